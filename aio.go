@@ -1,0 +1,139 @@
+package aio
+
+// Running a program: a loop that is made, run and shut down in the right order.
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Run makes a loop, runs main in it as a task, and shuts down: it cancels the tasks that are left,
+// waits for them and for the jobs of the default executor, and closes the loop. It returns main's
+// error. An error of a task that was left over goes to the exception handler.
+//
+// On SIGINT main is cancelled, and if that ends it, Run returns ErrInterrupted. A second SIGINT ends
+// the run at the end of the current pass with ErrInterrupted, and from then on SIGINT does again
+// what it did before: by default it ends the program. Inside a testing/synctest bubble signals are
+// left alone.
+//
+// Run cannot be called by a task: it returns ErrLoopRunning. See Runner for settings, and for
+// several runs in one loop. (asyncio: run)
+func Run(main func(ctx context.Context) error) error {
+	var r Runner
+	defer r.Close()
+	return r.Run(main)
+}
+
+// shutdownTimeout is how long Runner.Close waits for the default executor.
+const shutdownTimeout = 5 * time.Minute
+
+// Runner runs coroutines one after another in a loop that it makes when it needs it. The zero value
+// is ready. Close it in the end. A Runner is used by one goroutine at a time. (asyncio: Runner)
+type Runner struct {
+	// Options are for the loop; nil are the defaults.
+	Options *LoopOptions
+	// LoopFactory makes the loop, in place of NewEventLoop(Options).
+	LoopFactory func() *Loop
+
+	loop   *Loop
+	closed bool
+}
+
+// GetLoop returns the runner's loop, which it makes if there is none yet. After Close it fails with
+// ErrLoopClosed. (asyncio: Runner.get_loop)
+func (r *Runner) GetLoop() (*Loop, error) {
+	if r.closed {
+		return nil, fmt.Errorf("aio: the runner is closed: %w", ErrLoopClosed)
+	}
+	if r.loop == nil {
+		if r.LoopFactory != nil {
+			r.loop = r.LoopFactory()
+		} else {
+			r.loop = NewEventLoop(r.Options)
+		}
+	}
+	return r.loop, nil
+}
+
+// Run runs main as a task of the runner's loop until it is done, and returns its error; see the
+// function Run for what SIGINT does. Tasks that are left go on in the next Run.
+// (asyncio: Runner.run)
+func (r *Runner) Run(main func(ctx context.Context) error) error {
+	l, err := r.GetLoop()
+	if err != nil {
+		return err
+	}
+	if main == nil {
+		misuse(nil, "Runner.Run: the coroutine is nil")
+	}
+	if err := l.runnableHere(); err != nil {
+		return err
+	}
+	t := CreateTask(l.Context(), func(ctx context.Context) (struct{}, error) { return struct{}{}, main(ctx) })
+	i := l.catchInterrupt(&t.task)
+	defer i.stop()
+	_, err = RunUntilComplete(l, t)
+	return i.outcome(err)
+}
+
+// Close cancels all tasks of the loop, waits for them and for the default executor's jobs, and
+// closes the loop. Errors of the tasks go to the exception handler. Closing twice, or before the
+// first Run, does nothing. (asyncio: Runner.close)
+func (r *Runner) Close() error {
+	if r.loop == nil || r.closed {
+		return nil
+	}
+	if r.loop.IsRunning() {
+		return ErrLoopRunning
+	}
+	r.closed = true
+	l := r.loop
+	defer l.Close()
+	if l.IsClosed() {
+		return nil
+	}
+	if err := l.cancelAll(); err != nil {
+		return err
+	}
+	_, err := RunUntilComplete(l, Coro[struct{}](func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.ShutdownDefaultExecutor(ctx, shutdownTimeout)
+	}))
+	return err
+}
+
+// cancelAll cancels the tasks of the loop and runs it until they are done.
+func (l *Loop) cancelAll() error {
+	var left []*task
+	var fs []*future
+	for t := l.tasks.head; t != nil; t = t.next {
+		left = append(left, t)
+		fs = append(fs, t.fut)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	for _, t := range left {
+		t.forceCancel(errCancelled)
+	}
+	g := &gathering{children: fs, left: len(fs), collectErrors: true, deliver: func() {}}
+	all := newFuture[struct{}](l)
+	all.sub = g
+	g.outer = &all.future
+	for _, f := range fs {
+		f.addCallback(g)
+	}
+	if _, err := RunUntilComplete(l, all); err != nil {
+		return err
+	}
+	for _, t := range left {
+		if t.fut.state == failed {
+			l.CallExceptionHandler(ExceptionContext{
+				Message: "unhandled error while the loop was shut down",
+				Err:     t.fut.thrown(),
+				Task:    t.impl,
+			})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package aio
+
+// A loop measures time from its epoch. Real time is Go's monotonic clock. A virtual clock stands
+// still while anything is ready and, when nothing is, jumps to the next timer: a program that
+// sleeps for an hour is done at once, and always makes the same steps at the same times.
+//
+// Two things keep a virtual clock from jumping. A job of an executor is real work that will end,
+// so the clock waits for it. And if there is no timer left but a task waits for something from
+// outside (a Go channel), the loop waits too, in real time. Only when there is neither can
+// nothing ever happen again, and the run ends with a *DeadlockError. What other goroutines may
+// one day do by CallSoonThreadsafe is not known to the clock.
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+// NoTimeout is the timeout that never passes, where asyncio has None.
+const NoTimeout time.Duration = math.MaxInt64
+
+// virtualEpoch is when every virtual clock starts.
+var virtualEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// now is the time since the loop's epoch.
+func (l *Loop) now() time.Duration {
+	if l.virtual {
+		return l.vtime
+	}
+	return time.Since(l.epoch)
+}
+
+// wallClock is real time even under a virtual clock, to find out how long a step took.
+func (l *Loop) wallClock() time.Duration { return time.Since(wallEpoch) }
+
+var wallEpoch = time.Now()
+
+// at turns a time of the loop into one for the user.
+func (l *Loop) at(when time.Duration) time.Time {
+	if when == NoTimeout {
+		return time.Time{}
+	}
+	return l.epoch.Add(when)
+}
+
+// since turns a time that the user gave into one of the loop. The zero time is never.
+func (l *Loop) since(when time.Time) time.Duration {
+	if when.IsZero() {
+		return NoTimeout
+	}
+	return when.Sub(l.epoch)
+}
+
+// after is the time d from now, without overflow.
+func (l *Loop) after(d time.Duration) time.Duration {
+	now := l.now()
+	if d > 0 && now >= NoTimeout-d {
+		return NoTimeout
+	}
+	return now + d
+}
+
+// Time returns the loop's current time, to compute the times of CallAt, TimeoutAt and Reschedule
+// from. With a virtual clock it starts at the beginning of the year 2000 UTC. Any goroutine may
+// call it if the clock is real. (asyncio: loop.time)
+func (l *Loop) Time() time.Time {
+	if l.virtual {
+		l.check("Loop.Time")
+	}
+	return l.epoch.Add(l.now())
+}
+
+// waitVirtual is wait for a virtual clock.
+func (l *Loop) waitVirtual() {
+	switch {
+	case l.external == 0 && len(l.timers.heap) > 0:
+		l.collect() // what came in by now happened before the timer
+		if l.ready.n == 0 {
+			l.vtime = max(l.vtime, l.timers.heap[0].when)
+		}
+	case l.external > 0 || l.watching > 0:
+		if l.inbox.sleep() {
+			<-l.inbox.wake
+		}
+	default:
+		l.collect()
+		if l.ready.n == 0 {
+			l.runErr = l.deadlock()
+			l.stopping = true
+		}
+	}
+}
+
+// deadlock describes why nothing can happen any more.
+func (l *Loop) deadlock() error {
+	e := &DeadlockError{}
+	seen := map[*task]bool{}
+	for t := l.tasks.head; t != nil; t = t.next {
+		e.Tasks = append(e.Tasks, t.describe())
+		if c := l.cycleFrom(t, seen); c != nil {
+			e.Cycles = append(e.Cycles, c.Error())
+		}
+	}
+	return e
+}
+
+// cycleFrom returns the cycle of awaits that t is in, unless it was seen before.
+func (l *Loop) cycleFrom(t *task, seen map[*task]bool) *AwaitCycleError {
+	if seen[t] {
+		return nil
+	}
+	var path []*future
+	var walk func(f *future) bool
+	walk = func(f *future) bool {
+		if f == nil || f.state != pending {
+			return false
+		}
+		for i, p := range path {
+			if p == f {
+				path = path[i:]
+				return true
+			}
+		}
+		path = append(path, f)
+		switch sub := f.sub.(type) {
+		case *task:
+			if !seen[sub] {
+				seen[sub] = true
+				if walk(sub.waiting) {
+					return true
+				}
+			}
+		case interface{ awaited() []*future }:
+			for _, child := range sub.awaited() {
+				if walk(child) {
+					return true
+				}
+			}
+		}
+		path = path[:len(path)-1]
+		return false
+	}
+	if !walk(t.fut) {
+		return nil
+	}
+	e := &AwaitCycleError{}
+	for _, f := range path {
+		e.Cycle = append(e.Cycle, f.label())
+	}
+	return e
+}
+
+// Sleep suspends the calling task for at least d. With d zero or negative it gives every other
+// task and callback that is ready one turn. It always suspends. The error is a *CancelledError if
+// the task is cancelled meanwhile, or one of the errors of Future.Await. (asyncio: sleep)
+func Sleep(ctx context.Context, d time.Duration) error {
+	e, err := enter(ctx, "Sleep")
+	if err != nil {
+		return err
+	}
+	if d <= 0 {
+		return e.yield()
+	}
+	l := e.fut.loop
+	w := l.newWaiter("Sleep")
+	w.timer = l.wakeAt(l.after(d), w)
+	err = e.await(&w.future)
+	l.freeWaiter(w)
+	return err
+}

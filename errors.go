@@ -1,0 +1,262 @@
+package aio
+
+// Who is at fault decides the form an error takes. What circumstances bring about (a
+// cancellation, a timeout, a full queue, a future that was settled already) is returned. What
+// only a wrong program can do (releasing a lock that nobody holds, calling from a goroutine
+// that does not hold the loop's token) panics with one of the errors below; inside a task that
+// panic becomes the task's error, as an exception would in Python.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Sentinels for errors.Is.
+var (
+	// ErrCancelled matches every *CancelledError.
+	ErrCancelled = errors.New("aio: cancelled")
+
+	// ErrTimeout is what Timeout, WaitFor and their like return when time ran out. It matches
+	// context.DeadlineExceeded and os.ErrDeadlineExceeded, and is a net.Error whose Timeout
+	// method reports true. (asyncio: TimeoutError)
+	ErrTimeout error = timeoutError{}
+
+	// ErrInvalidState says that a future was not in the state that an operation needs: it was
+	// settled a second time, or asked for a result that it does not have yet.
+	// (asyncio: InvalidStateError)
+	ErrInvalidState = errors.New("aio: invalid state")
+
+	// ErrLoopClosed says that the event loop is closed. Awaits of a task that is unwound because
+	// its loop was closed fail with it too.
+	ErrLoopClosed = errors.New("aio: event loop is closed")
+
+	// ErrLoopRunning says that the event loop, or another one in this goroutine, runs already.
+	ErrLoopRunning = errors.New("aio: event loop is already running")
+
+	// ErrLoopStopped is returned by RunUntilComplete when the loop was stopped before the future
+	// was done.
+	ErrLoopStopped = errors.New("aio: event loop stopped before the future was done")
+
+	// ErrNoRunningLoop says that a context does not come from a running event loop.
+	ErrNoRunningLoop = errors.New("aio: no running event loop: pass the ctx that the task was given, or one derived from it")
+
+	// ErrNoTask says that a call that awaits was made where there is no task to suspend: in a
+	// callback, or with the context of a loop while no task runs.
+	ErrNoTask = errors.New("aio: only a task can await: start one with CreateTask")
+
+	// ErrWrongGoroutine says that the calling goroutine does not hold the token of the loop. Such
+	// a call changes nothing. Other goroutines reach a loop by Loop.CallSoonThreadsafe and
+	// RunCoroutineThreadsafe.
+	ErrWrongGoroutine = errors.New("aio: this goroutine does not run the event loop: use Loop.CallSoonThreadsafe or RunCoroutineThreadsafe")
+
+	// ErrOtherLoop says that a future or a primitive was used with a loop that is not its own.
+	ErrOtherLoop = errors.New("aio: attached to a different event loop")
+
+	// ErrAwaitSelf says that a task awaited itself.
+	ErrAwaitSelf = errors.New("aio: a task cannot await itself")
+
+	// ErrAwaitCycle matches every *AwaitCycleError.
+	ErrAwaitCycle = errors.New("aio: cycle of awaits")
+
+	// ErrDeadlock matches every *DeadlockError.
+	ErrDeadlock = errors.New("aio: deadlock")
+
+	// ErrInterrupted is what Run returns when SIGINT ended the program. (Python: KeyboardInterrupt)
+	ErrInterrupted = errors.New("aio: interrupted")
+
+	// ErrGoexit is the error of a task whose body called runtime.Goexit, as testing.T.FailNow does.
+	ErrGoexit = errors.New("aio: runtime.Goexit was called in a task")
+
+	// ErrNotLocked says that a lock was released, or a condition used, while the lock is free.
+	ErrNotLocked = errors.New("aio: not locked")
+
+	// ErrTooOften says that something was given back more often than it had been taken.
+	ErrTooOften = errors.New("aio: called too often")
+
+	// ErrUsage matches the errors of misuse that have no sentinel of their own: a scope entered
+	// twice, an empty list of futures to wait for, an option that cannot be.
+	ErrUsage = errors.New("aio: misuse")
+)
+
+// A CancelledError is the error of whatever was cancelled: the await at which a cancellation was
+// delivered, and a Future or Task that ended by it. It matches ErrCancelled and context.Canceled.
+// A coroutine that returns one, wrapped or not, ends as cancelled; the errors inside a GroupError
+// or a joined error do not count. (asyncio: CancelledError)
+type CancelledError struct {
+	// Message is what was given to Cancel, nil if nothing was.
+	Message any
+	// Cause is set when the await ended because a context derived by the caller did:
+	// context.Cause of that context. It is also set where asyncio drops the message of a
+	// cancellation on its way, to the error that still has it. errors.Is and errors.As see it.
+	Cause error
+}
+
+// errCancelled is the CancelledError of every cancellation without a message: the common case
+// allocates nothing.
+var errCancelled = &CancelledError{}
+
+func (e *CancelledError) Error() string {
+	switch {
+	case e.Cause != nil:
+		return "aio: cancelled: " + e.Cause.Error()
+	case e.Message != nil:
+		return fmt.Sprint("aio: cancelled: ", e.Message)
+	}
+	return "aio: cancelled"
+}
+
+// Is reports whether target is ErrCancelled or context.Canceled.
+func (e *CancelledError) Is(target error) bool {
+	return target == ErrCancelled || target == context.Canceled
+}
+
+// Unwrap returns the cause.
+func (e *CancelledError) Unwrap() error { return e.Cause }
+
+// cancelReason turns the arguments of a Cancel method into the error that it delivers.
+func cancelReason(msg []any) *CancelledError {
+	switch {
+	case len(msg) == 0 || len(msg) == 1 && msg[0] == nil:
+		return errCancelled
+	case len(msg) == 1:
+		return &CancelledError{Message: msg[0]}
+	}
+	return &CancelledError{Message: fmt.Sprint(msg...)}
+}
+
+// asCancelled returns the CancelledError that err is or wraps. It follows only the chain of
+// single errors: a group of errors in which something was cancelled is a failure.
+func asCancelled(err error) (*CancelledError, bool) {
+	for err != nil {
+		if c, ok := err.(*CancelledError); ok {
+			return c, true
+		}
+		u, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return nil, false
+		}
+		err = u.Unwrap()
+	}
+	return nil, false
+}
+
+// withoutMessage returns a CancelledError for a cancellation by err that has not its message.
+func withoutMessage(err error) error {
+	if c, ok := asCancelled(err); ok && c.Message == nil {
+		return err
+	}
+	return &CancelledError{Cause: err}
+}
+
+// timeoutError is the type of ErrTimeout. It does not unwrap to the CancelledError by which the
+// timeout stopped the work: the one who catches a timeout must not take it for a cancellation.
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return "aio: timed out" }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
+func (timeoutError) Is(target error) bool {
+	return target == context.DeadlineExceeded || target == os.ErrDeadlineExceeded
+}
+
+// A PanicError is the error of a task or callback that panicked.
+type PanicError struct {
+	// Value is what panic was called with.
+	Value any
+	// Stack is the stack at the panic, as runtime/debug.Stack gives it.
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	if err, ok := e.Value.(error); ok && errors.Is(err, ErrUsage) {
+		return err.Error()
+	}
+	return fmt.Sprintf("aio: panic: %v", e.Value)
+}
+
+// Unwrap returns the panic's value if that is an error, so that errors.Is and errors.As see it.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// A GroupError holds the errors of several tasks. errors.Is and errors.As look at all of them.
+// (Python: ExceptionGroup)
+type GroupError struct {
+	// Message says what failed.
+	Message string
+	// Errors has the errors in the order in which they occurred, that of the body last.
+	Errors []error
+}
+
+func (e *GroupError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "aio: %s (%d)", e.Message, len(e.Errors))
+	for i, err := range e.Errors {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		b.WriteString(sep + err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors.
+func (e *GroupError) Unwrap() []error { return e.Errors }
+
+// An AwaitCycleError names the tasks and futures that await each other in a circle. Cancelling
+// any of them panics with it, because the cancellation would go round for ever. It matches
+// ErrAwaitCycle. (CPython: RecursionError)
+type AwaitCycleError struct {
+	// Cycle has the text form of each member; each awaits the next, the last awaits the first.
+	Cycle []string
+}
+
+func (e *AwaitCycleError) Error() string {
+	return "aio: cycle of awaits: " + strings.Join(e.Cycle, " awaits ") + " awaits the first"
+}
+
+// Is reports whether target is ErrAwaitCycle.
+func (e *AwaitCycleError) Is(target error) bool { return target == ErrAwaitCycle }
+
+// A DeadlockError is returned by a loop with a virtual clock when nothing can ever happen again:
+// no task is ready, no timer is pending and no worker goroutine is busy. It matches ErrDeadlock.
+type DeadlockError struct {
+	// Tasks has a line for every task that is not done, in order of creation: the task and what
+	// it waits for.
+	Tasks []string
+	// Cycles has a line for each cycle of awaits among them.
+	Cycles []string
+}
+
+func (e *DeadlockError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "aio: deadlock: %d tasks wait and nothing can wake them", len(e.Tasks))
+	for _, line := range append(e.Tasks, e.Cycles...) {
+		b.WriteString("\n\t" + line)
+	}
+	return b.String()
+}
+
+// Is reports whether target is ErrDeadlock.
+func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
+
+// usageError is an error of misuse: it matches ErrUsage and, if it has one, a finer sentinel.
+type usageError struct {
+	text     string
+	sentinel error
+}
+
+func (e *usageError) Error() string { return e.text }
+func (e *usageError) Is(target error) bool {
+	return target == ErrUsage || e.sentinel != nil && target == e.sentinel
+}
+
+// misuse panics with an error that matches ErrUsage and sentinel, if that is not nil.
+func misuse(sentinel error, format string, args ...any) {
+	panic(&usageError{"aio: " + fmt.Sprintf(format, args...), sentinel})
+}

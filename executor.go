@@ -1,0 +1,436 @@
+package aio
+
+// The bridge between a loop and other goroutines: jobs that leave the loop, coroutines that are
+// sent to it, and the future that any goroutine may wait for.
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// ConcurrentFuture is a result that comes from, or goes to, another goroutine: the counterpart of
+// Future that any goroutine may use at any time. Make one with NewConcurrentFuture, or get one from
+// RunCoroutineThreadsafe. (Python: concurrent.futures.Future)
+type ConcurrentFuture[T any] struct {
+	done chan struct{} // closed when the fields below have their final values
+
+	mu        sync.Mutex
+	state     futureState
+	started   bool // no longer to be cancelled
+	value     T
+	err       error
+	callbacks []func()
+	producer  *Loop  // whose task brings the result, nil if none does
+	onCancel  func() // tells the producer
+}
+
+// NewConcurrentFuture returns a pending future, for a goroutine to SetResult.
+func NewConcurrentFuture[T any]() *ConcurrentFuture[T] {
+	return &ConcurrentFuture[T]{done: make(chan struct{})}
+}
+
+// Done returns a channel that is closed when the future has its result, for use in a select.
+func (f *ConcurrentFuture[T]) Done() <-chan struct{} { return f.done }
+
+// Result blocks the goroutine until the future is done or ctx ends, and returns the value, the
+// error, a *CancelledError if the future was cancelled, or context.Cause(ctx); in the last case the
+// future goes on. A task that called it would block its loop: where that loop is the one that must
+// bring the result, Result fails at once with ErrWrongGoroutine. Tasks await WrapFuture instead.
+func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
+	var zero T
+	select {
+	case <-f.done:
+		return f.value, f.err
+	default:
+	}
+	if f.producer != nil {
+		if held, _ := holder(&f.producer.owner); held != 0 && held == identity() {
+			return zero, fmt.Errorf("aio: ConcurrentFuture.Result would block the loop that has to bring the result: await WrapFuture: %w", ErrWrongGoroutine)
+		}
+	}
+	select {
+	case <-f.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	}
+}
+
+// SetResult makes v the result. If the future is done already, nothing changes and the error
+// matches ErrInvalidState.
+func (f *ConcurrentFuture[T]) SetResult(v T) error { return f.settle(finished, v, nil) }
+
+// SetException makes the future fail with err, which must not be nil. If the future is done
+// already, nothing changes and the error matches ErrInvalidState.
+func (f *ConcurrentFuture[T]) SetException(err error) error {
+	if err == nil {
+		misuse(nil, "ConcurrentFuture.SetException: the error is nil: use SetResult")
+	}
+	var zero T
+	return f.settle(failed, zero, err)
+}
+
+func (f *ConcurrentFuture[T]) settle(state futureState, v T, err error) error {
+	f.mu.Lock()
+	if f.state != pending {
+		f.mu.Unlock()
+		return fmt.Errorf("%w: the future is done", ErrInvalidState)
+	}
+	f.state, f.value, f.err = state, v, err
+	callbacks := f.callbacks
+	f.callbacks = nil
+	close(f.done)
+	f.mu.Unlock()
+	for _, cb := range callbacks {
+		cb()
+	}
+	return nil
+}
+
+// Cancel gives the future up and reports whether it is cancelled now: false if it is done or what
+// brings its result has begun and cannot be stopped. A coroutine that brings it is cancelled.
+func (f *ConcurrentFuture[T]) Cancel(msg ...any) bool {
+	f.mu.Lock()
+	if f.started && f.state == pending {
+		f.mu.Unlock()
+		return false
+	}
+	onCancel := f.onCancel
+	f.mu.Unlock()
+	var zero T
+	if f.settle(cancelled, zero, cancelReason(msg)) != nil {
+		return f.Cancelled()
+	}
+	if onCancel != nil {
+		onCancel()
+	}
+	return true
+}
+
+// Cancelled reports whether the future was cancelled.
+func (f *ConcurrentFuture[T]) Cancelled() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state == cancelled
+}
+
+// AddDoneCallback has cb called by the goroutine that settles the future or, if it is done
+// already, by this one.
+func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
+	f.mu.Lock()
+	if f.state == pending {
+		f.callbacks = append(f.callbacks, cb)
+		f.mu.Unlock()
+		return
+	}
+	f.mu.Unlock()
+	cb()
+}
+
+// begin marks the work as begun, and reports whether it is still wanted.
+func (f *ConcurrentFuture[T]) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.started = f.state == pending
+	return f.started
+}
+
+// RunCoroutineThreadsafe starts coro as a task of l, from any goroutine, and returns the future of
+// its result. Cancelling the future cancels the task; a task that is cancelled cancels the future.
+// If the loop is closed, now or before the task is done, the future fails with ErrLoopClosed.
+// (asyncio: run_coroutine_threadsafe)
+func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
+	if coro == nil {
+		misuse(nil, "RunCoroutineThreadsafe: the coroutine is nil")
+	}
+	c := &crossing[T]{loop: l, coro: coro, out: NewConcurrentFuture[T]()}
+	c.out.producer = l
+	c.out.onCancel = func() { l.submit(c) }
+	if !l.submit(c) {
+		c.abandon()
+	}
+	return c.out
+}
+
+// crossing takes a coroutine into a loop and its outcome out again.
+type crossing[T any] struct {
+	loop *Loop
+	coro Coro[T]
+	out  *ConcurrentFuture[T]
+	task *Task[T] // owned by the loop's token
+}
+
+// run implements runnable: it starts the task, cancels it, or delivers its outcome.
+func (c *crossing[T]) run(f *future) {
+	switch {
+	case f != nil:
+		c.deliver()
+	case c.task != nil:
+		c.task.cancel(errCancelled)
+	case !c.out.Cancelled():
+		c.start()
+	}
+}
+
+func (c *crossing[T]) start() {
+	defer func() {
+		if v := recover(); v != nil { // the task factory refused
+			err, ok := v.(error)
+			if !ok {
+				err = panicError(v)
+			}
+			_ = c.out.SetException(err)
+			c.loop.CallExceptionHandler(ExceptionContext{Message: "exception in RunCoroutineThreadsafe", Err: err})
+		}
+	}()
+	c.task = CreateTask(c.loop.Context(), c.coro)
+	c.task.addCallback(c)
+}
+
+func (c *crossing[T]) deliver() {
+	t := c.task
+	switch err := t.thrown(); {
+	case t.state == cancelled:
+		_ = c.out.settle(cancelled, t.value, err)
+	case err != nil:
+		_ = c.out.SetException(err)
+	default:
+		_ = c.out.SetResult(t.value)
+	}
+}
+
+// abandon implements orphan.
+func (c *crossing[T]) abandon() { _ = c.out.SetException(ErrLoopClosed) }
+
+// WrapFuture returns a future of the loop of ctx that has the outcome of cf. Cancelling it cancels
+// cf, unless that is done. It never awaits. (asyncio: wrap_future)
+func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] {
+	l := loopOf(ctx, "WrapFuture")
+	l.open("WrapFuture")
+	f := newFuture[T](l)
+	b := &bringing[T]{f, cf}
+	f.addCallback(b)
+	l.external++
+	cf.AddDoneCallback(func() { l.submit(b) })
+	return f
+}
+
+// bringing takes the outcome of a ConcurrentFuture into a loop, as the callback of both.
+type bringing[T any] struct {
+	in *Future[T]
+	cf *ConcurrentFuture[T]
+}
+
+// run implements runnable.
+func (b *bringing[T]) run(f *future) {
+	if f != nil { // in is done: by its user if cf is not
+		if f.state == cancelled {
+			b.cf.Cancel()
+		}
+		return
+	}
+	b.in.loop.external--
+	if b.in.state != pending {
+		return
+	}
+	b.in.value = b.cf.value
+	b.in.settle(b.cf.state, b.cf.err)
+}
+
+// Executor runs functions in other goroutines. NewExecutor makes the one that loops use by
+// default; a program may bring its own.
+type Executor interface {
+	// Submit has job called in another goroutine, now or later, unless ctx ends before it begins:
+	// then skipped is called instead. It does not block, and fails once the executor is shut down.
+	Submit(ctx context.Context, job, skipped func()) error
+	// Shutdown has Submit fail from now on. If wait is set it returns when all jobs are done.
+	Shutdown(wait bool)
+}
+
+// DefaultMaxWorkers is how many jobs the default executor of a loop runs at the same time. A job in
+// a system call holds a thread, and the Go runtime gives up at 10 000 of them.
+const DefaultMaxWorkers = 256
+
+// NewExecutor returns an Executor that runs each job in a goroutine of its own, maxWorkers of them
+// at the same time; the others wait. It panics if maxWorkers is less than 1.
+// (Python: ThreadPoolExecutor)
+func NewExecutor(maxWorkers int) Executor {
+	if maxWorkers < 1 {
+		misuse(nil, "NewExecutor: %d workers", maxWorkers)
+	}
+	return &pool{limit: semaphore.NewWeighted(int64(maxWorkers))}
+}
+
+type pool struct {
+	limit *semaphore.Weighted
+
+	mu   sync.Mutex // jobs.Add must not race with the decision to wait
+	down bool
+	jobs sync.WaitGroup
+}
+
+func (p *pool) Submit(ctx context.Context, job, skipped func()) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down {
+		return fmt.Errorf("aio: the executor is shut down: %w", ErrUsage)
+	}
+	p.jobs.Add(1)
+	go func() {
+		defer p.jobs.Done()
+		if p.limit.Acquire(ctx, 1) != nil {
+			skipped()
+			return
+		}
+		defer p.limit.Release(1)
+		job()
+	}()
+	return nil
+}
+
+func (p *pool) Shutdown(wait bool) {
+	p.mu.Lock()
+	p.down = true
+	p.mu.Unlock()
+	if wait {
+		p.jobs.Wait()
+	}
+}
+
+// RunInExecutor has fn called by ex, or by the default executor of the loop of ctx if ex is nil,
+// and returns a future of its result. A job that has not begun when the future is cancelled never
+// does; one that has begun goes on, and its result is dropped. A panic of fn becomes a *PanicError.
+// If the executor is shut down the future fails. RunInExecutor never awaits; it panics if ctx
+// belongs to no loop, the caller does not hold the token or the loop is closed.
+// (asyncio: loop.run_in_executor)
+func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)) *Future[T] {
+	l := loopOf(ctx, "RunInExecutor")
+	l.open("RunInExecutor")
+	if fn == nil {
+		misuse(nil, "RunInExecutor: the function is nil")
+	}
+	f := newFuture[T](l)
+	if ex == nil {
+		if l.executorDown {
+			f.settle(failed, fmt.Errorf("aio: RunInExecutor: the default executor is shut down: %w", ErrUsage))
+			return f
+		}
+		if l.executor == nil {
+			l.executor = NewExecutor(DefaultMaxWorkers)
+		}
+		ex = l.executor
+	}
+	j := &job[T]{f: f, fn: fn}
+	j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(values(ctx)))
+	if err := ex.Submit(j.ctx, j.work, j.finish); err != nil {
+		j.cancel()
+		f.settle(failed, err)
+		return f
+	}
+	l.external++
+	f.addCallback(j)
+	return f
+}
+
+// job is a function on its way through an executor.
+type job[T any] struct {
+	f      *Future[T]
+	fn     func() (T, error)
+	ctx    context.Context // ends when the future is cancelled
+	cancel context.CancelFunc
+	value  T
+	err    error
+}
+
+// work runs in a goroutine of the executor.
+func (j *job[T]) work() {
+	j.err = ErrGoexit
+	defer j.finish()
+	defer func() {
+		if v := recover(); v != nil {
+			j.err = panicError(v)
+		}
+	}()
+	j.value, j.err = j.fn()
+}
+
+// finish hands the outcome to the loop, if that still is there.
+func (j *job[T]) finish() { j.f.loop.post(event{j, nil}, false) }
+
+// run implements runnable: the job is over, or the future f was cancelled.
+func (j *job[T]) run(f *future) {
+	if f != nil {
+		j.cancel()
+		return
+	}
+	j.f.loop.external--
+	if j.f.state != pending {
+		return
+	}
+	if j.err != nil {
+		j.f.settle(failed, j.err)
+		return
+	}
+	j.f.value = j.value
+	j.f.settle(finished, nil)
+}
+
+// ToThread calls fn in another goroutine, by the default executor of the loop, and suspends the
+// calling task until it returns. fn gets ctx, whose values it sees, and which ends when the task is
+// cancelled: pass it on to what fn calls. If the task is cancelled meanwhile, ToThread returns the
+// *CancelledError at once, and fn goes on to its end unless it watches ctx; if it has not begun, it
+// never does. A panic of fn becomes a *PanicError. See Future.Await for the errors of an await.
+// (asyncio: to_thread)
+func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	if fn == nil {
+		misuse(nil, "ToThread: the function is nil")
+	}
+	if _, err := enter(ctx, "ToThread"); err != nil {
+		var zero T
+		return zero, err
+	}
+	return RunInExecutor(ctx, nil, func() (T, error) { return fn(ctx) }).Await(ctx)
+}
+
+// SetDefaultExecutor has ToThread, and RunInExecutor without an executor, use ex. The loop shuts it
+// down when it is closed. (asyncio: loop.set_default_executor)
+func (l *Loop) SetDefaultExecutor(ex Executor) {
+	l.check("Loop.SetDefaultExecutor")
+	if ex == nil {
+		misuse(nil, "Loop.SetDefaultExecutor: the executor is nil")
+	}
+	l.executor = ex
+}
+
+// ShutdownDefaultExecutor has the default executor take no more jobs, and suspends the calling task
+// until those that it has are done or the timeout has passed, which it logs. NoTimeout waits as
+// long as it takes. (asyncio: loop.shutdown_default_executor)
+func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duration) error {
+	e, err := enter(ctx, "Loop.ShutdownDefaultExecutor")
+	if err != nil {
+		return err
+	}
+	if e.fut.loop != l {
+		return &callError{"Loop.ShutdownDefaultExecutor", ErrOtherLoop}
+	}
+	l.executorDown = true
+	if l.executor == nil {
+		return nil
+	}
+	down := NewConcurrentFuture[struct{}]()
+	go func(ex Executor) {
+		ex.Shutdown(true)
+		_ = down.SetResult(struct{}{})
+	}(l.executor)
+	_, err = WaitFor(ctx, WrapFuture(ctx, down), timeout)
+	if err == ErrTimeout {
+		slog.Warn("aio: the default executor did not finish in time", "timeout", timeout)
+		return nil
+	}
+	return err
+}

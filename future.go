@@ -1,0 +1,413 @@
+package aio
+
+// The state of futures, tasks included, is owned by the token of their loop.
+//
+// A future holds an ordered list of what runs when it is done: suspended tasks, done callbacks,
+// and the counters of Gather and its like. None of it runs inside the call that settles the
+// future. Each entry is put on the ready queue and has its turn in the next pass, which is what
+// makes the order of a program's steps independent of who settles what. The first entry is kept
+// inline, since most futures have exactly one awaiter.
+
+import (
+	"context"
+	"fmt"
+)
+
+// AnyFuture is a Future or Task of any result type: what Wait, AsCompleted and the exception
+// handler deal in. Only this package implements it. See Future for the methods.
+type AnyFuture interface {
+	Done() bool
+	Cancelled() bool
+	Exception() error
+	Cancel(msg ...any) bool
+	GetLoop() *Loop
+	String() string
+
+	core() *future
+}
+
+// Awaitable is what can be awaited for a T: a Coro, a Future, a Task, or a type of the user's.
+type Awaitable[T any] interface {
+	Await(ctx context.Context) (T, error)
+}
+
+// FutureLike is a Future or Task with results of type T. A type that embeds one of them is one
+// too; Gather, Shield and WaitFor then take its Result, so it can change the type of a result
+// without a task in between.
+type FutureLike[T any] interface {
+	AnyFuture
+	Awaitable[T]
+	Result() (T, error)
+}
+
+// Coro is a coroutine that has not been started: what calling an async def function returns in
+// Python. CreateTask and the combinators start it; calling it, as c(ctx), runs it inline, as part
+// of the calling task. Unlike Python's it may be run more than once, and one that is never run is
+// not reported.
+type Coro[T any] func(ctx context.Context) (T, error)
+
+// Await runs the coroutine inline.
+func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
+
+// runnable is what the ready queue and the list of a future hold. run gets the future that
+// caused it, nil if none did.
+type runnable interface {
+	run(f *future)
+}
+
+type futureState uint8
+
+const (
+	pending futureState = iota
+	finished
+	failed
+	cancelled
+)
+
+// future is the part of a Future that does not depend on its result type.
+type future struct {
+	loop   *Loop      // immutable; nil in a zero Future
+	err    error      // why it failed or was cancelled
+	sub    subFuture  // what it is besides a plain future, nil if nothing
+	first  runnable   // to run when done; before any in more
+	more   []runnable // further ones
+	report *report    // of an error that nobody has retrieved yet
+	state  futureState
+	seen   bool // the error was retrieved, or must not be reported
+	busy   bool // being cancelled: meeting it again means a cycle
+	spoilt bool // a task that awaited itself, which nothing else can await any more
+}
+
+// subFuture is what tasks, gatherings and the inner waits of the package add to a future.
+type subFuture interface {
+	// cancelFuture cancels a future that is pending.
+	cancelFuture(reason *CancelledError) bool
+	// describe is the text form of a future that is pending.
+	describe() string
+}
+
+// Future is a result that is not there yet. Tasks await it; whoever brings the result calls
+// SetResult or SetException, or Cancel gives it up. Make one with CreateFuture. All methods must
+// be called by the goroutine that holds the loop's token (a task or a callback of the loop) or
+// while the loop does not run; others panic with ErrWrongGoroutine. (asyncio: Future)
+type Future[T any] struct {
+	future
+	value T
+}
+
+// CreateFuture returns a new pending future of the loop that ctx belongs to. It never awaits.
+// It panics if ctx belongs to no loop or the caller does not hold the token.
+// (asyncio: loop.create_future)
+func CreateFuture[T any](ctx context.Context) *Future[T] {
+	return newFuture[T](loopOf(ctx, "CreateFuture"))
+}
+
+func newFuture[T any](l *Loop) *Future[T] {
+	f := &Future[T]{future: future{loop: l}}
+	if l.debug {
+		l.created(&f.future)
+	}
+	return f
+}
+
+// core gives the package the untyped part.
+func (f *Future[T]) core() *future { return &f.future }
+
+// Await suspends the calling task until f is done, then returns its result or error. If f is
+// done already it does not suspend. Cancelling the task while it waits cancels f, and if f is a
+// task that one. It fails with ErrWrongGoroutine, ErrNoTask or ErrNoRunningLoop where there is no
+// task to suspend, with ErrOtherLoop if f belongs to another loop, with ErrAwaitSelf if f is the
+// task itself, and with a *CancelledError. Tasks that await one future go on in the order in
+// which they began to wait. (asyncio: await future)
+func (f *Future[T]) Await(ctx context.Context) (T, error) {
+	e, err := enter(ctx, "Await")
+	if err == nil {
+		err = e.await(&f.future)
+	}
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return f.Result()
+}
+
+// Result returns the value of a future that is done, or its error: ErrInvalidState while it is
+// pending, a *CancelledError if it was cancelled. It never awaits. (asyncio: Future.result)
+func (f *Future[T]) Result() (T, error) {
+	if err := f.Exception(); err != nil {
+		var zero T
+		return zero, err
+	}
+	return f.value, nil
+}
+
+// SetResult makes v the result of f and has the tasks that await it and its done callbacks run
+// in the next pass of the loop. If f is done already nothing changes and the error matches
+// ErrInvalidState; so it is for a task, whose result only its body gives.
+// (asyncio: Future.set_result)
+func (f *Future[T]) SetResult(v T) error {
+	if err := f.settable("SetResult"); err != nil {
+		return err
+	}
+	f.value = v
+	f.settle(finished, nil)
+	return nil
+}
+
+// SetException makes f fail with err, as SetResult makes it succeed. err must not be nil. If
+// nobody retrieves the error by Result, Exception or an await, it is reported to the exception
+// handler of the loop. (asyncio: Future.set_exception)
+func (f *Future[T]) SetException(err error) error {
+	if err == nil {
+		misuse(nil, "SetException: the error is nil: use SetResult")
+	}
+	if err := f.settable("SetException"); err != nil {
+		return err
+	}
+	f.settle(failed, err)
+	return nil
+}
+
+// DoneCallback names a callback that was added to a future.
+type DoneCallback struct{ r runnable }
+
+// AddDoneCallback has cb called with f when f is done, in the next pass of the loop and in the
+// order of the calls; if f is done already, in the next pass from now. What cb panics with goes to
+// the exception handler. The result is for RemoveDoneCallback, as Go's functions cannot be
+// compared. (asyncio: Future.add_done_callback)
+func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
+	if cb == nil {
+		misuse(nil, "AddDoneCallback: the callback is nil")
+	}
+	f.check("AddDoneCallback")
+	h := &Handle{loop: f.loop, fn: func() { cb(f) }}
+	if f.loop.debug {
+		h.stack = callers()
+	}
+	f.addCallback(h)
+	return DoneCallback{h}
+}
+
+// future's own methods are the ones that every kind of future shares.
+
+// check panics unless the caller may touch f.
+func (f *future) check(call string) {
+	if f.loop == nil {
+		misuse(nil, "%s: a zero Future belongs to no loop: use CreateFuture", call)
+	}
+	f.loop.check(call)
+}
+
+// settable says whether the user may settle f.
+func (f *future) settable(call string) error {
+	f.check(call)
+	if _, ok := f.sub.(*task); ok {
+		return fmt.Errorf("%w: %s: only its body gives a task its result", ErrInvalidState, call)
+	}
+	if f.state != pending {
+		return fmt.Errorf("%w: %s: the future is done", ErrInvalidState, call)
+	}
+	return nil
+}
+
+// settle ends f and schedules everything that waits for it.
+func (f *future) settle(state futureState, err error) {
+	f.state, f.err = state, err
+	l := f.loop
+	awaited := f.first != nil || len(f.more) > 0
+	if f.first != nil {
+		l.schedule(f.first, f)
+		f.first = nil
+	}
+	for _, r := range f.more {
+		l.schedule(r, f)
+	}
+	f.more = nil
+	if state == failed && !f.seen {
+		// Most errors are retrieved by what was just scheduled: look again after that.
+		if awaited {
+			l.schedule(errorCheck{}, f)
+		} else {
+			f.watchError()
+		}
+	}
+}
+
+// thrown is what an await of f throws into the task: nil if f has a value.
+//
+// The CancelledError by which a task ended is given out once, with its message; who asks again
+// gets one without, whose cause is the first. That is CPython's doing, and programs can tell.
+func (f *future) thrown() error {
+	err := f.err
+	if err == nil {
+		return nil
+	}
+	f.retrieved()
+	if t, ok := f.sub.(*task); ok && f.state == cancelled && !t.mustCancel {
+		f.err = withoutMessage(err)
+	}
+	return err
+}
+
+// cancelledResult is the error of a cancelled future that GatherResults collects: its message is
+// what the future itself was cancelled with, "" if nothing. A task that ended by the
+// CancelledError of something it awaited was not given a message itself.
+func (f *future) cancelledResult() error {
+	if t, ok := f.sub.(*task); !ok || t.mustCancel {
+		if c, ok := asCancelled(f.err); ok && c.Message != nil {
+			return f.err
+		}
+	}
+	return &CancelledError{Message: "", Cause: f.err}
+}
+
+// addCallback has r run when f is done.
+func (f *future) addCallback(r runnable) {
+	switch {
+	case f.state != pending:
+		f.loop.schedule(r, f)
+	case f.first == nil && len(f.more) == 0:
+		f.first = r
+	default:
+		f.more = append(f.more, r)
+	}
+}
+
+// removeCallback takes back addCallback, unless f is done and r scheduled already.
+func (f *future) removeCallback(r runnable) bool {
+	if f.first == r && r != nil {
+		f.first = nil
+		return true
+	}
+	for i, m := range f.more {
+		if m == r {
+			f.more = append(f.more[:i], f.more[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// RemoveDoneCallback takes back an AddDoneCallback and reports whether the callback was still
+// waiting. Once f is done its callbacks are scheduled and cannot be removed.
+// (asyncio: Future.remove_done_callback, which counts)
+func (f *future) RemoveDoneCallback(cb DoneCallback) bool {
+	f.check("RemoveDoneCallback")
+	return f.removeCallback(cb.r)
+}
+
+// Done reports whether the future has a result or an error or was cancelled.
+// (asyncio: Future.done)
+func (f *future) Done() bool {
+	if f.loop != nil {
+		f.loop.check("Done")
+	}
+	return f.state != pending
+}
+
+// Cancelled reports whether the future was cancelled. (asyncio: Future.cancelled)
+func (f *future) Cancelled() bool {
+	if f.loop != nil {
+		f.loop.check("Cancelled")
+	}
+	return f.state == cancelled
+}
+
+// Exception returns the error of a future that is done, nil if it succeeded. It is
+// ErrInvalidState while the future is pending and a *CancelledError if it was cancelled, where
+// asyncio raises these. (asyncio: Future.exception)
+func (f *future) Exception() error {
+	if f.loop != nil {
+		f.loop.check("Exception")
+	}
+	if f.state == pending {
+		return fmt.Errorf("%w: the result is not there yet", ErrInvalidState)
+	}
+	return f.thrown()
+}
+
+// Cancel gives the future up, and reports whether that had an effect: false if it was done
+// already. A plain future is cancelled at once, and what waits for it runs in the next pass. For
+// a task see Task, for the futures of Gather see there. The message, if any, is found in the
+// CancelledError. (asyncio: Future.cancel, Task.cancel)
+func (f *future) Cancel(msg ...any) bool {
+	f.check("Cancel")
+	return f.cancel(cancelReason(msg))
+}
+
+// GetLoop returns the loop that the future belongs to. (asyncio: Future.get_loop)
+func (f *future) GetLoop() *Loop {
+	if f.loop == nil {
+		misuse(nil, "GetLoop: a zero Future belongs to no loop: use CreateFuture")
+	}
+	return f.loop
+}
+
+// String tells what the future is and its state.
+func (f *future) String() string {
+	what := "Future"
+	if f.sub != nil {
+		what = f.sub.describe()
+	}
+	switch {
+	case f.loop == nil:
+		return what + " uninitialised"
+	case f.state == cancelled:
+		return what + " cancelled"
+	case f.state == failed:
+		return what + " failed: " + f.err.Error()
+	case f.state == finished:
+		return what + " finished"
+	}
+	if f.sub != nil {
+		return what
+	}
+	return what + " pending"
+}
+
+// cancel is Cancel within the package.
+func (f *future) cancel(reason *CancelledError) bool {
+	f.retrieved()
+	if f.state != pending {
+		return false
+	}
+	if f.sub == nil {
+		f.settle(cancelled, reason)
+		return true
+	}
+	l := f.loop
+	if f.busy {
+		panic(l.cycle(f))
+	}
+	f.busy = true
+	l.path = append(l.path, f)
+	ok := f.sub.cancelFuture(reason)
+	l.path = l.path[:len(l.path)-1]
+	f.busy = false
+	return ok
+}
+
+// cycle makes the error for a cancellation that came back to f, and forgets the cancellation.
+func (l *Loop) cycle(f *future) error {
+	e := &AwaitCycleError{}
+	for _, g := range l.path {
+		g.busy = false
+		if g == f || len(e.Cycle) > 0 {
+			e.Cycle = append(e.Cycle, g.label())
+		}
+	}
+	l.path = l.path[:0]
+	return e
+}
+
+// label names f without its state.
+func (f *future) label() string {
+	switch sub := f.sub.(type) {
+	case nil:
+		return "Future"
+	case *task:
+		return sub.GetName()
+	default:
+		return sub.describe()
+	}
+}

@@ -1,0 +1,517 @@
+package aio
+
+// What waits for several futures at once. None of it starts a goroutine or a task of its own: a
+// combinator is one runnable that all of its children have as a callback, and that counts them.
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// EnsureFuture returns aw itself if that is a Future or Task, and else a new task that awaits it:
+// the way to start a Coro, or any other Awaitable, beside the caller. It never awaits, and panics
+// as CreateTask does. (asyncio: ensure_future)
+func EnsureFuture[T any](ctx context.Context, aw Awaitable[T]) FutureLike[T] {
+	switch a := aw.(type) {
+	case nil:
+		misuse(nil, "EnsureFuture: the awaitable is nil")
+	case FutureLike[T]:
+		return a
+	case Coro[T]:
+		return CreateTask(ctx, a)
+	}
+	return CreateTask(ctx, aw.Await)
+}
+
+// Result is the outcome of one of several awaitables.
+type Result[T any] struct {
+	Value T
+	Err   error
+}
+
+// Gather starts the awaitables that are not futures yet as tasks, in order, and returns a future
+// of all their results, in the order of the arguments. It never awaits.
+//
+// The future fails with the first error, in time, of any of them; the others go on, and what
+// becomes of them is not reported. One that is cancelled counts as failed with a *CancelledError.
+// Cancelling the future cancels all that are not done, and returns false if all are; the future
+// fails with a *CancelledError, without being Cancelled, when the first of them has ended by it. A
+// future that is given more than once fills each of its places.
+//
+// Gather panics as CreateTask does, and with ErrOtherLoop if the futures belong to several loops.
+// (asyncio: gather)
+func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
+	return gather(ctx, aws, false, func(f FutureLike[T]) T {
+		v, _ := f.Result()
+		return v
+	})
+}
+
+// GatherResults is Gather that collects errors as well: its future succeeds when all are done,
+// each with its value or its error, unless it was cancelled itself.
+// (asyncio: gather with return_exceptions=True)
+func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Result[T]] {
+	return gather(ctx, aws, true, func(f FutureLike[T]) (r Result[T]) {
+		if c := f.core(); c.state == cancelled {
+			r.Err = c.cancelledResult()
+		} else {
+			r.Value, r.Err = f.Result()
+		}
+		return r
+	})
+}
+
+func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors bool, result func(FutureLike[T]) R) *Future[[]R] {
+	l := loopOf(ctx, "Gather")
+	if len(aws) == 0 {
+		f := newFuture[[]R](l)
+		f.value = []R{}
+		f.settle(finished, nil)
+		return f
+	}
+	places := make([]FutureLike[T], len(aws))
+	g := &gathering{children: make([]*future, 0, len(aws)), collectErrors: collectErrors}
+	var given map[*future]bool // futures among the arguments: only those may be there twice
+	var done []*future
+	for i, aw := range aws {
+		f, isFuture := aw.(FutureLike[T])
+		if !isFuture {
+			f = EnsureFuture(ctx, aw)
+			f.core().sub.(*task).quiet = true // nobody but us can wait for it
+		}
+		places[i] = f
+		c := f.core()
+		g.children = append(g.children, c)
+		if isFuture {
+			if given[c] {
+				continue
+			}
+			if given == nil {
+				given = map[*future]bool{}
+				l = c.loop
+			}
+			given[c] = true
+		}
+		g.left++
+		if c.state == pending {
+			c.addCallback(g)
+		} else {
+			done = append(done, c)
+		}
+	}
+	outer := newFuture[[]R](l)
+	outer.sub = g
+	g.outer = &outer.future
+	g.deliver = func() {
+		outer.value = make([]R, len(places))
+		for i, f := range places {
+			outer.value[i] = result(f)
+		}
+	}
+	for _, c := range g.children {
+		if c.loop != l {
+			g.outer.settle(cancelled, errCancelled) // the callbacks are there already
+			misuse(ErrOtherLoop, "Gather: the futures belong to different event loops")
+		}
+	}
+	for _, c := range done {
+		g.run(c)
+	}
+	return outer
+}
+
+// gathering is what the future of Gather is made of.
+type gathering struct {
+	outer           *future
+	children        []*future // in the order of the arguments
+	left            int       // children that are not done, each counted once
+	deliver         func()    // sets the value of outer
+	collectErrors   bool
+	cancelRequested bool
+}
+
+// run implements runnable: the child f is done.
+func (g *gathering) run(f *future) {
+	g.left--
+	if g.outer.state != pending {
+		if f.state == failed {
+			f.retrieved()
+		}
+		return
+	}
+	if !g.collectErrors && f.state != finished {
+		g.outer.settle(failed, f.thrown())
+		return
+	}
+	if g.left > 0 {
+		return
+	}
+	if g.cancelRequested {
+		g.outer.settle(failed, f.cancelledError())
+		return
+	}
+	g.deliver()
+	g.outer.settle(finished, nil)
+}
+
+// cancelledError is the error of a cancellation of f, even if f did not end by it.
+func (f *future) cancelledError() error {
+	if f.state == cancelled {
+		return f.thrown()
+	}
+	if t, ok := f.sub.(*task); ok && t.reason != nil {
+		return t.reason
+	}
+	return errCancelled
+}
+
+// cancelFuture implements subFuture.
+func (g *gathering) cancelFuture(reason *CancelledError) bool {
+	ok := false
+	for _, f := range g.children {
+		if f.cancel(reason) {
+			ok = true
+		}
+	}
+	if ok {
+		g.cancelRequested = true
+	}
+	return ok
+}
+
+// describe implements subFuture.
+func (g *gathering) describe() string { return "Gather" }
+
+// awaited lists what the future waits for.
+func (g *gathering) awaited() []*future { return g.children }
+
+// Shield returns a future with the outcome of aw that can be cancelled without cancelling aw. A
+// Coro is started as a task. If aw itself is cancelled, so is the future. If aw fails after the
+// future was cancelled, the error goes to the exception handler. A future that is done is returned
+// as it is. Shield never awaits, and panics as CreateTask does. (asyncio: shield)
+func Shield[T any](ctx context.Context, aw Awaitable[T]) *Future[T] {
+	loopOf(ctx, "Shield")
+	inner := EnsureFuture(ctx, aw)
+	c := inner.core()
+	switch f := inner.(type) {
+	case *Future[T]:
+		if c.state != pending {
+			return f
+		}
+	case *Task[T]:
+		if c.state != pending {
+			return &f.Future
+		}
+	}
+	s := &shielding[T]{inner, newFuture[T](c.loop)}
+	if c.state != pending {
+		s.run(c)
+		return s.outer
+	}
+	c.addCallback(s)
+	s.outer.addCallback(s)
+	return s.outer
+}
+
+// shielding ties the two futures of a Shield, as a callback of both.
+type shielding[T any] struct {
+	inner FutureLike[T]
+	outer *Future[T]
+}
+
+// run implements runnable.
+func (s *shielding[T]) run(f *future) {
+	inner, outer := s.inner.core(), &s.outer.future
+	switch {
+	case f == outer:
+		if inner.state == pending {
+			inner.removeCallback(s)
+			inner.addCallback(abandoned{})
+		}
+	case outer.state == cancelled, outer.state != pending && inner.state == cancelled:
+	case outer.state != pending: // by its user
+		outer.loop.CallExceptionHandler(ExceptionContext{
+			Message: "exception in callback of Shield",
+			Err:     fmt.Errorf("%w: the future of Shield was given a result before what it shields", ErrInvalidState),
+		})
+	case inner.state == cancelled:
+		outer.settle(cancelled, withoutMessage(inner.err))
+	case inner.state == failed:
+		outer.settle(failed, inner.thrown())
+	default:
+		s.outer.value, _ = s.inner.Result()
+		outer.settle(finished, nil)
+	}
+}
+
+// abandoned reports the error of a future whose shield was cancelled.
+type abandoned struct{}
+
+func (abandoned) run(f *future) {
+	if f.state == failed && !f.seen {
+		f.retrieved()
+		f.loop.CallExceptionHandler(ExceptionContext{Message: "error in shielded future", Err: f.err})
+	}
+}
+
+// ReturnWhen says what ends a Wait.
+type ReturnWhen int
+
+const (
+	// AllCompleted waits until all futures are done.
+	AllCompleted ReturnWhen = iota
+	// FirstCompleted waits until one future is done.
+	FirstCompleted
+	// FirstException waits until one future has failed (one that was cancelled has not), or all
+	// are done.
+	FirstException
+)
+
+// Wait suspends the calling task until the futures are done, as when says, or the timeout has
+// passed. It returns those that are done by the time the task goes on and those that are not, both
+// in the order of fs; a future that stands there twice counts once. It neither cancels anything nor
+// returns the futures' errors. Use NoTimeout to wait as long as it takes; with a timeout that is
+// zero or negative it still suspends once.
+//
+// The error is a *CancelledError if the task was cancelled meanwhile, which leaves the futures
+// alone, or one of those of Future.Await. An empty list and an unknown when are misuse: Wait
+// panics. (asyncio: wait)
+func Wait[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration, when ReturnWhen) (done, notDone []F, err error) {
+	if len(fs) == 0 {
+		misuse(nil, "Wait: there are no futures to wait for")
+	}
+	if when < AllCompleted || when > FirstException {
+		misuse(nil, "Wait: %d is no ReturnWhen", when)
+	}
+	e, err := enter(ctx, "Wait")
+	if err != nil {
+		return nil, nil, err
+	}
+	cores := unique(fs)
+	if err := e.waitFor(cores, timeout, when); err != nil {
+		return nil, nil, err
+	}
+	seen := make(map[*future]bool, len(cores))
+	for _, f := range fs {
+		c := f.core()
+		switch {
+		case seen[c]:
+		case c.state == pending:
+			notDone = append(notDone, f)
+		default:
+			done = append(done, f)
+		}
+		seen[c] = true
+	}
+	return done, notDone, nil
+}
+
+// unique returns the untyped futures of fs, each once.
+func unique[F AnyFuture](fs []F) []*future {
+	seen := make(map[*future]bool, len(fs))
+	all := make([]*future, 0, len(fs))
+	for _, f := range fs {
+		if c := f.core(); !seen[c] {
+			seen[c] = true
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// waitFor is Wait without types.
+func (e entry) waitFor(fs []*future, timeout time.Duration, when ReturnWhen) error {
+	l := e.fut.loop
+	c := &countdown{left: len(fs), when: when, w: l.newWaiter("Wait")}
+	if timeout != NoTimeout {
+		c.w.timer = l.wakeAt(l.after(timeout), c.w)
+	}
+	for _, f := range fs {
+		f.addCallback(c)
+	}
+	err := e.await(&c.w.future)
+	for _, f := range fs {
+		f.removeCallback(c)
+	}
+	w := c.w
+	c.w = nil // callbacks that are scheduled already must not find it
+	l.freeWaiter(w)
+	return err
+}
+
+// countdown is the callback of all futures of a Wait.
+type countdown struct {
+	left int
+	when ReturnWhen
+	w    *waiter // nil once the wait is over
+}
+
+func (c *countdown) run(f *future) {
+	c.left--
+	if c.w == nil {
+		return
+	}
+	hit := c.left <= 0 || c.when == FirstCompleted
+	if !hit && c.when == FirstException && f.state == failed {
+		f.retrieved()
+		hit = true
+	}
+	if hit {
+		c.w.stopTimer()
+		c.w.wake()
+	}
+}
+
+// WaitFor awaits aw, but not for longer than the timeout: then it cancels aw, waits for its end and
+// returns ErrTimeout. A Coro runs inline, as part of the calling task. If aw deals with the
+// cancellation by returning a value or an error of its own, that is returned. If the task is
+// cancelled, so is aw. With NoTimeout it is aw.Await; with a timeout that is zero or negative aw is
+// started as a task, if it is a Coro, and has to be done already. See Timeout for more than one
+// await. (asyncio: wait_for)
+func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration) (v T, err error) {
+	if timeout > 0 {
+		err = Timeout(ctx, timeout, func(ctx context.Context) (err error) {
+			v, err = aw.Await(ctx)
+			return err
+		})
+		if err != nil {
+			var zero T
+			return zero, err
+		}
+		return v, nil
+	}
+	e, err := enter(ctx, "WaitFor")
+	if err != nil {
+		return v, err
+	}
+	f := EnsureFuture(ctx, aw)
+	if f.core().state != pending {
+		return f.Result()
+	}
+	if err := e.cancelAndWait(f.core()); err != nil {
+		return v, err
+	}
+	v, err = f.Result()
+	if _, ok := asCancelled(err); ok {
+		err = ErrTimeout
+	}
+	return v, err
+}
+
+// cancelAndWait cancels f and waits until it is done. It does not await f itself, or f could
+// swallow a cancellation of the calling task.
+func (e entry) cancelAndWait(f *future) error {
+	l := e.fut.loop
+	c := &countdown{left: 1, w: l.newWaiter("WaitFor")}
+	f.addCallback(c)
+	_, err := f.tryCancel(errCancelled)
+	if err == nil {
+		err = e.await(&c.w.future)
+	}
+	f.removeCallback(c)
+	w := c.w
+	c.w = nil
+	l.freeWaiter(w)
+	return err
+}
+
+// AsCompleted returns an iterator over fs in the order in which they are done; a future that stands
+// there twice comes once. Use NoTimeout for no timeout; else whoever takes a future that was not
+// done in time gets ErrTimeout. Nothing is cancelled. AsCompleted never awaits; the iterator's
+// methods do. It panics if ctx belongs to no loop or the caller does not hold the token.
+// (asyncio: as_completed, which also starts coroutines: use EnsureFuture for them)
+func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration) *CompletedIterator[F] {
+	l := loopOf(ctx, "AsCompleted")
+	c := &CompletedIterator[F]{done: NewQueue[completed[F]](0), todo: map[*future]F{}}
+	for _, f := range fs {
+		core := f.core()
+		if _, twice := c.todo[core]; !twice {
+			c.todo[core] = f
+			core.addCallback(c)
+		}
+	}
+	c.left = len(c.todo)
+	if c.left > 0 && timeout != NoTimeout {
+		c.timer = &TimerHandle{Handle: Handle{loop: l}, target: c}
+		l.addTimer(c.timer, l.after(timeout))
+	}
+	return c
+}
+
+// CompletedIterator is what AsCompleted returns. Only tasks of its loop may use it. An iteration
+// that was broken off can be taken up again, by the same method or the other one; none of the
+// futures is lost or repeated.
+type CompletedIterator[F AnyFuture] struct {
+	done  *Queue[completed[F]]
+	todo  map[*future]F
+	left  int // that nobody has asked for
+	timer *TimerHandle
+}
+
+// completed is a future that is done, or ErrTimeout in its place.
+type completed[F AnyFuture] struct {
+	f   F
+	err error
+}
+
+// run implements runnable: a future is done.
+func (c *CompletedIterator[F]) run(core *future) {
+	f, ok := c.todo[core]
+	if !ok {
+		return // the timeout came first
+	}
+	delete(c.todo, core)
+	c.done.put(completed[F]{f: f})
+	if len(c.todo) == 0 && c.timer != nil {
+		c.timer.cancel()
+	}
+}
+
+// due implements timerTarget.
+func (c *CompletedIterator[F]) due() {
+	for core := range c.todo {
+		core.removeCallback(c)
+		c.done.put(completed[F]{err: ErrTimeout})
+	}
+	clear(c.todo)
+}
+
+// All ranges over the futures as they are done, suspending the calling task for each that is not
+// there yet. If the await fails, with ErrTimeout or a *CancelledError or one of the errors of
+// Future.Await, it yields that error and ends. (asyncio: async for over as_completed)
+func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
+	return func(yield func(F, error) bool) {
+		for next := range c.Next() {
+			f, err := next(ctx)
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Next ranges over coroutines, one for each future that nobody has asked for yet: each one returns
+// the next future that is done, whichever that is, or ErrTimeout. They may be awaited later, in any
+// order, or run by other tasks. (asyncio: for over as_completed)
+func (c *CompletedIterator[F]) Next() iter.Seq[Coro[F]] {
+	return func(yield func(Coro[F]) bool) {
+		for c.left > 0 {
+			c.left--
+			if !yield(c.next) {
+				return
+			}
+		}
+	}
+}
+
+// next waits for the next future that is done. If it is cancelled, its turn is given back.
+func (c *CompletedIterator[F]) next(ctx context.Context) (F, error) {
+	d, err := c.done.Get(ctx)
+	if err != nil {
+		c.left++
+		return d.f, err
+	}
+	return d.f, d.err
+}

@@ -1,0 +1,427 @@
+package aio
+
+// Every lock hands over in two steps, as asyncio's do: it wakes the first in line, and that one
+// takes the lock when its turn comes. In between nobody else may take it, so a task that finds the
+// lock free while others are in line stands behind them.
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrBrokenBarrier says that a Barrier was aborted, or reset while the task waited at it.
+// (asyncio: BrokenBarrierError)
+var ErrBrokenBarrier = errors.New("aio: barrier is broken")
+
+// Lock is held by one task at a time. It is for sections that await: between two awaits no other
+// task runs, so state that is read and changed there needs no lock. It does not matter which task
+// releases it. Tasks get it in the order in which they asked. The zero value is free and ready.
+//
+// Like all of the locks here it belongs to the loop whose task uses it first, and its methods panic
+// with ErrWrongGoroutine when called by a goroutine that does not hold the token of that loop. A
+// lock between loops, or with other goroutines, is sync.Mutex. (asyncio: Lock)
+type Lock struct {
+	bound
+	locked  bool
+	waiters waitList
+}
+
+// Acquire takes the lock. It suspends only if the lock is held or others wait for it. If it is
+// cancelled, the place in line is lost. The error is a *CancelledError or one of those of
+// Future.Await. (asyncio: Lock.acquire)
+func (k *Lock) Acquire(ctx context.Context) error {
+	e, err := k.enter(ctx, "Lock.Acquire")
+	if err != nil {
+		return err
+	}
+	if k.locked || k.waiters.claimed() {
+		if _, err := e.waitIn(&k.waiters, "Lock.Acquire"); err != nil {
+			if !k.locked {
+				k.wake()
+			}
+			return err
+		}
+	}
+	k.locked = true
+	return nil
+}
+
+// Release frees the lock, and wakes the first task in line. It never awaits. Releasing a lock that
+// is free is misuse: it panics with ErrNotLocked. (asyncio: Lock.release)
+func (k *Lock) Release() {
+	k.check("Lock.Release")
+	if !k.locked {
+		misuse(ErrNotLocked, "Lock.Release: the lock is not held")
+	}
+	k.locked = false
+	k.wake()
+}
+
+// wake wakes the first in line, if that was not done already.
+func (k *Lock) wake() {
+	if w := k.waiters.head; w != nil {
+		w.wake()
+	}
+}
+
+// Locked reports whether the lock is held. (asyncio: Lock.locked)
+func (k *Lock) Locked() bool {
+	k.check("Lock.Locked")
+	return k.locked
+}
+
+// With runs body while holding the lock. (asyncio: async with lock)
+func (k *Lock) With(ctx context.Context, body func(ctx context.Context) error) error {
+	if err := k.Acquire(ctx); err != nil {
+		return err
+	}
+	defer k.Release()
+	return body(ctx)
+}
+
+// Event is a flag that tasks can wait for. The zero value is not set. (asyncio: Event)
+type Event struct {
+	bound
+	set     bool
+	waiters waitList
+}
+
+// Set sets the flag and wakes all tasks that wait for it, in the order in which they came. They go
+// on even if the flag is cleared before their turn. It never awaits. (asyncio: Event.set)
+func (v *Event) Set() {
+	v.check("Event.Set")
+	if !v.set {
+		v.set = true
+		v.waiters.wakeAll()
+	}
+}
+
+// Clear clears the flag. (asyncio: Event.clear)
+func (v *Event) Clear() {
+	v.check("Event.Clear")
+	v.set = false
+}
+
+// IsSet reports whether the flag is set. (asyncio: Event.is_set)
+func (v *Event) IsSet() bool {
+	v.check("Event.IsSet")
+	return v.set
+}
+
+// Wait suspends the calling task until the flag is set. If it is set already it does not suspend.
+// The error is a *CancelledError or one of those of Future.Await. (asyncio: Event.wait)
+func (v *Event) Wait(ctx context.Context) error {
+	e, err := v.enter(ctx, "Event.Wait")
+	if err != nil || v.set {
+		return err
+	}
+	_, err = e.waitIn(&v.waiters, "Event.Wait")
+	return err
+}
+
+// Condition lets tasks wait until another one says that something has changed, under a lock that
+// protects it. The zero value has a lock of its own. (asyncio: Condition)
+type Condition struct {
+	bound
+	lock    *Lock // the one to use, nil for own
+	own     Lock
+	waiters waitList
+}
+
+// NewCondition returns a condition that uses lock, or one of its own if lock is nil.
+func NewCondition(lock *Lock) *Condition { return &Condition{lock: lock} }
+
+func (c *Condition) l() *Lock {
+	if c.lock != nil {
+		return c.lock
+	}
+	return &c.own
+}
+
+// Acquire takes the condition's lock. (asyncio: Condition.acquire)
+func (c *Condition) Acquire(ctx context.Context) error { return c.l().Acquire(ctx) }
+
+// Release frees the condition's lock. (asyncio: Condition.release)
+func (c *Condition) Release() { c.l().Release() }
+
+// Locked reports whether the condition's lock is held. (asyncio: Condition.locked)
+func (c *Condition) Locked() bool { return c.l().Locked() }
+
+// With runs body while holding the condition's lock. (asyncio: async with condition)
+func (c *Condition) With(ctx context.Context, body func(ctx context.Context) error) error {
+	return c.l().With(ctx, body)
+}
+
+// Wait frees the lock, suspends the calling task until it is notified, and takes the lock again:
+// also if it is cancelled, so it may take longer than until then. Something else may have happened
+// before the lock is back: look at the state again, or use WaitFor. A task that was notified and
+// then cancelled passes the notification on. Calling Wait without the lock is misuse: it panics
+// with ErrNotLocked. The error is a *CancelledError or one of those of Future.Await.
+// (asyncio: Condition.wait)
+func (c *Condition) Wait(ctx context.Context) error {
+	e, err := c.enter(ctx, "Condition.Wait")
+	if err != nil {
+		return err
+	}
+	c.held("Condition.Wait")
+	c.Release()
+	_, err = e.waitIn(&c.waiters, "Condition.Wait")
+	for {
+		again := c.l().Acquire(ctx)
+		if again == nil {
+			break
+		}
+		err = again
+		if _, ok := asCancelled(again); !ok {
+			c.l().locked = true // the loop is closed: leave the caller a lock to release
+			break
+		}
+	}
+	if err != nil {
+		c.notify(1)
+	}
+	return err
+}
+
+// WaitFor calls Wait until predicate returns true, and not at all if it does so at once.
+// (asyncio: Condition.wait_for)
+func (c *Condition) WaitFor(ctx context.Context, predicate func() bool) error {
+	for !predicate() {
+		if err := c.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Notify wakes the first n tasks that wait, or all if there are fewer. They go on one by one, when
+// the caller has released the lock. It never awaits. Calling it without the lock is misuse: it
+// panics with ErrNotLocked. (asyncio: Condition.notify)
+func (c *Condition) Notify(n int) {
+	c.check("Condition.Notify")
+	c.held("Condition.Notify")
+	c.notify(n)
+}
+
+// NotifyAll wakes all tasks that wait. (asyncio: Condition.notify_all)
+func (c *Condition) NotifyAll() { c.Notify(c.waiters.n) }
+
+func (c *Condition) notify(n int) {
+	for ; n > 0 && c.waiters.wakeFirst(); n-- {
+	}
+}
+
+// held panics if the lock is free.
+func (c *Condition) held(call string) {
+	if !c.l().locked {
+		misuse(ErrNotLocked, "%s: the lock is not held", call)
+	}
+}
+
+// Semaphore gives out a number of permits. Tasks get them in the order in which they asked. Make
+// one with NewSemaphore. (asyncio: Semaphore)
+type Semaphore struct {
+	bound
+	value   int
+	limit   int // of a bounded semaphore; -1 for none
+	waiters waitList
+}
+
+// NewSemaphore returns a semaphore with n permits. It panics if n is negative.
+func NewSemaphore(n int) *Semaphore {
+	if n < 0 {
+		misuse(nil, "NewSemaphore: %d permits", n)
+	}
+	return &Semaphore{value: n, limit: -1}
+}
+
+// NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it would have more
+// than that. It panics if n is negative. (asyncio: BoundedSemaphore)
+func NewBoundedSemaphore(n int) *Semaphore {
+	s := NewSemaphore(n)
+	s.limit = n
+	return s
+}
+
+// Acquire takes a permit. It suspends only if there is none, or others wait for one. If it is
+// cancelled, the place in line is lost, and a permit that was meant for the task goes to the next.
+// The error is a *CancelledError or one of those of Future.Await. (asyncio: Semaphore.acquire)
+func (s *Semaphore) Acquire(ctx context.Context) error {
+	e, err := s.enter(ctx, "Semaphore.Acquire")
+	if err != nil {
+		return err
+	}
+	if !s.busy() {
+		s.value--
+		return nil
+	}
+	woken, err := e.waitIn(&s.waiters, "Semaphore.Acquire")
+	if err != nil && woken {
+		s.value++
+	}
+	// Permits may have been released meanwhile to others who had to stay in line behind this one.
+	for s.value > 0 && s.grant() {
+	}
+	return err
+}
+
+// Release gives a permit back, and with it wakes the first task in line. It never awaits, and any
+// task may do it. For a bounded semaphore that has all of its permits it is misuse: it panics with
+// ErrTooOften. (asyncio: Semaphore.release)
+func (s *Semaphore) Release() {
+	s.check("Semaphore.Release")
+	if s.limit >= 0 && s.value >= s.limit {
+		misuse(ErrTooOften, "Semaphore.Release: released more often than acquired")
+	}
+	s.value++
+	s.grant()
+}
+
+// grant gives a permit to the first in line, and reports whether there was anybody.
+func (s *Semaphore) grant() bool {
+	if s.waiters.wakeFirst() {
+		s.value--
+		return true
+	}
+	return false
+}
+
+// Locked reports whether Acquire would have to wait. (asyncio: Semaphore.locked)
+func (s *Semaphore) Locked() bool {
+	s.check("Semaphore.Locked")
+	return s.busy()
+}
+
+func (s *Semaphore) busy() bool { return s.value == 0 || s.waiters.claimed() }
+
+// With runs body while holding a permit. (asyncio: async with semaphore)
+func (s *Semaphore) With(ctx context.Context, body func(ctx context.Context) error) error {
+	if err := s.Acquire(ctx); err != nil {
+		return err
+	}
+	defer s.Release()
+	return body(ctx)
+}
+
+type barrierState uint8
+
+const (
+	filling barrierState = iota
+	draining
+	resetting
+	broken
+)
+
+// Barrier holds tasks back until a number of them have come, then lets all go on. Make one with
+// NewBarrier. It can be used again and again. (asyncio: Barrier)
+type Barrier struct {
+	cond    Condition
+	parties int
+	state   barrierState
+	count   int // tasks at the barrier
+}
+
+// NewBarrier returns a barrier for the given number of tasks. It panics if that is less than 1.
+func NewBarrier(parties int) *Barrier {
+	if parties < 1 {
+		misuse(nil, "NewBarrier: %d parties", parties)
+	}
+	return &Barrier{parties: parties}
+}
+
+// Wait suspends the calling task until Parties tasks wait, and returns how many were there before
+// it: 0 for the first and Parties-1 for the last, which does not suspend. Tasks that come while the
+// others leave wait for that first. If Wait is cancelled the task does not count. The error is
+// ErrBrokenBarrier, a *CancelledError, or one of those of Future.Await. (asyncio: Barrier.wait)
+func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
+	err = b.cond.With(ctx, func(ctx context.Context) error {
+		if err := b.cond.WaitFor(ctx, func() bool { return b.state != draining && b.state != resetting }); err != nil {
+			return err
+		}
+		if b.state == broken {
+			return ErrBrokenBarrier
+		}
+		index = b.count
+		b.count++
+		defer b.leave()
+		if b.count == b.parties {
+			b.state = draining
+			b.cond.NotifyAll()
+			return nil
+		}
+		if err := b.cond.WaitFor(ctx, func() bool { return b.state != filling }); err != nil {
+			return err
+		}
+		if b.state == broken || b.state == resetting {
+			return ErrBrokenBarrier
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return index, nil
+}
+
+// leave counts a task out. The last one opens the barrier for the next round.
+func (b *Barrier) leave() {
+	b.count--
+	if b.count == 0 {
+		if b.state == resetting || b.state == draining {
+			b.state = filling
+		}
+		b.cond.NotifyAll()
+	}
+}
+
+// Reset has the tasks that wait fail with ErrBrokenBarrier, and the barrier start anew. It may
+// suspend for the barrier's lock. (asyncio: Barrier.reset)
+func (b *Barrier) Reset(ctx context.Context) error {
+	return b.cond.With(ctx, func(context.Context) error {
+		if b.count > 0 {
+			b.state = resetting
+		} else {
+			b.state = filling
+		}
+		b.cond.NotifyAll()
+		return nil
+	})
+}
+
+// Abort has the tasks that wait, and all that come, fail with ErrBrokenBarrier, until Reset. It may
+// suspend for the barrier's lock. (asyncio: Barrier.abort)
+func (b *Barrier) Abort(ctx context.Context) error {
+	return b.cond.With(ctx, func(context.Context) error {
+		b.state = broken
+		b.cond.NotifyAll()
+		return nil
+	})
+}
+
+// With waits at the barrier and then runs body, which gets the index of Wait.
+// (asyncio: async with barrier)
+func (b *Barrier) With(ctx context.Context, body func(ctx context.Context, index int) error) error {
+	i, err := b.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	return body(ctx, i)
+}
+
+// Parties returns how many tasks it takes. (asyncio: Barrier.parties)
+func (b *Barrier) Parties() int { return b.parties }
+
+// NWaiting returns how many tasks wait, while the barrier fills. (asyncio: Barrier.n_waiting)
+func (b *Barrier) NWaiting() int {
+	b.cond.own.check("Barrier.NWaiting")
+	if b.state != filling {
+		return 0
+	}
+	return b.count
+}
+
+// Broken reports whether the barrier was aborted. (asyncio: Barrier.broken)
+func (b *Barrier) Broken() bool {
+	b.cond.own.check("Barrier.Broken")
+	return b.state == broken
+}

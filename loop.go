@@ -1,0 +1,596 @@
+package aio
+
+// A loop runs in passes. Each pass waits until something is ready, moves the timers that are due
+// to the end of the ready queue, and then runs as many entries as the queue holds at that moment.
+// What these entries add has its turn in the next pass. The number of passes between a cause and
+// its effect is part of asyncio's contract, so every wake-up in this package is one entry of the
+// queue, as it is one call_soon there.
+//
+// Ownership: the token (see coroutine.go) owns all of a loop's state except for what is in inbox,
+// by which other goroutines hand in work, and the flags that are atomic. Before the loop runs and
+// after, there is no token: whoever has the loop may use it, one goroutine at a time.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Loop is an event loop: it runs tasks and callbacks, one at a time, in the goroutine that calls
+// RunForever or RunUntilComplete. Make one with NewEventLoop and Close it in the end, or leave both
+// to Run. CallSoonThreadsafe, IsRunning and IsClosed may be called by any goroutine, all other
+// methods only while the loop does not run or by a task or callback of the loop; they panic with
+// ErrWrongGoroutine otherwise. (asyncio: AbstractEventLoop)
+type Loop struct {
+	// Owned by the token.
+	owner   uintptr // identity of the goroutine that holds the token, 0 while the loop does not run
+	current *task   // the task that runs, nil in callbacks
+	ready   ring[event]
+	timers  timers
+	tasks   taskList
+	taskSeq uint64
+	idle    []*coroutine // whose task has ended, for the tasks to come
+	exiting []*coroutine // whose task called runtime.Goexit
+	waiters *waiter      // free list
+	path    []*future    // from the first to the innermost future being cancelled
+	reports reportList   // errors that nobody has retrieved yet
+
+	vtime    time.Duration // since epoch, of a virtual clock
+	stopping bool
+	runErr   error
+	external int // jobs in worker goroutines whose end will be posted
+	watching int // tasks that wait for something outside the loop which may never come
+
+	taskFactory      TaskFactory
+	exceptionHandler func(*Loop, ExceptionContext)
+	executor         Executor
+	executorDown     bool
+
+	debug bool
+	// SlowCallbackDuration is the run time from which debug mode reports a callback or a step of
+	// a task. It is 100 ms in a new loop. (asyncio: loop.slow_callback_duration)
+	SlowCallbackDuration time.Duration
+
+	// Immutable.
+	ctx     *scope
+	epoch   time.Time
+	virtual bool
+
+	closed  atomic.Bool
+	running atomic.Bool
+	inbox   inbox
+	alarm   *time.Timer // of waiting, owned by the token
+}
+
+// event is an entry of the ready queue.
+type event struct {
+	r runnable
+	f *future
+}
+
+// LoopOptions are the settings of a new loop. The zero value has the defaults.
+type LoopOptions struct {
+	// Debug turns debug mode on, as does the environment variable AIO_DEBUG with any value but
+	// the empty one.
+	Debug bool
+	// VirtualClock has the loop live in a time of its own, see clock.go: waiting takes no time,
+	// and a deadlock ends the run with a *DeadlockError.
+	VirtualClock bool
+}
+
+// NewEventLoop returns a new loop. nil options are the defaults. (asyncio: new_event_loop)
+func NewEventLoop(opts *LoopOptions) *Loop {
+	if opts == nil {
+		opts = &LoopOptions{}
+	}
+	l := &Loop{
+		SlowCallbackDuration: 100 * time.Millisecond,
+		virtual:              opts.VirtualClock,
+		epoch:                time.Now(),
+	}
+	if l.virtual {
+		l.epoch = virtualEpoch
+	}
+	l.ctx = &scope{loop: l, parent: context.Background(), root: true}
+	l.inbox.wake = make(chan struct{}, 1)
+	l.SetDebug(opts.Debug || os.Getenv("AIO_DEBUG") != "")
+	return l
+}
+
+// Context returns the context of the loop itself, for the calls that want to know their loop
+// outside of a task: before the loop runs, and in callbacks. It cannot be used to await.
+func (l *Loop) Context() context.Context { return l.ctx }
+
+// check panics unless the caller holds the token or the loop does not run.
+func (l *Loop) check(call string) {
+	if held, running := holder(&l.owner); held != running && held != 0 {
+		panic(&usageError{"aio: " + call + ": this goroutine does not run the event loop: use Loop.CallSoonThreadsafe or RunCoroutineThreadsafe", ErrWrongGoroutine})
+	}
+}
+
+// open panics if the loop is closed, for calls whose effect would be lost.
+func (l *Loop) open(call string) {
+	l.check(call)
+	if l.closed.Load() {
+		panic(&usageError{"aio: " + call + ": event loop is closed", ErrLoopClosed})
+	}
+}
+
+// schedule puts r on the ready queue. What other goroutines handed in before goes first.
+func (l *Loop) schedule(r runnable, f *future) {
+	if l.inbox.full.Load() {
+		l.collect()
+	}
+	if l.closed.Load() {
+		if o, ok := r.(orphan); ok {
+			o.abandon()
+		}
+		return
+	}
+	l.ready.push(event{r, f})
+}
+
+// orphan is implemented by a runnable that somebody outside the loop waits for: a loop that is
+// closed, and will not run it, says so.
+type orphan interface{ abandon() }
+
+// running loops, so that a goroutine cannot run a second one inside the first.
+var runningLoops struct {
+	sync.Mutex
+	m map[*Loop]struct{}
+}
+
+// begin hands the token to the calling goroutine.
+func (l *Loop) begin() error {
+	me := identity()
+	runningLoops.Lock()
+	defer runningLoops.Unlock()
+	if err := l.runnableIn(me); err != nil {
+		return err
+	}
+	if runningLoops.m == nil {
+		runningLoops.m = map[*Loop]struct{}{}
+	}
+	runningLoops.m[l] = struct{}{}
+	l.running.Store(true)
+	l.owner = me
+	return nil
+}
+
+// runnableIn says why a goroutine cannot run l. runningLoops must be locked.
+func (l *Loop) runnableIn(goroutine uintptr) error {
+	if l.closed.Load() {
+		return ErrLoopClosed
+	}
+	if l.running.Load() {
+		return ErrLoopRunning
+	}
+	for other := range runningLoops.m {
+		if held, _ := holder(&other.owner); held == goroutine {
+			return fmt.Errorf("%w: another loop runs in this goroutine", ErrLoopRunning)
+		}
+	}
+	return nil
+}
+
+// runnableHere is runnableIn for the calling goroutine.
+func (l *Loop) runnableHere() error {
+	runningLoops.Lock()
+	defer runningLoops.Unlock()
+	return l.runnableIn(identity())
+}
+
+// end takes the token back.
+func (l *Loop) end() {
+	l.stopping = false
+	l.owner = 0
+	runningLoops.Lock()
+	delete(runningLoops.m, l)
+	runningLoops.Unlock()
+	l.running.Store(false)
+}
+
+// RunForever runs the loop in the calling goroutine until Stop. The error is ErrLoopRunning if
+// this or another loop runs there already, ErrLoopClosed, or a *DeadlockError from a virtual
+// clock. If a task calls runtime.Goexit, so does RunForever, after the pass.
+// (asyncio: loop.run_forever)
+func (l *Loop) RunForever() error {
+	if err := l.begin(); err != nil {
+		return err
+	}
+	defer l.end()
+	for !l.pass() {
+	}
+	err := l.runErr
+	l.runErr = nil
+	return err
+}
+
+// RunUntilComplete runs l until aw is done and returns its result. A Coro is started as a task.
+// The error is that of aw, ErrLoopStopped if Stop came first, ErrOtherLoop if aw is a future of
+// another loop, or one of RunForever's; unless it is aw's own, a Coro may not have been started.
+// (asyncio: loop.run_until_complete)
+func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
+	var zero T
+	if err := l.runnableHere(); err != nil {
+		return zero, err // before a task is made, which would stay behind
+	}
+	f := EnsureFuture(l.Context(), aw)
+	c := f.core()
+	if c.loop != l {
+		return zero, ErrOtherLoop
+	}
+	c.addCallback(stopper{})
+	defer c.removeCallback(stopper{})
+	if err := l.RunForever(); err != nil {
+		return zero, err
+	}
+	if c.state == pending {
+		return zero, ErrLoopStopped
+	}
+	return f.Result()
+}
+
+// stopper ends a RunUntilComplete.
+type stopper struct{}
+
+func (stopper) run(f *future) { f.loop.stopping = true }
+
+// Stop has RunForever return at the end of the current pass; what is scheduled after that waits
+// for the next run. If the loop does not run, the next run makes one pass and does not wait.
+// (asyncio: loop.stop)
+func (l *Loop) Stop() {
+	l.check("Loop.Stop")
+	l.stopping = true
+}
+
+// IsRunning reports whether the loop runs. Any goroutine may call it. (asyncio: loop.is_running)
+func (l *Loop) IsRunning() bool { return l.running.Load() }
+
+// IsClosed reports whether the loop is closed. Any goroutine may call it.
+// (asyncio: loop.is_closed)
+func (l *Loop) IsClosed() bool { return l.closed.Load() }
+
+// pass is one pass of the loop. It reports whether the loop shall stop.
+func (l *Loop) pass() (stop bool) {
+	l.timers.prune()
+	if l.ready.n == 0 && !l.stopping {
+		l.wait()
+	}
+	l.collect()
+	if len(l.timers.heap) > 0 {
+		l.expire()
+	}
+	if l.debug {
+		for n := l.ready.n; n > 0; n-- {
+			l.runWatched(l.ready.pop())
+		}
+	} else {
+		for n := l.ready.n; n > 0; n-- {
+			e := l.ready.pop()
+			e.r.run(e.f)
+		}
+	}
+	if len(l.exiting) > 0 {
+		l.exitPending()
+	}
+	return l.stopping
+}
+
+// wait blocks until something happens. The loop waits on a channel and a timer, nothing else, so
+// that it is durably blocked in the sense of testing/synctest.
+func (l *Loop) wait() {
+	if l.virtual {
+		l.waitVirtual()
+		return
+	}
+	if len(l.timers.heap) == 0 {
+		if l.inbox.sleep() {
+			<-l.inbox.wake
+		}
+		return
+	}
+	d := l.timers.heap[0].when - l.now()
+	if d <= 0 || !l.inbox.sleep() {
+		return
+	}
+	if l.alarm == nil {
+		l.alarm = time.NewTimer(d)
+	} else {
+		l.alarm.Reset(d)
+	}
+	select {
+	case <-l.inbox.wake:
+		l.alarm.Stop()
+	case <-l.alarm.C:
+		l.inbox.awake()
+	}
+}
+
+// inbox is where other goroutines hand in events.
+type inbox struct {
+	full atomic.Bool   // events is not empty
+	wake chan struct{} // has a token when a sleeping loop shall wake
+
+	mu       sync.Mutex
+	events   []event
+	sleeping bool // the loop waits, and nobody has woken it yet
+	closed   bool
+}
+
+// post hands e to the loop and reports whether the loop will run it: not if it is closed.
+// Any goroutine may call it. quiet leaves a sleeping loop asleep.
+func (l *Loop) post(e event, quiet bool) bool {
+	in := &l.inbox
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return false
+	}
+	in.events = append(in.events, e)
+	in.full.Store(true)
+	if in.sleeping && !quiet {
+		in.sleeping = false
+		in.wake <- struct{}{}
+	}
+	return true
+}
+
+// sleep announces that the loop is about to wait, unless there is something in the inbox.
+func (in *inbox) sleep() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sleeping = len(in.events) == 0
+	return in.sleeping
+}
+
+// awake ends sleep when the loop was not woken through the inbox.
+func (in *inbox) awake() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.sleeping {
+		<-in.wake // somebody has just decided to wake it
+	}
+	in.sleeping = false
+}
+
+// collect moves what other goroutines handed in to the ready queue.
+func (l *Loop) collect() {
+	in := &l.inbox
+	if !in.full.Load() {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i, e := range in.events {
+		l.ready.push(e)
+		in.events[i] = event{}
+	}
+	in.events = in.events[:0]
+	in.full.Store(false)
+}
+
+// Close ends the loop. Callbacks and timers that are left are dropped. Every task that is not done
+// is reported to the exception handler and unwound: the await in which it is suspended, and each
+// further one, fails with ErrLoopClosed, and its deferred functions run. The default executor
+// takes no more jobs, those that run go on. Closing a closed loop does nothing; a running loop
+// cannot be closed and returns ErrLoopRunning. (asyncio: loop.close)
+func (l *Loop) Close() error {
+	if l.running.Load() {
+		return ErrLoopRunning
+	}
+	if l.closed.Swap(true) {
+		return nil
+	}
+	l.owner = identity() // the tasks that are unwound run under the token too
+	for l.tasks.head != nil {
+		l.destroy(l.tasks.head)
+	}
+	for r := l.reports.head; r != nil; r = l.reports.head {
+		r.lost()
+	}
+	for _, co := range l.idle {
+		co.stop()
+	}
+	l.idle = nil
+	l.collect()
+	in := &l.inbox
+	in.mu.Lock()
+	in.closed = true
+	late := in.events
+	in.events = nil
+	in.mu.Unlock()
+	for l.ready.n > 0 {
+		late = append(late, l.ready.pop())
+	}
+	for _, e := range late {
+		if o, ok := e.r.(orphan); ok {
+			o.abandon()
+		}
+	}
+	l.timers = timers{}
+	l.owner = 0
+	if l.executor != nil {
+		l.executor.Shutdown(false)
+	}
+	l.ctx.end(ErrLoopClosed, endedExt(ErrLoopClosed))
+	return nil
+}
+
+// Handle is a callback that was scheduled. (asyncio: Handle)
+type Handle struct {
+	loop   *Loop
+	fn     func()
+	stack  []uintptr   // of the call that made it, in debug mode
+	shared *handleLock // of a handle that other goroutines may cancel
+	done   bool        // cancelled
+}
+
+// handleLock lets any goroutine cancel a handle: it is held while the callback runs.
+type handleLock struct {
+	sync.Mutex
+	runner uintptr // identity of the goroutine that runs the callback
+}
+
+// lock begins a use of the handle that may come from another goroutine.
+func (h *Handle) lock(call string) (unlock func()) {
+	if h.shared == nil {
+		h.loop.check(call)
+		return func() {}
+	}
+	if held, _ := holder(&h.shared.runner); held == identity() {
+		return func() {} // the callback itself
+	}
+	h.shared.Lock()
+	return h.shared.Unlock
+}
+
+// Cancel keeps the callback from running. Doing it again does nothing, nor does it once the
+// callback has run. Only the handle of CallSoonThreadsafe may be cancelled by other goroutines;
+// if its callback runs at that moment, Cancel waits for its end. (asyncio: Handle.cancel)
+func (h *Handle) Cancel() {
+	defer h.lock("Handle.Cancel")()
+	h.done = true
+	h.fn = nil
+}
+
+// Cancelled reports whether Cancel was called. For other goroutines the same holds as for Cancel.
+// (asyncio: Handle.cancelled)
+func (h *Handle) Cancelled() bool {
+	defer h.lock("Handle.Cancelled")()
+	return h.done
+}
+
+// run implements runnable.
+func (h *Handle) run(*future) {
+	if h.shared != nil {
+		h.shared.Lock()
+		h.shared.runner = identity()
+		defer func() {
+			h.shared.runner = 0
+			h.shared.Unlock()
+		}()
+	}
+	fn := h.fn
+	if fn == nil {
+		return
+	}
+	defer h.recover()
+	fn()
+}
+
+// recover reports the panic of a callback. runtime.Goexit goes on to the goroutine of the loop.
+func (h *Handle) recover() {
+	if v := recover(); v != nil {
+		h.loop.CallExceptionHandler(ExceptionContext{
+			Message: "exception in callback " + h.String(),
+			Err:     panicError(v),
+			Handle:  h,
+			Stack:   h.stack,
+		})
+	}
+}
+
+// String names the callback's function.
+func (h *Handle) String() string {
+	if h.fn == nil {
+		return "Handle cancelled"
+	}
+	return "Handle " + funcName(h.fn)
+}
+
+func (l *Loop) newHandle(call string, fn func()) *Handle {
+	if fn == nil {
+		misuse(nil, "%s: the callback is nil", call)
+	}
+	h := &Handle{loop: l, fn: fn}
+	if l.debug {
+		h.stack = callers()
+	}
+	return h
+}
+
+// CallSoon has fn called in the next pass of the loop, after everything that was scheduled before.
+// It never awaits. A panic of fn goes to the exception handler. It panics with ErrLoopClosed if
+// the loop is closed. (asyncio: loop.call_soon)
+func (l *Loop) CallSoon(fn func()) *Handle {
+	l.open("Loop.CallSoon")
+	h := l.newHandle("Loop.CallSoon", fn)
+	l.schedule(h, nil)
+	return h
+}
+
+// CallSoonThreadsafe is CallSoon for any goroutine: it wakes the loop if that waits. What was
+// handed in first runs first, be it by this call or by the loop's own. It panics with
+// ErrLoopClosed if the loop is closed. (asyncio: loop.call_soon_threadsafe)
+func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
+	if fn == nil {
+		misuse(nil, "Loop.CallSoonThreadsafe: the callback is nil")
+	}
+	h := &Handle{loop: l, fn: fn, shared: &handleLock{}}
+	if !l.submit(h) {
+		panic(&usageError{"aio: Loop.CallSoonThreadsafe: event loop is closed", ErrLoopClosed})
+	}
+	return h
+}
+
+// submit schedules r from any goroutine and reports whether the loop will run it. The holder of
+// the token goes straight to the ready queue, to which it has the right of way.
+func (l *Loop) submit(r runnable) bool {
+	if held, _ := holder(&l.owner); held != 0 && held == identity() {
+		if l.closed.Load() {
+			return false
+		}
+		l.schedule(r, nil)
+		return true
+	}
+	return l.post(event{r, nil}, false)
+}
+
+// inBubble reports whether the wake channel may belong to a bubble of testing/synctest.
+func (l *Loop) inBubble() bool { return !l.virtual && l.epoch.Year() < 2001 }
+
+// runWatched runs e in debug mode.
+func (l *Loop) runWatched(e event) {
+	start := l.wallClock()
+	what := describeEvent(e)
+	e.r.run(e.f)
+	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
+		l.warnSlow(what(), d)
+	}
+}
+
+// destroy unwinds a task because the loop is closed.
+func (l *Loop) destroy(t *task) {
+	if !t.quiet {
+		l.CallExceptionHandler(ExceptionContext{
+			Message: "task was destroyed but it is pending",
+			Task:    t.impl,
+			Stack:   t.stack(),
+		})
+	}
+	t.fut.seen = true
+	t.waiting = nil
+	if t.co != nil {
+		t.co.thrown = ErrLoopClosed
+		l.resume(t)
+	} else {
+		t.impl.fail(ErrLoopClosed)
+	}
+	if t.fut.state == pending {
+		panic("aio: internal error: a task was suspended while its loop was closed")
+	}
+	for n := len(l.exiting); n > 0; n = len(l.exiting) {
+		co := l.exiting[n-1]
+		l.exiting = l.exiting[:n-1]
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			co.next()
+		}()
+		<-ended
+	}
+}

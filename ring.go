@@ -1,0 +1,45 @@
+package aio
+
+// ring is a first-in, first-out queue of values that allocates only to grow. The zero value is
+// empty and ready.
+type ring[T any] struct {
+	buf  []T // a power of two long
+	head int
+	n    int
+}
+
+func (r *ring[T]) push(v T) {
+	if r.n == len(r.buf) {
+		r.resize(max(16, 2*r.n))
+	}
+	r.buf[(r.head+r.n)&(len(r.buf)-1)] = v
+	r.n++
+}
+
+// pop removes the oldest value. The ring must not be empty.
+func (r *ring[T]) pop() T {
+	var zero T
+	p := &r.buf[r.head&(len(r.buf)-1)]
+	v := *p
+	*p = zero // for the garbage collector
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.n--
+	return v
+}
+
+// popBack removes the newest value. The ring must not be empty.
+func (r *ring[T]) popBack() T {
+	var zero T
+	r.n--
+	p := &r.buf[(r.head+r.n)&(len(r.buf)-1)]
+	v := *p
+	*p = zero
+	return v
+}
+
+func (r *ring[T]) resize(size int) {
+	buf := make([]T, size)
+	k := copy(buf, r.buf[r.head:])
+	copy(buf[k:], r.buf[:r.head])
+	r.buf, r.head = buf, 0
+}

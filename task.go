@@ -1,0 +1,598 @@
+package aio
+
+// A task is a coroutine with a result. At any moment it is in one of these states:
+//
+//	ready    an entry of the ready queue will start or resume it; waiting is nil or done
+//	running  it holds the token: Loop.current is this task
+//	waiting  suspended on the future in waiting, one of whose callbacks is the task
+//	done     its future has a result
+//
+// Cancelling is a request to the task, answered by its body. It cancels the future that the task
+// waits for, from which the CancelledError comes back through the await; where there is no such
+// future, because the task is ready or running, mustCancel remembers it until the next suspension.
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"runtime"
+)
+
+// AnyTask is a Task of any result type. See Task for the methods.
+type AnyTask interface {
+	AnyFuture
+	Cancelling() int
+	Uncancel() int
+	GetName() string
+	SetName(name string)
+	GetContext() context.Context
+	GetStack(limit int) []runtime.Frame
+	PrintStack(w io.Writer, limit int) error
+}
+
+// taskImpl is what the package needs of a Task without knowing its result type.
+type taskImpl interface {
+	AnyTask
+	call()          // runs the body to its end, in its coroutine
+	fail(err error) // ends the task without its body
+	entryPoint() []uintptr
+}
+
+// task is the part of a Task that does not depend on its result type. Owned by the token.
+type task struct {
+	fut     *future
+	impl    taskImpl
+	co      *coroutine // nil before the first step and after the last
+	waiting *future
+	reason  *CancelledError // the last that mustCancel was set for
+	scope   scope
+	id      uint64
+	extra   *taskExtra
+	prev    *task // in Loop.tasks
+	next    *task
+	cancels int32  // requests, less those withdrawn by Uncancel
+	awaits  uint32 // counts suspensions, to tell one await from the next
+	quiet   bool   // not reported if its loop is closed while it is pending
+
+	mustCancel bool
+	keepCtx    bool // the request under way comes from a scope: the task's own context stays open
+}
+
+// taskExtra is what few tasks have.
+type taskExtra struct {
+	name    string
+	created []uintptr // stack of the call that created the task, in debug mode
+	refused int       // awaits since the loop was closed
+}
+
+// Task runs a coroutine. It is a Future of the coroutine's result, and can be cancelled, named and
+// looked into. A loop holds on to its tasks until they are done: one whose Task nobody keeps is not
+// lost, unlike in asyncio.
+//
+// Cancel asks the task to stop, and returns false only if it is done. The await in which the task
+// is suspended, or the next one that suspends, returns a *CancelledError, once; what the task waits
+// for is cancelled with it. If the body returns that error, the task is cancelled; if it goes on,
+// the request is over, and Cancelling counts it until Uncancel. A task that was never started ends
+// without its body being run.
+//
+// (asyncio: Task)
+type Task[T any] struct {
+	Future[T]
+	task
+	coro Coro[T]
+}
+
+// TaskSpec says how a task is to be made. Task options change it, then the loop's task factory.
+type TaskSpec struct {
+	// Loop is the loop that makes the task.
+	Loop *Loop
+	// Context is where the body's context gets its values from.
+	Context context.Context
+	// Name is the task's name, "" for Task-1 and so on.
+	Name string
+	// EagerStart has the body run at once, inside CreateTask, up to its first suspension. nil
+	// means that the caller did not say.
+	EagerStart *bool
+}
+
+// TaskOption is an option of CreateTask.
+type TaskOption func(*TaskSpec)
+
+// WithName names the task.
+func WithName(name string) TaskOption { return func(s *TaskSpec) { s.Name = name } }
+
+// WithEagerStart has the body of the task run inside CreateTask up to its first suspension, if the
+// loop is running; false keeps a task factory from doing so.
+func WithEagerStart(eager bool) TaskOption { return func(s *TaskSpec) { s.EagerStart = &eager } }
+
+// WithContext has the task take its context values from ctx, where those of the group's context
+// will not do. (asyncio: create_task with context=)
+func WithContext(ctx context.Context) TaskOption { return func(s *TaskSpec) { s.Context = ctx } }
+
+// TaskFactory is called for each task that a loop makes, and may change how. CreateTask panics
+// with the error that it returns.
+type TaskFactory func(spec *TaskSpec) error
+
+// EagerTaskFactory is a TaskFactory that starts every task eagerly, unless WithEagerStart says
+// otherwise. (asyncio: eager_task_factory)
+func EagerTaskFactory(spec *TaskSpec) error {
+	if spec.EagerStart == nil {
+		eager := true
+		spec.EagerStart = &eager
+	}
+	return nil
+}
+
+// SetTaskFactory has f called for every task that the loop makes from now on. nil restores the
+// default. (asyncio: loop.set_task_factory, whose factory makes the task itself)
+func (l *Loop) SetTaskFactory(f TaskFactory) {
+	l.check("Loop.SetTaskFactory")
+	l.taskFactory = f
+}
+
+// GetTaskFactory returns the task factory, nil by default. (asyncio: loop.get_task_factory)
+func (l *Loop) GetTaskFactory() TaskFactory {
+	l.check("Loop.GetTaskFactory")
+	return l.taskFactory
+}
+
+// CreateTask returns a new task that runs coro in the loop of ctx. The body starts in the next
+// pass, after everything that is ready already. The body's context has the values of ctx, and ends
+// when the task does or is cancelled; it does not end with ctx, as a task outlives the one that
+// made it. CreateTask never awaits. It panics if coro is nil, if ctx belongs to no loop, if the
+// caller does not hold the token, if the loop is closed, or if the task factory refuses.
+// (asyncio: create_task)
+func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
+	s, _ := scopeOf(ctx)
+	if s == nil {
+		loopOf(ctx, "CreateTask")
+	}
+	l := s.loop
+	l.open("CreateTask")
+	if coro == nil {
+		misuse(nil, "CreateTask: the coroutine is nil")
+	}
+	t := &Task[T]{coro: coro}
+	t.loop = l
+	t.sub = &t.task
+	t.fut = &t.future
+	t.impl = t
+	t.scope.loop = l
+	t.scope.parent = values(ctx)
+	t.scope.root = true
+	l.taskSeq++
+	t.id = l.taskSeq
+	eager := false
+	if len(opts) > 0 || l.taskFactory != nil || l.debug {
+		eager = t.configure(ctx, opts)
+	}
+	l.tasks.push(&t.task)
+	if eager && l.running.Load() {
+		// The coroutine is resumed by the goroutine of the creating task, which gets the token
+		// back as soon as the new task suspends.
+		l.acquire(&t.task)
+		l.resume(&t.task)
+		if t.state != pending {
+			t.coro = nil
+		}
+	} else {
+		l.schedule(&t.task, nil)
+	}
+	return t
+}
+
+// configure applies options and task factory.
+func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
+	l := t.fut.loop
+	spec := TaskSpec{Loop: l, Context: ctx}
+	for _, opt := range opts {
+		opt(&spec)
+	}
+	if l.taskFactory != nil {
+		if err := l.taskFactory(&spec); err != nil {
+			panic(err)
+		}
+	}
+	t.scope.parent = values(spec.Context)
+	if spec.Name != "" || l.debug {
+		t.extra = &taskExtra{name: spec.Name}
+	}
+	if l.debug {
+		t.extra.created = callers()
+	}
+	return spec.EagerStart != nil && *spec.EagerStart
+}
+
+// call implements taskImpl.
+func (t *Task[T]) call() {
+	v, err := t.coro(&t.scope)
+	if err == nil && !t.mustCancel {
+		t.value = v
+	}
+	t.fail(err)
+}
+
+// fail implements taskImpl: it ends the task, with success if err is nil.
+func (t *Task[T]) fail(err error) { t.finish(err) }
+
+// finish settles the task's future.
+func (t *task) finish(err error) {
+	f := t.fut
+	f.loop.tasks.remove(t)
+	switch {
+	case err == nil && t.mustCancel: // cancelled in its last step: mustCancel stays to tell
+		f.settle(cancelled, t.reason)
+	case err == nil:
+		f.settle(finished, nil)
+	default:
+		if _, ok := asCancelled(err); ok {
+			t.mustCancel = false
+			f.settle(cancelled, err)
+		} else {
+			f.settle(failed, err)
+		}
+	}
+	t.scope.end(errTaskDone, endedTask)
+}
+
+// run implements runnable: it is one step of the task. f is what the task waited for.
+func (t *task) run(f *future) {
+	if t.fut.state != pending {
+		return // unwound meanwhile
+	}
+	var err error
+	if f != nil {
+		err = f.thrown()
+	}
+	if t.mustCancel {
+		t.mustCancel = false
+		if _, ok := asCancelled(err); !ok {
+			err = t.reason
+		}
+	}
+	t.waiting = nil
+	l := t.fut.loop
+	if t.co == nil {
+		if err != nil {
+			t.impl.fail(err)
+			return
+		}
+		l.acquire(t)
+	}
+	t.co.thrown = err
+	l.resume(t)
+}
+
+// await suspends the running task until f is done. The error is what is thrown in, or nil.
+func (e entry) await(f *future) error {
+	t := e.task
+	if f.state != pending && f.loop == t.fut.loop {
+		return f.thrown()
+	}
+	if f.loop != t.fut.loop {
+		return t.throw(ErrOtherLoop)
+	}
+	if f.spoilt {
+		return ErrAwaitSelf
+	}
+	if f == t.fut {
+		f.spoilt = true // as CPython's futures are, by a flag that is left set
+		return t.throw(ErrAwaitSelf)
+	}
+	f.addCallback(t)
+	t.waiting = f
+	t.awaits++
+	if t.mustCancel {
+		ok, err := f.tryCancel(t.reason)
+		if err != nil {
+			f.removeCallback(t)
+			t.waiting = nil
+			return err
+		}
+		t.mustCancel = !ok
+	}
+	if e.watch == nil {
+		return t.park()
+	}
+	return e.parkWatched(f)
+}
+
+// parkWatched is park for an await that ends with a context.
+func (e entry) parkWatched(f *future) error {
+	t := e.task
+	if err := e.watch.Err(); err != nil {
+		if _, err := f.tryCancel(&CancelledError{Cause: context.Cause(e.watch)}); err != nil {
+			f.removeCallback(t)
+			t.waiting = nil
+			return err
+		}
+		return t.park()
+	}
+	ended := watchEnded{t, t.awaits, e.watch}
+	stop := context.AfterFunc(e.watch, func() { t.fut.loop.post(event{ended, nil}, false) })
+	defer stop()
+	return t.park()
+}
+
+// watchEnded cancels an await because a context has ended, unless the await is over.
+type watchEnded struct {
+	t      *task
+	awaits uint32
+	ctx    context.Context
+}
+
+func (w watchEnded) run(*future) {
+	if w.t.awaits == w.awaits && w.t.waiting != nil {
+		w.t.waiting.cancel(&CancelledError{Cause: context.Cause(w.ctx)})
+	}
+}
+
+// throw suspends the running task for a pass and returns err, unless something else is thrown.
+func (t *task) throw(err error) error {
+	t.fut.loop.schedule(t, &future{loop: t.fut.loop, state: failed, err: err, seen: true})
+	t.awaits++
+	return t.park()
+}
+
+// yield suspends the running task for one pass.
+func (e entry) yield() error {
+	e.fut.loop.schedule(e.task, nil)
+	e.awaits++
+	err := e.park()
+	if err == nil && e.watch != nil && e.watch.Err() != nil {
+		err = &CancelledError{Cause: context.Cause(e.watch)}
+	}
+	return err
+}
+
+// maxRefused is how many awaits of a task of a closed loop fail before it is unwound by force.
+const maxRefused = 1000
+
+// refuse makes the error of an await in a task of a closed loop. A body that retries for ever gets
+// a panic in the end, or closing its loop would not end.
+func (t *task) refuse(call string) error {
+	if t.extra == nil {
+		t.extra = &taskExtra{}
+	}
+	t.extra.refused++
+	if t.extra.refused > maxRefused {
+		panic(&usageError{"aio: " + call + ": event loop is closed, and the task goes on awaiting", ErrLoopClosed})
+	}
+	return &callError{call, ErrLoopClosed}
+}
+
+// cancelFuture implements subFuture.
+func (t *task) cancelFuture(reason *CancelledError) bool {
+	t.cancels++
+	if !t.keepCtx {
+		t.scope.cancelled(reason)
+	}
+	if t.waiting != nil && t.waiting.cancel(reason) {
+		return true
+	}
+	t.mustCancel = true
+	t.reason = reason
+	return true
+}
+
+// cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which ends its own
+// context and will withdraw the request: the context of the task stays open.
+func (t *task) cancelFromScope() {
+	t.keepCtx = true
+	defer func() { t.keepCtx = false }()
+	t.fut.cancel(errCancelled)
+}
+
+// tryCancel is cancel with the error for a cycle of awaits returned.
+func (f *future) tryCancel(reason *CancelledError) (ok bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			e, isCycle := v.(*AwaitCycleError)
+			if !isCycle {
+				panic(v)
+			}
+			err = e
+		}
+	}()
+	return f.cancel(reason), nil
+}
+
+// forceCancel cancels the task even if it is part of a cycle of awaits, which it takes it out of.
+func (t *task) forceCancel(reason *CancelledError) {
+	if _, err := t.fut.tryCancel(reason); err == nil || t.waiting == nil {
+		return
+	}
+	t.waiting.removeCallback(t)
+	t.waiting = nil
+	t.mustCancel = true
+	t.reason = reason
+	t.fut.loop.schedule(t, nil)
+}
+
+// describe implements subFuture.
+func (t *task) describe() string {
+	s := "Task " + t.GetName()
+	switch {
+	case t.fut.state != pending:
+		return s
+	case t.cancels > 0:
+		s += " cancelling"
+	default:
+		s += " pending"
+	}
+	if t.waiting != nil && t.waiting.state == pending {
+		s += ", awaiting " + t.waiting.label()
+	}
+	return s
+}
+
+// Cancelling returns the number of requests to cancel the task, less those that Uncancel took
+// back. (asyncio: Task.cancelling)
+func (t *task) Cancelling() int {
+	t.fut.loop.check("Task.Cancelling")
+	return int(t.cancels)
+}
+
+// Uncancel withdraws a request to cancel the task and returns how many are left. It is for those
+// who made the request themselves and have dealt with it, as Timeout and TaskGroup do. If none is
+// left, a cancellation that was not delivered yet will not be. (asyncio: Task.uncancel)
+func (t *task) Uncancel() int {
+	t.fut.loop.check("Task.Uncancel")
+	return t.uncancel()
+}
+
+func (t *task) uncancel() int {
+	if t.cancels > 0 {
+		t.cancels--
+		if t.cancels == 0 {
+			t.mustCancel = false
+		}
+	}
+	return int(t.cancels)
+}
+
+// GetName returns the name given by WithName or SetName, or else Task-1, Task-2 and so on in the
+// order in which the loop made its tasks. (asyncio: Task.get_name)
+func (t *task) GetName() string {
+	if t.extra != nil && t.extra.name != "" {
+		return t.extra.name
+	}
+	return fmt.Sprintf("Task-%d", t.id)
+}
+
+// SetName names the task; "" restores the number. (asyncio: Task.set_name)
+func (t *task) SetName(name string) {
+	t.fut.loop.check("Task.SetName")
+	if t.extra == nil {
+		t.extra = &taskExtra{}
+	}
+	t.extra.name = name
+}
+
+// GetContext returns the context that the body was given. (asyncio: Task.get_context)
+func (t *task) GetContext() context.Context { return &t.scope }
+
+// GetCoro returns the coroutine that the task runs or ran, nil if it was started eagerly and was
+// done before CreateTask returned. (asyncio: Task.get_coro)
+func (t *Task[T]) GetCoro() Coro[T] { return t.coro }
+
+// entryPoint implements taskImpl: it is the stack of a task that has not started.
+func (t *Task[T]) entryPoint() []uintptr {
+	return []uintptr{reflect.ValueOf(t.coro).Pointer() + 1} // as if about to return to it
+}
+
+// GetStack returns where the task is suspended, or, called by itself, where it runs: the frames
+// from the outermost, the task's own function, to the innermost, the function that awaits. Frames
+// of this package and of the Go runtime are left out. limit bounds their number, keeping the
+// outermost, if it is greater than 0. A task that has not started is in the first line of its
+// function; one that is done has no stack. (asyncio: Task.get_stack)
+func (t *task) GetStack(limit int) []runtime.Frame {
+	t.fut.loop.check("Task.GetStack")
+	if t.fut.state != pending {
+		return nil
+	}
+	return frames(t.stack(), limit)
+}
+
+// stack returns the program counters of GetStack, innermost first.
+func (t *task) stack() []uintptr {
+	l := t.fut.loop
+	switch {
+	case t == l.current:
+		return callers()
+	case t.co == nil:
+		return t.impl.entryPoint()
+	case !t.co.parked:
+		return nil // it runs, and is starting the current task eagerly
+	}
+	// The task's goroutine looks at its own stack, then waits on.
+	var pcs []uintptr
+	t.co.probe = &pcs
+	owner, current := l.owner, l.current
+	l.owner, l.current = t.co.g, t
+	t.co.next()
+	l.owner, l.current = owner, current
+	t.co.probe = nil
+	return pcs
+}
+
+// PrintStack writes the frames of GetStack to w, or to standard error if w is nil.
+// (asyncio: Task.print_stack)
+func (t *task) PrintStack(w io.Writer, limit int) error {
+	if w == nil {
+		w = os.Stderr
+	}
+	stack := t.GetStack(limit)
+	head := fmt.Sprintf("Stack for %s (most recent call last):\n", t.fut)
+	if len(stack) == 0 {
+		head = fmt.Sprintf("No stack for %s\n", t.fut)
+	}
+	if _, err := io.WriteString(w, head); err != nil {
+		return err
+	}
+	for _, f := range stack {
+		if _, err := fmt.Fprintf(w, "  %s\n    %s:%d\n", f.Function, f.File, f.Line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CurrentTask returns the task that the calling goroutine is running, nil if there is none: in a
+// callback, in a worker goroutine, or with a context that belongs to no loop. It never awaits.
+// (asyncio: current_task)
+func CurrentTask(ctx context.Context) AnyTask {
+	s, _ := scopeOf(ctx)
+	if s == nil {
+		return nil
+	}
+	if held, running := holder(&s.loop.owner); held != running || s.loop.current == nil {
+		return nil
+	}
+	return s.loop.current.impl
+}
+
+// AllTasks returns the tasks of the loop of ctx that are not done, in the order in which they were
+// created. The caller must hold the token, or the loop must not be running. (asyncio: all_tasks)
+func AllTasks(ctx context.Context) []AnyTask {
+	l := loopOf(ctx, "AllTasks")
+	all := make([]AnyTask, 0, l.tasks.n)
+	for t := l.tasks.head; t != nil; t = t.next {
+		all = append(all, t.impl)
+	}
+	return all
+}
+
+// taskList links the tasks of a loop that are not done, in the order of creation.
+type taskList struct {
+	head, tail *task
+	n          int
+}
+
+func (q *taskList) push(t *task) {
+	t.prev = q.tail
+	if q.tail == nil {
+		q.head = t
+	} else {
+		q.tail.next = t
+	}
+	q.tail = t
+	q.n++
+}
+
+func (q *taskList) remove(t *task) {
+	if t.prev == nil {
+		q.head = t.next
+	} else {
+		t.prev.next = t.next
+	}
+	if t.next == nil {
+		q.tail = t.prev
+	} else {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil
+	q.n--
+}

@@ -1,0 +1,241 @@
+package aio
+
+// A task group owns its tasks: Run does not return before each of them is done. When one fails,
+// the others are cancelled, and so is the task that runs the group, to get its body out of
+// whatever it awaits. That request is the group's own, so it takes it back in the end; a request
+// that came from elsewhere is kept and goes on.
+
+import (
+	"context"
+	"errors"
+)
+
+// TaskGroup is a group of tasks that end together. The zero value is ready for one Run;
+// WithTaskGroup is the short form. (asyncio: TaskGroup)
+type TaskGroup struct {
+	scope   scope
+	loop    *Loop // nil before Run
+	parent  *task // that runs the group
+	head    *member
+	tail    *member
+	errs    []error
+	onDone  *future // that the end of the last task settles, while Run waits
+	exiting bool    // the body has returned
+	closed  bool    // Run has returned
+
+	aborting        bool // the tasks were cancelled, no more are taken
+	parentCancelled bool // the group has cancelled its parent
+	cancelled       bool // Cancel was called
+}
+
+// member is a task of the group, and its callback. The group forgets those that are done.
+type member struct {
+	group      *TaskGroup
+	task       *task
+	prev, next *member
+}
+
+// WithTaskGroup runs body in the calling task with a new group, and returns when body has returned
+// and every task of the group is done. The group's tasks start as those of CreateTask do.
+//
+// When body returns an error or a task of the group fails, the other tasks are cancelled; in the
+// latter case so is the await in which body is suspended. The result is then a *GroupError with
+// the errors of the tasks in the order in which they occurred and that of body last; tasks that
+// were cancelled add nothing. If the calling task is cancelled, the tasks are cancelled too, and
+// unless there are other errors the result is the *CancelledError. The context that body gets
+// ends when the group is cancelled, fails or is done. (asyncio: async with TaskGroup())
+func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
+	return new(TaskGroup).Run(ctx, body)
+}
+
+// Run runs body with the group, as WithTaskGroup says. Doing so a second time is misuse: it panics.
+func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
+	e, err := enter(ctx, "TaskGroup")
+	if err != nil {
+		return err
+	}
+	if tg.loop != nil {
+		misuse(nil, "TaskGroup: the group has been entered already: make a new one")
+	}
+	tg.loop = e.fut.loop
+	tg.parent = e.task
+	tg.scope.enter(e, ctx)
+	if tg.cancelled {
+		tg.cancel()
+	}
+	returned := false
+	defer func() {
+		if !returned && !tg.closed {
+			// A panic, or Goexit: the tasks end before it goes on.
+			_ = tg.exit(ctx, errBodyPanicked)
+		}
+	}()
+	err = body(&tg.scope, tg)
+	returned = true
+	return tg.exit(ctx, err)
+}
+
+var errBodyPanicked = errors.New("aio: the body of the task group panicked")
+
+// exit waits for the tasks. err is what came out of the body.
+func (tg *TaskGroup) exit(ctx context.Context, err error) error {
+	tg.exiting = true
+	var cancellation error // to be passed on, unless there are errors
+	if _, ok := asCancelled(err); ok {
+		cancellation = err
+	}
+	if err != nil && !tg.aborting {
+		tg.abort()
+	}
+	for tg.head != nil {
+		e, waitErr := enter(ctx, "TaskGroup")
+		if waitErr != nil {
+			return waitErr // the loop is closed: the tasks are being unwound too
+		}
+		// The context of the caller may have ended: it has had its say in the body.
+		e.watch = nil
+		w := tg.loop.newWaiter("TaskGroup")
+		tg.onDone = &w.future
+		waitErr = e.await(tg.onDone)
+		tg.onDone = nil
+		tg.loop.freeWaiter(w)
+		if waitErr != nil && !tg.aborting {
+			cancellation = waitErr
+			tg.abort()
+		}
+	}
+	tg.closed = true
+	tg.scope.end(errScopeDone, endedScope)
+	if tg.parentCancelled && tg.parent.uncancel() == 0 {
+		// Nobody but the group wanted the cancellation.
+		cancellation = nil
+	}
+	if cancellation != nil && len(tg.errs) == 0 {
+		return cancellation
+	}
+	if _, ok := asCancelled(err); err != nil && !ok {
+		tg.errs = append(tg.errs, err)
+	}
+	if len(tg.errs) == 0 {
+		return nil
+	}
+	if tg.parent.cancels > 0 {
+		// Somebody else has cancelled the parent. The errors go first: renew the request.
+		tg.parent.uncancel()
+		tg.parent.fut.cancel(errCancelled)
+	}
+	return &GroupError{Message: "errors in a task group", Errors: tg.errs}
+}
+
+// Go starts f as a task of the group. It may be called by the body, also after it has suspended,
+// and by the tasks of the group, as long as Run has not returned. It never awaits. Once the group
+// is being cancelled no more tasks are taken: Go panics, as it does before and after Run, which
+// inside a task of the group is one more error of the group. (asyncio: TaskGroup.create_task)
+func (tg *TaskGroup) Go(f func(ctx context.Context) error, opts ...TaskOption) *Task[struct{}] {
+	if f == nil {
+		misuse(nil, "TaskGroup.Go: the function is nil")
+	}
+	return GoIn(tg, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }, opts...)
+}
+
+// GoIn is Go for a coroutine with a result. (asyncio: TaskGroup.create_task)
+func GoIn[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
+	tg.ready()
+	t := CreateTask(&tg.scope, coro, opts...)
+	// Also for a task that has ended already, by its eager start: the group learns of its error a
+	// pass later, or it would cancel its parent while that still creates tasks.
+	tg.add(&t.task)
+	return t
+}
+
+// ready panics unless the group takes tasks.
+func (tg *TaskGroup) ready() {
+	switch {
+	case tg.loop == nil:
+		misuse(nil, "TaskGroup: the group has not been entered")
+	case tg.closed || tg.exiting && tg.head == nil:
+		misuse(nil, "TaskGroup: the group is finished")
+	case tg.aborting:
+		misuse(nil, "TaskGroup: the group is shutting down")
+	}
+}
+
+func (tg *TaskGroup) add(t *task) {
+	m := &member{group: tg, task: t, prev: tg.tail}
+	if tg.tail == nil {
+		tg.head = m
+	} else {
+		tg.tail.next = m
+	}
+	tg.tail = m
+	t.fut.addCallback(m)
+}
+
+func (tg *TaskGroup) remove(m *member) {
+	if m.prev == nil {
+		tg.head = m.next
+	} else {
+		m.prev.next = m.next
+	}
+	if m.next == nil {
+		tg.tail = m.prev
+	} else {
+		m.next.prev = m.prev
+	}
+}
+
+// abort cancels the tasks.
+func (tg *TaskGroup) abort() {
+	tg.aborting = true
+	for m := tg.head; m != nil; m = m.next {
+		m.task.fut.cancel(errCancelled)
+	}
+}
+
+// run implements runnable: the task is done.
+func (m *member) run(f *future) {
+	tg := m.group
+	tg.remove(m)
+	if tg.onDone != nil && tg.head == nil && tg.onDone.state == pending {
+		tg.onDone.settle(finished, nil)
+	}
+	if f.state != failed {
+		return
+	}
+	err := f.thrown()
+	if tg.parent.fut.state != pending {
+		tg.loop.CallExceptionHandler(ExceptionContext{
+			Message: "a task failed after the task of its group was done",
+			Err:     err,
+			Task:    m.task.impl,
+		})
+		return
+	}
+	tg.errs = append(tg.errs, err)
+	if !tg.aborting && !tg.parentCancelled {
+		tg.cancel()
+	}
+}
+
+// cancel cancels the tasks and gets the body out of its await.
+func (tg *TaskGroup) cancel() {
+	tg.abort()
+	tg.scope.cancelled(errCancelled)
+	tg.parentCancelled = true
+	tg.parent.cancelFromScope()
+}
+
+// Cancel ends the group early: its tasks are cancelled, and so is the await in which the body is
+// suspended, or its next one. Run then returns nil, or a *GroupError if there are errors, but not
+// the *CancelledError. Before Run it has the group cancelled when it is entered; after the end, and
+// a second time, it does nothing. (asyncio: TaskGroup.cancel of Python 3.15)
+func (tg *TaskGroup) Cancel() {
+	if tg.loop != nil {
+		tg.loop.check("TaskGroup.Cancel")
+	}
+	first := !tg.cancelled
+	tg.cancelled = true
+	if first && tg.loop != nil && !tg.closed && !tg.aborting && !(tg.exiting && tg.head == nil) {
+		tg.cancel()
+	}
+}

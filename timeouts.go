@@ -1,0 +1,180 @@
+package aio
+
+// A timeout is a timer that cancels the task it was entered by. On the way out the scope takes its
+// own request back, and if none is left that is newer than its entry, the CancelledError that
+// comes out of the body was its own: it becomes ErrTimeout.
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+type timeoutState uint8
+
+const (
+	timeoutCreated  timeoutState = iota
+	timeoutEntered               // the body runs
+	timeoutExpiring              // the body is being cancelled
+	timeoutExpired
+	timeoutExited
+)
+
+// TimeoutScope is a limit on the time that a body may take. Make one with NewTimeout or
+// NewTimeoutAt to be able to move the deadline; Timeout and TimeoutAt are the short forms. It
+// serves for one Run. (asyncio: Timeout)
+type TimeoutScope struct {
+	scope   scope
+	state   timeoutState
+	task    *task
+	timer   *TimerHandle
+	cancels int32         // requests to cancel the task that are older than the scope
+	isAt    bool          // made by NewTimeoutAt
+	delay   time.Duration // of NewTimeout
+	moment  time.Time     // of NewTimeoutAt
+	when    atomic.Int64  // nanoseconds since the epoch of the loop; any goroutine may read it
+}
+
+// NewTimeout returns a scope that ends d after Run begins. NoTimeout sets no limit.
+func NewTimeout(d time.Duration) *TimeoutScope {
+	return &TimeoutScope{delay: d}
+}
+
+// NewTimeoutAt returns a scope that ends at a time of the loop, see Loop.Time. The zero time sets
+// no limit.
+func NewTimeoutAt(when time.Time) *TimeoutScope {
+	return &TimeoutScope{moment: when, isAt: true}
+}
+
+// Timeout runs body in the calling task, for no longer than d: then the await in which the body is
+// suspended, or its next one, returns a *CancelledError, and when body returns that, Timeout
+// returns ErrTimeout. What else body returns is returned as it is, also after the time ran out. A
+// body that never suspends is never interrupted. With d zero or negative the time has run out at
+// the first suspension; NoTimeout sets no limit. The body's context ends with the scope.
+//
+// If the task is cancelled by somebody else as well, the *CancelledError goes on. Of two scopes
+// that end together the outer one returns ErrTimeout. The errors of Future.Await that say that
+// there is no task are returned before body runs. (asyncio: async with timeout(d))
+func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
+	return NewTimeout(d).Run(ctx, body)
+}
+
+// TimeoutAt is Timeout with a time of the loop, see Loop.Time. The zero time sets no limit.
+// (asyncio: async with timeout_at(when))
+func TimeoutAt(ctx context.Context, when time.Time, body func(ctx context.Context) error) error {
+	return NewTimeoutAt(when).Run(ctx, body)
+}
+
+// Run runs body within the scope, as Timeout says. Doing so a second time is misuse: it panics.
+func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
+	e, err := enter(ctx, "Timeout")
+	if err != nil {
+		return err
+	}
+	if s.state != timeoutCreated {
+		misuse(nil, "Timeout: the scope has been entered already: make a new one")
+	}
+	s.state = timeoutEntered
+	s.task = e.task
+	s.cancels = e.cancels
+	s.scope.enter(e, ctx)
+	s.scope.limit = s
+	l := s.scope.loop
+	if s.isAt {
+		s.set(l.since(s.moment))
+	} else {
+		s.set(l.after(s.delay))
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			s.exit(nil) // a panic or Goexit goes on
+		}
+	}()
+	err = body(&s.scope)
+	returned = true
+	return s.exit(err)
+}
+
+// exit ends the scope. err is what came out of the body.
+func (s *TimeoutScope) exit(err error) error {
+	s.stopTimer()
+	s.scope.end(errScopeDone, endedScope)
+	if s.state != timeoutExpiring {
+		s.state = timeoutExited
+		return err
+	}
+	s.state = timeoutExpired
+	if s.task.uncancel() <= int(s.cancels) {
+		if _, ok := asCancelled(err); ok {
+			return ErrTimeout
+		}
+	}
+	return err
+}
+
+// set moves the deadline.
+func (s *TimeoutScope) set(when time.Duration) {
+	s.stopTimer()
+	s.when.Store(int64(when))
+	if when == NoTimeout {
+		return
+	}
+	l := s.scope.loop
+	s.timer = &TimerHandle{Handle: Handle{loop: l}, target: s, when: when}
+	if when <= l.now() {
+		l.schedule(s.timer, nil)
+	} else {
+		l.addTimer(s.timer, when)
+	}
+}
+
+func (s *TimeoutScope) stopTimer() {
+	if s.timer != nil {
+		s.timer.cancel()
+		s.timer = nil
+	}
+}
+
+// due implements timerTarget: time is up.
+func (s *TimeoutScope) due() {
+	h := s.timer
+	s.timer = nil
+	s.state = timeoutExpiring
+	s.scope.timedOut()
+	defer h.recover() // of a cycle of awaits
+	s.task.cancelFromScope()
+}
+
+// When returns the deadline as a time of the loop, the zero time if there is none or Run has not
+// begun. Any goroutine may call it. (asyncio: Timeout.when)
+func (s *TimeoutScope) When() time.Time {
+	if s.scope.loop == nil {
+		return s.moment
+	}
+	return s.scope.loop.at(time.Duration(s.when.Load()))
+}
+
+// Reschedule moves the deadline to a time of the loop, see Loop.Time. A time in the past ends the
+// scope in the next pass; the zero time lifts the limit. It is misuse, and panics, before Run and
+// once the time has run out or body has returned. (asyncio: Timeout.reschedule)
+func (s *TimeoutScope) Reschedule(when time.Time) {
+	switch s.state {
+	case timeoutEntered:
+	case timeoutCreated:
+		misuse(nil, "Timeout.Reschedule: the scope has not been entered")
+	default:
+		misuse(nil, "Timeout.Reschedule: the scope has ended or is ending")
+	}
+	s.scope.loop.check("Timeout.Reschedule")
+	s.set(s.scope.loop.since(when))
+}
+
+// Expired reports whether the time has run out: true from the moment in which the body is
+// cancelled. (asyncio: Timeout.expired)
+func (s *TimeoutScope) Expired() bool {
+	if s.scope.loop != nil {
+		s.scope.loop.check("Timeout.Expired")
+	}
+	return s.state == timeoutExpiring || s.state == timeoutExpired
+}

@@ -1,0 +1,182 @@
+package aio
+
+// A timer that is cancelled stays in the heap, marked, until it comes to the top or until most of
+// the heap is such timers: cancelling costs nothing, and timeouts are nearly always cancelled.
+
+import "time"
+
+// minTimersToPrune is the size from which the heap is rebuilt when more than half of its timers
+// are cancelled.
+const minTimersToPrune = 100
+
+// timers is owned by the token.
+type timers struct {
+	heap      []timer
+	cancelled int // how many of the heap
+	free      *TimerHandle
+}
+
+// timer is an entry of the heap.
+type timer struct {
+	when time.Duration
+	h    *TimerHandle
+}
+
+func earlier(a, b timer) bool { return a.when < b.when }
+
+// TimerHandle is a callback that is scheduled for a time. (asyncio: TimerHandle)
+type TimerHandle struct {
+	Handle
+	when   time.Duration
+	queued bool         // in the heap
+	pooled bool         // goes to the free list once it has left heap and ready queue
+	target timerTarget  // of a timer of the package's own, in place of fn
+	next   *TimerHandle // in the free list
+}
+
+// timerTarget is what a timer of the package's own acts on. It costs no closure.
+type timerTarget interface{ due() }
+
+// When returns the time at which the callback is due. (asyncio: TimerHandle.when)
+func (h *TimerHandle) When() time.Time {
+	h.loop.check("TimerHandle.When")
+	return h.loop.at(h.when)
+}
+
+// Cancel keeps the callback from running. Doing it again does nothing.
+// (asyncio: TimerHandle.cancel)
+func (h *TimerHandle) Cancel() {
+	h.loop.check("TimerHandle.Cancel")
+	h.cancel()
+}
+
+func (h *TimerHandle) cancel() {
+	if h.done {
+		return
+	}
+	h.done = true
+	h.fn = nil
+	if h.queued {
+		h.loop.timers.cancelled++
+	}
+}
+
+// run implements runnable.
+func (h *TimerHandle) run(*future) {
+	if h.fn != nil {
+		h.Handle.run(nil)
+		return
+	}
+	if h.target != nil && !h.done {
+		h.target.due()
+	}
+	if h.pooled {
+		h.release()
+	}
+}
+
+// release puts a timer on the free list.
+func (h *TimerHandle) release() {
+	ts := &h.loop.timers
+	h.target = nil
+	h.next, ts.free = ts.free, h
+}
+
+// wakeAt schedules target for a time, with a timer that must not be touched once it was due.
+func (l *Loop) wakeAt(when time.Duration, target timerTarget) *TimerHandle {
+	h := l.timers.free
+	if h != nil {
+		l.timers.free = h.next
+		h.next, h.done = nil, false
+	} else {
+		h = &TimerHandle{Handle: Handle{loop: l}, pooled: true}
+	}
+	h.target = target
+	l.addTimer(h, when)
+	return h
+}
+
+func (l *Loop) addTimer(h *TimerHandle, when time.Duration) {
+	h.when = when
+	h.queued = true
+	l.timers.heap = heapPush(l.timers.heap, timer{when, h}, earlier)
+}
+
+// CallLater has fn called d from now: the loop's time will not be before that. A negative d is in
+// the past and comes before what is due now. What is due in one pass runs in the order of the
+// times, after everything that was ready; times that are equal have no promised order, and the
+// actual one is asyncio's. It never awaits and panics with ErrLoopClosed if the loop is closed.
+// (asyncio: loop.call_later)
+func (l *Loop) CallLater(d time.Duration, fn func()) *TimerHandle {
+	return l.callAt("Loop.CallLater", l.after(d), fn)
+}
+
+// CallAt is CallLater with an absolute time, as Time gives it. (asyncio: loop.call_at)
+func (l *Loop) CallAt(when time.Time, fn func()) *TimerHandle {
+	if when.IsZero() {
+		misuse(nil, "Loop.CallAt: the time is zero")
+	}
+	return l.callAt("Loop.CallAt", l.since(when), fn)
+}
+
+func (l *Loop) callAt(call string, when time.Duration, fn func()) *TimerHandle {
+	l.open(call)
+	h := &TimerHandle{Handle: *l.newHandle(call, fn)}
+	l.addTimer(h, when)
+	return h
+}
+
+// prune drops cancelled timers from the heap.
+func (ts *timers) prune() {
+	if ts.cancelled == 0 {
+		return
+	}
+	if n := len(ts.heap); n > minTimersToPrune && 2*ts.cancelled > n {
+		live := ts.heap[:0]
+		for _, t := range ts.heap {
+			if t.h.done {
+				t.h.dropped()
+			} else {
+				live = append(live, t)
+			}
+		}
+		clear(ts.heap[len(live):])
+		ts.heap = live
+		heapify(ts.heap, earlier)
+		ts.cancelled = 0
+		return
+	}
+	for len(ts.heap) > 0 && ts.heap[0].h.done {
+		ts.pop().dropped()
+		ts.cancelled--
+	}
+}
+
+// pop removes the first timer from the heap.
+func (ts *timers) pop() *TimerHandle {
+	var t timer
+	ts.heap, t = heapPop(ts.heap, earlier)
+	t.h.queued = false
+	return t.h
+}
+
+// dropped is called for a cancelled timer that has left the heap.
+func (h *TimerHandle) dropped() {
+	h.queued = false
+	if h.pooled {
+		h.release()
+	}
+}
+
+// expire moves the timers that are due to the ready queue.
+func (l *Loop) expire() {
+	ts := &l.timers
+	now := l.now()
+	for len(ts.heap) > 0 && ts.heap[0].when <= now {
+		h := ts.pop()
+		if h.done {
+			ts.cancelled--
+		}
+		l.ready.push(event{h, nil})
+	}
+}

@@ -1,0 +1,199 @@
+package aio
+
+// What the locks, the queue and other waits inside the package have in common.
+//
+// A waiter is the future of such a wait: a Sleep, a place in the line for a lock. No user ever
+// sees it, so when the wait is over it serves for the next one.
+//
+// Between the moment in which a waiter is woken and the one in which its task runs, the task may be
+// cancelled. waitIn tells that apart: with woken set, whoever woke it counts on it, so before it
+// gives up it must pass on what it was woken for. This is the whole of the rule. What has to be
+// passed on is for each primitive to say.
+
+import "context"
+
+type waiter struct {
+	future
+	what       string       // what is waited for, in text forms
+	timer      *TimerHandle // that will wake it, nil if there is none or it was due
+	list       *waitList    // that it stands in
+	prev, next *waiter      // in list; next also in the free list
+}
+
+func (l *Loop) newWaiter(what string) *waiter {
+	w := l.waiters
+	if w == nil {
+		w = &waiter{future: future{loop: l}}
+		w.sub = w
+	} else {
+		l.waiters = w.next
+		w.next = nil
+		w.state, w.err, w.first, w.more = pending, nil, nil, nil
+	}
+	w.what = what
+	return w
+}
+
+// stopTimer cancels the timer that would wake w, and forgets it: once cancelled it may serve
+// somebody else in the next pass.
+func (w *waiter) stopTimer() {
+	if w.timer != nil {
+		w.timer.cancel()
+		w.timer.target = nil
+		w.timer = nil
+	}
+}
+
+// freeWaiter takes w back. The wait must be over.
+func (l *Loop) freeWaiter(w *waiter) {
+	w.stopTimer()
+	w.next, l.waiters = l.waiters, w
+}
+
+// wake ends the wait with success, unless it is over already.
+func (w *waiter) wake() {
+	if w.state == pending {
+		w.settle(finished, nil)
+	}
+}
+
+// due implements timerTarget.
+func (w *waiter) due() {
+	w.timer = nil
+	w.wake()
+}
+
+// cancelFuture implements subFuture.
+func (w *waiter) cancelFuture(reason *CancelledError) bool {
+	w.settle(cancelled, reason)
+	return true
+}
+
+// describe implements subFuture.
+func (w *waiter) describe() string { return w.what }
+
+// waitList is a queue of waiters in the order of arrival. The zero value is empty and ready.
+type waitList struct {
+	head, tail *waiter
+	n          int
+}
+
+// push adds w at the end.
+func (q *waitList) push(w *waiter) {
+	w.list, w.prev = q, q.tail
+	if q.tail == nil {
+		q.head = w
+	} else {
+		q.tail.next = w
+	}
+	q.tail = w
+	q.n++
+}
+
+// remove takes w out and reports whether it was still in the list.
+func (q *waitList) remove(w *waiter) bool {
+	if w.list != q {
+		return false
+	}
+	if w.prev == nil {
+		q.head = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		q.tail = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.list, w.prev, w.next = nil, nil, nil
+	q.n--
+	return true
+}
+
+// pop takes out the first waiter, nil if there is none.
+func (q *waitList) pop() *waiter {
+	w := q.head
+	if w != nil {
+		q.remove(w)
+	}
+	return w
+}
+
+// waitIn suspends the running task until it is woken through list. woken also tells so if there is
+// an error, which means that the task was cancelled after it had been woken.
+func (e entry) waitIn(list *waitList, what string) (woken bool, err error) {
+	l := e.fut.loop
+	w := l.newWaiter(what)
+	list.push(w)
+	err = e.await(&w.future)
+	woken = w.state == finished
+	list.remove(w)
+	l.freeWaiter(w)
+	return woken, err
+}
+
+// wakeNext takes the first waiter that was not cancelled out of the list and wakes it. It reports
+// whether there was any waiter.
+func (q *waitList) wakeNext() bool {
+	for q.head != nil {
+		if w := q.pop(); w.state == pending {
+			w.settle(finished, nil)
+			return true
+		}
+	}
+	return false
+}
+
+// wakeFirst wakes the first waiter that was neither woken nor cancelled, and leaves it in the list
+// until it has run. It reports whether there was one.
+func (q *waitList) wakeFirst() bool {
+	for w := q.head; w != nil; w = w.next {
+		if w.state == pending {
+			w.settle(finished, nil)
+			return true
+		}
+	}
+	return false
+}
+
+// wakeAll wakes all waiters that were neither woken nor cancelled, and leaves them in the list.
+func (q *waitList) wakeAll() {
+	for w := q.head; w != nil; w = w.next {
+		w.wake()
+	}
+}
+
+// claimed reports whether somebody in the list was woken or is waiting still.
+func (q *waitList) claimed() bool {
+	for w := q.head; w != nil; w = w.next {
+		if w.state != cancelled {
+			return true
+		}
+	}
+	return false
+}
+
+// bound ties a lock or queue to the loop that uses it.
+type bound struct{ loop *Loop }
+
+// enter is enter for a method of the primitive.
+func (b *bound) enter(ctx context.Context, call string) (entry, error) {
+	e, err := enter(ctx, call)
+	if err != nil {
+		return e, err
+	}
+	if l := e.fut.loop; b.loop != l {
+		if b.loop != nil && !b.loop.closed.Load() {
+			return e, &callError{call, ErrOtherLoop}
+		}
+		b.loop = l
+	}
+	return e, nil
+}
+
+// check panics unless the caller may use the primitive.
+func (b *bound) check(call string) {
+	if b.loop != nil {
+		b.loop.check(call)
+	}
+}
