@@ -5,8 +5,9 @@ package aio
 // sleeps for an hour is done at once, and always makes the same steps at the same times.
 //
 // Two things keep a virtual clock from jumping. A job of an executor is real work that will end,
-// so the clock waits for it. And if there is no timer left but a task waits for something from
-// outside (a Go channel), the loop waits too, in real time. Only when there is neither can
+// so the clock waits for it. Where a task waits for something from outside that may never come (a
+// Go channel), the clock gives it a millisecond of real time before each jump, and if there is no
+// timer left the loop waits as long as it takes. Only when there is neither can
 // nothing ever happen again, and the run ends with a *DeadlockError. What other goroutines may
 // one day do by CallSoonThreadsafe is not known to the clock.
 
@@ -74,6 +75,9 @@ func (l *Loop) Time() time.Time {
 func (l *Loop) waitVirtual() {
 	switch {
 	case l.external == 0 && len(l.timers.heap) > 0:
+		if l.watching > 0 {
+			l.linger()
+		}
 		l.collect() // what came in by now happened before the timer
 		if l.ready.n == 0 {
 			l.vtime = max(l.vtime, l.timers.heap[0].when)
@@ -88,6 +92,18 @@ func (l *Loop) waitVirtual() {
 			l.runErr = l.deadlock()
 			l.stopping = true
 		}
+	}
+}
+
+// linger gives goroutines that hand something to the loop a moment to do so before time goes on.
+func (l *Loop) linger() {
+	if !l.inbox.sleep() {
+		return
+	}
+	select {
+	case <-l.inbox.wake:
+	case <-time.After(time.Millisecond):
+		l.inbox.awake()
 	}
 }
 
@@ -158,10 +174,17 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if d <= 0 {
-		return e.yield()
-	}
 	l := e.fut.loop
+	if d <= 0 {
+		l.schedule(e.task, nil)
+		e.awaits++
+		e.co.yield(struct{}{})
+		err := e.co.resumed()
+		if err == nil && e.watch != nil && e.watch.Err() != nil {
+			err = &CancelledError{Cause: context.Cause(e.watch)}
+		}
+		return err
+	}
 	w := l.newWaiter("Sleep")
 	w.timer = l.wakeAt(l.after(d), w)
 	err = e.await(&w.future)

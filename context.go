@@ -19,11 +19,15 @@ import (
 
 type scope struct {
 	loop   *Loop
-	parent context.Context // values; for a scope inside a task, the end of that scope as well
-	watch  context.Context // derived by the user, the end of which ends awaits; nil if there is none
-	limit  *TimeoutScope   // whose deadline this scope reports, nil if it has none
+	parent context.Context // values; for an inner scope, its end as well
+	inner  *innerScope     // nil for the context of a task or of a loop
 	ext    atomic.Pointer[scopeExt]
-	root   bool // the context of a task or of a loop, which does not end with its parent
+}
+
+// innerScope is what the scope of a Timeout or TaskGroup has besides.
+type innerScope struct {
+	watch context.Context // derived by the user, the end of which ends awaits; nil if there is none
+	limit *TimeoutScope   // whose deadline the scope reports, nil if it has none
 }
 
 // scopeExt is the part of a scope that exists once somebody asked for Done, or the scope ended.
@@ -85,7 +89,7 @@ func (s *scope) std() *scopeExt {
 		return e
 	}
 	parent := s.parent
-	if s.root {
+	if s.inner == nil {
 		parent = context.WithoutCancel(parent)
 	}
 	e = &scopeExt{}
@@ -104,7 +108,7 @@ func (s *scope) Done() <-chan struct{} { return s.std().ctx.Done() }
 func (s *scope) Err() error {
 	e := s.ext.Load()
 	if e == nil {
-		if s.root {
+		if s.inner == nil {
 			return nil
 		}
 		return s.parent.Err()
@@ -119,14 +123,14 @@ func (s *scope) Err() error {
 // Deadline implements context.Context. It reports the deadline of the innermost Timeout, on a
 // loop that lives in real time. Reschedule moves it.
 func (s *scope) Deadline() (deadline time.Time, ok bool) {
-	if s.root {
+	if s.inner == nil {
 		return time.Time{}, false
 	}
 	deadline, ok = s.parent.Deadline()
-	if s.limit == nil || s.loop.virtual {
+	if s.inner.limit == nil || s.loop.virtual {
 		return deadline, ok
 	}
-	if t := s.limit.When(); !t.IsZero() && (!ok || t.Before(deadline)) {
+	if t := s.inner.limit.When(); !t.IsZero() && (!ok || t.Before(deadline)) {
 		return t, true
 	}
 	return deadline, ok
@@ -153,7 +157,7 @@ func (s *scope) String() string { return "aio.Context" }
 // await: ctx or one that it comes from, if the user derived that with a cancellation or deadline.
 func scopeOf(ctx context.Context) (s *scope, watch context.Context) {
 	if s, ok := ctx.(*scope); ok {
-		return s, s.watch
+		return s, s.watch()
 	}
 	if ctx == nil {
 		misuse(nil, "the context is nil")
@@ -165,12 +169,21 @@ func scopeOf(ctx context.Context) (s *scope, watch context.Context) {
 	case ctx.Done() != s.Done():
 		return s, ctx
 	}
-	return s, s.watch
+	return s, s.watch()
+}
+
+// watch returns the context derived by the user that s comes from, nil if there is none.
+func (s *scope) watch() context.Context {
+	if s.inner == nil {
+		return nil
+	}
+	return s.inner.watch
 }
 
 // enter makes s the scope of a Timeout or TaskGroup inside ctx.
-func (s *scope) enter(e entry, ctx context.Context) {
-	s.loop, s.parent, s.watch = e.fut.loop, ctx, e.watch
+func (s *scope) enter(e entry, ctx context.Context, inner *innerScope) {
+	s.loop, s.parent, s.inner = e.fut.loop, ctx, inner
+	inner.watch = e.watch
 }
 
 // values returns what a new task inherits from ctx: its values, and nothing of its end. The

@@ -212,12 +212,12 @@ func (e *GroupError) Unwrap() []error { return e.Errors }
 // any of them panics with it, because the cancellation would go round for ever. It matches
 // ErrAwaitCycle. (CPython: RecursionError)
 type AwaitCycleError struct {
-	// Cycle has the text form of each member; each awaits the next, the last awaits the first.
+	// Cycle names each member; each awaits the next, the last awaits the first. It is not empty.
 	Cycle []string
 }
 
 func (e *AwaitCycleError) Error() string {
-	return "aio: cycle of awaits: " + strings.Join(e.Cycle, " awaits ") + " awaits the first"
+	return "aio: cycle of awaits: " + strings.Join(append(e.Cycle, e.Cycle[0]), " awaits ")
 }
 
 // Is reports whether target is ErrAwaitCycle.

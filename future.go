@@ -11,6 +11,7 @@ package aio
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // AnyFuture is a Future or Task of any result type: what Wait, AsCompleted and the exception
@@ -66,12 +67,12 @@ const (
 
 // future is the part of a Future that does not depend on its result type.
 type future struct {
-	loop   *Loop      // immutable; nil in a zero Future
-	err    error      // why it failed or was cancelled
-	sub    subFuture  // what it is besides a plain future, nil if nothing
-	first  runnable   // to run when done; before any in more
-	more   []runnable // further ones
-	report *report    // of an error that nobody has retrieved yet
+	loop   *Loop       // immutable; nil in a zero Future
+	err    error       // why it failed or was cancelled
+	sub    subFuture   // what it is besides a plain future, nil if nothing
+	first  runnable    // to run when done; before any in more
+	more   *[]runnable // further ones, nil if there are none
+	report *report     // of an error that nobody has retrieved yet
 	state  futureState
 	seen   bool // the error was retrieved, or must not be reported
 	busy   bool // being cancelled: meeting it again means a cycle
@@ -214,15 +215,17 @@ func (f *future) settable(call string) error {
 func (f *future) settle(state futureState, err error) {
 	f.state, f.err = state, err
 	l := f.loop
-	awaited := f.first != nil || len(f.more) > 0
+	awaited := f.first != nil || f.more != nil
 	if f.first != nil {
 		l.schedule(f.first, f)
 		f.first = nil
 	}
-	for _, r := range f.more {
-		l.schedule(r, f)
+	if f.more != nil {
+		for _, r := range *f.more {
+			l.schedule(r, f)
+		}
+		f.more = nil
 	}
-	f.more = nil
 	if state == failed && !f.seen {
 		// Most errors are retrieved by what was just scheduled: look again after that.
 		if awaited {
@@ -266,10 +269,12 @@ func (f *future) addCallback(r runnable) {
 	switch {
 	case f.state != pending:
 		f.loop.schedule(r, f)
-	case f.first == nil && len(f.more) == 0:
+	case f.first == nil && f.more == nil:
 		f.first = r
+	case f.more == nil:
+		f.more = &[]runnable{r}
 	default:
-		f.more = append(f.more, r)
+		*f.more = append(*f.more, r)
 	}
 }
 
@@ -279,9 +284,9 @@ func (f *future) removeCallback(r runnable) bool {
 		f.first = nil
 		return true
 	}
-	for i, m := range f.more {
-		if m == r {
-			f.more = append(f.more[:i], f.more[i+1:]...)
+	if f.more != nil {
+		if i := slices.Index(*f.more, r); i >= 0 {
+			*f.more = slices.Delete(*f.more, i, i+1)
 			return true
 		}
 	}

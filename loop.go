@@ -94,7 +94,7 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 	if l.virtual {
 		l.epoch = virtualEpoch
 	}
-	l.ctx = &scope{loop: l, parent: context.Background(), root: true}
+	l.ctx = &scope{loop: l, parent: context.Background()}
 	l.inbox.wake = make(chan struct{}, 1)
 	l.SetDebug(opts.Debug || os.Getenv("AIO_DEBUG") != "")
 	return l
@@ -269,8 +269,17 @@ func (l *Loop) pass() (stop bool) {
 			l.runWatched(l.ready.pop())
 		}
 	} else {
+		me := l.owner
 		for n := l.ready.n; n > 0; n-- {
 			e := l.ready.pop()
+			if t, ok := e.r.(*task); ok {
+				if t.prepare(e.f) {
+					l.lend(t)
+					t.co.next()
+					l.regain(t, me, nil)
+				}
+				continue
+			}
 			e.r.run(e.f)
 		}
 	}

@@ -161,7 +161,6 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	t.impl = t
 	t.scope.loop = l
 	t.scope.parent = values(ctx)
-	t.scope.root = true
 	l.taskSeq++
 	t.id = l.taskSeq
 	eager := false
@@ -237,10 +236,18 @@ func (t *task) finish(err error) {
 	t.scope.end(errTaskDone, endedTask)
 }
 
-// run implements runnable: it is one step of the task. f is what the task waited for.
+// run implements runnable: it is one step of the task.
 func (t *task) run(f *future) {
+	if t.prepare(f) {
+		t.fut.loop.resume(t)
+	}
+}
+
+// prepare readies the task for a step and reports whether there is to be one. f is what the task
+// waited for, nil if it has not started or only yielded.
+func (t *task) prepare(f *future) bool {
 	if t.fut.state != pending {
-		return // unwound meanwhile
+		return false // unwound meanwhile
 	}
 	var err error
 	if f != nil {
@@ -253,67 +260,83 @@ func (t *task) run(f *future) {
 		}
 	}
 	t.waiting = nil
-	l := t.fut.loop
 	if t.co == nil {
 		if err != nil {
 			t.impl.fail(err)
-			return
+			return false
 		}
-		l.acquire(t)
+		t.fut.loop.acquire(t)
 	}
 	t.co.thrown = err
-	l.resume(t)
+	return true
 }
 
 // await suspends the running task until f is done. The error is what is thrown in, or nil.
 func (e entry) await(f *future) error {
+	if ok, err := e.arm(f); !ok {
+		return err
+	}
+	if e.watch != nil {
+		defer e.watchDuring()()
+	}
+	e.awaits++
+	e.co.yield(struct{}{})
+	return e.co.resumed()
+}
+
+// arm has the running task woken when f is done, and reports whether it must be suspended for
+// that. If not, err is what an await of f returns.
+func (e entry) arm(f *future) (suspend bool, err error) {
 	t := e.task
-	if f.state != pending && f.loop == t.fut.loop {
-		return f.thrown()
-	}
-	if f.loop != t.fut.loop {
-		return t.throw(ErrOtherLoop)
-	}
-	if f.spoilt {
-		return ErrAwaitSelf
-	}
-	if f == t.fut {
+	l := t.fut.loop
+	switch {
+	case f.loop != l:
+		t.throw(ErrOtherLoop)
+		return true, nil
+	case f.state != pending:
+		return false, f.thrown()
+	case f.spoilt:
+		return false, ErrAwaitSelf
+	case f == t.fut:
 		f.spoilt = true // as CPython's futures are, by a flag that is left set
-		return t.throw(ErrAwaitSelf)
+		t.throw(ErrAwaitSelf)
+		return true, nil
 	}
 	f.addCallback(t)
 	t.waiting = f
-	t.awaits++
-	if t.mustCancel {
-		ok, err := f.tryCancel(t.reason)
-		if err != nil {
-			f.removeCallback(t)
-			t.waiting = nil
-			return err
-		}
-		t.mustCancel = !ok
+	switch {
+	case t.mustCancel:
+		return e.armCancelled(f, t.reason)
+	case e.watch != nil && e.watch.Err() != nil:
+		return e.armCancelled(f, &CancelledError{Cause: context.Cause(e.watch)})
 	}
-	if e.watch == nil {
-		return t.park()
-	}
-	return e.parkWatched(f)
+	return true, nil
 }
 
-// parkWatched is park for an await that ends with a context.
-func (e entry) parkWatched(f *future) error {
-	t := e.task
-	if err := e.watch.Err(); err != nil {
-		if _, err := f.tryCancel(&CancelledError{Cause: context.Cause(e.watch)}); err != nil {
-			f.removeCallback(t)
-			t.waiting = nil
-			return err
-		}
-		return t.park()
+// armCancelled cancels f for a task that has just begun to wait for it.
+func (e entry) armCancelled(f *future, reason *CancelledError) (suspend bool, err error) {
+	ok, err := f.tryCancel(reason)
+	if err != nil { // a cycle of awaits: the await fails
+		f.removeCallback(e.task)
+		e.waiting = nil
+		return false, err
 	}
-	ended := watchEnded{t, t.awaits, e.watch}
-	stop := context.AfterFunc(e.watch, func() { t.fut.loop.post(event{ended, nil}, false) })
-	defer stop()
-	return t.park()
+	if ok {
+		e.mustCancel = false
+	}
+	return true, nil
+}
+
+// watchDuring has the await that is about to begin end with the context e.watch, until stop is
+// called. If the context has ended already, arm has seen to it.
+func (e entry) watchDuring() (stop func()) {
+	if e.watch.Err() != nil {
+		return func() {}
+	}
+	l := e.fut.loop
+	ended := watchEnded{e.task, e.awaits + 1, e.watch}
+	off := context.AfterFunc(e.watch, func() { l.post(event{ended, nil}, false) })
+	return func() { off() }
 }
 
 // watchEnded cancels an await because a context has ended, unless the await is over.
@@ -329,22 +352,9 @@ func (w watchEnded) run(*future) {
 	}
 }
 
-// throw suspends the running task for a pass and returns err, unless something else is thrown.
-func (t *task) throw(err error) error {
+// throw has err thrown into the task in the next pass, unless something else is.
+func (t *task) throw(err error) {
 	t.fut.loop.schedule(t, &future{loop: t.fut.loop, state: failed, err: err, seen: true})
-	t.awaits++
-	return t.park()
-}
-
-// yield suspends the running task for one pass.
-func (e entry) yield() error {
-	e.fut.loop.schedule(e.task, nil)
-	e.awaits++
-	err := e.park()
-	if err == nil && e.watch != nil && e.watch.Err() != nil {
-		err = &CancelledError{Cause: context.Cause(e.watch)}
-	}
-	return err
 }
 
 // maxRefused is how many awaits of a task of a closed loop fail before it is unwound by force.
@@ -504,7 +514,7 @@ func (t *task) stack() []uintptr {
 		return callers()
 	case t.co == nil:
 		return t.impl.entryPoint()
-	case !t.co.parked:
+	case t.co.runs:
 		return nil // it runs, and is starting the current task eagerly
 	}
 	// The task's goroutine looks at its own stack, then waits on.

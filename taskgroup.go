@@ -14,6 +14,7 @@ import (
 // WithTaskGroup is the short form. (asyncio: TaskGroup)
 type TaskGroup struct {
 	scope   scope
+	inner   innerScope
 	loop    *Loop // nil before Run
 	parent  *task // that runs the group
 	head    *member
@@ -59,7 +60,7 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 	}
 	tg.loop = e.fut.loop
 	tg.parent = e.task
-	tg.scope.enter(e, ctx)
+	tg.scope.enter(e, ctx, &tg.inner)
 	if tg.cancelled {
 		tg.cancel()
 	}

@@ -25,6 +25,7 @@ const (
 // serves for one Run. (asyncio: Timeout)
 type TimeoutScope struct {
 	scope   scope
+	inner   innerScope
 	state   timeoutState
 	task    *task
 	timer   *TimerHandle
@@ -77,8 +78,8 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 	s.state = timeoutEntered
 	s.task = e.task
 	s.cancels = e.cancels
-	s.scope.enter(e, ctx)
-	s.scope.limit = s
+	s.scope.enter(e, ctx, &s.inner)
+	s.inner.limit = s
 	l := s.scope.loop
 	if s.isAt {
 		s.set(l.since(s.moment))
