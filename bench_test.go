@@ -1,109 +1,643 @@
 package aio_test
 
+// Each benchmark has a sub-benchmark aio and, where Go has a way of its own to do the same work, one
+// go, so that one run compares them. docs/performance.md has the goals and the newest figures.
+
 import (
 	"context"
+	"errors"
 	"iter"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/goaio/aio"
 )
 
-func benchRun(b *testing.B, main func(ctx context.Context) error) {
-	b.Helper()
-	b.ReportAllocs()
-	if err := aio.Run(main); err != nil {
-		b.Fatal(err)
-	}
+// batch is how many tasks or timers one round has in benchmarks of many.
+const batch = 200_000
+
+// inLoop runs main as the aio sub-benchmark. main resets the timer when it is set up.
+func inLoop(b *testing.B, main func(ctx context.Context, b *testing.B) error) {
+	b.Run("aio", func(b *testing.B) {
+		b.ReportAllocs()
+		if err := aio.Run(func(ctx context.Context) error { return main(ctx, b) }); err != nil {
+			b.Fatal(err)
+		}
+	})
 }
 
+// inGo runs f as the go sub-benchmark.
+func inGo(b *testing.B, f func(b *testing.B)) {
+	b.Run("go", func(b *testing.B) {
+		b.ReportAllocs()
+		f(b)
+	})
+}
+
+// rounds calls f with counts of at most size that add up to b.N.
+func rounds(b *testing.B, size int, f func(n int) error) error {
+	b.ResetTimer()
+	for left := b.N; left > 0; left -= size {
+		if err := f(min(left, size)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// yields sleeps n times for zero time.
+func yields(ctx context.Context, n int) error {
+	for range n {
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BenchmarkPull is the floor: a round trip of the coroutines that tasks are made of.
 func BenchmarkPull(b *testing.B) {
-	next, stop := iter.Pull(func(y func(struct{}) bool) {
-		for y(struct{}{}) {
+	next, stop := iter.Pull(func(yield func(struct{}) bool) {
+		for yield(struct{}{}) {
 		}
 	})
 	defer stop()
-	for b.Loop() {
+	for range b.N {
 		next()
 	}
 }
 
-func BenchmarkSwitch(b *testing.B) {
-	b.Run("aio", func(b *testing.B) {
-		benchRun(b, func(ctx context.Context) error {
-			n := b.N
-			b.ResetTimer()
-			t := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
-				for range n / 2 {
-					aio.Sleep(ctx, 0)
-				}
-				return 0, nil
-			})
-			for range n / 2 {
-				aio.Sleep(ctx, 0)
+// switches makes b.N steps in as many tasks as said.
+func switches(ctx context.Context, b *testing.B, tasks int) error {
+	b.ResetTimer()
+	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		for i := range tasks {
+			n := b.N / tasks
+			if i < b.N%tasks {
+				n++
 			}
-			t.Await(ctx)
-			return nil
-		})
+			tg.Go(func(ctx context.Context) error { return yields(ctx, n) })
+		}
+		return nil
 	})
-	b.Run("go", func(b *testing.B) {
-		c := make(chan struct{})
+}
+
+func BenchmarkSwitch(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error { return switches(ctx, b, 2) })
+	inGo(b, func(b *testing.B) {
+		token := make(chan struct{})
 		var wg sync.WaitGroup
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for range b.N / 2 {
-				<-c
-				c <- struct{}{}
+				<-token
+				token <- struct{}{}
 			}
-		}()
+		})
 		for range b.N / 2 {
-			c <- struct{}{}
-			<-c
+			token <- struct{}{}
+			<-token
 		}
 		wg.Wait()
 	})
 }
 
+func BenchmarkSwitch10k(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error { return switches(ctx, b, 10_000) })
+}
+
+func one(context.Context) (int, error) { return 1, nil }
+
 func BenchmarkSpawnAwait(b *testing.B) {
-	b.Run("aio", func(b *testing.B) {
-		benchRun(b, func(ctx context.Context) error {
-			b.ResetTimer()
-			for range b.N {
-				aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return 1, nil }).Await(ctx)
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		b.ResetTimer()
+		for range b.N {
+			if _, err := aio.CreateTask(ctx, one).Await(ctx); err != nil {
+				return err
 			}
-			return nil
+		}
+		return nil
+	})
+	inGo(b, func(b *testing.B) {
+		for range b.N {
+			result := make(chan int, 1)
+			go func() { result <- 1 }()
+			<-result
+		}
+	})
+}
+
+func BenchmarkGather(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		aws := make([]aio.Awaitable[int], batch)
+		for i := range aws {
+			aws[i] = aio.Coro[int](one)
+		}
+		return rounds(b, batch, func(n int) error {
+			_, err := aio.Gather(ctx, aws[:n]...).Await(ctx)
+			return err
 		})
 	})
-	b.Run("go", func(b *testing.B) {
-		b.ReportAllocs()
+	inGo(b, benchErrgroup)
+}
+
+func BenchmarkTaskGroup(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		return rounds(b, batch, func(n int) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				for range n {
+					aio.GoIn(tg, one)
+				}
+				return nil
+			})
+		})
+	})
+	inGo(b, benchErrgroup)
+}
+
+func benchErrgroup(b *testing.B) {
+	results := make([]int, batch)
+	err := rounds(b, batch, func(n int) error {
+		var g errgroup.Group
+		for i := range n {
+			g.Go(func() error {
+				results[i] = 1
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkFutureWake(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		b.ResetTimer()
 		for range b.N {
-			c := make(chan int, 1)
-			go func() { c <- 1 }()
+			f := aio.CreateFuture[int](ctx)
+			loop.CallSoon(func() { _ = f.SetResult(1) })
+			if _, err := f.Await(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func BenchmarkQueueNowait(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		q := aio.NewQueue[int](0)
+		if err := q.Join(ctx); err != nil { // ties the queue to the loop
+			return err
+		}
+		b.ResetTimer()
+		for i := range b.N {
+			if err := q.PutNowait(i); err != nil {
+				return err
+			}
+			if _, err := q.GetNowait(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	inGo(b, func(b *testing.B) {
+		c := make(chan int, 1)
+		for i := range b.N {
+			c <- i
 			<-c
 		}
 	})
 }
 
-func BenchmarkQueueNowait(b *testing.B) {
-	b.Run("aio", func(b *testing.B) {
-		benchRun(b, func(ctx context.Context) error {
-			q := aio.NewQueue[int](0)
-			q.Put(ctx, 1)
-			q.Get(ctx)
-			b.ResetTimer()
+// benchQueue passes b.N items through a queue of the given size.
+func benchQueue(b *testing.B, size int) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		q := aio.NewQueue[int](size)
+		b.ResetTimer()
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				for i := range b.N {
+					if err := q.Put(ctx, i); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 			for range b.N {
-				q.PutNowait(1)
-				q.GetNowait()
+				if _, err := q.Get(ctx); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
 	})
-	b.Run("go", func(b *testing.B) {
-		c := make(chan int, 1)
+	inGo(b, func(b *testing.B) {
+		c := make(chan int, size)
+		go func() {
+			for i := range b.N {
+				c <- i
+			}
+		}()
 		for range b.N {
-			c <- 1
 			<-c
 		}
+	})
+}
+
+func BenchmarkQueue1(b *testing.B)   { benchQueue(b, 1) }
+func BenchmarkQueue128(b *testing.B) { benchQueue(b, 128) }
+
+func BenchmarkLockUncontended(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		var lock aio.Lock
+		b.ResetTimer()
+		for range b.N {
+			if err := lock.Acquire(ctx); err != nil {
+				return err
+			}
+			lock.Release()
+		}
+		return nil
+	})
+	inGo(b, func(b *testing.B) {
+		var mu sync.Mutex
+		for range b.N {
+			mu.Lock()
+			mu.Unlock() //lint:ignore SA2001 the pair is what is measured
+		}
+	})
+}
+
+// contended runs section b.N times in all, in ten tasks.
+func contended(ctx context.Context, b *testing.B, section func(ctx context.Context) error) error {
+	b.ResetTimer()
+	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		for range 10 {
+			tg.Go(func(ctx context.Context) error {
+				for range b.N/10 + 1 {
+					if err := section(ctx); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		return nil
+	})
+}
+
+// contendedGo is contended with goroutines.
+func contendedGo(b *testing.B, section func()) {
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			for range b.N/10 + 1 {
+				section()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkLockContended(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		var lock aio.Lock
+		return contended(ctx, b, func(ctx context.Context) error {
+			if err := lock.Acquire(ctx); err != nil {
+				return err
+			}
+			defer lock.Release()
+			return aio.Sleep(ctx, 0)
+		})
+	})
+	inGo(b, func(b *testing.B) {
+		var mu sync.Mutex
+		contendedGo(b, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			runtime.Gosched()
+		})
+	})
+}
+
+func BenchmarkSemaphoreContended(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		sem := aio.NewSemaphore(3)
+		return contended(ctx, b, func(ctx context.Context) error {
+			if err := sem.Acquire(ctx); err != nil {
+				return err
+			}
+			defer sem.Release()
+			return aio.Sleep(ctx, 0)
+		})
+	})
+	inGo(b, func(b *testing.B) {
+		sem := semaphore.NewWeighted(3)
+		contendedGo(b, func() {
+			if sem.Acquire(context.Background(), 1) == nil {
+				defer sem.Release(1)
+				runtime.Gosched()
+			}
+		})
+	})
+}
+
+func BenchmarkEventPingPong(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		var ping, pong aio.Event
+		b.ResetTimer()
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				for range b.N {
+					if err := ping.Wait(ctx); err != nil {
+						return err
+					}
+					ping.Clear()
+					pong.Set()
+				}
+				return nil
+			})
+			for range b.N {
+				ping.Set()
+				if err := pong.Wait(ctx); err != nil {
+					return err
+				}
+				pong.Clear()
+			}
+			return nil
+		})
+	})
+	inGo(b, func(b *testing.B) {
+		ping, pong := make(chan struct{}), make(chan struct{})
+		go func() {
+			for range b.N {
+				<-ping
+				pong <- struct{}{}
+			}
+		}()
+		for range b.N {
+			ping <- struct{}{}
+			<-pong
+		}
+	})
+}
+
+// BenchmarkTimers100k is one whole run of 100 000 sleeps of 1 to 100 ms.
+func BenchmarkTimers100k(b *testing.B) {
+	const n = 100_000
+	span := func(i int) time.Duration { return time.Duration(i%100+1) * time.Millisecond }
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		b.ResetTimer()
+		for range b.N {
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				for i := range n {
+					tg.Go(func(ctx context.Context) error { return aio.Sleep(ctx, span(i)) })
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	inGo(b, func(b *testing.B) {
+		for range b.N {
+			var wg sync.WaitGroup
+			for i := range n {
+				wg.Go(func() { time.Sleep(span(i)) })
+			}
+			wg.Wait()
+		}
+	})
+}
+
+func BenchmarkCallSoon(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		calls := 0
+		return rounds(b, 1000, func(n int) error {
+			for range n {
+				loop.CallSoon(func() { calls++ })
+			}
+			return aio.Sleep(ctx, 0)
+		})
+	})
+}
+
+func BenchmarkCallLaterCancel(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		return rounds(b, 1000, func(n int) error {
+			for range n {
+				loop.CallLater(time.Hour, func() {}).Cancel()
+			}
+			return aio.Sleep(ctx, 0)
+		})
+	})
+	inGo(b, func(b *testing.B) {
+		for range b.N {
+			time.AfterFunc(time.Hour, func() {}).Stop()
+		}
+	})
+}
+
+func BenchmarkWaitFor(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		step := aio.Coro[int](func(ctx context.Context) (int, error) { return 1, aio.Sleep(ctx, 0) })
+		b.ResetTimer()
+		for range b.N {
+			if _, err := aio.WaitFor(ctx, step, time.Hour); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func BenchmarkTimeout(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		step := func(ctx context.Context) error { return aio.Sleep(ctx, 0) }
+		b.ResetTimer()
+		for range b.N {
+			if err := aio.Timeout(ctx, time.Hour, step); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	inGo(b, func(b *testing.B) {
+		for range b.N {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+			runtime.Gosched()
+			if ctx.Err() != nil {
+				b.Fatal(ctx.Err())
+			}
+			cancel()
+		}
+	})
+}
+
+// BenchmarkCancel cancels sleeping tasks, and collects them.
+func BenchmarkCancel(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		sleep := coro(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+		return rounds(b, 100_000, func(n int) error {
+			b.StopTimer()
+			tasks := make([]*aio.Task[struct{}], n)
+			for i := range tasks {
+				tasks[i] = aio.CreateTask(ctx, sleep)
+			}
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			b.StartTimer()
+			for _, t := range tasks {
+				t.Cancel()
+			}
+			for _, t := range tasks {
+				if _, err := t.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+func BenchmarkToThread(b *testing.B) {
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		b.ResetTimer()
+		for range b.N {
+			if _, err := aio.ToThread(ctx, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	inGo(b, func(b *testing.B) {
+		for range b.N {
+			result := make(chan int)
+			go func() { result <- 1 }()
+			<-result
+		}
+	})
+}
+
+func BenchmarkRunCoroutineThreadsafe(b *testing.B) {
+	b.Run("aio", func(b *testing.B) {
+		b.ReportAllocs()
+		loop := aio.NewEventLoop(nil)
+		stopped := make(chan error)
+		go func() { stopped <- loop.RunForever() }()
+		b.ResetTimer()
+		for range b.N {
+			if _, err := aio.RunCoroutineThreadsafe(loop, one).Result(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StopTimer()
+		loop.CallSoonThreadsafe(loop.Stop)
+		if err := <-stopped; err != nil {
+			b.Fatal(err)
+		}
+		loop.Close()
+	})
+	inGo(b, func(b *testing.B) {
+		type call struct{ result chan int }
+		calls := make(chan call)
+		go func() {
+			for c := range calls {
+				c.result <- 1
+			}
+		}()
+		for range b.N {
+			c := call{make(chan int)}
+			calls <- c
+			<-c.result
+		}
+		close(calls)
+	})
+}
+
+// BenchmarkParked is the memory of a task that waits, beside that of a goroutine that waits on a
+// channel, and beside one that can be cancelled as a task can.
+func BenchmarkParked(b *testing.B) {
+	const n = batch
+	inUse := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse + m.StackInuse
+	}
+	inLoop(b, func(ctx context.Context, b *testing.B) error {
+		for range b.N {
+			var event aio.Event
+			before := inUse()
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				for range n {
+					aio.CreateTask(ctx, coro(event.Wait))
+				}
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+				b.ReportMetric(float64(inUse()-before)/n, "B/parked")
+				event.Set()
+				return yields(ctx, 2)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	park := func(b *testing.B, wait func(released <-chan struct{})) {
+		for range b.N {
+			released := make(chan struct{})
+			var started, ended sync.WaitGroup
+			started.Add(n)
+			before := inUse()
+			for range n {
+				ended.Go(func() {
+					started.Done()
+					wait(released)
+				})
+			}
+			started.Wait()
+			b.ReportMetric(float64(inUse()-before)/n, "B/parked")
+			close(released)
+			ended.Wait()
+		}
+	}
+	inGo(b, func(b *testing.B) {
+		park(b, func(released <-chan struct{}) { <-released })
+	})
+	b.Run("go-cancellable", func(b *testing.B) {
+		park(b, func(released <-chan struct{}) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			select {
+			case <-released:
+			case <-ctx.Done():
+			}
+		})
 	})
 }

@@ -34,7 +34,6 @@ type innerScope struct {
 type scopeExt struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	err    error // what Err reports in place of context.Canceled, if not nil
 }
 
 // scopeKey is the key under which a context finds the scope that it was derived from.

@@ -17,16 +17,15 @@ import (
 // Future that any goroutine may use at any time. Make one with NewConcurrentFuture, or get one from
 // RunCoroutineThreadsafe. (Python: concurrent.futures.Future)
 type ConcurrentFuture[T any] struct {
-	done chan struct{} // closed when the fields below have their final values
+	producer *Loop         // whose task brings the result, nil if none does; immutable
+	onCancel func()        // tells the producer; immutable
+	done     chan struct{} // closed when the fields below have their final values
 
 	mu        sync.Mutex
 	state     futureState
-	started   bool // no longer to be cancelled
 	value     T
 	err       error
 	callbacks []func()
-	producer  *Loop  // whose task brings the result, nil if none does
-	onCancel  func() // tells the producer
 }
 
 // NewConcurrentFuture returns a pending future, for a goroutine to SetResult.
@@ -92,22 +91,15 @@ func (f *ConcurrentFuture[T]) settle(state futureState, v T, err error) error {
 	return nil
 }
 
-// Cancel gives the future up and reports whether it is cancelled now: false if it is done or what
-// brings its result has begun and cannot be stopped. A coroutine that brings it is cancelled.
+// Cancel gives the future up and reports whether it is cancelled now: false if it has a result. A
+// coroutine that was to bring it is cancelled.
 func (f *ConcurrentFuture[T]) Cancel(msg ...any) bool {
-	f.mu.Lock()
-	if f.started && f.state == pending {
-		f.mu.Unlock()
-		return false
-	}
-	onCancel := f.onCancel
-	f.mu.Unlock()
 	var zero T
 	if f.settle(cancelled, zero, cancelReason(msg)) != nil {
 		return f.Cancelled()
 	}
-	if onCancel != nil {
-		onCancel()
+	if f.onCancel != nil {
+		f.onCancel()
 	}
 	return true
 }
@@ -130,14 +122,6 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 	}
 	f.mu.Unlock()
 	cb()
-}
-
-// begin marks the work as begun, and reports whether it is still wanted.
-func (f *ConcurrentFuture[T]) begin() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.started = f.state == pending
-	return f.started
 }
 
 // RunCoroutineThreadsafe starts coro as a task of l, from any goroutine, and returns the future of
@@ -211,7 +195,7 @@ func (c *crossing[T]) abandon() { _ = c.out.SetException(ErrLoopClosed) }
 // cf, unless that is done. It never awaits. (asyncio: wrap_future)
 func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] {
 	l := loopOf(ctx, "WrapFuture")
-	l.open("WrapFuture")
+	l.mustBeOpen("WrapFuture")
 	f := newFuture[T](l)
 	b := &bringing[T]{f, cf}
 	f.addCallback(b)
@@ -310,7 +294,7 @@ func (p *pool) Shutdown(wait bool) {
 // (asyncio: loop.run_in_executor)
 func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)) *Future[T] {
 	l := loopOf(ctx, "RunInExecutor")
-	l.open("RunInExecutor")
+	l.mustBeOpen("RunInExecutor")
 	if fn == nil {
 		misuse(nil, "RunInExecutor: the function is nil")
 	}

@@ -1,8 +1,8 @@
 module github.com/goaio/aio
 
-go 1.26.0
+go 1.25.0
 
 require (
 	go.uber.org/goleak v1.3.0
-	golang.org/x/sync v0.24.0
+	golang.org/x/sync v0.22.0
 )

@@ -111,9 +111,8 @@ func (l *Loop) check(call string) {
 	}
 }
 
-// open panics if the loop is closed, for calls whose effect would be lost.
-func (l *Loop) open(call string) {
-	l.check(call)
+// mustBeOpen panics if the loop is closed, for calls whose effect would be lost.
+func (l *Loop) mustBeOpen(call string) {
 	if l.closed.Load() {
 		panic(&usageError{"aio: " + call + ": event loop is closed", ErrLoopClosed})
 	}
@@ -526,7 +525,8 @@ func (l *Loop) newHandle(call string, fn func()) *Handle {
 // It never awaits. A panic of fn goes to the exception handler. It panics with ErrLoopClosed if
 // the loop is closed. (asyncio: loop.call_soon)
 func (l *Loop) CallSoon(fn func()) *Handle {
-	l.open("Loop.CallSoon")
+	l.check("Loop.CallSoon")
+	l.mustBeOpen("Loop.CallSoon")
 	h := l.newHandle("Loop.CallSoon", fn)
 	l.schedule(h, nil)
 	return h

@@ -145,12 +145,8 @@ func (l *Loop) GetTaskFactory() TaskFactory {
 // caller does not hold the token, if the loop is closed, or if the task factory refuses.
 // (asyncio: create_task)
 func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
-	s, _ := scopeOf(ctx)
-	if s == nil {
-		loopOf(ctx, "CreateTask")
-	}
-	l := s.loop
-	l.open("CreateTask")
+	l := loopOf(ctx, "CreateTask")
+	l.mustBeOpen("CreateTask")
 	if coro == nil {
 		misuse(nil, "CreateTask: the coroutine is nil")
 	}
