@@ -116,7 +116,8 @@ type report struct {
 	loop       *Loop
 	err        error
 	what       string
-	stack      []uintptr
+	stack      []uintptr // of the call that made the future, in debug mode
+	watched    bool      // in the loop's list
 	cleanup    runtime.Cleanup
 	prev, next *report
 }
@@ -136,14 +137,14 @@ func (errorCheck) run(f *future) {
 // watchError has the error of f reported once f is lost.
 func (f *future) watchError() {
 	l := f.loop
-	r := &report{loop: l, err: f.err, what: "future"}
+	if f.report == nil {
+		f.report = &report{loop: l}
+	}
+	r := f.report
+	r.err, r.what, r.watched = f.err, "future", true
 	if t, ok := f.sub.(*task); ok {
 		r.what = "task " + t.GetName()
-		if t.extra != nil {
-			r.stack = t.extra.created
-		}
 	}
-	f.report = r
 	if r.prev = l.reports.tail; r.prev == nil {
 		l.reports.head = r
 	} else {
@@ -161,9 +162,10 @@ func (f *future) watchError() {
 func (r *report) run(*future) { r.lost() }
 
 func (r *report) lost() {
-	if !r.unlink() {
+	if !r.watched {
 		return
 	}
+	r.unwatch()
 	r.loop.CallExceptionHandler(ExceptionContext{
 		Message: r.what + ": error was never retrieved",
 		Err:     r.err,
@@ -171,12 +173,9 @@ func (r *report) lost() {
 	})
 }
 
-// unlink takes r from its loop's list and reports whether it was there.
-func (r *report) unlink() bool {
+// unwatch takes r from its loop's list.
+func (r *report) unwatch() {
 	list := &r.loop.reports
-	if r.prev == nil && list.head != r {
-		return false
-	}
 	if r.prev == nil {
 		list.head = r.next
 	} else {
@@ -187,8 +186,7 @@ func (r *report) unlink() bool {
 	} else {
 		r.next.prev = r.prev
 	}
-	r.prev, r.next = nil, nil
-	return true
+	r.prev, r.next, r.watched = nil, nil, false
 }
 
 // retrieved notes that somebody knows the error of f, or gives it up.
@@ -197,15 +195,31 @@ func (f *future) retrieved() {
 		return
 	}
 	f.seen = true
-	if f.report != nil {
-		f.report.cleanup.Stop()
-		f.report.unlink()
-		f.report = nil
+	if r := f.report; r != nil && r.watched {
+		r.cleanup.Stop()
+		r.unwatch()
 	}
 }
 
-// created remembers where a future was made, for its report. Only debug mode pays for that.
-func (l *Loop) created(f *future) {}
+// created remembers the call that makes f, in debug mode.
+func (f *future) created() {
+	if f.loop.debug {
+		f.report = &report{loop: f.loop, stack: callers()}
+	}
+}
+
+// createdAt is the place that created has remembered, as a suffix to a text form.
+func (f *future) createdAt() string {
+	if f.report == nil || len(f.report.stack) == 0 {
+		return ""
+	}
+	at := frames(f.report.stack, 0)
+	if len(at) == 0 {
+		return ""
+	}
+	last := at[len(at)-1]
+	return fmt.Sprintf(", created at %s:%d", last.File, last.Line)
+}
 
 // SetDebug turns debug mode on or off. Debug mode logs callbacks and steps of tasks that take
 // SlowCallbackDuration or more: a coroutine that calls a blocking function stops its loop for that

@@ -72,7 +72,7 @@ type future struct {
 	sub    subFuture   // what it is besides a plain future, nil if nothing
 	first  runnable    // to run when done; before any in more
 	more   *[]runnable // further ones, nil if there are none
-	report *report     // of an error that nobody has retrieved yet
+	report *report     // of an error that nobody has retrieved yet; in debug mode of each future
 	state  futureState
 	seen   bool // the error was retrieved, or must not be reported
 	busy   bool // being cancelled: meeting it again means a cycle
@@ -105,9 +105,7 @@ func CreateFuture[T any](ctx context.Context) *Future[T] {
 
 func newFuture[T any](l *Loop) *Future[T] {
 	f := &Future[T]{future: future{loop: l}}
-	if l.debug {
-		l.created(&f.future)
-	}
+	f.created()
 	return f
 }
 
@@ -348,7 +346,7 @@ func (f *future) GetLoop() *Loop {
 	return f.loop
 }
 
-// String tells what the future is and its state.
+// String tells what the future is, its state and, in debug mode, where it was created.
 func (f *future) String() string {
 	what := "Future"
 	if f.sub != nil {
@@ -358,16 +356,15 @@ func (f *future) String() string {
 	case f.loop == nil:
 		return what + " uninitialised"
 	case f.state == cancelled:
-		return what + " cancelled"
+		what += " cancelled"
 	case f.state == failed:
-		return what + " failed: " + f.err.Error()
+		what += " failed: " + f.err.Error()
 	case f.state == finished:
-		return what + " finished"
+		what += " finished"
+	case f.sub == nil:
+		what += " pending"
 	}
-	if f.sub != nil {
-		return what
-	}
-	return what + " pending"
+	return what + f.createdAt()
 }
 
 // cancel is Cancel within the package.

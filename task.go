@@ -63,8 +63,7 @@ type task struct {
 // taskExtra is what few tasks have.
 type taskExtra struct {
 	name    string
-	created []uintptr // stack of the call that created the task, in debug mode
-	refused int       // awaits since the loop was closed
+	refused int // awaits since the loop was closed
 }
 
 // Task runs a coroutine. It is a Future of the coroutine's result, and can be cancelled, named and
@@ -159,8 +158,9 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	t.scope.parent = values(ctx)
 	l.taskSeq++
 	t.id = l.taskSeq
+	t.created()
 	eager := false
-	if len(opts) > 0 || l.taskFactory != nil || l.debug {
+	if len(opts) > 0 || l.taskFactory != nil {
 		eager = t.configure(ctx, opts)
 	}
 	l.tasks.push(&t.task)
@@ -191,11 +191,8 @@ func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
 		}
 	}
 	t.scope.parent = values(spec.Context)
-	if spec.Name != "" || l.debug {
+	if spec.Name != "" {
 		t.extra = &taskExtra{name: spec.Name}
-	}
-	if l.debug {
-		t.extra.created = callers()
 	}
 	return spec.EagerStart != nil && *spec.EagerStart
 }
