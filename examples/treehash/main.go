@@ -1,0 +1,396 @@
+// Treehash prints the SHA-256 of every regular file below a directory, sorted by path, in the
+// format of sha256sum, which checks the list with its -c option:
+//
+//	treehash [-timeout D] [-workers N] DIR
+//
+// Symbolic links below DIR are not followed, and whatever else is not a regular file is skipped.
+// A file that cannot be read is reported on standard error and left out. Nothing is printed before
+// every file has been tried: after a timeout or an interrupt there is no list, rather than a part
+// of one that could be taken for the whole. For the same reason a list that is complete is printed
+// whatever time that takes. Only an interrupt still ends it then, after a whole line.
+//
+// The exit status is 0 if every file was hashed, 1 if there was an error or the time ran out, 2 if
+// the program was called wrongly, and 130 if it was interrupted.
+//
+// # What it shows
+//
+//   - State without locks. One task of a loop runs at a time and gives way only where it awaits,
+//     so the workers append to a slice and add to counters, and a progress line reads them, as if
+//     there were no concurrency.
+//   - Blocking work in worker goroutines. Only what runs inside [aio.ToThread] is parallel: reading
+//     directories, hashing files, printing. It shares nothing with the tasks: arguments go in by
+//     the closure, the result comes out as a value.
+//   - A bounded [aio.Queue] between the walk and the workers. A walk that is faster than they are
+//     waits for a free place, and so gets no further ahead than it is of use.
+//   - A [aio.TaskGroup] as owner: when it returns no task is left, whether the work was done, failed
+//     or was cancelled.
+//   - One way to stop. [aio.Timeout] and Ctrl-C both arrive as a cancellation: as an error where a
+//     task awaits, as the end of the context where a worker goroutine computes.
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+
+	usage = "usage: treehash [-timeout D] [-workers N] DIR\n"
+	help  = usage +
+		"  -timeout D  give up after that time, such as 90s or 5m (no limit)\n" +
+		"  -workers N  hash so many files at the same time (twice the number of CPUs)\n"
+
+	queueSize        = 1000      // paths that the walk may be ahead of the workers
+	readSize         = 256 << 10 // a worker goroutine looks for its end after so many bytes
+	progressInterval = 100 * time.Millisecond
+)
+
+// open is replaced by tests.
+var open = func(path string) (io.ReadCloser, error) { return os.Open(path) }
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without its process. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parseArgs(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, help)
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "treehash: %v\n%s", err, usage)
+		return exitUsage
+	}
+	h := newHasher(stderr)
+	err = aio.Run(func(ctx context.Context) error {
+		err := aio.Timeout(ctx, o.timeout, func(ctx context.Context) error {
+			return h.hashTree(ctx, o.dir, o.workers)
+		})
+		if err != nil {
+			return err
+		}
+		return printSums(ctx, stdout, h.sums)
+	})
+	switch {
+	case errors.Is(err, aio.ErrInterrupted):
+		fmt.Fprintln(stderr, "treehash: interrupted")
+		return exitInterrupted
+	case errors.Is(err, aio.ErrTimeout):
+		fmt.Fprintf(stderr, "treehash: timed out after %v\n", o.timeout)
+		return exitFailure
+	case err != nil:
+		fmt.Fprintf(stderr, "treehash: %v\n", err)
+		return exitFailure
+	case h.failed > 0:
+		return exitFailure
+	}
+	return 0
+}
+
+type options struct {
+	dir     string
+	timeout time.Duration
+	workers int
+}
+
+func parseArgs(args []string) (o options, err error) {
+	flags := flag.NewFlagSet("treehash", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.DurationVar(&o.timeout, "timeout", aio.NoTimeout, "")
+	flags.IntVar(&o.workers, "workers", 2*runtime.GOMAXPROCS(0), "")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case o.timeout <= 0:
+		return o, fmt.Errorf("-timeout must be more than 0, not %v", o.timeout)
+	case o.workers < 1:
+		return o, fmt.Errorf("-workers must be at least 1, not %d", o.workers)
+	case flags.NArg() != 1:
+		return o, fmt.Errorf("want one directory, not %d", flags.NArg())
+	}
+	o.dir = flags.Arg(0)
+	info, err := os.Stat(o.dir) // not Lstat: a link that the user names is meant
+	switch {
+	case err != nil:
+		return o, fmt.Errorf("%s: %w", escape(o.dir), withoutPath(err))
+	case !info.IsDir():
+		return o, fmt.Errorf("%s: not a directory", escape(o.dir))
+	}
+	return o, nil
+}
+
+// hasher hashes a tree once. Its tasks share the fields without a lock; worker goroutines must
+// not touch them.
+type hasher struct {
+	files  *aio.Queue[string]
+	sums   []sum // in the order in which they were ready
+	found  int   // files
+	failed int   // files and directories
+	bytes  int64 // in sums
+	stderr io.Writer
+	status statusLine
+}
+
+func newHasher(stderr io.Writer) *hasher {
+	return &hasher{
+		files:  aio.NewQueue[string](queueSize),
+		stderr: stderr,
+		status: statusLine{w: stderr, live: isTerminal(stderr)},
+	}
+}
+
+// hashTree leaves the sums of the files below dir in h.sums. Its error is never that of a file.
+func (h *hasher) hashTree(ctx context.Context, dir string, workers int) error {
+	defer h.status.clear()
+	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		// The executor behind ToThread has a limit too. Workers beyond it would only wait.
+		for range min(workers, aio.DefaultMaxWorkers) {
+			tg.Go(h.hashFiles)
+		}
+		progress := tg.Go(h.showProgress)
+		if err := h.walk(ctx, dir); err != nil {
+			return err
+		}
+		h.files.Shutdown(false) // ends the workers once it is empty
+		if err := h.files.Join(ctx); err != nil {
+			return err
+		}
+		progress.Cancel() // which has no end of its own
+		return nil
+	})
+}
+
+// walk puts the path of every regular file below root into the queue. Directories are kept on a
+// stack and never in the queue: a worker that had to put into a full queue would wait for itself.
+func (h *hasher) walk(ctx context.Context, root string) error {
+	for dirs := []string{root}; len(dirs) > 0; {
+		last := len(dirs) - 1
+		dir := dirs[last]
+		dirs = dirs[:last]
+		l, err := aio.ToThread(ctx, func(context.Context) (listing, error) { return list(dir), nil })
+		if err != nil {
+			return err
+		}
+		if l.err != nil {
+			h.report(dir, l.err)
+		}
+		dirs = append(dirs, l.dirs...)
+		h.found += len(l.files)
+		for _, path := range l.files {
+			if err := h.files.Put(ctx, path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// listing is what a directory holds, as far as it is of interest. After an error it may hold a
+// part.
+type listing struct {
+	dirs, files []string
+	err         error
+}
+
+func list(dir string) (l listing) {
+	entries, err := os.ReadDir(dir)
+	l.err = err
+	for _, e := range entries {
+		switch path := join(dir, e.Name()); {
+		case e.IsDir():
+			l.dirs = append(l.dirs, path)
+		case e.Type().IsRegular():
+			l.files = append(l.files, path)
+		}
+	}
+	return l
+}
+
+// join keeps dir as the user wrote it, which filepath.Join would clean: the paths in the list
+// shall be recognisable.
+func join(dir, name string) string {
+	if os.IsPathSeparator(dir[len(dir)-1]) {
+		return dir + name
+	}
+	return dir + "/" + name
+}
+
+// sum is the result for one file. That the file could not be read is a result as well, so that the
+// error of ToThread remains what it is for: that the task cannot go on.
+type sum struct {
+	path   string
+	digest [sha256.Size]byte
+	bytes  int64
+	err    error
+}
+
+// hashFiles is a worker.
+func (h *hasher) hashFiles(ctx context.Context) error {
+	// If ToThread is cancelled its function goes on for a moment, and with it the use of buf. So
+	// an error must end this task: the next file would need a buffer of its own.
+	buf := make([]byte, readSize)
+	for path, err := range h.files.All(ctx) {
+		if err != nil {
+			return err
+		}
+		s, err := aio.ToThread(ctx, func(ctx context.Context) (sum, error) {
+			return hashFile(ctx, path, buf), nil
+		})
+		if err != nil {
+			return err
+		}
+		h.add(s)
+		h.files.TaskDone()
+	}
+	return nil
+}
+
+func (h *hasher) add(s sum) {
+	if s.err != nil {
+		h.report(s.path, s.err)
+		return
+	}
+	h.sums = append(h.sums, s)
+	h.bytes += s.bytes
+}
+
+// report writes while other tasks wait. Standard error is worth that: the messages come one after
+// the other and the status line is not in their way.
+func (h *hasher) report(path string, err error) {
+	h.failed++
+	h.status.clear()
+	fmt.Fprintf(h.stderr, "treehash: %s: %v\n", escape(path), withoutPath(err))
+}
+
+func hashFile(ctx context.Context, path string, buf []byte) sum {
+	s := sum{path: path}
+	f, err := open(path)
+	if err != nil {
+		s.err = err
+		return s
+	}
+	defer f.Close()
+	h := sha256.New()
+	s.bytes, s.err = io.CopyBuffer(h, untilDone{ctx, f}, buf)
+	h.Sum(s.digest[:0])
+	return s
+}
+
+// untilDone is a reader that fails when ctx ends. Nobody will see that error: the ToThread that
+// gave out ctx has returned a CancelledError by then.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}
+
+// showProgress writes a status line now and then until it is cancelled.
+func (h *hasher) showProgress(ctx context.Context) error {
+	for h.status.live {
+		if err := aio.Sleep(ctx, progressInterval); err != nil {
+			return err
+		}
+		h.status.show(fmt.Sprintf("%d of %d files, %d MiB", len(h.sums), h.found, h.bytes>>20))
+	}
+	return nil
+}
+
+// statusLine is the last line of a terminal, written over again and again.
+type statusLine struct {
+	w     io.Writer
+	live  bool // w is a terminal
+	shown bool
+}
+
+// eraseLine moves to the first column and erases what follows.
+const eraseLine = "\r\x1b[K"
+
+func (l *statusLine) show(text string) {
+	if l.live {
+		fmt.Fprint(l.w, eraseLine+text)
+		l.shown = true
+	}
+}
+
+func (l *statusLine) clear() {
+	if l.shown {
+		fmt.Fprint(l.w, eraseLine)
+		l.shown = false
+	}
+}
+
+// isTerminal takes some other devices for terminals too, such as /dev/null, where it does no harm.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// printSums writes the list in the order of paths. That is a job for a worker goroutine as well, or
+// a slow reader of a pipe would keep the task from hearing of an interrupt. No task uses sums any
+// more, so it may go along.
+func printSums(ctx context.Context, out io.Writer, sums []sum) error {
+	_, err := aio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
+		slices.SortFunc(sums, func(a, b sum) int { return cmp.Compare(a.path, b.path) })
+		return struct{}{}, writeSums(ctx, out, sums)
+	})
+	return err
+}
+
+// writeSums stops after a whole line when ctx ends.
+func writeSums(ctx context.Context, out io.Writer, sums []sum) error {
+	w := bufio.NewWriter(out)
+	for _, s := range sums {
+		if ctx.Err() != nil {
+			break
+		}
+		name := escape(s.path)
+		if name != s.path {
+			w.WriteByte('\\')
+		}
+		fmt.Fprintf(w, "%x  %s\n", s.digest, name)
+	}
+	return w.Flush() // the first error of any write
+}
+
+var escapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
+
+// escape spells a path as sha256sum does, so that it cannot break a line. In the list a backslash at
+// the beginning of the line says that the path is not to be taken literally.
+func escape(path string) string { return escapes.Replace(path) }
+
+// withoutPath returns the reason alone, for messages that name the path themselves.
+func withoutPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
