@@ -1,0 +1,132 @@
+package main
+
+// What runs in worker goroutines. It shares nothing with the tasks: it gets what it needs as
+// arguments, and what it finds is the tasks' only when it is done.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+const (
+	userAgent = "aio-crawl/1.0 (+https://github.com/goaio/aio)"
+
+	maxBody = 1 << 20 // bytes of a page or a robots.txt that are read
+)
+
+// newClient returns a client that takes one step at a time: where a redirect leads is for the
+// crawler to follow, or the steps would not be in the table and the hosts on the way not spared.
+func newClient(transport *http.Transport) *http.Client {
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// answer is what a server says about a page.
+type answer struct {
+	code      int
+	location  *link // of a redirect, nil if it is none
+	size      int64 // of the body, -1 if it is not known
+	truncated bool  // the body is larger than size
+	links     []link
+}
+
+// refusesHead reports whether a server may have answered so only because the method was HEAD.
+func (a answer) refusesHead() bool {
+	return slices.Contains([]int{http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented}, a.code)
+}
+
+// head asks for a page without its body.
+func head(ctx context.Context, client *http.Client, u *url.URL) (answer, error) {
+	resp, err := send(ctx, client, http.MethodHead, u)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	return newAnswer(resp), nil
+}
+
+// getPage asks for a page and reads it if it is HTML, for its links. Of what is too large it reads
+// the beginning.
+func getPage(ctx context.Context, client *http.Client, u *url.URL) (answer, error) {
+	resp, err := send(ctx, client, http.MethodGet, u)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close() // what was not read stays with the server
+	a := newAnswer(resp)
+	if a.code != http.StatusOK || !isHTML(resp.Header) {
+		return a, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return answer{}, err
+	}
+	if len(body) > maxBody {
+		body, a.truncated = body[:maxBody], true
+	}
+	a.size = int64(len(body))
+	a.links = findLinks(u, string(body))
+	return a, nil
+}
+
+// getRobots gets the rules of the host of u.
+func getRobots(ctx context.Context, client *http.Client, u *url.URL) (robotsRules, error) {
+	resp, err := send(ctx, client, http.MethodGet, &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/robots.txt"})
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return nil, err
+	}
+	return parseRobots(string(body)), nil
+}
+
+// send makes a request, which ends when ctx does, also while its body is being read.
+func send(ctx context.Context, client *http.Client, method string, u *url.URL) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := client.Do(req)
+	return resp, withoutURL(err)
+}
+
+func newAnswer(resp *http.Response) answer {
+	a := answer{code: resp.StatusCode, size: resp.ContentLength}
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		if ref := resp.Header.Get("Location"); ref != "" {
+			to := newLink(resp.Request.URL, ref)
+			a.location = &to
+		}
+	}
+	return a
+}
+
+// withoutURL returns what is wrong in an error that also says with which URL: the table has a column
+// for that.
+func withoutURL(err error) error {
+	if urlErr := (*url.Error)(nil); errors.As(err, &urlErr) {
+		return urlErr.Err
+	}
+	return err
+}
+
+func isHTML(h http.Header) bool {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && mediaType == "text/html"
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// host is what the requests to a host have in common.
+type host struct {
+	permits  *aio.Semaphore
+	interval time.Duration // from the start of one request to that of the next
+	next     time.Time     // when the next request may start, by the loop's clock
+	robots   *aio.Task[robotsRules]
+}
+
+// host returns the host of u, the same one each time.
+func (c *crawler) host(u *url.URL) *host {
+	h := c.hosts[u.Host]
+	if h == nil {
+		h = &host{permits: aio.NewSemaphore(c.perHost)}
+		if c.rate > 0 {
+			h.interval = time.Duration(float64(time.Second) / c.rate)
+		}
+		c.hosts[u.Host] = h
+	}
+	return h
+}
+
+// robots returns what the robots.txt of the host of u says. Who comes first starts the task that
+// fetches it; all wait for that one task. A host without the file, or that does not answer, forbids
+// nothing: if it is down, the requests to come will tell.
+func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules, error) {
+	if h.robots == nil {
+		h.robots = aio.GoIn(c.tasks, func(ctx context.Context) (rules robotsRules, err error) {
+			err = h.permits.With(ctx, func(ctx context.Context) (err error) {
+				rules, _, err = request(ctx, c, h, func(ctx context.Context) (robotsRules, error) {
+					return getRobots(ctx, c.client, u)
+				})
+				return err
+			})
+			if errors.Is(err, aio.ErrCancelled) {
+				return nil, err
+			}
+			return rules, nil
+		})
+	}
+	return h.robots.Await(ctx)
+}
+
+// request makes a request to h in a worker goroutine, when it may start, and tells how long it took.
+// The caller has a permit already: to wait for a start first and for a permit then would let starts
+// pass unused, and those who had them start together when permits come free.
+func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Context) (T, error)) (v T, took time.Duration, err error) {
+	if err := h.pace(ctx, c.loop.Time()); err != nil {
+		return v, 0, err
+	}
+	start := c.loop.Time()
+	v, err = aio.WaitFor(ctx, aio.Coro[T](func(ctx context.Context) (T, error) {
+		return aio.ToThread(ctx, do)
+	}), c.timeout)
+	return v, c.loop.Time().Sub(start), err
+}
+
+// pace reserves the next start and waits for it. Between the lines that read and move the timetable
+// there is no await, so two tasks never get the same start.
+func (h *host) pace(ctx context.Context, now time.Time) error {
+	start := h.next
+	if start.Before(now) {
+		start = now
+	}
+	h.next = start.Add(h.interval)
+	if start.After(now) {
+		return aio.Sleep(ctx, start.Sub(now))
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+// Crawl checks the links of a web site:
+//
+//	crawl [flags] URL
+//
+// It reads the page at URL and the pages of the same host that this leads to, as far away as -depth
+// says, and checks all they link to. Then it prints a line for each address, sorted: the status, the
+// time the answer took, the size, the address and the page it was found on. A redirect has a line of
+// its own, and so has what it leads to.
+//
+// It is polite: it says who it is, keeps to robots.txt, and limits for each host how many requests
+// are under way (-per-host) and how many begin in a second (-rate).
+//
+// The exit status is 0 if no link is broken, 1 if one is or something failed, 2 if the program was
+// called wrongly, and 130 if it was interrupted: then it has printed what it knew by that time.
+//
+// # What it shows
+//
+//   - State without locks. One task of a loop runs at a time and gives way only where it awaits, so
+//     the map of known addresses, the counters and the timetable of each host are plain variables.
+//   - Workers around an [aio.Queue], here a priority queue: they range over All and say TaskDone,
+//     while the task that started them waits in Join for the work that makes more work to end.
+//     Shutdown then ends their loops.
+//   - Blocking calls in worker goroutines. [aio.ToThread] lends net/http the task's context: when the
+//     task is cancelled or its [aio.WaitFor] runs out of time, the request on the wire ends too.
+//   - Limits of two kinds: an [aio.Semaphore] for how many at once, and [aio.Sleep] until a time that
+//     was reserved for how many a second.
+//   - A task as a value that is computed once: all who need the robots.txt of a host await the one
+//     task that fetches it.
+//   - What is left of a run that was cancelled. The tasks are gone when [aio.Run] returns, and the
+//     state they had built up is whole, because none of them was stopped between two awaits.
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+
+	usage = "usage: crawl [flags] URL"
+)
+
+// newTransport is replaced by tests.
+var newTransport = func() *http.Transport { return http.DefaultTransport.(*http.Transport).Clone() }
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without its process. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parseArgs(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "crawl: %v\n%s\n", err, usage)
+		return exitUsage
+	}
+	transport := newTransport()
+	transport.MaxIdleConnsPerHost = o.perHost // or most connections would serve one request only
+	defer transport.CloseIdleConnections()
+
+	c := newCrawler(o, newClient(transport))
+	crawlErr := aio.Run(c.crawl)
+	broken, err := c.report(stdout)
+	switch err := cmp.Or(crawlErr, err); {
+	case errors.Is(err, aio.ErrInterrupted):
+		fmt.Fprintln(stderr, "crawl: interrupted")
+		return exitInterrupted
+	case err != nil:
+		fmt.Fprintf(stderr, "crawl: %v\n", err)
+		return exitFailure
+	case broken > 0:
+		return exitFailure
+	}
+	return 0
+}
+
+type options struct {
+	start   link
+	depth   int
+	workers int
+	perHost int
+	rate    float64
+	timeout time.Duration
+	limit   int
+}
+
+// minRate keeps the time between two requests within what a time.Duration can hold.
+const minRate = 0.001
+
+// parseArgs writes to stdout only if help is asked for.
+func parseArgs(args []string, stdout io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("crawl", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.Usage = func() {}
+	flags.IntVar(&o.depth, "depth", 3, "read pages up to `N` links away from URL, and check what they link to")
+	flags.IntVar(&o.workers, "workers", 8, "check up to `N` addresses at once")
+	flags.IntVar(&o.perHost, "per-host", 2, "have up to `N` requests to a host under way")
+	flags.Float64Var(&o.rate, "rate", 10, "begin up to `N` requests a second to a host, 0 for any number")
+	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "give up on a request after `D`")
+	flags.IntVar(&o.limit, "limit", 1000, "check no more than `N` addresses, the nearest ones first")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
+		return o, err
+	}
+	switch {
+	case o.depth < 0:
+		return o, fmt.Errorf("-depth must not be negative, as %d is", o.depth)
+	case o.workers < 1:
+		return o, fmt.Errorf("-workers must be at least 1, not %d", o.workers)
+	case o.perHost < 1:
+		return o, fmt.Errorf("-per-host must be at least 1, not %d", o.perHost)
+	case o.rate != 0 && !(o.rate >= minRate): // also if it is not a number
+		return o, fmt.Errorf("-rate must be 0 or at least %v, not %v", minRate, o.rate)
+	case o.timeout <= 0:
+		return o, fmt.Errorf("-timeout must be more than 0, not %v", o.timeout)
+	case o.limit < 1:
+		return o, fmt.Errorf("-limit must be at least 1, not %d", o.limit)
+	case flags.NArg() != 1:
+		return o, fmt.Errorf("want one URL, not %d", flags.NArg())
+	}
+	o.start = newLink(&url.URL{}, flags.Arg(0))
+	switch {
+	case o.start.err != nil:
+		return o, fmt.Errorf("%s: %w", o.start.name, o.start.err)
+	case !o.start.isWeb():
+		return o, fmt.Errorf("%q does not begin with http:// or https://", flags.Arg(0))
+	}
+	return o, nil
+}

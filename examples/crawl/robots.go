@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// robotsRules are the paths that a robots.txt forbids to everybody.
+type robotsRules []*regexp.Regexp
+
+func (r robotsRules) forbid(u *url.URL) bool {
+	for _, path := range r {
+		if path.MatchString(u.RequestURI()) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseRobots returns the Disallow rules for the user agent "*". It does not know Allow, and so may
+// keep away from more than it has to.
+func parseRobots(text string) robotsRules {
+	var rules robotsRules
+	naming := false // in the User-agent lines that a group begins with
+	ours := false   // in a group that is for everybody
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "user-agent":
+			ours = naming && ours || value == "*"
+			naming = true
+		case "allow":
+			naming = false
+		case "disallow":
+			naming = false
+			if ours && value != "" { // an empty path forbids nothing
+				rules = append(rules, pathRule(value)...)
+			}
+		}
+	}
+	return rules
+}
+
+// pathRule returns the rule for a path: it is a prefix, in which * stands for anything and a $ at
+// the end says that nothing may follow. A rule that is not UTF-8 is none.
+func pathRule(path string) robotsRules {
+	expr := "^" + strings.ReplaceAll(regexp.QuoteMeta(path), `\*`, `.*`)
+	if prefix, ok := strings.CutSuffix(expr, `\$`); ok {
+		expr = prefix + "$"
+	}
+	rule, err := regexp.Compile(expr)
+	if err != nil {
+		return nil
+	}
+	return robotsRules{rule}
+}
