@@ -356,9 +356,9 @@ func TestProgressIsRewrittenAndCleared(t *testing.T) {
 	r := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	defer r.Close()
 	err := r.Run(func(ctx context.Context) error {
-		progress := aio.CreateTask(ctx, aio.Coro[struct{}](func(ctx context.Context) (struct{}, error) {
+		progress := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, h.showProgress(ctx)
-		}))
+		})
 		if err := aio.Sleep(ctx, progressInterval*3/2); err != nil {
 			return err
 		}
