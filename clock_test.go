@@ -1,0 +1,204 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+func TestVirtualClockJumpsToTheNextTimer(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		start := l.Time()
+		same(t, "the beginning of time", start, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+		var log eventLog
+		for _, d := range []time.Duration{3 * time.Hour, time.Nanosecond, 1000 * time.Hour} {
+			spawn(ctx, func(ctx context.Context) error {
+				err := aio.Sleep(ctx, d)
+				log.add("%v", l.Time().Sub(start))
+				return err
+			})
+		}
+		matches(t, "Sleep", aio.Sleep(ctx, 2000*time.Hour), nil)
+		log.want(t, "1ns 3h0m0s 1000h0m0s")
+	})
+}
+
+func TestVirtualClockStandsStillWhileAnythingIsReady(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		start := l.Time()
+		l.CallLater(time.Nanosecond, func() { t.Error("the timer came while a task was ready") })
+		for range 1000 {
+			matches(t, "Sleep", aio.Sleep(ctx, 0), nil)
+		}
+		same(t, "time that passed", l.Time().Sub(start), 0)
+		l.CallSoon(l.Stop)
+	})
+}
+
+// A job of an executor is real work that will end: the clock waits for it.
+func TestVirtualClockWaitsForWorkers(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		var log eventLog
+		release := make(chan struct{})
+		l.CallLater(time.Hour, func() { log.add("timer") })
+		go close(release)
+		_, err := aio.ToThread(ctx, coro(func(context.Context) error { <-release; return nil }))
+		matches(t, "ToThread", err, nil)
+		log.add("worker")
+		matches(t, "Sleep", aio.Sleep(ctx, 2*time.Hour), nil)
+		log.want(t, "worker timer")
+	})
+}
+
+// A channel on which nobody may ever send does not stop the clock, and does not make a deadlock.
+func TestVirtualClockAndChannels(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		start, ch := l.Time(), make(chan int)
+		err := aio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
+			_, _, err := aio.Receive(ctx, ch)
+			return err
+		})
+		matches(t, "Receive", err, aio.ErrTimeout)
+		same(t, "time that passed", l.Time().Sub(start), time.Hour)
+
+		release := make(chan struct{})
+		go func() { <-release; ch <- 1 }()
+		l.CallSoon(func() { close(release) })
+		v, ok, err := aio.Receive(ctx, ch)
+		same(t, "received", v == 1 && ok, true)
+		matches(t, "Receive", err, nil)
+	})
+}
+
+func TestDeadlockNamesTheTasks(t *testing.T) {
+	for name, c := range map[string]struct {
+		main          func(ctx context.Context) error
+		tasks, cycles []string
+	}{
+		"main alone": {
+			main: func(ctx context.Context) error {
+				_, err := aio.CreateFuture[int](ctx).Await(ctx)
+				return err
+			},
+			tasks: []string{"Task Task-1 pending, awaiting Future"},
+		},
+		"primitives": {
+			main: func(ctx context.Context) error {
+				var lock aio.Lock
+				lock.Acquire(ctx)
+				var q aio.Queue[int]
+				f := aio.CreateTask(ctx, q.Get, aio.WithName("getter"))
+				g := aio.CreateTask(ctx, coro(lock.Acquire), aio.WithName("locker"))
+				spawn(ctx, func(ctx context.Context) error {
+					_, _, err := aio.Wait(ctx, []aio.AnyFuture{f, g}, aio.NoTimeout, aio.AllCompleted)
+					return err
+				})
+				f.Cancel()
+				_, err := g.Await(ctx)
+				return err
+			},
+			tasks: []string{
+				"Task Task-1 pending, awaiting locker",
+				"Task locker pending, awaiting Lock.Acquire",
+				"Task Task-4 pending, awaiting Wait",
+			},
+		},
+		"a cycle": {
+			main: func(ctx context.Context) error {
+				var a, b *aio.Task[struct{}]
+				a = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := b.Await(ctx); return err }), aio.WithName("a"))
+				b = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := a.Await(ctx); return err }), aio.WithName("b"))
+				_, err := a.Await(ctx)
+				return err
+			},
+			tasks: []string{
+				"Task Task-1 pending, awaiting a",
+				"Task a pending, awaiting b",
+				"Task b pending, awaiting a",
+			},
+			cycles: []string{"aio: cycle of awaits: a awaits b awaits a"},
+		},
+		"a cycle through Gather": {
+			main: func(ctx context.Context) error {
+				var g *aio.Future[[]struct{}]
+				a := aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := g.Await(ctx); return err }), aio.WithName("a"))
+				g = aio.Gather[struct{}](ctx, a)
+				_, err := g.Await(ctx)
+				return err
+			},
+			tasks: []string{
+				"Task Task-1 pending, awaiting Gather",
+				"Task a pending, awaiting Gather",
+			},
+			cycles: []string{"aio: cycle of awaits: Gather awaits a awaits Gather"},
+		},
+		"two cycles": {
+			main: func(ctx context.Context) error {
+				for _, pair := range []string{"ab", "cd"} {
+					var x, y *aio.Task[struct{}]
+					x = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := y.Await(ctx); return err }), aio.WithName(pair[:1]))
+					y = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := x.Await(ctx); return err }), aio.WithName(pair[1:]))
+				}
+				_, err := aio.CreateFuture[int](ctx).Await(ctx)
+				return err
+			},
+			tasks: []string{
+				"Task Task-1 pending, awaiting Future",
+				"Task a pending, awaiting b", "Task b pending, awaiting a",
+				"Task c pending, awaiting d", "Task d pending, awaiting c",
+			},
+			cycles: []string{"aio: cycle of awaits: a awaits b awaits a", "aio: cycle of awaits: c awaits d awaits c"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+			l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // the tasks are destroyed
+			defer l.Close()
+			err := runMain(l, c.main)
+			matches(t, "the run", err, aio.ErrDeadlock)
+			var d *aio.DeadlockError
+			if !errors.As(err, &d) {
+				t.Fatalf("error %T, want a *DeadlockError", err)
+			}
+			if !slices.Equal(d.Tasks, c.tasks) {
+				t.Errorf("tasks\n got %s\nwant %s", strings.Join(d.Tasks, "; "), strings.Join(c.tasks, "; "))
+			}
+			if !slices.Equal(d.Cycles, c.cycles) {
+				t.Errorf("cycles\n got %s\nwant %s", strings.Join(d.Cycles, "; "), strings.Join(c.cycles, "; "))
+			}
+			for _, line := range append(c.tasks, c.cycles...) {
+				if !strings.Contains(err.Error(), line) {
+					t.Errorf("the text lacks %q:\n%v", line, err)
+				}
+			}
+		})
+	}
+}
+
+// A loop goes on after a deadlock once there is something to do.
+func TestDeadlockIsNotTheEnd(t *testing.T) {
+	l, _ := newLoop(t)
+	f := aio.CreateFuture[int](l.Context())
+	task := aio.CreateTask(l.Context(), f.Await)
+	matches(t, "RunForever", l.RunForever(), aio.ErrDeadlock)
+	f.SetResult(5)
+	v, err := aio.RunUntilComplete(l, task)
+	same(t, "result", v, 5)
+	matches(t, "RunUntilComplete", err, nil)
+}
+
+// A task that awaits itself fails, and is no deadlock.
+func TestAwaitSelfIsNoDeadlock(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
+		var self *aio.Task[struct{}]
+		self = spawn(ctx, func(ctx context.Context) error { _, err := self.Await(ctx); return err })
+		_, _, err := aio.Wait(ctx, []aio.AnyFuture{self}, aio.NoTimeout, aio.AllCompleted)
+		matches(t, "Wait", err, nil)
+		matches(t, "Exception", self.Exception(), aio.ErrAwaitSelf)
+	})
+}

@@ -1,0 +1,686 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+// same fails unless got is want.
+func same[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// matches fails unless err matches target, or is nil if that is.
+func matches(t testing.TB, what string, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("%s: error %v, want %v", what, err, target)
+	}
+}
+
+// inVirtualLoop runs f as the main task of a loop with a virtual clock.
+func inVirtualLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop)) {
+	t.Helper()
+	aiotest.Run(t, func(ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err == nil {
+			f(ctx, l)
+		}
+		return err
+	})
+}
+
+// spawn starts f as a task.
+func spawn(ctx context.Context, f func(ctx context.Context) error) *aio.Task[struct{}] {
+	return aio.CreateTask(ctx, coro(f))
+}
+
+// runMain runs f as a task of l until it is done.
+func runMain(l *aio.Loop, f func(ctx context.Context) error) error {
+	_, err := aio.RunUntilComplete(l, coro(f))
+	return err
+}
+
+func nop() {}
+
+// LOOP-001
+func TestLoopCloseTwice(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	same(t, "IsClosed of a new loop", l.IsClosed(), false)
+	for range 2 {
+		matches(t, "Close", l.Close(), nil)
+		same(t, "IsClosed after Close", l.IsClosed(), true)
+	}
+}
+
+// LOOP-002
+func TestLoopCloseWhileRunning(t *testing.T) {
+	l, _ := newLoop(t)
+	l.CallSoon(func() { matches(t, "Close in a callback", l.Close(), aio.ErrLoopRunning) })
+	err := runMain(l, func(context.Context) error {
+		matches(t, "Close in a task", l.Close(), aio.ErrLoopRunning)
+		return nil
+	})
+	matches(t, "the run", err, nil)
+	same(t, "IsClosed", l.IsClosed(), false)
+}
+
+// LOOP-003, LOOP-037
+func TestLoopClosedTakesNothing(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	l.Close()
+	ctx := l.Context()
+	body := coro(func(context.Context) error { t.Error("the coroutine was started"); return nil })
+	for call, f := range map[string]func(){
+		"CallSoon":           func() { l.CallSoon(nop) },
+		"CallSoonThreadsafe": func() { l.CallSoonThreadsafe(nop) },
+		"CallLater":          func() { l.CallLater(0, nop) },
+		"CallAt":             func() { l.CallAt(l.Time(), nop) },
+		"CreateTask":         func() { aio.CreateTask(ctx, body) },
+		"EnsureFuture":       func() { aio.EnsureFuture(ctx, body) },
+		"Gather":             func() { aio.Gather(ctx, body) },
+		"Shield":             func() { aio.Shield(ctx, body) },
+		"WrapFuture":         func() { aio.WrapFuture(ctx, aio.NewConcurrentFuture[int]()) },
+		"RunInExecutor":      func() { aio.RunInExecutor(ctx, nil, func() (int, error) { return 0, nil }) },
+	} {
+		matches(t, call, panics(f), aio.ErrLoopClosed)
+	}
+	matches(t, "RunForever", l.RunForever(), aio.ErrLoopClosed)
+	_, err := aio.RunUntilComplete(l, body)
+	matches(t, "RunUntilComplete", err, aio.ErrLoopClosed)
+	_, err = aio.RunCoroutineThreadsafe(l, body).Result(t.Context())
+	matches(t, "RunCoroutineThreadsafe", err, aio.ErrLoopClosed)
+}
+
+// LOOP-004
+func TestLoopClosedStillMakesFutures(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	l.Close()
+	f := aio.CreateFuture[int](l.Context())
+	matches(t, "SetResult", f.SetResult(1), nil)
+	v, err := f.Result()
+	same(t, "Result", fmt.Sprint(v, err), "1 <nil>")
+}
+
+// LOOP-005
+func TestLoopCloseDropsWhatIsScheduled(t *testing.T) {
+	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	ran := func() { t.Error("a callback ran") }
+	l.CallSoon(ran)
+	l.CallSoonThreadsafe(ran)
+	l.CallLater(0, ran)
+	l.Close()
+	matches(t, "RunForever", l.RunForever(), aio.ErrLoopClosed)
+}
+
+// LOOP-008, LOOP-009
+func TestRunUntilCompleteOutcome(t *testing.T) {
+	l, _ := newLoop(t)
+	failure := errors.New("failure")
+	done := func(v int, err error) *aio.Future[int] {
+		f := aio.CreateFuture[int](l.Context())
+		if err != nil {
+			f.SetException(err)
+		} else {
+			f.SetResult(v)
+		}
+		return f
+	}
+	cancelled := aio.CreateFuture[int](l.Context())
+	cancelled.Cancel()
+	later := aio.CreateFuture[int](l.Context())
+	l.CallLater(time.Hour, func() { later.SetResult(4) })
+	for name, c := range map[string]struct {
+		aw   aio.Awaitable[int]
+		want int
+		err  error
+	}{
+		"coroutine":            {returns(1), 1, nil},
+		"task":                 {aio.CreateTask(l.Context(), returns(2)), 2, nil},
+		"done future":          {done(3, nil), 3, nil},
+		"pending future":       {later, 4, nil},
+		"failed future":        {done(0, failure), 0, failure},
+		"cancelled future":     {cancelled, 0, aio.ErrCancelled},
+		"coroutine that fails": {aio.Coro[int](func(context.Context) (int, error) { return 0, failure }), 0, failure},
+	} {
+		v, err := aio.RunUntilComplete(l, c.aw)
+		same(t, name, v, c.want)
+		matches(t, name, err, c.err)
+	}
+}
+
+// LOOP-010
+func TestRunUntilCompleteOfSomethingElse(t *testing.T) {
+	l, _ := newLoop(t)
+	other, _ := newLoop(t)
+	_, err := aio.RunUntilComplete(l, aio.CreateFuture[int](other.Context()))
+	matches(t, "a future of another loop", err, aio.ErrOtherLoop)
+	err = panics(func() { aio.RunUntilComplete[int](l, nil) })
+	matches(t, "nothing", err, aio.ErrUsage)
+}
+
+// LOOP-011, LOOP-012
+func TestLoopInsideLoop(t *testing.T) {
+	a, _ := newLoop(t)
+	b, _ := newLoop(t)
+	body := coro(func(context.Context) error { t.Error("the coroutine was started"); return nil })
+	attempt := func(in string) {
+		for name, l := range map[string]*aio.Loop{"itself": a, "another loop": b} {
+			matches(t, "RunForever of "+name+in, l.RunForever(), aio.ErrLoopRunning)
+			_, err := aio.RunUntilComplete(l, body)
+			matches(t, "RunUntilComplete of "+name+in, err, aio.ErrLoopRunning)
+			same(t, "tasks left in "+name+in, len(aio.AllTasks(l.Context())), map[*aio.Loop]int{a: 1, b: 0}[l])
+		}
+	}
+	a.CallSoon(func() { attempt(" in a callback") })
+	err := runMain(a, func(ctx context.Context) error {
+		attempt(" in a task")
+		aio.Sleep(ctx, time.Second)
+		attempt(" in a task that was suspended")
+		l, err := aio.GetRunningLoop(ctx)
+		same(t, "the running loop is still a", l == a, true)
+		same(t, "b runs", b.IsRunning(), false)
+		return err
+	})
+	matches(t, "the run", err, nil)
+}
+
+// LOOP-032
+func TestLoopInWorkerGoroutine(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		v, err := aio.ToThread(ctx, func(context.Context) (v int, err error) {
+			err = aio.Run(func(ctx context.Context) error {
+				inner, err := aio.GetRunningLoop(ctx)
+				same(t, "the worker's loop is the parent's", inner == l, false)
+				v = 42
+				return err
+			})
+			return v, err
+		})
+		same(t, "result", fmt.Sprint(v, err), "42 <nil>")
+	})
+}
+
+// LOOP-013
+func TestRunUntilCompleteStopped(t *testing.T) {
+	l, _ := newLoop(t)
+	f := aio.CreateFuture[int](l.Context())
+	l.CallSoon(l.Stop)
+	_, err := aio.RunUntilComplete(l, f)
+	matches(t, "RunUntilComplete", err, aio.ErrLoopStopped)
+	same(t, "Done", f.Done(), false)
+}
+
+// LOOP-014, LOOP-015, LOOP-073: what leaves a run at once, as SystemExit does in Python, is
+// runtime.Goexit.
+func TestRunUntilCompleteLeftByGoexit(t *testing.T) {
+	for _, in := range []string{"callback", "task"} {
+		t.Run(in, func(t *testing.T) {
+			l, reports := newLoop(t)
+			f := aio.CreateFuture[int](l.Context())
+			if in == "callback" {
+				l.CallSoon(runtime.Goexit)
+			} else {
+				spawn(l.Context(), func(context.Context) error { runtime.Goexit(); return nil })
+			}
+			same(t, "ended by Goexit", goexits(func() { aio.RunUntilComplete(l, f) }), true)
+			same(t, "IsRunning", l.IsRunning(), false)
+
+			var log eventLog
+			l.CallLater(1*time.Second, func() { f.SetResult(1) })
+			l.CallLater(2*time.Second, func() { log.add("later"); l.Stop() })
+			matches(t, "RunForever", l.RunForever(), nil)
+			log.want(t, "later")
+			same(t, "reports", len(*reports), 0)
+		})
+	}
+}
+
+// LOOP-016, LOOP-039
+func TestLoopStopEndsAfterThePass(t *testing.T) {
+	l, _ := newLoop(t)
+	var log eventLog
+	l.CallSoon(func() {
+		log.add("a")
+		l.Stop()
+		l.CallSoon(func() { log.add("c") })
+	})
+	l.CallSoon(func() { log.add("b") })
+	matches(t, "RunForever", l.RunForever(), nil)
+	log.want(t, "a b")
+	l.CallSoon(l.Stop)
+	matches(t, "RunForever", l.RunForever(), nil)
+	log.want(t, "c")
+}
+
+// LOOP-017, LOOP-048
+func TestLoopStopBeforeRun(t *testing.T) {
+	l, _ := newLoop(t)
+	var log eventLog
+	start := l.Time()
+	l.CallSoon(func() { log.add("soon"); l.CallSoon(func() { log.add("next") }) })
+	l.CallLater(time.Hour, func() { log.add("later"); l.Stop() })
+	l.Stop()
+	matches(t, "RunForever", l.RunForever(), nil)
+	log.want(t, "soon")
+	same(t, "time that passed", l.Time().Sub(start), 0)
+
+	matches(t, "RunForever again", l.RunForever(), nil)
+	log.want(t, "next later")
+}
+
+// LOOP-018
+func TestLoopCallSoonStopIsOnePass(t *testing.T) {
+	l, _ := newLoop(t)
+	var log eventLog
+	var again func()
+	again = func() { log.add("ran"); l.CallSoon(again) }
+	l.CallSoon(again)
+	for range 3 {
+		l.CallSoon(l.Stop)
+		matches(t, "RunForever", l.RunForever(), nil)
+		log.want(t, "ran")
+	}
+}
+
+// LOOP-021, LOOP-026, LOOP-028, LOOP-029
+func TestGetRunningLoop(t *testing.T) {
+	l, _ := newLoop(t)
+	other, _ := newLoop(t)
+	outside := func(when string) {
+		_, err := aio.GetRunningLoop(l.Context())
+		matches(t, "GetRunningLoop "+when, err, aio.ErrNoRunningLoop)
+		same(t, "IsRunning "+when, l.IsRunning(), false)
+	}
+	inside := func(ctx context.Context, where string) {
+		got, err := aio.GetRunningLoop(ctx)
+		matches(t, "GetRunningLoop in "+where, err, nil)
+		same(t, "the loop of "+where, got == l, true)
+		same(t, "IsRunning in "+where, l.IsRunning(), true)
+		same(t, "IsRunning of the other loop", other.IsRunning(), false)
+	}
+	outside("before the run")
+	l.CallSoon(func() { inside(l.Context(), "a callback") })
+	err := runMain(l, func(ctx context.Context) error {
+		inside(ctx, "a task")
+		derived, cancel := context.WithCancel(ctx)
+		defer cancel()
+		inside(derived, "a derived context")
+		_, err := aio.GetRunningLoop(context.Background())
+		matches(t, "GetRunningLoop of a foreign context", err, aio.ErrNoRunningLoop)
+		return nil
+	})
+	matches(t, "the run", err, nil)
+	outside("after the run")
+}
+
+// LOOP-022
+func TestSleepLastsExactlyAsLong(t *testing.T) {
+	for _, d := range []time.Duration{1, time.Millisecond, time.Second, 48 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			l := aio.NewEventLoop(nil)
+			defer l.Close()
+			start, loopStart := time.Now(), l.Time()
+			matches(t, "the run", runMain(l, func(ctx context.Context) error { return aio.Sleep(ctx, d) }), nil)
+			same(t, "time that passed", time.Since(start), d)
+			same(t, "time of the loop that passed", l.Time().Sub(loopStart), d)
+		})
+	}
+}
+
+// LOOP-023
+func TestSleepDoesNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := aio.NewEventLoop(nil)
+		defer l.Close()
+		task := spawn(l.Context(), func(ctx context.Context) error {
+			for _, d := range []time.Duration{10 * time.Millisecond, 100 * time.Microsecond, time.Microsecond, 10, 1} {
+				if err := aio.Sleep(ctx, d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		n, err := aio.CountPasses(l, task.Done)
+		matches(t, "the run", err, nil)
+		if n > 11 { // one to begin, two for each sleep: its timer, then the task
+			t.Errorf("five sleeps took %d passes, want at most 11", n)
+		}
+	})
+}
+
+// LOOP-033, LOOP-034, LOOP-035, LOOP-036, LOOP-037
+func TestTaskFactory(t *testing.T) {
+	l, _ := newLoop(t)
+	type key struct{}
+	same(t, "the default factory is nil", l.GetTaskFactory() == nil, true)
+	var log eventLog
+	refusal := errors.New("refused")
+	l.SetTaskFactory(func(spec *aio.TaskSpec) error {
+		log.add("%s", spec.Name)
+		same(t, "the loop of the spec", spec.Loop == l, true)
+		if spec.Name == "refused" {
+			return refusal
+		}
+		spec.Name += "!"
+		spec.Context = context.WithValue(spec.Context, key{}, spec.Name)
+		return nil
+	})
+	same(t, "GetTaskFactory is nil", l.GetTaskFactory() == nil, false)
+
+	body := aio.Coro[string](func(ctx context.Context) (string, error) {
+		return fmt.Sprint(aio.CurrentTask(ctx).GetName(), " ", ctx.Value(key{})), nil
+	})
+	v, err := aio.RunUntilComplete(l, aio.CreateTask(l.Context(), body, aio.WithName("named")))
+	same(t, "what the task saw", fmt.Sprint(v, ", ", err), "named! named!, <nil>")
+	log.want(t, "named")
+
+	v, err = aio.RunUntilComplete(l, aio.EnsureFuture(l.Context(), body))
+	same(t, "what the task of EnsureFuture saw", fmt.Sprint(v, ", ", err), "! !, <nil>")
+
+	err = panics(func() { aio.CreateTask(l.Context(), body, aio.WithName("refused")) })
+	matches(t, "CreateTask", err, refusal)
+	same(t, "tasks", len(aio.AllTasks(l.Context())), 0)
+
+	l.SetTaskFactory(nil)
+	task := aio.CreateTask(l.Context(), returns(1), aio.WithName("plain"))
+	same(t, "GetName", task.GetName(), "plain")
+	same(t, "the factory is nil again", l.GetTaskFactory() == nil, true)
+}
+
+// LOOP-038
+func TestCallSoonIsFirstInFirstOut(t *testing.T) {
+	l, _ := newLoop(t)
+	var log eventLog
+	for i := range 40 { // more than the ready queue begins with
+		l.CallSoon(func() { log.add("%d", i) })
+	}
+	l.CallSoon(l.Stop)
+	matches(t, "RunForever", l.RunForever(), nil)
+	for i := range 40 {
+		same(t, "callback", log[i], fmt.Sprint(i))
+	}
+}
+
+// LOOP-039
+func TestCallSoonOfCallbackIsForTheNextPass(t *testing.T) {
+	l, _ := newLoop(t)
+	var log eventLog
+	l.CallSoon(func() {
+		log.add("a1")
+		l.CallSoon(func() { log.add("a2") })
+	})
+	l.CallSoon(func() { log.add("b1"); l.CallSoon(l.Stop) })
+	l.CallSoon(func() { log.add("c1") })
+	n, err := aio.CountPasses(l, func() bool { return slices.Contains(log, "a2") })
+	matches(t, "the run", err, nil)
+	same(t, "passes", n, 2)
+	log.want(t, "a1 b1 c1 a2")
+}
+
+// LOOP-041
+func TestCallOfNothing(t *testing.T) {
+	l, _ := newLoop(t)
+	for call, f := range map[string]func(){
+		"CallSoon(nil)":           func() { l.CallSoon(nil) },
+		"CallSoonThreadsafe(nil)": func() { l.CallSoonThreadsafe(nil) },
+		"CallLater(nil)":          func() { l.CallLater(0, nil) },
+		"CallAt(nil)":             func() { l.CallAt(l.Time(), nil) },
+		"CallAt(zero time)":       func() { l.CallAt(time.Time{}, nop) },
+		"CreateTask(nil)":         func() { aio.CreateTask[int](l.Context(), nil) },
+	} {
+		matches(t, call, panics(f), aio.ErrUsage)
+	}
+}
+
+// LOOP-051, LOOP-052
+func TestHandleCancel(t *testing.T) {
+	l, _ := newLoop(t)
+	ran := func() { t.Error("a cancelled callback ran") }
+	type handle interface {
+		Cancel()
+		Cancelled() bool
+	}
+	at := l.Time().Add(time.Second)
+	handles := map[string]handle{
+		"CallSoon":           l.CallSoon(ran),
+		"CallSoonThreadsafe": l.CallSoonThreadsafe(ran),
+		"CallLater":          l.CallLater(time.Second, ran),
+		"CallAt":             l.CallAt(at, ran),
+	}
+	for name, h := range handles {
+		same(t, name+": Cancelled", h.Cancelled(), false)
+		for range 2 {
+			h.Cancel()
+			same(t, name+": Cancelled after Cancel", h.Cancelled(), true)
+		}
+	}
+
+	// Earlier in the same pass, also for timers that have left the heap.
+	var victims [3]handle
+	cancelAll := func() {
+		for _, h := range victims {
+			h.Cancel()
+		}
+	}
+	l.CallAt(at, func() {
+		l.CallSoon(cancelAll)
+		victims[0], victims[1], victims[2] = l.CallSoon(ran), l.CallSoonThreadsafe(ran), l.CallLater(0, ran)
+	})
+	l.CallAt(at.Add(time.Second), l.Stop)
+	matches(t, "RunForever", l.RunForever(), nil)
+	for i, h := range victims {
+		same(t, fmt.Sprintf("victim %d: Cancelled", i), h.Cancelled(), true)
+	}
+}
+
+// LOOP-056
+func TestCallSoonThreadsafeWakesTheLoop(t *testing.T) {
+	l := aio.NewEventLoop(nil) // in real time, or the idle loop would be a deadlock
+	defer l.Close()
+	idle := make(chan struct{})
+	go func() {
+		<-idle
+		l.CallSoonThreadsafe(func() {
+			l.CallSoon(l.Stop) // panics unless this is the loop's goroutine
+		})
+	}()
+	l.CallSoon(func() { close(idle) })
+	matches(t, "RunForever", l.RunForever(), nil)
+}
+
+// LOOP-057, LOOP-058
+func TestCallSoonThreadsafeIsFirstInFirstOut(t *testing.T) {
+	for _, debug := range []bool{false, true} {
+		l, _ := newLoop(t)
+		l.SetDebug(debug)
+		var log eventLog
+		add := func(s string) func() { return func() { log.add("%s", s) } }
+		fromOutside := func(s string) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				l.CallSoonThreadsafe(add(s))
+			}()
+			<-done
+		}
+		l.CallSoon(func() {
+			l.CallSoon(add("a"))
+			fromOutside("b")
+			l.CallSoon(add("c"))
+			l.CallSoonThreadsafe(add("d"))
+			fromOutside("e")
+			fromOutside("f")
+			spawn(l.Context(), func(context.Context) error { log.add("g"); l.Stop(); return nil })
+		})
+		matches(t, "RunForever", l.RunForever(), nil)
+		log.want(t, "a b c d e f g")
+	}
+}
+
+// LOOP-063
+func TestCallSoonThreadsafeLosesNothing(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	defer l.Close()
+	const posters, each = 8, 1000
+	var got [posters][]int
+	var wg sync.WaitGroup
+	for p := range posters {
+		wg.Go(func() {
+			for i := range each {
+				l.CallSoonThreadsafe(func() { got[p] = append(got[p], i) })
+			}
+		})
+	}
+	go func() { wg.Wait(); l.CallSoonThreadsafe(l.Stop) }()
+	matches(t, "RunForever", l.RunForever(), nil)
+	for p := range posters {
+		same(t, fmt.Sprintf("callbacks of poster %d", p), len(got[p]), each)
+		same(t, fmt.Sprintf("poster %d in order", p), slices.IsSorted(got[p]), true)
+	}
+}
+
+// LOOP-059
+func TestThreadsafeHandleCancelledBeforeItRuns(t *testing.T) {
+	l, _ := newLoop(t)
+	h := l.CallSoonThreadsafe(func() { t.Error("the callback ran") })
+	l.CallSoon(func() {
+		done := make(chan struct{})
+		late := l.CallSoonThreadsafe(func() { t.Error("the second callback ran") })
+		go func() {
+			defer close(done)
+			late.Cancel()
+			same(t, "Cancelled", late.Cancelled(), true)
+		}()
+		<-done
+		l.CallSoon(l.Stop)
+	})
+	cancelled := make(chan struct{})
+	go func() { defer close(cancelled); h.Cancel() }()
+	<-cancelled
+	matches(t, "RunForever", l.RunForever(), nil)
+	same(t, "Cancelled", h.Cancelled(), true)
+}
+
+// LOOP-060, LOOP-061
+func TestThreadsafeHandleUsedWhileItRuns(t *testing.T) {
+	for _, use := range []string{"Cancel", "Cancelled"} {
+		t.Run(use, func(t *testing.T) {
+			l, _ := newLoop(t)
+			var finished bool // not atomic: the race detector sees whether the use waits
+			var h *aio.Handle
+			started, used := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(used)
+				<-started
+				if use == "Cancel" {
+					h.Cancel()
+				} else {
+					same(t, "Cancelled", h.Cancelled(), false)
+				}
+				same(t, "the callback has finished", finished, true)
+			}()
+			h = l.CallSoonThreadsafe(func() {
+				close(started)
+				for range 1000 {
+					runtime.Gosched()
+				}
+				l.Stop()
+				finished = true
+			})
+			matches(t, "RunForever", l.RunForever(), nil)
+			<-used
+			same(t, "Cancelled", h.Cancelled(), use == "Cancel")
+		})
+	}
+}
+
+// LOOP-062
+func TestThreadsafeHandleCancelsItself(t *testing.T) {
+	l, _ := newLoop(t)
+	var log eventLog
+	var h *aio.Handle
+	h = l.CallSoonThreadsafe(func() {
+		same(t, "Cancelled before", h.Cancelled(), false)
+		h.Cancel()
+		same(t, "Cancelled after", h.Cancelled(), true)
+		log.add("end")
+		l.Stop()
+	})
+	matches(t, "RunForever", l.RunForever(), nil)
+	log.want(t, "end")
+	same(t, "Cancelled", h.Cancelled(), true)
+}
+
+// LOOP-055
+func TestCallbackPanicIsReported(t *testing.T) {
+	l, reports := newLoop(t)
+	failure := errors.New("failure")
+	var log eventLog
+	h := l.CallSoon(func() { panic(failure) })
+	l.CallSoon(func() { log.add("after") })
+	timer := l.CallLater(time.Second, func() { panic(failure) })
+	l.CallLater(2*time.Second, l.Stop)
+	matches(t, "RunForever", l.RunForever(), nil)
+	log.want(t, "after")
+	if len(*reports) != 2 {
+		t.Fatalf("reports: %v, want 2", *reports)
+	}
+	for i, want := range []*aio.Handle{h, &timer.Handle} {
+		r := (*reports)[i]
+		matches(t, "the error", r.Err, failure)
+		same(t, "the handle is the callback's", r.Handle == want, true)
+	}
+}
+
+// What a call says that awaits where there is no task to suspend.
+func TestAwaitWithoutTask(t *testing.T) {
+	l, _ := newLoop(t)
+	matches(t, "before the run", aio.Sleep(l.Context(), 0), aio.ErrNoRunningLoop)
+	l.CallSoon(func() { matches(t, "in a callback", aio.Sleep(l.Context(), 0), aio.ErrNoTask) })
+	var kept context.Context
+	err := runMain(l, func(ctx context.Context) error {
+		kept = ctx
+		matches(t, "with a foreign context", aio.Sleep(context.Background(), 0), aio.ErrNoRunningLoop)
+		return aio.Sleep(ctx, 0)
+	})
+	matches(t, "the run", err, nil)
+	matches(t, "after the run", aio.Sleep(kept, 0), aio.ErrNoRunningLoop)
+}
+
+// LOOP-056, in a bubble of testing/synctest: a loop that waits is durably blocked there, so that
+// time goes on.
+func TestLoopInBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := aio.NewEventLoop(nil)
+		defer l.Close()
+		start := time.Now()
+		go func() {
+			time.Sleep(24 * time.Hour)
+			l.CallSoonThreadsafe(l.Stop)
+		}()
+		matches(t, "RunForever with nothing to do", l.RunForever(), nil)
+		same(t, "time that passed", time.Since(start), 24*time.Hour)
+
+		go func() {
+			time.Sleep(time.Hour)
+			l.CallSoonThreadsafe(l.Stop)
+		}()
+		l.CallLater(48*time.Hour, nop)
+		matches(t, "RunForever with a timer", l.RunForever(), nil)
+		same(t, "time that passed", time.Since(start), 25*time.Hour)
+	})
+}
