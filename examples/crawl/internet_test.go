@@ -139,10 +139,10 @@ func pageWith(hrefs ...string) http.HandlerFunc {
 	}
 }
 
-// slowly lets a second pass first.
-func slowly(h http.HandlerFunc) http.HandlerFunc {
+// after lets some time pass first, which in a bubble is no time.
+func after(d time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(time.Second)
+		time.Sleep(d)
 		h(w, r)
 	}
 }

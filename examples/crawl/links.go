@@ -49,6 +49,7 @@ var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
 func isWeb(u *url.URL) bool { return defaultPorts[u.Scheme] != "" }
 
+// isWeb reports whether l is for the crawler. What makes no sense is: it is a broken link.
 func (l link) isWeb() bool { return l.err != nil || isWeb(l.url) }
 
 // These two take HTML apart as far as finding links needs. Whatever may hold something that only

@@ -133,25 +133,30 @@ func TestShorterWayFoundLater(t *testing.T) { synctest.Test(t, testShorterWayFou
 func testShorterWayFoundLater(t *testing.T) {
 	in := newInternet(t)
 	site := in.serve(t, "site.test", map[string]http.HandlerFunc{
-		"/{$}":  pageWith("/1", "/slow"),
+		"/{$}":  pageWith("/1", "/slow", "/z"),
 		"/1":    pageWith("/2"),
-		"/2":    pageWith("/goal"), // read before /slow, and too far away for its links to count
-		"/slow": slowly(pageWith("/goal")),
+		"/2":    pageWith("/goal"), // whose links do not count, at that depth
+		"/slow": after(time.Second, pageWith("/goal", "/tie")),
+		"/z":    pageWith("/tie"),
+		"/tie":  pageWith(),
 		"/goal": pageWith("/last"),
 		"/last": pageWith("/too-far"),
 	})
 	crawl("-rate", "0", "-depth", "2", "http://site.test").want(t, 0, `
 		STATUS  TIME  SIZE  URL                    FOUND ON
-		200     0s    29    http://site.test/      -
+		200     0s    42    http://site.test/      -
 		200     0s    13    http://site.test/1     http://site.test/
 		200     0s    16    http://site.test/2     http://site.test/1
 		200     0s    16    http://site.test/goal  http://site.test/slow
 		200     0s    19    http://site.test/last  http://site.test/goal
-		200     1s    16    http://site.test/slow  http://site.test/
+		200     1s    31    http://site.test/slow  http://site.test/
+		200     0s    0     http://site.test/tie   http://site.test/slow
+		200     0s    15    http://site.test/z     http://site.test/
 
-		6 checked, 0 broken, 0 redirects, 0 disallowed, 0 not checked
+		8 checked, 0 broken, 0 redirects, 0 disallowed, 0 not checked
 	`)
-	site.wantRequests(t, "GET /robots.txt", "GET /", "GET /1", "GET /2", "GET /slow", "GET /goal", "GET /last")
+	site.wantRequests(t, "GET /robots.txt", "GET /", "GET /1", "GET /2", "GET /slow", "GET /goal", "GET /last",
+		"GET /z", "GET /tie")
 }
 
 func TestDepth(t *testing.T) {
@@ -181,7 +186,7 @@ func testRateSpacesRequests(t *testing.T) {
 	in := newInternet(t)
 	site := in.serve(t, "site.test", map[string]http.HandlerFunc{
 		"/{$}": pageWith("/1", "/2", "/3", "http://other.test/1", "http://other.test/2"),
-		"/1":   slowly(pageWith()), // does not hold up the next start
+		"/1":   after(time.Second, pageWith()), // does not hold up the next start
 		"/2":   pageWith(),
 		"/3":   pageWith(),
 	})
@@ -228,7 +233,7 @@ func TestRequestsAtOnce(t *testing.T) {
 				var links, external []string
 				for i := range 10 {
 					path := fmt.Sprint("/", i)
-					handlers[path] = slowly(pageWith())
+					handlers[path] = after(time.Second, pageWith())
 					links = append(links, path)
 					external = append(external, "http://other.test"+path)
 				}
@@ -253,14 +258,38 @@ func TestLimitTakesNearestFirst(t *testing.T) { synctest.Test(t, testLimitTakesN
 func testLimitTakesNearestFirst(t *testing.T) {
 	in := newInternet(t)
 	site := in.serve(t, "site.test", map[string]http.HandlerFunc{
-		"/{$}": pageWith("/1", "/2", "/3"),
-		"/1":   pageWith("/far/1", "/far/2"),
-		"/2":   pageWith("/far/3"),
-		"/3":   pageWith("/far/4"),
+		"/{$}":  pageWith("/slow", "/1"),
+		"/slow": after(2500*time.Millisecond, pageWith("/near")),
+		"/1":    pageWith("/2"),
+		"/2":    pageWith("/far/1", "/far/2", "/far/3", "/far/4", "/far/5"),
+		"/near": pageWith(),
+		"/far/": after(time.Second, pageWith()),
 	})
-	crawl("-rate", "0", "-workers", "1", "-limit", "4", "http://site.test").
-		wantSummary(t, 0, "4 checked, 0 broken, 0 redirects, 0 disallowed, 4 not checked")
-	site.wantRequests(t, "GET /robots.txt", "GET /", "GET /1", "GET /2", "GET /3")
+	crawl("-rate", "0", "-workers", "2", "-limit", "8", "http://site.test").
+		wantSummary(t, 0, "8 checked, 0 broken, 0 redirects, 0 disallowed, 2 not checked")
+	site.wantRequests(t, "GET /robots.txt", "GET /", "GET /slow", "GET /1", "GET /2", "GET /far/1", "GET /far/2",
+		"GET /near", "GET /far/3")
+}
+
+func TestTimeoutEndsRequest(t *testing.T) { synctest.Test(t, testTimeoutEndsRequest) }
+
+func testTimeoutEndsRequest(t *testing.T) {
+	in := newInternet(t)
+	var took time.Duration
+	in.serve(t, "site.test", map[string]http.HandlerFunc{
+		"/{$}": pageWith("/hangs", "/next"),
+		"/hangs": func(_ http.ResponseWriter, r *http.Request) {
+			start := time.Now()
+			<-r.Context().Done()
+			took = time.Since(start)
+		},
+		"/next": after(time.Second, pageWith()), // keeps the worker after that
+	})
+	crawl("-rate", "0", "-workers", "1", "-timeout", "3s", "http://site.test").
+		wantSummary(t, 1, "3 checked, 1 broken, 0 redirects, 0 disallowed, 0 not checked")
+	if took != 3*time.Second {
+		t.Errorf("the request ended after %v, want 3s", took)
+	}
 }
 
 func TestEndlessRedirects(t *testing.T) { synctest.Test(t, testEndlessRedirects) }
