@@ -3,19 +3,21 @@ package aio
 // Running a program: a loop that is made, run and shut down in the right order.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 )
 
 // Run makes a loop, runs main in it as a task, and shuts down: it cancels the tasks that are left,
-// waits for them and for the jobs of the default executor, and closes the loop. It returns main's
-// error. An error of a task that was left over goes to the exception handler.
+// waits for them and for the jobs of the default executor (for up to five minutes, see
+// Runner.ShutdownTimeout), and closes the loop. It returns main's error. An error of a task that was
+// left over goes to the exception handler.
 //
-// On SIGINT main is cancelled, and if that ends it, Run returns ErrInterrupted. A second SIGINT ends
-// the run at the end of the current pass with ErrInterrupted, and from then on SIGINT does again
-// what it did before: by default it ends the program. Inside a testing/synctest bubble signals are
-// left alone.
+// On SIGINT main is cancelled, and if that ends it, Run returns ErrInterrupted; a main that has no
+// await left, or goes on, returns what it returns. A second SIGINT ends the run at the end of the
+// current pass with ErrInterrupted. From then on, and while Run shuts down, SIGINT does what it did
+// before: by default it ends the program. Inside a testing/synctest bubble signals are left alone.
 //
 // Run cannot be called by a task: it returns ErrLoopRunning. See Runner for settings, and for
 // several runs in one loop. (asyncio: run)
@@ -25,9 +27,6 @@ func Run(main func(ctx context.Context) error) error {
 	return r.Run(main)
 }
 
-// shutdownTimeout is how long Runner.Close waits for the default executor.
-const shutdownTimeout = 5 * time.Minute
-
 // Runner runs coroutines one after another in a loop that it makes when it needs it. The zero value
 // is ready. Close it in the end. A Runner is used by one goroutine at a time. (asyncio: Runner)
 type Runner struct {
@@ -35,6 +34,9 @@ type Runner struct {
 	Options *LoopOptions
 	// LoopFactory makes the loop, in place of NewEventLoop(Options).
 	LoopFactory func() *Loop
+	// ShutdownTimeout is how long Close waits for the jobs of the default executor; zero is five
+	// minutes. What still runs then goes on, and is logged.
+	ShutdownTimeout time.Duration
 
 	loop   *Loop
 	closed bool
@@ -97,7 +99,7 @@ func (r *Runner) Close() error {
 		return err
 	}
 	_, err := RunUntilComplete(l, Coro[struct{}](func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, l.ShutdownDefaultExecutor(ctx, shutdownTimeout)
+		return struct{}{}, l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
 	}))
 	return err
 }

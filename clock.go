@@ -179,7 +179,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		l.schedule(e.task, nil)
 		e.awaits++
 		e.co.yield(struct{}{})
-		err := e.co.resumed()
+		err := e.co.resumed(nil)
 		if err == nil && e.watch != nil && e.watch.Err() != nil {
 			err = &CancelledError{Cause: context.Cause(e.watch)}
 		}

@@ -23,6 +23,7 @@ package aio
 //     resumes or stops every one.
 
 import (
+	"context"
 	"iter"
 	"runtime/debug"
 )
@@ -109,7 +110,7 @@ func panicError(v any) error {
 // afterwards:
 //
 //	l.lend(t); t.co.next(); l.regain(t, owner, current)    to resume a task
-//	t.awaits++; t.co.yield(struct{}{}); t.co.resumed()      to park, from the inside
+//	stop := e.parking(); e.co.yield(struct{}{}); e.co.resumed(stop)    to park, from the inside
 
 // resume gives the token to t until it awaits or ends. It is called by the goroutine that holds
 // the token: the loop's, or that of a task that starts t eagerly.
@@ -136,8 +137,23 @@ func (l *Loop) regain(t *task, owner uintptr, current *task) {
 	}
 }
 
+// parking readies the running task for being parked. If the await was given a context that may
+// end, it has the await end with it until stop is called; nearly always stop is nil.
+func (e entry) parking() (stop func() bool) {
+	e.awaits++
+	if e.watch == nil || e.watch.Err() != nil {
+		return nil // of a context that has ended already, arm has taken care
+	}
+	l := e.fut.loop
+	ended := watchEnded{e.task, e.awaits, e.watch}
+	return context.AfterFunc(e.watch, func() { l.post(event{ended, nil}, false) })
+}
+
 // resumed is what a task does when it has been resumed: it returns the error that was thrown in.
-func (co *coroutine) resumed() error {
+func (co *coroutine) resumed(stop func() bool) error {
+	if stop != nil {
+		stop()
+	}
 	for co.probe != nil {
 		*co.probe = callers()
 		co.yield(struct{}{})

@@ -366,9 +366,13 @@ func (j *job[T]) run(f *future) {
 
 // ToThread calls fn in another goroutine, by the default executor of the loop, and suspends the
 // calling task until it returns. fn gets ctx, whose values it sees, and which ends when the task is
-// cancelled: pass it on to what fn calls. If the task is cancelled meanwhile, ToThread returns the
-// *CancelledError at once, and fn goes on to its end unless it watches ctx; if it has not begun, it
-// never does. A panic of fn becomes a *PanicError. See Future.Await for the errors of an await.
+// cancelled: pass it on to what fn calls. A panic of fn becomes a *PanicError.
+//
+// If the task is cancelled meanwhile, ToThread returns the *CancelledError at once, never what fn
+// makes of the end of ctx. fn goes on to its end unless it watches ctx, so what it was handed must
+// not be used again; if it has not begun, it never does. An error of fn and one of the await come
+// out alike: where fn may fail and the task is to go on, make that error part of fn's value, or a
+// cancellation is easily taken for it. See Future.Await for the errors of an await.
 // (asyncio: to_thread)
 func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	if fn == nil {

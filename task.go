@@ -266,15 +266,12 @@ func (t *task) prepare(f *future) bool {
 
 // await suspends the running task until f is done. The error is what is thrown in, or nil.
 func (e entry) await(f *future) error {
-	if ok, err := e.arm(f); !ok {
+	if suspend, err := e.arm(f); !suspend {
 		return err
 	}
-	if e.watch != nil {
-		defer e.watchDuring()()
-	}
-	e.awaits++
+	stop := e.parking()
 	e.co.yield(struct{}{})
-	return e.co.resumed()
+	return e.co.resumed(stop)
 }
 
 // arm has the running task woken when f is done, and reports whether it must be suspended for
@@ -318,18 +315,6 @@ func (e entry) armCancelled(f *future, reason *CancelledError) (suspend bool, er
 		e.mustCancel = false
 	}
 	return true, nil
-}
-
-// watchDuring has the await that is about to begin end with the context e.watch, until stop is
-// called. If the context has ended already, arm has seen to it.
-func (e entry) watchDuring() (stop func()) {
-	if e.watch.Err() != nil {
-		return func() {}
-	}
-	l := e.fut.loop
-	ended := watchEnded{e.task, e.awaits + 1, e.watch}
-	off := context.AfterFunc(e.watch, func() { l.post(event{ended, nil}, false) })
-	return func() { off() }
 }
 
 // watchEnded cancels an await because a context has ended, unless the await is over.

@@ -125,7 +125,12 @@ func (e entry) waitIn(list *waitList, what string) (woken bool, err error) {
 	l := e.fut.loop
 	w := l.newWaiter(what)
 	list.push(w)
-	err = e.await(&w.future)
+	suspend, err := e.arm(&w.future)
+	if suspend { // as in await, without its frame
+		stop := e.parking()
+		e.co.yield(struct{}{})
+		err = e.co.resumed(stop)
+	}
 	woken = w.state == finished
 	list.remove(w)
 	l.freeWaiter(w)
