@@ -605,13 +605,13 @@ func TestCoroutinesArePooled(t *testing.T) {
 }
 
 //go:noinline
-func stackOuter(ctx context.Context, f *aio.Future[int]) error { return stackMiddle(ctx, f) }
+func parkOuter(ctx context.Context, f *aio.Future[int]) error { return parkMiddle(ctx, f) }
 
 //go:noinline
-func stackMiddle(ctx context.Context, f *aio.Future[int]) error { return stackInner(ctx, f) }
+func parkMiddle(ctx context.Context, f *aio.Future[int]) error { return parkInner(ctx, f) }
 
 //go:noinline
-func stackInner(ctx context.Context, f *aio.Future[int]) error {
+func parkInner(ctx context.Context, f *aio.Future[int]) error {
 	_, err := f.Await(ctx)
 	return err
 }
@@ -628,9 +628,9 @@ func functions(frames []runtime.Frame) string {
 func TestGetStack(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
 		f := aio.CreateFuture[int](ctx)
-		task := aio.CreateTask(ctx, aio.Coro[int](stackTask(f)))
+		task := aio.CreateTask(ctx, aio.Coro[int](parkTask(f)))
 
-		same(t, "not started", strings.Contains(task.GetStack(0)[0].Function, "stackTask"), true)
+		same(t, "not started", strings.Contains(task.GetStack(0)[0].Function, "parkTask"), true)
 		same(t, "frames when not started", len(task.GetStack(0)), 1)
 		same(t, "the file when not started", strings.HasSuffix(task.GetStack(0)[0].File, "coroutine_test.go"), true)
 
@@ -638,16 +638,16 @@ func TestGetStack(t *testing.T) {
 		turn()
 		for range 2 { // looking does not disturb
 			stack := task.GetStack(0)
-			same(t, "the outermost", strings.Contains(stack[0].Function, "stackTask"), true)
-			same(t, "suspended", functions(stack[1:]), "stackOuter stackMiddle stackInner")
+			same(t, "the outermost", strings.Contains(stack[0].Function, "parkTask"), true)
+			same(t, "suspended", functions(stack[1:]), "parkOuter parkMiddle parkInner")
 		}
 		same(t, "limit", len(task.GetStack(2)), 2)
-		same(t, "the innermost within the limit", functions(task.GetStack(2)[1:]), "stackOuter")
+		same(t, "the innermost within the limit", functions(task.GetStack(2)[1:]), "parkOuter")
 		same(t, "Done", task.Done(), false)
 
 		var b strings.Builder
 		matches(t, "PrintStack", task.PrintStack(&b, 0), nil)
-		for _, part := range []string{"Stack for Task", "stackOuter", "stackInner", "coroutine_test.go:"} {
+		for _, part := range []string{"Stack for Task", "parkOuter", "parkInner", "coroutine_test.go:"} {
 			if !strings.Contains(b.String(), part) {
 				t.Errorf("PrintStack lacks %q:\n%s", part, b.String())
 			}
@@ -663,14 +663,14 @@ func TestGetStack(t *testing.T) {
 	})
 }
 
-// stackTask awaits f in a nested call, and on the way looks at its own stack.
-func stackTask(f *aio.Future[int]) aio.Coro[int] {
+// parkTask awaits f in a nested call, and on the way looks at its own stack.
+func parkTask(f *aio.Future[int]) aio.Coro[int] {
 	return func(ctx context.Context) (int, error) {
 		own := aio.CurrentTask(ctx).GetStack(0)
-		if len(own) != 1 || !strings.Contains(own[0].Function, "stackTask") {
+		if len(own) != 1 || !strings.Contains(own[0].Function, "parkTask") {
 			return 0, fmt.Errorf("its own stack is %q", functions(own))
 		}
-		return 1, stackOuter(ctx, f)
+		return 1, parkOuter(ctx, f)
 	}
 }
 

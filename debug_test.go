@@ -421,7 +421,7 @@ func TestDestroyedTaskIsReportedWithItsStack(t *testing.T) {
 	records := captureLog(t)
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
-		return stackOuter(ctx, aio.CreateFuture[int](ctx))
+		return parkOuter(ctx, aio.CreateFuture[int](ctx))
 	}), aio.WithName("victim"))
 	l.CallSoon(l.Stop)
 	matches(t, "RunForever", l.RunForever(), nil)

@@ -1,0 +1,731 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/goaio/aio"
+)
+
+var (
+	errChild = errors.New("child failed")
+	errOther = errors.New("other failed")
+	errBody  = errors.New("body failed")
+)
+
+// grouped fails unless err is a *GroupError with exactly these errors, in this order. A nil among
+// them stands for any other *GroupError.
+func grouped(t *testing.T, err error, want ...error) *aio.GroupError {
+	t.Helper()
+	g, ok := err.(*aio.GroupError)
+	if !ok {
+		t.Errorf("error %T %v, want a *GroupError", err, err)
+		return &aio.GroupError{Errors: make([]error, len(want))}
+	}
+	if len(g.Errors) != len(want) {
+		t.Errorf("the group has %v, want %v", g.Errors, want)
+		return &aio.GroupError{Errors: make([]error, len(want))}
+	}
+	for i, w := range want {
+		_, nested := g.Errors[i].(*aio.GroupError)
+		if w != nil && !errors.Is(g.Errors[i], w) || nested != (w == nil) {
+			t.Errorf("error %d of the group is %v, want %v", i, g.Errors[i], w)
+		}
+	}
+	return g
+}
+
+// eachStart runs f twice, with tasks that start in the next pass and with tasks that start
+// eagerly. TG-041
+func eachStart(t *testing.T, f func(t *testing.T, ctx context.Context, l *aio.Loop)) {
+	for name, factory := range map[string]aio.TaskFactory{"start": nil, "eager start": aio.EagerTaskFactory} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+				l.SetTaskFactory(factory)
+				f(t, ctx, l)
+				afterwards(t, ctx)
+			})
+		})
+	}
+}
+
+// fails is a body that returns err after d.
+func fails(d time.Duration, err error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if e := aio.Sleep(ctx, d); e != nil {
+			return e
+		}
+		return err
+	}
+}
+
+// failsInCleanup is a body that returns err when it is cancelled.
+func failsInCleanup(err error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if e := aio.Sleep(ctx, 1000*time.Hour); errors.Is(e, aio.ErrCancelled) {
+			return err
+		}
+		return nil
+	}
+}
+
+// await returns the error of a task.
+func await[T any](ctx context.Context, task *aio.Task[T]) error {
+	_, err := task.Await(ctx)
+	return err
+}
+
+// TG-001, TG-002
+func TestTaskGroupWaitsForItsTasks(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
+		start := l.Time()
+		var a, b *aio.Task[int]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			a = aio.GoIn(tg, func(ctx context.Context) (int, error) { return 1, aio.Sleep(ctx, time.Hour) })
+			if err := aio.Sleep(ctx, time.Minute); err != nil {
+				return err
+			}
+			b = aio.GoIn(tg, func(ctx context.Context) (int, error) { return 2, aio.Sleep(ctx, time.Hour) })
+			return nil
+		})
+		matches(t, "WithTaskGroup", err, nil)
+		same(t, "time that passed", l.Time().Sub(start), time.Hour+time.Minute)
+		av, aerr := a.Result()
+		bv, berr := b.Result()
+		same(t, "results", fmt.Sprint(av, aerr, bv, berr), "1 <nil> 2 <nil>")
+	})
+}
+
+// TG-003
+func TestTaskGroupGrowsWhileItWaits(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var log eventLog
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				defer log.add("first")
+				if err := aio.Sleep(ctx, time.Hour); err != nil {
+					return err
+				}
+				tg.Go(func(ctx context.Context) error { defer log.add("second"); return aio.Sleep(ctx, time.Hour) })
+				return nil
+			})
+			log.add("body")
+			return nil
+		})
+		matches(t, "WithTaskGroup", err, nil)
+		log.want(t, "body first second")
+	})
+}
+
+// TG-004, TG-005
+func TestTaskGroupAndTaskThatIsCancelledAlone(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var cancelled, itself, sibling, late *aio.Task[struct{}]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			cancelled, sibling = tg.Go(sleeps(time.Hour)), tg.Go(sleeps(2*time.Hour))
+			itself = tg.Go(func(context.Context) error { return &aio.CancelledError{} })
+			if err := aio.Sleep(ctx, time.Minute); err != nil {
+				return err
+			}
+			cancelled.Cancel()
+			matches(t, "Await", await(ctx, cancelled), aio.ErrCancelled)
+			late = tg.Go(sleeps(3 * time.Hour))
+			return nil
+		})
+		matches(t, "WithTaskGroup", err, nil)
+		same(t, "Cancelled", cancelled.Cancelled() && itself.Cancelled(), true)
+		matches(t, "sibling", sibling.Exception(), nil)
+		matches(t, "late one", late.Exception(), nil)
+	})
+}
+
+// TG-006, TG-021
+func TestTaskGroupTaskFailsWhileItWaits(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
+		start := l.Time()
+		var sibling *aio.Task[struct{}]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(fails(time.Minute, errChild))
+			sibling = tg.Go(func(ctx context.Context) error {
+				err := aio.Sleep(ctx, time.Hour)
+				matches(t, "Sleep of the sibling", err, aio.ErrCancelled)
+				return err
+			})
+			return nil
+		})
+		grouped(t, err, errChild)
+		same(t, "Cancelled", sibling.Cancelled(), true)
+		same(t, "time that passed", l.Time().Sub(start), time.Minute)
+	})
+}
+
+// TG-007, TG-021, TG-027
+func TestTaskGroupTaskFailsWhileTheBodyIsSuspended(t *testing.T) {
+	for _, swallow := range []bool{false, true} {
+		eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(fails(time.Minute, errChild))
+				err := aio.Sleep(ctx, time.Hour)
+				matches(t, "Sleep", err, aio.ErrCancelled)
+				same(t, "the context has ended", ctx.Err() != nil, true)
+				if swallow {
+					return nil
+				}
+				return err
+			})
+			grouped(t, err, errChild)
+			matches(t, "the context of the caller", ctx.Err(), nil)
+		})
+	}
+}
+
+// TG-008, TG-011
+func TestTaskGroupCollectsErrorsInOrder(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(failsInCleanup(errOther))
+			tg.Go(fails(time.Minute, errChild))
+			tg.Go(sleeps(time.Hour))
+			return nil
+		})
+		grouped(t, err, errChild, errOther)
+		matches(t, "errors.Is", err, errOther)
+
+		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(failsInCleanup(errOther))
+			tg.Go(fails(time.Minute, errChild))
+			_ = aio.Sleep(ctx, time.Hour)
+			return errBody
+		})
+		grouped(t, err, errChild, errOther, errBody)
+	})
+}
+
+// TG-009, TG-010
+func TestTaskGroupBodyFails(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
+		var a, b *aio.Task[struct{}]
+		started := 0
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			a = tg.Go(sleeps(time.Hour))
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			b = tg.Go(func(ctx context.Context) error { started++; return aio.Sleep(ctx, time.Hour) })
+			return errBody
+		})
+		grouped(t, err, errBody)
+		same(t, "Cancelled", a.Cancelled() && b.Cancelled(), true)
+		same(t, "started", started, map[bool]int{true: 1}[l.GetTaskFactory() != nil])
+	})
+}
+
+// TG-012
+func TestTaskGroupBodyTurnsItsCancellationIntoAnError(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		for _, body := range map[string]func(ctx context.Context) error{
+			"the body":       failsInCleanup(errBody),
+			"a scope inside": func(ctx context.Context) error { return aio.Timeout(ctx, aio.NoTimeout, failsInCleanup(errBody)) },
+		} {
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(fails(time.Minute, errChild))
+				return body(ctx)
+			})
+			grouped(t, err, errChild, errBody)
+			same(t, "Cancelling", aio.CurrentTask(ctx).Cancelling(), 0)
+		}
+	})
+}
+
+// TG-013, TG-014, TG-025
+func TestTaskGroupOwnerIsCancelled(t *testing.T) {
+	slow := func(log *eventLog, who string) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			err := aio.Sleep(ctx, 100*time.Hour)
+			log.add("%s-cancelled", who)
+			_ = aio.Sleep(ctx, time.Minute) // the second request of the owner does not reach it
+			log.add("%s-ends", who)
+			return err
+		}
+	}
+	for name, c := range map[string]struct {
+		children, body bool
+		requests       int
+		want           string
+	}{
+		"while it waits":             {true, false, 1, "child-cancelled child-ends end"},
+		"twice while it waits":       {true, false, 2, "child-cancelled child-ends end"},
+		"while the body is waiting":  {true, true, 1, "body-cancelled body-ends child-cancelled child-ends end"},
+		"in the body, without tasks": {false, true, 1, "body-cancelled body-ends end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+				var log eventLog
+				owner := spawn(ctx, func(ctx context.Context) error {
+					defer log.add("end")
+					err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+						if c.children {
+							tg.Go(slow(&log, "child"))
+						}
+						if c.body {
+							return slow(&log, "body")(ctx)
+						}
+						return nil
+					})
+					matches(t, "WithTaskGroup", err, aio.ErrCancelled)
+					return err
+				})
+				for i := range c.requests {
+					matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
+					same(t, fmt.Sprintf("Cancel %d", i), owner.Cancel(), true)
+				}
+				matches(t, "Await", await(ctx, owner), aio.ErrCancelled)
+				same(t, "Cancelled", owner.Cancelled(), true)
+				log.want(t, c.want)
+			})
+		})
+	}
+}
+
+// TG-015, TG-016, TG-017
+func TestTaskGroupOwnerIsCancelledAndSomethingFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		child, body func(ctx context.Context) error
+		want        error
+	}{
+		"the body makes an error of it": {sleeps(time.Hour), failsInCleanup(errBody), errBody},
+		"a task fails in its cleanup":   {failsInCleanup(errChild), sleeps(time.Hour), errChild},
+		"a task fails, no body":         {failsInCleanup(errChild), nil, errChild},
+		"a task fails while the body takes its time": {
+			fails(time.Minute, errChild),
+			func(ctx context.Context) error {
+				err := aio.Sleep(ctx, time.Hour)
+				_ = aio.Sleep(ctx, time.Hour)
+				return err
+			}, errChild,
+		},
+	} {
+		for _, through := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, through another task %v", name, through), func(t *testing.T) {
+				eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+					owner := spawn(ctx, func(ctx context.Context) error {
+						return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+							tg.Go(c.child)
+							if c.body == nil {
+								return nil
+							}
+							return c.body(ctx)
+						})
+					})
+					target := owner
+					if through {
+						target = spawn(ctx, func(ctx context.Context) error { return await(ctx, owner) })
+					}
+					matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
+					target.Cancel()
+					grouped(t, await(ctx, target), c.want)
+				})
+			})
+		}
+	}
+}
+
+// TG-017: the tasks are not cancelled until the body has left.
+func TestTaskGroupTasksGoOnWhileTheCancelledBodyUnwinds(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var child *aio.Task[struct{}]
+		owner := spawn(ctx, func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				child = tg.Go(sleeps(time.Minute))
+				err := aio.Sleep(ctx, time.Hour)
+				_ = aio.Sleep(ctx, time.Hour)
+				return err
+			})
+		})
+		matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
+		owner.Cancel()
+		matches(t, "owner", await(ctx, owner), aio.ErrCancelled)
+		matches(t, "child", child.Exception(), nil)
+	})
+}
+
+// TG-018
+func TestTaskGroupNestedOwnerIsCancelled(t *testing.T) {
+	for _, outerHasTask := range []bool{false, true} {
+		eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+			owner := spawn(ctx, func(ctx context.Context) error {
+				return aio.WithTaskGroup(ctx, func(ctx context.Context, outer *aio.TaskGroup) error {
+					if outerHasTask {
+						outer.Go(failsInCleanup(errOther))
+					}
+					return aio.WithTaskGroup(ctx, func(ctx context.Context, inner *aio.TaskGroup) error {
+						inner.Go(failsInCleanup(errChild))
+						return aio.Sleep(ctx, time.Hour)
+					})
+				})
+			})
+			matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
+			owner.Cancel()
+			err := await(ctx, owner)
+			if outerHasTask {
+				grouped(t, grouped(t, err, errOther, nil).Errors[1], errChild)
+			} else {
+				grouped(t, grouped(t, err, nil).Errors[0], errChild)
+			}
+		})
+	}
+}
+
+// TG-019
+func TestTaskGroupOuterTaskFails(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var child *aio.Task[struct{}]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, outer *aio.TaskGroup) error {
+			outer.Go(fails(time.Minute, errOther))
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, inner *aio.TaskGroup) error {
+				child = inner.Go(sleeps(time.Hour))
+				return nil
+			})
+			matches(t, "inner", err, aio.ErrCancelled)
+			return err
+		})
+		grouped(t, err, errOther)
+		same(t, "Cancelled", child.Cancelled(), true)
+	})
+}
+
+// TG-020
+func TestTaskGroupInnerTaskFails(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var outerTask *aio.Task[struct{}]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, outer *aio.TaskGroup) error {
+			outerTask = outer.Go(sleeps(time.Hour))
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, inner *aio.TaskGroup) error {
+				inner.Go(fails(time.Minute, errChild))
+				return nil
+			})
+		})
+		grouped(t, grouped(t, err, nil).Errors[0], errChild)
+		same(t, "Cancelled", outerTask.Cancelled(), true)
+	})
+}
+
+// TG-022, TG-023
+func TestTaskGroupInnerAndOuterTaskFailTogether(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		task := aio.CurrentTask(ctx)
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, outer *aio.TaskGroup) error {
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, inner *aio.TaskGroup) error {
+				inner.Go(fails(time.Minute, errChild))
+				outer.Go(fails(time.Minute, errOther))
+				return nil
+			})
+			grouped(t, err, errChild)
+			same(t, "Cancelling in between", task.Cancelling(), 1)
+			matches(t, "Sleep in between", aio.Sleep(ctx, time.Hour), aio.ErrCancelled)
+			return nil
+		})
+		grouped(t, err, errOther)
+		same(t, "Cancelling", task.Cancelling(), 0)
+	})
+}
+
+// TG-024
+func TestTaskGroupOwnerIsCancelledAsATaskFails(t *testing.T) {
+	for _, cancelFirst := range []bool{true, false} {
+		eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
+			owner := spawn(ctx, func(ctx context.Context) error {
+				self := aio.CurrentTask(ctx)
+				err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+					tg.Go(func(ctx context.Context) error {
+						if err := aio.Sleep(ctx, time.Minute); err != nil {
+							return err
+						}
+						if cancelFirst {
+							self.Cancel()
+						} else {
+							l.CallSoon(func() { self.Cancel() })
+						}
+						return errChild
+					})
+					return nil
+				})
+				grouped(t, err, errChild)
+				same(t, "Cancelling", self.Cancelling(), 1)
+				return aio.Sleep(ctx, 0)
+			})
+			matches(t, "Await", await(ctx, owner), aio.ErrCancelled)
+			same(t, "Cancelled", owner.Cancelled(), true)
+		})
+	}
+}
+
+// TG-026
+func TestTaskGroupKeepsAnOlderRequest(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		task := aio.CurrentTask(ctx)
+		task.Cancel()
+		matches(t, "Sleep", aio.Sleep(ctx, 0), aio.ErrCancelled)
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(fails(time.Minute, errChild))
+			return aio.Sleep(ctx, time.Hour)
+		})
+		grouped(t, err, errChild)
+		same(t, "Cancelling", task.Cancelling(), 1)
+		matches(t, "Sleep afterwards", aio.Sleep(ctx, 0), aio.ErrCancelled)
+		same(t, "Uncancel", task.Uncancel(), 0)
+	})
+}
+
+// TG-028
+func TestTaskGroupSiblingSwallowsItsCancellation(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var sibling *aio.Task[int]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			sibling = aio.GoIn(tg, func(ctx context.Context) (int, error) {
+				matches(t, "Sleep", aio.Sleep(ctx, time.Hour), aio.ErrCancelled)
+				return 5, nil
+			})
+			tg.Go(fails(time.Minute, errChild))
+			return nil
+		})
+		grouped(t, err, errChild)
+		v, err := sibling.Result()
+		same(t, "sibling", fmt.Sprint(v, err), "5 <nil>")
+	})
+}
+
+// TG-029
+func TestTaskGroupBodyReturnsCancelledError(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var child *aio.Task[struct{}]
+		own := &aio.CancelledError{Message: "own"}
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			child = tg.Go(sleeps(time.Hour))
+			return own
+		})
+		same(t, "the error is the body's", err == error(own), true)
+		same(t, "Cancelled", child.Cancelled(), true)
+	})
+}
+
+// TG-030
+func TestTaskGroupWhoseTasksKeepSpawning(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var tasks []*aio.Task[struct{}]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			var breed func(ctx context.Context) error
+			breed = func(ctx context.Context) error {
+				for {
+					if err := aio.Sleep(ctx, time.Second); err != nil {
+						return err
+					}
+					if len(tasks) >= 30 {
+						return errChild
+					}
+					tasks = append(tasks, tg.Go(breed))
+				}
+			}
+			tg.Go(breed)
+			return nil
+		})
+		g := grouped(t, err, errChild)
+		same(t, "errors", len(g.Errors), 1)
+		for _, task := range tasks {
+			same(t, "Done", task.Done(), true)
+		}
+	})
+}
+
+// TG-031, TG-032
+func TestTaskGroupRefusesTasks(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		never := func(context.Context) error { t.Error("a task that was refused was run"); return nil }
+		refused := func(when string, tg *aio.TaskGroup) {
+			matches(t, "Go "+when, panics(func() { tg.Go(never) }), aio.ErrUsage)
+		}
+		tg := new(aio.TaskGroup)
+		refused("before Run", tg)
+		err := tg.Run(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				err := aio.Sleep(ctx, time.Hour)
+				refused("in a task that is being cancelled", tg)
+				return err
+			})
+			tg.Go(fails(time.Minute, errChild))
+			err := aio.Sleep(ctx, time.Hour)
+			refused("in the body, after a task failed", tg)
+			return err
+		})
+		grouped(t, err, errChild)
+		refused("after the end", tg)
+		same(t, "tasks", len(aio.AllTasks(ctx)), 1)
+
+		// A refusal that nobody handles is an error like any other.
+		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				_ = aio.Sleep(ctx, time.Hour)
+				tg.Go(never)
+				return nil
+			})
+			tg.Go(fails(time.Minute, errChild))
+			return nil
+		})
+		grouped(t, err, errChild, aio.ErrUsage)
+	})
+}
+
+// TG-033
+func TestTaskGroupRunTwice(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		tg := new(aio.TaskGroup)
+		again := func() {
+			tg.Run(ctx, func(context.Context, *aio.TaskGroup) error { t.Error("the body was run"); return nil })
+		}
+		err := tg.Run(ctx, func(context.Context, *aio.TaskGroup) error {
+			matches(t, "Run within Run", panics(again), aio.ErrUsage)
+			return nil
+		})
+		matches(t, "Run", err, nil)
+		matches(t, "Run after Run", panics(again), aio.ErrUsage)
+	})
+}
+
+// TG-034
+func TestTaskGroupOutsideOfTask(t *testing.T) {
+	l, _ := newLoop(t)
+	tg := new(aio.TaskGroup)
+	body := func(context.Context, *aio.TaskGroup) error { t.Error("the body was run"); return nil }
+	matches(t, "Run outside of a run", tg.Run(l.Context(), body), aio.ErrNoRunningLoop)
+	l.CallSoon(func() { matches(t, "Run in a callback", tg.Run(l.Context(), body), aio.ErrNoTask) })
+	err := runMain(l, func(ctx context.Context) error {
+		return tg.Run(ctx, func(_ context.Context, tg *aio.TaskGroup) error { tg.Go(sleeps(0)); return nil })
+	})
+	matches(t, "Run in a task", err, nil)
+}
+
+// TG-035
+func TestTaskGroupForgetsTasksThatAreDone(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(sleeps(time.Hour))
+			var done [10]weak.Pointer[aio.Task[struct{}]]
+			for i := range done {
+				done[i] = weak.Make(tg.Go(sleeps(0)))
+			}
+			if err := aio.Sleep(ctx, time.Minute); err != nil {
+				return err
+			}
+			same(t, "they are collected", eventually(ctx, func() bool {
+				for _, p := range done[:9] { // the last one may be on the stack of this pass still
+					if p.Value() != nil {
+						return false
+					}
+				}
+				return true
+			}), true)
+			runtime.KeepAlive(tg)
+			return nil
+		})
+		matches(t, "WithTaskGroup", err, nil)
+	})
+}
+
+// TG-036, TG-037
+func TestTaskGroupTaskOptions(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		type key struct{}
+		err := aio.WithTaskGroup(context.WithValue(ctx, key{}, "group"), func(ctx context.Context, tg *aio.TaskGroup) error {
+			look := func(ctx context.Context) (string, error) {
+				return fmt.Sprint(aio.CurrentTask(ctx).GetName(), " ", ctx.Value(key{})), nil
+			}
+			for want, opts := range map[string][]aio.TaskOption{
+				"worker group": {aio.WithName("worker")},
+				"guest other":  {aio.WithName("guest"), aio.WithContext(context.WithValue(ctx, key{}, "other"))},
+			} {
+				task := aio.GoIn(tg, look, opts...)
+				same(t, "GetName", task.GetName(), strings.Fields(want)[0])
+				v, err := task.Await(ctx)
+				matches(t, "Await", err, nil)
+				same(t, "what the task saw", v, want)
+			}
+			return nil
+		})
+		matches(t, "WithTaskGroup", err, nil)
+	})
+}
+
+// TG-038, TG-040
+func TestTaskGroupAbortComesALaterPass(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
+		task := aio.CurrentTask(ctx)
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			child := tg.Go(func(context.Context) error { return errChild })
+			same(t, "Done in the creating step", child.Done(), l.GetTaskFactory() != nil)
+			same(t, "Cancelling in the creating step", task.Cancelling(), 0)
+			tg.Go(func(context.Context) error { return errOther })
+			return nil
+		})
+		grouped(t, err, errChild, errOther)
+	})
+}
+
+// TG-039
+func TestTaskGroupPassInWhichAbortArrives(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
+		var log eventLog
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				tg.Go(func(context.Context) error { return errChild })
+				for i := range 2 {
+					if err := aio.Sleep(ctx, 0); err != nil {
+						log.add("%d", i+1)
+						return err
+					}
+				}
+				return nil
+			})
+			return nil
+		})
+		grouped(t, err, errChild)
+		log.want(t, map[bool]string{false: "2", true: "1"}[l.GetTaskFactory() != nil])
+	})
+}
+
+// TG-042: what leaves the group bare is a panic of its body; the tasks end before.
+func TestTaskGroupBodyPanics(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var child *aio.Task[struct{}]
+		err := panics(func() {
+			aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				child = tg.Go(sleeps(time.Hour))
+				tg.Go(failsInCleanup(errChild))
+				matches(t, "Sleep", aio.Sleep(ctx, time.Minute), nil)
+				panic(errBody)
+			})
+		})
+		same(t, "the panic's value", err, errBody)
+		same(t, "Cancelled", child.Cancelled(), true)
+		same(t, "tasks", len(aio.AllTasks(ctx)), 1)
+	})
+}
+
+// TG-043: a task that panics fails like any other.
+func TestTaskGroupTaskPanics(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(failsInCleanup(errOther))
+			tg.Go(func(context.Context) error { panic(errChild) })
+			return aio.Sleep(ctx, time.Hour)
+		})
+		g := grouped(t, err, errChild, errOther)
+		var p *aio.PanicError
+		same(t, "the first is a *PanicError", errors.As(g.Errors[0], &p), true)
+	})
+}
