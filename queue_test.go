@@ -279,6 +279,40 @@ func TestQueueGetterThatWasOvertakenWaitsAgain(t *testing.T) {
 	})
 }
 
+// QUE-018, QUE-025: a wake-up is passed on only if there is still something to be had.
+func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
+	play(t, func(s *scene) {
+		q := aio.NewQueue[int](1)
+		a := fetch(s, "A", q.Get)
+		fetch(s, "B", q.Get)
+		fetch(s, "C", q.Get)
+		s.turn(1)
+		s.fill(q, 1)
+		s.holds(q, 1) // before A has run
+		a.Cancel()
+		s.after(3, "A!cancelled")
+		for _, want := range []string{"B=2", "C=2"} { // B has kept its place before C
+			s.fill(q, 2)
+			s.after(1, want)
+		}
+
+		s.fill(q, 3)
+		a = s.start("A", put(q, 4))
+		s.start("B", put(q, 5))
+		s.start("C", put(q, 6))
+		s.turn(1)
+		s.holds(q, 3)
+		s.fill(q, 7) // before A has run
+		a.Cancel()
+		s.after(3, "A!cancelled")
+		for _, want := range []string{"B", "C"} {
+			_, err := q.GetNowait()
+			s.must(err)
+			s.after(1, want)
+		}
+	})
+}
+
 // QUE-021
 func TestQueueItemsStayUntilTheGettersResume(t *testing.T) {
 	play(t, func(s *scene) {
