@@ -178,8 +178,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		l.schedule(e.task, nil)
 		e.awaits++
-		e.co.yield(struct{}{})
-		err := e.co.resumed(nil)
+		err := e.co.park()
 		if err == nil && e.watch != nil && e.watch.Err() != nil {
 			err = &CancelledError{Cause: context.Cause(e.watch)}
 		}

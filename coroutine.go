@@ -1,12 +1,24 @@
 package aio
 
 // The token. At any moment at most one goroutine may touch the state of a loop: the one that the
-// loop's owner field names. That is the goroutine that runs the loop, or, during a step, the one
-// of the task that it resumed. The token changes hands only by next and yield below.
+// loop's owner field names. That is the goroutine that runs the loop, called the base here, or that
+// of a task.
 //
 // A coroutine is a goroutine made by iter.Pull that runs one task after another. next hands it the
-// token and blocks until the coroutine parks or its task ends; yield, called by the coroutine,
-// hands the token back and blocks until the following next. One round trip takes a third of the time that a channel would.
+// token and blocks until it calls yield, which hands the token back and blocks until the following
+// next. One round trip takes a third of the time that a channel would.
+//
+// A task that has to wait does not go back to the base for the next step of the pass. It looks at
+// the ready queue itself, and if the next entry is a step of another task it calls that one's next.
+// So those that run form a nest: the base has called next of a coroutine, which has called next of
+// another one, and so on to the top, which holds the token. When the next step is that of a
+// coroutine within the nest, the ones above yield, one after the other, until it is on top. Each
+// next has its one yield, as if all steps were made from the base, but two tasks that take turns
+// need one switch for a step, and a task that creates another and waits for it needs two, not four.
+// A coroutine whose task has ended goes on with the next task that has not started, if that is
+// next in the queue: then there is no switch at all.
+//
+// Callbacks run on the base only, and it is the base that waits when nothing is ready.
 //
 // What iter.Pull does not check is checked here: its yield, called by a goroutine that is not the
 // coroutine's, silently swaps the two. So every call that suspends or touches loop state first
@@ -16,9 +28,9 @@ package aio
 //   - A thread lock belongs to the coroutine's state: runtime.LockOSThread held across an await
 //     is a fatal error of the Go runtime, which nothing in the language can ask about beforehand.
 //     A loop may run on a locked thread; a task must unlock before it awaits.
-//   - A panic that crossed resume would lose the task's frames: runTask recovers it inside.
-//   - runtime.Goexit would end the goroutine that called resume, which may be another task that
-//     starts this one eagerly. runTask holds it back until the loop's own goroutine can exit.
+//   - A panic that crossed next would lose the task's frames: runTask recovers it inside.
+//   - runtime.Goexit would end the goroutine that called next, which may be that of another task.
+//     runTask holds it back until the base can exit.
 //   - A coroutine that is never resumed again is a goroutine that nothing collects: Loop.Close
 //     resumes or stops every one.
 
@@ -41,8 +53,9 @@ type coroutine struct {
 	stop   func()
 	yield  func(struct{}) bool
 	thrown error      // what the await that is resumed shall return
-	probe  *[]uintptr // set to be told the stack instead of going on
-	runs   bool       // has the token, or has lent it to a task that it starts eagerly
+	probe  *[]uintptr // set to be told where the task is suspended, instead of resuming it
+	runs   bool       // in the nest
+	eager  bool       // its next was called to start a task eagerly: it yields to the caller
 	exits  bool       // the task called runtime.Goexit
 }
 
@@ -63,6 +76,13 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 	for {
 		co.runTask()
 		co.task = nil
+		if co.nests() {
+			if t := co.loop.nextStart(); t != nil {
+				t.co, co.task, co.loop.current = co, t, t
+				continue
+			}
+		}
+		co.runs = false
 		if !yield(struct{}{}) {
 			return
 		}
@@ -90,6 +110,7 @@ func (co *coroutine) runTask() {
 		t.impl.fail(ErrGoexit)
 		co.task = nil
 		co.exits = true
+		co.runs = false
 		co.yield(struct{}{})
 	}()
 	t.impl.call()
@@ -104,36 +125,51 @@ func panicError(v any) error {
 	return &PanicError{Value: v, Stack: debug.Stack()}
 }
 
-// A switch loses the processor's memory of where its calls return to: each frame between the two
-// ends of a switch costs a mispredicted return, some 6 ns. So the hot paths call co.next and
-// co.yield themselves, with the book-keeping in functions that have returned before or are called
-// afterwards:
+// park gives the token away until the task of co is resumed, and returns the error that was thrown
+// in. It is called by co, which has to have arranged for being woken.
 //
-//	l.lend(t); t.co.next(); l.regain(t, owner, current)    to resume a task
-//	stop := e.parking(); e.co.yield(struct{}{}); e.co.resumed(stop)    to park, from the inside
-
-// resume gives the token to t until it awaits or ends. It is called by the goroutine that holds
-// the token: the loop's, or that of a task that starts t eagerly.
-func (l *Loop) resume(t *task) {
-	owner, current := l.owner, l.current
-	l.lend(t)
-	t.co.next()
-	l.regain(t, owner, current)
-}
-
-// lend makes t the holder of the token. Before the first switch co.g is nobody: main then sets it.
-func (l *Loop) lend(t *task) {
-	l.owner, l.current = t.co.g, t
-	t.co.runs = true
-}
-
-// regain takes the token back for its former holder, and the coroutine if the task has ended.
-func (l *Loop) regain(t *task, owner uintptr, current *task) {
-	l.owner, l.current = owner, current
-	co := t.co
-	co.runs = false
-	if co.task == nil {
-		l.release(co)
+// A switch loses the processor's memory of where its calls return to: each frame between the two
+// ends of a switch costs a mispredicted return, some 6 ns. That is why next and yield are called
+// right here, and what can be is done before or after them.
+func (co *coroutine) park() error {
+	l := co.loop
+	for co.nests() {
+		t := l.nextStep()
+		switch {
+		case t == nil:
+			l.target = &l.base
+		case t.co == co:
+			l.current = t
+			return co.takeThrown()
+		case t.co != nil && t.co.runs:
+			l.target = t.co
+		default:
+			next := l.lend(t)
+			next.next()
+			l.regain(next, co)
+		}
+		if l.target == co {
+			if l.target = nil; co.probe == nil {
+				l.current = co.task
+				return co.takeThrown()
+			}
+			// The task on top wants to know where this one is suspended, and goes on.
+			co.answer()
+			asker := l.lend(l.asker)
+			asker.next()
+			l.regain(asker, co)
+		}
+		if l.target != nil {
+			break
+		}
+	}
+	for {
+		co.runs = false
+		co.yield(struct{}{})
+		if co.probe == nil {
+			return co.takeThrown()
+		}
+		co.answer()
 	}
 }
 
@@ -149,22 +185,92 @@ func (e entry) parking() (stop func() bool) {
 	return context.AfterFunc(e.watch, func() { l.post(event{ended, nil}, false) })
 }
 
-// resumed is what a task does when it has been resumed: it returns the error that was thrown in.
-func (co *coroutine) resumed(stop func() bool) error {
-	if stop != nil {
-		stop()
-	}
-	for co.probe != nil {
-		*co.probe = callers()
-		co.yield(struct{}{})
-	}
+// nests reports whether co may make steps of other tasks while its own waits: not if it was started
+// eagerly, as then the creating task goes on at once, nor in debug mode, which measures each step.
+func (co *coroutine) nests() bool { return !co.eager && co.loop.nesting }
+
+// answer tells where the task is suspended.
+func (co *coroutine) answer() {
+	*co.probe = callers()
+	co.probe = nil
+}
+
+// takeThrown returns the error that was thrown in.
+func (co *coroutine) takeThrown() error {
 	err := co.thrown
 	co.thrown = nil
 	return err
 }
 
+// lend readies everything for a next of the coroutine of t, which it returns.
+func (l *Loop) lend(t *task) *coroutine {
+	co := t.co
+	if co == nil {
+		co = l.acquire(t)
+	}
+	l.owner, l.current = co.g, t // before the first switch g is nobody: main then sets it
+	co.runs = true
+	return co
+}
+
+// regain takes the token back for the coroutine self after a next of co.
+func (l *Loop) regain(co, self *coroutine) {
+	l.owner = self.g
+	if co.task == nil {
+		l.release(co)
+	}
+}
+
+// resume runs t until it first awaits or ends, and then goes on with the calling task.
+func (l *Loop) resume(t *task) {
+	owner, current := l.owner, l.current
+	co := l.lend(t)
+	co.eager = true
+	co.next()
+	co.eager = false
+	l.owner, l.current = owner, current
+	if co.task == nil {
+		l.release(co)
+	}
+}
+
+// nextStep takes the next step of a task from the ready queue and readies it. It returns nil if
+// the next entry is something else, or the base has to begin the next pass.
+func (l *Loop) nextStep() *task {
+	for l.todo > 0 || l.beginPass() {
+		e := l.ready.front()
+		t, ok := e.r.(*task)
+		if !ok {
+			return nil
+		}
+		f := e.f
+		l.ready.pop()
+		l.todo--
+		if t.prepare(f) {
+			return t
+		}
+	}
+	return nil
+}
+
+// nextStart is nextStep for a task that has not started.
+func (l *Loop) nextStart() *task {
+	for l.todo > 0 || l.beginPass() {
+		t, ok := l.ready.front().r.(*task)
+		if !ok || t.co != nil {
+			return nil
+		}
+		f := l.ready.pop().f
+		l.todo--
+		if t.prepare(f) {
+			return t
+		}
+	}
+	return nil
+}
+
 // acquire gives t a coroutine, an idle one if there is any.
-func (l *Loop) acquire(t *task) {
+func (l *Loop) acquire(t *task) *coroutine {
 	if n := len(l.idle); n > 0 {
 		t.co = l.idle[n-1]
 		l.idle = l.idle[:n-1]
@@ -172,6 +278,7 @@ func (l *Loop) acquire(t *task) {
 		t.co = l.newCoroutine()
 	}
 	t.co.task = t
+	return t.co
 }
 
 // release takes back a coroutine whose task has ended.

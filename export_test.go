@@ -17,7 +17,7 @@ func CountPasses(l *Loop, done func() bool) (n int, err error) {
 	}
 	defer l.end()
 	for !done() {
-		l.pass()
+		l.turn()
 		n++
 	}
 	return n, nil

@@ -29,6 +29,11 @@ type Loop struct {
 	owner   uintptr // identity of the goroutine that holds the token, 0 while the loop does not run
 	current *task   // the task that runs, nil in callbacks
 	ready   ring[event]
+	todo    int        // entries of ready that belong to the current pass
+	base    coroutine  // stands for the goroutine that runs the loop
+	target  *coroutine // in the nest: those above it yield until it is on top; nil if none
+	asker   *task      // that wants to know where another one is suspended
+	nesting bool       // tasks may make steps of others
 	timers  timers
 	tasks   taskList
 	taskSeq uint64
@@ -155,7 +160,7 @@ func (l *Loop) begin() error {
 	}
 	runningLoops.m[l] = struct{}{}
 	l.running.Store(true)
-	l.owner = me
+	l.owner, l.base.g = me, me
 	return nil
 }
 
@@ -184,8 +189,8 @@ func (l *Loop) runnableHere() error {
 
 // end takes the token back.
 func (l *Loop) end() {
-	l.stopping = false
-	l.owner = 0
+	l.stopping, l.nesting = false, false
+	l.owner, l.current, l.target = 0, nil, nil
 	runningLoops.Lock()
 	delete(runningLoops.m, l)
 	runningLoops.Unlock()
@@ -201,7 +206,8 @@ func (l *Loop) RunForever() error {
 		return err
 	}
 	defer l.end()
-	for !l.pass() {
+	l.nesting = true
+	for !l.turn() {
 	}
 	err := l.runErr
 	l.runErr = nil
@@ -253,32 +259,27 @@ func (l *Loop) IsRunning() bool { return l.running.Load() }
 // (asyncio: loop.is_closed)
 func (l *Loop) IsClosed() bool { return l.closed.Load() }
 
-// pass is one pass of the loop. It reports whether the loop shall stop.
-func (l *Loop) pass() (stop bool) {
+// turn makes a pass, and the passes that tasks begin meanwhile if nesting is set. It reports whether
+// the loop shall stop.
+func (l *Loop) turn() (stop bool) {
 	l.timers.prune()
 	if l.ready.n == 0 && !l.stopping {
 		l.wait()
 	}
-	l.collect()
-	if len(l.timers.heap) > 0 {
-		l.expire()
-	}
-	if l.debug {
-		for n := l.ready.n; n > 0; n-- {
-			l.runWatched(l.ready.pop())
-		}
-	} else {
-		me := l.owner
-		for n := l.ready.n; n > 0; n-- {
-			e := l.ready.pop()
-			if t, ok := e.r.(*task); ok {
-				if t.prepare(e.f) {
-					l.lend(t)
-					t.co.next()
-					l.regain(t, me, nil)
-				}
-				continue
+	l.admit()
+	for l.todo > 0 {
+		e := l.ready.pop()
+		l.todo--
+		if l.debug {
+			l.runWatched(e)
+		} else if t, ok := e.r.(*task); ok {
+			if t.prepare(e.f) {
+				co := l.lend(t)
+				co.next()
+				l.regain(co, &l.base)
+				l.current, l.target = nil, nil
 			}
+		} else {
 			e.r.run(e.f)
 		}
 	}
@@ -286,6 +287,28 @@ func (l *Loop) pass() (stop bool) {
 		l.exitPending()
 	}
 	return l.stopping
+}
+
+// beginPass begins the next pass if that takes no waiting and nothing else of the base.
+func (l *Loop) beginPass() bool {
+	if l.stopping || l.debug || len(l.exiting) > 0 {
+		return false
+	}
+	l.timers.prune()
+	if l.ready.n == 0 {
+		return false
+	}
+	l.admit()
+	return true
+}
+
+// admit takes what has come from outside and the timers that are due into the pass that begins.
+func (l *Loop) admit() {
+	l.collect()
+	if len(l.timers.heap) > 0 {
+		l.expire()
+	}
+	l.todo = l.ready.n
 }
 
 // wait blocks until something happens. The loop waits on a channel and a timer, nothing else, so
@@ -566,7 +589,9 @@ func (l *Loop) inBubble() bool { return !l.virtual && l.epoch.Year() < 2001 }
 func (l *Loop) runWatched(e event) {
 	start := l.wallClock()
 	what := describeEvent(e)
+	l.nesting = false
 	e.r.run(e.f)
+	l.nesting = true
 	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
 		l.warnSlow(what(), d)
 	}

@@ -16,6 +16,9 @@ func (r *ring[T]) push(v T) {
 	r.n++
 }
 
+// front returns the oldest value, which stays. The ring must not be empty.
+func (r *ring[T]) front() *T { return &r.buf[r.head&(len(r.buf)-1)] }
+
 // pop removes the oldest value. The ring must not be empty.
 func (r *ring[T]) pop() T {
 	var zero T

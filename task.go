@@ -167,7 +167,6 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	if eager && l.running.Load() {
 		// The coroutine is resumed by the goroutine of the creating task, which gets the token
 		// back as soon as the new task suspends.
-		l.acquire(&t.task)
 		l.resume(&t.task)
 		if t.state != pending {
 			t.coro = nil
@@ -253,14 +252,12 @@ func (t *task) prepare(f *future) bool {
 		}
 	}
 	t.waiting = nil
-	if t.co == nil {
-		if err != nil {
-			t.impl.fail(err)
-			return false
-		}
-		t.fut.loop.acquire(t)
+	if t.co != nil {
+		t.co.thrown = err
+	} else if err != nil {
+		t.impl.fail(err)
+		return false
 	}
-	t.co.thrown = err
 	return true
 }
 
@@ -270,8 +267,11 @@ func (e entry) await(f *future) error {
 		return err
 	}
 	stop := e.parking()
-	e.co.yield(struct{}{})
-	return e.co.resumed(stop)
+	err := e.co.park()
+	if stop != nil {
+		stop()
+	}
+	return err
 }
 
 // arm has the running task woken when f is done, and reports whether it must be suspended for
@@ -492,17 +492,21 @@ func (t *task) stack() []uintptr {
 		return callers()
 	case t.co == nil:
 		return t.impl.entryPoint()
-	case t.co.runs:
-		return nil // it runs, and is starting the current task eagerly
 	}
 	// The task's goroutine looks at its own stack, then waits on.
 	var pcs []uintptr
 	t.co.probe = &pcs
-	owner, current := l.owner, l.current
-	l.owner, l.current = t.co.g, t
-	t.co.next()
-	l.owner, l.current = owner, current
-	t.co.probe = nil
+	me := l.current
+	switch {
+	case !t.co.runs:
+		l.resume(t)
+	case me.co.nests(): // t is in the nest, below the current task
+		l.target, l.asker = t.co, me
+		me.co.runs = false
+		me.co.yield(struct{}{})
+	default: // a task in between is starting another one eagerly
+		t.co.probe = nil
+	}
 	return pcs
 }
 

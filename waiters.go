@@ -128,8 +128,10 @@ func (e entry) waitIn(list *waitList, what string) (woken bool, err error) {
 	suspend, err := e.arm(&w.future)
 	if suspend { // as in await, without its frame
 		stop := e.parking()
-		e.co.yield(struct{}{})
-		err = e.co.resumed(stop)
+		err = e.co.park()
+		if stop != nil {
+			stop()
+		}
 	}
 	woken = w.state == finished
 	list.remove(w)
