@@ -1,0 +1,782 @@
+package aio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+// loopElsewhere returns a loop that another goroutine runs until the test ends, or until halt.
+func loopElsewhere(t *testing.T) (l *aio.Loop, halt func()) {
+	t.Helper()
+	l = aio.NewEventLoop(nil)
+	ended := make(chan error)
+	go func() { ended <- l.RunForever() }()
+	halt = sync.OnceFunc(func() {
+		l.CallSoonThreadsafe(l.Stop)
+		if err := <-ended; err != nil {
+			t.Errorf("RunForever: %v", err)
+		}
+		if err := l.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	t.Cleanup(halt)
+	return l, halt
+}
+
+// inThatLoop has f called by a task of l, and waits for it.
+func inThatLoop(t *testing.T, l *aio.Loop, f func(ctx context.Context)) {
+	t.Helper()
+	cf := aio.RunCoroutineThreadsafe(l, coro(func(ctx context.Context) error { f(ctx); return nil }))
+	if _, err := cf.Result(context.Background()); err != nil {
+		t.Errorf("in the loop: %v", err)
+	}
+}
+
+// TASK-169
+func TestRunCoroutineThreadsafe(t *testing.T) {
+	l, _ := loopElsewhere(t)
+	ctx := context.Background()
+	if v, err := aio.RunCoroutineThreadsafe(l, after(0, 3)).Result(ctx); v != 3 || err != nil {
+		t.Errorf("a value: %v, %v", v, err)
+	}
+	if _, err := aio.RunCoroutineThreadsafe(l, fails(0, errOne)).Result(ctx); err != errOne {
+		t.Errorf("an error: %v", err)
+	}
+	var p *aio.PanicError
+	_, err := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { panic("ouch") })).Result(ctx)
+	if !errors.As(err, &p) || p.Value != "ouch" {
+		t.Errorf("a panic: %v", err)
+	}
+	if err := panics(func() { aio.RunCoroutineThreadsafe[int](l, nil) }); !errors.Is(err, aio.ErrUsage) { // TASK-249
+		t.Errorf("nil: %v", err)
+	}
+}
+
+// TASK-170
+func TestRunCoroutineThreadsafeGivenUp(t *testing.T) {
+	l, _ := loopElsewhere(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	cf := aio.RunCoroutineThreadsafe(l, forever)
+	if _, err := cf.Result(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Result in no time: %v", err)
+	}
+	if !cf.Cancel() || !cf.Cancelled() {
+		t.Error("the future cannot be cancelled")
+	}
+	inThatLoop(t, l, func(ctx context.Context) {
+		if all := aio.AllTasks(ctx); len(all) != 1 {
+			t.Errorf("there still is %v", all)
+		}
+	})
+}
+
+// TASK-171
+func TestRunCoroutineThreadsafeTaskCancelsItself(t *testing.T) {
+	l, _ := loopElsewhere(t)
+	cf := aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (int, error) {
+		aio.CurrentTask(ctx).Cancel("enough")
+		return forever(ctx)
+	})
+	_, err := cf.Result(context.Background())
+	var c *aio.CancelledError
+	if !errors.As(err, &c) || c.Message != "enough" || !cf.Cancelled() || cf.Cancel() != true {
+		t.Errorf("Result: %v, cancelled %v", err, cf.Cancelled())
+	}
+}
+
+// TASK-172
+func TestRunCoroutineThreadsafeCancelCancelsTheTask(t *testing.T) {
+	l, _ := loopElsewhere(t)
+	started, ended := make(chan aio.AnyTask, 1), make(chan error, 1)
+	cf := aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (int, error) {
+		started <- aio.CurrentTask(ctx)
+		v, err := forever(ctx)
+		ended <- err
+		return v, err
+	})
+	task := <-started
+	if !cf.Cancel() {
+		t.Error("the future cannot be cancelled")
+	}
+	if err := <-ended; !errors.Is(err, aio.ErrCancelled) {
+		t.Errorf("the task's await ended with %v", err)
+	}
+	inThatLoop(t, l, func(context.Context) {
+		if !task.Cancelled() {
+			t.Errorf("the task is %v", task)
+		}
+	})
+	if _, err := cf.Result(context.Background()); !errors.Is(err, aio.ErrCancelled) || !cf.Cancelled() {
+		t.Errorf("Result: %v, cancelled %v", err, cf.Cancelled())
+	}
+}
+
+// TASK-173
+func TestRunCoroutineThreadsafeTaskFactoryRefuses(t *testing.T) {
+	l, reports := newLoop(t)
+	l.SetTaskFactory(func(*aio.TaskSpec) error { return errOne })
+	cf := aio.RunCoroutineThreadsafe(l, returns(1))
+	l.Stop()
+	if err := l.RunForever(); err != nil {
+		t.Error(err)
+	}
+	if _, err := cf.Result(context.Background()); err != errOne {
+		t.Errorf("Result: %v", err)
+	}
+	if len(*reports) != 1 || (*reports)[0].Err != errOne {
+		t.Errorf("reports: %v", *reports)
+	}
+}
+
+// TASK-174
+func TestRunCoroutineThreadsafeFromManyGoroutines(t *testing.T) {
+	l, _ := loopElsewhere(t)
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			if v, err := aio.RunCoroutineThreadsafe(l, after(0, i)).Result(t.Context()); v != i || err != nil {
+				t.Errorf("goroutine %d: %v, %v", i, v, err)
+			}
+			mine := errors.New("mine")
+			if _, err := aio.RunCoroutineThreadsafe(l, fails(0, mine)).Result(t.Context()); err != mine {
+				t.Errorf("goroutine %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TASK-249
+func TestRunCoroutineThreadsafeCancelledBeforeItsFirstStep(t *testing.T) {
+	l, _ := newLoop(t)
+	cf := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { t.Error("it ran"); return nil }))
+	cf.Cancel()
+	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error { spin(ctx, 3); return nil })); err != nil {
+		t.Error(err)
+	}
+}
+
+// A future whose loop is closed says so, whenever that happens: Result never hangs.
+func TestRunCoroutineThreadsafeAndAClosedLoop(t *testing.T) {
+	t.Run("before the call", func(t *testing.T) {
+		l, _ := newLoop(t)
+		_ = l.Close()
+		if _, err := aio.RunCoroutineThreadsafe(l, returns(1)).Result(t.Context()); !errors.Is(err, aio.ErrLoopClosed) {
+			t.Errorf("Result: %v", err)
+		}
+	})
+	t.Run("before the loop runs", func(t *testing.T) {
+		l, _ := newLoop(t)
+		cf := aio.RunCoroutineThreadsafe(l, returns(1))
+		_ = l.Close()
+		if _, err := cf.Result(t.Context()); !errors.Is(err, aio.ErrLoopClosed) {
+			t.Errorf("Result: %v", err)
+		}
+	})
+	t.Run("before the first step", func(t *testing.T) {
+		l, reports := newLoop(t)
+		cf := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { t.Error("it ran"); return nil }))
+		l.Stop()
+		_ = l.RunForever()
+		_ = l.Close()
+		if _, err := cf.Result(t.Context()); !errors.Is(err, aio.ErrLoopClosed) {
+			t.Errorf("Result: %v", err)
+		}
+		if len(*reports) != 1 || (*reports)[0].Task == nil {
+			t.Errorf("reports: %v, want the task that was pending", *reports)
+		}
+	})
+	t.Run("while the task waits", func(t *testing.T) {
+		l, halt := loopElsewhere(t)
+		l.CallSoonThreadsafe(func() { l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) })
+		started := make(chan struct{})
+		cf := aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (int, error) {
+			close(started)
+			return forever(ctx)
+		})
+		<-started
+		blocked := make(chan error)
+		go func() { _, err := cf.Result(context.Background()); blocked <- err }()
+		halt()
+		if err := <-blocked; !errors.Is(err, aio.ErrLoopClosed) {
+			t.Errorf("Result: %v", err)
+		}
+		if cf.Cancel() {
+			t.Error("the future could be cancelled after that")
+		}
+	})
+	t.Run("once the task is done", func(t *testing.T) {
+		t.Skip("BUG: a result that is there, but was not handed over in the last pass, is dropped")
+		l, _ := newLoop(t)
+		cf := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { l.Stop(); return nil }))
+		_ = l.RunForever()
+		_ = l.Close()
+		if _, err := cf.Result(t.Context()); err != nil {
+			t.Errorf("Result: %v", err)
+		}
+	})
+	t.Run("from many goroutines at once", func(t *testing.T) {
+		l, halt := loopElsewhere(t)
+		l.CallSoonThreadsafe(func() { l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) })
+		var wg sync.WaitGroup
+		reached := make(chan struct{}, 1000)
+		for range 4 {
+			wg.Go(func() {
+				for {
+					_, err := aio.RunCoroutineThreadsafe(l, returns(1)).Result(context.Background())
+					if errors.Is(err, aio.ErrLoopClosed) {
+						return
+					}
+					if err != nil {
+						t.Errorf("Result: %v", err)
+					}
+					select {
+					case reached <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		<-reached
+		halt()
+		wg.Wait()
+	})
+}
+
+func TestConcurrentFutureResultInItsOwnLoop(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		cf := aio.RunCoroutineThreadsafe(l, after(0, 3))
+		if _, err := cf.Result(ctx); !errors.Is(err, aio.ErrWrongGoroutine) {
+			t.Errorf("Result, where it would block the loop: %v", err)
+		}
+		if v, err := aio.WrapFuture(ctx, cf).Await(ctx); v != 3 || err != nil {
+			t.Errorf("WrapFuture: %v, %v", v, err)
+		}
+		if v, err := cf.Result(ctx); v != 3 || err != nil {
+			t.Errorf("Result once it is there: %v, %v", v, err)
+		}
+		return nil
+	})
+}
+
+// A virtual clock goes on while a task waits for what its own loop brings.
+func TestWrapFutureOfTheSameLoopDoesNotHoldAVirtualClock(t *testing.T) {
+	t.Skip("BUG: WrapFuture counts a coroutine of its own loop as work outside, and the clock never moves")
+	aiotest.Run(t, func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		cf := aio.RunCoroutineThreadsafe(l, after(time.Minute, 3))
+		v, err := aio.WrapFuture(ctx, cf).Await(ctx)
+		if v != 3 {
+			t.Errorf("got %v", v)
+		}
+		return err
+	})
+}
+
+func TestConcurrentFuture(t *testing.T) {
+	type future = *aio.ConcurrentFuture[int]
+	for name, tt := range map[string]struct {
+		settle    func(f future) error
+		value     int
+		err       error
+		cancelled bool
+	}{
+		"value":  {func(f future) error { return f.SetResult(3) }, 3, nil, false},
+		"error":  {func(f future) error { return f.SetException(errOne) }, 0, errOne, false},
+		"cancel": {func(f future) error { f.Cancel("enough"); return nil }, 0, aio.ErrCancelled, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log eventLog
+			f := aio.NewConcurrentFuture[int]()
+			f.AddDoneCallback(func() { log.add("before") })
+			select {
+			case <-f.Done():
+				t.Error("a new future is done")
+			default:
+			}
+			ctx, cancel := context.WithCancelCause(context.Background())
+			cancel(errTwo)
+			if _, err := f.Result(ctx); err != errTwo {
+				t.Errorf("Result of a future that is not done, without time: %v", err)
+			}
+			if err := tt.settle(f); err != nil {
+				t.Error(err)
+			}
+			f.AddDoneCallback(func() { log.add("after") })
+			log.want(t, "before after")
+			<-f.Done()
+			if v, err := f.Result(context.Background()); v != tt.value || !errors.Is(err, tt.err) || f.Cancelled() != tt.cancelled {
+				t.Errorf("Result: %v, %v, cancelled %v", v, err, f.Cancelled())
+			}
+			if err := f.SetResult(1); !errors.Is(err, aio.ErrInvalidState) {
+				t.Errorf("SetResult once more: %v", err)
+			}
+			if err := f.SetException(errTwo); !errors.Is(err, aio.ErrInvalidState) {
+				t.Errorf("SetException once more: %v", err)
+			}
+			if f.Cancel() != tt.cancelled || f.Cancelled() != tt.cancelled {
+				t.Error("Cancel once more changed it")
+			}
+		})
+	}
+	if err := panics(func() { _ = aio.NewConcurrentFuture[int]().SetException(nil) }); !errors.Is(err, aio.ErrUsage) {
+		t.Errorf("SetException(nil): %v", err)
+	}
+}
+
+// A callback is the user's code: what it panics with must not end the loop that settles the future.
+func TestConcurrentFutureCallbackPanics(t *testing.T) {
+	t.Skip("BUG: the panic of a done callback goes through the goroutine that runs the loop")
+	l, reports := newLoop(t)
+	cf := aio.RunCoroutineThreadsafe(l, returns(1))
+	cf.AddDoneCallback(func() { panic(errOne) })
+	if err := panics(func() { _, _ = aio.RunUntilComplete(l, after(time.Second, 1)) }); err != nil {
+		t.Errorf("the loop panicked with %v", err)
+	}
+	if len(*reports) != 1 || !errors.Is((*reports)[0].Err, errOne) {
+		t.Errorf("reports: %v", *reports)
+	}
+}
+
+// TASK-175
+func TestWrapFutureBringsAResultIntoTheLoop(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		good, bad, done := aio.NewConcurrentFuture[int](), aio.NewConcurrentFuture[int](), aio.NewConcurrentFuture[int]()
+		_ = done.SetResult(5)
+		g := aio.GatherResults(ctx, aio.WrapFuture(ctx, good), aio.WrapFuture(ctx, bad), aio.WrapFuture(ctx, done))
+		go func() { _, _ = good.SetResult(3), bad.SetException(errOne) }()
+		rs, err := g.Await(ctx)
+		if err != nil || rs[0] != (aio.Result[int]{Value: 3}) || rs[1] != (aio.Result[int]{Err: errOne}) || rs[2].Value != 5 {
+			t.Errorf("got %v, %v", rs, err)
+		}
+		return nil
+	})
+}
+
+// TASK-177
+func TestWrapFutureNeedsALoop(t *testing.T) {
+	cf := aio.NewConcurrentFuture[int]()
+	if err := panics(func() { aio.WrapFuture(context.Background(), cf) }); !errors.Is(err, aio.ErrNoRunningLoop) {
+		t.Errorf("without a loop: %v", err)
+	}
+	l, _ := newLoop(t)
+	f := aio.WrapFuture(l.Context(), cf)
+	if f.GetLoop() != l {
+		t.Error("it is not of the loop whose context was given")
+	}
+	_ = cf.SetResult(3)
+	if v, err := aio.RunUntilComplete(l, f); v != 3 || err != nil {
+		t.Errorf("got %v, %v", v, err)
+	}
+	_ = l.Close()
+	if err := panics(func() { aio.WrapFuture(l.Context(), cf) }); !errors.Is(err, aio.ErrLoopClosed) {
+		t.Errorf("with a closed loop: %v", err)
+	}
+}
+
+// TASK-178, TASK-179
+func TestWrapFutureCancelled(t *testing.T) {
+	var log eventLog
+	aiotest.Run(t, func(ctx context.Context) error {
+		cf := aio.NewConcurrentFuture[int]()
+		f := aio.WrapFuture(ctx, cf)
+		f.Cancel()
+		note(&log, "%s %v", state(f), cf.Cancelled())
+		spin(ctx, 1)
+		note(&log, "%v", cf.Cancelled())
+
+		cf = aio.NewConcurrentFuture[int]()
+		f = aio.WrapFuture(ctx, cf)
+		_ = cf.SetResult(42)
+		f.Cancel()
+		spin(ctx, 2)
+		v, err := cf.Result(ctx)
+		note(&log, "%s %d %v", state(f), v, err)
+		return nil
+	})
+	log.want(t, "cancelled false true cancelled 42 <nil>")
+}
+
+// TASK-250
+func TestWrapFutureOfACancelledOne(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		cf := aio.NewConcurrentFuture[int]()
+		f := aio.WrapFuture(ctx, cf)
+		cf.Cancel("enough")
+		_, err := f.Await(ctx)
+		var c *aio.CancelledError
+		if !f.Cancelled() || !errors.As(err, &c) || c.Message != "enough" {
+			t.Errorf("%v, %v", f, err)
+		}
+		return nil
+	})
+}
+
+// THR-001, THR-002, THR-005, THR-007
+func TestToThread(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		ctx = context.WithValue(ctx, contextKey{}, "mine")
+		v, err := aio.ToThread(ctx, func(ctx context.Context) (any, error) {
+			if aio.CurrentTask(ctx) != nil {
+				t.Error("the function runs in the task")
+			}
+			if err := aio.Sleep(ctx, 0); !errors.Is(err, aio.ErrWrongGoroutine) {
+				t.Errorf("Sleep beside the loop: %v", err)
+			}
+			return ctx.Value(contextKey{}), nil
+		})
+		if v != "mine" || err != nil {
+			t.Errorf("ToThread: %v, %v", v, err)
+		}
+		if v, err := aio.ToThread(ctx, func(context.Context) (int, error) { return 3, errOne }); v != 0 || err != errOne {
+			t.Errorf("an error: %v, %v", v, err)
+		}
+		var p *aio.PanicError
+		if _, err := aio.ToThread(ctx, func(context.Context) (int, error) { panic(errTwo) }); !errors.As(err, &p) || !errors.Is(err, errTwo) {
+			t.Errorf("a panic: %v", err)
+		}
+		if _, err := aio.ToThread(ctx, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }); err != aio.ErrGoexit {
+			t.Errorf("Goexit: %v", err)
+		}
+		if err := panics(func() { _, _ = aio.ToThread[int](ctx, nil) }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("nil: %v", err)
+		}
+		return nil
+	})
+	if _, err := aio.ToThread(context.Background(), func(context.Context) (int, error) { t.Error("it ran"); return 0, nil }); !errors.Is(err, aio.ErrNoRunningLoop) {
+		t.Errorf("without a loop: %v", err)
+	}
+}
+
+// THR-003
+func TestToThreadRunsEachFunctionOnce(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		var mu sync.Mutex
+		calls := map[int]int{}
+		var aws []aio.Awaitable[int]
+		for i := range 10 {
+			aws = append(aws, aio.Coro[int](func(ctx context.Context) (int, error) {
+				return aio.ToThread(ctx, func(context.Context) (int, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					calls[i]++
+					return i, nil
+				})
+			}))
+		}
+		vs, err := aio.Gather(ctx, aws...).Await(ctx)
+		for i := range 10 {
+			if err != nil || vs[i] != i || calls[i] != 1 {
+				t.Errorf("function %d: %v, %v, called %d times", i, vs, err, calls[i])
+			}
+		}
+		return nil
+	})
+}
+
+// THR-008
+func TestToThreadCancelledAtOnceWhileTheFunctionGoesOn(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		started, gate, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+		tk := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			return justErr(aio.ToThread(ctx, func(ctx context.Context) (int, error) {
+				close(started)
+				<-gate
+				ended <- ctx.Err()
+				return 0, nil
+			}))
+		}))
+		spin(ctx, 1)
+		<-started
+		tk.Cancel()
+		_, err := tk.Await(ctx)
+		if !tk.Cancelled() {
+			t.Errorf("ToThread: %v", err)
+		}
+		close(gate)
+		if err := <-ended; err != context.Canceled {
+			t.Errorf("the function's context: %v, want it to end with the task", err)
+		}
+		return nil
+	})
+}
+
+func justErr[T any](_ T, err error) error { return err }
+
+// LOOP-084: nil is the default executor, others are used when given.
+func TestRunInExecutor(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		mine := &countingExecutor{Executor: aio.NewExecutor(1)}
+		for _, ex := range []aio.Executor{nil, mine} {
+			elsewhere := false
+			v, err := aio.RunInExecutor(ctx, ex, func() (int, error) {
+				elsewhere = aio.CurrentTask(ctx) == nil
+				return 3, nil
+			}).Await(ctx)
+			if v != 3 || err != nil || !elsewhere {
+				t.Errorf("RunInExecutor: %v, %v, in another goroutine %v", v, err, elsewhere)
+			}
+		}
+		if mine.submitted != 1 {
+			t.Errorf("the executor was given %d jobs", mine.submitted)
+		}
+		if _, err := aio.RunInExecutor(ctx, mine, func() (int, error) { return 0, errOne }).Await(ctx); err != errOne {
+			t.Errorf("an error: %v", err)
+		}
+		mine.Shutdown(true)
+		if _, err := aio.RunInExecutor(ctx, mine, func() (int, error) { return 0, nil }).Await(ctx); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("after Shutdown: %v", err)
+		}
+		if err := panics(func() { aio.RunInExecutor[int](ctx, nil, nil) }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("nil: %v", err)
+		}
+		return nil
+	})
+	if err := panics(func() { aio.RunInExecutor(context.Background(), nil, func() (int, error) { return 0, nil }) }); !errors.Is(err, aio.ErrNoRunningLoop) {
+		t.Errorf("without a loop: %v", err)
+	}
+}
+
+// countingExecutor counts what it is asked to do. It is used by one goroutine.
+type countingExecutor struct {
+	aio.Executor
+	submitted int
+	shutdowns []bool
+}
+
+func (e *countingExecutor) Submit(ctx context.Context, job, skipped func()) error {
+	e.submitted++
+	return e.Executor.Submit(ctx, job, skipped)
+}
+
+func (e *countingExecutor) Shutdown(wait bool) {
+	e.shutdowns = append(e.shutdowns, wait)
+	e.Executor.Shutdown(wait)
+}
+
+// LOOP-085, LOOP-090
+func TestSetDefaultExecutor(t *testing.T) {
+	l, _ := newLoop(t)
+	if err := panics(func() { l.SetDefaultExecutor(nil) }); !errors.Is(err, aio.ErrUsage) {
+		t.Errorf("nil: %v", err)
+	}
+	mine := &countingExecutor{Executor: aio.NewExecutor(1)}
+	l.SetDefaultExecutor(mine)
+	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		return justErr(aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil }))
+	}))
+	if err != nil || mine.submitted != 1 {
+		t.Errorf("%v, the executor was given %d jobs", err, mine.submitted)
+	}
+	_ = l.Close()
+	if len(mine.shutdowns) != 1 || mine.shutdowns[0] {
+		t.Errorf("closing the loop made Shutdown calls with wait %v, want one without", mine.shutdowns)
+	}
+}
+
+// LOOP-086, LOOP-090: what ends after its loop is closed, cancelled before or not, goes nowhere.
+func TestExecutorJobEndsAfterItsLoop(t *testing.T) {
+	for _, cancel := range []bool{false, true} {
+		l, reports := newLoop(t)
+		ex := aio.NewExecutor(1)
+		l.SetDefaultExecutor(ex)
+		started, gate := make(chan struct{}), make(chan struct{})
+		f := aio.RunInExecutor(l.Context(), nil, func() (int, error) {
+			close(started)
+			<-gate
+			return 0, errOne
+		})
+		<-started
+		if cancel {
+			f.Cancel()
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		close(gate)
+		ex.Shutdown(true)
+		if f.Done() != cancel || len(*reports) != 0 {
+			t.Errorf("cancel %v: %v, reports %v", cancel, f, *reports)
+		}
+	}
+}
+
+// LOOP-088, LOOP-089
+func TestShutdownDefaultExecutor(t *testing.T) {
+	for _, used := range []bool{false, true} {
+		aiotest.Run(t, func(ctx context.Context) error {
+			l, _ := aio.GetRunningLoop(ctx)
+			job := func() (int, error) { return 3, nil }
+			var f *aio.Future[int]
+			if used {
+				f = aio.RunInExecutor(ctx, nil, job)
+			}
+			if err := l.ShutdownDefaultExecutor(ctx, aio.NoTimeout); err != nil {
+				t.Errorf("used %v: %v", used, err)
+			}
+			if used {
+				if v, err := f.Await(ctx); v != 3 || err != nil {
+					t.Errorf("the job from before: %v, %v", v, err)
+				}
+			}
+			if _, err := aio.RunInExecutor(ctx, nil, job).Await(ctx); !errors.Is(err, aio.ErrUsage) {
+				t.Errorf("used %v: RunInExecutor afterwards: %v", used, err)
+			}
+			if _, err := aio.ToThread(ctx, func(context.Context) (int, error) { return job() }); !errors.Is(err, aio.ErrUsage) {
+				t.Errorf("used %v: ToThread afterwards: %v", used, err)
+			}
+			mine := aio.NewExecutor(1)
+			defer mine.Shutdown(true)
+			if v, err := aio.RunInExecutor(ctx, mine, job).Await(ctx); v != 3 || err != nil {
+				t.Errorf("used %v: another executor afterwards: %v, %v", used, v, err)
+			}
+			return nil
+		})
+	}
+}
+
+// LOOP-087
+func TestShutdownDefaultExecutorTimeout(t *testing.T) {
+	var logged bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	defer slog.SetDefault(before)
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		err := aio.Run(func(ctx context.Context) error {
+			defer close(gate)
+			l, _ := aio.GetRunningLoop(ctx)
+			f := aio.RunInExecutor(ctx, nil, func() (int, error) { <-gate; return 0, nil })
+			start := time.Now()
+			err := l.ShutdownDefaultExecutor(ctx, time.Minute)
+			if took := time.Since(start); took != time.Minute || f.Done() {
+				t.Errorf("it returned after %v with the job %v", took, f)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if !strings.Contains(logged.String(), "did not finish in time") {
+		t.Errorf("the log has %q", &logged)
+	}
+}
+
+func TestNewExecutorNeedsWorkers(t *testing.T) {
+	for _, n := range []int{0, -1} {
+		if err := panics(func() { aio.NewExecutor(n) }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("%d workers: %v", n, err)
+		}
+	}
+}
+
+func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ex := aio.NewExecutor(2)
+		started, gate := make(chan struct{}, 10), make(chan struct{})
+		for range 6 {
+			err := ex.Submit(t.Context(), func() { started <- struct{}{}; <-gate }, func() { t.Error("a job was skipped") })
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		for want := 2; want <= 6; want++ {
+			synctest.Wait()
+			if len(started) != want {
+				t.Errorf("%d jobs have begun, want %d", len(started), want)
+			}
+			gate <- struct{}{}
+		}
+		close(gate)
+		ex.Shutdown(true)
+		if err := ex.Submit(t.Context(), func() { t.Error("it ran") }, func() { t.Error("skipped") }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("Submit after Shutdown: %v", err)
+		}
+	})
+}
+
+// Shutdown(true) waits for every job, also those that have not begun; Shutdown(false) for none.
+func TestExecutorShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ex := aio.NewExecutor(1)
+		gate := make(chan struct{})
+		var ran []int
+		for i := range 3 {
+			if err := ex.Submit(t.Context(), func() { <-gate; ran = append(ran, i) }, func() { t.Error("a job was skipped") }); err != nil {
+				t.Error(err)
+			}
+		}
+		ex.Shutdown(false)
+		down := false
+		go func() { ex.Shutdown(true); down = true }()
+		if synctest.Wait(); down {
+			t.Error("Shutdown did not wait")
+		}
+		close(gate)
+		if synctest.Wait(); !down || len(ran) != 3 {
+			t.Errorf("Shutdown returned: %v, jobs that ran: %v", down, ran)
+		}
+	})
+}
+
+func TestExecutorJobCancelledBeforeItBeginsNeverRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ex := aio.NewExecutor(1)
+		gate := make(chan struct{})
+		err := aio.Run(func(ctx context.Context) error {
+			first := aio.RunInExecutor(ctx, ex, func() (int, error) { <-gate; return 1, nil })
+			synctest.Wait()
+			second := aio.RunInExecutor(ctx, ex, func() (int, error) { t.Error("it ran"); return 2, nil })
+			third := aio.RunInExecutor(ctx, ex, func() (int, error) { return 3, nil })
+			second.Cancel()
+			spin(ctx, 1)
+			synctest.Wait()
+			close(gate)
+			for _, f := range []*aio.Future[int]{first, third} {
+				if _, err := f.Await(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+			if !second.Cancelled() {
+				t.Errorf("the job is %v", second)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		ex.Shutdown(true)
+	})
+}
+
+// A virtual clock waits for jobs, however long they take, and counts those it has given up.
+func TestExecutorHoldsAVirtualClock(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		gate := make(chan struct{})
+		now := clock(ctx)
+		f := aio.RunInExecutor(ctx, nil, func() (time.Duration, error) { <-gate; return 0, nil })
+		sleeper := aio.CreateTask(ctx, after(time.Hour, 1))
+		spin(ctx, 1)
+		close(gate)
+		if _, err := f.Await(ctx); err != nil || now() != 0 {
+			t.Errorf("the job ended %v after its start, %v", now(), err)
+		}
+		_, err := sleeper.Await(ctx)
+		return err
+	})
+}
