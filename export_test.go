@@ -9,16 +9,3 @@ func Heapify[T any](h []T, less func(a, b T) bool)           { heapify(h, less) 
 
 // Timers returns how many timers l holds, and how many of them are cancelled.
 func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers.cancelled }
-
-// CountPasses runs l until done reports true between two passes, and returns their number.
-func CountPasses(l *Loop, done func() bool) (n int, err error) {
-	if err := l.begin(); err != nil {
-		return 0, err
-	}
-	defer l.end()
-	for !done() {
-		l.turn()
-		n++
-	}
-	return n, nil
-}

@@ -55,8 +55,8 @@ func eachStart(t *testing.T, f func(t *testing.T, ctx context.Context, l *aio.Lo
 	}
 }
 
-// fails is a body that returns err after d.
-func fails(d time.Duration, err error) func(ctx context.Context) error {
+// failsAfter is a body that returns err after d.
+func failsAfter(d time.Duration, err error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		if e := aio.Sleep(ctx, d); e != nil {
 			return e
@@ -151,7 +151,7 @@ func TestTaskGroupTaskFailsWhileItWaits(t *testing.T) {
 		start := l.Time()
 		var sibling *aio.Task[struct{}]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			tg.Go(fails(time.Minute, errChild))
+			tg.Go(failsAfter(time.Minute, errChild))
 			sibling = tg.Go(func(ctx context.Context) error {
 				err := aio.Sleep(ctx, time.Hour)
 				matches(t, "Sleep of the sibling", err, aio.ErrCancelled)
@@ -170,7 +170,7 @@ func TestTaskGroupTaskFailsWhileTheBodyIsSuspended(t *testing.T) {
 	for _, swallow := range []bool{false, true} {
 		eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				tg.Go(fails(time.Minute, errChild))
+				tg.Go(failsAfter(time.Minute, errChild))
 				err := aio.Sleep(ctx, time.Hour)
 				matches(t, "Sleep", err, aio.ErrCancelled)
 				same(t, "the context has ended", ctx.Err() != nil, true)
@@ -190,7 +190,7 @@ func TestTaskGroupCollectsErrorsInOrder(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			tg.Go(failsInCleanup(errOther))
-			tg.Go(fails(time.Minute, errChild))
+			tg.Go(failsAfter(time.Minute, errChild))
 			tg.Go(sleeps(time.Hour))
 			return nil
 		})
@@ -199,7 +199,7 @@ func TestTaskGroupCollectsErrorsInOrder(t *testing.T) {
 
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			tg.Go(failsInCleanup(errOther))
-			tg.Go(fails(time.Minute, errChild))
+			tg.Go(failsAfter(time.Minute, errChild))
 			_ = aio.Sleep(ctx, time.Hour)
 			return errBody
 		})
@@ -234,7 +234,7 @@ func TestTaskGroupBodyTurnsItsCancellationIntoAnError(t *testing.T) {
 			"a scope inside": func(ctx context.Context) error { return aio.Timeout(ctx, aio.NoTimeout, failsInCleanup(errBody)) },
 		} {
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				tg.Go(fails(time.Minute, errChild))
+				tg.Go(failsAfter(time.Minute, errChild))
 				return body(ctx)
 			})
 			grouped(t, err, errChild, errBody)
@@ -303,7 +303,7 @@ func TestTaskGroupOwnerIsCancelledAndSomethingFails(t *testing.T) {
 		"a task fails in its cleanup":   {failsInCleanup(errChild), sleeps(time.Hour), errChild},
 		"a task fails, no body":         {failsInCleanup(errChild), nil, errChild},
 		"a task fails while the body takes its time": {
-			fails(time.Minute, errChild),
+			failsAfter(time.Minute, errChild),
 			func(ctx context.Context) error {
 				err := aio.Sleep(ctx, time.Hour)
 				_ = aio.Sleep(ctx, time.Hour)
@@ -387,7 +387,7 @@ func TestTaskGroupOuterTaskFails(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
 		var child *aio.Task[struct{}]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, outer *aio.TaskGroup) error {
-			outer.Go(fails(time.Minute, errOther))
+			outer.Go(failsAfter(time.Minute, errOther))
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, inner *aio.TaskGroup) error {
 				child = inner.Go(sleeps(time.Hour))
 				return nil
@@ -407,7 +407,7 @@ func TestTaskGroupInnerTaskFails(t *testing.T) {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, outer *aio.TaskGroup) error {
 			outerTask = outer.Go(sleeps(time.Hour))
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, inner *aio.TaskGroup) error {
-				inner.Go(fails(time.Minute, errChild))
+				inner.Go(failsAfter(time.Minute, errChild))
 				return nil
 			})
 		})
@@ -422,8 +422,8 @@ func TestTaskGroupInnerAndOuterTaskFailTogether(t *testing.T) {
 		task := aio.CurrentTask(ctx)
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, outer *aio.TaskGroup) error {
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, inner *aio.TaskGroup) error {
-				inner.Go(fails(time.Minute, errChild))
-				outer.Go(fails(time.Minute, errOther))
+				inner.Go(failsAfter(time.Minute, errChild))
+				outer.Go(failsAfter(time.Minute, errOther))
 				return nil
 			})
 			grouped(t, err, errChild)
@@ -473,7 +473,7 @@ func TestTaskGroupKeepsAnOlderRequest(t *testing.T) {
 		task.Cancel()
 		matches(t, "Sleep", aio.Sleep(ctx, 0), aio.ErrCancelled)
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			tg.Go(fails(time.Minute, errChild))
+			tg.Go(failsAfter(time.Minute, errChild))
 			return aio.Sleep(ctx, time.Hour)
 		})
 		grouped(t, err, errChild)
@@ -492,7 +492,7 @@ func TestTaskGroupSiblingSwallowsItsCancellation(t *testing.T) {
 				matches(t, "Sleep", aio.Sleep(ctx, time.Hour), aio.ErrCancelled)
 				return 5, nil
 			})
-			tg.Go(fails(time.Minute, errChild))
+			tg.Go(failsAfter(time.Minute, errChild))
 			return nil
 		})
 		grouped(t, err, errChild)
@@ -558,7 +558,7 @@ func TestTaskGroupRefusesTasks(t *testing.T) {
 				refused("in a task that is being cancelled", tg)
 				return err
 			})
-			tg.Go(fails(time.Minute, errChild))
+			tg.Go(failsAfter(time.Minute, errChild))
 			err := aio.Sleep(ctx, time.Hour)
 			refused("in the body, after a task failed", tg)
 			return err
@@ -574,7 +574,7 @@ func TestTaskGroupRefusesTasks(t *testing.T) {
 				tg.Go(never)
 				return nil
 			})
-			tg.Go(fails(time.Minute, errChild))
+			tg.Go(failsAfter(time.Minute, errChild))
 			return nil
 		})
 		grouped(t, err, errChild, aio.ErrUsage)
