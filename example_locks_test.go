@@ -1,0 +1,375 @@
+package aio_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// A lock is for a section that awaits in the middle.
+func ExampleLock() {
+	var lock aio.Lock
+	balance := 100
+	withdraw := func(ctx context.Context, amount int) error {
+		return lock.With(ctx, func(ctx context.Context) error {
+			if balance < amount {
+				fmt.Println("refused:", amount)
+				return nil
+			}
+			if err := aio.Sleep(ctx, time.Millisecond); err != nil { // asks the bank
+				return err
+			}
+			balance -= amount
+			fmt.Println("paid out:", amount)
+			return nil
+		})
+	}
+	err := aio.Run(func(ctx context.Context) error {
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for _, amount := range []int{70, 60, 30} {
+				tg.Go(func(ctx context.Context) error { return withdraw(ctx, amount) })
+			}
+			return nil
+		})
+	})
+	fmt.Println("left:", balance, err)
+	// Output:
+	// paid out: 70
+	// refused: 60
+	// paid out: 30
+	// left: 0 <nil>
+}
+
+func ExampleEvent() {
+	err := aio.Run(func(ctx context.Context) error {
+		var start aio.Event
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for _, name := range []string{"Ann", "Bob", "Cid"} {
+				tg.Go(func(ctx context.Context) error {
+					fmt.Println(name, "is ready")
+					if err := start.Wait(ctx); err != nil {
+						return err
+					}
+					fmt.Println(name, "runs")
+					return nil
+				})
+			}
+			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+			fmt.Println("go!")
+			start.Set()
+			return nil
+		})
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Ann is ready
+	// Bob is ready
+	// Cid is ready
+	// go!
+	// Ann runs
+	// Bob runs
+	// Cid runs
+}
+
+// A condition lets a task wait until some state is as it needs it.
+func ExampleCondition() {
+	err := aio.Run(func(ctx context.Context) error {
+		var changed aio.Condition
+		temperature := 20
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for _, limit := range []int{22, 21} {
+				tg.Go(func(ctx context.Context) error {
+					return changed.With(ctx, func(ctx context.Context) error {
+						if err := changed.WaitFor(ctx, func() bool { return temperature >= limit }); err != nil {
+							return err
+						}
+						fmt.Println(limit, "degrees reached")
+						return nil
+					})
+				})
+			}
+			for temperature < 22 {
+				if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+					return err
+				}
+				err := changed.With(ctx, func(context.Context) error {
+					temperature++
+					changed.NotifyAll()
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 21 degrees reached
+	// 22 degrees reached
+}
+
+// A semaphore limits how many tasks do something at the same time.
+func ExampleSemaphore() {
+	err := aio.Run(func(ctx context.Context) error {
+		connections := aio.NewSemaphore(2)
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for page := 1; page <= 4; page++ {
+				tg.Go(func(ctx context.Context) error {
+					return connections.With(ctx, func(ctx context.Context) error {
+						fmt.Println("fetching page", page)
+						err := aio.Sleep(ctx, 0) // the others have their turn while it comes
+						fmt.Println("got page", page)
+						return err
+					})
+				})
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// fetching page 1
+	// fetching page 2
+	// got page 1
+	// got page 2
+	// fetching page 3
+	// fetching page 4
+	// got page 3
+	// got page 4
+}
+
+// Releasing a bounded semaphore once too often is a mistake in the program: it panics, which becomes
+// the error of the task.
+func ExampleNewBoundedSemaphore() {
+	err := aio.Run(func(ctx context.Context) error {
+		seats := aio.NewBoundedSemaphore(1)
+		if err := seats.Acquire(ctx); err != nil {
+			return err
+		}
+		seats.Release()
+		seats.Release()
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// aio: Semaphore.Release: released more often than acquired
+}
+
+func ExampleBarrier() {
+	err := aio.Run(func(ctx context.Context) error {
+		barrier := aio.NewBarrier(3)
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for _, name := range []string{"Ann", "Bob", "Cid"} {
+				tg.Go(func(ctx context.Context) error {
+					for round := 1; round <= 2; round++ {
+						fmt.Println(name, "ends round", round)
+						index, err := barrier.Wait(ctx)
+						if err != nil {
+							return err
+						}
+						if index == barrier.Parties()-1 {
+							fmt.Println("all have ended round", round)
+						}
+					}
+					return nil
+				})
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Ann ends round 1
+	// Bob ends round 1
+	// Cid ends round 1
+	// all have ended round 1
+	// Cid ends round 2
+	// Ann ends round 2
+	// Bob ends round 2
+	// all have ended round 2
+}
+
+// Workers take jobs until all are done; then they are told to go home.
+func ExampleQueue() {
+	err := aio.Run(func(ctx context.Context) error {
+		jobs := aio.NewQueue[int](0)
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for _, worker := range []string{"Ann", "Bob"} {
+				tg.Go(func(ctx context.Context) error {
+					for job, err := range jobs.All(ctx) {
+						if err != nil {
+							return err
+						}
+						if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil { // works on it
+							return err
+						}
+						fmt.Println(worker, "has done job", job)
+						jobs.TaskDone()
+					}
+					fmt.Println(worker, "goes home")
+					return nil
+				})
+			}
+			for job := 1; job <= 4; job++ {
+				if err := jobs.Put(ctx, job); err != nil {
+					return err
+				}
+			}
+			if err := jobs.Join(ctx); err != nil {
+				return err
+			}
+			fmt.Println("all jobs are done")
+			jobs.Shutdown(false)
+			return nil
+		})
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Ann has done job 1
+	// Bob has done job 2
+	// Ann has done job 3
+	// Bob has done job 4
+	// all jobs are done
+	// Ann goes home
+	// Bob goes home
+}
+
+// A queue with a limit holds its producer back. A producer that has no more says so by Shutdown,
+// and the consumer's loop ends when it has taken what is left.
+func ExampleQueue_All() {
+	err := aio.Run(func(ctx context.Context) error {
+		lines := aio.NewQueue[string](1)
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				defer lines.Shutdown(false)
+				for _, line := range []string{"one", "two", "three"} {
+					if err := lines.Put(ctx, line); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			for line, err := range lines.All(ctx) {
+				if err != nil {
+					return err
+				}
+				fmt.Println(line)
+			}
+			fmt.Println("no more")
+			return nil
+		})
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// one
+	// two
+	// three
+	// no more
+}
+
+// Putting without waiting fails if there is no room.
+func ExampleQueue_PutNowait() {
+	queue := aio.NewQueue[string](2)
+	for _, item := range []string{"a", "b", "c"} {
+		fmt.Println(item, queue.PutNowait(item))
+	}
+	// Output:
+	// a <nil>
+	// b <nil>
+	// c aio: queue is full
+}
+
+// drain prints what a queue holds.
+func drain[T any](queue *aio.Queue[T]) {
+	for !queue.Empty() {
+		item, err := queue.GetNowait()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(item)
+	}
+}
+
+func ExampleNewLifoQueue() {
+	undo := aio.NewLifoQueue[string](0)
+	for _, step := range []string{"type", "paste", "delete"} {
+		if err := undo.PutNowait(step); err != nil {
+			fmt.Println(err)
+		}
+	}
+	drain(undo)
+	// Output:
+	// delete
+	// paste
+	// type
+}
+
+// Jobs of equal priority come out in the order in which they went in only if that is a part of the
+// comparison.
+func ExampleNewPriorityQueue() {
+	type job struct {
+		priority, number int
+		name             string
+	}
+	jobs := aio.NewPriorityQueue(0, func(a, b job) int {
+		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.number, b.number))
+	})
+	for number, j := range []job{
+		{priority: 2, name: "wash up"},
+		{priority: 1, name: "cook"},
+		{priority: 2, name: "sweep"},
+		{priority: 1, name: "lay the table"},
+	} {
+		j.number = number
+		if err := jobs.PutNowait(j); err != nil {
+			fmt.Println(err)
+		}
+	}
+	for !jobs.Empty() {
+		j, err := jobs.GetNowait()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(j.priority, j.name)
+	}
+	// Output:
+	// 1 cook
+	// 1 lay the table
+	// 2 wash up
+	// 2 sweep
+}
+
+func ExampleNewOrderedQueue() {
+	numbers := aio.NewOrderedQueue[int](0)
+	for _, n := range []int{3, 1, 2} {
+		if err := numbers.PutNowait(n); err != nil {
+			fmt.Println(err)
+		}
+	}
+	drain(numbers)
+	// Output:
+	// 1
+	// 2
+	// 3
+}
