@@ -38,6 +38,9 @@ func returns[T any](v T) aio.Coro[T] {
 	return func(context.Context) (T, error) { return v, nil }
 }
 
+// forever is a coroutine that ends only when it is cancelled.
+func forever(ctx context.Context) (int, error) { return aio.CreateFuture[int](ctx).Await(ctx) }
+
 // newLoop returns a loop with a virtual clock that is closed when the test ends, and the reports
 // that reach its exception handler.
 func newLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {

@@ -93,8 +93,8 @@ type settable interface {
 	SetException(error) error
 }
 
-// machine runs one program.
-type machine struct {
+// interpreter runs one program.
+type interpreter struct {
 	prog    program
 	loop    *aio.Loop
 	start   time.Time
@@ -107,7 +107,7 @@ type machine struct {
 
 // frame is what a coroutine instance knows.
 type frame struct {
-	m        *machine
+	m        *interpreter
 	label    string
 	timeouts []*aio.TimeoutScope
 	groups   []*aio.TaskGroup
@@ -115,7 +115,7 @@ type frame struct {
 
 // run returns the trace of the program.
 func run(p program, debug bool) []string {
-	m := &machine{
+	m := &interpreter{
 		prog:    p,
 		loop:    aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true, Debug: debug}),
 		slots:   map[string]awaitable{},
@@ -127,7 +127,7 @@ func run(p program, debug bool) []string {
 	m.start = m.loop.Time()
 	m.loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 		if strings.HasPrefix(ec.Message, "exception in callback") {
-			m.log("loop", "handler "+outcome(ec.Err))
+			m.log("loop", "handler "+errorText(ec.Err))
 		}
 	})
 	v, err := aio.RunUntilComplete(m.loop, aio.Coro[any](func(ctx context.Context) (any, error) {
@@ -140,7 +140,7 @@ func run(p program, debug bool) []string {
 	case errors.Is(err, aio.ErrDeadlock):
 		m.log("loop", "deadlock")
 	case err != nil:
-		m.log("loop", "run "+outcome(err))
+		m.log("loop", "run "+errorText(err))
 	default:
 		m.log("loop", "run ok:"+value(v))
 	}
@@ -174,7 +174,7 @@ func makeObject(kind string, n int) any {
 	panic("conformance: unknown kind of object " + kind)
 }
 
-func (m *machine) log(label, text string) {
+func (m *interpreter) log(label, text string) {
 	m.trace = append(m.trace, fmt.Sprintf("%d %s %s", m.loop.Time().Sub(m.start)/tick, label, text))
 }
 
@@ -184,7 +184,7 @@ func value(v any) string {
 	case nil:
 		return "nil"
 	case error:
-		return outcome(v)
+		return errorText(v)
 	case []any:
 		parts := make([]string, len(v))
 		for i, x := range v {
@@ -195,8 +195,8 @@ func value(v any) string {
 	return fmt.Sprint(v)
 }
 
-// outcome is the text of an error.
-func outcome(err error) string {
+// errorText is the text of an error.
+func errorText(err error) string {
 	if e, ok := err.(progError); ok {
 		return "error:" + string(e)
 	}
@@ -207,7 +207,7 @@ func outcome(err error) string {
 	case errors.As(err, &group) && !errors.As(err, &cancelled):
 		parts := make([]string, len(group.Errors))
 		for i, e := range group.Errors {
-			parts[i] = outcome(e)
+			parts[i] = errorText(e)
 		}
 		return "group(" + strings.Join(parts, ",") + ")"
 	case errors.As(err, &cancelled):
@@ -242,7 +242,7 @@ func outcome(err error) string {
 }
 
 // call runs a coroutine as the instance label.
-func (m *machine) call(ctx context.Context, fn, label string) (v any, err error) {
+func (m *interpreter) call(ctx context.Context, fn, label string) (v any, err error) {
 	m.log(label, "begin")
 	stmts := m.prog.Coros[fn]
 	if n := len(stmts); n > 0 && stmts[n-1].op() == "return" {
@@ -251,7 +251,7 @@ func (m *machine) call(ctx context.Context, fn, label string) (v any, err error)
 	}
 	f := &frame{m: m, label: label}
 	if err := f.block(ctx, stmts); err != nil {
-		m.log(label, "end "+outcome(err))
+		m.log(label, "end "+errorText(err))
 		return nil, err
 	}
 	m.log(label, "end ok:"+value(v))
@@ -298,7 +298,7 @@ func (f *frame) source(raw json.RawMessage, label string) aio.Awaitable[any] {
 func (f *frame) logged(what string, v any, show bool, err error) error {
 	switch {
 	case err != nil:
-		f.log("%s %s", what, outcome(err))
+		f.log("%s %s", what, errorText(err))
 	case show:
 		f.log("%s ok:%s", what, value(v))
 	default:
@@ -411,7 +411,7 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 		default:
 			v, err := x.Result()
 			if err != nil {
-				f.log("state %s %s", name, outcome(err))
+				f.log("state %s %s", name, errorText(err))
 			} else {
 				f.log("state %s ok:%s", name, value(v))
 			}
@@ -508,7 +508,7 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 			return f.block(ctx, s.body(1))
 		})
 		if err != nil {
-			f.log("timeout %s expired=%t", outcome(err), scope.Expired())
+			f.log("timeout %s expired=%t", errorText(err), scope.Expired())
 		} else {
 			f.log("timeout ok expired=%t", scope.Expired())
 		}
@@ -612,7 +612,7 @@ func (f *frame) wait(ctx context.Context, s statement) error {
 		return err
 	})
 	if err != nil {
-		f.log("wait %s", outcome(err))
+		f.log("wait %s", errorText(err))
 		return err
 	}
 	in := func(set []awaitable) string {
@@ -647,9 +647,9 @@ func (f *frame) asCompleted(ctx context.Context, s statement) error {
 		case err == nil:
 			f.log("as_completed %d ok:%s", i, value(v))
 		case errors.As(err, &prog) && !errors.As(err, new(*aio.GroupError)):
-			f.log("as_completed %d %s", i, outcome(err))
+			f.log("as_completed %d %s", i, errorText(err))
 		default:
-			f.log("as_completed %s", outcome(err))
+			f.log("as_completed %s", errorText(err))
 			return err
 		}
 		i++
@@ -668,7 +668,7 @@ func (f *frame) try(ctx context.Context, s statement) (err error) {
 	if err == nil {
 		return nil
 	}
-	text := outcome(err)
+	text := errorText(err)
 	kind, _, _ := strings.Cut(text, ":")
 	kind, _, _ = strings.Cut(kind, "(")
 	for _, k := range s.strs(1) {

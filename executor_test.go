@@ -51,7 +51,7 @@ func TestRunCoroutineThreadsafe(t *testing.T) {
 	if v, err := aio.RunCoroutineThreadsafe(l, after(0, 3)).Result(ctx); v != 3 || err != nil {
 		t.Errorf("a value: %v, %v", v, err)
 	}
-	if _, err := aio.RunCoroutineThreadsafe(l, fails(0, errOne)).Result(ctx); err != errOne {
+	if _, err := aio.RunCoroutineThreadsafe(l, failsLater(0, errOne)).Result(ctx); err != errOne {
 		t.Errorf("an error: %v", err)
 	}
 	var p *aio.PanicError
@@ -151,7 +151,7 @@ func TestRunCoroutineThreadsafeFromManyGoroutines(t *testing.T) {
 				t.Errorf("goroutine %d: %v, %v", i, v, err)
 			}
 			mine := errors.New("mine")
-			if _, err := aio.RunCoroutineThreadsafe(l, fails(0, mine)).Result(t.Context()); err != mine {
+			if _, err := aio.RunCoroutineThreadsafe(l, failsLater(0, mine)).Result(t.Context()); err != mine {
 				t.Errorf("goroutine %d: %v", i, err)
 			}
 		})

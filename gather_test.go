@@ -43,9 +43,6 @@ func note(log *eventLog, format string, args ...any) {
 	}
 }
 
-// forever is a coroutine that ends only when it is cancelled.
-func forever(ctx context.Context) (int, error) { return aio.CreateFuture[int](ctx).Await(ctx) }
-
 // after is a coroutine that returns v after d.
 func after[T any](d time.Duration, v T) aio.Coro[T] {
 	return func(ctx context.Context) (T, error) { return v, aio.Sleep(ctx, d) }

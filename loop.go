@@ -81,8 +81,10 @@ type LoopOptions struct {
 	// Debug turns debug mode on, as does the environment variable AIO_DEBUG with any value but
 	// the empty one.
 	Debug bool
-	// VirtualClock has the loop live in a time of its own, see clock.go: waiting takes no time,
-	// and a deadlock ends the run with a *DeadlockError.
+	// VirtualClock has the loop live in a time of its own, which stands still while anything is
+	// ready and then jumps to the next timer: waiting takes no time, and a deadlock ends the run
+	// with a *DeadlockError. A job of ToThread is real work, which the clock waits for, so it never
+	// times out; to test that, run a loop with a real clock in a bubble of testing/synctest.
 	VirtualClock bool
 }
 
@@ -106,7 +108,8 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 }
 
 // Context returns the context of the loop itself, for the calls that want to know their loop
-// outside of a task: before the loop runs, and in callbacks. It cannot be used to await.
+// outside of a task: before the loop runs, and in callbacks. It belongs to no task and ends when the
+// loop is closed, so inside a task pass on the task's own.
 func (l *Loop) Context() context.Context { return l.ctx }
 
 // check panics unless the caller holds the token or the loop does not run.

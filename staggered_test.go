@@ -12,8 +12,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// fails is a coroutine that fails with err after d.
-func fails(d time.Duration, err error) aio.Coro[string] {
+// failsLater is a coroutine that fails with err after d.
+func failsLater(d time.Duration, err error) aio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		if err := aio.Sleep(ctx, d); err != nil {
 			return "", err
@@ -52,13 +52,13 @@ func TestStaggeredRace(t *testing.T) {
 		{"nobody", aio.NoTimeout, nil, `"" -1 [] <nil>`, 0},
 		{"the first succeeds", aio.NoTimeout, coros{returns("a"), returns("b")}, `"a" 0 [-] <nil>`, 0},
 		{"the first succeeds before the delay", time.Second, coros{after(time.Millisecond, "a"), returns("b")}, `"a" 0 [-] <nil>`, time.Millisecond},
-		{"the first fails", aio.NoTimeout, coros{fails(0, errOne), returns("b"), returns("c")}, `"b" 1 [one -] <nil>`, 0},
-		{"all fail", aio.NoTimeout, coros{fails(time.Second, errOne), fails(time.Second, errTwo)}, `"" -1 [one two] <nil>`, 2 * time.Second},
+		{"the first fails", aio.NoTimeout, coros{failsLater(0, errOne), returns("b"), returns("c")}, `"b" 1 [one -] <nil>`, 0},
+		{"all fail", aio.NoTimeout, coros{failsLater(time.Second, errOne), failsLater(time.Second, errTwo)}, `"" -1 [one two] <nil>`, 2 * time.Second},
 		{"the first hangs", time.Second, coros{hangs, returns("b"), returns("c")}, `"b" 1 [cancelled -] <nil>`, time.Second},
 		{"the first is slow and wins", time.Second, coros{after(1500*time.Millisecond, "a"), hangs, returns("c")}, `"a" 0 [- cancelled] <nil>`, 1500 * time.Millisecond},
-		{"without delay one after another", aio.NoTimeout, coros{fails(time.Minute, errOne), after(time.Minute, "b")}, `"b" 1 [one -] <nil>`, 2 * time.Minute},
-		{"a failure starts the next at once", time.Hour, coros{fails(time.Second, errOne), fails(time.Second, errTwo), after(time.Second, "c")}, `"c" 2 [one two -] <nil>`, 3 * time.Second},
-		{"the winner's value is empty", aio.NoTimeout, coros{fails(0, errOne), returns("")}, `"" 1 [one -] <nil>`, 0},
+		{"without delay one after another", aio.NoTimeout, coros{failsLater(time.Minute, errOne), after(time.Minute, "b")}, `"b" 1 [one -] <nil>`, 2 * time.Minute},
+		{"a failure starts the next at once", time.Hour, coros{failsLater(time.Second, errOne), failsLater(time.Second, errTwo), after(time.Second, "c")}, `"c" 2 [one two -] <nil>`, 3 * time.Second},
+		{"the winner's value is empty", aio.NoTimeout, coros{failsLater(0, errOne), returns("")}, `"" 1 [one -] <nil>`, 0},
 		{"delay zero", 0, coros{hangs, hangs, returns("c")}, `"c" 2 [cancelled cancelled -] <nil>`, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestStaggeredRaceOfEagerTasks(t *testing.T) {
 	l, _ := newLoop(t)
 	l.SetTaskFactory(aio.EagerTaskFactory)
 	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
-		got := outcome(aio.StaggeredRace(ctx, time.Second, fails(0, errOne), after(time.Hour, "late"), returns("c"), returns("d")))
+		got := outcome(aio.StaggeredRace(ctx, time.Second, failsLater(0, errOne), after(time.Hour, "late"), returns("c"), returns("d")))
 		if want := `"c" 2 [one cancelled -] <nil>`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

@@ -19,6 +19,9 @@ import (
 //   - if an error of a task, future or callback reaches the exception handler, which it does at
 //     the latest when the loop is closed.
 //
+// Jobs of ToThread are waited for in real time, see aio.LoopOptions. A test of what happens when one
+// takes too long is better run by aio.Run in a bubble of testing/synctest.
+//
 // The body of the test, and any task, may call t.FailNow, t.Fatal and t.Skip, which end the test.
 // Signals are left alone.
 func Run(t testing.TB, main func(ctx context.Context) error) {
