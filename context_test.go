@@ -335,7 +335,11 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 							end()
 							<-c.Done()
 						} else {
-							go end()
+							loop, err := aio.GetRunningLoop(ctx)
+							if err != nil {
+								return err
+							}
+							loop.CallSoon(end) // when the await has begun
 						}
 						err := await(c, f, child)
 						var ce *aio.CancelledError
@@ -372,6 +376,34 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 	}
 }
 
+// A context that ends in the very moment in which an await begins ends it all the same.
+func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
+	t.Skip("BUG: arm sees the context open, parking sees it ended and does not watch it: the await never ends")
+	err := aio.Run(func(ctx context.Context) error {
+		for i := range 20_000 {
+			c, cancel := context.WithCancel(ctx)
+			var ready, begun atomic.Bool
+			go func() {
+				ready.Store(true)
+				for n := i % 500; n > 0 || !begun.Load(); n-- { // try all moments
+				}
+				cancel()
+			}()
+			for !ready.Load() {
+				runtime.Gosched()
+			}
+			begun.Store(true)
+			if _, err := forever(c); !errors.Is(err, aio.ErrCancelled) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // An await with a derived context that does not suspend is not ended by it.
 func TestContextDerivedAndEndedLetsDoneFuturesThrough(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -405,7 +437,6 @@ func TestContextOfAnotherTaskSuspendsTheCaller(t *testing.T) {
 
 // The end of a derived context by the task's own cancellation is that cancellation, not one more.
 func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
-	t.Skip("BUG: watchEnded cancels what is awaited a second time when the derived context ended with the task's own")
 	for range 20 { // what a second one would come by is a goroutine
 		err := aio.Run(func(ctx context.Context) error {
 			child := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
@@ -439,7 +470,6 @@ func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
 
 // The virtual clock must not take the wait for a derived context for a deadlock, nor jump over it.
 func TestContextDerivedEndsAnAwaitUnderAVirtualClock(t *testing.T) {
-	t.Skip("BUG: parking does not count an await with a derived context in Loop.watching")
 	aiotest.Run(t, func(ctx context.Context) error {
 		c, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()

@@ -107,6 +107,7 @@ func (co *coroutine) runTask() {
 		}
 		// runtime.Goexit: the task is over, the goroutine is not. Hand the token back once, as
 		// if idle; exitPending resumes it when the loop's goroutine may exit too.
+		t.fut.seen = true // whoever runs the loop learns of it
 		t.impl.fail(ErrGoexit)
 		co.task = nil
 		co.exits = true
@@ -182,7 +183,12 @@ func (e entry) parking() (stop func() bool) {
 	}
 	l := e.fut.loop
 	ended := watchEnded{e.task, e.awaits, e.watch}
-	return context.AfterFunc(e.watch, func() { l.post(event{ended, nil}, false) })
+	off := context.AfterFunc(e.watch, func() { l.post(event{ended, nil}, false) })
+	l.watching++
+	return func() bool {
+		l.watching--
+		return off()
+	}
 }
 
 // nests reports whether co may make steps of other tasks while its own waits: not if it was started

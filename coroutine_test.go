@@ -194,7 +194,6 @@ func TestGoexitIsTheTasksError(t *testing.T) {
 
 // Goexit is not lost: it is passed on, so nobody needs a report of it.
 func TestGoexitIsNotReported(t *testing.T) {
-	t.Skip("BUG: ErrGoexit is reported as an error that was never retrieved")
 	l, reports := newLoop(t)
 	spawn(l.Context(), func(context.Context) error { runtime.Goexit(); return nil })
 	same(t, "ended by Goexit", goexits(func() { l.RunForever() }), true)

@@ -203,7 +203,7 @@ func (f *future) retrieved() {
 
 // created remembers the call that makes f, in debug mode.
 func (f *future) created() {
-	if f.loop.debug {
+	if f.loop.debug.Load() {
 		f.report = &report{loop: f.loop, stack: callers()}
 	}
 }
@@ -228,7 +228,7 @@ func (f *future) createdAt() string {
 // (asyncio: loop.set_debug)
 func (l *Loop) SetDebug(on bool) {
 	l.check("Loop.SetDebug")
-	l.debug = on
+	l.debug.Store(on)
 	if on {
 		checkIdentity.Store(true)
 	}
@@ -237,7 +237,7 @@ func (l *Loop) SetDebug(on bool) {
 // GetDebug reports whether debug mode is on. (asyncio: loop.get_debug)
 func (l *Loop) GetDebug() bool {
 	l.check("Loop.GetDebug")
-	return l.debug
+	return l.debug.Load()
 }
 
 // checkIdentity has holder look for the running goroutine where that is expensive.

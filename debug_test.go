@@ -136,7 +136,6 @@ func callerOf(stack []uintptr) string {
 
 // LOOP-083
 func TestThreadsafeHandleKnowsItsCaller(t *testing.T) {
-	t.Skip("BUG: CallSoonThreadsafe does not record its caller in debug mode")
 	l, reports := newLoop(t)
 	l.SetDebug(true)
 	l.CallSoonThreadsafe(failingCallback)
@@ -407,7 +406,6 @@ func TestDebugModeReportsWhereTaskWasCreated(t *testing.T) {
 
 // The same for a future that is no task.
 func TestDebugModeReportsWhereFutureWasCreated(t *testing.T) {
-	t.Skip("BUG: debug mode does not record where a future was created")
 	l, reports := newLoop(t)
 	l.SetDebug(true)
 	aio.CreateFuture[int](l.Context()).SetException(errors.New("failure"))

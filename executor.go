@@ -86,9 +86,25 @@ func (f *ConcurrentFuture[T]) settle(state futureState, v T, err error) error {
 	close(f.done)
 	f.mu.Unlock()
 	for _, cb := range callbacks {
-		cb()
+		f.call(cb)
 	}
 	return nil
+}
+
+// call calls a done callback, whose panic must not end the one who settles the future.
+func (f *ConcurrentFuture[T]) call(cb func()) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		ec := ExceptionContext{Message: "exception in callback of a ConcurrentFuture", Err: panicError(v)}
+		if l := f.producer; l != nil && l.submit(&Handle{loop: l, fn: func() { l.CallExceptionHandler(ec) }}) {
+			return
+		}
+		(*Loop)(nil).DefaultExceptionHandler(ec)
+	}()
+	cb()
 }
 
 // Cancel gives the future up and reports whether it is cancelled now: false if it has a result. A
@@ -112,7 +128,8 @@ func (f *ConcurrentFuture[T]) Cancelled() bool {
 }
 
 // AddDoneCallback has cb called by the goroutine that settles the future or, if it is done
-// already, by this one.
+// already, by this one. Its panic is reported to the exception handler of the loop that brings the
+// result or, if no loop does, to log/slog.
 func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 	f.mu.Lock()
 	if f.state == pending {
@@ -121,7 +138,7 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 		return
 	}
 	f.mu.Unlock()
-	cb()
+	f.call(cb)
 }
 
 // RunCoroutineThreadsafe starts coro as a task of l, from any goroutine, and returns the future of
@@ -189,25 +206,39 @@ func (c *crossing[T]) deliver() {
 }
 
 // abandon implements orphan.
-func (c *crossing[T]) abandon() { _ = c.out.SetException(ErrLoopClosed) }
+func (c *crossing[T]) abandon() {
+	if c.task != nil && c.task.state != pending {
+		c.deliver()
+		return
+	}
+	_ = c.out.SetException(ErrLoopClosed)
+}
 
 // WrapFuture returns a future of the loop of ctx that has the outcome of cf. Cancelling it cancels
 // cf, unless that is done. It never awaits. (asyncio: wrap_future)
 func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] {
 	l := loopOf(ctx, "WrapFuture")
 	l.mustBeOpen("WrapFuture")
-	f := newFuture[T](l)
-	b := &bringing[T]{f, cf}
-	f.addCallback(b)
-	l.external++
+	return wrapFuture(l, cf, &l.watching)
+}
+
+// wrapFuture is WrapFuture with the counter of the loop that is to know of the wait.
+func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T] {
+	b := &bringing[T]{newFuture[T](l), cf, counter}
+	if cf.producer == l {
+		b.waits = new(int) // the loop knows what it waits for
+	}
+	*b.waits++
+	b.in.addCallback(b)
 	cf.AddDoneCallback(func() { l.submit(b) })
-	return f
+	return b.in
 }
 
 // bringing takes the outcome of a ConcurrentFuture into a loop, as the callback of both.
 type bringing[T any] struct {
-	in *Future[T]
-	cf *ConcurrentFuture[T]
+	in    *Future[T]
+	cf    *ConcurrentFuture[T]
+	waits *int
 }
 
 // run implements runnable.
@@ -218,7 +249,7 @@ func (b *bringing[T]) run(f *future) {
 		}
 		return
 	}
-	b.in.loop.external--
+	*b.waits--
 	if b.in.state != pending {
 		return
 	}
@@ -415,7 +446,7 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duratio
 		ex.Shutdown(true)
 		_ = down.SetResult(struct{}{})
 	}(l.executor)
-	_, err = WaitFor(ctx, WrapFuture(ctx, down), timeout)
+	_, err = WaitFor(ctx, wrapFuture(l, down, &l.external), timeout)
 	if err == ErrTimeout {
 		slog.Warn("aio: the default executor did not finish in time", "timeout", timeout)
 		return nil

@@ -219,7 +219,6 @@ func TestRunCoroutineThreadsafeAndAClosedLoop(t *testing.T) {
 		}
 	})
 	t.Run("once the task is done", func(t *testing.T) {
-		t.Skip("BUG: a result that is there, but was not handed over in the last pass, is dropped")
 		l, _ := newLoop(t)
 		cf := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { l.Stop(); return nil }))
 		_ = l.RunForever()
@@ -275,7 +274,6 @@ func TestConcurrentFutureResultInItsOwnLoop(t *testing.T) {
 
 // A virtual clock goes on while a task waits for what its own loop brings.
 func TestWrapFutureOfTheSameLoopDoesNotHoldAVirtualClock(t *testing.T) {
-	t.Skip("BUG: WrapFuture counts a coroutine of its own loop as work outside, and the clock never moves")
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
 		cf := aio.RunCoroutineThreadsafe(l, after(time.Minute, 3))
@@ -340,7 +338,6 @@ func TestConcurrentFuture(t *testing.T) {
 
 // A callback is the user's code: what it panics with must not end the loop that settles the future.
 func TestConcurrentFutureCallbackPanics(t *testing.T) {
-	t.Skip("BUG: the panic of a done callback goes through the goroutine that runs the loop")
 	l, reports := newLoop(t)
 	cf := aio.RunCoroutineThreadsafe(l, returns(1))
 	cf.AddDoneCallback(func() { panic(errOne) })

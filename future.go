@@ -180,7 +180,7 @@ func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
 	}
 	f.check("AddDoneCallback")
 	h := &Handle{loop: f.loop, fn: func() { cb(f) }}
-	if f.loop.debug {
+	if f.loop.debug.Load() {
 		h.stack = callers()
 	}
 	f.addCallback(h)

@@ -72,7 +72,14 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 		return f
 	}
 	places := make([]FutureLike[T], len(aws))
-	g := &gathering{children: make([]*future, 0, len(aws)), collectErrors: collectErrors}
+	outer := newFuture[[]R](l)
+	g := &gathering{outer: &outer.future, children: make([]*future, 0, len(aws)), collectErrors: collectErrors}
+	complete := false
+	defer func() {
+		if !complete { // a panic: the children that there are have the callback already
+			g.outer.settle(cancelled, errCancelled)
+		}
+	}()
 	var given map[*future]bool // futures among the arguments: only those may be there twice
 	var done []*future
 	for i, aw := range aws {
@@ -101,9 +108,6 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 			done = append(done, c)
 		}
 	}
-	outer := newFuture[[]R](l)
-	outer.sub = g
-	g.outer = &outer.future
 	g.deliver = func() {
 		outer.value = make([]R, len(places))
 		for i, f := range places {
@@ -112,10 +116,11 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 	}
 	for _, c := range g.children {
 		if c.loop != l {
-			g.outer.settle(cancelled, errCancelled) // the callbacks are there already
 			misuse(ErrOtherLoop, "Gather: the futures belong to different event loops")
 		}
 	}
+	complete = true
+	outer.loop, outer.sub = l, g
 	for _, c := range done {
 		g.run(c)
 	}
@@ -228,6 +233,7 @@ func (s *shielding[T]) run(f *future) {
 	case f == outer:
 		if inner.state == pending {
 			inner.removeCallback(s)
+			inner.removeCallback(abandoned{}) // of a shield before this one
 			inner.addCallback(abandoned{})
 		}
 	case outer.state == cancelled, outer.state != pending && inner.state == cancelled:

@@ -436,7 +436,6 @@ func TestGatherOfAnotherLoopsFutures(t *testing.T) {
 
 // TASK-102, TASK-243
 func TestGatherOfNilStartsWhatComesBeforeIt(t *testing.T) {
-	t.Skip("BUG: a Gather that panics half-way leaves its callback on the children before, which crashes the loop")
 	aiotest.Run(t, func(ctx context.Context) error {
 		ran := false
 		err := panics(func() {
@@ -580,7 +579,6 @@ func TestShieldCancelledIsLetGoByTheFuture(t *testing.T) {
 
 // TASK-108: a future that is shielded over and over, for a short time each, does not grow.
 func TestShieldCancelledOftenLeavesNothingBehind(t *testing.T) {
-	t.Skip("BUG: each cancelled Shield adds one more callback to what it shielded")
 	aiotest.Run(t, func(ctx context.Context) error {
 		inner := aio.CreateFuture[int](ctx)
 		heap := func() int64 {

@@ -54,7 +54,7 @@ type Loop struct {
 	executor         Executor
 	executorDown     bool
 
-	debug bool
+	debug atomic.Bool
 	// SlowCallbackDuration is the run time from which debug mode reports a callback or a step of
 	// a task. It is 100 ms in a new loop. (asyncio: loop.slow_callback_duration)
 	SlowCallbackDuration time.Duration
@@ -273,7 +273,7 @@ func (l *Loop) turn() (stop bool) {
 	for l.todo > 0 {
 		e := l.ready.pop()
 		l.todo--
-		if l.debug {
+		if l.debug.Load() {
 			l.runWatched(e)
 		} else if t, ok := e.r.(*task); ok {
 			if t.prepare(e.f) {
@@ -294,7 +294,7 @@ func (l *Loop) turn() (stop bool) {
 
 // beginPass begins the next pass if that takes no waiting and nothing else of the base.
 func (l *Loop) beginPass() bool {
-	if l.stopping || l.debug || len(l.exiting) > 0 {
+	if l.stopping || l.debug.Load() || len(l.exiting) > 0 {
 		return false
 	}
 	l.timers.prune()
@@ -541,7 +541,7 @@ func (l *Loop) newHandle(call string, fn func()) *Handle {
 		misuse(nil, "%s: the callback is nil", call)
 	}
 	h := &Handle{loop: l, fn: fn}
-	if l.debug {
+	if l.debug.Load() {
 		h.stack = callers()
 	}
 	return h
@@ -562,10 +562,8 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 // handed in first runs first, be it by this call or by the loop's own. It panics with
 // ErrLoopClosed if the loop is closed. (asyncio: loop.call_soon_threadsafe)
 func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
-	if fn == nil {
-		misuse(nil, "Loop.CallSoonThreadsafe: the callback is nil")
-	}
-	h := &Handle{loop: l, fn: fn, shared: &handleLock{}}
+	h := l.newHandle("Loop.CallSoonThreadsafe", fn)
+	h.shared = &handleLock{}
 	if !l.submit(h) {
 		panic(&usageError{"aio: Loop.CallSoonThreadsafe: event loop is closed", ErrLoopClosed})
 	}

@@ -437,7 +437,7 @@ func TestCallSoonOfCallbackIsForTheNextPass(t *testing.T) {
 	log.want(t, "a2")
 }
 
-// LOOP-041
+// LOOP-041, LOOP-077
 func TestCallOfNothing(t *testing.T) {
 	l, _ := newLoop(t)
 	for call, f := range map[string]func(){
@@ -535,6 +535,33 @@ func TestCallSoonThreadsafeIsFirstInFirstOut(t *testing.T) {
 		matches(t, "RunForever", l.RunForever(), nil)
 		log.want(t, "a b c d e f g")
 	}
+}
+
+// LOOP-019: what came from outside by then is part of the last pass, and what is left of that runs
+// ahead of what comes later.
+func TestLoopStopAndCallSoonThreadsafe(t *testing.T) {
+	l, _ := newLoop(t)
+	var log eventLog
+	fromOutside := func(s string, f func()) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			l.CallSoonThreadsafe(func() { log.add("%s", s); f() })
+		}()
+		<-done
+	}
+	var left *aio.Handle
+	l.CallSoon(l.Stop)
+	fromOutside("outside", func() {
+		l.CallSoon(func() { log.add("left1"); left.Cancel() })
+		l.CallSoon(func() { log.add("left2") })
+	})
+	matches(t, "RunForever", l.RunForever(), nil)
+	log.want(t, "outside")
+	left = l.CallSoonThreadsafe(func() { log.add("cancelled") })
+	fromOutside("later", nop)
+	onePass(t, l)
+	log.want(t, "left1 left2 later")
 }
 
 // LOOP-063

@@ -325,9 +325,21 @@ type watchEnded struct {
 }
 
 func (w watchEnded) run(*future) {
-	if w.t.awaits == w.awaits && w.t.waiting != nil {
-		w.t.waiting.cancel(&CancelledError{Cause: context.Cause(w.ctx)})
+	if w.t.awaits != w.awaits || w.t.waiting == nil {
+		return
 	}
+	if s, _ := scopeOf(w.ctx); w.t.owns(s) && s.Err() != nil {
+		return // the context has ended with the task's own: the cancellation has come already
+	}
+	w.t.waiting.cancel(&CancelledError{Cause: context.Cause(w.ctx)})
+}
+
+// owns reports whether s is the scope of the task or one inside it.
+func (t *task) owns(s *scope) bool {
+	for s != nil && s.inner != nil {
+		s, _ = scopeOf(s.parent)
+	}
+	return s == &t.scope
 }
 
 // throw has err thrown into the task in the next pass, unless something else is.
