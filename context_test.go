@@ -378,7 +378,6 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 
 // A context that ends in the very moment in which an await begins ends it all the same.
 func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
-	t.Skip("BUG: arm sees the context open, parking sees it ended and does not watch it: the await never ends")
 	err := aio.Run(func(ctx context.Context) error {
 		for i := range 20_000 {
 			c, cancel := context.WithCancel(ctx)

@@ -178,8 +178,8 @@ func (co *coroutine) park() error {
 // end, it has the await end with it until stop is called; nearly always stop is nil.
 func (e entry) parking() (stop func() bool) {
 	e.awaits++
-	if e.watch == nil || e.watch.Err() != nil {
-		return nil // of a context that has ended already, arm has taken care
+	if e.watch == nil {
+		return nil
 	}
 	l := e.fut.loop
 	ended := watchEnded{e.task, e.awaits, e.watch}

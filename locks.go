@@ -34,6 +34,11 @@ func (k *Lock) Acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return k.acquire(e)
+}
+
+// acquire is Acquire for a caller that has entered.
+func (k *Lock) acquire(e entry) error {
 	if k.locked || k.waiters.claimed() {
 		if _, err := e.waitIn(&k.waiters, "Lock.Acquire"); err != nil {
 			if !k.locked {
@@ -51,6 +56,9 @@ func (k *Lock) Acquire(ctx context.Context) error {
 func (k *Lock) Release() {
 	k.check("Lock.Release")
 	if !k.locked {
+		if k.loop != nil && k.loop.closed.Load() {
+			return // by a task unwound in Condition.Wait, which could not take it back
+		}
 		misuse(ErrNotLocked, "Lock.Release: the lock is not held")
 	}
 	k.locked = false
@@ -122,7 +130,6 @@ func (v *Event) Wait(ctx context.Context) error {
 // Condition lets tasks wait until another one says that something has changed, under a lock that
 // protects it. The zero value has a lock of its own. (asyncio: Condition)
 type Condition struct {
-	bound
 	lock    *Lock // the one to use, nil for own
 	own     Lock
 	waiters waitList
@@ -159,22 +166,26 @@ func (c *Condition) With(ctx context.Context, body func(ctx context.Context) err
 // with ErrNotLocked. The error is a *CancelledError or one of those of Future.Await.
 // (asyncio: Condition.wait)
 func (c *Condition) Wait(ctx context.Context) error {
-	e, err := c.enter(ctx, "Condition.Wait")
+	lock := c.l()
+	e, err := lock.enter(ctx, "Condition.Wait")
 	if err != nil {
 		return err
 	}
 	c.held("Condition.Wait")
-	c.Release()
+	lock.Release()
 	_, err = e.waitIn(&c.waiters, "Condition.Wait")
 	for {
-		again := c.l().Acquire(ctx)
+		e, again := lock.enter(ctx, "Condition.Wait")
+		if again == nil {
+			e.watch = nil // a context that has ended would end each try at once
+			again = lock.acquire(e)
+		}
 		if again == nil {
 			break
 		}
 		err = again
 		if _, ok := asCancelled(again); !ok {
-			c.l().locked = true // the loop is closed: leave the caller a lock to release
-			break
+			break // the loop is closed
 		}
 	}
 	if err != nil {
@@ -198,32 +209,37 @@ func (c *Condition) WaitFor(ctx context.Context, predicate func() bool) error {
 // the caller has released the lock. It never awaits. Calling it without the lock is misuse: it
 // panics with ErrNotLocked. (asyncio: Condition.notify)
 func (c *Condition) Notify(n int) {
-	c.check("Condition.Notify")
 	c.held("Condition.Notify")
 	c.notify(n)
 }
 
 // NotifyAll wakes all tasks that wait. (asyncio: Condition.notify_all)
-func (c *Condition) NotifyAll() { c.Notify(c.waiters.n) }
+func (c *Condition) NotifyAll() {
+	c.held("Condition.NotifyAll")
+	c.notify(c.waiters.n)
+}
 
 func (c *Condition) notify(n int) {
 	for ; n > 0 && c.waiters.wakeFirst(); n-- {
 	}
 }
 
-// held panics if the lock is free.
+// held panics if the caller may not use the condition, or the lock is free.
 func (c *Condition) held(call string) {
+	c.l().check(call)
 	if !c.l().locked {
 		misuse(ErrNotLocked, "%s: the lock is not held", call)
 	}
 }
 
 // Semaphore gives out a number of permits. Tasks get them in the order in which they asked. Make
-// one with NewSemaphore. (asyncio: Semaphore)
+// one with NewSemaphore; the zero value has no permits until Release gives it some.
+// (asyncio: Semaphore)
 type Semaphore struct {
 	bound
 	value   int
-	limit   int // of a bounded semaphore; -1 for none
+	bounded bool // by limit
+	limit   int
 	waiters waitList
 }
 
@@ -232,14 +248,14 @@ func NewSemaphore(n int) *Semaphore {
 	if n < 0 {
 		misuse(nil, "NewSemaphore: %d permits", n)
 	}
-	return &Semaphore{value: n, limit: -1}
+	return &Semaphore{value: n}
 }
 
 // NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it would have more
 // than that. It panics if n is negative. (asyncio: BoundedSemaphore)
 func NewBoundedSemaphore(n int) *Semaphore {
 	s := NewSemaphore(n)
-	s.limit = n
+	s.bounded, s.limit = true, n
 	return s
 }
 
@@ -270,7 +286,7 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 // ErrTooOften. (asyncio: Semaphore.release)
 func (s *Semaphore) Release() {
 	s.check("Semaphore.Release")
-	if s.limit >= 0 && s.value >= s.limit {
+	if s.bounded && s.value >= s.limit {
 		misuse(ErrTooOften, "Semaphore.Release: released more often than acquired")
 	}
 	s.value++

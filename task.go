@@ -276,7 +276,7 @@ func (e entry) await(f *future) error {
 
 // arm has the running task woken when f is done, and reports whether it must be suspended for
 // that. If not, err is what an await of f returns.
-func (e entry) arm(f *future) (suspend bool, err error) {
+func (e *entry) arm(f *future) (suspend bool, err error) {
 	t := e.task
 	l := t.fut.loop
 	switch {
@@ -298,7 +298,9 @@ func (e entry) arm(f *future) (suspend bool, err error) {
 	case t.mustCancel:
 		return e.armCancelled(f, t.reason)
 	case e.watch != nil && e.watch.Err() != nil:
-		return e.armCancelled(f, &CancelledError{Cause: context.Cause(e.watch)})
+		reason := &CancelledError{Cause: context.Cause(e.watch)}
+		e.watch = nil // it has had its effect
+		return e.armCancelled(f, reason)
 	}
 	return true, nil
 }

@@ -729,3 +729,55 @@ func TestTaskGroupTaskPanics(t *testing.T) {
 		same(t, "the first is a *PanicError", errors.As(g.Errors[0], &p), true)
 	})
 }
+
+// Cancel, which asyncio has from Python 3.15 on.
+func TestTaskGroupCancel(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
+		start := l.Time()
+		var child *aio.Task[struct{}]
+		tg := new(aio.TaskGroup)
+		err := tg.Run(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			child = tg.Go(sleeps(time.Hour))
+			l.CallLater(time.Minute, func() { tg.Cancel(); tg.Cancel() })
+			err := aio.Sleep(ctx, time.Hour)
+			matches(t, "Sleep", err, aio.ErrCancelled)
+			matches(t, "Go once it is cancelled", panics(func() { tg.Go(sleeps(0)) }), aio.ErrUsage)
+			return err
+		})
+		matches(t, "Run", err, nil)
+		same(t, "Cancelled", child.Cancelled(), true)
+		same(t, "time that passed", l.Time().Sub(start), time.Minute)
+		tg.Cancel()
+		afterwards(t, ctx)
+
+		tg = new(aio.TaskGroup)
+		tg.Cancel()
+		err = tg.Run(ctx, func(ctx context.Context, _ *aio.TaskGroup) error { return aio.Sleep(ctx, time.Hour) })
+		matches(t, "Run of a group that was cancelled before", err, nil)
+
+		err = aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+			tg.Go(failsInCleanup(errChild))
+			tg.Go(func(context.Context) error { tg.Cancel(); return nil })
+			return nil
+		})
+		grouped(t, err, errChild)
+	})
+}
+
+// A request from elsewhere is not taken for the group's own.
+func TestTaskGroupCancelAndOwnerIsCancelled(t *testing.T) {
+	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
+		var tg aio.TaskGroup
+		owner := spawn(ctx, func(ctx context.Context) error {
+			return tg.Run(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(sleeps(time.Hour))
+				return aio.Sleep(ctx, time.Hour)
+			})
+		})
+		matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
+		tg.Cancel()
+		owner.Cancel()
+		matches(t, "Await", await(ctx, owner), aio.ErrCancelled)
+		same(t, "Cancelled", owner.Cancelled(), true)
+	})
+}
