@@ -379,7 +379,7 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 // A context that ends in the very moment in which an await begins ends it all the same.
 func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
-		for i := range 20_000 {
+		for i := range 500 {
 			c, cancel := context.WithCancel(ctx)
 			var ready, begun atomic.Bool
 			go func() {
@@ -397,6 +397,33 @@ func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 			}
 		}
 		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// The usual way to give a cleanup its time after a cancellation: a context without the one that has
+// ended, and with a limit of its own.
+func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
+	t.Skip("BUG: watchEnded takes the end of any derived context for that of the task, if the task was cancelled before")
+	err := aio.Run(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			_, _ = forever(ctx)
+			c, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Millisecond)
+			defer cancel()
+			if err := aio.Sleep(c, 0); err != nil {
+				t.Errorf("it ended before its time: %v", err)
+			}
+			if err := aio.Sleep(c, 5*time.Second); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("its end had no effect: %v", err)
+			}
+			return nil
+		}))
+		turns(ctx, 1)
+		task.Cancel()
+		_, err := task.Await(ctx)
+		return err
 	})
 	if err != nil {
 		t.Error(err)
