@@ -379,12 +379,12 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 // A context that ends in the very moment in which an await begins ends it all the same.
 func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
-		for i := range 500 {
+		for i := range 2000 {
 			c, cancel := context.WithCancel(ctx)
 			var ready, begun atomic.Bool
 			go func() {
 				ready.Store(true)
-				for n := i % 500; n > 0 || !begun.Load(); n-- { // try all moments
+				for n := i % 30; n > 0 || !begun.Load(); n-- { // try all moments
 				}
 				cancel()
 			}()
