@@ -622,6 +622,7 @@ func TestContextWithoutATaskCannotAwait(t *testing.T) {
 	if err != nil || f.Done() {
 		t.Errorf("%v, %v", err, f)
 	}
+	//lint:ignore SA1012 that is what is tested
 	if err := panics(func() { _ = aio.Sleep(nil, 0) }); !errors.Is(err, aio.ErrUsage) { //nolint:staticcheck // what a nil context does
 		t.Errorf("nil context: %v", err)
 	}

@@ -80,8 +80,8 @@ func TestPanicBecomesTheTasksError(t *testing.T) {
 func TestPanicOfTheRuntime(t *testing.T) {
 	l, _ := newLoop(t)
 	err := runMain(l, func(context.Context) error {
-		var m map[int]int
-		m[0] = 1
+		var p *int
+		*p = 1
 		return nil
 	})
 	var re runtime.Error

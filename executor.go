@@ -172,7 +172,8 @@ func (c *crossing[T]) run(f *future) {
 	case f != nil:
 		c.deliver()
 	case c.task != nil:
-		c.task.cancel(errCancelled)
+		reason, _ := asCancelled(c.out.err)
+		c.task.cancel(reason)
 	case !c.out.Cancelled():
 		c.start()
 	}

@@ -18,6 +18,7 @@ func EnsureFuture[T any](ctx context.Context, aw Awaitable[T]) FutureLike[T] {
 	case nil:
 		misuse(nil, "EnsureFuture: the awaitable is nil")
 	case FutureLike[T]:
+		a.core().check("EnsureFuture")
 		return a
 	case Coro[T]:
 		return CreateTask(ctx, a)
@@ -83,9 +84,9 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 	var given map[*future]bool // futures among the arguments: only those may be there twice
 	var done []*future
 	for i, aw := range aws {
-		f, isFuture := aw.(FutureLike[T])
+		_, isFuture := aw.(FutureLike[T])
+		f := EnsureFuture(ctx, aw)
 		if !isFuture {
-			f = EnsureFuture(ctx, aw)
 			f.core().sub.(*task).quiet = true // nobody but us can wait for it
 		}
 		places[i] = f
@@ -154,7 +155,8 @@ func (g *gathering) run(f *future) {
 		return
 	}
 	if g.cancelRequested {
-		g.outer.settle(failed, f.cancelledError())
+		// By the last child, whichever ended last: asyncio's loop variable has it so.
+		g.outer.settle(failed, g.children[len(g.children)-1].cancelledError())
 		return
 	}
 	g.deliver()
@@ -320,6 +322,7 @@ func unique[F AnyFuture](fs []F) []*future {
 	all := make([]*future, 0, len(fs))
 	for _, f := range fs {
 		if c := f.core(); !seen[c] {
+			c.check("Wait")
 			seen[c] = true
 			all = append(all, c)
 		}
@@ -433,6 +436,7 @@ func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration
 	c := &CompletedIterator[F]{done: NewQueue[completed[F]](0), todo: map[*future]F{}}
 	for _, f := range fs {
 		core := f.core()
+		core.check("AsCompleted")
 		if _, twice := c.todo[core]; !twice {
 			c.todo[core] = f
 			core.addCallback(c)

@@ -283,13 +283,38 @@ func (l *Loop) turn() (stop bool) {
 				l.current, l.target = nil, nil
 			}
 		} else {
-			e.r.run(e.f)
+			l.call(e)
 		}
 	}
 	if len(l.exiting) > 0 {
 		l.exitPending()
 	}
 	return l.stopping
+}
+
+// call runs an entry that is no step of a task, and reports its panic. What panics is the user's
+// code, or a cancellation that met a cycle of awaits. runtime.Goexit goes on to whoever runs the
+// loop.
+func (l *Loop) call(e event) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		ec := ExceptionContext{Message: "exception in callback", Err: panicError(v)}
+		switch r := e.r.(type) {
+		case *Handle:
+			ec.Handle = r
+		case *TimerHandle:
+			ec.Handle = &r.Handle
+		}
+		if ec.Handle != nil {
+			ec.Message += " " + ec.Handle.String()
+			ec.Stack = ec.Handle.stack
+		}
+		l.CallExceptionHandler(ec)
+	}()
+	e.r.run(e.f)
 }
 
 // beginPass begins the next pass if that takes no waiting and nothing else of the base.
@@ -508,23 +533,8 @@ func (h *Handle) run(*future) {
 			h.shared.Unlock()
 		}()
 	}
-	fn := h.fn
-	if fn == nil {
-		return
-	}
-	defer h.recover()
-	fn()
-}
-
-// recover reports the panic of a callback. runtime.Goexit goes on to the goroutine of the loop.
-func (h *Handle) recover() {
-	if v := recover(); v != nil {
-		h.loop.CallExceptionHandler(ExceptionContext{
-			Message: "exception in callback " + h.String(),
-			Err:     panicError(v),
-			Handle:  h,
-			Stack:   h.stack,
-		})
+	if h.fn != nil {
+		h.fn()
 	}
 }
 
@@ -591,7 +601,7 @@ func (l *Loop) runWatched(e event) {
 	start := l.wallClock()
 	what := describeEvent(e)
 	l.nesting = false
-	e.r.run(e.f)
+	l.call(e)
 	l.nesting = true
 	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
 		l.warnSlow(what(), d)

@@ -337,7 +337,7 @@ var interrupted = map[string]func() error{
 	// RUN-025
 	"after the run": func() error {
 		_ = aio.Run(func(ctx context.Context) error { return nil })
-		ready(nil)
+		ready(context.Background())
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
 	},

@@ -289,7 +289,8 @@ func TestTaskCancelIsARequestThatTheBodyAnswers(t *testing.T) {
 			return v, err
 		})
 		turns(ctx, 1)
-		if !task.Cancel() || !task.Cancel() {
+		first, second := task.Cancel(), task.Cancel()
+		if !first || !second {
 			t.Error("Cancel returned false")
 		}
 		if task.Done() || task.Cancelled() {

@@ -139,12 +139,10 @@ func (s *TimeoutScope) stopTimer() {
 
 // due implements timerTarget: time is up.
 func (s *TimeoutScope) due() {
-	h := s.timer
+	s.task.cancelFromScope() // panics for a cycle of awaits: then the scope goes on as it was
 	s.timer = nil
 	s.state = timeoutExpiring
 	s.scope.timedOut()
-	defer h.recover() // of a cycle of awaits
-	s.task.cancelFromScope()
 }
 
 // When returns the deadline as a time of the loop, the zero time if there is none or Run has not

@@ -12,7 +12,7 @@ const minTimersToPrune = 100
 // timers is owned by the token.
 type timers struct {
 	heap      []timer
-	cancelled int // how many of the heap
+	cancelled int // how many of the heap at most
 	free      *TimerHandle
 }
 
@@ -64,7 +64,7 @@ func (h *TimerHandle) cancel() {
 // run implements runnable.
 func (h *TimerHandle) run(*future) {
 	if h.fn != nil {
-		h.Handle.run(nil)
+		h.fn()
 		return
 	}
 	if h.target != nil && !h.done {
@@ -174,10 +174,8 @@ func (l *Loop) expire() {
 	ts := &l.timers
 	now := l.now()
 	for len(ts.heap) > 0 && ts.heap[0].when <= now {
-		h := ts.pop()
-		if h.done {
-			ts.cancelled--
-		}
-		l.ready.push(event{h, nil})
+		// One that is cancelled stays counted: so it is in asyncio, which therefore rebuilds its
+		// heap sooner than the fraction says, and with it changes the order of equal timers.
+		l.ready.push(event{ts.pop(), nil})
 	}
 }
