@@ -406,7 +406,6 @@ func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 // The usual way to give a cleanup its time after a cancellation: a context without the one that has
 // ended, and with a limit of its own.
 func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
-	t.Skip("BUG: watchEnded takes the end of any derived context for that of the task, if the task was cancelled before")
 	err := aio.Run(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
 			_, _ = forever(ctx)

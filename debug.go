@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"reflect"
 	"runtime"
 	"strings"
@@ -73,8 +74,13 @@ func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 }
 
 // DefaultExceptionHandler writes ec as one record of level error to the default logger of
-// log/slog. (asyncio: loop.default_exception_handler)
+// log/slog, or to standard error if that panics. (asyncio: loop.default_exception_handler)
 func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) {
+	defer func() { // a log handler that panics must not end the loop
+		if v := recover(); v != nil {
+			fmt.Fprintf(os.Stderr, "aio: the log handler panicked: %v, while reporting: %s: %v\n", v, ec.Message, ec.Err)
+		}
+	}()
 	var attrs []slog.Attr
 	add := func(key string, v any) { attrs = append(attrs, slog.Any(key, v)) }
 	if ec.Err != nil {

@@ -67,7 +67,8 @@
 // use ToThread. Debug mode, by Loop.SetDebug or the environment variable AIO_DEBUG, tells where.
 //
 // A task must not hold runtime.LockOSThread while it awaits: that is a fatal error of the Go runtime,
-// which no program can recover from. Running the loop itself on a locked thread is fine.
+// which no program can recover from. The loop itself may run on a locked thread if it is made, run
+// and closed by that goroutine, which keeps the lock all the while.
 //
 // What differs from asyncio, and why, is listed in docs/differences.md, and where each name of
 // asyncio is found here in docs/asyncio.md.

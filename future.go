@@ -226,7 +226,7 @@ func (f *future) settle(state futureState, err error) {
 	}
 	if state == failed && !f.seen {
 		// Most errors are retrieved by what was just scheduled: look again after that.
-		if awaited {
+		if awaited && !l.closed.Load() {
 			l.schedule(errorCheck{}, f)
 		} else {
 			f.watchError()

@@ -433,7 +433,7 @@ func (e entry) cancelAndWait(f *future) error {
 // (asyncio: as_completed, which also starts coroutines: use EnsureFuture for them)
 func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration) *CompletedIterator[F] {
 	l := loopOf(ctx, "AsCompleted")
-	c := &CompletedIterator[F]{done: NewQueue[completed[F]](0), todo: map[*future]F{}}
+	c := &CompletedIterator[F]{loop: l, done: NewQueue[completed[F]](0), todo: map[*future]F{}}
 	for _, f := range fs {
 		core := f.core()
 		core.check("AsCompleted")
@@ -454,6 +454,7 @@ func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration
 // that was broken off can be taken up again, by the same method or the other one; none of the
 // futures is lost or repeated.
 type CompletedIterator[F AnyFuture] struct {
+	loop  *Loop
 	done  *Queue[completed[F]]
 	todo  map[*future]F
 	left  int // that nobody has asked for
@@ -507,7 +508,7 @@ func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 // order, or run by other tasks. (asyncio: for over as_completed)
 func (c *CompletedIterator[F]) Next() iter.Seq[Coro[F]] {
 	return func(yield func(Coro[F]) bool) {
-		for c.left > 0 {
+		for c.loop.check("AsCompleted"); c.left > 0; c.loop.check("AsCompleted") {
 			c.left--
 			if !yield(c.next) {
 				return

@@ -12,6 +12,7 @@ package aio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -617,7 +618,6 @@ func (l *Loop) destroy(t *task) {
 			Stack:   t.stack(),
 		})
 	}
-	t.fut.seen = true
 	t.waiting = nil
 	if t.co != nil {
 		t.co.thrown = ErrLoopClosed
@@ -627,6 +627,9 @@ func (l *Loop) destroy(t *task) {
 	}
 	if t.fut.state == pending {
 		panic("aio: internal error: a task was suspended while its loop was closed")
+	}
+	if errors.Is(t.fut.err, ErrLoopClosed) {
+		t.fut.retrieved() // it has been reported
 	}
 	for n := len(l.exiting); n > 0; n = len(l.exiting) {
 		co := l.exiting[n-1]

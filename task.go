@@ -330,7 +330,7 @@ func (w watchEnded) run(*future) {
 	if w.t.awaits != w.awaits || w.t.waiting == nil {
 		return
 	}
-	if s, _ := scopeOf(w.ctx); w.t.owns(s) && s.Err() != nil {
+	if s, _ := scopeOf(w.ctx); w.t.owns(s) && s.Err() != nil && context.Cause(s) == context.Cause(w.ctx) {
 		return // the context has ended with the task's own: the cancellation has come already
 	}
 	w.t.waiting.cancel(&CancelledError{Cause: context.Cause(w.ctx)})

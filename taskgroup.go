@@ -43,7 +43,8 @@ type member struct {
 // latter case so is the await in which body is suspended. The result is then a *GroupError with
 // the errors of the tasks in the order in which they occurred and that of body last; tasks that
 // were cancelled add nothing. If the calling task is cancelled, the tasks are cancelled too, and
-// unless there are other errors the result is the *CancelledError. The context that body gets
+// unless there are other errors the result is the *CancelledError; with other errors, the
+// cancellation comes again at the task's next await. The context that body gets
 // ends when the group is cancelled, fails or is done. (asyncio: async with TaskGroup())
 func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
 	return new(TaskGroup).Run(ctx, body)
@@ -151,6 +152,9 @@ func GoIn[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 
 // ready panics unless the group takes tasks.
 func (tg *TaskGroup) ready() {
+	if tg.loop != nil {
+		tg.loop.check("TaskGroup.Go")
+	}
 	switch {
 	case tg.loop == nil:
 		misuse(nil, "TaskGroup: the group has not been entered")

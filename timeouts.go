@@ -158,6 +158,9 @@ func (s *TimeoutScope) When() time.Time {
 // scope in the next pass; the zero time lifts the limit. It is misuse, and panics, before Run and
 // once the time has run out or body has returned. (asyncio: Timeout.reschedule)
 func (s *TimeoutScope) Reschedule(when time.Time) {
+	if s.scope.loop != nil {
+		s.scope.loop.check("Timeout.Reschedule")
+	}
 	switch s.state {
 	case timeoutEntered:
 	case timeoutCreated:
@@ -165,7 +168,6 @@ func (s *TimeoutScope) Reschedule(when time.Time) {
 	default:
 		misuse(nil, "Timeout.Reschedule: the scope has ended or is ending")
 	}
-	s.scope.loop.check("Timeout.Reschedule")
 	s.set(s.scope.loop.since(when))
 }
 
