@@ -16,7 +16,8 @@ package aio
 // next has its one yield, as if all steps were made from the base, but two tasks that take turns
 // need one switch for a step, and a task that creates another and waits for it needs two, not four.
 // A coroutine whose task has ended goes on with the next task that has not started, if that is
-// next in the queue: then there is no switch at all.
+// next in the queue: then there is no switch at all. In a nest that is deep enough, a coroutine
+// that parks yields to the one below, which goes on looking.
 //
 // Callbacks run on the base only, and it is the base that waits when nothing is ready.
 //
@@ -43,6 +44,10 @@ import (
 // maxIdle bounds the coroutines that a loop keeps for tasks to come. Starting a fresh one costs
 // about ten times as much as reusing one; an idle one holds some 3 KiB.
 const maxIdle = 1024
+
+// maxNest bounds the coroutines of a nest. Those that are left for later are resumed once more on
+// the way down, so they had better be in the processor's caches still.
+const maxNest = 16
 
 // coroutine is owned by the token, except for g, which never changes once it runs.
 type coroutine struct {
@@ -76,7 +81,7 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 	for {
 		co.runTask()
 		co.task = nil
-		if co.nests() {
+		if co.serves() {
 			if t := co.loop.nextStart(); t != nil {
 				t.co, co.task, co.loop.current = co, t, t
 				continue
@@ -134,7 +139,7 @@ func panicError(v any) error {
 // right here, and what can be is done before or after them.
 func (co *coroutine) park() error {
 	l := co.loop
-	for co.nests() {
+	for co.serves() && l.depth < maxNest {
 		t := l.nextStep()
 		switch {
 		case t == nil:
@@ -191,9 +196,10 @@ func (e entry) parking() (stop func() bool) {
 	}
 }
 
-// nests reports whether co may make steps of other tasks while its own waits: not if it was started
-// eagerly, as then the creating task goes on at once, nor in debug mode, which measures each step.
-func (co *coroutine) nests() bool { return !co.eager && co.loop.nesting }
+// serves reports whether co may make steps of other tasks when its own waits or has ended: not if it
+// was started eagerly, as then the creating task goes on at once, nor in debug mode, which measures
+// each step.
+func (co *coroutine) serves() bool { return !co.eager && co.loop.nesting }
 
 // answer tells where the task is suspended.
 func (co *coroutine) answer() {
@@ -216,12 +222,14 @@ func (l *Loop) lend(t *task) *coroutine {
 	}
 	l.owner, l.current = co.g, t // before the first switch g is nobody: main then sets it
 	co.runs = true
+	l.depth++
 	return co
 }
 
 // regain takes the token back for the coroutine self after a next of co.
 func (l *Loop) regain(co, self *coroutine) {
 	l.owner = self.g
+	l.depth--
 	if co.task == nil {
 		l.release(co)
 	}
@@ -235,6 +243,7 @@ func (l *Loop) resume(t *task) {
 	co.next()
 	co.eager = false
 	l.owner, l.current = owner, current
+	l.depth--
 	if co.task == nil {
 		l.release(co)
 	}

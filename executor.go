@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -261,9 +262,9 @@ func (b *bringing[T]) run(f *future) {
 // Executor runs functions in other goroutines. NewExecutor makes the one that loops use by
 // default; a program may bring its own.
 type Executor interface {
-	// Submit has job called in another goroutine, now or later, unless ctx ends before it begins:
-	// then skipped is called instead. It does not block, and fails once the executor is shut down.
-	Submit(ctx context.Context, job, skipped func()) error
+	// Submit has job called in another goroutine, now or later. It does not block, and fails once
+	// the executor is shut down.
+	Submit(job func()) error
 	// Shutdown has Submit fail from now on. If wait is set it returns when all jobs are done.
 	Shutdown(wait bool)
 }
@@ -290,7 +291,7 @@ type pool struct {
 	jobs sync.WaitGroup
 }
 
-func (p *pool) Submit(ctx context.Context, job, skipped func()) error {
+func (p *pool) Submit(job func()) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down {
@@ -299,10 +300,7 @@ func (p *pool) Submit(ctx context.Context, job, skipped func()) error {
 	p.jobs.Add(1)
 	go func() {
 		defer p.jobs.Done()
-		if p.limit.Acquire(ctx, 1) != nil {
-			skipped()
-			return
-		}
+		_ = p.limit.Acquire(context.Background(), 1) // which does not end, so there is no error
 		defer p.limit.Release(1)
 		job()
 	}()
@@ -319,10 +317,10 @@ func (p *pool) Shutdown(wait bool) {
 }
 
 // RunInExecutor has fn called by ex, or by the default executor of the loop of ctx if ex is nil,
-// and returns a future of its result. A job that has not begun when the future is cancelled never
-// does; one that has begun goes on, and its result is dropped. A panic of fn becomes a *PanicError.
-// If the executor is shut down the future fails. RunInExecutor never awaits; it panics if ctx
-// belongs to no loop, the caller does not hold the token or the loop is closed.
+// and returns a future of its result. If the future is cancelled before the job begins, fn is not
+// called; a job that has begun goes on, and its result is dropped. A panic of fn becomes a
+// *PanicError. If the executor is shut down the future fails. RunInExecutor never awaits; it panics
+// if ctx belongs to no loop, the caller does not hold the token or the loop is closed.
 // (asyncio: loop.run_in_executor)
 func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)) *Future[T] {
 	l := loopOf(ctx, "RunInExecutor")
@@ -330,7 +328,10 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	if fn == nil {
 		misuse(nil, "RunInExecutor: the function is nil")
 	}
-	f := newFuture[T](l)
+	j := &job[T]{fn: fn}
+	f := &j.result
+	f.loop = l
+	f.created()
 	if ex == nil {
 		if l.executorDown {
 			f.settle(failed, fmt.Errorf("aio: RunInExecutor: the default executor is shut down: %w", ErrUsage))
@@ -341,10 +342,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		}
 		ex = l.executor
 	}
-	j := &job[T]{f: f, fn: fn}
-	j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(values(ctx)))
-	if err := ex.Submit(j.ctx, j.work, j.finish); err != nil {
-		j.cancel()
+	if err := ex.Submit(j.work); err != nil {
 		f.settle(failed, err)
 		return f
 	}
@@ -355,18 +353,20 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 
 // job is a function on its way through an executor.
 type job[T any] struct {
-	f      *Future[T]
-	fn     func() (T, error)
-	ctx    context.Context // ends when the future is cancelled
-	cancel context.CancelFunc
-	value  T
-	err    error
+	result    Future[T] // owned by the token of its loop
+	cancelled atomic.Bool
+	fn        func() (T, error)
+	value     T // set by work, before it posts the job
+	err       error
 }
 
 // work runs in a goroutine of the executor.
 func (j *job[T]) work() {
+	defer j.result.loop.post(event{j, nil}, false)
+	if j.cancelled.Load() {
+		return
+	}
 	j.err = ErrGoexit
-	defer j.finish()
 	defer func() {
 		if v := recover(); v != nil {
 			j.err = panicError(v)
@@ -375,25 +375,21 @@ func (j *job[T]) work() {
 	j.value, j.err = j.fn()
 }
 
-// finish hands the outcome to the loop, if that still is there.
-func (j *job[T]) finish() { j.f.loop.post(event{j, nil}, false) }
-
-// run implements runnable: the job is over, or the future f was cancelled.
+// run implements runnable: the job is over, or its future f is done.
 func (j *job[T]) run(f *future) {
 	if f != nil {
-		j.cancel()
+		j.cancelled.Store(true) // too late, unless it was cancelled
 		return
 	}
-	j.f.loop.external--
-	if j.f.state != pending {
-		return
+	j.result.loop.external--
+	switch {
+	case j.result.state != pending:
+	case j.err != nil:
+		j.result.settle(failed, j.err)
+	default:
+		j.result.value = j.value
+		j.result.settle(finished, nil)
 	}
-	if j.err != nil {
-		j.f.settle(failed, j.err)
-		return
-	}
-	j.f.value = j.value
-	j.f.settle(finished, nil)
 }
 
 // ToThread calls fn in another goroutine, by the default executor of the loop, and suspends the

@@ -555,9 +555,9 @@ type countingExecutor struct {
 	shutdowns []bool
 }
 
-func (e *countingExecutor) Submit(ctx context.Context, job, skipped func()) error {
+func (e *countingExecutor) Submit(job func()) error {
 	e.submitted++
-	return e.Executor.Submit(ctx, job, skipped)
+	return e.Executor.Submit(job)
 }
 
 func (e *countingExecutor) Shutdown(wait bool) {
@@ -687,7 +687,7 @@ func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
 		ex := aio.NewExecutor(2)
 		started, gate := make(chan struct{}, 10), make(chan struct{})
 		for range 6 {
-			err := ex.Submit(t.Context(), func() { started <- struct{}{}; <-gate }, func() { t.Error("a job was skipped") })
+			err := ex.Submit(func() { started <- struct{}{}; <-gate })
 			if err != nil {
 				t.Error(err)
 			}
@@ -701,7 +701,7 @@ func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
 		}
 		close(gate)
 		ex.Shutdown(true)
-		if err := ex.Submit(t.Context(), func() { t.Error("it ran") }, func() { t.Error("skipped") }); !errors.Is(err, aio.ErrUsage) {
+		if err := ex.Submit(func() { t.Error("it ran") }); !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("Submit after Shutdown: %v", err)
 		}
 	})
@@ -714,7 +714,7 @@ func TestExecutorShutdown(t *testing.T) {
 		gate := make(chan struct{})
 		var ran []int
 		for i := range 3 {
-			if err := ex.Submit(t.Context(), func() { <-gate; ran = append(ran, i) }, func() { t.Error("a job was skipped") }); err != nil {
+			if err := ex.Submit(func() { <-gate; ran = append(ran, i) }); err != nil {
 				t.Error(err)
 			}
 		}

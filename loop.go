@@ -34,6 +34,7 @@ type Loop struct {
 	base    coroutine  // stands for the goroutine that runs the loop
 	target  *coroutine // in the nest: those above it yield until it is on top; nil if none
 	asker   *task      // that wants to know where another one is suspended
+	depth   int        // of the nest
 	nesting bool       // tasks may make steps of others
 	timers  timers
 	tasks   taskList

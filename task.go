@@ -514,7 +514,7 @@ func (t *task) stack() []uintptr {
 	switch {
 	case !t.co.runs:
 		l.resume(t)
-	case me.co.nests(): // t is in the nest, below the current task
+	case me.co.serves(): // t is in the nest, below the current task
 		l.target, l.asker = t.co, me
 		me.co.runs = false
 		me.co.yield(struct{}{})
