@@ -765,6 +765,10 @@ func programs(t testing.TB) []program {
 	if dir == "" {
 		dir = filepath.Join("testdata", "conformance")
 	}
+	return readPrograms(t, dir)
+}
+
+func readPrograms(t testing.TB, dir string) []program {
 	files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no conformance programs in %s (%v)", dir, err)
@@ -836,6 +840,16 @@ func TestConformance(t *testing.T) {
 		})
 	}
 	fmt.Printf("conformance: %d of %d programs match\n", matched, len(all))
+}
+
+// TestConformanceFound runs the programs by which random testing against CPython found a difference
+// once. They came from the same oracle as the others.
+func TestConformanceFound(t *testing.T) {
+	for _, p := range readPrograms(t, filepath.Join("testdata", "found")) {
+		if diff := difference(p.Trace, run(p, false)); diff != "" {
+			t.Errorf("%s: %s", p.ID, diff)
+		}
+	}
 }
 
 // TestConformanceInDebugMode runs a part of the programs in debug mode, which must not change the

@@ -92,8 +92,8 @@ type subFuture interface {
 // be called by the goroutine that holds the loop's token (a task or a callback of the loop) or
 // while the loop does not run; others panic with ErrWrongGoroutine. (asyncio: Future)
 type Future[T any] struct {
+	value T // first, as a zero-size field at the end would take space
 	future
-	value T
 }
 
 // CreateFuture returns a new pending future of the loop that ctx belongs to. It never awaits.
