@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +122,19 @@ ok  	example.org	1.0s
 	}
 	if err := s.readGo(strings.NewReader("BenchmarkX 1 many ns/op\n"), config); err == nil {
 		t.Error("a value that is no number is accepted")
+	}
+}
+
+func TestProcesses(t *testing.T) {
+	m := measurement{rows: chosen(regexp.MustCompile("^(Switch|Cancel|Parked)$")), benchtime: time.Second}
+	want := []process{
+		{"^BenchmarkParked$/^aio$", "1x"},
+		{"^BenchmarkParked$/^go$", "1x"},
+		{"^BenchmarkParked$/^go-cancellable$", "1x"},
+		{"^Benchmark(Switch|Cancel)$", "1s"},
+	}
+	if got := m.processes(); !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -103,6 +103,7 @@ func (r *report) plot(rows []row) (*plot.Plot, error) {
 	}
 	p.NominalY(labels...)
 	p.X.Max = highest * 1.02
+	p.Y.Label.Padding = vg.Points(6)
 	p.Legend.Top = true
 	p.Legend.Padding = vg.Points(2)
 	p.Legend.XOffs = -vg.Points(8)

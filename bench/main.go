@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -109,11 +110,11 @@ func (m *measurement) report() (*report, error) {
 	config := map[string]string{}
 	var err error
 	all := names(m.rows)
-	if r.golang, err = m.measureGo("..", "^Benchmark("+strings.Join(all, "|")+")$", config); err != nil {
+	if r.golang, err = m.measureGo("..", m.processes(), config); err != nil {
 		return nil, err
 	}
 	if m.scale {
-		if r.scale, err = m.measureGo("scale", ".", config); err != nil {
+		if r.scale, err = m.measureGo("scale", []process{{".", m.benchtime.String()}}, config); err != nil {
 			return nil, err
 		}
 	}
@@ -143,10 +144,37 @@ func withUVLoop(found []python) (python, bool) {
 	return python{}, false
 }
 
-// measureGo runs the benchmarks of the package in dir. They are built once, so that all runs measure
-// the same code. Each run makes all of them, rather than the same one again and again, so that a time
-// in which the machine is slow does not fall on one row alone.
-func (m *measurement) measureGo(dir, match string, config map[string]string) (samples, error) {
+// process is one run of a test program: the benchmarks that match, for so long.
+type process struct{ match, benchtime string }
+
+// processes are those that measure the rows once. Memory is measured by processes of its own, with one
+// round each: what another benchmark or round has left behind, goroutines to be used again most of all,
+// would not be counted in the second.
+func (m *measurement) processes() []process {
+	var timed []string
+	var all []process
+	for _, r := range m.rows {
+		if r.unit != perParked {
+			timed = append(timed, r.name)
+			continue
+		}
+		for _, who := range []string{"aio", r.rival} {
+			p := process{"^Benchmark" + r.name + "$/^" + who + "$", "1x"}
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+	}
+	if len(timed) > 0 {
+		all = append(all, process{"^Benchmark(" + strings.Join(timed, "|") + ")$", m.benchtime.String()})
+	}
+	return all
+}
+
+// measureGo runs benchmarks of the package in dir. They are built once, so that all runs measure the
+// same code. Each run makes all of them, rather than the same one again and again, so that a time in
+// which the machine is slow does not fall on one row alone.
+func (m *measurement) measureGo(dir string, processes []process, config map[string]string) (samples, error) {
 	tmp, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -160,15 +188,17 @@ func (m *measurement) measureGo(dir, match string, config map[string]string) (sa
 	}
 	s := samples{}
 	for range m.count {
-		run := exec.Command(test, "-test.run=^$", "-test.bench="+match, "-test.benchmem",
-			"-test.benchtime="+m.benchtime.String(), "-test.timeout=0")
-		run.Dir = dir
-		out, err := m.output(run, "")
-		if err != nil {
-			return nil, err
-		}
-		if err := s.readGo(out, config); err != nil {
-			return nil, err
+		for _, p := range processes {
+			run := exec.Command(test, "-test.run=^$", "-test.bench="+p.match, "-test.benchmem",
+				"-test.benchtime="+p.benchtime, "-test.timeout=0")
+			run.Dir = dir
+			out, err := m.output(run, "")
+			if err != nil {
+				return nil, err
+			}
+			if err := s.readGo(out, config); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return s, nil
