@@ -86,7 +86,7 @@ func (e entry) outside(what string, op func(quit <-chan struct{}) bool) error {
 	if err == nil || !o.happened {
 		return err
 	}
-	if c, ok := asCancelled(err); ok && (e.watch == nil || e.watch.Err() == nil) {
+	if c, ok := asCancelled(err); ok && c.awaitOf != e.id {
 		e.mustCancel, e.reason = true, c
 	}
 	return nil

@@ -74,7 +74,7 @@ func (l *Loop) Time() time.Time {
 // waitVirtual is wait for a virtual clock.
 func (l *Loop) waitVirtual() {
 	switch {
-	case l.external == 0 && len(l.timers.heap) > 0:
+	case l.external == 0 && len(l.timers.heap) > 0 && l.timers.heap[0].when != NoTimeout:
 		if l.watching > 0 {
 			l.linger()
 		}
@@ -190,3 +190,6 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	l.freeWaiter(w)
 	return err
 }
+
+// inBubble reports whether the wake channel may belong to a bubble of testing/synctest.
+func (l *Loop) inBubble() bool { return !l.virtual && l.epoch.Year() == 2000 }

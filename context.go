@@ -43,8 +43,10 @@ var (
 	errTaskDone  = errors.New("aio: the task is done")
 	errScopeDone = errors.New("aio: the scope has ended")
 
-	endedTask  = endedExt(errTaskDone)
-	endedScope = endedExt(errScopeDone)
+	endedTask      = endedExt(errTaskDone)
+	endedScope     = endedExt(errScopeDone)
+	endedCancelled = endedExt(errCancelled)
+	endedTimeout   = endedExt(ErrTimeout)
 )
 
 // endedExt returns what stands for a scope that ended before anybody asked for its Done channel.
@@ -68,17 +70,11 @@ func (s *scope) end(cause error, ended *scopeExt) {
 
 // cancelled ends the scope because of a cancellation.
 func (s *scope) cancelled(reason *CancelledError) {
-	if e := s.ext.Load(); e != nil {
-		e.cancel(reason)
-		return
+	ended := endedCancelled
+	if reason != errCancelled {
+		ended = endedExt(reason)
 	}
-	s.end(reason, endedExt(reason))
-}
-
-// timedOut ends the scope because its time ran out.
-func (s *scope) timedOut() {
-	e := s.std()
-	e.cancel(ErrTimeout)
+	s.end(reason, ended)
 }
 
 // std returns the standard context behind s.
@@ -165,6 +161,8 @@ func scopeOf(ctx context.Context) (s *scope, watch context.Context) {
 	switch {
 	case s == nil:
 		return nil, nil
+	case ctx.Done() == nil: // context.WithoutCancel
+		return s, nil
 	case ctx.Done() != s.Done():
 		return s, ctx
 	}
@@ -213,7 +211,7 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 func loopOf(ctx context.Context, call string) *Loop {
 	s, _ := scopeOf(ctx)
 	if s == nil {
-		panic(&usageError{"aio: " + call + ": the context does not come from an event loop: pass the ctx that the task was given, or Loop.Context", ErrNoRunningLoop})
+		misuse(ErrNoRunningLoop, "%s: the context does not come from an event loop: pass the ctx that the task was given, or Loop.Context", call)
 	}
 	s.loop.check(call)
 	return s.loop

@@ -79,8 +79,9 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 	co.g = identity()
 	co.loop.owner = co.g
 	for {
+		t := co.task
 		co.runTask()
-		co.task = nil
+		t.co, co.task = nil, nil
 		if co.serves() {
 			if t := co.loop.nextStart(); t != nil {
 				t.co, co.task, co.loop.current = co, t, t
@@ -114,7 +115,7 @@ func (co *coroutine) runTask() {
 		// if idle; exitPending resumes it when the loop's goroutine may exit too.
 		t.fut.seen = true // whoever runs the loop learns of it
 		t.impl.fail(ErrGoexit)
-		co.task = nil
+		t.co, co.task = nil, nil
 		co.exits = true
 		co.runs = false
 		co.yield(struct{}{})
@@ -162,6 +163,7 @@ func (co *coroutine) park() error {
 			// The task on top wants to know where this one is suspended, and goes on.
 			co.answer()
 			asker := l.lend(l.asker)
+			l.asker = nil
 			asker.next()
 			l.regain(asker, co)
 		}

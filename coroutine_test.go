@@ -218,7 +218,7 @@ func TestGoexitDuringClose(t *testing.T) {
 	}
 	l.CallSoon(l.Stop)
 	matches(t, "RunForever", l.RunForever(), nil)
-	matches(t, "Close", l.Close(), nil)
+	same(t, "goexit", goexits(func() { l.Close() }), true)
 	log.want(t, "0 1 2")
 }
 

@@ -76,11 +76,7 @@ func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 // DefaultExceptionHandler writes ec as one record of level error to the default logger of
 // log/slog, or to standard error if that panics. (asyncio: loop.default_exception_handler)
 func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) {
-	defer func() { // a log handler that panics must not end the loop
-		if v := recover(); v != nil {
-			fmt.Fprintf(os.Stderr, "aio: the log handler panicked: %v, while reporting: %s: %v\n", v, ec.Message, ec.Err)
-		}
-	}()
+	defer survive(ec.Message)
 	var attrs []slog.Attr
 	add := func(key string, v any) { attrs = append(attrs, slog.Any(key, v)) }
 	if ec.Err != nil {
@@ -113,6 +109,13 @@ func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) {
 		}
 	}
 	slog.LogAttrs(context.Background(), slog.LevelError, "aio: "+ec.Message, attrs...)
+}
+
+// survive keeps a log handler that panics from ending the loop.
+func survive(what string) {
+	if v := recover(); v != nil {
+		fmt.Fprintf(os.Stderr, "aio: the log handler panicked: %v, while reporting: %s\n", v, what)
+	}
 }
 
 // report is an error of a future that nobody has retrieved. It does not hold the future, so that
@@ -149,7 +152,7 @@ func (f *future) watchError() {
 	r := f.report
 	r.err, r.what, r.watched = f.err, "future", true
 	if t, ok := f.sub.(*task); ok {
-		r.what = "task " + t.GetName()
+		r.what = "task " + t.name()
 	}
 	if r.prev = l.reports.tail; r.prev == nil {
 		l.reports.head = r
@@ -262,6 +265,7 @@ func describeEvent(e event) func() string {
 }
 
 func (l *Loop) warnSlow(what string, d time.Duration) {
+	defer survive(what)
 	slog.Warn("aio: executing took long, and nothing else ran", "what", what, "seconds", d.Seconds())
 }
 
@@ -309,4 +313,16 @@ func funcName(fn any) string {
 		return "nil"
 	}
 	return runtime.FuncForPC(v.Pointer()).Name()
+}
+
+// runWatched runs e in debug mode.
+func (l *Loop) runWatched(e event) {
+	start := l.wallClock()
+	what := describeEvent(e)
+	l.nesting = false
+	l.call(e)
+	l.nesting = true
+	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
+		l.warnSlow(what(), d)
+	}
 }

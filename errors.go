@@ -92,6 +92,8 @@ type CancelledError struct {
 	// context.Cause of that context. It is also set where asyncio drops the message of a
 	// cancellation on its way, to the error that still has it. errors.Is and errors.As see it.
 	Cause error
+
+	awaitOf uint64 // id of the task of which one await ended with its context; 0 for other cancellations
 }
 
 // errCancelled is the CancelledError of every cancellation without a message: the common case

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // ConcurrentFuture is a result that comes from, or goes to, another goroutine: the counterpart of
@@ -86,10 +84,16 @@ func (f *ConcurrentFuture[T]) settle(state futureState, v T, err error) error {
 	f.callbacks = nil
 	close(f.done)
 	f.mu.Unlock()
-	for _, cb := range callbacks {
-		f.call(cb)
-	}
+	f.callAll(callbacks)
 	return nil
+}
+
+// callAll calls done callbacks, also if one of them calls runtime.Goexit.
+func (f *ConcurrentFuture[T]) callAll(callbacks []func()) {
+	if len(callbacks) > 0 {
+		defer f.callAll(callbacks[1:])
+		f.call(callbacks[0])
+	}
 }
 
 // call calls a done callback, whose panic must not end the one who settles the future.
@@ -132,6 +136,9 @@ func (f *ConcurrentFuture[T]) Cancelled() bool {
 // already, by this one. Its panic is reported to the exception handler of the loop that brings the
 // result or, if no loop does, to log/slog.
 func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
+	if cb == nil {
+		misuse(nil, "ConcurrentFuture.AddDoneCallback: the callback is nil")
+	}
 	f.mu.Lock()
 	if f.state == pending {
 		f.callbacks = append(f.callbacks, cb)
@@ -280,15 +287,19 @@ func NewExecutor(maxWorkers int) Executor {
 	if maxWorkers < 1 {
 		misuse(nil, "NewExecutor: %d workers", maxWorkers)
 	}
-	return &pool{limit: semaphore.NewWeighted(int64(maxWorkers))}
+	return &pool{max: maxWorkers}
 }
 
+// pool keeps jobs beyond its limit in a queue, rather than in goroutines that wait for a semaphore:
+// they begin in order, and those that were cancelled meanwhile hold nothing.
 type pool struct {
-	limit *semaphore.Weighted
-
-	mu   sync.Mutex // jobs.Add must not race with the decision to wait
-	down bool
+	max  int
 	jobs sync.WaitGroup
+
+	mu      sync.Mutex
+	running int
+	queue   ring[func()]
+	down    bool
 }
 
 func (p *pool) Submit(job func()) error {
@@ -298,13 +309,30 @@ func (p *pool) Submit(job func()) error {
 		return fmt.Errorf("aio: the executor is shut down: %w", ErrUsage)
 	}
 	p.jobs.Add(1)
-	go func() {
-		defer p.jobs.Done()
-		_ = p.limit.Acquire(context.Background(), 1) // which does not end, so there is no error
-		defer p.limit.Release(1)
-		job()
-	}()
+	if p.running == p.max {
+		p.queue.push(job)
+		return nil
+	}
+	p.running++
+	go p.work(job)
 	return nil
+}
+
+// work runs a job in a goroutine of its own.
+func (p *pool) work(job func()) {
+	defer p.next() // also if the job calls runtime.Goexit
+	job()
+}
+
+func (p *pool) next() {
+	p.jobs.Done()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.queue.n > 0 {
+		go p.work(p.queue.pop())
+	} else {
+		p.running--
+	}
 }
 
 func (p *pool) Shutdown(wait bool) {
@@ -331,6 +359,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	j := &job[T]{fn: fn}
 	f := &j.result
 	f.loop = l
+	f.sub = j
 	f.created()
 	if ex == nil {
 		if l.executorDown {
@@ -347,7 +376,6 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		return f
 	}
 	l.external++
-	f.addCallback(j)
 	return f
 }
 
@@ -372,15 +400,23 @@ func (j *job[T]) work() {
 			j.err = panicError(v)
 		}
 	}()
-	j.value, j.err = j.fn()
+	fn := j.fn
+	j.fn = nil // the result may be kept for long
+	j.value, j.err = fn()
 }
 
-// run implements runnable: the job is over, or its future f is done.
-func (j *job[T]) run(f *future) {
-	if f != nil {
-		j.cancelled.Store(true) // too late, unless it was cancelled
-		return
-	}
+// cancelFuture implements subFuture.
+func (j *job[T]) cancelFuture(reason *CancelledError) bool {
+	j.cancelled.Store(true)
+	j.result.settle(cancelled, reason)
+	return true
+}
+
+// describe implements subFuture.
+func (j *job[T]) describe() string { return "RunInExecutor" }
+
+// run implements runnable: the job is over.
+func (j *job[T]) run(*future) {
 	j.result.loop.external--
 	switch {
 	case j.result.state != pending:

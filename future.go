@@ -179,13 +179,32 @@ func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
 		misuse(nil, "AddDoneCallback: the callback is nil")
 	}
 	f.check("AddDoneCallback")
-	h := &Handle{loop: f.loop, fn: func() { cb(f) }}
+	d := &doneCallback[T]{cb: cb, of: f}
 	if f.loop.debug.Load() {
-		h.stack = callers()
+		d.stack = callers()
 	}
-	f.addCallback(h)
-	return DoneCallback{h}
+	f.addCallback(d)
+	return DoneCallback{d}
 }
+
+// doneCallback is a callback of the user's.
+type doneCallback[T any] struct {
+	cb    func(f *Future[T])
+	of    *Future[T]
+	stack []uintptr // of the call that added it, in debug mode
+}
+
+// run implements runnable.
+func (d *doneCallback[T]) run(*future) { d.cb(d.of) }
+
+// about tells an exception handler of the callback.
+func (d *doneCallback[T]) about(ec *ExceptionContext) {
+	ec.Message += " " + d.String()
+	ec.Future = d.of
+	ec.Stack = d.stack
+}
+
+func (d *doneCallback[T]) String() string { return "done callback " + funcName(d.cb) }
 
 // future's own methods are the ones that every kind of future shares.
 
@@ -348,6 +367,9 @@ func (f *future) GetLoop() *Loop {
 
 // String tells what the future is, its state and, in debug mode, where it was created.
 func (f *future) String() string {
+	if f.loop != nil {
+		f.loop.check("String")
+	}
 	what := "Future"
 	if f.sub != nil {
 		what = f.sub.describe()
@@ -408,7 +430,7 @@ func (f *future) label() string {
 	case nil:
 		return "Future"
 	case *task:
-		return sub.GetName()
+		return sub.name()
 	default:
 		return sub.describe()
 	}

@@ -350,7 +350,7 @@ func TestFuturePanickingCallbackIsReportedAndTheOthersRun(t *testing.T) {
 	_, _ = aio.RunUntilComplete(l, f)
 	log.want(t, "a c")
 	var p *aio.PanicError
-	if len(*reports) != 1 || !errors.Is((*reports)[0].Err, errBoom) || !errors.As((*reports)[0].Err, &p) || (*reports)[0].Handle == nil {
+	if len(*reports) != 1 || !errors.Is((*reports)[0].Err, errBoom) || !errors.As((*reports)[0].Err, &p) || (*reports)[0].Future != aio.AnyFuture(f) {
 		t.Errorf("reports: %+v", *reports)
 	}
 }

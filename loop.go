@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,23 +28,24 @@ import (
 // ErrWrongGoroutine otherwise. (asyncio: AbstractEventLoop)
 type Loop struct {
 	// Owned by the token.
-	owner   uintptr // identity of the goroutine that holds the token, 0 while the loop does not run
-	current *task   // the task that runs, nil in callbacks
-	ready   ring[event]
-	todo    int        // entries of ready that belong to the current pass
-	base    coroutine  // stands for the goroutine that runs the loop
-	target  *coroutine // in the nest: those above it yield until it is on top; nil if none
-	asker   *task      // that wants to know where another one is suspended
-	depth   int        // of the nest
-	nesting bool       // tasks may make steps of others
-	timers  timers
-	tasks   taskList
-	taskSeq uint64
-	idle    []*coroutine // whose task has ended, for the tasks to come
-	exiting []*coroutine // whose task called runtime.Goexit
-	waiters *waiter      // free list
-	path    []*future    // from the first to the innermost future being cancelled
-	reports reportList   // errors that nobody has retrieved yet
+	owner    uintptr // identity of the goroutine that holds the token, 0 while the loop does not run
+	current  *task   // the task that runs, nil in callbacks
+	ready    ring[event]
+	todo     int        // entries of ready that belong to the current pass
+	base     coroutine  // stands for the goroutine that runs the loop
+	target   *coroutine // in the nest: those above it yield until it is on top; nil if none
+	asker    *task      // that wants to know where another one is suspended
+	depth    int        // of the nest
+	nesting  bool       // tasks may make steps of others
+	timers   timers
+	tasks    taskList
+	taskSeq  uint64
+	idle     []*coroutine // whose task has ended, for the tasks to come
+	exiting  []*coroutine // whose task called runtime.Goexit
+	nWaiters int          // in waiters
+	waiters  *waiter      // free list
+	path     []*future    // from the first to the innermost future being cancelled
+	reports  reportList   // errors that nobody has retrieved yet
 
 	vtime    time.Duration // since epoch, of a virtual clock
 	stopping bool
@@ -117,14 +119,14 @@ func (l *Loop) Context() context.Context { return l.ctx }
 // check panics unless the caller holds the token or the loop does not run.
 func (l *Loop) check(call string) {
 	if held, running := holder(&l.owner); held != running && held != 0 {
-		panic(&usageError{"aio: " + call + ": this goroutine does not run the event loop: use Loop.CallSoonThreadsafe or RunCoroutineThreadsafe", ErrWrongGoroutine})
+		misuse(ErrWrongGoroutine, "%s: %s", call, strings.TrimPrefix(ErrWrongGoroutine.Error(), "aio: "))
 	}
 }
 
 // mustBeOpen panics if the loop is closed, for calls whose effect would be lost.
 func (l *Loop) mustBeOpen(call string) {
 	if l.closed.Load() {
-		panic(&usageError{"aio: " + call + ": event loop is closed", ErrLoopClosed})
+		misuse(ErrLoopClosed, "%s: event loop is closed", call)
 	}
 }
 
@@ -269,6 +271,7 @@ func (l *Loop) IsClosed() bool { return l.closed.Load() }
 func (l *Loop) turn() (stop bool) {
 	l.timers.prune()
 	if l.ready.n == 0 && !l.stopping {
+		l.ready.trim()
 		l.wait()
 	}
 	l.admit()
@@ -304,15 +307,8 @@ func (l *Loop) call(e event) {
 			return
 		}
 		ec := ExceptionContext{Message: "exception in callback", Err: panicError(v)}
-		switch r := e.r.(type) {
-		case *Handle:
-			ec.Handle = r
-		case *TimerHandle:
-			ec.Handle = &r.Handle
-		}
-		if ec.Handle != nil {
-			ec.Message += " " + ec.Handle.String()
-			ec.Stack = ec.Handle.stack
+		if r, ok := e.r.(interface{ about(*ExceptionContext) }); ok {
+			r.about(&ec)
 		}
 		l.CallExceptionHandler(ec)
 	}()
@@ -354,10 +350,11 @@ func (l *Loop) wait() {
 		}
 		return
 	}
-	d := l.timers.heap[0].when - l.now()
-	if d <= 0 || !l.inbox.sleep() {
+	when, now := l.timers.heap[0].when, l.now()
+	if when <= now || !l.inbox.sleep() { // compared, as a difference to the far past overflows
 		return
 	}
+	d := when - now
 	if l.alarm == nil {
 		l.alarm = time.NewTimer(d)
 	} else {
@@ -371,73 +368,11 @@ func (l *Loop) wait() {
 	}
 }
 
-// inbox is where other goroutines hand in events.
-type inbox struct {
-	full atomic.Bool   // events is not empty
-	wake chan struct{} // has a token when a sleeping loop shall wake
-
-	mu       sync.Mutex
-	events   []event
-	sleeping bool // the loop waits, and nobody has woken it yet
-	closed   bool
-}
-
-// post hands e to the loop and reports whether the loop will run it: not if it is closed.
-// Any goroutine may call it. quiet leaves a sleeping loop asleep.
-func (l *Loop) post(e event, quiet bool) bool {
-	in := &l.inbox
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.closed {
-		return false
-	}
-	in.events = append(in.events, e)
-	in.full.Store(true)
-	if in.sleeping && !quiet {
-		in.sleeping = false
-		in.wake <- struct{}{}
-	}
-	return true
-}
-
-// sleep announces that the loop is about to wait, unless there is something in the inbox.
-func (in *inbox) sleep() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.sleeping = len(in.events) == 0
-	return in.sleeping
-}
-
-// awake ends sleep when the loop was not woken through the inbox.
-func (in *inbox) awake() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if !in.sleeping {
-		<-in.wake // somebody has just decided to wake it
-	}
-	in.sleeping = false
-}
-
-// collect moves what other goroutines handed in to the ready queue.
-func (l *Loop) collect() {
-	in := &l.inbox
-	if !in.full.Load() {
-		return
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for i, e := range in.events {
-		l.ready.push(e)
-		in.events[i] = event{}
-	}
-	in.events = in.events[:0]
-	in.full.Store(false)
-}
-
 // Close ends the loop. Callbacks and timers that are left are dropped. Every task that is not done
 // is reported to the exception handler and unwound: the await in which it is suspended, and each
-// further one, fails with ErrLoopClosed, and its deferred functions run. The default executor
-// takes no more jobs, those that run go on. Closing a closed loop does nothing; a running loop
+// further one, fails with ErrLoopClosed, and its deferred functions run; if one of them calls
+// runtime.Goexit, so does Close in the end. The default executor takes no more jobs, those that run
+// go on. Closing a closed loop does nothing; a running loop
 // cannot be closed and returns ErrLoopRunning. (asyncio: loop.close)
 func (l *Loop) Close() error {
 	if l.running.Load() {
@@ -447,12 +382,35 @@ func (l *Loop) Close() error {
 		return nil
 	}
 	l.owner = identity() // the tasks that are unwound run under the token too
+	defer l.exitPending()
+	defer l.closeRest()
+	l.unwind()
+	return nil
+}
+
+// unwind ends every task, even if an exception handler calls runtime.Goexit.
+func (l *Loop) unwind() {
+	defer func() {
+		if l.tasks.head != nil || l.reports.head != nil {
+			l.unwind()
+		}
+	}()
 	for l.tasks.head != nil {
 		l.destroy(l.tasks.head)
+	}
+	for i := range l.ready.n {
+		e := l.ready.buf[(l.ready.head+i)&(len(l.ready.buf)-1)]
+		if _, ok := e.r.(errorCheck); ok {
+			e.r.run(e.f)
+		}
 	}
 	for r := l.reports.head; r != nil; r = l.reports.head {
 		r.lost()
 	}
+}
+
+// closeRest is what Close does when there are no more tasks.
+func (l *Loop) closeRest() {
 	for _, co := range l.idle {
 		co.stop()
 	}
@@ -478,85 +436,6 @@ func (l *Loop) Close() error {
 		l.executor.Shutdown(false)
 	}
 	l.ctx.end(ErrLoopClosed, endedExt(ErrLoopClosed))
-	return nil
-}
-
-// Handle is a callback that was scheduled. (asyncio: Handle)
-type Handle struct {
-	loop   *Loop
-	fn     func()
-	stack  []uintptr   // of the call that made it, in debug mode
-	shared *handleLock // of a handle that other goroutines may cancel
-	done   bool        // cancelled
-}
-
-// handleLock lets any goroutine cancel a handle: it is held while the callback runs.
-type handleLock struct {
-	sync.Mutex
-	runner uintptr // identity of the goroutine that runs the callback
-}
-
-// lock begins a use of the handle that may come from another goroutine.
-func (h *Handle) lock(call string) (unlock func()) {
-	if h.shared == nil {
-		h.loop.check(call)
-		return func() {}
-	}
-	if held, _ := holder(&h.shared.runner); held == identity() {
-		return func() {} // the callback itself
-	}
-	h.shared.Lock()
-	return h.shared.Unlock
-}
-
-// Cancel keeps the callback from running. Doing it again does nothing, nor does it once the
-// callback has run. Only the handle of CallSoonThreadsafe may be cancelled by other goroutines;
-// if its callback runs at that moment, Cancel waits for its end. (asyncio: Handle.cancel)
-func (h *Handle) Cancel() {
-	defer h.lock("Handle.Cancel")()
-	h.done = true
-	h.fn = nil
-}
-
-// Cancelled reports whether Cancel was called. For other goroutines the same holds as for Cancel.
-// (asyncio: Handle.cancelled)
-func (h *Handle) Cancelled() bool {
-	defer h.lock("Handle.Cancelled")()
-	return h.done
-}
-
-// run implements runnable.
-func (h *Handle) run(*future) {
-	if h.shared != nil {
-		h.shared.Lock()
-		h.shared.runner = identity()
-		defer func() {
-			h.shared.runner = 0
-			h.shared.Unlock()
-		}()
-	}
-	if h.fn != nil {
-		h.fn()
-	}
-}
-
-// String names the callback's function.
-func (h *Handle) String() string {
-	if h.fn == nil {
-		return "Handle cancelled"
-	}
-	return "Handle " + funcName(h.fn)
-}
-
-func (l *Loop) newHandle(call string, fn func()) *Handle {
-	if fn == nil {
-		misuse(nil, "%s: the callback is nil", call)
-	}
-	h := &Handle{loop: l, fn: fn}
-	if l.debug.Load() {
-		h.stack = callers()
-	}
-	return h
 }
 
 // CallSoon has fn called in the next pass of the loop, after everything that was scheduled before.
@@ -577,42 +456,15 @@ func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 	h := l.newHandle("Loop.CallSoonThreadsafe", fn)
 	h.shared = &handleLock{}
 	if !l.submit(h) {
-		panic(&usageError{"aio: Loop.CallSoonThreadsafe: event loop is closed", ErrLoopClosed})
+		misuse(ErrLoopClosed, "Loop.CallSoonThreadsafe: event loop is closed")
 	}
 	return h
-}
-
-// submit schedules r from any goroutine and reports whether the loop will run it. The holder of
-// the token goes straight to the ready queue, to which it has the right of way.
-func (l *Loop) submit(r runnable) bool {
-	if held, _ := holder(&l.owner); held != 0 && held == identity() {
-		if l.closed.Load() {
-			return false
-		}
-		l.schedule(r, nil)
-		return true
-	}
-	return l.post(event{r, nil}, false)
-}
-
-// inBubble reports whether the wake channel may belong to a bubble of testing/synctest.
-func (l *Loop) inBubble() bool { return !l.virtual && l.epoch.Year() < 2001 }
-
-// runWatched runs e in debug mode.
-func (l *Loop) runWatched(e event) {
-	start := l.wallClock()
-	what := describeEvent(e)
-	l.nesting = false
-	l.call(e)
-	l.nesting = true
-	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
-		l.warnSlow(what(), d)
-	}
 }
 
 // destroy unwinds a task because the loop is closed.
 func (l *Loop) destroy(t *task) {
 	if !t.quiet {
+		t.quiet = true
 		l.CallExceptionHandler(ExceptionContext{
 			Message: "task was destroyed but it is pending",
 			Task:    t.impl,
@@ -631,15 +483,5 @@ func (l *Loop) destroy(t *task) {
 	}
 	if errors.Is(t.fut.err, ErrLoopClosed) {
 		t.fut.retrieved() // it has been reported
-	}
-	for n := len(l.exiting); n > 0; n = len(l.exiting) {
-		co := l.exiting[n-1]
-		l.exiting = l.exiting[:n-1]
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			co.next()
-		}()
-		<-ended
 	}
 }

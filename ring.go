@@ -40,6 +40,16 @@ func (r *ring[T]) popBack() T {
 	return v
 }
 
+// trim gives back the memory of a peak.
+func (r *ring[T]) trim() {
+	if r.n == 0 && len(r.buf) > maxSpare {
+		r.buf, r.head = nil, 0
+	}
+}
+
+// maxSpare is how many places a queue that is empty keeps.
+const maxSpare = 1 << 14
+
 func (r *ring[T]) resize(size int) {
 	buf := make([]T, size)
 	k := copy(buf, r.buf[r.head:])

@@ -25,7 +25,8 @@ var errSecondWinner = errors.New("aio: StaggeredRace: a coroutine that was cance
 // than delay. With NoTimeout they run one after another. When one succeeds the others are
 // cancelled, and StaggeredRace returns when all have ended. A coroutine returns an error if it did
 // not succeed, also if it was cancelled; one that is cancelled because another has won and then
-// succeeds is misuse, and makes a *GroupError. That all fail is no error.
+// succeeds is misuse, and makes a *GroupError. A panic is a failure, with a *PanicError. That all fail
+// is no error.
 //
 // If the calling task is cancelled, so are the coroutines that run, each time anew, and the result
 // is a *CancelledError once they have ended. (asyncio: staggered.staggered_race)
@@ -46,6 +47,9 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 				return r.RaceResult, err
 			}
 			cancellation = err
+			if c.awaitOf == e.id {
+				e.watch = nil // or it would end each further await at once
+			}
 			r.cancelAllBut(nil, c)
 		}
 		r.over = nil
@@ -108,7 +112,7 @@ func (r *race[T]) runNext(ctx context.Context, previousFailed *Event) error {
 	var failed Event
 	r.start(ctx, &failed)
 	r.Errors = append(r.Errors, nil)
-	v, err := coro(ctx)
+	v, err := r.call(ctx, coro)
 	switch {
 	case err != nil:
 		r.Errors[i] = err
@@ -120,6 +124,16 @@ func (r *race[T]) runNext(ctx context.Context, previousFailed *Event) error {
 		r.cancelAllBut(CurrentTask(ctx), errCancelled)
 	}
 	return nil
+}
+
+// call runs coro. A panic is a failure like any other: the next one has its turn.
+func (r *race[T]) call(ctx context.Context, coro Coro[T]) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicError(p)
+		}
+	}()
+	return coro(ctx)
 }
 
 func (r *race[T]) cancelAllBut(t AnyTask, reason *CancelledError) {

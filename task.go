@@ -189,7 +189,9 @@ func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
 			panic(err)
 		}
 	}
-	t.scope.parent = values(spec.Context)
+	if spec.Context != nil {
+		t.scope.parent = values(spec.Context)
+	}
 	if spec.Name != "" {
 		t.extra = &taskExtra{name: spec.Name}
 	}
@@ -298,7 +300,7 @@ func (e *entry) arm(f *future) (suspend bool, err error) {
 	case t.mustCancel:
 		return e.armCancelled(f, t.reason)
 	case e.watch != nil && e.watch.Err() != nil:
-		reason := &CancelledError{Cause: context.Cause(e.watch)}
+		reason := t.watchReason(e.watch)
 		e.watch = nil // it has had its effect
 		return e.armCancelled(f, reason)
 	}
@@ -330,10 +332,28 @@ func (w watchEnded) run(*future) {
 	if w.t.awaits != w.awaits || w.t.waiting == nil {
 		return
 	}
-	if s, _ := scopeOf(w.ctx); w.t.owns(s) && s.Err() != nil && context.Cause(s) == context.Cause(w.ctx) {
-		return // the context has ended with the task's own: the cancellation has come already
+	if w.t.endedWith(w.ctx) {
+		return // the cancellation has come already
 	}
-	w.t.waiting.cancel(&CancelledError{Cause: context.Cause(w.ctx)})
+	w.t.waiting.cancel(w.t.watchReason(w.ctx))
+}
+
+// endedWith reports whether ctx, which was derived by the user, has ended because a scope of the
+// task has: the task was cancelled, or a Timeout or TaskGroup in it ended.
+func (t *task) endedWith(ctx context.Context) bool {
+	s, _ := scopeOf(ctx)
+	if s == nil || s.Err() == nil || !t.owns(s) {
+		return false
+	}
+	if outer := s.watch(); outer != nil && outer.Err() != nil && !t.endedWith(outer) {
+		return false
+	}
+	return context.Cause(s) == context.Cause(ctx) // that of a scope is one of our own: comparable
+}
+
+// watchReason makes the error of an await of t that ends because ctx has.
+func (t *task) watchReason(ctx context.Context) *CancelledError {
+	return &CancelledError{Cause: context.Cause(ctx), awaitOf: t.id}
 }
 
 // owns reports whether s is the scope of the task or one inside it.
@@ -415,7 +435,7 @@ func (t *task) forceCancel(reason *CancelledError) {
 
 // describe implements subFuture.
 func (t *task) describe() string {
-	s := "Task " + t.GetName()
+	s := "Task " + t.name()
 	switch {
 	case t.fut.state != pending:
 		return s
@@ -458,6 +478,11 @@ func (t *task) uncancel() int {
 // GetName returns the name given by WithName or SetName, or else Task-1, Task-2 and so on in the
 // order in which the loop made its tasks. (asyncio: Task.get_name)
 func (t *task) GetName() string {
+	t.fut.loop.check("Task.GetName")
+	return t.name()
+}
+
+func (t *task) name() string {
 	if t.extra != nil && t.extra.name != "" {
 		return t.extra.name
 	}
@@ -489,7 +514,8 @@ func (t *Task[T]) entryPoint() []uintptr {
 // from the outermost, the task's own function, to the innermost, the function that awaits. Frames
 // of this package and of the Go runtime are left out. limit bounds their number, keeping the
 // outermost, if it is greater than 0. A task that has not started is in the first line of its
-// function; one that is done has no stack. (asyncio: Task.get_stack)
+// function; one that is done has no stack, nor has one that is just starting the caller eagerly.
+// (asyncio: Task.get_stack)
 func (t *task) GetStack(limit int) []runtime.Frame {
 	t.fut.loop.check("Task.GetStack")
 	if t.fut.state != pending {

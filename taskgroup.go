@@ -94,8 +94,9 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 		if waitErr != nil {
 			return waitErr // the loop is closed: the tasks are being unwound too
 		}
-		// The context of the caller may have ended: it has had its say in the body.
-		e.watch = nil
+		if tg.aborting {
+			e.watch = nil // it cannot do more than it has done
+		}
 		w := tg.loop.newWaiter("TaskGroup")
 		tg.onDone = &w.future
 		waitErr = e.await(tg.onDone)

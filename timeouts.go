@@ -142,11 +142,11 @@ func (s *TimeoutScope) due() {
 	s.task.cancelFromScope() // panics for a cycle of awaits: then the scope goes on as it was
 	s.timer = nil
 	s.state = timeoutExpiring
-	s.scope.timedOut()
+	s.scope.end(ErrTimeout, endedTimeout)
 }
 
 // When returns the deadline as a time of the loop, the zero time if there is none or Run has not
-// begun. Any goroutine may call it. (asyncio: Timeout.when)
+// begun. Once the body runs any goroutine may call it. (asyncio: Timeout.when)
 func (s *TimeoutScope) When() time.Time {
 	if s.scope.loop == nil {
 		return s.moment

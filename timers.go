@@ -14,6 +14,7 @@ type timers struct {
 	heap      []timer
 	cancelled int // how many of the heap at most
 	free      *TimerHandle
+	nFree     int
 }
 
 // timer is an entry of the heap.
@@ -79,7 +80,10 @@ func (h *TimerHandle) run(*future) {
 func (h *TimerHandle) release() {
 	ts := &h.loop.timers
 	h.target = nil
-	h.next, ts.free = ts.free, h
+	if ts.nFree < maxIdle {
+		h.next, ts.free = ts.free, h
+		ts.nFree++
+	}
 }
 
 // wakeAt schedules target for a time, with a timer that must not be touched once it was due.
@@ -87,6 +91,7 @@ func (l *Loop) wakeAt(when time.Duration, target timerTarget) *TimerHandle {
 	h := l.timers.free
 	if h != nil {
 		l.timers.free = h.next
+		l.timers.nFree--
 		h.next, h.done = nil, false
 	} else {
 		h = &TimerHandle{Handle: Handle{loop: l}, pooled: true}
@@ -157,6 +162,9 @@ func (ts *timers) prune() {
 func (ts *timers) pop() *TimerHandle {
 	var t timer
 	ts.heap, t = heapPop(ts.heap, earlier)
+	if len(ts.heap) == 0 && cap(ts.heap) > maxSpare {
+		ts.heap = nil
+	}
 	t.h.queued = false
 	return t.h
 }

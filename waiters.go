@@ -28,7 +28,7 @@ func (l *Loop) newWaiter(what string) *waiter {
 	} else {
 		l.waiters = w.next
 		w.next = nil
-		w.state, w.err, w.first, w.more = pending, nil, nil, nil
+		l.nWaiters--
 	}
 	w.what = what
 	return w
@@ -47,7 +47,12 @@ func (w *waiter) stopTimer() {
 // freeWaiter takes w back. The wait must be over.
 func (l *Loop) freeWaiter(w *waiter) {
 	w.stopTimer()
+	if l.nWaiters == maxIdle {
+		return
+	}
+	w.state, w.err, w.first, w.more = pending, nil, nil, nil // it must not keep anything alive
 	w.next, l.waiters = l.waiters, w
+	l.nWaiters++
 }
 
 // wake ends the wait with success, unless it is over already.

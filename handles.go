@@ -1,0 +1,89 @@
+package aio
+
+import "sync"
+
+// Handle is a callback that was scheduled. (asyncio: Handle)
+type Handle struct {
+	loop   *Loop
+	fn     func()
+	stack  []uintptr   // of the call that made it, in debug mode
+	shared *handleLock // of a handle that other goroutines may cancel
+	done   bool        // cancelled
+}
+
+// handleLock lets any goroutine cancel a handle: it is held while the callback runs.
+type handleLock struct {
+	sync.Mutex
+	runs bool // the callback runs; owned by the token
+}
+
+// lock begins a use of the handle that may come from another goroutine.
+func (h *Handle) lock(call string) (unlock func()) {
+	if h.shared == nil {
+		h.loop.check(call)
+		return func() {}
+	}
+	if held, running := holder(&h.loop.owner); held == running && h.shared.runs {
+		return func() {} // the callback itself, or a task that it has started eagerly
+	}
+	h.shared.Lock()
+	return h.shared.Unlock
+}
+
+// Cancel keeps the callback from running. Doing it again does nothing, nor does it once the
+// callback has run. Only the handle of CallSoonThreadsafe may be cancelled by other goroutines;
+// if its callback runs at that moment, Cancel waits for its end. (asyncio: Handle.cancel)
+func (h *Handle) Cancel() {
+	defer h.lock("Handle.Cancel")()
+	h.done = true
+	h.fn = nil
+}
+
+// Cancelled reports whether Cancel was called. For other goroutines the same holds as for Cancel.
+// (asyncio: Handle.cancelled)
+func (h *Handle) Cancelled() bool {
+	defer h.lock("Handle.Cancelled")()
+	return h.done
+}
+
+// run implements runnable.
+func (h *Handle) run(*future) {
+	if h.shared != nil {
+		h.shared.Lock()
+		h.shared.runs = true
+		defer func() {
+			h.shared.runs = false
+			h.shared.Unlock()
+		}()
+	}
+	if h.fn != nil {
+		h.fn()
+	}
+}
+
+// about tells an exception handler of the callback.
+func (h *Handle) about(ec *ExceptionContext) {
+	ec.Message += " " + h.String()
+	ec.Handle = h
+	ec.Stack = h.stack
+}
+
+// String names the callback's function.
+func (h *Handle) String() string {
+	defer h.lock("Handle.String")()
+	if h.fn == nil {
+		return "Handle cancelled"
+	}
+	return "Handle " + funcName(h.fn)
+}
+
+func (l *Loop) newHandle(call string, fn func()) *Handle {
+	if fn == nil {
+		misuse(nil, "%s: the callback is nil", call)
+	}
+	h := &Handle{loop: l, fn: fn}
+	if l.debug.Load() {
+		h.stack = callers()
+	}
+	return h
+}

@@ -1,0 +1,91 @@
+package aio
+
+// The way into a loop for other goroutines. Everything here is guarded by inbox.mu, except for the
+// flag that tells the loop at a glance whether there is anything.
+//
+// A loop that waits has said so under the lock, and whoever hands it the next event then sends one
+// token: there is never more than one, and none gets lost between the loop's last look and its wait.
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// inbox is where other goroutines hand in events.
+type inbox struct {
+	full atomic.Bool   // events is not empty
+	wake chan struct{} // has a token when a sleeping loop shall wake
+
+	mu       sync.Mutex
+	events   []event
+	sleeping bool // the loop waits, and nobody has woken it yet
+	closed   bool
+}
+
+// post hands e to the loop and reports whether the loop will run it: not if it is closed.
+// Any goroutine may call it. quiet leaves a sleeping loop asleep.
+func (l *Loop) post(e event, quiet bool) bool {
+	in := &l.inbox
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return false
+	}
+	in.events = append(in.events, e)
+	in.full.Store(true)
+	if in.sleeping && !quiet {
+		in.sleeping = false
+		in.wake <- struct{}{}
+	}
+	return true
+}
+
+// sleep announces that the loop is about to wait, unless there is something in the inbox.
+func (in *inbox) sleep() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sleeping = len(in.events) == 0
+	return in.sleeping
+}
+
+// awake ends sleep when the loop was not woken through the inbox.
+func (in *inbox) awake() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.sleeping {
+		<-in.wake // somebody has just decided to wake it
+	}
+	in.sleeping = false
+}
+
+// collect moves what other goroutines handed in to the ready queue.
+func (l *Loop) collect() {
+	in := &l.inbox
+	if !in.full.Load() {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i, e := range in.events {
+		l.ready.push(e)
+		in.events[i] = event{}
+	}
+	in.events = in.events[:0]
+	if cap(in.events) > maxSpare {
+		in.events = nil
+	}
+	in.full.Store(false)
+}
+
+// submit schedules r from any goroutine and reports whether the loop will run it. The holder of
+// the token goes straight to the ready queue, to which it has the right of way.
+func (l *Loop) submit(r runnable) bool {
+	if held, _ := holder(&l.owner); held != 0 && held == identity() {
+		if l.closed.Load() {
+			return false
+		}
+		l.schedule(r, nil)
+		return true
+	}
+	return l.post(event{r, nil}, false)
+}
