@@ -83,7 +83,7 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 		co.runTask()
 		t.co, co.task = nil, nil
 		if co.serves() {
-			if t := co.loop.nextStart(); t != nil {
+			if t := co.loop.nextStep(true); t != nil {
 				t.co, co.task, co.loop.current = co, t, t
 				continue
 			}
@@ -141,7 +141,7 @@ func panicError(v any) error {
 func (co *coroutine) park() error {
 	l := co.loop
 	for co.serves() && l.depth < maxNest {
-		t := l.nextStep()
+		t := l.nextStep(false)
 		switch {
 		case t == nil:
 			l.target = &l.base
@@ -155,7 +155,7 @@ func (co *coroutine) park() error {
 			next.next()
 			l.regain(next, co)
 		}
-		if l.target == co {
+		for l.target == co {
 			if l.target = nil; co.probe == nil {
 				l.current = co.task
 				return co.takeThrown()
@@ -244,42 +244,23 @@ func (l *Loop) resume(t *task) {
 	co.eager = true
 	co.next()
 	co.eager = false
+	l.regain(co, &l.base)
 	l.owner, l.current = owner, current
-	l.depth--
-	if co.task == nil {
-		l.release(co)
-	}
 }
 
 // nextStep takes the next step of a task from the ready queue and readies it. It returns nil if
-// the next entry is something else, or the base has to begin the next pass.
-func (l *Loop) nextStep() *task {
+// the next entry is something else, or the base has to begin the next pass; with first set also if
+// it is not the first step of a task.
+func (l *Loop) nextStep(first bool) *task {
 	for l.todo > 0 || l.beginPass() {
-		e := l.ready.front()
+		e := *l.ready.front()
 		t, ok := e.r.(*task)
-		if !ok {
+		if !ok || first && t.co != nil {
 			return nil
 		}
-		f := e.f
 		l.ready.pop()
 		l.todo--
-		if t.prepare(f) {
-			return t
-		}
-	}
-	return nil
-}
-
-// nextStart is nextStep for a task that has not started.
-func (l *Loop) nextStart() *task {
-	for l.todo > 0 || l.beginPass() {
-		t, ok := l.ready.front().r.(*task)
-		if !ok || t.co != nil {
-			return nil
-		}
-		f := l.ready.pop().f
-		l.todo--
-		if t.prepare(f) {
+		if t.prepare(e.f) {
 			return t
 		}
 	}
