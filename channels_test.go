@@ -186,6 +186,42 @@ func TestReceiveInATimeoutThatComesTooLate(t *testing.T) {
 	})
 }
 
+// What comes too late waits for the next await also if it ends the context that Receive was given.
+func TestReceiveWithADerivedContextKeepsWhatComesTooLate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(task aio.AnyTask, s *aio.TimeoutScope, now time.Time)
+		want error
+	}{
+		"a cancellation":         {func(task aio.AnyTask, _ *aio.TimeoutScope, _ time.Time) { task.Cancel() }, aio.ErrCancelled},
+		"the end of its Timeout": {func(_ aio.AnyTask, s *aio.TimeoutScope, now time.Time) { s.Reschedule(now) }, aio.ErrTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aiotest.Run(t, func(ctx context.Context) error {
+				ch, now := make(chan int), clock(ctx)
+				tk := spawn(ctx, func(ctx context.Context) error {
+					s := aio.NewTimeout(time.Hour)
+					return s.Run(ctx, func(ctx context.Context) error {
+						l, _ := aio.GetRunningLoop(ctx)
+						self := aio.CurrentTask(ctx)
+						l.CallSoon(func() { ch <- 7; tt.end(self, s, l.Time()) })
+						derived, cancel := context.WithCancel(ctx)
+						defer cancel()
+						if v, _, err := aio.Receive(derived, ch); v != 7 || err != nil {
+							t.Errorf("Receive: %v, %v", v, err)
+						}
+						return aio.Sleep(ctx, time.Minute)
+					})
+				})
+				_, err := tk.Await(ctx)
+				if !errors.Is(err, tt.want) || now() != 0 {
+					t.Errorf("the next await: %v after %v, want %v", err, now(), tt.want)
+				}
+				return nil
+			})
+		})
+	}
+}
+
 // Receivers are cancelled at any moment while another goroutine sends: each value arrives exactly
 // once, and in order.
 func TestReceiveLosesNoValueToACancellation(t *testing.T) {

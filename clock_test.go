@@ -108,6 +108,17 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 				"Task Task-4 pending, awaiting Wait",
 			},
 		},
+		"a context that cannot end": {
+			main: func(ctx context.Context) error {
+				var e aio.Event
+				return e.Wait(context.WithoutCancel(ctx))
+			},
+			tasks: []string{"Task Task-1 pending, awaiting Event.Wait"},
+		},
+		"a sleep without end": {
+			main:  func(ctx context.Context) error { return aio.Sleep(ctx, aio.NoTimeout) },
+			tasks: []string{"Task Task-1 pending, awaiting Sleep"},
+		},
 		"a cycle": {
 			main: func(ctx context.Context) error {
 				var a, b *aio.Task[struct{}]

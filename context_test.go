@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -69,6 +70,7 @@ func TestContextOfATaskMayBeGiven(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		given := context.WithValue(ctx, ctxKey("who"), "given")
 		var read aio.Coro[any] = func(ctx context.Context) (any, error) { return ctx.Value(ctxKey("who")), nil }
+		var nothing context.Context
 		here := context.WithValue(ctx, ctxKey("who"), "creator")
 		for _, tt := range []struct {
 			name string
@@ -79,6 +81,7 @@ func TestContextOfATaskMayBeGiven(t *testing.T) {
 			{"WithContext", aio.CreateTask(here, read, aio.WithContext(given)), "given"},
 			{"WithContext, again", aio.CreateTask(here, read, aio.WithContext(given)), "given"},
 			{"no values", aio.CreateTask(here, read, aio.WithContext(context.Background())), nil},
+			{"WithContext of nothing", aio.CreateTask(here, read, aio.WithContext(nothing)), "creator"},
 			{"inline", read, nil},
 		} {
 			if v, err := tt.read.Await(ctx); v != tt.want || err != nil {
@@ -490,6 +493,36 @@ func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// sliceError is an error that cannot be compared.
+type sliceError []string
+
+func (e sliceError) Error() string { return e[0] }
+
+// The context that ends is outside a Timeout, the one that the await is given was derived inside.
+func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
+	for _, cause := range []error{context.Canceled, errBoom, sliceError{"not comparable"}} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				err := aio.Run(func(ctx context.Context) error {
+					outer, end := context.WithCancelCause(ctx)
+					time.AfterFunc(time.Second, func() { end(cause) })
+					return aio.Timeout(outer, time.Hour, func(ctx context.Context) error {
+						inner, cancel := context.WithCancel(ctx)
+						defer cancel()
+						return aio.Sleep(inner, time.Hour)
+					})
+				})
+				var c *aio.CancelledError
+				if !errors.As(err, &c) || c.Cause == nil || c.Cause.Error() != cause.Error() {
+					t.Errorf("error %v, want a cancellation because of %v", err, cause)
+				}
+				same(t, "time that passed", time.Since(start), time.Second)
+			})
+		})
 	}
 }
 

@@ -222,6 +222,44 @@ func TestGoexitDuringClose(t *testing.T) {
 	log.want(t, "0 1 2")
 }
 
+// A goroutine that is locked to its thread closes the loop itself.
+func TestGoexitDuringCloseOnALockedThread(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	l, _ := newLoop(t)
+	same(t, "goexit", goexits(func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		spawn(l.Context(), func(ctx context.Context) error {
+			defer runtime.Goexit()
+			return aio.Sleep(ctx, time.Hour)
+		})
+		onePass(t, l)
+		l.Close()
+	}), true)
+	same(t, "IsClosed", l.IsClosed(), true)
+}
+
+// Goexit in the exception handler, as t.FailNow does it, ends the one who closes the loop when
+// everything is closed.
+func TestGoexitOfTheExceptionHandlerDuringClose(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	l, _ := newLoop(t)
+	reports, unwound := 0, 0
+	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) { reports++; runtime.Goexit() })
+	for range 3 {
+		spawn(l.Context(), func(ctx context.Context) error {
+			defer func() { unwound++ }()
+			return aio.Sleep(ctx, time.Hour)
+		})
+	}
+	onePass(t, l)
+	same(t, "goexit", goexits(func() { l.Close() }), true)
+	same(t, "reports", reports, 3)
+	same(t, "tasks unwound", unwound, 3)
+	same(t, "IsClosed", l.IsClosed(), true)
+	matches(t, "Close again", l.Close(), nil)
+}
+
 func TestCloseUnwindsSuspendedTasks(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const n = 10_000

@@ -280,6 +280,21 @@ func TestErrorThatNobodyRetrievesIsReportedByClose(t *testing.T) {
 	matches(t, "Exception", task.Exception(), failure)
 }
 
+// An error that is looked at again a pass later is not lost if there is no such pass.
+func TestErrorOfTheLastPassIsReportedByClose(t *testing.T) {
+	l, reports := newLoop(t)
+	failure := errors.New("failure")
+	f := aio.CreateFuture[int](l.Context())
+	f.AddDoneCallback(func(*aio.Future[int]) {})
+	l.CallSoon(func() { f.SetException(failure) })
+	onePass(t, l)
+	same(t, "reports", len(*reports), 0)
+	matches(t, "Close", l.Close(), nil)
+	if len(*reports) != 1 || (*reports)[0].Err != failure {
+		t.Errorf("reports after Close: %v", *reports)
+	}
+}
+
 // LOOP-074, in a bubble of testing/synctest, whose channels the garbage collector's goroutine must
 // not touch.
 func TestErrorThatNobodyRetrievesInBubble(t *testing.T) {
@@ -338,6 +353,24 @@ func TestDebugMode(t *testing.T) {
 }
 
 func slowCallback() { time.Sleep(100 * time.Millisecond) }
+
+// brokenHandler is a slog.Handler that panics.
+type brokenHandler struct{ recorder }
+
+func (brokenHandler) Handle(context.Context, slog.Record) error { panic("broken") }
+
+func TestLogHandlerThatPanicsDoesNotEndTheLoop(t *testing.T) {
+	captureLog(t) // to have the logger restored
+	slog.SetDefault(slog.New(brokenHandler{}))
+	l, _ := newLoop(t)
+	l.SetDebug(true)
+	l.SlowCallbackDuration = 0 // every callback is slow
+	var log eventLog
+	l.CallSoon(func() { log.add("first") })
+	l.CallSoon(func() { log.add("second") })
+	onePass(t, l)
+	log.want(t, "first second")
+}
 
 // LOOP-081, LOOP-082
 func TestSlowCallbacksAreLogged(t *testing.T) {

@@ -349,6 +349,16 @@ func TestConcurrentFutureCallbackPanics(t *testing.T) {
 	}
 }
 
+func TestConcurrentFutureCallbackThatExitsDoesNotStopTheOthers(t *testing.T) {
+	var log eventLog
+	cf := aio.NewConcurrentFuture[int]()
+	cf.AddDoneCallback(func() { log.add("a"); runtime.Goexit() })
+	cf.AddDoneCallback(func() { log.add("b"); runtime.Goexit() })
+	cf.AddDoneCallback(func() { log.add("c") })
+	same(t, "goexit", goexits(func() { _ = cf.SetResult(1) }), true)
+	log.want(t, "a b c")
+}
+
 // TASK-175
 func TestWrapFutureBringsAResultIntoTheLoop(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -759,6 +769,44 @@ func TestExecutorJobCancelledBeforeItBeginsNeverRuns(t *testing.T) {
 		}
 		ex.Shutdown(true)
 	})
+}
+
+// heldExecutor keeps its jobs for the test to run.
+type heldExecutor struct{ jobs []func() }
+
+func (e *heldExecutor) Submit(job func()) error { e.jobs = append(e.jobs, job); return nil }
+func (e *heldExecutor) Shutdown(bool)           {}
+
+// There need not be a pass between the cancellation and the job.
+func TestExecutorJobCancelledJustBeforeItBeginsNeverRuns(t *testing.T) {
+	l, _ := newLoop(t)
+	var ex heldExecutor
+	f := aio.RunInExecutor(l.Context(), &ex, func() (int, error) { t.Error("it ran"); return 0, nil })
+	same(t, "Cancel", f.Cancel(), true)
+	done := make(chan struct{})
+	go func() { defer close(done); ex.jobs[0]() }()
+	<-done
+	_, err := aio.RunUntilComplete(l, f)
+	matches(t, "RunUntilComplete", err, aio.ErrCancelled)
+}
+
+func TestExecutorJobsThatWaitHoldNoGoroutines(t *testing.T) {
+	l, _ := newLoop(t)
+	ex := aio.NewExecutor(1)
+	gate := make(chan struct{})
+	first := aio.RunInExecutor(l.Context(), ex, func() (int, error) { <-gate; return 1, nil })
+	before := runtime.NumGoroutine()
+	for range 100 {
+		aio.RunInExecutor(l.Context(), ex, func() (int, error) { t.Error("it ran"); return 0, nil }).Cancel()
+	}
+	if now := runtime.NumGoroutine(); now > before {
+		t.Errorf("%d goroutines became %d", before, now)
+	}
+	close(gate)
+	ex.Shutdown(true)
+	v, err := aio.RunUntilComplete(l, first)
+	same(t, "the first job", v, 1)
+	matches(t, "the first job", err, nil)
 }
 
 // A virtual clock waits for jobs, however long they take, and counts those it has given up.

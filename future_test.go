@@ -338,21 +338,24 @@ func TestFutureCallbackCannotRemoveScheduledOnes(t *testing.T) {
 	log.want(t, "0 false false false 1 false false false 2 false false false")
 }
 
+func panickingCallback(*aio.Future[int]) { panic(errBoom) }
+
 // TASK-229
 func TestFuturePanickingCallbackIsReportedAndTheOthersRun(t *testing.T) {
 	l, reports := newLoop(t)
 	f := aio.CreateFuture[int](l.Context())
 	var log eventLog
 	f.AddDoneCallback(func(*aio.Future[int]) { log.add("a") })
-	f.AddDoneCallback(func(*aio.Future[int]) { panic(errBoom) })
+	f.AddDoneCallback(panickingCallback)
 	f.AddDoneCallback(func(*aio.Future[int]) { log.add("c") })
 	_ = f.SetResult(1)
 	_, _ = aio.RunUntilComplete(l, f)
 	log.want(t, "a c")
 	var p *aio.PanicError
 	if len(*reports) != 1 || !errors.Is((*reports)[0].Err, errBoom) || !errors.As((*reports)[0].Err, &p) || (*reports)[0].Future != aio.AnyFuture(f) {
-		t.Errorf("reports: %+v", *reports)
+		t.Fatalf("reports: %+v", *reports)
 	}
+	contains(t, "Message", (*reports)[0].Message, "aio_test.panickingCallback")
 }
 
 // TASK-023, TASK-024, TASK-025, TASK-007

@@ -658,6 +658,32 @@ func TestThreadsafeHandleCancelsItself(t *testing.T) {
 	same(t, "Cancelled", h.Cancelled(), true)
 }
 
+func TestThreadsafeHandleCancelledByATaskThatItsCallbackStarts(t *testing.T) {
+	l, _ := newLoop(t)
+	var h *aio.Handle
+	h = l.CallSoonThreadsafe(func() {
+		task := aio.CreateTask(l.Context(), coro(func(context.Context) error { h.Cancel(); return nil }), aio.WithEagerStart(true))
+		same(t, "the task is done", task.Done(), true)
+		l.Stop()
+	})
+	matches(t, "RunForever", l.RunForever(), nil)
+	same(t, "Cancelled", h.Cancelled(), true)
+}
+
+// Debug mode looks at a handle before it runs it: the race detector sees whether it may.
+func TestThreadsafeHandleCancelledInDebugMode(t *testing.T) {
+	l := aio.NewEventLoop(&aio.LoopOptions{Debug: true})
+	defer l.Close()
+	l.SlowCallbackDuration = time.Hour
+	go func() {
+		for range 1000 {
+			l.CallSoonThreadsafe(nop).Cancel()
+		}
+		l.CallSoonThreadsafe(l.Stop)
+	}()
+	matches(t, "RunForever", l.RunForever(), nil)
+}
+
 // LOOP-055
 func TestCallbackPanicIsReported(t *testing.T) {
 	l, reports := newLoop(t)

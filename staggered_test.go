@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goaio/aio"
@@ -176,6 +177,39 @@ func TestStaggeredRaceWaitsForItsLosers(t *testing.T) {
 			t.Errorf("%s after %v, loser ended %v; want %s", got, now(), ended, want)
 		}
 		return nil
+	})
+}
+
+// The end of a derived context cancels the candidates once: they may await as they clean up.
+func TestStaggeredRaceEndsWithADerivedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		err := aio.Run(func(ctx context.Context) error {
+			derived, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, err := aio.StaggeredRace(derived, aio.NoTimeout, func(ctx context.Context) (string, error) {
+				err := aio.Sleep(ctx, time.Hour)
+				for range 3 {
+					matches(t, "Sleep of the cleanup", aio.Sleep(ctx, time.Second), nil)
+				}
+				return "", err
+			})
+			return err
+		})
+		matches(t, "StaggeredRace", err, context.DeadlineExceeded)
+		same(t, "time that passed", time.Since(start), 4*time.Second)
+	})
+}
+
+func TestStaggeredRacePanicIsAFailure(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		blows := func(context.Context) (string, error) { panic(errOne) }
+		r, err := aio.StaggeredRace(ctx, aio.NoTimeout, blows, returns("b"))
+		var p *aio.PanicError
+		if r.Value != "b" || r.Index != 1 || len(r.Errors) != 2 || !errors.As(r.Errors[0], &p) || p.Value != errOne {
+			t.Errorf("got %s", outcome(r, err))
+		}
+		return err
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"weak"
 
@@ -779,5 +780,30 @@ func TestTaskGroupCancelAndOwnerIsCancelled(t *testing.T) {
 		owner.Cancel()
 		matches(t, "Await", await(ctx, owner), aio.ErrCancelled)
 		same(t, "Cancelled", owner.Cancelled(), true)
+	})
+}
+
+// While a group waits for its tasks, the context that it was given may end: that cancels the tasks,
+// once.
+func TestTaskGroupEndsWithADerivedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		err := aio.Run(func(ctx context.Context) error {
+			derived, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			return aio.WithTaskGroup(derived, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(func(ctx context.Context) error {
+					err := aio.Sleep(ctx, time.Hour)
+					for range 3 {
+						matches(t, "Sleep of the cleanup", aio.Sleep(ctx, time.Second), nil)
+					}
+					return err
+				})
+				return nil
+			})
+		})
+		matches(t, "WithTaskGroup", err, aio.ErrCancelled)
+		matches(t, "WithTaskGroup", err, context.DeadlineExceeded)
+		same(t, "time that passed", time.Since(start), 4*time.Second)
 	})
 }

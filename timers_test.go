@@ -2,11 +2,14 @@ package aio_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goaio/aio"
@@ -54,6 +57,33 @@ func TestCallAtIsNotEarly(t *testing.T) {
 
 	later := l.CallLater(time.Minute, nop)
 	same(t, "When of CallLater", later.When(), l.Time().Add(time.Minute))
+}
+
+// The far past is due at once, on a real clock too.
+func TestTimersInTheFarPast(t *testing.T) {
+	for name, schedule := range map[string]func(l *aio.Loop){
+		"CallLater": func(l *aio.Loop) { l.CallLater(math.MinInt64, l.Stop) },
+		"CallAt":    func(l *aio.Loop) { l.CallAt(time.Time{}.Add(1), l.Stop) },
+		"Wait": func(l *aio.Loop) {
+			spawn(l.Context(), func(ctx context.Context) error {
+				defer l.Stop()
+				_, _, err := aio.Wait(ctx, []*aio.Future[int]{aio.CreateFuture[int](ctx)}, math.MinInt64, aio.AllCompleted)
+				return err
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := aio.NewEventLoop(nil)
+				defer l.Close()
+				start := time.Now()
+				l.CallLater(time.Hour, l.Stop)
+				schedule(l)
+				matches(t, "RunForever", l.RunForever(), nil)
+				same(t, "time that passed", time.Since(start), 0)
+			})
+		})
+	}
 }
 
 // A deadline that no clock reaches is none.
