@@ -84,8 +84,14 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 	var given map[*future]bool // futures among the arguments: only those may be there twice
 	var done []*future
 	for i, aw := range aws {
-		_, isFuture := aw.(FutureLike[T])
-		f := EnsureFuture(ctx, aw)
+		var f FutureLike[T]
+		isFuture := false
+		if coro, ok := aw.(Coro[T]); ok { // nearly always: asking for other types first costs time
+			f = CreateTask(ctx, coro)
+		} else {
+			_, isFuture = aw.(FutureLike[T])
+			f = EnsureFuture(ctx, aw)
+		}
 		if !isFuture {
 			f.core().sub.(*task).quiet = true // nobody but us can wait for it
 		}

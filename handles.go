@@ -6,7 +6,7 @@ import "sync"
 type Handle struct {
 	loop   *Loop
 	fn     func()
-	stack  []uintptr   // of the call that made it, in debug mode
+	stack  *[]uintptr  // of the call that made it, in debug mode
 	shared *handleLock // of a handle that other goroutines may cancel
 	done   bool        // cancelled
 }
@@ -65,7 +65,9 @@ func (h *Handle) run(*future) {
 func (h *Handle) about(ec *ExceptionContext) {
 	ec.Message += " " + h.String()
 	ec.Handle = h
-	ec.Stack = h.stack
+	if h.stack != nil {
+		ec.Stack = *h.stack
+	}
 }
 
 // String names the callback's function.
@@ -77,13 +79,15 @@ func (h *Handle) String() string {
 	return "Handle " + funcName(h.fn)
 }
 
-func (l *Loop) newHandle(call string, fn func()) *Handle {
+// newHandle makes the handle of a callback that call was given.
+func (l *Loop) newHandle(call string, fn func()) Handle {
 	if fn == nil {
 		misuse(nil, "%s: the callback is nil", call)
 	}
-	h := &Handle{loop: l, fn: fn}
+	h := Handle{loop: l, fn: fn}
 	if l.debug.Load() {
-		h.stack = callers()
+		stack := callers()
+		h.stack = &stack
 	}
 	return h
 }
