@@ -1,5 +1,10 @@
 package aio
 
+// The state of a handle is owned by the token, except for one that CallSoonThreadsafe returned. That
+// is guarded by a lock of its own, held while the callback runs: when Cancel returns to another
+// goroutine, the callback has ended or will never begin. The callback itself, and tasks that it starts
+// eagerly, hold the token and go past the lock.
+
 import "sync"
 
 // Handle is a callback that was scheduled. (asyncio: Handle)
