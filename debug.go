@@ -75,7 +75,9 @@ func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 
 // DefaultExceptionHandler writes ec as one record of level error to the default logger of
 // log/slog, or to standard error if that panics. (asyncio: loop.default_exception_handler)
-func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) {
+func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) { logException(ec) }
+
+func logException(ec ExceptionContext) {
 	defer survive(ec.Message)
 	var attrs []slog.Attr
 	add := func(key string, v any) { attrs = append(attrs, slog.Any(key, v)) }

@@ -107,7 +107,7 @@ func (f *ConcurrentFuture[T]) call(cb func()) {
 		if l := f.producer; l != nil && l.submit(&Handle{loop: l, fn: func() { l.CallExceptionHandler(ec) }}) {
 			return
 		}
-		(*Loop)(nil).DefaultExceptionHandler(ec)
+		logException(ec)
 	}()
 	cb()
 }
@@ -291,7 +291,7 @@ func NewExecutor(maxWorkers int) Executor {
 }
 
 // pool keeps jobs beyond its limit in a queue, rather than in goroutines that wait for a semaphore:
-// they begin in order, and those that were cancelled meanwhile hold nothing.
+// they begin in order, and those that were cancelled meanwhile hold no goroutine.
 type pool struct {
 	max  int
 	jobs sync.WaitGroup

@@ -372,8 +372,8 @@ func (l *Loop) wait() {
 // is reported to the exception handler and unwound: the await in which it is suspended, and each
 // further one, fails with ErrLoopClosed, and its deferred functions run; if one of them calls
 // runtime.Goexit, so does Close in the end. The default executor takes no more jobs, those that run
-// go on. Closing a closed loop does nothing; a running loop
-// cannot be closed and returns ErrLoopRunning. (asyncio: loop.close)
+// go on. Closing a closed loop does nothing; a running loop cannot be closed and returns
+// ErrLoopRunning. (asyncio: loop.close)
 func (l *Loop) Close() error {
 	if l.running.Load() {
 		return ErrLoopRunning

@@ -380,7 +380,7 @@ func (t *task) refuse(call string) error {
 	}
 	t.extra.refused++
 	if t.extra.refused > maxRefused {
-		panic(&usageError{"aio: " + call + ": event loop is closed, and the task goes on awaiting", ErrLoopClosed})
+		misuse(ErrLoopClosed, "%s: event loop is closed, and the task goes on awaiting", call)
 	}
 	return &callError{call, ErrLoopClosed}
 }
