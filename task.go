@@ -598,6 +598,10 @@ func AllTasks(ctx context.Context) []AnyTask {
 }
 
 // taskList links the tasks of a loop that are not done, in the order of creation.
+//
+// The lists of waiters, of a group's tasks and of reports are written out in the same way. One generic
+// list for the four was tried: it reaches the links of an element through a dictionary, and made
+// SpawnAwait and Gather 10 % slower.
 type taskList struct {
 	head, tail *task
 	n          int
