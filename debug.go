@@ -29,6 +29,9 @@ type ExceptionContext struct {
 	Task AnyTask
 	// Handle is the callback that panicked.
 	Handle *Handle
+	// Transport and Protocol are those of the connection on which the error occurred.
+	Transport BaseTransport
+	Protocol  Protocol
 	// Context is what a custom exception handler that panicked was called with.
 	Context *ExceptionContext
 	// Stack has the program counters of where the task was suspended or, in debug mode, of the
@@ -96,6 +99,12 @@ func logException(ec ExceptionContext) {
 	}
 	if ec.Handle != nil {
 		add("handle", ec.Handle.String())
+	}
+	if ec.Transport != nil {
+		add("transport", fmt.Sprint(ec.Transport))
+	}
+	if ec.Protocol != nil {
+		add("protocol", fmt.Sprintf("%T", ec.Protocol))
 	}
 	if len(ec.Stack) > 0 {
 		var at []string

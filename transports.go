@@ -1,0 +1,247 @@
+package aio
+
+// What all transports have in common. A transport belongs to one loop, and the token owns it: its
+// methods may be called by tasks and callbacks of that loop, and panic with ErrWrongGoroutine
+// elsewhere. None of them awaits. Closing a transport is not the end of it: the end is when
+// ConnectionLost has returned, which is always a pass later, and only then the descriptor is closed.
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+)
+
+// BaseTransport is what every transport can do. (asyncio: BaseTransport)
+type BaseTransport interface {
+	// Close closes the transport: nothing is read any more, what is in the write buffer is still
+	// written, and then the protocol's ConnectionLost is called with nil. Doing it again does
+	// nothing. (asyncio: close)
+	Close() error
+	// IsClosing reports whether the transport is closing or closed. (asyncio: is_closing)
+	IsClosing() bool
+	// GetExtraInfo returns what is known under a name, nil if nothing is. (asyncio:
+	// get_extra_info)
+	//
+	//	peername, sockname   net.Addr
+	//	socket               *TransportSocket, or the net.Conn behind a transport that has no descriptor
+	//	pipe                 *TransportSocket of a pipe
+	//	sslcontext           *tls.Config
+	//	ssl_object           *tls.Conn; asking it for anything but its state would break the connection
+	//	tls                  tls.ConnectionState: versions, ALPN, resumption, all certificates
+	//	peercert             *x509.Certificate, if there is a verified one
+	//	cipher               string
+	GetExtraInfo(name string) any
+	// SetProtocol has p called from now on. Its ConnectionMade is not called. It panics with
+	// ErrUsage if p cannot be the protocol of this transport. (asyncio: set_protocol)
+	SetProtocol(p Protocol)
+	// GetProtocol returns the protocol. (asyncio: get_protocol)
+	GetProtocol() Protocol
+}
+
+// ReadTransport is a transport that can be read from. (asyncio: ReadTransport)
+type ReadTransport interface {
+	BaseTransport
+	// IsReading reports whether the protocol gets what arrives: the transport is neither paused
+	// nor closing. (asyncio: is_reading)
+	IsReading() bool
+	// PauseReading has what arrives wait in the kernel until ResumeReading. If reading is paused
+	// already, or the transport is closing, it does nothing. (asyncio: pause_reading)
+	PauseReading()
+	// ResumeReading ends PauseReading. Data comes in a later pass. (asyncio: resume_reading)
+	ResumeReading()
+}
+
+// WriteTransport is a transport that can be written to. (asyncio: WriteTransport)
+type WriteTransport interface {
+	BaseTransport
+	// Write writes p, or keeps a copy of what the kernel does not take at once in a buffer that is
+	// written as the peer reads. It never blocks: a protocol that is told to PauseWriting had
+	// better stop. The error is nil, unless p was dropped because the connection is closed
+	// (net.ErrClosed). It panics with ErrUsage after WriteEOF. (asyncio: write)
+	Write(p []byte) (int, error)
+	// Writelines writes all of bufs, in one go where the system can. (asyncio: writelines)
+	Writelines(bufs [][]byte) error
+	// WriteEOF closes the writing half once everything is written; reading goes on. Doing it
+	// again, or on a closing transport, does nothing. It panics with ErrUsage if CanWriteEOF
+	// is false. (asyncio: write_eof)
+	WriteEOF()
+	// CanWriteEOF reports whether the transport has a WriteEOF. (asyncio: can_write_eof)
+	CanWriteEOF() bool
+	// Abort closes the transport at once; what is in the write buffer is lost. The protocol's
+	// ConnectionLost is called with nil. (asyncio: abort)
+	Abort()
+	// SetWriteBufferLimits sets the marks of flow control, in bytes: PauseWriting is called when
+	// more than high are buffered, ResumeWriting when it is low or less again. DefaultLimit
+	// for high is four times low, for low it is a quarter of high, and for both they are 64 and
+	// 16 KiB. It panics with ErrUsage unless high >= low >= 0.
+	// (asyncio: set_write_buffer_limits)
+	SetWriteBufferLimits(high, low int)
+	// GetWriteBufferLimits returns the marks. (asyncio: get_write_buffer_limits)
+	GetWriteBufferLimits() (low, high int)
+	// GetWriteBufferSize returns how many bytes are buffered. (asyncio: get_write_buffer_size)
+	GetWriteBufferSize() int
+}
+
+// Transport is a stream of bytes in both directions. (asyncio: Transport)
+type Transport interface {
+	ReadTransport
+	WriteTransport
+}
+
+// DatagramTransport sends and receives datagrams. (asyncio: DatagramTransport)
+type DatagramTransport interface {
+	BaseTransport
+	// SendTo sends p to addr, or keeps a copy if the system cannot take it at once. addr is nil on an
+	// endpoint that has a remote address. An error of the network goes to the protocol's
+	// ErrorReceived. The error returned is net.ErrClosed if p was dropped because the endpoint is
+	// closed, or one that matches ErrUsage if addr does not fit. (asyncio: sendto)
+	SendTo(p []byte, addr net.Addr) error
+	// Abort closes the endpoint at once; datagrams in the buffer are lost. (asyncio: abort)
+	Abort()
+	// SetWriteBufferLimits, GetWriteBufferLimits and GetWriteBufferSize are those of
+	// WriteTransport. A datagram in the buffer counts for its length and 8 bytes.
+	SetWriteBufferLimits(high, low int)
+	GetWriteBufferLimits() (low, high int)
+	GetWriteBufferSize() int
+}
+
+// DefaultLimit stands for a mark of SetWriteBufferLimits that is not given.
+const DefaultLimit = math.MinInt
+
+// ErrSendfileNotAvailable says that the system cannot send this file over this transport by itself.
+// (asyncio: SendfileNotAvailableError)
+var ErrSendfileNotAvailable = errors.New("aio: the system's sendfile is not available here")
+
+// logThreshold is how many writes a lost connection drops before each is logged.
+const logThreshold = 5
+
+// endpoint is the part of a transport that does not depend on what it is connected to.
+type endpoint struct {
+	loop     *Loop
+	self     BaseTransport // the transport, for the protocol and reports
+	protocol Protocol
+	closing  bool // Close or Abort was called, or the connection has failed
+	lost     int  // 0 until ConnectionLost is scheduled, then 1 and the writes dropped since
+	paused   bool // reading is
+	flow     flow
+}
+
+// flow are the marks between which the write buffer is kept.
+type flow struct {
+	high, low int
+	paused    bool // the protocol was told to pause
+}
+
+var defaultFlow = flow{high: 64 << 10, low: 16 << 10}
+
+// limits computes both marks from what the user gave, nil error if they are possible. base is the
+// default for high.
+func limits(high, low, base int) (h, l int, err error) {
+	if high == DefaultLimit {
+		if high = base; low != DefaultLimit {
+			high = 4 * low
+		}
+	}
+	if low == DefaultLimit {
+		low = high / 4
+	}
+	if high < low || low < 0 {
+		return 0, 0, &usageError{text: "aio: the write buffer's limits must be high >= low >= 0"}
+	}
+	return high, low, nil
+}
+
+// setLimits is SetWriteBufferLimits.
+func (e *endpoint) setLimits(high, low, base int) {
+	h, l, err := limits(high, low, base)
+	if err != nil {
+		panic(err)
+	}
+	e.flow.high, e.flow.low = h, l
+}
+
+// maybePause tells the protocol to pause if size is too much.
+func (e *endpoint) maybePause(size int) {
+	if size <= e.flow.high || e.flow.paused {
+		return
+	}
+	e.flow.paused = true
+	if p, ok := e.protocol.(writingPauser); ok {
+		e.guard("protocol.PauseWriting() failed", p.PauseWriting)
+	}
+}
+
+// maybeResume tells the protocol to go on if size is little enough.
+func (e *endpoint) maybeResume(size int) {
+	if size > e.flow.low || !e.flow.paused {
+		return
+	}
+	e.flow.paused = false
+	if p, ok := e.protocol.(writingResumer); ok {
+		e.guard("protocol.ResumeWriting() failed", p.ResumeWriting)
+	}
+}
+
+// guard calls fn and reports its panic, after which the transport goes on.
+func (e *endpoint) guard(what string, fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			e.report(what, panicError(v))
+		}
+	}()
+	fn()
+}
+
+// report tells the exception handler of an error.
+func (e *endpoint) report(what string, err error) {
+	e.loop.CallExceptionHandler(ExceptionContext{
+		Message:   what,
+		Err:       err,
+		Transport: e.self,
+		Protocol:  e.protocol,
+	})
+}
+
+// isCircumstance reports whether err is one that networks and peers cause, and so nothing that
+// an exception handler should hear of.
+func isCircumstance(err error) bool {
+	var p *PanicError
+	return !errors.As(err, &p) && !errors.Is(err, ErrUsage)
+}
+
+// dropped counts a write to a connection that is lost.
+func (e *endpoint) dropped() error {
+	if e.lost >= logThreshold {
+		slog.Warn("aio: write to a connection that is lost")
+	}
+	e.lost++
+	return net.ErrClosed
+}
+
+// IsClosing implements BaseTransport.
+func (e *endpoint) IsClosing() bool {
+	e.loop.check("Transport.IsClosing")
+	return e.closing
+}
+
+// GetProtocol implements BaseTransport.
+func (e *endpoint) GetProtocol() Protocol {
+	e.loop.check("Transport.GetProtocol")
+	return e.protocol
+}
+
+// GetWriteBufferLimits implements WriteTransport.
+func (e *endpoint) GetWriteBufferLimits() (low, high int) {
+	e.loop.check("Transport.GetWriteBufferLimits")
+	return e.flow.low, e.flow.high
+}
+
+// IsReading implements ReadTransport.
+func (e *endpoint) IsReading() bool {
+	e.loop.check("Transport.IsReading")
+	return !e.closing && !e.paused
+}
+
+var _ io.WriteCloser = Transport(nil)
