@@ -6,7 +6,7 @@ package aio
 //
 // Two things keep a virtual clock from jumping. A job of an executor is real work that will end,
 // so the clock waits for it. Where a task waits for something from outside that may never come (a
-// Go channel), the clock gives it a millisecond of real time before each jump, and if there is no
+// Go channel, a socket), the clock gives it a millisecond of real time before each jump, and if there is no
 // timer left the loop waits as long as it takes. Only when there is neither can
 // nothing ever happen again, and the run ends with a *DeadlockError. What other goroutines may
 // one day do by CallSoonThreadsafe is not known to the clock.
@@ -73,37 +73,28 @@ func (l *Loop) Time() time.Time {
 
 // waitVirtual is wait for a virtual clock.
 func (l *Loop) waitVirtual() {
+	l.look()
+	if l.ready.n > 0 {
+		return
+	}
+	outside := l.watching > 0 || l.polling.n > 0
 	switch {
 	case l.external == 0 && len(l.timers.heap) > 0 && l.timers.heap[0].when != NoTimeout:
-		if l.watching > 0 {
-			l.linger()
+		if outside {
+			l.block(time.Millisecond)
 		}
 		l.collect() // what came in by now happened before the timer
 		if l.ready.n == 0 {
 			l.vtime = max(l.vtime, l.timers.heap[0].when)
 		}
-	case l.external > 0 || l.watching > 0:
-		if l.inbox.sleep() {
-			<-l.inbox.wake
-		}
+	case l.external > 0 || outside:
+		l.block(-1)
 	default:
 		l.collect()
 		if l.ready.n == 0 {
 			l.runErr = l.deadlock()
 			l.stopping = true
 		}
-	}
-}
-
-// linger gives goroutines that hand something to the loop a moment to do so before time goes on.
-func (l *Loop) linger() {
-	if !l.inbox.sleep() {
-		return
-	}
-	select {
-	case <-l.inbox.wake:
-	case <-time.After(time.Millisecond):
-		l.inbox.awake()
 	}
 }
 

@@ -40,6 +40,10 @@ func (h *Handle) lock(call string) (unlock func()) {
 // if its callback runs at that moment, Cancel waits for its end. (asyncio: Handle.cancel)
 func (h *Handle) Cancel() {
 	defer h.lock("Handle.Cancel")()
+	h.cancel()
+}
+
+func (h *Handle) cancel() {
 	h.done = true
 	h.fn = nil
 }

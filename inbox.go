@@ -5,6 +5,8 @@ package aio
 //
 // A loop that waits has said so under the lock, and whoever hands it the next event then sends one
 // token: there is never more than one, and none gets lost between the loop's last look and its wait.
+// For a loop that waits in the system's poller that is an event of its own, which may come late and
+// then ends a wait for nothing.
 
 import (
 	"sync"
@@ -18,7 +20,8 @@ type inbox struct {
 
 	mu       sync.Mutex
 	events   []event
-	sleeping bool // the loop waits, and nobody has woken it yet
+	sleeping bool       // the loop waits, and nobody has woken it yet
+	poller   *sysPoller // in which it waits, nil if it waits for the token in wake
 	closed   bool
 }
 
@@ -35,15 +38,21 @@ func (l *Loop) post(e event, quiet bool) bool {
 	in.full.Store(true)
 	if in.sleeping && !quiet {
 		in.sleeping = false
-		in.wake <- struct{}{}
+		if in.poller != nil {
+			in.poller.wake()
+		} else {
+			in.wake <- struct{}{}
+		}
 	}
 	return true
 }
 
-// sleep announces that the loop is about to wait, unless there is something in the inbox.
-func (in *inbox) sleep() bool {
+// sleep announces that the loop is about to wait, in poller if that is not nil, unless there is
+// something in the inbox.
+func (in *inbox) sleep(poller *sysPoller) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.poller = poller
 	in.sleeping = len(in.events) == 0
 	return in.sleeping
 }
@@ -52,7 +61,7 @@ func (in *inbox) sleep() bool {
 func (in *inbox) awake() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !in.sleeping {
+	if !in.sleeping && in.poller == nil {
 		<-in.wake // somebody has just decided to wake it
 	}
 	in.sleeping = false

@@ -47,6 +47,7 @@ type Loop struct {
 	path     []*future    // from the first to the innermost future being cancelled
 	reports  reportList   // errors that nobody has retrieved yet
 
+	polling  polling
 	vtime    time.Duration // since epoch, of a virtual clock
 	stopping bool
 	runErr   error
@@ -273,6 +274,8 @@ func (l *Loop) turn() (stop bool) {
 	if l.ready.n == 0 && !l.stopping {
 		l.ready.trim()
 		l.wait()
+	} else {
+		l.look()
 	}
 	l.admit()
 	for l.todo > 0 {
@@ -324,6 +327,7 @@ func (l *Loop) beginPass() bool {
 	if l.ready.n == 0 {
 		return false
 	}
+	l.look()
 	l.admit()
 	return true
 }
@@ -337,34 +341,19 @@ func (l *Loop) admit() {
 	l.todo = l.ready.n
 }
 
-// wait blocks until something happens. The loop waits on a channel and a timer, nothing else, so
-// that it is durably blocked in the sense of testing/synctest.
+// wait blocks until something happens, and takes what descriptors are ready into the pass.
 func (l *Loop) wait() {
-	if l.virtual {
+	switch {
+	case l.virtual:
 		l.waitVirtual()
-		return
-	}
-	if len(l.timers.heap) == 0 {
-		if l.inbox.sleep() {
-			<-l.inbox.wake
+	case len(l.timers.heap) == 0:
+		l.block(-1)
+	default:
+		when, now := l.timers.heap[0].when, l.now()
+		if when <= now { // compared, as a difference to the far past overflows
+			now = when
 		}
-		return
-	}
-	when, now := l.timers.heap[0].when, l.now()
-	if when <= now || !l.inbox.sleep() { // compared, as a difference to the far past overflows
-		return
-	}
-	d := when - now
-	if l.alarm == nil {
-		l.alarm = time.NewTimer(d)
-	} else {
-		l.alarm.Reset(d)
-	}
-	select {
-	case <-l.inbox.wake:
-		l.alarm.Stop()
-	case <-l.alarm.C:
-		l.inbox.awake()
+		l.block(when - now)
 	}
 }
 
@@ -431,6 +420,7 @@ func (l *Loop) closeRest() {
 		}
 	}
 	l.timers = timers{}
+	l.polling.close()
 	l.owner = 0
 	if l.executor != nil {
 		l.executor.Shutdown(false)

@@ -1,0 +1,145 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package aio
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sysPoller is the kqueue of macOS and the BSDs. Closing a descriptor ends its registrations there, so
+// keys have no use but to tell the pipe that wakes the loop.
+type sysPoller struct {
+	fd     int
+	pipe   [2]int // its reading end wakes the loop; not each of these systems has EVFILT_USER
+	events []unix.Kevent_t
+	keys   map[int]uint32
+}
+
+const wakeKey = 0
+
+// maxEvents is how many events a pass takes in at most.
+const maxEvents = 4096
+
+func newSysPoller() (*sysPoller, error) {
+	p := &sysPoller{pipe: [2]int{-1, -1}, events: make([]unix.Kevent_t, 64), keys: map[int]uint32{}}
+	var err error
+	if p.fd, err = unix.Kqueue(); err != nil {
+		return nil, err
+	}
+	unix.CloseOnExec(p.fd)
+	if err = unix.Pipe(p.pipe[:]); err == nil {
+		for _, fd := range p.pipe {
+			unix.CloseOnExec(fd)
+			_ = unix.SetNonblock(fd, true)
+		}
+		err = p.control(p.pipe[0], unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR)
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// control changes one filter of a descriptor.
+func (p *sysPoller) control(fd, filter, flags int) error {
+	var change [1]unix.Kevent_t
+	unix.SetKevent(&change[0], fd, filter, flags)
+	_, err := unix.Kevent(p.fd, change[:], nil, nil)
+	return err
+}
+
+func (p *sysPoller) add(fd int, key uint32, level readiness) error {
+	p.keys[fd] = key
+	if level != 0 {
+		return p.change(fd, key, 0, level)
+	}
+	if err := p.control(fd, unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR); err != nil {
+		return err
+	}
+	return p.control(fd, unix.EVFILT_WRITE, unix.EV_ADD|unix.EV_CLEAR)
+}
+
+func (p *sysPoller) change(fd int, _ uint32, was, level readiness) error {
+	for filter, r := range map[int]readiness{unix.EVFILT_READ: readable, unix.EVFILT_WRITE: writable} {
+		switch {
+		case level&r != 0 && was&r == 0:
+			if err := p.control(fd, filter, unix.EV_ADD); err != nil {
+				return err
+			}
+		case level&r == 0 && was&r != 0:
+			_ = p.control(fd, filter, unix.EV_DELETE) // the user may have closed it
+		}
+	}
+	return nil
+}
+
+func (p *sysPoller) remove(fd int, level readiness) {
+	if level == 0 { // the descriptor may live on elsewhere as a duplicate, this number does not
+		level = readable | writable
+	}
+	_ = p.change(fd, 0, level, 0)
+	delete(p.keys, fd)
+}
+
+// wait fetches events and returns how many there are, after at most d; a negative d is no limit.
+func (p *sysPoller) wait(d time.Duration) int {
+	var limit *unix.Timespec
+	if d >= 0 {
+		ts := unix.NsecToTimespec(int64(d))
+		limit = &ts
+	}
+	n, err := unix.Kevent(p.fd, nil, p.events, limit)
+	if err != nil {
+		return 0
+	}
+	if n == len(p.events) && n < maxEvents {
+		p.events = append(p.events, make([]unix.Kevent_t, n)...)
+	}
+	return n
+}
+
+// event returns the i-th event that wait has fetched.
+func (p *sysPoller) event(i int) (fd int, key uint32, r readiness) {
+	e := &p.events[i]
+	fd = int(e.Ident)
+	if fd == p.pipe[0] {
+		p.drain()
+		return fd, wakeKey, 0
+	}
+	if int(e.Filter) == unix.EVFILT_READ {
+		r = readable
+	} else {
+		r = writable
+	}
+	if e.Flags&unix.EV_EOF != 0 {
+		r |= hungUp
+	}
+	return fd, p.keys[fd], r
+}
+
+// drain empties the pipe, or it would be full one day and make no more edges.
+func (p *sysPoller) drain() {
+	var buf [64]byte
+	for {
+		if n, err := unix.Read(p.pipe[0], buf[:]); n < len(buf) || err != nil {
+			return
+		}
+	}
+}
+
+// wake ends a wait. Any goroutine may call it until close.
+func (p *sysPoller) wake() {
+	one := [1]byte{1}
+	_, _ = unix.Write(p.pipe[1], one[:]) // it fails only if the pipe is full, and then it is awake
+}
+
+func (p *sysPoller) close() {
+	for _, fd := range []int{p.fd, p.pipe[0], p.pipe[1]} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
