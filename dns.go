@@ -1,0 +1,324 @@
+package aio
+
+// Names and addresses. Package net resolves them and blocks meanwhile, so lookups are jobs of the
+// default executor. Nothing here has state that outlives a call.
+//
+// Each lookup has a context of its own, which ends when the await does. That of the task would not
+// do: it stays ended once the task was cancelled, but a task may catch that and go on, and its next
+// lookup is as good as any.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// AddrInfo is an address that a socket can connect or be bound to.
+type AddrInfo struct {
+	// Network is "tcp4", "tcp6", "udp4" or "udp6": family and type of the socket.
+	Network string
+	// Addr has the zone of a link-local address.
+	Addr netip.AddrPort
+	// CanonName is the canonical name of the host, without a final dot; "" if it was not asked for,
+	// or no host was given.
+	CanonName string
+}
+
+// AddrInfoOptions are the settings of Getaddrinfo. The zero value has the defaults.
+type AddrInfoOptions struct {
+	// Network is that of net.Dial: "tcp", "udp", or one of them with a 4 or 6 to have addresses of
+	// that family only. Empty means "tcp".
+	Network string
+	// Passive has an empty host mean all addresses of this machine, to listen on, instead of the
+	// loopback ones.
+	Passive bool
+	// CanonName asks for the canonical name of the host too.
+	CanonName bool
+	// NumericHost refuses a host that is neither empty nor an IP address, instead of resolving it.
+	NumericHost bool
+	// Resolver is who is asked; nil means net.DefaultResolver.
+	Resolver *net.Resolver
+}
+
+// Getaddrinfo finds the addresses of host, a name or an IP address, which may have a zone, with
+// port, a number or the name of a service. An empty host is this machine, see Passive; an empty
+// port is 0. The order of the addresses is the resolver's, that of RFC 6724, so the first one is
+// the best to try. nil options are the defaults.
+//
+// It always suspends the calling task, while the default executor makes the lookup. If the task is
+// cancelled meanwhile, it returns the *CancelledError at once and the context of the lookup ends.
+// There always is an address, or an error: a *net.DNSError if the host has no address of that
+// family, the port no meaning or the resolver no answer, and one that matches ErrUsage if the
+// network is unknown.
+//
+// (asyncio: loop.getaddrinfo, which lists an address for each type of socket unless it is told one,
+// sets the canonical name in the first entry only, leaves ::ffff:192.0.2.1 as an IPv6 address where
+// here it is the IPv4 one, as everywhere in package net, and encodes names that are not ASCII)
+func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) ([]AddrInfo, error) {
+	if _, err := enter(ctx, "Getaddrinfo"); err != nil {
+		return nil, err
+	}
+	if opts == nil {
+		opts = &AddrInfoOptions{}
+	}
+	q, err := newLookup(opts.Network, host, port, opts.Resolver)
+	if err != nil {
+		return nil, err
+	}
+	q.passive, q.numeric = opts.Passive, opts.NumericHost
+	return offLoop(ctx, func(ctx context.Context) ([]AddrInfo, error) {
+		addrs, err := q.run(ctx)
+		if err != nil {
+			return nil, err
+		}
+		name := ""
+		if opts.CanonName {
+			if name, err = q.canonName(ctx); err != nil {
+				return nil, err
+			}
+		}
+		infos := make([]AddrInfo, len(addrs))
+		for i, a := range addrs {
+			infos[i] = AddrInfo{q.network[:3] + ipVersion(a.Addr()), a, name}
+		}
+		return infos, nil
+	})
+}
+
+// NameInfoOptions are the settings of Getnameinfo. The zero value has the defaults.
+type NameInfoOptions struct {
+	// Network is that of AddrInfoOptions. A port may have another name with udp than with tcp.
+	Network string
+	// NumericHost has the IP address as the host.
+	NumericHost bool
+	// NumericService has the port's number as the service.
+	NumericService bool
+	// Resolver is who is asked; nil means net.DefaultResolver.
+	Resolver *net.Resolver
+}
+
+// Getnameinfo finds the name of a host and that of the service on a port. One that has no name is
+// returned as a number. nil options are the defaults.
+//
+// It always suspends the calling task, while the default executor makes the lookup. If the task is
+// cancelled meanwhile, it returns the *CancelledError at once and the context of the lookup ends.
+// The error is a *net.DNSError if the resolver has no answer, and matches ErrUsage if the address is
+// the zero one or the network unknown. (asyncio: loop.getnameinfo, which leaves ::ffff:192.0.2.1 as it
+// is, where here it is the IPv4 address)
+func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions) (host, service string, err error) {
+	if _, err := enter(ctx, "Getnameinfo"); err != nil {
+		return "", "", err
+	}
+	if opts == nil {
+		opts = &NameInfoOptions{}
+	}
+	if !addr.IsValid() {
+		return "", "", &usageError{text: "aio: Getnameinfo: the address is the zero AddrPort"}
+	}
+	ip, port := addr.Addr().Unmap(), strconv.Itoa(int(addr.Port()))
+	q, err := newLookup(opts.Network, ip.String(), port, opts.Resolver)
+	if err != nil {
+		return "", "", err
+	}
+	names, err := offLoop(ctx, func(ctx context.Context) ([2]string, error) {
+		names := [2]string{q.host, q.port}
+		if !opts.NumericService {
+			names[1] = q.serviceName()
+		}
+		if opts.NumericHost {
+			return names, nil
+		}
+		var err error
+		names[0], err = q.hostName(ctx, ip)
+		return names, err
+	})
+	return names[0], names[1], err
+}
+
+// resolve finds the addresses that a socket of network is to connect or be bound to, at least one.
+// It suspends the calling task only if there is a name to look up.
+func (l *Loop) resolve(ctx context.Context, network, host, port string, passive bool) ([]netip.AddrPort, error) {
+	q, err := newLookup(network, host, port, nil)
+	if err != nil {
+		return nil, err
+	}
+	q.passive = passive
+	if q.asksNobody() {
+		return q.run(ctx)
+	}
+	return offLoop(ctx, q.run)
+}
+
+// splitAddr splits what a user gave to call as an address.
+func splitAddr(call, addr string) (host, port string, err error) {
+	host, port, err = net.SplitHostPort(addr)
+	why := "missing port"
+	var bad *net.AddrError
+	if errors.As(err, &bad) {
+		why = bad.Err
+	}
+	if err != nil || port == "" {
+		return "", "", &usageError{text: fmt.Sprintf("aio: %s: address %q: %s: it must be like host:port, :port or [IPv6]:port", call, addr, why)}
+	}
+	return host, port, nil
+}
+
+// offLoop makes a lookup in the default executor.
+func offLoop[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	return ToThread(ctx, func(context.Context) (T, error) { return fn(own) })
+}
+
+// lookup is a question to the resolver. It does not change once it is made, and goes to another
+// goroutine then.
+type lookup struct {
+	network, host, port string
+	passive, numeric    bool
+	resolver            *net.Resolver
+}
+
+func newLookup(network, host, port string, r *net.Resolver) (*lookup, error) {
+	switch network {
+	case "":
+		network = "tcp"
+	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6":
+	default:
+		return nil, &usageError{text: fmt.Sprintf("aio: unknown network %q: it must be tcp, tcp4, tcp6, udp, udp4 or udp6", network)}
+	}
+	if r == nil {
+		r = net.DefaultResolver
+	}
+	return &lookup{network: network, host: host, port: port, resolver: r}, nil
+}
+
+// asksNobody reports whether run can answer by itself: host and port are empty or numbers.
+func (q *lookup) asksNobody() bool {
+	_, noAddr := netip.ParseAddr(q.host)
+	_, noPort := strconv.Atoi(q.port)
+	return (q.host == "" || noAddr == nil) && (q.port == "" || noPort == nil)
+}
+
+// run makes the lookup.
+func (q *lookup) run(ctx context.Context) ([]netip.AddrPort, error) {
+	port, err := q.resolver.LookupPort(ctx, q.network, q.port)
+	if err != nil {
+		return nil, asDNSError(err)
+	}
+	ips, err := q.addrs(ctx)
+	if err != nil {
+		return nil, asDNSError(err)
+	}
+	var addrs []netip.AddrPort
+	for _, ip := range ips {
+		// Package net hands out IPv4 addresses mapped to IPv6.
+		if ip = ip.Unmap(); q.network[3:] == "" || q.network[3:] == ipVersion(ip) {
+			addrs = append(addrs, netip.AddrPortFrom(ip, uint16(port)))
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, q.notFound("no address for " + q.network)
+	}
+	return addrs, nil
+}
+
+// addrs finds the addresses of the host, some perhaps of the wrong family.
+func (q *lookup) addrs(ctx context.Context) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(q.host); err == nil {
+		return []netip.Addr{ip}, nil
+	}
+	switch {
+	case q.host == "" && q.passive: // as getaddrinfo orders them
+		return []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}, nil
+	case q.host == "":
+		return []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
+	case q.numeric:
+		return nil, q.notFound("not an IP address")
+	case q.network[3:] == "4":
+		// Does not ask for IPv6 addresses, to which some servers never answer.
+		return q.resolver.LookupNetIP(ctx, "ip4", q.host)
+	}
+	// LookupNetIP would drop the zones.
+	found, err := q.resolver.LookupIPAddr(ctx, q.host)
+	if err != nil {
+		return nil, err
+	}
+	ips := make([]netip.Addr, len(found))
+	for i, f := range found {
+		ip, _ := netip.AddrFromSlice(f.IP)
+		ips[i] = ip.WithZone(f.Zone)
+	}
+	return ips, nil
+}
+
+// canonName finds the canonical name of the host, which is known to have an address.
+func (q *lookup) canonName(ctx context.Context) (string, error) {
+	if _, err := netip.ParseAddr(q.host); err == nil || q.host == "" {
+		return q.host, nil
+	}
+	name, err := q.resolver.LookupCNAME(ctx, q.host)
+	return strings.TrimSuffix(name, "."), err
+}
+
+// hostName finds the name of ip, which is the host.
+func (q *lookup) hostName(ctx context.Context, ip netip.Addr) (string, error) {
+	names, err := q.resolver.LookupAddr(ctx, ip.WithZone("").String())
+	if len(names) > 0 { // an error says then that there are others, which are malformed
+		return strings.TrimSuffix(names[0], "."), nil
+	}
+	if none := (*net.DNSError)(nil); errors.As(err, &none) && none.IsNotFound {
+		err = nil
+	}
+	return q.host, err
+}
+
+// serviceName finds the name of the port, which package net cannot.
+func (q *lookup) serviceName() string {
+	file := "/etc/services"
+	if runtime.GOOS == "windows" {
+		file = filepath.Join(os.Getenv("SystemRoot"), `System32\drivers\etc\services`)
+	}
+	list, err := os.ReadFile(file)
+	if err != nil {
+		return q.port // many a container has no such file
+	}
+	return serviceIn(string(list), q.port, q.network[:3])
+}
+
+// serviceIn finds the name of a port in a list of services, and returns the port if it has none.
+func serviceIn(list, port, protocol string) string {
+	for line := range strings.Lines(list) {
+		line, _, _ = strings.Cut(line, "#")
+		if f := strings.Fields(line); len(f) > 1 && f[1] == port+"/"+protocol {
+			return f[0]
+		}
+	}
+	return port
+}
+
+// asDNSError has the other type of errors that package net returns for names and ports be this one.
+func asDNSError(err error) error {
+	if bad := (*net.AddrError)(nil); errors.As(err, &bad) {
+		return &net.DNSError{Err: bad.Err, Name: bad.Addr, IsNotFound: true}
+	}
+	return err
+}
+
+func (q *lookup) notFound(why string) error {
+	return &net.DNSError{Err: why, Name: q.host, IsNotFound: true}
+}
+
+// ipVersion is the last letter of the networks in which ip is an address.
+func ipVersion(ip netip.Addr) string {
+	if ip.Is4() {
+		return "4"
+	}
+	return "6"
+}
