@@ -9,3 +9,6 @@ func Heapify[T any](h []T, less func(a, b T) bool)           { heapify(h, less) 
 
 // Timers returns how many timers l holds, and how many of them are cancelled.
 func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers.cancelled }
+
+// ForceGoroutines has l serve its connections by goroutines, as on a system without a poller.
+func ForceGoroutines(l *Loop, on bool) { l.goroutines = on || !canPoll }

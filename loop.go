@@ -48,6 +48,7 @@ type Loop struct {
 	reports  reportList   // errors that nobody has retrieved yet
 
 	polling  polling
+	readBuf  []byte        // of transports, for one callback at a time
 	vtime    time.Duration // since epoch, of a virtual clock
 	stopping bool
 	runErr   error
@@ -65,13 +66,15 @@ type Loop struct {
 	SlowCallbackDuration time.Duration
 
 	// Immutable.
-	ctx     *scope
-	epoch   time.Time
-	virtual bool
+	ctx        *scope
+	epoch      time.Time
+	virtual    bool
+	goroutines bool // serve connections, as if the system had no poller
 
 	closed  atomic.Bool
 	running atomic.Bool
 	inbox   inbox
+	open    openSet
 	alarm   *time.Timer // of waiting, owned by the token
 }
 
@@ -102,6 +105,7 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 		SlowCallbackDuration: 100 * time.Millisecond,
 		virtual:              opts.VirtualClock,
 		epoch:                time.Now(),
+		goroutines:           !canPoll,
 	}
 	if l.virtual {
 		l.epoch = virtualEpoch
@@ -421,6 +425,7 @@ func (l *Loop) closeRest() {
 	}
 	l.timers = timers{}
 	l.polling.close()
+	l.open.shut()
 	l.owner = 0
 	if l.executor != nil {
 		l.executor.Shutdown(false)

@@ -7,10 +7,13 @@ package aio
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"net"
+	"os"
+	"syscall"
 )
 
 // BaseTransport is what every transport can do. (asyncio: BaseTransport)
@@ -25,7 +28,7 @@ type BaseTransport interface {
 	// get_extra_info)
 	//
 	//	peername, sockname   net.Addr
-	//	socket               *TransportSocket, or the net.Conn behind a transport that has no descriptor
+	//	socket               *TransportSocket
 	//	pipe                 *TransportSocket of a pipe
 	//	sslcontext           *tls.Config
 	//	ssl_object           *tls.Conn; asking it for anything but its state would break the connection
@@ -113,6 +116,51 @@ const DefaultLimit = math.MinInt
 // ErrSendfileNotAvailable says that the system cannot send this file over this transport by itself.
 // (asyncio: SendfileNotAvailableError)
 var ErrSendfileNotAvailable = errors.New("aio: the system's sendfile is not available here")
+
+// TransportSocket is the socket or pipe of a transport or server, as GetExtraInfo("socket") and
+// Server.Sockets return it. It is for looking and for setting options: reading, writing and closing are
+// the transport's. (asyncio: TransportSocket)
+type TransportSocket struct{ s socketHolder }
+
+// socketHolder is what a TransportSocket stands for.
+type socketHolder interface {
+	localAddr() net.Addr  // nil if it is not known
+	remoteAddr() net.Addr // the same
+	syscallConn() (syscall.RawConn, error)
+	file() (*os.File, error)
+}
+
+// SyscallConn gives access to the descriptor, which must not be closed or read from. It fails with
+// net.ErrClosed once the transport is closed, and with errors.ErrUnsupported if there is no
+// descriptor. It implements syscall.Conn.
+func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) { return t.s.syscallConn() }
+
+// LocalAddr returns the address of this end, nil if it has none or is closed. (Python: getsockname)
+func (t *TransportSocket) LocalAddr() net.Addr { return t.s.localAddr() }
+
+// RemoteAddr returns the address of the other end, nil if there is none. (Python: getpeername)
+func (t *TransportSocket) RemoteAddr() net.Addr { return t.s.remoteAddr() }
+
+// File returns a duplicate of the socket, which is the caller's to close and lives on when the
+// transport is closed. The errors are those of SyscallConn, and what the system has to say.
+// (Python: dup)
+func (t *TransportSocket) File() (*os.File, error) { return t.s.file() }
+
+// syscallConnOf is SyscallConn for Go's own connections and listeners.
+func syscallConnOf(c any) (syscall.RawConn, error) {
+	if c, ok := c.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, fmt.Errorf("aio: a %T has no descriptor: %w", c, errors.ErrUnsupported)
+}
+
+// fileOf is File for Go's own connections and listeners.
+func fileOf(c any) (*os.File, error) {
+	if c, ok := c.(interface{ File() (*os.File, error) }); ok {
+		return c.File()
+	}
+	return nil, fmt.Errorf("aio: a %T has no descriptor: %w", c, errors.ErrUnsupported)
+}
 
 // logThreshold is how many writes a lost connection drops before each is logged.
 const logThreshold = 5

@@ -1,0 +1,589 @@
+package aio
+
+// Server owns the sockets that listen; a connection that was accepted belongs to its transport, which
+// tells the server when it is gone. All of it is owned by the token.
+//
+// A connection goes through two passes before its protocol hears of it: one in which it is accepted,
+// one in which the protocol and the transport are made. That is how asyncio has it, where a task
+// does the second part.
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ServerOptions are the settings of CreateServer and its relatives. The zero value has the defaults.
+type ServerOptions struct {
+	// TLS, if it is not nil, has the connections encrypted. (asyncio: ssl)
+	TLS *tls.Config
+	// HandshakeTimeout is for how long the TLS handshake of a client may take; zero is 60 s.
+	// (asyncio: ssl_handshake_timeout)
+	HandshakeTimeout time.Duration
+	// ShutdownTimeout is for how long the end of TLS may take; zero is 30 s.
+	// (asyncio: ssl_shutdown_timeout)
+	ShutdownTimeout time.Duration
+	// Listener is one to use in place of an address. It belongs to the server from then on.
+	// (asyncio: sock)
+	Listener net.Listener
+	// Network is "tcp", "tcp4" or "tcp6"; empty is "tcp". (asyncio: family)
+	Network string
+	// Hosts are further hosts to listen on, with the port of the address. (asyncio: host)
+	Hosts []string
+	// Backlog is how many connections may wait to be accepted, and how many are accepted in a
+	// row; zero is 100. (asyncio: backlog)
+	Backlog int
+	// NoReuseAddress keeps a server from listening on an address of which connections of an earlier
+	// one are left in the TIME_WAIT state. Windows does not need the reuse, and does not have it
+	// here. (asyncio: reuse_address=False)
+	NoReuseAddress bool
+	// ReusePort lets several servers listen on the same port, if all of them say so.
+	// (asyncio: reuse_port)
+	ReusePort bool
+	// KeepAlive has the system make sure now and then that the clients are still there.
+	// (asyncio: keep_alive)
+	KeepAlive bool
+	// NotServing has the server wait for StartServing. Until then clients are refused or, where
+	// there is no poller, wait. (asyncio: start_serving=False)
+	NotServing bool
+	// KeepSocket leaves the file of a Unix socket in place when the server is closed.
+	// (asyncio: cleanup_socket=False)
+	KeepSocket bool
+}
+
+// check returns an error if the options contradict each other or the kind of server.
+func (o *ServerOptions) check(call, addr string) error {
+	bad := func(format string, args ...any) error {
+		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case o.Listener != nil && (addr != "" || len(o.Hosts) > 0):
+		return bad("both an address and a listener are given: leave one out")
+	case o.Listener == nil && addr == "":
+		return bad("there is neither an address nor a listener")
+	case o.TLS == nil && (o.HandshakeTimeout != 0 || o.ShutdownTimeout != 0):
+		return bad("a timeout of TLS makes sense with TLS only")
+	case o.HandshakeTimeout < 0 || o.ShutdownTimeout < 0:
+		return bad("the timeouts of TLS must be positive")
+	case o.Backlog < 0:
+		return bad("the backlog is negative")
+	}
+	switch o.Network {
+	case "", "tcp", "tcp4", "tcp6":
+		return nil
+	}
+	return bad("the network must be tcp, tcp4 or tcp6, not %q", o.Network)
+}
+
+// acceptRetryDelay is how long a server that has run out of descriptors waits before it accepts again.
+const acceptRetryDelay = time.Second
+
+// listener is a socket of a server.
+type listener interface {
+	socketHolder
+	// start begins to accept: the server is told by accepted.
+	start(backlog int) error
+	close()
+}
+
+// Server is what CreateServer and its relatives return: sockets that listen, and the connections
+// that came in by them. Its methods may be called by tasks and callbacks of its loop; any
+// that awaits suspends the calling task. (asyncio: Server)
+type Server struct {
+	loop      *Loop
+	factory   func() (Protocol, error)
+	opts      ServerOptions
+	backlog   int
+	listeners []listener // nil once the server is closed
+	serving   bool
+	closed    bool
+	clients   clientList
+	waiters   waitList // of WaitClosed
+	over      bool     // closed, and the last client is gone
+	forever   *waiter  // of ServeForever, nil if nobody is in it
+	cleanup   func()   // removes the file of a Unix socket
+}
+
+// clientList are the connections of a server, in the order in which they came.
+type clientList struct {
+	head, tail *streamTransport
+}
+
+func (c *clientList) push(t *streamTransport) {
+	t.prev = c.tail
+	if c.tail == nil {
+		c.head = t
+	} else {
+		c.tail.next = t
+	}
+	c.tail = t
+}
+
+func (c *clientList) remove(t *streamTransport) {
+	if t.prev == nil {
+		c.head = t.next
+	} else {
+		t.prev.next = t.next
+	}
+	if t.next == nil {
+		c.tail = t.prev
+	} else {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil
+}
+
+// all returns the clients as they are now, for a walk that may lose some.
+func (c *clientList) all() (ts []*streamTransport) {
+	for t := c.head; t != nil; t = t.next {
+		ts = append(ts, t)
+	}
+	return ts
+}
+
+// newServer makes a server that has no sockets yet.
+func newServer[P any](l *Loop, factory func() P, o *ServerOptions) *Server {
+	s := &Server{loop: l, opts: *o, backlog: o.Backlog}
+	if s.backlog == 0 {
+		s.backlog = 100
+	}
+	l.open.add(s)
+	s.factory = func() (Protocol, error) {
+		p := factory()
+		return p, checkProtocol[Transport](p)
+	}
+	return s
+}
+
+// CreateServer listens on addr, which is "host:port", and has factory make a protocol for each
+// connection that is accepted. An empty host is every address of this machine, of both families; a host
+// with several addresses has a socket for each. Port 0 lets the system choose one, which Addr tells;
+// all sockets get the same.
+//
+// It suspends the calling task: to look up the host, and for one pass once the server listens. An
+// address that is in use or not this machine's gives a *net.OpError that names it; of several
+// addresses those that this machine does not have are skipped. Options that contradict each other, and
+// an address of another form, give an error that matches ErrUsage. Whatever the error, nothing stays
+// open. (asyncio: loop.create_server)
+func CreateServer[P any](ctx context.Context, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
+	const call = "CreateServer"
+	if opts == nil {
+		opts = &ServerOptions{}
+	}
+	e, err := enter(ctx, call)
+	if err == nil {
+		err = opts.check(call, addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := newServer(e.fut.loop, factory, opts)
+	if opts.Listener != nil {
+		err = s.take(opts.Listener)
+	} else {
+		err = s.bind(ctx, call, addr)
+	}
+	return s.begin(ctx, err)
+}
+
+// begin ends the making of a server.
+func (s *Server) begin(ctx context.Context, err error) (*Server, error) {
+	if err == nil && !s.opts.NotServing {
+		err = s.StartServing(ctx)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// take makes a listener that exists one of the server's.
+func (s *Server) take(ln net.Listener) error {
+	at, err := s.loop.listenerOf(s, ln)
+	if err != nil {
+		return err
+	}
+	s.listeners = append(s.listeners, at)
+	return nil
+}
+
+// bind makes the sockets for addr and the further hosts.
+func (s *Server) bind(ctx context.Context, call, addr string) error {
+	host, port, err := splitAddr(call, addr)
+	if err != nil {
+		return err
+	}
+	network := s.opts.Network
+	if network == "" {
+		network = "tcp"
+	}
+	var aps []netip.AddrPort
+	seen := map[netip.AddrPort]bool{}
+	for _, h := range append([]string{host}, s.opts.Hosts...) {
+		found, err := s.loop.resolve(ctx, network, h, port, true)
+		if err != nil {
+			return err
+		}
+		for _, ap := range found {
+			if !seen[ap] {
+				seen[ap] = true
+				aps = append(aps, ap)
+			}
+		}
+	}
+	var skipped error
+	chosen := uint16(0) // by the system, for the first socket
+	for _, ap := range aps {
+		if ap.Port() == 0 {
+			ap = netip.AddrPortFrom(ap.Addr(), chosen)
+		}
+		ln, err := s.loop.bindTCP(s, ap, &s.opts)
+		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+			skipped = err // not an address of this machine, or no IPv6
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, ln)
+		if at, ok := ln.localAddr().(*net.TCPAddr); ok {
+			chosen = uint16(at.Port)
+		}
+	}
+	if len(s.listeners) == 0 {
+		return skipped
+	}
+	return nil
+}
+
+// CreateUnixServer is CreateServer on the Unix socket at path. The file of a server that is gone is
+// replaced; anything else at path is an error. The file is removed when the server is closed, if it is
+// still its own. A path that begins with @ is a name of Linux's abstract namespace.
+// (asyncio: loop.create_unix_server)
+func CreateUnixServer[P any](ctx context.Context, factory func() P, path string, opts *ServerOptions) (*Server, error) {
+	const call = "CreateUnixServer"
+	if opts == nil {
+		opts = &ServerOptions{}
+	}
+	e, err := enter(ctx, call)
+	if err == nil {
+		err = opts.checkUnix(call, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := newServer(e.fut.loop, factory, opts)
+	if opts.Listener != nil {
+		path = opts.Listener.Addr().String()
+		err = s.take(opts.Listener)
+	} else {
+		err = s.bindUnix(path)
+	}
+	if err == nil && !opts.KeepSocket {
+		s.removeLater(path)
+	}
+	return s.begin(ctx, err)
+}
+
+// checkUnix is check for a Unix socket.
+func (o *ServerOptions) checkUnix(call, path string) error {
+	if err := o.check(call, path); err != nil {
+		return err
+	}
+	if o.Listener != nil && !isUnix(o.Listener.Addr()) {
+		return &usageError{text: fmt.Sprintf("aio: %s: the listener is not one of a Unix stream socket but a %T", call, o.Listener)}
+	}
+	if o.Network != "" || len(o.Hosts) > 0 || o.NoReuseAddress || o.ReusePort {
+		return &usageError{text: "aio: " + call + ": Network, Hosts, NoReuseAddress and ReusePort are for TCP"}
+	}
+	return nil
+}
+
+// isAbstract reports whether path is no file but a name of Linux's abstract namespace.
+func isAbstract(path string) bool {
+	return runtime.GOOS == "linux" && (strings.HasPrefix(path, "@") || strings.HasPrefix(path, "\x00"))
+}
+
+// bindUnix makes the socket at path.
+func (s *Server) bindUnix(path string) error {
+	if !isAbstract(path) {
+		if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeSocket != 0 {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	ln, err := s.loop.bindUnix(s, path, &s.opts)
+	if err != nil {
+		return err
+	}
+	s.listeners = append(s.listeners, ln)
+	return nil
+}
+
+// removeLater has the file of a Unix socket removed when the server is closed, unless somebody else's
+// stands in its place by then.
+func (s *Server) removeLater(path string) {
+	if isAbstract(path) {
+		return
+	}
+	mine, err := os.Stat(path)
+	if err != nil {
+		return
+	}
+	s.cleanup = func() {
+		if now, err := os.Stat(path); err == nil && os.SameFile(mine, now) {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				s.loop.CallExceptionHandler(ExceptionContext{Message: "the file of a Unix socket cannot be removed", Err: err})
+			}
+		}
+	}
+}
+
+// GetLoop returns the server's loop. Any goroutine may call it. (asyncio: Server.get_loop)
+func (s *Server) GetLoop() *Loop { return s.loop }
+
+// IsServing reports whether new connections are accepted. (asyncio: Server.is_serving)
+func (s *Server) IsServing() bool {
+	s.loop.check("Server.IsServing")
+	return s.serving
+}
+
+// Sockets returns the sockets that listen, none once the server is closed. (asyncio: Server.sockets)
+func (s *Server) Sockets() []*TransportSocket {
+	s.loop.check("Server.Sockets")
+	var socks []*TransportSocket
+	for _, ln := range s.listeners {
+		socks = append(socks, &TransportSocket{ln})
+	}
+	return socks
+}
+
+// Addr returns the address of the first socket, nil once the server is closed.
+func (s *Server) Addr() net.Addr {
+	s.loop.check("Server.Addr")
+	if len(s.listeners) == 0 {
+		return nil
+	}
+	return s.listeners[0].localAddr()
+}
+
+// StartServing begins to accept connections, if that was not done before, and suspends the calling task
+// for one pass. It fails with net.ErrClosed if the server is closed. (asyncio: Server.start_serving)
+func (s *Server) StartServing(ctx context.Context) error {
+	if _, err := enter(ctx, "Server.StartServing"); err != nil {
+		return err
+	}
+	if err := s.startServing(); err != nil {
+		return err
+	}
+	return Sleep(ctx, 0)
+}
+
+func (s *Server) startServing() error {
+	if s.closed {
+		return fmt.Errorf("aio: the server is closed: %w", net.ErrClosed)
+	}
+	if s.serving {
+		return nil
+	}
+	s.serving = true
+	for _, ln := range s.listeners {
+		if err := ln.start(s.backlog); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ServeForever begins to accept connections, if that was not done before, and suspends the calling
+// task until it is cancelled or the server is closed. Then it closes the server and the connections
+// and waits for their end, before it returns a *CancelledError. It fails with net.ErrClosed if the server
+// was closed before, and panics with ErrUsage if another task is in it. (asyncio: Server.serve_forever)
+func (s *Server) ServeForever(ctx context.Context) error {
+	const call = "Server.ServeForever"
+	e, err := enter(ctx, call)
+	if err != nil {
+		return err
+	}
+	if s.forever != nil {
+		misuse(nil, "%s: another task serves already", call)
+	}
+	if err := s.startServing(); err != nil {
+		return err
+	}
+	w := s.loop.newWaiter(call)
+	s.forever = w
+	err = e.await(&w.future)
+	s.forever = nil
+	s.loop.freeWaiter(w)
+	if _, ok := asCancelled(err); ok {
+		s.close()
+		s.closeClients()
+		if cerr := s.WaitClosed(ctx); cerr != nil {
+			return cerr
+		}
+	}
+	return err
+}
+
+// Close stops accepting connections; those that were accepted go on. A ServeForever ends. Closing a
+// closed server does nothing. (asyncio: Server.close)
+func (s *Server) Close() {
+	s.loop.check("Server.Close")
+	s.close()
+}
+
+func (s *Server) close() {
+	if s.closed {
+		return
+	}
+	s.closed, s.serving = true, false
+	s.shut()
+	s.loop.open.remove(s)
+	if s.cleanup != nil {
+		s.cleanup()
+	}
+	if s.forever != nil && s.forever.state == pending {
+		s.forever.settle(cancelled, errCancelled)
+	}
+	s.maybeOver()
+}
+
+// shut closes the sockets that listen.
+func (s *Server) shut() {
+	for _, ln := range s.listeners {
+		ln.close()
+	}
+	s.listeners = nil
+}
+
+// maybeOver wakes those in WaitClosed if all is over.
+func (s *Server) maybeOver() {
+	if s.closed && s.clients.head == nil {
+		s.over = true
+		s.waiters.wakeAll()
+	}
+}
+
+// CloseClients closes all connections: each writes what is in its buffer first. It does not close
+// the server. (asyncio: Server.close_clients)
+func (s *Server) CloseClients() {
+	s.loop.check("Server.CloseClients")
+	s.closeClients()
+}
+
+func (s *Server) closeClients() {
+	for _, t := range s.clients.all() {
+		_ = t.front().Close() // a transport's Close does not fail
+	}
+}
+
+// AbortClients ends all connections at once; what is in their buffers is lost.
+// (asyncio: Server.abort_clients)
+func (s *Server) AbortClients() {
+	s.loop.check("Server.AbortClients")
+	for _, t := range s.clients.all() {
+		t.forceClose(nil)
+	}
+}
+
+// WaitClosed suspends the calling task until the server is closed and its last connection is gone. If
+// that is so already it returns at once. If it is cancelled, nothing happens to the server.
+// (asyncio: Server.wait_closed)
+func (s *Server) WaitClosed(ctx context.Context) error {
+	e, err := enter(ctx, "Server.WaitClosed")
+	if err != nil || s.over {
+		return err
+	}
+	_, err = e.waitIn(&s.waiters, "Server.WaitClosed")
+	return err
+}
+
+// Shutdown closes the server in phases: it stops accepting; gives the clients as long as grace to
+// finish; closes the connections that are left, and gives them as long again to write what is in their
+// buffers; and aborts what is left then. It suspends the calling task until the last connection is
+// gone. If it is cancelled, or ctx ends, it aborts all connections at once and returns the error.
+func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
+	if _, err := enter(ctx, "Server.Shutdown"); err != nil {
+		return err
+	}
+	s.close()
+	for _, next := range []func(){s.closeClients, s.AbortClients} {
+		err := Timeout(ctx, grace, s.WaitClosed)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrTimeout) {
+			s.AbortClients()
+			return err
+		}
+		next()
+	}
+	return s.WaitClosed(ctx)
+}
+
+// attach counts t among the clients.
+func (s *Server) attach(t *streamTransport) { s.clients.push(t) }
+
+// detach is attach's counterpart, when the connection is gone.
+func (s *Server) detach(t *streamTransport) {
+	s.clients.remove(t)
+	s.maybeOver()
+}
+
+// accepted is told of a new connection by a listener.
+func (s *Server) accepted(c stream) { s.loop.schedule(acceptance{s, c}, nil) }
+
+// acceptance is a connection that has no transport yet.
+type acceptance struct {
+	server *Server
+	conn   stream
+}
+
+// run implements runnable. What goes wrong here is about one client, or was said by the protocol's own
+// means: as in asyncio it is reported in debug mode only, unless it is a panic of the factory.
+func (a acceptance) run(*future) {
+	s := a.server
+	made := false
+	defer func() {
+		if !made {
+			a.conn.close()
+		}
+	}()
+	p, err := s.factory()
+	if err == nil {
+		_, err = s.loop.newStreamTransport(a.conn, p, s, nil)
+	}
+	if err != nil {
+		s.failed(err)
+		return
+	}
+	made = true
+}
+
+// abandon implements orphan: the loop was closed in between.
+func (a acceptance) abandon() { a.conn.close() }
+
+// exhausted reports that there are no descriptors left for a connection.
+func (s *Server) exhausted(err error) {
+	s.loop.CallExceptionHandler(ExceptionContext{
+		Message: "out of system resources: not accepting connections for a while",
+		Err:     err,
+	})
+}
+
+// failed reports an error with which a server can go on.
+func (s *Server) failed(err error) {
+	s.loop.CallExceptionHandler(ExceptionContext{Message: "error on accepting a connection", Err: err})
+}

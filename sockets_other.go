@@ -1,0 +1,44 @@
+//go:build !linux && !darwin && !dragonfly && !freebsd && !netbsd && !openbsd
+
+package aio
+
+// Where there is no poller, goroutines serve all connections.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// canPoll reports whether descriptors can be polled.
+const canPoll = false
+
+func (l *Loop) streamOf(conn net.Conn) (stream, error) { return l.newConnStream(conn), nil }
+
+func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (stream, error) {
+	return l.dialInGoroutine(ctx, "tcp", remote.String(), local)
+}
+
+func (l *Loop) dialUnix(ctx context.Context, path string) (stream, error) {
+	return l.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
+}
+
+func (l *Loop) bindTCP(s *Server, ap netip.AddrPort, o *ServerOptions) (listener, error) {
+	return l.listenInGoroutine(s, "tcp", ap.String(), o)
+}
+
+func (l *Loop) bindUnix(s *Server, path string, o *ServerOptions) (listener, error) {
+	return l.listenInGoroutine(s, "unix", path, o)
+}
+
+func (l *Loop) listenerOf(s *Server, ln net.Listener) (listener, error) {
+	return l.newConnListener(s, ln), nil
+}
+
+// reusePort is a Control function of a net.ListenConfig.
+func reusePort(_, _ string, _ syscall.RawConn) error {
+	return fmt.Errorf("aio: ReusePort: %w", errors.ErrUnsupported)
+}

@@ -1,0 +1,550 @@
+package aio
+
+// streamTransport is the Transport of connections: sockets, and whatever else is a net.Conn. The
+// token owns it.
+//
+// What it reads and writes is a stream, which never blocks and tells when it is worth another try.
+// The transport keeps count of that in can: a flag is set when the poller reports it, and cleared by
+// the read or write that finds nothing more to do. An edge is never asked for twice.
+//
+// A transport stands in the ready queue at most once for reading and writing. When it runs it makes
+// one read and one flush, as asyncio makes one of each per pass, so that no connection keeps the
+// others waiting; if there may be more to read it goes on the hot list.
+
+import (
+	"fmt"
+	"io"
+	"net"
+)
+
+// stream is what a transport reads from and writes to. Its methods do not block, and are called
+// under the token.
+type stream interface {
+	// attach has owner told about readiness from now on.
+	attach(owner pollable) error
+	// read reads into p, which is not empty. more tells that there may be more to read at
+	// once. The error is errWouldBlock if there is nothing yet, io.EOF at the end.
+	read(p []byte) (n int, more bool, err error)
+	// write writes what it can of p. If that is less than all, the owner is told when there is
+	// room again; the error may be errWouldBlock.
+	write(p []byte) (n int, err error)
+	// closeWrite tells the other end that no more will be written. canCloseWrite reports whether
+	// there is a way to do so.
+	closeWrite() error
+	canCloseWrite() bool
+	// close ends the use of the stream. What was written is still sent.
+	close()
+	// localAddr and remoteAddr are the addresses of the two ends, nil for what is not known.
+	localAddr() net.Addr
+	remoteAddr() net.Addr
+	// socket is what GetExtraInfo returns for "socket".
+	socket() *TransportSocket
+}
+
+// maxRead is how much one read takes, as in asyncio.
+const maxRead = 256 << 10
+
+// readBuffer returns the memory into which the transports of l read, each for the time of one
+// callback.
+func (l *Loop) readBuffer() []byte {
+	if l.readBuf == nil {
+		l.readBuf = make([]byte, maxRead)
+	}
+	return l.readBuf
+}
+
+type streamTransport struct {
+	endpoint
+	stream   stream
+	data     dataReceiver     // the protocol, if it is one
+	buffered BufferedProtocol // the protocol, if it is one
+	can      readiness
+	opened   bool // ConnectionMade was called
+	queued   bool // in the ready queue
+	toRead   bool // for a read
+	toWrite  bool // for a flush
+	ended    bool // the other end will send no more
+	eof      bool // WriteEOF was called
+	out      outBuffer
+	sending  *waiter   // of a Sendfile, that waits until out is empty
+	cause    error     // for ConnectionLost
+	server   *Server   // that accepted the connection, nil if none did
+	upper    Transport // of TLS, over this one; nil if there is none
+	opener   *waiter   // of the call that makes the connection
+	local    net.Addr  // once somebody has asked, or the transport is closed
+	remote   net.Addr
+	prev     *streamTransport // in the list of server's clients
+	next     *streamTransport
+}
+
+// outBuffer holds what is to be written.
+type outBuffer struct {
+	buf []byte
+	off int // that far it has been written
+}
+
+func (b *outBuffer) len() int      { return len(b.buf) - b.off }
+func (b *outBuffer) bytes() []byte { return b.buf[b.off:] }
+
+// add appends a copy of p.
+func (b *outBuffer) add(p []byte) {
+	if b.off > 0 && len(b.buf)+len(p) > cap(b.buf) && b.off >= len(b.buf)/2 {
+		b.buf = b.buf[:copy(b.buf, b.buf[b.off:])]
+		b.off = 0
+	}
+	b.buf = append(b.buf, p...)
+}
+
+// skip takes away the first n bytes. An empty buffer holds no memory: most connections are idle
+// most of the time.
+func (b *outBuffer) skip(n int) {
+	b.off += n
+	if b.off == len(b.buf) {
+		*b = outBuffer{}
+	}
+}
+
+// newStreamTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
+// called, reading starts, and opener, if there is one, is woken.
+func (l *Loop) newStreamTransport(s stream, p Protocol, server *Server, opener *waiter) (*streamTransport, error) {
+	t := &streamTransport{stream: s, server: server, opener: opener}
+	t.endpoint = endpoint{loop: l, self: t, flow: defaultFlow}
+	t.use(p)
+	t.remote = s.remoteAddr()
+	if err := s.attach(t); err != nil {
+		return nil, err
+	}
+	if server != nil {
+		server.attach(t)
+	}
+	l.schedule((*openStep)(t), nil)
+	return t, nil
+}
+
+// front is the transport that the application has.
+func (t *streamTransport) front() Transport {
+	if t.upper != nil {
+		return t.upper
+	}
+	return t
+}
+
+// use makes p the protocol.
+func (t *streamTransport) use(p Protocol) {
+	t.protocol = p
+	t.buffered, _ = p.(BufferedProtocol)
+	t.data, _ = p.(dataReceiver)
+}
+
+// openStep is the first entry of a transport in the ready queue.
+type openStep streamTransport
+
+func (s *openStep) run(*future) {
+	t := (*streamTransport)(s)
+	defer func() { // also if the protocol panics, which ends nothing
+		t.opened = true
+		t.rearm()
+		if t.opener != nil {
+			t.opener.wake()
+			t.opener = nil
+		}
+	}()
+	connectionMade(t.protocol, t.self)
+}
+
+func (s *openStep) about(ec *ExceptionContext) { (*streamTransport)(s).about(ec) }
+
+// lostStep is the last entry of a transport in the ready queue.
+type lostStep streamTransport
+
+func (s *lostStep) run(*future) { (*streamTransport)(s).connectionLost() }
+
+func (s *lostStep) about(ec *ExceptionContext) { (*streamTransport)(s).about(ec) }
+
+// about tells an exception handler whose callback panicked.
+func (e *endpoint) about(ec *ExceptionContext) {
+	ec.Message = fmt.Sprintf("exception in a callback of protocol %T", e.protocol)
+	ec.Transport, ec.Protocol = e.self, e.protocol
+}
+
+// connectionLost is the end of the transport.
+func (t *streamTransport) connectionLost() {
+	defer func() {
+		t.localAddr() // for those who ask later
+		t.stream.close()
+		if t.opener != nil {
+			t.opener.wake()
+			t.opener = nil
+		}
+		if t.sending != nil {
+			t.sending.wake()
+		}
+		if t.server != nil {
+			t.server.detach(t)
+			t.server = nil
+		}
+	}()
+	if p, ok := t.protocol.(lossReceiver); ok {
+		p.ConnectionLost(t.cause)
+	}
+}
+
+// ready implements pollable.
+func (t *streamTransport) ready(r readiness) {
+	t.can |= r
+	t.toRead = t.toRead || t.mayRead() && t.can&(readable|hungUp) != 0
+	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(writable|hungUp) != 0
+	if (t.toRead || t.toWrite) && !t.queued {
+		t.queued = true
+		t.loop.ready.push(event{t, nil})
+	}
+}
+
+// discard implements pollable.
+func (t *streamTransport) discard() { t.stream.close() }
+
+// mayRead reports whether the protocol wants what there is to read.
+func (t *streamTransport) mayRead() bool { return t.opened && !t.closing && !t.paused && !t.ended }
+
+// rearm puts the transport on the hot list if it may go on reading.
+func (t *streamTransport) rearm() {
+	if t.can&(readable|hungUp) != 0 && t.mayRead() {
+		t.loop.polling.hot = append(t.loop.polling.hot, t)
+	}
+}
+
+// run implements runnable.
+func (t *streamTransport) run(*future) {
+	read, write := t.toRead, t.toWrite
+	t.queued, t.toRead, t.toWrite = false, false, false
+	if read && t.mayRead() {
+		t.readOnce()
+		t.rearm()
+	}
+	if write && t.lost == 0 && t.out.len() > 0 {
+		t.flush()
+	}
+}
+
+// readOnce makes one read and hands on what it got.
+func (t *streamTransport) readOnce() {
+	var buf []byte
+	if t.buffered == nil {
+		buf = t.loop.readBuffer()
+	} else if err := t.getBuffer(&buf); err != nil {
+		t.fatal("protocol.GetBuffer() failed", err)
+		return
+	}
+	n, more, err := t.stream.read(buf)
+	if !more && t.can&hungUp == 0 {
+		t.can &^= readable
+	}
+	switch {
+	case err == errWouldBlock:
+		t.can &^= readable | hungUp
+	case err == io.EOF:
+		t.ended = true
+		t.atEOF()
+	case err != nil:
+		t.ended = true
+		t.fatal("read error on a connection", err)
+	default:
+		if err := t.deliver(buf, n); err != nil {
+			t.fatal("a protocol callback failed", err)
+		}
+	}
+}
+
+// getBuffer asks a BufferedProtocol for memory.
+func (t *streamTransport) getBuffer(buf *[]byte) (err error) {
+	defer recovered(&err)
+	if *buf = t.buffered.GetBuffer(-1); len(*buf) == 0 {
+		return &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", t.protocol)}
+	}
+	return nil
+}
+
+// deliver hands the n bytes that were read into buf to the protocol.
+func (t *streamTransport) deliver(buf []byte, n int) (err error) {
+	defer recovered(&err)
+	switch {
+	case t.buffered != nil:
+		t.buffered.BufferUpdated(n)
+	case t.data != nil:
+		t.data.DataReceived(buf[:n:n])
+	}
+	return nil
+}
+
+// recovered turns a panic of the function that defers it into its error.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = panicError(v)
+	}
+}
+
+// atEOF tells the protocol that the other end will send no more.
+func (t *streamTransport) atEOF() {
+	keepOpen, err := t.eofReceived()
+	switch {
+	case err != nil:
+		t.fatal("protocol.EOFReceived() failed", err)
+	case !keepOpen:
+		t.close()
+	}
+}
+
+// eofReceived calls the protocol's EOFReceived, if it has one.
+func (e *endpoint) eofReceived() (keepOpen bool, err error) {
+	defer recovered(&err)
+	if p, ok := e.protocol.(eofReceiver); ok {
+		keepOpen = p.EOFReceived()
+	}
+	return keepOpen, nil
+}
+
+// fatal ends the connection because of err, and reports it if a program is to blame, not the network.
+func (t *streamTransport) fatal(what string, err error) {
+	if !isCircumstance(err) {
+		t.report(what, err)
+	}
+	t.forceClose(err)
+}
+
+// forceClose has ConnectionLost called soon, whatever is in the buffer.
+func (t *streamTransport) forceClose(err error) {
+	if t.lost > 0 {
+		return
+	}
+	t.out = outBuffer{}
+	t.closing = true
+	t.lose(err)
+}
+
+// lose schedules ConnectionLost.
+func (t *streamTransport) lose(err error) {
+	t.lost++
+	t.cause = err
+	t.loop.schedule((*lostStep)(t), nil)
+}
+
+// Close implements BaseTransport.
+func (t *streamTransport) Close() error {
+	t.loop.check("Transport.Close")
+	t.close()
+	return nil
+}
+
+func (t *streamTransport) close() {
+	if t.closing {
+		return
+	}
+	t.closing = true
+	if t.out.len() == 0 {
+		t.lose(nil)
+	}
+}
+
+// Abort implements WriteTransport.
+func (t *streamTransport) Abort() {
+	t.loop.check("Transport.Abort")
+	t.forceClose(nil)
+}
+
+// PauseReading implements ReadTransport.
+func (t *streamTransport) PauseReading() {
+	t.loop.check("Transport.PauseReading")
+	if t.closing || t.paused {
+		return
+	}
+	t.paused = true
+	t.toRead = false
+}
+
+// ResumeReading implements ReadTransport.
+func (t *streamTransport) ResumeReading() {
+	t.loop.check("Transport.ResumeReading")
+	if t.closing || !t.paused {
+		return
+	}
+	t.paused = false
+	t.rearm()
+}
+
+// SetProtocol implements BaseTransport.
+func (t *streamTransport) SetProtocol(p Protocol) {
+	t.loop.check("Transport.SetProtocol")
+	if err := checkProtocol[Transport](p); err != nil {
+		panic(err)
+	}
+	t.use(p)
+}
+
+// Write implements WriteTransport.
+func (t *streamTransport) Write(p []byte) (int, error) {
+	t.loop.check("Transport.Write")
+	if err := t.mayWrite(); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	n := 0
+	if t.out.len() == 0 {
+		var err error
+		n, err = t.stream.write(p)
+		if err != nil && err != errWouldBlock {
+			t.fatal("write error on a connection", err)
+			return n, err
+		}
+		if n == len(p) {
+			return n, nil
+		}
+		t.can &^= writable
+	}
+	t.out.add(p[n:])
+	t.maybePause(t.out.len())
+	return len(p), nil
+}
+
+// mayWrite panics if the protocol must not write any more, and returns an error if it makes no sense.
+func (t *streamTransport) mayWrite() error {
+	switch {
+	case t.eof:
+		misuse(nil, "Transport.Write: WriteEOF was called before")
+	case t.sending != nil:
+		misuse(nil, "Transport.Write: a Sendfile is in progress")
+	case t.lost > 0:
+		return t.dropped()
+	}
+	return nil
+}
+
+// Writelines implements WriteTransport. The pieces are joined: for the small ones that people have,
+// copying is cheaper than a gathering call.
+func (t *streamTransport) Writelines(bufs [][]byte) error {
+	t.loop.check("Transport.Writelines")
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	idle := t.out.len() == 0
+	for _, p := range bufs {
+		t.out.add(p)
+	}
+	if idle && t.out.len() > 0 {
+		n, err := t.stream.write(t.out.bytes())
+		if err != nil && err != errWouldBlock {
+			t.fatal("write error on a connection", err)
+			return err
+		}
+		if n < t.out.len() {
+			t.can &^= writable
+		}
+		t.out.skip(n)
+	}
+	t.maybePause(t.out.len())
+	return nil
+}
+
+// flush writes from the buffer.
+func (t *streamTransport) flush() {
+	n, err := t.stream.write(t.out.bytes())
+	if err != nil && err != errWouldBlock {
+		t.fatal("write error on a connection", err)
+		return
+	}
+	if n < t.out.len() {
+		t.can &^= writable
+	}
+	t.out.skip(n)
+	t.maybeResume(t.out.len())
+	if t.out.len() > 0 || t.lost > 0 {
+		return
+	}
+	if t.sending != nil {
+		t.sending.wake()
+	}
+	switch {
+	case t.closing:
+		t.lost++
+		(*lostStep)(t).run(nil)
+	case t.eof:
+		t.shutdown()
+	}
+}
+
+// WriteEOF implements WriteTransport.
+func (t *streamTransport) WriteEOF() {
+	t.loop.check("Transport.WriteEOF")
+	if t.closing || t.eof {
+		return
+	}
+	if !t.stream.canCloseWrite() {
+		misuse(nil, "Transport.WriteEOF: a %T cannot be closed for writing alone", t.stream.socket().s)
+	}
+	t.eof = true
+	if t.out.len() == 0 {
+		t.shutdown()
+	}
+}
+
+// shutdown closes the writing half.
+func (t *streamTransport) shutdown() {
+	if err := t.stream.closeWrite(); err != nil {
+		t.fatal("shutdown error on a connection", err)
+	}
+}
+
+// CanWriteEOF implements WriteTransport.
+func (t *streamTransport) CanWriteEOF() bool {
+	t.loop.check("Transport.CanWriteEOF")
+	return t.stream.canCloseWrite()
+}
+
+// SetWriteBufferLimits implements WriteTransport.
+func (t *streamTransport) SetWriteBufferLimits(high, low int) {
+	t.loop.check("Transport.SetWriteBufferLimits")
+	t.setLimits(high, low, defaultFlow.high)
+	t.maybePause(t.out.len())
+}
+
+// GetWriteBufferSize implements WriteTransport.
+func (t *streamTransport) GetWriteBufferSize() int {
+	t.loop.check("Transport.GetWriteBufferSize")
+	return t.out.len()
+}
+
+// GetExtraInfo implements BaseTransport.
+func (t *streamTransport) GetExtraInfo(name string) any {
+	t.loop.check("Transport.GetExtraInfo")
+	switch name {
+	case "socket":
+		return t.stream.socket()
+	case "sockname":
+		if addr := t.localAddr(); addr != nil {
+			return addr
+		}
+	case "peername":
+		if t.remote != nil {
+			return t.remote
+		}
+	}
+	return nil
+}
+
+// localAddr is the address of this end, nil if there is none.
+func (t *streamTransport) localAddr() net.Addr {
+	if t.local == nil {
+		t.local = t.stream.localAddr()
+	}
+	return t.local
+}
+
+// String names the transport and its state.
+func (t *streamTransport) String() string {
+	state := "open"
+	switch {
+	case t.lost > 0:
+		state = "closed"
+	case t.closing:
+		state = "closing"
+	}
+	return fmt.Sprintf("Transport %s %v-%v write buffer %d", state, t.localAddr(), t.remote, t.out.len())
+}
