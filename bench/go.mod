@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/goaio/aio v0.0.0
 	golang.org/x/sync v0.22.0
+	golang.org/x/sys v0.43.0
 	gonum.org/v1/plot v0.17.0
 )
 

@@ -1,0 +1,63 @@
+"""An echo server on asyncio or uvloop, for netbench: echo.py LOOP STYLE TLS."""
+import asyncio
+import os
+import resource
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+
+
+class Echo(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
+
+
+async def stream(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def context():
+    """A certificate for this run."""
+    with tempfile.TemporaryDirectory() as tmp:
+        key, crt = os.path.join(tmp, "key"), os.path.join(tmp, "crt")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", crt], check=True,
+                       stderr=subprocess.DEVNULL)
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(crt, key)
+        return ctx
+
+
+def answer():
+    for _ in sys.stdin:
+        r = resource.getrusage(resource.RUSAGE_SELF)
+        print((r.ru_utime + r.ru_stime) * 1e6, flush=True)
+    os._exit(0)
+
+
+async def main(style, tls):
+    ctx = context() if tls else None
+    if style == "stream":
+        server = await asyncio.start_server(stream, "127.0.0.1", 0, backlog=1024, ssl=ctx)
+    else:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Echo, "127.0.0.1", 0, backlog=1024, ssl=ctx)
+    host, port = server.sockets[0].getsockname()
+    print(f"{host}:{port}", flush=True)
+    threading.Thread(target=answer, daemon=True).start()
+    await server.serve_forever()
+
+
+kind, style, tls = sys.argv[1:]
+if kind == "uvloop":
+    import uvloop
+    uvloop.install()
+asyncio.run(main(style, tls == "true"))
