@@ -1,0 +1,302 @@
+package aiohttp_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiohttp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startLoop runs a loop in a goroutine of its own until the test ends. reports gets the messages that
+// reach its exception handler.
+func startLoop(t *testing.T) (l *aio.Loop, reports func() []string) {
+	t.Helper()
+	l = aio.NewEventLoop(nil)
+	var mu sync.Mutex
+	var got []string
+	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, fmt.Sprintf("%s: %v", ec.Message, ec.Err))
+	})
+	ended := make(chan error)
+	running := make(chan struct{})
+	go func() {
+		l.CallSoon(func() { close(running) })
+		ended <- l.RunForever()
+	}()
+	<-running
+	t.Cleanup(func() {
+		l.CallSoonThreadsafe(l.Stop)
+		if err := errors.Join(<-ended, l.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return l, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(got)
+	}
+}
+
+// serve serves h until the test ends.
+func serve(t *testing.T, h http.Handler) *httptest.Server {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// get returns the status and body of an answer.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+// The handlers of many requests at once take turns at their awaits only: the sum is right without a lock.
+func TestHandlersShareStateWithoutALock(t *testing.T) {
+	l, _ := startLoop(t)
+	total := 0
+	s := serve(t, aiohttp.Handler(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		n := total
+		total = n + 1
+		if err := aio.Sleep(ctx, 0); err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, n)
+	}))
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if status, _ := get(t, s.URL); status != http.StatusOK {
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+	wg.Wait()
+	if _, body := get(t, s.URL); body != "50" {
+		t.Errorf("the total is %s, want 50", body)
+	}
+}
+
+func TestHandlerAnswers(t *testing.T) {
+	l, reports := startLoop(t)
+	mux := http.NewServeMux()
+	handle := func(pattern string, h aiohttp.HandlerFunc) { mux.Handle(pattern, aiohttp.Handler(l, h)) }
+	handle("/nothing", func(context.Context, http.ResponseWriter, *http.Request) {})
+	handle("/status", func(_ context.Context, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Test", "yes")
+		w.WriteHeader(http.StatusTeapot)
+		io.WriteString(w, "short and stout")
+	})
+	handle("/long", func(_ context.Context, w http.ResponseWriter, _ *http.Request) {
+		for range 100 {
+			w.Write(bytes.Repeat([]byte("x"), 10_000))
+		}
+	})
+	handle("/panic", func(context.Context, http.ResponseWriter, *http.Request) { panic("oh no") })
+	handle("/error/{id}", func(_ context.Context, w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "no "+r.PathValue("id"), http.StatusNotFound)
+	})
+	s := serve(t, mux)
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{
+		{"/nothing", "", 200},
+		{"/status", "short and stout", 418},
+		{"/long", strings.Repeat("x", 1_000_000), 200},
+		{"/panic", "Internal Server Error\n", 500},
+		{"/error/7", "no 7\n", 404},
+	} {
+		if status, body := get(t, s.URL+c.path); status != c.status || body != c.body {
+			t.Errorf("%s: %d with %d bytes, want %d with %d", c.path, status, len(body), c.status, len(c.body))
+		}
+	}
+	if got := reports(); len(got) != 1 || got[0] != "panic in the handler of GET /panic: aio: panic: oh no" {
+		t.Errorf("reported %q", got)
+	}
+}
+
+// A panic after the answer has begun breaks the connection, so that the client does not take half
+// of an answer for the whole.
+func TestPanicAfterFlushBreaksTheConnection(t *testing.T) {
+	l, _ := startLoop(t)
+	s := serve(t, aiohttp.Handler(l, func(_ context.Context, w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "half")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	r, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if b, err := io.ReadAll(r.Body); err == nil || string(b) != "half" {
+		t.Errorf("the client read %q and %v", b, err)
+	}
+}
+
+// Bodies below and above what is read ahead arrive whole, and the loop goes on while a slow client
+// sends one.
+func TestBodies(t *testing.T) {
+	l, _ := startLoop(t)
+	s := serve(t, aiohttp.Handler(l, func(_ context.Context, w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, len(b))
+	}))
+	for _, n := range []int{0, 1, 32 << 10, 32<<10 + 1, 1 << 20} {
+		r, err := http.Post(s.URL, "text/plain", bytes.NewReader(make([]byte, n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		if string(b) != fmt.Sprint(n) {
+			t.Errorf("a body of %d bytes was read as %s", n, b)
+		}
+	}
+	pr, pw := io.Pipe() // chunked, and slow
+	slow := make(chan string)
+	go func() {
+		r, err := http.Post(s.URL, "text/plain", pr)
+		if err != nil {
+			t.Error(err)
+			close(slow)
+			return
+		}
+		defer r.Body.Close()
+		b, _ := io.ReadAll(r.Body)
+		slow <- string(b)
+	}()
+	io.WriteString(pw, "ab")
+	if _, body := get(t, s.URL); body != "0" {
+		t.Errorf("beside a slow client: %s", body)
+	}
+	io.WriteString(pw, "cd")
+	pw.Close()
+	if got := <-slow; got != "4" {
+		t.Errorf("the slow client's body was read as %s", got)
+	}
+}
+
+// When the client goes away the task is cancelled, with a reason, and may clean up.
+func TestClientGoneCancelsTheTask(t *testing.T) {
+	l, _ := startLoop(t)
+	began, ended := make(chan struct{}), make(chan error, 1)
+	s := serve(t, aiohttp.Handler(l, func(ctx context.Context, _ http.ResponseWriter, _ *http.Request) {
+		close(began)
+		err := aio.Sleep(ctx, time.Hour)
+		if cerr := aio.Sleep(ctx, 0); cerr != nil {
+			err = cerr
+		}
+		ended <- err
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-began
+		cancel()
+	}()
+	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+	if _, err := http.DefaultClient.Do(r); !errors.Is(err, context.Canceled) {
+		t.Errorf("the client got %v", err)
+	}
+	var reason *aio.CancelledError
+	if err := <-ended; !errors.As(err, &reason) || reason.Message != context.Canceled {
+		t.Errorf("the task was ended by %v", err)
+	}
+}
+
+// A handler that gives up waiting for the body can still answer.
+func TestTimeoutOnBody(t *testing.T) {
+	l, _ := startLoop(t)
+	s := serve(t, aiohttp.Handler(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		err := aio.Timeout(ctx, time.Millisecond, func(context.Context) error {
+			_, err := io.ReadAll(r.Body)
+			return err
+		})
+		if !errors.Is(err, aio.ErrTimeout) {
+			t.Errorf("the read ended with %v", err)
+		}
+		http.Error(w, "too slow", http.StatusRequestTimeout)
+	}))
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc")
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("status %d", r.StatusCode)
+	}
+}
+
+// The values of the request's context are there, and the task's context serves awaits.
+func TestContextValues(t *testing.T) {
+	l, _ := startLoop(t)
+	type key struct{}
+	inner := aiohttp.Handler(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		if r.Context() != ctx {
+			t.Error("the request's context is another one")
+		}
+		if _, ok := ctx.Value(http.LocalAddrContextKey).(net.Addr); !ok {
+			t.Error("the values of net/http are missing")
+		}
+		if _, err := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+			fmt.Fprint(w, ctx.Value(key{}))
+			return 0, aio.Sleep(ctx, 0)
+		}).Await(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "value")))
+	}))
+	if _, body := get(t, s.URL); body != "value" {
+		t.Errorf("got %q", body)
+	}
+}
+
+func TestClosedLoopIsUnavailable(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	l.Close()
+	s := serve(t, aiohttp.Handler(l, func(context.Context, http.ResponseWriter, *http.Request) {}))
+	if status, _ := get(t, s.URL); status != http.StatusServiceUnavailable {
+		t.Errorf("status %d", status)
+	}
+}
