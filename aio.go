@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -14,10 +15,12 @@ import (
 // Runner.ShutdownTimeout), and closes the loop. It returns main's error. An error of a task that was
 // left over goes to the exception handler.
 //
-// On SIGINT main is cancelled, and if that ends it, Run returns ErrInterrupted; a main that has no
-// await left, or goes on, returns what it returns. A second SIGINT ends the run at the end of the
-// current pass with ErrInterrupted. From then on, and while Run shuts down, SIGINT does what it did
-// before: by default it ends the program. Inside a testing/synctest bubble signals are left alone.
+// On SIGINT main is cancelled, with a *SignalError as the cause, and if that ends it, Run returns the
+// *SignalError, which matches ErrInterrupted; a main that has no await left, or goes on, returns what
+// it returns. A second SIGINT ends the run at the end of the current pass with a *SignalError. From
+// then on, and while Run shuts down, SIGINT does what it did before: by default it ends the program.
+// Runner.Signals has other signals do the same. A SIGINT that the program ignores is left alone, as
+// signals are with a virtual clock and inside a testing/synctest bubble.
 //
 // Run cannot be called by a task: it returns ErrLoopRunning. See Runner for settings, and for
 // several runs in one loop. (asyncio: run)
@@ -37,6 +40,11 @@ type Runner struct {
 	// ShutdownTimeout is how long Close waits for the jobs of the default executor; zero is five
 	// minutes. What still runs then goes on, and is logged.
 	ShutdownTimeout time.Duration
+	// Signals are those that cancel main: the first that comes during a Run cancels it, the second,
+	// also if it is another one, ends the run. The function Run has the details. nil stands
+	// for SIGINT alone, an empty slice for none; services add SIGTERM. A Run with a signal
+	// that this system does not have, or that cannot be caught, fails as AddSignalHandler does.
+	Signals []os.Signal
 
 	loop   *Loop
 	closed bool
@@ -58,8 +66,8 @@ func (r *Runner) GetLoop() (*Loop, error) {
 	return r.loop, nil
 }
 
-// Run runs main as a task of the runner's loop until it is done, and returns its error; see the
-// function Run for what SIGINT does. Tasks that are left go on in the next Run.
+// Run runs main as a task of the runner's loop until it is done, and returns its error; see Signals
+// and the function Run for what signals do. Tasks that are left go on in the next Run.
 // (asyncio: Runner.run)
 func (r *Runner) Run(main func(ctx context.Context) error) error {
 	l, err := r.GetLoop()
@@ -72,8 +80,13 @@ func (r *Runner) Run(main func(ctx context.Context) error) error {
 	if err := l.runnableHere(); err != nil {
 		return err
 	}
+	for _, sig := range r.Signals {
+		if err := checkSignal("Runner.Run", sig); err != nil {
+			return err
+		}
+	}
 	t := CreateTask(l.Context(), func(ctx context.Context) (struct{}, error) { return struct{}{}, main(ctx) })
-	i := l.catchInterrupt(&t.task)
+	i := l.interruptBy(r.Signals, &t.task)
 	defer i.stop()
 	_, err = RunUntilComplete(l, t)
 	return i.outcome(err)

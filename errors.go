@@ -64,7 +64,8 @@ var (
 	// ErrDeadlock matches every *DeadlockError.
 	ErrDeadlock = errors.New("aio: deadlock")
 
-	// ErrInterrupted is what Run returns when SIGINT ended the program. (Python: KeyboardInterrupt)
+	// ErrInterrupted matches the *SignalError of SIGINT, which Run returns when SIGINT ended the
+	// program. (Python: KeyboardInterrupt)
 	ErrInterrupted = errors.New("aio: interrupted")
 
 	// ErrGoexit is the error of a task whose body called runtime.Goexit, as testing.T.FailNow does.

@@ -53,12 +53,13 @@ type Loop struct {
 	stopping bool
 	runErr   error
 	external int // jobs in worker goroutines whose end will be posted
-	watching int // tasks that wait for something outside the loop which may never come
+	watching int // tasks, and handlers of signals, that wait for something outside the loop which may never come
 
 	taskFactory      TaskFactory
 	exceptionHandler func(*Loop, ExceptionContext)
 	executor         Executor
 	executorDown     bool
+	signals          map[os.Signal]*signalWatch // that the loop handles
 
 	debug atomic.Bool
 	// SlowCallbackDuration is the run time from which debug mode reports a callback or a step of
@@ -424,6 +425,9 @@ func (l *Loop) closeRest() {
 		}
 	}
 	l.timers = timers{}
+	for _, w := range l.signals {
+		w.assign(nil, nil)
+	}
 	l.polling.close()
 	l.open.shut()
 	l.owner = 0

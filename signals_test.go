@@ -1,0 +1,76 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"testing/synctest"
+
+	"github.com/goaio/aio"
+)
+
+// notASignal has the type that signals have, and is none of the system's.
+type notASignal struct{}
+
+func (notASignal) Signal()        {}
+func (notASignal) String() string { return "not a signal" }
+
+// LOOP-311
+func TestSignalHandlerOfWhatIsNoSignal(t *testing.T) {
+	l, _ := newLoop(t)
+	for _, sig := range []os.Signal{nil, notASignal{}} {
+		err := l.AddSignalHandler(sig, nop)
+		matches(t, "AddSignalHandler", err, aio.ErrUsage)
+		matches(t, "RemoveSignalHandler", panics(func() { l.RemoveSignalHandler(sig) }), aio.ErrUsage)
+	}
+}
+
+// LOOP-313: a coroutine does not compile.
+func TestSignalHandlerNil(t *testing.T) {
+	l, _ := newLoop(t)
+	matches(t, "AddSignalHandler", panics(func() { l.AddSignalHandler(os.Interrupt, nil) }), aio.ErrUsage)
+	same(t, "RemoveSignalHandler", l.RemoveSignalHandler(os.Interrupt), false)
+}
+
+// LOOP-314: any goroutine can run a loop that handles signals. What is in the way here is a bubble of
+// testing/synctest, and not having the token.
+func TestSignalHandlerInBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, virtual := range []bool{false, true} {
+			l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: virtual})
+			defer l.Close()
+			err := l.AddSignalHandler(os.Interrupt, nop)
+			matches(t, "AddSignalHandler", err, errors.ErrUnsupported)
+			contains(t, "the error", err.Error(), "testing/synctest")
+			same(t, "RemoveSignalHandler", l.RemoveSignalHandler(os.Interrupt), false)
+		}
+	})
+}
+
+func TestSignalHandlerNeedsTheToken(t *testing.T) {
+	l, _ := newLoop(t)
+	matches(t, "the run", runMain(l, func(ctx context.Context) error {
+		_, err := aio.ToThread(ctx, coro(func(context.Context) error {
+			matches(t, "AddSignalHandler", panics(func() { _ = l.AddSignalHandler(os.Interrupt, nop) }), aio.ErrWrongGoroutine)
+			matches(t, "RemoveSignalHandler", panics(func() { l.RemoveSignalHandler(os.Interrupt) }), aio.ErrWrongGoroutine)
+			return nil
+		}))
+		return err
+	}), nil)
+}
+
+func TestRunnerWithWhatIsNoSignal(t *testing.T) {
+	r := aio.Runner{Signals: []os.Signal{os.Interrupt, notASignal{}}}
+	defer r.Close()
+	err := r.Run(func(context.Context) error { t.Error("main was started"); return nil })
+	matches(t, "Run", err, aio.ErrUsage)
+}
+
+func TestSignalError(t *testing.T) {
+	interrupt, kill := &aio.SignalError{Signal: os.Interrupt}, &aio.SignalError{Signal: os.Kill}
+	same(t, "Error", interrupt.Error(), "aio: signal: interrupt")
+	same(t, "SIGINT is ErrInterrupted", errors.Is(interrupt, aio.ErrInterrupted), true)
+	same(t, "another signal is", errors.Is(kill, aio.ErrInterrupted), false)
+	same(t, "SIGINT is ErrCancelled", errors.Is(interrupt, aio.ErrCancelled), false)
+}

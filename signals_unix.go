@@ -1,0 +1,31 @@
+//go:build unix
+
+package aio
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// catchable reports whether sig is a signal of this system, and whether a program can catch it.
+func catchable(sig os.Signal) (exists, ok bool) {
+	last := syscall.Signal(64) // os/signal knows no more
+	switch runtime.GOOS {
+	case "darwin", "dragonfly", "freebsd", "ios", "openbsd":
+		last = 31
+	case "netbsd":
+		last = 32
+	}
+	n, isNumber := sig.(syscall.Signal)
+	if !isNumber || n < 1 || n > last {
+		return false, false
+	}
+	switch n {
+	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGPROF: // the last is kept by the Go runtime's profiler
+		return true, false
+	case 32, 33, 34: // Linux's C libraries need them for their threads, so the Go runtime keeps off
+		return true, runtime.GOOS != "linux" && runtime.GOOS != "android"
+	}
+	return true, true
+}
