@@ -12,3 +12,10 @@ func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers
 
 // ForceGoroutines has l serve its connections by goroutines, as on a system without a poller.
 func ForceGoroutines(l *Loop, on bool) { l.goroutines = on || !canPoll }
+
+// Posted returns how many events other goroutines have handed in that l has not looked at.
+func Posted(l *Loop) int {
+	l.inbox.mu.Lock()
+	defer l.inbox.mu.Unlock()
+	return len(l.inbox.events)
+}

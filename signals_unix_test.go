@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +46,13 @@ func signalCatcher(t *testing.T, sig syscall.Signal) (send func()) {
 		t.Helper()
 		signalSelf(t, sig)
 		<-own
+	}
+}
+
+// signalsPosted returns when n signals are in the inbox of l, which does not look at it.
+func signalsPosted(l *aio.Loop, n int) {
+	for aio.Posted(l) < n {
+		runtime.Gosched()
 	}
 }
 
@@ -221,6 +229,7 @@ func TestSignalHandlerRemovesAnother(t *testing.T) {
 	}
 	signalSelf(t, syscall.SIGUSR1)
 	signalSelf(t, syscall.SIGUSR2)
+	signalsPosted(l, 2)
 	matches(t, "RunForever", l.RunForever(), nil)
 	same(t, "handlers that ran", ran, 1)
 }
@@ -395,6 +404,32 @@ func TestSignalHandlerInRunner(t *testing.T) {
 	}
 }
 
+// RUN-024: two signals have come, so the Runner has given up on them. A handler gets the next one.
+func TestSignalHandlerAfterTwoSignals(t *testing.T) {
+	r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}
+	l, err := r.GetLoop()
+	matches(t, "GetLoop", err, nil)
+	var came aio.Event
+	err = r.Run(func(ctx context.Context) error {
+		for n := range 2 {
+			signalSelf(t, syscall.SIGTERM)
+			signalsPosted(l, n+1)
+		}
+		matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGTERM, came.Set), nil)
+		signalSelf(t, syscall.SIGTERM)
+		return aio.Sleep(ctx, time.Hour)
+	})
+	same[os.Signal](t, "the signal of Run", signalOf(err), syscall.SIGTERM)
+	matches(t, "the next run", r.Run(came.Wait), nil)
+	err = r.Run(func(ctx context.Context) error { // each run begins anew
+		same(t, "RemoveSignalHandler", l.RemoveSignalHandler(syscall.SIGTERM), true)
+		signalSelf(t, syscall.SIGTERM)
+		return aio.Sleep(ctx, time.Hour)
+	})
+	same[os.Signal](t, "the signal of the last run", signalOf(err), syscall.SIGTERM)
+	matches(t, "Close", r.Close(), nil)
+}
+
 // A handler outlives the run in which it was added, but not the loop.
 func TestSignalHandlerAfterRun(t *testing.T) {
 	var r aio.Runner
@@ -461,24 +496,37 @@ var signalled = map[string]func() error{
 		}
 		return waitFor("SIGTERM")
 	},
-	// Each signal comes again and again: the third one must end a program that hangs.
+	// RUN-024: the third signal ends a program that hangs.
 	"main hangs": func() error {
-		r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}
-		return r.Run(func(context.Context) error { return waitFor("SIGTERM") })
+		return signalledTwice(func(*aio.Loop) error { return waitFor("SIGTERM") })
 	},
-	"main hangs after removing its handler": func() error {
-		return aio.Run(func(ctx context.Context) error {
-			l, err := aio.GetRunningLoop(ctx)
-			if err != nil {
+	"main hangs, and has removed its handler": func() error {
+		return signalledTwice(func(l *aio.Loop) error {
+			if err := l.AddSignalHandler(syscall.SIGTERM, nop); err != nil {
 				return err
 			}
-			if err := l.AddSignalHandler(os.Interrupt, nop); err != nil {
-				return err
-			}
-			l.RemoveSignalHandler(os.Interrupt)
-			return waitFor("SIGINT")
+			l.RemoveSignalHandler(syscall.SIGTERM)
+			return waitFor("SIGTERM")
 		})
 	},
+}
+
+// signalledTwice calls main in a run that has got two signals, which it has not seen.
+func signalledTwice(main func(l *aio.Loop) error) error {
+	r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}
+	return r.Run(func(ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		for n := range 2 {
+			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+				return err
+			}
+			signalsPosted(l, n+1)
+		}
+		return main(l)
+	})
 }
 
 // waitFor asks for a signal and blocks the goroutine.
@@ -488,7 +536,7 @@ func waitFor(name string) error {
 	return err
 }
 
-// LOOP-316, LOOP-318, RUN-025
+// LOOP-316, LOOP-318, RUN-024, RUN-025
 func TestSignalDefaults(t *testing.T) {
 	if mode := os.Getenv(childMode); mode != "" {
 		fmt.Println("end:", signalled[mode]())
@@ -516,28 +564,9 @@ func TestSignalDefaults(t *testing.T) {
 				t.Errorf("the child says %q, %v", line, err)
 				sig = syscall.SIGKILL
 			}
-			ended := make(chan error, 1)
-			go func() { ended <- cmd.Wait() }()
 			matches(t, "sending the signal", cmd.Process.Signal(sig), nil)
-			sent := 1
-			for hangs := strings.HasPrefix(name, "main hangs"); hangs; {
-				// Nothing tells when the child has seen a signal, before which another one is the same.
-				select {
-				case err = <-ended:
-					ended <- err
-					hangs = false
-					if sent < 3 {
-						t.Errorf("it took %d signals", sent)
-					}
-				case <-time.After(10 * time.Millisecond):
-					if err := cmd.Process.Signal(sig); err != nil {
-						matches(t, "sending the signal", err, os.ErrProcessDone)
-					}
-					sent++
-				}
-			}
 			var exit *exec.ExitError
-			if err := <-ended; !errors.As(err, &exit) {
+			if err := cmd.Wait(); !errors.As(err, &exit) {
 				t.Fatalf("the child's end: %v", err)
 			}
 			same(t, "the child was killed by", exit.Sys().(syscall.WaitStatus).Signal(), sig)
