@@ -646,21 +646,20 @@ func (t *tlsTransport) checkInput(err error) {
 // endInput tells the application that the peer is done, and closes the connection.
 func (t *tlsTransport) endInput() {
 	keepOpen, err := t.eofReceived()
-	_, isLayer := t.protocol.(*tlsProtocol)
-	switch {
-	case err != nil:
+	if err != nil {
 		t.fatal("protocol.EOFReceived() failed", err)
-	case keepOpen && isLayer: // it may have something to deliver and to write, and will call Close
-	default:
-		if keepOpen {
-			slog.Warn("aio: EOFReceived returned true, which has no effect with TLS")
-		}
-		switch t.state {
-		case tlsWrapped:
+	}
+	_, isLayer := t.protocol.(*tlsProtocol)
+	if keepOpen && !isLayer {
+		slog.Warn("aio: EOFReceived returned true, which has no effect with TLS")
+	}
+	switch t.state {
+	case tlsWrapped:
+		if !isLayer { // that may have something to deliver and to write, and will call Close
 			t.startShutdown()
-		case tlsShutdown:
-			t.complete()
 		}
+	case tlsShutdown:
+		t.complete()
 	}
 }
 
