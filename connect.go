@@ -99,19 +99,42 @@ func CreateConnection[P any](ctx context.Context, factory func() P, addr string,
 	if err != nil {
 		return nil, zero, err
 	}
+	config, host, port := opts.TLS, "", ""
+	if addr != "" {
+		if host, port, err = splitAddr(call, addr); err != nil {
+			return nil, zero, err
+		}
+		config = withServerName(config, host)
+	}
+	if err := opts.tls(false).checkAny(call, config); err != nil {
+		return nil, zero, err
+	}
 	var s stream
-	config := opts.TLS
 	if opts.Conn != nil {
 		s, err = e.fut.loop.streamOf(opts.Conn)
 	} else {
-		var host string
-		s, host, err = dialAny(ctx, e.fut.loop, addr, opts)
-		config = withServerName(config, host)
+		s, err = dialAny(ctx, e.fut.loop, host, port, opts)
 	}
 	if err != nil {
 		return nil, zero, err
 	}
-	return openConnection(ctx, call, s, factory, config, false, opts)
+	return openConnection(ctx, call, s, factory, config, opts.tls(false))
+}
+
+// tls are the settings of TLS.
+func (o *ConnectionOptions) tls(server bool) tlsSettings {
+	return tlsSettings{server, true, o.HandshakeTimeout, o.ShutdownTimeout}
+}
+
+// checkAny is check for where there may be no TLS at all.
+func (s tlsSettings) checkAny(call string, config *tls.Config) error {
+	switch {
+	case config != nil:
+		return s.check(call, config)
+	case s.handshake != 0 || s.shutdown != 0:
+		return &usageError{text: "aio: " + call + ": a timeout of TLS makes sense with TLS only"}
+	}
+	return nil
 }
 
 // withServerName is config for a connection to host.
@@ -148,7 +171,7 @@ func CreateUnixConnection[P any](ctx context.Context, factory func() P, path str
 	if err != nil {
 		return nil, zero, err
 	}
-	return openConnection(ctx, call, s, factory, opts.TLS, false, opts)
+	return openConnection(ctx, call, s, factory, opts.TLS, opts.tls(false))
 }
 
 // checkUnix is check for a Unix socket.
@@ -162,10 +185,7 @@ func (o *ConnectionOptions) checkUnix(call, path string) error {
 	if o.Network != "" || o.LocalAddr != "" || o.HappyEyeballsDelay != 0 || o.Interleave != 0 {
 		return &usageError{text: "aio: " + call + ": Network, LocalAddr, HappyEyeballsDelay and Interleave are for TCP"}
 	}
-	if o.TLS != nil && o.TLS.ServerName == "" && !o.TLS.InsecureSkipVerify {
-		return &usageError{text: "aio: " + call + ": set ServerName in the TLS configuration: a path does not tell the name of the host"}
-	}
-	return nil
+	return o.tls(false).checkAny(call, o.TLS)
 }
 
 // isUnix reports whether addr is that of a Unix stream socket.
@@ -178,36 +198,31 @@ func isUnix(addr net.Addr) bool { return addr != nil && addr.Network() == "unix"
 func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn net.Conn, opts *ConnectionOptions) (Transport, P, error) {
 	const call = "ConnectAcceptedSocket"
 	var zero P
-	var o ConnectionOptions
-	if opts != nil {
-		o = *opts
+	if opts == nil {
+		opts = &ConnectionOptions{}
 	}
 	e, err := enter(ctx, call)
-	if err != nil {
-		return nil, zero, err
+	if err == nil {
+		err = opts.tls(true).checkAny(call, opts.TLS)
 	}
-	if o.Conn != nil || o.Network != "" || o.LocalAddr != "" {
+	switch {
+	case err != nil:
+		return nil, zero, err
+	case conn == nil:
+		return nil, zero, &usageError{text: "aio: " + call + ": the connection is nil"}
+	case opts.Conn != nil || opts.Network != "" || opts.LocalAddr != "" || opts.HappyEyeballsDelay != 0 || opts.Interleave != 0 || opts.AllErrors:
 		return nil, zero, &usageError{text: "aio: " + call + ": of the options only those of TLS can be set"}
-	}
-	o.Conn = conn
-	server := o // a server needs no ServerName
-	server.TLS = nil
-	if o.TLS != nil {
-		server.TLS = &tls.Config{InsecureSkipVerify: true}
-	}
-	if err := server.check(call, ""); err != nil {
-		return nil, zero, err
 	}
 	s, err := e.fut.loop.streamOf(conn)
 	if err != nil {
 		return nil, zero, err
 	}
-	return openConnection(ctx, call, s, factory, o.TLS, true, &o)
+	return openConnection(ctx, call, s, factory, opts.TLS, opts.tls(true))
 }
 
 // openConnection makes the protocol and transport of a connection that stands, and waits until
 // ConnectionMade was called.
-func openConnection[P any](ctx context.Context, call string, s stream, factory func() P, config *tls.Config, server bool, o *ConnectionOptions) (Transport, P, error) {
+func openConnection[P any](ctx context.Context, call string, s stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
 	var zero P
 	made := false
 	defer func() { // also if the factory panics
@@ -223,46 +238,74 @@ func openConnection[P any](ctx context.Context, call string, s stream, factory f
 	if err := checkProtocol[Transport](p); err != nil {
 		return nil, zero, err
 	}
-	w := e.fut.loop.newWaiter(call)
-	t, err := e.fut.loop.newStreamTransport(s, p, nil, w)
+	l := e.fut.loop
+	w := l.newWaiter(call)
+	defer l.freeWaiter(w)
+	var t *streamTransport
+	var failed error // the handshake
+	if config == nil {
+		t, err = l.newStreamTransport(s, p, nil, w)
+	} else {
+		waiting := true
+		defer func() { waiting = false }()
+		t, err = l.newSecureTransport(s, newTLS(l, p, config, o, func(err error) {
+			if failed = err; waiting {
+				w.wake()
+			}
+		}), nil)
+	}
 	if err != nil {
-		e.fut.loop.freeWaiter(w)
 		return nil, zero, err
 	}
 	made = true
 	err = e.await(&w.future)
 	t.opener = nil
-	e.fut.loop.freeWaiter(w)
 	if err != nil {
-		t.close()
+		t.giveUp()
 		return nil, zero, err
 	}
-	return t, p, nil
+	if failed != nil {
+		return nil, zero, failed
+	}
+	return t.front(), p, nil
 }
 
-// dialAny connects to the first address of addr that answers. It also returns the host's name.
-func dialAny(ctx context.Context, l *Loop, addr string, o *ConnectionOptions) (_ stream, host string, err error) {
-	const call = "CreateConnection"
-	host, port, err := splitAddr(call, addr)
-	if err != nil {
-		return nil, "", err
+// newSecureTransport makes the transport of s with TLS over it.
+func (l *Loop) newSecureTransport(s stream, layer *tlsTransport, server *Server) (*streamTransport, error) {
+	t, err := l.newStreamTransport(s, layer.lowerProtocol(), server, nil)
+	if err == nil {
+		t.upper = layer
 	}
+	return t, err
+}
+
+// giveUp closes a connection that nobody waits for any more.
+func (t *streamTransport) giveUp() {
+	if t.upper != nil { // in the middle of a handshake there is no end to say good-bye to
+		t.forceClose(nil)
+		return
+	}
+	t.close()
+}
+
+// dialAny connects to the first address of host that answers.
+func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (stream, error) {
 	network := o.Network
 	if network == "" {
 		network = "tcp"
 	}
 	remotes, err := l.resolve(ctx, network, host, port, false)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	d := dialing{loop: l}
 	if o.LocalAddr != "" {
-		localHost, localPort, err := splitAddr(call, o.LocalAddr)
+		host, port, err := splitAddr("CreateConnection", o.LocalAddr)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		if d.locals, err = l.resolve(ctx, network, localHost, localPort, true); err != nil {
-			return nil, "", err
+		if d.locals, err = l.resolve(ctx, network, host, port, true); err != nil {
+			return nil, err
 		}
 	}
 	first := o.Interleave
@@ -278,9 +321,9 @@ func dialAny(ctx context.Context, l *Loop, addr string, o *ConnectionOptions) (_
 	}
 	s, err := d.connect(ctx, remotes, delay)
 	if s != nil || err != nil {
-		return s, host, err
+		return s, err
 	}
-	return nil, host, d.failure(o.AllErrors)
+	return nil, d.failure(o.AllErrors)
 }
 
 // dialing is the attempt to connect to one of several addresses.

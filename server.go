@@ -70,18 +70,19 @@ func (o *ServerOptions) check(call, addr string) error {
 		return bad("both an address and a listener are given: leave one out")
 	case o.Listener == nil && addr == "":
 		return bad("there is neither an address nor a listener")
-	case o.TLS == nil && (o.HandshakeTimeout != 0 || o.ShutdownTimeout != 0):
-		return bad("a timeout of TLS makes sense with TLS only")
-	case o.HandshakeTimeout < 0 || o.ShutdownTimeout < 0:
-		return bad("the timeouts of TLS must be positive")
 	case o.Backlog < 0:
 		return bad("the backlog is negative")
 	}
 	switch o.Network {
 	case "", "tcp", "tcp4", "tcp6":
-		return nil
+		return o.tls().checkAny(call, o.TLS)
 	}
 	return bad("the network must be tcp, tcp4 or tcp6, not %q", o.Network)
+}
+
+// tls are the settings of TLS.
+func (o *ServerOptions) tls() tlsSettings {
+	return tlsSettings{true, true, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
 // acceptRetryDelay is how long a server that has run out of descriptors waits before it accepts again.
@@ -562,14 +563,26 @@ func (a acceptance) run(*future) {
 		}
 	}()
 	p, err := s.factory()
-	if err == nil {
+	switch {
+	case err != nil:
+	case s.opts.TLS == nil:
 		_, err = s.loop.newStreamTransport(a.conn, p, s, nil)
+	default:
+		_, err = s.loop.newSecureTransport(a.conn, newTLS(s.loop, p, s.opts.TLS, s.opts.tls(), s.handshakeOver), s)
 	}
 	if err != nil {
 		s.failed(err)
 		return
 	}
 	made = true
+}
+
+// handshakeOver is told how a TLS handshake went. One that failed is between the client and the
+// transport, which is closed by then; only debug mode reports it, as in asyncio.
+func (s *Server) handshakeOver(err error) {
+	if err != nil && s.loop.debug.Load() {
+		s.failed(err)
+	}
 }
 
 // abandon implements orphan: the loop was closed in between.
