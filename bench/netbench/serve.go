@@ -66,7 +66,7 @@ func serve(args []string) error {
 	return aio.Run(func(ctx context.Context) error {
 		var srv *aio.Server
 		var err error
-		opts := aio.ServerOptions{Listener: ln, Backlog: 1024}
+		opts := aio.ServerOptions{Listener: ln, Backlog: 1024, TLS: config}
 		if *kind == "protocol" {
 			srv, err = aio.CreateServer(ctx, func() *echo { return &echo{} }, "", &opts)
 		} else {

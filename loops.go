@@ -1,0 +1,239 @@
+package aio
+
+// Several loops, for all cores. Each has its own goroutine, its own token and its own tasks, and none
+// knows of the others: nothing is shared that needs a lock, and what one loop has for another goes by
+// the calls that any goroutine may make.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+)
+
+// Loops runs several loops at a time, each in a goroutine of its own, so that a program of tasks uses
+// more than one core. State belongs to one of the loops as it does to the only one of Run. To have
+// something done in another loop, start it there and await the outcome here:
+//
+//	total, err := aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(loops.Loop(1), sum)).Await(ctx)
+//
+// A value that goes to another loop this way is the other's from then on. ConcurrentFuture,
+// Loop.CallSoonThreadsafe, and channels with Send and Receive serve as well. Servers share a port
+// by SharedListeners.
+//
+// The zero value has the defaults. The fields must not be changed after Run has begun.
+type Loops struct {
+	// N is how many loops there are; zero is runtime.GOMAXPROCS.
+	N int
+	// Options are for each loop; nil are the defaults.
+	Options *LoopOptions
+	// Signals cancel the main of every loop, as Runner.Signals does.
+	Signals []os.Signal
+	// FailFast has a main that fails cancel those of the other loops. Without it they go on.
+	FailFast bool
+
+	once  sync.Once
+	loops []*Loop
+}
+
+// A LoopError is the error with which the main of one of several loops ended.
+type LoopError struct {
+	// Index says which loop it was.
+	Index int
+	Err   error
+}
+
+func (e *LoopError) Error() string { return fmt.Sprintf("aio: loop %d: %v", e.Index, e.Err) }
+
+// Unwrap returns the main's error.
+func (e *LoopError) Unwrap() error { return e.Err }
+
+// errOtherFailed is why the mains of other loops are cancelled.
+var errOtherFailed = errors.New("aio: the main of another loop has failed")
+
+// make makes the loops.
+func (ls *Loops) make() {
+	ls.once.Do(func() {
+		n := ls.N
+		if n == 0 {
+			n = runtime.GOMAXPROCS(0)
+		}
+		if n < 0 {
+			misuse(nil, "Loops: N is %d", n)
+		}
+		for range n {
+			ls.loops = append(ls.loops, NewEventLoop(ls.Options))
+		}
+	})
+}
+
+// Len returns how many loops there are. Any goroutine may call it.
+func (ls *Loops) Len() int {
+	ls.make()
+	return len(ls.loops)
+}
+
+// Loop returns one of the loops, from 0 to Len()-1. Any goroutine may call it. A loop whose main has
+// ended is closed, and what is sent to it fails with ErrLoopClosed.
+func (ls *Loops) Loop(i int) *Loop {
+	ls.make()
+	return ls.loops[i]
+}
+
+// Run runs main once in each loop, as a Runner would: main is a task, what it leaves is cancelled, and
+// the loop is closed when it ends, whatever the others do. Run blocks the calling goroutine until all
+// have ended, and returns a *GroupError with a *LoopError for each main that failed, in the order in
+// which they did; errors.Is and errors.As see the mains' own errors. Without FailFast an error is
+// also reported to the exception handler of its loop at once, since the others may go on for long; one
+// of a cancellation or signal is not. Run can be called once.
+func (ls *Loops) Run(main func(ctx context.Context, i int) error) error {
+	ls.make()
+	if main == nil {
+		misuse(nil, "Loops.Run: the coroutine is nil")
+	}
+	g := loopsRun{loops: ls, mains: make([]AnyTask, len(ls.loops))}
+	for i, l := range ls.loops {
+		if l.IsClosed() || l.IsRunning() {
+			return fmt.Errorf("aio: Loops.Run: it was called before: %w", ErrLoopRunning)
+		}
+		g.all.Go(func() { g.run(i, l, main) })
+	}
+	g.all.Wait()
+	if len(g.errs) == 0 {
+		return nil
+	}
+	return &GroupError{Message: "loops failed", Errors: g.errs}
+}
+
+// loopsRun is a call of Loops.Run. mu guards what is below it; a main is cancelled only by its own loop.
+type loopsRun struct {
+	loops *Loops
+	all   sync.WaitGroup
+	mains []AnyTask // of each loop, owned by its token
+
+	mu     sync.Mutex
+	errs   []error
+	failed bool
+}
+
+// run is the goroutine of one loop.
+func (g *loopsRun) run(i int, l *Loop, main func(ctx context.Context, i int) error) {
+	r := Runner{LoopFactory: func() *Loop { return l }, Signals: g.loops.Signals}
+	ended := false
+	defer func() {
+		if !ended { // the main has called runtime.Goexit, as t.FailNow does
+			g.fail(i, ErrGoexit)
+		}
+		if err := r.Close(); err != nil {
+			g.fail(i, err)
+		}
+		_ = l.Close() // in case the runner never had it
+	}()
+	err := r.Run(func(ctx context.Context) error {
+		g.mains[i] = CurrentTask(ctx)
+		g.mu.Lock()
+		failed := g.failed && g.loops.FailFast
+		g.mu.Unlock()
+		if failed { // before this one had begun
+			return &CancelledError{Cause: errOtherFailed}
+		}
+		err := main(ctx, i)
+		if _, cancelled := asCancelled(err); err != nil && !cancelled && !g.loops.FailFast {
+			l.CallExceptionHandler(ExceptionContext{
+				Message: fmt.Sprintf("the main of loop %d has failed", i),
+				Err:     err,
+				Task:    g.mains[i],
+			})
+		}
+		return err
+	})
+	ended = true
+	if err != nil {
+		g.fail(i, err)
+	}
+}
+
+// fail notes an error and, if that is asked for, cancels the other mains.
+func (g *loopsRun) fail(i int, err error) {
+	if errors.Is(err, errOtherFailed) {
+		return // the other's error says it all
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.errs = append(g.errs, &LoopError{i, err})
+	if g.failed || !g.loops.FailFast {
+		return
+	}
+	g.failed = true
+	for j, l := range g.loops.loops {
+		if j != i {
+			l.submit(otherFailed{g, j})
+		}
+	}
+}
+
+// otherFailed cancels the main of a loop, if that has begun.
+type otherFailed struct {
+	g    *loopsRun
+	loop int
+}
+
+// run implements runnable.
+func (o otherFailed) run(*future) {
+	if main := o.g.mains[o.loop]; main != nil {
+		main.core().sub.(*task).forceCancel(&CancelledError{Cause: errOtherFailed})
+	}
+}
+
+// SharedListeners returns n listeners on one address, for the servers of n loops: give each its own by
+// ServerOptions.Listener. addr is "host:port"; with port 0 the system chooses one for all. Where the
+// system shares out the connections among sockets (SO_REUSEPORT on Linux) it does so by their
+// addresses, so each loop gets about the same number of many clients. Elsewhere the listeners are
+// duplicates of one, from which the loops take turns as they come.
+func SharedListeners(n int, network, addr string) (listeners []net.Listener, err error) {
+	if n < 1 {
+		return nil, &usageError{text: fmt.Sprintf("aio: SharedListeners: %d listeners", n)}
+	}
+	defer func() {
+		if err != nil {
+			for _, ln := range listeners {
+				ln.Close()
+			}
+			listeners = nil
+		}
+	}()
+	c := net.ListenConfig{KeepAlive: -1}
+	if sharesConnections {
+		c.Control = reusePort
+	}
+	for range n {
+		var ln net.Listener
+		if len(listeners) > 0 && !sharesConnections {
+			ln, err = duplicate(listeners[0])
+		} else {
+			ln, err = c.Listen(context.Background(), network, addr)
+		}
+		if err != nil {
+			return listeners, err
+		}
+		listeners = append(listeners, ln)
+		addr = ln.Addr().String()
+	}
+	return listeners, nil
+}
+
+// sharesConnections reports whether the system shares connections out among sockets on one port.
+const sharesConnections = runtime.GOOS == "linux"
+
+// duplicate returns a listener on the same socket.
+func duplicate(ln net.Listener) (net.Listener, error) {
+	f, err := fileOf(ln)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return net.FileListener(f)
+}
