@@ -188,6 +188,8 @@ type TLSOptions struct {
 // the peer must not begin before both know about it; a StreamWriter has its own StartTLS, for bytes
 // that the reader has already.
 //
+// p gets nothing of what TLS brings before StartTLS has returned and the caller awaits.
+//
 // config is used as it is, by reference. A client verifies the server's certificate for
 // config.ServerName, unless config says otherwise. nil opts are the defaults.
 //
@@ -249,6 +251,7 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 		}
 	})
 	t.connected = true
+	t.paused = true // until the caller knows the transport; asyncio may deliver data before that
 	t.in.add(ahead)
 	if b, ok := lower.(interface{ writingPaused() bool }); ok && b.writingPaused() {
 		// The protocol that was told to pause is to hear when it may go on, and from now on only
@@ -263,6 +266,7 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 		t.abort(nil)
 		return nil, err
 	}
+	t.ResumeReading()
 	return t, nil
 }
 
@@ -303,6 +307,7 @@ func (p *tlsProtocol) ConnectionMade(lower Transport) {
 		lower.Abort()
 		return
 	}
+	t.claim(lower)
 	t.state = tlsHandshaking
 	t.limit(t.settings.handshake)
 	handshake := CreateTask(t.loop.Context(), func(ctx context.Context) (struct{}, error) {
@@ -313,6 +318,16 @@ func (p *tlsProtocol) ConnectionMade(lower Transport) {
 	handshake.quiet = true
 	t.handshake = &handshake.task
 	handshake.addCallback((*tlsHandshakeDone)(t))
+}
+
+// claim has the socket below know which transport the application has now, for Server.CloseClients.
+func (t *tlsTransport) claim(lower Transport) {
+	switch lower := lower.(type) {
+	case *streamTransport:
+		lower.upper = t
+	case *tlsTransport:
+		t.claim(lower.lower)
+	}
 }
 
 // DataReceived takes ciphertext.
