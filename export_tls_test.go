@@ -17,3 +17,9 @@ func NewTLS(l *Loop, app Protocol, config *tls.Config, server bool, handshake, s
 func StartTLSAhead(ctx context.Context, t Transport, p Protocol, config *tls.Config, opts *TLSOptions, ahead []byte) (Transport, error) {
 	return startTLS(ctx, t, p, config, opts, ahead)
 }
+
+// TLSMemory returns how many bytes a TLS transport of its own keeps in buffers.
+func TLSMemory(t Transport) int {
+	tt := t.(*tlsTransport)
+	return cap(tt.in.buf) + cap(tt.queue.buf) + cap(tt.fresh) + cap(tt.batch)
+}

@@ -205,8 +205,9 @@ type TLSOptions struct {
 //     instead, or the network's error if it is lost otherwise
 //   - those of crypto/tls, as they are: *tls.CertificateVerificationError, tls.RecordHeaderError, ...
 //
-// The callbacks in config run in a task of the loop, so they must not block. They may await, with
-// the context of the hello that they are given; Close and the timeout then cancel them.
+// The handshake is a task of the loop, named TLS handshake, in which the callbacks in config run. So
+// they must not block. They may await, with the context of the hello that they are given; the end of
+// the handshake for any reason cancels them.
 //
 // The transport differs from one without TLS in this: its default write limits are 512 and 128 KiB,
 // and PauseWriting comes when as much as the high one is buffered, not more; CanWriteEOF is false;
@@ -354,6 +355,9 @@ func (p *tlsProtocol) EOFReceived() bool {
 // ConnectionLost ends the layer.
 func (p *tlsProtocol) ConnectionLost(err error) {
 	t := (*tlsTransport)(p)
+	if err == nil && t.state == tlsHandshaking && t.atEOF {
+		err = errTLSReset
+	}
 	if t.cause == nil {
 		t.cause = err
 	}
@@ -361,11 +365,7 @@ func (p *tlsProtocol) ConnectionLost(err error) {
 	if t.connected {
 		t.loop.schedule((*tlsLostStep)(t), nil)
 	}
-	switch {
-	case err != nil:
-	case t.atEOF:
-		err = errTLSReset
-	default:
+	if err == nil {
 		err = errTLSAborted
 	}
 	t.end(err)

@@ -2130,3 +2130,41 @@ func FuzzTLSRecords(f *testing.F) {
 		})
 	})
 }
+
+// A connection on which nothing is under way keeps no buffers, whatever went over it before.
+func TestTLSIdleMemory(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c.s.chunk = 1000
+		for range 2 {
+			same(t, "bytes kept by the client", aio.TLSMemory(c.ct), 0)
+			same(t, "bytes kept by the server", aio.TLSMemory(c.st), 0)
+			c.ct.PauseReading()
+			c.ct.Write(tlsTestBytes(1 << 20))
+			c.st.Write(tlsTestBytes(1 << 20))
+			_ = aio.Sleep(ctx, 0)
+			same(t, "the server keeps what it cannot write", aio.TLSMemory(c.st) > 0, true)
+			c.settle()
+			same(t, "the client keeps what is not wanted", aio.TLSMemory(c.ct) > 0, true)
+			c.ct.ResumeReading()
+			c.settle()
+		}
+		c.ct.Close()
+		c.over(t)
+	})
+}
+
+// The handshake task may be started eagerly, from inside a callback or another task.
+func TestTLSEagerTasks(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		l.SetTaskFactory(aio.EagerTaskFactory)
+		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
+		c.ct.Close()
+		c.over(t)
+		c = tlsTestPlain(ctx, l)
+		c.upgrade(t)
+		c.ct.Close()
+		c.over(t)
+		c.quiet(t)
+	})
+}
