@@ -9,6 +9,7 @@ package aio
 // are durably blocked in a bubble of testing/synctest.
 
 import (
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -17,35 +18,46 @@ import (
 )
 
 const (
-	// connBuffer is the size of each buffer.
+	// connBuffer is the size to which each buffer grows when there is much to transfer, and
+	// connIdle the one that a connection keeps when there is not.
 	connBuffer = 64 << 10
-	// connLinger is for how long a connection that was closed may take to send the rest.
+	connIdle   = 4 << 10
+	// connLinger is for how long a connection that was closed may take to send the rest, and
+	// connHaste the same when it was aborted or the loop is closed.
 	connLinger = time.Minute
+	connHaste  = time.Second
 )
 
 type connStream struct {
-	loop  *Loop
-	conn  net.Conn
-	owner pollable // of the loop, to whom readiness is told; owned by the token
+	loop *Loop
+	conn net.Conn
+	gone chan struct{} // closed when the connection is
+
+	// Owned by the token.
+	owner   pollable // to whom readiness is told
+	lingers bool     // shut was called, and there was something left to send
 
 	mu       sync.Mutex
 	toRead   sync.Cond // in is empty, or closed is set
 	toWrite  sync.Cond // there is something to do for the writing goroutine
 	in       []byte    // that was read and not yet taken
 	inErr    error
-	inBuf    []byte
 	out      []byte // that was taken and not yet written
 	outErr   error
 	full     bool // a write found no room
-	halfDone bool // closeWrite was called
+	writing  bool // conn.Write is under way
+	halfDone bool // closeWrite was called, and conn.CloseWrite has not returned
 	closed   bool
 	told     readiness // posted to the loop, and not yet passed on
 }
 
 // newConnStream starts serving conn.
 func (l *Loop) newConnStream(conn net.Conn) *connStream {
-	s := &connStream{loop: l, conn: conn}
+	s := &connStream{loop: l, conn: conn, gone: make(chan struct{})}
 	s.toRead.L, s.toWrite.L = &s.mu, &s.mu
+	if c, ok := conn.(interface{ SetNoDelay(bool) error }); ok {
+		_ = c.SetNoDelay(true) // as asyncio does
+	}
 	return s
 }
 
@@ -80,7 +92,7 @@ func (s *connStream) run(*future) {
 
 // readAll is the goroutine that reads.
 func (s *connStream) readAll() {
-	buf := make([]byte, connBuffer)
+	buf := make([]byte, connIdle)
 	for {
 		n, err := s.conn.Read(buf)
 		s.mu.Lock()
@@ -96,12 +108,15 @@ func (s *connStream) readAll() {
 		if closed || err != nil {
 			return
 		}
+		if n == len(buf) && n < connBuffer {
+			buf = make([]byte, 2*n)
+		}
 	}
 }
 
 // writeAll is the goroutine that writes. The last thing it does is to close the connection.
 func (s *connStream) writeAll() {
-	defer s.gone()
+	defer s.end()
 	var spare []byte
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,11 +127,17 @@ func (s *connStream) writeAll() {
 		switch {
 		case len(s.out) > 0:
 			p := s.out
-			s.out = spare[:0]
+			s.out, s.writing = spare[:0], true
 			s.mu.Unlock()
-			_, err := s.conn.Write(p)
+			n, err := s.conn.Write(p)
+			if err == nil && n < len(p) {
+				err = io.ErrShortWrite // which no net.Conn should do
+			}
 			s.mu.Lock()
-			spare = p
+			spare, s.writing = p, false
+			if len(s.out) == 0 && cap(spare) > connIdle {
+				spare = nil
+			}
 			if err != nil {
 				s.outErr, s.out = err, nil
 				s.tell(writable | hungUp)
@@ -132,18 +153,19 @@ func (s *connStream) writeAll() {
 		case s.closed:
 			return
 		default:
-			s.halfDone = false
 			s.mu.Unlock()
 			_ = s.conn.(writeCloser).CloseWrite() // if it fails, so will what comes after it
 			s.mu.Lock()
+			s.halfDone = false
 		}
 	}
 }
 
-// gone is the end of the writing goroutine, and of the connection.
-func (s *connStream) gone() {
+// end is the end of the writing goroutine, and of the connection.
+func (s *connStream) end() {
 	s.conn.Close()
 	s.loop.open.remove(s)
+	close(s.gone)
 }
 
 func (s *connStream) read(p []byte) (n int, more bool, err error) {
@@ -165,7 +187,10 @@ func (s *connStream) read(p []byte) (n int, more bool, err error) {
 func (s *connStream) write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.outErr != nil {
+	switch {
+	case s.closed:
+		return 0, net.ErrClosed
+	case s.outErr != nil:
 		return 0, s.outErr
 	}
 	n = min(len(p), connBuffer-len(s.out))
@@ -206,15 +231,44 @@ func (s *connStream) close() {
 		return
 	}
 	s.loop.watching--
-	_ = s.conn.SetWriteDeadline(time.Now().Add(connLinger))
+	s.hurry(connLinger)
 	s.toRead.Signal()
 	s.toWrite.Signal()
 }
 
-// shut closes the connection without sending the rest.
-func (s *connStream) shut() {
+func (s *connStream) abort() {
 	s.close()
-	s.conn.Close()
+	s.hurry(connHaste)
+}
+
+// hurry gives the connection so much time for what is to be sent.
+func (s *connStream) hurry(d time.Duration) { _ = s.conn.SetWriteDeadline(time.Now().Add(d)) }
+
+// shut ends the stream because the loop is closed. What the application has written is still sent if
+// that takes no time to speak of: a program that writes and ends would lose it otherwise, which with a
+// socket of the kernel it does not.
+func (s *connStream) shut() {
+	s.owner.discard()
+	s.mu.Lock()
+	s.lingers = len(s.out) > 0 || s.writing || s.halfDone
+	s.mu.Unlock()
+	if s.lingers {
+		s.hurry(connHaste)
+	} else {
+		s.conn.Close()
+	}
+}
+
+// wait waits until shut is done.
+func (s *connStream) wait() {
+	if !s.lingers {
+		return
+	}
+	select {
+	case <-s.gone:
+	case <-time.After(connHaste): // a net.Conn that has no deadlines
+		s.conn.Close()
+	}
 }
 
 func (s *connStream) localAddr() net.Addr  { return s.conn.LocalAddr() }
@@ -249,7 +303,7 @@ func (o *openSet) remove(c interface{ shut() }) {
 	delete(o.m, c)
 }
 
-// shut closes all at once.
+// shut closes all, those that take a moment at the same time.
 func (o *openSet) shut() {
 	o.mu.Lock()
 	m := o.m
@@ -257,5 +311,10 @@ func (o *openSet) shut() {
 	o.mu.Unlock()
 	for c := range m {
 		c.shut()
+	}
+	for c := range m {
+		if c, ok := c.(interface{ wait() }); ok {
+			c.wait()
+		}
 	}
 }

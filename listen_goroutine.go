@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 )
 
 // connListener accepts connections in a goroutine.
@@ -16,13 +15,17 @@ type connListener struct {
 	loop   *Loop
 	server *Server
 	ln     net.Listener
-	done   chan struct{} // closed by close
 
-	started, closed bool // owned by the token
+	// Owned by the token.
+	started, closed bool
+	retry           *TimerHandle // that ends the wait after an error of Accept
 }
 
 func (l *Loop) newConnListener(s *Server, ln net.Listener) *connListener {
-	return &connListener{loop: l, server: s, ln: ln, done: make(chan struct{})}
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false) // the server does, if it shall
+	}
+	return &connListener{loop: l, server: s, ln: ln}
 }
 
 // listenInGoroutine listens on addr. It cannot be bound without listening here.
@@ -45,48 +48,60 @@ func (l *Loop) listenInGoroutine(s *Server, network, addr string, o *ServerOptio
 	if err != nil {
 		return nil, err
 	}
-	if u, ok := ln.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false) // the server does, if it shall
-	}
 	return l.newConnListener(s, ln), nil
 }
 
 func (c *connListener) start(int) error {
+	if c.started {
+		return nil
+	}
 	c.loop.watching++
 	c.started = true
 	go c.acceptAll()
 	return nil
 }
 
-// acceptAll is the goroutine that accepts.
+// acceptAll is the goroutine that accepts, until there is an error.
 func (c *connListener) acceptAll() {
 	for {
 		conn, err := c.ln.Accept()
-		if err == nil {
-			if !c.loop.post(event{acceptance{c.server, c.loop.newConnStream(conn)}, nil}, false) {
-				conn.Close()
-			}
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) {
+		if err != nil {
+			c.loop.post(event{acceptError{c, err}, nil}, false)
 			return
 		}
-		c.loop.post(event{acceptError{c.server, err}, nil}, false)
-		select {
-		case <-time.After(acceptRetryDelay):
-		case <-c.done:
-			return
+		if !c.loop.post(event{acceptance{c.server, c.loop.newConnStream(conn)}, nil}, false) {
+			conn.Close()
 		}
 	}
 }
 
 // acceptError takes an error of Accept to the loop.
 type acceptError struct {
-	server *Server
-	err    error
+	listener *connListener
+	err      error
 }
 
-func (a acceptError) run(*future) { a.server.exhausted(a.err) }
+// run implements runnable. It is not known what a listener's errors mean, so any but its end is given
+// time to pass.
+func (a acceptError) run(*future) {
+	c := a.listener
+	if c.closed {
+		return
+	}
+	if errors.Is(a.err, net.ErrClosed) { // by somebody else
+		c.server.failed(a.err)
+		return
+	}
+	c.retry = c.loop.callAt("", c.loop.after(acceptRetryDelay), func() {
+		c.retry = nil
+		go c.acceptAll()
+	})
+	if isExhaustion(a.err) {
+		c.server.exhausted(a.err)
+	} else {
+		c.server.failed(a.err)
+	}
+}
 
 func (c *connListener) close() {
 	if c.closed {
@@ -96,7 +111,10 @@ func (c *connListener) close() {
 	if c.started {
 		c.loop.watching--
 	}
-	close(c.done)
+	if c.retry != nil {
+		c.retry.cancel()
+		c.retry = nil
+	}
 	c.ln.Close()
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"slices"
 	"sync"
 )
 
@@ -25,7 +26,7 @@ import (
 //	PauseWriting(), ResumeWriting()    // the write buffer is above its high mark; is at the low one again
 //
 // A protocol with GetBuffer and BufferUpdated is a BufferedProtocol, which brings the memory to read
-// into; it has no DataReceived. A protocol of datagrams has these in place of the middle two:
+// into; it must not have a DataReceived. A protocol of datagrams has these in place of the middle two:
 //
 //	DatagramReceived(p []byte, addr net.Addr)
 //	ErrorReceived(err error)           // of one datagram; the endpoint stays open
@@ -80,25 +81,6 @@ func connectionMade(p Protocol, t BaseTransport) {
 	}
 }
 
-// callbackTypes has the parameters that each callback but ConnectionMade must have.
-var callbackTypes = map[string]reflect.Type{
-	"DataReceived":     reflect.TypeFor[func([]byte)](),
-	"EOFReceived":      reflect.TypeFor[func() bool](),
-	"ConnectionLost":   reflect.TypeFor[func(error)](),
-	"PauseWriting":     reflect.TypeFor[func()](),
-	"ResumeWriting":    reflect.TypeFor[func()](),
-	"GetBuffer":        reflect.TypeFor[func(int) []byte](),
-	"BufferUpdated":    reflect.TypeFor[func(int)](),
-	"DatagramReceived": reflect.TypeFor[func([]byte, net.Addr)](),
-	"ErrorReceived":    reflect.TypeFor[func(error)](),
-}
-
-// transportTypes are what ConnectionMade may take.
-var transportTypes = []reflect.Type{
-	reflect.TypeFor[Transport](), reflect.TypeFor[DatagramTransport](), reflect.TypeFor[WriteTransport](),
-	reflect.TypeFor[ReadTransport](), reflect.TypeFor[BaseTransport](),
-}
-
 // protocolKey is a kind of protocol with a kind of transport.
 type protocolKey struct{ protocol, transport reflect.Type }
 
@@ -107,8 +89,11 @@ type protocolKey struct{ protocol, transport reflect.Type }
 var protocolErrors sync.Map
 
 // checkProtocol says what is wrong with p as the protocol of a transport of type T.
-func checkProtocol[T BaseTransport](p Protocol) error {
-	key := protocolKey{reflect.TypeOf(p), reflect.TypeFor[T]()}
+func checkProtocol[T BaseTransport](p Protocol) error { return checkProtocolType[T](reflect.TypeOf(p)) }
+
+// checkProtocolType is checkProtocol for all values of a type, which is nil for a nil interface.
+func checkProtocolType[T BaseTransport](t reflect.Type) error {
+	key := protocolKey{t, reflect.TypeFor[T]()}
 	if err, ok := protocolErrors.Load(key); ok {
 		err, _ := err.(error)
 		return err
@@ -122,32 +107,62 @@ func (k protocolKey) check() error {
 	if k.protocol == nil {
 		return &usageError{text: "aio: the protocol is nil"}
 	}
-	found := false
-	for name, want := range callbackTypes {
-		m, ok := k.protocol.MethodByName(name)
-		if !ok {
-			continue
-		}
-		found = true
-		if got := withoutReceiver(m.Type); got != want {
-			return &usageError{text: fmt.Sprintf("aio: protocol %v: %s must be a %v, not a %v", k.protocol, name, want, got)}
+	found := map[string]bool{}
+	for _, c := range k.callbacks() {
+		found[c.method.Name] = true
+		if got := withoutReceiver(c.method.Type); !slices.Contains(c.want, got) {
+			return &usageError{text: fmt.Sprintf("aio: protocol %v: %s must be a %v, not a %v", k.protocol, c.method.Name, c.want[0], got)}
 		}
 	}
-	if m, ok := k.protocol.MethodByName("ConnectionMade"); ok {
-		found = true
-		got := withoutReceiver(m.Type)
-		fits := false
-		for _, t := range transportTypes {
-			fits = fits || got.NumIn() == 1 && got.NumOut() == 0 && got.In(0) == t && k.transport.Implements(t)
-		}
-		if !fits {
-			return &usageError{text: fmt.Sprintf("aio: protocol %v: ConnectionMade must be a func(%v), not a %v", k.protocol, k.transport, got)}
-		}
-	}
-	if !found {
+	switch buffered := found["GetBuffer"]; {
+	case buffered != found["BufferUpdated"]:
+		return &usageError{text: fmt.Sprintf("aio: protocol %v: a BufferedProtocol needs both GetBuffer and BufferUpdated", k.protocol)}
+	case buffered && found["DataReceived"]:
+		return &usageError{text: fmt.Sprintf("aio: protocol %v: a BufferedProtocol has no use for DataReceived: leave that out, or GetBuffer and BufferUpdated", k.protocol)}
+	case len(found) == 0:
 		return &usageError{text: fmt.Sprintf("aio: protocol %v has none of the methods of a Protocol (are they those of its pointer?)", k.protocol)}
 	}
 	return nil
+}
+
+// callback is a method of a protocol that has the name of one that transports call.
+type callback struct {
+	method reflect.Method
+	want   []reflect.Type // that it may have, the usual one first
+}
+
+// callbacks returns what callbacks the protocol has. Their names are written out as constants because
+// then the linker knows what is looked for: with a name in a variable it keeps every exported method
+// of the program, which makes that bigger by two fifths.
+func (k protocolKey) callbacks() (found []callback) {
+	take := func(want ...reflect.Type) func(reflect.Method, bool) {
+		return func(m reflect.Method, ok bool) {
+			if ok {
+				found = append(found, callback{m, want})
+			}
+		}
+	}
+	var made []reflect.Type
+	for _, t := range []reflect.Type{
+		reflect.TypeFor[Transport](), reflect.TypeFor[DatagramTransport](), reflect.TypeFor[WriteTransport](),
+		reflect.TypeFor[ReadTransport](), reflect.TypeFor[BaseTransport](),
+	} {
+		if k.transport.Implements(t) {
+			made = append(made, reflect.FuncOf([]reflect.Type{t}, nil, false))
+		}
+	}
+	p := k.protocol
+	take(made...)(p.MethodByName("ConnectionMade"))
+	take(reflect.TypeFor[func([]byte)]())(p.MethodByName("DataReceived"))
+	take(reflect.TypeFor[func() bool]())(p.MethodByName("EOFReceived"))
+	take(reflect.TypeFor[func(error)]())(p.MethodByName("ConnectionLost"))
+	take(reflect.TypeFor[func()]())(p.MethodByName("PauseWriting"))
+	take(reflect.TypeFor[func()]())(p.MethodByName("ResumeWriting"))
+	take(reflect.TypeFor[func(int) []byte]())(p.MethodByName("GetBuffer"))
+	take(reflect.TypeFor[func(int)]())(p.MethodByName("BufferUpdated"))
+	take(reflect.TypeFor[func([]byte, net.Addr)]())(p.MethodByName("DatagramReceived"))
+	take(reflect.TypeFor[func(error)]())(p.MethodByName("ErrorReceived"))
+	return found
 }
 
 // withoutReceiver is the type of a method as that of a function.

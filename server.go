@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -101,12 +102,13 @@ type listener interface {
 // that awaits suspends the calling task. (asyncio: Server)
 type Server struct {
 	loop      *Loop
-	factory   func() (Protocol, error)
+	factory   func() Protocol
 	opts      ServerOptions
 	backlog   int
 	listeners []listener // nil once the server is closed
 	serving   bool
 	closed    bool
+	graceful  bool // Shutdown closes the connections, all in good time
 	clients   clientList
 	waiters   waitList // of WaitClosed
 	over      bool     // closed, and the last client is gone
@@ -152,17 +154,22 @@ func (c *clientList) all() (ts []*streamTransport) {
 }
 
 // newServer makes a server that has no sockets yet.
-func newServer[P any](l *Loop, factory func() P, o *ServerOptions) *Server {
+func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) (*Server, error) {
+	if factory == nil {
+		return nil, &usageError{text: "aio: " + call + ": the factory is nil"}
+	}
+	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface { // or only the protocols will tell
+		if err := checkProtocolType[Transport](t); err != nil {
+			return nil, err
+		}
+	}
 	s := &Server{loop: l, opts: *o, backlog: o.Backlog}
 	if s.backlog == 0 {
 		s.backlog = 100
 	}
 	l.open.add(s)
-	s.factory = func() (Protocol, error) {
-		p := factory()
-		return p, checkProtocol[Transport](p)
-	}
-	return s
+	s.factory = func() Protocol { return factory() }
+	return s, nil
 }
 
 // CreateServer listens on addr, which is "host:port", and has factory make a protocol for each
@@ -172,9 +179,12 @@ func newServer[P any](l *Loop, factory func() P, o *ServerOptions) *Server {
 //
 // It suspends the calling task: to look up the host, and for one pass once the server listens. An
 // address that is in use or not this machine's gives a *net.OpError that names it; of several
-// addresses those that this machine does not have are skipped. Options that contradict each other, and
-// an address of another form, give an error that matches ErrUsage. Whatever the error, nothing stays
-// open. (asyncio: loop.create_server)
+// addresses those that this machine does not have are skipped. Options that contradict each other,
+// an address of another form, and a factory of what is no Protocol give an error that matches ErrUsage.
+// Whatever the error, nothing stays open.
+//
+// If factory panics or its value is no Protocol, the connection is closed, the exception handler is
+// told, and the server goes on. (asyncio: loop.create_server, which reports this in debug mode only)
 func CreateServer[P any](ctx context.Context, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
 	const call = "CreateServer"
 	if opts == nil {
@@ -187,7 +197,10 @@ func CreateServer[P any](ctx context.Context, factory func() P, addr string, opt
 	if err != nil {
 		return nil, err
 	}
-	s := newServer(e.fut.loop, factory, opts)
+	s, err := newServer(e.fut.loop, call, factory, opts)
+	if err != nil {
+		return nil, err
+	}
 	if opts.Listener != nil {
 		err = s.take(opts.Listener)
 	} else {
@@ -212,6 +225,7 @@ func (s *Server) begin(ctx context.Context, err error) (*Server, error) {
 func (s *Server) take(ln net.Listener) error {
 	at, err := s.loop.listenerOf(s, ln)
 	if err != nil {
+		ln.Close()
 		return err
 	}
 	s.listeners = append(s.listeners, at)
@@ -283,7 +297,10 @@ func CreateUnixServer[P any](ctx context.Context, factory func() P, path string,
 	if err != nil {
 		return nil, err
 	}
-	s := newServer(e.fut.loop, factory, opts)
+	s, err := newServer(e.fut.loop, call, factory, opts)
+	if err != nil {
+		return nil, err
+	}
 	if opts.Listener != nil {
 		path = opts.Listener.Addr().String()
 		err = s.take(opts.Listener)
@@ -380,7 +397,9 @@ func (s *Server) Addr() net.Addr {
 }
 
 // StartServing begins to accept connections, if that was not done before, and suspends the calling task
-// for one pass. It fails with net.ErrClosed if the server is closed. (asyncio: Server.start_serving)
+// for one pass. It fails with net.ErrClosed if the server is closed, and with a *net.OpError if the
+// system lets it not listen, as when another server has begun to do so on the same address; it may be
+// called again then. (asyncio: Server.start_serving)
 func (s *Server) StartServing(ctx context.Context) error {
 	if _, err := enter(ctx, "Server.StartServing"); err != nil {
 		return err
@@ -398,19 +417,22 @@ func (s *Server) startServing() error {
 	if s.serving {
 		return nil
 	}
-	s.serving = true
-	for _, ln := range s.listeners {
+	for _, ln := range s.listeners { // those that have started already, before an error, do nothing
 		if err := ln.start(s.backlog); err != nil {
-			return err
+			at := ln.localAddr()
+			return &net.OpError{Op: "listen", Net: at.Network(), Addr: at, Err: err}
 		}
 	}
+	s.serving = true
 	return nil
 }
 
 // ServeForever begins to accept connections, if that was not done before, and suspends the calling
 // task until it is cancelled or the server is closed. Then it closes the server and the connections
-// and waits for their end, before it returns a *CancelledError. It fails with net.ErrClosed if the server
-// was closed before, and panics with ErrUsage if another task is in it. (asyncio: Server.serve_forever)
+// (unless there is a Shutdown, which does that in its own time) and waits for their end, before it
+// returns a *CancelledError. If it is cancelled again meanwhile it does not wait any more. It fails as
+// StartServing does, and panics with ErrUsage if another task is in it.
+// (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	const call = "Server.ServeForever"
 	e, err := enter(ctx, call)
@@ -430,8 +452,11 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	s.loop.freeWaiter(w)
 	if _, ok := asCancelled(err); ok {
 		s.close()
-		s.closeClients()
-		if cerr := s.WaitClosed(ctx); cerr != nil {
+		if !s.graceful {
+			s.closeClients()
+		}
+		// That ctx may have ended is why this is the end, no reason to be in a hurry.
+		if cerr := s.WaitClosed(context.WithoutCancel(ctx)); cerr != nil {
 			return cerr
 		}
 	}
@@ -514,11 +539,13 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 // Shutdown closes the server in phases: it stops accepting; gives the clients as long as grace to
 // finish; closes the connections that are left, and gives them as long again to write what is in their
 // buffers; and aborts what is left then. It suspends the calling task until the last connection is
-// gone. If it is cancelled, or ctx ends, it aborts all connections at once and returns the error.
+// gone; if no client is left, it does not suspend. If it is cancelled, or ctx ends, it aborts all
+// connections at once and returns the error. A ServeForever ends when all this is over.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	if _, err := enter(ctx, "Server.Shutdown"); err != nil {
 		return err
 	}
+	s.graceful = true
 	s.close()
 	for _, next := range []func(){s.closeClients, s.AbortClients} {
 		err := Timeout(ctx, grace, s.WaitClosed)
@@ -552,8 +579,10 @@ type acceptance struct {
 	conn   stream
 }
 
-// run implements runnable. What goes wrong here is about one client, or was said by the protocol's own
-// means: as in asyncio it is reported in debug mode only, unless it is a panic of the factory.
+// run implements runnable. A server that is closed takes no more clients, or WaitClosed would have
+// returned too early. asyncio reports what goes wrong here in debug mode only; but a factory that
+// panics, or makes what is no protocol, does so for every client, and a server that goes on closing
+// connections without a word is hard to understand.
 func (a acceptance) run(*future) {
 	s := a.server
 	made := false
@@ -562,7 +591,14 @@ func (a acceptance) run(*future) {
 			a.conn.close()
 		}
 	}()
-	p, err := s.factory()
+	if s.closed {
+		return
+	}
+	p := s.factory()
+	if s.closed { // by the factory
+		return
+	}
+	err := checkProtocol[Transport](p)
 	switch {
 	case err != nil:
 	case s.opts.TLS == nil:
@@ -587,6 +623,16 @@ func (s *Server) handshakeOver(err error) {
 
 // abandon implements orphan: the loop was closed in between.
 func (a acceptance) abandon() { a.conn.close() }
+
+// isExhaustion reports whether err says that there are no descriptors, or no memory for them.
+func isExhaustion(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
 
 // exhausted reports that there are no descriptors left for a connection.
 func (s *Server) exhausted(err error) {

@@ -27,6 +27,7 @@ type fdStream struct {
 	loop     *Loop
 	fd       int // -1 once it is closed
 	datagram bool
+	unix     bool // a Unix socket
 	remote   net.Addr
 }
 
@@ -34,16 +35,15 @@ func (s *fdStream) attach(owner pollable) error {
 	return s.loop.polling.register(s.fd, owner, 0)
 }
 
-// read relies on a short read having emptied the socket: what comes later is an edge of its own.
 func (s *fdStream) read(p []byte) (n int, more bool, err error) {
-	n, err = sysRead(s.fd, p)
+	n, more, err = sysReceive(s.fd, p, s.unix)
 	switch {
 	case err != nil:
 		return 0, false, err
 	case n == 0:
 		return 0, false, io.EOF
 	}
-	return n, n == len(p), nil
+	return n, more, nil
 }
 
 func (s *fdStream) write(p []byte) (n int, err error) { return sysWrite(s.fd, p) }
@@ -66,6 +66,9 @@ func (s *fdStream) close() {
 	unix.Close(s.fd)
 	s.fd = -1
 }
+
+// abort is close: it is the kernel that sends the rest.
+func (s *fdStream) abort() { s.close() }
 
 func (s *fdStream) localAddr() net.Addr {
 	if s.fd < 0 {
@@ -147,13 +150,15 @@ func takeOver(c interface {
 	if cerr := rc.Control(func(n uintptr) { fd, err = dup(int(n)) }); cerr != nil {
 		return -1, cerr
 	}
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
-	}
 	if err != nil {
 		return -1, err
 	}
-	return fd, c.Close()
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("fcntl", err)
+	}
+	c.Close()
+	return fd, nil
 }
 
 // streamOf makes a stream of a connection: of its descriptor if it has one that is a stream socket, of
@@ -164,10 +169,10 @@ func (l *Loop) streamOf(conn net.Conn) (stream, error) {
 	}
 	switch c := conn.(type) {
 	case *net.TCPConn:
-		return l.takeStream(c, c)
+		return l.takeStream(c, c, false)
 	case *net.UnixConn:
 		if c.LocalAddr().Network() == "unix" {
-			return l.takeStream(c, c)
+			return l.takeStream(c, c, true)
 		}
 	}
 	return l.newConnStream(conn), nil
@@ -176,13 +181,16 @@ func (l *Loop) streamOf(conn net.Conn) (stream, error) {
 func (l *Loop) takeStream(conn net.Conn, c interface {
 	syscall.Conn
 	io.Closer
-}) (stream, error) {
+}, unix bool) (stream, error) {
 	remote := conn.RemoteAddr()
 	fd, err := takeOver(c)
 	if err != nil {
 		return nil, err
 	}
-	return &fdStream{loop: l, fd: fd, remote: remote}, nil
+	if !unix {
+		setNoDelay(fd)
+	}
+	return &fdStream{loop: l, fd: fd, unix: unix, remote: remote}, nil
 }
 
 // sockaddrOf is the form in which the kernel takes an address.
@@ -369,7 +377,7 @@ func (l *Loop) dialUnix(ctx context.Context, path string) (_ stream, err error) 
 		return nil, dialError("unix", addr, err)
 	}
 	connected = true
-	return &fdStream{loop: l, fd: fd, remote: addr}, nil
+	return &fdStream{loop: l, fd: fd, unix: true, remote: addr}, nil
 }
 
 // dialError adds to an error of the system where to the connection was to go.
@@ -383,9 +391,10 @@ func dialError(network string, to net.Addr, err error) error {
 // fdListener accepts connections on a socket.
 type fdListener struct {
 	fdStream
-	server *Server
-	queued bool
-	paused *TimerHandle // until when it does not accept, for want of descriptors
+	server  *Server
+	started bool
+	queued  bool
+	paused  *TimerHandle // until when it does not accept, for want of descriptors
 }
 
 // bindTCP makes a socket that is bound to ap, and does not listen yet.
@@ -474,10 +483,17 @@ func (l *Loop) takeListener(s *Server, c interface {
 }
 
 func (f *fdListener) start(backlog int) error {
+	if f.started {
+		return nil
+	}
 	if err := unix.Listen(f.fd, backlog); err != nil {
 		return os.NewSyscallError("listen", err)
 	}
-	return f.loop.polling.register(f.fd, f, readable)
+	if err := f.loop.polling.register(f.fd, f, readable); err != nil {
+		return err
+	}
+	f.started = true
+	return nil
 }
 
 func (f *fdListener) close() {
@@ -508,19 +524,19 @@ func (f *fdListener) run(*future) {
 			return
 		}
 		fd, sa, err := sysAccept(f.fd)
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			s := &fdStream{loop: f.loop, fd: fd, remote: netAddr(sa, false)}
-			if _, isUnix := sa.(*unix.SockaddrUnix); !isUnix {
+			if _, s.unix = sa.(*unix.SockaddrUnix); !s.unix {
 				setNoDelay(fd)
 			}
 			f.server.accepted(s)
-		case unix.ECONNABORTED, unix.EINTR: // the next one may be fine
-		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+		case err == unix.ECONNABORTED, err == unix.EINTR: // the next one may be fine
+		case isExhaustion(err):
+			f.pause() // first, as the handler may close the server
 			f.server.exhausted(os.NewSyscallError("accept", err))
-			f.pause()
 			return
-		case unix.EAGAIN:
+		case err == unix.EAGAIN:
 			return
 		default:
 			f.server.failed(os.NewSyscallError("accept", err))

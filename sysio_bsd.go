@@ -12,6 +12,13 @@ import (
 // sysRead reads from a non-blocking descriptor. The error is errWouldBlock if there is nothing.
 func sysRead(fd int, p []byte) (int, error) { return sysTransfer("read", unix.Read, fd, p) }
 
+// sysReceive is sysRead for a stream socket. There may be more after a short read too: at urgent data, and
+// at a descriptor that came along. Only the read that finds nothing tells.
+func sysReceive(fd int, p []byte, _ bool) (n int, more bool, err error) {
+	n, err = sysRead(fd, p)
+	return n, true, err
+}
+
 // sysWrite writes to a non-blocking descriptor. The error is errWouldBlock if there is no room.
 func sysWrite(fd int, p []byte) (int, error) { return sysTransfer("write", unix.Write, fd, p) }
 

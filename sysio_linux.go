@@ -15,6 +15,33 @@ func sysRead(fd int, p []byte) (int, error) {
 	return sysTransfer("read", unix.SYS_READ, fd, p)
 }
 
+// sysReceive is sysRead for a stream socket. more tells that there may be more to read at once. A short
+// read has emptied the socket, and what comes later is an edge of its own, with two exceptions: urgent
+// data, which the poller reports as such, and in a Unix socket the place at which the peer has sent a
+// descriptor or its credentials along. They are dropped, and the kernel says that they were.
+func sysReceive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
+	if !isUnix {
+		n, err = sysRead(fd, p)
+		return n, n == len(p), err
+	}
+	iov := unix.Iovec{Base: unsafe.SliceData(p)}
+	iov.SetLen(len(p))
+	msg := unix.Msghdr{Iov: &iov}
+	msg.SetIovlen(1)
+	for {
+		got, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
+		switch errno {
+		case 0:
+			return int(got), int(got) == len(p) || msg.Flags&unix.MSG_CTRUNC != 0, nil
+		case unix.EAGAIN:
+			return 0, false, errWouldBlock
+		case unix.EINTR:
+		default:
+			return 0, false, os.NewSyscallError("recvmsg", errno)
+		}
+	}
+}
+
 // sysWrite writes to a non-blocking descriptor. The error is errWouldBlock if there is no room.
 func sysWrite(fd int, p []byte) (int, error) {
 	return sysTransfer("write", unix.SYS_WRITE, fd, p)

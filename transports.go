@@ -61,10 +61,12 @@ type WriteTransport interface {
 	BaseTransport
 	// Write writes p, or keeps a copy of what the kernel does not take at once in a buffer that is
 	// written as the peer reads. It never blocks: a protocol that is told to PauseWriting had
-	// better stop. The error is nil, unless p was dropped because the connection is closed
-	// (net.ErrClosed). It panics with ErrUsage after WriteEOF. (asyncio: write)
+	// better stop. The error is nil unless p, or a part of it, was dropped: because the connection
+	// is closed (net.ErrClosed), or because it fails just now, with the error that ConnectionLost
+	// will be called with. It panics with ErrUsage after WriteEOF. (asyncio: write)
 	Write(p []byte) (int, error)
-	// Writelines writes all of bufs, in one go where the system can. (asyncio: writelines)
+	// Writelines writes all of bufs at once. It fails and panics as Write does.
+	// (asyncio: writelines)
 	Writelines(bufs [][]byte) error
 	// WriteEOF closes the writing half once everything is written; reading goes on. Doing it
 	// again, or on a closing transport, does nothing. It panics with ErrUsage if CanWriteEOF

@@ -34,6 +34,8 @@ type stream interface {
 	canCloseWrite() bool
 	// close ends the use of the stream. What was written is still sent.
 	close()
+	// abort is close, but a peer that does not take what was written holds nothing up for long.
+	abort()
 	// localAddr and remoteAddr are the addresses of the two ends, nil for what is not known.
 	localAddr() net.Addr
 	remoteAddr() net.Addr
@@ -60,11 +62,13 @@ type streamTransport struct {
 	buffered BufferedProtocol // the protocol, if it is one
 	can      readiness
 	opened   bool // ConnectionMade was called
+	hot      bool // on the hot list
 	queued   bool // in the ready queue
 	toRead   bool // for a read
 	toWrite  bool // for a flush
 	ended    bool // the other end will send no more
 	eof      bool // WriteEOF was called
+	forced   bool // closed without regard to what is in out
 	out      outBuffer
 	sending  *waiter   // of a Sendfile, that waits until out is empty
 	cause    error     // for ConnectionLost
@@ -171,7 +175,11 @@ func (e *endpoint) about(ec *ExceptionContext) {
 func (t *streamTransport) connectionLost() {
 	defer func() {
 		t.localAddr() // for those who ask later
-		t.stream.close()
+		if t.forced {
+			t.stream.abort()
+		} else {
+			t.stream.close()
+		}
 		if t.opener != nil {
 			t.opener.wake()
 			t.opener = nil
@@ -191,6 +199,7 @@ func (t *streamTransport) connectionLost() {
 
 // ready implements pollable.
 func (t *streamTransport) ready(r readiness) {
+	t.hot = false // the list is emptied before the poller is asked
 	t.can |= r
 	t.toRead = t.toRead || t.mayRead() && t.can&(readable|hungUp) != 0
 	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(writable|hungUp) != 0
@@ -200,15 +209,21 @@ func (t *streamTransport) ready(r readiness) {
 	}
 }
 
-// discard implements pollable.
-func (t *streamTransport) discard() { t.stream.close() }
+// discard implements pollable. ConnectionLost is not called any more, but those who have the transport
+// still learn that it is closed.
+func (t *streamTransport) discard() {
+	t.closing, t.lost = true, max(t.lost, 1)
+	t.out = outBuffer{}
+	t.stream.close()
+}
 
 // mayRead reports whether the protocol wants what there is to read.
 func (t *streamTransport) mayRead() bool { return t.opened && !t.closing && !t.paused && !t.ended }
 
 // rearm puts the transport on the hot list if it may go on reading.
 func (t *streamTransport) rearm() {
-	if t.can&(readable|hungUp) != 0 && t.mayRead() {
+	if t.can&(readable|hungUp) != 0 && t.mayRead() && !t.hot {
+		t.hot = true
 		t.loop.polling.hot = append(t.loop.polling.hot, t)
 	}
 }
@@ -229,10 +244,13 @@ func (t *streamTransport) run(*future) {
 // readOnce makes one read and hands on what it got.
 func (t *streamTransport) readOnce() {
 	var buf []byte
-	if t.buffered == nil {
+	buffered, data := t.buffered, t.data // those in use when the read begins
+	if buffered == nil {
 		buf = t.loop.readBuffer()
 	} else if err := t.getBuffer(&buf); err != nil {
 		t.fatal("protocol.GetBuffer() failed", err)
+		return
+	} else if !t.mayRead() { // GetBuffer has closed or paused
 		return
 	}
 	n, more, err := t.stream.read(buf)
@@ -249,7 +267,7 @@ func (t *streamTransport) readOnce() {
 		t.ended = true
 		t.fatal("read error on a connection", err)
 	default:
-		if err := t.deliver(buf, n); err != nil {
+		if err := deliver(buffered, data, buf, n); err != nil {
 			t.fatal("a protocol callback failed", err)
 		}
 	}
@@ -265,13 +283,13 @@ func (t *streamTransport) getBuffer(buf *[]byte) (err error) {
 }
 
 // deliver hands the n bytes that were read into buf to the protocol.
-func (t *streamTransport) deliver(buf []byte, n int) (err error) {
+func deliver(buffered BufferedProtocol, data dataReceiver, buf []byte, n int) (err error) {
 	defer recovered(&err)
 	switch {
-	case t.buffered != nil:
-		t.buffered.BufferUpdated(n)
-	case t.data != nil:
-		t.data.DataReceived(buf[:n:n])
+	case buffered != nil:
+		buffered.BufferUpdated(n)
+	case data != nil:
+		data.DataReceived(buf[:n:n])
 	}
 	return nil
 }
@@ -317,7 +335,7 @@ func (t *streamTransport) forceClose(err error) {
 		return
 	}
 	t.out = outBuffer{}
-	t.closing = true
+	t.closing, t.forced = true, true
 	t.lose(err)
 }
 
@@ -383,7 +401,7 @@ func (t *streamTransport) SetProtocol(p Protocol) {
 // Write implements WriteTransport.
 func (t *streamTransport) Write(p []byte) (int, error) {
 	t.loop.check("Transport.Write")
-	if err := t.mayWrite(); err != nil || len(p) == 0 {
+	if err := t.mayWrite(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
 	n := 0
@@ -404,14 +422,15 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// mayWrite panics if the protocol must not write any more, and returns an error if it makes no sense.
-func (t *streamTransport) mayWrite() error {
+// mayWrite panics if the protocol must not write any more, and returns an error if that makes no
+// sense; there is always sense in writing nothing.
+func (t *streamTransport) mayWrite(n int) error {
 	switch {
 	case t.eof:
 		misuse(nil, "Transport.Write: WriteEOF was called before")
 	case t.sending != nil:
 		misuse(nil, "Transport.Write: a Sendfile is in progress")
-	case t.lost > 0:
+	case t.lost > 0 && n > 0:
 		return t.dropped()
 	}
 	return nil
@@ -421,14 +440,18 @@ func (t *streamTransport) mayWrite() error {
 // copying is cheaper than a gathering call.
 func (t *streamTransport) Writelines(bufs [][]byte) error {
 	t.loop.check("Transport.Writelines")
-	if err := t.mayWrite(); err != nil {
+	size := 0
+	for _, p := range bufs {
+		size += len(p)
+	}
+	if err := t.mayWrite(size); err != nil || size == 0 {
 		return err
 	}
 	idle := t.out.len() == 0
 	for _, p := range bufs {
 		t.out.add(p)
 	}
-	if idle && t.out.len() > 0 {
+	if idle {
 		n, err := t.stream.write(t.out.bytes())
 		if err != nil && err != errWouldBlock {
 			t.fatal("write error on a connection", err)
@@ -445,6 +468,7 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 
 // flush writes from the buffer.
 func (t *streamTransport) flush() {
+	eof := t.eof // ResumeWriting may call WriteEOF, which then does the rest itself
 	n, err := t.stream.write(t.out.bytes())
 	if err != nil && err != errWouldBlock {
 		t.fatal("write error on a connection", err)
@@ -465,7 +489,7 @@ func (t *streamTransport) flush() {
 	case t.closing:
 		t.lost++
 		(*lostStep)(t).run(nil)
-	case t.eof:
+	case eof:
 		t.shutdown()
 	}
 }
@@ -477,7 +501,7 @@ func (t *streamTransport) WriteEOF() {
 		return
 	}
 	if !t.stream.canCloseWrite() {
-		misuse(nil, "Transport.WriteEOF: a %T cannot be closed for writing alone", t.stream.socket().s)
+		misuse(nil, "Transport.WriteEOF: this connection cannot be closed for writing alone: ask CanWriteEOF before")
 	}
 	t.eof = true
 	if t.out.len() == 0 {
