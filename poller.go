@@ -19,6 +19,7 @@ package aio
 import (
 	"errors"
 	"fmt"
+	"math"
 	"syscall"
 	"time"
 )
@@ -74,15 +75,15 @@ func (p *polling) register(fd int, owner pollable, level readiness) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	for fd >= len(p.fds) {
-		p.fds = append(p.fds, make([]descriptor, max(16, len(p.fds)))...)
-	}
-	if p.fds[fd].owner != nil {
-		return &usageError{text: fmt.Sprintf("aio: descriptor %d is in use by a transport", fd)}
+	if p.ownerOf(fd) != nil {
+		return &usageError{text: fmt.Sprintf("aio: descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)}
 	}
 	p.key++
 	if err := p.sys.add(fd, p.key, level); err != nil {
 		return err
+	}
+	for fd >= len(p.fds) { // only now that fd is known to be a descriptor
+		p.fds = append(p.fds, make([]descriptor, max(16, len(p.fds)))...)
 	}
 	p.fds[fd] = descriptor{owner, p.key, level}
 	p.n++
@@ -229,9 +230,10 @@ func (w *watcher) slot(r readiness) **Handle {
 // it is replaced; a writer stays. The descriptor must be non-blocking if fn is not to block when
 // another one has read before it. Remove it before closing the descriptor.
 //
-// The error matches ErrUsage if fd is none of these or belongs to a transport that is not closing,
-// and errors.ErrUnsupported where the system has no poller (Windows, js). It panics with ErrLoopClosed if the
-// loop is closed. (asyncio: loop.add_reader)
+// The error matches ErrUsage if fd is none of these or belongs to a transport, which ends when its
+// ConnectionLost has returned, and errors.ErrUnsupported where the system has no poller (Windows, js). It
+// panics with ErrLoopClosed if the loop is closed. (asyncio: loop.add_reader, which allows it from the
+// moment in which the transport is closing)
 func (l *Loop) AddReader(fd any, fn func()) error {
 	return l.addWatch("Loop.AddReader", fd, readable, fn)
 }
@@ -280,7 +282,11 @@ func (l *Loop) watch(call string, fd int, r readiness, h *Handle) error {
 		old.cancel()
 	}
 	*w.slot(r) = h
-	return l.rewatch(w)
+	if err := l.rewatch(w); err != nil { // the descriptor was closed without being removed before
+		l.unwatch(w, r)
+		return fmt.Errorf("aio: %s: descriptor %d: %w", call, fd, err)
+	}
+	return nil
 }
 
 func (l *Loop) removeWatch(call string, file any, r readiness) (bool, error) {
@@ -342,11 +348,13 @@ func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 func descriptorOf(call string, file any) (int, error) {
 	switch f := file.(type) {
 	case int:
-		if f >= 0 {
+		if 0 <= f && f <= math.MaxInt32 {
 			return f, nil
 		}
 	case uintptr:
-		return int(f), nil
+		if f <= math.MaxInt32 {
+			return int(f), nil
+		}
 	case syscall.Conn:
 		rc, err := f.SyscallConn()
 		if err != nil {

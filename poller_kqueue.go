@@ -14,7 +14,13 @@ type sysPoller struct {
 	fd     int
 	pipe   [2]int // its reading end wakes the loop; not each of these systems has EVFILT_USER
 	events []unix.Kevent_t
-	keys   map[int]uint32
+	regs   map[int]kqueueReg
+}
+
+// kqueueReg is what a descriptor is registered as.
+type kqueueReg struct {
+	key   uint32
+	level bool
 }
 
 const wakeKey = 0
@@ -23,7 +29,7 @@ const wakeKey = 0
 const maxEvents = 4096
 
 func newSysPoller() (*sysPoller, error) {
-	p := &sysPoller{pipe: [2]int{-1, -1}, events: make([]unix.Kevent_t, 64), keys: map[int]uint32{}}
+	p := &sysPoller{pipe: [2]int{-1, -1}, events: make([]unix.Kevent_t, 64), regs: map[int]kqueueReg{}}
 	var err error
 	if p.fd, err = unix.Kqueue(); err != nil {
 		return nil, err
@@ -52,7 +58,7 @@ func (p *sysPoller) control(fd, filter, flags int) error {
 }
 
 func (p *sysPoller) add(fd int, key uint32, level readiness) error {
-	p.keys[fd] = key
+	p.regs[fd] = kqueueReg{key, level != 0}
 	if level != 0 {
 		return p.change(fd, key, 0, level)
 	}
@@ -81,7 +87,7 @@ func (p *sysPoller) remove(fd int, level readiness) {
 		level = readable | writable
 	}
 	_ = p.change(fd, 0, level, 0)
-	delete(p.keys, fd)
+	delete(p.regs, fd)
 }
 
 // wait fetches events and returns how many there are, after at most d; a negative d is no limit.
@@ -114,10 +120,13 @@ func (p *sysPoller) event(i int) (fd int, key uint32, r readiness) {
 	} else {
 		r = writable
 	}
-	if e.Flags&unix.EV_EOF != 0 {
+	// Level-triggered, each filter that is wanted has an event of its own for the end: if it were one for
+	// both, their callbacks would be queued twice.
+	reg := p.regs[fd]
+	if e.Flags&unix.EV_EOF != 0 && !reg.level {
 		r |= hungUp
 	}
-	return fd, p.keys[fd], r
+	return fd, reg.key, r
 }
 
 // drain empties the pipe, or it would be full one day and make no more edges.
