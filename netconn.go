@@ -494,7 +494,8 @@ func (c *netConn) lose(err error) {
 func (c *netConn) shut() { c.lose(errConnLoop) }
 
 // GetBuffer implements BufferedProtocol. A Read that waits gets the bytes straight into its buffer, unless
-// that is small: then reading more at once and copying it is cheaper than more system calls.
+// that is small: then reading more at once and copying it is cheaper than more system calls. (With reads of
+// 4 KiB of what comes without a pause, by half.)
 func (p *netConnProtocol) GetBuffer(int) []byte {
 	c := (*netConn)(p)
 	if calls := c.reads.calls; len(calls) > 0 && len(calls[0].p) >= len(connPage{}) {
