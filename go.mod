@@ -7,3 +7,5 @@ require (
 	golang.org/x/sync v0.22.0
 	golang.org/x/sys v0.43.0
 )
+
+require golang.org/x/net v0.53.0

@@ -203,6 +203,9 @@ func limits(high, low, base int) (h, l int, err error) {
 	return high, low, nil
 }
 
+// common is the endpoint itself, for who has a transport of whatever type.
+func (e *endpoint) common() *endpoint { return e }
+
 // setLimits is SetWriteBufferLimits.
 func (e *endpoint) setLimits(high, low, base int) {
 	h, l, err := limits(high, low, base)

@@ -1,0 +1,829 @@
+package aio_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/nettest"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+// connMaker is a protocol that makes a net.Conn of its transport.
+type connMaker func(net.Conn)
+
+func (f connMaker) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
+
+// connLoop runs a loop in a goroutine of its own. stop closes it.
+func connLoop(goroutines bool) (l *aio.Loop, stop func()) {
+	l = aio.NewEventLoop(nil)
+	aio.ForceGoroutines(l, goroutines)
+	done := make(chan error)
+	go func() {
+		err := l.RunForever()
+		if cerr := l.Close(); err == nil {
+			err = cerr
+		}
+		done <- err
+	}()
+	return l, func() {
+		l.CallSoonThreadsafe(l.Stop)
+		if err := <-done; err != nil {
+			panic(err)
+		}
+	}
+}
+
+// connTake makes a net.Conn of a transport of l over c.
+func connTake(l *aio.Loop, c net.Conn) (net.Conn, error) {
+	return aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (made net.Conn, err error) {
+		_, _, err = aio.CreateConnection(ctx, func() connMaker {
+			return func(c net.Conn) { made = c }
+		}, "", &aio.ConnectionOptions{Conn: c})
+		return made, err
+	}).Result(context.Background())
+}
+
+// connPair returns the two ends of a connection of package net.
+func connPair(network, dir string) (c1, c2 net.Conn, err error) {
+	addr := "127.0.0.1:0"
+	switch network {
+	case "pipe":
+		c1, c2 = net.Pipe()
+		return c1, c2, nil
+	case "unix":
+		addr = filepath.Join(dir, "s")
+	}
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ln.Close()
+	if c1, err = net.Dial(network, ln.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	c2, err = ln.Accept()
+	return c1, c2, err
+}
+
+// connPipe returns the two ends of a connection over transports of two loops.
+func connPipe(network, dir string, goroutines bool) (c1, c2 net.Conn, stop func(), err error) {
+	if c1, c2, err = connPair(network, dir); err != nil {
+		return nil, nil, nil, err
+	}
+	l1, stop1 := connLoop(goroutines)
+	l2, stop2 := connLoop(goroutines)
+	if c1, err = connTake(l1, c1); err == nil {
+		c2, err = connTake(l2, c2)
+	}
+	stop = func() { stop1(); stop2() }
+	if err != nil {
+		stop()
+	}
+	return c1, c2, stop, err
+}
+
+// connNetworks runs test for each kind of connection.
+func connNetworks(t *testing.T, test func(t *testing.T, network string, goroutines bool)) {
+	for _, tt := range []struct {
+		name, network string
+		goroutines    bool
+	}{
+		{"tcp", "tcp", false},
+		{"unix", "unix", false},
+		{"tcp over goroutines", "tcp", true},
+		{"pipe", "pipe", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) { test(t, tt.network, tt.goroutines) })
+	}
+}
+
+func TestConnNettest(t *testing.T) {
+	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+			return connPipe(network, t.TempDir(), goroutines)
+		})
+	})
+}
+
+// Some of the tests, which count from one, fail with crypto/tls over package net's own connections too,
+// and run without TLS here. After a Write that timed out, a tls.Conn refuses all further ones. And
+// BasicIO and PingPong close both ends, the second of which cannot send its close_notify any more; only
+// TCP does not notice at once.
+func TestConnNettestTLS(t *testing.T) {
+	without := map[int]bool{7: true, 9: true, 11: true} // PastTimeout, FutureTimeout, ConcurrentMethods
+	web := httptest.NewUnstartedServer(nil)
+	web.StartTLS()
+	cert := web.TLS.Certificates[0]
+	web.Close()
+	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		without[1], without[2] = network != "tcp", network != "tcp" // BasicIO, PingPong
+		test := 0
+		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+			c1, c2, stop, err = connPipe(network, t.TempDir(), goroutines)
+			if test++; err != nil || without[test] {
+				return c1, c2, stop, err
+			}
+			client := tls.Client(c1, &tls.Config{InsecureSkipVerify: true})
+			server := tls.Server(c2, &tls.Config{Certificates: []tls.Certificate{cert}})
+			var wg sync.WaitGroup
+			wg.Go(func() { err = server.Handshake() })
+			cerr := client.Handshake()
+			wg.Wait()
+			if err == nil {
+				err = cerr
+			}
+			return client, server, stop, err
+		})
+	})
+}
+
+// connEnd is a net.Conn of a transport of the test's loop.
+type connEnd struct {
+	net.Conn
+	t aio.Transport
+}
+
+func (c connEnd) closeWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
+
+// connOver makes a connEnd over c.
+func connOver(t testing.TB, ctx context.Context, c net.Conn) connEnd {
+	t.Helper()
+	var made net.Conn
+	tr, _, err := aio.CreateConnection(ctx, func() connMaker {
+		return func(c net.Conn) { made = c }
+	}, "", &aio.ConnectionOptions{Conn: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connEnd{made, tr}
+}
+
+// connBoth runs test on both paths, with an end of the test's loop and one of package net.
+func connBoth(t *testing.T, network string, test func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		c1, c2, err := connPair(network, t.TempDir())
+		if err != nil {
+			return err
+		}
+		defer c2.Close()
+		return test(t, ctx, connOver(t, ctx, c1), c2)
+	})
+}
+
+// inThread runs f, which blocks, beside the loop.
+func inThread(ctx context.Context, f func() error) error {
+	_, err := aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, f() })
+	return err
+}
+
+// wantRead fails unless c has exactly want to read, up to the length of want.
+func wantRead(t *testing.T, c io.Reader, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(c, got); err != nil || string(got) != want {
+		t.Errorf("read %q, %v; want %q", got[:n], err, want)
+	}
+}
+
+// Two tasks of one loop talk, each over a net.Conn.
+func TestConnTasks(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		a, b, err := connPair("tcp", "")
+		if err != nil {
+			return err
+		}
+		client, server := connOver(t, ctx, a), connOver(t, ctx, b)
+		if client.LocalAddr().String() != server.RemoteAddr().String() || client.LocalAddr().Network() != "tcp" {
+			t.Errorf("the client is at %v, the server's peer at %v", client.LocalAddr(), server.RemoteAddr())
+		}
+		echo := aio.CreateTask(ctx, coro(func(context.Context) error {
+			_, err := io.Copy(server, struct{ io.Reader }{server})
+			server.Close()
+			return err
+		}))
+		for _, size := range []int{1, 100, 16 << 10, 1 << 20} {
+			sent := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+			var log eventLog
+			write := aio.CreateTask(ctx, coro(func(context.Context) error {
+				n, err := client.Write(sent)
+				log.add("%d", n)
+				return err
+			}))
+			got := make([]byte, size)
+			if _, err := io.ReadFull(client, got); err != nil {
+				return err
+			}
+			if !bytes.Equal(got, sent) {
+				t.Errorf("%d bytes have come back changed", size)
+			}
+			if _, err := write.Await(ctx); err != nil || len(log) != 1 {
+				t.Errorf("Write: %v, %v", log, err)
+			}
+		}
+		if err := client.closeWrite(); err != nil {
+			t.Error(err)
+		}
+		if _, err := client.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("Write after CloseWrite: %v", err)
+		}
+		if n, err := client.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("Read at the end: %d, %v", n, err)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		_, err = echo.Await(ctx)
+		return err
+	})
+}
+
+// A cancelled Read has taken nothing, even if it was done already.
+func TestConnReadCancelled(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+		var readErr error
+		read := func(size int) *aio.Task[int] {
+			return aio.CreateTask(ctx, func(context.Context) (n int, err error) {
+				n, readErr = c.Read(make([]byte, size))
+				return n, readErr
+			})
+		}
+		// It waits.
+		task := read(10)
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+		task.Cancel("enough")
+		_, err := task.Await(ctx)
+		var ce *aio.CancelledError
+		if !errors.As(err, &ce) || ce.Message != "enough" || readErr != err {
+			t.Errorf("the task ended with %v, Read with %v", err, readErr)
+		}
+		// It is done, and the task has not run yet.
+		for _, size := range []int{10, 32 << 10} {
+			task = read(size)
+			spy := &connSpy{connProtocol: c.t.GetProtocol().(connProtocol), updated: func() { task.Cancel() }}
+			c.t.SetProtocol(spy)
+			if err := inThread(ctx, func() error { _, err := peer.Write([]byte("hello")); return err }); err != nil {
+				return err
+			}
+			if n, err := task.Await(ctx); n != 0 || !errors.Is(err, aio.ErrCancelled) || !errors.Is(readErr, aio.ErrCancelled) {
+				t.Errorf("a Read that was done ended with %d, %v, and %v", n, err, readErr)
+			}
+			if n, err := read(3).Await(ctx); n != 3 || err != nil {
+				t.Errorf("the next Read: %d, %v", n, err)
+			}
+			wantRead(t, c, "lo")
+			c.t.SetProtocol(spy.connProtocol)
+		}
+		return c.Close()
+	})
+}
+
+// connProtocol is what a net.Conn is as a protocol.
+type connProtocol interface {
+	aio.BufferedProtocol
+	EOFReceived() bool
+	ConnectionLost(error)
+	PauseWriting()
+	ResumeWriting()
+}
+
+// connSpy calls updated after each BufferUpdated.
+type connSpy struct {
+	connProtocol
+	updated func()
+}
+
+func (s *connSpy) BufferUpdated(n int) {
+	s.connProtocol.BufferUpdated(n)
+	s.updated()
+}
+
+// Without a Read, no more than 16 KiB are taken from the system.
+func TestConnReadsNotAhead(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+		taken := 0
+		c.t.SetProtocol(&connSpy{connProtocol: c.t.GetProtocol().(connProtocol), updated: func() { taken++ }})
+		sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
+		written := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			return inThread(ctx, func() error { _, err := peer.Write(sent); return err })
+		}))
+		for c.t.IsReading() {
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
+		first := make([]byte, 1<<20)
+		if n, err := c.Read(first); n != 16<<10 || err != nil || !bytes.Equal(first[:n], sent[:n]) {
+			t.Errorf("%d bytes had been read ahead, %v", n, err)
+		}
+		rest := make([]byte, len(sent)-16<<10)
+		if _, err := io.ReadFull(c, rest); err != nil || !bytes.Equal(rest, sent[16<<10:]) {
+			t.Errorf("the rest differs, %v", err)
+		}
+		_, err := written.Await(ctx)
+		return errors.Join(err, c.Close())
+	})
+}
+
+// A Write waits while the peer does not read, and the transport's buffer stays small.
+func TestConnWriteWaits(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+		sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+		var log eventLog
+		// Two at once do not mix.
+		var tasks []aio.AnyFuture
+		for _, p := range [][]byte{sent, []byte("end")} {
+			tasks = append(tasks, aio.CreateTask(ctx, coro(func(context.Context) error {
+				n, err := c.Write(p)
+				log.add("%d", n)
+				return err
+			})))
+		}
+		_, high := c.t.GetWriteBufferLimits()
+		most := 0
+		look := func() { most = max(most, c.t.GetWriteBufferSize()) }
+		for c.t.GetWriteBufferSize() <= high {
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
+		log.want(t, "")
+		spin := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			for {
+				look()
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+		}))
+		got := make([]byte, len(sent)+3)
+		if err := inThread(ctx, func() error { _, err := io.ReadFull(peer, got); return err }); err != nil {
+			return err
+		}
+		if !bytes.Equal(got, append(sent, "end"...)) {
+			t.Error("what arrived differs")
+		}
+		if _, _, err := aio.Wait(ctx, tasks, aio.NoTimeout, aio.AllCompleted); err != nil {
+			return err
+		}
+		log.want(t, "16777216 3")
+		if most <= high || most > high+64<<10 {
+			t.Errorf("%d bytes were buffered", most)
+		}
+		spin.Cancel()
+		return c.Close()
+	})
+}
+
+// A Write that is cancelled or too late says how much the transport has, and that much arrives.
+func TestConnWriteEnds(t *testing.T) {
+	for name, end := range map[string]func(c connEnd, task aio.AnyTask){
+		"cancelled":     func(_ connEnd, task aio.AnyTask) { task.Cancel() },
+		"past deadline": func(c connEnd, _ aio.AnyTask) { c.SetWriteDeadline(time.Unix(1, 0)) },
+		"closed":        func(c connEnd, _ aio.AnyTask) { c.Close() },
+		"half closed":   func(c connEnd, _ aio.AnyTask) { c.closeWrite() },
+	} {
+		want := map[string]error{
+			"cancelled": aio.ErrCancelled, "past deadline": os.ErrDeadlineExceeded,
+			"closed": net.ErrClosed, "half closed": syscall.EPIPE,
+		}[name]
+		t.Run(name, func(t *testing.T) {
+			connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+				n := -1
+				task := aio.CreateTask(ctx, coro(func(context.Context) (err error) {
+					n, err = c.Write(make([]byte, 64<<20))
+					return err
+				}))
+				_, high := c.t.GetWriteBufferLimits()
+				for c.t.GetWriteBufferSize() <= high {
+					if err := aio.Sleep(ctx, 0); err != nil {
+						return err
+					}
+				}
+				end(c, task)
+				if _, err := task.Await(ctx); !errors.Is(err, want) {
+					t.Errorf("Write: %v, want %v", err, want)
+				}
+				if name == "cancelled" || name == "past deadline" {
+					c.Close()
+				}
+				arrived := 0
+				err := inThread(ctx, func() error {
+					k, err := io.Copy(io.Discard, struct{ io.Reader }{peer})
+					arrived = int(k)
+					return err
+				})
+				if arrived != n || n <= high {
+					t.Errorf("Write returned %d, %d bytes arrived", n, arrived)
+				}
+				c.Close()
+				return err
+			})
+		})
+	}
+}
+
+// Deadlines are those of package time, and each half has its own.
+func TestConnDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		err := aio.Run(func(ctx context.Context) error {
+			a, b := net.Pipe()
+			defer b.Close()
+			c := connOver(t, ctx, a)
+			start := time.Now()
+			c.SetDeadline(start.Add(time.Hour))
+			c.SetWriteDeadline(time.Time{})
+			_, err := c.Read(make([]byte, 1))
+			var ne net.Error
+			if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &ne) || !ne.Timeout() {
+				t.Errorf("Read: %v", err)
+			}
+			if want := "read pipe pipe->pipe: i/o timeout"; err.Error() != want {
+				t.Errorf("the text is %q, want %q", err, want)
+			}
+			if took := time.Since(start); took != time.Hour {
+				t.Errorf("it took %v", took)
+			}
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the second Read: %v", err)
+			}
+			if n, err := c.Write([]byte("x")); n != 1 || err != nil {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+			// A deadline that moves.
+			c.SetReadDeadline(time.Now().Add(time.Minute))
+			mover := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				if err := aio.Sleep(ctx, 30*time.Second); err != nil {
+					return err
+				}
+				c.SetReadDeadline(time.Now().Add(time.Minute))
+				return nil
+			}))
+			start = time.Now()
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 90*time.Second {
+				t.Errorf("Read: %v after %v", err, time.Since(start))
+			}
+			c.SetReadDeadline(time.Time{})
+			go b.Write([]byte("y"))
+			wantRead(t, c, "y")
+			if err := aio.Timeout(ctx, time.Second, func(context.Context) error {
+				_, err := c.Read(make([]byte, 1))
+				return err
+			}); err != aio.ErrTimeout {
+				t.Errorf("Read in a Timeout: %v", err)
+			}
+			_, err = mover.Await(ctx)
+			return errors.Join(err, c.Close())
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Under a virtual clock, what is left until a deadline passes in the loop's time.
+func TestConnVirtualDeadline(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		a, b := net.Pipe()
+		defer b.Close()
+		c := connOver(t, ctx, a)
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		start := l.Time()
+		c.SetReadDeadline(time.Now().Add(1000 * time.Hour))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v", err)
+		}
+		if took := l.Time().Sub(start).Round(time.Hour); took != 1000*time.Hour {
+			t.Errorf("it took %v", took)
+		}
+		c.SetReadDeadline(time.Now().Add(1000 * time.Hour))
+		return c.Close() // with the timer
+	})
+}
+
+// Close ends every call, and what was written arrives.
+func TestConnClose(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+		var log eventLog
+		var tasks []aio.AnyFuture
+		for _, name := range []string{"first", "second"} {
+			tasks = append(tasks, aio.CreateTask(ctx, coro(func(context.Context) error {
+				n, err := c.Read(make([]byte, 1))
+				log.add("%s:%d:%t", name, n, errors.Is(err, net.ErrClosed))
+				return nil
+			})))
+		}
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+		if n, err := c.Write(make([]byte, 100<<10)); n != 100<<10 || err != nil {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, _, err := aio.Wait(ctx, tasks, aio.NoTimeout, aio.AllCompleted); err != nil {
+			return err
+		}
+		log.want(t, "first:0:true second:0:true")
+		for name, f := range map[string]func() error{
+			"Read":       func() error { _, err := c.Read(nil); return err },
+			"Write":      func() error { _, err := c.Write([]byte("x")); return err },
+			"CloseWrite": c.closeWrite,
+			"Close":      c.Close,
+			"SetDeadline": func() error {
+				return c.SetDeadline(time.Now())
+			},
+		} {
+			var op *net.OpError
+			if err := f(); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) {
+				t.Errorf("%s after Close: %v", name, err)
+			}
+		}
+		return inThread(ctx, func() error {
+			n, err := io.Copy(io.Discard, struct{ io.Reader }{peer})
+			if n != 100<<10 {
+				t.Errorf("%d bytes arrived", n)
+			}
+			return err
+		})
+	})
+}
+
+// What the peer does: the end of its data, and a reset.
+func TestConnPeer(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+		tcp := peer.(*net.TCPConn)
+		if err := tcp.CloseWrite(); err != nil {
+			return err
+		}
+		if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("Read: %d, %v", n, err)
+		}
+		if n, err := c.Write([]byte("still")); n != 5 || err != nil {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+		got := make([]byte, 5)
+		if err := inThread(ctx, func() error { _, err := io.ReadFull(peer, got); return err }); err != nil || string(got) != "still" {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		return c.Close()
+	})
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+		if err := errors.Join(peer.(*net.TCPConn).SetLinger(0), peer.Close()); err != nil {
+			return err
+		}
+		var op *net.OpError
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) || !errors.As(err, &op) ||
+			strings.Count(err.Error(), c.LocalAddr().String()) != 1 {
+			t.Errorf("Read: %v", err)
+		}
+		if _, err := c.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Write: %v", err)
+		}
+		return c.Close()
+	})
+	// The transport is aborted behind the connection's back.
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
+		aio.CreateTask(ctx, coro(func(context.Context) error { c.t.Abort(); return nil }))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read: %v", err)
+		}
+		if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write: %v", err)
+		}
+		return c.Close()
+	})
+}
+
+// A callback cannot wait. It can close.
+func TestConnCallback(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		done := aio.CreateFuture[struct{}](ctx)
+		l.CallSoon(func() {
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, aio.ErrNoTask) {
+				t.Errorf("Read: %v", err)
+			}
+			if _, err := c.Write([]byte("x")); !errors.Is(err, aio.ErrNoTask) {
+				t.Errorf("Write: %v", err)
+			}
+			if err := errors.Join(c.SetDeadline(time.Now()), c.Close()); err != nil {
+				t.Error(err)
+			}
+			done.SetResult(struct{}{})
+		})
+		_, err = done.Await(ctx)
+		return err
+	})
+}
+
+// NewConn takes a transport in whatever state it is.
+func TestNewConnState(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
+		// Paused in both directions.
+		c.t.PauseReading()
+		if _, err := c.t.Write(make([]byte, 16<<20)); err != nil {
+			return err
+		}
+		buffered := c.t.GetWriteBufferSize()
+		again := connEnd{aio.NewConn(c.t), c.t}
+		written := aio.CreateTask(ctx, coro(func(context.Context) error {
+			_, err := again.Write([]byte("end"))
+			return err
+		}))
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+		if size := c.t.GetWriteBufferSize(); written.Done() || size > buffered {
+			t.Errorf("%d bytes were buffered, and are %d; Write is done: %t", buffered, size, written.Done())
+		}
+		if err := inThread(ctx, func() error {
+			if _, err := io.CopyN(io.Discard, peer, 16<<20); err != nil {
+				return err
+			}
+			wantRead(t, peer, "end")
+			_, err := peer.Write([]byte("hello"))
+			return errors.Join(err, peer.(*net.TCPConn).CloseWrite())
+		}); err != nil {
+			return err
+		}
+		wantRead(t, again, "hello")
+		if _, err := again.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("Read: %v", err)
+		}
+		// At the end of its data.
+		again = connEnd{aio.NewConn(c.t), c.t}
+		if _, err := again.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("Read by the third: %v", err)
+		}
+		// Closing, and closed.
+		for _, wait := range []int{0, 0, 3} {
+			c.t.Close()
+			for range wait {
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+			last := aio.NewConn(c.t)
+			if _, err := last.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Write on a closed one: %v", err)
+			}
+			if err := last.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
+}
+
+func TestNewConnMisuse(t *testing.T) {
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
+		if err := panics(func() { aio.NewConn(struct{ aio.Transport }{c.t}) }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("a foreign transport: %v", err)
+		}
+		if err := panics(func() { aio.NewConn(nil) }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("no transport: %v", err)
+		}
+		if err := inThread(ctx, func() error { return panics(func() { aio.NewConn(c.t) }) }); !errors.Is(err, aio.ErrWrongGoroutine) {
+			t.Errorf("another goroutine: %v", err)
+		}
+		return c.Close()
+	})
+	// Who writes to the transport itself as well may do what the net.Conn does not expect.
+	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
+		c.t.WriteEOF()
+		if err := inThread(ctx, func() error { _, err := c.Write([]byte("x")); return err }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("Write: %v", err)
+		}
+		return c.Close()
+	})
+	connBoth(t, "pipe", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
+		if err := c.closeWrite(); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("CloseWrite: %v", err)
+		}
+		return c.Close()
+	})
+}
+
+// A loop that is closed ends the calls of other goroutines, wherever they are.
+func TestConnLoopClosed(t *testing.T) {
+	for _, goroutines := range []bool{false, true} {
+		l := aio.NewEventLoop(nil)
+		aio.ForceGoroutines(l, goroutines)
+		a, b, err := connPair("tcp", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		var c connEnd
+		var inTask error
+		if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+			c = connOver(t, ctx, a)
+			aio.CreateTask(ctx, coro(func(context.Context) error {
+				_, inTask = c.Read(make([]byte, 1))
+				return inTask
+			}))
+			return nil
+		})); err != nil {
+			t.Fatal(err)
+		}
+		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // of the task that is destroyed
+		results := make(chan error, 3)
+		read := func() {
+			_, err := c.Read(make([]byte, 1))
+			results <- err
+		}
+		go read()
+		for aio.InboxLen(l) == 0 {
+			runtime.Gosched()
+		}
+		l.CallSoonThreadsafe(l.Stop)
+		if err := l.RunForever(); err != nil {
+			t.Fatal(err)
+		}
+		go read() // stays in the inbox
+		for aio.InboxLen(l) == 0 {
+			runtime.Gosched()
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		read()
+		for range 3 {
+			if err := <-results; !errors.Is(err, aio.ErrLoopClosed) || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Read: %v", err)
+			}
+		}
+		if !errors.Is(inTask, aio.ErrLoopClosed) {
+			t.Errorf("Read in a task: %v", inTask)
+		}
+		if err := c.SetDeadline(time.Now()); !errors.Is(err, aio.ErrLoopClosed) {
+			t.Errorf("SetDeadline: %v", err)
+		}
+		if err := c.Close(); !errors.Is(err, aio.ErrLoopClosed) {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+// A task that talks over a net.Conn allocates nothing.
+func TestConnAllocations(t *testing.T) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "js" {
+		t.Skip("goroutines serve the connections here, and hand what they have to the loop")
+	}
+	err := aio.Run(func(ctx context.Context) error {
+		a, b, err := connPair("tcp", "")
+		if err != nil {
+			return err
+		}
+		client, server := connOver(t, ctx, a), connOver(t, ctx, b)
+		echo := aio.CreateTask(ctx, coro(func(context.Context) error {
+			_, err := io.Copy(server, struct{ io.Reader }{server})
+			return errors.Join(err, server.Close())
+		}))
+		p := make([]byte, 64)
+		n := testing.AllocsPerRun(1000, func() {
+			if _, err := client.Write(p); err != nil {
+				t.Error(err)
+			}
+			if n, err := client.Read(p); n != 64 || err != nil {
+				t.Errorf("Read: %d, %v", n, err)
+			}
+		})
+		if n > 0 {
+			t.Errorf("%v allocations", n)
+		}
+		if err := client.Close(); err != nil {
+			return err
+		}
+		_, err = echo.Await(ctx)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
