@@ -1,0 +1,301 @@
+package aio
+
+// A socket for datagrams that the loop cannot poll (a user's own net.PacketConn, any on a system
+// without a poller) is served by two goroutines, in the manner of connStream: one receives into a
+// queue, the other sends from one, and both tell the loop. The queues are bounded, by the
+// same measure as a transport's.
+//
+// mu guards everything but what is immutable. The goroutines wait on conditions of it, so that they
+// are durably blocked in a bubble of testing/synctest.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+type packetSocket struct {
+	loop   *Loop
+	conn   net.PacketConn
+	peer   net.Conn      // conn, if it is connected
+	owner  datagramOwner // of the loop, to whom readiness is told; owned by the token
+	mu     sync.Mutex
+	toRead sync.Cond // in has become empty, or closed is set
+	toSend sync.Cond // there is something to do for the sending goroutine
+	in     datagramQueue
+	inErr  error // that comes after what is in in, and is to be taken as well
+	out    datagramQueue
+	errs   []error   // of sends, not yet told
+	busy   bool      // the sending goroutine has something that is not in out
+	want   readiness // what the owner is to be told about
+	closed bool
+	told   readiness // posted to the loop, and not yet passed on
+	posted bool
+}
+
+// newPacketSocket makes a socket that is bound to local and connected to remote, as far as they are not
+// nil.
+func (l *Loop) newPacketSocket(network string, local, remote net.Addr, o *DatagramOptions) (datagramSocket, error) {
+	var control func(network, address string, c syscall.RawConn) error
+	if o.ReusePort {
+		control = reusePort
+	}
+	if remote != nil && !o.AllowBroadcast { // nothing of it blocks, as remote is no name
+		d := net.Dialer{LocalAddr: local, Control: control}
+		conn, err := d.Dial(network, remote.String())
+		if err != nil {
+			return nil, err
+		}
+		return l.packetSocketOf(conn.(net.PacketConn)), nil
+	}
+	address := ""
+	if local != nil {
+		address = local.String()
+	}
+	c := net.ListenConfig{Control: control}
+	conn, err := c.ListenPacket(context.Background(), network, address)
+	if err != nil {
+		return nil, err
+	}
+	return l.packetSocketOf(conn), nil
+}
+
+// packetSocketOf makes a socket of conn.
+func (l *Loop) packetSocketOf(conn net.PacketConn) *packetSocket {
+	s := &packetSocket{loop: l, conn: conn}
+	s.toRead.L, s.toSend.L = &s.mu, &s.mu
+	if c, ok := conn.(net.Conn); ok && c.RemoteAddr() != nil {
+		s.peer = c
+	}
+	return s
+}
+
+func (s *packetSocket) attach(owner datagramOwner) error {
+	s.owner = owner
+	s.want = readable
+	s.loop.watching++
+	s.loop.open.add(s)
+	go s.receiveAll()
+	go s.sendAll()
+	return nil
+}
+
+// tell passes r on to the owner, by way of the loop. mu is locked.
+func (s *packetSocket) tell(r readiness) {
+	s.told |= r
+	if !s.posted {
+		s.posted = true
+		s.loop.post(event{s, nil}, false)
+	}
+}
+
+// run implements runnable.
+func (s *packetSocket) run(*future) {
+	s.mu.Lock()
+	r, errs := s.told, s.errs
+	s.told, s.errs, s.posted = 0, nil, false
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return
+	}
+	for _, err := range errs {
+		s.owner.errorReceived(err)
+	}
+	s.owner.ready(r)
+}
+
+// ready implements pollable, for the hot list: there is more to receive.
+func (s *packetSocket) ready(readiness) { s.owner.ready(readable) }
+
+// discard implements pollable.
+func (s *packetSocket) discard() { s.close() }
+
+// receiveAll is the goroutine that receives.
+func (s *packetSocket) receiveAll() {
+	size := maxRead
+	if _, ok := s.conn.(*net.UDPConn); ok {
+		size = 64 << 10 // a datagram of UDP is not longer
+	}
+	buf := make([]byte, size)
+	for {
+		n, from, err := s.conn.ReadFrom(buf)
+		if errors.Is(err, io.EOF) {
+			err = net.ErrClosed
+		}
+		s.mu.Lock()
+		if s.inErr = err; err == nil {
+			s.in.push(buf[:n], from)
+		}
+		if s.want&readable != 0 {
+			s.tell(readable)
+		}
+		for (s.in.size() >= connBuffer || s.inErr != nil) && !s.closed {
+			s.toRead.Wait()
+		}
+		closed := s.closed
+		s.mu.Unlock()
+		if closed || errors.Is(err, net.ErrClosed) {
+			return
+		}
+	}
+}
+
+// sendAll is the goroutine that sends. The last thing it does is to close the socket.
+func (s *packetSocket) sendAll() {
+	defer s.gone()
+	var batch datagramQueue
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		for s.out.len() == 0 && !s.closed {
+			s.toSend.Wait()
+		}
+		if s.out.len() == 0 {
+			return
+		}
+		batch, s.out = s.out, batch
+		s.busy = true
+		s.mu.Unlock()
+		var errs []error
+		for batch.len() > 0 {
+			p, to := batch.front()
+			if err := s.sendOne(p, to); err != nil {
+				errs = append(errs, err)
+			}
+			batch.pop()
+		}
+		s.mu.Lock()
+		s.busy = false
+		s.errs = append(s.errs, errs...)
+		if r := s.want & writable; len(errs) > 0 || r != 0 && s.out.len() == 0 {
+			s.tell(r)
+		}
+	}
+}
+
+func (s *packetSocket) sendOne(p []byte, to net.Addr) (err error) {
+	if s.peer != nil {
+		_, err = s.peer.Write(p)
+	} else {
+		_, err = s.conn.WriteTo(p, to)
+	}
+	return err
+}
+
+// gone is the end of the sending goroutine, and of the socket.
+func (s *packetSocket) gone() {
+	s.conn.Close()
+	s.loop.open.remove(s)
+}
+
+func (s *packetSocket) watch(r readiness) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.want = r
+	now := readiness(0)
+	if r&readable != 0 && (s.in.len() > 0 || s.inErr != nil) {
+		now |= readable
+	}
+	if r&writable != 0 && s.out.len() == 0 && !s.busy {
+		now |= writable
+	}
+	if now != 0 {
+		s.tell(now)
+	}
+	return nil
+}
+
+func (s *packetSocket) receive(p []byte) (n int, from net.Addr, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.in.len() > 0:
+		q, addr := s.in.front()
+		n, from = copy(p, q), addr
+		s.in.pop()
+	case s.inErr != nil:
+		err, s.inErr = s.inErr, nil
+	default:
+		return 0, nil, errWouldBlock
+	}
+	switch {
+	case s.in.len() > 0 || s.inErr != nil:
+		s.loop.polling.hot = append(s.loop.polling.hot, s)
+	default:
+		s.toRead.Signal()
+	}
+	return n, from, err
+}
+
+func (s *packetSocket) send(p []byte, to net.Addr) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out.size() >= connBuffer {
+		return errWouldBlock
+	}
+	s.out.push(p, to)
+	s.toSend.Signal()
+	return nil
+}
+
+func (s *packetSocket) sending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.len() > 0 || s.busy || len(s.errs) > 0
+}
+
+func (s *packetSocket) fits(addr net.Addr) bool {
+	switch s.conn.(type) {
+	case *net.UDPConn:
+		a, ok := addr.(*net.UDPAddr)
+		return ok && a != nil
+	case *net.UnixConn:
+		a, ok := addr.(*net.UnixAddr)
+		return ok && a != nil
+	}
+	return true
+}
+
+func (s *packetSocket) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	if s.owner == nil { // there are no goroutines
+		s.conn.Close()
+		return
+	}
+	s.loop.watching--
+	_ = s.conn.SetWriteDeadline(time.Now().Add(connLinger))
+	s.toRead.Signal()
+	s.toSend.Signal()
+}
+
+// shut closes the socket without sending the rest.
+func (s *packetSocket) shut() {
+	s.close()
+	s.conn.Close()
+}
+
+func (s *packetSocket) localAddr() net.Addr { return s.conn.LocalAddr() }
+
+func (s *packetSocket) remoteAddr() net.Addr {
+	if s.peer == nil {
+		return nil
+	}
+	return s.peer.RemoteAddr()
+}
+
+func (s *packetSocket) socket() *TransportSocket { return &TransportSocket{s} }
+
+func (s *packetSocket) syscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
+
+func (s *packetSocket) file() (*os.File, error) { return fileOf(s.conn) }

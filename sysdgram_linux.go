@@ -1,0 +1,176 @@
+package aio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sysAddrs are the addresses of one socket's datagrams. Most come from the sender of the one before,
+// and then need no memory of their own.
+type sysAddrs struct {
+	raw      rawAddr // of the system call
+	last     rawAddr // of the last sender
+	lastAddr net.Addr
+	zone     string // that was last sent to, and its number
+	zoneID   uint32
+}
+
+// rawAddr is an address as the kernel has it.
+type rawAddr struct {
+	b [unix.SizeofSockaddrAny]byte
+	n uint32
+}
+
+// sysReceive is recvfrom, with an address that is nil if the sender has none.
+func (s *fdDatagram) sysReceive(p []byte) (int, net.Addr, error) {
+	raw := &s.addrs.raw
+	for {
+		raw.n = uint32(len(raw.b))
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+			0, uintptr(unsafe.Pointer(&raw.b)), uintptr(unsafe.Pointer(&raw.n)))
+		switch errno {
+		case 0:
+			return int(n), s.addrs.sender(), nil
+		case unix.EAGAIN:
+			return 0, nil, errWouldBlock
+		case unix.EINTR:
+		default:
+			return 0, nil, os.NewSyscallError("recvfrom", errno)
+		}
+	}
+}
+
+// sysSend is sendto, or send if to is nil.
+func (s *fdDatagram) sysSend(p []byte, to net.Addr) error {
+	raw := &s.addrs.raw
+	raw.n = 0
+	var addr unsafe.Pointer
+	if to != nil {
+		if err := s.addrs.encode(to, s.family); err != nil {
+			return err
+		}
+		addr = unsafe.Pointer(&raw.b)
+	}
+	for {
+		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+			0, uintptr(addr), uintptr(raw.n))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EAGAIN:
+			return errWouldBlock
+		case unix.EINTR:
+		default:
+			s.addrs.zone = "" // it may have another number by now
+			return os.NewSyscallError("sendto", errno)
+		}
+	}
+}
+
+// sender is the address in raw.
+func (a *sysAddrs) sender() net.Addr {
+	if !bytes.Equal(a.raw.b[:a.raw.n], a.last.b[:a.last.n]) {
+		a.last = a.raw
+		a.lastAddr = a.raw.decode()
+	}
+	return a.lastAddr
+}
+
+// decode makes Go's form of an address, nil if it is none.
+func (r *rawAddr) decode() net.Addr {
+	if r.n <= 2 {
+		return nil
+	}
+	switch binary.NativeEndian.Uint16(r.b[:]) {
+	case unix.AF_INET:
+		return r.udpAddr(r.b[4:8])
+	case unix.AF_INET6:
+		if zone := binary.NativeEndian.Uint32(r.b[24:]); zone != 0 {
+			sa := &unix.SockaddrInet6{Port: r.port(), ZoneId: zone, Addr: [16]byte(r.b[8:24])}
+			return netAddr(sa, true)
+		}
+		return r.udpAddr(r.b[8:24])
+	case unix.AF_UNIX:
+		name := r.b[2:r.n]
+		if name[0] == 0 {
+			return &net.UnixAddr{Name: "@" + string(name[1:]), Net: "unixgram"}
+		}
+		name, _, _ = bytes.Cut(name, []byte{0})
+		return &net.UnixAddr{Name: string(name), Net: "unixgram"}
+	}
+	return nil
+}
+
+func (r *rawAddr) port() int { return int(binary.BigEndian.Uint16(r.b[2:])) }
+
+// udpAddr makes an address of IP, in one piece of memory.
+func (r *rawAddr) udpAddr(ip net.IP) net.Addr {
+	u := &struct {
+		net.UDPAddr
+		ip [net.IPv6len]byte
+	}{}
+	u.Port = r.port()
+	u.IP = u.ip[:copy(u.ip[:], ip)]
+	if ip4 := u.IP.To4(); ip4 != nil {
+		u.IP = ip4
+	}
+	return &u.UDPAddr
+}
+
+// encode puts the kernel's form of an address for a socket of family into raw.
+func (a *sysAddrs) encode(to net.Addr, family int) error {
+	b := a.raw.b[:]
+	binary.NativeEndian.PutUint16(b, uint16(family))
+	if u, ok := to.(*net.UnixAddr); ok {
+		if len(u.Name) > unix.SizeofSockaddrUnix-3 {
+			return &net.AddrError{Err: "path too long", Addr: u.Name}
+		}
+		b[2+copy(b[2:], u.Name)] = 0
+		a.raw.n = uint32(2 + len(u.Name) + 1)
+		if strings.HasPrefix(u.Name, "@") || strings.HasPrefix(u.Name, "\x00") {
+			b[2] = 0
+			a.raw.n-- // what would end a path is part of such a name
+		}
+		return nil
+	}
+	u := to.(*net.UDPAddr)
+	ip, err := addressFor(u, family)
+	if err != nil {
+		return err
+	}
+	binary.BigEndian.PutUint16(b[2:], uint16(u.Port))
+	if family == unix.AF_INET {
+		ip4 := ip.As4()
+		clear(b[copy(b[4:], ip4[:])+4 : unix.SizeofSockaddrInet4])
+		a.raw.n = unix.SizeofSockaddrInet4
+		return nil
+	}
+	if u.Zone != a.zone {
+		if err := a.find(u.Zone); err != nil {
+			return err
+		}
+	}
+	ip16 := ip.As16()
+	clear(b[4:8])
+	copy(b[8:], ip16[:])
+	binary.NativeEndian.PutUint32(b[24:], a.zoneID)
+	a.raw.n = unix.SizeofSockaddrInet6
+	return nil
+}
+
+// find finds the number of a zone, which takes a look at all network interfaces.
+func (a *sysAddrs) find(zone string) error {
+	sa, _, err := sockaddrOf(netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes().WithZone(zone), 0))
+	if err != nil {
+		return err
+	}
+	a.zone, a.zoneID = zone, sa.(*unix.SockaddrInet6).ZoneId
+	return nil
+}

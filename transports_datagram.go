@@ -1,0 +1,655 @@
+package aio
+
+// datagramTransport is the DatagramTransport of sockets, and of whatever else is a net.PacketConn. The
+// token owns it.
+//
+// Its socket tells in each pass what it is ready for, as a poller does that is level-triggered. An
+// edge would have to be followed up until a read finds nothing, and a datagram does not tell that it was
+// the last one: where requests come one by one, that is a second read and a second look at the poller
+// for each. asyncio does it in this way too, so passes and their order are the same.
+//
+// When the transport runs it makes one read, so that no socket keeps the others waiting, or sends
+// from the queue until the socket takes no more. After a datagram that failed the rest has to wait for
+// the next pass.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+// DatagramOptions are the settings of CreateDatagramEndpoint. It needs an address, a Network that
+// tells the family, or a Conn.
+type DatagramOptions struct {
+	// LocalAddr is the address to receive at: "host:port" or, for "unixgram", a path. An empty
+	// host is all addresses of this machine; they are those of IPv4 unless Network is "udp6". A
+	// socket that is left at path is replaced; nobody removes it in the end. A path that begins
+	// with @ is a name of Linux's abstract namespace. (asyncio: local_addr)
+	LocalAddr string
+	// RemoteAddr is where all datagrams go, in the same form. The endpoint is connected to it:
+	// datagrams from elsewhere do not arrive. (asyncio: remote_addr)
+	RemoteAddr string
+	// Network is "udp", "udp4", "udp6" or "unixgram"; empty is "udp". (asyncio: family)
+	Network string
+	// ReusePort lets several sockets receive at the same port, if all of them say so.
+	// (asyncio: reuse_port)
+	ReusePort bool
+	// AllowBroadcast lets datagrams go to all hosts of a network. The endpoint is not connected to
+	// RemoteAddr then, as it is others who answer. Where there is no poller, all sockets may do
+	// that. (asyncio: allow_broadcast)
+	AllowBroadcast bool
+	// Conn is a socket to use in place of addresses, with no other option. It belongs to the
+	// transport from then on. (asyncio: sock)
+	Conn net.PacketConn
+}
+
+// check returns an error if the options contradict each other.
+func (o *DatagramOptions) check(call string) error {
+	bad := func(format string, args ...any) error {
+		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+	}
+	if o.Conn != nil {
+		if o.LocalAddr != "" || o.RemoteAddr != "" || o.Network != "" || o.ReusePort || o.AllowBroadcast {
+			return bad("a socket that exists takes no other option")
+		}
+		if c, ok := o.Conn.(*net.UnixConn); ok && c.LocalAddr().Network() != "unixgram" {
+			return bad("the socket is not one of datagrams but of network %q", c.LocalAddr().Network())
+		}
+		return nil
+	}
+	switch o.Network {
+	case "", "udp":
+		if o.LocalAddr == "" && o.RemoteAddr == "" {
+			return bad("there is no address: to have the system choose one say so by a network of udp4, udp6 or unixgram")
+		}
+	case "udp4", "udp6":
+	case "unixgram":
+		if o.ReusePort || o.AllowBroadcast {
+			return bad("ReusePort and AllowBroadcast are for UDP")
+		}
+	default:
+		return bad("the network must be udp, udp4, udp6 or unixgram, not %q", o.Network)
+	}
+	return nil
+}
+
+// CreateDatagramEndpoint makes a socket for datagrams, and returns its transport and the protocol that
+// factory has made for it. The protocol's ConnectionMade was called when it returns, and datagrams may
+// come as soon as the caller awaits or returns.
+//
+// It suspends the calling task: if there is a name to resolve, and until the endpoint is open. If the
+// task is cancelled meanwhile, nothing stays open. Of the addresses of a name the first of each family
+// is tried, local and remote together, until one can be used; if none can, the error is that of the
+// first, a *net.OpError. A name that does not resolve gives a *net.DNSError. Options
+// that contradict each other, an address of another form, a local and a remote address without a
+// common family, and a value of factory that is no Protocol give an error that matches ErrUsage, and
+// ReusePort, where the system has no such thing, one that matches errors.ErrUnsupported.
+//
+// The addr that DatagramReceived gets is that of net.PacketConn: a *net.UDPAddr, a *net.UnixAddr, or nil
+// if the sender has no address. It stays valid, and must not be changed, as later datagrams of
+// the same sender may have it too. ErrorReceived gets a *net.OpError, whose Addr tells where a datagram
+// that failed was to go. It may be called from inside SendTo.
+//
+// (asyncio: loop.create_datagram_endpoint, which takes the last address of each family, and sends to the
+// peer of a socket that is connected whatever address it is given)
+func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *DatagramOptions) (DatagramTransport, P, error) {
+	const call = "CreateDatagramEndpoint"
+	var zero P
+	if opts == nil {
+		opts = &DatagramOptions{}
+	}
+	e, err := enter(ctx, call)
+	if err == nil {
+		err = opts.check(call)
+	}
+	if err != nil {
+		return nil, zero, err
+	}
+	s, target, err := e.fut.loop.openDatagram(ctx, call, opts)
+	if err != nil {
+		return nil, zero, err
+	}
+	made := false
+	defer func() { // also if the factory panics
+		if !made {
+			s.close()
+		}
+	}()
+	p := factory()
+	if err := checkProtocol[DatagramTransport](p); err != nil {
+		return nil, zero, err
+	}
+	w := e.fut.loop.newWaiter(call)
+	t, err := e.fut.loop.newDatagramTransport(s, target, p, w)
+	if err != nil {
+		e.fut.loop.freeWaiter(w)
+		return nil, zero, err
+	}
+	made = true
+	err = e.await(&w.future)
+	t.opener = nil
+	e.fut.loop.freeWaiter(w)
+	if err != nil {
+		t.close()
+		return nil, zero, err
+	}
+	return t, p, nil
+}
+
+// openDatagram makes the socket that o describes. target is where all datagrams go, nil if each has an
+// address.
+func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions) (_ datagramSocket, target net.Addr, err error) {
+	switch {
+	case o.Conn != nil:
+		s, err := l.datagramSocketOf(o.Conn)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, s.remoteAddr(), nil
+	case o.Network == "unixgram":
+		var local, remote net.Addr
+		if o.LocalAddr != "" {
+			removeStale(o.LocalAddr)
+			local = &net.UnixAddr{Name: o.LocalAddr, Net: o.Network}
+		}
+		if o.RemoteAddr != "" {
+			remote = &net.UnixAddr{Name: o.RemoteAddr, Net: o.Network}
+		}
+		s, err := l.newDatagramSocket(o.Network, local, remote, o)
+		return s, remote, err
+	case o.LocalAddr == "" && o.RemoteAddr == "":
+		s, err := l.newDatagramSocket(o.Network, nil, nil, o)
+		return s, nil, err
+	}
+	pairs, err := l.resolvePairs(ctx, call, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	var first error
+	for _, pair := range pairs {
+		s, err := l.newDatagramSocket(pair.network, pair.local, pair.remote, o)
+		if err == nil {
+			return s, pair.remote, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, nil, first
+}
+
+// removeStale removes a socket that a program has left behind. If that fails, so will what comes
+// next; in a directory where nothing may be removed it may even be fine.
+func removeStale(path string) {
+	if isAbstract(path) {
+		return
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Mode()&fs.ModeSocket != 0 {
+		err = os.Remove(path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		slog.Error("aio: an old socket could not be removed", "path", path, "error", err)
+	}
+}
+
+// addrPair is what a socket is to be bound and connected to; either may be nil.
+type addrPair struct {
+	network       string
+	local, remote net.Addr
+}
+
+// resolvePairs finds the addresses of o, a pair for each family that has all that are asked for.
+func (l *Loop) resolvePairs(ctx context.Context, call string, o *DatagramOptions) ([]addrPair, error) {
+	network := o.Network
+	if network == "" {
+		network = "udp"
+	}
+	var found [2][]netip.AddrPort
+	var order []netip.AddrPort
+	for i, addr := range []string{o.LocalAddr, o.RemoteAddr} {
+		if addr == "" {
+			continue
+		}
+		host, port, err := splitAddr(call, addr)
+		if err != nil {
+			return nil, err
+		}
+		if found[i], err = l.resolve(ctx, network, host, port, i == 0); err != nil {
+			return nil, err
+		}
+		order = append(order, found[i]...)
+	}
+	var pairs []addrPair
+	version := ipVersion(order[0].Addr())
+	for _, version := range []string{version, strings.Trim("46", version)} {
+		local, remote := firstOf(found[0], version), firstOf(found[1], version)
+		if (local != nil || o.LocalAddr == "") && (remote != nil || o.RemoteAddr == "") {
+			pairs = append(pairs, addrPair{"udp" + version, local, remote})
+		}
+	}
+	if len(pairs) == 0 {
+		return nil, &usageError{text: fmt.Sprintf("aio: %s: the addresses %s and %s are of different families", call, o.LocalAddr, o.RemoteAddr)}
+	}
+	return pairs, nil
+}
+
+// firstOf returns the first address of a version, nil if there is none.
+func firstOf(addrs []netip.AddrPort, version string) net.Addr {
+	for _, a := range addrs {
+		if ipVersion(a.Addr()) == version {
+			return net.UDPAddrFromAddrPort(a)
+		}
+	}
+	return nil
+}
+
+// datagramSocket is what a transport receives from and sends to. Its methods do not block, and are
+// called under the token.
+type datagramSocket interface {
+	// attach has owner told about readiness from now on, to receive at first.
+	attach(owner datagramOwner) error
+	// watch says what the owner is to be told about in each pass in which it is so.
+	watch(readiness) error
+	// receive puts the next datagram into p. The error is errWouldBlock if there is none yet, and
+	// net.ErrClosed if there never will be one.
+	receive(p []byte) (n int, from net.Addr, err error)
+	// send sends p, to the other end if there is one. The error is errWouldBlock if there is no
+	// room. It does not keep p.
+	send(p []byte, to net.Addr) error
+	// sending reports whether the socket may still tell the owner that it could not send something.
+	sending() bool
+	// fits reports whether addr is of the type that the socket takes.
+	fits(addr net.Addr) bool
+	// close ends the use of the socket. What was sent still goes out.
+	close()
+	// localAddr and remoteAddr are the addresses of the two ends, nil for what is not known.
+	localAddr() net.Addr
+	remoteAddr() net.Addr
+	// socket is what GetExtraInfo returns for "socket".
+	socket() *TransportSocket
+}
+
+// datagramOwner is the owner of a datagramSocket.
+type datagramOwner interface {
+	pollable
+	// errorReceived tells of a datagram that could not be sent.
+	errorReceived(error)
+}
+
+type datagramTransport struct {
+	endpoint
+	sock     datagramSocket
+	data     datagramReceiver // the protocol, if it is one
+	target   net.Addr         // where all datagrams go, nil if each has an address
+	opened   bool             // ConnectionMade was called
+	gone     bool             // ConnectionLost was called
+	queued   bool             // in the ready queue
+	toRead   bool             // for a read
+	toWrite  bool             // for a flush
+	flushing bool             // out waits for the socket
+	out      datagramQueue
+	cause    error    // for ConnectionLost
+	opener   *waiter  // of the call that makes the endpoint
+	local    net.Addr // once somebody has asked, or the transport is closed
+}
+
+// datagramQueue holds copies of datagrams.
+type datagramQueue struct {
+	data outBuffer // all of them, one after the other
+	list ring[datagram]
+}
+
+type datagram struct {
+	size int
+	addr net.Addr
+}
+
+// datagramHeader is what a datagram in a queue counts for beside its length, as in asyncio.
+const datagramHeader = 8
+
+func (q *datagramQueue) len() int  { return q.list.n }
+func (q *datagramQueue) size() int { return q.data.len() + datagramHeader*q.list.n }
+
+func (q *datagramQueue) push(p []byte, addr net.Addr) {
+	q.data.add(p)
+	q.list.push(datagram{len(p), addr})
+}
+
+// front returns the oldest datagram. The memory is the queue's.
+func (q *datagramQueue) front() ([]byte, net.Addr) {
+	d := q.list.front()
+	return q.data.bytes()[:d.size], d.addr
+}
+
+func (q *datagramQueue) pop() { q.data.skip(q.list.pop().size) }
+
+// newDatagramTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
+// called, reading starts, and opener is woken.
+func (l *Loop) newDatagramTransport(s datagramSocket, target net.Addr, p Protocol, opener *waiter) (*datagramTransport, error) {
+	t := &datagramTransport{sock: s, target: target, opener: opener}
+	t.endpoint = endpoint{loop: l, self: t, flow: defaultFlow}
+	t.use(p)
+	if err := s.attach(t); err != nil {
+		return nil, err
+	}
+	l.schedule((*datagramOpenStep)(t), nil)
+	return t, nil
+}
+
+// use makes p the protocol.
+func (t *datagramTransport) use(p Protocol) {
+	t.protocol = p
+	t.data, _ = p.(datagramReceiver)
+}
+
+// datagramOpenStep is the first entry of a transport in the ready queue.
+type datagramOpenStep datagramTransport
+
+func (s *datagramOpenStep) run(*future) {
+	t := (*datagramTransport)(s)
+	defer func() { // also if the protocol panics, which ends nothing
+		t.opened = true
+		if t.lost == 0 {
+			t.watch()
+		}
+		t.wakeOpener()
+	}()
+	connectionMade(t.protocol, t.self)
+}
+
+func (s *datagramOpenStep) about(ec *ExceptionContext) { (*datagramTransport)(s).about(ec) }
+
+// datagramLostStep is the last entry of a transport in the ready queue.
+type datagramLostStep datagramTransport
+
+func (s *datagramLostStep) run(*future) {
+	t := (*datagramTransport)(s)
+	defer func() {
+		t.gone = true
+		t.localAddr() // for those who ask later
+		t.sock.close()
+		t.wakeOpener()
+	}()
+	if p, ok := t.protocol.(lossReceiver); ok {
+		p.ConnectionLost(t.cause)
+	}
+}
+
+func (s *datagramLostStep) about(ec *ExceptionContext) { (*datagramTransport)(s).about(ec) }
+
+func (t *datagramTransport) wakeOpener() {
+	if t.opener != nil {
+		t.opener.wake()
+		t.opener = nil
+	}
+}
+
+// watch tells the socket what the transport waits for.
+func (t *datagramTransport) watch() {
+	var r readiness
+	if !t.closing {
+		r |= readable
+	}
+	if t.flushing {
+		r |= writable
+	}
+	if err := t.sock.watch(r); err != nil {
+		t.forceClose(err)
+	}
+}
+
+// ready implements pollable.
+func (t *datagramTransport) ready(r readiness) {
+	t.toRead = t.toRead || t.opened && !t.closing && r&(readable|hungUp) != 0
+	t.toWrite = t.toWrite || t.flushing && r&(writable|hungUp) != 0
+	if (t.toRead || t.toWrite) && !t.queued {
+		t.queued = true
+		t.loop.ready.push(event{t, nil})
+	}
+}
+
+// discard implements pollable.
+func (t *datagramTransport) discard() { t.sock.close() }
+
+// run implements runnable.
+func (t *datagramTransport) run(*future) {
+	read, write := t.toRead, t.toWrite
+	t.queued, t.toRead, t.toWrite = false, false, false
+	if read && !t.closing {
+		t.readOnce()
+	}
+	if write && t.flushing {
+		t.flush()
+	}
+}
+
+// readOnce receives one datagram and hands it on.
+func (t *datagramTransport) readOnce() {
+	buf := t.loop.readBuffer()
+	n, from, err := t.sock.receive(buf)
+	switch {
+	case err == errWouldBlock:
+	case errors.Is(err, net.ErrClosed):
+		t.forceClose(err)
+	case err != nil:
+		t.errorReceived(err)
+	case t.data != nil:
+		if err := t.deliver(buf[:n:n], from); err != nil {
+			t.report("protocol.DatagramReceived() failed", err)
+		}
+	}
+}
+
+// deliver hands a datagram to the protocol.
+func (t *datagramTransport) deliver(p []byte, from net.Addr) (err error) {
+	defer recovered(&err)
+	t.data.DatagramReceived(p, from)
+	return nil
+}
+
+// errorReceived tells the protocol of an error that concerns one datagram.
+func (t *datagramTransport) errorReceived(err error) {
+	if p, ok := t.protocol.(errorReceiver); ok && !t.gone {
+		t.guard("protocol.ErrorReceived() failed", func() { p.ErrorReceived(err) })
+	}
+}
+
+// forceClose has ConnectionLost called soon, whatever is in the queue.
+func (t *datagramTransport) forceClose(err error) {
+	if t.lost > 0 {
+		return
+	}
+	t.out = datagramQueue{}
+	t.closing = true
+	t.lose(err)
+}
+
+// lose schedules ConnectionLost.
+func (t *datagramTransport) lose(err error) {
+	t.flushing = false
+	t.lost++
+	t.cause = err
+	t.loop.schedule((*datagramLostStep)(t), nil)
+}
+
+// Close implements BaseTransport.
+func (t *datagramTransport) Close() error {
+	t.loop.check("DatagramTransport.Close")
+	t.close()
+	return nil
+}
+
+func (t *datagramTransport) close() {
+	if t.closing {
+		return
+	}
+	t.closing = true
+	if t.out.len() == 0 && !t.sock.sending() {
+		t.lose(nil)
+		return
+	}
+	t.flushing = true
+	t.watch()
+}
+
+// Abort implements DatagramTransport.
+func (t *datagramTransport) Abort() {
+	t.loop.check("DatagramTransport.Abort")
+	t.forceClose(nil)
+}
+
+// SetProtocol implements BaseTransport.
+func (t *datagramTransport) SetProtocol(p Protocol) {
+	t.loop.check("DatagramTransport.SetProtocol")
+	if err := checkProtocol[DatagramTransport](p); err != nil {
+		panic(err)
+	}
+	t.use(p)
+}
+
+// SendTo implements DatagramTransport. An endpoint without a target goes on sending until
+// ConnectionLost, as in asyncio.
+func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
+	t.loop.check("DatagramTransport.SendTo")
+	to, err := t.destination(addr)
+	if err != nil {
+		return err
+	}
+	if t.gone || t.lost > 0 && t.target != nil {
+		return t.dropped()
+	}
+	if t.out.len() == 0 {
+		err := t.sock.send(p, to)
+		if err == nil {
+			return nil
+		}
+		if err != errWouldBlock {
+			t.errorReceived(err)
+			return nil
+		}
+		if t.lost == 0 {
+			t.flushing = true
+			t.watch()
+		}
+		if t.lost > 0 {
+			return t.dropped()
+		}
+	}
+	t.out.push(p, to)
+	t.maybePause(t.out.size())
+	return nil
+}
+
+// destination is where a datagram goes that is sent to addr.
+func (t *datagramTransport) destination(addr net.Addr) (net.Addr, error) {
+	switch {
+	case t.target != nil && (addr == nil || sameAddr(addr, t.target)):
+		return t.target, nil
+	case t.target != nil:
+		return nil, &usageError{text: fmt.Sprintf("aio: DatagramTransport.SendTo: the address must be nil or %v, not %v", t.target, addr)}
+	case addr == nil:
+		return nil, &usageError{text: "aio: DatagramTransport.SendTo: the endpoint has no remote address, so each datagram needs one"}
+	case !t.sock.fits(addr):
+		return nil, &usageError{text: fmt.Sprintf("aio: DatagramTransport.SendTo: a %T is no address of a socket at a %T", addr, t.localAddr())}
+	}
+	return addr, nil
+}
+
+// sameAddr reports whether two addresses are the same in meaning.
+func sameAddr(a, b net.Addr) bool {
+	ua, aIsUDP := a.(*net.UDPAddr)
+	ub, bIsUDP := b.(*net.UDPAddr)
+	if aIsUDP && bIsUDP {
+		return ua != nil && ua.IP.Equal(ub.IP) && ua.Port == ub.Port && ua.Zone == ub.Zone
+	}
+	return a.Network() == b.Network() && a.String() == b.String()
+}
+
+// flush sends from the queue.
+func (t *datagramTransport) flush() {
+	failed := false
+	for t.out.len() > 0 && !failed {
+		p, to := t.out.front()
+		err := t.sock.send(p, to)
+		if err == errWouldBlock {
+			break
+		}
+		t.out.pop()
+		if failed = err != nil; failed {
+			t.errorReceived(err)
+		}
+	}
+	if !failed {
+		t.maybeResume(t.out.size()) // which may send again, or close
+	}
+	switch {
+	case t.lost > 0:
+	case failed || t.out.len() > 0 || t.closing && t.sock.sending():
+		t.watch()
+	case t.closing:
+		t.flushing = false
+		t.lost++
+		(*datagramLostStep)(t).run(nil)
+	default:
+		t.flushing = false
+		t.watch()
+	}
+}
+
+// SetWriteBufferLimits implements DatagramTransport.
+func (t *datagramTransport) SetWriteBufferLimits(high, low int) {
+	t.loop.check("DatagramTransport.SetWriteBufferLimits")
+	t.setLimits(high, low, defaultFlow.high)
+	t.maybePause(t.out.size())
+}
+
+// GetWriteBufferSize implements DatagramTransport.
+func (t *datagramTransport) GetWriteBufferSize() int {
+	t.loop.check("DatagramTransport.GetWriteBufferSize")
+	return t.out.size()
+}
+
+// GetExtraInfo implements BaseTransport.
+func (t *datagramTransport) GetExtraInfo(name string) any {
+	t.loop.check("DatagramTransport.GetExtraInfo")
+	switch name {
+	case "socket":
+		return t.sock.socket()
+	case "sockname":
+		if addr := t.localAddr(); addr != nil {
+			return addr
+		}
+	case "peername":
+		if addr := t.sock.remoteAddr(); addr != nil {
+			return addr
+		}
+	}
+	return nil
+}
+
+// localAddr is the address of this end, nil if it is not known.
+func (t *datagramTransport) localAddr() net.Addr {
+	if t.local == nil {
+		t.local = t.sock.localAddr()
+	}
+	return t.local
+}
+
+// String names the transport and its state.
+func (t *datagramTransport) String() string {
+	state := "open"
+	switch {
+	case t.lost > 0:
+		state = "closed"
+	case t.closing:
+		state = "closing"
+	}
+	return fmt.Sprintf("DatagramTransport %s %v-%v write buffer %d", state, t.localAddr(), t.target, t.out.size())
+}
