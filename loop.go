@@ -46,6 +46,7 @@ type Loop struct {
 	waiters  *waiter      // free list
 	path     []*future    // from the first to the innermost future being cancelled
 	reports  reportList   // errors that nobody has retrieved yet
+	streams  streamPool   // buffers that no stream uses
 
 	polling  polling
 	readBuf  []byte        // of transports, for one callback at a time

@@ -1,0 +1,1151 @@
+package aio
+
+// A StreamReader is a buffer between a transport, which puts in what arrives, and one task, which
+// takes out what it wants and waits where that is not there yet. A StreamWriter is a transport with
+// a wait for its write buffer to drain.
+//
+// All state is owned by the token of the loop. What holds between any two steps:
+//   - buf is nil if and only if nothing is buffered, so that an idle connection has no memory to
+//     read into. It gets some from its loop when bytes come, and gives it back with the last one.
+//   - into is the memory of the task that waits, if that brought some: then nothing is buffered and
+//     the next bytes go there. Once they are there placed has them, until the task has its turn. They
+//     count as buffered: a task that was cancelled meanwhile puts them back, and another one that
+//     comes first takes them.
+//   - What was given to a user is the user's: no later read touches it.
+//
+// A transport fills the memory that GetBuffer returns before anything else of the loop runs. That
+// lets all streams of a loop that have nothing better read into one and the same scratch buffer.
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"syscall"
+)
+
+// defaultStreamLimit is the limit of a reader that is made without one.
+const defaultStreamLimit = 64 << 10
+
+var (
+	// ErrLineTooLong is what ReadLine and Lines return for a line that is longer than the limit of
+	// the reader. It was dropped. (asyncio: the ValueError of readline)
+	ErrLineTooLong = errors.New("aio: line is longer than the limit of the stream")
+
+	// ErrConnectionLost is what Drain returns once the connection is gone, for whatever reason. It
+	// matches net.ErrClosed and syscall.ECONNRESET. (Python: ConnectionResetError)
+	ErrConnectionLost error = connectionLostError{}
+)
+
+type connectionLostError struct{}
+
+func (connectionLostError) Error() string { return "aio: connection lost" }
+func (connectionLostError) Is(target error) bool {
+	return target == net.ErrClosed || target == syscall.ECONNRESET
+}
+
+// An IncompleteReadError says that a stream ended before all was read that ReadExactly or ReadUntil
+// were to read. It matches io.ErrUnexpectedEOF, and io.EOF as well if there was nothing left at all.
+// (asyncio: IncompleteReadError)
+type IncompleteReadError struct {
+	// Partial is what was left. It is not in the stream any more.
+	Partial []byte
+	// Expected is the number of bytes that ReadExactly was to read, -1 for ReadUntil.
+	Expected int
+}
+
+func (e *IncompleteReadError) Error() string {
+	if e.Expected < 0 {
+		return fmt.Sprintf("aio: stream ended after %d bytes without a separator", len(e.Partial))
+	}
+	return fmt.Sprintf("aio: stream ended after %d of %d expected bytes", len(e.Partial), e.Expected)
+}
+
+// Is reports whether target is io.ErrUnexpectedEOF, or io.EOF and Partial is empty.
+func (e *IncompleteReadError) Is(target error) bool {
+	return target == io.ErrUnexpectedEOF || target == io.EOF && len(e.Partial) == 0
+}
+
+// A LimitOverrunError says that what ReadUntil was to read is longer than the limit of the reader. It
+// is all still in the stream: Read or ReadExactly get it, or a part. (asyncio: LimitOverrunError)
+type LimitOverrunError struct {
+	// Consumed is how many bytes can be read of which is known that no separator begins in them.
+	Consumed int
+	// Found reports whether a separator follows on them. Else it has not come yet.
+	Found bool
+}
+
+func (e *LimitOverrunError) Error() string {
+	if e.Found {
+		return fmt.Sprintf("aio: separator found, but after %d bytes, which is more than the limit of the stream", e.Consumed)
+	}
+	return fmt.Sprintf("aio: no separator in %d bytes, which is more than the limit of the stream", e.Consumed)
+}
+
+// StreamReader is the reading side of a connection. Make one with OpenConnection, StartServer or,
+// for a protocol of your own, NewStreamReader.
+//
+// Its methods that take a ctx suspend the calling task only while what they are to read has not come
+// in. Only one task can wait at a time; for a second one they fail with ErrUsage. A method that is
+// cancelled has read nothing, except for Read until the end. If the connection failed, they return
+// the error of it even if there are bytes left. The slices that they return are the caller's.
+// Reader makes an io.Reader of a StreamReader.
+//
+// All other methods never await, and panic with ErrWrongGoroutine if the caller does not hold the
+// token. (asyncio: StreamReader)
+type StreamReader struct {
+	bound
+	limit     int
+	transport ReadTransport // to pause; nil if there is none that can be
+	attached  bool          // SetTransport was called
+	paused    bool          // the transport is
+	eof       bool
+	full      bool // the last read of the transport filled all the memory that it was given
+	err       error
+	buf       []byte
+	start     int      // of what is buffered, in buf
+	cuts      uint     // counts the changes at the front of what is buffered
+	readers   waitList // the task that waits
+	into      []byte
+	placed    []byte
+}
+
+// NewStreamReader returns a reader for the loop of ctx, without a transport: bytes come from FeedData,
+// or by a StreamReaderProtocol. ReadLine and ReadUntil read up to limit bytes, and reading is paused
+// while more than twice as many wait to be read; 0 stands for 64 KiB. It never awaits. It panics
+// if limit is negative or ctx belongs to no loop.
+func NewStreamReader(ctx context.Context, limit int) *StreamReader {
+	l := loopOf(ctx, "NewStreamReader")
+	if err := checkLimit("NewStreamReader", limit); err != nil {
+		panic(err)
+	}
+	return l.newStreamReader(limit)
+}
+
+// checkLimit says what is wrong with the limit given to a call.
+func checkLimit(call string, limit int) error {
+	if limit < 0 {
+		return &usageError{text: "aio: " + call + ": the limit is negative"}
+	}
+	return nil
+}
+
+func (l *Loop) newStreamReader(limit int) *StreamReader {
+	if limit == 0 {
+		limit = defaultStreamLimit
+	}
+	return &StreamReader{bound: bound{loop: l}, limit: limit}
+}
+
+// SetTransport names the transport that is paused while too much waits to be read. One that is no
+// ReadTransport cannot be. A reader that has a transport gets no other; SetTransport panics with
+// ErrUsage then. (asyncio: StreamReader.set_transport)
+func (r *StreamReader) SetTransport(t BaseTransport) {
+	r.check("StreamReader.SetTransport")
+	if r.attached {
+		misuse(nil, "StreamReader.SetTransport: the reader has a transport already")
+	}
+	r.attached = true
+	r.replaceTransport(t)
+}
+
+// replaceTransport makes t the transport.
+func (r *StreamReader) replaceTransport(t BaseTransport) {
+	r.transport, _ = t.(ReadTransport)
+	r.paused = false
+	r.maybePause()
+}
+
+// FeedData adds p to what can be read, as if it had arrived; an empty p changes nothing. It panics
+// with ErrUsage after FeedEOF. (asyncio: StreamReader.feed_data)
+func (r *StreamReader) FeedData(p []byte) {
+	r.check("StreamReader.FeedData")
+	r.mustBeOpen()
+	if len(p) > 0 {
+		r.add(p)
+		r.arrived()
+	}
+}
+
+// mustBeOpen panics if nothing can be fed any more.
+func (r *StreamReader) mustBeOpen() {
+	if r.eof {
+		misuse(nil, "StreamReader.FeedData: called after FeedEOF")
+	}
+}
+
+// FeedEOF says that no more will arrive. Doing it again does nothing.
+// (asyncio: StreamReader.feed_eof)
+func (r *StreamReader) FeedEOF() {
+	r.check("StreamReader.FeedEOF")
+	r.feedEOF()
+}
+
+func (r *StreamReader) feedEOF() {
+	r.eof = true
+	r.wake()
+}
+
+// SetException has the task that waits for data fail with err, and every later read. err must not be
+// nil. (asyncio: StreamReader.set_exception)
+func (r *StreamReader) SetException(err error) {
+	r.check("StreamReader.SetException")
+	if err == nil {
+		misuse(nil, "StreamReader.SetException: the error is nil")
+	}
+	r.fail(err)
+}
+
+func (r *StreamReader) fail(err error) {
+	r.err = err
+	r.into = nil
+	r.readers.endAll(err)
+}
+
+// Exception returns what SetException was called with, nil before. (asyncio: StreamReader.exception)
+func (r *StreamReader) Exception() error {
+	r.check("StreamReader.Exception")
+	return r.err
+}
+
+// AtEOF reports whether all was read and no more will arrive. That the reader has failed does not
+// mean it. (asyncio: StreamReader.at_eof)
+func (r *StreamReader) AtEOF() bool {
+	r.check("StreamReader.AtEOF")
+	return r.eof && r.size() == 0 && r.placed == nil
+}
+
+// Read returns up to n bytes: those that are there already or, if there are none, the first that
+// arrive. At the end of the stream that is none, and no error. A negative n reads all there is until
+// the end; if that fails or is cancelled, what was read before is lost. The limit of the reader does
+// not matter. The error is that of the connection, a *CancelledError, or one of those of
+// Future.Await. (asyncio: StreamReader.read)
+func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
+	const call = "StreamReader.Read"
+	e, err := r.begin(ctx, call)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, nil
+	case n < 0:
+		return r.readAll(e, call)
+	}
+	if _, err := r.some(e, call); err != nil {
+		return nil, err
+	}
+	return r.take(min(n, r.size())), nil
+}
+
+// readAll is Read until the end.
+func (r *StreamReader) readAll(e entry, call string) ([]byte, error) {
+	var all []byte
+	for r.err == nil {
+		p, err := r.some(e, call)
+		if err != nil {
+			return nil, err
+		}
+		if len(p) == 0 {
+			return all, nil
+		}
+		all = append(all, p...)
+		r.drop(len(p))
+	}
+	return nil, r.err
+}
+
+// some returns what is buffered, and waits for it if there is nothing; at the end there is still
+// nothing.
+func (r *StreamReader) some(e entry, call string) ([]byte, error) {
+	for r.size() == 0 && !r.eof {
+		if err := r.wait(e, call, nil); err != nil {
+			return nil, err
+		}
+	}
+	return r.buffered(), nil
+}
+
+// ReadExactly returns n bytes. If the stream ends before that many have arrived, the error is an
+// *IncompleteReadError that has the rest; the others are those of Read. A negative n is ErrUsage. The
+// limit of the reader does not matter. (asyncio: StreamReader.readexactly)
+func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
+	const call = "StreamReader.ReadExactly"
+	if n < 0 {
+		return nil, &usageError{text: "aio: " + call + ": the number of bytes is negative"}
+	}
+	e, err := r.begin(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	for r.size() < n {
+		if r.eof {
+			return nil, &IncompleteReadError{Partial: r.take(r.size()), Expected: n}
+		}
+		if err := r.wait(e, call, nil); err != nil {
+			return nil, err
+		}
+	}
+	return r.take(n), nil
+}
+
+// newline is the separator of lines.
+var newline = [][]byte{{'\n'}}
+
+// ReadLine returns the bytes up to the next newline and this. At the end of the stream it returns
+// what is left without one, and then nothing, with no error. A line that is longer than the
+// limit, its newline not counted, gives an error that matches ErrLineTooLong, and is dropped; as much
+// of it as has not arrived yet will be taken for the next line. The other errors are those of Read.
+// (asyncio: StreamReader.readline)
+func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
+	const call = "StreamReader.ReadLine"
+	e, err := r.begin(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	line, err := r.readUntil(e, call, newline)
+	switch over := err.(type) {
+	case *IncompleteReadError:
+		return over.Partial, nil
+	case *LimitOverrunError:
+		if over.Found {
+			r.drop(over.Consumed + 1)
+			return nil, fmt.Errorf("%w: dropped its %d bytes", ErrLineTooLong, over.Consumed)
+		}
+		r.drop(r.size())
+		return nil, fmt.Errorf("%w: dropped the first %d bytes, the end has not come yet", ErrLineTooLong, over.Consumed)
+	}
+	return line, err
+}
+
+// Lines ranges over the lines of the stream, as ReadLine returns them, until it ends. If ReadLine
+// fails, it yields that error and ends; after ErrLineTooLong a new range goes on with what follows.
+// It suspends as ReadLine does. (asyncio: async for line in reader)
+func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			line, err := r.ReadLine(ctx)
+			if err == nil && len(line) == 0 || !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ReadUntil returns the bytes up to the first separator and this: the one that ends first, if there
+// are several, and of two that end at the same place the shorter one. If the stream ends before, the
+// error is an *IncompleteReadError that has the rest. If there are more bytes than the limit before a
+// separator, it is a *LimitOverrunError, and they stay in the stream. No separator or an empty one is
+// ErrUsage. The other errors are those of Read. (asyncio: StreamReader.readuntil, where the separator
+// may be left out: see ReadLine)
+func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
+	const call = "StreamReader.ReadUntil"
+	if len(separators) == 0 {
+		return nil, &usageError{text: "aio: " + call + ": there must be at least one separator"}
+	}
+	for _, sep := range separators {
+		if len(sep) == 0 {
+			return nil, &usageError{text: "aio: " + call + ": a separator must have at least one byte"}
+		}
+	}
+	e, err := r.begin(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	return r.readUntil(e, call, separators)
+}
+
+func (r *StreamReader) readUntil(e entry, call string, separators [][]byte) ([]byte, error) {
+	shortest, longest := len(separators[0]), len(separators[0])
+	for _, sep := range separators[1:] {
+		shortest, longest = min(shortest, len(sep)), max(longest, len(sep))
+	}
+	from := 0 // no separator begins before it
+	cuts := r.cuts
+	for {
+		if cuts != r.cuts { // another task was quicker
+			from, cuts = 0, r.cuts
+		}
+		p := r.buffered()
+		if len(p)-from >= shortest {
+			if at, end := firstSeparator(p, from, separators); end > 0 {
+				if at > r.limit {
+					return nil, &LimitOverrunError{Consumed: at, Found: true}
+				}
+				return r.take(end), nil
+			}
+			// The last bytes may be the beginning of a separator.
+			if from = max(0, len(p)+1-longest); from > r.limit {
+				return nil, &LimitOverrunError{Consumed: from}
+			}
+		}
+		if r.eof {
+			return nil, &IncompleteReadError{Partial: r.take(len(p)), Expected: -1}
+		}
+		if err := r.wait(e, call, nil); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// firstSeparator finds the separator that ends first in p, not looking before from. end is 0 if there
+// is none.
+//
+// With several separators it looks at windows that grow. One search through all of p for each would
+// take quadratic time to cut up a buffer in which one of them is everywhere and another nowhere.
+func firstSeparator(p []byte, from int, separators [][]byte) (at, end int) {
+	if len(separators) == 1 {
+		if i := bytes.Index(p[from:], separators[0]); i >= 0 {
+			return from + i, from + i + len(separators[0])
+		}
+		return 0, 0
+	}
+	longest := 0
+	for size := 256; ; size *= 2 {
+		window := p[from:min(from+size, len(p))]
+		for _, sep := range separators {
+			longest = max(longest, len(sep))
+			i := bytes.Index(window, sep)
+			if i < 0 {
+				continue
+			}
+			if j := i + len(sep); end == 0 || from+j < end || from+i > at {
+				at, end = from+i, from+j
+				window = window[:j]
+			}
+		}
+		if end > 0 || from+len(window) == len(p) {
+			return at, end
+		}
+		from += max(0, len(window)+1-longest)
+	}
+}
+
+// begin is how every method that reads begins.
+func (r *StreamReader) begin(ctx context.Context, call string) (entry, error) {
+	e, err := r.enter(ctx, call)
+	if err != nil {
+		return e, err
+	}
+	r.reclaim()
+	return e, r.err
+}
+
+// wait suspends the calling task until something new is there to look at. If nothing is buffered, the
+// next bytes may go to the memory in into; they have if placed is not nil afterwards.
+func (r *StreamReader) wait(e entry, call string, into []byte) error {
+	if r.err != nil {
+		return r.err // set after the task was woken by something else: CPython would wait for ever
+	}
+	if r.readers.n > 0 {
+		return &usageError{text: "aio: " + call + ": another task waits for data of the stream already"}
+	}
+	r.into = into
+	if r.paused { // what the task waits for would never come
+		r.resume()
+	}
+	_, err := e.waitIn(&r.readers, call)
+	if sameMemory(r.into, into) {
+		r.into = nil // cancelled
+	}
+	if err != nil || !sameMemory(r.placed, into) {
+		r.reclaim()
+	}
+	return err
+}
+
+// sameMemory reports whether two slices begin at the same byte.
+func sameMemory(p, q []byte) bool { return len(p) > 0 && len(q) > 0 && &p[0] == &q[0] }
+
+// wake has the task that waits look again.
+func (r *StreamReader) wake() {
+	r.into = nil
+	r.readers.wakeNext()
+}
+
+// arrived says that there are more bytes.
+func (r *StreamReader) arrived() {
+	r.wake()
+	r.maybePause()
+}
+
+// maybePause pauses the transport if too much is buffered. Written so that twice the limit may be
+// more than an int holds.
+func (r *StreamReader) maybePause() {
+	if r.transport != nil && !r.paused && r.size()-r.limit > r.limit {
+		r.paused = true
+		r.transport.PauseReading()
+	}
+}
+
+func (r *StreamReader) resume() {
+	r.paused = false
+	r.transport.ResumeReading()
+}
+
+// size is how much is buffered.
+func (r *StreamReader) size() int { return len(r.buf) - r.start }
+
+// buffered returns what is buffered, to be looked at before anything else is done with r.
+func (r *StreamReader) buffered() []byte { return r.buf[r.start:] }
+
+// take takes out n bytes, which must be there, and returns a copy.
+func (r *StreamReader) take(n int) []byte {
+	p := make([]byte, n)
+	copy(p, r.buffered())
+	r.drop(n)
+	return p
+}
+
+// drop takes out n bytes, which must be there.
+func (r *StreamReader) drop(n int) {
+	r.cuts++
+	if r.start += n; r.start == len(r.buf) {
+		r.loop.streams.put(r.detach())
+	}
+	r.maybeResume()
+}
+
+// detach takes everything out, with the buffer that holds it.
+func (r *StreamReader) detach() (buf []byte) {
+	buf, r.buf, r.start = r.buf, nil, 0
+	r.cuts++
+	return buf
+}
+
+// maybeResume has the transport go on if little enough is buffered.
+func (r *StreamReader) maybeResume() {
+	if r.paused && r.size() <= r.limit {
+		r.resume()
+	}
+}
+
+// add appends a copy of p to what is buffered.
+func (r *StreamReader) add(p []byte) {
+	if len(p) > cap(r.buf)-len(r.buf) {
+		r.grow(len(p))
+	}
+	r.buf = append(r.buf, p...)
+}
+
+// grow makes room for n bytes more. It moves at most as many bytes as were taken out or can be put in
+// before it is called again, so that each is moved a few times on average.
+func (r *StreamReader) grow(n int) {
+	old, p := r.buf, r.buffered()
+	if need := len(p) + n; need <= cap(old) && len(p) <= cap(old)/2 {
+		r.buf = old[:copy(old, p)]
+	} else {
+		r.buf = append(r.loop.streams.get(max(need, 2*len(p))), p...)
+		r.loop.streams.put(old)
+	}
+	r.start = 0
+}
+
+// unread puts p back in front of what is buffered.
+func (r *StreamReader) unread(p []byte) {
+	old, rest := r.buf, r.buffered()
+	r.buf = append(append(r.loop.streams.get(len(p)+len(rest)), p...), rest...)
+	r.start = 0
+	r.loop.streams.put(old)
+	r.cuts++
+	r.maybePause()
+}
+
+// reclaim makes bytes that were placed in the memory of a task, which has not run since, bytes of the
+// stream again.
+func (r *StreamReader) reclaim() {
+	if p := r.placed; p != nil {
+		r.placed = nil
+		r.unread(p)
+	}
+}
+
+// space returns the memory for the next read of the transport.
+func (r *StreamReader) space() []byte {
+	switch {
+	case r.into != nil:
+		return r.into
+	case r.tailServes():
+		return r.buf[len(r.buf):cap(r.buf)]
+	}
+	return r.loop.streams.scratch()
+}
+
+// tailServes reports whether the unused part of buf is worth a read of its own.
+func (r *StreamReader) tailServes() bool { return cap(r.buf)-len(r.buf) >= smallBuffer }
+
+// filled says that the first n bytes of what space returned have come.
+func (r *StreamReader) filled(n int) {
+	r.mustBeOpen()
+	p := r.space()
+	r.full = n == len(p)
+	switch {
+	case r.into != nil:
+		r.placed = p[:n]
+	case r.tailServes():
+		r.buf = r.buf[:len(r.buf)+n]
+	case r.buf == nil && n > maxCopy:
+		r.buf = r.loop.streams.takeScratch()[:n]
+	default:
+		r.add(p[:n])
+	}
+	r.arrived()
+}
+
+const (
+	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
+	smallBuffer = 4 << 10
+	// largeBuffer is what a read of the transport takes at most, unless a task brings more.
+	largeBuffer = 64 << 10
+	// maxCopy is how much is copied from the scratch buffer to one that fits, rather than keep all
+	// of that: many connections may get some bytes each in the same pass.
+	maxCopy = 16 << 10
+)
+
+// streamPool has the buffers of a loop's streams that are not in use.
+type streamPool struct {
+	read []byte // the scratch buffer, nil until it is needed
+	free [3][][]byte
+}
+
+// bufferSizes are the sizes that are kept for later, and how many of each.
+var bufferSizes = [3]struct{ size, keep int }{{smallBuffer, maxIdle}, {maxCopy, 64}, {largeBuffer, 16}}
+
+// get returns an empty buffer for n bytes or more.
+func (s *streamPool) get(n int) []byte {
+	for i, b := range bufferSizes {
+		if n > b.size {
+			continue
+		}
+		free := s.free[i]
+		if len(free) == 0 {
+			return make([]byte, 0, b.size)
+		}
+		p := free[len(free)-1]
+		s.free[i] = free[:len(free)-1]
+		return p
+	}
+	return make([]byte, 0, n)
+}
+
+// put takes back a buffer.
+func (s *streamPool) put(p []byte) {
+	for i, b := range bufferSizes {
+		if cap(p) == b.size && len(s.free[i]) < b.keep {
+			s.free[i] = append(s.free[i], p[:0])
+		}
+	}
+}
+
+// scratch returns the buffer that anybody may read into for the time of a callback.
+func (s *streamPool) scratch() []byte {
+	if s.read == nil {
+		s.read = s.get(largeBuffer)[:largeBuffer]
+	}
+	return s.read
+}
+
+// takeScratch gives that buffer away.
+func (s *streamPool) takeScratch() []byte {
+	p := s.read
+	s.read = nil
+	return p
+}
+
+// Reader returns the stream as an io.Reader for the task of ctx. It is an io.ByteReader and an
+// io.WriterTo, too. Its methods suspend, and fail, as Read does, and return io.EOF at the end. Read
+// returns what has arrived; if it has to wait, the transport reads right into p, unless p is small.
+// WriteTo passes on what arrives until the end, without a buffer of its own; what the writer does not
+// take stays in the stream.
+func (r *StreamReader) Reader(ctx context.Context) io.Reader { return &taskReader{ctx, r} }
+
+// taskReader is a StreamReader with a context.
+type taskReader struct {
+	ctx context.Context
+	r   *StreamReader
+}
+
+func (t *taskReader) Read(p []byte) (int, error) {
+	const call = "StreamReader.Reader.Read"
+	r := t.r
+	e, err := r.begin(t.ctx, call)
+	if err != nil || len(p) == 0 {
+		return 0, err
+	}
+	for r.size() == 0 {
+		if r.eof {
+			return 0, io.EOF
+		}
+		into := p
+		if !r.worthwhile(p) {
+			into = nil
+		}
+		if err := r.wait(e, call, into); err != nil {
+			return 0, err
+		}
+		if n := len(r.placed); n > 0 {
+			r.placed = nil
+			return n, nil
+		}
+	}
+	n := copy(p, r.buffered())
+	r.drop(n)
+	return n, nil
+}
+
+// worthwhile reports whether the transport had better read right into p than into the scratch buffer.
+// A read costs much more than a copy of what p holds, if p is small: then it shall bring more than p
+// holds, if there is more.
+func (r *StreamReader) worthwhile(p []byte) bool {
+	return len(p) >= maxCopy || len(p) >= 512 && !r.full
+}
+
+func (t *taskReader) ReadByte() (byte, error) {
+	const call = "StreamReader.Reader.ReadByte"
+	r := t.r
+	e, err := r.begin(t.ctx, call)
+	if err != nil {
+		return 0, err
+	}
+	p, err := r.some(e, call)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(p) == 0:
+		return 0, io.EOF
+	}
+	b := p[0]
+	r.drop(1)
+	return b, nil
+}
+
+func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
+	const call = "StreamReader.Reader.WriteTo"
+	r := t.r
+	for {
+		e, err := r.begin(t.ctx, call)
+		if err != nil {
+			return written, err
+		}
+		p, err := r.some(e, call)
+		if err != nil || len(p) == 0 {
+			return written, err
+		}
+		buf := r.detach() // as w may await, and more arrive meanwhile
+		r.maybeResume()
+		n, err := w.Write(p)
+		written += int64(n)
+		if n < len(p) {
+			r.unread(p[n:])
+			if err == nil {
+				err = io.ErrShortWrite
+			}
+		}
+		r.loop.streams.put(buf)
+		if err != nil {
+			return written, err
+		}
+	}
+}
+
+// writeGate is where the writers of a connection wait: until they may go on writing, and until the
+// connection is gone. A protocol has one. (asyncio: FlowControlMixin)
+type writeGate struct {
+	bound
+	paused  bool // PauseWriting was called
+	lost    bool // ConnectionLost was called, with err
+	err     error
+	drains  waitList // of PauseWriting
+	closers waitList // of ConnectionLost
+}
+
+func (g *writeGate) resume() {
+	g.paused = false
+	g.drains.wakeAll()
+}
+
+func (g *writeGate) lose(err error) {
+	g.lost, g.err = true, err
+	g.closers.endAll(err)
+	g.drains.endAll(err)
+}
+
+func (g *writeGate) drain(e entry, call string) error {
+	switch {
+	case g.lost:
+		return ErrConnectionLost
+	case !g.paused:
+		return nil
+	}
+	_, err := e.waitIn(&g.drains, call)
+	return err
+}
+
+// waitLost waits for the end of the connection, and returns its error.
+func (g *writeGate) waitLost(e entry, call string) error {
+	if g.lost {
+		return g.err
+	}
+	_, err := e.waitIn(&g.closers, call)
+	return err
+}
+
+// endAll wakes all waiters that were neither woken nor cancelled with err, which may be nil, and
+// leaves them in the list.
+func (q *waitList) endAll(err error) {
+	if err == nil {
+		q.wakeAll()
+		return
+	}
+	for w := q.head; w != nil; w = w.next {
+		if w.state == pending {
+			w.seen = true // by whoever waits
+			w.settle(failed, err)
+		}
+	}
+}
+
+// StreamReaderProtocol is the protocol that feeds a StreamReader from a transport, and has Drain and
+// WaitClosed of a StreamWriter wait for it. OpenConnection and StartServer make one for each
+// connection; NewStreamReaderProtocol is for the other transports, such as that of ConnectReadPipe.
+// Its methods are for transports to call. (asyncio: StreamReaderProtocol)
+type StreamReaderProtocol struct {
+	gate      writeGate
+	reader    *StreamReader
+	connected func(r *StreamReader, w *StreamWriter)
+	overTLS   bool
+}
+
+// NewStreamReaderProtocol returns a protocol that feeds r. If connected is not nil the connection is
+// one that a server accepted, and ConnectionMade calls it; a panic of it is reported to the exception
+// handler and closes the connection. It panics with ErrUsage if r is nil.
+func NewStreamReaderProtocol(r *StreamReader, connected func(r *StreamReader, w *StreamWriter)) *StreamReaderProtocol {
+	if r == nil {
+		misuse(nil, "NewStreamReaderProtocol: the reader is nil")
+	}
+	return &StreamReaderProtocol{gate: writeGate{bound: r.bound}, reader: r, connected: connected}
+}
+
+// ConnectionMade implements Protocol, for every kind of transport but those of datagrams.
+func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
+	p.reader.SetTransport(t)
+	p.overTLS = t.GetExtraInfo("sslcontext") != nil
+	if p.connected == nil {
+		return
+	}
+	wt, ok := t.(WriteTransport)
+	if !ok {
+		misuse(nil, "StreamReaderProtocol.ConnectionMade: a callback needs a transport that can be written to, not a %T", t)
+	}
+	w := NewStreamWriter(wt, p)
+	defer func() {
+		if v := recover(); v != nil {
+			w.clientFailed(nil, panicError(v), p.connected)
+		}
+	}()
+	p.connected(p.reader, w)
+}
+
+// GetBuffer implements BufferedProtocol: the memory is that of the task which waits to read, if that
+// brought some and nothing else is to be read before.
+func (p *StreamReaderProtocol) GetBuffer(int) []byte { return p.reader.space() }
+
+// BufferUpdated implements BufferedProtocol.
+func (p *StreamReaderProtocol) BufferUpdated(n int) { p.reader.filled(n) }
+
+// EOFReceived implements Protocol. The connection stays open for writing if it can: TLS cannot.
+func (p *StreamReaderProtocol) EOFReceived() bool {
+	p.reader.feedEOF()
+	return !p.overTLS
+}
+
+// ConnectionLost implements Protocol.
+func (p *StreamReaderProtocol) ConnectionLost(err error) {
+	if err == nil {
+		p.reader.feedEOF()
+	} else {
+		p.reader.fail(err)
+	}
+	p.gate.lose(err)
+}
+
+// PauseWriting implements Protocol.
+func (p *StreamReaderProtocol) PauseWriting() { p.gate.paused = true }
+
+// ResumeWriting implements Protocol.
+func (p *StreamReaderProtocol) ResumeWriting() { p.gate.resume() }
+
+// StreamWriter is the writing side of a connection. Write puts bytes in the write buffer of the
+// transport and never awaits: who writes more than a little should Drain after each Write, or use
+// Writer, or the buffer grows while the peer reads slowly.
+//
+// The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the caller does
+// not hold the token of the loop. Unlike asyncio's, a writer that is forgotten is not closed.
+// (asyncio: StreamWriter)
+type StreamWriter struct {
+	transport WriteTransport
+	gate      *writeGate
+	reader    *StreamReader         // whose error is Drain's too; nil if there is none
+	protocol  *StreamReaderProtocol // nil if it is another one
+}
+
+// NewStreamWriter returns a writer to t, the protocol of which is p. It never awaits.
+func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
+	return &StreamWriter{transport: t, gate: &p.gate, reader: p.reader, protocol: p}
+}
+
+// Transport returns the transport; that of a connection is a Transport. After StartTLS it is another
+// one. (asyncio: StreamWriter.transport)
+func (w *StreamWriter) Transport() WriteTransport { return w.transport }
+
+// Write writes p, or keeps a copy of what cannot be written at once. The error is nil, unless the
+// connection is gone, and p with it (net.ErrClosed). It panics with ErrUsage after WriteEOF.
+// (asyncio: StreamWriter.write)
+func (w *StreamWriter) Write(p []byte) (int, error) { return w.transport.Write(p) }
+
+// Writelines writes all of bufs, as one Write would. (asyncio: StreamWriter.writelines)
+func (w *StreamWriter) Writelines(bufs [][]byte) error { return w.transport.Writelines(bufs) }
+
+// WriteEOF tells the peer, once everything is written, that no more will be; reading goes on. A Write
+// is misuse after it; doing it again does nothing. It panics with ErrUsage if CanWriteEOF is false.
+// (asyncio: StreamWriter.write_eof)
+func (w *StreamWriter) WriteEOF() { w.transport.WriteEOF() }
+
+// CanWriteEOF reports whether the transport has a WriteEOF. That of TLS has none.
+// (asyncio: StreamWriter.can_write_eof)
+func (w *StreamWriter) CanWriteEOF() bool { return w.transport.CanWriteEOF() }
+
+// Close closes the connection, for reading too, once everything is written. Doing it again does
+// nothing. The error is nil. (asyncio: StreamWriter.close)
+func (w *StreamWriter) Close() error { return w.transport.Close() }
+
+// IsClosing reports whether the connection is closing or closed. (asyncio: StreamWriter.is_closing)
+func (w *StreamWriter) IsClosing() bool { return w.transport.IsClosing() }
+
+// GetExtraInfo returns what the transport knows under a name, nil if nothing; see BaseTransport.
+// (asyncio: StreamWriter.get_extra_info)
+func (w *StreamWriter) GetExtraInfo(name string) any { return w.transport.GetExtraInfo(name) }
+
+// Drain suspends the calling task while the write buffer is too full, until it is not; and for one
+// pass if the connection is closing, so that its end is noticed. If it is cancelled, what was written
+// is sent all the same. The error is that of the reader, if it has one; ErrConnectionLost if the
+// connection is gone; the error by which it was lost while the task waited; a *CancelledError, or one
+// of those of Future.Await. (asyncio: StreamWriter.drain)
+func (w *StreamWriter) Drain(ctx context.Context) error {
+	const call = "StreamWriter.Drain"
+	e, err := w.gate.enter(ctx, call)
+	if err != nil {
+		return err
+	}
+	if w.reader != nil && w.reader.err != nil {
+		return w.reader.err
+	}
+	if w.transport.IsClosing() {
+		// ConnectionLost comes in a later pass. A task that writes and drains in a loop would
+		// never let it come.
+		if err := Sleep(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return w.gate.drain(e, call)
+}
+
+// WaitClosed suspends the calling task until the connection is gone, which Close does not wait for.
+// The error is the one by which it was lost, each time; a *CancelledError, after which the connection
+// closes all the same; or one of those of Future.Await. (asyncio: StreamWriter.wait_closed)
+func (w *StreamWriter) WaitClosed(ctx context.Context) error {
+	const call = "StreamWriter.WaitClosed"
+	e, err := w.gate.enter(ctx, call)
+	if err != nil {
+		return err
+	}
+	return w.gate.waitLost(e, call)
+}
+
+// StartTLS encrypts the connection from now on. A writer that a server has made is the server's end of
+// TLS, any other one the client's unless opts say otherwise; nil opts are the defaults. It drains
+// first. What the reader has got and nobody has read is taken for the beginning of the peer's TLS:
+// both ends must agree on when to start, and nothing that came in clear is read as if it were safe.
+//
+// It awaits as the function StartTLS does, and has its errors and those of Drain. If it fails
+// otherwise than with ErrUsage, also by a cancellation, the connection is closed.
+// (asyncio: StreamWriter.start_tls, where a client keeps what it has got in clear)
+func (w *StreamWriter) StartTLS(ctx context.Context, config *tls.Config, opts *TLSOptions) error {
+	t, ok := w.transport.(Transport)
+	if !ok || w.protocol == nil {
+		return &usageError{text: fmt.Sprintf("aio: StreamWriter.StartTLS: a %T is no connection", w.transport)}
+	}
+	if err := w.Drain(ctx); err != nil {
+		return err
+	}
+	var o TLSOptions
+	if opts != nil {
+		o = *opts
+	}
+	o.ServerSide = o.ServerSide || w.protocol.connected != nil
+	w.reader.reclaim()
+	ahead := w.reader.take(w.reader.size())
+	secure, err := startTLS(ctx, t, w.protocol, config, &o, ahead)
+	if errors.Is(err, ErrUsage) && len(ahead) > 0 {
+		w.reader.unread(ahead)
+	}
+	if err != nil {
+		return err
+	}
+	w.transport = secure
+	w.protocol.overTLS = true
+	w.reader.replaceTransport(secure)
+	return nil
+}
+
+// Writer returns the stream as an io.Writer for the task of ctx: its Write is a Write and a Drain, so
+// that a slow peer holds the task back. If it fails because it is cancelled, all was written.
+func (w *StreamWriter) Writer(ctx context.Context) io.Writer { return &taskWriter{ctx, w} }
+
+// taskWriter is a StreamWriter with a context.
+type taskWriter struct {
+	ctx context.Context
+	w   *StreamWriter
+}
+
+func (t *taskWriter) Write(p []byte) (int, error) {
+	n, err := t.w.Write(p)
+	if err == nil {
+		err = t.w.Drain(t.ctx)
+	}
+	return n, err
+}
+
+// StreamOptions are the settings of OpenConnection and OpenUnixConnection. The zero value has the
+// defaults.
+type StreamOptions struct {
+	ConnectionOptions
+	// Limit is that of the reader; see NewStreamReader.
+	Limit int
+}
+
+// OpenConnection connects to addr as CreateConnection does, and returns the two sides of the
+// connection. It awaits, is cancelled and fails as that does; nil opts are the defaults.
+// (asyncio: open_connection)
+func OpenConnection(ctx context.Context, addr string, opts *StreamOptions) (*StreamReader, *StreamWriter, error) {
+	return openStream(ctx, "OpenConnection", addr, opts, CreateConnection[*StreamReaderProtocol])
+}
+
+// OpenUnixConnection is OpenConnection to the Unix socket at path. (asyncio: open_unix_connection)
+func OpenUnixConnection(ctx context.Context, path string, opts *StreamOptions) (*StreamReader, *StreamWriter, error) {
+	return openStream(ctx, "OpenUnixConnection", path, opts, CreateUnixConnection[*StreamReaderProtocol])
+}
+
+// connector is CreateConnection or CreateUnixConnection.
+type connector func(ctx context.Context, factory func() *StreamReaderProtocol, addr string, opts *ConnectionOptions) (Transport, *StreamReaderProtocol, error)
+
+func openStream(ctx context.Context, call, addr string, opts *StreamOptions, connect connector) (*StreamReader, *StreamWriter, error) {
+	if opts == nil {
+		opts = &StreamOptions{}
+	}
+	e, err := enter(ctx, call)
+	if err == nil {
+		err = checkLimit(call, opts.Limit)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	r := e.fut.loop.newStreamReader(opts.Limit)
+	t, p, err := connect(ctx, func() *StreamReaderProtocol { return NewStreamReaderProtocol(r, nil) }, addr, &opts.ConnectionOptions)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, NewStreamWriter(t, p), nil
+}
+
+// StreamServerOptions are the settings of StartServer and StartUnixServer. The zero value has the
+// defaults.
+type StreamServerOptions struct {
+	ServerOptions
+	// Limit is that of the readers; see NewStreamReader.
+	Limit int
+}
+
+// StreamHandler serves a connection of StartServer, as a task. It should close w in the end, as a
+// connection that its handler leaves open stays open: somebody else may have it by then.
+type StreamHandler = func(ctx context.Context, r *StreamReader, w *StreamWriter) error
+
+// StartServer listens on addr as CreateServer does, and has handler called for each connection, in a
+// task of its own. The context of that task has the values of ctx. An error or a panic of handler is
+// reported to the exception handler and closes its connection; no other is touched. A handler that
+// is cancelled has its connection closed, too, and nothing is reported. Closing the server does not
+// cancel the handlers.
+//
+// StartServer awaits, is cancelled and fails as CreateServer does; nil opts are the defaults.
+// (asyncio: start_server. For a callback that is not to be a task: CreateServer with
+// NewStreamReaderProtocol)
+func StartServer(ctx context.Context, handler StreamHandler, addr string, opts *StreamServerOptions) (*Server, error) {
+	return startStreamServer(ctx, "StartServer", handler, addr, opts, CreateServer[*StreamReaderProtocol])
+}
+
+// StartUnixServer is StartServer on the Unix socket at path. (asyncio: start_unix_server)
+func StartUnixServer(ctx context.Context, handler StreamHandler, path string, opts *StreamServerOptions) (*Server, error) {
+	return startStreamServer(ctx, "StartUnixServer", handler, path, opts, CreateUnixServer[*StreamReaderProtocol])
+}
+
+// listen is CreateServer or CreateUnixServer.
+type listen func(ctx context.Context, factory func() *StreamReaderProtocol, addr string, opts *ServerOptions) (*Server, error)
+
+func startStreamServer(ctx context.Context, call string, handler StreamHandler, addr string, opts *StreamServerOptions, create listen) (*Server, error) {
+	if opts == nil {
+		opts = &StreamServerOptions{}
+	}
+	e, err := enter(ctx, call)
+	if err == nil {
+		err = checkLimit(call, opts.Limit)
+	}
+	if err == nil && handler == nil {
+		err = &usageError{text: "aio: " + call + ": the handler is nil"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, limit := e.fut.loop, opts.Limit
+	return create(ctx, func() *StreamReaderProtocol {
+		return NewStreamReaderProtocol(l.newStreamReader(limit), func(r *StreamReader, w *StreamWriter) {
+			c := &client{w: w, handler: handler}
+			c.task = CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, handler(ctx, r, w)
+			})
+			c.task.addCallback(c)
+		})
+	}, addr, &opts.ServerOptions)
+}
+
+// client is a connection with the task that serves it, as the callback of that.
+type client struct {
+	w       *StreamWriter
+	handler StreamHandler
+	task    *Task[struct{}]
+}
+
+// run implements runnable: the task is done.
+func (c *client) run(*future) {
+	err := c.task.thrown()
+	switch {
+	case c.task.Future.state == cancelled:
+		c.w.transport.Close()
+	case err != nil:
+		c.w.clientFailed(c.task, err, c.handler)
+	}
+}
+
+// clientFailed closes the connection because its handler has failed with err.
+func (w *StreamWriter) clientFailed(t AnyTask, err error, handler any) {
+	w.gate.loop.CallExceptionHandler(ExceptionContext{
+		Message:   "unhandled error in client-connected callback " + funcName(handler),
+		Err:       err,
+		Task:      t,
+		Transport: w.transport,
+		Protocol:  w.protocol,
+	})
+	w.transport.Close()
+}
