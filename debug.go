@@ -280,10 +280,20 @@ func (l *Loop) warnSlow(what string, d time.Duration) {
 	slog.Warn("aio: executing took long, and nothing else ran", "what", what, "seconds", d.Seconds())
 }
 
-// callers returns the stack of the caller's caller and beyond.
+// callers returns the innermost part of the stack of the caller's caller: it is remembered.
 func callers() []uintptr {
 	pcs := make([]uintptr, 64)
 	return pcs[:runtime.Callers(3, pcs)]
+}
+
+// wholeStack returns the stack of the caller's caller and beyond.
+func wholeStack() []uintptr {
+	for size := 64; ; size *= 4 {
+		pcs := make([]uintptr, size)
+		if n := runtime.Callers(3, pcs); n < size {
+			return pcs[:n]
+		}
+	}
 }
 
 // frames turns program counters, innermost first, into frames of the user's code, outermost first.
