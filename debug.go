@@ -136,8 +136,9 @@ type report struct {
 	loop       *Loop
 	err        error
 	what       string
-	stack      []uintptr // of the call that made the future, in debug mode
-	watched    bool      // in the loop's list
+	stack      []uintptr   // of the call that made the future, in debug mode
+	awaitedBy  []AnyFuture // what FutureAddToAwaitedBy has named, while the future is pending
+	watched    bool        // in the loop's list
 	cleanup    runtime.Cleanup
 	prev, next *report
 }
@@ -162,6 +163,7 @@ func (f *future) watchError() {
 	}
 	r := f.report
 	r.err, r.what, r.watched = f.err, "future", true
+	r.awaitedBy = nil // they may hold the future
 	if t, ok := f.sub.(*task); ok {
 		r.what = "task " + t.name()
 	}
