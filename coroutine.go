@@ -205,7 +205,7 @@ func (co *coroutine) serves() bool { return !co.eager && co.loop.nesting }
 
 // answer tells where the task is suspended.
 func (co *coroutine) answer() {
-	*co.probe = callers()
+	*co.probe = wholeStack()
 	co.probe = nil
 }
 

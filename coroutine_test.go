@@ -759,3 +759,28 @@ func TestTasksInBubble(t *testing.T) {
 		log.want(t, "sleep:1m0s receive:1h0m0s thread:2h0m0s")
 	})
 }
+
+// descend awaits f in the innermost of n nested calls.
+//
+//go:noinline
+func descend(ctx context.Context, f *aio.Future[int], n int) error {
+	if n > 1 {
+		return descend(ctx, f, n-1)
+	}
+	return parkInner(ctx, f)
+}
+
+func TestGetStackOfADeepTask(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
+		f := aio.CreateFuture[int](ctx)
+		deep := aio.CreateTask(ctx, aio.Coro[int](func(ctx context.Context) (int, error) { return 1, descend(ctx, f, 500) }))
+		matches(t, "Sleep", aio.Sleep(ctx, 0), nil)
+
+		stack := deep.GetStack(0)
+		same(t, "the outermost", strings.Contains(stack[0].Function, t.Name()), true)
+		same(t, "the others", functions(stack[1:]), strings.Repeat("descend ", 500)+"parkInner")
+
+		f.SetResult(1)
+		matches(t, "Sleep", aio.Sleep(ctx, 0), nil)
+	})
+}

@@ -136,8 +136,9 @@ type report struct {
 	loop       *Loop
 	err        error
 	what       string
-	stack      []uintptr // of the call that made the future, in debug mode
-	watched    bool      // in the loop's list
+	stack      []uintptr   // of the call that made the future, in debug mode
+	awaitedBy  []AnyFuture // what FutureAddToAwaitedBy has named, while the future is pending
+	watched    bool        // in the loop's list
 	cleanup    runtime.Cleanup
 	prev, next *report
 }
@@ -162,6 +163,7 @@ func (f *future) watchError() {
 	}
 	r := f.report
 	r.err, r.what, r.watched = f.err, "future", true
+	r.awaitedBy = nil // they may hold the future
 	if t, ok := f.sub.(*task); ok {
 		r.what = "task " + t.name()
 	}
@@ -280,10 +282,20 @@ func (l *Loop) warnSlow(what string, d time.Duration) {
 	slog.Warn("aio: executing took long, and nothing else ran", "what", what, "seconds", d.Seconds())
 }
 
-// callers returns the stack of the caller's caller and beyond.
+// callers returns the innermost part of the stack of the caller's caller: it is remembered.
 func callers() []uintptr {
 	pcs := make([]uintptr, 64)
 	return pcs[:runtime.Callers(3, pcs)]
+}
+
+// wholeStack returns the stack of the caller's caller and beyond.
+func wholeStack() []uintptr {
+	for size := 64; ; size *= 4 {
+		pcs := make([]uintptr, size)
+		if n := runtime.Callers(3, pcs); n < size {
+			return pcs[:n]
+		}
+	}
 }
 
 // frames turns program counters, innermost first, into frames of the user's code, outermost first.

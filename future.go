@@ -72,7 +72,7 @@ type future struct {
 	sub    subFuture   // what it is besides a plain future, nil if nothing
 	first  runnable    // to run when done; before any in more
 	more   *[]runnable // further ones, nil if there are none
-	report *report     // of an error that nobody has retrieved yet; in debug mode of each future
+	report *report     // of an error that nobody has retrieved yet, and what else few futures have; nil if nothing
 	state  futureState
 	seen   bool // the error was retrieved, or must not be reported
 	busy   bool // being cancelled: meeting it again means a cycle

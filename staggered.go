@@ -37,6 +37,7 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 	if err != nil {
 		return r.RaceResult, err
 	}
+	r.parent = e.impl
 	r.start(ctx, nil)
 	var cancellation error
 	for len(r.running) > 0 {
@@ -63,6 +64,7 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 // race is a StaggeredRace under way.
 type race[T any] struct {
 	RaceResult[T]
+	parent  AnyTask // that waits for all
 	delay   time.Duration
 	coros   []Coro[T] // not started yet
 	running []*Task[struct{}]
@@ -80,6 +82,7 @@ func (r *race[T]) start(ctx context.Context, previousFailed *Event) {
 		}
 		return struct{}{}, r.runNext(ctx, previousFailed)
 	})
+	t.addAwaiter(r.parent) // the callback below does not tell
 	r.running = append(r.running, t)
 	t.AddDoneCallback(func(f *Future[struct{}]) {
 		r.running = slices.DeleteFunc(r.running, func(t *Task[struct{}]) bool { return &t.Future == f })

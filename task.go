@@ -529,7 +529,7 @@ func (t *task) stack() []uintptr {
 	l := t.fut.loop
 	switch {
 	case t == l.current:
-		return callers()
+		return wholeStack()
 	case t.co == nil:
 		return t.impl.entryPoint()
 	}

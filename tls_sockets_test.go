@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +30,10 @@ type tlsTestEcho struct {
 	n    int
 	lost *aio.Future[struct{}]
 	err  error
+}
+
+func tlsTestNewEcho(l *aio.Loop) *tlsTestEcho {
+	return &tlsTestEcho{lost: aio.CreateFuture[struct{}](l.Context())}
 }
 
 func (e *tlsTestEcho) ConnectionMade(t aio.Transport) { e.t = t }
@@ -55,17 +60,6 @@ func (s *tlsTestSender) DataReceived(p []byte) {
 	}
 }
 
-// tlsTestOver makes p the protocol of a TLS layer, which is the protocol of a connection. A handshake that
-// fails fails the test.
-func tlsTestOver(t *testing.T, l *aio.Loop, p aio.Protocol, config *tls.Config, server bool) aio.Protocol {
-	_, lower := aio.NewTLS(l, p, config, server, 0, 0, func(err error) {
-		if err != nil {
-			t.Errorf("handshake: %v", err)
-		}
-	})
-	return lower
-}
-
 const tlsTestClients = 25
 
 // TLS-030: both ends are this package's.
@@ -76,12 +70,11 @@ func TestTLSClientsAndServer(t *testing.T) {
 			return err
 		}
 		var served []*tlsTestEcho
-		config := tlsTestServerConfig()
-		srv, err := aio.CreateServer(ctx, func() aio.Protocol {
-			e := &tlsTestEcho{lost: aio.CreateFuture[struct{}](l.Context())}
+		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho {
+			e := tlsTestNewEcho(l)
 			served = append(served, e)
-			return tlsTestOver(t, l, e, config, true)
-		}, "127.0.0.1:0", nil)
+			return e
+		}, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
 		if err != nil {
 			return err
 		}
@@ -89,12 +82,10 @@ func TestTLSClientsAndServer(t *testing.T) {
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			for i := range tlsTestClients {
 				tg.Go(func(ctx context.Context) error {
-					c := &tlsTestSender{send: tlsTestBytes(1<<20 + i)}
-					c.lost = aio.CreateFuture[struct{}](ctx)
+					_, c, err := aio.CreateConnection(ctx, func() *tlsTestSender {
+						return &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(1<<20 + i)}
+					}, srv.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
 					clients = append(clients, c)
-					_, _, err := aio.CreateConnection(ctx, func() aio.Protocol {
-						return tlsTestOver(t, l, c, tlsTestClientConfig(), false)
-					}, srv.Addr().String(), nil)
 					return err
 				})
 			}
@@ -152,19 +143,17 @@ func TestTLSClientsOfPlainGo(t *testing.T) {
 		}()
 		var clients []*tlsTestSender
 		for i := range tlsTestClients {
-			c := &tlsTestSender{send: tlsTestBytes(1<<20 + i)}
-			c.lost = aio.CreateFuture[struct{}](ctx)
-			clients = append(clients, c)
-			// A connection that exists already.
-			conn, err := net.Dial("tcp", ln.Addr().String())
+			conn, err := net.Dial("tcp", ln.Addr().String()) // a ready connection
 			if err != nil {
 				return err
 			}
-			if _, _, err = aio.CreateConnection(ctx, func() aio.Protocol {
-				return tlsTestOver(t, l, c, tlsTestClientConfig(), false)
-			}, "", &aio.ConnectionOptions{Conn: conn}); err != nil {
+			_, c, err := aio.CreateConnection(ctx, func() *tlsTestSender {
+				return &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(1<<20 + i)}
+			}, "", &aio.ConnectionOptions{Conn: conn, TLS: tlsTestClientConfig()})
+			if err != nil {
 				return err
 			}
+			clients = append(clients, c)
 		}
 		for _, c := range clients {
 			if _, err := c.lost.Await(ctx); err != nil {
@@ -185,10 +174,7 @@ func TestTLSServerOfPlainGo(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		config := tlsTestServerConfig()
-		srv, err := aio.CreateServer(ctx, func() aio.Protocol {
-			return tlsTestOver(t, l, &tlsTestEcho{lost: aio.CreateFuture[struct{}](l.Context())}, config, true)
-		}, "127.0.0.1:0", nil)
+		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
 		if err != nil {
 			return err
 		}
@@ -238,9 +224,7 @@ func TestStartTLSOverSockets(t *testing.T) {
 		}
 		config := tlsTestServerConfig()
 		srv, err := aio.CreateServer(ctx, func() *tlsTestUpgrader {
-			u := &tlsTestUpgrader{loop: l, config: config}
-			u.lost = aio.CreateFuture[struct{}](l.Context())
-			return u
+			return &tlsTestUpgrader{tlsTestEcho: *tlsTestNewEcho(l), loop: l, config: config}
 		}, "127.0.0.1:0", nil)
 		if err != nil {
 			return err
@@ -248,8 +232,7 @@ func TestStartTLSOverSockets(t *testing.T) {
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			for range tlsTestClients {
 				tg.Go(func(ctx context.Context) error {
-					c := &tlsTestSender{send: tlsTestBytes(100 << 10)}
-					c.lost = aio.CreateFuture[struct{}](ctx)
+					c := &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(100 << 10)}
 					var tr aio.Transport
 					tr, _, err := aio.CreateConnection(ctx, func() *tlsTestRaw { return &tlsTestRaw{} }, srv.Addr().String(), nil)
 					for range 2 {
@@ -304,10 +287,7 @@ func TestTLSServerCloseClients(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		config := tlsTestServerConfig()
-		srv, err := aio.CreateServer(ctx, func() aio.Protocol {
-			return tlsTestOver(t, l, &tlsTestEcho{lost: aio.CreateFuture[struct{}](l.Context())}, config, true)
-		}, "127.0.0.1:0", nil)
+		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
 		if err != nil {
 			return err
 		}
@@ -355,44 +335,282 @@ func (c tlsTestNoEOF) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TLS-016: over sockets.
-func TestTLSGarbageOverSockets(t *testing.T) {
+// TLS-003, TLS-008: without a ServerName the host of the address is what the certificate must be for.
+func TestTLSServerName(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
 		if err != nil {
 			return err
 		}
-		failed := aio.CreateFuture[error](ctx)
-		app := &tlsTestRaw{}
-		srv, err := aio.CreateServer(ctx, func() aio.Protocol {
-			_, lower := aio.NewTLS(l, app, tlsTestServerConfig(), true, 0, 0, func(err error) { _ = failed.SetResult(err) })
-			return lower
-		}, "127.0.0.1:0", nil)
+		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
 		if err != nil {
 			return err
 		}
-		tr, client, err := aio.CreateConnection(ctx, func() *ioClient {
-			return &ioClient{lost: aio.CreateFuture[error](ctx)}
-		}, srv.Addr().String(), nil)
+		_, port, err := net.SplitHostPort(srv.Addr().String())
 		if err != nil {
 			return err
 		}
-		tr.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
-		outcome, err := failed.Await(ctx)
+		for host, fits := range map[string]bool{"127.0.0.1": true, "localhost": false} {
+			config := &tls.Config{RootCAs: tlsTestCert().pool}
+			tr, app, err := aio.CreateConnection(ctx, func() *tlsTestApp {
+				return tlsTestNewApp(l.Context(), "app", new(eventLog))
+			}, net.JoinHostPort(host, port), &aio.ConnectionOptions{TLS: config, Network: "tcp4"})
+			same(t, "the caller's config has a name", config.ServerName, "")
+			if !fits {
+				var wrong x509.HostnameError
+				same(t, host+": a HostnameError for it", errors.As(err, &wrong) && wrong.Host == host, true)
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			app.log.want(t, "app:made")
+			same(t, "transport of ConnectionMade", app.transport, tr)
+			tr.Close()
+			if _, err := app.lost.Await(ctx); err != nil {
+				return err
+			}
+			matches(t, "end of the connection", app.lostWith, nil)
+		}
+		srv.Close()
+		return srv.WaitClosed(ctx)
+	})
+}
+
+// TLS-006: a config without anything verifies against the system's authorities, which do not know
+// the one of this test.
+func TestTLSVerifiesByDefault(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
 		if err != nil {
 			return err
 		}
-		var header tls.RecordHeaderError
-		same(t, "a tls.RecordHeaderError", errors.As(outcome, &header), true)
-		if _, err := client.lost.Await(ctx); err != nil {
+		app := tlsTestNewEcho(l)
+		srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return app }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		if err != nil {
 			return err
 		}
+		client := tlsTestNewEcho(l)
+		tr, _, err := aio.CreateConnection(ctx, func() *tlsTestEcho { return client }, srv.Addr().String(), &aio.ConnectionOptions{TLS: &tls.Config{}})
+		var verification *tls.CertificateVerificationError
+		same(t, "a CertificateVerificationError", errors.As(err, &verification), true)
+		same(t, "transport", tr, nil)
 		srv.Close()
 		if err := srv.WaitClosed(ctx); err != nil {
 			return err
 		}
-		same(t, "callbacks of the application", app.t != nil || app.eof || app.over, false)
+		// TLS-016
+		same(t, "callbacks of the protocols", client.t != nil || app.t != nil || client.lost.Done() || app.lost.Done(), false)
 		return nil
+	})
+}
+
+// TLS-001 to TLS-005: nothing is connected or accepted with options that cannot be.
+func TestTLSOptionsMisuse(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+		conn, other := net.Pipe()
+		defer conn.Close()
+		defer other.Close()
+		echo := func() *tlsTestEcho { return tlsTestNewEcho(l) }
+		const addr = "127.0.0.1:1"
+		client, server := tlsTestClientConfig(), tlsTestServerConfig()
+		for name, call := range map[string]func() error{
+			"handshake timeout without TLS": func() error {
+				_, _, err := aio.CreateConnection(ctx, echo, addr, &aio.ConnectionOptions{HandshakeTimeout: time.Second})
+				return err
+			},
+			"shutdown timeout without TLS": func() error {
+				_, err := aio.CreateServer(ctx, echo, addr, &aio.ServerOptions{ShutdownTimeout: time.Second})
+				return err
+			},
+			"accepted, timeout without TLS": func() error {
+				_, _, err := aio.ConnectAcceptedSocket(ctx, echo, conn, &aio.ConnectionOptions{ShutdownTimeout: time.Second})
+				return err
+			},
+			"negative timeout of a client": func() error {
+				_, _, err := aio.CreateConnection(ctx, echo, addr, &aio.ConnectionOptions{TLS: client, HandshakeTimeout: -1})
+				return err
+			},
+			"negative timeout of a server": func() error {
+				_, err := aio.CreateServer(ctx, echo, addr, &aio.ServerOptions{TLS: server, ShutdownTimeout: -1})
+				return err
+			},
+			"a connection without a name": func() error {
+				_, _, err := aio.CreateConnection(ctx, echo, "", &aio.ConnectionOptions{Conn: conn, TLS: &tls.Config{}})
+				return err
+			},
+			"a path without a name": func() error {
+				_, _, err := aio.CreateUnixConnection(ctx, echo, "no-such-socket", &aio.ConnectionOptions{TLS: &tls.Config{}})
+				return err
+			},
+			"a server without a certificate": func() error {
+				_, err := aio.CreateServer(ctx, echo, addr, &aio.ServerOptions{TLS: client})
+				return err
+			},
+			"a Unix server without a certificate": func() error {
+				_, err := aio.CreateUnixServer(ctx, echo, "no-such-socket", &aio.ServerOptions{TLS: client})
+				return err
+			},
+			"accepted without a certificate": func() error {
+				_, _, err := aio.ConnectAcceptedSocket(ctx, echo, conn, &aio.ConnectionOptions{TLS: client})
+				return err
+			},
+		} {
+			matches(t, name, call(), aio.ErrUsage)
+		}
+	})
+}
+
+// TLS-018, TLS-012: a server's end of a connection that was accepted elsewhere.
+func TestTLSAcceptedSocket(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		accept := func(peer func(net.Conn) error, limit time.Duration) (*tlsTestApp, error, error) {
+			done := make(chan error, 1)
+			go func() {
+				c, err := net.Dial("tcp", ln.Addr().String())
+				if err == nil {
+					err = peer(c)
+					c.Close()
+				}
+				done <- err
+			}()
+			conn, err := ln.Accept()
+			if err != nil {
+				return nil, err, <-done
+			}
+			app := tlsTestNewApp(l.Context(), "app", new(eventLog))
+			tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *tlsTestApp { return app }, conn,
+				&aio.ConnectionOptions{TLS: tlsTestServerConfig(), HandshakeTimeout: limit})
+			if err == nil {
+				same(t, "transport of ConnectionMade", app.transport, tr)
+				_, err = app.lost.Await(ctx)
+			}
+			peerErr, _, _ := aio.Receive(ctx, done)
+			return app, err, peerErr
+		}
+
+		app, err, peerErr := accept(func(c net.Conn) error {
+			tc := tls.Client(c, tlsTestClientConfig())
+			_, err := tc.Write([]byte("hello"))
+			return errors.Join(err, tc.Close())
+		}, 0)
+		matches(t, "a client", err, nil)
+		matches(t, "the client's end", peerErr, nil)
+		app.log.want(t, "app:made app:hello app:eof app:lost")
+
+		app, err, peerErr = accept(func(c net.Conn) error { return nil }, 0)
+		matches(t, "one that goes away", err, syscall.ECONNRESET)
+		matches(t, "its end", peerErr, nil)
+		app.log.want(t, "")
+
+		// TLS-009
+		app, err, peerErr = accept(func(c net.Conn) error {
+			_, err := io.ReadAll(c)
+			return err
+		}, time.Nanosecond)
+		matches(t, "one that says nothing", err, aio.ErrTimeout)
+		matches(t, "its end", peerErr, nil)
+		app.log.want(t, "")
+
+		app, err, peerErr = accept(func(c net.Conn) error {
+			_, err := c.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+			io.Copy(io.Discard, c)
+			return err
+		}, 0)
+		var header tls.RecordHeaderError
+		same(t, "a tls.RecordHeaderError", errors.As(err, &header), true)
+		matches(t, "its end", peerErr, nil)
+		app.log.want(t, "")
+		return nil
+	})
+}
+
+// TLS-010, TLS-017: a client that loses patience leaves nothing open.
+func TestTLSConnectGivenUp(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		hello, ended := make(chan struct{}), make(chan error, 1)
+		go func() {
+			c, err := ln.Accept()
+			if err == nil {
+				defer c.Close()
+				_, err = io.ReadFull(c, make([]byte, 5))
+				close(hello)
+			}
+			if err == nil {
+				_, err = io.ReadAll(c)
+			}
+			ended <- err
+		}()
+		app := tlsTestNewEcho(l)
+		task := spawn(ctx, func(ctx context.Context) error {
+			_, _, err := aio.CreateConnection(ctx, func() *tlsTestEcho { return app }, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+			return err
+		})
+		if _, _, err := aio.Receive(ctx, hello); err != nil {
+			return err
+		}
+		task.Cancel()
+		_, err = task.Await(ctx)
+		matches(t, "CreateConnection", err, aio.ErrCancelled)
+		atPeer, _, err := aio.Receive(ctx, ended)
+		matches(t, "what the peer saw", atPeer, nil)
+		same(t, "callbacks of the protocol", app.t != nil || app.lost.Done(), false)
+		for len(aio.AllTasks(ctx)) > 1 { // the handshake's is on its way out
+			_ = aio.Sleep(ctx, 0)
+		}
+		tlsTestNoTimers(t, l) // TLS-011
+		return err
+	})
+}
+
+// TLS-004: over a Unix socket, where there is no host.
+func TestTLSOverUnixSockets(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		dir, err := os.MkdirTemp("", "aio") // a name that is short enough for a socket
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		path := filepath.Join(dir, "s")
+		srv, err := aio.CreateUnixServer(ctx, func() *tlsTestEcho { return tlsTestNewEcho(l) }, path, &aio.ServerOptions{TLS: tlsTestServerConfig()})
+		if err != nil {
+			return err
+		}
+		_, c, err := aio.CreateUnixConnection(ctx, func() *tlsTestSender {
+			return &tlsTestSender{tlsTestEcho: *tlsTestNewEcho(l), send: tlsTestBytes(1 << 20)}
+		}, path, &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+		if err != nil {
+			return err
+		}
+		if _, err := c.lost.Await(ctx); err != nil {
+			return err
+		}
+		matches(t, "end of the connection", c.err, nil)
+		same(t, "the bytes", bytes.Equal(c.got, c.send), true)
+		srv.Close()
+		return srv.WaitClosed(ctx)
 	})
 }
 
@@ -472,10 +690,8 @@ func TestTLSOpenSSLClient(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				app := &tlsTestEcho{lost: aio.CreateFuture[struct{}](ctx)}
-				srv, err := aio.CreateServer(ctx, func() aio.Protocol {
-					return tlsTestOver(t, l, app, tlsTestServerConfig(), true)
-				}, "127.0.0.1:0", nil)
+				app := tlsTestNewEcho(l)
+				srv, err := aio.CreateServer(ctx, func() *tlsTestEcho { return app }, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
 				if err != nil {
 					return err
 				}

@@ -1,0 +1,295 @@
+package aio
+
+// Who awaits whom. Nothing here is kept up to date while a program runs: a future knows the callbacks
+// that will run when it is done, and each callback by which somebody waits for it can tell who that
+// is. The answer is put together when somebody asks. asyncio writes it down with each await, gather
+// and shield instead; here that would make all programs pay for what few of them ever look at.
+//
+// From this follow two differences. A future that is done is awaited by nobody, as its callbacks have
+// left it. And what is inside a combinator is awaited by those who await the combinator's future, not
+// by who made it.
+//
+// The one thing that is stored is what FutureAddToAwaitedBy says, in the report of the future, which
+// belongs to few futures too. All of it is owned by the token.
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// FutureCallGraph is a future or task at one moment, with all that waits for it. What it holds does
+// not change any more, but the futures in it do. (asyncio: FutureCallGraph)
+type FutureCallGraph struct {
+	// Future is the future or task.
+	Future AnyFuture
+	// CallStack is where a task runs or is suspended, from the innermost frame to the task's own
+	// function. It is empty for other futures, for tasks that are done, and where Task.GetStack
+	// finds none.
+	CallStack []FrameCallGraphEntry
+	// AwaitedBy has those that wait for Future, in the order in which they began to. Somebody who
+	// is reached in several ways is there once for each of them. In a cycle of awaits it ends where
+	// a future is met for the second time.
+	AwaitedBy []*FutureCallGraph
+}
+
+// FrameCallGraphEntry is one frame of a call stack. (asyncio: FrameCallGraphEntry, of which Frame
+// takes the place)
+type FrameCallGraphEntry = runtime.Frame
+
+// CallGraphOptions say what is captured. The zero value captures everything.
+type CallGraphOptions struct {
+	// Skip is how many innermost frames of the current task are left out: a helper that captures
+	// on behalf of its caller leaves itself out with 1. It has no effect on other stacks.
+	// (asyncio: depth, less one)
+	Skip int
+	// Limit bounds each stack: if it is greater than 0 to that many of the outermost frames, if it
+	// is less than 0 to that many of the innermost ones. 0 is no limit. (asyncio: limit)
+	Limit int
+	// NoStacks leaves out all stacks, but not who awaits whom. (asyncio: limit=0)
+	NoStacks bool
+}
+
+// CaptureCallGraph returns who waits for f, who waits for those, and so on, each task with its call
+// stack. A nil f stands for the task that runs; the result is nil if there is none, as in a callback.
+// nil options capture everything. f may be a future or task of any loop that the caller may touch,
+// be it done or not.
+//
+// A task is awaited by the tasks that await it, by the task that runs its group, from its creation to
+// its end, and by those that wait for it in Wait, in WaitFor or for an AsCompleted. What was given to
+// Gather or Shield is awaited by those who await the future that these returned; asyncio names the
+// task that made the call, whether it awaits or not. What waits in a done callback is not known: say
+// so by FutureAddToAwaitedBy. A task that runs shows its whole stack, where asyncio shows the first
+// frame alone.
+//
+// It never awaits, and asks each task once for each time that it is in the graph. It panics with
+// ErrNoRunningLoop if ctx belongs to no loop or if f is nil and the loop does not run, and with
+// ErrWrongGoroutine if the caller does not hold the token. (asyncio: capture_call_graph)
+func CaptureCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) *FutureCallGraph {
+	return captureCallGraph(ctx, "CaptureCallGraph", f, opts)
+}
+
+func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGraphOptions) *FutureCallGraph {
+	l := loopOf(ctx, call)
+	if opts == nil {
+		opts = &CallGraphOptions{}
+	}
+	switch {
+	case f != nil:
+		f.core().check(call)
+	case !l.running.Load():
+		misuse(ErrNoRunningLoop, "%s: the event loop does not run, and no future is given", call)
+	case l.current == nil:
+		return nil
+	default:
+		f = l.current.impl
+	}
+	return opts.graph(f, map[*future]bool{})
+}
+
+// graph captures f and what waits for it. within has the futures that it is captured for.
+func (o *CallGraphOptions) graph(f AnyFuture, within map[*future]bool) *FutureCallGraph {
+	c := f.core()
+	g := &FutureCallGraph{Future: f}
+	if t, ok := c.sub.(*task); ok && !o.NoStacks {
+		skip := 0
+		if t == c.loop.current && len(within) == 0 {
+			skip = o.Skip
+		}
+		g.CallStack = innermostFirst(t, skip, o.Limit)
+	}
+	if within[c] {
+		return g
+	}
+	within[c] = true
+	for _, w := range c.awaiters() {
+		g.AwaitedBy = append(g.AwaitedBy, o.graph(w, within))
+	}
+	delete(within, c)
+	return g
+}
+
+// innermostFirst returns the stack of t without its skip innermost frames, within limit as that of
+// CallGraphOptions.
+func innermostFirst(t *task, skip, limit int) []runtime.Frame {
+	if t.fut.state != pending {
+		return nil
+	}
+	stack := frames(t.stack(), 0)
+	stack = stack[:len(stack)-min(max(skip, 0), len(stack))]
+	switch {
+	case limit > 0:
+		stack = stack[:min(limit, len(stack))]
+	case limit < 0:
+		stack = stack[len(stack)-min(-limit, len(stack)):]
+	}
+	slices.Reverse(stack)
+	return stack
+}
+
+// FormatCallGraph is CaptureCallGraph as a text: for each task its name, its address and its stack,
+// and below them, one step further to the right, those that await it. It is "" where CaptureCallGraph
+// returns nil. (asyncio: format_call_graph)
+func FormatCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) string {
+	return formatCallGraph(ctx, "FormatCallGraph", f, opts)
+}
+
+func formatCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGraphOptions) string {
+	g := captureCallGraph(ctx, call, f, opts)
+	if g == nil {
+		return ""
+	}
+	return strings.Join(g.lines(nil, ""), "\n")
+}
+
+// lines appends the text of g to a text.
+func (g *FutureCallGraph) lines(text []string, indent string) []string {
+	add := func(format string, args ...any) { text = append(text, indent+fmt.Sprintf(format, args...)) }
+	c := g.Future.core()
+	if t, ok := c.sub.(*task); ok {
+		add("* Task(name=%q, id=%p)", t.name(), c)
+	} else {
+		add("* Future(id=%p)", c)
+	}
+	if len(g.CallStack) > 0 {
+		add("  + Call stack:")
+	}
+	for _, f := range g.CallStack {
+		add("  |   File %q, line %d, in %s()", f.File, f.Line, f.Function)
+	}
+	if len(g.AwaitedBy) > 0 {
+		add("  + Awaited by:")
+	}
+	for _, w := range g.AwaitedBy {
+		text = w.lines(text, indent+"    ")
+	}
+	return text
+}
+
+// PrintCallGraph writes the text of FormatCallGraph and a newline to w, or to standard output if w is
+// nil, and returns the error of w. (asyncio: print_call_graph)
+func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGraphOptions) error {
+	if w == nil {
+		w = os.Stdout
+	}
+	_, err := io.WriteString(w, formatCallGraph(ctx, "PrintCallGraph", f, opts)+"\n")
+	return err
+}
+
+// FutureAddToAwaitedBy has call graphs show that waiter waits for f, where the package cannot know:
+// for a combinator of the user's that is made of done callbacks. That ends with either of them, or by
+// FutureDiscardFromAwaitedBy. Saying so twice, or of a future that is done, is saying nothing.
+// It never awaits. It panics with ErrOtherLoop if the two belong to different loops, and with
+// ErrWrongGoroutine if the caller does not hold the token. (asyncio: future_add_to_awaited_by)
+func FutureAddToAwaitedBy(f, waiter AnyFuture) {
+	const call = "FutureAddToAwaitedBy"
+	a, b := f.core(), waiter.core()
+	a.check(call)
+	b.check(call)
+	if a.loop != b.loop {
+		misuse(ErrOtherLoop, "%s: the futures belong to different event loops", call)
+	}
+	a.addAwaiter(waiter)
+}
+
+// addAwaiter is FutureAddToAwaitedBy within the package.
+func (f *future) addAwaiter(waiter AnyFuture) {
+	if f.state != pending || f.report.isAwaitedBy(waiter) >= 0 {
+		return
+	}
+	if f.report == nil {
+		f.report = &report{loop: f.loop}
+	}
+	f.report.awaitedBy = append(f.report.awaitedBy, waiter)
+}
+
+// FutureDiscardFromAwaitedBy takes back FutureAddToAwaitedBy; without one it does nothing. What the
+// package knows by itself stays. It panics with ErrWrongGoroutine if the caller does not hold the
+// token. (asyncio: future_discard_from_awaited_by)
+func FutureDiscardFromAwaitedBy(f, waiter AnyFuture) {
+	const call = "FutureDiscardFromAwaitedBy"
+	c := f.core()
+	c.check(call)
+	waiter.core().check(call)
+	if i := c.report.isAwaitedBy(waiter); i >= 0 {
+		c.report.awaitedBy = slices.Delete(c.report.awaitedBy, i, i+1)
+	}
+}
+
+// isAwaitedBy returns the place of waiter in r.awaitedBy, -1 if it is not there.
+func (r *report) isAwaitedBy(waiter AnyFuture) int {
+	if r == nil {
+		return -1
+	}
+	return slices.IndexFunc(r.awaitedBy, func(w AnyFuture) bool { return w.core() == waiter.core() })
+}
+
+// awaiters returns those that wait for f, each once: tasks, and what FutureAddToAwaitedBy has named.
+func (f *future) awaiters() (all []AnyFuture) {
+	seen := map[*future]bool{}
+	f.eachAwaiter(func(w AnyFuture) {
+		if c := w.core(); c.state == pending && !seen[c] {
+			seen[c] = true
+			all = append(all, w)
+		}
+	})
+	return all
+}
+
+// eachAwaiter calls found with those that wait for f.
+func (f *future) eachAwaiter(found func(AnyFuture)) {
+	if f.state != pending {
+		return
+	}
+	visit := func(r runnable) {
+		if w, ok := r.(waits); ok {
+			w.waitsFor(f, found)
+		}
+	}
+	visit(f.first)
+	if f.more != nil {
+		for _, r := range *f.more {
+			visit(r)
+		}
+	}
+	if f.report != nil {
+		for _, w := range f.report.awaitedBy {
+			found(w)
+		}
+	}
+}
+
+// waits is a callback by which somebody waits for a future. What waits on behalf of another future
+// passes the question on to that one. That comes to an end: the other one is younger than f, or a
+// waiter, which no user sees.
+type waits interface {
+	waitsFor(f *future, found func(AnyFuture))
+}
+
+func (t *task) waitsFor(_ *future, found func(AnyFuture)) { found(t.impl) }
+
+func (m *member) waitsFor(_ *future, found func(AnyFuture)) { found(m.group.parent.impl) }
+
+func (g *gathering) waitsFor(_ *future, found func(AnyFuture)) { g.outer.eachAwaiter(found) }
+
+func (s *shielding[T]) waitsFor(f *future, found func(AnyFuture)) {
+	if outer := &s.outer.future; f != outer {
+		outer.eachAwaiter(found)
+	}
+}
+
+func (c *countdown) waitsFor(_ *future, found func(AnyFuture)) {
+	if c.w != nil {
+		c.w.eachAwaiter(found)
+	}
+}
+
+func (c *CompletedIterator[F]) waitsFor(_ *future, found func(AnyFuture)) {
+	for w := c.done.getters.head; w != nil; w = w.next {
+		w.eachAwaiter(found)
+	}
+}

@@ -1,0 +1,319 @@
+package aio
+
+// All tasks of a loop, as a table and as trees of who awaits whom. CaptureTasks makes plain data of
+// them, under the token; what draws it needs no loop any more, so a handler of net/http may.
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// TaskInfo is a task at one moment. Any goroutine may use it. (asyncio: _remote_debugging.TaskInfo)
+type TaskInfo struct {
+	// Loop is the loop of the task.
+	Loop *Loop
+	// ID tells tasks apart. It is the address that FormatCallGraph shows; a task that is made after
+	// this one was lost may have the same.
+	ID uintptr
+	// Name is the task's name.
+	Name string
+	// Stack is where the task runs or is suspended, from the innermost frame to its own function.
+	Stack []runtime.Frame
+	// AwaitedBy has the tasks that await it, in the order in which they began to.
+	AwaitedBy []TaskAwaiter
+}
+
+// TaskAwaiter is a task that awaits another one: the TaskInfo with the same ID has its name.
+type TaskAwaiter struct {
+	// ID is that of the task.
+	ID uintptr
+	// Stack is where it awaits, as in TaskInfo.
+	Stack []runtime.Frame
+}
+
+// CaptureTasks returns the tasks of the loop of ctx that are not done, in the order in which they were
+// created, with their stacks and who awaits them: see CaptureCallGraph for what that means. Here plain
+// futures named by FutureAddToAwaitedBy do not count, but those who wait for them do.
+//
+// It never awaits, and asks each task for its stack, which takes about 10 µs. It panics with
+// ErrNoRunningLoop if ctx belongs to no loop and with ErrWrongGoroutine if the caller does not hold
+// the token; another goroutine has Loop.CallSoonThreadsafe call it, with Loop.Context. asyncio looks
+// into another process instead, and stops that for as long.
+// (asyncio: what python -m asyncio ps looks at)
+func CaptureTasks(ctx context.Context) []TaskInfo {
+	l := loopOf(ctx, "CaptureTasks")
+	var tasks []TaskInfo
+	stacks := make(map[*task][]runtime.Frame, l.tasks.n)
+	for t := l.tasks.head; t != nil; t = t.next {
+		stacks[t] = innermostFirst(t, 0, 0)
+		tasks = append(tasks, TaskInfo{Loop: l, ID: t.fut.address(), Name: t.name(), Stack: stacks[t]})
+	}
+	for i, t := 0, l.tasks.head; t != nil; i, t = i+1, t.next {
+		for _, w := range t.fut.awaitingTasks() {
+			tasks[i].AwaitedBy = append(tasks[i].AwaitedBy, TaskAwaiter{w.fut.address(), stacks[w]})
+		}
+	}
+	return tasks
+}
+
+// address tells f from the other futures that there are.
+func (f *future) address() uintptr { return reflect.ValueOf(f).Pointer() }
+
+// awaitingTasks returns the tasks that wait for f, each once.
+func (f *future) awaitingTasks() (tasks []*task) {
+	seen := map[*future]bool{}
+	var visit func(f *future)
+	visit = func(f *future) {
+		for _, w := range f.awaiters() {
+			c := w.core()
+			if seen[c] {
+				continue
+			}
+			seen[c] = true
+			if t, ok := c.sub.(*task); ok {
+				tasks = append(tasks, t)
+			} else {
+				visit(c)
+			}
+		}
+	}
+	visit(f)
+	return tasks
+}
+
+// FormatTaskTable returns a table with a line for each task and each task that awaits it: the
+// addresses of the loop and the task, the task's name and the functions of its stack, those of the
+// awaiting task, its name, and its address. A task that nobody awaits has one line, with the address
+// 0x0; one that awaits but is not among tasks is called Unknown. Tasks of several loops may be in one
+// table. (asyncio: python -m asyncio ps, which has the number of the thread for the loop)
+func FormatTaskTable(tasks []TaskInfo) string {
+	names := taskNames(tasks)
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
+	head := []string{"loop", "task id", "task name", "stack", "awaiter stack", "awaiter name", "awaiter id"}
+	row(head...)
+	for i, title := range head {
+		head[i] = strings.Repeat("-", len(title))
+	}
+	row(head...)
+	for _, t := range tasks {
+		line := func(awaiter ...string) {
+			row(append([]string{fmt.Sprintf("%p", t.Loop), hexID(t.ID), t.Name, functionChain(t.Stack)}, awaiter...)...)
+		}
+		if len(t.AwaitedBy) == 0 {
+			line("", "", hexID(0))
+		}
+		for _, a := range t.AwaitedBy {
+			name, known := names[a.ID]
+			if !known {
+				name = "Unknown"
+			}
+			line(functionChain(a.Stack), name, hexID(a.ID))
+		}
+	}
+	w.Flush()
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func taskNames(tasks []TaskInfo) map[uintptr]string {
+	names := make(map[uintptr]string, len(tasks))
+	for _, t := range tasks {
+		names[t.ID] = t.Name
+	}
+	return names
+}
+
+func hexID(id uintptr) string { return fmt.Sprintf("%#x", id) }
+
+// functionChain names the functions of a stack.
+func functionChain(stack []runtime.Frame) string {
+	var names []string
+	for _, f := range stack {
+		names = append(names, shortFunction(f.Function))
+	}
+	return strings.Join(names, " -> ")
+}
+
+// shortFunction is the name of a function with its package, without that one's path.
+func shortFunction(function string) string { return function[strings.LastIndex(function, "/")+1:] }
+
+// TaskTreeOptions are what FormatTaskTree puts before each name. The zero value has the defaults.
+type TaskTreeOptions struct {
+	TaskMarker  string // "" is (T)
+	FrameMarker string
+}
+
+// FormatTaskTree draws a tree for each task that awaits others and that nobody awaits. Below a task is
+// its stack, as far as that has led to an await, the outermost frame first, and below the last frame
+// the tasks that it awaits there; one that several tasks await is drawn below each. A task that awaits
+// none has its whole stack. Tasks whose awaiters are not among tasks are not drawn, as in asyncio. The
+// text is "" for no tasks; nil options are the defaults.
+//
+// The error is a *TaskCycleError if tasks await each other in a circle, which no tree can show;
+// FormatTaskTable can. (asyncio: python -m asyncio pstree)
+func FormatTaskTree(tasks []TaskInfo, opts *TaskTreeOptions) (string, error) {
+	if cycles := taskCycles(tasks); len(cycles) > 0 {
+		return "", &TaskCycleError{Cycles: cycles, Names: taskNames(tasks)}
+	}
+	marks := TaskTreeOptions{}
+	if opts != nil {
+		marks = *opts
+	}
+	if marks.TaskMarker == "" {
+		marks.TaskMarker = "(T)"
+	}
+	nodes := map[uintptr]*treeNode{}
+	node := func(id uintptr) *treeNode {
+		if nodes[id] == nil {
+			nodes[id] = &treeNode{}
+		}
+		return nodes[id]
+	}
+	awaits := map[uintptr]bool{}
+	for _, t := range tasks {
+		n := node(t.ID)
+		n.label = marks.TaskMarker + " " + t.Name
+		for _, a := range t.AwaitedBy {
+			awaits[a.ID] = true
+			node(a.ID).descend(a.Stack, marks.FrameMarker).child(t.ID, n)
+		}
+	}
+	for _, t := range tasks {
+		if !awaits[t.ID] {
+			node(t.ID).descend(t.Stack, marks.FrameMarker)
+		}
+	}
+	var lines []string
+	for _, t := range tasks {
+		if len(t.AwaitedBy) == 0 {
+			lines = node(t.ID).draw(lines, "", true)
+		}
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// treeNode is a task, or a frame below it.
+type treeNode struct {
+	label string
+	below []*treeNode
+	known map[any]*treeNode // those in below: tasks by ID, frames by label
+}
+
+// child returns what is below n as key, which is c if nothing was.
+func (n *treeNode) child(key any, c *treeNode) *treeNode {
+	if there, ok := n.known[key]; ok {
+		return there
+	}
+	if n.known == nil {
+		n.known = map[any]*treeNode{}
+	}
+	n.known[key] = c
+	n.below = append(n.below, c)
+	return c
+}
+
+// descend follows a stack below n, from the outermost frame on, and returns where it ends.
+func (n *treeNode) descend(stack []runtime.Frame, mark string) *treeNode {
+	for _, f := range slices.Backward(stack) {
+		label := mark + " " + frameLabel(f)
+		n = n.child(label, &treeNode{label: label})
+	}
+	return n
+}
+
+// frameLabel is a frame in one line, as far as its place is known.
+func frameLabel(f runtime.Frame) string {
+	label := shortFunction(f.Function)
+	if f.File != "" {
+		label += " " + f.File
+	}
+	if f.Line != 0 {
+		label += fmt.Sprintf(":%d", f.Line)
+	}
+	return label
+}
+
+// draw appends the lines of n and of all below it.
+func (n *treeNode) draw(lines []string, prefix string, last bool) []string {
+	branch, side := "├── ", "│   "
+	if last {
+		branch, side = "└── ", "    "
+	}
+	lines = append(lines, prefix+branch+n.label)
+	for i, child := range n.below {
+		lines = child.draw(lines, prefix+side, i == len(n.below)-1)
+	}
+	return lines
+}
+
+// A TaskCycleError says that tasks await each other in circles, so that they are no tree. It matches
+// ErrAwaitCycle. (asyncio: CycleFoundException)
+type TaskCycleError struct {
+	// Cycles has the IDs of each circle, each task before the one that it awaits: the last is the
+	// first again. It is not empty, but where circles meet not each of them need be there.
+	Cycles [][]uintptr
+	// Names has the names of all tasks, also of those outside the circles.
+	Names map[uintptr]string
+}
+
+func (e *TaskCycleError) Error() string {
+	var circles []string
+	for _, cycle := range e.Cycles {
+		var names []string
+		for _, id := range cycle {
+			name, known := e.Names[id]
+			if !known {
+				name = hexID(id)
+			}
+			names = append(names, name)
+		}
+		circles = append(circles, strings.Join(names, " awaits "))
+	}
+	return "aio: tasks await each other: " + strings.Join(circles, "; ")
+}
+
+// Is reports whether target is ErrAwaitCycle.
+func (e *TaskCycleError) Is(target error) bool { return target == ErrAwaitCycle }
+
+// taskCycles finds circles, looking from each task that awaits in the order of the awaits.
+func taskCycles(tasks []TaskInfo) (cycles [][]uintptr) {
+	awaits := map[uintptr][]uintptr{}
+	var order []uintptr
+	for _, t := range tasks {
+		for _, a := range t.AwaitedBy {
+			if awaits[a.ID] == nil {
+				order = append(order, a.ID)
+			}
+			awaits[a.ID] = append(awaits[a.ID], t.ID)
+		}
+	}
+	var path []uintptr
+	onPath := map[uintptr]bool{} // false once the search has left it
+	var visit func(id uintptr)
+	visit = func(id uintptr) {
+		switch on, visited := onPath[id]; {
+		case on:
+			cycles = append(cycles, append(slices.Clone(path[slices.Index(path, id):]), id))
+			return
+		case visited:
+			return
+		}
+		onPath[id] = true
+		path = append(path, id)
+		for _, next := range awaits[id] {
+			visit(next)
+		}
+		path = path[:len(path)-1]
+		onPath[id] = false
+	}
+	for _, id := range order {
+		visit(id)
+	}
+	return cycles
+}
