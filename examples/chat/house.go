@@ -1,0 +1,241 @@
+package main
+
+// The house has rooms, and people in them. All of it belongs to one loop: a handler changes it as it
+// likes, and nobody else runs before its next await.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+const (
+	lobby = "lobby"
+	// maxUnread is how much somebody may leave unread before the connection is cut: the others do
+	// not wait.
+	maxUnread = 1 << 20
+	// maxLine is how long a line may be.
+	maxLine = 4 << 10
+)
+
+type house struct {
+	idle    time.Duration
+	rooms   map[string][]*user // in the order in which they came; no room is empty
+	nicks   map[string]*user
+	guests  int // that were ever here
+	closing bool
+}
+
+// user is somebody who is connected.
+type user struct {
+	nick, room string
+	w          *aio.StreamWriter
+}
+
+func newHouse(idle time.Duration) *house {
+	return &house{idle: idle, rooms: map[string][]*user{}, nicks: map[string]*user{}}
+}
+
+// tell sends a line.
+func (u *user) tell(format string, args ...any) {
+	if u.w.Transport().GetWriteBufferSize() > maxUnread {
+		u.w.Transport().Abort()
+		return
+	}
+	fmt.Fprintf(u.w, format+"\n", args...)
+}
+
+// users returns everybody, by name.
+func (h *house) users() (all []*user) {
+	for _, nick := range slices.Sorted(maps.Keys(h.nicks)) {
+		all = append(all, h.nicks[nick])
+	}
+	return all
+}
+
+// announce tells everybody in a room but one.
+func (h *house) announce(room string, but *user, format string, args ...any) {
+	for _, u := range h.rooms[room] {
+		if u != but {
+			u.tell(format, args...)
+		}
+	}
+}
+
+// welcome is the handler of a connection.
+func (h *house) welcome(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+	h.guests++
+	u := &user{nick: fmt.Sprintf("guest%d", h.guests), w: w}
+	for h.nicks[u.nick] != nil { // somebody has chosen that name
+		h.guests++
+		u.nick = fmt.Sprintf("guest%d", h.guests)
+	}
+	h.nicks[u.nick] = u
+	defer w.Close()
+	defer h.leave(u)
+	u.tell("* welcome, %s: /help tells what you can do", u.nick)
+	h.enter(u, lobby)
+	for !h.closing {
+		line, err := h.listen(ctx, r)
+		switch {
+		case errors.Is(err, aio.ErrTimeout):
+			u.tell("* you were silent for %v: good-bye", h.idle)
+			return nil
+		case errors.Is(err, aio.ErrLineTooLong):
+			u.tell("* that was too long")
+			continue
+		case isGone(err):
+			return nil
+		case err != nil:
+			return err
+		}
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if !h.hear(u, line) {
+			u.tell("* good-bye")
+			return nil
+		}
+		if err := w.Drain(ctx); err != nil {
+			return nil // the connection is gone
+		}
+	}
+	return nil
+}
+
+// listen reads a line.
+func (h *house) listen(ctx context.Context, r *aio.StreamReader) (string, error) {
+	var line []byte
+	err := aio.Timeout(ctx, h.idle, func(ctx context.Context) (err error) {
+		line, err = r.ReadLine(ctx)
+		return err
+	})
+	if err == nil && len(line) == 0 {
+		err = io.EOF
+	}
+	return string(line), err
+}
+
+// isGone reports whether an error says no more than that the connection has ended.
+func isGone(err error) bool {
+	var network interface{ Timeout() bool }
+	return errors.Is(err, io.EOF) || errors.As(err, &network) && !errors.Is(err, aio.ErrTimeout)
+}
+
+// commands are what can follow a slash.
+var commands = map[string]struct {
+	help string
+	run  func(h *house, u *user, arg string) (stay bool)
+}{
+	"nick":  {"NAME  take another name", (*house).rename},
+	"join":  {"ROOM  go to another room", (*house).join},
+	"who":   {"who is in this room", (*house).who},
+	"rooms": {"which rooms there are", (*house).list},
+	"me":    {"TEXT  say what you do", (*house).act},
+	"quit":  {"leave", func(*house, *user, string) bool { return false }},
+}
+
+// hear handles a line, and reports whether u stays.
+func (h *house) hear(u *user, line string) (stay bool) {
+	if !strings.HasPrefix(line, "/") {
+		h.announce(u.room, u, "%s: %s", u.nick, line)
+		return true
+	}
+	name, arg, _ := strings.Cut(line[1:], " ")
+	if name == "help" {
+		for _, name := range slices.Sorted(maps.Keys(commands)) {
+			u.tell("* /%s %s", name, commands[name].help)
+		}
+		return true
+	}
+	c, ok := commands[name]
+	if !ok {
+		u.tell("* there is no /%s: /help lists what there is", name)
+		return true
+	}
+	return c.run(h, u, strings.TrimSpace(arg))
+}
+
+// validName is what people and rooms may be called.
+var validName = regexp.MustCompile(`^[\pL\pN_-]{1,20}$`)
+
+func (h *house) rename(u *user, nick string) bool {
+	switch {
+	case !validName.MatchString(nick):
+		u.tell("* a name has 1 to 20 letters, digits, - or _")
+	case h.nicks[nick] == u:
+	case h.nicks[nick] != nil:
+		u.tell("* %s is taken", nick)
+	default:
+		delete(h.nicks, u.nick)
+		h.announce(u.room, nil, "* %s is now %s", u.nick, nick)
+		u.nick = nick
+		h.nicks[nick] = u
+	}
+	return true
+}
+
+func (h *house) join(u *user, room string) bool {
+	switch {
+	case !validName.MatchString(room):
+		u.tell("* a room has a name of 1 to 20 letters, digits, - or _")
+	case room != u.room:
+		h.exit(u)
+		h.enter(u, room)
+	}
+	return true
+}
+
+func (h *house) who(u *user, _ string) bool {
+	var nicks []string
+	for _, other := range h.rooms[u.room] {
+		nicks = append(nicks, other.nick)
+	}
+	u.tell("* in %s: %s", u.room, strings.Join(nicks, ", "))
+	return true
+}
+
+func (h *house) list(u *user, _ string) bool {
+	for _, room := range slices.Sorted(maps.Keys(h.rooms)) {
+		u.tell("* %s (%d)", room, len(h.rooms[room]))
+	}
+	return true
+}
+
+func (h *house) act(u *user, what string) bool {
+	h.announce(u.room, nil, "* %s %s", u.nick, what)
+	return true
+}
+
+// enter puts u into a room.
+func (h *house) enter(u *user, room string) {
+	u.room = room
+	h.rooms[room] = append(h.rooms[room], u)
+	h.announce(room, u, "* %s has come", u.nick)
+	h.who(u, "")
+}
+
+// exit takes u out of the room.
+func (h *house) exit(u *user) {
+	rest := slices.DeleteFunc(h.rooms[u.room], func(other *user) bool { return other == u })
+	if len(rest) == 0 {
+		delete(h.rooms, u.room)
+	} else {
+		h.rooms[u.room] = rest
+	}
+	h.announce(u.room, u, "* %s has gone", u.nick)
+}
+
+// leave takes u out of the house.
+func (h *house) leave(u *user) {
+	h.exit(u)
+	delete(h.nicks, u.nick)
+}

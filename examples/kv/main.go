@@ -1,0 +1,199 @@
+// Command kv is a server for strings, lists and messages in memory, which speaks enough of the Redis
+// protocol for redis-cli and redis-benchmark:
+//
+//	kv -addr localhost:6379
+//
+// A client is a task that reads commands and runs them. There is no lock anywhere: one task runs at a
+// time, and a command does not await while it touches the data.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:6379", "the address to listen on")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "kv: there are no arguments, only the flag -addr")
+		os.Exit(2)
+	}
+	err := aio.Run(func(ctx context.Context) error {
+		return serve(ctx, *addr, func(at net.Addr) { log.Printf("listening on %v", at) })
+	})
+	if err != nil && !errors.Is(err, aio.ErrInterrupted) {
+		fmt.Fprintln(os.Stderr, "kv:", err)
+		os.Exit(1)
+	}
+}
+
+// server is what the clients share.
+type server struct {
+	loop      *aio.Loop
+	store     *store
+	topics    map[string][]*client // subscribers, in the order in which they came
+	started   time.Time
+	connected int
+	accepted  int
+	processed int
+}
+
+// serve listens on addr until ctx ends, and calls ready when it does.
+func serve(ctx context.Context, addr string, ready func(net.Addr)) error {
+	loop, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		return err
+	}
+	s := &server{loop: loop, store: newStore(loop), topics: map[string][]*client{}, started: loop.Time()}
+	srv, err := aio.StartServer(ctx, s.handle, addr, &aio.StreamServerOptions{ServerOptions: aio.ServerOptions{Backlog: 512}})
+	if err != nil {
+		return err
+	}
+	ready(srv.Addr())
+	sweeper := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+		for {
+			s.store.sweep()
+			if err := aio.Sleep(ctx, 100*time.Millisecond); err != nil {
+				return struct{}{}, err
+			}
+		}
+	}, aio.WithName("sweeper"))
+	defer sweeper.Cancel()
+	return srv.ServeForever(ctx)
+}
+
+// client is a connection.
+type client struct {
+	srv      *server
+	w        *aio.StreamWriter
+	commands commandReader
+	out      []byte // replies that were not yet sent
+	leaving  bool   // after QUIT
+
+	topics map[string]struct{} // that it has subscribed to
+
+	queueing bool // between MULTI and EXEC
+	spoilt   bool // a command in between was wrong
+	queued   []queued
+	running  bool // in EXEC
+}
+
+// queued is a command of a transaction.
+type queued struct {
+	cmd  command
+	args [][]byte
+}
+
+// maxUnread is how many bytes a subscriber may leave unread before it is cut off.
+const maxUnread = 32 << 20
+
+// handle serves one client.
+func (s *server) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+	c := &client{srv: s, w: w}
+	c.commands.in = bufio.NewReaderSize(&repliesFirst{c, ctx, r.Reader(ctx)}, 16<<10)
+	s.connected++
+	s.accepted++
+	defer func() {
+		s.connected--
+		for topic := range c.topics {
+			c.leave(topic)
+		}
+		w.Close()
+	}()
+	err := c.talk(ctx)
+	var bad errProtocol
+	switch {
+	case errors.As(err, &bad):
+		c.out = appendError(c.out, "ERR "+bad.Error())
+		return c.flush(ctx)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, new(*net.OpError)), errors.As(err, new(*os.SyscallError)):
+		return nil // the client has gone, which it may
+	}
+	return err
+}
+
+// repliesFirst is the client's input. It sends the replies before it waits for more commands, so that
+// those of a pipeline go out together, and none is held back by half a command.
+type repliesFirst struct {
+	client *client
+	ctx    context.Context
+	in     io.Reader
+}
+
+func (r *repliesFirst) Read(p []byte) (int, error) {
+	if err := r.client.flush(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.in.Read(p)
+}
+
+// talk runs commands until the client leaves.
+func (c *client) talk(ctx context.Context) error {
+	for !c.leaving {
+		args, err := c.commands.read()
+		if err != nil {
+			return err
+		}
+		if len(args) == 0 {
+			continue
+		}
+		if err := c.run(ctx, args); err != nil {
+			return err
+		}
+		if len(c.out) > 64<<10 {
+			if err := c.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return c.flush(ctx)
+}
+
+// flush sends the replies, and waits if the client does not read them.
+func (c *client) flush(ctx context.Context) error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	c.w.Write(c.out)
+	if c.out = c.out[:0]; cap(c.out) > 256<<10 {
+		c.out = nil
+	}
+	return c.w.Drain(ctx)
+}
+
+// send sends a message to a subscriber, from whichever task publishes it. Nobody waits for one that
+// does not read.
+func (c *client) send(msg []byte) {
+	if c.w.Transport().GetWriteBufferSize() > maxUnread {
+		c.w.Transport().Abort()
+		return
+	}
+	c.w.Write(msg)
+}
+
+// leave ends a subscription.
+func (c *client) leave(topic string) {
+	delete(c.topics, topic)
+	rest := slices.DeleteFunc(c.srv.topics[topic], func(s *client) bool { return s == c })
+	if len(rest) == 0 {
+		delete(c.srv.topics, topic)
+	} else {
+		c.srv.topics[topic] = rest
+	}
+}
+
+// sortedKeys returns the keys of m in order.
+func sortedKeys(m map[string]struct{}) []string { return slices.Sorted(maps.Keys(m)) }
