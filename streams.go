@@ -153,12 +153,8 @@ func (r *StreamReader) SetTransport(t BaseTransport) {
 	r.replaceTransport(t)
 }
 
-// replaceTransport makes t the transport.
-func (r *StreamReader) replaceTransport(t BaseTransport) {
-	r.transport, _ = t.(ReadTransport)
-	r.paused = false
-	r.maybePause()
-}
+// replaceTransport makes t the transport. The one before is not paused.
+func (r *StreamReader) replaceTransport(t BaseTransport) { r.transport, _ = t.(ReadTransport) }
 
 // FeedData adds p to what can be read, as if it had arrived; an empty p changes nothing. It panics
 // with ErrUsage after FeedEOF. (asyncio: StreamReader.feed_data)
@@ -202,7 +198,6 @@ func (r *StreamReader) SetException(err error) {
 
 func (r *StreamReader) fail(err error) {
 	r.err = err
-	r.into = nil
 	r.readers.endAll(err)
 }
 

@@ -875,6 +875,8 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 		s.begin("A", read)
 		s.after(1, "")
 		is(s.scene, "A waits: mine", mine(), true)
+		s.feed("")
+		is(s.scene, "A waits still: mine", mine(), true)
 		s.arrive("abc")
 		is(s.scene, "it has got some: mine", mine(), false)
 		s.arrive("def") // is for the next one

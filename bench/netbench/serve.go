@@ -70,7 +70,7 @@ func serve(args []string) error {
 		if *kind == "protocol" {
 			srv, err = aio.CreateServer(ctx, func() *echo { return &echo{} }, "", &opts)
 		} else {
-			srv, err = nil, nil
+			srv, err = aio.StartServer(ctx, echoStream(*size), "", &aio.StreamServerOptions{ServerOptions: opts})
 		}
 		if err != nil {
 			return err
@@ -85,7 +85,24 @@ type echo struct{ t aio.Transport }
 func (e *echo) ConnectionMade(t aio.Transport) { e.t = t }
 func (e *echo) DataReceived(p []byte)          { e.t.Write(p) }
 
-// echoStream is the stream handler.
+// echoStream is the stream handler, with a buffer of its own as the rival has.
+func echoStream(size int) aio.StreamHandler {
+	return func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+		defer w.Close()
+		buf := make([]byte, max(size, 4096))
+		in := r.Reader(ctx)
+		for {
+			n, err := in.Read(buf)
+			if err != nil {
+				return nil // the load resets its connections when it has enough
+			}
+			w.Write(buf[:n])
+			if err := w.Drain(ctx); err != nil {
+				return nil
+			}
+		}
+	}
+}
 
 // serveNet is the rival: a goroutine for each connection.
 func serveNet(ln net.Listener, config *tls.Config, size int) error {
