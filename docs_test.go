@@ -8,17 +8,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/goaio/aio"
 )
 
-// exported returns the exported names of the package's own scope.
-func exported(t *testing.T) map[string]bool {
-	names := map[string]bool{}
+// declarations are what a package declares, on all platforms.
+type declarations struct {
+	names   map[string]bool            // of its own scope
+	members map[string]map[string]bool // methods and fields of each type
+	embeds  map[string][]string        // the types that a type embeds
+}
+
+// declared returns the declarations of this package.
+func declared(t *testing.T) *declarations {
+	d := &declarations{map[string]bool{}, map[string]map[string]bool{}, map[string][]string{}}
 	noTests := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
 	//lint:ignore SA1019 the files of all platforms are wanted, which is what the replacement does not do
 	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", noTests, 0)
@@ -27,72 +32,94 @@ func exported(t *testing.T) map[string]bool {
 	}
 	for _, file := range pkgs["aio"].Files {
 		for _, decl := range file.Decls {
-			switch d := decl.(type) {
-			case *ast.FuncDecl:
-				if d.Recv == nil {
-					names[d.Name.Name] = true
+			d.add(decl)
+		}
+	}
+	return d
+}
+
+func (d *declarations) add(decl ast.Decl) {
+	switch decl := decl.(type) {
+	case *ast.FuncDecl:
+		if decl.Recv == nil {
+			d.names[decl.Name.Name] = true
+		} else {
+			d.member(typeName(decl.Recv.List[0].Type), decl.Name.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range decl.Specs {
+			switch s := spec.(type) {
+			case *ast.TypeSpec:
+				d.names[s.Name.Name] = true
+				switch typ := s.Type.(type) {
+				case *ast.StructType:
+					d.fields(s.Name.Name, typ.Fields)
+				case *ast.InterfaceType:
+					d.fields(s.Name.Name, typ.Methods)
 				}
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					switch s := spec.(type) {
-					case *ast.TypeSpec:
-						names[s.Name.Name] = true
-					case *ast.ValueSpec:
-						for _, n := range s.Names {
-							names[n.Name] = true
-						}
-					}
+			case *ast.ValueSpec:
+				for _, n := range s.Names {
+					d.names[n.Name] = true
 				}
 			}
 		}
 	}
-	return names
 }
 
-// withMembers are the types whose methods and fields the table of asyncio's names mentions.
-var withMembers = map[string]reflect.Type{
-	"Barrier":           reflect.TypeFor[*aio.Barrier](),
-	"CompletedIterator": reflect.TypeFor[*aio.CompletedIterator[aio.AnyFuture]](),
-	"Condition":         reflect.TypeFor[*aio.Condition](),
-	"Event":             reflect.TypeFor[*aio.Event](),
-	"Future":            reflect.TypeFor[*aio.Future[int]](),
-	"Handle":            reflect.TypeFor[*aio.Handle](),
-	"Lock":              reflect.TypeFor[*aio.Lock](),
-	"Loop":              reflect.TypeFor[*aio.Loop](),
-	"Queue":             reflect.TypeFor[*aio.Queue[int]](),
-	"Runner":            reflect.TypeFor[*aio.Runner](),
-	"Semaphore":         reflect.TypeFor[*aio.Semaphore](),
-	"Task":              reflect.TypeFor[*aio.Task[int]](),
-	"TaskGroup":         reflect.TypeFor[*aio.TaskGroup](),
-	"TimeoutScope":      reflect.TypeFor[*aio.TimeoutScope](),
-	"TimerHandle":       reflect.TypeFor[*aio.TimerHandle](),
+func (d *declarations) fields(of string, fields *ast.FieldList) {
+	for _, f := range fields.List {
+		if len(f.Names) == 0 {
+			d.embeds[of] = append(d.embeds[of], typeName(f.Type))
+		}
+		for _, n := range f.Names {
+			d.member(of, n.Name)
+		}
+	}
+}
 
-	"AbstractEventLoopPolicy": reflect.TypeFor[aio.AbstractEventLoopPolicy](),
+func (d *declarations) member(of, name string) {
+	if d.members[of] == nil {
+		d.members[of] = map[string]bool{}
+	}
+	d.members[of][name] = true
+}
+
+// typeName is the name of a type without its pointer and type parameters.
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return typeName(e.X)
+	case *ast.IndexExpr:
+		return typeName(e.X)
+	case *ast.Ident:
+		return e.Name
+	}
+	return ""
+}
+
+// has reports whether there is such a name, as Name or Type.Member.
+func (d *declarations) has(name string) bool {
+	typ, member, isMember := strings.Cut(name, ".")
+	if !isMember {
+		return d.names[name]
+	}
+	if !ast.IsExported(member) || d.members[typ][member] {
+		return d.members[typ][member]
+	}
+	return slices.ContainsFunc(d.embeds[typ], func(e string) bool { return d.has(e + "." + member) })
 }
 
 // TestAsyncioTable holds docs/asyncio.md to the package, and to the list of asyncio's names.
 func TestAsyncioTable(t *testing.T) {
-	names := exported(t)
-	exists := func(name string) bool {
-		typ, member, isMember := strings.Cut(name, ".")
-		if !isMember {
-			return names[name]
+	d := declared(t)
+	for name, want := range map[string]bool{
+		"Run": true, "NoSuchName": false, "Loop.Stop": true, "Loop.NoSuchName": false,
+		"Task.Cancel":     true, // of what it embeds
+		"Transport.Abort": true, "NoSuchType.Run": false,
+	} {
+		if d.has(name) != want {
+			t.Fatalf("%s is taken to exist: %v", name, !want)
 		}
-		of, ok := withMembers[typ]
-		if !ok {
-			return false
-		}
-		if _, ok := of.MethodByName(member); ok {
-			return true
-		}
-		if of.Kind() == reflect.Interface {
-			return false // it has no fields
-		}
-		_, ok = of.Elem().FieldByName(member)
-		return ok
-	}
-	if exists("NoSuchName") || exists("Loop.NoSuchName") {
-		t.Fatal("a name that does not exist is taken to exist")
 	}
 	table, err := os.ReadFile(filepath.Join("docs", "asyncio.md"))
 	if err != nil {
@@ -108,7 +135,7 @@ func TestAsyncioTable(t *testing.T) {
 				t.Errorf("%s: no reason is given", m[1])
 			}
 		default:
-			if name := strings.Trim(here, "`"); !exists(name) {
+			if name := strings.Trim(here, "`"); !d.has(name) {
 				t.Errorf("%s: the package has no %s", m[1], here)
 			}
 		}
