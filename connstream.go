@@ -9,6 +9,7 @@ package aio
 // are durably blocked in a bubble of testing/synctest.
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -23,7 +24,8 @@ const (
 	connBuffer = 64 << 10
 	connIdle   = 4 << 10
 	// connLinger is for how long a connection that was closed may take to send the rest, and
-	// connHaste the same when it was aborted or the loop is closed.
+	// connHaste the same when it was aborted or the loop is closed, and for how long one that
+	// cannot be written to any more is read.
 	connLinger = time.Minute
 	connHaste  = time.Second
 )
@@ -96,6 +98,9 @@ func (s *connStream) readAll() {
 	for {
 		n, err := s.conn.Read(buf)
 		s.mu.Lock()
+		if s.outErr != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = s.outErr
+		}
 		s.in, s.inErr = buf[:n], err
 		if n > 0 || err != nil {
 			s.tell(readable)
@@ -141,6 +146,9 @@ func (s *connStream) writeAll() {
 			if err != nil {
 				s.outErr, s.out = err, nil
 				s.tell(writable | hungUp)
+				// Nothing may be written any more that would tell; reading will, once it has got
+				// what is there.
+				_ = s.conn.SetReadDeadline(time.Now().Add(connHaste))
 				for !s.closed {
 					s.toWrite.Wait()
 				}

@@ -70,7 +70,7 @@ func (s *ScriptedStream) attach(owner pollable) error { s.owner = owner; return 
 func (s *ScriptedStream) read(p []byte) (n int, more bool, err error) {
 	defer func() {
 		if err != nil {
-			s.Note("read:%v", short(err))
+			s.Note("read:%v", scriptedErr(err))
 		} else {
 			s.Note("read:%d", n)
 		}
@@ -94,7 +94,7 @@ func (s *ScriptedStream) read(p []byte) (n int, more bool, err error) {
 func (s *ScriptedStream) write(p []byte) (n int, err error) {
 	defer func() {
 		if err != nil {
-			s.Note("write:%v", short(err))
+			s.Note("write:%v", scriptedErr(err))
 		} else {
 			s.Note("write:%d/%d", n, len(p))
 		}
@@ -112,7 +112,7 @@ func (s *ScriptedStream) write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-func short(err error) string {
+func scriptedErr(err error) string {
 	switch err {
 	case errWouldBlock:
 		return "blocks"

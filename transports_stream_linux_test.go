@@ -556,8 +556,6 @@ func TestStreamNoDelay(t *testing.T) {
 	})
 }
 
-func newIOLogger() *ioLogger { return &ioLogger{log: new(eventLog)} }
-
 // LOOP-261, LOOP-262: what is known of a socket, and what can be done to it.
 func TestTransportSocket(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {

@@ -1293,3 +1293,5 @@ func TestStreamOfAClosedLoop(t *testing.T) {
 		return nil
 	})
 }
+
+func newIOLogger() *ioLogger { return &ioLogger{log: new(eventLog)} }

@@ -1,0 +1,561 @@
+package aio_test
+
+// Connections that are served by goroutines. The tests live in bubbles of testing/synctest, where it is
+// known when the goroutines have done what they can, and what time it is.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// connCase is a transport over a connection of the test's making.
+type connCase struct {
+	*testing.T
+	ctx context.Context
+	l   *aio.Loop
+	p   *ioLogger
+	t   aio.Transport
+	log *eventLog
+}
+
+// connServed runs main in a task of a new loop, in a bubble, with a transport over conn.
+func connServed(t *testing.T, conn func() net.Conn, main func(c *connCase)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		log := new(eventLog)
+		l := aio.NewEventLoop(nil)
+		ioReportTo(l, log)
+		if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+			tr, p, err := aio.ConnectAcceptedSocket(ctx, func() *ioLogger {
+				return &ioLogger{log: log, on: map[string]func(){}}
+			}, conn(), nil)
+			if err != nil {
+				return err
+			}
+			c := &connCase{t, ctx, l, p, tr, log}
+			c.want("made")
+			main(c)
+			return nil
+		})); err != nil {
+			t.Error(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// settle lets the loop and the goroutines do what they can without time passing.
+func (c *connCase) settle() {
+	c.Helper()
+	for range 4 {
+		synctest.Wait()
+		if err := aio.Sleep(c.ctx, 0); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+func (c *connCase) sleep(d time.Duration) {
+	c.Helper()
+	if err := aio.Sleep(c.ctx, d); err != nil {
+		c.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func (c *connCase) want(events string) { c.Helper(); c.log.want(c.T, events) }
+
+// connFake is a net.Conn that does what its functions say. Nothing happens where one is nil: reads wait
+// until Close, and writes take everything.
+type connFake struct {
+	read       func(p []byte) (int, error)
+	write      func(p []byte) (int, error)
+	closeWrite func() error
+	closed     chan struct{}
+	isClosed   atomic.Bool
+}
+
+func newConnFake() *connFake { return &connFake{closed: make(chan struct{})} }
+
+func (c *connFake) Read(p []byte) (int, error) {
+	if c.read != nil {
+		return c.read(p)
+	}
+	<-c.closed
+	return 0, net.ErrClosed
+}
+
+func (c *connFake) Write(p []byte) (int, error) {
+	if c.write != nil {
+		return c.write(p)
+	}
+	return len(p), nil
+}
+
+func (c *connFake) CloseWrite() error { return c.closeWrite() }
+
+func (c *connFake) Close() error {
+	if !c.isClosed.Swap(true) {
+		close(c.closed)
+	}
+	return nil
+}
+
+func (c *connFake) LocalAddr() net.Addr              { return nil }
+func (c *connFake) RemoteAddr() net.Addr             { return nil }
+func (c *connFake) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (c *connFake) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (c *connFake) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// script has reads return these results, and then wait until Close.
+func (c *connFake) script(results ...any) {
+	c.read = func(p []byte) (n int, err error) {
+		if len(results) == 0 {
+			<-c.closed
+			return 0, net.ErrClosed
+		}
+		if s, ok := results[0].(string); ok {
+			n = copy(p, s)
+			results = results[1:]
+		}
+		if len(results) > 0 {
+			if e, ok := results[0].(error); ok || results[0] == nil {
+				err = e
+				results = results[1:]
+			}
+		}
+		return n, err
+	}
+}
+
+// What a Read returns reaches the protocol in its order, also if it comes together.
+func TestConnStreamReads(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		results []any
+		want    string
+	}{
+		{"data and then the end", []any{"one", nil, "two", nil, "", io.EOF}, "data:one data:two eof lost"},
+		{"data with the end", []any{"one", io.EOF}, "data:one eof lost"},
+		{"data with an error", []any{"one", errIO}, "data:one lost:errIO"},
+		{"an error", []any{"", errIO}, "lost:errIO"},
+		{"nothing at all", []any{"", nil, "", nil, "one", nil, "", io.EOF}, "data:one eof lost"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			connServed(t, func() net.Conn {
+				f := newConnFake()
+				f.script(c.results...)
+				return f
+			}, func(s *connCase) {
+				s.settle()
+				s.settle()
+				s.want(c.want)
+			})
+		})
+	}
+}
+
+// While the protocol does not want to hear of it, nothing more is read than one buffer holds.
+func TestConnStreamPausedReading(t *testing.T) {
+	here, there := net.Conn(nil), net.Conn(nil)
+	connServed(t, func() net.Conn { here, there = net.Pipe(); return here }, func(c *connCase) {
+		c.t.PauseReading()
+		sent := 0
+		go func() {
+			for {
+				if _, err := there.Write(make([]byte, 1000)); err != nil {
+					return
+				}
+				sent += 1000
+			}
+		}()
+		c.settle()
+		if sent > aio.ConnBuffer {
+			c.Errorf("the peer could send %d bytes", sent)
+		}
+		c.want("")
+		c.t.ResumeReading()
+		c.settle()
+		if len(c.p.got) == 0 {
+			c.Error("nothing was received")
+		}
+		c.t.Abort()
+		c.settle()
+		there.Close()
+	})
+}
+
+// The memory for reading grows with what there is to read.
+func TestConnStreamReadBufferGrows(t *testing.T) {
+	var sizes []int
+	connServed(t, func() net.Conn {
+		f := newConnFake()
+		f.read = func(p []byte) (int, error) {
+			sizes = append(sizes, len(p))
+			switch len(sizes) {
+			case 3:
+				return 10, nil
+			case 8:
+				return 0, io.EOF
+			}
+			return len(p), nil
+		}
+		return f
+	}, func(c *connCase) {
+		for !c.p.lost.IsSet() {
+			c.settle()
+		}
+	})
+	if want := []int{4 << 10, 8 << 10, 16 << 10, 16 << 10, 32 << 10, 64 << 10, 64 << 10, 64 << 10}; !slices.Equal(sizes, want) {
+		t.Errorf("the buffers are %v, want %v", sizes, want)
+	}
+}
+
+// LOOP-228, LOOP-229, LOOP-240, LOOP-254: what the connection does not take at once waits, first in a
+// buffer that stands for the kernel's, then in the transport's.
+func TestConnStreamBackpressure(t *testing.T) {
+	f := newConnFake()
+	room := (chan int)(nil)
+	var got bytes.Buffer
+	connServed(t, func() net.Conn {
+		f, room = newConnFake(), make(chan int)
+		f.write = func(p []byte) (int, error) {
+			for done := 0; done < len(p); {
+				n := min(<-room, len(p)-done)
+				got.Write(p[done : done+n])
+				done += n
+			}
+			return len(p), nil
+		}
+		return f
+	}, func(c *connCase) {
+		buffered := func(want int) {
+			c.Helper()
+			c.settle()
+			if n := c.t.GetWriteBufferSize(); n != want {
+				c.Errorf("%d bytes are buffered, want %d", n, want)
+			}
+		}
+		const kernel = aio.ConnBuffer
+		sent := make([]byte, 3*kernel+100000)
+		for i := range sent {
+			sent[i] = byte(i ^ i>>8)
+		}
+		c.t.Write(sent[:10])
+		buffered(0) // the goroutine is writing that
+		c.t.Write(sent[10 : 10+kernel+50])
+		buffered(50)
+		c.t.Write(sent[10+kernel+50 : 10+kernel+1000])
+		buffered(1000)
+		c.want("")
+		c.t.Write(sent[10+kernel+1000:])
+		buffered(len(sent) - 10 - kernel)
+		c.want("pause")
+		room <- 5
+		buffered(len(sent) - 10 - kernel)
+		room <- 5 // now it takes all that was in the first buffer
+		buffered(len(sent) - 10 - 2*kernel)
+		c.t.Close()
+		for !f.isClosed.Load() {
+			room <- 1 << 20
+			c.settle()
+		}
+		c.want("resume lost")
+		if !bytes.Equal(got.Bytes(), sent) {
+			c.Errorf("the connection has got %d bytes, want %d, in order", got.Len(), len(sent))
+		}
+	})
+}
+
+// LOOP-236: an error of the connection comes up with the next write, or by reading.
+func TestConnStreamWriteErrors(t *testing.T) {
+	fail := func(n int, err error) func() net.Conn {
+		return func() net.Conn {
+			f := newConnFake()
+			calls := 0
+			f.write = func(p []byte) (int, error) {
+				if calls++; calls > 1 {
+					return n, err
+				}
+				return len(p), nil
+			}
+			return f
+		}
+	}
+	for name, c := range map[string]struct {
+		conn func() net.Conn
+		want error
+	}{
+		"an error":               {fail(0, errIO), errIO},
+		"an error in the middle": {fail(3, errIO), errIO},
+		"a short write":          {fail(3, nil), io.ErrShortWrite},
+		"nothing written":        {fail(0, nil), io.ErrShortWrite},
+	} {
+		t.Run(name, func(t *testing.T) {
+			connServed(t, c.conn, func(s *connCase) {
+				for range 2 {
+					if n, err := s.t.Write([]byte("hello")); n != 5 || err != nil {
+						s.Errorf("Write() = %d, %v", n, err)
+					}
+					s.settle()
+				}
+				s.want("")
+				if n, err := s.t.Write([]byte("hello")); n != 0 || err != c.want {
+					s.Errorf("Write() = %d, %v, want %v", n, err, c.want)
+				}
+				s.settle()
+				if s.p.err != c.want {
+					s.Errorf("ConnectionLost(%v), want %v", s.p.err, c.want)
+				}
+			})
+		})
+	}
+	t.Run("with something in the transport's buffer", func(t *testing.T) {
+		connServed(t, fail(0, errIO), func(s *connCase) {
+			s.t.Write([]byte("hello"))
+			s.settle()
+			s.t.Write(make([]byte, 3*aio.ConnBuffer))
+			s.settle()
+			s.want("pause lost:errIO")
+		})
+	})
+	t.Run("while it is closing", func(t *testing.T) {
+		connServed(t, fail(0, errIO), func(s *connCase) {
+			s.t.Write([]byte("hello"))
+			s.settle()
+			s.t.Write(make([]byte, 3*aio.ConnBuffer))
+			s.t.Close()
+			s.settle()
+			s.want("pause lost:errIO")
+		})
+	})
+	t.Run("noticed by reading", func(t *testing.T) {
+		connServed(t, func() net.Conn {
+			here, _ := net.Pipe()
+			return brokenConn{here}
+		}, func(s *connCase) {
+			s.t.Write([]byte("hello"))
+			s.settle()
+			s.want("")
+			s.sleep(time.Second) // for what may be there to read
+			s.settle()
+			s.want("lost:errIO")
+		})
+	})
+}
+
+// brokenConn is a connection that cannot be written to.
+type brokenConn struct{ net.Conn }
+
+func (brokenConn) Write([]byte) (int, error) { return 0, errIO }
+
+// LOOP-250, LOOP-251: the writing half is closed behind what was written, if there is a way.
+func TestConnStreamWriteEOF(t *testing.T) {
+	log := new(eventLog)
+	connServed(t, func() net.Conn {
+		f := newConnFake()
+		f.write = func(p []byte) (int, error) {
+			time.Sleep(time.Second)
+			log.add("write:%d", len(p))
+			return len(p), nil
+		}
+		f.closeWrite = func() error { log.add("closeWrite"); return errIO } // which nobody can use
+		return f
+	}, func(c *connCase) {
+		if !c.t.CanWriteEOF() {
+			c.Error("CanWriteEOF() = false")
+		}
+		c.t.Write([]byte("hello"))
+		c.settle()
+		c.t.Write([]byte("you"))
+		c.t.WriteEOF()
+		c.t.WriteEOF()
+		c.sleep(3 * time.Second)
+		log.want(t, "write:5 write:3 closeWrite")
+		c.want("")
+		c.t.Close()
+		c.settle()
+		c.want("lost")
+	})
+	connServed(t, func() net.Conn { here, _ := net.Pipe(); return here }, func(c *connCase) {
+		if c.t.CanWriteEOF() {
+			c.Error("CanWriteEOF() = true")
+		}
+		if err := panics(c.t.WriteEOF); !errors.Is(err, aio.ErrUsage) {
+			c.Errorf("WriteEOF: %v", err)
+		}
+	})
+}
+
+// What was written before the transport was closed is still sent, as by a kernel; but not for ever.
+func TestConnStreamLingers(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		end      func(tr aio.Transport)
+		reads    time.Duration // after which the peer reads
+		wantData bool
+		wantEnd  time.Duration // after which the peer sees the end
+	}{
+		{"a peer that reads late", func(tr aio.Transport) { tr.Close() }, 59 * time.Second, true, 59 * time.Second},
+		{"a peer that reads too late", func(tr aio.Transport) { tr.Close() }, 61 * time.Second, false, 61 * time.Second},
+		{"aborted", aio.Transport.Abort, 999 * time.Millisecond, true, 999 * time.Millisecond},
+		{"aborted, too late", aio.Transport.Abort, 1001 * time.Millisecond, false, 1001 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var there net.Conn
+			connServed(t, func() (here net.Conn) { here, there = net.Pipe(); return here }, func(s *connCase) {
+				start := time.Now()
+				s.t.Write([]byte("hello"))
+				c.end(s.t)
+				s.settle()
+				s.want("lost") // which does not wait for it
+				s.sleep(c.reads)
+				data, err := io.ReadAll(there)
+				if err != nil || (string(data) == "hello") != c.wantData {
+					t.Errorf("the peer has read %q, %v", data, err)
+				}
+				if d := time.Since(start); d != c.wantEnd {
+					t.Errorf("the peer saw the end after %v, want %v", d, c.wantEnd)
+				}
+			})
+		})
+	}
+}
+
+// A loop that is closed sends what was written, if that takes no more than a moment.
+func TestConnStreamOfAClosedLoop(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		close bool
+		reads time.Duration
+		want  string
+		takes time.Duration
+	}{
+		{"closed, and a peer that reads", true, time.Second / 2, "hello", time.Second / 2},
+		{"open, and a peer that reads", false, time.Second / 2, "hello", time.Second / 2},
+		{"closed, and a peer that does not", true, time.Hour, "", time.Second},
+		{"open, and a peer that does not", false, time.Hour, "", time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here, there := net.Pipe()
+				l := aio.NewEventLoop(nil)
+				if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+					tr, _, err := aio.ConnectAcceptedSocket(ctx, newIOLogger, here, nil)
+					if err != nil {
+						return err
+					}
+					tr.Write([]byte("hello"))
+					if c.close {
+						tr.Close()
+					}
+					return nil
+				})); err != nil {
+					t.Error(err)
+				}
+				read := make(chan string)
+				go func() {
+					time.Sleep(c.reads)
+					data, _ := io.ReadAll(there)
+					read <- string(data)
+				}()
+				start := time.Now()
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+				if d := time.Since(start); d != c.takes {
+					t.Errorf("Close took %v, want %v", d, c.takes)
+				}
+				if got := <-read; got != c.want {
+					t.Errorf("the peer has read %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+	t.Run("connections without deadlines", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := aio.NewEventLoop(nil)
+			var fakes []*connFake
+			if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+				for range 3 {
+					f := newConnFake()
+					f.write = func(p []byte) (int, error) { <-f.closed; return 0, net.ErrClosed }
+					fakes = append(fakes, f)
+					tr, _, err := aio.ConnectAcceptedSocket(ctx, newIOLogger, f, nil)
+					if err != nil {
+						return err
+					}
+					tr.Write([]byte("hello"))
+					tr.Close()
+				}
+				idle := newConnFake()
+				fakes = append(fakes, idle)
+				_, _, err := aio.ConnectAcceptedSocket(ctx, newIOLogger, idle, nil)
+				return err
+			})); err != nil {
+				t.Error(err)
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			for i, f := range fakes {
+				if !f.isClosed.Load() {
+					t.Errorf("connection %d is open", i)
+				}
+			}
+		})
+	})
+}
+
+// A connection that fails to be attached to a protocol is closed all the same.
+func TestConnStreamOfNoProtocol(t *testing.T) {
+	f := newConnFake()
+	l, _ := newLoop(t)
+	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		_, _, err := aio.ConnectAcceptedSocket(ctx, func() int { return 1 }, net.Conn(f), nil)
+		return err
+	}))
+	if !errors.Is(err, aio.ErrUsage) || !strings.Contains(err.Error(), "int") {
+		t.Errorf("the error is %v", err)
+	}
+	if !f.isClosed.Load() {
+		t.Error("the connection is open")
+	}
+}
+
+// LOOP-261: what is known of a connection without a descriptor.
+func TestConnStreamExtraInfo(t *testing.T) {
+	connServed(t, func() net.Conn { here, _ := net.Pipe(); return here }, func(c *connCase) {
+		for _, name := range []string{"sockname", "peername"} {
+			if a, ok := c.t.GetExtraInfo(name).(net.Addr); !ok || a.Network() != "pipe" {
+				c.Errorf("%s is %v", name, a)
+			}
+		}
+		s := c.t.GetExtraInfo("socket").(*aio.TransportSocket)
+		if _, err := s.SyscallConn(); !errors.Is(err, errors.ErrUnsupported) {
+			c.Errorf("SyscallConn: %v", err)
+		}
+		if _, err := s.File(); !errors.Is(err, errors.ErrUnsupported) {
+			c.Errorf("File: %v", err)
+		}
+	})
+	connServed(t, func() net.Conn { return newConnFake() }, func(c *connCase) { // that has no addresses
+		for _, name := range []string{"sockname", "peername"} {
+			if a := c.t.GetExtraInfo(name); a != nil {
+				c.Errorf("%s is %v", name, a)
+			}
+		}
+	})
+}
