@@ -275,9 +275,9 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 func (e *endpoint) writingPaused() bool { return e.flow.paused }
 
 // newTLS makes a layer for the protocol app. Its lower protocol is to be given to a transport, whose
-// ConnectionMade starts the handshake. done is called once, under the token, and must not call the
-// user's code: with nil after app's ConnectionMade, with the error of the handshake, or with net.ErrClosed if the
-// layer is closed before; in that last case from inside Close or Abort.
+// ConnectionMade starts the handshake. done is called once, under the token: with nil after app's
+// ConnectionMade, with the error of the handshake, or, from inside Close or Abort, with one that
+// matches net.ErrClosed. It must not call a protocol.
 func newTLS(l *Loop, app Protocol, config *tls.Config, o tlsSettings, done func(error)) *tlsTransport {
 	if o.handshake == 0 {
 		o.handshake = defaultHandshakeTimeout
@@ -385,6 +385,7 @@ func (p *tlsProtocol) ResumeWriting() {
 	case tlsFlushing:
 		t.flush()
 	}
+	t.maybeResume(t.queue.len())
 }
 
 // The net.Conn of the tls.Conn.
@@ -504,6 +505,7 @@ func (d *tlsHandshakeDone) run(f *future) {
 	done(nil) // also if ConnectionMade has closed the transport
 	if t.state == tlsWrapped {
 		t.drain()
+		t.maybeResume(t.queue.len())
 	}
 	t.receive()
 	t.controlReading()
@@ -722,7 +724,6 @@ func (t *tlsTransport) drain() {
 		n, _ := t.encrypt(t.queue.bytes()) // ConnectionLost tells of an error
 		t.queue.skip(n)
 	}
-	t.maybeResume(t.queue.len())
 }
 
 // controlWriting tells the protocol to pause if too much waits: the high mark is too much already,
