@@ -5,6 +5,7 @@ package aio_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -167,7 +168,8 @@ func TestPollerTakesDescriptors(t *testing.T) {
 		pollAdd(t, l.AddWriter, fd, nop)
 		pollRemove(t, l.RemoveWriter, fd, true)
 	}
-	for _, fd := range []any{-1, ^uintptr(0), 1 << 40, nil, "3", 3.0, t, struct{}{}} {
+	tooLarge := int64(math.MaxInt32) + 1 // as an int of 32 bits it is negative
+	for _, fd := range []any{-1, ^uintptr(0), int(tooLarge), nil, "3", 3.0, t, struct{}{}} {
 		matches(t, "AddReader", l.AddReader(fd, nop), aio.ErrUsage)
 		matches(t, "AddWriter", l.AddWriter(fd, nop), aio.ErrUsage)
 		for _, remove := range []func(any) (bool, error){l.RemoveReader, l.RemoveWriter} {
