@@ -7,11 +7,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -57,6 +61,8 @@ func (o *ConnectionOptions) check(call, addr string) error {
 		return bad("both an address and a connection are given: leave one out")
 	case addr == "" && o.Conn == nil:
 		return bad("there is neither an address nor a connection")
+	case o.Conn != nil && !isStream(o.Conn):
+		return bad("a %T is not a connection for a stream of bytes", o.Conn)
 	case o.Conn != nil && o.LocalAddr != "":
 		return bad("a connection that exists takes no LocalAddr")
 	case o.TLS == nil && (o.HandshakeTimeout != 0 || o.ShutdownTimeout != 0):
@@ -68,11 +74,29 @@ func (o *ConnectionOptions) check(call, addr string) error {
 	case o.HappyEyeballsDelay < 0:
 		return bad("HappyEyeballsDelay is negative")
 	}
+	if o.LocalAddr != "" {
+		if _, _, err := splitAddr(call, o.LocalAddr); err != nil {
+			return err
+		}
+	}
 	switch o.Network {
 	case "", "tcp", "tcp4", "tcp6":
 		return nil
 	}
 	return bad("the network must be tcp, tcp4 or tcp6, not %q", o.Network)
+}
+
+// isStream reports whether conn carries a stream of bytes rather than packets, as far as it tells.
+func isStream(conn net.Conn) bool {
+	addr := conn.LocalAddr()
+	if addr == nil {
+		return true
+	}
+	switch addr.Network() {
+	case "udp", "ip", "unixgram", "unixpacket":
+		return false
+	}
+	return true
 }
 
 // CreateConnection connects to addr, which is "host:port", and returns the transport and the protocol
@@ -111,7 +135,7 @@ func CreateConnection[P any](ctx context.Context, factory func() P, addr string,
 	}
 	var s stream
 	if opts.Conn != nil {
-		s, err = e.fut.loop.streamOf(opts.Conn)
+		s, err = e.fut.loop.takeConn(call, opts.Conn)
 	} else {
 		s, err = dialAny(ctx, e.fut.loop, host, port, opts)
 	}
@@ -164,9 +188,9 @@ func CreateUnixConnection[P any](ctx context.Context, factory func() P, path str
 	}
 	var s stream
 	if opts.Conn != nil {
-		s, err = e.fut.loop.streamOf(opts.Conn)
+		s, err = e.fut.loop.takeConn(call, opts.Conn)
 	} else {
-		s, err = e.fut.loop.dialUnix(ctx, path)
+		s, err = e.fut.loop.dialUnixPath(ctx, path)
 	}
 	if err != nil {
 		return nil, zero, err
@@ -182,10 +206,35 @@ func (o *ConnectionOptions) checkUnix(call, path string) error {
 	if o.Conn != nil && !isUnix(o.Conn.LocalAddr()) {
 		return &usageError{text: fmt.Sprintf("aio: %s: the connection is not one of a Unix stream socket but a %T", call, o.Conn)}
 	}
-	if o.Network != "" || o.LocalAddr != "" || o.HappyEyeballsDelay != 0 || o.Interleave != 0 {
-		return &usageError{text: "aio: " + call + ": Network, LocalAddr, HappyEyeballsDelay and Interleave are for TCP"}
+	if o.Network != "" || o.LocalAddr != "" || o.HappyEyeballsDelay != 0 || o.Interleave != 0 || o.AllErrors {
+		return &usageError{text: "aio: " + call + ": Network, LocalAddr, HappyEyeballsDelay, Interleave and AllErrors are for TCP"}
 	}
 	return o.tls(false).checkAny(call, o.TLS)
+}
+
+// dialUnixPath connects to path, if there can be such a socket.
+func (l *Loop) dialUnixPath(ctx context.Context, path string) (stream, error) {
+	if err := checkUnixPath(path); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
+	}
+	return l.dialUnix(ctx, path)
+}
+
+// checkUnixPath returns an error if no Unix socket can be at path. The system would cut the path at a
+// zero byte, and call one that is too long an invalid argument.
+func checkUnixPath(path string) error {
+	limit := 104 // with a zero byte at the end
+	switch runtime.GOOS {
+	case "linux", "android", "windows":
+		limit = 108
+	}
+	switch abstract := isAbstract(path); {
+	case !abstract && strings.Contains(path, "\x00"):
+		return syscall.EINVAL
+	case len(path) > limit, len(path) == limit && !abstract:
+		return syscall.ENAMETOOLONG
+	}
+	return nil
 }
 
 // isUnix reports whether addr is that of a Unix stream socket.
@@ -210,14 +259,32 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 		return nil, zero, err
 	case conn == nil:
 		return nil, zero, &usageError{text: "aio: " + call + ": the connection is nil"}
+	case !isStream(conn):
+		return nil, zero, &usageError{text: fmt.Sprintf("aio: %s: a %T is not a connection for a stream of bytes", call, conn)}
 	case opts.Conn != nil || opts.Network != "" || opts.LocalAddr != "" || opts.HappyEyeballsDelay != 0 || opts.Interleave != 0 || opts.AllErrors:
 		return nil, zero, &usageError{text: "aio: " + call + ": of the options only those of TLS can be set"}
 	}
-	s, err := e.fut.loop.streamOf(conn)
+	s, err := e.fut.loop.takeConn(call, conn)
 	if err != nil {
 		return nil, zero, err
 	}
 	return openConnection(ctx, call, s, factory, opts.TLS, opts.tls(true))
+}
+
+// takeConn makes a stream of a connection that belongs to the transport from now on. It has no deadlines
+// any more: they were those of somebody else.
+func (l *Loop) takeConn(call string, conn net.Conn) (stream, error) {
+	if err := conn.SetDeadline(time.Time{}); errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
+		return nil, fmt.Errorf("aio: %s: the connection is closed already: %w", call, net.ErrClosed)
+	}
+	if c, ok := conn.(interface{ SetNoDelay(bool) error }); ok {
+		_ = c.SetNoDelay(true) // as the sockets have that the loop makes
+	}
+	s, err := l.streamOf(conn)
+	if err != nil {
+		conn.Close()
+	}
+	return s, err
 }
 
 // openConnection makes the protocol and transport of a connection that stands, and waits until
@@ -447,7 +514,7 @@ func (l *Loop) dialInGoroutine(ctx context.Context, network, addr string, local 
 	var mu sync.Mutex
 	var got net.Conn
 	unwanted := false
-	conn, err := ToThread(ctx, func(ctx context.Context) (net.Conn, error) {
+	conn, err := offLoop(ctx, func(ctx context.Context) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, addr)
 		mu.Lock()
 		defer mu.Unlock()

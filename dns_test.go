@@ -48,7 +48,7 @@ var dnsTestZone = dnsZone{
 
 // resolver returns a resolver that asks this zone, and counts the questions that it asks.
 func (z dnsZone) resolver() (r *net.Resolver, asked func() int) {
-	questions := make(chan string, 100)
+	questions := make(chan string, 10000)
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
 		go z.serve(server, questions)

@@ -49,14 +49,25 @@ func connLoop(goroutines bool) (l *aio.Loop, stop func()) {
 	}
 }
 
-// connTake makes a net.Conn of a transport of l over c.
-func connTake(l *aio.Loop, c net.Conn) (net.Conn, error) {
+// connTake makes a net.Conn of a transport of l over c, the server's end of it if TLS is that of a server.
+func connTake(l *aio.Loop, c net.Conn, config *tls.Config) *aio.ConcurrentFuture[net.Conn] {
 	return aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (made net.Conn, err error) {
-		_, _, err = aio.CreateConnection(ctx, func() connMaker {
-			return func(c net.Conn) { made = c }
-		}, "", &aio.ConnectionOptions{Conn: c})
+		maker := func() connMaker { return func(c net.Conn) { made = c } }
+		if config != nil && len(config.Certificates) > 0 {
+			_, _, err = aio.ConnectAcceptedSocket(ctx, maker, c, &aio.ConnectionOptions{TLS: config})
+		} else {
+			_, _, err = aio.CreateConnection(ctx, maker, "", &aio.ConnectionOptions{Conn: c, TLS: config})
+		}
 		return made, err
-	}).Result(context.Background())
+	})
+}
+
+// connConfigs returns the TLS configurations of a client and a server.
+func connConfigs() (client, server *tls.Config) {
+	web := httptest.NewUnstartedServer(nil)
+	web.StartTLS()
+	defer web.Close()
+	return &tls.Config{InsecureSkipVerify: true}, &tls.Config{Certificates: web.TLS.Certificates}
 }
 
 // connPair returns the two ends of a connection of package net.
@@ -81,17 +92,19 @@ func connPair(network, dir string) (c1, c2 net.Conn, err error) {
 	return c1, c2, err
 }
 
-// connPipe returns the two ends of a connection over transports of two loops.
-func connPipe(network, dir string, goroutines bool) (c1, c2 net.Conn, stop func(), err error) {
+// connPipe returns the two ends of a connection over transports of two loops. The configurations are
+// nil without TLS.
+func connPipe(network, dir string, goroutines bool, client, server *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
 	if c1, c2, err = connPair(network, dir); err != nil {
 		return nil, nil, nil, err
 	}
 	l1, stop1 := connLoop(goroutines)
 	l2, stop2 := connLoop(goroutines)
-	if c1, err = connTake(l1, c1); err == nil {
-		c2, err = connTake(l2, c2)
-	}
 	stop = func() { stop1(); stop2() }
+	one, two := connTake(l1, c1, client), connTake(l2, c2, server)
+	if c1, err = one.Result(context.Background()); err == nil {
+		c2, err = two.Result(context.Background())
+	}
 	if err != nil {
 		stop()
 	}
@@ -116,7 +129,16 @@ func connNetworks(t *testing.T, test func(t *testing.T, network string, goroutin
 func TestConnNettest(t *testing.T) {
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-			return connPipe(network, t.TempDir(), goroutines)
+			return connPipe(network, t.TempDir(), goroutines, nil, nil)
+		})
+	})
+}
+
+func TestConnNettestOverTLS(t *testing.T) {
+	client, server := connConfigs()
+	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+			return connPipe(network, t.TempDir(), goroutines, client, server)
 		})
 	})
 }
@@ -125,22 +147,18 @@ func TestConnNettest(t *testing.T) {
 // and run without TLS here. After a Write that timed out, a tls.Conn refuses all further ones. And
 // BasicIO and PingPong close both ends, the second of which cannot send its close_notify any more; only
 // TCP does not notice at once.
-func TestConnNettestTLS(t *testing.T) {
+func TestConnNettestUnderTLS(t *testing.T) {
 	without := map[int]bool{7: true, 9: true, 11: true} // PastTimeout, FutureTimeout, ConcurrentMethods
-	web := httptest.NewUnstartedServer(nil)
-	web.StartTLS()
-	cert := web.TLS.Certificates[0]
-	web.Close()
+	clientConfig, serverConfig := connConfigs()
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
 		without[1], without[2] = network != "tcp", network != "tcp" // BasicIO, PingPong
 		test := 0
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-			c1, c2, stop, err = connPipe(network, t.TempDir(), goroutines)
+			c1, c2, stop, err = connPipe(network, t.TempDir(), goroutines, nil, nil)
 			if test++; err != nil || without[test] {
 				return c1, c2, stop, err
 			}
-			client := tls.Client(c1, &tls.Config{InsecureSkipVerify: true})
-			server := tls.Server(c2, &tls.Config{Certificates: []tls.Certificate{cert}})
+			client, server := tls.Client(c1, clientConfig), tls.Server(c2, serverConfig)
 			var wg sync.WaitGroup
 			wg.Go(func() { err = server.Handshake() })
 			cerr := client.Handshake()

@@ -334,6 +334,9 @@ func isAbstract(path string) bool {
 
 // bindUnix makes the socket at path.
 func (s *Server) bindUnix(path string) error {
+	if err := checkUnixPath(path); err != nil {
+		return &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
+	}
 	if !isAbstract(path) {
 		if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeSocket != 0 {
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
