@@ -627,3 +627,21 @@ func TestTransportSocket(t *testing.T) {
 		b.t.Abort()
 	})
 }
+
+func init() {
+	randMorePairs["unix"] = ioConnPair
+	randMorePairs["unix with the smallest buffers"] = func(t *testing.T) (net.Conn, net.Conn) {
+		a, b := ioConnPair(t)
+		for _, c := range []net.Conn{a, b} {
+			c.(*net.UnixConn).SetWriteBuffer(1)
+		}
+		return a, b
+	}
+	randMorePairs["tcp with the smallest buffers"] = func(t *testing.T) (net.Conn, net.Conn) {
+		a, b := randTCP(t)
+		for _, c := range []net.Conn{a, b} {
+			c.(*net.TCPConn).SetWriteBuffer(1)
+		}
+		return a, b
+	}
+}
