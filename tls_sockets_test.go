@@ -617,13 +617,22 @@ func TestTLSOverUnixSockets(t *testing.T) {
 // TLS-040: streams see a clean end, of 25 connections at once.
 func TestTLSStreamsEnd(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		left := tlsTestClients
+		var over aio.Event
 		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 			line, err := r.ReadLine(ctx)
 			if err != nil {
 				return err
 			}
 			w.Write(line)
-			return errors.Join(w.Close(), w.WaitClosed(ctx))
+			w.Close()
+			if err := w.WaitClosed(ctx); err != nil {
+				return err
+			}
+			if left--; left == 0 {
+				over.Set()
+			}
+			return nil
 		}, "127.0.0.1:0", &aio.StreamServerOptions{ServerOptions: aio.ServerOptions{TLS: tlsTestServerConfig()}})
 		if err != nil {
 			return err
@@ -641,7 +650,7 @@ func TestTLSStreamsEnd(t *testing.T) {
 					return errors.Join(err, w.Close(), w.WaitClosed(ctx))
 				})
 			}
-			return nil
+			return over.Wait(ctx) // the server's connections may be gone before the handlers know
 		})
 		srv.Close()
 		return errors.Join(err, srv.WaitClosed(ctx))
