@@ -580,10 +580,10 @@ func (t *tlsTransport) receive() {
 func (t *tlsTransport) read() {
 	for more := true; more && t.state == tlsWrapped && !t.paused; {
 		if p, ok := t.protocol.(BufferedProtocol); ok {
-			t.readInto(p)
-			return
+			more = t.readInto(p)
+		} else {
+			more = t.readData()
 		}
-		more = t.readData()
 	}
 }
 
@@ -611,30 +611,30 @@ func (t *tlsTransport) deliver(b []byte) (err error) {
 	return nil
 }
 
-// readInto fills one buffer of p. If that is not enough the rest has its turn in the next pass.
-func (t *tlsTransport) readInto(p BufferedProtocol) {
-	n, err, failed := t.fillFrom(p)
-	switch {
-	case failed != nil:
+// readInto is readData for one buffer of p's own.
+func (t *tlsTransport) readInto(p BufferedProtocol) (more bool) {
+	err, failed := t.fill(p)
+	if failed != nil {
 		t.fatal("protocol.GetBuffer() or BufferUpdated() failed", failed)
-	case err == nil && n > 0:
-		t.loop.schedule((*tlsStep)(t), nil)
-	default:
-		t.checkInput(err)
+		return false
 	}
+	t.checkInput(err)
+	return err == nil
 }
 
-// fillFrom makes one round of GetBuffer and BufferUpdated. failed is what went wrong with these.
-func (t *tlsTransport) fillFrom(p BufferedProtocol) (n int, err, failed error) {
+// fill makes one round of GetBuffer and BufferUpdated. err is that of decrypt, failed what went wrong
+// with these two.
+func (t *tlsTransport) fill(p BufferedProtocol) (err, failed error) {
 	defer recovered(&failed)
 	b := p.GetBuffer(-1)
 	if len(b) == 0 {
-		return 0, nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", p)}
+		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", p)}
 	}
-	if n, err = t.decrypt(b); n > 0 {
+	n, err := t.decrypt(b)
+	if n > 0 {
 		p.BufferUpdated(n)
 	}
-	return n, err, nil
+	return err, nil
 }
 
 // decrypt reads until b is full or there is an error, errDry if the input is used up.

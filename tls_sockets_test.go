@@ -614,6 +614,104 @@ func TestTLSOverUnixSockets(t *testing.T) {
 	})
 }
 
+// TLS-040: streams see a clean end, of 25 connections at once.
+func TestTLSStreamsEnd(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		left := tlsTestClients
+		var over aio.Event
+		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			line, err := r.ReadLine(ctx)
+			if err != nil {
+				return err
+			}
+			w.Write(line)
+			w.Close()
+			if err := w.WaitClosed(ctx); err != nil {
+				return err
+			}
+			if left--; left == 0 {
+				over.Set()
+			}
+			return nil
+		}, "127.0.0.1:0", &aio.StreamServerOptions{ServerOptions: aio.ServerOptions{TLS: tlsTestServerConfig()}})
+		if err != nil {
+			return err
+		}
+		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for range tlsTestClients {
+				tg.Go(func(ctx context.Context) error {
+					r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{TLS: tlsTestClientConfig()}})
+					if err != nil {
+						return err
+					}
+					w.Write([]byte("hello\n"))
+					all, err := r.Read(ctx, -1)
+					same(t, "until the end", string(all), "hello\n")
+					return errors.Join(err, w.Close(), w.WaitClosed(ctx))
+				})
+			}
+			return over.Wait(ctx) // the server's connections may be gone before the handlers know
+		})
+		srv.Close()
+		return errors.Join(err, srv.WaitClosed(ctx))
+	})
+}
+
+// tlsTestDamage is a connection that damages what is written, once it is told to.
+type tlsTestDamage struct {
+	net.Conn
+	on bool
+}
+
+func (d *tlsTestDamage) Write(p []byte) (int, error) {
+	if d.on {
+		p = bytes.Clone(p)
+		p[len(p)-1] ^= 1
+	}
+	return d.Conn.Write(p)
+}
+
+// TLS-031: what came before the damage can be read, then reading and waiting for the end fail.
+func TestTLSStreamsCorruptedRecord(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		ended := make(chan error, 1)
+		go func() {
+			c, err := ln.Accept()
+			if err != nil {
+				ended <- err
+				return
+			}
+			defer c.Close()
+			damage := &tlsTestDamage{Conn: c}
+			tc := tls.Server(damage, tlsTestServerConfig())
+			_, err = tc.Write([]byte("a line\n"))
+			damage.on = true
+			_, werr := tc.Write([]byte("another\n"))
+			io.Copy(io.Discard, c) // until the client has closed
+			ended <- errors.Join(err, werr)
+		}()
+		r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{TLS: tlsTestClientConfig()}})
+		if err != nil {
+			return err
+		}
+		line, err := r.ReadLine(ctx)
+		matches(t, "the first line", err, nil)
+		same(t, "the first line", string(line), "a line\n")
+		var alert *net.OpError
+		_, err = r.ReadLine(ctx)
+		same(t, "the second line fails", errors.As(err, &alert) && alert.Op == "local error", true)
+		matches(t, "WaitClosed", w.WaitClosed(ctx), err)
+		atPeer, _, err := aio.Receive(ctx, ended)
+		matches(t, "the peer", atPeer, nil)
+		return err
+	})
+}
+
 // tlsTestOpenSSL returns the command openssl, and files with the server's certificate and key.
 func tlsTestOpenSSL(t *testing.T) (cmd, cert, key string) {
 	cmd, err := exec.LookPath("openssl")
