@@ -1,6 +1,6 @@
 // Package aio gives Go programs the contracts of Python's asyncio: futures, tasks, queues, locks,
-// events, semaphores, gather, shield, wait_for, task groups and timeouts, with the same order of
-// steps.
+// events, semaphores, gather, shield, wait_for, task groups, timeouts, streams, transports and
+// protocols, with the same order of steps.
 //
 //	err := aio.Run(func(ctx context.Context) error {
 //		names, err := aio.Gather(ctx, fetch("a"), fetch("b")).Await(ctx)
@@ -31,6 +31,13 @@
 //	call something that blocks                ToThread, RunInExecutor
 //	reach the loop from other goroutines      Loop.CallSoonThreadsafe, RunCoroutineThreadsafe
 //	use a Go channel                          Receive, Send
+//	connect, and serve                        OpenConnection, StartServer: streams
+//	the same by callbacks                     CreateConnection, CreateServer: transports and protocols
+//	use TLS                                   the options of these, StartTLS
+//	run other programs                        CreateSubprocessExec, CreateSubprocessShell
+//	handle a signal of the system             Loop.AddSignalHandler, Runner.Signals
+//	use all cores                             Loops
+//	see who waits for whom                    PrintCallGraph, FormatTaskTree
 //	test in virtual time                      package aiotest
 //
 // # Cancellation
@@ -60,6 +67,14 @@
 // Where it does not, an awaiting call fails with ErrWrongGoroutine and any other call panics with
 // it; nothing has happened then. On amd64 and arm64 the check is always made, elsewhere in debug
 // mode.
+//
+// # Connections
+//
+// Sockets and pipes are read and written by the loop itself, which waits in the system's poller while
+// there are any. Where there is no poller, and for a net.Conn that has no descriptor, goroutines do it,
+// with the same behaviour. A stream (OpenConnection, StartServer) is read by a task that waits for
+// data; a protocol (CreateConnection, CreateServer) is called when there are some, on the loop's own
+// goroutine, and must not block.
 //
 // # Limits
 //
