@@ -41,6 +41,7 @@ type netConn struct {
 	t             Transport
 	local, remote net.Addr
 	halfCloses    bool // CloseWrite is possible
+	secure        bool // TLS ends in both directions at once
 
 	closed atomic.Bool // Close was called
 
@@ -123,6 +124,7 @@ func NewConn(t Transport) net.Conn {
 		blocked: e.flow.paused,
 	}
 	c.halfCloses = t.CanWriteEOF()
+	_, c.secure = t.(*tlsTransport)
 	c.reads.conn, c.writes.conn, c.writes.write = c, c, true
 	t.SetProtocol((*netConnProtocol)(c))
 	if s, ok := t.(*streamTransport); ok {
@@ -523,11 +525,11 @@ func (p *netConnProtocol) BufferUpdated(n int) {
 	c.holdIfFull()
 }
 
-// EOFReceived is for the transport. Writing goes on.
+// EOFReceived is for the transport. Writing goes on where it can.
 func (p *netConnProtocol) EOFReceived() bool {
 	p.eof = true
 	(*netConn)(p).reads.pump()
-	return true
+	return !p.secure
 }
 
 // ConnectionLost is for the transport.
