@@ -17,7 +17,8 @@ import (
 // only those it has are called; one of these names with other parameters is refused, as it would
 // never be called. They run as callbacks of the loop: they must not block and cannot await, but may
 // start tasks with Loop.Context. A panic in one of them is reported to the exception handler and,
-// except in ConnectionMade, PauseWriting and ResumeWriting, ends the connection with that error.
+// except in ConnectionMade, PauseWriting and ResumeWriting, ends the connection with that error; a
+// pipe goes on.
 //
 //	ConnectionMade(t Transport)        // the first call; see below for other transports
 //	DataReceived(p []byte)             // p is valid until the method returns
