@@ -414,6 +414,12 @@ func (t *writePipe) run(*future) {
 	}
 }
 
+// deaf reports whether t does not notice by itself that nobody reads any more.
+func (t *writePipe) deaf() bool {
+	_, served := t.stream.(*connStream)
+	return t.terminal || served
+}
+
 // drop ends the transport because of err, whatever is in the buffer.
 func (t *writePipe) drop(err error) {
 	t.out = outBuffer{}
