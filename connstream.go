@@ -35,6 +35,8 @@ type connStream struct {
 	conn net.Conn
 	gone chan struct{} // closed when the connection is
 
+	writeOnly bool // nothing is read; immutable
+
 	// Owned by the token.
 	owner   pollable // to whom readiness is told
 	lingers bool     // shut was called, and there was something left to send
@@ -67,7 +69,9 @@ func (s *connStream) attach(owner pollable) error {
 	s.owner = owner
 	s.loop.watching++
 	s.loop.open.add(s)
-	go s.readAll()
+	if !s.writeOnly {
+		go s.readAll()
+	}
 	go s.writeAll()
 	return nil
 }

@@ -19,3 +19,6 @@ func Posted(l *Loop) int {
 	defer l.inbox.mu.Unlock()
 	return len(l.inbox.events)
 }
+
+// UsesGoroutines reports whether l serves its connections by goroutines.
+func UsesGoroutines(l *Loop) bool { return l.goroutines }

@@ -50,6 +50,7 @@ type Loop struct {
 
 	polling  polling
 	readBuf  []byte        // of transports, for one callback at a time
+	pipeData []*pipeData   // that are not in use
 	vtime    time.Duration // since epoch, of a virtual clock
 	stopping bool
 	runErr   error

@@ -65,7 +65,11 @@ func (p *sysPoller) add(fd int, key uint32, level readiness) error {
 	if err := p.control(fd, unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR); err != nil {
 		return err
 	}
-	return p.control(fd, unix.EVFILT_WRITE, unix.EV_ADD|unix.EV_CLEAR)
+	err := p.control(fd, unix.EVFILT_WRITE, unix.EV_ADD|unix.EV_CLEAR)
+	if err == unix.EPIPE {
+		err = nil // the other end of a pipe is gone, which the filter for reading tells too
+	}
+	return err
 }
 
 func (p *sysPoller) change(fd int, _ uint32, was, level readiness) error {

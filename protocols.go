@@ -17,7 +17,8 @@ import (
 // only those it has are called; one of these names with other parameters is refused, as it would
 // never be called. They run as callbacks of the loop: they must not block and cannot await, but may
 // start tasks with Loop.Context. A panic in one of them is reported to the exception handler and,
-// except in ConnectionMade, PauseWriting and ResumeWriting, ends the connection with that error.
+// except in ConnectionMade, PauseWriting and ResumeWriting, ends the connection with that error; a
+// pipe or process goes on.
 //
 //	ConnectionMade(t Transport)        // the first call; see below for other transports
 //	DataReceived(p []byte)             // p is valid until the method returns
@@ -31,14 +32,20 @@ import (
 //	DatagramReceived(p []byte, addr net.Addr)
 //	ErrorReceived(err error)           // of one datagram; the endpoint stays open
 //
+// One of a process has these, and PauseWriting and ResumeWriting are for its standard input:
+//
+//	PipeDataReceived(fd int, p []byte)     // the process wrote this; p is valid until the method returns
+//	PipeConnectionLost(fd int, err error)  // a pipe is at its end
+//	ProcessExited()                        // and SubprocessTransport.GetReturncode knows how
+//
 // ConnectionMade takes the type of transport that is to be connected, or an interface that this
 // implements: Transport for connections, DatagramTransport, ReadTransport and WriteTransport for
-// pipes, BaseTransport for any.
+// pipes, SubprocessTransport, BaseTransport for any.
 //
 // The order is ConnectionMade once, then any number of DataReceived, at most one EOFReceived, and
-// ConnectionLost once. A method that is missing behaves as an empty one in asyncio's base classes:
-// without EOFReceived the transport closes at the end of input.
-// (asyncio: BaseProtocol, Protocol, BufferedProtocol, DatagramProtocol)
+// ConnectionLost once; for a process see SubprocessExec. A method that is missing behaves as an empty
+// one in asyncio's base classes: without EOFReceived the transport closes at the end of input.
+// (asyncio: BaseProtocol, Protocol, BufferedProtocol, DatagramProtocol, SubprocessProtocol)
 type Protocol any
 
 // BufferedProtocol is a protocol that says where to read to, so that bytes come from the kernel
@@ -62,7 +69,10 @@ type (
 	datagramReceiver interface {
 		DatagramReceived(p []byte, addr net.Addr)
 	}
-	errorReceiver interface{ ErrorReceived(err error) }
+	errorReceiver    interface{ ErrorReceived(err error) }
+	pipeReceiver     interface{ PipeDataReceived(fd int, p []byte) }
+	pipeLossReceiver interface{ PipeConnectionLost(fd int, err error) }
+	exitReceiver     interface{ ProcessExited() }
 )
 
 // connectionMade tells p of its transport.
@@ -76,6 +86,8 @@ func connectionMade(p Protocol, t BaseTransport) {
 		p.ConnectionMade(t.(WriteTransport))
 	case interface{ ConnectionMade(ReadTransport) }:
 		p.ConnectionMade(t.(ReadTransport))
+	case interface{ ConnectionMade(SubprocessTransport) }:
+		p.ConnectionMade(t.(SubprocessTransport))
 	case interface{ ConnectionMade(BaseTransport) }:
 		p.ConnectionMade(t)
 	}
@@ -145,7 +157,7 @@ func (k protocolKey) callbacks() (found []callback) {
 	var made []reflect.Type
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[Transport](), reflect.TypeFor[DatagramTransport](), reflect.TypeFor[WriteTransport](),
-		reflect.TypeFor[ReadTransport](), reflect.TypeFor[BaseTransport](),
+		reflect.TypeFor[ReadTransport](), reflect.TypeFor[SubprocessTransport](), reflect.TypeFor[BaseTransport](),
 	} {
 		if k.transport.Implements(t) {
 			made = append(made, reflect.FuncOf([]reflect.Type{t}, nil, false))
@@ -162,6 +174,9 @@ func (k protocolKey) callbacks() (found []callback) {
 	take(reflect.TypeFor[func(int)]())(p.MethodByName("BufferUpdated"))
 	take(reflect.TypeFor[func([]byte, net.Addr)]())(p.MethodByName("DatagramReceived"))
 	take(reflect.TypeFor[func(error)]())(p.MethodByName("ErrorReceived"))
+	take(reflect.TypeFor[func(int, []byte)]())(p.MethodByName("PipeDataReceived"))
+	take(reflect.TypeFor[func(int, error)]())(p.MethodByName("PipeConnectionLost"))
+	take(reflect.TypeFor[func()]())(p.MethodByName("ProcessExited"))
 	return found
 }
 

@@ -143,6 +143,15 @@ func takeOver(c interface {
 	syscall.Conn
 	io.Closer
 }) (fd int, err error) {
+	if fd, err = dupOf(c); err != nil {
+		return -1, err
+	}
+	c.Close()
+	return fd, nil
+}
+
+// dupOf returns a duplicate of the descriptor of c. Neither of the two blocks any more.
+func dupOf(c syscall.Conn) (fd int, err error) {
 	rc, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
@@ -157,7 +166,6 @@ func takeOver(c interface {
 		unix.Close(fd)
 		return -1, os.NewSyscallError("fcntl", err)
 	}
-	c.Close()
 	return fd, nil
 }
 

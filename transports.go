@@ -112,6 +112,32 @@ type DatagramTransport interface {
 	GetWriteBufferSize() int
 }
 
+// SubprocessTransport is a child process and the pipes to it. Its Close closes the pipes, and kills the
+// process if it has not ended; ConnectionLost is called all the same when it has, and the pipes are at
+// their end. Its GetExtraInfo knows "subprocess", an *os.Process, which is for looking: waiting for it
+// takes the status away from the transport. (asyncio: SubprocessTransport)
+type SubprocessTransport interface {
+	BaseTransport
+	// GetPID returns the process's id. (asyncio: get_pid)
+	GetPID() int
+	// GetReturncode returns how the process has ended: its exit status, or -N if signal N killed
+	// it. ok is false while it runs. A process that somebody else has waited for has the code
+	// 255. (asyncio: get_returncode)
+	GetReturncode() (code int, ok bool)
+	// GetPipeTransport returns the pipe that is the child's descriptor fd: 0 a WriteTransport, 1 and 2
+	// a ReadTransport. It is nil if that is no pipe. (asyncio: get_pipe_transport)
+	GetPipeTransport(fd int) BaseTransport
+	// SendSignal sends a signal. It never reaches another process that has got the same id since:
+	// between the end of the process and ConnectionLost nothing happens, and after that the
+	// error is os.ErrProcessDone. Other errors are those of the system. Windows knows os.Kill
+	// alone. (asyncio: send_signal)
+	SendSignal(sig os.Signal) error
+	// Terminate asks the process to end, by SIGTERM; on Windows it is Kill. (asyncio: terminate)
+	Terminate() error
+	// Kill ends the process, by SIGKILL. (asyncio: kill)
+	Kill() error
+}
+
 // DefaultLimit stands for a mark of SetWriteBufferLimits that is not given.
 const DefaultLimit = math.MinInt
 

@@ -55,30 +55,63 @@ func (l *Loop) readBuffer() []byte {
 	return l.readBuf
 }
 
-type streamTransport struct {
-	endpoint
-	stream   stream
+// receiver is a protocol as far as it is given what was read.
+type receiver struct {
 	data     dataReceiver     // the protocol, if it is one
 	buffered BufferedProtocol // the protocol, if it is one
-	can      readiness
-	opened   bool // ConnectionMade was called
-	hot      bool // on the hot list
-	queued   bool // in the ready queue
-	toRead   bool // for a read
-	toWrite  bool // for a flush
-	ended    bool // the other end will send no more
-	eof      bool // WriteEOF was called
-	forced   bool // closed without regard to what is in out
-	out      outBuffer
-	sending  *waiter   // of a Sendfile, that waits until out is empty
-	cause    error     // for ConnectionLost
-	server   *Server   // that accepted the connection, nil if none did
-	upper    Transport // of TLS, over this one; nil if there is none
-	opener   *waiter   // of the call that makes the connection
-	local    net.Addr  // once somebody has asked, or the transport is closed
-	remote   net.Addr
-	prev     *streamTransport // in the list of server's clients
-	next     *streamTransport
+}
+
+func newReceiver(p Protocol) (r receiver) {
+	r.data, _ = p.(dataReceiver)
+	r.buffered, _ = p.(BufferedProtocol)
+	return r
+}
+
+// memory returns the memory for the next read.
+func (r receiver) memory(l *Loop) (buf []byte, err error) {
+	if r.buffered == nil {
+		return l.readBuffer(), nil
+	}
+	defer recovered(&err)
+	if buf = r.buffered.GetBuffer(-1); len(buf) == 0 {
+		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", r.buffered)}
+	}
+	return buf, nil
+}
+
+// receive hands the n bytes that were read into buf to the protocol.
+func (r receiver) receive(buf []byte, n int) {
+	switch {
+	case r.buffered != nil:
+		r.buffered.BufferUpdated(n)
+	case r.data != nil:
+		r.data.DataReceived(buf[:n:n])
+	}
+}
+
+type streamTransport struct {
+	endpoint
+	receiver
+	stream  stream
+	can     readiness
+	opened  bool // ConnectionMade was called
+	hot     bool // on the hot list
+	queued  bool // in the ready queue
+	toRead  bool // for a read
+	toWrite bool // for a flush
+	ended   bool // the other end will send no more
+	eof     bool // WriteEOF was called
+	forced  bool // closed without regard to what is in out
+	out     outBuffer
+	sending *waiter   // of a Sendfile, that waits until out is empty
+	cause   error     // for ConnectionLost
+	server  *Server   // that accepted the connection, nil if none did
+	upper   Transport // of TLS, over this one; nil if there is none
+	opener  *waiter   // of the call that makes the connection
+	local   net.Addr  // once somebody has asked, or the transport is closed
+	remote  net.Addr
+	prev    *streamTransport // in the list of server's clients
+	next    *streamTransport
 }
 
 // outBuffer holds what is to be written.
@@ -136,8 +169,7 @@ func (t *streamTransport) front() Transport {
 // use makes p the protocol.
 func (t *streamTransport) use(p Protocol) {
 	t.protocol = p
-	t.buffered, _ = p.(BufferedProtocol)
-	t.data, _ = p.(dataReceiver)
+	t.receiver = newReceiver(p)
 }
 
 // openStep is the first entry of a transport in the ready queue.
@@ -243,14 +275,13 @@ func (t *streamTransport) run(*future) {
 
 // readOnce makes one read and hands on what it got.
 func (t *streamTransport) readOnce() {
-	var buf []byte
-	buffered, data := t.buffered, t.data // those in use when the read begins
-	if buffered == nil {
-		buf = t.loop.readBuffer()
-	} else if err := t.getBuffer(&buf); err != nil {
+	to := t.receiver // the one in use when the read begins
+	buf, err := to.memory(t.loop)
+	if err != nil {
 		t.fatal("protocol.GetBuffer() failed", err)
 		return
-	} else if !t.mayRead() { // GetBuffer has closed or paused
+	}
+	if !t.mayRead() { // GetBuffer has closed or paused
 		return
 	}
 	n, more, err := t.stream.read(buf)
@@ -267,30 +298,16 @@ func (t *streamTransport) readOnce() {
 		t.ended = true
 		t.fatal("read error on a connection", err)
 	default:
-		if err := deliver(buffered, data, buf, n); err != nil {
+		if err := to.deliver(buf, n); err != nil {
 			t.fatal("a protocol callback failed", err)
 		}
 	}
 }
 
-// getBuffer asks a BufferedProtocol for memory.
-func (t *streamTransport) getBuffer(buf *[]byte) (err error) {
+// deliver is receive with the protocol's panic as an error.
+func (r receiver) deliver(buf []byte, n int) (err error) {
 	defer recovered(&err)
-	if *buf = t.buffered.GetBuffer(-1); len(*buf) == 0 {
-		return &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", t.protocol)}
-	}
-	return nil
-}
-
-// deliver hands the n bytes that were read into buf to the protocol.
-func deliver(buffered BufferedProtocol, data dataReceiver, buf []byte, n int) (err error) {
-	defer recovered(&err)
-	switch {
-	case buffered != nil:
-		buffered.BufferUpdated(n)
-	case data != nil:
-		data.DataReceived(buf[:n:n])
-	}
+	r.receive(buf, n)
 	return nil
 }
 

@@ -1,0 +1,18 @@
+//go:build !linux && !darwin && !dragonfly && !freebsd && !netbsd && !openbsd
+
+package aio
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+func leadGroup(*exec.Cmd) error { return errors.New("this system has no process groups") }
+
+func killGroup(int, os.Signal) error { return errors.ErrUnsupported }
+
+func duplicateForChild(fd int, _ *[]*os.File) (*os.File, error) {
+	return nil, &usageError{text: fmt.Sprintf("aio: descriptor %d: this system has no descriptors to hand on: give an *os.File", fd)}
+}

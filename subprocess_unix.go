@@ -1,0 +1,49 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package aio
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+)
+
+// leadGroup has the process of cmd lead a process group of its own.
+func leadGroup(cmd *exec.Cmd) error {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	switch attr := cmd.SysProcAttr; {
+	case attr.Setpgid && attr.Pgid != 0:
+		return errors.New("SysProcAttr has the process join another group, so it cannot lead one")
+	case !attr.Setsid: // who leads a session leads a group
+		attr.Setpgid = true
+	}
+	return nil
+}
+
+// killGroup sends a signal to a process group.
+func killGroup(leader int, sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return &usageError{text: "aio: SendSignal: " + sig.String() + " is no signal of this system"}
+	}
+	err := syscall.Kill(-leader, s)
+	if err == syscall.ESRCH {
+		return os.ErrProcessDone
+	}
+	return os.NewSyscallError("kill", err)
+}
+
+// duplicateForChild returns a duplicate of fd, which is also added to childs.
+func duplicateForChild(fd int, childs *[]*os.File) (*os.File, error) {
+	n, err := dup(fd)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(n), "descriptor "+strconv.Itoa(fd))
+	*childs = append(*childs, f)
+	return f, nil
+}

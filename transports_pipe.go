@@ -1,0 +1,537 @@
+package aio
+
+// Transports of one direction: over pipes, FIFOs, terminals, and sockets used as pipes. The token owns
+// them. They read and write as streamTransport does, see there for what is remembered between two
+// edges, but they end in other ways, which are asyncio's:
+//
+//   - The end of input is the end of the transport, whatever EOFReceived returns.
+//   - A panic of DataReceived is reported, and reading goes on.
+//   - An error of reading is reported, except for the one by which a terminal says that its other
+//     end is gone.
+//   - A transport for writing notices by itself that nobody reads any more. With a socket asyncio
+//     takes it for that if something can be read; here it must be the end.
+//   - Close and WriteEOF are the same, and what is written after them is dropped, also while the
+//     buffer is still being written.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+// ConnectReadPipe reads from pipe: the reading end of a pipe, a FIFO, a socket or a character device
+// such as a terminal. It returns the transport and the protocol that factory has made for it, whose
+// ConnectionMade was called by then. At the end of input the protocol's EOFReceived is called, whose
+// result does not matter, and then ConnectionLost with nil. An error of reading goes to the exception
+// handler and to ConnectionLost, except for EIO, by which a terminal tells that its other end was
+// closed: that goes to ConnectionLost alone. If DataReceived panics, that is reported and reading goes
+// on.
+//
+// pipe belongs to the transport from then on, also if the calling task is cancelled, and is closed
+// when ConnectionLost has returned. It must not be used any more. It does not block any more either, and
+// nor do its duplicates in other processes: think of that before you give it os.Stdin. To read and
+// write over one descriptor, duplicate it.
+//
+// It suspends the calling task for one pass of the loop. Cancelling it then closes the transport. An
+// error that matches ErrUsage says that pipe is a regular file or a directory, or that the protocol is
+// none for a ReadTransport; the others are those of the system. With an error of these kinds pipe stays
+// the caller's. (asyncio: loop.connect_read_pipe; a BufferedProtocol will do here too)
+func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File) (ReadTransport, P, error) {
+	var zero P
+	e, err := enter(ctx, "ConnectReadPipe")
+	if err != nil {
+		return nil, zero, err
+	}
+	p := factory()
+	t, err := e.connectReadPipe(p, pipe)
+	if err != nil {
+		return nil, zero, err
+	}
+	return t, p, nil
+}
+
+// ConnectWritePipe is ConnectReadPipe for writing. The transport closes by itself when nobody reads
+// any more, without anything being written: ConnectionLost is called with nil, or with syscall.EPIPE if
+// that leaves something in the write buffer. Of a terminal, and where the system has no poller, that is
+// only noticed by writing. Close and WriteEOF do the same, and CanWriteEOF is true: what is in the
+// write buffer is still written, what is written later is dropped. (asyncio: loop.connect_write_pipe)
+func ConnectWritePipe[P any](ctx context.Context, factory func() P, pipe *os.File) (WriteTransport, P, error) {
+	var zero P
+	e, err := enter(ctx, "ConnectWritePipe")
+	if err != nil {
+		return nil, zero, err
+	}
+	p := factory()
+	t, err := e.connectWritePipe(p, pipe)
+	if err != nil {
+		return nil, zero, err
+	}
+	return t, p, nil
+}
+
+// connectReadPipe is ConnectReadPipe for a protocol that exists.
+func (e entry) connectReadPipe(p Protocol, f *os.File) (*readPipe, error) {
+	if err := checkProtocol[ReadTransport](p); err != nil {
+		return nil, err
+	}
+	t := &readPipe{receiver: newReceiver(p)}
+	t.endpoint = endpoint{loop: e.fut.loop, self: t, protocol: p}
+	if err := t.open(e, "ConnectReadPipe", f, t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// connectWritePipe is ConnectWritePipe for a protocol that exists.
+func (e entry) connectWritePipe(p Protocol, f *os.File) (*writePipe, error) {
+	if err := checkProtocol[WriteTransport](p); err != nil {
+		return nil, err
+	}
+	t := &writePipe{}
+	t.endpoint = endpoint{loop: e.fut.loop, self: t, protocol: p, flow: defaultFlow}
+	if err := t.open(e, "ConnectWritePipe", f, t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// pipeTransport is one of the two kinds.
+type pipeTransport interface {
+	BaseTransport
+	pollable
+	runnable
+	close()
+}
+
+// pipe is what both kinds have.
+type pipe struct {
+	endpoint
+	stream   stream
+	owner    pipeTransport
+	terminal bool // or another character device
+	can      readiness
+	opened   bool // ConnectionMade was called
+	hot      bool // on the hot list
+	queued   bool // in the ready queue
+	ended    bool // ConnectionLost is scheduled
+	forced   bool // without regard to what was written
+	cause    error
+	opener   *waiter // of the call that makes the transport
+}
+
+// open attaches the transport to f, and waits until ConnectionMade was called.
+func (p *pipe) open(e entry, call string, f *os.File, owner pipeTransport) error {
+	info, err := statPipe(call, f)
+	if err != nil {
+		return err
+	}
+	p.owner = owner
+	p.terminal = info.Mode()&fs.ModeCharDevice != 0
+	_, writes := owner.(WriteTransport)
+	if p.stream, err = p.loop.attachPipe(f, writes, owner); err != nil {
+		return err
+	}
+	w := p.loop.newWaiter(call)
+	p.opener = w
+	p.loop.schedule((*pipeOpening)(p), nil)
+	err = e.await(&w.future)
+	p.opener = nil
+	p.loop.freeWaiter(w)
+	if err != nil {
+		owner.close()
+	}
+	return err
+}
+
+// statPipe says what f is, or why it cannot be a pipe.
+func statPipe(call string, f *os.File) (fs.FileInfo, error) {
+	if f == nil {
+		return nil, &usageError{text: "aio: " + call + ": the pipe is nil"}
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch m := info.Mode(); {
+	case m&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0:
+		return info, nil
+	case m.IsDir():
+		return nil, &usageError{text: fmt.Sprintf("aio: %s: %s is a directory", call, f.Name())}
+	default:
+		return nil, &usageError{text: fmt.Sprintf("aio: %s: %s is a regular file, which is always ready: read and write it in ToThread", call, f.Name())}
+	}
+}
+
+// serveFile is attachPipe by goroutines.
+func (l *Loop) serveFile(f *os.File, writes bool, owner pollable) (stream, error) {
+	s := l.newConnStream(fileConn{f})
+	s.writeOnly = writes
+	return s, s.attach(owner)
+}
+
+// fileConn is a file in the place of a net.Conn.
+type fileConn struct{ *os.File }
+
+func (fileConn) LocalAddr() net.Addr  { return nil }
+func (fileConn) RemoteAddr() net.Addr { return nil }
+
+// pipeOpening is the first entry of a transport in the ready queue.
+type pipeOpening pipe
+
+func (s *pipeOpening) run(*future) {
+	p := (*pipe)(s)
+	defer func() { // also if the protocol panics, which ends nothing
+		p.opened = true
+		p.again()
+		if p.opener != nil {
+			p.opener.wake()
+		}
+	}()
+	connectionMade(p.protocol, p.self)
+}
+
+// again has the transport look in the next pass at what it can do.
+func (p *pipe) again() {
+	if p.can != 0 && !p.ended && !p.hot {
+		p.hot = true
+		p.loop.polling.hot = append(p.loop.polling.hot, p.owner)
+	}
+}
+
+// enqueue puts the transport in the ready queue.
+func (p *pipe) enqueue() {
+	if !p.queued {
+		p.queued = true
+		p.loop.ready.push(event{p.owner, nil})
+	}
+}
+
+// discard implements pollable.
+func (p *pipe) discard() {
+	p.closing, p.ended = true, true
+	p.stream.close()
+}
+
+// end schedules ConnectionLost.
+func (p *pipe) end(err error) {
+	if p.ended {
+		return
+	}
+	p.closing, p.ended = true, true
+	p.cause = err
+	p.loop.schedule((*pipeLost)(p), nil)
+}
+
+// pipeLost is the last entry of a transport in the ready queue.
+type pipeLost pipe
+
+func (s *pipeLost) run(*future) {
+	p := (*pipe)(s)
+	if p.forced {
+		defer p.stream.abort()
+	} else {
+		defer p.stream.close()
+	}
+	if l, ok := p.protocol.(lossReceiver); ok {
+		l.ConnectionLost(p.cause)
+	}
+}
+
+// Close implements BaseTransport.
+func (p *pipe) Close() error {
+	p.loop.check("Transport.Close")
+	p.owner.close()
+	return nil
+}
+
+// GetExtraInfo implements BaseTransport.
+func (p *pipe) GetExtraInfo(name string) any {
+	p.loop.check("Transport.GetExtraInfo")
+	if name == "pipe" {
+		return p.stream.socket()
+	}
+	return nil
+}
+
+// state says in a word what state the transport is in.
+func (p *pipe) state() string {
+	switch {
+	case p.ended:
+		return "closed"
+	case p.closing:
+		return "closing"
+	}
+	return "open"
+}
+
+// readPipe is the ReadTransport of a pipe.
+type readPipe struct {
+	pipe
+	receiver
+	toRead bool // in the ready queue to do so
+}
+
+// ready implements pollable.
+func (t *readPipe) ready(r readiness) {
+	t.hot = false
+	t.can |= r
+	if t.mayRead() && t.can&(readable|hungUp) != 0 {
+		t.toRead = true
+		t.enqueue()
+	}
+}
+
+// mayRead reports whether the protocol wants what there is to read.
+func (t *readPipe) mayRead() bool { return t.opened && !t.closing && !t.paused }
+
+// run implements runnable.
+func (t *readPipe) run(*future) {
+	read := t.toRead
+	t.queued, t.toRead = false, false
+	if !read || !t.mayRead() {
+		return
+	}
+	defer t.again()  // also if the protocol panics
+	to := t.receiver // the one in use when the read begins
+	buf, err := to.memory(t.loop)
+	if err != nil {
+		t.fatal("protocol.GetBuffer() failed", err)
+		return
+	}
+	if !t.mayRead() { // GetBuffer has closed or paused
+		return
+	}
+	n, more, err := t.stream.read(buf)
+	if !more && t.can&hungUp == 0 {
+		t.can &^= readable
+	}
+	switch {
+	case err == errWouldBlock:
+		t.can &^= readable | hungUp
+	case err == io.EOF:
+		t.closing = true
+		t.loop.schedule((*pipeEOF)(&t.pipe), nil)
+		t.end(nil)
+	case err != nil:
+		t.fatal("read error on a pipe", err)
+	default:
+		to.receive(buf, n)
+	}
+}
+
+// pipeEOF has the protocol told that there is no more.
+type pipeEOF pipe
+
+func (s *pipeEOF) run(*future) {
+	if p, ok := s.protocol.(eofReceiver); ok {
+		p.EOFReceived()
+	}
+}
+
+// fatal ends the transport because of err.
+func (t *readPipe) fatal(what string, err error) {
+	if !errors.Is(err, syscall.EIO) {
+		t.report(what, err)
+	}
+	t.end(err)
+}
+
+func (t *readPipe) close() { t.end(nil) }
+
+// PauseReading implements ReadTransport.
+func (t *readPipe) PauseReading() {
+	t.loop.check("Transport.PauseReading")
+	if t.closing || t.paused {
+		return
+	}
+	t.paused = true
+	t.toRead = false
+}
+
+// ResumeReading implements ReadTransport.
+func (t *readPipe) ResumeReading() {
+	t.loop.check("Transport.ResumeReading")
+	if t.closing || !t.paused {
+		return
+	}
+	t.paused = false
+	t.again()
+}
+
+// SetProtocol implements BaseTransport.
+func (t *readPipe) SetProtocol(p Protocol) {
+	t.loop.check("Transport.SetProtocol")
+	if err := checkProtocol[ReadTransport](p); err != nil {
+		panic(err)
+	}
+	t.protocol = p
+	t.receiver = newReceiver(p)
+}
+
+// String names the transport and its state.
+func (t *readPipe) String() string { return "ReadTransport " + t.state() }
+
+// writePipe is the WriteTransport of a pipe.
+type writePipe struct {
+	pipe
+	out     outBuffer
+	toWrite bool // in the ready queue to do so
+	broken  bool // in the ready queue because the reader is gone
+}
+
+// ready implements pollable.
+func (t *writePipe) ready(r readiness) {
+	t.hot = false
+	t.can |= r
+	if !t.opened || t.ended {
+		return
+	}
+	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(writable|hungUp) != 0
+	t.broken = t.broken || !t.terminal && t.can&hungUp != 0
+	if t.toWrite || t.broken {
+		t.enqueue()
+	}
+}
+
+// run implements runnable.
+func (t *writePipe) run(*future) {
+	write, broken := t.toWrite, t.broken
+	t.queued, t.toWrite, t.broken = false, false, false
+	switch {
+	case t.ended:
+	case broken && t.out.len() > 0:
+		t.drop(os.NewSyscallError("write", syscall.EPIPE))
+	case broken:
+		t.end(nil)
+	case write && t.out.len() > 0:
+		t.flush()
+	}
+}
+
+// deaf reports whether t does not notice by itself that nobody reads any more.
+func (t *writePipe) deaf() bool {
+	_, served := t.stream.(*connStream)
+	return t.terminal || served
+}
+
+// drop ends the transport because of err, whatever is in the buffer.
+func (t *writePipe) drop(err error) {
+	t.out = outBuffer{}
+	t.forced = true
+	t.end(err)
+}
+
+// Write implements WriteTransport.
+func (t *writePipe) Write(p []byte) (int, error) {
+	t.loop.check("Transport.Write")
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if t.closing {
+		return 0, t.dropped()
+	}
+	n := 0
+	if t.out.len() == 0 {
+		var err error
+		n, err = t.stream.write(p)
+		if err != nil && err != errWouldBlock {
+			t.lost++
+			t.drop(err)
+			return n, err
+		}
+		if n == len(p) {
+			return n, nil
+		}
+		t.can &^= writable
+	}
+	t.out.add(p[n:])
+	t.maybePause(t.out.len())
+	return len(p), nil
+}
+
+// Writelines implements WriteTransport.
+func (t *writePipe) Writelines(bufs [][]byte) error {
+	t.loop.check("Transport.Writelines")
+	_, err := t.Write(bytes.Join(bufs, nil))
+	return err
+}
+
+// flush writes from the buffer.
+func (t *writePipe) flush() {
+	n, err := t.stream.write(t.out.bytes())
+	if err != nil && err != errWouldBlock {
+		t.lost++
+		t.drop(err)
+		return
+	}
+	if n < t.out.len() {
+		t.can &^= writable
+	}
+	t.out.skip(n)
+	if t.out.len() > 0 {
+		return // asyncio has the protocol wait for the very end, sockets only for the low mark
+	}
+	t.maybeResume(0)
+	if t.closing && t.out.len() == 0 && !t.ended {
+		t.ended = true
+		(*pipeLost)(&t.pipe).run(nil)
+	}
+}
+
+func (t *writePipe) close() {
+	t.closing = true
+	if t.out.len() == 0 {
+		t.end(nil)
+	}
+}
+
+// WriteEOF implements WriteTransport.
+func (t *writePipe) WriteEOF() {
+	t.loop.check("Transport.WriteEOF")
+	t.close()
+}
+
+// CanWriteEOF implements WriteTransport.
+func (t *writePipe) CanWriteEOF() bool {
+	t.loop.check("Transport.CanWriteEOF")
+	return true
+}
+
+// Abort implements WriteTransport.
+func (t *writePipe) Abort() {
+	t.loop.check("Transport.Abort")
+	t.drop(nil)
+}
+
+// SetWriteBufferLimits implements WriteTransport.
+func (t *writePipe) SetWriteBufferLimits(high, low int) {
+	t.loop.check("Transport.SetWriteBufferLimits")
+	t.setLimits(high, low, defaultFlow.high)
+	t.maybePause(t.out.len())
+}
+
+// GetWriteBufferSize implements WriteTransport.
+func (t *writePipe) GetWriteBufferSize() int {
+	t.loop.check("Transport.GetWriteBufferSize")
+	return t.out.len()
+}
+
+// SetProtocol implements BaseTransport.
+func (t *writePipe) SetProtocol(p Protocol) {
+	t.loop.check("Transport.SetProtocol")
+	if err := checkProtocol[WriteTransport](p); err != nil {
+		panic(err)
+	}
+	t.protocol = p
+}
+
+// String names the transport and its state.
+func (t *writePipe) String() string {
+	return fmt.Sprintf("WriteTransport %s write buffer %d", t.state(), t.out.len())
+}
