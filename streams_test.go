@@ -963,28 +963,46 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 	})
 	// The second one's memory was filled before the first has its turn, and more comes before the
 	// second has.
-	streamPlay(t, 0, func(s *streamScene) {
-		loop, _ := aio.GetRunningLoop(s.ctx)
-		s.begin("A", streamInto(4096))
-		s.after(1, "")
-		loop.CallSoon(func() { s.arrive("cd") })
-		s.arrive("ab")
-		loop.CallSoon(func() { s.arrive("ef") })
-		s.gets(streamRead(9), `"ab"`)
-		is(s.scene, "the second read", streamInto(5000)(s.ctx, s.r), `"ef"`)
-		s.want(`A="cd"`)
-	})
+	for _, op := range []streamOp{streamInto(4096), streamRead(9), streamUntil("d"), streamExactly(2)} {
+		streamPlay(t, 0, func(s *streamScene) {
+			loop, _ := aio.GetRunningLoop(s.ctx)
+			s.begin("A", op)
+			s.after(1, "")
+			loop.CallSoon(func() { s.arrive("cd") })
+			s.arrive("ab")
+			loop.CallSoon(func() { s.arrive("ef") })
+			s.gets(streamRead(9), `"ab"`)
+			is(s.scene, "the second read", streamInto(5000)(s.ctx, s.r), `"ef"`)
+			s.want(`A="cd"`)
+		})
+	}
 	// What was searched already is not what is there now.
-	streamPlay(t, 0, func(s *streamScene) {
-		s.begin("A", streamUntil("--"))
-		s.feed("abcdefgh")
-		s.after(2, "")
-		s.feed("x")
-		s.gets(streamRead(8), `"abcdefgh"`)
-		s.gets(streamRead(9), `"x"`)
-		s.feed("--", "456789012345")
-		s.after(1, `A="--"`)
-	})
+	for _, takes := range []func(s *streamScene){
+		func(s *streamScene) { s.gets(streamRead(8), `"abcdefgh"`) },
+		func(s *streamScene) {
+			s.gets(streamRead(9), `"abcdefgh-"`)
+			s.feed("-")
+		},
+		func(s *streamScene) {
+			_, err := io.Copy(&streamFull{room: 100, err: errStreamBoom}, s.r.Reader(s.ctx))
+			is(s.scene, "error of Copy", err, errStreamBoom)
+			s.feed("-")
+		},
+		func(s *streamScene) {
+			_, err := io.Copy(&streamFull{room: 8, err: errStreamBoom}, s.r.Reader(s.ctx))
+			is(s.scene, "error of Copy", err, errStreamBoom)
+		},
+	} {
+		streamPlay(t, 0, func(s *streamScene) {
+			s.begin("A", streamUntil("--"))
+			s.feed("abcdefgh")
+			s.after(2, "")
+			s.feed("-")
+			takes(s)
+			s.feed("-", "345678901234567890")
+			s.after(1, `A="--"`)
+		})
+	}
 }
 
 // TestStreamBuffersAreNotShared reads through the pool of buffers in all sizes, on two streams.
@@ -1009,6 +1027,38 @@ func TestStreamBuffersAreNotShared(t *testing.T) {
 			if string(got) != text("b", n)+text("B", n) {
 				t.Errorf("%d: the second stream has changed", n)
 			}
+		}
+	})
+}
+
+// TestStreamHoldsMemoryOnlyForWhatIsBuffered: once all is read the buffer serves another stream.
+func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
+	streamPlay(t, 1<<20, func(s *streamScene) {
+		rd := s.r.Reader(s.ctx)
+		p := make([]byte, 1<<20)
+		for _, c := range []struct{ n, holds int }{
+			{1, 4096}, {4096, 4096}, {4097, 16384}, {16384, 16384}, {16385, 65536}, {65536, 65536}, {65537, 131072},
+		} {
+			s.p.GetBuffer(-1)
+			is(s.scene, "memory of an idle stream", aio.StreamMemory(s.r), 0)
+			s.arrive(strings.Repeat("x", c.n))
+			is(s.scene, fmt.Sprint("memory for ", c.n), aio.StreamMemory(s.r), c.holds)
+			is(s.scene, "outcome", streamGot(s.r.ReadExactly(s.ctx, c.n-1)), streamGot(p[:c.n-1], nil))
+			is(s.scene, "memory for a byte", aio.StreamMemory(s.r), c.holds)
+			if n, err := rd.Read(p); n != 1 || err != nil {
+				t.Errorf("read %d bytes, %v", n, err)
+			}
+		}
+		data := p[:60000]
+		if n := testing.AllocsPerRun(100, func() {
+			for _, size := range []int{1, 5000, 60000} {
+				s.p.BufferUpdated(copy(s.p.GetBuffer(-1), data[:size]))
+				if _, err := io.ReadFull(rd, p[:size]); err != nil {
+					t.Error(err)
+				}
+			}
+		}); n > 0 {
+			t.Errorf("%v allocations", n)
 		}
 	})
 }
@@ -1299,7 +1349,7 @@ func TestStreamReaderIsAReader(t *testing.T) {
 	})
 }
 
-// streamFull is a writer that takes a few bytes.
+// streamFull is a writer that takes a few bytes, and then fails with err.
 type streamFull struct {
 	bytes.Buffer
 	room int
@@ -1308,12 +1358,8 @@ type streamFull struct {
 
 func (w *streamFull) Write(p []byte) (int, error) {
 	n := min(w.room, len(p))
-	w.room -= n
 	w.Buffer.Write(p[:n])
-	if n < len(p) {
-		return n, w.err
-	}
-	return n, nil
+	return n, w.err
 }
 
 func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
