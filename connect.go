@@ -107,8 +107,9 @@ func isStream(conn net.Conn) bool {
 // It suspends the calling task until the connection stands. If the task is cancelled meanwhile, the
 // attempt is given up and nothing stays open. If all addresses fail, the error is that of the one
 // attempt, or a *GroupError of all if they differ; each is a *net.OpError. A name that does
-// not resolve gives a *net.DNSError. Options that contradict each other, an address of another form, and a
-// value of factory that is no Protocol give an error that matches ErrUsage.
+// not resolve gives a *net.DNSError, a connection that is closed already net.ErrClosed. Options that
+// contradict each other, an address of another form, and a value of factory that is no Protocol give
+// an error that matches ErrUsage; after one about the options their connection is still the caller's.
 // (asyncio: loop.create_connection; its family, proto and flags are Network here)
 func CreateConnection[P any](ctx context.Context, factory func() P, addr string, opts *ConnectionOptions) (Transport, P, error) {
 	const call = "CreateConnection"

@@ -84,30 +84,29 @@ type connCall struct {
 
 // NewConn returns t as a net.Conn, for code that wants one: tls.Client, http.Serve, rpc.NewClient. It
 // must be called by a task or callback of t's loop, which may be the ConnectionMade of t's first
-// protocol: the net.Conn gets what arrives from then on. It is t's protocol from then on, and
-// reading and writing are up to it; t's Abort, GetExtraInfo and SetWriteBufferLimits may still be used.
+// protocol; the net.Conn takes its place, and gets what arrives from then on. Reading, writing and
+// closing are up to the net.Conn. Abort, GetExtraInfo and SetWriteBufferLimits of t may still be used.
 //
 // The methods may be called by any goroutine, by several at once. A Read or Write that has to wait
-// suspends the calling task of t's loop; another goroutine, a task of another loop included, it
-// blocks, until the loop has done it. So a goroutine that may not wait for the loop must not call them
-// while the loop does not run. A callback of the loop cannot wait, so there Read and Write fail with
-// ErrNoTask. Everything else does not wait.
+// suspends the calling task of t's loop. Another goroutine, be it a task of another loop, it blocks
+// until the loop has done it, so it had better be made while the loop runs. A callback of the loop
+// cannot wait: there, Read and Write fail with ErrNoTask. No other method waits.
 //
-// Read waits until there is something, Write as long as the transport has more than its high mark
-// buffered, and returns when the transport has all of p. Without a Read, 16 KiB are read
-// ahead. Close has the transport write what it has, and calls that wait fail. A deadline is a time
-// of package time, under a virtual clock too; what is left until then passes in the loop's time. The
-// net.Conn also has a CloseWrite() error, as *net.TCPConn has, which fails with errors.ErrUnsupported if
-// t.CanWriteEOF() is false.
+// Read waits until there is something; while nobody reads, up to 16 KiB are read ahead. Write waits
+// while the transport has more buffered than its high mark, and returns when the transport has all of
+// p. Close ends all calls that wait, and has the transport write what it has. Deadlines are those of
+// package time, under a virtual clock too: what is left until then passes in the loop's time. The
+// net.Conn has a CloseWrite() error as well, as *net.TCPConn has; it fails with errors.ErrUnsupported
+// if t.CanWriteEOF() is false.
 //
-// If the task is cancelled, Read fails with a *CancelledError and has taken nothing; so does Write,
-// and says how much of p the transport has. The other errors are those of package net: io.EOF, or a *net.OpError
-// with net.ErrClosed after Close or the end of the transport, os.ErrDeadlineExceeded, syscall.EPIPE
-// after CloseWrite, or why the connection was lost. When the loop is closed the error matches ErrLoopClosed, and
-// net.ErrClosed outside of tasks.
+// If the task is cancelled while it waits, Read fails with a *CancelledError and has taken nothing;
+// so does Write, and says how much of p the transport has. The other errors are those of package net:
+// io.EOF, or a *net.OpError with net.ErrClosed after Close or the end of the transport,
+// os.ErrDeadlineExceeded, syscall.EPIPE after CloseWrite, or the reason why the connection was lost.
+// When the loop is closed the error matches ErrLoopClosed and, outside of tasks, net.ErrClosed.
 //
-// NewConn panics with ErrWrongGoroutine, and with ErrUsage if t is not a transport of this package.
-// (asyncio has nothing like it; loop.sock_recv and loop.sock_sendall on a socket come closest)
+// NewConn panics with ErrWrongGoroutine, with ErrLoopClosed if the loop is closed, and with ErrUsage
+// if t is not a transport of this package. (asyncio has nothing like it)
 func NewConn(t Transport) net.Conn {
 	own, ok := t.(interface{ common() *endpoint })
 	if !ok {
@@ -495,9 +494,9 @@ func (c *netConn) lose(err error) {
 // shut has what waits outside the loop fail, because the loop is closed.
 func (c *netConn) shut() { c.lose(errConnLoop) }
 
-// GetBuffer implements BufferedProtocol. A Read that waits gets the bytes straight into its buffer, unless
-// that is small: then reading more at once and copying it is cheaper than more system calls. (With reads of
-// 4 KiB of what comes without a pause, by half.)
+// GetBuffer implements BufferedProtocol. A Read that waits gets the bytes straight into its buffer,
+// unless that is small: then reading more at once and copying it is cheaper than more system calls.
+// (With reads of 4 KiB of what comes without a pause, by half.)
 func (p *netConnProtocol) GetBuffer(int) []byte {
 	c := (*netConn)(p)
 	if calls := c.reads.calls; len(calls) > 0 && len(calls[0].p) >= len(connPage{}) {
