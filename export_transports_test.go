@@ -50,7 +50,7 @@ func OpenScripted(l *Loop, s *ScriptedStream, p Protocol) (Transport, error) {
 // tell.
 func (s *ScriptedStream) Readable() { s.tell(readable) }
 func (s *ScriptedStream) Writable() { s.tell(writable) }
-func (s *ScriptedStream) HungUp()   { s.tell(readable | writable | hungUp) }
+func (s *ScriptedStream) HungUp()   { s.tell(hungUp) }
 
 func (s *ScriptedStream) tell(r readiness) {
 	s.next |= r

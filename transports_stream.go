@@ -268,7 +268,7 @@ func (t *streamTransport) run(*future) {
 		t.readOnce()
 		t.rearm()
 	}
-	if write && t.lost == 0 && t.out.len() > 0 {
+	if write && t.out.len() > 0 {
 		t.flush()
 	}
 }
@@ -285,7 +285,7 @@ func (t *streamTransport) readOnce() {
 		return
 	}
 	n, more, err := t.stream.read(buf)
-	if !more && t.can&hungUp == 0 {
+	if !more {
 		t.can &^= readable
 	}
 	switch {

@@ -412,6 +412,25 @@ func ioControl(t *testing.T, c syscall.Conn, f func(fd int) error) {
 	}
 }
 
+// PROTO-007: a read that fills its buffer leaves something behind, of which the poller does not speak again.
+func TestStreamFullReads(t *testing.T) {
+	for name, pair := range map[string]func(*testing.T) (a, b net.Conn){"tcp": randTCP, "unix": ioConnPair, "pipe": func(*testing.T) (a, b net.Conn) { return net.Pipe() }} {
+		t.Run(name, func(t *testing.T) {
+			ioTraced(t, func(c *ioTrace) {
+				here, there := pair(t)
+				p := &ioBuffered{log: c.log, buf: make([]byte, 3)}
+				if _, _, err := aio.ConnectAcceptedSocket(c.ctx, func() *ioBuffered { return p }, here, nil); err != nil {
+					t.Fatal(err)
+				}
+				want := string(ioPattern(100))
+				go there.Write([]byte(want))
+				c.until("all is read", func() bool { return string(p.got) == want })
+				there.Close()
+			})
+		})
+	}
+}
+
 // A read stops where there is urgent data, which is skipped.
 func TestStreamUrgentData(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {

@@ -334,6 +334,16 @@ func TestStreamReading(t *testing.T) {
 			c.passes(2)
 			c.want("| | read:3 data:one")
 		}},
+		{"paused and resumed when the read is due", func(c *ioCase) { // then it is due again
+			c.readable("one")
+			c.l.CallSoon(func() {
+				c.t.PauseReading()
+				c.t.ResumeReading()
+				c.log.add("resumed")
+			})
+			c.passes(4)
+			c.want("| resumed | | read:3 data:one |")
+		}},
 		{"LOOP-215 paused in DataReceived", func(c *ioCase) {
 			c.p.on["data:one"] = func() { c.t.PauseReading() }
 			c.readable("one", "two")
@@ -652,6 +662,21 @@ func TestStreamWriting(t *testing.T) {
 			c.passes(2)
 			c.want("| |")
 			c.taken("hello")
+		}},
+		{"LOOP-228 LOOP-232 only room has it try again", func(c *ioCase) {
+			c.s.Writable()
+			c.passes(2)
+			c.s.Out = []any{2, 1}
+			c.write("hello")
+			c.readable("one")
+			c.passes(2)
+			c.want("| | write:2/5 | | read:3 data:one")
+			c.s.Writable()
+			c.passes(2)
+			c.readable("two")
+			c.passes(2)
+			c.want("| | write:1/3 | | read:3 data:two")
+			c.t.Abort()
 		}},
 		{"LOOP-228 nothing is taken", func(c *ioCase) {
 			for _, out := range []any{0, aio.ErrWouldBlock} {
@@ -1258,40 +1283,41 @@ func TestStreamLogsWritesThatAreDropped(t *testing.T) {
 	})
 }
 
-// A transport whose loop is closed says so, and has let go of its stream.
+// A transport whose loop is closed says so, and has let go of its connection.
 func TestStreamOfAClosedLoop(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		l, err := aio.GetRunningLoop(ctx)
-		if err != nil {
-			return err
-		}
-		here, there := net.Pipe()
-		t.Cleanup(func() { there.Close() })
-		log := new(eventLog)
-		p := &ioLogger{log: log}
-		tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *ioLogger { return p }, here, nil)
-		if err != nil {
-			return err
-		}
-		t.Cleanup(func() {
-			if !l.IsClosed() {
-				t.Error("the loop is open")
+	for _, pair := range []func(*testing.T) (a, b net.Conn){
+		func(*testing.T) (a, b net.Conn) { return net.Pipe() },
+		randTCP,
+	} {
+		bothPaths(t, func(t *testing.T, ctx context.Context) error {
+			l, err := aio.GetRunningLoop(ctx)
+			if err != nil {
+				return err
 			}
-			if _, err := tr.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("Write: %v", err)
+			here, there := pair(t)
+			t.Cleanup(func() { there.Close() })
+			p := newIOLogger()
+			tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *ioLogger { return p }, here, nil)
+			if err != nil {
+				return err
 			}
-			if !tr.IsClosing() {
-				t.Error("IsClosing() = false")
-			}
-			tr.Close()
-			tr.Abort()
-			if _, err := there.Read(make([]byte, 1)); err != io.EOF {
-				t.Errorf("the peer reads %v", err)
-			}
-			log.want(t, "made")
+			t.Cleanup(func() {
+				if !l.IsClosed() || !tr.IsClosing() {
+					t.Error("the loop or the transport is open")
+				}
+				if _, err := tr.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Write: %v", err)
+				}
+				tr.Close()
+				tr.Abort()
+				if _, err := there.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("the peer reads %v", err)
+				}
+				p.log.want(t, "made")
+			})
+			return nil
 		})
-		return nil
-	})
+	}
 }
 
 func newIOLogger() *ioLogger { return &ioLogger{log: new(eventLog)} }

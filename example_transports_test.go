@@ -1,0 +1,337 @@
+package aio_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// exampleEcho is a server's protocol: it sends back what it gets.
+type exampleEcho struct{ t aio.Transport }
+
+func (p *exampleEcho) ConnectionMade(t aio.Transport) { p.t = t }
+func (p *exampleEcho) DataReceived(b []byte)          { p.t.Write(b) }
+
+// exampleClient is a client's protocol: it sends a message, and notes what comes back.
+type exampleClient struct {
+	message string
+	t       aio.Transport
+	done    aio.Event
+}
+
+func (p *exampleClient) ConnectionMade(t aio.Transport) {
+	p.t = t
+	t.Write([]byte(p.message))
+	fmt.Println("sent:", p.message)
+}
+
+func (p *exampleClient) DataReceived(b []byte) {
+	fmt.Println("received:", string(b))
+	p.t.Close()
+}
+
+func (p *exampleClient) ConnectionLost(err error) {
+	fmt.Println("closed:", err)
+	p.done.Set()
+}
+
+// A server that echoes, and a client of it. None of the callbacks needs a lock: the loop calls one at a
+// time.
+func ExampleCreateServer() {
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0", nil)
+		if err != nil {
+			return err
+		}
+		client := func() *exampleClient { return &exampleClient{message: "hello"} }
+		_, p, err := aio.CreateConnection(ctx, client, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		if err := p.done.Wait(ctx); err != nil {
+			return err
+		}
+		srv.Close()
+		return srv.WaitClosed(ctx)
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// sent: hello
+	// received: hello
+	// closed: <nil>
+}
+
+// The same over a Unix socket, whose file goes with the server.
+func ExampleCreateUnixServer() {
+	dir, err := os.MkdirTemp("", "aio")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "socket")
+	err = aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateUnixServer(ctx, func() *exampleEcho { return &exampleEcho{} }, path, nil)
+		if err != nil {
+			return err
+		}
+		client := func() *exampleClient { return &exampleClient{message: "hello"} }
+		_, p, err := aio.CreateUnixConnection(ctx, client, path, nil)
+		if err != nil {
+			return err
+		}
+		if err := p.done.Wait(ctx); err != nil {
+			return err
+		}
+		srv.Close()
+		_, err = os.Stat(path)
+		fmt.Println("the file is gone:", os.IsNotExist(err))
+		return srv.WaitClosed(ctx)
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// sent: hello
+	// received: hello
+	// closed: <nil>
+	// the file is gone: true
+}
+
+// exampleRecords is a BufferedProtocol: what arrives goes straight to where it belongs, first to the
+// header of a record, then to a body of the size that this says.
+type exampleRecords struct {
+	header [2]byte
+	body   []byte // nil while the header is being read
+	filled int    // of the one or the other
+	done   aio.Event
+}
+
+func (p *exampleRecords) part() []byte {
+	if p.body == nil {
+		return p.header[:]
+	}
+	return p.body
+}
+
+func (p *exampleRecords) GetBuffer(int) []byte { return p.part()[p.filled:] }
+
+func (p *exampleRecords) BufferUpdated(n int) {
+	if p.filled += n; p.filled < len(p.part()) {
+		return
+	}
+	p.filled = 0
+	if p.body == nil {
+		p.body = make([]byte, binary.BigEndian.Uint16(p.header[:]))
+		return
+	}
+	fmt.Printf("a record of %d bytes: %s\n", len(p.body), p.body)
+	p.body = nil
+}
+
+func (p *exampleRecords) ConnectionLost(error) { p.done.Set() }
+
+func ExampleBufferedProtocol() {
+	here, there := net.Pipe()
+	go func() { // the other end, which belongs to somebody else
+		defer there.Close()
+		for _, s := range []string{"a short one", "and one that is longer"} {
+			there.Write(binary.BigEndian.AppendUint16(nil, uint16(len(s))))
+			io.WriteString(there, s)
+		}
+	}()
+	err := aio.Run(func(ctx context.Context) error {
+		_, p, err := aio.ConnectAcceptedSocket(ctx, func() *exampleRecords { return &exampleRecords{} }, here, nil)
+		if err != nil {
+			return err
+		}
+		return p.done.Wait(ctx)
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// a record of 11 bytes: a short one
+	// a record of 22 bytes: and one that is longer
+}
+
+// exampleUpload sends much, and keeps to the pace of who reads it.
+type exampleUpload struct {
+	t      aio.Transport
+	may    aio.Event // set while the write buffer has room
+	pauses int
+	closed aio.Event
+}
+
+func (p *exampleUpload) ConnectionMade(t aio.Transport) { p.t = t; p.may.Set() }
+func (p *exampleUpload) PauseWriting()                  { p.pauses++; p.may.Clear() }
+func (p *exampleUpload) ResumeWriting()                 { p.may.Set() }
+func (p *exampleUpload) ConnectionLost(error)           { p.may.Set(); p.closed.Set() }
+
+// Flow control: Write never blocks, so a task that has more to write than memory to keep it waits until
+// the protocol is told that there is room again.
+func ExampleWriteTransport() {
+	here, there := net.Pipe()
+	received := make(chan int64)
+	go func() {
+		n, _ := io.Copy(io.Discard, there)
+		received <- n
+	}()
+	err := aio.Run(func(ctx context.Context) error {
+		t, p, err := aio.ConnectAcceptedSocket(ctx, func() *exampleUpload { return &exampleUpload{} }, here, nil)
+		if err != nil {
+			return err
+		}
+		t.SetWriteBufferLimits(100_000, aio.DefaultLimit)
+		most := 0
+		for range 1000 {
+			if err := p.may.Wait(ctx); err != nil {
+				return err
+			}
+			if _, err := t.Write(make([]byte, 10_000)); err != nil {
+				return err
+			}
+			most = max(most, t.GetWriteBufferSize())
+		}
+		t.Close()
+		if err := p.closed.Wait(ctx); err != nil {
+			return err
+		}
+		fmt.Println("it had to wait:", p.pauses > 0)
+		fmt.Println("never more than 110000 bytes waited:", most <= 110_000)
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("received:", <-received)
+	// Output:
+	// it had to wait: true
+	// never more than 110000 bytes waited: true
+	// received: 10000000
+}
+
+// exampleSession is a server's protocol for clients that stay.
+type exampleSession struct{ t aio.Transport }
+
+func (p *exampleSession) ConnectionMade(t aio.Transport) { p.t = t; t.Write([]byte("welcome")) }
+func (p *exampleSession) DataReceived([]byte)            { p.t.Write([]byte("bye")); p.t.Close() }
+
+// A server that is shut down gives its clients time to finish. The one here uses it; one that stays is
+// closed when the time is over.
+func ExampleServer_Shutdown() {
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, func() *exampleSession { return &exampleSession{} }, "localhost:0", nil)
+		if err != nil {
+			return err
+		}
+		clients := make(chan struct{})
+		welcome := aio.CreateFuture[bool](ctx)
+		addr := srv.Addr().String()
+		go func() { // a client, somewhere
+			defer close(clients)
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				fmt.Println(err)
+				return
+			}
+			defer conn.Close()
+			buf := make([]byte, 100)
+			n, _ := conn.Read(buf)
+			fmt.Printf("the server says %s\n", buf[:n])
+			srv.GetLoop().CallSoonThreadsafe(func() { welcome.SetResult(true) })
+			time.Sleep(10 * time.Millisecond) // its work
+			io.WriteString(conn, "quit")
+			answer, _ := io.ReadAll(conn)
+			fmt.Printf("the server says %s\n", answer)
+		}()
+		if _, err := welcome.Await(ctx); err != nil {
+			return err
+		}
+		err = srv.Shutdown(ctx, 10*time.Second)
+		<-clients
+		fmt.Println("shut down:", err)
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// the server says welcome
+	// the server says bye
+	// shut down: <nil>
+}
+
+// A program that serves until it is told to stop: ServeForever returns when its task is cancelled, and
+// has closed the server and its connections by then.
+func ExampleServer_ServeForever() {
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0", nil)
+		if err != nil {
+			return err
+		}
+		client := func() *exampleClient { return &exampleClient{message: "still there?"} }
+		_, p, err := aio.CreateConnection(ctx, client, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			serving := tg.Go(func(ctx context.Context) error {
+				err := srv.ServeForever(ctx)
+				fmt.Println("serving:", srv.IsServing())
+				return err
+			})
+			if err := p.done.Wait(ctx); err != nil {
+				return err
+			}
+			serving.Cancel("enough")
+			return nil
+		})
+	})
+	fmt.Println(err)
+	// Output:
+	// sent: still there?
+	// received: still there?
+	// closed: <nil>
+	// serving: false
+	// <nil>
+}
+
+// What can be known of a connection, and done to its socket.
+func ExampleTransportSocket() {
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		for _, s := range srv.Sockets() {
+			addr := s.LocalAddr().(*net.TCPAddr)
+			fmt.Println("listening on", addr.IP)
+			rc, err := s.SyscallConn()
+			if err != nil {
+				return err
+			}
+			err = rc.Control(func(fd uintptr) { fmt.Println("it has a descriptor:", fd > 0) })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// listening on 127.0.0.1
+	// it has a descriptor: true
+}
