@@ -77,7 +77,6 @@ func (l *Loop) packetSocketOf(conn net.PacketConn) *packetSocket {
 
 func (s *packetSocket) attach(owner datagramOwner) error {
 	s.owner = owner
-	s.want = readable
 	s.loop.watching++
 	s.loop.open.add(s)
 	go s.receiveAll()
@@ -179,13 +178,19 @@ func (s *packetSocket) sendAll() {
 	}
 }
 
+// sendOne sends a datagram. If an empty one finds no room, the Write of package net fails instead of
+// waiting.
 func (s *packetSocket) sendOne(p []byte, to net.Addr) (err error) {
-	if s.peer != nil {
-		_, err = s.peer.Write(p)
-	} else {
+	if s.peer == nil {
 		_, err = s.conn.WriteTo(p, to)
+		return err
 	}
-	return err
+	for {
+		if _, err = s.peer.Write(p); len(p) > 0 || !errors.Is(err, syscall.EAGAIN) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // gone is the end of the sending goroutine, and of the socket.

@@ -2,8 +2,9 @@ package aio
 
 // A transport moves bytes and knows nothing of what they mean; a protocol gives them meaning and
 // knows nothing of where they come from. A transport calls its protocol, on the loop's own
-// goroutine, never from inside a call that the protocol makes, with one exception: PauseWriting
-// comes from inside the Write that filled the buffer, as it would be too late afterwards.
+// goroutine, never from inside a call that the protocol makes, with two exceptions: PauseWriting
+// comes from inside the Write that filled the buffer, as it would be too late afterwards, and
+// ErrorReceived from inside the SendTo that fails at once, as in asyncio.
 
 import (
 	"fmt"
@@ -18,7 +19,7 @@ import (
 // never be called. They run as callbacks of the loop: they must not block and cannot await, but may
 // start tasks with Loop.Context. A panic in one of them is reported to the exception handler and,
 // except in ConnectionMade, PauseWriting and ResumeWriting, ends the connection with that error; a
-// pipe or process goes on.
+// pipe, process or endpoint of datagrams goes on.
 //
 //	ConnectionMade(t Transport)        // the first call; see below for other transports
 //	DataReceived(p []byte)             // p is valid until the method returns
@@ -29,7 +30,7 @@ import (
 // A protocol with GetBuffer and BufferUpdated is a BufferedProtocol, which brings the memory to read
 // into; it must not have a DataReceived. A protocol of datagrams has these in place of the middle two:
 //
-//	DatagramReceived(p []byte, addr net.Addr)
+//	DatagramReceived(p []byte, addr net.Addr) // p as above; addr stays valid and must not be changed
 //	ErrorReceived(err error)           // of one datagram; the endpoint stays open
 //
 // One of a process has these, and PauseWriting and ResumeWriting are for its standard input:

@@ -253,7 +253,7 @@ func firstOf(addrs []netip.AddrPort, version string) net.Addr {
 // datagramSocket is what a transport receives from and sends to. Its methods do not block, and are
 // called under the token.
 type datagramSocket interface {
-	// attach has owner told about readiness from now on, to receive at first.
+	// attach makes owner the one to be told. It asks to be, by watch, once it is open.
 	attach(owner datagramOwner) error
 	// watch says what the owner is to be told about in each pass in which it is so.
 	watch(readiness) error
