@@ -9,23 +9,23 @@ import (
 	"github.com/goaio/aio"
 )
 
-// shouter is a server that answers each datagram in capitals.
-type shouter struct{ t aio.DatagramTransport }
+// crier is a server that answers each datagram in capitals.
+type crier struct{ t aio.DatagramTransport }
 
-func (s *shouter) ConnectionMade(t aio.DatagramTransport) { s.t = t }
+func (s *crier) ConnectionMade(t aio.DatagramTransport) { s.t = t }
 
-func (s *shouter) DatagramReceived(p []byte, from net.Addr) {
+func (s *crier) DatagramReceived(p []byte, from net.Addr) {
 	s.t.SendTo([]byte(strings.ToUpper(string(p))), from)
 }
 
-// asker is a client that puts what comes into a queue.
-type asker struct{ answers *aio.Queue[string] }
+// caller is a client that puts what comes into a queue.
+type caller struct{ answers *aio.Queue[string] }
 
-func (a *asker) DatagramReceived(p []byte, _ net.Addr) { a.answers.PutNowait(string(p)) }
+func (a *caller) DatagramReceived(p []byte, _ net.Addr) { a.answers.PutNowait(string(p)) }
 
 func ExampleCreateDatagramEndpoint() {
 	err := aio.Run(func(ctx context.Context) error {
-		server, _, err := aio.CreateDatagramEndpoint(ctx, func() *shouter { return &shouter{} },
+		server, _, err := aio.CreateDatagramEndpoint(ctx, func() *crier { return &crier{} },
 			&aio.DatagramOptions{LocalAddr: "127.0.0.1:0"})
 		if err != nil {
 			return err
@@ -33,7 +33,7 @@ func ExampleCreateDatagramEndpoint() {
 		defer server.Close()
 
 		address := server.GetExtraInfo("sockname").(net.Addr).String()
-		client, a, err := aio.CreateDatagramEndpoint(ctx, func() *asker { return &asker{aio.NewQueue[string](0)} },
+		client, a, err := aio.CreateDatagramEndpoint(ctx, func() *caller { return &caller{aio.NewQueue[string](0)} },
 			&aio.DatagramOptions{RemoteAddr: address})
 		if err != nil {
 			return err

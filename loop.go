@@ -49,6 +49,7 @@ type Loop struct {
 	streams  streamPool   // buffers that no stream uses
 
 	polling  polling
+	lanes    lanes         // of sockets that goroutines use
 	readBuf  []byte        // of transports, for one callback at a time
 	pipeData []*pipeData   // that are not in use
 	vtime    time.Duration // since epoch, of a virtual clock
@@ -431,6 +432,8 @@ func (l *Loop) closeRest() {
 		w.assign(nil, nil)
 	}
 	l.polling.close()
+	l.lanes.close()
+	l.lanes = nil
 	l.open.shut()
 	l.owner = 0
 	if l.executor != nil {

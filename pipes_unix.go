@@ -75,7 +75,7 @@ func (l *Loop) attachPipe(f *os.File, writes bool, owner pollable) (stream, erro
 // pipeOf makes a stream of a duplicate of f, or of f itself if it is a standard stream: another file
 // that got its number would be given what the runtime prints, and what child processes write.
 func (l *Loop) pipeOf(f *os.File) (*fdPipe, error) {
-	fd, err := descriptorOf("", f)
+	fd, _, err := descriptorOf("", f)
 	if err != nil {
 		return nil, err
 	}

@@ -259,7 +259,7 @@ func (l *Loop) addWatch(call string, file any, r readiness, fn func()) error {
 	l.check(call)
 	l.mustBeOpen(call)
 	h := l.newHandle(call, fn)
-	fd, err := descriptorOf(call, file)
+	fd, _, err := descriptorOf(call, file)
 	if err != nil {
 		return err
 	}
@@ -294,7 +294,7 @@ func (l *Loop) removeWatch(call string, file any, r readiness) (bool, error) {
 	if l.closed.Load() {
 		return false, nil
 	}
-	fd, err := descriptorOf(call, file)
+	fd, _, err := descriptorOf(call, file)
 	if err != nil {
 		return false, err
 	}
@@ -344,29 +344,26 @@ func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 	return nil, &usageError{text: fmt.Sprintf("aio: %s: descriptor %d is in use by a transport", call, fd)}
 }
 
-// descriptorOf returns the descriptor that a user's value is or has.
-func descriptorOf(call string, file any) (int, error) {
+// descriptorOf returns the descriptor that a user's value is or has, in the latter case with what keeps
+// it open during a use.
+func descriptorOf(call string, file any) (fd int, raw syscall.RawConn, err error) {
 	switch f := file.(type) {
 	case int:
 		if 0 <= f && f <= math.MaxInt32 {
-			return f, nil
+			return f, nil, nil
 		}
 	case uintptr:
 		if f <= math.MaxInt32 {
-			return int(f), nil
+			return int(f), nil, nil
 		}
 	case syscall.Conn:
-		rc, err := f.SyscallConn()
-		if err != nil {
-			return -1, err
+		raw, err := f.SyscallConn()
+		if err == nil {
+			err = raw.Control(func(n uintptr) { fd = int(n) })
 		}
-		fd := -1
-		if err := rc.Control(func(n uintptr) { fd = int(n) }); err != nil {
-			return -1, err
-		}
-		return fd, nil
+		return fd, raw, err
 	}
-	return -1, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", call, file, file)}
+	return -1, nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", call, file, file)}
 }
 
 // errWouldBlock says that there is nothing to read, or no room to write, at the moment.

@@ -267,12 +267,22 @@ func setNoDelay(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_
 
 // awaitDescriptor suspends the calling task until fd is ready for r.
 func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r readiness) error {
+	return l.whenReady(ctx, call, fd, r, func() bool { return true })
+}
+
+// whenReady suspends the calling task, and has try called in each pass in which fd is ready for r until
+// it reports that it is done. It is not called once the task is cancelled.
+func (l *Loop) whenReady(ctx context.Context, call string, fd int, r readiness, try func() (done bool)) error {
 	e, err := enter(ctx, call)
 	if err != nil {
 		return err
 	}
 	w := l.newWaiter(call)
-	h := &Handle{loop: l, fn: w.wake}
+	h := &Handle{loop: l, fn: func() {
+		if w.state == pending && try() {
+			w.wake()
+		}
+	}}
 	if err := l.watch(call, fd, r, h); err != nil {
 		l.freeWaiter(w)
 		return err

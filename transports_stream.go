@@ -103,7 +103,7 @@ type streamTransport struct {
 	eof     bool // WriteEOF was called
 	forced  bool // closed without regard to what is in out
 	out     outBuffer
-	sending *waiter   // of a Sendfile, that waits until out is empty
+	sending *transfer // of a Sendfile, nil if there is none
 	cause   error     // for ConnectionLost
 	server  *Server   // that accepted the connection, nil if none did
 	upper   Transport // of TLS, over this one; nil if there is none
@@ -216,9 +216,7 @@ func (t *streamTransport) connectionLost() {
 			t.opener.wake()
 			t.opener = nil
 		}
-		if t.sending != nil {
-			t.sending.wake()
-		}
+		t.sending.wake()
 		if t.server != nil {
 			t.server.detach(t)
 			t.server = nil
@@ -234,7 +232,7 @@ func (t *streamTransport) ready(r readiness) {
 	t.hot = false // the list is emptied before the poller is asked
 	t.can |= r
 	t.toRead = t.toRead || t.mayRead() && t.can&(readable|hungUp) != 0
-	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(writable|hungUp) != 0
+	t.toWrite = t.toWrite || (t.out.len() > 0 || t.sending.pending()) && t.can&(writable|hungUp) != 0
 	if (t.toRead || t.toWrite) && !t.queued {
 		t.queued = true
 		t.loop.ready.push(event{t, nil})
@@ -254,7 +252,14 @@ func (t *streamTransport) mayRead() bool { return t.opened && !t.closing && !t.p
 
 // rearm puts the transport on the hot list if it may go on reading.
 func (t *streamTransport) rearm() {
-	if t.can&(readable|hungUp) != 0 && t.mayRead() && !t.hot {
+	if t.can&(readable|hungUp) != 0 && t.mayRead() {
+		t.again()
+	}
+}
+
+// again puts the transport on the hot list.
+func (t *streamTransport) again() {
+	if !t.hot {
 		t.hot = true
 		t.loop.polling.hot = append(t.loop.polling.hot, t)
 	}
@@ -268,8 +273,12 @@ func (t *streamTransport) run(*future) {
 		t.readOnce()
 		t.rearm()
 	}
-	if write && t.out.len() > 0 {
+	switch {
+	case !write:
+	case t.out.len() > 0:
 		t.flush()
+	case t.lost == 0 && t.sending.pending() && t.advance():
+		t.sending.wake()
 	}
 }
 
@@ -499,14 +508,12 @@ func (t *streamTransport) flush() {
 	if t.out.len() > 0 || t.lost > 0 {
 		return
 	}
-	if t.sending != nil {
-		t.sending.wake()
-	}
+	t.sending.wake()
 	switch {
 	case t.closing:
 		t.lost++
 		(*lostStep)(t).run(nil)
-	case eof:
+	case eof && t.sending == nil:
 		t.shutdown()
 	}
 }
@@ -521,7 +528,7 @@ func (t *streamTransport) WriteEOF() {
 		misuse(nil, "Transport.WriteEOF: this connection cannot be closed for writing alone: ask CanWriteEOF before")
 	}
 	t.eof = true
-	if t.out.len() == 0 {
+	if t.out.len() == 0 && t.sending == nil {
 		t.shutdown()
 	}
 }

@@ -1,0 +1,718 @@
+package aio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// sendfileMuch is more than the system takes for the connections of sendfilePair if nobody reads.
+const sendfileMuch = 2 << 20
+
+// sendfilePair returns the ends of a connection with small buffers.
+func sendfilePair(t *testing.T) (conn, peer net.Conn) {
+	t.Helper()
+	conn, peer = sockConnected(t, "tcp", "127.0.0.1:0")
+	if err := conn.(*net.TCPConn).SetWriteBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := peer.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
+	return conn, peer
+}
+
+// sendfileFile returns a file with a pattern of n bytes. Its position is 5.
+func sendfileFile(t *testing.T, n int) (*os.File, []byte) {
+	t.Helper()
+	data := sockPattern(n)
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err == nil {
+		_, err = f.Seek(5, io.SeekStart)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f, data
+}
+
+// sendfileForms are what a file may be given as. The system can send the first by itself, the others
+// are read.
+var sendfileForms = map[string]func(f *os.File) io.ReadSeeker{
+	"file":   func(f *os.File) io.ReadSeeker { return f },
+	"seeker": func(f *os.File) io.ReadSeeker { return struct{ io.ReadSeeker }{f} },
+	"section": func(f *os.File) io.ReadSeeker {
+		r := io.NewSectionReader(f, 0, 1<<40)
+		if info, err := f.Stat(); err == nil {
+			r = io.NewSectionReader(f, 0, info.Size())
+		}
+		r.Seek(5, io.SeekStart)
+		return r
+	},
+}
+
+// sendfileAt fails unless the position of file is want.
+func sendfileAt(t *testing.T, file io.Seeker, want int64) {
+	t.Helper()
+	at, err := file.Seek(0, io.SeekCurrent)
+	same(t, "the position", fmt.Sprint(at, err), fmt.Sprint(want, nil))
+}
+
+// sendfileWay is a way to send a file over a connection.
+type sendfileWay struct {
+	send  func(ctx context.Context, file io.ReadSeeker, opts *aio.SendfileOptions) (int64, error)
+	write func(p []byte) error
+	close func()
+}
+
+// sendfileWays are the two calls. The other package's transport is one that the package does not know.
+var sendfileWays = map[string]func(ctx context.Context, conn net.Conn) (sendfileWay, error){
+	"SockSendfile": func(ctx context.Context, conn net.Conn) (sendfileWay, error) {
+		return sendfileWay{
+			func(ctx context.Context, file io.ReadSeeker, opts *aio.SendfileOptions) (int64, error) {
+				return aio.SockSendfile(ctx, conn, file, opts)
+			},
+			func(p []byte) error { return aio.SockSendall(ctx, conn, p) },
+			func() { conn.Close() },
+		}, nil
+	},
+	"Sendfile": func(ctx context.Context, conn net.Conn) (sendfileWay, error) {
+		tr, _, err := sendfileTransport(ctx, conn)
+		return sendfileBy(tr), err
+	},
+	"Sendfile over a transport of another package": func(ctx context.Context, conn net.Conn) (sendfileWay, error) {
+		tr, _, err := sendfileTransport(ctx, conn)
+		return sendfileBy(struct{ aio.Transport }{tr}), err
+	},
+}
+
+func sendfileBy(tr aio.Transport) sendfileWay {
+	return sendfileWay{
+		func(ctx context.Context, file io.ReadSeeker, opts *aio.SendfileOptions) (int64, error) {
+			return aio.Sendfile(ctx, tr, file, opts)
+		},
+		func(p []byte) error { _, err := tr.Write(p); return err },
+		func() { tr.Close() },
+	}
+}
+
+// sendfileTransport makes a transport of conn.
+func sendfileTransport(ctx context.Context, conn net.Conn) (aio.Transport, *ioClient, error) {
+	return aio.ConnectAcceptedSocket(ctx, func() *ioClient {
+		return &ioClient{lost: aio.CreateFuture[error](ctx)}
+	}, conn, nil)
+}
+
+// sendfileEach runs main for each way and form, over the poller and over goroutines.
+func sendfileEach(t *testing.T, main func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error) {
+	t.Helper()
+	for wayName, open := range sendfileWays {
+		for formName, form := range sendfileForms {
+			t.Run(wayName+"/"+formName, func(t *testing.T) {
+				bothPaths(t, func(t *testing.T, ctx context.Context) error {
+					conn, peer := sendfilePair(t)
+					way, err := open(ctx, conn)
+					if err != nil {
+						return err
+					}
+					defer way.close()
+					return main(t, ctx, way, form, peer)
+				})
+			})
+		}
+	}
+}
+
+// sendfileRest reads from peer, in another goroutine, until the end of the stream.
+func sendfileRest(ctx context.Context, peer net.Conn) *aio.Task[[]byte] {
+	return aio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) {
+		return aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(peer) })
+	})
+}
+
+// LOOP-321, LOOP-322, LOOP-323, LOOP-324, LOOP-325, LOOP-326, LOOP-334, LOOP-335
+func TestSendfileParts(t *testing.T) {
+	const size = 300_000
+	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		reading := sendfileRest(ctx, peer)
+		var want bytes.Buffer
+		write := func(s string) {
+			want.WriteString(s)
+			matches(t, "writing", way.write([]byte(s)), nil)
+		}
+		for _, c := range []struct {
+			size, offset, count, want int
+		}{
+			{size, 0, 0, size},
+			{size, 1000, 0, size - 1000},
+			{size, 1000, 280_001, 280_001},
+			{size, 0, 1, 1},
+			{size, size - 1, 0, 1},
+			{size, size - 10, 100, 10},
+			{size, size, 0, 0},
+			{size, size + 10, 10, 0},
+			{0, 0, 0, 0},
+			{0, 0, 10, 0},
+		} {
+			f, data := sendfileFile(t, c.size)
+			file := form(f)
+			write("before")
+			sent, err := way.send(ctx, file, &aio.SendfileOptions{Offset: int64(c.offset), Count: int64(c.count)})
+			same(t, fmt.Sprintf("%+v", c), fmt.Sprint(sent, err), fmt.Sprint(c.want, nil))
+			if c.want > 0 {
+				want.Write(data[c.offset : c.offset+c.want])
+				sendfileAt(t, file, int64(c.offset+c.want))
+			} else {
+				sendfileAt(t, file, 5)
+			}
+			write("after")
+		}
+		f, data := sendfileFile(t, 10)
+		sent, err := way.send(ctx, form(f), nil)
+		same(t, "without options", fmt.Sprint(sent, err), "10 <nil>")
+		want.Write(data)
+		way.close()
+		got, err := reading.Await(ctx)
+		same(t, "everything has arrived in order", bytes.Equal(got, want.Bytes()), true)
+		return err
+	})
+}
+
+// LOOP-331, LOOP-335: a transfer goes on when there is room, and others have their turns meanwhile.
+func TestSendfileWaits(t *testing.T) {
+	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		file := form(f)
+		matches(t, "writing", way.write([]byte("before")), nil)
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return way.send(ctx, file, nil) })
+		for range 10 {
+			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+		}
+		same(t, "it is done before the peer reads", sending.Done(), false)
+		reading := sendfileRest(ctx, peer)
+		sent, err := sending.Await(ctx)
+		same(t, "sent", fmt.Sprint(sent, err), fmt.Sprint(len(data), nil))
+		sendfileAt(t, file, int64(len(data)))
+		matches(t, "writing", way.write([]byte("after")), nil)
+		way.close()
+		want := append(append([]byte("before"), data...), "after"...)
+		got, err := reading.Await(ctx)
+		same(t, "everything has arrived in order", bytes.Equal(got, want), true)
+		return err
+	})
+}
+
+// LOOP-331: nothing more is sent after a cancellation, and the connection can be used.
+func TestSendfileCancelled(t *testing.T) {
+	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		file := form(f)
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return way.send(ctx, file, nil) })
+		if _, err := sockReadAll(ctx, peer, 1000); err != nil { // so it has begun
+			return err
+		}
+		if err := aio.Sleep(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+		sending.Cancel()
+		_, err := sending.Await(ctx)
+		matches(t, "the transfer", err, aio.ErrCancelled)
+		at, err := file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		reading := sendfileRest(ctx, peer)
+		matches(t, "writing", way.write([]byte("after")), nil)
+		way.close()
+		got, err := reading.Await(ctx)
+		if err != nil {
+			return err
+		}
+		// A piece that was handed over in part does not count.
+		if n := int64(1000 + len(got) - len("after")); at < 0 || at > n || n-at > 256<<10 || n == int64(len(data)) {
+			t.Errorf("%d bytes have arrived, the position is %d", n, at)
+		}
+		same(t, "what comes last", string(got[len(got)-5:]), "after")
+		same(t, "what comes before", bytes.Equal(got[:len(got)-5], data[1000:1000+len(got)-5]), true)
+		return nil
+	})
+}
+
+// LOOP-327, LOOP-328, LOOP-337
+func TestSendfileWithoutFallback(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		for name, open := range sendfileWays {
+			conn, peer := sendfilePair(t)
+			way, err := open(ctx, conn)
+			if err != nil {
+				return err
+			}
+			f, _ := sendfileFile(t, 1000)
+			for _, file := range []io.ReadSeeker{
+				struct{ io.ReadSeeker }{f},
+				struct{ *os.File }{f}, // which may do more than a file
+				bytes.NewReader([]byte("in memory")),
+				strings.NewReader(""),
+			} {
+				if _, err := file.Seek(5, io.SeekStart); err != nil {
+					return err
+				}
+				sent, err := way.send(ctx, file, &aio.SendfileOptions{NoFallback: true})
+				same(t, name+": bytes sent", sent, 0)
+				matches(t, name, err, aio.ErrSendfileNotAvailable)
+				sendfileAt(t, file, 5)
+			}
+			way.close()
+			got, err := sendfileRest(ctx, peer).Await(ctx)
+			same(t, name+": bytes that arrived", fmt.Sprint(len(got), err), "0 <nil>")
+		}
+		return nil
+	})
+}
+
+// LOOP-328, LOOP-329, LOOP-330, LOOP-336
+func TestSendfileMisuse(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		f, _ := sendfileFile(t, 1000)
+		for name, open := range sendfileWays {
+			conn, peer := sendfilePair(t)
+			way, err := open(ctx, conn)
+			if err != nil {
+				return err
+			}
+			for _, opts := range []*aio.SendfileOptions{{Offset: -1}, {Count: -1}} {
+				sent, err := way.send(ctx, f, opts)
+				same(t, name+": bytes sent", sent, 0)
+				matches(t, name, err, aio.ErrUsage)
+			}
+			_, err = way.send(ctx, nil, nil)
+			matches(t, name+" of nil", err, aio.ErrUsage)
+			closed, _ := sendfileFile(t, 10)
+			closed.Close()
+			_, err = way.send(ctx, closed, nil)
+			matches(t, name+" of a closed file", err, os.ErrClosed)
+			pr, pw, err := os.Pipe()
+			if err != nil {
+				return err
+			}
+			_, err = way.send(ctx, pr, nil)
+			same(t, name+" of a pipe fails", err != nil, true)
+			pr.Close()
+			pw.Close()
+			way.close()
+			sent, err := way.send(ctx, f, nil)
+			same(t, name+": bytes sent", sent, 0)
+			matches(t, name+" over what is closed", err, net.ErrClosed)
+			got, err := sendfileRest(ctx, peer).Await(ctx)
+			same(t, name+": bytes that arrived", fmt.Sprint(len(got), err), "0 <nil>")
+		}
+		udp, err := net.Dial("udp", "127.0.0.1:9")
+		if err != nil {
+			return err
+		}
+		defer udp.Close()
+		_, err = aio.SockSendfile(ctx, udp, f, nil)
+		matches(t, "SockSendfile of datagrams", err, aio.ErrUsage)
+		sendfileAt(t, f, 5)
+		return nil
+	})
+}
+
+// LOOP-333, LOOP-339
+func TestSendfilePeerClosesMidway(t *testing.T) {
+	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		file := form(f)
+		var sent int64
+		sending := spawn(ctx, func(ctx context.Context) (err error) {
+			sent, err = way.send(ctx, file, nil)
+			return err
+		})
+		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+			return err
+		}
+		peer.Close() // with unread data, which resets the connection
+		_, err := sending.Await(ctx)
+		var no *os.SyscallError
+		same(t, "the error is of the system: "+fmt.Sprint(err), errors.As(err, &no), true)
+		at, err := file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		if sent == 0 { // not even one piece has gone as a whole
+			sent = 5
+		}
+		same(t, "the position", at, sent)
+		same(t, "the end was not reached", at < int64(len(data)), true)
+		return nil
+	})
+}
+
+// LOOP-340
+func TestSendfilePeerClosesAfterEverything(t *testing.T) {
+	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		file := form(f)
+		reading := aio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) {
+			return aio.ToThread(ctx, func(context.Context) ([]byte, error) {
+				defer peer.Close()
+				got := make([]byte, len(data))
+				_, err := io.ReadFull(peer, got)
+				return got, err
+			})
+		})
+		sent, err := way.send(ctx, file, nil)
+		same(t, "sent", fmt.Sprint(sent, err), fmt.Sprint(len(data), nil))
+		sendfileAt(t, file, sent)
+		got, err := reading.Await(ctx)
+		same(t, "everything has arrived", bytes.Equal(got, data), true)
+		return err
+	})
+}
+
+// sendfileProtocol notes what it is told.
+type sendfileProtocol struct {
+	ioClient
+}
+
+func (p *sendfileProtocol) PauseWriting()  { p.log.add("pause") }
+func (p *sendfileProtocol) ResumeWriting() { p.log.add("resume") }
+
+// sendfileTransports runs main with a transport for each form.
+func sendfileTransports(t *testing.T, main func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error) {
+	t.Helper()
+	for name, form := range sendfileForms {
+		t.Run(name, func(t *testing.T) {
+			bothPaths(t, func(t *testing.T, ctx context.Context) error {
+				conn, peer := sendfilePair(t)
+				tr, p, err := aio.ConnectAcceptedSocket(ctx, func() *sendfileProtocol {
+					return &sendfileProtocol{ioClient{lost: aio.CreateFuture[error](ctx)}}
+				}, conn, nil)
+				if err != nil {
+					return err
+				}
+				defer tr.Abort()
+				p.log.want(t, "made")
+				return main(t, ctx, tr, p, form, peer)
+			})
+		})
+	}
+}
+
+// LOOP-341: also if the transfer fails.
+func TestSendfilePausesReading(t *testing.T) {
+	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		for _, paused := range []bool{true, false} {
+			if paused {
+				tr.PauseReading()
+			}
+			sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
+			if err := aio.SockSendall(ctx, peer, []byte("meanwhile")); err != nil {
+				return err
+			}
+			if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+				return err
+			}
+			same(t, "IsReading during the transfer", tr.IsReading(), false)
+			same(t, "what the protocol got", string(p.got), "")
+			if _, err := sockReadAll(ctx, peer, len(data)-1000); err != nil {
+				return err
+			}
+			if _, err := sending.Await(ctx); err != nil {
+				return err
+			}
+			same(t, "IsReading afterwards", tr.IsReading(), !paused)
+			same(t, "the protocol afterwards", tr.GetProtocol() == aio.Protocol(p), true)
+			if paused {
+				same(t, "what the protocol got", string(p.got), "")
+				tr.ResumeReading()
+			}
+			for string(p.got) != "meanwhile" {
+				p.more.Clear()
+				if err := p.more.Wait(ctx); err != nil {
+					return err
+				}
+			}
+			p.got = nil
+		}
+		p.log.want(t, "")
+		return nil
+	})
+}
+
+// LOOP-338
+func TestSendfileKeepsOthersFromWriting(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		conn, peer := sendfilePair(t)
+		tr, _, err := sendfileTransport(ctx, conn)
+		if err != nil {
+			return err
+		}
+		f, data := sendfileFile(t, sendfileMuch)
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, f, nil) })
+		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+			return err
+		}
+		if aio.SendsBySystem(tr, f) {
+			matches(t, "Write", panics(func() { tr.Write([]byte("x")) }), aio.ErrUsage)
+			matches(t, "Writelines", panics(func() { tr.Writelines([][]byte{{'x'}}) }), aio.ErrUsage)
+		}
+		_, err = aio.Sendfile(ctx, tr, f, nil)
+		matches(t, "a second Sendfile", err, aio.ErrUsage)
+		if aio.SendsBySystem(tr, f) {
+			tr.WriteEOF() // which has to wait
+		}
+		reading := sendfileRest(ctx, peer)
+		sent, err := sending.Await(ctx)
+		same(t, "sent", fmt.Sprint(sent, err), fmt.Sprint(len(data), nil))
+		tr.WriteEOF()
+		got, err := reading.Await(ctx)
+		same(t, "everything has arrived", bytes.Equal(got, data[1000:]), true)
+		_, serr := aio.Sendfile(ctx, tr, f, nil)
+		matches(t, "a Sendfile after WriteEOF", serr, aio.ErrUsage)
+		tr.Close()
+		return err
+	})
+}
+
+// LOOP-335: what is in the write buffer goes out first, and the connection may be lost meanwhile.
+func TestSendfileAfterWriteBuffer(t *testing.T) {
+	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, 1000)
+		before := sockPattern(sendfileMuch)
+		tr.Write(before)
+		p.log.want(t, "pause")
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
+		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+		same(t, "it is done before the buffer is written", sending.Done(), false)
+		got, err := sockReadAll(ctx, peer, len(before)+len(data))
+		same(t, "everything has arrived in order", bytes.Equal(got, append(before, data...)), true)
+		if err != nil {
+			return err
+		}
+		sent, err := sending.Await(ctx)
+		same(t, "sent", fmt.Sprint(sent, err), "1000 <nil>")
+		p.log.want(t, "resume")
+
+		tr.Write(before)
+		p.log.want(t, "pause")
+		sending = aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
+		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+		tr.Abort()
+		sent, err = sending.Await(ctx)
+		same(t, "sent", sent, 0)
+		matches(t, "Sendfile over a transport that is aborted", err, net.ErrClosed)
+		if lost, err := p.lost.Await(ctx); lost != nil || err != nil {
+			t.Errorf("ConnectionLost(%v), %v", lost, err)
+		}
+		p.log.want(t, "lost")
+		return nil
+	})
+}
+
+// A Close meanwhile ends the transfer, and with it the connection.
+func TestSendfileClosed(t *testing.T) {
+	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
+		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+			return err
+		}
+		reading := sendfileRest(ctx, peer)
+		tr.Close()
+		_, err := sending.Await(ctx)
+		matches(t, "Sendfile", err, net.ErrClosed)
+		got, err := reading.Await(ctx)
+		same(t, "a part has arrived", len(got)+1000 < len(data) && bytes.Equal(got, data[1000:1000+len(got)]), true)
+		if lost, err := p.lost.Await(ctx); lost != nil || err != nil {
+			t.Errorf("ConnectionLost(%v), %v", lost, err)
+		}
+		p.log.want(t, "lost")
+		return err
+	})
+}
+
+// LOOP-339: the transport closes, and the protocol is told why.
+func TestSendfileConnectionLost(t *testing.T) {
+	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, _ := sendfileFile(t, sendfileMuch)
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
+		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+			return err
+		}
+		peer.Close()
+		_, err := sending.Await(ctx)
+		same(t, "the transport is closing", tr.IsClosing(), true)
+		lost, lerr := p.lost.Await(ctx)
+		if !errors.Is(err, net.ErrClosed) { // which it is if the file was being read when the connection broke
+			same(t, "ConnectionLost is told the error", fmt.Sprint(lost), fmt.Sprint(err))
+		}
+		p.log.want(t, "lost")
+		return lerr
+	})
+}
+
+// What the protocol knows of the write buffer is right again after a transfer that was cancelled.
+func TestSendfileCancelledTellsProtocol(t *testing.T) {
+	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		tr.SetWriteBufferLimits(0, 0)
+		f, _ := sendfileFile(t, sendfileMuch)
+		file := form(f)
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, file, nil) })
+		for range 20 { // until nothing can be sent any more
+			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+		}
+		sending.Cancel()
+		_, err := sending.Await(ctx)
+		matches(t, "the transfer", err, aio.ErrCancelled)
+		paused := len(p.log) > 0 && p.log[len(p.log)-1] == "pause"
+		same(t, "it knows whether there is something in the buffer", paused, tr.GetWriteBufferSize() > 0)
+		reading := sendfileRest(ctx, peer)
+		tr.Write([]byte("after"))
+		tr.Close()
+		got, err := reading.Await(ctx)
+		same(t, "what comes last", string(got[len(got)-5:]), "after")
+		return err
+	})
+}
+
+// Others have their turns while a file is sent.
+func TestSendfileLetsOthersRun(t *testing.T) {
+	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, _ := sendfileFile(t, sendfileMuch)
+		reading := sendfileRest(ctx, peer)
+		turns := 0
+		sending := spawn(ctx, func(ctx context.Context) error {
+			_, err := way.send(ctx, form(f), nil)
+			way.close()
+			return err
+		})
+		for !sending.Done() {
+			turns++
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
+		if turns < 3 {
+			t.Errorf("there were %d turns", turns)
+		}
+		_, err := reading.Await(ctx)
+		return err
+	})
+}
+
+// BenchmarkSendfile sends a file of 256 MiB over a TCP connection to a peer that reads.
+func BenchmarkSendfile(b *testing.B) {
+	const size = 256 << 20
+	path := filepath.Join(b.TempDir(), "file")
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				buf := make([]byte, 1<<20)
+				for {
+					if _, err := c.Read(buf); err != nil {
+						c.Close()
+						return
+					}
+				}
+			}()
+		}
+	}()
+	type sender func(f *os.File) (int64, error)
+	for _, c := range []struct {
+		name string
+		open func(ctx context.Context, conn net.Conn) (sender, error)
+	}{
+		{"io.Copy", func(_ context.Context, conn net.Conn) (sender, error) {
+			return func(f *os.File) (int64, error) {
+				if _, err := f.Seek(0, io.SeekStart); err != nil {
+					return 0, err
+				}
+				return io.Copy(conn, f)
+			}, nil
+		}},
+		{"SockSendfile", func(ctx context.Context, conn net.Conn) (sender, error) {
+			return func(f *os.File) (int64, error) { return aio.SockSendfile(ctx, conn, f, nil) }, nil
+		}},
+		{"SockSendfile/copying", func(ctx context.Context, conn net.Conn) (sender, error) {
+			return func(f *os.File) (int64, error) {
+				return aio.SockSendfile(ctx, conn, struct{ io.ReadSeeker }{f}, nil)
+			}, nil
+		}},
+		{"Sendfile", func(ctx context.Context, conn net.Conn) (sender, error) {
+			tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *ioEcho { return &ioEcho{} }, conn, nil)
+			return func(f *os.File) (int64, error) { return aio.Sendfile(ctx, tr, f, nil) }, err
+		}},
+		{"Sendfile/copying", func(ctx context.Context, conn net.Conn) (sender, error) {
+			tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *ioEcho { return &ioEcho{} }, conn, nil)
+			return func(f *os.File) (int64, error) {
+				return aio.Sendfile(ctx, tr, struct{ io.ReadSeeker }{f}, nil)
+			}, err
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			f, err := os.Open(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			conn, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			b.SetBytes(size)
+			err = aio.Run(func(ctx context.Context) error {
+				send, err := c.open(ctx, conn)
+				if err != nil {
+					return err
+				}
+				for b.Loop() {
+					if n, err := send(f); n != size || err != nil {
+						return fmt.Errorf("sent %d bytes: %w", n, err)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

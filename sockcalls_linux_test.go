@@ -1,0 +1,20 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio"
+)
+
+// LOOP-100: there is no resolver for other kinds of addresses.
+func TestSockConnectOfAnotherFamily(t *testing.T) {
+	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+		fd := sockNew(t, unix.AF_NETLINK, unix.SOCK_RAW)
+		matches(t, "SockConnect", aio.SockConnect(ctx, fd, "localhost:1"), errors.ErrUnsupported)
+		return nil
+	})
+}

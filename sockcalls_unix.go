@@ -1,0 +1,312 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package aio
+
+// The calls of sockets.go on descriptors.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fdSocket is a descriptor that the user owns. If it is that of a Go value, each use of it is by raw, so
+// that nobody closes it meanwhile.
+type fdSocket struct {
+	loop *Loop
+	call string
+	fd   int
+	raw  syscall.RawConn // nil if the user gave a number
+}
+
+// descriptorSocket makes a socket of a descriptor or what has one. A descriptor that blocks would stop
+// not only the loop but the whole program, as Go's scheduler is not told of these calls, so it is
+// refused.
+func (l *Loop) descriptorSocket(call string, sock any) (socket, error) {
+	fd, raw, err := descriptorOf(call, sock)
+	switch {
+	case err != nil:
+		return nil, err
+	case l.goroutines:
+		return nil, fmt.Errorf("aio: %s: descriptors: %w", call, errors.ErrUnsupported)
+	}
+	if _, err := l.watcherOf(call, fd); err != nil {
+		return nil, err
+	}
+	s := &fdSocket{l, call, fd, raw}
+	return s, s.use(s.checkNonBlocking)
+}
+
+func (s *fdSocket) checkNonBlocking() error {
+	flags, err := unix.FcntlInt(uintptr(s.fd), unix.F_GETFL, 0)
+	switch {
+	case err != nil:
+		return os.NewSyscallError("fcntl", err)
+	case flags&unix.O_NONBLOCK == 0:
+		return &usageError{text: fmt.Sprintf("aio: %s: descriptor %d blocks: make it non-blocking", s.call, s.fd)}
+	}
+	return nil
+}
+
+// use calls f while the descriptor is open.
+func (s *fdSocket) use(f func() error) (err error) {
+	if s.raw == nil {
+		return f()
+	}
+	if cerr := s.raw.Control(func(uintptr) { err = f() }); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// receive calls try, and calls it again when there is something to read, until it does not block.
+func (s *fdSocket) receive(ctx context.Context, try func() error) error {
+	for {
+		if err := s.use(try); err != errWouldBlock {
+			return err
+		}
+		if err := s.loop.awaitDescriptor(ctx, s.call, s.fd, readable); err != nil {
+			return err
+		}
+	}
+}
+
+// send calls try, and calls it again, by the loop itself, each time there is room to write, until it is
+// done or fails.
+func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) error {
+	var done bool
+	var err error
+	step := func() bool {
+		err = s.use(func() (err error) {
+			done, err = try()
+			return err
+		})
+		if err == errWouldBlock {
+			err = nil
+		}
+		return done || err != nil
+	}
+	if step() {
+		return err
+	}
+	if err := s.loop.whenReady(ctx, s.call, s.fd, writable, step); err != nil {
+		return err
+	}
+	return err
+}
+
+func (s *fdSocket) recv(ctx context.Context, memory func() []byte) (p []byte, err error) {
+	err = s.receive(ctx, func() error {
+		buf := memory()
+		n, err := sysRead(s.fd, buf)
+		p = buf[:n]
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (s *fdSocket) recvfrom(ctx context.Context, memory func() []byte) (p []byte, addr net.Addr, err error) {
+	err = s.receive(ctx, func() error {
+		buf := memory()
+		n, from, err := unix.Recvfrom(s.fd, buf, 0)
+		if err != nil {
+			return transferError("recvfrom", err)
+		}
+		p, addr = buf[:n], netAddr(from, true)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, addr, nil
+}
+
+func (s *fdSocket) sendall(ctx context.Context, p []byte) error {
+	return s.send(ctx, func() (done bool, err error) {
+		n, err := sysWrite(s.fd, p)
+		p = p[n:]
+		return len(p) == 0, err
+	})
+}
+
+func (s *fdSocket) sendto(ctx context.Context, p []byte, addr net.Addr) error {
+	var to unix.Sockaddr
+	if addr != nil {
+		var err error
+		if to, err = s.sockaddr(addr); err != nil {
+			return err
+		}
+	}
+	try := func() (done bool, err error) {
+		if addr == nil {
+			_, err = sysWrite(s.fd, p)
+		} else {
+			err = transferError("sendto", unix.Sendto(s.fd, p, 0, to))
+		}
+		return err == nil, err
+	}
+	if _, isUnix := to.(*unix.SockaddrUnix); isUnix {
+		return s.sendDeaf(ctx, try)
+	}
+	return s.send(ctx, try)
+}
+
+// sendDeaf is send where nothing tells when there is room: a Unix socket that is not connected always
+// has some, as it is the receiver's queue that is full.
+func (s *fdSocket) sendDeaf(ctx context.Context, try func() (done bool, err error)) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
+		err := s.use(func() error {
+			_, err := try()
+			return err
+		})
+		if err != errWouldBlock {
+			return err
+		}
+		if err := Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// transferError is err of a call that does not block.
+func transferError(call string, err error) error {
+	if err == unix.EAGAIN || err == unix.EINTR { // interrupted, it may as well be made when the poller says so
+		return errWouldBlock
+	}
+	return os.NewSyscallError(call, err)
+}
+
+// sockaddr is the form in which the kernel takes addr for this socket.
+func (s *fdSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
+	switch a := addr.(type) {
+	case *net.UnixAddr:
+		return &unix.SockaddrUnix{Name: a.Name}, nil
+	case interface{ AddrPort() netip.AddrPort }: // as UDPAddr has
+		family := 0
+		if own, err := unix.Getsockname(s.fd); err == nil {
+			family = ownFamily(own)
+		}
+		return sockaddrIn(family, a.AddrPort())
+	}
+	return nil, &usageError{text: fmt.Sprintf("aio: %s: the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", s.call, addr, addr)}
+}
+
+// sockaddrIn is sockaddrOf for a socket of family: one of IPv6 takes an IPv4 address in IPv6 form only.
+func sockaddrIn(family int, ap netip.AddrPort) (unix.Sockaddr, error) {
+	sa, of, err := sockaddrOf(ap)
+	if of == unix.AF_INET && family == unix.AF_INET6 {
+		return &unix.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16()}, nil
+	}
+	return sa, err
+}
+
+// ownFamily is the address family of sa, 0 if it is one that this package does not know.
+func ownFamily(sa unix.Sockaddr) int {
+	switch sa.(type) {
+	case *unix.SockaddrInet4:
+		return unix.AF_INET
+	case *unix.SockaddrInet6:
+		return unix.AF_INET6
+	case *unix.SockaddrUnix:
+		return unix.AF_UNIX
+	}
+	return 0
+}
+
+func (s *fdSocket) connect(ctx context.Context, addr string) error {
+	own, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return os.NewSyscallError("getsockname", err)
+	}
+	family, network := ownFamily(own), "tcp"
+	if typ, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && typ == unix.SOCK_DGRAM {
+		network = "udp"
+	}
+	switch family {
+	case unix.AF_UNIX:
+		to := &net.UnixAddr{Name: addr, Net: "unix"}
+		return s.connectTo(ctx, to, &unix.SockaddrUnix{Name: addr})
+	case unix.AF_INET:
+		network += "4"
+	case unix.AF_INET6:
+		network += "6"
+	default:
+		return fmt.Errorf("aio: %s: a socket that is neither of the internet nor a Unix socket: %w", s.call, errors.ErrUnsupported)
+	}
+	host, port, err := splitAddr(s.call, addr)
+	if err != nil {
+		return err
+	}
+	found, err := s.loop.resolve(ctx, network, host, port, false)
+	if err != nil {
+		return err
+	}
+	sa, err := sockaddrIn(family, found[0])
+	if err != nil {
+		return err
+	}
+	return s.connectTo(ctx, netAddr(sa, network[0] == 'u'), sa)
+}
+
+func (s *fdSocket) connectTo(ctx context.Context, to net.Addr, sa unix.Sockaddr) error {
+	if err := s.loop.connect(ctx, s.call, s.fd, sa); err != nil {
+		return dialError(to.Network(), to, err)
+	}
+	return nil
+}
+
+func (s *fdSocket) accept(ctx context.Context) (net.Conn, error) {
+	var fd int
+	err := s.receive(ctx, func() (err error) {
+		fd, _, err = sysAccept(s.fd)
+		for err == unix.ECONNABORTED || err == unix.EINTR { // the next one may be fine
+			fd, _, err = sysAccept(s.fd)
+		}
+		return transferError("accept", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "connection")
+	defer f.Close() // FileConn makes a duplicate
+	return net.FileConn(f)
+}
+
+// checkStream returns an error unless the socket is one of a stream.
+func (s *fdSocket) checkStream() error {
+	typ, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	if typ != unix.SOCK_STREAM {
+		return &usageError{text: fmt.Sprintf("aio: %s: it takes stream sockets only", s.call)}
+	}
+	return nil
+}
+
+func (s *fdSocket) sendfile(ctx context.Context, f *fileSend) error {
+	switch err := s.checkStream(); {
+	case err != nil:
+		return err
+	case f.systemFile() == nil:
+		return ErrSendfileNotAvailable
+	case f.left == 0:
+		return nil
+	}
+	err := s.send(ctx, func() (done bool, err error) { return f.system(s.fd) })
+	return f.unlessNothing(err)
+}
+
+func (s *fdSocket) sendcopy(ctx context.Context, f *fileSend) error {
+	return f.copy(ctx, func(p []byte) error { return s.sendall(ctx, p) })
+}
