@@ -1,0 +1,193 @@
+package aio_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// guides are the documents whose programs are held to what is compiled and run.
+var guides = []string{"porting.md"}
+
+// guideBlock is a block of code of a guide.
+type guideBlock struct{ guide, language, text string }
+
+// guideBlocks returns the blocks of code of all guides, in order.
+func guideBlocks(t *testing.T) (blocks []guideBlock) {
+	t.Helper()
+	fence := regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+	for _, guide := range guides {
+		text, err := os.ReadFile(filepath.Join("docs", guide))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(blocks)
+		for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+			blocks = append(blocks, guideBlock{guide, m[1], m[2]})
+		}
+		if len(blocks) == n {
+			t.Fatalf("%s has no block of code", guide)
+		}
+	}
+	return blocks
+}
+
+// output is what the block says that it prints; ok is false if it does not say.
+func (b guideBlock) output() (out string, ok bool) {
+	_, comment, ok := strings.Cut(b.text, "// Output:")
+	for line := range strings.Lines(comment) {
+		line = strings.TrimSpace(line)
+		out += strings.TrimPrefix(strings.TrimPrefix(line, "//"), " ") + "\n"
+	}
+	return strings.TrimSpace(out), ok
+}
+
+// guideSources are what Go blocks may consist of.
+type guideSources struct {
+	bodies       map[string]bool // of examples, without their indentation
+	declarations map[string]bool // with their comments
+}
+
+// add reads the Go files that match pattern.
+func (s *guideSources) add(t *testing.T, pattern string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range guideDeclarations(t, string(src)) {
+			s.declarations[d.text] = true
+			if f, ok := d.decl.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Example") {
+				s.bodies[d.body] = true
+			}
+		}
+	}
+}
+
+type guideDeclaration struct {
+	decl ast.Decl
+	text string // with its comment
+	body string // of a function, without its indentation
+}
+
+// guideDeclarations returns the declarations of src, none if it is not Go.
+func guideDeclarations(t *testing.T, src string) (found []guideDeclaration) {
+	files := token.NewFileSet()
+	parsed, err := parser.ParseFile(files, "", src, parser.ParseComments)
+	if err != nil {
+		return nil
+	}
+	at := func(p token.Pos) int { return files.Position(p).Offset }
+	for _, decl := range parsed.Decls {
+		d := guideDeclaration{decl: decl}
+		from := decl.Pos()
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			if decl.Doc != nil {
+				from = decl.Doc.Pos()
+			}
+			if decl.Body != nil && at(decl.Body.Rbrace) > at(decl.Body.Lbrace)+2 {
+				lines := strings.SplitAfter(src[at(decl.Body.Lbrace)+2:at(decl.Body.Rbrace)], "\n")
+				for _, line := range lines {
+					d.body += strings.TrimPrefix(line, "\t")
+				}
+			}
+		case *ast.GenDecl:
+			if decl.Doc != nil {
+				from = decl.Doc.Pos()
+			}
+		}
+		d.text = src[at(from):at(decl.End())]
+		found = append(found, d)
+	}
+	return found
+}
+
+// has reports whether a block is the body of an example, or some declarations.
+func (s *guideSources) has(t *testing.T, block string) bool {
+	if s.bodies[block] {
+		return true
+	}
+	found := guideDeclarations(t, "package p\n"+block)
+	for _, d := range found {
+		if !s.declarations[d.text] {
+			return false
+		}
+	}
+	return len(found) > 0
+}
+
+// TestGuideGo holds the Go blocks of the guides to what is compiled and run, word for word.
+func TestGuideGo(t *testing.T) {
+	sources := &guideSources{map[string]bool{}, map[string]bool{}}
+	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "examples/tour/*/*.go"} {
+		sources.add(t, pattern)
+	}
+	for _, block := range []string{
+		"fmt.Println(\"no such example\")\n",
+		"func (b guideBlock) output() string { return \"\" }\n",
+		"// only a comment\n",
+	} {
+		if sources.has(t, block) {
+			t.Fatalf("this is taken to exist:\n%s", block)
+		}
+	}
+	for _, b := range guideBlocks(t) {
+		if b.language == "go" && !sources.has(t, b.text) {
+			t.Errorf("this is neither the body of an example nor declarations of a test or of the tour:\n%s\n%s", b.guide, b.text)
+		}
+	}
+}
+
+// TestGuidePython runs the Python halves. Each prints what the Go half after it does.
+func TestGuidePython(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("asyncio has no signal handlers on Windows")
+	}
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed")
+	}
+	version, err := exec.CommandContext(t.Context(), python, "-c",
+		"import sys; print(sys.version_info >= (3, 11))").Output()
+	if err != nil || strings.TrimSpace(string(version)) != "True" {
+		t.Skipf("python3 is not 3.11 or newer: %s %v", version, err)
+	}
+	blocks := guideBlocks(t)
+	for i, b := range blocks {
+		if b.language != "python" {
+			continue
+		}
+		t.Run(b.guide, func(t *testing.T) {
+			t.Parallel()
+			var stderr strings.Builder
+			cmd := exec.CommandContext(t.Context(), python, "-c", b.text)
+			cmd.Stderr = &stderr
+			stdout, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("%v\n%s\n%s", err, b.text, &stderr)
+			}
+			for _, next := range blocks[i+1:] {
+				want, ok := next.output()
+				if next.language != "go" {
+					break
+				}
+				if got := strings.TrimSpace(string(stdout)); ok && got != want {
+					t.Errorf("%s\n\nprints\n%s\n\nand in Go\n%s", b.text, got, want)
+				}
+			}
+		})
+	}
+}
