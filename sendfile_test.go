@@ -3,6 +3,7 @@ package aio_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -455,6 +456,89 @@ func TestSendfilePausesReading(t *testing.T) {
 		}
 		p.log.want(t, "")
 		return nil
+	})
+}
+
+// sendfileTLS returns a transport with TLS, and the other end.
+func sendfileTLS(t *testing.T, ctx context.Context) (aio.Transport, *sendfileProtocol, net.Conn) {
+	t.Helper()
+	conn, raw := sendfilePair(t)
+	peer := tls.Server(raw, tlsTestServerConfig())
+	shaking := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+		return aio.ToThread(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, peer.HandshakeContext(ctx) })
+	})
+	tr, p, err := aio.CreateConnection(ctx, func() *sendfileProtocol {
+		return &sendfileProtocol{ioClient{lost: aio.CreateFuture[error](ctx)}}
+	}, "", &aio.ConnectionOptions{Conn: conn, TLS: tlsTestClientConfig()})
+	if err == nil {
+		_, err = shaking.Await(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.log.want(t, "made")
+	return tr, p, peer
+}
+
+// LOOP-334, LOOP-335, LOOP-337, LOOP-339, LOOP-341: TLS goes by reading.
+func TestSendfileTLS(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		tr, p, peer := sendfileTLS(t, ctx)
+		sent, err := aio.Sendfile(ctx, tr, f, &aio.SendfileOptions{NoFallback: true})
+		matches(t, "Sendfile without fallback", err, aio.ErrSendfileNotAvailable)
+		same(t, "sent", sent, 0)
+		sendfileAt(t, f, 5)
+
+		tr.Write([]byte("before"))
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) {
+			return aio.Sendfile(ctx, tr, f, &aio.SendfileOptions{Offset: 10, Count: sendfileMuch - 20})
+		})
+		if err := aio.SockSendall(ctx, peer, []byte("meanwhile")); err != nil {
+			return err
+		}
+		got, err := sockReadAll(ctx, peer, 1000)
+		if err != nil {
+			return err
+		}
+		same(t, "IsReading during the transfer", tr.IsReading(), false)
+		same(t, "what the protocol got", string(p.got), "")
+		reading := sendfileRest(ctx, peer)
+		sent, err = sending.Await(ctx)
+		same(t, "sent", fmt.Sprint(sent, err), fmt.Sprint(sendfileMuch-20, nil))
+		sendfileAt(t, f, sendfileMuch-10)
+		same(t, "IsReading afterwards", tr.IsReading(), true)
+		for string(p.got) != "meanwhile" {
+			p.more.Clear()
+			if err := p.more.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		tr.Write([]byte("after"))
+		tr.Close()
+		rest, err := reading.Await(ctx)
+		want := "before" + string(data[10:sendfileMuch-10]) + "after"
+		same(t, "everything has arrived in order", string(got)+string(rest) == want, true)
+		if err != nil {
+			return err
+		}
+		peer.Close()
+		if lost, err := p.lost.Await(ctx); lost != nil || err != nil {
+			t.Errorf("ConnectionLost(%v), %v", lost, err)
+		}
+		p.log.want(t, "lost")
+
+		tr, p, peer = sendfileTLS(t, ctx)
+		sending = aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, f, nil) })
+		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+			return err
+		}
+		peer.(*tls.Conn).NetConn().Close()
+		_, err = sending.Await(ctx)
+		same(t, "the transfer fails", err != nil, true)
+		same(t, "the transport is closing", tr.IsClosing(), true)
+		_, err = p.lost.Await(ctx)
+		return err
 	})
 }
 
