@@ -256,6 +256,20 @@ func (s *Server) bind(ctx context.Context, call, addr string) error {
 			}
 		}
 	}
+	for try := 1; ; try++ {
+		err := s.bindAll(aps)
+		if try == bindTries || len(s.listeners) == 0 || aps[0].Port() != 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		s.shut() // the port that the system has chosen for one address is in use on another
+	}
+}
+
+// bindTries is how many ports the system may choose for a server with several addresses.
+const bindTries = 10
+
+// bindAll makes a socket for each address. Those made so far stay if there is an error.
+func (s *Server) bindAll(aps []netip.AddrPort) error {
 	var skipped error
 	chosen := uint16(0) // by the system, for the first socket
 	for _, ap := range aps {

@@ -189,6 +189,32 @@ func TestServerSocketOptions(t *testing.T) {
 	}
 }
 
+// LOOP-143: all sockets of a server get the same port, also if the first one that the system has chosen is
+// in use on another address.
+func TestServerPortInUseElsewhere(t *testing.T) {
+	for range 1000 { // of 28000
+		ln, err := net.Listen("tcp", "127.0.0.2:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+	}
+	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
+		for range 150 {
+			srv, err := aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{Hosts: []string{"127.0.0.2"}, NotServing: true})
+			if err != nil {
+				return err
+			}
+			defer srv.Close()
+			socks := srv.Sockets()
+			if len(socks) != 2 || socks[0].LocalAddr().(*net.TCPAddr).Port != socks[1].LocalAddr().(*net.TCPAddr).Port {
+				t.Errorf("the sockets are %v", socks)
+			}
+		}
+		return nil
+	})
+}
+
 // A name of Linux's abstract namespace is no file.
 func TestUnixServerAbstract(t *testing.T) {
 	served(t, func(c *srvCase) {

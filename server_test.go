@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/goaio/aio"
 )
@@ -596,18 +597,44 @@ func TestServerCloseWhileServing(t *testing.T) {
 	})
 }
 
-// ServeForever with a context that ends waits for the clients too.
+// ServeForever with a context that ends waits for the clients too, as long as they take.
 func TestServerServeForeverWithContext(t *testing.T) {
-	served(t, func(c *srvCase) {
-		c.serve(nil)
-		p := c.connect()
+	inMemory(t, func(c *memCase) {
+		conn := c.dial()
+		c.clients[0].t.Write(make([]byte, 1<<20))
+		start := time.Now()
+		go func() {
+			time.Sleep(5 * time.Second)
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		}()
 		ctx, cancel := context.WithCancelCause(c.ctx)
-		c.l.CallSoon(func() { cancel(errIO) })
+		c.l.CallLater(time.Second, func() { cancel(errIO) })
 		if err := c.srv.ServeForever(ctx); !errors.Is(err, aio.ErrCancelled) || !errors.Is(err, errIO) {
 			c.Errorf("ServeForever: %v", err)
 		}
-		c.log.want(c.T, "made lost")
-		c.lost(p)
+		if d := time.Since(start); d != 5*time.Second {
+			c.Errorf("ServeForever took %v", d)
+		}
+		c.log.want(c.T, "made pause resume lost")
+	})
+	inMemory(t, func(c *memCase) { // but a second cancellation ends it
+		conn := c.dial()
+		c.clients[0].t.Write(make([]byte, 1<<20))
+		task := spawn(c.ctx, c.srv.ServeForever)
+		for _, message := range []string{"first", "second"} {
+			c.settle()
+			if task.Done() {
+				c.Error("ServeForever has returned")
+			}
+			task.Cancel(message)
+		}
+		_, err := task.Await(c.ctx)
+		if ce := new(aio.CancelledError); !errors.As(err, &ce) || ce.Message != "second" {
+			c.Errorf("ServeForever: %v", err)
+		}
+		c.log.want(c.T, "made pause")
+		conn.Close()
 	})
 }
 
@@ -648,6 +675,9 @@ func TestServerWaitClosed(t *testing.T) {
 			})
 		}
 		tasks := []*aio.Task[struct{}]{wait("idle")}
+		c.connect().t.Close() // the last one, but the server is open
+		c.lost(c.clients[0])
+		c.clients = nil
 		p := c.connect()
 		q := c.connect()
 		tasks = append(tasks, wait("open"))
@@ -916,6 +946,53 @@ func TestServerOfAClosedLoop(t *testing.T) {
 		srv.Close() // does no harm
 		srv.AbortClients()
 	}
+}
+
+// LOOP-260: a loop that goes on keeps nothing of servers and connections that are over.
+func TestServerIsForgotten(t *testing.T) {
+	served(t, func(c *srvCase) {
+		var servers []weak.Pointer[aio.Server]
+		var protocols []weak.Pointer[ioLogger]
+		for range 3 {
+			func() { // so that this task's stack has none of them either
+				c.serve(nil)
+				p := c.connect()
+				p.t.Write([]byte("hello"))
+				for len(c.clients[0].got) == 0 {
+					c.pass()
+				}
+				p.t.Close()
+				c.lost(p)
+				c.end()
+				servers = append(servers, weak.Make(c.srv))
+				protocols = append(protocols, weak.Make(p), weak.Make(c.clients[0]))
+				c.srv, c.clients = nil, nil
+			}()
+		}
+		left := func() (n int) {
+			for _, p := range servers {
+				if p.Value() != nil {
+					n++
+				}
+			}
+			for _, p := range protocols {
+				if p.Value() != nil {
+					n++
+				}
+			}
+			return n
+		}
+		for range 1000 {
+			runtime.GC()
+			if left() <= 1 { // a register, or a stack that was not cleared, may have one
+				return
+			}
+			if err := aio.Sleep(c.ctx, time.Millisecond); err != nil {
+				c.Fatal(err)
+			}
+		}
+		c.Errorf("%d of %d are kept", left(), len(servers)+len(protocols))
+	})
 }
 
 // LOOP-175, LOOP-186: a server on a Unix socket.

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 )
 
 // stream is what a transport reads from and writes to. Its methods do not block, and are called
@@ -433,15 +434,9 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 	n := 0
 	if t.out.len() == 0 {
 		var err error
-		n, err = t.stream.write(p)
-		if err != nil && err != errWouldBlock {
-			t.fatal("write error on a connection", err)
+		if n, err = t.writeNow(p); n == len(p) || err != nil {
 			return n, err
 		}
-		if n == len(p) {
-			return n, nil
-		}
-		t.can &^= writable
 	}
 	t.out.add(p[n:])
 	t.maybePause(t.out.len())
@@ -473,23 +468,33 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 	if err := t.mayWrite(size); err != nil || size == 0 {
 		return err
 	}
-	idle := t.out.len() == 0
-	for _, p := range bufs {
-		t.out.add(p)
-	}
-	if idle {
-		n, err := t.stream.write(t.out.bytes())
-		if err != nil && err != errWouldBlock {
-			t.fatal("write error on a connection", err)
-			return err
+	if t.out.len() > 0 {
+		for _, p := range bufs {
+			t.out.add(p)
 		}
-		if n < t.out.len() {
-			t.can &^= writable
-		}
-		t.out.skip(n)
+		t.maybePause(t.out.len())
+		return nil
 	}
-	t.maybePause(t.out.len())
-	return nil
+	joined := slices.Concat(bufs...)
+	n, err := t.writeNow(joined)
+	if err == nil && n < size {
+		t.out = outBuffer{joined, n}
+		t.maybePause(t.out.len())
+	}
+	return err
+}
+
+// writeNow writes what can be written of p at once, while nothing is in the buffer.
+func (t *streamTransport) writeNow(p []byte) (n int, err error) {
+	n, err = t.stream.write(p)
+	if err != nil && err != errWouldBlock {
+		t.fatal("write error on a connection", err)
+		return n, err
+	}
+	if n < len(p) {
+		t.can &^= writable
+	}
+	return n, nil
 }
 
 // flush writes from the buffer.

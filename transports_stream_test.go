@@ -11,6 +11,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/goaio/aio"
@@ -1280,6 +1281,52 @@ func TestStreamLogsWritesThatAreDropped(t *testing.T) {
 		}
 		c.passes(1)
 		c.want("| lost close")
+	})
+}
+
+// A transport belongs to its loop, and says so to other goroutines.
+func TestStreamFromOutside(t *testing.T) {
+	scripted(t, func(c *ioCase) {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for name, f := range map[string]func(){
+				"Close":                func() { c.t.Close() },
+				"Abort":                c.t.Abort,
+				"IsClosing":            func() { c.t.IsClosing() },
+				"IsReading":            func() { c.t.IsReading() },
+				"PauseReading":         c.t.PauseReading,
+				"ResumeReading":        c.t.ResumeReading,
+				"Write":                func() { c.t.Write([]byte("x")) },
+				"Writelines":           func() { c.t.Writelines(nil) },
+				"WriteEOF":             c.t.WriteEOF,
+				"CanWriteEOF":          func() { c.t.CanWriteEOF() },
+				"GetExtraInfo":         func() { c.t.GetExtraInfo("socket") },
+				"GetProtocol":          func() { c.t.GetProtocol() },
+				"SetProtocol":          func() { c.t.SetProtocol(c.p) },
+				"GetWriteBufferSize":   func() { c.t.GetWriteBufferSize() },
+				"GetWriteBufferLimits": func() { c.t.GetWriteBufferLimits() },
+				"SetWriteBufferLimits": func() { c.t.SetWriteBufferLimits(1, 1) },
+			} {
+				if err := panics(f); !errors.Is(err, aio.ErrWrongGoroutine) || !strings.HasPrefix(err.Error(), "aio: Transport."+name+":") {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+		wg.Wait()
+		c.want("")
+		for _, state := range []string{"open", "closing", "closed"} {
+			if s := fmt.Sprint(c.t); !strings.HasPrefix(s, "Transport "+state+" ") {
+				t.Errorf("an %s transport is %q", state, s)
+			}
+			if state == "open" {
+				c.s.Out = []any{0}
+				c.write("hello")
+				c.t.Close()
+			} else {
+				c.s.Writable()
+				c.passes(2)
+			}
+		}
 	})
 }
 
