@@ -26,12 +26,8 @@ type SendfileOptions struct {
 	NoFallback bool
 }
 
-const (
-	// systemChunk is how much the system may send at a time: about a millisecond of the loop's time.
-	systemChunk = 4 << 20
-	// copyChunk is how much is read at a time.
-	copyChunk = 256 << 10
-)
+// copyChunk is how much is read at a time.
+const copyChunk = 256 << 10
 
 // SockSendfile sends file over sock, a stream socket as SockRecv takes it, and returns how many bytes
 // that were: as many as were asked for, less if the file ends before. Afterwards the position of file

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// systemChunk is how much the system may send at a time: about a millisecond of the loop's time.
+const systemChunk = 4 << 20
+
 // systemFile returns the file if it is one that the system may send by itself, nil otherwise.
 func (f *fileSend) systemFile() *os.File {
 	file, _ := f.file.(*os.File)

@@ -66,10 +66,12 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 // sock, here and in the other calls, is the number of a descriptor that is non-blocking (int or
 // uintptr), or something that has one: a connection or listener of package net, an *os.File. Where the
 // system has no poller (Windows, js) only those of package net will do. Any other net.Conn,
-// net.PacketConn or net.Listener is used by its methods, in a goroutine; its deadlines belong to the
-// calls then. One task at a time may receive from a socket, and one may send; another reader of the
-// same descriptor, or an AddReader, takes the place of the one that waits, which goes on waiting. A call
-// does not notice that its descriptor is closed: cancel it first.
+// net.PacketConn or net.Listener is used by its methods, in a goroutine; the calls always suspend
+// then, and its deadlines belong to them.
+//
+// One task at a time may receive from a socket, and one may send. On a descriptor a second receiver, or
+// an AddReader, takes the place of the one that waits, which goes on waiting; calls by methods have
+// their turns in order. A call that waits does not notice that its descriptor is closed: cancel it first.
 //
 // If the task is cancelled nothing was read: what arrives goes to the next call. The error is that of
 // the system, one that matches ErrUsage if n is negative, sock is none of these, would block or belongs
