@@ -230,7 +230,9 @@ func (t *streamTransport) connectionLost() {
 
 // ready implements pollable.
 func (t *streamTransport) ready(r readiness) {
-	t.hot = false // the list is emptied before the poller is asked
+	if r == 0 { // which tells of nothing new: this is the turn of one on the hot list
+		t.hot = false
+	}
 	t.can |= r
 	t.toRead = t.toRead || t.mayRead() && t.can&(readable|hungUp) != 0
 	t.toWrite = t.toWrite || (t.out.len() > 0 || t.sending.pending()) && t.can&(writable|hungUp) != 0
