@@ -61,9 +61,24 @@ func cnOpen() int {
 }
 
 // cnLeaks fails unless f leaves as many descriptors as there were. f is run once before, for what is
-// made once and stays.
+// made once and stays; the loop's poller is made in any case, as f may be over before it needs one.
 func cnLeaks(t *testing.T, ctx context.Context, f func()) {
 	t.Helper()
+	l, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.AddReader(r, func() {}); err == nil {
+		l.RemoveReader(r)
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		t.Fatal(err)
+	}
+	r.Close()
+	w.Close()
 	f()
 	before := cnOpen()
 	f()
