@@ -335,7 +335,7 @@ func (c tlsTestNoEOF) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TLS-003, TLS-008: without a ServerName the host of the address is what the certificate must be for.
+// TLS-003, TLS-008, LOOP-130, LOOP-134, LOOP-136: without a ServerName the host of the address is what the certificate must be for.
 func TestTLSServerName(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -377,7 +377,7 @@ func TestTLSServerName(t *testing.T) {
 	})
 }
 
-// TLS-006: a config without anything verifies against the system's authorities, which do not know
+// TLS-006, LOOP-132, LOOP-134, LOOP-135: a config without anything verifies against the system's authorities, which do not know
 // the one of this test.
 func TestTLSVerifiesByDefault(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -405,7 +405,7 @@ func TestTLSVerifiesByDefault(t *testing.T) {
 	})
 }
 
-// TLS-001 to TLS-005: nothing is connected or accepted with options that cannot be.
+// TLS-001 to TLS-005, LOOP-128, LOOP-131, LOOP-137: nothing is connected or accepted with options that cannot be.
 func TestTLSOptionsMisuse(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		conn, other := net.Pipe()
@@ -581,7 +581,7 @@ func TestTLSConnectGivenUp(t *testing.T) {
 	})
 }
 
-// TLS-004: over a Unix socket, where there is no host.
+// TLS-004, LOOP-137: over a Unix socket, where there is no host.
 func TestTLSOverUnixSockets(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)

@@ -547,7 +547,7 @@ func TestTLSKeyUpdate(t *testing.T) {
 	})
 }
 
-// TLS-029, TLS-028
+// TLS-029, TLS-028, LOOP-133
 func TestTLSExtraInfo(t *testing.T) {
 	tlsTestVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
