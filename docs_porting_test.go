@@ -14,7 +14,7 @@ import (
 )
 
 // guides are the documents whose programs are held to what is compiled and run.
-var guides = []string{"porting.md"}
+var guides = []string{"porting.md", "tour.md", "service.md", "testing.md"}
 
 // guideBlock is a block of code of a guide.
 type guideBlock struct{ guide, language, text string }
@@ -180,10 +180,10 @@ func TestGuidePython(t *testing.T) {
 				t.Fatalf("%v\n%s\n%s", err, b.text, &stderr)
 			}
 			for _, next := range blocks[i+1:] {
-				want, ok := next.output()
-				if next.language != "go" {
+				if next.guide != b.guide || next.language != "go" {
 					break
 				}
+				want, ok := next.output()
 				if got := strings.TrimSpace(string(stdout)); ok && got != want {
 					t.Errorf("%s\n\nprints\n%s\n\nand in Go\n%s", b.text, got, want)
 				}

@@ -17,6 +17,7 @@ import (
 // AnyFuture is a Future or Task of any result type: what Wait, AsCompleted and the exception
 // handler deal in. Only this package implements it. See Future for the methods.
 type AnyFuture interface {
+	// These are the methods of Future.
 	Done() bool
 	Cancelled() bool
 	Exception() error
@@ -29,6 +30,7 @@ type AnyFuture interface {
 
 // Awaitable is what can be awaited for a T: a Coro, a Future, a Task, or a type of the user's.
 type Awaitable[T any] interface {
+	// Await suspends the calling task until there is a result: see Future.Await.
 	Await(ctx context.Context) (T, error)
 }
 
@@ -38,6 +40,7 @@ type Awaitable[T any] interface {
 type FutureLike[T any] interface {
 	AnyFuture
 	Awaitable[T]
+	// Result is that of Future.
 	Result() (T, error)
 }
 

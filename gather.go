@@ -28,6 +28,7 @@ func EnsureFuture[T any](ctx context.Context, aw Awaitable[T]) FutureLike[T] {
 
 // Result is the outcome of one of several awaitables.
 type Result[T any] struct {
+	// Value is the result, if Err is nil.
 	Value T
 	Err   error
 }

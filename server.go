@@ -33,7 +33,8 @@ type ServerOptions struct {
 	// ShutdownTimeout is for how long the end of TLS may take; zero is 30 s.
 	// (asyncio: ssl_shutdown_timeout)
 	ShutdownTimeout time.Duration
-	// Listener is one to use in place of an address. It belongs to the server from then on.
+	// Listener is one to use in place of an address. It belongs to the server from then on, and
+	// is closed with it; only with an error that matches ErrUsage it stays the caller's.
 	// (asyncio: sock)
 	Listener net.Listener
 	// Network is "tcp", "tcp4" or "tcp6"; empty is "tcp". (asyncio: family)
@@ -183,8 +184,10 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 // an address of another form, and a factory of what is no Protocol give an error that matches ErrUsage.
 // Whatever the error, nothing stays open.
 //
-// If factory panics or its value is no Protocol, the connection is closed, the exception handler is
-// told, and the server goes on. (asyncio: loop.create_server, which reports this in debug mode only)
+// What goes wrong with a client is told to the exception handler, and the server goes on. If factory panics
+// or its value is no Protocol, the connection is closed; asyncio reports that in debug mode only. If
+// there is no descriptor left for a connection, clients wait for a second before they are accepted.
+// (asyncio: loop.create_server)
 func CreateServer[P any](ctx context.Context, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
 	const call = "CreateServer"
 	if opts == nil {

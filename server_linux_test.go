@@ -263,7 +263,7 @@ func openFiles(t *testing.T) (files []string) {
 func wantOpenFiles(t *testing.T, want []string) {
 	t.Helper()
 	var got []string
-	for range 2000 {
+	for range 10000 {
 		if got = openFiles(t); slices.Equal(got, want) {
 			return
 		}

@@ -23,6 +23,7 @@ import (
 // AnyTask is a Task of any result type. See Task for the methods.
 type AnyTask interface {
 	AnyFuture
+	// These are the methods of Task.
 	Cancelling() int
 	Uncancel() int
 	GetName() string

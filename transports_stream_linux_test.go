@@ -334,7 +334,7 @@ func ioPattern(n int) []byte {
 // until waits until what the poller finds has made f true.
 func (c *ioTrace) until(what string, f func() bool) {
 	c.Helper()
-	for range 1000 {
+	for range 10000 {
 		if f() {
 			return
 		}

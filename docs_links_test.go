@@ -1,0 +1,234 @@
+package aio_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// mdCode is what looks like a link and is none: code, in blocks and in lines.
+var mdCode = regexp.MustCompile("(?ms)^```.*?^```$|^(?:    |\t)[^\n]*$|`[^`\n]*`")
+
+var (
+	mdLink    = regexp.MustCompile(`\]\(\s*<?([^)>\s]+)>?[^)]*\)`)
+	mdDefined = regexp.MustCompile(`(?m)^\[[^\]]+\]:\s*<?([^>\s]+)`)
+	mdImage   = regexp.MustCompile(`(?:src|href)="([^"]+)"`)
+	mdHeading = regexp.MustCompile(`(?m)^#+ +(.*?) *$`)
+	mdOther   = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// mdAnchors returns the anchors of a document's headings, as GitHub makes them.
+func mdAnchors(text string) map[string]bool {
+	anchors := map[string]bool{}
+	for _, m := range mdHeading.FindAllStringSubmatch(text, -1) {
+		anchors[strings.ReplaceAll(mdOther.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+	}
+	return anchors
+}
+
+// mdLinks returns the relative links of a document.
+func mdLinks(text string) (links []string) {
+	text = mdCode.ReplaceAllString(text, "")
+	for _, re := range []*regexp.Regexp{mdLink, mdDefined, mdImage} {
+		for _, m := range re.FindAllStringSubmatch(text, -1) {
+			if u, err := url.Parse(m[1]); err != nil || u.Scheme == "" && u.Host == "" {
+				links = append(links, m[1])
+			}
+		}
+	}
+	return links
+}
+
+// mdDead says what is wrong with a link in the document at path, "" if nothing is.
+func mdDead(path, link string) string {
+	u, err := url.Parse(link)
+	if err != nil {
+		return err.Error()
+	}
+	target := path
+	if u.Path != "" {
+		target = filepath.Join(filepath.Dir(path), filepath.FromSlash(u.Path))
+	}
+	if _, err := os.Stat(target); err != nil {
+		return err.Error()
+	}
+	if u.Fragment == "" || filepath.Ext(target) != ".md" {
+		return ""
+	}
+	text, err := os.ReadFile(target)
+	if err != nil {
+		return err.Error()
+	}
+	if !mdAnchors(string(text))[u.Fragment] {
+		return "no such heading"
+	}
+	return ""
+}
+
+// TestLinks finds dead links in the documents of the repository. Those to other hosts are not followed.
+func TestLinks(t *testing.T) {
+	sample := "[a](b.md) ![c](<d.svg> \"title\") [e](https://example.com/f) `[g](h)` <a href=\"i.md\">\n" +
+		"\n    [j](k)\n\n[l]: m.md\n```\n[n](o)\n```\n"
+	if got := strings.Join(mdLinks(sample), " "); got != "b.md d.svg m.md i.md" {
+		t.Fatalf("the links of the sample are taken to be %s", got)
+	}
+	for link, dead := range map[string]bool{
+		"CHANGELOG.md": false, "docs": false, "README.md#try-it": false, "#try-it": false,
+		"no-such-file.md": true, "README.md#no-such-heading": true, "docs/README.md": true,
+	} {
+		if reason := mdDead("README.md", link); (reason != "") != dead {
+			t.Fatalf("%s is taken to be dead: %v, %s", link, !dead, reason)
+		}
+	}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(path) != ".md" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, link := range mdLinks(string(text)) {
+			if reason := mdDead(path, link); reason != "" {
+				t.Errorf("%s: the link to %s is dead: %s", path, link, reason)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// undocumented returns the exported names of a file that have no comment.
+func undocumented(files *token.FileSet, file *ast.File) (names []string) {
+	check := func(exported bool, name string, comments ...*ast.CommentGroup) (documented bool) {
+		for _, c := range comments {
+			documented = documented || strings.TrimSpace(c.Text()) != ""
+		}
+		if exported && !documented {
+			names = append(names, name)
+		}
+		return documented
+	}
+	// A comment also is that of the fields and methods right below, up to the next empty line.
+	members := func(of string, fields *ast.FieldList) {
+		documented, last := false, 0
+		for _, f := range fields.List {
+			if files.Position(f.Pos()).Line != last+1 || f.Doc != nil {
+				documented = false
+			}
+			last = files.Position(f.End()).Line
+			for _, n := range f.Names {
+				documented = documented || check(n.IsExported(), of+"."+n.Name, f.Doc, f.Comment)
+			}
+		}
+	}
+	for _, decl := range file.Decls {
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			name, exported := decl.Name.Name, decl.Name.IsExported()
+			if decl.Recv != nil {
+				of := typeName(decl.Recv.List[0].Type)
+				// Error is that of the interface error, and says nothing that the type does not.
+				name, exported = of+"."+name, exported && ast.IsExported(of) && name != "Error"
+			}
+			check(exported, name, decl.Doc)
+		case *ast.GenDecl:
+			for _, spec := range decl.Specs {
+				switch s := spec.(type) {
+				case *ast.TypeSpec:
+					check(s.Name.IsExported(), s.Name.Name, decl.Doc, s.Doc)
+					if !s.Name.IsExported() {
+						continue
+					}
+					switch typ := s.Type.(type) {
+					case *ast.StructType:
+						members(s.Name.Name, typ.Fields)
+					case *ast.InterfaceType:
+						members(s.Name.Name, typ.Methods)
+					}
+				case *ast.ValueSpec:
+					for _, n := range s.Names {
+						check(n.IsExported(), n.Name, decl.Doc, s.Doc, s.Comment)
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// TestDocComments finds exported names without a comment, on all platforms.
+func TestDocComments(t *testing.T) {
+	files := token.NewFileSet()
+	sample, err := parser.ParseFile(files, "", `package p
+
+// A has a comment.
+type A struct {
+	B, C int
+	// D and E share one.
+	D int
+	E int
+
+	F int
+	G int // has one too
+	h int
+}
+
+type I interface{ M() }
+
+// N has one.
+func N()
+
+func (a *A) O()
+func (a *A) Error() string
+func (b *b) P()
+func q()
+
+// Of all.
+const (
+	R = 1
+	S = 2
+)
+
+var T = 1
+`, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(undocumented(files, sample), " "); got != "A.B A.C A.F I I.M A.O T" {
+		t.Fatalf("in the sample these are taken to have no comment: %s", got)
+	}
+	for _, dir := range []string{".", "aiohttp", "aiotest"} {
+		sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(sources) == 0 {
+			t.Fatalf("%s has no sources: %v", dir, err)
+		}
+		for _, path := range sources {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range undocumented(files, file) {
+				t.Errorf("%s: %s has no comment", path, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package aio_test
+
+// The Go blocks of docs/service.md, which has them word for word.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiohttp"
+)
+
+// stock is a part of a service. Its loop owns what it has; any goroutine may call its methods.
+type stock struct {
+	loop    *aio.Loop
+	stopped chan error
+	items   map[string]int // of the loop
+	changed aio.Event      // of the loop
+}
+
+func newStock() *stock {
+	s := &stock{loop: aio.NewEventLoop(nil), stopped: make(chan error, 1), items: map[string]int{}}
+	go func() { s.stopped <- s.loop.RunForever() }()
+	return s
+}
+
+// do runs a coroutine in the loop, and cancels it when ctx ends.
+func (s *stock) do(ctx context.Context, coro aio.Coro[int]) (int, error) {
+	f := aio.RunCoroutineThreadsafe(s.loop, coro)
+	defer f.Cancel() // does nothing once it is done
+	return f.Result(ctx)
+}
+
+// Add puts n items on stock.
+func (s *stock) Add(ctx context.Context, name string, n int) error {
+	_, err := s.do(ctx, func(context.Context) (int, error) {
+		s.items[name] += n
+		s.changed.Set()
+		return 0, nil
+	})
+	return err
+}
+
+// Take waits until there are n items, and takes them.
+func (s *stock) Take(ctx context.Context, name string, n int) (left int, err error) {
+	return s.do(ctx, func(ctx context.Context) (int, error) {
+		for s.items[name] < n {
+			s.changed.Clear()
+			if err := s.changed.Wait(ctx); err != nil {
+				return 0, err
+			}
+		}
+		s.items[name] -= n
+		return s.items[name], nil
+	})
+}
+
+// Close cancels who still waits, and ends the loop.
+func (s *stock) Close() error {
+	_, err := s.do(context.Background(), func(ctx context.Context) (int, error) {
+		me := aio.CurrentTask(ctx)
+		var left []aio.AnyFuture
+		for _, task := range aio.AllTasks(ctx) {
+			if task != me {
+				task.Cancel("the stock is closed")
+				left = append(left, task)
+			}
+		}
+		if len(left) == 0 {
+			return 0, nil
+		}
+		_, _, err := aio.Wait(ctx, left, aio.NoTimeout, aio.AllCompleted)
+		return 0, err
+	})
+	s.loop.CallSoonThreadsafe(s.loop.Stop)
+	return errors.Join(err, <-s.stopped, s.loop.Close())
+}
+
+func Example_serviceLoop() {
+	s := newStock()
+	ctx := context.Background()
+	var all sync.WaitGroup
+	all.Go(func() {
+		fmt.Println(s.Take(ctx, "tea", 3)) // waits
+	})
+	for range 2 {
+		if err := s.Add(ctx, "tea", 2); err != nil {
+			fmt.Println(err)
+		}
+	}
+	all.Wait()
+
+	hurry, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	_, err := s.Take(hurry, "tea", 100)
+	fmt.Println(err)
+	fmt.Println(s.Close())
+	// Output:
+	// 1 <nil>
+	// context deadline exceeded
+	// <nil>
+}
+
+func Example_serviceHandler() {
+	s := newStock()
+	visits := 0 // of the loop, as handlers run there
+	server := httptest.NewServer(aiohttp.Handler(s.loop, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		visits++
+		fmt.Fprintf(w, "visit %d of %s", visits, r.URL.Path)
+	}))
+	for range 2 {
+		resp, err := http.Get(server.URL + "/tea")
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		fmt.Println(string(body), err)
+	}
+	server.Close()
+	fmt.Println(s.Close())
+	// Output:
+	// visit 1 of /tea <nil>
+	// visit 2 of /tea <nil>
+	// <nil>
+}
+
+func Example_serviceBlocking() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done() // it never answers
+	}))
+	defer server.Close()
+	get := func(ctx context.Context, url string) (string, error) {
+		return aio.ToThread(ctx, func(ctx context.Context) (string, error) {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+			if err != nil {
+				return "", err
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return "", err
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			return string(body), err
+		})
+	}
+	err := aio.Run(func(ctx context.Context) error {
+		return aio.Timeout(ctx, 10*time.Millisecond, func(ctx context.Context) error {
+			_, err := get(ctx, server.URL)
+			return err
+		})
+	})
+	fmt.Println(err)
+	// Output: aio: timed out
+}
+
+func Example_serviceCleanup() {
+	rollback := func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ctx.Err() // a query would fail if its ctx has ended
+	}
+	transaction := func(ctx context.Context) (string, error) {
+		if err := aio.Sleep(ctx, time.Hour); err != nil {
+			_, tooLate := aio.ToThread(ctx, rollback)
+			fmt.Println("rollback:", tooLate)
+			_, tooLate = aio.ToThread(context.WithoutCancel(ctx), rollback)
+			fmt.Println("rollback:", tooLate)
+			return "", err
+		}
+		return "committed", nil
+	}
+	err := aio.Run(func(ctx context.Context) error {
+		_, err := aio.WaitFor(ctx, aio.Coro[string](transaction), time.Millisecond)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// rollback: context deadline exceeded
+	// rollback: <nil>
+	// aio: timed out
+}
+
+func Example_serviceChannels() {
+	orders := make(chan string)
+	go func() { // what the service has already
+		defer close(orders)
+		for _, order := range []string{"tea", "milk"} {
+			orders <- order
+		}
+	}()
+	err := aio.Run(func(ctx context.Context) error {
+		for {
+			order, ok, err := aio.Receive(ctx, orders)
+			if err != nil || !ok {
+				return err
+			}
+			fmt.Println("order of", order)
+		}
+	})
+	fmt.Println(err)
+	// Output:
+	// order of tea
+	// order of milk
+	// <nil>
+}
+
+func Example_serviceShutdown() {
+	service, stop := context.WithCancel(context.Background()) // or signal.NotifyContext
+	runner := aio.Runner{Signals: []os.Signal{}}              // the service looks after signals
+	defer runner.Close()
+	serve := func(ctx context.Context) error {
+		defer fmt.Println("closed")
+		fmt.Println("serving")
+		stop() // as the service does when it is told to end
+		return aio.Sleep(ctx, time.Hour)
+	}
+	err := runner.Run(func(ctx context.Context) error {
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(serve)
+			_, _, err := aio.Receive(ctx, service.Done())
+			tg.Cancel()
+			return err
+		})
+	})
+	fmt.Println(err)
+	// Output:
+	// serving
+	// closed
+	// <nil>
+}

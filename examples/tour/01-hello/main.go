@@ -1,0 +1,35 @@
+// A coroutine is a function that may wait. Calling it runs it, and the caller waits as long as it does.
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// brew is a coroutine: it takes a ctx, and waits where it hands that on.
+func brew(ctx context.Context, what string) (string, error) {
+	fmt.Println("brewing", what)
+	if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
+		return "", err
+	}
+	return "a cup of " + what, nil
+}
+
+func main() {
+	err := aio.Run(func(ctx context.Context) error {
+		cup, err := brew(ctx, "tea")
+		if err != nil {
+			return err
+		}
+		fmt.Println(cup)
+		return nil
+	})
+	fmt.Println("error:", err)
+	// Output:
+	// brewing tea
+	// a cup of tea
+	// error: <nil>
+}

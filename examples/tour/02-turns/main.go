@@ -1,0 +1,41 @@
+// Two tasks take turns. One runs until it waits, then the other does.
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/goaio/aio"
+)
+
+// count gives way to others after each number: a Sleep of zero waits for nothing but its next turn.
+func count(ctx context.Context, name string) error {
+	for i := range 3 {
+		fmt.Println(name, i)
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func main() {
+	err := aio.Run(func(ctx context.Context) error {
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error { return count(ctx, "left") })
+			tg.Go(func(ctx context.Context) error { return count(ctx, "right") })
+			fmt.Println("both are made, neither has begun")
+			return nil // the group waits for both
+		})
+	})
+	fmt.Println("error:", err)
+	// Output:
+	// both are made, neither has begun
+	// left 0
+	// right 0
+	// left 1
+	// right 1
+	// left 2
+	// right 2
+	// error: <nil>
+}

@@ -1,0 +1,65 @@
+// Two withdrawals from one account. Between reading the balance and writing it something waits, and
+// in the meantime the other one reads the same balance.
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/goaio/aio"
+)
+
+// account needs no mutex: tasks of one loop never run at the same time.
+type account struct {
+	balance int
+	lock    aio.Lock
+}
+
+// audit waits for somebody.
+func audit(ctx context.Context) error { return aio.Sleep(ctx, 0) }
+
+// broken takes an old balance for the present one.
+func (a *account) broken(ctx context.Context, amount int) error {
+	before := a.balance
+	if err := audit(ctx); err != nil { // the other task runs here
+		return err
+	}
+	a.balance = before - amount
+	return nil
+}
+
+// fixed waits first. What it does then it does without a wait, so that nobody comes in between.
+func (a *account) fixed(ctx context.Context, amount int) error {
+	if err := audit(ctx); err != nil {
+		return err
+	}
+	a.balance -= amount
+	return nil
+}
+
+// locked is for when the wait has to be in the middle: one at a time may be between the two.
+func (a *account) locked(ctx context.Context, amount int) error {
+	return a.lock.With(ctx, func(ctx context.Context) error { return a.broken(ctx, amount) })
+}
+
+func main() {
+	for _, v := range []struct {
+		name     string
+		withdraw func(a *account, ctx context.Context, amount int) error
+	}{{"broken", (*account).broken}, {"fixed", (*account).fixed}, {"locked", (*account).locked}} {
+		a := &account{balance: 100}
+		err := aio.Run(func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				for range 2 {
+					tg.Go(func(ctx context.Context) error { return v.withdraw(a, ctx, 30) })
+				}
+				return nil
+			})
+		})
+		fmt.Printf("%s: %d left, error: %v\n", v.name, a.balance, err)
+	}
+	// Output:
+	// broken: 70 left, error: <nil>
+	// fixed: 40 left, error: <nil>
+	// locked: 40 left, error: <nil>
+}

@@ -1,0 +1,46 @@
+// Waiting for several things at once takes as long as the longest of them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// fetch returns a coroutine: a function of ctx alone, which somebody else will run.
+func fetch(page string, takes time.Duration) aio.Coro[string] {
+	return func(ctx context.Context) (string, error) {
+		return page + " is here", aio.Sleep(ctx, takes)
+	}
+}
+
+// inTurn waits for one after the other.
+func inTurn(ctx context.Context) ([]string, error) {
+	a, err := fetch("a", time.Second)(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, err := fetch("b", 2*time.Second)(ctx)
+	return []string{a, b}, err
+}
+
+// together starts both. The results are in the order of the arguments, whichever comes first.
+func together(ctx context.Context) ([]string, error) {
+	return aio.Gather(ctx, fetch("a", time.Second), fetch("b", 2*time.Second)).Await(ctx)
+}
+
+func main() {
+	// The clock of this loop jumps to what comes next, so nobody has to wait for the program.
+	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	defer loop.Close()
+	for _, get := range []aio.Coro[[]string]{inTurn, together} {
+		start := loop.Time()
+		pages, err := aio.RunUntilComplete(loop, get)
+		fmt.Println(pages, err, "after", loop.Time().Sub(start))
+	}
+	// Output:
+	// [a is here b is here] <nil> after 3s
+	// [a is here b is here] <nil> after 2s
+}
