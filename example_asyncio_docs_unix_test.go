@@ -82,3 +82,39 @@ func Example_signalEvent() {
 	// cleaning up
 	// <nil>
 }
+
+// docDate collects what a process writes until the process is gone.
+type docDate struct {
+	output []byte
+	exited *aio.Future[struct{}]
+}
+
+func (d *docDate) PipeDataReceived(_ int, p []byte) { d.output = append(d.output, p...) }
+func (d *docDate) ProcessExited()                   { fmt.Println("it has exited") }
+func (d *docDate) ConnectionLost(error)             { _ = d.exited.SetResult(struct{}{}) }
+
+// The output of another program, with a protocol. ConnectionLost is called when the process has ended
+// and all of its output has come; ProcessExited may be called before that.
+func Example_subprocessProtocol() {
+	err := aio.Run(func(ctx context.Context) error {
+		t, d, err := aio.SubprocessExec(ctx, func() *docDate {
+			return &docDate{exited: aio.CreateFuture[struct{}](ctx)}
+		}, "date", []string{"-u", "+the time zone is %Z"}, &aio.SubprocessOptions{Stdin: aio.DEVNULL})
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		if _, err := d.exited.Await(ctx); err != nil {
+			return err
+		}
+		code, _ := t.GetReturncode()
+		fmt.Printf("%s%d\n", d.output, code)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// it has exited
+	// the time zone is UTC
+	// 0
+	// <nil>
+}
