@@ -140,20 +140,6 @@ func procZombie(t *testing.T, pid int) {
 	}
 }
 
-// procGone waits until there is no process with this id, which must not be a child, or it has ended.
-func procGone(t *testing.T, pid int) {
-	t.Helper()
-	for {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return
-		}
-		if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'Z' {
-			return
-		}
-	}
-}
-
 // procNoChildren fails if there is a child that has not been waited for.
 func procNoChildren(t *testing.T) {
 	t.Helper()
@@ -326,7 +312,7 @@ func TestSubprocessNoPipes(t *testing.T) {
 			t.Error("there is no pipe 1")
 		}
 		p.wantOver(t, ctx, 0)
-		tr, p = procShell(t, ctx, "exit 6", &aio.SubprocessOptions{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+		_, p = procShell(t, ctx, "exit 6", &aio.SubprocessOptions{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 		p.wantOver(t, ctx, 6)
 		p.log.want(t, "made exited:6,true lost")
 		return nil

@@ -217,8 +217,10 @@ func TestNetcatAndSIGTERM(t *testing.T) {
 			io.Reader
 			io.WriteCloser
 		}{out, in}, bufio.NewScanner(out)}
-		if !g.in.Scan() || !g.in.Scan() {
-			t.Fatal("nobody is welcomed")
+		for range 2 {
+			if !g.in.Scan() {
+				t.Fatal("nobody is welcomed")
+			}
 		}
 		guests = append(guests, g)
 	}
