@@ -582,7 +582,7 @@ func pollDup(t *testing.T, fd int) int {
 	return n
 }
 
-// LOOP-022, LOOP-023: a timer does not fire early, whatever its size, when the system does the waiting.
+// LOOP-022: a timer does not fire early, whatever its size, when the system does the waiting.
 func TestPollerTimersBesideDescriptor(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, _ := pollPipe(t)
