@@ -118,3 +118,26 @@ func Example_subprocessProtocol() {
 	// 0
 	// <nil>
 }
+
+// The same with streams.
+func Example_subprocessStreams() {
+	err := aio.Run(func(ctx context.Context) error {
+		p, err := aio.CreateSubprocessExec(ctx, "date", []string{"-u", "+the time zone is %Z"},
+			&aio.SubprocessOptions{Stdout: aio.PIPE})
+		if err != nil {
+			return err
+		}
+		line, err := p.Stdout.ReadLine(ctx)
+		if err != nil {
+			return err
+		}
+		code, err := p.Wait(ctx)
+		fmt.Printf("%s%d\n", line, code)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// the time zone is UTC
+	// 0
+	// <nil>
+}

@@ -33,3 +33,24 @@ func Example_portingSignals() {
 	}
 	// Output: told to end
 }
+
+func Example_portingSubprocesses() {
+	err := aio.Run(func(ctx context.Context) error {
+		p, err := aio.CreateSubprocessExec(ctx, "tr", []string{"a-z", "A-Z"},
+			&aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
+		if err != nil {
+			return err
+		}
+		out, _, err := p.Communicate(ctx, []byte("hello"))
+		if err != nil {
+			return err
+		}
+		code, _ := p.Returncode()
+		fmt.Println(string(out), code)
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: HELLO 0
+}

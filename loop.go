@@ -51,7 +51,6 @@ type Loop struct {
 	polling  polling
 	lanes    lanes         // of sockets that goroutines use
 	readBuf  []byte        // of transports, for one callback at a time
-	pipeData []*pipeData   // that are not in use
 	vtime    time.Duration // since epoch, of a virtual clock
 	stopping bool
 	runErr   error

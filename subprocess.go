@@ -1,31 +1,23 @@
 package aio
 
-// Child processes. The token owns everything here, but for what a goroutine does that waits.
-//
-// A process has up to three pipes, each a transport of its own that calls a childPipe as its protocol.
-// What they are told, and that the process has ended, goes on to the process's protocol as an entry of
-// the ready queue each; until all pipes are connected the entries are kept back, so that
-// ConnectionMade is the first call. ConnectionLost is the last: it comes when the process has ended and
-// the pipes have, which a grandchild can keep open for as long as it likes. Who waits for the process
-// need not wait for that.
-//
-// The end of a process is noticed first and its status taken later, in one step with the return code
-// becoming known. In between it is a zombie, so its id is not free and a signal harms nobody. On Linux
-// the loop's poller notices by the process's descriptor, and no thread has to wait. Elsewhere a
-// goroutine does, in os.Process.Wait, which takes the status along; os.Process then knows that it must
-// not send signals any more.
+// Child processes as programs see them: with streams for their pipes. See transports_process.go for what
+// is below.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
+	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
 	"time"
 )
+
+// ErrOutputLimit says that a process wrote more than SubprocessOptions.MaxOutput, and was killed for it.
+var ErrOutputLimit = errors.New("aio: the process has written more than its limit")
 
 // Redirect is where a standard stream of a child process leads.
 type Redirect int
@@ -38,9 +30,6 @@ const (
 	// DEVNULL is the null device. (asyncio: subprocess.DEVNULL)
 	DEVNULL
 )
-
-// defaultGrace is how long a process gets from SIGTERM to SIGKILL.
-const defaultGrace = 5 * time.Second
 
 // SubprocessOptions are the settings of a process that is to be started. The zero value has the defaults.
 type SubprocessOptions struct {
@@ -145,590 +134,289 @@ func (o *SubprocessOptions) check(call string) error {
 	return nil
 }
 
-// subprocess is the SubprocessTransport.
-type subprocess struct {
-	endpoint
-	receiver pipeReceiver // the protocol, if it is one
-	process  *os.Process
-	pid      int
-	group    bool // signals are for the process group
-	code     int  // once it has exited
-	exited   bool // the return code is known
-	finished bool // ConnectionLost was called
+// Process is a child process. Its fields are for reading.
+//
+// The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the caller does not
+// hold the token. A Process that is forgotten is still waited for, so it leaves no zombie, but it is not
+// ended: see SubprocessOptions.Context. (asyncio: asyncio.subprocess.Process)
+type Process struct {
+	// PID is the process's id.
+	PID int
+	// Stdin writes to the process's standard input, if that is a PIPE; it is nil otherwise. Its Drain
+	// and WaitClosed fail with syscall.EPIPE or ErrConnectionLost when the process does not read
+	// any more.
+	Stdin *StreamWriter
+	// Stdout and Stderr read what the process writes, if they are a PIPE; they are nil otherwise. What
+	// nobody reads fills the pipe one day, and then the process waits.
+	Stdout, Stderr *StreamReader
 
-	pipes     [3]*childPipe // nil for what is no pipe
-	connected bool          // all pipes are
-	calls     []runnable    // of the protocol, until then
-	exits     waitList      // who waits for the process
-
-	untie  func() bool   // from SubprocessOptions.Context, nil without
-	grace  time.Duration // when that ends
-	doomed bool          // it has ended
-	killer *TimerHandle
+	transport *subprocess
+	maxOutput int
 }
 
-// startProcess starts cmd, and waits until the protocol is connected.
-func (e entry) startProcess(ctx context.Context, call string, p Protocol, cmd *exec.Cmd, o *SubprocessOptions) (*subprocess, error) {
-	if err := checkProtocol[SubprocessTransport](p); err != nil {
-		return nil, err
-	}
-	l := e.fut.loop
-	t := &subprocess{group: o.Group, grace: o.GracePeriod}
-	t.endpoint = endpoint{loop: l, self: t}
-	t.use(p)
-	if t.grace == 0 {
-		t.grace = defaultGrace
-	}
-	if o.Context != nil && o.Context.Err() != nil {
-		return nil, context.Cause(o.Context)
-	}
-	if err := t.start(call, cmd, o); err != nil {
-		return nil, err
-	}
-	if o.Context != nil {
-		t.untie = context.AfterFunc(o.Context, func() { l.post(event{(*doom)(t), nil}, false) })
-	}
-	w := l.newWaiter(call)
-	opener := w
-	CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
-		err := t.connect(ctx)
-		if opener == nil || opener.state != pending {
-			return struct{}{}, nil
-		}
-		if err != nil {
-			opener.seen = true
-			opener.settle(failed, err)
-		} else {
-			opener.wake()
-		}
-		return struct{}{}, nil
-	})
-	err := e.await(&w.future)
-	opener = nil
-	l.freeWaiter(w)
+// CreateSubprocessExec starts program with args, with a Process to deal with it. program is looked for in
+// PATH if it has no slash. opts may be nil: then the process has this one's standard streams.
+//
+// It suspends the calling task until the pipes are connected. If the task is cancelled meanwhile, the
+// process is killed, and waited for. If the process cannot be started the error is what os/exec says.
+// Options that contradict each other give an error that matches ErrUsage.
+// (asyncio: create_subprocess_exec)
+func CreateSubprocessExec(ctx context.Context, program string, args []string, opts *SubprocessOptions) (*Process, error) {
+	return createSubprocess(ctx, "CreateSubprocessExec", exec.Command(program, args...), opts)
+}
+
+// CreateSubprocessShell is CreateSubprocessExec for a command of the shell: /bin/sh -c, on Windows cmd.exe
+// /c. A command that is put together from what others have said is theirs to extend;
+// CreateSubprocessExec is safe there. (asyncio: create_subprocess_shell)
+func CreateSubprocessShell(ctx context.Context, command string, opts *SubprocessOptions) (*Process, error) {
+	return createSubprocess(ctx, "CreateSubprocessShell", shellCommand(command), opts)
+}
+
+func createSubprocess(ctx context.Context, call string, cmd *exec.Cmd, opts *SubprocessOptions) (*Process, error) {
+	e, err := enter(ctx, call)
 	if err != nil {
-		t.close()
-		if _, waitErr := t.wait(e, call); waitErr != nil {
-			return nil, waitErr
-		}
 		return nil, err
 	}
-	return t, nil
+	if opts == nil {
+		opts = &SubprocessOptions{}
+	}
+	if err := opts.check(call); err != nil {
+		return nil, err
+	}
+	p := &processStreams{gate: writeGate{bound: bound{e.fut.loop}}, limit: opts.Limit}
+	t, err := e.startProcess(ctx, call, p, cmd, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Process{
+		PID:       t.pid,
+		Stdin:     p.stdin,
+		Stdout:    p.readers[1],
+		Stderr:    p.readers[2],
+		transport: t,
+		maxOutput: opts.MaxOutput,
+	}, nil
 }
 
-// start starts the process, with the pipes that it is to have.
-func (t *subprocess) start(call string, cmd *exec.Cmd, o *SubprocessOptions) (err error) {
-	var childs []*os.File // ends and duplicates, of which the child has its own when it runs
-	defer func() {
-		for _, f := range childs {
-			f.Close()
-		}
-		if err != nil {
-			t.closeFiles()
-		}
-	}()
-	file := func(fd int, v any, inherited *os.File) (*os.File, error) {
-		switch v := v.(type) {
-		case nil:
-			return inherited, nil
-		case Redirect:
-			switch v {
-			case STDOUT:
-				f, _ := cmd.Stdout.(*os.File)
-				return f, nil
-			case DEVNULL:
+// Transport returns the transport below. Its Close closes what is left of the pipes, and kills the
+// process if it runs.
+func (p *Process) Transport() SubprocessTransport { return p.transport }
+
+// Returncode returns how the process has ended: its exit status, or -N if signal N killed it. ok is false
+// while it runs, as far as the loop knows. (asyncio: Process.returncode)
+func (p *Process) Returncode() (code int, ok bool) { return p.transport.GetReturncode() }
+
+// SendSignal, Terminate and Kill are those of SubprocessTransport.
+// (asyncio: Process.send_signal, terminate, kill)
+func (p *Process) SendSignal(sig os.Signal) error { return p.transport.SendSignal(sig) }
+
+// Terminate asks the process to end, by SIGTERM; on Windows it is Kill.
+func (p *Process) Terminate() error { return p.transport.Terminate() }
+
+// Kill ends the process, by SIGKILL.
+func (p *Process) Kill() error { return p.transport.Kill() }
+
+// Wait suspends the calling task until the process has ended, and returns its code as Returncode does; if
+// it has, it does not suspend. It does not wait for the pipes, nor read from them: a process that writes
+// more than a pipe holds does not end before somebody reads it. If it is cancelled the process goes on.
+// The error is one of those of Future.Await. (asyncio: Process.wait)
+func (p *Process) Wait(ctx context.Context) (int, error) {
+	const call = "Process.Wait"
+	e, err := p.enter(ctx, call)
+	if err != nil {
+		return 0, err
+	}
+	return p.transport.wait(e, call)
+}
+
+// enter is enter for a method of the process.
+func (p *Process) enter(ctx context.Context, call string) (entry, error) {
+	e, err := enter(ctx, call)
+	if err == nil && e.fut.loop != p.transport.loop {
+		err = &callError{call, ErrOtherLoop}
+	}
+	return e, err
+}
+
+// inputPiece is how much of the input Communicate has in the write buffer at a time.
+const inputPiece = 256 << 10
+
+// Communicate writes input to the process's standard input and closes it, reads its standard output and
+// error to their end, and waits for the process, all at once. What is no PIPE is left alone: input is
+// dropped then, and the result is nil, where it is not nil but empty if the process has written
+// nothing. That the process does not read all of its input is no error.
+//
+// The end of the output may come long after that of the process, if that has left others behind who have
+// its pipes. If the calling task is cancelled, what was read until then is lost, and the process goes
+// on: kill it and Wait, or have it tied to a context.
+//
+// With MaxOutput, a process that writes more is killed; the error is ErrOutputLimit then, and what was
+// read is returned as far as the limit. The other errors are those of Future.Await and of reading.
+// (asyncio: Process.communicate)
+func (p *Process) Communicate(ctx context.Context, input []byte) (stdout, stderr []byte, err error) {
+	if _, err := p.enter(ctx, "Process.Communicate"); err != nil {
+		return nil, nil, err
+	}
+	tooMuch := false
+	collect := func(fd int, r *StreamReader) Coro[[]byte] {
+		return func(ctx context.Context) ([]byte, error) {
+			if r == nil {
 				return nil, nil
-			case PIPE:
-				r, w, err := os.Pipe()
-				if err != nil {
-					return nil, err
-				}
-				ours, theirs := r, w
-				if fd == 0 {
-					ours, theirs = w, r
-				}
-				t.pipes[fd] = &childPipe{process: t, fd: fd, file: ours}
-				childs = append(childs, theirs)
-				return theirs, nil
 			}
-		case *os.File:
-			if v != nil {
-				return v, nil
+			out := limitedBuffer{max: p.maxOutput}
+			_, err := r.Reader(ctx).(io.WriterTo).WriteTo(&out)
+			switch {
+			case err == ErrOutputLimit:
+				tooMuch = true
+				p.abandon()
+			case err != nil:
+				return nil, err
 			}
-		case int:
-			return duplicateForChild(v, &childs)
-		case uintptr:
-			return duplicateForChild(int(v), &childs)
-		}
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no standard stream: it takes PIPE, DEVNULL, an *os.File or the number of a descriptor", call, v, v)}
-	}
-	// A nil *os.File in one of these would not be nil.
-	if f, err := file(0, o.Stdin, os.Stdin); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stdin = f
-	}
-	if f, err := file(1, o.Stdout, os.Stdout); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stdout = f
-	}
-	if f, err := file(2, o.Stderr, os.Stderr); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stderr = f
-	}
-	cmd.Dir, cmd.Env, cmd.ExtraFiles = o.Dir, o.Env, o.ExtraFiles
-	if o.SysProcAttr != nil {
-		setAttr(cmd, *o.SysProcAttr)
-	}
-	if o.Group {
-		if err := leadGroup(cmd); err != nil {
-			return &usageError{text: "aio: " + call + ": " + err.Error()}
+			p.transport.pipes[fd].transport.Close()
+			if out.Len() == 0 {
+				return []byte{}, nil
+			}
+			return out.Bytes(), nil
 		}
 	}
-	fd, err := startProcess(cmd)
+	feed := Coro[[]byte](func(ctx context.Context) ([]byte, error) { return nil, p.feed(ctx, input) })
+	got, err := Gather[[]byte](ctx, feed, collect(1, p.Stdout), collect(2, p.Stderr)).Await(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	t.process, t.pid = cmd.Process, cmd.Process.Pid
-	if !t.watchDescriptor(fd) {
-		t.waitInGoroutine()
+	if _, err := p.Wait(ctx); err != nil {
+		return nil, nil, err
 	}
-	return nil
+	if tooMuch {
+		err = ErrOutputLimit
+	}
+	return got[1], got[2], err
 }
 
-// closeFiles closes the ends of the pipes that are not connected.
-func (t *subprocess) closeFiles() {
-	for _, c := range t.pipes {
-		if c != nil && c.file != nil {
-			c.file.Close()
-			c.file = nil
-		}
+// feed writes input to the process's standard input, and closes that. A piece at a time will do: a copy of
+// all the rest would be no use to anybody.
+func (p *Process) feed(ctx context.Context, input []byte) error {
+	if p.Stdin == nil {
+		return nil
 	}
-}
-
-// connect connects the pipes, one after the other.
-func (t *subprocess) connect(ctx context.Context) error {
-	defer t.closeFiles()
-	e, err := enter(ctx, "SubprocessExec")
-	if err != nil {
-		return err
-	}
-	for _, c := range t.pipes {
-		if c == nil {
-			continue
+	for {
+		n := min(len(input), inputPiece)
+		_, err := p.Stdin.Write(input[:n])
+		if err == nil {
+			err = p.Stdin.Drain(ctx)
 		}
-		if err := c.connect(e); err != nil {
+		input = input[n:]
+		if err != nil && !isBrokenPipe(err) {
 			return err
 		}
-		if t.closing || t.exited && c.deaf() { // closing: the creation was cancelled
-			c.transport.Close()
+		if err != nil || len(input) == 0 {
+			return p.Stdin.Close()
 		}
 	}
-	t.loop.schedule(&processCall{t, func() { connectionMade(t.protocol, t) }}, nil)
-	for _, r := range t.calls {
-		t.loop.schedule(r, nil)
+}
+
+// isBrokenPipe reports whether err says that nobody reads from a pipe any more.
+func isBrokenPipe(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed)
+}
+
+// limitedBuffer takes up to max bytes, any number if that is zero.
+type limitedBuffer struct {
+	bytes.Buffer
+	max int
+}
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if left := b.max - b.Len(); b.max > 0 && len(p) > left {
+		n, _ := b.Buffer.Write(p[:left])
+		return n, ErrOutputLimit
 	}
-	t.calls = nil
-	t.connected = true
-	return nil
+	return b.Buffer.Write(p)
 }
 
-// use makes p the protocol.
-func (t *subprocess) use(p Protocol) {
-	t.protocol = p
-	t.receiver, _ = p.(pipeReceiver)
+// abandon ends everything: the process, and the pipes that others might hold open.
+func (p *Process) abandon() {
+	if p.Stdin != nil {
+		p.Stdin.Transport().Abort()
+	}
+	p.transport.close()
 }
 
-// call has the protocol told of something.
-func (t *subprocess) call(r runnable) {
-	if t.connected {
-		t.loop.schedule(r, nil)
+// String names the process.
+func (p *Process) String() string { return fmt.Sprintf("Process %d", p.PID) }
+
+// processStreams is the protocol that feeds the streams of a Process.
+// (asyncio: SubprocessStreamProtocol)
+type processStreams struct {
+	gate      writeGate // of stdin
+	limit     int
+	transport SubprocessTransport
+	stdin     *StreamWriter
+	readers   [3]*StreamReader
+	open      int // pipes of readers that are not lost
+	exited    bool
+}
+
+// ConnectionMade implements Protocol.
+func (p *processStreams) ConnectionMade(t SubprocessTransport) {
+	p.transport = t
+	for fd := 1; fd <= 2; fd++ {
+		if pipe := t.GetPipeTransport(fd); pipe != nil {
+			p.readers[fd] = p.gate.loop.newStreamReader(p.limit)
+			p.readers[fd].SetTransport(pipe)
+			p.open++
+		}
+	}
+	if pipe, ok := t.GetPipeTransport(0).(WriteTransport); ok {
+		p.stdin = &StreamWriter{transport: pipe, gate: &p.gate}
+	}
+}
+
+// PipeDataReceived implements Protocol.
+func (p *processStreams) PipeDataReceived(fd int, b []byte) { p.readers[fd].FeedData(b) }
+
+// take gives the memory in which b is to the reader, if it has use for it, and reports so.
+func (p *processStreams) take(fd int, b []byte) bool {
+	r := p.readers[fd]
+	if r.buf != nil || len(b) <= maxCopy {
+		return false
+	}
+	r.mustBeOpen()
+	r.buf = b
+	r.arrived()
+	return true
+}
+
+// PipeConnectionLost implements Protocol.
+func (p *processStreams) PipeConnectionLost(fd int, err error) {
+	if fd == 0 {
+		p.gate.lose(err)
+		return
+	}
+	if err == nil {
+		p.readers[fd].feedEOF()
 	} else {
-		t.calls = append(t.calls, r)
+		p.readers[fd].fail(err)
 	}
+	p.open--
+	p.maybeClose()
 }
 
-// exitWait is a goroutine that waits for a process.
-type exitWait struct {
-	*subprocess
-	reaped bool // it has taken the status too
-	state  *os.ProcessState
-	err    error
+// ProcessExited implements Protocol.
+func (p *processStreams) ProcessExited() {
+	p.exited = true
+	p.maybeClose()
 }
 
-// waitInGoroutine has a goroutine notice that the process ends.
-func (t *subprocess) waitInGoroutine() {
-	w := &exitWait{subprocess: t}
-	t.loop.watching++
-	t.loop.open.add(w)
-	go func() {
-		if !awaitExit(t.pid) {
-			w.state, w.err = t.process.Wait()
-			w.reaped = true
-		}
-		if !t.loop.post(event{w, nil}, false) {
-			w.abandon()
-		}
-	}()
-}
-
-func (w *exitWait) run(*future) {
-	w.loop.watching--
-	w.loop.open.remove(w)
-	if w.reaped {
-		w.exit(w.state, w.err)
-	} else {
-		w.reap()
+// maybeClose closes the pipe to standard input if there is nothing else left.
+func (p *processStreams) maybeClose() {
+	if p.open == 0 && p.exited {
+		p.transport.Close()
 	}
-}
-
-// abandon takes the status because the loop does not any more.
-func (w *exitWait) abandon() {
-	if !w.reaped {
-		w.state, w.err = w.process.Wait()
-	}
-	slog.Warn("aio: a child process has ended after its event loop was closed", "pid", w.pid, "error", w.err)
-}
-
-// shut is called when the loop is closed and the process runs.
-func (w *exitWait) shut() { w.leave() }
-
-// leave is what becomes of a process that runs when its loop is closed.
-func (t *subprocess) leave() {
-	if t.untie != nil {
-		t.untie()
-		_ = t.signal(os.Kill)
-	}
-}
-
-// processCall is a call of the protocol, as an entry of the ready queue.
-type processCall struct {
-	*subprocess
-	fn func()
-}
-
-func (c *processCall) run(*future) { c.fn() }
-
-// reap takes the status of the process, which has ended.
-func (t *subprocess) reap() {
-	if t.doomed && t.group {
-		_ = killGroup(t.pid, os.Kill) // what is left of it, while its id is taken
-	}
-	t.exit(t.process.Wait())
-}
-
-// exit makes it known that the process has ended. err says why there is no status.
-func (t *subprocess) exit(state *os.ProcessState, err error) {
-	t.exited = true
-	switch {
-	case err == nil:
-		t.code = returncodeOf(state)
-	case errors.Is(err, syscall.ECHILD) || errors.Is(err, os.ErrProcessDone):
-		slog.Warn("aio: somebody else has waited for a child process: its return code is not known", "pid", t.pid)
-		t.code = 255
-	default:
-		t.report("waiting for a child process failed", err)
-		t.code = 255
-	}
-	if t.untie != nil {
-		t.untie()
-	}
-	if t.killer != nil {
-		t.killer.cancel()
-	}
-	t.call(&processCall{t, func() {
-		if p, ok := t.protocol.(exitReceiver); ok {
-			p.ProcessExited()
-		}
-	}})
-	t.exits.wakeAll()
-	if c := t.pipes[0]; c != nil && c.deaf() {
-		c.transport.Close()
-	}
-	t.maybeFinish()
-}
-
-// returncodeOf is asyncio's return code of a process.
-func returncodeOf(state *os.ProcessState) int {
-	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() {
-		return -int(s.Signal())
-	}
-	return state.ExitCode()
-}
-
-// maybeFinish schedules ConnectionLost if there is nothing else to come.
-func (t *subprocess) maybeFinish() {
-	if !t.exited {
-		return
-	}
-	for _, c := range t.pipes {
-		if c != nil && !c.lost {
-			return
-		}
-	}
-	t.call(&processCall{t, func() {
-		defer func() { t.finished = true }()
-		if p, ok := t.protocol.(lossReceiver); ok {
-			p.ConnectionLost(nil)
-		}
-	}})
-}
-
-// wait suspends the calling task until the process has ended.
-func (t *subprocess) wait(e entry, call string) (int, error) {
-	if !t.exited {
-		if _, err := e.waitIn(&t.exits, call); err != nil {
-			return 0, err
-		}
-	}
-	return t.code, nil
-}
-
-// doom is the end of the context that a process is tied to.
-type doom subprocess
-
-func (d *doom) run(*future) {
-	t := (*subprocess)(d)
-	if t.exited {
-		return
-	}
-	t.doomed = true
-	if t.grace < 0 {
-		_ = t.signal(os.Kill)
-		return
-	}
-	_ = t.terminate()
-	t.killer = t.loop.callAt("", t.loop.after(t.grace), func() { _ = t.signal(os.Kill) })
-}
-
-// Close implements BaseTransport.
-func (t *subprocess) Close() error {
-	t.loop.check("SubprocessTransport.Close")
-	t.close()
-	return nil
-}
-
-func (t *subprocess) close() {
-	if t.closing {
-		return
-	}
-	t.closing = true
-	for _, c := range t.pipes {
-		if c != nil && c.transport != nil {
-			c.transport.Close()
-		}
-	}
-	_ = t.signal(os.Kill) // it may have got other credentials: then it lives on
-}
-
-// signal sends a signal to the process, or its group, unless its return code is known.
-func (t *subprocess) signal(sig os.Signal) (err error) {
-	switch {
-	case t.exited:
-		return nil
-	case t.group:
-		err = killGroup(t.pid, sig)
-	default:
-		err = t.process.Signal(sig)
-	}
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil // the loop will know soon
-	}
-	return err
-}
-
-func (t *subprocess) terminate() error {
-	if runtime.GOOS == "windows" {
-		return t.signal(os.Kill)
-	}
-	return t.signal(syscall.SIGTERM)
-}
-
-// SendSignal implements SubprocessTransport.
-func (t *subprocess) SendSignal(sig os.Signal) error {
-	t.loop.check("SubprocessTransport.SendSignal")
-	if t.finished {
-		return os.ErrProcessDone
-	}
-	return t.signal(sig)
-}
-
-// Terminate implements SubprocessTransport.
-func (t *subprocess) Terminate() error {
-	t.loop.check("SubprocessTransport.Terminate")
-	if t.finished {
-		return os.ErrProcessDone
-	}
-	return t.terminate()
-}
-
-// Kill implements SubprocessTransport.
-func (t *subprocess) Kill() error { return t.SendSignal(os.Kill) }
-
-// GetPID implements SubprocessTransport.
-func (t *subprocess) GetPID() int { return t.pid }
-
-// GetReturncode implements SubprocessTransport.
-func (t *subprocess) GetReturncode() (code int, ok bool) {
-	t.loop.check("SubprocessTransport.GetReturncode")
-	return t.code, t.exited
-}
-
-// GetPipeTransport implements SubprocessTransport.
-func (t *subprocess) GetPipeTransport(fd int) BaseTransport {
-	t.loop.check("SubprocessTransport.GetPipeTransport")
-	if fd < 0 || fd >= len(t.pipes) || t.pipes[fd] == nil {
-		return nil
-	}
-	return t.pipes[fd].transport
-}
-
-// GetExtraInfo implements BaseTransport.
-func (t *subprocess) GetExtraInfo(name string) any {
-	t.loop.check("SubprocessTransport.GetExtraInfo")
-	if name == "subprocess" {
-		return t.process
-	}
-	return nil
-}
-
-// SetProtocol implements BaseTransport.
-func (t *subprocess) SetProtocol(p Protocol) {
-	t.loop.check("SubprocessTransport.SetProtocol")
-	if err := checkProtocol[SubprocessTransport](p); err != nil {
-		panic(err)
-	}
-	t.use(p)
-}
-
-// String names the process and its state.
-func (t *subprocess) String() string {
-	if t.exited {
-		return fmt.Sprintf("SubprocessTransport pid %d returncode %d", t.pid, t.code)
-	}
-	return fmt.Sprintf("SubprocessTransport pid %d running", t.pid)
-}
-
-// childPipe is a pipe to a process, and the protocol of its transport.
-type childPipe struct {
-	process   *subprocess
-	fd        int // the child's
-	file      *os.File
-	transport BaseTransport
-	lost      bool // the transport is
-	next      *pipeData
-}
-
-// connect makes the transport.
-func (c *childPipe) connect(e entry) error {
-	f := c.file
-	c.file = nil // the transport's
-	var t BaseTransport
-	var err error
-	if c.fd == 0 {
-		t, err = e.connectWritePipe(c, f)
-	} else {
-		t, err = e.connectReadPipe(c, f)
-	}
-	if err != nil {
-		f.Close() // unless that was done
-		return err
-	}
-	c.transport = t
-	return nil
-}
-
-// deaf reports whether c is for writing, and its transport does not notice by itself that nobody reads.
-// Then the end of the process has to do.
-func (c *childPipe) deaf() bool {
-	t, ok := c.transport.(*writePipe)
-	return ok && t.deaf()
-}
-
-// pipeData is a piece that was read from a process, on its way to the protocol. There are never many of
-// them, as each is delivered in the pass after the read.
-type pipeData struct {
-	pipe *childPipe
-	n    int
-	buf  [64 << 10]byte // what a pipe holds
-}
-
-// GetBuffer implements BufferedProtocol.
-func (c *childPipe) GetBuffer(int) []byte {
-	if c.next == nil {
-		c.next = c.process.loop.newPipeData()
-		c.next.pipe = c
-	}
-	return c.next.buf[:]
-}
-
-// BufferUpdated implements BufferedProtocol.
-func (c *childPipe) BufferUpdated(n int) {
-	d := c.next
-	d.n, c.next = n, nil
-	c.process.call(d)
-}
-
-// run implements runnable.
-func (d *pipeData) run(*future) {
-	t := d.pipe.process
-	if t.receiver != nil {
-		t.receiver.PipeDataReceived(d.pipe.fd, d.buf[:d.n:d.n])
-	}
-	t.loop.freePipeData(d) // not if that panicked: about still needs it
-}
-
-func (d *pipeData) about(ec *ExceptionContext) { d.pipe.process.about(ec) }
-
-// newPipeData returns one that is not in use.
-func (l *Loop) newPipeData() *pipeData {
-	if n := len(l.pipeData); n > 0 {
-		d := l.pipeData[n-1]
-		l.pipeData = l.pipeData[:n-1]
-		return d
-	}
-	return &pipeData{}
-}
-
-// maxPipeData is how many pieces a loop keeps for later.
-const maxPipeData = 16
-
-// freePipeData takes d back.
-func (l *Loop) freePipeData(d *pipeData) {
-	d.pipe = nil
-	if len(l.pipeData) < maxPipeData {
-		l.pipeData = append(l.pipeData, d)
-	}
-}
-
-// ConnectionLost implements Protocol.
-func (c *childPipe) ConnectionLost(err error) {
-	t := c.process
-	if c.next != nil {
-		t.loop.freePipeData(c.next)
-		c.next = nil
-	}
-	c.lost = true
-	t.call(&processCall{t, func() {
-		if p, ok := t.protocol.(pipeLossReceiver); ok {
-			p.PipeConnectionLost(c.fd, err)
-		}
-	}})
-	t.maybeFinish()
 }
 
 // PauseWriting implements Protocol.
-func (c *childPipe) PauseWriting() {
-	if p, ok := c.process.protocol.(writingPauser); ok {
-		p.PauseWriting()
-	}
-}
+func (p *processStreams) PauseWriting() { p.gate.paused = true }
 
 // ResumeWriting implements Protocol.
-func (c *childPipe) ResumeWriting() {
-	if p, ok := c.process.protocol.(writingResumer); ok {
-		p.ResumeWriting()
-	}
-}
+func (p *processStreams) ResumeWriting() { p.gate.resume() }

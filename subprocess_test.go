@@ -7,13 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,712 +19,660 @@ import (
 	"github.com/goaio/aio"
 )
 
-// procProtocol is a protocol of a process, which writes down what it is told.
-type procProtocol struct {
-	loop   *aio.Loop
-	t      aio.SubprocessTransport
-	log    eventLog
-	out    [3]strings.Builder
-	more   aio.Event
-	over   *aio.Future[error]
-	made   func()
-	data   func()
-	exited func()
-}
+// procPipes has all three standard streams be pipes.
+var procPipes = &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE}
 
-func newProcProtocol(ctx context.Context) *procProtocol {
-	l, _ := aio.GetRunningLoop(ctx)
-	return &procProtocol{loop: l, over: aio.CreateFuture[error](ctx)}
-}
-
-func (p *procProtocol) ConnectionMade(t aio.SubprocessTransport) {
-	p.t = t
-	p.log.add("made")
-	if p.made != nil {
-		p.made()
-	}
-}
-
-func (p *procProtocol) PipeDataReceived(fd int, b []byte) {
-	p.out[fd].Write(b)
-	p.more.Set()
-	if p.data != nil {
-		p.data()
-	}
-}
-
-func (p *procProtocol) PipeConnectionLost(fd int, err error) {
-	if err != nil {
-		p.log.add("pipe%d:%v", fd, strings.ReplaceAll(err.Error(), " ", "-"))
-	} else {
-		p.log.add("pipe%d", fd)
-	}
-}
-
-func (p *procProtocol) PauseWriting()  { p.log.add("pause") }
-func (p *procProtocol) ResumeWriting() { p.log.add("resume") }
-
-func (p *procProtocol) ProcessExited() {
-	code, ok := p.t.GetReturncode()
-	p.log.add("exited:%d,%v", code, ok)
-	if p.exited != nil {
-		p.exited()
-	}
-}
-
-func (p *procProtocol) ConnectionLost(err error) {
-	p.log.add("lost")
-	p.over.SetResult(err)
-}
-
-// wantOver waits for ConnectionLost, and for the code with which the process has ended.
-func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
+// procStart starts a command of the shell.
+func procStart(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) *aio.Process {
 	t.Helper()
-	if err, awaitErr := p.over.Await(ctx); err != nil || awaitErr != nil {
-		t.Fatalf("ConnectionLost(%v), %v", err, awaitErr)
-	}
-	if got, ok := p.t.GetReturncode(); got != code || !ok {
-		t.Errorf("GetReturncode: %d, %v, want %d", got, ok, code)
-	}
-}
-
-// wantEvents fails unless the log has first, these in any order, and last.
-func (p *procProtocol) wantEvents(t *testing.T, first, anyOrder, last string) {
-	t.Helper()
-	n, m := len(strings.Fields(first)), len(p.log)-len(strings.Fields(last))
-	if n <= m {
-		slices.Sort(p.log[n:m])
-	}
-	p.log.want(t, first+" "+anyOrder+" "+last)
-}
-
-// wantOut waits until the process has written so much to its descriptor fd.
-func (p *procProtocol) wantOut(t *testing.T, ctx context.Context, fd int, want string) {
-	t.Helper()
-	for p.out[fd].Len() < len(want) {
-		p.more.Clear()
-		if err := p.more.Wait(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := p.out[fd].String(); got != want {
-		t.Errorf("descriptor %d: got %.80q, want %.80q", fd, got, want)
-	}
-	p.out[fd].Reset()
-}
-
-// procShell starts a command of the shell.
-func procShell(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) (aio.SubprocessTransport, *procProtocol) {
-	t.Helper()
-	tr, p, err := aio.SubprocessShell(ctx, func() *procProtocol { return newProcProtocol(ctx) }, command, opts)
+	p, err := aio.CreateSubprocessShell(ctx, command, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tr, p
+	return p
 }
 
-// procZombie waits until the process with this id has ended, without taking its status.
-func procZombie(t *testing.T, pid int) {
+// procWait waits for p, which must end with this code.
+func procWait(t *testing.T, ctx context.Context, p *aio.Process, want int) {
 	t.Helper()
-	for {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			t.Skip("this needs /proc")
-		}
-		if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'Z' {
-			return
-		}
+	if code, err := p.Wait(ctx); code != want || err != nil {
+		t.Errorf("Wait: %d, %v, want %d", code, err, want)
+	}
+	if code, ok := p.Returncode(); code != want || !ok {
+		t.Errorf("Returncode: %d, %v, want %d", code, ok, want)
 	}
 }
 
-// procNoChildren fails if there is a child that has not been waited for.
-func procNoChildren(t *testing.T) {
+// procLine reads a line of the standard output.
+func procLine(t *testing.T, ctx context.Context, p *aio.Process) string {
 	t.Helper()
-	if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
-		t.Errorf("a child is left: %d, %v", pid, err)
-	}
-}
-
-// procDescriptors is how many descriptors are open.
-func procDescriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
+	line, err := p.Stdout.ReadLine(ctx)
 	if err != nil {
-		t.Skip("this needs /proc")
+		t.Fatal(err)
 	}
-	return len(entries)
+	return strings.TrimSuffix(string(line), "\n")
 }
 
-// procDescriptorsAre waits until n descriptors are open: goroutines close theirs a little later.
-func procDescriptorsAre(t *testing.T, ctx context.Context, n int) {
-	t.Helper()
-	for range 1000 {
-		if procDescriptors(t) <= n {
-			return
-		}
+// procTask does f in a task.
+func procTask[T any](ctx context.Context, f func(ctx context.Context) (T, error)) *aio.Task[T] {
+	return aio.CreateTask(ctx, aio.Coro[T](f))
+}
+
+// procUntil lets the loop run until it is true.
+func procUntil(ctx context.Context, is func() bool) {
+	for !is() {
+		aio.Sleep(ctx, 100*time.Microsecond)
+	}
+}
+
+// procGoroutines is how many goroutines there are, once those that are about to end have.
+func procGoroutines(ctx context.Context) int {
+	n := runtime.NumGoroutine()
+	for range 20 {
 		aio.Sleep(ctx, time.Millisecond)
+		n = min(n, runtime.NumGoroutine())
 	}
-	t.Errorf("%d descriptors are open, %d were before", procDescriptors(t), n)
+	return n
 }
 
-// procLog has slog write into a buffer until the test ends.
-func procLog(t *testing.T) *bytes.Buffer {
-	t.Helper()
-	var buf bytes.Buffer
-	old := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, nil)))
-	t.Cleanup(func() { slog.SetDefault(old) })
-	return &buf
-}
-
-// LOOP-342, SUBP-040, SUBP-041, SUBP-042, SUBP-044
-func TestSubprocessExec(t *testing.T) {
+// SUBP-001, SUBP-002, SUBP-013, SUBP-014, SUBP-024
+func TestProcessInherits(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p, err := aio.SubprocessExec(ctx, func() *procProtocol {
-			p := newProcProtocol(ctx)
-			p.made = func() {
-				for fd := range 3 {
-					if p.t.GetPipeTransport(fd) == nil {
-						t.Errorf("in ConnectionMade there is no pipe %d", fd)
-					}
-				}
-			}
-			return p
-		}, "cat", nil, nil)
+		p, err := aio.CreateSubprocessExec(ctx, "/bin/sh", []string{"-c", "exit 7"}, nil)
 		if err != nil {
 			return err
 		}
-		p.log.want(t, "made")
-		if p.t != tr || tr.GetProtocol() != aio.Protocol(p) {
-			t.Error("transport and protocol do not belong together")
+		if p.Stdin != nil || p.Stdout != nil || p.Stderr != nil {
+			t.Error("there are streams without pipes")
 		}
-		if got := tr.GetExtraInfo("subprocess").(*os.Process).Pid; got != tr.GetPID() || got <= 0 {
-			t.Errorf("the process is %d, GetPID says %d", got, tr.GetPID())
+		if p.PID <= 0 || p.PID != p.Transport().GetPID() {
+			t.Errorf("the process's id is %d", p.PID)
 		}
-		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
-		for _, s := range []string{"one", "two", "three"} {
-			stdin.Write([]byte(s))
-			p.wantOut(t, ctx, 1, s)
+		out, errs, err := p.Communicate(ctx, []byte("dropped"))
+		if out != nil || errs != nil || err != nil {
+			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
 		}
-		if code, ok := tr.GetReturncode(); ok {
+		procWait(t, ctx, p, 7)
+
+		p = procStart(t, ctx, "cat; echo out; exit 8", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE, Stderr: aio.DEVNULL})
+		out, errs, err = p.Communicate(ctx, []byte("dropped"))
+		if string(out) != "out\n" || errs != nil || err != nil {
+			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
+		}
+		procWait(t, ctx, p, 8)
+		out, errs, err = p.Communicate(ctx, nil)
+		if out == nil || len(out) > 0 || errs != nil || err != nil {
+			t.Errorf("a second Communicate: %q, %q, %v", out, errs, err)
+		}
+		return nil
+	})
+}
+
+// The errors are those of SubprocessExec, and those of the options that it does not have.
+func TestProcessCannotStart(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		if _, err := aio.CreateSubprocessExec(ctx, "/no/such/program", nil, nil); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("no such program: %v", err)
+		}
+		for name, o := range map[string]*aio.SubprocessOptions{
+			"a negative limit": {Limit: -1},
+			"a negative bound": {MaxOutput: -1},
+			"STDOUT":           {Stdin: aio.STDOUT},
+		} {
+			if _, err := aio.CreateSubprocessShell(ctx, "true", o); !errors.Is(err, aio.ErrUsage) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		return nil
+	})
+	if _, err := aio.CreateSubprocessShell(context.Background(), "true", nil); !errors.Is(err, aio.ErrNoRunningLoop) {
+		t.Errorf("without a loop: %v", err)
+	}
+}
+
+// SUBP-010
+func TestProcessStreams(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p, err := aio.CreateSubprocessExec(ctx, "cat", nil, procPipes)
+		if err != nil {
+			return err
+		}
+		p.Stdin.Write([]byte("some data"))
+		if err := p.Stdin.Drain(ctx); err != nil {
+			t.Error(err)
+		}
+		p.Stdin.Close()
+		if b, err := p.Stdout.Read(ctx, -1); string(b) != "some data" || err != nil {
+			t.Errorf("read %q, %v", b, err)
+		}
+		procWait(t, ctx, p, 0)
+		return nil
+	})
+}
+
+// SUBP-011, SUBP-012, SUBP-015
+func TestProcessCommunicate(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		for _, c := range []struct {
+			input, command string
+			stderr         any
+			out, errs      string
+		}{
+			{"input", "cat; echo err >&2", aio.PIPE, "input", "err\n"},
+			{"", "cat; echo out", aio.PIPE, "out\n", ""},
+			{"", "cat", aio.PIPE, "", ""},
+			{"in ", "cat; echo out; echo err >&2", aio.STDOUT, "in out\nerr\n", ""},
+		} {
+			p := procStart(t, ctx, c.command, &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: c.stderr})
+			var input []byte
+			if c.input != "" {
+				input = []byte(c.input)
+			}
+			out, errs, err := p.Communicate(ctx, input)
+			if string(out) != c.out || string(errs) != c.errs || err != nil {
+				t.Errorf("%s: %q, %q, %v", c.command, out, errs, err)
+			}
+			if out == nil || (errs == nil) != (c.stderr == aio.STDOUT) {
+				t.Errorf("%s: nil is for what is no pipe: %v, %v", c.command, out, errs)
+			}
+			if code, ok := p.Returncode(); code != 0 || !ok {
+				t.Errorf("%s: the return code is %d, %v", c.command, code, ok)
+			}
+		}
+		return nil
+	})
+}
+
+// SUBP-008: a process that is started later does not keep the pipe of an earlier one open.
+func TestProcessPipesAreNotInherited(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "cat", procPipes)
+		other := procStart(t, ctx, "read line", procPipes)
+		out, _, err := p.Communicate(ctx, []byte("x"))
+		if string(out) != "x" || err != nil {
+			t.Errorf("Communicate: %q, %v", out, err)
+		}
+		other.Stdin.Close()
+		procWait(t, ctx, other, 1)
+		return nil
+	})
+}
+
+// SUBP-009
+func TestProcessReopensStdin(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		if _, err := os.Stat("/dev/stdin"); err != nil {
+			t.Skip(err)
+		}
+		p := procStart(t, ctx, "cat /dev/stdin", procPipes)
+		out, errs, err := p.Communicate(ctx, []byte("through the name"))
+		if string(out) != "through the name" || err != nil {
+			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
+		}
+		return nil
+	})
+}
+
+// SUBP-016: 64 MiB each way, which no pipe or buffer holds.
+func TestProcessCommunicateMuch(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		size := 64 << 20
+		if testing.Short() {
+			size = 5 << 20
+		}
+		input := make([]byte, size)
+		for i := range input {
+			input[i] = byte(i * 7 >> 3)
+		}
+		p, err := aio.CreateSubprocessExec(ctx, "cat", nil, procPipes)
+		if err != nil {
+			return err
+		}
+		out, errs, err := p.Communicate(ctx, input)
+		if !bytes.Equal(out, input) || len(errs) != 0 || err != nil {
+			t.Errorf("Communicate: %d bytes, %q, %v", len(out), errs, err)
+		}
+		procWait(t, ctx, p, 0)
+		return nil
+	})
+}
+
+// SUBP-017
+func TestProcessDoesNotReadItsInput(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "echo out; exit 3", procPipes)
+		out, errs, err := p.Communicate(ctx, make([]byte, 4<<20))
+		if string(out) != "out\n" || len(errs) != 0 || err != nil {
+			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
+		}
+		procWait(t, ctx, p, 3)
+		return nil
+	})
+}
+
+// SUBP-018, SUBP-019
+func TestProcessExitsDuringDrain(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "exec 1>&-; sleep 0.02; exit 5", procPipes)
+		p.Stdin.Write(make([]byte, 4<<20))
+		if err := p.Stdin.Drain(ctx); !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Drain: %v", err)
+		}
+		for range 2 {
+			if err := p.Stdin.WaitClosed(ctx); !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("WaitClosed: %v", err)
+			}
+		}
+		procWait(t, ctx, p, 5)
+
+		p = procStart(t, ctx, "cat >/dev/null", procPipes)
+		p.Stdin.Write([]byte("x"))
+		p.Stdin.Close()
+		if err := p.Stdin.WaitClosed(ctx); err != nil {
+			t.Errorf("WaitClosed after Close: %v", err)
+		}
+		procWait(t, ctx, p, 0)
+		return nil
+	})
+}
+
+// SUBP-020
+func TestProcessClosesItsInput(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "exec 0<&-; echo ready; sleep 1000", procPipes)
+		procLine(t, ctx, p)
+		procUntil(ctx, p.Stdin.IsClosing)
+		p.Stdin.Write([]byte("x"))
+		if err := p.Stdin.Drain(ctx); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Drain: %v", err)
+		}
+		p.Kill()
+		procWait(t, ctx, p, -9)
+		return nil
+	})
+}
+
+// SUBP-021
+func TestProcessSmallLimit(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "printf 123456789012345678901; echo ready >&2; read line", &aio.SubprocessOptions{
+			Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE, Limit: 10,
+		})
+		if _, err := p.Stderr.ReadLine(ctx); err != nil {
+			return err
+		}
+		stdout := p.Transport().GetPipeTransport(1).(aio.ReadTransport)
+		procUntil(ctx, func() bool { return !stdout.IsReading() })
+		read := procTask(ctx, func(ctx context.Context) ([]byte, error) {
+			return p.Stdout.ReadExactly(ctx, 21)
+		})
+		if b, err := read.Await(ctx); string(b) != "123456789012345678901" || err != nil {
+			t.Errorf("read %q, %v", b, err)
+		}
+		if !stdout.IsReading() {
+			t.Error("the transport is not resumed")
+		}
+		p.Stdin.Close()
+		procWait(t, ctx, p, 1)
+
+		p = procStart(t, ctx, "printf 123456789012345678901", &aio.SubprocessOptions{Stdout: aio.PIPE, Limit: 10})
+		if out, _, err := p.Communicate(ctx, nil); string(out) != "123456789012345678901" || err != nil {
+			t.Errorf("Communicate: %q, %v", out, err)
+		}
+		return nil
+	})
+}
+
+// SUBP-022: what was not read when the process ended is not lost.
+func TestProcessOutputOutlivesIt(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		// What is more than pipe and reader hold comes from a second process, which holds the
+		// pipe as well.
+		p := procStart(t, ctx, "head -c 262144 /dev/zero & exit 4", &aio.SubprocessOptions{Stdout: aio.PIPE})
+		procWait(t, ctx, p, 4)
+		n := 0
+		for {
+			b, err := p.Stdout.Read(ctx, 1000)
+			if err != nil {
+				return err
+			}
+			if len(b) == 0 {
+				break
+			}
+			n += len(b)
+		}
+		if n != 262144 {
+			t.Errorf("read %d bytes", n)
+		}
+		return nil
+	})
+}
+
+// SUBP-023
+func TestProcessCommunicateConcurrently(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		var all []aio.Awaitable[string]
+		for i := range 10 {
+			all = append(all, aio.Coro[string](func(ctx context.Context) (string, error) {
+				p := procStart(t, ctx, "cat", procPipes)
+				out, _, err := p.Communicate(ctx, []byte(strconv.Itoa(i)))
+				return string(out), err
+			}))
+		}
+		got, err := aio.Gather(ctx, all...).Await(ctx)
+		if s := strings.Join(got, " "); s != "0 1 2 3 4 5 6 7 8 9" || err != nil {
+			t.Errorf("got %s, %v", s, err)
+		}
+		return nil
+	})
+}
+
+// SUBP-024
+func TestProcessCommunicateTheRest(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "echo one; cat", procPipes)
+		if got := procLine(t, ctx, p); got != "one" {
+			t.Errorf("the first line is %q", got)
+		}
+		if out, errs, err := p.Communicate(ctx, []byte("two")); string(out) != "two" || len(errs) != 0 || err != nil {
+			t.Errorf("Communicate: %q, %q, %v", out, errs, err)
+		}
+		if out, errs, err := p.Communicate(ctx, []byte("three")); out == nil || len(out)+len(errs) != 0 || err != nil {
+			t.Errorf("a second Communicate: %q, %q, %v", out, errs, err)
+		}
+		return nil
+	})
+}
+
+// SUBP-025
+func TestProcessCommunicateTimesOut(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "echo lost; exec sleep 1000", procPipes)
+		err := aio.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error {
+			_, _, err := p.Communicate(ctx, nil)
+			return err
+		})
+		if !errors.Is(err, aio.ErrTimeout) {
+			t.Errorf("Communicate: %v", err)
+		}
+		if code, ok := p.Returncode(); ok {
+			t.Errorf("the process has ended with %d", code)
+		}
+		p.Kill()
+		procWait(t, ctx, p, -9)
+		if b, err := p.Stdout.Read(ctx, -1); len(b) != 0 || err != nil {
+			t.Errorf("read %q, %v", b, err)
+		}
+		return nil
+	})
+}
+
+// Wherever Communicate is when it is cancelled, the process goes on, and nothing is left behind when that
+// is killed.
+func TestProcessCommunicateCancelled(t *testing.T) {
+	for name, c := range map[string]struct {
+		command string
+		input   []byte
+	}{
+		"writing": {"exec sleep 1000", make([]byte, 4<<20)},
+		"reading": {"cat; exec sleep 1000", []byte("x")},
+		"waiting": {"exec 1>&- 2>&-; exec sleep 1000", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothPaths(t, func(t *testing.T, ctx context.Context) error {
+				for passes := range 12 {
+					p := procStart(t, ctx, c.command, procPipes)
+					task := procTask(ctx, func(ctx context.Context) (struct{}, error) {
+						_, _, err := p.Communicate(ctx, c.input)
+						return struct{}{}, err
+					})
+					pipePasses(ctx, passes)
+					if passes > 8 { // by now it has come to where it gets stuck, if it is let
+						aio.Sleep(ctx, 10*time.Millisecond)
+					}
+					if task.Done() {
+						t.Fatal("Communicate is done")
+					}
+					task.Cancel()
+					if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
+						t.Errorf("Communicate: %v", err)
+					}
+					if code, ok := p.Returncode(); ok {
+						t.Errorf("the process has ended with %d", code)
+					}
+					p.Kill()
+					procWait(t, ctx, p, -9)
+				}
+				pipePasses(ctx, 10)
+				procNoChildren(t)
+				if n := len(aio.AllTasks(ctx)); n != 1 {
+					t.Errorf("%d tasks are left", n)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// SUBP-026
+func TestProcessWaitTwice(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "read line; exit 6", procPipes)
+		if code, ok := p.Returncode(); ok {
 			t.Errorf("while it runs the return code is %d", code)
 		}
-		stdin.Close()
-		p.wantOver(t, ctx, 0)
-		if tr.IsClosing() {
-			t.Error("it is closing though nobody has closed it")
-		}
-		p.wantEvents(t, "", "exited:0,true pipe0 pipe1 pipe2", "lost")
-		return nil
-	})
-}
-
-// LOOP-343, SUBP-001
-func TestSubprocessShell(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "echo out; echo err >&2", nil)
-		p.wantOver(t, ctx, 0)
-		if out, err := p.out[1].String(), p.out[2].String(); out != "out\n" || err != "err\n" {
-			t.Errorf("out %q, err %q", out, err)
-		}
-		p.wantEvents(t, "made", "exited:0,true pipe0 pipe1 pipe2", "lost")
-		return nil
-	})
-}
-
-// LOOP-344, SUBP-001, SUBP-028, SUBP-029
-func TestSubprocessReturncodes(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "exit 7", nil)
-		p.wantOver(t, ctx, 7)
-		for name, c := range map[string]struct {
-			send func(aio.SubprocessTransport) error
-			code int
-		}{
-			"kill":      {aio.SubprocessTransport.Kill, -9},
-			"terminate": {aio.SubprocessTransport.Terminate, -15},
-			"hangup":    {func(t aio.SubprocessTransport) error { return t.SendSignal(syscall.SIGHUP) }, -1},
-			"interrupt": {func(t aio.SubprocessTransport) error { return t.SendSignal(os.Interrupt) }, -2},
-		} {
-			tr, p := procShell(t, ctx, "echo ready; read line", nil)
-			p.wantOut(t, ctx, 1, "ready\n")
-			if err := c.send(tr); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			p.wantOver(t, ctx, c.code)
+		p.Stdin.Close()
+		procWait(t, ctx, p, 6)
+		l, _ := aio.GetRunningLoop(ctx)
+		suspended := false
+		l.CallSoon(func() { suspended = true })
+		procWait(t, ctx, p, 6)
+		if suspended {
+			t.Error("Wait suspends when the process has ended")
 		}
 		return nil
 	})
 }
 
-// LOOP-345, SUBP-042, SUBP-043
-func TestSubprocessOrder(t *testing.T) {
+// SUBP-027, SUBP-030, and a process that is killed while it is waited for
+func TestProcessManyWaits(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		// The pipes live on in a grandchild, which ends when it reads the end of the third.
-		tr, p := procShell(t, ctx, "exec 3<&0; cat <&3 & exit 4", nil)
-		p.exited = func() { tr.GetPipeTransport(0).Close() }
-		p.wantOver(t, ctx, 4)
-		p.wantEvents(t, "made exited:4,true pipe0", "pipe1 pipe2", "lost")
-		return nil
-	})
-}
-
-// LOOP-346, SUBP-046
-func TestSubprocessClose(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "echo ready; read line", nil)
-		p.wantOut(t, ctx, 1, "ready\n")
-		if err := tr.Close(); err != nil {
-			t.Error(err)
+		p := procStart(t, ctx, "exec sleep 1000", nil)
+		var waits []*aio.Task[int]
+		for range 10 {
+			waits = append(waits, procTask(ctx, p.Wait))
 		}
-		if !tr.IsClosing() {
-			t.Error("it is not closing")
+		pipePasses(ctx, 2)
+		waits[3].Cancel()
+		if _, err := waits[3].Await(ctx); !errors.Is(err, aio.ErrCancelled) {
+			t.Errorf("the cancelled Wait: %v", err)
 		}
-		tr.Close()
-		p.wantOver(t, ctx, -9)
-		p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
-		tr.Close()
-		pipePasses(ctx, 3)
-		p.log.want(t, "")
-
-		tr, p = procShell(t, ctx, "exit 5", nil)
-		p.wantOver(t, ctx, 5)
-		tr.Close()
-		tr.Close()
-		p.wantOver(t, ctx, 5)
-		return nil
-	})
-}
-
-// LOOP-347, SUBP-002, SUBP-045
-func TestSubprocessNoPipes(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE, Stderr: os.Stderr})
-		for _, fd := range []int{-1, 0, 2, 3} {
-			if got := tr.GetPipeTransport(fd); got != nil {
-				t.Errorf("pipe %d is a %v", fd, got)
-			}
+		if _, ok := p.Returncode(); ok {
+			t.Error("cancelling a Wait has ended the process")
 		}
-		if _, ok := tr.GetPipeTransport(1).(aio.ReadTransport); !ok {
-			t.Error("there is no pipe 1")
-		}
-		p.wantOver(t, ctx, 0)
-		_, p = procShell(t, ctx, "exit 6", &aio.SubprocessOptions{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
-		p.wantOver(t, ctx, 6)
-		p.log.want(t, "made exited:6,true lost")
-		return nil
-	})
-}
-
-// LOOP-348, SUBP-015
-func TestSubprocessStderrToStdout(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "echo out; echo err >&2", &aio.SubprocessOptions{Stderr: aio.STDOUT})
-		if tr.GetPipeTransport(2) != nil {
-			t.Error("there is a pipe 2")
-		}
-		p.wantOver(t, ctx, 0)
-		p.wantOut(t, ctx, 1, "out\nerr\n")
-
-		_, p = procShell(t, ctx, "echo err >&2", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.STDOUT})
-		p.wantOver(t, ctx, 0)
-		return nil
-	})
-}
-
-// LOOP-349. A shell that ignores SIGPIPE says what becomes of its write.
-func TestSubprocessCloseStdout(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "trap '' PIPE; read line; echo out || echo broken >&2; cat >&2", nil)
-		tr.GetPipeTransport(1).Close()
-		for len(p.log) < 2 {
-			pipePasses(ctx, 1)
-		}
-		p.log.want(t, "made pipe1")
-		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
-		for i := range 100 { // the goroutines close a little later
-			stdin.Write([]byte("go on\n"))
-			if i > 0 {
+		p.Kill()
+		for i, w := range waits {
+			if i == 3 {
 				continue
 			}
+			if code, err := w.Await(ctx); code != -9 || err != nil {
+				t.Errorf("Wait %d: %d, %v", i, code, err)
+			}
 		}
-		stdin.Close()
-		p.wantOver(t, ctx, 0)
-		if got := p.out[2].String(); !strings.Contains(got, "broken\n") || !strings.HasSuffix(got, "go on\n") {
-			t.Errorf("stderr has %q", got)
+		procWait(t, ctx, p, -9)
+		return nil
+	})
+}
+
+// SUBP-028, SUBP-029, SUBP-033
+func TestProcessSignals(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		for code, send := range map[int]func(p *aio.Process) error{
+			-9:  func(p *aio.Process) error { return p.Kill() },
+			-15: func(p *aio.Process) error { return p.Terminate() },
+			-1:  func(p *aio.Process) error { return p.SendSignal(syscall.SIGHUP) },
+		} {
+			r, w := pipeEnds(t)
+			// The shell runs another command, which lives on.
+			p := procStart(t, ctx, "cat; exit 1", &aio.SubprocessOptions{Stdin: r, Stdout: aio.DEVNULL})
+			if err := send(p); err != nil {
+				t.Error(err)
+			}
+			procWait(t, ctx, p, code)
+			r.Close()
+			w.Close()
+			pipePasses(ctx, 3)
+			if err := send(p); err != os.ErrProcessDone {
+				t.Errorf("a signal to what has ended: %v", err)
+			}
 		}
 		return nil
 	})
 }
 
-// LOOP-350, SUBP-004
-func TestSubprocessSettings(t *testing.T) {
+// SUBP-031: a grandchild keeps the pipe open.
+func TestProcessGrandchildKeepsPipe(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		dir, err := filepath.EvalSymlinks(t.TempDir())
-		if err != nil {
-			return err
+		r, w := pipeEnds(t)
+		p := procStart(t, ctx, "exec 3<&0; cat <&3 & exit 2", &aio.SubprocessOptions{Stdin: r, Stdout: aio.PIPE})
+		r.Close()
+		procWait(t, ctx, p, 2)
+		communicate := procTask(ctx, func(ctx context.Context) (string, error) {
+			out, _, err := p.Communicate(ctx, nil)
+			return string(out), err
+		})
+		for range 10 {
+			aio.Sleep(ctx, time.Millisecond)
+		}
+		if communicate.Done() {
+			t.Error("Communicate does not wait for the end of the pipe")
+		}
+		w.WriteString("from the grandchild")
+		w.Close()
+		if out, err := communicate.Await(ctx); out != "from the grandchild" || err != nil {
+			t.Errorf("Communicate: %q, %v", out, err)
+		}
+		return nil
+	})
+}
+
+// SUBP-032
+func TestProcessBlockedOnFullPipe(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		const size = 4 << 20
+		p := procStart(t, ctx, fmt.Sprintf("exec head -c %d /dev/zero", size), &aio.SubprocessOptions{Stdout: aio.PIPE})
+		wait := procTask(ctx, p.Wait)
+		stdout := p.Transport().GetPipeTransport(1).(aio.ReadTransport)
+		procUntil(ctx, func() bool { return !stdout.IsReading() })
+		for range 10 {
+			aio.Sleep(ctx, time.Millisecond)
+		}
+		if wait.Done() {
+			t.Error("the process has ended though nobody has read")
+		}
+		if b, err := p.Stdout.Read(ctx, -1); len(b) != size || err != nil {
+			t.Errorf("read %d bytes, %v", len(b), err)
+		}
+		if code, err := wait.Await(ctx); code != 0 || err != nil {
+			t.Errorf("Wait: %d, %v", code, err)
+		}
+		return nil
+	})
+}
+
+// A process that writes more than MaxOutput is killed, and others who have the pipe do not matter.
+func TestProcessMaxOutput(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		limited := func(n int) *aio.SubprocessOptions {
+			return &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE, MaxOutput: n}
+		}
+		p := procStart(t, ctx, "printf 1234; printf 12345 >&2", limited(5))
+		out, errs, err := p.Communicate(ctx, nil)
+		if string(out) != "1234" || string(errs) != "12345" || err != nil {
+			t.Errorf("below the limit: %q, %q, %v", out, errs, err)
 		}
 		r, w := pipeEnds(t)
-		tr, p := procShell(t, ctx, `pwd; echo "$NAME"; echo extra >&3; ps -o sid= -p $$ 2>/dev/null; exit 9`, &aio.SubprocessOptions{
-			Dir:         dir,
-			Env:         []string{"NAME=value", "PATH=" + os.Getenv("PATH")},
-			ExtraFiles:  []*os.File{w},
-			SysProcAttr: &syscall.SysProcAttr{Setsid: true},
-		})
-		p.wantOver(t, ctx, 9)
-		lines := strings.Fields(p.out[1].String())
-		if len(lines) < 2 || lines[0] != dir || lines[1] != "value" {
-			t.Errorf("output %q", lines)
+		o := limited(5)
+		o.ExtraFiles = []*os.File{r}
+		p = procStart(t, ctx, "cat <&3 & printf 12 >&2; printf 123456; exec sleep 1000", o)
+		out, errs, err = p.Communicate(ctx, make([]byte, 4<<20))
+		if string(out) != "12345" || err != aio.ErrOutputLimit || len(errs) > 2 {
+			t.Errorf("above the limit: %q, %q, %v", out, errs, err)
 		}
-		if len(lines) == 3 && lines[2] != fmt.Sprint(tr.GetPID()) {
-			t.Errorf("the session is %s, want %d", lines[2], tr.GetPID())
-		}
+		procWait(t, ctx, p, -9)
+		r.Close()
 		w.Close()
-		if b, err := io.ReadAll(r); string(b) != "extra\n" || err != nil {
-			t.Errorf("the extra file has %q, %v", b, err)
-		}
 		return nil
 	})
 }
 
-// Files and descriptors stay the caller's.
-func TestSubprocessFiles(t *testing.T) {
+// A process that is tied to a context is terminated when that ends, and killed if that does not help.
+func TestProcessContext(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
-		if err != nil {
-			return err
-		}
-		defer out.Close()
-		in, err := os.CreateTemp(t.TempDir(), "in")
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		in.WriteString("input")
-		in.Seek(0, 0)
-		_, p := procShell(t, ctx, "cat; echo; echo err >&2", &aio.SubprocessOptions{
-			Stdin: int(in.Fd()), Stdout: out, Stderr: out.Fd(),
-		})
-		p.wantOver(t, ctx, 0)
-		p.log.want(t, "made exited:0,true lost")
-		if _, err := in.Stat(); err != nil {
-			t.Errorf("stdin: %v", err)
-		}
-		if b, err := os.ReadFile(out.Name()); string(b) != "input\nerr\n" || err != nil {
-			t.Errorf("the file has %q, %v", b, err)
-		}
-		if _, err := out.WriteString("more"); err != nil {
-			t.Error(err)
-		}
-		return nil
-	})
-}
-
-// SUBP-005, LOOP-351 as far as it makes sense
-func TestSubprocessCannotStart(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		start := func(program string, o *aio.SubprocessOptions) error {
-			tr, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, program, nil, o)
-			if (tr == nil) != (err != nil) {
-				t.Errorf("%s: transport %v, error %v", program, tr, err)
-			}
-			return err
-		}
-		if err := start("/bin/true", nil); err != nil { // the loop has what it needs from now on
-			return err
-		}
-		before := procDescriptors(t)
-		for _, stdin := range []any{aio.PIPE, aio.DEVNULL, 0} {
-			o := &aio.SubprocessOptions{Stdin: stdin}
-			if err := start("/no/such/program", o); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("no such program: %v", err)
-			}
-			if err := start("aio-no-such-program", o); !errors.Is(err, exec.ErrNotFound) {
-				t.Errorf("a program that is not in PATH: %v", err)
-			}
-			if err := start(t.TempDir(), o); !errors.Is(err, fs.ErrPermission) {
-				t.Errorf("a directory: %v", err)
-			}
-			o.Dir = "/no/such/dir"
-			if err := start("/bin/true", o); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("no such directory: %v", err)
-			}
-		}
-		ended, end := context.WithCancelCause(context.Background())
-		cause := errors.New("the cause")
-		end(cause)
-		if err := start("/bin/true", &aio.SubprocessOptions{Context: ended}); err != cause {
-			t.Errorf("a context that has ended: %v", err)
-		}
-		var noFile *os.File
-		for name, o := range map[string]aio.SubprocessOptions{
-			"STDOUT for Stdin":          {Stdin: aio.STDOUT},
-			"STDOUT for Stdout":         {Stdout: aio.STDOUT},
-			"a string":                  {Stdin: "input"},
-			"no such Redirect":          {Stderr: aio.Redirect(17)},
-			"a nil file":                {Stdin: noFile},
-			"a limit":                   {Limit: 1},
-			"a negative limit":          {Limit: -1},
-			"a bound":                   {MaxOutput: 1},
-			"a grace without a context": {GracePeriod: time.Second},
-			"two groups":                {Group: true, SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pgid: os.Getpid()}},
+		for _, c := range []struct {
+			command string
+			grace   time.Duration
+			code    int
+		}{
+			{"echo ready; exec sleep 1000", 0, -15},
+			{"trap '' TERM; echo ready; exec sleep 1000", time.Millisecond, -9},
+			{"trap 'exit 4' TERM; echo ready; read line", time.Hour, 4},
+			{"echo ready; exec sleep 1000", -1, -9},
 		} {
-			if err := start("/bin/true", &o); !errors.Is(err, aio.ErrUsage) {
-				t.Errorf("%s: %v", name, err)
-			}
+			tied, end := context.WithCancel(context.Background())
+			p := procStart(t, ctx, c.command, &aio.SubprocessOptions{
+				Stdin: aio.PIPE, Stdout: aio.PIPE, Context: tied, GracePeriod: c.grace,
+			})
+			procLine(t, ctx, p)
+			end()
+			procWait(t, ctx, p, c.code)
 		}
-		if err := start("/bin/true", &aio.SubprocessOptions{Stdin: -1}); !errors.Is(err, syscall.EBADF) {
-			t.Errorf("a negative descriptor: %v", err)
-		}
-		if _, _, err := aio.SubprocessShell(ctx, func() *ioEcho { return nil }, "true", nil); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("a protocol of connections: %v", err)
-		}
-		procDescriptorsAre(t, ctx, before)
-		return nil
-	})
-}
 
-// SUBP-006: whenever the creation is cancelled, the process is killed and waited for.
-func TestSubprocessCreationCancelled(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "true", nil)
-		p.wantOver(t, ctx, 0)
-		before := procDescriptors(t)
-		cancelled := 0
-		for passes := 1; ; passes++ {
-			p := newProcProtocol(ctx)
-			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
-				tr, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return p }, "sleep", []string{"1000"}, nil)
-				if err == nil {
-					tr.Close()
-				}
-				return err
-			}))
-			pipePasses(ctx, passes)
-			done := task.Done()
-			task.Cancel()
-			_, err := task.Await(ctx)
-			if done {
-				if err != nil {
-					return err
-				}
-				p.wantOver(t, ctx, -9)
-				break
-			}
-			cancelled++
-			if !errors.Is(err, aio.ErrCancelled) {
-				t.Errorf("cancelled after %d passes: %v", passes, err)
-			}
-			procNoChildren(t)
-			pipePasses(ctx, 20) // for the pipes, and what the protocol is told
-			p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
-		}
-		if cancelled != 8 { // asyncio takes as many passes
-			t.Errorf("creating a process takes %d passes", cancelled)
-		}
-		procDescriptorsAre(t, ctx, before)
-		return nil
-	})
-}
+		// A process that has ended is not touched any more.
+		tied, end := context.WithCancel(context.Background())
+		p := procStart(t, ctx, "exit 3", &aio.SubprocessOptions{Context: tied})
+		procWait(t, ctx, p, 3)
+		end()
+		pipePasses(ctx, 3)
 
-// SUBP-007
-func TestSubprocessPipeConnectCancelled(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "true", nil)
-		p.wantOver(t, ctx, 0)
-		before := procDescriptors(t)
-		main := aio.CurrentTask(ctx)
-		for passes := 2; passes < 8; passes++ {
-			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
-				_, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "sleep", []string{"1000"}, nil)
-				return err
-			}))
-			pipePasses(ctx, passes)
-			for _, other := range aio.AllTasks(ctx) {
-				if other != main && other != aio.AnyTask(task) {
-					other.Cancel()
-				}
-			}
-			if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
-				t.Errorf("cancelled after %d passes: %v", passes, err)
-			}
-			procNoChildren(t)
-			pipePasses(ctx, 20)
-			procDescriptorsAre(t, ctx, before)
-		}
-		return nil
-	})
-}
-
-// SUBP-039
-func TestSubprocessExitBeforeThePipes(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		l, _ := aio.GetRunningLoop(ctx)
-		l.CallSoon(func() { // between the start of the process and the first look at it
-			procZombie(t, procChild(t))
+		// The context of a task ends with the task.
+		task := procTask(ctx, func(ctx context.Context) (*aio.Process, error) {
+			p := procStart(t, ctx, "echo ready; exec sleep 1000", &aio.SubprocessOptions{Stdout: aio.PIPE, Context: ctx})
+			procLine(t, ctx, p)
+			return p, nil
 		})
-		_, p, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "/bin/true", nil, nil)
+		p, err := task.Await(ctx)
 		if err != nil {
 			return err
 		}
-		p.wantOver(t, ctx, 0)
-		p.wantEvents(t, "made", "exited:0,true pipe0 pipe1 pipe2", "lost")
-		return nil
-	})
-}
+		procWait(t, ctx, p, -15)
 
-// procChild returns the id of the only child.
-func procChild(t *testing.T) (pid int) {
-	t.Helper()
-	tasks, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, name := range tasks {
-		b, _ := os.ReadFile(name)
-		fmt.Sscan(string(b), &pid)
-	}
-	if pid == 0 {
-		t.Skip("this needs /proc")
-	}
-	return pid
-}
-
-// SUBP-033
-func TestSubprocessSignalAfterTheEnd(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "exec 3<&0; cat <&3 & exit 4", nil)
-		p.exited = func() { // it has ended, but its pipes are open
-			for _, err := range []error{tr.Kill(), tr.Terminate(), tr.SendSignal(syscall.SIGHUP)} {
-				if err != nil {
-					t.Errorf("after the exit: %v", err)
-				}
-			}
-			tr.GetPipeTransport(0).Close()
-		}
-		p.wantOver(t, ctx, 4)
-		for _, err := range []error{tr.Kill(), tr.Terminate(), tr.SendSignal(syscall.SIGHUP)} {
-			if err != os.ErrProcessDone {
-				t.Errorf("after ConnectionLost: %v", err)
-			}
-		}
-		return nil
-	})
-}
-
-// SUBP-034, SUBP-036, SUBP-037, SUBP-047
-func TestSubprocessSignalToZombie(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		for name, signal := range map[string]func(aio.SubprocessTransport) error{
-			"Kill":  aio.SubprocessTransport.Kill,
-			"Close": func(tr aio.SubprocessTransport) error { return tr.Close() },
-		} {
-			// Killed, and killed again when it has ended and the loop does not know.
-			tr, p := procShell(t, ctx, "read line", nil)
-			tr.Kill()
-			procZombie(t, tr.GetPID())
-			if code, ok := tr.GetReturncode(); ok {
-				t.Errorf("%s: the loop knows of %d", name, code)
-			}
-			if err := signal(tr); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			procZombie(t, tr.GetPID()) // its id is still taken
-			p.wantOver(t, ctx, -9)
-
-			// Ended by itself, and then killed: the status is the true one.
-			tr, p = procShell(t, ctx, "exit 3", nil)
-			procZombie(t, tr.GetPID())
-			if err := signal(tr); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			p.wantOver(t, ctx, 3)
-		}
-		return nil
-	})
-}
-
-// SUBP-038
-func TestSubprocessStopped(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "read line", nil)
-		tr.SendSignal(syscall.SIGSTOP)
-		for {
-			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tr.GetPID()))
-			if err != nil {
-				t.Skip("this needs /proc")
-			}
-			if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'T' {
-				break
-			}
-		}
-		for range 10 {
-			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
-				return err
-			}
-			if code, ok := tr.GetReturncode(); ok {
-				t.Errorf("the stopped process has the return code %d", code)
-			}
-		}
-		tr.SendSignal(syscall.SIGCONT)
-		tr.Kill()
-		p.wantOver(t, ctx, -9)
-		return nil
-	})
-}
-
-// SUBP-035, LOOP-353
-func TestSubprocessReapedByOthers(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		logged := procLog(t)
-		tr, p := procShell(t, ctx, "read line", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
-		tr.Kill()
-		if _, err := syscall.Wait4(tr.GetPID(), nil, 0, nil); err != nil {
-			t.Skip("the goroutine was faster")
-		}
-		p.wantOver(t, ctx, 255)
-		if !strings.Contains(logged.String(), "somebody else has waited") {
-			t.Errorf("logged %q", logged)
-		}
-		return nil
-	})
-}
-
-// LOOP-352: the status cannot be taken, for another reason than that it is gone.
-func TestSubprocessWaitFails(t *testing.T) {
-	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
-		_, p := procShell(t, ctx, "true", nil)
-		p.wantOver(t, ctx, 0)
-		before := procDescriptors(t)
-		tr, p := procShell(t, ctx, "read line", nil)
-		reports := pipeReports(p.loop)
-		if err := tr.GetExtraInfo("subprocess").(*os.Process).Release(); err != nil {
+		// So does that of a scope.
+		err = aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error {
+			p = procStart(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: ctx})
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		tr.GetPipeTransport(0).Close()
-		p.wantOver(t, ctx, 255)
-		if len(*reports) != 1 || (*reports)[0].Transport != aio.BaseTransport(tr) || !errors.Is((*reports)[0].Err, syscall.EINVAL) {
-			t.Errorf("reports %v", *reports)
-		}
-		procDescriptorsAre(t, ctx, before)
-		_, err := syscall.Wait4(tr.GetPID(), nil, 0, nil)
-		return err
+		procWait(t, ctx, p, -15)
+		return nil
 	})
 }
 
-// LOOP-354
-func TestSubprocessLoopClosed(t *testing.T) {
+// A loop that is closed kills the processes that are tied to a context.
+func TestProcessContextLoopClosed(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
-		logged := procLog(t)
 		warned := make(chan struct{}, 1)
-		slog.SetDefault(slog.New(slog.NewTextHandler(procNotify{logged, warned}, nil)))
+		slog.SetDefault(slog.New(slog.NewTextHandler(procNotify{procLog(t), warned}, nil)))
 		runner := aio.Runner{}
 		l, err := runner.GetLoop()
 		if err != nil {
 			t.Fatal(err)
 		}
 		aio.ForceGoroutines(l, goroutines)
-		r, w := pipeEnds(t)
-		var p *procProtocol
 		if err := runner.Run(func(ctx context.Context) error {
-			_, p = procShell(t, ctx, "read line", &aio.SubprocessOptions{Stdin: r, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+			procStart(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: context.WithValue(context.Background(), t, t)})
 			return nil
 		}); err != nil {
 			t.Error(err)
@@ -735,113 +680,149 @@ func TestSubprocessLoopClosed(t *testing.T) {
 		if err := runner.Close(); err != nil {
 			t.Error(err)
 		}
-		w.Close()
-		r.Close()
 		<-warned
-		if !strings.Contains(logged.String(), fmt.Sprint("pid=", p.t.GetPID())) {
-			t.Errorf("logged %q", logged)
-		}
 		procNoChildren(t)
-		p.log.want(t, "made")
 	}
 }
 
-// procNotify tells when something was written.
-type procNotify struct {
-	io.Writer
-	ch chan struct{}
-}
-
-func (n procNotify) Write(p []byte) (int, error) {
-	defer func() { n.ch <- struct{}{} }()
-	return n.Writer.Write(p)
-}
-
-func TestSubprocessProtocolPanics(t *testing.T) {
+// Signals to a group reach all of it.
+func TestProcessGroup(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		p := newProcProtocol(ctx)
-		reports := pipeReports(p.loop)
-		p.made = func() { panic("made") }
-		p.data = func() { panic("data") }
-		p.exited = func() { panic("exited") }
-		tr, _, err := aio.SubprocessShell(ctx, func() *procProtocol { return p }, "cat", nil)
+		start := func(command string, tied context.Context, attr *syscall.SysProcAttr) (p *aio.Process, grandchild int) {
+			p = procStart(t, ctx, command, &aio.SubprocessOptions{Stdout: aio.PIPE, Group: true, Context: tied, SysProcAttr: attr})
+			grandchild, err := strconv.Atoi(procLine(t, ctx, p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p, grandchild
+		}
+		p, grandchild := start("sleep 1000 & echo $!; wait", nil, nil)
+		if err := p.SendSignal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		procWait(t, ctx, p, -15)
+		procGone(t, grandchild)
+
+		p, grandchild = start("sleep 1000 & echo $!; wait", nil, &syscall.SysProcAttr{Setsid: true})
+		p.Transport().Close()
+		procWait(t, ctx, p, -9)
+		procGone(t, grandchild)
+
+		// The grandchild does not mind SIGTERM.
+		tied, end := context.WithCancel(context.Background())
+		p, grandchild = start("(trap '' TERM; exec sleep 1000) & echo $!; wait", tied, nil)
+		end()
+		procWait(t, ctx, p, -15)
+		procGone(t, grandchild)
+		procUntil(ctx, func() bool { return p.Kill() == os.ErrProcessDone })
+		return nil
+	})
+}
+
+func TestProcessOfAnotherLoop(t *testing.T) {
+	var p *aio.Process
+	if err := aio.Run(func(ctx context.Context) error {
+		p = procStart(t, ctx, "exit 0", procPipes)
+		procWait(t, ctx, p, 0)
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := aio.Run(func(ctx context.Context) error {
+		if _, err := p.Wait(ctx); !errors.Is(err, aio.ErrOtherLoop) {
+			t.Errorf("Wait: %v", err)
+		}
+		if _, _, err := p.Communicate(ctx, nil); !errors.Is(err, aio.ErrOtherLoop) {
+			t.Errorf("Communicate: %v", err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Many processes at once.
+func TestProcessManyAtOnce(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		n := 500
+		if testing.Short() {
+			n = 50
+		}
+		var all []aio.Awaitable[int]
+		running := 0
+		var started aio.Event
+		for i := range n {
+			all = append(all, aio.Coro[int](func(ctx context.Context) (int, error) {
+				p, err := aio.CreateSubprocessExec(ctx, "cat", nil, &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
+				if err != nil {
+					return 0, err
+				}
+				if running++; running == n {
+					started.Set()
+				}
+				if err := started.Wait(ctx); err != nil { // all of them run before the first one ends
+					return 0, err
+				}
+				out, _, err := p.Communicate(ctx, []byte(strconv.Itoa(i)))
+				if err != nil {
+					return 0, err
+				}
+				if code, ok := p.Returncode(); code != 0 || !ok {
+					return 0, fmt.Errorf("return code %d, %v", code, ok)
+				}
+				return strconv.Atoi(string(out))
+			}))
+		}
+		got, err := aio.Gather(ctx, all...).Await(ctx)
 		if err != nil {
 			return err
 		}
-		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
-		stdin.Write([]byte("one"))
-		p.wantOut(t, ctx, 1, "one")
-		stdin.Write([]byte("two"))
-		p.wantOut(t, ctx, 1, "two")
-		stdin.Close()
-		p.wantOver(t, ctx, 0)
-		if len(*reports) != 4 {
-			t.Fatalf("reports %v", *reports)
-		}
-		for _, ec := range *reports {
-			if ec.Transport != aio.BaseTransport(tr) || ec.Protocol != aio.Protocol(p) {
-				t.Errorf("reported %+v", ec)
+		for i, v := range got {
+			if i != v {
+				t.Errorf("process %d answered %d", i, v)
 			}
 		}
+		procNoChildren(t)
 		return nil
 	})
 }
 
-func TestSubprocessFlowControl(t *testing.T) {
+// One process after the other, without a descriptor, goroutine or zombie left. AIO_TEST_PROCESSES has the
+// number of them.
+func TestProcessManyInARow(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "read line; cat", nil)
-		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
-		sent := string(pipeFill(t, stdin))
-		p.log.want(t, "made pause")
-		stdin.Write([]byte("\n"))
-		stdin.Write([]byte("more"))
-		stdin.Close()
-		p.wantOver(t, ctx, 0)
-		if got := p.out[1].String(); got != "more" || len(sent) < 1<<20 {
-			t.Errorf("got %.80q", got)
+		n := 200
+		if s := os.Getenv("AIO_TEST_PROCESSES"); s != "" {
+			var err error
+			if n, err = strconv.Atoi(s); err != nil {
+				return err
+			}
 		}
-		if got := fmt.Sprint(p.log); !strings.HasPrefix(got, "[resume ") {
-			t.Errorf("events %s", got)
+		run := func(i int) error {
+			p, err := aio.CreateSubprocessExec(ctx, "/bin/echo", []string{strconv.Itoa(i)}, procPipes)
+			if err != nil {
+				return err
+			}
+			out, _, err := p.Communicate(ctx, nil)
+			if got := strings.TrimSpace(string(out)); got != strconv.Itoa(i) || err != nil {
+				return fmt.Errorf("process %d answered %q, %v", i, got, err)
+			}
+			return nil
 		}
-		return nil
-	})
-}
-
-func TestSubprocessSetProtocol(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		tr, p := procShell(t, ctx, "cat", nil)
-		if err := panics(func() { tr.SetProtocol(&ioEcho{}) }); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("a protocol of connections: %v", err)
+		if err := run(-1); err != nil {
+			return err
 		}
-		q := newProcProtocol(ctx)
-		q.t = tr
-		tr.SetProtocol(q)
-		tr.GetPipeTransport(0).(aio.WriteTransport).Write([]byte("x"))
-		q.wantOut(t, ctx, 1, "x")
-		tr.Close()
-		q.wantOver(t, ctx, -9)
-		p.log.want(t, "made")
-		return nil
-	})
-}
-
-// A process that is tied to a context is terminated when that ends.
-func TestSubprocessContext(t *testing.T) {
-	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		var p *procProtocol
-		ready := false
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
-			_, p = procShell(t, ctx, "echo ready; read line", &aio.SubprocessOptions{Context: ctx})
-			p.wantOut(t, ctx, 1, "ready\n")
-			ready = true
-			return aio.Sleep(ctx, time.Hour)
-		}))
-		for !ready {
-			pipePasses(ctx, 1)
+		descriptors, goroutines := procDescriptors(t), procGoroutines(ctx)
+		for i := range n {
+			if err := run(i); err != nil {
+				return err
+			}
 		}
-		task.Cancel()
-		task.Await(ctx)
-		p.wantOver(t, ctx, -15)
+		procDescriptorsAre(t, ctx, descriptors)
+		if after := procGoroutines(ctx); after > goroutines+n/10 { // the loop keeps some for tasks to come
+			t.Errorf("there are %d goroutines, before there were %d", after, goroutines)
+		}
+		procNoChildren(t)
 		return nil
 	})
 }

@@ -1,0 +1,598 @@
+package aio
+
+// The transport of a child process. The token owns everything here, but for what a goroutine does that
+// waits.
+//
+// A process has up to three pipes, each a transport of its own that calls a childPipe as its protocol.
+// What they are told, and that the process has ended, goes on to the process's protocol as an entry of
+// the ready queue each; until all pipes are connected the entries are kept back, so that
+// ConnectionMade is the first call. ConnectionLost is the last: it comes when the process has ended and
+// the pipes have, which a grandchild can keep open for as long as it likes. Who waits for the process
+// need not wait for that.
+//
+// The end of a process is noticed first and its status taken later, in one step with the return code
+// becoming known. In between it is a zombie, so its id is not free and a signal harms nobody. On Linux
+// the loop's poller notices by the process's descriptor, and no thread has to wait. Elsewhere a
+// goroutine does, in os.Process.Wait, which takes the status along; os.Process then knows that it must
+// not send signals any more.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// defaultGrace is how long a process gets from SIGTERM to SIGKILL.
+const defaultGrace = 5 * time.Second
+
+// subprocess is the SubprocessTransport.
+type subprocess struct {
+	endpoint
+	receiver pipeReceiver // the protocol, if it is one
+	process  *os.Process
+	pid      int
+	group    bool // signals are for the process group
+	code     int  // once it has exited
+	exited   bool // the return code is known
+	finished bool // ConnectionLost was called
+
+	pipes     [3]*childPipe // nil for what is no pipe
+	connected bool          // all pipes are
+	calls     []runnable    // of the protocol, until then
+	exits     waitList      // who waits for the process
+
+	untie  func() bool   // from SubprocessOptions.Context, nil without
+	grace  time.Duration // when that ends
+	doomed bool          // it has ended
+	killer *TimerHandle
+}
+
+// startProcess starts cmd, and waits until the protocol is connected.
+func (e entry) startProcess(ctx context.Context, call string, p Protocol, cmd *exec.Cmd, o *SubprocessOptions) (*subprocess, error) {
+	if err := checkProtocol[SubprocessTransport](p); err != nil {
+		return nil, err
+	}
+	l := e.fut.loop
+	t := &subprocess{group: o.Group, grace: o.GracePeriod}
+	t.endpoint = endpoint{loop: l, self: t}
+	t.use(p)
+	if t.grace == 0 {
+		t.grace = defaultGrace
+	}
+	if o.Context != nil && o.Context.Err() != nil {
+		return nil, context.Cause(o.Context)
+	}
+	if err := t.start(call, cmd, o); err != nil {
+		return nil, err
+	}
+	if o.Context != nil {
+		t.untie = context.AfterFunc(o.Context, func() { l.post(event{(*doom)(t), nil}, false) })
+	}
+	w := l.newWaiter(call)
+	opener := w
+	CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+		err := t.connect(ctx)
+		if opener == nil || opener.state != pending {
+			return struct{}{}, nil
+		}
+		if err != nil {
+			opener.seen = true
+			opener.settle(failed, err)
+		} else {
+			opener.wake()
+		}
+		return struct{}{}, nil
+	})
+	err := e.await(&w.future)
+	opener = nil
+	l.freeWaiter(w)
+	if err != nil {
+		t.close()
+		if _, waitErr := t.wait(e, call); waitErr != nil {
+			return nil, waitErr
+		}
+		return nil, err
+	}
+	return t, nil
+}
+
+// start starts the process, with the pipes that it is to have.
+func (t *subprocess) start(call string, cmd *exec.Cmd, o *SubprocessOptions) (err error) {
+	var childs []*os.File // ends and duplicates, of which the child has its own when it runs
+	defer func() {
+		for _, f := range childs {
+			f.Close()
+		}
+		if err != nil {
+			t.closeFiles()
+		}
+	}()
+	file := func(fd int, v any, inherited *os.File) (*os.File, error) {
+		switch v := v.(type) {
+		case nil:
+			return inherited, nil
+		case Redirect:
+			switch v {
+			case STDOUT:
+				f, _ := cmd.Stdout.(*os.File)
+				return f, nil
+			case DEVNULL:
+				return nil, nil
+			case PIPE:
+				r, w, err := os.Pipe()
+				if err != nil {
+					return nil, err
+				}
+				ours, theirs := r, w
+				if fd == 0 {
+					ours, theirs = w, r
+				}
+				t.pipes[fd] = &childPipe{process: t, fd: fd, file: ours}
+				childs = append(childs, theirs)
+				return theirs, nil
+			}
+		case *os.File:
+			if v != nil {
+				return v, nil
+			}
+		case int:
+			return duplicateForChild(v, &childs)
+		case uintptr:
+			return duplicateForChild(int(v), &childs)
+		}
+		return nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no standard stream: it takes PIPE, DEVNULL, an *os.File or the number of a descriptor", call, v, v)}
+	}
+	// A nil *os.File in one of these would not be nil.
+	if f, err := file(0, o.Stdin, os.Stdin); err != nil {
+		return err
+	} else if f != nil {
+		cmd.Stdin = f
+	}
+	if f, err := file(1, o.Stdout, os.Stdout); err != nil {
+		return err
+	} else if f != nil {
+		cmd.Stdout = f
+	}
+	if f, err := file(2, o.Stderr, os.Stderr); err != nil {
+		return err
+	} else if f != nil {
+		cmd.Stderr = f
+	}
+	cmd.Dir, cmd.Env, cmd.ExtraFiles = o.Dir, o.Env, o.ExtraFiles
+	if o.SysProcAttr != nil {
+		setAttr(cmd, *o.SysProcAttr)
+	}
+	if o.Group {
+		if err := leadGroup(cmd); err != nil {
+			return &usageError{text: "aio: " + call + ": " + err.Error()}
+		}
+	}
+	fd, err := startProcess(cmd)
+	if err != nil {
+		return err
+	}
+	t.process, t.pid = cmd.Process, cmd.Process.Pid
+	if !t.watchDescriptor(fd) {
+		t.waitInGoroutine()
+	}
+	return nil
+}
+
+// closeFiles closes the ends of the pipes that are not connected.
+func (t *subprocess) closeFiles() {
+	for _, c := range t.pipes {
+		if c != nil && c.file != nil {
+			c.file.Close()
+			c.file = nil
+		}
+	}
+}
+
+// connect connects the pipes, one after the other.
+func (t *subprocess) connect(ctx context.Context) error {
+	defer t.closeFiles()
+	e, err := enter(ctx, "SubprocessExec")
+	if err != nil {
+		return err
+	}
+	for _, c := range t.pipes {
+		if c == nil {
+			continue
+		}
+		if err := c.connect(e); err != nil {
+			return err
+		}
+		if t.closing || t.exited && c.deaf() { // closing: the creation was cancelled
+			c.transport.Close()
+		}
+	}
+	t.loop.schedule(&processCall{t, func() { connectionMade(t.protocol, t) }}, nil)
+	for _, r := range t.calls {
+		t.loop.schedule(r, nil)
+	}
+	t.calls = nil
+	t.connected = true
+	return nil
+}
+
+// use makes p the protocol.
+func (t *subprocess) use(p Protocol) {
+	t.protocol = p
+	t.receiver, _ = p.(pipeReceiver)
+}
+
+// call has the protocol told of something.
+func (t *subprocess) call(r runnable) {
+	if t.connected {
+		t.loop.schedule(r, nil)
+	} else {
+		t.calls = append(t.calls, r)
+	}
+}
+
+// exitWait is a goroutine that waits for a process.
+type exitWait struct {
+	*subprocess
+	reaped bool // it has taken the status too
+	state  *os.ProcessState
+	err    error
+}
+
+// waitInGoroutine has a goroutine notice that the process ends.
+func (t *subprocess) waitInGoroutine() {
+	w := &exitWait{subprocess: t}
+	t.loop.watching++
+	t.loop.open.add(w)
+	go func() {
+		if !awaitExit(t.pid) {
+			w.state, w.err = t.process.Wait()
+			w.reaped = true
+		}
+		if !t.loop.post(event{w, nil}, false) {
+			w.abandon()
+		}
+	}()
+}
+
+func (w *exitWait) run(*future) {
+	w.loop.watching--
+	w.loop.open.remove(w)
+	if w.reaped {
+		w.exit(w.state, w.err)
+	} else {
+		w.reap()
+	}
+}
+
+// abandon takes the status because the loop does not any more.
+func (w *exitWait) abandon() {
+	if !w.reaped {
+		w.state, w.err = w.process.Wait()
+	}
+	slog.Warn("aio: a child process has ended after its event loop was closed", "pid", w.pid, "error", w.err)
+}
+
+// shut is called when the loop is closed and the process runs.
+func (w *exitWait) shut() { w.leave() }
+
+// leave is what becomes of a process that runs when its loop is closed.
+func (t *subprocess) leave() {
+	if t.untie != nil {
+		t.untie()
+		_ = t.signal(os.Kill)
+	}
+}
+
+// processCall is a call of the protocol, as an entry of the ready queue.
+type processCall struct {
+	*subprocess
+	fn func()
+}
+
+func (c *processCall) run(*future) { c.fn() }
+
+// reap takes the status of the process, which has ended.
+func (t *subprocess) reap() {
+	if t.doomed && t.group {
+		_ = killGroup(t.pid, os.Kill) // what is left of it, while its id is taken
+	}
+	t.exit(t.process.Wait())
+}
+
+// exit makes it known that the process has ended. err says why there is no status.
+func (t *subprocess) exit(state *os.ProcessState, err error) {
+	t.exited = true
+	switch {
+	case err == nil:
+		t.code = returncodeOf(state)
+	case errors.Is(err, syscall.ECHILD) || errors.Is(err, os.ErrProcessDone):
+		slog.Warn("aio: somebody else has waited for a child process: its return code is not known", "pid", t.pid)
+		t.code = 255
+	default:
+		t.report("waiting for a child process failed", err)
+		t.code = 255
+	}
+	if t.untie != nil {
+		t.untie()
+	}
+	if t.killer != nil {
+		t.killer.cancel()
+	}
+	t.call(&processCall{t, func() {
+		if p, ok := t.protocol.(exitReceiver); ok {
+			p.ProcessExited()
+		}
+	}})
+	t.exits.wakeAll()
+	if c := t.pipes[0]; c != nil && c.deaf() {
+		c.transport.Close()
+	}
+	t.maybeFinish()
+}
+
+// returncodeOf is asyncio's return code of a process.
+func returncodeOf(state *os.ProcessState) int {
+	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		return -int(s.Signal())
+	}
+	return state.ExitCode()
+}
+
+// maybeFinish schedules ConnectionLost if there is nothing else to come.
+func (t *subprocess) maybeFinish() {
+	if !t.exited {
+		return
+	}
+	for _, c := range t.pipes {
+		if c != nil && !c.lost {
+			return
+		}
+	}
+	t.call(&processCall{t, func() {
+		defer func() { t.finished = true }()
+		if p, ok := t.protocol.(lossReceiver); ok {
+			p.ConnectionLost(nil)
+		}
+	}})
+}
+
+// wait suspends the calling task until the process has ended.
+func (t *subprocess) wait(e entry, call string) (int, error) {
+	if !t.exited {
+		if _, err := e.waitIn(&t.exits, call); err != nil {
+			return 0, err
+		}
+	}
+	return t.code, nil
+}
+
+// doom is the end of the context that a process is tied to.
+type doom subprocess
+
+func (d *doom) run(*future) {
+	t := (*subprocess)(d)
+	if t.exited {
+		return
+	}
+	t.doomed = true
+	if t.grace < 0 {
+		_ = t.signal(os.Kill)
+		return
+	}
+	_ = t.terminate()
+	t.killer = t.loop.callAt("", t.loop.after(t.grace), func() { _ = t.signal(os.Kill) })
+}
+
+// Close implements BaseTransport.
+func (t *subprocess) Close() error {
+	t.loop.check("SubprocessTransport.Close")
+	t.close()
+	return nil
+}
+
+func (t *subprocess) close() {
+	if t.closing {
+		return
+	}
+	t.closing = true
+	for _, c := range t.pipes {
+		if c != nil && c.transport != nil {
+			c.transport.Close()
+		}
+	}
+	_ = t.signal(os.Kill) // it may have got other credentials: then it lives on
+}
+
+// signal sends a signal to the process, or its group, unless its return code is known.
+func (t *subprocess) signal(sig os.Signal) (err error) {
+	switch {
+	case t.exited:
+		return nil
+	case t.group:
+		err = killGroup(t.pid, sig)
+	default:
+		err = t.process.Signal(sig)
+	}
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil // the loop will know soon
+	}
+	return err
+}
+
+func (t *subprocess) terminate() error {
+	if runtime.GOOS == "windows" {
+		return t.signal(os.Kill)
+	}
+	return t.signal(syscall.SIGTERM)
+}
+
+// SendSignal implements SubprocessTransport.
+func (t *subprocess) SendSignal(sig os.Signal) error {
+	t.loop.check("SubprocessTransport.SendSignal")
+	if t.finished {
+		return os.ErrProcessDone
+	}
+	return t.signal(sig)
+}
+
+// Terminate implements SubprocessTransport.
+func (t *subprocess) Terminate() error {
+	t.loop.check("SubprocessTransport.Terminate")
+	if t.finished {
+		return os.ErrProcessDone
+	}
+	return t.terminate()
+}
+
+// Kill implements SubprocessTransport.
+func (t *subprocess) Kill() error { return t.SendSignal(os.Kill) }
+
+// GetPID implements SubprocessTransport.
+func (t *subprocess) GetPID() int { return t.pid }
+
+// GetReturncode implements SubprocessTransport.
+func (t *subprocess) GetReturncode() (code int, ok bool) {
+	t.loop.check("SubprocessTransport.GetReturncode")
+	return t.code, t.exited
+}
+
+// GetPipeTransport implements SubprocessTransport.
+func (t *subprocess) GetPipeTransport(fd int) BaseTransport {
+	t.loop.check("SubprocessTransport.GetPipeTransport")
+	if fd < 0 || fd >= len(t.pipes) || t.pipes[fd] == nil {
+		return nil
+	}
+	return t.pipes[fd].transport
+}
+
+// GetExtraInfo implements BaseTransport.
+func (t *subprocess) GetExtraInfo(name string) any {
+	t.loop.check("SubprocessTransport.GetExtraInfo")
+	if name == "subprocess" {
+		return t.process
+	}
+	return nil
+}
+
+// SetProtocol implements BaseTransport.
+func (t *subprocess) SetProtocol(p Protocol) {
+	t.loop.check("SubprocessTransport.SetProtocol")
+	if err := checkProtocol[SubprocessTransport](p); err != nil {
+		panic(err)
+	}
+	t.use(p)
+}
+
+// String names the process and its state.
+func (t *subprocess) String() string {
+	if t.exited {
+		return fmt.Sprintf("SubprocessTransport pid %d returncode %d", t.pid, t.code)
+	}
+	return fmt.Sprintf("SubprocessTransport pid %d running", t.pid)
+}
+
+// childPipe is a pipe to a process, and the protocol of its transport.
+type childPipe struct {
+	process   *subprocess
+	fd        int // the child's
+	file      *os.File
+	transport BaseTransport
+	lost      bool   // the transport is
+	buf       []byte // for the next read, nil if none was asked for
+}
+
+// connect makes the transport.
+func (c *childPipe) connect(e entry) error {
+	f := c.file
+	c.file = nil // the transport's
+	var t BaseTransport
+	var err error
+	if c.fd == 0 {
+		t, err = e.connectWritePipe(c, f)
+	} else {
+		t, err = e.connectReadPipe(c, f)
+	}
+	if err != nil {
+		f.Close() // unless that was done
+		return err
+	}
+	c.transport = t
+	return nil
+}
+
+// deaf reports whether c is for writing, and its transport does not notice by itself that nobody reads.
+// Then the end of the process has to do.
+func (c *childPipe) deaf() bool {
+	t, ok := c.transport.(*writePipe)
+	return ok && t.deaf()
+}
+
+// GetBuffer implements BufferedProtocol.
+func (c *childPipe) GetBuffer(int) []byte {
+	if c.buf == nil {
+		c.buf = c.process.loop.streams.get(largeBuffer)[:largeBuffer]
+	}
+	return c.buf
+}
+
+// BufferUpdated implements BufferedProtocol.
+func (c *childPipe) BufferUpdated(n int) {
+	d := &pipeData{c, c.buf[:n]}
+	c.buf = nil
+	c.process.call(d)
+}
+
+// pipeData is what was read from a process, on its way to the protocol.
+type pipeData struct {
+	pipe *childPipe
+	buf  []byte
+}
+
+func (d *pipeData) run(*future) {
+	t, fd := d.pipe.process, d.pipe.fd
+	if s, ok := t.protocol.(*processStreams); ok && s.take(fd, d.buf) {
+		return
+	}
+	if t.receiver != nil {
+		t.receiver.PipeDataReceived(fd, d.buf[:len(d.buf):len(d.buf)])
+	}
+	t.loop.streams.put(d.buf)
+}
+
+func (d *pipeData) about(ec *ExceptionContext) { d.pipe.process.about(ec) }
+
+// ConnectionLost implements Protocol.
+func (c *childPipe) ConnectionLost(err error) {
+	t := c.process
+	if c.buf != nil {
+		t.loop.streams.put(c.buf)
+		c.buf = nil
+	}
+	c.lost = true
+	t.call(&processCall{t, func() {
+		if p, ok := t.protocol.(pipeLossReceiver); ok {
+			p.PipeConnectionLost(c.fd, err)
+		}
+	}})
+	t.maybeFinish()
+}
+
+// PauseWriting implements Protocol.
+func (c *childPipe) PauseWriting() {
+	if p, ok := c.process.protocol.(writingPauser); ok {
+		p.PauseWriting()
+	}
+}
+
+// ResumeWriting implements Protocol.
+func (c *childPipe) ResumeWriting() {
+	if p, ok := c.process.protocol.(writingResumer); ok {
+		p.ResumeWriting()
+	}
+}

@@ -1,0 +1,866 @@
+//go:build unix
+
+package aio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// procProtocol is a protocol of a process, which writes down what it is told.
+type procProtocol struct {
+	loop   *aio.Loop
+	t      aio.SubprocessTransport
+	log    eventLog
+	out    [3]strings.Builder
+	more   aio.Event
+	over   *aio.Future[error]
+	made   func()
+	data   func()
+	exited func()
+}
+
+func newProcProtocol(ctx context.Context) *procProtocol {
+	l, _ := aio.GetRunningLoop(ctx)
+	return &procProtocol{loop: l, over: aio.CreateFuture[error](ctx)}
+}
+
+func (p *procProtocol) ConnectionMade(t aio.SubprocessTransport) {
+	p.t = t
+	p.log.add("made")
+	if p.made != nil {
+		p.made()
+	}
+}
+
+func (p *procProtocol) PipeDataReceived(fd int, b []byte) {
+	p.out[fd].Write(b)
+	p.more.Set()
+	if p.data != nil {
+		p.data()
+	}
+}
+
+func (p *procProtocol) PipeConnectionLost(fd int, err error) {
+	if err != nil {
+		p.log.add("pipe%d:%v", fd, strings.ReplaceAll(err.Error(), " ", "-"))
+	} else {
+		p.log.add("pipe%d", fd)
+	}
+}
+
+func (p *procProtocol) PauseWriting()  { p.log.add("pause") }
+func (p *procProtocol) ResumeWriting() { p.log.add("resume") }
+
+func (p *procProtocol) ProcessExited() {
+	code, ok := p.t.GetReturncode()
+	p.log.add("exited:%d,%v", code, ok)
+	if p.exited != nil {
+		p.exited()
+	}
+}
+
+func (p *procProtocol) ConnectionLost(err error) {
+	p.log.add("lost")
+	p.over.SetResult(err)
+}
+
+// wantOver waits for ConnectionLost, and for the code with which the process has ended.
+func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
+	t.Helper()
+	if err, awaitErr := p.over.Await(ctx); err != nil || awaitErr != nil {
+		t.Fatalf("ConnectionLost(%v), %v", err, awaitErr)
+	}
+	if got, ok := p.t.GetReturncode(); got != code || !ok {
+		t.Errorf("GetReturncode: %d, %v, want %d", got, ok, code)
+	}
+}
+
+// wantEvents fails unless the log has first, these in any order, and last.
+func (p *procProtocol) wantEvents(t *testing.T, first, anyOrder, last string) {
+	t.Helper()
+	n, m := len(strings.Fields(first)), len(p.log)-len(strings.Fields(last))
+	if n <= m {
+		slices.Sort(p.log[n:m])
+	}
+	p.log.want(t, first+" "+anyOrder+" "+last)
+}
+
+// wantOut waits until the process has written so much to its descriptor fd.
+func (p *procProtocol) wantOut(t *testing.T, ctx context.Context, fd int, want string) {
+	t.Helper()
+	for p.out[fd].Len() < len(want) {
+		p.more.Clear()
+		if err := p.more.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := p.out[fd].String(); got != want {
+		t.Errorf("descriptor %d: got %.80q, want %.80q", fd, got, want)
+	}
+	p.out[fd].Reset()
+}
+
+// procShell starts a command of the shell.
+func procShell(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) (aio.SubprocessTransport, *procProtocol) {
+	t.Helper()
+	tr, p, err := aio.SubprocessShell(ctx, func() *procProtocol { return newProcProtocol(ctx) }, command, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr, p
+}
+
+// procShellFor starts a command of the shell for a protocol that exists.
+func procShellFor(t *testing.T, ctx context.Context, p *procProtocol, command string) aio.SubprocessTransport {
+	t.Helper()
+	tr, _, err := aio.SubprocessShell(ctx, func() *procProtocol { return p }, command, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// procZombie waits until the process with this id has ended, without taking its status.
+func procZombie(t *testing.T, pid int) {
+	t.Helper()
+	for {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Skip("this needs /proc")
+		}
+		if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'Z' {
+			return
+		}
+	}
+}
+
+// procGone waits until there is no process with this id, which must not be a child, or it has ended.
+func procGone(t *testing.T, pid int) {
+	t.Helper()
+	for {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return
+		}
+		if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'Z' {
+			return
+		}
+	}
+}
+
+// procNoChildren fails if there is a child that has not been waited for.
+func procNoChildren(t *testing.T) {
+	t.Helper()
+	if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
+		t.Errorf("a child is left: %d, %v", pid, err)
+	}
+}
+
+// procDescriptors is how many descriptors are open.
+func procDescriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("this needs /proc")
+	}
+	return len(entries)
+}
+
+// procDescriptorsAre waits until n descriptors are open: goroutines close theirs a little later.
+func procDescriptorsAre(t *testing.T, ctx context.Context, n int) {
+	t.Helper()
+	for range 1000 {
+		if procDescriptors(t) <= n {
+			return
+		}
+		aio.Sleep(ctx, time.Millisecond)
+	}
+	t.Errorf("%d descriptors are open, %d were before", procDescriptors(t), n)
+}
+
+// procLog has slog write into a buffer until the test ends.
+func procLog(t *testing.T) *bytes.Buffer {
+	t.Helper()
+	var buf bytes.Buffer
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, nil)))
+	t.Cleanup(func() { slog.SetDefault(old) })
+	return &buf
+}
+
+// LOOP-342, SUBP-040, SUBP-041, SUBP-042, SUBP-044
+func TestSubprocessExec(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p, err := aio.SubprocessExec(ctx, func() *procProtocol {
+			p := newProcProtocol(ctx)
+			p.made = func() {
+				for fd := range 3 {
+					if p.t.GetPipeTransport(fd) == nil {
+						t.Errorf("in ConnectionMade there is no pipe %d", fd)
+					}
+				}
+			}
+			return p
+		}, "cat", nil, nil)
+		if err != nil {
+			return err
+		}
+		p.log.want(t, "made")
+		if p.t != tr || tr.GetProtocol() != aio.Protocol(p) {
+			t.Error("transport and protocol do not belong together")
+		}
+		if got := tr.GetExtraInfo("subprocess").(*os.Process).Pid; got != tr.GetPID() || got <= 0 {
+			t.Errorf("the process is %d, GetPID says %d", got, tr.GetPID())
+		}
+		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
+		for _, s := range []string{"one", "two", "three"} {
+			stdin.Write([]byte(s))
+			p.wantOut(t, ctx, 1, s)
+		}
+		if code, ok := tr.GetReturncode(); ok {
+			t.Errorf("while it runs the return code is %d", code)
+		}
+		stdin.Close()
+		p.wantOver(t, ctx, 0)
+		if tr.IsClosing() {
+			t.Error("it is closing though nobody has closed it")
+		}
+		p.wantEvents(t, "", "exited:0,true pipe0 pipe1 pipe2", "lost")
+		return nil
+	})
+}
+
+// LOOP-343, SUBP-001
+func TestSubprocessShell(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		_, p := procShell(t, ctx, "echo out; echo err >&2", nil)
+		p.wantOver(t, ctx, 0)
+		if out, err := p.out[1].String(), p.out[2].String(); out != "out\n" || err != "err\n" {
+			t.Errorf("out %q, err %q", out, err)
+		}
+		p.wantEvents(t, "made", "exited:0,true pipe0 pipe1 pipe2", "lost")
+		return nil
+	})
+}
+
+// LOOP-344, SUBP-001, SUBP-028, SUBP-029
+func TestSubprocessReturncodes(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		_, p := procShell(t, ctx, "exit 7", nil)
+		p.wantOver(t, ctx, 7)
+		for name, c := range map[string]struct {
+			send func(aio.SubprocessTransport) error
+			code int
+		}{
+			"kill":      {aio.SubprocessTransport.Kill, -9},
+			"terminate": {aio.SubprocessTransport.Terminate, -15},
+			"hangup":    {func(t aio.SubprocessTransport) error { return t.SendSignal(syscall.SIGHUP) }, -1},
+			"interrupt": {func(t aio.SubprocessTransport) error { return t.SendSignal(os.Interrupt) }, -2},
+		} {
+			tr, p := procShell(t, ctx, "echo ready; read line", nil)
+			p.wantOut(t, ctx, 1, "ready\n")
+			if err := c.send(tr); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			p.wantOver(t, ctx, c.code)
+		}
+		return nil
+	})
+}
+
+// LOOP-345, SUBP-042, SUBP-043
+func TestSubprocessOrder(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		// The pipes live on in a grandchild, which ends when it reads the end of the third.
+		p := newProcProtocol(ctx)
+		p.exited = func() { p.t.GetPipeTransport(0).Close() }
+		procShellFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
+		p.wantOver(t, ctx, 4)
+		p.wantEvents(t, "made exited:4,true pipe0", "pipe1 pipe2", "lost")
+		return nil
+	})
+}
+
+// LOOP-346, SUBP-046
+func TestSubprocessClose(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p := procShell(t, ctx, "echo ready; read line", nil)
+		p.wantOut(t, ctx, 1, "ready\n")
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+		if !tr.IsClosing() {
+			t.Error("it is not closing")
+		}
+		tr.Close()
+		p.wantOver(t, ctx, -9)
+		p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
+		tr.Close()
+		pipePasses(ctx, 3)
+		p.log.want(t, "")
+
+		tr, p = procShell(t, ctx, "exit 5", nil)
+		p.wantOver(t, ctx, 5)
+		tr.Close()
+		tr.Close()
+		p.wantOver(t, ctx, 5)
+		return nil
+	})
+}
+
+// LOOP-347, SUBP-002, SUBP-045
+func TestSubprocessNoPipes(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p := procShell(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE, Stderr: os.Stderr})
+		for _, fd := range []int{-1, 0, 2, 3} {
+			if got := tr.GetPipeTransport(fd); got != nil {
+				t.Errorf("pipe %d is a %v", fd, got)
+			}
+		}
+		if _, ok := tr.GetPipeTransport(1).(aio.ReadTransport); !ok {
+			t.Error("there is no pipe 1")
+		}
+		p.wantOver(t, ctx, 0)
+		_, p = procShell(t, ctx, "exit 6", &aio.SubprocessOptions{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+		p.wantOver(t, ctx, 6)
+		p.log.want(t, "made exited:6,true lost")
+		return nil
+	})
+}
+
+// LOOP-348, SUBP-015
+func TestSubprocessStderrToStdout(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p := procShell(t, ctx, "echo out; echo err >&2", &aio.SubprocessOptions{Stderr: aio.STDOUT})
+		if tr.GetPipeTransport(2) != nil {
+			t.Error("there is a pipe 2")
+		}
+		p.wantOver(t, ctx, 0)
+		p.wantOut(t, ctx, 1, "out\nerr\n")
+
+		_, p = procShell(t, ctx, "echo err >&2", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.STDOUT})
+		p.wantOver(t, ctx, 0)
+		return nil
+	})
+}
+
+// LOOP-349. A shell that ignores SIGPIPE writes until that fails.
+func TestSubprocessCloseStdout(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p := procShell(t, ctx, "trap '' PIPE; read line; while echo out; do :; done 2>/dev/null; cat >&2", nil)
+		tr.GetPipeTransport(1).Close()
+		for len(p.log) < 2 {
+			pipePasses(ctx, 1)
+		}
+		p.log.want(t, "made pipe1")
+		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
+		stdin.Write([]byte("go\n"))
+		stdin.Write([]byte("on"))
+		stdin.Close()
+		p.wantOver(t, ctx, 0)
+		if got := p.out[2].String(); got != "on" {
+			t.Errorf("stderr has %q", got)
+		}
+		return nil
+	})
+}
+
+// LOOP-350, SUBP-004
+func TestSubprocessSettings(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		if err != nil {
+			return err
+		}
+		r, w := pipeEnds(t)
+		tr, p := procShell(t, ctx, `pwd; echo "$NAME"; echo extra >&3; ps -o sid= -p $$ 2>/dev/null; exit 9`, &aio.SubprocessOptions{
+			Dir:         dir,
+			Env:         []string{"NAME=value", "PATH=" + os.Getenv("PATH")},
+			ExtraFiles:  []*os.File{w},
+			SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		})
+		p.wantOver(t, ctx, 9)
+		lines := strings.Fields(p.out[1].String())
+		if len(lines) < 2 || lines[0] != dir || lines[1] != "value" {
+			t.Errorf("output %q", lines)
+		}
+		if len(lines) == 3 && lines[2] != fmt.Sprint(tr.GetPID()) {
+			t.Errorf("the session is %s, want %d", lines[2], tr.GetPID())
+		}
+		w.Close()
+		if b, err := io.ReadAll(r); string(b) != "extra\n" || err != nil {
+			t.Errorf("the extra file has %q, %v", b, err)
+		}
+		return nil
+	})
+}
+
+// Files and descriptors stay the caller's.
+func TestSubprocessFiles(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		in, err := os.CreateTemp(t.TempDir(), "in")
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		in.WriteString("input")
+		in.Seek(0, 0)
+		_, p := procShell(t, ctx, "cat; echo; echo err >&2", &aio.SubprocessOptions{
+			Stdin: int(in.Fd()), Stdout: out, Stderr: out.Fd(),
+		})
+		p.wantOver(t, ctx, 0)
+		p.log.want(t, "made exited:0,true lost")
+		if _, err := in.Stat(); err != nil {
+			t.Errorf("stdin: %v", err)
+		}
+		if b, err := os.ReadFile(out.Name()); string(b) != "input\nerr\n" || err != nil {
+			t.Errorf("the file has %q, %v", b, err)
+		}
+		if _, err := out.WriteString("more"); err != nil {
+			t.Error(err)
+		}
+		return nil
+	})
+}
+
+// SUBP-005, LOOP-351 as far as it makes sense
+func TestSubprocessCannotStart(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		start := func(program string, o *aio.SubprocessOptions) error {
+			tr, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, program, nil, o)
+			if (tr == nil) != (err != nil) {
+				t.Errorf("%s: transport %v, error %v", program, tr, err)
+			}
+			return err
+		}
+		if err := start("/bin/true", nil); err != nil { // the loop has what it needs from now on
+			return err
+		}
+		before := procDescriptors(t)
+		for _, stdin := range []any{aio.PIPE, aio.DEVNULL, 0} {
+			o := &aio.SubprocessOptions{Stdin: stdin}
+			if err := start("/no/such/program", o); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("no such program: %v", err)
+			}
+			if err := start("aio-no-such-program", o); !errors.Is(err, exec.ErrNotFound) {
+				t.Errorf("a program that is not in PATH: %v", err)
+			}
+			if err := start(t.TempDir(), o); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("a directory: %v", err)
+			}
+			o.Dir = "/no/such/dir"
+			if err := start("/bin/true", o); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("no such directory: %v", err)
+			}
+		}
+		ended, end := context.WithCancelCause(context.Background())
+		cause := errors.New("the cause")
+		end(cause)
+		if err := start("/bin/true", &aio.SubprocessOptions{Context: ended}); err != cause {
+			t.Errorf("a context that has ended: %v", err)
+		}
+		var noFile *os.File
+		for name, o := range map[string]aio.SubprocessOptions{
+			"STDOUT for Stdin":          {Stdin: aio.STDOUT},
+			"STDOUT for Stdout":         {Stdout: aio.STDOUT},
+			"a string":                  {Stdin: "input"},
+			"no such Redirect":          {Stderr: aio.Redirect(17)},
+			"a nil file":                {Stdin: noFile},
+			"a limit":                   {Limit: 1},
+			"a negative limit":          {Limit: -1},
+			"a bound":                   {MaxOutput: 1},
+			"a grace without a context": {GracePeriod: time.Second},
+			"two groups":                {Group: true, SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pgid: os.Getpid()}},
+		} {
+			if err := start("/bin/true", &o); !errors.Is(err, aio.ErrUsage) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := start("/bin/true", &aio.SubprocessOptions{Stdin: -1}); !errors.Is(err, syscall.EBADF) {
+			t.Errorf("a negative descriptor: %v", err)
+		}
+		if _, _, err := aio.SubprocessShell(ctx, func() *ioEcho { return nil }, "true", nil); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("a protocol of connections: %v", err)
+		}
+		procDescriptorsAre(t, ctx, before)
+		return nil
+	})
+}
+
+// SUBP-006: whenever the creation is cancelled, the process is killed and waited for.
+func TestSubprocessCreationCancelled(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		_, p := procShell(t, ctx, "true", nil)
+		p.wantOver(t, ctx, 0)
+		before := procDescriptors(t)
+		cancelled := 0
+		for passes := 1; ; passes++ {
+			p := newProcProtocol(ctx)
+			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				tr, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return p }, "sleep", []string{"1000"}, nil)
+				if err == nil {
+					tr.Close()
+				}
+				return err
+			}))
+			pipePasses(ctx, passes)
+			done := task.Done()
+			task.Cancel()
+			_, err := task.Await(ctx)
+			if done {
+				if err != nil {
+					return err
+				}
+				p.wantOver(t, ctx, -9)
+				break
+			}
+			cancelled++
+			if !errors.Is(err, aio.ErrCancelled) {
+				t.Errorf("cancelled after %d passes: %v", passes, err)
+			}
+			procNoChildren(t)
+			pipePasses(ctx, 20) // for the pipes, and what the protocol is told
+			p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
+		}
+		if cancelled != 8 { // asyncio takes as many passes
+			t.Errorf("creating a process takes %d passes", cancelled)
+		}
+		procDescriptorsAre(t, ctx, before)
+		return nil
+	})
+}
+
+// SUBP-007
+func TestSubprocessPipeConnectCancelled(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		_, p := procShell(t, ctx, "true", nil)
+		p.wantOver(t, ctx, 0)
+		before := procDescriptors(t)
+		main := aio.CurrentTask(ctx)
+		for passes := 2; passes < 8; passes++ {
+			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				_, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "sleep", []string{"1000"}, nil)
+				return err
+			}))
+			pipePasses(ctx, passes)
+			for _, other := range aio.AllTasks(ctx) {
+				if other != main && other != aio.AnyTask(task) {
+					other.Cancel()
+				}
+			}
+			if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
+				t.Errorf("cancelled after %d passes: %v", passes, err)
+			}
+			procNoChildren(t)
+			pipePasses(ctx, 20)
+			procDescriptorsAre(t, ctx, before)
+		}
+		return nil
+	})
+}
+
+// SUBP-039
+func TestSubprocessExitBeforeThePipes(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		l.CallSoon(func() { // between the start of the process and the first look at it
+			procZombie(t, procChild(t))
+		})
+		_, p, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "/bin/true", nil, nil)
+		if err != nil {
+			return err
+		}
+		p.wantOver(t, ctx, 0)
+		p.wantEvents(t, "made", "exited:0,true pipe0 pipe1 pipe2", "lost")
+		return nil
+	})
+}
+
+// procChild returns the id of the only child.
+func procChild(t *testing.T) (pid int) {
+	t.Helper()
+	tasks, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, name := range tasks {
+		b, _ := os.ReadFile(name)
+		fmt.Sscan(string(b), &pid)
+	}
+	if pid == 0 {
+		t.Skip("this needs /proc")
+	}
+	return pid
+}
+
+// SUBP-033
+func TestSubprocessSignalAfterTheEnd(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := newProcProtocol(ctx)
+		p.exited = func() { // it has ended, but its pipes are open
+			for _, err := range []error{p.t.Kill(), p.t.Terminate(), p.t.SendSignal(syscall.SIGHUP)} {
+				if err != nil {
+					t.Errorf("after the exit: %v", err)
+				}
+			}
+			p.t.GetPipeTransport(0).Close()
+		}
+		tr := procShellFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
+		p.wantOver(t, ctx, 4)
+		for _, err := range []error{tr.Kill(), tr.Terminate(), tr.SendSignal(syscall.SIGHUP)} {
+			if err != os.ErrProcessDone {
+				t.Errorf("after ConnectionLost: %v", err)
+			}
+		}
+		return nil
+	})
+}
+
+// SUBP-034, SUBP-036, SUBP-037, SUBP-047
+func TestSubprocessSignalToZombie(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		for name, signal := range map[string]func(aio.SubprocessTransport) error{
+			"Kill":  aio.SubprocessTransport.Kill,
+			"Close": func(tr aio.SubprocessTransport) error { return tr.Close() },
+		} {
+			// Killed, and killed again when it has ended and the loop does not know.
+			tr, p := procShell(t, ctx, "read line", nil)
+			tr.Kill()
+			procZombie(t, tr.GetPID())
+			if code, ok := tr.GetReturncode(); ok {
+				t.Errorf("%s: the loop knows of %d", name, code)
+			}
+			if err := signal(tr); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			procZombie(t, tr.GetPID()) // its id is still taken
+			p.wantOver(t, ctx, -9)
+
+			// Ended by itself, and then killed: the status is the true one.
+			tr, p = procShell(t, ctx, "exit 3", nil)
+			procZombie(t, tr.GetPID())
+			if err := signal(tr); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			p.wantOver(t, ctx, 3)
+		}
+		return nil
+	})
+}
+
+// SUBP-038
+func TestSubprocessStopped(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p := procShell(t, ctx, "read line", nil)
+		tr.SendSignal(syscall.SIGSTOP)
+		for {
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tr.GetPID()))
+			if err != nil {
+				t.Skip("this needs /proc")
+			}
+			if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'T' {
+				break
+			}
+		}
+		for range 10 {
+			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+			if code, ok := tr.GetReturncode(); ok {
+				t.Errorf("the stopped process has the return code %d", code)
+			}
+		}
+		tr.SendSignal(syscall.SIGCONT)
+		tr.Kill()
+		p.wantOver(t, ctx, -9)
+		return nil
+	})
+}
+
+// SUBP-035, LOOP-353
+func TestSubprocessReapedByOthers(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		logged := procLog(t)
+		tr, p := procShell(t, ctx, "read line", &aio.SubprocessOptions{Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+		tr.Kill()
+		if _, err := syscall.Wait4(tr.GetPID(), nil, 0, nil); err != nil {
+			t.Skip("the goroutine was faster")
+		}
+		p.wantOver(t, ctx, 255)
+		if !strings.Contains(logged.String(), "somebody else has waited") {
+			t.Errorf("logged %q", logged)
+		}
+		return nil
+	})
+}
+
+// LOOP-352: the status cannot be taken, for another reason than that it is gone.
+func TestSubprocessWaitFails(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		_, p := procShell(t, ctx, "true", nil)
+		p.wantOver(t, ctx, 0)
+		before := procDescriptors(t)
+		tr, p := procShell(t, ctx, "read line", nil)
+		reports := pipeReports(p.loop)
+		if err := tr.GetExtraInfo("subprocess").(*os.Process).Release(); err != nil {
+			return err
+		}
+		tr.GetPipeTransport(0).Close()
+		p.wantOver(t, ctx, 255)
+		if len(*reports) != 1 || (*reports)[0].Transport != aio.BaseTransport(tr) || !errors.Is((*reports)[0].Err, syscall.EINVAL) {
+			t.Errorf("reports %v", *reports)
+		}
+		procDescriptorsAre(t, ctx, before)
+		_, err := syscall.Wait4(tr.GetPID(), nil, 0, nil)
+		return err
+	})
+}
+
+// LOOP-354
+func TestSubprocessLoopClosed(t *testing.T) {
+	for _, goroutines := range []bool{false, true} {
+		logged := procLog(t)
+		warned := make(chan struct{}, 1)
+		slog.SetDefault(slog.New(slog.NewTextHandler(procNotify{logged, warned}, nil)))
+		runner := aio.Runner{}
+		l, err := runner.GetLoop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		aio.ForceGoroutines(l, goroutines)
+		r, w := pipeEnds(t)
+		var p *procProtocol
+		if err := runner.Run(func(ctx context.Context) error {
+			_, p = procShell(t, ctx, "read line", &aio.SubprocessOptions{Stdin: r, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		if err := runner.Close(); err != nil {
+			t.Error(err)
+		}
+		w.Close()
+		r.Close()
+		<-warned
+		if !strings.Contains(logged.String(), fmt.Sprint("pid=", p.t.GetPID())) {
+			t.Errorf("logged %q", logged)
+		}
+		procNoChildren(t)
+		p.log.want(t, "made")
+	}
+}
+
+// procNotify tells when something was written.
+type procNotify struct {
+	io.Writer
+	ch chan struct{}
+}
+
+func (n procNotify) Write(p []byte) (int, error) {
+	defer func() { n.ch <- struct{}{} }()
+	return n.Writer.Write(p)
+}
+
+func TestSubprocessProtocolPanics(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := newProcProtocol(ctx)
+		reports := pipeReports(p.loop)
+		p.made = func() { panic("made") }
+		p.data = func() { panic("data") }
+		p.exited = func() { panic("exited") }
+		tr := procShellFor(t, ctx, p, "cat")
+		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
+		stdin.Write([]byte("one"))
+		p.wantOut(t, ctx, 1, "one")
+		stdin.Write([]byte("two"))
+		p.wantOut(t, ctx, 1, "two")
+		stdin.Close()
+		p.wantOver(t, ctx, 0)
+		if len(*reports) != 4 {
+			t.Fatalf("reports %v", *reports)
+		}
+		for _, ec := range *reports {
+			if ec.Transport != aio.BaseTransport(tr) || ec.Protocol != aio.Protocol(p) {
+				t.Errorf("reported %+v", ec)
+			}
+		}
+		return nil
+	})
+}
+
+func TestSubprocessFlowControl(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p := procShell(t, ctx, "read line; cat", nil)
+		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
+		sent := string(pipeFill(t, stdin))
+		p.log.want(t, "made pause")
+		stdin.Write([]byte("\n"))
+		stdin.Write([]byte("more"))
+		stdin.Close()
+		p.wantOver(t, ctx, 0)
+		if got := p.out[1].String(); got != "more" || len(sent) < 1<<20 {
+			t.Errorf("got %.80q", got)
+		}
+		if got := fmt.Sprint(p.log); !strings.HasPrefix(got, "[resume ") {
+			t.Errorf("events %s", got)
+		}
+		return nil
+	})
+}
+
+func TestSubprocessSetProtocol(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		tr, p := procShell(t, ctx, "cat", nil)
+		if err := panics(func() { tr.SetProtocol(&ioEcho{}) }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("a protocol of connections: %v", err)
+		}
+		q := newProcProtocol(ctx)
+		q.t = tr
+		tr.SetProtocol(q)
+		tr.GetPipeTransport(0).(aio.WriteTransport).Write([]byte("x"))
+		q.wantOut(t, ctx, 1, "x")
+		tr.Close()
+		q.wantOver(t, ctx, -9)
+		p.log.want(t, "made")
+		return nil
+	})
+}
+
+// A process that is tied to a context is terminated when that ends.
+func TestSubprocessContext(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		var p *procProtocol
+		ready := false
+		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			_, p = procShell(t, ctx, "echo ready; read line", &aio.SubprocessOptions{Context: ctx})
+			p.wantOut(t, ctx, 1, "ready\n")
+			ready = true
+			return aio.Sleep(ctx, time.Hour)
+		}))
+		for !ready {
+			pipePasses(ctx, 1)
+		}
+		task.Cancel()
+		task.Await(ctx)
+		p.wantOver(t, ctx, -15)
+		return nil
+	})
+}
