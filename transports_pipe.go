@@ -41,7 +41,9 @@ import (
 // It suspends the calling task for one pass of the loop. Cancelling it then closes the transport. An
 // error that matches ErrUsage says that pipe is a regular file or a directory, or that the protocol is
 // none for a ReadTransport; the others are those of the system. With an error of these kinds pipe stays
-// the caller's. (asyncio: loop.connect_read_pipe; a BufferedProtocol will do here too)
+// the caller's. Where goroutines serve it, a file in
+// blocking mode stays open until a read that is under way has ended.
+// (asyncio: loop.connect_read_pipe; a BufferedProtocol will do here too)
 func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File) (ReadTransport, P, error) {
 	var zero P
 	e, err := enter(ctx, "ConnectReadPipe")

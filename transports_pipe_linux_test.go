@@ -40,7 +40,7 @@ func pipeFIFO(t *testing.T) (r, w *os.File) {
 // pipePty opens a pseudo terminal in raw mode.
 func pipePty(t *testing.T) (master, slave *os.File) {
 	t.Helper()
-	m, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	m, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func pipePty(t *testing.T) (master, slave *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := unix.Open(fmt.Sprint("/dev/pts/", n), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	s, err := unix.Open(fmt.Sprint("/dev/pts/", n), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,17 +62,31 @@ func pipePty(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
+// pipeFD is the descriptor of f. Asking f for it by Fd would make it block, and where goroutines serve
+// it, nothing ends a read that blocks.
+func pipeFD(t *testing.T, f *os.File) (fd int) {
+	t.Helper()
+	c, err := f.SyscallConn()
+	if err == nil {
+		err = c.Control(func(n uintptr) { fd = int(n) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
 // pipeRaw has a terminal pass on bytes as they are.
 func pipeRaw(t *testing.T, slave *os.File) {
 	t.Helper()
-	termios, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	termios, err := unix.IoctlGetTermios(pipeFD(t, slave), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
 	}
 	termios.Iflag &^= unix.ICRNL | unix.IXON
 	termios.Oflag &^= unix.OPOST
 	termios.Lflag &^= unix.ICANON | unix.ECHO | unix.ISIG
-	if err := unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, termios); err != nil {
+	if err := unix.IoctlSetTermios(pipeFD(t, slave), unix.TCSETS, termios); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -80,7 +94,7 @@ func pipeRaw(t *testing.T, slave *os.File) {
 // pipeDup duplicates f.
 func pipeDup(t *testing.T, f *os.File) *os.File {
 	t.Helper()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := unix.FcntlInt(uintptr(pipeFD(t, f)), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
