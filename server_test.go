@@ -362,8 +362,7 @@ func TestServerListensTooLate(t *testing.T) {
 			return err
 		}
 		addr := first.Addr().String()
-		second, err := aio.CreateServer(ctx, newIOLogger, strings.Replace(addr, "127.0.0.1", "127.0.0.2", 1),
-			&aio.ServerOptions{NotServing: true, Hosts: []string{"127.0.0.1"}})
+		second, err := aio.CreateServer(ctx, newIOLogger, addr, &aio.ServerOptions{NotServing: true})
 		if err != nil {
 			return err
 		}
@@ -384,14 +383,6 @@ func TestServerListensTooLate(t *testing.T) {
 		}
 		if !second.IsServing() {
 			t.Error("IsServing() = false")
-		}
-		for _, s := range second.Sockets() {
-			conn, err := net.Dial("tcp", s.LocalAddr().String())
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			conn.Close()
 		}
 		second.Close()
 		return nil
