@@ -546,7 +546,7 @@ func (r *StreamReader) unread(p []byte) {
 	r.start = 0
 	r.loop.streams.put(old)
 	r.cuts++
-	r.maybePause()
+	r.arrived()
 }
 
 // reclaim makes bytes that were placed in the memory of a task, which has not run since, bytes of the

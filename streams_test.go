@@ -1051,6 +1051,12 @@ func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 		}
 		data := p[:60000]
 		if n := testing.AllocsPerRun(100, func() {
+			s.r.FeedData(data[:1000])
+			s.r.FeedData(data[:4000]) // makes it grow
+			s.r.FeedData(data[:20000])
+			if _, err := io.ReadFull(rd, p[:25000]); err != nil {
+				t.Error(err)
+			}
 			for _, size := range []int{1, 5000, 60000} {
 				s.p.BufferUpdated(copy(s.p.GetBuffer(-1), data[:size]))
 				if _, err := io.ReadFull(rd, p[:size]); err != nil {
@@ -1362,22 +1368,66 @@ func (w *streamFull) Write(p []byte) (int, error) {
 	return n, w.err
 }
 
+type streamWriteFunc func(p []byte) (int, error)
+
+func (f streamWriteFunc) Write(p []byte) (int, error) { return f(p) }
+
 func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 	for _, failure := range []error{nil, errStreamBoom} {
 		streamPlay(t, 3, func(s *streamScene) {
 			s.arrive("0123456789")
-			w := &streamFull{room: 4, err: failure}
+			w := &streamFull{room: 3, err: failure}
 			n, err := io.Copy(w, s.r.Reader(s.ctx))
 			if failure == nil {
 				is(s.scene, "error", err, io.ErrShortWrite)
 			} else {
 				is(s.scene, "error", err, failure)
 			}
-			is(s.scene, "copied", fmt.Sprintf("%d %s", n, w.String()), "4 0123")
-			s.want("pause resume") // 6 are left
-			s.gets(streamRead(20), `"456789"`)
+			is(s.scene, "copied", fmt.Sprintf("%d %s", n, w.String()), "3 012")
+			s.want("pause resume pause") // 7 are left
+			is(s.scene, "the rest", streamRead(20)(s.ctx, s.r), `"3456789"`)
+			s.want("resume")
 		})
 	}
+	// More has come while the writer was at it, and a part of that was read.
+	streamPlay(t, 0, func(s *streamScene) {
+		s.arrive("0123")
+		_, err := io.Copy(streamWriteFunc(func([]byte) (int, error) {
+			s.arrive("ABCD")
+			s.gets(streamRead(2), `"AB"`)
+			return 2, errStreamBoom
+		}), s.r.Reader(s.ctx))
+		is(s.scene, "error", err, errStreamBoom)
+		s.gets(streamRead(9), `"23CD"`)
+	})
+	// A task that waits gets what was left, and has to look at it anew.
+	for _, c := range []struct {
+		op   streamOp
+		want string
+	}{{streamUntil("--"), `"2--"`}, {streamInto(9), `"2--4XYZ"`}, {streamInto(4096), `"2--4XYZ"`}} {
+		streamPlay(t, 0, func(s *streamScene) {
+			s.arrive("012--4")
+			_, err := io.Copy(streamWriteFunc(func([]byte) (int, error) {
+				s.begin("A", c.op)
+				s.after(1, "")
+				return 2, errStreamBoom
+			}), s.r.Reader(s.ctx))
+			is(s.scene, "error", err, errStreamBoom)
+			s.arrive("XYZ")
+			s.after(1, "A="+c.want)
+		})
+	}
+	streamPlay(t, 0, func(s *streamScene) {
+		s.arrive("--")
+		_, err := io.Copy(streamWriteFunc(func([]byte) (int, error) {
+			s.begin("A", streamUntil("--"))
+			s.arrive("0123456789")
+			s.after(2, "")
+			return 0, errStreamBoom
+		}), s.r.Reader(s.ctx))
+		is(s.scene, "error", err, errStreamBoom)
+		s.after(1, `A="--"`)
+	})
 	// It fails as Read does.
 	streamPlay(t, 3, func(s *streamScene) {
 		rd := s.r.Reader(s.ctx).(interface {
