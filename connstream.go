@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// connBuffer is the size to which each buffer grows when there is much to transfer, and
-	// connIdle the one that a connection keeps when there is not.
+	// connBuffer is the size to which each buffer grows while there is much to transfer, and
+	// connIdle what a connection is left with otherwise.
 	connBuffer = 64 << 10
 	connIdle   = 4 << 10
 	// connLinger is for how long a connection that was closed may take to send the rest, and
@@ -117,8 +117,11 @@ func (s *connStream) readAll() {
 		if closed || err != nil {
 			return
 		}
-		if n == len(buf) && n < connBuffer {
+		switch { // the buffer follows what there is to read
+		case n == len(buf) && n < connBuffer:
 			buf = make([]byte, 2*n)
+		case n < len(buf)/4 && len(buf) > connIdle:
+			buf = make([]byte, len(buf)/2)
 		}
 	}
 }
@@ -144,8 +147,8 @@ func (s *connStream) writeAll() {
 			}
 			s.mu.Lock()
 			spare, s.writing = p, false
-			if len(s.out) == 0 && cap(spare) > connIdle {
-				spare = nil
+			if len(s.out) == 0 && max(cap(s.out), cap(spare)) > connIdle {
+				s.out, spare = nil, nil
 			}
 			if err != nil {
 				s.outErr, s.out = err, nil
@@ -199,10 +202,7 @@ func (s *connStream) read(p []byte) (n int, more bool, err error) {
 func (s *connStream) write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return 0, net.ErrClosed
-	case s.outErr != nil:
+	if s.outErr != nil {
 		return 0, s.outErr
 	}
 	n = min(len(p), connBuffer-len(s.out))

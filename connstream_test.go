@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -197,8 +198,8 @@ func TestConnStreamPausedReading(t *testing.T) {
 	})
 }
 
-// The memory for reading grows with what there is to read.
-func TestConnStreamReadBufferGrows(t *testing.T) {
+// The memory for reading follows what there is to read.
+func TestConnStreamReadBuffer(t *testing.T) {
 	var sizes []int
 	connServed(t, func() net.Conn {
 		f := newConnFake()
@@ -218,8 +219,64 @@ func TestConnStreamReadBufferGrows(t *testing.T) {
 			c.settle()
 		}
 	})
-	if want := []int{4 << 10, 8 << 10, 16 << 10, 16 << 10, 32 << 10, 64 << 10, 64 << 10, 64 << 10}; !slices.Equal(sizes, want) {
+	if want := []int{4 << 10, 8 << 10, 16 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 64 << 10}; !slices.Equal(sizes, want) {
 		t.Errorf("the buffers are %v, want %v", sizes, want)
+	}
+}
+
+// Connections that have transferred much and are idle now hold little memory.
+func TestConnStreamIdleMemory(t *testing.T) {
+	const conns, limit = 100, 40 << 10
+	l, _ := newLoop(t)
+	if err := runMain(l, func(ctx context.Context) error {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var ps []*protoSmallBuffers
+		for range conns {
+			here, there := net.Pipe()
+			defer there.Close()
+			tr, p, err := aio.ConnectAcceptedSocket(ctx, func() *protoSmallBuffers {
+				return &protoSmallBuffers{lost: aio.CreateFuture[error](ctx)}
+			}, here, nil)
+			if err != nil {
+				return err
+			}
+			ps = append(ps, p)
+			tr.Write(make([]byte, 5*aio.ConnBuffer))
+			received := make(chan error)
+			go func() {
+				_, err := io.ReadFull(there, make([]byte, 5*aio.ConnBuffer))
+				for range 5 {
+					there.Write(make([]byte, aio.ConnBuffer))
+				}
+				for range 10 {
+					there.Write([]byte("x"))
+				}
+				received <- err
+			}()
+			for n := 5*aio.ConnBuffer + 10; len(p.got) < n; {
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+			if err := <-received; err != nil {
+				t.Error(err)
+			}
+			p.got = nil
+		}
+		eventually(ctx, func() bool {
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			return after.HeapAlloc < before.HeapAlloc+conns*limit
+		})
+		if got := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / conns; got > limit {
+			t.Errorf("a connection holds %d bytes, want no more than %d", got, limit)
+		}
+		runtime.KeepAlive(ps)
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

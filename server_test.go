@@ -362,7 +362,8 @@ func TestServerListensTooLate(t *testing.T) {
 			return err
 		}
 		addr := first.Addr().String()
-		second, err := aio.CreateServer(ctx, newIOLogger, addr, &aio.ServerOptions{NotServing: true})
+		second, err := aio.CreateServer(ctx, newIOLogger, strings.Replace(addr, "127.0.0.1", "127.0.0.2", 1),
+			&aio.ServerOptions{NotServing: true, Hosts: []string{"127.0.0.1"}})
 		if err != nil {
 			return err
 		}
@@ -383,6 +384,14 @@ func TestServerListensTooLate(t *testing.T) {
 		}
 		if !second.IsServing() {
 			t.Error("IsServing() = false")
+		}
+		for _, s := range second.Sockets() {
+			conn, err := net.Dial("tcp", s.LocalAddr().String())
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			conn.Close()
 		}
 		second.Close()
 		return nil
