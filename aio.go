@@ -5,6 +5,7 @@ package aio
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -85,7 +86,7 @@ func (r *Runner) Run(main func(ctx context.Context) error) error {
 			return err
 		}
 	}
-	t := CreateTask(l.Context(), func(ctx context.Context) (struct{}, error) { return struct{}{}, main(ctx) })
+	t := CreateTask(l.Context(), NoResult(main))
 	i := l.interruptBy(r.Signals, &t.task)
 	defer i.stop()
 	_, err = RunUntilComplete(l, t)
@@ -111,10 +112,50 @@ func (r *Runner) Close() error {
 	if err := l.cancelAll(); err != nil {
 		return err
 	}
-	_, err := RunUntilComplete(l, Coro[struct{}](func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
+	_, err := RunUntilComplete(l, NoResult(func(ctx context.Context) error {
+		return l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
 	}))
 	return err
+}
+
+// StartLoop runs a new loop in a goroutine of its own, for a program that is no task itself: it
+// reaches the loop by RunCoroutineThreadsafe and Loop.CallSoonThreadsafe. stop ends the loop as
+// Runner.Close does: it cancels the tasks that are left, waits for them and for the jobs of the default
+// executor, and closes the loop. It returns the errors of all that once it is done, and the same when
+// it is called again. Any goroutine may call it, but not the loop's tasks and callbacks, which it would
+// wait for: there it fails with ErrWrongGoroutine. Somebody who calls Loop.Stop ends the loop as well.
+// Signals are left alone. A virtual clock is not for it: a loop that waits for other goroutines is a
+// deadlock then.
+//
+// (asyncio has no such call; its programs give a thread loop.run_forever)
+func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
+	l = NewEventLoop(opts)
+	r := &Runner{loop: l}
+	var err error
+	ending := false // of the loop's goroutine; the end must not be stopped
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { // also if a task called runtime.Goexit
+			ending = true
+			err = errors.Join(err, r.Close())
+		}()
+		err = l.RunForever()
+	}()
+	halt := func() {
+		if !ending {
+			l.Stop()
+		}
+	}
+	return l, func() error {
+		if l.heldHere() {
+			return fmt.Errorf("aio: stopping the loop from inside of it would wait for ever: call Loop.Stop: %w", ErrWrongGoroutine)
+		}
+		h := l.newHandle("StartLoop", halt)
+		l.post(event{&h, nil}, false)
+		<-done
+		return err
+	}
 }
 
 // cancelAll cancels the tasks of the loop and runs it until they are done.

@@ -49,6 +49,9 @@ type ConnectionOptions struct {
 	// AllErrors has CreateConnection return a *GroupError with the error of each attempt, also if
 	// there was only one. (asyncio: all_errors)
 	AllErrors bool
+	// Limit is that of the reader of OpenConnection and OpenUnixConnection; see NewStreamReader.
+	// (asyncio: limit)
+	Limit int
 }
 
 // check returns an error if the options contradict each other or the kind of connection.
@@ -71,6 +74,8 @@ func (o *ConnectionOptions) check(call, addr string) error {
 		return bad("the timeouts of TLS must be positive")
 	case o.TLS != nil && addr == "" && o.TLS.ServerName == "" && !o.TLS.InsecureSkipVerify:
 		return bad("set ServerName in the TLS configuration: a connection that exists does not tell the name of the host")
+	case o.Limit != 0:
+		return bad("Limit is for OpenConnection: a protocol has none")
 	case o.HappyEyeballsDelay < 0:
 		return bad("HappyEyeballsDelay is negative")
 	}

@@ -396,6 +396,7 @@ func TestConnectBadInput(t *testing.T) {
 		{"somebody else's local address", connect(refused, options{LocalAddr: "192.0.2.1:0"}), cnIs(syscall.EADDRNOTAVAIL, "192.0.2.1:0")},
 		{"a local address for a connection", over(tcp, true, with(options{LocalAddr: ":0"})), cnUsage("takes no LocalAddr")},
 		{"a negative delay", connect(refused, options{HappyEyeballsDelay: -1}), cnUsage("HappyEyeballsDelay is negative")},
+		{"a limit for a protocol", connect(refused, options{Limit: 1}), cnUsage("for OpenConnection")},
 		{"a timeout of no TLS", connect(refused, options{HandshakeTimeout: 1}), cnUsage("with TLS only")},
 		{"a negative timeout", connect(refused, options{TLS: noServerName, ShutdownTimeout: -1}), cnUsage("must be positive")},
 		{"TLS to nobody", over(tcp, true, with(options{TLS: noServerName})), cnUsage("ServerName")},

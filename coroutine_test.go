@@ -387,7 +387,7 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 					"Loop.SetExceptionHandler":  func() { l.SetExceptionHandler(nil) },
 					"Loop.GetExceptionHandler":  func() { l.GetExceptionHandler() },
 					"Loop.CallExceptionHandler": func() { l.CallExceptionHandler(aio.ExceptionContext{}) },
-					"Loop.SetDefaultExecutor":   func() { l.SetDefaultExecutor(aio.NewExecutor(1)) },
+					"Loop.SetDefaultExecutor":   func() { l.SetDefaultExecutor(aio.NewThreadPoolExecutor(1)) },
 					"CreateTask":                func() { aio.CreateTask(ctx, body) },
 					"CreateFuture":              func() { aio.CreateFuture[int](ctx) },
 					"EnsureFuture":              func() { aio.EnsureFuture(ctx, body) },

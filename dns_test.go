@@ -155,7 +155,7 @@ func TestResolveAsksNobodyForLiterals(t *testing.T) {
 	dnsDefault(t, r)
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		mine := &countingExecutor{Executor: aio.NewExecutor(1)}
+		mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 		l.SetDefaultExecutor(mine)
 		others := aio.CreateTask(ctx, coro(func(context.Context) error { t.Error("the task was suspended"); return nil }))
 		for _, tt := range []struct {
@@ -214,7 +214,7 @@ func TestResolveLiteralOfTheOtherFamily(t *testing.T) {
 func TestResolveServices(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		mine := &countingExecutor{Executor: aio.NewExecutor(1)}
+		mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 		l.SetDefaultExecutor(mine)
 		for port, want := range map[string]uint16{"http": 80, "domain": 53} {
 			addrs, err := aio.Resolve(ctx, "tcp", "127.0.0.1", port, false)
@@ -234,7 +234,7 @@ func TestResolveNames(t *testing.T) {
 	dnsDefault(t, r)
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		mine := &countingExecutor{Executor: aio.NewExecutor(1)}
+		mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 		l.SetDefaultExecutor(mine)
 
 		// The resolver's own order depends on the routes of this machine.

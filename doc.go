@@ -29,6 +29,7 @@
 //	bound how many do something at once       Semaphore, Lock, workers on a Queue
 //	wait for a change                         Event, Condition, Barrier
 //	call something that blocks                ToThread, RunInExecutor
+//	have a loop beside ordinary goroutines    StartLoop
 //	reach the loop from other goroutines      Loop.CallSoonThreadsafe, RunCoroutineThreadsafe
 //	use a Go channel                          Receive, Send
 //	connect, and serve                        OpenConnection, StartServer: streams
@@ -86,5 +87,5 @@
 // and closed by that goroutine, which keeps the lock all the while.
 //
 // What differs from asyncio, and why, is listed in docs/differences.md, and where each name of
-// asyncio is found here in docs/asyncio.md.
+// asyncio is found here in docs/porting.md.
 package aio

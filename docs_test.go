@@ -109,7 +109,7 @@ func (d *declarations) has(name string) bool {
 	return slices.ContainsFunc(d.embeds[typ], func(e string) bool { return d.has(e + "." + member) })
 }
 
-// TestAsyncioTable holds docs/asyncio.md to the package, and to the list of asyncio's names.
+// TestAsyncioTable holds docs/porting.md to the package, and to the list of asyncio's names.
 func TestAsyncioTable(t *testing.T) {
 	d := declared(t)
 	for name, want := range map[string]bool{
@@ -121,7 +121,7 @@ func TestAsyncioTable(t *testing.T) {
 			t.Fatalf("%s is taken to exist: %v", name, !want)
 		}
 	}
-	table, err := os.ReadFile(filepath.Join("docs", "asyncio.md"))
+	table, err := os.ReadFile(filepath.Join("docs", "porting.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -238,7 +238,11 @@ type DeadlockError struct {
 
 func (e *DeadlockError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "aio: deadlock: %d tasks wait and nothing can wake them", len(e.Tasks))
+	if len(e.Tasks) == 1 {
+		b.WriteString("aio: deadlock: 1 task waits and nothing can wake it")
+	} else {
+		fmt.Fprintf(&b, "aio: deadlock: %d tasks wait and nothing can wake them", len(e.Tasks))
+	}
 	for _, line := range append(e.Tasks, e.Cycles...) {
 		b.WriteString("\n\t" + line)
 	}

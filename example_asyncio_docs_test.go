@@ -468,7 +468,7 @@ func Example_openSocketStreams() {
 		}
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
-		opts := &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{Conn: ours}}
+		opts := &aio.ConnectionOptions{Conn: ours}
 		r, w, err := aio.OpenConnection(ctx, "", opts)
 		if err != nil {
 			return err
@@ -497,9 +497,7 @@ func Example_httpHeaders() {
 	roots.AddCert(site.Certificate())
 
 	err := aio.Run(func(ctx context.Context) error {
-		r, w, err := aio.OpenConnection(ctx, site.Listener.Addr().String(), &aio.StreamOptions{
-			ConnectionOptions: aio.ConnectionOptions{TLS: &tls.Config{ServerName: "example.com", RootCAs: roots}},
-		})
+		r, w, err := aio.OpenConnection(ctx, site.Listener.Addr().String(), &aio.ConnectionOptions{TLS: &tls.Config{ServerName: "example.com", RootCAs: roots}})
 		if err != nil {
 			return err
 		}

@@ -103,8 +103,8 @@ func ExampleFutureAddToAwaitedBy() {
 
 type crawler struct{ found aio.Event }
 
-func (c *crawler) crawl(ctx context.Context) (struct{}, error) {
-	return struct{}{}, aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+func (c *crawler) crawl(ctx context.Context) error {
+	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 		tg.Go(c.fetch, aio.WithName("page 1"))
 		tg.Go(c.fetch, aio.WithName("page 2"))
 		return nil
@@ -128,7 +128,7 @@ func ExampleCaptureTasks() {
 			return err
 		}
 		var c crawler
-		crawler := aio.CreateTask(ctx, c.crawl, aio.WithName("crawler"))
+		crawler := aio.CreateTask(ctx, aio.NoResult(c.crawl), aio.WithName("crawler"))
 		for range 2 { // the crawler starts, then its tasks do
 			if err := aio.Sleep(ctx, 0); err != nil {
 				return err

@@ -1,6 +1,6 @@
 package aio_test
 
-// The Go halves of docs/porting.md, which has the body of each function word for word.
+// The Go halves of docs/idioms.md, which has the body of each function word for word.
 
 import (
 	"context"

@@ -4,7 +4,6 @@ package aio_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,14 +19,14 @@ import (
 // stock is a part of a service. Its loop owns what it has; any goroutine may call its methods.
 type stock struct {
 	loop    *aio.Loop
-	stopped chan error
+	Close   func() error   // cancels who still waits, and ends the loop
 	items   map[string]int // of the loop
 	changed aio.Event      // of the loop
 }
 
 func newStock() *stock {
-	s := &stock{loop: aio.NewEventLoop(nil), stopped: make(chan error, 1), items: map[string]int{}}
-	go func() { s.stopped <- s.loop.RunForever() }()
+	s := &stock{items: map[string]int{}}
+	s.loop, s.Close = aio.StartLoop(nil)
 	return s
 }
 
@@ -60,27 +59,6 @@ func (s *stock) Take(ctx context.Context, name string, n int) (left int, err err
 		s.items[name] -= n
 		return s.items[name], nil
 	})
-}
-
-// Close cancels who still waits, and ends the loop.
-func (s *stock) Close() error {
-	_, err := s.do(context.Background(), func(ctx context.Context) (int, error) {
-		me := aio.CurrentTask(ctx)
-		var left []aio.AnyFuture
-		for _, task := range aio.AllTasks(ctx) {
-			if task != me {
-				task.Cancel("the stock is closed")
-				left = append(left, task)
-			}
-		}
-		if len(left) == 0 {
-			return 0, nil
-		}
-		_, _, err := aio.Wait(ctx, left, aio.NoTimeout, aio.AllCompleted)
-		return 0, err
-	})
-	s.loop.CallSoonThreadsafe(s.loop.Stop)
-	return errors.Join(err, <-s.stopped, s.loop.Close())
 }
 
 func Example_serviceLoop() {
@@ -164,9 +142,9 @@ func Example_serviceBlocking() {
 }
 
 func Example_serviceCleanup() {
-	rollback := func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, ctx.Err() // a query would fail if its ctx has ended
-	}
+	rollback := aio.NoResult(func(ctx context.Context) error {
+		return ctx.Err() // a query would fail if its ctx has ended
+	})
 	transaction := func(ctx context.Context) (string, error) {
 		if err := aio.Sleep(ctx, time.Hour); err != nil {
 			_, tooLate := aio.ToThread(ctx, rollback)

@@ -18,22 +18,22 @@ func ExampleSockAccept() {
 			return err
 		}
 		defer ln.Close()
-		server := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+		server := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			conn, err := aio.SockAccept(ctx, ln)
 			if err != nil {
-				return struct{}{}, err
+				return err
 			}
 			defer conn.Close()
 			for {
 				p, err := aio.SockRecv(ctx, conn, 1024)
 				if err != nil || len(p) == 0 { // the client has gone
-					return struct{}{}, err
+					return err
 				}
 				if err := aio.SockSendall(ctx, conn, p); err != nil {
-					return struct{}{}, err
+					return err
 				}
 			}
-		})
+		}))
 
 		conn, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
@@ -71,9 +71,9 @@ func ExampleSockRecv() {
 		}), time.Millisecond)
 		fmt.Println(err)
 
-		sending := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, aio.SockSendall(ctx, a, []byte("late"))
-		})
+		sending := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return aio.SockSendall(ctx, a, []byte("late"))
+		}))
 		p, err := aio.SockRecv(ctx, b, 100)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goaio/aio"
@@ -148,7 +149,7 @@ func ExampleDeadlockError() {
 	}))
 	fmt.Println(err)
 	// Output:
-	// aio: deadlock: 1 tasks wait and nothing can wake them
+	// aio: deadlock: 1 task waits and nothing can wake it
 	// 	Task Task-1 pending, awaiting Future
 }
 
@@ -290,12 +291,24 @@ func ExampleCoro() {
 	// Output: inline <nil>
 }
 
+func ExampleNoResult() {
+	_ = aio.Run(func(ctx context.Context) error {
+		var ready aio.Event
+		task := aio.CreateTask(ctx, aio.NoResult(ready.Wait))
+		ready.Set()
+		_, err := aio.WaitFor(ctx, task, time.Second)
+		fmt.Println(err)
+		return nil
+	})
+	// Output: <nil>
+}
+
 func ExampleSleep() {
 	_ = aio.Run(func(ctx context.Context) error {
-		aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			fmt.Println("the other task")
-			return struct{}{}, nil
-		})
+			return nil
+		}))
 		fmt.Println("before")
 		err := aio.Sleep(ctx, 0) // one turn for everybody else
 		fmt.Println("after")
@@ -534,7 +547,7 @@ func ExampleToThread() {
 }
 
 func ExampleRunInExecutor() {
-	pool := aio.NewExecutor(2) // two jobs at a time
+	pool := aio.NewThreadPoolExecutor(2) // two jobs at a time
 	defer pool.Shutdown(true)
 	_ = aio.Run(func(ctx context.Context) error {
 		var jobs []aio.Awaitable[string]
@@ -549,17 +562,39 @@ func ExampleRunInExecutor() {
 
 // Any goroutine can send a coroutine to a loop and wait for its result.
 func ExampleRunCoroutineThreadsafe() {
-	loop := aio.NewEventLoop(nil)
-	stopped := make(chan error)
-	go func() { stopped <- loop.RunForever() }()
-
+	loop, stop := aio.StartLoop(nil)
 	fmt.Println(aio.RunCoroutineThreadsafe(loop, say("hello", 0)).Result(context.Background()))
-
-	loop.CallSoonThreadsafe(loop.Stop)
-	fmt.Println(<-stopped, loop.Close())
+	fmt.Println(stop())
 	// Output:
 	// hello <nil>
-	// <nil> <nil>
+	// <nil>
+}
+
+// A loop beside the goroutines of a program: what the loop owns needs no lock.
+func ExampleStartLoop() {
+	loop, stop := aio.StartLoop(nil)
+	visits := map[string]int{} // of the loop
+	visit := func(name string) aio.Coro[int] {
+		return func(context.Context) (int, error) {
+			visits[name]++
+			return visits[name], nil
+		}
+	}
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			_, err := aio.RunCoroutineThreadsafe(loop, visit("home")).Result(context.Background())
+			if err != nil {
+				fmt.Println(err)
+			}
+		})
+	}
+	all.Wait()
+	fmt.Println(aio.RunCoroutineThreadsafe(loop, visit("home")).Result(context.Background()))
+	fmt.Println(stop())
+	// Output:
+	// 11 <nil>
+	// <nil>
 }
 
 // A result that some goroutine will bring, awaited by a task.

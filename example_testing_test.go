@@ -57,12 +57,12 @@ func TestRetryPauses(t *testing.T) {
 func TestRetryIsCancelled(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		tries := 0
-		task := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, retry(ctx, func(context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return retry(ctx, func(context.Context) error {
 				tries++
 				return errors.New("down")
 			})
-		})
+		}))
 		if err := aio.Sleep(ctx, 2*time.Second); err != nil { // it is in its second pause
 			return err
 		}
@@ -135,9 +135,7 @@ func TestServerWithoutSockets(t *testing.T) {
 			}
 		}()
 		err := aio.Run(func(ctx context.Context) error {
-			r, w, err := aio.OpenConnection(ctx, "", &aio.StreamOptions{
-				ConnectionOptions: aio.ConnectionOptions{Conn: server},
-			})
+			r, w, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: server})
 			if err != nil {
 				return err
 			}

@@ -46,10 +46,8 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 		return f.value, f.err
 	default:
 	}
-	if f.producer != nil {
-		if held, _ := holder(&f.producer.owner); held != 0 && held == identity() {
-			return zero, fmt.Errorf("aio: ConcurrentFuture.Result would block the loop that has to bring the result: await WrapFuture: %w", ErrWrongGoroutine)
-		}
+	if f.producer != nil && f.producer.heldHere() {
+		return zero, fmt.Errorf("aio: ConcurrentFuture.Result would block the loop that has to bring the result: await WrapFuture: %w", ErrWrongGoroutine)
 	}
 	select {
 	case <-f.done:
@@ -266,7 +264,7 @@ func (b *bringing[T]) run(f *future) {
 	b.in.settle(b.cf.state, b.cf.err)
 }
 
-// Executor runs functions in other goroutines. NewExecutor makes the one that loops use by
+// Executor runs functions in other goroutines. A ThreadPoolExecutor is the one that loops use by
 // default; a program may bring its own.
 type Executor interface {
 	// Submit has job called in another goroutine, now or later. It does not block, and fails once
@@ -280,19 +278,13 @@ type Executor interface {
 // a system call holds a thread, and the Go runtime gives up at 10 000 of them.
 const DefaultMaxWorkers = 256
 
-// NewExecutor returns an Executor that runs each job in a goroutine of its own, maxWorkers of them
-// at the same time; the others wait. It panics if maxWorkers is less than 1.
-// (Python: ThreadPoolExecutor)
-func NewExecutor(maxWorkers int) Executor {
-	if maxWorkers < 1 {
-		misuse(nil, "NewExecutor: %d workers", maxWorkers)
-	}
-	return &pool{max: maxWorkers}
-}
-
-// pool keeps jobs beyond its limit in a queue, rather than in goroutines that wait for a semaphore:
-// they begin in order, and those that were cancelled meanwhile hold no goroutine.
-type pool struct {
+// ThreadPoolExecutor is an Executor that runs each job in a goroutine of its own, so many of them at
+// the same time; the others wait, and begin in the order in which they came. Jobs that RunInExecutor
+// has cancelled before they began are passed over. Any goroutine may call its methods. Make one with
+// NewThreadPoolExecutor. (Python: concurrent.futures.ThreadPoolExecutor)
+type ThreadPoolExecutor struct {
+	// The jobs beyond the limit are in a queue, rather than in goroutines that wait for a semaphore:
+	// they begin in order, and those that were cancelled meanwhile hold no goroutine.
 	max  int
 	jobs sync.WaitGroup
 
@@ -302,7 +294,17 @@ type pool struct {
 	down    bool
 }
 
-func (p *pool) Submit(job func()) error {
+// NewThreadPoolExecutor returns an executor with maxWorkers workers. It panics if they are less
+// than 1.
+func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
+	if maxWorkers < 1 {
+		misuse(nil, "NewThreadPoolExecutor: %d workers", maxWorkers)
+	}
+	return &ThreadPoolExecutor{max: maxWorkers}
+}
+
+// Submit implements Executor. After Shutdown its error matches ErrUsage.
+func (p *ThreadPoolExecutor) Submit(job func()) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down {
@@ -319,12 +321,12 @@ func (p *pool) Submit(job func()) error {
 }
 
 // work runs a job in a goroutine of its own.
-func (p *pool) work(job func()) {
+func (p *ThreadPoolExecutor) work(job func()) {
 	defer p.next() // also if the job calls runtime.Goexit
 	job()
 }
 
-func (p *pool) next() {
+func (p *ThreadPoolExecutor) next() {
 	p.jobs.Done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -335,7 +337,8 @@ func (p *pool) next() {
 	}
 }
 
-func (p *pool) Shutdown(wait bool) {
+// Shutdown implements Executor. Jobs that have not begun still are run.
+func (p *ThreadPoolExecutor) Shutdown(wait bool) {
 	p.mu.Lock()
 	p.down = true
 	p.mu.Unlock()
@@ -367,7 +370,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 			return f
 		}
 		if l.executor == nil {
-			l.executor = NewExecutor(DefaultMaxWorkers)
+			l.executor = NewThreadPoolExecutor(DefaultMaxWorkers)
 		}
 		ex = l.executor
 	}
@@ -430,7 +433,8 @@ func (j *job[T]) run(*future) {
 
 // ToThread calls fn in another goroutine, by the default executor of the loop, and suspends the
 // calling task until it returns. fn gets ctx, whose values it sees, and which ends when the task is
-// cancelled: pass it on to what fn calls. A panic of fn becomes a *PanicError.
+// cancelled: pass it on to what fn calls. A task that cleans up after it was cancelled calls ToThread
+// with context.WithoutCancel(ctx). A panic of fn becomes a *PanicError.
 //
 // If the task is cancelled meanwhile, ToThread returns the *CancelledError at once, never what fn
 // makes of the end of ctx. fn goes on to its end unless it watches ctx, so what it was handed must

@@ -527,7 +527,7 @@ func justErr[T any](_ T, err error) error { return err }
 // LOOP-084: nil is the default executor, others are used when given.
 func TestRunInExecutor(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
-		mine := &countingExecutor{Executor: aio.NewExecutor(1)}
+		mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 		for _, ex := range []aio.Executor{nil, mine} {
 			elsewhere := false
 			v, err := aio.RunInExecutor(ctx, ex, func() (int, error) {
@@ -581,7 +581,7 @@ func TestSetDefaultExecutor(t *testing.T) {
 	if err := panics(func() { l.SetDefaultExecutor(nil) }); !errors.Is(err, aio.ErrUsage) {
 		t.Errorf("nil: %v", err)
 	}
-	mine := &countingExecutor{Executor: aio.NewExecutor(1)}
+	mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 	l.SetDefaultExecutor(mine)
 	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
 		return justErr(aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil }))
@@ -599,7 +599,7 @@ func TestSetDefaultExecutor(t *testing.T) {
 func TestExecutorJobEndsAfterItsLoop(t *testing.T) {
 	for _, cancel := range []bool{false, true} {
 		l, reports := newLoop(t)
-		ex := aio.NewExecutor(1)
+		ex := aio.NewThreadPoolExecutor(1)
 		l.SetDefaultExecutor(ex)
 		started, gate := make(chan struct{}), make(chan struct{})
 		f := aio.RunInExecutor(l.Context(), nil, func() (int, error) {
@@ -646,7 +646,7 @@ func TestShutdownDefaultExecutor(t *testing.T) {
 			if _, err := aio.ToThread(ctx, func(context.Context) (int, error) { return job() }); !errors.Is(err, aio.ErrUsage) {
 				t.Errorf("used %v: ToThread afterwards: %v", used, err)
 			}
-			mine := aio.NewExecutor(1)
+			mine := aio.NewThreadPoolExecutor(1)
 			defer mine.Shutdown(true)
 			if v, err := aio.RunInExecutor(ctx, mine, job).Await(ctx); v != 3 || err != nil {
 				t.Errorf("used %v: another executor afterwards: %v, %v", used, v, err)
@@ -684,9 +684,9 @@ func TestShutdownDefaultExecutorTimeout(t *testing.T) {
 	}
 }
 
-func TestNewExecutorNeedsWorkers(t *testing.T) {
+func TestThreadPoolExecutorNeedsWorkers(t *testing.T) {
 	for _, n := range []int{0, -1} {
-		if err := panics(func() { aio.NewExecutor(n) }); !errors.Is(err, aio.ErrUsage) {
+		if err := panics(func() { aio.NewThreadPoolExecutor(n) }); !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("%d workers: %v", n, err)
 		}
 	}
@@ -694,7 +694,7 @@ func TestNewExecutorNeedsWorkers(t *testing.T) {
 
 func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ex := aio.NewExecutor(2)
+		ex := aio.NewThreadPoolExecutor(2)
 		started, gate := make(chan struct{}, 10), make(chan struct{})
 		for range 6 {
 			err := ex.Submit(func() { started <- struct{}{}; <-gate })
@@ -720,7 +720,7 @@ func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
 // Shutdown(true) waits for every job, also those that have not begun; Shutdown(false) for none.
 func TestExecutorShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ex := aio.NewExecutor(1)
+		ex := aio.NewThreadPoolExecutor(1)
 		gate := make(chan struct{})
 		var ran []int
 		for i := range 3 {
@@ -743,7 +743,7 @@ func TestExecutorShutdown(t *testing.T) {
 
 func TestExecutorJobCancelledBeforeItBeginsNeverRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ex := aio.NewExecutor(1)
+		ex := aio.NewThreadPoolExecutor(1)
 		gate := make(chan struct{})
 		err := aio.Run(func(ctx context.Context) error {
 			first := aio.RunInExecutor(ctx, ex, func() (int, error) { <-gate; return 1, nil })
@@ -792,7 +792,7 @@ func TestExecutorJobCancelledJustBeforeItBeginsNeverRuns(t *testing.T) {
 
 func TestExecutorJobsThatWaitHoldNoGoroutines(t *testing.T) {
 	l, _ := newLoop(t)
-	ex := aio.NewExecutor(1)
+	ex := aio.NewThreadPoolExecutor(1)
 	gate := make(chan struct{})
 	first := aio.RunInExecutor(l.Context(), ex, func() (int, error) { <-gate; return 1, nil })
 	before := runtime.NumGoroutine()

@@ -53,6 +53,16 @@ type Coro[T any] func(ctx context.Context) (T, error)
 // Await runs the coroutine inline.
 func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
 
+// NoResult returns f as a Coro whose result says nothing, for the calls that take one: CreateTask,
+// Gather, WaitFor, RunCoroutineThreadsafe, also ToThread. (In asyncio a coroutine without a result has
+// the result None.)
+func NoResult(f func(ctx context.Context) error) Coro[struct{}] {
+	if f == nil {
+		misuse(nil, "NoResult: the function is nil")
+	}
+	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }
+}
+
 // runnable is what the ready queue and the list of a future hold. run gets the future that
 // caused it, nil if none did.
 type runnable interface {

@@ -89,7 +89,7 @@ func (l *Loop) collect() {
 // submit schedules r from any goroutine and reports whether the loop will run it. The holder of
 // the token goes straight to the ready queue, to which it has the right of way.
 func (l *Loop) submit(r runnable) bool {
-	if held, _ := holder(&l.owner); held != 0 && held == identity() {
+	if l.heldHere() {
 		if l.closed.Load() {
 			return false
 		}

@@ -131,6 +131,13 @@ func (l *Loop) check(call string) {
 	}
 }
 
+// heldHere reports whether the caller holds the token, for the calls that any goroutine may make. It
+// finds that out on each platform, unlike check.
+func (l *Loop) heldHere() bool {
+	held, _ := holder(&l.owner)
+	return held != 0 && held == identity()
+}
+
 // mustBeOpen panics if the loop is closed, for calls whose effect would be lost.
 func (l *Loop) mustBeOpen(call string) {
 	if l.closed.Load() {

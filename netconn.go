@@ -158,16 +158,9 @@ func (c *netConn) RemoteAddr() net.Addr { return c.remote }
 func (c *netConn) Read(p []byte) (int, error)  { return c.reads.do("Conn.Read", p) }
 func (c *netConn) Write(p []byte) (int, error) { return c.writes.do("Conn.Write", p) }
 
-// onLoop reports whether the caller holds the token. It finds that out on each platform: whoever
-// uses a net.Conn is not expected to think of loops.
-func (c *netConn) onLoop() bool {
-	held, _ := holder(&c.loop.owner)
-	return held != 0 && held == identity()
-}
-
 // do makes a call, and waits until it is done.
 func (h *connHalf) do(name string, p []byte) (int, error) {
-	if h.conn.onLoop() {
+	if h.conn.loop.heldHere() {
 		return h.await(name, p)
 	}
 	call := &connCall{half: h, p: p, done: make(chan struct{})}
@@ -383,7 +376,7 @@ func (c *netConn) opError(op string, err error) error {
 // tell has fn called by the loop, now if the caller holds the token. It does not wait: what the same
 // goroutine, or one that it tells, does later comes later.
 func (c *netConn) tell(op string, fn func()) error {
-	if c.onLoop() {
+	if c.loop.heldHere() {
 		fn()
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -433,6 +434,66 @@ func TestInterrupt(t *testing.T) {
 			if got := strings.Join(got, "; "); got != want {
 				t.Errorf("the child says\n got %s\nwant %s\n%s", got, want, stderr.String())
 			}
+		})
+	}
+}
+
+func TestStartLoop(t *testing.T) {
+	l, stop := aio.StartLoop(nil)
+	var log []string // of the loop
+	started := make(chan struct{})
+	left := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
+		close(started)
+		err := aio.Sleep(ctx, aio.NoTimeout)
+		log = append(log, fmt.Sprint("task: ", err))
+		return err
+	}))
+	<-started
+	inside := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error { return stop() }))
+	_, err := inside.Result(t.Context())
+	matches(t, "stop from inside", err, aio.ErrWrongGoroutine)
+	same(t, "IsRunning", l.IsRunning(), true)
+
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() { matches(t, "stop", stop(), nil) })
+	}
+	all.Wait()
+	same(t, "IsClosed", l.IsClosed(), true)
+	same(t, "log", strings.Join(log, ", "), "task: aio: cancelled")
+	_, err = left.Result(t.Context())
+	matches(t, "the task that was left", err, aio.ErrCancelled)
+	_, err = aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error { return nil })).Result(t.Context())
+	matches(t, "after the end", err, aio.ErrLoopClosed)
+}
+
+// However a loop ends that StartLoop has started, it is closed.
+func TestStartLoopEndsByItself(t *testing.T) {
+	for name, c := range map[string]struct {
+		opts *aio.LoopOptions
+		body func(ctx context.Context, l *aio.Loop) error
+		want error
+	}{
+		"Stop": {nil, func(_ context.Context, l *aio.Loop) error {
+			l.Stop()
+			return nil
+		}, nil},
+		"Goexit": {nil, func(context.Context, *aio.Loop) error {
+			runtime.Goexit()
+			return nil
+		}, nil},
+		"deadlock": {&aio.LoopOptions{VirtualClock: true}, func(ctx context.Context, l *aio.Loop) error {
+			var never aio.Event
+			return never.Wait(ctx)
+		}, aio.ErrDeadlock},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, stop := aio.StartLoop(c.opts)
+			aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { return c.body(ctx, l) }))
+			for !l.IsClosed() {
+				runtime.Gosched()
+			}
+			matches(t, "stop", stop(), c.want)
 		})
 	}
 }

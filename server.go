@@ -60,6 +60,9 @@ type ServerOptions struct {
 	// KeepSocket leaves the file of a Unix socket in place when the server is closed.
 	// (asyncio: cleanup_socket=False)
 	KeepSocket bool
+	// Limit is that of the readers of StartServer and StartUnixServer; see NewStreamReader.
+	// (asyncio: limit)
+	Limit int
 }
 
 // check returns an error if the options contradict each other or the kind of server.
@@ -72,6 +75,8 @@ func (o *ServerOptions) check(call, addr string) error {
 		return bad("both an address and a listener are given: leave one out")
 	case o.Listener == nil && addr == "":
 		return bad("there is neither an address nor a listener")
+	case o.Limit != 0:
+		return bad("Limit is for StartServer: a protocol has none")
 	case o.Backlog < 0:
 		return bad("the backlog is negative")
 	}

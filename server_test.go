@@ -219,6 +219,7 @@ func TestServerOptionsRefused(t *testing.T) {
 		{"", false, aio.ServerOptions{}, "neither an address nor a listener"},
 		{"127.0.0.1", false, aio.ServerOptions{}, "127.0.0.1"},
 		{":0", false, aio.ServerOptions{Backlog: -1}, "backlog"},
+		{":0", false, aio.ServerOptions{Limit: 1}, "for StartServer"},
 		{":0", false, aio.ServerOptions{Network: "udp"}, `not "udp"`},
 		{":0", false, aio.ServerOptions{HandshakeTimeout: 1}, "TLS"},
 		{":0", false, aio.ServerOptions{ShutdownTimeout: 1}, "TLS"},

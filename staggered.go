@@ -76,12 +76,12 @@ type race[T any] struct {
 func (r *race[T]) start(ctx context.Context, previousFailed *Event) {
 	// A task that starts eagerly must not go on before it is in the list.
 	var listed Event
-	t := CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+	t := CreateTask(ctx, NoResult(func(ctx context.Context) error {
 		if err := listed.Wait(ctx); err != nil {
-			return struct{}{}, err
+			return err
 		}
-		return struct{}{}, r.runNext(ctx, previousFailed)
-	})
+		return r.runNext(ctx, previousFailed)
+	}))
 	t.addAwaiter(r.parent) // the callback below does not tell
 	r.running = append(r.running, t)
 	t.AddDoneCallback(func(f *Future[struct{}]) {
@@ -99,9 +99,7 @@ func (r *race[T]) start(ctx context.Context, previousFailed *Event) {
 // runNext runs the next coroutine, and has the one after it wait in its turn.
 func (r *race[T]) runNext(ctx context.Context, previousFailed *Event) error {
 	if previousFailed != nil {
-		_, err := WaitFor(ctx, Coro[struct{}](func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, previousFailed.Wait(ctx)
-		}), r.delay)
+		_, err := WaitFor(ctx, NoResult(previousFailed.Wait), r.delay)
 		if err != nil && err != ErrTimeout {
 			return err
 		}

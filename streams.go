@@ -1014,54 +1014,40 @@ func (t *taskWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// StreamOptions are the settings of OpenConnection and OpenUnixConnection. The zero value has the
-// defaults.
-type StreamOptions struct {
-	ConnectionOptions
-	// Limit is that of the reader; see NewStreamReader.
-	Limit int
-}
-
 // OpenConnection connects to addr as CreateConnection does, and returns the two sides of the
 // connection. It awaits, is cancelled and fails as that does; nil opts are the defaults.
 // (asyncio: open_connection)
-func OpenConnection(ctx context.Context, addr string, opts *StreamOptions) (*StreamReader, *StreamWriter, error) {
+func OpenConnection(ctx context.Context, addr string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
 	return openStream(ctx, "OpenConnection", addr, opts, CreateConnection[*StreamReaderProtocol])
 }
 
 // OpenUnixConnection is OpenConnection to the Unix socket at path. (asyncio: open_unix_connection)
-func OpenUnixConnection(ctx context.Context, path string, opts *StreamOptions) (*StreamReader, *StreamWriter, error) {
+func OpenUnixConnection(ctx context.Context, path string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
 	return openStream(ctx, "OpenUnixConnection", path, opts, CreateUnixConnection[*StreamReaderProtocol])
 }
 
 // connector is CreateConnection or CreateUnixConnection.
 type connector func(ctx context.Context, factory func() *StreamReaderProtocol, addr string, opts *ConnectionOptions) (Transport, *StreamReaderProtocol, error)
 
-func openStream(ctx context.Context, call, addr string, opts *StreamOptions, connect connector) (*StreamReader, *StreamWriter, error) {
-	if opts == nil {
-		opts = &StreamOptions{}
+func openStream(ctx context.Context, call, addr string, opts *ConnectionOptions, connect connector) (*StreamReader, *StreamWriter, error) {
+	var o ConnectionOptions
+	if opts != nil {
+		o = *opts
 	}
 	e, err := enter(ctx, call)
 	if err == nil {
-		err = checkLimit(call, opts.Limit)
+		err = checkLimit(call, o.Limit)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	r := e.fut.loop.newStreamReader(opts.Limit)
-	t, p, err := connect(ctx, func() *StreamReaderProtocol { return NewStreamReaderProtocol(r, nil) }, addr, &opts.ConnectionOptions)
+	r := e.fut.loop.newStreamReader(o.Limit)
+	o.Limit = 0
+	t, p, err := connect(ctx, func() *StreamReaderProtocol { return NewStreamReaderProtocol(r, nil) }, addr, &o)
 	if err != nil {
 		return nil, nil, err
 	}
 	return r, NewStreamWriter(t, p), nil
-}
-
-// StreamServerOptions are the settings of StartServer and StartUnixServer. The zero value has the
-// defaults.
-type StreamServerOptions struct {
-	ServerOptions
-	// Limit is that of the readers; see NewStreamReader.
-	Limit int
 }
 
 // StreamHandler serves a connection of StartServer, as a task. It should close w in the end, as a
@@ -1077,25 +1063,26 @@ type StreamHandler = func(ctx context.Context, r *StreamReader, w *StreamWriter)
 // StartServer awaits, is cancelled and fails as CreateServer does; nil opts are the defaults.
 // (asyncio: start_server. For a callback that is not to be a task: CreateServer with
 // NewStreamReaderProtocol)
-func StartServer(ctx context.Context, handler StreamHandler, addr string, opts *StreamServerOptions) (*Server, error) {
+func StartServer(ctx context.Context, handler StreamHandler, addr string, opts *ServerOptions) (*Server, error) {
 	return startStreamServer(ctx, "StartServer", handler, addr, opts, CreateServer[*StreamReaderProtocol])
 }
 
 // StartUnixServer is StartServer on the Unix socket at path. (asyncio: start_unix_server)
-func StartUnixServer(ctx context.Context, handler StreamHandler, path string, opts *StreamServerOptions) (*Server, error) {
+func StartUnixServer(ctx context.Context, handler StreamHandler, path string, opts *ServerOptions) (*Server, error) {
 	return startStreamServer(ctx, "StartUnixServer", handler, path, opts, CreateUnixServer[*StreamReaderProtocol])
 }
 
 // listen is CreateServer or CreateUnixServer.
 type listen func(ctx context.Context, factory func() *StreamReaderProtocol, addr string, opts *ServerOptions) (*Server, error)
 
-func startStreamServer(ctx context.Context, call string, handler StreamHandler, addr string, opts *StreamServerOptions, create listen) (*Server, error) {
-	if opts == nil {
-		opts = &StreamServerOptions{}
+func startStreamServer(ctx context.Context, call string, handler StreamHandler, addr string, opts *ServerOptions, create listen) (*Server, error) {
+	var o ServerOptions
+	if opts != nil {
+		o = *opts
 	}
 	e, err := enter(ctx, call)
 	if err == nil {
-		err = checkLimit(call, opts.Limit)
+		err = checkLimit(call, o.Limit)
 	}
 	if err == nil && handler == nil {
 		err = &usageError{text: "aio: " + call + ": the handler is nil"}
@@ -1103,16 +1090,15 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 	if err != nil {
 		return nil, err
 	}
-	l, limit := e.fut.loop, opts.Limit
+	l, limit := e.fut.loop, o.Limit
+	o.Limit = 0
 	return create(ctx, func() *StreamReaderProtocol {
 		return NewStreamReaderProtocol(l.newStreamReader(limit), func(r *StreamReader, w *StreamWriter) {
 			c := &client{w: w, handler: handler}
-			c.task = CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
-				return struct{}{}, handler(ctx, r, w)
-			})
+			c.task = CreateTask(ctx, NoResult(func(ctx context.Context) error { return handler(ctx, r, w) }))
 			c.task.addCallback(c)
 		})
-	}, addr, &opts.ServerOptions)
+	}, addr, &o)
 }
 
 // client is a connection with the task that serves it, as the callback of that.

@@ -1615,7 +1615,7 @@ func streamEcho(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) e
 }
 
 // streamServe starts a server on a port of its own.
-func streamServe(t *testing.T, ctx context.Context, handler aio.StreamHandler, opts *aio.StreamServerOptions) *aio.Server {
+func streamServe(t *testing.T, ctx context.Context, handler aio.StreamHandler, opts *aio.ServerOptions) *aio.Server {
 	t.Helper()
 	srv, err := aio.StartServer(ctx, handler, "localhost:0", opts)
 	if err != nil {
@@ -1676,14 +1676,14 @@ func TestStreamServerEchoesLines(t *testing.T) {
 func TestStreamUnixServer(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		path := filepath.Join(t.TempDir(), "socket")
-		srv, err := aio.StartUnixServer(ctx, streamEcho, path, &aio.StreamServerOptions{Limit: 4})
+		srv, err := aio.StartUnixServer(ctx, streamEcho, path, &aio.ServerOptions{Limit: 4})
 		if errors.Is(err, errors.ErrUnsupported) {
 			t.Skip(err)
 		}
 		if err != nil {
 			return err
 		}
-		r, w, err := aio.OpenUnixConnection(ctx, path, &aio.StreamOptions{Limit: 2})
+		r, w, err := aio.OpenUnixConnection(ctx, path, &aio.ConnectionOptions{Limit: 2})
 		if err != nil {
 			return err
 		}
@@ -1708,15 +1708,15 @@ func TestOpenConnectionFails(t *testing.T) {
 		handler := func(context.Context, *aio.StreamReader, *aio.StreamWriter) error { return nil }
 		for _, call := range []func() error{
 			func() error {
-				_, _, err := aio.OpenConnection(ctx, "nowhere.invalid:1", &aio.StreamOptions{Limit: -1})
+				_, _, err := aio.OpenConnection(ctx, "nowhere.invalid:1", &aio.ConnectionOptions{Limit: -1})
 				return err
 			},
 			func() error {
-				_, _, err := aio.OpenUnixConnection(ctx, "/nowhere", &aio.StreamOptions{Limit: -1})
+				_, _, err := aio.OpenUnixConnection(ctx, "/nowhere", &aio.ConnectionOptions{Limit: -1})
 				return err
 			},
 			func() error {
-				_, err := aio.StartServer(ctx, handler, "localhost:0", &aio.StreamServerOptions{Limit: -1})
+				_, err := aio.StartServer(ctx, handler, "localhost:0", &aio.ServerOptions{Limit: -1})
 				return err
 			},
 			func() error { _, err := aio.StartServer(ctx, nil, "localhost:0", nil); return err },
@@ -1746,7 +1746,7 @@ func TestStreamOverExistingSockets(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		srv, err := aio.StartServer(ctx, streamEcho, "", &aio.StreamServerOptions{ServerOptions: aio.ServerOptions{Listener: ln}})
+		srv, err := aio.StartServer(ctx, streamEcho, "", &aio.ServerOptions{Listener: ln})
 		if err != nil {
 			return err
 		}
@@ -1754,7 +1754,7 @@ func TestStreamOverExistingSockets(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		r, w, err := aio.OpenConnection(ctx, "", &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{Conn: conn}})
+		r, w, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: conn})
 		if err != nil {
 			return err
 		}
@@ -1765,11 +1765,11 @@ func TestStreamOverExistingSockets(t *testing.T) {
 	// net.Pipe has no buffer, nor a descriptor.
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		a, b := net.Pipe()
-		ra, wa, err := aio.OpenConnection(ctx, "", &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{Conn: a}})
+		ra, wa, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: a})
 		if err != nil {
 			return err
 		}
-		rb, wb, err := aio.OpenConnection(ctx, "", &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{Conn: b}})
+		rb, wb, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: b})
 		if err != nil {
 			return err
 		}
@@ -2022,7 +2022,7 @@ func TestStreamConnectionIsReset(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		r, w, err := aio.OpenConnection(ctx, "", &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{Conn: conn}})
+		r, w, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: conn})
 		if err != nil {
 			return err
 		}
@@ -2097,12 +2097,12 @@ func TestStreamLimitIsTheReaders(t *testing.T) {
 			defer w.Close()
 			w.Write([]byte("12345\n"))
 			return outcomes.PutNowait(streamLine(ctx, r))
-		}, &aio.StreamServerOptions{Limit: 4})
+		}, &aio.ServerOptions{Limit: 4})
 		for _, c := range []struct {
 			limit int
 			want  string
 		}{{4, "too-long"}, {5, `"12345\n"`}} {
-			r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.StreamOptions{Limit: c.limit})
+			r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.ConnectionOptions{Limit: c.limit})
 			if err != nil {
 				return err
 			}
@@ -2301,7 +2301,7 @@ func TestStreamStartTLSGivesTheReaderTheTransport(t *testing.T) {
 			_, err := r.Read(ctx, 1)
 			return err
 		}, nil)
-		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.StreamOptions{Limit: 10})
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.ConnectionOptions{Limit: 10})
 		if err != nil {
 			return err
 		}
@@ -2380,9 +2380,9 @@ func TestStreamStartTLSTrustsNothingInClear(t *testing.T) {
 
 // STREAM-083, STREAM-084, STREAM-085
 func TestStreamsOverTLS(t *testing.T) {
-	server := &aio.StreamServerOptions{ServerOptions: aio.ServerOptions{TLS: tlsTestServerConfig()}}
-	client := func(conn net.Conn) *aio.StreamOptions {
-		return &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{TLS: tlsTestClientConfig(), Conn: conn}}
+	server := &aio.ServerOptions{TLS: tlsTestServerConfig()}
+	client := func(conn net.Conn) *aio.ConnectionOptions {
+		return &aio.ConnectionOptions{TLS: tlsTestClientConfig(), Conn: conn}
 	}
 	echoes := func(t *testing.T, ctx context.Context, srv *aio.Server, r *aio.StreamReader, w *aio.StreamWriter) error {
 		if info := w.GetExtraInfo("sslcontext"); info == nil || w.CanWriteEOF() {

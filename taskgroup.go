@@ -138,7 +138,7 @@ func (tg *TaskGroup) Go(f func(ctx context.Context) error, opts ...TaskOption) *
 	if f == nil {
 		misuse(nil, "TaskGroup.Go: the function is nil")
 	}
-	return GoIn(tg, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }, opts...)
+	return GoIn(tg, NoResult(f), opts...)
 }
 
 // GoIn is Go for a coroutine with a result. (asyncio: TaskGroup.create_task)

@@ -633,14 +633,14 @@ func TestTLSStreamsEnd(t *testing.T) {
 				over.Set()
 			}
 			return nil
-		}, "127.0.0.1:0", &aio.StreamServerOptions{ServerOptions: aio.ServerOptions{TLS: tlsTestServerConfig()}})
+		}, "127.0.0.1:0", &aio.ServerOptions{TLS: tlsTestServerConfig()})
 		if err != nil {
 			return err
 		}
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			for range tlsTestClients {
 				tg.Go(func(ctx context.Context) error {
-					r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{TLS: tlsTestClientConfig()}})
+					r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
 					if err != nil {
 						return err
 					}
@@ -695,7 +695,7 @@ func TestTLSStreamsCorruptedRecord(t *testing.T) {
 			io.Copy(io.Discard, c) // until the client has closed
 			ended <- errors.Join(err, werr)
 		}()
-		r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.StreamOptions{ConnectionOptions: aio.ConnectionOptions{TLS: tlsTestClientConfig()}})
+		r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
 		if err != nil {
 			return err
 		}

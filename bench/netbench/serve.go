@@ -70,7 +70,7 @@ func serve(args []string) error {
 		if *kind == "protocol" {
 			srv, err = aio.CreateServer(ctx, func() *echo { return &echo{} }, "", &opts)
 		} else {
-			srv, err = aio.StartServer(ctx, echoStream(*size), "", &aio.StreamServerOptions{ServerOptions: opts})
+			srv, err = aio.StartServer(ctx, echoStream(*size), "", &opts)
 		}
 		if err != nil {
 			return err

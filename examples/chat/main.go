@@ -48,7 +48,7 @@ func main() {
 // serve runs the chat until it is cancelled. It calls ready when it listens.
 func serve(ctx context.Context, addr string, idle, grace time.Duration, ready func(net.Addr)) error {
 	h := newHouse(idle)
-	srv, err := aio.StartServer(ctx, h.welcome, addr, &aio.StreamServerOptions{Limit: maxLine})
+	srv, err := aio.StartServer(ctx, h.welcome, addr, &aio.ServerOptions{Limit: maxLine})
 	if err != nil {
 		return err
 	}

@@ -378,10 +378,10 @@ func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeou
 		_, _, err := aio.Wait(ctx, []aio.AnyFuture{item}, timeout, aio.AllCompleted)
 		return err
 	}
-	next := aio.CreateTask(ctx, func(context.Context) (struct{}, error) {
+	next := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 		_, err := c.commands.in.Peek(1)
-		return struct{}{}, err
-	})
+		return err
+	}))
 	defer func() { // it must have ended before anybody else reads
 		next.Cancel()
 		_, _, _ = aio.Wait(ctx, []aio.AnyFuture{next}, aio.NoTimeout, aio.AllCompleted)

@@ -58,19 +58,19 @@ func serve(ctx context.Context, addr string, ready func(net.Addr)) error {
 		return err
 	}
 	s := &server{loop: loop, store: newStore(loop), topics: map[string][]*client{}, started: loop.Time()}
-	srv, err := aio.StartServer(ctx, s.handle, addr, &aio.StreamServerOptions{ServerOptions: aio.ServerOptions{Backlog: 512}})
+	srv, err := aio.StartServer(ctx, s.handle, addr, &aio.ServerOptions{Backlog: 512})
 	if err != nil {
 		return err
 	}
 	ready(srv.Addr())
-	sweeper := aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+	sweeper := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 		for {
 			s.store.sweep()
 			if err := aio.Sleep(ctx, 100*time.Millisecond); err != nil {
-				return struct{}{}, err
+				return err
 			}
 		}
-	}, aio.WithName("sweeper"))
+	}), aio.WithName("sweeper"))
 	defer sweeper.Cancel()
 	return srv.ServeForever(ctx)
 }

@@ -37,9 +37,7 @@ func (p *proxy) serve(ctx context.Context, addr string, ready func(net.Addr)) er
 	if onCounters(loop, p.counters) {
 		p.log("SIGUSR1 logs the counters")
 	}
-	srv, err := aio.StartServer(ctx, p.handle, addr, &aio.StreamServerOptions{
-		ServerOptions: aio.ServerOptions{TLS: p.clientTLS},
-	})
+	srv, err := aio.StartServer(ctx, p.handle, addr, &aio.ServerOptions{TLS: p.clientTLS})
 	if err != nil {
 		return err
 	}
@@ -71,9 +69,7 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 	var upR *aio.StreamReader
 	var upW *aio.StreamWriter
 	err := aio.Timeout(ctx, p.connectTimeout, func(ctx context.Context) (err error) {
-		upR, upW, err = aio.OpenConnection(ctx, p.to, &aio.StreamOptions{
-			ConnectionOptions: aio.ConnectionOptions{TLS: p.serverTLS, HappyEyeballsDelay: 250 * time.Millisecond},
-		})
+		upR, upW, err = aio.OpenConnection(ctx, p.to, &aio.ConnectionOptions{TLS: p.serverTLS, HappyEyeballsDelay: 250 * time.Millisecond})
 		return err
 	})
 	if err != nil {

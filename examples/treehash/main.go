@@ -357,10 +357,10 @@ func isTerminal(w io.Writer) bool {
 // a slow reader of a pipe would keep the task from hearing of an interrupt. No task uses sums any
 // more, so it may go along.
 func printSums(ctx context.Context, out io.Writer, sums []sum) error {
-	_, err := aio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := aio.ToThread(ctx, aio.NoResult(func(ctx context.Context) error {
 		slices.SortFunc(sums, func(a, b sum) int { return cmp.Compare(a.path, b.path) })
-		return struct{}{}, writeSums(ctx, out, sums)
-	})
+		return writeSums(ctx, out, sums)
+	}))
 	return err
 }
 

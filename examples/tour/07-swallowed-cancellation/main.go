@@ -45,9 +45,7 @@ func main() {
 	for _, work := range []func(context.Context) error{broken, fixed} {
 		loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 		start := loop.Time()
-		_, err := aio.RunUntilComplete(loop, aio.Coro[struct{}](func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, aio.Timeout(ctx, time.Minute, work)
-		}))
+		_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error { return aio.Timeout(ctx, time.Minute, work) }))
 		fmt.Println("at the end:", err, "after", loop.Time().Sub(start))
 		loop.Close()
 	}

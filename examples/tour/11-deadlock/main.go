@@ -44,9 +44,7 @@ func main() {
 	for _, work := range []func(context.Context, *kitchen) error{broken, fixed} {
 		loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 		loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // of the tasks that are left
-		_, err := aio.RunUntilComplete(loop, aio.Coro[struct{}](func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, work(ctx, &kitchen{})
-		}))
+		_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error { return work(ctx, &kitchen{}) }))
 		if errors.Is(err, aio.ErrDeadlock) {
 			for line := range strings.Lines(err.Error()) {
 				fmt.Println(strings.TrimSpace(line))
