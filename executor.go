@@ -17,7 +17,7 @@ import (
 // RunCoroutineThreadsafe. (Python: concurrent.futures.Future)
 type ConcurrentFuture[T any] struct {
 	producer *Loop         // whose task brings the result, nil if none does; immutable
-	onCancel func()        // tells the producer; immutable
+	source   runnable      // of the producer, to be run after a cancellation; immutable
 	done     chan struct{} // closed when the fields below have their final values
 
 	mu        sync.Mutex
@@ -117,8 +117,8 @@ func (f *ConcurrentFuture[T]) Cancel(msg ...any) bool {
 	if f.settle(cancelled, zero, cancelReason(msg)) != nil {
 		return f.Cancelled()
 	}
-	if f.onCancel != nil {
-		f.onCancel()
+	if f.producer != nil {
+		f.producer.submit(f.source)
 	}
 	return true
 }
@@ -155,20 +155,18 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
 		misuse(nil, "RunCoroutineThreadsafe: the coroutine is nil")
 	}
-	c := &crossing[T]{loop: l, coro: coro, out: NewConcurrentFuture[T]()}
-	c.out.producer = l
-	c.out.onCancel = func() { l.submit(c) }
+	c := &crossing[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
+	c.out.source = c
 	if !l.submit(c) {
 		c.abandon()
 	}
-	return c.out
+	return &c.out
 }
 
 // crossing takes a coroutine into a loop and its outcome out again.
 type crossing[T any] struct {
-	loop *Loop
+	out  ConcurrentFuture[T] // its producer is the loop
 	coro Coro[T]
-	out  *ConcurrentFuture[T]
 	task *Task[T] // owned by the loop's token
 }
 
@@ -193,10 +191,10 @@ func (c *crossing[T]) start() {
 				err = panicError(v)
 			}
 			_ = c.out.SetException(err)
-			c.loop.CallExceptionHandler(ExceptionContext{Message: "exception in RunCoroutineThreadsafe", Err: err})
+			c.out.producer.CallExceptionHandler(ExceptionContext{Message: "exception in RunCoroutineThreadsafe", Err: err})
 		}
 	}()
-	c.task = CreateTask(c.loop.Context(), c.coro)
+	c.task = CreateTask(c.out.producer.Context(), c.coro)
 	c.task.addCallback(c)
 }
 
