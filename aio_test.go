@@ -3,6 +3,8 @@ package aio_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +14,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if signal.Ignored(os.Interrupt) { // by who started the tests in the background
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // eventLog is what a test's tasks write down, to compare the order of their steps.
 type eventLog []string

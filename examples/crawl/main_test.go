@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/signal"
 	"regexp"
 	"runtime"
 	"slices"
@@ -21,7 +22,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if signal.Ignored(os.Interrupt) { // by who started the tests in the background
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // outcome is what a run has left.
 type outcome struct {
