@@ -89,14 +89,19 @@ func (h *Handle) String() string {
 }
 
 // newHandle makes the handle of a callback that call was given.
-func (l *Loop) newHandle(call string, fn func()) Handle {
+func (l *Loop) newHandle(call string, fn func()) *Handle {
+	h := &Handle{}
+	h.init(l, call, fn)
+	return h
+}
+
+func (h *Handle) init(l *Loop, call string, fn func()) {
 	if fn == nil {
 		misuse(nil, "%s: the callback is nil", call)
 	}
-	h := Handle{loop: l, fn: fn}
+	h.loop, h.fn = l, fn
 	if l.debug.Load() {
 		stack := callers()
 		h.stack = &stack
 	}
-	return h
 }

@@ -455,8 +455,8 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 	l.check("Loop.CallSoon")
 	l.mustBeOpen("Loop.CallSoon")
 	h := l.newHandle("Loop.CallSoon", fn)
-	l.schedule(&h, nil)
-	return &h
+	l.schedule(h, nil)
+	return h
 }
 
 // CallSoonThreadsafe is CallSoon for any goroutine: it wakes the loop if that waits. What was
@@ -465,10 +465,10 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 	h := l.newHandle("Loop.CallSoonThreadsafe", fn)
 	h.shared = &handleLock{}
-	if !l.submit(&h) {
+	if !l.submit(h) {
 		misuse(ErrLoopClosed, "Loop.CallSoonThreadsafe: event loop is closed")
 	}
-	return &h
+	return h
 }
 
 // destroy unwinds a task because the loop is closed.

@@ -263,7 +263,7 @@ func (l *Loop) addWatch(call string, file any, r readiness, fn func()) error {
 	if err != nil {
 		return err
 	}
-	return l.watch(call, fd, r, &h)
+	return l.watch(call, fd, r, h)
 }
 
 // watch has h called while fd is ready for r.

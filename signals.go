@@ -75,7 +75,7 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if w.handler == nil {
 		l.watching++
 	}
-	w.assign(&h, w.runner)
+	w.assign(h, w.runner)
 	return nil
 }
 

@@ -127,7 +127,8 @@ func (l *Loop) CallAt(when time.Time, fn func()) *TimerHandle {
 func (l *Loop) callAt(call string, when time.Duration, fn func()) *TimerHandle {
 	l.check(call)
 	l.mustBeOpen(call)
-	h := &TimerHandle{Handle: l.newHandle(call, fn)}
+	h := &TimerHandle{}
+	h.init(l, call, fn)
 	l.addTimer(h, when)
 	return h
 }
