@@ -26,6 +26,10 @@ type AbstractEventLoopPolicy interface {
 	SetEventLoop(l *Loop)
 	// NewEventLoop returns a new loop. It does not become the current one.
 	NewEventLoop() *Loop
+	// GetChildWatcher returns the watcher of child processes.
+	GetChildWatcher() AbstractChildWatcher
+	// SetChildWatcher has w watch child processes; nil is none.
+	SetChildWatcher(w AbstractChildWatcher)
 }
 
 // DefaultEventLoopPolicy is the policy of a program that sets none: the current loop is the one that
@@ -36,6 +40,7 @@ type AbstractEventLoopPolicy interface {
 type DefaultEventLoopPolicy struct {
 	mu      sync.Mutex
 	current *Loop
+	watcher AbstractChildWatcher // nil if none was set
 }
 
 // GetEventLoop returns the loop that SetEventLoop was given last, by any goroutine, also if it is
@@ -52,17 +57,47 @@ func (p *DefaultEventLoopPolicy) GetEventLoop() (*Loop, error) {
 
 var errNoCurrentLoop = &usageError{"aio: there is no current event loop: pass the ctx that the task was given, or call SetEventLoop", ErrNoRunningLoop}
 
-// SetEventLoop makes l the current loop for every goroutine; nil is none.
+// SetEventLoop makes l the current loop for every goroutine; nil is none. If a child watcher was set, l
+// is attached to it, and what its AttachLoop says holds.
 // (asyncio: AbstractEventLoopPolicy.set_event_loop)
 func (p *DefaultEventLoopPolicy) SetEventLoop(l *Loop) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.current = l
+	w := p.watcher
+	p.mu.Unlock()
+	if w != nil {
+		w.AttachLoop(l)
+	}
 }
 
 // NewEventLoop returns a new loop with the default options.
 // (asyncio: AbstractEventLoopPolicy.new_event_loop)
 func (p *DefaultEventLoopPolicy) NewEventLoop() *Loop { return NewEventLoop(nil) }
+
+// GetChildWatcher returns the watcher that was set, or if none was a *ThreadedChildWatcher, each time the
+// same. (asyncio: AbstractEventLoopPolicy.get_child_watcher)
+func (p *DefaultEventLoopPolicy) GetChildWatcher() AbstractChildWatcher {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watcher == nil {
+		return builtinWatcher
+	}
+	return p.watcher
+}
+
+// SetChildWatcher closes the watcher that was set before, and sets w; nil is none. The current loop is not
+// attached to it. (asyncio: AbstractEventLoopPolicy.set_child_watcher)
+func (p *DefaultEventLoopPolicy) SetChildWatcher(w AbstractChildWatcher) {
+	p.mu.Lock()
+	old := p.watcher
+	p.mu.Unlock()
+	if old != nil {
+		old.Close()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watcher = w
+}
 
 // thePolicy is that of the process.
 var thePolicy struct {

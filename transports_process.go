@@ -14,7 +14,8 @@ package aio
 // becoming known. In between it is a zombie, so its id is not free and a signal harms nobody. On Linux
 // the loop's poller notices by the process's descriptor, and no thread has to wait. Elsewhere a
 // goroutine does, in os.Process.Wait, which takes the status along; os.Process then knows that it must
-// not send signals any more.
+// not send signals any more. A program that has set a child watcher gets to know by that instead: see
+// childwatcher.go.
 
 import (
 	"context"
@@ -51,6 +52,8 @@ type subprocess struct {
 	grace  time.Duration // when that ends
 	doomed bool          // it has ended
 	killer *TimerHandle
+
+	watched *watchedExit // nil without a child watcher
 }
 
 // startProcess starts cmd, and waits until the protocol is connected.
@@ -68,7 +71,7 @@ func (e entry) startProcess(ctx context.Context, call string, p Protocol, cmd *e
 	if o.Context != nil && o.Context.Err() != nil {
 		return nil, context.Cause(o.Context)
 	}
-	if err := t.start(call, cmd, o); err != nil {
+	if err := t.start(ctx, call, cmd, o); err != nil {
 		return nil, err
 	}
 	if o.Context != nil {
@@ -103,7 +106,7 @@ func (e entry) startProcess(ctx context.Context, call string, p Protocol, cmd *e
 }
 
 // start starts the process, with the pipes that it is to have.
-func (t *subprocess) start(call string, cmd *exec.Cmd, o *SubprocessOptions) (err error) {
+func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *SubprocessOptions) (err error) {
 	var childs []*os.File // ends and duplicates, of which the child has its own when it runs
 	defer func() {
 		for _, f := range childs {
@@ -172,6 +175,9 @@ func (t *subprocess) start(call string, cmd *exec.Cmd, o *SubprocessOptions) (er
 		if err := leadGroup(cmd); err != nil {
 			return &usageError{text: "aio: " + call + ": " + err.Error()}
 		}
+	}
+	if w := watcherInUse(); w != nil && !o.Group {
+		return t.startWatched(ctx, cmd, w)
 	}
 	fd, err := startProcess(cmd)
 	if err != nil {
@@ -307,17 +313,20 @@ func (t *subprocess) reap() {
 
 // exit makes it known that the process has ended. err says why there is no status.
 func (t *subprocess) exit(state *os.ProcessState, err error) {
-	t.exited = true
+	t.exited, t.code = true, 255
 	switch {
 	case err == nil:
 		t.code = returncodeOf(state)
 	case errors.Is(err, syscall.ECHILD) || errors.Is(err, os.ErrProcessDone):
 		slog.Warn("aio: somebody else has waited for a child process: its return code is not known", "pid", t.pid)
-		t.code = 255
 	default:
 		t.report("waiting for a child process failed", err)
-		t.code = 255
 	}
+	t.over()
+}
+
+// over is what follows when the return code is known.
+func (t *subprocess) over() {
 	if t.untie != nil {
 		t.untie()
 	}
@@ -414,6 +423,8 @@ func (t *subprocess) signal(sig os.Signal) (err error) {
 	switch {
 	case t.exited:
 		return nil
+	case t.watched != nil:
+		err = t.watched.signal(sig)
 	case t.group:
 		err = killGroup(t.pid, sig)
 	default:

@@ -1,0 +1,26 @@
+package aio
+
+import (
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// openChild returns a descriptor of process pid, which is readable when it has ended.
+func openChild(pid int) (*os.File, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	return os.NewFile(uintptr(fd), "process"), nil
+}
+
+// canOpenChildren reports whether the kernel has such descriptors, and lets this program have them.
+var canOpenChildren = sync.OnceValue(func() bool {
+	f, err := openChild(os.Getpid())
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+})
