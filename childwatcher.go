@@ -848,7 +848,7 @@ func takeBack(pid int) bool {
 	defer watched.Unlock()
 	x := watched.m[pid]
 	if x != nil {
-		go x.wait()
+		go x.unaided()
 	}
 	return x != nil
 }
@@ -912,8 +912,8 @@ func (x *watchedExit) ended(_, code int) {
 	(&childHandler{pid: x.pid, loop: x.loop, callback: x.conclude, code: code}).send()
 }
 
-// wait waits for the process in the place of a watcher.
-func (x *watchedExit) wait() {
+// unaided waits for the process in the place of a watcher.
+func (x *watchedExit) unaided() {
 	h := &childHandler{pid: x.pid, loop: x.loop, callback: x.ended}
 	h.learn(x.process.Wait())
 	h.send()

@@ -1,0 +1,955 @@
+//go:build unix
+
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/goaio/aio"
+)
+
+// childWatchers are the watchers of the package, ready to be used.
+var childWatchers = []struct {
+	name string
+	make func() aio.AbstractChildWatcher
+}{
+	{"Pidfd", func() aio.AbstractChildWatcher { return &aio.PidfdChildWatcher{} }},
+	{"Threaded", func() aio.AbstractChildWatcher { return &aio.ThreadedChildWatcher{} }},
+	{"Safe", func() aio.AbstractChildWatcher { return &aio.SafeChildWatcher{} }},
+	{"Fast", func() aio.AbstractChildWatcher { return &aio.FastChildWatcher{} }},
+	{"MultiLoop", func() aio.AbstractChildWatcher { return &aio.MultiLoopChildWatcher{} }},
+}
+
+// childEach does main with each of these watchers, or all, attached to the loop and closed in the end. No
+// child and no descriptor may be left. Tests do not run in parallel, so a watcher may wait for any child.
+func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error, names ...string) {
+	for _, c := range childWatchers {
+		if len(names) > 0 && !slices.Contains(names, c.name) {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			bothPaths(t, func(t *testing.T, ctx context.Context) error {
+				l, err := aio.GetRunningLoop(ctx)
+				if err != nil {
+					return err
+				}
+				// The loop and os/exec have the descriptors that they keep after this.
+				r, _ := pipeEnds(t)
+				if err := l.AddReader(r, func() {}); err != nil {
+					return err
+				}
+				if _, err := l.RemoveReader(r); err != nil {
+					return err
+				}
+				procWait(t, ctx, procStart(t, ctx, "cat", &aio.SubprocessOptions{Stdin: aio.DEVNULL, Stdout: aio.PIPE}), 0)
+				w := c.make()
+				w.AttachLoop(l)
+				if !w.IsActive() {
+					t.Skip("the system has no such watcher")
+				}
+				defer w.Close()
+				before := procDescriptors(t)
+				err = main(t, ctx, w)
+				procDescriptorsAre(t, ctx, before)
+				procNoChildren(t)
+				return err
+			})
+		})
+	}
+}
+
+// childStart starts a command of the shell, of which somebody else has to take the status. end closes its
+// standard input.
+func childStart(t *testing.T, command string) (pid int, end func()) {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", command)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdin.Close() })
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid = cmd.Process.Pid
+	if err := cmd.Process.Release(); err != nil {
+		t.Fatal(err)
+	}
+	return pid, func() { stdin.Close() }
+}
+
+// childAdd adds a handler.
+func childAdd(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher, pid int, callback func(pid, returncode int)) {
+	t.Helper()
+	w.Enter()
+	defer w.Exit()
+	if err := w.AddChildHandler(ctx, pid, callback); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// childGone waits until somebody has taken the status of a child, or does it.
+func childGone(t *testing.T, ctx context.Context, pid int) {
+	t.Helper()
+	procUntil(ctx, func() bool {
+		_, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		return err == syscall.ECHILD
+	})
+}
+
+// childLog is what callbacks are told.
+type childLog struct {
+	log  eventLog
+	more aio.Event
+}
+
+// ended is a callback that writes name and code down, if it is called for pid.
+func (c *childLog) ended(t *testing.T, name string, pid int) func(pid, returncode int) {
+	return func(got, code int) {
+		same(t, "the process of "+name, got, pid)
+		c.log.add("%s:%d", name, code)
+		c.more.Set()
+	}
+}
+
+// wait lets the loop run until there are n events.
+func (c *childLog) wait(t *testing.T, ctx context.Context, n int) {
+	t.Helper()
+	for len(c.log) < n {
+		c.more.Clear()
+		if err := c.more.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// childWarnings has slog's records come out of a channel until the test ends.
+func childWarnings(t *testing.T) chan string {
+	ch := make(chan string, 100)
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(childWriter(ch), nil)))
+	t.Cleanup(func() { slog.SetDefault(old) })
+	return ch
+}
+
+type childWriter chan string
+
+func (w childWriter) Write(p []byte) (int, error) { w <- string(p); return len(p), nil }
+
+// childSet has the package use w until the test ends.
+func childSet(t *testing.T, w aio.AbstractChildWatcher) {
+	t.Helper()
+	policyReset(t)
+	aio.SetChildWatcher(w)
+}
+
+func TestChildWatchers(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		var c childLog
+		var ends []func()
+		for i, command := range []string{"read l; exit 0", "read l; exit 3", "read l; kill -9 $$", "read l; kill -TERM $$", "read l; exit 255"} {
+			w.Enter()
+			pid, end := childStart(t, command)
+			told := c.ended(t, fmt.Sprint("child", i), pid)
+			childAdd(t, ctx, w, pid, func(pid, code int) {
+				l.CallSoon(func() {}) // panics if this is not the loop
+				told(pid, code)
+			})
+			w.Exit()
+			ends = append(ends, end)
+		}
+		for i := len(ends) - 1; i >= 0; i-- {
+			ends[i]()
+			c.wait(t, ctx, len(ends)-i)
+		}
+		c.log.want(t, "child4:255 child3:-15 child2:-9 child1:3 child0:0")
+
+		// One that has ended before it is watched.
+		w.Enter()
+		pid, end := childStart(t, "exit 7")
+		end()
+		procZombie(t, pid)
+		childAdd(t, ctx, w, pid, c.ended(t, "dead", pid))
+		w.Exit()
+		c.log.want(t, "") // not from inside of AddChildHandler
+		c.wait(t, ctx, 1)
+		c.log.want(t, "dead:7")
+		return nil
+	})
+}
+
+// Many that end at once: signals for them are merged.
+func TestChildWatchersManyAtOnce(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		const n = 30
+		var c childLog
+		codes := map[int]int{}
+		var ends []func()
+		for i := range n {
+			w.Enter()
+			pid, end := childStart(t, fmt.Sprintf("read l; exit %d", i))
+			childAdd(t, ctx, w, pid, func(pid, code int) {
+				codes[pid] = code
+				c.ended(t, "one", pid)(pid, 0)
+			})
+			w.Exit()
+			codes[pid] = -1
+			ends = append(ends, end)
+		}
+		for _, end := range ends {
+			end()
+		}
+		c.wait(t, ctx, n)
+		var got []int
+		for _, code := range codes {
+			got = append(got, code)
+		}
+		slices.Sort(got)
+		for i, code := range got {
+			if code != i {
+				t.Fatalf("the codes are %v", got)
+			}
+		}
+		return nil
+	})
+}
+
+// Those that one SIGCHLD tells of are called in the order in which they were added; one that was replaced
+// keeps its place.
+func TestChildWatcherOrder(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		var c childLog
+		var pids []int
+		var ends []func()
+		for i := range 5 {
+			pid, end := childStart(t, "read l")
+			childAdd(t, ctx, w, pid, c.ended(t, fmt.Sprint("child", i), pid))
+			pids, ends = append(pids, pid), append(ends, end)
+		}
+		childAdd(t, ctx, w, pids[1], c.ended(t, "again1", pids[1]))
+		for i := len(ends) - 1; i >= 0; i-- {
+			ends[i]()
+			procZombie(t, pids[i]) // this task has the token, and the watcher has to wait for it
+		}
+		c.wait(t, ctx, 5)
+		c.log.want(t, "child0:1 again1:1 child2:1 child3:1 child4:1")
+		return nil
+	}, "Safe")
+}
+
+func TestChildWatchersReplace(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		var c childLog
+		pid, end := childStart(t, "read l; exit 2")
+		w.Enter()
+		childAdd(t, ctx, w, pid, c.ended(t, "first", pid))
+		childAdd(t, ctx, w, pid, c.ended(t, "second", pid))
+		childAdd(t, ctx, w, pid, c.ended(t, "third", pid))
+		w.Exit()
+		pipePasses(ctx, 3)
+		end()
+		c.wait(t, ctx, 1)
+		pipePasses(ctx, 3)
+		c.log.want(t, "third:2")
+		same(t, "RemoveChildHandler afterwards", w.RemoveChildHandler(pid), false)
+		return nil
+	})
+}
+
+func TestChildWatchersRemove(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		warnings := childWarnings(t)
+		same(t, "RemoveChildHandler of one that nobody has added", w.RemoveChildHandler(1), false)
+		var c childLog
+		pid, end := childStart(t, "read l; exit 2")
+		childAdd(t, ctx, w, pid, c.ended(t, "removed", pid))
+		same(t, "RemoveChildHandler", w.RemoveChildHandler(pid), true)
+		same(t, "RemoveChildHandler again", w.RemoveChildHandler(pid), false)
+		switch w.(type) {
+		case *aio.ThreadedChildWatcher: // takes it all the same
+			end()
+			procUntil(ctx, func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+		case *aio.FastChildWatcher: // as it takes all
+			end()
+			procUntil(ctx, func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+			contains(t, "the warning", <-warnings, fmt.Sprintf("pid=%d returncode=2", pid))
+		default: // leaves it for others
+			pipePasses(ctx, 3)
+			end()
+			procZombie(t, pid)
+			pipePasses(ctx, 3)
+			var s syscall.WaitStatus
+			if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil || s.ExitStatus() != 2 {
+				t.Errorf("the status is %v, %v", s, err)
+			}
+		}
+
+		// One that was removed can be added again.
+		pid, end = childStart(t, "read l; exit 4")
+		childAdd(t, ctx, w, pid, c.ended(t, "removed", pid))
+		w.RemoveChildHandler(pid)
+		childAdd(t, ctx, w, pid, c.ended(t, "again", pid))
+		end()
+		c.wait(t, ctx, 1)
+		c.log.want(t, "again:4")
+		return nil
+	})
+}
+
+// LOOP-353: somebody else has taken the status, or it is no child at all.
+func TestChildWatchersUnknown(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		warnings := childWarnings(t)
+		var c childLog
+		pid := 1
+		if _, ok := w.(*aio.PidfdChildWatcher); ok { // process 1 does not end, so it would wait
+			var end func()
+			pid, end = childStart(t, "read l")
+			childAdd(t, ctx, w, pid, c.ended(t, "gone", pid))
+			end()
+			if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			childAdd(t, ctx, w, pid, c.ended(t, "gone", pid))
+		}
+		c.wait(t, ctx, 1)
+		c.log.want(t, "gone:255")
+		warning := <-warnings
+		contains(t, "the warning", warning, "somebody else has waited")
+		contains(t, "the warning", warning, fmt.Sprint("pid=", pid))
+		same(t, "RemoveChildHandler afterwards", w.RemoveChildHandler(pid), false)
+		return nil
+	}, "Pidfd", "Threaded", "Safe", "MultiLoop")
+}
+
+func TestPidfdChildWatcherNoProcess(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		pid, end := childStart(t, "read l")
+		end()
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		matches(t, "AddChildHandler", w.AddChildHandler(ctx, pid, func(int, int) {}), syscall.ESRCH)
+		same(t, "RemoveChildHandler", w.RemoveChildHandler(pid), false)
+		return nil
+	}, "Pidfd")
+}
+
+func TestChildWatchersMisuse(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		w.Enter()
+		defer w.Exit()
+		misused(t, "no callback", func() { w.AddChildHandler(ctx, 1, nil) })
+		for _, pid := range []int{0, -1, -os.Getpid()} {
+			matches(t, fmt.Sprint("process ", pid), w.AddChildHandler(ctx, pid, func(int, int) {}), aio.ErrUsage)
+		}
+		return nil
+	})
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		misused(t, "no loop", func() { w.AddChildHandler(context.Background(), 1, func(int, int) {}) }, aio.ErrNoRunningLoop)
+		var err error
+		inGoroutine(func() { err = panics(func() { w.AddChildHandler(ctx, 1, func(int, int) {}) }) })
+		matches(t, "in another goroutine", err, aio.ErrWrongGoroutine)
+		return nil
+	}, "Pidfd", "Threaded", "MultiLoop")
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		var errs [3]error
+		inGoroutine(func() {
+			errs[0] = panics(func() { w.AttachLoop(nil) })
+			errs[1] = panics(func() { w.AttachLoop(l) })
+			errs[2] = panics(w.Close)
+		})
+		for i, err := range errs {
+			matches(t, fmt.Sprint("in another goroutine, call ", i), err, aio.ErrWrongGoroutine)
+		}
+		same(t, "it is active", w.IsActive(), true)
+		closed := aio.NewEventLoop(nil)
+		closed.Close()
+		misused(t, "a closed loop", func() { w.AttachLoop(closed) }, aio.ErrLoopClosed)
+		same(t, "it is still active", w.IsActive(), true)
+		w.AttachLoop(nil)
+		same(t, "it is active without a loop", w.IsActive(), false)
+		w.Enter()
+		defer w.Exit()
+		matches(t, "without a loop", w.AddChildHandler(ctx, 1, func(int, int) {}), aio.ErrUsage)
+		return nil
+	}, "Safe", "Fast")
+}
+
+// inGoroutine does f in another goroutine, and waits for that.
+func inGoroutine(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+func TestChildWatchersCallbackPanics(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		reports := pipeReports(l)
+		var c childLog
+		for _, name := range []string{"first", "second"} {
+			w.Enter()
+			pid, end := childStart(t, "read l; exit 1")
+			told := c.ended(t, name, pid)
+			childAdd(t, ctx, w, pid, func(pid, code int) { told(pid, code); panic(name) })
+			w.Exit()
+			end()
+			c.wait(t, ctx, 1)
+			c.log.want(t, name+":1")
+			if len(*reports) != 1 {
+				t.Fatalf("%d reports", len(*reports))
+			}
+			contains(t, "the report", (*reports)[0].Message, fmt.Sprint("child process ", pid))
+			contains(t, "the report", (*reports)[0].Err.Error(), name)
+			*reports = nil
+		}
+		return nil
+	})
+}
+
+// A handler of one loop does not run in another one.
+func TestChildWatchersOfSeveralLoops(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		main, _ := aio.GetRunningLoop(ctx)
+		var c childLog
+		errs := make(chan error)
+		for i := range 3 {
+			go func() {
+				errs <- aio.Run(func(ctx context.Context) error {
+					own, err := aio.GetRunningLoop(ctx)
+					if err != nil {
+						return err
+					}
+					of := own
+					switch w.(type) {
+					case *aio.SafeChildWatcher, *aio.FastChildWatcher:
+						of = main
+					}
+					done := aio.CreateFuture[int](ctx)
+					settle := func(code int) { own.CallSoonThreadsafe(func() { done.SetResult(code) }) }
+					w.Enter()
+					pid, end := childStart(t, fmt.Sprint("read l; exit ", i+5))
+					childAdd(t, ctx, w, pid, func(pid, code int) {
+						of.CallSoon(func() { settle(code) }) // panics if this is another loop
+					})
+					w.Exit()
+					end()
+					code, err := done.Await(ctx)
+					same(t, "the code", code, i+5)
+					return err
+				})
+			}()
+		}
+		for range 3 {
+			if err, _, _ := aio.Receive(ctx, errs); err != nil {
+				t.Error(err)
+			}
+		}
+		c.log.want(t, "")
+		return nil
+	})
+}
+
+// LOOP-354: the child ends when the loop of its handler is closed.
+func TestChildWatchersLoopClosed(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		warnings := childWarnings(t)
+		var pid int
+		var end func()
+		inGoroutine(func() {
+			if err := aio.Run(func(ctx context.Context) error {
+				pid, end = childStart(t, "read l; exit 8")
+				childAdd(t, ctx, w, pid, func(int, int) { t.Error("called") })
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		end()
+		contains(t, "the warning", <-warnings, fmt.Sprintf("event loop was closed\" pid=%d returncode=8", pid))
+		return nil
+	}, "Pidfd", "Threaded", "MultiLoop")
+}
+
+// Handlers wait for the next loop when there is none.
+func TestChildWatchersChangeLoops(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		warnings := childWarnings(t)
+		var c childLog
+		pid, end := childStart(t, "read l; exit 6")
+		childAdd(t, ctx, w, pid, c.ended(t, "detached", pid))
+		w.AttachLoop(nil)
+		contains(t, "the warning", <-warnings, "detached")
+		end()
+		procZombie(t, pid)
+		pipePasses(ctx, 3)
+		c.log.want(t, "")
+		w.AttachLoop(l)
+		c.wait(t, ctx, 1)
+		c.log.want(t, "detached:6")
+		w.AttachLoop(l) // again
+
+		pid, end = childStart(t, "read l; exit 5")
+		childAdd(t, ctx, w, pid, c.ended(t, "closed", pid))
+		other := aio.NewEventLoop(nil)
+		w.AttachLoop(other)
+		other.Close()
+		same(t, "it is active with a closed loop", w.IsActive(), false)
+		w.Enter()
+		matches(t, "AddChildHandler with a closed loop", w.AddChildHandler(ctx, pid, func(int, int) {}), aio.ErrUsage)
+		w.Exit()
+		end()
+		procZombie(t, pid)
+		pipePasses(ctx, 3)
+		c.log.want(t, "")
+		w.AttachLoop(l)
+		c.wait(t, ctx, 1)
+		c.log.want(t, "closed:5")
+		same(t, "warnings", len(warnings), 0)
+
+		same(t, "the loop has a handler", l.RemoveSignalHandler(syscall.SIGCHLD), true)
+		return nil
+	}, "Safe", "Fast")
+}
+
+func TestChildWatchersClose(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		warnings := childWarnings(t)
+		var c childLog
+		pid, end := childStart(t, "read l; exit 6")
+		childAdd(t, ctx, w, pid, c.ended(t, "pending", pid))
+		w.Close()
+		w.Close()
+		end()
+		switch w.(type) {
+		case *aio.PidfdChildWatcher, *aio.ThreadedChildWatcher: // go on
+			same(t, "it is active", w.IsActive(), true)
+			c.wait(t, ctx, 1)
+			c.log.want(t, "pending:6")
+		default:
+			same(t, "it is active", w.IsActive(), false)
+			procZombie(t, pid)
+			pipePasses(ctx, 3)
+			same(t, "RemoveChildHandler", w.RemoveChildHandler(pid), false)
+			if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+				t.Error(err)
+			}
+			w.AttachLoop(l) // it can be used again
+			same(t, "it is active again", w.IsActive(), true)
+			pid, end := childStart(t, "read l; exit 5")
+			childAdd(t, ctx, w, pid, c.ended(t, "again", pid))
+			end()
+			c.wait(t, ctx, 1)
+			c.log.want(t, "again:5")
+		}
+		same(t, "warnings", len(warnings), 0)
+		return nil
+	})
+}
+
+// A watcher that is inactive, and gets active, finds what has ended before.
+func TestMultiLoopChildWatcherBeforeAttach(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		var w aio.MultiLoopChildWatcher
+		var c childLog
+		same(t, "it is active", w.IsActive(), false)
+		pid, end := childStart(t, "read l; exit 3")
+		childAdd(t, ctx, &w, pid, c.ended(t, "before", pid))
+		end()
+		procZombie(t, pid)
+		w.AttachLoop(nil)
+		defer w.Close()
+		same(t, "it is active", w.IsActive(), true)
+		c.wait(t, ctx, 1)
+		c.log.want(t, "before:3")
+		return nil
+	})
+}
+
+// What it takes from others, and what it keeps for those who are late.
+func TestFastChildWatcherTakesAll(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		warnings := childWarnings(t)
+		cmd := exec.Command("/bin/sh", "-c", "exit 3")
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		pid := cmd.Process.Pid
+		procZombie(t, pid)
+		w.AttachLoop(l)
+		contains(t, "the warning", <-warnings, fmt.Sprintf("does not know\" pid=%d returncode=3", pid))
+		matches(t, "os/exec", cmd.Wait(), syscall.ECHILD)
+		cmd.Process.Release()
+
+		misused(t, "Exit without Enter", w.Exit, aio.ErrTooOften)
+		var c childLog
+		matches(t, "AddChildHandler without Enter", w.AddChildHandler(ctx, 1, c.ended(t, "one", 1)), aio.ErrUsage)
+		w.Enter()
+		w.Enter()
+		late, end := childStart(t, "exit 4")
+		end()
+		never, end := childStart(t, "exit 5")
+		end()
+		procZombie(t, late)
+		procZombie(t, never)
+		w.AttachLoop(l)
+		w.Exit()
+		same(t, "warnings", len(warnings), 0)
+		childAdd(t, ctx, w, late, c.ended(t, "late", late))
+		c.log.want(t, "")
+		w.Exit()
+		contains(t, "the warning", <-warnings, fmt.Sprintf("does not know\" pid=%d returncode=5", never))
+		c.wait(t, ctx, 1)
+		c.log.want(t, "late:4")
+		same(t, "warnings", len(warnings), 0)
+		return nil
+	}, "Fast")
+}
+
+// Time that is virtual stands still no longer than it has to: a child is waited for, and is no deadlock.
+func TestChildWatchersVirtualClock(t *testing.T) {
+	for _, c := range childWatchers {
+		t.Run(c.name, func(t *testing.T) {
+			l, reports := newLoop(t)
+			w := c.make()
+			w.AttachLoop(l)
+			if err := runMain(l, func(ctx context.Context) error {
+				if !w.IsActive() {
+					t.Skip("the system has no such watcher")
+				}
+				var log childLog
+				pid, end := childStart(t, "read l; exit 2")
+				childAdd(t, ctx, w, pid, log.ended(t, "child", pid))
+				end()
+				log.wait(t, ctx, 1)
+				log.log.want(t, "child:2")
+				pid, _ = childStart(t, "read l")
+				childAdd(t, ctx, w, pid, log.ended(t, "removed", pid))
+				w.RemoveChildHandler(pid)
+				syscall.Kill(pid, syscall.SIGKILL)
+				childGone(t, ctx, pid)
+				w.Close()
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+			// Nothing of that is left to wait for.
+			matches(t, "a deadlock", runMain(l, func(ctx context.Context) error {
+				_, err := forever(ctx)
+				return err
+			}), aio.ErrDeadlock)
+			for _, ec := range *reports {
+				if !strings.Contains(ec.Message, "destroyed") {
+					t.Errorf("reported: %s: %v", ec.Message, ec.Err)
+				}
+			}
+		})
+	}
+}
+
+// childProbe is a watcher that writes down what it is asked, and has another one do it.
+type childProbe struct {
+	aio.AbstractChildWatcher
+	mu       sync.Mutex
+	log      eventLog
+	inactive bool
+	err      error
+}
+
+func (w *childProbe) note(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log.add("%s", what)
+}
+
+func (w *childProbe) IsActive() bool { return !w.inactive && w.AbstractChildWatcher.IsActive() }
+func (w *childProbe) Enter()         { w.note("enter"); w.AbstractChildWatcher.Enter() }
+func (w *childProbe) Exit()          { w.note("exit"); w.AbstractChildWatcher.Exit() }
+func (w *childProbe) Close()         { w.note("close"); w.AbstractChildWatcher.Close() }
+
+func (w *childProbe) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
+	w.note("add")
+	if w.err != nil {
+		return w.err
+	}
+	return w.AbstractChildWatcher.AddChildHandler(ctx, pid, callback)
+}
+
+// LOOP-344, SUBP-028: the processes of the package use the watcher that was set.
+func TestSubprocessWithChildWatcher(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		probe := &childProbe{AbstractChildWatcher: w}
+		childSet(t, probe)
+		defer aio.SetChildWatcher(nil)
+		tr, p := procShell(t, ctx, "exit 7", nil)
+		p.wantOver(t, ctx, 7)
+		p.wantEvents(t, "made", "exited:7,true pipe0 pipe1 pipe2", "lost")
+		same(t, "the id of the process that has ended", tr.GetExtraInfo("subprocess").(*os.Process).Pid, tr.GetPID())
+		matches(t, "a signal afterwards", tr.SendSignal(os.Kill), os.ErrProcessDone)
+		probe.log.want(t, "enter add exit")
+
+		for _, c := range []struct {
+			send func(aio.SubprocessTransport) error
+			code int
+		}{
+			{aio.SubprocessTransport.Kill, -9},
+			{aio.SubprocessTransport.Terminate, -15},
+			{func(t aio.SubprocessTransport) error { return t.SendSignal(syscall.SIGHUP) }, -1},
+			{func(t aio.SubprocessTransport) error { return t.Close() }, -9},
+		} {
+			tr, p := procShell(t, ctx, "echo ready; read line", nil)
+			p.wantOut(t, ctx, 1, "ready\n")
+			matches(t, "the signal", c.send(tr), nil)
+			p.wantOver(t, ctx, c.code)
+		}
+		pr := procStart(t, ctx, "read l; exit 3", &aio.SubprocessOptions{Stdin: aio.PIPE, Context: ctx})
+		pr.Stdin.Close()
+		procWait(t, ctx, pr, 3)
+		_, err := aio.CreateSubprocessExec(ctx, "/no/such/program", nil, nil)
+		matches(t, "no such program", err, os.ErrNotExist)
+		return nil
+	})
+}
+
+// What the watcher is not asked about, or refuses, is watched without it.
+func TestSubprocessWithoutChildWatcher(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		warnings := childWarnings(t)
+		probe := &childProbe{AbstractChildWatcher: w, inactive: true}
+		childSet(t, probe)
+		run := func() {
+			t.Helper()
+			pr := procStart(t, ctx, "read l; exit 3", &aio.SubprocessOptions{Stdin: aio.PIPE})
+			pr.Stdin.Close()
+			procWait(t, ctx, pr, 3)
+		}
+		run()
+		probe.log.want(t, "")
+		probe.inactive = false
+		pr := procStart(t, ctx, "exit 4", &aio.SubprocessOptions{Group: true})
+		procWait(t, ctx, pr, 4)
+		probe.log.want(t, "")
+		same(t, "warnings", len(warnings), 0)
+		probe.err = errors.New("refused")
+		run()
+		probe.log.want(t, "enter add exit")
+		contains(t, "the warning", <-warnings, "refused")
+		aio.SetChildWatcher(nil)
+		run()
+		probe.log.want(t, "close")
+		return nil
+	}, "Threaded")
+}
+
+// A process does not get lost with its watcher.
+func TestSubprocessChildWatcherCloses(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		warnings := childWarnings(t)
+		childSet(t, w)
+		tr, p := procShell(t, ctx, "read l; exit 7", nil)
+		aio.SetChildWatcher(nil)
+		tr.GetPipeTransport(0).Close()
+		p.wantOver(t, ctx, 7)
+
+		// The loop of the watcher is closed.
+		other := aio.NewEventLoop(nil)
+		w.AttachLoop(l)
+		aio.SetChildWatcher(w)
+		defer aio.SetChildWatcher(nil)
+		tr, p = procShell(t, ctx, "read l; exit 8", nil)
+		killed, q := procShell(t, ctx, "read l; exit 8", nil)
+		w.AttachLoop(other)
+		other.Close()
+		tr.GetPipeTransport(0).Close()
+		p.wantOver(t, ctx, 8)
+		killed.Kill()
+		q.wantOver(t, ctx, -9)
+		same(t, "warnings", len(warnings), 0)
+		return nil
+	})
+}
+
+// LOOP-354: as without a watcher.
+func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
+	// closes runs a loop that ends before the process that it has started.
+	closes := func(t *testing.T, ctx context.Context, attach func(*aio.Loop) aio.AbstractChildWatcher) {
+		t.Helper()
+		warnings := childWarnings(t)
+		policyReset(t)
+		r, in := pipeEnds(t)
+		var pid int
+		inGoroutine(func() {
+			if err := aio.Run(func(ctx context.Context) error {
+				l, err := aio.GetRunningLoop(ctx)
+				aio.SetChildWatcher(attach(l))
+				pid = procStart(t, ctx, "read l; exit 6", &aio.SubprocessOptions{Stdin: r}).PID
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		in.Close()
+		r.Close()
+		warning, _, err := aio.Receive(ctx, warnings) // the watcher may need this loop
+		matches(t, "Receive", err, nil)
+		contains(t, "the warning", warning, fmt.Sprintf("event loop was closed\" pid=%d returncode=6", pid))
+		childGone(t, ctx, pid)
+		same(t, "warnings", len(warnings), 0)
+	}
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		closes(t, ctx, func(*aio.Loop) aio.AbstractChildWatcher { return w })
+		runtime.GC() // os.Process has a descriptor that nobody has given back
+		return nil
+	})
+	for _, c := range childWatchers {
+		bothPaths(t, func(t *testing.T, ctx context.Context) error {
+			w := c.make()
+			defer w.Close()
+			closes(t, ctx, func(l *aio.Loop) aio.AbstractChildWatcher { w.AttachLoop(l); return w })
+			return nil
+		})
+	}
+}
+
+// childTeller is a watcher of a program's own: it tells what the test has it tell.
+type childTeller struct {
+	aio.ThreadedChildWatcher
+	callback func(pid, returncode int)
+}
+
+func (w *childTeller) AddChildHandler(_ context.Context, _ int, callback func(pid, returncode int)) error {
+	w.callback = callback
+	return nil
+}
+
+// SUBP-036: when somebody has told that the status was taken, the id may be another process's, and nobody
+// gets a signal.
+func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		var w childTeller
+		childSet(t, &w)
+		for _, told := range []bool{false, true} {
+			tr, p := procShell(t, ctx, "echo ready; read l; exit 5", nil)
+			p.wantOut(t, ctx, 1, "ready\n")
+			if told {
+				inGoroutine(func() { w.callback(tr.GetPID(), 4) }) // a lie, so that the process can be asked
+			}
+			if _, ok := tr.GetReturncode(); ok {
+				t.Error("the return code is known before the loop has run")
+			}
+			matches(t, "Kill", tr.Kill(), nil)
+			matches(t, "Close", tr.Close(), nil)
+			var s syscall.WaitStatus
+			procUntil(ctx, func() bool { // with its pipes closed, it ends by itself
+				pid, err := syscall.Wait4(tr.GetPID(), &s, syscall.WNOHANG, nil)
+				return pid != 0 || err != nil
+			})
+			same(t, "the process was killed", s.Signaled(), !told)
+			w.callback(tr.GetPID(), 4)
+			w.callback(tr.GetPID(), 3) // too much
+			p.wantOver(t, ctx, 4)
+			pipePasses(ctx, 3)
+			p.wantEvents(t, "made", "exited:4,true pipe0 pipe1 pipe2", "lost")
+		}
+		return nil
+	})
+}
+
+// LOOP-024: the watcher belongs to the policy, and follows its current loop.
+func TestPolicyChildWatcher(t *testing.T) {
+	policyReset(t)
+	first := aio.GetChildWatcher()
+	same(t, "the default watcher, asked for again", aio.GetChildWatcher(), first)
+	_, ok := first.(*aio.ThreadedChildWatcher)
+	same(t, "it is a ThreadedChildWatcher", ok, true)
+	same(t, "it is active", first.IsActive(), true)
+
+	l, _ := newLoop(t)
+	safe := &aio.SafeChildWatcher{}
+	aio.SetChildWatcher(safe)
+	same(t, "the watcher that was set", aio.GetChildWatcher(), aio.AbstractChildWatcher(safe))
+	same(t, "the policy's watcher", aio.GetEventLoopPolicy().GetChildWatcher(), aio.AbstractChildWatcher(safe))
+	attached := func(want bool) {
+		t.Helper()
+		active := false
+		if err := runMain(l, func(context.Context) error { active = safe.IsActive(); return nil }); err != nil {
+			t.Error(err)
+		}
+		same(t, "it is attached", active, want)
+	}
+	attached(false)
+	aio.SetEventLoop(l)
+	attached(true)
+	aio.SetEventLoop(nil)
+	attached(false)
+	aio.SetEventLoop(l)
+	probe := &childProbe{AbstractChildWatcher: first}
+	aio.SetChildWatcher(probe)
+	attached(false)
+	probe.log.want(t, "")
+	aio.SetChildWatcher(nil)
+	probe.log.want(t, "close")
+	same(t, "the watcher when there is none", aio.GetChildWatcher(), first)
+}
+
+// Watchers that are busy leave no goroutines and descriptors behind, whichever call comes in between.
+func TestChildWatchersFromManyGoroutines(t *testing.T) {
+	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
+		const n = 20
+		var told, removed int
+		var all sync.WaitGroup
+		gone := make(chan bool, n)
+		for i := range n {
+			w.Enter()
+			pid, end := childStart(t, "read l; exit 1")
+			childAdd(t, ctx, w, pid, func(int, int) { told++ })
+			w.Exit()
+			all.Add(2)
+			go func() { defer all.Done(); end() }()
+			go func() {
+				defer all.Done()
+				if i%2 == 0 {
+					runtime.Gosched()
+					gone <- w.RemoveChildHandler(pid)
+				}
+			}()
+		}
+		all.Wait()
+		for range n / 2 {
+			if <-gone {
+				removed++
+			}
+		}
+		procUntil(ctx, func() bool { return told == n-removed })
+		for {
+			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD { // those that were removed
+				break
+			}
+		}
+		pipePasses(ctx, 3)
+		same(t, "the callbacks", told, n-removed)
+		return nil
+	}, "Pidfd", "Threaded", "Safe", "MultiLoop")
+}
