@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/goaio/aio"
 )
@@ -388,6 +389,19 @@ func TestChildWatchersMisuse(t *testing.T) {
 		matches(t, "without a loop", w.AddChildHandler(ctx, 1, func(int, int) {}), aio.ErrUsage)
 		return nil
 	}, "Safe", "Fast")
+}
+
+// There are no signals in a bubble.
+func TestChildWatchersInBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := aio.NewEventLoop(nil)
+		defer l.Close()
+		for _, w := range []aio.AbstractChildWatcher{&aio.SafeChildWatcher{}, &aio.FastChildWatcher{}, &aio.MultiLoopChildWatcher{}} {
+			misused(t, fmt.Sprintf("%T", w), func() { w.AttachLoop(l) }, errors.ErrUnsupported)
+			same(t, "it is active", w.IsActive(), false)
+			w.Close()
+		}
+	})
 }
 
 // inGoroutine does f in another goroutine, and waits for that.

@@ -1,0 +1,423 @@
+package aio
+
+// The watchers that ask when SIGCHLD has come. They wait for the id of a child, or for any, and the id is
+// free, and may be another child's at once, when that has given the status. So the status and the handler
+// are taken in one step, under the watcher's mutex: who adds a handler adds it for the child that has
+// the id then.
+//
+// The signal comes once for many children. Each makes for a scan that begins after it came.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"time"
+)
+
+// childTable has the handlers of a watcher that waits for children by their ids when SIGCHLD comes.
+type childTable struct {
+	mu       sync.Mutex
+	handlers map[int]*childHandler
+	added    int
+	loop     *Loop // that is attached
+}
+
+// put adds h, in the place of another one for the same child. mu must be held.
+func (t *childTable) put(h *childHandler) {
+	if old := t.handlers[h.pid]; old != nil {
+		h.order = old.order
+		old.drop()
+	} else {
+		t.added++
+		h.order = t.added
+	}
+	if t.handlers == nil {
+		t.handlers = map[int]*childHandler{}
+	}
+	t.handlers[h.pid] = h
+}
+
+// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback to take. The
+// status of the child is left for others. (asyncio: remove_child_handler)
+func (t *childTable) RemoveChildHandler(pid int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.handlers[pid]
+	if h == nil {
+		return false
+	}
+	delete(t.handlers, pid)
+	h.drop()
+	return true
+}
+
+// clear forgets all handlers.
+func (t *childTable) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for pid, h := range t.handlers {
+		takeBack(pid)
+		h.drop()
+	}
+	t.handlers = nil
+}
+
+// scan sends the handlers of the children that have ended.
+func (t *childTable) scan() {
+	t.mu.Lock()
+	all := slices.SortedFunc(maps.Values(t.handlers), func(a, b *childHandler) int { return cmp.Compare(a.order, b.order) })
+	t.mu.Unlock()
+	for _, h := range all {
+		t.poll(h)
+	}
+}
+
+// poll sends h if its child has ended.
+func (t *childTable) poll(h *childHandler) {
+	t.mu.Lock()
+	l := cmp.Or(h.loop, t.loop)
+	if t.handlers[h.pid] != h || l == nil {
+		t.mu.Unlock()
+		return
+	}
+	who, code, err := takeStatus(h.pid)
+	if who == 0 {
+		t.mu.Unlock()
+		return
+	}
+	delete(t.handlers, h.pid)
+	t.mu.Unlock()
+	h.loop, h.code, h.err = l, code, err
+	h.send()
+}
+
+// loopWatcher is a childTable that is told of SIGCHLD by a loop.
+type loopWatcher struct{ childTable }
+
+// IsActive reports whether the attached loop runs. (asyncio: is_active)
+func (w *loopWatcher) IsActive() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.loop != nil && w.loop.IsRunning()
+}
+
+// attach has l call scan at each SIGCHLD, and now: a child may have ended meanwhile.
+func (w *loopWatcher) attach(call string, l *Loop, scan func()) {
+	if !haveChildren {
+		return
+	}
+	if l != nil {
+		l.check(call)
+		l.mustBeOpen(call)
+	}
+	w.detach(call, l == nil)
+	if l == nil {
+		return
+	}
+	if err := l.AddSignalHandler(sigChild, scan); err != nil {
+		panic(err)
+	}
+	l.open.add(w)
+	w.mu.Lock()
+	w.loop = l
+	w.mu.Unlock()
+	scan()
+}
+
+// detach gives back what attach has taken, and warns if handlers are left without a loop.
+func (w *loopWatcher) detach(call string, last bool) {
+	w.mu.Lock()
+	l, n := w.loop, len(w.handlers)
+	w.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.check(call)
+	if last && n > 0 {
+		slog.Warn("aio: a loop is detached from a child watcher that still waits for children", "handlers", n)
+	}
+	l.RemoveSignalHandler(sigChild)
+	l.open.remove(w)
+	w.mu.Lock()
+	w.loop = nil
+	w.mu.Unlock()
+}
+
+// end forgets all handlers and detaches the loop.
+func (w *loopWatcher) end(call string) {
+	w.mu.Lock()
+	l := w.loop
+	w.mu.Unlock()
+	if l != nil {
+		l.check(call) // before anything is changed
+	}
+	w.clear()
+	w.detach(call, true)
+}
+
+// shut is called when the attached loop is closed. Handlers wait for the next one, but for those of
+// transports, which would wait in vain if there is none.
+func (w *loopWatcher) shut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.loop = nil
+	for pid := range w.handlers {
+		if takeBack(pid) {
+			delete(w.handlers, pid)
+		}
+	}
+}
+
+var errNotAttached = &usageError{text: "aio: AddChildHandler: this child watcher works by means of a loop: call AttachLoop first"}
+
+// SafeChildWatcher asks about each of its children when the attached loop gets SIGCHLD, and leaves all
+// others alone. Its price: each SIGCHLD costs a system call for each child that it has, so n children cost
+// n²/2; nothing is noticed while the attached loop does not run, whatever loops the processes belong to;
+// and the loop cannot have a handler for SIGCHLD of the program's own.
+//
+// Callbacks are called by the attached loop, those of children that ended before one SIGCHLD in the order
+// in which they were added. AddChildHandler does not look at its ctx, and needs an attached loop, or the
+// error matches ErrUsage. A handler that waits when the loop is detached or closed waits for the next
+// one. The zero value is ready. It must not be copied. (asyncio: SafeChildWatcher, which may call callback
+// inside of add_child_handler)
+//
+// Deprecated: see AbstractChildWatcher.
+type SafeChildWatcher struct {
+	noBracket
+	loopWatcher
+}
+
+// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
+func (w *SafeChildWatcher) AddChildHandler(_ context.Context, pid int, callback func(pid, returncode int)) error {
+	h, err := newChildHandler("SafeChildWatcher.AddChildHandler", pid, callback)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	if w.loop == nil {
+		w.mu.Unlock()
+		return errNotAttached
+	}
+	w.put(h)
+	w.mu.Unlock()
+	w.poll(h) // it may have ended already
+	return nil
+}
+
+// AttachLoop has l tell the watcher of SIGCHLD, in the place of a handler that l had for that, and not the
+// loop of before; nil is none, which is logged if children are waited for. The caller must hold the
+// tokens of both, as for Loop.AddSignalHandler. A closed l, and one in a bubble of testing/synctest, are
+// misuse. (asyncio: attach_loop)
+func (w *SafeChildWatcher) AttachLoop(l *Loop) { w.attach("SafeChildWatcher.AttachLoop", l, w.scan) }
+
+// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of which the caller
+// must hold the token. (asyncio: close)
+func (w *SafeChildWatcher) Close() { w.end("SafeChildWatcher.Close") }
+
+// FastChildWatcher waits for any child when the attached loop gets SIGCHLD, so that each child costs the
+// same however many there are.
+//
+// Its price is that it takes the status of every child of this process, whoever has started it: a Wait of
+// os/exec.Cmd and os.Process elsewhere in the program fails with ECHILD, and processes of this package
+// that it was not asked about have the return code 255. What it takes of children that it does not know is
+// logged. A child must be started, and its handler added, between Enter and Exit. Apart from that it is
+// like SafeChildWatcher. The zero value is ready. It must not be copied. (asyncio: FastChildWatcher)
+//
+// Deprecated: see AbstractChildWatcher.
+type FastChildWatcher struct {
+	loopWatcher
+	entered int
+	zombies map[int]int // return codes of children that have no handler yet
+}
+
+// Enter announces that a child is about to be started: until Exit, what the watcher takes of children that
+// it does not know is kept for AddChildHandler. They nest. (asyncio: the with statement)
+func (w *FastChildWatcher) Enter() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.entered++
+}
+
+// Exit ends Enter. What is then left of children that nobody has asked about is dropped, and logged. An Exit
+// without an Enter is misuse. (asyncio: the with statement)
+func (w *FastChildWatcher) Exit() {
+	w.mu.Lock()
+	if w.entered == 0 {
+		w.mu.Unlock()
+		misuse(ErrTooOften, "FastChildWatcher.Exit: called more often than Enter")
+	}
+	w.entered--
+	var unknown map[int]int
+	if w.entered == 0 {
+		unknown, w.zombies = w.zombies, nil
+	}
+	w.mu.Unlock()
+	for _, pid := range slices.Sorted(maps.Keys(unknown)) {
+		warnUnknown(pid, unknown[pid])
+	}
+}
+
+func warnUnknown(pid, code int) {
+	slog.Warn("aio: FastChildWatcher has taken the status of a child process that it does not know", "pid", pid, "returncode", code)
+}
+
+// AddChildHandler implements AbstractChildWatcher. The error matches ErrUsage if Enter was not called.
+// (asyncio: add_child_handler)
+func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback func(pid, returncode int)) error {
+	const call = "FastChildWatcher.AddChildHandler"
+	h, err := newChildHandler(call, pid, callback)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	code, ended := w.zombies[pid]
+	switch {
+	case w.loop == nil:
+		err = errNotAttached
+	case w.entered == 0:
+		err = &usageError{text: "aio: " + call + ": call Enter before the child is started, and Exit after this"}
+	case ended:
+		delete(w.zombies, pid)
+		taken(pid)
+		h.loop, h.code = w.loop, code
+	default:
+		w.put(h)
+	}
+	w.mu.Unlock()
+	if err == nil && ended {
+		h.send()
+	}
+	return err
+}
+
+// AttachLoop implements AbstractChildWatcher; see SafeChildWatcher.AttachLoop. It takes the status of
+// all children that have ended. (asyncio: attach_loop)
+func (w *FastChildWatcher) AttachLoop(l *Loop) { w.attach("FastChildWatcher.AttachLoop", l, w.takeAll) }
+
+// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of which the caller
+// must hold the token. (asyncio: close)
+func (w *FastChildWatcher) Close() {
+	w.end("FastChildWatcher.Close")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.zombies = nil
+}
+
+// takeAll takes the status of every child that has ended.
+func (w *FastChildWatcher) takeAll() {
+	for w.takeOne() {
+	}
+}
+
+// takeOne takes the status of a child that has ended, and reports whether there was one.
+func (w *FastChildWatcher) takeOne() bool {
+	w.mu.Lock()
+	if w.loop == nil {
+		w.mu.Unlock()
+		return false
+	}
+	pid, code, _ := takeStatus(-1)
+	if pid <= 0 {
+		w.mu.Unlock()
+		return false
+	}
+	h, kept := w.handlers[pid], w.entered > 0
+	switch {
+	case h != nil:
+		delete(w.handlers, pid)
+		h.loop, h.code = w.loop, code
+	case kept:
+		if w.zombies == nil {
+			w.zombies = map[int]int{}
+		}
+		w.zombies[pid] = code
+	}
+	w.mu.Unlock()
+	switch {
+	case h != nil:
+		h.send()
+	case !kept:
+		warnUnknown(pid, code)
+	}
+	return true
+}
+
+// MultiLoopChildWatcher asks about each of its children when the process gets SIGCHLD, and leaves all
+// others alone. It has a goroutine for that, so it works while no loop runs or any number do. Its price:
+// each SIGCHLD costs a system call for each child that it has, so n children cost n²/2.
+//
+// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which the caller must hold
+// the token; while one waits, time of a virtual clock goes on as if a task waited in Receive. If that loop
+// is closed when the child ends, that is logged. The watcher is active from the first AttachLoop until
+// Close. The zero value is ready. It must not be copied. (asyncio: MultiLoopChildWatcher, which displaces
+// the program's own handler of SIGCHLD; here both get the signal)
+//
+// Deprecated: see AbstractChildWatcher.
+type MultiLoopChildWatcher struct {
+	noBracket
+	childTable
+	signals chan os.Signal // nil if it is not active; guarded by mu
+}
+
+// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
+func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
+	const call = "MultiLoopChildWatcher.AddChildHandler"
+	l := loopOf(ctx, call)
+	h, err := newChildHandler(call, pid, callback)
+	if err != nil {
+		return err
+	}
+	h.waitFor(l)
+	w.mu.Lock()
+	w.put(h)
+	w.mu.Unlock()
+	w.poll(h) // it may have ended already
+	return nil
+}
+
+// AttachLoop makes the watcher active; it does not look at l. In a bubble of testing/synctest it is misuse.
+// (asyncio: attach_loop)
+func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
+	if time.Now().Year() == 2000 { // see Loop.AddSignalHandler
+		misuse(errors.ErrUnsupported, "MultiLoopChildWatcher.AttachLoop: there are no signals in a bubble of testing/synctest")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.signals != nil || !haveChildren {
+		return
+	}
+	signals := make(chan os.Signal, 1) // one is enough: each makes for a scan that begins after it came
+	signal.Notify(signals, sigChild)
+	w.signals = signals
+	go func() {
+		w.scan()
+		for range signals {
+			w.scan()
+		}
+	}()
+}
+
+// IsActive reports whether AttachLoop was called, and Close was not since. (asyncio: is_active)
+func (w *MultiLoopChildWatcher) IsActive() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.signals != nil
+}
+
+// Close forgets all handlers, whose callbacks are not called, and ends the goroutine. (asyncio: close)
+func (w *MultiLoopChildWatcher) Close() {
+	w.clear()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.signals != nil {
+		signal.Stop(w.signals)
+		close(w.signals)
+		w.signals = nil
+	}
+}
