@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if signal.Ignored(os.Interrupt) { // by who started the tests in the background
+	if runtime.GOOS != "js" && signal.Ignored(os.Interrupt) { // by who started the tests in the background
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	goleak.VerifyTestMain(m)
