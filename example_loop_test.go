@@ -98,6 +98,24 @@ func ExampleLoop_CallAt() {
 	// <nil>
 }
 
+// Code that has an error and nobody to return it to can report it as the loop reports its own.
+func ExampleLoop_CallExceptionHandler() {
+	loop := aio.NewEventLoop(nil)
+	defer loop.Close()
+	loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { fmt.Println(ec.Message, ec.Err) })
+	refresh := func() error { return errors.New("the source is gone") }
+	loop.CallSoon(func() {
+		if err := refresh(); err != nil {
+			loop.CallExceptionHandler(aio.ExceptionContext{Message: "refreshing the cache:", Err: err})
+		}
+		loop.Stop()
+	})
+	fmt.Println(loop.RunForever())
+	// Output:
+	// refreshing the cache: the source is gone
+	// <nil>
+}
+
 // An Executor of the program's own: here one that counts its jobs.
 type jobCounter struct {
 	aio.Executor
