@@ -118,8 +118,8 @@ func (r *Runner) Close() error {
 	return err
 }
 
-// StartLoop runs a new loop in a goroutine of its own, for a program that is no task itself: it
-// reaches the loop by RunCoroutineThreadsafe and Loop.CallSoonThreadsafe. stop ends the loop as
+// StartLoop runs a new loop in a goroutine of its own, for those who are no tasks: they
+// reach the loop by RunCoroutineThreadsafe and Loop.CallSoonThreadsafe. stop ends the loop as
 // Runner.Close does: it cancels the tasks that are left, waits for them and for the jobs of the default
 // executor, and closes the loop. It returns the errors of all that once it is done, and the same when
 // it is called again. Any goroutine may call it, but not the loop's tasks and callbacks, which it would

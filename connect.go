@@ -106,18 +106,24 @@ func isStream(conn net.Conn) bool {
 
 // CreateConnection connects to addr, which is "host:port", and returns the transport and the protocol
 // that factory has made for it. A host with several addresses is tried address by address; see
-// HappyEyeballsDelay for trying several at once. The protocol's ConnectionMade was called when
+// HappyEyeballsDelay for trying several at once. The protocol's ConnectionMade has been called when
 // CreateConnection returns, and data may come as soon as the caller awaits or returns.
 //
-// It suspends the calling task until the connection stands. If the task is cancelled meanwhile, the
-// attempt is given up and nothing stays open. If all addresses fail, the error is that of the one
-// attempt, or a *GroupError of all if they differ; each is a *net.OpError. A name that does
-// not resolve gives a *net.DNSError, a connection that is closed already net.ErrClosed. Options that
-// contradict each other, an address of another form, and a value of factory that is no Protocol give
-// an error that matches ErrUsage; after one about the options their connection is still the caller's.
+// It suspends the calling task until the connection stands, with TLS until the handshake is done. If
+// the task is cancelled meanwhile, the attempt is given up and nothing stays open. If all addresses
+// fail, the error is that of the one attempt, or a *GroupError of all if they differ; each is a
+// *net.OpError. A name that does not resolve gives a *net.DNSError, a connection that is closed
+// already net.ErrClosed, and a handshake that fails the errors of StartTLS. Options that contradict
+// each other, an address of another form, and a value of factory that is no Protocol give an error
+// that matches ErrUsage, which no second try mends; after one about the options their connection is
+// still the caller's.
 // (asyncio: loop.create_connection; its family, proto and flags are Network here)
 func CreateConnection[P any](ctx context.Context, factory func() P, addr string, opts *ConnectionOptions) (Transport, P, error) {
-	const call = "CreateConnection"
+	return createConnection(ctx, "CreateConnection", factory, addr, opts)
+}
+
+// createConnection is CreateConnection for call, which errors name.
+func createConnection[P any](ctx context.Context, call string, factory func() P, addr string, opts *ConnectionOptions) (Transport, P, error) {
 	var zero P
 	if opts == nil {
 		opts = &ConnectionOptions{}
@@ -180,7 +186,11 @@ func withServerName(config *tls.Config, host string) *tls.Config {
 // CreateUnixConnection is CreateConnection to the Unix socket at path. A path that begins with @ is a name
 // of Linux's abstract namespace. (asyncio: loop.create_unix_connection)
 func CreateUnixConnection[P any](ctx context.Context, factory func() P, path string, opts *ConnectionOptions) (Transport, P, error) {
-	const call = "CreateUnixConnection"
+	return createUnixConnection(ctx, "CreateUnixConnection", factory, path, opts)
+}
+
+// createUnixConnection is CreateUnixConnection for call, which errors name.
+func createUnixConnection[P any](ctx context.Context, call string, factory func() P, path string, opts *ConnectionOptions) (Transport, P, error) {
 	var zero P
 	if opts == nil {
 		opts = &ConnectionOptions{}

@@ -21,11 +21,12 @@ import (
 type ExceptionContext struct {
 	// Message says what happened.
 	Message string
-	// Err is the error.
+	// Err is the error, a *PanicError if something panicked.
 	Err error
-	// Future is the future that the error comes from.
+	// Future is the one whose done callback panicked.
 	Future AnyFuture
-	// Task is the task that the error comes from.
+	// Task is the task that is concerned, nil if it is gone, as that of an error which nobody has
+	// retrieved: Message has its name.
 	Task AnyTask
 	// Handle is the callback that panicked.
 	Handle *Handle

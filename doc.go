@@ -16,13 +16,16 @@
 //
 // A call that awaits takes the ctx that the task was given as its first argument and returns an
 // error as its last result. Calling a coroutine, f(ctx), runs it as part of the calling task;
-// CreateTask starts it beside the caller.
+// CreateTask starts it beside the caller. What is handed to CreateTask and its like is a Coro: a
+// function of ctx alone that returns a value and an error. NoResult makes one of a function that
+// returns only an error.
 //
 // # Which one to use
 //
 //	run a program                             Run, Runner
 //	start something beside the caller         CreateTask, TaskGroup
 //	wait for several things                   TaskGroup, Gather, Wait, AsCompleted
+//	try several ways, keep the first success  StaggeredRace
 //	limit the time                            Timeout, WaitFor
 //	keep from being cancelled                 Shield
 //	hand items from task to task              Queue
@@ -35,6 +38,9 @@
 //	connect, and serve                        OpenConnection, StartServer: streams
 //	the same by callbacks                     CreateConnection, CreateServer: transports and protocols
 //	use TLS                                   the options of these, StartTLS
+//	send datagrams                            CreateDatagramEndpoint
+//	use a socket or descriptor of one's own   SockRecv, SockSendall, ..., Loop.AddReader
+//	serve HTTP                                package aiohttp
 //	run other programs                        CreateSubprocessExec, CreateSubprocessShell
 //	handle a signal of the system             Loop.AddSignalHandler, Runner.Signals
 //	use all cores                             Loops
@@ -74,8 +80,8 @@
 // Sockets and pipes are read and written by the loop itself, which waits in the system's poller while
 // there are any. Where there is no poller, and for a net.Conn that has no descriptor, goroutines do it,
 // with the same behaviour. A stream (OpenConnection, StartServer) is read by a task that waits for
-// data; a protocol (CreateConnection, CreateServer) is called when there are some, on the loop's own
-// goroutine, and must not block.
+// data; a protocol (CreateConnection, CreateServer) is called when data comes, on the loop's own goroutine,
+// and must not block.
 //
 // # Limits
 //

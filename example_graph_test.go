@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
+	"strings"
 
 	"github.com/goaio/aio"
 )
@@ -174,4 +175,43 @@ func ExampleFormatTaskTable() {
 	// ----  -------  ---------  -----                            -------------                    ------------  ----------
 	// 0x0   0xc1     shop       main.(*shop).serve -> main.main                                                 0x0
 	// 0x0   0xc2     oven       main.bake                        main.(*shop).serve -> main.main  shop          0xc1
+}
+
+// Without a writer it goes to standard output.
+func ExamplePrintCallGraph() {
+	err := aio.Run(func(ctx context.Context) error {
+		report := func(ctx context.Context) error {
+			var text strings.Builder
+			if err := aio.PrintCallGraph(ctx, &text, nil, &aio.CallGraphOptions{NoStacks: true}); err != nil {
+				return err
+			}
+			fmt.Print(regexp.MustCompile(`, id=0x[0-9a-f]+`).ReplaceAllString(text.String(), ""))
+			return nil
+		}
+		_, err := aio.CreateTask(ctx, aio.NoResult(report), aio.WithName("report")).Await(ctx)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// * Task(name="report")
+	//   + Awaited by:
+	//     * Task(name="Task-1")
+	// <nil>
+}
+
+// Markers of one's own, for the tasks and for the frames.
+func ExampleFormatTaskTree() {
+	frame := func(name string) []runtime.Frame { return []runtime.Frame{{Function: name, File: "shop.go", Line: 12}} }
+	tree, err := aio.FormatTaskTree([]aio.TaskInfo{ // as CaptureTasks returns them
+		{ID: 1, Name: "shop", Stack: frame("main.serve")},
+		{ID: 2, Name: "oven", Stack: frame("main.bake"), AwaitedBy: []aio.TaskAwaiter{{ID: 1, Stack: frame("main.serve")}}},
+	}, &aio.TaskTreeOptions{TaskMarker: "[task]", FrameMarker: "at"})
+	fmt.Println(tree)
+	fmt.Println(err)
+	// Output:
+	// └── [task] shop
+	//     └── at main.serve shop.go:12
+	//         └── [task] oven
+	//             └── at main.bake shop.go:12
+	// <nil>
 }

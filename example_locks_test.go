@@ -3,6 +3,7 @@ package aio_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -372,4 +373,74 @@ func ExampleNewOrderedQueue() {
 	// 1
 	// 2
 	// 3
+}
+
+// Two conditions under one lock: who puts something in wakes one of those who take, and the reverse.
+func ExampleNewCondition() {
+	var lock aio.Lock
+	notEmpty, notFull := aio.NewCondition(&lock), aio.NewCondition(&lock)
+	var box []int // holds one
+	put := func(ctx context.Context, n int) error {
+		return lock.With(ctx, func(ctx context.Context) error {
+			if err := notFull.WaitFor(ctx, func() bool { return len(box) == 0 }); err != nil {
+				return err
+			}
+			box = append(box, n)
+			notEmpty.Notify(1)
+			return nil
+		})
+	}
+	take := func(ctx context.Context) error {
+		return lock.With(ctx, func(ctx context.Context) error {
+			if err := notEmpty.WaitFor(ctx, func() bool { return len(box) > 0 }); err != nil {
+				return err
+			}
+			fmt.Println("took", box[0])
+			box = box[:0]
+			notFull.Notify(1)
+			return nil
+		})
+	}
+	err := aio.Run(func(ctx context.Context) error {
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for n := range 3 {
+				tg.Go(take)
+				tg.Go(func(ctx context.Context) error { return put(ctx, n) })
+			}
+			return nil
+		})
+	})
+	fmt.Println(err)
+	// Output:
+	// took 0
+	// took 1
+	// took 2
+	// <nil>
+}
+
+// One who will not come tells the others, so that they do not wait for ever.
+func ExampleBarrier_Abort() {
+	err := aio.Run(func(ctx context.Context) error {
+		start := aio.NewBarrier(3)
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for _, name := range []string{"Ann", "Bob"} {
+				tg.Go(func(ctx context.Context) error {
+					_, err := start.Wait(ctx)
+					fmt.Println(name, errors.Is(err, aio.ErrBrokenBarrier))
+					return nil
+				})
+			}
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			fmt.Println(start.NWaiting(), "wait for Cid")
+			return start.Abort(ctx)
+		})
+	})
+	fmt.Println(err)
+	// Output:
+	// 2 wait for Cid
+	// Ann true
+	// Bob true
+	// <nil>
 }

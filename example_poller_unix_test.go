@@ -5,6 +5,7 @@ package aio_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
@@ -88,4 +89,41 @@ func ExampleSockConnect() {
 	}
 	// Output:
 	// hello
+}
+
+// A callback for when there is room to write again.
+func ExampleLoop_AddWriter() {
+	err := aio.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		written := aio.CreateFuture[int](ctx)
+		err = loop.AddWriter(w, func() {
+			loop.RemoveWriter(w) // before it is closed
+			n, err := w.Write([]byte("hello"))
+			w.Close()
+			fmt.Println("wrote", n, err)
+			written.SetResult(n)
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := written.Await(ctx); err != nil {
+			return err
+		}
+		text, err := io.ReadAll(r)
+		fmt.Printf("%s\n", text)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// wrote 5 <nil>
+	// hello
+	// <nil>
 }

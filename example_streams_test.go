@@ -2,12 +2,17 @@ package aio_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 
 	"github.com/goaio/aio"
 )
@@ -125,4 +130,184 @@ func ExampleStreamReader_ReadUntil() {
 	// short;
 	// aio: stream ended after 2 bytes without a separator
 	// <nil>
+}
+
+// A connection to a server of any kind: here what HTTP looks like below.
+func ExampleOpenConnection() {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "hello")
+	}))
+	defer site.Close()
+	err := aio.Run(func(ctx context.Context) error {
+		r, w, err := aio.OpenConnection(ctx, site.Listener.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		fmt.Fprint(w, "GET / HTTP/1.0\r\n\r\n")
+		status, err := r.ReadLine(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%q\n", status)
+		rest, err := r.Read(ctx, -1) // all there is, until the end
+		fmt.Printf("%s\n", rest[bytes.LastIndexByte(rest, '\n')+1:])
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// "HTTP/1.0 200 OK\r\n"
+	// hello
+	// <nil>
+}
+
+// Streams over a Unix socket, whose file goes with the server.
+func ExampleStartUnixServer() {
+	dir, err := os.MkdirTemp("", "aio")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "socket")
+	err = aio.Run(func(ctx context.Context) error {
+		srv, err := aio.StartUnixServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			name, err := r.ReadLine(ctx)
+			fmt.Fprintf(w, "hello %s", name)
+			return err
+		}, path, nil)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		r, w, err := aio.OpenUnixConnection(ctx, path, nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		fmt.Fprintln(w, "Ann")
+		answer, err := r.ReadLine(ctx)
+		fmt.Printf("%s", answer)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// hello Ann
+	// <nil>
+}
+
+// Messages with their length in front of them. A reader without a transport is fed by hand.
+func ExampleStreamReader() {
+	_ = aio.Run(func(ctx context.Context) error {
+		r := aio.NewStreamReader(ctx, 0)
+		r.FeedData([]byte("\x05hello\x03by")) // as it happens to arrive
+		r.FeedEOF()
+		for {
+			size, err := r.ReadExactly(ctx, 1)
+			if errors.Is(err, io.EOF) { // at the end of a message
+				return nil
+			} else if err != nil {
+				return err
+			}
+			message, err := r.ReadExactly(ctx, int(size[0]))
+			if err != nil {
+				fmt.Println(err)
+				return err
+			}
+			fmt.Printf("%s\n", message)
+		}
+	})
+	// Output:
+	// hello
+	// aio: stream ended after 2 of 3 expected bytes
+}
+
+// Drain holds a task back while its peer reads slowly; WaitClosed waits until all has been sent.
+func ExampleStreamWriter() {
+	here, there := net.Pipe()
+	received := make(chan int)
+	go func() { // the peer
+		p, _ := io.ReadAll(there)
+		received <- len(p)
+	}()
+	err := aio.Run(func(ctx context.Context) error {
+		_, w, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: here})
+		if err != nil {
+			return err
+		}
+		for range 1000 {
+			w.Write(make([]byte, 1000))
+			if err := w.Drain(ctx); err != nil {
+				return err
+			}
+		}
+		w.Close()
+		return w.WaitClosed(ctx)
+	})
+	fmt.Println(<-received, err)
+	// Output: 1000000 <nil>
+}
+
+// Streams of what is no connection: the lines of a pipe.
+func ExampleNewStreamReaderProtocol() {
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go func() {
+		defer pw.Close()
+		fmt.Fprint(pw, "one\ntwo\n")
+	}()
+	err = aio.Run(func(ctx context.Context) error {
+		r := aio.NewStreamReader(ctx, 0)
+		t, _, err := aio.ConnectReadPipe(ctx, func() *aio.StreamReaderProtocol {
+			return aio.NewStreamReaderProtocol(r, nil)
+		}, pr)
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		for line, err := range r.Lines(ctx) {
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s", line)
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// one
+	// two
+	// <nil>
+}
+
+// The writing half of a pipe needs a protocol too, for Drain and WaitClosed to wait for.
+func ExampleNewStreamWriter() {
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pr.Close()
+	err = aio.Run(func(ctx context.Context) error {
+		t, p, err := aio.ConnectWritePipe(ctx, func() *aio.StreamReaderProtocol {
+			return aio.NewStreamReaderProtocol(aio.NewStreamReader(ctx, 0), nil)
+		}, pw)
+		if err != nil {
+			return err
+		}
+		w := aio.NewStreamWriter(t, p)
+		fmt.Fprint(w, "hello")
+		if err := w.Drain(ctx); err != nil {
+			return err
+		}
+		w.Close()
+		return w.WaitClosed(ctx)
+	})
+	text, _ := io.ReadAll(pr)
+	fmt.Printf("%s %v\n", text, err)
+	// Output: hello <nil>
 }

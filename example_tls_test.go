@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http/httptest"
+	"time"
 
 	"github.com/goaio/aio"
 )
@@ -89,5 +90,82 @@ func ExampleStartTLS() {
 	// HELLO false
 	// ready false
 	// A SECRET true
+	// <nil>
+}
+
+// A server with TLS and a client that verifies it. The name to verify is the host of the address
+// unless the configuration says otherwise.
+func ExampleConnectionOptions() {
+	site := httptest.NewTLSServer(nil) // for its certificate, which is for example.com
+	defer site.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.StartServer(ctx, func(ctx context.Context, _ *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			_, err := w.Write([]byte("a secret"))
+			return err
+		}, "127.0.0.1:0", &aio.ServerOptions{TLS: site.TLS})
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.ConnectionOptions{
+			TLS: &tls.Config{ServerName: "example.com", RootCAs: roots},
+		})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		text, err := r.Read(ctx, -1)
+		state := w.GetExtraInfo("tls").(tls.ConnectionState)
+		fmt.Printf("%s, by %s\n", text, tls.VersionName(state.Version))
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// a secret, by TLS 1.3
+	// <nil>
+}
+
+// Streams that begin in clear. The server waits for no more than a second for the client's handshake.
+func ExampleTLSOptions() {
+	site := httptest.NewTLSServer(nil) // for its certificate
+	defer site.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			fmt.Fprintln(w, "go ahead")
+			if err := w.StartTLS(ctx, site.TLS, &aio.TLSOptions{HandshakeTimeout: time.Second}); err != nil {
+				return err
+			}
+			line, err := r.ReadLine(ctx)
+			fmt.Printf("the server got %q\n", line)
+			return err
+		}, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if _, err := r.ReadLine(ctx); err != nil { // the word to begin
+			return err
+		}
+		if err := w.StartTLS(ctx, &tls.Config{ServerName: "example.com", RootCAs: roots}, nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, "a secret")
+		_, err = r.Read(ctx, -1)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// the server got "a secret\n"
 	// <nil>
 }

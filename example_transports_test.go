@@ -1,6 +1,7 @@
 package aio_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -334,4 +335,151 @@ func ExampleTransportSocket() {
 	// Output:
 	// listening on 127.0.0.1
 	// it has a descriptor: true
+}
+
+// greeter is a Protocol: it has the methods that it needs, and no others. The first line it gets is a
+// name, and what follows is for another protocol.
+type greeter struct {
+	t    aio.Transport
+	line []byte
+}
+
+func (g *greeter) ConnectionMade(t aio.Transport) { g.t = t }
+
+func (g *greeter) DataReceived(p []byte) {
+	g.line = append(g.line, p...) // p is valid until the method returns
+	if name, rest, ok := bytes.Cut(g.line, []byte("\n")); ok {
+		fmt.Fprintf(g.t, "hello %s\n", name)
+		echo := &exampleEcho{t: g.t}
+		g.t.SetProtocol(echo)
+		echo.DataReceived(rest)
+	}
+}
+
+func (g *greeter) EOFReceived() bool { return true } // the transport stays open for writing
+
+func ExampleProtocol() {
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, func() *greeter { return &greeter{} }, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		fmt.Fprint(w, "Ann\nhow are you?\n")
+		for range 2 {
+			line, err := r.ReadLine(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s", line)
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// hello Ann
+	// how are you?
+	// <nil>
+}
+
+// slowReader takes one message at a time: it pauses the transport while a task deals with it.
+type slowReader struct {
+	loop   *aio.Loop
+	t      aio.Transport
+	closed aio.Event
+}
+
+func (s *slowReader) ConnectionMade(t aio.Transport) { s.t = t }
+func (s *slowReader) ConnectionLost(error)           { s.closed.Set() }
+
+func (s *slowReader) DataReceived(p []byte) {
+	s.t.PauseReading() // the rest stays in the system, and the peer's writes wait in the end
+	message := string(p)
+	aio.CreateTask(s.loop.Context(), aio.NoResult(func(ctx context.Context) error {
+		defer s.t.ResumeReading()
+		fmt.Println(message, "comes in; reading:", s.t.IsReading())
+		return aio.Sleep(ctx, time.Millisecond)
+	}))
+}
+
+// A callback cannot await. It starts a task, and has the transport wait meanwhile.
+func ExampleTransport() {
+	here, there := net.Pipe()
+	go func() { // the peer
+		defer there.Close()
+		for _, message := range []string{"one", "two"} {
+			io.WriteString(there, message)
+		}
+	}()
+	err := aio.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		_, p, err := aio.ConnectAcceptedSocket(ctx, func() *slowReader { return &slowReader{loop: loop} }, here, nil)
+		if err != nil {
+			return err
+		}
+		return p.closed.Wait(ctx)
+	})
+	fmt.Println(err)
+	// Output:
+	// one comes in; reading: false
+	// two comes in; reading: false
+	// <nil>
+}
+
+// A server that is made first and opened later, when the rest of the program is ready.
+func ExampleServer_StartServing() {
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0",
+			&aio.ServerOptions{NotServing: true})
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		fmt.Println(srv.IsServing(), srv.Addr() != nil)
+		err = srv.StartServing(ctx)
+		fmt.Println(srv.IsServing())
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// false true
+	// true
+	// <nil>
+}
+
+// Ending a server at once: no more clients, and those that are there get what is in their buffers.
+// AbortClients would not even do that.
+func ExampleServer_CloseClients() {
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, func() *exampleSession { return &exampleSession{} }, "localhost:0", nil)
+		if err != nil {
+			return err
+		}
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		welcome, err := r.ReadExactly(ctx, len("welcome"))
+		if err != nil {
+			return err
+		}
+		srv.Close()
+		srv.CloseClients()
+		rest, err := r.Read(ctx, -1)
+		fmt.Printf("%s, then %q %v\n", welcome, rest, err)
+		return srv.WaitClosed(ctx)
+	})
+	fmt.Println(err)
+	// Output:
+	// welcome, then "" <nil>
+	// <nil>
 }

@@ -292,7 +292,7 @@ type ThreadPoolExecutor struct {
 	down    bool
 }
 
-// NewThreadPoolExecutor returns an executor with maxWorkers workers. It panics if they are less
+// NewThreadPoolExecutor returns an executor with maxWorkers workers. It panics if that is less
 // than 1.
 func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
 	if maxWorkers < 1 {

@@ -28,7 +28,10 @@ type AnyFuture interface {
 	core() *future
 }
 
-// Awaitable is what can be awaited for a T: a Coro, a Future, a Task, or a type of the user's.
+// Awaitable is what can be awaited for a T: a Coro, a Future, a Task, or a type of the user's. A
+// function literal is one once it is converted, aio.Coro[int](func(ctx context.Context) (int, error)
+// {...}), and a slice of tasks is copied into a []Awaitable[int]; otherwise the compiler says that it
+// cannot infer T.
 type Awaitable[T any] interface {
 	// Await suspends the calling task until there is a result: see Future.Await.
 	Await(ctx context.Context) (T, error)
@@ -47,7 +50,7 @@ type FutureLike[T any] interface {
 // Coro is a coroutine that has not been started: what calling an async def function returns in
 // Python. CreateTask and the combinators start it; calling it, as c(ctx), runs it inline, as part
 // of the calling task. Unlike Python's it may be run more than once, and one that is never run is
-// not reported.
+// not reported. For a function without a result there is NoResult.
 type Coro[T any] func(ctx context.Context) (T, error)
 
 // Await runs the coroutine inline.
@@ -363,7 +366,7 @@ func (f *future) Exception() error {
 
 // Cancel gives the future up, and reports whether that had an effect: false if it was done
 // already. A plain future is cancelled at once, and what waits for it runs in the next pass. For
-// a task see Task, for the futures of Gather see there. The message, if any, is found in the
+// tasks see Task, for the future of Gather see Gather. The message, if any, is found in the
 // CancelledError. (asyncio: Future.cancel, Task.cancel)
 func (f *future) Cancel(msg ...any) bool {
 	f.check("Cancel")

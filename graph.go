@@ -37,8 +37,8 @@ type FutureCallGraph struct {
 	AwaitedBy []*FutureCallGraph
 }
 
-// FrameCallGraphEntry is one frame of a call stack. (asyncio: FrameCallGraphEntry, of which Frame
-// takes the place)
+// FrameCallGraphEntry is one frame of a call stack. (asyncio: FrameCallGraphEntry, whose
+// place runtime.Frame takes)
 type FrameCallGraphEntry = runtime.Frame
 
 // CallGraphOptions say what is captured. The zero value captures everything.

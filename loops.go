@@ -193,6 +193,10 @@ func (o otherFailed) run(*future) {
 // system shares out the connections among sockets (SO_REUSEPORT on Linux) it does so by their
 // addresses, so each loop gets about the same number of many clients. Elsewhere the listeners are
 // duplicates of one, from which the loops take turns as they come.
+//
+// It never awaits, and any goroutine may call it. The error is a *net.OpError if the system does not
+// allow it, and matches ErrUsage if n is less than 1; nothing stays open then. (asyncio has nothing like
+// it)
 func SharedListeners(n int, network, addr string) (listeners []net.Listener, err error) {
 	if n < 1 {
 		return nil, &usageError{text: fmt.Sprintf("aio: SharedListeners: %d listeners", n)}

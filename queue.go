@@ -28,7 +28,7 @@ var (
 //
 // A queue belongs to the loop whose task waits first, or first passes its ctx; its methods panic
 // with ErrWrongGoroutine when called by a goroutine that does not hold the token of that loop. To
-// hand items to or from other goroutines use channels, with Receive and Send.
+// hand items to or from other goroutines use channels, with Receive and Send. It must not be copied.
 // (asyncio: Queue, LifoQueue, PriorityQueue)
 type Queue[T any] struct {
 	bound

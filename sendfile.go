@@ -59,7 +59,7 @@ func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *Sendf
 	return f.sent, err
 }
 
-// Sendfile sends file over t, after what is in its write buffer, and returns how many bytes that were: as
+// Sendfile sends file over t, after what is in its write buffer, and returns how many bytes that was: as
 // many as were asked for, less if the file ends before. What is sent by the system itself has reached it
 // by then, otherwise the last bytes may be in the write buffer. Afterwards the position of file is behind
 // what was sent or written, also after an error or a cancellation; if that is nothing it is where it was.

@@ -194,7 +194,11 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 // there is no descriptor left for a connection, clients wait for a second before they are accepted.
 // (asyncio: loop.create_server)
 func CreateServer[P any](ctx context.Context, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
-	const call = "CreateServer"
+	return createServer(ctx, "CreateServer", factory, addr, opts)
+}
+
+// createServer is CreateServer for call, which errors name.
+func createServer[P any](ctx context.Context, call string, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
@@ -308,7 +312,11 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 // still its own. A path that begins with @ is a name of Linux's abstract namespace.
 // (asyncio: loop.create_unix_server)
 func CreateUnixServer[P any](ctx context.Context, factory func() P, path string, opts *ServerOptions) (*Server, error) {
-	const call = "CreateUnixServer"
+	return createUnixServer(ctx, "CreateUnixServer", factory, path, opts)
+}
+
+// createUnixServer is CreateUnixServer for call, which errors name.
+func createUnixServer[P any](ctx context.Context, call string, factory func() P, path string, opts *ServerOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
@@ -565,7 +573,8 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 // finish; closes the connections that are left, and gives them as long again to write what is in their
 // buffers; and aborts what is left then. It suspends the calling task until the last connection is
 // gone; if no client is left, it does not suspend. If it is cancelled, or ctx ends, it aborts all
-// connections at once and returns the error. A ServeForever ends when all this is over.
+// connections at once and returns the error. A ServeForever ends when all this is over. (asyncio has
+// nothing like it)
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	if _, err := enter(ctx, "Server.Shutdown"); err != nil {
 		return err

@@ -61,7 +61,7 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 }
 
 // SockRecv returns what there is to read from sock, up to n bytes, and suspends the calling task while
-// there is nothing. At the end of the stream that is none, and no error.
+// there is nothing. At the end of the stream it returns no bytes and no error.
 //
 // sock, here and in the other calls, is the number of a descriptor that is non-blocking (int or
 // uintptr), or something that has one: a connection or listener of package net, an *os.File. Where the

@@ -73,7 +73,7 @@ func (e *IncompleteReadError) Is(target error) bool {
 // A LimitOverrunError says that what ReadUntil was to read is longer than the limit of the reader. It
 // is all still in the stream: Read or ReadExactly get it, or a part. (asyncio: LimitOverrunError)
 type LimitOverrunError struct {
-	// Consumed is how many bytes can be read of which is known that no separator begins in them.
+	// Consumed is how many bytes can be read off: no separator begins in them.
 	Consumed int
 	// Found reports whether a separator follows on them. Else it has not come yet.
 	Found bool
@@ -215,9 +215,9 @@ func (r *StreamReader) AtEOF() bool {
 }
 
 // Read returns up to n bytes: those that are there already or, if there are none, the first that
-// arrive. At the end of the stream that is none, and no error. A negative n reads all there is until
-// the end; if that fails or is cancelled, what was read before is lost. The limit of the reader does
-// not matter. The error is that of the connection, a *CancelledError, or one of those of
+// arrive. At the end of the stream it returns no bytes and no error. A negative n reads all there is
+// until the end; if that fails or is cancelled, what was read before is lost. The limit of the reader
+// does not matter. The error is that of the connection, a *CancelledError, or one of those of
 // Future.Await. (asyncio: StreamReader.read)
 func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.Read"
@@ -290,7 +290,7 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 // newline is the separator of lines.
 var newline = [][]byte{{'\n'}}
 
-// ReadLine returns the bytes up to the next newline and this. At the end of the stream it returns
+// ReadLine returns the bytes up to and including the next newline. At the end of the stream it returns
 // what is left without one, and then nothing, with no error. A line that is longer than the
 // limit, its newline not counted, gives an error that matches ErrLineTooLong, and is dropped; as much
 // of it as has not arrived yet will be taken for the next line. The other errors are those of Read.
@@ -330,7 +330,7 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// ReadUntil returns the bytes up to the first separator and this: the one that ends first, if there
+// ReadUntil returns the bytes up to and including the first separator: the one that ends first, if there
 // are several, and of two that end at the same place the shorter one. If the stream ends before, the
 // error is an *IncompleteReadError that has the rest. If there are more bytes than the limit before a
 // separator, it is a *LimitOverrunError, and they stay in the stream. No separator or an empty one is
@@ -874,7 +874,7 @@ func (p *StreamReaderProtocol) PauseWriting() { p.gate.paused = true }
 func (p *StreamReaderProtocol) ResumeWriting() { p.gate.resume() }
 
 // StreamWriter is the writing side of a connection. Write puts bytes in the write buffer of the
-// transport and never awaits: who writes more than a little should Drain after each Write, or use
+// transport and never awaits: a task that writes more than a little should Drain after each Write, or use
 // Writer, or the buffer grows while the peer reads slowly.
 //
 // The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the caller does
@@ -1018,16 +1018,16 @@ func (t *taskWriter) Write(p []byte) (int, error) {
 // connection. It awaits, is cancelled and fails as that does; nil opts are the defaults.
 // (asyncio: open_connection)
 func OpenConnection(ctx context.Context, addr string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
-	return openStream(ctx, "OpenConnection", addr, opts, CreateConnection[*StreamReaderProtocol])
+	return openStream(ctx, "OpenConnection", addr, opts, createConnection[*StreamReaderProtocol])
 }
 
 // OpenUnixConnection is OpenConnection to the Unix socket at path. (asyncio: open_unix_connection)
 func OpenUnixConnection(ctx context.Context, path string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
-	return openStream(ctx, "OpenUnixConnection", path, opts, CreateUnixConnection[*StreamReaderProtocol])
+	return openStream(ctx, "OpenUnixConnection", path, opts, createUnixConnection[*StreamReaderProtocol])
 }
 
-// connector is CreateConnection or CreateUnixConnection.
-type connector func(ctx context.Context, factory func() *StreamReaderProtocol, addr string, opts *ConnectionOptions) (Transport, *StreamReaderProtocol, error)
+// connector is createConnection or createUnixConnection.
+type connector func(ctx context.Context, call string, factory func() *StreamReaderProtocol, addr string, opts *ConnectionOptions) (Transport, *StreamReaderProtocol, error)
 
 func openStream(ctx context.Context, call, addr string, opts *ConnectionOptions, connect connector) (*StreamReader, *StreamWriter, error) {
 	var o ConnectionOptions
@@ -1043,7 +1043,7 @@ func openStream(ctx context.Context, call, addr string, opts *ConnectionOptions,
 	}
 	r := e.fut.loop.newStreamReader(o.Limit)
 	o.Limit = 0
-	t, p, err := connect(ctx, func() *StreamReaderProtocol { return NewStreamReaderProtocol(r, nil) }, addr, &o)
+	t, p, err := connect(ctx, call, func() *StreamReaderProtocol { return NewStreamReaderProtocol(r, nil) }, addr, &o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -1064,16 +1064,16 @@ type StreamHandler = func(ctx context.Context, r *StreamReader, w *StreamWriter)
 // (asyncio: start_server. For a callback that is not to be a task: CreateServer with
 // NewStreamReaderProtocol)
 func StartServer(ctx context.Context, handler StreamHandler, addr string, opts *ServerOptions) (*Server, error) {
-	return startStreamServer(ctx, "StartServer", handler, addr, opts, CreateServer[*StreamReaderProtocol])
+	return startStreamServer(ctx, "StartServer", handler, addr, opts, createServer[*StreamReaderProtocol])
 }
 
 // StartUnixServer is StartServer on the Unix socket at path. (asyncio: start_unix_server)
 func StartUnixServer(ctx context.Context, handler StreamHandler, path string, opts *ServerOptions) (*Server, error) {
-	return startStreamServer(ctx, "StartUnixServer", handler, path, opts, CreateUnixServer[*StreamReaderProtocol])
+	return startStreamServer(ctx, "StartUnixServer", handler, path, opts, createUnixServer[*StreamReaderProtocol])
 }
 
-// listen is CreateServer or CreateUnixServer.
-type listen func(ctx context.Context, factory func() *StreamReaderProtocol, addr string, opts *ServerOptions) (*Server, error)
+// listen is createServer or createUnixServer.
+type listen func(ctx context.Context, call string, factory func() *StreamReaderProtocol, addr string, opts *ServerOptions) (*Server, error)
 
 func startStreamServer(ctx context.Context, call string, handler StreamHandler, addr string, opts *ServerOptions, create listen) (*Server, error) {
 	var o ServerOptions
@@ -1092,7 +1092,7 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 	}
 	l, limit := e.fut.loop, o.Limit
 	o.Limit = 0
-	return create(ctx, func() *StreamReaderProtocol {
+	return create(ctx, call, func() *StreamReaderProtocol {
 		return NewStreamReaderProtocol(l.newStreamReader(limit), func(r *StreamReader, w *StreamWriter) {
 			c := &client{w: w, handler: handler}
 			c.task = CreateTask(ctx, NoResult(func(ctx context.Context) error { return handler(ctx, r, w) }))

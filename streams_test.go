@@ -2452,3 +2452,25 @@ func TestStreamStartTLSRefuses(t *testing.T) {
 		is(s.scene, "StartTLS", s.w.StartTLS(s.ctx, tlsTestClientConfig(), nil), errStreamBoom)
 	})
 }
+
+// An error names the call that the program has made, not the one below.
+func TestStreamErrorsNameTheirCall(t *testing.T) {
+	err := aio.Run(func(ctx context.Context) error {
+		handler := func(context.Context, *aio.StreamReader, *aio.StreamWriter) error { return nil }
+		_, _, open := aio.OpenConnection(ctx, "no port", nil)
+		_, _, openUnix := aio.OpenUnixConnection(ctx, "", nil)
+		_, start := aio.StartServer(ctx, handler, "no port", nil)
+		_, startUnix := aio.StartUnixServer(ctx, handler, "", nil)
+		for call, err := range map[string]error{
+			"OpenConnection": open, "OpenUnixConnection": openUnix, "StartServer": start, "StartUnixServer": startUnix,
+		} {
+			if !errors.Is(err, aio.ErrUsage) || !strings.HasPrefix(err.Error(), "aio: "+call+": ") {
+				t.Errorf("%s: %v", call, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -82,9 +82,8 @@ func SubprocessExec[P any](ctx context.Context, factory func() P, program string
 	return subprocessExec(ctx, "SubprocessExec", factory, exec.Command(program, args...), opts)
 }
 
-// SubprocessShell is SubprocessExec for a command of the shell: /bin/sh -c, on Windows cmd.exe /c. A
-// command that is put together from what others have said is theirs to extend; SubprocessExec is safe
-// there. (asyncio: loop.subprocess_shell)
+// SubprocessShell is SubprocessExec for a command of the shell: /bin/sh -c, on Windows cmd.exe /c. Who has
+// a say in the text of the command can run what they like; SubprocessExec is safe there. (asyncio: loop.subprocess_shell)
 func SubprocessShell[P any](ctx context.Context, factory func() P, command string, opts *SubprocessOptions) (SubprocessTransport, P, error) {
 	return subprocessExec(ctx, "SubprocessShell", factory, shellCommand(command), opts)
 }
@@ -154,7 +153,7 @@ type Process struct {
 	maxOutput int
 }
 
-// CreateSubprocessExec starts program with args, with a Process to deal with it. program is looked for in
+// CreateSubprocessExec starts program with args and returns a Process to deal with it. program is looked for in
 // PATH if it has no slash. opts may be nil: then the process has this one's standard streams.
 //
 // It suspends the calling task until the pipes are connected. If the task is cancelled meanwhile, the
@@ -166,8 +165,8 @@ func CreateSubprocessExec(ctx context.Context, program string, args []string, op
 }
 
 // CreateSubprocessShell is CreateSubprocessExec for a command of the shell: /bin/sh -c, on Windows cmd.exe
-// /c. A command that is put together from what others have said is theirs to extend;
-// CreateSubprocessExec is safe there. (asyncio: create_subprocess_shell)
+// /c. Who has a say in the text of the command can run what they like; CreateSubprocessExec is safe
+// there. (asyncio: create_subprocess_shell)
 func CreateSubprocessShell(ctx context.Context, command string, opts *SubprocessOptions) (*Process, error) {
 	return createSubprocess(ctx, "CreateSubprocessShell", shellCommand(command), opts)
 }

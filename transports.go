@@ -138,7 +138,7 @@ type SubprocessTransport interface {
 	Kill() error
 }
 
-// DefaultLimit stands for a mark of SetWriteBufferLimits that is not given.
+// DefaultLimit is given to SetWriteBufferLimits for a mark that the caller does not choose.
 const DefaultLimit = math.MinInt
 
 // ErrSendfileNotAvailable says that the system cannot send this file over this transport by itself.

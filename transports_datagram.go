@@ -29,7 +29,7 @@ import (
 type DatagramOptions struct {
 	// LocalAddr is the address to receive at: "host:port" or, for "unixgram", a path. An empty
 	// host is all addresses of this machine; they are those of IPv4 unless Network is "udp6". A
-	// socket that is left at path is replaced; nobody removes it in the end. A path that begins
+	// socket that somebody left at path is replaced; the endpoint leaves its own. A path that begins
 	// with @ is a name of Linux's abstract namespace. (asyncio: local_addr)
 	LocalAddr string
 	// RemoteAddr is where all datagrams go, in the same form. The endpoint is connected to it:

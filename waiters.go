@@ -77,8 +77,16 @@ func (w *waiter) cancelFuture(reason *CancelledError) bool {
 // describe implements subFuture.
 func (w *waiter) describe() string { return w.what }
 
+// noCopy has go vet find copies of what it is in. A copy of a lock or a queue would have waiters that
+// nobody wakes.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
 // waitList is a queue of waiters in the order of arrival. The zero value is empty and ready.
 type waitList struct {
+	_          noCopy
 	head, tail *waiter
 	n          int
 }

@@ -1,6 +1,12 @@
 // Package aiotest runs tests of programs that use package aio in virtual time: a test that sleeps
 // for an hour takes no time, makes the same steps in each run, and fails if its tasks wait for each
 // other for ever.
+//
+//	func TestWaits(t *testing.T) {
+//		aiotest.Run(t, func(ctx context.Context) error {
+//			return aio.Sleep(ctx, time.Hour)
+//		})
+//	}
 package aiotest
 
 import (

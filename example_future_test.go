@@ -1,0 +1,323 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// A result that a callback brings. Whoever awaits it goes on in the next pass of the loop.
+func ExampleFuture() {
+	_ = aio.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		answer := aio.CreateFuture[int](ctx)
+		loop.CallLater(time.Millisecond, func() { _ = answer.SetResult(42) })
+		fmt.Println(answer.Result()) // not yet
+		fmt.Println(answer.Await(ctx))
+		fmt.Println(answer.SetResult(43)) // once only
+		return nil
+	})
+	// Output:
+	// 0 aio: invalid state: the result is not there yet
+	// 42 <nil>
+	// aio: invalid state: SetResult: the future is done
+}
+
+// What AddDoneCallback returns names the callback, to take it back.
+func ExampleDoneCallback() {
+	_ = aio.Run(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, say("tea", 0))
+		task.AddDoneCallback(func(f *aio.Future[string]) { fmt.Println(f.Result()) })
+		second := task.AddDoneCallback(func(*aio.Future[string]) { fmt.Println("never called") })
+		fmt.Println(task.RemoveDoneCallback(second), task.RemoveDoneCallback(second))
+		_, err := task.Await(ctx)
+		return err
+	})
+	// Output:
+	// true false
+	// tea <nil>
+}
+
+// A result that any goroutine may wait for, with a select or with Result.
+func ExampleConcurrentFuture() {
+	loop, stop := aio.StartLoop(nil)
+	slow := aio.RunCoroutineThreadsafe(loop, say("slow", time.Hour))
+	fast := aio.RunCoroutineThreadsafe(loop, say("fast", 0))
+	select {
+	case <-slow.Done():
+		fmt.Println("cannot be")
+	case <-fast.Done():
+		fmt.Println(fast.Result(context.Background()))
+	}
+	slow.Cancel() // cancels the task
+	_, err := slow.Result(context.Background())
+	fmt.Println(err)
+	fmt.Println(stop())
+	// Output:
+	// fast <nil>
+	// aio: cancelled
+	// <nil>
+}
+
+// A goroutine gives its result to a task, and is told if that is not wanted any more.
+func ExampleNewConcurrentFuture() {
+	answer, gone := aio.NewConcurrentFuture[int](), make(chan error)
+	go func() {
+		<-answer.Done()              // somebody settled it before
+		gone <- answer.SetResult(42) // too late
+	}()
+	_ = aio.Run(func(ctx context.Context) error {
+		_, err := aio.WaitFor(ctx, aio.WrapFuture(ctx, answer), time.Millisecond)
+		fmt.Println(err)
+		return nil
+	})
+	fmt.Println(errors.Is(<-gone, aio.ErrInvalidState))
+	// Output:
+	// aio: timed out
+	// true
+}
+
+// All is for the task that wants the futures one after another. A loop over it that was left can be
+// taken up again.
+func ExampleCompletedIterator_All() {
+	_ = aio.Run(func(ctx context.Context) error {
+		var tasks []*aio.Task[string]
+		for i, name := range []string{"c", "b", "a"} {
+			tasks = append(tasks, aio.CreateTask(ctx, say(name, time.Duration(3-i)*time.Millisecond)))
+		}
+		rest := aio.AsCompleted(ctx, tasks, time.Minute)
+		for task, err := range rest.All(ctx) {
+			if err != nil { // ErrTimeout, or a cancellation
+				return err
+			}
+			fmt.Println(task.Result())
+			break
+		}
+		for task := range rest.All(ctx) {
+			fmt.Println("later:", task.GetName())
+		}
+		return nil
+	})
+	// Output:
+	// a <nil>
+	// later: Task-3
+	// later: Task-2
+}
+
+// Next is for handing out coroutines: each gives the next future that is done, whoever runs it.
+func ExampleCompletedIterator_Next() {
+	_ = aio.Run(func(ctx context.Context) error {
+		tasks := []*aio.Task[string]{
+			aio.CreateTask(ctx, say("slow", 2*time.Millisecond)),
+			aio.CreateTask(ctx, say("fast", time.Millisecond)),
+		}
+		for next := range aio.AsCompleted(ctx, tasks, aio.NoTimeout).Next() {
+			task, err := next(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Println(task.Result())
+		}
+		return nil
+	})
+	// Output:
+	// fast <nil>
+	// slow <nil>
+}
+
+// countdown is an Awaitable of the program's own.
+type countdown int
+
+func (c countdown) Await(ctx context.Context) (string, error) {
+	for ; c > 0; c-- {
+		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+			return "", err
+		}
+	}
+	return "lift-off", nil
+}
+
+// What has an Await can be given to Gather, WaitFor, Shield and EnsureFuture.
+func ExampleAwaitable() {
+	_ = aio.Run(func(ctx context.Context) error {
+		fmt.Println(aio.Gather(ctx, say("ignition", 0), countdown(3)).Await(ctx))
+		_, err := aio.WaitFor(ctx, countdown(1_000_000), time.Millisecond)
+		fmt.Println(err)
+		return nil
+	})
+	// Output:
+	// [ignition lift-off] <nil>
+	// aio: timed out
+}
+
+// A slice of tasks is no slice of Awaitables to Go: it is copied into one.
+func ExampleAwaitable_slice() {
+	_ = aio.Run(func(ctx context.Context) error {
+		var all []aio.Awaitable[string]
+		for _, name := range []string{"a", "b", "c"} {
+			all = append(all, aio.CreateTask(ctx, say(name, 0)))
+		}
+		fmt.Println(aio.Gather(ctx, all...).Await(ctx))
+		return nil
+	})
+	// Output: [a b c] <nil>
+}
+
+// upper is a task with another result: what takes futures sees the one that its methods give.
+type upper struct{ *aio.Task[string] }
+
+func (u upper) Result() (string, error) {
+	s, err := u.Task.Result()
+	return strings.ToUpper(s), err
+}
+
+func (u upper) Await(ctx context.Context) (string, error) {
+	s, err := u.Task.Await(ctx)
+	return strings.ToUpper(s), err
+}
+
+func ExampleFutureLike() {
+	_ = aio.Run(func(ctx context.Context) error {
+		quiet := aio.CreateTask(ctx, say("hello", 0))
+		var loud aio.FutureLike[string] = upper{quiet}
+		fmt.Println(aio.Gather(ctx, aio.Awaitable[string](quiet), loud).Await(ctx))
+		return nil
+	})
+	// Output: [hello HELLO] <nil>
+}
+
+// Futures with results of different types in one Wait, until one of them fails.
+func ExampleAnyFuture() {
+	_ = aio.Run(func(ctx context.Context) error {
+		fs := []aio.AnyFuture{
+			aio.CreateTask(ctx, returns(42)),
+			aio.CreateTask(ctx, refuse),
+			aio.CreateTask(ctx, say("never", time.Hour), aio.WithName("slow")),
+		}
+		done, pending, err := aio.Wait(ctx, fs, aio.NoTimeout, aio.FirstException)
+		for _, f := range done {
+			fmt.Println(f.Exception())
+		}
+		fmt.Println(pending, err)
+		return nil
+	})
+	// Output:
+	// <nil>
+	// refused
+	// [Task slow pending, awaiting Sleep] <nil>
+}
+
+// A limit that is told whether it was the reason.
+func ExampleTimeoutScope() {
+	_ = aio.Run(func(ctx context.Context) error {
+		limit := aio.NewTimeout(time.Millisecond)
+		err := limit.Run(ctx, func(ctx context.Context) error {
+			err := aio.Sleep(ctx, time.Hour)
+			fmt.Println("in the body:", err)
+			return err
+		})
+		fmt.Println("outside:", err, limit.Expired())
+		return nil
+	})
+	// Output:
+	// in the body: aio: cancelled
+	// outside: aio: timed out true
+}
+
+// One deadline for two steps: each has what the other leaves.
+func ExampleNewTimeoutAt() {
+	_ = aio.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		deadline := loop.Time().Add(5 * time.Millisecond)
+		for _, step := range []time.Duration{0, time.Hour} {
+			limit := aio.NewTimeoutAt(deadline)
+			err := limit.Run(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, step) })
+			fmt.Println(err, limit.When().Equal(deadline))
+		}
+		return nil
+	})
+	// Output:
+	// <nil> true
+	// aio: timed out true
+}
+
+// A group that some function is handed, to start tasks in.
+func ExampleTaskGroup() {
+	serve := func(tg *aio.TaskGroup, name string) {
+		tg.Go(func(ctx context.Context) error {
+			err := aio.Sleep(ctx, time.Hour)
+			fmt.Println(name, "ends:", errors.Is(err, aio.ErrCancelled))
+			return err
+		})
+	}
+	err := aio.Run(func(ctx context.Context) error {
+		var tg aio.TaskGroup
+		return tg.Run(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			serve(tg, "http")
+			serve(tg, "metrics")
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			return errors.New("no database")
+		})
+	})
+	fmt.Println(err)
+	// Output:
+	// http ends: true
+	// metrics ends: true
+	// aio: errors in a task group (1): no database
+}
+
+// Tasks with results, which the group's end has brought.
+func ExampleGoIn() {
+	_ = aio.Run(func(ctx context.Context) error {
+		var name *aio.Task[string]
+		var size *aio.Task[int]
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			name = aio.GoIn(tg, say("report.pdf", time.Millisecond))
+			size = aio.GoIn(tg, returns(4096))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		n, _ := name.Result() // the group has no error, so neither has a task of it
+		s, _ := size.Result()
+		fmt.Println(n, s)
+		return nil
+	})
+	// Output: report.pdf 4096
+}
+
+// Ending a program in order: whatever else runs is told to stop, and waited for.
+func ExampleAllTasks() {
+	_ = aio.Run(func(ctx context.Context) error {
+		aio.CreateTask(ctx, say("a", time.Hour), aio.WithName("a"))
+		aio.CreateTask(ctx, say("b", time.Hour), aio.WithName("b"))
+		var others []aio.AnyTask
+		for _, task := range aio.AllTasks(ctx) {
+			if task != aio.CurrentTask(ctx) {
+				task.Cancel()
+				others = append(others, task)
+			}
+		}
+		done, _, err := aio.Wait(ctx, others, aio.NoTimeout, aio.AllCompleted)
+		for _, task := range done {
+			fmt.Println(task.GetName(), task.Cancelled())
+		}
+		return err
+	})
+	// Output:
+	// a true
+	// b true
+}
