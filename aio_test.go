@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if runtime.GOOS != "js" && signal.Ignored(os.Interrupt) { // by who started the tests in the background
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent")) // of js/wasm
 }
 
 // eventLog is what a test's tasks write down, to compare the order of their steps.
