@@ -14,7 +14,7 @@ import (
 )
 
 // guides are the documents whose programs are held to what is compiled and run.
-var guides = []string{"idioms.md", "tour.md", "service.md", "testing.md"}
+var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "testing.md"}
 
 // guideBlock is a block of code of a guide.
 type guideBlock struct{ guide, language, text string }

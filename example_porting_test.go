@@ -430,7 +430,7 @@ func Example_portingStreams() {
 	// Output: you said hello
 }
 
-// shout answers in capitals.
+// shout says everything again, louder.
 type shout struct{ t aio.Transport }
 
 func (s *shout) ConnectionMade(t aio.Transport) { s.t = t }
