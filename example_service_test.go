@@ -19,7 +19,7 @@ import (
 // stock is a part of a service. Its loop owns what it has; any goroutine may call its methods.
 type stock struct {
 	loop    *aio.Loop
-	Close   func() error   // cancels who still waits, and ends the loop
+	Close   func() error   // cancels whoever still waits, and ends the loop
 	items   map[string]int // of the loop
 	changed aio.Event      // of the loop
 }
