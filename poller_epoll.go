@@ -58,7 +58,11 @@ func mask(level readiness) (events uint32) {
 }
 
 func (p *sysPoller) add(fd int, key uint32, level readiness) error {
-	return p.control(unix.EPOLL_CTL_ADD, fd, key, mask(level))
+	err := p.control(unix.EPOLL_CTL_ADD, fd, key, mask(level))
+	if err == unix.EEXIST { // what remove has left: the same file has come back under the same number
+		err = p.control(unix.EPOLL_CTL_MOD, fd, key, mask(level))
+	}
+	return err
 }
 
 func (p *sysPoller) change(fd int, key uint32, _, level readiness) error {
@@ -66,7 +70,7 @@ func (p *sysPoller) change(fd int, key uint32, _, level readiness) error {
 }
 
 // remove does not ask for an edge-triggered registration to be removed: its descriptor is about to be
-// closed, and if that does not end it, because there is a duplicate somewhere, its key does.
+// closed, and if that does not end it, because there is a duplicate somewhere, its key does, or add.
 func (p *sysPoller) remove(fd int, level readiness) {
 	if level != 0 {
 		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0) // the user may have closed it

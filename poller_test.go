@@ -398,6 +398,62 @@ func TestPollerDescriptorOfTransport(t *testing.T) {
 	matches(t, "the run", err, nil)
 }
 
+// A socket that lives on in a duplicate comes back under the number that it had when its transport was
+// closed. Whatever the system still knows of that, the new registration counts.
+func TestPollerDuplicateComesBack(t *testing.T) {
+	l, _ := pollLoop(t)
+	stays, peer := pollPair(t)
+	err := runMain(l, func(ctx context.Context) error {
+		first := -1
+		for range 3 {
+			f := os.NewFile(uintptr(pollDup(t, stays)), "socket")
+			conn, err := net.FileConn(f)
+			f.Close()
+			if err != nil {
+				return err
+			}
+			p := &ioClient{lost: aio.CreateFuture[error](ctx)}
+			tr, _, err := aio.CreateConnection(ctx, func() *ioClient { return p }, "", &aio.ConnectionOptions{Conn: conn})
+			if err != nil {
+				return err
+			}
+			raw, err := tr.GetExtraInfo("socket").(*aio.TransportSocket).SyscallConn()
+			fd := -1
+			if err == nil {
+				err = raw.Control(func(n uintptr) { fd = int(n) })
+			}
+			if err != nil {
+				return err
+			}
+			if first < 0 {
+				first = fd
+			}
+			same(t, "the number", fd, first)
+			pollWrite(t, peer, "x")
+			if err := p.more.Wait(ctx); err != nil {
+				return err
+			}
+			same(t, "what it got", string(p.got), "x")
+			tr.Close()
+			if _, err := p.lost.Await(ctx); err != nil {
+				return err
+			}
+		}
+		fd := pollDup(t, stays)
+		defer unix.Close(fd)
+		same(t, "the number", fd, first)
+		var more aio.Event
+		pollAdd(t, l.AddReader, fd, more.Set)
+		pollWrite(t, peer, "x")
+		if err := more.Wait(ctx); err != nil {
+			return err
+		}
+		pollRemove(t, l.RemoveReader, fd, true)
+		return nil
+	})
+	matches(t, "the run", err, nil)
+}
+
 // LOOP-019
 func TestPollerEventBesideStop(t *testing.T) {
 	l, _ := pollLoop(t)

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/goaio/aio"
 )
 
@@ -33,6 +35,8 @@ type procProtocol struct {
 	made   func()
 	data   func()
 	exited func()
+	gone   [3]bool // the pipes
+	late   bool    // there was data of one that is gone
 }
 
 func newProcProtocol(ctx context.Context) *procProtocol {
@@ -49,6 +53,7 @@ func (p *procProtocol) ConnectionMade(t aio.SubprocessTransport) {
 }
 
 func (p *procProtocol) PipeDataReceived(fd int, b []byte) {
+	p.late = p.late || p.gone[fd]
 	p.out[fd].Write(b)
 	p.more.Set()
 	if p.data != nil {
@@ -57,6 +62,7 @@ func (p *procProtocol) PipeDataReceived(fd int, b []byte) {
 }
 
 func (p *procProtocol) PipeConnectionLost(fd int, err error) {
+	p.gone[fd] = true
 	if err != nil {
 		p.log.add("pipe%d:%v", fd, strings.ReplaceAll(err.Error(), " ", "-"))
 	} else {
@@ -80,7 +86,8 @@ func (p *procProtocol) ConnectionLost(err error) {
 	p.over.SetResult(err)
 }
 
-// wantOver waits for ConnectionLost, and for the code with which the process has ended.
+// wantOver waits for ConnectionLost, and for the code with which the process has ended. No data may have
+// come after the end of its pipe.
 func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
 	t.Helper()
 	if err, awaitErr := p.over.Await(ctx); err != nil || awaitErr != nil {
@@ -88,6 +95,9 @@ func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
 	}
 	if got, ok := p.t.GetReturncode(); got != code || !ok {
 		t.Errorf("GetReturncode: %d, %v, want %d", got, ok, code)
+	}
+	if p.late {
+		t.Error("data came after the end of their pipe")
 	}
 }
 
@@ -389,20 +399,18 @@ func TestSubprocessSettings(t *testing.T) {
 			return err
 		}
 		r, w := pipeEnds(t)
-		tr, p := procShell(t, ctx, `pwd; echo "$NAME"; echo extra >&3; ps -o sid= -p $$ 2>/dev/null; exit 9`, &aio.SubprocessOptions{
+		tr, p := procShell(t, ctx, `pwd; echo "$NAME"; echo extra >&3; read line; exit 9`, &aio.SubprocessOptions{
 			Dir:         dir,
 			Env:         []string{"NAME=value", "PATH=" + os.Getenv("PATH")},
 			ExtraFiles:  []*os.File{w},
 			SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 		})
+		p.wantOut(t, ctx, 1, dir+"\nvalue\n")
+		if sid, err := unix.Getsid(tr.GetPID()); sid != tr.GetPID() || err != nil {
+			t.Errorf("the session is %d, %v, want %d", sid, err, tr.GetPID())
+		}
+		tr.GetPipeTransport(0).Close()
 		p.wantOver(t, ctx, 9)
-		lines := strings.Fields(p.out[1].String())
-		if len(lines) < 2 || lines[0] != dir || lines[1] != "value" {
-			t.Errorf("output %q", lines)
-		}
-		if len(lines) == 3 && lines[2] != fmt.Sprint(tr.GetPID()) {
-			t.Errorf("the session is %s, want %d", lines[2], tr.GetPID())
-		}
 		w.Close()
 		if b, err := io.ReadAll(r); string(b) != "extra\n" || err != nil {
 			t.Errorf("the extra file has %q, %v", b, err)

@@ -1,0 +1,265 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// maxLine is how long a line of output may be. A longer one is passed on in pieces.
+const maxLine = 64 << 10
+
+// command is a command that was started.
+type command struct {
+	number int
+	line   string
+	since  time.Time
+	group  *group // nil before the process is there
+}
+
+// pool runs commands. Its tasks share the fields without a lock.
+type pool struct {
+	options
+	screen                *screen
+	next                  int        // of lines, to be started
+	running               []*command // in the order in which they were started
+	done, failed, stopped int
+	status                int // of the first that has failed
+
+	stopping bool               // none is started any more
+	enough   *aio.Future[error] // done when they are to be stopped; -fail-fast is no error
+}
+
+func newPool(o options, stdout, stderr *os.File) *pool {
+	p := &pool{options: o}
+	p.screen = &screen{
+		stdout: stdout,
+		stderr: stderr,
+		status: p.progress,
+		fail:   p.fail,
+		writer: aio.NewThreadPoolExecutor(1),
+	}
+	return p
+}
+
+// run returns when the commands have ended, one way or the other. If it is cancelled it stops them. If that
+// comes again it returns at once: then the end of the loop cancels the tasks, and they kill what is left.
+func (p *pool) run(ctx context.Context) error {
+	p.enough = aio.CreateFuture[error](ctx)
+	all := aio.CreateTask(ctx, p.runAll)
+	_, _, err := aio.Wait(ctx, []aio.AnyFuture{all, p.enough}, aio.NoTimeout, aio.FirstCompleted)
+	if !all.Done() {
+		p.stop(ctx, err)
+		if _, _, again := aio.Wait(ctx, []aio.AnyFuture{all}, p.grace, aio.AllCompleted); again != nil {
+			return again
+		}
+		all.Cancel()
+	}
+	if _, _, again := aio.Wait(ctx, []aio.AnyFuture{all}, aio.NoTimeout, aio.AllCompleted); again != nil {
+		return again
+	}
+	again := p.screen.close(ctx, p.summary())
+	if err == nil && p.enough.Done() {
+		err, _ = p.enough.Result()
+	}
+	return cmp.Or(again, err)
+}
+
+// stop asks all that runs to end. cause has the signal, if there was one.
+func (p *pool) stop(ctx context.Context, cause error) {
+	p.stopping = true
+	for _, c := range p.running {
+		if c.group != nil {
+			c.group.terminate()
+		}
+	}
+	if sig := (*aio.SignalError)(nil); errors.As(cause, &sig) {
+		// Waiting until that is printed might take longer than the grace period.
+		p.screen.post(ctx, p.screen.stderr, fmt.Appendf(nil, "procs: %v: stopping, once more kills\n", sig.Signal))
+	}
+}
+
+// fail has the commands stopped.
+func (p *pool) fail(err error) {
+	if !p.enough.Done() {
+		p.enough.SetResult(err)
+	}
+}
+
+// runAll runs the commands.
+func (p *pool) runAll(ctx context.Context) (struct{}, error) {
+	ticks := aio.CreateTask(ctx, p.screen.refresh)
+	defer ticks.Cancel()
+	return struct{}{}, aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		for range min(p.n, len(p.lines)) {
+			tg.Go(p.work)
+		}
+		return nil
+	})
+}
+
+// work runs one command after the other, until there is none left or it is cancelled.
+func (p *pool) work(ctx context.Context) error {
+	for p.next < len(p.lines) && !p.stopping {
+		c := &command{number: p.next + 1, line: p.lines[p.next], since: time.Now()}
+		p.next++
+		err := p.runCommand(ctx, c)
+		switch {
+		case errors.Is(err, aio.ErrCancelled):
+			return err
+		case err != nil:
+			p.fail(fmt.Errorf("command %d: %w", c.number, err))
+		}
+	}
+	return nil
+}
+
+// runCommand fails if it is cancelled or the command cannot be started, not if the command fails.
+func (p *pool) runCommand(ctx context.Context, c *command) error {
+	p.running = append(p.running, c)
+	proc, err := p.runInGroup(ctx, c)
+	p.running = slices.DeleteFunc(p.running, func(r *command) bool { return r == c })
+	if proc == nil {
+		return err
+	}
+	if code, ended := proc.Returncode(); ended {
+		text := p.withNumber(c, "=", []byte(p.outcome(c, code)))
+		if err == nil {
+			return p.screen.print(ctx, p.screen.stdout, text)
+		}
+		p.screen.post(ctx, p.screen.stdout, text) // who has cancelled this does not wait, if the output blocks
+	}
+	return err
+}
+
+// runInGroup starts a command, unless none is started any more, and returns when nothing is left of it.
+func (p *pool) runInGroup(ctx context.Context, c *command) (*aio.Process, error) {
+	text := p.withNumber(c, "$", []byte(oneLine(c.line)))
+	if err := p.screen.print(ctx, p.screen.stdout, text); err != nil {
+		return nil, err
+	}
+	g, err := newGroup(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer g.kill(ctx)
+	if p.stopping {
+		return nil, nil
+	}
+	c.group = g
+	proc, err := aio.CreateSubprocessShell(ctx, c.line, &aio.SubprocessOptions{
+		Stdin:       aio.DEVNULL,
+		Stdout:      aio.PIPE,
+		Stderr:      aio.PIPE,
+		SysProcAttr: g.member(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = aio.Gather(ctx,
+		p.copyLines(c, p.screen.stdout, proc.Stdout),
+		p.copyLines(c, p.screen.stderr, proc.Stderr),
+	).Await(ctx)
+	if err == nil {
+		_, err = proc.Wait(ctx)
+	}
+	if err != nil { // cancelled
+		proc.Transport().Close() // kills it, also if it has left the group
+		proc.Wait(ctx)
+	}
+	return proc, err
+}
+
+// copyLines passes on what a command writes, as many lines as there are at a time.
+func (p *pool) copyLines(c *command, to *os.File, from *aio.StreamReader) aio.Coro[struct{}] {
+	return func(ctx context.Context) (none struct{}, err error) {
+		var text []byte // that was not yet passed on
+		for {
+			b, err := from.Read(ctx, maxLine)
+			if err != nil {
+				return none, err
+			}
+			text = append(text, b...)
+			n := bytes.LastIndexByte(text, '\n') + 1
+			if atEnd := len(b) == 0; atEnd || len(text)-n >= maxLine {
+				n = len(text)
+			}
+			if n > 0 {
+				err = p.screen.print(ctx, to, p.withNumber(c, "|", text[:n]))
+			}
+			if err != nil || len(b) == 0 {
+				return none, err
+			}
+			text = text[n:]
+		}
+	}
+}
+
+// withNumber puts a command's number and a mark in front of each line.
+func (p *pool) withNumber(c *command, mark string, text []byte) (b []byte) {
+	prefix := fmt.Appendf(nil, "%*d %s ", p.digits(), c.number, mark)
+	for line := range bytes.Lines(text) {
+		b = append(append(append(b, prefix...), bytes.TrimRight(line, "\r\n")...), '\n')
+	}
+	return b
+}
+
+// outcome counts a command that has ended with this code, and says how it did.
+func (p *pool) outcome(c *command, code int) string {
+	how, status := "done", code
+	switch {
+	case code < 0:
+		how, status = fmt.Sprintf("killed by signal %d (%v)", -code, syscall.Signal(-code)), exitSignal-code
+	case code > 0:
+		how = fmt.Sprintf("exit status %d", code)
+	}
+	switch {
+	case code == 0:
+		p.done++
+	case p.stopping:
+		p.stopped++
+	default:
+		p.failed++
+		p.status = cmp.Or(p.status, status)
+		if p.failFast {
+			p.fail(nil)
+		}
+	}
+	return fmt.Sprintf("%s, %v", how, time.Since(c.since).Round(time.Second/10))
+}
+
+// progress returns up to n lines about what is going on, the last one about all of it.
+func (p *pool) progress(n int) (lines []string) {
+	for _, c := range p.running[:min(n-1, len(p.running))] {
+		lines = append(lines, fmt.Sprintf("%*d %4v  %s", p.digits(), c.number,
+			time.Since(c.since).Truncate(time.Second), oneLine(c.line)))
+	}
+	return append(lines, fmt.Sprintf("%d running, %d done, %d failed, %d waiting",
+		len(p.running), p.done, p.failed, len(p.lines)-len(p.running)-p.done-p.failed-p.stopped))
+}
+
+// summary says in the end what has become of the commands.
+func (p *pool) summary() string {
+	s := fmt.Sprintf("%d done, %d failed", p.done, p.failed)
+	if p.stopped > 0 {
+		s += fmt.Sprintf(", %d stopped", p.stopped)
+	}
+	if left := len(p.lines) - p.done - p.failed - p.stopped; left > 0 {
+		s += fmt.Sprintf(", %d not run", left)
+	}
+	return s
+}
+
+// digits is how many the numbers of the commands have.
+func (p *pool) digits() int { return len(strconv.Itoa(len(p.lines))) }
