@@ -57,7 +57,7 @@ func newPool(o options, stdout, stderr *os.File) *pool {
 // comes again it returns at once: then the end of the loop cancels the tasks, and they kill what is left.
 func (p *pool) run(ctx context.Context) error {
 	p.enough = aio.CreateFuture[error](ctx)
-	all := aio.CreateTask(ctx, p.runAll)
+	all := aio.CreateTask(ctx, aio.NoResult(p.runAll))
 	_, _, err := aio.Wait(ctx, []aio.AnyFuture{all, p.enough}, aio.NoTimeout, aio.FirstCompleted)
 	if !all.Done() {
 		p.stop(ctx, err)
@@ -98,10 +98,10 @@ func (p *pool) fail(err error) {
 }
 
 // runAll runs the commands.
-func (p *pool) runAll(ctx context.Context) (struct{}, error) {
-	ticks := aio.CreateTask(ctx, p.screen.refresh)
+func (p *pool) runAll(ctx context.Context) error {
+	ticks := aio.CreateTask(ctx, aio.NoResult(p.screen.refresh))
 	defer ticks.Cancel()
-	return struct{}{}, aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 		for range min(p.n, len(p.lines)) {
 			tg.Go(p.work)
 		}
@@ -183,12 +183,12 @@ func (p *pool) runInGroup(ctx context.Context, c *command) (*aio.Process, error)
 
 // copyLines passes on what a command writes, as many lines as there are at a time.
 func (p *pool) copyLines(c *command, to *os.File, from *aio.StreamReader) aio.Coro[struct{}] {
-	return func(ctx context.Context) (none struct{}, err error) {
+	return aio.NoResult(func(ctx context.Context) error {
 		var text []byte // that was not yet passed on
 		for {
 			b, err := from.Read(ctx, maxLine)
 			if err != nil {
-				return none, err
+				return err
 			}
 			text = append(text, b...)
 			n := bytes.LastIndexByte(text, '\n') + 1
@@ -199,11 +199,11 @@ func (p *pool) copyLines(c *command, to *os.File, from *aio.StreamReader) aio.Co
 				err = p.screen.print(ctx, to, p.withNumber(c, "|", text[:n]))
 			}
 			if err != nil || len(b) == 0 {
-				return none, err
+				return err
 			}
 			text = text[n:]
 		}
-	}
+	})
 }
 
 // withNumber puts a command's number and a mark in front of each line.

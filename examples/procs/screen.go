@@ -80,13 +80,13 @@ func write(f *os.File, b []byte) error {
 }
 
 // refresh draws the last lines again and again.
-func (s *screen) refresh(ctx context.Context) (none struct{}, err error) {
+func (s *screen) refresh(ctx context.Context) (err error) {
 	for height(s.stdout) > 0 && err == nil {
 		if err = aio.Sleep(ctx, tick); err == nil {
 			err = s.print(ctx, s.stdout, nil)
 		}
 	}
-	return none, err
+	return err
 }
 
 // close prints the very last line.
