@@ -60,7 +60,7 @@ func measureWeb(conns int) func(*bench, string) ([]float64, error) {
 	}
 }
 
-var wrkSays = regexp.MustCompile(`(?s)50%\s+(\S+).*99%\s+(\S+).*\s(\d+) requests in .*Requests/sec:\s+(\S+)`)
+var wrkSays = regexp.MustCompile(`(?s)\n +50%\s+(\S+).*\n +99%\s+(\S+).*\s(\d+) requests in .*Requests/sec:\s+(\S+)`)
 
 // wrkFigures are what wrk has found, with the processor time that the server has spent.
 func wrkFigures(said string, cpu float64) ([]float64, error) {

@@ -134,7 +134,7 @@ func TestWrkFigures(t *testing.T) {
 	const said = `Running 1s test @ http://127.0.0.1:1
   1 threads and 50 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency   378.00us  250.00us   3.59ms   90.00%
+    Latency   378.00us  250.00us   3.59ms   92.50%
     Req/Sec   100.00k     1.00k  101.00k    70.00%
   Latency Distribution
      50%  378.00us
