@@ -74,7 +74,7 @@ func (s *fdStream) localAddr() net.Addr {
 	if s.fd < 0 {
 		return nil
 	}
-	sa, err := unix.Getsockname(s.fd)
+	sa, err := sysGetsockname(s.fd)
 	if err != nil {
 		return nil
 	}

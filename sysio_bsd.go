@@ -54,6 +54,9 @@ func sysAccept(fd int) (int, unix.Sockaddr, error) {
 	return n, sa, err
 }
 
+// sysGetsockname returns the address to which a socket is bound.
+func sysGetsockname(fd int) (unix.Sockaddr, error) { return unix.Getsockname(fd) }
+
 func setUp(fd int, err error) (int, error) {
 	if err != nil {
 		return -1, err

@@ -2,6 +2,7 @@ package aio
 
 import (
 	"os"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -67,7 +68,28 @@ func sysSocket(family, typ int) (int, error) {
 	return unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 }
 
-// sysAccept accepts a connection, as a socket that is non-blocking and closed on exec.
+// sysAccept accepts a connection, as a socket that is non-blocking and closed on exec. With an address
+// x/sys asks the kernel for the socket's protocol each time, for one that is neither TCP nor UDP; the
+// package syscall does not.
 func sysAccept(fd int) (int, unix.Sockaddr, error) {
-	return unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	n, sa, err := syscall.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	return n, sockaddr(sa), err
+}
+
+// sysGetsockname returns the address to which a socket of the internet or a Unix socket is bound.
+func sysGetsockname(fd int) (unix.Sockaddr, error) {
+	sa, err := syscall.Getsockname(fd)
+	return sockaddr(sa), err
+}
+
+func sockaddr(sa syscall.Sockaddr) unix.Sockaddr {
+	switch sa := sa.(type) {
+	case *syscall.SockaddrInet4:
+		return &unix.SockaddrInet4{Port: sa.Port, Addr: sa.Addr}
+	case *syscall.SockaddrInet6:
+		return &unix.SockaddrInet6{Port: sa.Port, ZoneId: sa.ZoneId, Addr: sa.Addr}
+	case *syscall.SockaddrUnix:
+		return &unix.SockaddrUnix{Name: sa.Name}
+	}
+	return nil
 }

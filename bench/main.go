@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/goaio/aio/bench/internal/machine"
 )
 
 func main() {
@@ -106,7 +108,7 @@ func (m *measurement) report() (*report, error) {
 	if _, err := os.Stat(filepath.Join("..", "bench_test.go")); err != nil {
 		return nil, errors.New("this has to be run in the directory bench of the repository")
 	}
-	r := &report{rows: m.rows, runs: m.count, commit: commit(), date: time.Now()} // before files are written
+	r := &report{rows: m.rows, runs: m.count, commit: machine.Commit(), date: time.Now()} // before files are written
 	config := map[string]string{}
 	var err error
 	all := names(m.rows)

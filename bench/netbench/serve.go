@@ -2,76 +2,82 @@
 
 package main
 
+// The servers that are measured.
+
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
-	"flag"
+	"crypto/x509"
+	"encoding/json"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
-	"os/signal"
-
-	"golang.org/x/sys/unix"
+	"runtime"
+	"runtime/debug"
+	"time"
 
 	"github.com/goaio/aio"
 )
 
-// pin binds a process to a core, if there are as many.
-func pin(pid, core int) {
-	var set unix.CPUSet
-	if unix.SchedGetaffinity(0, &set) != nil || set.Count() < 2 {
-		return
+// serveOptions are what a server is told.
+type serveOptions struct {
+	Kind  string
+	Size  int // bytes of a request, for the buffers
+	TLS   bool
+	Loops int    // zero is one
+	Work  int    // KiB to hash for each request
+	File  string // to send
+}
+
+// The kinds of servers: those that a loop serves, and those that serve a listener.
+var (
+	loopKinds = map[string]func(ctx context.Context, o serveOptions, so aio.ServerOptions) (*aio.Server, error){
+		"protocol":             serveProtocol,
+		"stream":               streamServer(echoStream),
+		"stream with a buffer": streamServer(echoStream),
+		"stream that reads":    streamServer(echoRead),
+		"Sendfile":             streamServer(sendFile),
+		"Serve":                streamServer(serveWeb),
 	}
-	var one unix.CPUSet
-	one.Set(core)
-	_ = unix.SchedSetaffinity(pid, &one)
-}
-
-// cpuTime is the processor time of this process, in µs.
-func cpuTime() float64 {
-	var r unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &r)
-	return float64(r.Utime.Nano()+r.Stime.Nano()) / 1e3
-}
-
-// answer prints the processor time for each line of standard input, and ends the process at its end.
-func answer() {
-	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		fmt.Println(cpuTime())
+	netKinds = map[string]func(o serveOptions, ln net.Listener) error{
+		"net":      netServer(echoNet),
+		"io.Copy":  netServer(copyFile),
+		"Handler":  serveHandler,
+		"net/http": serveHTTP,
 	}
-	os.Exit(0)
-}
+)
 
-func serve(args []string) error {
-	flags := flag.NewFlagSet("serve", flag.ExitOnError)
-	kind := flags.String("kind", "protocol", "protocol, stream or net")
-	size := flags.Int("size", 64, "bytes of a request, for the buffers of net")
-	secure := flags.Bool("tls", false, "TLS")
-	_ = flags.Parse(args)
-	signal.Ignore(os.Interrupt)
+// serveMain prints the address of a server, and serves.
+func serveMain(args []string) error {
+	var o serveOptions
+	if err := json.Unmarshal([]byte(args[0]), &o); err != nil {
+		return err
+	}
 	var config *tls.Config
-	if *secure {
+	if o.TLS {
 		config = serverConfig()
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	loops := &aio.Loops{N: max(o.Loops, 1)}
+	listeners, err := aio.SharedListeners(loops.N, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Println(ln.Addr())
+	fmt.Println(listeners[0].Addr())
 	go answer()
-	if *kind == "net" {
-		return serveNet(ln, config, *size)
-	}
-	return aio.Run(func(ctx context.Context) error {
-		var srv *aio.Server
-		var err error
-		opts := aio.ServerOptions{Listener: ln, Backlog: 1024, TLS: config}
-		if *kind == "protocol" {
-			srv, err = aio.CreateServer(ctx, func() *echo { return &echo{} }, "", &opts)
-		} else {
-			srv, err = aio.StartServer(ctx, echoStream(*size), "", &opts)
+	if serve := netKinds[o.Kind]; serve != nil {
+		ln := listeners[0]
+		if o.TLS {
+			ln = tls.NewListener(ln, config)
 		}
+		return serve(o, ln)
+	}
+	return loops.Run(func(ctx context.Context, i int) error {
+		srv, err := loopKinds[o.Kind](ctx, o, aio.ServerOptions{Listener: listeners[i], Backlog: 1024, TLS: config})
 		if err != nil {
 			return err
 		}
@@ -79,17 +85,60 @@ func serve(args []string) error {
 	})
 }
 
+// answer prints the heap and stack in use for each line of standard input, after it has given back the
+// rest.
+func answer() {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		runtime.GC()
+		debug.FreeOSMemory()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		fmt.Println(m.HeapAlloc + m.StackInuse)
+	}
+	os.Exit(0)
+}
+
+func serveProtocol(ctx context.Context, o serveOptions, so aio.ServerOptions) (*aio.Server, error) {
+	return aio.CreateServer(ctx, func() *echo { return &echo{work: o.Work} }, "", &so)
+}
+
+func streamServer(handler func(o serveOptions) aio.StreamHandler) func(context.Context, serveOptions, aio.ServerOptions) (*aio.Server, error) {
+	return func(ctx context.Context, o serveOptions, so aio.ServerOptions) (*aio.Server, error) {
+		return aio.StartServer(ctx, handler(o), "", &so)
+	}
+}
+
+// netServer is the rival: a goroutine for each connection.
+func netServer(handle func(o serveOptions, c net.Conn)) func(serveOptions, net.Listener) error {
+	return func(o serveOptions, ln net.Listener) error {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return err
+			}
+			go handle(o, c)
+		}
+	}
+}
+
 // echo is the protocol.
-type echo struct{ t aio.Transport }
+type echo struct {
+	t    aio.Transport
+	work int
+}
 
 func (e *echo) ConnectionMade(t aio.Transport) { e.t = t }
-func (e *echo) DataReceived(p []byte)          { e.t.Write(p) }
 
-// echoStream is the stream handler, with a buffer of its own as the rival has.
-func echoStream(size int) aio.StreamHandler {
+func (e *echo) DataReceived(p []byte) {
+	hash(e.work)
+	e.t.Write(p)
+}
+
+// echoStream has a buffer of its own, as the rival has.
+func echoStream(o serveOptions) aio.StreamHandler {
 	return func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
-		buf := make([]byte, max(size, 4096))
+		buf := make([]byte, max(o.Size, 4096))
 		in := r.Reader(ctx)
 		for {
 			n, err := in.Read(buf)
@@ -104,28 +153,48 @@ func echoStream(size int) aio.StreamHandler {
 	}
 }
 
-// serveNet is the rival: a goroutine for each connection.
-func serveNet(ln net.Listener, config *tls.Config, size int) error {
-	if config != nil {
-		ln = tls.NewListener(ln, config)
-	}
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return err
-		}
-		go func() {
-			defer c.Close()
-			buf := make([]byte, max(size, 4096))
-			for {
-				n, err := c.Read(buf)
-				if err != nil {
-					return
-				}
-				if _, err := c.Write(buf[:n]); err != nil {
-					return
-				}
+// echoRead is an echo as one writes it with asyncio.
+func echoRead(serveOptions) aio.StreamHandler {
+	return func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+		defer w.Close()
+		for {
+			p, err := r.Read(ctx, 4096)
+			if err != nil || len(p) == 0 {
+				return nil
 			}
-		}()
+			w.Write(p)
+			if err := w.Drain(ctx); err != nil {
+				return nil
+			}
+		}
 	}
+}
+
+func echoNet(o serveOptions, c net.Conn) {
+	defer c.Close()
+	buf := make([]byte, max(o.Size, 4096))
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		hash(o.Work)
+		if _, err := c.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// serverConfig has a certificate for this run.
+func serverConfig() *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		exit(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		exit(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
