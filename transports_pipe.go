@@ -452,7 +452,7 @@ func (t *writePipe) Write(p []byte) (int, error) {
 		}
 		t.can &^= writable
 	}
-	t.out.add(p[n:])
+	t.hold(&t.out, p[n:])
 	t.maybePause(t.out.len())
 	return len(p), nil
 }
@@ -475,7 +475,7 @@ func (t *writePipe) flush() {
 	if n < t.out.len() {
 		t.can &^= writable
 	}
-	t.out.skip(n)
+	t.written(&t.out, n)
 	if t.out.len() > 0 {
 		return // asyncio has the protocol wait for the very end, sockets only for the low mark
 	}
