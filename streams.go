@@ -598,12 +598,15 @@ const (
 	// maxCopy is how much is copied from the scratch buffer to one that fits, rather than keep all
 	// of that: many connections may get some bytes each in the same pass.
 	maxCopy = 16 << 10
+	// maxOut is the largest write buffer that is kept, and maxOuts how many are.
+	maxOut, maxOuts = 256 << 10, 8
 )
 
 // streamPool has the buffers of a loop's streams that are not in use.
 type streamPool struct {
 	read []byte // the scratch buffer, nil until it is needed
 	free [3][][]byte
+	out  [][]byte // the write buffers that were emptied last
 }
 
 // bufferSizes are the sizes that are kept for later, and how many of each.
@@ -632,6 +635,22 @@ func (s *streamPool) put(p []byte) {
 		if cap(p) == b.size && len(s.free[i]) < b.keep {
 			s.free[i] = append(s.free[i], p[:0])
 		}
+	}
+}
+
+// getOut returns a buffer for what is to be written, or nil. One who writes a lot fills and empties it again
+// and again: new memory each time would be most of the work.
+func (s *streamPool) getOut() (p []byte) {
+	if n := len(s.out); n > 0 {
+		p, s.out = s.out[n-1], s.out[:n-1]
+	}
+	return p
+}
+
+// putOut takes one back.
+func (s *streamPool) putOut(p []byte) {
+	if cap(p) <= maxOut && len(s.out) < maxOuts {
+		s.out = append(s.out, p[:0])
 	}
 }
 

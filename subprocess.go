@@ -374,18 +374,6 @@ func (p *processStreams) ConnectionMade(t SubprocessTransport) {
 // PipeDataReceived implements Protocol.
 func (p *processStreams) PipeDataReceived(fd int, b []byte) { p.readers[fd].FeedData(b) }
 
-// take gives the memory in which b is to the reader, if it has use for it, and reports so.
-func (p *processStreams) take(fd int, b []byte) bool {
-	r := p.readers[fd]
-	if r.buf != nil || len(b) <= maxCopy {
-		return false
-	}
-	r.mustBeOpen()
-	r.buf = b
-	r.arrived()
-	return true
-}
-
 // PipeConnectionLost implements Protocol.
 func (p *processStreams) PipeConnectionLost(fd int, err error) {
 	if fd == 0 {

@@ -98,6 +98,53 @@ func BenchmarkSubprocessRead(b *testing.B) {
 	})
 }
 
+// Writing 1 GiB to a process.
+func BenchmarkSubprocessWrite(b *testing.B) {
+	const size = 1 << 30
+	args := []string{"of=/dev/null", "bs=64k", "status=none"}
+	piece := make([]byte, 64<<10)
+	b.Run("aio", func(b *testing.B) {
+		b.SetBytes(size)
+		benchProcess(b, func(ctx context.Context) error {
+			p, err := aio.CreateSubprocessExec(ctx, "dd", args, &aio.SubprocessOptions{Stdin: aio.PIPE})
+			if err != nil {
+				return err
+			}
+			for range size / len(piece) {
+				p.Stdin.Write(piece)
+				if err := p.Stdin.Drain(ctx); err != nil {
+					return err
+				}
+			}
+			p.Stdin.Close()
+			_, err = p.Wait(ctx)
+			return err
+		})
+	})
+	b.Run("exec", func(b *testing.B) {
+		b.SetBytes(size)
+		for range b.N {
+			cmd := exec.Command("dd", args...)
+			w, err := cmd.StdinPipe()
+			if err == nil {
+				err = cmd.Start()
+			}
+			for i := 0; err == nil && i < size/len(piece); i++ {
+				_, err = w.Write(piece)
+			}
+			if err == nil {
+				err = w.Close()
+			}
+			if err == nil {
+				err = cmd.Wait()
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // 64 MiB to a process, and back.
 func BenchmarkSubprocessCommunicate(b *testing.B) {
 	input := make([]byte, 64<<20)

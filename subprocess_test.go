@@ -580,6 +580,55 @@ func TestProcessWaitTwice(t *testing.T) {
 	})
 }
 
+// What a process has written before its pipes were connected is there.
+func TestProcessOutputBeforeThePipes(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		l.CallSoon(func() { procZombie(t, procChild(t)) })
+		p := procStart(t, ctx, "head -c 50000 /dev/zero; echo err >&2; exit 3", procPipes)
+		if b, err := p.Stdout.Read(ctx, -1); len(b) != 50000 || err != nil {
+			t.Errorf("read %d bytes, %v", len(b), err)
+		}
+		if b, err := p.Stderr.Read(ctx, -1); string(b) != "err\n" || err != nil {
+			t.Errorf("read %q, %v", b, err)
+		}
+		procWait(t, ctx, p, 3)
+		return nil
+	})
+}
+
+// Each byte is read once, also if a Read into a task's own memory is cancelled, wherever the byte is then.
+func TestProcessReadCancelled(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		p := procStart(t, ctx, "cat", procPipes)
+		var sent, got []byte
+		for i := range 200 {
+			buf := make([]byte, 1000)
+			read := procTask(ctx, func(ctx context.Context) (int, error) { return p.Stdout.Reader(ctx).Read(buf) })
+			line := fmt.Appendf(nil, "line %d\n", i)
+			sent = append(sent, line...)
+			p.Stdin.Write(line)
+			if i%4 == 3 { // else it has not come back yet, nearly always
+				aio.Sleep(ctx, time.Duration(i)*time.Microsecond)
+			}
+			pipePasses(ctx, i%7)
+			read.Cancel()
+			n, err := read.Await(ctx)
+			if err != nil && !errors.Is(err, aio.ErrCancelled) {
+				return err
+			}
+			got = append(got, buf[:n]...)
+		}
+		p.Stdin.Close()
+		rest, err := p.Stdout.Read(ctx, -1)
+		if got = append(got, rest...); !bytes.Equal(got, sent) || err != nil {
+			t.Errorf("sent %d bytes, got %d, %v:\n%s", len(sent), len(got), err, got)
+		}
+		procWait(t, ctx, p, 0)
+		return nil
+	})
+}
+
 // SUBP-043: what its protocol is told comes before what those do who wait.
 func TestProcessExitedBeforeWait(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {

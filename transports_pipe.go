@@ -277,6 +277,7 @@ type readPipe struct {
 	pipe
 	receiver
 	toRead bool // in the ready queue to do so
+	later  bool // there is a laterRead in the ready queue
 }
 
 // ready implements pollable.
@@ -299,6 +300,10 @@ func (t *readPipe) run(*future) {
 	if !read || !t.mayRead() {
 		return
 	}
+	if c, ok := t.protocol.(*childPipe); ok && c.reader() != nil {
+		t.readLater()
+		return
+	}
 	defer t.again()  // also if the protocol panics
 	to := t.receiver // the one in use when the read begins
 	buf, err := to.memory(t.loop)
@@ -309,6 +314,13 @@ func (t *readPipe) run(*future) {
 	if !t.mayRead() { // GetBuffer has closed or paused
 		return
 	}
+	if n := t.read(buf); n > 0 {
+		to.receive(buf, n)
+	}
+}
+
+// read reads into buf. What is no data it deals with.
+func (t *readPipe) read(buf []byte) int {
 	n, more, err := t.stream.read(buf)
 	if !more && t.can&hungUp == 0 {
 		t.can &^= readable
@@ -322,8 +334,38 @@ func (t *readPipe) run(*future) {
 		t.end(nil)
 	case err != nil:
 		t.fatal("read error on a pipe", err)
-	default:
-		to.receive(buf, n)
+	}
+	return n
+}
+
+// laterRead reads what a process has written, right into the stream, or the memory of a task that waits
+// there. The protocol of a process is told a pass after a read; as a stream cannot tell when that was, here
+// it is the read that comes later, and nothing has to be copied.
+type laterRead readPipe
+
+// readLater has t read in the next pass, and in each one after that as long as there is something.
+func (t *readPipe) readLater() {
+	if !t.later && t.can != 0 && t.mayRead() {
+		t.later = true
+		t.loop.schedule((*laterRead)(t), nil)
+	}
+}
+
+func (s *laterRead) run(*future) {
+	t := (*readPipe)(s)
+	t.later = false
+	if !t.mayRead() {
+		return
+	}
+	c, _ := t.protocol.(*childPipe)
+	if c == nil || c.reader() == nil { // there is another protocol now
+		t.again()
+		return
+	}
+	defer t.readLater()
+	r := c.reader()
+	if n := t.read(r.space()); n > 0 {
+		r.filled(n)
 	}
 }
 
@@ -452,7 +494,7 @@ func (t *writePipe) Write(p []byte) (int, error) {
 		}
 		t.can &^= writable
 	}
-	t.out.add(p[n:])
+	t.hold(&t.out, p[n:])
 	t.maybePause(t.out.len())
 	return len(p), nil
 }
@@ -475,7 +517,7 @@ func (t *writePipe) flush() {
 	if n < t.out.len() {
 		t.can &^= writable
 	}
-	t.out.skip(n)
+	t.written(&t.out, n)
 	if t.out.len() > 0 {
 		return // asyncio has the protocol wait for the very end, sockets only for the low mark
 	}

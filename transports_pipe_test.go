@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -881,4 +882,44 @@ func TestPipeLoopClosed(t *testing.T) {
 		r, w = pipeEnds(t)
 		r2, w2 = pipeEnds(t)
 	}
+}
+
+// Who writes a lot does not need new memory each time that the pipe is full.
+func TestPipeWriteBufferIsReused(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		tr := pipeWrite(t, ctx, w, newPipeProtocol(ctx))
+		out, in := make([]byte, 128<<10), make([]byte, 128<<10)
+		round := func() error {
+			tr.Write(out)
+			if n := tr.GetWriteBufferSize(); n < 32<<10 {
+				t.Fatalf("%d bytes are buffered", n)
+			}
+			for left := in; len(left) > 0; {
+				n, err := r.Read(left)
+				if err != nil {
+					return err
+				}
+				left = left[n:]
+				pipePasses(ctx, 3) // the pipe is filled again
+			}
+			return nil
+		}
+		if err := round(); err != nil {
+			return err
+		}
+		const rounds = 50
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range rounds {
+			if err := round(); err != nil {
+				return err
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 8<<10 {
+			t.Errorf("each round allocates %d bytes", each)
+		}
+		return nil
+	})
 }

@@ -6,7 +6,7 @@ package aio
 // A process has up to three pipes, each a transport of its own that calls a childPipe as its protocol.
 // What they are told, and that the process has ended, goes on to the process's protocol as an entry of
 // the ready queue each; until all pipes are connected the entries are kept back, so that
-// ConnectionMade is the first call. ConnectionLost is the last: it comes when the process has ended and
+// ConnectionMade is the first call. Where streams are the protocol such an entry reads, see laterRead. ConnectionLost is the last: it comes when the process has ended and
 // the pipes have, which a grandchild can keep open for as long as it likes. Who waits for the process
 // need not wait for that.
 //
@@ -544,6 +544,14 @@ func (c *childPipe) deaf() bool {
 	return ok && t.deaf()
 }
 
+// reader returns the stream that is for what c brings, nil if there is none.
+func (c *childPipe) reader() *StreamReader {
+	if s, ok := c.process.protocol.(*processStreams); ok {
+		return s.readers[c.fd]
+	}
+	return nil
+}
+
 // GetBuffer implements BufferedProtocol.
 func (c *childPipe) GetBuffer(int) []byte {
 	if c.buf == nil {
@@ -567,9 +575,6 @@ type pipeData struct {
 
 func (d *pipeData) run(*future) {
 	t, fd := d.pipe.process, d.pipe.fd
-	if s, ok := t.protocol.(*processStreams); ok && s.take(fd, d.buf) {
-		return
-	}
 	if t.receiver != nil {
 		t.receiver.PipeDataReceived(fd, d.buf[:len(d.buf):len(d.buf)])
 	}

@@ -142,6 +142,22 @@ func (b *outBuffer) skip(n int) {
 	}
 }
 
+// hold adds p to what e is to write.
+func (e *endpoint) hold(b *outBuffer, p []byte) {
+	if b.buf == nil {
+		b.buf = e.loop.streams.getOut()
+	}
+	b.add(p)
+}
+
+// written takes away the first n bytes of what e is to write.
+func (e *endpoint) written(b *outBuffer, n int) {
+	buf := b.buf
+	if b.skip(n); b.buf == nil {
+		e.loop.streams.putOut(buf)
+	}
+}
+
 // newStreamTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
 // called, reading starts, and opener, if there is one, is woken.
 func (l *Loop) newStreamTransport(s stream, p Protocol, server *Server, opener *waiter) (*streamTransport, error) {
@@ -440,7 +456,7 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 			return n, err
 		}
 	}
-	t.out.add(p[n:])
+	t.hold(&t.out, p[n:])
 	t.maybePause(t.out.len())
 	return len(p), nil
 }
@@ -510,7 +526,7 @@ func (t *streamTransport) flush() {
 	if n < t.out.len() {
 		t.can &^= writable
 	}
-	t.out.skip(n)
+	t.written(&t.out, n)
 	t.maybeResume(t.out.len())
 	if t.out.len() > 0 || t.lost > 0 {
 		return
