@@ -32,6 +32,8 @@ func (p *fdPipe) read(buf []byte) (n int, more bool, err error) {
 	return n, true, nil
 }
 
+func (p *fdPipe) widen() { sysWidenPipe(p.fd) }
+
 func (p *fdPipe) close() {
 	if p.file == nil || p.fd < 0 {
 		p.fdStream.close()

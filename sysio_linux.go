@@ -93,3 +93,6 @@ func sockaddr(sa syscall.Sockaddr) unix.Sockaddr {
 	}
 	return nil
 }
+
+// sysWidenPipe has a pipe hold 256 KiB, unless the user has too much of that already. More brings nothing.
+func sysWidenPipe(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 256<<10) }

@@ -125,6 +125,23 @@ type pipe struct {
 	forced   bool // without regard to what was written
 	cause    error
 	opener   *waiter // of the call that makes the transport
+	widened  bool
+}
+
+// pipeSize is what a pipe holds on most systems.
+const pipeSize = 64 << 10
+
+// widen has the pipe of a process hold more, where the system can, once it has turned out to be too small:
+// its two ends then wait for each other less often. Not all pipes do from the start: how much the pipes of
+// a user hold in sum is limited, and who is beyond that gets tiny ones.
+func (p *pipe) widen() {
+	if _, ok := p.protocol.(*childPipe); !ok || p.widened {
+		return
+	}
+	p.widened = true
+	if s, ok := p.stream.(interface{ widen() }); ok {
+		s.widen()
+	}
 }
 
 // open attaches the transport to f, and waits until ConnectionMade was called.
@@ -364,7 +381,11 @@ func (s *laterRead) run(*future) {
 	}
 	defer t.readLater()
 	r := c.reader()
-	if n := t.read(r.space()); n > 0 {
+	n := t.read(r.space())
+	if n >= pipeSize {
+		t.widen() // the process had to wait
+	}
+	if n > 0 {
 		r.filled(n)
 	}
 }
@@ -493,6 +514,7 @@ func (t *writePipe) Write(p []byte) (int, error) {
 			return n, nil
 		}
 		t.can &^= writable
+		t.widen()
 	}
 	t.hold(&t.out, p[n:])
 	t.maybePause(t.out.len())

@@ -29,3 +29,45 @@ func TestSubprocessPidFD(t *testing.T) {
 		return nil
 	})
 }
+
+// The pipe to a process, or from it, that turns out to be too small is made larger.
+func TestSubprocessPipesWiden(t *testing.T) {
+	poller := func(ctx context.Context) error {
+		p, err := aio.CreateSubprocessShell(ctx, "dd if=/dev/zero bs=65536 count=16; exec cat",
+			&aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.DEVNULL})
+		if err != nil {
+			return err
+		}
+		size := func(fd int) int {
+			n := -1
+			raw, err := p.Transport().GetPipeTransport(fd).GetExtraInfo("pipe").(syscall.Conn).SyscallConn()
+			if err == nil {
+				err = raw.Control(func(fd uintptr) { n, _ = unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0) })
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			return n
+		}
+		before := size(0)
+		if _, err := p.Stdout.ReadExactly(ctx, 1<<20); err != nil {
+			return err
+		}
+		if size(1) <= before {
+			t.Errorf("stdout holds %d bytes, stdin, of which nothing was asked, %d", size(1), before)
+		}
+		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil { // more than any pipe holds at first
+			return err
+		}
+		if size(0) <= before {
+			t.Errorf("stdin holds %d bytes, as before", before)
+		}
+		if _, err := p.Stdout.ReadExactly(ctx, 1<<20); err != nil {
+			return err
+		}
+		p.Stdin.Close()
+		_, err = p.Wait(ctx)
+		return err
+	}
+	matches(t, "the run", aio.Run(poller), nil)
+}
