@@ -34,13 +34,13 @@ type spawnResult struct {
 	Seconds, CPU float64
 }
 
-func measureSpawn(what string) func(*bench, string) ([]float64, error) {
+func measureSpawn(what string, core int) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
 		command := []string{b.self, "spawn", rival}
 		if loop, _, ok := python(rival); ok {
 			command = []string{b.interpreter(loop), "spawn.py", rival}
 		}
-		said, err := output(allCores, command[0], append(command[1:], what, strconv.FormatFloat(b.seconds, 'g', -1, 64))...)
+		said, err := output(core, command[0], append(command[1:], what, strconv.FormatFloat(b.seconds, 'g', -1, 64))...)
 		if err != nil {
 			return nil, err
 		}
