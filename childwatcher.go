@@ -103,10 +103,16 @@ func newChildHandler(call string, pid int, callback func(pid, returncode int)) (
 	return &childHandler{pid: pid, callback: callback}, nil
 }
 
-// waitFor has the handler wait for l, of which the caller holds the token.
-func (h *childHandler) waitFor(l *Loop) {
+// newWaitingHandler is newChildHandler for a callback that the loop of ctx calls, and waits for.
+func newWaitingHandler(ctx context.Context, call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
+	l := loopOf(ctx, call)
+	h, err := newChildHandler(call, pid, callback)
+	if err != nil {
+		return nil, err
+	}
 	h.loop, h.waits = l, true
 	l.watching++
+	return h, nil
 }
 
 // learn notes what the child's os.Process says.

@@ -367,13 +367,10 @@ type MultiLoopChildWatcher struct {
 
 // AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
 func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
-	const call = "MultiLoopChildWatcher.AddChildHandler"
-	l := loopOf(ctx, call)
-	h, err := newChildHandler(call, pid, callback)
+	h, err := newWaitingHandler(ctx, "MultiLoopChildWatcher.AddChildHandler", pid, callback)
 	if err != nil {
 		return err
 	}
-	h.waitFor(l)
 	w.mu.Lock()
 	w.put(h)
 	w.mu.Unlock()

@@ -36,13 +36,10 @@ type childWait struct {
 
 // AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler, which does not replace)
 func (w *ThreadedChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
-	const call = "ThreadedChildWatcher.AddChildHandler"
-	l := loopOf(ctx, call)
-	h, err := newChildHandler(call, pid, callback)
+	h, err := newWaitingHandler(ctx, "ThreadedChildWatcher.AddChildHandler", pid, callback)
 	if err != nil {
 		return err
 	}
-	h.waitFor(l)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// One whose status was taken a moment ago had the same id, and its goroutine is about to say so.

@@ -41,9 +41,8 @@ import (
 // It suspends the calling task for one pass of the loop. Cancelling it then closes the transport. An
 // error that matches ErrUsage says that pipe is a regular file or a directory, or that the protocol is
 // none for a ReadTransport; the others are those of the system. With an error of these kinds pipe stays
-// the caller's. Where goroutines serve it, a file in
-// blocking mode stays open until a read that is under way has ended.
-// (asyncio: loop.connect_read_pipe; a BufferedProtocol will do here too)
+// the caller's. Where goroutines serve it, a file in blocking mode stays open until a read that is under
+// way has ended. (asyncio: loop.connect_read_pipe; a BufferedProtocol will do here too)
 func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File) (ReadTransport, P, error) {
 	var zero P
 	e, err := enter(ctx, "ConnectReadPipe")
@@ -125,7 +124,7 @@ type pipe struct {
 	forced   bool // without regard to what was written
 	cause    error
 	opener   *waiter // of the call that makes the transport
-	widened  bool
+	widened  bool    // see widen
 }
 
 // pipeSize is what a pipe holds on most systems.
@@ -317,7 +316,7 @@ func (t *readPipe) run(*future) {
 	if !read || !t.mayRead() {
 		return
 	}
-	if c, ok := t.protocol.(*childPipe); ok && c.reader() != nil {
+	if t.childsReader() != nil {
 		t.readLater()
 		return
 	}
@@ -355,6 +354,14 @@ func (t *readPipe) read(buf []byte) int {
 	return n
 }
 
+// childsReader returns the stream that has what comes from a process, nil if that is not what t reads.
+func (t *readPipe) childsReader() *StreamReader {
+	if c, ok := t.protocol.(*childPipe); ok {
+		return c.reader()
+	}
+	return nil
+}
+
 // laterRead reads what a process has written, right into the stream, or the memory of a task that waits
 // there. The protocol of a process is told a pass after a read; as a stream cannot tell when that was, here
 // it is the read that comes later, and nothing has to be copied.
@@ -374,13 +381,12 @@ func (s *laterRead) run(*future) {
 	if !t.mayRead() {
 		return
 	}
-	c, _ := t.protocol.(*childPipe)
-	if c == nil || c.reader() == nil { // there is another protocol now
+	r := t.childsReader()
+	if r == nil { // there is another protocol now
 		t.again()
 		return
 	}
 	defer t.readLater()
-	r := c.reader()
 	n := t.read(r.space())
 	if n >= pipeSize {
 		t.widen() // the process had to wait

@@ -6,9 +6,9 @@ package aio
 // A process has up to three pipes, each a transport of its own that calls a childPipe as its protocol.
 // What they are told, and that the process has ended, goes on to the process's protocol as an entry of
 // the ready queue each; until all pipes are connected the entries are kept back, so that
-// ConnectionMade is the first call. Where streams are the protocol such an entry reads, see laterRead. ConnectionLost is the last: it comes when the process has ended and
-// the pipes have, which a grandchild can keep open for as long as it likes. Who waits for the process
-// need not wait for that.
+// ConnectionMade is the first call. Where streams are the protocol such an entry reads, see laterRead.
+// ConnectionLost is the last: it comes when the process has ended and the pipes have, which a grandchild
+// can keep open for as long as it likes. Who waits for the process need not wait for that.
 //
 // The end of a process is noticed first and its status taken later, in one step with the return code
 // becoming known. In between it is a zombie, so its id is not free and a signal harms nobody. On Linux
@@ -79,10 +79,10 @@ func (e entry) startProcess(ctx context.Context, call string, p Protocol, cmd *e
 	}
 	w := l.newWaiter(call)
 	opener := w
-	CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+	CreateTask(ctx, NoResult(func(ctx context.Context) error {
 		err := t.connect(ctx)
 		if opener == nil || opener.state != pending {
-			return struct{}{}, nil
+			return nil
 		}
 		if err != nil {
 			opener.seen = true
@@ -90,8 +90,8 @@ func (e entry) startProcess(ctx context.Context, call string, p Protocol, cmd *e
 		} else {
 			opener.wake()
 		}
-		return struct{}{}, nil
-	})
+		return nil
+	}))
 	err := e.await(&w.future)
 	opener = nil
 	l.freeWaiter(w)
