@@ -81,7 +81,7 @@ func TestLinks(t *testing.T) {
 	}
 	for link, dead := range map[string]bool{
 		"CHANGELOG.md": false, "docs": false, "README.md#try-it": false, "#try-it": false,
-		"no-such-file.md": true, "README.md#no-such-heading": true, "docs/README.md": true,
+		"no-such-file.md": true, "README.md#no-such-heading": true, "docs/no-such-file.md": true,
 	} {
 		if reason := mdDead("README.md", link); (reason != "") != dead {
 			t.Fatalf("%s is taken to be dead: %v, %s", link, !dead, reason)

@@ -1,0 +1,214 @@
+package aio_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"go/importer"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var updateAPI = flag.Bool("update", false, "TestAPI writes api.txt in place of comparing with it")
+
+// apiPackages are the packages whose exported names api.txt lists.
+var apiPackages = []string{
+	"github.com/goaio/aio",
+	"github.com/goaio/aio/aiohttp",
+	"github.com/goaio/aio/aiotest",
+}
+
+// apiImport returns the packages, as the compiler exports them.
+func apiImport(t *testing.T, paths []string) (packages []*types.Package) {
+	t.Helper()
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("the go command is not on PATH")
+	}
+	args := append([]string{"list", "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}"}, paths...)
+	cmd := exec.CommandContext(t.Context(), tool, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	listed, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	files := map[string]string{}
+	for line := range strings.Lines(string(listed)) {
+		path, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		files[path] = file
+	}
+	imports := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
+		return os.Open(files[path])
+	})
+	for _, path := range paths {
+		p, err := imports.Import(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	return packages
+}
+
+// apiLines returns a line for each exported name of a package: constants with their values, variables,
+// functions, and types with their fields and methods. Methods include those of embedded types, since
+// callers can use them.
+func apiLines(p *types.Package) (lines []string) {
+	qualify := types.RelativeTo(p)
+	short := func(other *types.Package) string {
+		if qualify(other) == "" {
+			return ""
+		}
+		return other.Name()
+	}
+	line := func(format string, args ...any) {
+		lines = append(lines, p.Name()+" "+fmt.Sprintf(format, args...))
+	}
+	var fields func(of string, s *types.Struct)
+	fields = func(of string, s *types.Struct) {
+		for f := range s.Fields() {
+			inner, isStruct := f.Type().Underlying().(*types.Struct)
+			switch {
+			case f.Exported():
+				line("field %s.%s %s", of, f.Name(), types.TypeString(f.Type(), short))
+			case f.Embedded() && isStruct:
+				fields(of, inner)
+			}
+		}
+	}
+	methods := func(named *types.Named) {
+		receiver := named.Obj().Name() + apiTypeParams(named.TypeParams(), nil)
+		byValue := types.NewMethodSet(named)
+		all := types.NewMethodSet(types.NewPointer(named))
+		if types.IsInterface(named) {
+			all = byValue
+		}
+		for m := range all.Methods() {
+			if !m.Obj().Exported() {
+				continue
+			}
+			star := "*"
+			if byValue.Lookup(m.Obj().Pkg(), m.Obj().Name()) != nil {
+				star = ""
+			}
+			signature := strings.TrimPrefix(types.TypeString(m.Type(), short), "func")
+			line("method (%s%s) %s%s", star, receiver, m.Obj().Name(), signature)
+		}
+	}
+	scope := p.Scope()
+	for _, name := range scope.Names() {
+		if !token.IsExported(name) {
+			continue
+		}
+		switch o := scope.Lookup(name).(type) {
+		case *types.Const:
+			line("const %s %s = %s", name, types.TypeString(o.Type(), short), o.Val())
+		case *types.Var:
+			line("var %s %s", name, types.TypeString(o.Type(), short))
+		case *types.Func:
+			line("func %s%s", name, strings.TrimPrefix(types.TypeString(o.Type(), short), "func"))
+		case *types.TypeName:
+			named, ok := o.Type().(*types.Named)
+			if o.IsAlias() || !ok {
+				line("type %s = %s", name, types.TypeString(types.Unalias(o.Type()), short))
+				continue
+			}
+			typ := name + apiTypeParams(named.TypeParams(), short)
+			switch under := named.Underlying().(type) {
+			case *types.Struct:
+				line("type %s struct", typ)
+				fields(name, under)
+			case *types.Interface:
+				line("type %s %s", typ, apiInterface(under, short))
+			default:
+				line("type %s %s", typ, types.TypeString(under, short))
+			}
+			methods(named)
+		}
+	}
+	return lines
+}
+
+// apiTypeParams returns the type parameters in brackets, "" if there are none. Their constraints are
+// left out if constraints is nil.
+func apiTypeParams(params *types.TypeParamList, constraints types.Qualifier) string {
+	if params.Len() == 0 {
+		return ""
+	}
+	var list []string
+	for p := range params.TypeParams() {
+		name := p.Obj().Name()
+		if constraints != nil {
+			name += " " + types.TypeString(p.Constraint(), constraints)
+		}
+		list = append(list, name)
+	}
+	return "[" + strings.Join(list, ", ") + "]"
+}
+
+// apiInterface describes an interface: the terms of a constraint, and whether other packages can
+// implement it. Its exported methods have lines of their own.
+func apiInterface(i *types.Interface, q types.Qualifier) string {
+	if !i.IsMethodSet() {
+		return types.TypeString(i, q)
+	}
+	for m := range i.Methods() {
+		if !m.Exported() {
+			return "interface, with unexported methods"
+		}
+	}
+	return "interface"
+}
+
+// apiDiff returns the lines that only one of the two lists has, in their order, with - and +.
+func apiDiff(old, now []string) string {
+	var b strings.Builder
+	for _, l := range old {
+		if !slices.Contains(now, l) {
+			fmt.Fprintf(&b, "- %s\n", l)
+		}
+	}
+	for _, l := range now {
+		if !slices.Contains(old, l) {
+			fmt.Fprintf(&b, "+ %s\n", l)
+		}
+	}
+	return b.String()
+}
+
+// TestAPI compares the exported API with api.txt, so that no change of it goes unnoticed.
+func TestAPI(t *testing.T) {
+	if got := apiDiff([]string{"a", "b", "c"}, []string{"a", "c", "d"}); got != "- b\n+ d\n" {
+		t.Fatalf("the difference of the sample is\n%s", got)
+	}
+	var now []string
+	for _, p := range apiImport(t, apiPackages) {
+		lines := apiLines(p)
+		if len(lines) == 0 {
+			t.Fatalf("%s exports nothing", p.Path())
+		}
+		now = append(now, lines...)
+	}
+	if *updateAPI {
+		if err := os.WriteFile("api.txt", []byte(strings.Join(now, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	text, err := os.ReadFile("api.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := apiDiff(strings.Split(strings.TrimSpace(string(text)), "\n"), now); diff != "" {
+		t.Errorf("the exported API differs from api.txt:\n%s"+
+			"If that is intended, add it to CHANGELOG.md and run\n"+
+			"\tgo test -run '^TestAPI$' . -update", diff)
+	}
+}
