@@ -6,7 +6,7 @@ package aio
 // its effect is part of asyncio's contract, so every wake-up in this package is one entry of the
 // queue, as it is one call_soon there.
 //
-// Ownership: the token (see coroutine.go) owns all of a loop's state except for what is in inbox,
+// Ownership: the token (see token.go) owns all of a loop's state except for what is in inbox,
 // by which other goroutines hand in work, and the flags that are atomic. Before the loop runs and
 // after, there is no token: whoever has the loop may use it, one goroutine at a time.
 

@@ -1,6 +1,6 @@
 package aio
 
-// Child processes as programs see them: with streams for their pipes. See transports_process.go for what
+// Child processes as programs see them: with streams for their pipes. See subprocess_transport.go for what
 // is below.
 
 import (

@@ -2,7 +2,7 @@ package aio
 
 // The calls that work on a socket without a transport. There are two ways to make them, behind one
 // interface. On a descriptor a call is tried at once, and if it would block the loop's poller tells when
-// to try again (sockcalls_unix.go). What has only methods, as a net.Conn of another package does, or any
+// to try again (net_poll_sock.go). What has only methods, as a net.Conn of another package does, or any
 // where there is no poller, is called in a goroutine (goSocket).
 //
 // What comes for a call that was cancelled must go to the next one. On a descriptor that costs nothing:

@@ -2,7 +2,7 @@
 
 package aio
 
-// The calls of sockets.go on descriptors.
+// The calls of sockcalls.go on descriptors.
 
 import (
 	"context"

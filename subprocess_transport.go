@@ -15,7 +15,7 @@ package aio
 // the loop's poller notices by the process's descriptor, and no thread has to wait. Elsewhere a
 // goroutine does, in os.Process.Wait, which takes the status along; os.Process then knows that it must
 // not send signals any more. A program that has set a child watcher gets to know by that instead: see
-// childwatcher.go.
+// compat_childwatcher.go.
 
 import (
 	"context"

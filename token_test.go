@@ -669,7 +669,7 @@ func TestGetStack(t *testing.T) {
 
 		same(t, "not started", strings.Contains(task.GetStack(0)[0].Function, "parkTask"), true)
 		same(t, "frames when not started", len(task.GetStack(0)), 1)
-		same(t, "the file when not started", strings.HasSuffix(task.GetStack(0)[0].File, "coroutine_test.go"), true)
+		same(t, "the file when not started", strings.HasSuffix(task.GetStack(0)[0].File, "token_test.go"), true)
 
 		turn := func() { matches(t, "Sleep", aio.Sleep(ctx, 0), nil) }
 		turn()
@@ -684,7 +684,7 @@ func TestGetStack(t *testing.T) {
 
 		var b strings.Builder
 		matches(t, "PrintStack", task.PrintStack(&b, 0), nil)
-		for _, part := range []string{"Stack for Task", "parkOuter", "parkInner", "coroutine_test.go:"} {
+		for _, part := range []string{"Stack for Task", "parkOuter", "parkInner", "token_test.go:"} {
 			if !strings.Contains(b.String(), part) {
 				t.Errorf("PrintStack lacks %q:\n%s", part, b.String())
 			}

@@ -108,7 +108,7 @@ func TestCallGraphOfTheCurrentTask(t *testing.T) {
 		same(t, "Future", g.Future, aio.AnyFuture(self))
 		innermost, entry := g.CallStack[0], g.CallStack[len(g.CallStack)-1]
 		same(t, "the package", strings.HasPrefix(innermost.Function, "github.com/goaio/aio_test."), true)
-		same(t, "the file", strings.HasSuffix(innermost.File, "/graph_test.go"), true)
+		same(t, "the file", strings.HasSuffix(innermost.File, "/callgraph_test.go"), true)
 		same(t, "the line is known", innermost.Line > 0, true)
 		same(t, "the task's own function", strings.Contains(entry.Function, "graphTask"), true)
 	})
@@ -613,7 +613,7 @@ func TestPrintCallGraph(t *testing.T) {
 		same(t, "the same as FormatCallGraph", text, aio.FormatCallGraph(ctx, f, &aio.CallGraphOptions{Limit: -1}))
 
 		id := regexp.MustCompile(`id=0x[0-9a-f]+`)
-		place := regexp.MustCompile(`File "[^"]*/graph_test.go", line [1-9]\d*,`)
+		place := regexp.MustCompile(`File "[^"]*/callgraph_test.go", line [1-9]\d*,`)
 		ids := id.FindAllString(text, -1)
 		slices.Sort(ids)
 		same(t, "identities", len(slices.Compact(ids)), 3)
