@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 )
 
@@ -41,4 +42,24 @@ func (l *Loop) listenerOf(s *Server, ln net.Listener) (listener, error) {
 // reusePort is a Control function of a net.ListenConfig.
 func reusePort(_, _ string, _ syscall.RawConn) error {
 	return fmt.Errorf("aio: ReusePort: %w", errors.ErrUnsupported)
+}
+
+func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o *DatagramOptions) (datagramSocket, error) {
+	return l.newPacketSocket(network, local, remote, o)
+}
+
+func (l *Loop) datagramSocketOf(conn net.PacketConn) (datagramSocket, error) {
+	return l.packetSocketOf(conn), nil
+}
+
+func (l *Loop) attachPipe(f *os.File, writes bool, owner pollable) (stream, error) {
+	return l.serveFile(f, writes, owner)
+}
+
+// descriptorSocket has nothing to wait with.
+func (l *Loop) descriptorSocket(call string, sock any) (socket, error) {
+	if _, _, err := descriptorOf(call, sock); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("aio: %s: descriptors: %w", call, errors.ErrUnsupported)
 }
