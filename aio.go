@@ -152,7 +152,7 @@ func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 			return fmt.Errorf("aio: stopping the loop from inside of it would wait for ever: call Loop.Stop: %w", ErrWrongGoroutine)
 		}
 		h := l.newHandle("StartLoop", halt)
-		l.post(event{h, nil}, false)
+		l.post(readyEntry{h, nil}, false)
 		<-done
 		return err
 	}

@@ -196,17 +196,6 @@ func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	a.addAwaiter(waiter)
 }
 
-// addAwaiter is FutureAddToAwaitedBy within the package.
-func (f *future) addAwaiter(waiter AnyFuture) {
-	if f.state != pending || f.report.isAwaitedBy(waiter) >= 0 {
-		return
-	}
-	if f.report == nil {
-		f.report = &report{loop: f.loop}
-	}
-	f.report.awaitedBy = append(f.report.awaitedBy, waiter)
-}
-
 // FutureDiscardFromAwaitedBy takes back FutureAddToAwaitedBy; without one it does nothing. What the
 // package knows by itself stays. It panics with ErrWrongGoroutine if the caller does not hold the
 // token. (asyncio: future_discard_from_awaited_by)
@@ -218,14 +207,6 @@ func FutureDiscardFromAwaitedBy(f, waiter AnyFuture) {
 	if i := c.report.isAwaitedBy(waiter); i >= 0 {
 		c.report.awaitedBy = slices.Delete(c.report.awaitedBy, i, i+1)
 	}
-}
-
-// isAwaitedBy returns the place of waiter in r.awaitedBy, -1 if it is not there.
-func (r *report) isAwaitedBy(waiter AnyFuture) int {
-	if r == nil {
-		return -1
-	}
-	return slices.IndexFunc(r.awaitedBy, func(w AnyFuture) bool { return w.core() == waiter.core() })
 }
 
 // awaiters returns those that wait for f, each once: tasks, and what FutureAddToAwaitedBy has named.

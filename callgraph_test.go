@@ -106,11 +106,11 @@ func TestCallGraphOfTheCurrentTask(t *testing.T) {
 		matches(t, "the child", graphOuter(ctx, child), nil)
 		same(t, "the graph", graphShape(g), "child(graphHelper graphPlain) <- [main(graphInner graphOuter)]")
 		same(t, "Future", g.Future, aio.AnyFuture(self))
-		innermost, entry := g.CallStack[0], g.CallStack[len(g.CallStack)-1]
+		innermost, caller := g.CallStack[0], g.CallStack[len(g.CallStack)-1]
 		same(t, "the package", strings.HasPrefix(innermost.Function, "github.com/goaio/aio_test."), true)
 		same(t, "the file", strings.HasSuffix(innermost.File, "/callgraph_test.go"), true)
 		same(t, "the line is known", innermost.Line > 0, true)
-		same(t, "the task's own function", strings.Contains(entry.Function, "graphTask"), true)
+		same(t, "the task's own function", strings.Contains(caller.Function, "graphTask"), true)
 	})
 }
 

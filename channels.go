@@ -11,7 +11,7 @@ import "context"
 // of Future.Await. While it waits it takes a goroutine; between tasks of one loop a Queue is much
 // faster.
 func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
-	e, err := enter(ctx, "Receive")
+	c, err := enter(ctx, "Receive")
 	if err != nil {
 		return v, false, err
 	}
@@ -20,7 +20,7 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 		return v, ok, nil
 	default:
 	}
-	err = e.outside("Receive", func(quit <-chan struct{}) bool {
+	err = c.outside("Receive", func(quit <-chan struct{}) bool {
 		select {
 		case v, ok = <-ch:
 			return true
@@ -36,7 +36,7 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 // the value was not sent; as with Receive, a cancellation that comes too late waits for the next
 // await. Sending to a closed channel panics.
 func Send[T any](ctx context.Context, ch chan<- T, v T) error {
-	e, err := enter(ctx, "Send")
+	c, err := enter(ctx, "Send")
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 		return nil
 	default:
 	}
-	return e.outside("Send", func(quit <-chan struct{}) bool {
+	return c.outside("Send", func(quit <-chan struct{}) bool {
 		select {
 		case ch <- v:
 			return true
@@ -57,7 +57,7 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 
 // outside suspends the running task until op, in a goroutine of its own, has done its work. op
 // returns false if it gave up because of quit. It must do either at once when it can.
-func (e entry) outside(what string, op func(quit <-chan struct{}) bool) error {
+func (e caller) outside(what string, op func(quit <-chan struct{}) bool) error {
 	l := e.fut.loop
 	x := &outsider{w: l.newWaiter(what)}
 	quit, result := make(chan struct{}), make(chan outcome, 1)
@@ -69,7 +69,7 @@ func (e entry) outside(what string, op func(quit <-chan struct{}) bool) error {
 				o.panicked = panicError(v)
 			}
 			result <- o
-			l.post(event{x, nil}, false)
+			l.post(readyEntry{x, nil}, false)
 		}()
 		o.happened = op(quit)
 	}()

@@ -12,7 +12,6 @@ package aio
 // one day do by CallSoonThreadsafe is not known to the clock.
 
 import (
-	"context"
 	"math"
 	"time"
 )
@@ -96,90 +95,6 @@ func (l *Loop) waitVirtual() {
 			l.stopping = true
 		}
 	}
-}
-
-// deadlock describes why nothing can happen any more.
-func (l *Loop) deadlock() error {
-	e := &DeadlockError{}
-	seen := map[*task]bool{}
-	for t := l.tasks.head; t != nil; t = t.next {
-		e.Tasks = append(e.Tasks, t.describe())
-		if c := l.cycleFrom(t, seen); c != nil {
-			e.Cycles = append(e.Cycles, c.Error())
-		}
-	}
-	return e
-}
-
-// cycleFrom returns the cycle of awaits that t is in, unless it was seen before.
-func (l *Loop) cycleFrom(t *task, seen map[*task]bool) *AwaitCycleError {
-	if seen[t] {
-		return nil
-	}
-	var path []*future
-	var walk func(f *future) bool
-	walk = func(f *future) bool {
-		if f == nil || f.state != pending {
-			return false
-		}
-		for i, p := range path {
-			if p == f {
-				path = path[i:]
-				return true
-			}
-		}
-		path = append(path, f)
-		switch sub := f.sub.(type) {
-		case *task:
-			if !seen[sub] {
-				seen[sub] = true
-				if walk(sub.waiting) {
-					return true
-				}
-			}
-		case interface{ awaited() []*future }:
-			for _, child := range sub.awaited() {
-				if walk(child) {
-					return true
-				}
-			}
-		}
-		path = path[:len(path)-1]
-		return false
-	}
-	if !walk(t.fut) {
-		return nil
-	}
-	e := &AwaitCycleError{}
-	for _, f := range path {
-		e.Cycle = append(e.Cycle, f.label())
-	}
-	return e
-}
-
-// Sleep suspends the calling task for at least d. With d zero or negative it gives every other
-// task and callback that is ready one turn. It always suspends. The error is a *CancelledError if
-// the task is cancelled meanwhile, or one of the errors of Future.Await. (asyncio: sleep)
-func Sleep(ctx context.Context, d time.Duration) error {
-	e, err := enter(ctx, "Sleep")
-	if err != nil {
-		return err
-	}
-	l := e.fut.loop
-	if d <= 0 {
-		l.schedule(e.task, nil)
-		e.awaits++
-		err := e.co.park()
-		if err == nil && e.watch != nil && e.watch.Err() != nil {
-			err = &CancelledError{Cause: context.Cause(e.watch)}
-		}
-		return err
-	}
-	w := l.newWaiter("Sleep")
-	w.timer = l.wakeAt(l.after(d), w)
-	err = e.await(&w.future)
-	l.freeWaiter(w)
-	return err
 }
 
 // inBubble reports whether the wake channel may belong to a bubble of testing/synctest.

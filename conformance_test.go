@@ -689,7 +689,7 @@ func (f *frame) objectStatement(ctx context.Context, op, name string, s statemen
 	}
 	o := f.m.objects[name]
 	lock, _ := o.(locker)
-	event, _ := o.(*aio.Event)
+	readyEntry, _ := o.(*aio.Event)
 	cond, _ := o.(*aio.Condition)
 	queue, _ := o.(*aio.Queue[int])
 	barrier, _ := o.(*aio.Barrier)
@@ -714,11 +714,11 @@ func (f *frame) objectStatement(ctx context.Context, op, name string, s statemen
 		}
 		return err
 	case "event_set":
-		event.Set()
+		readyEntry.Set()
 	case "event_clear":
-		event.Clear()
+		readyEntry.Clear()
 	case "event_wait":
-		return f.logged(what, true, true, event.Wait(ctx))
+		return f.logged(what, true, true, readyEntry.Wait(ctx))
 	case "cond_wait":
 		return f.logged(what, true, true, caught(func() error { return cond.Wait(ctx) }))
 	case "notify":

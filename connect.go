@@ -9,13 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"os"
-	"runtime"
-	"slices"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 )
 
@@ -128,7 +121,7 @@ func createConnection[P any](ctx context.Context, call string, factory func() P,
 	if opts == nil {
 		opts = &ConnectionOptions{}
 	}
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err == nil {
 		err = opts.check(call, addr)
 	}
@@ -147,9 +140,9 @@ func createConnection[P any](ctx context.Context, call string, factory func() P,
 	}
 	var s stream
 	if opts.Conn != nil {
-		s, err = e.fut.loop.takeConn(call, opts.Conn)
+		s, err = c.fut.loop.takeConn(call, opts.Conn)
 	} else {
-		s, err = dialAny(ctx, e.fut.loop, host, port, opts)
+		s, err = dialAny(ctx, c.fut.loop, host, port, opts)
 	}
 	if err != nil {
 		return nil, zero, err
@@ -160,27 +153,6 @@ func createConnection[P any](ctx context.Context, call string, factory func() P,
 // tls are the settings of TLS.
 func (o *ConnectionOptions) tls(server bool) tlsSettings {
 	return tlsSettings{server, true, o.HandshakeTimeout, o.ShutdownTimeout}
-}
-
-// checkAny is check for where there may be no TLS at all.
-func (s tlsSettings) checkAny(call string, config *tls.Config) error {
-	switch {
-	case config != nil:
-		return s.check(call, config)
-	case s.handshake != 0 || s.shutdown != 0:
-		return &usageError{text: "aio: " + call + ": a timeout of TLS makes sense with TLS only"}
-	}
-	return nil
-}
-
-// withServerName is config for a connection to host.
-func withServerName(config *tls.Config, host string) *tls.Config {
-	if config == nil || config.ServerName != "" {
-		return config
-	}
-	config = config.Clone()
-	config.ServerName = host
-	return config
 }
 
 // CreateUnixConnection is CreateConnection to the Unix socket at path. A path that begins with @ is a name
@@ -195,7 +167,7 @@ func createUnixConnection[P any](ctx context.Context, call string, factory func(
 	if opts == nil {
 		opts = &ConnectionOptions{}
 	}
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err == nil {
 		err = opts.checkUnix(call, path)
 	}
@@ -204,9 +176,9 @@ func createUnixConnection[P any](ctx context.Context, call string, factory func(
 	}
 	var s stream
 	if opts.Conn != nil {
-		s, err = e.fut.loop.takeConn(call, opts.Conn)
+		s, err = c.fut.loop.takeConn(call, opts.Conn)
 	} else {
-		s, err = e.fut.loop.dialUnixPath(ctx, path)
+		s, err = c.fut.loop.dialUnixPath(ctx, path)
 	}
 	if err != nil {
 		return nil, zero, err
@@ -236,26 +208,6 @@ func (l *Loop) dialUnixPath(ctx context.Context, path string) (stream, error) {
 	return l.dialUnix(ctx, path)
 }
 
-// checkUnixPath returns an error if no Unix socket can be at path. The system would cut the path at a
-// zero byte, and call one that is too long an invalid argument.
-func checkUnixPath(path string) error {
-	limit := 104 // with a zero byte at the end
-	switch runtime.GOOS {
-	case "linux", "android", "windows":
-		limit = 108
-	}
-	switch abstract := isAbstract(path); {
-	case !abstract && strings.Contains(path, "\x00"):
-		return syscall.EINVAL
-	case len(path) > limit, len(path) == limit && !abstract:
-		return syscall.ENAMETOOLONG
-	}
-	return nil
-}
-
-// isUnix reports whether addr is that of a Unix stream socket.
-func isUnix(addr net.Addr) bool { return addr != nil && addr.Network() == "unix" }
-
 // ConnectAcceptedSocket makes the transport of a connection that was accepted elsewhere, the server's
 // end of it where TLS is concerned. conn belongs to the transport from then on. opts may be nil; of its
 // fields only those of TLS may be set. It awaits as CreateConnection does.
@@ -266,7 +218,7 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 	if opts == nil {
 		opts = &ConnectionOptions{}
 	}
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err == nil {
 		err = opts.tls(true).checkAny(call, opts.TLS)
 	}
@@ -280,7 +232,7 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 	case opts.Conn != nil || opts.Network != "" || opts.LocalAddr != "" || opts.HappyEyeballsDelay != 0 || opts.Interleave != 0 || opts.AllErrors:
 		return nil, zero, &usageError{text: "aio: " + call + ": of the options only those of TLS can be set"}
 	}
-	s, err := e.fut.loop.takeConn(call, conn)
+	s, err := c.fut.loop.takeConn(call, conn)
 	if err != nil {
 		return nil, zero, err
 	}
@@ -313,7 +265,7 @@ func openConnection[P any](ctx context.Context, call string, s stream, factory f
 			s.close()
 		}
 	}()
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err != nil {
 		return nil, zero, err
 	}
@@ -321,7 +273,7 @@ func openConnection[P any](ctx context.Context, call string, s stream, factory f
 	if err := checkProtocol[Transport](p); err != nil {
 		return nil, zero, err
 	}
-	l := e.fut.loop
+	l := c.fut.loop
 	w := l.newWaiter(call)
 	defer l.freeWaiter(w)
 	var t *streamTransport
@@ -341,7 +293,7 @@ func openConnection[P any](ctx context.Context, call string, s stream, factory f
 		return nil, zero, err
 	}
 	made = true
-	err = e.await(&w.future)
+	err = c.await(&w.future)
 	t.opener = nil
 	if err != nil {
 		t.giveUp()
@@ -353,15 +305,6 @@ func openConnection[P any](ctx context.Context, call string, s stream, factory f
 	return t.front(), p, nil
 }
 
-// newSecureTransport makes the transport of s with TLS over it.
-func (l *Loop) newSecureTransport(s stream, layer *tlsTransport, server *Server) (*streamTransport, error) {
-	t, err := l.newStreamTransport(s, layer.lowerProtocol(), server, nil)
-	if err == nil {
-		t.upper = layer
-	}
-	return t, err
-}
-
 // giveUp closes a connection that nobody waits for any more.
 func (t *streamTransport) giveUp() {
 	if t.upper != nil { // in the middle of a handshake there is no end to say good-bye to
@@ -369,183 +312,4 @@ func (t *streamTransport) giveUp() {
 		return
 	}
 	t.close()
-}
-
-// dialAny connects to the first address of host that answers.
-func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (stream, error) {
-	network := o.Network
-	if network == "" {
-		network = "tcp"
-	}
-	remotes, err := l.resolve(ctx, network, host, port, false)
-	if err != nil {
-		return nil, err
-	}
-	d := dialing{loop: l}
-	if o.LocalAddr != "" {
-		host, port, err := splitAddr("CreateConnection", o.LocalAddr)
-		if err != nil {
-			return nil, err
-		}
-		if d.locals, err = l.resolve(ctx, network, host, port, true); err != nil {
-			return nil, err
-		}
-	}
-	first := o.Interleave
-	if first == 0 && o.HappyEyeballsDelay > 0 {
-		first = 1
-	}
-	if first > 0 {
-		remotes = interleave(remotes, first)
-	}
-	delay := o.HappyEyeballsDelay
-	if delay == 0 {
-		delay = NoTimeout
-	}
-	s, err := d.connect(ctx, remotes, delay)
-	if s != nil || err != nil {
-		return s, err
-	}
-	return nil, d.failure(o.AllErrors)
-}
-
-// dialing is the attempt to connect to one of several addresses.
-type dialing struct {
-	loop   *Loop
-	locals []netip.AddrPort // to connect from, any if there are none
-	errs   [][]error        // of each address that was tried, in the order of the attempts
-}
-
-// connect tries the addresses until one answers. It returns an error if the trying itself was ended.
-func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (stream, error) {
-	d.errs = make([][]error, len(remotes))
-	if delay == NoTimeout || len(remotes) == 1 {
-		for i, remote := range remotes {
-			s, err := d.attempt(ctx, i, remote)
-			if err == nil || isEnd(err) {
-				return s, err
-			}
-		}
-		return nil, nil
-	}
-	var attempts []Coro[stream]
-	for i, remote := range remotes {
-		attempts = append(attempts, func(ctx context.Context) (stream, error) { return d.attempt(ctx, i, remote) })
-	}
-	r, err := StaggeredRace(ctx, delay, attempts...)
-	if err != nil {
-		if r.Value != nil {
-			r.Value.close()
-		}
-		return nil, err
-	}
-	return r.Value, nil
-}
-
-// isEnd reports whether err ends the whole call rather than the attempt at one address.
-func isEnd(err error) bool {
-	_, cancelled := asCancelled(err)
-	return cancelled || errors.Is(err, ErrLoopClosed) || errors.Is(err, ErrUsage)
-}
-
-// attempt connects to one address, from the first local one of its family that is free.
-func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s stream, err error) {
-	if len(d.locals) == 0 {
-		s, err = d.loop.dialTCP(ctx, remote, netip.AddrPort{})
-	} else {
-		err = &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(remote),
-			Err: errors.New("no local address of the same family is given")}
-		for _, local := range d.locals {
-			if local.Addr().Unmap().Is4() != remote.Addr().Unmap().Is4() {
-				continue
-			}
-			if s, err = d.loop.dialTCP(ctx, remote, local); err == nil || !isBindError(err) {
-				break
-			}
-			d.errs[i] = append(d.errs[i], err)
-		}
-	}
-	if err != nil && !isBindError(err) {
-		d.errs[i] = append(d.errs[i], err)
-	}
-	return s, err
-}
-
-// isBindError reports whether it was the local address that could not be used.
-func isBindError(err error) bool {
-	var e *os.SyscallError
-	return errors.As(err, &e) && e.Syscall == "bind"
-}
-
-// failure is the error of CreateConnection when no address has answered.
-func (d *dialing) failure(all bool) error {
-	errs := slices.Concat(d.errs...)
-	switch {
-	case all:
-		return &GroupError{Message: "no address could be connected to", Errors: errs}
-	case len(errs) == 0:
-		return ErrTimeout
-	}
-	for _, err := range errs[1:] {
-		if err.Error() != errs[0].Error() {
-			return &GroupError{Message: "no address could be connected to", Errors: errs}
-		}
-	}
-	return errs[0]
-}
-
-// interleave returns the addresses with first ones of the first family at the front, after which
-// the families take turns.
-func interleave(addrs []netip.AddrPort, first int) []netip.AddrPort {
-	var families [2][]netip.AddrPort
-	firstIs4 := addrs[0].Addr().Unmap().Is4()
-	for _, a := range addrs {
-		i := 0
-		if a.Addr().Unmap().Is4() != firstIs4 {
-			i = 1
-		}
-		families[i] = append(families[i], a)
-	}
-	n := min(first-1, len(families[0]))
-	out := slices.Clone(families[0][:n])
-	families[0] = families[0][n:]
-	for len(families[0])+len(families[1]) > 0 {
-		for i := range families {
-			if len(families[i]) > 0 {
-				out = append(out, families[i][0])
-				families[i] = families[i][1:]
-			}
-		}
-	}
-	return out
-}
-
-// dialInGoroutine connects where the loop cannot: the caller waits as for any job. A connection that
-// comes when it is no longer wanted is closed.
-func (l *Loop) dialInGoroutine(ctx context.Context, network, addr string, local netip.AddrPort) (stream, error) {
-	d := net.Dialer{KeepAlive: -1}
-	if local.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(local)
-	}
-	var mu sync.Mutex
-	var got net.Conn
-	unwanted := false
-	conn, err := offLoop(ctx, func(ctx context.Context) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, addr)
-		mu.Lock()
-		defer mu.Unlock()
-		if got = conn; err == nil && unwanted {
-			conn.Close()
-		}
-		return conn, err
-	})
-	if err != nil {
-		mu.Lock()
-		defer mu.Unlock()
-		if unwanted = true; got != nil {
-			got.Close()
-		}
-		return nil, err
-	}
-	return l.newConnStream(conn), nil
 }

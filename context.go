@@ -178,9 +178,9 @@ func (s *scope) watch() context.Context {
 }
 
 // enter makes s the scope of a Timeout or TaskGroup inside ctx.
-func (s *scope) enter(e entry, ctx context.Context, inner *innerScope) {
-	s.loop, s.parent, s.inner = e.fut.loop, ctx, inner
-	inner.watch = e.watch
+func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
+	s.loop, s.parent, s.inner = c.fut.loop, ctx, inner
+	inner.watch = c.watch
 }
 
 // values returns what a new task inherits from ctx: its values, and nothing of its end. The
@@ -216,41 +216,3 @@ func loopOf(ctx context.Context, call string) *Loop {
 	s.loop.check(call)
 	return s.loop
 }
-
-// entry is what an awaiting call knows about its caller.
-type entry struct {
-	*task
-	watch context.Context // ends the await when it ends; nil for nearly every call
-}
-
-// enter is how every call that may await begins: it finds the task that runs, and fails if
-// the calling goroutine is not that task's.
-func enter(ctx context.Context, call string) (entry, error) {
-	s, watch := scopeOf(ctx)
-	if s == nil {
-		return entry{}, &callError{call, ErrNoRunningLoop}
-	}
-	l := s.loop
-	if held, running := holder(&l.owner); held != running {
-		if held == 0 {
-			return entry{}, &callError{call, ErrNoRunningLoop}
-		}
-		return entry{}, &callError{call, ErrWrongGoroutine}
-	}
-	if l.current == nil {
-		return entry{}, &callError{call, ErrNoTask}
-	}
-	if l.closed.Load() {
-		return entry{}, l.current.refuse(call)
-	}
-	return entry{l.current, watch}, nil
-}
-
-// callError says which call failed.
-type callError struct {
-	call string
-	err  error
-}
-
-func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.Error()[len("aio: "):] }
-func (e *callError) Unwrap() error { return e.err }

@@ -156,20 +156,6 @@ func (l *Loop) resolve(ctx context.Context, network, host, port string, passive 
 	return offLoop(ctx, q.run)
 }
 
-// splitAddr splits what a user gave to call as an address.
-func splitAddr(call, addr string) (host, port string, err error) {
-	host, port, err = net.SplitHostPort(addr)
-	why := "missing port"
-	var bad *net.AddrError
-	if errors.As(err, &bad) {
-		why = bad.Err
-	}
-	if err != nil || port == "" {
-		return "", "", &usageError{text: fmt.Sprintf("aio: %s: address %q: %s: it must be like host:port, :port or [IPv6]:port", call, addr, why)}
-	}
-	return host, port, nil
-}
-
 // offLoop makes a lookup in the default executor.
 func offLoop[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 )
 
@@ -266,4 +267,19 @@ func (e *usageError) Is(target error) bool {
 // misuse panics with an error that matches ErrUsage and sentinel, if that is not nil.
 func misuse(sentinel error, format string, args ...any) {
 	panic(&usageError{"aio: " + fmt.Sprintf(format, args...), sentinel})
+}
+
+// panicError makes the error of a task or callback that panicked with v.
+func panicError(v any) error {
+	if err, ok := v.(*PanicError); ok {
+		return err
+	}
+	return &PanicError{Value: v, Stack: debug.Stack()}
+}
+
+// recovered turns a panic of the function that defers it into its error.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = panicError(v)
+	}
 }

@@ -391,7 +391,7 @@ type job[T any] struct {
 
 // work runs in a goroutine of the executor.
 func (j *job[T]) work() {
-	defer j.result.loop.post(event{j, nil}, false)
+	defer j.result.loop.post(readyEntry{j, nil}, false)
 	if j.cancelled.Load() {
 		return
 	}
@@ -465,11 +465,11 @@ func (l *Loop) SetDefaultExecutor(ex Executor) {
 // until those that it has are done or the timeout has passed, which it logs. NoTimeout waits as
 // long as it takes. (asyncio: loop.shutdown_default_executor)
 func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duration) error {
-	e, err := enter(ctx, "Loop.ShutdownDefaultExecutor")
+	c, err := enter(ctx, "Loop.ShutdownDefaultExecutor")
 	if err != nil {
 		return err
 	}
-	if e.fut.loop != l {
+	if c.fut.loop != l {
 		return &callError{"Loop.ShutdownDefaultExecutor", ErrOtherLoop}
 	}
 	l.executorDown = true

@@ -28,15 +28,6 @@ type AnyFuture interface {
 	core() *future
 }
 
-// Awaitable is what can be awaited for a T: a Coro, a Future, a Task, or a type of the user's. A
-// function literal is one once it is converted, aio.Coro[int](func(ctx context.Context) (int, error)
-// {...}), and a slice of tasks is copied into a []Awaitable[int]; otherwise the compiler says that it
-// cannot infer T.
-type Awaitable[T any] interface {
-	// Await suspends the calling task until there is a result: see Future.Await.
-	Await(ctx context.Context) (T, error)
-}
-
 // FutureLike is a Future or Task with results of type T. A type that embeds one of them is one
 // too; Gather, Shield and WaitFor then take its Result, so it can change the type of a result
 // without a task in between.
@@ -45,31 +36,6 @@ type FutureLike[T any] interface {
 	Awaitable[T]
 	// Result is that of Future.
 	Result() (T, error)
-}
-
-// Coro is a coroutine that has not been started: what calling an async def function returns in
-// Python. CreateTask and the combinators start it; calling it, as c(ctx), runs it inline, as part
-// of the calling task. Unlike Python's it may be run more than once, and one that is never run is
-// not reported. For a function without a result there is NoResult.
-type Coro[T any] func(ctx context.Context) (T, error)
-
-// Await runs the coroutine inline.
-func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
-
-// NoResult returns f as a Coro whose result says nothing, for the calls that take one: CreateTask,
-// Gather, WaitFor, RunCoroutineThreadsafe, also ToThread. (In asyncio a coroutine without a result has
-// the result None.)
-func NoResult(f func(ctx context.Context) error) Coro[struct{}] {
-	if f == nil {
-		misuse(nil, "NoResult: the function is nil")
-	}
-	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }
-}
-
-// runnable is what the ready queue and the list of a future hold. run gets the future that
-// caused it, nil if none did.
-type runnable interface {
-	run(f *future)
 }
 
 type futureState uint8
@@ -135,9 +101,9 @@ func (f *Future[T]) core() *future { return &f.future }
 // task itself, and with a *CancelledError. Tasks that await one future go on in the order in
 // which they began to wait. (asyncio: await future)
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
-	e, err := enter(ctx, "Await")
+	c, err := enter(ctx, "Await")
 	if err == nil {
-		err = e.await(&f.future)
+		err = c.await(&f.future)
 	}
 	if err != nil {
 		var zero T
@@ -427,19 +393,6 @@ func (f *future) cancel(reason *CancelledError) bool {
 	return ok
 }
 
-// cycle makes the error for a cancellation that came back to f, and forgets the cancellation.
-func (l *Loop) cycle(f *future) error {
-	e := &AwaitCycleError{}
-	for _, g := range l.path {
-		g.busy = false
-		if g == f || len(e.Cycle) > 0 {
-			e.Cycle = append(e.Cycle, g.label())
-		}
-	}
-	l.path = l.path[:0]
-	return e
-}
-
 // label names f without its state.
 func (f *future) label() string {
 	switch sub := f.sub.(type) {
@@ -450,4 +403,23 @@ func (f *future) label() string {
 	default:
 		return sub.describe()
 	}
+}
+
+// addAwaiter is FutureAddToAwaitedBy within the package.
+func (f *future) addAwaiter(waiter AnyFuture) {
+	if f.state != pending || f.report.isAwaitedBy(waiter) >= 0 {
+		return
+	}
+	if f.report == nil {
+		f.report = &report{loop: f.loop}
+	}
+	f.report.awaitedBy = append(f.report.awaitedBy, waiter)
+}
+
+// isAwaitedBy returns the place of waiter in r.awaitedBy, -1 if it is not there.
+func (r *report) isAwaitedBy(waiter AnyFuture) int {
+	if r == nil {
+		return -1
+	}
+	return slices.IndexFunc(r.awaitedBy, func(w AnyFuture) bool { return w.core() == waiter.core() })
 }

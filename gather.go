@@ -10,22 +10,6 @@ import (
 	"time"
 )
 
-// EnsureFuture returns aw itself if that is a Future or Task, and else a new task that awaits it:
-// the way to start a Coro, or any other Awaitable, beside the caller. It never awaits, and panics
-// as CreateTask does. (asyncio: ensure_future)
-func EnsureFuture[T any](ctx context.Context, aw Awaitable[T]) FutureLike[T] {
-	switch a := aw.(type) {
-	case nil:
-		misuse(nil, "EnsureFuture: the awaitable is nil")
-	case FutureLike[T]:
-		a.core().check("EnsureFuture")
-		return a
-	case Coro[T]:
-		return CreateTask(ctx, a)
-	}
-	return CreateTask(ctx, aw.Await)
-}
-
 // Result is the outcome of one of several awaitables.
 type Result[T any] struct {
 	// Value is the result, if Err is nil.
@@ -338,7 +322,7 @@ func unique[F AnyFuture](fs []F) []*future {
 }
 
 // waitFor is Wait without types.
-func (e entry) waitFor(fs []*future, timeout time.Duration, when ReturnWhen) error {
+func (e caller) waitFor(fs []*future, timeout time.Duration, when ReturnWhen) error {
 	l := e.fut.loop
 	c := &countdown{left: len(fs), when: when, w: l.newWaiter("Wait")}
 	if timeout != NoTimeout {
@@ -398,7 +382,7 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 		}
 		return v, nil
 	}
-	e, err := enter(ctx, "WaitFor")
+	c, err := enter(ctx, "WaitFor")
 	if err != nil {
 		return v, err
 	}
@@ -406,7 +390,7 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 	if f.core().state != pending {
 		return f.Result()
 	}
-	if err := e.cancelAndWait(f.core()); err != nil {
+	if err := c.cancelAndWait(f.core()); err != nil {
 		return v, err
 	}
 	v, err = f.Result()
@@ -418,7 +402,7 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 
 // cancelAndWait cancels f and waits until it is done. It does not await f itself, or f could
 // swallow a cancellation of the calling task.
-func (e entry) cancelAndWait(f *future) error {
+func (e caller) cancelAndWait(f *future) error {
 	l := e.fut.loop
 	c := &countdown{left: 1, w: l.newWaiter("WaitFor")}
 	f.addCallback(c)

@@ -19,7 +19,7 @@ type inbox struct {
 	wake chan struct{} // has a token when a sleeping loop shall wake
 
 	mu       sync.Mutex
-	events   []event
+	events   []readyEntry
 	sleeping bool       // the loop waits, and nobody has woken it yet
 	poller   *sysPoller // in which it waits, nil if it waits for the token in wake
 	closed   bool
@@ -27,7 +27,7 @@ type inbox struct {
 
 // post hands e to the loop and reports whether the loop will run it: not if it is closed.
 // Any goroutine may call it. quiet leaves a sleeping loop asleep.
-func (l *Loop) post(e event, quiet bool) bool {
+func (l *Loop) post(e readyEntry, quiet bool) bool {
 	in := &l.inbox
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -77,7 +77,7 @@ func (l *Loop) collect() {
 	defer in.mu.Unlock()
 	for i, e := range in.events {
 		l.ready.push(e)
-		in.events[i] = event{}
+		in.events[i] = readyEntry{}
 	}
 	in.events = in.events[:0]
 	if cap(in.events) > maxSpare {
@@ -96,5 +96,5 @@ func (l *Loop) submit(r runnable) bool {
 		l.schedule(r, nil)
 		return true
 	}
-	return l.post(event{r, nil}, false)
+	return l.post(readyEntry{r, nil}, false)
 }

@@ -38,9 +38,9 @@ func (k *Lock) Acquire(ctx context.Context) error {
 }
 
 // acquire is Acquire for a caller that has entered.
-func (k *Lock) acquire(e entry) error {
+func (k *Lock) acquire(c caller) error {
 	if k.locked || k.waiters.claimed() {
-		if _, err := e.waitIn(&k.waiters, "Lock.Acquire"); err != nil {
+		if _, err := c.waitIn(&k.waiters, "Lock.Acquire"); err != nil {
 			if !k.locked {
 				k.wake()
 			}

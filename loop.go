@@ -12,7 +12,6 @@ package aio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -30,7 +29,7 @@ type Loop struct {
 	// Owned by the token.
 	owner    uintptr // identity of the goroutine that holds the token, 0 while the loop does not run
 	current  *task   // the task that runs, nil in callbacks
-	ready    ring[event]
+	ready    ring[readyEntry]
 	todo     int        // entries of ready that belong to the current pass
 	base     coroutine  // stands for the goroutine that runs the loop
 	target   *coroutine // in the nest: those above it yield until it is on top; nil if none
@@ -77,14 +76,8 @@ type Loop struct {
 	closed  atomic.Bool
 	running atomic.Bool
 	inbox   inbox
-	open    openSet
+	open    closerSet
 	alarm   *time.Timer // of waiting, owned by the token
-}
-
-// event is an entry of the ready queue.
-type event struct {
-	r runnable
-	f *future
 }
 
 // LoopOptions are the settings of a new loop. The zero value has the defaults.
@@ -144,24 +137,6 @@ func (l *Loop) mustBeOpen(call string) {
 		misuse(ErrLoopClosed, "%s: event loop is closed", call)
 	}
 }
-
-// schedule puts r on the ready queue. What other goroutines handed in before goes first.
-func (l *Loop) schedule(r runnable, f *future) {
-	if l.inbox.full.Load() {
-		l.collect()
-	}
-	if l.closed.Load() {
-		if o, ok := r.(orphan); ok {
-			o.abandon()
-		}
-		return
-	}
-	l.ready.push(event{r, f})
-}
-
-// orphan is implemented by a runnable that somebody outside the loop waits for: a loop that is
-// closed, and will not run it, says so.
-type orphan interface{ abandon() }
 
 // running loops, so that a goroutine cannot run a second one inside the first.
 var runningLoops struct {
@@ -281,173 +256,6 @@ func (l *Loop) IsRunning() bool { return l.running.Load() }
 // (asyncio: loop.is_closed)
 func (l *Loop) IsClosed() bool { return l.closed.Load() }
 
-// turn makes a pass, and the passes that tasks begin meanwhile if nesting is set. It reports whether
-// the loop shall stop.
-func (l *Loop) turn() (stop bool) {
-	l.timers.prune()
-	if l.ready.n == 0 && !l.stopping {
-		l.ready.trim()
-		l.wait()
-	} else {
-		l.look()
-	}
-	l.admit()
-	for l.todo > 0 {
-		e := l.ready.pop()
-		l.todo--
-		if l.debug.Load() {
-			l.runWatched(e)
-		} else if t, ok := e.r.(*task); ok {
-			if t.prepare(e.f) {
-				co := l.lend(t)
-				co.next()
-				l.regain(co, &l.base)
-				l.current, l.target = nil, nil
-			}
-		} else {
-			l.call(e)
-		}
-	}
-	if len(l.exiting) > 0 {
-		l.exitPending()
-	}
-	return l.stopping
-}
-
-// call runs an entry that is no step of a task, and reports its panic. What panics is the user's
-// code, or a cancellation that met a cycle of awaits. runtime.Goexit goes on to whoever runs the
-// loop.
-func (l *Loop) call(e event) {
-	defer func() {
-		v := recover()
-		if v == nil {
-			return
-		}
-		ec := ExceptionContext{Message: "exception in callback", Err: panicError(v)}
-		if r, ok := e.r.(interface{ about(*ExceptionContext) }); ok {
-			r.about(&ec)
-		}
-		l.CallExceptionHandler(ec)
-	}()
-	e.r.run(e.f)
-}
-
-// beginPass begins the next pass if that takes no waiting and nothing else of the base.
-func (l *Loop) beginPass() bool {
-	if l.stopping || l.debug.Load() || len(l.exiting) > 0 {
-		return false
-	}
-	l.timers.prune()
-	if l.ready.n == 0 {
-		return false
-	}
-	l.look()
-	l.admit()
-	return true
-}
-
-// admit takes what has come from outside and the timers that are due into the pass that begins.
-func (l *Loop) admit() {
-	l.collect()
-	if len(l.timers.heap) > 0 {
-		l.expire()
-	}
-	l.todo = l.ready.n
-}
-
-// wait blocks until something happens, and takes what descriptors are ready into the pass.
-func (l *Loop) wait() {
-	switch {
-	case l.virtual:
-		l.waitVirtual()
-	case len(l.timers.heap) == 0:
-		l.block(-1)
-	default:
-		when, now := l.timers.heap[0].when, l.now()
-		if when <= now { // compared, as a difference to the far past overflows
-			now = when
-		}
-		l.block(when - now)
-	}
-}
-
-// Close ends the loop. Callbacks and timers that are left are dropped. Every task that is not done
-// is reported to the exception handler and unwound: the await in which it is suspended, and each
-// further one, fails with ErrLoopClosed, and its deferred functions run; if one of them calls
-// runtime.Goexit, so does Close in the end. The default executor takes no more jobs, those that run
-// go on. Closing a closed loop does nothing; a running loop cannot be closed and returns
-// ErrLoopRunning. (asyncio: loop.close)
-func (l *Loop) Close() error {
-	if l.running.Load() {
-		return ErrLoopRunning
-	}
-	if l.closed.Swap(true) {
-		return nil
-	}
-	l.owner = identity() // the tasks that are unwound run under the token too
-	defer l.exitPending()
-	defer l.closeRest()
-	l.unwind()
-	return nil
-}
-
-// unwind ends every task, even if an exception handler calls runtime.Goexit.
-func (l *Loop) unwind() {
-	defer func() {
-		if l.tasks.head != nil || l.reports.head != nil {
-			l.unwind()
-		}
-	}()
-	for l.tasks.head != nil {
-		l.destroy(l.tasks.head)
-	}
-	for i := range l.ready.n {
-		e := l.ready.buf[(l.ready.head+i)&(len(l.ready.buf)-1)]
-		if _, ok := e.r.(errorCheck); ok {
-			e.r.run(e.f)
-		}
-	}
-	for r := l.reports.head; r != nil; r = l.reports.head {
-		r.lost()
-	}
-}
-
-// closeRest is what Close does when there are no more tasks.
-func (l *Loop) closeRest() {
-	for _, co := range l.idle {
-		co.stop()
-	}
-	l.idle = nil
-	l.collect()
-	in := &l.inbox
-	in.mu.Lock()
-	in.closed = true
-	late := in.events
-	in.events = nil
-	in.mu.Unlock()
-	for l.ready.n > 0 {
-		late = append(late, l.ready.pop())
-	}
-	for _, e := range late {
-		if o, ok := e.r.(orphan); ok {
-			o.abandon()
-		}
-	}
-	l.timers = timers{}
-	for _, w := range l.signals {
-		w.assign(nil, nil)
-	}
-	l.polling.close()
-	l.lanes.close()
-	l.lanes = nil
-	l.open.shut()
-	l.owner = 0
-	if l.executor != nil {
-		l.executor.Shutdown(false)
-	}
-	l.ctx.end(ErrLoopClosed, endedExt(ErrLoopClosed))
-}
-
 // CallSoon has fn called in the next pass of the loop, after everything that was scheduled before.
 // It never awaits. A panic of fn goes to the exception handler. It panics with ErrLoopClosed if
 // the loop is closed. (asyncio: loop.call_soon)
@@ -469,29 +277,4 @@ func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 		misuse(ErrLoopClosed, "Loop.CallSoonThreadsafe: event loop is closed")
 	}
 	return h
-}
-
-// destroy unwinds a task because the loop is closed.
-func (l *Loop) destroy(t *task) {
-	if !t.quiet {
-		t.quiet = true
-		l.CallExceptionHandler(ExceptionContext{
-			Message: "task was destroyed but it is pending",
-			Task:    t.impl,
-			Stack:   t.stack(),
-		})
-	}
-	t.waiting = nil
-	if t.co != nil {
-		t.co.thrown = ErrLoopClosed
-		l.resume(t)
-	} else {
-		t.impl.fail(ErrLoopClosed)
-	}
-	if t.fut.state == pending {
-		panic("aio: internal error: a task was suspended while its loop was closed")
-	}
-	if errors.Is(t.fut.err, ErrLoopClosed) {
-		t.fut.retrieved() // it has been reported
-	}
 }

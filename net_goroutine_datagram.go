@@ -89,7 +89,7 @@ func (s *packetSocket) tell(r readiness) {
 	s.told |= r
 	if !s.posted {
 		s.posted = true
-		s.loop.post(event{s, nil}, false)
+		s.loop.post(readyEntry{s, nil}, false)
 	}
 }
 

@@ -66,10 +66,10 @@ func (c *connListener) acceptAll() {
 	for {
 		conn, err := c.ln.Accept()
 		if err != nil {
-			c.loop.post(event{acceptError{c, err}, nil}, false)
+			c.loop.post(readyEntry{acceptError{c, err}, nil}, false)
 			return
 		}
-		if !c.loop.post(event{acceptance{c.server, c.loop.newConnStream(conn)}, nil}, false) {
+		if !c.loop.post(readyEntry{acceptance{c.server, c.loop.newConnStream(conn)}, nil}, false) {
 			conn.Close()
 		}
 	}

@@ -79,7 +79,7 @@ func (s *connStream) attach(owner pollable) error {
 // tell passes r on to the owner, by way of the loop. mu is locked.
 func (s *connStream) tell(r readiness) {
 	if s.told == 0 {
-		s.loop.post(event{s, nil}, false)
+		s.loop.post(readyEntry{s, nil}, false)
 	}
 	s.told |= r
 }
@@ -292,41 +292,16 @@ func (s *connStream) syscallConn() (syscall.RawConn, error) { return syscallConn
 
 func (s *connStream) file() (*os.File, error) { return fileOf(s.conn) }
 
-// openSet is what a loop has to close when it is closed itself, beside the descriptors in its
-// poller: listeners, and connections that goroutines serve. Those included that are closed and still
-// send the rest.
-type openSet struct {
-	mu sync.Mutex
-	m  map[interface{ shut() }]struct{}
+// serveFile is attachPipe by goroutines.
+func (l *Loop) serveFile(f *os.File, writes bool, owner pollable) (stream, error) {
+	s := l.newConnStream(fileConn{f})
+	s.writeOnly = writes
+	return s, s.attach(owner)
 }
 
-func (o *openSet) add(c interface{ shut() }) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.m == nil {
-		o.m = map[interface{ shut() }]struct{}{}
-	}
-	o.m[c] = struct{}{}
-}
+// fileConn is a file in the place of a net.Conn.
+type fileConn struct{ *os.File }
 
-func (o *openSet) remove(c interface{ shut() }) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.m, c)
-}
+func (fileConn) LocalAddr() net.Addr { return nil }
 
-// shut closes all, those that take a moment at the same time.
-func (o *openSet) shut() {
-	o.mu.Lock()
-	m := o.m
-	o.m = nil
-	o.mu.Unlock()
-	for c := range m {
-		c.shut()
-	}
-	for c := range m {
-		if c, ok := c.(interface{ wait() }); ok {
-			c.wait()
-		}
-	}
-}
+func (fileConn) RemoteAddr() net.Addr { return nil }

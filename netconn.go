@@ -164,7 +164,7 @@ func (h *connHalf) do(name string, p []byte) (int, error) {
 		return h.await(name, p)
 	}
 	call := &connCall{half: h, p: p, done: make(chan struct{})}
-	if !h.conn.loop.post(event{call, nil}, false) {
+	if !h.conn.loop.post(readyEntry{call, nil}, false) {
 		return 0, h.opError(errConnLoop)
 	}
 	<-call.done
@@ -174,7 +174,7 @@ func (h *connHalf) do(name string, p []byte) (int, error) {
 // await is do for a task.
 func (h *connHalf) await(name string, p []byte) (int, error) {
 	l := h.conn.loop
-	e, err := enter(l.ctx, name)
+	c, err := enter(l.ctx, name)
 	if err != nil {
 		return 0, err
 	}
@@ -185,7 +185,7 @@ func (h *connHalf) await(name string, p []byte) (int, error) {
 	call.p = p
 	if !h.begin(call) {
 		call.waiter = l.newWaiter(name)
-		err = e.await(&call.waiter.future)
+		err = c.await(&call.waiter.future)
 		l.freeWaiter(call.waiter)
 		if err != nil {
 			h.withdraw(call)
@@ -380,7 +380,7 @@ func (c *netConn) tell(op string, fn func()) error {
 		fn()
 		return nil
 	}
-	if !c.loop.post(event{&Handle{loop: c.loop, fn: fn}, nil}, false) {
+	if !c.loop.post(readyEntry{&Handle{loop: c.loop, fn: fn}, nil}, false) {
 		return c.opError(op, errConnLoop)
 	}
 	return nil

@@ -192,3 +192,44 @@ func withoutReceiver(m reflect.Type) reflect.Type {
 	}
 	return reflect.FuncOf(in, out, m.IsVariadic())
 }
+
+// receiver is a protocol as far as it is given what was read.
+type receiver struct {
+	data     dataReceiver     // the protocol, if it is one
+	buffered BufferedProtocol // the protocol, if it is one
+}
+
+func newReceiver(p Protocol) (r receiver) {
+	r.data, _ = p.(dataReceiver)
+	r.buffered, _ = p.(BufferedProtocol)
+	return r
+}
+
+// memory returns the memory for the next read.
+func (r receiver) memory(l *Loop) (buf []byte, err error) {
+	if r.buffered == nil {
+		return l.readBuffer(), nil
+	}
+	defer recovered(&err)
+	if buf = r.buffered.GetBuffer(-1); len(buf) == 0 {
+		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", r.buffered)}
+	}
+	return buf, nil
+}
+
+// receive hands the n bytes that were read into buf to the protocol.
+func (r receiver) receive(buf []byte, n int) {
+	switch {
+	case r.buffered != nil:
+		r.buffered.BufferUpdated(n)
+	case r.data != nil:
+		r.data.DataReceived(buf[:n:n])
+	}
+}
+
+// deliver is receive with the protocol's panic as an error.
+func (r receiver) deliver(buf []byte, n int) (err error) {
+	defer recovered(&err)
+	r.receive(buf, n)
+	return nil
+}

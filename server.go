@@ -17,8 +17,6 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
-	"runtime"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -91,9 +89,6 @@ func (o *ServerOptions) check(call, addr string) error {
 func (o *ServerOptions) tls() tlsSettings {
 	return tlsSettings{true, true, o.HandshakeTimeout, o.ShutdownTimeout}
 }
-
-// acceptRetryDelay is how long a server that has run out of descriptors waits before it accepts again.
-const acceptRetryDelay = time.Second
 
 // listener is a socket of a server.
 type listener interface {
@@ -202,14 +197,14 @@ func createServer[P any](ctx context.Context, call string, factory func() P, add
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err == nil {
 		err = opts.check(call, addr)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s, err := newServer(e.fut.loop, call, factory, opts)
+	s, err := newServer(c.fut.loop, call, factory, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -320,14 +315,14 @@ func createUnixServer[P any](ctx context.Context, call string, factory func() P,
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err == nil {
 		err = opts.checkUnix(call, path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s, err := newServer(e.fut.loop, call, factory, opts)
+	s, err := newServer(c.fut.loop, call, factory, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -355,11 +350,6 @@ func (o *ServerOptions) checkUnix(call, path string) error {
 		return &usageError{text: "aio: " + call + ": Network, Hosts, NoReuseAddress and ReusePort are for TCP"}
 	}
 	return nil
-}
-
-// isAbstract reports whether path is no file but a name of Linux's abstract namespace.
-func isAbstract(path string) bool {
-	return runtime.GOOS == "linux" && (strings.HasPrefix(path, "@") || strings.HasPrefix(path, "\x00"))
 }
 
 // bindUnix makes the socket at path.
@@ -468,7 +458,7 @@ func (s *Server) startServing() error {
 // (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	const call = "Server.ServeForever"
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -480,7 +470,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	}
 	w := s.loop.newWaiter(call)
 	s.forever = w
-	err = e.await(&w.future)
+	err = c.await(&w.future)
 	s.forever = nil
 	s.loop.freeWaiter(w)
 	if _, ok := asCancelled(err); ok {
@@ -561,11 +551,11 @@ func (s *Server) AbortClients() {
 // that is so already it returns at once. If it is cancelled, nothing happens to the server.
 // (asyncio: Server.wait_closed)
 func (s *Server) WaitClosed(ctx context.Context) error {
-	e, err := enter(ctx, "Server.WaitClosed")
+	c, err := enter(ctx, "Server.WaitClosed")
 	if err != nil || s.over {
 		return err
 	}
-	_, err = e.waitIn(&s.waiters, "Server.WaitClosed")
+	_, err = c.waitIn(&s.waiters, "Server.WaitClosed")
 	return err
 }
 
@@ -657,16 +647,6 @@ func (s *Server) handshakeOver(err error) {
 
 // abandon implements orphan: the loop was closed in between.
 func (a acceptance) abandon() { a.conn.close() }
-
-// isExhaustion reports whether err says that there are no descriptors, or no memory for them.
-func isExhaustion(err error) bool {
-	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
 
 // exhausted reports that there are no descriptors left for a connection.
 func (s *Server) exhausted(err error) {

@@ -167,7 +167,7 @@ func (w *signalWatch) assign(h *Handle, runner *interrupt) {
 func (w *signalWatch) receive() {
 	defer close(w.done)
 	for range w.ch {
-		w.loop.post(event{w.arrived(), nil}, false)
+		w.loop.post(readyEntry{w.arrived(), nil}, false)
 	}
 }
 

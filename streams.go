@@ -19,34 +19,18 @@ package aio
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"net"
-	"syscall"
 )
 
 // defaultStreamLimit is the limit of a reader that is made without one.
 const defaultStreamLimit = 64 << 10
 
-var (
-	// ErrLineTooLong is what ReadLine and Lines return for a line that is longer than the limit of
-	// the reader. It was dropped. (asyncio: the ValueError of readline)
-	ErrLineTooLong = errors.New("aio: line is longer than the limit of the stream")
-
-	// ErrConnectionLost is what Drain returns once the connection is gone, for whatever reason. It
-	// matches net.ErrClosed and syscall.ECONNRESET. (Python: ConnectionResetError)
-	ErrConnectionLost error = connectionLostError{}
-)
-
-type connectionLostError struct{}
-
-func (connectionLostError) Error() string { return "aio: connection lost" }
-func (connectionLostError) Is(target error) bool {
-	return target == net.ErrClosed || target == syscall.ECONNRESET
-}
+// ErrLineTooLong is what ReadLine and Lines return for a line that is longer than the limit of
+// the reader. It was dropped. (asyncio: the ValueError of readline)
+var ErrLineTooLong = errors.New("aio: line is longer than the limit of the stream")
 
 // An IncompleteReadError says that a stream ended before all was read that ReadExactly or ReadUntil
 // were to read. It matches io.ErrUnexpectedEOF, and io.EOF as well if there was nothing left at all.
@@ -237,10 +221,10 @@ func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 }
 
 // readAll is Read until the end.
-func (r *StreamReader) readAll(e entry, call string) ([]byte, error) {
+func (r *StreamReader) readAll(c caller, call string) ([]byte, error) {
 	var all []byte
 	for r.err == nil {
-		p, err := r.some(e, call)
+		p, err := r.some(c, call)
 		if err != nil {
 			return nil, err
 		}
@@ -255,9 +239,9 @@ func (r *StreamReader) readAll(e entry, call string) ([]byte, error) {
 
 // some returns what is buffered, and waits for it if there is nothing; at the end there is still
 // nothing.
-func (r *StreamReader) some(e entry, call string) ([]byte, error) {
+func (r *StreamReader) some(c caller, call string) ([]byte, error) {
 	for r.size() == 0 && !r.eof {
-		if err := r.wait(e, call, nil); err != nil {
+		if err := r.wait(c, call, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -353,7 +337,7 @@ func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]b
 	return r.readUntil(e, call, separators)
 }
 
-func (r *StreamReader) readUntil(e entry, call string, separators [][]byte) ([]byte, error) {
+func (r *StreamReader) readUntil(c caller, call string, separators [][]byte) ([]byte, error) {
 	shortest, longest := len(separators[0]), len(separators[0])
 	for _, sep := range separators[1:] {
 		shortest, longest = min(shortest, len(sep)), max(longest, len(sep))
@@ -380,7 +364,7 @@ func (r *StreamReader) readUntil(e entry, call string, separators [][]byte) ([]b
 		if r.eof {
 			return nil, &IncompleteReadError{Partial: r.take(len(p)), Expected: -1}
 		}
-		if err := r.wait(e, call, nil); err != nil {
+		if err := r.wait(c, call, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -420,7 +404,7 @@ func firstSeparator(p []byte, from int, separators [][]byte) (at, end int) {
 }
 
 // begin is how every method that reads begins.
-func (r *StreamReader) begin(ctx context.Context, call string) (entry, error) {
+func (r *StreamReader) begin(ctx context.Context, call string) (caller, error) {
 	e, err := r.enter(ctx, call)
 	if err != nil {
 		return e, err
@@ -431,7 +415,7 @@ func (r *StreamReader) begin(ctx context.Context, call string) (entry, error) {
 
 // wait suspends the calling task until something new is there to look at. If nothing is buffered, the
 // next bytes may go to the memory in into; they have if placed is not nil afterwards.
-func (r *StreamReader) wait(e entry, call string, into []byte) error {
+func (r *StreamReader) wait(c caller, call string, into []byte) error {
 	if r.err != nil {
 		return r.err // set after the task was woken by something else: CPython would wait for ever
 	}
@@ -442,7 +426,7 @@ func (r *StreamReader) wait(e entry, call string, into []byte) error {
 	if r.paused { // what the task waits for would never come
 		r.resume()
 	}
-	_, err := e.waitIn(&r.readers, call)
+	_, err := c.waitIn(&r.readers, call)
 	if sameMemory(r.into, into) {
 		r.into = nil // cancelled
 	}
@@ -590,238 +574,6 @@ func (r *StreamReader) filled(n int) {
 	r.arrived()
 }
 
-const (
-	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
-	smallBuffer = 4 << 10
-	// largeBuffer is what a read of the transport takes at most, unless a task brings more.
-	largeBuffer = 64 << 10
-	// maxCopy is how much is copied from the scratch buffer to one that fits, rather than keep all
-	// of that: many connections may get some bytes each in the same pass.
-	maxCopy = 16 << 10
-	// maxOut is the largest write buffer that is kept, and maxOuts how many are.
-	maxOut, maxOuts = 256 << 10, 8
-)
-
-// streamPool has the buffers of a loop's streams that are not in use.
-type streamPool struct {
-	read []byte // the scratch buffer, nil until it is needed
-	free [3][][]byte
-	out  [][]byte // the write buffers that were emptied last
-}
-
-// bufferSizes are the sizes that are kept for later, and how many of each.
-var bufferSizes = [3]struct{ size, keep int }{{smallBuffer, maxIdle}, {maxCopy, 64}, {largeBuffer, 16}}
-
-// get returns an empty buffer for n bytes or more.
-func (s *streamPool) get(n int) []byte {
-	for i, b := range bufferSizes {
-		if n > b.size {
-			continue
-		}
-		free := s.free[i]
-		if len(free) == 0 {
-			return make([]byte, 0, b.size)
-		}
-		p := free[len(free)-1]
-		s.free[i] = free[:len(free)-1]
-		return p
-	}
-	return make([]byte, 0, n)
-}
-
-// put takes back a buffer.
-func (s *streamPool) put(p []byte) {
-	for i, b := range bufferSizes {
-		if cap(p) == b.size && len(s.free[i]) < b.keep {
-			s.free[i] = append(s.free[i], p[:0])
-		}
-	}
-}
-
-// getOut returns a buffer for what is to be written, or nil. One who writes a lot fills and empties it again
-// and again: new memory each time would be most of the work.
-func (s *streamPool) getOut() (p []byte) {
-	if n := len(s.out); n > 0 {
-		p, s.out = s.out[n-1], s.out[:n-1]
-	}
-	return p
-}
-
-// putOut takes one back.
-func (s *streamPool) putOut(p []byte) {
-	if cap(p) <= maxOut && len(s.out) < maxOuts {
-		s.out = append(s.out, p[:0])
-	}
-}
-
-// scratch returns the buffer that anybody may read into for the time of a callback.
-func (s *streamPool) scratch() []byte {
-	if s.read == nil {
-		s.read = s.get(largeBuffer)[:largeBuffer]
-	}
-	return s.read
-}
-
-// takeScratch gives that buffer away.
-func (s *streamPool) takeScratch() []byte {
-	p := s.read
-	s.read = nil
-	return p
-}
-
-// Reader returns the stream as an io.Reader for the task of ctx. It is an io.ByteReader and an
-// io.WriterTo, too. Its methods suspend, and fail, as Read does, and return io.EOF at the end. Read
-// returns what has arrived; if it has to wait, the transport reads right into p, unless p is small.
-// WriteTo passes on what arrives until the end, without a buffer of its own; what the writer does not
-// take stays in the stream.
-func (r *StreamReader) Reader(ctx context.Context) io.Reader { return &taskReader{ctx, r} }
-
-// taskReader is a StreamReader with a context.
-type taskReader struct {
-	ctx context.Context
-	r   *StreamReader
-}
-
-func (t *taskReader) Read(p []byte) (int, error) {
-	const call = "StreamReader.Reader.Read"
-	r := t.r
-	e, err := r.begin(t.ctx, call)
-	if err != nil || len(p) == 0 {
-		return 0, err
-	}
-	for r.size() == 0 {
-		if r.eof {
-			return 0, io.EOF
-		}
-		into := p
-		if !r.worthwhile(p) {
-			into = nil
-		}
-		if err := r.wait(e, call, into); err != nil {
-			return 0, err
-		}
-		if n := len(r.placed); n > 0 {
-			r.placed = nil
-			return n, nil
-		}
-	}
-	n := copy(p, r.buffered())
-	r.drop(n)
-	return n, nil
-}
-
-// worthwhile reports whether the transport had better read right into p than into the scratch buffer.
-// A read costs much more than a copy of what p holds, if p is small: then it shall bring more than p
-// holds, if there is more.
-func (r *StreamReader) worthwhile(p []byte) bool {
-	return len(p) >= maxCopy || len(p) >= 512 && !r.full
-}
-
-func (t *taskReader) ReadByte() (byte, error) {
-	const call = "StreamReader.Reader.ReadByte"
-	r := t.r
-	e, err := r.begin(t.ctx, call)
-	if err != nil {
-		return 0, err
-	}
-	p, err := r.some(e, call)
-	switch {
-	case err != nil:
-		return 0, err
-	case len(p) == 0:
-		return 0, io.EOF
-	}
-	b := p[0]
-	r.drop(1)
-	return b, nil
-}
-
-func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
-	const call = "StreamReader.Reader.WriteTo"
-	r := t.r
-	for {
-		e, err := r.begin(t.ctx, call)
-		if err != nil {
-			return written, err
-		}
-		p, err := r.some(e, call)
-		if err != nil || len(p) == 0 {
-			return written, err
-		}
-		buf := r.detach() // as w may await, and more arrive meanwhile
-		r.maybeResume()
-		n, err := w.Write(p)
-		written += int64(n)
-		if n < len(p) {
-			r.unread(p[n:])
-			if err == nil {
-				err = io.ErrShortWrite
-			}
-		}
-		r.loop.streams.put(buf)
-		if err != nil {
-			return written, err
-		}
-	}
-}
-
-// writeGate is where the writers of a connection wait: until they may go on writing, and until the
-// connection is gone. A protocol has one. (asyncio: FlowControlMixin)
-type writeGate struct {
-	bound
-	paused  bool // PauseWriting was called
-	lost    bool // ConnectionLost was called, with err
-	err     error
-	drains  waitList // of PauseWriting
-	closers waitList // of ConnectionLost
-}
-
-func (g *writeGate) resume() {
-	g.paused = false
-	g.drains.wakeAll()
-}
-
-func (g *writeGate) lose(err error) {
-	g.lost, g.err = true, err
-	g.closers.endAll(err)
-	g.drains.endAll(err)
-}
-
-func (g *writeGate) drain(e entry, call string) error {
-	switch {
-	case g.lost:
-		return ErrConnectionLost
-	case !g.paused:
-		return nil
-	}
-	_, err := e.waitIn(&g.drains, call)
-	return err
-}
-
-// waitLost waits for the end of the connection, and returns its error.
-func (g *writeGate) waitLost(e entry, call string) error {
-	if g.lost {
-		return g.err
-	}
-	_, err := e.waitIn(&g.closers, call)
-	return err
-}
-
-// endAll wakes all waiters that were neither woken nor cancelled with err, which may be nil, and
-// leaves them in the list.
-func (q *waitList) endAll(err error) {
-	if err == nil {
-		q.wakeAll()
-		return
-	}
-	for w := q.head; w != nil; w = w.next {
-		if w.state == pending {
-			w.seen = true // by whoever waits
-			w.settle(failed, err)
-		}
-	}
-}
-
 // StreamReaderProtocol is the protocol that feeds a StreamReader from a transport, and has Drain and
 // WaitClosed of a StreamWriter wait for it. OpenConnection and StartServer make one for each
 // connection; NewStreamReaderProtocol is for the other transports, such as that of ConnectReadPipe.
@@ -891,263 +643,3 @@ func (p *StreamReaderProtocol) PauseWriting() { p.gate.paused = true }
 
 // ResumeWriting implements Protocol.
 func (p *StreamReaderProtocol) ResumeWriting() { p.gate.resume() }
-
-// StreamWriter is the writing side of a connection. Write puts bytes in the write buffer of the
-// transport and never awaits: a task that writes more than a little should Drain after each Write, or use
-// Writer, or the buffer grows while the peer reads slowly.
-//
-// The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the caller does
-// not hold the token of the loop. Unlike asyncio's, a writer that is forgotten is not closed.
-// (asyncio: StreamWriter)
-type StreamWriter struct {
-	transport WriteTransport
-	gate      *writeGate
-	reader    *StreamReader         // whose error is Drain's too; nil if there is none
-	protocol  *StreamReaderProtocol // nil if it is another one
-}
-
-// NewStreamWriter returns a writer to t, the protocol of which is p. It never awaits.
-func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
-	return &StreamWriter{transport: t, gate: &p.gate, reader: p.reader, protocol: p}
-}
-
-// Transport returns the transport; that of a connection is a Transport. After StartTLS it is another
-// one. (asyncio: StreamWriter.transport)
-func (w *StreamWriter) Transport() WriteTransport { return w.transport }
-
-// Write writes p, or keeps a copy of what cannot be written at once. The error is nil, unless the
-// connection is gone, and p with it (net.ErrClosed). It panics with ErrUsage after WriteEOF.
-// (asyncio: StreamWriter.write)
-func (w *StreamWriter) Write(p []byte) (int, error) { return w.transport.Write(p) }
-
-// Writelines writes all of bufs, as one Write would. (asyncio: StreamWriter.writelines)
-func (w *StreamWriter) Writelines(bufs [][]byte) error { return w.transport.Writelines(bufs) }
-
-// WriteEOF tells the peer, once everything is written, that no more will be; reading goes on. A Write
-// is misuse after it; doing it again does nothing. It panics with ErrUsage if CanWriteEOF is false.
-// (asyncio: StreamWriter.write_eof)
-func (w *StreamWriter) WriteEOF() { w.transport.WriteEOF() }
-
-// CanWriteEOF reports whether the transport has a WriteEOF. That of TLS has none.
-// (asyncio: StreamWriter.can_write_eof)
-func (w *StreamWriter) CanWriteEOF() bool { return w.transport.CanWriteEOF() }
-
-// Close closes the connection, for reading too, once everything is written. Doing it again does
-// nothing. The error is nil. (asyncio: StreamWriter.close)
-func (w *StreamWriter) Close() error { return w.transport.Close() }
-
-// IsClosing reports whether the connection is closing or closed. (asyncio: StreamWriter.is_closing)
-func (w *StreamWriter) IsClosing() bool { return w.transport.IsClosing() }
-
-// GetExtraInfo returns what the transport knows under a name, nil if nothing; see BaseTransport.
-// (asyncio: StreamWriter.get_extra_info)
-func (w *StreamWriter) GetExtraInfo(name string) any { return w.transport.GetExtraInfo(name) }
-
-// Drain suspends the calling task while the write buffer is too full, until it is not; and for one
-// pass if the connection is closing, so that its end is noticed. If it is cancelled, what was written
-// is sent all the same. The error is that of the reader, if it has one; ErrConnectionLost if the
-// connection is gone; the error by which it was lost while the task waited; a *CancelledError, or one
-// of those of Future.Await. (asyncio: StreamWriter.drain)
-func (w *StreamWriter) Drain(ctx context.Context) error {
-	const call = "StreamWriter.Drain"
-	e, err := w.gate.enter(ctx, call)
-	if err != nil {
-		return err
-	}
-	if w.reader != nil && w.reader.err != nil {
-		return w.reader.err
-	}
-	if w.transport.IsClosing() {
-		// ConnectionLost comes in a later pass. A task that writes and drains in a loop would
-		// never let it come.
-		if err := Sleep(ctx, 0); err != nil {
-			return err
-		}
-	}
-	return w.gate.drain(e, call)
-}
-
-// WaitClosed suspends the calling task until the connection is gone, which Close does not wait for.
-// The error is the one by which it was lost, each time; a *CancelledError, after which the connection
-// closes all the same; or one of those of Future.Await. (asyncio: StreamWriter.wait_closed)
-func (w *StreamWriter) WaitClosed(ctx context.Context) error {
-	const call = "StreamWriter.WaitClosed"
-	e, err := w.gate.enter(ctx, call)
-	if err != nil {
-		return err
-	}
-	return w.gate.waitLost(e, call)
-}
-
-// StartTLS encrypts the connection from now on. A writer that a server has made is the server's end of
-// TLS, any other one the client's unless opts say otherwise; nil opts are the defaults. It drains
-// first. What the reader has got and nobody has read is taken for the beginning of the peer's TLS:
-// both ends must agree on when to start, and nothing that came in clear is read as if it were safe.
-//
-// It awaits as the function StartTLS does, and has its errors and those of Drain. If it fails
-// otherwise than with ErrUsage, also by a cancellation, the connection is closed.
-// (asyncio: StreamWriter.start_tls, where a client keeps what it has got in clear)
-func (w *StreamWriter) StartTLS(ctx context.Context, config *tls.Config, opts *TLSOptions) error {
-	t, ok := w.transport.(Transport)
-	if !ok || w.protocol == nil {
-		return &usageError{text: fmt.Sprintf("aio: StreamWriter.StartTLS: a %T is no connection", w.transport)}
-	}
-	if err := w.Drain(ctx); err != nil {
-		return err
-	}
-	var o TLSOptions
-	if opts != nil {
-		o = *opts
-	}
-	o.ServerSide = o.ServerSide || w.protocol.connected != nil
-	w.reader.reclaim()
-	ahead := w.reader.take(w.reader.size())
-	secure, err := startTLS(ctx, t, w.protocol, config, &o, ahead)
-	if errors.Is(err, ErrUsage) && len(ahead) > 0 {
-		w.reader.unread(ahead)
-	}
-	if err != nil {
-		return err
-	}
-	w.transport = secure
-	w.protocol.overTLS = true
-	w.reader.replaceTransport(secure)
-	return nil
-}
-
-// Writer returns the stream as an io.Writer for the task of ctx: its Write is a Write and a Drain, so
-// that a slow peer holds the task back. If it fails because it is cancelled, all was written.
-func (w *StreamWriter) Writer(ctx context.Context) io.Writer { return &taskWriter{ctx, w} }
-
-// taskWriter is a StreamWriter with a context.
-type taskWriter struct {
-	ctx context.Context
-	w   *StreamWriter
-}
-
-func (t *taskWriter) Write(p []byte) (int, error) {
-	n, err := t.w.Write(p)
-	if err == nil {
-		err = t.w.Drain(t.ctx)
-	}
-	return n, err
-}
-
-// OpenConnection connects to addr as CreateConnection does, and returns the two sides of the
-// connection. It awaits, is cancelled and fails as that does; nil opts are the defaults.
-// (asyncio: open_connection)
-func OpenConnection(ctx context.Context, addr string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
-	return openStream(ctx, "OpenConnection", addr, opts, createConnection[*StreamReaderProtocol])
-}
-
-// OpenUnixConnection is OpenConnection to the Unix socket at path. (asyncio: open_unix_connection)
-func OpenUnixConnection(ctx context.Context, path string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
-	return openStream(ctx, "OpenUnixConnection", path, opts, createUnixConnection[*StreamReaderProtocol])
-}
-
-// connector is createConnection or createUnixConnection.
-type connector func(ctx context.Context, call string, factory func() *StreamReaderProtocol, addr string, opts *ConnectionOptions) (Transport, *StreamReaderProtocol, error)
-
-func openStream(ctx context.Context, call, addr string, opts *ConnectionOptions, connect connector) (*StreamReader, *StreamWriter, error) {
-	var o ConnectionOptions
-	if opts != nil {
-		o = *opts
-	}
-	e, err := enter(ctx, call)
-	if err == nil {
-		err = checkLimit(call, o.Limit)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	r := e.fut.loop.newStreamReader(o.Limit)
-	o.Limit = 0
-	t, p, err := connect(ctx, call, func() *StreamReaderProtocol { return NewStreamReaderProtocol(r, nil) }, addr, &o)
-	if err != nil {
-		return nil, nil, err
-	}
-	return r, NewStreamWriter(t, p), nil
-}
-
-// StreamHandler serves a connection of StartServer, as a task. It should close w in the end, as a
-// connection that its handler leaves open stays open: somebody else may have it by then.
-type StreamHandler = func(ctx context.Context, r *StreamReader, w *StreamWriter) error
-
-// StartServer listens on addr as CreateServer does, and has handler called for each connection, in a
-// task of its own. The context of that task has the values of ctx. An error or a panic of handler is
-// reported to the exception handler and closes its connection; no other is touched. A handler that
-// is cancelled has its connection closed, too, and nothing is reported. Closing the server does not
-// cancel the handlers.
-//
-// StartServer awaits, is cancelled and fails as CreateServer does; nil opts are the defaults.
-// (asyncio: start_server. For a callback that is not to be a task: CreateServer with
-// NewStreamReaderProtocol)
-func StartServer(ctx context.Context, handler StreamHandler, addr string, opts *ServerOptions) (*Server, error) {
-	return startStreamServer(ctx, "StartServer", handler, addr, opts, createServer[*StreamReaderProtocol])
-}
-
-// StartUnixServer is StartServer on the Unix socket at path. (asyncio: start_unix_server)
-func StartUnixServer(ctx context.Context, handler StreamHandler, path string, opts *ServerOptions) (*Server, error) {
-	return startStreamServer(ctx, "StartUnixServer", handler, path, opts, createUnixServer[*StreamReaderProtocol])
-}
-
-// listen is createServer or createUnixServer.
-type listen func(ctx context.Context, call string, factory func() *StreamReaderProtocol, addr string, opts *ServerOptions) (*Server, error)
-
-func startStreamServer(ctx context.Context, call string, handler StreamHandler, addr string, opts *ServerOptions, create listen) (*Server, error) {
-	var o ServerOptions
-	if opts != nil {
-		o = *opts
-	}
-	e, err := enter(ctx, call)
-	if err == nil {
-		err = checkLimit(call, o.Limit)
-	}
-	if err == nil && handler == nil {
-		err = &usageError{text: "aio: " + call + ": the handler is nil"}
-	}
-	if err != nil {
-		return nil, err
-	}
-	l, limit := e.fut.loop, o.Limit
-	o.Limit = 0
-	return create(ctx, call, func() *StreamReaderProtocol {
-		return NewStreamReaderProtocol(l.newStreamReader(limit), func(r *StreamReader, w *StreamWriter) {
-			c := &client{w: w, handler: handler}
-			// Not by NoResult: with its frame on top, the stack of a handler that waits in Read
-			// is just too large for the smallest size, and an idle connection has 2 KiB more.
-			c.task = CreateTask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, handler(ctx, r, w) })
-			c.task.addCallback(c)
-		})
-	}, addr, &o)
-}
-
-// client is a connection with the task that serves it, as the callback of that.
-type client struct {
-	w       *StreamWriter
-	handler StreamHandler
-	task    *Task[struct{}]
-}
-
-// run implements runnable: the task is done.
-func (c *client) run(*future) {
-	err := c.task.thrown()
-	switch {
-	case c.task.Future.state == cancelled:
-		c.w.transport.Close()
-	case err != nil:
-		c.w.clientFailed(c.task, err, c.handler)
-	}
-}
-
-// clientFailed closes the connection because its handler has failed with err.
-func (w *StreamWriter) clientFailed(t AnyTask, err error, handler any) {
-	w.gate.loop.CallExceptionHandler(ExceptionContext{
-		Message:   "unhandled error in client-connected callback " + funcName(handler),
-		Err:       err,
-		Task:      t,
-		Transport: w.transport,
-		Protocol:  w.protocol,
-	})
-	w.transport.Close()
-}

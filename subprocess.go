@@ -90,7 +90,7 @@ func SubprocessShell[P any](ctx context.Context, factory func() P, command strin
 
 func subprocessExec[P any](ctx context.Context, call string, factory func() P, cmd *exec.Cmd, opts *SubprocessOptions) (SubprocessTransport, P, error) {
 	var zero P
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err != nil {
 		return nil, zero, err
 	}
@@ -110,7 +110,7 @@ func subprocessExec[P any](ctx context.Context, call string, factory func() P, c
 		return nil, zero, err
 	}
 	p := factory()
-	t, err := e.startProcess(ctx, call, p, cmd, &o)
+	t, err := c.startProcess(ctx, call, p, cmd, &o)
 	if err != nil {
 		return nil, zero, err
 	}
@@ -172,7 +172,7 @@ func CreateSubprocessShell(ctx context.Context, command string, opts *Subprocess
 }
 
 func createSubprocess(ctx context.Context, call string, cmd *exec.Cmd, opts *SubprocessOptions) (*Process, error) {
-	e, err := enter(ctx, call)
+	c, err := enter(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +182,8 @@ func createSubprocess(ctx context.Context, call string, cmd *exec.Cmd, opts *Sub
 	if err := opts.check(call); err != nil {
 		return nil, err
 	}
-	p := &processStreams{gate: writeGate{bound: bound{e.fut.loop}}, limit: opts.Limit}
-	t, err := e.startProcess(ctx, call, p, cmd, opts)
+	p := &processStreams{gate: writeGate{bound: bound{c.fut.loop}}, limit: opts.Limit}
+	t, err := c.startProcess(ctx, call, p, cmd, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -229,12 +229,12 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 }
 
 // enter is enter for a method of the process.
-func (p *Process) enter(ctx context.Context, call string) (entry, error) {
-	e, err := enter(ctx, call)
-	if err == nil && e.fut.loop != p.transport.loop {
+func (p *Process) enter(ctx context.Context, call string) (caller, error) {
+	c, err := enter(ctx, call)
+	if err == nil && c.fut.loop != p.transport.loop {
 		err = &callError{call, ErrOtherLoop}
 	}
-	return e, err
+	return c, err
 }
 
 // inputPiece is how much of the input Communicate has in the write buffer at a time.

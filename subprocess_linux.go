@@ -51,7 +51,7 @@ func (t *subprocess) watchDescriptor(fd int) bool {
 func (w *exitWatch) ready(readiness) {
 	if !w.queued {
 		w.queued = true
-		w.loop.ready.push(event{w, nil})
+		w.loop.enqueue(w)
 	}
 }
 

@@ -18,12 +18,10 @@ package aio
 // compat_childwatcher.go.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"runtime"
 	"syscall"
 	"time"
@@ -54,177 +52,6 @@ type subprocess struct {
 	killer *TimerHandle
 
 	watched *watchedExit // nil without a child watcher
-}
-
-// startProcess starts cmd, and waits until the protocol is connected.
-func (e entry) startProcess(ctx context.Context, call string, p Protocol, cmd *exec.Cmd, o *SubprocessOptions) (*subprocess, error) {
-	if err := checkProtocol[SubprocessTransport](p); err != nil {
-		return nil, err
-	}
-	l := e.fut.loop
-	t := &subprocess{group: o.Group, grace: o.GracePeriod}
-	t.endpoint = endpoint{loop: l, self: t}
-	t.use(p)
-	if t.grace == 0 {
-		t.grace = defaultGrace
-	}
-	if o.Context != nil && o.Context.Err() != nil {
-		return nil, context.Cause(o.Context)
-	}
-	if err := t.start(ctx, call, cmd, o); err != nil {
-		return nil, err
-	}
-	if o.Context != nil {
-		t.untie = context.AfterFunc(o.Context, func() { l.post(event{(*doom)(t), nil}, false) })
-	}
-	w := l.newWaiter(call)
-	opener := w
-	CreateTask(ctx, NoResult(func(ctx context.Context) error {
-		err := t.connect(ctx)
-		if opener == nil || opener.state != pending {
-			return nil
-		}
-		if err != nil {
-			opener.seen = true
-			opener.settle(failed, err)
-		} else {
-			opener.wake()
-		}
-		return nil
-	}))
-	err := e.await(&w.future)
-	opener = nil
-	l.freeWaiter(w)
-	if err != nil {
-		t.close()
-		if _, waitErr := t.wait(e, call); waitErr != nil {
-			return nil, waitErr
-		}
-		return nil, err
-	}
-	return t, nil
-}
-
-// start starts the process, with the pipes that it is to have.
-func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *SubprocessOptions) (err error) {
-	var childs []*os.File // ends and duplicates, of which the child has its own when it runs
-	defer func() {
-		for _, f := range childs {
-			f.Close()
-		}
-		if err != nil {
-			t.closeFiles()
-		}
-	}()
-	file := func(fd int, v any, inherited *os.File) (*os.File, error) {
-		switch v := v.(type) {
-		case nil:
-			return inherited, nil
-		case Redirect:
-			switch v {
-			case STDOUT:
-				f, _ := cmd.Stdout.(*os.File)
-				return f, nil
-			case DEVNULL:
-				return nil, nil
-			case PIPE:
-				r, w, err := os.Pipe()
-				if err != nil {
-					return nil, err
-				}
-				ours, theirs := r, w
-				if fd == 0 {
-					ours, theirs = w, r
-				}
-				t.pipes[fd] = &childPipe{process: t, fd: fd, file: ours}
-				childs = append(childs, theirs)
-				return theirs, nil
-			}
-		case *os.File:
-			if v != nil {
-				return v, nil
-			}
-		case int:
-			return duplicateForChild(v, &childs)
-		case uintptr:
-			return duplicateForChild(int(v), &childs)
-		}
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no standard stream: it takes PIPE, DEVNULL, an *os.File or the number of a descriptor", call, v, v)}
-	}
-	// A nil *os.File in one of these would not be nil.
-	if f, err := file(0, o.Stdin, os.Stdin); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stdin = f
-	}
-	if f, err := file(1, o.Stdout, os.Stdout); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stdout = f
-	}
-	if f, err := file(2, o.Stderr, os.Stderr); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stderr = f
-	}
-	cmd.Dir, cmd.Env, cmd.ExtraFiles = o.Dir, o.Env, o.ExtraFiles
-	if o.SysProcAttr != nil {
-		setAttr(cmd, *o.SysProcAttr)
-	}
-	if o.Group {
-		if err := leadGroup(cmd); err != nil {
-			return &usageError{text: "aio: " + call + ": " + err.Error()}
-		}
-	}
-	if w := watcherInUse(); w != nil && !o.Group {
-		return t.startWatched(ctx, cmd, w)
-	}
-	fd, err := startProcess(cmd)
-	if err != nil {
-		return err
-	}
-	t.process, t.pid = cmd.Process, cmd.Process.Pid
-	if !t.watchDescriptor(fd) {
-		t.waitInGoroutine()
-	}
-	return nil
-}
-
-// closeFiles closes the ends of the pipes that are not connected.
-func (t *subprocess) closeFiles() {
-	for _, c := range t.pipes {
-		if c != nil && c.file != nil {
-			c.file.Close()
-			c.file = nil
-		}
-	}
-}
-
-// connect connects the pipes, one after the other.
-func (t *subprocess) connect(ctx context.Context) error {
-	defer t.closeFiles()
-	e, err := enter(ctx, "SubprocessExec")
-	if err != nil {
-		return err
-	}
-	for _, c := range t.pipes {
-		if c == nil {
-			continue
-		}
-		if err := c.connect(e); err != nil {
-			return err
-		}
-		if t.closing || t.exited && c.deaf() { // closing: the creation was cancelled
-			c.transport.Close()
-		}
-	}
-	t.loop.schedule(&processCall{t, func() { connectionMade(t.protocol, t) }}, nil)
-	for _, r := range t.calls {
-		t.loop.schedule(r, nil)
-	}
-	t.calls = nil
-	t.connected = true
-	return nil
 }
 
 // use makes p the protocol.
@@ -260,7 +87,7 @@ func (t *subprocess) waitInGoroutine() {
 			w.state, w.err = t.process.Wait()
 			w.reaped = true
 		}
-		if !t.loop.post(event{w, nil}, false) {
+		if !t.loop.post(readyEntry{w, nil}, false) {
 			w.abandon()
 		}
 	}()
@@ -372,9 +199,9 @@ func (t *subprocess) maybeFinish() {
 }
 
 // wait suspends the calling task until the process has ended.
-func (t *subprocess) wait(e entry, call string) (int, error) {
+func (t *subprocess) wait(c caller, call string) (int, error) {
 	if !t.exited {
-		if _, err := e.waitIn(&t.exits, call); err != nil {
+		if _, err := c.waitIn(&t.exits, call); err != nil {
 			return 0, err
 		}
 	}
@@ -506,109 +333,4 @@ func (t *subprocess) String() string {
 		return fmt.Sprintf("SubprocessTransport pid %d returncode %d", t.pid, t.code)
 	}
 	return fmt.Sprintf("SubprocessTransport pid %d running", t.pid)
-}
-
-// childPipe is a pipe to a process, and the protocol of its transport.
-type childPipe struct {
-	process   *subprocess
-	fd        int // the child's
-	file      *os.File
-	transport BaseTransport
-	lost      bool   // the transport is
-	buf       []byte // for the next read, nil if none was asked for
-}
-
-// connect makes the transport.
-func (c *childPipe) connect(e entry) error {
-	f := c.file
-	c.file = nil // the transport's
-	var t BaseTransport
-	var err error
-	if c.fd == 0 {
-		t, err = e.connectWritePipe(c, f)
-	} else {
-		t, err = e.connectReadPipe(c, f)
-	}
-	if err != nil {
-		f.Close() // unless that was done
-		return err
-	}
-	c.transport = t
-	return nil
-}
-
-// deaf reports whether c is for writing, and its transport does not notice by itself that nobody reads.
-// Then the end of the process has to do.
-func (c *childPipe) deaf() bool {
-	t, ok := c.transport.(*writePipe)
-	return ok && t.deaf()
-}
-
-// reader returns the stream that is for what c brings, nil if there is none.
-func (c *childPipe) reader() *StreamReader {
-	if s, ok := c.process.protocol.(*processStreams); ok {
-		return s.readers[c.fd]
-	}
-	return nil
-}
-
-// GetBuffer implements BufferedProtocol.
-func (c *childPipe) GetBuffer(int) []byte {
-	if c.buf == nil {
-		c.buf = c.process.loop.streams.get(largeBuffer)[:largeBuffer]
-	}
-	return c.buf
-}
-
-// BufferUpdated implements BufferedProtocol.
-func (c *childPipe) BufferUpdated(n int) {
-	d := &pipeData{c, c.buf[:n]}
-	c.buf = nil
-	c.process.call(d)
-}
-
-// pipeData is what was read from a process, on its way to the protocol.
-type pipeData struct {
-	pipe *childPipe
-	buf  []byte
-}
-
-func (d *pipeData) run(*future) {
-	t, fd := d.pipe.process, d.pipe.fd
-	if t.receiver != nil {
-		t.receiver.PipeDataReceived(fd, d.buf[:len(d.buf):len(d.buf)])
-	}
-	t.loop.streams.put(d.buf)
-}
-
-func (d *pipeData) about(ec *ExceptionContext) { d.pipe.process.about(ec) }
-
-// ConnectionLost implements Protocol.
-func (c *childPipe) ConnectionLost(err error) {
-	t := c.process
-	if c.buf != nil {
-		t.loop.streams.put(c.buf)
-		c.buf = nil
-	}
-	c.lost = true
-	t.call(&processCall{t, func() {
-		if p, ok := t.protocol.(pipeLossReceiver); ok {
-			p.PipeConnectionLost(c.fd, err)
-		}
-	}})
-	t.maybeFinish()
-}
-
-// PauseWriting implements Protocol.
-func (c *childPipe) PauseWriting() {
-	if p, ok := c.process.protocol.(writingPauser); ok {
-		p.PauseWriting()
-	}
-}
-
-// ResumeWriting implements Protocol.
-func (c *childPipe) ResumeWriting() {
-	if p, ok := c.process.protocol.(writingResumer); ok {
-		p.ResumeWriting()
-	}
 }

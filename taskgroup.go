@@ -52,16 +52,16 @@ func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskG
 
 // Run runs body with the group, as WithTaskGroup says. Doing so a second time is misuse: it panics.
 func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
-	e, err := enter(ctx, "TaskGroup")
+	c, err := enter(ctx, "TaskGroup")
 	if err != nil {
 		return err
 	}
 	if tg.loop != nil {
 		misuse(nil, "TaskGroup: the group has been entered already: make a new one")
 	}
-	tg.loop = e.fut.loop
-	tg.parent = e.task
-	tg.scope.enter(e, ctx, &tg.inner)
+	tg.loop = c.fut.loop
+	tg.parent = c.task
+	tg.scope.enter(c, ctx, &tg.inner)
 	if tg.cancelled {
 		tg.cancel()
 	}

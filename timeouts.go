@@ -68,7 +68,7 @@ func TimeoutAt(ctx context.Context, when time.Time, body func(ctx context.Contex
 
 // Run runs body within the scope, as Timeout says. Doing so a second time is misuse: it panics.
 func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
-	e, err := enter(ctx, "Timeout")
+	c, err := enter(ctx, "Timeout")
 	if err != nil {
 		return err
 	}
@@ -76,9 +76,9 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 		misuse(nil, "Timeout: the scope has been entered already: make a new one")
 	}
 	s.state = timeoutEntered
-	s.task = e.task
-	s.cancels = e.cancels
-	s.scope.enter(e, ctx, &s.inner)
+	s.task = c.task
+	s.cancels = c.cancels
+	s.scope.enter(c, ctx, &s.inner)
 	s.inner.limit = s
 	l := s.scope.loop
 	if s.isAt {

@@ -185,6 +185,6 @@ func (l *Loop) expire() {
 	for len(ts.heap) > 0 && ts.heap[0].when <= now {
 		// One that is cancelled stays counted: so it is in asyncio, which therefore rebuilds its
 		// heap sooner than the fraction says, and with it changes the order of equal timers.
-		l.ready.push(event{ts.pop(), nil})
+		l.enqueue(ts.pop())
 	}
 }

@@ -386,7 +386,7 @@ func (c *tlsTestConn) over(t *testing.T) {
 
 // eventsOf returns what one of the applications has written down.
 func (c *tlsTestConn) eventsOf(app string) string {
-	of := slices.DeleteFunc(slices.Clone(*c.log), func(event string) bool { return !strings.HasPrefix(event, app+":") })
+	of := slices.DeleteFunc(slices.Clone(*c.log), func(readyEntry string) bool { return !strings.HasPrefix(readyEntry, app+":") })
 	return strings.Join(of, " ")
 }
 

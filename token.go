@@ -36,9 +36,7 @@ package aio
 //     resumes or stops every one.
 
 import (
-	"context"
 	"iter"
-	"runtime/debug"
 )
 
 // maxIdle bounds the coroutines that a loop keeps for tasks to come. Starting a fresh one costs
@@ -124,14 +122,6 @@ func (co *coroutine) runTask() {
 	ended = true
 }
 
-// panicError makes the error of a task or callback that panicked with v.
-func panicError(v any) error {
-	if err, ok := v.(*PanicError); ok {
-		return err
-	}
-	return &PanicError{Value: v, Stack: debug.Stack()}
-}
-
 // park gives the token away until the task of co is resumed, and returns the error that was thrown
 // in. It is called by co, which has to have arranged for being woken.
 //
@@ -178,23 +168,6 @@ func (co *coroutine) park() error {
 			return co.takeThrown()
 		}
 		co.answer()
-	}
-}
-
-// parking readies the running task for being parked. If the await was given a context that may
-// end, it has the await end with it until stop is called; nearly always stop is nil.
-func (e entry) parking() (stop func() bool) {
-	e.awaits++
-	if e.watch == nil {
-		return nil
-	}
-	l := e.fut.loop
-	ended := watchEnded{e.task, e.awaits, e.watch}
-	off := context.AfterFunc(e.watch, func() { l.post(event{ended, nil}, false) })
-	l.watching++
-	return func() bool {
-		l.watching--
-		return off()
 	}
 }
 

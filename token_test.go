@@ -336,20 +336,20 @@ func TestAwaitsAfterCloseFailEachTime(t *testing.T) {
 // LOOP-079, LOOP-080: the check of asyncio's debug mode is always made.
 func TestForeignGoroutineIsRefused(t *testing.T) {
 	var (
-		lock    aio.Lock
-		event   aio.Event
-		cond    aio.Condition
-		sem     = aio.NewSemaphore(1)
-		barrier = aio.NewBarrier(1)
-		queue   = aio.NewQueue[int](0)
-		ch      = make(chan int)
+		lock       aio.Lock
+		readyEntry aio.Event
+		cond       aio.Condition
+		sem        = aio.NewSemaphore(1)
+		barrier    = aio.NewBarrier(1)
+		queue      = aio.NewQueue[int](0)
+		ch         = make(chan int)
 	)
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		// Each primitive belongs to the loop that uses it first.
-		event.Set()
+		readyEntry.Set()
 		for name, err := range map[string]error{
 			"Lock":      lock.Acquire(ctx),
-			"Event":     event.Wait(ctx),
+			"Event":     readyEntry.Wait(ctx),
 			"Semaphore": sem.Acquire(ctx),
 			"Queue":     queue.Put(ctx, 1),
 			"Condition": cond.With(ctx, func(ctx context.Context) error {
@@ -427,9 +427,9 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 					"TaskGroup.Cancel":          func() { tg.Cancel() },
 					"Lock.Release":              func() { lock.Release() },
 					"Lock.Locked":               func() { lock.Locked() },
-					"Event.Set":                 func() { event.Set() },
-					"Event.Clear":               func() { event.Clear() },
-					"Event.IsSet":               func() { event.IsSet() },
+					"Event.Set":                 func() { readyEntry.Set() },
+					"Event.Clear":               func() { readyEntry.Clear() },
+					"Event.IsSet":               func() { readyEntry.IsSet() },
 					"Condition.Notify":          func() { cond.Notify(1) },
 					"Condition.NotifyAll":       func() { cond.NotifyAll() },
 					"Condition.Release":         func() { cond.Release() },
@@ -466,7 +466,7 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 					"Send":                         func() error { return aio.Send(ctx, ch, 1) },
 					"Lock.Acquire":                 func() error { return lock.Acquire(ctx) },
 					"Lock.With":                    func() error { return lock.With(ctx, void) },
-					"Event.Wait":                   func() error { return event.Wait(ctx) },
+					"Event.Wait":                   func() error { return readyEntry.Wait(ctx) },
 					"Condition.Acquire":            func() error { return cond.Acquire(ctx) },
 					"Condition.Wait":               func() error { return cond.Wait(ctx) },
 					"Semaphore.Acquire":            func() error { return sem.Acquire(ctx) },

@@ -141,10 +141,6 @@ type SubprocessTransport interface {
 // DefaultLimit is given to SetWriteBufferLimits for a mark that the caller does not choose.
 const DefaultLimit = math.MinInt
 
-// ErrSendfileNotAvailable says that the system cannot send this file over this transport by itself.
-// (asyncio: SendfileNotAvailableError)
-var ErrSendfileNotAvailable = errors.New("aio: the system's sendfile is not available here")
-
 // TransportSocket is the socket or pipe of a transport or server, as GetExtraInfo("socket") and
 // Server.Sockets return it. It is for looking and for setting options: reading, writing and closing are
 // the transport's. (asyncio: TransportSocket)
@@ -174,22 +170,6 @@ func (t *TransportSocket) RemoteAddr() net.Addr { return t.s.remoteAddr() }
 // (Python: dup)
 func (t *TransportSocket) File() (*os.File, error) { return t.s.file() }
 
-// syscallConnOf is SyscallConn for Go's own connections and listeners.
-func syscallConnOf(c any) (syscall.RawConn, error) {
-	if c, ok := c.(syscall.Conn); ok {
-		return c.SyscallConn()
-	}
-	return nil, fmt.Errorf("aio: a %T has no descriptor: %w", c, errors.ErrUnsupported)
-}
-
-// fileOf is File for Go's own connections and listeners.
-func fileOf(c any) (*os.File, error) {
-	if c, ok := c.(interface{ File() (*os.File, error) }); ok {
-		return c.File()
-	}
-	return nil, fmt.Errorf("aio: a %T has no descriptor: %w", c, errors.ErrUnsupported)
-}
-
 // logThreshold is how many writes a lost connection drops before each is logged.
 const logThreshold = 5
 
@@ -204,64 +184,8 @@ type endpoint struct {
 	flow     flow
 }
 
-// flow are the marks between which the write buffer is kept.
-type flow struct {
-	high, low int
-	paused    bool // the protocol was told to pause
-}
-
-var defaultFlow = flow{high: 64 << 10, low: 16 << 10}
-
-// limits computes both marks from what the user gave, nil error if they are possible. base is the
-// default for high.
-func limits(high, low, base int) (h, l int, err error) {
-	if high == DefaultLimit {
-		if high = base; low != DefaultLimit {
-			high = 4 * low
-		}
-	}
-	if low == DefaultLimit {
-		low = high / 4
-	}
-	if high < low || low < 0 {
-		return 0, 0, &usageError{text: "aio: the write buffer's limits must be high >= low >= 0"}
-	}
-	return high, low, nil
-}
-
 // common is the endpoint itself, for who has a transport of whatever type.
 func (e *endpoint) common() *endpoint { return e }
-
-// setLimits is SetWriteBufferLimits.
-func (e *endpoint) setLimits(high, low, base int) {
-	h, l, err := limits(high, low, base)
-	if err != nil {
-		panic(err)
-	}
-	e.flow.high, e.flow.low = h, l
-}
-
-// maybePause tells the protocol to pause if size is too much.
-func (e *endpoint) maybePause(size int) {
-	if size <= e.flow.high || e.flow.paused {
-		return
-	}
-	e.flow.paused = true
-	if p, ok := e.protocol.(writingPauser); ok {
-		e.guard("protocol.PauseWriting() failed", p.PauseWriting)
-	}
-}
-
-// maybeResume tells the protocol to go on if size is little enough.
-func (e *endpoint) maybeResume(size int) {
-	if size > e.flow.low || !e.flow.paused {
-		return
-	}
-	e.flow.paused = false
-	if p, ok := e.protocol.(writingResumer); ok {
-		e.guard("protocol.ResumeWriting() failed", p.ResumeWriting)
-	}
-}
 
 // guard calls fn and reports its panic, after which the transport goes on.
 func (e *endpoint) guard(what string, fn func()) {
@@ -324,3 +248,34 @@ func (e *endpoint) IsReading() bool {
 }
 
 var _ io.WriteCloser = Transport(nil)
+
+// hold adds p to what e is to write.
+func (e *endpoint) hold(b *outBuffer, p []byte) {
+	if b.buf == nil {
+		b.buf = e.loop.streams.getOut()
+	}
+	b.add(p)
+}
+
+// written takes away the first n bytes of what e is to write.
+func (e *endpoint) written(b *outBuffer, n int) {
+	buf := b.buf
+	if b.skip(n); b.buf == nil {
+		e.loop.streams.putOut(buf)
+	}
+}
+
+// about tells an exception handler whose callback panicked.
+func (e *endpoint) about(ec *ExceptionContext) {
+	ec.Message = fmt.Sprintf("exception in a callback of protocol %T", e.protocol)
+	ec.Transport, ec.Protocol = e.self, e.protocol
+}
+
+// eofReceived calls the protocol's EOFReceived, if it has one.
+func (e *endpoint) eofReceived() (keepOpen bool, err error) {
+	defer recovered(&err)
+	if p, ok := e.protocol.(eofReceiver); ok {
+		keepOpen = p.EOFReceived()
+	}
+	return keepOpen, nil
+}

@@ -57,7 +57,7 @@ func (p *dgPeer) ConnectionLost(err error) {
 	p.lost.SetResult(err)
 }
 
-func (p *dgPeer) note(event string) { p.log.add("%s", event); p.more.Set() }
+func (p *dgPeer) note(readyEntry string) { p.log.add("%s", readyEntry); p.more.Set() }
 
 // after waits until so many events have happened since the log was last looked at.
 func (p *dgPeer) after(ctx context.Context, n int) error {

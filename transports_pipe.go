@@ -15,92 +15,13 @@ package aio
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"syscall"
 )
-
-// ConnectReadPipe reads from pipe: the reading end of a pipe, a FIFO, a socket or a character device
-// such as a terminal. It returns the transport and the protocol that factory has made for it, whose
-// ConnectionMade was called by then. At the end of input the protocol's EOFReceived is called, whose
-// result does not matter, and then ConnectionLost with nil. An error of reading goes to the exception
-// handler and to ConnectionLost, except for EIO, by which a terminal tells that its other end was
-// closed: that goes to ConnectionLost alone. If DataReceived panics, that is reported and reading goes
-// on.
-//
-// pipe belongs to the transport from then on, also if the calling task is cancelled, and is closed
-// when ConnectionLost has returned. It must not be used any more. It does not block any more either, and
-// nor do its duplicates in other processes: think of that before you give it os.Stdin. To read and
-// write over one descriptor, duplicate it.
-//
-// It suspends the calling task for one pass of the loop. Cancelling it then closes the transport. An
-// error that matches ErrUsage says that pipe is a regular file or a directory, or that the protocol is
-// none for a ReadTransport; the others are those of the system. With an error of these kinds pipe stays
-// the caller's. Where goroutines serve it, a file in blocking mode stays open until a read that is under
-// way has ended. (asyncio: loop.connect_read_pipe; a BufferedProtocol will do here too)
-func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File) (ReadTransport, P, error) {
-	var zero P
-	e, err := enter(ctx, "ConnectReadPipe")
-	if err != nil {
-		return nil, zero, err
-	}
-	p := factory()
-	t, err := e.connectReadPipe(p, pipe)
-	if err != nil {
-		return nil, zero, err
-	}
-	return t, p, nil
-}
-
-// ConnectWritePipe is ConnectReadPipe for writing. The transport closes by itself when nobody reads
-// any more, without anything being written: ConnectionLost is called with nil, or with syscall.EPIPE if
-// that leaves something in the write buffer. Of a terminal, and where the system has no poller, that is
-// only noticed by writing. Close and WriteEOF do the same, and CanWriteEOF is true: what is in the
-// write buffer is still written, what is written later is dropped. (asyncio: loop.connect_write_pipe)
-func ConnectWritePipe[P any](ctx context.Context, factory func() P, pipe *os.File) (WriteTransport, P, error) {
-	var zero P
-	e, err := enter(ctx, "ConnectWritePipe")
-	if err != nil {
-		return nil, zero, err
-	}
-	p := factory()
-	t, err := e.connectWritePipe(p, pipe)
-	if err != nil {
-		return nil, zero, err
-	}
-	return t, p, nil
-}
-
-// connectReadPipe is ConnectReadPipe for a protocol that exists.
-func (e entry) connectReadPipe(p Protocol, f *os.File) (*readPipe, error) {
-	if err := checkProtocol[ReadTransport](p); err != nil {
-		return nil, err
-	}
-	t := &readPipe{receiver: newReceiver(p)}
-	t.endpoint = endpoint{loop: e.fut.loop, self: t, protocol: p}
-	if err := t.open(e, "ConnectReadPipe", f, t); err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// connectWritePipe is ConnectWritePipe for a protocol that exists.
-func (e entry) connectWritePipe(p Protocol, f *os.File) (*writePipe, error) {
-	if err := checkProtocol[WriteTransport](p); err != nil {
-		return nil, err
-	}
-	t := &writePipe{}
-	t.endpoint = endpoint{loop: e.fut.loop, self: t, protocol: p, flow: defaultFlow}
-	if err := t.open(e, "ConnectWritePipe", f, t); err != nil {
-		return nil, err
-	}
-	return t, nil
-}
 
 // pipeTransport is one of the two kinds.
 type pipeTransport interface {
@@ -144,7 +65,7 @@ func (p *pipe) widen() {
 }
 
 // open attaches the transport to f, and waits until ConnectionMade was called.
-func (p *pipe) open(e entry, call string, f *os.File, owner pipeTransport) error {
+func (p *pipe) open(c caller, call string, f *os.File, owner pipeTransport) error {
 	info, err := statPipe(call, f)
 	if err != nil {
 		return err
@@ -158,7 +79,7 @@ func (p *pipe) open(e entry, call string, f *os.File, owner pipeTransport) error
 	w := p.loop.newWaiter(call)
 	p.opener = w
 	p.loop.schedule((*pipeOpening)(p), nil)
-	err = e.await(&w.future)
+	err = c.await(&w.future)
 	p.opener = nil
 	p.loop.freeWaiter(w)
 	if err != nil {
@@ -185,19 +106,6 @@ func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 		return nil, &usageError{text: fmt.Sprintf("aio: %s: %s is a regular file, which is always ready: read and write it in ToThread", call, f.Name())}
 	}
 }
-
-// serveFile is attachPipe by goroutines.
-func (l *Loop) serveFile(f *os.File, writes bool, owner pollable) (stream, error) {
-	s := l.newConnStream(fileConn{f})
-	s.writeOnly = writes
-	return s, s.attach(owner)
-}
-
-// fileConn is a file in the place of a net.Conn.
-type fileConn struct{ *os.File }
-
-func (fileConn) LocalAddr() net.Addr  { return nil }
-func (fileConn) RemoteAddr() net.Addr { return nil }
 
 // pipeOpening is the first entry of a transport in the ready queue.
 type pipeOpening pipe
@@ -226,7 +134,7 @@ func (p *pipe) again() {
 func (p *pipe) enqueue() {
 	if !p.queued {
 		p.queued = true
-		p.loop.ready.push(event{p.owner, nil})
+		p.loop.enqueue(p.owner)
 	}
 }
 

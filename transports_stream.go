@@ -44,52 +44,6 @@ type stream interface {
 	socket() *TransportSocket
 }
 
-// maxRead is how much one read takes, as in asyncio.
-const maxRead = 256 << 10
-
-// readBuffer returns the memory into which the transports of l read, each for the time of one
-// callback.
-func (l *Loop) readBuffer() []byte {
-	if l.readBuf == nil {
-		l.readBuf = make([]byte, maxRead)
-	}
-	return l.readBuf
-}
-
-// receiver is a protocol as far as it is given what was read.
-type receiver struct {
-	data     dataReceiver     // the protocol, if it is one
-	buffered BufferedProtocol // the protocol, if it is one
-}
-
-func newReceiver(p Protocol) (r receiver) {
-	r.data, _ = p.(dataReceiver)
-	r.buffered, _ = p.(BufferedProtocol)
-	return r
-}
-
-// memory returns the memory for the next read.
-func (r receiver) memory(l *Loop) (buf []byte, err error) {
-	if r.buffered == nil {
-		return l.readBuffer(), nil
-	}
-	defer recovered(&err)
-	if buf = r.buffered.GetBuffer(-1); len(buf) == 0 {
-		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", r.buffered)}
-	}
-	return buf, nil
-}
-
-// receive hands the n bytes that were read into buf to the protocol.
-func (r receiver) receive(buf []byte, n int) {
-	switch {
-	case r.buffered != nil:
-		r.buffered.BufferUpdated(n)
-	case r.data != nil:
-		r.data.DataReceived(buf[:n:n])
-	}
-}
-
 type streamTransport struct {
 	endpoint
 	receiver
@@ -113,49 +67,6 @@ type streamTransport struct {
 	remote  net.Addr
 	prev    *streamTransport // in the list of server's clients
 	next    *streamTransport
-}
-
-// outBuffer holds what is to be written.
-type outBuffer struct {
-	buf []byte
-	off int // that far it has been written
-}
-
-func (b *outBuffer) len() int      { return len(b.buf) - b.off }
-func (b *outBuffer) bytes() []byte { return b.buf[b.off:] }
-
-// add appends a copy of p.
-func (b *outBuffer) add(p []byte) {
-	if b.off > 0 && len(b.buf)+len(p) > cap(b.buf) && b.off >= len(b.buf)/2 {
-		b.buf = b.buf[:copy(b.buf, b.buf[b.off:])]
-		b.off = 0
-	}
-	b.buf = append(b.buf, p...)
-}
-
-// skip takes away the first n bytes. An empty buffer holds no memory: most connections are idle
-// most of the time.
-func (b *outBuffer) skip(n int) {
-	b.off += n
-	if b.off == len(b.buf) {
-		*b = outBuffer{}
-	}
-}
-
-// hold adds p to what e is to write.
-func (e *endpoint) hold(b *outBuffer, p []byte) {
-	if b.buf == nil {
-		b.buf = e.loop.streams.getOut()
-	}
-	b.add(p)
-}
-
-// written takes away the first n bytes of what e is to write.
-func (e *endpoint) written(b *outBuffer, n int) {
-	buf := b.buf
-	if b.skip(n); b.buf == nil {
-		e.loop.streams.putOut(buf)
-	}
 }
 
 // newStreamTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
@@ -214,12 +125,6 @@ func (s *lostStep) run(*future) { (*streamTransport)(s).connectionLost() }
 
 func (s *lostStep) about(ec *ExceptionContext) { (*streamTransport)(s).about(ec) }
 
-// about tells an exception handler whose callback panicked.
-func (e *endpoint) about(ec *ExceptionContext) {
-	ec.Message = fmt.Sprintf("exception in a callback of protocol %T", e.protocol)
-	ec.Transport, ec.Protocol = e.self, e.protocol
-}
-
 // connectionLost is the end of the transport.
 func (t *streamTransport) connectionLost() {
 	defer func() {
@@ -254,7 +159,7 @@ func (t *streamTransport) ready(r readiness) {
 	t.toWrite = t.toWrite || (t.out.len() > 0 || t.sending.pending()) && t.can&(writable|hungUp) != 0
 	if (t.toRead || t.toWrite) && !t.queued {
 		t.queued = true
-		t.loop.ready.push(event{t, nil})
+		t.loop.enqueue(t)
 	}
 }
 
@@ -332,20 +237,6 @@ func (t *streamTransport) readOnce() {
 	}
 }
 
-// deliver is receive with the protocol's panic as an error.
-func (r receiver) deliver(buf []byte, n int) (err error) {
-	defer recovered(&err)
-	r.receive(buf, n)
-	return nil
-}
-
-// recovered turns a panic of the function that defers it into its error.
-func recovered(err *error) {
-	if v := recover(); v != nil {
-		*err = panicError(v)
-	}
-}
-
 // atEOF tells the protocol that the other end will send no more.
 func (t *streamTransport) atEOF() {
 	keepOpen, err := t.eofReceived()
@@ -355,15 +246,6 @@ func (t *streamTransport) atEOF() {
 	case !keepOpen:
 		t.close()
 	}
-}
-
-// eofReceived calls the protocol's EOFReceived, if it has one.
-func (e *endpoint) eofReceived() (keepOpen bool, err error) {
-	defer recovered(&err)
-	if p, ok := e.protocol.(eofReceiver); ok {
-		keepOpen = p.EOFReceived()
-	}
-	return keepOpen, nil
 }
 
 // fatal ends the connection because of err, and reports it if a program is to blame, not the network.

@@ -12,71 +12,6 @@ package aio
 
 import "context"
 
-type waiter struct {
-	future
-	what       string       // what is waited for, in text forms
-	timer      *TimerHandle // that will wake it, nil if there is none or it was due
-	list       *waitList    // that it stands in
-	prev, next *waiter      // in list; next also in the free list
-}
-
-func (l *Loop) newWaiter(what string) *waiter {
-	w := l.waiters
-	if w == nil {
-		w = &waiter{future: future{loop: l}}
-		w.sub = w
-	} else {
-		l.waiters = w.next
-		w.next = nil
-		l.nWaiters--
-	}
-	w.what = what
-	return w
-}
-
-// stopTimer cancels the timer that would wake w, and forgets it: once cancelled it may serve
-// somebody else in the next pass.
-func (w *waiter) stopTimer() {
-	if w.timer != nil {
-		w.timer.cancel()
-		w.timer.target = nil
-		w.timer = nil
-	}
-}
-
-// freeWaiter takes w back. The wait must be over.
-func (l *Loop) freeWaiter(w *waiter) {
-	w.stopTimer()
-	if l.nWaiters == maxIdle {
-		return
-	}
-	w.state, w.err, w.first, w.more = pending, nil, nil, nil // it must not keep anything alive
-	w.next, l.waiters = l.waiters, w
-	l.nWaiters++
-}
-
-// wake ends the wait with success, unless it is over already.
-func (w *waiter) wake() {
-	if w.state == pending {
-		w.settle(finished, nil)
-	}
-}
-
-// due implements timerTarget.
-func (w *waiter) due() {
-	w.timer = nil
-	w.wake()
-}
-
-// cancelFuture implements subFuture.
-func (w *waiter) cancelFuture(reason *CancelledError) bool {
-	w.settle(cancelled, reason)
-	return true
-}
-
-// describe implements subFuture.
-func (w *waiter) describe() string { return w.what }
-
 // noCopy has go vet find copies of what it is in. A copy of a lock or a queue would have waiters that
 // nobody wakes.
 type noCopy struct{}
@@ -132,26 +67,6 @@ func (q *waitList) pop() *waiter {
 	return w
 }
 
-// waitIn suspends the running task until it is woken through list. woken also tells so if there is
-// an error, which means that the task was cancelled after it had been woken.
-func (e entry) waitIn(list *waitList, what string) (woken bool, err error) {
-	l := e.fut.loop
-	w := l.newWaiter(what)
-	list.push(w)
-	suspend, err := e.arm(&w.future)
-	if suspend { // as in await, without its frame
-		stop := e.parking()
-		err = e.co.park()
-		if stop != nil {
-			stop()
-		}
-	}
-	woken = w.state == finished
-	list.remove(w)
-	l.freeWaiter(w)
-	return woken, err
-}
-
 // wakeNext takes the first waiter that was not cancelled out of the list and wakes it. It reports
 // whether there was any waiter.
 func (q *waitList) wakeNext() bool {
@@ -197,23 +112,38 @@ func (q *waitList) claimed() bool {
 type bound struct{ loop *Loop }
 
 // enter is enter for a method of the primitive.
-func (b *bound) enter(ctx context.Context, call string) (entry, error) {
-	e, err := enter(ctx, call)
+func (b *bound) enter(ctx context.Context, call string) (caller, error) {
+	c, err := enter(ctx, call)
 	if err != nil {
-		return e, err
+		return c, err
 	}
-	if l := e.fut.loop; b.loop != l {
+	if l := c.fut.loop; b.loop != l {
 		if b.loop != nil && !b.loop.closed.Load() {
-			return e, &callError{call, ErrOtherLoop}
+			return c, &callError{call, ErrOtherLoop}
 		}
 		b.loop = l
 	}
-	return e, nil
+	return c, nil
 }
 
 // check panics unless the caller may use the primitive.
 func (b *bound) check(call string) {
 	if b.loop != nil {
 		b.loop.check(call)
+	}
+}
+
+// endAll wakes all waiters that were neither woken nor cancelled with err, which may be nil, and
+// leaves them in the list.
+func (q *waitList) endAll(err error) {
+	if err == nil {
+		q.wakeAll()
+		return
+	}
+	for w := q.head; w != nil; w = w.next {
+		if w.state == pending {
+			w.seen = true // by whoever waits
+			w.settle(failed, err)
+		}
 	}
 }

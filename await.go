@@ -1,0 +1,319 @@
+package aio
+
+// The road of every call that suspends. It begins with enter, which finds the task that runs
+// and fails if the calling goroutine is not that task's; what it returns, the caller, is good
+// for this call alone. The call then waits for a future: caller.await for one that exists,
+// caller.waitOnce and caller.waitIn for a waiter, which is a future that the loop reuses. All
+// of them arm the task (it is woken when the future is done) and park it (token.go).
+//
+// An await ends in one of four ways: the future is done; the task is cancelled, which cancels
+// the future, whose callback wakes the task; the context that the call was given ends, which
+// does the same; or something is thrown into the task. The error says which. A cancellation
+// that was requested earlier (task.mustCancel) is delivered when the task arms.
+
+import (
+	"context"
+	"time"
+)
+
+// Sleep suspends the calling task for at least d. With d zero or negative it gives every other
+// task and callback that is ready one turn. It always suspends. The error is a *CancelledError if
+// the task is cancelled meanwhile, or one of the errors of Future.Await. (asyncio: sleep)
+func Sleep(ctx context.Context, d time.Duration) error {
+	c, err := enter(ctx, "Sleep")
+	if err != nil {
+		return err
+	}
+	l := c.fut.loop
+	if d <= 0 {
+		l.schedule(c.task, nil)
+		c.awaits++
+		err := c.co.park()
+		if err == nil && c.watch != nil && c.watch.Err() != nil {
+			err = &CancelledError{Cause: context.Cause(c.watch)}
+		}
+		return err
+	}
+	w := l.newWaiter("Sleep")
+	w.timer = l.wakeAt(l.after(d), w)
+	err = c.await(&w.future)
+	l.freeWaiter(w)
+	return err
+}
+
+// entry is what an awaiting call knows about its caller.
+type caller struct {
+	*task
+	watch context.Context // ends the await when it ends; nil for nearly every call
+}
+
+// enter is how every call that may await begins: it finds the task that runs, and fails if
+// the calling goroutine is not that task's.
+func enter(ctx context.Context, call string) (caller, error) {
+	s, watch := scopeOf(ctx)
+	if s == nil {
+		return caller{}, &callError{call, ErrNoRunningLoop}
+	}
+	l := s.loop
+	if held, running := holder(&l.owner); held != running {
+		if held == 0 {
+			return caller{}, &callError{call, ErrNoRunningLoop}
+		}
+		return caller{}, &callError{call, ErrWrongGoroutine}
+	}
+	if l.current == nil {
+		return caller{}, &callError{call, ErrNoTask}
+	}
+	if l.closed.Load() {
+		return caller{}, l.current.refuse(call)
+	}
+	return caller{l.current, watch}, nil
+}
+
+// callError says which call failed.
+type callError struct {
+	call string
+	err  error
+}
+
+func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.Error()[len("aio: "):] }
+
+func (e *callError) Unwrap() error { return e.err }
+
+// await suspends the running task until f is done. The error is what is thrown in, or nil.
+func (c caller) await(f *future) error {
+	if suspend, err := c.arm(f); !suspend {
+		return err
+	}
+	stop := c.parking()
+	err := c.co.park()
+	if stop != nil {
+		stop()
+	}
+	return err
+}
+
+// arm has the running task woken when f is done, and reports whether it must be suspended for
+// that. If not, err is what an await of f returns.
+func (c *caller) arm(f *future) (suspend bool, err error) {
+	t := c.task
+	l := t.fut.loop
+	switch {
+	case f.loop != l:
+		t.throw(ErrOtherLoop)
+		return true, nil
+	case f.state != pending:
+		return false, f.thrown()
+	case f.spoilt:
+		return false, ErrAwaitSelf
+	case f == t.fut:
+		f.spoilt = true // as CPython's futures are, by a flag that is left set
+		t.throw(ErrAwaitSelf)
+		return true, nil
+	}
+	f.addCallback(t)
+	t.waiting = f
+	switch {
+	case t.mustCancel:
+		return c.armCancelled(f, t.reason)
+	case c.watch != nil && c.watch.Err() != nil:
+		reason := t.watchReason(c.watch)
+		c.watch = nil // it has had its effect
+		return c.armCancelled(f, reason)
+	}
+	return true, nil
+}
+
+// armCancelled cancels f for a task that has just begun to wait for it.
+func (c caller) armCancelled(f *future, reason *CancelledError) (suspend bool, err error) {
+	ok, err := f.tryCancel(reason)
+	if err != nil { // a cycle of awaits: the await fails
+		f.removeCallback(c.task)
+		c.waiting = nil
+		return false, err
+	}
+	if ok {
+		c.mustCancel = false
+	}
+	return true, nil
+}
+
+// watchEnded cancels an await because a context has ended, unless the await is over.
+type watchEnded struct {
+	t      *task
+	awaits uint32
+	ctx    context.Context
+}
+
+func (w watchEnded) run(*future) {
+	if w.t.awaits != w.awaits || w.t.waiting == nil {
+		return
+	}
+	if w.t.endedWith(w.ctx) {
+		return // the cancellation has come already
+	}
+	w.t.waiting.cancel(w.t.watchReason(w.ctx))
+}
+
+// endedWith reports whether ctx, which was derived by the user, has ended because a scope of the
+// task has: the task was cancelled, or a Timeout or TaskGroup in it ended.
+func (t *task) endedWith(ctx context.Context) bool {
+	s, _ := scopeOf(ctx)
+	if s == nil || s.Err() == nil || !t.owns(s) {
+		return false
+	}
+	if outer := s.watch(); outer != nil && outer.Err() != nil && !t.endedWith(outer) {
+		return false
+	}
+	return context.Cause(s) == context.Cause(ctx) // that of a scope is one of our own: comparable
+}
+
+// watchReason makes the error of an await of t that ends because ctx has.
+func (t *task) watchReason(ctx context.Context) *CancelledError {
+	return &CancelledError{Cause: context.Cause(ctx), awaitOf: t.id}
+}
+
+// owns reports whether s is the scope of the task or one inside it.
+func (t *task) owns(s *scope) bool {
+	for s != nil && s.inner != nil {
+		s, _ = scopeOf(s.parent)
+	}
+	return s == &t.scope
+}
+
+// throw has err thrown into the task in the next pass, unless something else is.
+func (t *task) throw(err error) {
+	t.fut.loop.schedule(t, &future{loop: t.fut.loop, state: failed, err: err, seen: true})
+}
+
+// maxRefused is how many awaits of a task of a closed loop fail before it is unwound by force.
+const maxRefused = 1000
+
+// refuse makes the error of an await in a task of a closed loop. A body that retries for ever gets
+// a panic in the end, or closing its loop would not end.
+func (t *task) refuse(call string) error {
+	if t.extra == nil {
+		t.extra = &taskExtra{}
+	}
+	t.extra.refused++
+	if t.extra.refused > maxRefused {
+		misuse(ErrLoopClosed, "%s: event loop is closed, and the task goes on awaiting", call)
+	}
+	return &callError{call, ErrLoopClosed}
+}
+
+// tryCancel is cancel with the error for a cycle of awaits returned.
+func (f *future) tryCancel(reason *CancelledError) (ok bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			e, isCycle := v.(*AwaitCycleError)
+			if !isCycle {
+				panic(v)
+			}
+			err = e
+		}
+	}()
+	return f.cancel(reason), nil
+}
+
+// parking readies the running task for being parked. If the await was given a context that may
+// end, it has the await end with it until stop is called; nearly always stop is nil.
+func (c caller) parking() (stop func() bool) {
+	c.awaits++
+	if c.watch == nil {
+		return nil
+	}
+	l := c.fut.loop
+	ended := watchEnded{c.task, c.awaits, c.watch}
+	off := context.AfterFunc(c.watch, func() { l.post(readyEntry{ended, nil}, false) })
+	l.watching++
+	return func() bool {
+		l.watching--
+		return off()
+	}
+}
+
+type waiter struct {
+	future
+	what       string       // what is waited for, in text forms
+	timer      *TimerHandle // that will wake it, nil if there is none or it was due
+	list       *waitList    // that it stands in
+	prev, next *waiter      // in list; next also in the free list
+}
+
+func (l *Loop) newWaiter(what string) *waiter {
+	w := l.waiters
+	if w == nil {
+		w = &waiter{future: future{loop: l}}
+		w.sub = w
+	} else {
+		l.waiters = w.next
+		w.next = nil
+		l.nWaiters--
+	}
+	w.what = what
+	return w
+}
+
+// stopTimer cancels the timer that would wake w, and forgets it: once cancelled it may serve
+// somebody else in the next pass.
+func (w *waiter) stopTimer() {
+	if w.timer != nil {
+		w.timer.cancel()
+		w.timer.target = nil
+		w.timer = nil
+	}
+}
+
+// freeWaiter takes w back. The wait must be over.
+func (l *Loop) freeWaiter(w *waiter) {
+	w.stopTimer()
+	if l.nWaiters == maxIdle {
+		return
+	}
+	w.state, w.err, w.first, w.more = pending, nil, nil, nil // it must not keep anything alive
+	w.next, l.waiters = l.waiters, w
+	l.nWaiters++
+}
+
+// wake ends the wait with success, unless it is over already.
+func (w *waiter) wake() {
+	if w.state == pending {
+		w.settle(finished, nil)
+	}
+}
+
+// due implements timerTarget.
+func (w *waiter) due() {
+	w.timer = nil
+	w.wake()
+}
+
+// cancelFuture implements subFuture.
+func (w *waiter) cancelFuture(reason *CancelledError) bool {
+	w.settle(cancelled, reason)
+	return true
+}
+
+// describe implements subFuture.
+func (w *waiter) describe() string { return w.what }
+
+// waitIn suspends the running task until it is woken through list. woken also tells so if there is
+// an error, which means that the task was cancelled after it had been woken.
+func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
+	l := c.fut.loop
+	w := l.newWaiter(what)
+	list.push(w)
+	suspend, err := c.arm(&w.future)
+	if suspend { // as in await, without its frame
+		stop := c.parking()
+		err = c.co.park()
+		if stop != nil {
+			stop()
+		}
+	}
+	woken = w.state == finished
+	list.remove(w)
+	l.freeWaiter(w)
+	return woken, err
+}

@@ -1,0 +1,165 @@
+package aio
+
+// Every store of buffers. The token of the loop owns them all, unless a row says otherwise.
+//
+//	store               lends                 to                         until
+//	Loop.readBuf        64 KiB to read into   a transport that reads     its read has been handed on
+//	streamPool.scratch  64 KiB to read into   a StreamReader's filling   what came has been copied
+//	streamPool.free     buffers of readers    a StreamReader             it is empty
+//	streamPool.out      buffers of writes     a transport                all has been written
+//	outBuffer           (a transport's own)   what could not be sent     it has been sent
+//	datagramQueue       (a transport's own)   datagrams not yet sent     they have been sent
+//	connPages           pages of a net.Conn   netconn.go, read ahead     it has been read
+//	tlsBuffers          records               tls_wire.go, tls_data.go   the records are whole
+
+import "net"
+
+const (
+	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
+	smallBuffer = 4 << 10
+	// largeBuffer is what a read of the transport takes at most, unless a task brings more.
+	largeBuffer = 64 << 10
+	// maxCopy is how much is copied from the scratch buffer to one that fits, rather than keep all
+	// of that: many connections may get some bytes each in the same pass.
+	maxCopy = 16 << 10
+	// maxOut is the largest write buffer that is kept, and maxOuts how many are.
+	maxOut, maxOuts = 256 << 10, 8
+)
+
+// streamPool has the buffers of a loop's streams that are not in use.
+type streamPool struct {
+	read []byte // the scratch buffer, nil until it is needed
+	free [3][][]byte
+	out  [][]byte // the write buffers that were emptied last
+}
+
+// bufferSizes are the sizes that are kept for later, and how many of each.
+var bufferSizes = [3]struct{ size, keep int }{{smallBuffer, maxIdle}, {maxCopy, 64}, {largeBuffer, 16}}
+
+// get returns an empty buffer for n bytes or more.
+func (s *streamPool) get(n int) []byte {
+	for i, b := range bufferSizes {
+		if n > b.size {
+			continue
+		}
+		free := s.free[i]
+		if len(free) == 0 {
+			return make([]byte, 0, b.size)
+		}
+		p := free[len(free)-1]
+		s.free[i] = free[:len(free)-1]
+		return p
+	}
+	return make([]byte, 0, n)
+}
+
+// put takes back a buffer.
+func (s *streamPool) put(p []byte) {
+	for i, b := range bufferSizes {
+		if cap(p) == b.size && len(s.free[i]) < b.keep {
+			s.free[i] = append(s.free[i], p[:0])
+		}
+	}
+}
+
+// getOut returns a buffer for what is to be written, or nil. One who writes a lot fills and empties it again
+// and again: new memory each time would be most of the work.
+func (s *streamPool) getOut() (p []byte) {
+	if n := len(s.out); n > 0 {
+		p, s.out = s.out[n-1], s.out[:n-1]
+	}
+	return p
+}
+
+// putOut takes one back.
+func (s *streamPool) putOut(p []byte) {
+	if cap(p) <= maxOut && len(s.out) < maxOuts {
+		s.out = append(s.out, p[:0])
+	}
+}
+
+// scratch returns the buffer that anybody may read into for the time of a callback.
+func (s *streamPool) scratch() []byte {
+	if s.read == nil {
+		s.read = s.get(largeBuffer)[:largeBuffer]
+	}
+	return s.read
+}
+
+// takeScratch gives that buffer away.
+func (s *streamPool) takeScratch() []byte {
+	p := s.read
+	s.read = nil
+	return p
+}
+
+// datagramQueue holds copies of datagrams.
+type datagramQueue struct {
+	data outBuffer // all of them, one after the other
+	list ring[datagram]
+}
+
+type datagram struct {
+	size int
+	addr net.Addr
+}
+
+// datagramHeader is what a datagram in a queue counts for beside its length, as in asyncio.
+const datagramHeader = 8
+
+func (q *datagramQueue) len() int { return q.list.n }
+
+func (q *datagramQueue) size() int { return q.data.len() + datagramHeader*q.list.n }
+
+func (q *datagramQueue) push(p []byte, addr net.Addr) {
+	q.data.add(p)
+	q.list.push(datagram{len(p), addr})
+}
+
+// front returns the oldest datagram. The memory is the queue's.
+func (q *datagramQueue) front() ([]byte, net.Addr) {
+	d := q.list.front()
+	return q.data.bytes()[:d.size], d.addr
+}
+
+func (q *datagramQueue) pop() { q.data.skip(q.list.pop().size) }
+
+// maxRead is how much one read takes, as in asyncio.
+const maxRead = 256 << 10
+
+// readBuffer returns the memory into which the transports of l read, each for the time of one
+// callback.
+func (l *Loop) readBuffer() []byte {
+	if l.readBuf == nil {
+		l.readBuf = make([]byte, maxRead)
+	}
+	return l.readBuf
+}
+
+// outBuffer holds what is to be written.
+type outBuffer struct {
+	buf []byte
+	off int // that far it has been written
+}
+
+func (b *outBuffer) len() int { return len(b.buf) - b.off }
+
+func (b *outBuffer) bytes() []byte { return b.buf[b.off:] }
+
+// add appends a copy of p.
+func (b *outBuffer) add(p []byte) {
+	if b.off > 0 && len(b.buf)+len(p) > cap(b.buf) && b.off >= len(b.buf)/2 {
+		b.buf = b.buf[:copy(b.buf, b.buf[b.off:])]
+		b.off = 0
+	}
+	b.buf = append(b.buf, p...)
+}
+
+// skip takes away the first n bytes. An empty buffer holds no memory: most connections are idle
+// most of the time.
+func (b *outBuffer) skip(n int) {
+	b.off += n
+	if b.off == len(b.buf) {
+		*b = outBuffer{}
+	}
+}

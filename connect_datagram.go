@@ -1,0 +1,222 @@
+package aio
+
+// Endpoints for datagrams: the options, the addresses, the calls that make them.
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// DatagramOptions are the settings of CreateDatagramEndpoint. It needs an address, a Network that
+// tells the family, or a Conn.
+type DatagramOptions struct {
+	// LocalAddr is the address to receive at: "host:port" or, for "unixgram", a path. An empty
+	// host is all addresses of this machine; they are those of IPv4 unless Network is "udp6". A
+	// socket that somebody left at path is replaced; the endpoint leaves its own. A path that begins
+	// with @ is a name of Linux's abstract namespace. (asyncio: local_addr)
+	LocalAddr string
+	// RemoteAddr is where all datagrams go, in the same form. The endpoint is connected to it:
+	// datagrams from elsewhere do not arrive. (asyncio: remote_addr)
+	RemoteAddr string
+	// Network is "udp", "udp4", "udp6" or "unixgram"; empty is "udp". (asyncio: family)
+	Network string
+	// ReusePort lets several sockets receive at the same port, if all of them say so.
+	// (asyncio: reuse_port)
+	ReusePort bool
+	// AllowBroadcast lets datagrams go to all hosts of a network. The endpoint is not connected to
+	// RemoteAddr then, as it is others who answer. Where there is no poller, all sockets may do
+	// that. (asyncio: allow_broadcast)
+	AllowBroadcast bool
+	// Conn is a socket to use in place of addresses, with no other option. It belongs to the
+	// transport from then on. (asyncio: sock)
+	Conn net.PacketConn
+}
+
+// check returns an error if the options contradict each other.
+func (o *DatagramOptions) check(call string) error {
+	bad := func(format string, args ...any) error {
+		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+	}
+	if o.Conn != nil {
+		if o.LocalAddr != "" || o.RemoteAddr != "" || o.Network != "" || o.ReusePort || o.AllowBroadcast {
+			return bad("a socket that exists takes no other option")
+		}
+		if c, ok := o.Conn.(*net.UnixConn); ok && c.LocalAddr().Network() != "unixgram" {
+			return bad("the socket is not one of datagrams but of network %q", c.LocalAddr().Network())
+		}
+		return nil
+	}
+	switch o.Network {
+	case "", "udp":
+		if o.LocalAddr == "" && o.RemoteAddr == "" {
+			return bad("there is no address: to have the system choose one say so by a network of udp4, udp6 or unixgram")
+		}
+	case "udp4", "udp6":
+	case "unixgram":
+		if o.ReusePort || o.AllowBroadcast {
+			return bad("ReusePort and AllowBroadcast are for UDP")
+		}
+	default:
+		return bad("the network must be udp, udp4, udp6 or unixgram, not %q", o.Network)
+	}
+	return nil
+}
+
+// CreateDatagramEndpoint makes a socket for datagrams, and returns its transport and the protocol that
+// factory has made for it. The protocol's ConnectionMade was called when it returns, and datagrams may
+// come as soon as the caller awaits or returns.
+//
+// It suspends the calling task: if there is a name to resolve, and until the endpoint is open. If the
+// task is cancelled meanwhile, nothing stays open. Of the addresses of a name the first of each family
+// is tried, local and remote together, until one can be used; if none can, the error is that of the
+// first, a *net.OpError. A name that does not resolve gives a *net.DNSError. Options
+// that contradict each other, an address of another form, a local and a remote address without a
+// common family, and a value of factory that is no Protocol give an error that matches ErrUsage, and
+// ReusePort, where the system has no such thing, one that matches errors.ErrUnsupported.
+//
+// The addr that DatagramReceived gets is that of net.PacketConn: a *net.UDPAddr, a *net.UnixAddr, or nil
+// if the sender has no address. It stays valid, and must not be changed, as later datagrams of
+// the same sender may have it too. ErrorReceived gets a *net.OpError, whose Addr tells where a datagram
+// that failed was to go. It may be called from inside SendTo.
+//
+// (asyncio: loop.create_datagram_endpoint, which takes the last address of each family, and sends to the
+// peer of a socket that is connected whatever address it is given)
+func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *DatagramOptions) (DatagramTransport, P, error) {
+	const call = "CreateDatagramEndpoint"
+	var zero P
+	if opts == nil {
+		opts = &DatagramOptions{}
+	}
+	c, err := enter(ctx, call)
+	if err == nil {
+		err = opts.check(call)
+	}
+	if err != nil {
+		return nil, zero, err
+	}
+	s, target, err := c.fut.loop.openDatagram(ctx, call, opts)
+	if err != nil {
+		return nil, zero, err
+	}
+	made := false
+	defer func() { // also if the factory panics
+		if !made {
+			s.close()
+		}
+	}()
+	p := factory()
+	if err := checkProtocol[DatagramTransport](p); err != nil {
+		return nil, zero, err
+	}
+	w := c.fut.loop.newWaiter(call)
+	t, err := c.fut.loop.newDatagramTransport(s, target, p, w)
+	if err != nil {
+		c.fut.loop.freeWaiter(w)
+		return nil, zero, err
+	}
+	made = true
+	err = c.await(&w.future)
+	t.opener = nil
+	c.fut.loop.freeWaiter(w)
+	if err != nil {
+		t.close()
+		return nil, zero, err
+	}
+	return t, p, nil
+}
+
+// openDatagram makes the socket that o describes. target is where all datagrams go, nil if each has an
+// address.
+func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions) (_ datagramSocket, target net.Addr, err error) {
+	switch {
+	case o.Conn != nil:
+		s, err := l.datagramSocketOf(o.Conn)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, s.remoteAddr(), nil
+	case o.Network == "unixgram":
+		var local, remote net.Addr
+		if o.LocalAddr != "" {
+			removeStale(o.LocalAddr)
+			local = &net.UnixAddr{Name: o.LocalAddr, Net: o.Network}
+		}
+		if o.RemoteAddr != "" {
+			remote = &net.UnixAddr{Name: o.RemoteAddr, Net: o.Network}
+		}
+		s, err := l.newDatagramSocket(o.Network, local, remote, o)
+		return s, remote, err
+	case o.LocalAddr == "" && o.RemoteAddr == "":
+		s, err := l.newDatagramSocket(o.Network, nil, nil, o)
+		return s, nil, err
+	}
+	pairs, err := l.resolvePairs(ctx, call, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	var first error
+	for _, pair := range pairs {
+		s, err := l.newDatagramSocket(pair.network, pair.local, pair.remote, o)
+		if err == nil {
+			return s, pair.remote, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, nil, first
+}
+
+// addrPair is what a socket is to be bound and connected to; either may be nil.
+type addrPair struct {
+	network       string
+	local, remote net.Addr
+}
+
+// resolvePairs finds the addresses of o, a pair for each family that has all that are asked for.
+func (l *Loop) resolvePairs(ctx context.Context, call string, o *DatagramOptions) ([]addrPair, error) {
+	network := o.Network
+	if network == "" {
+		network = "udp"
+	}
+	var found [2][]netip.AddrPort
+	var order []netip.AddrPort
+	for i, addr := range []string{o.LocalAddr, o.RemoteAddr} {
+		if addr == "" {
+			continue
+		}
+		host, port, err := splitAddr(call, addr)
+		if err != nil {
+			return nil, err
+		}
+		if found[i], err = l.resolve(ctx, network, host, port, i == 0); err != nil {
+			return nil, err
+		}
+		order = append(order, found[i]...)
+	}
+	var pairs []addrPair
+	version := ipVersion(order[0].Addr())
+	for _, version := range []string{version, strings.Trim("46", version)} {
+		local, remote := firstOf(found[0], version), firstOf(found[1], version)
+		if (local != nil || o.LocalAddr == "") && (remote != nil || o.RemoteAddr == "") {
+			pairs = append(pairs, addrPair{"udp" + version, local, remote})
+		}
+	}
+	if len(pairs) == 0 {
+		return nil, &usageError{text: fmt.Sprintf("aio: %s: the addresses %s and %s are of different families", call, o.LocalAddr, o.RemoteAddr)}
+	}
+	return pairs, nil
+}
+
+// firstOf returns the first address of a version, nil if there is none.
+func firstOf(addrs []netip.AddrPort, version string) net.Addr {
+	for _, a := range addrs {
+		if ipVersion(a.Addr()) == version {
+			return net.UDPAddrFromAddrPort(a)
+		}
+	}
+	return nil
+}

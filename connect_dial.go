@@ -1,0 +1,163 @@
+package aio
+
+// Which of several addresses a connection is made to: one after the other, or with attempts
+// that overlap (happy eyeballs, RFC 8305) by StaggeredRace.
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+)
+
+// dialAny connects to the first address of host that answers.
+func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (stream, error) {
+	network := o.Network
+	if network == "" {
+		network = "tcp"
+	}
+	remotes, err := l.resolve(ctx, network, host, port, false)
+	if err != nil {
+		return nil, err
+	}
+	d := dialing{loop: l}
+	if o.LocalAddr != "" {
+		host, port, err := splitAddr("CreateConnection", o.LocalAddr)
+		if err != nil {
+			return nil, err
+		}
+		if d.locals, err = l.resolve(ctx, network, host, port, true); err != nil {
+			return nil, err
+		}
+	}
+	first := o.Interleave
+	if first == 0 && o.HappyEyeballsDelay > 0 {
+		first = 1
+	}
+	if first > 0 {
+		remotes = interleave(remotes, first)
+	}
+	delay := o.HappyEyeballsDelay
+	if delay == 0 {
+		delay = NoTimeout
+	}
+	s, err := d.connect(ctx, remotes, delay)
+	if s != nil || err != nil {
+		return s, err
+	}
+	return nil, d.failure(o.AllErrors)
+}
+
+// dialing is the attempt to connect to one of several addresses.
+type dialing struct {
+	loop   *Loop
+	locals []netip.AddrPort // to connect from, any if there are none
+	errs   [][]error        // of each address that was tried, in the order of the attempts
+}
+
+// connect tries the addresses until one answers. It returns an error if the trying itself was ended.
+func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (stream, error) {
+	d.errs = make([][]error, len(remotes))
+	if delay == NoTimeout || len(remotes) == 1 {
+		for i, remote := range remotes {
+			s, err := d.attempt(ctx, i, remote)
+			if err == nil || isEnd(err) {
+				return s, err
+			}
+		}
+		return nil, nil
+	}
+	var attempts []Coro[stream]
+	for i, remote := range remotes {
+		attempts = append(attempts, func(ctx context.Context) (stream, error) { return d.attempt(ctx, i, remote) })
+	}
+	r, err := StaggeredRace(ctx, delay, attempts...)
+	if err != nil {
+		if r.Value != nil {
+			r.Value.close()
+		}
+		return nil, err
+	}
+	return r.Value, nil
+}
+
+// isEnd reports whether err ends the whole call rather than the attempt at one address.
+func isEnd(err error) bool {
+	_, cancelled := asCancelled(err)
+	return cancelled || errors.Is(err, ErrLoopClosed) || errors.Is(err, ErrUsage)
+}
+
+// attempt connects to one address, from the first local one of its family that is free.
+func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s stream, err error) {
+	if len(d.locals) == 0 {
+		s, err = d.loop.dialTCP(ctx, remote, netip.AddrPort{})
+	} else {
+		err = &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(remote),
+			Err: errors.New("no local address of the same family is given")}
+		for _, local := range d.locals {
+			if local.Addr().Unmap().Is4() != remote.Addr().Unmap().Is4() {
+				continue
+			}
+			if s, err = d.loop.dialTCP(ctx, remote, local); err == nil || !isBindError(err) {
+				break
+			}
+			d.errs[i] = append(d.errs[i], err)
+		}
+	}
+	if err != nil && !isBindError(err) {
+		d.errs[i] = append(d.errs[i], err)
+	}
+	return s, err
+}
+
+// isBindError reports whether it was the local address that could not be used.
+func isBindError(err error) bool {
+	var e *os.SyscallError
+	return errors.As(err, &e) && e.Syscall == "bind"
+}
+
+// failure is the error of CreateConnection when no address has answered.
+func (d *dialing) failure(all bool) error {
+	errs := slices.Concat(d.errs...)
+	switch {
+	case all:
+		return &GroupError{Message: "no address could be connected to", Errors: errs}
+	case len(errs) == 0:
+		return ErrTimeout
+	}
+	for _, err := range errs[1:] {
+		if err.Error() != errs[0].Error() {
+			return &GroupError{Message: "no address could be connected to", Errors: errs}
+		}
+	}
+	return errs[0]
+}
+
+// interleave returns the addresses with first ones of the first family at the front, after which
+// the families take turns.
+func interleave(addrs []netip.AddrPort, first int) []netip.AddrPort {
+	var families [2][]netip.AddrPort
+	firstIs4 := addrs[0].Addr().Unmap().Is4()
+	for _, a := range addrs {
+		i := 0
+		if a.Addr().Unmap().Is4() != firstIs4 {
+			i = 1
+		}
+		families[i] = append(families[i], a)
+	}
+	n := min(first-1, len(families[0]))
+	out := slices.Clone(families[0][:n])
+	families[0] = families[0][n:]
+	for len(families[0])+len(families[1]) > 0 {
+		for i := range families {
+			if len(families[i]) > 0 {
+				out = append(out, families[i][0])
+				families[i] = families[i][1:]
+			}
+		}
+	}
+	return out
+}

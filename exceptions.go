@@ -1,0 +1,243 @@
+package aio
+
+// Where errors go that nobody waits for: the exception handler, and the errors of futures that
+// are never retrieved. The token owns the list of reports; a future that is collected with its
+// error unread hands it in by the inbox.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// ExceptionContext tells an exception handler what went wrong. Only Message is always set.
+// (asyncio: the context dict of call_exception_handler)
+type ExceptionContext struct {
+	// Message says what happened.
+	Message string
+	// Err is the error, a *PanicError if something panicked.
+	Err error
+	// Future is the one whose done callback panicked.
+	Future AnyFuture
+	// Task is the task that is concerned, nil if it is gone, as that of an error which nobody has
+	// retrieved: Message has its name.
+	Task AnyTask
+	// Handle is the callback that panicked.
+	Handle *Handle
+	// Transport and Protocol are those of the connection on which the error occurred.
+	Transport BaseTransport
+	Protocol  Protocol
+	// Context is what a custom exception handler that panicked was called with.
+	Context *ExceptionContext
+	// Stack has the program counters of where the task was suspended or, in debug mode, of the
+	// call that created the future or scheduled the callback. See runtime.CallersFrames.
+	Stack []uintptr
+}
+
+// SetExceptionHandler has handler called for each error that nobody waits for: callbacks that
+// panicked, errors of futures and tasks that were never retrieved, tasks that were pending when
+// their loop was closed. It runs under the token and must not block. nil restores the default,
+// DefaultExceptionHandler. (asyncio: loop.set_exception_handler)
+func (l *Loop) SetExceptionHandler(handler func(*Loop, ExceptionContext)) {
+	l.check("Loop.SetExceptionHandler")
+	l.exceptionHandler = handler
+}
+
+// GetExceptionHandler returns the exception handler, nil if it is the default.
+// (asyncio: loop.get_exception_handler)
+func (l *Loop) GetExceptionHandler() func(*Loop, ExceptionContext) {
+	l.check("Loop.GetExceptionHandler")
+	return l.exceptionHandler
+}
+
+// CallExceptionHandler reports to the loop's exception handler. If that panics, the default one is
+// told about the panic, with the original report in Context.
+// (asyncio: loop.call_exception_handler)
+func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
+	l.check("Loop.CallExceptionHandler")
+	if l.exceptionHandler == nil {
+		l.DefaultExceptionHandler(ec)
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			l.DefaultExceptionHandler(ExceptionContext{
+				Message: "unhandled error in exception handler",
+				Err:     panicError(v),
+				Context: &ec,
+			})
+		}
+	}()
+	l.exceptionHandler(l, ec)
+}
+
+// DefaultExceptionHandler writes ec as one record of level error to the default logger of
+// log/slog, or to standard error if that panics. (asyncio: loop.default_exception_handler)
+func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) { logException(ec) }
+
+func logException(ec ExceptionContext) {
+	defer survive(ec.Message)
+	var attrs []slog.Attr
+	add := func(key string, v any) { attrs = append(attrs, slog.Any(key, v)) }
+	if ec.Err != nil {
+		add("error", ec.Err.Error())
+		var p *PanicError
+		if errors.As(ec.Err, &p) {
+			add("panic", string(p.Stack))
+		}
+	}
+	if ec.Task != nil {
+		add("task", ec.Task.String())
+	}
+	if ec.Future != nil {
+		add("future", ec.Future.String())
+	}
+	if ec.Handle != nil {
+		add("handle", ec.Handle.String())
+	}
+	if ec.Transport != nil {
+		add("transport", fmt.Sprint(ec.Transport))
+	}
+	if ec.Protocol != nil {
+		add("protocol", fmt.Sprintf("%T", ec.Protocol))
+	}
+	if len(ec.Stack) > 0 {
+		var at []string
+		for _, f := range frames(ec.Stack, 0) {
+			at = append(at, fmt.Sprintf("%s:%d", f.File, f.Line))
+		}
+		add("at", strings.Join(at, " > "))
+	}
+	if ec.Context != nil {
+		add("context", ec.Context.Message)
+		if ec.Context.Err != nil {
+			add("context_error", ec.Context.Err.Error())
+		}
+	}
+	slog.LogAttrs(context.Background(), slog.LevelError, "aio: "+ec.Message, attrs...)
+}
+
+// survive keeps a log handler that panics from ending the loop.
+func survive(what string) {
+	if v := recover(); v != nil {
+		fmt.Fprintf(os.Stderr, "aio: the log handler panicked: %v, while reporting: %s\n", v, what)
+	}
+}
+
+// report is an error of a future that nobody has retrieved. It does not hold the future, so that
+// the garbage collector can tell when nobody will. What is still here when the loop is closed is
+// reported then.
+type report struct {
+	loop       *Loop
+	err        error
+	what       string
+	stack      []uintptr   // of the call that made the future, in debug mode
+	awaitedBy  []AnyFuture // what FutureAddToAwaitedBy has named, while the future is pending
+	watched    bool        // in the loop's list
+	cleanup    runtime.Cleanup
+	prev, next *report
+}
+
+type reportList struct{ head, tail *report }
+
+// errorCheck is scheduled behind those who wait for a future that failed: if none of them has
+// retrieved the error by then, somebody else may yet, or it will be reported.
+type errorCheck struct{}
+
+func (errorCheck) run(f *future) {
+	if !f.seen {
+		f.watchError()
+	}
+}
+
+// watchError has the error of f reported once f is lost.
+func (f *future) watchError() {
+	l := f.loop
+	if f.report == nil {
+		f.report = &report{loop: l}
+	}
+	r := f.report
+	r.err, r.what, r.watched = f.err, "future", true
+	r.awaitedBy = nil // they may hold the future
+	if t, ok := f.sub.(*task); ok {
+		r.what = "task " + t.name()
+	}
+	if r.prev = l.reports.tail; r.prev == nil {
+		l.reports.head = r
+	} else {
+		r.prev.next = r
+	}
+	l.reports.tail = r
+	r.cleanup = runtime.AddCleanup(f, func(r *report) {
+		// This is a goroutine of the runtime's: it may not touch a channel of a synctest bubble
+		// that the loop lives in. There the report waits for whatever wakes the loop next.
+		r.loop.post(readyEntry{r, nil}, r.loop.inBubble())
+	}, r)
+}
+
+// run implements runnable: the future is lost.
+func (r *report) run(*future) { r.lost() }
+
+func (r *report) lost() {
+	if !r.watched {
+		return
+	}
+	r.unwatch()
+	r.loop.CallExceptionHandler(ExceptionContext{
+		Message: r.what + ": error was never retrieved",
+		Err:     r.err,
+		Stack:   r.stack,
+	})
+}
+
+// unwatch takes r from its loop's list.
+func (r *report) unwatch() {
+	list := &r.loop.reports
+	if r.prev == nil {
+		list.head = r.next
+	} else {
+		r.prev.next = r.next
+	}
+	if r.next == nil {
+		list.tail = r.prev
+	} else {
+		r.next.prev = r.prev
+	}
+	r.prev, r.next, r.watched = nil, nil, false
+}
+
+// retrieved notes that somebody knows the error of f, or gives it up.
+func (f *future) retrieved() {
+	if f.state == pending || f.seen {
+		return
+	}
+	f.seen = true
+	if r := f.report; r != nil && r.watched {
+		r.cleanup.Stop()
+		r.unwatch()
+	}
+}
+
+// created remembers the call that makes f, in debug mode.
+func (f *future) created() {
+	if f.loop.debug.Load() {
+		f.report = &report{loop: f.loop, stack: callers()}
+	}
+}
+
+// createdAt is the place that created has remembered, as a suffix to a text form.
+func (f *future) createdAt() string {
+	if f.report == nil || len(f.report.stack) == 0 {
+		return ""
+	}
+	at := frames(f.report.stack, 0)
+	if len(at) == 0 {
+		return ""
+	}
+	last := at[len(at)-1]
+	return fmt.Sprintf(", created at %s:%d", last.File, last.Line)
+}

@@ -1,0 +1,152 @@
+package aio
+
+// Closing a loop, in this order: the tasks are unwound, with the token; entries that are left
+// in the queue and in the inbox are dropped, and whoever waits for one is told; timers; signals;
+// descriptors; what else registered as a closer, each on a goroutine of its own where that takes
+// a moment; then, without the token, the executor.
+
+import (
+	"errors"
+	"sync"
+)
+
+// Close ends the loop. Callbacks and timers that are left are dropped. Every task that is not done
+// is reported to the exception handler and unwound: the await in which it is suspended, and each
+// further one, fails with ErrLoopClosed, and its deferred functions run; if one of them calls
+// runtime.Goexit, so does Close in the end. The default executor takes no more jobs, those that run
+// go on. Closing a closed loop does nothing; a running loop cannot be closed and returns
+// ErrLoopRunning. (asyncio: loop.close)
+func (l *Loop) Close() error {
+	if l.running.Load() {
+		return ErrLoopRunning
+	}
+	if l.closed.Swap(true) {
+		return nil
+	}
+	l.owner = identity() // the tasks that are unwound run under the token too
+	defer l.exitPending()
+	defer l.closeRest()
+	l.unwind()
+	return nil
+}
+
+// unwind ends every task, even if an exception handler calls runtime.Goexit.
+func (l *Loop) unwind() {
+	defer func() {
+		if l.tasks.head != nil || l.reports.head != nil {
+			l.unwind()
+		}
+	}()
+	for l.tasks.head != nil {
+		l.destroy(l.tasks.head)
+	}
+	for i := range l.ready.n {
+		e := l.ready.buf[(l.ready.head+i)&(len(l.ready.buf)-1)]
+		if _, ok := e.r.(errorCheck); ok {
+			e.r.run(e.f)
+		}
+	}
+	for r := l.reports.head; r != nil; r = l.reports.head {
+		r.lost()
+	}
+}
+
+// closeRest is what Close does when there are no more tasks.
+func (l *Loop) closeRest() {
+	for _, co := range l.idle {
+		co.stop()
+	}
+	l.idle = nil
+	l.collect()
+	in := &l.inbox
+	in.mu.Lock()
+	in.closed = true
+	late := in.events
+	in.events = nil
+	in.mu.Unlock()
+	for l.ready.n > 0 {
+		late = append(late, l.ready.pop())
+	}
+	for _, e := range late {
+		if o, ok := e.r.(orphan); ok {
+			o.abandon()
+		}
+	}
+	l.timers = timers{}
+	for _, w := range l.signals {
+		w.assign(nil, nil)
+	}
+	l.polling.close()
+	l.lanes.close()
+	l.lanes = nil
+	l.open.shut()
+	l.owner = 0
+	if l.executor != nil {
+		l.executor.Shutdown(false)
+	}
+	l.ctx.end(ErrLoopClosed, endedExt(ErrLoopClosed))
+}
+
+// destroy unwinds a task because the loop is closed.
+func (l *Loop) destroy(t *task) {
+	if !t.quiet {
+		t.quiet = true
+		l.CallExceptionHandler(ExceptionContext{
+			Message: "task was destroyed but it is pending",
+			Task:    t.impl,
+			Stack:   t.stack(),
+		})
+	}
+	t.waiting = nil
+	if t.co != nil {
+		t.co.thrown = ErrLoopClosed
+		l.resume(t)
+	} else {
+		t.impl.fail(ErrLoopClosed)
+	}
+	if t.fut.state == pending {
+		panic("aio: internal error: a task was suspended while its loop was closed")
+	}
+	if errors.Is(t.fut.err, ErrLoopClosed) {
+		t.fut.retrieved() // it has been reported
+	}
+}
+
+// openSet is what a loop has to close when it is closed itself, beside the descriptors in its
+// poller: listeners, and connections that goroutines serve. Those included that are closed and still
+// send the rest.
+type closerSet struct {
+	mu sync.Mutex
+	m  map[interface{ shut() }]struct{}
+}
+
+func (o *closerSet) add(c interface{ shut() }) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.m == nil {
+		o.m = map[interface{ shut() }]struct{}{}
+	}
+	o.m[c] = struct{}{}
+}
+
+func (o *closerSet) remove(c interface{ shut() }) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.m, c)
+}
+
+// shut closes all, those that take a moment at the same time.
+func (o *closerSet) shut() {
+	o.mu.Lock()
+	m := o.m
+	o.m = nil
+	o.mu.Unlock()
+	for c := range m {
+		c.shut()
+	}
+	for c := range m {
+		if c, ok := c.(interface{ wait() }); ok {
+			c.wait()
+		}
+	}
+}

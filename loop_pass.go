@@ -1,0 +1,95 @@
+package aio
+
+// One pass of a loop: it waits until something is ready, takes what is due, and runs the
+// entries that were in the ready queue at that moment; what they make ready runs in the next
+// pass. Tasks that await begin passes too (token.go).
+
+// turn makes a pass, and the passes that tasks begin meanwhile if nesting is set. It reports whether
+// the loop shall stop.
+func (l *Loop) turn() (stop bool) {
+	l.timers.prune()
+	if l.ready.n == 0 && !l.stopping {
+		l.ready.trim()
+		l.wait()
+	} else {
+		l.look()
+	}
+	l.admit()
+	for l.todo > 0 {
+		e := l.ready.pop()
+		l.todo--
+		if l.debug.Load() {
+			l.runWatched(e)
+		} else if t, ok := e.r.(*task); ok {
+			if t.prepare(e.f) {
+				co := l.lend(t)
+				co.next()
+				l.regain(co, &l.base)
+				l.current, l.target = nil, nil
+			}
+		} else {
+			l.call(e)
+		}
+	}
+	if len(l.exiting) > 0 {
+		l.exitPending()
+	}
+	return l.stopping
+}
+
+// call runs an entry that is no step of a task, and reports its panic. What panics is the user's
+// code, or a cancellation that met a cycle of awaits. runtime.Goexit goes on to whoever runs the
+// loop.
+func (l *Loop) call(e readyEntry) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		ec := ExceptionContext{Message: "exception in callback", Err: panicError(v)}
+		if r, ok := e.r.(interface{ about(*ExceptionContext) }); ok {
+			r.about(&ec)
+		}
+		l.CallExceptionHandler(ec)
+	}()
+	e.r.run(e.f)
+}
+
+// beginPass begins the next pass if that takes no waiting and nothing else of the base.
+func (l *Loop) beginPass() bool {
+	if l.stopping || l.debug.Load() || len(l.exiting) > 0 {
+		return false
+	}
+	l.timers.prune()
+	if l.ready.n == 0 {
+		return false
+	}
+	l.look()
+	l.admit()
+	return true
+}
+
+// admit takes what has come from outside and the timers that are due into the pass that begins.
+func (l *Loop) admit() {
+	l.collect()
+	if len(l.timers.heap) > 0 {
+		l.expire()
+	}
+	l.todo = l.ready.n
+}
+
+// wait blocks until something happens, and takes what descriptors are ready into the pass.
+func (l *Loop) wait() {
+	switch {
+	case l.virtual:
+		l.waitVirtual()
+	case len(l.timers.heap) == 0:
+		l.block(-1)
+	default:
+		when, now := l.timers.heap[0].when, l.now()
+		if when <= now { // compared, as a difference to the far past overflows
+			now = when
+		}
+		l.block(when - now)
+	}
+}

@@ -1,0 +1,366 @@
+package aio
+
+// The Sock calls on a net.Conn, net.Listener or net.PacketConn. Each runs in a goroutine;
+// calls in one direction are made one after the other. What a call that was cancelled has
+// received all the same goes to the next call.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// goSocket makes the calls by the methods of sock.
+type goSocket struct {
+	loop *Loop
+	call string
+	sock any
+}
+
+// unable is the error of a call that sock has no methods for.
+func (s *goSocket) unable() error {
+	return &usageError{text: fmt.Sprintf("aio: %s: a %T cannot do that", s.call, s.sock)}
+}
+
+func (s *goSocket) recv(ctx context.Context, memory func() []byte) ([]byte, error) {
+	c, ok := s.sock.(net.Conn)
+	if !ok {
+		return nil, s.unable()
+	}
+	buf := memory()
+	if len(buf) == 0 {
+		return buf, nil
+	}
+	n := 0
+	err := s.inTurn(ctx, readable, func(q *lane) error {
+		if len(q.kept) > 0 {
+			k := &q.kept[0]
+			n = copy(buf, k.data)
+			if k.data = k.data[n:]; len(k.data) == 0 {
+				q.kept = q.kept[1:]
+			}
+			return nil
+		}
+		late, err := s.offload(ctx, c.SetReadDeadline, func() (err error) {
+			if n, err = c.Read(buf); n > 0 || err == io.EOF {
+				err = nil // what else there is to say the next call will hear
+			}
+			return err
+		})
+		if late && n > 0 {
+			q.kept = append(q.kept, leftover{data: bytes.Clone(buf[:n])})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return buf[:n], nil
+}
+
+func (s *goSocket) recvfrom(ctx context.Context, memory func() []byte) ([]byte, net.Addr, error) {
+	c, ok := s.sock.(net.PacketConn)
+	if !ok {
+		return nil, nil, s.unable()
+	}
+	buf := memory()
+	var n int
+	var addr net.Addr
+	err := s.inTurn(ctx, readable, func(q *lane) error {
+		if len(q.kept) > 0 {
+			n, addr = copy(buf, q.kept[0].data), q.kept[0].addr
+			q.kept = q.kept[1:]
+			return nil
+		}
+		late, err := s.offload(ctx, c.SetReadDeadline, func() (err error) {
+			n, addr, err = c.ReadFrom(buf)
+			return err
+		})
+		if late {
+			q.kept = append(q.kept, leftover{data: bytes.Clone(buf[:n]), addr: addr})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return buf[:n], addr, nil
+}
+
+func (s *goSocket) accept(ctx context.Context) (conn net.Conn, err error) {
+	ln, ok := s.sock.(interface {
+		net.Listener
+		SetDeadline(time.Time) error
+	})
+	if !ok {
+		return nil, s.unable()
+	}
+	err = s.inTurn(ctx, readable, func(q *lane) error {
+		if len(q.kept) > 0 {
+			conn = q.kept[0].conn
+			q.kept = q.kept[1:]
+			return nil
+		}
+		var got net.Conn
+		late, err := s.offload(ctx, ln.SetDeadline, func() (err error) {
+			got, err = ln.Accept()
+			return err
+		})
+		switch {
+		case late:
+			q.kept = append(q.kept, leftover{conn: got})
+		case err == nil:
+			conn = got
+		}
+		return err
+	})
+	return conn, err
+}
+
+func (s *goSocket) sendall(ctx context.Context, p []byte) error {
+	c, ok := s.sock.(net.Conn)
+	if !ok {
+		return s.unable()
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	return s.write(ctx, c.SetWriteDeadline, func() error {
+		_, err := c.Write(p)
+		return err
+	})
+}
+
+func (s *goSocket) sendto(ctx context.Context, p []byte, addr net.Addr) error {
+	c, ok := s.sock.(net.PacketConn)
+	if !ok {
+		return s.unable()
+	}
+	return s.write(ctx, c.SetWriteDeadline, func() (err error) {
+		if conn, ok := c.(net.Conn); ok && addr == nil {
+			_, err = conn.Write(p)
+		} else {
+			_, err = c.WriteTo(p, addr)
+		}
+		return err
+	})
+}
+
+func (s *goSocket) connect(context.Context, string) error { return s.unable() }
+
+func (s *goSocket) sendfile(context.Context, *fileSend) error {
+	if c, ok := s.sock.(net.Conn); !ok || c.LocalAddr() != nil && isDatagram(c.LocalAddr().Network()) {
+		return s.unable()
+	}
+	return ErrSendfileNotAvailable
+}
+
+// isDatagram reports whether network is one of datagrams.
+func isDatagram(network string) bool {
+	return strings.HasPrefix(network, "udp") || strings.HasPrefix(network, "ip") || network == "unixgram"
+}
+
+// sendcopy leaves it to package io, and so to the connection, which may know a fast way.
+func (s *goSocket) sendcopy(ctx context.Context, f *fileSend) error {
+	if _, err := f.file.Seek(f.next, io.SeekStart); err != nil {
+		return err
+	}
+	c := s.sock.(net.Conn) // as sendfile has made sure of
+	return s.write(ctx, c.SetWriteDeadline, func() error {
+		n, err := io.Copy(c, io.LimitReader(f.file, f.left))
+		f.sentMore(n)
+		return err
+	})
+}
+
+// write has fn called in a goroutine after the writes of other calls.
+func (s *goSocket) write(ctx context.Context, deadline func(time.Time) error, fn func() error) error {
+	return s.inTurn(ctx, writable, func(*lane) error {
+		_, err := s.offload(ctx, deadline, fn)
+		return err
+	})
+}
+
+// lane is one direction of a socket. One call at a time uses it: if the next one began while a cancelled
+// one is still about to end, its own deadline would have that go on.
+type lane struct {
+	busy bool
+	line waitList   // of the calls that wait for their turn
+	kept []leftover // for the next call
+}
+
+// leftover is what has come for a call that was cancelled: data of a stream, a datagram, or a
+// connection that was accepted.
+type leftover struct {
+	data []byte
+	addr net.Addr
+	conn net.Conn
+}
+
+// laneKey tells lanes apart. A socket that listens has the one for reading.
+type laneKey struct {
+	sock any
+	way  readiness
+}
+
+// lanes are those in which there is a call or something left over. There is nearly never anything left
+// over: a cancellation must have come just when something else did.
+type lanes map[laneKey]*lane
+
+// inTurn calls f when it is the turn of this call.
+func (s *goSocket) inTurn(ctx context.Context, way readiness, f func(q *lane) error) error {
+	c, err := enter(ctx, s.call)
+	if err != nil {
+		return err
+	}
+	all, key := &s.loop.lanes, laneKey{s.sock, way}
+	if *all == nil {
+		*all = lanes{}
+	}
+	q := (*all)[key]
+	if q == nil {
+		q = &lane{}
+		(*all)[key] = q
+	}
+	if q.busy {
+		if woken, err := c.waitIn(&q.line, s.call); err != nil {
+			if woken {
+				all.leave(key, q)
+			}
+			return err
+		}
+	}
+	q.busy = true
+	defer all.leave(key, q)
+	return f(q)
+}
+
+// leave makes q free for the next call.
+func (m lanes) leave(key laneKey, q *lane) {
+	if q.line.wakeNext() {
+		return
+	}
+	q.busy = false
+	if len(q.kept) == 0 {
+		delete(m, key)
+	}
+}
+
+// close closes the connections that nobody has asked for.
+func (m lanes) close() {
+	for _, q := range m {
+		for _, k := range q.kept {
+			if k.conn != nil {
+				k.conn.Close()
+			}
+		}
+	}
+}
+
+// offload calls fn in a goroutine, and suspends the calling task until it has returned. If the task is
+// cancelled, fn is ended by a deadline in the past; late tells that it was successful nevertheless.
+//
+// deadline is called first, to make sure that it works: without, a cancelled call would go on, and take
+// what is meant for the next one. It need not work on a connection that is closed, where fn will not block.
+func (s *goSocket) offload(ctx context.Context, deadline func(time.Time) error, fn func() error) (late bool, err error) {
+	c, err := enter(ctx, s.call)
+	if err != nil {
+		return false, err
+	}
+	err = deadline(time.Time{})
+	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
+		return false, err
+	}
+	o := &offloaded{what: s.call, fn: fn, deadline: deadline, returned: make(chan struct{})}
+	o.loop, o.sub = s.loop, o
+	s.loop.watching++
+	go o.work()
+	err = c.await(&o.future)
+	s.loop.watching--
+	if o.state == pending { // the loop is closed; the memory of the call is the caller's again
+		o.end()
+		<-o.returned
+	}
+	if err == nil {
+		return false, o.err
+	}
+	return o.err == nil, err
+}
+
+// offloaded is a call in a goroutine that a deadline can end.
+type offloaded struct {
+	future   // owned by the token
+	what     string
+	fn       func() error
+	deadline func(time.Time) error
+	returned chan struct{}   // closed when fn has
+	err      error           // of fn, set before that
+	reason   *CancelledError // why the call was cancelled; owned by the token
+
+	mu   sync.Mutex
+	over bool // fn has returned
+	cut  bool // the deadline was moved
+}
+
+// work is the goroutine.
+func (o *offloaded) work() {
+	defer o.loop.post(readyEntry{o, nil}, false)
+	defer o.finish()
+	o.err = ErrGoexit
+	o.err = o.try()
+}
+
+func (o *offloaded) try() (err error) {
+	defer recovered(&err)
+	return o.fn()
+}
+
+// finish takes back what end has done. Nobody else uses the connection yet.
+func (o *offloaded) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over = true; o.cut {
+		_ = o.deadline(time.Time{}) // it fails if the connection is closed, which the next call will find
+	}
+	close(o.returned)
+}
+
+// end has fn return.
+func (o *offloaded) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.over {
+		o.cut = true
+		_ = o.deadline(time.Unix(1, 0))
+	}
+}
+
+// cancelFuture implements subFuture. The future is not done before fn has returned: until then it
+// uses the caller's memory.
+func (o *offloaded) cancelFuture(reason *CancelledError) bool {
+	if o.reason == nil {
+		o.reason = reason
+		o.end()
+	}
+	return true
+}
+
+// describe implements subFuture.
+func (o *offloaded) describe() string { return o.what }
+
+// run implements runnable: fn has returned.
+func (o *offloaded) run(*future) {
+	switch {
+	case o.state != pending:
+	case o.reason != nil:
+		o.settle(cancelled, o.reason)
+	default:
+		o.settle(finished, nil)
+	}
+}

@@ -1,0 +1,164 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package aio
+
+// Connections on descriptors of the poller: those that are dialed, and those that are handed in.
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// takeOver makes the descriptor of c one of the loop's. c is closed, as it would have Go's own poller
+// woken for nothing by each event.
+func takeOver(c interface {
+	syscall.Conn
+	io.Closer
+}) (fd int, err error) {
+	if fd, err = dupOf(c); err != nil {
+		return -1, err
+	}
+	c.Close()
+	return fd, nil
+}
+
+// streamOf makes a stream of a connection: of its descriptor if it has one that is a stream socket, of
+// goroutines otherwise.
+func (l *Loop) streamOf(conn net.Conn) (stream, error) {
+	if l.goroutines {
+		return l.newConnStream(conn), nil
+	}
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		return l.takeStream(c, c, false)
+	case *net.UnixConn:
+		if c.LocalAddr().Network() == "unix" {
+			return l.takeStream(c, c, true)
+		}
+	}
+	return l.newConnStream(conn), nil
+}
+
+func (l *Loop) takeStream(conn net.Conn, c interface {
+	syscall.Conn
+	io.Closer
+}, unix bool) (stream, error) {
+	remote := conn.RemoteAddr()
+	fd, err := takeOver(c)
+	if err != nil {
+		return nil, err
+	}
+	if !unix {
+		setNoDelay(fd)
+	}
+	return &fdStream{loop: l, fd: fd, unix: unix, remote: remote}, nil
+}
+
+// connect connects a non-blocking socket.
+func (l *Loop) connect(ctx context.Context, call string, fd int, sa unix.Sockaddr) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
+		err := unix.Connect(fd, sa)
+		switch err {
+		case nil, unix.EISCONN:
+			return nil
+		case unix.EAGAIN: // the queue of a Unix socket's listener is full, and nothing tells when it no longer is
+			if err := Sleep(ctx, wait); err != nil {
+				return err
+			}
+			continue
+		case unix.EINPROGRESS, unix.EINTR, unix.EALREADY:
+			return l.connected(ctx, call, fd)
+		}
+		return os.NewSyscallError("connect", err)
+	}
+}
+
+// connected waits until a connect that is under way has its outcome.
+func (l *Loop) connected(ctx context.Context, call string, fd int) error {
+	if err := l.awaitDescriptor(ctx, call, fd, writable); err != nil {
+		return err
+	}
+	n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	if n != 0 {
+		return os.NewSyscallError("connect", unix.Errno(n))
+	}
+	return nil
+}
+
+// dialTCP connects to remote, from local if that is valid.
+func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (stream, error) {
+	if l.goroutines {
+		return l.dialInGoroutine(ctx, "tcp", remote.String(), local)
+	}
+	s, err := l.dialSocket(ctx, remote, local)
+	if err != nil {
+		return nil, dialError("tcp", net.TCPAddrFromAddrPort(remote), err)
+	}
+	setNoDelay(s.fd)
+	return s, nil
+}
+
+func (l *Loop) dialSocket(ctx context.Context, remote, local netip.AddrPort) (_ *fdStream, err error) {
+	sa, family, err := sockaddrOf(remote)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := newSocket(family, unix.SOCK_STREAM)
+	if err != nil {
+		return nil, err
+	}
+	connected := false
+	defer func() {
+		if !connected {
+			unix.Close(fd)
+		}
+	}()
+	if local.IsValid() {
+		from, _, err := sockaddrOf(local)
+		if err != nil {
+			return nil, err
+		}
+		if err := unix.Bind(fd, from); err != nil {
+			return nil, fmt.Errorf("%v: %w", local, os.NewSyscallError("bind", err))
+		}
+	}
+	if err := l.connect(ctx, "CreateConnection", fd, sa); err != nil {
+		return nil, err
+	}
+	connected = true
+	return &fdStream{loop: l, fd: fd, remote: net.TCPAddrFromAddrPort(remote)}, nil
+}
+
+// dialUnix connects to the Unix socket at path.
+func (l *Loop) dialUnix(ctx context.Context, path string) (_ stream, err error) {
+	if l.goroutines {
+		return l.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
+	}
+	addr := &net.UnixAddr{Name: path, Net: "unix"}
+	fd, err := newSocket(unix.AF_UNIX, unix.SOCK_STREAM)
+	if err != nil {
+		return nil, dialError("unix", addr, err)
+	}
+	connected := false
+	defer func() {
+		if !connected {
+			unix.Close(fd)
+		}
+	}()
+	if err := l.connect(ctx, "CreateUnixConnection", fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return nil, dialError("unix", addr, err)
+	}
+	connected = true
+	return &fdStream{loop: l, fd: fd, unix: true, remote: addr}, nil
+}

@@ -1,0 +1,194 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package aio
+
+// Sockets that listen, on descriptors of the poller. One that has hit a limit of the system
+// rests for a second, as asyncio's do.
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// fdListener accepts connections on a socket.
+type fdListener struct {
+	fdStream
+	server  *Server
+	started bool
+	queued  bool
+	paused  *TimerHandle // until when it does not accept, for want of descriptors
+}
+
+// bindTCP makes a socket that is bound to ap, and does not listen yet.
+func (l *Loop) bindTCP(s *Server, ap netip.AddrPort, o *ServerOptions) (listener, error) {
+	if l.goroutines {
+		return l.listenInGoroutine(s, "tcp", ap.String(), o)
+	}
+	fail := func(err error) error {
+		return &net.OpError{Op: "listen", Net: "tcp", Addr: net.TCPAddrFromAddrPort(ap), Err: err}
+	}
+	sa, family, err := sockaddrOf(ap)
+	if err != nil {
+		return nil, fail(err)
+	}
+	fd, err := newSocket(family, unix.SOCK_STREAM)
+	if err != nil {
+		return nil, fail(err)
+	}
+	set := func(level, opt int) {
+		if err == nil {
+			err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, opt, 1))
+		}
+	}
+	if !o.NoReuseAddress {
+		set(unix.SOL_SOCKET, unix.SO_REUSEADDR)
+	}
+	if o.ReusePort {
+		set(unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	}
+	if o.KeepAlive {
+		set(unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+	}
+	if family == unix.AF_INET6 { // the wildcard address of IPv4 has a socket of its own
+		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+	}
+	if err == nil {
+		err = os.NewSyscallError("bind", unix.Bind(fd, sa))
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, fail(err)
+	}
+	return &fdListener{fdStream: fdStream{loop: l, fd: fd}, server: s}, nil
+}
+
+// bindUnix makes a socket that is bound to path, and does not listen yet.
+func (l *Loop) bindUnix(s *Server, path string, o *ServerOptions) (listener, error) {
+	if l.goroutines {
+		return l.listenInGoroutine(s, "unix", path, o)
+	}
+	fd, err := newSocket(unix.AF_UNIX, unix.SOCK_STREAM)
+	if err == nil {
+		if err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrUnix{Name: path})); err != nil {
+			unix.Close(fd)
+		}
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
+	}
+	return &fdListener{fdStream: fdStream{loop: l, fd: fd}, server: s}, nil
+}
+
+// listenerOf makes a listener of one that exists.
+func (l *Loop) listenerOf(s *Server, ln net.Listener) (listener, error) {
+	if !l.goroutines {
+		switch c := ln.(type) {
+		case *net.TCPListener:
+			return l.takeListener(s, c)
+		case *net.UnixListener:
+			c.SetUnlinkOnClose(false) // the path is still in use
+			return l.takeListener(s, c)
+		}
+	}
+	return l.newConnListener(s, ln), nil
+}
+
+func (l *Loop) takeListener(s *Server, c interface {
+	syscall.Conn
+	io.Closer
+}) (listener, error) {
+	fd, err := takeOver(c)
+	if err != nil {
+		return nil, err
+	}
+	return &fdListener{fdStream: fdStream{loop: l, fd: fd}, server: s}, nil
+}
+
+func (f *fdListener) start(backlog int) error {
+	if f.started {
+		return nil
+	}
+	if err := unix.Listen(f.fd, backlog); err != nil {
+		return os.NewSyscallError("listen", err)
+	}
+	if err := f.loop.polling.register(f.fd, f, readable); err != nil {
+		return err
+	}
+	f.started = true
+	return nil
+}
+
+func (f *fdListener) close() {
+	if f.paused != nil {
+		f.paused.cancel()
+		f.paused = nil
+	}
+	f.fdStream.close()
+}
+
+// ready implements pollable.
+func (f *fdListener) ready(readiness) {
+	if !f.queued {
+		f.queued = true
+		f.loop.enqueue(f)
+	}
+}
+
+// discard implements pollable.
+func (f *fdListener) discard() { f.close() }
+
+// run implements runnable: it accepts what has come, up to the backlog, for other connections have a
+// turn too.
+func (f *fdListener) run(*future) {
+	f.queued = false
+	for range f.server.backlog + 1 {
+		if f.fd < 0 || f.paused != nil {
+			return
+		}
+		fd, sa, err := sysAccept(f.fd)
+		switch {
+		case err == nil:
+			s := &fdStream{loop: f.loop, fd: fd, remote: netAddr(sa, false)}
+			if _, s.unix = sa.(*unix.SockaddrUnix); !s.unix {
+				setNoDelay(fd)
+			}
+			f.server.accepted(s)
+		case err == unix.ECONNABORTED, err == unix.EINTR: // the next one may be fine
+		case isExhaustion(err):
+			f.pause() // first, as the handler may close the server
+			f.server.exhausted(os.NewSyscallError("accept", err))
+			return
+		case err == unix.EAGAIN:
+			return
+		default:
+			f.server.failed(os.NewSyscallError("accept", err))
+			return
+		}
+	}
+}
+
+// pause stops accepting for a while, as the connection that could not be accepted stays where it is
+// and would be reported in each pass.
+func (f *fdListener) pause() {
+	f.loop.polling.unregister(f.fd)
+	f.paused = f.loop.callAt("", f.loop.after(acceptRetryDelay), func() {
+		f.paused = nil
+		if err := f.loop.polling.register(f.fd, f, readable); err != nil {
+			f.server.failed(err)
+		}
+	})
+}
+
+// reusePort is a Control function of a net.ListenConfig.
+func reusePort(_, _ string, c syscall.RawConn) (err error) {
+	cerr := c.Control(func(fd uintptr) {
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	})
+	return errors.Join(cerr, err)
+}

@@ -1,0 +1,164 @@
+package aio
+
+// The piece of a file that is being sent, and how the system sends it.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+// copyChunk is how much is read at a time.
+const copyChunk = 256 << 10
+
+// fileSend is a part of a file that is being sent.
+type fileSend struct {
+	file     io.ReadSeeker
+	reader   io.ReaderAt
+	start    int64 // the position of file before
+	next     int64 // where what comes next begins
+	left     int64
+	sent     int64
+	fallback bool
+}
+
+// finish sets the position of the file.
+func (f *fileSend) finish(err *error) {
+	at := f.start
+	if f.sent > 0 {
+		at = f.next
+	}
+	var seeker io.Seeker = f.file
+	if s, ok := f.reader.(*seekReader); ok {
+		seeker = s
+	}
+	if _, serr := seeker.Seek(at, io.SeekStart); *err == nil {
+		*err = serr
+	}
+}
+
+// mayCopy reports whether err says that the system cannot do it, and reading is the way.
+func (f *fileSend) mayCopy(err error) bool {
+	return f.fallback && errors.Is(err, ErrSendfileNotAvailable)
+}
+
+// sentMore counts n bytes as sent.
+func (f *fileSend) sentMore(n int64) {
+	f.next += n
+	f.sent += n
+	f.left -= n
+}
+
+// unlessNothing is err, or ErrSendfileNotAvailable if it is the system's and nothing was sent: most
+// likely file or socket are of a kind that it cannot do this with.
+func (f *fileSend) unlessNothing(err error) error {
+	var no *os.SyscallError
+	if f.sent == 0 && errors.As(err, &no) {
+		return fmt.Errorf("%w: %w", ErrSendfileNotAvailable, err)
+	}
+	return err
+}
+
+// copy sends by reading.
+func (f *fileSend) copy(ctx context.Context, send func(p []byte) error) error {
+	buf := make([]byte, min(f.left, copyChunk))
+	for f.left > 0 {
+		p := buf[:min(f.left, copyChunk)]
+		n, err := f.read(ctx, p)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil // the file has become shorter
+		}
+		if err := send(p[:n]); err != nil {
+			return err
+		}
+		f.sentMore(int64(n))
+	}
+	return nil
+}
+
+// read reads what comes next, in a worker goroutine, as a disk may be slow. It returns 0 at the end.
+func (f *fileSend) read(ctx context.Context, p []byte) (int, error) {
+	at := f.next
+	return ToThread(ctx, func(context.Context) (int, error) {
+		n, err := f.reader.ReadAt(p, at)
+		if n > 0 || err == io.EOF {
+			err = nil
+		}
+		return n, err
+	})
+}
+
+// seekReader reads a file that has no ReadAt. A read that was given up may still be under way when the
+// position is set in the end, so there is a lock.
+type seekReader struct {
+	mu   sync.Mutex
+	file io.ReadSeeker
+}
+
+func (s *seekReader) ReadAt(p []byte, off int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.file.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return s.file.Read(p)
+}
+
+func (s *seekReader) Seek(offset int64, whence int) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.file.Seek(offset, whence)
+}
+
+// copyTo sends by reading and writing to t.
+func (f *fileSend) copyTo(ctx context.Context, call string, t Transport) error {
+	c, err := enter(ctx, call)
+	if err != nil {
+		return err
+	}
+	wasPaused := writingPaused(t)
+	p := &sendfileProtocol{user: t.GetProtocol(), paused: wasPaused}
+	if t.IsReading() {
+		t.PauseReading()
+		defer t.ResumeReading()
+	}
+	t.SetProtocol(p)
+	defer func() {
+		t.SetProtocol(p.user)
+		p.tellUser(wasPaused)
+	}()
+	return f.copy(ctx, func(b []byte) error {
+		if p.lost {
+			return p.cause()
+		}
+		if _, err := t.Write(b); err != nil {
+			return err
+		}
+		if t.IsClosing() {
+			return p.cause()
+		}
+		if err := p.drain(c, call); err != nil {
+			return err
+		}
+		if p.lost {
+			return p.cause()
+		}
+		return nil
+	})
+}
+
+// fileSender is a stream over which the system can send a file by itself.
+type fileSender interface {
+	// sendFile sends some of f, and reports whether all of it is sent. The error may be errWouldBlock.
+	sendFile(f *fileSend) (done bool, err error)
+}
+
+// ErrSendfileNotAvailable says that the system cannot send this file over this transport by itself.
+// (asyncio: SendfileNotAvailableError)
+var ErrSendfileNotAvailable = errors.New("aio: the system's sendfile is not available here")

@@ -1,0 +1,52 @@
+package aio
+
+// The ready queue: what runs in this pass and in the next one, first come, first served. The
+// token owns it; other goroutines hand entries in by the inbox. An entry is something to run
+// and the future that caused it, kept as two words of a ring, so that scheduling a step
+// allocates nothing.
+
+// runnable is what the ready queue and the list of a future's callbacks hold: a task, a
+// handle, a callback, or one step in the life of a transport. run gets the future that caused
+// it, nil if there is none. Many steps are another type with the same underlying struct as
+// their owner ((*openStep)(t)): a second run method without an allocation. A runnable may have
+// four more methods, each of which is asked for by a type assertion:
+//
+//	abandon()                        somebody outside the loop waits for it: the loop is
+//	                                 closed and will not run it (orphan)
+//	about(*ExceptionContext)         says what it is when it has panicked
+//	waitsFor(*future, func(found))   the futures that wait for its run (the call graph)
+//	String() string                  its name in debug mode
+//
+// What a future is the outside of (future.sub) may also have awaited, the futures that it
+// waits for, which the search for cycles asks.
+type runnable interface {
+	run(f *future)
+}
+
+// readyEntry is an element of the ready queue.
+type readyEntry struct {
+	r runnable
+	f *future // that caused it, nil if none did
+}
+
+// orphan is implemented by a runnable that somebody outside the loop waits for: a loop that is
+// closed, and will not run it, says so.
+type orphan interface{ abandon() }
+
+// schedule puts r on the ready queue. What other goroutines handed in before goes first.
+func (l *Loop) schedule(r runnable, f *future) {
+	if l.inbox.full.Load() {
+		l.collect()
+	}
+	if l.closed.Load() {
+		if o, ok := r.(orphan); ok {
+			o.abandon()
+		}
+		return
+	}
+	l.ready.push(readyEntry{r, f})
+}
+
+// enqueue puts r on the ready queue, behind what is there: for what the pass itself finds to
+// run (descriptors, timers), which no future has caused and which the inbox does not precede.
+func (l *Loop) enqueue(r runnable) { l.ready.push(readyEntry{r, nil}) }

@@ -1,0 +1,122 @@
+package aio
+
+// A StreamReader as an io.Reader and a StreamWriter as an io.Writer, for code that is not of this package.
+
+import (
+	"context"
+	"io"
+)
+
+// Reader returns the stream as an io.Reader for the task of ctx. It is an io.ByteReader and an
+// io.WriterTo, too. Its methods suspend, and fail, as Read does, and return io.EOF at the end. Read
+// returns what has arrived; if it has to wait, the transport reads right into p, unless p is small.
+// WriteTo passes on what arrives until the end, without a buffer of its own; what the writer does not
+// take stays in the stream.
+func (r *StreamReader) Reader(ctx context.Context) io.Reader { return &taskReader{ctx, r} }
+
+// taskReader is a StreamReader with a context.
+type taskReader struct {
+	ctx context.Context
+	r   *StreamReader
+}
+
+func (t *taskReader) Read(p []byte) (int, error) {
+	const call = "StreamReader.Reader.Read"
+	r := t.r
+	e, err := r.begin(t.ctx, call)
+	if err != nil || len(p) == 0 {
+		return 0, err
+	}
+	for r.size() == 0 {
+		if r.eof {
+			return 0, io.EOF
+		}
+		into := p
+		if !r.worthwhile(p) {
+			into = nil
+		}
+		if err := r.wait(e, call, into); err != nil {
+			return 0, err
+		}
+		if n := len(r.placed); n > 0 {
+			r.placed = nil
+			return n, nil
+		}
+	}
+	n := copy(p, r.buffered())
+	r.drop(n)
+	return n, nil
+}
+
+// worthwhile reports whether the transport had better read right into p than into the scratch buffer.
+// A read costs much more than a copy of what p holds, if p is small: then it shall bring more than p
+// holds, if there is more.
+func (r *StreamReader) worthwhile(p []byte) bool {
+	return len(p) >= maxCopy || len(p) >= 512 && !r.full
+}
+
+func (t *taskReader) ReadByte() (byte, error) {
+	const call = "StreamReader.Reader.ReadByte"
+	r := t.r
+	e, err := r.begin(t.ctx, call)
+	if err != nil {
+		return 0, err
+	}
+	p, err := r.some(e, call)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(p) == 0:
+		return 0, io.EOF
+	}
+	b := p[0]
+	r.drop(1)
+	return b, nil
+}
+
+func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
+	const call = "StreamReader.Reader.WriteTo"
+	r := t.r
+	for {
+		e, err := r.begin(t.ctx, call)
+		if err != nil {
+			return written, err
+		}
+		p, err := r.some(e, call)
+		if err != nil || len(p) == 0 {
+			return written, err
+		}
+		buf := r.detach() // as w may await, and more arrive meanwhile
+		r.maybeResume()
+		n, err := w.Write(p)
+		written += int64(n)
+		if n < len(p) {
+			r.unread(p[n:])
+			if err == nil {
+				err = io.ErrShortWrite
+			}
+		}
+		r.loop.streams.put(buf)
+		if err != nil {
+			return written, err
+		}
+	}
+}
+
+// Writer returns the stream as an io.Writer for the task of ctx: its Write is a Write and a Drain, so
+// that a slow peer holds the task back. If it fails because it is cancelled, all was written.
+func (w *StreamWriter) Writer(ctx context.Context) io.Writer { return &taskWriter{ctx, w} }
+
+// taskWriter is a StreamWriter with a context.
+type taskWriter struct {
+	ctx context.Context
+	w   *StreamWriter
+}
+
+func (t *taskWriter) Write(p []byte) (int, error) {
+	n, err := t.w.Write(p)
+	if err == nil {
+		err = t.w.Drain(t.ctx)
+	}
+	return n, err
+}

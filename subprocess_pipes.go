@@ -1,0 +1,110 @@
+package aio
+
+// The pipes of a child process: transports whose protocol passes on to that of the process.
+
+import "os"
+
+// childPipe is a pipe to a process, and the protocol of its transport.
+type childPipe struct {
+	process   *subprocess
+	fd        int // the child's
+	file      *os.File
+	transport BaseTransport
+	lost      bool   // the transport is
+	buf       []byte // for the next read, nil if none was asked for
+}
+
+// connect makes the transport.
+func (c *childPipe) connect(e caller) error {
+	f := c.file
+	c.file = nil // the transport's
+	var t BaseTransport
+	var err error
+	if c.fd == 0 {
+		t, err = e.connectWritePipe(c, f)
+	} else {
+		t, err = e.connectReadPipe(c, f)
+	}
+	if err != nil {
+		f.Close() // unless that was done
+		return err
+	}
+	c.transport = t
+	return nil
+}
+
+// deaf reports whether c is for writing, and its transport does not notice by itself that nobody reads.
+// Then the end of the process has to do.
+func (c *childPipe) deaf() bool {
+	t, ok := c.transport.(*writePipe)
+	return ok && t.deaf()
+}
+
+// reader returns the stream that is for what c brings, nil if there is none.
+func (c *childPipe) reader() *StreamReader {
+	if s, ok := c.process.protocol.(*processStreams); ok {
+		return s.readers[c.fd]
+	}
+	return nil
+}
+
+// GetBuffer implements BufferedProtocol.
+func (c *childPipe) GetBuffer(int) []byte {
+	if c.buf == nil {
+		c.buf = c.process.loop.streams.get(largeBuffer)[:largeBuffer]
+	}
+	return c.buf
+}
+
+// BufferUpdated implements BufferedProtocol.
+func (c *childPipe) BufferUpdated(n int) {
+	d := &pipeData{c, c.buf[:n]}
+	c.buf = nil
+	c.process.call(d)
+}
+
+// pipeData is what was read from a process, on its way to the protocol.
+type pipeData struct {
+	pipe *childPipe
+	buf  []byte
+}
+
+func (d *pipeData) run(*future) {
+	t, fd := d.pipe.process, d.pipe.fd
+	if t.receiver != nil {
+		t.receiver.PipeDataReceived(fd, d.buf[:len(d.buf):len(d.buf)])
+	}
+	t.loop.streams.put(d.buf)
+}
+
+func (d *pipeData) about(ec *ExceptionContext) { d.pipe.process.about(ec) }
+
+// ConnectionLost implements Protocol.
+func (c *childPipe) ConnectionLost(err error) {
+	t := c.process
+	if c.buf != nil {
+		t.loop.streams.put(c.buf)
+		c.buf = nil
+	}
+	c.lost = true
+	t.call(&processCall{t, func() {
+		if p, ok := t.protocol.(pipeLossReceiver); ok {
+			p.PipeConnectionLost(c.fd, err)
+		}
+	}})
+	t.maybeFinish()
+}
+
+// PauseWriting implements Protocol.
+func (c *childPipe) PauseWriting() {
+	if p, ok := c.process.protocol.(writingPauser); ok {
+		p.PauseWriting()
+	}
+}
+
+// ResumeWriting implements Protocol.
+func (c *childPipe) ResumeWriting() {
+	if p, ok := c.process.protocol.(writingResumer); ok {
+		p.ResumeWriting()
+	}
+}

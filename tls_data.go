@@ -1,0 +1,202 @@
+package aio
+
+// What is decrypted for the application, and encrypted for the peer.
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// tlsStep is a layer in the ready queue, to go on with input that it has.
+type tlsStep tlsTransport
+
+func (s *tlsStep) run(*future) {
+	t := (*tlsTransport)(s)
+	t.receive()
+	t.controlReading()
+}
+
+// unread returns how much ciphertext there is.
+func (t *tlsTransport) unread() int { return t.in.len() + len(t.fresh) }
+
+// controlReading keeps the ciphertext that waits within bounds.
+func (t *tlsTransport) controlReading() {
+	switch n := t.unread(); {
+	case t.lower == nil:
+	case n >= tlsReadHigh && !t.held:
+		t.held = true
+		t.lower.PauseReading()
+	case n <= tlsReadLow && t.held:
+		t.held = false
+		t.lower.ResumeReading()
+	}
+}
+
+// receive goes on with the input, as the state demands.
+func (t *tlsTransport) receive() {
+	switch t.state {
+	case tlsHandshaking:
+		t.dry.wakeNext()
+	case tlsWrapped:
+		t.read()
+	case tlsFlushing, tlsShutdown:
+		t.discard()
+	}
+}
+
+// read delivers what there is to the application.
+func (t *tlsTransport) read() {
+	for more := true; more && t.state == tlsWrapped && !t.paused; {
+		if p, ok := t.protocol.(BufferedProtocol); ok {
+			more = t.readInto(p)
+		} else {
+			more = t.readData()
+		}
+	}
+}
+
+// readData delivers all that there is, or one buffer of it, and reports whether there may be more.
+func (t *tlsTransport) readData() (more bool) {
+	buf := tlsBuffers.Get().(*tlsBuffer)
+	defer tlsBuffers.Put(buf)
+	n, err := t.decrypt(buf[:])
+	if n > 0 {
+		if err := t.deliver(buf[:n:n]); err != nil {
+			t.fatal("protocol.DataReceived() failed", err)
+			return false
+		}
+	}
+	t.checkInput(err)
+	return err == nil
+}
+
+// deliver calls DataReceived.
+func (t *tlsTransport) deliver(b []byte) (err error) {
+	defer recovered(&err)
+	if p, ok := t.protocol.(dataReceiver); ok {
+		p.DataReceived(b)
+	}
+	return nil
+}
+
+// readInto is readData for one buffer of p's own.
+func (t *tlsTransport) readInto(p BufferedProtocol) (more bool) {
+	err, failed := t.fill(p)
+	if failed != nil {
+		t.fatal("protocol.GetBuffer() or BufferUpdated() failed", failed)
+		return false
+	}
+	t.checkInput(err)
+	return err == nil
+}
+
+// fill makes one round of GetBuffer and BufferUpdated. err is that of decrypt, failed what went wrong
+// with these two.
+func (t *tlsTransport) fill(p BufferedProtocol) (err, failed error) {
+	defer recovered(&failed)
+	b := p.GetBuffer(-1)
+	if len(b) == 0 {
+		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", p)}
+	}
+	n, err := t.decrypt(b)
+	if n > 0 {
+		p.BufferUpdated(n)
+	}
+	return err, nil
+}
+
+// decrypt reads until b is full or there is an error, errDry if the input is used up.
+func (t *tlsTransport) decrypt(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = t.conn.Read(b[n:])
+		n += m
+	}
+	return n, err
+}
+
+// checkInput acts upon the error of a tls.Conn.Read, if there is one.
+func (t *tlsTransport) checkInput(err error) {
+	switch {
+	case err == nil || err == errDry:
+	case t.state == tlsUnwrapped:
+	case err != io.EOF && !(t.truncated && err == io.ErrUnexpectedEOF):
+		t.fatal("TLS error", err)
+	case !t.peerDone:
+		t.peerDone = true
+		t.endInput()
+	}
+}
+
+// endInput tells the application that the peer is done, and closes the connection.
+func (t *tlsTransport) endInput() {
+	keepOpen, err := t.eofReceived()
+	if err != nil {
+		t.fatal("protocol.EOFReceived() failed", err)
+	}
+	_, isLayer := t.protocol.(*tlsProtocol)
+	if keepOpen && !isLayer {
+		slog.Warn("aio: EOFReceived returned true, which has no effect with TLS")
+	}
+	switch t.state {
+	case tlsWrapped:
+		if !isLayer { // that may have something to deliver and to write, and will call Close
+			t.startShutdown()
+		}
+	case tlsShutdown:
+		t.complete()
+	}
+}
+
+// discard drops the input, and looks for its end.
+func (t *tlsTransport) discard() {
+	if t.peerDone {
+		return
+	}
+	buf := tlsBuffers.Get().(*tlsBuffer)
+	defer tlsBuffers.Put(buf)
+	var err error
+	for err == nil {
+		_, err = t.decrypt(buf[:])
+	}
+	t.checkInput(err)
+}
+
+// encrypt sends b, or as much as the transport below takes without asking for a pause.
+func (t *tlsTransport) encrypt(b []byte) (n int, err error) {
+	buf := tlsBuffers.Get().(*tlsBuffer)
+	defer tlsBuffers.Put(buf)
+	for n < len(b) && !t.blocked {
+		m := min(len(b)-n, tlsChunk)
+		t.batch = buf[:0]
+		_, err = t.conn.Write(b[n : n+m])
+		records := t.batch
+		t.batch = nil
+		if err != nil {
+			t.fatal("TLS error", err)
+			return n, err
+		}
+		if _, err = t.lower.Write(records); err != nil {
+			return n, err
+		}
+		n += m
+	}
+	return n, nil
+}
+
+// drain sends what waits.
+func (t *tlsTransport) drain() {
+	if t.queue.len() > 0 {
+		n, _ := t.encrypt(t.queue.bytes()) // ConnectionLost tells of an error
+		t.queue.skip(n)
+	}
+}
+
+// controlWriting tells the protocol to pause if too much waits: the high mark is too much already,
+// unlike without TLS.
+func (t *tlsTransport) controlWriting() {
+	if n := t.queue.len(); n > 0 {
+		t.maybePause(n + 1)
+	}
+}

@@ -1,0 +1,158 @@
+package aio
+
+// The handshake, the shutdown with its alerts, and the end of a TLS connection.
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// tlsHandshakeDone is a layer as the callback of its handshake task.
+type tlsHandshakeDone tlsTransport
+
+func (d *tlsHandshakeDone) run(f *future) {
+	t := (*tlsTransport)(d)
+	err := f.thrown()
+	t.handshake, t.ctx = nil, nil
+	if t.state != tlsHandshaking {
+		return // it was given up
+	}
+	if err != nil {
+		_, isCancelled := asCancelled(err)
+		switch {
+		case isCancelled:
+			err = errTLSAborted
+		case t.truncated && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+			err = errTLSReset
+		}
+		t.fatal("TLS handshake failed", err)
+		return
+	}
+	t.stopTimer()
+	t.state = tlsWrapped
+	t.secured = true
+	done := t.done
+	t.done = nil
+	if t.settings.callMade {
+		t.connected = true
+		t.guard("protocol.ConnectionMade() failed", func() { connectionMade(t.protocol, t) })
+	}
+	done(nil) // also if ConnectionMade has closed the transport
+	if t.state == tlsWrapped {
+		t.drain()
+		t.maybeResume(t.queue.len())
+	}
+	t.receive()
+	t.controlReading()
+}
+
+// limit gives the handshake or the shutdown a time limit.
+func (t *tlsTransport) limit(d time.Duration) {
+	t.timer = t.loop.wakeAt(t.loop.after(d), (*tlsTimer)(t))
+}
+
+func (t *tlsTransport) stopTimer() {
+	if t.timer != nil {
+		t.timer.cancel()
+		t.timer.target = nil
+		t.timer = nil
+	}
+}
+
+// tlsTimer is a layer as the target of its timer.
+type tlsTimer tlsTransport
+
+func (d *tlsTimer) due() {
+	t := (*tlsTransport)(d)
+	t.timer = nil
+	if t.state == tlsHandshaking {
+		t.fatal("", &tlsTimeoutError{"handshake", t.settings.handshake})
+	} else {
+		t.fatal("", &tlsTimeoutError{"shutdown", t.settings.shutdown})
+	}
+}
+
+// startShutdown closes a connection that is wrapped.
+func (t *tlsTransport) startShutdown() {
+	t.closing = true
+	t.state = tlsFlushing
+	t.limit(t.settings.shutdown)
+	t.flush()
+}
+
+// flush writes what is left, and then our close_notify.
+func (t *tlsTransport) flush() {
+	t.drain()
+	if t.state != tlsFlushing || t.queue.len() > 0 {
+		return
+	}
+	t.state = tlsShutdown
+	if !t.truncated { // or the peer has closed its socket, and would answer with a reset
+		_ = t.conn.CloseWrite() // ConnectionLost tells of an error
+	}
+	if t.peerDone {
+		t.complete()
+	}
+}
+
+// complete closes the transport below in the next pass. It may still have something to write, so
+// the timer goes on.
+func (t *tlsTransport) complete() { t.loop.schedule((*tlsCloseStep)(t), nil) }
+
+// tlsCloseStep is a layer in the ready queue, to close the transport below.
+type tlsCloseStep tlsTransport
+
+func (s *tlsCloseStep) run(*future) {
+	if s.lower != nil {
+		s.lower.Close()
+	}
+}
+
+// fatal ends the connection because of err, and reports it if a program is to blame.
+func (t *tlsTransport) fatal(what string, err error) {
+	if !isCircumstance(err) {
+		t.report(what, err)
+	}
+	t.abort(err)
+}
+
+// abort ends the connection at once. ConnectionLost will be told err.
+func (t *tlsTransport) abort(err error) {
+	if t.cause == nil {
+		t.cause = err
+	}
+	if err == nil {
+		err = errTLSAborted
+	}
+	t.end(err)
+	if t.lower != nil {
+		t.lower.Abort()
+	}
+}
+
+// end is the end of TLS, be it before the transport below is closed or after. err is for a handshake
+// that was under way.
+func (t *tlsTransport) end(err error) {
+	t.closing = true
+	t.state = tlsUnwrapped
+	t.stopTimer()
+	if t.handshake != nil {
+		t.handshake.fut.cancel(errCancelled)
+	}
+	if done := t.done; done != nil {
+		t.done = nil
+		done(err)
+	}
+}
+
+// tlsLostStep is a layer in the ready queue, to tell the application that the connection is lost.
+type tlsLostStep tlsTransport
+
+func (s *tlsLostStep) run(*future) {
+	if p, ok := s.protocol.(lossReceiver); ok {
+		p.ConnectionLost(s.cause)
+	}
+}
+
+func (s *tlsLostStep) about(ec *ExceptionContext) { s.endpoint.about(ec) }

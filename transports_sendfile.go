@@ -1,0 +1,130 @@
+package aio
+
+// A transport that sends a piece of a file in place of what is written to it.
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// errSendfileTwice is the error of a Sendfile during another one.
+func errSendfileTwice(call string) error {
+	return &usageError{text: "aio: " + call + ": another Sendfile is in progress on the transport"}
+}
+
+// transfer is a Sendfile that goes past the write buffer of a transport. The transport has it from
+// before the buffer is written until the call returns.
+type transfer struct {
+	file  *fileSend
+	moves bool // the buffer was written, and it is file's turn
+	err   error
+	wait  *waiter // of the call, nil while it does not wait
+}
+
+// pending reports whether there is something to send as soon as there is room.
+func (s *transfer) pending() bool {
+	return s != nil && s.moves && s.wait != nil && s.wait.state == pending
+}
+
+// wake ends a wait of the call.
+func (s *transfer) wake() {
+	if s != nil && s.wait != nil {
+		s.wait.wake()
+	}
+}
+
+// await suspends the calling task until wake.
+func (s *transfer) await(c caller, call string) error {
+	s.wait = c.fut.loop.newWaiter(call)
+	err := c.await(&s.wait.future)
+	c.fut.loop.freeWaiter(s.wait)
+	s.wait = nil
+	return err
+}
+
+// sendfile sends f by the system's own call.
+func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend) error {
+	_, ok := t.stream.(fileSender)
+	switch {
+	case t.eof:
+		return &usageError{text: "aio: " + call + ": WriteEOF was called before"}
+	case t.sending != nil:
+		return errSendfileTwice(call)
+	case !ok || f.systemFile() == nil:
+		return ErrSendfileNotAvailable
+	case f.left == 0:
+		return nil
+	}
+	c, err := enter(ctx, call)
+	if err != nil {
+		return err
+	}
+	if t.IsReading() {
+		t.PauseReading()
+		defer t.ResumeReading()
+	}
+	s := &transfer{file: f}
+	t.sending = s
+	defer t.endTransfer()
+	if t.out.len() > 0 {
+		if err := s.await(c, call); err != nil {
+			return err
+		}
+	}
+	if t.lost == 0 {
+		s.moves = true
+		if !t.advance() {
+			if err := s.await(c, call); err != nil {
+				return err
+			}
+		}
+	}
+	return t.outcome(s)
+}
+
+// advance sends some of the file, and reports whether the transfer is over.
+func (t *streamTransport) advance() bool {
+	s := t.sending
+	done, err := t.stream.(fileSender).sendFile(s.file)
+	switch {
+	case err == errWouldBlock:
+		t.can &^= writable
+		return false
+	case err != nil:
+		s.err = err
+		return true
+	case !done: // the others have their turn first
+		t.can |= writable
+		t.again()
+	}
+	return done
+}
+
+// outcome is the error of a transfer that is over.
+func (t *streamTransport) outcome(s *transfer) error {
+	err := s.file.unlessNothing(s.err)
+	var no *os.SyscallError
+	switch {
+	case err == nil && s.file.left == 0, errors.Is(err, ErrSendfileNotAvailable):
+		return err
+	case errors.As(err, &no) && !errors.Is(err, syscall.EIO): // which is the disk's
+		t.fatal("write error on a connection", err)
+	case err == nil: // the connection was lost
+		err = t.cause
+		if err == nil {
+			err = net.ErrClosed
+		}
+	}
+	return err
+}
+
+// endTransfer makes up for what had to wait.
+func (t *streamTransport) endTransfer() {
+	t.sending = nil
+	if t.eof && t.lost == 0 && t.out.len() == 0 {
+		t.shutdown()
+	}
+}
