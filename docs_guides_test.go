@@ -39,6 +39,11 @@ func guideBlocks(t *testing.T) (blocks []guideBlock) {
 	return blocks
 }
 
+// isProgram reports whether the block is a whole Go file, with package and imports.
+func (b guideBlock) isProgram() bool {
+	return b.language == "go" && strings.HasPrefix(b.text, "package ")
+}
+
 // output is what the block says that it prints; ok is false if it does not say.
 func (b guideBlock) output() (out string, ok bool) {
 	_, comment, ok := strings.Cut(b.text, "// Output:")
@@ -145,6 +150,10 @@ func TestGuideGo(t *testing.T) {
 		}
 	}
 	for _, b := range guideBlocks(t) {
+		// TestReadmePrograms builds the programs of README.md.
+		if b.isProgram() && b.guide == "../README.md" {
+			continue
+		}
 		if b.language == "go" && !sources.has(t, b.text) {
 			t.Errorf("this is neither the body of an example nor declarations of a test or of the tour:\n%s\n%s", b.guide, b.text)
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -46,15 +47,15 @@ func mdLinks(text string) (links []string) {
 	return links
 }
 
-// mdDead says what is wrong with a link in the document at path, "" if nothing is.
-func mdDead(path, link string) string {
+// mdDead says what is wrong with a link in the document at page, "" if nothing is.
+func mdDead(page, link string) string {
 	u, err := url.Parse(link)
 	if err != nil {
 		return err.Error()
 	}
-	target := path
+	target := page
 	if u.Path != "" {
-		target = filepath.Join(filepath.Dir(path), filepath.FromSlash(u.Path))
+		target = filepath.Join(filepath.Dir(page), filepath.FromSlash(u.Path))
 	}
 	if _, err := os.Stat(target); err != nil {
 		return err.Error()
@@ -80,7 +81,7 @@ func TestLinks(t *testing.T) {
 		t.Fatalf("the links of the sample are taken to be %s", got)
 	}
 	for link, dead := range map[string]bool{
-		"CHANGELOG.md": false, "docs": false, "README.md#try-it": false, "#try-it": false,
+		"CHANGELOG.md": false, "docs": false, "README.md#install": false, "#install": false,
 		"no-such-file.md": true, "README.md#no-such-heading": true, "docs/no-such-file.md": true,
 	} {
 		if reason := mdDead("README.md", link); (reason != "") != dead {
@@ -110,6 +111,84 @@ func TestLinks(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+var (
+	mdPackage   = regexp.MustCompile(`https://pkg\.go\.dev/github\.com/goaio/([\w/]+)#([\w.]+)`)
+	mdReference = regexp.MustCompile("\\[`[^`\n]+`\\](:|\\[|\\()?")
+)
+
+// apiNames returns the names of api.txt as pkg.go.dev's anchors have them: aio#Loop.CallSoon.
+func apiNames(t *testing.T) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("api.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := regexp.MustCompile(`^(\w+) (?:\w+) (?:\(\*?(\w+)[^)]*\) )?([\w.]+)`)
+	names := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		m := entry.FindStringSubmatch(line)
+		if m == nil {
+			t.Fatalf("api.txt has the line %s", line)
+		}
+		name := m[3]
+		if m[2] != "" {
+			name = m[2] + "." + name
+		}
+		names[m[1]+"#"+name] = true
+	}
+	return names
+}
+
+// mdDeadNames returns the links to pkg.go.dev whose name does not exist, and the names in brackets that are
+// not defined as links.
+func mdDeadNames(text string, names map[string]bool) (dead []string) {
+	defined := map[string]bool{}
+	for _, m := range mdPackage.FindAllStringSubmatch(text, -1) {
+		if !names[path.Base(m[1])+"#"+m[2]] {
+			dead = append(dead, m[0])
+		}
+	}
+	references := mdReference.FindAllStringSubmatch(text, -1)
+	for _, m := range references {
+		if m[1] == ":" {
+			defined[strings.TrimSuffix(m[0], ":")] = true
+		}
+	}
+	for _, m := range references {
+		if m[1] == "" && !defined[m[0]] {
+			dead = append(dead, m[0])
+		}
+	}
+	return dead
+}
+
+// TestNameLinks finds links to names of the package that do not exist.
+func TestNameLinks(t *testing.T) {
+	names := apiNames(t)
+	sample := "[`Run`] [`Nothing`] [`Loop.Stop`](https://pkg.go.dev/github.com/goaio/aio#Loop.Stop)\n" +
+		"[`Run`]: https://pkg.go.dev/github.com/goaio/aio#Run\n" +
+		"[`Serve`]: https://pkg.go.dev/github.com/goaio/aio/aiohttp#Serve\n" +
+		"[`None`]: https://pkg.go.dev/github.com/goaio/aio#None\n" +
+		"[`Field`]: https://pkg.go.dev/github.com/goaio/aio#Runner.Signals\n"
+	got := strings.Join(mdDeadNames(sample, names), " ")
+	if got != "https://pkg.go.dev/github.com/goaio/aio#None [`Nothing`]" {
+		t.Fatalf("in the sample these are taken to be dead: %s", got)
+	}
+	pages, err := filepath.Glob(filepath.Join("docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "SECURITY.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range mdDeadNames(string(text), names) {
+			t.Errorf("%s: %s does not lead to a name of the package", page, link)
+		}
 	}
 }
 
