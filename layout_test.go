@@ -1,0 +1,573 @@
+package aio_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The layout of the package, as docs/architecture.md has it, held against the sources. The
+// checks read names, not types, and know no build constraints: every file of every system is
+// looked at.
+
+// maxFileLines bounds each file, tests included.
+const maxFileLines = 800
+
+// layoutMap is what docs/architecture.md says.
+type layoutMap struct {
+	layers     map[string]int  // of a source file
+	tests      map[string]bool // test files without a source of their own
+	exceptions map[string]bool // "file: name", allowed to name a declaration of a higher layer
+}
+
+var (
+	layerHeading = regexp.MustCompile(`^### L(\d) `)
+	codeWord     = regexp.MustCompile("`([^`]+)`")
+)
+
+// readLayoutMap reads the tables below the headings "### L0 …" to "### L8 …", "### Exceptions"
+// and "### Tests without a source".
+func readLayoutMap(page string) layoutMap {
+	m := layoutMap{map[string]int{}, map[string]bool{}, map[string]bool{}}
+	section := ""
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(line, "#") {
+			section = strings.TrimSpace(line)
+			continue
+		}
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		for _, w := range codeWord.FindAllStringSubmatch(cells[1], -1) {
+			switch h := layerHeading.FindStringSubmatch(section); {
+			case h != nil:
+				m.layers[w[1]], _ = strconv.Atoi(h[1])
+			case section == "### Tests without a source":
+				m.tests[w[1]] = true
+			case section == "### Exceptions":
+				for _, name := range codeWord.FindAllStringSubmatch(cells[2], -1) {
+					m.exceptions[w[1]+": "+name[1]] = true
+				}
+			}
+		}
+	}
+	return m
+}
+
+// sourceFile is a file of the package.
+type sourceFile struct {
+	name string
+	text string
+	ast  *ast.File
+	fset *token.FileSet
+}
+
+func parseSources(t *testing.T, texts map[string]string) []*sourceFile {
+	t.Helper()
+	var files []*sourceFile
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		f := &sourceFile{name: name, text: texts[name], fset: token.NewFileSet()}
+		if strings.HasSuffix(name, ".go") {
+			var err error
+			if f.ast, err = parser.ParseFile(f.fset, name, f.text, parser.ParseComments); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files = append(files, f)
+	}
+	return files
+}
+
+// checkLayout returns what in files is not as m has it.
+func checkLayout(m layoutMap, files []*sourceFile) []string {
+	var bad []string
+	add := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
+	var sources, tests []*sourceFile
+	for _, f := range files {
+		if strings.HasSuffix(f.name, "_test.go") {
+			tests = append(tests, f)
+		} else {
+			sources = append(sources, f)
+		}
+		if strings.Count(f.text, "\n") > maxFileLines {
+			add("%s has more than %d lines", f.name, maxFileLines)
+		}
+	}
+
+	present := map[string]bool{}
+	for _, f := range sources {
+		present[f.name] = true
+		if _, ok := m.layers[f.name]; !ok {
+			add("%s has no row in docs/architecture.md", f.name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.layers)) {
+		if !present[name] {
+			add("docs/architecture.md has a row for %s, which does not exist", name)
+		}
+	}
+
+	arrows := upwardNames(m, sources)
+	for _, a := range slices.Sorted(maps.Keys(arrows)) {
+		if !m.exceptions[a] {
+			add("%s is declared in a higher layer (%s), and is no listed exception", a, arrows[a])
+		}
+	}
+	for _, e := range slices.Sorted(maps.Keys(m.exceptions)) {
+		if _, ok := arrows[e]; !ok {
+			add("%s is listed as an exception, and not needed", e)
+		}
+	}
+
+	for _, f := range sources {
+		bad = append(bad, checkSystem(f)...)
+		bad = append(bad, checkPrivateParts(f)...)
+		bad = append(bad, checkSuffix(f)...)
+	}
+	for _, f := range tests {
+		bad = append(bad, checkSuffix(f)...)
+		if !m.tests[f.name] && !strings.HasPrefix(f.name, "example_") && !hasSource(f.name, present) {
+			add("%s tests no source of that name and has no row in docs/architecture.md", f.name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.tests)) {
+		if !slices.ContainsFunc(tests, func(f *sourceFile) bool { return f.name == name }) {
+			add("docs/architecture.md has a row for the test file %s, which does not exist", name)
+		}
+	}
+	return bad
+}
+
+// hasSource reports whether a test file is named after a source: locks_test.go after locks.go,
+// and so are locks_condition_test.go, for a part of it, and locks_linux_test.go.
+func hasSource(test string, sources map[string]bool) bool {
+	name := strings.TrimSuffix(test, "_test.go")
+	for {
+		if sources[name+".go"] || sources[name+".s"] {
+			return true
+		}
+		i := strings.LastIndexByte(name, '_')
+		if i < 0 {
+			return false
+		}
+		name = name[:i]
+	}
+}
+
+// family splits the net layer: the two back ends must not name each other.
+func family(file string) string {
+	for _, f := range []string{"net_poll", "net_goroutine"} {
+		if strings.HasPrefix(file, f) {
+			return f
+		}
+	}
+	return ""
+}
+
+// upwardNames finds the names by which a file refers to a higher layer, or a back end to the
+// other one: "file: name" to the file that declares the name.
+func upwardNames(m layoutMap, sources []*sourceFile) map[string]string {
+	declared := map[string][]string{} // package-level name to files
+	methods := map[string][]string{}  // method name to files
+	receivers := map[string]map[string]bool{}
+	fields := map[string]bool{} // names of fields and of interfaces' methods
+	for _, f := range sources {
+		if f.ast == nil {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				name := d.Name.Name
+				if d.Recv == nil {
+					declared[name] = append(declared[name], f.name)
+					continue
+				}
+				methods[name] = append(methods[name], f.name)
+				if receivers[name] == nil {
+					receivers[name] = map[string]bool{}
+				}
+				receivers[name][receiverName(d)] = true
+			case *ast.GenDecl:
+				for _, s := range d.Specs {
+					switch s := s.(type) {
+					case *ast.TypeSpec:
+						declared[s.Name.Name] = append(declared[s.Name.Name], f.name)
+					case *ast.ValueSpec:
+						for _, n := range s.Names {
+							declared[n.Name] = append(declared[n.Name], f.name)
+						}
+					}
+				}
+			}
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			var list *ast.FieldList
+			switch n := n.(type) {
+			case *ast.StructType:
+				list = n.Fields
+			case *ast.InterfaceType:
+				list = n.Methods
+			default:
+				return true
+			}
+			for _, field := range list.List {
+				for _, name := range field.Names {
+					fields[name.Name] = true
+				}
+			}
+			return true
+		})
+	}
+
+	arrows := map[string]string{}
+	refer := func(f *sourceFile, name string, to []string) {
+		if slices.Contains(to, f.name) {
+			return
+		}
+		for _, file := range to {
+			other := family(f.name) != "" && family(file) != "" && family(f.name) != family(file)
+			if m.layers[file] > m.layers[f.name] || other {
+				arrows[f.name+": "+name] = file
+				return
+			}
+		}
+	}
+	for _, f := range sources {
+		if f.ast == nil {
+			continue
+		}
+		keys := map[*ast.Ident]bool{}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if id, ok := n.Key.(*ast.Ident); ok {
+					keys[id] = true
+				}
+			case *ast.SelectorExpr:
+				name := n.Sel.Name // exported, it may be of a type of another package
+				if !n.Sel.IsExported() && len(receivers[name]) == 1 && !fields[name] && len(declared[name]) == 0 {
+					refer(f, name, methods[name])
+				}
+			}
+			return true
+		})
+		for _, id := range f.ast.Unresolved {
+			if !keys[id] {
+				refer(f, id.Name, declared[id.Name])
+			}
+		}
+	}
+	return arrows
+}
+
+func receiverName(d *ast.FuncDecl) string {
+	x := d.Recv.List[0].Type
+	for {
+		switch t := x.(type) {
+		case *ast.StarExpr:
+			x = t.X
+		case *ast.IndexExpr:
+			x = t.X
+		case *ast.IndexListExpr:
+			x = t.X
+		case *ast.Ident:
+			return t.Name
+		default:
+			return ""
+		}
+	}
+}
+
+// checkSystem finds what belongs into internal/: unsafe, assembly, raw system calls; and
+// golang.org/x/sys outside of the families that make ordinary calls of it.
+func checkSystem(f *sourceFile) (bad []string) {
+	if strings.HasSuffix(f.name, ".s") {
+		return []string{f.name + " is assembly: it belongs into internal/"}
+	}
+	for _, imp := range f.ast.Imports {
+		path, _ := strconv.Unquote(imp.Path.Value)
+		switch {
+		case path == "unsafe":
+			bad = append(bad, f.name+" imports unsafe: that belongs into internal/")
+		case strings.HasPrefix(path, "golang.org/x/sys/") && !strings.HasPrefix(f.name, "net_poll") &&
+			!strings.HasPrefix(f.name, "subprocess_") && !strings.HasPrefix(f.name, "compat_"):
+			bad = append(bad, f.name+" imports "+path+": only net_poll*, subprocess_* and compat_* may")
+		}
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok && strings.HasPrefix(s.Sel.Name, "RawSyscall") {
+			bad = append(bad, f.name+" makes a raw system call: that belongs into internal/")
+		}
+		return true
+	})
+	return bad
+}
+
+// privateParts are fields and methods that only some files may use.
+var privateParts = []struct {
+	selector string
+	files    []string
+}{
+	{"ready.push", []string{"ready.go", "inbox.go"}},
+	{"co.park", []string{"await.go", "token.go"}},
+	{"polling.fds", []string{"poller.go"}},
+	{"polling.sys", []string{"poller.go"}},
+	{"polling.hot", []string{"poller.go"}},
+}
+
+func checkPrivateParts(f *sourceFile) (bad []string) {
+	if f.ast == nil {
+		return nil
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		var outer string
+		switch x := s.X.(type) {
+		case *ast.SelectorExpr:
+			outer = x.Sel.Name
+		case *ast.Ident:
+			outer = x.Name
+		}
+		for _, p := range privateParts {
+			if outer+"."+s.Sel.Name == p.selector && !slices.Contains(p.files, f.name) {
+				bad = append(bad, fmt.Sprintf("%s uses %s, which only %s may", f.name, p.selector, strings.Join(p.files, " and ")))
+			}
+		}
+		return true
+	})
+	return bad
+}
+
+const pollerSystems = "linux || darwin || dragonfly || freebsd || netbsd || openbsd"
+
+// suffixLines has the build line that each suffix of a file's name stands for; net_poll is a
+// family rather than a suffix.
+var suffixLines = map[string]string{
+	"nonlinux":   "!linux",
+	"nonwindows": "!windows",
+	"unix":       "unix",
+	"nonunix":    "!unix",
+}
+
+// systemSuffixes are those that the go command itself understands.
+var systemSuffixes = []string{"linux", "windows", "darwin", "freebsd", "amd64", "arm64", "wasm", "js"}
+
+// checkSuffix holds a file's build line against its name. A file without a suffix has none,
+// unless it is of the family net_poll, or net_stub.go, which stands for that family.
+func checkSuffix(f *sourceFile) []string {
+	if f.ast == nil {
+		return nil
+	}
+	base := strings.TrimSuffix(strings.TrimSuffix(f.name, ".go"), "_test")
+	suffix := base[strings.LastIndexByte(base, '_')+1:]
+	want := suffixLines[suffix]
+	switch {
+	case slices.Contains(systemSuffixes, suffix):
+		want = ""
+	case strings.HasPrefix(base, "net_poll"), strings.HasPrefix(base, "poller"), base == "export_poll", base == "example_poller":
+		want = pollerSystems
+		if base == "poller" && !strings.HasSuffix(f.name, "_test.go") { // the loop's part, for all systems
+			want = ""
+		}
+	case base == "net_stub":
+		want = negated(pollerSystems)
+	}
+	got := buildLine(f.text)
+	if got == want || strings.HasSuffix(f.name, "_test.go") && want == "" && got == "unix" {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s has the build line %q, its name says %q", f.name, got, want)}
+}
+
+func negated(systems string) string {
+	return "!" + strings.ReplaceAll(systems, " || ", " && !")
+}
+
+// buildLine returns the expression of the file's //go:build line.
+func buildLine(text string) string {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "package ") {
+			break
+		}
+		if constraint.IsGoBuild(line) {
+			return strings.TrimSpace(strings.TrimPrefix(line, "//go:build"))
+		}
+	}
+	return ""
+}
+
+// checkImports holds the packages of the module against who may import what.
+func checkImports(dir, path string) string {
+	const module = "github.com/goaio/aio"
+	inside := strings.TrimPrefix(path, module+"/")
+	switch {
+	case strings.HasPrefix(dir, "internal/"):
+		switch {
+		case path == module:
+			return "imports the root package"
+		case dir == "internal/goid" && strings.Contains(path, "."),
+			dir == "internal/netio" && strings.Contains(path, "."):
+			return "imports more than the standard library: " + path
+		case strings.HasPrefix(path, module+"/") && inside != "internal/netio":
+			return "imports " + path + ": of this module it may use internal/netio alone"
+		}
+	case dir == "." || !strings.HasPrefix(path, module+"/internal/"):
+	case inside == "internal/plug" && dir == "aiotest", inside == "internal/simnet" && dir == "aiotest":
+	default:
+		return "imports " + path
+	}
+	if dir == "." && inside == "internal/simnet" {
+		return "imports " + path
+	}
+	return ""
+}
+
+func TestLayout(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	names, _ := filepath.Glob("*.go")
+	asm, _ := filepath.Glob("*.s")
+	for _, name := range append(names, asm...) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	open, _ := os.ReadFile("testdata/layout-open.txt")
+	for _, bad := range checkLayout(readLayoutMap(string(page)), parseSources(t, texts)) {
+		if !slices.Contains(strings.Split(string(open), "\n"), bad) {
+			t.Error(bad)
+		}
+	}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			if path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || isModule(path)) {
+				return fs.SkipDir
+			}
+			return nil
+		case !strings.HasSuffix(path, ".go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		for _, imp := range f.Imports {
+			p, _ := strconv.Unquote(imp.Path.Value)
+			if bad := checkImports(filepath.ToSlash(filepath.Dir(path)), p); bad != "" {
+				t.Errorf("%s %s", path, bad)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
+
+// Each rule is shown to find what it is for.
+func TestLayoutFindsViolations(t *testing.T) {
+	const page = "### L1 kernel\n| `loop.go`, `ready.go` | x |\n" +
+		"### L5 net\n| `net_poll_stream.go`, `net_goroutine_stream.go` | x |\n" +
+		"### L7 connections\n| `server.go` | x |\n" +
+		"### Exceptions\n| `loop.go` | `Loops` |\n" +
+		"### Tests without a source\n| `kit_test.go` | x |\n"
+	clean := map[string]string{
+		"loop.go":                 "package aio\n\ntype Loop struct{ all Loops }\n",
+		"ready.go":                "package aio\n\nfunc (l *Loop) enqueue() {}\n",
+		"net_poll_stream.go":      "//go:build " + pollerSystems + "\n\npackage aio\n\ntype fdStream struct{}\n",
+		"net_goroutine_stream.go": "package aio\n\ntype connStream struct{}\n",
+		"server.go":               "package aio\n\ntype Server struct{}\n\ntype Loops struct{}\n\nfunc (s *Server) attach() {}\n",
+		"kit_test.go":             "package aio_test\n",
+		"server_close_test.go":    "package aio_test\n",
+	}
+	cases := []struct {
+		why        string
+		file, text string
+		want       string
+	}{
+		{"the fixture itself is clean", "loop.go", clean["loop.go"], ""},
+		{"a kernel file names Server", "ready.go", "package aio\n\nvar s *Server\n",
+			"ready.go: Server is declared in a higher layer (server.go), and is no listed exception"},
+		{"a kernel file calls a method of Server", "ready.go", "package aio\n\nfunc f(x any) { x.attach() }\n",
+			"ready.go: attach is declared in a higher layer (server.go), and is no listed exception"},
+		{"an exception that is not needed", "loop.go", "package aio\n\ntype Loop struct{}\n",
+			"loop.go: Loops is listed as an exception, and not needed"},
+		{"a back end names the other one", "net_goroutine_stream.go", "package aio\n\nvar s fdStream\n",
+			"net_goroutine_stream.go: fdStream is declared in a higher layer (net_poll_stream.go), and is no listed exception"},
+		{"a file without a row", "streams.go", "package aio\n", "streams.go has no row in docs/architecture.md"},
+		{"unsafe", "ready.go", "package aio\n\nimport \"unsafe\"\n\nvar _ unsafe.Pointer\n",
+			"ready.go imports unsafe: that belongs into internal/"},
+		{"assembly", "ready.s", "TEXT\n", "ready.s has no row in docs/architecture.md"},
+		{"a raw system call", "ready.go", "package aio\n\nfunc f() { syscall.RawSyscall(0, 0, 0, 0) }\n",
+			"ready.go makes a raw system call: that belongs into internal/"},
+		{"x/sys in the kernel", "ready.go", "package aio\n\nimport \"golang.org/x/sys/unix\"\n\nvar _ = unix.EINTR\n",
+			"ready.go imports golang.org/x/sys/unix: only net_poll*, subprocess_* and compat_* may"},
+		{"a private part", "server.go", clean["server.go"] + "\nfunc f(l *Loop) { l.ready.push(1) }\n",
+			"server.go uses ready.push, which only ready.go and inbox.go may"},
+		{"a suffix with another build line", "server_nonlinux_test.go", "//go:build !unix\n\npackage aio_test\n",
+			`server_nonlinux_test.go has the build line "!unix", its name says "!linux"`},
+		{"a build line without a suffix", "ready.go", "//go:build unix\n\npackage aio\n",
+			`ready.go has the build line "unix", its name says ""`},
+		{"a test without a source", "nest_test.go", "package aio_test\n",
+			"nest_test.go tests no source of that name and has no row in docs/architecture.md"},
+		{"a file of more than 800 lines", "ready.go", "package aio\n" + strings.Repeat("\n", maxFileLines),
+			"ready.go has more than 800 lines"},
+	}
+	for _, c := range cases {
+		t.Run(c.why, func(t *testing.T) {
+			texts := maps.Clone(clean)
+			texts[c.file] = c.text
+			got := checkLayout(readLayoutMap(page), parseSources(t, texts))
+			switch {
+			case c.want == "" && len(got) > 0:
+				t.Errorf("found %q in a clean layout", got)
+			case c.want != "" && !slices.Contains(got, c.want):
+				t.Errorf("found %q, want %q among them", got, c.want)
+			}
+		})
+	}
+	for dir, path := range map[string]string{
+		"internal/netio": "golang.org/x/sys/unix",
+		"internal/poll":  "github.com/goaio/aio",
+		"internal/sysio": "github.com/goaio/aio/internal/poll",
+		"aiohttp":        "github.com/goaio/aio/internal/netio",
+		"examples/kv":    "github.com/goaio/aio/internal/plug",
+		".":              "github.com/goaio/aio/internal/simnet",
+	} {
+		if checkImports(dir, path) == "" {
+			t.Errorf("%s may import %s", dir, path)
+		}
+	}
+}
