@@ -96,7 +96,7 @@ func newChildHandler(call string, pid int, callback func(pid, returncode int)) (
 	case callback == nil:
 		misuse(nil, "%s: the callback is nil", call)
 	case !haveChildren:
-		return nil, fmt.Errorf("aio: %s: this system has no children to watch, CreateSubprocessExec does without: %w", call, errors.ErrUnsupported)
+		return nil, fmt.Errorf("aio: %s: child watchers are not supported on this platform; CreateSubprocessExec works without: %w", call, errors.ErrUnsupported)
 	case pid <= 0:
 		return nil, &usageError{text: fmt.Sprintf("aio: %s: %d is not the id of a child", call, pid)}
 	}
@@ -115,8 +115,8 @@ func newWaitingHandler(ctx context.Context, call string, pid int, callback func(
 	return h, nil
 }
 
-// learn notes what the child's os.Process says.
-func (h *childHandler) learn(state *os.ProcessState, err error) {
+// setStatus notes what the child's os.Process says.
+func (h *childHandler) setStatus(state *os.ProcessState, err error) {
 	h.code, h.err = 255, err
 	if err == nil {
 		h.code = returncodeOf(state)
@@ -126,7 +126,7 @@ func (h *childHandler) learn(state *os.ProcessState, err error) {
 // send has the loop call the handler.
 func (h *childHandler) send() {
 	if h.err != nil {
-		slog.Warn("aio: somebody else has waited for a child process: its return code is not known", "pid", h.pid, "error", h.err)
+		slog.Warn("aio: child process already reaped elsewhere; exit status unknown", "pid", h.pid, "error", h.err)
 	}
 	if !h.loop.submit(h) {
 		h.abandon()
@@ -163,14 +163,14 @@ func (h *childHandler) about(ec *ExceptionContext) {
 	ec.Message += fmt.Sprintf(" of child process %d", h.pid)
 }
 
-// noBracket is for watchers that do not need Enter and Exit.
-type noBracket struct{}
+// noEnterExit is for watchers that do not need Enter and Exit.
+type noEnterExit struct{}
 
 // Enter does nothing: this watcher needs no announcement.
-func (noBracket) Enter() {}
+func (noEnterExit) Enter() {}
 
 // Exit does nothing: this watcher needs no announcement.
-func (noBracket) Exit() {}
+func (noEnterExit) Exit() {}
 
 // watched has the transports of which a watcher takes the status. One is in it as long as nobody has,
 // as far as this package knows: that is when its id is its process's, and signals may be sent. os.Process
@@ -181,21 +181,21 @@ var watched struct {
 	m map[int]*watchedExit
 }
 
-// taken notes that the status of pid was taken.
-func taken(pid int) {
+// statusTaken notes that the status of pid was taken.
+func statusTaken(pid int) {
 	watched.Lock()
 	defer watched.Unlock()
 	delete(watched.m, pid)
 }
 
-// takeBack has the transport of process pid, if there is one, wait without the watcher. It reports whether
-// there is.
-func takeBack(pid int) bool {
+// unwatch has the transport of process pid, if there is one, wait without the watcher. It
+// reports whether there is one.
+func unwatch(pid int) bool {
 	watched.Lock()
 	defer watched.Unlock()
 	x := watched.m[pid]
 	if x != nil {
-		go x.unaided()
+		go x.waitDirectly()
 	}
 	return x != nil
 }
@@ -212,12 +212,19 @@ func watcherInUse() AbstractChildWatcher {
 	return w
 }
 
-// startWatched starts cmd, and has w tell when it ends.
-func (t *subprocess) startWatched(ctx context.Context, cmd *exec.Cmd, w AbstractChildWatcher) error {
+func init() { exitSource = startWatched }
+
+// startWatched starts cmd, and has the watcher in use tell when it ends. It has taken the process
+// if there is a watcher.
+func startWatched(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool, err error) {
+	w := watcherInUse()
+	if w == nil {
+		return false, nil
+	}
 	w.Enter()
 	defer w.Exit()
 	if err := cmd.Start(); err != nil {
-		return err
+		return true, err
 	}
 	t.process, t.pid = cmd.Process, cmd.Process.Pid
 	x := &watchedExit{t}
@@ -229,14 +236,14 @@ func (t *subprocess) startWatched(ctx context.Context, cmd *exec.Cmd, w Abstract
 	watched.Unlock()
 	if err := w.AddChildHandler(ctx, t.pid, x.ended); err != nil {
 		slog.Warn("aio: the child watcher does not take a process, which is watched without it", "pid", t.pid, "error", err)
-		taken(t.pid)
+		statusTaken(t.pid)
 		t.waitInGoroutine()
-		return nil
+		return true, nil
 	}
-	t.watched = x
+	t.signaler = x
 	t.loop.watching++
 	t.loop.open.add(x)
-	return nil
+	return true, nil
 }
 
 // signal sends a signal to the process unless its status was taken.
@@ -256,18 +263,18 @@ func (x *watchedExit) ended(_, code int) {
 		delete(watched.m, x.pid)
 	}
 	watched.Unlock()
-	(&childHandler{pid: x.pid, loop: x.loop, callback: x.conclude, code: code}).send()
+	(&childHandler{pid: x.pid, loop: x.loop, callback: x.finish, code: code}).send()
 }
 
-// unaided waits for the process in the place of a watcher.
-func (x *watchedExit) unaided() {
+// waitDirectly waits for the process in the place of a watcher.
+func (x *watchedExit) waitDirectly() {
 	h := &childHandler{pid: x.pid, loop: x.loop, callback: x.ended}
-	h.learn(x.process.Wait())
+	h.setStatus(x.process.Wait())
 	h.send()
 }
 
-// conclude lets the transport know.
-func (x *watchedExit) conclude(pid, code int) {
+// finish lets the transport know.
+func (x *watchedExit) finish(pid, code int) {
 	if x.exited { // told twice
 		return
 	}
@@ -277,8 +284,8 @@ func (x *watchedExit) conclude(pid, code int) {
 	_ = x.process.Release()
 	x.process.Pid = pid
 	x.exited, x.code = true, code
-	x.over()
+	x.codeKnown()
 }
 
 // shut is called when the loop is closed and the process runs.
-func (x *watchedExit) shut() { x.leave() }
+func (x *watchedExit) shut() { x.loopClosed() }

@@ -62,7 +62,7 @@ func (t *childTable) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for pid, h := range t.handlers {
-		takeBack(pid)
+		unwatch(pid)
 		h.drop()
 	}
 	t.handlers = nil
@@ -168,7 +168,7 @@ func (w *loopWatcher) shut() {
 	defer w.mu.Unlock()
 	w.loop = nil
 	for pid := range w.handlers {
-		if takeBack(pid) {
+		if unwatch(pid) {
 			delete(w.handlers, pid)
 		}
 	}
@@ -189,7 +189,7 @@ var errNotAttached = &usageError{text: "aio: AddChildHandler: this child watcher
 //
 // Deprecated: see AbstractChildWatcher.
 type SafeChildWatcher struct {
-	noBracket
+	noEnterExit
 	loopWatcher
 }
 
@@ -284,7 +284,7 @@ func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 		err = &usageError{text: "aio: " + call + ": call Enter before the child is started, and Exit after this"}
 	case ended:
 		delete(w.zombies, pid)
-		taken(pid)
+		statusTaken(pid)
 		h.loop, h.code = w.loop, code
 	default:
 		w.put(h)
@@ -317,35 +317,41 @@ func (w *FastChildWatcher) takeAll() {
 
 // takeOne takes the status of a child that has ended, and reports whether there was one.
 func (w *FastChildWatcher) takeOne() bool {
-	w.mu.Lock()
-	if w.loop == nil {
-		w.mu.Unlock()
-		return false
-	}
-	pid, code, _ := takeStatus(-1)
-	if pid <= 0 {
-		w.mu.Unlock()
-		return false
-	}
-	h, kept := w.handlers[pid], w.entered > 0
-	switch {
-	case h != nil:
-		delete(w.handlers, pid)
-		h.loop, h.code = w.loop, code
-	case kept:
-		if w.zombies == nil {
-			w.zombies = map[int]int{}
-		}
-		w.zombies[pid] = code
-	}
-	w.mu.Unlock()
-	switch {
-	case h != nil:
+	pid, code, h, unknown := w.takeAny()
+	if h != nil {
 		h.send()
-	case !kept:
+	}
+	if unknown {
 		warnUnknown(pid, code)
 	}
-	return true
+	return pid > 0
+}
+
+// takeAny takes the status of a child that has ended. pid is not positive if there is none. h is
+// its handler, with the code set; without one the code is kept for AddChildHandler, or the child
+// is unknown.
+func (w *FastChildWatcher) takeAny() (pid, code int, h *childHandler, unknown bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.loop == nil {
+		return 0, 0, nil, false
+	}
+	if pid, code, _ = takeStatus(-1); pid <= 0 {
+		return 0, 0, nil, false
+	}
+	if h = w.handlers[pid]; h != nil {
+		delete(w.handlers, pid)
+		h.loop, h.code = w.loop, code
+		return pid, code, h, false
+	}
+	if w.entered == 0 {
+		return pid, code, nil, true
+	}
+	if w.zombies == nil {
+		w.zombies = map[int]int{}
+	}
+	w.zombies[pid] = code
+	return pid, code, nil, false
 }
 
 // MultiLoopChildWatcher asks about each of its children when the process gets SIGCHLD, and leaves all
@@ -360,7 +366,7 @@ func (w *FastChildWatcher) takeOne() bool {
 //
 // Deprecated: see AbstractChildWatcher.
 type MultiLoopChildWatcher struct {
-	noBracket
+	noEnterExit
 	childTable
 	signals chan os.Signal // nil if it is not active; guarded by mu
 }

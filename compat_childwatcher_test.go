@@ -329,7 +329,7 @@ func TestChildWatchersUnknown(t *testing.T) {
 		c.wait(t, ctx, 1)
 		c.log.want(t, "gone:255")
 		warning := <-warnings
-		contains(t, "the warning", warning, "somebody else has waited")
+		contains(t, "the warning", warning, "child process already reaped elsewhere")
 		contains(t, "the warning", warning, fmt.Sprint("pid=", pid))
 		same(t, "RemoveChildHandler afterwards", w.RemoveChildHandler(pid), false)
 		return nil

@@ -29,8 +29,5 @@ func takeStatus(pid int) (who, code int, err error) {
 	if who > 0 {
 		delete(watched.m, who)
 	}
-	if s.Signaled() {
-		return who, -int(s.Signal()), nil
-	}
-	return who, s.ExitStatus(), nil
+	return who, codeOfStatus(s), nil
 }

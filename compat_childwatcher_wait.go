@@ -23,7 +23,7 @@ import (
 //
 // Deprecated: see AbstractChildWatcher.
 type ThreadedChildWatcher struct {
-	noBracket
+	noEnterExit
 	mu    sync.Mutex
 	waits map[int]*childWait
 }
@@ -69,7 +69,7 @@ func (w *ThreadedChildWatcher) wait(pid int, c *childWait) {
 	h := c.handler
 	w.mu.Unlock()
 	if h != nil {
-		h.learn(state, err)
+		h.setStatus(state, err)
 		h.send()
 	}
 }
@@ -109,7 +109,7 @@ func (w *ThreadedChildWatcher) Close() {}
 //
 // Deprecated: see AbstractChildWatcher.
 type PidfdChildWatcher struct {
-	noBracket
+	noEnterExit
 	mu    sync.Mutex
 	waits map[int]*pidfdWait
 }
@@ -215,7 +215,7 @@ func (c *pidfdWait) ready() {
 
 // tell takes the status, and sends the handler.
 func (c *pidfdWait) tell() {
-	c.handler.learn(c.Wait())
+	c.handler.setStatus(c.Wait())
 	c.release()
 	c.handler.send()
 }

@@ -283,6 +283,9 @@ func (s *connStream) wait() {
 	}
 }
 
+// missesHangup says that only a write shows that the other end is gone.
+func (s *connStream) missesHangup() bool { return true }
+
 func (s *connStream) localAddr() net.Addr  { return s.conn.LocalAddr() }
 func (s *connStream) remoteAddr() net.Addr { return s.conn.RemoteAddr() }
 

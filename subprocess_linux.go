@@ -69,7 +69,7 @@ func (w *exitWatch) run(*future) {
 // discard implements pollable.
 func (w *exitWatch) discard() {
 	w.close()
-	w.leave()
+	w.loopClosed()
 	go (&exitWait{subprocess: w.subprocess}).abandon()
 }
 

@@ -13,6 +13,6 @@ func leadGroup(*exec.Cmd) error { return errors.New("this system has no process 
 
 func killGroup(int, os.Signal) error { return errors.ErrUnsupported }
 
-func duplicateForChild(fd int, _ *[]*os.File) (*os.File, error) {
+func duplicateForChild(fd int) (*os.File, error) {
 	return nil, &usageError{text: fmt.Sprintf("aio: descriptor %d: this system has no descriptors to hand on: give an *os.File", fd)}
 }

@@ -33,11 +33,11 @@ func (c *childPipe) connect(e caller) error {
 	return nil
 }
 
-// deaf reports whether c is for writing, and its transport does not notice by itself that nobody reads.
-// Then the end of the process has to do.
-func (c *childPipe) deaf() bool {
+// missesHangup reports whether c is for writing, and its transport only notices by writing that
+// nobody reads any more. Then it is closed at the end of the process.
+func (c *childPipe) missesHangup() bool {
 	t, ok := c.transport.(*writePipe)
-	return ok && t.deaf()
+	return ok && t.missesHangup()
 }
 
 // reader returns the stream that is for what c brings, nil if there is none.

@@ -28,98 +28,51 @@ func (c caller) startProcess(ctx context.Context, call string, p Protocol, cmd *
 		return nil, err
 	}
 	if o.Context != nil {
-		t.untie = context.AfterFunc(o.Context, func() { l.post(readyEntry{(*doom)(t), nil}, false) })
+		t.stopContextWatch = context.AfterFunc(o.Context, func() { l.post(readyEntry{(*contextDoneStep)(t), nil}, false) })
 	}
-	w := l.newWaiter(call)
-	opener := w
+	var connectErr error
 	CreateTask(ctx, NoResult(func(ctx context.Context) error {
-		err := t.connect(ctx)
-		if opener == nil || opener.state != pending {
-			return nil
-		}
-		if err != nil {
-			opener.seen = true
-			opener.settle(failed, err)
-		} else {
-			opener.wake()
+		connectErr = t.connect(ctx)
+		if t.opener != nil {
+			t.opener.wake()
 		}
 		return nil
 	}))
-	err := c.await(&w.future)
-	opener = nil
-	l.freeWaiter(w)
-	if err != nil {
-		t.close()
-		if _, waitErr := t.wait(c, call); waitErr != nil {
-			return nil, waitErr
-		}
-		return nil, err
+	t.opener = l.newWaiter(call)
+	err := c.await(&t.opener.future)
+	l.freeWaiter(t.opener)
+	t.opener = nil
+	if err == nil && connectErr == nil {
+		return t, nil
 	}
-	return t, nil
+	t.close()
+	if _, waitErr := t.wait(c, call); waitErr != nil {
+		return nil, waitErr
+	}
+	if err == nil {
+		err = connectErr
+	}
+	return nil, err
 }
 
 // start starts the process, with the pipes that it is to have.
 func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *SubprocessOptions) (err error) {
-	var childs []*os.File // ends and duplicates, of which the child has its own when it runs
+	var s stdio
 	defer func() {
-		for _, f := range childs {
-			f.Close()
-		}
+		s.closeOwned()
 		if err != nil {
 			t.closeFiles()
 		}
 	}()
-	file := func(fd int, v any, inherited *os.File) (*os.File, error) {
-		switch v := v.(type) {
-		case nil:
-			return inherited, nil
-		case Redirect:
-			switch v {
-			case STDOUT:
-				f, _ := cmd.Stdout.(*os.File)
-				return f, nil
-			case DEVNULL:
-				return nil, nil
-			case PIPE:
-				r, w, err := os.Pipe()
-				if err != nil {
-					return nil, err
-				}
-				ours, theirs := r, w
-				if fd == 0 {
-					ours, theirs = w, r
-				}
-				t.pipes[fd] = &childPipe{process: t, fd: fd, file: ours}
-				childs = append(childs, theirs)
-				return theirs, nil
-			}
-		case *os.File:
-			if v != nil {
-				return v, nil
-			}
-		case int:
-			return duplicateForChild(v, &childs)
-		case uintptr:
-			return duplicateForChild(int(v), &childs)
+	for fd, v := range [...]any{o.Stdin, o.Stdout, o.Stderr} {
+		if err := s.open(call, fd, v); err != nil {
+			return err
 		}
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no standard stream: it takes PIPE, DEVNULL, an *os.File or the number of a descriptor", call, v, v)}
+		if f := s.ours[fd]; f != nil {
+			t.pipes[fd] = &childPipe{process: t, fd: fd, file: f}
+		}
 	}
-	// A nil *os.File in one of these would not be nil.
-	if f, err := file(0, o.Stdin, os.Stdin); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stdin = f
-	}
-	if f, err := file(1, o.Stdout, os.Stdout); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stdout = f
-	}
-	if f, err := file(2, o.Stderr, os.Stderr); err != nil {
-		return err
-	} else if f != nil {
-		cmd.Stderr = f
-	}
+	s.giveTo(cmd)
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = o.Dir, o.Env, o.ExtraFiles
 	if o.SysProcAttr != nil {
 		setAttr(cmd, *o.SysProcAttr)
@@ -128,9 +81,10 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 		if err := leadGroup(cmd); err != nil {
 			return &usageError{text: "aio: " + call + ": " + err.Error()}
 		}
-	}
-	if w := watcherInUse(); w != nil && !o.Group {
-		return t.startWatched(ctx, cmd, w)
+	} else if exitSource != nil {
+		if taken, err := exitSource(ctx, t, cmd); taken {
+			return err
+		}
 	}
 	fd, err := startProcess(cmd)
 	if err != nil {
@@ -141,6 +95,88 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 		t.waitInGoroutine()
 	}
 	return nil
+}
+
+// exitSource, if it is not nil, is asked first to start a process and to learn of its end. If it
+// has not taken the process, start does both. The child watchers set it.
+var exitSource func(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool, err error)
+
+// stdio are the standard streams of a process that is to be started.
+type stdio struct {
+	theirs [3]*os.File // nil is the null device
+	ours   [3]*os.File // the other ends of those that are pipes
+	owned  []*os.File  // of theirs, those that are closed when the process has its own
+}
+
+// open opens the stream fd as v says.
+func (s *stdio) open(call string, fd int, v any) (err error) {
+	switch v := v.(type) {
+	case nil:
+		s.theirs[fd] = [...]*os.File{os.Stdin, os.Stdout, os.Stderr}[fd]
+		return nil
+	case Redirect:
+		switch v {
+		case STDOUT:
+			s.theirs[fd] = s.theirs[1]
+			return nil
+		case DEVNULL:
+			return nil
+		case PIPE:
+			return s.pipe(fd)
+		}
+	case *os.File:
+		if v != nil {
+			s.theirs[fd] = v
+			return nil
+		}
+	case int:
+		return s.duplicate(fd, v)
+	case uintptr:
+		return s.duplicate(fd, int(v))
+	}
+	return &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is not a standard stream: want PIPE, DEVNULL, an *os.File or a file descriptor", call, v, v)}
+}
+
+// pipe makes the stream fd a pipe.
+func (s *stdio) pipe(fd int) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	if fd == 0 {
+		s.theirs[fd], s.ours[fd] = r, w
+	} else {
+		s.theirs[fd], s.ours[fd] = w, r
+	}
+	s.owned = append(s.owned, s.theirs[fd])
+	return nil
+}
+
+// duplicate makes the stream fd a duplicate of descriptor n.
+func (s *stdio) duplicate(fd, n int) (err error) {
+	if s.theirs[fd], err = duplicateForChild(n); err == nil {
+		s.owned = append(s.owned, s.theirs[fd])
+	}
+	return err
+}
+
+// giveTo has cmd start with these streams. A nil *os.File in one of its fields would not be nil.
+func (s *stdio) giveTo(cmd *exec.Cmd) {
+	if f := s.theirs[0]; f != nil {
+		cmd.Stdin = f
+	}
+	if f := s.theirs[1]; f != nil {
+		cmd.Stdout = f
+	}
+	if f := s.theirs[2]; f != nil {
+		cmd.Stderr = f
+	}
+}
+
+func (s *stdio) closeOwned() {
+	for _, f := range s.owned {
+		f.Close()
+	}
 }
 
 // closeFiles closes the ends of the pipes that are not connected.
@@ -167,7 +203,7 @@ func (t *subprocess) connect(ctx context.Context) error {
 		if err := c.connect(e); err != nil {
 			return err
 		}
-		if t.closing || t.exited && c.deaf() { // closing: the creation was cancelled
+		if t.closing || t.exited && c.missesHangup() { // closing: the creation was cancelled
 			c.transport.Close()
 		}
 	}

@@ -33,6 +33,7 @@ const defaultGrace = 5 * time.Second
 // subprocess is the SubprocessTransport.
 type subprocess struct {
 	endpoint
+	opener   *waiter      // of the call that starts the process
 	receiver pipeReceiver // the protocol, if it is one
 	process  *os.Process
 	pid      int
@@ -46,12 +47,13 @@ type subprocess struct {
 	calls     []runnable    // of the protocol, until then
 	exits     waitList      // who waits for the process
 
-	untie  func() bool   // from SubprocessOptions.Context, nil without
-	grace  time.Duration // when that ends
-	doomed bool          // it has ended
-	killer *TimerHandle
+	// SubprocessOptions.Context
+	stopContextWatch func() bool   // nil without a context
+	grace            time.Duration // from its end to the kill
+	terminating      bool          // it has ended
+	killTimer        *TimerHandle
 
-	watched *watchedExit // nil without a child watcher
+	signaler interface{ signal(os.Signal) error } // of an exitSource; nil: process itself
 }
 
 // use makes p the protocol.
@@ -112,12 +114,12 @@ func (w *exitWait) abandon() {
 }
 
 // shut is called when the loop is closed and the process runs.
-func (w *exitWait) shut() { w.leave() }
+func (w *exitWait) shut() { w.loopClosed() }
 
-// leave is what becomes of a process that runs when its loop is closed.
-func (t *subprocess) leave() {
-	if t.untie != nil {
-		t.untie()
+// loopClosed kills a process that is tied to a context, and runs when its loop is closed.
+func (t *subprocess) loopClosed() {
+	if t.stopContextWatch != nil {
+		t.stopContextWatch()
 		_ = t.signal(os.Kill)
 	}
 }
@@ -132,7 +134,7 @@ func (c *processCall) run(*future) { c.fn() }
 
 // reap takes the status of the process, which has ended.
 func (t *subprocess) reap() {
-	if t.doomed && t.group {
+	if t.terminating && t.group {
 		_ = killGroup(t.pid, os.Kill) // what is left of it, while its id is taken
 	}
 	t.exit(t.process.Wait())
@@ -145,20 +147,20 @@ func (t *subprocess) exit(state *os.ProcessState, err error) {
 	case err == nil:
 		t.code = returncodeOf(state)
 	case errors.Is(err, syscall.ECHILD) || errors.Is(err, os.ErrProcessDone):
-		slog.Warn("aio: somebody else has waited for a child process: its return code is not known", "pid", t.pid)
+		slog.Warn("aio: child process already reaped elsewhere; exit status unknown", "pid", t.pid)
 	default:
 		t.report("waiting for a child process failed", err)
 	}
-	t.over()
+	t.codeKnown()
 }
 
-// over is what follows when the return code is known.
-func (t *subprocess) over() {
-	if t.untie != nil {
-		t.untie()
+// codeKnown is what follows when the return code is known.
+func (t *subprocess) codeKnown() {
+	if t.stopContextWatch != nil {
+		t.stopContextWatch()
 	}
-	if t.killer != nil {
-		t.killer.cancel()
+	if t.killTimer != nil {
+		t.killTimer.cancel()
 	}
 	t.call(&processCall{t, func() {
 		if p, ok := t.protocol.(exitReceiver); ok {
@@ -166,7 +168,7 @@ func (t *subprocess) over() {
 		}
 	}})
 	t.exits.wakeAll()
-	if c := t.pipes[0]; c != nil && c.deaf() {
+	if c := t.pipes[0]; c != nil && c.missesHangup() {
 		c.transport.Close()
 	}
 	t.maybeFinish()
@@ -174,10 +176,18 @@ func (t *subprocess) over() {
 
 // returncodeOf is asyncio's return code of a process.
 func returncodeOf(state *os.ProcessState) int {
-	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() {
-		return -int(s.Signal())
+	if s, ok := state.Sys().(syscall.WaitStatus); ok {
+		return codeOfStatus(s)
 	}
 	return state.ExitCode()
+}
+
+// codeOfStatus is returncodeOf for the system's form of a status.
+func codeOfStatus(s syscall.WaitStatus) int {
+	if s.Signaled() {
+		return -int(s.Signal())
+	}
+	return s.ExitStatus()
 }
 
 // maybeFinish schedules ConnectionLost if there is nothing else to come.
@@ -208,21 +218,21 @@ func (t *subprocess) wait(c caller, call string) (int, error) {
 	return t.code, nil
 }
 
-// doom is the end of the context that a process is tied to.
-type doom subprocess
+// contextDoneStep is the end of the context that a process is tied to.
+type contextDoneStep subprocess
 
-func (d *doom) run(*future) {
-	t := (*subprocess)(d)
+func (s *contextDoneStep) run(*future) {
+	t := (*subprocess)(s)
 	if t.exited {
 		return
 	}
-	t.doomed = true
+	t.terminating = true
 	if t.grace < 0 {
 		_ = t.signal(os.Kill)
 		return
 	}
 	_ = t.terminate()
-	t.killer = t.loop.callAt("", t.loop.after(t.grace), func() { _ = t.signal(os.Kill) })
+	t.killTimer = t.loop.callAt("", t.loop.after(t.grace), func() { _ = t.signal(os.Kill) })
 }
 
 // Close implements BaseTransport.
@@ -250,8 +260,8 @@ func (t *subprocess) signal(sig os.Signal) (err error) {
 	switch {
 	case t.exited:
 		return nil
-	case t.watched != nil:
-		err = t.watched.signal(sig)
+	case t.signaler != nil:
+		err = t.signaler.signal(sig)
 	case t.group:
 		err = killGroup(t.pid, sig)
 	default:

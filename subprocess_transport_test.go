@@ -713,7 +713,7 @@ func TestSubprocessReapedByOthers(t *testing.T) {
 			t.Skip("the goroutine was faster")
 		}
 		p.wantOver(t, ctx, 255)
-		if !strings.Contains(logged.String(), "somebody else has waited") {
+		if !strings.Contains(logged.String(), "child process already reaped elsewhere") {
 			t.Errorf("logged %q", logged)
 		}
 		return nil

@@ -37,13 +37,11 @@ func killGroup(leader int, sig os.Signal) error {
 	return os.NewSyscallError("kill", err)
 }
 
-// duplicateForChild returns a duplicate of fd, which is also added to childs.
-func duplicateForChild(fd int, childs *[]*os.File) (*os.File, error) {
+// duplicateForChild returns a duplicate of fd.
+func duplicateForChild(fd int) (*os.File, error) {
 	n, err := dup(fd)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(n), "descriptor "+strconv.Itoa(fd))
-	*childs = append(*childs, f)
-	return f, nil
+	return os.NewFile(uintptr(n), "descriptor "+strconv.Itoa(fd)), nil
 }

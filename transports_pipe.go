@@ -393,10 +393,10 @@ func (t *writePipe) run(*future) {
 	}
 }
 
-// deaf reports whether t does not notice by itself that nobody reads any more.
-func (t *writePipe) deaf() bool {
-	_, served := t.stream.(*connStream)
-	return t.terminal || served
+// missesHangup reports whether t only notices by writing that nobody reads any more.
+func (t *writePipe) missesHangup() bool {
+	s, ok := t.stream.(interface{ missesHangup() bool })
+	return t.terminal || ok && s.missesHangup()
 }
 
 // drop ends the transport because of err, whatever is in the buffer.
