@@ -109,7 +109,8 @@ func (d *declarations) has(name string) bool {
 	return slices.ContainsFunc(d.embeds[typ], func(e string) bool { return d.has(e + "." + member) })
 }
 
-// TestAsyncioTable holds docs/porting.md to the package, and to the list of asyncio's names.
+// TestAsyncioTable holds docs/porting.md to the package, and to the list of asyncio's
+// names.
 func TestAsyncioTable(t *testing.T) {
 	d := declared(t)
 	for name, want := range map[string]bool{
