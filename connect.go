@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // ConnectionOptions are the settings of CreateConnection and its relatives. The zero value has the
@@ -138,7 +140,7 @@ func createConnection[P any](ctx context.Context, call string, factory func() P,
 	if err := opts.tls(false).checkAny(call, config); err != nil {
 		return nil, zero, err
 	}
-	var s stream
+	var s netio.Stream
 	if opts.Conn != nil {
 		s, err = c.fut.loop.takeConn(call, opts.Conn)
 	} else {
@@ -174,7 +176,7 @@ func createUnixConnection[P any](ctx context.Context, call string, factory func(
 	if err != nil {
 		return nil, zero, err
 	}
-	var s stream
+	var s netio.Stream
 	if opts.Conn != nil {
 		s, err = c.fut.loop.takeConn(call, opts.Conn)
 	} else {
@@ -201,7 +203,7 @@ func (o *ConnectionOptions) checkUnix(call, path string) error {
 }
 
 // dialUnixPath connects to path, if there can be such a socket.
-func (l *Loop) dialUnixPath(ctx context.Context, path string) (stream, error) {
+func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, error) {
 	if err := checkUnixPath(path); err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 	}
@@ -241,7 +243,7 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 
 // takeConn makes a stream of a connection that belongs to the transport from now on. It has no deadlines
 // any more: they were those of somebody else.
-func (l *Loop) takeConn(call string, conn net.Conn) (stream, error) {
+func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 	if err := conn.SetDeadline(time.Time{}); errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
 		return nil, fmt.Errorf("aio: %s: the connection is closed already: %w", call, net.ErrClosed)
 	}
@@ -257,12 +259,12 @@ func (l *Loop) takeConn(call string, conn net.Conn) (stream, error) {
 
 // openConnection makes the protocol and transport of a connection that stands, and waits until
 // ConnectionMade was called.
-func openConnection[P any](ctx context.Context, call string, s stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
+func openConnection[P any](ctx context.Context, call string, s netio.Stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
 	var zero P
 	made := false
 	defer func() { // also if the factory panics
 		if !made {
-			s.close()
+			s.Close()
 		}
 	}()
 	c, err := enter(ctx, call)

@@ -34,6 +34,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 const (
@@ -324,7 +326,7 @@ func withServerName(config *tls.Config, host string) *tls.Config {
 }
 
 // newSecureTransport makes the transport of s with TLS over it.
-func (l *Loop) newSecureTransport(s stream, layer *tlsTransport, server *Server) (*streamTransport, error) {
+func (l *Loop) newSecureTransport(s netio.Stream, layer *tlsTransport, server *Server) (*streamTransport, error) {
 	t, err := l.newStreamTransport(s, layer.lowerProtocol(), server, nil)
 	if err == nil {
 		t.upper = layer

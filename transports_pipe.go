@@ -21,23 +21,25 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // pipeTransport is one of the two kinds.
 type pipeTransport interface {
 	BaseTransport
-	pollable
 	runnable
+	ready(netio.Readiness)
 	close()
 }
 
 // pipe is what both kinds have.
 type pipe struct {
 	endpoint
-	stream   stream
+	stream   netio.Stream
 	owner    pipeTransport
 	terminal bool // or another character device
-	can      readiness
+	can      netio.Readiness
 	opened   bool // ConnectionMade was called
 	hot      bool // on the hot list
 	queued   bool // in the ready queue
@@ -73,7 +75,7 @@ func (p *pipe) open(c caller, call string, f *os.File, owner pipeTransport) erro
 	p.owner = owner
 	p.terminal = info.Mode()&fs.ModeCharDevice != 0
 	_, writes := owner.(WriteTransport)
-	if p.stream, err = p.loop.attachPipe(f, writes, owner); err != nil {
+	if p.stream, err = p.loop.attachPipe(f, writes, (*pipeOwner)(p)); err != nil {
 		return err
 	}
 	w := p.loop.newWaiter(call)
@@ -126,7 +128,7 @@ func (s *pipeOpening) run(*future) {
 func (p *pipe) again() {
 	if p.can != 0 && !p.ended && !p.hot {
 		p.hot = true
-		p.loop.polling.hot = append(p.loop.polling.hot, p.owner)
+		p.loop.polling.again((*pipeOwner)(p))
 	}
 }
 
@@ -138,10 +140,17 @@ func (p *pipe) enqueue() {
 	}
 }
 
-// discard implements pollable.
+// pipeOwner is what the stream knows of its transport: methods that a user's transport must not
+// have.
+type pipeOwner pipe
+
+func (o *pipeOwner) Ready(r netio.Readiness) { o.owner.ready(r) }
+func (o *pipeOwner) Discard()                { (*pipe)(o).discard() }
+
+// discard closes the stream because the loop is closed.
 func (p *pipe) discard() {
 	p.closing, p.ended = true, true
-	p.stream.close()
+	p.stream.Close()
 }
 
 // end schedules ConnectionLost.
@@ -160,9 +169,9 @@ type pipeLost pipe
 func (s *pipeLost) run(*future) {
 	p := (*pipe)(s)
 	if p.forced {
-		defer p.stream.abort()
+		defer p.stream.Abort()
 	} else {
-		defer p.stream.close()
+		defer p.stream.Close()
 	}
 	if l, ok := p.protocol.(lossReceiver); ok {
 		l.ConnectionLost(p.cause)
@@ -180,7 +189,7 @@ func (p *pipe) Close() error {
 func (p *pipe) GetExtraInfo(name string) any {
 	p.loop.check("Transport.GetExtraInfo")
 	if name == "pipe" {
-		return p.stream.socket()
+		return &TransportSocket{p.stream}
 	}
 	return nil
 }
@@ -204,11 +213,11 @@ type readPipe struct {
 	later  bool // there is a laterRead in the ready queue
 }
 
-// ready implements pollable.
-func (t *readPipe) ready(r readiness) {
+// ready queues a read if there may be something and the protocol wants it.
+func (t *readPipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
-	if t.mayRead() && t.can&(readable|hungUp) != 0 {
+	if t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0 {
 		t.toRead = true
 		t.enqueue()
 	}
@@ -245,13 +254,13 @@ func (t *readPipe) run(*future) {
 
 // read reads into buf. What is no data it deals with.
 func (t *readPipe) read(buf []byte) int {
-	n, more, err := t.stream.read(buf)
-	if !more && t.can&hungUp == 0 {
-		t.can &^= readable
+	n, more, err := t.stream.Read(buf)
+	if !more && t.can&netio.HungUp == 0 {
+		t.can &^= netio.Readable
 	}
 	switch {
-	case err == errWouldBlock:
-		t.can &^= readable | hungUp
+	case err == netio.ErrWouldBlock:
+		t.can &^= netio.Readable | netio.HungUp
 	case err == io.EOF:
 		t.closing = true
 		t.loop.schedule((*pipeEOF)(&t.pipe), nil)
@@ -364,15 +373,15 @@ type writePipe struct {
 	broken  bool // in the ready queue because the reader is gone
 }
 
-// ready implements pollable.
-func (t *writePipe) ready(r readiness) {
+// ready queues a flush, or the end of the transport.
+func (t *writePipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
 	if !t.opened || t.ended {
 		return
 	}
-	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(writable|hungUp) != 0
-	t.broken = t.broken || !t.terminal && t.can&hungUp != 0
+	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(netio.Writable|netio.HungUp) != 0
+	t.broken = t.broken || !t.terminal && t.can&netio.HungUp != 0
 	if t.toWrite || t.broken {
 		t.enqueue()
 	}
@@ -418,8 +427,8 @@ func (t *writePipe) Write(p []byte) (int, error) {
 	n := 0
 	if t.out.len() == 0 {
 		var err error
-		n, err = t.stream.write(p)
-		if err != nil && err != errWouldBlock {
+		n, err = t.stream.Write(p)
+		if err != nil && err != netio.ErrWouldBlock {
 			t.lost++
 			t.drop(err)
 			return n, err
@@ -427,7 +436,7 @@ func (t *writePipe) Write(p []byte) (int, error) {
 		if n == len(p) {
 			return n, nil
 		}
-		t.can &^= writable
+		t.can &^= netio.Writable
 		t.widen()
 	}
 	t.hold(&t.out, p[n:])
@@ -444,14 +453,14 @@ func (t *writePipe) Writelines(bufs [][]byte) error {
 
 // flush writes from the buffer.
 func (t *writePipe) flush() {
-	n, err := t.stream.write(t.out.bytes())
-	if err != nil && err != errWouldBlock {
+	n, err := t.stream.Write(t.out.bytes())
+	if err != nil && err != netio.ErrWouldBlock {
 		t.lost++
 		t.drop(err)
 		return
 	}
 	if n < t.out.len() {
-		t.can &^= writable
+		t.can &^= netio.Writable
 	}
 	t.written(&t.out, n)
 	if t.out.len() > 0 {

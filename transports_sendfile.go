@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // errSendfileTwice is the error of a Sendfile during another one.
@@ -90,14 +92,14 @@ func (t *streamTransport) advance() bool {
 	s := t.sending
 	done, err := t.stream.(fileSender).sendFile(s.file)
 	switch {
-	case err == errWouldBlock:
-		t.can &^= writable
+	case err == netio.ErrWouldBlock:
+		t.can &^= netio.Writable
 		return false
 	case err != nil:
 		s.err = err
 		return true
 	case !done: // the others have their turn first
-		t.can |= writable
+		t.can |= netio.Writable
 		t.again()
 	}
 	return done
