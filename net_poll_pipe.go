@@ -34,7 +34,7 @@ func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	return n, true, nil
 }
 
-func (p *fdPipe) widen() { sysWidenPipe(p.fd) }
+func (p *fdPipe) grow() { sysWidenPipe(p.fd) }
 
 func (p *fdPipe) Close() {
 	if p.file == nil || p.fd < 0 {

@@ -47,22 +47,34 @@ type pipe struct {
 	forced   bool // without regard to what was written
 	cause    error
 	opener   *waiter // of the call that makes the transport
-	widened  bool    // see widen
+	grown    bool    // see grow
 }
 
 // pipeSize is what a pipe holds on most systems.
 const pipeSize = 64 << 10
 
-// widen has the pipe of a process hold more, where the system can, once it has turned out to be too small:
-// its two ends then wait for each other less often. Not all pipes do from the start: how much the pipes of
-// a user hold in sum is limited, and who is beyond that gets tiny ones.
-func (p *pipe) widen() {
-	if _, ok := p.protocol.(*childPipe); !ok || p.widened {
+// processPipe is a protocol of a pipe to a process.
+type processPipe interface {
+	// directSink returns what data goes straight into, nil if the protocol is to be called.
+	directSink() directSink
+}
+
+// directSink brings the memory for a read of which no protocol is told.
+type directSink interface {
+	readTarget() []byte
+	commit(n int) // the first n bytes of readTarget were filled
+}
+
+// grow enlarges the pipe of a process, where the system can, once it has turned out to be too
+// small: its two ends then wait for each other less often. Pipes do not start large, because
+// beyond the limit for all pipes of a user the kernel creates one-page pipes.
+func (p *pipe) grow() {
+	if _, ok := p.protocol.(processPipe); !ok || p.grown {
 		return
 	}
-	p.widened = true
-	if s, ok := p.stream.(interface{ widen() }); ok {
-		s.widen()
+	p.grown = true
+	if s, ok := p.stream.(interface{ grow() }); ok {
+		s.grow()
 	}
 }
 
@@ -210,7 +222,7 @@ type readPipe struct {
 	pipe
 	receiver
 	toRead bool // in the ready queue to do so
-	later  bool // there is a laterRead in the ready queue
+	later  bool // there is a deferredReadStep in the ready queue
 }
 
 // ready queues a read if there may be something and the protocol wants it.
@@ -233,7 +245,7 @@ func (t *readPipe) run(*future) {
 	if !read || !t.mayRead() {
 		return
 	}
-	if t.childsReader() != nil {
+	if t.directSink() != nil {
 		t.readLater()
 		return
 	}
@@ -271,45 +283,45 @@ func (t *readPipe) read(buf []byte) int {
 	return n
 }
 
-// childsReader returns the stream that has what comes from a process, nil if that is not what t reads.
-func (t *readPipe) childsReader() *StreamReader {
-	if c, ok := t.protocol.(*childPipe); ok {
-		return c.reader()
+// directSink returns what data goes straight into, nil if the protocol is to be called.
+func (t *readPipe) directSink() directSink {
+	if p, ok := t.protocol.(processPipe); ok {
+		return p.directSink()
 	}
 	return nil
 }
 
-// laterRead reads what a process has written, right into the stream, or the memory of a task that waits
-// there. The protocol of a process is told a pass after a read; as a stream cannot tell when that was, here
-// it is the read that comes later, and nothing has to be copied.
-type laterRead readPipe
+// deferredReadStep reads what a process has written, straight into the stream or the memory of a
+// task that waits there. The protocol of a process is told one pass after the read. A stream cannot
+// tell when the read was, so here the read itself is one pass later, and nothing is copied.
+type deferredReadStep readPipe
 
 // readLater has t read in the next pass, and in each one after that as long as there is something.
 func (t *readPipe) readLater() {
 	if !t.later && t.can != 0 && t.mayRead() {
 		t.later = true
-		t.loop.schedule((*laterRead)(t), nil)
+		t.loop.schedule((*deferredReadStep)(t), nil)
 	}
 }
 
-func (s *laterRead) run(*future) {
+func (s *deferredReadStep) run(*future) {
 	t := (*readPipe)(s)
 	t.later = false
 	if !t.mayRead() {
 		return
 	}
-	r := t.childsReader()
-	if r == nil { // there is another protocol now
+	sink := t.directSink()
+	if sink == nil { // there is another protocol now
 		t.again()
 		return
 	}
 	defer t.readLater()
-	n := t.read(r.space())
+	n := t.read(sink.readTarget())
 	if n >= pipeSize {
-		t.widen() // the process had to wait
+		t.grow() // the process had to wait
 	}
 	if n > 0 {
-		r.filled(n)
+		sink.commit(n)
 	}
 }
 
@@ -437,7 +449,7 @@ func (t *writePipe) Write(p []byte) (int, error) {
 			return n, nil
 		}
 		t.can &^= netio.Writable
-		t.widen()
+		t.grow()
 	}
 	t.hold(&t.out, p[n:])
 	t.maybePause(t.out.len())
