@@ -52,7 +52,7 @@ type ConnectionOptions struct {
 // check returns an error if the options contradict each other or the kind of connection.
 func (o *ConnectionOptions) check(call, addr string) error {
 	bad := func(format string, args ...any) error {
-		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+		return usagef(call, format, args...)
 	}
 	switch {
 	case addr != "" && o.Conn != nil:
@@ -194,10 +194,10 @@ func (o *ConnectionOptions) checkUnix(call, path string) error {
 		return err
 	}
 	if o.Conn != nil && !isUnix(o.Conn.LocalAddr()) {
-		return &usageError{text: fmt.Sprintf("aio: %s: the connection is not one of a Unix stream socket but a %T", call, o.Conn)}
+		return usagef(call, "the connection is not one of a Unix stream socket but a %T", o.Conn)
 	}
 	if o.Network != "" || o.LocalAddr != "" || o.HappyEyeballsDelay != 0 || o.Interleave != 0 || o.AllErrors {
-		return &usageError{text: "aio: " + call + ": Network, LocalAddr, HappyEyeballsDelay, Interleave and AllErrors are for TCP"}
+		return usagef(call, "Network, LocalAddr, HappyEyeballsDelay, Interleave and AllErrors are for TCP")
 	}
 	return o.tls(false).checkAny(call, o.TLS)
 }
@@ -228,11 +228,11 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 	case err != nil:
 		return nil, zero, err
 	case conn == nil:
-		return nil, zero, &usageError{text: "aio: " + call + ": the connection is nil"}
+		return nil, zero, usagef(call, "the connection is nil")
 	case !isStream(conn):
-		return nil, zero, &usageError{text: fmt.Sprintf("aio: %s: a %T is not a connection for a stream of bytes", call, conn)}
+		return nil, zero, usagef(call, "a %T is not a connection for a stream of bytes", conn)
 	case opts.Conn != nil || opts.Network != "" || opts.LocalAddr != "" || opts.HappyEyeballsDelay != 0 || opts.Interleave != 0 || opts.AllErrors:
-		return nil, zero, &usageError{text: "aio: " + call + ": of the options only those of TLS can be set"}
+		return nil, zero, usagef(call, "of the options only those of TLS can be set")
 	}
 	s, err := c.fut.loop.takeConn(call, conn)
 	if err != nil {

@@ -4,7 +4,6 @@ package aio
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -40,7 +39,7 @@ type DatagramOptions struct {
 // check returns an error if the options contradict each other.
 func (o *DatagramOptions) check(call string) error {
 	bad := func(format string, args ...any) error {
-		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+		return usagef(call, format, args...)
 	}
 	if o.Conn != nil {
 		if o.LocalAddr != "" || o.RemoteAddr != "" || o.Network != "" || o.ReusePort || o.AllowBroadcast {
@@ -213,7 +212,7 @@ func (l *Loop) resolvePairs(ctx context.Context, call string, o *DatagramOptions
 		}
 	}
 	if len(pairs) == 0 {
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: the addresses %s and %s are of different families", call, o.LocalAddr, o.RemoteAddr)}
+		return nil, usagef(call, "the addresses %s and %s are of different families", o.LocalAddr, o.RemoteAddr)
 	}
 	return pairs, nil
 }

@@ -195,7 +195,7 @@ func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 	case *watcher:
 		return owner, nil
 	}
-	return nil, &usageError{text: fmt.Sprintf("aio: %s: descriptor %d is in use by a transport", call, fd)}
+	return nil, usagef(call, "descriptor %d is in use by a transport", fd)
 }
 
 // descriptorOf returns the descriptor that a user's value is or has, in the latter case with what keeps
@@ -217,5 +217,5 @@ func descriptorOf(call string, file any) (fd int, raw syscall.RawConn, err error
 		}
 		return fd, raw, err
 	}
-	return -1, nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", call, file, file)}
+	return -1, nil, usagef(call, "%v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", file, file)
 }

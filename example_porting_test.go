@@ -89,8 +89,8 @@ func Example_portingTaskGroup() {
 	err := aio.Run(func(ctx context.Context) error {
 		var a, b *aio.Task[int]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			a = aio.GoIn(tg, square(2))
-			b = aio.GoIn(tg, square(3))
+			a = aio.GoResult(tg, square(2))
+			b = aio.GoResult(tg, square(3))
 			return nil
 		})
 		if err != nil {

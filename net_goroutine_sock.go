@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -27,7 +26,7 @@ type goSocket struct {
 
 // unable is the error of a call that sock has no methods for.
 func (s *goSocket) unable() error {
-	return &usageError{text: fmt.Sprintf("aio: %s: a %T cannot do that", s.call, s.sock)}
+	return usagef(s.call, "a %T cannot do that", s.sock)
 }
 
 func (s *goSocket) recv(ctx context.Context, memory func() []byte) ([]byte, error) {

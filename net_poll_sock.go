@@ -52,7 +52,7 @@ func (s *fdSocket) checkNonBlocking() error {
 	case err != nil:
 		return os.NewSyscallError("fcntl", err)
 	case flags&unix.O_NONBLOCK == 0:
-		return &usageError{text: fmt.Sprintf("aio: %s: descriptor %d blocks: make it non-blocking", s.call, s.fd)}
+		return usagef(s.call, "descriptor %d blocks: make it non-blocking", s.fd)
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (s *fdSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 		}
 		return sockaddrIn(family, a.AddrPort())
 	}
-	return nil, &usageError{text: fmt.Sprintf("aio: %s: the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", s.call, addr, addr)}
+	return nil, usagef(s.call, "the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", addr, addr)
 }
 
 // sockaddrIn is sockaddrOf for a socket of family: one of IPv6 takes an IPv4 address in IPv6 form only.
@@ -291,7 +291,7 @@ func (s *fdSocket) checkStream() error {
 		return os.NewSyscallError("getsockopt", err)
 	}
 	if typ != unix.SOCK_STREAM {
-		return &usageError{text: fmt.Sprintf("aio: %s: it takes stream sockets only", s.call)}
+		return usagef(s.call, "it takes stream sockets only")
 	}
 	return nil
 }

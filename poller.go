@@ -17,7 +17,6 @@ package aio
 // primitives, so that it can live in a bubble of testing/synctest.
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/goaio/aio/internal/netio"
@@ -58,7 +57,7 @@ func (p *polling) register(fd int, owner netio.Owner, level netio.Readiness) err
 		return err
 	}
 	if p.ownerOf(fd) != nil {
-		return &usageError{text: fmt.Sprintf("aio: descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)}
+		return usagef("", "descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)
 	}
 	p.key++
 	if err := p.sys.add(fd, p.key, level); err != nil {

@@ -68,7 +68,7 @@ type ServerOptions struct {
 // check returns an error if the options contradict each other or the kind of server.
 func (o *ServerOptions) check(call, addr string) error {
 	bad := func(format string, args ...any) error {
-		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+		return usagef(call, format, args...)
 	}
 	switch {
 	case o.Listener != nil && (addr != "" || len(o.Hosts) > 0):
@@ -156,7 +156,7 @@ func (c *clientList) all() (ts []*streamTransport) {
 // newServer makes a server that has no sockets yet.
 func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) (*Server, error) {
 	if factory == nil {
-		return nil, &usageError{text: "aio: " + call + ": the factory is nil"}
+		return nil, usagef(call, "the factory is nil")
 	}
 	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface { // or only the protocols will tell
 		if err := checkProtocolType[Transport](t); err != nil {
@@ -343,10 +343,10 @@ func (o *ServerOptions) checkUnix(call, path string) error {
 		return err
 	}
 	if o.Listener != nil && !isUnix(o.Listener.Addr()) {
-		return &usageError{text: fmt.Sprintf("aio: %s: the listener is not one of a Unix stream socket but a %T", call, o.Listener)}
+		return usagef(call, "the listener is not one of a Unix stream socket but a %T", o.Listener)
 	}
 	if o.Network != "" || len(o.Hosts) > 0 || o.NoReuseAddress || o.ReusePort {
-		return &usageError{text: "aio: " + call + ": Network, Hosts, NoReuseAddress and ReusePort are for TCP"}
+		return usagef(call, "Network, Hosts, NoReuseAddress and ReusePort are for TCP")
 	}
 	return nil
 }
@@ -462,7 +462,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		return err
 	}
 	if s.forever != nil {
-		misuse(nil, "%s: another task serves already", call)
+		misuse(call, "another task serves already")
 	}
 	if err := s.startServing(); err != nil {
 		return err

@@ -117,7 +117,7 @@ func NewStreamReader(ctx context.Context, limit int) *StreamReader {
 // checkLimit says what is wrong with the limit given to a call.
 func checkLimit(call string, limit int) error {
 	if limit < 0 {
-		return &usageError{text: "aio: " + call + ": the limit is negative"}
+		return usagef(call, "the limit is negative")
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (l *Loop) newStreamReader(limit int) *StreamReader {
 func (r *StreamReader) SetTransport(t BaseTransport) {
 	r.check("StreamReader.SetTransport")
 	if r.attached {
-		misuse(nil, "StreamReader.SetTransport: the reader has a transport already")
+		misuse("StreamReader.SetTransport", "the reader has a transport already")
 	}
 	r.attached = true
 	r.replaceTransport(t)
@@ -158,7 +158,7 @@ func (r *StreamReader) FeedData(p []byte) {
 // mustBeOpen panics if nothing can be fed any more.
 func (r *StreamReader) mustBeOpen() {
 	if r.eof {
-		misuse(nil, "StreamReader.FeedData: called after FeedEOF")
+		misuse("StreamReader.FeedData", "called after FeedEOF")
 	}
 }
 
@@ -179,7 +179,7 @@ func (r *StreamReader) feedEOF() {
 func (r *StreamReader) SetException(err error) {
 	r.check("StreamReader.SetException")
 	if err == nil {
-		misuse(nil, "StreamReader.SetException: the error is nil")
+		misuse("StreamReader.SetException", "the error is nil")
 	}
 	r.fail(err)
 }
@@ -258,7 +258,7 @@ func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.ReadExactly"
 	if n < 0 {
-		return nil, &usageError{text: "aio: " + call + ": the number of bytes is negative"}
+		return nil, usagef(call, "the number of bytes is negative")
 	}
 	e, err := r.begin(ctx, call)
 	if err != nil {
@@ -327,11 +327,11 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
 	const call = "StreamReader.ReadUntil"
 	if len(separators) == 0 {
-		return nil, &usageError{text: "aio: " + call + ": there must be at least one separator"}
+		return nil, usagef(call, "there must be at least one separator")
 	}
 	for _, sep := range separators {
 		if len(sep) == 0 {
-			return nil, &usageError{text: "aio: " + call + ": a separator must have at least one byte"}
+			return nil, usagef(call, "a separator must have at least one byte")
 		}
 	}
 	e, err := r.begin(ctx, call)
@@ -441,7 +441,7 @@ func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 		return r.err // set after the task was woken by something else: CPython would wait for ever
 	}
 	if r.readers.n > 0 {
-		return &usageError{text: "aio: " + call + ": another task waits for data of the stream already"}
+		return usagef(call, "another task waits for data of the stream already")
 	}
 	r.directBuf = directBuf
 	if r.paused { // what the task waits for would never come
@@ -610,7 +610,7 @@ type StreamReaderProtocol struct {
 // handler and closes the connection. It panics with ErrUsage if r is nil.
 func NewStreamReaderProtocol(r *StreamReader, connected func(r *StreamReader, w *StreamWriter)) *StreamReaderProtocol {
 	if r == nil {
-		misuse(nil, "NewStreamReaderProtocol: the reader is nil")
+		misuse("NewStreamReaderProtocol", "the reader is nil")
 	}
 	return &StreamReaderProtocol{gate: writeGate{bound: r.bound}, reader: r, connected: connected}
 }
@@ -624,7 +624,7 @@ func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
 	}
 	wt, ok := t.(WriteTransport)
 	if !ok {
-		misuse(nil, "StreamReaderProtocol.ConnectionMade: a callback needs a transport that can be written to, not a %T", t)
+		misuse("StreamReaderProtocol.ConnectionMade", "a callback needs a transport that can be written to, not a %T", t)
 	}
 	w := NewStreamWriter(wt, p)
 	defer func() {

@@ -268,11 +268,11 @@ func (t *datagramTransport) destination(addr net.Addr) (net.Addr, error) {
 	case t.target != nil && (addr == nil || sameAddr(addr, t.target)):
 		return t.target, nil
 	case t.target != nil:
-		return nil, &usageError{text: fmt.Sprintf("aio: DatagramTransport.SendTo: the address must be nil or %v, not %v", t.target, addr)}
+		return nil, usagef("DatagramTransport.SendTo", "the address must be nil or %v, not %v", t.target, addr)
 	case addr == nil:
-		return nil, &usageError{text: "aio: DatagramTransport.SendTo: the endpoint has no remote address, so each datagram needs one"}
+		return nil, usagef("DatagramTransport.SendTo", "the endpoint has no remote address, so each datagram needs one")
 	case !t.sock.Fits(addr):
-		return nil, &usageError{text: fmt.Sprintf("aio: DatagramTransport.SendTo: a %T is no address of a socket at a %T", addr, t.localAddr())}
+		return nil, usagef("DatagramTransport.SendTo", "a %T is no address of a socket at a %T", addr, t.localAddr())
 	}
 	return addr, nil
 }

@@ -105,7 +105,7 @@ func (p *pipe) open(c caller, call string, f *os.File, owner pipeTransport) erro
 // statPipe says what f is, or why it cannot be a pipe.
 func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 	if f == nil {
-		return nil, &usageError{text: "aio: " + call + ": the pipe is nil"}
+		return nil, usagef(call, "the pipe is nil")
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -115,9 +115,9 @@ func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 	case m&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0:
 		return info, nil
 	case m.IsDir():
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %s is a directory", call, f.Name())}
+		return nil, usagef(call, "%s is a directory", f.Name())
 	default:
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %s is a regular file, which is always ready: read and write it in ToThread", call, f.Name())}
+		return nil, usagef(call, "%s is a regular file, which is always ready: read and write it in ToThread", f.Name())
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // errSendfileTwice is the error of a Sendfile during another one.
 func errSendfileTwice(call string) error {
-	return &usageError{text: "aio: " + call + ": another Sendfile is in progress on the transport"}
+	return usagef(call, "another Sendfile is in progress on the transport")
 }
 
 // transfer is a Sendfile that goes past the write buffer of a transport. The transport has it from
@@ -52,7 +52,7 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 	_, ok := t.stream.(fileSender)
 	switch {
 	case t.eof:
-		return &usageError{text: "aio: " + call + ": WriteEOF was called before"}
+		return usagef(call, "WriteEOF was called before")
 	case t.sending != nil:
 		return errSendfileTwice(call)
 	case !ok || f.systemFile() == nil:

@@ -331,9 +331,9 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 func (t *streamTransport) mayWrite(n int) error {
 	switch {
 	case t.eof:
-		misuse(nil, "Transport.Write: WriteEOF was called before")
+		misuse("Transport.Write", "WriteEOF was called before")
 	case t.sending != nil:
-		misuse(nil, "Transport.Write: a Sendfile is in progress")
+		misuse("Transport.Write", "a Sendfile is in progress")
 	case t.lost > 0 && n > 0:
 		return t.dropped()
 	}
@@ -413,7 +413,7 @@ func (t *streamTransport) WriteEOF() {
 		return
 	}
 	if !t.stream.CanCloseWrite() {
-		misuse(nil, "Transport.WriteEOF: this connection cannot be closed for writing alone: ask CanWriteEOF before")
+		misuse("Transport.WriteEOF", "this connection cannot be closed for writing alone: ask CanWriteEOF before")
 	}
 	t.eof = true
 	if t.out.len() == 0 && t.sending == nil {
