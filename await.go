@@ -26,6 +26,9 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 	l := c.fut.loop
 	if d <= 0 {
+		if err := c.checkDeadline(); err != nil {
+			return err
+		}
 		l.schedule(c.task, nil)
 		c.awaits++
 		err := c.co.park()
@@ -70,6 +73,16 @@ func enter(ctx context.Context, call string) (caller, error) {
 	return caller{l.current, watch}, nil
 }
 
+// callError says which call failed.
+type callError struct {
+	call string
+	err  error
+}
+
+func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.Error()[len("aio: "):] }
+
+func (e *callError) Unwrap() error { return e.err }
+
 // await suspends the running task until f is done. The error is what is thrown in, or nil.
 func (c caller) await(f *future) error {
 	if suspend, err := c.arm(f); !suspend {
@@ -100,6 +113,13 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 		f.spoilt = true // as CPython's futures are, by a flag that is left set
 		t.throw(ErrAwaitSelf)
 		return true, nil
+	}
+	if c.watch != nil && l.virtual {
+		if j, ok := f.sub.(interface{ inGoroutine() bool }); !ok || !j.inGoroutine() {
+			if err := c.checkDeadline(); err != nil {
+				return false, err
+			}
+		}
 	}
 	f.addCallback(t)
 	t.waiting = f
@@ -136,13 +156,56 @@ type watchEnded struct {
 }
 
 func (w watchEnded) run(*future) {
-	if w.t.awaits != w.awaits || w.t.waiting == nil {
+	if !w.pending() {
 		return
 	}
 	if w.t.endedWith(w.ctx) {
 		return // the cancellation has come already
 	}
 	w.t.waiting.cancel(w.t.watchReason(w.ctx))
+}
+
+// source implements sourced.
+func (w watchEnded) source() any { return w.t }
+
+// pending reports whether the await is not over.
+func (w watchEnded) pending() bool { return w.t.awaits == w.awaits && w.t.waiting != nil }
+
+// lookAtContexts ends the awaits whose context has ended. Under a virtual clock the loop looks itself,
+// when a pass begins: a goroutine that told it would do so in another pass in each run, and the clock
+// would have to wait for it.
+func (l *Loop) lookAtContexts() {
+	left := l.watched[:0]
+	for _, w := range l.watched {
+		switch {
+		case !w.pending():
+		case w.ctx.Err() != nil:
+			l.enqueue(w)
+		default:
+			left = append(left, w)
+		}
+	}
+	clear(l.watched[len(left):])
+	l.watched = left
+}
+
+// checkDeadline refuses an await of a loop with a virtual clock whose context has a deadline in real
+// time: no time passes there before the deadline, so a test of a timeout would pass without one, or
+// never end. The exception handler is told too, once, as the caller may take any error for the timeout.
+func (c *caller) checkDeadline() error {
+	l := c.fut.loop
+	if c.watch == nil || !l.virtual {
+		return nil
+	}
+	if _, ok := c.watch.Deadline(); !ok {
+		return nil
+	}
+	err := &usageError{text: "aio: await under a virtual clock with a context that has a deadline in real time, as context.WithTimeout makes it: use aio.Timeout, whose deadline is in the time of the loop"}
+	if !l.toldDeadline {
+		l.toldDeadline = true
+		l.CallExceptionHandler(ExceptionContext{Message: "deadline in real time under a virtual clock", Err: err, Task: c.impl, Stack: wholeStack()})
+	}
+	return err
 }
 
 // endedWith reports whether ctx, which was derived by the user, has ended because a scope of the
@@ -187,7 +250,7 @@ func (t *task) refuse(call string) error {
 	}
 	t.extra.refused++
 	if t.extra.refused > maxRefused {
-		panic(usagef(call, "event loop is closed, and the task goes on awaiting").as(ErrLoopClosed))
+		misuse(ErrLoopClosed, "%s: event loop is closed, and the task goes on awaiting", call)
 	}
 	return &callError{call, ErrLoopClosed}
 }
@@ -215,6 +278,10 @@ func (c caller) parking() (stop func() bool) {
 	}
 	l := c.fut.loop
 	ended := watchEnded{c.task, c.awaits, c.watch}
+	if l.virtual {
+		l.watched = append(l.watched, ended)
+		return nil
+	}
 	off := context.AfterFunc(c.watch, func() { l.post(readyEntry{ended, nil}, false) })
 	l.watching++
 	return func() bool {

@@ -9,7 +9,8 @@ package aio
 // Go channel, a socket), the clock gives it a millisecond of real time before each jump, and if there is no
 // timer left the loop waits as long as it takes. Only when there is neither can
 // nothing ever happen again, and the run ends with a *DeadlockError. What other goroutines may
-// one day do by CallSoonThreadsafe is not known to the clock.
+// one day do by CallSoonThreadsafe, or to a context that a task awaits under, is not known to the
+// clock. The end of a context is noticed when a pass begins.
 
 import (
 	"math"
@@ -73,6 +74,7 @@ func (l *Loop) Time() time.Time {
 // waitVirtual is wait for a virtual clock.
 func (l *Loop) waitVirtual() {
 	l.look()
+	l.lookAtContexts()
 	if l.ready.n > 0 {
 		return
 	}

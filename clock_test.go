@@ -3,12 +3,14 @@ package aio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
 )
 
 func TestVirtualClockJumpsToTheNextTimer(t *testing.T) {
@@ -212,4 +214,118 @@ func TestAwaitSelfIsNoDeadlock(t *testing.T) {
 		matches(t, "Wait", err, nil)
 		matches(t, "Exception", self.Exception(), aio.ErrAwaitSelf)
 	})
+}
+
+// Under a virtual clock the end of a derived context is noticed when the next pass begins, always in
+// the same one, and does not hold the clock up.
+func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
+	for range 20 {
+		var log []string
+		aiotest.Run(t, func(ctx context.Context) error {
+			loop, err := aio.GetRunningLoop(ctx)
+			if err != nil {
+				return err
+			}
+			start := loop.Time()
+			add := func(what string) { log = append(log, fmt.Sprintf("%v %s", loop.Time().Sub(start), what)) }
+			pass := 0
+			var count func()
+			count = func() {
+				if pass++; pass < 8 {
+					add(fmt.Sprintf("pass %d", pass))
+					loop.CallSoon(count)
+				}
+			}
+			derived, cancel := context.WithCancelCause(ctx)
+			defer cancel(nil)
+			var waiters []*aio.Task[struct{}]
+			for _, name := range []string{"a", "b"} {
+				waiters = append(waiters, aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+					_, err := forever(derived)
+					add(fmt.Sprintf("%s: %v", name, context.Cause(derived)))
+					if err == nil {
+						t.Error("the await ended without an error")
+					}
+					return nil
+				})))
+			}
+			for range 1000 {
+				if err := aio.Sleep(ctx, time.Second); err != nil {
+					return err
+				}
+			}
+			loop.CallSoon(count)
+			loop.CallSoon(func() {
+				add("cancel")
+				cancel(errors.New("enough"))
+			})
+			_, err = aio.Gather(ctx, waiters[0], waiters[1]).Await(ctx)
+			return err
+		})
+		want := []string{"16m40s pass 1", "16m40s cancel", "16m40s pass 2", "16m40s pass 3", "16m40s a: enough", "16m40s b: enough", "16m40s pass 4", "16m40s pass 5", "16m40s pass 6"}
+		if !slices.Equal(log, want) {
+			t.Fatalf("the order of steps is\n%q, want\n%q", log, want)
+		}
+	}
+}
+
+// What no task will end is a deadlock, if only a derived context could end it.
+func TestVirtualClockDoesNotWaitForAContext(t *testing.T) {
+	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	defer loop.Close()
+	loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
+	_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {
+		derived, cancel := context.WithCancel(ctx)
+		defer cancel()
+		_, err := forever(derived)
+		return err
+	}))
+	if !errors.Is(err, aio.ErrDeadlock) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// A deadline of the standard library is one in real time, which a virtual clock does not know.
+func TestVirtualClockRefusesDeadlinesInRealTime(t *testing.T) {
+	for name, wait := range map[string]func(ctx context.Context) error{
+		"Sleep":   func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) },
+		"Sleep 0": func(ctx context.Context) error { return aio.Sleep(ctx, 0) },
+		"Await":   func(ctx context.Context) error { _, err := forever(ctx); return err },
+		"Get":     func(ctx context.Context) error { _, err := aio.NewQueue[int](0).Get(ctx); return err },
+		"Event":   func(ctx context.Context) error { return new(aio.Event).Wait(ctx) },
+		"WaitFor": func(ctx context.Context) error {
+			_, err := aio.WaitFor(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }), time.Second)
+			return err
+		},
+		"inside of a Timeout": func(ctx context.Context) error {
+			return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+			defer loop.Close()
+			var reported []string
+			loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reported = append(reported, ec.Message) })
+			_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {
+				outer := ctx
+				ctx, cancel := context.WithTimeout(ctx, 10*time.Hour)
+				defer cancel()
+				for range 2 {
+					if err := wait(ctx); !errors.Is(err, aio.ErrUsage) || !strings.Contains(err.Error(), "use aio.Timeout") {
+						t.Errorf("it returned %v", err)
+					}
+				}
+				if _, err := aio.ToThread(ctx, func(context.Context) (int, error) { return 1, nil }); err != nil {
+					t.Errorf("ToThread: %v", err)
+				}
+				return aio.Sleep(outer, time.Second)
+			}))
+			if err != nil {
+				t.Errorf("main: %v", err)
+			}
+			if want := []string{"deadline in real time under a virtual clock"}; !slices.Equal(reported, want) {
+				t.Errorf("the exception handler was told %q", reported)
+			}
+		})
+	}
 }

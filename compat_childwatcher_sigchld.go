@@ -174,7 +174,7 @@ func (w *loopWatcher) shut() {
 	}
 }
 
-var errNotAttached = usagef("AddChildHandler", "this child watcher works by means of a loop: call AttachLoop first")
+var errNotAttached = &usageError{text: "aio: AddChildHandler: this child watcher works by means of a loop: call AttachLoop first"}
 
 // SafeChildWatcher asks about each of its children when the attached loop gets SIGCHLD, and leaves all
 // others alone. Its price: each SIGCHLD costs a system call for each child that it has, so n children cost
@@ -250,7 +250,7 @@ func (w *FastChildWatcher) Exit() {
 	w.mu.Lock()
 	if w.entered == 0 {
 		w.mu.Unlock()
-		panic(usagef("FastChildWatcher.Exit", "called more often than Enter").as(ErrOverRelease))
+		misuse(ErrTooOften, "FastChildWatcher.Exit: called more often than Enter")
 	}
 	w.entered--
 	var unknown map[int]int
@@ -281,7 +281,7 @@ func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 	case w.loop == nil:
 		err = errNotAttached
 	case w.entered == 0:
-		err = usagef(call, "call Enter before the child is started, and Exit after this")
+		err = &usageError{text: "aio: " + call + ": call Enter before the child is started, and Exit after this"}
 	case ended:
 		delete(w.zombies, pid)
 		statusTaken(pid)
@@ -388,7 +388,7 @@ func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, ca
 // (asyncio: attach_loop)
 func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	if time.Now().Year() == 2000 { // see Loop.AddSignalHandler
-		panic(usagef("MultiLoopChildWatcher.AttachLoop", "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported))
+		misuse(errors.ErrUnsupported, "MultiLoopChildWatcher.AttachLoop: there are no signals in a bubble of testing/synctest")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

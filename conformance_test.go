@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/plug"
 )
 
 // tick is the unit of a program's clock.
@@ -114,7 +115,10 @@ type frame struct {
 }
 
 // run returns the trace of the program.
-func run(p program, debug bool) []string {
+func run(p program, debug bool) []string { return runDirected(p, debug, nil) }
+
+// runDirected is run with a director, unless that is nil.
+func runDirected(p program, debug bool, d plug.Director) []string {
 	m := &interpreter{
 		prog:    p,
 		loop:    aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true, Debug: debug}),
@@ -122,6 +126,9 @@ func run(p program, debug bool) []string {
 		handles: map[string]interface{ Cancel() }{},
 		dones:   map[string]aio.DoneCallback{},
 		objects: map[string]any{},
+	}
+	if d != nil {
+		plug.Direct(m.loop, d)
 	}
 	m.loop.SlowCallbackDuration = time.Hour
 	m.start = m.loop.Time()
@@ -229,7 +236,7 @@ func errorText(err error) string {
 		return "invalid"
 	case errors.Is(err, aio.ErrTimeout):
 		return "timeout"
-	case errors.Is(err, aio.ErrOverRelease):
+	case errors.Is(err, aio.ErrTooOften):
 		return "value"
 	case errors.Is(err, aio.ErrAwaitCycle):
 		return "recursion"
@@ -534,7 +541,7 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 	case "group_spawn":
 		if n := len(f.groups); n > 0 {
 			err := caught(func() error {
-				m.slots[name] = aio.GoResult(f.groups[n-1], f.coro(s.str(1), name))
+				m.slots[name] = aio.GoIn(f.groups[n-1], f.coro(s.str(1), name))
 				return nil
 			})
 			if err != nil {
@@ -863,6 +870,32 @@ func TestConformanceInDebugMode(t *testing.T) {
 		}
 		if diff := difference(p.Trace, run(p, true)); diff != "" {
 			t.Errorf("%s: %s", p.ID, diff)
+		}
+	}
+}
+
+// stepCounter is a director that changes nothing.
+type stepCounter struct{ passes, steps, ran int }
+
+func (c *stepCounter) Pass()   { c.passes++ }
+func (c *stepCounter) Choose() { c.steps++ }
+func (c *stepCounter) Ran()    { c.ran++ }
+
+// TestConformanceDirected runs the programs under a director, which makes each step from the base: with
+// the default choices the order is that of an ordinary loop.
+func TestConformanceDirected(t *testing.T) {
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	for i, p := range programs(t) {
+		if testing.Short() && i%8 != 0 {
+			continue
+		}
+		var c stepCounter
+		if diff := difference(p.Trace, runDirected(p, i%2 == 1, &c)); diff != "" {
+			t.Errorf("%s: %s", p.ID, diff)
+		}
+		if c.passes == 0 || c.steps == 0 || c.ran != c.steps {
+			t.Errorf("%s: the director saw %d passes, and %d steps begin and %d end", p.ID, c.passes, c.steps, c.ran)
 		}
 	}
 }

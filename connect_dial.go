@@ -11,12 +11,10 @@ import (
 	"os"
 	"slices"
 	"time"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // dialAny connects to the first address of host that answers.
-func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (netio.Stream, error) {
+func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (stream, error) {
 	network := o.Network
 	if network == "" {
 		network = "tcp"
@@ -61,7 +59,7 @@ type dialing struct {
 }
 
 // connect tries the addresses until one answers. It returns an error if the trying itself was ended.
-func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (netio.Stream, error) {
+func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (stream, error) {
 	d.errs = make([][]error, len(remotes))
 	if delay == NoTimeout || len(remotes) == 1 {
 		for i, remote := range remotes {
@@ -72,14 +70,14 @@ func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay t
 		}
 		return nil, nil
 	}
-	var attempts []Coro[netio.Stream]
+	var attempts []Coro[stream]
 	for i, remote := range remotes {
-		attempts = append(attempts, func(ctx context.Context) (netio.Stream, error) { return d.attempt(ctx, i, remote) })
+		attempts = append(attempts, func(ctx context.Context) (stream, error) { return d.attempt(ctx, i, remote) })
 	}
 	r, err := StaggeredRace(ctx, delay, attempts...)
 	if err != nil {
 		if r.Value != nil {
-			r.Value.Close()
+			r.Value.close()
 		}
 		return nil, err
 	}
@@ -93,7 +91,7 @@ func isEnd(err error) bool {
 }
 
 // attempt connects to one address, from the first local one of its family that is free.
-func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s netio.Stream, err error) {
+func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s stream, err error) {
 	if len(d.locals) == 0 {
 		s, err = d.loop.dialTCP(ctx, remote, netip.AddrPort{})
 	} else {

@@ -526,18 +526,6 @@ func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
 	}
 }
 
-// The virtual clock must not take the wait for a derived context for a deadlock, nor jump over it.
-func TestContextDerivedEndsAnAwaitUnderAVirtualClock(t *testing.T) {
-	aiotest.Run(t, func(ctx context.Context) error {
-		c, cancel := context.WithTimeout(ctx, time.Millisecond)
-		defer cancel()
-		if _, err := forever(c); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("forever: %v", err)
-		}
-		return nil
-	})
-}
-
 // What is called from a worker goroutine fails, and disturbs nothing.
 func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
 	tries := 10_000

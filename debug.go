@@ -112,9 +112,10 @@ func funcName(fn any) string {
 func (l *Loop) runWatched(e readyEntry) {
 	start := l.wallClock()
 	what := describeEvent(e)
+	nesting := l.nesting
 	l.nesting = false
 	l.call(e)
-	l.nesting = true
+	l.nesting = nesting
 	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
 		l.warnSlow(what(), d)
 	}

@@ -9,18 +9,16 @@ import (
 	"fmt"
 	"math"
 	"syscall"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // awaitDescriptor suspends the calling task until fd is ready for r.
-func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio.Readiness) error {
+func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r readiness) error {
 	return l.whenReady(ctx, call, fd, r, func() bool { return true })
 }
 
 // whenReady suspends the calling task, and has try called in each pass in which fd is ready for r until
 // it reports that it is done. It is not called once the task is cancelled.
-func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readiness, try func() (done bool)) error {
+func (l *Loop) whenReady(ctx context.Context, call string, fd int, r readiness, try func() (done bool)) error {
 	c, err := enter(ctx, call)
 	if err != nil {
 		return err
@@ -52,33 +50,33 @@ type watcher struct {
 	reader, writer *Handle
 }
 
-// Ready implements netio.Owner. A hang-up or error is for both to find out.
-func (w *watcher) Ready(r netio.Readiness) {
-	if w.reader != nil && r&(netio.Readable|netio.HungUp) != 0 {
+// ready implements pollable. A hang-up or error is for both to find out.
+func (w *watcher) ready(r readiness) {
+	if w.reader != nil && r&(readable|hungUp) != 0 {
 		w.loop.enqueue(w.reader)
 	}
-	if w.writer != nil && r&(netio.Writable|netio.HungUp) != 0 {
+	if w.writer != nil && r&(writable|hungUp) != 0 {
 		w.loop.enqueue(w.writer)
 	}
 }
 
-// Discard implements netio.Owner. The descriptor is the user's.
-func (w *watcher) Discard() {}
+// discard implements pollable. The descriptor is the user's.
+func (w *watcher) discard() {}
 
 // want is what w has callbacks for.
-func (w *watcher) want() (r netio.Readiness) {
+func (w *watcher) want() (r readiness) {
 	if w.reader != nil {
-		r |= netio.Readable
+		r |= readable
 	}
 	if w.writer != nil {
-		r |= netio.Writable
+		r |= writable
 	}
 	return r
 }
 
 // slot is where the callback for r is.
-func (w *watcher) slot(r netio.Readiness) **Handle {
-	if r == netio.Readable {
+func (w *watcher) slot(r readiness) **Handle {
+	if r == readable {
 		return &w.reader
 	}
 	return &w.writer
@@ -95,27 +93,27 @@ func (w *watcher) slot(r netio.Readiness) **Handle {
 // panics with ErrLoopClosed if the loop is closed. (asyncio: loop.add_reader, which allows it from the
 // moment in which the transport is closing)
 func (l *Loop) AddReader(fd any, fn func()) error {
-	return l.addWatch("Loop.AddReader", fd, netio.Readable, fn)
+	return l.addWatch("Loop.AddReader", fd, readable, fn)
 }
 
 // AddWriter is AddReader for writing. (asyncio: loop.add_writer)
 func (l *Loop) AddWriter(fd any, fn func()) error {
-	return l.addWatch("Loop.AddWriter", fd, netio.Writable, fn)
+	return l.addWatch("Loop.AddWriter", fd, writable, fn)
 }
 
 // RemoveReader ends AddReader for fd, also if its callback is due in this pass, and reports whether
 // there was one. An error that matches ErrUsage says that fd has no descriptor, or belongs to a
 // transport. (asyncio: loop.remove_reader)
 func (l *Loop) RemoveReader(fd any) (bool, error) {
-	return l.removeWatch("Loop.RemoveReader", fd, netio.Readable)
+	return l.removeWatch("Loop.RemoveReader", fd, readable)
 }
 
 // RemoveWriter ends AddWriter as RemoveReader does AddReader. (asyncio: loop.remove_writer)
 func (l *Loop) RemoveWriter(fd any) (bool, error) {
-	return l.removeWatch("Loop.RemoveWriter", fd, netio.Writable)
+	return l.removeWatch("Loop.RemoveWriter", fd, writable)
 }
 
-func (l *Loop) addWatch(call string, file any, r netio.Readiness, fn func()) error {
+func (l *Loop) addWatch(call string, file any, r readiness, fn func()) error {
 	l.check(call)
 	l.mustBeOpen(call)
 	h := l.newHandle(call, fn)
@@ -127,7 +125,7 @@ func (l *Loop) addWatch(call string, file any, r netio.Readiness, fn func()) err
 }
 
 // watch has h called while fd is ready for r.
-func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
+func (l *Loop) watch(call string, fd int, r readiness, h *Handle) error {
 	w, err := l.watcherOf(call, fd)
 	if err != nil {
 		return err
@@ -149,7 +147,7 @@ func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
 	return nil
 }
 
-func (l *Loop) removeWatch(call string, file any, r netio.Readiness) (bool, error) {
+func (l *Loop) removeWatch(call string, file any, r readiness) (bool, error) {
 	l.check(call)
 	if l.closed.Load() {
 		return false, nil
@@ -166,7 +164,7 @@ func (l *Loop) removeWatch(call string, file any, r netio.Readiness) (bool, erro
 }
 
 // unwatch takes the callback for r away, and reports whether there was one.
-func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
+func (l *Loop) unwatch(w *watcher, r readiness) bool {
 	h := *w.slot(r)
 	if h == nil {
 		return false
@@ -179,12 +177,18 @@ func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 
 // rewatch tells the system what w wants now.
 func (l *Loop) rewatch(w *watcher) error {
+	d := &l.polling.fds[w.fd]
 	want := w.want()
-	if want == 0 {
+	switch {
+	case want == 0:
 		l.polling.unregister(w.fd)
-		return nil
+	case want != d.want:
+		if err := l.polling.sys.change(w.fd, d.key, d.want, want); err != nil {
+			return err
+		}
+		d.want = want
 	}
-	return l.polling.modify(w.fd, want)
+	return nil
 }
 
 // watcherOf returns the watcher of fd, nil if there is none, or an error if a transport has it.
@@ -195,7 +199,7 @@ func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 	case *watcher:
 		return owner, nil
 	}
-	return nil, usagef(call, "descriptor %d is in use by a transport", fd)
+	return nil, &usageError{text: fmt.Sprintf("aio: %s: descriptor %d is in use by a transport", call, fd)}
 }
 
 // descriptorOf returns the descriptor that a user's value is or has, in the latter case with what keeps
@@ -217,5 +221,5 @@ func descriptorOf(call string, file any) (fd int, raw syscall.RawConn, err error
 		}
 		return fd, raw, err
 	}
-	return -1, nil, usagef(call, "%v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", file, file)
+	return -1, nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", call, file, file)}
 }

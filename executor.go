@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/goaio/aio/internal/plug"
 )
 
 // ConcurrentFuture is a result that comes from, or goes to, another goroutine: the counterpart of
@@ -65,7 +67,7 @@ func (f *ConcurrentFuture[T]) SetResult(v T) error { return f.settle(finished, v
 // already, nothing changes and the error matches ErrInvalidState.
 func (f *ConcurrentFuture[T]) SetException(err error) error {
 	if err == nil {
-		misuse("ConcurrentFuture.SetException", "the error is nil: use SetResult")
+		misuse(nil, "ConcurrentFuture.SetException: the error is nil: use SetResult")
 	}
 	var zero T
 	return f.settle(failed, zero, err)
@@ -135,7 +137,7 @@ func (f *ConcurrentFuture[T]) Cancelled() bool {
 // result or, if no loop does, to log/slog.
 func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 	if cb == nil {
-		misuse("ConcurrentFuture.AddDoneCallback", "the callback is nil")
+		misuse(nil, "ConcurrentFuture.AddDoneCallback: the callback is nil")
 	}
 	f.mu.Lock()
 	if f.state == pending {
@@ -153,7 +155,7 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 // (asyncio: run_coroutine_threadsafe)
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
-		misuse("RunCoroutineThreadsafe", "the coroutine is nil")
+		misuse(nil, "RunCoroutineThreadsafe: the coroutine is nil")
 	}
 	c := &crossing[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
@@ -296,7 +298,7 @@ type ThreadPoolExecutor struct {
 // than 1.
 func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
 	if maxWorkers < 1 {
-		misuse("NewThreadPoolExecutor", "%d workers", maxWorkers)
+		misuse(nil, "NewThreadPoolExecutor: %d workers", maxWorkers)
 	}
 	return &ThreadPoolExecutor{max: maxWorkers}
 }
@@ -355,7 +357,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	l := loopOf(ctx, "RunInExecutor")
 	l.mustBeOpen("RunInExecutor")
 	if fn == nil {
-		misuse("RunInExecutor", "the function is nil")
+		misuse(nil, "RunInExecutor: the function is nil")
 	}
 	j := &job[T]{fn: fn}
 	f := &j.result
@@ -376,7 +378,9 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		f.settle(failed, err)
 		return f
 	}
-	l.external++
+	if _, j.inLoop = ex.(plug.Executor); !j.inLoop {
+		l.external++
+	}
 	return f
 }
 
@@ -385,7 +389,8 @@ type job[T any] struct {
 	result    Future[T] // owned by the token of its loop
 	cancelled atomic.Bool
 	fn        func() (T, error)
-	value     T // set by work, before it posts the job
+	inLoop    bool // it is no work that a virtual clock waits for
+	value     T    // set by work, before it posts the job
 	err       error
 }
 
@@ -416,9 +421,14 @@ func (j *job[T]) cancelFuture(reason *CancelledError) bool {
 // describe implements subFuture.
 func (j *job[T]) describe() string { return "RunInExecutor" }
 
+// inGoroutine reports whether the job takes real time, which a virtual clock waits for.
+func (j *job[T]) inGoroutine() bool { return !j.inLoop }
+
 // run implements runnable: the job is over.
 func (j *job[T]) run(*future) {
-	j.result.loop.external--
+	if !j.inLoop {
+		j.result.loop.external--
+	}
 	switch {
 	case j.result.state != pending:
 	case j.err != nil:
@@ -428,6 +438,9 @@ func (j *job[T]) run(*future) {
 		j.result.settle(finished, nil)
 	}
 }
+
+// source implements sourced.
+func (j *job[T]) source() any { return j }
 
 // ToThread calls fn in another goroutine, by the default executor of the loop, and suspends the
 // calling task until it returns. fn gets ctx, whose values it sees, and which ends when the task is
@@ -442,7 +455,7 @@ func (j *job[T]) run(*future) {
 // (asyncio: to_thread)
 func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	if fn == nil {
-		misuse("ToThread", "the function is nil")
+		misuse(nil, "ToThread: the function is nil")
 	}
 	if _, err := enter(ctx, "ToThread"); err != nil {
 		var zero T
@@ -456,7 +469,7 @@ func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 func (l *Loop) SetDefaultExecutor(ex Executor) {
 	l.check("Loop.SetDefaultExecutor")
 	if ex == nil {
-		misuse("Loop.SetDefaultExecutor", "the executor is nil")
+		misuse(nil, "Loop.SetDefaultExecutor: the executor is nil")
 	}
 	l.executor = ex
 }

@@ -14,9 +14,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/goaio/aio/internal/plug"
 )
 
 // Loop is an event loop: it runs tasks and callbacks, one at a time, in the goroutine that calls
@@ -46,14 +49,17 @@ type Loop struct {
 	reports  reportList   // errors that nobody has retrieved yet
 	streams  streamPool   // buffers that no stream uses
 
-	polling  polling
-	lanes    lanes         // of sockets that goroutines use
-	readBuf  []byte        // of transports, for one callback at a time
-	vtime    time.Duration // since epoch, of a virtual clock
-	stopping bool
-	runErr   error
-	external int // jobs in worker goroutines whose end will be posted
-	watching int // tasks, and handlers of signals, that wait for something outside the loop which may never come
+	polling      polling
+	lanes        lanes         // of sockets that goroutines use
+	readBuf      []byte        // of transports, for one callback at a time
+	vtime        time.Duration // since epoch, of a virtual clock
+	stopping     bool
+	runErr       error
+	watched      []watchEnded  // awaits under contexts that the user derived, of a virtual clock
+	toldDeadline bool          // of a context in real time, to the exception handler
+	director     plug.Director // decides what is left open, nil in ordinary loops
+	external     int           // jobs in worker goroutines whose end will be posted
+	watching     int           // tasks, and handlers of signals, that wait for something outside the loop which may never come
 
 	taskFactory      TaskFactory
 	exceptionHandler func(*Loop, ExceptionContext)
@@ -87,7 +93,11 @@ type LoopOptions struct {
 	// VirtualClock has the loop live in a time of its own, which stands still while anything is
 	// ready and then jumps to the next timer: waiting takes no time, and a deadlock ends the run
 	// with a *DeadlockError. A job of ToThread is real work, which the clock waits for, so it never
-	// times out; to test that, run a loop with a real clock in a bubble of testing/synctest.
+	// times out; to test that, run a loop with a real clock in a bubble of testing/synctest. An await
+	// whose context has a deadline in real time, as context.WithTimeout makes it, fails with ErrUsage and
+	// is reported to the exception handler; ToThread alone takes such a context. A context that another
+	// goroutine ends is noticed when the next pass begins, and does not keep the run from ending with a
+	// *DeadlockError.
 	VirtualClock bool
 }
 
@@ -119,7 +129,7 @@ func (l *Loop) Context() context.Context { return l.ctx }
 // check panics unless the caller holds the token or the loop does not run.
 func (l *Loop) check(call string) {
 	if held, running := holder(&l.owner); held != running && held != 0 {
-		panic(&callError{call, ErrWrongGoroutine})
+		misuse(ErrWrongGoroutine, "%s: %s", call, strings.TrimPrefix(ErrWrongGoroutine.Error(), "aio: "))
 	}
 }
 
@@ -133,7 +143,7 @@ func (l *Loop) heldHere() bool {
 // mustBeOpen panics if the loop is closed, for calls whose effect would be lost.
 func (l *Loop) mustBeOpen(call string) {
 	if l.closed.Load() {
-		panic(usagef(call, "event loop is closed").as(ErrLoopClosed))
+		misuse(ErrLoopClosed, "%s: event loop is closed", call)
 	}
 }
 
@@ -202,7 +212,7 @@ func (l *Loop) RunForever() error {
 		return err
 	}
 	defer l.end()
-	l.nesting = true
+	l.nesting = l.director == nil
 	for !l.turn() {
 	}
 	err := l.runErr
@@ -273,7 +283,7 @@ func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 	h := l.newHandle("Loop.CallSoonThreadsafe", fn)
 	h.shared = &handleLock{}
 	if !l.submit(h) {
-		panic(usagef("Loop.CallSoonThreadsafe", "event loop is closed").as(ErrLoopClosed))
+		misuse(ErrLoopClosed, "Loop.CallSoonThreadsafe: event loop is closed")
 	}
 	return h
 }

@@ -14,8 +14,14 @@ func (l *Loop) turn() (stop bool) {
 	} else {
 		l.look()
 	}
+	if l.director != nil {
+		l.director.Pass()
+	}
 	l.admit()
 	for l.todo > 0 {
+		if l.director != nil {
+			l.director.Choose()
+		}
 		e := l.ready.pop()
 		l.todo--
 		if l.debug.Load() {
@@ -29,6 +35,9 @@ func (l *Loop) turn() (stop bool) {
 			}
 		} else {
 			l.call(e)
+		}
+		if l.director != nil {
+			l.director.Ran()
 		}
 	}
 	if len(l.exiting) > 0 {
@@ -72,6 +81,9 @@ func (l *Loop) beginPass() bool {
 // admit takes what has come from outside and the timers that are due into the pass that begins.
 func (l *Loop) admit() {
 	l.collect()
+	if len(l.watched) > 0 {
+		l.lookAtContexts()
+	}
 	if len(l.timers.heap) > 0 {
 		l.expire()
 	}

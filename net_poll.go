@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // takeOver makes the descriptor of c one of the loop's. c is closed, as it would have Go's own poller
@@ -34,7 +32,7 @@ func takeOver(c interface {
 
 // streamOf makes a stream of a connection: of its descriptor if it has one that is a stream socket, of
 // goroutines otherwise.
-func (l *Loop) streamOf(conn net.Conn) (netio.Stream, error) {
+func (l *Loop) streamOf(conn net.Conn) (stream, error) {
 	if l.goroutines {
 		return l.newConnStream(conn), nil
 	}
@@ -52,7 +50,7 @@ func (l *Loop) streamOf(conn net.Conn) (netio.Stream, error) {
 func (l *Loop) takeStream(conn net.Conn, c interface {
 	syscall.Conn
 	io.Closer
-}, unix bool) (netio.Stream, error) {
+}, unix bool) (stream, error) {
 	remote := conn.RemoteAddr()
 	fd, err := takeOver(c)
 	if err != nil {
@@ -85,7 +83,7 @@ func (l *Loop) connect(ctx context.Context, call string, fd int, sa unix.Sockadd
 
 // connected waits until a connect that is under way has its outcome.
 func (l *Loop) connected(ctx context.Context, call string, fd int) error {
-	if err := l.awaitDescriptor(ctx, call, fd, netio.Writable); err != nil {
+	if err := l.awaitDescriptor(ctx, call, fd, writable); err != nil {
 		return err
 	}
 	n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
@@ -99,7 +97,7 @@ func (l *Loop) connected(ctx context.Context, call string, fd int) error {
 }
 
 // dialTCP connects to remote, from local if that is valid.
-func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (netio.Stream, error) {
+func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (stream, error) {
 	if l.goroutines {
 		return l.dialInGoroutine(ctx, "tcp", remote.String(), local)
 	}
@@ -143,7 +141,7 @@ func (l *Loop) dialSocket(ctx context.Context, remote, local netip.AddrPort) (_ 
 }
 
 // dialUnix connects to the Unix socket at path.
-func (l *Loop) dialUnix(ctx context.Context, path string) (_ netio.Stream, err error) {
+func (l *Loop) dialUnix(ctx context.Context, path string) (_ stream, err error) {
 	if l.goroutines {
 		return l.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
 	}

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // fdDatagram is a datagramSocket over a descriptor that is non-blocking, and owned by it. It is
@@ -21,7 +19,7 @@ type fdDatagram struct {
 	fdStream
 	network string // for errors
 	family  int
-	owner   netio.DatagramOwner
+	owner   datagramOwner
 	addrs   sysAddrs
 	retry   *TimerHandle // of a send, see deaf
 	wait    time.Duration
@@ -29,7 +27,7 @@ type fdDatagram struct {
 
 // newDatagramSocket makes a socket that is bound to local and connected to remote, as far as they are
 // not nil.
-func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (_ netio.Datagram, err error) {
+func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o *DatagramOptions) (_ datagramSocket, err error) {
 	if l.goroutines {
 		return l.newPacketSocket(network, local, remote, o)
 	}
@@ -38,7 +36,7 @@ func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio
 		op, about = "dial", remote
 	}
 	s := &fdDatagram{network: network, family: familyOf(network)}
-	fail := func(err error) (netio.Datagram, error) {
+	fail := func(err error) (datagramSocket, error) {
 		return nil, &net.OpError{Op: op, Net: network, Source: local, Addr: about, Err: err}
 	}
 	fd, err := newSocket(s.family, unix.SOCK_DGRAM)
@@ -54,20 +52,20 @@ func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio
 	if o.ReusePort {
 		call("setsockopt", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
 	}
-	if o.Broadcast {
+	if o.AllowBroadcast {
 		call("setsockopt", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1) })
 	}
 	if local != nil {
 		call("bind", func() error { return withSockaddr(local, func(sa unix.Sockaddr) error { return unix.Bind(fd, sa) }) })
 	}
-	if remote != nil && !o.Broadcast {
+	if remote != nil && !o.AllowBroadcast {
 		call("connect", func() error {
 			return withSockaddr(remote, func(sa unix.Sockaddr) error { return unix.Connect(fd, sa) })
 		})
 		s.remote = remote
 	}
 	if err != nil {
-		s.Close()
+		s.close()
 		return fail(err)
 	}
 	return s, nil
@@ -98,7 +96,7 @@ func withSockaddr(addr net.Addr, f func(unix.Sockaddr) error) error {
 
 // datagramSocketOf makes a socket of one that exists: of its descriptor if it is one of Go's own, of
 // goroutines otherwise.
-func (l *Loop) datagramSocketOf(conn net.PacketConn) (netio.Datagram, error) {
+func (l *Loop) datagramSocketOf(conn net.PacketConn) (datagramSocket, error) {
 	if l.goroutines {
 		return l.packetSocketOf(conn), nil
 	}
@@ -131,19 +129,24 @@ func (l *Loop) datagramSocketOf(conn net.PacketConn) (netio.Datagram, error) {
 	return s, nil
 }
 
-func (s *fdDatagram) Attach(owner netio.DatagramOwner) error {
+func (s *fdDatagram) attach(owner datagramOwner) error {
 	s.owner = owner
-	return s.loop.polling.register(s.fd, owner, netio.Readable)
+	return s.loop.polling.register(s.fd, owner, readable)
 }
 
-func (s *fdDatagram) Watch(r netio.Readiness) error {
-	if r&netio.Writable != 0 && s.deaf() {
-		r &^= netio.Writable
+func (s *fdDatagram) watch(r readiness) error {
+	if r&writable != 0 && s.deaf() {
+		r &^= writable
 		s.retryLater()
 	}
-	if err := s.loop.polling.modify(s.fd, r); err != nil {
+	d := &s.loop.polling.fds[s.fd]
+	if r == d.want {
+		return nil
+	}
+	if err := s.loop.polling.sys.change(s.fd, d.key, d.want, r); err != nil {
 		return os.NewSyscallError("poll", err)
 	}
+	d.want = r
 	return nil
 }
 
@@ -159,24 +162,24 @@ func (s *fdDatagram) retryLater() {
 	s.wait = min(max(2*s.wait, time.Millisecond), 64*time.Millisecond)
 	s.retry = s.loop.callAt("", s.loop.after(s.wait), func() {
 		s.retry = nil
-		s.owner.Ready(netio.Writable)
+		s.owner.ready(writable)
 	})
 }
 
-func (s *fdDatagram) Receive(p []byte) (n int, from net.Addr, err error) {
+func (s *fdDatagram) receive(p []byte) (n int, from net.Addr, err error) {
 	n, from, err = s.sysReceive(p)
-	if err != nil && err != netio.ErrWouldBlock {
-		err = &net.OpError{Op: "read", Net: s.network, Source: s.LocalAddr(), Addr: s.remote, Err: err}
+	if err != nil && err != errWouldBlock {
+		err = &net.OpError{Op: "read", Net: s.network, Source: s.localAddr(), Addr: s.remote, Err: err}
 	}
 	return n, from, err
 }
 
-func (s *fdDatagram) Send(p []byte, to net.Addr) error {
+func (s *fdDatagram) send(p []byte, to net.Addr) error {
 	if s.remote != nil {
 		to = nil
 	}
 	err := s.sysSend(p, to)
-	if err == netio.ErrWouldBlock {
+	if err == errWouldBlock {
 		return err
 	}
 	s.wait = 0
@@ -184,14 +187,14 @@ func (s *fdDatagram) Send(p []byte, to net.Addr) error {
 		if to == nil {
 			to = s.remote
 		}
-		return &net.OpError{Op: "write", Net: s.network, Source: s.LocalAddr(), Addr: to, Err: err}
+		return &net.OpError{Op: "write", Net: s.network, Source: s.localAddr(), Addr: to, Err: err}
 	}
 	return nil
 }
 
-func (s *fdDatagram) Sending() bool { return false }
+func (s *fdDatagram) sending() bool { return false }
 
-func (s *fdDatagram) Fits(addr net.Addr) bool {
+func (s *fdDatagram) fits(addr net.Addr) bool {
 	switch a := addr.(type) {
 	case *net.UDPAddr:
 		return a != nil && s.family != unix.AF_UNIX
@@ -201,12 +204,12 @@ func (s *fdDatagram) Fits(addr net.Addr) bool {
 	return false
 }
 
-func (s *fdDatagram) Close() {
+func (s *fdDatagram) close() {
 	if s.retry != nil {
 		s.retry.cancel()
 		s.retry = nil
 	}
-	s.fdStream.Close()
+	s.fdStream.close()
 }
 
 // addressFor returns the IP address of a, in a form for sockets of family.

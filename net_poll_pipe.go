@@ -11,8 +11,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // fdPipe is a stream over a descriptor that need not be a socket.
@@ -23,7 +21,7 @@ type fdPipe struct {
 
 // read cannot take a short read for the last: a terminal gives a line at a time and a socket perhaps a
 // message. So may a pipe, if it was made to keep packets apart, which only its writing end tells.
-func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
+func (p *fdPipe) read(buf []byte) (n int, more bool, err error) {
 	n, err = sysRead(p.fd, buf)
 	switch {
 	case err != nil:
@@ -34,11 +32,11 @@ func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	return n, true, nil
 }
 
-func (p *fdPipe) grow() { sysWidenPipe(p.fd) }
+func (p *fdPipe) widen() { sysWidenPipe(p.fd) }
 
-func (p *fdPipe) Close() {
+func (p *fdPipe) close() {
 	if p.file == nil || p.fd < 0 {
-		p.fdStream.Close()
+		p.fdStream.close()
 		return
 	}
 	if p.loop.polling.ownerOf(p.fd) != nil {
@@ -48,11 +46,11 @@ func (p *fdPipe) Close() {
 	p.fd = -1
 }
 
-func (p *fdPipe) Abort() { p.Close() }
+func (p *fdPipe) abort() { p.close() }
 
 // attachPipe makes a stream of f, and has owner told about its readiness. writes says for which
 // direction it is.
-func (l *Loop) attachPipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
+func (l *Loop) attachPipe(f *os.File, writes bool, owner pollable) (stream, error) {
 	if l.goroutines {
 		return l.serveFile(f, writes, owner)
 	}
@@ -60,7 +58,7 @@ func (l *Loop) attachPipe(f *os.File, writes bool, owner netio.Owner) (netio.Str
 	if err != nil {
 		return nil, err
 	}
-	err = p.Attach(owner)
+	err = p.attach(owner)
 	switch {
 	case err == nil:
 		if p.file == nil {

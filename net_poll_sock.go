@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // fdSocket is a descriptor that the user owns. If it is that of a Go value, each use of it is by raw, so
@@ -52,7 +50,7 @@ func (s *fdSocket) checkNonBlocking() error {
 	case err != nil:
 		return os.NewSyscallError("fcntl", err)
 	case flags&unix.O_NONBLOCK == 0:
-		return usagef(s.call, "descriptor %d blocks: make it non-blocking", s.fd)
+		return &usageError{text: fmt.Sprintf("aio: %s: descriptor %d blocks: make it non-blocking", s.call, s.fd)}
 	}
 	return nil
 }
@@ -71,10 +69,10 @@ func (s *fdSocket) use(f func() error) (err error) {
 // receive calls try, and calls it again when there is something to read, until it does not block.
 func (s *fdSocket) receive(ctx context.Context, try func() error) error {
 	for {
-		if err := s.use(try); err != netio.ErrWouldBlock {
+		if err := s.use(try); err != errWouldBlock {
 			return err
 		}
-		if err := s.loop.awaitDescriptor(ctx, s.call, s.fd, netio.Readable); err != nil {
+		if err := s.loop.awaitDescriptor(ctx, s.call, s.fd, readable); err != nil {
 			return err
 		}
 	}
@@ -90,7 +88,7 @@ func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) 
 			done, err = try()
 			return err
 		})
-		if err == netio.ErrWouldBlock {
+		if err == errWouldBlock {
 			err = nil
 		}
 		return done || err != nil
@@ -98,7 +96,7 @@ func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) 
 	if step() {
 		return err
 	}
-	if err := s.loop.whenReady(ctx, s.call, s.fd, netio.Writable, step); err != nil {
+	if err := s.loop.whenReady(ctx, s.call, s.fd, writable, step); err != nil {
 		return err
 	}
 	return err
@@ -171,7 +169,7 @@ func (s *fdSocket) sendDeaf(ctx context.Context, try func() (done bool, err erro
 			_, err := try()
 			return err
 		})
-		if err != netio.ErrWouldBlock {
+		if err != errWouldBlock {
 			return err
 		}
 		if err := Sleep(ctx, wait); err != nil {
@@ -183,7 +181,7 @@ func (s *fdSocket) sendDeaf(ctx context.Context, try func() (done bool, err erro
 // transferError is err of a call that does not block.
 func transferError(call string, err error) error {
 	if err == unix.EAGAIN || err == unix.EINTR { // interrupted, it may as well be made when the poller says so
-		return netio.ErrWouldBlock
+		return errWouldBlock
 	}
 	return os.NewSyscallError(call, err)
 }
@@ -200,7 +198,7 @@ func (s *fdSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 		}
 		return sockaddrIn(family, a.AddrPort())
 	}
-	return nil, usagef(s.call, "the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", addr, addr)
+	return nil, &usageError{text: fmt.Sprintf("aio: %s: the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", s.call, addr, addr)}
 }
 
 // sockaddrIn is sockaddrOf for a socket of family: one of IPv6 takes an IPv4 address in IPv6 form only.
@@ -291,7 +289,7 @@ func (s *fdSocket) checkStream() error {
 		return os.NewSyscallError("getsockopt", err)
 	}
 	if typ != unix.SOCK_STREAM {
-		return usagef(s.call, "it takes stream sockets only")
+		return &usageError{text: fmt.Sprintf("aio: %s: it takes stream sockets only", s.call)}
 	}
 	return nil
 }

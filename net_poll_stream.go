@@ -14,8 +14,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // canPoll reports whether descriptors can be polled.
@@ -30,11 +28,11 @@ type fdStream struct {
 	remote   net.Addr
 }
 
-func (s *fdStream) Attach(owner netio.Owner) error {
+func (s *fdStream) attach(owner pollable) error {
 	return s.loop.polling.register(s.fd, owner, 0)
 }
 
-func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
+func (s *fdStream) read(p []byte) (n int, more bool, err error) {
 	n, more, err = sysReceive(s.fd, p, s.unix)
 	switch {
 	case err != nil:
@@ -45,9 +43,9 @@ func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
 	return n, more, nil
 }
 
-func (s *fdStream) Write(p []byte) (n int, err error) { return sysWrite(s.fd, p) }
+func (s *fdStream) write(p []byte) (n int, err error) { return sysWrite(s.fd, p) }
 
-func (s *fdStream) CloseWrite() error {
+func (s *fdStream) closeWrite() error {
 	err := unix.Shutdown(s.fd, unix.SHUT_WR)
 	if err == unix.ENOTCONN {
 		err = nil // the other end is gone altogether
@@ -55,7 +53,7 @@ func (s *fdStream) CloseWrite() error {
 	return os.NewSyscallError("shutdown", err)
 }
 
-func (s *fdStream) Close() {
+func (s *fdStream) close() {
 	if s.fd < 0 {
 		return
 	}
@@ -67,9 +65,9 @@ func (s *fdStream) Close() {
 }
 
 // abort is close: it is the kernel that sends the rest.
-func (s *fdStream) Abort() { s.Close() }
+func (s *fdStream) abort() { s.close() }
 
-func (s *fdStream) LocalAddr() net.Addr {
+func (s *fdStream) localAddr() net.Addr {
 	if s.fd < 0 {
 		return nil
 	}
@@ -80,20 +78,22 @@ func (s *fdStream) LocalAddr() net.Addr {
 	return netAddr(sa, s.datagram)
 }
 
-func (s *fdStream) RemoteAddr() net.Addr { return s.remote }
+func (s *fdStream) remoteAddr() net.Addr { return s.remote }
 
-func (s *fdStream) CanCloseWrite() bool { return true }
+func (s *fdStream) canCloseWrite() bool { return true }
 
-// SyscallConn implements netio.Socket.
-func (s *fdStream) SyscallConn() (syscall.RawConn, error) {
+func (s *fdStream) socket() *TransportSocket { return &TransportSocket{s} }
+
+// syscallConn implements descriptorHolder.
+func (s *fdStream) syscallConn() (syscall.RawConn, error) {
 	if s.fd < 0 {
 		return nil, net.ErrClosed
 	}
 	return rawConn{s}, nil
 }
 
-// File implements netio.Socket.
-func (s *fdStream) File() (*os.File, error) {
+// file implements descriptorHolder.
+func (s *fdStream) file() (*os.File, error) {
 	if s.fd < 0 {
 		return nil, net.ErrClosed
 	}

@@ -9,13 +9,14 @@ package aio
 // handle, a callback, or one step in the life of a transport. run gets the future that caused
 // it, nil if there is none. Many steps are another type with the same underlying struct as
 // their owner ((*openStep)(t)): a second run method without an allocation. A runnable may have
-// four more methods, each of which is asked for by a type assertion:
+// five more methods, each of which is asked for by a type assertion:
 //
 //	abandon()                        somebody outside the loop waits for it: the loop is
 //	                                 closed and will not run it (orphan)
 //	about(*ExceptionContext)         says what it is when it has panicked
 //	waitsFor(*future, func(found))   the futures that wait for its run (the call graph)
 //	String() string                  its name in debug mode
+//	source() any                     what it keeps its order with, under a director (sourced)
 //
 // What a future is the outside of (future.sub) may also have awaited, the futures that it
 // waits for, which the search for cycles asks.

@@ -19,6 +19,9 @@ func (r *ring[T]) push(v T) {
 // front returns the oldest value, which stays. The ring must not be empty.
 func (r *ring[T]) front() *T { return &r.buf[r.head&(len(r.buf)-1)] }
 
+// at returns the value that i others stand before. There must be such a value.
+func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
+
 // pop removes the oldest value. The ring must not be empty.
 func (r *ring[T]) pop() T {
 	var zero T

@@ -6,8 +6,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // systemChunk is how much the system may send at a time: about a millisecond of the loop's time.
@@ -20,7 +18,7 @@ func (f *fileSend) systemFile() *os.File {
 }
 
 // system has the system send what it can of f to the socket fd, and reports whether that was the rest. The
-// error may be netio.ErrWouldBlock.
+// error may be errWouldBlock.
 func (f *fileSend) system(fd int) (done bool, err error) {
 	file := f.systemFile()
 	if file == nil {
@@ -43,7 +41,7 @@ func (f *fileSend) system(fd int) (done bool, err error) {
 	case n > 0: // with an error as well on some systems, if that was not all
 		f.sentMore(int64(n))
 	case err == unix.EAGAIN:
-		return false, netio.ErrWouldBlock
+		return false, errWouldBlock
 	case err != nil:
 		return false, os.NewSyscallError("sendfile", err)
 	default:

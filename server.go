@@ -19,8 +19,6 @@ import (
 	"reflect"
 	"syscall"
 	"time"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // ServerOptions are the settings of CreateServer and its relatives. The zero value has the defaults.
@@ -68,7 +66,7 @@ type ServerOptions struct {
 // check returns an error if the options contradict each other or the kind of server.
 func (o *ServerOptions) check(call, addr string) error {
 	bad := func(format string, args ...any) error {
-		return usagef(call, format, args...)
+		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case o.Listener != nil && (addr != "" || len(o.Hosts) > 0):
@@ -92,9 +90,12 @@ func (o *ServerOptions) tls() tlsSettings {
 	return tlsSettings{true, true, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
-// listen are the settings of the sockets.
-func (o *ServerOptions) listen() netio.ListenOptions {
-	return netio.ListenOptions{NoReuseAddress: o.NoReuseAddress, ReusePort: o.ReusePort, KeepAlive: o.KeepAlive}
+// listener is a socket of a server.
+type listener interface {
+	socketHolder
+	// start begins to accept: the server is told by accepted.
+	start(backlog int) error
+	close()
 }
 
 // Server is what CreateServer and its relatives return: sockets that listen, and the connections
@@ -105,7 +106,7 @@ type Server struct {
 	factory   func() Protocol
 	opts      ServerOptions
 	backlog   int
-	listeners []netio.Listener // nil once the server is closed
+	listeners []listener // nil once the server is closed
 	serving   bool
 	closed    bool
 	graceful  bool // Shutdown closes the connections, all in good time
@@ -156,7 +157,7 @@ func (c *clientList) all() (ts []*streamTransport) {
 // newServer makes a server that has no sockets yet.
 func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) (*Server, error) {
 	if factory == nil {
-		return nil, usagef(call, "the factory is nil")
+		return nil, &usageError{text: "aio: " + call + ": the factory is nil"}
 	}
 	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface { // or only the protocols will tell
 		if err := checkProtocolType[Transport](t); err != nil {
@@ -229,7 +230,7 @@ func (s *Server) begin(ctx context.Context, err error) (*Server, error) {
 
 // take makes a listener that exists one of the server's.
 func (s *Server) take(ln net.Listener) error {
-	at, err := s.loop.listenerOf(ln)
+	at, err := s.loop.listenerOf(s, ln)
 	if err != nil {
 		ln.Close()
 		return err
@@ -282,7 +283,7 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 		if ap.Port() == 0 {
 			ap = netip.AddrPortFrom(ap.Addr(), chosen)
 		}
-		ln, err := s.loop.bindTCP(ap, s.opts.listen())
+		ln, err := s.loop.bindTCP(s, ap, &s.opts)
 		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
 			skipped = err // not an address of this machine, or no IPv6
 			continue
@@ -291,7 +292,7 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 			return err
 		}
 		s.listeners = append(s.listeners, ln)
-		if at, ok := ln.LocalAddr().(*net.TCPAddr); ok {
+		if at, ok := ln.localAddr().(*net.TCPAddr); ok {
 			chosen = uint16(at.Port)
 		}
 	}
@@ -343,10 +344,10 @@ func (o *ServerOptions) checkUnix(call, path string) error {
 		return err
 	}
 	if o.Listener != nil && !isUnix(o.Listener.Addr()) {
-		return usagef(call, "the listener is not one of a Unix stream socket but a %T", o.Listener)
+		return &usageError{text: fmt.Sprintf("aio: %s: the listener is not one of a Unix stream socket but a %T", call, o.Listener)}
 	}
 	if o.Network != "" || len(o.Hosts) > 0 || o.NoReuseAddress || o.ReusePort {
-		return usagef(call, "Network, Hosts, NoReuseAddress and ReusePort are for TCP")
+		return &usageError{text: "aio: " + call + ": Network, Hosts, NoReuseAddress and ReusePort are for TCP"}
 	}
 	return nil
 }
@@ -363,7 +364,7 @@ func (s *Server) bindUnix(path string) error {
 			}
 		}
 	}
-	ln, err := s.loop.bindUnix(path, s.opts.listen())
+	ln, err := s.loop.bindUnix(s, path, &s.opts)
 	if err != nil {
 		return err
 	}
@@ -415,7 +416,7 @@ func (s *Server) Addr() net.Addr {
 	if len(s.listeners) == 0 {
 		return nil
 	}
-	return s.listeners[0].LocalAddr()
+	return s.listeners[0].localAddr()
 }
 
 // StartServing begins to accept connections, if that was not done before, and suspends the calling task
@@ -440,8 +441,8 @@ func (s *Server) startServing() error {
 		return nil
 	}
 	for _, ln := range s.listeners { // those that have started already, before an error, do nothing
-		if err := ln.Start((*serverAcceptor)(s), s.backlog); err != nil {
-			at := ln.LocalAddr()
+		if err := ln.start(s.backlog); err != nil {
+			at := ln.localAddr()
 			return &net.OpError{Op: "listen", Net: at.Network(), Addr: at, Err: err}
 		}
 	}
@@ -462,7 +463,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		return err
 	}
 	if s.forever != nil {
-		misuse(call, "another task serves already")
+		misuse(nil, "%s: another task serves already", call)
 	}
 	if err := s.startServing(); err != nil {
 		return err
@@ -511,7 +512,7 @@ func (s *Server) close() {
 // shut closes the sockets that listen.
 func (s *Server) shut() {
 	for _, ln := range s.listeners {
-		ln.Close()
+		ln.close()
 	}
 	s.listeners = nil
 }
@@ -593,28 +594,13 @@ func (s *Server) detach(t *streamTransport) {
 	s.maybeOver()
 }
 
-// serverAcceptor is what a listener knows of its server: methods that a user's Server must not
-// have.
-type serverAcceptor Server
-
-func (a *serverAcceptor) Accepted(c netio.Stream) {
-	a.loop.schedule(acceptance{(*Server)(a), c}, nil)
-}
-
-func (a *serverAcceptor) Failed(err error) { (*Server)(a).failed(err) }
-
-// Exhausted reports that there are no descriptors left for a connection.
-func (a *serverAcceptor) Exhausted(err error) {
-	a.loop.CallExceptionHandler(ExceptionContext{
-		Message: "out of system resources: not accepting connections for a while",
-		Err:     err,
-	})
-}
+// accepted is told of a new connection by a listener.
+func (s *Server) accepted(c stream) { s.loop.schedule(acceptance{s, c}, nil) }
 
 // acceptance is a connection that has no transport yet.
 type acceptance struct {
 	server *Server
-	conn   netio.Stream
+	conn   stream
 }
 
 // run implements runnable. A server that is closed takes no more clients, or WaitClosed would have
@@ -626,7 +612,7 @@ func (a acceptance) run(*future) {
 	made := false
 	defer func() {
 		if !made {
-			a.conn.Close()
+			a.conn.close()
 		}
 	}()
 	if s.closed {
@@ -651,6 +637,9 @@ func (a acceptance) run(*future) {
 	made = true
 }
 
+// source implements sourced.
+func (a acceptance) source() any { return a.server }
+
 // handshakeOver is told how a TLS handshake went. One that failed is between the client and the
 // transport, which is closed by then; only debug mode reports it, as in asyncio.
 func (s *Server) handshakeOver(err error) {
@@ -660,7 +649,15 @@ func (s *Server) handshakeOver(err error) {
 }
 
 // abandon implements orphan: the loop was closed in between.
-func (a acceptance) abandon() { a.conn.Close() }
+func (a acceptance) abandon() { a.conn.close() }
+
+// exhausted reports that there are no descriptors left for a connection.
+func (s *Server) exhausted(err error) {
+	s.loop.CallExceptionHandler(ExceptionContext{
+		Message: "out of system resources: not accepting connections for a while",
+		Err:     err,
+	})
+}
 
 // failed reports an error with which a server can go on.
 func (s *Server) failed(err error) {

@@ -4,6 +4,7 @@ package aio
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"runtime"
 )
@@ -19,7 +20,7 @@ import (
 // it)
 func SharedListeners(n int, network, addr string) (listeners []net.Listener, err error) {
 	if n < 1 {
-		return nil, usagef("SharedListeners", "%d listeners", n)
+		return nil, &usageError{text: fmt.Sprintf("aio: SharedListeners: %d listeners", n)}
 	}
 	defer func() {
 		if err != nil {

@@ -11,6 +11,7 @@ package aio
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"reflect"
 )
@@ -30,7 +31,7 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 	case net.Conn, net.PacketConn, net.Listener:
 		// It may have a descriptor, and do more than read and write it.
 		if !reflect.ValueOf(sock).Comparable() {
-			return nil, usagef(call, "a %T cannot be told from others: pass a pointer", sock)
+			return nil, &usageError{text: fmt.Sprintf("aio: %s: a %T cannot be told from others: pass a pointer", call, sock)}
 		}
 		return &goSocket{l, call, sock}, nil
 	}
@@ -57,7 +58,7 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 func SockRecv(ctx context.Context, sock any, n int) ([]byte, error) {
 	s, err := socketOf(ctx, "SockRecv", sock)
 	if err == nil && n < 0 {
-		err = usagef("SockRecv", "%d bytes", n)
+		err = &usageError{text: fmt.Sprintf("aio: SockRecv: %d bytes", n)}
 	}
 	if err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func SockRecvInto(ctx context.Context, sock any, buf []byte) (int, error) {
 func SockRecvfrom(ctx context.Context, sock any, n int) ([]byte, net.Addr, error) {
 	s, err := socketOf(ctx, "SockRecvfrom", sock)
 	if err == nil && n < 0 {
-		err = usagef("SockRecvfrom", "%d bytes", n)
+		err = &usageError{text: fmt.Sprintf("aio: SockRecvfrom: %d bytes", n)}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -5,8 +5,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // startProcess starts cmd, and returns a descriptor of the process that can be polled. It is -1 if the
@@ -42,15 +40,15 @@ func (t *subprocess) watchDescriptor(fd int) bool {
 	if fd < 0 {
 		return false
 	}
-	if !t.loop.goroutines && t.loop.polling.register(fd, &exitWatch{subprocess: t, fd: fd}, netio.Readable) == nil {
+	if !t.loop.goroutines && t.loop.polling.register(fd, &exitWatch{subprocess: t, fd: fd}, readable) == nil {
 		return true
 	}
 	unix.Close(fd)
 	return false
 }
 
-// Ready implements netio.Owner.
-func (w *exitWatch) Ready(netio.Readiness) {
+// ready implements pollable.
+func (w *exitWatch) ready(readiness) {
 	if !w.queued {
 		w.queued = true
 		w.loop.enqueue(w)
@@ -68,8 +66,8 @@ func (w *exitWatch) run(*future) {
 	w.reap()
 }
 
-// Discard implements netio.Owner.
-func (w *exitWatch) Discard() {
+// discard implements pollable.
+func (w *exitWatch) discard() {
 	w.close()
 	w.loopClosed()
 	go (&exitWait{subprocess: w.subprocess}).abandon()

@@ -4,6 +4,7 @@ package aio
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 )
@@ -78,7 +79,7 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 	}
 	if o.Group {
 		if err := leadGroup(cmd); err != nil {
-			return usagef(call, "%s", err.Error())
+			return &usageError{text: "aio: " + call + ": " + err.Error()}
 		}
 	} else if exitSource != nil {
 		if taken, err := exitSource(ctx, t, cmd); taken {
@@ -133,7 +134,7 @@ func (s *stdio) open(call string, fd int, v any) (err error) {
 	case uintptr:
 		return s.duplicate(fd, int(v))
 	}
-	return usagef(call, "%v (a %T) is not a standard stream: want PIPE, DEVNULL, an *os.File or a file descriptor", v, v)
+	return &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is not a standard stream: want PIPE, DEVNULL, an *os.File or a file descriptor", call, v, v)}
 }
 
 // pipe makes the stream fd a pipe.

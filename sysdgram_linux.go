@@ -10,8 +10,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/goaio/aio/internal/netio"
 )
 
 // sysAddrs are the addresses of one socket's datagrams. Most come from the sender of the one before,
@@ -41,7 +39,7 @@ func (s *fdDatagram) sysReceive(p []byte) (int, net.Addr, error) {
 		case 0:
 			return int(n), s.addrs.sender(), nil
 		case unix.EAGAIN:
-			return 0, nil, netio.ErrWouldBlock
+			return 0, nil, errWouldBlock
 		case unix.EINTR:
 		default:
 			return 0, nil, os.NewSyscallError("recvfrom", errno)
@@ -67,7 +65,7 @@ func (s *fdDatagram) sysSend(p []byte, to net.Addr) error {
 		case 0:
 			return nil
 		case unix.EAGAIN:
-			return netio.ErrWouldBlock
+			return errWouldBlock
 		case unix.EINTR:
 		default:
 			s.addrs.zone = "" // it may have another number by now

@@ -3,6 +3,7 @@ package aio
 // What is decrypted for the application, and encrypted for the peer.
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 )
@@ -14,6 +15,18 @@ func (s *tlsStep) run(*future) {
 	t := (*tlsTransport)(s)
 	t.receive()
 	t.controlReading()
+}
+
+// source implements sourced.
+func (s *tlsStep) source() any { return (*tlsTransport)(s).source() }
+
+// source is that of the transport below, which calls this one: what is left of a connection is read
+// before it is lost.
+func (t *tlsTransport) source() any {
+	if below, ok := t.lower.(sourced); ok {
+		return below.source()
+	}
+	return t
 }
 
 // unread returns how much ciphertext there is.
@@ -96,7 +109,7 @@ func (t *tlsTransport) fill(p BufferedProtocol) (err, failed error) {
 	defer recovered(&failed)
 	b := p.GetBuffer(-1)
 	if len(b) == 0 {
-		return nil, usagef("", "protocol %T: GetBuffer returned an empty buffer", p)
+		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", p)}
 	}
 	n, err := t.decrypt(b)
 	if n > 0 {

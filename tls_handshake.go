@@ -109,6 +109,9 @@ func (s *tlsCloseStep) run(*future) {
 	}
 }
 
+// source implements sourced.
+func (s *tlsCloseStep) source() any { return (*tlsTransport)(s).source() }
+
 // fatal ends the connection because of err, and reports it if a program is to blame.
 func (t *tlsTransport) fatal(what string, err error) {
 	if !isCircumstance(err) {
@@ -154,5 +157,8 @@ func (s *tlsLostStep) run(*future) {
 		p.ConnectionLost(s.cause)
 	}
 }
+
+// source implements sourced.
+func (s *tlsLostStep) source() any { return (*tlsTransport)(s).source() }
 
 func (s *tlsLostStep) about(ec *ExceptionContext) { s.endpoint.about(ec) }

@@ -94,7 +94,7 @@ var tables = []table{
 	{
 		title: "All cores",
 		about: "100 connections that send 64 bytes and wait for their echo, before which the server hashes so many KiB with " +
-			"SHA-256: one loop on one core, `aio.LoopGroup` with two on two, and `net` with GOMAXPROCS of 1 and 2. With one " +
+			"SHA-256: one loop on one core, `aio.Loops` with two on two, and `net` with GOMAXPROCS of 1 and 2. With one " +
 			"core for the server the load has the other. With two it runs on the same ones, and what it takes is lost to " +
 			"the server: without the hash that is half of all, so that only the processor time says something.",
 		columns: requests,

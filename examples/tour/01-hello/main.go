@@ -1,5 +1,4 @@
-// A coroutine is a function that may suspend. Calling it runs it as part of the calling
-// task.
+// A coroutine is a function that may wait. Calling it runs it, and the caller waits as long as it does.
 package main
 
 import (
@@ -10,8 +9,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// brew is a coroutine: it takes a ctx, and can suspend only in calls that it passes the
-// ctx to.
+// brew is a coroutine: it takes a ctx, and waits where it hands that on.
 func brew(ctx context.Context, what string) (string, error) {
 	fmt.Println("brewing", what)
 	if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {

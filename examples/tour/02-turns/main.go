@@ -1,4 +1,4 @@
-// Two tasks take turns. Each runs until it awaits, then the other one runs.
+// Two tasks take turns. One runs until it waits, then the other does.
 package main
 
 import (
@@ -8,8 +8,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// count lets other tasks run after each number: Sleep(ctx, 0) suspends for one pass of
-// the loop.
+// count gives way to others after each number: a Sleep of zero waits for nothing but its next turn.
 func count(ctx context.Context, name string) error {
 	for i := range 3 {
 		fmt.Println(name, i)

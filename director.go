@@ -1,0 +1,180 @@
+package aio
+
+// The seam for tests that decide what asyncio leaves open: see package internal/plug. A directed
+// loop makes no nests, so every step begins and ends on the base, where the director is called.
+//
+// What a director may reorder: any entry of the whole ready queue may run next, as long as no
+// program can see a promise of asyncio broken. These are the promises:
+//   - Entries of one source keep their order. A source is a task, a transport, a server, or all
+//     callbacks of the loop together.
+//   - Callbacks of one future run in the order in which they were added, tasks that await it among
+//     them.
+//   - Timers run in the order of their times. Equal times have no promised order.
+//   - A task that called Sleep(0) lets everything run that was ready before.
+//
+// Without the second and the last, common programs would fail that are right under asyncio.
+
+import (
+	"time"
+
+	"github.com/goaio/aio/internal/plug"
+)
+
+func init() {
+	plug.Direct = func(loop any, d plug.Director) plug.Loop {
+		l := loop.(*Loop)
+		l.director = d
+		return (*directed)(l)
+	}
+}
+
+// sourced is implemented by a runnable whose source is something else than the future that caused
+// it or, without one, the callbacks of the loop.
+type sourced interface{ source() any }
+
+// callbacksOf is the source of all callbacks of a loop.
+type callbacksOf struct{ l *Loop }
+
+// source returns what the entry e keeps its order with, nil for a timer.
+func (l *Loop) source(e readyEntry) any {
+	switch r := e.r.(type) {
+	case *task:
+		return r
+	case *TimerHandle:
+		return nil
+	case sourced:
+		return r.source()
+	}
+	if e.f != nil {
+		return e.f
+	}
+	return callbacksOf{l}
+}
+
+// mustFollow reports whether b, which is behind a in the ready queue, may not overtake it.
+func (l *Loop) mustFollow(a, b readyEntry) bool {
+	if a.f != nil && a.f == b.f {
+		return true
+	}
+	if t, ok := b.r.(*task); ok && b.f == nil && t.co != nil {
+		return true // it called Sleep(0)
+	}
+	if ta, ok := a.r.(*TimerHandle); ok {
+		tb, ok := b.r.(*TimerHandle)
+		return ok && ta.when < tb.when
+	}
+	s := l.source(a)
+	return s != nil && s == l.source(b)
+}
+
+// directed is a loop as its director sees it.
+type directed Loop
+
+// Len implements plug.Loop.
+func (d *directed) Len() int { return d.ready.n }
+
+// Todo implements plug.Loop.
+func (d *directed) Todo() int { return d.todo }
+
+// Task implements plug.Loop.
+func (d *directed) Task(i int) (any, uint64) {
+	if t, ok := d.ready.at(i).r.(*task); ok {
+		return t.impl, t.id
+	}
+	return nil, 0
+}
+
+// Source implements plug.Loop.
+func (d *directed) Source(i int) any { return (*Loop)(d).source(*d.ready.at(i)) }
+
+// Describe implements plug.Loop.
+func (d *directed) Describe(i int) string { return describeEvent(*d.ready.at(i))() }
+
+// Cause implements plug.Loop.
+func (d *directed) Cause(i int) string {
+	if f := d.ready.at(i).f; f != nil {
+		return f.label()
+	}
+	return ""
+}
+
+// Oldest implements plug.Loop.
+func (d *directed) Oldest(i int) int {
+	l := (*Loop)(d)
+	for j := i - 1; j >= 0; j-- {
+		if l.mustFollow(*l.ready.at(j), *l.ready.at(i)) {
+			i = j
+		}
+	}
+	return i
+}
+
+// ToFront implements plug.Loop.
+func (d *directed) ToFront(i int) {
+	e := *d.ready.at(i)
+	for ; i > 0; i-- {
+		*d.ready.at(i) = *d.ready.at(i - 1)
+	}
+	*d.ready.at(0) = e
+}
+
+// Now implements plug.Loop.
+func (d *directed) Now() time.Duration { return d.vtime }
+
+// SetNow implements plug.Loop.
+func (d *directed) SetNow(now time.Duration) { d.vtime = now }
+
+// Timer implements plug.Loop.
+func (d *directed) Timer() (when time.Duration, ok bool) {
+	d.timers.prune()
+	if len(d.timers.heap) == 0 {
+		return 0, false
+	}
+	return d.timers.heap[0].when, true
+}
+
+// Stop implements plug.Loop.
+func (d *directed) Stop(err error) { d.runErr, d.stopping = err, true }
+
+// Undelivered implements plug.Loop.
+func (d *directed) Undelivered(t any) bool {
+	u, ok := t.(AnyTask).core().sub.(*task)
+	return ok && u.mustCancel
+}
+
+// ReportLost implements plug.Loop.
+func (d *directed) ReportLost() {
+	for i := range d.ready.n {
+		if e := *d.ready.at(i); e.f != nil {
+			if _, ok := e.r.(errorCheck); ok {
+				e.r.run(e.f)
+			}
+		}
+	}
+	for r := d.reports.head; r != nil; r = d.reports.head {
+		r.lost()
+	}
+}
+
+// Reset implements plug.Loop.
+func (d *directed) Reset() bool {
+	l := (*Loop)(d)
+	if l.closed.Load() || l.tasks.head != nil || l.reports.head != nil || len(l.exiting) > 0 ||
+		l.external > 0 || l.watching > 0 || !l.polling.idle() || len(l.open.m) > 0 || l.taskFactory != nil ||
+		l.executorDown || l.debug.Load() {
+		return false
+	}
+	if _, ok := l.executor.(plug.Executor); l.executor != nil && !ok {
+		return false
+	}
+	l.collect()
+	for l.ready.n > 0 {
+		if o, ok := l.ready.pop().r.(orphan); ok {
+			o.abandon()
+		}
+	}
+	l.timers.heap, l.timers.cancelled = nil, 0
+	l.executor = nil
+	l.vtime, l.taskSeq, l.runErr, l.stopping = 0, 0, nil, false
+	return true
+}
