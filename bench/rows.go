@@ -54,11 +54,11 @@ var rows = []row{
 
 // scaleRows are the benchmarks of the package scale.
 var scaleRows = []struct{ name, item string }{
-	{"Steps", "a `Sleep(0)` step among so many tasks"},
-	{"Gather", "one of so many coroutines in a `Gather`"},
-	{"Timers", "one of so many timers, set and fired"},
-	{"PendingTimers", "a timer made and cancelled beside so many"},
-	{"Queue", "one of so many items, put and got"},
+	{"Steps", "a `Sleep(0)` step among N tasks"},
+	{"Gather", "one of N coroutines in a `Gather`"},
+	{"Timers", "one of N timers, set and fired"},
+	{"PendingTimers", "a timer made and cancelled among N pending ones"},
+	{"Queue", "one of N items, put and got"},
 }
 
 // label is how the row is called in the table and the chart.

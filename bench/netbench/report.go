@@ -63,10 +63,10 @@ func (b *bench) write(file string) error {
 	return os.WriteFile(file, []byte(before+beginMark+b.markdown(old)+endMark+after), 0o644)
 }
 
-// markdown is what stands between the marks; old is what stood there.
+// markdown returns the text between the marks; old is the present one.
 func (b *bench) markdown(old string) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "\nThe newest of these figures were measured on %s at commit %s, those of one load always in one run.\n\n",
+	fmt.Fprintf(&s, "\nThe newest of these figures were measured on %s at commit %s. All figures of a load are from one run.\n\n",
 		time.Now().Format(time.DateOnly), machine.Commit())
 	for _, fact := range b.about() {
 		fmt.Fprintf(&s, "- %s\n", fact)
@@ -86,7 +86,7 @@ func (b *bench) markdown(old string) string {
 		}
 	}
 	if len(goals) > 0 {
-		fmt.Fprintf(&s, "\n### Ratios and goals of connections\n\nBold is what misses its goal.\n\n"+
+		fmt.Fprintf(&s, "\n### Ratios and goals of connections\n\nBold: goal missed.\n\n"+
 			"| load | figure | of | in terms of | ratio | goal |\n| --- | --- | --- | --- | ---: | --- |\n%s\n\n",
 			strings.Join(goals, "\n"))
 	}

@@ -33,7 +33,7 @@ var requests = []column{{cpuPerRequest, "%.2f"}, {perSecond, "%.0f"}, {p50, "%.0
 var tables = []table{
 	{
 		title:   "Echo",
-		about:   "So many connections that each send so many bytes, wait for their echo and send the next.",
+		about:   "echoSxN: N connections, each of which sends S bytes, waits for the echo and sends the next S bytes.",
 		columns: requests,
 		loads: []load{
 			echoLoad(64, 1, false), echoLoad(64, 50, false), echoLoad(64, 1000, false), echoLoad(64, 5000, false),
@@ -43,10 +43,10 @@ var tables = []table{
 	},
 	{
 		title: "Idle connections",
-		about: "Bytes for each of so many connections that have had 64 bytes echoed and do nothing since: heap and stack " +
-			"after a garbage collection, and memory of the process (RSS) after it was told to give back what it does not use. " +
-			"`net` is a goroutine with a buffer of 4 KiB; so has `stream with a buffer`, while `stream` calls " +
-			"StreamReader.Read. Python's are its RSS.",
+		about: "Bytes per connection, for N connections that have echoed 64 bytes and are idle since: heap and stack " +
+			"after a garbage collection, and resident memory of the process (RSS) after it has returned unused " +
+			"memory to the system. `net` is a goroutine with a buffer of 4 KiB; `stream with a buffer` has the " +
+			"same, and `stream` calls StreamReader.Read without one. For Python only the RSS is known.",
 		columns: []column{{heapAndStack, "%.0f"}, {"RSS", "%.0f"}},
 		loads:   []load{idleLoad(5000, false), idleLoad(1000, true)},
 	},
@@ -61,23 +61,23 @@ var tables = []table{
 	},
 	{
 		title: "Redis",
-		about: "`examples/kv` and `redis-server` under `redis-benchmark`, with 50 connections and its other defaults: " +
-			"-P says how many commands a connection sends at once.",
+		about: "`examples/kv` and `redis-server` under `redis-benchmark` with its defaults and 50 connections. -P is " +
+			"the number of commands that a connection sends at once.",
 		columns: requests,
 		loads:   []load{redisLoad("get", 1, 0.8), redisLoad("set", 1, 0.8), redisLoad("get", 16, 1), redisLoad("set", 16, 1)},
 	},
 	{
 		title: "HTTP",
-		about: "A handler that answers 13 bytes, under `wrk` with one thread and so many connections: by `aiohttp.Handler` " +
-			"behind net/http, by `aiohttp.Serve`, and by net/http alone.",
+		about: "httpN: a handler that answers with 13 bytes, under `wrk` with one thread and N connections, with " +
+			"`aiohttp.Handler` behind net/http, with `aiohttp.Serve`, and with net/http alone.",
 		columns: requests,
 		loads:   []load{webLoad(1), webLoad(50), webLoad(1000)},
 	},
 	{
 		title: "Subprocesses",
-		about: "To start `/bin/true` and wait for it; to read 1 GiB from a child; and to write 1 GiB to `cat` and read it back. " +
-			"Processor time is that of the parent. Parent and child share a core, but for the loads that say otherwise: " +
-			"there the time depends on how long a core that has gone to sleep takes to wake up, and varies widely.",
+		about: "Start `/bin/true` and wait for it; read 1 GiB from a child; write 1 GiB to `cat` and read it back. " +
+			"CPU time is that of the parent. Parent and child share a core, except for the loads that end with " +
+			"-cores. There, the time depends on how long a sleeping core takes to wake up, and varies widely.",
 		columns: []column{{msPerRun, "%.2f"}, {"ms CPU/run", "%.2f"}},
 		loads: []load{
 			spawnLoad("true", serverCore, 1.1), spawnLoad("read", serverCore, 1/0.9), spawnLoad("cat", serverCore, 1/0.9),
@@ -86,17 +86,18 @@ var tables = []table{
 	},
 	{
 		title: "Files",
-		about: "A file of 1 GiB, which is in the page cache, sent over a connection to a process that drops what it gets " +
-			"without copying it: by `aio.Sendfile`, and by io.Copy to a *net.TCPConn.",
+		about: "A file of 1 GiB in the page cache, sent over a connection to a process that discards the data " +
+			"without copying it: with `aio.Sendfile`, and with io.Copy to a *net.TCPConn.",
 		columns: []column{{msPerGiB, "%.1f"}, {"ms CPU/GiB", "%.1f"}},
 		loads:   []load{{"sendfile", senders, measureSendfile, []goal{{"Sendfile", "io.Copy", msPerGiB, 1 / 0.95, 0}}}},
 	},
 	{
 		title: "All cores",
-		about: "100 connections that send 64 bytes and wait for their echo, before which the server hashes so many KiB with " +
-			"SHA-256: one loop on one core, `aio.Loops` with two on two, and `net` with GOMAXPROCS of 1 and 2. With one " +
-			"core for the server the load has the other. With two it runs on the same ones, and what it takes is lost to " +
-			"the server: without the hash that is half of all, so that only the processor time says something.",
+		about: "100 connections send 64 bytes and wait for the echo; in cores-hashK the server first hashes K KiB " +
+			"with SHA-256. `1 loop` runs on one core, `2 loops` are `aio.Loops` on two cores, `net` has a " +
+			"GOMAXPROCS of 1 or 2. If the server has one core, the load generator has the other. If it has two, " +
+			"the load generator runs on the same cores and takes CPU time away from the server: without the hash " +
+			"that is half of it, so only the CPU time is meaningful.",
 		columns: requests,
 		loads:   []load{coresLoad(0), coresLoad(64), coresLoad(256)},
 	},
