@@ -76,7 +76,7 @@ func (r *Runner) Run(main func(ctx context.Context) error) error {
 		return err
 	}
 	if main == nil {
-		misuse(nil, "Runner.Run: the coroutine is nil")
+		misuse("Runner.Run", "the coroutine is nil")
 	}
 	if err := l.runnableHere(); err != nil {
 		return err

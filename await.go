@@ -73,16 +73,6 @@ func enter(ctx context.Context, call string) (caller, error) {
 	return caller{l.current, watch}, nil
 }
 
-// callError says which call failed.
-type callError struct {
-	call string
-	err  error
-}
-
-func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.Error()[len("aio: "):] }
-
-func (e *callError) Unwrap() error { return e.err }
-
 // await suspends the running task until f is done. The error is what is thrown in, or nil.
 func (c caller) await(f *future) error {
 	if suspend, err := c.arm(f); !suspend {
@@ -250,7 +240,7 @@ func (t *task) refuse(call string) error {
 	}
 	t.extra.refused++
 	if t.extra.refused > maxRefused {
-		misuse(ErrLoopClosed, "%s: event loop is closed, and the task goes on awaiting", call)
+		panic(usagef(call, "event loop is closed, and the task goes on awaiting").as(ErrLoopClosed))
 	}
 	return &callError{call, ErrLoopClosed}
 }

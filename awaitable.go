@@ -27,7 +27,7 @@ func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
 // the result None.)
 func NoResult(f func(ctx context.Context) error) Coro[struct{}] {
 	if f == nil {
-		misuse(nil, "NoResult: the function is nil")
+		misuse("NoResult", "the function is nil")
 	}
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }
 }
@@ -38,7 +38,7 @@ func NoResult(f func(ctx context.Context) error) Coro[struct{}] {
 func EnsureFuture[T any](ctx context.Context, aw Awaitable[T]) FutureLike[T] {
 	switch a := aw.(type) {
 	case nil:
-		misuse(nil, "EnsureFuture: the awaitable is nil")
+		misuse("EnsureFuture", "the awaitable is nil")
 	case FutureLike[T]:
 		a.core().check("EnsureFuture")
 		return a

@@ -150,7 +150,7 @@ func BenchmarkTaskGroup(b *testing.B) {
 		return rounds(b, batch, func(n int) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				for range n {
-					aio.GoIn(tg, one)
+					aio.GoResult(tg, one)
 				}
 				return nil
 			})

@@ -82,7 +82,7 @@ func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallG
 	case f != nil:
 		f.core().check(call)
 	case !l.running.Load():
-		misuse(ErrNoRunningLoop, "%s: the event loop does not run, and no future is given", call)
+		panic(usagef(call, "the event loop does not run, and no future is given").as(ErrNoRunningLoop))
 	case l.current == nil:
 		return nil
 	default:
@@ -191,7 +191,7 @@ func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	a.check(call)
 	b.check(call)
 	if a.loop != b.loop {
-		misuse(ErrOtherLoop, "%s: the futures belong to different event loops", call)
+		panic(usagef(call, "the futures belong to different event loops").as(ErrOtherLoop))
 	}
 	a.addAwaiter(waiter)
 }

@@ -214,7 +214,7 @@ func TestCallGraphOfATaskGroup(t *testing.T) {
 		f := aio.CreateFuture[int](ctx)
 		var child *aio.Task[int]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			child = aio.GoIn(tg, forever, aio.WithName("child"))
+			child = aio.GoResult(tg, forever, aio.WithName("child"))
 			wantGraph(t, ctx, "created", child, "child(forever) <- [main()]")
 			turns(ctx, 1)
 			wantGraph(t, ctx, "started", child, "child(forever) <- [main()]")
@@ -480,7 +480,7 @@ func TestCallGraphLimit(t *testing.T) {
 		f := aio.CreateFuture[int](ctx)
 		child := aio.CreateTask(ctx, graphEntry(f), aio.WithName("child"))
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			waiter := aio.GoIn(tg, func(ctx context.Context) (int, error) { return 0, graphOuter(ctx, child) }, aio.WithName("waiter"))
+			waiter := aio.GoResult(tg, func(ctx context.Context) (int, error) { return 0, graphOuter(ctx, child) }, aio.WithName("waiter"))
 			turns(ctx, 1)
 			for _, tt := range []struct {
 				opts  aio.CallGraphOptions

@@ -94,11 +94,11 @@ type childHandler struct {
 func newChildHandler(call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
 	switch {
 	case callback == nil:
-		misuse(nil, "%s: the callback is nil", call)
+		misuse(call, "the callback is nil")
 	case !haveChildren:
 		return nil, fmt.Errorf("aio: %s: child watchers are not supported on this platform; CreateSubprocessExec works without: %w", call, errors.ErrUnsupported)
 	case pid <= 0:
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %d is not the id of a child", call, pid)}
+		return nil, usagef(call, "%d is not the id of a child", pid)
 	}
 	return &childHandler{pid: pid, callback: callback}, nil
 }

@@ -174,7 +174,7 @@ func (w *loopWatcher) shut() {
 	}
 }
 
-var errNotAttached = &usageError{text: "aio: AddChildHandler: this child watcher works by means of a loop: call AttachLoop first"}
+var errNotAttached = usagef("AddChildHandler", "this child watcher works by means of a loop: call AttachLoop first")
 
 // SafeChildWatcher asks about each of its children when the attached loop gets SIGCHLD, and leaves all
 // others alone. Its price: each SIGCHLD costs a system call for each child that it has, so n children cost
@@ -250,7 +250,7 @@ func (w *FastChildWatcher) Exit() {
 	w.mu.Lock()
 	if w.entered == 0 {
 		w.mu.Unlock()
-		misuse(ErrTooOften, "FastChildWatcher.Exit: called more often than Enter")
+		panic(usagef("FastChildWatcher.Exit", "called more often than Enter").as(ErrOverRelease))
 	}
 	w.entered--
 	var unknown map[int]int
@@ -281,7 +281,7 @@ func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 	case w.loop == nil:
 		err = errNotAttached
 	case w.entered == 0:
-		err = &usageError{text: "aio: " + call + ": call Enter before the child is started, and Exit after this"}
+		err = usagef(call, "call Enter before the child is started, and Exit after this")
 	case ended:
 		delete(w.zombies, pid)
 		statusTaken(pid)
@@ -388,7 +388,7 @@ func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, ca
 // (asyncio: attach_loop)
 func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	if time.Now().Year() == 2000 { // see Loop.AddSignalHandler
-		misuse(errors.ErrUnsupported, "MultiLoopChildWatcher.AttachLoop: there are no signals in a bubble of testing/synctest")
+		panic(usagef("MultiLoopChildWatcher.AttachLoop", "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

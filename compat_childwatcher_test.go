@@ -616,7 +616,7 @@ func TestFastChildWatcherTakesAll(t *testing.T) {
 		matches(t, "os/exec", cmd.Wait(), syscall.ECHILD)
 		cmd.Process.Release()
 
-		misused(t, "Exit without Enter", w.Exit, aio.ErrTooOften)
+		misused(t, "Exit without Enter", w.Exit, aio.ErrOverRelease)
 		var c childLog
 		matches(t, "AddChildHandler without Enter", w.AddChildHandler(ctx, 1, c.ended(t, "one", 1)), aio.ErrUsage)
 		w.Enter()

@@ -55,7 +55,7 @@ func (p *DefaultEventLoopPolicy) GetEventLoop() (*Loop, error) {
 	return p.current, nil
 }
 
-var errNoCurrentLoop = &usageError{"aio: there is no current event loop: pass the ctx that the task was given, or call SetEventLoop", ErrNoRunningLoop}
+var errNoCurrentLoop = usagef("", "there is no current event loop: pass the ctx that the task was given, or call SetEventLoop").as(ErrNoRunningLoop)
 
 // SetEventLoop makes l the current loop for every goroutine; nil is none. If a child watcher was set, l
 // is attached to it, and what its AttachLoop says holds.

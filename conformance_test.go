@@ -236,7 +236,7 @@ func errorText(err error) string {
 		return "invalid"
 	case errors.Is(err, aio.ErrTimeout):
 		return "timeout"
-	case errors.Is(err, aio.ErrTooOften):
+	case errors.Is(err, aio.ErrOverRelease):
 		return "value"
 	case errors.Is(err, aio.ErrAwaitCycle):
 		return "recursion"
@@ -541,7 +541,7 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 	case "group_spawn":
 		if n := len(f.groups); n > 0 {
 			err := caught(func() error {
-				m.slots[name] = aio.GoIn(f.groups[n-1], f.coro(s.str(1), name))
+				m.slots[name] = aio.GoResult(f.groups[n-1], f.coro(s.str(1), name))
 				return nil
 			})
 			if err != nil {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // ConnectionOptions are the settings of CreateConnection and its relatives. The zero value has the
@@ -50,7 +52,7 @@ type ConnectionOptions struct {
 // check returns an error if the options contradict each other or the kind of connection.
 func (o *ConnectionOptions) check(call, addr string) error {
 	bad := func(format string, args ...any) error {
-		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+		return usagef(call, format, args...)
 	}
 	switch {
 	case addr != "" && o.Conn != nil:
@@ -138,7 +140,7 @@ func createConnection[P any](ctx context.Context, call string, factory func() P,
 	if err := opts.tls(false).checkAny(call, config); err != nil {
 		return nil, zero, err
 	}
-	var s stream
+	var s netio.Stream
 	if opts.Conn != nil {
 		s, err = c.fut.loop.takeConn(call, opts.Conn)
 	} else {
@@ -174,7 +176,7 @@ func createUnixConnection[P any](ctx context.Context, call string, factory func(
 	if err != nil {
 		return nil, zero, err
 	}
-	var s stream
+	var s netio.Stream
 	if opts.Conn != nil {
 		s, err = c.fut.loop.takeConn(call, opts.Conn)
 	} else {
@@ -192,16 +194,16 @@ func (o *ConnectionOptions) checkUnix(call, path string) error {
 		return err
 	}
 	if o.Conn != nil && !isUnix(o.Conn.LocalAddr()) {
-		return &usageError{text: fmt.Sprintf("aio: %s: the connection is not one of a Unix stream socket but a %T", call, o.Conn)}
+		return usagef(call, "the connection is not one of a Unix stream socket but a %T", o.Conn)
 	}
 	if o.Network != "" || o.LocalAddr != "" || o.HappyEyeballsDelay != 0 || o.Interleave != 0 || o.AllErrors {
-		return &usageError{text: "aio: " + call + ": Network, LocalAddr, HappyEyeballsDelay, Interleave and AllErrors are for TCP"}
+		return usagef(call, "Network, LocalAddr, HappyEyeballsDelay, Interleave and AllErrors are for TCP")
 	}
 	return o.tls(false).checkAny(call, o.TLS)
 }
 
 // dialUnixPath connects to path, if there can be such a socket.
-func (l *Loop) dialUnixPath(ctx context.Context, path string) (stream, error) {
+func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, error) {
 	if err := checkUnixPath(path); err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 	}
@@ -226,11 +228,11 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 	case err != nil:
 		return nil, zero, err
 	case conn == nil:
-		return nil, zero, &usageError{text: "aio: " + call + ": the connection is nil"}
+		return nil, zero, usagef(call, "the connection is nil")
 	case !isStream(conn):
-		return nil, zero, &usageError{text: fmt.Sprintf("aio: %s: a %T is not a connection for a stream of bytes", call, conn)}
+		return nil, zero, usagef(call, "a %T is not a connection for a stream of bytes", conn)
 	case opts.Conn != nil || opts.Network != "" || opts.LocalAddr != "" || opts.HappyEyeballsDelay != 0 || opts.Interleave != 0 || opts.AllErrors:
-		return nil, zero, &usageError{text: "aio: " + call + ": of the options only those of TLS can be set"}
+		return nil, zero, usagef(call, "of the options only those of TLS can be set")
 	}
 	s, err := c.fut.loop.takeConn(call, conn)
 	if err != nil {
@@ -241,7 +243,7 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 
 // takeConn makes a stream of a connection that belongs to the transport from now on. It has no deadlines
 // any more: they were those of somebody else.
-func (l *Loop) takeConn(call string, conn net.Conn) (stream, error) {
+func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 	if err := conn.SetDeadline(time.Time{}); errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
 		return nil, fmt.Errorf("aio: %s: the connection is closed already: %w", call, net.ErrClosed)
 	}
@@ -257,12 +259,12 @@ func (l *Loop) takeConn(call string, conn net.Conn) (stream, error) {
 
 // openConnection makes the protocol and transport of a connection that stands, and waits until
 // ConnectionMade was called.
-func openConnection[P any](ctx context.Context, call string, s stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
+func openConnection[P any](ctx context.Context, call string, s netio.Stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
 	var zero P
 	made := false
 	defer func() { // also if the factory panics
 		if !made {
-			s.close()
+			s.Close()
 		}
 	}()
 	c, err := enter(ctx, call)

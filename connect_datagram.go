@@ -4,10 +4,11 @@ package aio
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // DatagramOptions are the settings of CreateDatagramEndpoint. It needs an address, a Network that
@@ -38,7 +39,7 @@ type DatagramOptions struct {
 // check returns an error if the options contradict each other.
 func (o *DatagramOptions) check(call string) error {
 	bad := func(format string, args ...any) error {
-		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+		return usagef(call, format, args...)
 	}
 	if o.Conn != nil {
 		if o.LocalAddr != "" || o.RemoteAddr != "" || o.Network != "" || o.ReusePort || o.AllowBroadcast {
@@ -63,6 +64,11 @@ func (o *DatagramOptions) check(call string) error {
 		return bad("the network must be udp, udp4, udp6 or unixgram, not %q", o.Network)
 	}
 	return nil
+}
+
+// socket are the settings of the socket.
+func (o *DatagramOptions) socket() netio.DatagramOptions {
+	return netio.DatagramOptions{ReusePort: o.ReusePort, Broadcast: o.AllowBroadcast}
 }
 
 // CreateDatagramEndpoint makes a socket for datagrams, and returns its transport and the protocol that
@@ -104,7 +110,7 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 	made := false
 	defer func() { // also if the factory panics
 		if !made {
-			s.close()
+			s.Close()
 		}
 	}()
 	p := factory()
@@ -130,14 +136,14 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 
 // openDatagram makes the socket that o describes. target is where all datagrams go, nil if each has an
 // address.
-func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions) (_ datagramSocket, target net.Addr, err error) {
+func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions) (_ netio.Datagram, target net.Addr, err error) {
 	switch {
 	case o.Conn != nil:
 		s, err := l.datagramSocketOf(o.Conn)
 		if err != nil {
 			return nil, nil, err
 		}
-		return s, s.remoteAddr(), nil
+		return s, s.RemoteAddr(), nil
 	case o.Network == "unixgram":
 		var local, remote net.Addr
 		if o.LocalAddr != "" {
@@ -147,10 +153,10 @@ func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions
 		if o.RemoteAddr != "" {
 			remote = &net.UnixAddr{Name: o.RemoteAddr, Net: o.Network}
 		}
-		s, err := l.newDatagramSocket(o.Network, local, remote, o)
+		s, err := l.newDatagramSocket(o.Network, local, remote, o.socket())
 		return s, remote, err
 	case o.LocalAddr == "" && o.RemoteAddr == "":
-		s, err := l.newDatagramSocket(o.Network, nil, nil, o)
+		s, err := l.newDatagramSocket(o.Network, nil, nil, o.socket())
 		return s, nil, err
 	}
 	pairs, err := l.resolvePairs(ctx, call, o)
@@ -159,7 +165,7 @@ func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions
 	}
 	var first error
 	for _, pair := range pairs {
-		s, err := l.newDatagramSocket(pair.network, pair.local, pair.remote, o)
+		s, err := l.newDatagramSocket(pair.network, pair.local, pair.remote, o.socket())
 		if err == nil {
 			return s, pair.remote, nil
 		}
@@ -206,7 +212,7 @@ func (l *Loop) resolvePairs(ctx context.Context, call string, o *DatagramOptions
 		}
 	}
 	if len(pairs) == 0 {
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: the addresses %s and %s are of different families", call, o.LocalAddr, o.RemoteAddr)}
+		return nil, usagef(call, "the addresses %s and %s are of different families", o.LocalAddr, o.RemoteAddr)
 	}
 	return pairs, nil
 }

@@ -11,10 +11,12 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // dialAny connects to the first address of host that answers.
-func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (stream, error) {
+func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (netio.Stream, error) {
 	network := o.Network
 	if network == "" {
 		network = "tcp"
@@ -59,7 +61,7 @@ type dialing struct {
 }
 
 // connect tries the addresses until one answers. It returns an error if the trying itself was ended.
-func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (stream, error) {
+func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (netio.Stream, error) {
 	d.errs = make([][]error, len(remotes))
 	if delay == NoTimeout || len(remotes) == 1 {
 		for i, remote := range remotes {
@@ -70,14 +72,14 @@ func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay t
 		}
 		return nil, nil
 	}
-	var attempts []Coro[stream]
+	var attempts []Coro[netio.Stream]
 	for i, remote := range remotes {
-		attempts = append(attempts, func(ctx context.Context) (stream, error) { return d.attempt(ctx, i, remote) })
+		attempts = append(attempts, func(ctx context.Context) (netio.Stream, error) { return d.attempt(ctx, i, remote) })
 	}
 	r, err := StaggeredRace(ctx, delay, attempts...)
 	if err != nil {
 		if r.Value != nil {
-			r.Value.close()
+			r.Value.Close()
 		}
 		return nil, err
 	}
@@ -91,7 +93,7 @@ func isEnd(err error) bool {
 }
 
 // attempt connects to one address, from the first local one of its family that is free.
-func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s stream, err error) {
+func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s netio.Stream, err error) {
 	if len(d.locals) == 0 {
 		s, err = d.loop.dialTCP(ctx, remote, netip.AddrPort{})
 	} else {

@@ -155,7 +155,7 @@ func scopeOf(ctx context.Context) (s *scope, watch context.Context) {
 		return s, s.watch()
 	}
 	if ctx == nil {
-		misuse(nil, "the context is nil")
+		misuse("", "the context is nil")
 	}
 	s, _ = ctx.Value(scopeKey{}).(*scope)
 	switch {
@@ -211,7 +211,7 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 func loopOf(ctx context.Context, call string) *Loop {
 	s, _ := scopeOf(ctx)
 	if s == nil {
-		misuse(ErrNoRunningLoop, "%s: the context does not come from an event loop: pass the ctx that the task was given, or Loop.Context", call)
+		panic(usagef(call, "the context does not come from an event loop: pass the ctx that the task was given, or Loop.Context").as(ErrNoRunningLoop))
 	}
 	s.loop.check(call)
 	return s.loop

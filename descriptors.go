@@ -9,16 +9,18 @@ import (
 	"fmt"
 	"math"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // awaitDescriptor suspends the calling task until fd is ready for r.
-func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r readiness) error {
+func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio.Readiness) error {
 	return l.whenReady(ctx, call, fd, r, func() bool { return true })
 }
 
 // whenReady suspends the calling task, and has try called in each pass in which fd is ready for r until
 // it reports that it is done. It is not called once the task is cancelled.
-func (l *Loop) whenReady(ctx context.Context, call string, fd int, r readiness, try func() (done bool)) error {
+func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readiness, try func() (done bool)) error {
 	c, err := enter(ctx, call)
 	if err != nil {
 		return err
@@ -50,33 +52,33 @@ type watcher struct {
 	reader, writer *Handle
 }
 
-// ready implements pollable. A hang-up or error is for both to find out.
-func (w *watcher) ready(r readiness) {
-	if w.reader != nil && r&(readable|hungUp) != 0 {
+// Ready implements netio.Owner. A hang-up or error is for both to find out.
+func (w *watcher) Ready(r netio.Readiness) {
+	if w.reader != nil && r&(netio.Readable|netio.HungUp) != 0 {
 		w.loop.enqueue(w.reader)
 	}
-	if w.writer != nil && r&(writable|hungUp) != 0 {
+	if w.writer != nil && r&(netio.Writable|netio.HungUp) != 0 {
 		w.loop.enqueue(w.writer)
 	}
 }
 
-// discard implements pollable. The descriptor is the user's.
-func (w *watcher) discard() {}
+// Discard implements netio.Owner. The descriptor is the user's.
+func (w *watcher) Discard() {}
 
 // want is what w has callbacks for.
-func (w *watcher) want() (r readiness) {
+func (w *watcher) want() (r netio.Readiness) {
 	if w.reader != nil {
-		r |= readable
+		r |= netio.Readable
 	}
 	if w.writer != nil {
-		r |= writable
+		r |= netio.Writable
 	}
 	return r
 }
 
 // slot is where the callback for r is.
-func (w *watcher) slot(r readiness) **Handle {
-	if r == readable {
+func (w *watcher) slot(r netio.Readiness) **Handle {
+	if r == netio.Readable {
 		return &w.reader
 	}
 	return &w.writer
@@ -93,27 +95,27 @@ func (w *watcher) slot(r readiness) **Handle {
 // panics with ErrLoopClosed if the loop is closed. (asyncio: loop.add_reader, which allows it from the
 // moment in which the transport is closing)
 func (l *Loop) AddReader(fd any, fn func()) error {
-	return l.addWatch("Loop.AddReader", fd, readable, fn)
+	return l.addWatch("Loop.AddReader", fd, netio.Readable, fn)
 }
 
 // AddWriter is AddReader for writing. (asyncio: loop.add_writer)
 func (l *Loop) AddWriter(fd any, fn func()) error {
-	return l.addWatch("Loop.AddWriter", fd, writable, fn)
+	return l.addWatch("Loop.AddWriter", fd, netio.Writable, fn)
 }
 
 // RemoveReader ends AddReader for fd, also if its callback is due in this pass, and reports whether
 // there was one. An error that matches ErrUsage says that fd has no descriptor, or belongs to a
 // transport. (asyncio: loop.remove_reader)
 func (l *Loop) RemoveReader(fd any) (bool, error) {
-	return l.removeWatch("Loop.RemoveReader", fd, readable)
+	return l.removeWatch("Loop.RemoveReader", fd, netio.Readable)
 }
 
 // RemoveWriter ends AddWriter as RemoveReader does AddReader. (asyncio: loop.remove_writer)
 func (l *Loop) RemoveWriter(fd any) (bool, error) {
-	return l.removeWatch("Loop.RemoveWriter", fd, writable)
+	return l.removeWatch("Loop.RemoveWriter", fd, netio.Writable)
 }
 
-func (l *Loop) addWatch(call string, file any, r readiness, fn func()) error {
+func (l *Loop) addWatch(call string, file any, r netio.Readiness, fn func()) error {
 	l.check(call)
 	l.mustBeOpen(call)
 	h := l.newHandle(call, fn)
@@ -125,7 +127,7 @@ func (l *Loop) addWatch(call string, file any, r readiness, fn func()) error {
 }
 
 // watch has h called while fd is ready for r.
-func (l *Loop) watch(call string, fd int, r readiness, h *Handle) error {
+func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
 	w, err := l.watcherOf(call, fd)
 	if err != nil {
 		return err
@@ -147,7 +149,7 @@ func (l *Loop) watch(call string, fd int, r readiness, h *Handle) error {
 	return nil
 }
 
-func (l *Loop) removeWatch(call string, file any, r readiness) (bool, error) {
+func (l *Loop) removeWatch(call string, file any, r netio.Readiness) (bool, error) {
 	l.check(call)
 	if l.closed.Load() {
 		return false, nil
@@ -164,7 +166,7 @@ func (l *Loop) removeWatch(call string, file any, r readiness) (bool, error) {
 }
 
 // unwatch takes the callback for r away, and reports whether there was one.
-func (l *Loop) unwatch(w *watcher, r readiness) bool {
+func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 	h := *w.slot(r)
 	if h == nil {
 		return false
@@ -177,18 +179,12 @@ func (l *Loop) unwatch(w *watcher, r readiness) bool {
 
 // rewatch tells the system what w wants now.
 func (l *Loop) rewatch(w *watcher) error {
-	d := &l.polling.fds[w.fd]
 	want := w.want()
-	switch {
-	case want == 0:
+	if want == 0 {
 		l.polling.unregister(w.fd)
-	case want != d.want:
-		if err := l.polling.sys.change(w.fd, d.key, d.want, want); err != nil {
-			return err
-		}
-		d.want = want
+		return nil
 	}
-	return nil
+	return l.polling.modify(w.fd, want)
 }
 
 // watcherOf returns the watcher of fd, nil if there is none, or an error if a transport has it.
@@ -199,7 +195,7 @@ func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 	case *watcher:
 		return owner, nil
 	}
-	return nil, &usageError{text: fmt.Sprintf("aio: %s: descriptor %d is in use by a transport", call, fd)}
+	return nil, usagef(call, "descriptor %d is in use by a transport", fd)
 }
 
 // descriptorOf returns the descriptor that a user's value is or has, in the latter case with what keeps
@@ -221,5 +217,5 @@ func descriptorOf(call string, file any) (fd int, raw syscall.RawConn, err error
 		}
 		return fd, raw, err
 	}
-	return -1, nil, &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", call, file, file)}
+	return -1, nil, usagef(call, "%v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", file, file)
 }

@@ -10,7 +10,6 @@ package aio
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -120,7 +119,7 @@ func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions
 		opts = &NameInfoOptions{}
 	}
 	if !addr.IsValid() {
-		return "", "", &usageError{text: "aio: Getnameinfo: the address is the zero AddrPort"}
+		return "", "", usagef("Getnameinfo", "the address is the zero AddrPort")
 	}
 	ip, port := addr.Addr().Unmap(), strconv.Itoa(int(addr.Port()))
 	q, err := newLookup(opts.Network, ip.String(), port, opts.Resolver)
@@ -177,7 +176,7 @@ func newLookup(network, host, port string, r *net.Resolver) (*lookup, error) {
 		network = "tcp"
 	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6":
 	default:
-		return nil, &usageError{text: fmt.Sprintf("aio: unknown network %q: it must be tcp, tcp4, tcp6, udp, udp4 or udp6", network)}
+		return nil, usagef("", "unknown network %q: it must be tcp, tcp4, tcp6, udp, udp4 or udp6", network)
 	}
 	if r == nil {
 		r = net.DefaultResolver

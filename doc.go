@@ -43,7 +43,7 @@
 //	serve HTTP                                package aiohttp
 //	run other programs                        CreateSubprocessExec, CreateSubprocessShell
 //	handle a signal of the system             Loop.AddSignalHandler, Runner.Signals
-//	use all cores                             Loops
+//	use all cores                             LoopGroup
 //	see who waits for whom                    PrintCallGraph, FormatTaskTree
 //	test in virtual time                      package aiotest
 //
@@ -63,16 +63,17 @@
 //
 // # Errors
 //
-// Circumstances are returned as errors. Misuse panics with an error that matches ErrUsage; in a task
-// that, like every panic, becomes the task's error, a *PanicError, and the program goes on. An error
+// Failures at run time are returned as errors. Misuse, what only a wrong program does, is returned
+// as an error that matches ErrUsage by a call with an error result, and a call without one panics
+// with it; the call has had no effect then. In a task that panic, like every panic, becomes the
+// task's error, a *PanicError, and the program continues. An error
 // that nobody retrieves, a callback that panics and a task that is still pending when its loop is
 // closed are reported to the loop's exception handler, by default to log/slog.
 // runtime.Goexit in a task ends the task and then the goroutine that runs the loop, so t.FailNow
 // works.
 //
 // Every call that awaits or touches a loop's state makes sure that its goroutine holds the token.
-// Where it does not, an awaiting call fails with ErrWrongGoroutine and any other call panics with
-// it; nothing has happened then. On amd64 and arm64 the check is always made, elsewhere in debug
+// Where it does not, that is misuse too, with ErrWrongGoroutine. On amd64 and arm64 the check is always made, elsewhere in debug
 // mode.
 //
 // # Connections

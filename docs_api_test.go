@@ -57,9 +57,9 @@ func apiImport(t *testing.T, paths []string) (packages []*types.Package) {
 	return packages
 }
 
-// apiLines returns a line for each exported name of a package: constants with their values, variables,
-// functions, and types with their fields and methods. Methods include those of embedded types, since
-// callers can use them.
+// apiLines returns a line for each exported name of a package: constants with their
+// values, variables, functions, and types with their fields and methods. Methods include
+// those of embedded types, since callers can use them.
 func apiLines(p *types.Package) (lines []string) {
 	qualify := types.RelativeTo(p)
 	short := func(other *types.Package) string {
@@ -136,8 +136,8 @@ func apiLines(p *types.Package) (lines []string) {
 	return lines
 }
 
-// apiTypeParams returns the type parameters in brackets, "" if there are none. Their constraints are
-// left out if constraints is nil.
+// apiTypeParams returns the type parameters in brackets, "" if there are none. Their
+// constraints are left out if constraints is nil.
 func apiTypeParams(params *types.TypeParamList, constraints types.Qualifier) string {
 	if params.Len() == 0 {
 		return ""
@@ -153,8 +153,8 @@ func apiTypeParams(params *types.TypeParamList, constraints types.Qualifier) str
 	return "[" + strings.Join(list, ", ") + "]"
 }
 
-// apiInterface describes an interface: the terms of a constraint, and whether other packages can
-// implement it. Its exported methods have lines of their own.
+// apiInterface describes an interface: the terms of a constraint, and whether other
+// packages can implement it. Its exported methods have lines of their own.
 func apiInterface(i *types.Interface, q types.Qualifier) string {
 	if !i.IsMethodSet() {
 		return types.TypeString(i, q)
@@ -167,7 +167,8 @@ func apiInterface(i *types.Interface, q types.Qualifier) string {
 	return "interface"
 }
 
-// apiDiff returns the lines that only one of the two lists has, in their order, with - and +.
+// apiDiff returns the lines that only one of the two lists has, in their order, with -
+// and +.
 func apiDiff(old, now []string) string {
 	var b strings.Builder
 	for _, l := range old {

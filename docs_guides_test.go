@@ -134,7 +134,8 @@ func (s *guideSources) has(t *testing.T, block string) bool {
 	return len(found) > 0
 }
 
-// TestGuideGo holds the Go blocks of the guides to what is compiled and run, word for word.
+// TestGuideGo holds the Go blocks of the guides to what is compiled and run, word for
+// word.
 func TestGuideGo(t *testing.T) {
 	sources := &guideSources{map[string]bool{}, map[string]bool{}}
 	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "examples/tour/*/*.go"} {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// mdCode is what looks like a link and is none: code, in blocks and in lines.
+// mdCode matches code, in blocks and in lines: it has no links.
 var mdCode = regexp.MustCompile("(?ms)^```.*?^```$|^(?:    |\t)[^\n]*$|`[^`\n]*`")
 
 var (
@@ -47,7 +47,7 @@ func mdLinks(text string) (links []string) {
 	return links
 }
 
-// mdDead says what is wrong with a link in the document at page, "" if nothing is.
+// mdDead returns why a link in the document at page is dead, "" if it is not.
 func mdDead(page, link string) string {
 	u, err := url.Parse(link)
 	if err != nil {
@@ -119,7 +119,8 @@ var (
 	mdReference = regexp.MustCompile("\\[`[^`\n]+`\\](:|\\[|\\()?")
 )
 
-// apiNames returns the names of api.txt as pkg.go.dev's anchors have them: aio#Loop.CallSoon.
+// apiNames returns the names of api.txt as pkg.go.dev's anchors have them:
+// aio#Loop.CallSoon.
 func apiNames(t *testing.T) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile("api.txt")
@@ -142,8 +143,8 @@ func apiNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// mdDeadNames returns the links to pkg.go.dev whose name does not exist, and the names in brackets that are
-// not defined as links.
+// mdDeadNames returns the links to pkg.go.dev whose name does not exist, and the names in
+// brackets that are not defined as links.
 func mdDeadNames(text string, names map[string]bool) (dead []string) {
 	defined := map[string]bool{}
 	for _, m := range mdPackage.FindAllStringSubmatch(text, -1) {
@@ -203,7 +204,8 @@ func undocumented(files *token.FileSet, file *ast.File) (names []string) {
 		}
 		return documented
 	}
-	// A comment also is that of the fields and methods right below, up to the next empty line.
+	// A comment also is that of the fields and methods right below, up to the next
+	// empty line.
 	members := func(of string, fields *ast.FieldList) {
 		documented, last := false, 0
 		for _, f := range fields.List {
@@ -222,7 +224,8 @@ func undocumented(files *token.FileSet, file *ast.File) (names []string) {
 			name, exported := decl.Name.Name, decl.Name.IsExported()
 			if decl.Recv != nil {
 				of := typeName(decl.Recv.List[0].Type)
-				// Error is that of the interface error, and says nothing that the type does not.
+				// Error is that of the interface error, and says nothing
+				// that the type does not.
 				name, exported = of+"."+name, exported && ast.IsExported(of) && name != "Error"
 			}
 			check(exported, name, decl.Doc)

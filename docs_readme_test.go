@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// readmePrograms returns the programs of README.md, and the output that follows each, "" if none does.
+// readmePrograms returns the programs of README.md, and the output that follows each, ""
+// if none does.
 func readmePrograms(t *testing.T) (programs, outputs []string) {
 	t.Helper()
 	blocks := guideBlocks(t)
@@ -28,7 +29,8 @@ func readmePrograms(t *testing.T) (programs, outputs []string) {
 	return programs, outputs
 }
 
-// readmeBuild builds a program as part of this module, and returns the path of the executable.
+// readmeBuild builds a program as part of this module, and returns the path of the
+// executable.
 func readmeBuild(t *testing.T, program string) string {
 	t.Helper()
 	tool, err := exec.LookPath("go")
@@ -48,7 +50,8 @@ func readmeBuild(t *testing.T, program string) string {
 	return exe
 }
 
-// TestReadmePrograms builds the programs of README.md word for word, and runs those whose output it has.
+// TestReadmePrograms builds the programs of README.md word for word, and runs those whose
+// output it has.
 func TestReadmePrograms(t *testing.T) {
 	programs, outputs := readmePrograms(t)
 	ran := 0

@@ -22,7 +22,8 @@ type goMod struct {
 	}
 }
 
-// moduleError returns which rule of CONTRIBUTING.md for modules the one in dir breaks, "" if none.
+// moduleError returns which rule of CONTRIBUTING.md for modules the one in dir breaks, ""
+// if none.
 func moduleError(dir string, mod goMod) string {
 	const root = "github.com/goaio/aio"
 	if want := path.Join(root, dir); mod.Module.Path != want {

@@ -109,7 +109,8 @@ func (d *declarations) has(name string) bool {
 	return slices.ContainsFunc(d.embeds[typ], func(e string) bool { return d.has(e + "." + member) })
 }
 
-// TestAsyncioTable holds docs/porting.md to the package, and to the list of asyncio's names.
+// TestAsyncioTable holds docs/porting.md to the package, and to the list of asyncio's
+// names.
 func TestAsyncioTable(t *testing.T) {
 	d := declared(t)
 	for name, want := range map[string]bool{
@@ -127,6 +128,7 @@ func TestAsyncioTable(t *testing.T) {
 	}
 	rows := map[string]int{}
 	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (.*) \\| (.*) \\|$")
+	link := regexp.MustCompile("^\\[`([^`]+)`\\]\\(.*\\)$")
 	for _, m := range row.FindAllStringSubmatch(string(table), -1) {
 		rows[m[1]]++
 		switch here := m[2]; here {
@@ -135,7 +137,7 @@ func TestAsyncioTable(t *testing.T) {
 				t.Errorf("%s: no reason is given", m[1])
 			}
 		default:
-			if name := strings.Trim(here, "`"); !d.has(name) {
+			if name := link.FindStringSubmatch(here); name == nil || !d.has(name[1]) {
 				t.Errorf("%s: the package has no %s", m[1], here)
 			}
 		}
@@ -148,11 +150,11 @@ func TestAsyncioTable(t *testing.T) {
 	n := 0
 	for in := bufio.NewScanner(file); in.Scan(); n++ {
 		if rows[in.Text()] != 1 {
-			t.Errorf("%s stands in the table %d times", in.Text(), rows[in.Text()])
+			t.Errorf("the table has %s %d times", in.Text(), rows[in.Text()])
 		}
 		delete(rows, in.Text())
 	}
 	if n == 0 || len(rows) > 0 {
-		t.Errorf("%d names are listed; in the table alone are %v", n, rows)
+		t.Errorf("%d names are listed; only the table has %v", n, rows)
 	}
 }

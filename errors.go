@@ -1,10 +1,15 @@
 package aio
 
-// Who is at fault decides the form an error takes. What circumstances bring about (a
-// cancellation, a timeout, a full queue, a future that was settled already) is returned. What
-// only a wrong program can do (releasing a lock that nobody holds, calling from a goroutine
-// that does not hold the loop's token) panics with one of the errors below; inside a task that
-// panic becomes the task's error, as an exception would in Python.
+// The rule for errors and panics. A failure at run time (a cancellation, a timeout, a full
+// queue, a future that is done already) is returned as an error. Misuse is what only a wrong
+// program does: a nil function, a negative size, a lock released by a task while it is free,
+// a call from a goroutine that does not hold the loop's token. A call with an error result
+// returns misuse as an error that matches ErrUsage; a call without one panics with it. Inside a
+// task such a panic becomes the task's error, as an exception would in Python. In both cases
+// the call has had no effect.
+//
+// usagef makes an error of misuse and misuse panics with one. Sentinels of misuse, such as
+// ErrNotLocked, match ErrUsage themselves, so an error that wraps one does too.
 
 import (
 	"context"
@@ -32,7 +37,7 @@ var (
 
 	// ErrLoopClosed says that the event loop is closed. Awaits of a task that is unwound because
 	// its loop was closed fail with it too.
-	ErrLoopClosed = errors.New("aio: event loop is closed")
+	ErrLoopClosed error = &sentinel{text: "event loop is closed"}
 
 	// ErrLoopRunning says that the event loop, or another one in this goroutine, runs already.
 	ErrLoopRunning = errors.New("aio: event loop is already running")
@@ -42,22 +47,22 @@ var (
 	ErrLoopStopped = errors.New("aio: event loop stopped before the future was done")
 
 	// ErrNoRunningLoop says that a context does not come from a running event loop.
-	ErrNoRunningLoop = errors.New("aio: no running event loop: pass the ctx that the task was given, or one derived from it")
+	ErrNoRunningLoop error = &sentinel{text: "no running event loop: pass the ctx that the task was given, or one derived from it", usage: true}
 
 	// ErrNoTask says that a call that awaits was made where there is no task to suspend: in a
 	// callback, or with the context of a loop while no task runs.
-	ErrNoTask = errors.New("aio: only a task can await: start one with CreateTask")
+	ErrNoTask error = &sentinel{text: "only a task can await: start one with CreateTask", usage: true}
 
 	// ErrWrongGoroutine says that the calling goroutine does not hold the token of the loop. Such
 	// a call changes nothing. Other goroutines reach a loop by Loop.CallSoonThreadsafe and
 	// RunCoroutineThreadsafe.
-	ErrWrongGoroutine = errors.New("aio: this goroutine does not run the event loop: use Loop.CallSoonThreadsafe or RunCoroutineThreadsafe")
+	ErrWrongGoroutine error = &sentinel{text: "this goroutine does not run the event loop: use Loop.CallSoonThreadsafe or RunCoroutineThreadsafe", usage: true}
 
 	// ErrOtherLoop says that a future or a primitive was used with a loop that is not its own.
-	ErrOtherLoop = errors.New("aio: attached to a different event loop")
+	ErrOtherLoop error = &sentinel{text: "attached to a different event loop", usage: true}
 
 	// ErrAwaitSelf says that a task awaited itself.
-	ErrAwaitSelf = errors.New("aio: a task cannot await itself")
+	ErrAwaitSelf error = &sentinel{text: "a task cannot await itself", usage: true}
 
 	// ErrAwaitCycle matches every *AwaitCycleError.
 	ErrAwaitCycle = errors.New("aio: cycle of awaits")
@@ -73,13 +78,15 @@ var (
 	ErrGoexit = errors.New("aio: runtime.Goexit was called in a task")
 
 	// ErrNotLocked says that a lock was released, or a condition used, while the lock is free.
-	ErrNotLocked = errors.New("aio: not locked")
+	ErrNotLocked error = &sentinel{text: "not locked", usage: true}
 
-	// ErrTooOften says that something was given back more often than it had been taken.
-	ErrTooOften = errors.New("aio: called too often")
+	// ErrOverRelease says that something was released more often than it was acquired: a
+	// semaphore, the items of a Queue by TaskDone, a FastChildWatcher by Exit.
+	ErrOverRelease error = &sentinel{text: "released more often than acquired", usage: true}
 
-	// ErrUsage matches the errors of misuse that have no sentinel of their own: a scope entered
-	// twice, an empty list of futures to wait for, an option that cannot be.
+	// ErrUsage matches every error of misuse, those with a sentinel of their own included. A call
+	// with an error result returns misuse as such an error; a call without one panics with it. The
+	// call has had no effect then.
 	ErrUsage = errors.New("aio: misuse")
 )
 
@@ -253,21 +260,58 @@ func (e *DeadlockError) Error() string {
 // Is reports whether target is ErrDeadlock.
 func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 
-// usageError is an error of misuse: it matches ErrUsage and, if it has one, a finer sentinel.
+// sentinel is an error variable of the package. Its text is without the prefix that Error
+// adds, so that callError can put the name of the call in between.
+type sentinel struct {
+	text  string
+	usage bool // it is misuse
+}
+
+func (e *sentinel) Error() string        { return "aio: " + e.text }
+func (e *sentinel) Is(target error) bool { return e.usage && target == ErrUsage }
+
+// callError says which call failed with one of the sentinels.
+type callError struct {
+	call string
+	err  error // a *sentinel
+}
+
+func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.(*sentinel).text }
+func (e *callError) Unwrap() error { return e.err }
+
+// usageError is an error of misuse with a text of its own. It matches ErrUsage and, if it has
+// one, another error.
 type usageError struct {
-	text     string
-	sentinel error
+	call, text string
+	also       error // that it matches as well; nil if there is none
 }
 
-func (e *usageError) Error() string { return e.text }
-func (e *usageError) Is(target error) bool {
-	return target == ErrUsage || e.sentinel != nil && target == e.sentinel
+func (e *usageError) Error() string {
+	if e.call == "" {
+		return "aio: " + e.text
+	}
+	return "aio: " + e.call + ": " + e.text
 }
 
-// misuse panics with an error that matches ErrUsage and sentinel, if that is not nil.
-func misuse(sentinel error, format string, args ...any) {
-	panic(&usageError{"aio: " + fmt.Sprintf(format, args...), sentinel})
+// Is reports whether target is ErrUsage.
+func (e *usageError) Is(target error) bool { return target == ErrUsage }
+
+func (e *usageError) Unwrap() error { return e.also }
+
+// usagef makes the error of misuse of a call, for a call with an error result to return. call is
+// the call as users write it, "Queue.Put"; "" where the text says it all.
+func usagef(call, format string, args ...any) *usageError {
+	return &usageError{call: call, text: fmt.Sprintf(format, args...)}
 }
+
+// as makes e match err too.
+func (e *usageError) as(err error) *usageError {
+	e.also = err
+	return e
+}
+
+// misuse panics with the error of usagef, for a call without an error result.
+func misuse(call, format string, args ...any) { panic(usagef(call, format, args...)) }
 
 // panicError makes the error of a task or callback that panicked with v.
 func panicError(v any) error {

@@ -42,7 +42,7 @@ func ExampleFormatCallGraph() {
 		answer := aio.CreateFuture[int](ctx)
 		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			for _, name := range []string{"Ann", "Bob"} {
-				aio.GoIn(tg, answer.Await, aio.WithName(name))
+				aio.GoResult(tg, answer.Await, aio.WithName(name))
 			}
 			if err := aio.Sleep(ctx, 0); err != nil {
 				return err

@@ -279,13 +279,13 @@ func ExampleTaskGroup() {
 }
 
 // Tasks with results, which the group's end has brought.
-func ExampleGoIn() {
+func ExampleGoResult() {
 	_ = aio.Run(func(ctx context.Context) error {
 		var name *aio.Task[string]
 		var size *aio.Task[int]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			name = aio.GoIn(tg, say("report.pdf", time.Millisecond))
-			size = aio.GoIn(tg, returns(4096))
+			name = aio.GoResult(tg, say("report.pdf", time.Millisecond))
+			size = aio.GoResult(tg, returns(4096))
 			return nil
 		})
 		if err != nil {

@@ -232,8 +232,8 @@ func ExampleWithContext() {
 }
 
 // Four loops share a computation, each with a part of its own and no lock.
-func ExampleLoops() {
-	loops := aio.Loops{N: 4}
+func ExampleLoopGroup() {
+	loops := aio.LoopGroup{N: 4}
 	sums := make([]int, loops.Len()) // each loop writes its own place
 	err := loops.Run(func(ctx context.Context, i int) error {
 		for n := i; n < 1000; n += loops.Len() {
@@ -250,8 +250,8 @@ func ExampleLoops() {
 }
 
 // A loop asks another one for what belongs to that.
-func ExampleLoops_Loop() {
-	loops := aio.Loops{N: 2}
+func ExampleLoopGroup_Loop() {
+	loops := aio.LoopGroup{N: 2}
 	stock := map[string]int{"tea": 3} // of loop 1
 	var over aio.Event                // of loop 1
 	err := loops.Run(func(ctx context.Context, i int) error {
@@ -273,7 +273,7 @@ func ExampleLoops_Loop() {
 
 // Which loop failed? Without FailFast the others go on.
 func ExampleLoopError() {
-	loops := aio.Loops{N: 3, FailFast: true}
+	loops := aio.LoopGroup{N: 3, FailFast: true}
 	err := loops.Run(func(ctx context.Context, i int) error {
 		if i == 1 {
 			return errors.New("no database")
@@ -295,7 +295,7 @@ func ExampleSharedListeners() {
 		fmt.Println(err)
 		return
 	}
-	loops, addr := aio.Loops{N: n}, listeners[0].Addr().String()
+	loops, addr := aio.LoopGroup{N: n}, listeners[0].Addr().String()
 	over := aio.NewConcurrentFuture[error]()
 	go func() { // a client
 		conn, err := net.Dial("tcp", addr)

@@ -21,12 +21,12 @@ func Example_portingAwait() {
 		}
 	}
 	err := aio.Run(func(ctx context.Context) error {
-		n, err := double(21)(ctx) // as a part of this task
+		n, err := double(21)(ctx) // as part of this task
 		if err != nil {
 			return err
 		}
 		fmt.Println(n)
-		task := aio.CreateTask(ctx, double(4)) // beside it
+		task := aio.CreateTask(ctx, double(4)) // concurrently
 		n, err = task.Await(ctx)
 		if err != nil {
 			return err
@@ -89,8 +89,8 @@ func Example_portingTaskGroup() {
 	err := aio.Run(func(ctx context.Context) error {
 		var a, b *aio.Task[int]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			a = aio.GoIn(tg, square(2))
-			b = aio.GoIn(tg, square(3))
+			a = aio.GoResult(tg, square(2))
+			b = aio.GoResult(tg, square(3))
 			return nil
 		})
 		if err != nil {
@@ -292,7 +292,7 @@ func Example_portingCancellation() {
 	}
 	err := aio.Run(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, work)
-		if err := aio.Sleep(ctx, 0); err != nil { // it works now
+		if err := aio.Sleep(ctx, 0); err != nil { // work has started
 			return err
 		}
 		task.Cancel()
@@ -317,7 +317,7 @@ func Example_portingShield() {
 		return "saved", aio.Sleep(ctx, time.Millisecond)
 	}
 	err := aio.Run(func(ctx context.Context) error {
-		saving := aio.CreateTask(ctx, save) // keep it: someone has to wait for it
+		saving := aio.CreateTask(ctx, save) // keep it: it must be awaited
 		request := aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
 			return aio.Shield(ctx, saving).Await(ctx)
 		})
@@ -347,7 +347,7 @@ func Example_portingContextVars() {
 	}
 	err := aio.Run(func(ctx context.Context) error {
 		ctx = context.WithValue(ctx, userKey{}, "Ada")
-		task := aio.CreateTask(ctx, greet) // has the values of this moment
+		task := aio.CreateTask(ctx, greet) // inherits the current values
 		ctx = context.WithValue(ctx, userKey{}, "Bob")
 		text, err := task.Await(ctx)
 		if err != nil {
@@ -376,7 +376,7 @@ func Example_portingThreads() {
 			return err
 		}
 		blocking := func(ctx context.Context) (string, error) {
-			time.Sleep(time.Millisecond) // the loop goes on
+			time.Sleep(time.Millisecond) // the loop continues
 			n, err := aio.RunCoroutineThreadsafe(loop, double).Result(ctx)
 			return fmt.Sprint("a thread asked the loop: ", n), err
 		}
@@ -430,7 +430,7 @@ func Example_portingStreams() {
 	// Output: you said hello
 }
 
-// shout says everything again, louder.
+// shout repeats what it receives, louder.
 type shout struct{ t aio.Transport }
 
 func (s *shout) ConnectionMade(t aio.Transport) { s.t = t }
@@ -448,7 +448,7 @@ func (a *ask) ConnectionMade(t aio.Transport) {
 }
 
 func (a *ask) DataReceived(p []byte) {
-	_ = a.answer.SetResult(string(p)) // fails if there is one already
+	_ = a.answer.SetResult(string(p)) // fails if it is already set
 	a.t.Close()
 }
 

@@ -475,7 +475,7 @@ func ExampleWithTaskGroup() {
 	_ = aio.Run(func(ctx context.Context) error {
 		var answer *aio.Task[string]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			answer = aio.GoIn(tg, say("answer", time.Millisecond))
+			answer = aio.GoResult(tg, say("answer", time.Millisecond))
 			tg.Go(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })
 			return nil
 		})
@@ -494,7 +494,7 @@ func ExampleGroupError() {
 	_ = aio.Run(func(ctx context.Context) error {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			tg.Go(func(ctx context.Context) error { return errDisk })
-			aio.GoIn(tg, say("never", time.Hour))
+			aio.GoResult(tg, say("never", time.Hour))
 			return nil
 		})
 		fmt.Println(err)
@@ -509,7 +509,7 @@ func ExampleGroupError() {
 func ExampleTaskGroup_Cancel() {
 	_ = aio.Run(func(ctx context.Context) error {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			aio.GoIn(tg, say("background", time.Hour))
+			aio.GoResult(tg, say("background", time.Hour))
 			tg.Cancel() // an early end is no error
 			return nil
 		})

@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// retry tries f until it succeeds, five times at most, with pauses that double.
+// retry calls f until it succeeds, at most five times, with pauses that double.
 func retry(ctx context.Context, f func(ctx context.Context) error) error {
 	pause := time.Second
 	for try := 1; ; try++ {
@@ -48,7 +48,7 @@ func TestRetryPauses(t *testing.T) {
 			t.Errorf("retry: %v", err)
 		}
 		if want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second}; !slices.Equal(at, want) {
-			t.Errorf("it was tried after %v", at)
+			t.Errorf("f was called after %v", at)
 		}
 		return nil
 	})
@@ -63,7 +63,7 @@ func TestRetryIsCancelled(t *testing.T) {
 				return errors.New("down")
 			})
 		}))
-		if err := aio.Sleep(ctx, 2*time.Second); err != nil { // it is in its second pause
+		if err := aio.Sleep(ctx, 2*time.Second); err != nil { // retry is in its second pause
 			return err
 		}
 		task.Cancel()
@@ -131,7 +131,7 @@ func TestServerWithoutSockets(t *testing.T) {
 			time.Sleep(time.Minute) // a slow client
 			fmt.Fprint(client, "hello\n")
 			if answer, err := io.ReadAll(client); string(answer) != "hello\n" || err != nil {
-				t.Errorf("it answers %q, %v", answer, err)
+				t.Errorf("the answer is %q, %v", answer, err)
 			}
 		}()
 		err := aio.Run(func(ctx context.Context) error {

@@ -67,7 +67,7 @@ func (f *ConcurrentFuture[T]) SetResult(v T) error { return f.settle(finished, v
 // already, nothing changes and the error matches ErrInvalidState.
 func (f *ConcurrentFuture[T]) SetException(err error) error {
 	if err == nil {
-		misuse(nil, "ConcurrentFuture.SetException: the error is nil: use SetResult")
+		misuse("ConcurrentFuture.SetException", "the error is nil: use SetResult")
 	}
 	var zero T
 	return f.settle(failed, zero, err)
@@ -137,7 +137,7 @@ func (f *ConcurrentFuture[T]) Cancelled() bool {
 // result or, if no loop does, to log/slog.
 func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 	if cb == nil {
-		misuse(nil, "ConcurrentFuture.AddDoneCallback: the callback is nil")
+		misuse("ConcurrentFuture.AddDoneCallback", "the callback is nil")
 	}
 	f.mu.Lock()
 	if f.state == pending {
@@ -155,7 +155,7 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 // (asyncio: run_coroutine_threadsafe)
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
-		misuse(nil, "RunCoroutineThreadsafe: the coroutine is nil")
+		misuse("RunCoroutineThreadsafe", "the coroutine is nil")
 	}
 	c := &crossing[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
@@ -298,7 +298,7 @@ type ThreadPoolExecutor struct {
 // than 1.
 func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
 	if maxWorkers < 1 {
-		misuse(nil, "NewThreadPoolExecutor: %d workers", maxWorkers)
+		misuse("NewThreadPoolExecutor", "%d workers", maxWorkers)
 	}
 	return &ThreadPoolExecutor{max: maxWorkers}
 }
@@ -357,7 +357,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	l := loopOf(ctx, "RunInExecutor")
 	l.mustBeOpen("RunInExecutor")
 	if fn == nil {
-		misuse(nil, "RunInExecutor: the function is nil")
+		misuse("RunInExecutor", "the function is nil")
 	}
 	j := &job[T]{fn: fn}
 	f := &j.result
@@ -455,7 +455,7 @@ func (j *job[T]) source() any { return j }
 // (asyncio: to_thread)
 func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	if fn == nil {
-		misuse(nil, "ToThread: the function is nil")
+		misuse("ToThread", "the function is nil")
 	}
 	if _, err := enter(ctx, "ToThread"); err != nil {
 		var zero T
@@ -469,7 +469,7 @@ func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 func (l *Loop) SetDefaultExecutor(ex Executor) {
 	l.check("Loop.SetDefaultExecutor")
 	if ex == nil {
-		misuse(nil, "Loop.SetDefaultExecutor: the executor is nil")
+		misuse("Loop.SetDefaultExecutor", "the executor is nil")
 	}
 	l.executor = ex
 }

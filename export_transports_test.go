@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // The sizes that tests of transports need to know.
@@ -17,7 +19,7 @@ const (
 )
 
 // ErrWouldBlock is what a stream returns when there is nothing to read or no room to write.
-var ErrWouldBlock = errWouldBlock
+var ErrWouldBlock = netio.ErrWouldBlock
 
 // ScriptedStream is a stream that answers from lists. Each call is noted with Note.
 type ScriptedStream struct {
@@ -36,8 +38,8 @@ type ScriptedStream struct {
 	NoHalfClose bool
 
 	loop  *Loop
-	owner pollable
-	next  readiness
+	owner netio.Owner
+	next  netio.Readiness
 }
 
 // OpenScripted makes a transport over s.
@@ -48,26 +50,26 @@ func OpenScripted(l *Loop, s *ScriptedStream, p Protocol) (Transport, error) {
 
 // Readable, Writable and HungUp have the transport told, when the next pass begins, what a poller would
 // tell.
-func (s *ScriptedStream) Readable() { s.tell(readable) }
-func (s *ScriptedStream) Writable() { s.tell(writable) }
-func (s *ScriptedStream) HungUp()   { s.tell(hungUp) }
+func (s *ScriptedStream) Readable() { s.tell(netio.Readable) }
+func (s *ScriptedStream) Writable() { s.tell(netio.Writable) }
+func (s *ScriptedStream) HungUp()   { s.tell(netio.HungUp) }
 
-func (s *ScriptedStream) tell(r readiness) {
+func (s *ScriptedStream) tell(r netio.Readiness) {
 	s.next |= r
-	s.loop.polling.hot = append(s.loop.polling.hot, s)
+	s.loop.polling.again(s)
 }
 
-// ready implements pollable: the list of those that are still ready serves as a poller here.
-func (s *ScriptedStream) ready(readiness) {
-	s.owner.ready(s.next)
+// Ready implements netio.Owner: the list of those that are still ready serves as a poller here.
+func (s *ScriptedStream) Ready(netio.Readiness) {
+	s.owner.Ready(s.next)
 	s.next = 0
 }
 
-func (s *ScriptedStream) discard() {}
+func (s *ScriptedStream) Discard() {}
 
-func (s *ScriptedStream) attach(owner pollable) error { s.owner = owner; return nil }
+func (s *ScriptedStream) Attach(owner netio.Owner) error { s.owner = owner; return nil }
 
-func (s *ScriptedStream) read(p []byte) (n int, more bool, err error) {
+func (s *ScriptedStream) Read(p []byte) (n int, more bool, err error) {
 	defer func() {
 		if err != nil {
 			s.Note("read:%v", scriptedErr(err))
@@ -76,7 +78,7 @@ func (s *ScriptedStream) read(p []byte) (n int, more bool, err error) {
 		}
 	}()
 	if len(s.In) == 0 {
-		return 0, false, errWouldBlock
+		return 0, false, netio.ErrWouldBlock
 	}
 	switch in := s.In[0].(type) {
 	case error:
@@ -91,7 +93,7 @@ func (s *ScriptedStream) read(p []byte) (n int, more bool, err error) {
 	return n, len(s.In) > 0, nil
 }
 
-func (s *ScriptedStream) write(p []byte) (n int, err error) {
+func (s *ScriptedStream) Write(p []byte) (n int, err error) {
 	defer func() {
 		if err != nil {
 			s.Note("write:%v", scriptedErr(err))
@@ -114,7 +116,7 @@ func (s *ScriptedStream) write(p []byte) (n int, err error) {
 
 func scriptedErr(err error) string {
 	switch err {
-	case errWouldBlock:
+	case netio.ErrWouldBlock:
 		return "blocks"
 	case io.EOF:
 		return "EOF"
@@ -122,16 +124,15 @@ func scriptedErr(err error) string {
 	return fmt.Sprintf("%T", err)
 }
 
-func (s *ScriptedStream) closeWrite() error {
+func (s *ScriptedStream) CloseWrite() error {
 	s.Note("shutdown")
 	return s.HalfCloseErr
 }
 
-func (s *ScriptedStream) canCloseWrite() bool                   { return !s.NoHalfClose }
-func (s *ScriptedStream) close()                                { s.Note("close") }
-func (s *ScriptedStream) abort()                                { s.Note("abort") }
-func (s *ScriptedStream) localAddr() net.Addr                   { return nil }
-func (s *ScriptedStream) remoteAddr() net.Addr                  { return nil }
-func (s *ScriptedStream) socket() *TransportSocket              { return &TransportSocket{s} }
-func (s *ScriptedStream) syscallConn() (syscall.RawConn, error) { return nil, net.ErrClosed }
-func (s *ScriptedStream) file() (*os.File, error)               { return nil, net.ErrClosed }
+func (s *ScriptedStream) CanCloseWrite() bool                   { return !s.NoHalfClose }
+func (s *ScriptedStream) Close()                                { s.Note("close") }
+func (s *ScriptedStream) Abort()                                { s.Note("abort") }
+func (s *ScriptedStream) LocalAddr() net.Addr                   { return nil }
+func (s *ScriptedStream) RemoteAddr() net.Addr                  { return nil }
+func (s *ScriptedStream) SyscallConn() (syscall.RawConn, error) { return nil, net.ErrClosed }
+func (s *ScriptedStream) File() (*os.File, error)               { return nil, net.ErrClosed }

@@ -92,7 +92,7 @@ func limits(high, low, base int) (h, l int, err error) {
 		low = high / 4
 	}
 	if high < low || low < 0 {
-		return 0, 0, &usageError{text: "aio: the write buffer's limits must be high >= low >= 0"}
+		return 0, 0, usagef("", "the write buffer's limits must be high >= low >= 0")
 	}
 	return high, low, nil
 }

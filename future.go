@@ -140,7 +140,7 @@ func (f *Future[T]) SetResult(v T) error {
 // handler of the loop. (asyncio: Future.set_exception)
 func (f *Future[T]) SetException(err error) error {
 	if err == nil {
-		misuse(nil, "SetException: the error is nil: use SetResult")
+		misuse("SetException", "the error is nil: use SetResult")
 	}
 	if err := f.settable("SetException"); err != nil {
 		return err
@@ -158,7 +158,7 @@ type DoneCallback struct{ r runnable }
 // compared. (asyncio: Future.add_done_callback)
 func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
 	if cb == nil {
-		misuse(nil, "AddDoneCallback: the callback is nil")
+		misuse("AddDoneCallback", "the callback is nil")
 	}
 	f.check("AddDoneCallback")
 	d := &doneCallback[T]{cb: cb, of: f}
@@ -196,7 +196,7 @@ func (d *doneCallback[T]) String() string { return "done callback " + funcName(d
 // check panics unless the caller may touch f.
 func (f *future) check(call string) {
 	if f.loop == nil {
-		misuse(nil, "%s: a zero Future belongs to no loop: use CreateFuture", call)
+		misuse(call, "a zero Future belongs to no loop: use CreateFuture")
 	}
 	f.loop.check(call)
 }
@@ -345,7 +345,7 @@ func (f *future) Cancel(msg ...any) bool {
 // GetLoop returns the loop that the future belongs to. (asyncio: Future.get_loop)
 func (f *future) GetLoop() *Loop {
 	if f.loop == nil {
-		misuse(nil, "GetLoop: a zero Future belongs to no loop: use CreateFuture")
+		misuse("GetLoop", "a zero Future belongs to no loop: use CreateFuture")
 	}
 	return f.loop
 }

@@ -108,7 +108,7 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 	}
 	for _, c := range g.children {
 		if c.loop != l {
-			misuse(ErrOtherLoop, "Gather: the futures belong to different event loops")
+			panic(usagef("Gather", "the futures belong to different event loops").as(ErrOtherLoop))
 		}
 	}
 	complete = true
@@ -279,10 +279,10 @@ const (
 // panics. (asyncio: wait)
 func Wait[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration, when ReturnWhen) (done, notDone []F, err error) {
 	if len(fs) == 0 {
-		misuse(nil, "Wait: there are no futures to wait for")
+		misuse("Wait", "there are no futures to wait for")
 	}
 	if when < AllCompleted || when > FirstException {
-		misuse(nil, "Wait: %d is no ReturnWhen", when)
+		misuse("Wait", "%d is no ReturnWhen", when)
 	}
 	e, err := enter(ctx, "Wait")
 	if err != nil {

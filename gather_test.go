@@ -1088,7 +1088,7 @@ func TestCombinatorsTakeAsManyPassesAsAsyncio(t *testing.T) {
 		}, 3},
 		"task group": {func(ctx context.Context, f *aio.Future[int]) error {
 			return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
-				aio.GoIn(tg, f.Await)
+				aio.GoResult(tg, f.Await)
 				return nil
 			})
 		}, 3},

@@ -97,7 +97,7 @@ func (l *Loop) newHandle(call string, fn func()) *Handle {
 
 func (h *Handle) init(l *Loop, call string, fn func()) {
 	if fn == nil {
-		misuse(nil, "%s: the callback is nil", call)
+		misuse(call, "the callback is nil")
 	}
 	h.loop, h.fn = l, fn
 	if l.debug.Load() {

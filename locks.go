@@ -59,7 +59,7 @@ func (k *Lock) Release() {
 		if k.loop != nil && k.loop.closed.Load() {
 			return // by a task unwound in Condition.Wait, which could not take it back
 		}
-		misuse(ErrNotLocked, "Lock.Release: the lock is not held")
+		panic(usagef("Lock.Release", "the lock is not held").as(ErrNotLocked))
 	}
 	k.locked = false
 	k.wake()
@@ -228,7 +228,7 @@ func (c *Condition) notify(n int) {
 func (c *Condition) held(call string) {
 	c.l().check(call)
 	if !c.l().locked {
-		misuse(ErrNotLocked, "%s: the lock is not held", call)
+		panic(usagef(call, "the lock is not held").as(ErrNotLocked))
 	}
 }
 
@@ -246,7 +246,7 @@ type Semaphore struct {
 // NewSemaphore returns a semaphore with n permits. It panics if n is negative.
 func NewSemaphore(n int) *Semaphore {
 	if n < 0 {
-		misuse(nil, "NewSemaphore: %d permits", n)
+		misuse("NewSemaphore", "%d permits", n)
 	}
 	return &Semaphore{value: n}
 }
@@ -283,11 +283,11 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 
 // Release gives a permit back, and with it wakes the first task in line. It never awaits, and any
 // task may do it. For a bounded semaphore that has all of its permits it is misuse: it panics with
-// ErrTooOften. (asyncio: Semaphore.release)
+// ErrOverRelease. (asyncio: Semaphore.release)
 func (s *Semaphore) Release() {
 	s.check("Semaphore.Release")
 	if s.bounded && s.value >= s.limit {
-		misuse(ErrTooOften, "Semaphore.Release: released more often than acquired")
+		panic(usagef("Semaphore.Release", "released more often than acquired").as(ErrOverRelease))
 	}
 	s.value++
 	s.grant()
@@ -340,7 +340,7 @@ type Barrier struct {
 // NewBarrier returns a barrier for the given number of tasks. It panics if that is less than 1.
 func NewBarrier(parties int) *Barrier {
 	if parties < 1 {
-		misuse(nil, "NewBarrier: %d parties", parties)
+		misuse("NewBarrier", "%d parties", parties)
 	}
 	return &Barrier{parties: parties}
 }

@@ -968,7 +968,7 @@ func TestBoundedSemaphoreTakesBackNoMoreThanItGave(t *testing.T) {
 	misused(t, "NewBoundedSemaphore(-1)", func() { aio.NewBoundedSemaphore(-1) })
 	for n := range 3 {
 		m := aio.NewBoundedSemaphore(n)
-		misused(t, fmt.Sprint("releasing a new one of ", n), m.Release, aio.ErrTooOften)
+		misused(t, fmt.Sprint("releasing a new one of ", n), m.Release, aio.ErrOverRelease)
 		play(t, func(s *scene) {
 			for range n {
 				s.must(m.Acquire(s.ctx))
@@ -977,7 +977,7 @@ func TestBoundedSemaphoreTakesBackNoMoreThanItGave(t *testing.T) {
 			for range n {
 				m.Release()
 			}
-			misused(t, "Release", m.Release, aio.ErrTooOften)
+			misused(t, "Release", m.Release, aio.ErrOverRelease)
 			is(s, "Locked", m.Locked(), n == 0)
 		})
 	}
@@ -992,7 +992,7 @@ func TestBoundedSemaphoreCountsAPermitOfAWokenWaiterAsTaken(t *testing.T) {
 		s.turn(1)
 		m.Release()
 		m.Release() // A has the first, even though it has not run
-		misused(t, "the third Release", m.Release, aio.ErrTooOften)
+		misused(t, "the third Release", m.Release, aio.ErrOverRelease)
 		s.after(1, "A")
 	})
 }
@@ -1334,7 +1334,7 @@ var lockLikes = []struct {
 	{"Lock", func() lockLike { return new(aio.Lock) }, false, aio.ErrNotLocked},
 	{"Condition", func() lockLike { return new(aio.Condition) }, false, aio.ErrNotLocked},
 	{"Semaphore", func() lockLike { return aio.NewSemaphore(1) }, false, nil},
-	{"BoundedSemaphore", func() lockLike { return aio.NewBoundedSemaphore(1) }, false, aio.ErrTooOften},
+	{"BoundedSemaphore", func() lockLike { return aio.NewBoundedSemaphore(1) }, false, aio.ErrOverRelease},
 	{"Queue", newTokenLock, true, aio.ErrQueueFull},
 }
 

@@ -14,7 +14,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,7 +128,7 @@ func (l *Loop) Context() context.Context { return l.ctx }
 // check panics unless the caller holds the token or the loop does not run.
 func (l *Loop) check(call string) {
 	if held, running := holder(&l.owner); held != running && held != 0 {
-		misuse(ErrWrongGoroutine, "%s: %s", call, strings.TrimPrefix(ErrWrongGoroutine.Error(), "aio: "))
+		panic(&callError{call, ErrWrongGoroutine})
 	}
 }
 
@@ -143,7 +142,7 @@ func (l *Loop) heldHere() bool {
 // mustBeOpen panics if the loop is closed, for calls whose effect would be lost.
 func (l *Loop) mustBeOpen(call string) {
 	if l.closed.Load() {
-		misuse(ErrLoopClosed, "%s: event loop is closed", call)
+		panic(usagef(call, "event loop is closed").as(ErrLoopClosed))
 	}
 }
 
@@ -283,7 +282,7 @@ func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 	h := l.newHandle("Loop.CallSoonThreadsafe", fn)
 	h.shared = &handleLock{}
 	if !l.submit(h) {
-		misuse(ErrLoopClosed, "Loop.CallSoonThreadsafe: event loop is closed")
+		panic(usagef("Loop.CallSoonThreadsafe", "event loop is closed").as(ErrLoopClosed))
 	}
 	return h
 }

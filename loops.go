@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// Loops runs several loops at a time, each in a goroutine of its own, so that a program of tasks uses
+// LoopGroup runs several loops at a time, each in a goroutine of its own, so that a program of tasks uses
 // more than one core. State belongs to one of the loops as it does to the only one of Run. To have
 // something done in another loop, start it there and await the outcome here:
 //
@@ -24,7 +24,7 @@ import (
 // by SharedListeners.
 //
 // The zero value has the defaults. The fields must not be changed after Run has begun.
-type Loops struct {
+type LoopGroup struct {
 	// N is how many loops there are; zero is runtime.GOMAXPROCS.
 	N int
 	// Options are for each loop; nil are the defaults.
@@ -54,14 +54,14 @@ func (e *LoopError) Unwrap() error { return e.Err }
 var errOtherFailed = errors.New("aio: the main of another loop has failed")
 
 // make makes the loops.
-func (ls *Loops) make() {
+func (ls *LoopGroup) make() {
 	ls.once.Do(func() {
 		n := ls.N
 		if n == 0 {
 			n = runtime.GOMAXPROCS(0)
 		}
 		if n < 0 {
-			misuse(nil, "Loops: N is %d", n)
+			misuse("LoopGroup", "N is %d", n)
 		}
 		for range n {
 			ls.loops = append(ls.loops, NewEventLoop(ls.Options))
@@ -70,14 +70,14 @@ func (ls *Loops) make() {
 }
 
 // Len returns how many loops there are. Any goroutine may call it.
-func (ls *Loops) Len() int {
+func (ls *LoopGroup) Len() int {
 	ls.make()
 	return len(ls.loops)
 }
 
 // Loop returns one of the loops, from 0 to Len()-1. Any goroutine may call it. A loop whose main has
 // ended is closed, and what is sent to it fails with ErrLoopClosed.
-func (ls *Loops) Loop(i int) *Loop {
+func (ls *LoopGroup) Loop(i int) *Loop {
 	ls.make()
 	return ls.loops[i]
 }
@@ -88,15 +88,15 @@ func (ls *Loops) Loop(i int) *Loop {
 // which they did; errors.Is and errors.As see the mains' own errors. Without FailFast an error is
 // also reported to the exception handler of its loop at once, since the others may go on for long; one
 // of a cancellation or signal is not. Run can be called once.
-func (ls *Loops) Run(main func(ctx context.Context, i int) error) error {
+func (ls *LoopGroup) Run(main func(ctx context.Context, i int) error) error {
 	ls.make()
 	if main == nil {
-		misuse(nil, "Loops.Run: the coroutine is nil")
+		misuse("LoopGroup.Run", "the coroutine is nil")
 	}
-	g := loopsRun{loops: ls, mains: make([]AnyTask, len(ls.loops))}
+	g := groupRun{loops: ls, mains: make([]AnyTask, len(ls.loops))}
 	for i, l := range ls.loops {
 		if l.IsClosed() || l.IsRunning() {
-			return fmt.Errorf("aio: Loops.Run: it was called before: %w", ErrLoopRunning)
+			return fmt.Errorf("aio: LoopGroup.Run: it was called before: %w", ErrLoopRunning)
 		}
 		g.all.Go(func() { g.run(i, l, main) })
 	}
@@ -107,9 +107,9 @@ func (ls *Loops) Run(main func(ctx context.Context, i int) error) error {
 	return &GroupError{Message: "loops failed", Errors: g.errs}
 }
 
-// loopsRun is a call of Loops.Run. mu guards what is below it; a main is cancelled only by its own loop.
-type loopsRun struct {
-	loops *Loops
+// groupRun is a call of LoopGroup.Run. mu guards what is below it; a main is cancelled only by its own loop.
+type groupRun struct {
+	loops *LoopGroup
 	all   sync.WaitGroup
 	mains []AnyTask // of each loop, owned by its token
 
@@ -119,7 +119,7 @@ type loopsRun struct {
 }
 
 // run is the goroutine of one loop.
-func (g *loopsRun) run(i int, l *Loop, main func(ctx context.Context, i int) error) {
+func (g *groupRun) run(i int, l *Loop, main func(ctx context.Context, i int) error) {
 	r := Runner{LoopFactory: func() *Loop { return l }, Signals: g.loops.Signals}
 	ended := false
 	defer func() {
@@ -156,7 +156,7 @@ func (g *loopsRun) run(i int, l *Loop, main func(ctx context.Context, i int) err
 }
 
 // fail notes an error and, if that is asked for, cancels the other mains.
-func (g *loopsRun) fail(i int, err error) {
+func (g *groupRun) fail(i int, err error) {
 	if errors.Is(err, errOtherFailed) {
 		return // the other's error says it all
 	}
@@ -176,7 +176,7 @@ func (g *loopsRun) fail(i int, err error) {
 
 // otherFailed cancels the main of a loop, if that has begun.
 type otherFailed struct {
-	g    *loopsRun
+	g    *groupRun
 	loop int
 }
 

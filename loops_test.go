@@ -16,7 +16,7 @@ import (
 
 // Each loop has a main of its own, and values go from one to another.
 func TestLoopsSendWorkAndValues(t *testing.T) {
-	loops := aio.Loops{N: 3}
+	loops := aio.LoopGroup{N: 3}
 	var totals [3]int // each belongs to its loop
 	all := aio.NewConcurrentFuture[struct{}]()
 	var arrived atomic.Int32
@@ -54,7 +54,7 @@ func TestLoopsSendWorkAndValues(t *testing.T) {
 // A main that fails takes nobody with it, and is reported at once.
 func TestLoopsGoOnWithoutOne(t *testing.T) {
 	boom := errors.New("boom")
-	loops := aio.Loops{N: 3}
+	loops := aio.LoopGroup{N: 3}
 	var mu sync.Mutex
 	var reports []string
 	for i := range loops.Len() {
@@ -93,7 +93,7 @@ func TestLoopsGoOnWithoutOne(t *testing.T) {
 
 func TestLoopsFailFast(t *testing.T) {
 	boom := errors.New("boom")
-	loops := aio.Loops{N: 4, FailFast: true}
+	loops := aio.LoopGroup{N: 4, FailFast: true}
 	var cleaned atomic.Int32
 	err := loops.Run(func(ctx context.Context, i int) error {
 		if i == 2 {
@@ -113,7 +113,7 @@ func TestLoopsFailFast(t *testing.T) {
 
 // A panic is the error of its loop alone.
 func TestLoopsPanic(t *testing.T) {
-	loops := aio.Loops{N: 2}
+	loops := aio.LoopGroup{N: 2}
 	for i := range loops.Len() {
 		loops.Loop(i).SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 	}
@@ -143,7 +143,7 @@ func TestSharedListeners(t *testing.T) {
 		}
 	}
 	var served [n]int
-	loops := aio.Loops{N: n}
+	loops := aio.LoopGroup{N: n}
 	over := aio.NewConcurrentFuture[struct{}]()
 	var up sync.WaitGroup
 	up.Add(n)

@@ -398,7 +398,7 @@ func semaphoreSubject(m *machine, variant int) subject {
 					total++
 					sem.Release()
 				case held == 0 && len(waiting) == 0:
-					misused(m.T, "Release", sem.Release, aio.ErrTooOften)
+					misused(m.T, "Release", sem.Release, aio.ErrOverRelease)
 				}
 			},
 		},
@@ -565,7 +565,7 @@ func queueSubject(m *machine, variant int) subject {
 					q.TaskDone()
 					done(1)
 				} else {
-					misused(m.T, "TaskDone", q.TaskDone, aio.ErrTooOften)
+					misused(m.T, "TaskDone", q.TaskDone, aio.ErrOverRelease)
 				}
 			},
 			func(t *slot) {

@@ -4,7 +4,6 @@ package aio
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -43,7 +42,7 @@ func splitAddr(call, addr string) (host, port string, err error) {
 		why = bad.Err
 	}
 	if err != nil || port == "" {
-		return "", "", &usageError{text: fmt.Sprintf("aio: %s: address %q: %s: it must be like host:port, :port or [IPv6]:port", call, addr, why)}
+		return "", "", usagef(call, "address %q: %s: it must be like host:port, :port or [IPv6]:port", addr, why)
 	}
 	return host, port, nil
 }

@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // dialInGoroutine connects where the loop cannot: the caller waits as for any job. A connection that
 // comes when it is no longer wanted is closed.
-func (l *Loop) dialInGoroutine(ctx context.Context, network, addr string, local netip.AddrPort) (stream, error) {
+func (l *Loop) dialInGoroutine(ctx context.Context, network, addr string, local netip.AddrPort) (netio.Stream, error) {
 	d := net.Dialer{KeepAlive: -1}
 	if local.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(local)

@@ -17,35 +17,37 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 type packetSocket struct {
 	loop   *Loop
 	conn   net.PacketConn
-	peer   net.Conn      // conn, if it is connected
-	owner  datagramOwner // of the loop, to whom readiness is told; owned by the token
+	peer   net.Conn            // conn, if it is connected
+	owner  netio.DatagramOwner // of the loop, to whom readiness is told; owned by the token
 	mu     sync.Mutex
 	toRead sync.Cond // in has become empty, or closed is set
 	toSend sync.Cond // there is something to do for the sending goroutine
 	in     datagramQueue
 	inErr  error // that comes after what is in in, and is to be taken as well
 	out    datagramQueue
-	errs   []error   // of sends, not yet told
-	busy   bool      // the sending goroutine has something that is not in out
-	want   readiness // what the owner is to be told about
+	errs   []error         // of sends, not yet told
+	busy   bool            // the sending goroutine has something that is not in out
+	want   netio.Readiness // what the owner is to be told about
 	closed bool
-	told   readiness // posted to the loop, and not yet passed on
+	told   netio.Readiness // posted to the loop, and not yet passed on
 	posted bool
 }
 
 // newPacketSocket makes a socket that is bound to local and connected to remote, as far as they are not
 // nil.
-func (l *Loop) newPacketSocket(network string, local, remote net.Addr, o *DatagramOptions) (datagramSocket, error) {
+func (l *Loop) newPacketSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	var control func(network, address string, c syscall.RawConn) error
 	if o.ReusePort {
 		control = reusePort
 	}
-	if remote != nil && !o.AllowBroadcast { // nothing of it blocks, as remote is no name
+	if remote != nil && !o.Broadcast { // nothing of it blocks, as remote is no name
 		d := net.Dialer{LocalAddr: local, Control: control}
 		conn, err := d.Dial(network, remote.String())
 		if err != nil {
@@ -75,7 +77,7 @@ func (l *Loop) packetSocketOf(conn net.PacketConn) *packetSocket {
 	return s
 }
 
-func (s *packetSocket) attach(owner datagramOwner) error {
+func (s *packetSocket) Attach(owner netio.DatagramOwner) error {
 	s.owner = owner
 	s.loop.watching++
 	s.loop.open.add(s)
@@ -85,7 +87,7 @@ func (s *packetSocket) attach(owner datagramOwner) error {
 }
 
 // tell passes r on to the owner, by way of the loop. mu is locked.
-func (s *packetSocket) tell(r readiness) {
+func (s *packetSocket) tell(r netio.Readiness) {
 	s.told |= r
 	if !s.posted {
 		s.posted = true
@@ -104,16 +106,16 @@ func (s *packetSocket) run(*future) {
 		return
 	}
 	for _, err := range errs {
-		s.owner.errorReceived(err)
+		s.owner.ErrorReceived(err)
 	}
-	s.owner.ready(r)
+	s.owner.Ready(r)
 }
 
-// ready implements pollable, for the hot list: there is more to receive.
-func (s *packetSocket) ready(readiness) { s.owner.ready(readable) }
+// Ready implements netio.Owner, for the hot list: there is more to receive.
+func (s *packetSocket) Ready(netio.Readiness) { s.owner.Ready(netio.Readable) }
 
-// discard implements pollable.
-func (s *packetSocket) discard() { s.close() }
+// Discard implements netio.Owner.
+func (s *packetSocket) Discard() { s.Close() }
 
 // receiveAll is the goroutine that receives.
 func (s *packetSocket) receiveAll() {
@@ -131,8 +133,8 @@ func (s *packetSocket) receiveAll() {
 		if s.inErr = err; err == nil {
 			s.in.push(buf[:n], from)
 		}
-		if s.want&readable != 0 {
-			s.tell(readable)
+		if s.want&netio.Readable != 0 {
+			s.tell(netio.Readable)
 		}
 		for (s.in.size() >= connBuffer || s.inErr != nil) && !s.closed {
 			s.toRead.Wait()
@@ -172,7 +174,7 @@ func (s *packetSocket) sendAll() {
 		s.mu.Lock()
 		s.busy = false
 		s.errs = append(s.errs, errs...)
-		if r := s.want & writable; len(errs) > 0 || r != 0 && s.out.len() == 0 {
+		if r := s.want & netio.Writable; len(errs) > 0 || r != 0 && s.out.len() == 0 {
 			s.tell(r)
 		}
 	}
@@ -199,16 +201,16 @@ func (s *packetSocket) gone() {
 	s.loop.open.remove(s)
 }
 
-func (s *packetSocket) watch(r readiness) error {
+func (s *packetSocket) Watch(r netio.Readiness) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.want = r
-	now := readiness(0)
-	if r&readable != 0 && (s.in.len() > 0 || s.inErr != nil) {
-		now |= readable
+	now := netio.Readiness(0)
+	if r&netio.Readable != 0 && (s.in.len() > 0 || s.inErr != nil) {
+		now |= netio.Readable
 	}
-	if r&writable != 0 && s.out.len() == 0 && !s.busy {
-		now |= writable
+	if r&netio.Writable != 0 && s.out.len() == 0 && !s.busy {
+		now |= netio.Writable
 	}
 	if now != 0 {
 		s.tell(now)
@@ -216,7 +218,7 @@ func (s *packetSocket) watch(r readiness) error {
 	return nil
 }
 
-func (s *packetSocket) receive(p []byte) (n int, from net.Addr, err error) {
+func (s *packetSocket) Receive(p []byte) (n int, from net.Addr, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -227,35 +229,35 @@ func (s *packetSocket) receive(p []byte) (n int, from net.Addr, err error) {
 	case s.inErr != nil:
 		err, s.inErr = s.inErr, nil
 	default:
-		return 0, nil, errWouldBlock
+		return 0, nil, netio.ErrWouldBlock
 	}
 	switch {
 	case s.in.len() > 0 || s.inErr != nil:
-		s.loop.polling.hot = append(s.loop.polling.hot, s)
+		s.loop.polling.again(s)
 	default:
 		s.toRead.Signal()
 	}
 	return n, from, err
 }
 
-func (s *packetSocket) send(p []byte, to net.Addr) error {
+func (s *packetSocket) Send(p []byte, to net.Addr) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out.size() >= connBuffer {
-		return errWouldBlock
+		return netio.ErrWouldBlock
 	}
 	s.out.push(p, to)
 	s.toSend.Signal()
 	return nil
 }
 
-func (s *packetSocket) sending() bool {
+func (s *packetSocket) Sending() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.len() > 0 || s.busy || len(s.errs) > 0
 }
 
-func (s *packetSocket) fits(addr net.Addr) bool {
+func (s *packetSocket) Fits(addr net.Addr) bool {
 	switch s.conn.(type) {
 	case *net.UDPConn:
 		a, ok := addr.(*net.UDPAddr)
@@ -267,7 +269,7 @@ func (s *packetSocket) fits(addr net.Addr) bool {
 	return true
 }
 
-func (s *packetSocket) close() {
+func (s *packetSocket) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -286,21 +288,19 @@ func (s *packetSocket) close() {
 
 // shut closes the socket without sending the rest.
 func (s *packetSocket) shut() {
-	s.close()
+	s.Close()
 	s.conn.Close()
 }
 
-func (s *packetSocket) localAddr() net.Addr { return s.conn.LocalAddr() }
+func (s *packetSocket) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 
-func (s *packetSocket) remoteAddr() net.Addr {
+func (s *packetSocket) RemoteAddr() net.Addr {
 	if s.peer == nil {
 		return nil
 	}
 	return s.peer.RemoteAddr()
 }
 
-func (s *packetSocket) socket() *TransportSocket { return &TransportSocket{s} }
+func (s *packetSocket) SyscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
 
-func (s *packetSocket) syscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
-
-func (s *packetSocket) file() (*os.File, error) { return fileOf(s.conn) }
+func (s *packetSocket) File() (*os.File, error) { return fileOf(s.conn) }

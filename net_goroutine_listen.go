@@ -8,28 +8,30 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // connListener accepts connections in a goroutine.
 type connListener struct {
-	loop   *Loop
-	server *Server
-	ln     net.Listener
+	loop *Loop
+	ln   net.Listener
 
 	// Owned by the token.
-	started, closed bool
-	retry           *TimerHandle // that ends the wait after an error of Accept
+	acceptor netio.Acceptor // nil before Start
+	closed   bool
+	retry    *TimerHandle // that ends the wait after an error of Accept
 }
 
-func (l *Loop) newConnListener(s *Server, ln net.Listener) *connListener {
+func (l *Loop) newConnListener(ln net.Listener) *connListener {
 	if u, ok := ln.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // the server does, if it shall
 	}
-	return &connListener{loop: l, server: s, ln: ln}
+	return &connListener{loop: l, ln: ln}
 }
 
 // listenInGoroutine listens on addr. It cannot be bound without listening here.
-func (l *Loop) listenInGoroutine(s *Server, network, addr string, o *ServerOptions) (listener, error) {
+func (l *Loop) listenInGoroutine(network, addr string, o netio.ListenOptions) (netio.Listener, error) {
 	var c net.ListenConfig
 	c.KeepAlive = -1
 	if o.KeepAlive {
@@ -48,15 +50,15 @@ func (l *Loop) listenInGoroutine(s *Server, network, addr string, o *ServerOptio
 	if err != nil {
 		return nil, err
 	}
-	return l.newConnListener(s, ln), nil
+	return l.newConnListener(ln), nil
 }
 
-func (c *connListener) start(int) error {
-	if c.started {
+func (c *connListener) Start(a netio.Acceptor, _ int) error {
+	if c.acceptor != nil {
 		return nil
 	}
 	c.loop.watching++
-	c.started = true
+	c.acceptor = a
 	go c.acceptAll()
 	return nil
 }
@@ -69,11 +71,25 @@ func (c *connListener) acceptAll() {
 			c.loop.post(readyEntry{acceptError{c, err}, nil}, false)
 			return
 		}
-		if !c.loop.post(readyEntry{acceptance{c.server, c.loop.newConnStream(conn)}, nil}, false) {
+		if !c.loop.post(readyEntry{acceptedConn{c, conn}, nil}, false) {
 			conn.Close()
 		}
 	}
 }
+
+// acceptedConn takes a connection to the loop.
+type acceptedConn struct {
+	listener *connListener
+	conn     net.Conn
+}
+
+// run implements runnable.
+func (a acceptedConn) run(*future) {
+	a.listener.acceptor.Accepted(a.listener.loop.newConnStream(a.conn))
+}
+
+// abandon implements orphan: the loop was closed in between.
+func (a acceptedConn) abandon() { a.conn.Close() }
 
 // acceptError takes an error of Accept to the loop.
 type acceptError struct {
@@ -89,7 +105,7 @@ func (a acceptError) run(*future) {
 		return
 	}
 	if errors.Is(a.err, net.ErrClosed) { // by somebody else
-		c.server.failed(a.err)
+		c.acceptor.Failed(a.err)
 		return
 	}
 	c.retry = c.loop.callAt("", c.loop.after(acceptRetryDelay), func() {
@@ -97,18 +113,18 @@ func (a acceptError) run(*future) {
 		go c.acceptAll()
 	})
 	if isExhaustion(a.err) {
-		c.server.exhausted(a.err)
+		c.acceptor.Exhausted(a.err)
 	} else {
-		c.server.failed(a.err)
+		c.acceptor.Failed(a.err)
 	}
 }
 
-func (c *connListener) close() {
+func (c *connListener) Close() {
 	if c.closed {
 		return
 	}
 	c.closed = true
-	if c.started {
+	if c.acceptor != nil {
 		c.loop.watching--
 	}
 	if c.retry != nil {
@@ -118,7 +134,7 @@ func (c *connListener) close() {
 	c.ln.Close()
 }
 
-func (c *connListener) localAddr() net.Addr                   { return c.ln.Addr() }
-func (c *connListener) remoteAddr() net.Addr                  { return nil }
-func (c *connListener) syscallConn() (syscall.RawConn, error) { return syscallConnOf(c.ln) }
-func (c *connListener) file() (*os.File, error)               { return fileOf(c.ln) }
+func (c *connListener) LocalAddr() net.Addr                   { return c.ln.Addr() }
+func (c *connListener) RemoteAddr() net.Addr                  { return nil }
+func (c *connListener) SyscallConn() (syscall.RawConn, error) { return syscallConnOf(c.ln) }
+func (c *connListener) File() (*os.File, error)               { return fileOf(c.ln) }

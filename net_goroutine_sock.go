@@ -8,12 +8,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // goSocket makes the calls by the methods of sock.
@@ -25,7 +26,7 @@ type goSocket struct {
 
 // unable is the error of a call that sock has no methods for.
 func (s *goSocket) unable() error {
-	return &usageError{text: fmt.Sprintf("aio: %s: a %T cannot do that", s.call, s.sock)}
+	return usagef(s.call, "a %T cannot do that", s.sock)
 }
 
 func (s *goSocket) recv(ctx context.Context, memory func() []byte) ([]byte, error) {
@@ -38,7 +39,7 @@ func (s *goSocket) recv(ctx context.Context, memory func() []byte) ([]byte, erro
 		return buf, nil
 	}
 	n := 0
-	err := s.inTurn(ctx, readable, func(q *lane) error {
+	err := s.inTurn(ctx, netio.Readable, func(q *lane) error {
 		if len(q.kept) > 0 {
 			k := &q.kept[0]
 			n = copy(buf, k.data)
@@ -72,7 +73,7 @@ func (s *goSocket) recvfrom(ctx context.Context, memory func() []byte) ([]byte, 
 	buf := memory()
 	var n int
 	var addr net.Addr
-	err := s.inTurn(ctx, readable, func(q *lane) error {
+	err := s.inTurn(ctx, netio.Readable, func(q *lane) error {
 		if len(q.kept) > 0 {
 			n, addr = copy(buf, q.kept[0].data), q.kept[0].addr
 			q.kept = q.kept[1:]
@@ -101,7 +102,7 @@ func (s *goSocket) accept(ctx context.Context) (conn net.Conn, err error) {
 	if !ok {
 		return nil, s.unable()
 	}
-	err = s.inTurn(ctx, readable, func(q *lane) error {
+	err = s.inTurn(ctx, netio.Readable, func(q *lane) error {
 		if len(q.kept) > 0 {
 			conn = q.kept[0].conn
 			q.kept = q.kept[1:]
@@ -181,7 +182,7 @@ func (s *goSocket) sendcopy(ctx context.Context, f *fileSend) error {
 
 // write has fn called in a goroutine after the writes of other calls.
 func (s *goSocket) write(ctx context.Context, deadline func(time.Time) error, fn func() error) error {
-	return s.inTurn(ctx, writable, func(*lane) error {
+	return s.inTurn(ctx, netio.Writable, func(*lane) error {
 		_, err := s.offload(ctx, deadline, fn)
 		return err
 	})
@@ -206,7 +207,7 @@ type leftover struct {
 // laneKey tells lanes apart. A socket that listens has the one for reading.
 type laneKey struct {
 	sock any
-	way  readiness
+	way  netio.Readiness
 }
 
 // lanes are those in which there is a call or something left over. There is nearly never anything left
@@ -214,7 +215,7 @@ type laneKey struct {
 type lanes map[laneKey]*lane
 
 // inTurn calls f when it is the turn of this call.
-func (s *goSocket) inTurn(ctx context.Context, way readiness, f func(q *lane) error) error {
+func (s *goSocket) inTurn(ctx context.Context, way netio.Readiness, f func(q *lane) error) error {
 	c, err := enter(ctx, s.call)
 	if err != nil {
 		return err

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 const (
@@ -38,8 +40,8 @@ type connStream struct {
 	writeOnly bool // nothing is read; immutable
 
 	// Owned by the token.
-	owner   pollable // to whom readiness is told
-	lingers bool     // shut was called, and there was something left to send
+	owner   netio.Owner // to whom readiness is told
+	lingers bool        // shut was called, and there was something left to send
 
 	mu       sync.Mutex
 	toRead   sync.Cond // in is empty, or closed is set
@@ -52,7 +54,7 @@ type connStream struct {
 	writing  bool // conn.Write is under way
 	halfDone bool // closeWrite was called, and conn.CloseWrite has not returned
 	closed   bool
-	told     readiness // posted to the loop, and not yet passed on
+	told     netio.Readiness // posted to the loop, and not yet passed on
 }
 
 // newConnStream starts serving conn.
@@ -65,7 +67,7 @@ func (l *Loop) newConnStream(conn net.Conn) *connStream {
 	return s
 }
 
-func (s *connStream) attach(owner pollable) error {
+func (s *connStream) Attach(owner netio.Owner) error {
 	s.owner = owner
 	s.loop.watching++
 	s.loop.open.add(s)
@@ -77,7 +79,7 @@ func (s *connStream) attach(owner pollable) error {
 }
 
 // tell passes r on to the owner, by way of the loop. mu is locked.
-func (s *connStream) tell(r readiness) {
+func (s *connStream) tell(r netio.Readiness) {
 	if s.told == 0 {
 		s.loop.post(readyEntry{s, nil}, false)
 	}
@@ -92,7 +94,7 @@ func (s *connStream) run(*future) {
 	closed := s.closed
 	s.mu.Unlock()
 	if !closed {
-		s.owner.ready(r)
+		s.owner.Ready(r)
 	}
 }
 
@@ -107,7 +109,7 @@ func (s *connStream) readAll() {
 		}
 		s.in, s.inErr = buf[:n], err
 		if n > 0 || err != nil {
-			s.tell(readable)
+			s.tell(netio.Readable)
 		}
 		for len(s.in) > 0 && !s.closed {
 			s.toRead.Wait()
@@ -152,7 +154,7 @@ func (s *connStream) writeAll() {
 			}
 			if err != nil {
 				s.outErr, s.out = err, nil
-				s.tell(writable | hungUp)
+				s.tell(netio.Writable | netio.HungUp)
 				// Nothing may be written any more that would tell; reading will, once it has got
 				// what is there.
 				_ = s.conn.SetReadDeadline(time.Now().Add(connHaste))
@@ -163,7 +165,7 @@ func (s *connStream) writeAll() {
 			}
 			if s.full {
 				s.full = false
-				s.tell(writable)
+				s.tell(netio.Writable)
 			}
 		case s.closed:
 			return
@@ -183,14 +185,14 @@ func (s *connStream) end() {
 	close(s.gone)
 }
 
-func (s *connStream) read(p []byte) (n int, more bool, err error) {
+func (s *connStream) Read(p []byte) (n int, more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.in) == 0 {
 		if s.inErr != nil {
 			return 0, false, s.inErr
 		}
-		return 0, false, errWouldBlock
+		return 0, false, netio.ErrWouldBlock
 	}
 	n = copy(p, s.in)
 	if s.in = s.in[n:]; len(s.in) == 0 {
@@ -199,7 +201,7 @@ func (s *connStream) read(p []byte) (n int, more bool, err error) {
 	return n, len(s.in) > 0 || s.inErr != nil, nil
 }
 
-func (s *connStream) write(p []byte) (n int, err error) {
+func (s *connStream) Write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.outErr != nil {
@@ -210,7 +212,7 @@ func (s *connStream) write(p []byte) (n int, err error) {
 	s.full = n < len(p)
 	s.toWrite.Signal()
 	if n == 0 {
-		return 0, errWouldBlock
+		return 0, netio.ErrWouldBlock
 	}
 	return n, nil
 }
@@ -218,12 +220,12 @@ func (s *connStream) write(p []byte) (n int, err error) {
 // writeCloser is a connection whose writing half can be closed.
 type writeCloser interface{ CloseWrite() error }
 
-func (s *connStream) canCloseWrite() bool {
+func (s *connStream) CanCloseWrite() bool {
 	_, ok := s.conn.(writeCloser)
 	return ok
 }
 
-func (s *connStream) closeWrite() error {
+func (s *connStream) CloseWrite() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.halfDone = true
@@ -231,7 +233,7 @@ func (s *connStream) closeWrite() error {
 	return nil
 }
 
-func (s *connStream) close() {
+func (s *connStream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -248,8 +250,8 @@ func (s *connStream) close() {
 	s.toWrite.Signal()
 }
 
-func (s *connStream) abort() {
-	s.close()
+func (s *connStream) Abort() {
+	s.Close()
 	s.hurry(connHaste)
 }
 
@@ -260,7 +262,7 @@ func (s *connStream) hurry(d time.Duration) { _ = s.conn.SetWriteDeadline(time.N
 // that takes no time to speak of: a program that writes and ends would lose it otherwise, which with a
 // socket of the kernel it does not.
 func (s *connStream) shut() {
-	s.owner.discard()
+	s.owner.Discard()
 	s.mu.Lock()
 	s.lingers = len(s.out) > 0 || s.writing || s.halfDone
 	s.mu.Unlock()
@@ -286,20 +288,18 @@ func (s *connStream) wait() {
 // missesHangup says that only a write shows that the other end is gone.
 func (s *connStream) missesHangup() bool { return true }
 
-func (s *connStream) localAddr() net.Addr  { return s.conn.LocalAddr() }
-func (s *connStream) remoteAddr() net.Addr { return s.conn.RemoteAddr() }
+func (s *connStream) LocalAddr() net.Addr  { return s.conn.LocalAddr() }
+func (s *connStream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
 
-func (s *connStream) socket() *TransportSocket { return &TransportSocket{s} }
+func (s *connStream) SyscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
 
-func (s *connStream) syscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
-
-func (s *connStream) file() (*os.File, error) { return fileOf(s.conn) }
+func (s *connStream) File() (*os.File, error) { return fileOf(s.conn) }
 
 // serveFile is attachPipe by goroutines.
-func (l *Loop) serveFile(f *os.File, writes bool, owner pollable) (stream, error) {
+func (l *Loop) serveFile(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
 	s := l.newConnStream(fileConn{f})
 	s.writeOnly = writes
-	return s, s.attach(owner)
+	return s, s.Attach(owner)
 }
 
 // fileConn is a file in the place of a net.Conn.

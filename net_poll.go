@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // takeOver makes the descriptor of c one of the loop's. c is closed, as it would have Go's own poller
@@ -32,7 +34,7 @@ func takeOver(c interface {
 
 // streamOf makes a stream of a connection: of its descriptor if it has one that is a stream socket, of
 // goroutines otherwise.
-func (l *Loop) streamOf(conn net.Conn) (stream, error) {
+func (l *Loop) streamOf(conn net.Conn) (netio.Stream, error) {
 	if l.goroutines {
 		return l.newConnStream(conn), nil
 	}
@@ -50,7 +52,7 @@ func (l *Loop) streamOf(conn net.Conn) (stream, error) {
 func (l *Loop) takeStream(conn net.Conn, c interface {
 	syscall.Conn
 	io.Closer
-}, unix bool) (stream, error) {
+}, unix bool) (netio.Stream, error) {
 	remote := conn.RemoteAddr()
 	fd, err := takeOver(c)
 	if err != nil {
@@ -83,7 +85,7 @@ func (l *Loop) connect(ctx context.Context, call string, fd int, sa unix.Sockadd
 
 // connected waits until a connect that is under way has its outcome.
 func (l *Loop) connected(ctx context.Context, call string, fd int) error {
-	if err := l.awaitDescriptor(ctx, call, fd, writable); err != nil {
+	if err := l.awaitDescriptor(ctx, call, fd, netio.Writable); err != nil {
 		return err
 	}
 	n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
@@ -97,7 +99,7 @@ func (l *Loop) connected(ctx context.Context, call string, fd int) error {
 }
 
 // dialTCP connects to remote, from local if that is valid.
-func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (stream, error) {
+func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (netio.Stream, error) {
 	if l.goroutines {
 		return l.dialInGoroutine(ctx, "tcp", remote.String(), local)
 	}
@@ -141,7 +143,7 @@ func (l *Loop) dialSocket(ctx context.Context, remote, local netip.AddrPort) (_ 
 }
 
 // dialUnix connects to the Unix socket at path.
-func (l *Loop) dialUnix(ctx context.Context, path string) (_ stream, err error) {
+func (l *Loop) dialUnix(ctx context.Context, path string) (_ netio.Stream, err error) {
 	if l.goroutines {
 		return l.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
 	}

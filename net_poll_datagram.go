@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // fdDatagram is a datagramSocket over a descriptor that is non-blocking, and owned by it. It is
@@ -19,7 +21,7 @@ type fdDatagram struct {
 	fdStream
 	network string // for errors
 	family  int
-	owner   datagramOwner
+	owner   netio.DatagramOwner
 	addrs   sysAddrs
 	retry   *TimerHandle // of a send, see deaf
 	wait    time.Duration
@@ -27,7 +29,7 @@ type fdDatagram struct {
 
 // newDatagramSocket makes a socket that is bound to local and connected to remote, as far as they are
 // not nil.
-func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o *DatagramOptions) (_ datagramSocket, err error) {
+func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (_ netio.Datagram, err error) {
 	if l.goroutines {
 		return l.newPacketSocket(network, local, remote, o)
 	}
@@ -36,7 +38,7 @@ func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o *Data
 		op, about = "dial", remote
 	}
 	s := &fdDatagram{network: network, family: familyOf(network)}
-	fail := func(err error) (datagramSocket, error) {
+	fail := func(err error) (netio.Datagram, error) {
 		return nil, &net.OpError{Op: op, Net: network, Source: local, Addr: about, Err: err}
 	}
 	fd, err := newSocket(s.family, unix.SOCK_DGRAM)
@@ -52,20 +54,20 @@ func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o *Data
 	if o.ReusePort {
 		call("setsockopt", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
 	}
-	if o.AllowBroadcast {
+	if o.Broadcast {
 		call("setsockopt", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1) })
 	}
 	if local != nil {
 		call("bind", func() error { return withSockaddr(local, func(sa unix.Sockaddr) error { return unix.Bind(fd, sa) }) })
 	}
-	if remote != nil && !o.AllowBroadcast {
+	if remote != nil && !o.Broadcast {
 		call("connect", func() error {
 			return withSockaddr(remote, func(sa unix.Sockaddr) error { return unix.Connect(fd, sa) })
 		})
 		s.remote = remote
 	}
 	if err != nil {
-		s.close()
+		s.Close()
 		return fail(err)
 	}
 	return s, nil
@@ -96,7 +98,7 @@ func withSockaddr(addr net.Addr, f func(unix.Sockaddr) error) error {
 
 // datagramSocketOf makes a socket of one that exists: of its descriptor if it is one of Go's own, of
 // goroutines otherwise.
-func (l *Loop) datagramSocketOf(conn net.PacketConn) (datagramSocket, error) {
+func (l *Loop) datagramSocketOf(conn net.PacketConn) (netio.Datagram, error) {
 	if l.goroutines {
 		return l.packetSocketOf(conn), nil
 	}
@@ -129,24 +131,19 @@ func (l *Loop) datagramSocketOf(conn net.PacketConn) (datagramSocket, error) {
 	return s, nil
 }
 
-func (s *fdDatagram) attach(owner datagramOwner) error {
+func (s *fdDatagram) Attach(owner netio.DatagramOwner) error {
 	s.owner = owner
-	return s.loop.polling.register(s.fd, owner, readable)
+	return s.loop.polling.register(s.fd, owner, netio.Readable)
 }
 
-func (s *fdDatagram) watch(r readiness) error {
-	if r&writable != 0 && s.deaf() {
-		r &^= writable
+func (s *fdDatagram) Watch(r netio.Readiness) error {
+	if r&netio.Writable != 0 && s.deaf() {
+		r &^= netio.Writable
 		s.retryLater()
 	}
-	d := &s.loop.polling.fds[s.fd]
-	if r == d.want {
-		return nil
-	}
-	if err := s.loop.polling.sys.change(s.fd, d.key, d.want, r); err != nil {
+	if err := s.loop.polling.modify(s.fd, r); err != nil {
 		return os.NewSyscallError("poll", err)
 	}
-	d.want = r
 	return nil
 }
 
@@ -162,24 +159,24 @@ func (s *fdDatagram) retryLater() {
 	s.wait = min(max(2*s.wait, time.Millisecond), 64*time.Millisecond)
 	s.retry = s.loop.callAt("", s.loop.after(s.wait), func() {
 		s.retry = nil
-		s.owner.ready(writable)
+		s.owner.Ready(netio.Writable)
 	})
 }
 
-func (s *fdDatagram) receive(p []byte) (n int, from net.Addr, err error) {
+func (s *fdDatagram) Receive(p []byte) (n int, from net.Addr, err error) {
 	n, from, err = s.sysReceive(p)
-	if err != nil && err != errWouldBlock {
-		err = &net.OpError{Op: "read", Net: s.network, Source: s.localAddr(), Addr: s.remote, Err: err}
+	if err != nil && err != netio.ErrWouldBlock {
+		err = &net.OpError{Op: "read", Net: s.network, Source: s.LocalAddr(), Addr: s.remote, Err: err}
 	}
 	return n, from, err
 }
 
-func (s *fdDatagram) send(p []byte, to net.Addr) error {
+func (s *fdDatagram) Send(p []byte, to net.Addr) error {
 	if s.remote != nil {
 		to = nil
 	}
 	err := s.sysSend(p, to)
-	if err == errWouldBlock {
+	if err == netio.ErrWouldBlock {
 		return err
 	}
 	s.wait = 0
@@ -187,14 +184,14 @@ func (s *fdDatagram) send(p []byte, to net.Addr) error {
 		if to == nil {
 			to = s.remote
 		}
-		return &net.OpError{Op: "write", Net: s.network, Source: s.localAddr(), Addr: to, Err: err}
+		return &net.OpError{Op: "write", Net: s.network, Source: s.LocalAddr(), Addr: to, Err: err}
 	}
 	return nil
 }
 
-func (s *fdDatagram) sending() bool { return false }
+func (s *fdDatagram) Sending() bool { return false }
 
-func (s *fdDatagram) fits(addr net.Addr) bool {
+func (s *fdDatagram) Fits(addr net.Addr) bool {
 	switch a := addr.(type) {
 	case *net.UDPAddr:
 		return a != nil && s.family != unix.AF_UNIX
@@ -204,12 +201,12 @@ func (s *fdDatagram) fits(addr net.Addr) bool {
 	return false
 }
 
-func (s *fdDatagram) close() {
+func (s *fdDatagram) Close() {
 	if s.retry != nil {
 		s.retry.cancel()
 		s.retry = nil
 	}
-	s.fdStream.close()
+	s.fdStream.Close()
 }
 
 // addressFor returns the IP address of a, in a form for sockets of family.

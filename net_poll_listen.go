@@ -14,21 +14,23 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // fdListener accepts connections on a socket.
 type fdListener struct {
 	fdStream
-	server  *Server
-	started bool
-	queued  bool
-	paused  *TimerHandle // until when it does not accept, for want of descriptors
+	acceptor netio.Acceptor // nil before Start
+	backlog  int
+	queued   bool
+	paused   *TimerHandle // until when it does not accept, for want of descriptors
 }
 
 // bindTCP makes a socket that is bound to ap, and does not listen yet.
-func (l *Loop) bindTCP(s *Server, ap netip.AddrPort, o *ServerOptions) (listener, error) {
+func (l *Loop) bindTCP(ap netip.AddrPort, o netio.ListenOptions) (netio.Listener, error) {
 	if l.goroutines {
-		return l.listenInGoroutine(s, "tcp", ap.String(), o)
+		return l.listenInGoroutine("tcp", ap.String(), o)
 	}
 	fail := func(err error) error {
 		return &net.OpError{Op: "listen", Net: "tcp", Addr: net.TCPAddrFromAddrPort(ap), Err: err}
@@ -65,13 +67,13 @@ func (l *Loop) bindTCP(s *Server, ap netip.AddrPort, o *ServerOptions) (listener
 		unix.Close(fd)
 		return nil, fail(err)
 	}
-	return &fdListener{fdStream: fdStream{loop: l, fd: fd}, server: s}, nil
+	return &fdListener{fdStream: fdStream{loop: l, fd: fd}}, nil
 }
 
 // bindUnix makes a socket that is bound to path, and does not listen yet.
-func (l *Loop) bindUnix(s *Server, path string, o *ServerOptions) (listener, error) {
+func (l *Loop) bindUnix(path string, o netio.ListenOptions) (netio.Listener, error) {
 	if l.goroutines {
-		return l.listenInGoroutine(s, "unix", path, o)
+		return l.listenInGoroutine("unix", path, o)
 	}
 	fd, err := newSocket(unix.AF_UNIX, unix.SOCK_STREAM)
 	if err == nil {
@@ -82,72 +84,72 @@ func (l *Loop) bindUnix(s *Server, path string, o *ServerOptions) (listener, err
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 	}
-	return &fdListener{fdStream: fdStream{loop: l, fd: fd}, server: s}, nil
+	return &fdListener{fdStream: fdStream{loop: l, fd: fd}}, nil
 }
 
 // listenerOf makes a listener of one that exists.
-func (l *Loop) listenerOf(s *Server, ln net.Listener) (listener, error) {
+func (l *Loop) listenerOf(ln net.Listener) (netio.Listener, error) {
 	if !l.goroutines {
 		switch c := ln.(type) {
 		case *net.TCPListener:
-			return l.takeListener(s, c)
+			return l.takeListener(c)
 		case *net.UnixListener:
 			c.SetUnlinkOnClose(false) // the path is still in use
-			return l.takeListener(s, c)
+			return l.takeListener(c)
 		}
 	}
-	return l.newConnListener(s, ln), nil
+	return l.newConnListener(ln), nil
 }
 
-func (l *Loop) takeListener(s *Server, c interface {
+func (l *Loop) takeListener(c interface {
 	syscall.Conn
 	io.Closer
-}) (listener, error) {
+}) (netio.Listener, error) {
 	fd, err := takeOver(c)
 	if err != nil {
 		return nil, err
 	}
-	return &fdListener{fdStream: fdStream{loop: l, fd: fd}, server: s}, nil
+	return &fdListener{fdStream: fdStream{loop: l, fd: fd}}, nil
 }
 
-func (f *fdListener) start(backlog int) error {
-	if f.started {
+func (f *fdListener) Start(a netio.Acceptor, backlog int) error {
+	if f.acceptor != nil {
 		return nil
 	}
 	if err := unix.Listen(f.fd, backlog); err != nil {
 		return os.NewSyscallError("listen", err)
 	}
-	if err := f.loop.polling.register(f.fd, f, readable); err != nil {
+	if err := f.loop.polling.register(f.fd, f, netio.Readable); err != nil {
 		return err
 	}
-	f.started = true
+	f.acceptor, f.backlog = a, backlog
 	return nil
 }
 
-func (f *fdListener) close() {
+func (f *fdListener) Close() {
 	if f.paused != nil {
 		f.paused.cancel()
 		f.paused = nil
 	}
-	f.fdStream.close()
+	f.fdStream.Close()
 }
 
-// ready implements pollable.
-func (f *fdListener) ready(readiness) {
+// Ready implements netio.Owner.
+func (f *fdListener) Ready(netio.Readiness) {
 	if !f.queued {
 		f.queued = true
 		f.loop.enqueue(f)
 	}
 }
 
-// discard implements pollable.
-func (f *fdListener) discard() { f.close() }
+// Discard implements netio.Owner.
+func (f *fdListener) Discard() { f.Close() }
 
 // run implements runnable: it accepts what has come, up to the backlog, for other connections have a
 // turn too.
 func (f *fdListener) run(*future) {
 	f.queued = false
-	for range f.server.backlog + 1 {
+	for range f.backlog + 1 {
 		if f.fd < 0 || f.paused != nil {
 			return
 		}
@@ -158,16 +160,16 @@ func (f *fdListener) run(*future) {
 			if _, s.unix = sa.(*unix.SockaddrUnix); !s.unix {
 				setNoDelay(fd)
 			}
-			f.server.accepted(s)
+			f.acceptor.Accepted(s)
 		case err == unix.ECONNABORTED, err == unix.EINTR: // the next one may be fine
 		case isExhaustion(err):
 			f.pause() // first, as the handler may close the server
-			f.server.exhausted(os.NewSyscallError("accept", err))
+			f.acceptor.Exhausted(os.NewSyscallError("accept", err))
 			return
 		case err == unix.EAGAIN:
 			return
 		default:
-			f.server.failed(os.NewSyscallError("accept", err))
+			f.acceptor.Failed(os.NewSyscallError("accept", err))
 			return
 		}
 	}
@@ -179,8 +181,8 @@ func (f *fdListener) pause() {
 	f.loop.polling.unregister(f.fd)
 	f.paused = f.loop.callAt("", f.loop.after(acceptRetryDelay), func() {
 		f.paused = nil
-		if err := f.loop.polling.register(f.fd, f, readable); err != nil {
-			f.server.failed(err)
+		if err := f.loop.polling.register(f.fd, f, netio.Readable); err != nil {
+			f.acceptor.Failed(err)
 		}
 	})
 }

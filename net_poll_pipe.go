@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // fdPipe is a stream over a descriptor that need not be a socket.
@@ -21,7 +23,7 @@ type fdPipe struct {
 
 // read cannot take a short read for the last: a terminal gives a line at a time and a socket perhaps a
 // message. So may a pipe, if it was made to keep packets apart, which only its writing end tells.
-func (p *fdPipe) read(buf []byte) (n int, more bool, err error) {
+func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	n, err = sysRead(p.fd, buf)
 	switch {
 	case err != nil:
@@ -32,11 +34,11 @@ func (p *fdPipe) read(buf []byte) (n int, more bool, err error) {
 	return n, true, nil
 }
 
-func (p *fdPipe) widen() { sysWidenPipe(p.fd) }
+func (p *fdPipe) grow() { sysWidenPipe(p.fd) }
 
-func (p *fdPipe) close() {
+func (p *fdPipe) Close() {
 	if p.file == nil || p.fd < 0 {
-		p.fdStream.close()
+		p.fdStream.Close()
 		return
 	}
 	if p.loop.polling.ownerOf(p.fd) != nil {
@@ -46,11 +48,11 @@ func (p *fdPipe) close() {
 	p.fd = -1
 }
 
-func (p *fdPipe) abort() { p.close() }
+func (p *fdPipe) Abort() { p.Close() }
 
 // attachPipe makes a stream of f, and has owner told about its readiness. writes says for which
 // direction it is.
-func (l *Loop) attachPipe(f *os.File, writes bool, owner pollable) (stream, error) {
+func (l *Loop) attachPipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
 	if l.goroutines {
 		return l.serveFile(f, writes, owner)
 	}
@@ -58,7 +60,7 @@ func (l *Loop) attachPipe(f *os.File, writes bool, owner pollable) (stream, erro
 	if err != nil {
 		return nil, err
 	}
-	err = p.attach(owner)
+	err = p.Attach(owner)
 	switch {
 	case err == nil:
 		if p.file == nil {

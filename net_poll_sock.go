@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // fdSocket is a descriptor that the user owns. If it is that of a Go value, each use of it is by raw, so
@@ -50,7 +52,7 @@ func (s *fdSocket) checkNonBlocking() error {
 	case err != nil:
 		return os.NewSyscallError("fcntl", err)
 	case flags&unix.O_NONBLOCK == 0:
-		return &usageError{text: fmt.Sprintf("aio: %s: descriptor %d blocks: make it non-blocking", s.call, s.fd)}
+		return usagef(s.call, "descriptor %d blocks: make it non-blocking", s.fd)
 	}
 	return nil
 }
@@ -69,10 +71,10 @@ func (s *fdSocket) use(f func() error) (err error) {
 // receive calls try, and calls it again when there is something to read, until it does not block.
 func (s *fdSocket) receive(ctx context.Context, try func() error) error {
 	for {
-		if err := s.use(try); err != errWouldBlock {
+		if err := s.use(try); err != netio.ErrWouldBlock {
 			return err
 		}
-		if err := s.loop.awaitDescriptor(ctx, s.call, s.fd, readable); err != nil {
+		if err := s.loop.awaitDescriptor(ctx, s.call, s.fd, netio.Readable); err != nil {
 			return err
 		}
 	}
@@ -88,7 +90,7 @@ func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) 
 			done, err = try()
 			return err
 		})
-		if err == errWouldBlock {
+		if err == netio.ErrWouldBlock {
 			err = nil
 		}
 		return done || err != nil
@@ -96,7 +98,7 @@ func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) 
 	if step() {
 		return err
 	}
-	if err := s.loop.whenReady(ctx, s.call, s.fd, writable, step); err != nil {
+	if err := s.loop.whenReady(ctx, s.call, s.fd, netio.Writable, step); err != nil {
 		return err
 	}
 	return err
@@ -169,7 +171,7 @@ func (s *fdSocket) sendDeaf(ctx context.Context, try func() (done bool, err erro
 			_, err := try()
 			return err
 		})
-		if err != errWouldBlock {
+		if err != netio.ErrWouldBlock {
 			return err
 		}
 		if err := Sleep(ctx, wait); err != nil {
@@ -181,7 +183,7 @@ func (s *fdSocket) sendDeaf(ctx context.Context, try func() (done bool, err erro
 // transferError is err of a call that does not block.
 func transferError(call string, err error) error {
 	if err == unix.EAGAIN || err == unix.EINTR { // interrupted, it may as well be made when the poller says so
-		return errWouldBlock
+		return netio.ErrWouldBlock
 	}
 	return os.NewSyscallError(call, err)
 }
@@ -198,7 +200,7 @@ func (s *fdSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 		}
 		return sockaddrIn(family, a.AddrPort())
 	}
-	return nil, &usageError{text: fmt.Sprintf("aio: %s: the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", s.call, addr, addr)}
+	return nil, usagef(s.call, "the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", addr, addr)
 }
 
 // sockaddrIn is sockaddrOf for a socket of family: one of IPv6 takes an IPv4 address in IPv6 form only.
@@ -289,7 +291,7 @@ func (s *fdSocket) checkStream() error {
 		return os.NewSyscallError("getsockopt", err)
 	}
 	if typ != unix.SOCK_STREAM {
-		return &usageError{text: fmt.Sprintf("aio: %s: it takes stream sockets only", s.call)}
+		return usagef(s.call, "it takes stream sockets only")
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // canPoll reports whether descriptors can be polled.
@@ -28,11 +30,11 @@ type fdStream struct {
 	remote   net.Addr
 }
 
-func (s *fdStream) attach(owner pollable) error {
+func (s *fdStream) Attach(owner netio.Owner) error {
 	return s.loop.polling.register(s.fd, owner, 0)
 }
 
-func (s *fdStream) read(p []byte) (n int, more bool, err error) {
+func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
 	n, more, err = sysReceive(s.fd, p, s.unix)
 	switch {
 	case err != nil:
@@ -43,9 +45,9 @@ func (s *fdStream) read(p []byte) (n int, more bool, err error) {
 	return n, more, nil
 }
 
-func (s *fdStream) write(p []byte) (n int, err error) { return sysWrite(s.fd, p) }
+func (s *fdStream) Write(p []byte) (n int, err error) { return sysWrite(s.fd, p) }
 
-func (s *fdStream) closeWrite() error {
+func (s *fdStream) CloseWrite() error {
 	err := unix.Shutdown(s.fd, unix.SHUT_WR)
 	if err == unix.ENOTCONN {
 		err = nil // the other end is gone altogether
@@ -53,7 +55,7 @@ func (s *fdStream) closeWrite() error {
 	return os.NewSyscallError("shutdown", err)
 }
 
-func (s *fdStream) close() {
+func (s *fdStream) Close() {
 	if s.fd < 0 {
 		return
 	}
@@ -65,9 +67,9 @@ func (s *fdStream) close() {
 }
 
 // abort is close: it is the kernel that sends the rest.
-func (s *fdStream) abort() { s.close() }
+func (s *fdStream) Abort() { s.Close() }
 
-func (s *fdStream) localAddr() net.Addr {
+func (s *fdStream) LocalAddr() net.Addr {
 	if s.fd < 0 {
 		return nil
 	}
@@ -78,22 +80,20 @@ func (s *fdStream) localAddr() net.Addr {
 	return netAddr(sa, s.datagram)
 }
 
-func (s *fdStream) remoteAddr() net.Addr { return s.remote }
+func (s *fdStream) RemoteAddr() net.Addr { return s.remote }
 
-func (s *fdStream) canCloseWrite() bool { return true }
+func (s *fdStream) CanCloseWrite() bool { return true }
 
-func (s *fdStream) socket() *TransportSocket { return &TransportSocket{s} }
-
-// syscallConn implements descriptorHolder.
-func (s *fdStream) syscallConn() (syscall.RawConn, error) {
+// SyscallConn implements netio.Socket.
+func (s *fdStream) SyscallConn() (syscall.RawConn, error) {
 	if s.fd < 0 {
 		return nil, net.ErrClosed
 	}
 	return rawConn{s}, nil
 }
 
-// file implements descriptorHolder.
-func (s *fdStream) file() (*os.File, error) {
+// File implements netio.Socket.
+func (s *fdStream) File() (*os.File, error) {
 	if s.fd < 0 {
 		return nil, net.ErrClosed
 	}

@@ -155,7 +155,7 @@ func (f *fileSend) copyTo(ctx context.Context, call string, t Transport) error {
 
 // fileSender is a stream over which the system can send a file by itself.
 type fileSender interface {
-	// sendFile sends some of f, and reports whether all of it is sent. The error may be errWouldBlock.
+	// sendFile sends some of f, and reports whether all of it is sent. The error may be netio.ErrWouldBlock.
 	sendFile(f *fileSend) (done bool, err error)
 }
 

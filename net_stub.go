@@ -12,31 +12,33 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // canPoll reports whether descriptors can be polled.
 const canPoll = false
 
-func (l *Loop) streamOf(conn net.Conn) (stream, error) { return l.newConnStream(conn), nil }
+func (l *Loop) streamOf(conn net.Conn) (netio.Stream, error) { return l.newConnStream(conn), nil }
 
-func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (stream, error) {
+func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (netio.Stream, error) {
 	return l.dialInGoroutine(ctx, "tcp", remote.String(), local)
 }
 
-func (l *Loop) dialUnix(ctx context.Context, path string) (stream, error) {
+func (l *Loop) dialUnix(ctx context.Context, path string) (netio.Stream, error) {
 	return l.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
 }
 
-func (l *Loop) bindTCP(s *Server, ap netip.AddrPort, o *ServerOptions) (listener, error) {
-	return l.listenInGoroutine(s, "tcp", ap.String(), o)
+func (l *Loop) bindTCP(ap netip.AddrPort, o netio.ListenOptions) (netio.Listener, error) {
+	return l.listenInGoroutine("tcp", ap.String(), o)
 }
 
-func (l *Loop) bindUnix(s *Server, path string, o *ServerOptions) (listener, error) {
-	return l.listenInGoroutine(s, "unix", path, o)
+func (l *Loop) bindUnix(path string, o netio.ListenOptions) (netio.Listener, error) {
+	return l.listenInGoroutine("unix", path, o)
 }
 
-func (l *Loop) listenerOf(s *Server, ln net.Listener) (listener, error) {
-	return l.newConnListener(s, ln), nil
+func (l *Loop) listenerOf(ln net.Listener) (netio.Listener, error) {
+	return l.newConnListener(ln), nil
 }
 
 // reusePort is a Control function of a net.ListenConfig.
@@ -44,15 +46,15 @@ func reusePort(_, _ string, _ syscall.RawConn) error {
 	return fmt.Errorf("aio: ReusePort: %w", errors.ErrUnsupported)
 }
 
-func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o *DatagramOptions) (datagramSocket, error) {
+func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	return l.newPacketSocket(network, local, remote, o)
 }
 
-func (l *Loop) datagramSocketOf(conn net.PacketConn) (datagramSocket, error) {
+func (l *Loop) datagramSocketOf(conn net.PacketConn) (netio.Datagram, error) {
 	return l.packetSocketOf(conn), nil
 }
 
-func (l *Loop) attachPipe(f *os.File, writes bool, owner pollable) (stream, error) {
+func (l *Loop) attachPipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
 	return l.serveFile(f, writes, owner)
 }
 

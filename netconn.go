@@ -110,7 +110,7 @@ type connCall struct {
 func NewConn(t Transport) net.Conn {
 	own, ok := t.(interface{ common() *endpoint })
 	if !ok {
-		misuse(nil, "NewConn: a %T is not a transport of this package", t)
+		misuse("NewConn", "a %T is not a transport of this package", t)
 	}
 	e := own.common()
 	e.loop.check("NewConn")

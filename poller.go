@@ -17,33 +17,16 @@ package aio
 // primitives, so that it can live in a bubble of testing/synctest.
 
 import (
-	"errors"
-	"fmt"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
-
-// readiness is what a poller found.
-type readiness uint8
-
-const (
-	readable readiness = 1 << iota
-	writable
-	hungUp // the other end is gone, or there is an error: reads will end in EOF or tell
-)
-
-// pollable is the owner of a registered descriptor.
-type pollable interface {
-	// ready is called when a pass begins, with what was found. It only queues.
-	ready(readiness)
-	// discard closes what the owner holds, because the loop is closed.
-	discard()
-}
 
 // descriptor is the registration of a file descriptor.
 type descriptor struct {
-	owner pollable
-	key   uint32    // tells it from an earlier registration of the same number
-	want  readiness // if it is level-triggered
+	owner netio.Owner
+	key   uint32          // tells it from an earlier registration of the same number
+	level netio.Readiness // what for, as long as it is ready; 0 if it is edge-triggered
 }
 
 // polling is the part of a loop that knows of descriptors.
@@ -52,8 +35,8 @@ type polling struct {
 	fds  []descriptor
 	n    int // registered
 	key  uint32
-	hot  []pollable // that are still ready, as far as is known
-	busy []pollable // hot, of the pass before, to be filled again
+	hot  []netio.Owner // that are still ready, as far as is known
+	busy []netio.Owner // hot, of the pass before, to be filled again
 }
 
 // idle reports whether there is nothing to ask the system about.
@@ -69,12 +52,12 @@ func (p *polling) open() (err error) {
 
 // register has owner told what fd is ready for: each time it becomes ready, or as long as it is
 // ready for something in level.
-func (p *polling) register(fd int, owner pollable, level readiness) error {
+func (p *polling) register(fd int, owner netio.Owner, level netio.Readiness) error {
 	if err := p.open(); err != nil {
 		return err
 	}
 	if p.ownerOf(fd) != nil {
-		return &usageError{text: fmt.Sprintf("aio: descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)}
+		return usagef("", "descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)
 	}
 	p.key++
 	if err := p.sys.add(fd, p.key, level); err != nil {
@@ -90,13 +73,29 @@ func (p *polling) register(fd int, owner pollable, level readiness) error {
 
 // unregister forgets fd, before it is closed.
 func (p *polling) unregister(fd int) {
-	p.sys.remove(fd, p.fds[fd].want)
+	p.sys.remove(fd, p.fds[fd].level)
 	p.fds[fd] = descriptor{}
 	p.n--
 }
 
+// modify changes what fd is registered for, as long as it is ready.
+func (p *polling) modify(fd int, level netio.Readiness) error {
+	d := &p.fds[fd]
+	if level == d.level {
+		return nil
+	}
+	if err := p.sys.change(fd, d.key, d.level, level); err != nil {
+		return err
+	}
+	d.level = level
+	return nil
+}
+
+// again gives owner a turn in the next pass, as it is still ready as far as it knows.
+func (p *polling) again(owner netio.Owner) { p.hot = append(p.hot, owner) }
+
 // ownerOf returns who has registered fd, nil if nobody has.
-func (p *polling) ownerOf(fd int) pollable {
+func (p *polling) ownerOf(fd int) netio.Owner {
 	if fd < 0 || fd >= len(p.fds) {
 		return nil
 	}
@@ -109,7 +108,7 @@ func (p *polling) wait(d time.Duration) {
 	if len(p.hot) > 0 {
 		p.hot, p.busy = p.busy[:0], p.hot
 		for i, owner := range p.busy {
-			owner.ready(0)
+			owner.Ready(0)
 			p.busy[i] = nil
 		}
 		d = 0
@@ -120,7 +119,7 @@ func (p *polling) wait(d time.Duration) {
 	for i := range p.sys.wait(d) {
 		fd, key, r := p.sys.event(i)
 		if fd < len(p.fds) && p.fds[fd].key == key && p.fds[fd].owner != nil {
-			p.fds[fd].owner.ready(r)
+			p.fds[fd].owner.Ready(r)
 		}
 	}
 }
@@ -129,7 +128,7 @@ func (p *polling) wait(d time.Duration) {
 func (p *polling) close() {
 	for fd := range p.fds {
 		if owner := p.fds[fd].owner; owner != nil {
-			owner.discard()
+			owner.Discard()
 		}
 	}
 	if p.sys != nil {
@@ -182,6 +181,3 @@ func (l *Loop) blockOnGo(d time.Duration) {
 		l.inbox.awake()
 	}
 }
-
-// errWouldBlock says that there is nothing to read, or no room to write, at the moment.
-var errWouldBlock = errors.New("aio: would block")

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // sysPoller is Linux's epoll.
@@ -44,20 +46,20 @@ func (p *sysPoller) control(op, fd int, key uint32, events uint32) error {
 }
 
 // mask translates what a registration wants.
-func mask(level readiness) (events uint32) {
+func mask(level netio.Readiness) (events uint32) {
 	if level == 0 {
 		return unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
 	}
-	if level&readable != 0 {
+	if level&netio.Readable != 0 {
 		events |= unix.EPOLLIN
 	}
-	if level&writable != 0 {
+	if level&netio.Writable != 0 {
 		events |= unix.EPOLLOUT
 	}
 	return events
 }
 
-func (p *sysPoller) add(fd int, key uint32, level readiness) error {
+func (p *sysPoller) add(fd int, key uint32, level netio.Readiness) error {
 	err := p.control(unix.EPOLL_CTL_ADD, fd, key, mask(level))
 	if err == unix.EEXIST { // what remove has left: the same file has come back under the same number
 		err = p.control(unix.EPOLL_CTL_MOD, fd, key, mask(level))
@@ -65,13 +67,13 @@ func (p *sysPoller) add(fd int, key uint32, level readiness) error {
 	return err
 }
 
-func (p *sysPoller) change(fd int, key uint32, _, level readiness) error {
+func (p *sysPoller) change(fd int, key uint32, _, level netio.Readiness) error {
 	return p.control(unix.EPOLL_CTL_MOD, fd, key, mask(level))
 }
 
 // remove does not ask for an edge-triggered registration to be removed: its descriptor is about to be
 // closed, and if that does not end it, because there is a duplicate somewhere, its key does, or add.
-func (p *sysPoller) remove(fd int, level readiness) {
+func (p *sysPoller) remove(fd int, level netio.Readiness) {
 	if level != 0 {
 		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0) // the user may have closed it
 	}
@@ -129,17 +131,17 @@ func (p *sysPoller) fetch(d time.Duration) int {
 type timespec struct{ sec, nsec int64 }
 
 // event returns the i-th event that wait has fetched.
-func (p *sysPoller) event(i int) (fd int, key uint32, r readiness) {
+func (p *sysPoller) event(i int) (fd int, key uint32, r netio.Readiness) {
 	e := &p.events[i]
 	if e.Events&unix.EPOLLIN != 0 {
-		r |= readable
+		r |= netio.Readable
 	}
 	if e.Events&unix.EPOLLOUT != 0 {
-		r |= writable
+		r |= netio.Writable
 	}
 	// Urgent data stops a read short of what there is, as the end of the stream may.
 	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
-		r |= hungUp
+		r |= netio.HungUp
 	}
 	return int(e.Fd), uint32(e.Pad), r
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // sysPoller is the kqueue of macOS and the BSDs. Closing a descriptor ends its registrations there, so
@@ -57,7 +59,7 @@ func (p *sysPoller) control(fd, filter, flags int) error {
 	return err
 }
 
-func (p *sysPoller) add(fd int, key uint32, level readiness) error {
+func (p *sysPoller) add(fd int, key uint32, level netio.Readiness) error {
 	p.regs[fd] = kqueueReg{key, level != 0}
 	if level != 0 {
 		return p.change(fd, key, 0, level)
@@ -72,8 +74,8 @@ func (p *sysPoller) add(fd int, key uint32, level readiness) error {
 	return err
 }
 
-func (p *sysPoller) change(fd int, _ uint32, was, level readiness) error {
-	for filter, r := range map[int]readiness{unix.EVFILT_READ: readable, unix.EVFILT_WRITE: writable} {
+func (p *sysPoller) change(fd int, _ uint32, was, level netio.Readiness) error {
+	for filter, r := range map[int]netio.Readiness{unix.EVFILT_READ: netio.Readable, unix.EVFILT_WRITE: netio.Writable} {
 		switch {
 		case level&r != 0 && was&r == 0:
 			if err := p.control(fd, filter, unix.EV_ADD); err != nil {
@@ -86,9 +88,9 @@ func (p *sysPoller) change(fd int, _ uint32, was, level readiness) error {
 	return nil
 }
 
-func (p *sysPoller) remove(fd int, level readiness) {
+func (p *sysPoller) remove(fd int, level netio.Readiness) {
 	if level == 0 { // the descriptor may live on elsewhere as a duplicate, this number does not
-		level = readable | writable
+		level = netio.Readable | netio.Writable
 	}
 	_ = p.change(fd, 0, level, 0)
 	delete(p.regs, fd)
@@ -112,7 +114,7 @@ func (p *sysPoller) wait(d time.Duration) int {
 }
 
 // event returns the i-th event that wait has fetched.
-func (p *sysPoller) event(i int) (fd int, key uint32, r readiness) {
+func (p *sysPoller) event(i int) (fd int, key uint32, r netio.Readiness) {
 	e := &p.events[i]
 	fd = int(e.Ident)
 	if fd == p.pipe[0] {
@@ -120,15 +122,15 @@ func (p *sysPoller) event(i int) (fd int, key uint32, r readiness) {
 		return fd, wakeKey, 0
 	}
 	if int(e.Filter) == unix.EVFILT_READ {
-		r = readable
+		r = netio.Readable
 	} else {
-		r = writable
+		r = netio.Writable
 	}
 	// Level-triggered, each filter that is wanted has an event of its own for the end: if it were one for
 	// both, their callbacks would be queued twice.
 	reg := p.regs[fd]
 	if e.Flags&unix.EV_EOF != 0 && !reg.level {
-		r |= hungUp
+		r |= netio.HungUp
 	}
 	return fd, reg.key, r
 }

@@ -7,7 +7,6 @@ package aio
 // ErrorReceived from inside the SendTo that fails at once, as in asyncio.
 
 import (
-	"fmt"
 	"net"
 	"reflect"
 	"slices"
@@ -118,22 +117,22 @@ func checkProtocolType[T BaseTransport](t reflect.Type) error {
 
 func (k protocolKey) check() error {
 	if k.protocol == nil {
-		return &usageError{text: "aio: the protocol is nil"}
+		return usagef("", "the protocol is nil")
 	}
 	found := map[string]bool{}
 	for _, c := range k.callbacks() {
 		found[c.method.Name] = true
 		if got := withoutReceiver(c.method.Type); !slices.Contains(c.want, got) {
-			return &usageError{text: fmt.Sprintf("aio: protocol %v: %s must be a %v, not a %v", k.protocol, c.method.Name, c.want[0], got)}
+			return usagef("", "protocol %v: %s must be a %v, not a %v", k.protocol, c.method.Name, c.want[0], got)
 		}
 	}
 	switch buffered := found["GetBuffer"]; {
 	case buffered != found["BufferUpdated"]:
-		return &usageError{text: fmt.Sprintf("aio: protocol %v: a BufferedProtocol needs both GetBuffer and BufferUpdated", k.protocol)}
+		return usagef("", "protocol %v: a BufferedProtocol needs both GetBuffer and BufferUpdated", k.protocol)
 	case buffered && found["DataReceived"]:
-		return &usageError{text: fmt.Sprintf("aio: protocol %v: a BufferedProtocol has no use for DataReceived: leave that out, or GetBuffer and BufferUpdated", k.protocol)}
+		return usagef("", "protocol %v: a BufferedProtocol has no use for DataReceived: leave that out, or GetBuffer and BufferUpdated", k.protocol)
 	case len(found) == 0:
-		return &usageError{text: fmt.Sprintf("aio: protocol %v has none of the methods of a Protocol (are they those of its pointer?)", k.protocol)}
+		return usagef("", "protocol %v has none of the methods of a Protocol (are they those of its pointer?)", k.protocol)
 	}
 	return nil
 }
@@ -212,7 +211,7 @@ func (r receiver) memory(l *Loop) (buf []byte, err error) {
 	}
 	defer recovered(&err)
 	if buf = r.buffered.GetBuffer(-1); len(buf) == 0 {
-		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", r.buffered)}
+		return nil, usagef("", "protocol %T: GetBuffer returned an empty buffer", r.buffered)
 	}
 	return buf, nil
 }

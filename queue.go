@@ -57,7 +57,7 @@ func NewLifoQueue[T any](maxsize int) *Queue[T] { return &Queue[T]{max: maxsize,
 // compare a sequence number too. (asyncio: PriorityQueue)
 func NewPriorityQueue[T any](maxsize int, compare func(a, b T) int) *Queue[T] {
 	if compare == nil {
-		misuse(nil, "NewPriorityQueue: the comparison function is nil")
+		misuse("NewPriorityQueue", "the comparison function is nil")
 	}
 	return &Queue[T]{max: maxsize, less: func(a, b T) bool { return compare(a, b) < 0 }}
 }
@@ -212,11 +212,11 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // TaskDone says that an item that was taken has been dealt with. It never awaits. More calls than
-// items are misuse: TaskDone panics with ErrTooOften. (asyncio: Queue.task_done)
+// items are misuse: TaskDone panics with ErrOverRelease. (asyncio: Queue.task_done)
 func (q *Queue[T]) TaskDone() {
 	q.check("Queue.TaskDone")
 	if q.unfinished <= 0 {
-		misuse(ErrTooOften, "Queue.TaskDone: called more often than there were items")
+		panic(usagef("Queue.TaskDone", "called more often than there were items").as(ErrOverRelease))
 	}
 	q.unfinished--
 	if q.unfinished == 0 {

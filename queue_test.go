@@ -77,7 +77,7 @@ func TestQueueHoldsItemsInItsOrder(t *testing.T) {
 				for range 3 {
 					q.TaskDone()
 				}
-				misused(t, "TaskDone", q.TaskDone, aio.ErrTooOften)
+				misused(t, "TaskDone", q.TaskDone, aio.ErrOverRelease)
 			})
 		}
 	}
@@ -383,7 +383,7 @@ func TestQueueJoinWaitsUntilAllIsDone(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			play(t, func(s *scene) {
 				q := kind.new(0)
-				misused(t, "TaskDone on a new queue", q.TaskDone, aio.ErrTooOften)
+				misused(t, "TaskDone on a new queue", q.TaskDone, aio.ErrOverRelease)
 				s.start("other", ok)
 				s.must(q.Join(s.ctx))
 				s.must(q.Join(s.ctx))
@@ -404,7 +404,7 @@ func TestQueueJoinWaitsUntilAllIsDone(t *testing.T) {
 				c.Cancel()
 				s.after(1, "C!cancelled")
 				q.TaskDone()
-				misused(t, "TaskDone once more", q.TaskDone, aio.ErrTooOften)
+				misused(t, "TaskDone once more", q.TaskDone, aio.ErrOverRelease)
 				s.must(q.Join(s.ctx))
 			})
 		})
@@ -509,7 +509,7 @@ func TestQueueShutdown(t *testing.T) {
 			s.after(3, "")
 			s.q.TaskDone()
 			s.after(1, "join")
-			misused(s.T, "TaskDone", s.q.TaskDone, aio.ErrTooOften)
+			misused(s.T, "TaskDone", s.q.TaskDone, aio.ErrOverRelease)
 		}},
 		{"SHUT-008, SHUT-009: immediate", 0, func(s env) {
 			s.fill(s.q, 1, 3, 2)
@@ -518,7 +518,7 @@ func TestQueueShutdown(t *testing.T) {
 			s.q.Shutdown(true)
 			exhausted(s)
 			s.after(1, "join")
-			misused(s.T, "TaskDone", s.q.TaskDone, aio.ErrTooOften)
+			misused(s.T, "TaskDone", s.q.TaskDone, aio.ErrOverRelease)
 		}},
 		{"SHUT-010: immediate, an item was taken", 0, func(s env) {
 			s.fill(s.q, 1, 3)
@@ -530,7 +530,7 @@ func TestQueueShutdown(t *testing.T) {
 			s.after(3, "")
 			s.q.TaskDone()
 			s.after(1, "join")
-			misused(s.T, "TaskDone", s.q.TaskDone, aio.ErrTooOften)
+			misused(s.T, "TaskDone", s.q.TaskDone, aio.ErrOverRelease)
 		}},
 		{"SHUT-011: immediate, getters wait", 0, func(s env) {
 			fetch(s.scene, "A", get(s))

@@ -100,9 +100,9 @@ func newFileSend(call string, file io.ReadSeeker, opts *SendfileOptions) (*fileS
 	}
 	switch {
 	case file == nil:
-		return nil, &usageError{text: "aio: " + call + ": the file is nil"}
+		return nil, usagef(call, "the file is nil")
 	case opts.Offset < 0 || opts.Count < 0:
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: offset %d and count %d must not be negative", call, opts.Offset, opts.Count)}
+		return nil, usagef(call, "offset %d and count %d must not be negative", opts.Offset, opts.Count)
 	}
 	f := &fileSend{file: file, next: opts.Offset, fallback: !opts.NoFallback}
 	var size int64

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // systemChunk is how much the system may send at a time: about a millisecond of the loop's time.
@@ -18,7 +20,7 @@ func (f *fileSend) systemFile() *os.File {
 }
 
 // system has the system send what it can of f to the socket fd, and reports whether that was the rest. The
-// error may be errWouldBlock.
+// error may be netio.ErrWouldBlock.
 func (f *fileSend) system(fd int) (done bool, err error) {
 	file := f.systemFile()
 	if file == nil {
@@ -41,7 +43,7 @@ func (f *fileSend) system(fd int) (done bool, err error) {
 	case n > 0: // with an error as well on some systems, if that was not all
 		f.sentMore(int64(n))
 	case err == unix.EAGAIN:
-		return false, errWouldBlock
+		return false, netio.ErrWouldBlock
 	case err != nil:
 		return false, os.NewSyscallError("sendfile", err)
 	default:

@@ -19,6 +19,8 @@ import (
 	"reflect"
 	"syscall"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // ServerOptions are the settings of CreateServer and its relatives. The zero value has the defaults.
@@ -66,7 +68,7 @@ type ServerOptions struct {
 // check returns an error if the options contradict each other or the kind of server.
 func (o *ServerOptions) check(call, addr string) error {
 	bad := func(format string, args ...any) error {
-		return &usageError{text: "aio: " + call + ": " + fmt.Sprintf(format, args...)}
+		return usagef(call, format, args...)
 	}
 	switch {
 	case o.Listener != nil && (addr != "" || len(o.Hosts) > 0):
@@ -90,12 +92,9 @@ func (o *ServerOptions) tls() tlsSettings {
 	return tlsSettings{true, true, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
-// listener is a socket of a server.
-type listener interface {
-	socketHolder
-	// start begins to accept: the server is told by accepted.
-	start(backlog int) error
-	close()
+// listen are the settings of the sockets.
+func (o *ServerOptions) listen() netio.ListenOptions {
+	return netio.ListenOptions{NoReuseAddress: o.NoReuseAddress, ReusePort: o.ReusePort, KeepAlive: o.KeepAlive}
 }
 
 // Server is what CreateServer and its relatives return: sockets that listen, and the connections
@@ -106,7 +105,7 @@ type Server struct {
 	factory   func() Protocol
 	opts      ServerOptions
 	backlog   int
-	listeners []listener // nil once the server is closed
+	listeners []netio.Listener // nil once the server is closed
 	serving   bool
 	closed    bool
 	graceful  bool // Shutdown closes the connections, all in good time
@@ -157,7 +156,7 @@ func (c *clientList) all() (ts []*streamTransport) {
 // newServer makes a server that has no sockets yet.
 func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) (*Server, error) {
 	if factory == nil {
-		return nil, &usageError{text: "aio: " + call + ": the factory is nil"}
+		return nil, usagef(call, "the factory is nil")
 	}
 	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface { // or only the protocols will tell
 		if err := checkProtocolType[Transport](t); err != nil {
@@ -230,7 +229,7 @@ func (s *Server) begin(ctx context.Context, err error) (*Server, error) {
 
 // take makes a listener that exists one of the server's.
 func (s *Server) take(ln net.Listener) error {
-	at, err := s.loop.listenerOf(s, ln)
+	at, err := s.loop.listenerOf(ln)
 	if err != nil {
 		ln.Close()
 		return err
@@ -283,7 +282,7 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 		if ap.Port() == 0 {
 			ap = netip.AddrPortFrom(ap.Addr(), chosen)
 		}
-		ln, err := s.loop.bindTCP(s, ap, &s.opts)
+		ln, err := s.loop.bindTCP(ap, s.opts.listen())
 		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
 			skipped = err // not an address of this machine, or no IPv6
 			continue
@@ -292,7 +291,7 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 			return err
 		}
 		s.listeners = append(s.listeners, ln)
-		if at, ok := ln.localAddr().(*net.TCPAddr); ok {
+		if at, ok := ln.LocalAddr().(*net.TCPAddr); ok {
 			chosen = uint16(at.Port)
 		}
 	}
@@ -344,10 +343,10 @@ func (o *ServerOptions) checkUnix(call, path string) error {
 		return err
 	}
 	if o.Listener != nil && !isUnix(o.Listener.Addr()) {
-		return &usageError{text: fmt.Sprintf("aio: %s: the listener is not one of a Unix stream socket but a %T", call, o.Listener)}
+		return usagef(call, "the listener is not one of a Unix stream socket but a %T", o.Listener)
 	}
 	if o.Network != "" || len(o.Hosts) > 0 || o.NoReuseAddress || o.ReusePort {
-		return &usageError{text: "aio: " + call + ": Network, Hosts, NoReuseAddress and ReusePort are for TCP"}
+		return usagef(call, "Network, Hosts, NoReuseAddress and ReusePort are for TCP")
 	}
 	return nil
 }
@@ -364,7 +363,7 @@ func (s *Server) bindUnix(path string) error {
 			}
 		}
 	}
-	ln, err := s.loop.bindUnix(s, path, &s.opts)
+	ln, err := s.loop.bindUnix(path, s.opts.listen())
 	if err != nil {
 		return err
 	}
@@ -416,7 +415,7 @@ func (s *Server) Addr() net.Addr {
 	if len(s.listeners) == 0 {
 		return nil
 	}
-	return s.listeners[0].localAddr()
+	return s.listeners[0].LocalAddr()
 }
 
 // StartServing begins to accept connections, if that was not done before, and suspends the calling task
@@ -441,8 +440,8 @@ func (s *Server) startServing() error {
 		return nil
 	}
 	for _, ln := range s.listeners { // those that have started already, before an error, do nothing
-		if err := ln.start(s.backlog); err != nil {
-			at := ln.localAddr()
+		if err := ln.Start((*serverAcceptor)(s), s.backlog); err != nil {
+			at := ln.LocalAddr()
 			return &net.OpError{Op: "listen", Net: at.Network(), Addr: at, Err: err}
 		}
 	}
@@ -463,7 +462,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		return err
 	}
 	if s.forever != nil {
-		misuse(nil, "%s: another task serves already", call)
+		misuse(call, "another task serves already")
 	}
 	if err := s.startServing(); err != nil {
 		return err
@@ -512,7 +511,7 @@ func (s *Server) close() {
 // shut closes the sockets that listen.
 func (s *Server) shut() {
 	for _, ln := range s.listeners {
-		ln.close()
+		ln.Close()
 	}
 	s.listeners = nil
 }
@@ -594,13 +593,28 @@ func (s *Server) detach(t *streamTransport) {
 	s.maybeOver()
 }
 
-// accepted is told of a new connection by a listener.
-func (s *Server) accepted(c stream) { s.loop.schedule(acceptance{s, c}, nil) }
+// serverAcceptor is what a listener knows of its server: methods that a user's Server must not
+// have.
+type serverAcceptor Server
+
+func (a *serverAcceptor) Accepted(c netio.Stream) {
+	a.loop.schedule(acceptance{(*Server)(a), c}, nil)
+}
+
+func (a *serverAcceptor) Failed(err error) { (*Server)(a).failed(err) }
+
+// Exhausted reports that there are no descriptors left for a connection.
+func (a *serverAcceptor) Exhausted(err error) {
+	a.loop.CallExceptionHandler(ExceptionContext{
+		Message: "out of system resources: not accepting connections for a while",
+		Err:     err,
+	})
+}
 
 // acceptance is a connection that has no transport yet.
 type acceptance struct {
 	server *Server
-	conn   stream
+	conn   netio.Stream
 }
 
 // run implements runnable. A server that is closed takes no more clients, or WaitClosed would have
@@ -612,7 +626,7 @@ func (a acceptance) run(*future) {
 	made := false
 	defer func() {
 		if !made {
-			a.conn.close()
+			a.conn.Close()
 		}
 	}()
 	if s.closed {
@@ -649,15 +663,7 @@ func (s *Server) handshakeOver(err error) {
 }
 
 // abandon implements orphan: the loop was closed in between.
-func (a acceptance) abandon() { a.conn.close() }
-
-// exhausted reports that there are no descriptors left for a connection.
-func (s *Server) exhausted(err error) {
-	s.loop.CallExceptionHandler(ExceptionContext{
-		Message: "out of system resources: not accepting connections for a while",
-		Err:     err,
-	})
-}
+func (a acceptance) abandon() { a.conn.Close() }
 
 // failed reports an error with which a server can go on.
 func (s *Server) failed(err error) {

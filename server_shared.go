@@ -4,7 +4,6 @@ package aio
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"runtime"
 )
@@ -20,7 +19,7 @@ import (
 // it)
 func SharedListeners(n int, network, addr string) (listeners []net.Listener, err error) {
 	if n < 1 {
-		return nil, &usageError{text: fmt.Sprintf("aio: SharedListeners: %d listeners", n)}
+		return nil, usagef("SharedListeners", "%d listeners", n)
 	}
 	defer func() {
 		if err != nil {

@@ -69,7 +69,7 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	// A goroutine outside of a bubble, as that of os/signal, may not touch a channel of the bubble.
 	// The clock of a bubble begins with the year 2000; a virtual loop cannot tell by its epoch.
 	if l.inBubble() || time.Now().Year() == 2000 {
-		return &usageError{"aio: " + call + ": there are no signals in a bubble of testing/synctest", errors.ErrUnsupported}
+		return usagef(call, "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported)
 	}
 	w := l.watchSignal(sig)
 	if w.handler == nil {
@@ -107,13 +107,13 @@ func checkSignal(call string, sig os.Signal) error {
 	case !exists:
 		return noSignal(call, sig)
 	case !ok:
-		return &usageError{fmt.Sprintf("aio: %s: the signal cannot be caught: %v", call, sig), errors.ErrUnsupported}
+		return usagef(call, "the signal cannot be caught: %v", sig).as(errors.ErrUnsupported)
 	}
 	return nil
 }
 
 func noSignal(call string, sig os.Signal) error {
-	return &usageError{text: fmt.Sprintf("aio: %s: not a signal of this system: %v", call, sig)}
+	return usagef(call, "not a signal of this system: %v", sig)
 }
 
 // signalWatch is what a loop has for a signal that it handles.

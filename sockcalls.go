@@ -11,7 +11,6 @@ package aio
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"reflect"
 )
@@ -31,7 +30,7 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 	case net.Conn, net.PacketConn, net.Listener:
 		// It may have a descriptor, and do more than read and write it.
 		if !reflect.ValueOf(sock).Comparable() {
-			return nil, &usageError{text: fmt.Sprintf("aio: %s: a %T cannot be told from others: pass a pointer", call, sock)}
+			return nil, usagef(call, "a %T cannot be told from others: pass a pointer", sock)
 		}
 		return &goSocket{l, call, sock}, nil
 	}
@@ -58,7 +57,7 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 func SockRecv(ctx context.Context, sock any, n int) ([]byte, error) {
 	s, err := socketOf(ctx, "SockRecv", sock)
 	if err == nil && n < 0 {
-		err = &usageError{text: fmt.Sprintf("aio: SockRecv: %d bytes", n)}
+		err = usagef("SockRecv", "%d bytes", n)
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +82,7 @@ func SockRecvInto(ctx context.Context, sock any, buf []byte) (int, error) {
 func SockRecvfrom(ctx context.Context, sock any, n int) ([]byte, net.Addr, error) {
 	s, err := socketOf(ctx, "SockRecvfrom", sock)
 	if err == nil && n < 0 {
-		err = &usageError{text: fmt.Sprintf("aio: SockRecvfrom: %d bytes", n)}
+		err = usagef("SockRecvfrom", "%d bytes", n)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -7,14 +7,14 @@ package aio
 // All state is owned by the token of the loop. What holds between any two steps:
 //   - buf is nil if and only if nothing is buffered, so that an idle connection has no memory to
 //     read into. It gets some from its loop when bytes come, and gives it back with the last one.
-//   - into is the memory of the task that waits, if that brought some: then nothing is buffered and
-//     the next bytes go there. Once they are there placed has them, until the task has its turn. They
-//     count as buffered: a task that was cancelled meanwhile puts them back, and another one that
-//     comes first takes them.
-//   - What was given to a user is the user's: no later read touches it.
+//   - directBuf is the memory of the task that waits, if it brought some: then nothing is buffered
+//     and the next bytes go there. direct is the part that has been filled, until the task runs.
+//     These bytes count as buffered: a task that was cancelled meanwhile puts them back, and
+//     another task that comes first takes them.
+//   - A slice that was returned to the user is the user's: no later read touches it.
 //
-// A transport fills the memory that GetBuffer returns before anything else of the loop runs. That
-// lets all streams of a loop that have nothing better read into one and the same scratch buffer.
+// A transport fills the memory that GetBuffer returns before anything else of the loop runs. So
+// all streams of a loop that have no memory of their own read into the same scratch buffer.
 
 import (
 	"bytes"
@@ -83,19 +83,23 @@ func (e *LimitOverrunError) Error() string {
 // token. (asyncio: StreamReader)
 type StreamReader struct {
 	bound
-	limit     int
-	transport ReadTransport // to pause; nil if there is none that can be
+	limit   int
+	readers waitList // the task that waits
+
+	// The transport, and what it has said.
+	transport ReadTransport // to pause; nil if there is none that can be paused
 	attached  bool          // SetTransport was called
 	paused    bool          // the transport is
+	full      bool          // its last read filled all the memory that it was given
 	eof       bool
-	full      bool // the last read of the transport filled all the memory that it was given
 	err       error
-	buf       []byte
-	start     int      // of what is buffered, in buf
-	cuts      uint     // counts the changes at the front of what is buffered
-	readers   waitList // the task that waits
-	into      []byte
-	placed    []byte
+
+	// What is buffered.
+	buf        []byte
+	start      int  // of what is buffered, in buf
+	generation uint // counts the changes at the front of what is buffered
+	directBuf  []byte
+	direct     []byte
 }
 
 // NewStreamReader returns a reader for the loop of ctx, without a transport: bytes come from FeedData,
@@ -113,7 +117,7 @@ func NewStreamReader(ctx context.Context, limit int) *StreamReader {
 // checkLimit says what is wrong with the limit given to a call.
 func checkLimit(call string, limit int) error {
 	if limit < 0 {
-		return &usageError{text: "aio: " + call + ": the limit is negative"}
+		return usagef(call, "the limit is negative")
 	}
 	return nil
 }
@@ -131,7 +135,7 @@ func (l *Loop) newStreamReader(limit int) *StreamReader {
 func (r *StreamReader) SetTransport(t BaseTransport) {
 	r.check("StreamReader.SetTransport")
 	if r.attached {
-		misuse(nil, "StreamReader.SetTransport: the reader has a transport already")
+		misuse("StreamReader.SetTransport", "the reader has a transport already")
 	}
 	r.attached = true
 	r.replaceTransport(t)
@@ -154,7 +158,7 @@ func (r *StreamReader) FeedData(p []byte) {
 // mustBeOpen panics if nothing can be fed any more.
 func (r *StreamReader) mustBeOpen() {
 	if r.eof {
-		misuse(nil, "StreamReader.FeedData: called after FeedEOF")
+		misuse("StreamReader.FeedData", "called after FeedEOF")
 	}
 }
 
@@ -175,7 +179,7 @@ func (r *StreamReader) feedEOF() {
 func (r *StreamReader) SetException(err error) {
 	r.check("StreamReader.SetException")
 	if err == nil {
-		misuse(nil, "StreamReader.SetException: the error is nil")
+		misuse("StreamReader.SetException", "the error is nil")
 	}
 	r.fail(err)
 }
@@ -195,7 +199,7 @@ func (r *StreamReader) Exception() error {
 // mean it. (asyncio: StreamReader.at_eof)
 func (r *StreamReader) AtEOF() bool {
 	r.check("StreamReader.AtEOF")
-	return r.eof && r.size() == 0 && r.placed == nil
+	return r.eof && r.size() == 0 && r.direct == nil
 }
 
 // Read returns up to n bytes: those that are there already or, if there are none, the first that
@@ -214,7 +218,7 @@ func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	case n < 0:
 		return r.readAll(e, call)
 	}
-	if _, err := r.some(e, call); err != nil {
+	if _, err := r.waitBuffered(e, call); err != nil {
 		return nil, err
 	}
 	return r.take(min(n, r.size())), nil
@@ -224,7 +228,7 @@ func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 func (r *StreamReader) readAll(c caller, call string) ([]byte, error) {
 	var all []byte
 	for r.err == nil {
-		p, err := r.some(c, call)
+		p, err := r.waitBuffered(c, call)
 		if err != nil {
 			return nil, err
 		}
@@ -237,9 +241,9 @@ func (r *StreamReader) readAll(c caller, call string) ([]byte, error) {
 	return nil, r.err
 }
 
-// some returns what is buffered, and waits for it if there is nothing; at the end there is still
-// nothing.
-func (r *StreamReader) some(c caller, call string) ([]byte, error) {
+// waitBuffered returns what is buffered, and waits for it if there is nothing. At the end of the
+// stream it returns nothing.
+func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 	for r.size() == 0 && !r.eof {
 		if err := r.wait(c, call, nil); err != nil {
 			return nil, err
@@ -254,7 +258,7 @@ func (r *StreamReader) some(c caller, call string) ([]byte, error) {
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.ReadExactly"
 	if n < 0 {
-		return nil, &usageError{text: "aio: " + call + ": the number of bytes is negative"}
+		return nil, usagef(call, "the number of bytes is negative")
 	}
 	e, err := r.begin(ctx, call)
 	if err != nil {
@@ -323,11 +327,11 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
 	const call = "StreamReader.ReadUntil"
 	if len(separators) == 0 {
-		return nil, &usageError{text: "aio: " + call + ": there must be at least one separator"}
+		return nil, usagef(call, "there must be at least one separator")
 	}
 	for _, sep := range separators {
 		if len(sep) == 0 {
-			return nil, &usageError{text: "aio: " + call + ": a separator must have at least one byte"}
+			return nil, usagef(call, "a separator must have at least one byte")
 		}
 	}
 	e, err := r.begin(ctx, call)
@@ -338,30 +342,20 @@ func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]b
 }
 
 func (r *StreamReader) readUntil(c caller, call string, separators [][]byte) ([]byte, error) {
-	shortest, longest := len(separators[0]), len(separators[0])
-	for _, sep := range separators[1:] {
-		shortest, longest = min(shortest, len(sep)), max(longest, len(sep))
-	}
-	from := 0 // no separator begins before it
-	cuts := r.cuts
+	s := newSearch(separators)
+	generation := r.generation
 	for {
-		if cuts != r.cuts { // another task was quicker
-			from, cuts = 0, r.cuts
+		if generation != r.generation { // another task has read meanwhile
+			s.from, generation = 0, r.generation
 		}
 		p := r.buffered()
-		if len(p)-from >= shortest {
-			if at, end := firstSeparator(p, from, separators); end > 0 {
-				if at > r.limit {
-					return nil, &LimitOverrunError{Consumed: at, Found: true}
-				}
-				return r.take(end), nil
-			}
-			// The last bytes may be the beginning of a separator.
-			if from = max(0, len(p)+1-longest); from > r.limit {
-				return nil, &LimitOverrunError{Consumed: from}
-			}
-		}
-		if r.eof {
+		at, end := s.next(p)
+		switch {
+		case at > r.limit:
+			return nil, &LimitOverrunError{Consumed: at, Found: end > 0}
+		case end > 0:
+			return r.take(end), nil
+		case r.eof:
 			return nil, &IncompleteReadError{Partial: r.take(len(p)), Expected: -1}
 		}
 		if err := r.wait(c, call, nil); err != nil {
@@ -370,23 +364,50 @@ func (r *StreamReader) readUntil(c caller, call string, separators [][]byte) ([]
 	}
 }
 
-// firstSeparator finds the separator that ends first in p, not looking before from. end is 0 if there
-// is none.
+// search looks for separators in bytes to which more are appended between two looks.
+type search struct {
+	separators        [][]byte
+	shortest, longest int // of them
+	from              int // no separator begins before it
+}
+
+func newSearch(separators [][]byte) search {
+	s := search{separators: separators, shortest: len(separators[0])}
+	for _, sep := range separators {
+		s.shortest, s.longest = min(s.shortest, len(sep)), max(s.longest, len(sep))
+	}
+	return s
+}
+
+// next finds the separator that ends first in p, and where it begins and ends. If there is none,
+// end is 0, and a separator that more bytes complete begins at or after at.
+func (s *search) next(p []byte) (at, end int) {
+	if len(p)-s.from < s.shortest {
+		return s.from, 0
+	}
+	if at, end = s.find(p); end > 0 {
+		return at, end
+	}
+	s.from = max(0, len(p)+1-s.longest) // the last bytes may be the beginning of one
+	return s.from, 0
+}
+
+// find is next without what it remembers.
 //
-// With several separators it looks at windows that grow. One search through all of p for each would
-// take quadratic time to cut up a buffer in which one of them is everywhere and another nowhere.
-func firstSeparator(p []byte, from int, separators [][]byte) (at, end int) {
-	if len(separators) == 1 {
-		if i := bytes.Index(p[from:], separators[0]); i >= 0 {
-			return from + i, from + i + len(separators[0])
+// With several separators it looks at windows that grow. One search through all of p for each
+// separator would take quadratic time to cut up a buffer in which one of them is everywhere and
+// another one nowhere.
+func (s *search) find(p []byte) (at, end int) {
+	from := s.from
+	if len(s.separators) == 1 {
+		if i := bytes.Index(p[from:], s.separators[0]); i >= 0 {
+			return from + i, from + i + s.longest
 		}
 		return 0, 0
 	}
-	longest := 0
 	for size := 256; ; size *= 2 {
 		window := p[from:min(from+size, len(p))]
-		for _, sep := range separators {
-			longest = max(longest, len(sep))
+		for _, sep := range s.separators {
 			i := bytes.Index(window, sep)
 			if i < 0 {
 				continue
@@ -399,7 +420,7 @@ func firstSeparator(p []byte, from int, separators [][]byte) (at, end int) {
 		if end > 0 || from+len(window) == len(p) {
 			return at, end
 		}
-		from += max(0, len(window)+1-longest)
+		from += max(0, len(window)+1-s.longest)
 	}
 }
 
@@ -413,24 +434,24 @@ func (r *StreamReader) begin(ctx context.Context, call string) (caller, error) {
 	return e, r.err
 }
 
-// wait suspends the calling task until something new is there to look at. If nothing is buffered, the
-// next bytes may go to the memory in into; they have if placed is not nil afterwards.
-func (r *StreamReader) wait(c caller, call string, into []byte) error {
+// wait suspends the calling task until there is something new to look at. If nothing is buffered,
+// the next bytes may go to directBuf; if they have, r.direct is not nil afterwards.
+func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 	if r.err != nil {
 		return r.err // set after the task was woken by something else: CPython would wait for ever
 	}
 	if r.readers.n > 0 {
-		return &usageError{text: "aio: " + call + ": another task waits for data of the stream already"}
+		return usagef(call, "another task waits for data of the stream already")
 	}
-	r.into = into
+	r.directBuf = directBuf
 	if r.paused { // what the task waits for would never come
 		r.resume()
 	}
 	_, err := c.waitIn(&r.readers, call)
-	if sameMemory(r.into, into) {
-		r.into = nil // cancelled
+	if sameMemory(r.directBuf, directBuf) {
+		r.directBuf = nil // cancelled
 	}
-	if err != nil || !sameMemory(r.placed, into) {
+	if err != nil || !sameMemory(r.direct, directBuf) {
 		r.reclaim()
 	}
 	return err
@@ -441,7 +462,7 @@ func sameMemory(p, q []byte) bool { return len(p) > 0 && len(q) > 0 && &p[0] == 
 
 // wake has the task that waits look again.
 func (r *StreamReader) wake() {
-	r.into = nil
+	r.directBuf = nil
 	r.readers.wakeNext()
 }
 
@@ -481,7 +502,7 @@ func (r *StreamReader) take(n int) []byte {
 
 // drop takes out n bytes, which must be there.
 func (r *StreamReader) drop(n int) {
-	r.cuts++
+	r.generation++
 	if r.start += n; r.start == len(r.buf) {
 		r.loop.streams.put(r.detach())
 	}
@@ -491,7 +512,7 @@ func (r *StreamReader) drop(n int) {
 // detach takes everything out, with the buffer that holds it.
 func (r *StreamReader) detach() (buf []byte) {
 	buf, r.buf, r.start = r.buf, nil, 0
-	r.cuts++
+	r.generation++
 	return buf
 }
 
@@ -529,42 +550,41 @@ func (r *StreamReader) unread(p []byte) {
 	r.buf = append(append(r.loop.streams.get(len(p)+len(rest)), p...), rest...)
 	r.start = 0
 	r.loop.streams.put(old)
-	r.cuts++
+	r.generation++
 	r.arrived()
 }
 
-// reclaim makes bytes that were placed in the memory of a task, which has not run since, bytes of the
-// stream again.
+// reclaim takes back bytes that went to the memory of a task, if that has not run since.
 func (r *StreamReader) reclaim() {
-	if p := r.placed; p != nil {
-		r.placed = nil
+	if p := r.direct; p != nil {
+		r.direct = nil
 		r.unread(p)
 	}
 }
 
-// space returns the memory for the next read of the transport.
-func (r *StreamReader) space() []byte {
+// readTarget returns the memory for the next read of the transport.
+func (r *StreamReader) readTarget() []byte {
 	switch {
-	case r.into != nil:
-		return r.into
-	case r.tailServes():
+	case r.directBuf != nil:
+		return r.directBuf
+	case r.tailUsable():
 		return r.buf[len(r.buf):cap(r.buf)]
 	}
 	return r.loop.streams.scratch()
 }
 
-// tailServes reports whether the unused part of buf is worth a read of its own.
-func (r *StreamReader) tailServes() bool { return cap(r.buf)-len(r.buf) >= smallBuffer }
+// tailUsable reports whether the unused part of buf is worth a read of its own.
+func (r *StreamReader) tailUsable() bool { return cap(r.buf)-len(r.buf) >= smallBuffer }
 
-// filled says that the first n bytes of what space returned have come.
-func (r *StreamReader) filled(n int) {
+// commit says that the first n bytes of what readTarget returned have come.
+func (r *StreamReader) commit(n int) {
 	r.mustBeOpen()
-	p := r.space()
+	p := r.readTarget()
 	r.full = n == len(p)
 	switch {
-	case r.into != nil:
-		r.placed = p[:n]
-	case r.tailServes():
+	case r.directBuf != nil:
+		r.direct = p[:n]
+	case r.tailUsable():
 		r.buf = r.buf[:len(r.buf)+n]
 	case r.buf == nil && n > maxCopy:
 		r.buf = r.loop.streams.takeScratch()[:n]
@@ -590,7 +610,7 @@ type StreamReaderProtocol struct {
 // handler and closes the connection. It panics with ErrUsage if r is nil.
 func NewStreamReaderProtocol(r *StreamReader, connected func(r *StreamReader, w *StreamWriter)) *StreamReaderProtocol {
 	if r == nil {
-		misuse(nil, "NewStreamReaderProtocol: the reader is nil")
+		misuse("NewStreamReaderProtocol", "the reader is nil")
 	}
 	return &StreamReaderProtocol{gate: writeGate{bound: r.bound}, reader: r, connected: connected}
 }
@@ -604,7 +624,7 @@ func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
 	}
 	wt, ok := t.(WriteTransport)
 	if !ok {
-		misuse(nil, "StreamReaderProtocol.ConnectionMade: a callback needs a transport that can be written to, not a %T", t)
+		misuse("StreamReaderProtocol.ConnectionMade", "a callback needs a transport that can be written to, not a %T", t)
 	}
 	w := NewStreamWriter(wt, p)
 	defer func() {
@@ -617,10 +637,10 @@ func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
 
 // GetBuffer implements BufferedProtocol: the memory is that of the task which waits to read, if that
 // brought some and nothing else is to be read before.
-func (p *StreamReaderProtocol) GetBuffer(int) []byte { return p.reader.space() }
+func (p *StreamReaderProtocol) GetBuffer(int) []byte { return p.reader.readTarget() }
 
 // BufferUpdated implements BufferedProtocol.
-func (p *StreamReaderProtocol) BufferUpdated(n int) { p.reader.filled(n) }
+func (p *StreamReaderProtocol) BufferUpdated(n int) { p.reader.commit(n) }
 
 // EOFReceived implements Protocol. The connection stays open for writing if it can: TLS cannot.
 func (p *StreamReaderProtocol) EOFReceived() bool {

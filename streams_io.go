@@ -31,15 +31,15 @@ func (t *taskReader) Read(p []byte) (int, error) {
 		if r.eof {
 			return 0, io.EOF
 		}
-		into := p
-		if !r.worthwhile(p) {
-			into = nil
+		directBuf := p
+		if !r.preferDirect(p) {
+			directBuf = nil
 		}
-		if err := r.wait(e, call, into); err != nil {
+		if err := r.wait(e, call, directBuf); err != nil {
 			return 0, err
 		}
-		if n := len(r.placed); n > 0 {
-			r.placed = nil
+		if n := len(r.direct); n > 0 {
+			r.direct = nil
 			return n, nil
 		}
 	}
@@ -48,10 +48,10 @@ func (t *taskReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// worthwhile reports whether the transport had better read right into p than into the scratch buffer.
-// A read costs much more than a copy of what p holds, if p is small: then it shall bring more than p
-// holds, if there is more.
-func (r *StreamReader) worthwhile(p []byte) bool {
+// preferDirect reports whether the transport is to read directly into p rather than into the
+// scratch buffer. A system call costs much more than a copy of a small p: there one larger read,
+// if there is more to read, is cheaper.
+func (r *StreamReader) preferDirect(p []byte) bool {
 	return len(p) >= maxCopy || len(p) >= 512 && !r.full
 }
 
@@ -62,7 +62,7 @@ func (t *taskReader) ReadByte() (byte, error) {
 	if err != nil {
 		return 0, err
 	}
-	p, err := r.some(e, call)
+	p, err := r.waitBuffered(e, call)
 	switch {
 	case err != nil:
 		return 0, err
@@ -82,7 +82,7 @@ func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
 		if err != nil {
 			return written, err
 		}
-		p, err := r.some(e, call)
+		p, err := r.waitBuffered(e, call)
 		if err != nil || len(p) == 0 {
 			return written, err
 		}

@@ -75,7 +75,7 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 		err = checkLimit(call, o.Limit)
 	}
 	if err == nil && handler == nil {
-		err = &usageError{text: "aio: " + call + ": the handler is nil"}
+		err = usagef(call, "the handler is nil")
 	}
 	if err != nil {
 		return nil, err

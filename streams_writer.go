@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 )
 
 // StreamWriter is the writing side of a connection. Write puts bytes in the write buffer of the
@@ -107,7 +106,7 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 func (w *StreamWriter) StartTLS(ctx context.Context, config *tls.Config, opts *TLSOptions) error {
 	t, ok := w.transport.(Transport)
 	if !ok || w.protocol == nil {
-		return &usageError{text: fmt.Sprintf("aio: StreamWriter.StartTLS: a %T is no connection", w.transport)}
+		return usagef("StreamWriter.StartTLS", "a %T is no connection", w.transport)
 	}
 	if err := w.Drain(ctx); err != nil {
 		return err

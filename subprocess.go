@@ -104,7 +104,7 @@ func subprocessExec[P any](ctx context.Context, call string, factory func() P, c
 		}
 	}
 	if o.Limit != 0 || o.MaxOutput != 0 {
-		return nil, zero, &usageError{text: "aio: " + call + ": Limit and MaxOutput are for CreateSubprocessExec and CreateSubprocessShell"}
+		return nil, zero, usagef(call, "Limit and MaxOutput are for CreateSubprocessExec and CreateSubprocessShell")
 	}
 	if err := o.check(call); err != nil {
 		return nil, zero, err
@@ -119,7 +119,7 @@ func subprocessExec[P any](ctx context.Context, call string, factory func() P, c
 
 // check says what is wrong with the options.
 func (o *SubprocessOptions) check(call string) error {
-	bad := func(text string) error { return &usageError{text: "aio: " + call + ": " + text} }
+	bad := func(text string) error { return usagef(call, "%s", text) }
 	switch {
 	case o.Stdin == STDOUT || o.Stdout == STDOUT:
 		return bad("STDOUT is for Stderr")

@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // startProcess starts cmd, and returns a descriptor of the process that can be polled. It is -1 if the
@@ -40,15 +42,15 @@ func (t *subprocess) watchDescriptor(fd int) bool {
 	if fd < 0 {
 		return false
 	}
-	if !t.loop.goroutines && t.loop.polling.register(fd, &exitWatch{subprocess: t, fd: fd}, readable) == nil {
+	if !t.loop.goroutines && t.loop.polling.register(fd, &exitWatch{subprocess: t, fd: fd}, netio.Readable) == nil {
 		return true
 	}
 	unix.Close(fd)
 	return false
 }
 
-// ready implements pollable.
-func (w *exitWatch) ready(readiness) {
+// Ready implements netio.Owner.
+func (w *exitWatch) Ready(netio.Readiness) {
 	if !w.queued {
 		w.queued = true
 		w.loop.enqueue(w)
@@ -66,8 +68,8 @@ func (w *exitWatch) run(*future) {
 	w.reap()
 }
 
-// discard implements pollable.
-func (w *exitWatch) discard() {
+// Discard implements netio.Owner.
+func (w *exitWatch) Discard() {
 	w.close()
 	w.loopClosed()
 	go (&exitWait{subprocess: w.subprocess}).abandon()

@@ -40,9 +40,9 @@ func (c *childPipe) missesHangup() bool {
 	return ok && t.missesHangup()
 }
 
-// reader returns the stream that is for what c brings, nil if there is none.
-func (c *childPipe) reader() *StreamReader {
-	if s, ok := c.process.protocol.(*processStreams); ok {
+// directSink returns the stream for what c brings, nil if there is none.
+func (c *childPipe) directSink() directSink {
+	if s, ok := c.process.protocol.(*processStreams); ok && s.readers[c.fd] != nil {
 		return s.readers[c.fd]
 	}
 	return nil

@@ -4,7 +4,6 @@ package aio
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 )
@@ -79,7 +78,7 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 	}
 	if o.Group {
 		if err := leadGroup(cmd); err != nil {
-			return &usageError{text: "aio: " + call + ": " + err.Error()}
+			return usagef(call, "%s", err.Error())
 		}
 	} else if exitSource != nil {
 		if taken, err := exitSource(ctx, t, cmd); taken {
@@ -134,7 +133,7 @@ func (s *stdio) open(call string, fd int, v any) (err error) {
 	case uintptr:
 		return s.duplicate(fd, int(v))
 	}
-	return &usageError{text: fmt.Sprintf("aio: %s: %v (a %T) is not a standard stream: want PIPE, DEVNULL, an *os.File or a file descriptor", call, v, v)}
+	return usagef(call, "%v (a %T) is not a standard stream: want PIPE, DEVNULL, an *os.File or a file descriptor", v, v)
 }
 
 // pipe makes the stream fd a pipe.

@@ -6,7 +6,7 @@ package aio
 // A process has up to three pipes, each a transport of its own that calls a childPipe as its protocol.
 // What they are told, and that the process has ended, goes on to the process's protocol as an entry of
 // the ready queue each; until all pipes are connected the entries are kept back, so that
-// ConnectionMade is the first call. Where streams are the protocol such an entry reads, see laterRead.
+// ConnectionMade is the first call. Where streams are the protocol such an entry reads, see deferredReadStep.
 // ConnectionLost is the last: it comes when the process has ended and the pipes have, which a grandchild
 // can keep open for as long as it likes. Who waits for the process need not wait for that.
 //

@@ -28,7 +28,7 @@ func leadGroup(cmd *exec.Cmd) error {
 func killGroup(leader int, sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {
-		return &usageError{text: "aio: SendSignal: " + sig.String() + " is no signal of this system"}
+		return usagef("SendSignal", "%v is not a signal of this system", sig)
 	}
 	err := syscall.Kill(-leader, s)
 	if err == syscall.ESRCH {

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // sysAddrs has nothing to remember: the system calls allocate their addresses anyway.
@@ -23,7 +25,7 @@ func (s *fdDatagram) sysReceive(p []byte) (int, net.Addr, error) {
 			}
 			return n, netAddr(sa, true), nil
 		case unix.EAGAIN:
-			return 0, nil, errWouldBlock
+			return 0, nil, netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
 			return 0, nil, os.NewSyscallError("recvfrom", err)
@@ -46,7 +48,7 @@ func (s *fdDatagram) sysSend(p []byte, to net.Addr) error {
 		case nil:
 			return nil
 		case unix.EAGAIN:
-			return errWouldBlock
+			return netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
 			return os.NewSyscallError("sendto", err)

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // sysAddrs are the addresses of one socket's datagrams. Most come from the sender of the one before,
@@ -39,7 +41,7 @@ func (s *fdDatagram) sysReceive(p []byte) (int, net.Addr, error) {
 		case 0:
 			return int(n), s.addrs.sender(), nil
 		case unix.EAGAIN:
-			return 0, nil, errWouldBlock
+			return 0, nil, netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
 			return 0, nil, os.NewSyscallError("recvfrom", errno)
@@ -65,7 +67,7 @@ func (s *fdDatagram) sysSend(p []byte, to net.Addr) error {
 		case 0:
 			return nil
 		case unix.EAGAIN:
-			return errWouldBlock
+			return netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
 			s.addrs.zone = "" // it may have another number by now

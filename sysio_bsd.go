@@ -7,9 +7,11 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
-// sysRead reads from a non-blocking descriptor. The error is errWouldBlock if there is nothing.
+// sysRead reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is nothing.
 func sysRead(fd int, p []byte) (int, error) { return sysTransfer("read", unix.Read, fd, p) }
 
 // sysReceive is sysRead for a stream socket. There may be more after a short read too: at urgent data, and
@@ -19,7 +21,7 @@ func sysReceive(fd int, p []byte, _ bool) (n int, more bool, err error) {
 	return n, true, err
 }
 
-// sysWrite writes to a non-blocking descriptor. The error is errWouldBlock if there is no room.
+// sysWrite writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is no room.
 func sysWrite(fd int, p []byte) (int, error) { return sysTransfer("write", unix.Write, fd, p) }
 
 func sysTransfer(name string, call func(fd int, p []byte) (int, error), fd int, p []byte) (int, error) {
@@ -29,7 +31,7 @@ func sysTransfer(name string, call func(fd int, p []byte) (int, error), fd int, 
 		case nil:
 			return n, nil
 		case unix.EAGAIN:
-			return 0, errWouldBlock
+			return 0, netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
 			return 0, os.NewSyscallError(name, err)

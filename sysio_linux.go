@@ -6,12 +6,14 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // What follows does not block, so Go's scheduler need not be told of it: a third of the cost of a
 // small read or write.
 
-// sysRead reads from a non-blocking descriptor. The error is errWouldBlock if there is nothing.
+// sysRead reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is nothing.
 func sysRead(fd int, p []byte) (int, error) {
 	return sysTransfer("read", unix.SYS_READ, fd, p)
 }
@@ -35,7 +37,7 @@ func sysReceive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 		case 0:
 			return int(got), int(got) == len(p) || msg.Flags&unix.MSG_CTRUNC != 0, nil
 		case unix.EAGAIN:
-			return 0, false, errWouldBlock
+			return 0, false, netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
 			return 0, false, os.NewSyscallError("recvmsg", errno)
@@ -43,7 +45,7 @@ func sysReceive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 	}
 }
 
-// sysWrite writes to a non-blocking descriptor. The error is errWouldBlock if there is no room.
+// sysWrite writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is no room.
 func sysWrite(fd int, p []byte) (int, error) {
 	return sysTransfer("write", unix.SYS_WRITE, fd, p)
 }
@@ -55,7 +57,7 @@ func sysTransfer(name string, call uintptr, fd int, p []byte) (int, error) {
 		case 0:
 			return int(n), nil
 		case unix.EAGAIN:
-			return 0, errWouldBlock
+			return 0, netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
 			return 0, os.NewSyscallError(name, errno)

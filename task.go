@@ -148,7 +148,7 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	l := loopOf(ctx, "CreateTask")
 	l.mustBeOpen("CreateTask")
 	if coro == nil {
-		misuse(nil, "CreateTask: the coroutine is nil")
+		misuse("CreateTask", "the coroutine is nil")
 	}
 	t := &Task[T]{coro: coro}
 	t.loop = l

@@ -189,7 +189,7 @@ func recursion(gather bool, width, depth int) aio.Coro[int] {
 		var children []*aio.Task[int]
 		err := aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
 			for range width {
-				children = append(children, aio.GoIn(tg, recursion(gather, width, depth-1)))
+				children = append(children, aio.GoResult(tg, recursion(gather, width, depth-1)))
 			}
 			return nil
 		})

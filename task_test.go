@@ -1456,7 +1456,7 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 			got = text(aio.Shield(ctx, task).Await(ctx))
 		case "grouped":
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				created(aio.GoIn(tg, work))
+				created(aio.GoResult(tg, work))
 				return nil
 			})
 			var g *aio.GroupError

@@ -57,7 +57,7 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 		return err
 	}
 	if tg.loop != nil {
-		misuse(nil, "TaskGroup: the group has been entered already: make a new one")
+		misuse("TaskGroup", "the group has been entered already: make a new one")
 	}
 	tg.loop = c.fut.loop
 	tg.parent = c.task
@@ -136,13 +136,13 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 // inside a task of the group is one more error of the group. (asyncio: TaskGroup.create_task)
 func (tg *TaskGroup) Go(f func(ctx context.Context) error, opts ...TaskOption) *Task[struct{}] {
 	if f == nil {
-		misuse(nil, "TaskGroup.Go: the function is nil")
+		misuse("TaskGroup.Go", "the function is nil")
 	}
-	return GoIn(tg, NoResult(f), opts...)
+	return GoResult(tg, NoResult(f), opts...)
 }
 
-// GoIn is Go for a coroutine with a result. (asyncio: TaskGroup.create_task)
-func GoIn[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
+// GoResult is Go for a coroutine with a result. (asyncio: TaskGroup.create_task)
+func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 	tg.ready()
 	t := CreateTask(&tg.scope, coro, opts...)
 	// Also for a task that has ended already, by its eager start: the group learns of its error a
@@ -158,11 +158,11 @@ func (tg *TaskGroup) ready() {
 	}
 	switch {
 	case tg.loop == nil:
-		misuse(nil, "TaskGroup: the group has not been entered")
+		misuse("TaskGroup", "the group has not been entered")
 	case tg.closed || tg.exiting && tg.head == nil:
-		misuse(nil, "TaskGroup: the group is finished")
+		misuse("TaskGroup", "the group is finished")
 	case tg.aborting:
-		misuse(nil, "TaskGroup: the group is shutting down")
+		misuse("TaskGroup", "the group is shutting down")
 	}
 }
 

@@ -88,11 +88,11 @@ func TestTaskGroupWaitsForItsTasks(t *testing.T) {
 		start := l.Time()
 		var a, b *aio.Task[int]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			a = aio.GoIn(tg, func(ctx context.Context) (int, error) { return 1, aio.Sleep(ctx, time.Hour) })
+			a = aio.GoResult(tg, func(ctx context.Context) (int, error) { return 1, aio.Sleep(ctx, time.Hour) })
 			if err := aio.Sleep(ctx, time.Minute); err != nil {
 				return err
 			}
-			b = aio.GoIn(tg, func(ctx context.Context) (int, error) { return 2, aio.Sleep(ctx, time.Hour) })
+			b = aio.GoResult(tg, func(ctx context.Context) (int, error) { return 2, aio.Sleep(ctx, time.Hour) })
 			return nil
 		})
 		matches(t, "WithTaskGroup", err, nil)
@@ -489,7 +489,7 @@ func TestTaskGroupSiblingSwallowsItsCancellation(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
 		var sibling *aio.Task[int]
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			sibling = aio.GoIn(tg, func(ctx context.Context) (int, error) {
+			sibling = aio.GoResult(tg, func(ctx context.Context) (int, error) {
 				matches(t, "Sleep", aio.Sleep(ctx, time.Hour), aio.ErrCancelled)
 				return 5, nil
 			})
@@ -650,7 +650,7 @@ func TestTaskGroupTaskOptions(t *testing.T) {
 				"worker group": {aio.WithName("worker")},
 				"guest other":  {aio.WithName("guest"), aio.WithContext(context.WithValue(ctx, key{}, "other"))},
 			} {
-				task := aio.GoIn(tg, look, opts...)
+				task := aio.GoResult(tg, look, opts...)
 				same(t, "GetName", task.GetName(), strings.Fields(want)[0])
 				v, err := task.Await(ctx)
 				matches(t, "Await", err, nil)

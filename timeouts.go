@@ -73,7 +73,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 		return err
 	}
 	if s.state != timeoutCreated {
-		misuse(nil, "Timeout: the scope has been entered already: make a new one")
+		misuse("Timeout", "the scope has been entered already: make a new one")
 	}
 	s.state = timeoutEntered
 	s.task = c.task
@@ -164,9 +164,9 @@ func (s *TimeoutScope) Reschedule(when time.Time) {
 	switch s.state {
 	case timeoutEntered:
 	case timeoutCreated:
-		misuse(nil, "Timeout.Reschedule: the scope has not been entered")
+		misuse("Timeout.Reschedule", "the scope has not been entered")
 	default:
-		misuse(nil, "Timeout.Reschedule: the scope has ended or is ending")
+		misuse("Timeout.Reschedule", "the scope has ended or is ending")
 	}
 	s.set(s.scope.loop.since(when))
 }

@@ -119,7 +119,7 @@ func (l *Loop) CallLater(d time.Duration, fn func()) *TimerHandle {
 // CallAt is CallLater with an absolute time, as Time gives it. (asyncio: loop.call_at)
 func (l *Loop) CallAt(when time.Time, fn func()) *TimerHandle {
 	if when.IsZero() {
-		misuse(nil, "Loop.CallAt: the time is zero")
+		misuse("Loop.CallAt", "the time is zero")
 	}
 	return l.callAt("Loop.CallAt", l.since(when), fn)
 }

@@ -34,6 +34,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 const (
@@ -139,7 +141,7 @@ func (s tlsSettings) check(call string, config *tls.Config) error {
 	if wrong == "" {
 		return nil
 	}
-	return &usageError{text: "aio: " + call + ": " + wrong}
+	return usagef(call, "%s", wrong)
 }
 
 // errTLSReset is what a handshake fails with if the connection ends in the middle of it.
@@ -227,7 +229,7 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 		return nil, err
 	}
 	if lower == nil {
-		return nil, &usageError{text: "aio: StartTLS: the transport is nil"}
+		return nil, usagef("StartTLS", "the transport is nil")
 	}
 	if err := checkProtocol[Transport](p); err != nil {
 		return nil, err
@@ -308,7 +310,7 @@ func (s tlsSettings) checkAny(call string, config *tls.Config) error {
 	case config != nil:
 		return s.check(call, config)
 	case s.handshake != 0 || s.shutdown != 0:
-		return &usageError{text: "aio: " + call + ": a timeout of TLS makes sense with TLS only"}
+		return usagef(call, "a timeout of TLS makes sense with TLS only")
 	}
 	return nil
 }
@@ -324,7 +326,7 @@ func withServerName(config *tls.Config, host string) *tls.Config {
 }
 
 // newSecureTransport makes the transport of s with TLS over it.
-func (l *Loop) newSecureTransport(s stream, layer *tlsTransport, server *Server) (*streamTransport, error) {
+func (l *Loop) newSecureTransport(s netio.Stream, layer *tlsTransport, server *Server) (*streamTransport, error) {
 	t, err := l.newStreamTransport(s, layer.lowerProtocol(), server, nil)
 	if err == nil {
 		t.upper = layer

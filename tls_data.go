@@ -3,7 +3,6 @@ package aio
 // What is decrypted for the application, and encrypted for the peer.
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 )
@@ -109,7 +108,7 @@ func (t *tlsTransport) fill(p BufferedProtocol) (err, failed error) {
 	defer recovered(&failed)
 	b := p.GetBuffer(-1)
 	if len(b) == 0 {
-		return nil, &usageError{text: fmt.Sprintf("aio: protocol %T: GetBuffer returned an empty buffer", p)}
+		return nil, usagef("", "protocol %T: GetBuffer returned an empty buffer", p)
 	}
 	n, err := t.decrypt(b)
 	if n > 0 {

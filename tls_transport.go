@@ -107,7 +107,7 @@ func (t *tlsTransport) Writelines(bufs [][]byte) error {
 // peers take it for the end of both directions.
 func (t *tlsTransport) WriteEOF() {
 	t.loop.check("Transport.WriteEOF")
-	misuse(nil, "Transport.WriteEOF: TLS has no half-closed connections; ask CanWriteEOF before")
+	misuse("Transport.WriteEOF", "TLS has no half-closed connections; ask CanWriteEOF before")
 }
 
 // CanWriteEOF implements WriteTransport.

@@ -423,7 +423,7 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 					"TimeoutScope.Expired":      func() { scope.Expired() },
 					"TimeoutScope.Reschedule":   func() { scope.Reschedule(time.Time{}) },
 					"TaskGroup.Go":              func() { tg.Go(void) },
-					"GoIn":                      func() { aio.GoIn(tg, body) },
+					"GoResult":                  func() { aio.GoResult(tg, body) },
 					"TaskGroup.Cancel":          func() { tg.Cancel() },
 					"Lock.Release":              func() { lock.Release() },
 					"Lock.Locked":               func() { lock.Locked() },

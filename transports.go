@@ -14,6 +14,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // BaseTransport is what every transport can do. (asyncio: BaseTransport)
@@ -144,31 +146,23 @@ const DefaultLimit = math.MinInt
 // TransportSocket is the socket or pipe of a transport or server, as GetExtraInfo("socket") and
 // Server.Sockets return it. It is for looking and for setting options: reading, writing and closing are
 // the transport's. (asyncio: TransportSocket)
-type TransportSocket struct{ s socketHolder }
-
-// socketHolder is what a TransportSocket stands for.
-type socketHolder interface {
-	localAddr() net.Addr  // nil if it is not known
-	remoteAddr() net.Addr // the same
-	syscallConn() (syscall.RawConn, error)
-	file() (*os.File, error)
-}
+type TransportSocket struct{ s netio.Socket }
 
 // SyscallConn gives access to the descriptor, which must not be closed or read from. It fails with
 // net.ErrClosed once the transport is closed, and with errors.ErrUnsupported if there is no
 // descriptor. It implements syscall.Conn.
-func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) { return t.s.syscallConn() }
+func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) { return t.s.SyscallConn() }
 
 // LocalAddr returns the address of this end, nil if it has none or is closed. (Python: getsockname)
-func (t *TransportSocket) LocalAddr() net.Addr { return t.s.localAddr() }
+func (t *TransportSocket) LocalAddr() net.Addr { return t.s.LocalAddr() }
 
 // RemoteAddr returns the address of the other end, nil if there is none. (Python: getpeername)
-func (t *TransportSocket) RemoteAddr() net.Addr { return t.s.remoteAddr() }
+func (t *TransportSocket) RemoteAddr() net.Addr { return t.s.RemoteAddr() }
 
 // File returns a duplicate of the socket, which is the caller's to close and lives on when the
 // transport is closed. The errors are those of SyscallConn, and what the system has to say.
 // (Python: dup)
-func (t *TransportSocket) File() (*os.File, error) { return t.s.file() }
+func (t *TransportSocket) File() (*os.File, error) { return t.s.File() }
 
 // logThreshold is how many writes a lost connection drops before each is logged.
 const logThreshold = 5

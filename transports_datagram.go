@@ -16,44 +16,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/goaio/aio/internal/netio"
 )
-
-// datagramSocket is what a transport receives from and sends to. Its methods do not block, and are
-// called under the token.
-type datagramSocket interface {
-	// attach makes owner the one to be told. It asks to be, by watch, once it is open.
-	attach(owner datagramOwner) error
-	// watch says what the owner is to be told about in each pass in which it is so.
-	watch(readiness) error
-	// receive puts the next datagram into p. The error is errWouldBlock if there is none yet, and
-	// net.ErrClosed if there never will be one.
-	receive(p []byte) (n int, from net.Addr, err error)
-	// send sends p, to the other end if there is one. The error is errWouldBlock if there is no
-	// room. It does not keep p.
-	send(p []byte, to net.Addr) error
-	// sending reports whether the socket may still tell the owner that it could not send something.
-	sending() bool
-	// fits reports whether addr is of the type that the socket takes.
-	fits(addr net.Addr) bool
-	// close ends the use of the socket. What was sent still goes out.
-	close()
-	// localAddr and remoteAddr are the addresses of the two ends, nil for what is not known.
-	localAddr() net.Addr
-	remoteAddr() net.Addr
-	// socket is what GetExtraInfo returns for "socket".
-	socket() *TransportSocket
-}
-
-// datagramOwner is the owner of a datagramSocket.
-type datagramOwner interface {
-	pollable
-	// errorReceived tells of a datagram that could not be sent.
-	errorReceived(error)
-}
 
 type datagramTransport struct {
 	endpoint
-	sock     datagramSocket
+	sock     netio.Datagram
 	data     datagramReceiver // the protocol, if it is one
 	target   net.Addr         // where all datagrams go, nil if each has an address
 	opened   bool             // ConnectionMade was called
@@ -70,11 +39,11 @@ type datagramTransport struct {
 
 // newDatagramTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
 // called, reading starts, and opener is woken.
-func (l *Loop) newDatagramTransport(s datagramSocket, target net.Addr, p Protocol, opener *waiter) (*datagramTransport, error) {
+func (l *Loop) newDatagramTransport(s netio.Datagram, target net.Addr, p Protocol, opener *waiter) (*datagramTransport, error) {
 	t := &datagramTransport{sock: s, target: target, opener: opener}
 	t.endpoint = endpoint{loop: l, self: t, flow: defaultFlow}
 	t.use(p)
-	if err := s.attach(t); err != nil {
+	if err := s.Attach((*datagramOwner)(t)); err != nil {
 		return nil, err
 	}
 	l.schedule((*datagramOpenStep)(t), nil)
@@ -115,7 +84,7 @@ func (s *datagramLostStep) run(*future) {
 	defer func() {
 		t.gone = true
 		t.localAddr() // for those who ask later
-		t.sock.close()
+		t.sock.Close()
 		t.wakeOpener()
 	}()
 	if p, ok := t.protocol.(lossReceiver); ok {
@@ -137,30 +106,38 @@ func (t *datagramTransport) wakeOpener() {
 
 // watch tells the socket what the transport waits for.
 func (t *datagramTransport) watch() {
-	var r readiness
+	var r netio.Readiness
 	if !t.closing {
-		r |= readable
+		r |= netio.Readable
 	}
 	if t.flushing {
-		r |= writable
+		r |= netio.Writable
 	}
-	if err := t.sock.watch(r); err != nil {
+	if err := t.sock.Watch(r); err != nil {
 		t.forceClose(err)
 	}
 }
 
-// ready implements pollable.
-func (t *datagramTransport) ready(r readiness) {
-	t.toRead = t.toRead || t.opened && !t.closing && r&(readable|hungUp) != 0
-	t.toWrite = t.toWrite || t.flushing && r&(writable|hungUp) != 0
+// datagramOwner is what the socket knows of its transport: methods that a user's transport must
+// not have.
+type datagramOwner datagramTransport
+
+func (o *datagramOwner) Ready(r netio.Readiness) { (*datagramTransport)(o).ready(r) }
+func (o *datagramOwner) Discard()                { (*datagramTransport)(o).discard() }
+func (o *datagramOwner) ErrorReceived(err error) { (*datagramTransport)(o).errorReceived(err) }
+
+// ready queues what can be done and is wanted.
+func (t *datagramTransport) ready(r netio.Readiness) {
+	t.toRead = t.toRead || t.opened && !t.closing && r&(netio.Readable|netio.HungUp) != 0
+	t.toWrite = t.toWrite || t.flushing && r&(netio.Writable|netio.HungUp) != 0
 	if (t.toRead || t.toWrite) && !t.queued {
 		t.queued = true
 		t.loop.enqueue(t)
 	}
 }
 
-// discard implements pollable.
-func (t *datagramTransport) discard() { t.sock.close() }
+// discard closes the socket because the loop is closed.
+func (t *datagramTransport) discard() { t.sock.Close() }
 
 // run implements runnable.
 func (t *datagramTransport) run(*future) {
@@ -180,9 +157,9 @@ func (t *datagramTransport) source() any { return t }
 // readOnce receives one datagram and hands it on.
 func (t *datagramTransport) readOnce() {
 	buf := t.loop.readBuffer()
-	n, from, err := t.sock.receive(buf)
+	n, from, err := t.sock.Receive(buf)
 	switch {
-	case err == errWouldBlock:
+	case err == netio.ErrWouldBlock:
 	case errors.Is(err, net.ErrClosed):
 		t.forceClose(err)
 	case err != nil:
@@ -238,7 +215,7 @@ func (t *datagramTransport) close() {
 		return
 	}
 	t.closing = true
-	if t.out.len() == 0 && !t.sock.sending() {
+	if t.out.len() == 0 && !t.sock.Sending() {
 		t.lose(nil)
 		return
 	}
@@ -273,11 +250,11 @@ func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
 		return t.dropped()
 	}
 	if t.out.len() == 0 {
-		err := t.sock.send(p, to)
+		err := t.sock.Send(p, to)
 		if err == nil {
 			return nil
 		}
-		if err != errWouldBlock {
+		if err != netio.ErrWouldBlock {
 			t.errorReceived(err)
 			return nil
 		}
@@ -300,11 +277,11 @@ func (t *datagramTransport) destination(addr net.Addr) (net.Addr, error) {
 	case t.target != nil && (addr == nil || sameAddr(addr, t.target)):
 		return t.target, nil
 	case t.target != nil:
-		return nil, &usageError{text: fmt.Sprintf("aio: DatagramTransport.SendTo: the address must be nil or %v, not %v", t.target, addr)}
+		return nil, usagef("DatagramTransport.SendTo", "the address must be nil or %v, not %v", t.target, addr)
 	case addr == nil:
-		return nil, &usageError{text: "aio: DatagramTransport.SendTo: the endpoint has no remote address, so each datagram needs one"}
-	case !t.sock.fits(addr):
-		return nil, &usageError{text: fmt.Sprintf("aio: DatagramTransport.SendTo: a %T is no address of a socket at a %T", addr, t.localAddr())}
+		return nil, usagef("DatagramTransport.SendTo", "the endpoint has no remote address, so each datagram needs one")
+	case !t.sock.Fits(addr):
+		return nil, usagef("DatagramTransport.SendTo", "a %T is no address of a socket at a %T", addr, t.localAddr())
 	}
 	return addr, nil
 }
@@ -324,8 +301,8 @@ func (t *datagramTransport) flush() {
 	failed := false
 	for t.out.len() > 0 && !failed {
 		p, to := t.out.front()
-		err := t.sock.send(p, to)
-		if err == errWouldBlock {
+		err := t.sock.Send(p, to)
+		if err == netio.ErrWouldBlock {
 			break
 		}
 		t.out.pop()
@@ -338,7 +315,7 @@ func (t *datagramTransport) flush() {
 	}
 	switch {
 	case t.lost > 0:
-	case failed || t.out.len() > 0 || t.closing && t.sock.sending():
+	case failed || t.out.len() > 0 || t.closing && t.sock.Sending():
 		t.watch()
 	case t.closing:
 		t.flushing = false
@@ -368,13 +345,13 @@ func (t *datagramTransport) GetExtraInfo(name string) any {
 	t.loop.check("DatagramTransport.GetExtraInfo")
 	switch name {
 	case "socket":
-		return t.sock.socket()
+		return &TransportSocket{t.sock}
 	case "sockname":
 		if addr := t.localAddr(); addr != nil {
 			return addr
 		}
 	case "peername":
-		if addr := t.sock.remoteAddr(); addr != nil {
+		if addr := t.sock.RemoteAddr(); addr != nil {
 			return addr
 		}
 	}
@@ -384,7 +361,7 @@ func (t *datagramTransport) GetExtraInfo(name string) any {
 // localAddr is the address of this end, nil if it is not known.
 func (t *datagramTransport) localAddr() net.Addr {
 	if t.local == nil {
-		t.local = t.sock.localAddr()
+		t.local = t.sock.LocalAddr()
 	}
 	return t.local
 }

@@ -21,23 +21,25 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // pipeTransport is one of the two kinds.
 type pipeTransport interface {
 	BaseTransport
-	pollable
 	runnable
+	ready(netio.Readiness)
 	close()
 }
 
 // pipe is what both kinds have.
 type pipe struct {
 	endpoint
-	stream   stream
+	stream   netio.Stream
 	owner    pipeTransport
 	terminal bool // or another character device
-	can      readiness
+	can      netio.Readiness
 	opened   bool // ConnectionMade was called
 	hot      bool // on the hot list
 	queued   bool // in the ready queue
@@ -45,22 +47,34 @@ type pipe struct {
 	forced   bool // without regard to what was written
 	cause    error
 	opener   *waiter // of the call that makes the transport
-	widened  bool    // see widen
+	grown    bool    // see grow
 }
 
 // pipeSize is what a pipe holds on most systems.
 const pipeSize = 64 << 10
 
-// widen has the pipe of a process hold more, where the system can, once it has turned out to be too small:
-// its two ends then wait for each other less often. Not all pipes do from the start: how much the pipes of
-// a user hold in sum is limited, and who is beyond that gets tiny ones.
-func (p *pipe) widen() {
-	if _, ok := p.protocol.(*childPipe); !ok || p.widened {
+// processPipe is a protocol of a pipe to a process.
+type processPipe interface {
+	// directSink returns what data goes straight into, nil if the protocol is to be called.
+	directSink() directSink
+}
+
+// directSink brings the memory for a read of which no protocol is told.
+type directSink interface {
+	readTarget() []byte
+	commit(n int) // the first n bytes of readTarget were filled
+}
+
+// grow enlarges the pipe of a process, where the system can, once it has turned out to be too
+// small: its two ends then wait for each other less often. Pipes do not start large, because
+// beyond the limit for all pipes of a user the kernel creates one-page pipes.
+func (p *pipe) grow() {
+	if _, ok := p.protocol.(processPipe); !ok || p.grown {
 		return
 	}
-	p.widened = true
-	if s, ok := p.stream.(interface{ widen() }); ok {
-		s.widen()
+	p.grown = true
+	if s, ok := p.stream.(interface{ grow() }); ok {
+		s.grow()
 	}
 }
 
@@ -73,7 +87,7 @@ func (p *pipe) open(c caller, call string, f *os.File, owner pipeTransport) erro
 	p.owner = owner
 	p.terminal = info.Mode()&fs.ModeCharDevice != 0
 	_, writes := owner.(WriteTransport)
-	if p.stream, err = p.loop.attachPipe(f, writes, owner); err != nil {
+	if p.stream, err = p.loop.attachPipe(f, writes, (*pipeOwner)(p)); err != nil {
 		return err
 	}
 	w := p.loop.newWaiter(call)
@@ -91,7 +105,7 @@ func (p *pipe) open(c caller, call string, f *os.File, owner pipeTransport) erro
 // statPipe says what f is, or why it cannot be a pipe.
 func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 	if f == nil {
-		return nil, &usageError{text: "aio: " + call + ": the pipe is nil"}
+		return nil, usagef(call, "the pipe is nil")
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -101,9 +115,9 @@ func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 	case m&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0:
 		return info, nil
 	case m.IsDir():
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %s is a directory", call, f.Name())}
+		return nil, usagef(call, "%s is a directory", f.Name())
 	default:
-		return nil, &usageError{text: fmt.Sprintf("aio: %s: %s is a regular file, which is always ready: read and write it in ToThread", call, f.Name())}
+		return nil, usagef(call, "%s is a regular file, which is always ready: read and write it in ToThread", f.Name())
 	}
 }
 
@@ -129,7 +143,7 @@ func (s *pipeOpening) source() any { return (*pipe)(s) }
 func (p *pipe) again() {
 	if p.can != 0 && !p.ended && !p.hot {
 		p.hot = true
-		p.loop.polling.hot = append(p.loop.polling.hot, p.owner)
+		p.loop.polling.again((*pipeOwner)(p))
 	}
 }
 
@@ -141,10 +155,17 @@ func (p *pipe) enqueue() {
 	}
 }
 
-// discard implements pollable.
+// pipeOwner is what the stream knows of its transport: methods that a user's transport must not
+// have.
+type pipeOwner pipe
+
+func (o *pipeOwner) Ready(r netio.Readiness) { o.owner.ready(r) }
+func (o *pipeOwner) Discard()                { (*pipe)(o).discard() }
+
+// discard closes the stream because the loop is closed.
 func (p *pipe) discard() {
 	p.closing, p.ended = true, true
-	p.stream.close()
+	p.stream.Close()
 }
 
 // end schedules ConnectionLost.
@@ -163,9 +184,9 @@ type pipeLost pipe
 func (s *pipeLost) run(*future) {
 	p := (*pipe)(s)
 	if p.forced {
-		defer p.stream.abort()
+		defer p.stream.Abort()
 	} else {
-		defer p.stream.close()
+		defer p.stream.Close()
 	}
 	if l, ok := p.protocol.(lossReceiver); ok {
 		l.ConnectionLost(p.cause)
@@ -186,7 +207,7 @@ func (p *pipe) Close() error {
 func (p *pipe) GetExtraInfo(name string) any {
 	p.loop.check("Transport.GetExtraInfo")
 	if name == "pipe" {
-		return p.stream.socket()
+		return &TransportSocket{p.stream}
 	}
 	return nil
 }
@@ -207,14 +228,14 @@ type readPipe struct {
 	pipe
 	receiver
 	toRead bool // in the ready queue to do so
-	later  bool // there is a laterRead in the ready queue
+	later  bool // there is a deferredReadStep in the ready queue
 }
 
-// ready implements pollable.
-func (t *readPipe) ready(r readiness) {
+// ready queues a read if there may be something and the protocol wants it.
+func (t *readPipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
-	if t.mayRead() && t.can&(readable|hungUp) != 0 {
+	if t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0 {
 		t.toRead = true
 		t.enqueue()
 	}
@@ -230,7 +251,7 @@ func (t *readPipe) run(*future) {
 	if !read || !t.mayRead() {
 		return
 	}
-	if t.childsReader() != nil {
+	if t.directSink() != nil {
 		t.readLater()
 		return
 	}
@@ -254,13 +275,13 @@ func (t *readPipe) source() any { return &t.pipe }
 
 // read reads into buf. What is no data it deals with.
 func (t *readPipe) read(buf []byte) int {
-	n, more, err := t.stream.read(buf)
-	if !more && t.can&hungUp == 0 {
-		t.can &^= readable
+	n, more, err := t.stream.Read(buf)
+	if !more && t.can&netio.HungUp == 0 {
+		t.can &^= netio.Readable
 	}
 	switch {
-	case err == errWouldBlock:
-		t.can &^= readable | hungUp
+	case err == netio.ErrWouldBlock:
+		t.can &^= netio.Readable | netio.HungUp
 	case err == io.EOF:
 		t.closing = true
 		t.loop.schedule((*pipeEOF)(&t.pipe), nil)
@@ -271,50 +292,50 @@ func (t *readPipe) read(buf []byte) int {
 	return n
 }
 
-// childsReader returns the stream that has what comes from a process, nil if that is not what t reads.
-func (t *readPipe) childsReader() *StreamReader {
-	if c, ok := t.protocol.(*childPipe); ok {
-		return c.reader()
+// directSink returns what data goes straight into, nil if the protocol is to be called.
+func (t *readPipe) directSink() directSink {
+	if p, ok := t.protocol.(processPipe); ok {
+		return p.directSink()
 	}
 	return nil
 }
 
-// laterRead reads what a process has written, right into the stream, or the memory of a task that waits
-// there. The protocol of a process is told a pass after a read; as a stream cannot tell when that was, here
-// it is the read that comes later, and nothing has to be copied.
-type laterRead readPipe
+// deferredReadStep reads what a process has written, straight into the stream or the memory of a
+// task that waits there. The protocol of a process is told one pass after the read. A stream cannot
+// tell when the read was, so here the read itself is one pass later, and nothing is copied.
+type deferredReadStep readPipe
 
 // readLater has t read in the next pass, and in each one after that as long as there is something.
 func (t *readPipe) readLater() {
 	if !t.later && t.can != 0 && t.mayRead() {
 		t.later = true
-		t.loop.schedule((*laterRead)(t), nil)
+		t.loop.schedule((*deferredReadStep)(t), nil)
 	}
 }
 
-func (s *laterRead) run(*future) {
+func (s *deferredReadStep) run(*future) {
 	t := (*readPipe)(s)
 	t.later = false
 	if !t.mayRead() {
 		return
 	}
-	r := t.childsReader()
-	if r == nil { // there is another protocol now
+	sink := t.directSink()
+	if sink == nil { // there is another protocol now
 		t.again()
 		return
 	}
 	defer t.readLater()
-	n := t.read(r.space())
+	n := t.read(sink.readTarget())
 	if n >= pipeSize {
-		t.widen() // the process had to wait
+		t.grow() // the process had to wait
 	}
 	if n > 0 {
-		r.filled(n)
+		sink.commit(n)
 	}
 }
 
 // source implements sourced.
-func (s *laterRead) source() any { return &s.pipe }
+func (s *deferredReadStep) source() any { return &s.pipe }
 
 // pipeEOF has the protocol told that there is no more.
 type pipeEOF pipe
@@ -379,15 +400,15 @@ type writePipe struct {
 	broken  bool // in the ready queue because the reader is gone
 }
 
-// ready implements pollable.
-func (t *writePipe) ready(r readiness) {
+// ready queues a flush, or the end of the transport.
+func (t *writePipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
 	if !t.opened || t.ended {
 		return
 	}
-	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(writable|hungUp) != 0
-	t.broken = t.broken || !t.terminal && t.can&hungUp != 0
+	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(netio.Writable|netio.HungUp) != 0
+	t.broken = t.broken || !t.terminal && t.can&netio.HungUp != 0
 	if t.toWrite || t.broken {
 		t.enqueue()
 	}
@@ -436,8 +457,8 @@ func (t *writePipe) Write(p []byte) (int, error) {
 	n := 0
 	if t.out.len() == 0 {
 		var err error
-		n, err = t.stream.write(p)
-		if err != nil && err != errWouldBlock {
+		n, err = t.stream.Write(p)
+		if err != nil && err != netio.ErrWouldBlock {
 			t.lost++
 			t.drop(err)
 			return n, err
@@ -445,8 +466,8 @@ func (t *writePipe) Write(p []byte) (int, error) {
 		if n == len(p) {
 			return n, nil
 		}
-		t.can &^= writable
-		t.widen()
+		t.can &^= netio.Writable
+		t.grow()
 	}
 	t.hold(&t.out, p[n:])
 	t.maybePause(t.out.len())
@@ -462,14 +483,14 @@ func (t *writePipe) Writelines(bufs [][]byte) error {
 
 // flush writes from the buffer.
 func (t *writePipe) flush() {
-	n, err := t.stream.write(t.out.bytes())
-	if err != nil && err != errWouldBlock {
+	n, err := t.stream.Write(t.out.bytes())
+	if err != nil && err != netio.ErrWouldBlock {
 		t.lost++
 		t.drop(err)
 		return
 	}
 	if n < t.out.len() {
-		t.can &^= writable
+		t.can &^= netio.Writable
 	}
 	t.written(&t.out, n)
 	if t.out.len() > 0 {

@@ -8,11 +8,13 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // errSendfileTwice is the error of a Sendfile during another one.
 func errSendfileTwice(call string) error {
-	return &usageError{text: "aio: " + call + ": another Sendfile is in progress on the transport"}
+	return usagef(call, "another Sendfile is in progress on the transport")
 }
 
 // transfer is a Sendfile that goes past the write buffer of a transport. The transport has it from
@@ -50,7 +52,7 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 	_, ok := t.stream.(fileSender)
 	switch {
 	case t.eof:
-		return &usageError{text: "aio: " + call + ": WriteEOF was called before"}
+		return usagef(call, "WriteEOF was called before")
 	case t.sending != nil:
 		return errSendfileTwice(call)
 	case !ok || f.systemFile() == nil:
@@ -90,14 +92,14 @@ func (t *streamTransport) advance() bool {
 	s := t.sending
 	done, err := t.stream.(fileSender).sendFile(s.file)
 	switch {
-	case err == errWouldBlock:
-		t.can &^= writable
+	case err == netio.ErrWouldBlock:
+		t.can &^= netio.Writable
 		return false
 	case err != nil:
 		s.err = err
 		return true
 	case !done: // the others have their turn first
-		t.can |= writable
+		t.can |= netio.Writable
 		t.again()
 	}
 	return done

@@ -16,39 +16,15 @@ import (
 	"io"
 	"net"
 	"slices"
-)
 
-// stream is what a transport reads from and writes to. Its methods do not block, and are called
-// under the token.
-type stream interface {
-	// attach has owner told about readiness from now on.
-	attach(owner pollable) error
-	// read reads into p, which is not empty. more tells that there may be more to read at
-	// once. The error is errWouldBlock if there is nothing yet, io.EOF at the end.
-	read(p []byte) (n int, more bool, err error)
-	// write writes what it can of p. If that is less than all, the owner is told when there is
-	// room again; the error may be errWouldBlock.
-	write(p []byte) (n int, err error)
-	// closeWrite tells the other end that no more will be written. canCloseWrite reports whether
-	// there is a way to do so.
-	closeWrite() error
-	canCloseWrite() bool
-	// close ends the use of the stream. What was written is still sent.
-	close()
-	// abort is close, but a peer that does not take what was written holds nothing up for long.
-	abort()
-	// localAddr and remoteAddr are the addresses of the two ends, nil for what is not known.
-	localAddr() net.Addr
-	remoteAddr() net.Addr
-	// socket is what GetExtraInfo returns for "socket".
-	socket() *TransportSocket
-}
+	"github.com/goaio/aio/internal/netio"
+)
 
 type streamTransport struct {
 	endpoint
 	receiver
-	stream  stream
-	can     readiness
+	stream  netio.Stream
+	can     netio.Readiness
 	opened  bool // ConnectionMade was called
 	hot     bool // on the hot list
 	queued  bool // in the ready queue
@@ -71,12 +47,12 @@ type streamTransport struct {
 
 // newStreamTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
 // called, reading starts, and opener, if there is one, is woken.
-func (l *Loop) newStreamTransport(s stream, p Protocol, server *Server, opener *waiter) (*streamTransport, error) {
+func (l *Loop) newStreamTransport(s netio.Stream, p Protocol, server *Server, opener *waiter) (*streamTransport, error) {
 	t := &streamTransport{stream: s, server: server, opener: opener}
 	t.endpoint = endpoint{loop: l, self: t, flow: defaultFlow}
 	t.use(p)
-	t.remote = s.remoteAddr()
-	if err := s.attach(t); err != nil {
+	t.remote = s.RemoteAddr()
+	if err := s.Attach((*streamOwner)(t)); err != nil {
 		return nil, err
 	}
 	if server != nil {
@@ -136,9 +112,9 @@ func (t *streamTransport) connectionLost() {
 	defer func() {
 		t.localAddr() // for those who ask later
 		if t.forced {
-			t.stream.abort()
+			t.stream.Abort()
 		} else {
-			t.stream.close()
+			t.stream.Close()
 		}
 		if t.opener != nil {
 			t.opener.wake()
@@ -155,26 +131,33 @@ func (t *streamTransport) connectionLost() {
 	}
 }
 
-// ready implements pollable.
-func (t *streamTransport) ready(r readiness) {
+// streamOwner is what the stream knows of its transport: methods that a user's Transport must not
+// have.
+type streamOwner streamTransport
+
+func (o *streamOwner) Ready(r netio.Readiness) { (*streamTransport)(o).ready(r) }
+func (o *streamOwner) Discard()                { (*streamTransport)(o).discard() }
+
+// ready queues what can be done and is wanted.
+func (t *streamTransport) ready(r netio.Readiness) {
 	if r == 0 { // which tells of nothing new: this is the turn of one on the hot list
 		t.hot = false
 	}
 	t.can |= r
-	t.toRead = t.toRead || t.mayRead() && t.can&(readable|hungUp) != 0
-	t.toWrite = t.toWrite || (t.out.len() > 0 || t.sending.pending()) && t.can&(writable|hungUp) != 0
+	t.toRead = t.toRead || t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0
+	t.toWrite = t.toWrite || (t.out.len() > 0 || t.sending.pending()) && t.can&(netio.Writable|netio.HungUp) != 0
 	if (t.toRead || t.toWrite) && !t.queued {
 		t.queued = true
 		t.loop.enqueue(t)
 	}
 }
 
-// discard implements pollable. ConnectionLost is not called any more, but those who have the transport
+// discard closes the stream because the loop is closed. ConnectionLost is not called any more, but those who have the transport
 // still learn that it is closed.
 func (t *streamTransport) discard() {
 	t.closing, t.lost = true, max(t.lost, 1)
 	t.out = outBuffer{}
-	t.stream.close()
+	t.stream.Close()
 }
 
 // mayRead reports whether the protocol wants what there is to read.
@@ -182,7 +165,7 @@ func (t *streamTransport) mayRead() bool { return t.opened && !t.closing && !t.p
 
 // rearm puts the transport on the hot list if it may go on reading.
 func (t *streamTransport) rearm() {
-	if t.can&(readable|hungUp) != 0 && t.mayRead() {
+	if t.can&(netio.Readable|netio.HungUp) != 0 && t.mayRead() {
 		t.again()
 	}
 }
@@ -191,7 +174,7 @@ func (t *streamTransport) rearm() {
 func (t *streamTransport) again() {
 	if !t.hot {
 		t.hot = true
-		t.loop.polling.hot = append(t.loop.polling.hot, t)
+		t.loop.polling.again((*streamOwner)(t))
 	}
 }
 
@@ -226,13 +209,13 @@ func (t *streamTransport) readOnce() {
 	if !t.mayRead() { // GetBuffer has closed or paused
 		return
 	}
-	n, more, err := t.stream.read(buf)
+	n, more, err := t.stream.Read(buf)
 	if !more {
-		t.can &^= readable
+		t.can &^= netio.Readable
 	}
 	switch {
-	case err == errWouldBlock:
-		t.can &^= readable | hungUp
+	case err == netio.ErrWouldBlock:
+		t.can &^= netio.Readable | netio.HungUp
 	case err == io.EOF:
 		t.ended = true
 		t.atEOF()
@@ -357,9 +340,9 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 func (t *streamTransport) mayWrite(n int) error {
 	switch {
 	case t.eof:
-		misuse(nil, "Transport.Write: WriteEOF was called before")
+		misuse("Transport.Write", "WriteEOF was called before")
 	case t.sending != nil:
-		misuse(nil, "Transport.Write: a Sendfile is in progress")
+		misuse("Transport.Write", "a Sendfile is in progress")
 	case t.lost > 0 && n > 0:
 		return t.dropped()
 	}
@@ -395,13 +378,13 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 
 // writeNow writes what can be written of p at once, while nothing is in the buffer.
 func (t *streamTransport) writeNow(p []byte) (n int, err error) {
-	n, err = t.stream.write(p)
-	if err != nil && err != errWouldBlock {
+	n, err = t.stream.Write(p)
+	if err != nil && err != netio.ErrWouldBlock {
 		t.fatal("write error on a connection", err)
 		return n, err
 	}
 	if n < len(p) {
-		t.can &^= writable
+		t.can &^= netio.Writable
 	}
 	return n, nil
 }
@@ -409,13 +392,13 @@ func (t *streamTransport) writeNow(p []byte) (n int, err error) {
 // flush writes from the buffer.
 func (t *streamTransport) flush() {
 	eof := t.eof // ResumeWriting may call WriteEOF, which then does the rest itself
-	n, err := t.stream.write(t.out.bytes())
-	if err != nil && err != errWouldBlock {
+	n, err := t.stream.Write(t.out.bytes())
+	if err != nil && err != netio.ErrWouldBlock {
 		t.fatal("write error on a connection", err)
 		return
 	}
 	if n < t.out.len() {
-		t.can &^= writable
+		t.can &^= netio.Writable
 	}
 	t.written(&t.out, n)
 	t.maybeResume(t.out.len())
@@ -438,8 +421,8 @@ func (t *streamTransport) WriteEOF() {
 	if t.closing || t.eof {
 		return
 	}
-	if !t.stream.canCloseWrite() {
-		misuse(nil, "Transport.WriteEOF: this connection cannot be closed for writing alone: ask CanWriteEOF before")
+	if !t.stream.CanCloseWrite() {
+		misuse("Transport.WriteEOF", "this connection cannot be closed for writing alone: ask CanWriteEOF before")
 	}
 	t.eof = true
 	if t.out.len() == 0 && t.sending == nil {
@@ -449,7 +432,7 @@ func (t *streamTransport) WriteEOF() {
 
 // shutdown closes the writing half.
 func (t *streamTransport) shutdown() {
-	if err := t.stream.closeWrite(); err != nil {
+	if err := t.stream.CloseWrite(); err != nil {
 		t.fatal("shutdown error on a connection", err)
 	}
 }
@@ -457,7 +440,7 @@ func (t *streamTransport) shutdown() {
 // CanWriteEOF implements WriteTransport.
 func (t *streamTransport) CanWriteEOF() bool {
 	t.loop.check("Transport.CanWriteEOF")
-	return t.stream.canCloseWrite()
+	return t.stream.CanCloseWrite()
 }
 
 // SetWriteBufferLimits implements WriteTransport.
@@ -478,7 +461,7 @@ func (t *streamTransport) GetExtraInfo(name string) any {
 	t.loop.check("Transport.GetExtraInfo")
 	switch name {
 	case "socket":
-		return t.stream.socket()
+		return &TransportSocket{t.stream}
 	case "sockname":
 		if addr := t.localAddr(); addr != nil {
 			return addr
@@ -494,7 +477,7 @@ func (t *streamTransport) GetExtraInfo(name string) any {
 // localAddr is the address of this end, nil if there is none.
 func (t *streamTransport) localAddr() net.Addr {
 	if t.local == nil {
-		t.local = t.stream.localAddr()
+		t.local = t.stream.LocalAddr()
 	}
 	return t.local
 }

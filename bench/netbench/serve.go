@@ -62,7 +62,7 @@ func serveMain(args []string) error {
 	if o.TLS {
 		config = serverConfig()
 	}
-	loops := &aio.Loops{N: max(o.Loops, 1)}
+	loops := &aio.LoopGroup{N: max(o.Loops, 1)}
 	listeners, err := aio.SharedListeners(loops.N, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

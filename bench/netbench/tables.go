@@ -94,7 +94,7 @@ var tables = []table{
 	{
 		title: "All cores",
 		about: "100 connections send 64 bytes and wait for the echo; in cores-hashK the server first hashes K KiB " +
-			"with SHA-256. `1 loop` runs on one core, `2 loops` are `aio.Loops` on two cores, `net` has a " +
+			"with SHA-256. `1 loop` runs on one core, `2 loops` are `aio.LoopGroup` on two cores, `net` has a " +
 			"GOMAXPROCS of 1 or 2. If the server has one core, the load generator has the other. If it has two, " +
 			"the load generator runs on the same cores and takes CPU time away from the server: without the hash " +
 			"that is half of it, so only the CPU time is meaningful.",

@@ -35,7 +35,7 @@ func (c *crawler) host(u *url.URL) *host {
 // nothing: if it is down, the requests to come will tell.
 func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules, error) {
 	if h.robots == nil {
-		h.robots = aio.GoIn(c.tasks, func(ctx context.Context) (rules robotsRules, err error) {
+		h.robots = aio.GoResult(c.tasks, func(ctx context.Context) (rules robotsRules, err error) {
 			err = h.permits.With(ctx, func(ctx context.Context) (err error) {
 				rules, _, err = request(ctx, c, h, func(ctx context.Context) (robotsRules, error) {
 					return getRobots(ctx, c.client, u)

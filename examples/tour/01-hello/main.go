@@ -1,4 +1,5 @@
-// A coroutine is a function that may wait. Calling it runs it, and the caller waits as long as it does.
+// A coroutine is a function that may suspend. Calling it runs it as part of the calling
+// task.
 package main
 
 import (
@@ -9,7 +10,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// brew is a coroutine: it takes a ctx, and waits where it hands that on.
+// brew is a coroutine: it takes a ctx, and can suspend only in calls that it passes the
+// ctx to.
 func brew(ctx context.Context, what string) (string, error) {
 	fmt.Println("brewing", what)
 	if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {

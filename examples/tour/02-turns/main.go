@@ -1,4 +1,4 @@
-// Two tasks take turns. One runs until it waits, then the other does.
+// Two tasks take turns. Each runs until it awaits, then the other one runs.
 package main
 
 import (
@@ -8,7 +8,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// count gives way to others after each number: a Sleep of zero waits for nothing but its next turn.
+// count lets other tasks run after each number: Sleep(ctx, 0) suspends for one pass of
+// the loop.
 func count(ctx context.Context, name string) error {
 	for i := range 3 {
 		fmt.Println(name, i)

@@ -1,5 +1,5 @@
-// Two withdrawals from one account. Between reading the balance and writing it something waits, and
-// in the meantime the other one reads the same balance.
+// Two concurrent withdrawals from one account. One awaits between reading the balance and
+// writing it, and meanwhile the other one reads the same balance.
 package main
 
 import (
@@ -15,10 +15,10 @@ type account struct {
 	lock    aio.Lock
 }
 
-// audit waits for somebody.
+// audit stands for a call to another service.
 func audit(ctx context.Context) error { return aio.Sleep(ctx, 0) }
 
-// broken takes an old balance for the present one.
+// broken writes a balance computed from a stale one.
 func (a *account) broken(ctx context.Context, amount int) error {
 	before := a.balance
 	if err := audit(ctx); err != nil { // the other task runs here
@@ -28,7 +28,8 @@ func (a *account) broken(ctx context.Context, amount int) error {
 	return nil
 }
 
-// fixed waits first. What it does then it does without a wait, so that nobody comes in between.
+// fixed awaits first. Reading and writing follow without an await between them, so they
+// are atomic.
 func (a *account) fixed(ctx context.Context, amount int) error {
 	if err := audit(ctx); err != nil {
 		return err
@@ -37,7 +38,7 @@ func (a *account) fixed(ctx context.Context, amount int) error {
 	return nil
 }
 
-// locked is for when the wait has to be in the middle: one at a time may be between the two.
+// locked keeps the await in the middle. The lock admits one withdrawal at a time.
 func (a *account) locked(ctx context.Context, amount int) error {
 	return a.lock.With(ctx, func(ctx context.Context) error { return a.broken(ctx, amount) })
 }

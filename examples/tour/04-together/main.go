@@ -1,4 +1,4 @@
-// Waiting for several things at once takes as long as the longest of them.
+// Waiting for several coroutines concurrently takes as long as the slowest of them.
 package main
 
 import (
@@ -9,14 +9,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// fetch returns a coroutine: a function of ctx alone, which somebody else will run.
+// fetch returns a coroutine: a function of ctx alone, which the caller or a task runs.
 func fetch(page string, takes time.Duration) aio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		return page + " is here", aio.Sleep(ctx, takes)
 	}
 }
 
-// inTurn waits for one after the other.
+// inTurn runs one after the other.
 func inTurn(ctx context.Context) ([]string, error) {
 	a, err := fetch("a", time.Second)(ctx)
 	if err != nil {
@@ -26,13 +26,14 @@ func inTurn(ctx context.Context) ([]string, error) {
 	return []string{a, b}, err
 }
 
-// together starts both. The results are in the order of the arguments, whichever comes first.
+// together runs both concurrently. The results are in the order of the arguments.
 func together(ctx context.Context) ([]string, error) {
 	return aio.Gather(ctx, fetch("a", time.Second), fetch("b", 2*time.Second)).Await(ctx)
 }
 
 func main() {
-	// The clock of this loop jumps to what comes next, so nobody has to wait for the program.
+	// The virtual clock jumps to the next timer, so the program does not take
+	// seconds.
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
 	for _, get := range []aio.Coro[[]string]{inTurn, together} {

@@ -1,5 +1,5 @@
-// A task group owns its tasks: when it returns, none of them is left. If one fails, the others are
-// cancelled.
+// A task group owns its tasks: it returns when all of them have finished. If one fails,
+// the group cancels the others.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// A task is cancelled at an await: there it gets an error, and may clean up before it returns that.
+// Cancellation is delivered at an await, as an error. The task may clean up before it
+// returns the error.
 package main
 
 import (
@@ -23,14 +24,15 @@ func watch(ctx context.Context) (int, error) {
 func main() {
 	err := aio.Run(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, watch)
-		if err := aio.Sleep(ctx, 0); err != nil { // now it watches
+		if err := aio.Sleep(ctx, 0); err != nil { // watch is running now
 			return err
 		}
 		fmt.Println("asked:", task.Cancel("time to go home"), "done:", task.Done())
 		_, err := task.Await(ctx)
 		fmt.Println("cancelled:", errors.Is(err, aio.ErrCancelled), "done:", task.Done())
 
-		// A limit on the time is a cancellation too. Its own error comes out in the end.
+		// A timeout cancels too, and converts the cancellation into its own
+		// error.
 		return aio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
 			_, err := watch(ctx)
 			return err

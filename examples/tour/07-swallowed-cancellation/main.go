@@ -1,4 +1,4 @@
-// A worker that carries on after errors takes its cancellation for one of them.
+// A worker that continues after errors swallows its cancellation, which is one of them.
 package main
 
 import (
@@ -10,10 +10,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// deliver takes its time.
+// deliver takes an hour.
 func deliver(ctx context.Context, letter int) error { return aio.Sleep(ctx, time.Hour) }
 
-// broken goes on to the next letter after an error, also if that was the request to stop.
+// broken continues with the next letter after any error, even after its own cancellation.
 func broken(ctx context.Context) error {
 	for letter := range 3 {
 		if err := deliver(ctx, letter); err != nil {
@@ -25,7 +25,7 @@ func broken(ctx context.Context) error {
 	return nil
 }
 
-// fixed looks for the request first, and passes it on.
+// fixed checks for a cancellation first, and returns it.
 func fixed(ctx context.Context) error {
 	for letter := range 3 {
 		err := deliver(ctx, letter)

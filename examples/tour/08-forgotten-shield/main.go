@@ -1,4 +1,5 @@
-// A request that is given up takes with it what it waits for, also what must not be stopped half-way.
+// Cancelling a task cancels the operation that it waits for, even one that must not stop
+// half-way.
 package main
 
 import (
@@ -10,10 +11,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ledger has two sides, which have to be the same.
+// ledger has two sides, which must be equal.
 type ledger struct{ debit, credit int }
 
-// book writes both sides. Between the two it waits.
+// book writes both sides, with an await in between.
 func (l *ledger) book(ctx context.Context) (string, error) {
 	l.debit++
 	if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
@@ -23,13 +24,14 @@ func (l *ledger) book(ctx context.Context) (string, error) {
 	return "booked", nil
 }
 
-// broken gives up in the middle when the one who waits does.
+// broken is cancelled half-way when its caller times out.
 func (l *ledger) broken(ctx context.Context) error {
 	_, err := aio.WaitFor(ctx, aio.Coro[string](l.book), time.Millisecond)
 	return err
 }
 
-// fixed gives up the waiting alone. The task goes on, and is waited for before the ledger is used.
+// fixed stops only the wait at the timeout. The task continues, and is awaited before the
+// ledger is used.
 func (l *ledger) fixed(ctx context.Context) error {
 	booking := aio.CreateTask(ctx, l.book)
 	_, err := aio.WaitFor(ctx, aio.Shield(ctx, booking), time.Millisecond)

@@ -1,4 +1,5 @@
-// A task that blocks stops all others of its loop, among them the one that it waits for.
+// A task that blocks its goroutine stops all tasks of the loop, including the one that it
+// waits for.
 package main
 
 import (
@@ -11,14 +12,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// greet serves a connection as a task of the loop.
+// greet handles a connection, in a task of the loop.
 func greet(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	defer w.Close()
 	w.Write([]byte("good morning"))
 	return w.Drain(ctx)
 }
 
-// ask is ordinary Go, which blocks while it waits for the answer.
+// ask is ordinary Go code. It blocks its goroutine until the answer arrives.
 func ask(addr string) (string, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -32,10 +33,10 @@ func ask(addr string) (string, error) {
 	return string(answer), err
 }
 
-// broken blocks the loop, so that the server cannot answer.
+// broken blocks the loop, so the server cannot answer.
 func broken(ctx context.Context, addr string) (string, error) { return ask(addr) }
 
-// fixed blocks a goroutine beside the loop, and waits for that.
+// fixed calls ask in a worker goroutine, and suspends the task until it returns.
 func fixed(ctx context.Context, addr string) (string, error) {
 	return aio.ToThread(ctx, func(context.Context) (string, error) { return ask(addr) })
 }

@@ -1,5 +1,4 @@
-// A queue with a limit has the fast wait for the slow: whoever puts waits for a free place, whoever
-// gets waits for an item.
+// A bounded queue applies backpressure: Put waits for room, Get waits for an item.
 package main
 
 import (
@@ -9,7 +8,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// bake makes six cakes, and says when there are no more.
+// bake makes six cakes and then shuts the queue down.
 func bake(ctx context.Context, shelf *aio.Queue[int]) error {
 	for cake := range 6 {
 		if err := shelf.Put(ctx, cake); err != nil {
@@ -17,11 +16,11 @@ func bake(ctx context.Context, shelf *aio.Queue[int]) error {
 		}
 		fmt.Println("baked", cake)
 	}
-	shelf.Shutdown(false) // what is on the shelf is still eaten
+	shelf.Shutdown(false) // items already in the queue can still be taken
 	return nil
 }
 
-// eat takes cakes until there are no more.
+// eat takes cakes until the queue is shut down and empty.
 func eat(ctx context.Context, shelf *aio.Queue[int]) error {
 	for cake, err := range shelf.All(ctx) {
 		if err != nil {

@@ -1,5 +1,6 @@
-// Two tasks take the same two locks, each in another order, and wait for each other for ever. A loop
-// with a virtual clock knows, and says who waits for what.
+// Two tasks acquire the same two locks in opposite order, and wait for each other
+// forever. A loop with a virtual clock detects that, and reports which task waits for
+// what.
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 
 type kitchen struct{ stove, pan aio.Lock }
 
-// cook takes the first lock and then, after a moment, the second one.
+// cook acquires the first lock and, one pass of the loop later, the second one.
 func cook(ctx context.Context, first, second *aio.Lock) error {
 	return first.With(ctx, func(ctx context.Context) error {
 		if err := aio.Sleep(ctx, 0); err != nil {
@@ -31,7 +32,7 @@ func broken(ctx context.Context, k *kitchen) error {
 	})
 }
 
-// fixed has everybody take the locks in the same order.
+// fixed makes both tasks acquire the locks in the same order.
 func fixed(ctx context.Context, k *kitchen) error {
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 		tg.Go(func(ctx context.Context) error { return cook(ctx, &k.stove, &k.pan) }, aio.WithName("eggs"))
@@ -43,7 +44,7 @@ func fixed(ctx context.Context, k *kitchen) error {
 func main() {
 	for _, work := range []func(context.Context, *kitchen) error{broken, fixed} {
 		loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
-		loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // of the tasks that are left
+		loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // of tasks left
 		_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error { return work(ctx, &kitchen{}) }))
 		if errors.Is(err, aio.ErrDeadlock) {
 			for line := range strings.Lines(err.Error()) {

@@ -1,5 +1,5 @@
-// A server whose clients share a counter. No lock is needed: nothing waits between reading it and
-// writing it.
+// A server whose connections share a counter. It needs no lock: there is no await between
+// reading and writing it.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// counter serves all connections, each in a task of its own.
+// counter handles all connections, each in its own task.
 type counter struct{ lines int }
 
 func (c *counter) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
@@ -20,7 +20,7 @@ func (c *counter) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 		}
 		c.lines++
 		fmt.Fprintf(w, "line %d: %s", c.lines, line)
-		if err := w.Drain(ctx); err != nil { // waits if the client reads slowly
+		if err := w.Drain(ctx); err != nil { // suspends while the client reads too slowly
 			return err
 		}
 	}

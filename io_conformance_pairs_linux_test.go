@@ -1,0 +1,273 @@
+package aio_test
+
+// The ends of connections that a program drives itself, with system calls, outside the loop.
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pair is two ends: own goes to a transport, or is used by the program; peer is driven by statements.
+type ioPair struct {
+	kind       string
+	own, peer  int // -1 for none
+	ppos, opos int
+	dest       net.Addr
+	addr       string
+}
+
+func (p *ioPair) datagrams() bool { return p.kind == "udp" || p.kind == "udpopen" || p.kind == "ugram" }
+
+func payload(raw json.RawMessage, pos int) ([]byte, int) {
+	if raw[0] == '"' {
+		return latin1(decode[string](raw)), pos
+	}
+	n := decode[int](raw)
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte((pos + i) % 251)
+	}
+	return b, pos + n
+}
+
+func latin1(s string) []byte {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		b = append(b, byte(r))
+	}
+	return b
+}
+
+// settle gives the kernel's loopback network, and goroutines, the time to pass things on.
+func (m *ioRun) settle(p *ioPair) {
+	switch {
+	case m.mode.goroutines:
+		time.Sleep(2 * time.Millisecond)
+	case p.kind == "tcp", p.kind == "udp", p.kind == "udpopen":
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// settleChild waits until a process has done what it is to do: until it waits for input, sleeps, or has ended.
+func settleChild(pid int) {
+	defer time.Sleep(time.Millisecond)
+	blocked := 0 // in a row: one that is being woken up still looks like that for a moment
+	for range 3000 {
+		time.Sleep(time.Millisecond)
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return
+		}
+		if state := stat[bytes.LastIndexByte(stat, ')')+2]; state == 'Z' || state == 'X' {
+			return
+		}
+		call, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
+		if err != nil {
+			return
+		}
+		switch n, _, _ := strings.Cut(string(call), " "); n {
+		case "0", "35", "230": // read, nanosleep, clock_nanosleep
+			if blocked++; blocked == 3 {
+				return
+			}
+		default:
+			blocked = 0
+		}
+	}
+}
+
+func thread(fn func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); fn() }()
+	<-done
+}
+
+func (m *ioRun) keep(fd int) int { m.fds = append(m.fds, fd); return fd }
+
+// release takes fd out of what is closed in the end.
+func (m *ioRun) release(fd int) {
+	for i, f := range m.fds {
+		if f == fd {
+			m.fds = append(m.fds[:i], m.fds[i+1:]...)
+			return
+		}
+	}
+}
+
+func (m *ioRun) closeFD(fd int) { m.release(fd); unix.Close(fd) }
+
+func socket(domain, typ int) (int, error) {
+	return unix.Socket(domain, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+}
+
+var loopback = &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+
+func (m *ioRun) newPair(s statement) (err error) {
+	p := &ioPair{kind: s.str(1), own: -1, peer: -1}
+	m.pairs[s.str(0)] = p
+	check := func(e error) {
+		if e != nil && err == nil {
+			err = e
+		}
+	}
+	sock := func(domain, typ int) int {
+		fd, e := socket(domain, typ)
+		check(e)
+		return m.keep(fd)
+	}
+	switch p.kind {
+	case "unix":
+		fds, e := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		check(e)
+		p.own, p.peer = m.keep(fds[0]), m.keep(fds[1])
+	case "tcp":
+		l, _ := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		check(unix.Bind(l, loopback))
+		check(unix.Listen(l, 1))
+		at, _ := unix.Getsockname(l)
+		p.own, _ = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		check(unix.Connect(p.own, at))
+		p.peer, _, _ = unix.Accept4(l, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		unix.Close(l)
+		unix.SetNonblock(p.own, true)
+		for _, fd := range []int{m.keep(p.own), m.keep(p.peer)} {
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		}
+	case "rpipe", "wpipe":
+		var fds [2]int
+		check(unix.Pipe2(fds[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
+		m.keep(fds[0])
+		m.keep(fds[1])
+		if p.own, p.peer = fds[0], fds[1]; p.kind == "wpipe" {
+			p.own, p.peer = fds[1], fds[0]
+		}
+		return err
+	case "udp", "udpopen":
+		p.peer, p.own = sock(unix.AF_INET, unix.SOCK_DGRAM), sock(unix.AF_INET, unix.SOCK_DGRAM)
+		check(unix.Bind(p.peer, loopback))
+		check(unix.Bind(p.own, loopback))
+		there, _ := unix.Getsockname(p.peer)
+		here, _ := unix.Getsockname(p.own)
+		p.dest = &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: there.(*unix.SockaddrInet4).Port}
+		check(unix.Connect(p.peer, here))
+		if p.kind == "udp" {
+			check(unix.Connect(p.own, there))
+		}
+	case "ugram":
+		a, b := m.path(s.str(0)+"a"), m.path(s.str(0)+"b")
+		p.own, p.peer = sock(unix.AF_UNIX, unix.SOCK_DGRAM), sock(unix.AF_UNIX, unix.SOCK_DGRAM)
+		check(unix.Bind(p.own, &unix.SockaddrUnix{Name: a}))
+		check(unix.Bind(p.peer, &unix.SockaddrUnix{Name: b}))
+		check(unix.Connect(p.own, &unix.SockaddrUnix{Name: b}))
+		check(unix.Connect(p.peer, &unix.SockaddrUnix{Name: a}))
+	case "listen":
+		p.addr = m.path(s.str(0))
+		p.own = sock(unix.AF_UNIX, unix.SOCK_STREAM)
+		check(unix.Bind(p.own, &unix.SockaddrUnix{Name: p.addr}))
+		check(unix.Listen(p.own, 8))
+	}
+	if size := s.num(2); size > 0 {
+		for _, fd := range []int{p.own, p.peer} {
+			if fd >= 0 {
+				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
+			}
+		}
+	}
+	return err
+}
+
+func (m *ioRun) psend(p *ioPair, s statement) (string, error) {
+	b, _ := payload(s.raw(1), p.ppos)
+	var n int
+	var err error
+	if strings.HasSuffix(p.kind, "pipe") {
+		n, err = unix.Write(p.peer, b)
+	} else {
+		n, err = unix.SendmsgN(p.peer, b, nil, nil, unix.MSG_NOSIGNAL)
+	}
+	if err != nil {
+		return "", err
+	}
+	if !s.isString(1) {
+		p.ppos += n
+	}
+	return fmt.Sprint(n), nil
+}
+
+func (m *ioRun) precv(p *ioPair, s statement) (string, error) {
+	want, k, how := s.num(1), 0, ""
+	var out []byte
+	for p.datagrams() && k < want || !p.datagrams() && len(out) < want {
+		b := make([]byte, 65536)
+		if !p.datagrams() {
+			b = b[:min(len(b), want-len(out))]
+		}
+		n, err := unix.Read(p.peer, b)
+		if err == unix.EAGAIN {
+			break
+		}
+		if err != nil {
+			how = " " + ioError(err)
+			break
+		}
+		if n == 0 && !p.datagrams() {
+			how = " eof"
+			break
+		}
+		out = append(out, b[:n]...)
+		k++
+	}
+	text := show(out) + how
+	if p.datagrams() {
+		text = fmt.Sprint(k, " ", text)
+	}
+	return text, nil
+}
+
+func (m *ioRun) watch(add func(any, func()) error, op string, p *ioPair, s statement) (string, error) {
+	bodies, n := arg[[][]statement](s, 2), 0
+	return "ok", add(p.own, func() {
+		m.log("loop", op+" "+s.str(1))
+		k := min(n, len(bodies)-1)
+		n++
+		if k >= 0 {
+			m.script(bodies[k], "loop", nil)
+		}
+	})
+}
+
+// dial makes a raw client, connected when it returns.
+func (m *ioRun) dial(name, kind, addr string) (string, error) {
+	p := &ioPair{kind: "unix", own: -1, peer: -1}
+	m.pairs[name] = p
+	var sa unix.Sockaddr = &unix.SockaddrUnix{Name: addr}
+	domain := unix.AF_UNIX
+	if kind != "unix" {
+		p.kind, domain = "tcp", unix.AF_INET
+		ap, err := net.ResolveTCPAddr("tcp4", addr)
+		if err != nil {
+			return "", err
+		}
+		sa = &unix.SockaddrInet4{Port: ap.Port, Addr: [4]byte(ap.IP.To4())}
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	unix.SetNonblock(fd, kind == "unix")
+	if err := unix.Connect(fd, sa); err != nil {
+		unix.Close(fd)
+		return "", err
+	}
+	unix.SetNonblock(fd, true)
+	p.peer = m.keep(fd)
+	m.settle(p)
+	return "ok", nil
+}
