@@ -89,10 +89,10 @@ func Example_serviceLoop() {
 func Example_serviceHandler() {
 	s := newStock()
 	visits := 0 // of the loop, as handlers run there
-	server := httptest.NewServer(aiohttp.Handler(s.loop, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(aiohttp.Handler(s.loop, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		visits++
 		fmt.Fprintf(w, "visit %d of %s", visits, r.URL.Path)
-	}))
+	})))
 	for range 2 {
 		resp, err := http.Get(server.URL + "/tea")
 		if err != nil {

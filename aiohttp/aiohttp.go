@@ -1,9 +1,34 @@
-// Package aiohttp joins net/http and event loops, in both directions.
+// Package aiohttp connects net/http to event loops, in both directions: servers whose handlers are
+// tasks of a loop, and a client whose calls are awaits. HTTP itself is net/http's alone: nothing here
+// parses or writes it.
 //
-// Handler makes coroutines the handlers of an ordinary http.Server: its connections stay with their
-// goroutines, the handlers run in a loop, one at a time, so that a service keeps its state without
-// locks. Serve is for a server that is one of the loop's own: it reads requests from the streams of
-// aio.StartServer and calls the same handlers.
+// [Handler] makes an http.Handler run as tasks of a loop: connections stay with the goroutines of an
+// ordinary http.Server, handlers take turns in the loop, so that they share state without locks.
+// [Serve] starts such a server from a task, with limits on slow clients and a shutdown that loses no
+// request. [Client] is an http.Client for tasks.
+//
+// # Inside and outside
+//
+// Middleware may wrap a handler on either side of Handler. Outside, it runs in the goroutine of the
+// connection, concurrently with other requests, and may block. Inside, it runs in the task: it may
+// use the state of the loop and await, and must not block. [http.ServeMux], [http.MaxBytesHandler],
+// [http.StripPrefix] and [http.CrossOriginProtection] work on both sides. These block or start
+// goroutines, so they belong outside, or in [Blocking]:
+//
+//   - httputil.ReverseProxy waits for the other server. Inside, it stops the loop for that time.
+//   - http.FileServer and http.ServeContent read files. Inside, the response is awaited, but each
+//     access to the disk blocks the loop.
+//   - http.TimeoutHandler calls its handler in another goroutine, where awaits fail with
+//     aio.ErrWrongGoroutine. Inside, use aio.Timeout.
+//
+// # WebSockets
+//
+// A handler may hijack its connection, as the WebSocket packages do. The net.Conn that it gets suspends
+// the calling task where it would block, so the reads and writes of these packages are awaits. It may
+// be used by other goroutines as well, which then block. What waits for something other than the
+// connection blocks the loop all the same: a Ping of github.com/coder/websocket waits for a reader,
+// and a second writer waits on a mutex for the first. Call such functions by aio.ToThread, or let a
+// single task write.
 package aiohttp
 
 import (
@@ -11,18 +36,13 @@ import (
 	"net/http"
 )
 
-// HandlerFunc answers a request as a coroutine of a loop. ctx is that of the task, with the values of the
-// request's context as well; r.Context() is the same. The task is cancelled when the client goes away.
+// HandlerFunc is an http.Handler of a function that runs in a task. ctx is the context of the request,
+// which is that of the task; see [Handler]. Serve it through Handler or [Serve], at the end of whatever
+// mux and middleware: net/http's own server would call it outside of the loop, where awaits fail with
+// aio.ErrNoRunningLoop.
 //
-// Reading from r.Body, and writing and flushing w, suspend the running task when they have to wait
-// for the client. Writes are buffered: what was written is sent when the handler returns, when there is
-// much of it, and by http.NewResponseController(w).Flush. As in net/http, nothing of r and w may be
-// used after the handler has returned.
-//
-// A panic is reported to the exception handler of the loop. The client gets status 500, or a broken
-// connection if the answer had begun.
+//	mux.Handle("GET /tea", aiohttp.HandlerFunc(tea))
 type HandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request)
 
-// maxBuffered is how much of an answer is kept before it is sent, and how long a body may be to be
-// read before the handler is called.
-const maxBuffered = 32 << 10
+// ServeHTTP calls f with the context of the request.
+func (f HandlerFunc) ServeHTTP(w http.ResponseWriter, r *http.Request) { f(r.Context(), w, r) }

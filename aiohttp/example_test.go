@@ -28,13 +28,13 @@ func show(url string) {
 func ExampleHandler() {
 	loop, stop := aio.StartLoop(nil)
 	visits := 0 // of the loop
-	site := httptest.NewServer(aiohttp.Handler(loop, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	site := httptest.NewServer(aiohttp.Handler(loop, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		visits++
 		if err := aio.Sleep(ctx, time.Millisecond); err != nil { // others are served meanwhile
 			return
 		}
 		fmt.Fprintf(w, "visit %d of %s", visits, r.URL.Path)
-	}))
+	})))
 	show(site.URL + "/tea")
 	show(site.URL + "/milk")
 	site.Close()
@@ -45,19 +45,22 @@ func ExampleHandler() {
 	// <nil>
 }
 
-// A server that is the loop's own.
+// A server whose handlers are tasks of the loop that started it.
 func ExampleServe() {
-	hello := func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /hello", aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+			return
+		}
 		fmt.Fprintf(w, "hello %s", r.FormValue("name"))
-	}
+	}))
 	err := aio.Run(func(ctx context.Context) error {
-		srv, err := aio.StartServer(ctx, aiohttp.Serve(hello, &aiohttp.ServeOptions{IdleTimeout: time.Minute}), "127.0.0.1:0", nil)
+		srv, err := aiohttp.Serve(ctx, mux, "127.0.0.1:0", nil)
 		if err != nil {
 			return err
 		}
-		url := "http://" + srv.Addr().String() + "?name=Ann"
 		client := aio.NoResult(func(context.Context) error { // which blocks
-			show(url)
+			show(srv.URL() + "/hello?name=Ann")
 			http.DefaultClient.CloseIdleConnections()
 			return nil
 		})

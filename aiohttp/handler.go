@@ -1,168 +1,240 @@
 package aiohttp
 
-// A request has two sides: the goroutine of net/http's connection, and the task in which the handler
-// runs. The goroutine does whatever may block: while the handler runs it waits for operations that
-// the task sends it, one at a time, and tells the loop of each one's end. What both sides touch is
-// handed over by these messages, so nothing needs a lock.
+// A request has two sides: the task in which the handler runs, and the goroutine of net/http's
+// connection, which blocks where the task may not.
+//
+// The goroutine waits in exchange.serve for operations that the task sends it: what writes to the
+// connection. Reads of the body have goroutines of their own, since a handler may read and write at the
+// same time. Each tells the loop of its end. What the two sides share is handed over by these messages,
+// so nothing needs a lock; that a handler writes into the buffer of net/http by itself is part of this:
+// the goroutine does not touch it then.
+//
+// A task that gives up waiting for an operation has its connection's deadline set into the past, which
+// ends the operation soon, and leaves that direction unusable: nobody knows how much was done.
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"reflect"
+	"runtime"
 	"runtime/debug"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/goaio/aio"
 )
 
-// Handler returns an http.Handler that has h answer requests as tasks of l. Any goroutine may
-// serve with it, and any number at once; l must run in another one. While the loop is closed the
-// answer is 503.
+// Handler returns an http.Handler that calls h in a task of l for each request. Any goroutine may serve
+// with it, any number at once; l must run in another one. Once the loop is closed the answer is 503; a
+// loop that is stopped and not closed answers when it runs again.
 //
-// When the client goes away, or the server is closed, the task is cancelled, with context.Cause
-// of the request's context as the cause. The request is over when the task is.
+// The context of the request that h gets is that of the task, with the values and the deadline of the
+// context that Handler was called with. When that ends because the client has gone away, the task is
+// cancelled, with context.Cause as the reason; if it has a deadline, awaits end as they do under any
+// context with one. Values set by middleware outside are there.
 //
-// A body of up to 32 KiB is read before h is called, unless the client expects to be told to go on;
-// a longer one is read as h asks for it.
-func Handler(l *aio.Loop, h HandlerFunc) http.Handler {
+// h sees what net/http's handlers see. These calls suspend the running task while they wait for the
+// client, and fail with a *aio.CancelledError if the task is cancelled meanwhile: reading and closing
+// the body of the request; writing the response, when more than fits into the buffers is written;
+// flushing, by http.NewResponseController(w) or http.Flusher; WriteHeader of a status below 200; and
+// Hijack. A read that was given up, by a cancellation or aio.Timeout, leaves the body unusable, and the
+// connection is closed after the response, which may still be written; if that had begun before, the
+// connection breaks, except in HTTP/2. A write that was given up breaks the connection. Both directions may be used at the same time, by several tasks too, as far as the
+// protocol allows (see http.ResponseController.EnableFullDuplex). Neither w nor the body may be used
+// after h has returned: both fail then.
+//
+// A response is never presented as complete if it may not be. If the task is cancelled and h returns
+// without having begun the response, the status is 503; if the response was begun before the
+// cancellation, the connection is broken; a response that was begun after it is sent. So is one in a
+// task that has called Uncancel. A loop that is closed cancels in this sense.
+//
+// A panic of h goes on in the goroutine that called Handler: net/http logs it and breaks the
+// connection, middleware outside may recover. Its value is an error that wraps a *aio.PanicError and
+// prints the stack of the task; http.ErrAbortHandler is passed on as it is.
+//
+// WriteHeader is passed on to the writer of the server at once, as are the first bytes of a response if
+// that writer is one of package net/http. A middleware outside whose WriteHeader blocks would block the
+// loop.
+//
+// Handler panics with an error that matches aio.ErrUsage if the loop or the handler is nil.
+func Handler(l *aio.Loop, h http.Handler) http.Handler {
 	if l == nil || h == nil {
-		panic("aiohttp: Handler: the loop or the handler is nil")
+		panic(fmt.Errorf("aiohttp: Handler: the loop or the handler is nil: %w", aio.ErrUsage))
 	}
-	return &handler{l, h}
+	return &handler{loop: l, inner: h}
 }
 
 type handler struct {
-	loop *aio.Loop
-	call HandlerFunc
+	loop   *aio.Loop
+	inner  http.Handler
+	server *Server // that serves it, nil if another one does
 }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{loop: h.loop, inner: w, request: r, ops: make(chan *operation, 1)}
-	if err := x.readAhead(); err != nil {
-		http.Error(w, "the body could not be read", http.StatusBadRequest)
-		return
-	}
-	done := aio.RunCoroutineThreadsafe(h.loop, func(ctx context.Context) (struct{}, error) {
-		x.run(ctx, h.call)
-		return struct{}{}, nil
-	})
-	x.serve(done)
-	_, err := done.Result(context.Background())
-	x.finish(err)
+	x := &exchange{handler: h, w: w, r: r, ops: make(chan *operation, maxOps)}
+	x.serve(aio.RunCoroutineThreadsafe(h.loop, x.run))
 }
 
-// requestContext is the context of the task, with the values of the request's.
-type requestContext struct {
-	context.Context
-	request context.Context
-}
+// maxOps is how many messages of a task may be on their way to the goroutine: a write that was given
+// up, and the end. A send never blocks.
+const maxOps = 2
 
-func (c *requestContext) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.request.Value(key)
-}
-
-// exchange is a request and its answer. It is the handler's http.ResponseWriter.
+// exchange is a request and its response. It is the handler's http.ResponseWriter.
 type exchange struct {
-	loop    *aio.Loop
-	inner   http.ResponseWriter // of the goroutine, but for its Header
-	request *http.Request       // of the goroutine
-	ops     chan *operation
-	ahead   []byte // the body, if it was read before
+	handler *handler
+	w       http.ResponseWriter // as it came
+	r       *http.Request       // as it came
+	ops     chan *operation     // to the goroutine; nil says that the task is over
+	begun   atomic.Bool         // the task has
 
-	// Of the task while it runs, of the goroutine after that.
-	ctx     context.Context
-	task    aio.AnyTask
-	gone    bool     // the client is, and the task has been told
-	turn    aio.Lock // several tasks of the handler may read and write
-	status  int      // 0 until it is decided
-	out     []byte   // that was written and not yet sent
-	started bool     // the answer has begun to be sent
-	failed  bool     // the handler has panicked
-	broken  error    // of an operation that was given up, and may be under way still
+	// Owned by the task's loop until the task is over, then by the goroutine.
+	task   aio.AnyTask
+	ctx    context.Context // to await with
+	inside *http.Request   // as the handler has it
+	body   *body           // of it, nil if there is none
+	over   bool            // the handler has returned
+	gone   bool            // the client has, and the task was told
+	end    outcome
+	response
+	next, prev *exchange // of the server's list
 }
 
-// operation is something that may block, for the goroutine to do.
+// outcome is how a handler ended.
+type outcome struct {
+	panicked  any  // not nil if it did
+	exited    bool // by runtime.Goexit
+	cancelled bool // the task was, and it was not taken back
+}
+
+// operation is something that may block.
 type operation struct {
-	do   func() error
-	err  error
-	done *aio.Future[struct{}]
-}
-
-// readAhead reads a body that is short.
-func (x *exchange) readAhead() error {
-	r := x.request
-	if r.ContentLength <= 0 || r.ContentLength > maxBuffered || r.Header.Get("Expect") != "" {
-		return nil
-	}
-	x.ahead = make([]byte, r.ContentLength)
-	_, err := io.ReadFull(r.Body, x.ahead)
-	return err
+	do   func()
+	done aio.Event
 }
 
 // run is the body of the task.
-func (x *exchange) run(ctx context.Context, call HandlerFunc) {
+func (x *exchange) run(ctx context.Context) (struct{}, error) {
+	x.begun.Store(true)
 	x.task = aio.CurrentTask(ctx)
-	x.ctx = &requestContext{ctx, x.request.Context()}
-	if x.gone {
-		return
+	if x.gone { // a client that has ended its half of the connection may wait for an answer
+		x.cancel()
 	}
-	r := x.request.WithContext(x.ctx)
-	switch {
-	case x.ahead != nil:
-		r.Body = io.NopCloser(bytes.NewReader(x.ahead))
-	case r.Body != nil && r.Body != http.NoBody:
-		r.Body = &body{x: x}
+	request := x.r.Context()
+	tc, release := newTaskContext(ctx, request)
+	x.ctx = ctx
+	if tc.Context != ctx {
+		x.ctx = tc
 	}
+	x.inside = x.r.WithContext(tc)
+	if b := x.r.Body; b != nil && b != http.NoBody {
+		x.body = &body{x: x, inner: b}
+		x.inside.Body = x.body
+	}
+	x.response.own = own(x.w)
+	if x.response.own {
+		x.room = room
+	}
+	if s := x.handler.server; s != nil {
+		s.add(x)
+		defer s.remove(x)
+	}
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			x.failed = true
-			if v != http.ErrAbortHandler {
-				x.loop.CallExceptionHandler(aio.ExceptionContext{
-					Message: "panic in the handler of " + r.Method + " " + r.URL.Path,
-					Err:     &aio.PanicError{Value: v, Stack: debug.Stack()},
-					Task:    x.task,
-				})
-			}
+		v := recover()
+		switch {
+		case returned:
+		case v != nil:
+			x.end.panicked = passedOn(v)
+		default:
+			x.end.exited = true
 		}
+		x.end.cancelled = x.task.Cancelling() > 0 || x.handler.loop.IsClosed()
+		x.over = true
+		release()
+		x.ops <- nil
 	}()
-	call(x.ctx, x, r)
+	x.handler.inner.ServeHTTP(x, x.inside)
+	returned = true
+	return struct{}{}, nil
 }
 
-// serve does what the task asks for until the task is over.
-func (x *exchange) serve(done *aio.ConcurrentFuture[struct{}]) {
-	gone := x.request.Context().Done()
+// handlerPanic is the panic of a handler, as it goes on in the goroutine of the connection. That one's
+// stack, which net/http logs, says nothing.
+type handlerPanic struct{ *aio.PanicError }
+
+func (p *handlerPanic) Error() string {
+	return fmt.Sprintf("%v\n\nthe handler's stack:\n%s", p.Value, p.Stack)
+}
+
+// Unwrap returns the *aio.PanicError.
+func (p *handlerPanic) Unwrap() error { return p.PanicError }
+
+// passedOn returns what the goroutine panics with.
+func passedOn(v any) any {
+	if v == http.ErrAbortHandler {
+		return v
+	}
+	if p, ok := v.(*handlerPanic); ok { // of a Handler inside this one
+		return p
+	}
+	return &handlerPanic{&aio.PanicError{Value: v, Stack: debug.Stack()}}
+}
+
+// serve is the goroutine's side: it does what the task asks for, until the task is over.
+func (x *exchange) serve(task *aio.ConcurrentFuture[struct{}]) {
+	gone, ended := x.r.Context().Done(), task.Done()
 	for {
 		select {
 		case op := <-x.ops:
-			op.err = op.do()
-			x.tell(func() {
-				if !op.done.Done() {
-					_ = op.done.SetResult(struct{}{})
-				}
-			})
+			if op == nil {
+				x.finish()
+				return
+			}
+			x.perform(op)
 		case <-gone:
 			gone = nil
-			x.tell(func() {
-				x.gone = true
-				if x.task != nil {
-					x.task.Cancel(context.Cause(x.request.Context()))
-				}
-			})
-		case <-done.Done():
-			return
+			x.tell(x.leave)
+		case <-ended:
+			if !x.begun.Load() { // and it never will: the loop is closed, or the task was cancelled
+				unavailable(x.w)
+				return
+			}
+			ended = nil // its last message is on its way
 		}
 	}
 }
 
-// tell has fn called in the loop. If that is closed, so is the task.
-func (x *exchange) tell(fn func()) {
+// perform runs op and tells the loop.
+func (x *exchange) perform(op *operation) {
+	op.do()
+	x.tell(op.done.Set)
+}
+
+// leave is told that the request has ended, in the loop. A read of the body that is under way ends by
+// that too: it returns what it has, the beginning of a body and io.ErrUnexpectedEOF for example, and the
+// cancellation follows.
+func (x *exchange) leave() {
+	x.gone = true
+	switch b := x.body; {
+	case x.task == nil:
+	case b != nil && b.reading && own(b.inner):
+		b.leaves = true
+	default:
+		x.cancel()
+	}
+}
+
+// cancel cancels the task because the request has ended.
+func (x *exchange) cancel() { x.task.Cancel(context.Cause(x.r.Context())) }
+
+// tell has fn called in the loop. If that is closed, so are all tasks that might want to know.
+func (x *exchange) tell(fn func()) { tell(x.handler.loop, fn) }
+
+func tell(l *aio.Loop, fn func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			if err, ok := v.(error); !ok || !errors.Is(err, aio.ErrLoopClosed) {
@@ -170,146 +242,76 @@ func (x *exchange) tell(fn func()) {
 			}
 		}
 	}()
-	x.loop.CallSoonThreadsafe(fn)
+	l.CallSoonThreadsafe(fn)
 }
 
-// perform has the goroutine do something, and suspends the running task until it is done. unblock
-// makes do return soon.
-func (x *exchange) perform(do func() error, unblock func(*http.ResponseController)) error {
-	if err := x.turn.Acquire(x.ctx); err != nil {
-		return err
-	}
-	defer x.turn.Release()
-	if x.broken != nil {
-		return x.broken
-	}
-	op := &operation{do: do, done: aio.CreateFuture[struct{}](x.ctx)}
-	x.ops <- op // which has room: the one before is over
-	if _, err := op.done.Await(x.ctx); err != nil {
-		x.broken = fmt.Errorf("aiohttp: reading or writing was given up before: %w", err)
-		unblock(http.NewResponseController(x.inner))
-		return err
-	}
-	return op.err
-}
-
-func stopReading(c *http.ResponseController) { _ = c.SetReadDeadline(time.Unix(1, 0)) }
-func stopWriting(c *http.ResponseController) { _ = c.SetWriteDeadline(time.Unix(1, 0)) }
-
-// Header implements http.ResponseWriter. Only the task uses it while the handler runs.
-func (x *exchange) Header() http.Header { return x.inner.Header() }
-
-// WriteHeader implements http.ResponseWriter. An informational status is sent at once.
-func (x *exchange) WriteHeader(status int) {
-	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
-		_ = x.perform(func() error { x.inner.WriteHeader(status); return nil }, stopWriting)
+// finish ends the request when the task is over.
+func (x *exchange) finish() {
+	if x.hijacked {
 		return
 	}
-	if x.status == 0 {
-		x.status = status
+	if x.body != nil {
+		x.body.finish()
 	}
-}
-
-// Write implements io.Writer.
-func (x *exchange) Write(p []byte) (int, error) {
-	if x.status == 0 {
-		x.status = http.StatusOK
-	}
-	if x.broken != nil {
-		return 0, x.broken
-	}
-	x.out = append(x.out, p...)
-	if len(x.out) > maxBuffered {
-		if err := x.send(false); err != nil {
-			return 0, err
-		}
-	}
-	return len(p), nil
-}
-
-// WriteString implements io.StringWriter.
-func (x *exchange) WriteString(s string) (int, error) { return x.Write([]byte(s)) }
-
-// FlushError sends what was written, for http.ResponseController.
-func (x *exchange) FlushError() error {
-	if x.status == 0 {
-		x.status = http.StatusOK
-	}
-	return x.send(true)
-}
-
-// Flush implements http.Flusher.
-func (x *exchange) Flush() { _ = x.FlushError() }
-
-// Unwrap lets http.ResponseController reach what the server's own writer can do besides: deadlines, and
-// Hijack.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.inner }
-
-// send has the goroutine send what was written.
-func (x *exchange) send(flush bool) error {
-	out := x.out
-	x.out = nil // another task may write meanwhile
-	return x.perform(func() error { return x.sendNow(out, flush) }, stopWriting)
-}
-
-// sendNow is called by the goroutine, or when the task is over.
-func (x *exchange) sendNow(out []byte, flush bool) error {
-	if !x.started {
-		x.started = true
-		x.inner.WriteHeader(x.status)
-	}
-	if len(out) > 0 {
-		if _, err := x.inner.Write(out); err != nil {
-			return err
-		}
-	}
-	if flush {
-		return http.NewResponseController(x.inner).Flush()
-	}
-	return nil
-}
-
-// finish ends the request. err is that of the task.
-func (x *exchange) finish(err error) {
-	switch {
-	case err == nil && !x.failed:
-		if x.status != 0 {
-			_ = x.sendNow(x.out, false) // that the client is gone is no news
-		}
-	case x.started:
+	x.r.MultipartForm = x.inside.MultipartForm // net/http removes the files of the request that it made
+	switch e := x.end; {
+	case e.panicked != nil:
+		panic(e.panicked)
+	case e.exited:
+		runtime.Goexit()
+	case x.writes.err != nil:
 		panic(http.ErrAbortHandler)
-	case x.failed:
-		http.Error(x.inner, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-	default: // the task was cancelled, or the loop is closed
-		http.Error(x.inner, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+	case e.cancelled && x.status == 0:
+		unavailable(x.w)
+	case e.cancelled && !x.late, x.halfRead() && x.status != 0 && !x.closes:
+		panic(http.ErrAbortHandler)
+	default:
+		x.sendRest()
 	}
 }
 
-// body is the body of a request that was not read before.
-type body struct {
-	x   *exchange
-	buf []byte // what the goroutine reads into: the caller's memory is its own again if the read is given up
+// unavailable answers for a handler that could not.
+func unavailable(w http.ResponseWriter) {
+	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 }
 
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if b.buf == nil {
-		b.buf = make([]byte, maxBuffered)
-	}
-	buf := b.buf[:min(len(p), len(b.buf))]
-	n := 0
-	err := b.x.perform(func() (err error) {
-		n, err = b.x.request.Body.Read(buf)
-		return err
-	}, stopReading)
-	if b.x.broken != nil {
-		return 0, err // n and buf may be the goroutine's still
-	}
-	return copy(p, buf[:n]), err
+// direction is one of the two directions of a connection, as tasks use it. It is owned by the loop.
+type direction struct {
+	turn aio.Lock // several tasks of a handler may use it
+	err  error    // of the operation that was given up
 }
 
-// Close implements io.Closer. The server closes the real one when the request is over.
-func (b *body) Close() error { return nil }
+// await waits for op, which has been started. If the task is cancelled first the direction is given
+// up: unblock makes op end soon. sure says that it does so whatever happens, and is waited for, so that
+// what op uses is the caller's again.
+func (d *direction) await(ctx context.Context, op *operation, unblock func() error, sure bool) error {
+	err := op.done.Wait(ctx)
+	if err == nil {
+		return nil
+	}
+	d.err = fmt.Errorf("aiohttp: an earlier call was given up: %w", err)
+	if unblock() == nil && sure {
+		for !op.done.IsSet() {
+			if later := op.done.Wait(context.WithoutCancel(ctx)); later != nil {
+				err = later
+				if errors.Is(later, aio.ErrLoopClosed) {
+					break
+				}
+			}
+		}
+	}
+	return err
+}
+
+// own reports whether v is of a type of net/http, whose behaviour is known.
+func own(v any) bool {
+	t := reflect.TypeOf(v)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	path := t.PkgPath()
+	return path == "net/http" || strings.HasPrefix(path, "net/http/")
+}
+
+// longAgo is a deadline that ends a read or write that waits.
+var longAgo = time.Unix(1, 0)

@@ -1,550 +1,336 @@
 package aiohttp
 
-// A connection is a task of the loop: it reads a request with net/http's parser, calls the handler, and
-// writes what is left of the answer, one request after another. Everything here is owned by that task
-// and the loop's token; the state that only lives for one request is in response.
+// A server has three parts: net/http's server, in goroutines; the list of the requests that are in
+// handlers, owned by the loop; and a task that ends the first when the loop does.
 
 import (
-	"bufio"
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/goaio/aio"
 )
 
-// ServeOptions are the settings of Serve. The zero value has the defaults.
+// ServeOptions are the settings of [Serve]. The zero value has the defaults.
 type ServeOptions struct {
-	// IdleTimeout is how long a client may take to begin the next request; zero is two minutes.
-	IdleTimeout time.Duration
-	// HeaderTimeout is how long it may take to send the head of one; zero is ten seconds.
-	HeaderTimeout time.Duration
-	// MaxHeaderBytes is how long that may be; zero is http.DefaultMaxHeaderBytes.
-	MaxHeaderBytes int
+	// HTTP is the server of net/http to use, for all its settings: timeouts, MaxHeaderBytes,
+	// TLSConfig, Protocols, ErrorLog, BaseContext and the rest. nil is a new one. Its Addr must be
+	// empty and its Handler nil, as Serve sets it, and it must not be used otherwise.
+	//
+	// With a TLSConfig the server speaks TLS, and HTTP/2 where the client does; for HTTP/2 without
+	// TLS see http.Protocols. Of the timeouts ReadHeaderTimeout is 10 seconds if it is zero, and
+	// IdleTimeout 2 minutes, unless ReadTimeout is set, which stands for both in net/http. A negative
+	// value is no limit.
+	HTTP *http.Server
+	// StallTimeout is for how long a handler waits for a client that neither sends the next part of a
+	// body nor takes the next part of a response; then its Read or Write fails, with an error that
+	// matches os.ErrDeadlineExceeded, and the connection is closed. A client that is slow and not
+	// stuck has all the time that it needs. Zero is 1 minute, negative no limit. It does not apply to
+	// reads if HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is, nor to a direction for
+	// which the handler has set a deadline itself (see http.ResponseController).
+	StallTimeout time.Duration
+	// Listener is one to use in place of an address. It belongs to the server from then on, and is
+	// closed with it; only with an error that matches aio.ErrUsage it stays the caller's.
+	Listener net.Listener
+	// DrainDelay is how long Shutdown goes on accepting connections after the server has begun to say
+	// that it is draining. Behind a load balancer, choose what that takes to notice, 5 seconds for
+	// example. Zero is no delay.
+	DrainDelay time.Duration
+	// Grace is what ServeForever gives requests to end when it is cancelled; see Shutdown. Zero is
+	// 10 seconds.
+	Grace time.Duration
 }
 
-// maxDrained is how much of a body that the handler has left is read, so that the connection can go on.
-const maxDrained = 256 << 10
+// Server is a server that Serve has started. Its methods that take a ctx must be called by tasks of its
+// loop, the others by any goroutine.
+type Server struct {
+	loop       *aio.Loop
+	http       *http.Server
+	listener   net.Listener
+	addr       net.Addr
+	tls        bool
+	delay      time.Duration
+	grace      time.Duration
+	readStall  time.Duration // 0 if there is no limit
+	writeStall time.Duration
+	draining   chan struct{}
 
-// Serve returns a handler for aio.StartServer and its relatives that serves HTTP/1.1 (and 1.0), as does
-// net/http, whose parser reads the requests: connections are kept, pipelined requests are answered
-// in order, 100 Continue is sent when the body is asked for, answers have a length or are chunked. There
-// is no HTTP/2; answers have no trailers, and a connection cannot be hijacked.
+	// Owned by the loop.
+	drains      bool      // draining is closed
+	first, last *exchange // requests that are in handlers, the oldest first
+	stopped     aio.Event // net/http's server is
+	err         error     // why
+	idle        aio.Event // set while no request is in a handler, if somebody wants to know
+	waits       bool      // somebody does
+}
+
+// Serve listens on addr, which is "host:port" with port 0 for any, and serves HTTP with h. The handlers
+// run in tasks of the calling task's loop, with all that [Handler] says. It suspends the calling task to
+// look up the host, and returns when the server accepts connections: it goes on until Close, Shutdown
+// or the end of the loop. opts may be nil.
 //
-//	srv, err := aio.StartServer(ctx, aiohttp.Serve(h, nil), "localhost:8080", nil)
+//	srv, err := aiohttp.Serve(ctx, mux, "localhost:8080", nil)
+//	if err != nil {
+//		return err
+//	}
+//	return srv.ServeForever(ctx)
 //
-// The handler runs in the task of its connection, which is cancelled when the client goes away: it has
-// closed the connection, or its sending half with nothing left to be read. opts may be nil.
-func Serve(h HandlerFunc, opts *ServeOptions) aio.StreamHandler {
-	if h == nil {
-		panic("aiohttp: Serve: the handler is nil")
+// An address that is in use or not this machine's gives a *net.OpError. Options that contradict each
+// other, and a nil handler, give an error that matches aio.ErrUsage. (asyncio has no HTTP; the
+// counterpart is aiohttp.web's run_app)
+func Serve(ctx context.Context, h http.Handler, addr string, opts *ServeOptions) (*Server, error) {
+	if opts == nil {
+		opts = &ServeOptions{}
 	}
-	var o ServeOptions
-	if opts != nil {
-		o = *opts
+	loop, err := aio.GetRunningLoop(ctx)
+	if err == nil && aio.CurrentTask(ctx) == nil {
+		err = aio.ErrNoTask
 	}
-	if o.IdleTimeout == 0 {
-		o.IdleTimeout = 2 * time.Minute
+	if err != nil {
+		return nil, fmt.Errorf("aiohttp: Serve: %w", err)
 	}
-	if o.HeaderTimeout == 0 {
-		o.HeaderTimeout = 10 * time.Second
+	hs, err := opts.check(h, addr)
+	if err != nil {
+		return nil, err
 	}
-	if o.MaxHeaderBytes == 0 {
-		o.MaxHeaderBytes = http.DefaultMaxHeaderBytes
-	}
-	return func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
-		defer w.Close()
-		c := &conn{opts: o, handler: h, stream: r, w: w, task: aio.CurrentTask(ctx)}
-		c.source.Reader = r.Reader(ctx)
-		c.head.R = &c.source
-		c.in = bufio.NewReader(&c.head)
-		c.watch()
-		return c.serve(ctx)
-	}
-}
-
-// conn is a connection.
-type conn struct {
-	opts    ServeOptions
-	handler HandlerFunc
-	stream  *aio.StreamReader
-	w       *aio.StreamWriter
-	task    aio.AnyTask
-	source  source
-	head    io.LimitedReader // bounds what a head may take; not limited outside of one
-	in      *bufio.Reader
-	current *response // nil between requests
-	gone    bool      // the client is
-	date    [2]string // the last Date header, and for which second
-}
-
-// watched tells the connection when the client is gone, beside what the protocol of streams does.
-type watched struct {
-	*aio.StreamReaderProtocol
-	conn *conn
-}
-
-// watch puts a watched in the place of the stream's protocol.
-func (c *conn) watch() {
-	t := c.w.Transport()
-	if p, ok := t.GetProtocol().(*aio.StreamReaderProtocol); ok {
-		t.SetProtocol(&watched{p, c})
-	}
-}
-
-// EOFReceived overrides that of the stream's protocol.
-func (p *watched) EOFReceived() bool {
-	keep := p.StreamReaderProtocol.EOFReceived()
-	c := p.conn
-	if c.current != nil && c.current.bodyDone && c.in.Buffered() == 0 && c.stream.AtEOF() {
-		c.leave()
-	}
-	return keep
-}
-
-// ConnectionLost overrides that of the stream's protocol.
-func (p *watched) ConnectionLost(err error) {
-	p.StreamReaderProtocol.ConnectionLost(err)
-	p.conn.leave()
-}
-
-// leave cancels the handler, if one runs.
-func (c *conn) leave() {
-	if !c.gone && c.current != nil {
-		c.task.Cancel("the client has gone")
-	}
-	c.gone = true
-}
-
-// serve answers requests until the client or the handler has had enough.
-func (c *conn) serve(ctx context.Context) error {
-	for {
-		r, err := c.readRequest(ctx)
-		if err != nil {
-			return c.refuse(ctx, err)
-		}
-		again, err := c.answer(ctx, r)
-		if err != nil || !again {
-			return err
-		}
-	}
-}
-
-// source keeps the last error of reading: where a line has begun, the parser takes any error for its end,
-// and complains about the line.
-type source struct {
-	io.Reader
-	err error
-}
-
-func (s *source) Read(p []byte) (n int, err error) {
-	n, s.err = s.Reader.Read(p)
-	return n, s.err
-}
-
-// errGone says that there will be no further request.
-var errGone = errors.New("aiohttp: the client has gone")
-
-// readRequest waits for the next request and reads its head.
-func (c *conn) readRequest(ctx context.Context) (r *http.Request, err error) {
-	c.head.N = int64(c.opts.MaxHeaderBytes) + 4096
-	if c.in.Buffered() == 0 {
-		err = aio.Timeout(ctx, c.opts.IdleTimeout, func(context.Context) error {
-			_, err := c.in.Peek(1)
-			return err
+	ln := opts.Listener
+	if ln == nil {
+		ln, err = aio.ToThread(ctx, func(ctx context.Context) (net.Listener, error) {
+			return new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		})
 		if err != nil {
-			if errors.Is(err, aio.ErrCancelled) {
-				return nil, err
-			}
-			return nil, errGone
+			return nil, err
 		}
 	}
-	err = aio.Timeout(ctx, c.opts.HeaderTimeout, func(context.Context) (err error) {
-		r, err = http.ReadRequest(c.in)
-		if errors.Is(c.source.err, aio.ErrCancelled) {
-			return c.source.err
-		}
-		return err
-	})
-	if err == nil && c.head.N <= 0 || errors.Is(err, io.ErrUnexpectedEOF) && c.head.N <= 0 {
-		return nil, errTooLarge
+	s := &Server{
+		loop:     loop,
+		http:     hs,
+		listener: ln,
+		addr:     ln.Addr(),
+		tls:      hs.TLSConfig != nil, // which net/http changes
+		delay:    opts.DrainDelay,
+		grace:    cmp.Or(opts.Grace, 10*time.Second),
+		draining: make(chan struct{}),
 	}
-	c.head.N = 1<<63 - 1
-	return r, err
+	if stall := cmp.Or(opts.StallTimeout, time.Minute); stall > 0 {
+		if hs.ReadTimeout == 0 {
+			s.readStall = stall
+		}
+		if hs.WriteTimeout == 0 {
+			s.writeStall = stall
+		}
+	}
+	if hs.ReadTimeout == 0 {
+		hs.ReadHeaderTimeout = cmp.Or(hs.ReadHeaderTimeout, 10*time.Second)
+		hs.IdleTimeout = cmp.Or(hs.IdleTimeout, 2*time.Minute)
+	}
+	hs.Handler = &handler{loop: loop, inner: h, server: s}
+	go s.accept()
+	aio.CreateTask(ctx, s.attend, aio.WithName("aiohttp.Server"))
+	return s, nil
 }
 
-var errTooLarge = errors.New("aiohttp: the head of the request is too large")
-
-// refuse ends the connection because of an error in reading a request.
-func (c *conn) refuse(ctx context.Context, err error) error {
-	status := http.StatusBadRequest
+// check returns net/http's server, or an error if the options contradict each other.
+func (o *ServeOptions) check(h http.Handler, addr string) (*http.Server, error) {
+	bad := func(text string) (*http.Server, error) {
+		return nil, fmt.Errorf("aiohttp: Serve: %s: %w", text, aio.ErrUsage)
+	}
+	hs := o.HTTP
+	if hs == nil {
+		hs = &http.Server{}
+	}
 	switch {
-	case errors.Is(err, aio.ErrCancelled):
-		return err
-	case err == errGone, err == io.EOF, errors.Is(err, net.ErrClosed), errors.As(err, new(*net.OpError)):
-		return nil
-	case err == errTooLarge:
-		status = http.StatusRequestHeaderFieldsTooLarge
-	case errors.Is(err, aio.ErrTimeout):
-		status = http.StatusRequestTimeout
+	case h == nil:
+		return bad("the handler is nil")
+	case hs.Handler != nil:
+		return bad("HTTP.Handler is set: give the handler to Serve")
+	case hs.Addr != "":
+		return bad("HTTP.Addr is set: give the address to Serve")
+	case o.Listener != nil && addr != "":
+		return bad("both an address and a listener are given")
+	case o.Listener == nil && addr == "":
+		return bad("there is neither an address nor a listener")
+	case o.DrainDelay < 0 || o.Grace < 0:
+		return bad("DrainDelay or Grace is negative")
+	case hs.TLSConfig != nil && !hasCertificate(hs.TLSConfig):
+		return bad("HTTP.TLSConfig has no certificate")
 	}
-	text := http.StatusText(status)
-	fmt.Fprintf(c.w, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s\n",
-		status, text, len(text)+1, text)
-	return c.gentleEnd(ctx)
+	return hs, nil
 }
 
-// gentleEnd lets the client read the answer before it learns, by a reset, that what it is still
-// sending is not read.
-func (c *conn) gentleEnd(ctx context.Context) error {
-	if !c.w.CanWriteEOF() {
-		return nil
-	}
-	c.w.WriteEOF()
-	err := aio.Timeout(ctx, 500*time.Millisecond, func(ctx context.Context) error {
-		_, err := io.Copy(io.Discard, c.stream.Reader(ctx))
-		return err
-	})
-	if errors.Is(err, aio.ErrCancelled) {
-		return err
-	}
-	return nil
+func hasCertificate(c *tls.Config) bool {
+	return len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil
 }
 
-// answer calls the handler for r and finishes the answer. It reports whether another request may follow.
-func (c *conn) answer(ctx context.Context, r *http.Request) (again bool, err error) {
-	w := &response{conn: c, ctx: ctx, request: r, header: http.Header{}, left: -1}
-	c.current = w
-	defer func() { c.current = nil }()
-	if len(r.Header["Host"]) == 0 && r.ProtoAtLeast(1, 1) && r.Host == "" {
-		w.closeAfter = true
-		http.Error(w, "there is no Host header", http.StatusBadRequest)
-		return false, w.finish()
-	}
-	if addr, ok := c.w.GetExtraInfo("peername").(net.Addr); ok {
-		r.RemoteAddr = addr.String()
-	}
-	if state, ok := c.w.GetExtraInfo("tls").(tls.ConnectionState); ok {
-		r.TLS = &state
-	}
-	w.closeAfter = r.Close || !r.ProtoAtLeast(1, 1) && !hasToken(r.Header, "Connection", "keep-alive")
-	if r.Body == nil || r.Body == http.NoBody {
-		w.bodyDone = true
+// accept is the goroutine of net/http's server.
+func (s *Server) accept() {
+	var err error
+	if s.tls {
+		err = s.http.ServeTLS(s.listener, "", "")
 	} else {
-		expects := r.ProtoAtLeast(1, 1) && hasToken(r.Header, "Expect", "100-continue")
-		r.Body = &streamBody{ReadCloser: r.Body, response: w, expects: expects}
+		err = s.http.Serve(s.listener)
 	}
-	if w.bodyDone && c.stream.AtEOF() && c.in.Buffered() == 0 && r.ProtoAtLeast(1, 1) {
-		w.closeAfter = true // it came with the end of the stream: the answer can still be read
-	}
-	r = r.WithContext(ctx)
-	failed, err := w.call(c.handler, r)
-	switch {
-	case err != nil:
-		return false, err
-	case failed && w.started:
-		c.w.Transport().Abort()
-		return false, nil
-	case failed:
-		w.header, w.status, w.out, w.left = http.Header{}, 0, nil, -1
-		w.closeAfter = true
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-	case c.gone:
-		return false, nil
-	}
-	if !w.bodyDone && !w.closeAfter {
-		if err := w.drain(r.Body); err != nil {
-			return false, err
-		}
-	}
-	if err := w.finish(); err != nil || w.closeAfter {
-		if err == nil && !w.bodyDone {
-			err = c.gentleEnd(ctx)
-		}
-		return false, err
-	}
-	return true, nil
+	tell(s.loop, func() {
+		s.err = err
+		s.stopped.Set()
+	})
 }
 
-// hasToken reports whether a header that is a list contains a token.
-func hasToken(h http.Header, key, token string) bool {
-	for _, line := range h[key] {
-		for item := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(item), token) {
-				return true
+// attend is a task that lasts as long as the server accepts, or the loop.
+func (s *Server) attend(ctx context.Context) (struct{}, error) {
+	if s.stopped.Wait(ctx) != nil { // the program ends, or the loop is closed
+		s.listener.Close()
+		go s.http.Close() // which says goodbye to TLS clients, and may have to wait for that
+	}
+	return struct{}{}, nil
+}
+
+// Addr returns the address that the server listens on. It stays what it was when the server is closed.
+func (s *Server) Addr() net.Addr { return s.addr }
+
+// URL returns the address as the beginning of a URL: "http://127.0.0.1:8080".
+func (s *Server) URL() string {
+	if s.tls {
+		return "https://" + s.addr.String()
+	}
+	return "http://" + s.addr.String()
+}
+
+// Draining returns a channel that is closed when Shutdown begins, before anything else happens. A
+// readiness probe answers 503 from then on; a handler that never ends by itself, of server-sent
+// events for example, ends. A task waits for it with aio.Receive. See also [Draining].
+func (s *Server) Draining() <-chan struct{} { return s.draining }
+
+func (s *Server) isDraining() bool { return isClosed(s.draining) }
+
+// Draining returns the Draining channel of the server that ctx is the context of a request of, nil if
+// that was not started by Serve. Any goroutine may call it.
+func Draining(ctx context.Context) <-chan struct{} {
+	hs, _ := ctx.Value(http.ServerContextKey).(*http.Server)
+	if hs == nil {
+		return nil
+	}
+	h, ok := hs.Handler.(*handler)
+	if !ok {
+		return nil
+	}
+	return h.server.draining
+}
+
+// add notes that the handler of a request begins.
+func (s *Server) add(x *exchange) {
+	if x.prev = s.last; x.prev == nil {
+		s.first = x
+	} else {
+		x.prev.next = x
+	}
+	s.last = x
+}
+
+// remove notes that the handler of a request has ended.
+func (s *Server) remove(x *exchange) {
+	if x.prev == nil {
+		s.first = x.next
+	} else {
+		x.prev.next = x.next
+	}
+	if x.next == nil {
+		s.last = x.prev
+	} else {
+		x.next.prev = x.prev
+	}
+	if s.first == nil && s.waits {
+		s.idle.Set()
+	}
+}
+
+// ServeForever suspends the calling task until it is cancelled or the server is closed. When it is
+// cancelled, it shuts the server down, with the grace of the options, and returns the
+// *aio.CancelledError, joined with the error of Shutdown if there is one. If it is cancelled again
+// meanwhile, the server is closed at once. A server that was closed gives nil, one that cannot accept
+// connections any more the reason. (asyncio: Server.serve_forever)
+func (s *Server) ServeForever(ctx context.Context) error {
+	err := s.stopped.Wait(ctx)
+	if err == nil {
+		if errors.Is(s.err, http.ErrServerClosed) {
+			return nil
+		}
+		return s.err
+	}
+	if !errors.Is(err, aio.ErrCancelled) && ctx.Err() == nil {
+		return err // it was not this server's loop, or no task
+	}
+	// That ctx has ended is why this is the end, no reason to be in a hurry.
+	if down := s.Shutdown(context.WithoutCancel(ctx), s.grace); down != nil {
+		return fmt.Errorf("%w (and %w)", err, down)
+	}
+	return err
+}
+
+// Shutdown ends the server so that no request is lost. It suspends the calling task until all is over.
+//
+//  1. Draining is closed, and from then on each response asks the client to close its connection, and
+//     to go elsewhere with the next request. Connections and requests are accepted as before, for the
+//     DrainDelay of the options.
+//  2. The listener is closed, and so are connections that wait for a request. Requests that have begun
+//     have as long as grace to end.
+//  3. The tasks of those that are left are cancelled. They have as long again to end; a handler that has
+//     not begun its response answers 503 thereby.
+//  4. What is left is closed: the connections break. If handlers go on all the same, the error matches
+//     aio.ErrTimeout.
+//
+// Connections that were hijacked are their handlers' own affair: Draining tells them. If Shutdown is
+// cancelled, or ctx ends, the server is closed at once and it returns the error.
+func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
+	if !s.drains {
+		s.drains = true
+		close(s.draining)
+		if s.delay > 0 {
+			if err := aio.Sleep(ctx, s.delay); err != nil {
+				_ = s.Close()
+				return err
 			}
 		}
 	}
-	return false
-}
-
-// dateHeader returns the value of the Date header.
-func (c *conn) dateHeader(now time.Time) string {
-	if second := now.Format(time.DateTime); c.date[0] != second {
-		c.date = [2]string{second, now.UTC().Format(http.TimeFormat)}
-	}
-	return c.date[1]
-}
-
-// streamBody is the body of a request.
-type streamBody struct {
-	io.ReadCloser
-	response *response
-	expects  bool // the client waits for 100 Continue
-}
-
-func (b *streamBody) Read(p []byte) (int, error) {
-	w := b.response
-	if b.expects && !w.started {
-		w.conn.w.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
-	}
-	b.expects = false
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		w.bodyDone = true
-	}
-	return n, err
-}
-
-func (b *streamBody) Close() error { return nil } // what is left is drained, if it is little
-
-// response is the http.ResponseWriter of one request.
-type response struct {
-	conn     *conn
-	ctx      context.Context
-	request  *http.Request
-	header   http.Header
-	status   int    // 0 until it is decided
-	out      []byte // of the body, not yet sent
-	started  bool   // the head was sent
-	chunked  bool
-	left     int64 // of the Content-Length that the handler has set, -1 if it has not
-	bodyDone bool  // the request's body was read to its end
-
-	closeAfter bool // the connection ends with this answer
-}
-
-// call runs the handler. err is that of a cancellation that was for the connection.
-func (w *response) call(h HandlerFunc, r *http.Request) (failed bool, err error) {
-	defer func() {
-		v := recover()
-		if v == nil {
-			return
-		}
-		failed = true
-		if v != http.ErrAbortHandler {
-			loop, lerr := aio.GetRunningLoop(w.ctx)
-			if lerr != nil {
-				panic(v)
-			}
-			loop.CallExceptionHandler(aio.ExceptionContext{
-				Message: "panic in the handler of " + r.Method + " " + r.URL.Path,
-				Err:     &aio.PanicError{Value: v, Stack: debug.Stack()},
-				Task:    w.conn.task,
-			})
-		} else {
-			w.started = true // nothing is to be answered
-		}
+	var over aio.Event
+	go func() {
+		_ = s.http.Shutdown(context.Background()) // until all connections are idle or closed
+		tell(s.loop, over.Set)
 	}()
-	h(w.ctx, w, r)
-	return false, nil
-}
-
-// Header implements http.ResponseWriter.
-func (w *response) Header() http.Header { return w.header }
-
-// WriteHeader implements http.ResponseWriter. An informational status is sent at once.
-func (w *response) WriteHeader(status int) {
-	switch {
-	case w.status != 0:
-	case status >= 100 && status < 200 && status != http.StatusSwitchingProtocols:
-		var b bytes.Buffer
-		fmt.Fprintf(&b, "HTTP/1.1 %03d %s\r\n", status, http.StatusText(status))
-		_ = w.header.Write(&b)
-		b.WriteString("\r\n")
-		w.conn.w.Write(b.Bytes())
-	default:
-		w.status = status
-		if v := w.header.Get("Content-Length"); v != "" {
-			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil || n < 0 {
-				w.header.Del("Content-Length")
-			} else {
-				w.left = n
-			}
+	for _, next := range []func(){s.cancelAll, func() { _ = s.Close() }} {
+		err := aio.Timeout(ctx, grace, over.Wait)
+		if err == nil {
+			return nil
 		}
-	}
-}
-
-// hasBody reports whether the answer may have a body.
-func (w *response) hasBody() bool {
-	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
-}
-
-// Write implements io.Writer.
-func (w *response) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if !w.hasBody() {
-		return 0, http.ErrBodyNotAllowed
-	}
-	if w.left >= 0 {
-		if int64(len(p)) > w.left {
-			return 0, http.ErrContentLength
-		}
-		w.left -= int64(len(p))
-	}
-	if w.request.Method == http.MethodHead && len(w.out) >= 512 {
-		return len(p), nil
-	}
-	w.out = append(w.out, p...)
-	if len(w.out) > maxBuffered {
-		if err := w.FlushError(); err != nil {
-			return 0, err
-		}
-	}
-	return len(p), nil
-}
-
-// WriteString implements io.StringWriter.
-func (w *response) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
-
-// Flush implements http.Flusher.
-func (w *response) Flush() { _ = w.FlushError() }
-
-// FlushError sends what was written, and suspends the task while the client does not read.
-func (w *response) FlushError() error {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	w.send(false)
-	return w.conn.w.Drain(w.ctx)
-}
-
-// finish sends the rest of the answer.
-func (w *response) finish() error {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	if w.left > 0 && w.request.Method != http.MethodHead && w.hasBody() {
-		w.closeAfter = true // the handler has promised more than it wrote
-	}
-	w.send(true)
-	if err := w.conn.w.Drain(w.ctx); err != nil {
-		if errors.Is(err, aio.ErrCancelled) {
+		if !errors.Is(err, aio.ErrTimeout) {
+			_ = s.Close()
 			return err
 		}
-		w.closeAfter = true // the client has gone
+		next()
 	}
-	return nil
-}
-
-// send hands the head, if it was not sent yet, and what was written to the transport. last tells that
-// nothing follows.
-func (w *response) send(last bool) {
-	var b []byte
-	if !w.started {
-		b = w.appendHead(make([]byte, 0, 512+len(w.out)), last)
-	}
-	if w.request.Method == http.MethodHead {
-		w.out = w.out[:0]
-	}
-	switch {
-	case !w.chunked:
-		b = append(b, w.out...)
-	default:
-		if len(w.out) > 0 {
-			b = strconv.AppendInt(b, int64(len(w.out)), 16)
-			b = append(append(append(b, "\r\n"...), w.out...), "\r\n"...)
-		}
-		if last {
-			b = append(b, "0\r\n\r\n"...)
-		}
-	}
-	w.out = w.out[:0]
-	if len(b) > 0 {
-		w.conn.w.Write(b)
-	}
-}
-
-// appendHead appends the status line and the header.
-func (w *response) appendHead(b []byte, last bool) []byte {
-	w.started = true
-	h := w.header
-	set := func(key, value string) {
-		if _, ok := h[key]; !ok {
-			h[key] = []string{value}
-		}
-	}
-	set("Date", w.conn.dateHeader(time.Now()))
-	head := w.request.Method == http.MethodHead
-	switch {
-	case !w.hasBody():
-		delete(h, "Transfer-Encoding")
-		if w.status == http.StatusNoContent {
-			delete(h, "Content-Length")
-		}
-	case w.left >= 0 || h.Get("Content-Length") != "":
-	case last && (!head || len(w.out) > 0):
-		set("Content-Length", strconv.Itoa(len(w.out)))
-	case head:
-	case w.request.ProtoAtLeast(1, 1):
-		w.chunked = true
-		h["Transfer-Encoding"] = []string{"chunked"}
-	default:
-		w.closeAfter = true // the end of the connection is that of the body
-	}
-	if w.hasBody() && len(w.out) > 0 && h.Get("Content-Encoding") == "" {
-		set("Content-Type", http.DetectContentType(w.out))
-	}
-	if hasToken(h, "Connection", "close") {
-		w.closeAfter = true
-	}
-	switch {
-	case w.closeAfter:
-		h["Connection"] = []string{"close"}
-	case !w.request.ProtoAtLeast(1, 1):
-		h["Connection"] = []string{"keep-alive"}
-	}
-	text := http.StatusText(w.status)
-	if text == "" {
-		text = "status code " + strconv.Itoa(w.status)
-	}
-	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(w.status), 10)
-	b = append(append(append(b, ' '), text...), "\r\n"...)
-	buf := bytes.NewBuffer(b)
-	_ = h.Write(buf) // a bytes.Buffer does not fail
-	buf.WriteString("\r\n")
-	return buf.Bytes()
-}
-
-// drain reads what the handler has left of the body. If that is much, the connection ends instead.
-func (w *response) drain(body io.Reader) error {
-	if b, ok := body.(*streamBody); ok && b.expects { // it was never sent
-		w.closeAfter = true
+	s.waits = true
+	if s.first == nil {
 		return nil
 	}
-	n, err := io.CopyN(io.Discard, body, maxDrained)
-	switch {
-	case errors.Is(err, aio.ErrCancelled):
-		return err
-	case n == maxDrained || err != nil && err != io.EOF:
-		w.closeAfter = true
+	s.idle.Clear()
+	if err := aio.Timeout(ctx, grace, s.idle.Wait); err != nil {
+		return fmt.Errorf("aiohttp: Shutdown: handlers go on although they were cancelled: %w", err)
 	}
 	return nil
 }
+
+// cancelAll cancels the handlers that are left.
+func (s *Server) cancelAll() {
+	for x := s.first; x != nil; x = x.next {
+		x.task.Cancel(http.ErrServerClosed)
+	}
+}
+
+// Close stops accepting and breaks all connections at once, which cancels the tasks of their requests.
+// It does not wait for them. Connections that were hijacked stay. Any goroutine may call it.
+func (s *Server) Close() error { return s.http.Close() }

@@ -32,12 +32,20 @@ func serveHandler(_ serveOptions, ln net.Listener) error {
 		if err != nil {
 			return err
 		}
-		_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, http.Serve(ln, aiohttp.Handler(l, hello)) })
+		_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, http.Serve(ln, aiohttp.Handler(l, aiohttp.HandlerFunc(hello))) })
 		return err
 	})
 }
 
-func serveWeb(serveOptions) aio.StreamHandler { return aiohttp.Serve(hello, nil) }
+func serveWeb(_ serveOptions, ln net.Listener) error {
+	return aio.Run(func(ctx context.Context) error {
+		srv, err := aiohttp.Serve(ctx, aiohttp.HandlerFunc(hello), "", &aiohttp.ServeOptions{Listener: ln})
+		if err != nil {
+			return err
+		}
+		return srv.ServeForever(ctx)
+	})
+}
 
 // measureWeb has wrk keep so many connections busy.
 func measureWeb(conns int) func(*bench, string) ([]float64, error) {

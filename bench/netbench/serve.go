@@ -42,12 +42,12 @@ var (
 		"stream with a buffer": streamServer(echoStream),
 		"stream that reads":    streamServer(echoRead),
 		"Sendfile":             streamServer(sendFile),
-		"Serve":                streamServer(serveWeb),
 	}
 	netKinds = map[string]func(o serveOptions, ln net.Listener) error{
 		"net":      netServer(echoNet),
 		"io.Copy":  netServer(copyFile),
 		"Handler":  serveHandler,
+		"Serve":    serveWeb,
 		"net/http": serveHTTP,
 	}
 )

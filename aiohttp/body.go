@@ -1,0 +1,180 @@
+package aiohttp
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// pageSize is how much of a body is read at a time.
+const pageSize = 32 << 10
+
+var pages = sync.Pool{New: func() any { return new([pageSize]byte) }}
+
+// body is the body of a request as its handler has it. It is owned by the loop, but for what an
+// operation uses until that is done.
+type body struct {
+	x      *exchange
+	inner  io.ReadCloser // as it came
+	reads  direction
+	page   *[pageSize]byte // nil until something is read
+	left   []byte          // of page, that the handler has not read
+	err    error           // of reading after left, nil if there was none
+	ended  chan struct{}   // of the last operation, closed when it is done
+	closed bool            // by the handler
+	// reading says that the task waits for an operation, leaves that it is cancelled after that.
+	reading, leaves bool
+	// deadline says that the handler has set one for reading.
+	deadline atomic.Bool
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.x.over || b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if b.reads.err != nil || len(p) == 0 {
+		return 0, b.reads.err
+	}
+	if len(b.left) == 0 && b.err == nil {
+		if err := b.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, b.left)
+	b.left = b.left[n:]
+	if len(b.left) == 0 && (n == 0 || b.err == io.EOF) {
+		return n, b.err
+	}
+	return n, nil
+}
+
+// fill reads the next piece. Its error is that of an await; one of reading is in b.err.
+func (b *body) fill() error {
+	d := &b.reads
+	if err := d.turn.Acquire(b.x.ctx); err != nil {
+		return err
+	}
+	defer d.turn.Release()
+	if len(b.left) > 0 || b.err != nil || d.err != nil { // another task has read meanwhile
+		return d.err
+	}
+	if b.page == nil {
+		b.page = pages.Get().(*[pageSize]byte)
+	}
+	page := b.page[:]
+	var n int
+	var err error
+	awaited := b.operate(func() {
+		for n == 0 && err == nil {
+			n, err = b.inner.Read(page)
+		}
+	})
+	if awaited != nil {
+		return awaited
+	}
+	b.left, b.err = page[:n], err
+	if err == io.EOF {
+		b.x.inside.Trailer = b.x.r.Trailer
+	}
+	return nil
+}
+
+// operate has a goroutine do something with the body, and waits for it. The caller has its turn.
+func (b *body) operate(do func()) error {
+	x := b.x
+	ended := make(chan struct{})
+	b.ended = ended
+	op := &operation{do: func() {
+		b.extend()
+		do()
+		if x.r.ProtoMajor > 1 && b.stalls() { // where a deadline ends the stream, whether it is used or not
+			_ = x.control().SetReadDeadline(time.Time{})
+		}
+	}}
+	go func() {
+		op.do()
+		close(ended)
+		x.tell(op.done.Set)
+	}()
+	// A middleware outside that has wrapped the body may not see the deadline, so the operation is not
+	// waited for: it has a page of its own.
+	b.reading = true
+	err := b.reads.await(x.ctx, op, b.unblock, false)
+	b.reading = false
+	if b.leaves {
+		b.leaves = false
+		x.cancel()
+	}
+	return err
+}
+
+// extend gives the client its time to send what is read next, in a goroutine.
+func (b *body) extend() {
+	if b.stalls() {
+		_ = b.x.control().SetReadDeadline(time.Now().Add(b.x.handler.server.readStall))
+	}
+}
+
+// stalls reports whether there is a limit on how long a client may send nothing.
+func (b *body) stalls() bool {
+	s := b.x.handler.server
+	return s != nil && s.readStall > 0 && !b.deadline.Load()
+}
+
+func (b *body) unblock() error { return b.x.control().SetReadDeadline(longAgo) }
+
+// Close implements io.Closer. As in net/http, what little is left is read.
+func (b *body) Close() error {
+	if b.x.over || b.closed {
+		return nil
+	}
+	b.closed = true
+	b.left = nil
+	if b.err == io.EOF && own(b.inner) {
+		return nil // net/http closes it in the end
+	}
+	d := &b.reads
+	if err := d.turn.Acquire(b.x.ctx); err != nil {
+		return err
+	}
+	defer d.turn.Release()
+	if d.err != nil {
+		return nil // it is of no use any more
+	}
+	var closing error
+	if err := b.operate(func() { closing = b.inner.Close() }); err != nil {
+		return err
+	}
+	return closing
+}
+
+// finish ends what is under way, in the goroutine of the connection, and gives the client its time for
+// what net/http reads of the rest.
+func (b *body) finish() {
+	if b.ended != nil && !isClosed(b.ended) {
+		if b.reads.err == nil { // another task of the handler reads
+			b.reads.err = errOver
+			_ = b.unblock()
+		}
+		<-b.ended
+	}
+	if b.page != nil {
+		pages.Put(b.page)
+		b.page, b.left = nil, nil
+	}
+	if b.reads.err == nil && b.err == nil {
+		b.extend()
+	}
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}

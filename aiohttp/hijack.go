@@ -1,0 +1,108 @@
+package aiohttp
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// hijackedConn is a connection that a handler has hijacked. Its own methods are for any goroutine; in a
+// task of the loop a Read or Write awaits, while a goroutine does it.
+//
+// An error that ends an await is kept, as an exceeded deadline is in package net: who parses what is
+// read may drop an error and read on, but a cancellation is delivered once.
+type hijackedConn struct {
+	net.Conn
+	loop          *aio.Loop
+	reads, writes connDirection
+}
+
+// connDirection is one direction of a hijackedConn.
+type connDirection struct {
+	direction
+	clear atomic.Bool // a new deadline was set: the error of the direction is forgotten
+}
+
+// hijacked returns nc for the handler. What rw has read already comes first.
+func hijacked(l *aio.Loop, nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter, error) {
+	c := &hijackedConn{Conn: nc, loop: l}
+	ahead, err := rw.Reader.Peek(rw.Reader.Buffered())
+	if err != nil {
+		return nil, nil, err
+	}
+	ahead = bytes.Clone(ahead)
+	var source io.Reader = c
+	if len(ahead) > 0 {
+		source = io.MultiReader(bytes.NewReader(ahead), c)
+	}
+	r := bufio.NewReader(source)
+	_, err = r.Peek(len(ahead)) // for Buffered, by which one tells whether there is anything
+	return c, bufio.NewReadWriter(r, bufio.NewWriter(c)), err
+}
+
+// NetConn returns the connection itself, as [crypto/tls.Conn] does. Its methods block.
+func (c *hijackedConn) NetConn() net.Conn { return c.Conn }
+
+// Read implements net.Conn.
+func (c *hijackedConn) Read(p []byte) (int, error) {
+	return c.do(&c.reads, c.Conn.Read, p, c.Conn.SetReadDeadline)
+}
+
+// Write implements net.Conn.
+func (c *hijackedConn) Write(p []byte) (int, error) {
+	return c.do(&c.writes, c.Conn.Write, p, c.Conn.SetWriteDeadline)
+}
+
+func (c *hijackedConn) do(d *connDirection, do func([]byte) (int, error), p []byte, deadline func(time.Time) error) (n int, err error) {
+	ctx := c.loop.Context()
+	if aio.CurrentTask(ctx) == nil {
+		return do(p)
+	}
+	if aerr := d.turn.Acquire(ctx); aerr != nil {
+		return 0, aerr
+	}
+	defer d.turn.Release()
+	if d.clear.Swap(false) {
+		d.err = nil
+	}
+	if d.err != nil {
+		return 0, d.err
+	}
+	op := &operation{do: func() { n, err = do(p) }}
+	go func() {
+		op.do()
+		tell(c.loop, op.done.Set)
+	}()
+	unblock := func() error { return deadline(longAgo) }
+	if aerr := d.await(ctx, op, unblock, true); aerr != nil {
+		if !op.done.IsSet() { // the loop is closed
+			return 0, aerr
+		}
+		return n, aerr
+	}
+	return n, err
+}
+
+// SetDeadline implements net.Conn.
+func (c *hijackedConn) SetDeadline(t time.Time) error {
+	c.reads.clear.Store(true)
+	c.writes.clear.Store(true)
+	return c.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *hijackedConn) SetReadDeadline(t time.Time) error {
+	c.reads.clear.Store(true)
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *hijackedConn) SetWriteDeadline(t time.Time) error {
+	c.writes.clear.Store(true)
+	return c.Conn.SetWriteDeadline(t)
+}

@@ -1,0 +1,344 @@
+package aiohttp
+
+// The response has three stages: what fits into the buffers of net/http for sure is written there by
+// the task itself, so that net/http sees a short response as it would without a loop; more is gathered
+// in out; and what does not fit there is handed to the goroutine.
+//
+// net/http reports some errors of Write at once: more bytes than the Content-Length, and a status that
+// has no body. They must not come later, so out is only used where there can be no such error.
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+const (
+	// room is what the buffers of net/http take without sending anything: of HTTP/1, which keeps 2048
+	// bytes to choose between a Content-Length and chunks, and of HTTP/2, which keeps 4096.
+	room = 2 << 10
+	// maxOut is how much more is gathered before it is sent.
+	maxOut = 32 << 10
+)
+
+// response is the part of an exchange that is about the response.
+type response struct {
+	writes   direction
+	sending  bool        // an operation of writes is under way
+	status   int         // that was decided, 0 until then
+	closes   bool        // the connection is closed after it
+	late     bool        // that was after a cancellation
+	own      bool        // the writer is one of net/http
+	room     int         // how much net/http takes without sending anything
+	gathers  bool        // out may be used
+	out      []byte      // that was written, and net/http does not have
+	hijacked bool        // the connection is not the server's any more
+	deadline atomic.Bool // the handler has set one for writing
+}
+
+// errOver is the error of a response that is used too late.
+var errOver = fmt.Errorf("aiohttp: the handler has returned: %w", aio.ErrUsage)
+
+// Header implements http.ResponseWriter.
+func (x *exchange) Header() http.Header { return x.w.Header() }
+
+// WriteHeader implements http.ResponseWriter.
+func (x *exchange) WriteHeader(status int) {
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		// An error is that of the next Write as well.
+		_ = x.send(func() error { x.w.WriteHeader(status); return nil })
+		return
+	}
+	if x.over {
+		return
+	}
+	if x.status == 0 {
+		x.decide(status)
+	}
+	x.w.WriteHeader(status) // a second one is logged
+}
+
+// decide notes the status of the response, the header of which is frozen next.
+func (x *exchange) decide(status int) {
+	x.announceClose()
+	h := x.w.Header()
+	x.status = status
+	x.late = x.task.Cancelling() > 0
+	_, declared := h["Content-Length"]
+	x.gathers = !declared && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// announceClose has net/http close the connection after the response, if it must be or the server wants
+// its clients to go elsewhere.
+func (x *exchange) announceClose() {
+	if s := x.handler.server; x.halfRead() || s != nil && s.isDraining() {
+		x.closes = true
+		x.w.Header().Set("Connection", "close")
+	}
+}
+
+// halfRead reports whether a read of the body was given up, on a connection that it is a part of: the
+// rest of it must not be taken for another request.
+func (x *exchange) halfRead() bool {
+	return x.body != nil && x.body.reads.err != nil && x.r.ProtoMajor == 1
+}
+
+// Write implements io.Writer.
+func (x *exchange) Write(p []byte) (int, error) {
+	switch {
+	case x.over:
+		return 0, errOver
+	case x.hijacked:
+		return 0, http.ErrHijacked
+	case x.status == 0:
+		x.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case x.writes.err != nil:
+		return 0, x.writes.err
+	case len(p) == 0:
+		return 0, nil
+	case x.direct(len(p)):
+		n, err := x.w.Write(p)
+		x.room -= n
+		return n, err
+	case x.gathers && len(x.out)+len(p) <= maxOut:
+		x.out = append(x.out, p...)
+		return len(p), nil
+	}
+	out := x.take()
+	if !x.own { // which may go on with p after this has returned
+		p = append([]byte(nil), p...)
+	}
+	var n int
+	err := x.send(func() (err error) {
+		if len(out) > 0 {
+			if _, err := x.w.Write(out); err != nil {
+				return err
+			}
+		}
+		n, err = x.w.Write(p)
+		return err
+	})
+	if x.writes.err != nil {
+		return 0, err // n may be the goroutine's still
+	}
+	return n, err
+}
+
+// WriteString implements io.StringWriter.
+func (x *exchange) WriteString(s string) (int, error) {
+	if x.status == 0 && !x.over && !x.hijacked {
+		x.WriteHeader(http.StatusOK)
+	}
+	if x.direct(len(s)) {
+		n, err := io.WriteString(x.w, s)
+		x.room -= n
+		return n, err
+	}
+	return x.Write([]byte(s))
+}
+
+// direct reports whether n bytes may be written to net/http at once.
+func (x *exchange) direct(n int) bool {
+	return n > 0 && n <= x.room && len(x.out) == 0 && !x.sending && !x.over && !x.hijacked && x.status != 0 && x.writes.err == nil
+}
+
+// ReadFrom implements io.ReaderFrom, for files: the goroutine copies them, by the system's sendfile if
+// net/http can.
+func (x *exchange) ReadFrom(r io.Reader) (int64, error) {
+	file, limit := r, int64(-1)
+	if l, ok := r.(*io.LimitedReader); ok {
+		file, limit = l.R, l.N
+	}
+	f, ok := file.(*os.File)
+	if !ok || x.over || x.hijacked {
+		return io.Copy(writerOnly{x}, r)
+	}
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	out := x.take()
+	var src io.Reader = f
+	if limit >= 0 {
+		src = io.LimitReader(f, limit)
+	}
+	var n int64
+	err := x.send(func() (err error) {
+		if len(out) > 0 {
+			if _, err := x.w.Write(out); err != nil {
+				return err
+			}
+		}
+		n, err = io.Copy(x.w, src)
+		return err
+	})
+	if x.writes.err != nil {
+		return 0, err
+	}
+	return n, err
+}
+
+// writerOnly hides ReadFrom.
+type writerOnly struct{ io.Writer }
+
+// take takes what was gathered.
+func (x *exchange) take() []byte {
+	out := x.out
+	x.out = nil // another task may write meanwhile
+	x.room = 0  // nobody knows how much of it net/http sends at once
+	return out
+}
+
+// send has the goroutine do something with the connection, and waits for it.
+func (x *exchange) send(do func() error) error {
+	if x.over {
+		return errOver
+	}
+	d := &x.writes
+	if err := d.turn.Acquire(x.ctx); err != nil {
+		return err
+	}
+	defer d.turn.Release()
+	if d.err != nil {
+		return d.err
+	}
+	var err error
+	op := &operation{do: func() {
+		x.extendWrite()
+		err = do()
+		x.forgetWrite()
+	}}
+	x.sending = true
+	defer func() { x.sending = false }()
+	x.ops <- op
+	unblock := func() error { return x.control().SetWriteDeadline(longAgo) }
+	if err := d.await(x.ctx, op, unblock, x.own); err != nil {
+		return err
+	}
+	return err
+}
+
+// extendWrite gives the client its time to take what is written next, in the goroutine.
+func (x *exchange) extendWrite() {
+	if x.stalls() {
+		_ = x.control().SetWriteDeadline(time.Now().Add(x.handler.server.writeStall))
+	}
+}
+
+// stalls reports whether there is a limit on how long a client may take nothing.
+func (x *exchange) stalls() bool {
+	s := x.handler.server
+	return s != nil && s.writeStall > 0 && !x.deadline.Load()
+}
+
+// forgetWrite ends what extendWrite began, where a deadline ends a stream whether it is used or not.
+func (x *exchange) forgetWrite() {
+	if x.r.ProtoMajor > 1 && x.stalls() {
+		_ = x.control().SetWriteDeadline(time.Time{})
+	}
+}
+
+// control reaches the server's connection.
+func (x *exchange) control() *http.ResponseController { return http.NewResponseController(x.w) }
+
+// sendRest ends the response, in the goroutine.
+func (x *exchange) sendRest() {
+	x.extendWrite()
+	if x.status == 0 {
+		x.announceClose()
+	}
+	if len(x.out) > 0 {
+		_, _ = x.w.Write(x.out) // that the client is gone is no news
+	}
+}
+
+// FlushError sends what was written, for http.ResponseController.
+func (x *exchange) FlushError() error {
+	switch {
+	case x.over:
+		return errOver
+	case x.hijacked:
+		return http.ErrHijacked
+	case x.status == 0:
+		x.WriteHeader(http.StatusOK)
+	}
+	out := x.take()
+	err := x.send(func() error {
+		if len(out) > 0 {
+			if _, err := x.w.Write(out); err != nil {
+				return err
+			}
+		}
+		return x.control().Flush()
+	})
+	if err == nil && len(x.out) == 0 && !x.sending && x.own {
+		x.room = room
+	}
+	return err
+}
+
+// Flush implements http.Flusher.
+func (x *exchange) Flush() { _ = x.FlushError() }
+
+// SetReadDeadline is for http.ResponseController.
+func (x *exchange) SetReadDeadline(t time.Time) error {
+	if x.over {
+		return errOver
+	}
+	if x.body != nil {
+		x.body.deadline.Store(true)
+	}
+	return x.control().SetReadDeadline(t)
+}
+
+// SetWriteDeadline is for http.ResponseController.
+func (x *exchange) SetWriteDeadline(t time.Time) error {
+	if x.over {
+		return errOver
+	}
+	x.deadline.Store(true)
+	return x.control().SetWriteDeadline(t)
+}
+
+// EnableFullDuplex is for http.ResponseController.
+func (x *exchange) EnableFullDuplex() error {
+	if x.over {
+		return errOver
+	}
+	return x.control().EnableFullDuplex()
+}
+
+// Push implements http.Pusher.
+func (x *exchange) Push(target string, opts *http.PushOptions) error {
+	p, ok := x.w.(http.Pusher)
+	if !ok || x.over {
+		return http.ErrNotSupported
+	}
+	return x.send(func() error { return p.Push(target, opts) })
+}
+
+// Hijack implements http.Hijacker. See the package's documentation for the connection.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if x.over {
+		return nil, nil, errOver
+	}
+	var nc net.Conn
+	var rw *bufio.ReadWriter
+	err := x.send(func() (err error) {
+		nc, rw, err = x.control().Hijack()
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	x.hijacked = true
+	return hijacked(x.handler.loop, nc, rw)
+}
