@@ -1,0 +1,91 @@
+package aiohttp
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/goaio/aio"
+)
+
+// Blocking returns a handler for use in tasks that calls h outside of them, where it may block: a
+// reverse proxy behind a mux whose other handlers are tasks, for example. It suspends the calling task
+// until h returns. h gets the writer of the server and the request as the task has it, with the body of
+// the server unless that was replaced; the context ends when the task is cancelled, and h is waited for
+// nevertheless. A panic of h goes on in the task, runtime.Goexit breaks the connection.
+//
+// The handler must be called in a task of a request that [Handler] or [Serve] serves, with its w or one
+// that has it by Unwrap, before anything was written; it panics with an error that matches aio.ErrUsage
+// otherwise. What middleware in between does to the response has no effect on what h writes.
+func Blocking(h http.Handler) http.Handler {
+	if h == nil {
+		panic(fmt.Errorf("aiohttp: Blocking: the handler is nil: %w", aio.ErrUsage))
+	}
+	return &blocking{h}
+}
+
+type blocking struct{ inner http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := exchangeOf(w)
+	switch {
+	case x == nil:
+		panic(fmt.Errorf("aiohttp: Blocking: a %T is not the writer of a handler that runs in a task: %w", w, aio.ErrUsage))
+	case x.over || x.status != 0:
+		panic(fmt.Errorf("aiohttp: Blocking: the response has begun: %w", aio.ErrUsage))
+	}
+	if x.body != nil && r.Body == x.body {
+		r = r.WithContext(r.Context())
+		r.Body = x.body.inner
+	}
+	if err := x.writes.turn.Acquire(x.ctx); err != nil {
+		return // cancelled before it began: there is no response
+	}
+	defer x.writes.turn.Release()
+	x.announceClose()
+	var panicked any
+	returned := false
+	call := func() {
+		defer func() {
+			if !returned {
+				panicked = recover()
+			}
+		}()
+		b.inner.ServeHTTP(x.w, r)
+		returned = true
+	}
+	op := &operation{do: func() {
+		over := make(chan struct{})
+		go func() { // runtime.Goexit must not end the goroutine of the connection
+			defer close(over)
+			call()
+		}()
+		<-over
+	}}
+	// The response is up to h, which sees the end of the context.
+	x.status, x.late = http.StatusOK, true
+	x.ops <- op
+	_ = x.writes.await(x.ctx, op, func() error { return nil }, true)
+	x.writes.err = nil
+	switch {
+	case returned:
+	case panicked != nil:
+		panic(passedOn(panicked))
+	default:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// exchangeOf returns the exchange that w is or wraps, nil if there is none.
+func exchangeOf(w http.ResponseWriter) *exchange {
+	for {
+		switch v := w.(type) {
+		case *exchange:
+			return v
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
