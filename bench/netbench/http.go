@@ -32,7 +32,9 @@ func serveHandler(_ serveOptions, ln net.Listener) error {
 		if err != nil {
 			return err
 		}
-		_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, http.Serve(ln, aiohttp.Handler(l, aiohttp.HandlerFunc(hello))) })
+		_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) {
+			return struct{}{}, http.Serve(ln, aiohttp.Handler(l, aiohttp.HandlerFunc(hello)))
+		})
 		return err
 	})
 }
