@@ -84,14 +84,14 @@ func (l *Loop) waitVirtual() {
 		if outside {
 			l.block(time.Millisecond)
 		}
-		l.collect() // what came in by now happened before the timer
+		l.collectAll() // what came in by now happened before the timer
 		if l.ready.n == 0 {
 			l.vtime = max(l.vtime, l.timers.heap[0].when)
 		}
 	case l.external > 0 || outside:
 		l.block(-1)
 	default:
-		l.collect()
+		l.collectAll()
 		if l.ready.n == 0 {
 			l.runErr = l.deadlock()
 			l.stopping = true

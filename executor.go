@@ -19,7 +19,7 @@ import (
 // RunCoroutineThreadsafe. (Python: concurrent.futures.Future)
 type ConcurrentFuture[T any] struct {
 	producer *Loop         // whose task brings the result, nil if none does; immutable
-	source   runnable      // of the producer, to be run after a cancellation; immutable
+	source   runnable      // of the producer, run after a cancellation; immutable
 	done     chan struct{} // closed when the fields below have their final values
 
 	mu        sync.Mutex
@@ -120,7 +120,7 @@ func (f *ConcurrentFuture[T]) Cancel(msg ...any) bool {
 		return f.Cancelled()
 	}
 	if f.producer != nil {
-		f.producer.submit(f.source)
+		f.producer.act(f.source)
 	}
 	return true
 }
@@ -152,7 +152,8 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 // RunCoroutineThreadsafe starts coro as a task of l, from any goroutine, and returns the future of
 // its result. Cancelling the future cancels the task; a task that is cancelled cancels the future.
 // If the loop is closed, now or before the task is done, the future fails with ErrLoopClosed.
-// (asyncio: run_coroutine_threadsafe)
+// A cancellation by the goroutine that runs l takes effect at once: if it comes before the first
+// step of the task, coro is not called. (asyncio: run_coroutine_threadsafe)
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
 		misuse("RunCoroutineThreadsafe", "the coroutine is nil")
@@ -222,7 +223,8 @@ func (c *crossing[T]) abandon() {
 }
 
 // WrapFuture returns a future of the loop of ctx that has the outcome of cf. Cancelling it cancels
-// cf, unless that is done. It never awaits. (asyncio: wrap_future)
+// cf, unless that is done. If the loop itself settles cf, the future is done at once. It never
+// awaits. (asyncio: wrap_future)
 func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] {
 	l := loopOf(ctx, "WrapFuture")
 	l.mustBeOpen("WrapFuture")
@@ -237,7 +239,7 @@ func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T
 	}
 	*b.waits++
 	b.in.addCallback(b)
-	cf.AddDoneCallback(func() { l.submit(b) })
+	cf.AddDoneCallback(func() { l.act(b) })
 	return b.in
 }
 

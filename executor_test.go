@@ -285,6 +285,54 @@ func TestWrapFutureOfTheSameLoopDoesNotHoldAVirtualClock(t *testing.T) {
 	})
 }
 
+// thread runs fn in another goroutine and returns when that has returned.
+func thread(fn func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); fn() }()
+	<-done
+}
+
+// A coroutine that a loop gives to itself is bridged without a pass of its own in either direction.
+func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		var log eventLog
+		start := func() *aio.Future[struct{}] {
+			return aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error {
+				log.add("step")
+				return nil
+			})))
+		}
+		passes := func(n int) {
+			for range n {
+				_ = aio.Sleep(ctx, 0)
+			}
+		}
+		f := start()
+		f.Cancel()
+		passes(5)
+		log.want(t, "") // it is cancelled before its first step
+
+		// The task is made in the first pass and makes its step in the second; its callback sets f in the third.
+		f = start()
+		passes(2)
+		log.want(t, "step")
+		if f.Done() {
+			t.Error("the future is done in the pass of the coroutine's last step")
+		}
+		passes(1)
+		if !f.Done() || f.Cancel() {
+			t.Errorf("one pass later: done %t", f.Done())
+		}
+		done := aio.NewConcurrentFuture[int]()
+		_ = done.SetResult(1)
+		if !aio.WrapFuture(ctx, done).Done() {
+			t.Error("the future of one that is done is pending")
+		}
+		return nil
+	})
+}
+
 func TestConcurrentFuture(t *testing.T) {
 	type future = *aio.ConcurrentFuture[int]
 	for name, tt := range map[string]struct {
@@ -408,7 +456,7 @@ func TestWrapFutureCancelled(t *testing.T) {
 
 		cf = aio.NewConcurrentFuture[int]()
 		f = aio.WrapFuture(ctx, cf)
-		_ = cf.SetResult(42)
+		thread(func() { _ = cf.SetResult(42) })
 		f.Cancel()
 		spin(ctx, 2)
 		v, err := cf.Result(ctx)

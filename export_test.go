@@ -17,7 +17,7 @@ func ForceGoroutines(l *Loop, on bool) { l.goroutines = on || !canPoll }
 func Posted(l *Loop) int {
 	l.inbox.mu.Lock()
 	defer l.inbox.mu.Unlock()
-	return len(l.inbox.events)
+	return len(l.inbox.events) + len(l.inbox.signals)
 }
 
 // UsesGoroutines reports whether l serves its connections by goroutines.

@@ -20,21 +20,27 @@ type inbox struct {
 
 	mu       sync.Mutex
 	events   []readyEntry
-	sleeping bool       // the loop waits, and nobody has woken it yet
-	poller   *sysPoller // in which it waits, nil if it waits for the token in wake
+	signals  []readyEntry // come in when a pass begins, not before
+	sleeping bool         // the loop waits, and nobody has woken it yet
+	poller   *sysPoller   // in which it waits, nil if it waits for the token in wake
 	closed   bool
 }
 
 // post hands e to the loop and reports whether the loop will run it: not if it is closed.
 // Any goroutine may call it. quiet leaves a sleeping loop asleep.
 func (l *Loop) post(e readyEntry, quiet bool) bool {
+	return l.postTo(&l.inbox.events, e, quiet)
+}
+
+// postTo is post with the list of the inbox that e goes to.
+func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	in := &l.inbox
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed {
 		return false
 	}
-	in.events = append(in.events, e)
+	*list = append(*list, e)
 	in.full.Store(true)
 	if in.sleeping && !quiet {
 		in.sleeping = false
@@ -53,7 +59,7 @@ func (in *inbox) sleep(poller *sysPoller) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.poller = poller
-	in.sleeping = len(in.events) == 0
+	in.sleeping = len(in.events) == 0 && len(in.signals) == 0
 	return in.sleeping
 }
 
@@ -67,7 +73,7 @@ func (in *inbox) awake() {
 	in.sleeping = false
 }
 
-// collect moves what other goroutines handed in to the ready queue.
+// collect moves what other goroutines handed in to the ready queue, but not signals.
 func (l *Loop) collect() {
 	in := &l.inbox
 	if !in.full.Load() {
@@ -75,15 +81,34 @@ func (l *Loop) collect() {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i, e := range in.events {
-		l.ready.push(e)
-		in.events[i] = readyEntry{}
+	l.take(&in.events)
+	in.full.Store(len(in.signals) > 0)
+}
+
+// collectAll is collect with the signals, for the beginning of a pass. asyncio learns of a signal
+// by polling: the signal comes after whatever was scheduled in the pass in which it arrived.
+func (l *Loop) collectAll() {
+	in := &l.inbox
+	if !in.full.Load() {
+		return
 	}
-	in.events = in.events[:0]
-	if cap(in.events) > maxSpare {
-		in.events = nil
-	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	l.take(&in.events)
+	l.take(&in.signals)
 	in.full.Store(false)
+}
+
+// take moves a list of the inbox to the ready queue. The inbox is locked.
+func (l *Loop) take(list *[]readyEntry) {
+	for i, e := range *list {
+		l.ready.push(e)
+		(*list)[i] = readyEntry{}
+	}
+	*list = (*list)[:0]
+	if cap(*list) > maxSpare {
+		*list = nil
+	}
 }
 
 // submit schedules r from any goroutine and reports whether the loop will run it. The holder of
@@ -97,4 +122,15 @@ func (l *Loop) submit(r runnable) bool {
 		return true
 	}
 	return l.post(readyEntry{r, nil}, false)
+}
+
+// act runs r at once for the holder of the token, and submits it for any other goroutine. What
+// crosses from a loop into the same loop takes no pass longer than a call, and a coroutine that is
+// cancelled before its first step does not make that step.
+func (l *Loop) act(r runnable) {
+	if l.heldHere() && !l.closed.Load() {
+		r.run(nil)
+	} else {
+		l.submit(r)
+	}
 }

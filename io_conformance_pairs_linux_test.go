@@ -83,12 +83,6 @@ func settleChild(pid int) {
 	}
 }
 
-func thread(fn func()) {
-	done := make(chan struct{})
-	go func() { defer close(done); fn() }()
-	<-done
-}
-
 func (m *ioRun) keep(fd int) int { m.fds = append(m.fds, fd); return fd }
 
 // release takes fd out of what is closed in the end.

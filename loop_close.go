@@ -57,7 +57,7 @@ func (l *Loop) closeRest() {
 		co.stop()
 	}
 	l.idle = nil
-	l.collect()
+	l.collectAll()
 	in := &l.inbox
 	in.mu.Lock()
 	in.closed = true

@@ -80,7 +80,7 @@ func (l *Loop) beginPass() bool {
 
 // admit takes what has come from outside and the timers that are due into the pass that begins.
 func (l *Loop) admit() {
-	l.collect()
+	l.collectAll()
 	if len(l.watched) > 0 {
 		l.lookAtContexts()
 	}

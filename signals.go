@@ -167,7 +167,11 @@ func (w *signalWatch) assign(h *Handle, runner *interrupt) {
 func (w *signalWatch) receive() {
 	defer close(w.done)
 	for range w.ch {
-		w.loop.post(readyEntry{w.arrived(), nil}, false)
+		if r := w.arrived(); r == runnable(w) {
+			w.loop.postTo(&w.loop.inbox.signals, readyEntry{r, nil}, false)
+		} else {
+			w.loop.post(readyEntry{r, nil}, false)
+		}
 	}
 }
 

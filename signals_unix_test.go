@@ -99,6 +99,28 @@ func TestSignalHandlerRuns(t *testing.T) {
 }
 
 // LOOP-310: of a signal that comes while the loop does not run, the handler runs in the next run.
+// A signal is taken in when the next pass begins, after whatever was scheduled before, and its handler
+// runs in the pass after that.
+func TestSignalHandlerRunsInTheSecondPass(t *testing.T) {
+	l := signalLoop(t)
+	var log eventLog
+	matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, func() { log.add("signal") }), nil)
+	send := signalCatcher(t, syscall.SIGUSR1)
+	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		send()
+		signalsPosted(l, 1)
+		for _, name := range []string{"a", "b", "c"} {
+			l.CallSoon(func() { log.add("%s", name) })
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	matches(t, "run", err, nil)
+	log.want(t, "a b signal c")
+}
+
 func TestSignalBetweenRuns(t *testing.T) {
 	l := signalLoop(t)
 	matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, l.Stop), nil)
