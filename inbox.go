@@ -11,6 +11,8 @@ package aio
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/goaio/aio/internal/poll"
 )
 
 // inbox is where other goroutines hand in events.
@@ -22,7 +24,7 @@ type inbox struct {
 	events   []readyEntry
 	signals  []readyEntry // come in when a pass begins, not before
 	sleeping bool         // the loop waits, and nobody has woken it yet
-	poller   *sysPoller   // in which it waits, nil if it waits for the token in wake
+	poller   *poll.Poller // in which it waits, nil if it waits for the token in wake
 	closed   bool
 }
 
@@ -45,7 +47,7 @@ func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	if in.sleeping && !quiet {
 		in.sleeping = false
 		if in.poller != nil {
-			in.poller.wake()
+			in.poller.Wake()
 		} else {
 			in.wake <- struct{}{}
 		}
@@ -55,7 +57,7 @@ func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 
 // sleep announces that the loop is about to wait, in poller if that is not nil, unless there is
 // something in the inbox.
-func (in *inbox) sleep(poller *sysPoller) bool {
+func (in *inbox) sleep(poller *poll.Poller) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.poller = poller

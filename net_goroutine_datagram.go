@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 type packetSocket struct {
@@ -45,7 +46,7 @@ type packetSocket struct {
 func (l *Loop) newPacketSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	var control func(network, address string, c syscall.RawConn) error
 	if o.ReusePort {
-		control = reusePort
+		control = sysio.ReusePort
 	}
 	if remote != nil && !o.Broadcast { // nothing of it blocks, as remote is no name
 		d := net.Dialer{LocalAddr: local, Control: control}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // connListener accepts connections in a goroutine.
@@ -38,7 +39,7 @@ func (l *Loop) listenInGoroutine(network, addr string, o netio.ListenOptions) (n
 		c.KeepAlive = 0
 	}
 	if o.ReusePort {
-		c.Control = reusePort
+		c.Control = sysio.ReusePort
 	}
 	if network == "tcp" {
 		network = "tcp6" // which leaves IPv4 to a socket of its own

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // takeOver makes the descriptor of c one of the loop's. c is closed, as it would have Go's own poller
@@ -25,7 +26,7 @@ func takeOver(c interface {
 	syscall.Conn
 	io.Closer
 }) (fd int, err error) {
-	if fd, err = dupOf(c); err != nil {
+	if fd, err = sysio.DupOf(c); err != nil {
 		return -1, err
 	}
 	c.Close()
@@ -59,7 +60,7 @@ func (l *Loop) takeStream(conn net.Conn, c interface {
 		return nil, err
 	}
 	if !unix {
-		setNoDelay(fd)
+		sysio.SetNoDelay(fd)
 	}
 	return &fdStream{loop: l, fd: fd, unix: unix, remote: remote}, nil
 }
@@ -107,16 +108,16 @@ func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (netio
 	if err != nil {
 		return nil, dialError("tcp", net.TCPAddrFromAddrPort(remote), err)
 	}
-	setNoDelay(s.fd)
+	sysio.SetNoDelay(s.fd)
 	return s, nil
 }
 
 func (l *Loop) dialSocket(ctx context.Context, remote, local netip.AddrPort) (_ *fdStream, err error) {
-	sa, family, err := sockaddrOf(remote)
+	sa, family, err := sysio.Sockaddr(remote)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := newSocket(family, unix.SOCK_STREAM)
+	fd, err := sysio.Socket(family, unix.SOCK_STREAM)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (l *Loop) dialSocket(ctx context.Context, remote, local netip.AddrPort) (_ 
 		}
 	}()
 	if local.IsValid() {
-		from, _, err := sockaddrOf(local)
+		from, _, err := sysio.Sockaddr(local)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +149,7 @@ func (l *Loop) dialUnix(ctx context.Context, path string) (_ netio.Stream, err e
 		return l.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
 	}
 	addr := &net.UnixAddr{Name: path, Net: "unix"}
-	fd, err := newSocket(unix.AF_UNIX, unix.SOCK_STREAM)
+	fd, err := sysio.Socket(unix.AF_UNIX, unix.SOCK_STREAM)
 	if err != nil {
 		return nil, dialError("unix", addr, err)
 	}

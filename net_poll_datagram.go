@@ -6,13 +6,13 @@ package aio
 
 import (
 	"net"
-	"net/netip"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // fdDatagram is a datagramSocket over a descriptor that is non-blocking, and owned by it. It is
@@ -22,7 +22,7 @@ type fdDatagram struct {
 	network string // for errors
 	family  int
 	owner   netio.DatagramOwner
-	addrs   sysAddrs
+	addrs   sysio.Addrs
 	retry   *TimerHandle // of a send, see deaf
 	wait    time.Duration
 }
@@ -37,11 +37,11 @@ func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio
 	if remote != nil {
 		op, about = "dial", remote
 	}
-	s := &fdDatagram{network: network, family: familyOf(network)}
+	s := &fdDatagram{network: network, family: sysio.NetworkFamily(network)}
 	fail := func(err error) (netio.Datagram, error) {
 		return nil, &net.OpError{Op: op, Net: network, Source: local, Addr: about, Err: err}
 	}
-	fd, err := newSocket(s.family, unix.SOCK_DGRAM)
+	fd, err := sysio.Socket(s.family, unix.SOCK_DGRAM)
 	if err != nil {
 		return fail(err)
 	}
@@ -58,12 +58,10 @@ func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio
 		call("setsockopt", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1) })
 	}
 	if local != nil {
-		call("bind", func() error { return withSockaddr(local, func(sa unix.Sockaddr) error { return unix.Bind(fd, sa) }) })
+		call("bind", func() error { return s.withSockaddr(local, unix.Bind) })
 	}
 	if remote != nil && !o.Broadcast {
-		call("connect", func() error {
-			return withSockaddr(remote, func(sa unix.Sockaddr) error { return unix.Connect(fd, sa) })
-		})
+		call("connect", func() error { return s.withSockaddr(remote, unix.Connect) })
 		s.remote = remote
 	}
 	if err != nil {
@@ -73,27 +71,13 @@ func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio
 	return s, nil
 }
 
-// familyOf is the address family of a network.
-func familyOf(network string) int {
-	switch network {
-	case "udp4":
-		return unix.AF_INET
-	case "udp6":
-		return unix.AF_INET6
+// withSockaddr calls bind or connect with addr.
+func (s *fdDatagram) withSockaddr(addr net.Addr, call func(fd int, sa unix.Sockaddr) error) error {
+	sa, err := sysio.SockaddrFor(s.family, addr)
+	if err != nil {
+		return err
 	}
-	return unix.AF_UNIX
-}
-
-// withSockaddr calls f with the form in which the kernel takes addr.
-func withSockaddr(addr net.Addr, f func(unix.Sockaddr) error) error {
-	if u, ok := addr.(*net.UDPAddr); ok {
-		sa, _, err := sockaddrOf(u.AddrPort())
-		if err != nil {
-			return err
-		}
-		return f(sa)
-	}
-	return f(&unix.SockaddrUnix{Name: addr.String()})
+	return call(s.fd, sa)
 }
 
 // datagramSocketOf makes a socket of one that exists: of its descriptor if it is one of Go's own, of
@@ -120,13 +104,9 @@ func (l *Loop) datagramSocketOf(conn net.PacketConn) (netio.Datagram, error) {
 		return nil, err
 	}
 	s.fdStream = fdStream{loop: l, fd: fd, datagram: true, remote: s.remote}
-	switch sa, _ := unix.Getsockname(fd); sa.(type) {
-	case *unix.SockaddrInet4:
-		s.family = unix.AF_INET
-	case *unix.SockaddrInet6:
-		s.family = unix.AF_INET6
-	default:
-		s.family = unix.AF_UNIX
+	if s.family = unix.AF_UNIX; s.network == "udp" {
+		sa, _ := sysio.Getsockname(fd)
+		s.family = sysio.Family(sa)
 	}
 	return s, nil
 }
@@ -164,7 +144,7 @@ func (s *fdDatagram) retryLater() {
 }
 
 func (s *fdDatagram) Receive(p []byte) (n int, from net.Addr, err error) {
-	n, from, err = s.sysReceive(p)
+	n, from, err = s.addrs.Recvfrom(s.fd, p)
 	if err != nil && err != netio.ErrWouldBlock {
 		err = &net.OpError{Op: "read", Net: s.network, Source: s.LocalAddr(), Addr: s.remote, Err: err}
 	}
@@ -175,7 +155,7 @@ func (s *fdDatagram) Send(p []byte, to net.Addr) error {
 	if s.remote != nil {
 		to = nil
 	}
-	err := s.sysSend(p, to)
+	err := s.addrs.Sendto(s.fd, s.family, p, to)
 	if err == netio.ErrWouldBlock {
 		return err
 	}
@@ -207,22 +187,4 @@ func (s *fdDatagram) Close() {
 		s.retry = nil
 	}
 	s.fdStream.Close()
-}
-
-// addressFor returns the IP address of a, in a form for sockets of family.
-func addressFor(a *net.UDPAddr, family int) (netip.Addr, error) {
-	ip, ok := netip.AddrFromSlice(a.IP)
-	want := "IP"
-	if family == unix.AF_INET {
-		ip = ip.Unmap()
-		ok = ok && ip.Is4()
-		want = "IPv4"
-	}
-	if !ok {
-		return ip, &net.AddrError{Err: "not an " + want + " address", Addr: a.String()}
-	}
-	if a.Port < 0 || a.Port > 0xFFFF {
-		return ip, &net.AddrError{Err: "invalid port", Addr: a.String()}
-	}
-	return ip, nil
 }

@@ -6,7 +6,6 @@ package aio
 // rests for a second, as asyncio's do.
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // fdListener accepts connections on a socket.
@@ -35,11 +35,11 @@ func (l *Loop) bindTCP(ap netip.AddrPort, o netio.ListenOptions) (netio.Listener
 	fail := func(err error) error {
 		return &net.OpError{Op: "listen", Net: "tcp", Addr: net.TCPAddrFromAddrPort(ap), Err: err}
 	}
-	sa, family, err := sockaddrOf(ap)
+	sa, family, err := sysio.Sockaddr(ap)
 	if err != nil {
 		return nil, fail(err)
 	}
-	fd, err := newSocket(family, unix.SOCK_STREAM)
+	fd, err := sysio.Socket(family, unix.SOCK_STREAM)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -75,7 +75,7 @@ func (l *Loop) bindUnix(path string, o netio.ListenOptions) (netio.Listener, err
 	if l.goroutines {
 		return l.listenInGoroutine("unix", path, o)
 	}
-	fd, err := newSocket(unix.AF_UNIX, unix.SOCK_STREAM)
+	fd, err := sysio.Socket(unix.AF_UNIX, unix.SOCK_STREAM)
 	if err == nil {
 		if err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrUnix{Name: path})); err != nil {
 			unix.Close(fd)
@@ -153,12 +153,12 @@ func (f *fdListener) run(*future) {
 		if f.fd < 0 || f.paused != nil {
 			return
 		}
-		fd, sa, err := sysAccept(f.fd)
+		fd, sa, err := sysio.Accept(f.fd)
 		switch {
 		case err == nil:
-			s := &fdStream{loop: f.loop, fd: fd, remote: netAddr(sa, false)}
+			s := &fdStream{loop: f.loop, fd: fd, remote: sysio.NetAddr(sa, false)}
 			if _, s.unix = sa.(*unix.SockaddrUnix); !s.unix {
-				setNoDelay(fd)
+				sysio.SetNoDelay(fd)
 			}
 			f.acceptor.Accepted(s)
 		case err == unix.ECONNABORTED, err == unix.EINTR: // the next one may be fine
@@ -185,12 +185,4 @@ func (f *fdListener) pause() {
 			f.acceptor.Failed(err)
 		}
 	})
-}
-
-// reusePort is a Control function of a net.ListenConfig.
-func reusePort(_, _ string, c syscall.RawConn) (err error) {
-	cerr := c.Control(func(fd uintptr) {
-		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
-	})
-	return errors.Join(cerr, err)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // fdPipe is a stream over a descriptor that need not be a socket.
@@ -24,7 +25,7 @@ type fdPipe struct {
 // read cannot take a short read for the last: a terminal gives a line at a time and a socket perhaps a
 // message. So may a pipe, if it was made to keep packets apart, which only its writing end tells.
 func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
-	n, err = sysRead(p.fd, buf)
+	n, err = sysio.Read(p.fd, buf)
 	switch {
 	case err != nil:
 		return 0, false, err
@@ -34,7 +35,7 @@ func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	return n, true, nil
 }
 
-func (p *fdPipe) grow() { sysWidenPipe(p.fd) }
+func (p *fdPipe) grow() { sysio.GrowPipe(p.fd) }
 
 func (p *fdPipe) Close() {
 	if p.file == nil || p.fd < 0 {
@@ -87,6 +88,6 @@ func (l *Loop) pipeOf(f *os.File) (*fdPipe, error) {
 		err := unix.SetNonblock(fd, true)
 		return &fdPipe{fdStream{loop: l, fd: fd}, f}, os.NewSyscallError("fcntl", err)
 	}
-	fd, err = dupOf(f)
+	fd, err = sysio.DupOf(f)
 	return &fdPipe{fdStream{loop: l, fd: fd}, nil}, err
 }

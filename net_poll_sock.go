@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // fdSocket is a descriptor that the user owns. If it is that of a Go value, each use of it is by raw, so
@@ -107,7 +108,7 @@ func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) 
 func (s *fdSocket) recv(ctx context.Context, memory func() []byte) (p []byte, err error) {
 	err = s.receive(ctx, func() error {
 		buf := memory()
-		n, err := sysRead(s.fd, buf)
+		n, err := sysio.Read(s.fd, buf)
 		p = buf[:n]
 		return err
 	})
@@ -124,7 +125,7 @@ func (s *fdSocket) recvfrom(ctx context.Context, memory func() []byte) (p []byte
 		if err != nil {
 			return transferError("recvfrom", err)
 		}
-		p, addr = buf[:n], netAddr(from, true)
+		p, addr = buf[:n], sysio.NetAddr(from, true)
 		return nil
 	})
 	if err != nil {
@@ -135,7 +136,7 @@ func (s *fdSocket) recvfrom(ctx context.Context, memory func() []byte) (p []byte
 
 func (s *fdSocket) sendall(ctx context.Context, p []byte) error {
 	return s.send(ctx, func() (done bool, err error) {
-		n, err := sysWrite(s.fd, p)
+		n, err := sysio.Write(s.fd, p)
 		p = p[n:]
 		return len(p) == 0, err
 	})
@@ -151,7 +152,7 @@ func (s *fdSocket) sendto(ctx context.Context, p []byte, addr net.Addr) error {
 	}
 	try := func() (done bool, err error) {
 		if addr == nil {
-			_, err = sysWrite(s.fd, p)
+			_, err = sysio.Write(s.fd, p)
 		} else {
 			err = transferError("sendto", unix.Sendto(s.fd, p, 0, to))
 		}
@@ -196,33 +197,11 @@ func (s *fdSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 	case interface{ AddrPort() netip.AddrPort }: // as UDPAddr has
 		family := 0
 		if own, err := unix.Getsockname(s.fd); err == nil {
-			family = ownFamily(own)
+			family = sysio.Family(own)
 		}
-		return sockaddrIn(family, a.AddrPort())
+		return sysio.SockaddrIn(family, a.AddrPort())
 	}
 	return nil, usagef(s.call, "the address %v is a %T: it must be a *net.UDPAddr or *net.UnixAddr", addr, addr)
-}
-
-// sockaddrIn is sockaddrOf for a socket of family: one of IPv6 takes an IPv4 address in IPv6 form only.
-func sockaddrIn(family int, ap netip.AddrPort) (unix.Sockaddr, error) {
-	sa, of, err := sockaddrOf(ap)
-	if of == unix.AF_INET && family == unix.AF_INET6 {
-		return &unix.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16()}, nil
-	}
-	return sa, err
-}
-
-// ownFamily is the address family of sa, 0 if it is one that this package does not know.
-func ownFamily(sa unix.Sockaddr) int {
-	switch sa.(type) {
-	case *unix.SockaddrInet4:
-		return unix.AF_INET
-	case *unix.SockaddrInet6:
-		return unix.AF_INET6
-	case *unix.SockaddrUnix:
-		return unix.AF_UNIX
-	}
-	return 0
 }
 
 func (s *fdSocket) connect(ctx context.Context, addr string) error {
@@ -230,7 +209,7 @@ func (s *fdSocket) connect(ctx context.Context, addr string) error {
 	if err != nil {
 		return os.NewSyscallError("getsockname", err)
 	}
-	family, network := ownFamily(own), "tcp"
+	family, network := sysio.Family(own), "tcp"
 	if typ, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && typ == unix.SOCK_DGRAM {
 		network = "udp"
 	}
@@ -253,11 +232,11 @@ func (s *fdSocket) connect(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	sa, err := sockaddrIn(family, found[0])
+	sa, err := sysio.SockaddrIn(family, found[0])
 	if err != nil {
 		return err
 	}
-	return s.connectTo(ctx, netAddr(sa, network[0] == 'u'), sa)
+	return s.connectTo(ctx, sysio.NetAddr(sa, network[0] == 'u'), sa)
 }
 
 func (s *fdSocket) connectTo(ctx context.Context, to net.Addr, sa unix.Sockaddr) error {
@@ -270,9 +249,9 @@ func (s *fdSocket) connectTo(ctx context.Context, to net.Addr, sa unix.Sockaddr)
 func (s *fdSocket) accept(ctx context.Context) (net.Conn, error) {
 	var fd int
 	err := s.receive(ctx, func() (err error) {
-		fd, _, err = sysAccept(s.fd)
+		fd, _, err = sysio.Accept(s.fd)
 		for err == unix.ECONNABORTED || err == unix.EINTR { // the next one may be fine
-			fd, _, err = sysAccept(s.fd)
+			fd, _, err = sysio.Accept(s.fd)
 		}
 		return transferError("accept", err)
 	})

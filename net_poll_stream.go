@@ -5,17 +5,15 @@ package aio
 // Sockets and pipes as descriptors of the loop's poller.
 
 import (
-	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // canPoll reports whether descriptors can be polled.
@@ -35,7 +33,7 @@ func (s *fdStream) Attach(owner netio.Owner) error {
 }
 
 func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
-	n, more, err = sysReceive(s.fd, p, s.unix)
+	n, more, err = sysio.Receive(s.fd, p, s.unix)
 	switch {
 	case err != nil:
 		return 0, false, err
@@ -45,7 +43,10 @@ func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
 	return n, more, nil
 }
 
-func (s *fdStream) Write(p []byte) (n int, err error) { return sysWrite(s.fd, p) }
+func (s *fdStream) Write(p []byte) (n int, err error) { return sysio.Write(s.fd, p) }
+
+// sendFile implements fileSender.
+func (s *fdStream) sendFile(f *fileSend) (done bool, err error) { return f.system(s.fd) }
 
 func (s *fdStream) CloseWrite() error {
 	err := unix.Shutdown(s.fd, unix.SHUT_WR)
@@ -73,11 +74,11 @@ func (s *fdStream) LocalAddr() net.Addr {
 	if s.fd < 0 {
 		return nil
 	}
-	sa, err := sysGetsockname(s.fd)
+	sa, err := sysio.Getsockname(s.fd)
 	if err != nil {
 		return nil
 	}
-	return netAddr(sa, s.datagram)
+	return sysio.NetAddr(sa, s.datagram)
 }
 
 func (s *fdStream) RemoteAddr() net.Addr { return s.remote }
@@ -97,7 +98,7 @@ func (s *fdStream) File() (*os.File, error) {
 	if s.fd < 0 {
 		return nil, net.ErrClosed
 	}
-	fd, err := dup(s.fd)
+	fd, err := sysio.Dup(s.fd)
 	if err != nil {
 		return nil, err
 	}
@@ -127,92 +128,3 @@ func (c rawConn) Read(f func(fd uintptr) bool) error {
 }
 
 func (c rawConn) Write(f func(fd uintptr) bool) error { return c.Read(f) }
-
-// dup duplicates a descriptor.
-func dup(fd int) (int, error) {
-	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	return n, os.NewSyscallError("dup", err)
-}
-
-// dupOf returns a duplicate of the descriptor of c. Neither of the two blocks any more.
-func dupOf(c syscall.Conn) (fd int, err error) {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	if cerr := rc.Control(func(n uintptr) { fd, err = dup(int(n)) }); cerr != nil {
-		return -1, cerr
-	}
-	if err != nil {
-		return -1, err
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return -1, os.NewSyscallError("fcntl", err)
-	}
-	return fd, nil
-}
-
-// sockaddrOf is the form in which the kernel takes an address.
-func sockaddrOf(ap netip.AddrPort) (sa unix.Sockaddr, family int, err error) {
-	addr := ap.Addr()
-	if addr.Is4() || addr.Is4In6() {
-		return &unix.SockaddrInet4{Port: int(ap.Port()), Addr: addr.As4()}, unix.AF_INET, nil
-	}
-	sa6 := &unix.SockaddrInet6{Port: int(ap.Port()), Addr: addr.As16()}
-	if zone := addr.Zone(); zone != "" {
-		if ifi, err := net.InterfaceByName(zone); err == nil {
-			sa6.ZoneId = uint32(ifi.Index)
-		} else if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-			sa6.ZoneId = uint32(n)
-		} else {
-			return nil, 0, fmt.Errorf("aio: %v: no such network interface: %q", ap, zone)
-		}
-	}
-	return sa6, unix.AF_INET6, nil
-}
-
-// addrPortOf is the address that the kernel gave, as far as it is one of the internet.
-func addrPortOf(sa unix.Sockaddr) (ap netip.AddrPort, ok bool) {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)), true
-	case *unix.SockaddrInet6:
-		addr := netip.AddrFrom16(sa.Addr).Unmap()
-		if sa.ZoneId != 0 && addr.Is6() {
-			zone := strconv.FormatUint(uint64(sa.ZoneId), 10)
-			if ifi, err := net.InterfaceByIndex(int(sa.ZoneId)); err == nil {
-				zone = ifi.Name
-			}
-			addr = addr.WithZone(zone)
-		}
-		return netip.AddrPortFrom(addr, uint16(sa.Port)), true
-	}
-	return netip.AddrPort{}, false
-}
-
-// netAddr is the address of a stream or datagram socket in Go's form, nil if it has none.
-func netAddr(sa unix.Sockaddr, datagram bool) net.Addr {
-	if ap, ok := addrPortOf(sa); ok {
-		if datagram {
-			return net.UDPAddrFromAddrPort(ap)
-		}
-		return net.TCPAddrFromAddrPort(ap)
-	}
-	if sa, ok := sa.(*unix.SockaddrUnix); ok {
-		if datagram {
-			return &net.UnixAddr{Name: sa.Name, Net: "unixgram"}
-		}
-		return &net.UnixAddr{Name: sa.Name, Net: "unix"}
-	}
-	return nil
-}
-
-// newSocket returns a socket that is non-blocking and not inherited by child processes.
-func newSocket(family, typ int) (int, error) {
-	fd, err := sysSocket(family, typ)
-	return fd, os.NewSyscallError("socket", err)
-}
-
-// setNoDelay has small writes sent at once, as asyncio does.
-func setNoDelay(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // copyChunk is how much is read at a time.
@@ -50,6 +52,38 @@ func (f *fileSend) sentMore(n int64) {
 	f.next += n
 	f.sent += n
 	f.left -= n
+}
+
+// systemFile returns the file if it is one that the system may send by itself, nil otherwise.
+func (f *fileSend) systemFile() *os.File {
+	if !sysio.CanSendfile {
+		return nil
+	}
+	file, _ := f.file.(*os.File)
+	return file
+}
+
+// system makes the system send what it can of the file to the socket fd, and reports whether that
+// was the rest. The error may be netio.ErrWouldBlock.
+func (f *fileSend) system(fd int) (done bool, err error) {
+	file := f.systemFile()
+	if file == nil {
+		return false, ErrSendfileNotAvailable
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	n, err := sysio.Sendfile(fd, raw, f.next, f.left)
+	switch {
+	case err != nil:
+		return false, err
+	case n == 0:
+		f.left = 0 // the file has become shorter
+	default:
+		f.sentMore(n)
+	}
+	return f.left == 0, nil
 }
 
 // unlessNothing is err, or ErrSendfileNotAvailable if it is the system's and nothing was sent: most

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"syscall"
 
 	"github.com/goaio/aio/internal/netio"
 )
@@ -39,11 +38,6 @@ func (l *Loop) bindUnix(path string, o netio.ListenOptions) (netio.Listener, err
 
 func (l *Loop) listenerOf(ln net.Listener) (netio.Listener, error) {
 	return l.newConnListener(ln), nil
-}
-
-// reusePort is a Control function of a net.ListenConfig.
-func reusePort(_, _ string, _ syscall.RawConn) error {
-	return fmt.Errorf("aio: ReusePort: %w", errors.ErrUnsupported)
 }
 
 func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/poll"
 )
 
 // descriptor is the registration of a file descriptor.
@@ -31,7 +32,7 @@ type descriptor struct {
 
 // polling is the part of a loop that knows of descriptors.
 type polling struct {
-	sys  *sysPoller // nil until it is needed
+	sys  *poll.Poller // nil until it is needed
 	fds  []descriptor
 	n    int // registered
 	key  uint32
@@ -45,7 +46,7 @@ func (p *polling) idle() bool { return p.n == 0 && len(p.hot) == 0 }
 // open makes the system's poller.
 func (p *polling) open() (err error) {
 	if p.sys == nil {
-		p.sys, err = newSysPoller()
+		p.sys, err = poll.New()
 	}
 	return err
 }
@@ -60,7 +61,7 @@ func (p *polling) register(fd int, owner netio.Owner, level netio.Readiness) err
 		return usagef("", "descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)
 	}
 	p.key++
-	if err := p.sys.add(fd, p.key, level); err != nil {
+	if err := p.sys.Add(fd, p.key, level); err != nil {
 		return err
 	}
 	for fd >= len(p.fds) { // only now that fd is known to be a descriptor
@@ -73,7 +74,7 @@ func (p *polling) register(fd int, owner netio.Owner, level netio.Readiness) err
 
 // unregister forgets fd, before it is closed.
 func (p *polling) unregister(fd int) {
-	p.sys.remove(fd, p.fds[fd].level)
+	p.sys.Remove(fd, p.fds[fd].level)
 	p.fds[fd] = descriptor{}
 	p.n--
 }
@@ -84,7 +85,7 @@ func (p *polling) modify(fd int, level netio.Readiness) error {
 	if level == d.level {
 		return nil
 	}
-	if err := p.sys.change(fd, d.key, d.level, level); err != nil {
+	if err := p.sys.Change(fd, d.key, d.level, level); err != nil {
 		return err
 	}
 	d.level = level
@@ -116,8 +117,8 @@ func (p *polling) wait(d time.Duration) {
 	if p.sys == nil {
 		return
 	}
-	for i := range p.sys.wait(d) {
-		fd, key, r := p.sys.event(i)
+	for i := range p.sys.Wait(d) {
+		fd, key, r := p.sys.Event(i)
 		if fd < len(p.fds) && p.fds[fd].key == key && p.fds[fd].owner != nil {
 			p.fds[fd].owner.Ready(r)
 		}
@@ -132,7 +133,7 @@ func (p *polling) close() {
 		}
 	}
 	if p.sys != nil {
-		p.sys.close()
+		p.sys.Close()
 	}
 	*p = polling{}
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"net"
 	"runtime"
+
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // SharedListeners returns n listeners on one address, for the servers of n loops: give each its own by
@@ -31,7 +33,7 @@ func SharedListeners(n int, network, addr string) (listeners []net.Listener, err
 	}()
 	c := net.ListenConfig{KeepAlive: -1}
 	if sharesConnections {
-		c.Control = reusePort
+		c.Control = sysio.ReusePort
 	}
 	for range n {
 		var ln net.Listener

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // startProcess starts cmd, and returns a descriptor of the process that can be polled. It is -1 if the
@@ -24,7 +25,7 @@ func startProcess(cmd *exec.Cmd) (int, error) {
 	if users != nil {
 		*users = -1
 		if fd >= 0 {
-			*users, _ = dup(fd)
+			*users, _ = sysio.Dup(fd)
 		}
 	}
 	return fd, nil

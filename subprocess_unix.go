@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"github.com/goaio/aio/internal/sysio"
 )
 
 // leadGroup has the process of cmd lead a process group of its own.
@@ -39,7 +41,7 @@ func killGroup(leader int, sig os.Signal) error {
 
 // duplicateForChild returns a duplicate of fd.
 func duplicateForChild(fd int) (*os.File, error) {
-	n, err := dup(fd)
+	n, err := sysio.Dup(fd)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 //go:build linux
 
-package aio
+package poll
+
+// epoll. An event carries its descriptor and the key of the registration, so nothing has to be
+// looked up. What does not wait is a raw system call: Go's scheduler need not know of it, which
+// saves a third of the call.
 
 import (
 	"time"
@@ -11,8 +15,8 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// sysPoller is Linux's epoll.
-type sysPoller struct {
+// Poller is Linux's epoll.
+type Poller struct {
 	fd     int
 	wakeFD int // an eventfd, which is never read: each write is an edge
 	events []unix.EpollEvent
@@ -25,8 +29,9 @@ const wakeKey = 0
 // maxEvents is how many events a pass takes in at most.
 const maxEvents = 4096
 
-func newSysPoller() (*sysPoller, error) {
-	p := &sysPoller{wakeFD: -1, events: make([]unix.EpollEvent, 64)}
+// New returns a poller that has no registrations.
+func New() (*Poller, error) {
+	p := &Poller{wakeFD: -1, events: make([]unix.EpollEvent, 64)}
 	var err error
 	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, err
@@ -35,13 +40,13 @@ func newSysPoller() (*sysPoller, error) {
 		err = p.control(unix.EPOLL_CTL_ADD, p.wakeFD, wakeKey, unix.EPOLLIN|unix.EPOLLET)
 	}
 	if err != nil {
-		p.close()
+		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *sysPoller) control(op, fd int, key uint32, events uint32) error {
+func (p *Poller) control(op, fd int, key uint32, events uint32) error {
 	return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(key)})
 }
 
@@ -59,40 +64,39 @@ func mask(level netio.Readiness) (events uint32) {
 	return events
 }
 
-func (p *sysPoller) add(fd int, key uint32, level netio.Readiness) error {
+func (p *Poller) Add(fd int, key uint32, level netio.Readiness) error {
 	err := p.control(unix.EPOLL_CTL_ADD, fd, key, mask(level))
-	if err == unix.EEXIST { // what remove has left: the same file has come back under the same number
+	if err == unix.EEXIST { // Remove left it: the same file is back under the same number
 		err = p.control(unix.EPOLL_CTL_MOD, fd, key, mask(level))
 	}
 	return err
 }
 
-func (p *sysPoller) change(fd int, key uint32, _, level netio.Readiness) error {
+func (p *Poller) Change(fd int, key uint32, _, level netio.Readiness) error {
 	return p.control(unix.EPOLL_CTL_MOD, fd, key, mask(level))
 }
 
-// remove does not ask for an edge-triggered registration to be removed: its descriptor is about to be
-// closed, and if that does not end it, because there is a duplicate somewhere, its key does, or add.
-func (p *sysPoller) remove(fd int, level netio.Readiness) {
+// Remove makes no system call for an edge-triggered registration: its descriptor is about to be
+// closed. If that does not end the registration, because there is a duplicate somewhere, events
+// are told apart by their key, and Add replaces it.
+func (p *Poller) Remove(fd int, level netio.Readiness) {
 	if level != 0 {
 		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0) // the user may have closed it
 	}
 }
 
-// wait fetches events and returns how many there are, after at most d; a negative d is no limit.
-func (p *sysPoller) wait(d time.Duration) int {
+func (p *Poller) Wait(d time.Duration) int {
 	n := p.fetch(d)
 	if n == len(p.events) && n < maxEvents {
-		// The rest is for the same pass. What is level-triggered comes twice then; its owner
-		// would be queued twice, so it is only the next pass that gets more room.
+		// There may be more, but a second call would report a level-triggered descriptor
+		// again and its owner would be queued twice. The next Wait has more room.
 		p.events = append(p.events, make([]unix.EpollEvent, n)...)
 	}
 	return n
 }
 
-// fetch is epoll_pwait2, which takes nanoseconds, where the kernel has it. What does not wait needs
-// no word to Go's scheduler either, which saves a third of the call.
-func (p *sysPoller) fetch(d time.Duration) int {
+// fetch is epoll_pwait2, which takes nanoseconds, where the kernel has it.
+func (p *Poller) fetch(d time.Duration) int {
 	first := uintptr(unsafe.Pointer(&p.events[0]))
 	if d == 0 {
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), first, uintptr(len(p.events)), 0, 0, 0)
@@ -130,8 +134,7 @@ func (p *sysPoller) fetch(d time.Duration) int {
 // timespec is the kernel's, which has 64 bits everywhere.
 type timespec struct{ sec, nsec int64 }
 
-// event returns the i-th event that wait has fetched.
-func (p *sysPoller) event(i int) (fd int, key uint32, r netio.Readiness) {
+func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	e := &p.events[i]
 	if e.Events&unix.EPOLLIN != 0 {
 		r |= netio.Readable
@@ -146,13 +149,12 @@ func (p *sysPoller) event(i int) (fd int, key uint32, r netio.Readiness) {
 	return int(e.Fd), uint32(e.Pad), r
 }
 
-// wake ends a wait. Any goroutine may call it until close.
-func (p *sysPoller) wake() {
+func (p *Poller) Wake() {
 	one := [8]byte{1}
 	_, _ = unix.Write(p.wakeFD, one[:]) // it fails only if the counter is full, and then it is awake
 }
 
-func (p *sysPoller) close() {
+func (p *Poller) Close() {
 	unix.Close(p.fd)
 	if p.wakeFD >= 0 {
 		unix.Close(p.wakeFD)

@@ -1,6 +1,8 @@
 //go:build darwin || dragonfly || freebsd || netbsd || openbsd
 
-package aio
+package poll
+
+// kqueue. Reading and writing are two filters of a descriptor, each with events of its own.
 
 import (
 	"time"
@@ -10,9 +12,9 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// sysPoller is the kqueue of macOS and the BSDs. Closing a descriptor ends its registrations there, so
-// keys have no use but to tell the pipe that wakes the loop.
-type sysPoller struct {
+// Poller is the kqueue of macOS and the BSDs. Closing a descriptor ends its registrations there,
+// so the only use of keys is to tell the pipe that wakes the loop from them.
+type Poller struct {
 	fd     int
 	pipe   [2]int // its reading end wakes the loop; not each of these systems has EVFILT_USER
 	events []unix.Kevent_t
@@ -30,8 +32,9 @@ const wakeKey = 0
 // maxEvents is how many events a pass takes in at most.
 const maxEvents = 4096
 
-func newSysPoller() (*sysPoller, error) {
-	p := &sysPoller{pipe: [2]int{-1, -1}, events: make([]unix.Kevent_t, 64), regs: map[int]kqueueReg{}}
+// New returns a poller that has no registrations.
+func New() (*Poller, error) {
+	p := &Poller{pipe: [2]int{-1, -1}, events: make([]unix.Kevent_t, 64), regs: map[int]kqueueReg{}}
 	var err error
 	if p.fd, err = unix.Kqueue(); err != nil {
 		return nil, err
@@ -45,24 +48,24 @@ func newSysPoller() (*sysPoller, error) {
 		err = p.control(p.pipe[0], unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR)
 	}
 	if err != nil {
-		p.close()
+		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
 // control changes one filter of a descriptor.
-func (p *sysPoller) control(fd, filter, flags int) error {
+func (p *Poller) control(fd, filter, flags int) error {
 	var change [1]unix.Kevent_t
 	unix.SetKevent(&change[0], fd, filter, flags)
 	_, err := unix.Kevent(p.fd, change[:], nil, nil)
 	return err
 }
 
-func (p *sysPoller) add(fd int, key uint32, level netio.Readiness) error {
+func (p *Poller) Add(fd int, key uint32, level netio.Readiness) error {
 	p.regs[fd] = kqueueReg{key, level != 0}
 	if level != 0 {
-		return p.change(fd, key, 0, level)
+		return p.Change(fd, key, 0, level)
 	}
 	if err := p.control(fd, unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR); err != nil {
 		return err
@@ -74,7 +77,7 @@ func (p *sysPoller) add(fd int, key uint32, level netio.Readiness) error {
 	return err
 }
 
-func (p *sysPoller) change(fd int, _ uint32, was, level netio.Readiness) error {
+func (p *Poller) Change(fd int, _ uint32, was, level netio.Readiness) error {
 	for filter, r := range map[int]netio.Readiness{unix.EVFILT_READ: netio.Readable, unix.EVFILT_WRITE: netio.Writable} {
 		switch {
 		case level&r != 0 && was&r == 0:
@@ -88,16 +91,15 @@ func (p *sysPoller) change(fd int, _ uint32, was, level netio.Readiness) error {
 	return nil
 }
 
-func (p *sysPoller) remove(fd int, level netio.Readiness) {
-	if level == 0 { // the descriptor may live on elsewhere as a duplicate, this number does not
+func (p *Poller) Remove(fd int, level netio.Readiness) {
+	if level == 0 { // both filters, as the file may have a duplicate and stay open
 		level = netio.Readable | netio.Writable
 	}
-	_ = p.change(fd, 0, level, 0)
+	_ = p.Change(fd, 0, level, 0)
 	delete(p.regs, fd)
 }
 
-// wait fetches events and returns how many there are, after at most d; a negative d is no limit.
-func (p *sysPoller) wait(d time.Duration) int {
+func (p *Poller) Wait(d time.Duration) int {
 	var limit *unix.Timespec
 	if d >= 0 {
 		ts := unix.NsecToTimespec(int64(d))
@@ -113,8 +115,7 @@ func (p *sysPoller) wait(d time.Duration) int {
 	return n
 }
 
-// event returns the i-th event that wait has fetched.
-func (p *sysPoller) event(i int) (fd int, key uint32, r netio.Readiness) {
+func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	e := &p.events[i]
 	fd = int(e.Ident)
 	if fd == p.pipe[0] {
@@ -126,8 +127,8 @@ func (p *sysPoller) event(i int) (fd int, key uint32, r netio.Readiness) {
 	} else {
 		r = netio.Writable
 	}
-	// Level-triggered, each filter that is wanted has an event of its own for the end: if it were one for
-	// both, their callbacks would be queued twice.
+	// Level-triggered, each filter that is wanted has an event of its own for the end: reported
+	// as HungUp, both callbacks would be queued twice.
 	reg := p.regs[fd]
 	if e.Flags&unix.EV_EOF != 0 && !reg.level {
 		r |= netio.HungUp
@@ -135,8 +136,8 @@ func (p *sysPoller) event(i int) (fd int, key uint32, r netio.Readiness) {
 	return fd, reg.key, r
 }
 
-// drain empties the pipe, or it would be full one day and make no more edges.
-func (p *sysPoller) drain() {
+// drain empties the pipe: a full one makes no more edges.
+func (p *Poller) drain() {
 	var buf [64]byte
 	for {
 		if n, err := unix.Read(p.pipe[0], buf[:]); n < len(buf) || err != nil {
@@ -145,13 +146,12 @@ func (p *sysPoller) drain() {
 	}
 }
 
-// wake ends a wait. Any goroutine may call it until close.
-func (p *sysPoller) wake() {
+func (p *Poller) Wake() {
 	one := [1]byte{1}
 	_, _ = unix.Write(p.pipe[1], one[:]) // it fails only if the pipe is full, and then it is awake
 }
 
-func (p *sysPoller) close() {
+func (p *Poller) Close() {
 	for _, fd := range []int{p.fd, p.pipe[0], p.pipe[1]} {
 		if fd >= 0 {
 			unix.Close(fd)

@@ -1,4 +1,7 @@
-package aio
+package sysio
+
+// Streams. These calls do not block, so Go's scheduler need not be told of them: that is a third
+// of the cost of a small read or write.
 
 import (
 	"os"
@@ -10,21 +13,18 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// What follows does not block, so Go's scheduler need not be told of it: a third of the cost of a
-// small read or write.
-
-// sysRead reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is nothing.
-func sysRead(fd int, p []byte) (int, error) {
-	return sysTransfer("read", unix.SYS_READ, fd, p)
+// Read reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is nothing.
+func Read(fd int, p []byte) (int, error) {
+	return transfer("read", unix.SYS_READ, fd, p)
 }
 
-// sysReceive is sysRead for a stream socket. more tells that there may be more to read at once. A short
+// Receive is Read for a stream socket. more tells that there may be more to read at once. A short
 // read has emptied the socket, and what comes later is an edge of its own, with two exceptions: urgent
 // data, which the poller reports as such, and in a Unix socket the place at which the peer has sent a
 // descriptor or its credentials along. They are dropped, and the kernel says that they were.
-func sysReceive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
+func Receive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 	if !isUnix {
-		n, err = sysRead(fd, p)
+		n, err = Read(fd, p)
 		return n, n == len(p), err
 	}
 	iov := unix.Iovec{Base: unsafe.SliceData(p)}
@@ -45,12 +45,12 @@ func sysReceive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 	}
 }
 
-// sysWrite writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is no room.
-func sysWrite(fd int, p []byte) (int, error) {
-	return sysTransfer("write", unix.SYS_WRITE, fd, p)
+// Write writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is no room.
+func Write(fd int, p []byte) (int, error) {
+	return transfer("write", unix.SYS_WRITE, fd, p)
 }
 
-func sysTransfer(name string, call uintptr, fd int, p []byte) (int, error) {
+func transfer(name string, call uintptr, fd int, p []byte) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		switch errno {
@@ -65,21 +65,22 @@ func sysTransfer(name string, call uintptr, fd int, p []byte) (int, error) {
 	}
 }
 
-// sysSocket makes a socket that is non-blocking and closed on exec.
-func sysSocket(family, typ int) (int, error) {
-	return unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+// Socket makes a socket that is non-blocking and closed on exec.
+func Socket(family, typ int) (int, error) {
+	fd, err := unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	return fd, os.NewSyscallError("socket", err)
 }
 
-// sysAccept accepts a connection, as a socket that is non-blocking and closed on exec. With an address
+// Accept accepts a connection, as a socket that is non-blocking and closed on exec. With an address
 // x/sys asks the kernel for the socket's protocol each time, for one that is neither TCP nor UDP; the
 // package syscall does not.
-func sysAccept(fd int) (int, unix.Sockaddr, error) {
+func Accept(fd int) (int, unix.Sockaddr, error) {
 	n, sa, err := syscall.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	return n, sockaddr(sa), err
 }
 
-// sysGetsockname returns the address to which a socket of the internet or a Unix socket is bound.
-func sysGetsockname(fd int) (unix.Sockaddr, error) {
+// Getsockname returns the address to which a socket of the internet or a Unix socket is bound.
+func Getsockname(fd int) (unix.Sockaddr, error) {
 	sa, err := syscall.Getsockname(fd)
 	return sockaddr(sa), err
 }
@@ -96,5 +97,5 @@ func sockaddr(sa syscall.Sockaddr) unix.Sockaddr {
 	return nil
 }
 
-// sysWidenPipe has a pipe hold 256 KiB, unless the user has too much of that already. More brings nothing.
-func sysWidenPipe(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 256<<10) }
+// GrowPipe has a pipe hold 256 KiB, unless the user has too much of that already. More brings nothing.
+func GrowPipe(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 256<<10) }

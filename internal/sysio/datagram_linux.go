@@ -1,4 +1,7 @@
-package aio
+package sysio
+
+// Datagrams. The addresses of one socket are kept in an Addrs, in the form of the kernel, so that
+// neither a datagram from the sender of the one before nor one that is sent allocates.
 
 import (
 	"bytes"
@@ -14,9 +17,9 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// sysAddrs are the addresses of one socket's datagrams. Most come from the sender of the one before,
+// Addrs are the addresses of one socket's datagrams. Most come from the sender of the one before,
 // and then need no memory of their own.
-type sysAddrs struct {
+type Addrs struct {
 	raw      rawAddr // of the system call
 	last     rawAddr // of the last sender
 	lastAddr net.Addr
@@ -30,16 +33,16 @@ type rawAddr struct {
 	n uint32
 }
 
-// sysReceive is recvfrom, with an address that is nil if the sender has none.
-func (s *fdDatagram) sysReceive(p []byte) (int, net.Addr, error) {
-	raw := &s.addrs.raw
+// Recvfrom receives a datagram. The address is nil if the sender has none.
+func (a *Addrs) Recvfrom(fd int, p []byte) (int, net.Addr, error) {
+	raw := &a.raw
 	for {
 		raw.n = uint32(len(raw.b))
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 			0, uintptr(unsafe.Pointer(&raw.b)), uintptr(unsafe.Pointer(&raw.n)))
 		switch errno {
 		case 0:
-			return int(n), s.addrs.sender(), nil
+			return int(n), a.sender(), nil
 		case unix.EAGAIN:
 			return 0, nil, netio.ErrWouldBlock
 		case unix.EINTR:
@@ -49,19 +52,19 @@ func (s *fdDatagram) sysReceive(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// sysSend is sendto, or send if to is nil.
-func (s *fdDatagram) sysSend(p []byte, to net.Addr) error {
-	raw := &s.addrs.raw
+// Sendto sends a datagram over a socket of family, to the other end if to is nil.
+func (a *Addrs) Sendto(fd, family int, p []byte, to net.Addr) error {
+	raw := &a.raw
 	raw.n = 0
 	var addr unsafe.Pointer
 	if to != nil {
-		if err := s.addrs.encode(to, s.family); err != nil {
+		if err := a.encode(to, family); err != nil {
 			return err
 		}
 		addr = unsafe.Pointer(&raw.b)
 	}
 	for {
-		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 			0, uintptr(addr), uintptr(raw.n))
 		switch errno {
 		case 0:
@@ -70,14 +73,14 @@ func (s *fdDatagram) sysSend(p []byte, to net.Addr) error {
 			return netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
-			s.addrs.zone = "" // it may have another number by now
+			a.zone = "" // it may have another number by now
 			return os.NewSyscallError("sendto", errno)
 		}
 	}
 }
 
 // sender is the address in raw.
-func (a *sysAddrs) sender() net.Addr {
+func (a *Addrs) sender() net.Addr {
 	if !bytes.Equal(a.raw.b[:a.raw.n], a.last.b[:a.last.n]) {
 		a.last = a.raw
 		a.lastAddr = a.raw.decode()
@@ -96,7 +99,7 @@ func (r *rawAddr) decode() net.Addr {
 	case unix.AF_INET6:
 		if zone := binary.NativeEndian.Uint32(r.b[24:]); zone != 0 {
 			sa := &unix.SockaddrInet6{Port: r.port(), ZoneId: zone, Addr: [16]byte(r.b[8:24])}
-			return netAddr(sa, true)
+			return NetAddr(sa, true)
 		}
 		return r.udpAddr(r.b[8:24])
 	case unix.AF_UNIX:
@@ -127,7 +130,7 @@ func (r *rawAddr) udpAddr(ip net.IP) net.Addr {
 }
 
 // encode puts the kernel's form of an address for a socket of family into raw.
-func (a *sysAddrs) encode(to net.Addr, family int) error {
+func (a *Addrs) encode(to net.Addr, family int) error {
 	b := a.raw.b[:]
 	binary.NativeEndian.PutUint16(b, uint16(family))
 	if u, ok := to.(*net.UnixAddr); ok {
@@ -143,7 +146,7 @@ func (a *sysAddrs) encode(to net.Addr, family int) error {
 		return nil
 	}
 	u := to.(*net.UDPAddr)
-	ip, err := addressFor(u, family)
+	ip, err := ipFor(family, u)
 	if err != nil {
 		return err
 	}
@@ -168,8 +171,8 @@ func (a *sysAddrs) encode(to net.Addr, family int) error {
 }
 
 // find finds the number of a zone, which takes a look at all network interfaces.
-func (a *sysAddrs) find(zone string) error {
-	sa, _, err := sockaddrOf(netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes().WithZone(zone), 0))
+func (a *Addrs) find(zone string) error {
+	sa, _, err := Sockaddr(netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes().WithZone(zone), 0))
 	if err != nil {
 		return err
 	}

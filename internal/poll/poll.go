@@ -1,0 +1,36 @@
+// Package poll is the system's way to wait for many descriptors at once: epoll on Linux, kqueue
+// on macOS and the BSDs. Elsewhere New returns an error that matches errors.ErrUnsupported.
+package poll
+
+import (
+	"time"
+
+	"github.com/goaio/aio/internal/netio"
+)
+
+// poller is the contract that the Poller of each system fulfils. One goroutine at a time uses a
+// Poller, that of the loop that holds the token; Wake alone may be called by any, until Close.
+//
+// A registration is level-triggered if level is not 0: an event in each Wait, as long as the
+// descriptor is ready for something in level; the end of the stream is then reported as what
+// level asks for. With level 0 it is edge-triggered: an event each time the descriptor becomes
+// readable, writable or hung up. Which of the two it is does not change.
+type poller interface {
+	// Add registers fd. key is not 0, and tells the registration from an earlier one of the
+	// same number: an event may still be on its way when its descriptor has been closed.
+	Add(fd int, key uint32, level netio.Readiness) error
+	// Change replaces the level was of a level-triggered registration.
+	Change(fd int, key uint32, was, level netio.Readiness) error
+	// Remove ends the registration of fd, before fd is closed. A user may have closed it already.
+	Remove(fd int, level netio.Readiness)
+	// Wait fetches events and returns how many there are. It waits for the first one for at
+	// most d; a negative d is no limit. An interrupted wait returns 0.
+	Wait(d time.Duration) int
+	// Event returns the i-th event that Wait has fetched, with the key of its registration.
+	Event(i int) (fd int, key uint32, r netio.Readiness)
+	// Wake ends a Wait, the next one if there is none at the moment.
+	Wake()
+	Close()
+}
+
+var _ poller = (*Poller)(nil)
