@@ -90,12 +90,17 @@ func frames(pcs []uintptr, limit int) []runtime.Frame {
 	return all
 }
 
-// packagePath is the prefix of this package's own functions.
-var packagePath = strings.TrimSuffix(funcName(NewEventLoop), "NewEventLoop")
+// packagePath is the prefix of this package's own functions, and internalPath of those of its
+// internal packages.
+var (
+	packagePath  = strings.TrimSuffix(funcName(NewEventLoop), "NewEventLoop")
+	internalPath = strings.TrimSuffix(packagePath, ".") + "/internal/"
+)
 
 func internalFrame(f runtime.Frame) bool {
 	name := f.Function
-	return strings.HasPrefix(name, packagePath) && !strings.HasSuffix(f.File, "_test.go") ||
+	own := strings.HasPrefix(name, packagePath) || strings.HasPrefix(name, internalPath)
+	return own && !strings.HasSuffix(f.File, "_test.go") ||
 		strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "iter.")
 }
 

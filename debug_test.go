@@ -464,3 +464,22 @@ func TestDestroyedTaskIsReportedWithItsStack(t *testing.T) {
 		return !strings.Contains(s, "token_test.go:")
 	})), 3)
 }
+
+// What a stack leaves out is the package's own, with its internal packages, and the runtime's.
+func TestHiddenFrames(t *testing.T) {
+	for _, c := range []struct {
+		function, file string
+		want           bool
+	}{
+		{"github.com/goaio/aio.Sleep", "await.go", true},
+		{"github.com/goaio/aio.TestSleep", "await_test.go", false},
+		{"github.com/goaio/aio/internal/poll.(*Poller).Wait", "poll_epoll.go", true},
+		{"github.com/goaio/aio/aiohttp.Serve", "serve.go", false},
+		{"github.com/goaio/aiounrelated.F", "f.go", false},
+		{"runtime.gopark", "proc.go", true},
+		{"iter.Pull[...]", "iter.go", true},
+		{"main.main", "main.go", false},
+	} {
+		same(t, c.function, aio.HidesFrame(c.function, c.file), c.want)
+	}
+}

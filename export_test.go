@@ -2,6 +2,8 @@ package aio
 
 // What the tests see of the package's insides.
 
+import "runtime"
+
 // HeapPush, HeapPop and Heapify are the heap of timers and priority queues.
 func HeapPush[T any](h []T, v T, less func(a, b T) bool) []T { return heapPush(h, v, less) }
 func HeapPop[T any](h []T, less func(a, b T) bool) ([]T, T)  { return heapPop(h, less) }
@@ -12,6 +14,11 @@ func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers
 
 // ForceGoroutines has l serve its connections by goroutines, as on a system without a poller.
 func ForceGoroutines(l *Loop, on bool) { l.goroutines = on || !canPoll }
+
+// HidesFrame reports whether the stack of a task leaves a frame out.
+func HidesFrame(function, file string) bool {
+	return internalFrame(runtime.Frame{Function: function, File: file})
+}
 
 // Posted returns how many events other goroutines have handed in that l has not looked at.
 func Posted(l *Loop) int {
