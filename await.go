@@ -31,6 +31,9 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		}
 		l.schedule(c.task, nil)
 		c.awaits++
+		if l.observed != nil {
+			l.observed.stepEnded(c.task, nil)
+		}
 		err := c.co.park()
 		if err == nil && c.watch != nil && c.watch.Err() != nil {
 			err = &CancelledError{Cause: context.Cause(c.watch)}
@@ -263,6 +266,9 @@ func (f *future) tryCancel(reason *CancelledError) (ok bool, err error) {
 // end, it has the await end with it until stop is called; nearly always stop is nil.
 func (c caller) parking() (stop func() bool) {
 	c.awaits++
+	if w := c.fut.loop.observed; w != nil {
+		w.stepEnded(c.task, c.waiting)
+	}
 	if c.watch == nil {
 		return nil
 	}

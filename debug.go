@@ -21,6 +21,9 @@ import (
 func (l *Loop) SetDebug(on bool) {
 	l.check("Loop.SetDebug")
 	l.debug.Store(on)
+	if l.running.Load() {
+		l.watchDebug()
+	}
 	if on {
 		checkIdentity.Store(true)
 	}
@@ -93,7 +96,7 @@ func frames(pcs []uintptr, limit int) []runtime.Frame {
 // packagePath is the prefix of this package's own functions, and internalPath of those of its
 // internal packages.
 var (
-	packagePath  = strings.TrimSuffix(funcName(NewEventLoop), "NewEventLoop")
+	packagePath  = strings.TrimSuffix(funcName(callers), "callers")
 	internalPath = strings.TrimSuffix(packagePath, ".") + "/internal/"
 )
 
@@ -119,7 +122,11 @@ func (l *Loop) runWatched(e readyEntry) {
 	what := describeEvent(e)
 	nesting := l.nesting
 	l.nesting = false
-	l.call(e)
+	if _, ok := e.r.(*task); !ok && l.observed != nil {
+		l.observed.call(e)
+	} else {
+		l.call(e)
+	}
 	l.nesting = nesting
 	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
 		l.warnSlow(what(), d)

@@ -383,6 +383,10 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	if _, j.inLoop = ex.(plug.Executor); !j.inLoop {
 		l.external++
 	}
+	if l.observed != nil {
+		j.queued = l.now()
+		l.observed.jobQueued()
+	}
 	return f
 }
 
@@ -394,6 +398,7 @@ type job[T any] struct {
 	inLoop    bool // it is no work that a virtual clock waits for
 	value     T    // set by work, before it posts the job
 	err       error
+	queued    time.Duration // when, if the loop was observed
 }
 
 // work runs in a goroutine of the executor.
@@ -428,8 +433,12 @@ func (j *job[T]) inGoroutine() bool { return !j.inLoop }
 
 // run implements runnable: the job is over.
 func (j *job[T]) run(*future) {
+	l := j.result.loop
 	if !j.inLoop {
-		j.result.loop.external--
+		l.external--
+	}
+	if l.observed != nil {
+		l.observed.jobEnded(j.queued, j.err)
 	}
 	switch {
 	case j.result.state != pending:

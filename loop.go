@@ -71,7 +71,13 @@ type Loop struct {
 	// a task. It is 100 ms in a new loop. (asyncio: loop.slow_callback_duration)
 	SlowCallbackDuration time.Duration
 
+	observed     *observation // nil while nobody looks on
+	stopWatchdog func()       // stops the watchdog of debug mode, nil if there is none
+
+	meter atomic.Pointer[meter] // nil until somebody asks; any goroutine
+
 	// Immutable.
+	number     uint64 // tells loops apart
 	ctx        *scope
 	epoch      time.Time
 	virtual    bool
@@ -100,6 +106,9 @@ type LoopOptions struct {
 	VirtualClock bool
 }
 
+// loopNumbers tells the loops of the program apart, for its profiles.
+var loopNumbers atomic.Uint64
+
 // NewEventLoop returns a new loop. nil options are the defaults. (asyncio: new_event_loop)
 func NewEventLoop(opts *LoopOptions) *Loop {
 	if opts == nil {
@@ -110,6 +119,7 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 		virtual:              opts.VirtualClock,
 		epoch:                time.Now(),
 		goroutines:           !canPoll,
+		number:               loopNumbers.Add(1),
 	}
 	if l.virtual {
 		l.epoch = virtualEpoch
@@ -194,6 +204,10 @@ func (l *Loop) runnableHere() error {
 
 // end takes the token back.
 func (l *Loop) end() {
+	if l.stopWatchdog != nil {
+		l.stopWatchdog()
+		l.stopWatchdog = nil
+	}
 	l.stopping, l.nesting = false, false
 	l.owner, l.current, l.target = 0, nil, nil
 	runningLoops.Lock()
@@ -212,6 +226,7 @@ func (l *Loop) RunForever() error {
 	}
 	defer l.end()
 	l.nesting = l.director == nil
+	l.watchDebug()
 	for !l.turn() {
 	}
 	err := l.runErr

@@ -10,7 +10,11 @@ func (l *Loop) turn() (stop bool) {
 	l.timers.prune()
 	if l.ready.n == 0 && !l.stopping {
 		l.ready.trim()
-		l.wait()
+		if l.observed != nil {
+			l.observed.wait()
+		} else {
+			l.wait()
+		}
 	} else {
 		l.look()
 	}
@@ -33,6 +37,8 @@ func (l *Loop) turn() (stop bool) {
 				l.regain(co, &l.base)
 				l.current, l.target = nil, nil
 			}
+		} else if l.observed != nil {
+			l.observed.call(e)
 		} else {
 			l.call(e)
 		}
@@ -88,6 +94,9 @@ func (l *Loop) admit() {
 		l.expire()
 	}
 	l.todo = l.ready.n
+	if l.observed != nil {
+		l.observed.passBegan()
+	}
 }
 
 // wait blocks until something happens, and takes what descriptors are ready into the pass.

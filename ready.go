@@ -46,6 +46,11 @@ func (l *Loop) schedule(r runnable, f *future) {
 		return
 	}
 	l.ready.push(readyEntry{r, f})
+	if l.observed != nil && f != nil {
+		if t, ok := r.(*task); ok {
+			l.observed.taskWoken(t)
+		}
+	}
 }
 
 // enqueue puts r on the ready queue, behind what is there: for what the pass itself finds to

@@ -165,9 +165,15 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 		eager = t.configure(ctx, opts)
 	}
 	l.tasks.push(&t.task)
+	if l.observed != nil {
+		l.observed.taskCreated(&t.task)
+	}
 	if eager && l.running.Load() {
 		// The coroutine is resumed by the goroutine of the creating task, which gets the token
 		// back as soon as the new task suspends.
+		if l.observed != nil {
+			l.observed.stepBegan(&t.task)
+		}
 		l.resume(&t.task)
 		if t.state != pending {
 			t.coro = nil
@@ -229,6 +235,9 @@ func (t *task) finish(err error) {
 		}
 	}
 	t.scope.end(errTaskDone, endedTask)
+	if w := f.loop.observed; w != nil {
+		w.taskDone(t)
+	}
 }
 
 // run implements runnable: it is one step of the task.
@@ -261,12 +270,18 @@ func (t *task) prepare(f *future) bool {
 		t.impl.fail(err)
 		return false
 	}
+	if w := t.fut.loop.observed; w != nil {
+		w.stepBegan(t)
+	}
 	return true
 }
 
 // cancelFuture implements subFuture.
 func (t *task) cancelFuture(reason *CancelledError) bool {
 	t.cancels++
+	if w := t.fut.loop.observed; w != nil {
+		w.taskCancelled(t, reason)
+	}
 	if !t.keepCtx {
 		t.scope.cancelled(reason)
 	}

@@ -62,6 +62,14 @@ func (h *TimerHandle) cancel() {
 	}
 }
 
+// String names the callback's function; a timer of the package itself is a Timer.
+func (h *TimerHandle) String() string {
+	if h.target != nil {
+		return "Timer"
+	}
+	return h.Handle.String()
+}
+
 // run implements runnable.
 func (h *TimerHandle) run(*future) {
 	if h.fn != nil {
@@ -185,6 +193,9 @@ func (l *Loop) expire() {
 	for len(ts.heap) > 0 && ts.heap[0].when <= now {
 		// One that is cancelled stays counted: so it is in asyncio, which therefore rebuilds its
 		// heap sooner than the fraction says, and with it changes the order of equal timers.
+		if l.observed != nil && !ts.heap[0].h.done {
+			l.observed.timerLate(now - ts.heap[0].when)
+		}
 		l.enqueue(ts.pop())
 	}
 }

@@ -36,7 +36,9 @@ package aio
 //     resumes or stops every one.
 
 import (
+	"context"
 	"iter"
+	"runtime/pprof"
 )
 
 // maxIdle bounds the coroutines that a loop keeps for tasks to come. Starting a fresh one costs
@@ -49,17 +51,18 @@ const maxNest = 16
 
 // coroutine is owned by the token, except for g, which never changes once it runs.
 type coroutine struct {
-	loop   *Loop
-	g      uintptr // identity of the goroutine, nobody until it runs
-	task   *task   // what it runs, nil when idle
-	next   func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
-	thrown error      // what the await that is resumed shall return
-	probe  *[]uintptr // set to be told where the task is suspended, instead of resuming it
-	runs   bool       // in the nest
-	eager  bool       // its next was called to start a task eagerly: it yields to the caller
-	exits  bool       // the task called runtime.Goexit
+	loop     *Loop
+	g        uintptr // identity of the goroutine, nobody until it runs
+	task     *task   // what it runs, nil when idle
+	next     func() (struct{}, bool)
+	stop     func()
+	yield    func(struct{}) bool
+	thrown   error      // what the await that is resumed shall return
+	probe    *[]uintptr // set to be told where the task is suspended, instead of resuming it
+	runs     bool       // in the nest
+	eager    bool       // its next was called to start a task eagerly: it yields to the caller
+	exits    bool       // the task called runtime.Goexit
+	labelled bool       // its goroutine has the labels of the task
 }
 
 // nobody is an identity that no goroutine has.
@@ -78,7 +81,15 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 	co.loop.owner = co.g
 	for {
 		t := co.task
+		if w := co.loop.observed; w != nil {
+			w.label(t)
+			co.labelled = true
+		}
 		co.runTask()
+		if co.labelled {
+			pprof.SetGoroutineLabels(context.Background())
+			co.labelled = false
+		}
 		t.co, co.task = nil, nil
 		if co.serves() {
 			if t := co.loop.nextStep(true); t != nil {

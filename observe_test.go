@@ -1,0 +1,262 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// observed runs main in a loop with a virtual clock, and returns what an observer is told.
+func observed(t *testing.T, kinds []aio.LoopEventKind, main func(ctx context.Context) error) string {
+	t.Helper()
+	want := map[aio.LoopEventKind]bool{}
+	for _, k := range kinds {
+		want[k] = true
+	}
+	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	defer l.Close()
+	var log []string
+	remove := l.AddObserver(aio.ObserverFunc(func(e *aio.LoopEvent) {
+		if len(want) > 0 && !want[e.Kind] {
+			return
+		}
+		s := e.Kind.String()
+		if e.Task() != nil {
+			s = e.Task().GetName() + " " + s
+		}
+		if e.By() != nil {
+			s += " by " + e.By().GetName()
+		}
+		if e.What() != "" {
+			s += " (" + e.What() + ")"
+		}
+		if e.Duration > 0 {
+			s += " " + e.Duration.String()
+		}
+		if e.Err != nil {
+			s += ": " + e.Err.Error()
+		}
+		log = append(log, s)
+	}))
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+		ctxTask, _ := aio.CurrentTask(ctx).(aio.AnyTask)
+		ctxTask.SetName("main")
+		return main(ctx)
+	}))
+	remove()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(log, "\n")
+}
+
+func sameText(t *testing.T, why, got, want string) {
+	t.Helper()
+	if got = strings.TrimSpace(got); got != strings.TrimSpace(want) {
+		t.Errorf("%s:\ngot:\n%s\nwant:\n%s", why, got, strings.TrimSpace(want))
+	}
+}
+
+func TestObserverOfTasks(t *testing.T) {
+	kinds := []aio.LoopEventKind{aio.TaskCreated, aio.TaskWoken, aio.TaskCancelled, aio.StepBegan, aio.StepEnded, aio.TaskDone}
+	t.Run("one task waits for another by a queue", func(t *testing.T) {
+		got := observed(t, kinds, func(ctx context.Context) error {
+			q := aio.NewQueue[int](1)
+			getter := aio.CreateTask(ctx, q.Get, aio.WithName("getter"))
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			if err := q.Put(ctx, 1); err != nil {
+				return err
+			}
+			_, err := getter.Await(ctx)
+			return err
+		})
+		sameText(t, "events", got, `
+Task-1 task created
+Task-1 step began
+getter task created by main
+main step ended (Sleep(0))
+getter step began
+getter step ended (Queue.Get)
+main step began
+getter task woken by main
+main step ended (getter)
+getter step began
+main task woken by getter
+getter task done
+getter step ended
+main step began
+main task done
+main step ended`[1:])
+	})
+	t.Run("a task is started eagerly, and cancelled", func(t *testing.T) {
+		got := observed(t, kinds, func(ctx context.Context) error {
+			sleeper := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }),
+				aio.WithName("sleeper"), aio.WithEagerStart(true))
+			sleeper.Cancel()
+			if _, err := sleeper.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
+				return fmt.Errorf("sleeper: %w", err)
+			}
+			return nil
+		})
+		sameText(t, "events", got, `
+Task-1 task created
+Task-1 step began
+sleeper task created by main
+sleeper step began
+sleeper step ended (Sleep)
+sleeper task cancelled by main: aio: cancelled
+sleeper task woken by main
+main step ended (sleeper)
+sleeper step began
+main task woken by sleeper
+sleeper task done: aio: cancelled
+sleeper step ended
+main step began
+main task done
+main step ended`[1:])
+	})
+	t.Run("a task that is cancelled before it starts has no step", func(t *testing.T) {
+		got := observed(t, kinds, func(ctx context.Context) error {
+			never := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return nil }), aio.WithName("never"))
+			never.Cancel()
+			_, _, err := aio.Wait(ctx, []aio.AnyFuture{never}, aio.NoTimeout, aio.AllCompleted)
+			return err
+		})
+		if strings.Contains(got, "never step") || !strings.Contains(got, "never task done: aio: cancelled") {
+			t.Errorf("events:\n%s", got)
+		}
+	})
+}
+
+func TestObserverOfTheLoop(t *testing.T) {
+	got := observed(t, []aio.LoopEventKind{aio.CallbackRan, aio.TimerLate, aio.LoopWaited, aio.JobQueued, aio.JobEnded}, func(ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		l.CallSoon(callbackForObserver)
+		if err := aio.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		_, err = aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil })
+		return err
+	})
+	for _, want := range []string{"callback ran (Handle github.com/goaio/aio_test.callbackForObserver)", "loop waited 1s", "timer late", "job queued by main", "job ended"} {
+		if !strings.Contains(got+"\n", want) {
+			t.Errorf("no %q among the events:\n%s", want, got)
+		}
+	}
+}
+
+func callbackForObserver() {}
+
+// Observers are told in order, and one that removes itself, or another, while it is told of
+// something is told of nothing more.
+func TestObserversComeAndGo(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	defer l.Close()
+	var log []string
+	var removeFirst, removeSecond func()
+	removeFirst = l.AddObserver(aio.ObserverFunc(func(e *aio.LoopEvent) {
+		log = append(log, "first: "+e.Kind.String())
+		if e.Kind == aio.StepEnded {
+			removeFirst()
+			removeFirst()
+		}
+	}))
+	removeSecond = l.AddObserver(aio.ObserverFunc(func(e *aio.LoopEvent) {
+		log = append(log, "second: "+e.Kind.String())
+		if e.Kind == aio.TaskDone {
+			removeSecond()
+		}
+	}))
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, 0) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "events", strings.Join(log, "\n"), `
+first: task created
+second: task created
+first: step began
+second: step began
+first: step ended
+second: step ended
+second: step began
+second: task done`[1:])
+}
+
+func TestTimeline(t *testing.T) {
+	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	defer l.Close()
+	tl := aio.NewTimeline(5)
+	l.AddObserver(tl)
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+		var event aio.Event
+		waiter := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return event.Wait(ctx) }), aio.WithName("waiter"))
+		if err := aio.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		event.Set()
+		_, err := waiter.Await(ctx)
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := tl.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "the latest five", strings.TrimRight(b.String(), "\n"), strings.Trim(`
+    1.000000s        0s  waiter  task done
+    1.000000s        0s  waiter  step, woken by Task-1
+    1.000000s        0s  Task-1  task done
+    1.000000s        0s  Task-1  step, woken by waiter
+    1.000000s        0s          callback ran aio.stopper`, "\n"))
+	if n := len(tl.Records()); n != 5 {
+		t.Errorf("%d records, want 5", n)
+	}
+}
+
+// Stats answers for a loop that has not begun, one whose task blocks it, and one that is closed.
+func TestStats(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	if s := l.Stats(); s.Observed || s.Running || s.Closed {
+		t.Errorf("a new loop: %+v", s)
+	}
+	blocked, release := make(chan struct{}), make(chan struct{})
+	done := make(chan error)
+	go func() {
+		_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+			other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			close(blocked)
+			<-release
+			other.Cancel()
+			return nil
+		}))
+		done <- err
+	}()
+	<-blocked
+	s := l.Stats()
+	if !s.Observed || !s.Running || s.Waiting || s.Tasks != 2 || s.Steps == 0 || s.Passes == 0 {
+		t.Errorf("while a task blocks the loop: %+v", s)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	l.Close()
+	if s := l.Stats(); s.Running || !s.Closed || s.Tasks != 0 {
+		t.Errorf("after Close: %+v", s)
+	}
+}

@@ -1,0 +1,134 @@
+package aio_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// blockHere is what blocks a loop in these tests: its name has to be in the report.
+func blockHere(release <-chan struct{}) { <-release }
+
+// Whatever blocks a loop is reported while it does, once, with the task and the place.
+func TestWatchdog(t *testing.T) {
+	for _, c := range []struct {
+		why, task string
+		main      func(ctx context.Context, release <-chan struct{}) error
+	}{
+		{"the main task blocks", "Task-1", func(ctx context.Context, release <-chan struct{}) error {
+			blockHere(release)
+			return nil
+		}},
+		{"another task blocks", "culprit", func(ctx context.Context, release <-chan struct{}) error {
+			_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+				blockHere(release)
+				return nil
+			}), aio.WithName("culprit")).Await(ctx)
+			return err
+		}},
+		{"a task blocks after it was suspended", "culprit", func(ctx context.Context, release <-chan struct{}) error {
+			_, err := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+				err := aio.Sleep(ctx, time.Millisecond)
+				blockHere(release)
+				return err
+			}), aio.WithName("culprit")).Await(ctx)
+			return err
+		}},
+		{"a task that was started eagerly blocks", "culprit", func(ctx context.Context, release <-chan struct{}) error {
+			aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+				blockHere(release)
+				return nil
+			}), aio.WithName("culprit"), aio.WithEagerStart(true))
+			return nil
+		}},
+		{"a callback blocks", "", func(ctx context.Context, release <-chan struct{}) error {
+			l, err := aio.GetRunningLoop(ctx)
+			if err != nil {
+				return err
+			}
+			l.CallSoon(func() { blockHere(release) })
+			return aio.Sleep(ctx, 0)
+		}},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			l := aio.NewEventLoop(nil)
+			defer l.Close()
+			release := make(chan struct{})
+			reports := make(chan aio.BlockedLoop, 10)
+			stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: 4 * time.Millisecond, Report: func(b aio.BlockedLoop) { reports <- b }})
+			done := make(chan error)
+			go func() {
+				_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return c.main(ctx, release) }))
+				done <- err
+			}()
+			for { // the machine may be so busy that something else takes as long
+				b := <-reports
+				if b.Task == c.task && strings.Contains(b.Stack, "aio_test.blockHere") {
+					if !strings.Contains(b.String(), "observe_watchdog_test.go:") || b.Loop != l || b.For <= 0 {
+						t.Errorf("report: %+v", b)
+					}
+					break
+				}
+			}
+			close(release)
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			stop()
+			stop()
+		})
+	}
+}
+
+// With several loops, each watchdog reports the task of its own.
+func TestWatchdogOfSeveralLoops(t *testing.T) {
+	release := make(chan struct{})
+	done := make(chan error)
+	type found struct{ task, want string }
+	reports := make(chan found, 10)
+	for _, name := range []string{"one", "two", "three"} {
+		l := aio.NewEventLoop(nil)
+		stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: 4 * time.Millisecond, Report: func(b aio.BlockedLoop) {
+			if strings.Contains(b.Stack, "aio_test.blockHere") {
+				reports <- found{b.Task, name}
+			}
+		}})
+		go func() {
+			defer l.Close()
+			defer stop()
+			_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+				_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+					blockHere(release)
+					return nil
+				}), aio.WithName(name)).Await(ctx)
+				return err
+			}))
+			done <- err
+		}()
+	}
+	seen := map[string]bool{}
+	for len(seen) < 3 {
+		f := <-reports
+		if f.task != f.want {
+			t.Errorf("the watchdog of the loop of %q reports %q", f.want, f.task)
+		}
+		seen[f.want] = true
+	}
+	close(release)
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A watchdog ends with its loop.
+func TestWatchdogEndsWithItsLoop(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: time.Millisecond})
+	l.Close()
+	stop()
+}
