@@ -11,7 +11,7 @@ import (
 // What the hot paths may allocate: the ceilings that keep them hot.
 func TestAllocations(t *testing.T) {
 	l, _ := newLoop(t)
-	readyEntry := &aio.Event{}
+	event := &aio.Event{}
 	step := func(ctx context.Context) error { return aio.Sleep(ctx, 0) }
 	for _, tt := range []struct {
 		name string
@@ -31,9 +31,9 @@ func TestAllocations(t *testing.T) {
 			return err
 		}},
 		{"CallSoon", 2, func(ctx context.Context) error { // the handle, and the closure here
-			readyEntry.Clear()
-			l.CallSoon(func() { readyEntry.Set() })
-			return readyEntry.Wait(ctx)
+			event.Clear()
+			l.CallSoon(func() { event.Set() })
+			return event.Wait(ctx)
 		}},
 		{"Timeout", 2, func(ctx context.Context) error { return aio.Timeout(ctx, time.Hour, step) }},
 	} {

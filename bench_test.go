@@ -590,17 +590,17 @@ func BenchmarkParked(b *testing.B) {
 	}
 	inLoop(b, func(ctx context.Context, b *testing.B) error {
 		for range b.N {
-			var readyEntry aio.Event
+			var event aio.Event
 			before := inUse()
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				for range n {
-					aio.CreateTask(ctx, coro(readyEntry.Wait))
+					aio.CreateTask(ctx, coro(event.Wait))
 				}
 				if err := aio.Sleep(ctx, 0); err != nil {
 					return err
 				}
 				b.ReportMetric(float64(inUse()-before)/n, "B/parked")
-				readyEntry.Set()
+				event.Set()
 				return yields(ctx, 2)
 			})
 			if err != nil {

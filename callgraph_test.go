@@ -706,7 +706,7 @@ func TestFutureAddToAwaitedByDoesNotHideErrors(t *testing.T) {
 		f.SetException(errOne)
 	}()
 	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
-		same(t, "a report came", eventually(ctx, func() bool { return len(*reports) > 0 }), true)
+		collected(t, ctx, "a report came", func() bool { return len(*reports) > 0 })
 		return nil
 	}))
 	matches(t, "RunUntilComplete", err, nil)

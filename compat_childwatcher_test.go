@@ -60,9 +60,9 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 					t.Skip("the system has no such watcher")
 				}
 				defer w.Close()
-				before := procDescriptors(t)
+				before := openFiles()
 				err = main(t, ctx, w)
-				procDescriptorsAre(t, ctx, before)
+				wantClosed(t, ctx, before)
 				procNoChildren(t)
 				return err
 			})
@@ -103,7 +103,7 @@ func childAdd(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher, pid
 // childGone waits until somebody has taken the status of a child, or does it.
 func childGone(t *testing.T, ctx context.Context, pid int) {
 	t.Helper()
-	procUntil(ctx, func() bool {
+	eventually(t, ctx, "the child has ended", func() bool {
 		_, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		return err == syscall.ECHILD
 	})
@@ -281,10 +281,10 @@ func TestChildWatchersRemove(t *testing.T) {
 		switch w.(type) {
 		case *aio.ThreadedChildWatcher: // takes it all the same
 			end()
-			procUntil(ctx, func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+			eventually(t, ctx, "the child is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 		case *aio.FastChildWatcher: // as it takes all
 			end()
-			procUntil(ctx, func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+			eventually(t, ctx, "the child is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 			contains(t, "the warning", <-warnings, fmt.Sprintf("pid=%d returncode=2", pid))
 		default: // leaves it for others
 			pipePasses(ctx, 3)
@@ -876,7 +876,7 @@ func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 			matches(t, "Kill", tr.Kill(), nil)
 			matches(t, "Close", tr.Close(), nil)
 			var s syscall.WaitStatus
-			procUntil(ctx, func() bool { // with its pipes closed, it ends by itself
+			eventually(t, ctx, "the process is gone", func() bool { // with its pipes closed, it ends by itself
 				pid, err := syscall.Wait4(tr.GetPID(), &s, syscall.WNOHANG, nil)
 				return pid != 0 || err != nil
 			})
@@ -956,7 +956,7 @@ func TestChildWatchersFromManyGoroutines(t *testing.T) {
 				removed++
 			}
 		}
-		procUntil(ctx, func() bool { return told == n-removed })
+		eventually(t, ctx, "all others are told", func() bool { return told == n-removed })
 		for {
 			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD { // those that were removed
 				break

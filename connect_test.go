@@ -51,15 +51,6 @@ func (p *cnClient) ConnectionLost(err error) {
 
 func newCnClient() *cnClient { return &cnClient{} }
 
-// cnOpen returns how many descriptors this process has, -1 if it cannot find out.
-func cnOpen() int {
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return -1
-	}
-	return len(fds)
-}
-
 // cnLeaks fails unless f leaves as many descriptors as there were. f is run once before, for what is
 // made once and stays; the loop's poller is made in any case, as f may be over before it needs one.
 func cnLeaks(t *testing.T, ctx context.Context, f func()) {
@@ -80,24 +71,9 @@ func cnLeaks(t *testing.T, ctx context.Context, f func()) {
 	r.Close()
 	w.Close()
 	f()
-	before := cnOpen()
+	before := openFiles()
 	f()
-	cnSettled(t, ctx, before)
-}
-
-// cnSettled fails if there are more descriptors than before. It lets the loop, and goroutines that
-// serve it, finish what they are about.
-func cnSettled(t *testing.T, ctx context.Context, before int) {
-	t.Helper()
-	for range 5000 {
-		if cnOpen() <= before {
-			return
-		}
-		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Errorf("%d descriptors are open, there were %d", cnOpen(), before)
+	wantClosed(t, ctx, before)
 }
 
 // cnEcho starts a server that sends back what it gets, and returns its address.
@@ -619,7 +595,8 @@ func TestConnectCancelledAnywhere(t *testing.T) {
 					return err
 				}
 				_, port, _ := net.SplitHostPort(srv.Addr().String())
-				cancelled, before := 0, -1
+				cancelled := 0
+				var before []string
 				for passes := 0; passes < 2048; passes += 1 + passes/4 {
 					var made []*cnClient
 					task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
@@ -656,13 +633,13 @@ func TestConnectCancelledAnywhere(t *testing.T) {
 						}
 					}
 					if passes == 0 {
-						before = cnOpen()
+						before = openFiles()
 					}
 				}
 				if cancelled == 0 {
 					t.Error("none was cancelled")
 				}
-				cnSettled(t, ctx, before)
+				wantClosed(t, ctx, before)
 				srv.Close()
 				unix.Close()
 				return errors.Join(srv.WaitClosed(ctx), unix.WaitClosed(ctx))

@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
 )
@@ -528,10 +526,7 @@ func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
 
 // What is called from a worker goroutine fails, and disturbs nothing.
 func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
-	tries := 10_000
-	if testing.Short() {
-		tries = 1000
-	}
+	tries := amount(1000, 10_000)
 	aiotest.Run(t, func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
 		if err != nil {
@@ -707,7 +702,8 @@ func TestContextHasTheDeadlineOfItsTimeout(t *testing.T) {
 
 // context.AfterFunc and derived contexts on a task's context cost no goroutine, and are told.
 func TestContextDerivedCostsNoGoroutine(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	leavesNoGoroutine(t)
+	count := goroutines(t)
 	aiotest.Run(t, func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
 			return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
@@ -715,7 +711,7 @@ func TestContextDerivedCostsNoGoroutine(t *testing.T) {
 		turns(ctx, 1)
 		in := task.GetContext()
 		told := make(chan struct{}, 100)
-		before := runtime.NumGoroutine()
+		before := count()
 		var children []context.Context
 		var cancels []context.CancelFunc // never called
 		for range 100 {
@@ -723,9 +719,7 @@ func TestContextDerivedCostsNoGoroutine(t *testing.T) {
 			c, cancel := context.WithCancel(in)
 			children, cancels = append(children, c), append(cancels, cancel)
 		}
-		if after := runtime.NumGoroutine(); after > before || len(cancels) != 100 {
-			t.Errorf("%d goroutines became %d", before, after)
-		}
+		same(t, "goroutines for 100 contexts", count()-before, 0)
 		task.Cancel()
 		for range children {
 			<-told

@@ -205,19 +205,6 @@ func TestGoexitOfCallbackIsNotReported(t *testing.T) {
 	same(t, "reports", len(*reports), 0)
 }
 
-// eventually collects garbage and gives the loop a turn until done reports true.
-func eventually(ctx context.Context, done func() bool) bool {
-	for range 2000 {
-		if done() {
-			return true
-		}
-		runtime.GC()
-		runtime.Gosched()
-		_ = aio.Sleep(ctx, 0)
-	}
-	return false
-}
-
 // LOOP-074
 func TestErrorThatNobodyRetrievesIsReported(t *testing.T) {
 	failure := errors.New("failure")
@@ -245,9 +232,7 @@ func TestErrorThatNobodyRetrievesIsReported(t *testing.T) {
 			l, reports := newLoop(t)
 			err := runMain(l, func(ctx context.Context) error {
 				c.make(ctx)
-				if !eventually(ctx, func() bool { return len(*reports) > 0 }) {
-					t.Error("no report came")
-				}
+				collected(t, ctx, "a report came", func() bool { return len(*reports) > 0 })
 				return nil
 			})
 			matches(t, "the run", err, nil)
@@ -309,7 +294,7 @@ func TestErrorThatNobodyRetrievesInBubble(t *testing.T) {
 				matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
 				runtime.GC()
 			}
-			same(t, "a report came", eventually(ctx, func() bool { return len(reports) > 0 }), true)
+			collected(t, ctx, "a report came", func() bool { return len(reports) > 0 })
 			return nil
 		})
 		matches(t, "the run", err, nil)

@@ -839,17 +839,16 @@ func TestExecutorJobCancelledJustBeforeItBeginsNeverRuns(t *testing.T) {
 }
 
 func TestExecutorJobsThatWaitHoldNoGoroutines(t *testing.T) {
+	count := goroutines(t)
 	l, _ := newLoop(t)
 	ex := aio.NewThreadPoolExecutor(1)
 	gate := make(chan struct{})
 	first := aio.RunInExecutor(l.Context(), ex, func() (int, error) { <-gate; return 1, nil })
-	before := runtime.NumGoroutine()
+	before := count()
 	for range 100 {
 		aio.RunInExecutor(l.Context(), ex, func() (int, error) { t.Error("it ran"); return 0, nil }).Cancel()
 	}
-	if now := runtime.NumGoroutine(); now > before {
-		t.Errorf("%d goroutines became %d", before, now)
-	}
+	same(t, "goroutines for 100 jobs", count()-before, 0)
 	close(gate)
 	ex.Shutdown(true)
 	v, err := aio.RunUntilComplete(l, first)

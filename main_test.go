@@ -1,76 +1,122 @@
 package aio_test
 
+// What holds for all tests: the signals of whoever started them do not matter, none of them runs for
+// ever, and none leaves a goroutine behind.
+
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
-	"slices"
-	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
-
-	"github.com/goaio/aio"
 )
 
+// The limits of a test, with and without AIO_LONG. They are for tests that hang: on a slow machine a
+// test takes a tenth of the time.
+const (
+	testLimit     = 4 * time.Minute
+	longTestLimit = time.Hour
+)
+
+// long reports whether the tests run in their long form, for which the environment variable AIO_LONG is
+// set: with more connections, more processes and more random programs.
+var long = os.Getenv("AIO_LONG") != ""
+
+// amount is how much a test does: the second value in its long form.
+func amount[T any](usual, inLongForm T) T {
+	if long {
+		return inLongForm
+	}
+	return usual
+}
+
+// onlyLong skips a test that has no short form.
+func onlyLong(t testing.TB) {
+	t.Helper()
+	if !long {
+		t.Skip("it takes long: run it with AIO_LONG=1, as .ci/run -long does")
+	}
+}
+
 func TestMain(m *testing.M) {
-	if runtime.GOOS != "js" && signal.Ignored(os.Interrupt) { // by who started the tests in the background
-		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	heedSignals()
+	limit := testLimit
+	if long {
+		limit = longTestLimit
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent")) // of js/wasm
+	goleak.VerifyTestMain(limited{m, limit}, leakOptions...)
 }
 
-// eventLog is what a test's tasks write down, to compare the order of their steps.
-type eventLog []string
+var leakOptions = []goleak.Option{goleak.IgnoreAnyFunction("runtime.handleEvent")} // of js/wasm
 
-func (l *eventLog) add(format string, args ...any) { *l = append(*l, fmt.Sprintf(format, args...)) }
-
-// want fails unless the log has exactly these events, which are separated by spaces.
-func (l *eventLog) want(t *testing.T, events string) {
-	t.Helper()
-	if got, want := []string(*l), strings.Fields(events); !slices.Equal(got, want) {
-		t.Errorf("events\n got %s\nwant %s", strings.Join(got, " "), strings.Join(want, " "))
-	}
-	*l = nil
+// limited runs the tests with a limit for each of them.
+type limited struct {
+	*testing.M
+	limit time.Duration
 }
 
-// coro is a coroutine that does f and has no result.
-func coro(f func(ctx context.Context) error) aio.Coro[struct{}] {
-	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }
-}
-
-// returns is a coroutine that returns v without awaiting.
-func returns[T any](v T) aio.Coro[T] {
-	return func(context.Context) (T, error) { return v, nil }
-}
-
-// forever is a coroutine that ends only when it is cancelled.
-func forever(ctx context.Context) (int, error) { return aio.CreateFuture[int](ctx).Await(ctx) }
-
-// newLoop returns a loop with a virtual clock that is closed when the test ends, and the reports
-// that reach its exception handler.
-func newLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
-	t.Helper()
-	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
-	reports := new([]aio.ExceptionContext)
-	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { *reports = append(*reports, ec) })
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Errorf("closing the loop: %v", err)
+func (m limited) Run() int {
+	stop := limitTests(m.limit)
+	code := m.M.Run()
+	stop()
+	if code == 0 { // goleak waits for about a second, which is too little on a machine that does much else
+		for end := time.Now().Add(patience); goleak.Find(leakOptions...) != nil && time.Now().Before(end); {
 		}
-	})
-	return l, reports
+	}
+	return code
 }
 
-// panics returns the error that f panics with, nil if it does not.
-func panics(f func()) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = v.(error)
+// heedSignals undoes what nohup, and a shell that starts a command in the background, do to the signals of
+// that command: the child processes of the tests would ignore them as well, and never end. (Go's
+// runtime takes over the other signals.)
+func heedSignals() {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.Signal(1)} { // SIGHUP
+		if runtime.GOOS != "js" && signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
+}
+
+var testFrame = regexp.MustCompile(`(?m)^github\.com/goaio/aio_test\.((?:Test|Example)\w*)\(`)
+
+// limitTests ends the program, with the stacks of all goroutines, when one test runs for longer than limit.
+// The tests that run are those that are on the stack of a goroutine.
+func limitTests(limit time.Duration) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(limit / 8)
+		defer tick.Stop()
+		stacks := make([]byte, 0, 4<<20) // once, as tests measure what is allocated
+		since := map[string]time.Time{}
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			stacks = stacks[:runtime.Stack(stacks[:cap(stacks)], true)]
+			now := time.Now()
+			running := map[string]time.Time{}
+			for _, name := range testFrame.FindAllSubmatch(stacks, -1) {
+				test := string(name[1])
+				began, ok := since[test]
+				if !ok {
+					began = now
+				}
+				if running[test] = began; now.Sub(began) > limit {
+					fmt.Fprintf(os.Stderr, "%s\n\n%s runs for more than %v\n", stacks, test, limit)
+					os.Exit(2)
+				}
+			}
+			since = running
 		}
 	}()
-	f()
-	return nil
+	return sync.OnceFunc(func() { close(done); <-ended })
 }

@@ -617,10 +617,7 @@ var subjects = []struct {
 }
 
 func TestPrimitivesKeepTheirPromisesUnderRandomCancellation(t *testing.T) {
-	seeds := uint64(256)
-	if testing.Short() {
-		seeds = 16
-	}
+	seeds := amount[uint64](128, 10_000)
 	for _, sub := range subjects {
 		for seed := range seeds {
 			t.Run(fmt.Sprint(sub.name, " ", seed), func(t *testing.T) {

@@ -111,7 +111,8 @@ func connPipe(network, dir string, goroutines bool, client, server *tls.Config) 
 	return c1, c2, stop, err
 }
 
-// connNetworks runs test for each kind of connection.
+// connNetworks runs test for each kind of connection. The suite of package nettest takes its time, as it
+// waits for deadlines: with TLS, whose layer is the same for all, it runs on two kinds only.
 func connNetworks(t *testing.T, test func(t *testing.T, network string, goroutines bool)) {
 	for _, tt := range []struct {
 		name, network string
@@ -137,6 +138,9 @@ func TestConnNettest(t *testing.T) {
 func TestConnNettestOverTLS(t *testing.T) {
 	client, server := connConfigs()
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		if network != "tcp" {
+			onlyLong(t)
+		}
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 			return connPipe(network, t.TempDir(), goroutines, client, server)
 		})
@@ -151,6 +155,9 @@ func TestConnNettestUnderTLS(t *testing.T) {
 	without := map[int]bool{7: true, 9: true, 11: true} // PastTimeout, FutureTimeout, ConcurrentMethods
 	clientConfig, serverConfig := connConfigs()
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		if network != "tcp" {
+			onlyLong(t)
+		}
 		without[1], without[2] = network != "tcp", network != "tcp" // BasicIO, PingPong
 		test := 0
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {

@@ -101,18 +101,6 @@ func pollRemove(t *testing.T, remove func(fd any) (bool, error), fd any, want bo
 	same(t, "there was a callback", had, want)
 }
 
-// pollDescriptors counts the descriptors of the process.
-func pollDescriptors(t *testing.T) int {
-	t.Helper()
-	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {
-		if names, err := os.ReadDir(dir); err == nil {
-			return len(names)
-		}
-	}
-	t.Fatal("the system does not tell its descriptors")
-	return 0
-}
-
 // LOOP-003, LOOP-004
 func TestPollerOfClosedLoop(t *testing.T) {
 	r, w := pollPipe(t)
@@ -134,7 +122,7 @@ func TestPollerOfClosedLoop(t *testing.T) {
 // LOOP-006
 func TestPollerLeavesNoDescriptor(t *testing.T) {
 	r, w := pollPipe(t)
-	before := pollDescriptors(t)
+	before := openFiles()
 	for range 3 {
 		l := aio.NewEventLoop(nil)
 		pollAdd(t, l.AddWriter, w, nop)
@@ -142,9 +130,7 @@ func TestPollerLeavesNoDescriptor(t *testing.T) {
 		pollPass(t, l)
 		matches(t, "Close", l.Close(), nil)
 	}
-	if after := pollDescriptors(t); after > before {
-		t.Errorf("there are %d descriptors, %d before", after, before)
-	}
+	wantClosed(t, t.Context(), before)
 }
 
 // LOOP-301

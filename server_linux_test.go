@@ -243,44 +243,6 @@ func TestUnixServerAbstract(t *testing.T) {
 	})
 }
 
-// openFiles lists the descriptors of this process and what they are.
-func openFiles(t *testing.T) (files []string) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if link, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil { // not that of the directory itself
-			files = append(files, e.Name()+" "+link)
-		}
-	}
-	return files
-}
-
-// wantOpenFiles waits until these descriptors are open and no others: goroutines close their connections
-// in their own time.
-func wantOpenFiles(t *testing.T, want []string) {
-	t.Helper()
-	var got []string
-	for range 10000 {
-		if got = openFiles(t); slices.Equal(got, want) {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("open files\n got %q\nwant %q", got, want)
-}
-
-// netKeepsItsDescriptors has package net open what it keeps.
-func netKeepsItsDescriptors(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-}
-
 // Nothing stays open: not when a server or connection cannot be made, and not when all is closed.
 func TestServerLeavesNoDescriptors(t *testing.T) {
 	netKeepsItsDescriptors(t)
@@ -367,9 +329,9 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 		}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
-			before := openFiles(t)
+			before := openFiles()
 			served(t, s.run)
-			wantOpenFiles(t, before)
+			wantClosed(t, t.Context(), before)
 		})
 	}
 }
@@ -387,7 +349,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		return
 	}
 	netKeepsItsDescriptors(t)
-	before := openFiles(t)
+	before := openFiles()
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	aio.ForceGoroutines(l, mode == "goroutines")
 	c := &srvCase{T: t, l: l, on: map[string]func(*ioLogger){}}
@@ -405,13 +367,13 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		c.ctx = ctx
 		c.serve(nil)
 		c.pass()
-		files := openFiles(t)
+		files := openFiles()
 		p := c.connect()
 		p.t.Close()
 		c.lost(p)
 		c.lost(c.clients[0])
 		c.log.want(t, "made eof lost")
-		wantOpenFiles(t, files)
+		wantClosed(t, ctx, files)
 		c.clients = nil
 		start = l.Time()
 
@@ -424,16 +386,16 @@ func TestServerOutOfDescriptors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// until waits for what may take a goroutine some real time.
+		// until lets time go by as well: the server waits before it accepts again.
 		until := func(what string, f func() bool) {
 			t.Helper()
-			for range 10000 {
+			eventually(t, ctx, what, func() bool {
 				if f() {
-					return
+					return true
 				}
 				sleepUntil(l.Time().Sub(start) + time.Millisecond)
-			}
-			t.Fatalf("it does not come to this: %s", what)
+				return false
+			})
 		}
 		reported := func(n int) { t.Helper(); until("a report", func() bool { return len(reports) >= n }) }
 		reported(1)
@@ -466,7 +428,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		for _, p := range c.clients {
 			c.lost(p)
 		}
-		wantOpenFiles(t, files)
+		wantClosed(t, ctx, files)
 
 		// Closed while it waits.
 		restore = noMoreDescriptors(t, 1)
@@ -509,7 +471,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	wantOpenFiles(t, before)
+	wantClosed(t, t.Context(), before)
 }
 
 // noMoreDescriptors lets the process have no more than n descriptors beside those that it has.

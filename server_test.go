@@ -35,8 +35,8 @@ type srvCase struct {
 // factory makes the server's protocols.
 func (c *srvCase) factory() *ioLogger {
 	p := &ioLogger{log: &c.log, on: map[string]func(){}}
-	for readyEntry, f := range c.on {
-		p.on[readyEntry] = func() { f(p) }
+	for event, f := range c.on {
+		p.on[event] = func() { f(p) }
 	}
 	c.clients = append(c.clients, p)
 	return p
@@ -790,11 +790,11 @@ func TestServerEndedInCallbacks(t *testing.T) {
 		"CloseClients, no Close":  (*aio.Server).CloseClients,
 		"AbortClients, two times": func(srv *aio.Server) { srv.AbortClients(); srv.AbortClients() },
 	}
-	for _, readyEntry := range []string{"made", "data:hello", "eof", "lost"} {
+	for _, event := range []string{"made", "data:hello", "eof", "lost"} {
 		for name, end := range ends {
-			t.Run(readyEntry+" "+name, func(t *testing.T) {
+			t.Run(event+" "+name, func(t *testing.T) {
 				served(t, func(c *srvCase) {
-					c.on[readyEntry] = func(*ioLogger) { end(c.srv) }
+					c.on[event] = func(*ioLogger) { end(c.srv) }
 					c.serve(nil)
 					addr := c.srv.Addr().String()
 					// Two clients, so that it is not only about the one whose callback it is.

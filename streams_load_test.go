@@ -113,10 +113,7 @@ func (p *ldEcho) DataReceived(b []byte) {
 
 // Thousands of connections at once on one loop lose nothing.
 func TestLoadManyConnections(t *testing.T) {
-	conns := 5000
-	if testing.Short() {
-		conns = 500
-	}
+	conns := amount(500, 5000)
 	t.Run("poller", func(t *testing.T) { ldConnections(t, conns, false) })
 	t.Run("goroutines", func(t *testing.T) { ldConnections(t, 200, true) })
 }
@@ -133,7 +130,7 @@ func ldRun(goroutines bool, main func(ctx context.Context) error) error {
 }
 
 func ldConnections(t *testing.T, conns int, goroutines bool) {
-	const messages = 100
+	messages := amount(20, 100)
 	ldDescriptors(t, uint64(2*conns+200))
 	var bytes, served atomic.Int64
 	addr, stop := make(chan string, 1), make(chan struct{})

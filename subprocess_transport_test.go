@@ -146,32 +146,35 @@ func procShellFor(t *testing.T, ctx context.Context, p *procProtocol, command st
 	return tr
 }
 
+// procState returns the letter that the system has for the state of a process, and reports whether there is
+// such a process.
+func procState(pid int) (state byte, ok bool) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	return b[bytes.LastIndexByte(b, ')')+2], true
+}
+
 // procZombie waits until the process with this id has ended, without taking its status.
 func procZombie(t *testing.T, pid int) {
 	t.Helper()
-	for {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			t.Skip("this needs /proc")
-		}
-		if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'Z' {
-			return
-		}
+	if _, ok := procState(pid); !ok {
+		t.Skip("this needs /proc")
 	}
+	eventually(t, t.Context(), "the process has ended", func() bool {
+		state, _ := procState(pid)
+		return state == 'Z'
+	})
 }
 
 // procGone waits until there is no process with this id, which must not be a child, or it has ended.
 func procGone(t *testing.T, pid int) {
 	t.Helper()
-	for {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return
-		}
-		if i := bytes.LastIndexByte(b, ')'); b[i+2] == 'Z' {
-			return
-		}
-	}
+	eventually(t, t.Context(), "the process is gone", func() bool {
+		state, ok := procState(pid)
+		return !ok || state == 'Z'
+	})
 }
 
 // procNoChildren fails if there is a child that has not been waited for.
@@ -180,28 +183,6 @@ func procNoChildren(t *testing.T) {
 	if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
 		t.Errorf("a child is left: %d, %v", pid, err)
 	}
-}
-
-// procDescriptors is how many descriptors are open.
-func procDescriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip("this needs /proc")
-	}
-	return len(entries)
-}
-
-// procDescriptorsAre waits until n descriptors are open: goroutines close theirs a little later.
-func procDescriptorsAre(t *testing.T, ctx context.Context, n int) {
-	t.Helper()
-	for range 1000 {
-		if procDescriptors(t) <= n {
-			return
-		}
-		aio.Sleep(ctx, time.Millisecond)
-	}
-	t.Errorf("%d descriptors are open, %d were before", procDescriptors(t), n)
 }
 
 // procLog has slog write into a buffer until the test ends.
@@ -465,7 +446,7 @@ func TestSubprocessCannotStart(t *testing.T) {
 		if err := start("/bin/true", nil); err != nil { // the loop has what it needs from now on
 			return err
 		}
-		before := procDescriptors(t)
+		before := openFiles()
 		for _, stdin := range []any{aio.PIPE, aio.DEVNULL, 0} {
 			o := &aio.SubprocessOptions{Stdin: stdin}
 			if err := start("/no/such/program", o); !errors.Is(err, fs.ErrNotExist) {
@@ -511,7 +492,7 @@ func TestSubprocessCannotStart(t *testing.T) {
 		if _, _, err := aio.SubprocessShell(ctx, func() *ioEcho { return nil }, "true", nil); !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("a protocol of connections: %v", err)
 		}
-		procDescriptorsAre(t, ctx, before)
+		wantClosed(t, ctx, before)
 		return nil
 	})
 }
@@ -521,7 +502,7 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		_, p := procShell(t, ctx, "true", nil)
 		p.wantOver(t, ctx, 0)
-		before := procDescriptors(t)
+		before := openFiles()
 		cancelled := 0
 		for passes := 1; ; passes++ {
 			p := newProcProtocol(ctx)
@@ -554,7 +535,7 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 		if cancelled != 8 { // asyncio takes as many passes
 			t.Errorf("creating a process takes %d passes", cancelled)
 		}
-		procDescriptorsAre(t, ctx, before)
+		wantClosed(t, ctx, before)
 		return nil
 	})
 }
@@ -564,7 +545,7 @@ func TestSubprocessPipeConnectCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		_, p := procShell(t, ctx, "true", nil)
 		p.wantOver(t, ctx, 0)
-		before := procDescriptors(t)
+		before := openFiles()
 		main := aio.CurrentTask(ctx)
 		for passes := 2; passes < 8; passes++ {
 			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
@@ -582,7 +563,7 @@ func TestSubprocessPipeConnectCancelled(t *testing.T) {
 			}
 			procNoChildren(t)
 			pipePasses(ctx, 20)
-			procDescriptorsAre(t, ctx, before)
+			wantClosed(t, ctx, before)
 		}
 		return nil
 	})
@@ -725,7 +706,7 @@ func TestSubprocessWaitFails(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
 		_, p := procShell(t, ctx, "true", nil)
 		p.wantOver(t, ctx, 0)
-		before := procDescriptors(t)
+		before := openFiles()
 		tr, p := procShell(t, ctx, "read line", nil)
 		reports := pipeReports(p.loop)
 		if err := tr.GetExtraInfo("subprocess").(*os.Process).Release(); err != nil {
@@ -736,7 +717,7 @@ func TestSubprocessWaitFails(t *testing.T) {
 		if len(*reports) != 1 || (*reports)[0].Transport != aio.BaseTransport(tr) || !errors.Is((*reports)[0].Err, syscall.EINVAL) {
 			t.Errorf("reports %v", *reports)
 		}
-		procDescriptorsAre(t, ctx, before)
+		wantClosed(t, ctx, before)
 		_, err := syscall.Wait4(tr.GetPID(), nil, 0, nil)
 		return err
 	})

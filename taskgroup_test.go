@@ -623,14 +623,14 @@ func TestTaskGroupForgetsTasksThatAreDone(t *testing.T) {
 			if err := aio.Sleep(ctx, time.Minute); err != nil {
 				return err
 			}
-			same(t, "they are collected", eventually(ctx, func() bool {
+			collected(t, ctx, "they are collected", func() bool {
 				for _, p := range done[:9] { // the last one may be on the stack of this pass still
 					if p.Value() != nil {
 						return false
 					}
 				}
 				return true
-			}), true)
+			})
 			runtime.KeepAlive(tg)
 			return nil
 		})

@@ -60,7 +60,7 @@ func (s *tlsTestSender) DataReceived(p []byte) {
 	}
 }
 
-const tlsTestClients = 25
+var tlsTestClients = amount(6, 25)
 
 // TLS-030: both ends are this package's.
 func TestTLSClientsAndServer(t *testing.T) {

@@ -386,7 +386,7 @@ func (c *tlsTestConn) over(t *testing.T) {
 
 // eventsOf returns what one of the applications has written down.
 func (c *tlsTestConn) eventsOf(app string) string {
-	of := slices.DeleteFunc(slices.Clone(*c.log), func(readyEntry string) bool { return !strings.HasPrefix(readyEntry, app+":") })
+	of := slices.DeleteFunc(slices.Clone(*c.log), func(event string) bool { return !strings.HasPrefix(event, app+":") })
 	return strings.Join(of, " ")
 }
 
@@ -456,7 +456,8 @@ func TestTLSByteByByte(t *testing.T) {
 			client := tlsTestClientConfig()
 			client.MaxVersion = version
 			c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client, before: func(c *tlsTestConn) { c.c.chunk, c.s.chunk = 1, 1 }})
-			sent := tlsTestBytes(20_000)
+			n := amount(3000, 20_000)
+			sent := tlsTestBytes(n)
 			for len(sent) > 0 {
 				n := min(len(sent), 1+len(sent)/2)
 				c.ct.Write(sent[:n])
@@ -464,8 +465,8 @@ func TestTLSByteByByte(t *testing.T) {
 				sent = sent[n:]
 			}
 			c.settle()
-			same(t, "the client's bytes", bytes.Equal(c.server.got, tlsTestBytes(20_000)), true)
-			same(t, "the server's bytes", bytes.Equal(c.client.got, tlsTestBytes(20_000)), true)
+			same(t, "the client's bytes", bytes.Equal(c.server.got, tlsTestBytes(n)), true)
+			same(t, "the server's bytes", bytes.Equal(c.client.got, tlsTestBytes(n)), true)
 			c.server.transport.Close()
 			c.over(t)
 			matches(t, "end of the client", c.client.lostWith, nil)
@@ -1971,7 +1972,7 @@ func TestStartTLSGivenUp(t *testing.T) {
 func TestTLSInsideTLS(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		matches(t, "all clients", aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			for i := range 25 {
+			for i := range amount(8, 25) {
 				tg.Go(func(ctx context.Context) error { return tlsTestNested(t, ctx, l, i) })
 			}
 			return nil

@@ -57,7 +57,7 @@ func (p *dgPeer) ConnectionLost(err error) {
 	p.lost.SetResult(err)
 }
 
-func (p *dgPeer) note(readyEntry string) { p.log.add("%s", readyEntry); p.more.Set() }
+func (p *dgPeer) note(event string) { p.log.add("%s", event); p.more.Set() }
 
 // after waits until so many events have happened since the log was last looked at.
 func (p *dgPeer) after(ctx context.Context, n int) error {
@@ -84,36 +84,12 @@ func (p *dgPeer) sockname() net.Addr { return p.t.GetExtraInfo("sockname").(net.
 // dgPaths is bothPaths with a limit of time, and makes sure that no descriptor stays open.
 func dgPaths(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
 	t.Helper()
-	before := dgDescriptors()
+	netKeepsItsDescriptors(t)
+	before := openFiles()
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		return aio.Timeout(ctx, time.Minute, func(ctx context.Context) error { return main(t, ctx) })
 	})
-	dgWantDescriptors(t, before)
-}
-
-// dgDescriptors returns how many descriptors are open, as far as the system tells.
-func dgDescriptors() int {
-	if c, err := net.ListenPacket("udp", "127.0.0.1:0"); err == nil {
-		c.Close() // by now Go's own poller has its descriptors
-	}
-	files, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return 0
-	}
-	return len(files)
-}
-
-// dgWantDescriptors fails unless there are so many descriptors, once the goroutines that close some
-// have done so.
-func dgWantDescriptors(t *testing.T, want int) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for dgDescriptors() > want {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors are open, and were %d before", dgDescriptors(), want)
-		}
-		runtime.Gosched()
-	}
+	wantClosed(t, t.Context(), before)
 }
 
 // dgPlain returns a socket of package net.

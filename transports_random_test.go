@@ -247,10 +247,7 @@ func randTalk(t *testing.T, ctx context.Context, seed uint64, pair func(t *testi
 }
 
 func TestTransportsRandom(t *testing.T) {
-	seeds := uint64(40)
-	if testing.Short() {
-		seeds = 5
-	}
+	seeds := amount[uint64](20, 1000)
 	pairs := map[string]func(t *testing.T) (a, b net.Conn){
 		"pipe": func(*testing.T) (a, b net.Conn) { return net.Pipe() },
 		"tcp":  randTCP,

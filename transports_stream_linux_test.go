@@ -86,7 +86,7 @@ type ioTrace struct {
 	l   *aio.Loop
 	log *eventLog
 
-	each func(readyEntry string) // of the protocols
+	each func(event string) // of the protocols
 }
 
 // open makes a transport over conn.
@@ -236,8 +236,8 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 					}
 				}
 				l.CallSoon(tick)
-				c.run(&ioTrace{t, ctx, l, log, func(readyEntry string) {
-					l.CallSoon(func() { log.add("%s'", readyEntry) })
+				c.run(&ioTrace{t, ctx, l, log, func(event string) {
+					l.CallSoon(func() { log.add("%s'", event) })
 				}})
 				log.add("end")
 				return nil

@@ -104,15 +104,15 @@ type ioLogger struct {
 	name     string // before each event
 	log      *eventLog
 	on       map[string]func()
-	each     func(readyEntry string) // is told of each event, if it is not nil
-	keepOpen bool                    // what EOFReceived returns
+	each     func(event string) // is told of each event, if it is not nil
+	keepOpen bool               // what EOFReceived returns
 	t        aio.Transport
 	got      []byte
 	err      error
 	lost     aio.Event
 }
 
-func (p *ioLogger) readyEntry(name string) {
+func (p *ioLogger) event(name string) {
 	p.log.add("%s%s", p.name, name)
 	if p.each != nil {
 		p.each(p.name + name)
@@ -122,32 +122,32 @@ func (p *ioLogger) readyEntry(name string) {
 	}
 }
 
-func (p *ioLogger) ConnectionMade(t aio.Transport) { p.t = t; p.readyEntry("made") }
+func (p *ioLogger) ConnectionMade(t aio.Transport) { p.t = t; p.event("made") }
 
 func (p *ioLogger) DataReceived(b []byte) {
 	p.got = append(p.got, b...)
 	if len(b) < 10 {
-		p.readyEntry("data:" + strings.ReplaceAll(string(b), " ", "_"))
+		p.event("data:" + strings.ReplaceAll(string(b), " ", "_"))
 	} else {
-		p.readyEntry("data:" + strconv.Itoa(len(b)))
+		p.event("data:" + strconv.Itoa(len(b)))
 	}
 }
 
-func (p *ioLogger) EOFReceived() bool { p.readyEntry("eof"); return p.keepOpen }
+func (p *ioLogger) EOFReceived() bool { p.event("eof"); return p.keepOpen }
 
 func (p *ioLogger) ConnectionLost(err error) {
 	p.err = err
 	p.lost.Set()
 	switch {
 	case err == nil:
-		p.readyEntry("lost")
+		p.event("lost")
 	default:
-		p.readyEntry("lost:" + ioErrName(err))
+		p.event("lost:" + ioErrName(err))
 	}
 }
 
-func (p *ioLogger) PauseWriting()  { p.readyEntry("pause") }
-func (p *ioLogger) ResumeWriting() { p.readyEntry("resume") }
+func (p *ioLogger) PauseWriting()  { p.event("pause") }
+func (p *ioLogger) ResumeWriting() { p.event("resume") }
 
 // ioErrName is a word for an error.
 func ioErrName(err error) string {
@@ -479,7 +479,7 @@ type ioBuffered struct {
 	name string
 }
 
-func (p *ioBuffered) readyEntry(name string) {
+func (p *ioBuffered) event(name string) {
 	p.log.add("%s%s", p.name, name)
 	if f := p.on[name]; f != nil {
 		f()
@@ -487,22 +487,22 @@ func (p *ioBuffered) readyEntry(name string) {
 }
 
 func (p *ioBuffered) GetBuffer(hint int) []byte {
-	p.readyEntry("get:" + strconv.Itoa(hint))
+	p.event("get:" + strconv.Itoa(hint))
 	return p.buf
 }
 
 func (p *ioBuffered) BufferUpdated(n int) {
 	p.got = append(p.got, p.buf[:n]...)
-	p.readyEntry("updated:" + strconv.Itoa(n))
+	p.event("updated:" + strconv.Itoa(n))
 }
 
-func (p *ioBuffered) EOFReceived() bool { p.readyEntry("eof"); return false }
+func (p *ioBuffered) EOFReceived() bool { p.event("eof"); return false }
 
 func (p *ioBuffered) ConnectionLost(err error) {
 	if err != nil {
-		p.readyEntry("lost:" + ioErrName(err))
+		p.event("lost:" + ioErrName(err))
 	} else {
-		p.readyEntry("lost")
+		p.event("lost")
 	}
 }
 
