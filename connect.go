@@ -207,7 +207,7 @@ func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, err
 	if err := checkUnixPath(path); err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 	}
-	return l.dialUnix(ctx, path)
+	return l.network().DialUnix(ctx, path)
 }
 
 // ConnectAcceptedSocket makes the transport of a connection that was accepted elsewhere, the server's
@@ -250,7 +250,7 @@ func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 	if c, ok := conn.(interface{ SetNoDelay(bool) error }); ok {
 		_ = c.SetNoDelay(true) // as the sockets have that the loop makes
 	}
-	s, err := l.streamOf(conn)
+	s, err := l.network().Stream(conn)
 	if err != nil {
 		conn.Close()
 	}

@@ -139,7 +139,7 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions) (_ netio.Datagram, target net.Addr, err error) {
 	switch {
 	case o.Conn != nil:
-		s, err := l.datagramSocketOf(o.Conn)
+		s, err := l.network().Datagram(o.Conn)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -153,10 +153,10 @@ func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions
 		if o.RemoteAddr != "" {
 			remote = &net.UnixAddr{Name: o.RemoteAddr, Net: o.Network}
 		}
-		s, err := l.newDatagramSocket(o.Network, local, remote, o.socket())
+		s, err := l.network().BindDatagram(o.Network, local, remote, o.socket())
 		return s, remote, err
 	case o.LocalAddr == "" && o.RemoteAddr == "":
-		s, err := l.newDatagramSocket(o.Network, nil, nil, o.socket())
+		s, err := l.network().BindDatagram(o.Network, nil, nil, o.socket())
 		return s, nil, err
 	}
 	pairs, err := l.resolvePairs(ctx, call, o)
@@ -165,7 +165,7 @@ func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions
 	}
 	var first error
 	for _, pair := range pairs {
-		s, err := l.newDatagramSocket(pair.network, pair.local, pair.remote, o.socket())
+		s, err := l.network().BindDatagram(pair.network, pair.local, pair.remote, o.socket())
 		if err == nil {
 			return s, pair.remote, nil
 		}

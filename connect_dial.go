@@ -95,7 +95,7 @@ func isEnd(err error) bool {
 // attempt connects to one address, from the first local one of its family that is free.
 func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s netio.Stream, err error) {
 	if len(d.locals) == 0 {
-		s, err = d.loop.dialTCP(ctx, remote, netip.AddrPort{})
+		s, err = d.loop.network().DialTCP(ctx, remote, netip.AddrPort{})
 	} else {
 		err = &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(remote),
 			Err: errors.New("no local address of the same family is given")}
@@ -103,7 +103,7 @@ func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s 
 			if local.Addr().Unmap().Is4() != remote.Addr().Unmap().Is4() {
 				continue
 			}
-			if s, err = d.loop.dialTCP(ctx, remote, local); err == nil || !isBindError(err) {
+			if s, err = d.loop.network().DialTCP(ctx, remote, local); err == nil || !isBindError(err) {
 				break
 			}
 			d.errs[i] = append(d.errs[i], err)

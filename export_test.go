@@ -13,7 +13,12 @@ func Heapify[T any](h []T, less func(a, b T) bool)           { heapify(h, less) 
 func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers.cancelled }
 
 // ForceGoroutines has l serve its connections by goroutines, as on a system without a poller.
-func ForceGoroutines(l *Loop, on bool) { l.goroutines = on || !canPoll }
+func ForceGoroutines(l *Loop, on bool) {
+	l.net, l.files = nil, nil // to be chosen
+	if on {
+		l.net, l.files = goroutineBackend{l}, goroutineBackend{l}
+	}
+}
 
 // HidesFrame reports whether the stack of a task leaves a frame out.
 func HidesFrame(function, file string) bool {
@@ -28,4 +33,7 @@ func Posted(l *Loop) int {
 }
 
 // UsesGoroutines reports whether l serves its connections by goroutines.
-func UsesGoroutines(l *Loop) bool { return l.goroutines }
+func UsesGoroutines(l *Loop) bool {
+	_, ok := l.network().(goroutineBackend)
+	return ok
+}

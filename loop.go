@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goaio/aio/internal/netio"
 	"github.com/goaio/aio/internal/plug"
 )
 
@@ -49,6 +50,8 @@ type Loop struct {
 	streams  streamPool   // buffers that no stream uses
 
 	polling      polling
+	net          netio.Backend // where connections come from, nil before the first one
+	files        fileBackend   // the same for descriptors and files
 	lanes        lanes         // of sockets that goroutines use
 	readBuf      []byte        // of transports, for one callback at a time
 	vtime        time.Duration // since epoch, of a virtual clock
@@ -77,11 +80,10 @@ type Loop struct {
 	meter atomic.Pointer[meter] // nil until somebody asks; any goroutine
 
 	// Immutable.
-	number     uint64 // tells loops apart
-	ctx        *scope
-	epoch      time.Time
-	virtual    bool
-	goroutines bool // serve connections, as if the system had no poller
+	number  uint64 // tells loops apart
+	ctx     *scope
+	epoch   time.Time
+	virtual bool
 
 	closed  atomic.Bool
 	running atomic.Bool
@@ -118,7 +120,6 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 		SlowCallbackDuration: 100 * time.Millisecond,
 		virtual:              opts.VirtualClock,
 		epoch:                time.Now(),
-		goroutines:           !canPoll,
 		number:               loopNumbers.Add(1),
 	}
 	if l.virtual {

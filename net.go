@@ -1,7 +1,18 @@
 package aio
 
-// What the back ends of connections have in common. There are two: the poller (net_poll*)
-// and, for what it cannot serve, goroutines (net_goroutine*).
+// Where connections come from: the choice of a back end, and what all of them use.
+//
+//	interface        on the poller                      on goroutines
+//	netio.Backend    pollBackend    net_poll*.go        goroutineBackend  net_goroutine*.go
+//	netio.Stream     fdStream       net_poll_stream     connStream        net_goroutine_stream
+//	                 fdPipe         net_poll_pipe
+//	netio.Listener   fdListener     net_poll_listen     connListener      net_goroutine_listen
+//	netio.Datagram   fdDatagram     net_poll_datagram   packetSocket      net_goroutine_datagram
+//	fileBackend      pollBackend    net_poll_pipe       goroutineBackend  net_goroutine_stream
+//	socket           fdSocket       net_poll_sock       goSocket          net_goroutine_sock
+//
+// The two back ends know nothing of each other. What the poller cannot serve (a net.Conn of another
+// package, a device) it hands to a fallback, which it is given here.
 
 import (
 	"context"
@@ -11,7 +22,57 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
+
+// fileBackend is the part of a back end that serves descriptors and files of this process. A
+// network that is simulated has none of its own.
+type fileBackend interface {
+	// pipe makes a stream of f, which belongs to the stream from then on, and attaches owner to
+	// it. writes says which of the two directions is used. With an error f stays the caller's.
+	pipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error)
+	// socket returns what call works on, one of the Sock calls to which a user gave sock.
+	socket(call string, sock any) (socket, error)
+	// watch tells owner in each pass in which fd can be read. The error matches
+	// errors.ErrUnsupported if nothing can.
+	watch(fd int, owner netio.Owner) error
+}
+
+// backend serves connections and descriptors.
+type backend interface {
+	netio.Backend
+	fileBackend
+}
+
+// network returns where the loop's connections come from.
+func (l *Loop) network() netio.Backend {
+	l.chooseBackends()
+	return l.net
+}
+
+// descriptors returns what serves descriptors and files.
+func (l *Loop) descriptors() fileBackend {
+	l.chooseBackends()
+	return l.files
+}
+
+// chooseBackends sets the back ends that nobody has set before their first use.
+func (l *Loop) chooseBackends() {
+	if l.net != nil && l.files != nil {
+		return
+	}
+	var b backend = goroutineBackend{l}
+	if p := newPollBackend(l, b); p != nil {
+		b = p
+	}
+	if l.net == nil {
+		l.net = b
+	}
+	if l.files == nil {
+		l.files = b
+	}
+}
 
 // dialError adds to an error of the system where to the connection was to go.
 func dialError(network string, to net.Addr, err error) error {

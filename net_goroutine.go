@@ -1,15 +1,34 @@
 package aio
 
-// Connecting in a goroutine, where there is no poller or it is not to be used.
+// The back end on goroutines: for systems without a poller, and for what a poller cannot serve.
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
 
 	"github.com/goaio/aio/internal/netio"
 )
+
+// goroutineBackend serves connections, of whatever type, by goroutines of their own.
+type goroutineBackend struct{ loop *Loop }
+
+func (b goroutineBackend) Stream(conn net.Conn) (netio.Stream, error) {
+	return b.loop.newConnStream(conn), nil
+}
+
+func (b goroutineBackend) DialTCP(ctx context.Context, remote, local netip.AddrPort) (netio.Stream, error) {
+	return b.loop.dialInGoroutine(ctx, "tcp", remote.String(), local)
+}
+
+func (b goroutineBackend) DialUnix(ctx context.Context, path string) (netio.Stream, error) {
+	return b.loop.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
+}
+
+// watch implements fileBackend: there is nothing to wait with.
+func (goroutineBackend) watch(int, netio.Owner) error { return errors.ErrUnsupported }
 
 // dialInGoroutine connects where the loop cannot: the caller waits as for any job. A connection that
 // comes when it is no longer wanted is closed.

@@ -41,9 +41,9 @@ type packetSocket struct {
 	posted bool
 }
 
-// newPacketSocket makes a socket that is bound to local and connected to remote, as far as they are not
-// nil.
-func (l *Loop) newPacketSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
+// BindDatagram makes a socket that is bound to local and connected to remote, as far as they are
+// not nil.
+func (b goroutineBackend) BindDatagram(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	var control func(network, address string, c syscall.RawConn) error
 	if o.ReusePort {
 		control = sysio.ReusePort
@@ -54,7 +54,7 @@ func (l *Loop) newPacketSocket(network string, local, remote net.Addr, o netio.D
 		if err != nil {
 			return nil, err
 		}
-		return l.packetSocketOf(conn.(net.PacketConn)), nil
+		return b.Datagram(conn.(net.PacketConn))
 	}
 	address := ""
 	if local != nil {
@@ -65,17 +65,17 @@ func (l *Loop) newPacketSocket(network string, local, remote net.Addr, o netio.D
 	if err != nil {
 		return nil, err
 	}
-	return l.packetSocketOf(conn), nil
+	return b.Datagram(conn)
 }
 
-// packetSocketOf makes a socket of conn.
-func (l *Loop) packetSocketOf(conn net.PacketConn) *packetSocket {
-	s := &packetSocket{loop: l, conn: conn}
+// Datagram makes a socket of conn.
+func (b goroutineBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) {
+	s := &packetSocket{loop: b.loop, conn: conn}
 	s.toRead.L, s.toSend.L = &s.mu, &s.mu
 	if c, ok := conn.(net.Conn); ok && c.RemoteAddr() != nil {
 		s.peer = c
 	}
-	return s
+	return s, nil
 }
 
 func (s *packetSocket) Attach(owner netio.DatagramOwner) error {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 
@@ -29,6 +30,18 @@ func (l *Loop) newConnListener(ln net.Listener) *connListener {
 		u.SetUnlinkOnClose(false) // the server does, if it shall
 	}
 	return &connListener{loop: l, ln: ln}
+}
+
+func (b goroutineBackend) BindTCP(addr netip.AddrPort, o netio.ListenOptions) (netio.Listener, error) {
+	return b.loop.listenInGoroutine("tcp", addr.String(), o)
+}
+
+func (b goroutineBackend) BindUnix(path string, o netio.ListenOptions) (netio.Listener, error) {
+	return b.loop.listenInGoroutine("unix", path, o)
+}
+
+func (b goroutineBackend) Listener(ln net.Listener) (netio.Listener, error) {
+	return b.loop.newConnListener(ln), nil
 }
 
 // listenInGoroutine listens on addr. It cannot be bound without listening here.

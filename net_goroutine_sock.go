@@ -8,8 +8,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +24,21 @@ type goSocket struct {
 	loop *Loop
 	call string
 	sock any
+}
+
+// socket implements fileBackend. What only has a descriptor cannot be used here.
+func (b goroutineBackend) socket(call string, sock any) (socket, error) {
+	switch sock.(type) {
+	case net.Conn, net.PacketConn, net.Listener:
+		if !reflect.ValueOf(sock).Comparable() {
+			return nil, usagef(call, "a %T cannot be told from others: pass a pointer", sock)
+		}
+		return &goSocket{b.loop, call, sock}, nil
+	}
+	if _, _, err := descriptorOf(call, sock); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("aio: %s: descriptors: %w", call, errors.ErrUnsupported)
 }
 
 // unable is the error of a call that sock has no methods for.

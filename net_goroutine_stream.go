@@ -295,9 +295,9 @@ func (s *connStream) SyscallConn() (syscall.RawConn, error) { return syscallConn
 
 func (s *connStream) File() (*os.File, error) { return fileOf(s.conn) }
 
-// serveFile is attachPipe by goroutines.
-func (l *Loop) serveFile(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
-	s := l.newConnStream(fileConn{f})
+// pipe implements fileBackend.
+func (b goroutineBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
+	s := b.loop.newConnStream(fileConn{f})
 	s.writeOnly = writes
 	return s, s.Attach(owner)
 }

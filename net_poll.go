@@ -20,6 +20,16 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
+// pollBackend serves connections by the poller of their loop. What has no descriptor, or one that
+// cannot be polled, is for fallback.
+type pollBackend struct {
+	loop     *Loop
+	fallback backend
+}
+
+// newPollBackend returns the back end on the poller.
+func newPollBackend(l *Loop, fallback backend) backend { return pollBackend{l, fallback} }
+
 // takeOver makes the descriptor of c one of the loop's. c is closed, as it would have Go's own poller
 // woken for nothing by each event.
 func takeOver(c interface {
@@ -33,24 +43,20 @@ func takeOver(c interface {
 	return fd, nil
 }
 
-// streamOf makes a stream of a connection: of its descriptor if it has one that is a stream socket, of
-// goroutines otherwise.
-func (l *Loop) streamOf(conn net.Conn) (netio.Stream, error) {
-	if l.goroutines {
-		return l.newConnStream(conn), nil
-	}
+// Stream makes a stream of a connection: of its descriptor if that is a stream socket.
+func (b pollBackend) Stream(conn net.Conn) (netio.Stream, error) {
 	switch c := conn.(type) {
 	case *net.TCPConn:
-		return l.takeStream(c, c, false)
+		return b.takeStream(c, c, false)
 	case *net.UnixConn:
 		if c.LocalAddr().Network() == "unix" {
-			return l.takeStream(c, c, true)
+			return b.takeStream(c, c, true)
 		}
 	}
-	return l.newConnStream(conn), nil
+	return b.fallback.Stream(conn)
 }
 
-func (l *Loop) takeStream(conn net.Conn, c interface {
+func (b pollBackend) takeStream(conn net.Conn, c interface {
 	syscall.Conn
 	io.Closer
 }, unix bool) (netio.Stream, error) {
@@ -62,7 +68,7 @@ func (l *Loop) takeStream(conn net.Conn, c interface {
 	if !unix {
 		sysio.SetNoDelay(fd)
 	}
-	return &fdStream{loop: l, fd: fd, unix: unix, remote: remote}, nil
+	return &fdStream{loop: b.loop, fd: fd, unix: unix, remote: remote}, nil
 }
 
 // connect connects a non-blocking socket.
@@ -99,12 +105,9 @@ func (l *Loop) connected(ctx context.Context, call string, fd int) error {
 	return nil
 }
 
-// dialTCP connects to remote, from local if that is valid.
-func (l *Loop) dialTCP(ctx context.Context, remote, local netip.AddrPort) (netio.Stream, error) {
-	if l.goroutines {
-		return l.dialInGoroutine(ctx, "tcp", remote.String(), local)
-	}
-	s, err := l.dialSocket(ctx, remote, local)
+// DialTCP connects to remote, from local if that is valid.
+func (b pollBackend) DialTCP(ctx context.Context, remote, local netip.AddrPort) (netio.Stream, error) {
+	s, err := b.loop.dialSocket(ctx, remote, local)
 	if err != nil {
 		return nil, dialError("tcp", net.TCPAddrFromAddrPort(remote), err)
 	}
@@ -143,11 +146,8 @@ func (l *Loop) dialSocket(ctx context.Context, remote, local netip.AddrPort) (_ 
 	return &fdStream{loop: l, fd: fd, remote: net.TCPAddrFromAddrPort(remote)}, nil
 }
 
-// dialUnix connects to the Unix socket at path.
-func (l *Loop) dialUnix(ctx context.Context, path string) (_ netio.Stream, err error) {
-	if l.goroutines {
-		return l.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
-	}
+// DialUnix connects to the Unix socket at path.
+func (b pollBackend) DialUnix(ctx context.Context, path string) (_ netio.Stream, err error) {
 	addr := &net.UnixAddr{Name: path, Net: "unix"}
 	fd, err := sysio.Socket(unix.AF_UNIX, unix.SOCK_STREAM)
 	if err != nil {
@@ -159,9 +159,9 @@ func (l *Loop) dialUnix(ctx context.Context, path string) (_ netio.Stream, err e
 			unix.Close(fd)
 		}
 	}()
-	if err := l.connect(ctx, "CreateUnixConnection", fd, &unix.SockaddrUnix{Name: path}); err != nil {
+	if err := b.loop.connect(ctx, "CreateUnixConnection", fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		return nil, dialError("unix", addr, err)
 	}
 	connected = true
-	return &fdStream{loop: l, fd: fd, unix: true, remote: addr}, nil
+	return &fdStream{loop: b.loop, fd: fd, unix: true, remote: addr}, nil
 }

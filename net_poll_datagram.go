@@ -27,65 +27,57 @@ type fdDatagram struct {
 	wait    time.Duration
 }
 
-// newDatagramSocket makes a socket that is bound to local and connected to remote, as far as they are
+// BindDatagram makes a socket that is bound to local and connected to remote, as far as they are
 // not nil.
-func (l *Loop) newDatagramSocket(network string, local, remote net.Addr, o netio.DatagramOptions) (_ netio.Datagram, err error) {
-	if l.goroutines {
-		return l.newPacketSocket(network, local, remote, o)
-	}
-	op, about := "listen", local
-	if remote != nil {
-		op, about = "dial", remote
-	}
+func (b pollBackend) BindDatagram(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	s := &fdDatagram{network: network, family: sysio.NetworkFamily(network)}
-	fail := func(err error) (netio.Datagram, error) {
-		return nil, &net.OpError{Op: op, Net: network, Source: local, Addr: about, Err: err}
-	}
-	fd, err := sysio.Socket(s.family, unix.SOCK_DGRAM)
-	if err != nil {
-		return fail(err)
-	}
-	s.fdStream = fdStream{loop: l, fd: fd, datagram: true}
-	call := func(name string, f func() error) {
-		if err == nil {
-			err = os.NewSyscallError(name, f())
-		}
-	}
-	if o.ReusePort {
-		call("setsockopt", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
-	}
-	if o.Broadcast {
-		call("setsockopt", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1) })
-	}
-	if local != nil {
-		call("bind", func() error { return s.withSockaddr(local, unix.Bind) })
-	}
-	if remote != nil && !o.Broadcast {
-		call("connect", func() error { return s.withSockaddr(remote, unix.Connect) })
-		s.remote = remote
-	}
-	if err != nil {
+	s.fdStream = fdStream{loop: b.loop, fd: -1, datagram: true}
+	if err := s.open(local, remote, o); err != nil {
 		s.Close()
-		return fail(err)
+		op, about := "listen", local
+		if remote != nil {
+			op, about = "dial", remote
+		}
+		return nil, &net.OpError{Op: op, Net: network, Source: local, Addr: about, Err: err}
 	}
 	return s, nil
 }
 
-// withSockaddr calls bind or connect with addr.
-func (s *fdDatagram) withSockaddr(addr net.Addr, call func(fd int, sa unix.Sockaddr) error) error {
+// open makes the socket.
+func (s *fdDatagram) open(local, remote net.Addr, o netio.DatagramOptions) (err error) {
+	if s.fd, err = sysio.Socket(s.family, unix.SOCK_DGRAM); err != nil {
+		return err
+	}
+	err = setOptions(s.fd, []socketOption{
+		{unix.SOL_SOCKET, unix.SO_REUSEPORT, o.ReusePort},
+		{unix.SOL_SOCKET, unix.SO_BROADCAST, o.Broadcast},
+	})
+	if err != nil {
+		return err
+	}
+	if local != nil {
+		if err := s.withSockaddr("bind", local, unix.Bind); err != nil {
+			return err
+		}
+	}
+	if remote == nil || o.Broadcast {
+		return nil
+	}
+	s.remote = remote
+	return s.withSockaddr("connect", remote, unix.Connect)
+}
+
+// withSockaddr makes a system call with addr.
+func (s *fdDatagram) withSockaddr(name string, addr net.Addr, call func(fd int, sa unix.Sockaddr) error) error {
 	sa, err := sysio.SockaddrFor(s.family, addr)
 	if err != nil {
 		return err
 	}
-	return call(s.fd, sa)
+	return os.NewSyscallError(name, call(s.fd, sa))
 }
 
-// datagramSocketOf makes a socket of one that exists: of its descriptor if it is one of Go's own, of
-// goroutines otherwise.
-func (l *Loop) datagramSocketOf(conn net.PacketConn) (netio.Datagram, error) {
-	if l.goroutines {
-		return l.packetSocketOf(conn), nil
-	}
+// Datagram makes a socket of one that exists: of its descriptor if it is one of package net.
+func (b pollBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) {
 	var fd int
 	var err error
 	s := &fdDatagram{network: "udp"}
@@ -98,12 +90,12 @@ func (l *Loop) datagramSocketOf(conn net.PacketConn) (netio.Datagram, error) {
 		s.remote = c.RemoteAddr()
 		fd, err = takeOver(c)
 	default:
-		return l.packetSocketOf(conn), nil
+		return b.fallback.Datagram(conn)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.fdStream = fdStream{loop: l, fd: fd, datagram: true, remote: s.remote}
+	s.fdStream = fdStream{loop: b.loop, fd: fd, datagram: true, remote: s.remote}
 	if s.family = unix.AF_UNIX; s.network == "udp" {
 		sa, _ := sysio.Getsockname(fd)
 		s.family = sysio.Family(sa)

@@ -27,54 +27,42 @@ type fdListener struct {
 	paused   *TimerHandle // until when it does not accept, for want of descriptors
 }
 
-// bindTCP makes a socket that is bound to ap, and does not listen yet.
-func (l *Loop) bindTCP(ap netip.AddrPort, o netio.ListenOptions) (netio.Listener, error) {
-	if l.goroutines {
-		return l.listenInGoroutine("tcp", ap.String(), o)
+// BindTCP makes a socket that is bound to ap, and does not listen yet.
+func (b pollBackend) BindTCP(ap netip.AddrPort, o netio.ListenOptions) (netio.Listener, error) {
+	fd, err := bindSocket(ap, o)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: "tcp", Addr: net.TCPAddrFromAddrPort(ap), Err: err}
 	}
-	fail := func(err error) error {
-		return &net.OpError{Op: "listen", Net: "tcp", Addr: net.TCPAddrFromAddrPort(ap), Err: err}
-	}
+	return &fdListener{fdStream: fdStream{loop: b.loop, fd: fd}}, nil
+}
+
+// bindSocket makes a stream socket that is bound to ap.
+func bindSocket(ap netip.AddrPort, o netio.ListenOptions) (fd int, err error) {
 	sa, family, err := sysio.Sockaddr(ap)
 	if err != nil {
-		return nil, fail(err)
+		return -1, err
 	}
-	fd, err := sysio.Socket(family, unix.SOCK_STREAM)
-	if err != nil {
-		return nil, fail(err)
+	if fd, err = sysio.Socket(family, unix.SOCK_STREAM); err != nil {
+		return -1, err
 	}
-	set := func(level, opt int) {
-		if err == nil {
-			err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, opt, 1))
-		}
-	}
-	if !o.NoReuseAddress {
-		set(unix.SOL_SOCKET, unix.SO_REUSEADDR)
-	}
-	if o.ReusePort {
-		set(unix.SOL_SOCKET, unix.SO_REUSEPORT)
-	}
-	if o.KeepAlive {
-		set(unix.SOL_SOCKET, unix.SO_KEEPALIVE)
-	}
-	if family == unix.AF_INET6 { // the wildcard address of IPv4 has a socket of its own
-		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
-	}
+	err = setOptions(fd, []socketOption{
+		{unix.SOL_SOCKET, unix.SO_REUSEADDR, !o.NoReuseAddress},
+		{unix.SOL_SOCKET, unix.SO_REUSEPORT, o.ReusePort},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, o.KeepAlive},
+		{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, family == unix.AF_INET6}, // IPv4 has a socket of its own
+	})
 	if err == nil {
 		err = os.NewSyscallError("bind", unix.Bind(fd, sa))
 	}
 	if err != nil {
 		unix.Close(fd)
-		return nil, fail(err)
+		return -1, err
 	}
-	return &fdListener{fdStream: fdStream{loop: l, fd: fd}}, nil
+	return fd, nil
 }
 
-// bindUnix makes a socket that is bound to path, and does not listen yet.
-func (l *Loop) bindUnix(path string, o netio.ListenOptions) (netio.Listener, error) {
-	if l.goroutines {
-		return l.listenInGoroutine("unix", path, o)
-	}
+// BindUnix makes a socket that is bound to path, and does not listen yet.
+func (b pollBackend) BindUnix(path string, _ netio.ListenOptions) (netio.Listener, error) {
 	fd, err := sysio.Socket(unix.AF_UNIX, unix.SOCK_STREAM)
 	if err == nil {
 		if err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrUnix{Name: path})); err != nil {
@@ -84,24 +72,22 @@ func (l *Loop) bindUnix(path string, o netio.ListenOptions) (netio.Listener, err
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 	}
-	return &fdListener{fdStream: fdStream{loop: l, fd: fd}}, nil
+	return &fdListener{fdStream: fdStream{loop: b.loop, fd: fd}}, nil
 }
 
-// listenerOf makes a listener of one that exists.
-func (l *Loop) listenerOf(ln net.Listener) (netio.Listener, error) {
-	if !l.goroutines {
-		switch c := ln.(type) {
-		case *net.TCPListener:
-			return l.takeListener(c)
-		case *net.UnixListener:
-			c.SetUnlinkOnClose(false) // the path is still in use
-			return l.takeListener(c)
-		}
+// Listener makes a listener of one that exists.
+func (b pollBackend) Listener(ln net.Listener) (netio.Listener, error) {
+	switch c := ln.(type) {
+	case *net.TCPListener:
+		return b.takeListener(c)
+	case *net.UnixListener:
+		c.SetUnlinkOnClose(false) // the path is still in use
+		return b.takeListener(c)
 	}
-	return l.newConnListener(ln), nil
+	return b.fallback.Listener(ln)
 }
 
-func (l *Loop) takeListener(c interface {
+func (b pollBackend) takeListener(c interface {
 	syscall.Conn
 	io.Closer
 }) (netio.Listener, error) {
@@ -109,7 +95,7 @@ func (l *Loop) takeListener(c interface {
 	if err != nil {
 		return nil, err
 	}
-	return &fdListener{fdStream: fdStream{loop: l, fd: fd}}, nil
+	return &fdListener{fdStream: fdStream{loop: b.loop, fd: fd}}, nil
 }
 
 func (f *fdListener) Start(a netio.Acceptor, backlog int) error {

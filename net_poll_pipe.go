@@ -51,13 +51,9 @@ func (p *fdPipe) Close() {
 
 func (p *fdPipe) Abort() { p.Close() }
 
-// attachPipe makes a stream of f, and has owner told about its readiness. writes says for which
-// direction it is.
-func (l *Loop) attachPipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
-	if l.goroutines {
-		return l.serveFile(f, writes, owner)
-	}
-	p, err := l.pipeOf(f)
+// pipe implements fileBackend.
+func (b pollBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
+	p, err := b.loop.pipeOf(f)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +70,7 @@ func (l *Loop) attachPipe(f *os.File, writes bool, owner netio.Owner) (netio.Str
 	if errors.Is(err, ErrUsage) {
 		return nil, err
 	}
-	return l.serveFile(f, writes, owner) // there are devices that cannot be polled, like /dev/null
+	return b.fallback.pipe(f, writes, owner) // there are devices that cannot be polled, like /dev/null
 }
 
 // pipeOf makes a stream of a duplicate of f, or of f itself if it is a standard stream: another file

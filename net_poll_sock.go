@@ -29,21 +29,28 @@ type fdSocket struct {
 	raw  syscall.RawConn // nil if the user gave a number
 }
 
-// descriptorSocket makes a socket of a descriptor or what has one. A descriptor that blocks would stop
-// not only the loop but the whole program, as Go's scheduler is not told of these calls, so it is
-// refused.
-func (l *Loop) descriptorSocket(call string, sock any) (socket, error) {
+// watch implements fileBackend.
+func (b pollBackend) watch(fd int, owner netio.Owner) error {
+	return b.loop.polling.register(fd, owner, netio.Readable)
+}
+
+// socket implements fileBackend: it makes a socket of a descriptor or what has one. A descriptor
+// that blocks would stop not only the loop but the whole program, as Go's scheduler is not told of
+// these calls, so it is refused.
+func (b pollBackend) socket(call string, sock any) (socket, error) {
+	switch sock.(type) {
+	case *net.TCPConn, *net.UnixConn, *net.UDPConn, *net.IPConn, *net.TCPListener, *net.UnixListener:
+	case net.Conn, net.PacketConn, net.Listener: // it may do more than read and write a descriptor
+		return b.fallback.socket(call, sock)
+	}
 	fd, raw, err := descriptorOf(call, sock)
-	switch {
-	case err != nil:
-		return nil, err
-	case l.goroutines:
-		return nil, fmt.Errorf("aio: %s: descriptors: %w", call, errors.ErrUnsupported)
-	}
-	if _, err := l.watcherOf(call, fd); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	s := &fdSocket{l, call, fd, raw}
+	if _, err := b.loop.watcherOf(call, fd); err != nil {
+		return nil, err
+	}
+	s := &fdSocket{b.loop, call, fd, raw}
 	return s, s.use(s.checkNonBlocking)
 }
 

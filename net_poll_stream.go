@@ -16,8 +16,23 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// canPoll reports whether descriptors can be polled.
-const canPoll = true
+// socketOption is an option of a socket that is switched on if on is set.
+type socketOption struct {
+	level, option int
+	on            bool
+}
+
+func setOptions(fd int, options []socketOption) error {
+	for _, o := range options {
+		if !o.on {
+			continue
+		}
+		if err := unix.SetsockoptInt(fd, o.level, o.option, 1); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	return nil
+}
 
 // fdStream is a stream over a descriptor that is non-blocking, and owned by it.
 type fdStream struct {

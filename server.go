@@ -229,7 +229,7 @@ func (s *Server) begin(ctx context.Context, err error) (*Server, error) {
 
 // take makes a listener that exists one of the server's.
 func (s *Server) take(ln net.Listener) error {
-	at, err := s.loop.listenerOf(ln)
+	at, err := s.loop.network().Listener(ln)
 	if err != nil {
 		ln.Close()
 		return err
@@ -282,7 +282,7 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 		if ap.Port() == 0 {
 			ap = netip.AddrPortFrom(ap.Addr(), chosen)
 		}
-		ln, err := s.loop.bindTCP(ap, s.opts.listen())
+		ln, err := s.loop.network().BindTCP(ap, s.opts.listen())
 		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
 			skipped = err // not an address of this machine, or no IPv6
 			continue
@@ -363,7 +363,7 @@ func (s *Server) bindUnix(path string) error {
 			}
 		}
 	}
-	ln, err := s.loop.bindUnix(path, s.opts.listen())
+	ln, err := s.loop.network().BindUnix(path, s.opts.listen())
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ package aio
 import (
 	"context"
 	"net"
-	"reflect"
 )
 
 // socketOf is how each of the calls begins.
@@ -21,20 +20,7 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := c.fut.loop
-	switch sock.(type) {
-	case *net.TCPConn, *net.UnixConn, *net.UDPConn, *net.IPConn, *net.TCPListener, *net.UnixListener:
-		if l.goroutines {
-			return &goSocket{l, call, sock}, nil
-		}
-	case net.Conn, net.PacketConn, net.Listener:
-		// It may have a descriptor, and do more than read and write it.
-		if !reflect.ValueOf(sock).Comparable() {
-			return nil, usagef(call, "a %T cannot be told from others: pass a pointer", sock)
-		}
-		return &goSocket{l, call, sock}, nil
-	}
-	return l.descriptorSocket(call, sock)
+	return c.fut.loop.descriptors().socket(call, sock)
 }
 
 // SockRecv returns what there is to read from sock, up to n bytes, and suspends the calling task while

@@ -43,7 +43,7 @@ func (t *subprocess) watchDescriptor(fd int) bool {
 	if fd < 0 {
 		return false
 	}
-	if !t.loop.goroutines && t.loop.polling.register(fd, &exitWatch{subprocess: t, fd: fd}, netio.Readable) == nil {
+	if t.loop.descriptors().watch(fd, &exitWatch{subprocess: t, fd: fd}) == nil {
 		return true
 	}
 	unix.Close(fd)

@@ -87,7 +87,7 @@ func (p *pipe) open(c caller, call string, f *os.File, owner pipeTransport) erro
 	p.owner = owner
 	p.terminal = info.Mode()&fs.ModeCharDevice != 0
 	_, writes := owner.(WriteTransport)
-	if p.stream, err = p.loop.attachPipe(f, writes, (*pipeOwner)(p)); err != nil {
+	if p.stream, err = p.loop.descriptors().pipe(f, writes, (*pipeOwner)(p)); err != nil {
 		return err
 	}
 	w := p.loop.newWaiter(call)
