@@ -193,6 +193,42 @@ func TestNameLinks(t *testing.T) {
 	}
 }
 
+// mdUnlinked returns the names of the package in the rows of a table that are not links.
+func mdUnlinked(text string, names map[string]bool) (unlinked []string) {
+	name := regexp.MustCompile("\\[?`(?:(aiohttp|aiotest)\\.)?([\\w.]+)`")
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "| ") {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(line, -1) {
+			of := m[1]
+			if of == "" {
+				of = "aio"
+			}
+			if names[of+"#"+m[2]] && !strings.HasPrefix(m[0], "[") {
+				unlinked = append(unlinked, m[0])
+			}
+		}
+	}
+	return unlinked
+}
+
+// TestChooserLinks finds names in the tables of README.md that are not links.
+func TestChooserLinks(t *testing.T) {
+	names := apiNames(t)
+	sample := "| a | `Run`, [`Gather`], `net.Conn`, `aiotest.Run`, `Nothing` |\nand `Shield`\n"
+	if got := strings.Join(mdUnlinked(sample, names), " "); got != "`Run` `aiotest.Run`" {
+		t.Fatalf("in the sample these are taken to be no links: %s", got)
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range mdUnlinked(string(text), names) {
+		t.Errorf("README.md: %s is not a link", name)
+	}
+}
+
 // undocumented returns the exported names of a file that have no comment.
 func undocumented(files *token.FileSet, file *ast.File) (names []string) {
 	check := func(exported bool, name string, comments ...*ast.CommentGroup) (documented bool) {
