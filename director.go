@@ -15,6 +15,8 @@ package aio
 // Without the second and the last, common programs would fail that are right under asyncio.
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/goaio/aio/internal/plug"
@@ -88,7 +90,25 @@ func (d *directed) Task(i int) (any, uint64) {
 func (d *directed) Source(i int) any { return (*Loop)(d).source(*d.ready.at(i)) }
 
 // Describe implements plug.Loop.
-func (d *directed) Describe(i int) string { return describeEvent(*d.ready.at(i))() }
+func (d *directed) Describe(i int) string {
+	e := *d.ready.at(i)
+	if t, ok := e.r.(*task); ok {
+		return "Task " + t.name()
+	}
+	t, ok := e.r.(*TimerHandle)
+	switch {
+	case !ok:
+		return describeEvent(e)()
+	case t.done:
+		return "timer, cancelled"
+	case t.fn != nil:
+		return "timer " + funcName(t.fn)
+	}
+	if w, ok := t.target.(*waiter); ok {
+		return "timer of " + w.what
+	}
+	return strings.Replace(fmt.Sprintf("timer of %T", t.target), "*aio.", "", 1)
+}
 
 // Cause implements plug.Loop.
 func (d *directed) Cause(i int) string {

@@ -67,7 +67,7 @@ func ExampleTimeline() {
 	//     1.000000s        0s  getter  step, woken by Task-1
 	//     1.000000s        0s  Task-1  task done
 	//     1.000000s        0s  Task-1  step
-	//     1.000000s        0s          callback ran aio.stopper
+	//     1.000000s        0s          callback ran RunUntilComplete
 	// <nil>
 }
 

@@ -154,6 +154,9 @@ func (errorCheck) run(f *future) {
 	}
 }
 
+// String names the entry.
+func (errorCheck) String() string { return "check for an error that nobody retrieves" }
+
 // watchError has the error of f reported once f is lost.
 func (f *future) watchError() {
 	l := f.loop

@@ -154,6 +154,9 @@ func (g *gathering) run(f *future) {
 	g.outer.settle(finished, nil)
 }
 
+// String names the entry.
+func (g *gathering) String() string { return "Gather" }
+
 // cancelledError is the error of a cancellation of f, even if f did not end by it.
 func (f *future) cancelledError() error {
 	if f.state == cancelled {
@@ -244,6 +247,9 @@ func (s *shielding[T]) run(f *future) {
 		outer.settle(finished, nil)
 	}
 }
+
+// String names the entry.
+func (s *shielding[T]) String() string { return "Shield" }
 
 // abandoned reports the error of a future whose shield was cancelled.
 type abandoned struct{}
@@ -363,6 +369,9 @@ func (c *countdown) run(f *future) {
 		c.w.wake()
 	}
 }
+
+// String names the entry.
+func (c *countdown) String() string { return "Wait" }
 
 // WaitFor awaits aw, but not for longer than the timeout: then it cancels aw, waits for its end and
 // returns ErrTimeout. A Coro runs inline, as part of the calling task. If aw deals with the

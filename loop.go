@@ -265,6 +265,9 @@ type stopper struct{}
 
 func (stopper) run(f *future) { f.loop.stopping = true }
 
+// String names the entry.
+func (stopper) String() string { return "RunUntilComplete" }
+
 // Stop has RunForever return at the end of the current pass; what is scheduled after that waits
 // for the next run. If the loop does not run, the next run makes one pass and does not wait.
 // (asyncio: loop.stop)

@@ -219,7 +219,7 @@ func TestTimeline(t *testing.T) {
     1.000000s        0s  waiter  step, woken by Task-1
     1.000000s        0s  Task-1  task done
     1.000000s        0s  Task-1  step, woken by waiter
-    1.000000s        0s          callback ran aio.stopper`, "\n"))
+    1.000000s        0s          callback ran RunUntilComplete`, "\n"))
 	if n := len(tl.Records()); n != 5 {
 		t.Errorf("%d records, want 5", n)
 	}

@@ -223,6 +223,9 @@ func (m *member) run(f *future) {
 	}
 }
 
+// String names the entry.
+func (m *member) String() string { return "TaskGroup" }
+
 // cancel cancels the tasks and gets the body out of its await.
 func (tg *TaskGroup) cancel() {
 	tg.abort()

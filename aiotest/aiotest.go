@@ -7,15 +7,13 @@
 //			return aio.Sleep(ctx, time.Hour)
 //		})
 //	}
+//
+// The same test becomes a search for faults of concurrency if another function runs it: Explore runs
+// it with many schedules, CancelEverywhere with a cancellation at every await.
 package aiotest
 
 import (
 	"context"
-	"errors"
-	"strings"
-	"testing"
-
-	"github.com/goaio/aio"
 )
 
 // Run runs main as a task of a loop with a virtual clock. The test fails
@@ -23,46 +21,35 @@ import (
 //   - with a list of all tasks and what they wait for, if there is a deadlock;
 //   - if tasks are left that are not done when main returns; they are cancelled then;
 //   - if an error of a task, future or callback reaches the exception handler, which it does at
-//     the latest when the loop is closed.
+//     the latest when the loop is closed;
+//   - if the program goes round without waiting: 10 000 000 passes at the same virtual time;
+//   - if a step blocks for half a minute of real time, or for what the environment variable
+//     AIOTEST_STUCK says, with the stack of who runs. Nothing can end such a step: its goroutine is
+//     left behind.
 //
 // Jobs of ToThread are waited for in real time, see aio.LoopOptions. A test of what happens when one
-// takes too long is better run by aio.Run in a bubble of testing/synctest.
+// takes too long is better run by Explore, where jobs take virtual time, or by aio.Run in a bubble of
+// testing/synctest.
 //
 // The body of the test, and any task, may call t.FailNow, t.Fatal and t.Skip, which end the test.
 // Signals are left alone.
-func Run(t testing.TB, main func(ctx context.Context) error) {
+func Run(t TB, main func(ctx context.Context) error) {
 	t.Helper()
-	r := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
-	loop, err := r.GetLoop()
-	if err != nil {
-		t.Fatal(err)
-	}
-	loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
-		t.Helper()
-		subject := ""
-		if ec.Task != nil {
-			subject = ": " + ec.Task.String()
+	e := &engine{}
+	end := e.guard(func(e *engine) Report {
+		e.run.threads, e.run.strict, e.run.maxSteps = true, true, 0
+		if out := e.run.do(main); out.err != nil {
+			e.report.Failures = append(e.report.Failures, &Failure{Err: out.err})
 		}
-		t.Errorf("aiotest: %s%s: %v", ec.Message, subject, ec.Err)
+		return e.report
 	})
-	defer func() { // also when a task called t.FailNow, which ends this goroutine
-		if err := r.Close(); err != nil {
-			t.Errorf("aiotest: shutting down: %v", err)
+	if end.exited {
+		for _, err := range e.run.reported {
+			t.Errorf("aiotest: %v", err)
 		}
-	}()
-	err = r.Run(main)
-	if err != nil {
-		t.Errorf("aiotest: main: %v", err)
 	}
-	if errors.Is(err, aio.ErrDeadlock) {
-		return // it lists them
-	}
-	if left := aio.AllTasks(loop.Context()); len(left) > 0 {
-		var b strings.Builder
-		for _, task := range left {
-			b.WriteString("\n" + task.String() + "\n")
-			_ = task.PrintStack(&b, 0) // a strings.Builder does not fail
-		}
-		t.Errorf("aiotest: %d tasks are left that are not done:%s", len(left), b.String())
+	end.pass()
+	for _, f := range end.report.Failures {
+		t.Errorf("aiotest: %v", f.Err)
 	}
 }

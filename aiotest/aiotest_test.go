@@ -25,7 +25,11 @@ type fakeTB struct {
 	ended  string // by what the test was ended early
 }
 
-func (f *fakeTB) Helper() {}
+func (f *fakeTB) Helper()      {}
+func (f *fakeTB) Failed() bool { return f.failed }
+func (f *fakeTB) Logf(format string, args ...any) {
+	fmt.Fprintf(&f.log, format+"\n", args...)
+}
 func (f *fakeTB) Errorf(format string, args ...any) {
 	f.failed = true
 	fmt.Fprintf(&f.log, format+"\n", args...)

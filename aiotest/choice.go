@@ -1,0 +1,179 @@
+package aiotest
+
+// Choices. Whatever a run leaves to chance is one number out of n, made by a picker and written down.
+// The record does not say how the numbers were found, so a run of any mode is repeated in the same
+// way: by a picker that reads them from the record.
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"github.com/goaio/aio"
+)
+
+// Choice is one thing that a run left open, and what was chosen. 0 is always the default: what would
+// happen without an exploration.
+type Choice struct {
+	Index int    // what was chosen, from 0 to Size-1
+	Size  int    // how many possibilities there were
+	What  string // what was chosen: "order", "time", "job", or the text given to Choose
+}
+
+// Choose returns a number from 0 to n-1: a choice of the run, which an exploration makes in as many
+// ways as it can, and repeats when it repeats the run. what names the choice in reports. Fakes use it
+// for what a real counterpart leaves open: a delay, a failure, an order. 0 must be the ordinary case,
+// as it is what Choose returns outside of an exploration.
+//
+// The caller is a task or callback of the loop that ctx belongs to. Choose never awaits. It panics
+// with ErrUsage if n is not positive, with ErrNoRunningLoop or ErrWrongGoroutine for another caller.
+func Choose(ctx context.Context, n int, what string) int {
+	if n <= 0 {
+		panic(usagef("Choose: there must be something to choose from, not %d", n))
+	}
+	loop, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		panic(fmt.Errorf("aiotest: Choose: %w", err))
+	}
+	loop.Time() // panics if the caller does not hold the token
+	if r, ok := runs.Load(loop); ok {
+		return r.(*run).choose(n, label(what))
+	}
+	return 0
+}
+
+// label is what with the characters that a record can have.
+func label(what string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '-', c == '.':
+			return c
+		}
+		return '_'
+	}, what)
+}
+
+// usagef makes an error that matches ErrUsage.
+func usagef(format string, args ...any) error {
+	return fmt.Errorf("aiotest: "+format+": %w", append(args, aio.ErrUsage)...)
+}
+
+// A picker makes choices.
+type picker interface {
+	// pick returns one of 0 to n-1 for choice number at of the run. eligible is nil, or tells which
+	// of them are different from all smaller ones.
+	pick(at, n int, eligible func(i int) bool) int
+}
+
+// seeded makes random choices. bias of 16 are the default without being drawn: some faults need one
+// rare thing among many that are as usual.
+type seeded struct {
+	rng  rand.PCG
+	bias uint64
+}
+
+// biases are used in turn by the runs of an exploration.
+var biases = [...]uint64{0, 0, 8, 0, 0, 13}
+
+func (p *seeded) reset(seed uint64) {
+	p.rng.Seed(seed, 0x9e3779b97f4a7c15)
+	p.bias = biases[seed%uint64(len(biases))]
+}
+
+func (p *seeded) pick(_, n int, _ func(int) bool) int {
+	x := p.rng.Uint64()
+	if x&15 < p.bias {
+		return 0
+	}
+	return int((x >> 32) * uint64(n) >> 32)
+}
+
+// input makes the choices that the input of a fuzz test says, and then the default.
+type input []byte
+
+func (p input) pick(at, n int, _ func(int) bool) int {
+	if at >= len(p) {
+		return 0
+	}
+	if n > 256 {
+		return int(p[at]) * n / 256
+	}
+	return int(p[at]) % n
+}
+
+// script makes the choices of a record, and the default where it has none.
+type script struct {
+	choices []Choice // Size is 0 where the record has nothing
+	strict  bool     // a choice that does not fit ends the run
+	misfit  string   // the first that did not fit
+	what    func() string
+}
+
+func (p *script) pick(at, n int, _ func(int) bool) int {
+	if at >= len(p.choices) {
+		return 0
+	}
+	c := p.choices[at]
+	if c.Size == 0 {
+		return 0
+	}
+	if what := p.what(); p.strict && p.misfit == "" && (c.Size != n || c.What != what) {
+		p.misfit = fmt.Sprintf("the record does not fit at choice %d: it has %s of %d there, the run %s of %d", at, c.What, c.Size, what, n)
+	}
+	if c.Index >= n {
+		return 0
+	}
+	return c.Index
+}
+
+// formatRecord writes a record down: the choices that are not the default, and the moment of a
+// cancellation, 0 if there was none.
+func formatRecord(choices []Choice, moment int) string {
+	var b strings.Builder
+	for i, c := range choices {
+		if c.Index != 0 {
+			fmt.Fprintf(&b, "%d=%d/%d:%s ", i, c.Index, c.Size, c.What)
+		}
+	}
+	if moment > 0 {
+		fmt.Fprintf(&b, "cancel=%d ", moment)
+	}
+	if b.Len() == 0 {
+		return "default"
+	}
+	return strings.TrimSuffix(b.String(), " ")
+}
+
+// parseRecord is the reverse of formatRecord.
+func parseRecord(record string) (choices []Choice, moment int, err error) {
+	if record == "default" {
+		return nil, 0, nil
+	}
+	for _, field := range strings.Fields(record) {
+		if m, ok := strings.CutPrefix(field, "cancel="); ok {
+			if moment, err = strconv.Atoi(m); err != nil || moment <= 0 {
+				return nil, 0, usagef("%q is no moment of a record", field)
+			}
+			continue
+		}
+		position, rest, ok := strings.Cut(field, "=")
+		index, rest, ok2 := strings.Cut(rest, "/")
+		size, what, ok3 := strings.Cut(rest, ":")
+		at, err1 := strconv.Atoi(position)
+		i, err2 := strconv.Atoi(index)
+		n, err3 := strconv.Atoi(size)
+		if !ok || !ok2 || !ok3 || err1 != nil || err2 != nil || err3 != nil || at < 0 || i < 0 || i >= n || at >= maxRecord {
+			return nil, 0, usagef("%q is no choice of a record", field)
+		}
+		for len(choices) <= at {
+			choices = append(choices, Choice{})
+		}
+		choices[at] = Choice{i, n, what}
+	}
+	return choices, moment, nil
+}
+
+// maxRecord bounds the numbers of choices that a record may name.
+const maxRecord = 1 << 24

@@ -1,0 +1,778 @@
+package aiotest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+// try runs f with a test of its own, which may fail.
+func try(t *testing.T, f func(tb *fakeTB)) *fakeTB {
+	tb := &fakeTB{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f(tb)
+	}()
+	<-done
+	return tb
+}
+
+func TestExploreSaysWhatHappened(t *testing.T) {
+	tb := try(t, func(tb *fakeTB) {
+		aiotest.Explore(tb, aiotest.Exploration{}, unreadAnswerAfterTimeout(false))
+	})
+	failure, rest, _ := strings.Cut(tb.log.String(), "aiotest: all steps")
+	if !tb.failed || strings.Count(failure, "\n") > 11 {
+		t.Errorf("the failure has more than ten lines:\n%s", failure)
+	}
+	for _, part := range []string{
+		"Environment: run ", " failed: main: the request b got the answer to a",
+		"1 of 3 choices are not the default",
+		"  Task-1 ", "after Queue.Get (by step ", "awaits Queue.Get at zoo_test.go:",
+		"AIOTEST_REPLAY='0=1/2:time' go test -v -run '^TestExploreSaysWhatHappened$'",
+	} {
+		if !strings.Contains(failure, part) {
+			t.Errorf("it does not say %q:\n%s", part, failure)
+		}
+	}
+	if !strings.Contains(rest, "<- time: 1 of 2") {
+		t.Errorf("the timeline does not tell the choice:\n%s", rest)
+	}
+}
+
+// A record repeats a run of any mode, and says where it does not fit any more.
+func TestReplay(t *testing.T) {
+	t.Setenv("AIOTEST_REPLAY", "0=1/2:time")
+	replay := func(main func(ctx context.Context) error) *fakeTB {
+		return try(t, func(tb *fakeTB) { aiotest.Explore(tb, aiotest.Exploration{}, main) })
+	}
+	if tb := replay(unreadAnswerAfterTimeout(false)); !strings.Contains(tb.log.String(), "run 1 failed: main: the request b got the answer to a") {
+		t.Errorf("it does not fail again:\n%s", tb.log.String())
+	}
+	if tb := replay(unreadAnswerAfterTimeout(true)); tb.failed || !strings.Contains(tb.log.String(), "the run that AIOTEST_REPLAY names passes") {
+		t.Errorf("the mended one:\n%s", tb.log.String())
+	}
+	other := func(ctx context.Context) error {
+		if aiotest.Choose(ctx, 3, "a delay") != 0 {
+			return errors.New("chosen")
+		}
+		return nil
+	}
+	if tb := replay(other); !strings.Contains(tb.log.String(), "does not fit at choice 0: it has time of 2 there, the run a_delay of 3") {
+		t.Errorf("another program:\n%s", tb.log.String())
+	}
+	t.Setenv("AIOTEST_REPLAY", "0=2/3:a_delay")
+	if tb := replay(other); !strings.Contains(tb.log.String(), "main: chosen") {
+		t.Errorf("its own record:\n%s", tb.log.String())
+	}
+	for _, bad := range []string{"x", "0=3/3:a", "-1=1/2:a", "1=1:a", "cancel=0", "cancel=x", "99999999999=1/2:a"} {
+		t.Setenv("AIOTEST_REPLAY", bad)
+		if tb := replay(other); !strings.Contains(tb.log.String(), "of a record: aio: ") {
+			t.Errorf("%q: %s", bad, tb.log.String())
+		}
+	}
+}
+
+func TestReplayOfACancellation(t *testing.T) {
+	r := aiotest.Sweep{}.Run(unreadAnswer(false))
+	if len(r.Failures) == 0 {
+		t.Fatal("not found")
+	}
+	t.Setenv("AIOTEST_REPLAY", r.Failures[0].Record)
+	tb := try(t, func(tb *fakeTB) { aiotest.CancelEverywhere(tb, aiotest.Sweep{}, unreadAnswer(false)) })
+	if !strings.Contains(tb.log.String(), "Task region was cancelled at zoo_test.go:") || !strings.Contains(tb.log.String(), "<- cancel region") {
+		t.Errorf("%s:\n%s", r.Failures[0].Record, tb.log.String())
+	}
+}
+
+// The moments of a sweep, one by one: before each step, and after the last of a pass.
+func TestCancelEverywhereMoments(t *testing.T) {
+	var log []string
+	r := aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
+		var steps []string
+		helper := aio.NewQueue[int](0)
+		task(ctx, "helper", func(ctx context.Context) error {
+			for range 2 {
+				if err := aio.Sleep(ctx, ms); err != nil {
+					return err
+				}
+				if err := helper.PutNowait(1); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		err := c.Do(ctx, func(ctx context.Context) error {
+			defer func() { steps = append(steps, "end") }()
+			for i := range 2 {
+				steps = append(steps, fmt.Sprint("get ", i))
+				if _, err := helper.Get(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if c.Happened() != errors.Is(err, aio.ErrCancelled) {
+			return fmt.Errorf("cancelled %v: %w", c.Happened(), err)
+		}
+		log = append(log, strings.Join(steps, ", "))
+		return aio.Sleep(ctx, 10*ms)
+	})
+	if len(r.Failures) > 0 {
+		t.Fatal(r.Failures[0])
+	}
+	// Run 0 and its two repetitions are not cancelled. Then: at the end of the pass that makes the region,
+	// before the helper and the region start, at the end of that pass, and for each of the two sleeps before the timer, at the end of that pass, before
+	// the helper and at the end of that pass, before the region that it woke; the last ends it.
+	const start, first, second = "", "get 0, end", "get 0, get 1, end"
+	want := []string{second, second, second, start, start, start}
+	want = append(want, first, first, first, first, first, first)
+	want = append(want, second, second, second, second, second, second)
+	if !slices.Equal(log, want) || r.Moments != len(want)-3 || r.Runs != len(want) {
+		t.Errorf("%d moments in %d runs:\n%q, want\n%q", r.Moments, r.Runs, log, want)
+	}
+}
+
+func TestCancelEverywhereChecks(t *testing.T) {
+	failure := errors.New("failure")
+	wait := func(ctx context.Context) error { return aio.Sleep(ctx, ms) }
+	for name, c := range map[string]struct {
+		sweep aiotest.Sweep
+		body  func(ctx context.Context) error // of the region
+		want  string                          // "" for a sweep that passes
+	}{
+		"right":              {body: wait},
+		"swallowed":          {body: func(ctx context.Context) error { _ = wait(ctx); return nil }, want: "swallowed: task region ended with the error <nil>"},
+		"swallowed, allowed": {sweep: aiotest.Sweep{AllowSwallowed: true}, body: func(ctx context.Context) error { _ = wait(ctx); return nil }},
+		"another error": {body: func(ctx context.Context) error {
+			if wait(ctx) != nil {
+				return failure
+			}
+			return nil
+		}, want: "main: failure"},
+		"uncancelled": {body: func(ctx context.Context) error {
+			if wait(ctx) != nil {
+				aio.CurrentTask(ctx).Uncancel()
+			}
+			return nil
+		}},
+		"goes on for ever": {body: func(ctx context.Context) error {
+			if wait(ctx) == nil {
+				return nil
+			}
+			_, err := aio.CreateFuture[int](ctx).Await(ctx)
+			return err
+		}, want: "deadlock"},
+		"a task is left": {body: func(ctx context.Context) error {
+			other := task(ctx, "left", func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+			err := wait(ctx)
+			if err == nil {
+				other.Cancel()
+			}
+			return err
+		}, want: "1 tasks are left"},
+		"an error is lost": {body: func(ctx context.Context) error {
+			other := task(ctx, "lost", func(ctx context.Context) error { _ = wait(ctx); return failure })
+			if err := wait(ctx); err != nil {
+				return err
+			}
+			if _, err := other.Await(ctx); !errors.Is(err, failure) {
+				return err
+			}
+			return nil
+		}, want: "task lost: error was never retrieved: failure"},
+		"a panic": {body: func(ctx context.Context) error {
+			if wait(ctx) != nil {
+				panic(failure)
+			}
+			return nil
+		}, want: "panic: failure"},
+		"another task": {
+			sweep: aiotest.Sweep{Tasks: func(task aio.AnyTask) bool { return task.GetName() == "other" }},
+			body: func(ctx context.Context) error {
+				_, err := aio.Shield(ctx, task(ctx, "other", func(ctx context.Context) error { _ = wait(ctx); return nil })).Await(ctx)
+				return err
+			}, want: "swallowed: task other ended with the error <nil>",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := c.sweep.Run(aiotest.Whole(c.body))
+			switch {
+			case c.want == "" && len(r.Failures) > 0:
+				t.Errorf("it fails: %v", r.Failures)
+			case c.want != "" && (len(r.Failures) == 0 || !strings.Contains(r.Failures[0].Err.Error(), c.want)):
+				t.Errorf("it does not say %q: %v", c.want, r.Failures)
+			}
+			if r.Moments < 4 {
+				t.Errorf("%d moments", r.Moments)
+			}
+		})
+	}
+}
+
+// All places are reported, each once.
+func TestCancelEverywhereReportsEachPlace(t *testing.T) {
+	r := aiotest.Sweep{}.Run(aiotest.Whole(func(ctx context.Context) error {
+		_ = aio.Sleep(ctx, ms)
+		_ = aio.Sleep(ctx, ms)
+		return nil
+	}))
+	var places []string
+	for _, f := range r.Failures {
+		places = append(places, f.Cancelled)
+	}
+	if len(places) != 2 || places[0] == places[1] {
+		t.Errorf("the places are %q", places)
+	}
+}
+
+func TestCancelEverywhereMisuse(t *testing.T) {
+	for want, f := range map[string]func() aiotest.Report{
+		"never calls Do": func() aiotest.Report {
+			return aiotest.Sweep{}.Run(func(context.Context, *aiotest.Cancelled) error { return nil })
+		},
+		"has the mode": func() aiotest.Report {
+			return aiotest.Sweep{Mode: aiotest.PCT}.Run(aiotest.Whole(func(context.Context) error { return nil }))
+		},
+		"under way": func() aiotest.Report {
+			return aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
+				return c.Do(ctx, func(ctx context.Context) error { return c.Do(ctx, func(context.Context) error { return nil }) })
+			})
+		},
+		"is negative": func() aiotest.Report {
+			return aiotest.Exploration{Runs: -1}.Run(func(context.Context) error { return nil })
+		},
+	} {
+		r := f()
+		if len(r.Failures) != 1 || !errors.Is(r.Failures[0], aio.ErrUsage) || !strings.Contains(r.Failures[0].Error(), want) {
+			t.Errorf("%q: %v", want, r.Failures)
+		}
+	}
+}
+
+// A run without a cancellation has to pass first.
+func TestCancelEverywhereFirstRun(t *testing.T) {
+	failure := errors.New("failure")
+	runs := 0
+	r := aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
+		runs++
+		return errors.Join(failure, c.Do(ctx, func(context.Context) error { return nil }))
+	})
+	if len(r.Failures) != 1 || r.Failures[0].Run != 1 || !errors.Is(r.Failures[0], failure) || r.Moments != 0 {
+		t.Errorf("%+v after %d runs", r, runs)
+	}
+}
+
+// The exhaustive mode makes each schedule once: two tasks of k steps, each woken by something else, have
+// (2k)!/(k!k!) orders.
+func TestExhaustiveMakesEachScheduleOnce(t *testing.T) {
+	for k, want := range map[int]int{1: 2, 2: 6, 3: 20, 4: 70} {
+		seen := map[string]int{}
+		r := aiotest.Exploration{Mode: aiotest.Exhaustive}.Run(func(ctx context.Context) error {
+			var order []byte
+			body := func(name byte) func(ctx context.Context) error {
+				return func(ctx context.Context) error {
+					for i := range k {
+						order = append(order, name)
+						if i < k-1 {
+							if err := next(ctx); err != nil {
+								return err
+							}
+						}
+					}
+					return nil
+				}
+			}
+			a := aio.CreateTask(ctx, aio.NoResult(body('a')))
+			b := aio.CreateTask(ctx, aio.NoResult(body('b')))
+			_, err := aio.Gather(ctx, a, b).Await(ctx)
+			seen[string(order)]++
+			return err
+		})
+		if len(r.Failures) > 0 || !r.Complete {
+			t.Fatalf("k=%d: %+v", k, r)
+		}
+		if len(seen) != want {
+			t.Errorf("k=%d: %d orders of %d, in %d runs", k, len(seen), want, r.Runs)
+		}
+	}
+	r := aiotest.Exploration{Mode: aiotest.Exhaustive, Runs: 10}.Run(lostUpdateWithoutTime(true))
+	if r.Complete || len(r.Failures) > 0 {
+		t.Errorf("ten runs are not all: %+v", r)
+	}
+}
+
+// next suspends the task until a callback has woken it.
+func next(ctx context.Context) error {
+	f := aio.CreateFuture[int](ctx)
+	_ = f.SetResult(0)
+	return hop(ctx)
+}
+
+// What asyncio promises is kept in every schedule.
+func TestAnyOrderKeepsPromises(t *testing.T) {
+	programs := map[string]func(ctx context.Context) error{
+		"Sleep(0) lets a new task start": func(ctx context.Context) error {
+			started := false
+			aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { started = true; return nil }))
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			if !started {
+				return errors.New("the task has not started")
+			}
+			return nil
+		},
+		"a done callback that was added before the await": func(ctx context.Context) error {
+			called := false
+			other := aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return 1, hop(ctx) })
+			other.AddDoneCallback(func(*aio.Future[int]) { called = true })
+			if _, err := other.Await(ctx); err != nil {
+				return err
+			}
+			if !called {
+				return errors.New("the callback was not called")
+			}
+			return nil
+		},
+		"CallSoon before Sleep(0)": func(ctx context.Context) error {
+			loop, err := aio.GetRunningLoop(ctx)
+			if err != nil {
+				return err
+			}
+			called := 0
+			for i := range 3 {
+				loop.CallSoon(func() {
+					if called == i {
+						called++
+					}
+				})
+			}
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			if called != 3 {
+				return fmt.Errorf("%d callbacks were called in their order", called)
+			}
+			return nil
+		},
+		"timers in the order of their times": func(ctx context.Context) error {
+			loop, err := aio.GetRunningLoop(ctx)
+			if err != nil {
+				return err
+			}
+			var order []int
+			for i := range 4 {
+				loop.CallLater(time.Duration(i)*time.Nanosecond, func() { order = append(order, i) })
+			}
+			if err := aio.Sleep(ctx, ms); err != nil {
+				return err
+			}
+			if !slices.IsSorted(order) || len(order) != 4 {
+				return fmt.Errorf("the order was %v", order)
+			}
+			return nil
+		},
+		"waiters of one lock": func(ctx context.Context) error {
+			var lock aio.Lock
+			var order []int
+			if err := lock.Acquire(ctx); err != nil {
+				return err
+			}
+			var last *aio.Task[struct{}]
+			for i := range 3 {
+				last = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					return lock.With(ctx, func(context.Context) error { order = append(order, i); return nil })
+				}))
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+			lock.Release()
+			if _, err := last.Await(ctx); err != nil {
+				return err
+			}
+			if !slices.Equal(order, []int{0, 1, 2}) {
+				return fmt.Errorf("the order was %v", order)
+			}
+			return nil
+		},
+	}
+	for name, program := range programs {
+		for _, mode := range []aiotest.Mode{aiotest.Environment, aiotest.AnyOrder, aiotest.PCT} {
+			r := aiotest.Exploration{Mode: mode}.Run(program)
+			if len(r.Failures) > 0 {
+				t.Errorf("%s: %v: %v\n%s", name, mode, r.Failures[0], r.Failures[0].Timeline)
+			}
+		}
+	}
+}
+
+// Programs that depend on something else than the record are found out, and told where.
+func TestDifferencesAreFound(t *testing.T) {
+	sleepers := func(ctx context.Context, ds ...time.Duration) error {
+		for _, d := range ds {
+			if err := aio.Sleep(ctx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for name, main := range map[string]func(ctx context.Context) error{
+		"order of a map": func(ctx context.Context) error {
+			var tasks []*aio.Task[struct{}]
+			for d := range map[time.Duration]bool{1: true, 2: true, 3: true, 4: true, 5: true, 6: true, 7: true} {
+				tasks = append(tasks, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return sleepers(ctx, d) })))
+			}
+			for _, task := range tasks {
+				if _, err := task.Await(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"time.Now": func(ctx context.Context) error {
+			return sleepers(ctx, time.Duration(time.Now().UnixNano()%1_000_000+1))
+		},
+		"a random number": func(ctx context.Context) error { return sleepers(ctx, time.Duration(1+rand.Int64())) },
+		"a real thread": func(ctx context.Context) error {
+			ex := aio.NewThreadPoolExecutor(4)
+			defer ex.Shutdown(true)
+			var jobs []*aio.Future[int]
+			for range 8 {
+				jobs = append(jobs, aio.RunInExecutor(ctx, ex, func() (int, error) { runtime.Gosched(); return 1, nil }))
+			}
+			for _, job := range jobs {
+				if _, err := job.Await(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := aiotest.Exploration{}.Run(main)
+			if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Error(), "the run is not deterministic: ") {
+				t.Errorf("%+v", r)
+				return
+			}
+			if r := (aiotest.Exploration{AllowDifferences: true}).Run(main); len(r.Failures) != 0 {
+				t.Errorf("it was allowed: %v", r.Failures[0])
+			}
+		})
+	}
+	state := 0
+	r := aiotest.Exploration{}.Run(func(ctx context.Context) error { state++; return sleepers(ctx, time.Duration(state)) })
+	if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Error(), "step 1 was timer of Sleep at 2ns with 1 ready, and when it was repeated timer of Sleep at 3ns with 1 ready") {
+		t.Errorf("state that lives on: %v", r.Failures)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	seen := map[int]int{}
+	r := aiotest.Exploration{Runs: 200}.Run(func(ctx context.Context) error {
+		v := aiotest.Choose(ctx, 5, "value")
+		seen[v]++
+		if aiotest.Choose(ctx, 1, "nothing") != 0 {
+			return errors.New("one possibility is no choice")
+		}
+		return nil
+	})
+	if len(r.Failures) > 0 || len(seen) != 5 {
+		t.Errorf("%v: %v", seen, r.Failures)
+	}
+	aiotest.Run(t, func(ctx context.Context) error {
+		if v := aiotest.Choose(ctx, 5, "value"); v != 0 {
+			t.Errorf("outside of an exploration it is %d", v)
+		}
+		return nil
+	})
+	for name, f := range map[string]func(ctx context.Context){
+		"not positive": func(ctx context.Context) { aiotest.Choose(ctx, 0, "x") },
+		"no loop":      func(context.Context) { aiotest.Choose(context.Background(), 2, "x") },
+		"another caller": func(ctx context.Context) {
+			v := make(chan any)
+			go func() {
+				defer func() { v <- recover() }()
+				aiotest.Choose(ctx, 2, "x")
+			}()
+			panic(<-v)
+		},
+	} {
+		aiotest.Run(t, func(ctx context.Context) error {
+			defer func() {
+				if err, _ := recover().(error); !errors.Is(err, aio.ErrUsage) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}()
+			f(ctx)
+			return nil
+		})
+	}
+	// The smallest failing set of choices is found.
+	r = aiotest.Exploration{}.Run(func(ctx context.Context) error {
+		var chosen []int
+		for i := range 20 {
+			chosen = append(chosen, aiotest.Choose(ctx, 2, fmt.Sprint("choice ", i)))
+		}
+		if chosen[3] == 1 && chosen[17] == 1 {
+			return errors.New("both")
+		}
+		return nil
+	})
+	if len(r.Failures) != 1 || r.Failures[0].Record != "3=1/2:choice_3 17=1/2:choice_17" {
+		t.Errorf("the smallest record: %v", r.Failures)
+	}
+}
+
+// The input of a fuzz test is the record of choices.
+func FuzzExploreInput(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte{0, 1, 0, 1, 3})
+	f.Fuzz(func(t *testing.T, input []byte) {
+		aiotest.ExploreInput(t, input, aiotest.Exploration{Mode: aiotest.AnyOrder}, lostUpdateWithoutTime(true))
+	})
+}
+
+func TestExploreInputFindsIt(t *testing.T) {
+	found := 0
+	for i := range 1 << 10 {
+		var input []byte
+		for b := range 10 {
+			input = append(input, byte(i>>b&1))
+		}
+		tb := try(t, func(tb *fakeTB) {
+			aiotest.ExploreInput(tb, input, aiotest.Exploration{Mode: aiotest.AnyOrder}, lostUpdateWithoutTime(false))
+		})
+		if tb.failed {
+			found++
+			if !strings.Contains(tb.log.String(), "n is 1 after it was increased twice") {
+				t.Fatal(tb.log.String())
+			}
+		}
+	}
+	if found == 0 || found == 1<<10 {
+		t.Errorf("%d of %d inputs fail", found, 1<<10)
+	}
+}
+
+// Jobs of ToThread are steps of the loop, at a virtual time.
+func TestToThreadInVirtualTime(t *testing.T) {
+	var orders []string
+	r := aiotest.Exploration{Runs: 100}.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		start := loop.Time()
+		var order []string
+		job := func(name string) func(ctx context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := aio.ToThread(ctx, func(context.Context) (int, error) { order = append(order, name); return 1, nil })
+				if err == nil && loop.Time().Sub(start) > time.Second {
+					err = errors.New("it took too long")
+				}
+				return err
+			}
+		}
+		err = together(ctx, job("a"), job("b"))
+		orders = append(orders, strings.Join(order, ""))
+		if err != nil {
+			return err
+		}
+		if err := aio.Timeout(ctx, time.Nanosecond, job("late")); err != nil && !errors.Is(err, aio.ErrTimeout) {
+			return err
+		}
+		if _, err := aio.ToThread(ctx, func(context.Context) (int, error) { panic("oops") }); err == nil || !strings.Contains(err.Error(), "oops") {
+			return fmt.Errorf("a job that panics: %w", err)
+		}
+		// A job that waits for its loop would wait for ever here.
+		_, err = aio.ToThread(ctx, func(ctx context.Context) (int, error) {
+			return aio.RunCoroutineThreadsafe(loop, func(context.Context) (int, error) { return 1, nil }).Result(ctx)
+		})
+		if !errors.Is(err, aio.ErrWrongGoroutine) {
+			return fmt.Errorf("a job that waits for its loop: %w", err)
+		}
+		return nil
+	})
+	if len(r.Failures) > 0 {
+		t.Fatal(r.Failures[0])
+	}
+	if orders[0] != "ab" || !slices.Contains(orders, "ba") {
+		t.Errorf("the orders are %q", orders)
+	}
+}
+
+// A program that goes round without waiting is stopped, and the stack of who runs is told.
+func TestBounds(t *testing.T) {
+	defer aiotest.SetMaxStill(1000)()
+	for name, main := range map[string]func(ctx context.Context) error{
+		"Sleep(0)": func(ctx context.Context) error {
+			for {
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+		},
+		"a timer for the same time": func(ctx context.Context) error {
+			loop, err := aio.GetRunningLoop(ctx)
+			if err != nil {
+				return err
+			}
+			var again func()
+			half := 0.5 // of a nanosecond
+			again = func() { loop.CallLater(time.Duration(half), again) }
+			again()
+			return aio.Sleep(ctx, time.Hour)
+		},
+		"a context that has ended": func(ctx context.Context) error {
+			ended, cancel := context.WithCancel(ctx)
+			cancel()
+			for aio.Sleep(ended, time.Second) != nil {
+			}
+			return nil
+		},
+	} {
+		f := attempt(t, func(ctx context.Context, _ testing.TB) error { return main(ctx) })
+		if !f.failed || !strings.Contains(f.log.String(), "the clock stands still at 0s") || !strings.Contains(f.log.String(), "explore_test.go") && name != "a timer for the same time" {
+			t.Errorf("%s: %s", name, f.log.String())
+		}
+	}
+	r := aiotest.Exploration{MaxSteps: 100}.Run(func(ctx context.Context) error {
+		for {
+			if err := aio.Sleep(ctx, time.Second); err != nil {
+				return err
+			}
+		}
+	})
+	if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Error(), "100 steps, and main has not ended") {
+		t.Errorf("%v", r.Failures)
+	}
+}
+
+// A step that blocks is noticed by another goroutine.
+func TestBlockedStep(t *testing.T) {
+	t.Setenv("AIOTEST_STUCK", "200ms")
+	release := make(chan struct{})
+	ended := make(chan struct{})
+	f := attempt(t, func(ctx context.Context, _ testing.TB) error {
+		defer close(ended)
+		select {
+		case <-ctx.Done():
+		case <-release:
+		}
+		return nil
+	})
+	if !strings.Contains(f.log.String(), "a step has not ended for 200ms") || !strings.Contains(f.log.String(), "TestBlockedStep.func") {
+		t.Errorf("it says %s", f.log.String())
+	}
+	close(release) // for the goroutine that was left behind
+	<-ended
+}
+
+// A test may end in any run, and the failure says in which.
+func TestExploreEndedByTheTest(t *testing.T) {
+	for name, end := range map[string]func(tb testing.TB){"FailNow": testing.TB.FailNow, "SkipNow": testing.TB.SkipNow} {
+		tb := try(t, func(tb *fakeTB) {
+			aiotest.Explore(tb, aiotest.Exploration{}, func(ctx context.Context) error {
+				if aiotest.Choose(ctx, 2, "end") == 1 {
+					end(tb)
+				}
+				return nil
+			})
+		})
+		if tb.ended != name || tb.failed != (name == "FailNow") {
+			t.Errorf("%s: ended by %q, failed %v", name, tb.ended, tb.failed)
+		}
+		if tb.failed && !strings.Contains(tb.log.String(), "AIOTEST_REPLAY='0=1/2:end'") {
+			t.Errorf("it does not say how to see it again: %s", tb.log.String())
+		}
+	}
+	tb := try(t, func(tb *fakeTB) {
+		aiotest.Explore(tb, aiotest.Exploration{}, func(ctx context.Context) error {
+			if aiotest.Choose(ctx, 2, "error") == 1 {
+				tb.Errorf("an error")
+			}
+			return nil
+		})
+	})
+	if n := strings.Count(tb.log.String(), "an error\n"); n != 2 || !strings.Contains(tb.log.String(), "the test failed in this run") || !strings.Contains(tb.log.String(), "'0=1/2:error'") {
+		t.Errorf("%d errors: %s", n, tb.log.String())
+	}
+}
+
+// artifacts is a test with a directory for artifacts.
+type artifacts struct {
+	*fakeTB
+	dir string
+}
+
+func (a artifacts) ArtifactDir() string { return a.dir }
+
+func TestTimelinePage(t *testing.T) {
+	dir := t.TempDir()
+	try(t, func(tb *fakeTB) {
+		aiotest.Explore(artifacts{tb, dir}, aiotest.Exploration{}, lostUpdate(false))
+	})
+	pages, _ := filepath.Glob(filepath.Join(dir, "*.html"))
+	if len(pages) != 1 {
+		t.Fatalf("there are the pages %q", pages)
+	}
+	page, err := os.ReadFile(pages[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`<th>Task-2`, `the balance is 110`, `<b class=note>time: 1 of 2</b>`, `<a href=#s3>`, `awaits Sleep at zoo_test.go:`} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page does not have %q:\n%s", want, page)
+		}
+	}
+	rows := regexp.MustCompile(`(?m)^<tr id=s\d+>.*$`).FindAllString(string(page), -1)
+	for _, row := range rows {
+		if n := strings.Count(row, "<td"); n != 2+strings.Count(string(page), "<th>")-2 {
+			t.Fatalf("a row has %d cells: %s", n, row)
+		}
+	}
+}
+
+// The engine does not need package testing: it runs in other programs too.
+func TestEngineWithoutPackageTesting(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checked++
+		for _, i := range f.Imports {
+			if i.Path.Value == `"testing"` {
+				t.Errorf("%s imports it", name)
+			}
+		}
+	}
+	if checked < 5 {
+		t.Errorf("%d files", checked)
+	}
+}

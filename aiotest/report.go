@@ -1,0 +1,98 @@
+package aiotest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+// TB is what this package needs of a test: *testing.T, *testing.B, *testing.F and testing.TB have it.
+type TB interface {
+	// Helper marks the caller as a function that is not where a failure is.
+	Helper()
+	// Name is the name of the test.
+	Name() string
+	// Failed reports whether the test has failed.
+	Failed() bool
+	// Logf prints a message.
+	Logf(format string, args ...any)
+	// Errorf prints a message and makes the test fail.
+	Errorf(format string, args ...any)
+}
+
+// report makes the runs of a test, and prints what failed.
+func report(t TB, f func(e *engine) Report) Report {
+	t.Helper()
+	e := &engine{failed: t.Failed}
+	end := e.guard(f)
+	if end.panic != nil {
+		panic(end.panic)
+	}
+	if end.exited {
+		if t.Failed() && e.exited {
+			t.Errorf("aiotest: %s: a task ended the test in run %d.%s", e.now.mode, e.report.Runs+1, again(t, formatRecord(e.run.choices, e.now.moment)))
+		}
+		runtime.Goexit()
+	}
+	if e.note != "" {
+		t.Logf("aiotest: %s", e.note)
+	}
+	for _, failure := range end.report.Failures {
+		t.Errorf("aiotest: %s%s", failure.describe(), again(t, failure.Record))
+		if len(failure.Timeline) > 0 {
+			t.Logf("aiotest: all steps of run %d:\n%s", failure.Run, failure.Timeline)
+			if path, err := failure.page(t); err != nil {
+				t.Logf("aiotest: the timeline was not written: %v", err)
+			} else if path != "" {
+				t.Logf("aiotest: the timeline as a page: %s", path)
+			}
+		}
+	}
+	return end.report
+}
+
+// lastSteps is how many steps a failure tells.
+const lastSteps = 6
+
+// describe tells what happened, and in which order.
+func (f *Failure) describe() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: run %d failed: %v", f.mode, f.Run, f.Err)
+	if f.Cancelled != "" && !strings.Contains(f.Err.Error(), f.Cancelled) {
+		fmt.Fprintf(&b, "\n%s", f.Cancelled)
+	}
+	if f.choices > 0 {
+		fmt.Fprintf(&b, "\n%d of %d choices are not the default", len(f.Choices), f.choices)
+	}
+	if n := len(f.Timeline); n > 0 {
+		from := max(0, n-lastSteps)
+		fmt.Fprintf(&b, "\nThe last of %d steps:\n%s", n, strings.TrimSuffix(f.Timeline.text(from), "\n"))
+	}
+	return b.String()
+}
+
+// again is the line that repeats a run.
+func again(t TB, record string) string {
+	parts := strings.Split(t.Name(), "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return fmt.Sprintf("\nTo see it again: AIOTEST_REPLAY='%s' go test -v -run '%s'", record, strings.Join(parts, "/"))
+}
+
+// page writes the timeline as a page where the test keeps artifacts, and returns its path.
+func (f *Failure) page(t TB) (string, error) {
+	a, ok := t.(interface{ ArtifactDir() string }) // of Go 1.26
+	if !ok {
+		return "", nil
+	}
+	path := filepath.Join(a.ArtifactDir(), fmt.Sprintf("run%d.html", f.Run))
+	var b strings.Builder
+	if err := f.WriteHTML(&b, t.Name()); err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, []byte(b.String()), 0o644)
+}

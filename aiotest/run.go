@@ -1,0 +1,307 @@
+package aiotest
+
+// One run of a program under test, in a directed loop with a virtual clock.
+//
+// A run is a director (see internal/plug): the loop calls it between the steps of tasks, in the
+// goroutine that runs the loop, which owns all of its state. beat alone is read by another goroutine,
+// the one that watches for steps that do not end.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/plug"
+)
+
+// runs has the run of each loop that has one.
+var runs sync.Map // *aio.Loop -> *run
+
+// defaultMaxSteps bounds the steps of one run of an exploration.
+const defaultMaxSteps = 1_000_000
+
+// maxStill bounds the passes that a run makes while its clock stands still.
+var maxStill = 10_000_000
+
+// drainTime is how long, in virtual time, tasks that were left get to end.
+const drainTime = time.Second
+
+// run is the state of one run.
+type run struct {
+	loop   *aio.Loop
+	view   plug.Loop
+	runner aio.Runner
+
+	// What to do; set before each run.
+	mode           Mode
+	picker         picker
+	pct            *priorities   // in mode PCT
+	slack          time.Duration // in mode Environment
+	maxSteps       int
+	moment         int // in which to cancel, 0 for never
+	victims        func(aio.AnyTask) bool
+	allowSwallowed bool
+	log            *timeline // nil if nobody wants one
+	check          *trace    // nil if the run is not compared with another
+	threads        bool      // ToThread uses real goroutines
+	strict         bool      // tasks that are left are not given the time to end
+
+	// What happened.
+	choices  []Choice
+	what     string // of the choice being made
+	steps    int
+	still    int           // passes in which the clock stood still
+	stillAt  time.Duration // the time at which it does
+	over     bool          // main has ended: there is nothing to choose or to cancel any more
+	limit    error         // why the run was ended early
+	reported []error
+	main     *aio.Task[struct{}]
+	region   *aio.Task[struct{}] // that is being swept
+	regions  int
+	moments  int // in it, so far
+	fired    *cancellation
+	ran      aio.AnyTask // whose step ran last, if victims is set
+	closing  bool
+
+	beat atomic.Uint64 // odd while a step runs
+}
+
+// kind says in which way a run failed, to tell one fault from another while minimising.
+type kind string
+
+const (
+	failedMain  kind = "main"
+	deadlocked  kind = "deadlock"
+	leftTasks   kind = "tasks left"
+	reportedErr kind = "reported"
+	swallowed   kind = "swallowed"
+	outOfBounds kind = "out of bounds"
+	doesNotFit  kind = "does not fit"
+	testFailed  kind = "test failed"
+	differs     kind = "not deterministic"
+)
+
+// outcome is how a run ended: err is nil if it passed.
+type outcome struct {
+	kind kind
+	err  error
+}
+
+// open makes the loop of the run.
+func (r *run) open() {
+	r.loop = aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	r.view = plug.Direct(r.loop, r)
+	runs.Store(r.loop, r)
+	r.runner = aio.Runner{LoopFactory: func() *aio.Loop { return r.loop }}
+	_, _ = r.runner.GetLoop() // a new runner has one
+}
+
+// close cancels the tasks that are left, waits for them and closes the loop.
+func (r *run) close() error {
+	if r.loop == nil {
+		return nil
+	}
+	r.over, r.closing, r.still, r.steps, r.limit = true, true, 0, 0, nil
+	err := r.runner.Close()
+	runs.Delete(r.loop)
+	r.loop = nil
+	return err
+}
+
+// do makes a run. It may be called again, and uses the same loop while nothing is left in it.
+func (r *run) do(main func(ctx context.Context) error) (out outcome) {
+	if r.loop == nil {
+		r.open()
+	}
+	done := false
+	defer func() {
+		if !done { // a task called t.FailNow or the like, which ends this goroutine
+			_ = r.close()
+		}
+	}()
+	r.choices, r.steps, r.still, r.stillAt, r.over, r.closing, r.limit = r.choices[:0], 0, 0, 0, false, false, nil
+	r.reported, r.region, r.regions, r.moments, r.fired, r.ran = nil, nil, 0, 0, nil, nil
+	r.loop.SetExceptionHandler(r.exception)
+	if !r.threads {
+		r.loop.SetDefaultExecutor(virtualExecutor{r})
+	}
+	r.main = aio.CreateTask(r.loop.Context(), aio.NoResult(main))
+	_, err := aio.RunUntilComplete(r.loop, r.main)
+	r.over = true
+	if r.limit == nil && !r.strict && len(aio.AllTasks(r.loop.Context())) > 0 && !errors.Is(err, aio.ErrDeadlock) {
+		_, derr := aio.RunUntilComplete(r.loop, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, drainTime) }))
+		if err == nil {
+			err = derr
+		}
+	}
+	out = r.judge(err)
+	done = true
+	if out.err != nil || len(r.reported) > 0 || !r.view.Reset() {
+		if cerr := r.close(); cerr != nil && (out.err == nil || r.strict) {
+			r.reported = append(r.reported, fmt.Errorf("shutting down: %w", cerr))
+		}
+	}
+	switch {
+	case len(r.reported) == 0:
+	case out.err == nil:
+		out = outcome{reportedErr, errors.Join(r.reported...)}
+	case r.strict:
+		out.err = errors.Join(append([]error{out.err}, r.reported...)...)
+	}
+	return out
+}
+
+// judge says how a run ended whose main returned err.
+func (r *run) judge(err error) outcome {
+	if p, ok := r.picker.(*script); ok && p.misfit != "" {
+		return outcome{doesNotFit, errors.New(p.misfit)}
+	}
+	switch {
+	case r.limit != nil:
+		return outcome{outOfBounds, r.limit}
+	case errors.Is(err, aio.ErrDeadlock):
+		return outcome{deadlocked, err}
+	case err != nil:
+		return outcome{failedMain, fmt.Errorf("main: %w", err)}
+	}
+	if err := r.fired.judge(r.view); err != nil {
+		return outcome{swallowed, err}
+	}
+	if left := aio.AllTasks(r.loop.Context()); len(left) > 0 {
+		var b strings.Builder
+		for _, task := range left {
+			b.WriteString("\n" + task.String() + "\n")
+			_ = task.PrintStack(&b, 0) // a strings.Builder does not fail
+		}
+		return outcome{leftTasks, fmt.Errorf("%d tasks are left that are not done:%s", len(left), b.String())}
+	}
+	r.view.ReportLost()
+	return outcome{}
+}
+
+// exception is the exception handler of the loop.
+func (r *run) exception(_ *aio.Loop, ec aio.ExceptionContext) {
+	text := ec.Message
+	if ec.Task != nil {
+		text += ": " + ec.Task.String()
+	}
+	if ec.Err != nil {
+		r.reported = append(r.reported, fmt.Errorf("%s: %w", text, ec.Err))
+	} else {
+		r.reported = append(r.reported, errors.New(text))
+	}
+}
+
+// choose makes a choice and writes it down.
+func (r *run) choose(n int, what string) int {
+	if n <= 1 || r.over || r.picker == nil {
+		return 0
+	}
+	r.what = what
+	v := r.picker.pick(len(r.choices), n, nil)
+	r.choices = append(r.choices, Choice{v, n, what})
+	return v
+}
+
+// Pass implements plug.Director.
+func (r *run) Pass() {
+	if now := r.view.Now(); now != r.stillAt {
+		r.stillAt, r.still = now, 0
+	} else if r.still++; r.still > maxStill {
+		r.exceeded(fmt.Errorf("%d passes, and the clock stands still at %v: a task goes round without waiting", maxStill, now))
+	}
+	if r.mode != Environment || r.over || r.picker == nil || r.view.Len() == 0 {
+		return
+	}
+	// The pass before may have taken so long that the next timer is due by now.
+	now := r.view.Now()
+	if when, ok := r.view.Timer(); ok && when > now && when-now <= r.slack && r.choose(2, "time") == 1 {
+		r.view.SetNow(when)
+	}
+}
+
+// Choose implements plug.Director.
+func (r *run) Choose() {
+	if r.mode != Environment && !r.over && r.picker != nil {
+		r.order()
+	}
+	r.steps++
+	if r.maxSteps > 0 && r.steps > r.maxSteps {
+		r.exceeded(fmt.Errorf("%d steps, and main has not ended", r.maxSteps))
+	}
+	if r.region != nil && !r.over {
+		r.before()
+	}
+	if r.check != nil && !r.closing {
+		r.check.step(r)
+	}
+	if r.log != nil && !r.closing && !r.main.Done() {
+		r.log.begin(r)
+	}
+	r.beat.Add(1)
+}
+
+// Ran implements plug.Director.
+func (r *run) Ran() {
+	r.beat.Add(1)
+	if r.log != nil && !r.closing {
+		r.log.end(r)
+	}
+	if r.region != nil && !r.over {
+		r.after()
+	}
+}
+
+// order chooses which entry of the ready queue is next.
+func (r *run) order() {
+	n := r.view.Len()
+	if n <= 1 {
+		return
+	}
+	at, v := len(r.choices), 0
+	r.what = "order"
+	if r.pct != nil {
+		v = r.pct.pick(r.view, n, r.steps)
+	} else {
+		v = r.picker.pick(at, n, r.eligible)
+	}
+	v = r.view.Oldest(v)
+	r.choices = append(r.choices, Choice{v, n, "order"})
+	if v > 0 {
+		if r.log != nil && !r.closing {
+			r.log.sync(n, -1)
+			r.log.moved(v)
+		}
+		r.view.ToFront(v)
+	}
+}
+
+// eligible reports whether entry i may run next.
+func (r *run) eligible(i int) bool { return r.view.Oldest(i) == i }
+
+// exceeded ends the run because of a limit, and says who is running.
+func (r *run) exceeded(err error) {
+	if r.limit != nil {
+		return
+	}
+	var b strings.Builder
+	for i := range min(r.view.Len(), 8) {
+		if t, _ := r.view.Task(i); t != nil {
+			task := t.(aio.AnyTask)
+			b.WriteString("\n")
+			_ = task.PrintStack(&b, 0) // a strings.Builder does not fail
+		} else {
+			b.WriteString("\n" + r.view.Describe(i))
+		}
+	}
+	if b.Len() > 0 {
+		err = fmt.Errorf("%w. What is ready to run:%s", err, strings.TrimRight(b.String(), "\n"))
+	}
+	r.limit = err
+	r.view.Stop(err)
+}
