@@ -310,13 +310,7 @@ func (l *Loop) newWaiter(what string) *waiter {
 
 // stopTimer cancels the timer that would wake w, and forgets it: once cancelled it may serve
 // somebody else in the next pass.
-func (w *waiter) stopTimer() {
-	if w.timer != nil {
-		w.timer.cancel()
-		w.timer.target = nil
-		w.timer = nil
-	}
-}
+func (w *waiter) stopTimer() { stopTimer(&w.timer) }
 
 // freeWaiter takes w back. The wait must be over.
 func (l *Loop) freeWaiter(w *waiter) {

@@ -154,7 +154,7 @@ func createConnection[P any](ctx context.Context, call string, factory func() P,
 
 // tls are the settings of TLS.
 func (o *ConnectionOptions) tls(server bool) tlsSettings {
-	return tlsSettings{server, true, o.HandshakeTimeout, o.ShutdownTimeout}
+	return tlsSettings{server, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
 // CreateUnixConnection is CreateConnection to the Unix socket at path. A path that begins with @ is a name
@@ -272,37 +272,27 @@ func openConnection[P any](ctx context.Context, call string, s netio.Stream, fac
 		return nil, zero, err
 	}
 	p := factory()
-	if err := checkProtocol[Transport](p); err != nil {
-		return nil, zero, err
-	}
 	l := c.fut.loop
-	w := l.newWaiter(call)
-	defer l.freeWaiter(w)
 	var t *streamTransport
-	var failed error // the handshake
+	var front *endpoint // that the application knows
 	if config == nil {
-		t, err = l.newStreamTransport(s, p, nil, w)
+		if t, err = l.newStreamTransport(s, p, nil); err == nil {
+			front = &t.endpoint
+		}
 	} else {
-		waiting := true
-		defer func() { waiting = false }()
-		t, err = l.newSecureTransport(s, newTLS(l, p, config, o, func(err error) {
-			if failed = err; waiting {
-				w.wake()
-			}
-		}), nil)
+		var layer *tlsTransport
+		if layer, err = newTLS(l, p, config, o, nil); err == nil {
+			front = &layer.endpoint
+			t, err = l.newSecureTransport(s, layer, nil)
+		}
 	}
 	if err != nil {
 		return nil, zero, err
 	}
 	made = true
-	err = c.await(&w.future)
-	t.opener = nil
-	if err != nil {
+	if err := front.waitMade(c, call); err != nil {
 		t.giveUp()
 		return nil, zero, err
-	}
-	if failed != nil {
-		return nil, zero, failed
 	}
 	return t.front(), p, nil
 }

@@ -114,20 +114,12 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 		}
 	}()
 	p := factory()
-	if err := checkProtocol[DatagramTransport](p); err != nil {
-		return nil, zero, err
-	}
-	w := c.fut.loop.newWaiter(call)
-	t, err := c.fut.loop.newDatagramTransport(s, target, p, w)
+	t, err := c.fut.loop.newDatagramTransport(s, target, p)
 	if err != nil {
-		c.fut.loop.freeWaiter(w)
 		return nil, zero, err
 	}
 	made = true
-	err = c.await(&w.future)
-	t.opener = nil
-	c.fut.loop.freeWaiter(w)
-	if err != nil {
+	if err := t.waitMade(c, call); err != nil {
 		t.close()
 		return nil, zero, err
 	}

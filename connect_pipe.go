@@ -32,7 +32,7 @@ func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File
 		return nil, zero, err
 	}
 	p := factory()
-	t, err := c.connectReadPipe(p, pipe)
+	t, err := c.newReadPipe("ConnectReadPipe", p, pipe)
 	if err != nil {
 		return nil, zero, err
 	}
@@ -51,35 +51,9 @@ func ConnectWritePipe[P any](ctx context.Context, factory func() P, pipe *os.Fil
 		return nil, zero, err
 	}
 	p := factory()
-	t, err := c.connectWritePipe(p, pipe)
+	t, err := c.newWritePipe("ConnectWritePipe", p, pipe)
 	if err != nil {
 		return nil, zero, err
 	}
 	return t, p, nil
-}
-
-// connectReadPipe is ConnectReadPipe for a protocol that exists.
-func (c caller) connectReadPipe(p Protocol, f *os.File) (*readPipe, error) {
-	if err := checkProtocol[ReadTransport](p); err != nil {
-		return nil, err
-	}
-	t := &readPipe{receiver: newReceiver(p)}
-	t.endpoint = endpoint{loop: c.fut.loop, self: t, protocol: p}
-	if err := t.open(c, "ConnectReadPipe", f, t); err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// connectWritePipe is ConnectWritePipe for a protocol that exists.
-func (c caller) connectWritePipe(p Protocol, f *os.File) (*writePipe, error) {
-	if err := checkProtocol[WriteTransport](p); err != nil {
-		return nil, err
-	}
-	t := &writePipe{}
-	t.endpoint = endpoint{loop: c.fut.loop, self: t, protocol: p, flow: defaultFlow}
-	if err := t.open(c, "ConnectWritePipe", f, t); err != nil {
-		return nil, err
-	}
-	return t, nil
 }

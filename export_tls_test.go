@@ -9,7 +9,10 @@ import (
 // NewTLS makes a TLS layer whose ConnectionMade is called, and returns it with its protocol for the
 // transport below.
 func NewTLS(l *Loop, app Protocol, config *tls.Config, server bool, handshake, shutdown time.Duration, done func(error)) (Transport, Protocol) {
-	t := newTLS(l, app, config, tlsSettings{server: server, callMade: true, handshake: handshake, shutdown: shutdown}, done)
+	t, err := newTLS(l, app, config, tlsSettings{server: server, handshake: handshake, shutdown: shutdown}, done)
+	if err != nil {
+		panic(err)
+	}
 	return t, t.lowerProtocol()
 }
 
@@ -21,5 +24,5 @@ func StartTLSAhead(ctx context.Context, t Transport, p Protocol, config *tls.Con
 // TLSMemory returns how many bytes a TLS transport of its own keeps in buffers.
 func TLSMemory(t Transport) int {
 	tt := t.(*tlsTransport)
-	return cap(tt.in.buf) + cap(tt.queue.buf) + cap(tt.fresh) + cap(tt.batch)
+	return cap(tt.in.buf) + cap(tt.queue.buf) + cap(tt.borrowed) + cap(tt.records)
 }

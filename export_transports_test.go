@@ -45,7 +45,7 @@ type ScriptedStream struct {
 // OpenScripted makes a transport over s.
 func OpenScripted(l *Loop, s *ScriptedStream, p Protocol) (Transport, error) {
 	s.loop = l
-	return l.newStreamTransport(s, p, nil, nil)
+	return l.newStreamTransport(s, p, nil)
 }
 
 // Readable, Writable and HungUp have the transport told, when the next pass begins, what a poller would

@@ -72,17 +72,30 @@ func (g *writeGate) waitLost(c caller, call string) error {
 	return err
 }
 
-// flow are the marks between which the write buffer is kept.
+// flow is the flow control of a transport that writes: the marks between which its write buffer is
+// kept.
 type flow struct {
+	of        *endpoint
 	high, low int
-	paused    bool // the protocol was told to pause
+	pauseSent bool // the protocol was told to pause
 }
 
-var defaultFlow = flow{high: 64 << 10, low: 16 << 10}
+// defaultHigh is the default of high; that of low is a quarter.
+const defaultHigh = 64 << 10
 
-// limits computes both marks from what the user gave, nil error if they are possible. base is the
-// default for high.
-func limits(high, low, base int) (h, l int, err error) {
+func newFlow(of *endpoint, high int) flow { return flow{of: of, high: high, low: high / 4} }
+
+// GetWriteBufferLimits implements WriteTransport.
+func (f *flow) GetWriteBufferLimits() (low, high int) {
+	f.of.loop.check("Transport.GetWriteBufferLimits")
+	return f.low, f.high
+}
+
+// writingPaused reports whether the protocol was told to PauseWriting.
+func (f *flow) writingPaused() bool { return f.pauseSent }
+
+// setLimits is SetWriteBufferLimits. base is the default for high.
+func (f *flow) setLimits(high, low, base int) {
 	if high == DefaultLimit {
 		if high = base; low != DefaultLimit {
 			high = 4 * low
@@ -92,38 +105,29 @@ func limits(high, low, base int) (h, l int, err error) {
 		low = high / 4
 	}
 	if high < low || low < 0 {
-		return 0, 0, usagef("", "the write buffer's limits must be high >= low >= 0")
+		misuse("", "the write buffer's limits must be high >= low >= 0")
 	}
-	return high, low, nil
-}
-
-// setLimits is SetWriteBufferLimits.
-func (e *endpoint) setLimits(high, low, base int) {
-	h, l, err := limits(high, low, base)
-	if err != nil {
-		panic(err)
-	}
-	e.flow.high, e.flow.low = h, l
+	f.high, f.low = high, low
 }
 
 // maybePause tells the protocol to pause if size is too much.
-func (e *endpoint) maybePause(size int) {
-	if size <= e.flow.high || e.flow.paused {
+func (f *flow) maybePause(size int) {
+	if size <= f.high || f.pauseSent {
 		return
 	}
-	e.flow.paused = true
-	if p, ok := e.protocol.(writingPauser); ok {
-		e.guard("protocol.PauseWriting() failed", p.PauseWriting)
+	f.pauseSent = true
+	if p, ok := f.of.protocol.(writingPauser); ok {
+		f.of.guard("protocol.PauseWriting() failed", p.PauseWriting)
 	}
 }
 
 // maybeResume tells the protocol to go on if size is little enough.
-func (e *endpoint) maybeResume(size int) {
-	if size > e.flow.low || !e.flow.paused {
+func (f *flow) maybeResume(size int) {
+	if size > f.low || !f.pauseSent {
 		return
 	}
-	e.flow.paused = false
-	if p, ok := e.protocol.(writingResumer); ok {
-		e.guard("protocol.ResumeWriting() failed", p.ResumeWriting)
+	f.pauseSent = false
+	if p, ok := f.of.protocol.(writingResumer); ok {
+		f.of.guard("protocol.ResumeWriting() failed", p.ResumeWriting)
 	}
 }

@@ -120,7 +120,7 @@ func NewConn(t Transport) net.Conn {
 		t:       t,
 		local:   connAddr(t, "sockname"),
 		remote:  connAddr(t, "peername"),
-		blocked: e.flow.paused,
+		blocked: writingPaused(t),
 	}
 	c.halfCloses = t.CanWriteEOF()
 	_, c.secure = t.(*tlsTransport)
@@ -299,7 +299,7 @@ func (c *netConn) advanceWrite(call *connCall) bool {
 		call.n += n
 		switch {
 		case err == nil:
-		case isCircumstance(err): // ConnectionLost follows
+		case isIOError(err): // ConnectionLost follows
 			c.lost, c.cause = true, err
 		default:
 			call.err = err
@@ -403,7 +403,7 @@ func (c *netConn) Close() error {
 // stopAll has the calls that wait fail, for a reason that is set, and stops the timers.
 func (c *netConn) stopAll() {
 	for _, h := range []*connHalf{&c.reads, &c.writes} {
-		h.stopTimer()
+		stopTimer(&h.timer)
 		h.pump()
 	}
 }
@@ -447,7 +447,7 @@ func (c *netConn) setDeadline(t time.Time, halves ...*connHalf) error {
 }
 
 func (h *connHalf) setDeadline(t time.Time) {
-	h.stopTimer()
+	stopTimer(&h.timer)
 	h.late = false
 	if t.IsZero() || h.conn.lost || h.conn.closed.Load() {
 		return
@@ -457,15 +457,6 @@ func (h *connHalf) setDeadline(t time.Time) {
 		return
 	}
 	h.due()
-}
-
-// stopTimer forgets the deadline.
-func (h *connHalf) stopTimer() {
-	if h.timer != nil {
-		h.timer.cancel()
-		h.timer.target = nil
-		h.timer = nil
-	}
 }
 
 // due implements timerTarget.

@@ -204,11 +204,16 @@ func newReceiver(p Protocol) (r receiver) {
 	return r
 }
 
-// memory returns the memory for the next read.
+// memory returns the memory for the next read: the protocol's own, or that of l.
 func (r receiver) memory(l *Loop) (buf []byte, err error) {
 	if r.buffered == nil {
 		return l.readBuffer(), nil
 	}
+	return r.ownMemory()
+}
+
+// ownMemory is memory for a BufferedProtocol.
+func (r receiver) ownMemory() (buf []byte, err error) {
 	defer recovered(&err)
 	if buf = r.buffered.GetBuffer(-1); len(buf) == 0 {
 		return nil, usagef("", "protocol %T: GetBuffer returned an empty buffer", r.buffered)
@@ -224,6 +229,14 @@ func (r receiver) receive(buf []byte, n int) {
 	case r.data != nil:
 		r.data.DataReceived(buf[:n:n])
 	}
+}
+
+// what names the callback that receive calls.
+func (r receiver) what() string {
+	if r.buffered != nil {
+		return "protocol.BufferUpdated()"
+	}
+	return "protocol.DataReceived()"
 }
 
 // deliver is receive with the protocol's panic as an error.

@@ -89,7 +89,7 @@ func (o *ServerOptions) check(call, addr string) error {
 
 // tls are the settings of TLS.
 func (o *ServerOptions) tls() tlsSettings {
-	return tlsSettings{true, true, o.HandshakeTimeout, o.ShutdownTimeout}
+	return tlsSettings{true, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
 // listen are the settings of the sockets.
@@ -636,13 +636,14 @@ func (a acceptance) run(*future) {
 	if s.closed { // by the factory
 		return
 	}
-	err := checkProtocol[Transport](p)
-	switch {
-	case err != nil:
-	case s.opts.TLS == nil:
-		_, err = s.loop.newStreamTransport(a.conn, p, s, nil)
-	default:
-		_, err = s.loop.newSecureTransport(a.conn, newTLS(s.loop, p, s.opts.TLS, s.opts.tls(), s.handshakeOver), s)
+	var err error
+	if s.opts.TLS == nil {
+		_, err = s.loop.newStreamTransport(a.conn, p, s)
+	} else {
+		var layer *tlsTransport
+		if layer, err = newTLS(s.loop, p, s.opts.TLS, s.opts.tls(), s.handshakeOver); err == nil {
+			_, err = s.loop.newSecureTransport(a.conn, layer, s)
+		}
 	}
 	if err != nil {
 		s.failed(err)

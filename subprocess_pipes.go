@@ -21,9 +21,9 @@ func (c *childPipe) connect(e caller) error {
 	var t BaseTransport
 	var err error
 	if c.fd == 0 {
-		t, err = e.connectWritePipe(c, f)
+		t, err = e.newWritePipe("ConnectWritePipe", c, f)
 	} else {
-		t, err = e.connectReadPipe(c, f)
+		t, err = e.newReadPipe("ConnectReadPipe", c, f)
 	}
 	if err != nil {
 		f.Close() // unless that was done

@@ -10,13 +10,12 @@ import (
 
 // startProcess starts cmd, and waits until the protocol is connected.
 func (c caller) startProcess(ctx context.Context, call string, p Protocol, cmd *exec.Cmd, o *SubprocessOptions) (*subprocess, error) {
-	if err := checkProtocol[SubprocessTransport](p); err != nil {
-		return nil, err
-	}
 	l := c.fut.loop
 	t := &subprocess{group: o.Group, grace: o.GracePeriod}
 	t.endpoint = endpoint{loop: l, self: t}
-	t.use(p)
+	if err := t.use(p); err != nil {
+		return nil, err
+	}
 	if t.grace == 0 {
 		t.grace = defaultGrace
 	}
@@ -29,29 +28,18 @@ func (c caller) startProcess(ctx context.Context, call string, p Protocol, cmd *
 	if o.Context != nil {
 		t.stopContextWatch = context.AfterFunc(o.Context, func() { l.post(readyEntry{(*contextDoneStep)(t), nil}, false) })
 	}
-	var connectErr error
 	CreateTask(ctx, NoResult(func(ctx context.Context) error {
-		connectErr = t.connect(ctx)
-		if t.opener != nil {
-			t.opener.wake()
-		}
+		t.made(t.connect(ctx))
 		return nil
 	}))
-	t.opener = l.newWaiter(call)
-	err := c.await(&t.opener.future)
-	l.freeWaiter(t.opener)
-	t.opener = nil
-	if err == nil && connectErr == nil {
-		return t, nil
+	if err := t.waitMade(c, call); err != nil {
+		t.close()
+		if _, waitErr := t.wait(c, call); waitErr != nil {
+			return nil, waitErr
+		}
+		return nil, err
 	}
-	t.close()
-	if _, waitErr := t.wait(c, call); waitErr != nil {
-		return nil, waitErr
-	}
-	if err == nil {
-		err = connectErr
-	}
-	return nil, err
+	return t, nil
 }
 
 // start starts the process, with the pipes that it is to have.
@@ -206,7 +194,7 @@ func (t *subprocess) connect(ctx context.Context) error {
 			c.transport.Close()
 		}
 	}
-	t.loop.schedule(&processCall{t, func() { connectionMade(t.protocol, t) }}, nil)
+	t.open()
 	for _, r := range t.calls {
 		t.loop.schedule(r, nil)
 	}

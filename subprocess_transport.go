@@ -33,7 +33,6 @@ const defaultGrace = 5 * time.Second
 // subprocess is the SubprocessTransport.
 type subprocess struct {
 	endpoint
-	opener   *waiter      // of the call that starts the process
 	receiver pipeReceiver // the protocol, if it is one
 	process  *os.Process
 	pid      int
@@ -56,11 +55,23 @@ type subprocess struct {
 	signaler interface{ signal(os.Signal) error } // of an exitSource; nil: process itself
 }
 
-// use makes p the protocol.
-func (t *subprocess) use(p Protocol) {
+func (t *subprocess) use(p Protocol) error {
+	if err := checkProtocol[SubprocessTransport](p); err != nil {
+		return err
+	}
 	t.protocol = p
 	t.receiver, _ = p.(pipeReceiver)
+	return nil
 }
+
+// proceed implements lifeCycle.
+func (t *subprocess) proceed() {}
+
+// release implements lifeCycle.
+func (t *subprocess) release() { t.finished = true }
+
+// source implements sourced: what a process does is in order with all callbacks of the loop.
+func (t *subprocess) source() any { return callbacksOf{t.loop} }
 
 // call has the protocol told of something.
 func (t *subprocess) call(r runnable) {
@@ -200,12 +211,7 @@ func (t *subprocess) maybeFinish() {
 			return
 		}
 	}
-	t.call(&processCall{t, func() {
-		defer func() { t.finished = true }()
-		if p, ok := t.protocol.(lossReceiver); ok {
-			p.ConnectionLost(nil)
-		}
-	}})
+	t.call((*lostStep)(&t.endpoint))
 }
 
 // wait suspends the calling task until the process has ended.
@@ -233,13 +239,6 @@ func (s *contextDoneStep) run(*future) {
 	}
 	_ = t.terminate()
 	t.killTimer = t.loop.callAt("", t.loop.after(t.grace), func() { _ = t.signal(os.Kill) })
-}
-
-// Close implements BaseTransport.
-func (t *subprocess) Close() error {
-	t.loop.check("SubprocessTransport.Close")
-	t.close()
-	return nil
 }
 
 func (t *subprocess) close() {
@@ -326,15 +325,6 @@ func (t *subprocess) GetExtraInfo(name string) any {
 		return t.process
 	}
 	return nil
-}
-
-// SetProtocol implements BaseTransport.
-func (t *subprocess) SetProtocol(p Protocol) {
-	t.loop.check("SubprocessTransport.SetProtocol")
-	if err := checkProtocol[SubprocessTransport](p); err != nil {
-		panic(err)
-	}
-	t.use(p)
 }
 
 // String names the process and its state.

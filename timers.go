@@ -199,3 +199,13 @@ func (l *Loop) expire() {
 		l.enqueue(ts.pop())
 	}
 }
+
+// stopTimer cancels a timer, if there is one, and forgets it and its target: once cancelled the
+// target may be used for something else in the next pass.
+func stopTimer(timer **TimerHandle) {
+	if h := *timer; h != nil {
+		h.cancel()
+		h.target = nil
+		*timer = nil
+	}
+}

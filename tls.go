@@ -86,38 +86,37 @@ func (s tlsState) String() string {
 // tlsTransport is the application's face of the layer, and has the state of all.
 type tlsTransport struct {
 	endpoint
+	readHalf
+	flow
 	state    tlsState
 	settings tlsSettings
 	config   *tls.Config
 	conn     *tls.Conn
-	lower    Transport    // nil before it is connected and when it is lost
-	done     func(error)  // to be told the outcome of the handshake; nil when it was
-	timer    *TimerHandle // of the handshake or the shutdown, nil if none is under way
-	cause    error        // why the layer ended the connection, then what ConnectionLost is told
+	lower    Transport // nil before it is connected and when it is lost
 
-	handshake *task           // nil when there is none
-	ctx       context.Context // of that task
-	dry       waitList        // in which it waits for ciphertext
-
-	secured   bool // the handshake is complete
-	connected bool // the application knows the connection: ConnectionMade was called
-	peerDone  bool // the input has ended, with or without a close_notify; EOFReceived was called
+	// The handshake and the shutdown.
+	timer        *TimerHandle    // of the one that is under way, nil if none is
+	handshake    *task           // nil when there is none
+	ctx          context.Context // of that task
+	inputWaiters waitList        // in which it waits for ciphertext
+	done         func(error)     // to be told the outcome of the handshake; may be nil
+	decided      bool            // it was
+	secured      bool            // the handshake is complete
 
 	// The wire.
-	in        outBuffer // ciphertext that is kept, to be read first
-	fresh     []byte    // ciphertext that the transport below lends for one callback
-	atEOF     bool      // there will be no more
-	truncated bool      // the tls.Conn was told so: there was no close_notify
-	held      bool      // in was too much, so reading is paused below
-	batch     []byte    // collects records, if not nil
-	blocked   bool      // the transport below wants no more for now
-	queue     outBuffer // plaintext that waits for the handshake, or for the transport below
+	in          outBuffer // ciphertext that is kept, to be read first
+	borrowed    []byte    // ciphertext that the transport below lends for one callback
+	atEOF       bool      // there will be no more
+	truncated   bool      // the tls.Conn was told so: there was no close_notify
+	readPaused  bool      // in was too much, so reading is paused below
+	records     []byte    // collects records, if not nil
+	writePaused bool      // the transport below wants no more for now
+	queue       outBuffer // plaintext that waits for the handshake, or for the transport below
 }
 
 // tlsSettings are what a layer needs to know besides the configuration.
 type tlsSettings struct {
 	server    bool
-	callMade  bool          // ConnectionMade is to be called after the handshake
 	handshake time.Duration // how long it may take; zero: 60 s
 	shutdown  time.Duration // how long it may take; zero: 30 s
 }
@@ -231,35 +230,21 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 	if lower == nil {
 		return nil, usagef("StartTLS", "the transport is nil")
 	}
-	if err := checkProtocol[Transport](p); err != nil {
+	t, err := newTLS(c.fut.loop, p, config, s, nil)
+	if err != nil {
 		return nil, err
 	}
 	if lower.IsClosing() {
 		return nil, fmt.Errorf("aio: StartTLS: %w", net.ErrClosed)
 	}
-	opened := newFuture[struct{}](c.fut.loop)
-	t := newTLS(c.fut.loop, p, config, s, func(err error) {
-		switch {
-		case opened.state != pending: // the call was cancelled
-		case err != nil:
-			opened.settle(failed, err)
-		default:
-			opened.settle(finished, nil)
-		}
-	})
-	t.connected = true
+	t.opened = true // p knows the connection
 	t.paused = true // until the caller knows the transport; asyncio may deliver data before that
 	t.in.add(ahead)
-	if b, ok := lower.(interface{ writingPaused() bool }); ok && b.writingPaused() {
-		// The protocol that was told to pause is to hear when it may go on, and from now on only
-		// the layer is told.
-		t.blocked = true
-		t.flow.paused = reflect.TypeOf(p).Comparable() && lower.GetProtocol() == p
-	}
+	t.inheritPause(lower)
 	lower.SetProtocol(t.lowerProtocol())
 	(*tlsProtocol)(t).ConnectionMade(lower)
 	lower.ResumeReading()
-	if _, err := opened.Await(ctx); err != nil {
+	if err := t.waitMade(c, "StartTLS"); err != nil {
 		t.abort(nil)
 		return nil, err
 	}
@@ -267,14 +252,20 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 	return t, nil
 }
 
-// writingPaused reports whether the protocol was told to PauseWriting.
-func (e *endpoint) writingPaused() bool { return e.flow.paused }
+// inheritPause takes over the pause of lower's protocol. If that is the protocol of t, it is to
+// hear when it may go on, and from now on only the layer is told.
+func (t *tlsTransport) inheritPause(lower Transport) {
+	if f, ok := lower.(interface{ writingPaused() bool }); ok && f.writingPaused() {
+		t.writePaused = true
+		t.pauseSent = reflect.TypeOf(t.protocol).Comparable() && lower.GetProtocol() == t.protocol
+	}
+}
 
-// newTLS makes a layer for the protocol app. Its lower protocol is to be given to a transport, whose
-// ConnectionMade starts the handshake. done is called once, under the token: with nil after app's
-// ConnectionMade, with the error of the handshake, or, from inside Close or Abort, with one that
-// matches net.ErrClosed. It must not call a protocol.
-func newTLS(l *Loop, app Protocol, config *tls.Config, o tlsSettings, done func(error)) *tlsTransport {
+// newTLS makes a layer for the protocol app. Its lower protocol is to be given to a transport,
+// whose ConnectionMade starts the handshake. After it app's ConnectionMade is called, unless it was
+// before. Then the outcome is told to the opener and to done: nil, the error of the handshake, or,
+// from inside Close or Abort, an error that matches net.ErrClosed. done must not call a protocol.
+func newTLS(l *Loop, app Protocol, config *tls.Config, o tlsSettings, done func(error)) (*tlsTransport, error) {
 	if o.handshake == 0 {
 		o.handshake = defaultHandshakeTimeout
 	}
@@ -282,13 +273,17 @@ func newTLS(l *Loop, app Protocol, config *tls.Config, o tlsSettings, done func(
 		o.shutdown = defaultShutdownTimeout
 	}
 	t := &tlsTransport{settings: o, config: config, done: done}
-	t.endpoint = endpoint{loop: l, self: t, protocol: app, flow: flow{high: tlsWriteHigh, low: tlsWriteHigh / 4}}
+	t.endpoint = endpoint{loop: l, self: t}
+	t.readHalf.of, t.flow = &t.endpoint, newFlow(&t.endpoint, tlsWriteHigh)
+	if err := t.use(app); err != nil {
+		return nil, err
+	}
 	if o.server {
 		t.conn = tls.Server((*tlsWire)(t), config)
 	} else {
 		t.conn = tls.Client((*tlsWire)(t), config)
 	}
-	return t
+	return t, nil
 }
 
 // lowerProtocol returns the protocol for the transport below.
@@ -326,8 +321,8 @@ func withServerName(config *tls.Config, host string) *tls.Config {
 }
 
 // newSecureTransport makes the transport of s with TLS over it.
-func (l *Loop) newSecureTransport(s netio.Stream, layer *tlsTransport, server *Server) (*streamTransport, error) {
-	t, err := l.newStreamTransport(s, layer.lowerProtocol(), server, nil)
+func (l *Loop) newSecureTransport(s netio.Stream, layer *tlsTransport, owner connOwner) (*streamTransport, error) {
+	t, err := l.newStreamTransport(s, layer.lowerProtocol(), owner)
 	if err == nil {
 		t.upper = layer
 	}

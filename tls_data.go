@@ -29,17 +29,17 @@ func (t *tlsTransport) source() any {
 }
 
 // unread returns how much ciphertext there is.
-func (t *tlsTransport) unread() int { return t.in.len() + len(t.fresh) }
+func (t *tlsTransport) unread() int { return t.in.len() + len(t.borrowed) }
 
 // controlReading keeps the ciphertext that waits within bounds.
 func (t *tlsTransport) controlReading() {
 	switch n := t.unread(); {
 	case t.lower == nil:
-	case n >= tlsReadHigh && !t.held:
-		t.held = true
+	case n >= tlsReadHigh && !t.readPaused:
+		t.readPaused = true
 		t.lower.PauseReading()
-	case n <= tlsReadLow && t.held:
-		t.held = false
+	case n <= tlsReadLow && t.readPaused:
+		t.readPaused = false
 		t.lower.ResumeReading()
 	}
 }
@@ -48,7 +48,7 @@ func (t *tlsTransport) controlReading() {
 func (t *tlsTransport) receive() {
 	switch t.state {
 	case tlsHandshaking:
-		t.dry.wakeNext()
+		t.inputWaiters.wakeNext()
 	case tlsWrapped:
 		t.read()
 	case tlsFlushing, tlsShutdown:
@@ -59,62 +59,32 @@ func (t *tlsTransport) receive() {
 // read delivers what there is to the application.
 func (t *tlsTransport) read() {
 	for more := true; more && t.state == tlsWrapped && !t.paused; {
-		if p, ok := t.protocol.(BufferedProtocol); ok {
-			more = t.readInto(p)
-		} else {
-			more = t.readData()
-		}
+		more = t.readOnce()
 	}
 }
 
-// readData delivers all that there is, or one buffer of it, and reports whether there may be more.
-func (t *tlsTransport) readData() (more bool) {
-	buf := tlsBuffers.Get().(*tlsBuffer)
-	defer tlsBuffers.Put(buf)
-	n, err := t.decrypt(buf[:])
+// readOnce delivers one buffer of what there is, and reports whether there may be more.
+func (t *tlsTransport) readOnce() (more bool) {
+	to := t.receiver // the one in use when the read begins
+	var buf []byte
+	var err error
+	if to.buffered == nil {
+		b := tlsBuffers.Get().(*tlsBuffer)
+		defer tlsBuffers.Put(b)
+		buf = b[:]
+	} else if buf, err = to.ownMemory(); err != nil {
+		t.fatal("protocol.GetBuffer() failed", err)
+		return false
+	}
+	n, err := t.decrypt(buf)
 	if n > 0 {
-		if err := t.deliver(buf[:n:n]); err != nil {
-			t.fatal("protocol.DataReceived() failed", err)
+		if err := to.deliver(buf, n); err != nil {
+			t.fatal(to.what()+" failed", err)
 			return false
 		}
 	}
 	t.checkInput(err)
 	return err == nil
-}
-
-// deliver calls DataReceived.
-func (t *tlsTransport) deliver(b []byte) (err error) {
-	defer recovered(&err)
-	if p, ok := t.protocol.(dataReceiver); ok {
-		p.DataReceived(b)
-	}
-	return nil
-}
-
-// readInto is readData for one buffer of p's own.
-func (t *tlsTransport) readInto(p BufferedProtocol) (more bool) {
-	err, failed := t.fill(p)
-	if failed != nil {
-		t.fatal("protocol.GetBuffer() or BufferUpdated() failed", failed)
-		return false
-	}
-	t.checkInput(err)
-	return err == nil
-}
-
-// fill makes one round of GetBuffer and BufferUpdated. err is that of decrypt, failed what went wrong
-// with these two.
-func (t *tlsTransport) fill(p BufferedProtocol) (err, failed error) {
-	defer recovered(&failed)
-	b := p.GetBuffer(-1)
-	if len(b) == 0 {
-		return nil, usagef("", "protocol %T: GetBuffer returned an empty buffer", p)
-	}
-	n, err := t.decrypt(b)
-	if n > 0 {
-		p.BufferUpdated(n)
-	}
-	return err, nil
 }
 
 // decrypt reads until b is full or there is an error, errDry if the input is used up.
@@ -134,8 +104,8 @@ func (t *tlsTransport) checkInput(err error) {
 	case t.state == tlsUnwrapped:
 	case err != io.EOF && !(t.truncated && err == io.ErrUnexpectedEOF):
 		t.fatal("TLS error", err)
-	case !t.peerDone:
-		t.peerDone = true
+	case !t.ended:
+		t.ended = true
 		t.endInput()
 	}
 }
@@ -162,7 +132,7 @@ func (t *tlsTransport) endInput() {
 
 // discard drops the input, and looks for its end.
 func (t *tlsTransport) discard() {
-	if t.peerDone {
+	if t.ended {
 		return
 	}
 	buf := tlsBuffers.Get().(*tlsBuffer)
@@ -178,12 +148,12 @@ func (t *tlsTransport) discard() {
 func (t *tlsTransport) encrypt(b []byte) (n int, err error) {
 	buf := tlsBuffers.Get().(*tlsBuffer)
 	defer tlsBuffers.Put(buf)
-	for n < len(b) && !t.blocked {
+	for n < len(b) && !t.writePaused {
 		m := min(len(b)-n, tlsChunk)
-		t.batch = buf[:0]
+		t.records = buf[:0]
 		_, err = t.conn.Write(b[n : n+m])
-		records := t.batch
-		t.batch = nil
+		records := t.records
+		t.records = nil
 		if err != nil {
 			t.fatal("TLS error", err)
 			return n, err

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// tlsHandshakeDone is a layer as the callback of its handshake task.
-type tlsHandshakeDone tlsTransport
+// tlsHandshakeStep is a layer as the callback of its handshake task.
+type tlsHandshakeStep tlsTransport
 
-func (d *tlsHandshakeDone) run(f *future) {
+func (d *tlsHandshakeStep) run(f *future) {
 	t := (*tlsTransport)(d)
 	err := f.thrown()
 	t.handshake, t.ctx = nil, nil
@@ -32,13 +32,12 @@ func (d *tlsHandshakeDone) run(f *future) {
 	t.stopTimer()
 	t.state = tlsWrapped
 	t.secured = true
-	done := t.done
-	t.done = nil
-	if t.settings.callMade {
-		t.connected = true
+	t.decided = true // also if ConnectionMade closes the transport
+	if !t.opened {
+		t.opened = true
 		t.guard("protocol.ConnectionMade() failed", func() { connectionMade(t.protocol, t) })
 	}
-	done(nil) // also if ConnectionMade has closed the transport
+	t.outcome(nil)
 	if t.state == tlsWrapped {
 		t.drain()
 		t.maybeResume(t.queue.len())
@@ -49,21 +48,15 @@ func (d *tlsHandshakeDone) run(f *future) {
 
 // limit gives the handshake or the shutdown a time limit.
 func (t *tlsTransport) limit(d time.Duration) {
-	t.timer = t.loop.wakeAt(t.loop.after(d), (*tlsTimer)(t))
+	t.timer = t.loop.wakeAt(t.loop.after(d), (*tlsTimerStep)(t))
 }
 
-func (t *tlsTransport) stopTimer() {
-	if t.timer != nil {
-		t.timer.cancel()
-		t.timer.target = nil
-		t.timer = nil
-	}
-}
+func (t *tlsTransport) stopTimer() { stopTimer(&t.timer) }
 
-// tlsTimer is a layer as the target of its timer.
-type tlsTimer tlsTransport
+// tlsTimerStep is a layer as the target of its timer.
+type tlsTimerStep tlsTransport
 
-func (d *tlsTimer) due() {
+func (d *tlsTimerStep) due() {
 	t := (*tlsTransport)(d)
 	t.timer = nil
 	if t.state == tlsHandshaking {
@@ -91,7 +84,7 @@ func (t *tlsTransport) flush() {
 	if !t.truncated { // or the peer has closed its socket, and would answer with a reset
 		_ = t.conn.CloseWrite() // ConnectionLost tells of an error
 	}
-	if t.peerDone {
+	if t.ended {
 		t.complete()
 	}
 }
@@ -114,7 +107,7 @@ func (s *tlsCloseStep) source() any { return (*tlsTransport)(s).source() }
 
 // fatal ends the connection because of err, and reports it if a program is to blame.
 func (t *tlsTransport) fatal(what string, err error) {
-	if !isCircumstance(err) {
+	if !isIOError(err) {
 		t.report(what, err)
 	}
 	t.abort(err)
@@ -143,22 +136,21 @@ func (t *tlsTransport) end(err error) {
 	if t.handshake != nil {
 		t.handshake.fut.cancel(errCancelled)
 	}
-	if done := t.done; done != nil {
-		t.done = nil
-		done(err)
-	}
+	t.decide(err)
 }
 
-// tlsLostStep is a layer in the ready queue, to tell the application that the connection is lost.
-type tlsLostStep tlsTransport
-
-func (s *tlsLostStep) run(*future) {
-	if p, ok := s.protocol.(lossReceiver); ok {
-		p.ConnectionLost(s.cause)
+// decide tells the outcome of the handshake, unless that was done.
+func (t *tlsTransport) decide(err error) {
+	if t.decided {
+		return
 	}
+	t.decided = true
+	t.outcome(err)
 }
 
-// source implements sourced.
-func (s *tlsLostStep) source() any { return (*tlsTransport)(s).source() }
-
-func (s *tlsLostStep) about(ec *ExceptionContext) { s.endpoint.about(ec) }
+func (t *tlsTransport) outcome(err error) {
+	t.made(err)
+	if t.done != nil {
+		t.done(err)
+	}
+}

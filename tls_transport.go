@@ -7,9 +7,18 @@ import (
 	"fmt"
 )
 
-// Close implements BaseTransport.
-func (t *tlsTransport) Close() error {
-	t.loop.check("Transport.Close")
+func (t *tlsTransport) use(p Protocol) error {
+	if err := checkProtocol[Transport](p); err != nil {
+		return err
+	}
+	t.protocol, t.receiver = p, newReceiver(p)
+	return nil
+}
+
+// proceed implements lifeCycle: there may be input that the application wants now.
+func (t *tlsTransport) proceed() { t.loop.schedule((*tlsStep)(t), nil) }
+
+func (t *tlsTransport) close() {
 	switch t.state {
 	case tlsUnwrapped, tlsHandshaking:
 		if !t.closing {
@@ -19,10 +28,12 @@ func (t *tlsTransport) Close() error {
 		t.startShutdown()
 		// Input that the application did not want may end with the peer's close_notify, but its
 		// callbacks must not be called from here.
-		t.loop.schedule((*tlsStep)(t), nil)
+		t.proceed()
 	}
-	return nil
 }
+
+// release implements lifeCycle: the transport below has its own.
+func (t *tlsTransport) release() {}
 
 // Abort implements WriteTransport.
 func (t *tlsTransport) Abort() {
@@ -36,30 +47,6 @@ func (t *tlsTransport) IsClosing() bool {
 	return t.closing || t.lower != nil && t.lower.IsClosing()
 }
 
-// SetProtocol implements BaseTransport.
-func (t *tlsTransport) SetProtocol(p Protocol) {
-	t.loop.check("Transport.SetProtocol")
-	if err := checkProtocol[Transport](p); err != nil {
-		panic(err)
-	}
-	t.protocol = p
-}
-
-// PauseReading implements ReadTransport.
-func (t *tlsTransport) PauseReading() {
-	t.loop.check("Transport.PauseReading")
-	t.paused = true
-}
-
-// ResumeReading implements ReadTransport.
-func (t *tlsTransport) ResumeReading() {
-	t.loop.check("Transport.ResumeReading")
-	if t.paused {
-		t.paused = false
-		t.loop.schedule((*tlsStep)(t), nil)
-	}
-}
-
 // Write implements WriteTransport.
 func (t *tlsTransport) Write(b []byte) (int, error) {
 	t.loop.check("Transport.Write")
@@ -70,7 +57,7 @@ func (t *tlsTransport) Write(b []byte) (int, error) {
 	switch {
 	case t.state != tlsHandshaking && t.state != tlsWrapped:
 		return 0, t.dropped()
-	case t.state == tlsWrapped && !t.blocked && t.queue.len() == 0:
+	case t.state == tlsWrapped && !t.writePaused && t.queue.len() == 0:
 		var err error
 		if n, err = t.encrypt(b); err != nil {
 			return n, err
@@ -92,7 +79,7 @@ func (t *tlsTransport) Writelines(bufs [][]byte) error {
 	for _, b := range bufs {
 		t.queue.add(b)
 	}
-	if t.state == tlsWrapped && !t.blocked && t.queue.len() > 0 {
+	if t.state == tlsWrapped && !t.writePaused && t.queue.len() > 0 {
 		n, err := t.encrypt(t.queue.bytes())
 		if err != nil {
 			return err

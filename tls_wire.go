@@ -33,18 +33,18 @@ func (p *tlsProtocol) ConnectionMade(lower Transport) {
 	}, WithName("TLS handshake"))
 	handshake.quiet = true
 	t.handshake = &handshake.task
-	handshake.addCallback((*tlsHandshakeDone)(t))
+	handshake.addCallback((*tlsHandshakeStep)(t))
 }
 
 // DataReceived takes ciphertext.
 func (p *tlsProtocol) DataReceived(b []byte) {
 	t := (*tlsTransport)(p)
-	t.fresh = b
+	t.borrowed = b
 	t.receive()
 	if t.state != tlsUnwrapped {
-		t.in.add(t.fresh)
+		t.in.add(t.borrowed)
 	}
-	t.fresh = nil
+	t.borrowed = nil
 	t.controlReading()
 }
 
@@ -67,8 +67,8 @@ func (p *tlsProtocol) ConnectionLost(err error) {
 		t.cause = err
 	}
 	t.lower = nil
-	if t.connected {
-		t.loop.schedule((*tlsLostStep)(t), nil)
+	if t.opened {
+		t.lose(t.cause)
 	}
 	if err == nil {
 		err = errTLSAborted
@@ -78,12 +78,12 @@ func (p *tlsProtocol) ConnectionLost(err error) {
 }
 
 // PauseWriting has what the application writes wait.
-func (p *tlsProtocol) PauseWriting() { p.blocked = true }
+func (p *tlsProtocol) PauseWriting() { p.writePaused = true }
 
 // ResumeWriting goes on with what waits.
 func (p *tlsProtocol) ResumeWriting() {
 	t := (*tlsTransport)(p)
-	t.blocked = false
+	t.writePaused = false
 	switch t.state {
 	case tlsWrapped:
 		t.drain()
@@ -120,15 +120,15 @@ func (w *tlsWire) Read(b []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if _, err := c.waitIn(&t.dry, "TLS handshake"); err != nil {
+		if _, err := c.waitIn(&t.inputWaiters, "TLS handshake"); err != nil {
 			return 0, err
 		}
 	}
 	n := copy(b, t.in.bytes())
 	t.in.skip(n)
 	if n < len(b) {
-		m := copy(b[n:], t.fresh)
-		t.fresh = t.fresh[m:]
+		m := copy(b[n:], t.borrowed)
+		t.borrowed = t.borrowed[m:]
 		n += m
 	}
 	return n, nil
@@ -137,8 +137,8 @@ func (w *tlsWire) Read(b []byte) (int, error) {
 // Write implements net.Conn. It never waits.
 func (w *tlsWire) Write(b []byte) (int, error) {
 	switch {
-	case w.batch != nil:
-		w.batch = append(w.batch, b...)
+	case w.records != nil:
+		w.records = append(w.records, b...)
 		return len(b), nil
 	case w.state == tlsUnwrapped || w.lower == nil:
 		return 0, net.ErrClosed

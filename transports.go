@@ -167,19 +167,148 @@ func (t *TransportSocket) File() (*os.File, error) { return t.s.File() }
 // logThreshold is how many writes a lost connection drops before each is logged.
 const logThreshold = 5
 
-// endpoint is the part of a transport that does not depend on what it is connected to.
+// endpoint is the part of a transport that does not depend on what it is connected to: its
+// protocol and its life cycle. A transport is opening until ConnectionMade has returned, and then
+// open; it is closing from Close, Abort or a failure on, and lost once ConnectionLost is scheduled.
+// The two calls are an entry of the ready queue each, openStep and lostStep.
 type endpoint struct {
 	loop     *Loop
-	self     BaseTransport // the transport, for the protocol and reports
+	self     lifeCycle // the transport, for the protocol, reports and the steps
 	protocol Protocol
-	closing  bool // Close or Abort was called, or the connection has failed
-	lost     int  // 0 until ConnectionLost is scheduled, then 1 and the writes dropped since
-	paused   bool // reading is
-	flow     flow
+
+	// The life cycle.
+	opener  *waiter // of the call that makes the transport, nil if none waits
+	cause   error   // for ConnectionLost
+	opened  bool    // ConnectionMade has returned
+	closing bool    // Close or Abort was called, or the connection has failed
+	lost    bool    // ConnectionLost is scheduled, or was called
+
+	// The transport is in the ready queue at most once, for what two flags say.
+	queued  bool
+	toRead  bool
+	toWrite bool
+
+	drops uint8 // writes that were dropped; the end of the connection counts as one
 }
 
-// common is the endpoint itself, for who has a transport of whatever type.
+// lifeCycle is what an endpoint asks of its transport.
+type lifeCycle interface {
+	BaseTransport
+	// use makes p the protocol, or says why it cannot be.
+	use(p Protocol) error
+	// proceed goes on with what can be done: ConnectionMade or ResumeReading was called.
+	proceed()
+	// close is Close.
+	close()
+	// release gives back what is below: ConnectionLost was called.
+	release()
+	sourced
+}
+
+// common is the endpoint itself, for code that has a transport of whatever type.
 func (e *endpoint) common() *endpoint { return e }
+
+// open schedules ConnectionMade.
+func (e *endpoint) open() { e.loop.schedule((*openStep)(e), nil) }
+
+// openStep is the first entry of a transport in the ready queue.
+type openStep endpoint
+
+func (s *openStep) run(*future) {
+	e := (*endpoint)(s)
+	defer func() { // also if the protocol panics, which ends nothing
+		e.opened = true
+		e.self.proceed()
+		e.made(nil)
+	}()
+	connectionMade(e.protocol, e.self)
+}
+
+// source implements sourced.
+func (s *openStep) source() any { return s.self.source() }
+
+func (s *openStep) about(ec *ExceptionContext) { (*endpoint)(s).about(ec) }
+
+// waitMade suspends the calling task until made is called, and returns its error.
+func (e *endpoint) waitMade(c caller, call string) error {
+	w := e.loop.newWaiter(call)
+	e.opener = w
+	err := c.await(&w.future)
+	e.opener = nil
+	e.loop.freeWaiter(w)
+	return err
+}
+
+// made ends the wait of the call that makes the transport, if it still waits.
+func (e *endpoint) made(err error) {
+	w := e.opener
+	switch {
+	case w == nil || w.state != pending:
+	case err == nil:
+		w.wake()
+	default:
+		w.seen = true
+		w.settle(failed, err)
+	}
+}
+
+// lose schedules ConnectionLost(err), unless that was done.
+func (e *endpoint) lose(err error) {
+	if !e.lost {
+		e.closing, e.lost, e.cause = true, true, err
+		e.drops++
+		e.loop.schedule((*lostStep)(e), nil)
+	}
+}
+
+// loseNow calls ConnectionLost(nil): all is written, and the transport has the turn.
+func (e *endpoint) loseNow() {
+	e.closing, e.lost = true, true
+	e.drops++
+	(*lostStep)(e).run(nil)
+}
+
+// lostStep is the last entry of a transport in the ready queue.
+type lostStep endpoint
+
+func (s *lostStep) run(*future) {
+	e := (*endpoint)(s)
+	defer e.self.release() // also if the protocol panics
+	if p, ok := e.protocol.(lossReceiver); ok {
+		p.ConnectionLost(e.cause)
+	}
+}
+
+// source implements sourced.
+func (s *lostStep) source() any { return s.self.source() }
+
+func (s *lostStep) about(ec *ExceptionContext) { (*endpoint)(s).about(ec) }
+
+// enqueue puts the transport, which is r, in the ready queue if there is something to do.
+func (e *endpoint) enqueue(r runnable) {
+	if (e.toRead || e.toWrite) && !e.queued {
+		e.queued = true
+		e.loop.enqueue(r)
+	}
+}
+
+// dequeued says for what the transport was in the ready queue.
+func (e *endpoint) dequeued() (read, write bool) {
+	read, write = e.toRead, e.toWrite
+	e.queued, e.toRead, e.toWrite = false, false, false
+	return read, write
+}
+
+// state is the life cycle in one word.
+func (e *endpoint) state() string {
+	switch {
+	case e.lost:
+		return "closed"
+	case e.closing:
+		return "closing"
+	}
+	return "open"
+}
 
 // guard calls fn and reports its panic, after which the transport goes on.
 func (e *endpoint) guard(what string, fn func()) {
@@ -201,20 +330,43 @@ func (e *endpoint) report(what string, err error) {
 	})
 }
 
-// isCircumstance reports whether err is one that networks and peers cause, and so nothing that
-// an exception handler should hear of.
-func isCircumstance(err error) bool {
+// about tells an exception handler whose callback panicked.
+func (e *endpoint) about(ec *ExceptionContext) {
+	ec.Message = fmt.Sprintf("exception in a callback of protocol %T", e.protocol)
+	ec.Transport, ec.Protocol = e.self, e.protocol
+}
+
+// isIOError reports whether err is one that networks and peers cause, which an exception handler
+// is not told of.
+func isIOError(err error) bool {
 	var p *PanicError
 	return !errors.As(err, &p) && !errors.Is(err, ErrUsage)
 }
 
 // dropped counts a write to a connection that is lost.
 func (e *endpoint) dropped() error {
-	if e.lost >= logThreshold {
+	if e.drops >= logThreshold {
 		slog.Warn("aio: write to a connection that is lost")
+	} else {
+		e.drops++
 	}
-	e.lost++
 	return net.ErrClosed
+}
+
+// eofReceived calls the protocol's EOFReceived, if it has one.
+func (e *endpoint) eofReceived() (keepOpen bool, err error) {
+	defer recovered(&err)
+	if p, ok := e.protocol.(eofReceiver); ok {
+		keepOpen = p.EOFReceived()
+	}
+	return keepOpen, nil
+}
+
+// Close implements BaseTransport.
+func (e *endpoint) Close() error {
+	e.loop.check("Transport.Close")
+	e.self.close()
+	return nil
 }
 
 // IsClosing implements BaseTransport.
@@ -229,47 +381,118 @@ func (e *endpoint) GetProtocol() Protocol {
 	return e.protocol
 }
 
-// GetWriteBufferLimits implements WriteTransport.
-func (e *endpoint) GetWriteBufferLimits() (low, high int) {
-	e.loop.check("Transport.GetWriteBufferLimits")
-	return e.flow.low, e.flow.high
+// SetProtocol implements BaseTransport.
+func (e *endpoint) SetProtocol(p Protocol) {
+	e.loop.check("Transport.SetProtocol")
+	if err := e.self.use(p); err != nil {
+		panic(err)
+	}
+}
+
+// readHalf is the part of a transport that reads a stream of bytes.
+type readHalf struct {
+	receiver
+	of     *endpoint
+	paused bool // PauseReading was called
+	ended  bool // the other end will send no more
 }
 
 // IsReading implements ReadTransport.
-func (e *endpoint) IsReading() bool {
-	e.loop.check("Transport.IsReading")
-	return !e.closing && !e.paused
+func (h *readHalf) IsReading() bool {
+	h.of.loop.check("Transport.IsReading")
+	return !h.of.closing && !h.paused
+}
+
+// PauseReading implements ReadTransport.
+func (h *readHalf) PauseReading() {
+	h.of.loop.check("Transport.PauseReading")
+	if !h.of.closing {
+		h.paused, h.of.toRead = true, false
+	}
+}
+
+// ResumeReading implements ReadTransport.
+func (h *readHalf) ResumeReading() {
+	h.of.loop.check("Transport.ResumeReading")
+	if !h.of.closing && h.paused {
+		h.paused = false
+		h.of.self.proceed()
+	}
+}
+
+// mayRead reports whether the protocol wants what there is to read.
+func (h *readHalf) mayRead() bool { return h.of.opened && !h.of.closing && !h.paused && !h.ended }
+
+// writeHalf is the part of a transport that writes a stream of bytes through a buffer.
+type writeHalf struct {
+	flow
+	out outBuffer
+}
+
+// hold adds p to what is to be written.
+func (h *writeHalf) hold(p []byte) {
+	if h.out.buf == nil {
+		h.out.buf = h.of.loop.streams.getOut()
+	}
+	h.out.add(p)
+	h.maybePause(h.out.len())
+}
+
+// written takes away the first n bytes of what is to be written.
+func (h *writeHalf) written(n int) {
+	buf := h.out.buf
+	if h.out.skip(n); h.out.buf == nil {
+		h.of.loop.streams.putOut(buf)
+	}
+}
+
+// SetWriteBufferLimits implements WriteTransport.
+func (h *writeHalf) SetWriteBufferLimits(high, low int) {
+	h.of.loop.check("Transport.SetWriteBufferLimits")
+	h.setLimits(high, low, defaultHigh)
+	h.maybePause(h.out.len())
+}
+
+// GetWriteBufferSize implements WriteTransport.
+func (h *writeHalf) GetWriteBufferSize() int {
+	h.of.loop.check("Transport.GetWriteBufferSize")
+	return h.out.len()
 }
 
 var _ io.WriteCloser = Transport(nil)
 
-// hold adds p to what e is to write.
-func (e *endpoint) hold(b *outBuffer, p []byte) {
-	if b.buf == nil {
-		b.buf = e.loop.streams.getOut()
-	}
-	b.add(p)
+// streamEndpoint is an endpoint over a stream: a connection or a pipe. The stream never blocks, and
+// says when it is worth another try. can keeps what it said: a flag is set when the owner is told,
+// and cleared by the read or write that finds nothing more to do, so no edge is asked for twice.
+type streamEndpoint struct {
+	endpoint
+	stream netio.Stream
+	can    netio.Readiness
+	hot    bool // on the hot list: its owner is told in the next pass, of nothing new
+	forced bool // closed without regard to what was written
+	eof    bool // WriteEOF was called
 }
 
-// written takes away the first n bytes of what e is to write.
-func (e *endpoint) written(b *outBuffer, n int) {
-	buf := b.buf
-	if b.skip(n); b.buf == nil {
-		e.loop.streams.putOut(buf)
+// again puts the transport, whose stream tells o, on the hot list.
+func (e *streamEndpoint) again(o netio.Owner) {
+	if !e.hot {
+		e.hot = true
+		e.loop.polling.again(o)
 	}
 }
 
-// about tells an exception handler whose callback panicked.
-func (e *endpoint) about(ec *ExceptionContext) {
-	ec.Message = fmt.Sprintf("exception in a callback of protocol %T", e.protocol)
-	ec.Transport, ec.Protocol = e.self, e.protocol
+// release implements lifeCycle.
+func (e *streamEndpoint) release() {
+	if e.forced {
+		e.stream.Abort()
+	} else {
+		e.stream.Close()
+	}
 }
 
-// eofReceived calls the protocol's EOFReceived, if it has one.
-func (e *endpoint) eofReceived() (keepOpen bool, err error) {
-	defer recovered(&err)
-	if p, ok := e.protocol.(eofReceiver); ok {
-		keepOpen = p.EOFReceived()
-	}
-	return keepOpen, nil
+// discard closes the stream because the loop is closed. ConnectionLost is not called any more, but
+// those who have the transport still learn that it is closed.
+func (e *streamEndpoint) discard() {
+	e.closing, e.lost = true, true
+	e.stream.Close()
 }

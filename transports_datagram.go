@@ -22,86 +22,54 @@ import (
 
 type datagramTransport struct {
 	endpoint
-	sock     netio.Datagram
-	data     datagramReceiver // the protocol, if it is one
-	target   net.Addr         // where all datagrams go, nil if each has an address
-	opened   bool             // ConnectionMade was called
-	gone     bool             // ConnectionLost was called
-	queued   bool             // in the ready queue
-	toRead   bool             // for a read
-	toWrite  bool             // for a flush
-	flushing bool             // out waits for the socket
+	flow
+	sock   netio.Datagram
+	data   datagramReceiver // the protocol, if it is one
+	target net.Addr         // where all datagrams go, nil if each has an address
+	local  net.Addr         // once somebody has asked, or the transport is closed
+
 	out      datagramQueue
-	cause    error    // for ConnectionLost
-	opener   *waiter  // of the call that makes the endpoint
-	local    net.Addr // once somebody has asked, or the transport is closed
+	flushing bool // out waits for the socket
+	gone     bool // ConnectionLost was called
 }
 
-// newDatagramTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
-// called, reading starts, and opener is woken.
-func (l *Loop) newDatagramTransport(s netio.Datagram, target net.Addr, p Protocol, opener *waiter) (*datagramTransport, error) {
-	t := &datagramTransport{sock: s, target: target, opener: opener}
-	t.endpoint = endpoint{loop: l, self: t, flow: defaultFlow}
-	t.use(p)
+// newDatagramTransport makes the transport of s, which opens in the next pass: then ConnectionMade
+// is called, and reading starts. After an error s is still the caller's.
+func (l *Loop) newDatagramTransport(s netio.Datagram, target net.Addr, p Protocol) (*datagramTransport, error) {
+	t := &datagramTransport{sock: s, target: target}
+	t.endpoint = endpoint{loop: l, self: t}
+	t.flow = newFlow(&t.endpoint, defaultHigh)
+	if err := t.use(p); err != nil {
+		return nil, err
+	}
 	if err := s.Attach((*datagramOwner)(t)); err != nil {
 		return nil, err
 	}
-	l.schedule((*datagramOpenStep)(t), nil)
+	t.open()
 	return t, nil
 }
 
-// use makes p the protocol.
-func (t *datagramTransport) use(p Protocol) {
+func (t *datagramTransport) use(p Protocol) error {
+	if err := checkProtocol[DatagramTransport](p); err != nil {
+		return err
+	}
 	t.protocol = p
 	t.data, _ = p.(datagramReceiver)
+	return nil
 }
 
-// datagramOpenStep is the first entry of a transport in the ready queue.
-type datagramOpenStep datagramTransport
-
-func (s *datagramOpenStep) run(*future) {
-	t := (*datagramTransport)(s)
-	defer func() { // also if the protocol panics, which ends nothing
-		t.opened = true
-		if t.lost == 0 {
-			t.watch()
-		}
-		t.wakeOpener()
-	}()
-	connectionMade(t.protocol, t.self)
-}
-
-// source implements sourced.
-func (s *datagramOpenStep) source() any { return (*datagramTransport)(s) }
-
-func (s *datagramOpenStep) about(ec *ExceptionContext) { (*datagramTransport)(s).about(ec) }
-
-// datagramLostStep is the last entry of a transport in the ready queue.
-type datagramLostStep datagramTransport
-
-func (s *datagramLostStep) run(*future) {
-	t := (*datagramTransport)(s)
-	defer func() {
-		t.gone = true
-		t.localAddr() // for those who ask later
-		t.sock.Close()
-		t.wakeOpener()
-	}()
-	if p, ok := t.protocol.(lossReceiver); ok {
-		p.ConnectionLost(t.cause)
+// proceed implements lifeCycle.
+func (t *datagramTransport) proceed() {
+	if !t.lost {
+		t.watch()
 	}
 }
 
-// source implements sourced.
-func (s *datagramLostStep) source() any { return (*datagramTransport)(s) }
-
-func (s *datagramLostStep) about(ec *ExceptionContext) { (*datagramTransport)(s).about(ec) }
-
-func (t *datagramTransport) wakeOpener() {
-	if t.opener != nil {
-		t.opener.wake()
-		t.opener = nil
-	}
+// release implements lifeCycle.
+func (t *datagramTransport) release() {
+	t.gone = true
+	t.localAddr() // for those who ask later
+	t.sock.Close()
 }
 
 // watch tells the socket what the transport waits for.
@@ -130,10 +98,7 @@ func (o *datagramOwner) ErrorReceived(err error) { (*datagramTransport)(o).error
 func (t *datagramTransport) ready(r netio.Readiness) {
 	t.toRead = t.toRead || t.opened && !t.closing && r&(netio.Readable|netio.HungUp) != 0
 	t.toWrite = t.toWrite || t.flushing && r&(netio.Writable|netio.HungUp) != 0
-	if (t.toRead || t.toWrite) && !t.queued {
-		t.queued = true
-		t.loop.enqueue(t)
-	}
+	t.enqueue(t)
 }
 
 // discard closes the socket because the loop is closed.
@@ -141,8 +106,7 @@ func (t *datagramTransport) discard() { t.sock.Close() }
 
 // run implements runnable.
 func (t *datagramTransport) run(*future) {
-	read, write := t.toRead, t.toWrite
-	t.queued, t.toRead, t.toWrite = false, false, false
+	read, write := t.dequeued()
 	if read && !t.closing {
 		t.readOnce()
 	}
@@ -185,29 +149,13 @@ func (t *datagramTransport) errorReceived(err error) {
 	}
 }
 
-// forceClose has ConnectionLost called soon, whatever is in the queue.
+// forceClose ends the transport, whatever is in the queue.
 func (t *datagramTransport) forceClose(err error) {
-	if t.lost > 0 {
-		return
+	if !t.lost {
+		t.out = datagramQueue{}
+		t.flushing = false
+		t.lose(err)
 	}
-	t.out = datagramQueue{}
-	t.closing = true
-	t.lose(err)
-}
-
-// lose schedules ConnectionLost.
-func (t *datagramTransport) lose(err error) {
-	t.flushing = false
-	t.lost++
-	t.cause = err
-	t.loop.schedule((*datagramLostStep)(t), nil)
-}
-
-// Close implements BaseTransport.
-func (t *datagramTransport) Close() error {
-	t.loop.check("DatagramTransport.Close")
-	t.close()
-	return nil
 }
 
 func (t *datagramTransport) close() {
@@ -216,6 +164,7 @@ func (t *datagramTransport) close() {
 	}
 	t.closing = true
 	if t.out.len() == 0 && !t.sock.Sending() {
+		t.flushing = false
 		t.lose(nil)
 		return
 	}
@@ -229,15 +178,6 @@ func (t *datagramTransport) Abort() {
 	t.forceClose(nil)
 }
 
-// SetProtocol implements BaseTransport.
-func (t *datagramTransport) SetProtocol(p Protocol) {
-	t.loop.check("DatagramTransport.SetProtocol")
-	if err := checkProtocol[DatagramTransport](p); err != nil {
-		panic(err)
-	}
-	t.use(p)
-}
-
 // SendTo implements DatagramTransport. An endpoint without a target goes on sending until
 // ConnectionLost, as in asyncio.
 func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
@@ -246,7 +186,7 @@ func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
 	if err != nil {
 		return err
 	}
-	if t.gone || t.lost > 0 && t.target != nil {
+	if t.gone || t.lost && t.target != nil {
 		return t.dropped()
 	}
 	if t.out.len() == 0 {
@@ -258,11 +198,11 @@ func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
 			t.errorReceived(err)
 			return nil
 		}
-		if t.lost == 0 {
+		if !t.lost {
 			t.flushing = true
 			t.watch()
 		}
-		if t.lost > 0 {
+		if t.lost {
 			return t.dropped()
 		}
 	}
@@ -314,13 +254,12 @@ func (t *datagramTransport) flush() {
 		t.maybeResume(t.out.size()) // which may send again, or close
 	}
 	switch {
-	case t.lost > 0:
+	case t.lost:
 	case failed || t.out.len() > 0 || t.closing && t.sock.Sending():
 		t.watch()
 	case t.closing:
 		t.flushing = false
-		t.lost++
-		(*datagramLostStep)(t).run(nil)
+		t.loseNow()
 	default:
 		t.flushing = false
 		t.watch()
@@ -330,7 +269,7 @@ func (t *datagramTransport) flush() {
 // SetWriteBufferLimits implements DatagramTransport.
 func (t *datagramTransport) SetWriteBufferLimits(high, low int) {
 	t.loop.check("DatagramTransport.SetWriteBufferLimits")
-	t.setLimits(high, low, defaultFlow.high)
+	t.setLimits(high, low, defaultHigh)
 	t.maybePause(t.out.size())
 }
 
@@ -368,12 +307,5 @@ func (t *datagramTransport) localAddr() net.Addr {
 
 // String names the transport and its state.
 func (t *datagramTransport) String() string {
-	state := "open"
-	switch {
-	case t.lost > 0:
-		state = "closed"
-	case t.closing:
-		state = "closing"
-	}
-	return fmt.Sprintf("DatagramTransport %s %v-%v write buffer %d", state, t.localAddr(), t.target, t.out.size())
+	return fmt.Sprintf("DatagramTransport %s %v-%v write buffer %d", t.state(), t.localAddr(), t.target, t.out.size())
 }

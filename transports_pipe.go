@@ -25,29 +25,11 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// pipeTransport is one of the two kinds.
-type pipeTransport interface {
-	BaseTransport
-	runnable
-	ready(netio.Readiness)
-	close()
-}
-
 // pipe is what both kinds have.
 type pipe struct {
-	endpoint
-	stream   netio.Stream
-	owner    pipeTransport
+	streamEndpoint
 	terminal bool // or another character device
-	can      netio.Readiness
-	opened   bool // ConnectionMade was called
-	hot      bool // on the hot list
-	queued   bool // in the ready queue
-	ended    bool // ConnectionLost is scheduled
-	forced   bool // without regard to what was written
-	cause    error
-	opener   *waiter // of the call that makes the transport
-	grown    bool    // see grow
+	grown    bool // see grow
 }
 
 // pipeSize is what a pipe holds on most systems.
@@ -78,26 +60,23 @@ func (p *pipe) grow() {
 	}
 }
 
-// open attaches the transport to f, and waits until ConnectionMade was called.
-func (p *pipe) open(c caller, call string, f *os.File, owner pipeTransport) error {
+// attach makes f the pipe of the transport, whose stream tells owner.
+func (p *pipe) attach(call string, f *os.File, writes bool, owner netio.Owner) error {
 	info, err := statPipe(call, f)
 	if err != nil {
 		return err
 	}
-	p.owner = owner
 	p.terminal = info.Mode()&fs.ModeCharDevice != 0
-	_, writes := owner.(WriteTransport)
-	if p.stream, err = p.loop.descriptors().pipe(f, writes, (*pipeOwner)(p)); err != nil {
-		return err
-	}
-	w := p.loop.newWaiter(call)
-	p.opener = w
-	p.loop.schedule((*pipeOpening)(p), nil)
-	err = c.await(&w.future)
-	p.opener = nil
-	p.loop.freeWaiter(w)
+	p.stream, err = p.loop.descriptors().pipe(f, writes, owner)
+	return err
+}
+
+// waitOpen waits until ConnectionMade was called.
+func (p *pipe) waitOpen(c caller, call string) error {
+	p.open()
+	err := p.waitMade(c, call)
 	if err != nil {
-		owner.close()
+		p.self.close()
 	}
 	return err
 }
@@ -121,87 +100,8 @@ func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 	}
 }
 
-// pipeOpening is the first entry of a transport in the ready queue.
-type pipeOpening pipe
-
-func (s *pipeOpening) run(*future) {
-	p := (*pipe)(s)
-	defer func() { // also if the protocol panics, which ends nothing
-		p.opened = true
-		p.again()
-		if p.opener != nil {
-			p.opener.wake()
-		}
-	}()
-	connectionMade(p.protocol, p.self)
-}
-
-// source implements sourced.
-func (s *pipeOpening) source() any { return (*pipe)(s) }
-
-// again has the transport look in the next pass at what it can do.
-func (p *pipe) again() {
-	if p.can != 0 && !p.ended && !p.hot {
-		p.hot = true
-		p.loop.polling.again((*pipeOwner)(p))
-	}
-}
-
-// enqueue puts the transport in the ready queue.
-func (p *pipe) enqueue() {
-	if !p.queued {
-		p.queued = true
-		p.loop.enqueue(p.owner)
-	}
-}
-
-// pipeOwner is what the stream knows of its transport: methods that a user's transport must not
-// have.
-type pipeOwner pipe
-
-func (o *pipeOwner) Ready(r netio.Readiness) { o.owner.ready(r) }
-func (o *pipeOwner) Discard()                { (*pipe)(o).discard() }
-
-// discard closes the stream because the loop is closed.
-func (p *pipe) discard() {
-	p.closing, p.ended = true, true
-	p.stream.Close()
-}
-
-// end schedules ConnectionLost.
-func (p *pipe) end(err error) {
-	if p.ended {
-		return
-	}
-	p.closing, p.ended = true, true
-	p.cause = err
-	p.loop.schedule((*pipeLost)(p), nil)
-}
-
-// pipeLost is the last entry of a transport in the ready queue.
-type pipeLost pipe
-
-func (s *pipeLost) run(*future) {
-	p := (*pipe)(s)
-	if p.forced {
-		defer p.stream.Abort()
-	} else {
-		defer p.stream.Close()
-	}
-	if l, ok := p.protocol.(lossReceiver); ok {
-		l.ConnectionLost(p.cause)
-	}
-}
-
-// source implements sourced.
-func (s *pipeLost) source() any { return (*pipe)(s) }
-
-// Close implements BaseTransport.
-func (p *pipe) Close() error {
-	p.loop.check("Transport.Close")
-	p.owner.close()
-	return nil
-}
+// source implements sourced, for the steps too.
+func (p *pipe) source() any { return p }
 
 // GetExtraInfo implements BaseTransport.
 func (p *pipe) GetExtraInfo(name string) any {
@@ -212,51 +112,71 @@ func (p *pipe) GetExtraInfo(name string) any {
 	return nil
 }
 
-// state says in a word what state the transport is in.
-func (p *pipe) state() string {
-	switch {
-	case p.ended:
-		return "closed"
-	case p.closing:
-		return "closing"
-	}
-	return "open"
-}
-
 // readPipe is the ReadTransport of a pipe.
 type readPipe struct {
 	pipe
-	receiver
-	toRead bool // in the ready queue to do so
-	later  bool // there is a deferredReadStep in the ready queue
+	readHalf
+	later bool // there is a deferredReadStep in the ready queue
 }
+
+// newReadPipe makes the transport of f, and waits until ConnectionMade was called.
+func (c caller) newReadPipe(call string, p Protocol, f *os.File) (*readPipe, error) {
+	t := &readPipe{}
+	t.endpoint = endpoint{loop: c.fut.loop, self: t}
+	t.readHalf.of = &t.endpoint
+	if err := t.use(p); err != nil {
+		return nil, err
+	}
+	if err := t.attach(call, f, false, (*readPipeOwner)(t)); err != nil {
+		return nil, err
+	}
+	if err := t.waitOpen(c, call); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *readPipe) use(p Protocol) error {
+	if err := checkProtocol[ReadTransport](p); err != nil {
+		return err
+	}
+	t.protocol, t.receiver = p, newReceiver(p)
+	return nil
+}
+
+// proceed implements lifeCycle: the transport looks in the next pass at what it can do.
+func (t *readPipe) proceed() {
+	if t.can != 0 && !t.lost {
+		t.again((*readPipeOwner)(t))
+	}
+}
+
+// readPipeOwner is what the stream knows of its transport: methods that a user's ReadTransport
+// must not have.
+type readPipeOwner readPipe
+
+func (o *readPipeOwner) Ready(r netio.Readiness) { (*readPipe)(o).ready(r) }
+func (o *readPipeOwner) Discard()                { o.discard() }
 
 // ready queues a read if there may be something and the protocol wants it.
 func (t *readPipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
-	if t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0 {
-		t.toRead = true
-		t.enqueue()
-	}
+	t.toRead = t.toRead || t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0
+	t.enqueue(t)
 }
-
-// mayRead reports whether the protocol wants what there is to read.
-func (t *readPipe) mayRead() bool { return t.opened && !t.closing && !t.paused }
 
 // run implements runnable.
 func (t *readPipe) run(*future) {
-	read := t.toRead
-	t.queued, t.toRead = false, false
-	if !read || !t.mayRead() {
+	if read, _ := t.dequeued(); !read || !t.mayRead() {
 		return
 	}
 	if t.directSink() != nil {
 		t.readLater()
 		return
 	}
-	defer t.again()  // also if the protocol panics
-	to := t.receiver // the one in use when the read begins
+	defer t.proceed() // also if the protocol panics
+	to := t.receiver  // the one in use when the read begins
 	buf, err := to.memory(t.loop)
 	if err != nil {
 		t.fatal("protocol.GetBuffer() failed", err)
@@ -270,9 +190,6 @@ func (t *readPipe) run(*future) {
 	}
 }
 
-// source implements sourced.
-func (t *readPipe) source() any { return &t.pipe }
-
 // read reads into buf. What is no data it deals with.
 func (t *readPipe) read(buf []byte) int {
 	n, more, err := t.stream.Read(buf)
@@ -284,8 +201,8 @@ func (t *readPipe) read(buf []byte) int {
 		t.can &^= netio.Readable | netio.HungUp
 	case err == io.EOF:
 		t.closing = true
-		t.loop.schedule((*pipeEOF)(&t.pipe), nil)
-		t.end(nil)
+		t.loop.schedule((*eofStep)(t), nil)
+		t.lose(nil)
 	case err != nil:
 		t.fatal("read error on a pipe", err)
 	}
@@ -321,7 +238,7 @@ func (s *deferredReadStep) run(*future) {
 	}
 	sink := t.directSink()
 	if sink == nil { // there is another protocol now
-		t.again()
+		t.proceed()
 		return
 	}
 	defer t.readLater()
@@ -334,60 +251,24 @@ func (s *deferredReadStep) run(*future) {
 	}
 }
 
-// source implements sourced.
-func (s *deferredReadStep) source() any { return &s.pipe }
+// eofStep tells the protocol that there is no more.
+type eofStep readPipe
 
-// pipeEOF has the protocol told that there is no more.
-type pipeEOF pipe
-
-func (s *pipeEOF) run(*future) {
+func (s *eofStep) run(*future) {
 	if p, ok := s.protocol.(eofReceiver); ok {
 		p.EOFReceived()
 	}
 }
-
-// source implements sourced.
-func (s *pipeEOF) source() any { return (*pipe)(s) }
 
 // fatal ends the transport because of err.
 func (t *readPipe) fatal(what string, err error) {
 	if !errors.Is(err, syscall.EIO) {
 		t.report(what, err)
 	}
-	t.end(err)
+	t.lose(err)
 }
 
-func (t *readPipe) close() { t.end(nil) }
-
-// PauseReading implements ReadTransport.
-func (t *readPipe) PauseReading() {
-	t.loop.check("Transport.PauseReading")
-	if t.closing || t.paused {
-		return
-	}
-	t.paused = true
-	t.toRead = false
-}
-
-// ResumeReading implements ReadTransport.
-func (t *readPipe) ResumeReading() {
-	t.loop.check("Transport.ResumeReading")
-	if t.closing || !t.paused {
-		return
-	}
-	t.paused = false
-	t.again()
-}
-
-// SetProtocol implements BaseTransport.
-func (t *readPipe) SetProtocol(p Protocol) {
-	t.loop.check("Transport.SetProtocol")
-	if err := checkProtocol[ReadTransport](p); err != nil {
-		panic(err)
-	}
-	t.protocol = p
-	t.receiver = newReceiver(p)
-}
+func (t *readPipe) close() { t.lose(nil) }
 
 // String names the transport and its state.
 func (t *readPipe) String() string { return "ReadTransport " + t.state() }
@@ -395,42 +276,74 @@ func (t *readPipe) String() string { return "ReadTransport " + t.state() }
 // writePipe is the WriteTransport of a pipe.
 type writePipe struct {
 	pipe
-	out     outBuffer
-	toWrite bool // in the ready queue to do so
-	broken  bool // in the ready queue because the reader is gone
+	writeHalf
+	broken bool // in the ready queue because the reader is gone
 }
+
+// newWritePipe is newReadPipe for writing.
+func (c caller) newWritePipe(call string, p Protocol, f *os.File) (*writePipe, error) {
+	t := &writePipe{}
+	t.endpoint = endpoint{loop: c.fut.loop, self: t}
+	t.flow = newFlow(&t.endpoint, defaultHigh)
+	if err := t.use(p); err != nil {
+		return nil, err
+	}
+	if err := t.attach(call, f, true, (*writePipeOwner)(t)); err != nil {
+		return nil, err
+	}
+	if err := t.waitOpen(c, call); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *writePipe) use(p Protocol) error {
+	if err := checkProtocol[WriteTransport](p); err != nil {
+		return err
+	}
+	t.protocol = p
+	return nil
+}
+
+// proceed implements lifeCycle.
+func (t *writePipe) proceed() {
+	if t.can != 0 && !t.lost {
+		t.again((*writePipeOwner)(t))
+	}
+}
+
+// writePipeOwner is what the stream knows of its transport: methods that a user's WriteTransport
+// must not have.
+type writePipeOwner writePipe
+
+func (o *writePipeOwner) Ready(r netio.Readiness) { (*writePipe)(o).ready(r) }
+func (o *writePipeOwner) Discard()                { o.discard() }
 
 // ready queues a flush, or the end of the transport.
 func (t *writePipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
-	if !t.opened || t.ended {
+	if !t.opened || t.lost {
 		return
 	}
-	t.toWrite = t.toWrite || t.out.len() > 0 && t.can&(netio.Writable|netio.HungUp) != 0
 	t.broken = t.broken || !t.terminal && t.can&netio.HungUp != 0
-	if t.toWrite || t.broken {
-		t.enqueue()
-	}
+	t.toWrite = t.toWrite || t.broken || t.out.len() > 0 && t.can&(netio.Writable|netio.HungUp) != 0
+	t.enqueue(t)
 }
 
 // run implements runnable.
 func (t *writePipe) run(*future) {
-	write, broken := t.toWrite, t.broken
-	t.queued, t.toWrite, t.broken = false, false, false
+	_, write := t.dequeued()
 	switch {
-	case t.ended:
-	case broken && t.out.len() > 0:
+	case t.lost:
+	case t.broken && t.out.len() > 0:
 		t.drop(os.NewSyscallError("write", syscall.EPIPE))
-	case broken:
-		t.end(nil)
+	case t.broken:
+		t.lose(nil)
 	case write && t.out.len() > 0:
 		t.flush()
 	}
 }
-
-// source implements sourced.
-func (t *writePipe) source() any { return &t.pipe }
 
 // missesHangup reports whether t only notices by writing that nobody reads any more.
 func (t *writePipe) missesHangup() bool {
@@ -440,9 +353,11 @@ func (t *writePipe) missesHangup() bool {
 
 // drop ends the transport because of err, whatever is in the buffer.
 func (t *writePipe) drop(err error) {
-	t.out = outBuffer{}
-	t.forced = true
-	t.end(err)
+	if !t.lost {
+		t.out = outBuffer{}
+		t.forced = true
+		t.lose(err)
+	}
 }
 
 // Write implements WriteTransport.
@@ -459,7 +374,6 @@ func (t *writePipe) Write(p []byte) (int, error) {
 		var err error
 		n, err = t.stream.Write(p)
 		if err != nil && err != netio.ErrWouldBlock {
-			t.lost++
 			t.drop(err)
 			return n, err
 		}
@@ -469,8 +383,7 @@ func (t *writePipe) Write(p []byte) (int, error) {
 		t.can &^= netio.Writable
 		t.grow()
 	}
-	t.hold(&t.out, p[n:])
-	t.maybePause(t.out.len())
+	t.hold(p[n:])
 	return len(p), nil
 }
 
@@ -485,28 +398,26 @@ func (t *writePipe) Writelines(bufs [][]byte) error {
 func (t *writePipe) flush() {
 	n, err := t.stream.Write(t.out.bytes())
 	if err != nil && err != netio.ErrWouldBlock {
-		t.lost++
 		t.drop(err)
 		return
 	}
 	if n < t.out.len() {
 		t.can &^= netio.Writable
 	}
-	t.written(&t.out, n)
+	t.written(n)
 	if t.out.len() > 0 {
 		return // asyncio has the protocol wait for the very end, sockets only for the low mark
 	}
 	t.maybeResume(0)
-	if t.closing && t.out.len() == 0 && !t.ended {
-		t.ended = true
-		(*pipeLost)(&t.pipe).run(nil)
+	if t.closing && t.out.len() == 0 && !t.lost {
+		t.loseNow()
 	}
 }
 
 func (t *writePipe) close() {
 	t.closing = true
 	if t.out.len() == 0 {
-		t.end(nil)
+		t.lose(nil)
 	}
 }
 
@@ -526,28 +437,6 @@ func (t *writePipe) CanWriteEOF() bool {
 func (t *writePipe) Abort() {
 	t.loop.check("Transport.Abort")
 	t.drop(nil)
-}
-
-// SetWriteBufferLimits implements WriteTransport.
-func (t *writePipe) SetWriteBufferLimits(high, low int) {
-	t.loop.check("Transport.SetWriteBufferLimits")
-	t.setLimits(high, low, defaultFlow.high)
-	t.maybePause(t.out.len())
-}
-
-// GetWriteBufferSize implements WriteTransport.
-func (t *writePipe) GetWriteBufferSize() int {
-	t.loop.check("Transport.GetWriteBufferSize")
-	return t.out.len()
-}
-
-// SetProtocol implements BaseTransport.
-func (t *writePipe) SetProtocol(p Protocol) {
-	t.loop.check("Transport.SetProtocol")
-	if err := checkProtocol[WriteTransport](p); err != nil {
-		panic(err)
-	}
-	t.protocol = p
 }
 
 // String names the transport and its state.

@@ -20,25 +20,27 @@ func errSendfileTwice(call string) error {
 // transfer is a Sendfile that goes past the write buffer of a transport. The transport has it from
 // before the buffer is written until the call returns.
 type transfer struct {
-	file  *fileSend
-	moves bool // the buffer was written, and it is file's turn
-	err   error
-	wait  *waiter // of the call, nil while it does not wait
+	file    *fileSend
+	started bool // the write buffer was written, and it is file's turn
+	err     error
+	wait    *waiter // of the call, nil while it does not wait
 }
 
-// pending reports whether there is something to send as soon as there is room.
-func (s *transfer) pending() bool {
-	return s != nil && s.moves && s.wait != nil && s.wait.state == pending
+// maySendfile reports whether there is a file to send as soon as there is room.
+func (t *streamTransport) maySendfile() bool {
+	s := t.sending
+	return s != nil && s.started && s.wait != nil && s.wait.state == pending
 }
 
-// wake ends a wait of the call.
-func (s *transfer) wake() {
-	if s != nil && s.wait != nil {
+// wakeSendfile ends the wait of a Sendfile, if there is one: the write buffer was written, the file
+// was sent, or the connection is lost.
+func (t *streamTransport) wakeSendfile() {
+	if s := t.sending; s != nil && s.wait != nil {
 		s.wait.wake()
 	}
 }
 
-// await suspends the calling task until wake.
+// await suspends the calling task until wakeSendfile.
 func (s *transfer) await(c caller, call string) error {
 	s.wait = c.fut.loop.newWaiter(call)
 	err := c.await(&s.wait.future)
@@ -76,8 +78,8 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 			return err
 		}
 	}
-	if t.lost == 0 {
-		s.moves = true
+	if !t.lost {
+		s.started = true
 		if !t.advance() {
 			if err := s.await(c, call); err != nil {
 				return err
@@ -100,7 +102,7 @@ func (t *streamTransport) advance() bool {
 		return true
 	case !done: // the others have their turn first
 		t.can |= netio.Writable
-		t.again()
+		t.again((*streamOwner)(t))
 	}
 	return done
 }
@@ -126,7 +128,7 @@ func (t *streamTransport) outcome(s *transfer) error {
 // endTransfer makes up for what had to wait.
 func (t *streamTransport) endTransfer() {
 	t.sending = nil
-	if t.eof && t.lost == 0 && t.out.len() == 0 {
+	if t.eof && !t.lost && t.out.len() == 0 {
 		t.shutdown()
 	}
 }

@@ -3,13 +3,8 @@ package aio
 // streamTransport is the Transport of connections: sockets, and whatever else is a net.Conn. The
 // token owns it.
 //
-// What it reads and writes is a stream, which never blocks and tells when it is worth another try.
-// The transport keeps count of that in can: a flag is set when the poller reports it, and cleared by
-// the read or write that finds nothing more to do. An edge is never asked for twice.
-//
-// A transport stands in the ready queue at most once for reading and writing. When it runs it makes
-// one read and one flush, as asyncio makes one of each per pass, so that no connection keeps the
-// others waiting; if there may be more to read it goes on the hot list.
+// When it runs it makes one read and one flush, as asyncio makes one of each per pass, so that no
+// connection keeps the others waiting. If there may be more to read it goes on the hot list.
 
 import (
 	"fmt"
@@ -21,44 +16,42 @@ import (
 )
 
 type streamTransport struct {
-	endpoint
-	receiver
-	stream  netio.Stream
-	can     netio.Readiness
-	opened  bool // ConnectionMade was called
-	hot     bool // on the hot list
-	queued  bool // in the ready queue
-	toRead  bool // for a read
-	toWrite bool // for a flush
-	ended   bool // the other end will send no more
-	eof     bool // WriteEOF was called
-	forced  bool // closed without regard to what is in out
-	out     outBuffer
-	sending *transfer // of a Sendfile, nil if there is none
-	cause   error     // for ConnectionLost
-	server  *Server   // that accepted the connection, nil if none did
-	upper   Transport // of TLS, over this one; nil if there is none
-	opener  *waiter   // of the call that makes the connection
-	local   net.Addr  // once somebody has asked, or the transport is closed
-	remote  net.Addr
-	prev    *streamTransport // in the list of server's clients
-	next    *streamTransport
+	streamEndpoint
+	readHalf
+	writeHalf
+	sending *transfer     // of a Sendfile, nil if there is none
+	upper   *tlsTransport // over this one, nil if there is none
+
+	// The addresses. local is set once somebody has asked, or the transport is closed.
+	local, remote net.Addr
+
+	// The owner, and its list.
+	owner      connOwner // nil if there is none
+	prev, next *streamTransport
 }
 
-// newStreamTransport makes the transport of s, and opens it in the next pass: then ConnectionMade is
-// called, reading starts, and opener, if there is one, is woken.
-func (l *Loop) newStreamTransport(s netio.Stream, p Protocol, server *Server, opener *waiter) (*streamTransport, error) {
-	t := &streamTransport{stream: s, server: server, opener: opener}
-	t.endpoint = endpoint{loop: l, self: t, flow: defaultFlow}
-	t.use(p)
-	t.remote = s.RemoteAddr()
+// connOwner keeps the list of the connections that it has accepted.
+type connOwner interface {
+	attach(*streamTransport)
+	detach(*streamTransport) // the connection is gone
+}
+
+// newStreamTransport makes the transport of s, which opens in the next pass: then ConnectionMade is
+// called, and reading starts. After an error s is still the caller's.
+func (l *Loop) newStreamTransport(s netio.Stream, p Protocol, owner connOwner) (*streamTransport, error) {
+	t := &streamTransport{owner: owner, remote: s.RemoteAddr()}
+	t.streamEndpoint = streamEndpoint{endpoint: endpoint{loop: l, self: t}, stream: s}
+	t.readHalf.of, t.flow = &t.endpoint, newFlow(&t.endpoint, defaultHigh)
+	if err := t.use(p); err != nil {
+		return nil, err
+	}
 	if err := s.Attach((*streamOwner)(t)); err != nil {
 		return nil, err
 	}
-	if server != nil {
-		server.attach(t)
+	if owner != nil {
+		owner.attach(t)
 	}
-	l.schedule((*openStep)(t), nil)
+	t.open()
 	return t, nil
 }
 
@@ -70,64 +63,22 @@ func (t *streamTransport) front() Transport {
 	return t
 }
 
-// use makes p the protocol.
-func (t *streamTransport) use(p Protocol) {
-	t.protocol = p
-	t.receiver = newReceiver(p)
+func (t *streamTransport) use(p Protocol) error {
+	if err := checkProtocol[Transport](p); err != nil {
+		return err
+	}
+	t.protocol, t.receiver = p, newReceiver(p)
+	return nil
 }
 
-// openStep is the first entry of a transport in the ready queue.
-type openStep streamTransport
-
-func (s *openStep) run(*future) {
-	t := (*streamTransport)(s)
-	defer func() { // also if the protocol panics, which ends nothing
-		t.opened = true
-		t.rearm()
-		if t.opener != nil {
-			t.opener.wake()
-			t.opener = nil
-		}
-	}()
-	connectionMade(t.protocol, t.self)
-}
-
-// source implements sourced.
-func (s *openStep) source() any { return (*streamTransport)(s) }
-
-func (s *openStep) about(ec *ExceptionContext) { (*streamTransport)(s).about(ec) }
-
-// lostStep is the last entry of a transport in the ready queue.
-type lostStep streamTransport
-
-func (s *lostStep) run(*future) { (*streamTransport)(s).connectionLost() }
-
-// source implements sourced.
-func (s *lostStep) source() any { return (*streamTransport)(s) }
-
-func (s *lostStep) about(ec *ExceptionContext) { (*streamTransport)(s).about(ec) }
-
-// connectionLost is the end of the transport.
-func (t *streamTransport) connectionLost() {
-	defer func() {
-		t.localAddr() // for those who ask later
-		if t.forced {
-			t.stream.Abort()
-		} else {
-			t.stream.Close()
-		}
-		if t.opener != nil {
-			t.opener.wake()
-			t.opener = nil
-		}
-		t.sending.wake()
-		if t.server != nil {
-			t.server.detach(t)
-			t.server = nil
-		}
-	}()
-	if p, ok := t.protocol.(lossReceiver); ok {
-		p.ConnectionLost(t.cause)
+// release implements lifeCycle.
+func (t *streamTransport) release() {
+	t.localAddr() // for those who ask later
+	t.streamEndpoint.release()
+	t.wakeSendfile()
+	if t.owner != nil {
+		t.owner.detach(t)
+		t.owner = nil
 	}
 }
 
@@ -136,7 +87,11 @@ func (t *streamTransport) connectionLost() {
 type streamOwner streamTransport
 
 func (o *streamOwner) Ready(r netio.Readiness) { (*streamTransport)(o).ready(r) }
-func (o *streamOwner) Discard()                { (*streamTransport)(o).discard() }
+
+func (o *streamOwner) Discard() {
+	o.out = outBuffer{}
+	o.discard()
+}
 
 // ready queues what can be done and is wanted.
 func (t *streamTransport) ready(r netio.Readiness) {
@@ -145,53 +100,30 @@ func (t *streamTransport) ready(r netio.Readiness) {
 	}
 	t.can |= r
 	t.toRead = t.toRead || t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0
-	t.toWrite = t.toWrite || (t.out.len() > 0 || t.sending.pending()) && t.can&(netio.Writable|netio.HungUp) != 0
-	if (t.toRead || t.toWrite) && !t.queued {
-		t.queued = true
-		t.loop.enqueue(t)
-	}
+	t.toWrite = t.toWrite || (t.out.len() > 0 || t.maySendfile()) && t.can&(netio.Writable|netio.HungUp) != 0
+	t.enqueue(t)
 }
 
-// discard closes the stream because the loop is closed. ConnectionLost is not called any more, but those who have the transport
-// still learn that it is closed.
-func (t *streamTransport) discard() {
-	t.closing, t.lost = true, max(t.lost, 1)
-	t.out = outBuffer{}
-	t.stream.Close()
-}
-
-// mayRead reports whether the protocol wants what there is to read.
-func (t *streamTransport) mayRead() bool { return t.opened && !t.closing && !t.paused && !t.ended }
-
-// rearm puts the transport on the hot list if it may go on reading.
-func (t *streamTransport) rearm() {
+// proceed implements lifeCycle: it puts the transport on the hot list if it may go on reading.
+func (t *streamTransport) proceed() {
 	if t.can&(netio.Readable|netio.HungUp) != 0 && t.mayRead() {
-		t.again()
-	}
-}
-
-// again puts the transport on the hot list.
-func (t *streamTransport) again() {
-	if !t.hot {
-		t.hot = true
-		t.loop.polling.again((*streamOwner)(t))
+		t.again((*streamOwner)(t))
 	}
 }
 
 // run implements runnable.
 func (t *streamTransport) run(*future) {
-	read, write := t.toRead, t.toWrite
-	t.queued, t.toRead, t.toWrite = false, false, false
+	read, write := t.dequeued()
 	if read && t.mayRead() {
 		t.readOnce()
-		t.rearm()
+		t.proceed()
 	}
 	switch {
 	case !write:
 	case t.out.len() > 0:
 		t.flush()
-	case t.lost == 0 && t.sending.pending() && t.advance():
-		t.sending.wake()
+	case !t.lost && t.maySendfile() && t.advance():
+		t.wakeSendfile()
 	}
 }
 
@@ -224,7 +156,7 @@ func (t *streamTransport) readOnce() {
 		t.fatal("read error on a connection", err)
 	default:
 		if err := to.deliver(buf, n); err != nil {
-			t.fatal("a protocol callback failed", err)
+			t.fatal(to.what()+" failed", err)
 		}
 	}
 }
@@ -242,34 +174,19 @@ func (t *streamTransport) atEOF() {
 
 // fatal ends the connection because of err, and reports it if a program is to blame, not the network.
 func (t *streamTransport) fatal(what string, err error) {
-	if !isCircumstance(err) {
+	if !isIOError(err) {
 		t.report(what, err)
 	}
 	t.forceClose(err)
 }
 
-// forceClose has ConnectionLost called soon, whatever is in the buffer.
+// forceClose ends the connection, whatever is in the buffer.
 func (t *streamTransport) forceClose(err error) {
-	if t.lost > 0 {
-		return
+	if !t.lost {
+		t.out = outBuffer{}
+		t.forced = true
+		t.lose(err)
 	}
-	t.out = outBuffer{}
-	t.closing, t.forced = true, true
-	t.lose(err)
-}
-
-// lose schedules ConnectionLost.
-func (t *streamTransport) lose(err error) {
-	t.lost++
-	t.cause = err
-	t.loop.schedule((*lostStep)(t), nil)
-}
-
-// Close implements BaseTransport.
-func (t *streamTransport) Close() error {
-	t.loop.check("Transport.Close")
-	t.close()
-	return nil
 }
 
 func (t *streamTransport) close() {
@@ -288,35 +205,6 @@ func (t *streamTransport) Abort() {
 	t.forceClose(nil)
 }
 
-// PauseReading implements ReadTransport.
-func (t *streamTransport) PauseReading() {
-	t.loop.check("Transport.PauseReading")
-	if t.closing || t.paused {
-		return
-	}
-	t.paused = true
-	t.toRead = false
-}
-
-// ResumeReading implements ReadTransport.
-func (t *streamTransport) ResumeReading() {
-	t.loop.check("Transport.ResumeReading")
-	if t.closing || !t.paused {
-		return
-	}
-	t.paused = false
-	t.rearm()
-}
-
-// SetProtocol implements BaseTransport.
-func (t *streamTransport) SetProtocol(p Protocol) {
-	t.loop.check("Transport.SetProtocol")
-	if err := checkProtocol[Transport](p); err != nil {
-		panic(err)
-	}
-	t.use(p)
-}
-
 // Write implements WriteTransport.
 func (t *streamTransport) Write(p []byte) (int, error) {
 	t.loop.check("Transport.Write")
@@ -330,8 +218,7 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 			return n, err
 		}
 	}
-	t.hold(&t.out, p[n:])
-	t.maybePause(t.out.len())
+	t.hold(p[n:])
 	return len(p), nil
 }
 
@@ -343,7 +230,7 @@ func (t *streamTransport) mayWrite(n int) error {
 		misuse("Transport.Write", "WriteEOF was called before")
 	case t.sending != nil:
 		misuse("Transport.Write", "a Sendfile is in progress")
-	case t.lost > 0 && n > 0:
+	case t.lost && n > 0:
 		return t.dropped()
 	}
 	return nil
@@ -400,16 +287,15 @@ func (t *streamTransport) flush() {
 	if n < t.out.len() {
 		t.can &^= netio.Writable
 	}
-	t.written(&t.out, n)
+	t.written(n)
 	t.maybeResume(t.out.len())
-	if t.out.len() > 0 || t.lost > 0 {
+	if t.out.len() > 0 || t.lost {
 		return
 	}
-	t.sending.wake()
+	t.wakeSendfile()
 	switch {
 	case t.closing:
-		t.lost++
-		(*lostStep)(t).run(nil)
+		t.loseNow()
 	case eof && t.sending == nil:
 		t.shutdown()
 	}
@@ -443,19 +329,6 @@ func (t *streamTransport) CanWriteEOF() bool {
 	return t.stream.CanCloseWrite()
 }
 
-// SetWriteBufferLimits implements WriteTransport.
-func (t *streamTransport) SetWriteBufferLimits(high, low int) {
-	t.loop.check("Transport.SetWriteBufferLimits")
-	t.setLimits(high, low, defaultFlow.high)
-	t.maybePause(t.out.len())
-}
-
-// GetWriteBufferSize implements WriteTransport.
-func (t *streamTransport) GetWriteBufferSize() int {
-	t.loop.check("Transport.GetWriteBufferSize")
-	return t.out.len()
-}
-
 // GetExtraInfo implements BaseTransport.
 func (t *streamTransport) GetExtraInfo(name string) any {
 	t.loop.check("Transport.GetExtraInfo")
@@ -484,12 +357,5 @@ func (t *streamTransport) localAddr() net.Addr {
 
 // String names the transport and its state.
 func (t *streamTransport) String() string {
-	state := "open"
-	switch {
-	case t.lost > 0:
-		state = "closed"
-	case t.closing:
-		state = "closing"
-	}
-	return fmt.Sprintf("Transport %s %v-%v write buffer %d", state, t.localAddr(), t.remote, t.out.len())
+	return fmt.Sprintf("Transport %s %v-%v write buffer %d", t.state(), t.localAddr(), t.remote, t.out.len())
 }
