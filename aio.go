@@ -148,7 +148,7 @@ func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 		}
 	}
 	return l, func() error {
-		if l.heldHere() {
+		if l.holdsToken() {
 			return fmt.Errorf("aio: stopping the loop from inside of it would wait for ever: call Loop.Stop: %w", ErrWrongGoroutine)
 		}
 		h := l.newHandle("StartLoop", halt)

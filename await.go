@@ -14,6 +14,8 @@ package aio
 import (
 	"context"
 	"time"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // Sleep suspends the calling task for at least d. With d zero or negative it gives every other
@@ -35,8 +37,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 			l.observed.stepEnded(c.task, nil)
 		}
 		err := c.co.park()
-		if err == nil && c.watch != nil && c.watch.Err() != nil {
-			err = &CancelledError{Cause: context.Cause(c.watch)}
+		if err == nil && c.endCtx != nil && c.endCtx.Err() != nil {
+			err = &CancelledError{Cause: context.Cause(c.endCtx)}
 		}
 		return err
 	}
@@ -47,11 +49,13 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// entry is what an awaiting call knows about its caller.
+// caller is what a suspending call knows of the task that makes it.
 type caller struct {
 	*task
-	watch context.Context // ends the await when it ends; nil for nearly every call
+	endCtx context.Context // ends the await when it ends; nil for nearly every call
 }
+
+func (c caller) loop() *Loop { return c.fut.loop }
 
 // enter is how every call that may await begins: it finds the task that runs, and fails if
 // the calling goroutine is not that task's.
@@ -61,7 +65,7 @@ func enter(ctx context.Context, call string) (caller, error) {
 		return caller{}, &callError{call, ErrNoRunningLoop}
 	}
 	l := s.loop
-	if held, running := holder(&l.owner); held != running {
+	if held, running := goid.Holder(&l.owner); held != running {
 		if held == 0 {
 			return caller{}, &callError{call, ErrNoRunningLoop}
 		}
@@ -100,14 +104,14 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 		return true, nil
 	case f.state != pending:
 		return false, f.thrown()
-	case f.spoilt:
+	case f.selfAwaited:
 		return false, ErrAwaitSelf
 	case f == t.fut:
-		f.spoilt = true // as CPython's futures are, by a flag that is left set
+		f.selfAwaited = true // as CPython's futures are, by a flag that is left set
 		t.throw(ErrAwaitSelf)
 		return true, nil
 	}
-	if c.watch != nil && l.virtual {
+	if c.endCtx != nil && l.virtual {
 		if j, ok := f.sub.(interface{ inGoroutine() bool }); !ok || !j.inGoroutine() {
 			if err := c.checkDeadline(); err != nil {
 				return false, err
@@ -119,9 +123,9 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 	switch {
 	case t.mustCancel:
 		return c.armCancelled(f, t.reason)
-	case c.watch != nil && c.watch.Err() != nil:
-		reason := t.watchReason(c.watch)
-		c.watch = nil // it has had its effect
+	case c.endCtx != nil && c.endCtx.Err() != nil:
+		reason := t.watchReason(c.endCtx)
+		c.endCtx = nil // it has had its effect
 		return c.armCancelled(f, reason)
 	}
 	return true, nil
@@ -187,10 +191,10 @@ func (l *Loop) lookAtContexts() {
 // never end. The exception handler is told too, once, as the caller may take any error for the timeout.
 func (c *caller) checkDeadline() error {
 	l := c.fut.loop
-	if c.watch == nil || !l.virtual {
+	if c.endCtx == nil || !l.virtual {
 		return nil
 	}
-	if _, ok := c.watch.Deadline(); !ok {
+	if _, ok := c.endCtx.Deadline(); !ok {
 		return nil
 	}
 	err := &usageError{text: "aio: await under a virtual clock with a context that has a deadline in real time, as context.WithTimeout makes it: use aio.Timeout, whose deadline is in the time of the loop"}
@@ -208,7 +212,7 @@ func (t *task) endedWith(ctx context.Context) bool {
 	if s == nil || s.Err() == nil || !t.owns(s) {
 		return false
 	}
-	if outer := s.watch(); outer != nil && outer.Err() != nil && !t.endedWith(outer) {
+	if outer := s.endCtx(); outer != nil && outer.Err() != nil && !t.endedWith(outer) {
 		return false
 	}
 	return context.Cause(s) == context.Cause(ctx) // that of a scope is one of our own: comparable
@@ -229,7 +233,7 @@ func (t *task) owns(s *scope) bool {
 
 // throw has err thrown into the task in the next pass, unless something else is.
 func (t *task) throw(err error) {
-	t.fut.loop.schedule(t, &future{loop: t.fut.loop, state: failed, err: err, seen: true})
+	t.fut.loop.schedule(t, &future{loop: t.fut.loop, state: failed, err: err, errRetrieved: true})
 }
 
 // maxRefused is how many awaits of a task of a closed loop fail before it is unwound by force.
@@ -269,23 +273,25 @@ func (c caller) parking() (stop func() bool) {
 	if w := c.fut.loop.observed; w != nil {
 		w.stepEnded(c.task, c.waiting)
 	}
-	if c.watch == nil {
+	if c.endCtx == nil {
 		return nil
 	}
 	l := c.fut.loop
-	ended := watchEnded{c.task, c.awaits, c.watch}
+	ended := watchEnded{c.task, c.awaits, c.endCtx}
 	if l.virtual {
 		l.watched = append(l.watched, ended)
 		return nil
 	}
-	off := context.AfterFunc(c.watch, func() { l.post(readyEntry{ended, nil}, false) })
-	l.watching++
+	off := context.AfterFunc(c.endCtx, func() { l.post(readyEntry{ended, nil}, false) })
+	l.outsideWaits++
 	return func() bool {
-		l.watching--
+		l.outsideWaits--
 		return off()
 	}
 }
 
+// A waiter is the future of a wait inside the package, which no user ever sees: when the wait is
+// over, the next one uses it again.
 type waiter struct {
 	future
 	what       string       // what is waited for, in text forms
@@ -294,15 +300,22 @@ type waiter struct {
 	prev, next *waiter      // in list; next also in the free list
 }
 
+// waiterPool has the waiters that no wait uses.
+type waiterPool struct {
+	free *waiter
+	n    int
+}
+
 func (l *Loop) newWaiter(what string) *waiter {
-	w := l.waiters
+	p := &l.waiters
+	w := p.free
 	if w == nil {
 		w = &waiter{future: future{loop: l}}
 		w.sub = w
 	} else {
-		l.waiters = w.next
+		p.free = w.next
 		w.next = nil
-		l.nWaiters--
+		p.n--
 	}
 	w.what = what
 	return w
@@ -315,12 +328,13 @@ func (w *waiter) stopTimer() { stopTimer(&w.timer) }
 // freeWaiter takes w back. The wait must be over.
 func (l *Loop) freeWaiter(w *waiter) {
 	w.stopTimer()
-	if l.nWaiters == maxIdle {
+	p := &l.waiters
+	if p.n == maxIdle {
 		return
 	}
 	w.state, w.err, w.first, w.more = pending, nil, nil, nil // it must not keep anything alive
-	w.next, l.waiters = l.waiters, w
-	l.nWaiters++
+	w.next, p.free = p.free, w
+	p.n++
 }
 
 // wake ends the wait with success, unless it is over already.
@@ -344,6 +358,20 @@ func (w *waiter) cancelFuture(reason *CancelledError) bool {
 
 // describe implements subFuture.
 func (w *waiter) describe() string { return w.what }
+
+// waitOnce suspends the running task until the waiter is woken that it keeps in slot meanwhile.
+// slot is where those that wake it look: it is nil before and afterwards, so a callback that is
+// scheduled already does not find a waiter that serves another wait by then. (A waiter with a
+// timer does without waitOnce: the timer holds the waiter, and ends with it.)
+func (c caller) waitOnce(what string, slot **waiter) error {
+	l := c.loop()
+	w := l.newWaiter(what)
+	*slot = w
+	err := c.await(&w.future)
+	*slot = nil
+	l.freeWaiter(w)
+	return err
+}
 
 // waitIn suspends the running task until it is woken through list. woken also tells so if there is
 // an error, which means that the task was cancelled after it had been woken.

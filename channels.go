@@ -20,7 +20,7 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 		return v, ok, nil
 	default:
 	}
-	err = c.outside("Receive", func(quit <-chan struct{}) bool {
+	err = c.inGoroutine("Receive", func(quit <-chan struct{}) bool {
 		select {
 		case v, ok = <-ch:
 			return true
@@ -45,7 +45,7 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 		return nil
 	default:
 	}
-	return c.outside("Send", func(quit <-chan struct{}) bool {
+	return c.inGoroutine("Send", func(quit <-chan struct{}) bool {
 		select {
 		case ch <- v:
 			return true
@@ -55,13 +55,13 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	})
 }
 
-// outside suspends the running task until op, in a goroutine of its own, has done its work. op
+// inGoroutine suspends the running task until op, in a goroutine of its own, has done its work. op
 // returns false if it gave up because of quit. It must do either at once when it can.
-func (e caller) outside(what string, op func(quit <-chan struct{}) bool) error {
+func (e caller) inGoroutine(what string, op func(quit <-chan struct{}) bool) error {
 	l := e.fut.loop
-	x := &outsider{w: l.newWaiter(what)}
+	x := &outsideWait{}
 	quit, result := make(chan struct{}), make(chan outcome, 1)
-	l.watching++
+	l.outsideWaits++
 	go func() {
 		o := outcome{}
 		defer func() {
@@ -73,11 +73,8 @@ func (e caller) outside(what string, op func(quit <-chan struct{}) bool) error {
 		}()
 		o.happened = op(quit)
 	}()
-	err := e.await(&x.w.future)
-	l.watching--
-	w := x.w
-	x.w = nil // the post may come later
-	l.freeWaiter(w)
+	err := e.waitOnce(what, &x.w)
+	l.outsideWaits--
 	close(quit)
 	o := <-result // at once: op has done its work or seen quit
 	if o.panicked != nil {
@@ -92,16 +89,16 @@ func (e caller) outside(what string, op func(quit <-chan struct{}) bool) error {
 	return nil
 }
 
-// outcome is what became of the op of outside.
+// outcome is what became of the op of inGoroutine.
 type outcome struct {
 	happened bool
 	panicked error
 }
 
-// outsider is the event that ends the wait of outside.
-type outsider struct{ w *waiter }
+// outsideWait is the entry that ends the wait of inGoroutine. It may come after that has ended.
+type outsideWait struct{ w *waiter }
 
-func (x *outsider) run(*future) {
+func (x *outsideWait) run(*future) {
 	if x.w != nil {
 		x.w.wake()
 	}

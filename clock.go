@@ -15,10 +15,32 @@ package aio
 import (
 	"math"
 	"time"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // NoTimeout is the timeout that never passes, where asyncio has None.
 const NoTimeout time.Duration = math.MaxInt64
+
+// clock is how a loop tells the time. The time of a loop is that since epoch.
+type clock struct {
+	epoch   time.Time     // immutable
+	virtual bool          // immutable
+	bubble  bool          // the loop lives in a bubble of testing/synctest; immutable
+	vtime   time.Duration // of a virtual clock
+	alarm   *time.Timer   // of waiting
+
+	// Of a virtual clock.
+	watched      []watchEnded // awaits under contexts that the user derived
+	toldDeadline bool         // of a context in real time, to the exception handler
+}
+
+func (c *clock) init(virtual bool) {
+	c.epoch, c.virtual, c.bubble = time.Now(), virtual, goid.InBubble()
+	if virtual {
+		c.epoch = virtualEpoch
+	}
+}
 
 // virtualEpoch is when every virtual clock starts.
 var virtualEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -32,7 +54,7 @@ func (l *Loop) now() time.Duration {
 }
 
 // wallClock is real time even under a virtual clock, to find out how long a step took.
-func (l *Loop) wallClock() time.Duration { return time.Since(wallEpoch) }
+func wallClock() time.Duration { return time.Since(wallEpoch) }
 
 var wallEpoch = time.Now()
 
@@ -73,14 +95,14 @@ func (l *Loop) Time() time.Time {
 
 // waitVirtual is wait for a virtual clock.
 func (l *Loop) waitVirtual() {
-	l.look()
+	l.pollNow()
 	l.lookAtContexts()
 	if l.ready.n > 0 {
 		return
 	}
-	outside := l.watching > 0 || l.polling.n > 0
+	outside := l.outsideWaits > 0 || l.polling.n > 0
 	switch {
-	case l.external == 0 && len(l.timers.heap) > 0 && l.timers.heap[0].when != NoTimeout:
+	case l.pendingJobs == 0 && len(l.timers.heap) > 0 && l.timers.heap[0].when != NoTimeout:
 		if outside {
 			l.block(time.Millisecond)
 		}
@@ -88,7 +110,7 @@ func (l *Loop) waitVirtual() {
 		if l.ready.n == 0 {
 			l.vtime = max(l.vtime, l.timers.heap[0].when)
 		}
-	case l.external > 0 || outside:
+	case l.pendingJobs > 0 || outside:
 		l.block(-1)
 	default:
 		l.collectAll()
@@ -98,6 +120,3 @@ func (l *Loop) waitVirtual() {
 		}
 	}
 }
-
-// inBubble reports whether the wake channel may belong to a bubble of testing/synctest.
-func (l *Loop) inBubble() bool { return !l.virtual && l.epoch.Year() == 2000 }

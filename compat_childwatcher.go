@@ -84,7 +84,7 @@ type childHandler struct {
 	pid      int
 	callback func(pid, returncode int) // nil if nobody asks any more
 	loop     *Loop                     // that calls it; nil for the one that the watcher is attached to
-	waits    bool                      // it counts in loop.watching
+	waits    bool                      // it counts in loop.outsideWaits
 	order    int                       // in which the handlers of a watcher were added
 
 	code int
@@ -111,7 +111,7 @@ func newWaitingHandler(ctx context.Context, call string, pid int, callback func(
 		return nil, err
 	}
 	h.loop, h.waits = l, true
-	l.watching++
+	l.outsideWaits++
 	return h, nil
 }
 
@@ -144,7 +144,7 @@ func (h *childHandler) drop() {
 // run implements runnable.
 func (h *childHandler) run(*future) {
 	if h.waits {
-		h.loop.watching--
+		h.loop.outsideWaits--
 	}
 	if h.callback != nil {
 		h.callback(h.pid, h.code)
@@ -241,7 +241,7 @@ func startWatched(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool
 		return true, nil
 	}
 	t.signaler = x
-	t.loop.watching++
+	t.loop.outsideWaits++
 	t.loop.open.add(x)
 	return true, nil
 }
@@ -278,7 +278,7 @@ func (x *watchedExit) finish(pid, code int) {
 	if x.exited { // told twice
 		return
 	}
-	x.loop.watching--
+	x.loop.outsideWaits--
 	x.loop.open.remove(x)
 	// os.Process has not waited, so it does not know that it may let go. What its users know it by stays.
 	_ = x.process.Release()

@@ -17,7 +17,8 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
-	"time"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // childTable has the handlers of a watcher that waits for children by their ids when SIGCHLD comes.
@@ -387,7 +388,7 @@ func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, ca
 // AttachLoop makes the watcher active; it does not look at l. In a bubble of testing/synctest it is misuse.
 // (asyncio: attach_loop)
 func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
-	if time.Now().Year() == 2000 { // see Loop.AddSignalHandler
+	if goid.InBubble() { // see Loop.AddSignalHandler
 		panic(usagef("MultiLoopChildWatcher.AttachLoop", "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported))
 	}
 	w.mu.Lock()

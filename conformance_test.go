@@ -130,7 +130,7 @@ func runDirected(p program, debug bool, d plug.Director) []string {
 	if d != nil {
 		plug.Direct(m.loop, d)
 	}
-	m.loop.SlowCallbackDuration = time.Hour
+	m.loop.SetSlowCallbackDuration(time.Hour)
 	m.start = m.loop.Time()
 	m.loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 		if strings.HasPrefix(ec.Message, "exception in callback") {

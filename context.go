@@ -26,8 +26,8 @@ type scope struct {
 
 // innerScope is what the scope of a Timeout or TaskGroup has besides.
 type innerScope struct {
-	watch context.Context // derived by the user, the end of which ends awaits; nil if there is none
-	limit *TimeoutScope   // whose deadline the scope reports, nil if it has none
+	endCtx context.Context // derived by the user, the end of which ends awaits; nil if there is none
+	limit  *TimeoutScope   // whose deadline the scope reports, nil if it has none
 }
 
 // scopeExt is the part of a scope that exists once somebody asked for Done, or the scope ended.
@@ -150,9 +150,9 @@ func (s *scope) String() string { return "aio.Context" }
 
 // scopeOf returns the scope that ctx is, or is derived from, and the context to watch during an
 // await: ctx or one that it comes from, if the user derived that with a cancellation or deadline.
-func scopeOf(ctx context.Context) (s *scope, watch context.Context) {
+func scopeOf(ctx context.Context) (s *scope, endCtx context.Context) {
 	if s, ok := ctx.(*scope); ok {
-		return s, s.watch()
+		return s, s.endCtx()
 	}
 	if ctx == nil {
 		misuse("", "the context is nil")
@@ -166,21 +166,21 @@ func scopeOf(ctx context.Context) (s *scope, watch context.Context) {
 	case ctx.Done() != s.Done():
 		return s, ctx
 	}
-	return s, s.watch()
+	return s, s.endCtx()
 }
 
-// watch returns the context derived by the user that s comes from, nil if there is none.
-func (s *scope) watch() context.Context {
+// endCtx returns the context derived by the user that s comes from, nil if there is none.
+func (s *scope) endCtx() context.Context {
 	if s.inner == nil {
 		return nil
 	}
-	return s.inner.watch
+	return s.inner.endCtx
 }
 
 // enter makes s the scope of a Timeout or TaskGroup inside ctx.
 func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
 	s.loop, s.parent, s.inner = c.fut.loop, ctx, inner
-	inner.watch = c.watch
+	inner.endCtx = c.endCtx
 }
 
 // values returns what a new task inherits from ctx: its values, and nothing of its end. The

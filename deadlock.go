@@ -65,7 +65,7 @@ func (l *Loop) cycleFrom(t *task, seen map[*task]bool) *AwaitCycleError {
 func (l *Loop) cycle(f *future) error {
 	e := &AwaitCycleError{}
 	for _, g := range l.path {
-		g.busy = false
+		g.cancelling = false
 		if g == f || len(e.Cycle) > 0 {
 			e.Cycle = append(e.Cycle, g.label())
 		}

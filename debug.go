@@ -1,7 +1,6 @@
 package aio
 
-// What goes wrong and nobody waits for: the exception handler, errors that are never retrieved,
-// and debug mode.
+// Debug mode, and what it needs: stacks, frames and the names of functions.
 
 import (
 	"fmt"
@@ -9,12 +8,13 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"time"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // SetDebug turns debug mode on or off. Debug mode logs callbacks and steps of tasks that take
-// SlowCallbackDuration or more: a coroutine that calls a blocking function stops its loop for that
+// SetSlowCallbackDuration or more: a coroutine that calls a blocking function stops its loop for that
 // time, and should use ToThread. It remembers where tasks and callbacks were created, and checks
 // on all platforms that only the holder of the token uses the loop (amd64 and arm64 always do).
 // (asyncio: loop.set_debug)
@@ -25,7 +25,7 @@ func (l *Loop) SetDebug(on bool) {
 		l.watchDebug()
 	}
 	if on {
-		checkIdentity.Store(true)
+		goid.Check.Store(true)
 	}
 }
 
@@ -35,11 +35,27 @@ func (l *Loop) GetDebug() bool {
 	return l.debug.Load()
 }
 
-// checkIdentity has holder look for the running goroutine where that is expensive.
-var checkIdentity atomic.Bool
+// SetSlowCallbackDuration sets the run time from which debug mode reports a callback or a step of
+// a task; with 0 it reports all of them. It is 100 ms in a new loop unless LoopOptions say
+// otherwise. A negative d is misuse. (asyncio: loop.slow_callback_duration)
+func (l *Loop) SetSlowCallbackDuration(d time.Duration) {
+	const call = "Loop.SetSlowCallbackDuration"
+	l.check(call)
+	if d < 0 {
+		misuse(call, "the duration is negative: %v", d)
+	}
+	l.slow = d
+}
 
-// describeEvent returns a function that names e, after it ran.
-func describeEvent(e readyEntry) func() string {
+// GetSlowCallbackDuration returns what SetSlowCallbackDuration has set.
+// (asyncio: loop.slow_callback_duration)
+func (l *Loop) GetSlowCallbackDuration() time.Duration {
+	l.check("Loop.GetSlowCallbackDuration")
+	return l.slow
+}
+
+// nameEntry returns a function that names e, after it ran.
+func nameEntry(e readyEntry) func() string {
 	switch r := e.r.(type) {
 	case *task:
 		return func() string { return r.fut.String() }
@@ -50,9 +66,9 @@ func describeEvent(e readyEntry) func() string {
 	return func() string { return fmt.Sprintf("%T", e.r) }
 }
 
-func (l *Loop) warnSlow(what string, d time.Duration) {
+func warnSlow(what string, d time.Duration) {
 	defer survive(what)
-	slog.Warn("aio: executing took long, and nothing else ran", "what", what, "seconds", d.Seconds())
+	slog.Warn("aio: slow step blocked the event loop", "what", what, "seconds", d.Seconds())
 }
 
 // callers returns the innermost part of the stack of the caller's caller: it is remembered.
@@ -116,19 +132,19 @@ func funcName(fn any) string {
 	return runtime.FuncForPC(v.Pointer()).Name()
 }
 
-// runWatched runs e in debug mode.
-func (l *Loop) runWatched(e readyEntry) {
-	start := l.wallClock()
-	what := describeEvent(e)
-	nesting := l.nesting
-	l.nesting = false
+// runTimed runs e in debug mode.
+func (l *Loop) runTimed(e readyEntry) {
+	start := wallClock()
+	what := nameEntry(e)
+	chaining := l.chaining
+	l.chaining = false
 	if _, ok := e.r.(*task); !ok && l.observed != nil {
 		l.observed.call(e)
 	} else {
 		l.call(e)
 	}
-	l.nesting = nesting
-	if d := l.wallClock() - start; d >= l.SlowCallbackDuration {
-		l.warnSlow(what(), d)
+	l.chaining = chaining
+	if d := wallClock() - start; d >= l.slow {
+		warnSlow(what(), d)
 	}
 }

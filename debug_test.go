@@ -101,7 +101,7 @@ func TestExceptionHandlerOfCallbacks(t *testing.T) {
 		t.Run(fmt.Sprintf("debug %v", debug), func(t *testing.T) {
 			l, reports := newLoop(t)
 			l.SetDebug(debug)
-			l.SlowCallbackDuration = time.Hour
+			l.SetSlowCallbackDuration(time.Hour)
 			l.CallSoon(failingCallback)
 			l.CallLater(time.Second, failingCallback)
 			l.CallAt(l.Time().Add(2*time.Second), failingCallback)
@@ -349,7 +349,7 @@ func TestLogHandlerThatPanicsDoesNotEndTheLoop(t *testing.T) {
 	slog.SetDefault(slog.New(brokenHandler{}))
 	l, _ := newLoop(t)
 	l.SetDebug(true)
-	l.SlowCallbackDuration = 0 // every callback is slow
+	l.SetSlowCallbackDuration(0) // every callback is slow
 	var log eventLog
 	l.CallSoon(func() { log.add("first") })
 	l.CallSoon(func() { log.add("second") })
@@ -363,7 +363,7 @@ func TestSlowCallbacksAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where time passes only in time.Sleep
 		l := aio.NewEventLoop(&aio.LoopOptions{Debug: true})
 		defer l.Close()
-		same(t, "SlowCallbackDuration", l.SlowCallbackDuration, 100*time.Millisecond)
+		same(t, "SlowCallbackDuration", l.GetSlowCallbackDuration(), 100*time.Millisecond)
 		slowTask := coro(func(ctx context.Context) error {
 			if err := aio.Sleep(ctx, time.Hour); err != nil {
 				return err
@@ -384,7 +384,7 @@ func TestSlowCallbacksAreLogged(t *testing.T) {
 				aio.CreateTask(l.Context(), slowTask, aio.WithName("sluggish"))
 			}, "Task sluggish"},
 		} {
-			l.SlowCallbackDuration = c.threshold
+			l.SetSlowCallbackDuration(c.threshold)
 			c.schedule()
 			l.CallLater(2*time.Hour, l.Stop)
 			matches(t, c.name, l.RunForever(), nil)
@@ -398,7 +398,7 @@ func TestSlowCallbacksAreLogged(t *testing.T) {
 		}
 
 		// 0 logs everything, debug mode off nothing.
-		l.SlowCallbackDuration = 0
+		l.SetSlowCallbackDuration(0)
 		for _, debug := range []bool{true, false} {
 			*records = nil
 			l.SetDebug(debug)

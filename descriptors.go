@@ -25,23 +25,21 @@ func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readi
 	if err != nil {
 		return err
 	}
-	w := l.newWaiter(call)
+	var w *waiter
 	h := &Handle{loop: l, fn: func() {
-		if w.state == pending && try() {
+		if w != nil && w.state == pending && try() {
 			w.wake()
 		}
 	}}
 	if err := l.watch(call, fd, r, h); err != nil {
-		l.freeWaiter(w)
 		return err
 	}
-	err = c.await(&w.future)
+	err = c.waitOnce(call, &w)
 	// Somebody else may wait for fd by now, or the descriptor be a transport's.
 	if at, ok := l.polling.ownerOf(fd).(*watcher); ok && *at.slot(r) == h {
 		l.unwatch(at, r)
 	}
 	h.cancel()
-	l.freeWaiter(w)
 	return err
 }
 

@@ -98,7 +98,7 @@ func (d *directed) Describe(i int) string {
 	t, ok := e.r.(*TimerHandle)
 	switch {
 	case !ok:
-		return describeEvent(e)()
+		return nameEntry(e)()
 	case t.done:
 		return "timer, cancelled"
 	case t.fn != nil:
@@ -180,7 +180,7 @@ func (d *directed) ReportLost() {
 func (d *directed) Reset() bool {
 	l := (*Loop)(d)
 	if l.closed.Load() || l.tasks.head != nil || l.reports.head != nil || len(l.exiting) > 0 ||
-		l.external > 0 || l.watching > 0 || !l.polling.idle() || len(l.open.m) > 0 || l.taskFactory != nil ||
+		l.pendingJobs > 0 || l.outsideWaits > 0 || !l.polling.idle() || len(l.open.m) > 0 || l.taskFactory != nil ||
 		l.executorDown || l.debug.Load() {
 		return false
 	}

@@ -137,7 +137,7 @@ type report struct {
 	what       string
 	stack      []uintptr   // of the call that made the future, in debug mode
 	awaitedBy  []AnyFuture // what FutureAddToAwaitedBy has named, while the future is pending
-	watched    bool        // in the loop's list
+	listed     bool        // in the loop's list
 	cleanup    runtime.Cleanup
 	prev, next *report
 }
@@ -149,7 +149,7 @@ type reportList struct{ head, tail *report }
 type errorCheck struct{}
 
 func (errorCheck) run(f *future) {
-	if !f.seen {
+	if !f.errRetrieved {
 		f.watchError()
 	}
 }
@@ -164,7 +164,7 @@ func (f *future) watchError() {
 		f.report = &report{loop: l}
 	}
 	r := f.report
-	r.err, r.what, r.watched = f.err, "future", true
+	r.err, r.what, r.listed = f.err, "future", true
 	r.awaitedBy = nil // they may hold the future
 	if t, ok := f.sub.(*task); ok {
 		r.what = "task " + t.name()
@@ -178,7 +178,7 @@ func (f *future) watchError() {
 	r.cleanup = runtime.AddCleanup(f, func(r *report) {
 		// This is a goroutine of the runtime's: it may not touch a channel of a synctest bubble
 		// that the loop lives in. There the report waits for whatever wakes the loop next.
-		r.loop.post(readyEntry{r, nil}, r.loop.inBubble())
+		r.loop.post(readyEntry{r, nil}, r.loop.bubble)
 	}, r)
 }
 
@@ -186,7 +186,7 @@ func (f *future) watchError() {
 func (r *report) run(*future) { r.lost() }
 
 func (r *report) lost() {
-	if !r.watched {
+	if !r.listed {
 		return
 	}
 	r.unwatch()
@@ -210,16 +210,16 @@ func (r *report) unwatch() {
 	} else {
 		r.next.prev = r.prev
 	}
-	r.prev, r.next, r.watched = nil, nil, false
+	r.prev, r.next, r.listed = nil, nil, false
 }
 
 // retrieved notes that somebody knows the error of f, or gives it up.
 func (f *future) retrieved() {
-	if f.state == pending || f.seen {
+	if f.state == pending || f.errRetrieved {
 		return
 	}
-	f.seen = true
-	if r := f.report; r != nil && r.watched {
+	f.errRetrieved = true
+	if r := f.report; r != nil && r.listed {
 		r.cleanup.Stop()
 		r.unwatch()
 	}

@@ -48,7 +48,7 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 		return f.value, f.err
 	default:
 	}
-	if f.producer != nil && f.producer.heldHere() {
+	if f.producer != nil && f.producer.holdsToken() {
 		return zero, fmt.Errorf("aio: ConcurrentFuture.Result would block the loop that has to bring the result: await WrapFuture: %w", ErrWrongGoroutine)
 	}
 	select {
@@ -158,7 +158,7 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
 		misuse("RunCoroutineThreadsafe", "the coroutine is nil")
 	}
-	c := &crossing[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
+	c := &threadsafeCall[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
 	if !l.submit(c) {
 		c.abandon()
@@ -166,15 +166,15 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	return &c.out
 }
 
-// crossing takes a coroutine into a loop and its outcome out again.
-type crossing[T any] struct {
+// threadsafeCall takes a coroutine into a loop and its outcome out again.
+type threadsafeCall[T any] struct {
 	out  ConcurrentFuture[T] // its producer is the loop
 	coro Coro[T]
 	task *Task[T] // owned by the loop's token
 }
 
 // run implements runnable: it starts the task, cancels it, or delivers its outcome.
-func (c *crossing[T]) run(f *future) {
+func (c *threadsafeCall[T]) run(f *future) {
 	switch {
 	case f != nil:
 		c.deliver()
@@ -186,7 +186,7 @@ func (c *crossing[T]) run(f *future) {
 	}
 }
 
-func (c *crossing[T]) start() {
+func (c *threadsafeCall[T]) start() {
 	defer func() {
 		if v := recover(); v != nil { // the task factory refused
 			err, ok := v.(error)
@@ -201,7 +201,7 @@ func (c *crossing[T]) start() {
 	c.task.addCallback(c)
 }
 
-func (c *crossing[T]) deliver() {
+func (c *threadsafeCall[T]) deliver() {
 	t := c.task
 	switch err := t.thrown(); {
 	case t.state == cancelled:
@@ -214,7 +214,7 @@ func (c *crossing[T]) deliver() {
 }
 
 // abandon implements orphan.
-func (c *crossing[T]) abandon() {
+func (c *threadsafeCall[T]) abandon() {
 	if c.task != nil && c.task.state != pending {
 		c.deliver()
 		return
@@ -228,12 +228,12 @@ func (c *crossing[T]) abandon() {
 func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] {
 	l := loopOf(ctx, "WrapFuture")
 	l.mustBeOpen("WrapFuture")
-	return wrapFuture(l, cf, &l.watching)
+	return wrapFuture(l, cf, &l.outsideWaits)
 }
 
 // wrapFuture is WrapFuture with the counter of the loop that is to know of the wait.
 func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T] {
-	b := &bringing[T]{newFuture[T](l), cf, counter}
+	b := &importedFuture[T]{newFuture[T](l), cf, counter}
 	if cf.producer == l {
 		b.waits = new(int) // the loop knows what it waits for
 	}
@@ -243,15 +243,15 @@ func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T
 	return b.in
 }
 
-// bringing takes the outcome of a ConcurrentFuture into a loop, as the callback of both.
-type bringing[T any] struct {
+// importedFuture takes the outcome of a ConcurrentFuture into a loop, as the callback of both.
+type importedFuture[T any] struct {
 	in    *Future[T]
 	cf    *ConcurrentFuture[T]
 	waits *int
 }
 
 // run implements runnable.
-func (b *bringing[T]) run(f *future) {
+func (b *importedFuture[T]) run(f *future) {
 	if f != nil { // in is done: by its user if cf is not
 		if f.state == cancelled {
 			b.cf.Cancel()
@@ -381,7 +381,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		return f
 	}
 	if _, j.inLoop = ex.(plug.Executor); !j.inLoop {
-		l.external++
+		l.pendingJobs++
 	}
 	if l.observed != nil {
 		j.queued = l.now()
@@ -435,7 +435,7 @@ func (j *job[T]) inGoroutine() bool { return !j.inLoop }
 func (j *job[T]) run(*future) {
 	l := j.result.loop
 	if !j.inLoop {
-		l.external--
+		l.pendingJobs--
 	}
 	if l.observed != nil {
 		l.observed.jobEnded(j.queued, j.err)
@@ -505,7 +505,7 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duratio
 		ex.Shutdown(true)
 		_ = down.SetResult(struct{}{})
 	}(l.executor)
-	_, err = WaitFor(ctx, wrapFuture(l, down, &l.external), timeout)
+	_, err = WaitFor(ctx, wrapFuture(l, down, &l.pendingJobs), timeout)
 	if err == ErrTimeout {
 		slog.Warn("aio: the default executor did not finish in time", "timeout", timeout)
 		return nil

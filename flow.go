@@ -48,8 +48,8 @@ func (g *writeGate) resume() {
 
 func (g *writeGate) lose(err error) {
 	g.lost, g.err = true, err
-	g.closers.endAll(err)
-	g.drains.endAll(err)
+	g.closers.failAll(err)
+	g.drains.failAll(err)
 }
 
 func (g *writeGate) drain(c caller, call string) error {

@@ -47,7 +47,11 @@ const (
 	cancelled
 )
 
-// future is the part of a Future that does not depend on its result type.
+// future is the part of a Future that does not depend on its result type. Its flags:
+//
+//	errRetrieved  the error was retrieved, or must not be reported
+//	cancelling    cancel is under way, further up the stack: meeting it again means a cycle
+//	selfAwaited   a task that awaited itself, which nothing else can await any more
 type future struct {
 	loop   *Loop       // immutable; nil in a zero Future
 	err    error       // why it failed or was cancelled
@@ -56,9 +60,8 @@ type future struct {
 	more   *[]runnable // further ones, nil if there are none
 	report *report     // of an error that nobody has retrieved yet, and what else few futures have; nil if nothing
 	state  futureState
-	seen   bool // the error was retrieved, or must not be reported
-	busy   bool // being cancelled: meeting it again means a cycle
-	spoilt bool // a task that awaited itself, which nothing else can await any more
+
+	errRetrieved, cancelling, selfAwaited bool
 }
 
 // subFuture is what tasks, gatherings and the inner waits of the package add to a future.
@@ -228,7 +231,7 @@ func (f *future) settle(state futureState, err error) {
 		}
 		f.more = nil
 	}
-	if state == failed && !f.seen {
+	if state == failed && !f.errRetrieved {
 		// Most errors are retrieved by what was just scheduled: look again after that.
 		if awaited && !l.closed.Load() {
 			l.schedule(errorCheck{}, f)
@@ -385,14 +388,14 @@ func (f *future) cancel(reason *CancelledError) bool {
 		return true
 	}
 	l := f.loop
-	if f.busy {
+	if f.cancelling {
 		panic(l.cycle(f))
 	}
-	f.busy = true
+	f.cancelling = true
 	l.path = append(l.path, f)
 	ok := f.sub.cancelFuture(reason)
 	l.path = l.path[:len(l.path)-1]
-	f.busy = false
+	f.cancelling = false
 	return ok
 }
 

@@ -78,7 +78,7 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 			f = EnsureFuture(ctx, aw)
 		}
 		if !isFuture {
-			f.core().sub.(*task).quiet = true // nobody but us can wait for it
+			f.core().sub.(*task).noPendingReport = true // nobody but us can wait for it
 		}
 		places[i] = f
 		c := f.core()
@@ -229,8 +229,8 @@ func (s *shielding[T]) run(f *future) {
 	case f == outer:
 		if inner.state == pending {
 			inner.removeCallback(s)
-			inner.removeCallback(abandoned{}) // of a shield before this one
-			inner.addCallback(abandoned{})
+			inner.removeCallback(reportShielded{}) // of a shield before this one
+			inner.addCallback(reportShielded{})
 		}
 	case outer.state == cancelled, outer.state != pending && inner.state == cancelled:
 	case outer.state != pending: // by its user
@@ -251,11 +251,11 @@ func (s *shielding[T]) run(f *future) {
 // String names the entry.
 func (s *shielding[T]) String() string { return "Shield" }
 
-// abandoned reports the error of a future whose shield was cancelled.
-type abandoned struct{}
+// reportShielded reports the error of a future whose shield was cancelled.
+type reportShielded struct{}
 
-func (abandoned) run(f *future) {
-	if f.state == failed && !f.seen {
+func (reportShielded) run(f *future) {
+	if f.state == failed && !f.errRetrieved {
 		f.retrieved()
 		f.loop.CallExceptionHandler(ExceptionContext{Message: "error in shielded future", Err: f.err})
 	}
@@ -330,18 +330,18 @@ func unique[F AnyFuture](fs []F) []*future {
 // waitFor is Wait without types.
 func (e caller) waitFor(fs []*future, timeout time.Duration, when ReturnWhen) error {
 	l := e.fut.loop
-	c := &countdown{left: len(fs), when: when, w: l.newWaiter("Wait")}
+	w := l.newWaiter("Wait")
+	c := &countdown{left: len(fs), when: when, w: w}
 	if timeout != NoTimeout {
-		c.w.timer = l.wakeAt(l.after(timeout), c.w)
+		w.timer = l.wakeAt(l.after(timeout), w)
 	}
 	for _, f := range fs {
 		f.addCallback(c)
 	}
-	err := e.await(&c.w.future)
+	err := e.await(&w.future)
 	for _, f := range fs {
 		f.removeCallback(c)
 	}
-	w := c.w
 	c.w = nil // callbacks that are scheduled already must not find it
 	l.freeWaiter(w)
 	return err
@@ -412,17 +412,13 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 // cancelAndWait cancels f and waits until it is done. It does not await f itself, or f could
 // swallow a cancellation of the calling task.
 func (e caller) cancelAndWait(f *future) error {
-	l := e.fut.loop
-	c := &countdown{left: 1, w: l.newWaiter("WaitFor")}
+	c := &countdown{left: 1}
 	f.addCallback(c)
 	_, err := f.tryCancel(errCancelled)
 	if err == nil {
-		err = e.await(&c.w.future)
+		err = e.waitOnce("WaitFor", &c.w)
 	}
 	f.removeCallback(c)
-	w := c.w
-	c.w = nil
-	l.freeWaiter(w)
 	return err
 }
 

@@ -5,7 +5,11 @@ package aio
 // goroutine, the callback has ended or will never begin. The callback itself, and tasks that it starts
 // eagerly, hold the token and go past the lock.
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/goaio/aio/internal/goid"
+)
 
 // Handle is a callback that was scheduled. (asyncio: Handle)
 type Handle struct {
@@ -19,7 +23,7 @@ type Handle struct {
 // handleLock lets any goroutine cancel a handle: it is held while the callback runs.
 type handleLock struct {
 	sync.Mutex
-	runs bool // the callback runs; owned by the token
+	running bool // the callback runs; owned by the token
 }
 
 // lock begins a use of the handle that may come from another goroutine.
@@ -28,7 +32,7 @@ func (h *Handle) lock(call string) (unlock func()) {
 		h.loop.check(call)
 		return func() {}
 	}
-	if held, running := holder(&h.loop.owner); held == running && h.shared.runs {
+	if held, running := goid.Holder(&h.loop.owner); held == running && h.shared.running {
 		return func() {} // the callback itself, or a task that it has started eagerly
 	}
 	h.shared.Lock()
@@ -59,9 +63,9 @@ func (h *Handle) Cancelled() bool {
 func (h *Handle) run(*future) {
 	if h.shared != nil {
 		h.shared.Lock()
-		h.shared.runs = true
+		h.shared.running = true
 		defer func() {
-			h.shared.runs = false
+			h.shared.running = false
 			h.shared.Unlock()
 		}()
 	}

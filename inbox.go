@@ -116,7 +116,7 @@ func (l *Loop) take(list *[]readyEntry) {
 // submit schedules r from any goroutine and reports whether the loop will run it. The holder of
 // the token goes straight to the ready queue, to which it has the right of way.
 func (l *Loop) submit(r runnable) bool {
-	if l.heldHere() {
+	if l.holdsToken() {
 		if l.closed.Load() {
 			return false
 		}
@@ -130,7 +130,7 @@ func (l *Loop) submit(r runnable) bool {
 // crosses from a loop into the same loop takes no pass longer than a call, and a coroutine that is
 // cancelled before its first step does not make that step.
 func (l *Loop) act(r runnable) {
-	if l.heldHere() && !l.closed.Load() {
+	if l.holdsToken() && !l.closed.Load() {
 		r.run(nil)
 	} else {
 		l.submit(r)

@@ -361,7 +361,7 @@ func runIO(p *ioProgram, mode ioMode) []string {
 		pool: aio.NewThreadPoolExecutor(1),
 		loop: aio.NewEventLoop(&aio.LoopOptions{Debug: mode.debug}),
 	}
-	m.loop.SlowCallbackDuration = time.Hour
+	m.loop.SetSlowCallbackDuration(time.Hour)
 	m.ticker = p.ticks() && !mode.goroutines
 	m.loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 		if strings.Contains(ec.Message, "never retrieved") || strings.Contains(ec.Message, "was destroyed") {

@@ -177,7 +177,7 @@ func (c *Condition) Wait(ctx context.Context) error {
 	for {
 		e, again := lock.enter(ctx, "Condition.Wait")
 		if again == nil {
-			e.watch = nil // a context that has ended would end each try at once
+			e.endCtx = nil // a context that has ended would end each try at once
 			again = lock.acquire(e)
 		}
 		if again == nil {

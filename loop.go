@@ -5,12 +5,9 @@ package aio
 // What these entries add has its turn in the next pass. The number of passes between a cause and
 // its effect is part of asyncio's contract, so every wake-up in this package is one entry of the
 // queue, as it is one call_soon there.
-//
-// Ownership: the token (see token.go) owns all of a loop's state except for what is in inbox,
-// by which other goroutines hand in work, and the flags that are atomic. Before the loop runs and
-// after, there is no token: whoever has the loop may use it, one goroutine at a time.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -18,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goaio/aio/internal/goid"
 	"github.com/goaio/aio/internal/netio"
 	"github.com/goaio/aio/internal/plug"
 )
@@ -25,54 +23,38 @@ import (
 // Loop is an event loop: it runs tasks and callbacks, one at a time, in the goroutine that calls
 // RunForever or RunUntilComplete. Make one with NewEventLoop and Close it in the end, or leave both
 // to Run. CallSoonThreadsafe, IsRunning and IsClosed may be called by any goroutine, all other
-// methods only while the loop does not run or by a task or callback of the loop; they panic with
-// ErrWrongGoroutine otherwise. (asyncio: AbstractEventLoop)
+// methods only while the loop does not run or by a task or callback of the loop; from another
+// goroutine they fail with ErrWrongGoroutine. (asyncio: AbstractEventLoop)
 type Loop struct {
-	// Owned by the token.
-	owner    uintptr // identity of the goroutine that holds the token, 0 while the loop does not run
-	current  *task   // the task that runs, nil in callbacks
+	// Except where otherwise noted, all state of a loop, and of the futures, locks, queues and
+	// connections that belong to it, is owned by the goroutine that holds the loop's token. While
+	// the loop does not run there is no token: whoever has the loop may use it, one goroutine at a
+	// time.
+
+	nest
 	ready    ring[readyEntry]
-	todo     int        // entries of ready that belong to the current pass
-	base     coroutine  // stands for the goroutine that runs the loop
-	target   *coroutine // in the nest: those above it yield until it is on top; nil if none
-	asker    *task      // that wants to know where another one is suspended
-	depth    int        // of the nest
-	nesting  bool       // tasks may make steps of others
-	timers   timers
-	tasks    taskList
-	taskSeq  uint64
-	idle     []*coroutine // whose task has ended, for the tasks to come
-	exiting  []*coroutine // whose task called runtime.Goexit
-	nWaiters int          // in waiters
-	waiters  *waiter      // free list
-	path     []*future    // from the first to the innermost future being cancelled
-	reports  reportList   // errors that nobody has retrieved yet
-	streams  streamPool   // buffers that no stream uses
+	todo     int // entries of ready that belong to the current pass
+	stopping bool
+	runErr   error
+	director plug.Director // decides what is left open, nil in ordinary loops
+	clock
+	timers timers
 
-	polling      polling
-	net          netio.Backend // where connections come from, nil before the first one
-	files        fileBackend   // the same for descriptors and files
-	lanes        lanes         // of sockets that goroutines use
-	readBuf      []byte        // of transports, for one callback at a time
-	vtime        time.Duration // since epoch, of a virtual clock
-	stopping     bool
-	runErr       error
-	watched      []watchEnded  // awaits under contexts that the user derived, of a virtual clock
-	toldDeadline bool          // of a context in real time, to the exception handler
-	director     plug.Director // decides what is left open, nil in ordinary loops
-	external     int           // jobs in worker goroutines whose end will be posted
-	watching     int           // tasks, and handlers of signals, that wait for something outside the loop which may never come
+	tasks   taskList
+	taskSeq uint64
+	waiters waiterPool
+	path    []*future  // from the first to the innermost future being cancelled
+	reports reportList // errors that nobody has retrieved yet
 
-	taskFactory      TaskFactory
-	exceptionHandler func(*Loop, ExceptionContext)
-	executor         Executor
-	executorDown     bool
-	signals          map[os.Signal]*signalWatch // that the loop handles
-
-	debug atomic.Bool
-	// SlowCallbackDuration is the run time from which debug mode reports a callback or a step of
-	// a task. It is 100 ms in a new loop. (asyncio: loop.slow_callback_duration)
-	SlowCallbackDuration time.Duration
+	polling polling
+	net     netio.Backend // where connections come from, nil before the first one
+	files   fileBackend   // the same for descriptors and files
+	lanes   lanes         // of sockets that goroutines use
+	streams streamPool    // buffers that no stream uses
+	readBuf []byte        // of transports, for one callback at a time
+	outside
+	signals map[os.Signal]*signalRelay // that the loop handles
+	settings
 
 	observed     *observation // nil while nobody looks on
 	stopWatchdog func()       // stops the watchdog of debug mode, nil if there is none
@@ -80,16 +62,43 @@ type Loop struct {
 	meter atomic.Pointer[meter] // nil until somebody asks; any goroutine
 
 	// Immutable.
-	number  uint64 // tells loops apart
-	ctx     *scope
-	epoch   time.Time
-	virtual bool
+	number uint64 // tells loops apart
+	ctx    *scope
 
+	// With locks of their own.
 	closed  atomic.Bool
 	running atomic.Bool
 	inbox   inbox
 	open    closerSet
-	alarm   *time.Timer // of waiting, owned by the token
+}
+
+// nest is who holds the token, and the coroutines that it came through: see token.go.
+type nest struct {
+	owner          uintptr // the goroutine that holds the token, 0 while the loop does not run
+	current        *task   // the task that runs, nil in callbacks
+	root           coroutine
+	resumeTarget   *coroutine // those above it yield until it is on top; nil if there is none
+	stackRequester *task      // that wants to know where another one is suspended
+	chainLen       int
+	chaining       bool         // tasks may make steps of others
+	idle           []*coroutine // whose task has ended, for the tasks to come
+	exiting        []*coroutine // whose task called runtime.Goexit
+}
+
+// outside counts what the loop waits for that happens outside of it.
+type outside struct {
+	pendingJobs  int // jobs in worker goroutines, whose end will be posted
+	outsideWaits int // tasks, and handlers of signals, that wait for what may never come
+}
+
+// settings are what the user sets.
+type settings struct {
+	taskFactory      TaskFactory
+	exceptionHandler func(*Loop, ExceptionContext)
+	executor         Executor
+	executorDown     bool
+	slow             time.Duration // see LoopOptions.SlowCallbackDuration
+	debug            atomic.Bool   // any goroutine may read it
 }
 
 // LoopOptions are the settings of a new loop. The zero value has the defaults.
@@ -106,6 +115,9 @@ type LoopOptions struct {
 	// goroutine ends is noticed when the next pass begins, and does not keep the run from ending with a
 	// *DeadlockError.
 	VirtualClock bool
+	// SlowCallbackDuration is the run time from which debug mode reports a callback or a step of
+	// a task; 0 is 100 ms. [Loop.SetSlowCallbackDuration] changes it.
+	SlowCallbackDuration time.Duration
 }
 
 // loopNumbers tells the loops of the program apart, for its profiles.
@@ -116,15 +128,12 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 	if opts == nil {
 		opts = &LoopOptions{}
 	}
-	l := &Loop{
-		SlowCallbackDuration: 100 * time.Millisecond,
-		virtual:              opts.VirtualClock,
-		epoch:                time.Now(),
-		number:               loopNumbers.Add(1),
+	if opts.SlowCallbackDuration < 0 {
+		misuse("NewEventLoop", "SlowCallbackDuration is negative: %v", opts.SlowCallbackDuration)
 	}
-	if l.virtual {
-		l.epoch = virtualEpoch
-	}
+	l := &Loop{number: loopNumbers.Add(1)}
+	l.clock.init(opts.VirtualClock)
+	l.slow = cmp.Or(opts.SlowCallbackDuration, 100*time.Millisecond)
 	l.ctx = &scope{loop: l, parent: context.Background()}
 	l.inbox.wake = make(chan struct{}, 1)
 	l.SetDebug(opts.Debug || os.Getenv("AIO_DEBUG") != "")
@@ -138,16 +147,16 @@ func (l *Loop) Context() context.Context { return l.ctx }
 
 // check panics unless the caller holds the token or the loop does not run.
 func (l *Loop) check(call string) {
-	if held, running := holder(&l.owner); held != running && held != 0 {
+	if held, running := goid.Holder(&l.owner); held != running && held != 0 {
 		panic(&callError{call, ErrWrongGoroutine})
 	}
 }
 
-// heldHere reports whether the caller holds the token, for the calls that any goroutine may make. It
+// holdsToken reports whether the caller holds the token, for the calls that any goroutine may make. It
 // finds that out on each platform, unlike check.
-func (l *Loop) heldHere() bool {
-	held, _ := holder(&l.owner)
-	return held != 0 && held == identity()
+func (l *Loop) holdsToken() bool {
+	held, _ := goid.Holder(&l.owner)
+	return held != 0 && held == goid.Current()
 }
 
 // mustBeOpen panics if the loop is closed, for calls whose effect would be lost.
@@ -165,7 +174,7 @@ var runningLoops struct {
 
 // begin hands the token to the calling goroutine.
 func (l *Loop) begin() error {
-	me := identity()
+	me := goid.Current()
 	runningLoops.Lock()
 	defer runningLoops.Unlock()
 	if err := l.runnableIn(me); err != nil {
@@ -176,7 +185,7 @@ func (l *Loop) begin() error {
 	}
 	runningLoops.m[l] = struct{}{}
 	l.running.Store(true)
-	l.owner, l.base.g = me, me
+	l.owner, l.root.g = me, me
 	return nil
 }
 
@@ -189,7 +198,7 @@ func (l *Loop) runnableIn(goroutine uintptr) error {
 		return ErrLoopRunning
 	}
 	for other := range runningLoops.m {
-		if held, _ := holder(&other.owner); held == goroutine {
+		if held, _ := goid.Holder(&other.owner); held == goroutine {
 			return fmt.Errorf("%w: another loop runs in this goroutine", ErrLoopRunning)
 		}
 	}
@@ -200,7 +209,7 @@ func (l *Loop) runnableIn(goroutine uintptr) error {
 func (l *Loop) runnableHere() error {
 	runningLoops.Lock()
 	defer runningLoops.Unlock()
-	return l.runnableIn(identity())
+	return l.runnableIn(goid.Current())
 }
 
 // end takes the token back.
@@ -209,8 +218,8 @@ func (l *Loop) end() {
 		l.stopWatchdog()
 		l.stopWatchdog = nil
 	}
-	l.stopping, l.nesting = false, false
-	l.owner, l.current, l.target = 0, nil, nil
+	l.stopping, l.chaining = false, false
+	l.owner, l.current, l.resumeTarget = 0, nil, nil
 	runningLoops.Lock()
 	delete(runningLoops.m, l)
 	runningLoops.Unlock()
@@ -226,9 +235,9 @@ func (l *Loop) RunForever() error {
 		return err
 	}
 	defer l.end()
-	l.nesting = l.director == nil
+	l.chaining = l.director == nil
 	l.watchDebug()
-	for !l.turn() {
+	for !l.runPass() {
 	}
 	err := l.runErr
 	l.runErr = nil
@@ -249,8 +258,8 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	if c.loop != l {
 		return zero, ErrOtherLoop
 	}
-	c.addCallback(stopper{})
-	defer c.removeCallback(stopper{})
+	c.addCallback(stopOnDone{})
+	defer c.removeCallback(stopOnDone{})
 	if err := l.RunForever(); err != nil {
 		return zero, err
 	}
@@ -260,13 +269,13 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	return f.Result()
 }
 
-// stopper ends a RunUntilComplete.
-type stopper struct{}
+// stopOnDone ends a RunUntilComplete.
+type stopOnDone struct{}
 
-func (stopper) run(f *future) { f.loop.stopping = true }
+func (stopOnDone) run(f *future) { f.loop.stopping = true }
 
 // String names the entry.
-func (stopper) String() string { return "RunUntilComplete" }
+func (stopOnDone) String() string { return "RunUntilComplete" }
 
 // Stop has RunForever return at the end of the current pass; what is scheduled after that waits
 // for the next run. If the loop does not run, the next run makes one pass and does not wait.

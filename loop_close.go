@@ -8,6 +8,8 @@ package aio
 import (
 	"errors"
 	"sync"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // Close ends the loop. Callbacks and timers that are left are dropped. Every task that is not done
@@ -23,7 +25,7 @@ func (l *Loop) Close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
-	l.owner = identity() // the tasks that are unwound run under the token too
+	l.owner = goid.Current() // the tasks that are unwound run under the token too
 	defer l.exitPending()
 	defer l.closeRest()
 	l.unwind()
@@ -89,8 +91,8 @@ func (l *Loop) closeRest() {
 
 // destroy unwinds a task because the loop is closed.
 func (l *Loop) destroy(t *task) {
-	if !t.quiet {
-		t.quiet = true
+	if !t.noPendingReport {
+		t.noPendingReport = true
 		l.CallExceptionHandler(ExceptionContext{
 			Message: "task was destroyed but it is pending",
 			Task:    t.impl,

@@ -4,9 +4,9 @@ package aio
 // entries that were in the ready queue at that moment; what they make ready runs in the next
 // pass. Tasks that await begin passes too (token.go).
 
-// turn makes a pass, and the passes that tasks begin meanwhile if nesting is set. It reports whether
+// runPass makes a pass, and the passes that tasks begin meanwhile if nesting is set. It reports whether
 // the loop shall stop.
-func (l *Loop) turn() (stop bool) {
+func (l *Loop) runPass() (stop bool) {
 	l.timers.prune()
 	if l.ready.n == 0 && !l.stopping {
 		l.ready.trim()
@@ -16,12 +16,12 @@ func (l *Loop) turn() (stop bool) {
 			l.wait()
 		}
 	} else {
-		l.look()
+		l.pollNow()
 	}
 	if l.director != nil {
 		l.director.Pass()
 	}
-	l.admit()
+	l.takeDue()
 	for l.todo > 0 {
 		if l.director != nil {
 			l.director.Choose()
@@ -29,13 +29,13 @@ func (l *Loop) turn() (stop bool) {
 		e := l.ready.pop()
 		l.todo--
 		if l.debug.Load() {
-			l.runWatched(e)
+			l.runTimed(e)
 		} else if t, ok := e.r.(*task); ok {
 			if t.prepare(e.f) {
-				co := l.lend(t)
+				co := l.switchTo(t)
 				co.next()
-				l.regain(co, &l.base)
-				l.current, l.target = nil, nil
+				l.switchBack(co, &l.root)
+				l.current, l.resumeTarget = nil, nil
 			}
 		} else if l.observed != nil {
 			l.observed.call(e)
@@ -79,13 +79,13 @@ func (l *Loop) beginPass() bool {
 	if l.ready.n == 0 {
 		return false
 	}
-	l.look()
-	l.admit()
+	l.pollNow()
+	l.takeDue()
 	return true
 }
 
-// admit takes what has come from outside and the timers that are due into the pass that begins.
-func (l *Loop) admit() {
+// takeDue takes what has come from outside and the timers that are due into the pass that begins.
+func (l *Loop) takeDue() {
 	l.collectAll()
 	if len(l.watched) > 0 {
 		l.lookAtContexts()

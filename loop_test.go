@@ -674,7 +674,7 @@ func TestThreadsafeHandleCancelledByATaskThatItsCallbackStarts(t *testing.T) {
 func TestThreadsafeHandleCancelledInDebugMode(t *testing.T) {
 	l := aio.NewEventLoop(&aio.LoopOptions{Debug: true})
 	defer l.Close()
-	l.SlowCallbackDuration = time.Hour
+	l.SetSlowCallbackDuration(time.Hour)
 	go func() {
 		for range 1000 {
 			l.CallSoonThreadsafe(nop).Cancel()

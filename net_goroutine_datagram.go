@@ -80,7 +80,7 @@ func (b goroutineBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) 
 
 func (s *packetSocket) Attach(owner netio.DatagramOwner) error {
 	s.owner = owner
-	s.loop.watching++
+	s.loop.outsideWaits++
 	s.loop.open.add(s)
 	go s.receiveAll()
 	go s.sendAll()
@@ -281,7 +281,7 @@ func (s *packetSocket) Close() {
 		s.conn.Close()
 		return
 	}
-	s.loop.watching--
+	s.loop.outsideWaits--
 	_ = s.conn.SetWriteDeadline(time.Now().Add(connLinger))
 	s.toRead.Signal()
 	s.toSend.Signal()

@@ -71,7 +71,7 @@ func (c *connListener) Start(a netio.Acceptor, _ int) error {
 	if c.acceptor != nil {
 		return nil
 	}
-	c.loop.watching++
+	c.loop.outsideWaits++
 	c.acceptor = a
 	go c.acceptAll()
 	return nil
@@ -139,7 +139,7 @@ func (c *connListener) Close() {
 	}
 	c.closed = true
 	if c.acceptor != nil {
-		c.loop.watching--
+		c.loop.outsideWaits--
 	}
 	if c.retry != nil {
 		c.retry.cancel()

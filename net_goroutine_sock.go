@@ -297,10 +297,10 @@ func (s *goSocket) offload(ctx context.Context, deadline func(time.Time) error, 
 	}
 	o := &offloaded{what: s.call, fn: fn, deadline: deadline, returned: make(chan struct{})}
 	o.loop, o.sub = s.loop, o
-	s.loop.watching++
+	s.loop.outsideWaits++
 	go o.work()
 	err = c.await(&o.future)
-	s.loop.watching--
+	s.loop.outsideWaits--
 	if o.state == pending { // the loop is closed; the memory of the call is the caller's again
 		o.end()
 		<-o.returned

@@ -69,7 +69,7 @@ func (l *Loop) newConnStream(conn net.Conn) *connStream {
 
 func (s *connStream) Attach(owner netio.Owner) error {
 	s.owner = owner
-	s.loop.watching++
+	s.loop.outsideWaits++
 	s.loop.open.add(s)
 	if !s.writeOnly {
 		go s.readAll()
@@ -244,7 +244,7 @@ func (s *connStream) Close() {
 		s.conn.Close()
 		return
 	}
-	s.loop.watching--
+	s.loop.outsideWaits--
 	s.hurry(connLinger)
 	s.toRead.Signal()
 	s.toWrite.Signal()

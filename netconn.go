@@ -160,7 +160,7 @@ func (c *netConn) Write(p []byte) (int, error) { return c.writes.do("Conn.Write"
 
 // do makes a call, and waits until it is done.
 func (h *connHalf) do(name string, p []byte) (int, error) {
-	if h.conn.loop.heldHere() {
+	if h.conn.loop.holdsToken() {
 		return h.await(name, p)
 	}
 	call := &connCall{half: h, p: p, done: make(chan struct{})}
@@ -184,10 +184,7 @@ func (h *connHalf) await(name string, p []byte) (int, error) {
 	}
 	call.p = p
 	if !h.begin(call) {
-		call.waiter = l.newWaiter(name)
-		err = c.await(&call.waiter.future)
-		l.freeWaiter(call.waiter)
-		if err != nil {
+		if err = c.waitOnce(name, &call.waiter); err != nil {
 			h.withdraw(call)
 			call.err = err
 		}
@@ -376,7 +373,7 @@ func (c *netConn) opError(op string, err error) error {
 // tell has fn called by the loop, now if the caller holds the token. It does not wait: what the same
 // goroutine, or one that it tells, does later comes later.
 func (c *netConn) tell(op string, fn func()) error {
-	if c.loop.heldHere() {
+	if c.loop.holdsToken() {
 		fn()
 		return nil
 	}

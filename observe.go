@@ -185,7 +185,7 @@ func (l *Loop) observe() *observation {
 		m := l.meterOf()
 		w := &observation{loop: l, meter: m}
 		m.tasks.Store(int64(l.tasks.n))
-		m.jobs.Store(int64(l.external))
+		m.jobs.Store(int64(l.pendingJobs))
 		if l.current != nil {
 			w.running = append(w.running, stepRunning{l.current, l.now()})
 			m.current.Store(l.current)
@@ -207,7 +207,7 @@ func (l *Loop) meterOf() *meter {
 
 // startCounting has the loop observe itself: at once if this goroutine holds its token.
 func (l *Loop) startCounting(m *meter) {
-	if l.heldHere() {
+	if l.holdsToken() {
 		l.observe()
 		return
 	}
@@ -327,7 +327,7 @@ func (w *observation) call(e readyEntry) {
 		w.loop.call(e)
 		return
 	}
-	began, what := w.loop.now(), describeEvent(e)
+	began, what := w.loop.now(), nameEntry(e)
 	w.loop.call(e)
 	now := w.loop.now()
 	w.ev = LoopEvent{Kind: CallbackRan, At: now, Duration: now - began, what: what()}

@@ -99,10 +99,10 @@ func (l *Loop) StartWatchdog(opts *WatchdogOptions) (stop func()) {
 // under a virtual clock, where other tests of the machine would decide what is reported, nor in
 // a bubble of testing/synctest, whose time a ticker would set going.
 func (l *Loop) watchDebug() {
-	on := l.debug.Load() && !l.virtual && !l.inBubble() && l.SlowCallbackDuration > 0
+	on := l.debug.Load() && !l.virtual && !l.bubble && l.slow > 0
 	switch {
 	case on && l.stopWatchdog == nil:
-		l.stopWatchdog = l.StartWatchdog(&WatchdogOptions{Threshold: l.SlowCallbackDuration})
+		l.stopWatchdog = l.StartWatchdog(&WatchdogOptions{Threshold: l.slow})
 	case !on && l.stopWatchdog != nil:
 		l.stopWatchdog()
 		l.stopWatchdog = nil

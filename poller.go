@@ -138,8 +138,8 @@ func (p *polling) close() {
 	*p = polling{}
 }
 
-// look takes what descriptors are ready into the pass that begins.
-func (l *Loop) look() {
+// pollNow takes what descriptors are ready into the pass that begins.
+func (l *Loop) pollNow() {
 	if !l.polling.idle() {
 		l.polling.wait(0)
 	}

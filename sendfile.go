@@ -158,10 +158,7 @@ func (p *sendfileProtocol) wake() {
 // drain waits until there is room in the write buffer, or the connection is lost.
 func (p *sendfileProtocol) drain(c caller, call string) (err error) {
 	for p.paused && !p.lost && err == nil {
-		p.wait = c.fut.loop.newWaiter(call)
-		err = c.await(&p.wait.future)
-		c.fut.loop.freeWaiter(p.wait)
-		p.wait = nil
+		err = c.waitOnce(call, &p.wait)
 	}
 	return err
 }

@@ -467,11 +467,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	if err := s.startServing(); err != nil {
 		return err
 	}
-	w := s.loop.newWaiter(call)
-	s.forever = w
-	err = c.await(&w.future)
-	s.forever = nil
-	s.loop.freeWaiter(w)
+	err = c.waitOnce(call, &s.forever)
 	if _, ok := asCancelled(err); ok {
 		s.close()
 		if !s.graceful {

@@ -1,7 +1,7 @@
 package aio
 
 // What the loop does about signals of the system. For each signal that a loop handles it has a
-// signalWatch: a channel at os/signal, and a goroutine that passes on to the loop what comes. The
+// signalRelay: a channel at os/signal, and a goroutine that passes on to the loop what comes. The
 // watch serves two: the handler of AddSignalHandler and, while there is none, the Runner. Were these
 // two channels, then changing from one to the other would leave a moment in which both get a
 // signal, or one in which the signal does what it does by default, which is to end the program.
@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/signal"
 	"sync"
-	"time"
 )
 
 // SignalError says that a signal ended a run: Run and Runner.Run return it, and it is the cause of
@@ -67,13 +66,12 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 		return &callError{call, ErrLoopClosed}
 	}
 	// A goroutine outside of a bubble, as that of os/signal, may not touch a channel of the bubble.
-	// The clock of a bubble begins with the year 2000; a virtual loop cannot tell by its epoch.
-	if l.inBubble() || time.Now().Year() == 2000 {
+	if l.bubble {
 		return usagef(call, "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported)
 	}
 	w := l.watchSignal(sig)
 	if w.handler == nil {
-		l.watching++
+		l.outsideWaits++
 	}
 	w.assign(h, w.runner)
 	return nil
@@ -97,7 +95,7 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	}
 	w.handler.done, w.handler.fn = true, nil
 	w.assign(nil, w.runner)
-	l.watching--
+	l.outsideWaits--
 	return true
 }
 
@@ -116,8 +114,8 @@ func noSignal(call string, sig os.Signal) error {
 	return usagef(call, "not a signal of this system: %v", sig)
 }
 
-// signalWatch is what a loop has for a signal that it handles.
-type signalWatch struct {
+// signalRelay is what a loop has for a signal that it handles.
+type signalRelay struct {
 	loop *Loop
 	sig  os.Signal
 	ch   chan os.Signal
@@ -130,13 +128,13 @@ type signalWatch struct {
 }
 
 // watchSignal returns the watch of sig. A new one has to be assigned to somebody.
-func (l *Loop) watchSignal(sig os.Signal) *signalWatch {
+func (l *Loop) watchSignal(sig os.Signal) *signalRelay {
 	w := l.signals[sig]
 	if w == nil {
-		w = &signalWatch{loop: l, sig: sig, ch: make(chan os.Signal, 1), done: make(chan struct{})}
+		w = &signalRelay{loop: l, sig: sig, ch: make(chan os.Signal, 1), done: make(chan struct{})}
 		go w.receive()
 		if l.signals == nil {
-			l.signals = map[os.Signal]*signalWatch{}
+			l.signals = map[os.Signal]*signalRelay{}
 		}
 		l.signals[sig] = w
 	}
@@ -144,7 +142,7 @@ func (l *Loop) watchSignal(sig os.Signal) *signalWatch {
 }
 
 // assign says who the signal is for from now on. For nobody, the watch ends.
-func (w *signalWatch) assign(h *Handle, runner *interrupt) {
+func (w *signalRelay) assign(h *Handle, runner *interrupt) {
 	w.mu.Lock()
 	if runner != w.runner {
 		w.came = 0
@@ -164,7 +162,7 @@ func (w *signalWatch) assign(h *Handle, runner *interrupt) {
 }
 
 // receive passes the signal on to the loop.
-func (w *signalWatch) receive() {
+func (w *signalRelay) receive() {
 	defer close(w.done)
 	for range w.ch {
 		if r := w.arrived(); r == runnable(w) {
@@ -178,7 +176,7 @@ func (w *signalWatch) receive() {
 // arrived says who a signal that has come is for: that is decided now, not when the loop gets to
 // it, because a loop that hangs never does. Of those for the Runner, the third one must reach a
 // program that hangs.
-func (w *signalWatch) arrived() runnable {
+func (w *signalRelay) arrived() runnable {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.handler != nil || w.runner == nil {
@@ -187,11 +185,11 @@ func (w *signalWatch) arrived() runnable {
 	if w.came++; w.came == 2 {
 		signal.Stop(w.ch)
 	}
-	return interruption{w.runner, w.sig}
+	return signalStep{w.runner, w.sig}
 }
 
 // run implements runnable: the signal came for a handler.
-func (w *signalWatch) run(*future) {
+func (w *signalRelay) run(*future) {
 	if w.handler != nil { // not removed meanwhile
 		w.loop.schedule(w.handler, nil)
 	}
@@ -205,8 +203,8 @@ type interrupt struct {
 	over  bool         // the run is: what is still in the inbox does nothing
 }
 
-// interruption is the event that a signal came for a Runner.
-type interruption struct {
+// signalStep is the event that a signal came for a Runner.
+type signalStep struct {
 	*interrupt
 	sig os.Signal
 }
@@ -215,7 +213,7 @@ type interruption struct {
 func (l *Loop) interruptBy(signals []os.Signal, t *task) *interrupt {
 	i := &interrupt{loop: l, main: t}
 	// A virtual clock belongs to tests, as does a bubble, and to runs that must be repeatable.
-	if l.virtual || l.inBubble() {
+	if l.virtual || l.bubble {
 		return i
 	}
 	if signals == nil {
@@ -231,7 +229,7 @@ func (l *Loop) interruptBy(signals []os.Signal, t *task) *interrupt {
 }
 
 // run implements runnable.
-func (i interruption) run(*future) {
+func (i signalStep) run(*future) {
 	if i.over {
 		return
 	}

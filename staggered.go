@@ -49,7 +49,7 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 			}
 			cancellation = err
 			if c.awaitOf == e.id {
-				e.watch = nil // or it would end each further await at once
+				e.endCtx = nil // or it would end each further await at once
 			}
 			r.cancelAllBut(nil, c)
 		}

@@ -186,7 +186,7 @@ func (r *StreamReader) SetException(err error) {
 
 func (r *StreamReader) fail(err error) {
 	r.err = err
-	r.readers.endAll(err)
+	r.readers.failAll(err)
 }
 
 // Exception returns what SetException was called with, nil before. (asyncio: StreamReader.exception)

@@ -93,7 +93,7 @@ type exitWait struct {
 // waitInGoroutine has a goroutine notice that the process ends.
 func (t *subprocess) waitInGoroutine() {
 	w := &exitWait{subprocess: t}
-	t.loop.watching++
+	t.loop.outsideWaits++
 	t.loop.open.add(w)
 	go func() {
 		if !awaitExit(t.pid) {
@@ -107,7 +107,7 @@ func (t *subprocess) waitInGoroutine() {
 }
 
 func (w *exitWait) run(*future) {
-	w.loop.watching--
+	w.loop.outsideWaits--
 	w.loop.open.remove(w)
 	if w.reaped {
 		w.exit(w.state, w.err)

@@ -18,6 +18,8 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // AnyTask is a Task of any result type. See Task for the methods.
@@ -43,22 +45,22 @@ type taskImpl interface {
 
 // task is the part of a Task that does not depend on its result type. Owned by the token.
 type task struct {
-	fut     *future
-	impl    taskImpl
-	co      *coroutine // nil before the first step and after the last
-	waiting *future
-	reason  *CancelledError // the last that mustCancel was set for
-	scope   scope
-	id      uint64
-	extra   *taskExtra
-	prev    *task // in Loop.tasks
-	next    *task
-	cancels int32  // requests, less those withdrawn by Uncancel
-	awaits  uint32 // counts suspensions, to tell one await from the next
-	quiet   bool   // not reported if its loop is closed while it is pending
+	fut             *future
+	impl            taskImpl
+	co              *coroutine // nil before the first step and after the last
+	waiting         *future
+	reason          *CancelledError // the last that mustCancel was set for
+	scope           scope
+	id              uint64
+	extra           *taskExtra
+	prev            *task // in Loop.tasks
+	next            *task
+	cancels         int32  // requests, less those withdrawn by Uncancel
+	awaits          uint32 // counts suspensions, to tell one await from the next
+	noPendingReport bool   // not reported if its loop is closed while it is pending
 
 	mustCancel bool
-	keepCtx    bool // the request under way comes from a scope: the task's own context stays open
+	fromScope  bool // the request under way comes from a scope: the task's own context stays open
 }
 
 // taskExtra is what few tasks have.
@@ -282,7 +284,7 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 	if w := t.fut.loop.observed; w != nil {
 		w.taskCancelled(t, reason)
 	}
-	if !t.keepCtx {
+	if !t.fromScope {
 		t.scope.cancelled(reason)
 	}
 	if t.waiting != nil && t.waiting.cancel(reason) {
@@ -296,8 +298,8 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 // cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which ends its own
 // context and will withdraw the request: the context of the task stays open.
 func (t *task) cancelFromScope() {
-	t.keepCtx = true
-	defer func() { t.keepCtx = false }()
+	t.fromScope = true
+	defer func() { t.fromScope = false }()
 	t.fut.cancel(errCancelled)
 }
 
@@ -415,17 +417,17 @@ func (t *task) stack() []uintptr {
 	}
 	// The task's goroutine looks at its own stack, then waits on.
 	var pcs []uintptr
-	t.co.probe = &pcs
+	t.co.stackRequest = &pcs
 	me := l.current
 	switch {
 	case !t.co.runs:
 		l.resume(t)
-	case me.co.serves(): // t is in the nest, below the current task
-		l.target, l.asker = t.co, me
+	case me.co.canRunOthers(): // t is in the nest, below the current task
+		l.resumeTarget, l.stackRequester = t.co, me
 		me.co.runs = false
 		me.co.yield(struct{}{})
 	default: // a task in between is starting another one eagerly
-		t.co.probe = nil
+		t.co.stackRequest = nil
 	}
 	return pcs
 }
@@ -460,7 +462,7 @@ func CurrentTask(ctx context.Context) AnyTask {
 	if s == nil {
 		return nil
 	}
-	if held, running := holder(&s.loop.owner); held != running || s.loop.current == nil {
+	if held, running := goid.Holder(&s.loop.owner); held != running || s.loop.current == nil {
 		return nil
 	}
 	return s.loop.current.impl

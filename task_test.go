@@ -1152,7 +1152,7 @@ func TestTaskDebugModeChangesNoOrder(t *testing.T) {
 	for i := range logs {
 		l, _ := newLoop(t)
 		l.SetDebug(i == 1)
-		l.SlowCallbackDuration = time.Hour
+		l.SetSlowCallbackDuration(time.Hour)
 		log := &logs[i]
 		_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
 			var tasks []aio.Awaitable[struct{}]

@@ -20,7 +20,7 @@ type TaskGroup struct {
 	head    *member
 	tail    *member
 	errs    []error
-	onDone  *future // that the end of the last task settles, while Run waits
+	onDone  *waiter // that the end of the last task wakes, while Run waits
 	exiting bool    // the body has returned
 	closed  bool    // Run has returned
 
@@ -95,13 +95,9 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 			return waitErr // the loop is closed: the tasks are being unwound too
 		}
 		if tg.aborting {
-			e.watch = nil // it cannot do more than it has done
+			e.endCtx = nil // it cannot do more than it has done
 		}
-		w := tg.loop.newWaiter("TaskGroup")
-		tg.onDone = &w.future
-		waitErr = e.await(tg.onDone)
-		tg.onDone = nil
-		tg.loop.freeWaiter(w)
+		waitErr = e.waitOnce("TaskGroup", &tg.onDone)
 		if waitErr != nil && !tg.aborting {
 			cancellation = waitErr
 			tg.abort()
@@ -202,8 +198,8 @@ func (tg *TaskGroup) abort() {
 func (m *member) run(f *future) {
 	tg := m.group
 	tg.remove(m)
-	if tg.onDone != nil && tg.head == nil && tg.onDone.state == pending {
-		tg.onDone.settle(finished, nil)
+	if tg.onDone != nil && tg.head == nil {
+		tg.onDone.wake()
 	}
 	if f.state != failed {
 		return

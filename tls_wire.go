@@ -31,7 +31,7 @@ func (p *tlsProtocol) ConnectionMade(lower Transport) {
 		// A context that can end would have crypto/tls watch it from a goroutine of its own.
 		return struct{}{}, t.conn.HandshakeContext(context.WithoutCancel(ctx))
 	}, WithName("TLS handshake"))
-	handshake.quiet = true
+	handshake.noPendingReport = true
 	t.handshake = &handshake.task
 	handshake.addCallback((*tlsHandshakeStep)(t))
 }

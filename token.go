@@ -39,6 +39,8 @@ import (
 	"context"
 	"iter"
 	"runtime/pprof"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // maxIdle bounds the coroutines that a loop keeps for tasks to come. Starting a fresh one costs
@@ -51,33 +53,30 @@ const maxNest = 16
 
 // coroutine is owned by the token, except for g, which never changes once it runs.
 type coroutine struct {
-	loop     *Loop
-	g        uintptr // identity of the goroutine, nobody until it runs
-	task     *task   // what it runs, nil when idle
-	next     func() (struct{}, bool)
-	stop     func()
-	yield    func(struct{}) bool
-	thrown   error      // what the await that is resumed shall return
-	probe    *[]uintptr // set to be told where the task is suspended, instead of resuming it
-	runs     bool       // in the nest
-	eager    bool       // its next was called to start a task eagerly: it yields to the caller
-	exits    bool       // the task called runtime.Goexit
-	labelled bool       // its goroutine has the labels of the task
+	loop         *Loop
+	g            uintptr // identity of the goroutine, nobody until it runs
+	task         *task   // what it runs, nil when idle
+	next         func() (struct{}, bool)
+	stop         func()
+	yield        func(struct{}) bool
+	thrown       error      // what the await that is resumed shall return
+	stackRequest *[]uintptr // set to be told where the task is suspended, instead of resuming it
+	runs         bool       // in the nest
+	eager        bool       // its next was called to start a task eagerly: it yields to the caller
+	exits        bool       // the task called runtime.Goexit
+	labelled     bool       // its goroutine has the labels of the task
 }
-
-// nobody is an identity that no goroutine has.
-const nobody = 1
 
 // newCoroutine makes a coroutine and lets it run to the point where it waits for its first task.
 func (l *Loop) newCoroutine() *coroutine {
-	co := &coroutine{loop: l, g: nobody}
+	co := &coroutine{loop: l, g: goid.Nobody}
 	co.next, co.stop = iter.Pull(co.main)
 	return co
 }
 
 func (co *coroutine) main(yield func(struct{}) bool) {
 	co.yield = yield
-	co.g = identity()
+	co.g = goid.Current()
 	co.loop.owner = co.g
 	for {
 		t := co.task
@@ -91,7 +90,7 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 			co.labelled = false
 		}
 		t.co, co.task = nil, nil
-		if co.serves() {
+		if co.canRunOthers() {
 			if t := co.loop.nextStep(true); t != nil {
 				t.co, co.task, co.loop.current = co, t, t
 				continue
@@ -122,7 +121,7 @@ func (co *coroutine) runTask() {
 		}
 		// runtime.Goexit: the task is over, the goroutine is not. Hand the token back once, as
 		// if idle; exitPending resumes it when the loop's goroutine may exit too.
-		t.fut.seen = true // whoever runs the loop learns of it
+		t.fut.errRetrieved = true // whoever runs the loop learns of it
 		t.impl.fail(ErrGoexit)
 		t.co, co.task = nil, nil
 		co.exits = true
@@ -141,56 +140,56 @@ func (co *coroutine) runTask() {
 // right here, and what can be is done before or after them.
 func (co *coroutine) park() error {
 	l := co.loop
-	for co.serves() && l.depth < maxNest {
+	for co.canRunOthers() && l.chainLen < maxNest {
 		t := l.nextStep(false)
 		switch {
 		case t == nil:
-			l.target = &l.base
+			l.resumeTarget = &l.root
 		case t.co == co:
 			l.current = t
 			return co.takeThrown()
 		case t.co != nil && t.co.runs:
-			l.target = t.co
+			l.resumeTarget = t.co
 		default:
-			next := l.lend(t)
+			next := l.switchTo(t)
 			next.next()
-			l.regain(next, co)
+			l.switchBack(next, co)
 		}
-		for l.target == co {
-			if l.target = nil; co.probe == nil {
+		for l.resumeTarget == co {
+			if l.resumeTarget = nil; co.stackRequest == nil {
 				l.current = co.task
 				return co.takeThrown()
 			}
 			// The task on top wants to know where this one is suspended, and goes on.
-			co.answer()
-			asker := l.lend(l.asker)
-			l.asker = nil
-			asker.next()
-			l.regain(asker, co)
+			co.replyStack()
+			requester := l.switchTo(l.stackRequester)
+			l.stackRequester = nil
+			requester.next()
+			l.switchBack(requester, co)
 		}
-		if l.target != nil {
+		if l.resumeTarget != nil {
 			break
 		}
 	}
 	for {
 		co.runs = false
 		co.yield(struct{}{})
-		if co.probe == nil {
+		if co.stackRequest == nil {
 			return co.takeThrown()
 		}
-		co.answer()
+		co.replyStack()
 	}
 }
 
-// serves reports whether co may make steps of other tasks when its own waits or has ended: not if it
+// canRunOthers reports whether co may make steps of other tasks when its own waits or has ended: not if it
 // was started eagerly, as then the creating task goes on at once, nor in debug mode, which measures
 // each step.
-func (co *coroutine) serves() bool { return !co.eager && co.loop.nesting }
+func (co *coroutine) canRunOthers() bool { return !co.eager && co.loop.chaining }
 
-// answer tells where the task is suspended.
-func (co *coroutine) answer() {
-	*co.probe = wholeStack()
-	co.probe = nil
+// replyStack tells where the task is suspended.
+func (co *coroutine) replyStack() {
+	*co.stackRequest = wholeStack()
+	co.stackRequest = nil
 }
 
 // takeThrown returns the error that was thrown in.
@@ -200,22 +199,22 @@ func (co *coroutine) takeThrown() error {
 	return err
 }
 
-// lend readies everything for a next of the coroutine of t, which it returns.
-func (l *Loop) lend(t *task) *coroutine {
+// switchTo readies everything for a next of the coroutine of t, which it returns.
+func (l *Loop) switchTo(t *task) *coroutine {
 	co := t.co
 	if co == nil {
 		co = l.acquire(t)
 	}
 	l.owner, l.current = co.g, t // before the first switch g is nobody: main then sets it
 	co.runs = true
-	l.depth++
+	l.chainLen++
 	return co
 }
 
-// regain takes the token back for the coroutine self after a next of co.
-func (l *Loop) regain(co, self *coroutine) {
+// switchBack takes the token back for the coroutine self after a next of co.
+func (l *Loop) switchBack(co, self *coroutine) {
 	l.owner = self.g
-	l.depth--
+	l.chainLen--
 	if co.task == nil {
 		l.release(co)
 	}
@@ -224,11 +223,11 @@ func (l *Loop) regain(co, self *coroutine) {
 // resume runs t until it first awaits or ends, and then goes on with the calling task.
 func (l *Loop) resume(t *task) {
 	owner, current := l.owner, l.current
-	co := l.lend(t)
+	co := l.switchTo(t)
 	co.eager = true
 	co.next()
 	co.eager = false
-	l.regain(co, &l.base)
+	l.switchBack(co, &l.root)
 	l.owner, l.current = owner, current
 }
 

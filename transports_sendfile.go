@@ -42,11 +42,7 @@ func (t *streamTransport) wakeSendfile() {
 
 // await suspends the calling task until wakeSendfile.
 func (s *transfer) await(c caller, call string) error {
-	s.wait = c.fut.loop.newWaiter(call)
-	err := c.await(&s.wait.future)
-	c.fut.loop.freeWaiter(s.wait)
-	s.wait = nil
-	return err
+	return c.waitOnce(call, &s.wait)
 }
 
 // sendfile sends f by the system's own call.

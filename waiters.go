@@ -133,16 +133,16 @@ func (b *bound) check(call string) {
 	}
 }
 
-// endAll wakes all waiters that were neither woken nor cancelled with err, which may be nil, and
+// failAll wakes all waiters that were neither woken nor cancelled with err, which may be nil, and
 // leaves them in the list.
-func (q *waitList) endAll(err error) {
+func (q *waitList) failAll(err error) {
 	if err == nil {
 		q.wakeAll()
 		return
 	}
 	for w := q.head; w != nil; w = w.next {
 		if w.state == pending {
-			w.seen = true // by whoever waits
+			w.errRetrieved = true // by whoever waits
 			w.settle(failed, err)
 		}
 	}
