@@ -231,12 +231,7 @@ func (s *openStep) about(ec *ExceptionContext) { (*endpoint)(s).about(ec) }
 
 // waitMade suspends the calling task until made is called, and returns its error.
 func (e *endpoint) waitMade(c caller, call string) error {
-	w := e.loop.newWaiter(call)
-	e.opener = w
-	err := c.await(&w.future)
-	e.opener = nil
-	e.loop.freeWaiter(w)
-	return err
+	return c.waitOnce(call, &e.opener)
 }
 
 // made ends the wait of the call that makes the transport, if it still waits.
@@ -247,7 +242,7 @@ func (e *endpoint) made(err error) {
 	case err == nil:
 		w.wake()
 	default:
-		w.seen = true
+		w.errRetrieved = true
 		w.settle(failed, err)
 	}
 }
