@@ -446,7 +446,7 @@ func TestDestroyedTaskIsReportedWithItsStack(t *testing.T) {
 	contains(t, "message", r.text, "task was destroyed but it is pending")
 	contains(t, "task", r.attrs["task"], "Task victim pending, awaiting Future")
 	same(t, "frames", len(slices.DeleteFunc(strings.Split(r.attrs["at"], " > "), func(s string) bool {
-		return !strings.Contains(s, "token_test.go:")
+		return !strings.Contains(s, "token_stack_test.go:")
 	})), 3)
 }
 

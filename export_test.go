@@ -2,7 +2,16 @@ package aio
 
 // What the tests see of the package's insides.
 
-import "runtime"
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/goaio/aio/internal/netio"
+)
 
 // HeapPush, HeapPop and Heapify are the heap of timers and priority queues.
 func HeapPush[T any](h []T, v T, less func(a, b T) bool) []T { return heapPush(h, v, less) }
@@ -36,4 +45,67 @@ func Posted(l *Loop) int {
 func UsesGoroutines(l *Loop) bool {
 	_, ok := l.network().(goroutineBackend)
 	return ok
+}
+
+// The sizes that tests of transports need to know.
+const (
+	MaxRead    = maxRead
+	ConnBuffer = connBuffer
+)
+
+// OpenStream makes a transport over s.
+func OpenStream(l *Loop, s netio.Stream, p Protocol) (Transport, error) {
+	return l.newStreamTransport(s, p, nil)
+}
+
+// Again has owner told of its readiness when the next pass begins.
+func Again(l *Loop, owner netio.Owner) { l.polling.again(owner) }
+
+// Interleave is the order in which the addresses of a host are tried.
+func Interleave(addrs []netip.AddrPort, first int) []netip.AddrPort { return interleave(addrs, first) }
+
+// Resolve and SplitAddr are what connections and servers find their addresses by.
+func Resolve(ctx context.Context, network, host, port string, passive bool) ([]netip.AddrPort, error) {
+	return loopOf(ctx, "Resolve").resolve(ctx, network, host, port, passive)
+}
+func SplitAddr(call, addr string) (host, port string, err error) { return splitAddr(call, addr) }
+
+// ServiceIn finds the name of a port in a list of services.
+func ServiceIn(list, port, protocol string) string { return serviceIn(list, port, protocol) }
+
+// SendsBySystem reports whether Sendfile of file over t is done by the system.
+func SendsBySystem(t Transport, file io.ReadSeeker) bool {
+	s, ok := t.(*streamTransport)
+	if !ok {
+		return false
+	}
+	_, ok = s.stream.(fileSender)
+	return ok && (&fileSend{file: file}).systemFile() != nil
+}
+
+// StreamHasBytes reports whether r has bytes that nobody has read.
+func StreamHasBytes(r *StreamReader) bool { return r.size() > 0 }
+
+// StreamMemory is the size of the buffer that r holds.
+func StreamMemory(r *StreamReader) int { return cap(r.buf) }
+
+// NewTLS makes a TLS layer whose ConnectionMade is called, and returns it with its protocol for the
+// transport below.
+func NewTLS(l *Loop, app Protocol, config *tls.Config, server bool, handshake, shutdown time.Duration, done func(error)) (Transport, Protocol) {
+	t, err := newTLS(l, app, config, tlsSettings{server: server, handshake: handshake, shutdown: shutdown}, done)
+	if err != nil {
+		panic(err)
+	}
+	return t, t.lowerProtocol()
+}
+
+// StartTLSAhead is StartTLS for a caller that has read some of the peer's TLS.
+func StartTLSAhead(ctx context.Context, t Transport, p Protocol, config *tls.Config, opts *TLSOptions, ahead []byte) (Transport, error) {
+	return startTLS(ctx, t, p, config, opts, ahead)
+}
+
+// TLSMemory returns how many bytes a TLS transport of its own keeps in buffers.
+func TLSMemory(t Transport) int {
+	tt := t.(*tlsTransport)
+	return cap(tt.in.buf) + cap(tt.queue.buf) + cap(tt.borrowed) + cap(tt.records)
 }

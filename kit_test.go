@@ -6,6 +6,7 @@ package aio_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
 )
 
 // eventLog is what a test's tasks write down, to compare the order of their steps.
@@ -188,4 +190,199 @@ func leavesNoGoroutine(t testing.TB) {
 	t.Cleanup(func() {
 		eventually(t, t.Context(), "the test has left no goroutine", func() bool { return count() <= before })
 	})
+}
+
+// A scene is a main task that starts others, and the log of how they ended.
+type scene struct {
+	*testing.T
+	eventLog
+	ctx  context.Context
+	cast []*aio.Task[struct{}]
+}
+
+// play runs f as the main task under a virtual clock. Tasks that wait still at its end are
+// cancelled, which must end them.
+func play(t *testing.T, f func(s *scene)) {
+	t.Helper()
+	aiotest.Run(t, func(ctx context.Context) error {
+		s := &scene{T: t, ctx: ctx}
+		f(s)
+		for _, task := range s.cast {
+			task.Cancel()
+		}
+		for _, task := range s.cast {
+			if _, err := task.Await(ctx); err != nil && !errors.Is(err, aio.ErrCancelled) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// start runs f as a task, which logs its name when f has succeeded, and else name!error.
+func (s *scene) start(name string, f func(ctx context.Context) error) *aio.Task[struct{}] {
+	return s.play(func(ctx context.Context) { s.ended(name, f(ctx)) })
+}
+
+// fetch is start for an f that has a result, which the log gets as name=result.
+func fetch[T any](s *scene, name string, f func(ctx context.Context) (T, error)) *aio.Task[struct{}] {
+	return s.play(func(ctx context.Context) {
+		v, err := f(ctx)
+		if err == nil {
+			name = fmt.Sprint(name, "=", v)
+		}
+		s.ended(name, err)
+	})
+}
+
+func (s *scene) play(f func(ctx context.Context)) *aio.Task[struct{}] {
+	task := aio.CreateTask(s.ctx, coro(func(ctx context.Context) error {
+		f(ctx)
+		return nil
+	}))
+	s.cast = append(s.cast, task)
+	return task
+}
+
+// ended logs an outcome.
+func (s *scene) ended(name string, err error) {
+	var c *aio.CancelledError
+	switch {
+	case err == nil:
+		s.add("%s", name)
+	case errors.As(err, &c) && c.Message != nil:
+		s.add("%s!cancelled:%v", name, c.Message)
+	case errors.As(err, &c):
+		s.add("%s!cancelled", name)
+	case errors.Is(err, aio.ErrTimeout):
+		s.add("%s!timeout", name)
+	case errors.Is(err, aio.ErrBrokenBarrier):
+		s.add("%s!broken", name)
+	case errors.Is(err, aio.ErrQueueShutDown):
+		s.add("%s!shut", name)
+	default:
+		s.add("%s!%v", name, err)
+	}
+}
+
+// turn lets everybody else run for n passes of the loop.
+func (s *scene) turn(n int) {
+	s.Helper()
+	for range n {
+		s.must(aio.Sleep(s.ctx, 0))
+	}
+}
+
+// after lets everybody else run for n passes, and compares what they logged.
+func (s *scene) after(n int, events string) {
+	s.Helper()
+	s.turn(n)
+	s.want(events)
+}
+
+func (s *scene) want(events string) {
+	s.Helper()
+	s.eventLog.want(s.T, events)
+}
+
+func (s *scene) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// is compares the state of a primitive.
+func is[T comparable](s *scene, what string, got, want T) {
+	s.Helper()
+	if got != want {
+		s.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+// misused fails unless f panics with an error of misuse that matches every sentinel.
+func misused(t *testing.T, what string, f func(), sentinels ...error) {
+	t.Helper()
+	err := panics(f)
+	for _, want := range append(sentinels, aio.ErrUsage) {
+		if !errors.Is(err, want) {
+			t.Errorf("%s: panic with %v, want %v", what, err, want)
+		}
+	}
+}
+
+func ok(context.Context) error { return nil }
+
+// same fails unless got is want.
+func same[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// matches fails unless err matches target, or is nil if that is.
+func matches(t testing.TB, what string, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("%s: error %v, want %v", what, err, target)
+	}
+}
+
+// inVirtualLoop runs f as the main task of a loop with a virtual clock.
+func inVirtualLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop)) {
+	t.Helper()
+	aiotest.Run(t, func(ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err == nil {
+			f(ctx, l)
+		}
+		return err
+	})
+}
+
+// spawn starts f as a task.
+func spawn(ctx context.Context, f func(ctx context.Context) error) *aio.Task[struct{}] {
+	return aio.CreateTask(ctx, coro(f))
+}
+
+// runMain runs f as a task of l until it is done.
+func runMain(l *aio.Loop, f func(ctx context.Context) error) error {
+	_, err := aio.RunUntilComplete(l, coro(f))
+	return err
+}
+
+// onePass has l make one pass, without waiting. LOOP-017
+func onePass(t *testing.T, l *aio.Loop) {
+	t.Helper()
+	l.Stop()
+	matches(t, "RunForever", l.RunForever(), nil)
+}
+
+func nop() {}
+
+// bothPaths runs main over the system's poller, where there is one, and over goroutines.
+func bothPaths(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
+	t.Helper()
+	for name, goroutines := range map[string]bool{"poller": false, "goroutines": true} {
+		t.Run(name, func(t *testing.T) {
+			r := aio.Runner{}
+			l, err := r.GetLoop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			aio.ForceGoroutines(l, goroutines)
+			l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
+				t.Errorf("reported: %s: %v", ec.Message, ec.Err)
+			})
+			defer func() { // also if main calls t.FailNow
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := r.Run(func(ctx context.Context) error { return main(t, ctx) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -12,56 +12,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
-	"github.com/goaio/aio/aiotest"
 )
-
-// same fails unless got is want.
-func same[T comparable](t testing.TB, what string, got, want T) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-// matches fails unless err matches target, or is nil if that is.
-func matches(t testing.TB, what string, err, target error) {
-	t.Helper()
-	if !errors.Is(err, target) {
-		t.Errorf("%s: error %v, want %v", what, err, target)
-	}
-}
-
-// inVirtualLoop runs f as the main task of a loop with a virtual clock.
-func inVirtualLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop)) {
-	t.Helper()
-	aiotest.Run(t, func(ctx context.Context) error {
-		l, err := aio.GetRunningLoop(ctx)
-		if err == nil {
-			f(ctx, l)
-		}
-		return err
-	})
-}
-
-// spawn starts f as a task.
-func spawn(ctx context.Context, f func(ctx context.Context) error) *aio.Task[struct{}] {
-	return aio.CreateTask(ctx, coro(f))
-}
-
-// runMain runs f as a task of l until it is done.
-func runMain(l *aio.Loop, f func(ctx context.Context) error) error {
-	_, err := aio.RunUntilComplete(l, coro(f))
-	return err
-}
-
-// onePass has l make one pass, without waiting. LOOP-017
-func onePass(t *testing.T, l *aio.Loop) {
-	t.Helper()
-	l.Stop()
-	matches(t, "RunForever", l.RunForever(), nil)
-}
-
-func nop() {}
 
 // LOOP-001
 func TestLoopCloseTwice(t *testing.T) {

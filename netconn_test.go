@@ -12,16 +12,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"golang.org/x/net/nettest"
-
 	"github.com/goaio/aio"
-	"github.com/goaio/aio/aiotest"
 )
 
 // connMaker is a protocol that makes a net.Conn of its transport.
@@ -125,57 +120,6 @@ func connNetworks(t *testing.T, test func(t *testing.T, network string, goroutin
 	} {
 		t.Run(tt.name, func(t *testing.T) { test(t, tt.network, tt.goroutines) })
 	}
-}
-
-func TestConnNettest(t *testing.T) {
-	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
-		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-			return connPipe(network, t.TempDir(), goroutines, nil, nil)
-		})
-	})
-}
-
-func TestConnNettestOverTLS(t *testing.T) {
-	client, server := connConfigs()
-	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
-		if network != "tcp" {
-			onlyLong(t)
-		}
-		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-			return connPipe(network, t.TempDir(), goroutines, client, server)
-		})
-	})
-}
-
-// Some of the tests, which count from one, fail with crypto/tls over package net's own connections too,
-// and run without TLS here. After a Write that timed out, a tls.Conn refuses all further ones. And
-// BasicIO and PingPong close both ends, the second of which cannot send its close_notify any more; only
-// TCP does not notice at once.
-func TestConnNettestUnderTLS(t *testing.T) {
-	without := map[int]bool{7: true, 9: true, 11: true} // PastTimeout, FutureTimeout, ConcurrentMethods
-	clientConfig, serverConfig := connConfigs()
-	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
-		if network != "tcp" {
-			onlyLong(t)
-		}
-		without[1], without[2] = network != "tcp", network != "tcp" // BasicIO, PingPong
-		test := 0
-		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-			c1, c2, stop, err = connPipe(network, t.TempDir(), goroutines, nil, nil)
-			if test++; err != nil || without[test] {
-				return c1, c2, stop, err
-			}
-			client, server := tls.Client(c1, clientConfig), tls.Server(c2, serverConfig)
-			var wg sync.WaitGroup
-			wg.Go(func() { err = server.Handshake() })
-			cerr := client.Handshake()
-			wg.Wait()
-			if err == nil {
-				err = cerr
-			}
-			return client, server, stop, err
-		})
-	})
 }
 
 // connEnd is a net.Conn of a transport of the test's loop.
@@ -465,87 +409,6 @@ func TestConnWriteEnds(t *testing.T) {
 	}
 }
 
-// Deadlines are those of package time, and each half has its own.
-func TestConnDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		err := aio.Run(func(ctx context.Context) error {
-			a, b := net.Pipe()
-			defer b.Close()
-			c := connOver(t, ctx, a)
-			start := time.Now()
-			c.SetDeadline(start.Add(time.Hour))
-			c.SetWriteDeadline(time.Time{})
-			_, err := c.Read(make([]byte, 1))
-			var ne net.Error
-			if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &ne) || !ne.Timeout() {
-				t.Errorf("Read: %v", err)
-			}
-			if want := "read pipe pipe->pipe: i/o timeout"; err.Error() != want {
-				t.Errorf("the text is %q, want %q", err, want)
-			}
-			if took := time.Since(start); took != time.Hour {
-				t.Errorf("it took %v", took)
-			}
-			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("the second Read: %v", err)
-			}
-			if n, err := c.Write([]byte("x")); n != 1 || err != nil {
-				t.Errorf("Write: %d, %v", n, err)
-			}
-			// A deadline that moves.
-			c.SetReadDeadline(time.Now().Add(time.Minute))
-			mover := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
-				if err := aio.Sleep(ctx, 30*time.Second); err != nil {
-					return err
-				}
-				c.SetReadDeadline(time.Now().Add(time.Minute))
-				return nil
-			}))
-			start = time.Now()
-			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 90*time.Second {
-				t.Errorf("Read: %v after %v", err, time.Since(start))
-			}
-			c.SetReadDeadline(time.Time{})
-			go b.Write([]byte("y"))
-			wantRead(t, c, "y")
-			if err := aio.Timeout(ctx, time.Second, func(context.Context) error {
-				_, err := c.Read(make([]byte, 1))
-				return err
-			}); err != aio.ErrTimeout {
-				t.Errorf("Read in a Timeout: %v", err)
-			}
-			_, err = mover.Await(ctx)
-			return errors.Join(err, c.Close())
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// Under a virtual clock, what is left until a deadline passes in the loop's time.
-func TestConnVirtualDeadline(t *testing.T) {
-	aiotest.Run(t, func(ctx context.Context) error {
-		a, b := net.Pipe()
-		defer b.Close()
-		c := connOver(t, ctx, a)
-		l, err := aio.GetRunningLoop(ctx)
-		if err != nil {
-			return err
-		}
-		start := l.Time()
-		c.SetReadDeadline(time.Now().Add(1000 * time.Hour))
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("Read: %v", err)
-		}
-		if took := l.Time().Sub(start).Round(time.Hour); took != 1000*time.Hour {
-			t.Errorf("it took %v", took)
-		}
-		c.SetReadDeadline(time.Now().Add(1000 * time.Hour))
-		return c.Close() // with the timer
-	})
-}
-
 // Close ends every call, and what was written arrives.
 func TestConnClose(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
@@ -826,7 +689,7 @@ func TestConnLoopClosed(t *testing.T) {
 			results <- err
 		}
 		go read()
-		for aio.InboxLen(l) == 0 {
+		for aio.Posted(l) == 0 {
 			runtime.Gosched()
 		}
 		l.CallSoonThreadsafe(l.Stop)
@@ -834,7 +697,7 @@ func TestConnLoopClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		go read() // stays in the inbox
-		for aio.InboxLen(l) == 0 {
+		for aio.Posted(l) == 0 {
 			runtime.Gosched()
 		}
 		if err := l.Close(); err != nil {

@@ -146,8 +146,8 @@ func TestProtocolParts(t *testing.T) {
 	for _, p := range []aio.Protocol{anyT, readT, writeT, lost, kinds, protoValue{&n}, struct{ *protoLostOnly }{lost}} {
 		scripted(t, func(s *ioCase) {
 			log := new(eventLog)
-			stream := &aio.ScriptedStream{Note: log.add, In: []any{[]byte("hello"), io.EOF}}
-			tr, err := aio.OpenScripted(s.l, stream, p)
+			stream := &scriptedStream{Note: log.add, In: []any{[]byte("hello"), io.EOF}}
+			tr, err := openScripted(s.l, stream, p)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,345 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/netio"
+)
+
+// Protocols that write down what they are told, and a stream of which a test decides what each call does, to
+// see exactly what a transport asks for.
+
+// ioEcho is a protocol that sends back what it gets.
+type ioEcho struct{ t aio.Transport }
+
+func (p *ioEcho) ConnectionMade(t aio.Transport) { p.t = t }
+
+func (p *ioEcho) DataReceived(b []byte) { p.t.Write(b) }
+
+// ioClient is a protocol that collects what it gets.
+type ioClient struct {
+	log  eventLog
+	got  []byte
+	lost *aio.Future[error]
+	more aio.Event
+}
+
+func (p *ioClient) ConnectionMade(aio.Transport) { p.log.add("made") }
+
+func (p *ioClient) DataReceived(b []byte) { p.got = append(p.got, b...); p.more.Set() }
+
+func (p *ioClient) ConnectionLost(err error) { p.log.add("lost"); p.lost.SetResult(err) }
+
+// ioLogger is a protocol that writes down what it is told. on has what it does besides, by event.
+type ioLogger struct {
+	name     string // before each event
+	log      *eventLog
+	on       map[string]func()
+	each     func(event string) // is told of each event, if it is not nil
+	keepOpen bool               // what EOFReceived returns
+	t        aio.Transport
+	got      []byte
+	err      error
+	lost     aio.Event
+}
+
+func (p *ioLogger) event(name string) {
+	p.log.add("%s%s", p.name, name)
+	if p.each != nil {
+		p.each(p.name + name)
+	}
+	if f := p.on[name]; f != nil {
+		f()
+	}
+}
+
+func (p *ioLogger) ConnectionMade(t aio.Transport) { p.t = t; p.event("made") }
+
+func (p *ioLogger) DataReceived(b []byte) {
+	p.got = append(p.got, b...)
+	if len(b) < 10 {
+		p.event("data:" + strings.ReplaceAll(string(b), " ", "_"))
+	} else {
+		p.event("data:" + strconv.Itoa(len(b)))
+	}
+}
+
+func (p *ioLogger) EOFReceived() bool { p.event("eof"); return p.keepOpen }
+
+func (p *ioLogger) ConnectionLost(err error) {
+	p.err = err
+	p.lost.Set()
+	switch {
+	case err == nil:
+		p.event("lost")
+	default:
+		p.event("lost:" + ioErrName(err))
+	}
+}
+
+func (p *ioLogger) PauseWriting() { p.event("pause") }
+
+func (p *ioLogger) ResumeWriting() { p.event("resume") }
+
+// ioErrName is a word for an error.
+func ioErrName(err error) string {
+	var p *aio.PanicError
+	switch {
+	case errors.As(err, &p):
+		return "panic"
+	case errors.Is(err, aio.ErrUsage):
+		return "usage"
+	case errors.Is(err, errIO):
+		return "errIO"
+	}
+	return strings.ReplaceAll(err.Error(), " ", "_")
+}
+
+// errIO is an error of the network.
+var errIO = errors.New("the cable was cut")
+
+// ioCase is a transport over a stream that a test has written the script of. What the stream is asked
+// for, what the protocol is told, and what is reported, is in one log. The methods are for the task
+// of the test.
+type ioCase struct {
+	*testing.T
+	ctx context.Context
+	l   *aio.Loop
+	s   *scriptedStream
+	p   *ioLogger
+	t   aio.Transport
+	log *eventLog
+}
+
+// scripted runs main in a task that has such a transport, whose ConnectionMade was called.
+func scripted(t *testing.T, main func(c *ioCase)) {
+	t.Helper()
+	l, _ := newLoop(t)
+	log := new(eventLog)
+	ioReportTo(l, log)
+	s := &scriptedStream{Note: log.add}
+	p := &ioLogger{log: log, on: map[string]func(){}}
+	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		tr, err := openScripted(l, s, p)
+		if err != nil {
+			return err
+		}
+		c := &ioCase{t, ctx, l, s, p, tr, log}
+		c.passes(1)
+		c.want("| made")
+		main(c)
+		return nil
+	})); err != nil {
+		t.Error(err)
+	}
+}
+
+// ioReportTo has the exception handler write to log.
+func ioReportTo(l *aio.Loop, log *eventLog) {
+	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
+		log.add("reported:%s", ioErrName(ec.Err))
+	})
+}
+
+// passes lets n passes go by, each of which is a bar in the log.
+func (c *ioCase) passes(n int) {
+	c.Helper()
+	for range n {
+		c.log.add("|")
+		if err := aio.Sleep(c.ctx, 0); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+// want compares the log.
+func (c *ioCase) want(events string) { c.Helper(); c.log.want(c.T, events) }
+
+// buffered compares what is in the write buffer.
+func (c *ioCase) buffered(want int) {
+	c.Helper()
+	if got := c.t.GetWriteBufferSize(); got != want {
+		c.Errorf("%d bytes are buffered, want %d", got, want)
+	}
+}
+
+// write writes and checks that this is taken.
+func (c *ioCase) write(s string) {
+	c.Helper()
+	if n, err := c.t.Write([]byte(s)); n != len(s) || err != nil {
+		c.Errorf("Write(%q) = %d, %v", s, n, err)
+	}
+}
+
+// readable has the transport find this to read: the bytes of a string, or an error.
+func (c *ioCase) readable(in ...any) {
+	for _, v := range in {
+		if s, ok := v.(string); ok {
+			v = []byte(s)
+		}
+		c.s.In = append(c.s.In, v)
+	}
+	c.s.Readable()
+}
+
+// ioLimits sets the marks of the write buffer to 10 and 3 bytes.
+func (c *ioCase) limits() { c.t.SetWriteBufferLimits(10, 3) }
+
+// room has the transport told that there is room for these writes, as in ScriptedStream.Out.
+func (c *ioCase) room(out ...any) {
+	c.s.Out = append(c.s.Out, out...)
+	c.s.Writable()
+}
+
+// taken compares what the stream has taken.
+func (c *ioCase) taken(want string) {
+	c.Helper()
+	if got := string(c.s.Taken); got != want {
+		c.Errorf("the stream has taken %q, want %q", got, want)
+	}
+}
+
+// lines writes the pieces in one go.
+func (c *ioCase) lines(pieces ...string) error {
+	var bufs [][]byte
+	for _, p := range pieces {
+		bufs = append(bufs, []byte(p))
+	}
+	return c.t.Writelines(bufs)
+}
+
+// misused fails unless f panics with ErrUsage.
+func (c *ioCase) misused(what string, f func()) {
+	c.Helper()
+	if err := panics(f); !errors.Is(err, aio.ErrUsage) {
+		c.Errorf("%s panics with %v, want ErrUsage", what, err)
+	}
+}
+
+func newIOLogger() *ioLogger { return &ioLogger{log: new(eventLog)} }
+
+// scriptedStream is a stream that answers from lists. Each call is noted with Note.
+type scriptedStream struct {
+	Note func(format string, args ...any)
+	// In is what reads give: a []byte, of which a read takes what fits, or an error. When it is
+	// empty they would block.
+	In []any
+	// Out is what writes do: an int is how many bytes are taken at most, an error is returned.
+	// When it is empty they take all.
+	Out []any
+	// Taken is what writes have taken.
+	Taken []byte
+	// HalfCloseErr is what closing the writing half returns.
+	HalfCloseErr error
+	// NoHalfClose has it that there is no such thing.
+	NoHalfClose bool
+
+	loop  *aio.Loop
+	owner netio.Owner
+	next  netio.Readiness
+}
+
+// openScripted makes a transport over s.
+func openScripted(l *aio.Loop, s *scriptedStream, p aio.Protocol) (aio.Transport, error) {
+	s.loop = l
+	return aio.OpenStream(l, s, p)
+}
+
+// Readable, Writable and HungUp have the transport told, when the next pass begins, what a poller would
+// tell.
+func (s *scriptedStream) Readable() { s.tell(netio.Readable) }
+func (s *scriptedStream) Writable() { s.tell(netio.Writable) }
+func (s *scriptedStream) HungUp()   { s.tell(netio.HungUp) }
+
+func (s *scriptedStream) tell(r netio.Readiness) {
+	s.next |= r
+	aio.Again(s.loop, s)
+}
+
+// Ready implements netio.Owner: the list of those that are still ready serves as a poller here.
+func (s *scriptedStream) Ready(netio.Readiness) {
+	s.owner.Ready(s.next)
+	s.next = 0
+}
+
+func (s *scriptedStream) Discard() {}
+
+func (s *scriptedStream) Attach(owner netio.Owner) error { s.owner = owner; return nil }
+
+func (s *scriptedStream) Read(p []byte) (n int, more bool, err error) {
+	defer func() {
+		if err != nil {
+			s.Note("read:%v", scriptedErr(err))
+		} else {
+			s.Note("read:%d", n)
+		}
+	}()
+	if len(s.In) == 0 {
+		return 0, false, netio.ErrWouldBlock
+	}
+	switch in := s.In[0].(type) {
+	case error:
+		s.In = s.In[1:]
+		return 0, false, in
+	case []byte:
+		n = copy(p, in)
+		if s.In[0] = in[n:]; n == len(in) {
+			s.In = s.In[1:]
+		}
+	}
+	return n, len(s.In) > 0, nil
+}
+
+func (s *scriptedStream) Write(p []byte) (n int, err error) {
+	defer func() {
+		if err != nil {
+			s.Note("write:%v", scriptedErr(err))
+		} else {
+			s.Note("write:%d/%d", n, len(p))
+		}
+	}()
+	n = len(p)
+	if len(s.Out) > 0 {
+		out := s.Out[0]
+		s.Out = s.Out[1:]
+		if err, ok := out.(error); ok {
+			return 0, err
+		}
+		n = min(n, out.(int))
+	}
+	s.Taken = append(s.Taken, p[:n]...)
+	return n, nil
+}
+
+func scriptedErr(err error) string {
+	switch err {
+	case netio.ErrWouldBlock:
+		return "blocks"
+	case io.EOF:
+		return "EOF"
+	}
+	return fmt.Sprintf("%T", err)
+}
+
+func (s *scriptedStream) CloseWrite() error {
+	s.Note("shutdown")
+	return s.HalfCloseErr
+}
+
+func (s *scriptedStream) CanCloseWrite() bool                   { return !s.NoHalfClose }
+func (s *scriptedStream) Close()                                { s.Note("close") }
+func (s *scriptedStream) Abort()                                { s.Note("abort") }
+func (s *scriptedStream) LocalAddr() net.Addr                   { return nil }
+func (s *scriptedStream) RemoteAddr() net.Addr                  { return nil }
+func (s *scriptedStream) SyscallConn() (syscall.RawConn, error) { return nil, net.ErrClosed }
+func (s *scriptedStream) File() (*os.File, error)               { return nil, net.ErrClosed }

@@ -1,0 +1,243 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+// A body that panics with an error fails with it; the rest is in the PanicError.
+func TestTaskPanicBecomesItsError(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		for _, value := range []any{errBoom, "text"} {
+			task := aio.CreateTask(ctx, func(context.Context) (int, error) { panic(value) })
+			_, err := task.Await(ctx)
+			var p *aio.PanicError
+			if !errors.As(err, &p) || p.Value != value || !strings.Contains(string(p.Stack), here()) {
+				t.Errorf("got %v", err)
+			}
+			if errors.Is(err, errBoom) != (value == errBoom) {
+				t.Errorf("%v does not unwrap as it shall", err)
+			}
+			if _, again := task.Await(ctx); again != err {
+				t.Errorf("the second await: %v", again)
+			}
+		}
+		return nil
+	})
+}
+
+// The cross product: how the body of a task ends, when the task is cancelled, and who wants its
+// result. The body waits for a gate, notes what came of that, and then ends in its own way whether
+// it was cancelled or not; only the one that returns passes the CancelledError on.
+func TestTaskEndingsByCancellationsByConsumers(t *testing.T) {
+	type ending struct{ body, cancelled string }
+	for e, want := range map[ending]struct {
+		events  string // of the body, and what Cancel returned
+		outcome string // of the task
+	}{
+		{"returns", "never"}:         {"begin opened", "7"},
+		{"returns", "before start"}:  {"cancel:true", "cancelled"},
+		{"returns", "while ready"}:   {"begin cancel:true interrupted", "cancelled"},
+		{"returns", "while waiting"}: {"begin cancel:true interrupted", "cancelled"},
+		{"returns", "when done"}:     {"begin opened cancel:false", "7"},
+		{"fails", "never"}:           {"begin opened", "boom"},
+		{"fails", "before start"}:    {"cancel:true", "cancelled"},
+		{"fails", "while ready"}:     {"begin cancel:true interrupted", "boom"},
+		{"fails", "while waiting"}:   {"begin cancel:true interrupted", "boom"},
+		{"fails", "when done"}:       {"begin opened cancel:false", "boom"},
+		{"panics", "never"}:          {"begin opened", "panic"},
+		{"panics", "before start"}:   {"cancel:true", "cancelled"},
+		{"panics", "while ready"}:    {"begin cancel:true interrupted", "panic"},
+		{"panics", "while waiting"}:  {"begin cancel:true interrupted", "panic"},
+		{"panics", "when done"}:      {"begin opened cancel:false", "panic"},
+		{"Goexits", "never"}:         {"begin opened", "exit"},
+		{"Goexits", "before start"}:  {"cancel:true", "cancelled"},
+		{"Goexits", "while ready"}:   {"begin cancel:true interrupted", "exit"},
+		{"Goexits", "while waiting"}: {"begin cancel:true interrupted", "exit"},
+		{"Goexits", "when done"}:     {"begin opened cancel:false", "exit"},
+	} {
+		for _, consumer := range []string{"awaited", "shielded", "grouped", "dropped"} {
+			t.Run(strings.ReplaceAll(e.body+" "+e.cancelled+" "+consumer, " ", "_"), func(t *testing.T) {
+				testTaskEnding(t, e.body, e.cancelled, consumer, want.events, want.outcome)
+			})
+		}
+	}
+}
+
+func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome string) {
+	l, reports := newLoop(t)
+	var log eventLog
+	gate := aio.CreateFuture[int](l.Context())
+	work := func(ctx context.Context) (int, error) {
+		log.add("begin")
+		v, err := gate.Await(ctx)
+		if err != nil {
+			log.add("interrupted")
+		} else {
+			log.add("opened")
+		}
+		switch body {
+		case "fails":
+			return 0, errBoom
+		case "panics":
+			panic("panic")
+		case "Goexits":
+			runtime.Goexit()
+		}
+		return v, err
+	}
+	// text names an outcome.
+	text := func(v int, err error) string {
+		var p *aio.PanicError
+		switch {
+		case err == nil:
+			return fmt.Sprint(v)
+		case err == errBoom:
+			return "boom"
+		case err == aio.ErrGoexit:
+			return "exit"
+		case errors.As(err, &p):
+			return fmt.Sprint(p.Value)
+		case errors.Is(err, aio.ErrCancelled):
+			return "cancelled"
+		}
+		return "unexpected " + err.Error()
+	}
+	var task *aio.Task[int]
+	cancel := func() { log.add("cancel:%v", task.Cancel()) }
+	created := func(w *aio.Task[int]) {
+		task = w
+		if cancelled == "before start" {
+			cancel()
+		}
+	}
+	got := "nothing"
+	consume := coro(func(ctx context.Context) error {
+		switch consumer {
+		case "awaited":
+			created(aio.CreateTask(ctx, work))
+			got = text(task.Await(ctx))
+		case "shielded":
+			created(aio.CreateTask(ctx, work))
+			got = text(aio.Shield(ctx, task).Await(ctx))
+		case "grouped":
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				created(aio.GoResult(tg, work))
+				return nil
+			})
+			var g *aio.GroupError
+			switch {
+			case err == nil:
+				got = "ok"
+			case errors.As(err, &g) && len(g.Errors) == 1:
+				got = "group:" + text(0, g.Errors[0])
+			default:
+				got = "unexpected " + err.Error()
+			}
+		case "dropped":
+			created(aio.CreateTask(ctx, work))
+		}
+		return nil
+	})
+	main := aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+		consuming := aio.CreateTask(ctx, consume)
+		turns(ctx, 5)
+		switch cancelled {
+		case "never":
+			_ = gate.SetResult(7)
+		case "while ready":
+			_ = gate.SetResult(7)
+			cancel()
+		case "while waiting":
+			cancel()
+			if !gate.Cancelled() {
+				t.Error("the gate was not cancelled")
+			}
+		case "when done":
+			_ = gate.SetResult(7)
+			turns(ctx, 1)
+			cancel()
+		}
+		turns(ctx, 5)
+		if !task.Done() {
+			t.Errorf("the task is not done: %v", task)
+		}
+		if task.Cancelled() != (outcome == "cancelled") {
+			t.Errorf("the task: %v, want %s", task, outcome)
+		}
+		_, err := consuming.Await(ctx)
+		return err
+	}))
+	task = nil
+	exits := 0
+	for done := false; !done; {
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			exited := true
+			defer func() {
+				if exited {
+					exits++
+				}
+			}()
+			_, err := aio.RunUntilComplete(l, main)
+			exited = false
+			done = true
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		<-over
+	}
+	wantExits := 0
+	if outcome == "exit" {
+		wantExits = 1
+	}
+	if exits != wantExits {
+		t.Errorf("the loop's goroutine was ended %d times", exits)
+	}
+	log.want(t, events)
+
+	want := outcome
+	switch consumer {
+	case "grouped":
+		want = "group:" + outcome
+		if outcome == "7" || outcome == "cancelled" {
+			want = "ok"
+		}
+	case "dropped":
+		want = "nothing"
+	}
+	if got != want {
+		t.Errorf("the consumer got %s, want %s", got, want)
+	}
+	if all := aio.AllTasks(l.Context()); len(all) != 0 {
+		t.Errorf("left: %v", all)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	reported := "nothing"
+	switch len(*reports) {
+	case 0:
+	case 1:
+		reported = text(0, (*reports)[0].Err)
+	default:
+		t.Errorf("reports: %+v", *reports)
+	}
+	want = "nothing"
+	// Cancel on a task that has failed silences the report, and Goexit is passed on, not lost.
+	if consumer == "dropped" && cancelled != "when done" && outcome != "7" && outcome != "cancelled" && outcome != "exit" {
+		want = outcome
+	}
+	if reported != want {
+		t.Errorf("reported %s, want %s", reported, want)
+	}
+}

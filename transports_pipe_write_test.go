@@ -1,0 +1,288 @@
+package aio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/goaio/aio"
+)
+
+// LOOP-272
+func TestPipeWriteBuffers(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		if n, err := tr.Write([]byte("at once")); n != 7 || err != nil || tr.GetWriteBufferSize() != 0 {
+			t.Errorf("Write: %d, %v; %d buffered", n, err, tr.GetWriteBufferSize())
+		}
+		if n, err := tr.Write(nil); n != 0 || err != nil {
+			t.Errorf("an empty Write: %d, %v", n, err)
+		}
+		if err := tr.Writelines([][]byte{[]byte(" and "), nil, []byte("lines")}); err != nil {
+			t.Error(err)
+		}
+		buf := make([]byte, 100)
+		for n := 0; n < len("at once and lines"); {
+			m, err := r.Read(buf[n:])
+			if err != nil {
+				return err
+			}
+			n += m
+		}
+		if got := string(bytes.TrimRight(buf, "\x00")); got != "at once and lines" {
+			t.Errorf("read %q", got)
+		}
+
+		sent := pipeFill(t, tr)
+		p.log.want(t, "pause")
+		held := tr.GetWriteBufferSize()
+		if m, err := r.Read(buf); m != len(buf) || err != nil { // makes room
+			t.Fatalf("read %d, %v", m, err)
+		}
+		tr.Write([]byte("the end"))
+		if got := tr.GetWriteBufferSize(); got != held+7 {
+			t.Errorf("%d bytes are buffered, want %d", got, held+7)
+		}
+		tr.Write(nil)
+		rest := aio.CreateTask(ctx, aio.Coro[[]byte](func(ctx context.Context) ([]byte, error) {
+			return aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
+		}))
+		tr.Close()
+		p.wantLost(t, ctx, nil)
+		got, err := rest.Await(ctx)
+		if want := append(sent[100:], "the end"...); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes arrived, %v; want %d", len(got), err, len(want))
+		}
+		p.log.want(t, "resume lost")
+		return nil
+	})
+}
+
+func TestPipeWriteBufferLimits(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		_, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		if low, high := tr.GetWriteBufferLimits(); low != 16<<10 || high != 64<<10 {
+			t.Errorf("the limits are %d, %d", low, high)
+		}
+		if err := panics(func() { tr.SetWriteBufferLimits(1, 2) }); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("low above high: %v", err)
+		}
+		tr.SetWriteBufferLimits(16<<20, aio.DefaultLimit)
+		pipeFill(t, tr)
+		p.log.want(t, "")
+		tr.SetWriteBufferLimits(aio.DefaultLimit, 0)
+		p.log.want(t, "pause")
+		tr.Abort()
+		p.wantLost(t, ctx, nil)
+		return nil
+	})
+}
+
+// LOOP-273. The goroutines learn of it only when they write.
+func TestPipeWriteErrorAtOnce(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		r.Close()
+		if n, err := tr.Write([]byte("x")); n != 0 || !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+		if !tr.IsClosing() || tr.GetWriteBufferSize() != 0 {
+			t.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
+		}
+		var logged strings.Builder
+		defer slog.SetDefault(slog.Default())
+		slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+		for n := range 6 {
+			if _, err := tr.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Write to a broken pipe: %v", err)
+			}
+			if got, want := strings.Count(logged.String(), "WARN"), max(0, n-3); got != want {
+				t.Errorf("after %d writes there are %d warnings, want %d", n+1, got, want)
+			}
+		}
+		p.wantLost(t, ctx, syscall.EPIPE)
+		p.log.want(t, "lost")
+		return nil
+	})
+}
+
+// LOOP-275, LOOP-273
+func TestPipeReaderGone(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		r.Close()
+		p.wantLost(t, ctx, nil)
+		if !tr.IsClosing() {
+			t.Error("it is not closing")
+		}
+		if n, err := tr.Write([]byte("x")); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+		tr.Abort()
+		tr.WriteEOF()
+		pipePasses(ctx, 3)
+		p.log.want(t, "lost")
+		return nil
+	})
+}
+
+// Where the goroutines serve a pipe, writing tells that the reader is gone.
+func TestPipeReaderGoneNoticedByWriting(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		pipeFill(t, tr)
+		r.Close()
+		p.wantLost(t, ctx, syscall.EPIPE)
+		return nil
+	})
+}
+
+// LOOP-276
+func TestPipeReaderGoneWithDataPending(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		pipeFill(t, tr)
+		tr.Close() // waits for the rest, which nobody will read
+		r.Close()
+		p.wantLost(t, ctx, syscall.EPIPE)
+		if tr.GetWriteBufferSize() != 0 {
+			t.Error("the buffer is not empty")
+		}
+		pipePasses(ctx, 3)
+		p.log.want(t, "pause lost")
+		return nil
+	})
+}
+
+// LOOP-277, LOOP-278, LOOP-279
+func TestPipeWriteEOF(t *testing.T) {
+	for name, closeIt := range map[string]func(aio.WriteTransport){
+		"WriteEOF": func(tr aio.WriteTransport) { tr.WriteEOF() },
+		"Close":    func(tr aio.WriteTransport) { tr.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothPaths(t, func(t *testing.T, ctx context.Context) error {
+				r, w := pipeEnds(t)
+				p := newPipeProtocol(ctx)
+				tr := pipeWrite(t, ctx, w, p)
+				if !tr.CanWriteEOF() {
+					t.Error("CanWriteEOF is false")
+				}
+				closeIt(tr)
+				if !tr.IsClosing() {
+					t.Error("it is not closing")
+				}
+				p.log.want(t, "")
+				closeIt(tr)
+				if _, err := tr.Write([]byte("late")); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Write: %v", err)
+				}
+				p.wantLost(t, ctx, nil)
+				if b, err := io.ReadAll(r); len(b) != 0 || err != nil {
+					t.Errorf("read %q, %v", b, err)
+				}
+
+				r, w = pipeEnds(t)
+				p = newPipeProtocol(ctx)
+				tr = pipeWrite(t, ctx, w, p)
+				sent := pipeFill(t, tr)
+				closeIt(tr)
+				if _, err := tr.Write([]byte("late")); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Write with data pending: %v", err)
+				}
+				closeIt(tr)
+				pipePasses(ctx, 3)
+				p.log.want(t, "pause")
+				got, err := aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
+				if err != nil || !bytes.Equal(got, sent) {
+					t.Errorf("%d of %d bytes arrived, %v", len(got), len(sent), err)
+				}
+				p.wantLost(t, ctx, nil)
+				p.log.want(t, "resume lost")
+				return nil
+			})
+		})
+	}
+}
+
+// LOOP-280
+func TestPipeAbort(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		sent := pipeFill(t, tr)
+		held := tr.GetWriteBufferSize()
+		tr.Abort()
+		tr.Abort()
+		if !tr.IsClosing() || tr.GetWriteBufferSize() != 0 {
+			t.Errorf("closing %v, %d buffered", tr.IsClosing(), tr.GetWriteBufferSize())
+		}
+		p.wantLost(t, ctx, nil)
+		p.log.want(t, "pause lost")
+		got, err := aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
+		if want := len(sent) - held; err != nil || len(got) != want {
+			t.Errorf("%d bytes arrived, %v; want %d", len(got), err, want)
+		}
+		return nil
+	})
+}
+
+// Who writes a lot does not need new memory each time that the pipe is full.
+func TestPipeWriteBufferIsReused(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		tr := pipeWrite(t, ctx, w, newPipeProtocol(ctx))
+		out, in := make([]byte, 128<<10), make([]byte, 128<<10)
+		round := func() error {
+			tr.Write(out)
+			if n := tr.GetWriteBufferSize(); n < 32<<10 {
+				t.Fatalf("%d bytes are buffered", n)
+			}
+			for left := in; len(left) > 0; {
+				n, err := r.Read(left)
+				if err != nil {
+					return err
+				}
+				left = left[n:]
+				pipePasses(ctx, 3) // the pipe is filled again
+			}
+			return nil
+		}
+		if err := round(); err != nil {
+			return err
+		}
+		const rounds = 50
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range rounds {
+			if err := round(); err != nil {
+				return err
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 8<<10 {
+			t.Errorf("each round allocates %d bytes", each)
+		}
+		return nil
+	})
+}

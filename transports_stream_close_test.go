@@ -1,0 +1,345 @@
+package aio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/goaio/aio"
+)
+
+func TestStreamClosing(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		run  func(c *ioCase)
+	}{
+		{"LOOP-250 WriteEOF", func(c *ioCase) {
+			if !c.t.CanWriteEOF() {
+				c.Error("CanWriteEOF() = false")
+			}
+			c.write("x")
+			c.t.WriteEOF()
+			c.t.WriteEOF()
+			c.want("write:1/1 shutdown")
+			c.readable("still", io.EOF)
+			c.passes(4)
+			c.want("| | read:5 data:still | read:EOF eof | lost close")
+		}},
+		{"LOOP-251 WriteEOF with something in the buffer", func(c *ioCase) {
+			c.s.Out = []any{0, 1}
+			c.write("xy")
+			c.t.WriteEOF()
+			c.t.WriteEOF()
+			c.s.Writable()
+			c.passes(2)
+			c.want("write:0/2 | | write:1/2")
+			c.s.Writable()
+			c.passes(2)
+			c.want("| | write:1/1 shutdown")
+			if c.t.IsClosing() {
+				c.Error("IsClosing() = true")
+			}
+			c.t.Abort()
+		}},
+		{"LOOP-239 writing after WriteEOF", func(c *ioCase) {
+			c.s.Out = []any{0}
+			c.write("xy")
+			c.t.WriteEOF()
+			for range 3 { // before the shutdown, after it, and when the connection is lost
+				c.misused("Write", func() { c.t.Write([]byte("z")) })
+				c.misused("an empty Write", func() { c.t.Write(nil) })
+				c.misused("Writelines", func() { c.lines("z") })
+				c.misused("an empty Writelines", func() { c.lines() })
+				if c.s.Writable(); len(c.s.Taken) > 0 {
+					c.t.Abort()
+				}
+				c.passes(2)
+			}
+			c.taken("xy")
+			c.want("write:0/2 | | write:2/2 shutdown | lost abort | | |")
+		}},
+		{"LOOP-252 WriteEOF after Close", func(c *ioCase) {
+			c.t.Close()
+			c.t.WriteEOF()
+			c.passes(2)
+			c.t.WriteEOF()
+			c.want("| lost close |")
+		}},
+		{"Close after WriteEOF", func(c *ioCase) {
+			c.s.Out = []any{0}
+			c.write("xy")
+			c.t.WriteEOF()
+			c.t.Close()
+			c.s.Writable()
+			c.passes(3)
+			c.want("write:0/2 | | write:2/2 lost close |")
+		}},
+		{"WriteEOF in ResumeWriting", func(c *ioCase) {
+			c.limits()
+			c.p.on["resume"] = func() { c.t.WriteEOF() }
+			c.s.Out = []any{0}
+			c.write("0123456789A")
+			c.s.Writable()
+			c.passes(3)
+			c.want("write:0/11 pause | | write:11/11 resume shutdown |")
+			c.t.Abort()
+		}},
+		{"WriteEOF fails", func(c *ioCase) {
+			c.s.HalfCloseErr = errIO
+			c.t.WriteEOF()
+			c.passes(2)
+			c.want("shutdown | lost:errIO abort |")
+		}},
+		{"there is no WriteEOF", func(c *ioCase) {
+			c.s.NoHalfClose = true
+			if c.t.CanWriteEOF() {
+				c.Error("CanWriteEOF() = true")
+			}
+			c.misused("WriteEOF", c.t.WriteEOF)
+			c.write("on")
+			c.t.Close()
+			c.t.WriteEOF() // does nothing anyway
+			c.passes(1)
+			c.want("write:2/2 | lost close")
+		}},
+		{"LOOP-253 LOOP-255 Close", func(c *ioCase) {
+			for range 2 {
+				if err := c.t.Close(); err != nil {
+					c.Error(err)
+				}
+				if !c.t.IsClosing() {
+					c.Error("IsClosing() = false")
+				}
+			}
+			c.log.add("closed")
+			c.passes(2)
+			c.want("closed | lost close |")
+			c.s.HungUp()
+			c.passes(2)
+			c.want("| |")
+		}},
+		{"LOOP-254 Close with something in the buffer", func(c *ioCase) {
+			c.s.Out = []any{0, 1}
+			c.write("xy")
+			c.t.Close()
+			c.t.Close()
+			if !c.t.IsClosing() || c.t.IsReading() {
+				c.Error("the transport does not close")
+			}
+			c.readable("unread")
+			c.s.Writable()
+			c.passes(3)
+			c.want("write:0/2 | | write:1/2 |")
+			c.s.Writable()
+			c.l.CallSoon(func() { c.log.add("soon") })
+			c.passes(2)
+			c.want("| soon | write:1/1 lost close") // in the same callback
+		}},
+		{"LOOP-256 LOOP-257 Abort", func(c *ioCase) {
+			c.s.Out = []any{0}
+			c.write("xy")
+			c.t.Abort()
+			c.t.Abort()
+			c.t.Close()
+			c.buffered(0)
+			c.readable("unread")
+			c.s.Writable()
+			c.passes(3)
+			c.want("write:0/2 | lost abort | |")
+		}},
+		{"LOOP-256 Abort after Close", func(c *ioCase) {
+			c.s.Out = []any{0}
+			c.write("xy")
+			c.t.Close()
+			c.passes(2)
+			c.t.Abort()
+			c.s.Writable()
+			c.passes(3)
+			c.want("write:0/2 | | | lost abort | |")
+		}},
+		{"LOOP-257 an error after Close", func(c *ioCase) {
+			c.t.Close()
+			c.readable(errIO)
+			c.s.HungUp()
+			c.passes(3)
+			c.want("| lost close | |")
+		}},
+		{"LOOP-259 what an error report has", func(c *ioCase) {
+			var got aio.ExceptionContext
+			c.l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { got = ec })
+			c.p.on["data:x"] = func() { panic("no") }
+			c.readable("x")
+			c.passes(2)
+			if got.Transport != aio.BaseTransport(c.t) || got.Protocol != aio.Protocol(c.p) || got.Message == "" {
+				c.Errorf("reported %+v", got)
+			}
+			if p := new(aio.PanicError); !errors.As(got.Err, &p) || p.Value != "no" {
+				c.Errorf("reported %v", got.Err)
+			}
+			c.passes(1)
+			if c.p.err != got.Err {
+				c.Errorf("ConnectionLost(%v)", c.p.err)
+			}
+		}},
+		{"LOOP-260 the stream is open in ConnectionLost", func(c *ioCase) {
+			c.p.on["lost"] = func() { c.want("| lost") }
+			c.t.Close()
+			c.passes(1)
+			c.want("close")
+		}},
+		{"PROTO-006 ConnectionMade panics", func(c *ioCase) {
+			p := &ioLogger{log: c.log, on: map[string]func(){"made": func() { panic("no") }}}
+			s := &scriptedStream{Note: c.log.add, In: []any{[]byte("hello"), io.EOF}}
+			if _, err := openScripted(c.l, s, p); err != nil {
+				c.Error(err)
+			}
+			s.Readable()
+			c.passes(5)
+			c.want("| made reported:panic | | read:5 data:hello | read:EOF eof | lost close")
+		}},
+		{"LOOP-226 what is no protocol", func(c *ioCase) {
+			c.misused("SetProtocol(nil)", func() { c.t.SetProtocol(nil) })
+			c.misused("SetProtocol(1)", func() { c.t.SetProtocol(1) })
+			if c.t.GetProtocol() != aio.Protocol(c.p) {
+				c.Errorf("the protocol is %v", c.t.GetProtocol())
+			}
+		}},
+		{"PROTO-011 what is not known", func(c *ioCase) {
+			for _, name := range []string{"sockname", "peername", "sslcontext", "nothing", ""} {
+				if v := c.t.GetExtraInfo(name); v != nil {
+					c.Errorf("GetExtraInfo(%q) = %v", name, v)
+				}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) { scripted(t, c.run) })
+	}
+}
+
+// PROTO-001, PROTO-002: a protocol needs none of the callbacks but one, and one that has no EOFReceived
+// has the transport close.
+func TestStreamOfAProtocolWithLittleInterest(t *testing.T) {
+	scripted(t, func(c *ioCase) {
+		c.t.SetProtocol(struct{ ioMade }{})
+		c.limits()
+		c.s.Out = []any{0}
+		c.write("0123456789A")
+		c.s.Writable()
+		c.readable("nobody wants it", io.EOF)
+		c.passes(5)
+		c.want("write:0/11 | | read:15 write:11/11 | read:EOF | close |")
+	})
+}
+
+// ioMade is the least of a protocol.
+type ioMade struct{}
+
+func (ioMade) ConnectionMade(aio.BaseTransport) {}
+
+// LOOP-237: the fifth write that is dropped, and each after it, is logged.
+func TestStreamLogsWritesThatAreDropped(t *testing.T) {
+	defer slog.SetDefault(slog.Default())
+	var logged bytes.Buffer
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	scripted(t, func(c *ioCase) {
+		c.t.Close()
+		for i := range 6 {
+			c.t.Write([]byte("x"))
+			if got, want := strings.Count(logged.String(), "\n"), max(0, i+1-4); got != want {
+				c.Errorf("%d records after %d writes, want %d:\n%s", got, i+1, want, &logged)
+			}
+		}
+		c.passes(1)
+		c.want("| lost close")
+	})
+}
+
+// A transport belongs to its loop, and says so to other goroutines.
+func TestStreamFromOutside(t *testing.T) {
+	scripted(t, func(c *ioCase) {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for name, f := range map[string]func(){
+				"Close":                func() { c.t.Close() },
+				"Abort":                c.t.Abort,
+				"IsClosing":            func() { c.t.IsClosing() },
+				"IsReading":            func() { c.t.IsReading() },
+				"PauseReading":         c.t.PauseReading,
+				"ResumeReading":        c.t.ResumeReading,
+				"Write":                func() { c.t.Write([]byte("x")) },
+				"Writelines":           func() { c.t.Writelines(nil) },
+				"WriteEOF":             c.t.WriteEOF,
+				"CanWriteEOF":          func() { c.t.CanWriteEOF() },
+				"GetExtraInfo":         func() { c.t.GetExtraInfo("socket") },
+				"GetProtocol":          func() { c.t.GetProtocol() },
+				"SetProtocol":          func() { c.t.SetProtocol(c.p) },
+				"GetWriteBufferSize":   func() { c.t.GetWriteBufferSize() },
+				"GetWriteBufferLimits": func() { c.t.GetWriteBufferLimits() },
+				"SetWriteBufferLimits": func() { c.t.SetWriteBufferLimits(1, 1) },
+			} {
+				if err := panics(f); !errors.Is(err, aio.ErrWrongGoroutine) || !strings.HasPrefix(err.Error(), "aio: Transport."+name+":") {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+		wg.Wait()
+		c.want("")
+		for _, state := range []string{"open", "closing", "closed"} {
+			if s := fmt.Sprint(c.t); !strings.HasPrefix(s, "Transport "+state+" ") {
+				t.Errorf("an %s transport is %q", state, s)
+			}
+			if state == "open" {
+				c.s.Out = []any{0}
+				c.write("hello")
+				c.t.Close()
+			} else {
+				c.s.Writable()
+				c.passes(2)
+			}
+		}
+	})
+}
+
+// A transport whose loop is closed says so, and has let go of its connection.
+func TestStreamOfAClosedLoop(t *testing.T) {
+	for _, pair := range []func(*testing.T) (a, b net.Conn){
+		func(*testing.T) (a, b net.Conn) { return net.Pipe() },
+		randTCP,
+	} {
+		bothPaths(t, func(t *testing.T, ctx context.Context) error {
+			l, err := aio.GetRunningLoop(ctx)
+			if err != nil {
+				return err
+			}
+			here, there := pair(t)
+			t.Cleanup(func() { there.Close() })
+			p := newIOLogger()
+			tr, _, err := aio.ConnectAcceptedSocket(ctx, func() *ioLogger { return p }, here, nil)
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() {
+				if !l.IsClosed() || !tr.IsClosing() {
+					t.Error("the loop or the transport is open")
+				}
+				if _, err := tr.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Write: %v", err)
+				}
+				tr.Close()
+				tr.Abort()
+				if _, err := there.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("the peer reads %v", err)
+				}
+				p.log.want(t, "made")
+			})
+			return nil
+		})
+	}
+}
