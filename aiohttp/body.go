@@ -24,8 +24,8 @@ type body struct {
 	err    error           // of reading after left, nil if there was none
 	ended  chan struct{}   // of the last operation, closed when it is done
 	closed bool            // by the handler
-	// reading says that the task waits for an operation, leaves that it is cancelled after that.
-	reading, leaves bool
+	// reading says that a task waits for an operation.
+	reading bool
 	// deadline says that the handler has set one for reading.
 	deadline atomic.Bool
 }
@@ -104,10 +104,7 @@ func (b *body) operate(do func()) error {
 	b.reading = true
 	err := b.reads.await(x.ctx, op, b.unblock, false)
 	b.reading = false
-	if b.leaves {
-		b.leaves = false
-		x.cancel()
-	}
+	x.left()
 	return err
 }
 

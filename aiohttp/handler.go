@@ -92,13 +92,15 @@ type exchange struct {
 	begun   atomic.Bool         // the task has
 
 	// Owned by the task's loop until the task is over, then by the goroutine.
-	task   aio.AnyTask
-	ctx    context.Context // to await with
-	inside *http.Request   // as the handler has it
-	body   *body           // of it, nil if there is none
-	over   bool            // the handler has returned
-	gone   bool            // the client has, and the task was told
-	end    outcome
+	task    aio.AnyTask
+	ctx     context.Context // to await with
+	inside  *http.Request   // as the handler has it
+	body    *body           // of it, nil if there is none
+	over    bool            // the handler has returned
+	gone    bool            // the client has
+	leaves  bool            // the task is cancelled when an operation has ended
+	derived bool            // ctx ends with the request, and the task is not cancelled
+	end     outcome
 	response
 	next, prev *exchange // of the server's list
 }
@@ -120,14 +122,14 @@ type operation struct {
 func (x *exchange) run(ctx context.Context) (struct{}, error) {
 	x.begun.Store(true)
 	x.task = aio.CurrentTask(ctx)
-	if x.gone { // a client that has ended its half of the connection may wait for an answer
-		x.cancel()
-	}
 	request := x.r.Context()
 	tc, release := newTaskContext(ctx, request)
 	x.ctx = ctx
-	if tc.Context != ctx {
+	if x.derived = tc.Context != ctx; x.derived {
 		x.ctx = tc
+	}
+	if x.gone && !x.derived { // a client that has ended its half of the connection may wait for an answer
+		x.cancel()
 	}
 	x.inside = x.r.WithContext(tc)
 	if b := x.r.Body; b != nil && b != http.NoBody {
@@ -152,7 +154,7 @@ func (x *exchange) run(ctx context.Context) (struct{}, error) {
 		default:
 			x.end.exited = true
 		}
-		x.end.cancelled = x.task.Cancelling() > 0 || x.handler.loop.IsClosed()
+		x.end.cancelled = x.task.Cancelling() > 0 || x.handler.loop.IsClosed() || x.derived && x.ctx.Err() != nil
 		x.over = true
 		release()
 		x.ops <- nil
@@ -214,16 +216,32 @@ func (x *exchange) perform(op *operation) {
 	x.tell(op.done.Set)
 }
 
-// leave is told that the request has ended, in the loop. A read of the body that is under way ends by
-// that too: it returns what it has, the beginning of a body and io.ErrUnexpectedEOF for example, and the
-// cancellation follows.
+// leave is told that the request has ended, in the loop. If its context has a deadline, that of the task
+// is derived from it, and awaits end with it. Otherwise the task is cancelled; an operation that is under
+// way fails by the same cause, or is made to, and returns what it has first: the beginning of a body and
+// io.ErrUnexpectedEOF, for example.
 func (x *exchange) leave() {
 	x.gone = true
-	switch b := x.body; {
-	case x.task == nil:
-	case b != nil && b.reading && own(b.inner):
-		b.leaves = true
+	b := x.body
+	reading := b != nil && b.reading && own(b.inner)
+	switch {
+	case x.task == nil || x.derived:
+		return
+	case reading:
+		_ = b.unblock()
+	case x.sending && x.own:
+		_ = x.unblock()
 	default:
+		x.cancel()
+		return
+	}
+	x.leaves = true
+}
+
+// left cancels the task after an operation, if that has held the cancellation up.
+func (x *exchange) left() {
+	if x.leaves {
+		x.leaves = false
 		x.cancel()
 	}
 }

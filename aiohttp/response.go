@@ -217,14 +217,18 @@ func (x *exchange) send(do func() error) error {
 		x.forgetWrite()
 	}}
 	x.sending = true
-	defer func() { x.sending = false }()
 	x.ops <- op
-	unblock := func() error { return x.control().SetWriteDeadline(longAgo) }
-	if err := d.await(x.ctx, op, unblock, x.own); err != nil {
-		return err
+	awaited := d.await(x.ctx, op, x.unblock, x.own)
+	x.sending = false
+	x.left()
+	if awaited != nil {
+		return awaited
 	}
 	return err
 }
+
+// unblock makes a write to the connection return soon.
+func (x *exchange) unblock() error { return x.control().SetWriteDeadline(longAgo) }
 
 // extendWrite gives the client its time to take what is written next, in the goroutine.
 func (x *exchange) extendWrite() {

@@ -1,0 +1,70 @@
+package aiohttp_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio/aiohttp"
+)
+
+// FuzzSameAsNetHTTP sends bytes to a server of net/http and to one whose handlers are tasks: the
+// responses, and what the handlers saw, must be the same. Run it for long with
+//
+//	go test -run '^$' -fuzz FuzzSameAsNetHTTP ./aiohttp
+func FuzzSameAsNetHTTP(f *testing.F) {
+	for _, c := range compareCases(&journal{}) {
+		if len(c.raw) < 1000 && !strings.Contains(c.raw, "/hijack") {
+			f.Add([]byte(c.raw))
+		}
+	}
+	l, _ := startLoop(f)
+	dir := f.TempDir()
+	plain := startCompared(f, dir, func(h http.Handler) http.Handler { return h })
+	tasks := startCompared(f, dir, func(h http.Handler) http.Handler { return aiohttp.Handler(l, h) })
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if strings.Contains(string(raw), "hijack") {
+			return // the handler waits for more
+		}
+		want, got := plain.throw(t, raw), tasks.throw(t, raw)
+		if got.text != want.text {
+			t.Errorf("\n got %s\nwant %s", got.text, want.text)
+		}
+		if !slices.Equal(got.seen, want.seen) {
+			t.Errorf("the handlers\n saw %s\nwant %s", strings.Join(got.seen, "\n     "), strings.Join(want.seen, "\n     "))
+		}
+	})
+}
+
+// throw sends raw and a probe, and reads until the server has closed the connection. A server that waits
+// for more learns after a while that there is none.
+func (s *compared) throw(t *testing.T, raw []byte) answers {
+	nc, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	go func() { _, _ = nc.Write(append(slices.Clip(raw), probe...)) }()
+	var got []byte
+	for _, patience := range []time.Duration{50 * time.Millisecond, 20 * time.Second} {
+		if err := nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		more, err := io.ReadAll(nc)
+		got = append(got, more...)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if patience > time.Second {
+			t.Errorf("the server neither answers nor closes: got %q", got)
+		}
+		_ = nc.(*net.TCPConn).CloseWrite()
+	}
+	return answers{responses(got, nil), s.journal.take()}
+}

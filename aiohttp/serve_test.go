@@ -1,0 +1,797 @@
+package aiohttp_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiohttp"
+)
+
+// quiet is a server of net/http that logs nothing.
+func quiet() *http.Server { return &http.Server{ErrorLog: log.New(io.Discard, "", 0)} }
+
+// dial connects to a server. The connection ends with the test, and fails after a while.
+func dial(t *testing.T, addr string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return c.(*net.TCPConn)
+}
+
+// in runs f in a task of l.
+func in(t *testing.T, l *aio.Loop, f func(ctx context.Context) error) {
+	t.Helper()
+	if _, err := aio.RunCoroutineThreadsafe(l, aio.NoResult(f)).Result(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A handler that gives up waiting for a body that stalls can still answer, and the connection ends
+// with its answer.
+func TestTimeoutAroundStalledBody(t *testing.T) {
+	l, _ := startLoop(t)
+	stall := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		err := aio.Timeout(ctx, time.Millisecond, func(context.Context) error {
+			_, err := io.ReadAll(r.Body)
+			return err
+		})
+		if !errors.Is(err, aio.ErrTimeout) {
+			t.Errorf("the read ended with %v", err)
+		}
+		if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, aio.ErrCancelled) {
+			t.Errorf("the next read ended with %v", err)
+		}
+		http.Error(w, "too slow", http.StatusRequestTimeout)
+	})
+	handler := serve(t, aiohttp.Handler(l, stall)).Listener.Addr().String()
+	served := startServer(t, stall, nil).Addr().String()
+	for name, body := range map[string]string{
+		"length":   "Content-Length: 100000\r\n\r\nabc",
+		"chunk":    "Transfer-Encoding: chunked\r\n\r\n5\r\nabc",
+		"chunks":   "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+		"trailers": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-S",
+		"nothing":  "Content-Length: 10\r\n\r\n",
+	} {
+		for _, addr := range []string{handler, served} {
+			c := dial(t, addr)
+			if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\n"+body); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(c)
+			r, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			b, err := io.ReadAll(r.Body)
+			if r.StatusCode != http.StatusRequestTimeout || string(b) != "too slow\n" || err != nil || !r.Close {
+				t.Errorf("%s: status %d, body %q, %v, close=%v", name, r.StatusCode, b, err, r.Close)
+			}
+			if _, err := in.ReadByte(); err != io.EOF {
+				t.Errorf("%s: after the answer: %v", name, err)
+			}
+		}
+	}
+}
+
+// A read that is given up after the response has begun breaks the connection: what is left of the body
+// must not be taken for a request.
+func TestTimeoutAroundBodyAfterResponse(t *testing.T) {
+	var calls atomic.Int32
+	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		rc := http.NewResponseController(w)
+		if err := errors.Join(rc.EnableFullDuplex(), rc.Flush()); err != nil {
+			t.Error(err)
+		}
+		err := aio.Timeout(ctx, time.Millisecond, func(context.Context) error {
+			_, err := io.ReadAll(r.Body)
+			return err
+		})
+		if !errors.Is(err, aio.ErrTimeout) {
+			t.Errorf("the read ended with %v", err)
+		}
+		io.WriteString(w, "done")
+	}), &aiohttp.ServeOptions{HTTP: quiet()})
+	c := dial(t, srv.Addr().String())
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(r.Body); err == nil {
+		t.Errorf("the client took %q for the whole", b)
+	}
+	io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 10))
+	if n := calls.Load(); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+// Whatever cancels a handler, but its own Uncancel, the client never takes what there is for a
+// response.
+func TestCancelledHandlers(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		handler func(ctx context.Context, w http.ResponseWriter, sleep func() error)
+		want    string
+	}{
+		{"nothing written", func(ctx context.Context, w http.ResponseWriter, sleep func() error) {
+			_ = sleep()
+		}, "503 \"Service Unavailable\\n\" <nil>"},
+		{"header written", func(ctx context.Context, w http.ResponseWriter, sleep func() error) {
+			w.WriteHeader(200)
+			_ = sleep()
+		}, "EOF"},
+		{"some written", func(ctx context.Context, w http.ResponseWriter, sleep func() error) {
+			io.WriteString(w, "half")
+			_ = sleep()
+		}, "EOF"},
+		{"much written", func(ctx context.Context, w http.ResponseWriter, sleep func() error) {
+			io.WriteString(w, strings.Repeat("half", 1000))
+			_ = sleep()
+		}, "EOF"},
+		{"flushed", func(ctx context.Context, w http.ResponseWriter, sleep func() error) {
+			io.WriteString(w, "half")
+			http.NewResponseController(w).Flush()
+			_ = sleep()
+		}, "200 \"half\" unexpected EOF"},
+		{"answered after it", func(ctx context.Context, w http.ResponseWriter, sleep func() error) {
+			_ = sleep()
+			http.Error(w, "sorry", http.StatusBadGateway)
+		}, "502 \"sorry\\n\" <nil>"},
+		{"uncancelled", func(ctx context.Context, w http.ResponseWriter, sleep func() error) {
+			io.WriteString(w, "one ")
+			_ = sleep()
+			aio.CurrentTask(ctx).Uncancel()
+			io.WriteString(w, "two")
+		}, "200 \"one two\" <nil>"},
+	} {
+		for _, how := range []string{"Cancel", "stop", "Close"} {
+			if how == "Close" && (c.name == "uncancelled" || c.name == "answered after it") {
+				continue
+			}
+			t.Run(c.name+", "+how, func(t *testing.T) {
+				l := aio.NewEventLoop(nil)
+				l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					_ = l.RunForever()
+					if how == "stop" { // as Run ends
+						for _, task := range aio.AllTasks(l.Context()) {
+							task.Cancel()
+						}
+						_, err := aio.RunUntilComplete(l, aio.Coro[struct{}](func(ctx context.Context) (struct{}, error) {
+							for len(aio.AllTasks(ctx)) > 1 {
+								if err := aio.Sleep(ctx, 0); err != nil {
+									return struct{}{}, err
+								}
+							}
+							return struct{}{}, nil
+						}))
+						if err != nil {
+							t.Error(err)
+						}
+					}
+					if err := l.Close(); err != nil {
+						t.Error(err)
+					}
+				}()
+				began := make(chan aio.AnyTask, 1)
+				s := httptest.NewUnstartedServer(tasks(l, func(ctx context.Context, w http.ResponseWriter, _ *http.Request) {
+					c.handler(ctx, w, func() error {
+						began <- aio.CurrentTask(ctx)
+						return aio.Sleep(ctx, time.Hour)
+					})
+				}))
+				s.Config.ErrorLog = log.New(io.Discard, "", 0)
+				s.Start()
+				got := make(chan string)
+				go func() { got <- oneAnswer(s.URL) }()
+				task := <-began
+				switch how {
+				case "Cancel":
+					l.CallSoonThreadsafe(func() { task.Cancel() })
+				default:
+					l.CallSoonThreadsafe(l.Stop)
+				}
+				if got := <-got; got != c.want {
+					t.Errorf("the client got %s, want %s", got, c.want)
+				}
+				if how == "Cancel" {
+					l.CallSoonThreadsafe(l.Stop)
+				}
+				<-ended
+				s.Close()
+			})
+		}
+	}
+}
+
+// oneAnswer describes what a client gets.
+func oneAnswer(url string) string {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := client.Post(url, "text/plain", strings.NewReader("x")) // which is not repeated
+	if err != nil {
+		return errors.Unwrap(err).Error()
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	return fmt.Sprintf("%d %q %v", r.StatusCode, b, err)
+}
+
+// The context of a handler has the values, the deadline and the cause of the request's.
+func TestRequestContext(t *testing.T) {
+	l, _ := startLoop(t)
+	type key struct{}
+	errMine := errors.New("my cause")
+	seen := make(chan string, 1)
+	inner := tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		deadline, ok := ctx.Deadline()
+		err := aio.Sleep(ctx, 10*time.Second)
+		seen <- fmt.Sprintf("%v, deadline %v %v, err %v, cause %v, cancelling %d, await %v", ctx.Value(key{}), ok,
+			deadline.Equal(ctx.Value("deadline").(time.Time)), ctx.Err(), context.Cause(ctx), aio.CurrentTask(ctx).Cancelling(),
+			errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled))
+	})
+	for _, c := range []struct {
+		name   string
+		derive func(ctx context.Context) (context.Context, context.CancelFunc, time.Time)
+		want   string
+	}{
+		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc, time.Time) {
+			d := time.Now().Add(5 * time.Millisecond)
+			ctx, cancel := context.WithDeadline(ctx, d)
+			return ctx, cancel, d
+		}, "value, deadline true true, err context deadline exceeded, cause context deadline exceeded, cancelling 0, await true"},
+		{"deadline with a cause", func(ctx context.Context) (context.Context, context.CancelFunc, time.Time) {
+			d := time.Now().Add(5 * time.Millisecond)
+			ctx, cancel := context.WithDeadlineCause(ctx, d, errMine)
+			return ctx, cancel, d
+		}, "value, deadline true true, err context deadline exceeded, cause my cause, cancelling 0, await true"},
+		{"cancel with a cause", func(ctx context.Context) (context.Context, context.CancelFunc, time.Time) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			time.AfterFunc(5*time.Millisecond, func() { cancel(errMine) })
+			return ctx, func() { cancel(nil) }, time.Time{}
+		}, "value, deadline false true, err context canceled, cause my cause, cancelling 1, await true"},
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel, deadline := c.derive(context.WithValue(r.Context(), key{}, "value"))
+			defer cancel()
+			inner.ServeHTTP(w, r.WithContext(context.WithValue(ctx, "deadline", deadline))) //nolint:staticcheck
+		})
+		s := serve(t, h)
+		oneAnswer(s.URL)
+		if got := <-seen; got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		}
+	}
+}
+
+// Clients that stall, wherever they do, are given up, and what is under way learns of it.
+func TestStalledClients(t *testing.T) {
+	seen := make(chan error, 1)
+	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/read":
+			_, err := io.ReadAll(r.Body)
+			seen <- err
+		case "/write":
+			var err error
+			for err == nil {
+				_, err = w.Write(make([]byte, 100_000))
+			}
+			seen <- err
+		case "/flush":
+			var err error
+			for err == nil {
+				_, err = w.Write(make([]byte, 1000))
+				if err == nil {
+					err = http.NewResponseController(w).Flush()
+				}
+			}
+			seen <- err
+		}
+	}), &aiohttp.ServeOptions{
+		HTTP:         &http.Server{ReadHeaderTimeout: 20 * time.Millisecond, IdleTimeout: 20 * time.Millisecond, ErrorLog: quiet().ErrorLog},
+		StallTimeout: 20 * time.Millisecond,
+	})
+	for _, c := range []struct {
+		name, raw string
+		handled   bool
+		never     bool // the client does not read
+	}{
+		{"says nothing", "", false, false},
+		{"request line", "GET /re", false, false},
+		{"header", "GET /read HTTP/1.1\r\nHost: x\r\nX-", false, false},
+		{"idle", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, false},
+		{"body", "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", true, false},
+		{"chunk", "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", true, false},
+		{"trailers", "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-", true, false},
+		{"body that is not read", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", false, false},
+		{"never reads", "GET /write HTTP/1.1\r\nHost: x\r\n\r\n", true, true},
+		{"never reads what is flushed", "GET /flush HTTP/1.1\r\nHost: x\r\n\r\n", true, true},
+	} {
+		conn := dial(t, srv.Addr().String())
+		if _, err := io.WriteString(conn, c.raw); err != nil {
+			t.Fatal(err)
+		}
+		if !c.never {
+			if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s: the server waits", c.name)
+			}
+		}
+		if c.handled {
+			// net/http has an error of its own for trailers.
+			if err := <-seen; !errors.Is(err, os.ErrDeadlineExceeded) && (err == nil || c.name != "trailers") {
+				t.Errorf("%s: the handler got %v", c.name, err)
+			}
+		}
+		conn.Close()
+	}
+}
+
+// The loop goes on while clients do not read: what is written without being handed over fits into the
+// buffers of net/http.
+func TestSmallWritesDoNotReachTheConnection(t *testing.T) {
+	l, _ := startLoop(t)
+	writes := &countingListener{Listener: listen(t)}
+	before, after := make(chan int64, 1), make(chan int64, 1)
+	s := &http.Server{Handler: tasks(l, func(_ context.Context, w http.ResponseWriter, r *http.Request) {
+		before <- writes.n.Load()
+		for range 4 {
+			w.Write(make([]byte, 512))
+		}
+		after <- writes.n.Load()
+	})}
+	go s.Serve(writes)
+	defer s.Close()
+	status, body := get(t, "http://"+writes.Addr().String())
+	if b, a := <-before, <-after; b != a || status != 200 || len(body) != 2048 {
+		t.Errorf("%d writes, then %d; the client got %d bytes", b, a, len(body))
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// countingListener counts the writes to its connections.
+type countingListener struct {
+	net.Listener
+	n atomic.Int64
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &countingConn{c, &l.n}, err
+}
+
+type countingConn struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c *countingConn) Write(p []byte) (int, error) {
+	c.n.Add(1)
+	return c.Conn.Write(p)
+}
+
+// protocols are the ways to speak HTTP/2 with a server.
+func protocols(t *testing.T, h http.Handler) map[string]struct {
+	url    string
+	client *http.Client
+} {
+	certs := httptest.NewUnstartedServer(nil)
+	certs.StartTLS()
+	certs.Close()
+	secure := quiet()
+	secure.TLSConfig = &tls.Config{Certificates: certs.TLS.Certificates}
+	plain := quiet()
+	plain.Protocols = new(http.Protocols)
+	plain.Protocols.SetHTTP1(true)
+	plain.Protocols.SetUnencryptedHTTP2(true)
+	h2c := &http.Transport{Protocols: new(http.Protocols)}
+	h2c.Protocols.SetUnencryptedHTTP2(true)
+	h2 := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	ways := map[string]struct {
+		url    string
+		client *http.Client
+	}{
+		"TLS": {startServer(t, h, &aiohttp.ServeOptions{HTTP: secure}).URL(), &http.Client{Transport: h2}},
+		"h2c": {startServer(t, h, &aiohttp.ServeOptions{HTTP: plain}).URL(), &http.Client{Transport: h2c}},
+	}
+	t.Cleanup(func() { // before the servers shut down, which would wait
+		h2.CloseIdleConnections()
+		h2c.CloseIdleConnections()
+	})
+	return ways
+}
+
+// HTTP/2: both directions of a stream are used at the same time, by two tasks, with trailers both ways.
+func TestHTTP2(t *testing.T) {
+	h := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("the protocol is %s", r.Proto)
+		}
+		w.Header().Set("Trailer", "X-Sum")
+		lines := aio.NewQueue[string](1)
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				defer lines.Shutdown(false)
+				in := bufio.NewScanner(r.Body)
+				for in.Scan() {
+					if err := lines.Put(ctx, in.Text()); err != nil {
+						return err
+					}
+				}
+				return in.Err()
+			})
+			tg.Go(func(ctx context.Context) error {
+				for line, err := range lines.All(ctx) {
+					if err != nil {
+						return err
+					}
+					fmt.Fprintln(w, strings.ToUpper(line))
+					if err := http.NewResponseController(w).Flush(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("X-Sum", r.Trailer.Get("X-Client"))
+	})
+	for name, p := range protocols(t, h) {
+		pr, pw := io.Pipe()
+		req, err := http.NewRequestWithContext(t.Context(), "POST", p.url, pr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Trailer = http.Header{"X-Client": {"sum"}}
+		go io.WriteString(pw, "one\n")
+		r, err := p.client.Do(req)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		in := bufio.NewReader(r.Body)
+		for _, line := range []string{"ONE\n", "TWO\n"} {
+			got, err := in.ReadString('\n')
+			if got != line || err != nil {
+				t.Errorf("%s: got %q, %v", name, got, err)
+			}
+			if line == "ONE\n" {
+				io.WriteString(pw, "two\n")
+			}
+		}
+		pw.Close()
+		if _, err := io.ReadAll(in); err != nil || r.Trailer.Get("X-Sum") != "sum" {
+			t.Errorf("%s: %v, trailers %v", name, err, r.Trailer)
+		}
+		r.Body.Close()
+	}
+}
+
+// Handlers of net/http outside: they may block.
+func TestOutside(t *testing.T) {
+	l, _ := startLoop(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	target := serve(t, tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s %v", r.URL.Path, b, err)
+	}))
+	at, err := url.Parse(target.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	released := make(chan struct{})
+	slow := tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		err := aio.Sleep(ctx, time.Hour)
+		io.WriteString(w, "too late")
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the await gave %v", err)
+		}
+		close(released)
+	})
+	proxy := httputil.NewSingleHostReverseProxy(at)
+	mux := http.NewServeMux()
+	mux.Handle("/timeout", http.TimeoutHandler(slow, 5*time.Millisecond, "timed out"))
+	mux.Handle("/quick", http.TimeoutHandler(tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		_ = aio.Sleep(ctx, 0)
+		io.WriteString(w, "quick")
+	}), time.Minute, ""))
+	mux.Handle("/proxy", proxy)
+	mux.Handle("/tasks/", http.StripPrefix("/tasks", aiohttp.Handler(l, func() http.Handler {
+		inside := http.NewServeMux()
+		inside.Handle("/proxy", aiohttp.Blocking(proxy))
+		inside.Handle("/file", http.FileServer(http.Dir(dir)))
+		inside.Handle("/blocking/file", aiohttp.Blocking(http.StripPrefix("/tasks/blocking", http.FileServer(http.Dir(dir)))))
+		inside.Handle("/panic", aiohttp.Blocking(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })))
+		inside.Handle("/timeout", http.TimeoutHandler(aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+			if err := aio.Sleep(ctx, 0); !errors.Is(err, aio.ErrWrongGoroutine) {
+				t.Errorf("an await inside of TimeoutHandler gave %v", err)
+			}
+			io.WriteString(w, "refused")
+		}), time.Minute, ""))
+		return inside
+	}())))
+	s := serve(t, mux)
+	for _, c := range []struct{ path, want string }{
+		{"/timeout", "503 \"timed out\" <nil>"},
+		{"/quick", "200 \"quick\" <nil>"},
+		{"/proxy", "200 \"/proxy x <nil>\" <nil>"},
+		{"/tasks/proxy", "200 \"/proxy x <nil>\" <nil>"},
+		{"/tasks/file", "200 \"text\" <nil>"},
+		{"/tasks/blocking/file", "404 \"404 page not found\\n\" <nil>"},
+		{"/tasks/panic", "EOF"},
+		{"/tasks/timeout", "200 \"refused\" <nil>"},
+	} {
+		if got := oneAnswer(s.URL + c.path); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.path, got, c.want)
+		}
+	}
+	<-released
+	proxy.Transport = nil
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// Server-sent events arrive one by one, and their handler ends when the server begins to drain.
+func TestServerSentEvents(t *testing.T) {
+	events := aio.NewQueue[int](0)
+	var srv *aiohttp.Server
+	l, _ := startLoop(t)
+	in(t, l, func(ctx context.Context) (err error) {
+		srv, err = aiohttp.Serve(ctx, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(func(ctx context.Context) error {
+					_, _, err := aio.Receive(ctx, aiohttp.Draining(ctx))
+					events.Shutdown(false)
+					return err
+				})
+				for n, err := range events.All(ctx) {
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(w, "data: %d\n\n", n)
+					if err := http.NewResponseController(w).Flush(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}), "127.0.0.1:0", nil)
+		return err
+	})
+	l.CallSoonThreadsafe(func() { _ = events.PutNowait(1) })
+	r, err := http.Get(srv.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	lines := bufio.NewReader(r.Body)
+	for n := 1; n <= 3; n++ {
+		if line, err := lines.ReadString('\n'); line != fmt.Sprintf("data: %d\n", n) || err != nil {
+			t.Fatalf("got %q, %v", line, err)
+		}
+		_, _ = lines.ReadString('\n')
+		if n < 3 {
+			l.CallSoonThreadsafe(func() { _ = events.PutNowait(n + 1) })
+		}
+	}
+	down := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { return srv.Shutdown(ctx, time.Minute) }))
+	if b, err := io.ReadAll(lines); len(b) != 0 || err != nil {
+		t.Errorf("at the end: %q, %v", b, err)
+	}
+	if _, err := down.Result(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// While a server drains it accepts and answers, and tells its clients to go elsewhere; then it waits
+// for what is under way.
+func TestDraining(t *testing.T) {
+	l, _ := startLoop(t)
+	var srv *aiohttp.Server
+	var release aio.Event
+	slow := make(chan struct{}, 1)
+	in(t, l, func(ctx context.Context) (err error) {
+		srv, err = aiohttp.Serve(ctx, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				slow <- struct{}{}
+				if err := release.Wait(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+			fmt.Fprintf(w, "%v", isClosed(aiohttp.Draining(ctx)))
+		}), "127.0.0.1:0", &aiohttp.ServeOptions{DrainDelay: 200 * time.Millisecond})
+		return err
+	})
+	kept := bufio.NewReadWriter(nil, nil)
+	conn := dial(t, srv.Addr().String())
+	kept.Reader, kept.Writer = bufio.NewReader(conn), bufio.NewWriter(conn)
+	ask := func(path string) (body string, closes bool) {
+		t.Helper()
+		io.WriteString(conn, rawGet(path))
+		r, err := http.ReadResponse(kept.Reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b), r.Close
+	}
+	if body, closes := ask("/"); body != "false" || closes {
+		t.Errorf("before: %s, close=%v", body, closes)
+	}
+	go func() {
+		<-slow
+		down := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { return srv.Shutdown(ctx, time.Minute) }))
+		<-srv.Draining()
+		if _, body := get(t, srv.URL()); body != "true" { // a new connection
+			t.Errorf("a new request is told %s", body)
+		}
+		for { // the delay
+			c, err := net.Dial("tcp", srv.Addr().String())
+			if err != nil {
+				break
+			}
+			c.Close()
+		}
+		l.CallSoonThreadsafe(release.Set)
+		if _, err := down.Result(context.Background()); err != nil {
+			t.Error(err)
+		}
+		close(slow)
+	}()
+	if body, closes := ask("/slow"); body != "true" || !closes {
+		t.Errorf("under way: %s, close=%v", body, closes)
+	}
+	<-slow
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Handlers that do not end are cancelled, and what does not end then is said.
+func TestShutdownCancels(t *testing.T) {
+	l, _ := startLoop(t)
+	for _, stubborn := range []bool{false, true} {
+		var srv *aiohttp.Server
+		began := make(chan struct{})
+		var release aio.Event
+		ended := make(chan error, 1)
+		in(t, l, func(ctx context.Context) (err error) {
+			srv, err = aiohttp.Serve(ctx, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+				close(began)
+				err := aio.Sleep(ctx, time.Hour)
+				for stubborn && !release.IsSet() {
+					_ = release.Wait(ctx)
+				}
+				ended <- err
+			}), "127.0.0.1:0", &aiohttp.ServeOptions{HTTP: quiet()})
+			return err
+		})
+		got := make(chan string)
+		go func() { got <- oneAnswer(srv.URL()) }()
+		<-began
+		_, err := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
+			return srv.Shutdown(ctx, 5*time.Millisecond)
+		})).Result(t.Context())
+		if errors.Is(err, aio.ErrTimeout) != stubborn {
+			t.Errorf("Shutdown returned %v", err)
+		}
+		l.CallSoonThreadsafe(release.Set)
+		var reason *aio.CancelledError
+		if err := <-ended; !errors.As(err, &reason) || reason.Message != http.ErrServerClosed {
+			t.Errorf("the handler was ended by %v", err)
+		}
+		want := "503 \"Service Unavailable\\n\" <nil>"
+		if stubborn {
+			want = "EOF"
+		}
+		if got := <-got; got != want {
+			t.Errorf("the client got %s, want %s", got, want)
+		}
+	}
+}
+
+// A server ends with its loop, without being asked to.
+func TestServerEndsWithItsLoop(t *testing.T) {
+	var addr string
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aiohttp.Serve(ctx, http.NotFoundHandler(), "127.0.0.1:0", nil)
+		addr = srv.Addr().String()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := net.Dial("tcp", addr); err == nil {
+		c.Close()
+		t.Error("the server accepts connections")
+	}
+}
+
+func TestServeMisuse(t *testing.T) {
+	h := http.NotFoundHandler()
+	err := aio.Run(func(ctx context.Context) error {
+		for name, call := range map[string]func() (*aiohttp.Server, error){
+			"nil handler": func() (*aiohttp.Server, error) { return aiohttp.Serve(ctx, nil, "127.0.0.1:0", nil) },
+			"no address":  func() (*aiohttp.Server, error) { return aiohttp.Serve(ctx, h, "", nil) },
+			"handler twice": func() (*aiohttp.Server, error) {
+				return aiohttp.Serve(ctx, h, "127.0.0.1:0", &aiohttp.ServeOptions{HTTP: &http.Server{Handler: h}})
+			},
+			"address twice": func() (*aiohttp.Server, error) {
+				return aiohttp.Serve(ctx, h, "127.0.0.1:0", &aiohttp.ServeOptions{HTTP: &http.Server{Addr: ":1"}})
+			},
+			"negative delay": func() (*aiohttp.Server, error) {
+				return aiohttp.Serve(ctx, h, "127.0.0.1:0", &aiohttp.ServeOptions{DrainDelay: -1})
+			},
+			"no certificate": func() (*aiohttp.Server, error) {
+				return aiohttp.Serve(ctx, h, "127.0.0.1:0", &aiohttp.ServeOptions{HTTP: &http.Server{TLSConfig: &tls.Config{}}})
+			},
+		} {
+			if _, err := call(); !errors.Is(err, aio.ErrUsage) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := aiohttp.Serve(ctx, h, "127.0.0.1:99999", nil); err == nil || errors.Is(err, aio.ErrUsage) {
+			t.Errorf("a port that cannot be: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := aiohttp.Serve(context.Background(), h, "127.0.0.1:0", nil); !errors.Is(err, aio.ErrNoRunningLoop) {
+		t.Errorf("outside of a loop: %v", err)
+	}
+}
