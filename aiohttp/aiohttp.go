@@ -5,7 +5,7 @@
 // [Handler] makes an http.Handler run as tasks of a loop: connections stay with the goroutines of an
 // ordinary http.Server, handlers take turns in the loop, so that they share state without locks.
 // [Serve] starts such a server from a task, with limits on slow clients and a shutdown that loses no
-// request.
+// request. [Client] is an http.Client for tasks.
 //
 // # Inside and outside
 //

@@ -1,0 +1,637 @@
+package aiohttp
+
+// A request has a goroutine of its own, which sends it and then reads the body ahead of the task, two
+// pages at most. The task is woken when the response has come, and when it waits for more of the body.
+// The goroutine ends with the body, or when the request is cancelled; net/http then knows whether the
+// connection can serve another request.
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// Client is an [http.Client] for tasks: its calls suspend the calling task instead of blocking. The zero
+// value is a client with the defaults. It belongs to the tasks of one loop, and its fields must not be
+// changed once it is used. Connections, redirects, cookies, proxies and compression are net/http's.
+//
+// A request ends when the body of its response has been read to its end, when the response is closed,
+// and when an await on it ends early: if the task is cancelled, or a Timeout around it expires, in Do or
+// while the body is read, the request on the wire is cancelled too. It also ends with ctx, the one that
+// the call was given: that of a Timeout or TaskGroup ends when its body returns. A cancellation that the
+// task has swallowed ends only the request that it waited for, so that a task may clean up by another.
+// However it ends, the connection goes back to the pool if the response was read to its end, and is
+// closed otherwise.
+//
+// (Python: aiohttp.ClientSession)
+type Client struct {
+	// HTTP is the client of net/http to use, with its transport, cookie jar, redirect policy and
+	// timeout. nil is one of the client's own, with a copy of http.DefaultTransport that keeps up to
+	// 100 idle connections to a host.
+	HTTP *http.Client
+	// BaseURL is put in front of URLs that have no host. The paths are joined by a slash:
+	// "https://api.example.com/v1" and "users?id=3" give "https://api.example.com/v1/users?id=3".
+	BaseURL string
+	// Header is sent with each request, except for the keys that the request has.
+	Header http.Header
+	// PerHost is how many requests to a host may be under way at the same time, the bodies of their
+	// responses included; the others wait, in the order of their calls. Zero is any number.
+	PerHost int
+	// Retry says when a request is repeated; the zero value says never.
+	Retry Retry
+	// MaxBody is how many bytes Bytes, Text and JSON read at most, after decompression; zero is
+	// 64 MiB, negative any number.
+	MaxBody int64
+	// MaxLine is how long a line of Lines may be, in bytes; zero is 64 KiB.
+	MaxLine int
+
+	own   *http.Client
+	hosts map[string]*aio.Semaphore
+}
+
+// Retry is the policy of a [Client] for requests that failed or were answered with a status that says
+// to try again. Repeated are only requests that may be: those of the methods GET, HEAD, OPTIONS, TRACE,
+// PUT and DELETE, those with an Idempotency-Key header, and those of which nothing was sent because no
+// connection could be made; and only if their body can be sent again (http.Request.GetBody, which
+// http.NewRequest sets for bytes and strings). The errors of a cancellation, of a timeout around the
+// call and of certificates are final, as is a host that does not exist.
+//
+// net/http itself repeats a request, of those that may be repeated, if a connection that it kept turns
+// out to be closed.
+type Retry struct {
+	// Attempts is how often a request is sent at most; 0 and 1 are once.
+	Attempts int
+	// Delay is the wait before the second attempt, which is doubled for each further one, up to
+	// MaxDelay; of each wait a random part, up to the half, is left out. Zero is 100 ms. A
+	// Retry-After header is followed instead, if it does not ask for more than MaxDelay; if it does,
+	// the response is returned.
+	Delay time.Duration
+	// MaxDelay is the longest wait; zero is 10 s.
+	MaxDelay time.Duration
+	// Statuses are those that ask for another attempt; nil is 429, 502, 503 and 504.
+	Statuses []int
+}
+
+// Get requests a URL. See [Client.Do].
+func (c *Client) Get(ctx context.Context, url string) (*Response, error) {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.Do(ctx, req)
+}
+
+// Post sends a body, which may be nil. It is read by another goroutine: use a [Pipe] for one that a task
+// writes. See [Client.Do].
+func (c *Client) Post(ctx context.Context, url, contentType string, body io.Reader) (*Response, error) {
+	req, err := http.NewRequest(http.MethodPost, url, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", contentType)
+	return c.Do(ctx, req)
+}
+
+// PostJSON sends v as JSON. See [Client.Do].
+func (c *Client) PostJSON(ctx context.Context, url string, v any) (*Response, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return c.Post(ctx, url, "application/json", bytes.NewReader(b))
+}
+
+// Do sends a request and suspends the calling task until the header of the response has come, after
+// redirects and attempts. Any status is a response; an error means that there is none. The caller must
+// read the response to its end or close it.
+//
+// ctx takes the place of the request's context, whose values are not used. The errors are those of
+// http.Client.Do and, if the await ends early, those of an await: a *aio.CancelledError, or the end of
+// a context that the caller derived. req is not changed.
+func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
+	loop, err := aio.GetRunningLoop(ctx)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("aiohttp: Client.Do: %w", err)
+	case aio.CurrentTask(ctx) == nil:
+		return nil, fmt.Errorf("aiohttp: Client.Do: %w", aio.ErrNoTask)
+	case req == nil || req.URL == nil:
+		return nil, fmt.Errorf("aiohttp: Client.Do: the request or its URL is nil: %w", aio.ErrUsage)
+	}
+	req, err = c.prepare(req)
+	if err != nil {
+		return nil, err
+	}
+	slot := c.slot(req.URL)
+	delay := cmp.Or(c.Retry.Delay, 100*time.Millisecond)
+	longest := cmp.Or(c.Retry.MaxDelay, 10*time.Second)
+	for attempt := 1; ; attempt++ {
+		if slot != nil {
+			if err := slot.Acquire(ctx); err != nil {
+				return nil, err
+			}
+		}
+		resp, err := c.send(ctx, loop, req, slot)
+		if attempt >= c.Retry.Attempts || !c.Retry.repeats(req, resp, err) {
+			return resp, err
+		}
+		wait := min(delay, longest)
+		wait -= rand.N(wait/2 + 1)
+		if resp != nil {
+			if after, ok := retryAfter(resp.Header, time.Now()); ok {
+				if after > longest {
+					return resp, nil
+				}
+				wait = after
+			}
+			resp.Close()
+		}
+		if err := aio.Sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+		delay = min(2*delay, longest)
+		if req.GetBody != nil {
+			req = req.Clone(context.Background())
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// CloseIdleConnections closes the connections that wait for a request.
+func (c *Client) CloseIdleConnections() { c.client().CloseIdleConnections() }
+
+// client returns the client of net/http.
+func (c *Client) client() *http.Client {
+	if c.HTTP != nil {
+		return c.HTTP
+	}
+	if c.own == nil {
+		c.own = &http.Client{}
+		if t, ok := http.DefaultTransport.(*http.Transport); ok {
+			t = t.Clone()
+			t.MaxIdleConnsPerHost = 100
+			c.own.Transport = t
+		}
+	}
+	return c.own
+}
+
+// prepare returns a copy of req with the URL and header that are sent, or req if that is the same.
+func (c *Client) prepare(req *http.Request) (*http.Request, error) {
+	if (c.BaseURL == "" || req.URL.Host != "") && len(c.Header) == 0 {
+		return req, nil
+	}
+	req = req.Clone(context.Background())
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	for key, values := range c.Header {
+		if _, ok := req.Header[http.CanonicalHeaderKey(key)]; !ok {
+			req.Header[http.CanonicalHeaderKey(key)] = slices.Clone(values)
+		}
+	}
+	if c.BaseURL != "" && req.URL.Host == "" {
+		base, err := url.Parse(c.BaseURL)
+		if err != nil {
+			return nil, fmt.Errorf("aiohttp: Client.BaseURL: %w", err)
+		}
+		if base.Path == "" {
+			base.Path = "/" // or JoinPath makes a relative path
+		}
+		u := base.JoinPath(req.URL.EscapedPath())
+		u.RawQuery, u.Fragment = cmp.Or(req.URL.RawQuery, base.RawQuery), req.URL.Fragment
+		req.URL, req.Host = u, cmp.Or(req.Host, u.Host)
+	}
+	return req, nil
+}
+
+// slot returns what limits the requests to the host of u, nil if nothing does.
+func (c *Client) slot(u *url.URL) *aio.Semaphore {
+	if c.PerHost <= 0 {
+		return nil
+	}
+	s := c.hosts[u.Host]
+	if s == nil {
+		if c.hosts == nil {
+			c.hosts = map[string]*aio.Semaphore{}
+		}
+		s = aio.NewSemaphore(c.PerHost)
+		c.hosts[u.Host] = s
+	}
+	return s
+}
+
+// repeats reports whether there should be, and may be, another attempt.
+func (p *Retry) repeats(req *http.Request, resp *Response, err error) bool {
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		return false
+	}
+	var op *net.OpError
+	unsent := errors.As(err, &op) && op.Op == "dial"
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+	default:
+		if !unsent && req.Header.Get("Idempotency-Key") == "" {
+			return false
+		}
+	}
+	if resp != nil {
+		if p.Statuses != nil {
+			return slices.Contains(p.Statuses, resp.StatusCode)
+		}
+		switch resp.StatusCode {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
+	}
+	var failed *requestError
+	if !errors.As(err, &failed) { // of an await
+		return false
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return false
+	}
+	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.EPIPE} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	var timeout net.Error
+	return errors.As(err, &timeout) && (unsent || timeout.Timeout())
+}
+
+// retryAfter returns what a Retry-After header says.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	v := h.Get("Retry-After")
+	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+		return time.Duration(n) * time.Second, true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(t.Sub(now), 0), true
+	}
+	return 0, false
+}
+
+// requestError marks the error of a request, in contrast to that of the await.
+type requestError struct{ error }
+
+func (e *requestError) Unwrap() error { return e.error }
+
+// send makes one attempt. It gives slot back when the request has ended.
+func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore) (*Response, error) {
+	b := &responseBody{loop: loop, slot: slot, maxBody: cmp.Or(c.MaxBody, 64<<20), maxLine: cmp.Or(c.MaxLine, 64<<10)}
+	b.room.L = &b.mu
+	// The context of a scope of the task ends with its cancellation as well, which the await is told.
+	rctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	b.cancel = cancel
+	b.release = context.AfterFunc(ctx, func() {
+		if cause := context.Cause(ctx); !errors.Is(cause, aio.ErrCancelled) {
+			b.end(fmt.Errorf("aiohttp: the context of the request has ended: %w", cause))
+		}
+	})
+	go b.run(c.client(), req.WithContext(rctx))
+	if err := b.ready.Wait(ctx); err != nil {
+		b.end(err)
+		return nil, err
+	}
+	if b.resp == nil {
+		return nil, &requestError{b.err}
+	}
+	resp := &Response{Response: b.resp, body: b}
+	resp.Body = resp.reader()
+	return resp, nil
+}
+
+// responseBody is a request under way, and the body of its response.
+type responseBody struct {
+	loop    *aio.Loop
+	slot    *aio.Semaphore
+	cancel  context.CancelCauseFunc
+	release func() bool // of the context of the call
+	maxBody int64
+	maxLine int
+
+	// resp is set by the goroutine before ready is. ready and arrived are of the loop.
+	resp    *http.Response
+	ready   aio.Event
+	arrived aio.Event
+	rest    []byte // of the piece that is being read
+	closed  bool   // by the task, or read to its end by a method that closes it
+	page    *[pageSize]byte
+
+	mu      sync.Mutex
+	room    sync.Cond // for the goroutine
+	pieces  []piece
+	err     error // how it ended; there may be pieces left
+	waiting bool  // the task is, for arrived
+}
+
+// piece is what was read at once.
+type piece struct {
+	page *[pageSize]byte
+	n    int
+}
+
+// maxPieces is how many pieces are read ahead.
+const maxPieces = 2
+
+// run is the goroutine of the request.
+func (b *responseBody) run(client *http.Client, req *http.Request) {
+	resp, err := client.Do(req)
+	b.mu.Lock()
+	ended := b.err != nil
+	if err != nil && !ended {
+		b.err = err
+	}
+	b.mu.Unlock()
+	var body io.ReadCloser
+	if err == nil {
+		b.resp, body = resp, resp.Body // which the task replaces
+	}
+	tell(b.loop, b.ready.Set)
+	if err == nil {
+		if !ended {
+			b.pump(body)
+		}
+		body.Close()
+	}
+	b.release()
+	b.cancel(nil)
+	if b.slot != nil {
+		tell(b.loop, b.slot.Release)
+	}
+}
+
+// pump reads the body.
+func (b *responseBody) pump(body io.Reader) {
+	for {
+		page := pages.Get().(*[pageSize]byte)
+		n, err := body.Read(page[:])
+		b.mu.Lock()
+		if b.err != nil { // it was ended meanwhile
+			b.mu.Unlock()
+			pages.Put(page)
+			return
+		}
+		if n > 0 {
+			b.pieces = append(b.pieces, piece{page, n})
+		} else {
+			pages.Put(page)
+		}
+		b.err = err
+		if b.waiting && (n > 0 || err != nil) {
+			b.waiting = false
+			tell(b.loop, b.arrived.Set)
+		}
+		for b.err == nil && len(b.pieces) >= maxPieces {
+			b.room.Wait()
+		}
+		ended := b.err != nil
+		b.mu.Unlock()
+		if ended {
+			return
+		}
+	}
+}
+
+// end ends the request, unless it has ended. Any goroutine may call it.
+func (b *responseBody) end(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil || b.err == io.EOF && len(b.pieces) > 0 {
+		b.err = err
+	}
+	for _, p := range b.pieces {
+		pages.Put(p.page)
+	}
+	b.pieces = nil
+	b.room.Signal()
+	if b.waiting {
+		b.waiting = false
+		tell(b.loop, b.arrived.Set)
+	}
+	b.cancel(err)
+}
+
+// next returns the next piece of the body, which is valid until the following call.
+func (b *responseBody) next(ctx context.Context) ([]byte, error) {
+	if b.closed {
+		return nil, errResponseClosed
+	}
+	if b.page != nil {
+		pages.Put(b.page)
+		b.page = nil
+	}
+	for {
+		b.mu.Lock()
+		if len(b.pieces) > 0 {
+			p := b.pieces[0]
+			b.pieces = slices.Delete(b.pieces, 0, 1)
+			b.room.Signal()
+			b.mu.Unlock()
+			b.page = p.page
+			return p.page[:p.n], nil
+		}
+		if err := b.err; err != nil {
+			b.mu.Unlock()
+			return nil, err
+		}
+		b.waiting = true
+		b.arrived.Clear()
+		b.mu.Unlock()
+		if err := b.arrived.Wait(ctx); err != nil {
+			b.end(fmt.Errorf("aiohttp: an earlier read was given up: %w", err))
+			return nil, err
+		}
+	}
+}
+
+// Response is the response to a request of a [Client]. Its methods must be called by tasks of the
+// client's loop, one at a time. Bytes, Text, JSON, Lines and Chunks read the body to its end and close
+// the response, unless they end early; so does reading Body. A response of which the rest is not wanted
+// must be closed.
+//
+// Up to 64 KiB of a body are read before anybody asks; then the server has to wait.
+type Response struct {
+	// Response has the status and the header. Its Body is a reader for tasks: a Read suspends the
+	// running task while it waits, an await that ends early makes all later ones fail too, and there is
+	// no limit on its size. It may be given to code that wants an io.Reader, as long as that reads in
+	// the task.
+	*http.Response
+	body *responseBody
+}
+
+// LimitError says that a body, or a line of it, is longer than the client allows. The request has been
+// ended.
+type LimitError struct {
+	// What is "body" or "line".
+	What string
+	// Limit is the limit in bytes, Client.MaxBody or Client.MaxLine.
+	Limit int64
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("aiohttp: the %s of the response is longer than the limit of %d bytes", e.What, e.Limit)
+}
+
+// Close ends the request; if the body was read to its end, it only makes further reads fail with an error
+// that matches net.ErrClosed. It never awaits, and returns nil.
+func (r *Response) Close() error {
+	b := r.body
+	if b.page != nil {
+		pages.Put(b.page)
+		b.page, b.rest = nil, nil
+	}
+	b.closed = true
+	b.end(errResponseClosed)
+	return nil
+}
+
+var errResponseClosed = fmt.Errorf("aiohttp: the response is closed: %w", net.ErrClosed)
+
+// Read reads the next bytes of the body, as io.Reader does.
+func (r *Response) Read(ctx context.Context, p []byte) (int, error) {
+	b := r.body
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(b.rest) == 0 {
+		rest, err := b.next(ctx)
+		if err != nil {
+			return 0, err
+		}
+		b.rest = rest
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+// take returns the next piece of the body, what Read has left first.
+func (r *Response) take(ctx context.Context) ([]byte, error) {
+	b := r.body
+	if len(b.rest) > 0 {
+		rest := b.rest
+		b.rest = nil
+		return rest, nil
+	}
+	return b.next(ctx)
+}
+
+// Chunks returns an iterator over the body in the pieces in which it arrives, of up to 32 KiB. A piece
+// is valid until the next one. After an error, which is the last pair, there are no more. Breaking out
+// of the loop closes the response. (Python: StreamReader.iter_any)
+func (r *Response) Chunks(ctx context.Context) func(yield func([]byte, error) bool) {
+	return func(yield func([]byte, error) bool) {
+		defer r.Close()
+		for {
+			p, err := r.take(ctx)
+			if err == io.EOF {
+				return
+			}
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Bytes returns the body. If it is longer than Client.MaxBody the error is a *[LimitError].
+func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
+	limit := r.body.maxBody
+	if limit >= 0 && r.ContentLength > limit {
+		r.Close()
+		return nil, &LimitError{"body", limit}
+	}
+	all := make([]byte, 0, max(0, min(r.ContentLength, pageSize)))
+	for p, err := range r.Chunks(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if limit >= 0 && int64(len(all)+len(p)) > limit {
+			return nil, &LimitError{"body", limit}
+		}
+		all = append(all, p...)
+	}
+	return all, nil
+}
+
+// Text returns the body as a string; see [Response.Bytes].
+func (r *Response) Text(ctx context.Context) (string, error) {
+	b, err := r.Bytes(ctx)
+	return string(b), err
+}
+
+// JSON reads the body and decodes it into v; see [Response.Bytes]. It does not look at the status.
+func (r *Response) JSON(ctx context.Context, v any) error {
+	b, err := r.Bytes(ctx)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, v)
+}
+
+// Lines returns an iterator over the lines of the body, without their ends ("\n" or "\r\n"). A last line
+// without an end counts. If a line is longer than Client.MaxLine the error is a *[LimitError]. After an
+// error, which is the last pair, there are no more. Breaking out of the loop closes the response.
+func (r *Response) Lines(ctx context.Context) func(yield func(string, error) bool) {
+	return func(yield func(string, error) bool) {
+		var line []byte
+		limit := r.body.maxLine
+		for p, err := range r.Chunks(ctx) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for len(p) > 0 {
+				head, tail, found := bytes.Cut(p, []byte("\n"))
+				if len(line)+len(head) > limit {
+					yield("", &LimitError{"line", int64(limit)})
+					return
+				}
+				line = append(line, head...)
+				p = tail
+				if found {
+					if !yield(strings.TrimSuffix(string(line), "\r"), nil) {
+						return
+					}
+					line = line[:0]
+				}
+			}
+		}
+		if len(line) > 0 {
+			yield(strings.TrimSuffix(string(line), "\r"), nil)
+		}
+	}
+}
+
+// reader returns the Body.
+func (r *Response) reader() io.ReadCloser { return &bodyReader{r} }
+
+type bodyReader struct{ r *Response }
+
+// Read implements io.Reader. The task that suspends is the one that runs.
+func (b *bodyReader) Read(p []byte) (int, error) { return b.r.Read(b.r.body.loop.Context(), p) }
+
+// Close implements io.Closer.
+func (b *bodyReader) Close() error { return b.r.Close() }

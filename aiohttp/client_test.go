@@ -1,0 +1,728 @@
+package aiohttp_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiohttp"
+)
+
+// run runs f as the main task of a loop.
+func run(t *testing.T, f func(ctx context.Context) error) {
+	t.Helper()
+	if err := aio.Run(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newClient returns a client, whose connections end with the test.
+func newClient(t *testing.T) *aiohttp.Client {
+	c := &aiohttp.Client{HTTP: &http.Client{Transport: &http.Transport{}}}
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+// conns counts the connections of a test server that are open, and all there were.
+type conns struct{ open, all atomic.Int32 }
+
+func (c *conns) state(_ net.Conn, s http.ConnState) {
+	switch s {
+	case http.StateNew:
+		c.all.Add(1)
+		c.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		c.open.Add(-1)
+	}
+}
+
+func TestClientReadsBodies(t *testing.T) {
+	var seen conns
+	s := serveCounted(t, &seen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v1/echo":
+			b, _ := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%s %s %s %s", r.Method, r.Header.Get("X-Mine"), r.URL.RawQuery, b)
+		case "/v1/json":
+			io.WriteString(w, `{"n": 3}`)
+		case "/v1/lines":
+			io.WriteString(w, "one\r\n\ntwo\nthree")
+		case "/v1/large":
+			w.Write(bytes.Repeat([]byte("0123456789"), 100_000))
+		case "/v1/long-line":
+			w.Write(bytes.Repeat([]byte("x"), 100_000))
+		}
+	}))
+	c := newClient(t)
+	c.BaseURL, c.Header = s+"/v1", http.Header{"x-mine": {"yes"}}
+	run(t, func(ctx context.Context) error {
+		text := func(resp *aiohttp.Response, err error) string {
+			if err != nil {
+				return err.Error()
+			}
+			body, err := resp.Text(ctx)
+			return fmt.Sprint(resp.StatusCode, " ", body, " ", err)
+		}
+		if got := text(c.Get(ctx, "echo?q=1")); got != "200 GET yes q=1  <nil>" {
+			t.Error(got)
+		}
+		if got := text(c.Post(ctx, "/echo", "text/plain", strings.NewReader("body"))); got != "200 POST yes  body <nil>" {
+			t.Error(got)
+		}
+		if got := text(c.PostJSON(ctx, s+"/v1/echo", map[string]int{"n": 1})); got != `200 POST yes  {"n":1} <nil>` {
+			t.Error(got)
+		}
+		resp, err := c.Get(ctx, "json")
+		if err != nil {
+			return err
+		}
+		var v struct{ N int }
+		if err := resp.JSON(ctx, &v); err != nil || v.N != 3 {
+			t.Error(v, err)
+		}
+		if resp, err = c.Get(ctx, "lines"); err != nil {
+			return err
+		}
+		var lines []string
+		for line, err := range resp.Lines(ctx) {
+			if err != nil {
+				return err
+			}
+			lines = append(lines, line)
+		}
+		if got := fmt.Sprintf("%q", lines); got != `["one" "" "two" "three"]` {
+			t.Error(got)
+		}
+		if resp, err = c.Get(ctx, "large"); err != nil {
+			return err
+		}
+		b, err := io.ReadAll(resp.Body)
+		if len(b) != 1_000_000 || err != nil {
+			t.Error(len(b), err)
+		}
+		if n := seen.all.Load(); n != 1 {
+			t.Errorf("%d connections for requests one after the other", n)
+		}
+		if resp, err = c.Get(ctx, "long-line"); err != nil {
+			return err
+		}
+		var limit *aiohttp.LimitError
+		for _, err := range resp.Lines(ctx) {
+			if !errors.As(err, &limit) || limit.Limit != 64<<10 || limit.What != "line" {
+				t.Errorf("a long line: %v", err)
+			}
+		}
+		c.MaxBody = 999_999
+		if resp, err = c.Get(ctx, "large"); err != nil {
+			return err
+		}
+		if _, err := resp.Bytes(ctx); !errors.As(err, &limit) || limit.Limit != 999_999 || limit.What != "body" {
+			t.Errorf("a long body: %v", err)
+		}
+		if _, err := resp.Bytes(ctx); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a closed response: %v", err)
+		}
+		return nil
+	})
+}
+
+// serveCounted serves h and counts connections.
+func serveCounted(t *testing.T, c *conns, h http.Handler) string {
+	ln := listen(t)
+	s := &http.Server{Handler: h, ConnState: c.state, ErrorLog: quiet().ErrorLog}
+	go s.Serve(ln)
+	t.Cleanup(func() { s.Close() })
+	return "http://" + ln.Addr().String()
+}
+
+// A request that ends early leaves no half-read connection behind, and no request.
+func TestClientCancelled(t *testing.T) {
+	var seen conns
+	gone := make(chan struct{}, 1)
+	s := serveCounted(t, &seen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/quick" {
+			io.WriteString(w, "quick")
+			return
+		}
+		if r.URL.Path != "/header" {
+			io.WriteString(w, "beginning")
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+		gone <- struct{}{}
+	}))
+	c := newClient(t)
+	run(t, func(ctx context.Context) error {
+		read := func(ctx context.Context, url string) error {
+			resp, err := c.Get(ctx, url)
+			if err == nil {
+				_, err = resp.Bytes(ctx)
+				if _, again := resp.Bytes(ctx); again == nil {
+					t.Error("the response can be read after it was given up")
+				}
+			}
+			return err
+		}
+		for _, path := range []string{"/header", "/body"} {
+			for name, end := range map[string]func() error{
+				"Timeout": func() error {
+					return aio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context) error { return read(ctx, s+path) })
+				},
+				"Cancel": func() error {
+					task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return read(ctx, s+path) }))
+					if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil {
+						return err
+					}
+					task.Cancel()
+					_, err := task.Await(ctx)
+					return err
+				},
+				"derived context": func() error {
+					ctx, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+					defer cancel()
+					return read(ctx, s+path)
+				},
+			} {
+				if err := end(); !errors.Is(err, aio.ErrTimeout) && !errors.Is(err, aio.ErrCancelled) && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%s%s: %v", name, path, err)
+				}
+				if _, _, err := aio.Receive(ctx, gone); err != nil {
+					return err
+				}
+			}
+		}
+		// A scope that ends ends the requests that were made in it.
+		var resp *aiohttp.Response
+		err := aio.Timeout(ctx, time.Minute, func(ctx context.Context) (err error) {
+			resp, err = c.Get(ctx, s+"/body")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if _, _, err := aio.Receive(ctx, gone); err != nil {
+			return err
+		}
+		if _, err := resp.Bytes(ctx); err == nil {
+			t.Error("a response outlives the scope of its request")
+		}
+		// So does Close, and leaving a loop.
+		for range 2 {
+			if resp, err = c.Get(ctx, s+"/body"); err != nil {
+				return err
+			}
+			for range resp.Chunks(ctx) {
+				break
+			}
+			if _, _, err := aio.Receive(ctx, gone); err != nil {
+				return err
+			}
+		}
+		// A task that was cancelled may clean up.
+		task := aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+			if err := aio.Sleep(ctx, time.Hour); err == nil {
+				t.Error("not cancelled")
+			}
+			resp, err := c.Get(ctx, s+"/quick")
+			if err != nil {
+				return "", err
+			}
+			return resp.Text(ctx)
+		})
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+		task.Cancel()
+		if text, err := task.Await(ctx); text != "quick" || err != nil {
+			t.Errorf("cleaning up: %q, %v", text, err)
+		}
+		return nil
+	})
+}
+
+// rogue is a server that says what it is told to.
+func rogue(t *testing.T, talk func(c *net.TCPConn)) string {
+	ln := listen(t)
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if _, err := c.Read(make([]byte, 4096)); err == nil { // a request
+					talk(c.(*net.TCPConn))
+				}
+			}()
+		}
+	}()
+	return "http://" + ln.Addr().String()
+}
+
+// Whatever a server does, a request ends with an error that says so, and the next one is not harmed.
+func TestClientAndRogueServers(t *testing.T) {
+	say := func(s string) func(*net.TCPConn) { return func(c *net.TCPConn) { io.WriteString(c, s) } }
+	stall := func(s string) func(*net.TCPConn) {
+		return func(c *net.TCPConn) {
+			io.WriteString(c, s)
+			io.Copy(io.Discard, c)
+		}
+	}
+	reset := func(s string) func(*net.TCPConn) {
+		return func(c *net.TCPConn) {
+			io.WriteString(c, s)
+			_ = c.SetLinger(0)
+		}
+	}
+	var bomb bytes.Buffer
+	zip := gzip.NewWriter(&bomb)
+	for range 10 {
+		zip.Write(make([]byte, 1<<20))
+	}
+	zip.Close()
+	isTimeout := func(err error) bool { return errors.Is(err, aio.ErrTimeout) }
+	is := func(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
+	says := func(text string) func(error) bool {
+		return func(err error) bool { return err != nil && strings.Contains(err.Error(), text) }
+	}
+	for _, c := range []struct {
+		name string
+		talk func(*net.TCPConn)
+		ok   func(error) bool
+	}{
+		{"says nothing", stall(""), isTimeout},
+		{"stalls in the header", stall("HTTP/1.1 200 OK\r\nX-"), isTimeout},
+		{"stalls in the body", stall("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), isTimeout},
+		{"stalls in a chunk", stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"), isTimeout},
+		{"stalls in the trailers", stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-"), isTimeout},
+		{"closes", say(""), is(io.EOF)},
+		{"closes in the header", say("HTTP/1.1 200 OK\r\nX-"), says("malformed")},
+		{"closes in the body", say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), is(io.ErrUnexpectedEOF)},
+		{"closes in a chunk", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"), is(io.ErrUnexpectedEOF)},
+		{"closes in the trailers", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-"), func(err error) bool { return err != nil }},
+		{"resets", reset(""), func(err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) }},
+		{"resets in the body", func(c *net.TCPConn) {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("x", 100_000))
+			_ = c.SetLinger(0)
+		}, func(err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) }},
+		{"speaks no HTTP", say("220 mail ready\r\n"), says("malformed")},
+		{"has a bad length", say("HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n"), says("bad Content-Length")},
+		{"has two lengths", say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), says("Content-Length")},
+		{"says more than its length", say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef"), is(nil)},
+		{"has a bad chunk", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n"), says("invalid byte in chunk length")},
+		{"redirects without end", say("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"), says("stopped after 10 redirects")},
+		{"redirects to nowhere", say("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), says("Location")},
+		{"has a header without end", func(c *net.TCPConn) {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+			for {
+				if _, err := io.WriteString(c, "X: "+strings.Repeat("x", 10_000)+"\r\n"); err != nil {
+					return
+				}
+			}
+		}, says("exceeded")},
+		{"sends a bomb", func(c *net.TCPConn) {
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", bomb.Len())
+			c.Write(bomb.Bytes())
+		}, says("longer than the limit of 1000000 bytes")},
+		{"sends without end", func(c *net.TCPConn) {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+			for {
+				if _, err := c.Write(make([]byte, 10_000)); err != nil {
+					return
+				}
+			}
+		}, says("longer than the limit of 1000000 bytes")},
+	} {
+		url := rogue(t, c.talk)
+		client := newClient(t)
+		client.MaxBody = 1_000_000
+		client.HTTP.Transport.(*http.Transport).MaxResponseHeaderBytes = 100_000
+		run(t, func(ctx context.Context) error {
+			get := func(ctx context.Context) error {
+				resp, err := client.Get(ctx, url)
+				if err != nil {
+					return err
+				}
+				_, err = resp.Bytes(ctx)
+				return err
+			}
+			limit := 10 * time.Second
+			if strings.HasPrefix(c.name, "stalls") || strings.HasPrefix(c.name, "says nothing") {
+				limit = 5 * time.Millisecond
+			}
+			if err := aio.Timeout(ctx, limit, get); !c.ok(err) {
+				t.Errorf("a server that %s: %v", c.name, err)
+			}
+			return nil
+		})
+	}
+}
+
+// Only what may be repeated is, and as often as is allowed.
+func TestClientRetries(t *testing.T) {
+	var calls atomic.Int32
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		switch n := calls.Add(1); {
+		case r.URL.Path == "/abort" && n < 3:
+			panic(http.ErrAbortHandler)
+		case r.URL.Path == "/busy" && n < 3:
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case r.URL.Path == "/later":
+			w.Header().Set("Retry-After", "100")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case r.URL.Path == "/broken":
+			w.WriteHeader(http.StatusInternalServerError)
+		default:
+			fmt.Fprintf(w, "%d %s", n, b)
+		}
+	}))
+	s.Config.ErrorLog = quiet().ErrorLog
+	ln := listen(t)
+	ln.Close()
+	closed := "http://" + ln.Addr().String()
+	c := newClient(t)
+	c.HTTP.Transport.(*http.Transport).DisableKeepAlives = true // or net/http repeats some by itself
+	c.Retry = aiohttp.Retry{Attempts: 4, Delay: time.Millisecond}
+	run(t, func(ctx context.Context) error {
+		for _, v := range []struct {
+			method, url, body, key string
+			want                   string
+			calls                  int32
+		}{
+			{"GET", s.URL + "/ok", "", "", "200 1 ", 1},
+			{"GET", s.URL + "/abort", "", "", "200 3 ", 3},
+			{"PUT", s.URL + "/abort", "body", "", "200 3 body", 3},
+			{"POST", s.URL + "/abort", "body", "", "EOF", 1},
+			{"POST", s.URL + "/abort", "body", "a", "200 3 body", 3},
+			{"GET", s.URL + "/busy", "", "", "200 3 ", 3},
+			{"POST", s.URL + "/busy", "body", "", "503 ", 1},
+			{"GET", s.URL + "/later", "", "", "503 ", 1},
+			{"GET", s.URL + "/broken", "", "", "500 ", 1},
+			{"GET", closed, "", "", "refused", 0},
+			{"POST", closed, "body", "", "refused", 0},
+		} {
+			calls.Store(0)
+			req, err := http.NewRequest(v.method, v.url, strings.NewReader(v.body))
+			if err != nil {
+				return err
+			}
+			if v.key != "" {
+				req.Header.Set("Idempotency-Key", v.key)
+			}
+			var got string
+			if resp, err := c.Do(ctx, req); err != nil {
+				got = err.Error()
+			} else {
+				text, err := resp.Text(ctx)
+				if err != nil {
+					return err
+				}
+				got = fmt.Sprint(resp.StatusCode, " ", text)
+			}
+			if !strings.HasSuffix(got, v.want) || calls.Load() != v.calls {
+				t.Errorf("%s %s: %q after %d calls, want %q after %d", v.method, v.url, got, calls.Load(), v.want, v.calls)
+			}
+		}
+		// A cancellation while waiting is final.
+		c.Retry.Delay, c.Retry.MaxDelay = time.Hour, time.Hour
+		if err := aio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context) error {
+			_, err := c.Get(ctx, closed)
+			return err
+		}); !errors.Is(err, aio.ErrTimeout) {
+			t.Errorf("a cancelled retry: %v", err)
+		}
+		return nil
+	})
+}
+
+// The limit for a host includes the bodies, and lets the others wait in order.
+func TestClientPerHost(t *testing.T) {
+	var now, most atomic.Int32
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := now.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		w.(http.Flusher).Flush()
+		io.WriteString(w, "body")
+		now.Add(-1)
+	}))
+	c := newClient(t)
+	c.PerHost = 3
+	run(t, func(ctx context.Context) error {
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for range 30 {
+				tg.Go(func(ctx context.Context) error {
+					resp, err := c.Get(ctx, s.URL)
+					if err != nil {
+						return err
+					}
+					_, err = resp.Bytes(ctx)
+					return err
+				})
+			}
+			return nil
+		})
+	})
+	if m := most.Load(); m > 3 {
+		t.Errorf("%d requests at once", m)
+	}
+}
+
+// A body that a task writes is sent while it is written, and not further than the server reads; a body
+// that is read is not read further ahead than two pages. gib bounds the memory that this takes.
+func TestClientStreams(t *testing.T) {
+	size := int64(64 << 20)
+	if os.Getenv("AIOHTTP_LONG") != "" {
+		size = 1 << 30
+	}
+	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		if r.Method == "POST" {
+			n, err := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, n, " ", err)
+			return
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+		page := make([]byte, 100_000)
+		for left := size; left > 0; left -= int64(len(page)) {
+			if _, err := w.Write(page[:min(left, int64(len(page)))]); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}), nil)
+	c := newClient(t)
+	var most uint64
+	measure := func() {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapInuse)
+	}
+	run(t, func(ctx context.Context) error {
+		body, w := aiohttp.Pipe(ctx)
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				page := make([]byte, 1<<20)
+				for range size >> 20 {
+					if _, err := w.Write(page); err != nil {
+						return w.CloseWithError(err)
+					}
+					measure()
+				}
+				return w.Close()
+			})
+			resp, err := c.Post(ctx, srv.URL(), "application/octet-stream", body)
+			if err != nil {
+				return err
+			}
+			if got, err := resp.Text(ctx); got != fmt.Sprint(size, " <nil>") || err != nil {
+				t.Errorf("uploaded %s, %v", got, err)
+			}
+			resp, err = c.Get(ctx, srv.URL())
+			if err != nil {
+				return err
+			}
+			n, pieces := int64(0), 0
+			for p, err := range resp.Chunks(ctx) {
+				if err != nil {
+					return err
+				}
+				n += int64(len(p))
+				if pieces++; pieces%100 == 0 {
+					measure()
+				}
+			}
+			if n != size {
+				t.Errorf("downloaded %d", n)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		// A server that does not want the body ends the writer.
+		body, w = aiohttp.Pipe(ctx)
+		refuse := rogue(t, func(c *net.TCPConn) {
+			io.WriteString(c, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		})
+		writer := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+			for {
+				if _, err := w.Write(make([]byte, 100_000)); err != nil {
+					return 0, err
+				}
+			}
+		})
+		if resp, err := c.Post(ctx, refuse, "", body); err == nil {
+			resp.Close()
+		}
+		if _, err := writer.Await(ctx); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("the writer got %v", err)
+		}
+		return nil
+	})
+	if most > 60<<20 {
+		t.Errorf("%d MiB were in use", most>>20)
+	}
+}
+
+// nginx, with its keep-alive, compression, ranges, limits and redirects.
+func TestClientNginx(t *testing.T) {
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		if _, err := os.Stat("/usr/sbin/nginx"); err != nil {
+			t.Skip("nginx is not installed")
+		}
+		nginx = "/usr/sbin/nginx"
+	}
+	dir := t.TempDir()
+	large := bytes.Repeat([]byte("some text that compresses well\n"), 100_000)
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "www"), 0o755),
+		os.WriteFile(filepath.Join(dir, "www", "large.txt"), large, 0o644),
+		os.WriteFile(filepath.Join(dir, "www", "index.html"), []byte("hello"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "socket")
+	conf := `daemon off; master_process off; pid ` + dir + `/pid; error_log ` + dir + `/error info;
+events {}
+http {
+	access_log ` + dir + `/access; client_body_temp_path ` + dir + `/body; proxy_temp_path ` + dir + `/proxy;
+	fastcgi_temp_path ` + dir + `/fastcgi; uwsgi_temp_path ` + dir + `/uwsgi; scgi_temp_path ` + dir + `/scgi;
+	types { text/plain txt; text/html html; }
+	gzip on; gzip_types text/plain; client_max_body_size 1k; keepalive_requests 10;
+	server {
+		listen unix:` + socket + `;
+		root ` + dir + `/www;
+		location /moved { return 302 /index.html; }
+		location /cookie { add_header Set-Cookie "a=b"; return 200 "got $http_cookie"; }
+		location /busy { return 503; }
+		location /drop { return 444; }
+		location /post { proxy_pass http://unix:` + socket + `:/busy; }
+		location /slow { limit_rate 20k; alias ` + dir + `/www/large.txt; gzip off; }
+	}
+}`
+	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(nginx, "-e", filepath.Join(dir, "error"), "-p", dir, "-c", filepath.Join(dir, "conf"))
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "error"))
+			t.Logf("nginx said %s %s", &output, log)
+		}
+	})
+	dials := 0
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dials++
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &aiohttp.Client{HTTP: &http.Client{Transport: transport, Jar: jar}, BaseURL: "http://nginx",
+		Retry: aiohttp.Retry{Attempts: 1000, Delay: time.Millisecond, MaxDelay: 10 * time.Millisecond, Statuses: []int{}}}
+	t.Cleanup(c.CloseIdleConnections)
+	run(t, func(ctx context.Context) error {
+		get := func(path string) (string, *aiohttp.Response) {
+			t.Helper()
+			resp, err := c.Get(ctx, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := resp.Text(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text, resp
+		}
+		if text, _ := get("/"); text != "hello" { // the retries wait until nginx listens
+			t.Errorf("got %q", text)
+		}
+		c.Retry = aiohttp.Retry{}
+		if text, resp := get("/moved"); text != "hello" || resp.Request.URL.Path != "/index.html" {
+			t.Errorf("redirected to %s: %q", resp.Request.URL, text)
+		}
+		get("/cookie")
+		if text, _ := get("/cookie"); text != "got a=b" {
+			t.Errorf("with a cookie: %q", text)
+		}
+		if text, resp := get("/large.txt"); text != string(large) || !resp.Uncompressed {
+			t.Errorf("got %d bytes, uncompressed=%v", len(text), resp.Uncompressed)
+		}
+		if _, resp := get("/none"); resp.StatusCode != 404 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		before := dials
+		for range 30 { // nginx closes each connection after 10
+			if text, _ := get("/"); text != "hello" {
+				t.Errorf("got %q", text)
+			}
+		}
+		if n := dials - before; n < 2 || n > 4 {
+			t.Errorf("%d connections for 30 requests", n)
+		}
+		resp, err := c.Post(ctx, "/post", "text/plain", strings.NewReader(strings.Repeat("x", 10_000)))
+		if err != nil {
+			return err
+		}
+		if _, err := resp.Bytes(ctx); resp.StatusCode != http.StatusRequestEntityTooLarge || err != nil {
+			t.Errorf("status %d, %v", resp.StatusCode, err)
+		}
+		if _, err := c.Get(ctx, "/drop"); !errors.Is(err, io.EOF) {
+			t.Errorf("dropped: %v", err)
+		}
+		// A download that is given up half-way, and the connection with it.
+		err = aio.Timeout(ctx, 50*time.Millisecond, func(ctx context.Context) error {
+			resp, err := c.Get(ctx, "/slow")
+			if err != nil {
+				return err
+			}
+			_, err = resp.Bytes(ctx)
+			return err
+		})
+		if !errors.Is(err, aio.ErrTimeout) {
+			t.Errorf("a slow download: %v", err)
+		}
+		if text, _ := get("/"); text != "hello" {
+			t.Errorf("after that: %q", text)
+		}
+		req, err := http.NewRequest("GET", "/large.txt", nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Range", "bytes=5-8")
+		if resp, err = c.Do(ctx, req); err != nil {
+			return err
+		}
+		if text, err := resp.Text(ctx); text != "text" || resp.StatusCode != 206 || err != nil {
+			t.Errorf("a range: %d %q %v", resp.StatusCode, text, err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,144 @@
+package aiohttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/goaio/aio"
+)
+
+// Pipe returns the two ends of a pipe from a task of ctx's loop to another goroutine: the body of a
+// request that a task writes while it is being sent. There is no buffer: a Write suspends the task until
+// the other end has taken all of it, so the sender is never ahead of the server. Pipe never awaits.
+//
+//	body, w := aiohttp.Pipe(ctx)
+//	tg.Go(func(ctx context.Context) error { return w.CloseWithError(export(ctx, w)) })
+//	resp, err := client.Post(ctx, url, "text/csv", body)
+//
+// It panics with an error that matches aio.ErrNoRunningLoop if ctx belongs to no loop.
+func Pipe(ctx context.Context) (*PipeReader, *PipeWriter) {
+	loop, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		panic(fmt.Errorf("aiohttp: Pipe: %w", err))
+	}
+	p := &pipe{loop: loop}
+	p.more.L = &p.mu
+	return &PipeReader{p}, &PipeWriter{p: p}
+}
+
+// pipe is what the two ends share. The task has its part of the loop's events.
+type pipe struct {
+	loop  *aio.Loop
+	taken aio.Event // of the loop: data is nil
+
+	mu     sync.Mutex
+	more   sync.Cond
+	data   []byte // of the Write that waits
+	err    error  // of the writer's end, io.EOF if it has closed it
+	closed bool   // the reader's end is
+}
+
+// PipeReader is the end of a [Pipe] that a goroutine reads. Read blocks.
+type PipeReader struct{ p *pipe }
+
+// PipeWriter is the end of a [Pipe] that tasks write, one at a time.
+type PipeWriter struct {
+	p    *pipe
+	turn aio.Lock
+}
+
+// Read implements io.Reader.
+func (r *PipeReader) Read(b []byte) (int, error) {
+	p := r.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.data) == 0 && p.err == nil && !p.closed {
+		p.more.Wait()
+	}
+	switch {
+	case p.closed:
+		return 0, io.ErrClosedPipe
+	case len(p.data) == 0:
+		return 0, p.err
+	}
+	n := copy(b, p.data)
+	if p.data = p.data[n:]; len(p.data) == 0 {
+		p.data = nil
+		tell(p.loop, p.taken.Set)
+	}
+	return n, nil
+}
+
+// Close makes all reads and writes fail with io.ErrClosedPipe. net/http does so when it does not want
+// the rest of a body.
+func (r *PipeReader) Close() error {
+	p := r.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closed = true
+		p.more.Broadcast()
+		tell(p.loop, p.taken.Set)
+	}
+	return nil
+}
+
+// Write suspends the running task until b was read. If the task is cancelled meanwhile, the pipe is
+// closed with that error, so that the request fails. (io.Writer)
+func (w *PipeWriter) Write(b []byte) (int, error) {
+	p := w.p
+	ctx := p.loop.Context()
+	if err := w.turn.Acquire(ctx); err != nil {
+		return 0, err
+	}
+	defer w.turn.Release()
+	p.mu.Lock()
+	if p.closed || p.err != nil {
+		p.mu.Unlock()
+		return 0, io.ErrClosedPipe
+	}
+	if len(b) == 0 {
+		p.mu.Unlock()
+		return 0, nil
+	}
+	p.data = b
+	p.taken.Clear()
+	p.more.Broadcast()
+	p.mu.Unlock()
+	err := p.taken.Wait(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(b) - len(p.data)
+	p.data = nil
+	switch {
+	case err != nil:
+		p.err = err
+		p.more.Broadcast()
+		return n, err
+	case n < len(b):
+		return n, io.ErrClosedPipe
+	}
+	return n, nil
+}
+
+// Close says that there is no more. It never awaits.
+func (w *PipeWriter) Close() error { return w.CloseWithError(nil) }
+
+// CloseWithError makes reads fail with err, or end if err is nil, and returns err. Only the first call
+// counts. It never awaits.
+func (w *PipeWriter) CloseWithError(err error) error {
+	p := w.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+		if err == nil || errors.Is(err, io.EOF) {
+			p.err = io.EOF
+		}
+		p.more.Broadcast()
+	}
+	return err
+}
