@@ -9,22 +9,21 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiohttp"
 )
 
 // maxHops is how many redirects in a row are followed, as many as net/http would.
 const maxHops = 10
 
 // crawler crawls once. Its tasks share the fields, and all that hangs on them, without a lock: what
-// belongs together is changed without an await in between, so no task sees half of it. The worker
-// goroutines behind ToThread have no part in that and must not touch them.
+// belongs together is changed without an await in between, so no task sees half of it.
 type crawler struct {
 	options
-	client *http.Client // for the worker goroutines, which may use it at the same time
+	client *aiohttp.Client
 	loop   *aio.Loop
 	tasks  *aio.TaskGroup
 	queue  *aio.Queue[visit]
@@ -89,7 +88,7 @@ func nearestFirst(a, b visit) int {
 	return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.number, b.number))
 }
 
-func newCrawler(o options, client *http.Client) *crawler {
+func newCrawler(o options, client *aiohttp.Client) *crawler {
 	return &crawler{
 		options: o,
 		client:  client,
@@ -107,8 +106,7 @@ func (c *crawler) crawl(ctx context.Context) (err error) {
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tasks *aio.TaskGroup) error {
 		c.tasks = tasks
 		c.found(c.start, way{})
-		// The executor behind ToThread has a limit too. Workers beyond it would only wait.
-		for range min(c.workers, aio.DefaultMaxWorkers) {
+		for range c.workers {
 			tasks.Go(c.work)
 		}
 		// That the queue is empty does not mean that the work is done: a page that is being read

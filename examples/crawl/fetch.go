@@ -1,16 +1,17 @@
 package main
 
-// What runs in worker goroutines. It shares nothing with the tasks: it gets what it needs as
-// arguments, and what it finds is the tasks' only when it is done.
+// What is asked of servers, and what of their answers is kept.
 
 import (
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiohttp"
 )
 
 const (
@@ -21,10 +22,13 @@ const (
 
 // newClient returns a client that takes one step at a time: where a redirect leads is for the
 // crawler to follow, or the steps would not be in the table and the hosts on the way not spared.
-func newClient(transport *http.Transport) *http.Client {
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+func newClient(transport *http.Transport) *aiohttp.Client {
+	return &aiohttp.Client{
+		HTTP: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Header: http.Header{"User-Agent": {userAgent}},
 	}
 }
 
@@ -43,28 +47,28 @@ func (a answer) refusesHead() bool {
 }
 
 // head asks for a page without its body.
-func head(ctx context.Context, client *http.Client, u *url.URL) (answer, error) {
+func head(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, error) {
 	resp, err := send(ctx, client, http.MethodHead, u)
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Body.Close()
+	defer resp.Close()
 	return newAnswer(resp), nil
 }
 
 // getPage asks for a page and reads it if it is HTML, for its links. Of what is too large it reads
 // the beginning.
-func getPage(ctx context.Context, client *http.Client, u *url.URL) (answer, error) {
+func getPage(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, error) {
 	resp, err := send(ctx, client, http.MethodGet, u)
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Body.Close() // what was not read stays with the server
+	defer resp.Close() // what was not read stays with the server
 	a := newAnswer(resp)
 	if a.code != http.StatusOK || !isHTML(resp.Header) {
 		return a, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err := readBeginning(ctx, resp, maxBody+1)
 	if err != nil {
 		return answer{}, err
 	}
@@ -72,39 +76,53 @@ func getPage(ctx context.Context, client *http.Client, u *url.URL) (answer, erro
 		body, a.truncated = body[:maxBody], true
 	}
 	a.size = int64(len(body))
-	a.links = findLinks(u, string(body))
-	return a, nil
+	// To search a large page takes long enough to be felt by the other tasks.
+	a.links, err = aio.ToThread(ctx, func(context.Context) ([]link, error) { return findLinks(u, string(body)), nil })
+	return a, err
 }
 
 // getRobots gets the rules of the host of u.
-func getRobots(ctx context.Context, client *http.Client, u *url.URL) (robotsRules, error) {
+func getRobots(ctx context.Context, client *aiohttp.Client, u *url.URL) (robotsRules, error) {
 	resp, err := send(ctx, client, http.MethodGet, &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/robots.txt"})
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer resp.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	body, err := readBeginning(ctx, resp, maxBody)
 	if err != nil {
 		return nil, err
 	}
 	return parseRobots(string(body)), nil
 }
 
-// send makes a request, which ends when ctx does, also while its body is being read.
-func send(ctx context.Context, client *http.Client, method string, u *url.URL) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+// send makes a request, which ends when the task does, also while its body is being read.
+func send(ctx context.Context, client *aiohttp.Client, method string, u *url.URL) (*aiohttp.Response, error) {
+	req, err := http.NewRequest(method, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", userAgent)
-	resp, err := client.Do(req)
+	resp, err := client.Do(ctx, req)
 	return resp, withoutURL(err)
 }
 
-func newAnswer(resp *http.Response) answer {
+// readBeginning reads a body, but no more than n bytes.
+func readBeginning(ctx context.Context, resp *aiohttp.Response, n int) (body []byte, err error) {
+	for p, err := range resp.Chunks(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		body = append(body, p[:min(len(p), n-len(body))]...)
+		if len(body) == n {
+			break
+		}
+	}
+	return body, nil
+}
+
+func newAnswer(resp *aiohttp.Response) answer {
 	a := answer{code: resp.StatusCode, size: resp.ContentLength}
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,

@@ -51,7 +51,7 @@ func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules,
 	return h.robots.Await(ctx)
 }
 
-// request makes a request to h in a worker goroutine, when it may start, and tells how long it took.
+// request makes a request to h, when it may start, and tells how long it took.
 // The caller has a permit already: to wait for a start first and for a permit then would let starts
 // pass unused, and those who had them start together when permits come free.
 func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Context) (T, error)) (v T, took time.Duration, err error) {
@@ -59,9 +59,7 @@ func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Co
 		return v, 0, err
 	}
 	start := c.loop.Time()
-	v, err = aio.WaitFor(ctx, aio.Coro[T](func(ctx context.Context) (T, error) {
-		return aio.ToThread(ctx, do)
-	}), c.timeout)
+	v, err = aio.WaitFor(ctx, aio.Coro[T](do), c.timeout)
 	return v, c.loop.Time().Sub(start), err
 }
 

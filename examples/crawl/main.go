@@ -20,8 +20,9 @@
 //   - Workers around an [aio.Queue], here a priority queue: they range over All and say TaskDone,
 //     while the task that started them waits in Join for the work that makes more work to end.
 //     Shutdown then ends their loops.
-//   - Blocking calls in worker goroutines. [aio.ToThread] lends net/http the task's context: when the
-//     task is cancelled or its [aio.WaitFor] runs out of time, the request on the wire ends too.
+//   - An HTTP client whose calls are awaits, [aiohttp.Client]: when the task is cancelled or its
+//     [aio.WaitFor] runs out of time, the request on the wire ends too. What computes, the search for
+//     links, runs in a worker goroutine by [aio.ToThread].
 //   - Limits of two kinds: an [aio.Semaphore] for how many at once, and [aio.Sleep] until a time that
 //     was reserved for how many a second.
 //   - A task as a value that is computed once: all who need the robots.txt of a host await the one
