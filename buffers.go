@@ -1,18 +1,26 @@
 package aio
 
-// Every store of buffers. The token of the loop owns them all, unless a row says otherwise.
+// Every store of buffers. The token of the loop owns them, but for the two pools, which all loops
+// share. An idle connection has none of this memory.
 //
-//	store               lends                 to                         until
-//	Loop.readBuf        64 KiB to read into   a transport that reads     its read has been handed on
-//	streamPool.scratch  64 KiB to read into   a StreamReader's filling   what came has been copied
-//	streamPool.free     buffers of readers    a StreamReader             it is empty
-//	streamPool.out      buffers of writes     a transport                all has been written
-//	outBuffer           (a transport's own)   what could not be sent     it has been sent
-//	datagramQueue       (a transport's own)   datagrams not yet sent     they have been sent
-//	connPages           pages of a net.Conn   netconn.go, read ahead     it has been read
-//	tlsBuffers          records               tls_wire.go, tls_data.go   the records are whole
+//	store            lends             to                              until
+//	Loop.readBuf     256 KiB           a transport without GetBuffer   the protocol's callback has returned
+//	streamPool.read  64 KiB            a StreamReader, to read into    what came was copied, or, if that
+//	                                                                   is a lot, kept with this buffer
+//	streamPool.free  4, 16, 64 KiB     a StreamReader                  nothing is buffered
+//	                                   a childPipe                     PipeDataReceived has returned
+//	streamPool.out   to 256 KiB        a writeHalf                     all is written
+//	connPages        16 KiB            a netConn, to read ahead        all is read
+//	tlsBuffers       256 KiB           TLS, for plaintext and records  the call has returned
+//
+// Two kinds grow as they need, and belong to a transport: outBuffer, where TLS keeps ciphertext
+// and plaintext that wait, and datagramQueue. The goroutines of net_goroutine_stream.go have
+// buffers of their own, which are to them what the kernel's are to a socket.
 
-import "net"
+import (
+	"net"
+	"sync"
+)
 
 const (
 	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
@@ -62,8 +70,8 @@ func (s *streamPool) put(p []byte) {
 	}
 }
 
-// getOut returns a buffer for what is to be written, or nil. One who writes a lot fills and empties it again
-// and again: new memory each time would be most of the work.
+// getOut returns a buffer for what is to be written, or nil. A transport that writes much fills and
+// empties it again and again: new memory each time would be most of the work.
 func (s *streamPool) getOut() (p []byte) {
 	if n := len(s.out); n > 0 {
 		p, s.out = s.out[n-1], s.out[:n-1]
@@ -78,7 +86,7 @@ func (s *streamPool) putOut(p []byte) {
 	}
 }
 
-// scratch returns the buffer that anybody may read into for the time of a callback.
+// scratch returns the buffer that any StreamReader may read into for the time of a callback.
 func (s *streamPool) scratch() []byte {
 	if s.read == nil {
 		s.read = s.get(largeBuffer)[:largeBuffer]
@@ -92,6 +100,16 @@ func (s *streamPool) takeScratch() []byte {
 	s.read = nil
 	return p
 }
+
+// connPage is the memory for what has come and nobody has read.
+type connPage [16 << 10]byte
+
+var connPages = sync.Pool{New: func() any { return new(connPage) }}
+
+// tlsBuffer is memory for plaintext that was read, and for records that are to be written.
+type tlsBuffer [256 << 10]byte
+
+var tlsBuffers = sync.Pool{New: func() any { return new(tlsBuffer) }}
 
 // datagramQueue holds copies of datagrams.
 type datagramQueue struct {

@@ -287,5 +287,5 @@ func (x *watchedExit) finish(pid, code int) {
 	x.codeKnown()
 }
 
-// shut is called when the loop is closed and the process runs.
-func (x *watchedExit) shut() { x.loopClosed() }
+// closeWithLoop is called when the loop is closed and the process runs.
+func (x *watchedExit) closeWithLoop() { x.loopClosed() }

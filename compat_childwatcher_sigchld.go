@@ -162,9 +162,9 @@ func (w *loopWatcher) end(call string) {
 	w.detach(call, true)
 }
 
-// shut is called when the attached loop is closed. Handlers wait for the next one, but for those of
+// closeWithLoop is called when the attached loop is closed. Handlers wait for the next one, but for those of
 // transports, which would wait in vain if there is none.
-func (w *loopWatcher) shut() {
+func (w *loopWatcher) closeWithLoop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.loop = nil

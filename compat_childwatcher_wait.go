@@ -226,8 +226,8 @@ func (c *pidfdWait) run(*future) {
 	c.release()
 }
 
-// shut is called when the loop is closed.
-func (c *pidfdWait) shut() {
+// closeWithLoop is called when the loop is closed.
+func (c *pidfdWait) closeWithLoop() {
 	c.close()
 	if c.claim() {
 		go c.tell()

@@ -51,39 +51,35 @@ type ConnectionOptions struct {
 
 // check returns an error if the options contradict each other or the kind of connection.
 func (o *ConnectionOptions) check(call, addr string) error {
-	bad := func(format string, args ...any) error {
-		return usagef(call, format, args...)
-	}
 	switch {
 	case addr != "" && o.Conn != nil:
-		return bad("both an address and a connection are given: leave one out")
+		return usagef(call, "both an address and a connection are given: leave one out")
 	case addr == "" && o.Conn == nil:
-		return bad("there is neither an address nor a connection")
+		return usagef(call, "there is neither an address nor a connection")
 	case o.Conn != nil && !isStream(o.Conn):
-		return bad("a %T is not a connection for a stream of bytes", o.Conn)
+		return usagef(call, "a %T is not a connection for a stream of bytes", o.Conn)
 	case o.Conn != nil && o.LocalAddr != "":
-		return bad("a connection that exists takes no LocalAddr")
-	case o.TLS == nil && (o.HandshakeTimeout != 0 || o.ShutdownTimeout != 0):
-		return bad("a timeout of TLS makes sense with TLS only")
-	case o.HandshakeTimeout < 0 || o.ShutdownTimeout < 0:
-		return bad("the timeouts of TLS must be positive")
-	case o.TLS != nil && addr == "" && o.TLS.ServerName == "" && !o.TLS.InsecureSkipVerify:
-		return bad("set ServerName in the TLS configuration: a connection that exists does not tell the name of the host")
+		return usagef(call, "a connection that exists takes no LocalAddr")
 	case o.Limit != 0:
-		return bad("Limit is for OpenConnection: a protocol has none")
+		return usagef(call, "Limit is for OpenConnection: a protocol has none")
 	case o.HappyEyeballsDelay < 0:
-		return bad("HappyEyeballsDelay is negative")
+		return usagef(call, "HappyEyeballsDelay is negative")
 	}
 	if o.LocalAddr != "" {
 		if _, _, err := splitAddr(call, o.LocalAddr); err != nil {
 			return err
 		}
 	}
-	switch o.Network {
+	return checkTCP(call, o.Network)
+}
+
+// checkTCP returns an error unless network is one of TCP, or empty.
+func checkTCP(call, network string) error {
+	switch network {
 	case "", "tcp", "tcp4", "tcp6":
 		return nil
 	}
-	return bad("the network must be tcp, tcp4 or tcp6, not %q", o.Network)
+	return usagef(call, "the network must be tcp, tcp4 or tcp6, not %q", network)
 }
 
 // isStream reports whether conn carries a stream of bytes rather than packets, as far as it tells.

@@ -38,30 +38,27 @@ type DatagramOptions struct {
 
 // check returns an error if the options contradict each other.
 func (o *DatagramOptions) check(call string) error {
-	bad := func(format string, args ...any) error {
-		return usagef(call, format, args...)
-	}
 	if o.Conn != nil {
 		if o.LocalAddr != "" || o.RemoteAddr != "" || o.Network != "" || o.ReusePort || o.AllowBroadcast {
-			return bad("a socket that exists takes no other option")
+			return usagef(call, "a socket that exists takes no other option")
 		}
 		if c, ok := o.Conn.(*net.UnixConn); ok && c.LocalAddr().Network() != "unixgram" {
-			return bad("the socket is not one of datagrams but of network %q", c.LocalAddr().Network())
+			return usagef(call, "the socket is not one of datagrams but of network %q", c.LocalAddr().Network())
 		}
 		return nil
 	}
 	switch o.Network {
 	case "", "udp":
 		if o.LocalAddr == "" && o.RemoteAddr == "" {
-			return bad("there is no address: to have the system choose one say so by a network of udp4, udp6 or unixgram")
+			return usagef(call, "there is no address: to have the system choose one say so by a network of udp4, udp6 or unixgram")
 		}
 	case "udp4", "udp6":
 	case "unixgram":
 		if o.ReusePort || o.AllowBroadcast {
-			return bad("ReusePort and AllowBroadcast are for UDP")
+			return usagef(call, "ReusePort and AllowBroadcast are for UDP")
 		}
 	default:
-		return bad("the network must be udp, udp4, udp6 or unixgram, not %q", o.Network)
+		return usagef(call, "the network must be udp, udp4, udp6 or unixgram, not %q", o.Network)
 	}
 	return nil
 }

@@ -438,7 +438,7 @@ func ExampleTransport() {
 func ExampleServer_StartServing() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0",
-			&aio.ServerOptions{NotServing: true})
+			&aio.ServerOptions{DeferServing: true})
 		if err != nil {
 			return err
 		}

@@ -385,7 +385,7 @@ func (m *ioRun) server(ctx context.Context, s statement) (string, error) {
 		Start          *bool
 		Limit, Backlog int
 	}](s, 3)
-	opts := &aio.ServerOptions{NotServing: o.Start != nil && !*o.Start, Backlog: o.Backlog}
+	opts := &aio.ServerOptions{DeferServing: o.Start != nil && !*o.Start, Backlog: o.Backlog}
 	number := func() string { m.counts[name]++; return fmt.Sprint(name, m.counts[name]) }
 	addr := "127.0.0.1:0"
 	if kind == "unix" {

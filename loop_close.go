@@ -76,12 +76,12 @@ func (l *Loop) closeRest() {
 	}
 	l.timers = timers{}
 	for _, w := range l.signals {
-		w.assign(nil, nil)
+		w.closeWithLoop()
 	}
 	l.polling.close()
 	l.lanes.close()
 	l.lanes = nil
-	l.open.shut()
+	l.open.close()
 	l.owner = 0
 	if l.executor != nil {
 		l.executor.Shutdown(false)
@@ -114,37 +114,40 @@ func (l *Loop) destroy(t *task) {
 	}
 }
 
-// openSet is what a loop has to close when it is closed itself, beside the descriptors in its
-// poller: listeners, and connections that goroutines serve. Those included that are closed and still
-// send the rest.
+// closer is a part of a loop that is closed with it, under the token. One that takes a moment has a
+// wait() as well, which is called after all of them were closed.
+type closer interface{ closeWithLoop() }
+
+// closerSet holds the closers of a loop, beside the descriptors in its poller: listeners, and
+// connections that goroutines serve, also those that were closed and still send the rest.
 type closerSet struct {
 	mu sync.Mutex
-	m  map[interface{ shut() }]struct{}
+	m  map[closer]struct{}
 }
 
-func (o *closerSet) add(c interface{ shut() }) {
+func (o *closerSet) add(c closer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.m == nil {
-		o.m = map[interface{ shut() }]struct{}{}
+		o.m = map[closer]struct{}{}
 	}
 	o.m[c] = struct{}{}
 }
 
-func (o *closerSet) remove(c interface{ shut() }) {
+func (o *closerSet) remove(c closer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.m, c)
 }
 
-// shut closes all, those that take a moment at the same time.
-func (o *closerSet) shut() {
+// close closes all, those that take a moment at the same time.
+func (o *closerSet) close() {
 	o.mu.Lock()
 	m := o.m
 	o.m = nil
 	o.mu.Unlock()
 	for c := range m {
-		c.shut()
+		c.closeWithLoop()
 	}
 	for c := range m {
 		if c, ok := c.(interface{ wait() }); ok {

@@ -287,8 +287,8 @@ func (s *packetSocket) Close() {
 	s.toSend.Signal()
 }
 
-// shut closes the socket without sending the rest.
-func (s *packetSocket) shut() {
+// closeWithLoop closes the socket without sending the rest.
+func (s *packetSocket) closeWithLoop() {
 	s.Close()
 	s.conn.Close()
 }

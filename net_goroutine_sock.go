@@ -191,8 +191,8 @@ func (s *goSocket) sendcopy(ctx context.Context, f *fileSend) error {
 	}
 	c := s.sock.(net.Conn) // as sendfile has made sure of
 	return s.write(ctx, c.SetWriteDeadline, func() error {
-		n, err := io.Copy(c, io.LimitReader(f.file, f.left))
-		f.sentMore(n)
+		n, err := io.Copy(c, io.LimitReader(f.file, f.remaining))
+		f.advance(n)
 		return err
 	})
 }

@@ -41,7 +41,7 @@ type connStream struct {
 
 	// Owned by the token.
 	owner   netio.Owner // to whom readiness is told
-	lingers bool        // shut was called, and there was something left to send
+	lingers bool        // closeWithLoop was called, and there was something left to send
 
 	mu       sync.Mutex
 	toRead   sync.Cond // in is empty, or closed is set
@@ -258,10 +258,10 @@ func (s *connStream) Abort() {
 // hurry gives the connection so much time for what is to be sent.
 func (s *connStream) hurry(d time.Duration) { _ = s.conn.SetWriteDeadline(time.Now().Add(d)) }
 
-// shut ends the stream because the loop is closed. What the application has written is still sent if
+// closeWithLoop ends the stream because the loop is closed. What the application has written is still sent if
 // that takes no time to speak of: a program that writes and ends would lose it otherwise, which with a
 // socket of the kernel it does not.
-func (s *connStream) shut() {
+func (s *connStream) closeWithLoop() {
 	s.owner.Discard()
 	s.mu.Lock()
 	s.lingers = len(s.out) > 0 || s.writing || s.halfDone

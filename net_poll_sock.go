@@ -288,11 +288,11 @@ func (s *fdSocket) sendfile(ctx context.Context, f *fileSend) error {
 		return err
 	case f.systemFile() == nil:
 		return ErrSendfileNotAvailable
-	case f.left == 0:
+	case f.remaining == 0:
 		return nil
 	}
 	err := s.send(ctx, func() (done bool, err error) { return f.system(s.fd) })
-	return f.unlessNothing(err)
+	return f.asNotAvailable(err)
 }
 
 func (s *fdSocket) sendcopy(ctx context.Context, f *fileSend) error {

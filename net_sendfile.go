@@ -18,13 +18,13 @@ const copyChunk = 256 << 10
 
 // fileSend is a part of a file that is being sent.
 type fileSend struct {
-	file     io.ReadSeeker
-	reader   io.ReaderAt
-	start    int64 // the position of file before
-	next     int64 // where what comes next begins
-	left     int64
-	sent     int64
-	fallback bool
+	file      io.ReadSeeker
+	reader    io.ReaderAt
+	start     int64 // the position of file before
+	next      int64 // where what comes next begins
+	remaining int64
+	sent      int64
+	fallback  bool
 }
 
 // finish sets the position of the file.
@@ -47,11 +47,11 @@ func (f *fileSend) mayCopy(err error) bool {
 	return f.fallback && errors.Is(err, ErrSendfileNotAvailable)
 }
 
-// sentMore counts n bytes as sent.
-func (f *fileSend) sentMore(n int64) {
+// advance counts n bytes as sent.
+func (f *fileSend) advance(n int64) {
 	f.next += n
 	f.sent += n
-	f.left -= n
+	f.remaining -= n
 }
 
 // systemFile returns the file if it is one that the system may send by itself, nil otherwise.
@@ -74,21 +74,21 @@ func (f *fileSend) system(fd int) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	n, err := sysio.Sendfile(fd, raw, f.next, f.left)
+	n, err := sysio.Sendfile(fd, raw, f.next, f.remaining)
 	switch {
 	case err != nil:
 		return false, err
 	case n == 0:
-		f.left = 0 // the file has become shorter
+		f.remaining = 0 // the file has become shorter
 	default:
-		f.sentMore(n)
+		f.advance(n)
 	}
-	return f.left == 0, nil
+	return f.remaining == 0, nil
 }
 
-// unlessNothing is err, or ErrSendfileNotAvailable if it is the system's and nothing was sent: most
-// likely file or socket are of a kind that it cannot do this with.
-func (f *fileSend) unlessNothing(err error) error {
+// asNotAvailable is err, or ErrSendfileNotAvailable if it is an error of the system before the
+// first byte: most likely the file or the socket is of a kind that the system call does not take.
+func (f *fileSend) asNotAvailable(err error) error {
 	var no *os.SyscallError
 	if f.sent == 0 && errors.As(err, &no) {
 		return fmt.Errorf("%w: %w", ErrSendfileNotAvailable, err)
@@ -98,9 +98,9 @@ func (f *fileSend) unlessNothing(err error) error {
 
 // copy sends by reading.
 func (f *fileSend) copy(ctx context.Context, send func(p []byte) error) error {
-	buf := make([]byte, min(f.left, copyChunk))
-	for f.left > 0 {
-		p := buf[:min(f.left, copyChunk)]
+	buf := make([]byte, min(f.remaining, copyChunk))
+	for f.remaining > 0 {
+		p := buf[:min(f.remaining, copyChunk)]
 		n, err := f.read(ctx, p)
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (f *fileSend) copy(ctx context.Context, send func(p []byte) error) error {
 		if err := send(p[:n]); err != nil {
 			return err
 		}
-		f.sentMore(int64(n))
+		f.advance(int64(n))
 	}
 	return nil
 }
@@ -148,43 +148,6 @@ func (s *seekReader) Seek(offset int64, whence int) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.file.Seek(offset, whence)
-}
-
-// copyTo sends by reading and writing to t.
-func (f *fileSend) copyTo(ctx context.Context, call string, t Transport) error {
-	c, err := enter(ctx, call)
-	if err != nil {
-		return err
-	}
-	wasPaused := writingPaused(t)
-	p := &sendfileProtocol{user: t.GetProtocol(), paused: wasPaused}
-	if t.IsReading() {
-		t.PauseReading()
-		defer t.ResumeReading()
-	}
-	t.SetProtocol(p)
-	defer func() {
-		t.SetProtocol(p.user)
-		p.tellUser(wasPaused)
-	}()
-	return f.copy(ctx, func(b []byte) error {
-		if p.lost {
-			return p.cause()
-		}
-		if _, err := t.Write(b); err != nil {
-			return err
-		}
-		if t.IsClosing() {
-			return p.cause()
-		}
-		if err := p.drain(c, call); err != nil {
-			return err
-		}
-		if p.lost {
-			return p.cause()
-		}
-		return nil
-	})
 }
 
 // fileSender is a stream over which the system can send a file by itself.

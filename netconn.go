@@ -18,7 +18,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,12 +25,6 @@ import (
 
 // maxPiece is how much a Write hands to the transport before it looks whether that wants a pause.
 const maxPiece = 64 << 10
-
-// connPage is the memory for what has come and nobody reads yet. It is lent for that time only: most
-// connections are idle, or have a Read waiting.
-type connPage [16 << 10]byte
-
-var connPages = sync.Pool{New: func() any { return new(connPage) }}
 
 // netConn is the net.Conn of a transport, and its protocol. For the protocol's methods see the
 // netConnProtocol.
@@ -472,8 +465,8 @@ func (c *netConn) lose(err error) {
 	c.stopAll()
 }
 
-// shut has what waits outside the loop fail, because the loop is closed.
-func (c *netConn) shut() { c.lose(errConnLoop) }
+// closeWithLoop has what waits outside the loop fail, because the loop is closed.
+func (c *netConn) closeWithLoop() { c.lose(errConnLoop) }
 
 // GetBuffer implements BufferedProtocol. A Read that waits gets the bytes straight into its buffer,
 // unless that is small: then reading more at once and copying it is cheaper than more system calls.

@@ -8,8 +8,10 @@ package aio
 // runnable is what the ready queue and the list of a future's callbacks hold: a task, a
 // handle, a callback, or one step in the life of a transport. run gets the future that caused
 // it, nil if there is none. Many steps are another type with the same underlying struct as
-// their owner ((*openStep)(t)): a second run method without an allocation. A runnable may have
-// five more methods, each of which is asked for by a type assertion:
+// their owner ((*openStep)(e)): a second run method without an allocation. Such a type is named
+// xxxStep. What others call on an object without its users seeing the methods is a type of the same
+// kind, named after its part: streamOwner, netConnProtocol, tlsWire. A runnable may have five more
+// methods, each of which is asked for by a type assertion:
 //
 //	abandon()                        somebody outside the loop waits for it: the loop is
 //	                                 closed and will not run it (orphan)

@@ -88,9 +88,46 @@ func Sendfile(ctx context.Context, t Transport, file io.ReadSeeker, opts *Sendfi
 		err = s.sendfile(ctx, call, f)
 	}
 	if f.mayCopy(err) {
-		err = f.copyTo(ctx, call, t)
+		err = copyTo(ctx, call, f, t)
 	}
 	return f.sent, err
+}
+
+// copyTo sends f by reading it and writing to t.
+func copyTo(ctx context.Context, call string, f *fileSend, t Transport) error {
+	c, err := enter(ctx, call)
+	if err != nil {
+		return err
+	}
+	wasPaused := writingPaused(t)
+	p := &sendfileProtocol{user: t.GetProtocol(), paused: wasPaused}
+	if t.IsReading() {
+		t.PauseReading()
+		defer t.ResumeReading()
+	}
+	t.SetProtocol(p)
+	defer func() {
+		t.SetProtocol(p.user)
+		p.tellUser(wasPaused)
+	}()
+	return f.copy(ctx, func(b []byte) error {
+		if p.lost {
+			return p.cause()
+		}
+		if _, err := t.Write(b); err != nil {
+			return err
+		}
+		if t.IsClosing() {
+			return p.cause()
+		}
+		if err := p.drain(c, call); err != nil {
+			return err
+		}
+		if p.lost {
+			return p.cause()
+		}
+		return nil
+	})
 }
 
 // newFileSend finds out what there is to send.
@@ -113,9 +150,9 @@ func newFileSend(call string, file io.ReadSeeker, opts *SendfileOptions) (*fileS
 	if err != nil {
 		return nil, err
 	}
-	f.left = max(0, size-opts.Offset)
+	f.remaining = max(0, size-opts.Offset)
 	if opts.Count > 0 {
-		f.left = min(f.left, opts.Count)
+		f.remaining = min(f.remaining, opts.Count)
 	}
 	var ok bool
 	if f.reader, ok = file.(io.ReaderAt); !ok {

@@ -54,9 +54,9 @@ type ServerOptions struct {
 	// KeepAlive has the system make sure now and then that the clients are still there.
 	// (asyncio: keep_alive)
 	KeepAlive bool
-	// NotServing has the server wait for StartServing. Until then clients are refused or, where
+	// DeferServing makes the server wait for StartServing. Until then clients are refused or, where
 	// there is no poller, wait. (asyncio: start_serving=False)
-	NotServing bool
+	DeferServing bool
 	// KeepSocket leaves the file of a Unix socket in place when the server is closed.
 	// (asyncio: cleanup_socket=False)
 	KeepSocket bool
@@ -67,24 +67,20 @@ type ServerOptions struct {
 
 // check returns an error if the options contradict each other or the kind of server.
 func (o *ServerOptions) check(call, addr string) error {
-	bad := func(format string, args ...any) error {
-		return usagef(call, format, args...)
-	}
 	switch {
 	case o.Listener != nil && (addr != "" || len(o.Hosts) > 0):
-		return bad("both an address and a listener are given: leave one out")
+		return usagef(call, "both an address and a listener are given: leave one out")
 	case o.Listener == nil && addr == "":
-		return bad("there is neither an address nor a listener")
+		return usagef(call, "there is neither an address nor a listener")
 	case o.Limit != 0:
-		return bad("Limit is for StartServer: a protocol has none")
+		return usagef(call, "Limit is for StartServer: a protocol has none")
 	case o.Backlog < 0:
-		return bad("the backlog is negative")
+		return usagef(call, "the backlog is negative")
 	}
-	switch o.Network {
-	case "", "tcp", "tcp4", "tcp6":
-		return o.tls().checkAny(call, o.TLS)
+	if err := checkTCP(call, o.Network); err != nil {
+		return err
 	}
-	return bad("the network must be tcp, tcp4 or tcp6, not %q", o.Network)
+	return o.tls().checkAny(call, o.TLS)
 }
 
 // tls are the settings of TLS.
@@ -98,22 +94,27 @@ func (o *ServerOptions) listen() netio.ListenOptions {
 }
 
 // Server is what CreateServer and its relatives return: sockets that listen, and the connections
-// that came in by them. Its methods may be called by tasks and callbacks of its loop; any
+// accepted on them. Its methods may be called by tasks and callbacks of its loop; any
 // that awaits suspends the calling task. (asyncio: Server)
 type Server struct {
-	loop      *Loop
-	factory   func() Protocol
-	opts      ServerOptions
-	backlog   int
+	// Immutable.
+	loop    *Loop
+	factory func() Protocol
+	opts    ServerOptions
+	backlog int
+
+	// Listening.
 	listeners []netio.Listener // nil once the server is closed
 	serving   bool
-	closed    bool
-	graceful  bool // Shutdown closes the connections, all in good time
-	clients   clientList
-	waiters   waitList // of WaitClosed
-	over      bool     // closed, and the last client is gone
-	forever   *waiter  // of ServeForever, nil if nobody is in it
-	cleanup   func()   // removes the file of a Unix socket
+	forever   *waiter // of ServeForever, nil if nobody is in it
+	cleanup   func()  // removes the file of a Unix socket
+
+	// The end.
+	closed   bool
+	graceful bool // a Shutdown is in progress and will close the connections
+	over     bool // closed, and the last client is gone
+	clients  clientList
+	waiters  waitList // of WaitClosed
 }
 
 // clientList are the connections of a server, in the order in which they came.
@@ -193,12 +194,19 @@ func CreateServer[P any](ctx context.Context, factory func() P, addr string, opt
 
 // createServer is CreateServer for call, which errors name.
 func createServer[P any](ctx context.Context, call string, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
+	return makeServer(ctx, call, factory, addr, opts, (*ServerOptions).check, (*Server).bind)
+}
+
+// makeServer makes a server whose options check allows, with the sockets that bind makes.
+func makeServer[P any](ctx context.Context, call string, factory func() P, addr string, opts *ServerOptions,
+	check func(o *ServerOptions, call, addr string) error,
+	bind func(s *Server, ctx context.Context, call, addr string) error) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
 	c, err := enter(ctx, call)
 	if err == nil {
-		err = opts.check(call, addr)
+		err = check(opts, call, addr)
 	}
 	if err != nil {
 		return nil, err
@@ -207,17 +215,7 @@ func createServer[P any](ctx context.Context, call string, factory func() P, add
 	if err != nil {
 		return nil, err
 	}
-	if opts.Listener != nil {
-		err = s.take(opts.Listener)
-	} else {
-		err = s.bind(ctx, call, addr)
-	}
-	return s.begin(ctx, err)
-}
-
-// begin ends the making of a server.
-func (s *Server) begin(ctx context.Context, err error) (*Server, error) {
-	if err == nil && !s.opts.NotServing {
+	if err = bind(s, ctx, call, addr); err == nil && !opts.DeferServing {
 		err = s.StartServing(ctx)
 	}
 	if err != nil {
@@ -238,8 +236,11 @@ func (s *Server) take(ln net.Listener) error {
 	return nil
 }
 
-// bind makes the sockets for addr and the further hosts.
+// bind makes the sockets for addr and the further hosts, or takes the listener of the options.
 func (s *Server) bind(ctx context.Context, call, addr string) error {
+	if s.opts.Listener != nil {
+		return s.take(s.opts.Listener)
+	}
 	host, port, err := splitAddr(call, addr)
 	if err != nil {
 		return err
@@ -267,7 +268,7 @@ func (s *Server) bind(ctx context.Context, call, addr string) error {
 		if try == bindTries || len(s.listeners) == 0 || aps[0].Port() != 0 || !errors.Is(err, syscall.EADDRINUSE) {
 			return err
 		}
-		s.shut() // the port that the system has chosen for one address is in use on another
+		s.closeListeners() // the port that the system has chosen for one address is in use on another
 	}
 }
 
@@ -311,30 +312,7 @@ func CreateUnixServer[P any](ctx context.Context, factory func() P, path string,
 
 // createUnixServer is CreateUnixServer for call, which errors name.
 func createUnixServer[P any](ctx context.Context, call string, factory func() P, path string, opts *ServerOptions) (*Server, error) {
-	if opts == nil {
-		opts = &ServerOptions{}
-	}
-	c, err := enter(ctx, call)
-	if err == nil {
-		err = opts.checkUnix(call, path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	s, err := newServer(c.fut.loop, call, factory, opts)
-	if err != nil {
-		return nil, err
-	}
-	if opts.Listener != nil {
-		path = opts.Listener.Addr().String()
-		err = s.take(opts.Listener)
-	} else {
-		err = s.bindUnix(path)
-	}
-	if err == nil && !opts.KeepSocket {
-		s.removeLater(path)
-	}
-	return s.begin(ctx, err)
+	return makeServer(ctx, call, factory, path, opts, (*ServerOptions).checkUnix, (*Server).bindUnix)
 }
 
 // checkUnix is check for a Unix socket.
@@ -351,18 +329,26 @@ func (o *ServerOptions) checkUnix(call, path string) error {
 	return nil
 }
 
-// bindUnix makes the socket at path.
-func (s *Server) bindUnix(path string) error {
+// bindUnix makes the socket at path, or takes the listener of the options.
+func (s *Server) bindUnix(_ context.Context, _, path string) (err error) {
+	if ln := s.opts.Listener; ln != nil {
+		path = ln.Addr().String()
+		err = s.take(ln)
+	} else {
+		err = s.bindPath(path)
+	}
+	if err == nil && !s.opts.KeepSocket {
+		s.removeLater(path)
+	}
+	return err
+}
+
+// bindPath makes the socket at path.
+func (s *Server) bindPath(path string) error {
 	if err := checkUnixPath(path); err != nil {
 		return &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 	}
-	if !isAbstract(path) {
-		if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeSocket != 0 {
-			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
+	removeStale(path)
 	ln, err := s.loop.network().BindUnix(path, s.opts.listen())
 	if err != nil {
 		return err
@@ -420,7 +406,7 @@ func (s *Server) Addr() net.Addr {
 
 // StartServing begins to accept connections, if that was not done before, and suspends the calling task
 // for one pass. It fails with net.ErrClosed if the server is closed, and with a *net.OpError if the
-// system lets it not listen, as when another server has begun to do so on the same address; it may be
+// listen call fails, as when another server has begun to do so on the same address; it may be
 // called again then. (asyncio: Server.start_serving)
 func (s *Server) StartServing(ctx context.Context) error {
 	if _, err := enter(ctx, "Server.StartServing"); err != nil {
@@ -493,7 +479,7 @@ func (s *Server) close() {
 		return
 	}
 	s.closed, s.serving = true, false
-	s.shut()
+	s.closeListeners()
 	s.loop.open.remove(s)
 	if s.cleanup != nil {
 		s.cleanup()
@@ -504,8 +490,11 @@ func (s *Server) close() {
 	s.maybeOver()
 }
 
-// shut closes the sockets that listen.
-func (s *Server) shut() {
+// closeWithLoop implements closer.
+func (s *Server) closeWithLoop() { s.closeListeners() }
+
+// closeListeners closes the sockets that listen.
+func (s *Server) closeListeners() {
 	for _, ln := range s.listeners {
 		ln.Close()
 	}
@@ -566,18 +555,30 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	}
 	s.graceful = true
 	s.close()
-	for _, next := range []func(){s.closeClients, s.AbortClients} {
-		err := Timeout(ctx, grace, s.WaitClosed)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrTimeout) {
-			s.AbortClients()
-			return err
-		}
-		next()
+	done, err := s.waitClients(ctx, grace)
+	if done {
+		return err
 	}
+	s.closeClients()
+	if done, err = s.waitClients(ctx, grace); done {
+		return err
+	}
+	s.AbortClients()
 	return s.WaitClosed(ctx)
+}
+
+// waitClients waits as long as grace for the last client of a closed server. done reports that
+// Shutdown is over: the last client is gone, or the wait failed, and all clients were aborted.
+func (s *Server) waitClients(ctx context.Context, grace time.Duration) (done bool, err error) {
+	switch err := Timeout(ctx, grace, s.WaitClosed); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, ErrTimeout):
+		return false, nil
+	default:
+		s.AbortClients()
+		return true, err
+	}
 }
 
 // attach counts t among the clients.
@@ -594,7 +595,7 @@ func (s *Server) detach(t *streamTransport) {
 type serverAcceptor Server
 
 func (a *serverAcceptor) Accepted(c netio.Stream) {
-	a.loop.schedule(acceptance{(*Server)(a), c}, nil)
+	a.loop.schedule(acceptStep{(*Server)(a), c}, nil)
 }
 
 func (a *serverAcceptor) Failed(err error) { (*Server)(a).failed(err) }
@@ -607,8 +608,8 @@ func (a *serverAcceptor) Exhausted(err error) {
 	})
 }
 
-// acceptance is a connection that has no transport yet.
-type acceptance struct {
+// acceptStep is a connection that has no transport yet.
+type acceptStep struct {
 	server *Server
 	conn   netio.Stream
 }
@@ -617,7 +618,7 @@ type acceptance struct {
 // returned too early. asyncio reports what goes wrong here in debug mode only; but a factory that
 // panics, or makes what is no protocol, does so for every client, and a server that goes on closing
 // connections without a word is hard to understand.
-func (a acceptance) run(*future) {
+func (a acceptStep) run(*future) {
 	s := a.server
 	made := false
 	defer func() {
@@ -649,7 +650,7 @@ func (a acceptance) run(*future) {
 }
 
 // source implements sourced.
-func (a acceptance) source() any { return a.server }
+func (a acceptStep) source() any { return a.server }
 
 // handshakeOver is told how a TLS handshake went. One that failed is between the client and the
 // transport, which is closed by then; only debug mode reports it, as in asyncio.
@@ -660,7 +661,7 @@ func (s *Server) handshakeOver(err error) {
 }
 
 // abandon implements orphan: the loop was closed in between.
-func (a acceptance) abandon() { a.conn.Close() }
+func (a acceptStep) abandon() { a.conn.Close() }
 
 // failed reports an error with which a server can go on.
 func (s *Server) failed(err error) {

@@ -18,7 +18,7 @@ import (
 // LOOP-160, LOOP-161, LOOP-162, LOOP-164: serving until it is cancelled.
 func TestServerServeForever(t *testing.T) {
 	served(t, func(c *srvCase) {
-		c.serve(&aio.ServerOptions{NotServing: true})
+		c.serve(&aio.ServerOptions{DeferServing: true})
 		addr := c.srv.Addr()
 		task := spawn(c.ctx, c.srv.ServeForever)
 		c.pass()
@@ -376,7 +376,7 @@ func TestServerOfAClosedLoop(t *testing.T) {
 			if srv, err = aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", nil); err != nil {
 				return err
 			}
-			if idle, err = aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{NotServing: true}); err != nil {
+			if idle, err = aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{DeferServing: true}); err != nil {
 				return err
 			}
 			for range 2 { // one that is accepted, and one that is about to be

@@ -18,7 +18,7 @@ func TestUnixServer(t *testing.T) {
 	served(t, func(c *srvCase) {
 		path := filepath.Join(c.TempDir(), "sock")
 		c.on["data:hello"] = func(p *ioLogger) { p.t.Write([]byte("you too")); p.t.Close() }
-		srv, err := aio.CreateUnixServer(c.ctx, c.factory, path, &aio.ServerOptions{NotServing: true})
+		srv, err := aio.CreateUnixServer(c.ctx, c.factory, path, &aio.ServerOptions{DeferServing: true})
 		if err != nil {
 			c.Fatal(err)
 		}

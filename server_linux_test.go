@@ -201,7 +201,7 @@ func TestServerPortInUseElsewhere(t *testing.T) {
 	}
 	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
 		for range 150 {
-			srv, err := aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{Hosts: []string{"127.0.0.2"}, NotServing: true})
+			srv, err := aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{Hosts: []string{"127.0.0.2"}, DeferServing: true})
 			if err != nil {
 				return err
 			}
@@ -259,7 +259,7 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 		{"nothing", func(c *srvCase) {}},
 		{"a server", func(c *srvCase) { c.serve(nil); c.end() }},
 		{"a server that is not closed", func(c *srvCase) { c.serve(nil) }},
-		{"a server that has not served", func(c *srvCase) { c.serve(&aio.ServerOptions{NotServing: true}) }},
+		{"a server that has not served", func(c *srvCase) { c.serve(&aio.ServerOptions{DeferServing: true}) }},
 		{"a server with clients that is not closed", func(c *srvCase) { c.serve(nil); c.connect(); c.connect() }},
 		{"a server and a client that is not accepted", func(c *srvCase) {
 			c.serve(nil)

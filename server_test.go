@@ -352,13 +352,13 @@ func TestServerListensTooLate(t *testing.T) {
 		t.Skip("the second one cannot be bound here")
 	}
 	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
-		first, err := aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{NotServing: true})
+		first, err := aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{DeferServing: true})
 		if err != nil {
 			return err
 		}
 		addr := first.Addr().String()
 		second, err := aio.CreateServer(ctx, newIOLogger, strings.Replace(addr, "127.0.0.1", "127.0.0.2", 1),
-			&aio.ServerOptions{NotServing: true, Hosts: []string{"127.0.0.1"}})
+			&aio.ServerOptions{DeferServing: true, Hosts: []string{"127.0.0.1"}})
 		if err != nil {
 			return err
 		}
@@ -533,9 +533,9 @@ func TestServerFactoryFails(t *testing.T) {
 }
 
 // LOOP-158, LOOP-159: a server that does not serve yet.
-func TestServerNotServing(t *testing.T) {
+func TestServerDeferServing(t *testing.T) {
 	served(t, func(c *srvCase) {
-		c.serve(&aio.ServerOptions{NotServing: true})
+		c.serve(&aio.ServerOptions{DeferServing: true})
 		if c.srv.IsServing() || c.srv.Addr().(*net.TCPAddr).Port == 0 {
 			c.Errorf("IsServing() = %v, Addr() = %v", c.srv.IsServing(), c.srv.Addr())
 		}

@@ -141,6 +141,9 @@ func (l *Loop) watchSignal(sig os.Signal) *signalRelay {
 	return w
 }
 
+// closeWithLoop implements closer.
+func (w *signalRelay) closeWithLoop() { w.assign(nil, nil) }
+
 // assign says who the signal is for from now on. For nobody, the watch ends.
 func (w *signalRelay) assign(h *Handle, runner *interrupt) {
 	w.mu.Lock()

@@ -119,16 +119,15 @@ func subprocessExec[P any](ctx context.Context, call string, factory func() P, c
 
 // check says what is wrong with the options.
 func (o *SubprocessOptions) check(call string) error {
-	bad := func(text string) error { return usagef(call, "%s", text) }
 	switch {
 	case o.Stdin == STDOUT || o.Stdout == STDOUT:
-		return bad("STDOUT is for Stderr")
+		return usagef(call, "STDOUT is for Stderr")
 	case o.Limit < 0:
-		return bad("the limit is negative")
+		return usagef(call, "the limit is negative")
 	case o.MaxOutput < 0:
-		return bad("MaxOutput is negative")
+		return usagef(call, "MaxOutput is negative")
 	case o.GracePeriod != 0 && o.Context == nil:
-		return bad("a GracePeriod needs a Context")
+		return usagef(call, "a GracePeriod needs a Context")
 	}
 	return nil
 }

@@ -124,8 +124,8 @@ func (w *exitWait) abandon() {
 	slog.Warn("aio: a child process has ended after its event loop was closed", "pid", w.pid, "error", w.err)
 }
 
-// shut is called when the loop is closed and the process runs.
-func (w *exitWait) shut() { w.loopClosed() }
+// closeWithLoop is called when the loop is closed and the process runs.
+func (w *exitWait) closeWithLoop() { w.loopClosed() }
 
 // loopClosed kills a process that is tied to a context, and runs when its loop is closed.
 func (t *subprocess) loopClosed() {

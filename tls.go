@@ -31,7 +31,6 @@ import (
 	"io"
 	"net"
 	"reflect"
-	"sync"
 	"syscall"
 	"time"
 
@@ -52,11 +51,6 @@ const (
 	// tlsChunk is how much is encrypted for one write to the transport below.
 	tlsChunk = 64 << 10
 )
-
-// tlsBuffer is memory for plaintext that was read, and for records that are to be written.
-type tlsBuffer [256 << 10]byte
-
-var tlsBuffers = sync.Pool{New: func() any { return new(tlsBuffer) }}
 
 // tlsState is how far a TLS connection is:
 //

@@ -55,7 +55,7 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 		return errSendfileTwice(call)
 	case !ok || f.systemFile() == nil:
 		return ErrSendfileNotAvailable
-	case f.left == 0:
+	case f.remaining == 0:
 		return nil
 	}
 	c, err := enter(ctx, call)
@@ -105,10 +105,10 @@ func (t *streamTransport) advance() bool {
 
 // outcome is the error of a transfer that is over.
 func (t *streamTransport) outcome(s *transfer) error {
-	err := s.file.unlessNothing(s.err)
+	err := s.file.asNotAvailable(s.err)
 	var no *os.SyscallError
 	switch {
-	case err == nil && s.file.left == 0, errors.Is(err, ErrSendfileNotAvailable):
+	case err == nil && s.file.remaining == 0, errors.Is(err, ErrSendfileNotAvailable):
 		return err
 	case errors.As(err, &no) && !errors.Is(err, syscall.EIO): // which is the disk's
 		t.fatal("write error on a connection", err)
