@@ -3,12 +3,18 @@ package aio_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
+	"net/netip"
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/goaio/aio"
 )
@@ -167,5 +173,476 @@ func ExampleNewConn() {
 	fmt.Println(err)
 	// Output:
 	// you said "hello" <nil>
+	// <nil>
+}
+
+// crier is a server that answers each datagram in capitals.
+type crier struct{ t aio.DatagramTransport }
+
+func (s *crier) ConnectionMade(t aio.DatagramTransport) { s.t = t }
+
+func (s *crier) DatagramReceived(p []byte, from net.Addr) {
+	s.t.SendTo([]byte(strings.ToUpper(string(p))), from)
+}
+
+// caller is a client that puts what comes into a queue.
+type caller struct{ answers *aio.Queue[string] }
+
+func (a *caller) DatagramReceived(p []byte, _ net.Addr) { a.answers.PutNowait(string(p)) }
+
+func ExampleCreateDatagramEndpoint() {
+	err := aio.Run(func(ctx context.Context) error {
+		server, _, err := aio.CreateDatagramEndpoint(ctx, func() *crier { return &crier{} },
+			&aio.DatagramOptions{LocalAddr: "127.0.0.1:0"})
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+
+		address := server.GetExtraInfo("sockname").(net.Addr).String()
+		client, a, err := aio.CreateDatagramEndpoint(ctx, func() *caller { return &caller{aio.NewQueue[string](0)} },
+			&aio.DatagramOptions{RemoteAddr: address})
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+
+		for _, word := range []string{"hello", "world"} {
+			client.SendTo([]byte(word), nil)
+			answer, err := a.answers.Get(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Println(answer)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// HELLO
+	// WORLD
+}
+
+// complainer tells of each datagram that could not be sent.
+type complainer struct{ heard aio.Event }
+
+func (c *complainer) ErrorReceived(err error) {
+	fmt.Println(err)
+	c.heard.Set()
+}
+
+// What cannot be sent ends nothing.
+func ExampleDatagramTransport() {
+	err := aio.Run(func(ctx context.Context) error {
+		t, c, err := aio.CreateDatagramEndpoint(ctx, func() *complainer { return &complainer{} },
+			&aio.DatagramOptions{Network: "unixgram"})
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+
+		t.SendTo([]byte("x"), &net.UnixAddr{Name: "/no/such/socket", Net: "unixgram"})
+		if err := c.heard.Wait(ctx); err != nil {
+			return err
+		}
+		fmt.Println(t.IsClosing())
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// write unixgram @->/no/such/socket: sendto: no such file or directory
+	// false
+}
+
+// Where a web server listens, and an address that needs no resolver.
+func ExampleGetaddrinfo() {
+	err := aio.Run(func(ctx context.Context) error {
+		infos, err := aio.Getaddrinfo(ctx, "", "http", &aio.AddrInfoOptions{Passive: true})
+		if err != nil {
+			return err
+		}
+		for _, info := range infos {
+			fmt.Println(info.Network, info.Addr)
+		}
+		infos, err = aio.Getaddrinfo(ctx, "192.0.2.1", "53", &aio.AddrInfoOptions{Network: "udp", CanonName: true})
+		if err != nil {
+			return err
+		}
+		fmt.Println(infos)
+
+		_, err = aio.Getaddrinfo(ctx, "192.0.2.1", "53", &aio.AddrInfoOptions{Network: "udp6"})
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// tcp4 0.0.0.0:80
+	// tcp6 [::]:80
+	// [{udp4 192.0.2.1:53 192.0.2.1}]
+	// lookup 192.0.2.1: no address for udp6
+}
+
+func ExampleGetnameinfo() {
+	err := aio.Run(func(ctx context.Context) error {
+		peer := netip.MustParseAddrPort("[2001:db8::1]:54321")
+		host, service, err := aio.Getnameinfo(ctx, peer, &aio.NameInfoOptions{NumericHost: true})
+		fmt.Println(host, service)
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 2001:db8::1 54321
+}
+
+// A server without transports, for one client: it sends back what comes.
+func ExampleSockAccept() {
+	err := aio.Run(func(ctx context.Context) error {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		server := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			conn, err := aio.SockAccept(ctx, ln)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			for {
+				p, err := aio.SockRecv(ctx, conn, 1024)
+				if err != nil || len(p) == 0 { // the client has gone
+					return err
+				}
+				if err := aio.SockSendall(ctx, conn, p); err != nil {
+					return err
+				}
+			}
+		}))
+
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if err := aio.SockSendall(ctx, conn, []byte("hello")); err != nil {
+			return err
+		}
+		buf := make([]byte, 100)
+		n, err := aio.SockRecvInto(ctx, conn, buf)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s\n", buf[:n])
+
+		conn.Close()
+		_, err = server.Await(ctx)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// hello
+	// <nil>
+}
+
+// What comes too late is there for the next call.
+func ExampleSockRecv() {
+	err := aio.Run(func(ctx context.Context) error {
+		a, b := net.Pipe()
+		defer a.Close()
+		defer b.Close()
+		_, err := aio.WaitFor(ctx, aio.Coro[[]byte](func(ctx context.Context) ([]byte, error) {
+			return aio.SockRecv(ctx, b, 100)
+		}), time.Millisecond)
+		fmt.Println(err)
+
+		sending := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return aio.SockSendall(ctx, a, []byte("late"))
+		}))
+		p, err := aio.SockRecv(ctx, b, 100)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s\n", p)
+		_, err = sending.Await(ctx)
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// aio: timed out
+	// late
+}
+
+// Datagrams tell where they come from.
+func ExampleSockRecvfrom() {
+	err := aio.Run(func(ctx context.Context) error {
+		server, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		client, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+
+		if _, err := aio.SockSendto(ctx, client, []byte("question"), server.LocalAddr()); err != nil {
+			return err
+		}
+		p, from, err := aio.SockRecvfrom(ctx, server, 1500)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s\n", p)
+		if _, err := aio.SockSendto(ctx, server, []byte("answer"), from); err != nil {
+			return err
+		}
+		buf := make([]byte, 1500)
+		n, _, err := aio.SockRecvfromInto(ctx, client, buf)
+		fmt.Printf("%s\n", buf[:n])
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// question
+	// answer
+}
+
+// A part of a file, here one in memory.
+func ExampleSockSendfile() {
+	err := aio.Run(func(ctx context.Context) error {
+		a, b := net.Pipe()
+		defer b.Close()
+		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) {
+			defer a.Close()
+			return aio.SockSendfile(ctx, a, strings.NewReader("to be or not to be"), &aio.SendfileOptions{Offset: 6, Count: 6})
+		})
+		p, err := aio.SockRecv(ctx, b, 100)
+		if err != nil {
+			return err
+		}
+		sent, err := sending.Await(ctx)
+		fmt.Printf("%q %d\n", p, sent)
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// "or not" 6
+}
+
+// exampleFileServer sends a file to each client.
+type exampleFileServer struct{ ctx context.Context }
+
+func (s *exampleFileServer) ConnectionMade(t aio.Transport) {
+	aio.CreateTask(s.ctx, func(ctx context.Context) (int64, error) {
+		defer t.Close()
+		t.Write([]byte("here it is: "))
+		return aio.Sendfile(ctx, t, strings.NewReader("the file"), nil)
+	})
+}
+
+func ExampleSendfile() {
+	err := aio.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		server, err := aio.CreateServer(ctx, func() *exampleFileServer { return &exampleFileServer{loop.Context()} }, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		conn, err := net.Dial("tcp", server.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		var got []byte
+		for {
+			p, err := aio.SockRecv(ctx, conn, 100)
+			if err != nil {
+				return err
+			}
+			if len(p) == 0 {
+				break
+			}
+			got = append(got, p...)
+		}
+		fmt.Printf("%s\n", got)
+		server.Close()
+		return server.WaitClosed(ctx)
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// here it is: the file
+}
+
+// shouter answers in capitals. Asked to, it goes on with TLS.
+type shouter struct {
+	loop   *aio.Loop
+	t      aio.Transport
+	config *tls.Config
+}
+
+func (s *shouter) ConnectionMade(t aio.Transport) { s.t = t }
+
+func (s *shouter) DataReceived(p []byte) {
+	if string(p) != "STARTTLS" {
+		s.t.Write(bytes.ToUpper(p))
+		return
+	}
+	s.t.PauseReading() // what comes next is for TLS
+	s.t.Write([]byte("ready"))
+	aio.CreateTask(s.loop.Context(), func(ctx context.Context) (_ struct{}, err error) {
+		t, err := aio.StartTLS(ctx, s.t, s, s.config, &aio.TLSOptions{ServerSide: true})
+		if err == nil {
+			s.t = t
+		}
+		return struct{}{}, err
+	})
+}
+
+// answers puts what it gets on a queue.
+type answers struct{ aio.Queue[string] }
+
+func (a *answers) DataReceived(p []byte) { _ = a.PutNowait(string(p)) } // the queue has no limit
+
+// A connection that begins in clear, as those of mail servers and databases do.
+func ExampleStartTLS() {
+	site := httptest.NewTLSServer(nil) // for its certificate
+	defer site.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+
+	err := aio.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		server, err := aio.CreateServer(ctx, func() *shouter {
+			return &shouter{loop: loop, config: site.TLS}
+		}, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+
+		t, p, err := aio.CreateConnection(ctx, func() *answers { return &answers{} }, server.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		ask := func(question string) error {
+			t.Write([]byte(question))
+			answer, err := p.Get(ctx)
+			fmt.Println(answer, t.GetExtraInfo("cipher") != nil)
+			return err
+		}
+		if err := ask("hello"); err != nil {
+			return err
+		}
+		if err := ask("STARTTLS"); err != nil {
+			return err
+		}
+		t, err = aio.StartTLS(ctx, t, p, &tls.Config{ServerName: "example.com", RootCAs: roots}, nil)
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		return ask("a secret")
+	})
+	fmt.Println(err)
+	// Output:
+	// HELLO false
+	// ready false
+	// A SECRET true
+	// <nil>
+}
+
+// A server with TLS and a client that verifies it. The name to verify is the host of the address
+// unless the configuration says otherwise.
+func ExampleConnectionOptions() {
+	site := httptest.NewTLSServer(nil) // for its certificate, which is for example.com
+	defer site.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.StartServer(ctx, func(ctx context.Context, _ *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			_, err := w.Write([]byte("a secret"))
+			return err
+		}, "127.0.0.1:0", &aio.ServerOptions{TLS: site.TLS})
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), &aio.ConnectionOptions{
+			TLS: &tls.Config{ServerName: "example.com", RootCAs: roots},
+		})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		text, err := r.Read(ctx, -1)
+		state := w.GetExtraInfo("tls").(tls.ConnectionState)
+		fmt.Printf("%s, by %s\n", text, tls.VersionName(state.Version))
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// a secret, by TLS 1.3
+	// <nil>
+}
+
+// Streams that begin in clear. The server waits for no more than a second for the client's handshake.
+func ExampleTLSOptions() {
+	site := httptest.NewTLSServer(nil) // for its certificate
+	defer site.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	err := aio.Run(func(ctx context.Context) error {
+		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			fmt.Fprintln(w, "go ahead")
+			if err := w.StartTLS(ctx, site.TLS, &aio.TLSOptions{HandshakeTimeout: time.Second}); err != nil {
+				return err
+			}
+			line, err := r.ReadLine(ctx)
+			fmt.Printf("the server got %q\n", line)
+			return err
+		}, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if _, err := r.ReadLine(ctx); err != nil { // the word to begin
+			return err
+		}
+		if err := w.StartTLS(ctx, &tls.Config{ServerName: "example.com", RootCAs: roots}, nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, "a secret")
+		_, err = r.Read(ctx, -1)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// the server got "a secret\n"
 	// <nil>
 }

@@ -1,4 +1,4 @@
-//go:build linux || darwin || freebsd
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
 
 package aio_test
 
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 // LOOP-331: the watch is removed, and the position is exact.
 func TestSockSendfileCancelledOnDescriptor(t *testing.T) {
+	needsSendfile(t)
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		f, data := sendfileFile(t, sendfileMuch)
@@ -46,6 +48,7 @@ func TestSockSendfileCancelledOnDescriptor(t *testing.T) {
 
 // LOOP-329
 func TestSockSendfileRefusesBlockingDescriptor(t *testing.T) {
+	needsSendfile(t)
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		l.SetDebug(true)
 		a, _ := pollPair(t)
@@ -62,6 +65,7 @@ func TestSockSendfileRefusesBlockingDescriptor(t *testing.T) {
 
 // LOOP-332: a first call that fails may mean anything, so reading has to find out.
 func TestSockSendfileSystemFails(t *testing.T) {
+	needsSendfile(t)
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		unconnected := sockNew(t, unix.AF_INET, unix.SOCK_STREAM)
 		f, _ := sendfileFile(t, 10)
@@ -79,6 +83,7 @@ func TestSockSendfileSystemFails(t *testing.T) {
 
 // A file that becomes shorter meanwhile ends the transfer.
 func TestSockSendfileOfShrinkingFile(t *testing.T) {
+	needsSendfile(t)
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		f, data := sendfileFile(t, sendfileMuch)
@@ -96,4 +101,14 @@ func TestSockSendfileOfShrinkingFile(t *testing.T) {
 		sendfileAt(t, f, 1<<20)
 		return errors.Join(err, serr)
 	})
+}
+
+// needsSendfile skips a test where the system does not send files over sockets.
+func needsSendfile(t *testing.T) {
+	t.Helper()
+	switch runtime.GOOS {
+	case "linux", "darwin", "freebsd":
+	default:
+		t.Skip("this system has no sendfile")
+	}
 }
