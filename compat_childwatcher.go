@@ -39,8 +39,8 @@ type AbstractChildWatcher interface {
 	// call it as a callback of a loop, each says of which. ctx says for which loop the caller
 	// works, in the place of asyncio's running loop.
 	//
-	// With one of the package the error matches ErrUsage if pid is not positive, and a nil callback is
-	// misuse. (asyncio: add_child_handler, whose further arguments a closure has)
+	// With one of the package the error matches ErrUsage if pid is not positive or callback is nil.
+	// (asyncio: add_child_handler, whose further arguments a closure has)
 	AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error
 	// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback to
 	// take. (asyncio: remove_child_handler)
@@ -94,7 +94,7 @@ type childHandler struct {
 func newChildHandler(call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
 	switch {
 	case callback == nil:
-		misuse(call, "the callback is nil")
+		return nil, usagef(call, "the callback is nil")
 	case !haveChildren:
 		return nil, fmt.Errorf("aio: %s: child watchers are not supported on this platform; CreateSubprocessExec works without: %w", call, errors.ErrUnsupported)
 	case pid <= 0:

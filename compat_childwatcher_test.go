@@ -353,7 +353,7 @@ func TestChildWatchersMisuse(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		w.Enter()
 		defer w.Exit()
-		misused(t, "no callback", func() { w.AddChildHandler(ctx, 1, nil) })
+		matches(t, "no callback", w.AddChildHandler(ctx, 1, nil), aio.ErrUsage)
 		for _, pid := range []int{0, -1, -os.Getpid()} {
 			matches(t, fmt.Sprint("process ", pid), w.AddChildHandler(ctx, pid, func(int, int) {}), aio.ErrUsage)
 		}

@@ -439,7 +439,7 @@ func (s *Server) startServing() error {
 // task until it is cancelled or the server is closed. Then it closes the server and the connections
 // (unless there is a Shutdown, which does that in its own time) and waits for their end, before it
 // returns a *CancelledError. If it is cancelled again meanwhile it does not wait any more. It fails as
-// StartServing does, and panics with ErrUsage if another task is in it.
+// StartServing does, and with an error that matches ErrUsage if another task is in it.
 // (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	const call = "Server.ServeForever"
@@ -448,7 +448,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		return err
 	}
 	if s.forever != nil {
-		misuse(call, "another task serves already")
+		return usagef(call, "another task serves already")
 	}
 	if err := s.startServing(); err != nil {
 		return err

@@ -25,7 +25,7 @@ func TestServerServeForever(t *testing.T) {
 		if !c.srv.IsServing() {
 			c.Error("IsServing() = false")
 		}
-		misused(c.T, "a second ServeForever", func() { c.srv.ServeForever(c.ctx) })
+		matches(c.T, "a second ServeForever", c.srv.ServeForever(c.ctx), aio.ErrUsage)
 		p := c.connect()
 		task.Cancel("enough")
 		_, err := task.Await(c.ctx)

@@ -308,7 +308,8 @@ func TestStreamWriteEOF(t *testing.T) {
 		if w.IsClosing() {
 			t.Error("IsClosing after WriteEOF")
 		}
-		misused(t, "Write after WriteEOF", func() { w.Write([]byte("x")) })
+		_, err := w.Write([]byte("x"))
+		matches(t, "Write after WriteEOF", err, aio.ErrUsage)
 		streamWant(t, ctx, r, streamRead(-1), `"got \"question\""`)
 		return streamEnd(ctx, srv, w)
 	})

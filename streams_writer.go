@@ -32,7 +32,7 @@ func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
 func (w *StreamWriter) Transport() WriteTransport { return w.transport }
 
 // Write writes p, or keeps a copy of what cannot be written at once. The error is nil, unless the
-// connection is gone, and p with it (net.ErrClosed). It panics with ErrUsage after WriteEOF.
+// connection is gone, and p with it (net.ErrClosed), or after WriteEOF (ErrUsage).
 // (asyncio: StreamWriter.write)
 func (w *StreamWriter) Write(p []byte) (int, error) { return w.transport.Write(p) }
 

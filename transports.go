@@ -65,9 +65,9 @@ type WriteTransport interface {
 	// written as the peer reads. It never blocks: a protocol that is told to PauseWriting had
 	// better stop. The error is nil unless p, or a part of it, was dropped: because the connection
 	// is closed (net.ErrClosed), or because it fails just now, with the error that ConnectionLost
-	// will be called with. It panics with ErrUsage after WriteEOF. (asyncio: write)
+	// will be called with. It matches ErrUsage after WriteEOF. (asyncio: write)
 	Write(p []byte) (int, error)
-	// Writelines writes all of bufs at once. It fails and panics as Write does.
+	// Writelines writes all of bufs at once. It fails as Write does.
 	// (asyncio: writelines)
 	Writelines(bufs [][]byte) error
 	// WriteEOF closes the writing half once everything is written; reading goes on. Doing it

@@ -208,7 +208,7 @@ func (t *streamTransport) Abort() {
 // Write implements WriteTransport.
 func (t *streamTransport) Write(p []byte) (int, error) {
 	t.loop.check("Transport.Write")
-	if err := t.mayWrite(len(p)); err != nil || len(p) == 0 {
+	if err := t.mayWrite("Transport.Write", len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
 	n := 0
@@ -222,14 +222,13 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// mayWrite panics if the protocol must not write any more, and returns an error if that makes no
-// sense; there is always sense in writing nothing.
-func (t *streamTransport) mayWrite(n int) error {
+// mayWrite returns an error if nothing may be written, or if n bytes cannot be.
+func (t *streamTransport) mayWrite(call string, n int) error {
 	switch {
 	case t.eof:
-		misuse("Transport.Write", "WriteEOF was called before")
+		return usagef(call, "WriteEOF was called before")
 	case t.sending != nil:
-		misuse("Transport.Write", "a Sendfile is in progress")
+		return usagef(call, "a Sendfile is in progress")
 	case t.lost && n > 0:
 		return t.dropped()
 	}
@@ -244,7 +243,7 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 	for _, p := range bufs {
 		size += len(p)
 	}
-	if err := t.mayWrite(size); err != nil || size == 0 {
+	if err := t.mayWrite("Transport.Writelines", size); err != nil || size == 0 {
 		return err
 	}
 	if t.out.len() > 0 {

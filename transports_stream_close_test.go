@@ -53,10 +53,11 @@ func TestStreamClosing(t *testing.T) {
 			c.write("xy")
 			c.t.WriteEOF()
 			for range 3 { // before the shutdown, after it, and when the connection is lost
-				c.misused("Write", func() { c.t.Write([]byte("z")) })
-				c.misused("an empty Write", func() { c.t.Write(nil) })
-				c.misused("Writelines", func() { c.lines("z") })
-				c.misused("an empty Writelines", func() { c.lines() })
+				for _, p := range [][]byte{[]byte("z"), nil} {
+					_, err := c.t.Write(p)
+					matches(c.T, "Write", err, aio.ErrUsage)
+					matches(c.T, "Writelines", c.t.Writelines([][]byte{p}), aio.ErrUsage)
+				}
 				if c.s.Writable(); len(c.s.Taken) > 0 {
 					c.t.Abort()
 				}
