@@ -72,6 +72,7 @@ func (s *guideSources) add(t *testing.T, pattern string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		s.bodies[string(src)] = true // a whole program
 		for _, d := range guideDeclarations(t, string(src)) {
 			s.declarations[d.text] = true
 			if f, ok := d.decl.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Example") {
@@ -138,7 +139,7 @@ func (s *guideSources) has(t *testing.T, block string) bool {
 // word.
 func TestGuideGo(t *testing.T) {
 	sources := &guideSources{map[string]bool{}, map[string]bool{}}
-	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "examples/tour/*/*.go"} {
+	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "examples/tour/*/*.go", "examples/service/main.go"} {
 		sources.add(t, pattern)
 	}
 	for _, block := range []string{

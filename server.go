@@ -111,8 +111,9 @@ type Server struct {
 
 	// The end.
 	closed   bool
-	graceful bool // a Shutdown is in progress and will close the connections
-	over     bool // closed, and the last client is gone
+	graceful bool          // a Shutdown is in progress and will close the connections
+	draining chan struct{} // closed when that begins; itself immutable
+	over     bool          // closed, and the last client is gone
 	clients  clientList
 	waiters  waitList // of WaitClosed
 }
@@ -164,7 +165,7 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 			return nil, err
 		}
 	}
-	s := &Server{loop: l, opts: *o, backlog: o.Backlog}
+	s := &Server{loop: l, opts: *o, backlog: o.Backlog, draining: make(chan struct{})}
 	if s.backlog == 0 {
 		s.backlog = 100
 	}
@@ -553,7 +554,10 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	if _, err := enter(ctx, "Server.Shutdown"); err != nil {
 		return err
 	}
-	s.graceful = true
+	if !s.graceful {
+		s.graceful = true
+		close(s.draining)
+	}
 	s.close()
 	done, err := s.waitClients(ctx, grace)
 	if done {
@@ -580,6 +584,25 @@ func (s *Server) waitClients(ctx context.Context, grace time.Duration) (done boo
 		return true, err
 	}
 }
+
+// Draining returns a channel that is closed when Shutdown begins, before anything else happens. Handlers
+// that would go on for ever end then; a task waits for it with Receive. A handler of StartServer reaches
+// it by [Draining]. Any goroutine may call it. (asyncio has nothing like it)
+func (s *Server) Draining() <-chan struct{} { return s.draining }
+
+// Draining returns the Draining channel of the server whose handler ctx belongs to: that of StartServer or
+// StartUnixServer which runs in the task of ctx, or in one that it has created. It is nil, and so never
+// ready, if there is none. Any goroutine may call it. (asyncio has nothing like it)
+func Draining(ctx context.Context) <-chan struct{} {
+	if s, ok := ctx.Value(servedBy{}).(**Server); ok && *s != nil {
+		return (*s).draining
+	}
+	return nil
+}
+
+// servedBy is the key under which the context of a handler has its server: a pointer to one, as the
+// context is made before the server is.
+type servedBy struct{}
 
 // attach counts t among the clients.
 func (s *Server) attach(t *streamTransport) { s.clients.push(t) }

@@ -3,6 +3,7 @@ package aio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"strconv"
@@ -553,4 +554,57 @@ func TestServerDeferServing(t *testing.T) {
 		c.connect()
 		c.end()
 	})
+}
+
+// Handlers of StartServer learn that their server is draining, and so do those that have the server.
+func TestServerDraining(t *testing.T) {
+	err := aio.Run(func(ctx context.Context) error {
+		if aio.Draining(ctx) != nil {
+			t.Error("a task that serves nobody has a server")
+		}
+		var log []string
+		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			log = append(log, "serving")
+			if _, _, err := aio.Receive(ctx, aio.Draining(ctx)); err != nil {
+				return err
+			}
+			log = append(log, "draining")
+			_, err := w.Write([]byte("bye"))
+			return err
+		}, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		r, w, err := aio.OpenConnection(ctx, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		for len(log) == 0 {
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-srv.Draining():
+			t.Error("draining before Shutdown")
+		default:
+		}
+		if err := srv.Shutdown(ctx, time.Minute); err != nil {
+			return err
+		}
+		<-srv.Draining()
+		if err := srv.Shutdown(ctx, time.Minute); err != nil { // a second time
+			return err
+		}
+		b, err := r.Read(ctx, -1)
+		if got := fmt.Sprint(log, " ", string(b)); got != "[serving draining] bye" {
+			t.Errorf("got %s", got)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

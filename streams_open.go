@@ -82,7 +82,9 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 	}
 	l, limit := e.fut.loop, o.Limit
 	o.Limit = 0
-	return create(ctx, call, func() *StreamReaderProtocol {
+	var srv *Server
+	ctx = context.WithValue(ctx, servedBy{}, &srv)
+	srv, err = create(ctx, call, func() *StreamReaderProtocol {
 		return NewStreamReaderProtocol(l.newStreamReader(limit), func(r *StreamReader, w *StreamWriter) {
 			c := &client{w: w, handler: handler}
 			// Not by NoResult: with its frame on top, the stack of a handler that waits in Read
@@ -91,6 +93,7 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 			c.task.addCallback(c)
 		})
 	}, addr, &o)
+	return srv, err
 }
 
 // client is a connection with the task that serves it, as the callback of that.

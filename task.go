@@ -59,6 +59,7 @@ type task struct {
 	awaits          uint32 // counts suspensions, to tell one await from the next
 	noPendingReport bool   // not reported if its loop is closed while it is pending
 
+	contained  bool // runtime.Goexit in it does not go on to whoever runs the loop; see plug
 	mustCancel bool
 	fromScope  bool // the request under way comes from a scope: the task's own context stays open
 }

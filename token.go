@@ -41,6 +41,7 @@ import (
 	"runtime/pprof"
 
 	"github.com/goaio/aio/internal/goid"
+	"github.com/goaio/aio/internal/plug"
 )
 
 // maxIdle bounds the coroutines that a loop keeps for tasks to come. Starting a fresh one costs
@@ -64,6 +65,7 @@ type coroutine struct {
 	runs         bool       // in the nest
 	eager        bool       // its next was called to start a task eagerly: it yields to the caller
 	exits        bool       // the task called runtime.Goexit
+	contained    bool       // that concerns nobody but the task
 	labelled     bool       // its goroutine has the labels of the task
 }
 
@@ -103,6 +105,14 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 	}
 }
 
+func init() {
+	plug.ContainGoexit = func(ctx context.Context) {
+		if t := CurrentTask(ctx); t != nil {
+			t.core().sub.(*task).contained = true
+		}
+	}
+}
+
 // runTask runs the body of co.task to its end.
 //
 // A panic becomes the task's error rather than the program's end: asyncio keeps errors in tasks,
@@ -124,7 +134,7 @@ func (co *coroutine) runTask() {
 		t.fut.errRetrieved = true // whoever runs the loop learns of it
 		t.impl.fail(ErrGoexit)
 		t.co, co.task = nil, nil
-		co.exits = true
+		co.exits, co.contained = true, t.contained
 		co.runs = false
 		co.yield(struct{}{})
 	}()
@@ -265,6 +275,8 @@ func (l *Loop) acquire(t *task) *coroutine {
 // release takes back a coroutine whose task has ended.
 func (l *Loop) release(co *coroutine) {
 	switch {
+	case co.exits && co.contained:
+		go co.next() // which ends that goroutine, in place of the loop's
 	case co.exits:
 		l.exiting = append(l.exiting, co)
 	case len(l.idle) < maxIdle && !l.closed.Load():

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/plug"
 )
 
 // Handler returns an http.Handler that calls h in a task of l for each request. Any goroutine may serve
@@ -153,6 +154,7 @@ func (x *exchange) run(ctx context.Context) (struct{}, error) {
 			x.end.panicked = passedOn(v)
 		default:
 			x.end.exited = true
+			plug.ContainGoexit(ctx)
 		}
 		x.end.cancelled = x.task.Cancelling() > 0 || x.handler.loop.IsClosed() || x.derived && x.ctx.Err() != nil
 		x.over = true

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -793,5 +794,27 @@ func TestServeMisuse(t *testing.T) {
 	}
 	if _, err := aiohttp.Serve(context.Background(), h, "127.0.0.1:0", nil); !errors.Is(err, aio.ErrNoRunningLoop) {
 		t.Errorf("outside of a loop: %v", err)
+	}
+}
+
+// A handler that calls runtime.Goexit, as t.FailNow does, breaks its connection as it does with
+// net/http. The loop lives, and serves the next request.
+func TestGoexitInHandler(t *testing.T) {
+	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/exit" {
+			if err := aio.Sleep(ctx, 0); err != nil {
+				t.Error(err)
+			}
+			runtime.Goexit()
+		}
+		io.WriteString(w, "alive")
+	}), nil)
+	for range 3 {
+		if got := oneAnswer(srv.URL() + "/exit"); got != "EOF" {
+			t.Errorf("the client got %s", got)
+		}
+		if got := oneAnswer(srv.URL()); got != "200 \"alive\" <nil>" {
+			t.Errorf("after that: %s", got)
+		}
 	}
 }

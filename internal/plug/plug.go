@@ -1,4 +1,5 @@
-// Package plug is how package aiotest reaches into a loop: it decides what asyncio leaves open, in
+// Package plug is how package aiotest reaches into a loop, and aiohttp by [ContainGoexit]: aiotest
+// decides what asyncio leaves open, in
 // which order ready entries run and how long a pass takes. Package aio sets the variables, and no
 // exported name of it tells of them.
 //

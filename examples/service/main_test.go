@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain runs the program itself if the tests ask for it.
+func TestMain(m *testing.M) {
+	if os.Getenv("SERVICE_MAIN") != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// service is a running program.
+type service struct {
+	cmd   *exec.Cmd
+	url   string
+	ended chan error
+	log   strings.Builder // after ended
+}
+
+// start starts the program, and waits until it listens.
+func start(t *testing.T, args ...string) *service {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{cmd: exec.Command(exe, append([]string{"-addr", "127.0.0.1:0"}, args...)...), ended: make(chan error, 1)}
+	s.cmd.Env = append(os.Environ(), "SERVICE_MAIN=1")
+	out, err := s.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if _, addr, ok := strings.Cut(lines.Text(), "addr="); ok {
+			s.url = "http://" + addr
+			break
+		}
+		t.Log(lines.Text())
+	}
+	go func() {
+		for lines.Scan() {
+			s.log.WriteString(lines.Text() + "\n")
+		}
+		s.ended <- s.cmd.Wait()
+	}()
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	if s.url == "" {
+		t.Fatal("the service does not listen")
+	}
+	return s
+}
+
+// ask makes a request on a connection of its own.
+func (s *service) ask(method, path string) (string, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	req, err := http.NewRequest(method, s.url+path, nil)
+	if err != nil {
+		return "", err
+	}
+	r, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	return fmt.Sprint(r.StatusCode, " ", strings.TrimSpace(string(b))), err
+}
+
+func (s *service) want(t *testing.T, method, path, want string) {
+	t.Helper()
+	if got, err := s.ask(method, path); got != want || err != nil {
+		t.Errorf("%s %s: %q, %v, want %q", method, path, got, err, want)
+	}
+}
+
+func needSignals(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no SIGTERM")
+	}
+}
+
+func TestService(t *testing.T) {
+	needSignals(t)
+	s := start(t)
+	s.want(t, "GET", "/ready", "200 ready")
+	s.want(t, "POST", "/stock/tea?n=3", "200 3")
+	s.want(t, "POST", "/stock/tea?n=none", "400 n must be a number greater than 0")
+	s.want(t, "DELETE", "/stock/tea?n=2", "200 1")
+	s.want(t, "DELETE", "/stock/tea?n=2", "409 not enough in stock")
+	events, err := http.Get(s.url + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(events.Body)
+	if line, err := lines.ReadString('\n'); line != "data: version 2\n" || err != nil {
+		t.Errorf("got %q, %v", line, err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() { s.want(t, "DELETE", "/stock/tea?n=2", "200 0") }) // waits
+	s.want(t, "POST", "/stock/tea?n=1", "200 2")
+	all.Wait()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(lines); err != nil { // its handler has ended by itself
+		t.Error(err)
+	}
+	events.Body.Close()
+	if err := <-s.ended; err != nil || !strings.Contains(s.log.String(), "ended signal=terminated") {
+		t.Errorf("it ended with %v\n%s", err, &s.log)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// Clients that keep their connections busy lose no request while the replica that they use is
+// replaced, as a cluster does it: it sends SIGTERM, and its load balancer sends no new connections to a
+// replica that is not ready, a moment after it has stopped to be.
+func TestReplaced(t *testing.T) {
+	needSignals(t)
+	replicas := []*service{start(t, "-drain", "300ms"), start(t)}
+	var mu sync.Mutex
+	current := 0 // where the balancer sends new connections
+	transport := &http.Transport{
+		MaxIdleConnsPerHost: 10,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			mu.Lock()
+			addr := strings.TrimPrefix(replicas[current].url, "http://")
+			mu.Unlock()
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	var sent [2]int // before and after the signal
+	phase := 0
+	for i := range 8 {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r, err := client.Post(fmt.Sprintf("http://service/stock/item%d?n=1", i), "", nil) // nobody repeats it
+				if err != nil {
+					t.Errorf("a request was lost: %v", err)
+					return
+				}
+				_, err = io.Copy(io.Discard, r.Body)
+				r.Body.Close()
+				if err != nil || r.StatusCode != http.StatusOK {
+					t.Errorf("status %d, %v", r.StatusCode, err)
+					return
+				}
+				mu.Lock()
+				sent[phase]++
+				mu.Unlock()
+			}
+		})
+	}
+	count := func(phase int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return sent[phase]
+	}
+	for count(0) < 100 {
+		runtime.Gosched()
+	}
+	if err := replicas[0].cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for { // the balancer's probe
+		if got, err := replicas[0].ask("GET", "/ready"); err != nil {
+			t.Fatal(err)
+		} else if strings.HasPrefix(got, "503") {
+			break
+		}
+	}
+	mu.Lock()
+	current, phase = 1, 1
+	mu.Unlock()
+	if err := <-replicas[0].ended; err != nil || !strings.Contains(replicas[0].log.String(), "ended signal=terminated") {
+		t.Errorf("it ended with %v\n%s", err, &replicas[0].log)
+	}
+	before := count(1)
+	for count(1) < before+100 && !t.Failed() {
+		runtime.Gosched()
+	}
+	close(stop)
+	all.Wait()
+	if err := replicas[1].cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	transport.CloseIdleConnections()
+	if err := <-replicas[1].ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGuide holds the listing of docs/service.md to this program.
+func TestGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/service.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(guide), "```go\n"+string(program)+"```\n") {
+		t.Error("docs/service.md does not have examples/service/main.go word for word")
+	}
+}
