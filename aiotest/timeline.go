@@ -113,7 +113,9 @@ func (t *timeline) end(r *run) {
 	at := len(t.steps) - 1
 	s := &t.steps[at]
 	for _, c := range r.choices[t.noted:] {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s: %d of %d", c.What, c.Index, c.Size))
+		if c.Index != 0 {
+			s.Notes = append(s.Notes, fmt.Sprintf("%s: %d of %d", c.What, c.Index, c.Size))
+		}
 	}
 	t.noted = len(r.choices)
 	s.Notes = append(s.Notes, t.notes...)

@@ -370,7 +370,7 @@ func (c *client) reply(p popped) {
 }
 
 // awaitItem waits until item is there, the time is over, or the client is gone, which is an error.
-func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeout time.Duration) error {
+func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeout time.Duration) (err error) {
 	if err := c.flush(ctx); err != nil {
 		return err
 	}
@@ -384,7 +384,10 @@ func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeou
 	}))
 	defer func() { // it must have ended before anybody else reads
 		next.Cancel()
-		_, _, _ = aio.Wait(ctx, []aio.AnyFuture{next}, aio.NoTimeout, aio.AllCompleted)
+		_, _, werr := aio.Wait(ctx, []aio.AnyFuture{next}, aio.NoTimeout, aio.AllCompleted)
+		if err == nil {
+			err = werr // a cancellation is delivered once: here, if it comes here
+		}
 	}()
 	until := c.srv.loop.Time().Add(timeout)
 	waitFor := []aio.AnyFuture{item, next}
