@@ -38,8 +38,13 @@ func Choose(ctx context.Context, n int, what string) int {
 		panic(fmt.Errorf("aiotest: Choose: %w", err))
 	}
 	loop.Time() // panics if the caller does not hold the token
+	return chooseIn(loop, n, label(what))
+}
+
+// chooseIn makes a choice in the run of a loop.
+func chooseIn(loop *aio.Loop, n int, what string) int {
 	if r, ok := runs.Load(loop); ok {
-		return r.(*run).choose(n, label(what))
+		return r.(*run).choose(n, what)
 	}
 	return 0
 }

@@ -2,7 +2,6 @@ package aiotest
 
 import (
 	"math"
-	"time"
 
 	"github.com/goaio/aio/internal/plug"
 )
@@ -109,23 +108,3 @@ func (d *depthFirst) next() bool {
 	}
 	return false
 }
-
-// virtualExecutor runs the jobs of ToThread in the loop, one at a time, at a time of the virtual
-// clock. How long a job takes is a choice.
-type virtualExecutor struct{ r *run }
-
-// jobTimes are how long a job takes, the default first.
-var jobTimes = [...]time.Duration{time.Millisecond, 0, 10 * time.Millisecond, 100 * time.Millisecond}
-
-// Submit implements aio.Executor.
-func (e virtualExecutor) Submit(job func()) error {
-	d := jobTimes[e.r.choose(len(jobTimes), "job")]
-	e.r.loop.CallLater(d, job)
-	return nil
-}
-
-// Shutdown implements aio.Executor.
-func (e virtualExecutor) Shutdown(bool) {}
-
-// InLoop implements plug.Executor.
-func (e virtualExecutor) InLoop() {}

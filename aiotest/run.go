@@ -128,7 +128,7 @@ func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	r.reported, r.region, r.regions, r.moments, r.fired, r.ran = nil, nil, 0, 0, nil, nil
 	r.loop.SetExceptionHandler(r.exception)
 	if !r.threads {
-		r.loop.SetDefaultExecutor(virtualExecutor{r})
+		r.loop.SetDefaultExecutor(&virtualExecutor{loop: r.loop, workers: aio.DefaultMaxWorkers})
 	}
 	r.main = aio.CreateTask(r.loop.Context(), aio.NoResult(main))
 	_, err := aio.RunUntilComplete(r.loop, r.main)

@@ -25,8 +25,11 @@ type command struct {
 	number int
 	line   string
 	since  time.Time
-	group  *group // nil before the process is there
+	group  terminator // nil before the process is there
 }
+
+// terminator asks what a command has started to end.
+type terminator interface{ terminate() }
 
 // pool runs commands. Its tasks share the fields without a lock.
 type pool struct {
@@ -35,6 +38,7 @@ type pool struct {
 	next                  int        // of lines, to be started
 	running               []*command // in the order in which they were started
 	done, failed, stopped int
+	runOne                func(ctx context.Context, c *command) (code int, ended bool, err error)
 	status                int // of the first that has failed
 
 	stopping bool               // none is started any more
@@ -43,6 +47,7 @@ type pool struct {
 
 func newPool(o options, stdout, stderr *os.File) *pool {
 	p := &pool{options: o}
+	p.runOne = p.runInGroup
 	p.screen = &screen{
 		stdout: stdout,
 		stderr: stderr,
@@ -128,12 +133,9 @@ func (p *pool) work(ctx context.Context) error {
 // runCommand fails if it is cancelled or the command cannot be started, not if the command fails.
 func (p *pool) runCommand(ctx context.Context, c *command) error {
 	p.running = append(p.running, c)
-	proc, err := p.runInGroup(ctx, c)
+	code, ended, err := p.runOne(ctx, c)
 	p.running = slices.DeleteFunc(p.running, func(r *command) bool { return r == c })
-	if proc == nil {
-		return err
-	}
-	if code, ended := proc.Returncode(); ended {
+	if ended {
 		text := p.withNumber(c, "=", []byte(p.outcome(c, code)))
 		if err == nil {
 			return p.screen.print(ctx, p.screen.stdout, text)
@@ -143,19 +145,20 @@ func (p *pool) runCommand(ctx context.Context, c *command) error {
 	return err
 }
 
-// runInGroup starts a command, unless none is started any more, and returns when nothing is left of it.
-func (p *pool) runInGroup(ctx context.Context, c *command) (*aio.Process, error) {
+// runInGroup starts a command, unless none is started any more, and returns when nothing is left of it,
+// with its exit status if it has ended.
+func (p *pool) runInGroup(ctx context.Context, c *command) (code int, ended bool, err error) {
 	text := p.withNumber(c, "$", []byte(oneLine(c.line)))
 	if err := p.screen.print(ctx, p.screen.stdout, text); err != nil {
-		return nil, err
+		return 0, false, err
 	}
 	g, err := newGroup(ctx)
 	if err != nil {
-		return nil, err
+		return 0, false, err
 	}
 	defer g.kill(ctx)
 	if p.stopping {
-		return nil, nil
+		return 0, false, nil
 	}
 	c.group = g
 	proc, err := aio.CreateSubprocessShell(ctx, c.line, &aio.SubprocessOptions{
@@ -165,7 +168,7 @@ func (p *pool) runInGroup(ctx context.Context, c *command) (*aio.Process, error)
 		SysProcAttr: g.member(),
 	})
 	if err != nil {
-		return nil, err
+		return 0, false, err
 	}
 	_, err = aio.Gather(ctx,
 		p.copyLines(c, p.screen.stdout, proc.Stdout),
@@ -178,7 +181,8 @@ func (p *pool) runInGroup(ctx context.Context, c *command) (*aio.Process, error)
 		proc.Transport().Close() // kills it, also if it has left the group
 		proc.Wait(ctx)
 	}
-	return proc, err
+	code, ended = proc.Returncode()
+	return code, ended, err
 }
 
 // copyLines passes on what a command writes, as many lines as there are at a time.
