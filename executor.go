@@ -273,6 +273,7 @@ type Executor interface {
 	// the executor is shut down.
 	Submit(job func()) error
 	// Shutdown has Submit fail from now on. If wait is set it returns when all jobs are done.
+	// It is called more than once: ShutdownDefaultExecutor waits, Close of the loop does not.
 	Shutdown(wait bool)
 }
 

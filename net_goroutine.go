@@ -7,7 +7,11 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/goaio/aio/internal/netio"
 )
@@ -29,6 +33,111 @@ func (b goroutineBackend) DialUnix(ctx context.Context, path string) (netio.Stre
 
 // watch implements fileBackend: there is nothing to wait with.
 func (goroutineBackend) watch(int, netio.Owner) error { return errors.ErrUnsupported }
+
+const (
+	// connLinger is how long a connection that was closed may take to send the rest, and
+	// connAbortTimeout the same after Abort or when the loop is closed. After a failed write the
+	// connection is read for as long.
+	connLinger       = time.Minute
+	connAbortTimeout = time.Second
+)
+
+// served is a connection or socket that two goroutines serve, one in each direction. Each has a
+// buffer that stands for the one that the kernel has for a socket.
+//
+// mu guards everything but what is immutable. The goroutines wait on conditions of it, so that
+// they are durably blocked in a bubble of testing/synctest.
+type served[C servedConn] struct {
+	loop *Loop
+	conn C
+
+	mu       sync.Mutex
+	toRead   sync.Cond // the reading goroutine may go on, or closed is set
+	toWrite  sync.Cond // there is something to do for the writing goroutine
+	attached bool      // the goroutines run
+	closed   bool
+	pending  netio.Readiness // posted to the loop, and not yet passed on
+	posted   bool
+
+	connClosed atomic.Bool // conn was closed: a user's own type may not bear it twice
+}
+
+// servedConn is what net.Conn and net.PacketConn have in common here.
+type servedConn interface {
+	Close() error
+	LocalAddr() net.Addr
+	SetWriteDeadline(time.Time) error
+}
+
+func (s *served[C]) init(l *Loop, conn C) {
+	s.loop, s.conn = l, conn
+	s.toRead.L, s.toWrite.L = &s.mu, &s.mu
+}
+
+// start is called before the goroutines run; self is closed with the loop.
+func (s *served[C]) start(self interface{ closeWithLoop() }) {
+	s.attached = true
+	s.loop.outsideWaits++
+	s.loop.open.add(self)
+}
+
+// end is called when the goroutines have ended.
+func (s *served[C]) end(self interface{ closeWithLoop() }) {
+	s.closeConn()
+	s.loop.open.remove(self)
+}
+
+// notify passes r on to the owner: entry, which the loop runs, takes it. mu is locked.
+func (s *served[C]) notify(r netio.Readiness, entry runnable) {
+	s.pending |= r
+	if !s.posted {
+		s.posted = true
+		s.loop.post(readyEntry{entry, nil}, false)
+	}
+}
+
+// notified takes what notify has passed on. mu is locked.
+func (s *served[C]) notified() netio.Readiness {
+	r := s.pending
+	s.pending, s.posted = 0, false
+	return r
+}
+
+// Close lets the goroutines end, and gives them time to send the rest.
+func (s *served[C]) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	if !s.attached {
+		s.closeConn()
+		return
+	}
+	s.loop.outsideWaits--
+	s.setWriteTimeout(connLinger)
+	s.toRead.Signal()
+	s.toWrite.Signal()
+}
+
+// closeConn closes the connection itself, once.
+func (s *served[C]) closeConn() {
+	if !s.connClosed.Swap(true) {
+		s.conn.Close()
+	}
+}
+
+// setWriteTimeout bounds the time for what is to be sent.
+func (s *served[C]) setWriteTimeout(d time.Duration) {
+	_ = s.conn.SetWriteDeadline(time.Now().Add(d))
+}
+
+func (s *served[C]) LocalAddr() net.Addr { return s.conn.LocalAddr() }
+
+func (s *served[C]) SyscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
+
+func (s *served[C]) File() (*os.File, error) { return fileOf(s.conn) }
 
 // dialInGoroutine connects where the loop cannot: the caller waits as for any job. A connection that
 // comes when it is no longer wanted is closed.

@@ -4,17 +4,12 @@ package aio
 // without a poller) is served by two goroutines, in the manner of connStream: one receives into a
 // queue, the other sends from one, and both tell the loop. The queues are bounded, by the
 // same measure as a transport's.
-//
-// mu guards everything but what is immutable. The goroutines wait on conditions of it, so that they
-// are durably blocked in a bubble of testing/synctest.
 
 import (
 	"context"
 	"errors"
 	"io"
 	"net"
-	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,22 +18,17 @@ import (
 )
 
 type packetSocket struct {
-	loop   *Loop
-	conn   net.PacketConn
-	peer   net.Conn            // conn, if it is connected
-	owner  netio.DatagramOwner // of the loop, to whom readiness is told; owned by the token
-	mu     sync.Mutex
-	toRead sync.Cond // in has become empty, or closed is set
-	toSend sync.Cond // there is something to do for the sending goroutine
+	served[net.PacketConn]
+	peer  net.Conn            // conn, if it is connected
+	owner netio.DatagramOwner // of the loop, to whom readiness is told; owned by the token
+
+	// Guarded by mu.
 	in     datagramQueue
 	inErr  error // that comes after what is in in, and is to be taken as well
 	out    datagramQueue
 	errs   []error         // of sends, not yet told
-	busy   bool            // the sending goroutine has something that is not in out
+	inSend bool            // the sending goroutine has something that is not in out
 	want   netio.Readiness // what the owner is to be told about
-	closed bool
-	told   netio.Readiness // posted to the loop, and not yet passed on
-	posted bool
 }
 
 // BindDatagram makes a socket that is bound to local and connected to remote, as far as they are
@@ -70,8 +60,8 @@ func (b goroutineBackend) BindDatagram(network string, local, remote net.Addr, o
 
 // Datagram makes a socket of conn.
 func (b goroutineBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) {
-	s := &packetSocket{loop: b.loop, conn: conn}
-	s.toRead.L, s.toSend.L = &s.mu, &s.mu
+	s := &packetSocket{}
+	s.init(b.loop, conn)
 	if c, ok := conn.(net.Conn); ok && c.RemoteAddr() != nil {
 		s.peer = c
 	}
@@ -80,28 +70,17 @@ func (b goroutineBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) 
 
 func (s *packetSocket) Attach(owner netio.DatagramOwner) error {
 	s.owner = owner
-	s.loop.outsideWaits++
-	s.loop.open.add(s)
+	s.start(s)
 	go s.receiveAll()
 	go s.sendAll()
 	return nil
 }
 
-// tell passes r on to the owner, by way of the loop. mu is locked.
-func (s *packetSocket) tell(r netio.Readiness) {
-	s.told |= r
-	if !s.posted {
-		s.posted = true
-		s.loop.post(readyEntry{s, nil}, false)
-	}
-}
-
 // run implements runnable.
 func (s *packetSocket) run(*future) {
 	s.mu.Lock()
-	r, errs := s.told, s.errs
-	s.told, s.errs, s.posted = 0, nil, false
-	closed := s.closed
+	r, errs, closed := s.notified(), s.errs, s.closed
+	s.errs = nil
 	s.mu.Unlock()
 	if closed {
 		return
@@ -135,7 +114,7 @@ func (s *packetSocket) receiveAll() {
 			s.in.push(buf[:n], from)
 		}
 		if s.want&netio.Readable != 0 {
-			s.tell(netio.Readable)
+			s.notify(netio.Readable, s)
 		}
 		for (s.in.size() >= connBuffer || s.inErr != nil) && !s.closed {
 			s.toRead.Wait()
@@ -150,19 +129,19 @@ func (s *packetSocket) receiveAll() {
 
 // sendAll is the goroutine that sends. The last thing it does is to close the socket.
 func (s *packetSocket) sendAll() {
-	defer s.gone()
+	defer s.end(s)
 	var batch datagramQueue
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		for s.out.len() == 0 && !s.closed {
-			s.toSend.Wait()
+			s.toWrite.Wait()
 		}
 		if s.out.len() == 0 {
 			return
 		}
 		batch, s.out = s.out, batch
-		s.busy = true
+		s.inSend = true
 		s.mu.Unlock()
 		var errs []error
 		for batch.len() > 0 {
@@ -173,10 +152,10 @@ func (s *packetSocket) sendAll() {
 			batch.pop()
 		}
 		s.mu.Lock()
-		s.busy = false
+		s.inSend = false
 		s.errs = append(s.errs, errs...)
 		if r := s.want & netio.Writable; len(errs) > 0 || r != 0 && s.out.len() == 0 {
-			s.tell(r)
+			s.notify(r, s)
 		}
 	}
 }
@@ -196,12 +175,6 @@ func (s *packetSocket) sendOne(p []byte, to net.Addr) (err error) {
 	}
 }
 
-// gone is the end of the sending goroutine, and of the socket.
-func (s *packetSocket) gone() {
-	s.conn.Close()
-	s.loop.open.remove(s)
-}
-
 func (s *packetSocket) Watch(r netio.Readiness) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,11 +183,11 @@ func (s *packetSocket) Watch(r netio.Readiness) error {
 	if r&netio.Readable != 0 && (s.in.len() > 0 || s.inErr != nil) {
 		now |= netio.Readable
 	}
-	if r&netio.Writable != 0 && s.out.len() == 0 && !s.busy {
+	if r&netio.Writable != 0 && s.out.len() == 0 && !s.inSend {
 		now |= netio.Writable
 	}
 	if now != 0 {
-		s.tell(now)
+		s.notify(now, s)
 	}
 	return nil
 }
@@ -248,14 +221,14 @@ func (s *packetSocket) Send(p []byte, to net.Addr) error {
 		return netio.ErrWouldBlock
 	}
 	s.out.push(p, to)
-	s.toSend.Signal()
+	s.toWrite.Signal()
 	return nil
 }
 
 func (s *packetSocket) Sending() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out.len() > 0 || s.busy || len(s.errs) > 0
+	return s.out.len() > 0 || s.inSend || len(s.errs) > 0
 }
 
 func (s *packetSocket) Fits(addr net.Addr) bool {
@@ -270,30 +243,11 @@ func (s *packetSocket) Fits(addr net.Addr) bool {
 	return true
 }
 
-func (s *packetSocket) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	s.closed = true
-	if s.owner == nil { // there are no goroutines
-		s.conn.Close()
-		return
-	}
-	s.loop.outsideWaits--
-	_ = s.conn.SetWriteDeadline(time.Now().Add(connLinger))
-	s.toRead.Signal()
-	s.toSend.Signal()
-}
-
 // closeWithLoop closes the socket without sending the rest.
 func (s *packetSocket) closeWithLoop() {
 	s.Close()
-	s.conn.Close()
+	s.closeConn()
 }
-
-func (s *packetSocket) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 
 func (s *packetSocket) RemoteAddr() net.Addr {
 	if s.peer == nil {
@@ -301,7 +255,3 @@ func (s *packetSocket) RemoteAddr() net.Addr {
 	}
 	return s.peer.RemoteAddr()
 }
-
-func (s *packetSocket) SyscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
-
-func (s *packetSocket) File() (*os.File, error) { return fileOf(s.conn) }

@@ -4,17 +4,12 @@ package aio
 // system without a poller) is served by two goroutines, behind the same interface as a socket. Each
 // has a buffer that stands for the one the kernel has for a socket: one goroutine fills the first
 // from the connection, the other empties the second into it, and both tell the loop.
-//
-// mu guards everything but what is immutable. The goroutines wait on conditions of it, so that they
-// are durably blocked in a bubble of testing/synctest.
 
 import (
 	"errors"
 	"io"
 	"net"
 	"os"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/goaio/aio/internal/netio"
@@ -25,42 +20,32 @@ const (
 	// connIdle what a connection is left with otherwise.
 	connBuffer = 64 << 10
 	connIdle   = 4 << 10
-	// connLinger is for how long a connection that was closed may take to send the rest, and
-	// connHaste the same when it was aborted or the loop is closed, and for how long one that
-	// cannot be written to any more is read.
-	connLinger = time.Minute
-	connHaste  = time.Second
 )
 
 type connStream struct {
-	loop *Loop
-	conn net.Conn
-	gone chan struct{} // closed when the connection is
-
-	writeOnly bool // nothing is read; immutable
+	served[net.Conn]
+	gone      chan struct{} // closed when the connection is
+	writeOnly bool          // nothing is read; immutable
 
 	// Owned by the token.
 	owner   netio.Owner // to whom readiness is told
 	lingers bool        // closeWithLoop was called, and there was something left to send
 
-	mu       sync.Mutex
-	toRead   sync.Cond // in is empty, or closed is set
-	toWrite  sync.Cond // there is something to do for the writing goroutine
-	in       []byte    // that was read and not yet taken
+	// Guarded by mu.
+	in       []byte // that was read and not yet taken
 	inErr    error
 	out      []byte // that was taken and not yet written
+	spare    []byte // to be out the next time
 	outErr   error
 	full     bool // a write found no room
 	writing  bool // conn.Write is under way
-	halfDone bool // closeWrite was called, and conn.CloseWrite has not returned
-	closed   bool
-	told     netio.Readiness // posted to the loop, and not yet passed on
+	halfDone bool // CloseWrite was called, and conn.CloseWrite has not returned
 }
 
-// newConnStream starts serving conn.
+// newConnStream makes a stream of conn.
 func (l *Loop) newConnStream(conn net.Conn) *connStream {
-	s := &connStream{loop: l, conn: conn, gone: make(chan struct{})}
-	s.toRead.L, s.toWrite.L = &s.mu, &s.mu
+	s := &connStream{gone: make(chan struct{})}
+	s.init(l, conn)
 	if c, ok := conn.(interface{ SetNoDelay(bool) error }); ok {
 		_ = c.SetNoDelay(true) // as asyncio does
 	}
@@ -69,8 +54,7 @@ func (l *Loop) newConnStream(conn net.Conn) *connStream {
 
 func (s *connStream) Attach(owner netio.Owner) error {
 	s.owner = owner
-	s.loop.outsideWaits++
-	s.loop.open.add(s)
+	s.start(s)
 	if !s.writeOnly {
 		go s.readAll()
 	}
@@ -78,20 +62,10 @@ func (s *connStream) Attach(owner netio.Owner) error {
 	return nil
 }
 
-// tell passes r on to the owner, by way of the loop. mu is locked.
-func (s *connStream) tell(r netio.Readiness) {
-	if s.told == 0 {
-		s.loop.post(readyEntry{s, nil}, false)
-	}
-	s.told |= r
-}
-
 // run implements runnable.
 func (s *connStream) run(*future) {
 	s.mu.Lock()
-	r := s.told
-	s.told = 0
-	closed := s.closed
+	r, closed := s.notified(), s.closed
 	s.mu.Unlock()
 	if !closed {
 		s.owner.Ready(r)
@@ -109,7 +83,7 @@ func (s *connStream) readAll() {
 		}
 		s.in, s.inErr = buf[:n], err
 		if n > 0 || err != nil {
-			s.tell(netio.Readable)
+			s.notify(netio.Readable, s)
 		}
 		for len(s.in) > 0 && !s.closed {
 			s.toRead.Wait()
@@ -130,8 +104,10 @@ func (s *connStream) readAll() {
 
 // writeAll is the goroutine that writes. The last thing it does is to close the connection.
 func (s *connStream) writeAll() {
-	defer s.end()
-	var spare []byte
+	defer func() {
+		s.end(s)
+		close(s.gone)
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
@@ -140,32 +116,9 @@ func (s *connStream) writeAll() {
 		}
 		switch {
 		case len(s.out) > 0:
-			p := s.out
-			s.out, s.writing = spare[:0], true
-			s.mu.Unlock()
-			n, err := s.conn.Write(p)
-			if err == nil && n < len(p) {
-				err = io.ErrShortWrite // which no net.Conn should do
-			}
-			s.mu.Lock()
-			spare, s.writing = p, false
-			if len(s.out) == 0 && max(cap(s.out), cap(spare)) > connIdle {
-				s.out, spare = nil, nil
-			}
-			if err != nil {
-				s.outErr, s.out = err, nil
-				s.tell(netio.Writable | netio.HungUp)
-				// Nothing may be written any more that would tell; reading will, once it has got
-				// what is there.
-				_ = s.conn.SetReadDeadline(time.Now().Add(connHaste))
-				for !s.closed {
-					s.toWrite.Wait()
-				}
+			if err := s.writeSome(); err != nil {
+				s.failWrites(err)
 				return
-			}
-			if s.full {
-				s.full = false
-				s.tell(netio.Writable)
 			}
 		case s.closed:
 			return
@@ -178,11 +131,36 @@ func (s *connStream) writeAll() {
 	}
 }
 
-// end is the end of the writing goroutine, and of the connection.
-func (s *connStream) end() {
-	s.conn.Close()
-	s.loop.open.remove(s)
-	close(s.gone)
+// writeSome writes what there is. mu is locked before and after.
+func (s *connStream) writeSome() error {
+	p := s.out
+	s.out, s.writing = s.spare[:0], true
+	s.mu.Unlock()
+	n, err := s.conn.Write(p)
+	s.mu.Lock()
+	s.spare, s.writing = p, false
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite // which no net.Conn should do
+	}
+	if len(s.out) == 0 && max(cap(s.out), cap(s.spare)) > connIdle {
+		s.out, s.spare = nil, nil
+	}
+	if err == nil && s.full {
+		s.full = false
+		s.notify(netio.Writable, s)
+	}
+	return err
+}
+
+// failWrites takes no more, and waits for the end. No write will tell of it any more; reading does,
+// once it has got what is there.
+func (s *connStream) failWrites(err error) {
+	s.outErr, s.out = err, nil
+	s.notify(netio.Writable|netio.HungUp, s)
+	_ = s.conn.SetReadDeadline(time.Now().Add(connAbortTimeout))
+	for !s.closed {
+		s.toWrite.Wait()
+	}
 }
 
 func (s *connStream) Read(p []byte) (n int, more bool, err error) {
@@ -233,67 +211,42 @@ func (s *connStream) CloseWrite() error {
 	return nil
 }
 
-func (s *connStream) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	s.closed = true
-	if s.owner == nil { // there are no goroutines
-		s.conn.Close()
-		return
-	}
-	s.loop.outsideWaits--
-	s.hurry(connLinger)
-	s.toRead.Signal()
-	s.toWrite.Signal()
-}
-
 func (s *connStream) Abort() {
 	s.Close()
-	s.hurry(connHaste)
+	s.setWriteTimeout(connAbortTimeout)
 }
 
-// hurry gives the connection so much time for what is to be sent.
-func (s *connStream) hurry(d time.Duration) { _ = s.conn.SetWriteDeadline(time.Now().Add(d)) }
-
-// closeWithLoop ends the stream because the loop is closed. What the application has written is still sent if
-// that takes no time to speak of: a program that writes and ends would lose it otherwise, which with a
-// socket of the kernel it does not.
+// closeWithLoop ends the stream because the loop is closed. What the application has written is
+// still sent if it can be within connAbortTimeout: a program that writes and ends would lose it
+// otherwise, which with a socket of the kernel it does not.
 func (s *connStream) closeWithLoop() {
 	s.owner.Discard()
 	s.mu.Lock()
 	s.lingers = len(s.out) > 0 || s.writing || s.halfDone
 	s.mu.Unlock()
 	if s.lingers {
-		s.hurry(connHaste)
+		s.setWriteTimeout(connAbortTimeout)
 	} else {
-		s.conn.Close()
+		s.closeConn()
 	}
 }
 
-// wait waits until shut is done.
+// wait waits until closeWithLoop is done.
 func (s *connStream) wait() {
 	if !s.lingers {
 		return
 	}
 	select {
 	case <-s.gone:
-	case <-time.After(connHaste): // a net.Conn that has no deadlines
-		s.conn.Close()
+	case <-time.After(connAbortTimeout): // a net.Conn that has no deadlines
+		s.closeConn()
 	}
 }
 
 // missesHangup says that only a write shows that the other end is gone.
 func (s *connStream) missesHangup() bool { return true }
 
-func (s *connStream) LocalAddr() net.Addr  { return s.conn.LocalAddr() }
 func (s *connStream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
-
-func (s *connStream) SyscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
-
-func (s *connStream) File() (*os.File, error) { return fileOf(s.conn) }
 
 // pipe implements fileBackend.
 func (b goroutineBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
