@@ -72,7 +72,7 @@ func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) 
 		return nil, err
 	}
 	q.passive, q.numeric = opts.Passive, opts.NumericHost
-	return offLoop(ctx, func(ctx context.Context) ([]AddrInfo, error) {
+	return inExecutor(ctx, func(ctx context.Context) ([]AddrInfo, error) {
 		addrs, err := q.run(ctx)
 		if err != nil {
 			return nil, err
@@ -126,7 +126,7 @@ func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions
 	if err != nil {
 		return "", "", err
 	}
-	names, err := offLoop(ctx, func(ctx context.Context) ([2]string, error) {
+	names, err := inExecutor(ctx, func(ctx context.Context) ([2]string, error) {
 		names := [2]string{q.host, q.port}
 		if !opts.NumericService {
 			names[1] = q.serviceName()
@@ -149,14 +149,14 @@ func (l *Loop) resolve(ctx context.Context, network, host, port string, passive 
 		return nil, err
 	}
 	q.passive = passive
-	if q.asksNobody() {
+	if q.isLiteral() {
 		return q.run(ctx)
 	}
-	return offLoop(ctx, q.run)
+	return inExecutor(ctx, q.run)
 }
 
-// offLoop makes a lookup in the default executor.
-func offLoop[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+// inExecutor calls fn, which blocks, in the default executor. Its context ends with the await.
+func inExecutor[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	return ToThread(ctx, func(context.Context) (T, error) { return fn(own) })
@@ -184,8 +184,8 @@ func newLookup(network, host, port string, r *net.Resolver) (*lookup, error) {
 	return &lookup{network: network, host: host, port: port, resolver: r}, nil
 }
 
-// asksNobody reports whether run can answer by itself: host and port are empty or numbers.
-func (q *lookup) asksNobody() bool {
+// isLiteral reports whether run can answer by itself: host and port are empty or numbers.
+func (q *lookup) isLiteral() bool {
 	_, noAddr := netip.ParseAddr(q.host)
 	_, noPort := strconv.Atoi(q.port)
 	return (q.host == "" || noAddr == nil) && (q.port == "" || noPort == nil)

@@ -46,12 +46,12 @@ type Loop struct {
 	path    []*future  // from the first to the innermost future being cancelled
 	reports reportList // errors that nobody has retrieved yet
 
-	polling polling
-	net     netio.Backend // where connections come from, nil before the first one
-	files   fileBackend   // the same for descriptors and files
-	lanes   lanes         // of sockets that goroutines use
-	streams streamPool    // buffers that no stream uses
-	readBuf []byte        // of transports, for one callback at a time
+	polling  polling
+	net      netio.Backend // where connections come from, nil before the first one
+	files    fileBackend   // the same for descriptors and files
+	ioQueues ioQueues      // of sockets that goroutines use
+	streams  streamPool    // buffers that no stream uses
+	readBuf  []byte        // of transports, for one callback at a time
 	outside
 	signals map[os.Signal]*signalRelay // that the loop handles
 	settings

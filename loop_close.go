@@ -79,8 +79,8 @@ func (l *Loop) closeRest() {
 		w.closeWithLoop()
 	}
 	l.polling.close()
-	l.lanes.close()
-	l.lanes = nil
+	l.ioQueues.close()
+	l.ioQueues = nil
 	l.open.close()
 	l.owner = 0
 	if l.executor != nil {

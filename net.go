@@ -74,6 +74,16 @@ func (l *Loop) chooseBackends() {
 	}
 }
 
+// backoff is how long to wait between attempts where nothing tells when the next one can succeed:
+// 1 ms at first, and twice as long each time, up to 64 ms. The zero value begins.
+type backoff time.Duration
+
+// next returns how long to wait now.
+func (b *backoff) next() time.Duration {
+	*b = min(max(2**b, backoff(time.Millisecond)), backoff(64*time.Millisecond))
+	return time.Duration(*b)
+}
+
 // dialError adds to an error of the system where to the connection was to go.
 func dialError(network string, to net.Addr, err error) error {
 	if _, cancelled := asCancelled(err); cancelled || errors.Is(err, ErrLoopClosed) {

@@ -149,7 +149,7 @@ func (l *Loop) dialInGoroutine(ctx context.Context, network, addr string, local 
 	var mu sync.Mutex
 	var got net.Conn
 	unwanted := false
-	conn, err := offLoop(ctx, func(ctx context.Context) (net.Conn, error) {
+	conn, err := inExecutor(ctx, func(ctx context.Context) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, addr)
 		mu.Lock()
 		defer mu.Unlock()

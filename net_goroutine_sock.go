@@ -2,7 +2,7 @@ package aio
 
 // The Sock calls on a net.Conn, net.Listener or net.PacketConn. Each runs in a goroutine;
 // calls in one direction are made one after the other. What a call that was cancelled has
-// received all the same goes to the next call.
+// received nevertheless goes to the next call.
 
 import (
 	"bytes"
@@ -55,31 +55,17 @@ func (s *goSocket) recv(ctx context.Context, memory func() []byte) ([]byte, erro
 	if len(buf) == 0 {
 		return buf, nil
 	}
-	n := 0
-	err := s.inTurn(ctx, netio.Readable, func(q *lane) error {
-		if len(q.kept) > 0 {
-			k := &q.kept[0]
-			n = copy(buf, k.data)
-			if k.data = k.data[n:]; len(k.data) == 0 {
-				q.kept = q.kept[1:]
-			}
-			return nil
+	d, err := s.receive(ctx, c.SetReadDeadline, len(buf), func() (delivery, error) {
+		n, err := c.Read(buf)
+		if n > 0 || err == io.EOF {
+			err = nil // the next call will get it, if there is more to say
 		}
-		late, err := s.offload(ctx, c.SetReadDeadline, func() (err error) {
-			if n, err = c.Read(buf); n > 0 || err == io.EOF {
-				err = nil // what else there is to say the next call will hear
-			}
-			return err
-		})
-		if late && n > 0 {
-			q.kept = append(q.kept, leftover{data: bytes.Clone(buf[:n])})
-		}
-		return err
+		return delivery{data: buf[:n]}, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return buf[:n], nil
+	return buf[:copy(buf, d.data)], nil
 }
 
 func (s *goSocket) recvfrom(ctx context.Context, memory func() []byte) ([]byte, net.Addr, error) {
@@ -88,30 +74,17 @@ func (s *goSocket) recvfrom(ctx context.Context, memory func() []byte) ([]byte, 
 		return nil, nil, s.unable()
 	}
 	buf := memory()
-	var n int
-	var addr net.Addr
-	err := s.inTurn(ctx, netio.Readable, func(q *lane) error {
-		if len(q.kept) > 0 {
-			n, addr = copy(buf, q.kept[0].data), q.kept[0].addr
-			q.kept = q.kept[1:]
-			return nil
-		}
-		late, err := s.offload(ctx, c.SetReadDeadline, func() (err error) {
-			n, addr, err = c.ReadFrom(buf)
-			return err
-		})
-		if late {
-			q.kept = append(q.kept, leftover{data: bytes.Clone(buf[:n]), addr: addr})
-		}
-		return err
+	d, err := s.receive(ctx, c.SetReadDeadline, 0, func() (delivery, error) {
+		n, addr, err := c.ReadFrom(buf)
+		return delivery{data: buf[:n], addr: addr}, err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return buf[:n], addr, nil
+	return buf[:copy(buf, d.data)], d.addr, nil
 }
 
-func (s *goSocket) accept(ctx context.Context) (conn net.Conn, err error) {
+func (s *goSocket) accept(ctx context.Context) (net.Conn, error) {
 	ln, ok := s.sock.(interface {
 		net.Listener
 		SetDeadline(time.Time) error
@@ -119,26 +92,37 @@ func (s *goSocket) accept(ctx context.Context) (conn net.Conn, err error) {
 	if !ok {
 		return nil, s.unable()
 	}
-	err = s.inTurn(ctx, netio.Readable, func(q *lane) error {
-		if len(q.kept) > 0 {
-			conn = q.kept[0].conn
-			q.kept = q.kept[1:]
+	d, err := s.receive(ctx, ln.SetDeadline, 0, func() (delivery, error) {
+		conn, err := ln.Accept()
+		return delivery{conn: conn}, err
+	})
+	return d.conn, err
+}
+
+// receive returns what a call that was cancelled has received, or else what fn receives, in a
+// goroutine. Of a stream it takes limit bytes at most, and leaves the rest; otherwise limit is 0.
+func (s *goSocket) receive(ctx context.Context, deadline func(time.Time) error, limit int, fn func() (delivery, error)) (d delivery, err error) {
+	err = s.inTurn(ctx, netio.Readable, func(q *ioQueue) error {
+		if len(q.undelivered) > 0 {
+			d = q.next(limit)
 			return nil
 		}
-		var got net.Conn
-		late, err := s.offload(ctx, ln.SetDeadline, func() (err error) {
-			got, err = ln.Accept()
+		var got delivery
+		late, err := s.inGoroutine(ctx, deadline, func() (err error) {
+			got, err = fn()
 			return err
 		})
 		switch {
+		case late && limit > 0 && len(got.data) == 0: // the end, which the next call finds too
 		case late:
-			q.kept = append(q.kept, leftover{conn: got})
+			got.data = bytes.Clone(got.data)
+			q.undelivered = append(q.undelivered, got)
 		case err == nil:
-			conn = got
+			d = got
 		}
 		return err
 	})
-	return conn, err
+	return d, err
 }
 
 func (s *goSocket) sendall(ctx context.Context, p []byte) error {
@@ -199,55 +183,66 @@ func (s *goSocket) sendcopy(ctx context.Context, f *fileSend) error {
 
 // write has fn called in a goroutine after the writes of other calls.
 func (s *goSocket) write(ctx context.Context, deadline func(time.Time) error, fn func() error) error {
-	return s.inTurn(ctx, netio.Writable, func(*lane) error {
-		_, err := s.offload(ctx, deadline, fn)
+	return s.inTurn(ctx, netio.Writable, func(*ioQueue) error {
+		_, err := s.inGoroutine(ctx, deadline, fn)
 		return err
 	})
 }
 
-// lane is one direction of a socket. One call at a time uses it: if the next one began while a cancelled
-// one is still about to end, its own deadline would have that go on.
-type lane struct {
-	busy bool
-	line waitList   // of the calls that wait for their turn
-	kept []leftover // for the next call
+// ioQueue is one direction of a socket. One call at a time uses it: the next call must not reset the
+// deadline that is stopping a cancelled one.
+type ioQueue struct {
+	busy        bool
+	waiters     waitList   // calls that wait for their turn
+	undelivered []delivery // for the next call
 }
 
-// leftover is what has come for a call that was cancelled: data of a stream, a datagram, or a
-// connection that was accepted.
-type leftover struct {
+// delivery is what a call has received: data of a stream, a datagram, or a connection.
+type delivery struct {
 	data []byte
 	addr net.Addr
 	conn net.Conn
 }
 
-// laneKey tells lanes apart. A socket that listens has the one for reading.
-type laneKey struct {
-	sock any
-	way  netio.Readiness
+// next takes what was left first, of a stream at most limit bytes, if that is not 0.
+func (q *ioQueue) next(limit int) delivery {
+	d := q.undelivered[0]
+	if limit > 0 && len(d.data) > limit {
+		q.undelivered[0].data = d.data[limit:]
+		d.data = d.data[:limit]
+		return d
+	}
+	q.undelivered = q.undelivered[1:]
+	return d
 }
 
-// lanes are those in which there is a call or something left over. There is nearly never anything left
-// over: a cancellation must have come just when something else did.
-type lanes map[laneKey]*lane
+// ioQueueKey tells queues apart. A socket that listens has the one for reading.
+type ioQueueKey struct {
+	sock any
+	dir  netio.Readiness
+}
+
+// ioQueues are those in which there is a call or something undelivered. There is nearly never
+// anything undelivered: a cancellation must have come just when something else did.
+type ioQueues map[ioQueueKey]*ioQueue
 
 // inTurn calls f when it is the turn of this call.
-func (s *goSocket) inTurn(ctx context.Context, way netio.Readiness, f func(q *lane) error) error {
+func (s *goSocket) inTurn(ctx context.Context, dir netio.Readiness, f func(q *ioQueue) error) error {
 	c, err := enter(ctx, s.call)
 	if err != nil {
 		return err
 	}
-	all, key := &s.loop.lanes, laneKey{s.sock, way}
+	all, key := &s.loop.ioQueues, ioQueueKey{s.sock, dir}
 	if *all == nil {
-		*all = lanes{}
+		*all = ioQueues{}
 	}
 	q := (*all)[key]
 	if q == nil {
-		q = &lane{}
+		q = &ioQueue{}
 		(*all)[key] = q
 	}
 	if q.busy {
-		if woken, err := c.waitIn(&q.line, s.call); err != nil {
+		if woken, err := c.waitIn(&q.waiters, s.call); err != nil {
 			if woken {
 				all.leave(key, q)
 			}
@@ -260,20 +255,20 @@ func (s *goSocket) inTurn(ctx context.Context, way netio.Readiness, f func(q *la
 }
 
 // leave makes q free for the next call.
-func (m lanes) leave(key laneKey, q *lane) {
-	if q.line.wakeNext() {
+func (m ioQueues) leave(key ioQueueKey, q *ioQueue) {
+	if q.waiters.wakeNext() {
 		return
 	}
 	q.busy = false
-	if len(q.kept) == 0 {
+	if len(q.undelivered) == 0 {
 		delete(m, key)
 	}
 }
 
 // close closes the connections that nobody has asked for.
-func (m lanes) close() {
+func (m ioQueues) close() {
 	for _, q := range m {
-		for _, k := range q.kept {
+		for _, k := range q.undelivered {
 			if k.conn != nil {
 				k.conn.Close()
 			}
@@ -281,12 +276,12 @@ func (m lanes) close() {
 	}
 }
 
-// offload calls fn in a goroutine, and suspends the calling task until it has returned. If the task is
+// inGoroutine calls fn in a goroutine, and suspends the calling task until it has returned. If the task is
 // cancelled, fn is ended by a deadline in the past; late tells that it was successful nevertheless.
 //
 // deadline is called first, to make sure that it works: without, a cancelled call would go on, and take
 // what is meant for the next one. It need not work on a connection that is closed, where fn will not block.
-func (s *goSocket) offload(ctx context.Context, deadline func(time.Time) error, fn func() error) (late bool, err error) {
+func (s *goSocket) inGoroutine(ctx context.Context, deadline func(time.Time) error, fn func() error) (late bool, err error) {
 	c, err := enter(ctx, s.call)
 	if err != nil {
 		return false, err
@@ -295,7 +290,7 @@ func (s *goSocket) offload(ctx context.Context, deadline func(time.Time) error, 
 	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
 		return false, err
 	}
-	o := &offloaded{what: s.call, fn: fn, deadline: deadline, returned: make(chan struct{})}
+	o := &goroutineCall{what: s.call, fn: fn, deadline: deadline, returned: make(chan struct{})}
 	o.loop, o.sub = s.loop, o
 	s.loop.outsideWaits++
 	go o.work()
@@ -311,8 +306,8 @@ func (s *goSocket) offload(ctx context.Context, deadline func(time.Time) error, 
 	return o.err == nil, err
 }
 
-// offloaded is a call in a goroutine that a deadline can end.
-type offloaded struct {
+// goroutineCall is a call in a goroutine that a deadline can end.
+type goroutineCall struct {
 	future   // owned by the token
 	what     string
 	fn       func() error
@@ -327,20 +322,20 @@ type offloaded struct {
 }
 
 // work is the goroutine.
-func (o *offloaded) work() {
+func (o *goroutineCall) work() {
 	defer o.loop.post(readyEntry{o, nil}, false)
 	defer o.finish()
 	o.err = ErrGoexit
 	o.err = o.try()
 }
 
-func (o *offloaded) try() (err error) {
+func (o *goroutineCall) try() (err error) {
 	defer recovered(&err)
 	return o.fn()
 }
 
 // finish takes back what end has done. Nobody else uses the connection yet.
-func (o *offloaded) finish() {
+func (o *goroutineCall) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.over = true; o.cut {
@@ -350,7 +345,7 @@ func (o *offloaded) finish() {
 }
 
 // end has fn return.
-func (o *offloaded) end() {
+func (o *goroutineCall) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.over {
@@ -361,7 +356,7 @@ func (o *offloaded) end() {
 
 // cancelFuture implements subFuture. The future is not done before fn has returned: until then it
 // uses the caller's memory.
-func (o *offloaded) cancelFuture(reason *CancelledError) bool {
+func (o *goroutineCall) cancelFuture(reason *CancelledError) bool {
 	if o.reason == nil {
 		o.reason = reason
 		o.end()
@@ -370,10 +365,10 @@ func (o *offloaded) cancelFuture(reason *CancelledError) bool {
 }
 
 // describe implements subFuture.
-func (o *offloaded) describe() string { return o.what }
+func (o *goroutineCall) describe() string { return o.what }
 
 // run implements runnable: fn has returned.
-func (o *offloaded) run(*future) {
+func (o *goroutineCall) run(*future) {
 	switch {
 	case o.state != pending:
 	case o.reason != nil:

@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -73,13 +72,14 @@ func (b pollBackend) takeStream(conn net.Conn, c interface {
 
 // connect connects a non-blocking socket.
 func (l *Loop) connect(ctx context.Context, call string, fd int, sa unix.Sockaddr) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
+	var wait backoff
+	for {
 		err := unix.Connect(fd, sa)
 		switch err {
 		case nil, unix.EISCONN:
 			return nil
 		case unix.EAGAIN: // the queue of a Unix socket's listener is full, and nothing tells when it no longer is
-			if err := Sleep(ctx, wait); err != nil {
+			if err := Sleep(ctx, wait.next()); err != nil {
 				return err
 			}
 			continue

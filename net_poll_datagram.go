@@ -7,7 +7,6 @@ package aio
 import (
 	"net"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +22,8 @@ type fdDatagram struct {
 	family  int
 	owner   netio.DatagramOwner
 	addrs   sysio.Addrs
-	retry   *TimerHandle // of a send, see deaf
-	wait    time.Duration
+	retry   *TimerHandle // of a send, see missesWritable
+	wait    backoff
 }
 
 // BindDatagram makes a socket that is bound to local and connected to remote, as far as they are
@@ -109,7 +108,7 @@ func (s *fdDatagram) Attach(owner netio.DatagramOwner) error {
 }
 
 func (s *fdDatagram) Watch(r netio.Readiness) error {
-	if r&netio.Writable != 0 && s.deaf() {
+	if r&netio.Writable != 0 && s.missesWritable() {
 		r &^= netio.Writable
 		s.retryLater()
 	}
@@ -119,17 +118,16 @@ func (s *fdDatagram) Watch(r netio.Readiness) error {
 	return nil
 }
 
-// deaf reports whether nothing tells when there is room again: to a poller a Unix socket that is not
-// connected always has some, as it is the receiver's queue that is full.
-func (s *fdDatagram) deaf() bool { return s.family == unix.AF_UNIX && s.remote == nil }
+// missesWritable reports whether nothing tells when there is room again, as with
+// fdSocket.sendWithBackoff.
+func (s *fdDatagram) missesWritable() bool { return s.family == unix.AF_UNIX && s.remote == nil }
 
 // retryLater has the owner try again to send after a while.
 func (s *fdDatagram) retryLater() {
 	if s.retry != nil {
 		return
 	}
-	s.wait = min(max(2*s.wait, time.Millisecond), 64*time.Millisecond)
-	s.retry = s.loop.callAt("", s.loop.after(s.wait), func() {
+	s.retry = s.loop.callAt("", s.loop.after(s.wait.next()), func() {
 		s.retry = nil
 		s.owner.Ready(netio.Writable)
 	})

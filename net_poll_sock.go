@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -166,15 +165,16 @@ func (s *fdSocket) sendto(ctx context.Context, p []byte, addr net.Addr) error {
 		return err == nil, err
 	}
 	if _, isUnix := to.(*unix.SockaddrUnix); isUnix {
-		return s.sendDeaf(ctx, try)
+		return s.sendWithBackoff(ctx, try)
 	}
 	return s.send(ctx, try)
 }
 
-// sendDeaf is send where nothing tells when there is room: a Unix socket that is not connected always
-// has some, as it is the receiver's queue that is full.
-func (s *fdSocket) sendDeaf(ctx context.Context, try func() (done bool, err error)) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
+// sendWithBackoff is send where nothing tells when there is room: to a poller a Unix socket that is
+// not connected always has some, as it is the receiver's queue that is full.
+func (s *fdSocket) sendWithBackoff(ctx context.Context, try func() (done bool, err error)) error {
+	var wait backoff
+	for {
 		err := s.use(func() error {
 			_, err := try()
 			return err
@@ -182,7 +182,7 @@ func (s *fdSocket) sendDeaf(ctx context.Context, try func() (done bool, err erro
 		if err != netio.ErrWouldBlock {
 			return err
 		}
-		if err := Sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, wait.next()); err != nil {
 			return err
 		}
 	}

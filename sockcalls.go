@@ -7,7 +7,7 @@ package aio
 //
 // What comes for a call that was cancelled must go to the next one. On a descriptor that costs nothing:
 // it is read by the task that has been woken, so until then it is in the kernel. A goroutine may have
-// read it already when the cancellation comes; then the loop keeps it, in a lane.
+// read it already when the cancellation comes; then the loop keeps it, in an ioQueue.
 
 import (
 	"context"
