@@ -38,7 +38,10 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		}
 		err := c.co.park()
 		if err == nil && c.endCtx != nil && c.endCtx.Err() != nil {
-			err = &CancelledError{Cause: context.Cause(c.endCtx)}
+			if c.endedWith(c.endCtx) {
+				return &CancelledError{Cause: context.Cause(c.endCtx)}
+			}
+			return newContextError(c.endCtx)
 		}
 		return err
 	}
@@ -90,6 +93,19 @@ func (c caller) await(f *future) error {
 	if stop != nil {
 		stop()
 	}
+	if c.byContext {
+		return c.contextEnded(err)
+	}
+	return err
+}
+
+// contextEnded returns the error of an await for which the end of its context has cancelled what
+// it waited for: that is no cancellation of the task. err is what came of it.
+func (c caller) contextEnded(err error) error {
+	c.byContext = false
+	if _, ok := asCancelled(err); ok {
+		return newContextError(c.endCtx)
+	}
 	return err
 }
 
@@ -124,9 +140,8 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 	case t.mustCancel:
 		return c.armCancelled(f, t.reason)
 	case c.endCtx != nil && c.endCtx.Err() != nil:
-		reason := t.watchReason(c.endCtx)
-		c.endCtx = nil // it has had its effect
-		return c.armCancelled(f, reason)
+		t.byContext = !t.endedWith(c.endCtx)
+		return c.armCancelled(f, t.endReason(c.endCtx))
 	}
 	return true, nil
 }
@@ -136,7 +151,7 @@ func (c caller) armCancelled(f *future, reason *CancelledError) (suspend bool, e
 	ok, err := f.tryCancel(reason)
 	if err != nil { // a cycle of awaits: the await fails
 		f.removeCallback(c.task)
-		c.waiting = nil
+		c.waiting, c.byContext = nil, false
 		return false, err
 	}
 	if ok {
@@ -159,7 +174,8 @@ func (w watchEnded) run(*future) {
 	if w.t.endedWith(w.ctx) {
 		return // the cancellation has come already
 	}
-	w.t.waiting.cancel(w.t.watchReason(w.ctx))
+	w.t.byContext = true
+	w.t.waiting.cancel(w.t.endReason(w.ctx))
 }
 
 // source implements sourced.
@@ -205,8 +221,8 @@ func (c *caller) checkDeadline() error {
 	return err
 }
 
-// endedWith reports whether ctx, which was derived by the user, has ended because a scope of the
-// task has: the task was cancelled, or a Timeout or TaskGroup in it ended.
+// endedWith reports whether ctx, which was derived by the user, has ended because the task was
+// cancelled, or a Timeout or TaskGroup in it. A scope that is done has cancelled nobody.
 func (t *task) endedWith(ctx context.Context) bool {
 	s, _ := scopeOf(ctx)
 	if s == nil || s.Err() == nil || !t.owns(s) {
@@ -215,11 +231,12 @@ func (t *task) endedWith(ctx context.Context) bool {
 	if outer := s.endCtx(); outer != nil && outer.Err() != nil && !t.endedWith(outer) {
 		return false
 	}
-	return context.Cause(s) == context.Cause(ctx) // that of a scope is one of our own: comparable
+	cause := context.Cause(s) // one of our own: comparable
+	return cause == context.Cause(ctx) && cause != errTaskDone && cause != errScopeDone
 }
 
-// watchReason makes the error of an await of t that ends because ctx has.
-func (t *task) watchReason(ctx context.Context) *CancelledError {
+// endReason makes the reason for which what t waits for is cancelled when ctx has ended.
+func (t *task) endReason(ctx context.Context) *CancelledError {
 	return &CancelledError{Cause: context.Cause(ctx), awaitOf: t.id}
 }
 
@@ -386,6 +403,9 @@ func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 		if stop != nil {
 			stop()
 		}
+	}
+	if c.byContext {
+		err = c.contextEnded(err)
 	}
 	woken = w.state == finished
 	list.remove(w)

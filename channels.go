@@ -83,7 +83,7 @@ func (e caller) inGoroutine(what string, op func(quit <-chan struct{}) bool) err
 	if err == nil || !o.happened {
 		return err
 	}
-	if c, ok := asCancelled(err); ok && c.awaitOf != e.id {
+	if c, ok := asCancelled(err); ok {
 		e.mustCancel, e.reason = true, c
 	}
 	return nil

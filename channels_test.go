@@ -324,7 +324,7 @@ func TestChannelOperationsThatNobodyAnswersCanBeCancelled(t *testing.T) {
 				derived, cancel := context.WithCancelCause(ctx)
 				l, _ := aio.GetRunningLoop(ctx)
 				l.CallSoon(func() { cancel(errOne) })
-				if err := op(derived); !errors.Is(err, errOne) || !errors.Is(err, aio.ErrCancelled) {
+				if err := op(derived); !errors.Is(err, errOne) || errors.Is(err, aio.ErrCancelled) {
 					t.Errorf("with a context that ends: %v", err)
 				}
 				if err := op(derived); !errors.Is(err, errOne) {

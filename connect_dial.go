@@ -88,8 +88,7 @@ func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay t
 
 // isEnd reports whether err ends the whole call rather than the attempt at one address.
 func isEnd(err error) bool {
-	_, cancelled := asCancelled(err)
-	return cancelled || errors.Is(err, ErrLoopClosed) || errors.Is(err, ErrUsage)
+	return interrupted(err) || errors.Is(err, ErrLoopClosed) || errors.Is(err, ErrUsage)
 }
 
 // attempt connects to one address, from the first local one of its family that is free.

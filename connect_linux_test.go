@@ -421,7 +421,7 @@ func TestConnectGivenUp(t *testing.T) {
 					own, cancel := context.WithCancelCause(ctx)
 					l, _ := aio.GetRunningLoop(ctx)
 					l.CallLater(time.Millisecond, func() { cancel(errOne) })
-					if _, err := connect(own); !errors.Is(err, errOne) || !errors.Is(err, aio.ErrCancelled) {
+					if _, err := connect(own); !errors.Is(err, errOne) || errors.Is(err, aio.ErrCancelled) {
 						t.Errorf("with a context that ends: %v", err)
 					}
 				})

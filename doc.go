@@ -59,7 +59,8 @@
 // Timeout or TaskGroup when the scope does, so what runs beside the loop with it, a request or a
 // query in ToThread, stops as well. Awaits do not look at it. But an await that is given a context
 // which the caller derived, by context.WithTimeout, WithCancel or WithDeadline, ends when that one
-// does, as if the task were cancelled at that await, with context.Cause as the error's cause.
+// does. What it waits for is cancelled, and its error matches that context's Err and Cause. It is no
+// cancellation, as nobody has cancelled the task: a task that returns it has failed.
 //
 // # Errors
 //

@@ -92,17 +92,53 @@ var (
 
 // A CancelledError is the error of whatever was cancelled: the await at which a cancellation was
 // delivered, and a Future or Task that ended by it. It matches ErrCancelled and context.Canceled.
-// A coroutine that returns one, wrapped or not, ends as cancelled; the errors inside a GroupError
-// or a joined error do not count. (asyncio: CancelledError)
+// A coroutine that returns one, wrapped or not, ends as cancelled, and so does one that returns
+// several of them joined by errors.Join. Joined with another error it is a failure, as is a
+// [GroupError]. The end of a context that the caller derived is no cancellation: an await then
+// returns an error that matches that context's Err and Cause. (asyncio: CancelledError)
 type CancelledError struct {
 	// Message is what was given to Cancel, nil if nothing was.
 	Message any
-	// Cause is set when the await ended because a context derived by the caller did:
-	// context.Cause of that context. It is also set where asyncio drops the message of a
-	// cancellation on its way, to the error that still has it. errors.Is and errors.As see it.
+	// Cause is why: the *SignalError of a signal that ended the program, the error of another
+	// loop's main in a LoopGroup, or the end of the context under which the cancelled future was
+	// awaited. It is also set where asyncio drops the message of a cancellation on its way, to the
+	// error that still has it. errors.Is and errors.As see it.
 	Cause error
 
-	awaitOf uint64 // id of the task of which one await ended with its context; 0 for other cancellations
+	awaitOf uint64 // id of the task whose await has ended with its context; 0 for other cancellations
+}
+
+// contextError is the error of an await that ended because a context derived by the caller did.
+// It matches what that context's Err and Cause are, and is no cancellation: nobody has cancelled
+// the task, so one that returns it has failed.
+type contextError struct{ err, cause error }
+
+func newContextError(ctx context.Context) error {
+	return &contextError{ctx.Err(), context.Cause(ctx)}
+}
+
+func (e *contextError) Error() string {
+	if e.cause == e.err {
+		return "aio: " + e.err.Error()
+	}
+	return "aio: " + e.err.Error() + ": " + e.cause.Error()
+}
+
+// Unwrap returns the errors of the context. A cause that is the cancellation of another task is
+// left out, or the error would be taken for a cancellation of this one.
+func (e *contextError) Unwrap() []error {
+	if _, ok := asCancelled(e.cause); ok {
+		return []error{e.err}
+	}
+	return []error{e.err, e.cause}
+}
+
+// interrupted reports whether err ends an operation because the caller gives up: a cancellation
+// of the task, or the end of a context that it derived.
+func interrupted(err error) bool {
+	var ended *contextError
+	_, ok := asCancelled(err)
+	return ok || errors.As(err, &ended)
 }
 
 // errCancelled is the CancelledError of every cancellation without a message: the common case
@@ -138,18 +174,32 @@ func cancelReason(msg []any) *CancelledError {
 	return &CancelledError{Message: fmt.Sprint(msg...)}
 }
 
-// asCancelled returns the CancelledError that err is or wraps. It follows only the chain of
-// single errors: a group of errors in which something was cancelled is a failure.
-func asCancelled(err error) (*CancelledError, bool) {
+// asCancelled returns the CancelledError that err is or wraps. Errors that were joined are one if
+// all of them are, as errors.Join(err, f.Close()) makes one of a cancellation. A cancellation joined
+// with another error is a failure, and so is a GroupError.
+func asCancelled(err error) (first *CancelledError, ok bool) {
 	for err != nil {
-		if c, ok := err.(*CancelledError); ok {
-			return c, true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
+		switch e := err.(type) {
+		case *CancelledError:
+			return e, true
+		case *GroupError:
+			return nil, false
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			for _, part := range e.Unwrap() {
+				c, ok := asCancelled(part)
+				if !ok {
+					return nil, false
+				}
+				if first == nil {
+					first = c
+				}
+			}
+			return first, first != nil
+		default:
 			return nil, false
 		}
-		err = u.Unwrap()
 	}
 	return nil, false
 }

@@ -332,17 +332,18 @@ func ExampleCancelledError() {
 		task := aio.CreateTask(ctx, say("never", time.Hour))
 		task.Cancel("too slow")
 		_, err := task.Await(ctx)
-		fmt.Println(errors.As(err, &c), c.Message, c.Cause)
+		fmt.Println(errors.As(err, &c), c.Message)
 
+		// The end of a context that the caller derived is no cancellation of the task.
 		limited, cancel := context.WithCancelCause(ctx)
 		cancel(errQuota)
 		err = aio.Sleep(limited, time.Hour)
-		fmt.Println(errors.As(err, &c), c.Message, c.Cause, errors.Is(err, errQuota))
+		fmt.Println(errors.As(err, &c), errors.Is(err, context.Canceled), errors.Is(err, errQuota))
 		return nil
 	})
 	// Output:
-	// true too slow <nil>
-	// true <nil> no quota left true
+	// true too slow
+	// false true true
 }
 
 // A panic ends the task, not the program. If its value is an error it can be found in the task's.

@@ -647,8 +647,8 @@ func Example_derivedContext() {
 		limited, cancel := context.WithCancelCause(ctx)
 		cancel(errFull)
 		err := aio.Sleep(limited, time.Hour)
-		fmt.Println(errors.Is(err, aio.ErrCancelled), errors.Is(err, errFull))
+		fmt.Println(errors.Is(err, aio.ErrCancelled), errors.Is(err, context.Canceled), errors.Is(err, errFull))
 		return aio.Sleep(ctx, 0) // the task itself goes on
 	})
-	// Output: true true
+	// Output: false true true
 }

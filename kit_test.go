@@ -256,6 +256,8 @@ func (s *scene) ended(name string, err error) {
 		s.add("%s!cancelled", name)
 	case errors.Is(err, aio.ErrTimeout):
 		s.add("%s!timeout", name)
+	case errors.Is(err, context.Canceled):
+		s.add("%s!context-ended", name)
 	case errors.Is(err, aio.ErrBrokenBarrier):
 		s.add("%s!broken", name)
 	case errors.Is(err, aio.ErrQueueShutDown):

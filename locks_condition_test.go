@@ -347,7 +347,7 @@ func TestConditionWaitWhoseContextEndedSleepsUntilTheLockIsFree(t *testing.T) {
 			return c.With(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })
 		})
 		s.must(aio.Sleep(s.ctx, time.Minute))
-		s.want("holder waiter!cancelled")
+		s.want("holder waiter!context-ended")
 	})
 }
 

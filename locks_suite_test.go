@@ -166,7 +166,7 @@ func TestLockLike(t *testing.T) {
 			})
 			s.start("B", k.Acquire)
 			_, _ = a.Await(s.ctx)
-			s.want("A!cancelled")
+			s.want("A!context-ended")
 			k.Release()
 			s.after(1, "B")
 		})

@@ -86,7 +86,7 @@ func (b *backoff) next() time.Duration {
 
 // dialError adds to an error of the system where to the connection was to go.
 func dialError(network string, to net.Addr, err error) error {
-	if _, cancelled := asCancelled(err); cancelled || errors.Is(err, ErrLoopClosed) {
+	if interrupted(err) || errors.Is(err, ErrLoopClosed) {
 		return err
 	}
 	return &net.OpError{Op: "dial", Net: network, Addr: to, Err: err}

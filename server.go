@@ -455,7 +455,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		return err
 	}
 	err = c.waitOnce(call, &s.forever)
-	if _, ok := asCancelled(err); ok {
+	if interrupted(err) {
 		s.close()
 		if !s.graceful {
 			s.closeClients()

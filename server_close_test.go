@@ -74,7 +74,7 @@ func TestServerServeForeverWithContext(t *testing.T) {
 		}()
 		ctx, cancel := context.WithCancelCause(c.ctx)
 		c.l.CallLater(time.Second, func() { cancel(errIO) })
-		if err := c.srv.ServeForever(ctx); !errors.Is(err, aio.ErrCancelled) || !errors.Is(err, errIO) {
+		if err := c.srv.ServeForever(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, errIO) {
 			c.Errorf("ServeForever: %v", err)
 		}
 		if d := time.Since(start); d != 5*time.Second {

@@ -201,7 +201,7 @@ func TestServerShutdownCancelled(t *testing.T) {
 				} else {
 					task.Cancel()
 				}
-				if _, err := task.Await(c.ctx); !errors.Is(err, aio.ErrCancelled) {
+				if _, err := task.Await(c.ctx); !errors.Is(err, context.Canceled) {
 					c.Errorf("Shutdown: %v", err)
 				}
 				c.pass()

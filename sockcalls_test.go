@@ -252,8 +252,9 @@ func TestSockRecvWithDerivedContext(t *testing.T) {
 			return nil
 		})
 		_, err := aio.SockRecv(derived, b, 100)
-		matches(t, "SockRecv", err, aio.ErrCancelled)
+		matches(t, "SockRecv", err, context.Canceled)
 		matches(t, "its cause", err, enough)
+		same(t, "it is a cancellation", errors.Is(err, aio.ErrCancelled), false)
 		same(t, "requests to cancel the task", aio.CurrentTask(ctx).(*aio.Task[struct{}]).Cancelling(), 0)
 		sent := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, []byte("data")) })
 		got, err := sockText(b, 100)(ctx)

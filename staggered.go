@@ -43,13 +43,14 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 	for len(r.running) > 0 {
 		r.over = newFuture[struct{}](e.fut.loop)
 		if err := e.await(&r.over.future); err != nil {
-			c, ok := asCancelled(err)
-			if !ok {
+			if !interrupted(err) {
 				return r.RaceResult, err
 			}
 			cancellation = err
-			if c.awaitOf == e.id {
+			c, ok := asCancelled(err)
+			if !ok {
 				e.endCtx = nil // or it would end each further await at once
+				c = &CancelledError{Cause: err}
 			}
 			r.cancelAllBut(nil, c)
 		}

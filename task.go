@@ -61,6 +61,7 @@ type task struct {
 
 	contained  bool // runtime.Goexit in it does not go on to whoever runs the loop; see plug
 	mustCancel bool
+	byContext  bool // what the task waits for was cancelled by the end of a context, see contextEnded
 	fromScope  bool // the request under way comes from a scope: the task's own context stays open
 }
 
@@ -262,8 +263,8 @@ func (t *task) prepare(f *future) bool {
 	}
 	if t.mustCancel {
 		t.mustCancel = false
-		if _, ok := asCancelled(err); !ok {
-			err = t.reason
+		if c, ok := asCancelled(err); !ok || c.awaitOf == t.id {
+			err = t.reason // a request wins over the end of a context
 		}
 	}
 	t.waiting = nil
@@ -282,6 +283,7 @@ func (t *task) prepare(f *future) bool {
 // cancelFuture implements subFuture.
 func (t *task) cancelFuture(reason *CancelledError) bool {
 	t.cancels++
+	t.byContext = false
 	if w := t.fut.loop.observed; w != nil {
 		w.taskCancelled(t, reason)
 	}

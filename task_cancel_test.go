@@ -315,7 +315,8 @@ func TestTaskParentLearnsOfItsChildsCancellation(t *testing.T) {
 }
 
 // What a body makes of a CancelledError: an error that wraps it is one still, as a body often adds
-// a word to the errors it passes on; an error that does not, or holds it beside others, is not.
+// a word to the errors it passes on; an error that does not, or holds it
+// beside others, is not. A deferred errors.Join(err, f.Close()) makes no failure of one.
 //
 // TASK-068
 func TestTaskErrorThatWrapsACancellationIsOne(t *testing.T) {
@@ -326,7 +327,10 @@ func TestTaskErrorThatWrapsACancellationIsOne(t *testing.T) {
 	}{
 		{"wrapped", func(err error) error { return fmt.Errorf("saving: %w", err) }, true},
 		{"quoted", func(err error) error { return fmt.Errorf("saving: %v", err) }, false},
-		{"joined", func(err error) error { return errors.Join(errBoom, err) }, false},
+		{"joined with nil", func(err error) error { return errors.Join(err, nil) }, true},
+		{"joined with a cancellation", func(err error) error { return fmt.Errorf("%w, %w", err, &aio.CancelledError{}) }, true},
+		{"joined with another error", func(err error) error { return errors.Join(err, errBoom) }, false},
+		{"joined in a group", func(err error) error { return errors.Join(&aio.GroupError{Errors: []error{err}}) }, false},
 		{"in a group", func(err error) error { return &aio.GroupError{Errors: []error{err}} }, false},
 	} {
 		aiotest.Run(t, func(ctx context.Context) error {

@@ -6,6 +6,7 @@ package aio
 // that came from elsewhere is kept and goes on.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 )
@@ -42,7 +43,9 @@ type member struct {
 // When body returns an error or a task of the group fails, the other tasks are cancelled; in the
 // latter case so is the await in which body is suspended. The result is then a *GroupError with
 // the errors of the tasks in the order in which they occurred and that of body last; tasks that
-// were cancelled add nothing. If the calling task is cancelled, the tasks are cancelled too, and
+// were cancelled add nothing. If a context that the caller derived ends while WithTaskGroup waits
+// for the tasks, that counts as an error of body. If body panics, the panic continues when the tasks
+// are done, and their errors go to the exception handler. If the calling task is cancelled, the tasks are cancelled too, and
 // unless there are other errors the result is the *CancelledError; with other errors, the
 // cancellation comes again at the task's next await. The context that body gets
 // ends when the group is cancelled, fails or is done. (asyncio: async with TaskGroup())
@@ -68,8 +71,10 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 	returned := false
 	defer func() {
 		if !returned && !tg.closed {
-			// A panic, or Goexit: the tasks end before it goes on.
+			// A panic, or Goexit: the tasks end before it continues, and their errors have nowhere
+			// to go.
 			_ = tg.exit(ctx, errBodyPanicked)
+			tg.reportErrors()
 		}
 	}()
 	err = body(&tg.scope, tg)
@@ -79,44 +84,65 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 
 var errBodyPanicked = errors.New("aio: the body of the task group panicked")
 
-// exit waits for the tasks. err is what came out of the body.
+// exit waits for the tasks, and returns the outcome of Run. err is what came out of the body.
 func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 	tg.exiting = true
 	var cancellation error // to be passed on, unless there are errors
 	if _, ok := asCancelled(err); ok {
-		cancellation = err
+		cancellation, err = err, nil
 	}
-	if err != nil && !tg.aborting {
+	if !tg.aborting && (cancellation != nil || err != nil) {
 		tg.abort()
 	}
 	for tg.head != nil {
-		e, waitErr := enter(ctx, "TaskGroup")
-		if waitErr != nil {
-			return waitErr // the loop is closed: the tasks are being unwound too
-		}
-		if tg.aborting {
-			e.endCtx = nil // it cannot do more than it has done
-		}
-		waitErr = e.waitOnce("TaskGroup", &tg.onDone)
-		if waitErr != nil && !tg.aborting {
-			cancellation = waitErr
-			tg.abort()
+		switch waitErr, open := tg.wait(ctx); {
+		case !open:
+			return waitErr
+		case waitErr == nil:
+		case !interrupted(waitErr):
+			return waitErr // a cycle of awaits
+		default:
+			if _, ok := asCancelled(waitErr); !ok {
+				err = cmp.Or(err, waitErr) // the end of a context is an error like one of the body
+			} else if cancellation == nil || tg.parentCancelled {
+				cancellation = waitErr
+			}
+			if !tg.aborting {
+				tg.abort()
+			}
 		}
 	}
 	tg.closed = true
 	tg.scope.end(errScopeDone, endedScope)
+	return tg.outcome(err, cancellation)
+}
+
+// wait suspends the parent until the last of the tasks is done, or the wait is interrupted. It
+// reports whether the loop is open: if not, the tasks are being unwound too.
+func (tg *TaskGroup) wait(ctx context.Context) (err error, open bool) {
+	c, err := enter(ctx, "TaskGroup")
+	if err != nil {
+		return err, false
+	}
+	if tg.aborting {
+		c.endCtx = nil // it cannot do more than it has done
+	}
+	return c.waitOnce("TaskGroup", &tg.onDone), true
+}
+
+// outcome is what Run returns when all tasks are done. err is an error of the body, cancellation
+// the last one that reached the parent.
+func (tg *TaskGroup) outcome(err, cancellation error) error {
 	if tg.parentCancelled && tg.parent.uncancel() == 0 {
-		// Nobody but the group wanted the cancellation.
+		// Nobody but the group wanted the cancellation. If requests are left, somebody else did
+		// while the group was ending, and cancellation is theirs too.
 		cancellation = nil
 	}
-	if cancellation != nil && len(tg.errs) == 0 {
-		return cancellation
-	}
-	if _, ok := asCancelled(err); err != nil && !ok {
+	if err != nil {
 		tg.errs = append(tg.errs, err)
 	}
 	if len(tg.errs) == 0 {
-		return nil
+		return cancellation
 	}
 	if tg.parent.cancels > 0 {
 		// Somebody else has cancelled the parent. The errors go first: renew the request.
@@ -124,6 +150,18 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 		tg.parent.fut.cancel(errCancelled)
 	}
 	return &GroupError{Message: "errors in a task group", Errors: tg.errs}
+}
+
+// reportErrors reports the errors of tasks of a group whose body has panicked.
+func (tg *TaskGroup) reportErrors() {
+	for _, err := range tg.errs {
+		if err != errBodyPanicked {
+			tg.loop.CallExceptionHandler(ExceptionContext{
+				Message: "a task failed in a group whose body panicked",
+				Err:     err,
+			})
+		}
+	}
 }
 
 // Go starts f as a task of the group. It may be called by the body, also after it has suspended,
@@ -144,6 +182,10 @@ func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 	// Also for a task that has ended already, by its eager start: the group learns of its error a
 	// pass later, or it would cancel its parent while that still creates tasks.
 	tg.add(&t.task)
+	if tg.aborting && t.state == pending {
+		// By the task itself, started eagerly, before the group had it in its list.
+		t.cancel(errCancelled)
+	}
 	return t
 }
 

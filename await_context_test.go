@@ -1,0 +1,140 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// The end of a context that a coroutine derived is a failure of what runs it, never a cancellation:
+// nobody has cancelled the task.
+
+// outOfTime runs out of its own time.
+func outOfTime(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := aio.Sleep(ctx, time.Hour); err != nil {
+		return fmt.Errorf("outOfTime: %w", err)
+	}
+	return nil
+}
+
+// inBubble runs main in a bubble of testing/synctest, and gives its error.
+func inBubble(t *testing.T, main func(ctx context.Context) error) (err error) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) { err = aio.Run(main) })
+	return err
+}
+
+func TestDerivedContextFailsAGroup(t *testing.T) {
+	err := inBubble(t, func(ctx context.Context) error {
+		q := aio.NewQueue[int](0)
+		return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+			tg.Go(outOfTime)                                                            // produces nothing
+			tg.Go(func(ctx context.Context) error { _, err := q.Get(ctx); return err }) // would wait for ever
+			return nil
+		})
+	})
+	grouped(t, err, context.DeadlineExceeded)
+	same(t, "it matches ErrCancelled", errors.Is(err, aio.ErrCancelled), false)
+	same(t, "it matches context.Canceled", errors.Is(err, context.Canceled), false)
+}
+
+func TestDerivedContextIsAFailureOfATask(t *testing.T) {
+	_ = inBubble(t, func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(outOfTime))
+		other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
+		done, _, err := aio.Wait(ctx, []aio.AnyFuture{task, other}, aio.NoTimeout, aio.FirstException)
+		same(t, "the error of Wait", err, nil)
+		same(t, "futures that are done", len(done), 1)
+		same(t, "Cancelled", task.Cancelled(), false)
+		same(t, "Cancelling", task.Cancelling(), 0)
+		matches(t, "Exception", task.Exception(), context.DeadlineExceeded)
+		other.Cancel()
+		return nil
+	})
+}
+
+func TestDerivedContextIsReported(t *testing.T) {
+	var reports []error
+	_ = inBubble(t, func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reports = append(reports, ec.Err) })
+		aio.CreateTask(ctx, aio.NoResult(outOfTime))
+		return aio.Sleep(ctx, time.Minute)
+	})
+	same(t, "reports", len(reports), 1)
+	matches(t, "the error", reports[0], context.DeadlineExceeded)
+}
+
+// Whoever cancels the task while its context has just ended is heard: the cancellation wins.
+func TestCancellationWinsOverADerivedContext(t *testing.T) {
+	for _, first := range []string{"the context", "Cancel"} {
+		t.Run(first, func(t *testing.T) {
+			err := inBubble(t, func(ctx context.Context) error {
+				l, _ := aio.GetRunningLoop(ctx)
+				var end context.CancelFunc
+				var got error
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					var derived context.Context
+					derived, end = context.WithCancel(ctx)
+					got = aio.Sleep(derived, time.Hour)
+					return got
+				}))
+				turns(ctx, 1)
+				l.CallLater(time.Second, func() {
+					if first == "the context" {
+						end()
+					}
+					task.Cancel("enough")
+					end()
+				})
+				_, err := task.Await(ctx)
+				same(t, "Cancelled", task.Cancelled(), true)
+				var c *aio.CancelledError
+				if !errors.As(got, &c) || c.Message != "enough" {
+					t.Errorf("the await ended with %v, want the cancellation", got)
+				}
+				return err
+			})
+			matches(t, "the task", err, aio.ErrCancelled)
+		})
+	}
+}
+
+// An await under a context derived from that of a Timeout ends with the Timeout.
+func TestTimeoutWinsOverAContextDerivedInIt(t *testing.T) {
+	for _, when := range []string{"parked", "a later await"} {
+		err := inBubble(t, func(ctx context.Context) error {
+			return aio.Timeout(ctx, time.Second, func(ctx context.Context) error {
+				derived, cancel := context.WithCancel(ctx)
+				defer cancel()
+				err := aio.Sleep(derived, time.Hour)
+				if when == "a later await" {
+					err = aio.Sleep(derived, time.Hour)
+				}
+				return err
+			})
+		})
+		same(t, when, err, aio.ErrTimeout)
+	}
+}
+
+// A context that ends because another task was cancelled is no cancellation of this one.
+func TestContextOfACancelledTaskIsNoCancellationOfAnother(t *testing.T) {
+	err := inBubble(t, func(ctx context.Context) error {
+		other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
+		derived, cancel := context.WithCancel(other.GetContext())
+		defer cancel()
+		l, _ := aio.GetRunningLoop(ctx)
+		l.CallLater(time.Second, func() { other.Cancel() })
+		return aio.Sleep(derived, time.Hour)
+	})
+	matches(t, "Sleep", err, context.Canceled)
+	same(t, "it matches ErrCancelled", errors.Is(err, aio.ErrCancelled), false)
+}
