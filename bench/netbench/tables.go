@@ -136,7 +136,7 @@ func redisLoad(command string, pipeline int, atLeast float64) load {
 
 func webLoad(conns int) load {
 	return load{fmt.Sprintf("http%d", conns), webs, measureWeb(conns), []goal{
-		{"Handler", "net/http", perSecond, 0, 0.8}, {"Serve", "net/http", perSecond, 0, 0.8},
+		{"Handler", "net/http", perSecond, 0, 0.85}, {"Serve", "net/http", perSecond, 0, 0.85},
 		{"Handler", "net/http", cpuPerRequest, 0, 0}, {"Serve", "net/http", cpuPerRequest, 0, 0},
 	}}
 }
