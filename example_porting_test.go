@@ -312,6 +312,41 @@ func Example_portingCancellation() {
 	// cancelled
 }
 
+// A deferred function that awaits passes its error on.
+func Example_portingDeferredAwait() {
+	err := aio.Run(func(ctx context.Context) error {
+		serve := func(ctx context.Context) (err error) {
+			pump := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
+			defer func() {
+				pump.Cancel()
+				_, _, werr := aio.Wait(ctx, []aio.AnyFuture{pump}, aio.NoTimeout, aio.AllCompleted)
+				if err == nil {
+					err = werr
+				}
+			}()
+			return aio.Sleep(ctx, 0)
+		}
+		task := aio.CreateTask(ctx, aio.NoResult(serve))
+		for range 2 { // serve waits for pump now
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
+		task.Cancel()
+		_, err := task.Await(ctx)
+		if task.Cancelled() {
+			fmt.Println("cancelled")
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// cancelled
+}
+
 func Example_portingShield() {
 	save := func(ctx context.Context) (string, error) {
 		return "saved", aio.Sleep(ctx, time.Millisecond)

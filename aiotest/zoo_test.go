@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -810,4 +812,37 @@ func TestZoo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The table of docs/simulation.md is that of the zoo.
+func TestZooIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/simulation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range zoo {
+		row := fmt.Sprintf("| %s | %s | %v | %d runs |", s.name, s.kind, s.mode, s.within)
+		if s.sweep != nil {
+			row = fmt.Sprintf("| %s | %s | `CancelEverywhere` | one sweep |", s.name, s.kind)
+		}
+		if !strings.Contains(string(page), row+"\n") {
+			t.Errorf("docs/simulation.md does not have the row\n%s", row)
+		}
+	}
+	if want := fmt.Sprintf("the *zoo*: %d small programs", len(zoo)); !strings.Contains(string(page), want) {
+		t.Errorf("docs/simulation.md does not have %q", want)
+	}
+}
+
+// The tests that docs/simulation.md shows.
+
+func TestDeposits(t *testing.T) {
+	main := lostUpdate(true)
+	aiotest.Run(t, main)                                              // asyncio's own order
+	aiotest.Explore(t, aiotest.Exploration{}, main)                   // 1000 runs with other times
+	aiotest.CancelEverywhere(t, aiotest.Sweep{}, aiotest.Whole(main)) // a cancellation at every await
+}
+
+func TestPoolUnderCancellation(t *testing.T) {
+	aiotest.CancelEverywhere(t, aiotest.Sweep{}, unreadAnswer(true))
 }

@@ -1,0 +1,147 @@
+package aiotest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+// A program that is no test explores by Exploration.Run. The failure has the fewest choices that were
+// found to make the program fail, and a record that repeats it.
+func ExampleExploration_Run() {
+	count := func(ctx context.Context) error {
+		n := 0
+		add := func(ctx context.Context) error {
+			read := n
+			if err := hop(ctx); err != nil { // others run here
+				return err
+			}
+			n = read + 1
+			return nil
+		}
+		later := func(ctx context.Context) error {
+			for range 2 { // by then the first one is done, in asyncio's order
+				if err := hop(ctx); err != nil {
+					return err
+				}
+			}
+			return add(ctx)
+		}
+		if err := together(ctx, add, later); err != nil {
+			return err
+		}
+		if n != 2 {
+			return fmt.Errorf("n is %d", n)
+		}
+		return nil
+	}
+	report := aiotest.Exploration{Mode: aiotest.AnyOrder}.Run(count)
+	for _, failure := range report.Failures {
+		fmt.Println(failure.Err)
+		again := aiotest.Exploration{Mode: aiotest.AnyOrder}.Replay(failure.Record, count)
+		fmt.Println(again.Failures[0].Err)
+	}
+	// Output:
+	// main: n is 1
+	// main: n is 1
+}
+
+// The semaphore loses its permit if the task is cancelled between Acquire and Release.
+func ExampleSweep_Run() {
+	report := aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
+		permits := aio.NewSemaphore(1)
+		_ = c.Do(ctx, func(ctx context.Context) error { // cancelled in here, and only here
+			if err := permits.Acquire(ctx); err != nil {
+				return err
+			}
+			if err := aio.Sleep(ctx, time.Second); err != nil {
+				return err
+			}
+			permits.Release()
+			return nil
+		})
+		return aio.Timeout(ctx, time.Minute, permits.Acquire) // the check
+	})
+	fmt.Println(report.Moments, "moments,", len(report.Failures), "places where it fails")
+	fmt.Println(report.Failures[0].Err)
+	// Output:
+	// 6 moments, 1 places where it fails
+	// main: aio: timed out
+}
+
+// Whole makes the body of a test for Run one for CancelEverywhere.
+func ExampleWhole() {
+	main := func(ctx context.Context) error {
+		_ = aio.Sleep(ctx, time.Second) // a cancellation is dropped here
+		return nil
+	}
+	report := aiotest.Sweep{}.Run(aiotest.Whole(main))
+	fmt.Println(report.Failures[0].Err)
+	// Output:
+	// the cancellation was swallowed: task region ended with the error <nil>
+}
+
+// A fake leaves to the run what a real server leaves open: here, whether it answers.
+func ExampleChoose() {
+	ask := func(ctx context.Context) (string, error) {
+		if aiotest.Choose(ctx, 10, "server is down") == 9 {
+			return "", errors.New("connection refused")
+		}
+		return "answer", aio.Sleep(ctx, time.Duration(1+aiotest.Choose(ctx, 3, "latency"))*time.Second)
+	}
+	report := aiotest.Exploration{}.Run(func(ctx context.Context) error {
+		_, err := ask(ctx)
+		return err
+	})
+	fmt.Println(report.Failures[0].Err)
+	fmt.Println(report.Failures[0].Record)
+	// Output:
+	// main: connection refused
+	// 0=9/10:server_is_down
+}
+
+// A program has an executor of its own, with one worker. Its test puts a virtual one in its place.
+func ExampleVirtualExecutor() {
+	write := func(ctx context.Context, disk aio.Executor) error {
+		var file []string
+		first := aio.RunInExecutor(ctx, disk, func() (int, error) { file = append(file, "first"); return 0, nil })
+		second := aio.RunInExecutor(ctx, disk, func() (int, error) { file = append(file, "second"); return 0, nil })
+		if _, err := aio.Gather(ctx, first, second).Await(ctx); err != nil {
+			return err
+		}
+		if file[0] != "first" {
+			return fmt.Errorf("the file has %q", file)
+		}
+		return nil
+	}
+	for _, workers := range []int{1, 2} {
+		report := aiotest.Exploration{}.Run(func(ctx context.Context) error {
+			return write(ctx, aiotest.VirtualExecutor(ctx, workers))
+		})
+		fmt.Println(workers, "workers,", len(report.Failures), "failures")
+	}
+	// Output:
+	// 1 workers, 0 failures
+	// 2 workers, 1 failures
+}
+
+// A timeline has the steps of a run: who ran, why, and where it awaited then.
+func ExampleTimeline() {
+	report := aiotest.Exploration{}.Run(func(ctx context.Context) error {
+		if err := aio.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		return errors.New("failure")
+	})
+	for _, step := range report.Failures[0].Timeline {
+		fmt.Printf("%v %s (%s)\n", step.At, step.Name, step.Why)
+	}
+	// Output:
+	// 0s Task-1 (start)
+	// 1s timer of Sleep ()
+	// 1s Task-1 (Sleep)
+}
