@@ -635,10 +635,10 @@ func ExampleTimeline() {
 	//     0.000000s        1s          loop waited
 	//     1.000000s        0s          callback ran Timer
 	//     1.000000s        0s  Task-1  step, then awaits Sleep(0)
-	//     1.000000s        0s  getter  task done
 	//     1.000000s        0s  getter  step, woken by Task-1
-	//     1.000000s        0s  Task-1  task done
+	//     1.000000s        0s  getter  task done
 	//     1.000000s        0s  Task-1  step
+	//     1.000000s        0s  Task-1  task done
 	//     1.000000s        0s          callback ran RunUntilComplete
 	// <nil>
 }

@@ -33,8 +33,8 @@ const (
 	// StepEnded: a task awaits, and What says for what, or it is done. Duration is how long
 	// the step took.
 	StepEnded
-	// TaskDone: a task has a result, or the error in Err. It comes before the StepEnded of the
-	// last step; a task that was cancelled before it began had none.
+	// TaskDone: a task has a result, or the error in Err. It is the last event of the task; one
+	// that was cancelled before it began had no steps.
 	TaskDone
 	// CallbackRan: a callback, or a step in the life of a transport, ran for Duration.
 	CallbackRan
@@ -90,6 +90,32 @@ func (e *LoopEvent) Task() AnyTask { return taskOrNil(e.t) }
 // By returns the task that ran when the event happened, nil if there was none or it is the one
 // that the event is about.
 func (e *LoopEvent) By() AnyTask { return taskOrNil(e.by) }
+
+// Awaited returns the tasks that the task of a StepEnded waits for: the one that it awaits,
+// or those of a Gather that it awaits, at most 100 of them. [CaptureTasks] knows those of Wait
+// and of task groups too. Like What, it has to be asked while the event is observed.
+func (e *LoopEvent) Awaited() []AnyTask {
+	const most = 100
+	var tasks []AnyTask
+	seen := map[*future]bool{}
+	var visit func(f *future)
+	visit = func(f *future) {
+		if f == nil || f.state != pending || seen[f] || len(tasks) == most {
+			return
+		}
+		seen[f] = true
+		switch sub := f.sub.(type) {
+		case *task:
+			tasks = append(tasks, sub.impl)
+		case interface{ awaited() []*future }:
+			for _, child := range sub.awaited() {
+				visit(child)
+			}
+		}
+	}
+	visit(e.future)
+	return tasks
+}
 
 func taskOrNil(t *task) AnyTask {
 	if t == nil {
@@ -311,11 +337,11 @@ func (w *observation) stepEnded(t *task, f *future) {
 
 func (w *observation) taskDone(t *task) {
 	w.meter.tasks.Add(-1)
+	w.stepEnded(t, nil)
 	if len(w.observers) > 0 {
 		w.ev = LoopEvent{Kind: TaskDone, At: w.loop.now(), t: t, by: w.by(t), Err: t.fut.err}
 		w.tell()
 	}
-	w.stepEnded(t, nil)
 }
 
 // call is Loop.call for a loop that is observed.

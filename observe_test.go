@@ -89,11 +89,11 @@ getter task woken by main
 main step ended (getter)
 getter step began
 main task woken by getter
-getter task done
 getter step ended
+getter task done
 main step began
-main task done
-main step ended`[1:])
+main step ended
+main task done`[1:])
 	})
 	t.Run("a task is started eagerly, and cancelled", func(t *testing.T) {
 		got := observed(t, kinds, func(ctx context.Context) error {
@@ -116,11 +116,11 @@ sleeper task woken by main
 main step ended (sleeper)
 sleeper step began
 main task woken by sleeper
-sleeper task done: aio: cancelled
 sleeper step ended
+sleeper task done: aio: cancelled
 main step began
-main task done
-main step ended`[1:])
+main step ended
+main task done`[1:])
 	})
 	t.Run("a task that is cancelled before it starts has no step", func(t *testing.T) {
 		got := observed(t, kinds, func(ctx context.Context) error {
@@ -189,6 +189,7 @@ second: step began
 first: step ended
 second: step ended
 second: step began
+second: step ended
 second: task done`[1:])
 }
 
@@ -215,10 +216,10 @@ func TestTimeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameText(t, "the latest five", strings.TrimRight(b.String(), "\n"), strings.Trim(`
-    1.000000s        0s  waiter  task done
     1.000000s        0s  waiter  step, woken by Task-1
-    1.000000s        0s  Task-1  task done
+    1.000000s        0s  waiter  task done
     1.000000s        0s  Task-1  step, woken by waiter
+    1.000000s        0s  Task-1  task done
     1.000000s        0s          callback ran RunUntilComplete`, "\n"))
 	if n := len(tl.Records()); n != 5 {
 		t.Errorf("%d records, want 5", n)

@@ -30,8 +30,9 @@ type BlockedLoop struct {
 	Task string
 	// For is how long it has lasted, to a quarter of the threshold.
 	For time.Duration
-	// Stack is where it is, from the innermost frame outwards, a line each: the function, the
-	// file and the line. It is "" if the step ended while the watchdog was looking.
+	// Stack is where it is, from the innermost frame outwards: a line with the function, and an
+	// indented one with the file and the line. It is "" if the step ended while the watchdog
+	// was looking.
 	Stack string
 }
 
@@ -195,7 +196,7 @@ func blockedStack(l *Loop) (task, stack string) {
 			}
 			if !strings.HasPrefix(name, packagePath) && !strings.HasPrefix(name, "iter.") && !strings.HasPrefix(name, "runtime.") ||
 				strings.Contains(cells[3], "_test.go:") {
-				frames = append(frames, "\t"+name+"\n\t\t"+strings.Join(cells[3:], " "))
+				frames = append(frames, name+"\n\t"+strings.Join(cells[3:], " "))
 			}
 		}
 		if !running && !callback || away {

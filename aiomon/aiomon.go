@@ -1,0 +1,426 @@
+// Package aiomon shows what the event loops of a running program are doing: a page for a browser,
+// JSON, and text forms for a terminal (command aio in cmd/aio asks for these).
+//
+// A [Monitor] is an http.Handler that registers itself nowhere:
+//
+//	monitor := aiomon.New(nil)
+//	err := aio.Run(func(ctx context.Context) error {
+//		defer monitor.Watch(ctx, "main")()
+//		stop, err := monitor.ListenAndServe("127.0.0.1:8765")
+//		if err != nil {
+//			return err
+//		}
+//		defer stop()
+//		return serve(ctx)
+//	})
+//
+// It observes the loops that it was told to watch, from then on, and keeps what it sees in a registry
+// of its own. So it answers from other goroutines, without stepping a task, also while a task blocks
+// its loop and when the loop is closed. Loops that are not watched pay nothing; in one that is, each
+// step costs about a microsecond more.
+//
+// It is read-only unless [Options.AllowCancel] is set, and serves only clients that name it by a
+// loopback address or localhost, so that no page of another site reaches it by DNS rebinding; see
+// [Options.Hosts]. It shows names of tasks and functions, places in the source, what tasks wait for, and the
+// texts of errors: no arguments, no values, no buffers.
+package aiomon
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// Options are the settings of a [Monitor]. The zero value has the defaults.
+type Options struct {
+	// AllowCancel lets the page and the command cancel tasks.
+	AllowCancel bool
+	// Hosts are names, besides the loopback ones, by which clients may ask: the name of a
+	// reverse proxy with access control of its own, say. "*" is every name.
+	Hosts []string
+	// SlowStep is how long a step of a task or a callback may last before it is listed as slow,
+	// and reported by a watchdog while it lasts; zero is 100 ms.
+	SlowStep time.Duration
+	// TimelineRecords is how many of the latest steps of each loop the timeline keeps; zero is
+	// 20 000, some 4 megabytes.
+	TimelineRecords int
+}
+
+// Monitor watches loops, and shows what they do. Any goroutine may use it. Make one with [New].
+type Monitor struct {
+	options Options
+	mux     http.ServeMux
+
+	mu    sync.Mutex
+	loops []*watched
+	pages []page
+	url   string
+}
+
+// page is a page that another package has added.
+type page struct {
+	Name string `json:"name"`
+	rows func() any
+}
+
+// New returns a monitor that watches nothing yet. nil options are the defaults. A negative duration or
+// number panics with an error that matches aio.ErrUsage.
+func New(opts *Options) *Monitor {
+	m := &Monitor{}
+	if opts != nil {
+		m.options = *opts
+	}
+	switch o := &m.options; {
+	case o.SlowStep < 0 || o.TimelineRecords < 0:
+		panic(fmt.Errorf("aiomon: New: a negative option: SlowStep %v, TimelineRecords %d: %w", o.SlowStep, o.TimelineRecords, aio.ErrUsage))
+	case o.SlowStep == 0:
+		o.SlowStep = 100 * time.Millisecond
+	}
+	if m.options.TimelineRecords == 0 {
+		m.options.TimelineRecords = 20_000
+	}
+	files, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+	m.mux.Handle("GET /", http.FileServerFS(files))
+	m.mux.HandleFunc("GET /api/overview", m.overview)
+	m.mux.HandleFunc("GET /api/tasks", m.tasks)
+	m.mux.HandleFunc("GET /api/task", m.task)
+	m.mux.HandleFunc("GET /api/health", m.health)
+	m.mux.HandleFunc("GET /api/timeline", m.timeline)
+	m.mux.HandleFunc("GET /api/trace", m.trace)
+	m.mux.HandleFunc("GET /api/events", m.events)
+	m.mux.HandleFunc("GET /api/page/{name}", m.page)
+	m.mux.HandleFunc("GET /text/ps", m.ps)
+	m.mux.HandleFunc("GET /text/pstree", m.pstree)
+	m.mux.HandleFunc("GET /text/stacks", m.stacks)
+	m.mux.HandleFunc("POST /api/cancel", m.cancel)
+	return m
+}
+
+// AddPage adds a table to the page of the monitor, under a name. rows is called for each look at it, by
+// any goroutine, and returns a slice of structs or maps, whose fields become the columns as
+// encoding/json names them. A job queue can show its queues so, a pool its connections.
+func (m *Monitor) AddPage(name string, rows func() any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pages = append(m.pages, page{name, rows})
+}
+
+// ServeHTTP implements http.Handler. Mount it at the root of a server or, with http.StripPrefix,
+// below a path that ends in a slash.
+func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if reason := m.refuses(r); reason != "" {
+		http.Error(w, "aiomon: "+reason, http.StatusForbidden)
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	m.mux.ServeHTTP(w, r)
+}
+
+// refuses says why a request is not served, "" if it is. A page of another site that has its name
+// resolve to this machine sends its own name as Host; one that sends a form has its own Origin.
+func (m *Monitor) refuses(r *http.Request) string {
+	if !m.allowed(r.Host) {
+		return fmt.Sprintf("host %q is not allowed: ask by a loopback address, or set Options.Hosts", r.Host)
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		_, host, _ := strings.Cut(origin, "://")
+		if !m.allowed(host) || host != r.Host {
+			return fmt.Sprintf("origin %q is not allowed", origin)
+		}
+	}
+	if r.Method == http.MethodPost && r.Header.Get("X-Aiomon") == "" {
+		return "the header X-Aiomon is missing" // no form can send it
+	}
+	return ""
+}
+
+func (m *Monitor) allowed(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	if slices.Contains(m.options.Hosts, "*") || slices.Contains(m.options.Hosts, host) || host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.IsLoopback()
+}
+
+// ListenAndServe serves the monitor at a TCP address, by goroutines of its own, until stop is called.
+// It refuses an address that is not a loopback one unless [Options.Hosts] has a name by which clients
+// are to ask. The error is that of net.Listen, or matches aio.ErrUsage.
+func (m *Monitor) ListenAndServe(addr string) (stop func(), err error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := ln.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && len(m.options.Hosts) == 0 {
+		ln.Close()
+		return nil, fmt.Errorf("aiomon: %s is not a loopback address, and Options.Hosts is empty: %w", addr, aio.ErrUsage)
+	}
+	m.mu.Lock()
+	m.url = "http://" + ln.Addr().String() + "/"
+	m.mu.Unlock()
+	slog.Info("aiomon: serving", "url", m.URL())
+	return m.serve(ln), nil
+}
+
+// URL returns the address of the page that the latest [Monitor.ListenAndServe] serves, "" if
+// there was none.
+func (m *Monitor) URL() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.url
+}
+
+// SocketDir is the directory in which [Monitor.ListenUnix] makes its sockets, and in which the aio
+// command looks for that of a process: aio in $XDG_RUNTIME_DIR, or aio-UID in the directory of
+// temporary files.
+func SocketDir() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "aio")
+	}
+	return filepath.Join(os.TempDir(), "aio-"+strconv.Itoa(os.Getuid()))
+}
+
+// ListenUnix serves the monitor on a Unix socket named after the process, in [SocketDir], for
+// the aio command: `aio ps PID`. The directory has mode 0700 and the socket 0600. It ends when stop
+// is called, which removes the socket.
+func (m *Monitor) ListenUnix() (stop func(), err error) {
+	dir := SocketDir()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	// A directory that somebody else made beforehand would let them replace the socket.
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || info.Mode().Perm()&0o077 != 0 || !ownedByUs(info) {
+		return nil, fmt.Errorf("aiomon: %s is not a directory of this user alone (mode 0700)", dir)
+	}
+	path := filepath.Join(dir, strconv.Itoa(os.Getpid())+".sock")
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return m.serve(ln), nil
+}
+
+func (m *Monitor) serve(ln net.Listener) (stop func()) {
+	server := &http.Server{Handler: m, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			slog.Error("aiomon: the server has ended", "error", err)
+		}
+	}()
+	return sync.OnceFunc(func() {
+		server.Close()
+		<-ended
+	})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client has gone: nobody is there to be told
+}
+
+func (m *Monitor) all() []*watched {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.loops)
+}
+
+func (m *Monitor) overview(w http.ResponseWriter, r *http.Request) { writeJSON(w, m.overviewNow()) }
+
+// Overview is what the page shows above every view.
+type overview struct {
+	Loops       []loopView `json:"loops"`
+	Pages       []page     `json:"pages"`
+	AllowCancel bool       `json:"allowCancel"`
+	PID         int        `json:"pid"`
+}
+
+func (m *Monitor) overviewNow() overview {
+	o := overview{Loops: []loopView{}, AllowCancel: m.options.AllowCancel, PID: os.Getpid()}
+	for _, l := range m.all() {
+		o.Loops = append(o.Loops, l.view())
+	}
+	m.mu.Lock()
+	o.Pages = append([]page{}, m.pages...)
+	m.mu.Unlock()
+	return o
+}
+
+func (m *Monitor) tasks(w http.ResponseWriter, r *http.Request) {
+	views := []taskView{}
+	for _, l := range m.all() {
+		views = l.taskViews(views)
+	}
+	writeJSON(w, views)
+}
+
+// find returns the loop and the task that a request names.
+func (m *Monitor) find(r *http.Request) (*watched, uint64) {
+	id, _ := strconv.ParseUint(r.FormValue("task"), 10, 64)
+	n, _ := strconv.Atoi(r.FormValue("loop"))
+	for _, l := range m.all() {
+		if l.number == n {
+			return l, id
+		}
+	}
+	return nil, 0
+}
+
+func (m *Monitor) task(w http.ResponseWriter, r *http.Request) {
+	l, id := m.find(r)
+	if l == nil {
+		http.Error(w, "aiomon: no such loop", http.StatusNotFound)
+		return
+	}
+	d, ok := l.detail(id)
+	if !ok {
+		http.Error(w, "aiomon: no such task: it may be done", http.StatusNotFound)
+		return
+	}
+	ctx, stop := context.WithTimeout(r.Context(), 300*time.Millisecond)
+	defer stop()
+	d.Stack = l.stackOf(ctx, id)
+	writeJSON(w, d)
+}
+
+func (m *Monitor) health(w http.ResponseWriter, r *http.Request) {
+	views := []healthView{}
+	for _, l := range m.all() {
+		views = append(views, l.healthView())
+	}
+	writeJSON(w, views)
+}
+
+func (m *Monitor) page(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	i := slices.IndexFunc(m.pages, func(p page) bool { return p.Name == r.PathValue("name") })
+	var rows func() any
+	if i >= 0 {
+		rows = m.pages[i].rows
+	}
+	m.mu.Unlock()
+	if rows == nil {
+		http.NotFound(w, r)
+		return
+	}
+	writeJSON(w, rows())
+}
+
+// events sends the overview each second, as server-sent events.
+func (m *Monitor) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	out := http.NewResponseController(w)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		data, err := json.Marshal(m.overviewNow())
+		if err != nil {
+			return
+		}
+		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil || out.Flush() != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (m *Monitor) cancel(w http.ResponseWriter, r *http.Request) {
+	if !m.options.AllowCancel {
+		http.Error(w, "aiomon: this monitor may not cancel tasks: set Options.AllowCancel", http.StatusForbidden)
+		return
+	}
+	l, id := m.find(r)
+	if l == nil {
+		http.Error(w, "aiomon: no such loop", http.StatusNotFound)
+		return
+	}
+	if err := l.cancel(id); err != nil {
+		http.Error(w, "aiomon: "+err.Error(), http.StatusNotFound)
+		return
+	}
+	writeJSON(w, "asked")
+}
+
+// ask has f called with the tasks of each loop, captured with the token held. That waits for the
+// loop, but not for one that is blocked.
+func (m *Monitor) ask(w http.ResponseWriter, r *http.Request, f func(tasks []aio.TaskInfo) error) {
+	ctx, stop := context.WithTimeout(r.Context(), 2*time.Second)
+	defer stop()
+	var tasks []aio.TaskInfo
+	for _, l := range m.all() {
+		of, err := l.capture(ctx)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("aiomon: loop %s: %v", l.name, err), http.StatusServiceUnavailable)
+			return
+		}
+		tasks = append(tasks, of...)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := f(tasks); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+	}
+}
+
+func (m *Monitor) ps(w http.ResponseWriter, r *http.Request) {
+	m.ask(w, r, func(tasks []aio.TaskInfo) error {
+		fmt.Fprintln(w, aio.FormatTaskTable(tasks))
+		return nil
+	})
+}
+
+func (m *Monitor) pstree(w http.ResponseWriter, r *http.Request) {
+	m.ask(w, r, func(tasks []aio.TaskInfo) error {
+		tree, err := aio.FormatTaskTree(tasks, nil)
+		if err == nil {
+			fmt.Fprintln(w, tree)
+		}
+		return err
+	})
+}
+
+// stacks writes the stacks of all goroutines, those of tasks with their labels. It needs no loop.
+func (m *Monitor) stacks(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_ = pprof.Lookup("goroutine").WriteTo(w, 1) // the client has gone
+}

@@ -1,0 +1,399 @@
+package aiomon
+
+// What a monitor knows of a loop. The observer writes it, with the token of the loop held; the
+// handlers read it, from other goroutines. So all of it is guarded by watched.mu, which either side
+// holds for one event or one copy of a part, never while anything waits.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+const (
+	keptSlow = 100 // slow steps that are remembered
+	keptDone = 100 // tasks that ended with an error
+	// copied is how many tasks a snapshot copies before it lets the loop at the registry again.
+	copied = 1000
+)
+
+// watched is a loop that a monitor watches.
+type watched struct {
+	monitor  *Monitor
+	loop     *aio.Loop
+	name     string
+	number   int // of the loop, in this monitor
+	timeline *aio.Timeline
+
+	mu        sync.Mutex
+	start     time.Time     // when the loop's time was 0
+	now       time.Duration // of the latest event
+	nextID    uint64
+	byTask    map[aio.AnyTask]*record
+	byID      map[uint64]*record
+	places    map[string]*place
+	lags      [len(lagBounds) + 1]uint64
+	slow      []slowStep // latest last
+	errors    []lostError
+	swallowed []string
+	open      map[string]int
+	blocked   *aio.BlockedLoop // that lasts, nil if none does
+	lastStack string           // of the step that has just ended and had blocked the loop
+	ended     bool
+}
+
+// record is a task.
+type record struct {
+	task      aio.AnyTask
+	id        uint64
+	name      string
+	place     string
+	by        uint64
+	created   time.Duration
+	state     string
+	since     time.Duration // of the state
+	steps     uint64
+	busy      time.Duration
+	waited    time.Duration
+	what      string
+	awaits    []uint64
+	cancelled uint64 // steps that it had when it was cancelled, plus one; 0 if it was not
+}
+
+// place is where tasks are started.
+type place struct {
+	live, made int
+	samples    []int // of live, one a second
+}
+
+type slowStep struct {
+	What     string        `json:"what"`
+	At       time.Time     `json:"at"`
+	Duration time.Duration `json:"duration"`
+	Stack    string        `json:"stack,omitempty"`
+}
+
+type lostError struct {
+	At    time.Time `json:"at"`
+	Text  string    `json:"text"`
+	About string    `json:"about"`
+}
+
+// lagBounds are the upper bounds of the classes in the histogram of late timers.
+var lagBounds = [...]time.Duration{100 * time.Microsecond, 300 * time.Microsecond, time.Millisecond, 3 * time.Millisecond,
+	10 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, time.Second}
+
+// Watch has the monitor watch a loop, under a name for people, until unwatch is called; what was
+// known of the loop then remains visible. It lists the tasks that exist already, whose history it
+// does not know. Watch is for tasks and callbacks of the loop, or for whoever has a loop that does not
+// run, and so is unwatch; otherwise both panic with an error that matches aio.ErrWrongGoroutine. They
+// never await. A nil loop panics with one that matches aio.ErrUsage.
+//
+// While it watches, errors that reach the loop's exception handler are shown too, and passed on to
+// the handler that was set before. A watchdog runs, with the threshold of [Options.SlowStep].
+func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
+	if l == nil {
+		panic(fmt.Errorf("aiomon: Watch: the loop is nil: %w", aio.ErrUsage))
+	}
+	w := &watched{
+		monitor: m, loop: l, name: name, timeline: aio.NewTimeline(m.options.TimelineRecords),
+		start: time.Now(), byTask: map[aio.AnyTask]*record{}, byID: map[uint64]*record{},
+		places: map[string]*place{}, open: map[string]int{},
+	}
+	for _, t := range aio.AllTasks(l.Context()) {
+		w.add(t, "before it was watched", nil)
+	}
+	removeObserver := l.AddObserver(w)
+	removeTimeline := l.AddObserver(w.timeline)
+	before := l.GetExceptionHandler()
+	l.SetExceptionHandler(func(l *aio.Loop, ec aio.ExceptionContext) {
+		w.lost(ec)
+		if before != nil {
+			before(l, ec)
+		} else {
+			l.DefaultExceptionHandler(ec)
+		}
+	})
+	m.mu.Lock()
+	w.number = len(m.loops) + 1
+	if w.name == "" {
+		w.name = fmt.Sprintf("loop %d", w.number)
+	}
+	m.loops = append(m.loops, w)
+	m.mu.Unlock()
+
+	stopDog := l.StartWatchdog(&aio.WatchdogOptions{Threshold: m.options.SlowStep, Report: w.isBlocked})
+	quit := make(chan struct{})
+	go w.sample(quit)
+	return sync.OnceFunc(func() {
+		removeObserver()
+		removeTimeline()
+		if !l.IsClosed() {
+			l.SetExceptionHandler(before)
+		}
+		close(quit)
+		stopDog()
+		w.mu.Lock()
+		w.ended = true
+		w.mu.Unlock()
+	})
+}
+
+// add makes the record of a task. The caller holds w.mu, or nobody else knows w yet.
+func (w *watched) add(t aio.AnyTask, where string, by aio.AnyTask) *record {
+	w.nextID++
+	r := &record{task: t, id: w.nextID, name: t.GetName(), place: where, created: w.now, since: w.now, state: "ready"}
+	if b := w.byTask[by]; by != nil && b != nil {
+		r.by = b.id
+	}
+	w.byTask[t], w.byID[r.id] = r, r
+	p := w.places[where]
+	if p == nil {
+		p = &place{}
+		w.places[where] = p
+	}
+	p.live++
+	p.made++
+	return r
+}
+
+// Observe implements aio.Observer.
+func (w *watched) Observe(e *aio.LoopEvent) {
+	var where string
+	if e.Kind == aio.TaskCreated {
+		where = callerPlace() // before the lock: it takes a microsecond
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.now == 0 && e.At > 0 {
+		w.start = time.Now().Add(-e.At)
+	}
+	w.now = e.At
+	switch e.Kind {
+	case aio.StepBegan, aio.StepEnded, aio.CallbackRan, aio.LoopWaited:
+		// Whatever blocked the loop has ended; addSlow, below, still gets its stack.
+		if b := w.blocked; b != nil {
+			w.blocked, w.lastStack = nil, b.Stack
+			defer func() { w.lastStack = "" }()
+		}
+	}
+	switch e.Kind {
+	case aio.TaskCreated:
+		w.add(e.Task(), where, e.By())
+		return
+	case aio.TimerLate:
+		i, _ := slices.BinarySearch(lagBounds[:], e.Duration)
+		w.lags[i]++
+		return
+	case aio.CallbackRan:
+		if e.Duration >= w.monitor.options.SlowStep {
+			w.addSlow(e.What(), e)
+		}
+		return
+	case aio.ResourceOpened:
+		w.open[e.What()]++
+		return
+	case aio.ResourceClosed:
+		w.open[e.What()]--
+		return
+	}
+	r := w.byTask[e.Task()]
+	if r == nil {
+		return
+	}
+	switch e.Kind {
+	case aio.StepBegan:
+		if r.state == "waiting" {
+			r.waited += e.At - r.since
+		}
+		r.state, r.since, r.awaits = "running", e.At, nil
+	case aio.TaskWoken:
+		if r.state == "waiting" {
+			r.waited += e.At - r.since
+			r.state, r.since = "ready", e.At
+		}
+	case aio.StepEnded:
+		r.steps++
+		r.busy += e.Duration
+		r.state, r.since, r.what = "waiting", e.At, e.What()
+		for _, t := range e.Awaited() {
+			if a := w.byTask[t]; a != nil {
+				r.awaits = append(r.awaits, a.id)
+			}
+		}
+		if r.steps < 3 {
+			r.name = e.Task().GetName() // SetName is among the first things that tasks do
+		}
+		if e.Duration >= w.monitor.options.SlowStep {
+			w.addSlow(r.name, e)
+		}
+		if r.cancelled > 0 && r.steps == r.cancelled+2 && e.Task().Cancelling() > 0 {
+			w.swallowed = append(w.swallowed, fmt.Sprintf("task %s was cancelled and goes on, now awaiting %s", r.name, r.what))
+		}
+	case aio.TaskCancelled:
+		r.cancelled = r.steps + 1
+	case aio.TaskDone:
+		delete(w.byTask, e.Task())
+		delete(w.byID, r.id)
+		if p := w.places[r.place]; p != nil {
+			p.live--
+		}
+	}
+}
+
+// addSlow remembers a step that took long, with the stack that the watchdog has seen it at.
+func (w *watched) addSlow(what string, e *aio.LoopEvent) {
+	s := slowStep{What: what, At: w.start.Add(e.At), Duration: e.Duration, Stack: w.lastStack}
+	if len(w.slow) == keptSlow {
+		w.slow = slices.Delete(w.slow, 0, 1)
+	}
+	w.slow = append(w.slow, s)
+}
+
+// isBlocked is told by the watchdog, without the token.
+func (w *watched) isBlocked(b aio.BlockedLoop) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blocked = &b
+}
+
+// lost remembers an error that nobody looked at.
+func (w *watched) lost(ec aio.ExceptionContext) {
+	e := lostError{At: time.Now(), About: ec.Message}
+	if ec.Err != nil {
+		e.Text = ec.Err.Error()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.errors) == keptDone {
+		w.errors = slices.Delete(w.errors, 0, 1)
+	}
+	w.errors = append(w.errors, e)
+}
+
+// sample looks once a second how many tasks of each place are alive.
+func (w *watched) sample(quit <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-tick.C:
+		}
+		w.mu.Lock()
+		for _, p := range w.places {
+			if len(p.samples) == growthSamples {
+				p.samples = slices.Delete(p.samples, 0, 1)
+			}
+			p.samples = append(p.samples, p.live)
+		}
+		w.mu.Unlock()
+	}
+}
+
+// growthSamples is for how many seconds in a row the tasks of a place have to become more, and
+// never fewer, before the place is said to grow.
+const growthSamples = 10
+
+func (p *place) grows() bool {
+	return len(p.samples) == growthSamples && slices.IsSorted(p.samples) && p.samples[growthSamples-1] >= p.samples[0]+growthSamples/2
+}
+
+// callerPlace is the place in the user's code at which a task is started.
+func callerPlace() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && !internal(f) {
+			return fmt.Sprintf("%s %s:%d", f.Function[strings.LastIndexByte(f.Function, '/')+1:], f.File[strings.LastIndexByte(f.File, '/')+1:], f.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}
+
+// internal reports whether a frame is one of package aio or of the runtime.
+func internal(f runtime.Frame) bool {
+	const root = "github.com/goaio/aio."
+	return strings.HasPrefix(f.Function, root) && !strings.HasSuffix(f.File, "_test.go") ||
+		strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "iter.")
+}
+
+// call has f called by the loop, with the token held, and waits for that until ctx ends.
+func (w *watched) call(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	if err := w.post(func() {
+		defer close(done)
+		f()
+	}); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.New("the loop does not answer: it is blocked, or does not run")
+	}
+}
+
+// post has f called by the loop. A closed loop panics, which is an error here.
+func (w *watched) post(f func()) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = errors.New("the loop is closed")
+		}
+	}()
+	if w.loop.IsClosed() {
+		return errors.New("the loop is closed")
+	}
+	w.loop.CallSoonThreadsafe(f)
+	return nil
+}
+
+func (w *watched) capture(ctx context.Context) (tasks []aio.TaskInfo, err error) {
+	err = w.call(ctx, func() { tasks = aio.CaptureTasks(w.loop.Context()) })
+	return tasks, err
+}
+
+// cancel asks a task to end, as soon as the loop gets to it.
+func (w *watched) cancel(id uint64) error {
+	w.mu.Lock()
+	r := w.byID[id]
+	w.mu.Unlock()
+	if r == nil {
+		return errors.New("no such task: it may be done")
+	}
+	return w.post(func() { r.task.Cancel("by the monitor") })
+}
+
+// stackOf asks the loop where a task is suspended; "" if it does not answer.
+func (w *watched) stackOf(ctx context.Context, id uint64) string {
+	w.mu.Lock()
+	r := w.byID[id]
+	w.mu.Unlock()
+	if r == nil {
+		return ""
+	}
+	got := make(chan string, 1)
+	err := w.call(ctx, func() {
+		var b strings.Builder
+		for _, f := range slices.Backward(r.task.GetStack(0)) {
+			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+		}
+		got <- b.String()
+	})
+	if err != nil {
+		return ""
+	}
+	return <-got
+}

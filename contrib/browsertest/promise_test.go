@@ -1,0 +1,8 @@
+package browsertest
+
+import (
+	"github.com/chromedp/cdproto/runtime"
+)
+
+// awaitPromise has an evaluation wait for the promise that it returns.
+func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
