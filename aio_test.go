@@ -117,7 +117,7 @@ func TestRunReportsErrorsOfWhatIsLeft(t *testing.T) {
 		err := aio.Run(func(ctx context.Context) error {
 			l, _ := aio.GetRunningLoop(ctx)
 			l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reports = append(reports, ec) })
-			aio.CreateTask(ctx, coro(failsInCleanup(left)), aio.WithName("worker"))
+			aio.CreateTask(ctx, aio.NoResult(failsInCleanup(left)), aio.WithName("worker"))
 			_ = aio.Sleep(ctx, 0)
 			return mainErr
 		})

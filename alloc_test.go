@@ -37,7 +37,7 @@ func TestAllocations(t *testing.T) {
 		}},
 		{"Timeout", 2, func(ctx context.Context) error { return aio.Timeout(ctx, time.Hour, step) }},
 	} {
-		_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 			if err := tt.op(ctx); err != nil {
 				return err
 			}

@@ -498,7 +498,7 @@ func BenchmarkTimeout(b *testing.B) {
 // BenchmarkCancel cancels sleeping tasks, and collects them.
 func BenchmarkCancel(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B) error {
-		sleep := coro(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+		sleep := aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
 		return rounds(b, 100_000, func(n int) error {
 			b.StopTimer()
 			tasks := make([]*aio.Task[struct{}], n)
@@ -594,7 +594,7 @@ func BenchmarkParked(b *testing.B) {
 			before := inUse()
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				for range n {
-					aio.CreateTask(ctx, coro(event.Wait))
+					aio.CreateTask(ctx, aio.NoResult(event.Wait))
 				}
 				if err := aio.Sleep(ctx, 0); err != nil {
 					return err

@@ -130,11 +130,11 @@ func TestCallGraphSkip(t *testing.T) {
 
 		f := aio.CreateFuture[int](ctx)
 		other := graphTask(ctx, "other", func(ctx context.Context) error { return graphOuter(ctx, f) })
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		g := aio.CaptureCallGraph(ctx, other, &aio.CallGraphOptions{Skip: 1})
 		same(t, "of another task", graphShape(g), "other(graphInner graphOuter)")
 		f.SetResult(1)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 	})
 }
 
@@ -144,7 +144,7 @@ func TestCallGraphOfAnotherTask(t *testing.T) {
 		f := aio.CreateFuture[int](ctx)
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			child := tg.Go(func(ctx context.Context) error { return graphOuter(ctx, f) }, aio.WithName("child"))
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			graphPlain(func() {
 				wantGraph(t, ctx, "the child", child, "child(graphInner graphOuter) <- [main(graphPlain)]")
 			})
@@ -162,14 +162,14 @@ func TestCallGraphOfAFuture(t *testing.T) {
 		a := graphTask(ctx, "a", func(ctx context.Context) error { return graphOuter(ctx, f) })
 		b := graphTask(ctx, "b", func(ctx context.Context) error { return graphAwait(ctx, f) })
 		f.AddDoneCallback(func(*aio.Future[int]) {}) // waits for nothing
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "awaited by two", f, "Future() <- [a(graphInner graphOuter), b(graphAwait)]")
 
 		a.SetName("renamed")
 		wantGraph(t, ctx, "awaited by two", f, "Future() <- [renamed(graphInner graphOuter), b(graphAwait)]")
 		a.Cancel() // cancels f, too
 		wantGraph(t, ctx, "done", f, "Future()")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		same(t, "a is done", a.Cancelled(), true)
 		same(t, "b is done", b.Cancelled(), true)
 	})
@@ -185,7 +185,7 @@ func TestCallGraphNests(t *testing.T) {
 		a := graphTask(ctx, "a", func(ctx context.Context) error {
 			return graphAwait(ctx, aio.Gather[struct{}](ctx, b, c))
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "two ways to a", leaf,
 			"leaf(graphAwait) <- [b(graphInner graphOuter) <- [a(graphAwait)], c(graphAwait) <- [a(graphAwait)]]")
 		f.SetResult(1)
@@ -216,15 +216,15 @@ func TestCallGraphOfATaskGroup(t *testing.T) {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			child = aio.GoResult(tg, forever, aio.WithName("child"))
 			wantGraph(t, ctx, "created", child, "child(forever) <- [main()]")
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			wantGraph(t, ctx, "started", child, "child(forever) <- [main()]")
 			graphTask(ctx, "outside", func(ctx context.Context) error {
 				wantGraph(t, ctx, "the body awaits", child, "child(forever) <- [main(graphAwait)]")
 				f.SetResult(1)
-				turns(ctx, 2)
+				letPass(ctx, 2)
 				wantGraph(t, ctx, "the group waits", child, "child(forever) <- [main()]")
 				child.Cancel()
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				wantGraph(t, ctx, "done", child, "child()")
 				return nil
 			})
@@ -243,7 +243,7 @@ func TestCallGraphOfATaskOfAGroupThatSiblingsAwait(t *testing.T) {
 			for _, name := range []string{"a", "b"} {
 				tg.Go(func(ctx context.Context) error { return graphOuter(ctx, child) }, aio.WithName(name))
 			}
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			wantGraph(t, ctx, "the child", child, "child(graphAwait) <- [main(), "+
 				"a(graphInner graphOuter) <- [main()], b(graphInner graphOuter) <- [main()]]")
 			return f.SetResult(1)
@@ -261,16 +261,16 @@ func TestCallGraphOfGather(t *testing.T) {
 			gathered = aio.Gather[int](ctx, f, g, f)
 			return graphOuter(ctx, gathered)
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		const by = "Future() <- [caller(graphInner graphOuter)]"
 		wantGraph(t, ctx, "the first", f, by) // GRAPH-020: once, though it is given twice
 		wantGraph(t, ctx, "the second", g, by)
 		wantGraph(t, ctx, "the future of Gather", gathered, by)
 
 		matches(t, "SetException", f.SetException(errOne), nil)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "the survivor", g, "Future()")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		same(t, "the caller is done", errors.Is(caller.Exception(), errOne), true)
 	})
 }
@@ -289,10 +289,10 @@ func TestCallGraphOfCombinatorsInCombinators(t *testing.T) {
 			_, _, err := aio.Wait(ctx, []aio.AnyFuture{aio.Gather[int](ctx, f)}, aio.NoTimeout, aio.AllCompleted)
 			return err
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "all of them", f, "Future() <- [gathers(graphAwait), shields(graphAwait), waits()]")
 		f.SetResult(1)
-		turns(ctx, 5)
+		letPass(ctx, 5)
 	})
 }
 
@@ -304,13 +304,13 @@ func TestCallGraphOfShield(t *testing.T) {
 		waiter := graphTask(ctx, "waiter", func(ctx context.Context) error {
 			return graphOuter(ctx, aio.Shield(ctx, inner))
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "shielded", inner, "inner(graphAwait) <- [waiter(graphInner graphOuter)]")
 		waiter.Cancel()
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "given up", inner, "inner(graphAwait)")
 		f.SetResult(1)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 	})
 }
 
@@ -320,7 +320,7 @@ func TestCallGraphThroughATimeout(t *testing.T) {
 		f := aio.CreateFuture[int](ctx)
 		child := graphTask(ctx, "child", func(ctx context.Context) error { return graphAwait(ctx, f) })
 		waiter := graphTask(ctx, "waiter", func(ctx context.Context) error { return graphWithTimeout(ctx, child) })
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		g := aio.CaptureCallGraph(ctx, child, nil)
 		same(t, "the chain", graphShape(g), "child(graphAwait) <- [waiter(graphAwait graphWithTimeout)]")
 		// The body, the function around it, and the two closures of the task.
@@ -346,11 +346,11 @@ func TestCallGraphOfWait(t *testing.T) {
 			}
 			return err
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "the first", f, "Future() <- [waiter()]")
 		wantGraph(t, ctx, "the second", g, "Future() <- [waiter()]")
 		f.SetResult(1)
-		turns(ctx, 3)
+		letPass(ctx, 3)
 		g.Cancel()
 	})
 }
@@ -365,14 +365,14 @@ func TestCallGraphOfAsCompleted(t *testing.T) {
 			}
 			return nil
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "the first", f, "Future() <- [waiter()]")
 		wantGraph(t, ctx, "the second", g, "Future() <- [waiter()]")
 		f.SetResult(1)
-		turns(ctx, 2)
+		letPass(ctx, 2)
 		wantGraph(t, ctx, "the loop has ended", g, "Future()")
 		g.Cancel()
-		turns(ctx, 1)
+		letPass(ctx, 1)
 	})
 }
 
@@ -385,7 +385,7 @@ func TestCallGraphOfAsCompletedThatTimesOut(t *testing.T) {
 				matches(t, "the waiter", w.Exception(), aio.ErrTimeout)
 			})
 		}
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "in time", task, "child() <- [waiter()]")
 		matches(t, "Sleep", aio.Sleep(ctx, 2*time.Second), nil)
 		wantGraph(t, ctx, "too late", task, "child()")
@@ -402,12 +402,12 @@ func TestCallGraphOfWaitForThatWaitsForACleanup(t *testing.T) {
 			}
 			return graphCleanUp(ctx)
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		waiter := graphTask(ctx, "waiter", func(ctx context.Context) error {
 			_, err := aio.WaitFor(ctx, busy, 0)
 			return err
 		})
-		turns(ctx, 3)
+		letPass(ctx, 3)
 		wantGraph(t, ctx, "busy", busy, "busy(graphCleanUp) <- [waiter()]")
 		matches(t, "the waiter", graphAwait(ctx, waiter), nil)
 	})
@@ -462,15 +462,15 @@ func TestCallGraphThroughAnIterator(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f, g := aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
 		task := graphTask(ctx, "task", func(ctx context.Context) error { return graphRanges(ctx, f, g) })
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "it awaits", task, "task(graphGenerate graphRanges)")
 		f.SetResult(1)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		got := graphShape(aio.CaptureCallGraph(ctx, task, nil))
 		want := regexp.MustCompile(`^task\(graphAwait graphRanges-range1 graphGenerate graphRanges\)$`)
 		same(t, got+" has all frames", want.MatchString(got), true)
 		g.SetResult(1)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 	})
 }
 
@@ -481,7 +481,7 @@ func TestCallGraphLimit(t *testing.T) {
 		child := aio.CreateTask(ctx, graphEntry(f), aio.WithName("child"))
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			waiter := aio.GoResult(tg, func(ctx context.Context) (int, error) { return 0, graphOuter(ctx, child) }, aio.WithName("waiter"))
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			for _, tt := range []struct {
 				opts  aio.CallGraphOptions
 				child string
@@ -541,7 +541,7 @@ func TestCallGraphOfATaskThatHasNotStarted(t *testing.T) {
 		same(t, "the graph", graphShape(g), "task(forever)")
 		same(t, "frames", len(g.CallStack), 1)
 		task.Cancel()
-		turns(ctx, 1)
+		letPass(ctx, 1)
 	})
 }
 
@@ -605,7 +605,7 @@ func TestPrintCallGraph(t *testing.T) {
 		f := aio.CreateFuture[int](ctx)
 		inner := graphTask(ctx, "inner", func(ctx context.Context) error { return graphOuter(ctx, f) })
 		outer := aio.CreateTask(ctx, graphAwaits{inner}.await, aio.WithName("outer"))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		var b strings.Builder
 		matches(t, "PrintCallGraph", aio.PrintCallGraph(ctx, &b, f, &aio.CallGraphOptions{Limit: -1}), nil)
 		same(t, "its end", strings.HasSuffix(b.String(), ")\n"), true)
@@ -663,7 +663,7 @@ func TestFutureAddToAwaitedBy(t *testing.T) {
 		aio.FutureAddToAwaitedBy(f, g)
 		aio.FutureAddToAwaitedBy(f, task)
 		aio.FutureAddToAwaitedBy(f, task)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "two are named", f, "Future() <- [Future() <- [task(graphAwait)], task(graphAwait)]")
 		wantGraph(t, ctx, "the other one", g, "Future() <- [task(graphAwait)]")
 
@@ -676,7 +676,7 @@ func TestFutureAddToAwaitedBy(t *testing.T) {
 		aio.FutureAddToAwaitedBy(f, task)
 		g.SetResult(1)
 		wantGraph(t, ctx, "one is done", f, "Future() <- [task(graphAwait)]")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		wantGraph(t, ctx, "both are done", f, "Future()")
 		aio.FutureAddToAwaitedBy(f, aio.CurrentTask(ctx))
 		f.SetResult(1)
@@ -705,7 +705,7 @@ func TestFutureAddToAwaitedByDoesNotHideErrors(t *testing.T) {
 		aio.FutureAddToAwaitedBy(f, waiter)
 		f.SetException(errOne)
 	}()
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		collected(t, ctx, "a report came", func() bool { return len(*reports) > 0 })
 		return nil
 	}))
@@ -722,7 +722,7 @@ func TestCallGraphOfAStaggeredRace(t *testing.T) {
 			_, err := aio.StaggeredRace(ctx, 0, graphEntry(f), graphEntry(f))
 			return err
 		})
-		turns(ctx, 10)
+		letPass(ctx, 10)
 		var got []string
 		for _, w := range aio.CaptureCallGraph(ctx, f, nil).AwaitedBy {
 			w.Future.(aio.AnyTask).SetName("one")
@@ -731,7 +731,7 @@ func TestCallGraphOfAStaggeredRace(t *testing.T) {
 		const one = "one(graphInner graphOuter graphEnter) <- [race()]"
 		same(t, "the tasks of the race", strings.Join(got, ", "), one+", "+one)
 		f.SetResult(1)
-		turns(ctx, 10)
+		letPass(ctx, 10)
 	})
 }
 
@@ -744,7 +744,7 @@ func TestCallGraphOfAnEagerTask(t *testing.T) {
 				same(t, "its own graph", graphShape(graphHelper(ctx, nil)), "eager(graphHelper)")
 				wantGraph(t, ctx, "the creator, which runs", creator, "main()")
 				same(t, "the creator's stack", len(aio.CaptureCallGraph(ctx, creator, nil).CallStack), 0)
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				same(t, "its own graph", graphShape(graphHelper(ctx, nil)), "eager(graphHelper) <- [main()]")
 				return nil
 			}, aio.WithEagerStart(true), aio.WithName("eager"))
@@ -767,7 +767,7 @@ func TestCallGraphDoesNotDisturb(t *testing.T) {
 							if look {
 								same(t, "tasks", len(aio.CaptureTasks(ctx)) > 1, true)
 							}
-							turns(ctx, 1)
+							letPass(ctx, 1)
 						}
 						return nil
 					})

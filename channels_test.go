@@ -26,7 +26,7 @@ func receive[T any](ch <-chan T) aio.Coro[T] {
 
 // send is Send as a coroutine.
 func send[T any](ch chan<- T, v T) aio.Coro[struct{}] {
-	return coro(func(ctx context.Context) error { return aio.Send(ctx, ch, v) })
+	return aio.NoResult(func(ctx context.Context) error { return aio.Send(ctx, ch, v) })
 }
 
 func TestReceiveAndSendSuspendOnlyIfTheyMust(t *testing.T) {
@@ -42,7 +42,7 @@ func TestReceiveAndSendSuspendOnlyIfTheyMust(t *testing.T) {
 		note(&log, "%d %v %v", v, ok, err)
 
 		receiver := aio.CreateTask(ctx, receive(ch))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		log.add("%s", state(receiver))
 		go func() { ch <- 2 }()
 		v, err = receiver.Await(ctx)
@@ -50,7 +50,7 @@ func TestReceiveAndSendSuspendOnlyIfTheyMust(t *testing.T) {
 
 		ch <- 3
 		sender := aio.CreateTask(ctx, send(ch, 4))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		log.add("%s", state(sender))
 		first := <-ch
 		_, err = sender.Await(ctx)
@@ -75,7 +75,7 @@ func TestReceiveFromAClosedChannel(t *testing.T) {
 			v, ok, err := aio.Receive(ctx, ch)
 			return fmt.Sprintf("%d:%v", v, ok), err
 		})
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		close(ch)
 		v, err := receiver.Await(ctx)
 		note(&log, "%s %v", v, err)
@@ -102,7 +102,7 @@ func TestSendToAClosedChannelPanics(t *testing.T) {
 				close(ch)
 			}
 			sender := aio.CreateTask(ctx, send(ch, 1))
-			spin(ctx, 1)
+			letPass(ctx, 1)
 			if waits {
 				close(ch)
 			}
@@ -147,7 +147,7 @@ func TestChannelCancellationThatComesTooLateWaits(t *testing.T) {
 					}
 					return v, err
 				})
-				spin(ctx, 1)
+				letPass(ctx, 1)
 				if v := tt.partner(ch); v != 7 { // blocks the loop until the value is handed over
 					t.Errorf("the value is %d", v)
 				}
@@ -235,14 +235,14 @@ func TestReceiveLosesNoValueToACancellation(t *testing.T) {
 			}
 		}()
 		for i := 0; len(got) < values; i++ {
-			tk := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			tk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				v, err := receive(ch)(ctx)
 				if err == nil {
 					got = append(got, v)
 				}
 				return err
 			}))
-			spin(ctx, i%4)
+			letPass(ctx, i%4)
 			for range i % 7 {
 				runtime.Gosched()
 			}
@@ -276,14 +276,14 @@ func TestSendTellsWhetherTheValueWasSent(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		defer close(ch)
 		for i := range values {
-			tk := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			tk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				err := aio.Send(ctx, ch, i)
 				if err == nil {
 					sent = append(sent, i)
 				}
 				return err
 			}))
-			spin(ctx, i%4)
+			letPass(ctx, i%4)
 			for range i % 7 {
 				runtime.Gosched()
 			}
@@ -308,8 +308,8 @@ func TestChannelOperationsThatNobodyAnswersCanBeCancelled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			aiotest.Run(t, func(ctx context.Context) error {
-				tk := aio.CreateTask(ctx, coro(op))
-				spin(ctx, 1)
+				tk := aio.CreateTask(ctx, aio.NoResult(op))
+				letPass(ctx, 1)
 				tk.Cancel("enough")
 				_, err := tk.Await(ctx)
 				var c *aio.CancelledError
@@ -353,7 +353,7 @@ func TestChannelOperationsEndWithTheirLoop(t *testing.T) {
 		aio.CreateTask(l.Context(), receive(ch)),
 		aio.CreateTask(l.Context(), send(make(chan int), 1)),
 	}
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error { spin(ctx, 2); return nil })); err != nil {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { letPass(ctx, 2); return nil })); err != nil {
 		t.Error(err)
 	}
 	_ = l.Close()
@@ -435,7 +435,7 @@ func TestLoopInASynctestBubbleIsDurablyBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)
 		var steps atomic.Int32
-		cf := aio.RunCoroutineThreadsafe(l, coro(func(ctx context.Context) error {
+		cf := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
 			steps.Add(1)
 			err := aio.Sleep(ctx, time.Hour)
 			steps.Add(1)

@@ -49,7 +49,7 @@ func TestVirtualClockWaitsForWorkers(t *testing.T) {
 		release := make(chan struct{})
 		l.CallLater(time.Hour, func() { log.add("timer") })
 		go close(release)
-		_, err := aio.ToThread(ctx, coro(func(context.Context) error { <-release; return nil }))
+		_, err := aio.ToThread(ctx, aio.NoResult(func(context.Context) error { <-release; return nil }))
 		matches(t, "ToThread", err, nil)
 		log.add("worker")
 		matches(t, "Sleep", aio.Sleep(ctx, 2*time.Hour), nil)
@@ -95,7 +95,7 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 				lock.Acquire(ctx)
 				var q aio.Queue[int]
 				f := aio.CreateTask(ctx, q.Get, aio.WithName("getter"))
-				g := aio.CreateTask(ctx, coro(lock.Acquire), aio.WithName("locker"))
+				g := aio.CreateTask(ctx, aio.NoResult(lock.Acquire), aio.WithName("locker"))
 				spawn(ctx, func(ctx context.Context) error {
 					_, _, err := aio.Wait(ctx, []aio.AnyFuture{f, g}, aio.NoTimeout, aio.AllCompleted)
 					return err
@@ -124,8 +124,8 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 		"a cycle": {
 			main: func(ctx context.Context) error {
 				var a, b *aio.Task[struct{}]
-				a = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := b.Await(ctx); return err }), aio.WithName("a"))
-				b = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := a.Await(ctx); return err }), aio.WithName("b"))
+				a = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { _, err := b.Await(ctx); return err }), aio.WithName("a"))
+				b = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { _, err := a.Await(ctx); return err }), aio.WithName("b"))
 				_, err := a.Await(ctx)
 				return err
 			},
@@ -139,7 +139,7 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 		"a cycle through Gather": {
 			main: func(ctx context.Context) error {
 				var g *aio.Future[[]struct{}]
-				a := aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := g.Await(ctx); return err }), aio.WithName("a"))
+				a := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { _, err := g.Await(ctx); return err }), aio.WithName("a"))
 				g = aio.Gather[struct{}](ctx, a)
 				_, err := g.Await(ctx)
 				return err
@@ -154,8 +154,8 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 			main: func(ctx context.Context) error {
 				for _, pair := range []string{"ab", "cd"} {
 					var x, y *aio.Task[struct{}]
-					x = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := y.Await(ctx); return err }), aio.WithName(pair[:1]))
-					y = aio.CreateTask(ctx, coro(func(ctx context.Context) error { _, err := x.Await(ctx); return err }), aio.WithName(pair[1:]))
+					x = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { _, err := y.Await(ctx); return err }), aio.WithName(pair[:1]))
+					y = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { _, err := x.Await(ctx); return err }), aio.WithName(pair[1:]))
 				}
 				_, err := aio.CreateFuture[int](ctx).Await(ctx)
 				return err

@@ -259,10 +259,10 @@ func TestChildWatchersReplace(t *testing.T) {
 		childAdd(t, ctx, w, pid, c.ended(t, "second", pid))
 		childAdd(t, ctx, w, pid, c.ended(t, "third", pid))
 		w.Exit()
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		end()
 		c.wait(t, ctx, 1)
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		c.log.want(t, "third:2")
 		same(t, "RemoveChildHandler afterwards", w.RemoveChildHandler(pid), false)
 		return nil
@@ -287,10 +287,10 @@ func TestChildWatchersRemove(t *testing.T) {
 			eventually(t, ctx, "the child is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 			contains(t, "the warning", <-warnings, fmt.Sprintf("pid=%d returncode=2", pid))
 		default: // leaves it for others
-			pipePasses(ctx, 3)
+			letPass(ctx, 3)
 			end()
 			procZombie(t, pid)
-			pipePasses(ctx, 3)
+			letPass(ctx, 3)
 			var s syscall.WaitStatus
 			if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil || s.ExitStatus() != 2 {
 				t.Errorf("the status is %v, %v", s, err)
@@ -515,7 +515,7 @@ func TestChildWatchersChangeLoops(t *testing.T) {
 		contains(t, "the warning", <-warnings, "detached")
 		end()
 		procZombie(t, pid)
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		c.log.want(t, "")
 		w.AttachLoop(l)
 		c.wait(t, ctx, 1)
@@ -533,7 +533,7 @@ func TestChildWatchersChangeLoops(t *testing.T) {
 		w.Exit()
 		end()
 		procZombie(t, pid)
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		c.log.want(t, "")
 		w.AttachLoop(l)
 		c.wait(t, ctx, 1)
@@ -563,7 +563,7 @@ func TestChildWatchersClose(t *testing.T) {
 		default:
 			same(t, "it is active", w.IsActive(), false)
 			procZombie(t, pid)
-			pipePasses(ctx, 3)
+			letPass(ctx, 3)
 			same(t, "RemoveChildHandler", w.RemoveChildHandler(pid), false)
 			if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
 				t.Error(err)
@@ -753,7 +753,7 @@ func TestChildWatchersFromManyGoroutines(t *testing.T) {
 				break
 			}
 		}
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		same(t, "the callbacks", told, n-removed)
 		return nil
 	}, "Pidfd", "Threaded", "Safe", "MultiLoop")

@@ -195,7 +195,7 @@ func TestConnectAcceptedSocket(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				talk := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				talk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					return inThread(ctx, func() error {
 						if opts != nil {
 							client = tls.Client(client, &tls.Config{InsecureSkipVerify: true})
@@ -491,7 +491,7 @@ func TestConnectCancelledBeforeItIsMade(t *testing.T) {
 		}
 		defer b.Close()
 		p := newCnClient()
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			tr, got, err := aio.CreateConnection(ctx, func() *cnClient { return p }, "", &aio.ConnectionOptions{Conn: a})
 			if tr != nil || got != nil {
 				t.Errorf("there is a connection all the same: %v", tr)
@@ -528,7 +528,7 @@ func TestConnectCancelledBeforeItIsMade(t *testing.T) {
 func TestConnectAfterCancellation(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		addr := cnEcho(t, ctx)
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			if err := aio.Sleep(ctx, time.Hour); !errors.Is(err, aio.ErrCancelled) {
 				t.Errorf("Sleep: %v", err)
 			}
@@ -599,7 +599,7 @@ func TestConnectCancelledAnywhere(t *testing.T) {
 				var before []string
 				for passes := 0; passes < 2048; passes += 1 + passes/4 {
 					var made []*cnClient
-					task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+					task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 						tr, err := connect(ctx, func() *cnClient {
 							p := newCnClient()
 							made = append(made, p)

@@ -36,7 +36,7 @@ func TestContextValuesAreInheritedAtCreation(t *testing.T) {
 		var tasks []aio.Awaitable[struct{}]
 		for i := range 100 {
 			mine := context.WithValue(ctx, ctxKey("n"), i)
-			tasks = append(tasks, aio.CreateTask(mine, coro(func(ctx context.Context) error {
+			tasks = append(tasks, aio.CreateTask(mine, aio.NoResult(func(ctx context.Context) error {
 				for step := range 3 {
 					if n := ctx.Value(ctxKey("n")); n != i {
 						t.Errorf("task %d, step %d: %v", i, step, n)
@@ -96,11 +96,11 @@ func TestContextOfATaskDoesNotEndWithItsCreators(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		short, cancel := context.WithTimeout(ctx, time.Hour)
 		var in context.Context
-		task := aio.CreateTask(short, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(short, aio.NoResult(func(ctx context.Context) error {
 			in = ctx
 			return aio.Sleep(ctx, time.Second)
 		}))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		cancel()
 		_, has := in.Deadline()
 		if has || closed(in) || in.Err() != nil {
@@ -123,7 +123,7 @@ func TestContextEndsWithItsTask(t *testing.T) {
 			}
 			ends := aio.CreateTask(ctx, park)
 			cancelled := aio.CreateTask(ctx, park)
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			cancelled.Cancel("m")
 			var c *aio.CancelledError
 			switch in := cancelled.GetContext(); {
@@ -171,7 +171,7 @@ func TestContextSwallowedCancellationStaysSwallowed(t *testing.T) {
 			}
 			return 1, nil
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel()
 		v, err := task.Await(ctx)
 		if v != 1 || err != nil {
@@ -244,7 +244,7 @@ func TestContextOfAScopeEndsAlone(t *testing.T) {
 func TestContextOfAScopeEndsWithItsTask(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var in []context.Context
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
 				in = append(in, ctx)
 				return aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error {
@@ -253,14 +253,14 @@ func TestContextOfAScopeEndsWithItsTask(t *testing.T) {
 				})
 			})
 		}))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel()
 		for i, c := range in {
 			if !closed(c) {
 				t.Errorf("scope %d is open", i)
 			}
 		}
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		if len(in) != 2 || !task.Cancelled() {
 			t.Errorf("%d scopes, %v", len(in), task)
 		}
@@ -331,7 +331,7 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 						f := aio.CreateFuture[int](ctx)
 						g := aio.CreateFuture[int](ctx)
 						child := aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return g.Await(ctx) })
-						turns(ctx, 1)
+						letPass(ctx, 1)
 						c, end, cause := derive(ctx)
 						if before {
 							end()
@@ -347,7 +347,7 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 						if !endOf(err, c, cause) {
 							t.Errorf("got %v", err)
 						}
-						turns(ctx, 3)
+						letPass(ctx, 3)
 						switch on {
 						case "task", "gather":
 							if !child.Cancelled() || !g.Cancelled() {
@@ -413,7 +413,7 @@ func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 // ended, and with a limit of its own.
 func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _ = forever(ctx)
 			c, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Millisecond)
 			defer cancel()
@@ -425,7 +425,7 @@ func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
 			}
 			return nil
 		}))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel()
 		_, err := task.Await(ctx)
 		return err
@@ -451,14 +451,14 @@ func TestContextDerivedAndEndedLetsDoneFuturesThrough(t *testing.T) {
 func TestContextOfAnotherTaskSuspendsTheCaller(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog
-		child := aio.CreateTask(ctx, coro(func(context.Context) error {
+		child := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 			log.add("child")
 			err := aio.Sleep(ctx, 0) // the context of the parent
 			log.add("child")
 			return err
 		}))
 		log.add("parent")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		log.add("parent")
 		_, err := child.Await(ctx)
 		log.want(t, "parent child parent child")
@@ -470,7 +470,7 @@ func TestContextOfAnotherTaskSuspendsTheCaller(t *testing.T) {
 func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
 	for range 20 { // what a second one would come by is a goroutine
 		err := aio.Run(func(ctx context.Context) error {
-			child := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			child := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				_, err := forever(ctx)
 				for range 200 {
 					if again := aio.Sleep(ctx, 0); again != nil {
@@ -479,13 +479,13 @@ func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
 				}
 				return err
 			}))
-			parent := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			parent := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				c, cancel := context.WithCancel(ctx)
 				defer cancel()
 				_, err := child.Await(c)
 				return err
 			}))
-			turns(ctx, 2)
+			letPass(ctx, 2)
 			parent.Cancel()
 			_, _, err := aio.Wait(ctx, []*aio.Task[struct{}]{parent}, aio.NoTimeout, aio.AllCompleted)
 			if n := child.Cancelling(); n != 1 {
@@ -572,7 +572,7 @@ func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
 			}
 		}()
 		rounds := 0
-		other := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			for !over.Load() {
 				rounds++
 				if err := aio.Sleep(ctx, 0); err != nil {
@@ -585,7 +585,7 @@ func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
 			if rounds != mine {
 				return fmt.Errorf("%d rounds of the other task, %d of mine", rounds, mine)
 			}
-			turns(ctx, 1)
+			letPass(ctx, 1)
 		}
 		if n := len(aio.AllTasks(ctx)); n > 2 || f.Done() {
 			t.Errorf("%d tasks, %v", n, f)
@@ -623,7 +623,7 @@ func TestContextWithoutATaskCannotAwait(t *testing.T) {
 			t.Errorf("%s before the run: %v", name, err)
 		}
 	}
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		for name, await := range awaits {
 			if err := await(context.Background()); !errors.Is(err, aio.ErrNoRunningLoop) {
 				t.Errorf("%s in a task with Background: %v", name, err)
@@ -652,7 +652,7 @@ func TestContextRunningLoop(t *testing.T) {
 	if _, err := aio.GetRunningLoop(l.Context()); !errors.Is(err, aio.ErrNoRunningLoop) {
 		t.Errorf("before the run: %v", err)
 	}
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		c, cancel := context.WithCancel(context.WithValue(ctx, ctxKey("k"), 1))
 		defer cancel()
 		for _, c := range []context.Context{ctx, c, context.WithoutCancel(ctx), l.Context()} {
@@ -709,10 +709,10 @@ func TestContextDerivedCostsNoGoroutine(t *testing.T) {
 	leavesNoGoroutine(t)
 	count := goroutines(t)
 	aiotest.Run(t, func(ctx context.Context) error {
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
 		}))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		in := task.GetContext()
 		told := make(chan struct{}, 100)
 		before := count()
@@ -733,7 +733,7 @@ func TestContextDerivedCostsNoGoroutine(t *testing.T) {
 				t.Error("a child is open")
 			}
 		}
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		return nil
 	})
 }

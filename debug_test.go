@@ -208,7 +208,7 @@ func TestGoexitOfCallbackIsNotReported(t *testing.T) {
 // LOOP-074
 func TestErrorThatNobodyRetrievesIsReported(t *testing.T) {
 	failure := errors.New("failure")
-	fail := coro(func(context.Context) error { return failure })
+	fail := aio.NoResult(func(context.Context) error { return failure })
 	for name, c := range map[string]struct {
 		make func(ctx context.Context)
 		want string
@@ -364,7 +364,7 @@ func TestSlowCallbacksAreLogged(t *testing.T) {
 		l := aio.NewEventLoop(&aio.LoopOptions{Debug: true})
 		defer l.Close()
 		same(t, "SlowCallbackDuration", l.GetSlowCallbackDuration(), 100*time.Millisecond)
-		slowTask := coro(func(ctx context.Context) error {
+		slowTask := aio.NoResult(func(ctx context.Context) error {
 			if err := aio.Sleep(ctx, time.Hour); err != nil {
 				return err
 			}
@@ -436,7 +436,7 @@ func TestDebugModeReportsWhereFutureWasCreated(t *testing.T) {
 func TestDestroyedTaskIsReportedWithItsStack(t *testing.T) {
 	records := captureLog(t)
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
-	aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+	aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 		return parkOuter(ctx, aio.CreateFuture[int](ctx))
 	}), aio.WithName("victim"))
 	l.CallSoon(l.Stop)

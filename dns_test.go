@@ -157,7 +157,7 @@ func TestResolveAsksNobodyForLiterals(t *testing.T) {
 		l, _ := aio.GetRunningLoop(ctx)
 		mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 		l.SetDefaultExecutor(mine)
-		others := aio.CreateTask(ctx, coro(func(context.Context) error { t.Error("the task was suspended"); return nil }))
+		others := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { t.Error("the task was suspended"); return nil }))
 		for _, tt := range []struct {
 			network, host, port string
 			passive             bool
@@ -394,10 +394,10 @@ func TestGetnameinfoServiceNames(t *testing.T) {
 func TestGetaddrinfoAndGetnameinfoAlwaysSuspend(t *testing.T) {
 	var log eventLog
 	aiotest.Run(t, func(ctx context.Context) error {
-		aio.CreateTask(ctx, coro(func(context.Context) error { log.add("one"); return nil }))
+		aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { log.add("one"); return nil }))
 		_, err := aio.Getaddrinfo(ctx, "127.0.0.1", "80", nil)
 		note(&log, "addrs:%v", err)
-		aio.CreateTask(ctx, coro(func(context.Context) error { log.add("two"); return nil }))
+		aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { log.add("two"); return nil }))
 		_, _, err = aio.Getnameinfo(ctx, netip.MustParseAddrPort("127.0.0.1:80"), &aio.NameInfoOptions{NumericHost: true, NumericService: true})
 		note(&log, "names:%v", err)
 		return nil
@@ -429,11 +429,11 @@ func TestGetaddrinfoCancelled(t *testing.T) {
 			}}
 			aiotest.Run(t, func(ctx context.Context) error {
 				var end context.CancelCauseFunc
-				tk := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				tk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					ctx, end = context.WithCancelCause(ctx)
 					return justErr(aio.Getaddrinfo(ctx, "four.example.", "80", &aio.AddrInfoOptions{Network: "tcp4", Resolver: r}))
 				}))
-				spin(ctx, 1)
+				letPass(ctx, 1)
 				<-started
 				cancel(tk, end)
 				if _, err := tk.Await(ctx); !errors.Is(err, context.Canceled) {

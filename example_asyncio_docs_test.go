@@ -190,14 +190,14 @@ func Example_timeouts() {
 // What must not be stopped half-way goes on when the one who waits for it is cancelled.
 func Example_shieldedSave() {
 	saved := false
-	save := coro(func(ctx context.Context) error {
+	save := aio.NoResult(func(ctx context.Context) error {
 		err := aio.Sleep(ctx, 0)
 		saved = err == nil
 		return err
 	})
 	err := aio.Run(func(ctx context.Context) error {
 		saving := aio.CreateTask(ctx, save) // the caller keeps the task, to wait for it in the end
-		request := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		request := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, err := aio.Shield(ctx, saving).Await(ctx)
 			fmt.Println("request:", err)
 			return err
@@ -233,7 +233,7 @@ func Example_queueWorkers() {
 			}
 		}
 		worker := func(name string) aio.Coro[struct{}] {
-			return coro(func(ctx context.Context) error {
+			return aio.NoResult(func(ctx context.Context) error {
 				for {
 					job, err := queue.Get(ctx)
 					if err != nil {

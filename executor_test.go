@@ -82,7 +82,7 @@ func TestToThreadRunsEachFunctionOnce(t *testing.T) {
 func TestToThreadCancelledAtOnceWhileTheFunctionGoesOn(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		started, gate, ended := make(chan struct{}), make(chan struct{}), make(chan error)
-		tk := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		tk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return justErr(aio.ToThread(ctx, func(ctx context.Context) (int, error) {
 				close(started)
 				<-gate
@@ -90,7 +90,7 @@ func TestToThreadCancelledAtOnceWhileTheFunctionGoesOn(t *testing.T) {
 				return 0, nil
 			}))
 		}))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		<-started
 		tk.Cancel()
 		_, err := tk.Await(ctx)
@@ -166,7 +166,7 @@ func TestSetDefaultExecutor(t *testing.T) {
 	}
 	mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 	l.SetDefaultExecutor(mine)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		return justErr(aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil }))
 	}))
 	if err != nil || mine.submitted != 1 {
@@ -334,7 +334,7 @@ func TestExecutorJobCancelledBeforeItBeginsNeverRuns(t *testing.T) {
 			second := aio.RunInExecutor(ctx, ex, func() (int, error) { t.Error("it ran"); return 2, nil })
 			third := aio.RunInExecutor(ctx, ex, func() (int, error) { return 3, nil })
 			second.Cancel()
-			spin(ctx, 1)
+			letPass(ctx, 1)
 			synctest.Wait()
 			close(gate)
 			for _, f := range []*aio.Future[int]{first, third} {
@@ -398,7 +398,7 @@ func TestExecutorHoldsAVirtualClock(t *testing.T) {
 		now := clock(ctx)
 		f := aio.RunInExecutor(ctx, nil, func() (time.Duration, error) { <-gate; return 0, nil })
 		sleeper := aio.CreateTask(ctx, after(time.Hour, 1))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		close(gate)
 		if _, err := f.Await(ctx); err != nil || now() != 0 {
 			t.Errorf("the job ended %v after its start, %v", now(), err)

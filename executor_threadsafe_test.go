@@ -34,7 +34,7 @@ func loopElsewhere(t *testing.T) (l *aio.Loop, halt func()) {
 // inThatLoop has f called by a task of l, and waits for it.
 func inThatLoop(t *testing.T, l *aio.Loop, f func(ctx context.Context)) {
 	t.Helper()
-	cf := aio.RunCoroutineThreadsafe(l, coro(func(ctx context.Context) error { f(ctx); return nil }))
+	cf := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { f(ctx); return nil }))
 	if _, err := cf.Result(context.Background()); err != nil {
 		t.Errorf("in the loop: %v", err)
 	}
@@ -51,7 +51,7 @@ func TestRunCoroutineThreadsafe(t *testing.T) {
 		t.Errorf("an error: %v", err)
 	}
 	var p *aio.PanicError
-	_, err := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { panic("ouch") })).Result(ctx)
+	_, err := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error { panic("ouch") })).Result(ctx)
 	if !errors.As(err, &p) || p.Value != "ouch" {
 		t.Errorf("a panic: %v", err)
 	}
@@ -158,9 +158,9 @@ func TestRunCoroutineThreadsafeFromManyGoroutines(t *testing.T) {
 // TASK-249
 func TestRunCoroutineThreadsafeCancelledBeforeItsFirstStep(t *testing.T) {
 	l, _ := newLoop(t)
-	cf := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { t.Error("it ran"); return nil }))
+	cf := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error { t.Error("it ran"); return nil }))
 	cf.Cancel()
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error { spin(ctx, 3); return nil })); err != nil {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { letPass(ctx, 3); return nil })); err != nil {
 		t.Error(err)
 	}
 }
@@ -184,7 +184,7 @@ func TestRunCoroutineThreadsafeAndAClosedLoop(t *testing.T) {
 	})
 	t.Run("before the first step", func(t *testing.T) {
 		l, reports := newLoop(t)
-		cf := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { t.Error("it ran"); return nil }))
+		cf := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error { t.Error("it ran"); return nil }))
 		l.Stop()
 		_ = l.RunForever()
 		_ = l.Close()
@@ -216,7 +216,7 @@ func TestRunCoroutineThreadsafeAndAClosedLoop(t *testing.T) {
 	})
 	t.Run("once the task is done", func(t *testing.T) {
 		l, _ := newLoop(t)
-		cf := aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error { l.Stop(); return nil }))
+		cf := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error { l.Stop(); return nil }))
 		_ = l.RunForever()
 		_ = l.Close()
 		if _, err := cf.Result(t.Context()); err != nil {
@@ -294,7 +294,7 @@ func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 		l, _ := aio.GetRunningLoop(ctx)
 		var log eventLog
 		start := func() *aio.Future[struct{}] {
-			return aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(l, coro(func(context.Context) error {
+			return aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error {
 				log.add("step")
 				return nil
 			})))
@@ -447,14 +447,14 @@ func TestWrapFutureCancelled(t *testing.T) {
 		f := aio.WrapFuture(ctx, cf)
 		f.Cancel()
 		note(&log, "%s %v", state(f), cf.Cancelled())
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		note(&log, "%v", cf.Cancelled())
 
 		cf = aio.NewConcurrentFuture[int]()
 		f = aio.WrapFuture(ctx, cf)
 		thread(func() { _ = cf.SetResult(42) })
 		f.Cancel()
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		v, err := cf.Result(ctx)
 		note(&log, "%s %d %v", state(f), v, err)
 		return nil

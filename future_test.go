@@ -15,15 +15,6 @@ import (
 
 var errBoom = errors.New("boom")
 
-// turns gives every other task and callback that is ready n turns.
-func turns(ctx context.Context, n int) {
-	for range n {
-		if err := aio.Sleep(ctx, 0); err != nil {
-			panic(err)
-		}
-	}
-}
-
 // upshot is the text of what f has come to: a value, an error, or pending.
 func upshot[T any](f aio.FutureLike[T]) string {
 	v, err := f.Result()
@@ -134,7 +125,7 @@ func TestFutureBelongsToTheLoopOfItsContext(t *testing.T) {
 	if f := aio.CreateFuture[int](l.Context()); f.GetLoop() != l {
 		t.Error("made before the loop runs: another loop")
 	}
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		if f := aio.CreateFuture[int](ctx); f.GetLoop() != l {
 			t.Error("made by a task: another loop")
 		}
@@ -220,7 +211,7 @@ func TestFutureAndTaskAreFutures(t *testing.T) {
 				t.Errorf("%T is a future: %v", tt.v, ok)
 			}
 		}
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		return nil
 	})
 }
@@ -256,9 +247,9 @@ func TestFutureCallbacksRunInThePassAfterInOrderOfAdding(t *testing.T) {
 				f.AddDoneCallback(func(*aio.Future[int]) { log.add("late") })
 				loop.CallSoon(func() { log.add("after") })
 				log.want(t, "")
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				log.want(t, fmt.Sprintf("before a:%[1]s b:%[1]s c:%[1]s late after", how))
-				turns(ctx, 2)
+				letPass(ctx, 2)
 				log.want(t, "")
 				return nil
 			})
@@ -368,7 +359,7 @@ func TestFutureAwaitSuspendsOnlyWhilePending(t *testing.T) {
 			}
 			var log eventLog
 			f := aio.CreateFuture[int](ctx)
-			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				v, err := f.Await(ctx)
 				log.add("first:%d:%v", v, err)
 				loop.CallSoon(func() { log.add("other") })
@@ -381,7 +372,7 @@ func TestFutureAwaitSuspendsOnlyWhilePending(t *testing.T) {
 				log.add("second")
 				return nil
 			}))
-			turns(ctx, 2)
+			letPass(ctx, 2)
 			log.want(t, "")
 			if how == "boom" {
 				_ = f.SetException(errBoom)
@@ -540,7 +531,7 @@ func TestFutureWakesWaitersInTheOrderOfWaiting(t *testing.T) {
 		delays := []time.Duration{2, 0, 1}
 		var tasks []aio.Awaitable[struct{}]
 		for i, d := range delays {
-			tasks = append(tasks, coro(func(ctx context.Context) error {
+			tasks = append(tasks, aio.NoResult(func(ctx context.Context) error {
 				if err := aio.Sleep(ctx, d); err != nil {
 					return err
 				}
@@ -570,7 +561,7 @@ func TestFutureCallbacksHaveNoCurrentTask(t *testing.T) {
 		var log eventLog
 		loop.CallSoon(func() { log.add("soon:%v", aio.CurrentTask(ctx)) })
 		ended(ctx, "1").AddDoneCallback(func(*aio.Future[int]) { log.add("done:%v", aio.CurrentTask(loop.Context())) })
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		log.want(t, "soon:<nil> done:<nil>")
 		return nil
 	})
@@ -580,9 +571,9 @@ func TestFutureCallbacksHaveNoCurrentTask(t *testing.T) {
 func neverRetrieved(t *testing.T, body func(ctx context.Context)) []aio.ExceptionContext {
 	t.Helper()
 	l, reports := newLoop(t)
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		body(ctx)
-		turns(ctx, 3)
+		letPass(ctx, 3)
 		return nil
 	})); err != nil {
 		t.Error(err)
@@ -615,13 +606,13 @@ func TestFutureErrorIsReportedUnlessRetrieved(t *testing.T) {
 		{"Exception", func(ctx context.Context) { ended(ctx, "boom").Exception() }, ""},
 		{"Exception of a task", func(ctx context.Context) {
 			f := aio.CreateTask(ctx, fails)
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			f.Exception()
 		}, ""},
 		{"Cancel", func(ctx context.Context) { ended(ctx, "boom").Cancel() }, ""},
 		{"Cancel of a task", func(ctx context.Context) {
 			f := aio.CreateTask(ctx, fails)
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			if f.Cancel() {
 				t.Error("cancelled a task that is done")
 			}
@@ -666,11 +657,11 @@ func TestFutureErrorIsReportedUnlessRetrieved(t *testing.T) {
 // TASK-209
 func TestFutureErrorIsReportedWhenTheFutureIsLost(t *testing.T) {
 	l, reports := newLoop(t)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		ended(ctx, "boom")
 		for len(*reports) == 0 { // the collector runs the cleanup in its own time
 			runtime.GC()
-			turns(ctx, 1)
+			letPass(ctx, 1)
 		}
 		return nil
 	}))
@@ -685,14 +676,14 @@ func TestFutureErrorIsReportedWhenTheFutureIsLost(t *testing.T) {
 func TestFuturePendingTaskIsReportedWhenItsLoopCloses(t *testing.T) {
 	l, reports := newLoop(t)
 	var log eventLog
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 			defer log.add("deferred")
 			v, err := aio.CreateFuture[int](ctx).Await(ctx)
 			log.add("closed:%v", errors.Is(err, aio.ErrLoopClosed))
 			return v, err
 		}, aio.WithName("parked"))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		runtime.GC()
 		return nil
 	}))

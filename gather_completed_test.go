@@ -110,11 +110,11 @@ func TestAsCompletedLosesNothingToACancellation(t *testing.T) {
 				a, b, c := threeFutures(ctx)
 				it := aio.AsCompleted(ctx, []*aio.Future[int]{a, b, c}, aio.NoTimeout)
 				for _, settle := range []bool{false, true} {
-					tk := aio.CreateTask(ctx, coro(func(ctx context.Context) error { return step(ctx, it) }))
-					spin(ctx, 1)
+					tk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return step(ctx, it) }))
+					letPass(ctx, 1)
 					if settle {
 						_ = a.SetResult(1)
-						spin(ctx, 1)
+						letPass(ctx, 1)
 					}
 					tk.Cancel()
 					_, _ = tk.Await(ctx)
@@ -163,7 +163,7 @@ func TestAsCompletedTimeout(t *testing.T) {
 // TASK-155
 func TestAsCompletedInTimeDropsItsTimer(t *testing.T) {
 	l, _ := newLoop(t)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		tk := aio.CreateTask(ctx, after(time.Second, 1))
 		for _, err := range aio.AsCompleted(ctx, []aio.AnyFuture{tk}, time.Minute).All(ctx) {
 			if err != nil {

@@ -42,9 +42,9 @@ func TestShieldCancelledLeavesTheFutureAlone(t *testing.T) {
 		inner := aio.CreateFuture[int](ctx)
 		outer := aio.Shield(ctx, inner)
 		note(&log, "%v %s %s", outer.Cancel(), state(outer), state(inner))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		_ = inner.SetResult(7)
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		note(&log, "%s %s", state(outer), state(inner))
 		return nil
 	})
@@ -64,7 +64,7 @@ func TestShieldCancelledIsLetGoByTheFuture(t *testing.T) {
 		for range 2 {
 			shields = append(shields, shielded())
 		}
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		runtime.GC()
 		for _, p := range shields {
 			if p.Value() != nil {
@@ -89,7 +89,7 @@ func TestShieldCancelledOftenLeavesNothingBehind(t *testing.T) {
 		shield := func(n int) {
 			for range n {
 				aio.Shield(ctx, inner).Cancel()
-				spin(ctx, 1)
+				letPass(ctx, 1)
 			}
 		}
 		shield(10)
@@ -109,17 +109,17 @@ func TestShieldCancelledReportsTheErrorOnce(t *testing.T) {
 	for _, retrieved := range []bool{false, true} {
 		t.Run(fmt.Sprintf("retrieved=%v", retrieved), func(t *testing.T) {
 			l, reports := newLoop(t)
-			_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+			_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 				inner := aio.CreateFuture[int](ctx)
 				for range 2 {
 					aio.Shield(ctx, inner).Cancel()
 				}
-				spin(ctx, 1)
+				letPass(ctx, 1)
 				_ = inner.SetException(errOne)
 				if retrieved && inner.Exception() != errOne {
 					t.Error("the error is not there")
 				}
-				spin(ctx, 3)
+				letPass(ctx, 3)
 				if err := inner.Exception(); err != errOne {
 					t.Errorf("after the report the error is %v", err)
 				}
@@ -154,12 +154,12 @@ func TestShieldCoroutineCompletesWithoutItsTask(t *testing.T) {
 				return 0, err
 			})).Await(ctx)
 		})
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		outer.Cancel()
 		_, _ = outer.Await(ctx)
 		note(&log, "%s", state(outer))
 		gate.Set()
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		return nil
 	})
 	log.want(t, "cancelled inner:<nil>")
@@ -176,12 +176,12 @@ func TestShieldAndGather(t *testing.T) {
 		ofShields := aio.Gather(ctx, shieldA, shieldB)
 		outer.Cancel()
 		ofShields.Cancel()
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		note(&log, "%s %s", state(outer), state(g))
 		note(&log, "%s %s %s %s", state(shieldA), state(shieldB), state(a), state(b))
 		note(&log, "%v %v", ofShields.Cancelled(), errors.Is(ofShields.Exception(), aio.ErrCancelled))
 		_, _ = a.SetResult(1), b.SetResult(2)
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		note(&log, "%s", state(g))
 		return nil
 	})

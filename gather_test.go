@@ -64,13 +64,6 @@ func cleansUp(d time.Duration) aio.Coro[int] {
 	})
 }
 
-// spin lets n passes of the loop go by.
-func spin(ctx context.Context, n int) {
-	for range n {
-		_ = aio.Sleep(ctx, 0)
-	}
-}
-
 // clock returns a function that tells how much time of the loop has gone by.
 func clock(ctx context.Context) func() time.Duration {
 	l, _ := aio.GetRunningLoop(ctx)
@@ -87,10 +80,10 @@ func TestGatherResultsComeInArgumentOrder(t *testing.T) {
 		g.AddDoneCallback(func(f *aio.Future[[]int]) { note(&log, "callback:%v", f == g) })
 		for i, f := range []*aio.Future[int]{c, a, b} {
 			_ = f.SetResult(i)
-			spin(ctx, 1)
+			letPass(ctx, 1)
 			note(&log, "%s", state(g))
 		}
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		return nil
 	})
 	log.want(t, "pending pending [1,2,0] callback:true")
@@ -109,11 +102,11 @@ func TestGatherFailsAtOnceAndLeavesTheOthersAlone(t *testing.T) {
 				a, b, c := threeFutures(ctx)
 				g := aio.Gather(ctx, a, b, c)
 				_ = b.SetException(errOne)
-				spin(ctx, 1)
+				letPass(ctx, 1)
 				note(&log, "%s %s %s", state(g), state(a), state(c))
 				note(&log, "%v %s", g.Cancel(), state(a))
 				later(a)
-				spin(ctx, 2)
+				letPass(ctx, 2)
 				note(&log, "%s", state(g))
 				if err := g.Exception(); err != errOne {
 					t.Errorf("the error of the gathering is %v, want the very error of the future", err)
@@ -147,7 +140,7 @@ func TestGatherResultsHoldsErrorsAndCancellations(t *testing.T) {
 		g := aio.GatherResults(ctx, a, b, c)
 		_ = a.SetException(errOne)
 		b.Cancel()
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		note(&log, "%s", state(g))
 		_ = c.SetResult(3)
 		rs, err := g.Await(ctx)
@@ -165,7 +158,7 @@ func TestGatherCountsACancelledChildAsFailed(t *testing.T) {
 		a, b, _ := threeFutures(ctx)
 		g := aio.Gather(ctx, a, b)
 		a.Cancel()
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		if !g.Done() || g.Cancelled() || !errors.Is(g.Exception(), aio.ErrCancelled) {
 			t.Errorf("the gathering is %v, want it failed with a CancelledError", g)
 		}
@@ -188,7 +181,7 @@ func TestGatherCancelCancelsWhatIsNotDone(t *testing.T) {
 				}
 				_ = b.SetResult(2)
 				note(&log, "%v %s %s %s %v", g.Cancel(), state(a), state(b), state(c), g.Done())
-				spin(ctx, 1)
+				letPass(ctx, 1)
 				note(&log, "%v %v %v", g.Done(), g.Cancelled(), errors.Is(g.Exception(), aio.ErrCancelled))
 				return nil
 			})
@@ -205,7 +198,7 @@ func TestGatherCancelledByTheTaskThatAwaitsIt(t *testing.T) {
 		childA, childB := aio.CreateTask(ctx, a.Await), aio.CreateTask(ctx, b.Await)
 		g := aio.Gather(ctx, childA, childB)
 		outer := aio.CreateTask(ctx, g.Await)
-		spin(ctx, 2)
+		letPass(ctx, 2)
 		note(&log, "%v %s %s", outer.Cancel(), state(a), state(b))
 		_, _ = outer.Await(ctx)
 		note(&log, "%s %s %s %v", state(outer), state(childA), state(childB), g.Cancel())
@@ -222,7 +215,7 @@ func TestGatherCancelComesTooLateOnceAllAreDone(t *testing.T) {
 		g := aio.Gather(ctx, a, b)
 		_, _ = a.SetResult(1), b.SetResult(2)
 		note(&log, "%s %v", state(g), g.Cancel())
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		note(&log, "%s", state(g))
 		return nil
 	})
@@ -245,7 +238,7 @@ func TestGatherCancellationIsNotCollected(t *testing.T) {
 				outer := aio.CreateTask(ctx, func(ctx context.Context) ([]aio.Result[int], error) {
 					return aio.GatherResults(ctx, tt.child, tt.child).Await(ctx)
 				})
-				spin(ctx, 2)
+				letPass(ctx, 2)
 				outer.Cancel("enough")
 				_, err := outer.Await(ctx)
 				var c *aio.CancelledError
@@ -263,7 +256,7 @@ func TestGatherIsCancelledThoughItsChildrenSwallowIt(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		swallows := onCancel(func(context.Context, error) (int, error) { return 42, nil })
 		g := aio.Gather(ctx, swallows, swallows)
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		g.Cancel()
 		if v, err := g.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
 			t.Errorf("Gather: %v, %v, want a CancelledError", v, err)
@@ -278,7 +271,7 @@ func TestGatherCancelledEndsWithItsFirstChild(t *testing.T) {
 		now := clock(ctx)
 		slow := aio.CreateTask(ctx, cleansUp(time.Hour))
 		g := aio.Gather(ctx, slow, aio.CreateTask(ctx, cleansUp(time.Minute)))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		g.Cancel()
 		_, err := g.Await(ctx)
 		if !errors.Is(err, aio.ErrCancelled) || now() != time.Minute || slow.Done() {
@@ -301,7 +294,7 @@ func TestGatherLoopLosesNoCancellation(t *testing.T) {
 				}
 				return 0, errors.New("the cancellation was lost")
 			})
-			spin(ctx, passes)
+			letPass(ctx, passes)
 			tk.Cancel()
 			if _, err := tk.Await(ctx); !tk.Cancelled() {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
@@ -343,7 +336,7 @@ func TestGatherOfNothingIsDone(t *testing.T) {
 		}
 	}
 	check(l.Context())
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error { check(ctx); return nil })); err != nil {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { check(ctx); return nil })); err != nil {
 		t.Error(err)
 	}
 }
@@ -437,12 +430,12 @@ func TestGatherOfNilStartsWhatComesBeforeIt(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		ran := false
 		err := panics(func() {
-			aio.Gather(ctx, coro(func(context.Context) error { ran = true; return nil }), nil)
+			aio.Gather(ctx, aio.NoResult(func(context.Context) error { ran = true; return nil }), nil)
 		})
 		if !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("Gather of nil: %v", err)
 		}
-		if spin(ctx, 1); !ran {
+		if letPass(ctx, 1); !ran {
 			t.Error("the coroutine before it did not run")
 		}
 		return nil
@@ -500,7 +493,7 @@ func TestCombinatorsOfFinishedFuturesAreDone(t *testing.T) {
 
 	l, _ := newLoop(t)
 	l.SetTaskFactory(aio.EagerTaskFactory)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		var log eventLog
 		note(&log, "%s %s", state(aio.Gather(ctx, returns(1), returns(2))), state(aio.Shield(ctx, returns(3))))
 		log.want(t, "[1,2] 3")
@@ -567,20 +560,20 @@ func TestCombinatorsTakeAsManyPassesAsAsyncio(t *testing.T) {
 					}
 				}
 				l.CallSoon(tick)
-				spin(ctx, 1)
+				letPass(ctx, 1)
 
 				f := aio.CreateFuture[int](ctx)
 				resumed := 0
-				awaiter := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				awaiter := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					defer func() { resumed = pass }()
 					return tt.await(ctx, f)
 				}))
-				spin(ctx, 5)
+				letPass(ctx, 5)
 				set := pass
 				_ = f.SetResult(1)
 				_, err := awaiter.Await(ctx)
 				over = true
-				spin(ctx, 1)
+				letPass(ctx, 1)
 				if resumed-set != tt.passes {
 					t.Errorf("%d passes, want %d", resumed-set, tt.passes)
 				}

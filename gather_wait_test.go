@@ -93,7 +93,7 @@ func TestWaitReturnsWhatIsDoneAndWhatIsNot(t *testing.T) {
 func TestWaitTimeoutAndChildAtTheSameTime(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		child := aio.CreateTask(ctx, after(time.Minute, 1))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		done, notDone, err := aio.Wait(ctx, []*aio.Task[int]{child}, time.Minute, aio.AllCompleted)
 		if len(done) != 1 || len(notDone) != 0 || err != nil {
 			t.Errorf("Wait: %v, %v, %v, want the child done", done, notDone, err)
@@ -109,11 +109,11 @@ func TestWaitLeavesTasksRunningAlsoWhenCancelled(t *testing.T) {
 		quick, slow := aio.CreateTask(ctx, after(time.Second, 1)), aio.CreateTask(ctx, after(time.Minute, 2))
 		_, pending, _ := aio.Wait(ctx, []aio.AnyFuture{quick, slow}, aio.NoTimeout, aio.FirstCompleted)
 		note(&log, "%d %s", len(pending), state(slow))
-		waiter := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		waiter := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _, err := aio.Wait(ctx, pending, aio.NoTimeout, aio.AllCompleted)
 			return err
 		}))
-		spin(ctx, 1)
+		letPass(ctx, 1)
 		waiter.Cancel()
 		_, _ = waiter.Await(ctx)
 		note(&log, "%s %s", state(waiter), state(slow))
@@ -202,7 +202,7 @@ func TestWaitForWaitsForTheEndOfWhatItCancels(t *testing.T) {
 						if isTask {
 							tk = aio.CreateTask(ctx, inner)
 							aw = tk
-							spin(ctx, 1)
+							letPass(ctx, 1)
 						}
 						v, err := aio.WaitFor(ctx, aw, limit)
 						if v != tt.value || err != tt.err || !ended {
@@ -232,7 +232,7 @@ func TestWaitForWithoutTime(t *testing.T) {
 				t.Errorf("limit %v, a future that is done: %d, %v", limit, v, err)
 			}
 			started := false
-			_, err := aio.WaitFor(ctx, coro(func(context.Context) error { started = true; return nil }), limit)
+			_, err := aio.WaitFor(ctx, aio.NoResult(func(context.Context) error { started = true; return nil }), limit)
 			if err != aio.ErrTimeout || started {
 				t.Errorf("limit %v, a coroutine: %v, started %v", limit, err, started)
 			}
@@ -254,7 +254,7 @@ func TestWaitForCancelledCancelsAndWaits(t *testing.T) {
 						note(&log, "%v %s", errors.Is(err, aio.ErrCancelled), state(inner))
 						return v, err
 					})
-					spin(ctx, 2)
+					letPass(ctx, 2)
 					waiter.Cancel()
 					_, _ = waiter.Await(ctx)
 					note(&log, "%s", state(waiter))
@@ -312,7 +312,7 @@ func TestWaitForRunsACoroutineInItsTask(t *testing.T) {
 		me := aio.CurrentTask(ctx)
 		ctx = context.WithValue(ctx, contextKey{}, "mine")
 		for _, limit := range []time.Duration{time.Hour, aio.NoTimeout} {
-			_, err := aio.WaitFor(ctx, coro(func(ctx context.Context) error {
+			_, err := aio.WaitFor(ctx, aio.NoResult(func(ctx context.Context) error {
 				if aio.CurrentTask(ctx) != me || len(aio.AllTasks(ctx)) != 1 || ctx.Value(contextKey{}) != "mine" {
 					t.Errorf("limit %v: it runs in %v with %v", limit, aio.CurrentTask(ctx), ctx.Value(contextKey{}))
 				}

@@ -267,7 +267,7 @@ func TestClientCurlOfHTTPServer(t *testing.T) {
 				web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					io.Copy(w, r.Body)
 				})}
-				served := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				served := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					return inThread(ctx, func() error { return web.Serve(ln) })
 				}))
 				clSame(t, "an upload", clRun(t, ctx, nil, curl, "--silent", "--show-error", "--insecure", "--noproxy", "*",

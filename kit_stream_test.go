@@ -129,7 +129,7 @@ func scripted(t *testing.T, main func(c *ioCase)) {
 	ioReportTo(l, log)
 	s := &scriptedStream{Note: log.add}
 	p := &ioLogger{log: log, on: map[string]func(){}}
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		tr, err := openScripted(l, s, p)
 		if err != nil {
 			return err

@@ -38,11 +38,6 @@ func (l *eventLog) want(t *testing.T, events string) {
 	*l = nil
 }
 
-// coro is a coroutine that does f and has no result.
-func coro(f func(ctx context.Context) error) aio.Coro[struct{}] {
-	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }
-}
-
 // returns is a coroutine that returns v without awaiting.
 func returns[T any](v T) aio.Coro[T] {
 	return func(context.Context) (T, error) { return v, nil }
@@ -75,6 +70,15 @@ func panics(f func()) (err error) {
 	}()
 	f()
 	return nil
+}
+
+// letPass lets n passes of the loop go by.
+func letPass(ctx context.Context, n int) {
+	for range n {
+		if err := aio.Sleep(ctx, 0); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // patience is how long a test waits for another goroutine, for a process or for the system. Only a test that
@@ -143,13 +147,18 @@ func netKeepsItsDescriptors(t testing.TB) {
 	ln.Close()
 }
 
-// wantClosed waits until no descriptor is open that was not open before. Those of earlier tests, which a
+// opened returns the descriptors that are open and were not before. Those of earlier tests, which a
 // goroutine or the garbage collector may close at any time, do not matter.
+func opened(before []string) []string {
+	return slices.DeleteFunc(openFiles(), func(file string) bool { return slices.Contains(before, file) })
+}
+
+// wantClosed waits until no descriptor is open that was not open before.
 func wantClosed(t testing.TB, ctx context.Context, before []string) {
 	t.Helper()
 	var left []string
 	if !within(ctx, func() bool {
-		left = slices.DeleteFunc(openFiles(), func(file string) bool { return slices.Contains(before, file) })
+		left = opened(before)
 		return len(left) == 0
 	}) {
 		t.Errorf("still open: %q", left)
@@ -236,7 +245,7 @@ func fetch[T any](s *scene, name string, f func(ctx context.Context) (T, error))
 }
 
 func (s *scene) play(f func(ctx context.Context)) *aio.Task[struct{}] {
-	task := aio.CreateTask(s.ctx, coro(func(ctx context.Context) error {
+	task := aio.CreateTask(s.ctx, aio.NoResult(func(ctx context.Context) error {
 		f(ctx)
 		return nil
 	}))
@@ -267,18 +276,13 @@ func (s *scene) ended(name string, err error) {
 	}
 }
 
-// turn lets everybody else run for n passes of the loop.
-func (s *scene) turn(n int) {
-	s.Helper()
-	for range n {
-		s.must(aio.Sleep(s.ctx, 0))
-	}
-}
+// letPass lets everybody else run for n passes of the loop.
+func (s *scene) letPass(n int) { letPass(s.ctx, n) }
 
 // after lets everybody else run for n passes, and compares what they logged.
 func (s *scene) after(n int, events string) {
 	s.Helper()
-	s.turn(n)
+	s.letPass(n)
 	s.want(events)
 }
 
@@ -291,14 +295,6 @@ func (s *scene) must(err error) {
 	s.Helper()
 	if err != nil {
 		s.Fatal(err)
-	}
-}
-
-// is compares the state of a primitive.
-func is[T comparable](s *scene, what string, got, want T) {
-	s.Helper()
-	if got != want {
-		s.Errorf("%s is %v, want %v", what, got, want)
 	}
 }
 
@@ -345,12 +341,12 @@ func inVirtualLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop)) {
 
 // spawn starts f as a task.
 func spawn(ctx context.Context, f func(ctx context.Context) error) *aio.Task[struct{}] {
-	return aio.CreateTask(ctx, coro(f))
+	return aio.CreateTask(ctx, aio.NoResult(f))
 }
 
 // runMain runs f as a task of l until it is done.
 func runMain(l *aio.Loop, f func(ctx context.Context) error) error {
-	_, err := aio.RunUntilComplete(l, coro(f))
+	_, err := aio.RunUntilComplete(l, aio.NoResult(f))
 	return err
 }
 

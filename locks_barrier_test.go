@@ -23,8 +23,8 @@ func TestBarrierNeedsParties(t *testing.T) {
 // empty fails unless the barrier is as if new.
 func (s *scene) empty(b *aio.Barrier) {
 	s.Helper()
-	is(s, "Broken", b.Broken(), false)
-	is(s, "NWaiting", b.NWaiting(), 0)
+	same(s, "Broken", b.Broken(), false)
+	same(s, "NWaiting", b.NWaiting(), 0)
 }
 
 // BAR-002, BAR-003, BAR-004, BAR-005, BAR-006, BAR-012
@@ -34,14 +34,14 @@ func TestBarrierOpensForTheLastToCome(t *testing.T) {
 		for range 3 {
 			fetch(s, "A", b.Wait)
 			s.after(1, "")
-			is(s, "NWaiting", b.NWaiting(), 1)
+			same(s, "NWaiting", b.NWaiting(), 1)
 			fetch(s, "B", b.Wait)
 			s.after(1, "")
-			is(s, "NWaiting", b.NWaiting(), 2)
+			same(s, "NWaiting", b.NWaiting(), 2)
 			s.after(3, "")
 			fetch(s, "C", b.Wait)
 			s.after(1, "C=2")
-			is(s, "draining: NWaiting", b.NWaiting(), 0)
+			same(s, "draining: NWaiting", b.NWaiting(), 0)
 			s.after(1, "A=0 B=1")
 			s.empty(b)
 		}
@@ -67,7 +67,7 @@ func TestBarrierScopeWaitsOnEntryOnly(t *testing.T) {
 		s.empty(b)
 
 		fetch(s, "C", b.Wait)
-		s.turn(1)
+		s.letPass(1)
 		s.must(b.Abort(s.ctx)) // by the party that failed
 		s.after(1, "C!broken")
 		enter("D", nil)
@@ -118,15 +118,15 @@ func TestBarrierThatDrainsKeepsNewcomersOut(t *testing.T) {
 				b := aio.NewBarrier(3)
 				a := fetch(s, "A", b.Wait)
 				fetch(s, "B", b.Wait)
-				s.turn(1)
+				s.letPass(1)
 				fetch(s, "C", b.Wait)
 				n := fetch(s, "new", b.Wait)
 				s.after(1, "C=2")
-				is(s, "NWaiting", b.NWaiting(), 0)
+				same(s, "NWaiting", b.NWaiting(), 0)
 				switch cancel {
 				case "none":
 					s.after(1, "A=0 B=1")
-					is(s, "the newcomer has not run yet: NWaiting", b.NWaiting(), 0)
+					same(s, "the newcomer has not run yet: NWaiting", b.NWaiting(), 0)
 				case "released":
 					a.Cancel()
 					s.after(1, "A!cancelled B=1")
@@ -136,8 +136,8 @@ func TestBarrierThatDrainsKeepsNewcomersOut(t *testing.T) {
 					s.empty(b)
 					fetch(s, "new", b.Wait)
 				}
-				s.turn(1)
-				is(s, "NWaiting", b.NWaiting(), 1)
+				s.letPass(1)
+				same(s, "NWaiting", b.NWaiting(), 1)
 				fetch(s, "D", b.Wait)
 				fetch(s, "E", b.Wait)
 				s.after(2, "E=2 new=0 D=1")
@@ -153,11 +153,11 @@ func TestBarrierCancelledWaiterDoesNotCount(t *testing.T) {
 		b := aio.NewBarrier(3)
 		a := fetch(s, "A", b.Wait)
 		fetch(s, "B", b.Wait)
-		s.turn(1)
+		s.letPass(1)
 		a.Cancel()
 		s.after(1, "A!cancelled")
-		is(s, "NWaiting", b.NWaiting(), 1)
-		is(s, "Broken", b.Broken(), false)
+		same(s, "NWaiting", b.NWaiting(), 1)
+		same(s, "Broken", b.Broken(), false)
 		fetch(s, "C", b.Wait)
 		s.after(1, "")
 		fetch(s, "D", b.Wait)
@@ -180,12 +180,12 @@ func TestBarrierResetFailsThoseWhoWait(t *testing.T) {
 				return err
 			})
 		}
-		s.turn(1)
+		s.letPass(1)
 		s.must(b.Reset(s.ctx))
 		s.after(1, "A!broken B!broken")
-		is(s, "Broken", b.Broken(), false)
-		s.turn(2)
-		is(s, "waiting again: NWaiting", b.NWaiting(), 2)
+		same(s, "Broken", b.Broken(), false)
+		s.letPass(2)
+		same(s, "waiting again: NWaiting", b.NWaiting(), 2)
 		fetch(s, "C", b.Wait)
 		s.after(2, "C=2 B A") // B was the last to leave, and the first to come back
 		s.empty(b)
@@ -198,14 +198,14 @@ func TestBarrierResetWhileItDrainsFailsThoseNotYetOut(t *testing.T) {
 		b := aio.NewBarrier(3)
 		fetch(s, "A", b.Wait)
 		fetch(s, "B", b.Wait)
-		s.turn(1)
+		s.letPass(1)
 		fetch(s, "C", b.Wait)
 		fetch(s, "behind", b.Wait)
 		s.start("reset", b.Reset)
 		s.after(2, "C=2 reset A!broken B!broken")
-		s.turn(1)
-		is(s, "Broken", b.Broken(), false)
-		is(s, "NWaiting", b.NWaiting(), 1)
+		s.letPass(1)
+		same(s, "Broken", b.Broken(), false)
+		same(s, "NWaiting", b.NWaiting(), 1)
 		fetch(s, "D", b.Wait)
 		fetch(s, "E", b.Wait)
 		s.after(2, "E=2 behind=0 D=1")
@@ -217,13 +217,13 @@ func TestBarrierThatResetsKeepsNewcomersOut(t *testing.T) {
 	play(t, func(s *scene) {
 		b := aio.NewBarrier(2)
 		fetch(s, "A", b.Wait)
-		s.turn(1)
+		s.letPass(1)
 		fetch(s, "new", b.Wait) // is ready before A
 		s.must(b.Reset(s.ctx))
 		s.after(1, "A!broken")
 		s.empty(b)
 		s.after(1, "")
-		is(s, "NWaiting", b.NWaiting(), 1)
+		same(s, "NWaiting", b.NWaiting(), 1)
 		fetch(s, "B", b.Wait)
 		s.after(2, "B=1 new=0")
 	})
@@ -261,15 +261,15 @@ func TestBarrierAbortBreaksItUntilReset(t *testing.T) {
 				if before != "nobody" {
 					fetch(s, "A", b.Wait)
 					fetch(s, "B", b.Wait)
-					s.turn(1)
+					s.letPass(1)
 					want = "A!broken B!broken"
 				}
 				if before == "resetting" {
 					s.must(b.Reset(s.ctx))
 				}
 				s.must(b.Abort(s.ctx))
-				is(s, "Broken", b.Broken(), true)
-				is(s, "NWaiting", b.NWaiting(), 0)
+				same(s, "Broken", b.Broken(), true)
+				same(s, "NWaiting", b.NWaiting(), 0)
 				s.after(1, want)
 				for range 2 {
 					_, err := b.Wait(s.ctx)
@@ -293,11 +293,11 @@ func TestBarrierAbortWhileItDrains(t *testing.T) {
 		b := aio.NewBarrier(3)
 		fetch(s, "A", b.Wait)
 		fetch(s, "B", b.Wait)
-		s.turn(1)
+		s.letPass(1)
 		fetch(s, "C", b.Wait)
 		fetch(s, "behind", b.Wait)
 		s.start("abort", b.Abort)
 		s.after(2, "C=2 abort A!broken B!broken behind!broken")
-		is(s, "Broken", b.Broken(), true)
+		same(s, "Broken", b.Broken(), true)
 	})
 }

@@ -18,9 +18,9 @@ func TestConditionSharesItsLock(t *testing.T) {
 		c := aio.NewCondition(&k)
 		agree := func(what string, want bool) {
 			s.Helper()
-			is(s, what+": Lock.Locked", k.Locked(), want)
-			is(s, what+": Condition.Locked", c.Locked(), want)
-			is(s, what+": Locked of another condition", own.Locked(), false)
+			same(s, what+": Lock.Locked", k.Locked(), want)
+			same(s, what+": Condition.Locked", c.Locked(), want)
+			same(s, what+": Locked of another condition", own.Locked(), false)
 		}
 		agree("new", false)
 		s.must(c.Acquire(s.ctx))
@@ -36,7 +36,7 @@ func TestConditionSharesItsLock(t *testing.T) {
 
 		own = *aio.NewCondition(nil)
 		s.must(own.Acquire(s.ctx))
-		is(s, "own lock: Locked", own.Locked(), true)
+		same(s, "own lock: Locked", own.Locked(), true)
 		own.Release()
 	})
 }
@@ -61,14 +61,14 @@ func TestConditionWaiterGoesOnWhenItHasTheLock(t *testing.T) {
 	play(t, func(s *scene) {
 		var c aio.Condition
 		s.waiter("A", &c, true)
-		s.turn(1)
-		is(s, "A waits: Locked", c.Locked(), false)
+		s.letPass(1)
+		same(s, "A waits: Locked", c.Locked(), false)
 		s.must(c.Acquire(s.ctx))
 		c.Notify(1)
 		s.after(10, "")
 		c.Release()
 		s.after(1, "A")
-		is(s, "A went on: Locked", c.Locked(), true)
+		same(s, "A went on: Locked", c.Locked(), true)
 		c.Release()
 	})
 }
@@ -125,7 +125,7 @@ func TestConditionNotifiedWaitersThatKeepTheLock(t *testing.T) {
 		for _, name := range []string{"1", "2", "3"} {
 			s.waiter(name, &c, true)
 		}
-		s.turn(1)
+		s.letPass(1)
 		s.must(c.Acquire(s.ctx))
 		c.Notify(2)
 		c.Release()
@@ -134,7 +134,7 @@ func TestConditionNotifiedWaitersThatKeepTheLock(t *testing.T) {
 		s.after(5, "2")
 		c.Release()
 		s.after(5, "")
-		is(s, "3 was not notified: Locked", c.Locked(), false)
+		same(s, "3 was not notified: Locked", c.Locked(), false)
 	})
 }
 
@@ -152,7 +152,7 @@ func TestConditionWaitForGoesBackToWaiting(t *testing.T) {
 		for _, want := range []string{"ready=false", "ready=true A"} {
 			s.must(c.With(s.ctx, func(context.Context) error { c.Notify(1); return nil }))
 			s.after(3, want)
-			is(s, "Locked", c.Locked(), false)
+			same(s, "Locked", c.Locked(), false)
 			ready = true
 		}
 	})
@@ -163,27 +163,27 @@ func TestConditionCancelledWaiterTakesTheLockFirst(t *testing.T) {
 	play(t, func(s *scene) {
 		var c aio.Condition
 		a := s.waiter("A", &c, true)
-		s.turn(1)
+		s.letPass(1)
 		a.Cancel()
 		s.after(1, "A!cancelled")
-		is(s, "free lock: Locked", c.Locked(), true)
+		same(s, "free lock: Locked", c.Locked(), true)
 		c.Release()
 
 		b := s.waiter("B", &c, true)
-		s.turn(1)
+		s.letPass(1)
 		s.must(c.Acquire(s.ctx))
 		b.Cancel()
 		s.after(5, "")
 		c.Release()
 		s.after(1, "B!cancelled")
-		is(s, "held lock: Locked", c.Locked(), true)
+		same(s, "held lock: Locked", c.Locked(), true)
 		c.Release()
 
 		s.must(c.Acquire(s.ctx)) // neither is in line any more
 		c.NotifyAll()
 		c.Release()
 		s.after(3, "")
-		is(s, "in the end: Locked", c.Locked(), false)
+		same(s, "in the end: Locked", c.Locked(), false)
 	})
 }
 
@@ -192,10 +192,10 @@ func TestConditionCancelledWhileItTakesTheLockGivesTheLastReason(t *testing.T) {
 	play(t, func(s *scene) {
 		var c aio.Condition
 		a := s.waiter("A", &c, false)
-		s.turn(1)
+		s.letPass(1)
 		s.must(c.Acquire(s.ctx))
 		c.Notify(1)
-		s.turn(1)
+		s.letPass(1)
 		a.Cancel("first")
 		s.after(2, "")
 		a.Cancel("last")
@@ -213,7 +213,7 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 				play(t, func(s *scene) {
 					var c aio.Condition
 					a := s.waiter("A", &c, true) // looks that it has the lock
-					s.turn(1)
+					s.letPass(1)
 					s.must(c.Acquire(s.ctx))
 					c.Notify(1)
 					for turn := range 6 {
@@ -223,7 +223,7 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 						if turn == cancel {
 							a.Cancel()
 						}
-						s.turn(1)
+						s.letPass(1)
 					}
 					// A runs in the turn of the release, and can be cancelled until then.
 					if cancel <= release {
@@ -231,7 +231,7 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 					} else {
 						s.want("A")
 					}
-					is(s, "Locked", c.Locked(), true)
+					same(s, "Locked", c.Locked(), true)
 				})
 			})
 		}
@@ -244,20 +244,20 @@ func TestConditionPassesTheCancellationOnUnchanged(t *testing.T) {
 		play(t, func(s *scene) {
 			var c aio.Condition
 			var inner error
-			a := aio.CreateTask(s.ctx, coro(func(ctx context.Context) error {
+			a := aio.CreateTask(s.ctx, aio.NoResult(func(ctx context.Context) error {
 				return c.With(ctx, func(ctx context.Context) error {
 					inner = c.WaitFor(ctx, func() bool { return false })
 					return inner
 				})
 			}))
-			s.turn(1)
+			s.letPass(1)
 			s.must(c.Acquire(s.ctx))
 			if notified {
 				c.Notify(1)
-				s.turn(1)
+				s.letPass(1)
 			}
 			a.Cancel("why")
-			s.turn(1)
+			s.letPass(1)
 			c.Release()
 			_, err := a.Await(s.ctx)
 			var ce *aio.CancelledError
@@ -277,12 +277,12 @@ func TestConditionNotificationOfACancelledWaiterPassesOn(t *testing.T) {
 				a := s.waiter("A", &c, false)
 				s.waiter("B", &c, false)
 				s.waiter("C", &c, false)
-				s.turn(1)
+				s.letPass(1)
 				s.must(c.Acquire(s.ctx))
 				c.Notify(1)
-				s.turn(turns)
+				s.letPass(turns)
 				a.Cancel()
-				s.turn(1)
+				s.letPass(1)
 				c.Release()
 				s.after(5, "A!cancelled B")
 			})
@@ -297,7 +297,7 @@ func TestConditionWaitThatFailsWakesAnother(t *testing.T) {
 		a := s.waiter("A", &c, false)
 		s.waiter("B", &c, false)
 		s.waiter("C", &c, false)
-		s.turn(1)
+		s.letPass(1)
 		a.Cancel()
 		s.after(5, "A!cancelled B") // although nobody was notified
 	})
@@ -309,12 +309,12 @@ func TestConditionWaitUnderADeadlineEndsWithTheLock(t *testing.T) {
 		var c aio.Condition
 		err := c.With(s.ctx, func(ctx context.Context) error {
 			err := aio.Timeout(ctx, time.Second, c.Wait)
-			is(s, "timed out: Locked", c.Locked(), true)
+			same(s, "timed out: Locked", c.Locked(), true)
 			return err
 		})
 		s.ended("main", err)
 		s.want("main!timeout")
-		is(s, "after the scope: Locked", c.Locked(), false)
+		same(s, "after the scope: Locked", c.Locked(), false)
 	})
 }
 
@@ -355,7 +355,7 @@ func TestConditionOfAClosedLoopDoesNotReleaseALockThatOthersHold(t *testing.T) {
 	l, _ := newLoop(t)
 	var c aio.Condition
 	start := func(name string, body func(ctx context.Context) error) {
-		aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+		aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 			err := panics(func() {
 				if err := c.With(ctx, body); !errors.Is(err, aio.ErrLoopClosed) {
 					t.Errorf("%s: %v, want ErrLoopClosed", name, err)
@@ -369,7 +369,7 @@ func TestConditionOfAClosedLoopDoesNotReleaseALockThatOthersHold(t *testing.T) {
 	}
 	start("waiter", c.Wait)
 	start("holder", func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })); err != nil {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {

@@ -44,7 +44,7 @@ func TestEventFindsTaskThatStartsBeforeTheWaitersResume(t *testing.T) {
 		var v aio.Event
 		s.start("1", v.Wait)
 		s.start("2", v.Wait)
-		s.turn(1)
+		s.letPass(1)
 		s.start("3", v.Wait)
 		v.Set()
 		s.after(1, "3 1 2")
@@ -58,7 +58,7 @@ func TestEventWaitCancelledBeforeOrAfterSet(t *testing.T) {
 			var v aio.Event
 			a := s.start("A", v.Wait)
 			s.start("B", v.Wait)
-			s.turn(1)
+			s.letPass(1)
 			if set {
 				v.Set()
 			}
@@ -77,7 +77,7 @@ func TestEventWaiterResumesOnceWhateverFollowsTheSet(t *testing.T) {
 	play(t, func(s *scene) {
 		var v aio.Event
 		s.start("A", v.Wait)
-		s.turn(1)
+		s.letPass(1)
 		v.Set()
 		v.Clear()
 		v.Set()
@@ -87,10 +87,10 @@ func TestEventWaiterResumesOnceWhateverFollowsTheSet(t *testing.T) {
 
 		v.Clear()
 		s.start("B", v.Wait)
-		s.turn(1)
+		s.letPass(1)
 		v.Set()
 		v.Clear()
-		is(s, "cleared: IsSet", v.IsSet(), false)
+		same(s, "cleared: IsSet", v.IsSet(), false)
 		s.after(5, "B")
 	})
 }

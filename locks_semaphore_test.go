@@ -20,19 +20,19 @@ func TestSemaphoreCountsPermits(t *testing.T) {
 		m := aio.NewSemaphore(2)
 		s.start("other", ok)
 		for _, locked := range []bool{false, true} {
-			is(s, "Locked before Acquire", m.Locked(), false)
+			same(s, "Locked before Acquire", m.Locked(), false)
 			s.ended("acquired", m.Acquire(s.ctx))
-			is(s, "Locked after Acquire", m.Locked(), locked)
+			same(s, "Locked after Acquire", m.Locked(), locked)
 		}
 		s.after(1, "acquired acquired other")
 		for range 3 { // one more than there were
 			m.Release()
-			is(s, "Locked after Release", m.Locked(), false)
+			same(s, "Locked after Release", m.Locked(), false)
 		}
 		for range 3 {
 			s.must(m.Acquire(s.ctx))
 		}
-		is(s, "Locked in the end", m.Locked(), true)
+		same(s, "Locked in the end", m.Locked(), true)
 	})
 }
 
@@ -45,9 +45,9 @@ func TestSemaphoreReleaseSpendsThePermitForTheLongestWaiter(t *testing.T) {
 		s.after(3, "")
 		for _, name := range []string{"A", "B"} {
 			m.Release()
-			is(s, "before the waiter resumes: Locked", m.Locked(), true)
+			same(s, "before the waiter resumes: Locked", m.Locked(), true)
 			s.after(1, name)
-			is(s, "after it resumed: Locked", m.Locked(), true)
+			same(s, "after it resumed: Locked", m.Locked(), true)
 			s.after(3, "")
 		}
 	})
@@ -59,7 +59,7 @@ func TestSemaphoreNewcomerDoesNotBargeIn(t *testing.T) {
 		m := aio.NewSemaphore(0)
 		s.start("A", m.Acquire)
 		s.start("B", m.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		s.start("newcomer", m.Acquire)
 		m.Release()
 		m.Release()
@@ -75,10 +75,10 @@ func TestSemaphoreSurplusPermitWaitsForTheWokenWaiter(t *testing.T) {
 	play(t, func(s *scene) {
 		m := aio.NewSemaphore(0)
 		s.start("A", m.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		m.Release()
 		m.Release()
-		is(s, "Locked", m.Locked(), true)
+		same(s, "Locked", m.Locked(), true)
 		s.ended("main", m.Acquire(s.ctx))
 		s.want("A main")
 	})
@@ -93,7 +93,7 @@ func TestSemaphoreWokenWaiterHandsOutWhatIsLeft(t *testing.T) {
 			s.start("D", ok) // starts after those whom Acquire woke
 			return err
 		})
-		s.turn(1)
+		s.letPass(1)
 		s.start("B", m.Acquire)
 		s.start("C", m.Acquire)
 		for range 3 {
@@ -169,7 +169,7 @@ func TestSemaphoreCancelledWaiters(t *testing.T) {
 				for i := range 4 {
 					tasks = append(tasks, s.start(fmt.Sprint(i+1), m.Acquire))
 				}
-				s.turn(1)
+				s.letPass(1)
 				for _, op := range strings.Fields(test.ops) {
 					switch op[0] {
 					case 'c':
@@ -177,12 +177,12 @@ func TestSemaphoreCancelledWaiters(t *testing.T) {
 					case 'r':
 						m.Release()
 					case 't':
-						s.turn(1)
+						s.letPass(1)
 					}
 				}
-				is(s, "Locked", m.Locked(), test.locked)
+				same(s, "Locked", m.Locked(), test.locked)
 				s.after(2, test.want)
-				is(s, "in the end: Locked", m.Locked(), test.locked)
+				same(s, "in the end: Locked", m.Locked(), test.locked)
 				s.after(3, "")
 			})
 		})
@@ -196,11 +196,11 @@ func TestSemaphorePermitOfACancelledWaiterComesBack(t *testing.T) {
 		a := s.start("A", func(ctx context.Context) error {
 			return m.With(ctx, func(context.Context) error { s.add("body"); return nil })
 		})
-		s.turn(1)
+		s.letPass(1)
 		m.Release()
 		a.Cancel()
 		s.after(1, "A!cancelled")
-		is(s, "Locked", m.Locked(), false)
+		same(s, "Locked", m.Locked(), false)
 		s.must(m.Acquire(s.ctx))
 	})
 }
@@ -215,12 +215,12 @@ func TestBoundedSemaphoreTakesBackNoMoreThanItGave(t *testing.T) {
 			for range n {
 				s.must(m.Acquire(s.ctx))
 			}
-			is(s, "Locked", m.Locked(), true)
+			same(s, "Locked", m.Locked(), true)
 			for range n {
 				m.Release()
 			}
 			misused(t, "Release", m.Release, aio.ErrOverRelease)
-			is(s, "Locked", m.Locked(), n == 0)
+			same(s, "Locked", m.Locked(), n == 0)
 		})
 	}
 }
@@ -231,7 +231,7 @@ func TestBoundedSemaphoreCountsAPermitOfAWokenWaiterAsTaken(t *testing.T) {
 		m := aio.NewBoundedSemaphore(1)
 		s.must(m.Acquire(s.ctx))
 		s.start("A", m.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		m.Release()
 		m.Release() // A has the first, even though it has not run
 		misused(t, "the third Release", m.Release, aio.ErrOverRelease)

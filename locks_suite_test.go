@@ -91,10 +91,10 @@ func TestLockLike(t *testing.T) {
 		scenario("free: no switch", func(s *scene, k lockLike) {
 			s.start("other", ok)
 			s.ended("main", k.With(s.ctx, func(context.Context) error {
-				is(s, "inside: Locked", k.Locked(), true)
+				same(s, "inside: Locked", k.Locked(), true)
 				return nil
 			}))
-			is(s, "outside: Locked", k.Locked(), false)
+			same(s, "outside: Locked", k.Locked(), false)
 			s.after(1, "main other")
 		})
 		scenario("held: waits for the release", func(s *scene, k lockLike) {
@@ -103,25 +103,25 @@ func TestLockLike(t *testing.T) {
 			s.after(3, "")
 			k.Release()
 			s.after(1, "A")
-			is(s, "A has it: Locked", k.Locked(), true)
+			same(s, "A has it: Locked", k.Locked(), true)
 		})
 		scenario("free after an error or a panic", func(s *scene, k lockLike) {
 			failure := errors.New("failure")
 			if err := k.With(s.ctx, func(context.Context) error { return failure }); err != failure {
 				s.Errorf("With returned %v, want the error of the body", err)
 			}
-			is(s, "error: Locked", k.Locked(), false)
+			same(s, "error: Locked", k.Locked(), false)
 			if err := panics(func() { _ = k.With(s.ctx, func(context.Context) error { panic(failure) }) }); err != failure {
 				s.Errorf("With panicked with %v, want the panic of the body", err)
 			}
-			is(s, "panic: Locked", k.Locked(), false)
+			same(s, "panic: Locked", k.Locked(), false)
 		})
 		scenario("cancelled before its turn", func(s *scene, k lockLike) {
 			s.must(k.Acquire(s.ctx))
 			a := s.start("A", k.Acquire)
 			s.start("B", hold(s, k, ok))
 			s.start("C", hold(s, k, ok))
-			s.turn(1)
+			s.letPass(1)
 			a.Cancel()
 			s.after(3, "A!cancelled")
 			k.Release()
@@ -131,23 +131,23 @@ func TestLockLike(t *testing.T) {
 			s.must(k.Acquire(s.ctx))
 			a := s.start("A", hold(s, k, ok))
 			s.start("B", hold(s, k, ok))
-			s.turn(1)
+			s.letPass(1)
 			k.Release()
 			a.Cancel()
 			s.after(3, "A!cancelled B")
-			is(s, "in the end: Locked", k.Locked(), false)
+			same(s, "in the end: Locked", k.Locked(), false)
 		})
 		scenario("cancelled while it holds the lock", func(s *scene, k lockLike) {
 			a := s.start("A", hold(s, k, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
 			s.start("B", hold(s, k, ok))
-			s.turn(1)
+			s.letPass(1)
 			a.Cancel()
 			s.after(3, "A!cancelled B")
 		})
 		scenario("timed out", func(s *scene, k lockLike) {
 			s.must(k.Acquire(s.ctx))
 			s.ended("main", aio.Timeout(s.ctx, time.Second, k.Acquire))
-			is(s, "timed out: Locked", k.Locked(), true)
+			same(s, "timed out: Locked", k.Locked(), true)
 			k.Release()
 			s.ended("again", aio.Timeout(s.ctx, time.Second, k.Acquire))
 			s.want("main!timeout again")
@@ -173,7 +173,7 @@ func TestLockLike(t *testing.T) {
 		scenario("newcomer", func(s *scene, k lockLike) {
 			s.must(k.Acquire(s.ctx))
 			s.start("waiter", hold(s, k, ok))
-			s.turn(1)
+			s.letPass(1)
 			s.start("newcomer", hold(s, k, ok)) // is ready before the waiter
 			k.Release()
 			if test.barges {
@@ -199,7 +199,7 @@ func testLockLikeLoopClosed(t *testing.T, k lockLike) {
 	l, reports := newLoop(t)
 	var log eventLog
 	for _, name := range []string{"A", "B", "C"} {
-		aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+		aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 			err := k.With(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
 			if !errors.Is(err, aio.ErrLoopClosed) {
 				t.Errorf("%s got %v, want ErrLoopClosed", name, err)
@@ -208,7 +208,7 @@ func testLockLikeLoopClosed(t *testing.T, k lockLike) {
 			return err
 		}))
 	}
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })); err != nil {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {
@@ -343,7 +343,7 @@ func TestPrimitivesRefuseAGoroutineWithoutTheToken(t *testing.T) {
 			}
 		}()
 		<-done
-		is(s, "the state after the calls", p.String(), before)
+		same(s, "the state after the calls", p.String(), before)
 	})
 }
 
@@ -454,7 +454,7 @@ func TestPrimitivesThatWaitAllocateNothing(t *testing.T) {
 					err := c.Acquire(ctx)
 					c.NotifyAll()
 					c.Release()
-					pause(ctx)
+					letPass(ctx, 1)
 					return err
 				},
 			},
@@ -485,12 +485,12 @@ func TestPrimitivesThatWaitAllocateNothing(t *testing.T) {
 				for test.other(ctx) == nil {
 				}
 			})
-			s.turn(1)
+			s.letPass(1)
 			if n := testing.AllocsPerRun(100, func() { s.must(test.main(s.ctx)) }); n != 0 {
 				t.Errorf("%s: %v allocations, want none", test.name, n)
 			}
 			other.Cancel()
-			s.turn(3)
+			s.letPass(3)
 		}
 	})
 }

@@ -11,12 +11,12 @@ import (
 func TestLockThatIsFreeIsTakenInTheSameStep(t *testing.T) {
 	play(t, func(s *scene) {
 		var k aio.Lock
-		is(s, "new lock: Locked", k.Locked(), false)
+		same(s, "new lock: Locked", k.Locked(), false)
 		s.start("other", ok)
 		s.ended("acquired", k.Acquire(s.ctx))
-		is(s, "acquired: Locked", k.Locked(), true)
+		same(s, "acquired: Locked", k.Locked(), true)
 		k.Release()
-		is(s, "released: Locked", k.Locked(), false)
+		same(s, "released: Locked", k.Locked(), false)
 		s.after(1, "acquired other")
 		misused(t, "releasing a free lock", k.Release, aio.ErrNotLocked)
 	})
@@ -34,7 +34,7 @@ func TestLockReleaseAdmitsTheNextInLineInTheNextTurn(t *testing.T) {
 		for _, name := range []string{"A", "B", "C"} {
 			k.Release()
 			s.after(1, name)
-			is(s, "admitted: Locked", k.Locked(), true)
+			same(s, "admitted: Locked", k.Locked(), true)
 			s.after(3, "")
 		}
 	})
@@ -46,7 +46,7 @@ func TestLockNewcomerQueuesBehindAWokenWaiter(t *testing.T) {
 		var k aio.Lock
 		s.must(k.Acquire(s.ctx))
 		s.start("waiter", k.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		s.start("newcomer", k.Acquire) // is ready before the waiter
 		k.Release()
 		s.after(3, "waiter")
@@ -63,9 +63,9 @@ func TestLockReacquiredAtOnceGoesToTheWaitersFirst(t *testing.T) {
 		for _, name := range []string{"A", "B"} {
 			s.start(name, func(ctx context.Context) error { return k.With(ctx, ok) })
 		}
-		s.turn(1)
+		s.letPass(1)
 		k.Release()
-		is(s, "released: Locked", k.Locked(), false)
+		same(s, "released: Locked", k.Locked(), false)
 		s.ended("main", k.Acquire(s.ctx))
 		s.want("A B main")
 	})
@@ -78,13 +78,13 @@ func TestLockCancelledWaiterLeavesTheLine(t *testing.T) {
 		s.must(k.Acquire(s.ctx))
 		b := s.start("B", k.Acquire)
 		s.start("C", k.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		b.Cancel()
 		s.after(1, "B!cancelled")
 		k.Release()
 		s.after(1, "C")
 		k.Release() // by another task than the one that acquired it
-		is(s, "released: Locked", k.Locked(), false)
+		same(s, "released: Locked", k.Locked(), false)
 	})
 }
 
@@ -95,13 +95,13 @@ func TestLockReleasedBeforeACancelledWaiterUnwinds(t *testing.T) {
 		s.must(k.Acquire(s.ctx))
 		b := s.start("B", k.Acquire)
 		s.start("C", k.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		b.Cancel()
 		k.Release()
 		s.after(1, "B!cancelled")
-		is(s, "after one turn: Locked", k.Locked(), false)
+		same(s, "after one turn: Locked", k.Locked(), false)
 		s.after(1, "C")
-		is(s, "after two turns: Locked", k.Locked(), true)
+		same(s, "after two turns: Locked", k.Locked(), true)
 	})
 }
 
@@ -113,7 +113,7 @@ func TestLockCancelAndReleaseInOneCallbackGrantOnce(t *testing.T) {
 		a := s.start("A", k.Acquire)
 		s.start("B", k.Acquire)
 		s.start("C", k.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		a.GetLoop().CallSoon(func() {
 			a.Cancel()
 			k.Release()
@@ -131,11 +131,11 @@ func TestLockWokenWaiterThatIsCancelledWakesTheNext(t *testing.T) {
 		s.must(k.Acquire(s.ctx))
 		a := s.start("A", k.Acquire)
 		s.start("B", k.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		k.Release()
 		a.Cancel()
 		s.after(1, "A!cancelled")
-		is(s, "not taken by A: Locked", k.Locked(), false)
+		same(s, "not taken by A: Locked", k.Locked(), false)
 		s.after(1, "B")
 	})
 }
@@ -146,12 +146,12 @@ func TestLockWhoseWaitersAreCancelledIsFree(t *testing.T) {
 		var k aio.Lock
 		s.must(k.Acquire(s.ctx))
 		a := s.start("A", k.Acquire)
-		s.turn(1)
+		s.letPass(1)
 		a.Cancel()
 		k.Release()
 		s.ended("main", k.Acquire(s.ctx))
 		s.after(1, "main A!cancelled")
-		is(s, "after A has unwound: Locked", k.Locked(), true)
+		same(s, "after A has unwound: Locked", k.Locked(), true)
 	})
 }
 

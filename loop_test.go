@@ -41,7 +41,7 @@ func TestLoopClosedTakesNothing(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	l.Close()
 	ctx := l.Context()
-	body := coro(func(context.Context) error { t.Error("the coroutine was started"); return nil })
+	body := aio.NoResult(func(context.Context) error { t.Error("the coroutine was started"); return nil })
 	for call, f := range map[string]func(){
 		"CallSoon":           func() { l.CallSoon(nop) },
 		"CallSoonThreadsafe": func() { l.CallSoonThreadsafe(nop) },
@@ -134,7 +134,7 @@ func TestRunUntilCompleteOfSomethingElse(t *testing.T) {
 func TestLoopInsideLoop(t *testing.T) {
 	a, _ := newLoop(t)
 	b, _ := newLoop(t)
-	body := coro(func(context.Context) error { t.Error("the coroutine was started"); return nil })
+	body := aio.NoResult(func(context.Context) error { t.Error("the coroutine was started"); return nil })
 	attempt := func(in string) {
 		for name, l := range map[string]*aio.Loop{"itself": a, "another loop": b} {
 			matches(t, "RunForever of "+name+in, l.RunForever(), aio.ErrLoopRunning)
@@ -613,7 +613,7 @@ func TestThreadsafeHandleCancelledByATaskThatItsCallbackStarts(t *testing.T) {
 	l, _ := newLoop(t)
 	var h *aio.Handle
 	h = l.CallSoonThreadsafe(func() {
-		task := aio.CreateTask(l.Context(), coro(func(context.Context) error { h.Cancel(); return nil }), aio.WithEagerStart(true))
+		task := aio.CreateTask(l.Context(), aio.NoResult(func(context.Context) error { h.Cancel(); return nil }), aio.WithEagerStart(true))
 		same(t, "the task is done", task.Done(), true)
 		l.Stop()
 	})

@@ -73,7 +73,7 @@ func execute(t *testing.T, program []byte, setup func(m *machine, variant int) s
 			t, op := &m.slots[b&3], int(b>>2)%(len(sub.ops)+4)
 			switch op {
 			case 0:
-				s.turn(1)
+				s.letPass(1)
 			case 1:
 				settle()
 			case 2:
@@ -120,7 +120,7 @@ func (m *machine) cancelAll() {
 		for i := range m.slots {
 			m.cancel(&m.slots[i])
 		}
-		m.turn(3)
+		m.letPass(3)
 	}
 }
 
@@ -172,9 +172,6 @@ func (m *machine) check(holds bool, format string, args ...any) {
 	}
 }
 
-// pause yields, whether the task is cancelled or not.
-func pause(ctx context.Context) { _ = aio.Sleep(ctx, 0) }
-
 func lockSubject(m *machine, _ int) subject {
 	var k aio.Lock
 	var waiting line
@@ -202,7 +199,7 @@ func lockSubject(m *machine, _ int) subject {
 				m.do(t, func(ctx context.Context) {
 					for range 3 {
 						if acquire(ctx, t) {
-							pause(ctx)
+							letPass(ctx, 1)
 							release() // and takes it again in the same step
 						}
 					}
@@ -310,7 +307,7 @@ func conditionSubject(m *machine, _ int) subject {
 				grab()
 				c.Notify(n)
 				notified(n)
-				pause(ctx)
+				letPass(ctx, 1)
 				release()
 			})
 		}
@@ -319,7 +316,7 @@ func conditionSubject(m *machine, _ int) subject {
 		ops: []func(t *slot){
 			func(t *slot) { m.do(t, func(ctx context.Context) { wait(ctx, t); release() }) },
 			func(t *slot) { m.do(t, func(ctx context.Context) { wait(ctx, t) }) },
-			func(t *slot) { m.do(t, func(ctx context.Context) { wait(ctx, t); pause(ctx); release() }) },
+			func(t *slot) { m.do(t, func(ctx context.Context) { wait(ctx, t); letPass(ctx, 1); release() }) },
 			notify(1),
 			notify(2),
 			func(*slot) {
@@ -341,13 +338,13 @@ func conditionSubject(m *machine, _ int) subject {
 		end: func() {
 			for range m.slots {
 				release()
-				m.turn(3)
+				m.letPass(3)
 			}
 			for i := range m.slots {
 				m.cancel(&m.slots[i])
 			}
 			for range m.slots {
-				m.turn(3)
+				m.letPass(3)
 				release()
 			}
 		},
@@ -385,7 +382,7 @@ func semaphoreSubject(m *machine, variant int) subject {
 				m.do(t, func(ctx context.Context) {
 					for range 3 {
 						if acquire(ctx, t) {
-							pause(ctx)
+							letPass(ctx, 1)
 							release() // and takes one again in the same step
 						}
 					}
@@ -594,7 +591,7 @@ func queueSubject(m *machine, variant int) subject {
 		},
 		end: func() {
 			shutdown(false)
-			m.turn(3)
+			m.letPass(3)
 			shutdown(true)
 			for unfinished > 0 {
 				q.TaskDone()

@@ -294,7 +294,7 @@ func TestPacketConnCloseWhileSending(t *testing.T) {
 // An endpoint that is closed keeps no virtual clock from seeing a deadlock; one that is open does.
 func TestPacketConnDeadlock(t *testing.T) {
 	l, _ := newLoop(t)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		c := newPCConn()
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Conn: c})
 		if err != nil {

@@ -38,7 +38,7 @@ func connServed(t *testing.T, conn func() net.Conn, main func(c *connCase)) {
 		log := new(eventLog)
 		l := aio.NewEventLoop(nil)
 		ioReportTo(l, log)
-		if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 			tr, p, err := aio.ConnectAcceptedSocket(ctx, func() *ioLogger {
 				return &ioLogger{log: log, on: map[string]func(){}}
 			}, conn(), nil)
@@ -506,7 +506,7 @@ func TestConnStreamOfAClosedLoop(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				here, there := net.Pipe()
 				l := aio.NewEventLoop(nil)
-				if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+				if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 					tr, _, err := aio.ConnectAcceptedSocket(ctx, newIOLogger, here, nil)
 					if err != nil {
 						return err
@@ -542,7 +542,7 @@ func TestConnStreamOfAClosedLoop(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := aio.NewEventLoop(nil)
 			var fakes []*connFake
-			if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+			if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 				for range 3 {
 					f := newConnFake()
 					f.write = func(p []byte) (int, error) { <-f.closed; return 0, net.ErrClosed }
@@ -577,7 +577,7 @@ func TestConnStreamOfAClosedLoop(t *testing.T) {
 func TestConnStreamOfNoProtocol(t *testing.T) {
 	f := newConnFake()
 	l, _ := newLoop(t)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		_, _, err := aio.ConnectAcceptedSocket(ctx, func() int { return 1 }, net.Conn(f), nil)
 		return err
 	}))

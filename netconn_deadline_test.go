@@ -42,7 +42,7 @@ func TestConnDeadline(t *testing.T) {
 			}
 			// A deadline that moves.
 			c.SetReadDeadline(time.Now().Add(time.Minute))
-			mover := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			mover := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				if err := aio.Sleep(ctx, 30*time.Second); err != nil {
 					return err
 				}

@@ -181,7 +181,7 @@ func TestConnTasks(t *testing.T) {
 		if client.LocalAddr().String() != server.RemoteAddr().String() || client.LocalAddr().Network() != "tcp" {
 			t.Errorf("the client is at %v, the server's peer at %v", client.LocalAddr(), server.RemoteAddr())
 		}
-		echo := aio.CreateTask(ctx, coro(func(context.Context) error {
+		echo := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 			_, err := io.Copy(server, struct{ io.Reader }{server})
 			server.Close()
 			return err
@@ -189,7 +189,7 @@ func TestConnTasks(t *testing.T) {
 		for _, size := range []int{1, 100, 16 << 10, 1 << 20} {
 			sent := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 			var log eventLog
-			write := aio.CreateTask(ctx, coro(func(context.Context) error {
+			write := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 				n, err := client.Write(sent)
 				log.add("%d", n)
 				return err
@@ -290,7 +290,7 @@ func TestConnReadsNotAhead(t *testing.T) {
 		taken := 0
 		c.t.SetProtocol(&connSpy{connProtocol: c.t.GetProtocol().(connProtocol), updated: func() { taken++ }})
 		sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
-		written := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		written := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return inThread(ctx, func() error { _, err := peer.Write(sent); return err })
 		}))
 		for c.t.IsReading() {
@@ -319,7 +319,7 @@ func TestConnWriteWaits(t *testing.T) {
 		// Two at once do not mix.
 		var tasks []aio.AnyFuture
 		for _, p := range [][]byte{sent, []byte("end")} {
-			tasks = append(tasks, aio.CreateTask(ctx, coro(func(context.Context) error {
+			tasks = append(tasks, aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 				n, err := c.Write(p)
 				log.add("%d", n)
 				return err
@@ -334,7 +334,7 @@ func TestConnWriteWaits(t *testing.T) {
 			}
 		}
 		log.want(t, "")
-		spin := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		spin := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			for {
 				look()
 				if err := aio.Sleep(ctx, 0); err != nil {
@@ -376,7 +376,7 @@ func TestConnWriteEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
 				n := -1
-				task := aio.CreateTask(ctx, coro(func(context.Context) (err error) {
+				task := aio.CreateTask(ctx, aio.NoResult(func(context.Context) (err error) {
 					n, err = c.Write(make([]byte, 64<<20))
 					return err
 				}))
@@ -415,7 +415,7 @@ func TestConnClose(t *testing.T) {
 		var log eventLog
 		var tasks []aio.AnyFuture
 		for _, name := range []string{"first", "second"} {
-			tasks = append(tasks, aio.CreateTask(ctx, coro(func(context.Context) error {
+			tasks = append(tasks, aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 				n, err := c.Read(make([]byte, 1))
 				log.add("%s:%d:%t", name, n, errors.Is(err, net.ErrClosed))
 				return nil
@@ -493,7 +493,7 @@ func TestConnPeer(t *testing.T) {
 	})
 	// The transport is aborted behind the connection's back.
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
-		aio.CreateTask(ctx, coro(func(context.Context) error { c.t.Abort(); return nil }))
+		aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { c.t.Abort(); return nil }))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Read: %v", err)
 		}
@@ -513,7 +513,7 @@ func TestConnPeerTLS(t *testing.T) {
 			return err
 		}
 		var one, two net.Conn
-		accept := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		accept := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _, err := aio.ConnectAcceptedSocket(ctx, func() connMaker {
 				return func(c net.Conn) { two = c }
 			}, b, &aio.ConnectionOptions{TLS: server})
@@ -582,7 +582,7 @@ func TestNewConnState(t *testing.T) {
 		}
 		buffered := c.t.GetWriteBufferSize()
 		again := connEnd{aio.NewConn(c.t), c.t}
-		written := aio.CreateTask(ctx, coro(func(context.Context) error {
+		written := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 			_, err := again.Write([]byte("end"))
 			return err
 		}))
@@ -672,9 +672,9 @@ func TestConnLoopClosed(t *testing.T) {
 		defer b.Close()
 		var c connEnd
 		var inTask error
-		if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 			c = connOver(t, ctx, a)
-			aio.CreateTask(ctx, coro(func(context.Context) error {
+			aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 				_, inTask = c.Read(make([]byte, 1))
 				return inTask
 			}))
@@ -732,7 +732,7 @@ func TestConnAllocations(t *testing.T) {
 			return err
 		}
 		client, server := connOver(t, ctx, a), connOver(t, ctx, b)
-		echo := aio.CreateTask(ctx, coro(func(context.Context) error {
+		echo := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 			_, err := io.Copy(server, struct{ io.Reader }{server})
 			return errors.Join(err, server.Close())
 		}))

@@ -80,13 +80,6 @@ func pollLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	return l, reports
 }
 
-// pollPass has l make one pass in which it does not wait.
-func pollPass(t *testing.T, l *aio.Loop) {
-	t.Helper()
-	l.CallSoon(l.Stop)
-	matches(t, "RunForever", l.RunForever(), nil)
-}
-
 // pollAdd is AddReader or AddWriter, which must succeed.
 func pollAdd(t *testing.T, add func(fd any, fn func()) error, fd any, fn func()) {
 	t.Helper()
@@ -127,7 +120,7 @@ func TestPollerLeavesNoDescriptor(t *testing.T) {
 		l := aio.NewEventLoop(nil)
 		pollAdd(t, l.AddWriter, w, nop)
 		pollAdd(t, l.AddReader, r, nop)
-		pollPass(t, l)
+		onePass(t, l)
 		matches(t, "Close", l.Close(), nil)
 	}
 	wantClosed(t, t.Context(), before)
@@ -191,19 +184,19 @@ func TestPollerOneDirection(t *testing.T) {
 	a, b := pollPair(t) // which can be written to all the time
 	var log eventLog
 	pollAdd(t, l.AddReader, a, func() { log.add("read") })
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "")
 	pollAdd(t, l.AddWriter, a, func() { log.add("write") })
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "write")
 	pollWrite(t, b, "x")
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "read write")
 	pollRemove(t, l.RemoveWriter, a, true)
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "read")
 	pollRemove(t, l.RemoveReader, a, true)
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "")
 }
 
@@ -231,16 +224,16 @@ func TestPollerReplaces(t *testing.T) {
 	pollAdd(t, l.AddReader, a, func() { log.add("read1") })
 	pollAdd(t, l.AddWriter, a, func() { log.add("write1") })
 	pollAdd(t, l.AddReader, a, func() { log.add("read2") })
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "read2 write1")
 	pollAdd(t, l.AddWriter, a, func() { log.add("write2") })
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "read2 write2")
 	// One that is replaced when it is due does not run, nor does the new one before the next pass.
 	l.CallSoon(func() { pollAdd(t, l.AddReader, a, func() { log.add("read3") }) })
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "write2")
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "read3 write2")
 }
 
@@ -280,7 +273,7 @@ func TestPollerFiresInEachPass(t *testing.T) {
 		}
 	})
 	matches(t, "RunForever", l.RunForever(), nil)
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "read1 between read2 between read3 between")
 	same(t, "the byte is there still", pollRead(t, r), "x")
 	same(t, "reports", len(*reports), 1)
@@ -299,7 +292,7 @@ func TestPollerHangUp(t *testing.T) {
 		log.add("%v", errors.Is(err, syscall.EPIPE))
 	})
 	unix.Shutdown(b, unix.SHUT_RDWR)
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, `read"" true`)
 }
 
@@ -314,16 +307,16 @@ func TestPollerRemovedInTheSamePass(t *testing.T) {
 		pollRemove(t, l.RemoveWriter, a, true)
 	})
 	pollAdd(t, l.AddWriter, a, func() { log.add("write") })
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "read")
 	// It also holds for what was queued before the loop asked the system.
 	l.CallSoon(func() {
 		log.add("remove")
 		pollRemove(t, l.RemoveReader, a, true)
 	})
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "remove")
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "")
 }
 
@@ -459,7 +452,7 @@ func TestPollerEventBesideStop(t *testing.T) {
 	})
 	matches(t, "RunForever", l.RunForever(), nil)
 	log.want(t, "stop read")
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "left")
 }
 
@@ -718,12 +711,12 @@ func TestPollerClosedDescriptor(t *testing.T) {
 	var log eventLog
 	pollAdd(t, l.AddWriter, w, func() { log.add("write") })
 	pollAdd(t, l.AddReader, r, func() { log.add("read") })
-	pollPass(t, l)
+	onePass(t, l)
 	log.want(t, "write")
 	pollRemove(t, l.RemoveWriter, gone, false)
 	pollRemove(t, l.RemoveReader, gone, true)
 	pollWrite(t, w, "x")
-	pollPass(t, l)
+	onePass(t, l)
 	same(t, "events", len(log), 2)
 }
 
@@ -736,7 +729,7 @@ func TestPollerManyDescriptors(t *testing.T) {
 		pollAdd(t, l.AddWriter, w, func() { ready[w]++ })
 	}
 	for range 5 {
-		pollPass(t, l)
+		onePass(t, l)
 	}
 	same(t, "descriptors that were ready", len(ready), 200)
 }

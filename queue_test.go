@@ -27,11 +27,11 @@ func (s *scene) fill(q *aio.Queue[int], items ...int) {
 // holds takes all items out of the queue and compares them.
 func (s *scene) holds(q *aio.Queue[int], want ...int) {
 	s.Helper()
-	is(s, "QSize", q.QSize(), len(want))
+	same(s, "QSize", q.QSize(), len(want))
 	for i, want := range want {
 		got, err := q.GetNowait()
 		s.must(err)
-		is(s, fmt.Sprint("item ", i), got, want)
+		same(s, fmt.Sprint("item ", i), got, want)
 	}
 	if _, err := q.GetNowait(); !errors.Is(err, aio.ErrQueueEmpty) && !errors.Is(err, aio.ErrQueueShutDown) {
 		s.Errorf("GetNowait from an empty queue: %v", err)
@@ -59,21 +59,21 @@ func TestQueueHoldsItemsInItsOrder(t *testing.T) {
 			t.Run(fmt.Sprint(kind.name, " ", max), func(t *testing.T) {
 				s := &scene{T: t} // no loop is needed
 				q := kind.new(max)
-				is(s, "MaxSize", q.MaxSize(), max)
+				same(s, "MaxSize", q.MaxSize(), max)
 				for i, item := range []int{1, 3, 2} {
-					is(s, "QSize", q.QSize(), i)
-					is(s, "Empty", q.Empty(), i == 0)
-					is(s, "Full", q.Full(), false)
+					same(s, "QSize", q.QSize(), i)
+					same(s, "Empty", q.Empty(), i == 0)
+					same(s, "Full", q.Full(), false)
 					s.fill(q, item)
 				}
-				is(s, "Full with 3 items", q.Full(), max == 3)
+				same(s, "Full with 3 items", q.Full(), max == 3)
 				if max == 3 {
-					is(s, "PutNowait into a full queue", q.PutNowait(4), aio.ErrQueueFull)
+					same(s, "PutNowait into a full queue", q.PutNowait(4), aio.ErrQueueFull)
 				}
 				s.holds(q, kind.out...)
-				is(s, "Empty in the end", q.Empty(), true)
+				same(s, "Empty in the end", q.Empty(), true)
 				_, err := q.GetNowait()
-				is(s, "GetNowait from an empty queue", err, aio.ErrQueueEmpty)
+				same(s, "GetNowait from an empty queue", err, aio.ErrQueueEmpty)
 				for range 3 {
 					q.TaskDone()
 				}
@@ -92,7 +92,7 @@ func TestQueueZeroValueIsUnlimitedFIFO(t *testing.T) {
 	for item := range 100 {
 		got, err := q.GetNowait()
 		s.must(err)
-		is(s, "item", got, item)
+		same(s, "item", got, item)
 	}
 	misused(t, "NewPriorityQueue without a comparison", func() { aio.NewPriorityQueue[int](0, nil) })
 }
@@ -109,7 +109,7 @@ func TestQueuePutAndGetThatNeedNotWaitDoNotSwitch(t *testing.T) {
 			for item := range 100 {
 				got, err := q.Get(s.ctx)
 				s.must(err)
-				is(s, "item", got, item)
+				same(s, "item", got, item)
 			}
 			s.add("main")
 			s.after(1, "main other")
@@ -117,7 +117,7 @@ func TestQueuePutAndGetThatNeedNotWaitDoNotSwitch(t *testing.T) {
 
 		q := aio.NewQueue[int](0)
 		fetch(s, "getter", q.Get)
-		s.turn(1)
+		s.letPass(1)
 		s.start("putter", put(q, 7))
 		s.after(2, "putter getter=7")
 	})
@@ -155,9 +155,9 @@ func TestQueuePutWaitsForASlot(t *testing.T) {
 		s.after(5, "put0 put1")
 		item, err := q.Get(s.ctx)
 		s.must(err)
-		is(s, "item", item, 0)
+		same(s, "item", item, 0)
 		s.want("")
-		is(s, "QSize before the putter resumes", q.QSize(), 1)
+		same(s, "QSize before the putter resumes", q.QSize(), 1)
 		s.after(1, "put2 end")
 		s.holds(q, 1, 2)
 	})
@@ -172,7 +172,7 @@ func TestQueueEachGetLetsThePutterInWhoCameFirst(t *testing.T) {
 			s.start("A", put(q, 9))
 			s.start("B", put(q, 1))
 			s.start("C", put(q, 3))
-			s.turn(1)
+			s.letPass(1)
 			for range 2 {
 				_, err := q.GetNowait()
 				s.must(err)
@@ -188,7 +188,7 @@ func TestQueueEachGetLetsThePutterInWhoCameFirst(t *testing.T) {
 		s.fill(q, 5)
 		s.start("A", put(q, 9))
 		s.start("B", put(q, 1))
-		s.turn(1)
+		s.letPass(1)
 		for _, want := range []string{"out=5 A", "out=9 B", "out=1"} {
 			item, err := q.GetNowait()
 			s.must(err)
@@ -229,7 +229,7 @@ func TestQueueGetterThatGaveUpIsNotWoken(t *testing.T) {
 		})
 		a := fetch(s, "A", q.Get)
 		fetch(s, "B", q.Get)
-		s.turn(1)
+		s.letPass(1)
 		a.Cancel()
 		s.after(1, "A!cancelled")
 		s.must(aio.Sleep(s.ctx, time.Second))
@@ -247,7 +247,7 @@ func TestQueueWokenGetterThatIsCancelledLosesNothing(t *testing.T) {
 	play(t, func(s *scene) {
 		q := aio.NewQueue[int](0)
 		a := fetch(s, "A", q.Get)
-		s.turn(1)
+		s.letPass(1)
 		s.fill(q, 1)
 		a.Cancel()
 		s.fill(q, 2)
@@ -257,7 +257,7 @@ func TestQueueWokenGetterThatIsCancelledLosesNothing(t *testing.T) {
 		a = fetch(s, "A", q.Get)
 		fetch(s, "B", q.Get)
 		fetch(s, "C", q.Get)
-		s.turn(1)
+		s.letPass(1)
 		s.fill(q, 3, 4)
 		a.Cancel()
 		s.after(2, "A!cancelled B=3 C=4")
@@ -270,7 +270,7 @@ func TestQueueGetterThatWasOvertakenWaitsAgain(t *testing.T) {
 		q := aio.NewQueue[int](0)
 		fetch(s, "A", q.Get)
 		fetch(s, "B", q.Get)
-		s.turn(1)
+		s.letPass(1)
 		s.fill(q, 1)
 		s.holds(q, 1) // before A has run
 		s.after(1, "")
@@ -286,7 +286,7 @@ func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
 		a := fetch(s, "A", q.Get)
 		fetch(s, "B", q.Get)
 		fetch(s, "C", q.Get)
-		s.turn(1)
+		s.letPass(1)
 		s.fill(q, 1)
 		s.holds(q, 1) // before A has run
 		a.Cancel()
@@ -300,7 +300,7 @@ func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
 		a = s.start("A", put(q, 4))
 		s.start("B", put(q, 5))
 		s.start("C", put(q, 6))
-		s.turn(1)
+		s.letPass(1)
 		s.holds(q, 3)
 		s.fill(q, 7) // before A has run
 		a.Cancel()
@@ -319,11 +319,11 @@ func TestQueueItemsStayUntilTheGettersResume(t *testing.T) {
 		q := aio.NewQueue[int](0)
 		fetch(s, "A", q.Get)
 		fetch(s, "B", q.Get)
-		s.turn(1)
+		s.letPass(1)
 		s.fill(q, 1, 2)
-		is(s, "QSize", q.QSize(), 2)
+		same(s, "QSize", q.QSize(), 2)
 		s.after(1, "A=1 B=2")
-		is(s, "QSize", q.QSize(), 0)
+		same(s, "QSize", q.QSize(), 0)
 	})
 }
 
@@ -341,7 +341,7 @@ func TestQueueCancelledPutterIsNotWoken(t *testing.T) {
 			if !first {
 				x = s.start("X", put(q, 666))
 			}
-			s.turn(1)
+			s.letPass(1)
 			x.Cancel()
 			s.after(1, "X!cancelled")
 			s.holds(q, 1)
@@ -359,17 +359,17 @@ func TestQueueWokenPutterThatIsCancelledLeavesItsSlot(t *testing.T) {
 		q := aio.NewQueue[int](1)
 		s.fill(q, 1)
 		a := s.start("A", put(q, 2))
-		s.turn(1)
+		s.letPass(1)
 		s.holds(q, 1)
 		a.Cancel()
 		s.after(1, "A!cancelled")
-		is(s, "QSize", q.QSize(), 0)
+		same(s, "QSize", q.QSize(), 0)
 		s.ended("main", q.Put(s.ctx, 3))
 
 		a = s.start("A", put(q, 4))
 		s.start("B", put(q, 5))
 		s.start("C", put(q, 6))
-		s.turn(1)
+		s.letPass(1)
 		s.holds(q, 3)
 		a.Cancel()
 		s.after(3, "main A!cancelled B")
@@ -434,7 +434,7 @@ func TestQueueJoinReturnsWhenTwoWorkersHaveDoneAll(t *testing.T) {
 				})
 			}
 			s.must(q.Join(s.ctx))
-			is(s, kind.name+": sum of what was done at the end of Join", sum, 99*100/2)
+			same(s, kind.name+": sum of what was done at the end of Join", sum, 99*100/2)
 		})
 	}
 }
@@ -449,17 +449,17 @@ func TestQueueShutdown(t *testing.T) {
 	get := func(s env) func(ctx context.Context) (int, error) { return s.q.Get }
 	refuses := func(s env) {
 		s.Helper()
-		is(s.scene, "PutNowait", s.q.PutNowait(9), aio.ErrQueueShutDown)
-		is(s.scene, "Put", s.q.Put(s.ctx, 9), aio.ErrQueueShutDown)
+		same(s, "PutNowait", s.q.PutNowait(9), aio.ErrQueueShutDown)
+		same(s, "Put", s.q.Put(s.ctx, 9), aio.ErrQueueShutDown)
 	}
 	exhausted := func(s env) {
 		s.Helper()
 		refuses(s)
-		is(s.scene, "QSize", s.q.QSize(), 0)
+		same(s, "QSize", s.q.QSize(), 0)
 		_, err := s.q.GetNowait()
-		is(s.scene, "GetNowait", err, aio.ErrQueueShutDown)
+		same(s, "GetNowait", err, aio.ErrQueueShutDown)
 		_, err = s.q.Get(s.ctx)
-		is(s.scene, "Get", err, aio.ErrQueueShutDown)
+		same(s, "Get", err, aio.ErrQueueShutDown)
 	}
 	tests := []struct {
 		name string
@@ -468,7 +468,7 @@ func TestQueueShutdown(t *testing.T) {
 	}{
 		{"SHUT-001, SHUT-002, SHUT-003, SHUT-006: empty, a getter waits", 0, func(s env) {
 			fetch(s.scene, "A", get(s))
-			s.turn(1)
+			s.letPass(1)
 			s.q.Shutdown(false)
 			s.want("")
 			s.after(1, "A!shut")
@@ -480,7 +480,7 @@ func TestQueueShutdown(t *testing.T) {
 		{"SHUT-004, SHUT-012: full, a putter waits", 1, func(s env) {
 			s.fill(s.q, 1)
 			s.start("A", put(s.q, 2))
-			s.turn(1)
+			s.letPass(1)
 			s.q.Shutdown(false)
 			s.after(1, "A!shut")
 			refuses(s)
@@ -490,19 +490,19 @@ func TestQueueShutdown(t *testing.T) {
 		{"SHUT-005: items can still be taken", 0, func(s env) {
 			s.fill(s.q, 1, 3, 2)
 			s.q.Shutdown(false)
-			is(s.scene, "QSize", s.q.QSize(), 3)
+			same(s, "QSize", s.q.QSize(), 3)
 			refuses(s)
 			for _, want := range s.out {
 				item, err := s.q.Get(s.ctx)
 				s.must(err)
-				is(s.scene, "item", item, want)
+				same(s, "item", item, want)
 			}
 			exhausted(s)
 		}},
 		{"SHUT-007: an item is not done", 0, func(s env) {
 			s.fill(s.q, 1)
 			s.start("join", s.q.Join)
-			s.turn(1)
+			s.letPass(1)
 			s.q.Shutdown(false)
 			s.after(3, "")
 			s.holds(s.q, 1)
@@ -514,7 +514,7 @@ func TestQueueShutdown(t *testing.T) {
 		{"SHUT-008, SHUT-009: immediate", 0, func(s env) {
 			s.fill(s.q, 1, 3, 2)
 			s.start("join", s.q.Join)
-			s.turn(1)
+			s.letPass(1)
 			s.q.Shutdown(true)
 			exhausted(s)
 			s.after(1, "join")
@@ -525,7 +525,7 @@ func TestQueueShutdown(t *testing.T) {
 			_, err := s.q.GetNowait()
 			s.must(err)
 			s.start("join", s.q.Join)
-			s.turn(1)
+			s.letPass(1)
 			s.q.Shutdown(true)
 			s.after(3, "")
 			s.q.TaskDone()
@@ -535,7 +535,7 @@ func TestQueueShutdown(t *testing.T) {
 		{"SHUT-011: immediate, getters wait", 0, func(s env) {
 			fetch(s.scene, "A", get(s))
 			fetch(s.scene, "B", get(s))
-			s.turn(1)
+			s.letPass(1)
 			s.q.Shutdown(true)
 			s.after(1, "A!shut B!shut")
 		}},
@@ -543,7 +543,7 @@ func TestQueueShutdown(t *testing.T) {
 			s.fill(s.q, 1)
 			s.start("A", put(s.q, 2))
 			s.start("B", put(s.q, 3))
-			s.turn(1)
+			s.letPass(1)
 			s.q.Shutdown(true)
 			s.after(1, "A!shut B!shut")
 			exhausted(s)
@@ -551,7 +551,7 @@ func TestQueueShutdown(t *testing.T) {
 		{"SHUT-013: immediate after plain", 0, func(s env) {
 			s.fill(s.q, 1, 2)
 			s.q.Shutdown(false)
-			is(s.scene, "QSize", s.q.QSize(), 2)
+			same(s, "QSize", s.q.QSize(), 2)
 			s.q.Shutdown(true)
 			exhausted(s)
 			s.must(s.q.Join(s.ctx))
@@ -559,14 +559,14 @@ func TestQueueShutdown(t *testing.T) {
 		{"SHUT-014: in the step of a put", 0, func(s env) {
 			fetch(s.scene, "A", get(s))
 			fetch(s.scene, "B", get(s))
-			s.turn(1)
+			s.letPass(1)
 			s.fill(s.q, 1)
 			s.q.Shutdown(false)
 			s.after(1, "A=1 B!shut")
 		}},
 		{"SHUT-014: immediate in the step of a put", 0, func(s env) {
 			fetch(s.scene, "A", get(s))
-			s.turn(1)
+			s.letPass(1)
 			s.fill(s.q, 1)
 			s.q.Shutdown(true)
 			s.after(1, "A!shut")
@@ -574,7 +574,7 @@ func TestQueueShutdown(t *testing.T) {
 		{"SHUT-015: in the step of a get", 1, func(s env) {
 			s.fill(s.q, 1)
 			s.start("A", put(s.q, 2))
-			s.turn(1)
+			s.letPass(1)
 			s.holds(s.q, 1)
 			s.q.Shutdown(false)
 			s.after(1, "A!shut")
@@ -607,7 +607,7 @@ func TestQueueAllEndsWithTheQueueOrWithTheError(t *testing.T) {
 			return nil
 		}
 		a := s.start("A", all)
-		s.turn(1)
+		s.letPass(1)
 		s.fill(q, 1)
 		s.after(1, "1")
 		a.Cancel()

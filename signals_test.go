@@ -51,7 +51,7 @@ func TestSignalHandlerInBubble(t *testing.T) {
 func TestSignalHandlerNeedsTheToken(t *testing.T) {
 	l, _ := newLoop(t)
 	matches(t, "the run", runMain(l, func(ctx context.Context) error {
-		_, err := aio.ToThread(ctx, coro(func(context.Context) error {
+		_, err := aio.ToThread(ctx, aio.NoResult(func(context.Context) error {
 			matches(t, "AddSignalHandler", panics(func() { _ = l.AddSignalHandler(os.Interrupt, nop) }), aio.ErrWrongGoroutine)
 			matches(t, "RemoveSignalHandler", panics(func() { l.RemoveSignalHandler(os.Interrupt) }), aio.ErrWrongGoroutine)
 			return nil

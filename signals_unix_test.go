@@ -106,7 +106,7 @@ func TestSignalHandlerRunsInTheSecondPass(t *testing.T) {
 	var log eventLog
 	matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, func() { log.add("signal") }), nil)
 	send := signalCatcher(t, syscall.SIGUSR1)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		send()
 		signalsPosted(l, 1)
 		for _, name := range []string{"a", "b", "c"} {
@@ -309,7 +309,7 @@ func TestSignalOfChildProcess(t *testing.T) {
 		line, err := aio.ToThread(ctx, func(context.Context) (string, error) { return bufio.NewReader(stdout).ReadString('\n') })
 		same(t, "the child says", fmt.Sprintf("%q %v", line, err), `"ready\n" <nil>`)
 		matches(t, "Signal", cmd.Process.Signal(syscall.SIGTERM), nil)
-		_, err = aio.ToThread(ctx, coro(func(context.Context) error { return cmd.Wait() }))
+		_, err = aio.ToThread(ctx, aio.NoResult(func(context.Context) error { return cmd.Wait() }))
 		var exit *exec.ExitError
 		same(t, "the child's end is an ExitError", errors.As(err, &exit), true)
 		log.add("%v", strings.ReplaceAll(exit.Error(), " ", ""))

@@ -127,7 +127,7 @@ func TestStaggeredRaceForwardsEachCancellation(t *testing.T) {
 			return 0, err
 		})
 		for _, msg := range []string{"first", "second"} {
-			spin(ctx, 5)
+			letPass(ctx, 5)
 			race.Cancel(msg)
 		}
 		_, _ = race.Await(ctx)
@@ -233,7 +233,7 @@ func TestStaggeredRaceSecondWinnerIsMisuse(t *testing.T) {
 func TestStaggeredRaceOfEagerTasks(t *testing.T) {
 	l, _ := newLoop(t)
 	l.SetTaskFactory(aio.EagerTaskFactory)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		got := outcome(aio.StaggeredRace(ctx, time.Second, failsLater(0, errOne), after(time.Hour, "late"), returns("c"), returns("d")))
 		if want := `"c" 2 [one cancelled -] <nil>`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

@@ -90,13 +90,13 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 			w := &streamFull{room: 3, err: failure}
 			n, err := io.Copy(w, s.r.Reader(s.ctx))
 			if failure == nil {
-				is(s.scene, "error", err, io.ErrShortWrite)
+				same(s, "error", err, io.ErrShortWrite)
 			} else {
-				is(s.scene, "error", err, failure)
+				same(s, "error", err, failure)
 			}
-			is(s.scene, "copied", fmt.Sprintf("%d %s", n, w.String()), "3 012")
+			same(s, "copied", fmt.Sprintf("%d %s", n, w.String()), "3 012")
 			s.want("pause resume pause") // 7 are left
-			is(s.scene, "the rest", streamRead(20)(s.ctx, s.r), `"3456789"`)
+			same(s, "the rest", streamRead(20)(s.ctx, s.r), `"3456789"`)
 			s.want("resume")
 		})
 	}
@@ -108,7 +108,7 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 			s.gets(streamRead(2), `"AB"`)
 			return 2, errStreamBoom
 		}), s.r.Reader(s.ctx))
-		is(s.scene, "error", err, errStreamBoom)
+		same(s, "error", err, errStreamBoom)
 		s.gets(streamRead(9), `"23CD"`)
 	})
 	// A task that waits gets what was left, and has to look at it anew.
@@ -123,7 +123,7 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 				s.after(1, "")
 				return 2, errStreamBoom
 			}), s.r.Reader(s.ctx))
-			is(s.scene, "error", err, errStreamBoom)
+			same(s, "error", err, errStreamBoom)
 			s.arrive("XYZ")
 			s.after(1, "A="+c.want)
 		})
@@ -136,7 +136,7 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 			s.after(2, "")
 			return 0, errStreamBoom
 		}), s.r.Reader(s.ctx))
-		is(s.scene, "error", err, errStreamBoom)
+		same(s, "error", err, errStreamBoom)
 		s.after(1, `A="--"`)
 	})
 	// It fails as Read does.
@@ -156,9 +156,9 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 		s.r.SetException(errStreamBoom)
 		s.after(1, "A=boom")
 		_, err := rd.ReadByte()
-		is(s.scene, "ReadByte", err, errStreamBoom)
+		same(s, "ReadByte", err, errStreamBoom)
 		_, err = rd.WriteTo(io.Discard)
-		is(s.scene, "WriteTo", err, errStreamBoom)
+		same(s, "WriteTo", err, errStreamBoom)
 	})
 }
 
@@ -252,7 +252,7 @@ func TestStreamProxy(t *testing.T) {
 		}, nil)
 		text := bytes.Repeat([]byte("0123456789abcdef0123456789ABCDE\n"), 1<<16)
 		r, w := streamOpen(t, ctx, near)
-		sender := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		sender := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, err := w.Writer(ctx).Write(text)
 			w.WriteEOF()
 			return err

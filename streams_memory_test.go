@@ -22,7 +22,7 @@ func TestStreamPausesTheTransport(t *testing.T) {
 		s.want("pause")
 		s.feed("more")
 		s.gets(streamExactly(8), `"12345678"`) // 5 are left
-		is(s.scene, "outcome", streamExactly(1)(s.ctx, s.r), `"9"`)
+		same(s, "outcome", streamExactly(1)(s.ctx, s.r), `"9"`)
 		s.want("resume")
 		s.gets(streamRead(9), `"more"`)
 		s.feed("123456789")
@@ -57,7 +57,7 @@ func TestStreamWithATransportThatCannotPause(t *testing.T) {
 		r := aio.NewStreamReader(s.ctx, 2)
 		r.SetTransport(unpausable{})
 		r.FeedData(make([]byte, 1000))
-		is(s, "outcome", streamRead(1000)(s.ctx, r), "1000")
+		same(s, "outcome", streamRead(1000)(s.ctx, r), "1000")
 		misused(t, "a second SetTransport", func() { r.SetTransport(unpausable{}) })
 	})
 }
@@ -71,14 +71,14 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 			n, err := r.Reader(ctx).Read(p)
 			return streamGot(p[:n], err)
 		}
-		is(s.scene, "nobody waits: mine", mine(), false)
+		same(s, "nobody waits: mine", mine(), false)
 		s.begin("A", read)
 		s.after(1, "")
-		is(s.scene, "A waits: mine", mine(), true)
+		same(s, "A waits: mine", mine(), true)
 		s.feed("")
-		is(s.scene, "A waits still: mine", mine(), true)
+		same(s, "A waits still: mine", mine(), true)
 		s.arrive("abc")
-		is(s.scene, "it has got some: mine", mine(), false)
+		same(s, "it has got some: mine", mine(), false)
 		s.arrive("def") // is for the next one
 		s.after(1, `A="abc"`)
 		s.gets(read, `"def"`)
@@ -87,7 +87,7 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 		s.begin("B", read)
 		s.after(1, "")
 		s.feed("abc")
-		is(s.scene, "it was fed: mine", mine(), false)
+		same(s, "it was fed: mine", mine(), false)
 		s.after(1, `B="abc"`)
 
 		// A cancelled task's memory is its own at once.
@@ -95,7 +95,7 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 		s.after(1, "")
 		c.Cancel()
 		s.after(1, "C=cancelled")
-		is(s.scene, "C was cancelled: mine", mine(), false)
+		same(s, "C was cancelled: mine", mine(), false)
 		s.r.FeedEOF()
 		s.gets(read, "EOF")
 	})
@@ -119,7 +119,7 @@ func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 			if got := s.arrive(strings.Repeat("x", 80000)); !slices.Equal(got, c.reads) {
 				t.Errorf("buffer of %d bytes: reads of %v, want %v", c.size, got, c.reads)
 			}
-			s.turn(1)
+			s.letPass(1)
 			s.eventLog = nil
 		})
 	}
@@ -128,9 +128,9 @@ func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 		for i, c := range []struct{ size, arrives int }{{512, 512}, {65536, 500}, {512, 100}, {512, 512}, {65536, 1}} {
 			s.begin("A", streamInto(512))
 			s.after(1, "")
-			is(s.scene, fmt.Sprint("size of the memory ", i), len(s.p.GetBuffer(-1)), c.size)
+			same(s, fmt.Sprint("size of the memory ", i), len(s.p.GetBuffer(-1)), c.size)
 			s.arrive(strings.Repeat("x", c.arrives))
-			s.turn(1)
+			s.letPass(1)
 			s.eventLog = nil
 		}
 	})
@@ -172,7 +172,7 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 			s.arrive("ab")
 			loop.CallSoon(func() { s.arrive("ef") })
 			s.gets(streamRead(9), `"ab"`)
-			is(s.scene, "the second read", streamInto(5000)(s.ctx, s.r), `"ef"`)
+			same(s, "the second read", streamInto(5000)(s.ctx, s.r), `"ef"`)
 			s.want(`A="cd"`)
 		})
 	}
@@ -185,12 +185,12 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 		},
 		func(s *streamScene) {
 			_, err := io.Copy(&streamFull{room: 100, err: errStreamBoom}, s.r.Reader(s.ctx))
-			is(s.scene, "error of Copy", err, errStreamBoom)
+			same(s, "error of Copy", err, errStreamBoom)
 			s.feed("-")
 		},
 		func(s *streamScene) {
 			_, err := io.Copy(&streamFull{room: 8, err: errStreamBoom}, s.r.Reader(s.ctx))
-			is(s.scene, "error of Copy", err, errStreamBoom)
+			same(s, "error of Copy", err, errStreamBoom)
 		},
 	} {
 		streamPlay(t, 0, func(s *streamScene) {
@@ -240,11 +240,11 @@ func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 			{1, 4096}, {4096, 4096}, {4097, 16384}, {16384, 16384}, {16385, 65536}, {65536, 65536}, {65537, 131072},
 		} {
 			s.p.GetBuffer(-1)
-			is(s.scene, "memory of an idle stream", aio.StreamMemory(s.r), 0)
+			same(s, "memory of an idle stream", aio.StreamMemory(s.r), 0)
 			s.arrive(strings.Repeat("x", c.n))
-			is(s.scene, fmt.Sprint("memory for ", c.n), aio.StreamMemory(s.r), c.holds)
-			is(s.scene, "outcome", streamGot(s.r.ReadExactly(s.ctx, c.n-1)), streamGot(p[:c.n-1], nil))
-			is(s.scene, "memory for a byte", aio.StreamMemory(s.r), c.holds)
+			same(s, fmt.Sprint("memory for ", c.n), aio.StreamMemory(s.r), c.holds)
+			same(s, "outcome", streamGot(s.r.ReadExactly(s.ctx, c.n-1)), streamGot(p[:c.n-1], nil))
+			same(s, "memory for a byte", aio.StreamMemory(s.r), c.holds)
 			if n, err := rd.Read(p); n != 1 || err != nil {
 				t.Errorf("read %d bytes, %v", n, err)
 			}

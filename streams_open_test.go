@@ -486,7 +486,7 @@ func TestStreamServerWaitsForItsClients(t *testing.T) {
 		r, w := streamOpen(t, ctx, srv)
 		w.Write([]byte("one\n"))
 		streamWant(t, ctx, r, streamLine, `"one\n"`)
-		waiter := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		waiter := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			defer log.add("server")
 			srv.Close()
 			return srv.WaitClosed(ctx)
@@ -543,7 +543,7 @@ func TestStreamHandlerHasTheValuesOfTheServer(t *testing.T) {
 	type key struct{}
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		var srv *aio.Server
-		starter := aio.CreateTask(context.WithValue(ctx, key{}, "value"), coro(func(ctx context.Context) error {
+		starter := aio.CreateTask(context.WithValue(ctx, key{}, "value"), aio.NoResult(func(ctx context.Context) error {
 			srv = streamServe(t, ctx, func(ctx context.Context, _ *aio.StreamReader, w *aio.StreamWriter) error {
 				fmt.Fprint(w, ctx.Value(key{}), ctx.Err())
 				return w.Close()

@@ -294,7 +294,7 @@ func TestStreamRead(t *testing.T) {
 			}
 			s.r.FeedEOF()
 			s.after(1, `all="abc"`)
-			is(s.scene, "AtEOF", s.r.AtEOF(), true)
+			same(s, "AtEOF", s.r.AtEOF(), true)
 		})
 	}
 }
@@ -356,11 +356,11 @@ func TestStreamErrorGoesBeforeData(t *testing.T) {
 			s.gets(op, "boom")
 		}
 		for _, err := range s.r.Lines(s.ctx) {
-			is(s.scene, "error of Lines", err, errStreamBoom)
+			same(s, "error of Lines", err, errStreamBoom)
 		}
 		s.gets(streamExactly(-1), "misuse")
 		s.gets(streamUntil(""), "misuse")
-		is(s.scene, "AtEOF", s.r.AtEOF(), false)
+		same(s, "AtEOF", s.r.AtEOF(), false)
 		misused(t, "SetException(nil)", func() { s.r.SetException(nil) })
 	})
 }
@@ -381,7 +381,7 @@ func TestStreamReadExactly(t *testing.T) {
 		s.r.FeedEOF()
 
 		_, err := s.r.ReadExactly(s.ctx, 9)
-		is(s.scene, "outcome", streamGot(nil, err), `incomplete("g",9)`)
+		same(s, "outcome", streamGot(nil, err), `incomplete("g",9)`)
 		for _, number := range []string{"1", "9"} {
 			if !strings.Contains(err.Error(), number) {
 				t.Errorf("the text %q has not the number %s", err, number)
@@ -396,7 +396,7 @@ func TestStreamReadExactly(t *testing.T) {
 // STREAM-041, STREAM-042, STREAM-043
 func TestStreamSetExceptionFailsTheReader(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
-		is(s.scene, "Exception", s.r.Exception(), nil)
+		same(s, "Exception", s.r.Exception(), nil)
 		a := s.begin("A", streamLine)
 		s.feed("ab")
 		s.after(2, "")
@@ -409,7 +409,7 @@ func TestStreamSetExceptionFailsTheReader(t *testing.T) {
 			s.begin("A", op)
 			s.after(1, "")
 			s.r.SetException(errStreamBoom)
-			is(s.scene, "Exception", s.r.Exception(), errStreamBoom)
+			same(s, "Exception", s.r.Exception(), errStreamBoom)
 			s.after(1, "A=boom")
 		})
 	}
@@ -470,7 +470,7 @@ func TestStreamOnlyOneTaskCanWait(t *testing.T) {
 				t.Errorf("a second %s fails with %v", c.name, err)
 			}
 			s.arrive("x\n")
-			s.turn(1)
+			s.letPass(1)
 			if got := fmt.Sprint(s.eventLog); got != `[A="x"]` && got != `[A="x\n"]` {
 				t.Errorf("the first %s gets %s", c.name, got)
 			}
@@ -520,7 +520,7 @@ func TestStreamAtEOF(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		want := func(want bool) {
 			s.Helper()
-			is(s.scene, "AtEOF", s.r.AtEOF(), want)
+			same(s, "AtEOF", s.r.AtEOF(), want)
 		}
 		want(false)
 		s.feed("ab\n")
@@ -603,7 +603,7 @@ func TestStreamLines(t *testing.T) {
 			t.Errorf("lines are %q", got)
 		}
 		s.eventLog = nil
-		is(s.scene, "number of lines at the end", len(lines()), 0)
+		same(s, "number of lines at the end", len(lines()), 0)
 	})
 	streamPlay(t, 0, func(s *streamScene) {
 		s.feed("one\ntwo\n")
@@ -621,8 +621,8 @@ func TestStreamProtocolCallsTheCallback(t *testing.T) {
 		var tr *fakeTransport
 		p := aio.NewStreamReaderProtocol(r, func(got *aio.StreamReader, w *aio.StreamWriter) {
 			s.add("callback")
-			is(s.scene, "reader", got, r)
-			is(s.scene, "transport", w.Transport() == aio.WriteTransport(tr), true)
+			same(s, "reader", got, r)
+			same(s, "transport", w.Transport() == aio.WriteTransport(tr), true)
 		})
 		tr = newFakeTransport(s.scene, p)
 		p.ConnectionMade(tr)
@@ -657,12 +657,12 @@ func TestStreamProtocolCallbackPanics(t *testing.T) {
 // STREAM-081
 func TestStreamProtocolAtEOF(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
-		is(s.scene, "EOFReceived", s.p.EOFReceived(), true)
+		same(s, "EOFReceived", s.p.EOFReceived(), true)
 		p := aio.NewStreamReaderProtocol(aio.NewStreamReader(s.ctx, 0), nil)
 		tr := newFakeTransport(s.scene, p)
 		tr.info = map[string]any{"sslcontext": &tls.Config{}}
 		p.ConnectionMade(tr)
-		is(s.scene, "EOFReceived over TLS", p.EOFReceived(), false)
+		same(s, "EOFReceived over TLS", p.EOFReceived(), false)
 	})
 }
 

@@ -150,7 +150,7 @@ func TestStreamsOverTLS(t *testing.T) {
 			t.Errorf("sslcontext %v, CanWriteEOF %v over TLS", info, w.CanWriteEOF())
 		}
 		text := bytes.Repeat([]byte("0123456789abcdef0123456789ABCDE\n"), 1<<13)
-		writer := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		writer := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, err := w.Writer(ctx).Write(text)
 			return err
 		}))
@@ -210,6 +210,6 @@ func TestStreamStartTLSRefuses(t *testing.T) {
 		}
 		s.gets(streamRead(9), `"left"`)
 		s.r.SetException(errStreamBoom)
-		is(s.scene, "StartTLS", s.w.StartTLS(s.ctx, tlsTestClientConfig(), nil), errStreamBoom)
+		same(s, "StartTLS", s.w.StartTLS(s.ctx, tlsTestClientConfig(), nil), errStreamBoom)
 	})
 }

@@ -43,7 +43,7 @@ func TestStreamReadLineDropsWhatIsTooLong(t *testing.T) {
 
 		s.feed("abcdefg")
 		s.want("pause")
-		is(s.scene, "outcome", streamLine(s.ctx, s.r), "too-long")
+		same(s, "outcome", streamLine(s.ctx, s.r), "too-long")
 		s.want("resume")
 		s.feed("h\n")
 		s.gets(streamLine, `"h\n"`)
@@ -104,7 +104,7 @@ func TestStreamReadUntil(t *testing.T) {
 		s.gets(streamUntil("st"), `"rest"`)
 		s.gets(streamUntil("--"), `incomplete("-",-1)`)
 		s.gets(streamUntil("--"), `incomplete("",-1)`)
-		is(s.scene, "AtEOF", s.r.AtEOF(), true)
+		same(s, "AtEOF", s.r.AtEOF(), true)
 	})
 }
 
@@ -140,7 +140,7 @@ func TestStreamReadUntilKeepsWhatIsTooLong(t *testing.T) {
 		s.feed("A")
 		s.want("pause")
 		s.gets(streamUntil("AAA"), "found(4)")
-		is(s.scene, "outcome", streamExactly(7)(s.ctx, s.r), `"abcdAAA"`)
+		same(s, "outcome", streamExactly(7)(s.ctx, s.r), `"abcdAAA"`)
 		s.want("resume")
 
 		s.feed("abcAA")

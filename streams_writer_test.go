@@ -14,22 +14,22 @@ func TestStreamWriterWrites(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		n, err := s.w.Write([]byte("ab"))
 		s.must(err)
-		is(s.scene, "written", n, 2)
+		same(s, "written", n, 2)
 		s.must(s.w.Writelines([][]byte{[]byte("cd"), nil, []byte("ef")}))
 		s.must(s.w.Writelines(net.Buffers{[]byte("gh")}))
-		is(s.scene, "arrived", s.wrote.String(), "abcdefgh")
-		is(s.scene, "Transport", s.w.Transport() == aio.WriteTransport(s.fakeTransport), true)
+		same(s, "arrived", s.wrote.String(), "abcdefgh")
+		same(s, "Transport", s.w.Transport() == aio.WriteTransport(s.fakeTransport), true)
 	})
 }
 
 // STREAM-055, STREAM-057, STREAM-058
 func TestStreamWriterCloses(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
-		is(s.scene, "EOFReceived", s.p.EOFReceived(), true)
-		is(s.scene, "AtEOF", s.r.AtEOF(), true)
-		is(s.scene, "IsClosing", s.w.IsClosing(), false)
+		same(s, "EOFReceived", s.p.EOFReceived(), true)
+		same(s, "AtEOF", s.r.AtEOF(), true)
+		same(s, "IsClosing", s.w.IsClosing(), false)
 		s.must(s.w.Close())
-		is(s.scene, "IsClosing", s.w.IsClosing(), true)
+		same(s, "IsClosing", s.w.IsClosing(), true)
 		s.must(s.w.Close())
 		s.start("closed", s.w.WaitClosed)
 		s.after(2, "close closed")
@@ -79,7 +79,7 @@ func TestStreamDrainOfAClosingConnectionYields(t *testing.T) {
 
 		s.closing = false
 		s.must(s.w.Close())
-		is(s.scene, "Drain", s.w.Drain(s.ctx), aio.ErrConnectionLost)
+		same(s, "Drain", s.w.Drain(s.ctx), aio.ErrConnectionLost)
 		s.want("close")
 	})
 }
@@ -91,7 +91,7 @@ func TestStreamDrainFailsAsTheReader(t *testing.T) {
 		s.closing = true
 		s.r.SetException(errStreamBoom)
 		s.start("other", ok)
-		is(s.scene, "Drain", s.w.Drain(s.ctx), errStreamBoom)
+		same(s, "Drain", s.w.Drain(s.ctx), errStreamBoom)
 		s.want("")
 		s.after(1, "other")
 	})
@@ -139,10 +139,10 @@ func TestStreamWriterWaitsForTheEnd(t *testing.T) {
 				s.after(1, "read=boom closed!boom drain!boom")
 			}
 			for range 2 {
-				is(s.scene, "WaitClosed", s.w.WaitClosed(s.ctx), lost)
+				same(s, "WaitClosed", s.w.WaitClosed(s.ctx), lost)
 			}
 			if lost == nil { // else the reader's error goes first
-				is(s.scene, "Drain", s.w.Drain(s.ctx), aio.ErrConnectionLost)
+				same(s, "Drain", s.w.Drain(s.ctx), aio.ErrConnectionLost)
 			}
 			s.start("closed", s.w.WaitClosed)
 			s.after(1, "closed"+suffix)
@@ -155,9 +155,9 @@ func TestStreamWriterWaitsForTheEnd(t *testing.T) {
 		p := aio.NewStreamReaderProtocol(aio.NewStreamReader(s.ctx, 0), nil)
 		w := aio.NewStreamWriter(newFakeTransport(s, p), p)
 		p.ConnectionLost(errStreamBoom)
-		is(s, "Drain", w.Drain(s.ctx), errStreamBoom)
-		is(s, "WaitClosed", w.WaitClosed(s.ctx), errStreamBoom)
-		is(s, "AtEOF", r.AtEOF(), false)
+		same(s, "Drain", w.Drain(s.ctx), errStreamBoom)
+		same(s, "WaitClosed", w.WaitClosed(s.ctx), errStreamBoom)
+		same(s, "AtEOF", r.AtEOF(), false)
 	})
 }
 
@@ -165,7 +165,7 @@ func TestStreamWriterWaitsForTheEnd(t *testing.T) {
 func TestStreamGetExtraInfo(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		s.info = map[string]any{"peername": "someone"}
-		is(s.scene, "peername", s.w.GetExtraInfo("peername"), any("someone"))
-		is(s.scene, "unknown name", s.w.GetExtraInfo("nothing"), nil)
+		same(s, "peername", s.w.GetExtraInfo("peername"), any("someone"))
+		same(s, "unknown name", s.w.GetExtraInfo("nothing"), nil)
 	})
 }

@@ -121,7 +121,7 @@ func TestProcessExitsDuringDrain(t *testing.T) {
 		})
 		p.Stdin.Write(make([]byte, 4<<20))
 		drain := procTask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.Stdin.Drain(ctx) })
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		if drain.Done() {
 			t.Error("Drain does not wait")
 		}
@@ -318,7 +318,7 @@ func TestProcessCommunicateCancelled(t *testing.T) {
 					if passes == 11 {
 						eventually(t, ctx, "the call waits", func() bool { return c.stuck(p) })
 					}
-					pipePasses(ctx, passes)
+					letPass(ctx, passes)
 					if task.Done() {
 						t.Fatal("Communicate is done")
 					}
@@ -332,7 +332,7 @@ func TestProcessCommunicateCancelled(t *testing.T) {
 					p.Kill()
 					procWait(t, ctx, p, -9)
 				}
-				pipePasses(ctx, 10)
+				letPass(ctx, 10)
 				procNoChildren(t)
 				if n := len(aio.AllTasks(ctx)); n != 1 {
 					t.Errorf("%d tasks are left", n)

@@ -152,14 +152,14 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 		cancelled := 0
 		for passes := 1; ; passes++ {
 			p := newProcProtocol(ctx)
-			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				tr, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return p }, "sleep", []string{"1000"}, nil)
 				if err == nil {
 					tr.Close()
 				}
 				return err
 			}))
-			pipePasses(ctx, passes)
+			letPass(ctx, passes)
 			done := task.Done()
 			task.Cancel()
 			_, err := task.Await(ctx)
@@ -175,7 +175,7 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
 			}
 			procNoChildren(t)
-			pipePasses(ctx, 20) // for the pipes, and what the protocol is told
+			letPass(ctx, 20) // for the pipes, and what the protocol is told
 			p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
 		}
 		if cancelled != 8 { // asyncio takes as many passes
@@ -194,11 +194,11 @@ func TestSubprocessPipeConnectCancelled(t *testing.T) {
 		before := openFiles()
 		main := aio.CurrentTask(ctx)
 		for passes := 2; passes < 8; passes++ {
-			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				_, _, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "sleep", []string{"1000"}, nil)
 				return err
 			}))
-			pipePasses(ctx, passes)
+			letPass(ctx, passes)
 			for _, other := range aio.AllTasks(ctx) {
 				if other != main && other != aio.AnyTask(task) {
 					other.Cancel()
@@ -208,7 +208,7 @@ func TestSubprocessPipeConnectCancelled(t *testing.T) {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
 			}
 			procNoChildren(t)
-			pipePasses(ctx, 20)
+			letPass(ctx, 20)
 			wantClosed(t, ctx, before)
 		}
 		return nil

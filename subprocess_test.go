@@ -168,7 +168,7 @@ func TestProcessCreationCancelled(t *testing.T) {
 			task := procTask(ctx, func(ctx context.Context) (*aio.Process, error) {
 				return aio.CreateSubprocessExec(ctx, "sleep", []string{"1000"}, procPipes)
 			})
-			pipePasses(ctx, passes)
+			letPass(ctx, passes)
 			done := task.Done()
 			task.Cancel()
 			p, err := task.Await(ctx)
@@ -264,7 +264,7 @@ func TestProcessReadCancelled(t *testing.T) {
 			if i%4 == 3 { // else it has not come back yet, nearly always
 				aio.Sleep(ctx, time.Duration(i)*time.Microsecond)
 			}
-			pipePasses(ctx, i%7)
+			letPass(ctx, i%7)
 			read.Cancel()
 			n, err := read.Await(ctx)
 			if err != nil && !errors.Is(err, aio.ErrCancelled) {
@@ -312,7 +312,7 @@ func TestProcessManyWaits(t *testing.T) {
 		for range 10 {
 			waits = append(waits, procTask(ctx, p.Wait))
 		}
-		pipePasses(ctx, 2)
+		letPass(ctx, 2)
 		waits[3].Cancel()
 		if _, err := waits[3].Await(ctx); !errors.Is(err, aio.ErrCancelled) {
 			t.Errorf("the cancelled Wait: %v", err)
@@ -468,7 +468,7 @@ func TestProcessContext(t *testing.T) {
 		p := procStart(t, ctx, "exit 3", &aio.SubprocessOptions{Context: tied})
 		procWait(t, ctx, p, 3)
 		end()
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 
 		// The context of a task ends with the task.
 		task := procTask(ctx, func(ctx context.Context) (*aio.Process, error) {

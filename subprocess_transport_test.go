@@ -299,7 +299,7 @@ func TestSubprocessClose(t *testing.T) {
 		p.wantOver(t, ctx, -9)
 		p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
 		tr.Close()
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		p.log.want(t, "")
 
 		tr, p = procShell(t, ctx, "exit 5", nil)
@@ -353,7 +353,7 @@ func TestSubprocessCloseStdout(t *testing.T) {
 		tr, p := procShell(t, ctx, "trap '' PIPE; read line; while echo out; do :; done 2>/dev/null; cat >&2", nil)
 		tr.GetPipeTransport(1).Close()
 		for len(p.log) < 2 {
-			pipePasses(ctx, 1)
+			letPass(ctx, 1)
 		}
 		p.log.want(t, "made pipe1")
 		stdin := tr.GetPipeTransport(0).(aio.WriteTransport)
@@ -620,14 +620,14 @@ func TestSubprocessContext(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		var p *procProtocol
 		ready := false
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, p = procShell(t, ctx, "echo ready; read line", &aio.SubprocessOptions{Context: ctx})
 			p.wantOut(t, ctx, 1, "ready\n")
 			ready = true
 			return aio.Sleep(ctx, time.Hour)
 		}))
 		for !ready {
-			pipePasses(ctx, 1)
+			letPass(ctx, 1)
 		}
 		task.Cancel()
 		task.Await(ctx)

@@ -20,7 +20,7 @@ func TestTaskCancelIsARequestThatTheBodyAnswers(t *testing.T) {
 			log.add("%v", errors.Is(err, aio.ErrCancelled))
 			return v, err
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		first, second := task.Cancel(), task.Cancel()
 		if !first || !second {
 			t.Error("Cancel returned false")
@@ -29,7 +29,7 @@ func TestTaskCancelIsARequestThatTheBodyAnswers(t *testing.T) {
 			t.Error("cancelled at once")
 		}
 		log.want(t, "")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		log.want(t, "true")
 		if !task.Done() || !task.Cancelled() || task.Cancel() {
 			t.Errorf("done %v, cancelled %v, or cancelled again", task.Done(), task.Cancelled())
@@ -92,7 +92,7 @@ func TestTaskCancelWhileParked(t *testing.T) {
 				begin := loop.Time()
 				var log eventLog
 				f := aio.CreateFuture[int](ctx)
-				task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					err := tt.park(ctx, f)
 					log.add("%v", errors.Is(err, aio.ErrCancelled))
 					if e := aio.Sleep(ctx, 0); e != nil {
@@ -100,15 +100,15 @@ func TestTaskCancelWhileParked(t *testing.T) {
 					}
 					return err
 				}))
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				tt.act(task, f)
 				if f.Cancelled() != tt.want {
 					t.Errorf("future cancelled: %v", f.Cancelled())
 				}
 				log.want(t, "")
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				log.want(t, "true")
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				if !task.Cancelled() || loop.Time() != begin {
 					t.Errorf("task cancelled %v, clock moved by %v", task.Cancelled(), loop.Time().Sub(begin))
 				}
@@ -134,9 +134,9 @@ func TestTaskMaySwallowItsCancellation(t *testing.T) {
 			}
 			return 42, nil
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel()
-		turns(ctx, 2)
+		letPass(ctx, 2)
 		if !first.Cancelled() || second.Done() {
 			t.Errorf("first cancelled %v, second done %v", first.Cancelled(), second.Done())
 		}
@@ -187,7 +187,7 @@ func TestTaskCancelsItself(t *testing.T) {
 				}
 				begin := loop.Time()
 				f := aio.CreateFuture[int](ctx)
-				task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					if !aio.CurrentTask(ctx).Cancel() {
 						t.Error("Cancel returned false")
 					}
@@ -217,7 +217,7 @@ func TestTaskSelfCancellationReachesAParkedChild(t *testing.T) {
 			aio.CurrentTask(ctx).Cancel()
 			return child.Await(ctx)
 		})
-		turns(ctx, 4)
+		letPass(ctx, 4)
 		if !f.Cancelled() || !child.Cancelled() || !parent.Cancelled() {
 			t.Errorf("future %v, child %v, parent %v", f, child, parent)
 		}
@@ -236,7 +236,7 @@ func TestTaskCancellationPassesThroughInlineCalls(t *testing.T) {
 				log.add("inner:%v", errors.Is(err, aio.ErrCancelled))
 				return err
 			}
-			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				err := inner(ctx)
 				log.add("outer:%v", errors.Is(err, aio.ErrCancelled))
 				if swallow {
@@ -244,12 +244,12 @@ func TestTaskCancellationPassesThroughInlineCalls(t *testing.T) {
 				}
 				return err
 			}))
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			task.Cancel()
 			if !f.Cancelled() {
 				t.Error("the future was not cancelled")
 			}
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			log.want(t, "inner:true outer:true")
 			if !task.Done() || task.Cancelled() == swallow {
 				t.Errorf("task: %v", task)
@@ -264,7 +264,7 @@ func TestTaskCancellationReachesWhatIsAwaitedButNotWhatIsWaitedFor(t *testing.T)
 	for _, wait := range []bool{false, true} {
 		aiotest.Run(t, func(ctx context.Context) error {
 			child := aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return 7, aio.Sleep(ctx, time.Second) })
-			parent := aio.CreateTask(ctx, coro(func(ctx context.Context) (err error) {
+			parent := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) (err error) {
 				if wait {
 					_, _, err = aio.Wait(ctx, []*aio.Task[int]{child}, aio.NoTimeout, aio.AllCompleted)
 				} else {
@@ -272,9 +272,9 @@ func TestTaskCancellationReachesWhatIsAwaitedButNotWhatIsWaitedFor(t *testing.T)
 				}
 				return err
 			}))
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			parent.Cancel()
-			turns(ctx, 2)
+			letPass(ctx, 2)
 			if !parent.Cancelled() || child.Done() == wait {
 				t.Errorf("wait %v: parent %v, child %v", wait, parent, child)
 			}
@@ -299,7 +299,7 @@ func TestTaskParentLearnsOfItsChildsCancellation(t *testing.T) {
 			return err
 		}
 		begin := loop.Time()
-		child := aio.CreateTask(ctx, coro(func(ctx context.Context) error { return aio.Sleep(ctx, 5000*time.Second) }))
+		child := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, 5000*time.Second) }))
 		loop.CallLater(100*time.Millisecond, func() { child.Cancel() })
 		if _, err := child.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
 			t.Errorf("got %v", err)
@@ -334,11 +334,11 @@ func TestTaskErrorThatWrapsACancellationIsOne(t *testing.T) {
 		{"in a group", func(err error) error { return &aio.GroupError{Errors: []error{err}} }, false},
 	} {
 		aiotest.Run(t, func(ctx context.Context) error {
-			task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				_, err := forever(ctx)
 				return tt.wrap(err)
 			}))
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			task.Cancel("m")
 			_, err := task.Await(ctx)
 			if task.Cancelled() != tt.want {
@@ -372,11 +372,11 @@ func TestTaskCancelMessage(t *testing.T) {
 		for who, ask := range map[string]func(ctx context.Context, task *aio.Task[int]) error{
 			"await": func(ctx context.Context, task *aio.Task[int]) error { _, err := task.Await(ctx); return err },
 			"result": func(ctx context.Context, task *aio.Task[int]) error {
-				turns(ctx, 2)
+				letPass(ctx, 2)
 				_, err := task.Result()
 				return err
 			},
-			"exception": func(ctx context.Context, task *aio.Task[int]) error { turns(ctx, 2); return task.Exception() },
+			"exception": func(ctx context.Context, task *aio.Task[int]) error { letPass(ctx, 2); return task.Exception() },
 			"wait, result": func(ctx context.Context, task *aio.Task[int]) error {
 				_, _, _ = aio.Wait(ctx, []*aio.Task[int]{task}, aio.NoTimeout, aio.AllCompleted)
 				_, err := task.Result()
@@ -396,7 +396,7 @@ func TestTaskCancelMessage(t *testing.T) {
 						return v, err
 					})
 					if started {
-						turns(ctx, 1)
+						letPass(ctx, 1)
 					}
 					task.Cancel(tt.args...)
 					if got := message(ask(ctx, task)); got != tt.want {
@@ -418,7 +418,7 @@ func TestTaskCancelMessage(t *testing.T) {
 func TestTaskCancelMessageIsGivenOutOnce(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, forever)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel("m")
 		_, _ = task.Await(ctx)
 		for range 2 {
@@ -440,11 +440,11 @@ func TestTaskOfSeveralMessagesOneIsDelivered(t *testing.T) {
 		aiotest.Run(t, func(ctx context.Context) error {
 			task := aio.CreateTask(ctx, forever)
 			if started {
-				turns(ctx, 1)
+				letPass(ctx, 1)
 			}
 			task.Cancel("first")
 			task.Cancel("second")
-			turns(ctx, 2)
+			letPass(ctx, 2)
 			if got := upshot(task); got != want {
 				t.Errorf("started %v: %s", started, got)
 			}
@@ -472,12 +472,12 @@ func TestTaskCancellingCountsRequests(t *testing.T) {
 			}
 		}
 		count(0)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		for i := range 3 {
 			task.Cancel()
 			count(i + 1)
 		}
-		turns(ctx, 3)
+		letPass(ctx, 3)
 		log.want(t, "true:3") // one CancelledError for the three of them
 		count(3)
 		for want := 2; want >= 0; want-- {
@@ -489,7 +489,7 @@ func TestTaskCancellingCountsRequests(t *testing.T) {
 			t.Errorf("Uncancel below zero: %d", n)
 		}
 		task.Cancel()
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		log.want(t, "true:1")
 		if task.Cancel() || !task.Done() {
 			t.Error("cancelled again at the end")
@@ -513,9 +513,9 @@ func TestTaskUncancelledGoesOnAndCanBeCancelledAnew(t *testing.T) {
 			task.Uncancel()
 			return 1, aio.Sleep(ctx, time.Hour)
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel()
-		turns(ctx, 2)
+		letPass(ctx, 2)
 		if task.Cancelling() != 0 || task.Done() {
 			t.Errorf("cancelling %d, %v", task.Cancelling(), task)
 		}
@@ -523,7 +523,7 @@ func TestTaskUncancelledGoesOnAndCanBeCancelledAnew(t *testing.T) {
 		if task.Cancelling() != 1 {
 			t.Errorf("cancelling %d", task.Cancelling())
 		}
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		if !task.Cancelled() {
 			t.Errorf("task: %v", task)
 		}
@@ -554,7 +554,7 @@ func TestTaskUncancelWithdrawsWhatWasNotDelivered(t *testing.T) {
 				f := aio.CreateFuture[int](ctx)
 				task := aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return f.Await(ctx) })
 				if tt.started {
-					turns(ctx, 1)
+					letPass(ctx, 1)
 				}
 				switch tt.settle {
 				case "42":
@@ -571,7 +571,7 @@ func TestTaskUncancelWithdrawsWhatWasNotDelivered(t *testing.T) {
 				if !tt.started {
 					_ = f.SetResult(42)
 				}
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				if got := upshot(task); got != tt.want {
 					t.Errorf("task: %s", got)
 				}
@@ -621,9 +621,9 @@ func TestTaskCancelledWithoutARequest(t *testing.T) {
 		raises := aio.CreateTask(ctx, func(context.Context) (int, error) { return 0, &aio.CancelledError{Message: "own"} })
 		f := aio.CreateFuture[int](ctx)
 		awaits := aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return f.Await(ctx) })
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		f.Cancel("of the future")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		if got := upshot(raises); got != "cancelled:own" || raises.Cancelling() != 0 {
 			t.Errorf("raises: %s, cancelling %d", got, raises.Cancelling())
 		}
@@ -663,16 +663,16 @@ func TestTaskCancellationArrivesAfterAKnownNumberOfPasses(t *testing.T) {
 	} {
 		aiotest.Run(t, func(ctx context.Context) error {
 			arrived := false
-			parked := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			parked := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				err := tt.park(ctx)
 				arrived = true
 				return err
 			}))
-			turns(ctx, 5)
+			letPass(ctx, 5)
 			parked.Cancel()
 			passes := 0
 			for ; !arrived; passes++ {
-				turns(ctx, 1)
+				letPass(ctx, 1)
 			}
 			if passes != tt.want || !parked.Cancelled() {
 				t.Errorf("parked on %s: %d passes, %v", tt.on, passes, parked)

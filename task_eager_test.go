@@ -348,7 +348,7 @@ func TestEagerTaskBeforeTheLoopRunsWaitsForIt(t *testing.T) {
 	l, _ := newLoop(t)
 	l.SetTaskFactory(aio.EagerTaskFactory)
 	var log eventLog
-	task := aio.CreateTask(l.Context(), coro(func(context.Context) error { log.add("ran"); return nil }), aio.WithEagerStart(true))
+	task := aio.CreateTask(l.Context(), aio.NoResult(func(context.Context) error { log.add("ran"); return nil }), aio.WithEagerStart(true))
 	log.want(t, "")
 	if _, err := aio.RunUntilComplete(l, task); err != nil {
 		t.Error(err)
@@ -374,7 +374,7 @@ func TestEagerTaskErrorsStayInTheTask(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			log.want(t, "") // that await did not suspend
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			log.want(t, "called")
 		}
 	})
@@ -401,7 +401,7 @@ func TestEagerTaskCancelsItself(t *testing.T) {
 		if suspends.Done() {
 			t.Errorf("suspends: %v", suspends)
 		}
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		log.want(t, "true")
 		if !suspends.Cancelled() {
 			t.Errorf("suspends: %v", suspends)
@@ -437,7 +437,7 @@ func TestEagerFactoryStartsTheCoroutineOfAWaitForWithoutTime(t *testing.T) {
 func TestEagerTaskGoexit(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog
-	main := aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+	main := aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, func(context.Context) (int, error) {
 			runtime.Goexit()
 			return 1, nil

@@ -119,7 +119,7 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 		}
 	}
 	got := "nothing"
-	consume := coro(func(ctx context.Context) error {
+	consume := aio.NoResult(func(ctx context.Context) error {
 		switch consumer {
 		case "awaited":
 			created(aio.CreateTask(ctx, work))
@@ -146,9 +146,9 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 		}
 		return nil
 	})
-	main := aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+	main := aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 		consuming := aio.CreateTask(ctx, consume)
-		turns(ctx, 5)
+		letPass(ctx, 5)
 		switch cancelled {
 		case "never":
 			_ = gate.SetResult(7)
@@ -162,10 +162,10 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 			}
 		case "when done":
 			_ = gate.SetResult(7)
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			cancel()
 		}
-		turns(ctx, 5)
+		letPass(ctx, 5)
 		if !task.Done() {
 			t.Errorf("the task is not done: %v", task)
 		}

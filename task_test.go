@@ -32,7 +32,7 @@ func TestTaskStartsInTheNextPassAndKeepsItsOutcome(t *testing.T) {
 			if task.Done() {
 				t.Error("done before it began")
 			}
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			log.want(t, "body")
 			if !task.Done() || task.Cancelled() || task.Exception() != tt.err {
 				t.Errorf("done %v, cancelled %v, %v", task.Done(), task.Cancelled(), task.Exception())
@@ -70,7 +70,7 @@ func TestTaskCreationRefusesWhatCannotRun(t *testing.T) {
 		}
 	}
 	other, _ := newLoop(t)
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		if task := aio.CreateTask(ctx, returns(1)); task.GetLoop() != l {
 			t.Error("another loop")
 		}
@@ -128,7 +128,7 @@ func TestTaskKnowsItsCoroutineAndContext(t *testing.T) {
 			if reflect.ValueOf(task.GetCoro()).Pointer() != reflect.ValueOf(body).Pointer() {
 				t.Error("another coroutine")
 			}
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			if task.GetContext() != given {
 				t.Error("another context")
 			}
@@ -181,13 +181,13 @@ func TestTaskStringTellsNameStateAndWhatItAwaits(t *testing.T) {
 		inner := aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return f.Await(ctx) }, aio.WithName("inner"))
 		outer := aio.CreateTask(ctx, func(ctx context.Context) (int, error) { return inner.Await(ctx) }, aio.WithName("outer"))
 		want(inner, "Task inner pending")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		want(inner, "Task inner pending, awaiting Future")
 		want(outer, "Task outer pending, awaiting inner")
 		outer.Cancel()
 		want(outer, "Task outer cancelling, awaiting inner")
 		want(inner, "Task inner cancelling")
-		turns(ctx, 2)
+		letPass(ctx, 2)
 		want(inner, "Task inner cancelled")
 		want(outer, "Task outer cancelled")
 
@@ -196,11 +196,11 @@ func TestTaskStringTellsNameStateAndWhatItAwaits(t *testing.T) {
 		want(fresh, "Task fresh cancelling")
 		fresh.Uncancel()
 		want(fresh, "Task fresh pending")
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		want(fresh, "Task fresh finished")
 
 		fails := aio.CreateTask(ctx, func(context.Context) (int, error) { return 0, errBoom }, aio.WithName("fails"))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		want(fails, "Task fails failed: boom")
 		fails.Exception()
 		return nil
@@ -240,7 +240,7 @@ func TestTaskStackLimitKeepsTheOutermost(t *testing.T) {
 		if got := names(task, 0); got != "stackOuter" {
 			t.Errorf("not started: %s", got)
 		}
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		for limit, want := range []string{"stackOuter stackMiddle forever", "stackOuter", "stackOuter stackMiddle", "stackOuter stackMiddle forever"} {
 			if got := names(task, limit); got != want {
 				t.Errorf("limit %d: %s", limit, got)
@@ -251,7 +251,7 @@ func TestTaskStackLimitKeepsTheOutermost(t *testing.T) {
 			t.Errorf("PrintStack: %v\n%s", err, b.String())
 		}
 		task.Cancel()
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		if got := names(task, 0); got != "" {
 			t.Errorf("done: %s", got)
 		}
@@ -306,7 +306,7 @@ func TestTaskSleepTakesTimeAndZeroTakesATurn(t *testing.T) {
 				return err
 			}
 			log.want(t, "soon")
-			turns(ctx, 1)
+			letPass(ctx, 1)
 		}
 		if loop.Time() != begin {
 			t.Error("the clock moved")
@@ -327,7 +327,7 @@ func TestTaskCurrentTaskIsTheOneThatRuns(t *testing.T) {
 	var contexts []context.Context
 	var tasks []*aio.Task[struct{}]
 	for i := range 3 {
-		tasks = append(tasks, aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+		tasks = append(tasks, aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 			contexts = append(contexts, ctx)
 			for range 3 {
 				for _, c := range append(contexts, l.Context()) { // whichever context of the loop is asked
@@ -357,7 +357,7 @@ func TestTaskAllTasksListsThoseOfTheLoopThatAreNotDone(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		parked := aio.CreateTask(ctx, forever, aio.WithName("parked"))
 		aio.CreateTask(ctx, returns(1), aio.WithName("done"))
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		fresh := aio.CreateTask(ctx, returns(1), aio.WithName("fresh"))
 		all := aio.AllTasks(ctx)
 		if !slices.Equal(all, []aio.AnyTask{aio.CurrentTask(ctx), parked, fresh}) {
@@ -367,7 +367,7 @@ func TestTaskAllTasksListsThoseOfTheLoopThatAreNotDone(t *testing.T) {
 			t.Errorf("the other loop has %v", all)
 		}
 		parked.Cancel()
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		return nil
 	})
 	if _, err := aio.RunUntilComplete(other, elsewhere); err != nil {
@@ -391,7 +391,7 @@ func TestTaskLoopsInGoroutinesOfTheirOwnKeepTheirTasksApart(t *testing.T) {
 						return aio.Shield(ctx, gate).Await(ctx)
 					}))
 				}
-				turns(ctx, 2)
+				letPass(ctx, 2)
 				if all := aio.AllTasks(ctx); !slices.Equal(all, mine) {
 					t.Errorf("%d tasks", len(all))
 				}
@@ -441,7 +441,7 @@ func TestTaskAllTasksFromOtherGoroutinesGoesThroughTheLoop(t *testing.T) {
 			}
 			for range 200 {
 				known = append(known, aio.CreateTask(ctx, wait, aio.WithEagerStart(eager)))
-				turns(ctx, 1)
+				letPass(ctx, 1)
 			}
 			if _, err := aio.Gather(ctx, workers...).Await(ctx); err != nil {
 				return err
@@ -554,10 +554,10 @@ func TestTaskDebugModeChangesNoOrder(t *testing.T) {
 		l.SetDebug(i == 1)
 		l.SetSlowCallbackDuration(time.Hour)
 		log := &logs[i]
-		_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+		_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 			var tasks []aio.Awaitable[struct{}]
 			for n := range 3 {
-				tasks = append(tasks, coro(func(ctx context.Context) error {
+				tasks = append(tasks, aio.NoResult(func(ctx context.Context) error {
 					for range n + 1 {
 						log.add("%d", n)
 						if err := aio.Sleep(ctx, 0); err != nil {
@@ -614,7 +614,7 @@ func TestTaskTurnsAreTakenInOrderOfCreation(t *testing.T) {
 		var log eventLog
 		var tasks []aio.Awaitable[struct{}]
 		for _, name := range []string{"a", "b", "c"} {
-			tasks = append(tasks, aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+			tasks = append(tasks, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				for i := range 3 {
 					log.add("%s%d", name, i)
 					if err := aio.Sleep(ctx, 0); err != nil {
@@ -656,12 +656,12 @@ func TestTaskParentHearsTheAnswerOfItsChild(t *testing.T) {
 					log.add("parent")
 					return v, err
 				})
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				parent.Cancel()
-				turns(ctx, 5)
+				letPass(ctx, 5)
 				log.want(t, "cleaning")
 				parent.Cancel()
-				turns(ctx, 2)
+				letPass(ctx, 2)
 				log.want(t, "again:true parent")
 				if got := upshot(parent); got != tt.want || parent.Cancelling() != 2 || child.Cancelling() != 2 {
 					t.Errorf("parent: %s, cancelling %d, child %d", got, parent.Cancelling(), child.Cancelling())

@@ -286,7 +286,7 @@ func TestCaptureTasks(t *testing.T) {
 		gathers := aio.CreateTask(ctx, graphWaits{leaf}.gathered, aio.WithName("gathers"))
 		aio.FutureAddToAwaitedBy(relay, gathers) // which is known already
 		aio.FutureAddToAwaitedBy(relay, relay)
-		turns(ctx, 1)
+		letPass(ctx, 1)
 
 		tasks := aio.CaptureTasks(ctx)
 		same(t, "tasks", graphNames(tasks, func(i aio.TaskInfo) string { return i.Name }), "Task-1 leaf relayed gathers")
@@ -317,7 +317,7 @@ func TestCaptureTasks(t *testing.T) {
 
 		relay.SetResult(1)
 		f.SetResult(1)
-		turns(ctx, 5)
+		letPass(ctx, 5)
 		same(t, "when they are done", len(aio.CaptureTasks(ctx)), 1)
 	})
 }

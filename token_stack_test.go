@@ -122,7 +122,7 @@ func TestGetStackOfADeepTask(t *testing.T) {
 func TestGetStackOfATaskThatServesOthers(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog
-	below := aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+	below := aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 		for i := range 5 {
 			log.add("below%d", i)
 			if err := aio.Sleep(ctx, 0); err != nil {
@@ -131,7 +131,7 @@ func TestGetStackOfATaskThatServesOthers(t *testing.T) {
 		}
 		return nil
 	}))
-	_, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		for i := range 5 {
 			log.add("above%d", i)
 			for range 2 {

@@ -91,7 +91,7 @@ func TestPanicOfTheRuntime(t *testing.T) {
 
 func TestPanicOfEagerTaskStaysInIt(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
-		task := aio.CreateTask(ctx, coro(func(context.Context) error { blowUp(fs.ErrExist); return nil }), aio.WithEagerStart(true))
+		task := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { blowUp(fs.ErrExist); return nil }), aio.WithEagerStart(true))
 		same(t, "Done", task.Done(), true)
 		_, err := task.Await(ctx)
 		matches(t, "Await", err, fs.ErrExist)
@@ -105,7 +105,7 @@ func TestPanicOfEagerTaskStaysInIt(t *testing.T) {
 func TestGoexitEndsTheGoroutineOfTheLoop(t *testing.T) {
 	start := func(l *aio.Loop, f func(), eager bool) {
 		spawn(l.Context(), func(ctx context.Context) error {
-			aio.CreateTask(ctx, coro(func(context.Context) error { f(); return nil }), aio.WithEagerStart(eager))
+			aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { f(); return nil }), aio.WithEagerStart(eager))
 			f()
 			return nil
 		})
@@ -131,7 +131,7 @@ func TestGoexitEndsTheGoroutineOfTheLoop(t *testing.T) {
 		}, "deferred run-deferred"},
 		"in an eager task": {func(l *aio.Loop, log *eventLog) {
 			spawn(l.Context(), func(ctx context.Context) error {
-				task := aio.CreateTask(ctx, coro(func(context.Context) error {
+				task := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 					defer log.add("deferred")
 					runtime.Goexit()
 					return nil
@@ -370,7 +370,7 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 		scope := aio.NewTimeout(time.Hour)
 		err = scope.Run(ctx, func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				body := coro(func(context.Context) error { t.Error("a coroutine was started"); return nil })
+				body := aio.NoResult(func(context.Context) error { t.Error("a coroutine was started"); return nil })
 				void := func(context.Context) error { t.Error("a body was run"); return nil }
 				panicking := map[string]func(){
 					"Loop.CallSoon":             func() { l.CallSoon(nop) },
@@ -657,7 +657,7 @@ func TestTasksInBubble(t *testing.T) {
 				}),
 				spawn(ctx, func(ctx context.Context) error {
 					defer add("thread")
-					_, err := aio.ToThread(ctx, coro(func(context.Context) error { time.Sleep(2 * time.Hour); return nil }))
+					_, err := aio.ToThread(ctx, aio.NoResult(func(context.Context) error { time.Sleep(2 * time.Hour); return nil }))
 					return err
 				}),
 			}
@@ -680,7 +680,7 @@ func TestNestIsBounded(t *testing.T) {
 	var tasks []*aio.Task[struct{}]
 	var got, want []string
 	for i := range n {
-		tasks = append(tasks, aio.CreateTask(l.Context(), coro(func(ctx context.Context) error {
+		tasks = append(tasks, aio.CreateTask(l.Context(), func(ctx context.Context) (struct{}, error) { // no NoResult: it has no frame before it starts
 			for turn := range 3 {
 				got = append(got, fmt.Sprint(turn, " ", i))
 				if i%7 == 0 {
@@ -691,11 +691,11 @@ func TestNestIsBounded(t *testing.T) {
 					}
 				}
 				if err := aio.Sleep(ctx, 0); err != nil {
-					return err
+					return struct{}{}, err
 				}
 			}
-			return nil
-		})))
+			return struct{}{}, nil
+		}))
 	}
 	for turn := range 3 {
 		for i := range n {

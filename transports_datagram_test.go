@@ -618,7 +618,7 @@ func TestDatagramInfo(t *testing.T) {
 func TestDatagramCancelled(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		var p *dgPeer
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _, err := aio.CreateDatagramEndpoint(ctx, func() *dgPeer {
 				p = &dgPeer{lost: aio.CreateFuture[error](ctx)}
 				return p

@@ -121,7 +121,7 @@ func TestPipeReadSizes(t *testing.T) {
 		// After a read that was full there is another one, which finds nothing.
 		w.WriteString(all[:256<<10])
 		p.wantGot(t, ctx, all[:256<<10])
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		w.WriteString("more")
 		p.wantGot(t, ctx, "more")
 		tr.Close()
@@ -137,9 +137,9 @@ func TestPipeFIFOWithUnreadDataStaysOpen(t *testing.T) {
 		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
 		wt := pipeWrite(t, ctx, w, p)
 		wt.Write([]byte("1"))
-		pipePasses(ctx, 10)
+		letPass(ctx, 10)
 		wt.Write([]byte("2"))
-		pipePasses(ctx, 10)
+		letPass(ctx, 10)
 		if wt.IsClosing() {
 			t.Fatal("the unread data was taken for a hang-up")
 		}
@@ -167,7 +167,7 @@ func TestPipeFIFOBeforeTheFirstWriter(t *testing.T) {
 		}
 		p := newPipeProtocol(ctx)
 		pipeRead(t, ctx, r, p)
-		pipePasses(ctx, 10)
+		letPass(ctx, 10)
 		p.log.want(t, "")
 		w, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {

@@ -29,7 +29,7 @@ func TestPipeReadEOF(t *testing.T) {
 			w.Close()
 			p.wantGot(t, ctx, "the rest")
 			p.wantLost(t, ctx, nil)
-			pipePasses(ctx, 2)
+			letPass(ctx, 2)
 			p.log.want(t, "eof lost after end")
 			return nil
 		})
@@ -204,7 +204,7 @@ func TestPipePauseReading(t *testing.T) {
 			t.Error("it reads while paused")
 		}
 		w.WriteString("b")
-		pipePasses(ctx, 10)
+		letPass(ctx, 10)
 		p.wantGot(t, ctx, "")
 		tr.ResumeReading()
 		tr.ResumeReading()
@@ -244,7 +244,7 @@ func TestPipeReadClose(t *testing.T) {
 		tr.Close()
 		p.wantLost(t, ctx, nil)
 		tr.Close()
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		p.log.want(t, "lost")
 		p.wantGot(t, ctx, "")
 		return nil

@@ -107,13 +107,6 @@ func (p *pipeProtocol) wantLost(t *testing.T, ctx context.Context, want error) {
 	}
 }
 
-// pipePasses lets the loop make n passes.
-func pipePasses(ctx context.Context, n int) {
-	for range n {
-		aio.Sleep(ctx, 0)
-	}
-}
-
 // pipeEnds returns the ends of a new pipe, which are closed when the test ends.
 func pipeEnds(t *testing.T) (r, w *os.File) {
 	t.Helper()
@@ -304,21 +297,21 @@ func TestPipeConnectCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)
 		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
-		task := aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _, err := aio.ConnectReadPipe(ctx, func() *pipeProtocol { return p }, r)
 			return err
 		}))
-		pipePasses(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel()
 		if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
 			t.Errorf("ConnectReadPipe: %v", err)
 		}
 		p.wantLost(t, ctx, nil)
-		task = aio.CreateTask(ctx, coro(func(ctx context.Context) error {
+		task = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, _, err := aio.ConnectWritePipe(ctx, func() *pipeProtocol { return q }, w)
 			return err
 		}))
-		pipePasses(ctx, 1)
+		letPass(ctx, 1)
 		task.Cancel()
 		if _, err := task.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
 			t.Errorf("ConnectWritePipe: %v", err)

@@ -135,7 +135,7 @@ func TestPipeReaderGone(t *testing.T) {
 		}
 		tr.Abort()
 		tr.WriteEOF()
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		p.log.want(t, "lost")
 		return nil
 	})
@@ -167,7 +167,7 @@ func TestPipeReaderGoneWithDataPending(t *testing.T) {
 		if tr.GetWriteBufferSize() != 0 {
 			t.Error("the buffer is not empty")
 		}
-		pipePasses(ctx, 3)
+		letPass(ctx, 3)
 		p.log.want(t, "pause lost")
 		return nil
 	})
@@ -210,7 +210,7 @@ func TestPipeWriteEOF(t *testing.T) {
 					t.Errorf("Write with data pending: %v", err)
 				}
 				closeIt(tr)
-				pipePasses(ctx, 3)
+				letPass(ctx, 3)
 				p.log.want(t, "pause")
 				got, err := aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
 				if err != nil || !bytes.Equal(got, sent) {
@@ -264,7 +264,7 @@ func TestPipeWriteBufferIsReused(t *testing.T) {
 					return err
 				}
 				left = left[n:]
-				pipePasses(ctx, 3) // the pipe is filled again
+				letPass(ctx, 3) // the pipe is filled again
 			}
 			return nil
 		}

@@ -226,7 +226,7 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 			l := aio.NewEventLoop(nil)
 			log := new(eventLog)
 			ioReportTo(l, log)
-			if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+			if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 				ticks := 0
 				var tick func()
 				tick = func() {
@@ -311,7 +311,7 @@ func ioTraced(t *testing.T, main func(c *ioTrace)) {
 	l := aio.NewEventLoop(nil)
 	log := new(eventLog)
 	ioReportTo(l, log)
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		main(&ioTrace{T: t, ctx: ctx, l: l, log: log})
 		return nil
 	})); err != nil {

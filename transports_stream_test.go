@@ -57,7 +57,7 @@ func TestStreamOpening(t *testing.T) {
 	s := &scriptedStream{Note: log.add, In: []any{[]byte("early")}}
 	p := &ioLogger{log: log, on: map[string]func(){}}
 	p.on["made"] = func() { l.CallSoon(func() { log.add("soon") }) }
-	if _, err := aio.RunUntilComplete(l, coro(func(ctx context.Context) error {
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		l.CallSoon(func() { log.add("before"); s.Readable() })
 		if _, err := openScripted(l, s, p); err != nil {
 			return err
