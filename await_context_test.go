@@ -86,7 +86,7 @@ func TestCancellationWinsOverADerivedContext(t *testing.T) {
 					got = aio.Sleep(derived, time.Hour)
 					return got
 				}))
-				turns(ctx, 1)
+				letPass(ctx, 1)
 				l.CallLater(time.Second, func() {
 					if first == "the context" {
 						end()

@@ -41,7 +41,7 @@ func cancelledGroup(ctx context.Context) error {
 			err := aio.Sleep(ctx, time.Hour)
 			return errors.Join(err, aio.Sleep(ctx, time.Second))
 		})
-		turns(ctx, 1)
+		letPass(ctx, 1)
 		tg.Cancel()
 		return nil
 	})
@@ -80,7 +80,7 @@ func TestTaskGroupWhoseBodyPanicsReportsTheErrorsOfItsTasks(t *testing.T) {
 					return err
 				})
 			}
-			turns(ctx, 1)
+			letPass(ctx, 1)
 			panic(errBoom)
 		})
 	})
