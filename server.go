@@ -250,14 +250,20 @@ func (s *Server) bind(ctx context.Context, call, addr string) error {
 	if network == "" {
 		network = "tcp"
 	}
+	var lookups []Awaitable[[]netip.AddrPort] // all at a time, as asyncio does
+	for _, h := range append([]string{host}, s.opts.Hosts...) {
+		lookups = append(lookups, Coro[[]netip.AddrPort](func(ctx context.Context) ([]netip.AddrPort, error) {
+			return s.loop.resolve(ctx, network, h, port, true)
+		}))
+	}
+	found, err := Gather(ctx, lookups...).Await(ctx)
+	if err != nil {
+		return err
+	}
 	var aps []netip.AddrPort
 	seen := map[netip.AddrPort]bool{}
-	for _, h := range append([]string{host}, s.opts.Hosts...) {
-		found, err := s.loop.resolve(ctx, network, h, port, true)
-		if err != nil {
-			return err
-		}
-		for _, ap := range found {
+	for _, of := range found {
+		for _, ap := range of {
 			if !seen[ap] {
 				seen[ap] = true
 				aps = append(aps, ap)
