@@ -299,9 +299,10 @@ func (p *Process) feed(ctx context.Context, input []byte) error {
 	}
 	for {
 		n := min(len(input), inputPiece)
-		_, err := p.Stdin.Write(input[:n])
+		_, lost := p.Stdin.Write(input[:n])
+		err := p.Stdin.Drain(ctx) // also if it is lost: then the other tasks have their turn
 		if err == nil {
-			err = p.Stdin.Drain(ctx)
+			err = lost
 		}
 		input = input[n:]
 		if err != nil && !isBrokenPipe(err) {
