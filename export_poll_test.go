@@ -8,5 +8,5 @@ func Watched(t DatagramTransport) string {
 	if !ok {
 		return "no poller"
 	}
-	return [...]string{"nothing", "reading", "writing", "both"}[s.loop.polling.fds[s.fd].level]
+	return [...]string{"nothing", "reading", "writing", "both"}[s.loop.polling.fds[s.fd].want]
 }

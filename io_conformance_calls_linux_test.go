@@ -236,7 +236,9 @@ func init() {
 		// What Write and SendTo say of dropped bytes has no counterpart in asyncio.
 		"write": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
 			b, pos := payload(s.raw(1), e.wpos)
-			e.writer().Write(b)
+			if _, err := e.writer().Write(b); errors.Is(err, aio.ErrUsage) {
+				return "", err
+			}
 			e.wpos = pos
 			return bufSize(e), nil
 		}),
@@ -248,7 +250,9 @@ func init() {
 				b, pos = payload(raw, pos)
 				bs = append(bs, b)
 			}
-			e.writer().Writelines(bs)
+			if err := e.writer().Writelines(bs); errors.Is(err, aio.ErrUsage) {
+				return "", err
+			}
 			e.wpos = pos
 			return bufSize(e), nil
 		}),
@@ -366,8 +370,11 @@ func init() {
 			if !m.signals {
 				return "nohandler", nil
 			}
+			before := aio.Posted(m.loop)
 			syscall.Kill(os.Getpid(), syscall.SIGUSR1)
-			time.Sleep(10 * time.Millisecond)
+			for end := time.Now().Add(time.Second); aio.Posted(m.loop) == before && time.Now().Before(end); {
+				time.Sleep(100 * time.Microsecond)
+			}
 			return "", nil
 		},
 		"on_signal": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {

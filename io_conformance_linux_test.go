@@ -8,6 +8,7 @@ package aio_test
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -75,19 +76,6 @@ func ioProgramsOf(t testing.TB, name string) (all []*ioProgram) {
 	return all
 }
 
-// ioPending reads the ids of the programs that do not match yet.
-func ioPending(t testing.TB) map[string]bool {
-	data, err := os.ReadFile(filepath.Join("testdata", "io-conformance", "pending.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pending := map[string]bool{}
-	for _, id := range strings.Fields(string(data)) {
-		pending[id] = true
-	}
-	return pending
-}
-
 // withoutPasses returns the trace without the number of the pass in each line.
 func withoutPasses(trace []string) []string {
 	out := make([]string, len(trace))
@@ -116,19 +104,10 @@ func quiet(t testing.TB) {
 func TestIOConformance(t *testing.T) {
 	quiet(t)
 	all := ioPrograms(t, ioPart)
-	pending := ioPending(t)
 	matched := 0
 	for _, p := range all {
 		t.Run(p.ID, func(t *testing.T) {
-			diff := ioDifference(p, ioMode{})
-			if pending[p.ID] {
-				if diff == "" {
-					t.Log("listed as pending, but matches")
-					matched++
-				}
-				return
-			}
-			if diff != "" {
+			if diff := ioDifference(p, ioMode{}); diff != "" {
 				source, _ := json.Marshal(p.Coros)
 				protos, _ := json.Marshal(p.Protos)
 				t.Errorf("%s\nprotos: %s\nprogram: %s", diff, protos, source)
@@ -140,15 +119,71 @@ func TestIOConformance(t *testing.T) {
 	fmt.Printf("io conformance: %d of %d programs match\n", matched, len(all))
 }
 
+// TestIOConformanceDiffers runs the programs of which the trace is not CPython's, for a reason that
+// docs/differences.md has. Their own traces must not change either. AIO_IO_CONFORMANCE_RECORD=1 records
+// them.
+func TestIOConformanceDiffers(t *testing.T) {
+	quiet(t)
+	name := filepath.Join("testdata", "io-conformance", "differs.jsonl")
+	all := ioProgramsOf(t, name)
+	if os.Getenv("AIO_IO_CONFORMANCE_RECORD") != "" {
+		recordIO(t, name, all)
+	}
+	for _, p := range all {
+		t.Run(p.ID, func(t *testing.T) {
+			if diff := difference(p.Ours, runIO(p, ioMode{})); diff != "" {
+				t.Errorf("not the recorded trace: %s", diff)
+			}
+			if difference(p.Trace, p.Ours) == "" || p.Differs == "" {
+				t.Errorf("there is no difference, or no reason for it: %q", p.Differs)
+			}
+		})
+	}
+}
+
+// recordIO writes the traces of this package into a file of programs.
+func recordIO(t *testing.T, name string, all []*ioProgram) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for i, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
+		all[i].Ours = runIO(all[i], ioMode{})
+		fields := map[string]any{}
+		if err := json.Unmarshal(line, &fields); err != nil {
+			t.Fatal(err)
+		}
+		fields["ours"] = all[i].Ours
+		if err := json.NewEncoder(&out).Encode(fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(name, out.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIOConformanceKinds runs the smallest programs for the kinds of differences that there once were,
+// in each way in which the order must be the same.
+func TestIOConformanceKinds(t *testing.T) {
+	quiet(t)
+	for _, p := range ioProgramsOf(t, filepath.Join("testdata", "io-conformance", "programs", "minimal.jsonl.gz")) {
+		t.Run(strings.TrimPrefix(p.ID, "min-"), func(t *testing.T) {
+			for _, mode := range []ioMode{{}, {debug: true}} {
+				if diff := ioDifference(p, mode); diff != "" {
+					t.Errorf("%+v: %s", mode, diff)
+				}
+			}
+		})
+	}
+}
+
 // TestIOConformanceInDebugMode runs programs in debug mode, which must not change the order of
 // anything.
 func TestIOConformanceInDebugMode(t *testing.T) {
 	quiet(t)
-	pending := ioPending(t)
 	for _, p := range ioPrograms(t, 4*ioPart) {
-		if pending[p.ID] {
-			continue
-		}
 		if diff := ioDifference(p, ioMode{debug: true}); diff != "" {
 			t.Errorf("%s: %s", p.ID, diff)
 		}

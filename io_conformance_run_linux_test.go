@@ -31,6 +31,8 @@ type ioProgram struct {
 	Protos  map[string]*ioProtocol
 	Coros   map[string][]statement
 	Trace   []string
+	Differs string   // why the trace of this package is another one
+	Ours    []string // that trace
 }
 
 // ticks reports whether the lines of the trace begin with the number of the pass.

@@ -13,17 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/poll"
 	"github.com/goaio/aio/internal/sysio"
 )
 
 // fdPipe is a stream over a descriptor that need not be a socket.
 type fdPipe struct {
 	fdStream
-	file *os.File // whose descriptor it is, nil for one of its own
+	writes bool     // it is for writing, not for reading
+	file   *os.File // whose descriptor it is, nil for one of its own
 }
 
-// read cannot take a short read for the last: a terminal gives a line at a time and a socket perhaps a
-// message. So may a pipe, if it was made to keep packets apart, which only its writing end tells.
+// Read reports that there is no more to read, as far as it knows: the poller tells, if it is asked by
+// WatchRead. A short read need not have emptied the descriptor. A terminal gives a line at a time and a
+// socket perhaps a message; so may a pipe that keeps packets apart, which only its writing end tells.
 func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	n, err = sysio.Read(p.fd, buf)
 	switch {
@@ -32,7 +35,32 @@ func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	case n == 0:
 		return 0, false, io.EOF
 	}
-	return n, true, nil
+	return n, false, nil
+}
+
+// Attach registers at once, to find out whether the descriptor can be polled.
+func (p *fdPipe) Attach(owner netio.Owner) error {
+	want := netio.Readable
+	if p.writes {
+		want = poll.Edges
+	}
+	if err := p.loop.polling.register(p.fd, owner, want); err != nil {
+		return err
+	}
+	p.loop.polling.withdraw(p.fd)
+	return nil
+}
+
+// WatchRead implements levelReader.
+func (p *fdPipe) WatchRead(on bool) error {
+	switch {
+	case p.fd < 0:
+		return nil
+	case on:
+		return p.Repeat()
+	}
+	p.loop.polling.withdraw(p.fd)
+	return nil
 }
 
 func (p *fdPipe) grow() { sysio.GrowPipe(p.fd) }
@@ -53,7 +81,7 @@ func (p *fdPipe) Abort() { p.Close() }
 
 // pipe implements fileBackend.
 func (b pollBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error) {
-	p, err := b.loop.pipeOf(f)
+	p, err := b.loop.pipeOf(f, writes)
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +103,15 @@ func (b pollBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Str
 
 // pipeOf makes a stream of a duplicate of f, or of f itself if it is a standard stream: another file
 // that got its number would be given what the runtime prints, and what child processes write.
-func (l *Loop) pipeOf(f *os.File) (*fdPipe, error) {
+func (l *Loop) pipeOf(f *os.File, writes bool) (*fdPipe, error) {
 	fd, _, err := descriptorOf("", f)
 	if err != nil {
 		return nil, err
 	}
 	if fd <= syscall.Stderr {
 		err := unix.SetNonblock(fd, true)
-		return &fdPipe{fdStream{loop: l, fd: fd}, f}, os.NewSyscallError("fcntl", err)
+		return &fdPipe{fdStream{loop: l, fd: fd}, writes, f}, os.NewSyscallError("fcntl", err)
 	}
 	fd, err = sysio.DupOf(f)
-	return &fdPipe{fdStream{loop: l, fd: fd}, nil}, err
+	return &fdPipe{fdStream{loop: l, fd: fd}, writes, nil}, err
 }

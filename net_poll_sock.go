@@ -291,6 +291,8 @@ func (s *fdSocket) sendfile(ctx context.Context, f *fileSend) error {
 	case f.remaining == 0:
 		return nil
 	}
+	// After each part, also the last one, the task waits until there is room again, as asyncio does:
+	// a peer that keeps up does not keep the other tasks from running.
 	err := s.send(ctx, func() (done bool, err error) { return f.system(s.fd) })
 	return f.asNotAvailable(err)
 }

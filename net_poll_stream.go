@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/poll"
 	"github.com/goaio/aio/internal/sysio"
 )
 
@@ -44,7 +45,7 @@ type fdStream struct {
 }
 
 func (s *fdStream) Attach(owner netio.Owner) error {
-	return s.loop.polling.register(s.fd, owner, 0)
+	return s.loop.polling.reserve(s.fd, owner, poll.Edges)
 }
 
 func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
@@ -56,6 +57,32 @@ func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
 		return 0, false, io.EOF
 	}
 	return n, more, nil
+}
+
+// Repeat implements repeater.
+func (s *fdStream) Repeat() error {
+	if s.fd < 0 {
+		return nil
+	}
+	return os.NewSyscallError("poll", s.loop.polling.renew(s.fd))
+}
+
+// WatchWrite implements repeater.
+func (s *fdStream) WatchWrite(on bool) {
+	if s.fd < 0 {
+		return
+	}
+	want := poll.Edges
+	if on {
+		want |= netio.Writable
+	}
+	_ = s.loop.polling.modify(s.fd, want) // which cannot fail for a descriptor that is registered
+}
+
+// Pending implements repeater.
+func (s *fdStream) Pending() bool {
+	n, err := sysio.Pending(s.fd)
+	return err != nil || n > 0 // the read tells what is wrong
 }
 
 func (s *fdStream) Write(p []byte) (n int, err error) { return sysio.Write(s.fd, p) }

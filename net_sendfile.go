@@ -63,9 +63,12 @@ func (f *fileSend) systemFile() *os.File {
 	return file
 }
 
-// system makes the system send what it can of the file to the socket fd, and reports whether that
-// was the rest. The error may be netio.ErrWouldBlock.
+// system makes the system send what it can of the file to the socket fd, and reports whether
+// nothing was left to send. The error may be netio.ErrWouldBlock.
 func (f *fileSend) system(fd int) (done bool, err error) {
+	if f.remaining == 0 {
+		return true, nil
+	}
 	file := f.systemFile()
 	if file == nil {
 		return false, ErrSendfileNotAvailable
@@ -80,10 +83,10 @@ func (f *fileSend) system(fd int) (done bool, err error) {
 		return false, err
 	case n == 0:
 		f.remaining = 0 // the file has become shorter
-	default:
-		f.advance(n)
+		return true, nil
 	}
-	return f.remaining == 0, nil
+	f.advance(n)
+	return false, nil
 }
 
 // asNotAvailable is err, or ErrSendfileNotAvailable if it is an error of the system before the
@@ -152,7 +155,8 @@ func (s *seekReader) Seek(offset int64, whence int) (int64, error) {
 
 // fileSender is a stream over which the system can send a file by itself.
 type fileSender interface {
-	// sendFile sends some of f, and reports whether all of it is sent. The error may be netio.ErrWouldBlock.
+	// sendFile sends some of f, and reports whether nothing was left to send. The error may be
+	// netio.ErrWouldBlock.
 	sendFile(f *fileSend) (done bool, err error)
 }
 

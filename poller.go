@@ -27,7 +27,8 @@ import (
 type descriptor struct {
 	owner netio.Owner
 	key   uint32          // tells it from an earlier registration of the same number
-	level netio.Readiness // what for, as long as it is ready; 0 if it is edge-triggered
+	want  netio.Readiness // as package poll takes it
+	added bool            // the system knows of it
 }
 
 // polling is the part of a loop that knows of descriptors.
@@ -51,44 +52,89 @@ func (p *polling) open() (err error) {
 	return err
 }
 
-// register has owner told what fd is ready for: each time it becomes ready, or as long as it is
-// ready for something in level.
-func (p *polling) register(fd int, owner netio.Owner, level netio.Readiness) error {
+// register has owner told what fd is ready for, of what it wants.
+func (p *polling) register(fd int, owner netio.Owner, want netio.Readiness) error {
+	if err := p.mayOwn(fd); err != nil {
+		return err
+	}
+	p.key++
+	if err := p.sys.Add(fd, p.key, want); err != nil {
+		return err
+	}
+	p.own(fd, descriptor{owner, p.key, want, true}) // only now that fd is known to be a descriptor
+	return nil
+}
+
+// reserve makes owner the owner of fd, an open descriptor. It is told nothing before renew.
+func (p *polling) reserve(fd int, owner netio.Owner, want netio.Readiness) error {
+	if err := p.mayOwn(fd); err != nil {
+		return err
+	}
+	p.key++
+	p.own(fd, descriptor{owner, p.key, want, false})
+	return nil
+}
+
+// mayOwn says why fd cannot get an owner.
+func (p *polling) mayOwn(fd int) error {
 	if err := p.open(); err != nil {
 		return err
 	}
 	if p.ownerOf(fd) != nil {
 		return usagef("", "descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)
 	}
-	p.key++
-	if err := p.sys.Add(fd, p.key, level); err != nil {
-		return err
-	}
-	for fd >= len(p.fds) { // only now that fd is known to be a descriptor
+	return nil
+}
+
+func (p *polling) own(fd int, d descriptor) {
+	for fd >= len(p.fds) {
 		p.fds = append(p.fds, make([]descriptor, max(16, len(p.fds)))...)
 	}
-	p.fds[fd] = descriptor{owner, p.key, level}
+	p.fds[fd] = d
 	p.n++
-	return nil
 }
 
 // unregister forgets fd, before it is closed.
 func (p *polling) unregister(fd int) {
-	p.sys.Remove(fd, p.fds[fd].level)
+	if d := &p.fds[fd]; d.added {
+		p.sys.Remove(fd, d.want)
+	}
 	p.fds[fd] = descriptor{}
 	p.n--
 }
 
-// modify changes what fd is registered for, as long as it is ready.
-func (p *polling) modify(fd int, level netio.Readiness) error {
+// modify changes what fd is registered for.
+func (p *polling) modify(fd int, want netio.Readiness) error {
 	d := &p.fds[fd]
-	if level == d.level {
+	if want == d.want {
 		return nil
 	}
-	if err := p.sys.Change(fd, d.key, d.level, level); err != nil {
+	if d.added {
+		if err := p.sys.Change(fd, d.key, d.want, want); err != nil {
+			return err
+		}
+	}
+	d.want = want
+	return nil
+}
+
+// withdraw makes the system report nothing of fd, until renew.
+func (p *polling) withdraw(fd int) {
+	if d := &p.fds[fd]; d.added {
+		p.sys.Withdraw(fd, d.want)
+		d.added = false
+	}
+}
+
+// renew registers fd with the system, anew if it was: what it is ready for is reported as if it had
+// just become so, after all that is ready already.
+func (p *polling) renew(fd int) error {
+	p.withdraw(fd)
+	d := &p.fds[fd]
+	if err := p.sys.Add(fd, d.key, d.want); err != nil {
 		return err
 	}
-	d.level = level
+	d.added = true
 	return nil
 }
 

@@ -468,6 +468,39 @@ type streamEndpoint struct {
 	eof    bool // WriteEOF was called
 }
 
+// toRead is what tells of something to read, or of the end.
+const toRead = netio.Readable | netio.HungUp | netio.Ending
+
+// repeater is implemented by a stream of which the system knows what it is ready for.
+type repeater interface {
+	// Repeat has the owner told when the next pass begins what the stream is ready for, as if it had
+	// just become so: after the streams that are ready already. Before the first Repeat the owner is
+	// told nothing.
+	Repeat() error
+	// WatchWrite says whether the owner is to be told that there is room to write, at first not. If
+	// there is room already, it is told that.
+	WatchWrite(on bool)
+	// Pending reports whether there is something to read.
+	Pending() bool
+}
+
+// repeat has the owner, o, told what the stream is ready for. That is where asyncio adds a descriptor
+// to its selector: when a transport is opened, after each pause, and for each part of a file.
+func (e *streamEndpoint) repeat(o netio.Owner) error {
+	if s, ok := e.stream.(repeater); ok {
+		return s.Repeat()
+	}
+	e.again(o)
+	return nil
+}
+
+// watchWrite says whether the transport waits for room to write.
+func (e *streamEndpoint) watchWrite(on bool) {
+	if s, ok := e.stream.(repeater); ok {
+		s.WatchWrite(on)
+	}
+}
+
 // again puts the transport, whose stream tells o, on the hot list.
 func (e *streamEndpoint) again(o netio.Owner) {
 	if !e.hot {

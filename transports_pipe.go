@@ -32,6 +32,12 @@ type pipe struct {
 	grown    bool // see grow
 }
 
+// levelReader is implemented by a stream that has its owner told as long as there is something to read.
+type levelReader interface {
+	// WatchRead says whether the owner is to be told, at first not.
+	WatchRead(on bool) error
+}
+
 // pipeSize is what a pipe holds on most systems.
 const pipeSize = 64 << 10
 
@@ -116,7 +122,9 @@ func (p *pipe) GetExtraInfo(name string) any {
 type readPipe struct {
 	pipe
 	readHalf
-	later bool // there is a deferredReadStep in the ready queue
+	level levelReader // the stream, if it is one
+	later bool        // there is a deferredReadStep in the ready queue
+	atEOF Protocol    // to be told of the end, nil if there is none yet
 }
 
 // newReadPipe makes the transport of f, and waits until ConnectionMade was called.
@@ -130,6 +138,7 @@ func (c caller) newReadPipe(call string, p Protocol, f *os.File) (*readPipe, err
 	if err := t.attach(call, f, false, (*readPipeOwner)(t)); err != nil {
 		return nil, err
 	}
+	t.level, _ = t.stream.(levelReader)
 	if err := t.waitOpen(c, call); err != nil {
 		return nil, err
 	}
@@ -144,9 +153,24 @@ func (t *readPipe) use(p Protocol) error {
 	return nil
 }
 
-// proceed implements lifeCycle: the transport looks in the next pass at what it can do.
+// proceed implements lifeCycle.
 func (t *readPipe) proceed() {
-	if t.can != 0 && !t.lost {
+	switch {
+	case t.level == nil:
+		t.lookAgain()
+	case t.mayRead():
+		if err := t.level.WatchRead(true); err != nil {
+			t.fatal("a pipe cannot be polled", err)
+		}
+	}
+}
+
+// lookAgain makes the transport look in the next pass at what there is to read.
+func (t *readPipe) lookAgain() {
+	switch {
+	case t.level != nil: // it is told then
+		t.can = 0
+	case t.can != 0 && !t.lost:
 		t.again((*readPipeOwner)(t))
 	}
 }
@@ -162,7 +186,13 @@ func (o *readPipeOwner) Discard()                { o.discard() }
 func (t *readPipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
-	t.toRead = t.toRead || t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0
+	if !t.mayRead() {
+		if t.level != nil { // it would be told in each pass
+			_ = t.level.WatchRead(false)
+		}
+		return
+	}
+	t.toRead = t.toRead || !t.later && t.can&toRead != 0
 	t.enqueue(t)
 }
 
@@ -175,8 +205,8 @@ func (t *readPipe) run(*future) {
 		t.readLater()
 		return
 	}
-	defer t.proceed() // also if the protocol panics
-	to := t.receiver  // the one in use when the read begins
+	defer t.lookAgain() // also if the protocol panics
+	to := t.receiver    // the one in use when the read begins
 	buf, err := to.memory(t.loop)
 	if err != nil {
 		t.fatal("protocol.GetBuffer() failed", err)
@@ -185,28 +215,30 @@ func (t *readPipe) run(*future) {
 	if !t.mayRead() { // GetBuffer has closed or paused
 		return
 	}
-	if n := t.read(buf); n > 0 {
-		to.receive(buf, n)
-	}
-}
-
-// read reads into buf. What is no data it deals with.
-func (t *readPipe) read(buf []byte) int {
-	n, more, err := t.stream.Read(buf)
-	if !more && t.can&netio.HungUp == 0 {
-		t.can &^= netio.Readable
-	}
-	switch {
-	case err == netio.ErrWouldBlock:
-		t.can &^= netio.Readable | netio.HungUp
+	switch n, err := t.read(buf); {
 	case err == io.EOF:
 		t.closing = true
+		t.atEOF = t.protocol
 		t.loop.schedule((*eofStep)(t), nil)
 		t.lose(nil)
 	case err != nil:
 		t.fatal("read error on a pipe", err)
+	case n > 0:
+		to.receive(buf, n)
 	}
-	return n
+}
+
+// read reads into buf. That there is nothing is no error.
+func (t *readPipe) read(buf []byte) (int, error) {
+	n, more, err := t.stream.Read(buf)
+	if !more && t.can&(netio.HungUp|netio.Ending) == 0 {
+		t.can &^= netio.Readable
+	}
+	if err == netio.ErrWouldBlock {
+		t.can &^= toRead
+		err = nil
+	}
+	return n, err
 }
 
 // directSink returns what data goes straight into, nil if the protocol is to be called.
@@ -222,9 +254,9 @@ func (t *readPipe) directSink() directSink {
 // tell when the read was, so here the read itself is one pass later, and nothing is copied.
 type deferredReadStep readPipe
 
-// readLater has t read in the next pass, and in each one after that as long as there is something.
+// readLater has t read in the next pass.
 func (t *readPipe) readLater() {
-	if !t.later && t.can != 0 && t.mayRead() {
+	if !t.later && t.mayRead() {
 		t.later = true
 		t.loop.schedule((*deferredReadStep)(t), nil)
 	}
@@ -238,24 +270,45 @@ func (s *deferredReadStep) run(*future) {
 	}
 	sink := t.directSink()
 	if sink == nil { // there is another protocol now
-		t.proceed()
+		t.lookAgain()
 		return
 	}
-	defer t.readLater()
-	n := t.read(sink.readTarget())
+	buf := sink.readTarget()
+	n, err := t.read(buf)
+	if err != nil {
+		t.loseLate(err)
+		return
+	}
 	if n >= pipeSize {
 		t.grow() // the process had to wait
 	}
 	if n > 0 {
 		sink.commit(n)
 	}
+	// That there is more, or the end, is known; otherwise the poller tells.
+	if n == len(buf) || t.can&(netio.HungUp|netio.Ending) != 0 || t.level == nil && t.can != 0 {
+		t.readLater()
+	}
 }
 
-// eofStep tells the protocol that there is no more.
+// loseLate is the end of the transport for a read that was due one pass ago.
+func (t *readPipe) loseLate(err error) {
+	if err != io.EOF {
+		if !errors.Is(err, syscall.EIO) {
+			t.report("read error on a pipe", err)
+		}
+		t.cause = err
+	}
+	t.loseNow()
+}
+
+// eofStep tells the protocol that there is no more: the one that was in use when that was read.
 type eofStep readPipe
 
 func (s *eofStep) run(*future) {
-	if p, ok := s.protocol.(eofReceiver); ok {
+	p, ok := s.atEOF.(eofReceiver)
+	s.atEOF = nil
+	if ok {
 		p.EOFReceived()
 	}
 }
@@ -307,8 +360,8 @@ func (t *writePipe) use(p Protocol) error {
 
 // proceed implements lifeCycle.
 func (t *writePipe) proceed() {
-	if t.can != 0 && !t.lost {
-		t.again((*writePipeOwner)(t))
+	if err := t.repeat((*writePipeOwner)(t)); err != nil {
+		t.drop(err)
 	}
 }
 
@@ -326,7 +379,7 @@ func (t *writePipe) ready(r netio.Readiness) {
 	if !t.opened || t.lost {
 		return
 	}
-	t.broken = t.broken || !t.terminal && t.can&netio.HungUp != 0
+	t.broken = t.broken || !t.terminal && t.can&(netio.HungUp|netio.Ending) != 0
 	t.toWrite = t.toWrite || t.broken || t.out.len() > 0 && t.can&(netio.Writable|netio.HungUp) != 0
 	t.enqueue(t)
 }
@@ -381,6 +434,7 @@ func (t *writePipe) Write(p []byte) (int, error) {
 			return n, nil
 		}
 		t.can &^= netio.Writable
+		t.watchWrite(true)
 		t.grow()
 	}
 	t.hold(p[n:])
@@ -408,6 +462,7 @@ func (t *writePipe) flush() {
 	if t.out.len() > 0 {
 		return // asyncio has the protocol wait for the very end, sockets only for the low mark
 	}
+	t.watchWrite(false)
 	t.maybeResume(0)
 	if t.closing && t.out.len() == 0 && !t.lost {
 		t.loseNow()

@@ -55,8 +55,6 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 		return errSendfileTwice(call)
 	case !ok || f.systemFile() == nil:
 		return ErrSendfileNotAvailable
-	case f.remaining == 0:
-		return nil
 	}
 	c, err := enter(ctx, call)
 	if err != nil {
@@ -85,20 +83,26 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 	return t.outcome(s)
 }
 
-// advance sends some of the file, and reports whether the transfer is over.
+// advance sends some of the file, and reports whether the transfer is over: not yet after the last
+// part, but once there is room again, as in asyncio. A peer that keeps up does not keep the other
+// tasks from running.
 func (t *streamTransport) advance() bool {
 	s := t.sending
 	done, err := t.stream.(fileSender).sendFile(s.file)
 	switch {
 	case err == netio.ErrWouldBlock:
 		t.can &^= netio.Writable
-		return false
+		t.watchWrite(true)
 	case err != nil:
 		s.err = err
 		return true
-	case !done: // the others have their turn first
-		t.can |= netio.Writable
-		t.again((*streamOwner)(t))
+	case !done:
+		t.can &^= netio.Writable
+		t.watchWrite(true)
+		if err := t.repeat((*streamOwner)(t)); err != nil {
+			s.err = err
+			return true
+		}
 	}
 	return done
 }
@@ -124,6 +128,7 @@ func (t *streamTransport) outcome(s *transfer) error {
 // endTransfer makes up for what had to wait.
 func (t *streamTransport) endTransfer() {
 	t.sending = nil
+	t.watchWrite(t.out.len() > 0)
 	if t.eof && !t.lost && t.out.len() == 0 {
 		t.shutdown()
 	}

@@ -96,18 +96,25 @@ func (o *streamOwner) Discard() {
 // ready queues what can be done and is wanted.
 func (t *streamTransport) ready(r netio.Readiness) {
 	if r == 0 { // which tells of nothing new: this is the turn of one on the hot list
+		if !t.hot { // it had a pause
+			return
+		}
 		t.hot = false
+		if s, ok := t.stream.(repeater); ok && t.can&toRead == netio.Readable && !s.Pending() {
+			t.can &^= netio.Readable // the last bytes just filled the memory for them
+		}
 	}
 	t.can |= r
-	t.toRead = t.toRead || t.mayRead() && t.can&(netio.Readable|netio.HungUp) != 0
+	t.toRead = t.toRead || t.mayRead() && t.can&toRead != 0
 	t.toWrite = t.toWrite || (t.out.len() > 0 || t.maySendfile()) && t.can&(netio.Writable|netio.HungUp) != 0
 	t.enqueue(t)
 }
 
-// proceed implements lifeCycle: it puts the transport on the hot list if it may go on reading.
+// proceed implements lifeCycle.
 func (t *streamTransport) proceed() {
-	if t.can&(netio.Readable|netio.HungUp) != 0 && t.mayRead() {
-		t.again((*streamOwner)(t))
+	t.hot = false
+	if err := t.repeat((*streamOwner)(t)); err != nil {
+		t.fatal("a connection cannot be polled", err)
 	}
 }
 
@@ -116,7 +123,9 @@ func (t *streamTransport) run(*future) {
 	read, write := t.dequeued()
 	if read && t.mayRead() {
 		t.readOnce()
-		t.proceed()
+		if t.can&toRead != 0 && t.mayRead() {
+			t.again((*streamOwner)(t))
+		}
 	}
 	switch {
 	case !write:
@@ -147,7 +156,7 @@ func (t *streamTransport) readOnce() {
 	}
 	switch {
 	case err == netio.ErrWouldBlock:
-		t.can &^= netio.Readable | netio.HungUp
+		t.can &^= toRead
 	case err == io.EOF:
 		t.ended = true
 		t.atEOF()
@@ -218,6 +227,9 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 			return n, err
 		}
 	}
+	if t.out.len() == 0 {
+		t.watchWrite(true)
+	}
 	t.hold(p[n:])
 	return len(p), nil
 }
@@ -250,6 +262,7 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 		for _, p := range bufs {
 			t.out.add(p)
 		}
+		t.flush() // which Write does not, as in asyncio
 		t.maybePause(t.out.len())
 		return nil
 	}
@@ -257,6 +270,7 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 	n, err := t.writeNow(joined)
 	if err == nil && n < size {
 		t.out = outBuffer{joined, n}
+		t.watchWrite(true)
 		t.maybePause(t.out.len())
 	}
 	return err
@@ -286,7 +300,9 @@ func (t *streamTransport) flush() {
 	if n < t.out.len() {
 		t.can &^= netio.Writable
 	}
-	t.written(n)
+	if t.written(n); t.out.len() == 0 && !t.closing {
+		t.watchWrite(false)
+	}
 	t.maybeResume(t.out.len())
 	if t.out.len() > 0 || t.lost {
 		return

@@ -177,6 +177,20 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				c.log.add("resumed")
 				c.passes(5)
 			}},
+		{"one that is resumed has its turn after those that are ready",
+			"| amade | amade' | bmade | bmade' task | adata:1 bdata:2 | adata:1' bdata:2' | end |",
+			func(c *ioTrace) {
+				left, p := ioSocketpair(c.T)
+				right, q := ioSocketpair(c.T)
+				c.open("a", left, nil)
+				b := c.open("b", right, nil)
+				c.log.add("task")
+				b.t.PauseReading()
+				q.write("2")
+				p.write("1")
+				b.t.ResumeReading()
+				c.passes(3)
+			}},
 		{"closing in DataReceived",
 			"| amade | amade' | bmade | bmade' written | adata:x | adata:x' alost bdata:last | alost' bdata:last' beof | beof' blost | blost' | end |",
 			func(c *ioTrace) {

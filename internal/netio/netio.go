@@ -22,7 +22,8 @@ type Readiness uint8
 const (
 	Readable Readiness = 1 << iota
 	Writable
-	HungUp // the other end is gone, or there is an error: a read returns io.EOF or the error
+	HungUp // the other end is gone, or there is an error: reads and writes tell
+	Ending // the other end sends no more: io.EOF follows on what can be read
 )
 
 // ErrWouldBlock says that there is nothing to read, or no room to write, at the moment.

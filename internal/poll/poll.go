@@ -11,18 +11,20 @@ import (
 // poller is the contract that the Poller of each system fulfils. One goroutine at a time uses a
 // Poller, that of the loop that holds the token; Wake alone may be called by any, until Close.
 //
-// A registration is level-triggered if level is not 0: an event in each Wait, as long as the
-// descriptor is ready for something in level; the end of the stream is then reported as what
-// level asks for. With level 0 it is edge-triggered: an event each time the descriptor becomes
-// readable, writable or hung up. Which of the two it is does not change.
+// A registration is level-triggered unless Edges is in what it wants: an event in each Wait, as long as
+// the descriptor is ready for something that is wanted; the end of the stream is then reported as
+// that. With Edges it is edge-triggered: an event each time the descriptor becomes readable, hung up or,
+// if that is wanted, writable. Which of the two it is does not change.
 type poller interface {
 	// Add registers fd. key is not 0, and tells the registration from an earlier one of the
 	// same number: an event may still be on its way when its descriptor has been closed.
-	Add(fd int, key uint32, level netio.Readiness) error
-	// Change replaces the level was of a level-triggered registration.
-	Change(fd int, key uint32, was, level netio.Readiness) error
+	Add(fd int, key uint32, want netio.Readiness) error
+	// Change replaces was by want. What fd is ready for then is reported, as an edge too.
+	Change(fd int, key uint32, was, want netio.Readiness) error
 	// Remove ends the registration of fd, before fd is closed. A user may have closed it already.
-	Remove(fd int, level netio.Readiness)
+	Remove(fd int, want netio.Readiness)
+	// Withdraw ends the registration of fd, which stays open, and what is still to be reported.
+	Withdraw(fd int, want netio.Readiness)
 	// Wait fetches events and returns how many there are. It waits for the first one for at
 	// most d; a negative d is no limit. An interrupted wait returns 0.
 	Wait(d time.Duration) int
@@ -32,5 +34,8 @@ type poller interface {
 	Wake()
 	Close()
 }
+
+// Edges makes a registration edge-triggered.
+const Edges netio.Readiness = 1 << 7
 
 var _ poller = (*Poller)(nil)

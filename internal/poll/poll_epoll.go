@@ -51,38 +51,42 @@ func (p *Poller) control(op, fd int, key uint32, events uint32) error {
 }
 
 // mask translates what a registration wants.
-func mask(level netio.Readiness) (events uint32) {
-	if level == 0 {
-		return unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+func mask(want netio.Readiness) (events uint32) {
+	if want&Edges != 0 {
+		events = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
 	}
-	if level&netio.Readable != 0 {
+	if want&netio.Readable != 0 {
 		events |= unix.EPOLLIN
 	}
-	if level&netio.Writable != 0 {
+	if want&netio.Writable != 0 {
 		events |= unix.EPOLLOUT
 	}
 	return events
 }
 
-func (p *Poller) Add(fd int, key uint32, level netio.Readiness) error {
-	err := p.control(unix.EPOLL_CTL_ADD, fd, key, mask(level))
+func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
+	err := p.control(unix.EPOLL_CTL_ADD, fd, key, mask(want))
 	if err == unix.EEXIST { // Remove left it: the same file is back under the same number
-		err = p.control(unix.EPOLL_CTL_MOD, fd, key, mask(level))
+		err = p.control(unix.EPOLL_CTL_MOD, fd, key, mask(want))
 	}
 	return err
 }
 
-func (p *Poller) Change(fd int, key uint32, _, level netio.Readiness) error {
-	return p.control(unix.EPOLL_CTL_MOD, fd, key, mask(level))
+func (p *Poller) Change(fd int, key uint32, _, want netio.Readiness) error {
+	return p.control(unix.EPOLL_CTL_MOD, fd, key, mask(want))
 }
 
 // Remove makes no system call for an edge-triggered registration: its descriptor is about to be
 // closed. If that does not end the registration, because there is a duplicate somewhere, events
 // are told apart by their key, and Add replaces it.
-func (p *Poller) Remove(fd int, level netio.Readiness) {
-	if level != 0 {
+func (p *Poller) Remove(fd int, want netio.Readiness) {
+	if want&Edges == 0 {
 		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0) // the user may have closed it
 	}
+}
+
+func (p *Poller) Withdraw(fd int, _ netio.Readiness) {
+	_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
 }
 
 func (p *Poller) Wait(d time.Duration) int {
@@ -142,9 +146,12 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	if e.Events&unix.EPOLLOUT != 0 {
 		r |= netio.Writable
 	}
-	// Urgent data stops a read short of what there is, as the end of the stream may.
-	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
+	if e.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		r |= netio.HungUp
+	}
+	// Urgent data stops a read short of what there is, as the end of the stream may.
+	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
+		r |= netio.Ending
 	}
 	return int(e.Fd), uint32(e.Pad), r
 }

@@ -62,10 +62,10 @@ func (p *Poller) control(fd, filter, flags int) error {
 	return err
 }
 
-func (p *Poller) Add(fd int, key uint32, level netio.Readiness) error {
-	p.regs[fd] = kqueueReg{key, level != 0}
-	if level != 0 {
-		return p.Change(fd, key, 0, level)
+func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
+	p.regs[fd] = kqueueReg{key, want&Edges == 0}
+	if want&Edges == 0 {
+		return p.Change(fd, key, 0, want)
 	}
 	if err := p.control(fd, unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR); err != nil {
 		return err
@@ -77,27 +77,32 @@ func (p *Poller) Add(fd int, key uint32, level netio.Readiness) error {
 	return err
 }
 
-func (p *Poller) Change(fd int, _ uint32, was, level netio.Readiness) error {
+func (p *Poller) Change(fd int, _ uint32, was, want netio.Readiness) error {
+	if want&Edges != 0 { // both filters are there, and cost nothing while there is no edge
+		return nil
+	}
 	for filter, r := range map[int]netio.Readiness{unix.EVFILT_READ: netio.Readable, unix.EVFILT_WRITE: netio.Writable} {
 		switch {
-		case level&r != 0 && was&r == 0:
+		case want&r != 0 && was&r == 0:
 			if err := p.control(fd, filter, unix.EV_ADD); err != nil {
 				return err
 			}
-		case level&r == 0 && was&r != 0:
+		case want&r == 0 && was&r != 0:
 			_ = p.control(fd, filter, unix.EV_DELETE) // the user may have closed it
 		}
 	}
 	return nil
 }
 
-func (p *Poller) Remove(fd int, level netio.Readiness) {
-	if level == 0 { // both filters, as the file may have a duplicate and stay open
-		level = netio.Readable | netio.Writable
+func (p *Poller) Remove(fd int, want netio.Readiness) {
+	if want&Edges != 0 { // both filters, as the file may have a duplicate and stay open
+		want = netio.Readable | netio.Writable
 	}
-	_ = p.Change(fd, 0, level, 0)
+	_ = p.Change(fd, 0, want, 0)
 	delete(p.regs, fd)
 }
+
+func (p *Poller) Withdraw(fd int, want netio.Readiness) { p.Remove(fd, want) }
 
 func (p *Poller) Wait(d time.Duration) int {
 	var limit *unix.Timespec
@@ -131,7 +136,11 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	// as HungUp, both callbacks would be queued twice.
 	reg := p.regs[fd]
 	if e.Flags&unix.EV_EOF != 0 && !reg.level {
-		r |= netio.HungUp
+		if r == netio.Readable {
+			r |= netio.Ending
+		} else {
+			r |= netio.HungUp
+		}
 	}
 	return fd, reg.key, r
 }

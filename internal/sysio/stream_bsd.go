@@ -74,3 +74,9 @@ func setUp(fd int, err error) (int, error) {
 
 // GrowPipe does nothing: pipes grow by themselves, as far as they may.
 func GrowPipe(int) {}
+
+// Pending returns how many bytes can be read from fd.
+func Pending(fd int) (int, error) { return unix.IoctlGetInt(fd, fionread) }
+
+// fionread is the same on all of these systems, not each of which has it in x/sys.
+const fionread = 0x4004667f

@@ -99,3 +99,6 @@ func sockaddr(sa syscall.Sockaddr) unix.Sockaddr {
 
 // GrowPipe has a pipe hold 256 KiB, unless the user has too much of that already. More brings nothing.
 func GrowPipe(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 256<<10) }
+
+// Pending returns how many bytes can be read from fd.
+func Pending(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.TIOCINQ) }
