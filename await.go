@@ -135,7 +135,7 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 		}
 	}
 	f.addCallback(t)
-	t.waiting = f
+	t.waiting, t.byRequest = f, false
 	switch {
 	case t.mustCancel:
 		return c.armCancelled(f, t.reason)
@@ -174,7 +174,7 @@ func (w watchEnded) run(*future) {
 	if w.t.endedWith(w.ctx) {
 		return // the cancellation has come already
 	}
-	w.t.byContext = true
+	w.t.byContext = !w.t.byRequest
 	w.t.waiting.cancel(w.t.endReason(w.ctx))
 }
 

@@ -138,3 +138,36 @@ func TestContextOfACancelledTaskIsNoCancellationOfAnother(t *testing.T) {
 	matches(t, "Sleep", err, context.Canceled)
 	same(t, "it matches ErrCancelled", errors.Is(err, aio.ErrCancelled), false)
 }
+
+// A task was cancelled, and before it runs the end of the context under which it awaits is noticed: it is
+// cancelled all the same.
+func TestDerivedContextEndsAfterACancellation(t *testing.T) {
+	slow := func(ctx context.Context) error { // takes a while to be cancelled
+		err := aio.Sleep(ctx, time.Hour)
+		if err := aio.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		return err
+	}
+	for name, wait := range map[string]func(ctx, derived context.Context) error{
+		"Sleep":     func(_, derived context.Context) error { return aio.Sleep(derived, time.Hour) },
+		"Queue.Get": func(_, derived context.Context) error { _, err := aio.NewQueue[int](0).Get(derived); return err },
+		"a task": func(ctx, derived context.Context) error {
+			_, err := aio.CreateTask(ctx, aio.NoResult(slow)).Await(derived)
+			return err
+		},
+	} {
+		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
+			derived, end := context.WithCancelCause(ctx)
+			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return wait(ctx, derived) }))
+			_ = aio.Sleep(ctx, time.Minute)
+			l.CallSoon(func() {
+				end(errors.New("enough"))
+				l.CallSoon(func() { task.Cancel() }) // in the next pass, when the end is noticed
+			})
+			_, err := task.Await(ctx)
+			matches(t, name, err, aio.ErrCancelled)
+			same(t, name+": Cancelled", task.Cancelled(), true)
+		})
+	}
+}

@@ -62,6 +62,7 @@ type task struct {
 	contained  bool // runtime.Goexit in it does not go on to whoever runs the loop; see plug
 	mustCancel bool
 	byContext  bool // what the task waits for was cancelled by the end of a context, see contextEnded
+	byRequest  bool // it was cancelled because the task was, which wins over the end of a context
 	fromScope  bool // the request under way comes from a scope: the task's own context stays open
 }
 
@@ -291,6 +292,7 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 		t.scope.cancelled(reason)
 	}
 	if t.waiting != nil && t.waiting.cancel(reason) {
+		t.byRequest = true
 		return true
 	}
 	t.mustCancel = true
