@@ -369,6 +369,9 @@ func (w *waiter) due() {
 
 // cancelFuture implements subFuture.
 func (w *waiter) cancelFuture(reason *CancelledError) bool {
+	if w.list != nil {
+		w.list.cancelled++
+	}
 	w.settle(cancelled, reason)
 	return true
 }

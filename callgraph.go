@@ -233,7 +233,7 @@ func (f *future) eachAwaiter(found func(AnyFuture)) {
 	}
 	visit(f.first)
 	if f.more != nil {
-		for _, r := range *f.more {
+		for _, r := range f.more.list {
 			visit(r)
 		}
 	}

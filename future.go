@@ -53,12 +53,12 @@ const (
 //	cancelling    cancel is under way, further up the stack: meeting it again means a cycle
 //	selfAwaited   a task that awaited itself, which nothing else can await any more
 type future struct {
-	loop   *Loop       // immutable; nil in a zero Future
-	err    error       // why it failed or was cancelled
-	sub    subFuture   // what it is besides a plain future, nil if nothing
-	first  runnable    // to run when done; before any in more
-	more   *[]runnable // further ones, nil if there are none
-	report *report     // of an error that nobody has retrieved yet, and what else few futures have; nil if nothing
+	loop   *Loop      // immutable; nil in a zero Future
+	err    error      // why it failed or was cancelled
+	sub    subFuture  // what it is besides a plain future, nil if nothing
+	first  runnable   // to run when done; before any in more
+	more   *callbacks // further ones, nil if there are none
+	report *report    // of an error that nobody has retrieved yet, and what else few futures have; nil if nothing
 	state  futureState
 
 	errRetrieved, cancelling, selfAwaited bool
@@ -226,8 +226,10 @@ func (f *future) settle(state futureState, err error) {
 		f.first = nil
 	}
 	if f.more != nil {
-		for _, r := range *f.more {
-			l.schedule(r, f)
+		for _, r := range f.more.list {
+			if r != nil {
+				l.schedule(r, f)
+			}
 		}
 		f.more = nil
 	}
@@ -277,9 +279,9 @@ func (f *future) addCallback(r runnable) {
 	case f.first == nil && f.more == nil:
 		f.first = r
 	case f.more == nil:
-		f.more = &[]runnable{r}
+		f.more = &callbacks{list: []runnable{r}}
 	default:
-		*f.more = append(*f.more, r)
+		f.more.add(r)
 	}
 }
 
@@ -289,13 +291,83 @@ func (f *future) removeCallback(r runnable) bool {
 		f.first = nil
 		return true
 	}
-	if f.more != nil {
-		if i := slices.Index(*f.more, r); i >= 0 {
-			*f.more = slices.Delete(*f.more, i, i+1)
-			return true
+	if f.more == nil || !f.more.remove(r) {
+		return false
+	}
+	if len(f.more.list) == 0 {
+		f.more = nil
+	}
+	return true
+}
+
+// callbacks are the entries of a future beyond the first, in order. Many tasks may wait for one
+// future and give up in any order, so removing an entry leaves a gap, and where there are many
+// entries place finds one without a search.
+type callbacks struct {
+	list  []runnable // nil in a gap
+	gaps  int
+	place map[runnable]int // where in list each is, nil while there are few; the first if it is there twice
+	twice bool             // some may be there twice
+}
+
+// manyCallbacks is how many entries make an index worth it.
+const manyCallbacks = 32
+
+func (c *callbacks) add(r runnable) {
+	c.list = append(c.list, r)
+	switch {
+	case c.place != nil:
+		c.index(len(c.list) - 1)
+	case len(c.list) > manyCallbacks:
+		c.reindex()
+	}
+}
+
+func (c *callbacks) index(i int) {
+	if _, known := c.place[c.list[i]]; known {
+		c.twice = true
+		return
+	}
+	c.place[c.list[i]] = i
+}
+
+// reindex makes place anew, for a list without gaps.
+func (c *callbacks) reindex() {
+	c.place, c.twice = nil, false
+	if len(c.list) > manyCallbacks {
+		c.place = make(map[runnable]int, len(c.list))
+		for i := range c.list {
+			c.index(i)
 		}
 	}
-	return false
+}
+
+func (c *callbacks) find(r runnable) int {
+	if c.place != nil {
+		if i, ok := c.place[r]; ok {
+			return i
+		}
+		if !c.twice {
+			return -1
+		}
+	}
+	return slices.Index(c.list, r)
+}
+
+// remove takes out the first entry that is r and reports whether there was one.
+func (c *callbacks) remove(r runnable) bool {
+	i := c.find(r)
+	if i < 0 {
+		return false
+	}
+	delete(c.place, r)
+	c.list[i] = nil
+	if c.gaps++; 2*c.gaps > len(c.list) {
+		c.list = slices.DeleteFunc(c.list, func(r runnable) bool { return r == nil })
+		c.gaps = 0
+		c.reindex()
+	}
+	return true
 }
 
 // RemoveDoneCallback takes back an AddDoneCallback and reports whether the callback was still

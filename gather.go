@@ -140,6 +140,7 @@ func (g *gathering) run(f *future) {
 	}
 	if !g.collectErrors && f.state != finished {
 		g.outer.settle(failed, f.thrown())
+		g.letGo()
 		return
 	}
 	if g.left > 0 {
@@ -156,6 +157,26 @@ func (g *gathering) run(f *future) {
 
 // String names the entry.
 func (g *gathering) String() string { return "Gather" }
+
+// letGo takes the gathering out of the children that are not done, which may live for long. What
+// remains is that their errors count as retrieved.
+func (g *gathering) letGo() {
+	for _, c := range g.children {
+		if c.state == pending && c.removeCallback(g) {
+			c.removeCallback(takeError{}) // of a gathering before this one
+			c.addCallback(takeError{})
+		}
+	}
+}
+
+// takeError retrieves the error of a child of a Gather that has failed already.
+type takeError struct{}
+
+func (takeError) run(f *future) {
+	if f.state == failed {
+		f.retrieved()
+	}
+}
 
 // cancelledError is the error of a cancellation of f, even if f did not end by it.
 func (f *future) cancelledError() error {

@@ -20,10 +20,16 @@ func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
 // waitList is a queue of waiters in the order of arrival. The zero value is empty and ready.
+//
+// A waiter that was woken or cancelled stays in the list until its task runs. So that nobody has to
+// walk over those again and again, fresh is where the search for one to wake begins, and cancelled
+// counts those that have no claim any more.
 type waitList struct {
 	_          noCopy
 	head, tail *waiter
+	fresh      *waiter // none before it is pending; nil if none is
 	n          int
+	cancelled  int // waiters in the list that were cancelled
 }
 
 // push adds w at the end.
@@ -35,6 +41,9 @@ func (q *waitList) push(w *waiter) {
 		q.tail.next = w
 	}
 	q.tail = w
+	if q.fresh == nil {
+		q.fresh = w
+	}
 	q.n++
 }
 
@@ -52,6 +61,12 @@ func (q *waitList) remove(w *waiter) bool {
 		q.tail = w.prev
 	} else {
 		w.next.prev = w.prev
+	}
+	if q.fresh == w {
+		q.fresh = w.next
+	}
+	if w.state == cancelled {
+		q.cancelled--
 	}
 	w.list, w.prev, w.next = nil, nil, nil
 	q.n--
@@ -82,7 +97,9 @@ func (q *waitList) wakeNext() bool {
 // wakeFirst wakes the first waiter that was neither woken nor cancelled, and leaves it in the list
 // until it has run. It reports whether there was one.
 func (q *waitList) wakeFirst() bool {
-	for w := q.head; w != nil; w = w.next {
+	for q.fresh != nil {
+		w := q.fresh
+		q.fresh = w.next
 		if w.state == pending {
 			w.settle(finished, nil)
 			return true
@@ -93,20 +110,12 @@ func (q *waitList) wakeFirst() bool {
 
 // wakeAll wakes all waiters that were neither woken nor cancelled, and leaves them in the list.
 func (q *waitList) wakeAll() {
-	for w := q.head; w != nil; w = w.next {
-		w.wake()
+	for q.wakeFirst() {
 	}
 }
 
 // claimed reports whether somebody in the list was woken or is waiting still.
-func (q *waitList) claimed() bool {
-	for w := q.head; w != nil; w = w.next {
-		if w.state != cancelled {
-			return true
-		}
-	}
-	return false
-}
+func (q *waitList) claimed() bool { return q.n > q.cancelled }
 
 // bound ties a lock or queue to the loop that uses it.
 type bound struct{ loop *Loop }
@@ -140,8 +149,8 @@ func (q *waitList) failAll(err error) {
 		q.wakeAll()
 		return
 	}
-	for w := q.head; w != nil; w = w.next {
-		if w.state == pending {
+	for ; q.fresh != nil; q.fresh = q.fresh.next {
+		if w := q.fresh; w.state == pending {
 			w.errRetrieved = true // by whoever waits
 			w.settle(failed, err)
 		}

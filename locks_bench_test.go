@@ -1,0 +1,131 @@
+package aio_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/goaio/aio"
+)
+
+// BenchmarkCrowd has many tasks wait for one thing and then wakes, releases or cancels all of them.
+// The time for each waiter must not grow with their number, beyond what caches make of it.
+func BenchmarkCrowd(b *testing.B) {
+	type crowd struct {
+		wait func(ctx context.Context) error // of each task
+		wake func(ctx context.Context) error // of all tasks; nil cancels them, the newest first
+	}
+	for _, c := range []struct {
+		name string
+		make func(ctx context.Context, n int) crowd
+	}{
+		{"Event.Set", func(context.Context, int) crowd {
+			var v aio.Event
+			return crowd{v.Wait, func(context.Context) error { v.Set(); return nil }}
+		}},
+		{"Condition.NotifyAll", func(context.Context, int) crowd {
+			var v aio.Condition
+			return crowd{
+				func(ctx context.Context) error { return v.With(ctx, v.Wait) },
+				func(ctx context.Context) error {
+					return v.With(ctx, func(context.Context) error { v.NotifyAll(); return nil })
+				},
+			}
+		}},
+		{"Condition cancelled", func(context.Context, int) crowd {
+			var v aio.Condition
+			return crowd{wait: func(ctx context.Context) error { return v.With(ctx, v.Wait) }}
+		}},
+		{"Barrier", func(_ context.Context, n int) crowd {
+			v := aio.NewBarrier(n + 1)
+			wait := func(ctx context.Context) error { _, err := v.Wait(ctx); return err }
+			return crowd{wait, wait}
+		}},
+		{"Semaphore.Release", func(_ context.Context, n int) crowd {
+			v := aio.NewSemaphore(0)
+			return crowd{v.Acquire, func(context.Context) error {
+				for range n {
+					v.Release()
+				}
+				return nil
+			}}
+		}},
+		{"Semaphore cancelled", func(context.Context, int) crowd {
+			v := aio.NewSemaphore(0)
+			return crowd{wait: func(ctx context.Context) error {
+				defer v.Locked() // while the others are still in line
+				return v.Acquire(ctx)
+			}}
+		}},
+		{"Lock", func(ctx context.Context, _ int) crowd {
+			var v aio.Lock
+			_ = v.Acquire(ctx)
+			return crowd{
+				func(ctx context.Context) error { return v.With(ctx, func(context.Context) error { return nil }) },
+				func(context.Context) error { v.Release(); return nil },
+			}
+		}},
+		{"Queue", func(_ context.Context, n int) crowd {
+			q := aio.NewQueue[int](0)
+			return crowd{
+				func(ctx context.Context) error { _, err := q.Get(ctx); return err },
+				func(context.Context) error {
+					for range n {
+						_ = q.PutNowait(1)
+					}
+					return nil
+				},
+			}
+		}},
+		{"Queue cancelled", func(context.Context, int) crowd {
+			q := aio.NewQueue[int](0)
+			return crowd{wait: func(ctx context.Context) error { _, err := q.Get(ctx); return err }}
+		}},
+		{"Shield cancelled", func(ctx context.Context, _ int) crowd {
+			f := aio.CreateFuture[int](ctx)
+			return crowd{wait: func(ctx context.Context) error { _, err := aio.Shield(ctx, f).Await(ctx); return err }}
+		}},
+		{"Wait cancelled", func(ctx context.Context, _ int) crowd {
+			f := []*aio.Future[int]{aio.CreateFuture[int](ctx)}
+			return crowd{wait: func(ctx context.Context) error {
+				_, _, err := aio.Wait(ctx, f, aio.NoTimeout, aio.AllCompleted)
+				return err
+			}}
+		}},
+	} {
+		for _, n := range []int{1000, 100_000} {
+			b.Run(fmt.Sprintf("%s/waiters=%d", c.name, n), func(b *testing.B) {
+				err := aio.Run(func(ctx context.Context) error {
+					for range b.N {
+						b.StopTimer()
+						crowd := c.make(ctx, n)
+						tasks := make([]*aio.Task[struct{}], n)
+						for i := range tasks {
+							tasks[i] = aio.CreateTask(ctx, aio.NoResult(crowd.wait))
+						}
+						turns(ctx, 3)
+						b.StartTimer()
+						if crowd.wake != nil {
+							if err := crowd.wake(ctx); err != nil {
+								return err
+							}
+						} else {
+							for _, t := range slices.Backward(tasks) {
+								t.Cancel()
+							}
+						}
+						if _, _, err := aio.Wait(ctx, tasks, aio.NoTimeout, aio.AllCompleted); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/waiter")
+			})
+		}
+	}
+}
