@@ -63,6 +63,10 @@ type connHalf struct {
 	late  bool         // the deadline has passed
 	timer *TimerHandle // of the deadline, nil if there is none or it has passed
 	spare *connCall    // for the next task
+
+	// stopped is the error with which a task that was cancelled in a call had to stop; nil if none
+	// had to. Parsers drop an error and ask again, while a cancellation is delivered once.
+	stopped error
 }
 
 // connCall is a Read or Write. Until it is done the loop has it, then its caller.
@@ -93,7 +97,9 @@ type connCall struct {
 // if t.CanWriteEOF() is false.
 //
 // If the task is cancelled while it waits, Read fails with a *CancelledError and has taken nothing;
-// so does Write, and says how much of p the transport has. The other errors are those of package net:
+// so does Write, and says how much of p the transport has. Each further Read, or Write, then fails
+// with the same error, as after a deadline, until SetDeadline, SetReadDeadline or SetWriteDeadline
+// sets another one. The other errors are those of package net:
 // io.EOF, or a *net.OpError with net.ErrClosed after Close or the end of the transport,
 // os.ErrDeadlineExceeded, syscall.EPIPE after CloseWrite, or the reason why the connection was lost.
 // When the loop is closed the error matches ErrLoopClosed and, outside of tasks, net.ErrClosed.
@@ -179,7 +185,9 @@ func (h *connHalf) await(name string, p []byte) (int, error) {
 	if !h.begin(call) {
 		if err = c.waitOnce(name, &call.waiter); err != nil {
 			h.withdraw(call)
-			call.err = err
+			if call.err = err; interrupted(err) {
+				h.stopped = err
+			}
 		}
 	}
 	n, err := call.n, call.err
@@ -203,6 +211,10 @@ func (call *connCall) abandon() {
 
 // begin makes a call, and reports whether it is done: if not, it is in the queue.
 func (h *connHalf) begin(call *connCall) (done bool) {
+	if h.stopped != nil && !h.conn.closed.Load() {
+		call.err = h.stopped
+		return true
+	}
 	if len(h.calls) == 0 && h.advance(call) {
 		return true
 	}
@@ -438,7 +450,7 @@ func (c *netConn) setDeadline(t time.Time, halves ...*connHalf) error {
 
 func (h *connHalf) setDeadline(t time.Time) {
 	stopTimer(&h.timer)
-	h.late = false
+	h.late, h.stopped = false, nil
 	if t.IsZero() || h.conn.lost || h.conn.closed.Load() {
 		return
 	}

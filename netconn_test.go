@@ -243,6 +243,7 @@ func TestConnReadCancelled(t *testing.T) {
 		if !errors.As(err, &ce) || ce.Message != "enough" || readErr != err {
 			t.Errorf("the task ended with %v, Read with %v", err, readErr)
 		}
+		c.SetReadDeadline(time.Time{}) // or each further Read would fail
 		// It is done, and the task has not run yet.
 		for _, size := range []int{10, 32 << 10} {
 			task = read(size)
@@ -254,6 +255,7 @@ func TestConnReadCancelled(t *testing.T) {
 			if n, err := task.Await(ctx); n != 0 || !errors.Is(err, aio.ErrCancelled) || !errors.Is(readErr, aio.ErrCancelled) {
 				t.Errorf("a Read that was done ended with %d, %v, and %v", n, err, readErr)
 			}
+			c.SetReadDeadline(time.Time{})
 			if n, err := read(3).Await(ctx); n != 3 || err != nil {
 				t.Errorf("the next Read: %d, %v", n, err)
 			}

@@ -1,0 +1,120 @@
+package aio_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/textproto"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// A parser of the standard library drops an error and asks again, while a cancellation is delivered
+// once: what an adapter has failed with it fails with again.
+func TestAdaptersKeepACancellation(t *testing.T) {
+	for name, reader := range map[string]func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) io.Reader{
+		"StreamReader.Reader": func(ctx context.Context, r *aio.StreamReader, _ *aio.StreamWriter) io.Reader {
+			return r.Reader(ctx)
+		},
+		"NewConn": func(_ context.Context, _ *aio.StreamReader, w *aio.StreamWriter) io.Reader {
+			return aio.NewConn(w.Transport().(aio.Transport))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := aio.Run(func(ctx context.Context) error {
+				r, w, err := adapterPair(ctx, t)
+				if err != nil {
+					return err
+				}
+				in := reader(ctx, r, w)
+				got := aio.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error {
+					if name == "StreamReader.Reader" {
+						in = r.Reader(ctx)
+					}
+					_, err := textproto.NewReader(bufio.NewReader(in)).ReadMIMEHeader()
+					return err
+				})
+				same(t, "ReadMIMEHeader in a Timeout", got, aio.ErrTimeout)
+				buf := make([]byte, 1)
+				for range 3 {
+					_, err := in.Read(buf)
+					matches(t, "Read afterwards", err, aio.ErrCancelled)
+				}
+				if wt, ok := in.(io.WriterTo); ok {
+					_, err := wt.WriteTo(io.Discard)
+					matches(t, "WriteTo afterwards", err, aio.ErrCancelled)
+					_, err = in.(io.ByteReader).ReadByte()
+					matches(t, "ReadByte afterwards", err, aio.ErrCancelled)
+					in = r.Reader(ctx)
+				} else {
+					same(t, "SetReadDeadline", in.(net.Conn).SetReadDeadline(time.Now().Add(time.Minute)), nil)
+				}
+				_, err = in.Read(buf)
+				return err
+			})
+			same(t, "Run, whose last Read finds data", err, nil)
+		})
+	}
+}
+
+func TestWritersKeepACancellation(t *testing.T) {
+	for _, name := range []string{"StreamWriter.Writer", "NewConn"} {
+		t.Run(name, func(t *testing.T) {
+			err := aio.Run(func(ctx context.Context) error {
+				_, w, err := adapterPair(ctx, t)
+				if err != nil {
+					return err
+				}
+				var conn net.Conn
+				out := w.Writer(ctx)
+				if name == "NewConn" {
+					conn = aio.NewConn(w.Transport().(aio.Transport))
+					out = conn
+				}
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					if conn == nil {
+						out = w.Writer(ctx)
+					}
+					_, err := out.Write(make([]byte, 64<<20)) // which the other side does not read
+					return err
+				}))
+				turns(ctx, 5)
+				task.Cancel()
+				_, err = task.Await(ctx)
+				matches(t, "the first Write", err, aio.ErrCancelled)
+				n, err := out.Write([]byte("more"))
+				matches(t, "the next one", err, aio.ErrCancelled)
+				same(t, "the bytes that it wrote", n, 0)
+				w.Transport().(aio.Transport).Abort()
+				return nil
+			})
+			same(t, "Run", err, nil)
+		})
+	}
+}
+
+// adapterPair is a connection whose other side sends one line, a byte later, and stays open.
+func adapterPair(ctx context.Context, t *testing.T) (*aio.StreamReader, *aio.StreamWriter, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ln.Close()
+	r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	other, err := ln.Accept()
+	if err != nil {
+		return nil, nil, err
+	}
+	t.Cleanup(func() { other.Close() })
+	l, err := aio.GetRunningLoop(ctx)
+	l.CallLater(60*time.Millisecond, func() { other.Write([]byte("x")) })
+	_, werr := other.Write([]byte("Subject: x\r\n"))
+	return r, w, errors.Join(err, werr)
+}
