@@ -415,9 +415,7 @@ func TestLoopInASynctestBubble(t *testing.T) {
 			}
 			// The sender waited for its first receiver, an hour long.
 			want := []time.Duration{time.Minute, time.Hour + time.Minute, time.Hour + 2*time.Minute}
-			if !slices.Equal(got, want) {
-				t.Errorf("received %v, want %v", got, want)
-			}
+			equal(t, "the times of what is received", got, want)
 			before := elapsed()
 			if err := aio.Timeout(ctx, time.Minute, func(ctx context.Context) error { return aio.Send(ctx, make(chan int), 1) }); err != aio.ErrTimeout || elapsed()-before != time.Minute {
 				t.Errorf("Send: %v after %v", err, elapsed()-before)

@@ -178,12 +178,8 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 			if !errors.As(err, &d) {
 				t.Fatalf("error %T, want a *DeadlockError", err)
 			}
-			if !slices.Equal(d.Tasks, c.tasks) {
-				t.Errorf("tasks\n got %s\nwant %s", strings.Join(d.Tasks, "; "), strings.Join(c.tasks, "; "))
-			}
-			if !slices.Equal(d.Cycles, c.cycles) {
-				t.Errorf("cycles\n got %s\nwant %s", strings.Join(d.Cycles, "; "), strings.Join(c.cycles, "; "))
-			}
+			equal(t, "Tasks", d.Tasks, c.tasks)
+			equal(t, "Cycles", d.Cycles, c.cycles)
 			for _, line := range append(c.tasks, c.cycles...) {
 				if !strings.Contains(err.Error(), line) {
 					t.Errorf("the text lacks %q:\n%v", line, err)
@@ -264,9 +260,7 @@ func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
 			return err
 		})
 		want := []string{"16m40s pass 1", "16m40s cancel", "16m40s pass 2", "16m40s pass 3", "16m40s a: enough", "16m40s b: enough", "16m40s pass 4", "16m40s pass 5"}
-		if !slices.Equal(log, want) {
-			t.Fatalf("the order of steps is\n%q, want\n%q", log, want)
-		}
+		equal(t, "the order of steps", log, want)
 	}
 }
 

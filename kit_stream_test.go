@@ -163,7 +163,7 @@ func (c *ioCase) passes(n int) {
 }
 
 // want compares the log.
-func (c *ioCase) want(events string) { c.Helper(); c.log.want(c.T, events) }
+func (c *ioCase) want(events string, why ...string) { c.Helper(); c.log.want(c.T, events, why...) }
 
 // buffered compares what is in the write buffer.
 func (c *ioCase) buffered(want int) {

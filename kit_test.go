@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
 )
@@ -29,13 +31,22 @@ type eventLog []string
 
 func (l *eventLog) add(format string, args ...any) { *l = append(*l, fmt.Sprintf(format, args...)) }
 
-// want fails unless the log has exactly these events, which are separated by spaces.
-func (l *eventLog) want(t *testing.T, events string) {
+// want fails unless the log has exactly these events, which are separated by spaces, and empties it. The
+// message tells the first event that differs, and why that matters.
+func (l *eventLog) want(t testing.TB, events string, why ...string) {
 	t.Helper()
-	if got, want := []string(*l), strings.Fields(events); !slices.Equal(got, want) {
-		t.Errorf("events\n got %s\nwant %s", strings.Join(got, " "), strings.Join(want, " "))
-	}
+	got, want := []string(*l), strings.Fields(events)
 	*l = nil
+	if slices.Equal(got, want) {
+		return
+	}
+	at := func(events []string, i int) string { return append(slices.Clone(events), "nothing")[i] }
+	n := 0
+	for n < min(len(got), len(want)) && got[n] == want[n] {
+		n++
+	}
+	t.Errorf("event %d is %s, want %s: %s\n got %s\nwant %s", n+1, at(got, n), at(want, n),
+		strings.Join(why, " "), strings.Join(got, " "), strings.Join(want, " "))
 }
 
 // returns is a coroutine that returns v without awaiting.
@@ -280,15 +291,15 @@ func (s *scene) ended(name string, err error) {
 func (s *scene) letPass(n int) { letPass(s.ctx, n) }
 
 // after lets everybody else run for n passes, and compares what they logged.
-func (s *scene) after(n int, events string) {
+func (s *scene) after(n int, events string, why ...string) {
 	s.Helper()
 	s.letPass(n)
-	s.want(events)
+	s.want(events, why...)
 }
 
-func (s *scene) want(events string) {
+func (s *scene) want(events string, why ...string) {
 	s.Helper()
-	s.eventLog.want(s.T, events)
+	s.eventLog.want(s.T, events, why...)
 }
 
 func (s *scene) must(err error) {
@@ -316,6 +327,14 @@ func same[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// equal is same for slices, maps and structs. The message shows what differs.
+func equal(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 

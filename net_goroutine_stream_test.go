@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -77,7 +76,7 @@ func (c *connCase) sleep(d time.Duration) {
 	synctest.Wait()
 }
 
-func (c *connCase) want(events string) { c.Helper(); c.log.want(c.T, events) }
+func (c *connCase) want(events string, why ...string) { c.Helper(); c.log.want(c.T, events, why...) }
 
 // connFake is a net.Conn that does what its functions say. Nothing happens where one is nil: reads wait
 // until Close, and writes take everything.
@@ -220,9 +219,7 @@ func TestConnStreamReadBuffer(t *testing.T) {
 			c.settle()
 		}
 	})
-	if want := []int{4 << 10, 8 << 10, 16 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 64 << 10}; !slices.Equal(sizes, want) {
-		t.Errorf("the buffers are %v, want %v", sizes, want)
-	}
+	equal(t, "the sizes of the buffers", sizes, []int{4 << 10, 8 << 10, 16 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 64 << 10})
 }
 
 // Connections that have transferred much and are idle now hold little memory.

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,9 +142,7 @@ func TestServerBacklog(t *testing.T) {
 				}
 			}
 			want := map[int][]int{1: {2, 2, 2, 2, 2}, 3: {4, 4, 2}, 0: {10}}[backlog]
-			if !slices.Equal(made, want) {
-				t.Errorf("with a backlog of %d, %v are accepted in each pass, want %v", backlog, made, want)
-			}
+			equal(t, "connections that are accepted in each pass", made, want)
 			c.end()
 		})
 	}

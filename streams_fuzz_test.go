@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"testing"
 
 	"github.com/goaio/aio"
@@ -56,9 +55,7 @@ func FuzzStreamChunks(f *testing.F) {
 			})
 			pieces = streamReads(s, ops)
 		})
-		if !slices.Equal(whole, pieces) {
-			t.Errorf("all at once %q\nin pieces %q", whole, pieces)
-		}
+		equal(t, "outcomes in pieces, and all at once", pieces, whole)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 
@@ -116,9 +115,7 @@ func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 		streamPlay(t, 1<<20, func(s *streamScene) {
 			s.begin("A", streamInto(c.size))
 			s.after(1, "")
-			if got := s.arrive(strings.Repeat("x", 80000)); !slices.Equal(got, c.reads) {
-				t.Errorf("buffer of %d bytes: reads of %v, want %v", c.size, got, c.reads)
-			}
+			equal(s.T, "what is read at a time", s.arrive(strings.Repeat("x", 80000)), c.reads)
 			s.letPass(1)
 			s.eventLog = nil
 		})

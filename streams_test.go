@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -595,13 +594,9 @@ func TestStreamLines(t *testing.T) {
 		s.feed("one\n\ntoo-long\ntwo\nrest")
 		s.r.FeedEOF()
 		s.want("pause")
-		if got := lines(); !slices.Equal(got, []string{`"one\n"`, `"\n"`, "too-long"}) {
-			t.Errorf("lines are %q", got)
-		}
+		equal(t, "lines", lines(), []string{`"one\n"`, `"\n"`, "too-long"})
 		s.eventLog = nil
-		if got := lines(); !slices.Equal(got, []string{`"two\n"`, `"rest"`}) {
-			t.Errorf("lines are %q", got)
-		}
+		equal(t, "lines after the error", lines(), []string{`"two\n"`, `"rest"`})
 		s.eventLog = nil
 		same(s, "number of lines at the end", len(lines()), 0)
 	})

@@ -574,9 +574,7 @@ func TestTaskDebugModeChangesNoOrder(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !slices.Equal(logs[0], logs[1]) {
-		t.Errorf("off %v, on %v", logs[0], logs[1])
-	}
+	equal(t, "the order in debug mode", logs[1], logs[0])
 	logs[0].want(t, "0 1 2 1 2 2")
 }
 

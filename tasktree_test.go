@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -244,9 +243,7 @@ func wantTable(t *testing.T, tasks []aio.TaskInfo, want ...string) {
 		got = append(got, strings.Join(cells, "|"))
 	}
 	want = append([]string{"loop|task id|task name|stack|awaiter stack|awaiter name|awaiter id"}, want...)
-	if !slices.Equal(got, want) {
-		t.Errorf("the table\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	equal(t, "the table", got, want)
 }
 
 // TOOLS-001, TOOLS-018, TOOLS-019, TOOLS-020, TOOLS-021, TOOLS-022, TOOLS-024

@@ -237,9 +237,7 @@ func TestHeapSorts(t *testing.T) {
 			popped = append(popped, v)
 		}
 		slices.Sort(model)
-		if !slices.Equal(popped, model) {
-			t.Fatalf("popped %v, want %v", popped, model)
-		}
+		equal(t, "the order of timers", popped, model)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,9 +114,7 @@ func TestPipeReadSizes(t *testing.T) {
 		all := strings.Repeat("0123456789abcdef", 600<<10/16)
 		w.WriteString(all)
 		p.wantGot(t, ctx, all)
-		if want := []int{256 << 10, 256 << 10, 88 << 10}; !slices.Equal(sizes, want) {
-			t.Errorf("got pieces of %v bytes, want %v", sizes, want)
-		}
+		equal(t, "the sizes of the pieces", sizes, []int{256 << 10, 256 << 10, 88 << 10})
 		// After a read that was full there is another one, which finds nothing.
 		w.WriteString(all[:256<<10])
 		p.wantGot(t, ctx, all[:256<<10])
