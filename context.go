@@ -24,10 +24,13 @@ type scope struct {
 	ext    atomic.Pointer[scopeExt]
 }
 
+// deadliner is a scope with a deadline that may move: a TimeoutScope.
+type deadliner interface{ When() time.Time }
+
 // innerScope is what the scope of a Timeout or TaskGroup has besides.
 type innerScope struct {
 	endCtx context.Context // derived by the user, the end of which ends awaits; nil if there is none
-	limit  *TimeoutScope   // whose deadline the scope reports, nil if it has none
+	limit  deadliner       // whose deadline the scope reports, nil if it has none
 }
 
 // scopeExt is the part of a scope that exists once somebody asked for Done, or the scope ended.

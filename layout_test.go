@@ -438,6 +438,50 @@ func checkImports(dir, path string) string {
 	return ""
 }
 
+// checkWords finds names in the walks of the page, from its section "One step of a task" on, that
+// no source declares: `Loop.runPass`, `park`, `maxNest`.
+func checkWords(page string, sources []*sourceFile) (bad []string) {
+	declared := map[string]bool{}
+	for _, f := range sources {
+		if f.ast == nil {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				declared[n.Name.Name] = true
+			case *ast.TypeSpec:
+				declared[n.Name.Name] = true
+			case *ast.ValueSpec:
+				for _, name := range n.Names {
+					declared[name.Name] = true
+				}
+			case *ast.Field:
+				for _, name := range n.Names {
+					declared[name.Name] = true
+				}
+			}
+			return true
+		})
+	}
+	_, walks, found := strings.Cut(page, "## One step of a task")
+	if !found {
+		return []string{"docs/architecture.md has no section \"One step of a task\""}
+	}
+	walks, _, _ = strings.Cut(walks, "## Rejected designs")
+	for _, w := range codeWord.FindAllStringSubmatch(walks, -1) {
+		if strings.ContainsAny(w[1], "/ *(") || strings.HasSuffix(w[1], ".go") || strings.HasSuffix(w[1], "_") {
+			continue
+		}
+		for part := range strings.SplitSeq(w[1], ".") {
+			if !declared[part] {
+				bad = append(bad, "docs/architecture.md names "+w[1]+", which no source declares")
+			}
+		}
+	}
+	return bad
+}
+
 func TestLayout(t *testing.T) {
 	page, err := os.ReadFile("docs/architecture.md")
 	if err != nil {
@@ -453,11 +497,12 @@ func TestLayout(t *testing.T) {
 		}
 		texts[name] = string(text)
 	}
-	open, _ := os.ReadFile("testdata/layout-open.txt")
-	for _, bad := range checkLayout(readLayoutMap(string(page)), parseSources(t, texts)) {
-		if !slices.Contains(strings.Split(string(open), "\n"), bad) {
-			t.Error(bad)
-		}
+	sources := parseSources(t, texts)
+	for _, bad := range checkLayout(readLayoutMap(string(page)), sources) {
+		t.Error(bad)
+	}
+	for _, bad := range checkWords(string(page), sources) {
+		t.Error(bad)
 	}
 	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -557,6 +602,13 @@ func TestLayoutFindsViolations(t *testing.T) {
 				t.Errorf("found %q, want %q among them", got, c.want)
 			}
 		})
+	}
+	sources := parseSources(t, clean)
+	if bad := checkWords("## One step of a task\n`Server.attach` of `Loop`\n", sources); len(bad) > 0 {
+		t.Errorf("found %q in a page that names what there is", bad)
+	}
+	if bad := checkWords("## One step of a task\n`Server.detach`\n", sources); len(bad) != 1 {
+		t.Errorf("found %q in a page that names what there is not", bad)
 	}
 	for dir, path := range map[string]string{
 		"internal/netio": "golang.org/x/sys/unix",

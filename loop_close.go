@@ -2,8 +2,8 @@ package aio
 
 // Closing a loop, in this order: the tasks are unwound, with the token; entries that are left
 // in the queue and in the inbox are dropped, and whoever waits for one is told; timers; signals;
-// descriptors; what else registered as a closer, each on a goroutine of its own where that takes
-// a moment; then, without the token, the executor.
+// descriptors; what else registered as a closer, first all of them, then those waited for that
+// take a moment; then, without the token, the executor.
 
 import (
 	"errors"

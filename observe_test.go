@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -260,4 +261,56 @@ func TestStats(t *testing.T) {
 	if s := l.Stats(); s.Running || !s.Closed || s.Tasks != 0 {
 		t.Errorf("after Close: %+v", s)
 	}
+}
+
+// What is open is counted until it is gone, that below TLS once.
+func TestStatsOfResources(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	defer l.Close()
+	var log []string
+	l.AddObserver(aio.ObserverFunc(func(e *aio.LoopEvent) {
+		if e.Kind == aio.ResourceOpened || e.Kind == aio.ResourceClosed {
+			log = append(log, e.Kind.String()+" "+e.What())
+		}
+	}))
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+		served := aio.CreateFuture[struct{}](ctx)
+		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			_, err := r.ReadLine(ctx)
+			s := l.Stats()
+			if s.Servers != 1 || s.Connections != 2 {
+				t.Errorf("with a server and the two ends of a connection: %+v", s)
+			}
+			return errors.Join(err, served.SetResult(struct{}{}))
+		}, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		_, w, err := aio.OpenConnection(ctx, srv.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		w.Write([]byte("hello\n"))
+		if _, err := served.Await(ctx); err != nil {
+			return err
+		}
+		w.Close()
+		srv.Close()
+		return errors.Join(w.WaitClosed(ctx), srv.WaitClosed(ctx))
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := l.Stats(); s.Connections != 0 || s.Servers != 0 {
+		t.Errorf("at the end: %+v", s)
+	}
+	slices.Sort(log)
+	sameText(t, "what was opened and closed", strings.Join(log, "\n"), `
+closed connection
+closed connection
+closed server
+opened connection
+opened connection
+opened server`)
 }

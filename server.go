@@ -111,6 +111,7 @@ type Server struct {
 
 	// The end.
 	closed   bool
+	counted  bool          // among the servers of the loop's meter
 	graceful bool          // a Shutdown is in progress and will close the connections
 	draining chan struct{} // closed when that begins; itself immutable
 	over     bool          // closed, and the last client is gone
@@ -170,6 +171,10 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 		s.backlog = 100
 	}
 	l.open.add(s)
+	if l.observed != nil {
+		s.counted = true
+		l.observed.resource("server", 1, nil)
+	}
 	s.factory = func() Protocol { return factory() }
 	return s, nil
 }
@@ -488,6 +493,9 @@ func (s *Server) close() {
 	s.closed, s.serving = true, false
 	s.closeListeners()
 	s.loop.open.remove(s)
+	if s.counted && s.loop.observed != nil {
+		s.loop.observed.resource("server", -1, nil)
+	}
 	if s.cleanup != nil {
 		s.cleanup()
 	}

@@ -70,6 +70,9 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 		}
 	} else if exitSource != nil {
 		if taken, err := exitSource(ctx, t, cmd); taken {
+			if err == nil {
+				t.count()
+			}
 			return err
 		}
 	}
@@ -77,11 +80,20 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 	if err != nil {
 		return err
 	}
+	t.count()
 	t.process, t.pid = cmd.Process, cmd.Process.Pid
 	if !t.watchDescriptor(fd) {
 		t.waitInGoroutine()
 	}
 	return nil
+}
+
+// count adds the process to those of the loop's meter.
+func (t *subprocess) count() {
+	if t.loop.observed != nil {
+		t.counted = true
+		t.loop.observed.resource("process", 1, nil)
+	}
 }
 
 // exitSource, if it is not nil, is asked first to start a process and to learn of its end. If it

@@ -173,6 +173,10 @@ func (t *subprocess) codeKnown() {
 	if t.killTimer != nil {
 		t.killTimer.cancel()
 	}
+	if t.counted && t.loop.observed != nil {
+		t.counted = false
+		t.loop.observed.resource("process", -1, nil)
+	}
 	t.call(&processCall{t, func() {
 		if p, ok := t.protocol.(exitReceiver); ok {
 			p.ProcessExited()

@@ -1,7 +1,8 @@
 package aio
 
 // Below TLS: the protocol of the transport that carries the records, and the net.Conn that
-// crypto/tls reads and writes them by. That net.Conn never blocks: it says that it is dry.
+// crypto/tls reads and writes them by. Its Read awaits during the handshake, which is a task;
+// afterwards it never blocks, and says that it is dry.
 
 import (
 	"context"

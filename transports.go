@@ -182,6 +182,7 @@ type endpoint struct {
 	opened  bool    // ConnectionMade has returned
 	closing bool    // Close or Abort was called, or the connection has failed
 	lost    bool    // ConnectionLost is scheduled, or was called
+	counted bool    // among the connections of the loop's meter
 
 	// The transport is in the ready queue at most once, for what two flags say.
 	queued  bool
@@ -216,6 +217,10 @@ type openStep endpoint
 
 func (s *openStep) run(*future) {
 	e := (*endpoint)(s)
+	if _, layer := e.self.(*tlsTransport); !layer && e.loop.observed != nil { // what is below TLS counts
+		e.counted = true
+		e.loop.observed.resource("connection", 1, nil)
+	}
 	defer func() { // also if the protocol panics, which ends nothing
 		e.opened = true
 		e.self.proceed()
@@ -268,6 +273,10 @@ type lostStep endpoint
 
 func (s *lostStep) run(*future) {
 	e := (*endpoint)(s)
+	if e.counted && e.loop.observed != nil {
+		e.counted = false
+		e.loop.observed.resource("connection", -1, e.cause)
+	}
 	defer e.self.release() // also if the protocol panics
 	if p, ok := e.protocol.(lossReceiver); ok {
 		p.ConnectionLost(e.cause)
