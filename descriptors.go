@@ -86,7 +86,10 @@ func (w *watcher) slot(r netio.Readiness) **Handle {
 // end is gone, until RemoveReader. fd is the number of a descriptor (int or uintptr) or something that
 // has one, as *os.File, *net.TCPConn and net.Listener have (syscall.Conn). If there is a reader for fd
 // it is replaced; a writer stays. The descriptor must be non-blocking if fn is not to block when
-// another one has read before it. Remove it before closing the descriptor.
+// another one has read before it.
+//
+// Remove it before closing the descriptor. If that was forgotten, fn is not called any more, and what is
+// next registered under the same number, by AddReader, a Sock call or a connection, takes its place.
 //
 // The error matches ErrUsage if fd is none of these or belongs to a transport, which ends when its
 // ConnectionLost has returned, and errors.ErrUnsupported where the system has no poller (Windows, js). It
@@ -130,21 +133,38 @@ func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
 	if err != nil {
 		return err
 	}
+	fail := func(err error) error { return fmt.Errorf("aio: %s: descriptor %d: %w", call, fd, err) }
+	if w != nil {
+		closed, err := l.polling.closed(fd, w.want()|r)
+		switch {
+		case err != nil:
+			return fail(err)
+		case closed:
+			w.cancel()
+			w = nil
+		}
+	}
 	if w == nil {
 		w = &watcher{loop: l, fd: fd}
 		if err := l.polling.register(fd, w, r); err != nil {
-			return fmt.Errorf("aio: %s: descriptor %d: %w", call, fd, err)
+			return fail(err)
 		}
 	}
 	if old := *w.slot(r); old != nil {
 		old.cancel()
 	}
 	*w.slot(r) = h
-	if err := l.rewatch(w); err != nil { // the descriptor was closed without being removed before
-		l.unwatch(w, r)
-		return fmt.Errorf("aio: %s: descriptor %d: %w", call, fd, err)
-	}
 	return nil
+}
+
+// cancel takes both callbacks away from a descriptor that is not registered any more.
+func (w *watcher) cancel() {
+	for _, h := range []*Handle{w.reader, w.writer} {
+		if h != nil {
+			h.cancel()
+		}
+	}
+	w.reader, w.writer = nil, nil
 }
 
 func (l *Loop) removeWatch(call string, file any, r netio.Readiness) (bool, error) {
@@ -171,18 +191,12 @@ func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 	}
 	h.cancel()
 	*w.slot(r) = nil
-	_ = l.rewatch(w) // taking away cannot fail in a way that matters
-	return true
-}
-
-// rewatch tells the system what w wants now.
-func (l *Loop) rewatch(w *watcher) error {
-	want := w.want()
-	if want == 0 {
+	if want := w.want(); want != 0 {
+		_ = l.polling.modify(w.fd, want) // taking away cannot fail in a way that matters
+	} else {
 		l.polling.unregister(w.fd)
-		return nil
 	}
-	return l.polling.modify(w.fd, want)
+	return true
 }
 
 // watcherOf returns the watcher of fd, nil if there is none, or an error if a transport has it.

@@ -81,7 +81,9 @@ func (p *polling) mayOwn(fd int) error {
 		return err
 	}
 	if p.ownerOf(fd) != nil {
-		return usagef("", "descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)
+		if closed, _ := p.closed(fd, p.fds[fd].want); !closed {
+			return usagef("", "descriptor %d is in use, by a transport or by AddReader or AddWriter", fd)
+		}
 	}
 	return nil
 }
@@ -136,6 +138,27 @@ func (p *polling) renew(fd int) error {
 	}
 	d.added = true
 	return nil
+}
+
+// closed asks for want at a level-triggered registration, even if it has that, and reports whether fd
+// was closed without being removed before, and is another file now. Then the registration is
+// forgotten, so that whoever has the number now does not suffer for it.
+func (p *polling) closed(fd int, want netio.Readiness) (bool, error) {
+	d := &p.fds[fd]
+	if d.want&poll.Edges != 0 || !d.added {
+		return false, nil // a transport's, which closes its descriptor itself
+	}
+	switch err := p.sys.Change(fd, d.key, d.want, want); err {
+	case nil:
+		d.want = want
+		return false, nil
+	case poll.ErrGone:
+		*d = descriptor{}
+		p.n--
+		return true, nil
+	default:
+		return false, err
+	}
 }
 
 // again gives owner a turn in the next pass, as it is still ready as far as it knows.

@@ -3,10 +3,15 @@
 package poll
 
 import (
+	"errors"
 	"time"
 
 	"github.com/goaio/aio/internal/netio"
 )
+
+// ErrGone says that a descriptor was closed after it had been registered, and that another file has
+// its number now.
+var ErrGone = errors.New("aio: the descriptor was closed")
 
 // poller is the contract that the Poller of each system fulfils. One goroutine at a time uses a
 // Poller, that of the loop that holds the token; Wake alone may be called by any, until Close.
@@ -19,7 +24,9 @@ type poller interface {
 	// Add registers fd. key is not 0, and tells the registration from an earlier one of the
 	// same number: an event may still be on its way when its descriptor has been closed.
 	Add(fd int, key uint32, want netio.Readiness) error
-	// Change replaces was by want. What fd is ready for then is reported, as an edge too.
+	// Change replaces was by want, which may be equal. What fd is ready for then is reported, as an
+	// edge too. The error of a level-triggered registration is ErrGone if the number is another
+	// file's by now.
 	Change(fd int, key uint32, was, want netio.Readiness) error
 	// Remove ends the registration of fd, before fd is closed. A user may have closed it already.
 	Remove(fd int, want netio.Readiness)

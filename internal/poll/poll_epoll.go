@@ -73,7 +73,11 @@ func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
 }
 
 func (p *Poller) Change(fd int, key uint32, _, want netio.Readiness) error {
-	return p.control(unix.EPOLL_CTL_MOD, fd, key, mask(want))
+	err := p.control(unix.EPOLL_CTL_MOD, fd, key, mask(want))
+	if err == unix.ENOENT { // a registration is of a file under a number
+		err = ErrGone
+	}
+	return err
 }
 
 // Remove makes no system call for an edge-triggered registration: its descriptor is about to be

@@ -82,13 +82,19 @@ func (p *Poller) Change(fd int, _ uint32, was, want netio.Readiness) error {
 		return nil
 	}
 	for filter, r := range map[int]netio.Readiness{unix.EVFILT_READ: netio.Readable, unix.EVFILT_WRITE: netio.Writable} {
+		var err error
 		switch {
-		case want&r != 0 && was&r == 0:
-			if err := p.control(fd, filter, unix.EV_ADD); err != nil {
-				return err
+		case want&r != 0 && was&r != 0:
+			if err = p.control(fd, filter, unix.EV_ENABLE); err == unix.ENOENT {
+				err = ErrGone
 			}
-		case want&r == 0 && was&r != 0:
+		case want&r != 0:
+			err = p.control(fd, filter, unix.EV_ADD)
+		case was&r != 0:
 			_ = p.control(fd, filter, unix.EV_DELETE) // the user may have closed it
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
