@@ -102,6 +102,7 @@ type Server struct {
 	factory func() Protocol
 	opts    ServerOptions
 	backlog int
+	addr    net.Addr // of the first socket, once the server is made
 
 	// Listening.
 	listeners []netio.Listener // nil once the server is closed
@@ -221,8 +222,11 @@ func makeServer[P any](ctx context.Context, call string, factory func() P, addr 
 	if err != nil {
 		return nil, err
 	}
-	if err = bind(s, ctx, call, addr); err == nil && !opts.DeferServing {
-		err = s.StartServing(ctx)
+	if err = bind(s, ctx, call, addr); err == nil {
+		s.addr = s.listeners[0].LocalAddr()
+		if !opts.DeferServing {
+			err = s.StartServing(ctx)
+		}
 	}
 	if err != nil {
 		s.close()
@@ -407,14 +411,9 @@ func (s *Server) Sockets() []*TransportSocket {
 	return socks
 }
 
-// Addr returns the address of the first socket, nil once the server is closed.
-func (s *Server) Addr() net.Addr {
-	s.loop.check("Server.Addr")
-	if len(s.listeners) == 0 {
-		return nil
-	}
-	return s.listeners[0].LocalAddr()
-}
+// Addr returns the address of the first socket, also when the server is closed. Any goroutine may call
+// it, as with a net.Listener.
+func (s *Server) Addr() net.Addr { return s.addr }
 
 // StartServing begins to accept connections, if that was not done before, and suspends the calling task
 // for one pass. It fails with net.ErrClosed if the server is closed, and with a *net.OpError if the
