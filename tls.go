@@ -102,6 +102,7 @@ type tlsTransport struct {
 	borrowed    []byte    // ciphertext that the transport below lends for one callback
 	atEOF       bool      // there will be no more
 	truncated   bool      // the tls.Conn was told so: there was no close_notify
+	notified    bool      // the peer has sent its close_notify
 	readPaused  bool      // in was too much, so reading is paused below
 	records     []byte    // collects records, if not nil
 	writePaused bool      // the transport below wants no more for now

@@ -3,6 +3,7 @@ package aio
 // What is decrypted for the application, and encrypted for the peer.
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 )
@@ -102,10 +103,12 @@ func (t *tlsTransport) checkInput(err error) {
 	switch {
 	case err == nil || err == errDry:
 	case t.state == tlsUnwrapped:
+	case t.truncated && err == io.ErrUnexpectedEOF && t.state == tlsWrapped:
+		t.fatal("TLS error", fmt.Errorf("aio: TLS: the connection ended inside a record: %w", err))
 	case err != io.EOF && !(t.truncated && err == io.ErrUnexpectedEOF):
 		t.fatal("TLS error", err)
 	case !t.ended:
-		t.ended = true
+		t.ended, t.notified = true, !t.truncated
 		t.endInput()
 	}
 }

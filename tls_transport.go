@@ -120,6 +120,8 @@ func (t *tlsTransport) GetExtraInfo(name string) any {
 	switch name {
 	case "sslcontext":
 		return t.config
+	case "close_notify":
+		return t.notified
 	case "ssl_object", "tls", "peercert", "cipher":
 		if t.secured {
 			return t.sessionInfo(name)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"syscall"
 	"testing"
@@ -128,7 +129,8 @@ func TestTLSEndOfFileWhileDataIsQueued(t *testing.T) {
 	})
 }
 
-// TLS-043: be it between records or in the middle of one.
+// TLS-043: between records it is a clean end, which the missing close_notify tells from a real one. In
+// the middle of a record it is an error, unlike in asyncio.
 func TestTLSTruncation(t *testing.T) {
 	for _, cut := range []int{0, 1, 4, 5, 10} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -142,9 +144,63 @@ func TestTLSTruncation(t *testing.T) {
 			c.s.release()
 			_, _ = c.client.lost.Await(ctx)
 			c.settle()
-			c.log.want(t, "client:whole client:eof client:lost server:eof server:lost")
+			if cut == 0 {
+				c.log.want(t, "client:whole client:eof client:lost server:eof server:lost")
+			} else {
+				same(t, "the client's events", c.eventsOf("client"), "client:whole client:lost-with-error")
+				matches(t, "end of the client", c.client.lostWith, io.ErrUnexpectedEOF)
+			}
+			same(t, "close_notify", c.ct.GetExtraInfo("close_notify"), any(false))
 			tlsTestNoTimers(t, l)
 			c.quiet(t)
+		})
+	}
+}
+
+// The reader of a stream gets what came in whole records, and then the error.
+func TestTLSTruncatedStream(t *testing.T) {
+	for _, c := range []struct {
+		end    string
+		want   error
+		notify bool
+	}{{"close_notify", io.EOF, true}, {"between records", io.EOF, false}, {"inside a record", io.ErrUnexpectedEOF, false}} {
+		t.Run(c.end, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			go func() {
+				raw, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				defer raw.Close()
+				conn := tls.Server(raw, tlsTestServerConfig())
+				conn.Write([]byte("whole"))
+				switch c.end {
+				case "close_notify":
+					conn.CloseWrite()
+				case "inside a record":
+					raw.Write([]byte{23, 3, 3, 0, 100, 1, 2})
+				}
+			}()
+			err = aio.Run(func(ctx context.Context) error {
+				r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})
+				if err != nil {
+					return err
+				}
+				defer w.Close()
+				data, err := r.Read(ctx, -1)
+				if err == nil {
+					err = io.EOF
+				}
+				same(t, "the data", string(data), map[bool]string{true: "whole"}[c.want == io.EOF])
+				matches(t, "the end", err, c.want)
+				same(t, "close_notify", w.GetExtraInfo("close_notify"), any(c.notify))
+				return nil
+			})
+			matches(t, "the run", err, nil)
 		})
 	}
 }

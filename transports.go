@@ -37,6 +37,7 @@ type BaseTransport interface {
 	//	tls                  tls.ConnectionState: versions, ALPN, resumption, all certificates
 	//	peercert             *x509.Certificate, if there is a verified one
 	//	cipher               string
+	//	close_notify         bool: the peer has ended TLS; without, an end of the data may be an attacker's
 	GetExtraInfo(name string) any
 	// SetProtocol has p called from now on. Its ConnectionMade is not called. It panics with
 	// ErrUsage if p cannot be the protocol of this transport. (asyncio: set_protocol)
