@@ -129,6 +129,26 @@ func (d *directed) Oldest(i int) int {
 	return i
 }
 
+// Commuting implements plug.Loop. A check for an error that nobody retrieves notes that there is one,
+// which whoever retrieves it takes back. A timer that was cancelled does nothing.
+func (d *directed) Commuting() int {
+	for i := range d.ready.n {
+		switch r := d.ready.at(i).r.(type) {
+		case errorCheck:
+		case *TimerHandle:
+			if !r.done {
+				continue
+			}
+		default:
+			continue
+		}
+		if d.Oldest(i) == i {
+			return i
+		}
+	}
+	return -1
+}
+
 // ToFront implements plug.Loop.
 func (d *directed) ToFront(i int) {
 	e := *d.ready.at(i)

@@ -257,10 +257,16 @@ func (r *run) Ran() {
 	}
 }
 
-// order chooses which entry of the ready queue is next.
+// order chooses which entry of the ready queue is next. There is nothing to choose where the order of
+// entries makes no difference to a program: after main has ended, and for an entry that commutes with
+// all others. That keeps mode Exhaustive from making the same schedule many times.
 func (r *run) order() {
 	n := r.view.Len()
-	if n <= 1 {
+	if n <= 1 || r.main.Done() {
+		return
+	}
+	if i := r.view.Commuting(); i >= 0 {
+		r.toFront(i)
 		return
 	}
 	at, v := len(r.choices), 0
@@ -272,13 +278,19 @@ func (r *run) order() {
 	}
 	v = r.view.Oldest(v)
 	r.choices = append(r.choices, Choice{v, n, "order"})
-	if v > 0 {
-		if r.log != nil && !r.closing {
-			r.log.sync(n, -1)
-			r.log.moved(v)
-		}
-		r.view.ToFront(v)
+	r.toFront(v)
+}
+
+// toFront makes entry i the next to run.
+func (r *run) toFront(i int) {
+	if i == 0 {
+		return
 	}
+	if r.log != nil && !r.closing {
+		r.log.sync(r.view.Len(), -1)
+		r.log.moved(i)
+	}
+	r.view.ToFront(i)
 }
 
 // eligible reports whether entry i may run next.

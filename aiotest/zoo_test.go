@@ -846,3 +846,18 @@ func TestDeposits(t *testing.T) {
 func TestPoolUnderCancellation(t *testing.T) {
 	aiotest.CancelEverywhere(t, aiotest.Sweep{}, unreadAnswer(true))
 }
+
+// Every order of a mended program is right, and there are few enough to make them all: steps that
+// commute with all others are not tried in two orders.
+func TestZooExhausted(t *testing.T) {
+	const most = 1000
+	for _, s := range zoo {
+		if s.run == nil || s.mode == aiotest.PCT { // which is for programs that are too long for this
+			continue
+		}
+		r := aiotest.Exploration{Mode: aiotest.Exhaustive, Runs: most}.Run(s.run(true))
+		if len(r.Failures) > 0 || !r.Complete {
+			t.Errorf("%s: complete %v after %d runs: %v", s.name, r.Complete, r.Runs, r.Failures)
+		}
+	}
+}

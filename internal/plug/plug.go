@@ -39,6 +39,9 @@ type Loop interface {
 	// Oldest returns the oldest entry that no program may see overtaken by entry i, or by another
 	// one that has to run before entry i: i itself if there is none.
 	Oldest(i int) int
+	// Commuting returns an entry that may run next and commutes with all others: a program cannot tell
+	// when it ran. It is -1 if there is none.
+	Commuting() int
 	// ToFront makes entry i the first. The others keep their order.
 	ToFront(i int)
 
