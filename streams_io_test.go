@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/textproto"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/goaio/aio"
 )
@@ -270,3 +272,58 @@ func TestStreamProxy(t *testing.T) {
 		return errors.Join(w.WaitClosed(ctx), near.WaitClosed(ctx), far.WaitClosed(ctx))
 	})
 }
+
+// The parsers of the standard library, in a Timeout.
+func TestParsersAreTimedOut(t *testing.T) {
+	for name, parse := range map[string]func(io.Reader) error{
+		"ReadMIMEHeader": func(r io.Reader) error {
+			_, err := textproto.NewReader(bufio.NewReader(r)).ReadMIMEHeader()
+			return err
+		},
+		"ReadRequest":  func(r io.Reader) error { _, err := http.ReadRequest(bufio.NewReader(r)); return err },
+		"ReadResponse": func(r io.Reader) error { _, err := http.ReadResponse(bufio.NewReader(r), nil); return err },
+		"json":         func(r io.Reader) error { var v any; return json.NewDecoder(r).Decode(&v) },
+		"gzip":         func(r io.Reader) error { _, err := gzip.NewReader(r); return err },
+		"ReadString":   func(r io.Reader) error { _, err := bufio.NewReader(r).ReadString('!'); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(sc *scene) {
+				for _, adapter := range []string{"StreamReader", "NewConn"} {
+					s := newStreamScene(sc, 0)
+					text := "GET / HTTP/1.1\r\nSubject: x\r\n"
+					switch name {
+					case "ReadMIMEHeader":
+						text = "Subject: x\r\n"
+					case "ReadResponse":
+						text = "HTTP/1.1 200 OK\r\nSubject: x\r\n"
+					case "json":
+						text = "[1, 2"
+					case "gzip":
+						text = "\x1f\x8b"
+					}
+					s.arrive(text)
+					r := func(ctx context.Context) io.Reader { return s.r.Reader(ctx) }
+					if adapter == "NewConn" {
+						a, b := net.Pipe()
+						defer b.Close()
+						go b.Write([]byte(text))
+						tr, _, err := aio.CreateConnection(sc.ctx, func() *connFirst { return &connFirst{} }, "", &aio.ConnectionOptions{Conn: a})
+						if err != nil {
+							t.Fatal(err)
+						}
+						c := aio.NewConn(tr)
+						defer c.Close()
+						r = func(context.Context) io.Reader { return c }
+					}
+					err := aio.Timeout(sc.ctx, time.Hour, func(ctx context.Context) error { return parse(r(ctx)) })
+					matches(t, adapter, err, aio.ErrTimeout)
+				}
+			})
+		})
+	}
+}
+
+// connFirst is the protocol of a transport before NewConn.
+type connFirst struct{}
+
+func (*connFirst) ConnectionMade(aio.Transport) {}
