@@ -78,7 +78,9 @@ type WriteTransport interface {
 	// CanWriteEOF reports whether the transport has a WriteEOF. (asyncio: can_write_eof)
 	CanWriteEOF() bool
 	// Abort closes the transport at once; what is in the write buffer is lost. The protocol's
-	// ConnectionLost is called with nil. (asyncio: abort)
+	// ConnectionLost is called with nil. The peer of a TCP connection sees a regular end after what
+	// was sent, as after Close. For a reset set SO_LINGER to 0 before, by the File of the
+	// TransportSocket and net.TCPConn.SetLinger. (asyncio: abort, which is the same)
 	Abort()
 	// SetWriteBufferLimits sets the marks of flow control, in bytes: PauseWriting is called when
 	// more than high are buffered, ResumeWriting when it is low or less again. DefaultLimit

@@ -4,8 +4,11 @@
 //	proxy -listen localhost:8443 -cert cert.pem -key key.pem -to localhost:8080
 //	proxy -listen localhost:8080 -to example.org:443 -to-tls
 //
-// Connections above the limit wait for one of the others to end. On SIGINT or SIGTERM no more are accepted, and those
-// that there are have a moment to end. SIGUSR1 logs the counters, where there is such a signal.
+// Connections above the limit wait for one of the others to end. On SIGINT or SIGTERM no more are
+// accepted, and those that there are have a moment to end. SIGUSR1 logs the counters, where there is
+// such a signal.
+//
+// The exit status is 0 if a signal ended it, 1 if it could not do its work, 2 if it was called wrongly.
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -24,35 +28,82 @@ import (
 	"github.com/goaio/aio"
 )
 
-func main() {
-	p := &proxy{log: log.Printf}
-	listen := flag.String("listen", "localhost:8080", "the address to listen on")
-	flag.StringVar(&p.to, "to", "", "the address to connect to")
-	flag.IntVar(&p.limit, "limit", 1000, "how many connections there may be at a time")
-	cert := flag.String("cert", "", "a file with a certificate, for TLS with the clients")
-	key := flag.String("key", "", "a file with its key")
-	toTLS := flag.Bool("to-tls", false, "connect with TLS")
-	ca := flag.String("ca", "", "a file with the certificates to trust, in place of the system's")
-	flag.DurationVar(&p.connectTimeout, "connect-timeout", 10*time.Second, "how long connecting may take")
-	flag.DurationVar(&p.grace, "grace", 5*time.Second, "how long the end may take")
-	flag.Parse()
-	err := p.secure(*cert, *key, *ca, *toTLS)
-	if err == nil && (p.to == "" || p.limit < 1 || flag.NArg() > 0) {
-		err = errors.New("-to is needed, -limit is at least 1, and there are no arguments")
+const (
+	exitFailure = 1
+	exitUsage   = 2
+
+	usage = "usage: proxy [flags] -to HOST:PORT"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without its process. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	p, listen, err := parseArgs(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "proxy:", err)
-		os.Exit(2)
+		fmt.Fprintf(stderr, "proxy: %v\n%s\n", err, usage)
+		return exitUsage
 	}
 	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
 	defer r.Close()
 	err = r.Run(func(ctx context.Context) error {
-		return p.serve(ctx, *listen, func(at net.Addr) { log.Printf("listening on %v, to %s", at, p.to) })
+		return p.serve(ctx, listen, func(at net.Addr) { p.log("listening on %v, to %s", at, p.to) })
 	})
-	if err != nil && !errors.As(err, new(*aio.SignalError)) {
-		fmt.Fprintln(os.Stderr, "proxy:", err)
-		os.Exit(1)
+	var sig *aio.SignalError
+	switch {
+	case errors.As(err, &sig):
+		p.log("ended by %v", sig.Signal)
+	case err != nil:
+		fmt.Fprintf(stderr, "proxy: %v\n", err)
+		return exitFailure
 	}
+	return 0
+}
+
+func parseArgs(args []string, stdout io.Writer) (p *proxy, listen string, err error) {
+	p = &proxy{log: log.Printf}
+	flags := flag.NewFlagSet("proxy", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.Usage = func() {}
+	flags.StringVar(&listen, "listen", "localhost:8080", "listen on `HOST:PORT`")
+	flags.StringVar(&p.to, "to", "", "connect to `HOST:PORT`")
+	flags.IntVar(&p.limit, "limit", 1000, "pass on up to `N` connections at a time")
+	cert := flags.String("cert", "", "use the certificate in `FILE` for TLS with the clients")
+	key := flags.String("key", "", "and its key in `FILE`")
+	toTLS := flags.Bool("to-tls", false, "connect with TLS")
+	ca := flags.String("ca", "", "trust the certificates in `FILE`, not the system's")
+	flags.DurationVar(&p.connectTimeout, "connect-timeout", 10*time.Second, "give up connecting after `D`")
+	flags.DurationVar(&p.linger, "linger", 30*time.Second, "end a connection with TLS when nothing has come for `D` after its client has closed its half")
+	flags.DurationVar(&p.grace, "grace", 5*time.Second, "give the connections `D` to end")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
+		return nil, "", err
+	}
+	host, port, err := net.SplitHostPort(p.to)
+	switch {
+	case p.to == "":
+		return nil, "", errors.New("-to is needed")
+	case err != nil || host == "" || port == "":
+		return nil, "", fmt.Errorf("-to must be HOST:PORT, not %q", p.to)
+	case p.limit < 1:
+		return nil, "", fmt.Errorf("-limit must be at least 1, not %d", p.limit)
+	case p.connectTimeout <= 0:
+		return nil, "", fmt.Errorf("-connect-timeout must be more than 0, not %v", p.connectTimeout)
+	case p.linger <= 0:
+		return nil, "", fmt.Errorf("-linger must be more than 0, not %v", p.linger)
+	case p.grace < 0:
+		return nil, "", fmt.Errorf("-grace must not be negative, as %v is", p.grace)
+	case flags.NArg() > 0:
+		return nil, "", fmt.Errorf("want no arguments, not %q", flags.Arg(0))
+	}
+	return p, listen, p.secure(*cert, *key, *ca, *toTLS)
 }
 
 // secure sets up TLS from the flags.

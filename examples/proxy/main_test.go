@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,6 +97,9 @@ func start(t *testing.T, p *proxy) (addr string, stop func()) {
 		p.limit = 10
 	}
 	p.connectTimeout, p.grace = time.Minute, time.Minute
+	if p.linger == 0 {
+		p.linger = time.Minute
+	}
 	p.log = t.Logf
 	at := make(chan string, 1)
 	ended := make(chan error, 1)
@@ -170,7 +174,7 @@ func TestTLS(t *testing.T) {
 	server := &tls.Config{Certificates: []tls.Certificate{pair}}
 	data := bytes.Repeat([]byte("x"), 100_000)
 
-	inner := &proxy{to: echo(t, server)} // plain to TLS
+	inner := &proxy{to: echo(t, server), linger: 10 * time.Millisecond} // plain to TLS
 	if err := inner.secure("", "", certFile, true); err != nil {
 		t.Fatal(err)
 	}
@@ -232,14 +236,14 @@ func TestNobodyThere(t *testing.T) {
 	ln.Close()
 	p := &proxy{to: to}
 	addr, stop := start(t, p)
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
+	c, err := net.Dial("tcp", addr) // the reset may be here before Dial has returned
+	if err == nil {
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(time.Minute))
+		_, err = c.Read(make([]byte, 1))
 	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Minute))
-	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("%d bytes, %v", n, err)
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client got %v", err)
 	}
 	stop()
 	if p.connectFailure != 1 {
@@ -255,11 +259,13 @@ func TestWrongArguments(t *testing.T) {
 	}
 	for _, c := range []struct{ args, want string }{
 		{"", "-to is needed"},
-		{"-to x:1 -limit 0", "-limit is at least 1"},
+		{"-to localhost", "-to must be HOST:PORT"},
+		{"-to :80", "-to must be HOST:PORT"},
+		{"-to x:1 -limit 0", "-limit must be at least 1"},
 		{"-to x:1 -cert c", "-cert and -key go together"},
 		{"-to x:1 -cert c -key k", "no such file"},
 		{"-to x:1 -ca c", "-ca is for -to-tls"},
-		{"-to x:1 extra", "there are no arguments"},
+		{"-to x:1 extra", "want no arguments"},
 	} {
 		out, err := exec.Command(bin, strings.Fields(c.args)...).CombinedOutput()
 		var exit *exec.ExitError
@@ -271,5 +277,112 @@ func TestWrongArguments(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "nonsense") {
 		t.Errorf("a wrong address: %v, %s", err, out)
+	}
+}
+
+// A client that closes its half of the connection, as nc -N does, gets the answer, also from a server
+// behind TLS, where there is no half of an end.
+func TestHalfClose(t *testing.T) {
+	nc, err := exec.LookPath("nc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, _, _ := certificate(t)
+	for name, config := range map[string]*tls.Config{"plain": nil, "TLS": {Certificates: []tls.Certificate{pair}}} {
+		t.Run(name, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			p := &proxy{to: ln.Addr().String()}
+			if config != nil {
+				ln = tls.NewListener(ln, config)
+				p.serverTLS = &tls.Config{InsecureSkipVerify: true}
+			}
+			addr, _ := start(t, p)
+			go func() {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				if _, err := io.ReadFull(c, make([]byte, len("question\n"))); err != nil {
+					t.Error(err)
+				}
+				// The client has no more to say. Without TLS that arrives here; with TLS nothing may.
+				c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+				if n, err := c.Read(make([]byte, 1)); n > 0 || config != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("after the question: %d bytes, %v", n, err)
+				}
+				io.WriteString(c, strings.Repeat("answer\n", 10_000))
+			}()
+			host, port, _ := net.SplitHostPort(addr)
+			cmd := exec.Command(nc, "-N", host, port)
+			cmd.Stdin = strings.NewReader("question\n")
+			out, err := cmd.Output()
+			if string(out) != strings.Repeat("answer\n", 10_000) || err != nil {
+				t.Errorf("nc got %d bytes, %v", len(out), err)
+			}
+		})
+	}
+}
+
+// A reset of one end is a reset of the other: a part of an answer is not taken for all of it.
+func TestReset(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	part := make(chan struct{})
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		io.WriteString(c, "a part of the answer")
+		<-part
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}()
+	addr, _ := start(t, &proxy{to: ln.Addr().String()})
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Minute))
+	got := make([]byte, len("a part of the answer"))
+	if _, err := io.ReadFull(c, got); err != nil {
+		t.Fatal(err)
+	}
+	close(part)
+	if n, err := c.Read(got); n != 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client read %d bytes, %v", n, err)
+	}
+}
+
+// A client whose TLS handshake fails is logged and counted.
+func TestHandshakeFailure(t *testing.T) {
+	_, certFile, keyFile := certificate(t)
+	p := &proxy{to: echo(t, nil)}
+	if err := p.secure(certFile, keyFile, "", false); err != nil {
+		t.Fatal(err)
+	}
+	addr, stop := start(t, p)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+	c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	stop()
+	if p.handshakeFailure != 1 || p.total != 0 {
+		t.Errorf("counted %d failed handshakes, %d connections", p.handshakeFailure, p.total)
 	}
 }
