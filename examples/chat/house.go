@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goaio/aio"
 )
@@ -121,7 +122,18 @@ func (h *house) listen(ctx context.Context, r *aio.StreamReader) (string, error)
 	if err == nil && len(line) == 0 {
 		err = io.EOF
 	}
-	return string(line), err
+	return printable(string(line)), err
+}
+
+// printable is line without what is not text: a terminal obeys the escape sequences in what it is
+// sent, so one visitor could play with the terminals of the others.
+func printable(line string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || unicode.IsGraphic(r) {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(line, "\uFFFD"))
 }
 
 // isGone reports whether an error says no more than that the connection has ended.

@@ -4,7 +4,10 @@
 //	nc localhost 7777
 //
 // A line is a message to the room one is in, or a command if it begins with a slash; /help lists them.
-// On SIGINT or SIGTERM everybody is told, and has a moment to read it.
+// Control characters in what people write are not passed on: a terminal would obey them.
+//
+// On SIGINT or SIGTERM everybody is told, and has a moment to read it. The exit status is 0 then, 1 if it
+// could not do its work, 2 if it was called wrongly.
 package main
 
 import (
@@ -12,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -21,28 +25,71 @@ import (
 	"github.com/goaio/aio"
 )
 
-func main() {
-	addr := flag.String("addr", "localhost:7777", "the address to listen on")
-	idle := flag.Duration("idle", 10*time.Minute, "how long somebody may be silent")
-	grace := flag.Duration("grace", 2*time.Second, "how long the end may take")
-	flag.Parse()
-	if flag.NArg() > 0 || *idle <= 0 || *grace < 0 {
-		flag.Usage()
-		os.Exit(2)
+const (
+	exitFailure = 1
+	exitUsage   = 2
+
+	usage = "usage: chat [flags]"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options are what the flags say.
+type options struct {
+	addr        string
+	idle, grace time.Duration
+}
+
+// run is the program without its process. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parseArgs(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "chat: %v\n%s\n", err, usage)
+		return exitUsage
 	}
 	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
 	defer r.Close()
-	err := r.Run(func(ctx context.Context) error {
-		return serve(ctx, *addr, *idle, *grace, func(at net.Addr) { log.Printf("listening on %v", at) })
+	err = r.Run(func(ctx context.Context) error {
+		return serve(ctx, o.addr, o.idle, o.grace, func(at net.Addr) { log.Printf("listening on %v", at) })
 	})
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig):
 		log.Printf("ended by %v", sig.Signal)
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "chat:", err)
-		os.Exit(1)
+		fmt.Fprintf(stderr, "chat: %v\n", err)
+		return exitFailure
 	}
+	return 0
+}
+
+func parseArgs(args []string, stdout io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.Usage = func() {}
+	flags.StringVar(&o.addr, "addr", "localhost:7777", "listen on `HOST:PORT`")
+	flags.DurationVar(&o.idle, "idle", 10*time.Minute, "close the connection of whoever is silent for `D`")
+	flags.DurationVar(&o.grace, "grace", 2*time.Second, "give the connections `D` to end")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
+		return o, err
+	}
+	switch {
+	case o.idle <= 0:
+		return o, fmt.Errorf("-idle must be more than 0, not %v", o.idle)
+	case o.grace < 0:
+		return o, fmt.Errorf("-grace must not be negative, as %v is", o.grace)
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("want no arguments, not %q", flags.Arg(0))
+	}
+	return o, nil
 }
 
 // serve runs the chat until it is cancelled. It calls ready when it listens.

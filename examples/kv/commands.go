@@ -45,9 +45,22 @@ func init() { // not in the declaration: EXEC looks at it
 		"DBSIZE":      {0, 0, plain(func(c *client, _ [][]byte) { c.out = appendInt(c.out, int64(len(c.srv.store.entries))) })},
 		"LPUSH":       {2, -1, plain(func(c *client, args [][]byte) { c.push(args, (*list).pushFront) })},
 		"RPUSH":       {2, -1, plain(func(c *client, args [][]byte) { c.push(args, (*list).pushBack) })},
-		"LPOP":        {1, 2, plain((*client).lpop)},
+		"LPOP":        {1, 2, plain(func(c *client, args [][]byte) { c.pop(args, (*list).popFront) })},
+		"RPOP":        {1, 2, plain(func(c *client, args [][]byte) { c.pop(args, (*list).popBack) })},
 		"BLPOP":       {2, -1, (*client).blpop},
 		"LRANGE":      {3, 3, plain((*client).lrange)},
+		"MSET":        {2, -1, plain((*client).mset)},
+		"MGET":        {1, -1, plain((*client).mget)},
+		"SADD":        {2, -1, plain((*client).sadd)},
+		"SPOP":        {1, 1, plain((*client).spop)},
+		"SCARD":       {1, 1, plain((*client).scard)},
+		"HSET":        {3, -1, plain((*client).hset)},
+		"HGET":        {2, 2, plain((*client).hget)},
+		"ZADD":        {3, -1, plain((*client).zadd)},
+		"ZPOPMIN":     {1, 1, plain((*client).zpopmin)},
+		"ZCARD":       {1, 1, plain((*client).zcard)},
+		"XADD":        {4, -1, plain((*client).xadd)},
+		"XLEN":        {1, 1, plain((*client).xlen)},
 		"SUBSCRIBE":   {1, -1, plain((*client).subscribe)},
 		"UNSUBSCRIBE": {0, -1, plain((*client).unsubscribe)},
 		"PUBLISH":     {2, 2, plain((*client).publish)},
@@ -179,7 +192,7 @@ func (c *client) get(args [][]byte) {
 	switch e := c.srv.store.get(args[0]); {
 	case e == nil:
 		c.out = appendNil(c.out)
-	case e.isList:
+	case !e.isString():
 		c.fail(wrongType)
 	default:
 		c.out = appendBulk(c.out, e.str)
@@ -212,7 +225,7 @@ func (c *client) incr(args [][]byte) {
 	if e == nil {
 		e = &entry{str: "0"}
 	}
-	if e.isList {
+	if !e.isString() {
 		c.fail(wrongType)
 		return
 	}
@@ -284,7 +297,8 @@ func (c *client) push(args [][]byte, push func(*list, string)) {
 	c.out = appendInt(c.out, int64(e.list.len()))
 }
 
-func (c *client) lpop(args [][]byte) {
+// pop is LPOP and RPOP.
+func (c *client) pop(args [][]byte, from func(*list) string) {
 	count, many := 1, len(args) == 2
 	if many {
 		n, ok := number(args[1])
@@ -303,12 +317,12 @@ func (c *client) lpop(args [][]byte) {
 	case !e.isList:
 		c.fail(wrongType)
 	case !many:
-		c.out = appendBulk(c.out, c.srv.store.popLeft(string(args[0]), e))
+		c.out = appendBulk(c.out, c.srv.store.pop(string(args[0]), e, from))
 	default:
 		count = min(count, e.list.len())
 		c.out = appendArray(c.out, count)
 		for range count {
-			c.out = appendBulk(c.out, c.srv.store.popLeft(string(args[0]), e))
+			c.out = appendBulk(c.out, c.srv.store.pop(string(args[0]), e, from))
 		}
 	}
 }

@@ -1,10 +1,13 @@
-// Command kv is a server for strings, lists and messages in memory, which speaks enough of the Redis
-// protocol for redis-cli and redis-benchmark:
+// Command kv is a server for strings, lists, sets, hashes, streams and messages in memory, which speaks
+// enough of the Redis protocol for redis-cli and for all of redis-benchmark:
 //
 //	kv -addr localhost:6379
 //
 // A client is a task that reads commands and runs them. There is no lock anywhere: one task runs at a
 // time, and a command does not await while it touches the data.
+//
+// SIGINT and SIGTERM end it. The exit status is 0 then, 1 if it could not do its work, 2 if it was called
+// wrongly.
 package main
 
 import (
@@ -19,25 +22,64 @@ import (
 	"net"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/goaio/aio"
 )
 
-func main() {
-	addr := flag.String("addr", "localhost:6379", "the address to listen on")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "kv: there are no arguments, only the flag -addr")
-		os.Exit(2)
+const (
+	exitFailure = 1
+	exitUsage   = 2
+
+	usage = "usage: kv [flags]"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without its process. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	addr, err := parseArgs(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
-	err := aio.Run(func(ctx context.Context) error {
-		return serve(ctx, *addr, func(at net.Addr) { log.Printf("listening on %v", at) })
+	if err != nil {
+		fmt.Fprintf(stderr, "kv: %v\n%s\n", err, usage)
+		return exitUsage
+	}
+	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
+	defer r.Close()
+	err = r.Run(func(ctx context.Context) error {
+		return serve(ctx, addr, func(at net.Addr) { log.Printf("listening on %v", at) })
 	})
-	if err != nil && !errors.Is(err, aio.ErrInterrupted) {
-		fmt.Fprintln(os.Stderr, "kv:", err)
-		os.Exit(1)
+	var sig *aio.SignalError
+	switch {
+	case errors.As(err, &sig):
+		log.Printf("ended by %v", sig.Signal)
+	case err != nil:
+		fmt.Fprintf(stderr, "kv: %v\n", err)
+		return exitFailure
 	}
+	return 0
+}
+
+func parseArgs(args []string, stdout io.Writer) (addr string, err error) {
+	flags := flag.NewFlagSet("kv", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.Usage = func() {}
+	flags.StringVar(&addr, "addr", "localhost:6379", "listen on `HOST:PORT`")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
+		return "", err
+	}
+	if flags.NArg() > 0 {
+		return "", fmt.Errorf("want no arguments, not %q", flags.Arg(0))
+	}
+	return addr, nil
 }
 
 // server is what the clients share.

@@ -171,6 +171,38 @@ func TestCommands(t *testing.T) {
 		{"LPOP l", "nil"},
 		{"LPOP l 1", "nil[]"},
 		{"EXISTS l", "0"},
+		{"RPUSH r 1 2 3", "3"},
+		{"RPOP r", "3"},
+		{"RPOP r 9", "[2 1]"},
+		{"RPOP r", "nil"},
+		{"MSET m1 1 m2 2", "OK"},
+		{"MGET m1 none m2", "[1 nil 2]"},
+		{"MSET m1 1 m2", "!ERR wrong number of arguments for 'mset' command"},
+		{"SADD s a b a", "2"},
+		{"SCARD s", "2"},
+		{"GET s", "!WRONGTYPE Operation against a key holding the wrong kind of value"},
+		{"HGET s a", "!WRONGTYPE Operation against a key holding the wrong kind of value"},
+		{"SPOP none", "nil"},
+		{"SADD one x", "1"},
+		{"SPOP one", "x"},
+		{"EXISTS one", "0"},
+		{"HSET h f 1 g 2", "2"},
+		{"HSET h f 3", "0"},
+		{"HGET h f", "3"},
+		{"HGET h none", "nil"},
+		{"ZADD z 2 b 1 a 1.5 c", "3"},
+		{"ZADD z 0 b", "0"},
+		{"ZADD z x b", "!ERR value is not a valid float"},
+		{"ZCARD z", "3"},
+		{"ZPOPMIN z", "[b 0]"},
+		{"ZPOPMIN z", "[a 1]"},
+		{"ZPOPMIN z", "[c 1.5]"},
+		{"ZPOPMIN z", "[]"},
+		{"XADD x 1-1 f v", "1-1"},
+		{"XADD x 1-1 f v", "!ERR The ID specified in XADD is equal or smaller than the target stream top item"},
+		{"XADD y 0-0 f v", "!ERR The ID specified in XADD must be greater than 0-0"},
+		{"EXISTS y", "0"},
+		{"XLEN x", "1"},
 		{"SELECT 0", "OK"},
 		{"SELECT 1", "!ERR DB index is out of range"},
 		{"GET", "!ERR wrong number of arguments for 'get' command"},
@@ -410,9 +442,15 @@ func TestRedisTools(t *testing.T) {
 	if err != nil {
 		t.Skip("redis-benchmark is not installed")
 	}
-	out, err = exec.Command(bench, "-h", host, "-p", port, "-n", "2000", "-P", "8", "--csv",
-		"-t", "ping,set,get,incr,lpush,rpush,lpop,lrange_100").CombinedOutput()
-	if err != nil || strings.Count(string(out), "\n\"") < 9 {
+	// Without -t it makes all its tests.
+	out, err = exec.Command(bench, "-h", host, "-p", port, "-n", "1000", "--csv").CombinedOutput()
+	if err != nil || strings.Contains(strings.ToLower(string(out)), "error") {
 		t.Errorf("redis-benchmark: %v\n%s", err, out)
+	}
+	for _, name := range []string{"PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "LPUSH", "RPUSH", "LPOP", "RPOP", "SADD", "HSET",
+		"SPOP", "ZADD", "ZPOPMIN", "LRANGE_100 (first 100 elements)", "LRANGE_600 (first 600 elements)", "MSET (10 keys)"} {
+		if !strings.Contains(string(out), "\n\""+name+"\"") {
+			t.Errorf("redis-benchmark has not measured %s:\n%s", name, out)
+		}
 	}
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// entry is the value of a key: a list if isList is set, a string otherwise.
+// entry is the value of a key: a list if isList is set, one of the kinds of collections.go if
+// collection is, a string otherwise.
 type entry struct {
-	str     string
-	list    list
-	isList  bool
-	expires time.Time // zero if never
+	str        string
+	list       list
+	isList     bool
+	collection any
+	expires    time.Time // zero if never
 }
 
 // list is a queue with two ends.
@@ -37,6 +39,14 @@ func (l *list) pushFront(s string) {
 	}
 	l.head--
 	l.items[l.head] = s
+}
+
+func (l *list) popBack() string {
+	last := len(l.items) - 1
+	s := l.items[last]
+	l.items[last] = ""
+	l.items = l.items[:last]
+	return s
 }
 
 func (l *list) popFront() string {
@@ -152,8 +162,11 @@ func (s *store) listOf(key []byte) *entry {
 }
 
 // popLeft takes the first item of the list of key, which is deleted with its last one.
-func (s *store) popLeft(key string, e *entry) string {
-	item := e.list.popFront()
+func (s *store) popLeft(key string, e *entry) string { return s.pop(key, e, (*list).popFront) }
+
+// pop is popLeft for either end.
+func (s *store) pop(key string, e *entry, from func(*list) string) string {
+	item := from(&e.list)
 	if e.list.len() == 0 {
 		s.remove(key)
 	}

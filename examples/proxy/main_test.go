@@ -285,7 +285,7 @@ func TestWrongArguments(t *testing.T) {
 func TestHalfClose(t *testing.T) {
 	nc, err := exec.LookPath("nc")
 	if err != nil {
-		t.Fatal(err)
+		t.Skip("nc is not installed")
 	}
 	pair, _, _ := certificate(t)
 	for name, config := range map[string]*tls.Config{"plain": nil, "TLS": {Certificates: []tls.Certificate{pair}}} {

@@ -10,7 +10,7 @@
 // whatever time that takes. Only an interrupt still ends it then, after a whole line.
 //
 // The exit status is 0 if every file was hashed, 1 if there was an error or the time ran out, 2 if
-// the program was called wrongly, and 130 if it was interrupted.
+// the program was called wrongly, and 128+N if signal N ended it.
 //
 // # What it shows
 //
@@ -42,15 +42,16 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/goaio/aio"
 )
 
 const (
-	exitFailure     = 1
-	exitUsage       = 2
-	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+	exitFailure = 1
+	exitUsage   = 2
+	exitSignal  = 128 // and the signal's number, as shells report it
 
 	usage = "usage: treehash [-timeout D] [-workers N] DIR\n"
 	help  = usage +
@@ -79,7 +80,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	h := newHasher(stderr)
-	err = aio.Run(func(ctx context.Context) error {
+	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
+	defer r.Close()
+	err = r.Run(func(ctx context.Context) error {
 		err := aio.Timeout(ctx, o.timeout, func(ctx context.Context) error {
 			return h.hashTree(ctx, o.dir, o.workers)
 		})
@@ -88,10 +91,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		return printSums(ctx, stdout, h.sums)
 	})
+	var sig *aio.SignalError
 	switch {
-	case errors.Is(err, aio.ErrInterrupted):
-		fmt.Fprintln(stderr, "treehash: interrupted")
-		return exitInterrupted
+	case errors.As(err, &sig):
+		fmt.Fprintf(stderr, "treehash: ended by %v\n", sig.Signal)
+		return exitSignal + int(sig.Signal.(syscall.Signal))
 	case errors.Is(err, aio.ErrTimeout):
 		fmt.Fprintf(stderr, "treehash: timed out after %v\n", o.timeout)
 		return exitFailure

@@ -274,7 +274,7 @@ func TestInterruptPrintsNoList(t *testing.T) {
 	if got := child.ProcessState.ExitCode(); got != 130 {
 		t.Errorf("the exit status is %d (%v), want 130", got, child.ProcessState)
 	}
-	if got, want := string(message), "treehash: interrupted\n"; got != want {
+	if got, want := string(message), "treehash: ended by interrupt\n"; got != want {
 		t.Errorf("standard error %q, want %q", got, want)
 	}
 	if stdout.Len() > 0 {
