@@ -145,7 +145,7 @@ const maxUnread = 32 << 20
 // handle serves one client.
 func (s *server) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	c := &client{srv: s, w: w}
-	c.commands.in = bufio.NewReaderSize(&repliesFirst{c, ctx, r.Reader(ctx)}, 16<<10)
+	c.commands.in = bufio.NewReaderSize(&repliesFirst{c, ctx, r}, 16<<10)
 	s.connected++
 	s.accepted++
 	defer func() {
@@ -172,14 +172,15 @@ func (s *server) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 type repliesFirst struct {
 	client *client
 	ctx    context.Context
-	in     io.Reader
+	in     *aio.StreamReader
 }
 
 func (r *repliesFirst) Read(p []byte) (int, error) {
 	if err := r.client.flush(r.ctx); err != nil {
 		return 0, err
 	}
-	return r.in.Read(p)
+	// An adapter fails for good once a read was cancelled, as BLPOP does with its look at the next command.
+	return r.in.Reader(r.ctx).Read(p)
 }
 
 // talk runs commands until the client leaves.
