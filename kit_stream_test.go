@@ -136,7 +136,7 @@ func scripted(t *testing.T, main func(c *ioCase)) {
 		}
 		c := &ioCase{t, ctx, l, s, p, tr, log}
 		c.passes(1)
-		c.want("| made")
+		c.want("| made", "ConnectionMade comes in the first pass")
 		main(c)
 		return nil
 	})); err != nil {
@@ -163,7 +163,7 @@ func (c *ioCase) passes(n int) {
 }
 
 // want compares the log.
-func (c *ioCase) want(events string, why ...string) { c.Helper(); c.log.want(c.T, events, why...) }
+func (c *ioCase) want(events, why string) { c.Helper(); c.log.want(c.T, events, why) }
 
 // buffered compares what is in the write buffer.
 func (c *ioCase) buffered(want int) {

@@ -115,7 +115,7 @@ func TestProtocolRefused(t *testing.T) {
 			for range 2 { // the second time it is known
 				check("SetProtocol", panics(func() { s.t.SetProtocol(c.p) }))
 			}
-			s.want("")
+			s.want("", "a protocol that was refused changes nothing")
 		})
 	}
 }

@@ -27,10 +27,10 @@ func TestStreamClosing(t *testing.T) {
 			c.write("x")
 			c.t.WriteEOF()
 			c.t.WriteEOF()
-			c.want("write:1/1 shutdown")
+			c.want("write:1/1 shutdown", "the writing half is closed at once, and once")
 			c.readable("still", io.EOF)
 			c.passes(4)
-			c.want("| | read:5 data:still | read:EOF eof | lost close")
+			c.want("| | read:5 data:still | read:EOF eof | lost close", "the reading half is open until its end")
 		}},
 		{"LOOP-251 WriteEOF with something in the buffer", func(c *ioCase) {
 			c.s.Out = []any{0, 1}
@@ -39,10 +39,10 @@ func TestStreamClosing(t *testing.T) {
 			c.t.WriteEOF()
 			c.s.Writable()
 			c.passes(2)
-			c.want("write:0/2 | | write:1/2")
+			c.want("write:0/2 | | write:1/2", "the buffer goes out first")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:1/1 shutdown")
+			c.want("| | write:1/1 shutdown", "then the half is closed, and the connection stays")
 			if c.t.IsClosing() {
 				c.Error("IsClosing() = true")
 			}
@@ -64,14 +64,14 @@ func TestStreamClosing(t *testing.T) {
 				c.passes(2)
 			}
 			c.taken("xy")
-			c.want("write:0/2 | | write:2/2 shutdown | lost abort | | |")
+			c.want("write:0/2 | | write:2/2 shutdown | lost abort | | |", "it is misuse in each state, and the buffer goes out")
 		}},
 		{"LOOP-252 WriteEOF after Close", func(c *ioCase) {
 			c.t.Close()
 			c.t.WriteEOF()
 			c.passes(2)
 			c.t.WriteEOF()
-			c.want("| lost close |")
+			c.want("| lost close |", "WriteEOF has no effect any more")
 		}},
 		{"Close after WriteEOF", func(c *ioCase) {
 			c.s.Out = []any{0}
@@ -80,7 +80,7 @@ func TestStreamClosing(t *testing.T) {
 			c.t.Close()
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/2 | | write:2/2 lost close |")
+			c.want("write:0/2 | | write:2/2 lost close |", "Close needs no shutdown before it")
 		}},
 		{"WriteEOF in ResumeWriting", func(c *ioCase) {
 			c.limits()
@@ -89,14 +89,14 @@ func TestStreamClosing(t *testing.T) {
 			c.write("0123456789A")
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/11 pause | | write:11/11 resume shutdown |")
+			c.want("write:0/11 pause | | write:11/11 resume shutdown |", "the buffer is empty by then, so the half is closed at once")
 			c.t.Abort()
 		}},
 		{"WriteEOF fails", func(c *ioCase) {
 			c.s.HalfCloseErr = errIO
 			c.t.WriteEOF()
 			c.passes(2)
-			c.want("shutdown | lost:errIO abort |")
+			c.want("shutdown | lost:errIO abort |", "the error ends the connection")
 		}},
 		{"there is no WriteEOF", func(c *ioCase) {
 			c.s.NoHalfClose = true
@@ -108,7 +108,7 @@ func TestStreamClosing(t *testing.T) {
 			c.t.Close()
 			c.t.WriteEOF() // does nothing anyway
 			c.passes(1)
-			c.want("write:2/2 | lost close")
+			c.want("write:2/2 | lost close", "the connection still works")
 		}},
 		{"LOOP-253 LOOP-255 Close", func(c *ioCase) {
 			for range 2 {
@@ -121,10 +121,10 @@ func TestStreamClosing(t *testing.T) {
 			}
 			c.log.add("closed")
 			c.passes(2)
-			c.want("closed | lost close |")
+			c.want("closed | lost close |", "ConnectionLost comes in the next pass, once")
 			c.s.HungUp()
 			c.passes(2)
-			c.want("| |")
+			c.want("| |", "nothing comes afterwards")
 		}},
 		{"LOOP-254 Close with something in the buffer", func(c *ioCase) {
 			c.s.Out = []any{0, 1}
@@ -137,11 +137,11 @@ func TestStreamClosing(t *testing.T) {
 			c.readable("unread")
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/2 | | write:1/2 |")
+			c.want("write:0/2 | | write:1/2 |", "the buffer goes out, and nothing is read")
 			c.s.Writable()
 			c.l.CallSoon(func() { c.log.add("soon") })
 			c.passes(2)
-			c.want("| soon | write:1/1 lost close") // in the same callback
+			c.want("| soon | write:1/1 lost close", "ConnectionLost comes with the last byte, in the same callback") // in the same callback
 		}},
 		{"LOOP-256 LOOP-257 Abort", func(c *ioCase) {
 			c.s.Out = []any{0}
@@ -153,7 +153,7 @@ func TestStreamClosing(t *testing.T) {
 			c.readable("unread")
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/2 | lost abort | |")
+			c.want("write:0/2 | lost abort | |", "the buffer is dropped, and ConnectionLost comes once")
 		}},
 		{"LOOP-256 Abort after Close", func(c *ioCase) {
 			c.s.Out = []any{0}
@@ -163,14 +163,14 @@ func TestStreamClosing(t *testing.T) {
 			c.t.Abort()
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/2 | | | lost abort | |")
+			c.want("write:0/2 | | | lost abort | |", "Abort does not wait for the buffer")
 		}},
 		{"LOOP-257 an error after Close", func(c *ioCase) {
 			c.t.Close()
 			c.readable(errIO)
 			c.s.HungUp()
 			c.passes(3)
-			c.want("| lost close | |")
+			c.want("| lost close | |", "there is no second reason")
 		}},
 		{"LOOP-259 what an error report has", func(c *ioCase) {
 			var got aio.ExceptionContext
@@ -190,10 +190,10 @@ func TestStreamClosing(t *testing.T) {
 			}
 		}},
 		{"LOOP-260 the stream is open in ConnectionLost", func(c *ioCase) {
-			c.p.on["lost"] = func() { c.want("| lost") }
+			c.p.on["lost"] = func() { c.want("| lost", "the protocol is told while the stream is open") }
 			c.t.Close()
 			c.passes(1)
-			c.want("close")
+			c.want("close", "then the stream is closed")
 		}},
 		{"PROTO-006 ConnectionMade panics", func(c *ioCase) {
 			p := &ioLogger{log: c.log, on: map[string]func(){"made": func() { panic("no") }}}
@@ -203,7 +203,7 @@ func TestStreamClosing(t *testing.T) {
 			}
 			s.Readable()
 			c.passes(5)
-			c.want("| made reported:panic | | read:5 data:hello | read:EOF eof | lost close")
+			c.want("| made reported:panic | | read:5 data:hello | read:EOF eof | lost close", "the panic is reported, and the connection is served")
 		}},
 		{"LOOP-226 what is no protocol", func(c *ioCase) {
 			c.misused("SetProtocol(nil)", func() { c.t.SetProtocol(nil) })
@@ -235,7 +235,7 @@ func TestStreamOfAProtocolWithLittleInterest(t *testing.T) {
 		c.s.Writable()
 		c.readable("nobody wants it", io.EOF)
 		c.passes(5)
-		c.want("write:0/11 | | read:15 write:11/11 | read:EOF | close |")
+		c.want("write:0/11 | | read:15 write:11/11 | read:EOF | close |", "there is nobody to tell, and the transport works all the same")
 	})
 }
 
@@ -258,7 +258,7 @@ func TestStreamLogsWritesThatAreDropped(t *testing.T) {
 			}
 		}
 		c.passes(1)
-		c.want("| lost close")
+		c.want("| lost close", "the connection ends once")
 	})
 }
 
@@ -291,7 +291,7 @@ func TestStreamFromOutside(t *testing.T) {
 			}
 		})
 		wg.Wait()
-		c.want("")
+		c.want("", "no call that was refused had an effect")
 		for _, state := range []string{"open", "closing", "closed"} {
 			if s := fmt.Sprint(c.t); !strings.HasPrefix(s, "Transport "+state+" ") {
 				t.Errorf("an %s transport is %q", state, s)

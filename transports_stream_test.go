@@ -89,10 +89,10 @@ func TestStreamReading(t *testing.T) {
 			c.readable(strings.Repeat("x", aio.MaxRead+5), "hello")
 			c.l.CallSoon(func() { c.log.add("soon") })
 			c.passes(4)
-			c.want("| soon | read:262144 data:262144 | read:5 data:xxxxx | read:5 data:hello")
+			c.want("| soon | read:262144 data:262144 | read:5 data:xxxxx | read:5 data:hello", "there is one read for each pass, and callbacks have their turn")
 			c.s.Readable()
 			c.passes(2)
-			c.want("| | read:blocks")
+			c.want("| | read:blocks", "a read that finds nothing is the last one")
 		}},
 		{"LOOP-216 LOOP-217 pausing", func(c *ioCase) {
 			reading := func(want bool) {
@@ -108,12 +108,12 @@ func TestStreamReading(t *testing.T) {
 			reading(false)
 			c.readable("one")
 			c.passes(3)
-			c.want("| | |")
+			c.want("| | |", "a paused transport does not read")
 			c.t.ResumeReading()
 			c.t.ResumeReading()
 			reading(true)
 			c.passes(2)
-			c.want("| | read:3 data:one")
+			c.want("| | read:3 data:one", "what came meanwhile is read afterwards, once")
 			c.t.Close()
 			reading(false)
 			c.readable("two")
@@ -122,18 +122,18 @@ func TestStreamReading(t *testing.T) {
 			c.t.ResumeReading()
 			reading(false)
 			c.passes(2)
-			c.want("| lost close |")
+			c.want("| lost close |", "a closed transport does not read, whatever is called")
 		}},
 		{"LOOP-216 paused when the read is due", func(c *ioCase) {
 			c.l.CallSoon(func() { c.t.PauseReading(); c.log.add("paused") })
 			c.readable("one")
 			c.passes(2)
-			c.want("| paused |")
+			c.want("| paused |", "the read that was due is dropped")
 			c.t.ResumeReading()
 			c.t.PauseReading()
 			c.t.ResumeReading()
 			c.passes(2)
-			c.want("| | read:3 data:one")
+			c.want("| | read:3 data:one", "after several calls it is due once")
 		}},
 		{"paused and resumed when the read is due", func(c *ioCase) { // then it is due again
 			c.readable("one")
@@ -143,16 +143,16 @@ func TestStreamReading(t *testing.T) {
 				c.log.add("resumed")
 			})
 			c.passes(4)
-			c.want("| resumed | | read:3 data:one |")
+			c.want("| resumed | | read:3 data:one |", "it is due again, in a later pass")
 		}},
 		{"LOOP-215 paused in DataReceived", func(c *ioCase) {
 			c.p.on["data:one"] = func() { c.t.PauseReading() }
 			c.readable("one", "two")
 			c.passes(4)
-			c.want("| | read:3 data:one | |")
+			c.want("| | read:3 data:one | |", "the next read does not come")
 			c.t.ResumeReading()
 			c.passes(3)
-			c.want("| | read:3 data:two |")
+			c.want("| | read:3 data:two |", "it comes when reading resumes")
 		}},
 		{"paused and resumed in DataReceived", func(c *ioCase) {
 			c.p.on["data:one"] = func() {
@@ -163,50 +163,50 @@ func TestStreamReading(t *testing.T) {
 			}
 			c.readable("one", "two", "three")
 			c.passes(5)
-			c.want("| | read:3 data:one | read:3 data:two | read:5 data:three |")
+			c.want("| | read:3 data:one | read:3 data:two | read:5 data:three |", "reading continues as if it had not been paused")
 		}},
 		{"LOOP-219 LOOP-258 an error of the network", func(c *ioCase) {
 			c.readable("one", errIO)
 			c.passes(4)
-			c.want("| | read:3 data:one | read:*errors.errorString | lost:errIO abort")
+			c.want("| | read:3 data:one | read:*errors.errorString | lost:errIO abort", "a read error ends the connection in the next pass")
 		}},
 		{"LOOP-221 PROTO-002 the end", func(c *ioCase) {
 			c.readable("one", io.EOF)
 			c.passes(4)
-			c.want("| | read:3 data:one | read:EOF eof | lost close")
+			c.want("| | read:3 data:one | read:EOF eof | lost close", "EOFReceived returns false, so the end follows")
 		}},
 		{"LOOP-222 PROTO-002 the end of one direction", func(c *ioCase) {
 			c.p.keepOpen = true
 			c.readable(io.EOF)
 			c.passes(2)
-			c.want("| | read:EOF eof")
+			c.want("| | read:EOF eof", "EOFReceived returns true, so the connection stays")
 			c.s.HungUp() // no second time
 			c.t.PauseReading()
 			c.t.ResumeReading()
 			c.passes(2)
-			c.want("| |")
+			c.want("| |", "EOFReceived is called once")
 			c.write("still")
 			c.t.Close()
 			c.passes(1)
-			c.want("write:5/5 | lost close")
+			c.want("write:5/5 | lost close", "the other direction still works")
 		}},
 		{"the end while paused", func(c *ioCase) {
 			c.t.PauseReading()
 			c.s.In = []any{[]byte("rest"), io.EOF}
 			c.s.HungUp()
 			c.passes(2)
-			c.want("| |")
+			c.want("| |", "a hang-up waits while reading is paused")
 			c.t.ResumeReading()
 			c.passes(4)
-			c.want("| | read:4 data:rest | read:EOF eof | lost close")
+			c.want("| | read:4 data:rest | read:EOF eof | lost close", "the rest comes first, then the end")
 		}},
 		{"a hang-up that is none", func(c *ioCase) { // as urgent data, or an error that was fetched
 			c.s.HungUp()
 			c.passes(2)
-			c.want("| | read:blocks")
+			c.want("| | read:blocks", "a hang-up is a reason to read, and not the end")
 			c.readable("one")
 			c.passes(2)
-			c.want("| | read:3 data:one")
+			c.want("| | read:3 data:one", "reading continues")
 		}},
 		{"a short read after a hang-up", func(c *ioCase) { // there may be more
 			c.s.In = []any{[]byte("ab")}
@@ -214,13 +214,13 @@ func TestStreamReading(t *testing.T) {
 			c.passes(2)
 			c.s.In = []any{[]byte("cd")} // without a word
 			c.passes(3)
-			c.want("| | read:2 data:ab | read:2 data:cd | read:blocks |")
+			c.want("| | read:2 data:ab | read:2 data:cd | read:blocks |", "after a hang-up the transport reads until that would block")
 		}},
 		{"LOOP-220 PROTO-005 DataReceived panics", func(c *ioCase) {
 			c.p.on["data:one"] = func() { panic(errIO) }
 			c.readable("one", "two")
 			c.passes(3)
-			c.want("| | read:3 data:one reported:panic | lost:panic abort")
+			c.want("| | read:3 data:one reported:panic | lost:panic abort", "the panic is reported, and ends the connection")
 			if !errors.Is(c.p.err, errIO) {
 				c.Errorf("ConnectionLost(%v)", c.p.err)
 			}
@@ -229,38 +229,38 @@ func TestStreamReading(t *testing.T) {
 			c.p.on["eof"] = func() { panic("no") }
 			c.readable(io.EOF)
 			c.passes(3)
-			c.want("| | read:EOF eof reported:panic | lost:panic abort")
+			c.want("| | read:EOF eof reported:panic | lost:panic abort", "so is a panic of EOFReceived")
 		}},
 		{"ConnectionLost panics", func(c *ioCase) {
 			c.p.on["lost"] = func() { panic("no") }
 			c.t.Close()
 			c.passes(2)
-			c.want("| lost close reported:panic |")
+			c.want("| lost close reported:panic |", "a panic of ConnectionLost is reported, and the stream is closed")
 		}},
 		{"LOOP-253 closed in DataReceived", func(c *ioCase) {
 			c.p.on["data:one"] = func() { c.t.Close(); c.log.add("closed") }
 			c.readable("one", "two")
 			c.passes(3)
-			c.want("| | read:3 data:one closed | lost close")
+			c.want("| | read:3 data:one closed | lost close", "nothing is read after Close")
 		}},
 		{"LOOP-256 aborted in DataReceived, then a panic", func(c *ioCase) {
 			c.p.on["data:one"] = func() { c.t.Abort(); panic("no") }
 			c.readable("one", "two")
 			c.passes(3)
-			c.want("| | read:3 data:one reported:panic | lost abort") // LOOP-257
+			c.want("| | read:3 data:one reported:panic | lost abort", "the first reason is the one that counts") // LOOP-257
 		}},
 		{"LOOP-255 closed when the read is due", func(c *ioCase) {
 			c.l.CallSoon(func() { c.t.Close(); c.t.Close() })
 			c.readable("one")
 			c.passes(3)
-			c.want("| | lost close |")
+			c.want("| | lost close |", "the read that was due is dropped")
 		}},
 		{"another protocol in DataReceived", func(c *ioCase) {
 			other := &ioLogger{name: "other-", log: c.log}
 			c.p.on["data:one"] = func() { c.t.SetProtocol(other) }
 			c.readable("one", "two", io.EOF)
 			c.passes(5)
-			c.want("| | read:3 data:one | read:3 other-data:two | read:EOF other-eof | other-lost close")
+			c.want("| | read:3 data:one | read:3 other-data:two | read:EOF other-eof | other-lost close", "the rest goes to the new protocol")
 			if c.t.GetProtocol() != aio.Protocol(other) {
 				c.Errorf("GetProtocol() = %v", c.t.GetProtocol())
 			}
@@ -314,19 +314,19 @@ func TestStreamReadingIntoBuffers(t *testing.T) {
 		{"LOOP-223 PROTO-004 PROTO-008", func(c *ioCase, p *ioBuffered) {
 			c.readable("hello")
 			c.passes(2)
-			c.want("| | get:-1 read:5 updated:5")
+			c.want("| | get:-1 read:5 updated:5", "GetBuffer, the read and BufferUpdated are one step")
 			c.s.Readable()
 			c.passes(2)
-			c.want("| | get:-1 read:blocks")
+			c.want("| | get:-1 read:blocks", "there is no BufferUpdated if nothing was read")
 			c.readable(io.EOF)
 			c.passes(3)
-			c.want("| | get:-1 read:EOF eof | lost close")
+			c.want("| | get:-1 read:EOF eof | lost close", "nor at the end")
 		}},
 		{"PROTO-007 a small buffer", func(c *ioCase, p *ioBuffered) {
 			p.buf = make([]byte, 2)
 			c.readable("hello")
 			c.passes(5)
-			c.want("| | get:-1 read:2 updated:2 | get:-1 read:2 updated:2 | get:-1 read:1 updated:1 |")
+			c.want("| | get:-1 read:2 updated:2 | get:-1 read:2 updated:2 | get:-1 read:1 updated:1 |", "a small buffer needs several reads, one for each pass")
 			if string(p.got) != "hello" {
 				c.Errorf("got %q", p.got)
 			}
@@ -335,53 +335,53 @@ func TestStreamReadingIntoBuffers(t *testing.T) {
 			p.buf = nil
 			c.readable("hello")
 			c.passes(3)
-			c.want("| | get:-1 reported:usage | lost:usage abort")
+			c.want("| | get:-1 reported:usage | lost:usage abort", "an empty buffer is misuse, and ends the connection")
 		}},
 		{"LOOP-224 PROTO-005 GetBuffer panics", func(c *ioCase, p *ioBuffered) {
 			p.on["get:-1"] = func() { panic("no") }
 			c.readable("hello")
 			c.passes(3)
-			c.want("| | get:-1 reported:panic | lost:panic abort")
+			c.want("| | get:-1 reported:panic | lost:panic abort", "the panic is reported, and ends the connection")
 		}},
 		{"LOOP-225 PROTO-005 BufferUpdated panics", func(c *ioCase, p *ioBuffered) {
 			p.on["updated:5"] = func() { panic("no") }
 			c.readable("hello")
 			c.passes(3)
-			c.want("| | get:-1 read:5 updated:5 reported:panic | lost:panic abort")
+			c.want("| | get:-1 read:5 updated:5 reported:panic | lost:panic abort", "so is a panic of BufferUpdated")
 		}},
 		{"LOOP-225 an error of the network", func(c *ioCase, p *ioBuffered) {
 			c.readable(errIO)
 			c.passes(3)
-			c.want("| | get:-1 read:*errors.errorString | lost:errIO abort")
+			c.want("| | get:-1 read:*errors.errorString | lost:errIO abort", "a read error ends the connection")
 		}},
 		{"LOOP-226 another kind of protocol", func(c *ioCase, p *ioBuffered) {
 			p.on["updated:3"] = func() { c.t.SetProtocol(c.p) }
 			c.p.on["data:two"] = func() { c.t.SetProtocol(p) }
 			c.readable("one", "two", "three")
 			c.passes(4)
-			c.want("| | get:-1 read:3 updated:3 | read:3 data:two | get:-1 read:5 updated:5")
+			c.want("| | get:-1 read:3 updated:3 | read:3 data:two | get:-1 read:5 updated:5", "each read is for the protocol of its time")
 		}},
 		{"another protocol in GetBuffer", func(c *ioCase, p *ioBuffered) { // has its turn with the next read
 			p.on["get:-1"] = func() { c.t.SetProtocol(c.p) }
 			c.readable("one", "two")
 			c.passes(3)
-			c.want("| | get:-1 read:3 updated:3 | read:3 data:two")
+			c.want("| | get:-1 read:3 updated:3 | read:3 data:two", "a new protocol has its turn with the next read")
 		}},
 		{"closed in GetBuffer", func(c *ioCase, p *ioBuffered) {
 			p.on["get:-1"] = func() { c.t.Close() }
 			c.readable("hello")
 			c.passes(3)
-			c.want("| | get:-1 | lost close")
+			c.want("| | get:-1 | lost close", "after Close nothing is read into the buffer")
 		}},
 		{"paused in GetBuffer", func(c *ioCase, p *ioBuffered) {
 			p.on["get:-1"] = func() { c.t.PauseReading() }
 			c.readable("hello")
 			c.passes(2)
-			c.want("| | get:-1")
+			c.want("| | get:-1", "while paused nothing is read into the buffer")
 			clear(p.on)
 			c.t.ResumeReading()
 			c.passes(3)
-			c.want("| | get:-1 read:5 updated:5 |")
+			c.want("| | get:-1 read:5 updated:5 |", "everything is read when reading resumes")
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

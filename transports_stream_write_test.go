@@ -22,7 +22,7 @@ func TestStreamWriting(t *testing.T) {
 			c.buffered(0)
 			c.s.Writable() // nobody waits for that
 			c.passes(2)
-			c.want("write:5/5 | |")
+			c.want("write:5/5 | |", "what the stream takes at once is not buffered")
 		}},
 		{"LOOP-228 LOOP-232 LOOP-247 a part is taken", func(c *ioCase) {
 			c.s.Out = []any{2}
@@ -30,22 +30,22 @@ func TestStreamWriting(t *testing.T) {
 			c.buffered(3)
 			c.room(1, 0, netio.ErrWouldBlock)
 			c.passes(2)
-			c.want("write:2/5 | | write:1/3")
+			c.want("write:2/5 | | write:1/3", "the rest is offered when there is room")
 			c.buffered(2)
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:0/2")
+			c.want("| | write:0/2", "each readiness is one attempt")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:blocks")
+			c.want("| | write:blocks", "a stream without room leaves the rest in the buffer")
 			c.buffered(2)
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:2/2")
+			c.want("| | write:2/2", "the last part goes out")
 			c.buffered(0)
 			c.s.Writable()
 			c.passes(2)
-			c.want("| |")
+			c.want("| |", "an empty buffer asks for no more")
 			c.taken("hello")
 		}},
 		{"LOOP-228 LOOP-232 only room has it try again", func(c *ioCase) {
@@ -55,12 +55,12 @@ func TestStreamWriting(t *testing.T) {
 			c.write("hello")
 			c.readable("one")
 			c.passes(2)
-			c.want("| | write:2/5 | | read:3 data:one")
+			c.want("| | write:2/5 | | read:3 data:one", "input that can be read causes no write")
 			c.s.Writable()
 			c.passes(2)
 			c.readable("two")
 			c.passes(2)
-			c.want("| | write:1/3 | | read:3 data:two")
+			c.want("| | write:1/3 | | read:3 data:two", "room does, once")
 			c.t.Abort()
 		}},
 		{"LOOP-228 nothing is taken", func(c *ioCase) {
@@ -72,7 +72,7 @@ func TestStreamWriting(t *testing.T) {
 				c.passes(2)
 				c.taken("hello")
 			}
-			c.want("write:0/5 | | write:5/5 write:blocks | | write:5/5")
+			c.want("write:0/5 | | write:5/5 write:blocks | | write:5/5", "zero bytes and ErrWouldBlock both mean: later")
 		}},
 		{"LOOP-229 LOOP-233 with something in the buffer, Writelines makes an attempt and Write does not", func(c *ioCase) {
 			c.s.Out = []any{1, 1}
@@ -81,15 +81,15 @@ func TestStreamWriting(t *testing.T) {
 			if err := c.lines("ef", "g"); err != nil {
 				c.Error(err)
 			}
-			c.want("write:1/2 write:1/6")
+			c.want("write:1/2 write:1/6", "Write appends to the buffer, Writelines makes one attempt with all of it")
 			c.buffered(5)
 			c.room(4) // in the middle of a piece
 			c.passes(2)
-			c.want("| | write:4/5")
+			c.want("| | write:4/5", "an attempt may end within a piece")
 			c.write("h")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:2/2")
+			c.want("| | write:2/2", "the pieces keep their order")
 			c.taken("abcdefgh")
 		}},
 		{"LOOP-230 LOOP-235 writing nothing", func(c *ioCase) {
@@ -100,7 +100,7 @@ func TestStreamWriting(t *testing.T) {
 				}
 			}
 			c.buffered(0)
-			c.want("")
+			c.want("", "writing nothing asks nothing of the stream")
 			c.s.Out = []any{1}
 			if err := c.lines("ab", ""); err != nil {
 				c.Error(err)
@@ -110,7 +110,7 @@ func TestStreamWriting(t *testing.T) {
 			c.t.Close()
 			c.s.Writable()
 			c.passes(2)
-			c.want("write:1/2 | | write:1/1 lost close")
+			c.want("write:1/2 | | write:1/1 lost close", "empty pieces do not stay in the buffer")
 		}},
 		{"LOOP-231 the caller's memory", func(c *ioCase) {
 			c.s.Out = []any{1}
@@ -131,17 +131,17 @@ func TestStreamWriting(t *testing.T) {
 			if err := c.lines("ab", "", "cd", "e"); err != nil {
 				c.Error(err)
 			}
-			c.want("write:5/5")
+			c.want("write:5/5", "the pieces are joined into one attempt")
 			c.limits()
 			c.s.Out = []any{3}
 			if err := c.lines("0123456", "789ABCD"); err != nil {
 				c.Error(err)
 			}
 			c.buffered(11)
-			c.want("write:3/14 pause")
+			c.want("write:3/14 pause", "what is left counts for the high mark")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:11/11 resume")
+			c.want("| | write:11/11 resume", "below the low mark the protocol resumes")
 			c.taken("abcde0123456789ABCD")
 		}},
 		{"LOOP-236 an error in Write", func(c *ioCase) {
@@ -151,7 +151,7 @@ func TestStreamWriting(t *testing.T) {
 			}
 			c.buffered(0)
 			c.passes(2)
-			c.want("write:*errors.errorString | lost:errIO abort |")
+			c.want("write:*errors.errorString | lost:errIO abort |", "the error is returned, and ends the connection in the next pass")
 		}},
 		{"LOOP-236 an error in Writelines", func(c *ioCase) {
 			c.s.Out = []any{errIO}
@@ -160,14 +160,14 @@ func TestStreamWriting(t *testing.T) {
 			}
 			c.buffered(0)
 			c.passes(2)
-			c.want("write:*errors.errorString | lost:errIO abort |")
+			c.want("write:*errors.errorString | lost:errIO abort |", "an error in Writelines does the same")
 		}},
 		{"LOOP-236 an error later", func(c *ioCase) {
 			c.s.Out = []any{2}
 			c.write("hello")
 			c.room(errIO)
 			c.passes(3)
-			c.want("write:2/5 | | write:*errors.errorString | lost:errIO abort")
+			c.want("write:2/5 | | write:*errors.errorString | lost:errIO abort", "so does an error in a later attempt")
 			c.buffered(0)
 		}},
 		{"a hang-up is for the writer to find out", func(c *ioCase) {
@@ -176,7 +176,7 @@ func TestStreamWriting(t *testing.T) {
 			c.write("hello")
 			c.s.HungUp()
 			c.passes(3)
-			c.want("write:2/5 | | write:*errors.errorString | lost:errIO abort")
+			c.want("write:2/5 | | write:*errors.errorString | lost:errIO abort", "a hang-up is room to write: the attempt has the error")
 		}},
 		{"LOOP-238 after Close", func(c *ioCase) {
 			c.s.Out = []any{2}
@@ -186,7 +186,7 @@ func TestStreamWriting(t *testing.T) {
 			c.buffered(9)
 			c.s.Writable()
 			c.passes(2)
-			c.want("write:2/5 | | write:9/9 lost close")
+			c.want("write:2/5 | | write:9/9 lost close", "the buffer goes out, also what is written after Close")
 			c.taken("hello world")
 		}},
 		{"LOOP-237 LOOP-238 after the end", func(c *ioCase) {
@@ -210,7 +210,7 @@ func TestStreamWriting(t *testing.T) {
 				c.t.Close()
 				c.passes(2)
 			}
-			c.want("| lost close | | |")
+			c.want("| lost close | | |", "nothing is written after the end")
 		}},
 		{"in ConnectionLost", func(c *ioCase) {
 			c.p.on["lost"] = func() {
@@ -228,7 +228,7 @@ func TestStreamWriting(t *testing.T) {
 			c.t.Close()
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/1 | | write:1/1 lost close |")
+			c.want("write:0/1 | | write:1/1 lost close |", "no call in ConnectionLost has an effect")
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) { scripted(t, c.run) })
@@ -244,21 +244,21 @@ func TestStreamFlowControl(t *testing.T) {
 			c.limits()
 			c.s.Out = []any{0}
 			c.write("0123456789")
-			c.want("write:0/10") // not above the mark
+			c.want("write:0/10", "the high mark itself does not pause") // not above the mark
 			c.write("x")
 			c.write("y")
-			c.want("pause")
+			c.want("pause", "one byte above it does, once")
 			c.room(8)
 			c.passes(2)
-			c.want("| | write:8/12") // not at the low mark
+			c.want("| | write:8/12", "above the low mark the protocol stays paused") // not at the low mark
 			c.room(1)
 			c.passes(2)
-			c.want("| | write:1/4 resume")
+			c.want("| | write:1/4 resume", "at the low mark it resumes")
 			c.room(1)
 			c.passes(2)
-			c.want("| | write:1/3")
+			c.want("| | write:1/3", "only once")
 			c.write("0123456789")
-			c.want("pause")
+			c.want("pause", "it pauses again")
 			c.t.Abort()
 		}},
 		{"LOOP-241 LOOP-242 PROTO-014 PROTO-015 PROTO-017 the marks", func(c *ioCase) {
@@ -294,15 +294,15 @@ func TestStreamFlowControl(t *testing.T) {
 			c.s.Out = []any{0}
 			c.write(strings.Repeat("x", 512))
 			c.t.SetWriteBufferLimits(1024, aio.DefaultLimit)
-			c.want("write:0/512")
+			c.want("write:0/512", "below a higher mark nothing pauses")
 			c.t.SetWriteBufferLimits(256, aio.DefaultLimit)
-			c.want("pause")
+			c.want("pause", "a lower mark pauses at once")
 			c.t.SetWriteBufferLimits(4096, 2048)
 			c.passes(2)
-			c.want("| |")
+			c.want("| |", "a higher mark does not resume by itself")
 			c.room(1)
 			c.passes(2)
-			c.want("| | write:1/512 resume")
+			c.want("| | write:1/512 resume", "the next attempt does")
 			c.t.Abort()
 		}},
 		{"LOOP-244 PROTO-018 a high mark of zero", func(c *ioCase) {
@@ -311,13 +311,13 @@ func TestStreamFlowControl(t *testing.T) {
 			c.write("ab")
 			c.room(1)
 			c.passes(2)
-			c.want("write:1/2 pause | | write:0/1")
+			c.want("write:1/2 pause | | write:0/1", "any byte in the buffer pauses")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:1/1 resume")
+			c.want("| | write:1/1 resume", "an empty buffer resumes")
 			c.s.Out = []any{1}
 			c.lines("a", "b")
-			c.want("write:1/2 pause")
+			c.want("write:1/2 pause", "Writelines pauses too")
 			c.t.Abort()
 		}},
 		{"LOOP-245 ResumeWriting writes more while the transport is closing", func(c *ioCase) {
@@ -331,10 +331,10 @@ func TestStreamFlowControl(t *testing.T) {
 			c.t.Close()
 			c.room(11, 3)
 			c.passes(2)
-			c.want("write:0/11 pause | | write:11/11 resume write:3/8")
+			c.want("write:0/11 pause | | write:11/11 resume write:3/8", "what ResumeWriting writes is accepted while the transport closes")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:5/5 lost close")
+			c.want("| | write:5/5 lost close", "it goes out before the end")
 			c.taken("0123456789Athe rest")
 		}},
 		{"LOOP-246 ResumeWriting closes", func(c *ioCase) {
@@ -344,7 +344,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.write("0123456789A")
 			c.s.Writable()
 			c.passes(4)
-			c.want("write:0/11 pause | | write:11/11 resume | lost close |")
+			c.want("write:0/11 pause | | write:11/11 resume | lost close |", "ConnectionLost comes in a pass of its own")
 		}},
 		{"ResumeWriting aborts", func(c *ioCase) {
 			c.limits()
@@ -353,7 +353,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.write("0123456789A")
 			c.s.Writable()
 			c.passes(4)
-			c.want("write:0/11 pause | | write:9/11 resume | lost abort |")
+			c.want("write:0/11 pause | | write:9/11 resume | lost abort |", "what is left is dropped")
 		}},
 		{"ResumeWriting writes until it is told to pause", func(c *ioCase) {
 			c.limits()
@@ -362,10 +362,10 @@ func TestStreamFlowControl(t *testing.T) {
 			c.write("0123456789A")
 			c.s.Writable()
 			c.passes(2)
-			c.want("write:0/11 pause | | write:11/11 resume write:1/13 pause")
+			c.want("write:0/11 pause | | write:11/11 resume write:1/13 pause", "PauseWriting inside ResumeWriting stops the protocol")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:12/12 resume write:1/13 pause")
+			c.want("| | write:12/12 resume write:1/13 pause", "the same in the next round")
 			c.t.Abort()
 		}},
 		{"LOOP-248 PROTO-020 PauseWriting and ResumeWriting panic", func(c *ioCase) {
@@ -377,12 +377,12 @@ func TestStreamFlowControl(t *testing.T) {
 			c.write("B")
 			c.s.Writable()
 			c.passes(2)
-			c.want("write:0/11 pause reported:panic | | write:12/12 resume reported:panic")
+			c.want("write:0/11 pause reported:panic | | write:12/12 resume reported:panic", "a panic in flow control is reported, and has no other effect")
 			c.write("on")
 			c.taken("0123456789ABon")
 			c.t.Close()
 			c.passes(1)
-			c.want("write:2/2 | lost close")
+			c.want("write:2/2 | lost close", "the connection still works")
 		}},
 		{"PROTO-020 PauseWriting from inside Write", func(c *ioCase) {
 			c.limits()
@@ -396,7 +396,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.log.add("written")
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/11 pause written | | write:12/12 resume lost close |")
+			c.want("write:0/11 pause written | | write:12/12 resume lost close |", "a Write inside PauseWriting does not pause again")
 		}},
 		{"LOOP-249 aborted while the protocol pauses", func(c *ioCase) {
 			c.limits()
@@ -405,7 +405,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.t.Abort()
 			c.buffered(0)
 			c.passes(2)
-			c.want("write:0/11 pause | lost abort |")
+			c.want("write:0/11 pause | lost abort |", "no ResumeWriting comes after Abort")
 		}},
 		{"aborted in PauseWriting", func(c *ioCase) {
 			c.limits()
@@ -415,7 +415,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.s.Writable()
 			c.buffered(0)
 			c.passes(3)
-			c.want("write:0/11 pause | lost abort | |")
+			c.want("write:0/11 pause | lost abort | |", "Abort inside PauseWriting drops the buffer at once")
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) { scripted(t, c.run) })
