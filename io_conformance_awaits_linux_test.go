@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"syscall"
@@ -112,6 +113,7 @@ func asMisuse(err error) error {
 }
 
 func init() {
+	defer func() { maps.Copy(ioAwaits, ioMoreAwaits) }()
 	ioAwaits = map[string]ioAwait{
 		"await": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
 			t := m.tasks[s.str(0)]
@@ -391,12 +393,19 @@ func (m *ioRun) server(ctx context.Context, s statement) (string, error) {
 	if kind == "unix" {
 		addr = m.path(name)
 	}
-	if kind == "tcp" { // over a socket of the program's own; "host" is looked up
+	if kind == "tcp" || kind == "tls" { // over a socket of the program's own; "host" is looked up
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			return "", err
 		}
 		opts.Listener, addr = ln, ""
+	}
+	if kind == "tls" {
+		config, err := ioTLS(true)
+		if err != nil {
+			return "", err
+		}
+		opts.TLS = config
 	}
 	var sv *aio.Server
 	var err error

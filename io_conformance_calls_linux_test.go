@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -259,7 +260,7 @@ func init() {
 		"sendto": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
 			b, pos := payload(s.raw(1), e.wpos)
 			var to net.Addr
-			if e.pair.kind == "udpopen" {
+			if strings.HasSuffix(e.pair.kind, "open") {
 				to = e.pair.dest
 			}
 			if err := e.t.(aio.DatagramTransport).SendTo(b, to); err != nil && !errors.Is(err, net.ErrClosed) {
@@ -274,7 +275,9 @@ func init() {
 		}),
 		"close": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) { return "ok", e.t.Close() }),
 		"abort": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
-			e.t.(interface{ Abort() }).Abort()
+			if t, ok := e.t.(interface{ Abort() }); ok { // not a pipe that is read from
+				t.Abort()
+			}
 			return "ok", nil
 		}),
 		"pause": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {

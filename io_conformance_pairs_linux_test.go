@@ -23,7 +23,9 @@ type ioPair struct {
 	addr       string
 }
 
-func (p *ioPair) datagrams() bool { return p.kind == "udp" || p.kind == "udpopen" || p.kind == "ugram" }
+func (p *ioPair) datagrams() bool {
+	return p.kind == "udp" || p.kind == "udpopen" || strings.HasPrefix(p.kind, "ugram")
+}
 
 func payload(raw json.RawMessage, pos int) ([]byte, int) {
 	if raw[0] == '"' {
@@ -154,12 +156,15 @@ func (m *ioRun) newPair(s statement) (err error) {
 		if p.kind == "udp" {
 			check(unix.Connect(p.own, there))
 		}
-	case "ugram":
+	case "ugram", "ugramopen":
 		a, b := m.path(s.str(0)+"a"), m.path(s.str(0)+"b")
 		p.own, p.peer = sock(unix.AF_UNIX, unix.SOCK_DGRAM), sock(unix.AF_UNIX, unix.SOCK_DGRAM)
 		check(unix.Bind(p.own, &unix.SockaddrUnix{Name: a}))
 		check(unix.Bind(p.peer, &unix.SockaddrUnix{Name: b}))
-		check(unix.Connect(p.own, &unix.SockaddrUnix{Name: b}))
+		p.dest = &net.UnixAddr{Name: b, Net: "unixgram"}
+		if p.kind == "ugram" {
+			check(unix.Connect(p.own, &unix.SockaddrUnix{Name: b}))
+		}
 		check(unix.Connect(p.peer, &unix.SockaddrUnix{Name: a}))
 	case "listen":
 		p.addr = m.path(s.str(0))

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -70,6 +71,7 @@ func ioError(err error) string {
 	var over *aio.LimitOverrunError
 	var errno syscall.Errno
 	var p *aio.PanicError
+	var lacks *runtime.TypeAssertionError // a method of the other direction, which raises in asyncio
 	switch {
 	case err == nil:
 		return "nil"
@@ -97,7 +99,7 @@ func ioError(err error) string {
 		return "wouldblock"
 	case errors.As(err, &errno):
 		return unix.ErrnoName(errno)
-	case errors.Is(err, aio.ErrUsage), errors.Is(err, aio.ErrInvalidState):
+	case errors.Is(err, aio.ErrUsage), errors.Is(err, aio.ErrInvalidState), errors.As(err, &lacks):
 		return "misuse"
 	case errors.Is(err, net.ErrClosed):
 		return "closed"
@@ -375,7 +377,7 @@ func runIO(p *ioProgram, mode ioMode) []string {
 		m.loop.CallSoon(m.tick)
 	} else {
 		wait := 200 * time.Millisecond
-		if mode.goroutines || p.Profile == "child" || p.Profile == "process" {
+		if mode.goroutines || p.Profile == "child" || p.Profile == "process" || p.Profile == "calmtls" {
 			wait = 3 * time.Second
 		}
 		m.loop.CallLater(wait, func() { m.log("loop", "limit"); m.loop.Stop() })
