@@ -1,6 +1,7 @@
-// Package aio gives Go programs the contracts of Python's asyncio: futures, tasks, queues, locks,
-// events, semaphores, gather, shield, wait_for, task groups, timeouts, streams, transports and
-// protocols, with the same order of steps.
+// Package aio gives Go programs the contracts of Python's asyncio: futures, tasks, queues,
+// locks, events, semaphores, gather, shield, wait_for, task groups, timeouts, streams,
+// transports and protocols, subprocesses. Programs run their steps in the same order as in
+// CPython 3.14.
 //
 //	err := aio.Run(func(ctx context.Context) error {
 //		names, err := aio.Gather(ctx, fetch("a"), fetch("b")).Await(ctx)
@@ -9,91 +10,112 @@
 //
 // # The model
 //
-// A loop runs tasks. Each task is a goroutine, and a token that the loop hands out lets one of them
-// run at a time. The token changes hands only where a task awaits: in calls that take a ctx and say
-// that they suspend. Between two of them nothing else of the loop runs, so state that only tasks and
-// callbacks of one loop touch needs no mutex, and a run makes the same steps each time.
+// An event loop runs tasks. Each task is a goroutine, and a scheduler token lets one task of
+// a loop run at a time. Control passes to another task only at an await: in a call that takes
+// a ctx and is documented to suspend. Nothing else of the loop runs between two awaits, so
+// state that only the tasks and callbacks of one loop use needs no mutex, and a run makes the
+// same steps each time.
 //
-// A call that awaits takes the ctx that the task was given as its first argument and returns an
-// error as its last result. Calling a coroutine, f(ctx), runs it as part of the calling task;
-// CreateTask starts it beside the caller. What is handed to CreateTask and its like is a Coro: a
-// function of ctx alone that returns a value and an error. NoResult makes one of a function that
-// returns only an error.
+// A call that awaits takes the task's ctx as its first argument and returns an error as its
+// last result. Calling a coroutine, f(ctx), runs it as part of the calling task; [CreateTask]
+// runs it concurrently. CreateTask and similar functions take a [Coro]: a function of ctx
+// alone that returns a value and an error. [NoResult] makes one of a function that returns
+// only an error.
 //
-// # Which one to use
+// # Which function to use
 //
-//	run a program                             Run, Runner
-//	start something beside the caller         CreateTask, TaskGroup
-//	wait for several things                   TaskGroup, Gather, Wait, AsCompleted
-//	try several ways, keep the first success  StaggeredRace
-//	limit the time                            Timeout, WaitFor
-//	keep from being cancelled                 Shield
-//	hand items from task to task              Queue
-//	bound how many do something at once       Semaphore, Lock, workers on a Queue
-//	wait for a change                         Event, Condition, Barrier
-//	call something that blocks                ToThread, RunInExecutor
-//	have a loop beside ordinary goroutines    StartLoop
-//	reach the loop from other goroutines      Loop.CallSoonThreadsafe, RunCoroutineThreadsafe
-//	use a Go channel                          Receive, Send
-//	connect, and serve                        OpenConnection, StartServer: streams
-//	the same by callbacks                     CreateConnection, CreateServer: transports and protocols
-//	use TLS                                   the options of these, StartTLS
-//	send datagrams                            CreateDatagramEndpoint
-//	use a socket or descriptor of one's own   SockRecv, SockSendall, ..., Loop.AddReader
-//	serve HTTP                                package aiohttp
-//	run other programs                        CreateSubprocessExec, CreateSubprocessShell
-//	handle a signal of the system             Loop.AddSignalHandler, Runner.Signals
-//	use all cores                             LoopGroup
-//	see who waits for whom                    PrintCallGraph, FormatTaskTree
-//	test in virtual time                      package aiotest
+// To start and wait:
+//   - run a program: [Run], [Runner]
+//   - run something concurrently: [CreateTask]; [TaskGroup], which waits for its tasks
+//   - wait for several things: [TaskGroup], [Gather], [Wait], [AsCompleted]
+//   - try several ways, and keep the first success: [StaggeredRace]
+//   - set a timeout: [Timeout], [WaitFor]
+//   - protect an operation from cancellation: [Shield]
+//
+// Between tasks:
+//   - pass items from task to task: [Queue]
+//   - limit concurrency: [Semaphore], [Lock], or N workers on a [Queue]
+//   - wait for a change: [Event], [Condition], [Barrier]
+//
+// With the rest of Go:
+//   - call something that blocks: [ToThread], [RunInExecutor]
+//   - run an event loop in the background: [StartLoop]
+//   - submit work to a loop from any goroutine: [RunCoroutineThreadsafe],
+//     [Loop.CallSoonThreadsafe]
+//   - receive from or send to a Go channel: [Receive], [Send]
+//   - use all cores: [LoopGroup], [SharedListeners]
+//
+// Input and output:
+//   - connect, and serve, with reads that await: [OpenConnection], [StartServer]
+//   - the same with callbacks and the lowest overhead: [CreateConnection], [CreateServer]
+//   - use TLS: the options of these; [StartTLS] upgrades an established connection
+//   - send datagrams: [CreateDatagramEndpoint]
+//   - use a connection as a net.Conn: [NewConn]
+//   - use a socket or descriptor of your own: [SockRecv], [SockSendall] and the other Sock
+//     calls, [Loop.AddReader]
+//   - serve and call HTTP: package [github.com/goaio/aio/aiohttp]
+//   - run other programs: [CreateSubprocessExec], [CreateSubprocessShell]
+//   - handle a signal: [Loop.AddSignalHandler], [Runner]
+//
+// To see and test:
+//   - print which task waits for which: [PrintCallGraph], [FormatTaskTree]
+//   - find what blocks a loop, count, record: [Loop.StartWatchdog], [Loop.Stats], [Timeline]
+//   - look into a running program: package [github.com/goaio/aio/aiomon]
+//   - test in virtual time, and explore: package [github.com/goaio/aio/aiotest]
 //
 // # Cancellation
 //
-// Cancelling a task delivers a *CancelledError once: from the await in which it is suspended, or the
-// next one that suspends. What the task waits for is cancelled with it. The task may clean up, and
-// should return the error; if it goes on instead, the request is over. A Timeout or TaskGroup
-// cancels in the same way, takes its own request back and turns it into its own error.
+// Cancelling a task makes its current await, or the next one that suspends, return a
+// [*CancelledError], once. What the task waits for is cancelled with it. The task may clean
+// up, and should return the error; if it swallows the error, the cancellation is spent. A
+// [Timeout] or [TaskGroup] cancels in the same way, and converts the cancellation that it
+// requested into its own error.
 //
-// The ctx of a task also is an ordinary context.Context. Its values are inherited by the tasks that
-// are made with it, its end is not. Done closes when the task is cancelled or ends, that of a
-// Timeout or TaskGroup when the scope does, so what runs beside the loop with it, a request or a
-// query in ToThread, stops as well. Awaits do not look at it. But an await that is given a context
-// which the caller derived, by context.WithTimeout, WithCancel or WithDeadline, ends when that one
-// does. What it waits for is cancelled, and its error matches that context's Err and Cause. It is no
-// cancellation, as nobody has cancelled the task: a task that returns it has failed.
+// The ctx of a task is an ordinary context.Context as well. Tasks that are created with it
+// inherit its values, but not its cancellation or deadline. Its Done channel closes when the
+// task is cancelled or done, and that of a Timeout or TaskGroup when the scope ends. So a
+// request or a query that was started with it in [ToThread] stops too. Awaits do not look at
+// Done.
+//
+// An await that is given a context derived by the caller, with context.WithTimeout,
+// WithDeadline or WithCancel, ends when that context does. What it waits for is cancelled,
+// and its error matches that context's Err and Cause. That is no cancellation of the task: a
+// task that returns the error has failed.
 //
 // # Errors
 //
-// Failures at run time are returned as errors. Misuse, what only a wrong program does, is returned
-// as an error that matches ErrUsage by a call with an error result, and a call without one panics
-// with it; the call has had no effect then. In a task that panic, like every panic, becomes the
-// task's error, a *PanicError, and the program continues. An error
-// that nobody retrieves, a callback that panics and a task that is still pending when its loop is
-// closed are reported to the loop's exception handler, by default to log/slog.
-// runtime.Goexit in a task ends the task and then the goroutine that runs the loop, so t.FailNow
-// works.
+// Run-time failures are returned as errors. Programming errors are misuse: a call with an
+// error result returns an error that matches [ErrUsage], a call without one panics with it.
+// The call has no effect then. In a task a panic becomes the task's error, a [*PanicError],
+// and the program continues.
 //
-// Every call that awaits or touches a loop's state makes sure that its goroutine holds the token.
-// Where it does not, that is misuse too, with ErrWrongGoroutine. On amd64 and arm64 the check is always made, elsewhere in debug
-// mode.
+// No error is lost. An error that nobody retrieves, a callback that panics, and a task that
+// is pending when its loop is closed are reported to the loop's exception handler, which by
+// default writes to log/slog. runtime.Goexit in a task ends the task and then the goroutine
+// that runs the loop, so t.FailNow works.
+//
+// Every call that awaits or uses a loop's state checks that its goroutine holds the token. A
+// call from another goroutine is misuse, with [ErrWrongGoroutine]. On amd64 and arm64 the
+// check is always made, on other platforms in debug mode.
 //
 // # Connections
 //
-// Sockets and pipes are read and written by the loop itself, which waits in the system's poller while
-// there are any. Where there is no poller, and for a net.Conn that has no descriptor, goroutines do it,
-// with the same behaviour. A stream (OpenConnection, StartServer) is read by a task that waits for
-// data; a protocol (CreateConnection, CreateServer) is called when data comes, on the loop's own goroutine,
-// and must not block.
+// The loop reads and writes sockets and pipes itself, and waits for them in the system's
+// poller. On systems without a poller, and for a net.Conn without a descriptor, goroutines do
+// this, with the same behaviour. A task reads a stream ([OpenConnection], [StartServer]) and
+// is suspended until data arrives. A protocol ([CreateConnection], [CreateServer]) is called
+// when data arrives, on the goroutine of the loop, and must not block.
 //
 // # Limits
 //
-// A coroutine that calls something that blocks, or computes for long, stops its loop for that time:
-// use ToThread. Debug mode, by Loop.SetDebug or the environment variable AIO_DEBUG, tells where.
+// A coroutine that calls something that blocks, or computes for long, blocks its loop: use
+// [ToThread]. Debug mode ([Loop.SetDebug], or the environment variable AIO_DEBUG) and
+// [Loop.StartWatchdog] show where.
 //
-// A task must not hold runtime.LockOSThread while it awaits: that is a fatal error of the Go runtime,
-// which no program can recover from. The loop itself may run on a locked thread if it is made, run
-// and closed by that goroutine, which keeps the lock all the while.
+// A task must not hold runtime.LockOSThread while it awaits: that is a fatal error of the Go
+// runtime, from which no program can recover. The loop itself may run on a locked thread if
+// the goroutine that holds the lock makes, runs and closes the loop.
 //
-// What differs from asyncio, and why, is listed in docs/differences.md, and where each name of
-// asyncio is found here in docs/porting.md.
+// docs/differences.md lists what differs from asyncio, and why; docs/porting.md lists every
+// name of asyncio with its name here.
 package aio
