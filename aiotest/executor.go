@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/goaio/aio"
@@ -28,13 +29,13 @@ func VirtualExecutor(ctx context.Context, workers int) aio.Executor {
 	return &virtualExecutor{loop: loop, workers: workers}
 }
 
-// virtualExecutor is owned by the token of its loop.
+// virtualExecutor is owned by the token of its loop, but for down.
 type virtualExecutor struct {
 	loop    *aio.Loop
 	workers int
 	busy    int
 	queue   []func()
-	down    bool
+	down    atomic.Bool // set by any goroutine
 }
 
 // jobTimes are how long a job takes, the default first.
@@ -42,7 +43,7 @@ var jobTimes = [...]time.Duration{time.Millisecond, 0, 10 * time.Millisecond, 10
 
 // Submit implements aio.Executor.
 func (e *virtualExecutor) Submit(job func()) error {
-	if e.down {
+	if e.down.Load() {
 		return usagef("Submit: the executor is shut down")
 	}
 	if e.busy == e.workers {
@@ -69,7 +70,7 @@ func (e *virtualExecutor) start(job func()) {
 }
 
 // Shutdown implements aio.Executor. It does not wait: the jobs are steps of the loop that calls it.
-func (e *virtualExecutor) Shutdown(bool) { e.down = true }
+func (e *virtualExecutor) Shutdown(bool) { e.down.Store(true) }
 
 // InLoop implements plug.Executor.
 func (e *virtualExecutor) InLoop() {}
