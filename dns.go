@@ -17,6 +17,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // AddrInfo is an address that a socket can connect or be bound to.
@@ -61,7 +63,8 @@ type AddrInfoOptions struct {
 // sets the canonical name in the first entry only, leaves ::ffff:192.0.2.1 as an IPv6 address where
 // here it is the IPv4 one, as everywhere in package net, and encodes names that are not ASCII)
 func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) ([]AddrInfo, error) {
-	if _, err := enter(ctx, "Getaddrinfo"); err != nil {
+	c, err := enter(ctx, "Getaddrinfo")
+	if err != nil {
 		return nil, err
 	}
 	if opts == nil {
@@ -72,7 +75,7 @@ func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) 
 		return nil, err
 	}
 	q.passive, q.numeric = opts.Passive, opts.NumericHost
-	return inExecutor(ctx, func(ctx context.Context) ([]AddrInfo, error) {
+	find := func(ctx context.Context) ([]AddrInfo, error) {
 		addrs, err := q.run(ctx)
 		if err != nil {
 			return nil, err
@@ -88,7 +91,14 @@ func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) 
 			infos[i] = AddrInfo{q.network[:3] + ipVersion(a.Addr()), a, name}
 		}
 		return infos, nil
-	})
+	}
+	if opts.Resolver == nil && q.useNames(c.fut.loop) {
+		if err := Sleep(ctx, 0); err != nil {
+			return nil, err
+		}
+		return find(ctx)
+	}
+	return inExecutor(ctx, find)
 }
 
 // NameInfoOptions are the settings of Getnameinfo. The zero value has the defaults.
@@ -112,7 +122,8 @@ type NameInfoOptions struct {
 // the zero one or the network unknown. (asyncio: loop.getnameinfo, which leaves ::ffff:192.0.2.1 as it
 // is, where here it is the IPv4 address)
 func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions) (host, service string, err error) {
-	if _, err := enter(ctx, "Getnameinfo"); err != nil {
+	c, err := enter(ctx, "Getnameinfo")
+	if err != nil {
 		return "", "", err
 	}
 	if opts == nil {
@@ -126,12 +137,13 @@ func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions
 	if err != nil {
 		return "", "", err
 	}
+	numericHost := opts.NumericHost || opts.Resolver == nil && q.useNames(c.fut.loop) // which has no names for addresses
 	names, err := inExecutor(ctx, func(ctx context.Context) ([2]string, error) {
 		names := [2]string{q.host, q.port}
 		if !opts.NumericService {
 			names[1] = q.serviceName()
 		}
-		if opts.NumericHost {
+		if numericHost {
 			return names, nil
 		}
 		var err error
@@ -149,7 +161,7 @@ func (l *Loop) resolve(ctx context.Context, network, host, port string, passive 
 		return nil, err
 	}
 	q.passive = passive
-	if q.isLiteral() {
+	if q.useNames(l) || q.isLiteral() {
 		return q.run(ctx)
 	}
 	return inExecutor(ctx, q.run)
@@ -168,6 +180,13 @@ type lookup struct {
 	network, host, port string
 	passive, numeric    bool
 	resolver            *net.Resolver
+	names               netio.Names // asked instead, by the calling task; nil in most cases
+}
+
+// useNames makes q ask the names of the network of l, and reports whether it has any.
+func (q *lookup) useNames(l *Loop) bool {
+	q.names, _ = l.network().(netio.Names)
+	return q.names != nil
 }
 
 func newLookup(network, host, port string, r *net.Resolver) (*lookup, error) {
@@ -226,6 +245,8 @@ func (q *lookup) addrs(ctx context.Context) ([]netip.Addr, error) {
 		return []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
 	case q.numeric:
 		return nil, q.notFound("not an IP address")
+	case q.names != nil:
+		return q.names.LookupNetIP(ctx, "ip"+q.network[3:], q.host)
 	case q.network[3:] == "4":
 		// Does not ask for IPv6 addresses, to which some servers never answer.
 		return q.resolver.LookupNetIP(ctx, "ip4", q.host)
@@ -245,7 +266,7 @@ func (q *lookup) addrs(ctx context.Context) ([]netip.Addr, error) {
 
 // canonName finds the canonical name of the host, which is known to have an address.
 func (q *lookup) canonName(ctx context.Context) (string, error) {
-	if _, err := netip.ParseAddr(q.host); err == nil || q.host == "" {
+	if _, err := netip.ParseAddr(q.host); err == nil || q.host == "" || q.names != nil {
 		return q.host, nil
 	}
 	name, err := q.resolver.LookupCNAME(ctx, q.host)

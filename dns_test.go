@@ -4,15 +4,19 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/netio"
 )
 
 // Types of DNS records.
@@ -497,4 +501,61 @@ func TestSplitAddr(t *testing.T) {
 			}
 		}
 	}
+}
+
+// namedNetwork is a back end with names of its own.
+type namedNetwork struct {
+	netio.Backend
+	log *eventLog
+}
+
+func (n namedNetwork) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	n.log.add("%s:%s", network, host)
+	if err := aio.Sleep(ctx, time.Second); err != nil {
+		return nil, err
+	}
+	if host != "db" {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}, nil
+}
+
+// A network of its own is asked for names by the task itself, and the system is not.
+func TestNamesOfTheNetwork(t *testing.T) {
+	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	defer l.Close()
+	var log eventLog
+	aio.SetNetwork(l, namedNetwork{aio.Network(l), &log})
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+		srv, err := aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		port := strconv.Itoa(srv.Addr().(*net.TCPAddr).Port)
+		start := l.Time()
+		tr, _, err := aio.CreateConnection(ctx, newIOLogger, "db:"+port, &aio.ConnectionOptions{Network: "tcp4"})
+		if err != nil {
+			return err
+		}
+		tr.Close()
+		same(t, "the time of the lookup", l.Time().Sub(start), time.Second)
+		log.want(t, "ip4:db")
+
+		_, _, err = aio.CreateConnection(ctx, newIOLogger, "localhost:"+port, nil)
+		var unknown *net.DNSError
+		same(t, "a name of the system is unknown", errors.As(err, &unknown) && unknown.Name == "localhost", true)
+		log.want(t, "ip:localhost")
+
+		infos, err := aio.Getaddrinfo(ctx, "db", port, &aio.AddrInfoOptions{CanonName: true})
+		if err != nil {
+			return err
+		}
+		same(t, "the addresses", fmt.Sprint(infos), fmt.Sprintf("[{tcp4 127.0.0.1:%s db} {tcp6 [::1]:%[1]s db}]", port))
+		log.want(t, "ip:db")
+		host, _, err := aio.Getnameinfo(ctx, netip.MustParseAddrPort("127.0.0.1:80"), nil)
+		same(t, "the name of an address", host, "127.0.0.1")
+		return err
+	}))
+	matches(t, "the run", err, nil)
 }

@@ -29,6 +29,10 @@ func ForceGoroutines(l *Loop, on bool) {
 	}
 }
 
+// SetNetwork has b serve the connections of l. Network returns what does.
+func SetNetwork(l *Loop, b netio.Backend) { l.net = b }
+func Network(l *Loop) netio.Backend       { return l.network() }
+
 // HidesFrame reports whether the stack of a task leaves a frame out.
 func HidesFrame(function, file string) bool {
 	return internalFrame(runtime.Frame{Function: function, File: file})

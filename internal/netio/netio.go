@@ -153,3 +153,12 @@ type Backend interface {
 	// Datagram makes a socket of one that exists, which belongs to the former from then on.
 	Datagram(conn net.PacketConn) (Datagram, error)
 }
+
+// Names is what a Backend may be besides: one whose network has names of its own, as a simulated
+// network has. Names of the system are not asked for then.
+type Names interface {
+	// LookupNetIP returns the addresses of host, or a *net.DNSError. network is "ip", "ip4" or
+	// "ip6"; addresses of another family are ignored. It may suspend the task whose context
+	// ctx is.
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
