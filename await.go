@@ -80,7 +80,32 @@ func enter(ctx context.Context, call string) (caller, error) {
 	if l.closed.Load() {
 		return caller{}, l.current.refuse(call)
 	}
+	if s != &l.current.scope && l.debug.Load() {
+		l.current.checkScope(s, call)
+	}
 	return caller{l.current, watch}, nil
+}
+
+// checkScope reports an await with a context that is not one of t's, or no more, to the exception
+// handler: it works, but a cancellation or timeout that the context stands for has no effect on it.
+func (t *task) checkScope(s *scope, call string) {
+	l := t.fut.loop
+	var why string
+	switch {
+	case context.Context(s) == l.ctx:
+		return
+	case !t.owns(s):
+		why = "the context of another task"
+	case s.inner != nil && context.Cause(s) == errScopeDone:
+		why = "the context of a Timeout or TaskGroup that has ended"
+	default:
+		return
+	}
+	l.CallExceptionHandler(ExceptionContext{
+		Message: call + ": the task awaits with " + why + ": pass on the ctx that its body was given",
+		Task:    t.impl,
+		Stack:   t.stack(),
+	})
 }
 
 // await suspends the running task until f is done. The error is what is thrown in, or nil.

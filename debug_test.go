@@ -1,6 +1,7 @@
 package aio_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -466,5 +467,53 @@ func TestHiddenFrames(t *testing.T) {
 		{"main.main", "main.go", false},
 	} {
 		same(t, c.function, aio.HidesFrame(c.function, c.file), c.want)
+	}
+}
+
+// In debug mode an await with a context that is not the task's, or no more, is reported.
+func TestDebugReportsTheWrongContext(t *testing.T) {
+	for _, debug := range []bool{false, true} {
+		var got []string
+		l := aio.NewEventLoop(nil)
+		l.SetDebug(debug)
+		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { got = append(got, ec.Message) })
+		_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+			var old context.Context
+			if err := aio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
+				old = ctx
+				derived, cancel := context.WithCancel(ctx)
+				defer cancel()
+				return errors.Join(aio.Sleep(ctx, 0), aio.Sleep(derived, 0))
+			}); err != nil {
+				return err
+			}
+			if err := aio.Sleep(old, 0); err != nil {
+				t.Log(err)
+			}
+			_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return aio.Sleep(ctx, 0) })).Await(ctx)
+			return errors.Join(err, aio.Sleep(l.Context(), 0))
+		}))
+		if err != nil {
+			t.Error(err)
+		}
+		l.Close()
+		want := ""
+		if debug {
+			want = "Sleep: the task awaits with the context of a Timeout or TaskGroup that has ended: pass on the ctx that its body was given|" +
+				"Sleep: the task awaits with the context of another task: pass on the ctx that its body was given"
+		}
+		same(t, "reports", strings.Join(got, "|"), want)
+	}
+}
+
+func TestExceptionContextExtra(t *testing.T) {
+	var logged bytes.Buffer
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	l := aio.NewEventLoop(nil)
+	defer l.Close()
+	l.CallExceptionHandler(aio.ExceptionContext{Message: "odd", Extra: map[string]any{"shard": 7, "query": "q"}})
+	if !strings.Contains(logged.String(), "query=q shard=7") {
+		t.Errorf("logged %s", &logged)
 	}
 }

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +38,9 @@ type ExceptionContext struct {
 	// Stack has the program counters of where the task was suspended or, in debug mode, of the
 	// call that created the future or scheduled the callback. See runtime.CallersFrames.
 	Stack []uintptr
+	// Extra has what else whoever calls CallExceptionHandler wants to say. The default handler logs
+	// it in the order of the keys. (asyncio: further keys of the dict)
+	Extra map[string]any
 }
 
 // SetExceptionHandler has handler called for each error that nobody waits for: callbacks that
@@ -117,6 +122,9 @@ func logException(ec ExceptionContext) {
 		if ec.Context.Err != nil {
 			add("context_error", ec.Context.Err.Error())
 		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(ec.Extra)) {
+		add(key, ec.Extra[key])
 	}
 	slog.LogAttrs(context.Background(), slog.LevelError, "aio: "+ec.Message, attrs...)
 }

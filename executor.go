@@ -297,11 +297,14 @@ type ThreadPoolExecutor struct {
 	down    bool
 }
 
-// NewThreadPoolExecutor returns an executor with maxWorkers workers. It panics if that is less
-// than 1.
+// NewThreadPoolExecutor returns an executor with maxWorkers workers; 0 is DefaultMaxWorkers. It
+// panics with ErrUsage if that is negative.
 func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
-	if maxWorkers < 1 {
+	if maxWorkers < 0 {
 		misuse("NewThreadPoolExecutor", "%d workers", maxWorkers)
+	}
+	if maxWorkers == 0 {
+		maxWorkers = DefaultMaxWorkers
 	}
 	return &ThreadPoolExecutor{max: maxWorkers}
 }

@@ -407,3 +407,14 @@ func TestExecutorHoldsAVirtualClock(t *testing.T) {
 		return err
 	})
 }
+
+func TestThreadPoolExecutorDefault(t *testing.T) {
+	misused(t, "a negative number of workers", func() { aio.NewThreadPoolExecutor(-1) })
+	ex := aio.NewThreadPoolExecutor(0)
+	done := make(chan struct{})
+	if err := ex.Submit(func() { close(done) }); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	ex.Shutdown(true)
+}

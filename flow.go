@@ -116,7 +116,7 @@ func (f *flow) maybePause(size int) {
 		return
 	}
 	f.pauseSent = true
-	if p, ok := f.of.protocol.(writingPauser); ok {
+	if p, ok := f.of.protocol.(WritingPauser); ok {
 		f.of.guard("protocol.PauseWriting() failed", p.PauseWriting)
 	}
 }
@@ -127,7 +127,7 @@ func (f *flow) maybeResume(size int) {
 		return
 	}
 	f.pauseSent = false
-	if p, ok := f.of.protocol.(writingResumer); ok {
+	if p, ok := f.of.protocol.(WritingResumer); ok {
 		f.of.guard("protocol.ResumeWriting() failed", p.ResumeWriting)
 	}
 }

@@ -20,6 +20,7 @@ type AnyFuture interface {
 	// These are the methods of Future.
 	Done() bool
 	Cancelled() bool
+	Failed() bool
 	Exception() error
 	Cancel(msg ...any) bool
 	GetLoop() *Loop
@@ -385,6 +386,16 @@ func (f *future) Done() bool {
 		f.loop.check("Done")
 	}
 	return f.state != pending
+}
+
+// Failed reports whether the future has an error: it is done, and neither has a result nor was
+// cancelled. Unlike Exception it does not retrieve the error, so the loop still reports it if nobody
+// else does. (asyncio has nothing like it)
+func (f *future) Failed() bool {
+	if f.loop != nil {
+		f.loop.check("Failed")
+	}
+	return f.state == failed
 }
 
 // Cancelled reports whether the future was cancelled. (asyncio: Future.cancelled)

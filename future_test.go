@@ -724,3 +724,28 @@ func TestFutureMisuseIsRefused(t *testing.T) {
 		t.Error("the future was touched")
 	}
 }
+
+// Failed looks at an error and leaves it to be reported.
+func TestFutureFailed(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	defer l.Close()
+	var reports int
+	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) { reports++ })
+	boom := errors.New("boom")
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+		pending, done, gone, failed := aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
+		if err := errors.Join(done.SetResult(1), failed.SetException(boom)); err != nil {
+			return err
+		}
+		gone.Cancel()
+		for i, f := range []aio.AnyFuture{pending, done, gone, failed} {
+			same(t, "Failed", f.Failed(), i == 3)
+		}
+		return nil
+	}))
+	if err != nil {
+		t.Error(err)
+	}
+	l.Close()
+	same(t, "reports of the error", reports, 1)
+}

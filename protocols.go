@@ -59,21 +59,75 @@ type BufferedProtocol interface {
 	BufferUpdated(n int)
 }
 
-// What transports look for in a protocol.
-type (
-	dataReceiver     interface{ DataReceived(p []byte) }
-	eofReceiver      interface{ EOFReceived() bool }
-	lossReceiver     interface{ ConnectionLost(err error) }
-	writingPauser    interface{ PauseWriting() }
-	writingResumer   interface{ ResumeWriting() }
-	datagramReceiver interface {
-		DatagramReceived(p []byte, addr net.Addr)
-	}
-	errorReceiver    interface{ ErrorReceived(err error) }
-	pipeReceiver     interface{ PipeDataReceived(fd int, p []byte) }
-	pipeLossReceiver interface{ PipeConnectionLost(fd int, err error) }
-	exitReceiver     interface{ ProcessExited() }
-)
+// ConnectionMaker and the interfaces below it are what transports look for in a [Protocol], one for
+// each callback; ConnectionMaker is for transports of type T. A misspelt method is no error of the
+// compiler, as a protocol may leave out any of them. With a line like this one it is:
+//
+//	var _ aio.DataReceiver = (*myProtocol)(nil)
+type ConnectionMaker[T BaseTransport] interface {
+	// ConnectionMade is the first call.
+	ConnectionMade(t T)
+}
+
+// DataReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type DataReceiver interface {
+	// DataReceived is told what has arrived.
+	DataReceived(p []byte)
+}
+
+// EOFReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type EOFReceiver interface {
+	// EOFReceived is told that the peer will send no more.
+	EOFReceived() bool
+}
+
+// LossReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type LossReceiver interface {
+	// ConnectionLost is the last call.
+	ConnectionLost(err error)
+}
+
+// WritingPauser is a [Protocol] with this method; see [ConnectionMaker].
+type WritingPauser interface {
+	// PauseWriting is told that the write buffer is above its high mark.
+	PauseWriting()
+}
+
+// WritingResumer is a [Protocol] with this method; see [ConnectionMaker].
+type WritingResumer interface {
+	// ResumeWriting is told that it is at its low mark again.
+	ResumeWriting()
+}
+
+// DatagramReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type DatagramReceiver interface {
+	// DatagramReceived gets a datagram and its sender.
+	DatagramReceived(p []byte, addr net.Addr)
+}
+
+// ErrorReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type ErrorReceiver interface {
+	// ErrorReceived gets the error of one datagram.
+	ErrorReceived(err error)
+}
+
+// PipeDataReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type PipeDataReceiver interface {
+	// PipeDataReceived is told what a process has written.
+	PipeDataReceived(fd int, p []byte)
+}
+
+// PipeLossReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type PipeLossReceiver interface {
+	// PipeConnectionLost is told that a pipe of a process has ended.
+	PipeConnectionLost(fd int, err error)
+}
+
+// ExitReceiver is a [Protocol] with this method; see [ConnectionMaker].
+type ExitReceiver interface {
+	// ProcessExited is told that a process has ended.
+	ProcessExited()
+}
 
 // connectionMade tells p of its transport.
 func connectionMade(p Protocol, t BaseTransport) {
@@ -125,6 +179,9 @@ func (k protocolKey) check() error {
 		if got := withoutReceiver(c.method.Type); !slices.Contains(c.want, got) {
 			return usagef("", "protocol %v: %s must be a %v, not a %v", k.protocol, c.method.Name, c.want[0], got)
 		}
+	}
+	if near, name := k.misspelt(); near != "" && !found[name] {
+		return usagef("", "protocol %v has a method %s, which is never called: is it to be %s?", k.protocol, near, name)
 	}
 	switch buffered := found["GetBuffer"]; {
 	case buffered != found["BufferUpdated"]:
@@ -180,6 +237,41 @@ func (k protocolKey) callbacks() (found []callback) {
 	return found
 }
 
+// misspelt returns a method of the protocol whose name is nearly one of those that are called, and
+// that name. The names are constants here as well, see callbacks.
+func (k protocolKey) misspelt() (near, name string) {
+	try := func(m reflect.Method, ok bool) func(string) {
+		return func(want string) {
+			if ok {
+				near, name = m.Name, want
+			}
+		}
+	}
+	p := k.protocol
+	try(p.MethodByName("ConnectionMake"))("ConnectionMade")
+	try(p.MethodByName("OnConnectionMade"))("ConnectionMade")
+	try(p.MethodByName("DataRecieved"))("DataReceived")
+	try(p.MethodByName("DataReceive"))("DataReceived")
+	try(p.MethodByName("DataRecived"))("DataReceived")
+	try(p.MethodByName("OnDataReceived"))("DataReceived")
+	try(p.MethodByName("EofReceived"))("EOFReceived")
+	try(p.MethodByName("EOFRecieved"))("EOFReceived")
+	try(p.MethodByName("EofRecieved"))("EOFReceived")
+	try(p.MethodByName("ConnectionLoss"))("ConnectionLost")
+	try(p.MethodByName("ConnectionClosed"))("ConnectionLost")
+	try(p.MethodByName("OnConnectionLost"))("ConnectionLost")
+	try(p.MethodByName("PauseWrite"))("PauseWriting")
+	try(p.MethodByName("ResumeWrite"))("ResumeWriting")
+	try(p.MethodByName("BufferUpdate"))("BufferUpdated")
+	try(p.MethodByName("DatagramRecieved"))("DatagramReceived")
+	try(p.MethodByName("DatagramReceive"))("DatagramReceived")
+	try(p.MethodByName("ErrorRecieved"))("ErrorReceived")
+	try(p.MethodByName("PipeDataRecieved"))("PipeDataReceived")
+	try(p.MethodByName("PipeConnectionLoss"))("PipeConnectionLost")
+	try(p.MethodByName("ProcessExit"))("ProcessExited")
+	return near, name
+}
+
 // withoutReceiver is the type of a method as that of a function.
 func withoutReceiver(m reflect.Type) reflect.Type {
 	var in, out []reflect.Type
@@ -194,12 +286,12 @@ func withoutReceiver(m reflect.Type) reflect.Type {
 
 // receiver is a protocol as far as it is given what was read.
 type receiver struct {
-	data     dataReceiver     // the protocol, if it is one
+	data     DataReceiver     // the protocol, if it is one
 	buffered BufferedProtocol // the protocol, if it is one
 }
 
 func newReceiver(p Protocol) (r receiver) {
-	r.data, _ = p.(dataReceiver)
+	r.data, _ = p.(DataReceiver)
 	r.buffered, _ = p.(BufferedProtocol)
 	return r
 }

@@ -66,7 +66,7 @@ func (protoUpdatedOnly) BufferUpdated(int)                     {}
 func (protoBoth) DataReceived([]byte)                          {}
 func (protoBoth) GetBuffer(int) []byte                         { return nil }
 func (protoBoth) BufferUpdated(int)                            {}
-func (protoNothing) DataRecieved([]byte)                       {}
+func (protoNothing) Hello([]byte)                              {}
 func (*protoByPointer) DataReceived([]byte)                    {}
 func (*protoByPointer) ConnectionMade(aio.Transport)           {}
 
@@ -211,3 +211,51 @@ type protoSmallBuffers struct {
 func (p *protoSmallBuffers) GetBuffer(int) []byte     { return p.buf[:] }
 func (p *protoSmallBuffers) BufferUpdated(n int)      { p.got = append(p.got, p.buf[:n]...) }
 func (p *protoSmallBuffers) ConnectionLost(err error) { p.lost.SetResult(err) }
+
+// A method whose name is nearly one of those that are called is refused, beside right ones too.
+type (
+	protoMisspelt    struct{}
+	protoMisspeltEOF struct{}
+	protoMisspeltToo struct{}
+)
+
+func (protoMisspelt) ConnectionMade(aio.Transport) {}
+func (protoMisspelt) DataRecieved([]byte)          {}
+func (protoMisspeltEOF) DataReceived([]byte)       {}
+func (protoMisspeltEOF) EofReceived() bool         { return true }
+func (protoMisspeltToo) DataReceived([]byte)       {} // the right one is there: the other may be the user's
+func (protoMisspeltToo) DataRecieved([]byte)       {}
+
+var (
+	_ aio.ConnectionMaker[aio.Transport] = protoMisspelt{}
+	_ aio.DataReceiver                   = protoMisspeltToo{}
+)
+
+func TestProtocolMisspelt(t *testing.T) {
+	err := aio.Run(func(ctx context.Context) error {
+		for _, c := range []struct {
+			p    aio.Protocol
+			want string
+		}{
+			{protoMisspelt{}, "DataRecieved, which is never called: is it to be DataReceived?"},
+			{protoMisspeltEOF{}, "EofReceived, which is never called: is it to be EOFReceived?"},
+			{protoMisspeltToo{}, ""},
+		} {
+			a, b := net.Pipe()
+			defer b.Close()
+			tr, _, err := aio.CreateConnection(ctx, func() aio.Protocol { return c.p }, "", &aio.ConnectionOptions{Conn: a})
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("%T: %v", c.p, err)
+			case c.want == "":
+				tr.Abort()
+			case !errors.Is(err, aio.ErrUsage) || !strings.Contains(err.Error(), c.want):
+				t.Errorf("%T: %v, want %q", c.p, err, c.want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

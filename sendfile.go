@@ -181,7 +181,7 @@ func (p *sendfileProtocol) ResumeWriting() {
 func (p *sendfileProtocol) ConnectionLost(err error) {
 	p.lost, p.err = true, err
 	p.wake()
-	if user, ok := p.user.(lossReceiver); ok {
+	if user, ok := p.user.(LossReceiver); ok {
 		user.ConnectionLost(err)
 	}
 }
@@ -213,10 +213,10 @@ func (p *sendfileProtocol) tellUser(wasPaused bool) {
 	if p.lost || p.paused == wasPaused {
 		return
 	}
-	if user, ok := p.user.(writingPauser); ok && p.paused {
+	if user, ok := p.user.(WritingPauser); ok && p.paused {
 		user.PauseWriting()
 	}
-	if user, ok := p.user.(writingResumer); ok && !p.paused {
+	if user, ok := p.user.(WritingResumer); ok && !p.paused {
 		user.ResumeWriting()
 	}
 }

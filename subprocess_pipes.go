@@ -88,7 +88,7 @@ func (c *childPipe) ConnectionLost(err error) {
 	}
 	c.lost = true
 	t.call(&processCall{t, func() {
-		if p, ok := t.protocol.(pipeLossReceiver); ok {
+		if p, ok := t.protocol.(PipeLossReceiver); ok {
 			p.PipeConnectionLost(c.fd, err)
 		}
 	}})
@@ -97,14 +97,14 @@ func (c *childPipe) ConnectionLost(err error) {
 
 // PauseWriting implements Protocol.
 func (c *childPipe) PauseWriting() {
-	if p, ok := c.process.protocol.(writingPauser); ok {
+	if p, ok := c.process.protocol.(WritingPauser); ok {
 		p.PauseWriting()
 	}
 }
 
 // ResumeWriting implements Protocol.
 func (c *childPipe) ResumeWriting() {
-	if p, ok := c.process.protocol.(writingResumer); ok {
+	if p, ok := c.process.protocol.(WritingResumer); ok {
 		p.ResumeWriting()
 	}
 }

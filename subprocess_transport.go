@@ -33,7 +33,7 @@ const defaultGrace = 5 * time.Second
 // subprocess is the SubprocessTransport.
 type subprocess struct {
 	endpoint
-	receiver pipeReceiver // the protocol, if it is one
+	receiver PipeDataReceiver // the protocol, if it is one
 	process  *os.Process
 	pid      int
 	group    bool // signals are for the process group
@@ -60,7 +60,7 @@ func (t *subprocess) use(p Protocol) error {
 		return err
 	}
 	t.protocol = p
-	t.receiver, _ = p.(pipeReceiver)
+	t.receiver, _ = p.(PipeDataReceiver)
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (t *subprocess) codeKnown() {
 		t.loop.observed.resource("process", -1, nil)
 	}
 	t.call(&processCall{t, func() {
-		if p, ok := t.protocol.(exitReceiver); ok {
+		if p, ok := t.protocol.(ExitReceiver); ok {
 			p.ProcessExited()
 		}
 	}})

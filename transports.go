@@ -281,7 +281,7 @@ func (s *lostStep) run(*future) {
 		e.loop.observed.resource("connection", -1, e.cause)
 	}
 	defer e.self.release() // also if the protocol panics
-	if p, ok := e.protocol.(lossReceiver); ok {
+	if p, ok := e.protocol.(LossReceiver); ok {
 		p.ConnectionLost(e.cause)
 	}
 }
@@ -363,7 +363,7 @@ func (e *endpoint) dropped() error {
 // eofReceived calls the protocol's EOFReceived, if it has one.
 func (e *endpoint) eofReceived() (keepOpen bool, err error) {
 	defer recovered(&err)
-	if p, ok := e.protocol.(eofReceiver); ok {
+	if p, ok := e.protocol.(EOFReceiver); ok {
 		keepOpen = p.EOFReceived()
 	}
 	return keepOpen, nil

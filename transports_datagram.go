@@ -24,7 +24,7 @@ type datagramTransport struct {
 	endpoint
 	flow
 	sock   netio.Datagram
-	data   datagramReceiver // the protocol, if it is one
+	data   DatagramReceiver // the protocol, if it is one
 	target net.Addr         // where all datagrams go, nil if each has an address
 	local  net.Addr         // once somebody has asked, or the transport is closed
 
@@ -54,7 +54,7 @@ func (t *datagramTransport) use(p Protocol) error {
 		return err
 	}
 	t.protocol = p
-	t.data, _ = p.(datagramReceiver)
+	t.data, _ = p.(DatagramReceiver)
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (t *datagramTransport) deliver(p []byte, from net.Addr) (err error) {
 
 // errorReceived tells the protocol of an error that concerns one datagram.
 func (t *datagramTransport) errorReceived(err error) {
-	if p, ok := t.protocol.(errorReceiver); ok && !t.gone {
+	if p, ok := t.protocol.(ErrorReceiver); ok && !t.gone {
 		t.guard("protocol.ErrorReceived() failed", func() { p.ErrorReceived(err) })
 	}
 }

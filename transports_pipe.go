@@ -306,7 +306,7 @@ func (t *readPipe) loseLate(err error) {
 type eofStep readPipe
 
 func (s *eofStep) run(*future) {
-	p, ok := s.atEOF.(eofReceiver)
+	p, ok := s.atEOF.(EOFReceiver)
 	s.atEOF = nil
 	if ok {
 		p.EOFReceived()
