@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/goaio/aio/internal/goid"
 )
 
 // Run makes a loop, runs main in it as a task, and shuts down: it cancels the tasks that are left,
@@ -23,12 +25,18 @@ import (
 // Runner.Signals has other signals do the same. A SIGINT that the program ignores is left alone, as
 // signals are with a virtual clock and inside a testing/synctest bubble.
 //
+// If main panics, Run returns a *PanicError, which names the place, and logs it with its stack.
+//
 // Run cannot be called by a task: it returns ErrLoopRunning. See Runner for settings, and for
 // several runs in one loop. (asyncio: run)
 func Run(main func(ctx context.Context) error) error {
 	var r Runner
 	defer r.Close()
-	return r.Run(main)
+	err := r.Run(main)
+	if p := (*PanicError)(nil); errors.As(err, &p) {
+		logException(ExceptionContext{Message: "main panicked", Err: err})
+	}
+	return err
 }
 
 // Runner runs coroutines one after another in a loop that it makes when it needs it. The zero value
@@ -76,7 +84,7 @@ func (r *Runner) Run(main func(ctx context.Context) error) error {
 		return err
 	}
 	if main == nil {
-		misuse("Runner.Run", "the coroutine is nil")
+		return usagef("Runner.Run", "the coroutine is nil")
 	}
 	if err := l.runnableHere(); err != nil {
 		return err
@@ -109,21 +117,34 @@ func (r *Runner) Close() error {
 	if l.IsClosed() {
 		return nil
 	}
+	l.ending = true
 	if err := l.cancelAll(); err != nil {
 		return err
 	}
 	_, err := RunUntilComplete(l, NoResult(func(ctx context.Context) error {
 		return l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
 	}))
+	// Callbacks of other goroutines may have made more tasks meanwhile. From here on nothing runs
+	// until the loop is closed, and what is handed in then is told.
+	for range maxCancelRounds {
+		if err != nil || l.tasks.head == nil {
+			break
+		}
+		err = l.cancelAll()
+	}
 	return err
 }
+
+// maxCancelRounds bounds how often Close cancels the tasks that were made while it cancelled others.
+const maxCancelRounds = 100
 
 // StartLoop runs a new loop in a goroutine of its own, for those who are no tasks: they
 // reach the loop by RunCoroutineThreadsafe and Loop.CallSoonThreadsafe. stop ends the loop as
 // Runner.Close does: it cancels the tasks that are left, waits for them and for the jobs of the default
 // executor, and closes the loop. It returns the errors of all that once it is done, and the same when
-// it is called again. Any goroutine may call it, but not the loop's tasks and callbacks, which it would
-// wait for: there it fails with ErrWrongGoroutine. Somebody who calls Loop.Stop ends the loop as well.
+// it is called again. Any goroutine may call it, but not the loop's tasks, callbacks and jobs, which it
+// would wait for: there it fails with ErrWrongGoroutine. A coroutine that is handed in from then on
+// fails with ErrLoopClosed. Somebody who calls Loop.Stop ends the loop as well.
 // Signals are left alone. A virtual clock is not for it: a loop that waits for other goroutines is a
 // deadlock then.
 //
@@ -150,6 +171,9 @@ func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 	return l, func() error {
 		if l.holdsToken() {
 			return fmt.Errorf("aio: stopping the loop from inside of it would wait for ever: call Loop.Stop: %w", ErrWrongGoroutine)
+		}
+		if l.workers.has(goid.Current()) {
+			return fmt.Errorf("aio: stopping the loop from a job of its executor would wait for that job: %w", ErrWrongGoroutine)
 		}
 		h := l.newHandle("StartLoop", halt)
 		l.post(readyEntry{h, nil}, false)

@@ -65,6 +65,9 @@ func (c caller) loop() *Loop { return c.fut.loop }
 func enter(ctx context.Context, call string) (caller, error) {
 	s, watch := scopeOf(ctx)
 	if s == nil {
+		if ctx == nil {
+			return caller{}, usagef(call, "the context is nil")
+		}
 		return caller{}, &callError{call, ErrNoRunningLoop}
 	}
 	l := s.loop
@@ -72,7 +75,7 @@ func enter(ctx context.Context, call string) (caller, error) {
 		if held == 0 {
 			return caller{}, &callError{call, ErrNoRunningLoop}
 		}
-		return caller{}, &callError{call, ErrWrongGoroutine}
+		return caller{}, l.wrongGoroutine(call)
 	}
 	if l.current == nil {
 		return caller{}, &callError{call, ErrNoTask}

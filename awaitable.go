@@ -40,7 +40,7 @@ func EnsureFuture[T any](ctx context.Context, aw Awaitable[T]) FutureLike[T] {
 	case nil:
 		misuse("EnsureFuture", "the awaitable is nil")
 	case FutureLike[T]:
-		a.core().check("EnsureFuture")
+		mustCore("EnsureFuture", a)
 		return a
 	case Coro[T]:
 		return CreateTask(ctx, a)

@@ -31,9 +31,9 @@ type FutureCallGraph struct {
 	// function. It is empty for other futures, for tasks that are done, and where Task.GetStack
 	// finds none.
 	CallStack []FrameCallGraphEntry
-	// AwaitedBy has those that wait for Future, in the order in which they began to. Somebody who
-	// is reached in several ways is there once for each of them. In a cycle of awaits it ends where
-	// a future is met for the second time.
+	// AwaitedBy has those that wait for Future, in the order in which they began to. A future that
+	// is reached in several ways is there once for each of them, but who waits for it is said only
+	// the first time.
 	AwaitedBy []*FutureCallGraph
 }
 
@@ -80,7 +80,7 @@ func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallG
 	}
 	switch {
 	case f != nil:
-		f.core().check(call)
+		mustCore(call, f)
 	case !l.running.Load():
 		panic(usagef(call, "the event loop does not run, and no future is given").as(ErrNoRunningLoop))
 	case l.current == nil:
@@ -91,25 +91,25 @@ func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallG
 	return opts.graph(f, map[*future]bool{})
 }
 
-// graph captures f and what waits for it. within has the futures that it is captured for.
-func (o *CallGraphOptions) graph(f AnyFuture, within map[*future]bool) *FutureCallGraph {
+// graph captures f and what waits for it, unless that is in seen: in layers of tasks that wait for
+// each other the number of ways grows exponentially, and in a cycle there is no end.
+func (o *CallGraphOptions) graph(f AnyFuture, seen map[*future]bool) *FutureCallGraph {
 	c := f.core()
 	g := &FutureCallGraph{Future: f}
 	if t, ok := c.sub.(*task); ok && !o.NoStacks {
 		skip := 0
-		if t == c.loop.current && len(within) == 0 {
+		if t == c.loop.current && len(seen) == 0 {
 			skip = o.Skip
 		}
 		g.CallStack = innermostFirst(t, skip, o.Limit)
 	}
-	if within[c] {
+	if seen[c] {
 		return g
 	}
-	within[c] = true
+	seen[c] = true
 	for _, w := range c.awaiters() {
-		g.AwaitedBy = append(g.AwaitedBy, o.graph(w, within))
+		g.AwaitedBy = append(g.AwaitedBy, o.graph(w, seen))
 	}
-	delete(within, c)
 	return g
 }
 
@@ -143,11 +143,11 @@ func formatCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGr
 	if g == nil {
 		return ""
 	}
-	return strings.Join(g.lines(nil, ""), "\n")
+	return strings.Join(g.lines(nil, "", map[*future]bool{}), "\n")
 }
 
-// lines appends the text of g to a text.
-func (g *FutureCallGraph) lines(text []string, indent string) []string {
+// lines appends the text of g to a text. expanded has the futures whose awaiters it has already.
+func (g *FutureCallGraph) lines(text []string, indent string, expanded map[*future]bool) []string {
 	add := func(format string, args ...any) { text = append(text, indent+fmt.Sprintf(format, args...)) }
 	c := g.Future.core()
 	if t, ok := c.sub.(*task); ok {
@@ -161,11 +161,15 @@ func (g *FutureCallGraph) lines(text []string, indent string) []string {
 	for _, f := range g.CallStack {
 		add("  |   File %q, line %d, in %s()", f.File, f.Line, f.Function)
 	}
-	if len(g.AwaitedBy) > 0 {
+	switch {
+	case len(g.AwaitedBy) > 0:
+		expanded[c] = true
 		add("  + Awaited by:")
+	case expanded[c]:
+		add("  + Awaited by: see above")
 	}
 	for _, w := range g.AwaitedBy {
-		text = w.lines(text, indent+"    ")
+		text = w.lines(text, indent+"    ", expanded)
 	}
 	return text
 }
@@ -187,9 +191,7 @@ func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGra
 // ErrWrongGoroutine if the caller does not hold the token. (asyncio: future_add_to_awaited_by)
 func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	const call = "FutureAddToAwaitedBy"
-	a, b := f.core(), waiter.core()
-	a.check(call)
-	b.check(call)
+	a, b := mustCore(call, f), mustCore(call, waiter)
 	if a.loop != b.loop {
 		panic(usagef(call, "the futures belong to different event loops").as(ErrOtherLoop))
 	}
@@ -201,9 +203,8 @@ func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 // token. (asyncio: future_discard_from_awaited_by)
 func FutureDiscardFromAwaitedBy(f, waiter AnyFuture) {
 	const call = "FutureDiscardFromAwaitedBy"
-	c := f.core()
-	c.check(call)
-	waiter.core().check(call)
+	c := mustCore(call, f)
+	mustCore(call, waiter)
 	if i := c.report.isAwaitedBy(waiter); i >= 0 {
 		c.report.awaitedBy = slices.Delete(c.report.awaitedBy, i, i+1)
 	}

@@ -158,7 +158,7 @@ func scopeOf(ctx context.Context) (s *scope, endCtx context.Context) {
 		return s, s.endCtx()
 	}
 	if ctx == nil {
-		misuse("", "the context is nil")
+		return nil, nil
 	}
 	s, _ = ctx.Value(scopeKey{}).(*scope)
 	switch {
@@ -213,6 +213,9 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 // caller must hold the token, or the loop must not be running.
 func loopOf(ctx context.Context, call string) *Loop {
 	s, _ := scopeOf(ctx)
+	if ctx == nil {
+		misuse(call, "the context is nil")
+	}
 	if s == nil {
 		panic(usagef(call, "the context does not come from an event loop: pass the ctx that the task was given, or Loop.Context").as(ErrNoRunningLoop))
 	}

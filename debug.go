@@ -5,9 +5,6 @@ package aio
 import (
 	"fmt"
 	"log/slog"
-	"reflect"
-	"runtime"
-	"strings"
 	"time"
 
 	"github.com/goaio/aio/internal/goid"
@@ -69,67 +66,6 @@ func nameEntry(e readyEntry) func() string {
 func warnSlow(what string, d time.Duration) {
 	defer survive(what)
 	slog.Warn("aio: slow step blocked the event loop", "what", what, "seconds", d.Seconds())
-}
-
-// callers returns the innermost part of the stack of the caller's caller: it is remembered.
-func callers() []uintptr {
-	pcs := make([]uintptr, 64)
-	return pcs[:runtime.Callers(3, pcs)]
-}
-
-// wholeStack returns the stack of the caller's caller and beyond.
-func wholeStack() []uintptr {
-	for size := 64; ; size *= 4 {
-		pcs := make([]uintptr, size)
-		if n := runtime.Callers(3, pcs); n < size {
-			return pcs[:n]
-		}
-	}
-}
-
-// frames turns program counters, innermost first, into frames of the user's code, outermost first.
-func frames(pcs []uintptr, limit int) []runtime.Frame {
-	var all []runtime.Frame
-	if len(pcs) > 0 {
-		it := runtime.CallersFrames(pcs)
-		for more := true; more; {
-			var f runtime.Frame
-			f, more = it.Next()
-			if f.Function != "" && !internalFrame(f) {
-				all = append(all, f)
-			}
-		}
-	}
-	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
-		all[i], all[j] = all[j], all[i]
-	}
-	if limit > 0 && len(all) > limit {
-		all = all[:limit]
-	}
-	return all
-}
-
-// packagePath is the prefix of this package's own functions, and internalPath of those of its
-// internal packages.
-var (
-	packagePath  = strings.TrimSuffix(funcName(callers), "callers")
-	internalPath = strings.TrimSuffix(packagePath, ".") + "/internal/"
-)
-
-func internalFrame(f runtime.Frame) bool {
-	name := f.Function
-	own := strings.HasPrefix(name, packagePath) || strings.HasPrefix(name, internalPath)
-	return own && !strings.HasSuffix(f.File, "_test.go") ||
-		strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "iter.")
-}
-
-// funcName returns the name of a function.
-func funcName(fn any) string {
-	v := reflect.ValueOf(fn)
-	if v.Kind() != reflect.Func || v.IsNil() {
-		return "nil"
-	}
-	return runtime.FuncForPC(v.Pointer()).Name()
 }
 
 // runTimed runs e in debug mode.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 )
@@ -231,11 +232,48 @@ type PanicError struct {
 	Stack []byte
 }
 
+// Error has the value and, if Stack is set, the place of the panic in the user's code.
 func (e *PanicError) Error() string {
 	if err, ok := e.Value.(error); ok && errors.Is(err, ErrUsage) {
-		return err.Error()
+		return err.Error() // which names the call
 	}
-	return fmt.Sprintf("aio: panic: %v", e.Value)
+	text := fmt.Sprintf("aio: panic: %v", e.Value)
+	if at := e.place(); at != "" {
+		text += " (at " + at + ")"
+	}
+	return text
+}
+
+// Format implements fmt.Formatter: %+v has the stack too.
+func (e *PanicError) Format(s fmt.State, verb rune) {
+	if verb == 'v' && s.Flag('+') {
+		fmt.Fprintf(s, "%s\n\n%s", e.Error(), e.Stack)
+		return
+	}
+	fmt.Fprintf(s, fmt.FormatString(s, verb), e.Error())
+}
+
+// place returns the function, file and line of the first frame of the user's code above the panic.
+func (e *PanicError) place() string {
+	lines := strings.Split(string(e.Stack), "\n")
+	start := -1
+	for i, line := range lines {
+		if strings.HasPrefix(line, "panic(") {
+			start = i + 2
+		}
+	}
+	for i := start; start >= 0 && i+1 < len(lines); i += 2 {
+		function := lines[i]
+		if end := strings.LastIndex(function, "("); end > 0 {
+			function = function[:end]
+		}
+		file, _, _ := strings.Cut(strings.TrimSpace(lines[i+1]), " +0x")
+		at := file[:max(strings.LastIndex(file, ":"), 0)]
+		if !internalFrame(runtime.Frame{Function: function, File: at}) {
+			return shortFunction(function) + ", " + file
+		}
+	}
+	return ""
 }
 
 // Unwrap returns the panic's value if that is an error, so that errors.Is and errors.As see it.

@@ -201,11 +201,16 @@ func ExampleLoop_SetExceptionHandler() {
 		if err != nil {
 			return err
 		}
-		loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { fmt.Println(ec.Err) })
+		loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
+			var p *aio.PanicError
+			if errors.As(ec.Err, &p) {
+				fmt.Println(p.Value)
+			}
+		})
 		loop.CallSoon(func() { panic("oops") })
 		return aio.Sleep(ctx, 0)
 	})
-	// Output: aio: panic: oops
+	// Output: oops
 }
 
 func ExampleCreateTask() {

@@ -82,6 +82,8 @@ func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 
 // DefaultExceptionHandler writes ec as one record of level error to the default logger of
 // log/slog, or to standard error if that panics. (asyncio: loop.default_exception_handler)
+//
+// Any goroutine may call it; what ec has of a loop that another goroutine runs is printed in short.
 func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) { logException(ec) }
 
 func logException(ec ExceptionContext) {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/goaio/aio/internal/goid"
+
 	"github.com/goaio/aio/internal/plug"
 )
 
@@ -67,7 +69,7 @@ func (f *ConcurrentFuture[T]) SetResult(v T) error { return f.settle(finished, v
 // already, nothing changes and the error matches ErrInvalidState.
 func (f *ConcurrentFuture[T]) SetException(err error) error {
 	if err == nil {
-		misuse("ConcurrentFuture.SetException", "the error is nil: use SetResult")
+		return usagef("ConcurrentFuture.SetException", "the error is nil: use SetResult")
 	}
 	var zero T
 	return f.settle(failed, zero, err)
@@ -155,7 +157,10 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 // A cancellation by the goroutine that runs l takes effect at once: if it comes before the first
 // step of the task, coro is not called. (asyncio: run_coroutine_threadsafe)
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
-	if coro == nil {
+	switch {
+	case l == nil:
+		misuse("RunCoroutineThreadsafe", "the loop is nil")
+	case coro == nil:
 		misuse("RunCoroutineThreadsafe", "the coroutine is nil")
 	}
 	c := &threadsafeCall[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
@@ -181,6 +186,8 @@ func (c *threadsafeCall[T]) run(f *future) {
 	case c.task != nil:
 		reason, _ := asCancelled(c.out.err)
 		c.task.cancel(reason)
+	case c.out.producer.ending: // a task would be cancelled at once
+		c.abandon()
 	case !c.out.Cancelled():
 		c.start()
 	}
@@ -227,6 +234,9 @@ func (c *threadsafeCall[T]) abandon() {
 // awaits. (asyncio: wrap_future)
 func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] {
 	l := loopOf(ctx, "WrapFuture")
+	if cf == nil {
+		misuse("WrapFuture", "the future is nil")
+	}
 	l.mustBeOpen("WrapFuture")
 	return wrapFuture(l, cf, &l.outsideWaits)
 }
@@ -311,6 +321,9 @@ func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
 
 // Submit implements Executor. After Shutdown its error matches ErrUsage.
 func (p *ThreadPoolExecutor) Submit(job func()) error {
+	if job == nil {
+		return usagef("ThreadPoolExecutor.Submit", "the job is nil")
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down {
@@ -394,6 +407,35 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	return f
 }
 
+// workers knows which goroutines run jobs of a loop.
+type workers struct {
+	mu sync.Mutex
+	m  map[uintptr]int // jobs, one inside another if an executor runs them at once
+}
+
+func (w *workers) enter(goroutine uintptr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.m == nil {
+		w.m = map[uintptr]int{}
+	}
+	w.m[goroutine]++
+}
+
+func (w *workers) leave(goroutine uintptr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.m[goroutine]--; w.m[goroutine] == 0 {
+		delete(w.m, goroutine)
+	}
+}
+
+func (w *workers) has(goroutine uintptr) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.m[goroutine] > 0
+}
+
 // job is a function on its way through an executor.
 type job[T any] struct {
 	result    Future[T] // owned by the token of its loop
@@ -411,6 +453,10 @@ func (j *job[T]) work() {
 	if j.cancelled.Load() {
 		return
 	}
+	workers := &j.result.loop.workers
+	me := goid.Current()
+	workers.enter(me)
+	defer workers.leave(me)
 	j.err = ErrGoexit
 	defer func() {
 		if v := recover(); v != nil {
@@ -469,10 +515,11 @@ func (j *job[T]) source() any { return j }
 // cancellation is easily taken for it. See Future.Await for the errors of an await.
 // (asyncio: to_thread)
 func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
-	if fn == nil {
-		misuse("ToThread", "the function is nil")
+	_, err := enter(ctx, "ToThread")
+	if err == nil && fn == nil {
+		err = usagef("ToThread", "the function is nil")
 	}
-	if _, err := enter(ctx, "ToThread"); err != nil {
+	if err != nil {
 		var zero T
 		return zero, err
 	}
@@ -491,7 +538,7 @@ func (l *Loop) SetDefaultExecutor(ex Executor) {
 
 // ShutdownDefaultExecutor has the default executor take no more jobs, and suspends the calling task
 // until those that it has are done or the timeout has passed, which it logs. NoTimeout waits as
-// long as it takes. (asyncio: loop.shutdown_default_executor)
+// long as it takes. If Shutdown of the executor panics or calls runtime.Goexit, that is the error. (asyncio: loop.shutdown_default_executor)
 func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duration) error {
 	c, err := enter(ctx, "Loop.ShutdownDefaultExecutor")
 	if err != nil {
@@ -506,8 +553,19 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duratio
 	}
 	down := NewConcurrentFuture[struct{}]()
 	go func(ex Executor) {
+		err := ErrGoexit
+		defer func() {
+			if v := recover(); v != nil {
+				err = panicError(v)
+			}
+			if err != nil {
+				_ = down.SetException(err)
+			} else {
+				_ = down.SetResult(struct{}{})
+			}
+		}()
 		ex.Shutdown(true)
-		_ = down.SetResult(struct{}{})
+		err = nil
 	}(l.executor)
 	_, err = WaitFor(ctx, wrapFuture(l, down, &l.pendingJobs), timeout)
 	if err == ErrTimeout {

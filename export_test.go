@@ -19,6 +19,9 @@ func HeapPop[T any](h []T, less func(a, b T) bool) ([]T, T)  { return heapPop(h,
 func Heapify[T any](h []T, less func(a, b T) bool)           { heapify(h, less) }
 
 // Timers returns how many timers l holds, and how many of them are cancelled.
+// IdleCoroutines returns how many coroutines of l wait for a task.
+func IdleCoroutines(l *Loop) int { return len(l.idle) }
+
 func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers.cancelled }
 
 // ForceGoroutines has l serve its connections by goroutines, as on a system without a poller.

@@ -95,8 +95,38 @@ func newFuture[T any](l *Loop) *Future[T] {
 	return f
 }
 
-// core gives the package the untyped part.
-func (f *Future[T]) core() *future { return &f.future }
+// core gives the package the untyped part, nil of a nil pointer.
+func (f *Future[T]) core() *future {
+	if f == nil {
+		return nil
+	}
+	return &f.future
+}
+
+// coreOf is core of a future that a user passed to a call, or the error if it is none.
+func coreOf(call string, f AnyFuture) (*future, error) {
+	if f == nil {
+		return nil, usagef(call, "the future is nil")
+	}
+	switch c := f.core(); {
+	case c == nil:
+		return nil, usagef(call, "the future is nil")
+	case c.loop == nil:
+		return nil, usagef(call, "a zero Future belongs to no loop: use CreateFuture")
+	default:
+		return c, nil
+	}
+}
+
+// mustCore is coreOf for a call without an error result. The caller must hold the token.
+func mustCore(call string, f AnyFuture) *future {
+	c, err := coreOf(call, f)
+	if err != nil {
+		panic(err)
+	}
+	c.loop.check(call)
+	return c
+}
 
 // Await suspends the calling task until f is done, then returns its result or error. If f is
 // done already it does not suspend. Cancelling the task while it waits cancels f, and if f is a
@@ -107,7 +137,11 @@ func (f *Future[T]) core() *future { return &f.future }
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	c, err := enter(ctx, "Await")
 	if err == nil {
-		err = c.await(&f.future)
+		if f.loop == nil {
+			err = usagef("Await", "a zero Future belongs to no loop: use CreateFuture")
+		} else {
+			err = c.await(&f.future)
+		}
 	}
 	if err != nil {
 		var zero T
@@ -144,7 +178,7 @@ func (f *Future[T]) SetResult(v T) error {
 // handler of the loop. (asyncio: Future.set_exception)
 func (f *Future[T]) SetException(err error) error {
 	if err == nil {
-		misuse("SetException", "the error is nil: use SetResult")
+		return usagef("SetException", "the error is nil: use SetResult")
 	}
 	if err := f.settable("SetException"); err != nil {
 		return err
@@ -207,7 +241,12 @@ func (f *future) check(call string) {
 
 // settable says whether the user may settle f.
 func (f *future) settable(call string) error {
-	f.check(call)
+	if f.loop == nil {
+		return usagef(call, "a zero Future belongs to no loop: use CreateFuture")
+	}
+	if err := f.loop.checked(call); err != nil {
+		return err
+	}
 	if _, ok := f.sub.(*task); ok {
 		return fmt.Errorf("%w: %s: only its body gives a task its result", ErrInvalidState, call)
 	}
@@ -437,11 +476,16 @@ func (f *future) GetLoop() *Loop {
 }
 
 // String tells what the future is, its state and, in debug mode, where it was created.
+// A goroutine that does not hold the token may call it too, and learns only what never changes:
+// printing must not fail.
 func (f *future) String() string {
-	if f.loop != nil {
-		f.loop.check("String")
-	}
 	what := "Future"
+	if f.loop != nil && f.loop.checked("String") != nil {
+		if t, ok := f.sub.(*task); ok {
+			what = fmt.Sprintf("Task %d", t.id)
+		}
+		return what + " of a loop that another goroutine runs"
+	}
 	if f.sub != nil {
 		what = f.sub.describe()
 	}

@@ -157,8 +157,8 @@ func TestFutureZeroValueIsRefusedWithoutHarm(t *testing.T) {
 	}
 	for name, call := range map[string]func(){
 		"GetLoop":            func() { f.GetLoop() },
-		"SetResult":          func() { _ = f.SetResult(1) },
-		"SetException":       func() { _ = f.SetException(errBoom) },
+		"SetResult":          func() { raise(f.SetResult(1)) },
+		"SetException":       func() { raise(f.SetException(errBoom)) },
 		"Cancel":             func() { f.Cancel() },
 		"AddDoneCallback":    func() { f.AddDoneCallback(func(*aio.Future[int]) {}) },
 		"RemoveDoneCallback": func() { f.RemoveDoneCallback(aio.DoneCallback{}) },
@@ -168,7 +168,7 @@ func TestFutureZeroValueIsRefusedWithoutHarm(t *testing.T) {
 		}
 	}
 	aiotest.Run(t, func(ctx context.Context) error {
-		if _, err := f.Await(ctx); !errors.Is(err, aio.ErrOtherLoop) {
+		if _, err := f.Await(ctx); !errors.Is(err, aio.ErrUsage) || errors.Is(err, aio.ErrOtherLoop) {
 			t.Errorf("Await: %v", err)
 		}
 		return nil
@@ -713,7 +713,7 @@ func TestFutureMisuseIsRefused(t *testing.T) {
 	l, _ := newLoop(t)
 	f := aio.CreateFuture[int](l.Context())
 	for name, call := range map[string]func(){
-		"nil error":    func() { _ = f.SetException(nil) },
+		"nil error":    func() { raise(f.SetException(nil)) },
 		"nil callback": func() { f.AddDoneCallback(nil) },
 	} {
 		if err := panics(call); !errors.Is(err, aio.ErrUsage) {

@@ -71,6 +71,9 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 	for i, aw := range aws {
 		var f FutureLike[T]
 		isFuture := false
+		if aw == nil {
+			misuse("Gather", "awaitable %d is nil", i)
+		}
 		if coro, ok := aw.(Coro[T]); ok { // nearly always: asking for other types first costs time
 			f = CreateTask(ctx, coro)
 		} else {
@@ -302,20 +305,22 @@ const (
 // zero or negative it still suspends once.
 //
 // The error is a *CancelledError if the task was cancelled meanwhile, which leaves the futures
-// alone, or one of those of Future.Await. An empty list and an unknown when are misuse: Wait
-// panics. (asyncio: wait)
+// alone, or one of those of Future.Await. An empty list, a nil future and an unknown when are
+// misuse. (asyncio: wait)
 func Wait[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration, when ReturnWhen) (done, notDone []F, err error) {
-	if len(fs) == 0 {
-		misuse("Wait", "there are no futures to wait for")
-	}
-	if when < AllCompleted || when > FirstException {
-		misuse("Wait", "%d is no ReturnWhen", when)
-	}
 	e, err := enter(ctx, "Wait")
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(fs) == 0:
+		return nil, nil, usagef("Wait", "there are no futures to wait for")
+	case when < AllCompleted || when > FirstException:
+		return nil, nil, usagef("Wait", "invalid ReturnWhen %d", when)
+	}
+	cores, err := unique("Wait", fs)
 	if err != nil {
 		return nil, nil, err
 	}
-	cores := unique(fs)
 	if err := e.waitFor(cores, timeout, when); err != nil {
 		return nil, nil, err
 	}
@@ -335,17 +340,23 @@ func Wait[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration, when 
 }
 
 // unique returns the untyped futures of fs, each once.
-func unique[F AnyFuture](fs []F) []*future {
+func unique[F AnyFuture](call string, fs []F) ([]*future, error) {
 	seen := make(map[*future]bool, len(fs))
 	all := make([]*future, 0, len(fs))
 	for _, f := range fs {
-		if c := f.core(); !seen[c] {
-			c.check("Wait")
+		c, err := coreOf(call, f)
+		if err == nil {
+			err = c.loop.checked(call)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !seen[c] {
 			seen[c] = true
 			all = append(all, c)
 		}
 	}
-	return all
+	return all, nil
 }
 
 // waitFor is Wait without types.
@@ -401,6 +412,17 @@ func (c *countdown) String() string { return "Wait" }
 // started as a task, if it is a Coro, and has to be done already. See Timeout for more than one
 // await. (asyncio: wait_for)
 func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration) (v T, err error) {
+	if aw == nil {
+		return v, usagef("WaitFor", "the awaitable is nil")
+	}
+	if f, ok := aw.(AnyFuture); ok {
+		if _, err := coreOf("WaitFor", f); err != nil {
+			return v, err
+		}
+	}
+	if coro, ok := aw.(Coro[T]); ok && coro == nil {
+		return v, usagef("WaitFor", "the coroutine is nil")
+	}
 	if timeout > 0 {
 		err = Timeout(ctx, timeout, func(ctx context.Context) (err error) {
 			v, err = aw.Await(ctx)
@@ -452,8 +474,7 @@ func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration
 	l := loopOf(ctx, "AsCompleted")
 	c := &CompletedIterator[F]{loop: l, done: NewQueue[completed[F]](0), todo: map[*future]F{}}
 	for _, f := range fs {
-		core := f.core()
-		core.check("AsCompleted")
+		core := mustCore("AsCompleted", f)
 		if _, twice := c.todo[core]; !twice {
 			c.todo[core] = f
 			core.addCallback(c)

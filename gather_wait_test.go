@@ -125,15 +125,18 @@ func TestWaitLeavesTasksRunningAlsoWhenCancelled(t *testing.T) {
 }
 
 // TASK-127
-func TestWaitMisusePanics(t *testing.T) {
+func TestWaitMisuse(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		f := aio.CreateFuture[int](ctx)
-		for name, call := range map[string]func(){
-			"no futures":        func() { _, _, _ = aio.Wait(ctx, []*aio.Future[int]{}, aio.NoTimeout, aio.AllCompleted) },
-			"unknown when":      func() { _, _, _ = aio.Wait(ctx, []*aio.Future[int]{f}, aio.NoTimeout, 3) },
-			"unknown when, nil": func() { _, _, _ = aio.Wait(ctx, []*aio.Future[int]{nil}, aio.NoTimeout, -1) },
+		for name, call := range map[string]func() error{
+			"no futures": func() error {
+				_, _, err := aio.Wait(ctx, []*aio.Future[int]{}, aio.NoTimeout, aio.AllCompleted)
+				return err
+			},
+			"unknown when":      func() error { _, _, err := aio.Wait(ctx, []*aio.Future[int]{f}, aio.NoTimeout, 3); return err },
+			"unknown when, nil": func() error { _, _, err := aio.Wait(ctx, []*aio.Future[int]{nil}, aio.NoTimeout, -1); return err },
 		} {
-			if err := panics(call); !errors.Is(err, aio.ErrUsage) {
+			if err := call(); !errors.Is(err, aio.ErrUsage) {
 				t.Errorf("%s: %v, want ErrUsage", name, err)
 			}
 		}

@@ -83,8 +83,11 @@ func (h *Handle) about(ec *ExceptionContext) {
 	}
 }
 
-// String names the callback's function.
+// String names the callback's function. A goroutine that may not touch the handle learns nothing.
 func (h *Handle) String() string {
+	if h.shared == nil && h.loop.checked("Handle.String") != nil {
+		return "Handle of a loop that another goroutine runs"
+	}
 	defer h.lock("Handle.String")()
 	if h.fn == nil {
 		return "Handle cancelled"

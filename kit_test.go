@@ -83,6 +83,13 @@ func panics(f func()) (err error) {
 	return nil
 }
 
+// raise panics with err if it is not nil, for tables of calls of which some return an error.
+func raise(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
 // letPass lets n passes of the loop go by.
 func letPass(ctx context.Context, n int) {
 	for range n {

@@ -19,11 +19,23 @@ var ErrBrokenBarrier = errors.New("aio: barrier is broken")
 //
 // Like all of the locks here it belongs to the loop whose task uses it first, and its methods panic
 // with ErrWrongGoroutine when called by a goroutine that does not hold the token of that loop. A
-// lock between loops, or with other goroutines, is sync.Mutex. (asyncio: Lock)
+// lock between loops, or with other goroutines, is sync.Mutex. Once its loop is closed another loop
+// may use it, and finds it free. (asyncio: Lock)
 type Lock struct {
 	bound
 	locked  bool
 	waiters waitList
+}
+
+// enter is that of bound. A lock that was held when its loop was closed is free for the next one: who
+// held it is gone.
+func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
+	before := k.loop
+	c, err := k.bound.enter(ctx, call)
+	if before != nil && before != k.loop {
+		k.locked = false
+	}
+	return c, err
 }
 
 // Acquire takes the lock. It suspends only if the lock is held or others wait for it. If it is
@@ -80,6 +92,9 @@ func (k *Lock) Locked() bool {
 
 // With runs body while holding the lock. (asyncio: async with lock)
 func (k *Lock) With(ctx context.Context, body func(ctx context.Context) error) error {
+	if body == nil {
+		return usagef("Lock.With", "the body is nil")
+	}
 	if err := k.Acquire(ctx); err != nil {
 		return err
 	}
@@ -162,8 +177,8 @@ func (c *Condition) With(ctx context.Context, body func(ctx context.Context) err
 // Wait frees the lock, suspends the calling task until it is notified, and takes the lock again:
 // also if it is cancelled, so it may take longer than until then. Something else may have happened
 // before the lock is back: look at the state again, or use WaitFor. A task that was notified and
-// then cancelled passes the notification on. Calling Wait without the lock is misuse: it panics
-// with ErrNotLocked. The error is a *CancelledError or one of those of Future.Await.
+// then cancelled passes the notification on. Calling Wait without the lock is misuse, with
+// ErrNotLocked. Otherwise the error is a *CancelledError or one of those of Future.Await.
 // (asyncio: Condition.wait)
 func (c *Condition) Wait(ctx context.Context) error {
 	lock := c.l()
@@ -171,7 +186,9 @@ func (c *Condition) Wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.held("Condition.Wait")
+	if !lock.locked {
+		return notHeld("Condition.Wait")
+	}
 	lock.Release()
 	_, err = e.waitIn(&c.waiters, "Condition.Wait")
 	for {
@@ -197,6 +214,16 @@ func (c *Condition) Wait(ctx context.Context) error {
 // WaitFor calls Wait until predicate returns true, and not at all if it does so at once.
 // (asyncio: Condition.wait_for)
 func (c *Condition) WaitFor(ctx context.Context, predicate func() bool) error {
+	const call = "Condition.WaitFor"
+	if predicate == nil {
+		return usagef(call, "the predicate is nil")
+	}
+	if _, err := c.l().enter(ctx, call); err != nil {
+		return err
+	}
+	if !c.l().locked {
+		return notHeld(call)
+	}
 	for !predicate() {
 		if err := c.Wait(ctx); err != nil {
 			return err
@@ -228,9 +255,11 @@ func (c *Condition) notify(n int) {
 func (c *Condition) held(call string) {
 	c.l().check(call)
 	if !c.l().locked {
-		panic(usagef(call, "the lock is not held").as(ErrNotLocked))
+		panic(notHeld(call))
 	}
 }
+
+func notHeld(call string) error { return usagef(call, "the lock is not held").as(ErrNotLocked) }
 
 // Semaphore gives out a number of permits. Tasks get them in the order in which they asked. Make
 // one with NewSemaphore; the zero value has no permits until Release gives it some.
@@ -312,6 +341,9 @@ func (s *Semaphore) busy() bool { return s.value == 0 || s.waiters.claimed() }
 
 // With runs body while holding a permit. (asyncio: async with semaphore)
 func (s *Semaphore) With(ctx context.Context, body func(ctx context.Context) error) error {
+	if body == nil {
+		return usagef("Semaphore.With", "the body is nil")
+	}
 	if err := s.Acquire(ctx); err != nil {
 		return err
 	}
@@ -417,6 +449,9 @@ func (b *Barrier) Abort(ctx context.Context) error {
 // With waits at the barrier and then runs body, which gets the index of Wait.
 // (asyncio: async with barrier)
 func (b *Barrier) With(ctx context.Context, body func(ctx context.Context, index int) error) error {
+	if body == nil {
+		return usagef("Barrier.With", "the body is nil")
+	}
 	i, err := b.Wait(ctx)
 	if err != nil {
 		return err

@@ -50,9 +50,8 @@ func TestConditionWithoutItsLockIsMisuse(t *testing.T) {
 	play(t, func(s *scene) {
 		misused(t, "Notify", func() { c.Notify(1) }, aio.ErrNotLocked)
 		misused(t, "NotifyAll", c.NotifyAll, aio.ErrNotLocked)
-		misused(t, "Wait", func() { _ = c.Wait(s.ctx) }, aio.ErrNotLocked)
-		misused(t, "WaitFor", func() { _ = c.WaitFor(s.ctx, func() bool { return false }) }, aio.ErrNotLocked)
-		s.must(c.WaitFor(s.ctx, func() bool { return true }))
+		misused(t, "Wait", func() { raise(c.Wait(s.ctx)) }, aio.ErrNotLocked)
+		misused(t, "WaitFor", func() { raise(c.WaitFor(s.ctx, func() bool { return true })) }, aio.ErrNotLocked)
 	})
 }
 

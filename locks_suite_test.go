@@ -298,8 +298,8 @@ func (p *primitives) plain() map[string]func() {
 		"Queue.QSize":         func() { p.q.QSize() },
 		"Queue.Empty":         func() { p.q.Empty() },
 		"Queue.Full":          func() { p.q.Full() },
-		"Queue.PutNowait":     func() { _ = p.q.PutNowait(3) },
-		"Queue.GetNowait":     func() { _, _ = p.q.GetNowait() },
+		"Queue.PutNowait":     func() { raise(p.q.PutNowait(3)) },
+		"Queue.GetNowait":     func() { _, err := p.q.GetNowait(); raise(err) },
 		"Queue.TaskDone":      p.q.TaskDone,
 		"Queue.Shutdown":      func() { p.q.Shutdown(true) },
 	}

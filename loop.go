@@ -35,6 +35,7 @@ type Loop struct {
 	ready    ring[readyEntry]
 	todo     int // entries of ready that belong to the current pass
 	stopping bool
+	ending   bool // a Runner is closing the loop: no more tasks from other goroutines
 	runErr   error
 	director plug.Director // decides what is left open, nil in ordinary loops
 	clock
@@ -70,6 +71,8 @@ type Loop struct {
 	running atomic.Bool
 	inbox   inbox
 	open    closerSet
+	workers workers  // goroutines that run jobs
+	strays  sync.Map // places of calls by other goroutines that were reported, in debug mode
 }
 
 // nest is who holds the token, and the coroutines that it came through: see token.go.
@@ -148,8 +151,47 @@ func (l *Loop) Context() context.Context { return l.ctx }
 // check panics unless the caller holds the token or the loop does not run.
 func (l *Loop) check(call string) {
 	if held, running := goid.Holder(&l.owner); held != running && held != 0 {
-		panic(&callError{call, ErrWrongGoroutine})
+		panic(l.wrongGoroutine(call))
 	}
+}
+
+// checked is check for a call with an error result.
+func (l *Loop) checked(call string) error {
+	if held, running := goid.Holder(&l.owner); held != running && held != 0 {
+		return l.wrongGoroutine(call)
+	}
+	return nil
+}
+
+// wrongGoroutine makes the error of a call by a goroutine that does not hold the token. Such an error
+// is easily lost, as that of save in "go save(ctx)": debug mode reports it too, once for each place.
+func (l *Loop) wrongGoroutine(call string) error {
+	stack := wholeStack()
+	err := error(&callError{call, ErrWrongGoroutine})
+	if pulled(stack) {
+		err = usagef(call, "an iterator that awaits cannot be used with iter.Pull, which runs it in a goroutine of its own: range over it").as(ErrWrongGoroutine)
+	}
+	if l.debug.Load() {
+		at := frames(stack, 0)
+		if n := len(at); n > 0 {
+			if _, known := l.strays.LoadOrStore(at[n-1].PC, true); !known {
+				l.post(readyEntry{&strayCall{l, err, stack}, nil}, false)
+			}
+		}
+	}
+	return err
+}
+
+// strayCall reports a call by a goroutine that did not hold the token.
+type strayCall struct {
+	loop  *Loop
+	err   error
+	stack []uintptr
+}
+
+// run implements runnable.
+func (s *strayCall) run(*future) {
+	s.loop.CallExceptionHandler(ExceptionContext{Message: "call from a goroutine that does not run the event loop", Err: s.err, Stack: s.stack})
 }
 
 // holdsToken reports whether the caller holds the token, for the calls that any goroutine may make. It
@@ -205,6 +247,18 @@ func (l *Loop) runnableIn(goroutine uintptr) error {
 	return nil
 }
 
+// loopRunBy returns the loop whose token the goroutine holds, nil if there is none.
+func loopRunBy(goroutine uintptr) *Loop {
+	runningLoops.Lock()
+	defer runningLoops.Unlock()
+	for l := range runningLoops.m {
+		if held, _ := goid.Holder(&l.owner); held == goroutine {
+			return l
+		}
+	}
+	return nil
+}
+
 // runnableHere is runnableIn for the calling goroutine.
 func (l *Loop) runnableHere() error {
 	runningLoops.Lock()
@@ -249,7 +303,19 @@ func (l *Loop) RunForever() error {
 // another loop, or one of RunForever's; unless it is aw's own, a Coro may not have been started.
 // (asyncio: loop.run_until_complete)
 func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
+	const call = "RunUntilComplete"
 	var zero T
+	switch {
+	case l == nil:
+		return zero, usagef(call, "the loop is nil")
+	case aw == nil:
+		return zero, usagef(call, "the awaitable is nil")
+	}
+	if f, ok := aw.(AnyFuture); ok {
+		if _, err := coreOf(call, f); err != nil {
+			return zero, err
+		}
+	}
 	if err := l.runnableHere(); err != nil {
 		return zero, err // before a task is made, which would stay behind
 	}

@@ -84,9 +84,19 @@ func (l *Loop) closeRest() {
 	l.open.close()
 	l.owner = 0
 	if l.executor != nil {
-		l.executor.Shutdown(false)
+		l.shutExecutor()
 	}
 	l.ctx.end(ErrLoopClosed, endedExt(ErrLoopClosed))
+}
+
+// shutExecutor tells the executor, which may be the user's, that there will be no more jobs.
+func (l *Loop) shutExecutor() {
+	defer func() {
+		if v := recover(); v != nil {
+			l.CallExceptionHandler(ExceptionContext{Message: "the default executor panicked in Shutdown", Err: panicError(v)})
+		}
+	}()
+	l.executor.Shutdown(false)
 }
 
 // destroy unwinds a task because the loop is closed.

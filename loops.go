@@ -91,7 +91,7 @@ func (ls *LoopGroup) Loop(i int) *Loop {
 func (ls *LoopGroup) Run(main func(ctx context.Context, i int) error) error {
 	ls.make()
 	if main == nil {
-		misuse("LoopGroup.Run", "the coroutine is nil")
+		return usagef("LoopGroup.Run", "the coroutine is nil")
 	}
 	g := groupRun{loops: ls, mains: make([]AnyTask, len(ls.loops))}
 	for i, l := range ls.loops {

@@ -123,7 +123,9 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 // PutNowait adds an item or returns ErrQueueFull or ErrQueueShutDown. It never awaits.
 // (asyncio: Queue.put_nowait)
 func (q *Queue[T]) PutNowait(item T) error {
-	q.check("Queue.PutNowait")
+	if err := q.checked("Queue.PutNowait"); err != nil {
+		return err
+	}
 	return q.put(item)
 }
 
@@ -169,7 +171,10 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 // GetNowait removes and returns an item, or returns ErrQueueEmpty, or ErrQueueShutDown if there
 // will be none. It never awaits. (asyncio: Queue.get_nowait)
 func (q *Queue[T]) GetNowait() (T, error) {
-	q.check("Queue.GetNowait")
+	if err := q.checked("Queue.GetNowait"); err != nil {
+		var zero T
+		return zero, err
+	}
 	return q.get()
 }
 

@@ -57,7 +57,12 @@ func (e *SignalError) Is(target error) bool {
 // loop is closed. A nil fn is misuse. (asyncio: loop.add_signal_handler)
 func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	const call = "Loop.AddSignalHandler"
-	l.check(call)
+	if err := l.checked(call); err != nil {
+		return err
+	}
+	if fn == nil {
+		return usagef(call, "the callback is nil")
+	}
 	h := l.newHandle(call, fn)
 	if err := checkSignal(call, sig); err != nil {
 		return err

@@ -37,6 +37,11 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 	if err != nil {
 		return r.RaceResult, err
 	}
+	for i, coro := range coros {
+		if coro == nil {
+			return r.RaceResult, usagef("StaggeredRace", "coroutine %d is nil", i)
+		}
+	}
 	r.parent = e.impl
 	r.start(ctx, nil)
 	var cancellation error

@@ -194,6 +194,9 @@ func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
 	l := t.fut.loop
 	spec := TaskSpec{Loop: l, Context: ctx}
 	for _, opt := range opts {
+		if opt == nil {
+			misuse("CreateTask", "a TaskOption is nil")
+		}
 		opt(&spec)
 	}
 	if l.taskFactory != nil {
@@ -208,6 +211,14 @@ func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
 		t.extra = &taskExtra{name: spec.Name}
 	}
 	return spec.EagerStart != nil && *spec.EagerStart
+}
+
+// core is that of the task's Future.
+func (t *Task[T]) core() *future {
+	if t == nil {
+		return nil
+	}
+	return &t.future
 }
 
 // call implements taskImpl.

@@ -53,14 +53,18 @@ func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskG
 	return new(TaskGroup).Run(ctx, body)
 }
 
-// Run runs body with the group, as WithTaskGroup says. Doing so a second time is misuse: it panics.
+// Run runs body with the group, as WithTaskGroup says. Doing so a second time is misuse, as
+// is a nil body.
 func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
 	c, err := enter(ctx, "TaskGroup")
 	if err != nil {
 		return err
 	}
 	if tg.loop != nil {
-		misuse("TaskGroup", "the group has been entered already: make a new one")
+		return usagef("TaskGroup", "the group has been entered already: make a new one")
+	}
+	if body == nil {
+		return usagef("TaskGroup", "the body is nil")
 	}
 	tg.loop = c.fut.loop
 	tg.parent = c.task
@@ -177,6 +181,9 @@ func (tg *TaskGroup) Go(f func(ctx context.Context) error, opts ...TaskOption) *
 
 // GoResult is Go for a coroutine with a result. (asyncio: TaskGroup.create_task)
 func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
+	if tg == nil {
+		misuse("GoResult", "the group is nil")
+	}
 	tg.ready()
 	t := CreateTask(&tg.scope, coro, opts...)
 	// Also for a task that has ended already, by its eager start: the group learns of its error a

@@ -140,9 +140,6 @@ func functionChain(stack []runtime.Frame) string {
 	return strings.Join(names, " -> ")
 }
 
-// shortFunction is the name of a function with its package, without that one's path.
-func shortFunction(function string) string { return function[strings.LastIndex(function, "/")+1:] }
-
 // TaskTreeOptions are what FormatTaskTree puts before each name. The zero value has the defaults.
 type TaskTreeOptions struct {
 	TaskMarker  string // "" is (T)
@@ -151,7 +148,8 @@ type TaskTreeOptions struct {
 
 // FormatTaskTree draws a tree for each task that awaits others and that nobody awaits. Below a task is
 // its stack, as far as that has led to an await, the outermost frame first, and below the last frame
-// the tasks that it awaits there; one that several tasks await is drawn below each. A task that awaits
+// the tasks that it awaits there; one that several tasks await is drawn below the first of them, and
+// named below the others. A task that awaits
 // none has its whole stack. Tasks whose awaiters are not among tasks are not drawn, as in asyncio. The
 // text is "" for no tasks; nil options are the defaults.
 //
@@ -190,9 +188,10 @@ func FormatTaskTree(tasks []TaskInfo, opts *TaskTreeOptions) (string, error) {
 		}
 	}
 	var lines []string
+	drawn := map[*treeNode]bool{}
 	for _, t := range tasks {
 		if len(t.AwaitedBy) == 0 {
-			lines = node(t.ID).draw(lines, "", true)
+			lines = node(t.ID).draw(lines, "", true, drawn)
 		}
 	}
 	return strings.Join(lines, "\n"), nil
@@ -239,15 +238,20 @@ func frameLabel(f runtime.Frame) string {
 	return label
 }
 
-// draw appends the lines of n and of all below it.
-func (n *treeNode) draw(lines []string, prefix string, last bool) []string {
+// draw appends the lines of n and of all below it, unless they are among drawn: in layers of tasks
+// that await each other the number of ways to a task grows exponentially.
+func (n *treeNode) draw(lines []string, prefix string, last bool, drawn map[*treeNode]bool) []string {
 	branch, side := "├── ", "│   "
 	if last {
 		branch, side = "└── ", "    "
 	}
+	if drawn[n] && len(n.below) > 0 {
+		return append(lines, prefix+branch+n.label+" (see above)")
+	}
+	drawn[n] = true
 	lines = append(lines, prefix+branch+n.label)
 	for i, child := range n.below {
-		lines = child.draw(lines, prefix+side, i == len(n.below)-1)
+		lines = child.draw(lines, prefix+side, i == len(n.below)-1, drawn)
 	}
 	return lines
 }

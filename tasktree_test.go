@@ -97,12 +97,8 @@ func TestTaskTreeOfAwaits(t *testing.T) {
 		"        │   │   └──  same",
 		"        │   │       └── (T) b",
 		"        │   │           └── (T) c",
-		"        │   └── (T) b",
-		"        │       └── (T) c",
-		"        ├── (T) a",
-		"        │   └──  same",
-		"        │       └── (T) b",
-		"        │           └── (T) c",
+		"        │   └── (T) b (see above)",
+		"        ├── (T) a (see above)",
 		"        └──  other",
 		"            └── (T) c",
 		"└── (T) root too",
@@ -305,7 +301,7 @@ func TestCaptureTasks(t *testing.T) {
                     └──  aio_test.graphInner[...]`
 		same(t, "the tree\n", graphPlaces(tree),
 			"└── (T) relayed\n    └──  aio_test.graphWaits.relayed"+below+
-				"\n└── (T) gathers\n    └──  aio_test.graphWaits.gathered"+below)
+				"\n└── (T) gathers\n    └──  aio_test.graphWaits.gathered\n        └── (T) leaf (see above)")
 
 		aio.FutureAddToAwaitedBy(relay, leaf) // which waits for itself now
 		_, err = aio.FormatTaskTree(aio.CaptureTasks(ctx), nil)

@@ -66,14 +66,17 @@ func TimeoutAt(ctx context.Context, when time.Time, body func(ctx context.Contex
 	return NewTimeoutAt(when).Run(ctx, body)
 }
 
-// Run runs body within the scope, as Timeout says. Doing so a second time is misuse: it panics.
+// Run runs body within the scope, as Timeout says. Doing so a second time is misuse, as is a nil body.
 func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
 	c, err := enter(ctx, "Timeout")
 	if err != nil {
 		return err
 	}
 	if s.state != timeoutCreated {
-		misuse("Timeout", "the scope has been entered already: make a new one")
+		return usagef("Timeout", "the scope has been entered already: make a new one")
+	}
+	if body == nil {
+		return usagef("Timeout", "the body is nil")
 	}
 	s.state = timeoutEntered
 	s.task = c.task

@@ -87,10 +87,8 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 			co.labelled = true
 		}
 		co.runTask()
-		if co.labelled {
-			pprof.SetGoroutineLabels(context.Background())
-			co.labelled = false
-		}
+		pprof.SetGoroutineLabels(context.Background()) // which the body may have set: they are its own
+		co.labelled = false
 		t.co, co.task = nil, nil
 		if co.canRunOthers() {
 			if t := co.loop.nextStep(true); t != nil {

@@ -396,8 +396,8 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 					"AsCompleted":               func() { aio.AsCompleted(ctx, []aio.AnyFuture{fut}, aio.NoTimeout) },
 					"WrapFuture":                func() { aio.WrapFuture(ctx, cf) },
 					"RunInExecutor":             func() { aio.RunInExecutor(ctx, nil, func() (int, error) { return 0, nil }) },
-					"Future.SetResult":          func() { fut.SetResult(1) },
-					"Future.SetException":       func() { fut.SetException(io.EOF) },
+					"Future.SetResult":          func() { raise(fut.SetResult(1)) },
+					"Future.SetException":       func() { raise(fut.SetException(io.EOF)) },
 					"Future.Cancel":             func() { fut.Cancel() },
 					"Future.Cancelled":          func() { fut.Cancelled() },
 					"Future.Done":               func() { fut.Done() },
@@ -439,8 +439,8 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 					"Queue.QSize":               func() { queue.QSize() },
 					"Queue.Empty":               func() { queue.Empty() },
 					"Queue.Full":                func() { queue.Full() },
-					"Queue.PutNowait":           func() { queue.PutNowait(1) },
-					"Queue.GetNowait":           func() { queue.GetNowait() },
+					"Queue.PutNowait":           func() { raise(queue.PutNowait(1)) },
+					"Queue.GetNowait":           func() { raise(justErr(queue.GetNowait())) },
 					"Queue.TaskDone":            func() { queue.TaskDone() },
 					"Queue.Shutdown":            func() { queue.Shutdown(true) },
 				}
@@ -612,17 +612,12 @@ func TestTaskLocksThread(t *testing.T) {
 }
 
 func TestCoroutinesArePooled(t *testing.T) {
-	count := goroutines(t)
-	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
-		before, most := count(), 0
+	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		for range 100 {
-			spawn(ctx, func(ctx context.Context) error {
-				most = max(most, count())
-				return nil
-			})
+			spawn(ctx, func(context.Context) error { return nil })
 			aio.Sleep(ctx, 0)
 		}
-		same(t, "goroutines for tasks that run one after another", most-before, 1)
+		same(t, "coroutines left by tasks that ran one after another", aio.IdleCoroutines(l), 1)
 
 		// Many at a time: what the pool does not keep ends with its task.
 		const many = 3000
@@ -630,9 +625,9 @@ func TestCoroutinesArePooled(t *testing.T) {
 			spawn(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })
 		}
 		aio.Sleep(ctx, 0)
-		same(t, "goroutines for tasks that run at a time", count()-before, many)
+		same(t, "coroutines left while they run", aio.IdleCoroutines(l), 0)
 		aio.Sleep(ctx, time.Minute)
-		eventually(t, ctx, "1024 goroutines are left for other tasks", func() bool { return count()-before == 1024 })
+		same(t, "coroutines left for other tasks", aio.IdleCoroutines(l), 1024)
 	})
 }
 

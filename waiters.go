@@ -10,7 +10,11 @@ package aio
 // gives up it must pass on what it was woken for. This is the whole of the rule. What has to be
 // passed on is for each primitive to say.
 
-import "context"
+import (
+	"context"
+
+	"github.com/goaio/aio/internal/goid"
+)
 
 // noCopy has go vet find copies of what it is in. A copy of a lock or a queue would have waiters that
 // nobody wakes.
@@ -117,8 +121,14 @@ func (q *waitList) wakeAll() {
 // claimed reports whether somebody in the list was woken or is waiting still.
 func (q *waitList) claimed() bool { return q.n > q.cancelled }
 
-// bound ties a lock or queue to the loop that uses it.
-type bound struct{ loop *Loop }
+// bound ties a lock or queue to the loop that uses it. Before a task has passed its ctx, it belongs
+// to the one goroutine that uses it: a call from elsewhere would work in a test, and fail in
+// production as soon as a task is the first. A goroutine that runs a loop, or one of its tasks, may
+// take it over.
+type bound struct {
+	loop *Loop
+	user uintptr // the goroutine that used it first, while there is no loop
+}
 
 // enter is enter for a method of the primitive.
 func (b *bound) enter(ctx context.Context, call string) (caller, error) {
@@ -135,10 +145,29 @@ func (b *bound) enter(ctx context.Context, call string) (caller, error) {
 	return c, nil
 }
 
+// checked is check for a call with an error result.
+func (b *bound) checked(call string) error {
+	if b.loop != nil {
+		return b.loop.checked(call)
+	}
+	if b.user == 0 {
+		b.user = goid.Current()
+		return nil
+	}
+	if user, running := goid.Holder(&b.user); user != running {
+		if b.loop = loopRunBy(running); b.loop == nil {
+			return &callError{call, ErrWrongGoroutine}
+		}
+	}
+	return nil
+}
+
 // check panics unless the caller may use the primitive.
 func (b *bound) check(call string) {
 	if b.loop != nil {
 		b.loop.check(call)
+	} else if err := b.checked(call); err != nil {
+		panic(err)
 	}
 }
 

@@ -1,0 +1,265 @@
+package aio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// An iterator that awaits runs in a goroutine of its own under iter.Pull: the error says so.
+func TestPulledIteratorSaysWhatToDo(t *testing.T) {
+	err := inBubble(t, func(ctx context.Context) error {
+		q := aio.NewQueue[int](0)
+		next, stop := iter.Pull2(q.All(ctx))
+		defer stop()
+		_, err, _ := next()
+		return err
+	})
+	matches(t, "next", err, aio.ErrWrongGoroutine)
+	contains(t, "the error", err.Error(), "range over it")
+	if strings.Contains(err.Error(), "CallSoonThreadsafe") {
+		t.Errorf("the error %q gives advice for another case", err)
+	}
+}
+
+// In debug mode an error that "go save(ctx)" drops is reported, once for each place.
+func TestDebugModeReportsCallsOfOtherGoroutines(t *testing.T) {
+	for _, debug := range []bool{false, true} {
+		var reports []aio.ExceptionContext
+		r := aio.Runner{Options: &aio.LoopOptions{Debug: debug, SlowCallbackDuration: time.Hour}}
+		defer r.Close()
+		err := r.Run(func(ctx context.Context) error {
+			l, _ := aio.GetRunningLoop(ctx)
+			l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reports = append(reports, ec) })
+			var all sync.WaitGroup
+			for range 3 {
+				all.Go(func() { _ = aio.Sleep(ctx, 0) })
+			}
+			all.Go(func() { _ = aio.NewQueue[int](1).Put(ctx, 1) })
+			all.Wait()
+			return aio.Sleep(ctx, time.Millisecond)
+		})
+		same(t, "Run", err, nil)
+		same(t, fmt.Sprintf("reports in debug mode %v", debug), len(reports), map[bool]int{true: 2}[debug])
+		for _, ec := range reports {
+			matches(t, "the error", ec.Err, aio.ErrWrongGoroutine)
+		}
+	}
+}
+
+// Printing says what it can without the token, and never panics.
+func TestPrintingInAnotherGoroutine(t *testing.T) {
+	_ = inBubble(t, func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		task := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return nil }), aio.WithName("secret"))
+		things := []any{task, aio.CreateFuture[int](ctx), l.CallSoon(nop), l.CallLater(time.Second, nop)}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for _, x := range things {
+				contains(t, fmt.Sprintf("%T", x), fmt.Sprintf("%v", x), "of a loop that another goroutine runs")
+			}
+		}()
+		<-done
+		return nil
+	})
+}
+
+// A primitive that no task has used yet belongs to the goroutine that uses it.
+func TestPrimitiveWithoutALoopHasOneUser(t *testing.T) {
+	q := aio.NewQueue[int](0)
+	same(t, "PutNowait", q.PutNowait(1), nil)
+	elsewhere := func(f func()) {
+		done := make(chan struct{})
+		go func() { defer close(done); f() }()
+		<-done
+	}
+	elsewhere(func() { matches(t, "PutNowait in another goroutine", q.PutNowait(2), aio.ErrWrongGoroutine) })
+	same(t, "PutNowait again", q.PutNowait(3), nil)
+	_ = inBubble(t, func(ctx context.Context) error { // a task takes it over, even by a call without a ctx
+		same(t, "PutNowait in a task", q.PutNowait(4), nil)
+		elsewhere(func() { matches(t, "in another goroutine", q.PutNowait(5), aio.ErrWrongGoroutine) })
+		same(t, "QSize", q.QSize(), 3)
+		return nil
+	})
+}
+
+// A lock that was held when its loop was closed is free for the next loop.
+func TestLockOfAClosedLoopIsFree(t *testing.T) {
+	var lock aio.Lock
+	for range 3 {
+		same(t, "Run", aio.Run(func(ctx context.Context) error {
+			return aio.Timeout(ctx, time.Minute, lock.Acquire)
+		}), nil)
+	}
+}
+
+func boom() { panic("boom") }
+
+// A panic says where it was, in Error and, with its stack, in %+v.
+func TestPanicErrorNamesItsPlace(t *testing.T) {
+	task := func(f func()) error {
+		return aio.Run(func(ctx context.Context) error {
+			log.SetOutput(testWriter{t})
+			defer log.SetOutput(os.Stderr)
+			_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { f(); return nil })).Await(ctx)
+			return fmt.Errorf("task: %w", errors.New(err.Error()))
+		})
+	}
+	contains(t, "a panic", task(boom).Error(), "aio: panic: boom (at aio_test.boom, ")
+	contains(t, "a panic", task(boom).Error(), "loop_misuse_test.go:")
+	var m map[string]int
+	contains(t, "an error of the runtime", task(func() { m["x"] = 1 }).Error(), "loop_misuse_test.go:")
+	p := &aio.PanicError{Value: "v", Stack: []byte("the stack")}
+	same(t, "without a known place", p.Error(), "aio: panic: v")
+	same(t, "%v", fmt.Sprintf("%v", p), "aio: panic: v")
+	contains(t, "%+v", fmt.Sprintf("%+v", p), "the stack")
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) { w.t.Log(string(p)); return len(p), nil }
+
+// The labels that a body sets are its own.
+func TestProfilerLabelsDoNotPassToTheNextTask(t *testing.T) {
+	labelled := func() bool {
+		var b strings.Builder
+		_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+		return strings.Contains(b.String(), `"owner":"first"`)
+	}
+	_ = aio.Run(func(ctx context.Context) error {
+		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("owner", "first")))
+			same(t, "the first task has them", labelled(), true)
+			aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { letPass(ctx, 0); return nil }))
+			return nil
+		}))
+		letPass(ctx, 3)
+		same(t, "later tasks have them", labelled(), false)
+		return nil
+	})
+}
+
+// badExecutor is an Executor of a user whose Shutdown does not return.
+type badExecutor struct{ shutdown func() }
+
+func (badExecutor) Submit(job func()) error { go job(); return nil }
+func (x badExecutor) Shutdown(bool)         { x.shutdown() }
+
+func TestExecutorThatFailsInShutdown(t *testing.T) {
+	for name, shutdown := range map[string]func(){"panic": func() { panic(errBoom) }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			done := make(chan error, 1)
+			go func() {
+				r := aio.Runner{ShutdownTimeout: time.Hour}
+				err := r.Run(func(ctx context.Context) error {
+					l, _ := aio.GetRunningLoop(ctx)
+					l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
+					l.SetDefaultExecutor(badExecutor{shutdown: shutdown})
+					return justErr(aio.ToThread(ctx, func(context.Context) (int, error) { return 1, nil }))
+				})
+				same(t, "Run", err, nil)
+				defer func() { done <- err }()
+				err = r.Close()
+			}()
+			err := <-done
+
+			if name == "panic" {
+				matches(t, "Close", err, errBoom)
+			}
+		})
+	}
+}
+
+// Coroutines that arrive while stop ends the loop run to their end, or are told that it is closed.
+func TestStopUnderLoad(t *testing.T) {
+	for range 30 {
+		l, stop := aio.StartLoop(nil)
+		var destroyed int
+		l.CallSoonThreadsafe(func() {
+			l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
+				if strings.Contains(ec.Message, "destroyed") {
+					destroyed++
+				}
+			})
+		})
+		quit := make(chan struct{})
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				for {
+					select {
+					case <-quit:
+						return
+					default:
+						aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
+					}
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		_ = stop()
+		close(quit)
+		all.Wait()
+		same(t, "tasks that were destroyed", destroyed, 0)
+	}
+}
+
+func TestStopInAJobOfTheLoop(t *testing.T) {
+	l, stop := aio.StartLoop(nil)
+	_, err := aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (int, error) {
+		return aio.ToThread(ctx, func(context.Context) (int, error) { return 0, stop() })
+	}).Result(context.Background())
+	matches(t, "stop in the job", err, aio.ErrWrongGoroutine)
+	other, stopOther := aio.StartLoop(nil)
+	_, err = aio.RunCoroutineThreadsafe(other, func(ctx context.Context) (int, error) {
+		return aio.ToThread(ctx, func(context.Context) (int, error) { return 0, stop() })
+	}).Result(context.Background())
+	same(t, "stop in the job of another loop", err, nil)
+	same(t, "stop of that", stopOther(), nil)
+}
+
+// Layers of tasks that wait for each other have exponentially many ways: each is shown once.
+func TestCallGraphOfLayers(t *testing.T) {
+	_ = inBubble(t, func(ctx context.Context) error {
+		below := []*aio.Task[int]{aio.CreateTask(ctx, forever)}
+		root := below[0]
+		for range 30 {
+			var layer []*aio.Task[int]
+			for range 2 {
+				layer = append(layer, aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+					_, _, err := aio.Wait(ctx, below, aio.NoTimeout, aio.AllCompleted)
+					return 0, err
+				}))
+			}
+			letPass(ctx, 1)
+			below = layer
+		}
+		lines := strings.Count(aio.FormatCallGraph(ctx, root, &aio.CallGraphOptions{NoStacks: true}), "\n")
+		if lines > 500 {
+			t.Errorf("the graph has %d lines", lines)
+		}
+		tree, err := aio.FormatTaskTree(aio.CaptureTasks(ctx), nil)
+		same(t, "FormatTaskTree", err, nil)
+		if n := strings.Count(tree, "\n"); n > 1000 {
+			t.Errorf("the tree has %d lines", n)
+		}
+		for _, task := range aio.AllTasks(ctx) {
+			if task != aio.CurrentTask(ctx) {
+				task.Cancel()
+			}
+		}
+		return nil
+	})
+}
