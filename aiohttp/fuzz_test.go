@@ -32,7 +32,12 @@ func FuzzSameAsNetHTTP(f *testing.F) {
 		if strings.Contains(string(raw), "hijack") {
 			return // the handler waits for more
 		}
-		want, got := plain.throw(t, raw), tasks.throw(t, raw)
+		// A server that is slow looks like one that waits for more, and then the end of the input cancels
+		// what its handlers do. So a difference counts if it is there after a long wait too.
+		want, got := plain.throw(t, raw, 50*time.Millisecond), tasks.throw(t, raw, 50*time.Millisecond)
+		if got.text != want.text || !slices.Equal(got.seen, want.seen) {
+			want, got = plain.throw(t, raw, 5*time.Second), tasks.throw(t, raw, 5*time.Second)
+		}
 		if got.text != want.text {
 			t.Errorf("\n got %s\nwant %s", got.text, want.text)
 		}
@@ -43,8 +48,8 @@ func FuzzSameAsNetHTTP(f *testing.F) {
 }
 
 // throw sends raw and a probe, and reads until the server has closed the connection. A server that waits
-// for more learns after a while that there is none.
-func (s *compared) throw(t *testing.T, raw []byte) answers {
+// for more learns after quiet that there is none.
+func (s *compared) throw(t *testing.T, raw []byte, quiet time.Duration) answers {
 	nc, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +57,7 @@ func (s *compared) throw(t *testing.T, raw []byte) answers {
 	defer nc.Close()
 	go func() { _, _ = nc.Write(append(slices.Clip(raw), probe...)) }()
 	var got []byte
-	for _, patience := range []time.Duration{50 * time.Millisecond, 20 * time.Second} {
+	for _, patience := range []time.Duration{quiet, 20 * time.Second} {
 		if err := nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +66,7 @@ func (s *compared) throw(t *testing.T, raw []byte) answers {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
-		if patience > time.Second {
+		if patience > quiet {
 			t.Errorf("the server neither answers nor closes: got %q", got)
 		}
 		_ = nc.(*net.TCPConn).CloseWrite()
