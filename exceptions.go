@@ -12,8 +12,11 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 )
 
 // ExceptionContext tells an exception handler what went wrong. Only Message is always set.
@@ -147,6 +150,7 @@ type report struct {
 	what       string
 	stack      []uintptr   // of the call that made the future, in debug mode
 	awaitedBy  []AnyFuture // what FutureAddToAwaitedBy has named, while the future is pending
+	reaped     bool        // counted by reaper
 	listed     bool        // in the loop's list
 	cleanup    runtime.Cleanup
 	prev, next *report
@@ -185,11 +189,74 @@ func (f *future) watchError() {
 		r.prev.next = r
 	}
 	l.reports.tail = r
+	if r.reaped = !l.virtual && !l.bubble; r.reaped {
+		reapLater()
+	}
 	r.cleanup = runtime.AddCleanup(f, func(r *report) {
 		// This is a goroutine of the runtime's: it may not touch a channel of a synctest bubble
 		// that the loop lives in. There the report waits for whatever wakes the loop next.
 		r.loop.post(readyEntry{r, nil}, r.loop.bubble)
 	}, r)
+}
+
+// reaper asks for garbage collections while errors are unretrieved. An error is reported when its
+// future is collected, and an idle program may not collect anything for minutes. It asks at growing
+// intervals, off the loops, and not where the program has collected by itself meanwhile: a busy one
+// pays nothing. Loops with a virtual clock, whose runs must repeat, and loops in a bubble of
+// testing/synctest do not take part.
+var reaper struct {
+	sync.Mutex
+	listed   int // reports
+	interval time.Duration
+	timer    *time.Timer
+	cycles   uint64 // of the garbage collector, when the timer was set
+}
+
+const firstReap, lastReap = 250 * time.Millisecond, time.Minute
+
+// reapLater notes that there is one more report.
+func reapLater() {
+	reaper.Lock()
+	defer reaper.Unlock()
+	reaper.listed++
+	if reaper.timer == nil {
+		reaper.interval, reaper.cycles = firstReap, collections()
+		reaper.timer = time.AfterFunc(firstReap, reap)
+	}
+}
+
+// reaped notes that there is one report less.
+func reaped() {
+	reaper.Lock()
+	defer reaper.Unlock()
+	if reaper.listed--; reaper.listed == 0 && reaper.timer != nil {
+		reaper.timer.Stop()
+		reaper.timer = nil
+	}
+}
+
+// reap asks for a collection, unless there was one, and sets the next timer.
+func reap() {
+	reaper.Lock()
+	idle := reaper.timer != nil && reaper.cycles == collections()
+	reaper.Unlock()
+	if idle {
+		runtime.GC()
+	}
+	reaper.Lock()
+	defer reaper.Unlock()
+	if reaper.timer != nil {
+		reaper.interval = min(2*reaper.interval, lastReap)
+		reaper.cycles = collections()
+		reaper.timer = time.AfterFunc(reaper.interval, reap)
+	}
+}
+
+// collections is how often the garbage collector has run.
+func collections() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // run implements runnable: the future is lost.
@@ -221,6 +288,9 @@ func (r *report) unwatch() {
 		r.next.prev = r.prev
 	}
 	r.prev, r.next, r.listed = nil, nil, false
+	if r.reaped {
+		reaped()
+	}
 }
 
 // retrieved notes that somebody knows the error of f, or gives it up.
