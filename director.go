@@ -200,7 +200,7 @@ func (d *directed) ReportLost() {
 func (d *directed) Reset() bool {
 	l := (*Loop)(d)
 	if l.closed.Load() || l.tasks.head != nil || l.reports.head != nil || len(l.exiting) > 0 ||
-		l.pendingJobs > 0 || l.outsideWaits > 0 || !l.polling.idle() || len(l.open.m) > 0 || l.taskFactory != nil ||
+		l.pendingJobs > 0 || l.outsideWaits > 0 || !l.polling.idle() || l.open.len() > 0 || l.taskFactory != nil ||
 		l.executorDown || l.debug.Load() {
 		return false
 	}

@@ -150,6 +150,13 @@ func (o *closerSet) remove(c closer) {
 	delete(o.m, c)
 }
 
+// len is how many there are.
+func (o *closerSet) len() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.m)
+}
+
 // close closes all, those that take a moment at the same time.
 func (o *closerSet) close() {
 	o.mu.Lock()
