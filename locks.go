@@ -42,9 +42,13 @@ func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 // cancelled, the place in line is lost. The error is a *CancelledError or one of those of
 // Future.Await. (asyncio: Lock.acquire)
 func (k *Lock) Acquire(ctx context.Context) error {
-	e, err := k.enter(ctx, "Lock.Acquire")
+	before := k.loop
+	e, err := k.bound.enter(ctx, "Lock.Acquire")
 	if err != nil {
 		return err
+	}
+	if before != nil && before != k.loop {
+		k.locked = false // as in enter, without its frame
 	}
 	return k.acquire(e)
 }

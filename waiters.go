@@ -166,7 +166,14 @@ func (b *bound) checked(call string) error {
 func (b *bound) check(call string) {
 	if b.loop != nil {
 		b.loop.check(call)
-	} else if err := b.checked(call); err != nil {
+	} else {
+		b.checkUser(call)
+	}
+}
+
+// checkUser is check while there is no loop, apart so that check is inlined.
+func (b *bound) checkUser(call string) {
+	if err := b.checked(call); err != nil {
 		panic(err)
 	}
 }
