@@ -473,6 +473,7 @@ func (e caller) cancelAndWait(f *future) error {
 func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration) *CompletedIterator[F] {
 	l := loopOf(ctx, "AsCompleted")
 	c := &CompletedIterator[F]{loop: l, done: NewQueue[completed[F]](0), todo: map[*future]F{}}
+	c.coro = c.next
 	for _, f := range fs {
 		core := mustCore("AsCompleted", f)
 		if _, twice := c.todo[core]; !twice {
@@ -497,6 +498,7 @@ type CompletedIterator[F AnyFuture] struct {
 	todo  map[*future]F
 	left  int // that nobody has asked for
 	timer *TimerHandle
+	coro  Coro[F] // c.next: if the compiler saw that, it would give the user's call a line of this file
 }
 
 // completed is a future that is done, or ErrTimeout in its place.
@@ -532,8 +534,8 @@ func (c *CompletedIterator[F]) due() {
 // Future.Await, it yields that error and ends. (asyncio: async for over as_completed)
 func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 	return func(yield func(F, error) bool) {
-		for next := range c.Next() {
-			f, err := next(ctx)
+		for c.more() {
+			f, err := c.next(ctx)
 			if !yield(f, err) || err != nil {
 				return
 			}
@@ -546,13 +548,22 @@ func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 // order, or run by other tasks. (asyncio: for over as_completed)
 func (c *CompletedIterator[F]) Next() iter.Seq[Coro[F]] {
 	return func(yield func(Coro[F]) bool) {
-		for c.loop.check("AsCompleted"); c.left > 0; c.loop.check("AsCompleted") {
-			c.left--
-			if !yield(c.next) {
+		for c.more() {
+			if !yield(c.coro) {
 				return
 			}
 		}
 	}
+}
+
+// more reports whether there is a future that nobody has asked for, and counts it as asked for.
+func (c *CompletedIterator[F]) more() bool {
+	c.loop.check("AsCompleted")
+	if c.left == 0 {
+		return false
+	}
+	c.left--
+	return true
 }
 
 // next waits for the next future that is done. If it is cancelled, its turn is given back.

@@ -14,6 +14,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -156,8 +157,18 @@ func (d *watchdog) run() {
 			continue // it has just ended
 		}
 		reported = true
-		d.report(b)
+		d.tell(b)
 	}
+}
+
+// tell calls the user's Report, whose panic must not end the program, nor the watchdog.
+func (d *watchdog) tell(b BlockedLoop) {
+	defer func() {
+		if v := recover(); v != nil {
+			logException(ExceptionContext{Message: "exception in Report of a watchdog", Err: panicError(v)})
+		}
+	}()
+	d.report(b)
 }
 
 // blockedStack finds the goroutine that holds the token of l, by what is on its stack: a task
@@ -194,8 +205,9 @@ func blockedStack(l *Loop) (task, stack string) {
 			case "(*coroutine).park", "(*Loop).resume":
 				away = true
 			}
-			if !strings.HasPrefix(name, packagePath) && !strings.HasPrefix(name, "iter.") && !strings.HasPrefix(name, "runtime.") ||
-				strings.Contains(cells[3], "_test.go:") {
+			file := strings.Join(cells[3:], " ")
+			file = file[:max(strings.LastIndexByte(file, ':'), 0)]
+			if !internalFrame(runtime.Frame{Function: name, File: file}) {
 				frames = append(frames, name+"\n\t"+strings.Join(cells[3:], " "))
 			}
 		}
