@@ -319,7 +319,7 @@ func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
 	return &ThreadPoolExecutor{max: maxWorkers}
 }
 
-// Submit implements Executor. After Shutdown its error matches ErrUsage.
+// Submit implements Executor. A panic of job is logged. After Shutdown the error matches ErrUsage.
 func (p *ThreadPoolExecutor) Submit(job func()) error {
 	if job == nil {
 		return usagef("ThreadPoolExecutor.Submit", "the job is nil")
@@ -342,6 +342,11 @@ func (p *ThreadPoolExecutor) Submit(job func()) error {
 // work runs a job in a goroutine of its own.
 func (p *ThreadPoolExecutor) work(job func()) {
 	defer p.next() // also if the job calls runtime.Goexit
+	defer func() {
+		if v := recover(); v != nil {
+			logException(ExceptionContext{Message: "exception in a job of a ThreadPoolExecutor", Err: panicError(v)})
+		}
+	}()
 	job()
 }
 
@@ -350,6 +355,7 @@ func (p *ThreadPoolExecutor) next() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.queue.n > 0 {
+		goid.SetLabels(goid.Labels{}) // the goroutine of the next job would inherit those of this one
 		go p.work(p.queue.pop())
 	} else {
 		p.running--
@@ -378,7 +384,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	if fn == nil {
 		misuse("RunInExecutor", "the function is nil")
 	}
-	j := &job[T]{fn: fn}
+	j := &job[T]{fn: fn, ctx: ctx, labels: goid.CurrentLabels()}
 	f := &j.result
 	f.loop = l
 	f.sub = j
@@ -392,6 +398,9 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 			l.executor = NewThreadPoolExecutor(DefaultMaxWorkers)
 		}
 		ex = l.executor
+	}
+	if _, ours := ex.(*ThreadPoolExecutor); !ours {
+		j.ctx = nil // its goroutines serve other jobs too
 	}
 	if err := ex.Submit(j.work); err != nil {
 		f.settle(failed, err)
@@ -441,8 +450,10 @@ type job[T any] struct {
 	result    Future[T] // owned by the token of its loop
 	cancelled atomic.Bool
 	fn        func() (T, error)
-	inLoop    bool // it is no work that a virtual clock waits for
-	value     T    // set by work, before it posts the job
+	ctx       context.Context // of the call, for setLabels; nil in an executor of the user's
+	labels    goid.Labels     // of the caller's goroutine, for setLabels
+	inLoop    bool            // it is no work that a virtual clock waits for
+	value     T               // set by work, before it posts the job
 	err       error
 	queued    time.Duration // when, if the loop was observed
 }
@@ -464,7 +475,10 @@ func (j *job[T]) work() {
 		}
 	}()
 	fn := j.fn
-	j.fn = nil // the result may be kept for long
+	if j.ctx != nil {
+		setLabels(j.ctx, j.labels)
+	}
+	j.fn, j.ctx = nil, nil // the result may be kept for long
 	j.value, j.err = fn()
 }
 

@@ -86,6 +86,7 @@ type nest struct {
 	chaining       bool         // tasks may make steps of others
 	idle           []*coroutine // whose task has ended, for the tasks to come
 	exiting        []*coroutine // whose task called runtime.Goexit
+	labels         goid.Labels  // profiling labels of the goroutine that runs the loop
 }
 
 // outside counts what the loop waits for that happens outside of it.
@@ -228,6 +229,7 @@ func (l *Loop) begin() error {
 	runningLoops.m[l] = struct{}{}
 	l.running.Store(true)
 	l.owner, l.root.g = me, me
+	l.labels = goid.CurrentLabels()
 	return nil
 }
 

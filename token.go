@@ -66,7 +66,6 @@ type coroutine struct {
 	eager        bool       // its next was called to start a task eagerly: it yields to the caller
 	exits        bool       // the task called runtime.Goexit
 	contained    bool       // that concerns nobody but the task
-	labelled     bool       // its goroutine has the labels of the task
 }
 
 // newCoroutine makes a coroutine and lets it run to the point where it waits for its first task.
@@ -82,13 +81,8 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 	co.loop.owner = co.g
 	for {
 		t := co.task
-		if w := co.loop.observed; w != nil {
-			w.label(t)
-			co.labelled = true
-		}
+		co.label(t)
 		co.runTask()
-		pprof.SetGoroutineLabels(context.Background()) // which the body may have set: they are its own
-		co.labelled = false
 		t.co, co.task = nil, nil
 		if co.canRunOthers() {
 			if t := co.loop.nextStep(true); t != nil {
@@ -97,6 +91,9 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 			}
 		}
 		co.runs = false
+		if goid.CurrentLabels() != co.loop.labels {
+			goid.SetLabels(co.loop.labels)
+		}
 		if !yield(struct{}{}) {
 			return
 		}
@@ -108,6 +105,27 @@ func init() {
 		if t := CurrentTask(ctx); t != nil {
 			t.core().sub.(*task).contained = true
 		}
+	}
+}
+
+// label gives the goroutine the profiling labels that a task begins with: those of its context
+// or, if that has none, those of the goroutine that runs the loop. It has to be done for each
+// task, as the goroutine may have the labels that the task before has set, or in a new goroutine
+// those of the task in which it was made.
+func (co *coroutine) label(t *task) {
+	l := co.loop
+	if l.observed != nil {
+		l.observed.label(t)
+		return
+	}
+	setLabels(&t.scope, l.labels)
+}
+
+// setLabels gives the calling goroutine the profiling labels of ctx or, if there are none, base.
+func setLabels(ctx context.Context, base goid.Labels) {
+	pprof.SetGoroutineLabels(ctx)
+	if base != (goid.Labels{}) && goid.CurrentLabels() == (goid.Labels{}) {
+		goid.SetLabels(base)
 	}
 }
 
