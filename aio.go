@@ -117,7 +117,7 @@ func (r *Runner) Close() error {
 	if l.IsClosed() {
 		return nil
 	}
-	l.ending = true
+	l.ending.Store(true)
 	if err := l.cancelAll(); err != nil {
 		return err
 	}
@@ -175,6 +175,7 @@ func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 		if l.workers.has(goid.Current()) {
 			return fmt.Errorf("aio: stopping the loop from a job of its executor would wait for that job: %w", ErrWrongGoroutine)
 		}
+		l.ending.Store(true)
 		h := l.newHandle("StartLoop", halt)
 		l.post(readyEntry{h, nil}, false)
 		<-done

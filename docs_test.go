@@ -129,7 +129,8 @@ func TestAsyncioTable(t *testing.T) {
 	rows := map[string]int{}
 	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (.*) \\| (.*) \\|$")
 	link := regexp.MustCompile("^\\[`([^`]+)`\\]\\(.*\\)$")
-	for _, m := range row.FindAllStringSubmatch(string(table), -1) {
+	asyncio, _, _ := strings.Cut(string(table), "\n## concurrent.futures\n")
+	for _, m := range row.FindAllStringSubmatch(asyncio, -1) {
 		rows[m[1]]++
 		switch here := m[2]; here {
 		case "–", "later":

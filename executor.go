@@ -165,7 +165,9 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	}
 	c := &threadsafeCall[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
-	if !l.submit(c) {
+	// A loop that is ending refuses here already: refusing in the loop would take it as long as
+	// those who hand in need, and it might never end.
+	if l.ending.Load() || !l.submit(c) {
 		c.abandon()
 	}
 	return &c.out
@@ -186,7 +188,7 @@ func (c *threadsafeCall[T]) run(f *future) {
 	case c.task != nil:
 		reason, _ := asCancelled(c.out.err)
 		c.task.cancel(reason)
-	case c.out.producer.ending: // a task would be cancelled at once
+	case c.out.producer.ending.Load(): // a task would be cancelled at once
 		c.abandon()
 	case !c.out.Cancelled():
 		c.start()

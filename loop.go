@@ -35,7 +35,9 @@ type Loop struct {
 	ready    ring[readyEntry]
 	todo     int // entries of ready that belong to the current pass
 	stopping bool
-	ending   bool // a Runner is closing the loop: no more tasks from other goroutines
+	// ending is set when a Runner, or the stop function of StartLoop, begins to close the loop: no
+	// more tasks from other goroutines. Any goroutine may look.
+	ending   atomic.Bool
 	runErr   error
 	director plug.Director // decides what is left open, nil in ordinary loops
 	clock
