@@ -717,11 +717,11 @@ func TestContextDerivedCostsNoGoroutine(t *testing.T) {
 		told := make(chan struct{}, 100)
 		before := count()
 		var children []context.Context
-		var cancels []context.CancelFunc // never called
 		for range 100 {
 			context.AfterFunc(in, func() { told <- struct{}{} })
 			c, cancel := context.WithCancel(in)
-			children, cancels = append(children, c), append(cancels, cancel)
+			defer cancel()
+			children = append(children, c)
 		}
 		same(t, "goroutines for 100 contexts", count()-before, 0)
 		task.Cancel()

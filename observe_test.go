@@ -45,8 +45,7 @@ func observed(t *testing.T, kinds []aio.LoopEventKind, main func(ctx context.Con
 		log = append(log, s)
 	}))
 	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
-		ctxTask, _ := aio.CurrentTask(ctx).(aio.AnyTask)
-		ctxTask.SetName("main")
+		aio.CurrentTask(ctx).SetName("main")
 		return main(ctx)
 	}))
 	remove()

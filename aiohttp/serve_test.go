@@ -52,6 +52,9 @@ func in(t *testing.T, l *aio.Loop, f func(ctx context.Context) error) {
 
 // A handler that gives up waiting for a body that stalls can still answer, and the connection ends
 // with its answer.
+// deadlineKey has the deadline that a context was derived with.
+type deadlineKey struct{}
+
 func TestTimeoutAroundStalledBody(t *testing.T) {
 	l, _ := startLoop(t)
 	stall := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
@@ -255,7 +258,7 @@ func TestRequestContext(t *testing.T) {
 		deadline, ok := ctx.Deadline()
 		err := aio.Sleep(ctx, 10*time.Second)
 		seen <- fmt.Sprintf("%v, deadline %v %v, err %v, cause %v, cancelling %d, await %v", ctx.Value(key{}), ok,
-			deadline.Equal(ctx.Value("deadline").(time.Time)), ctx.Err(), context.Cause(ctx), aio.CurrentTask(ctx).Cancelling(),
+			deadline.Equal(ctx.Value(deadlineKey{}).(time.Time)), ctx.Err(), context.Cause(ctx), aio.CurrentTask(ctx).Cancelling(),
 			errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled))
 	})
 	for _, c := range []struct {
@@ -282,7 +285,7 @@ func TestRequestContext(t *testing.T) {
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel, deadline := c.derive(context.WithValue(r.Context(), key{}, "value"))
 			defer cancel()
-			inner.ServeHTTP(w, r.WithContext(context.WithValue(ctx, "deadline", deadline))) //nolint:staticcheck
+			inner.ServeHTTP(w, r.WithContext(context.WithValue(ctx, deadlineKey{}, deadline)))
 		})
 		s := serve(t, h)
 		oneAnswer(s.URL)

@@ -145,8 +145,6 @@ func lostUpdateWithoutTime(mended bool) func(ctx context.Context) error {
 // wire is a connection: the answers to requests come in their order, each after a while.
 type wire struct {
 	answers *aio.Queue[string]
-	broken  bool // closed
-	used    int  // tasks that use it
 }
 
 func newWire() *wire { return &wire{answers: aio.NewQueue[string](0)} }
