@@ -207,7 +207,7 @@ func (d *directed) Reset() bool {
 	if _, ok := l.executor.(plug.Executor); l.executor != nil && !ok {
 		return false
 	}
-	l.collect()
+	l.collectAll()
 	for l.ready.n > 0 {
 		if o, ok := l.ready.pop().r.(orphan); ok {
 			o.abandon()
