@@ -18,7 +18,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// RUN-001, RUN-002, RUN-010, RUN-026: in Go main has no value; what it leaves is in its closure.
+// RUN-001, RUN-002, RUN-010, RUN-026: in Go main has no value; what it leaves is in its
+// closure.
 func TestRunReturnsTheErrorOfMain(t *testing.T) {
 	failure := errors.New("failure")
 	for name, c := range map[string]struct {
@@ -98,7 +99,8 @@ func TestRunCancelsWhatIsLeft(t *testing.T) {
 				return err
 			})
 		}
-		spawn(ctx, func(ctx context.Context) error { // it swallows its cancellation
+		spawn(ctx, func(ctx context.Context) error {
+			// it swallows its cancellation
 			_ = aio.Sleep(ctx, time.Hour)
 			return nil
 		})
@@ -241,7 +243,8 @@ func TestRunWaitsForWorkers(t *testing.T) {
 			finished = true
 			return 0, nil
 		})
-		spawn(ctx, func(ctx context.Context) error { // cancelled when main has ended
+		spawn(ctx, func(ctx context.Context) error {
+			// cancelled when main has ended
 			_ = aio.Sleep(ctx, time.Hour)
 			l.CallSoon(func() { close(release) })
 			return nil
@@ -261,7 +264,8 @@ func TestRunWithoutSignals(t *testing.T) {
 	same(t, "SIGINT is ignored", signal.Ignored(os.Interrupt), before)
 }
 
-// interrupted has the programs that TestInterrupt sends SIGINT to. They print "ready" for each.
+// interrupted has the programs that TestInterrupt sends SIGINT to. They print "ready" for
+// each.
 var interrupted = map[string]func() error{
 	// RUN-019
 	"main waits for a future": func() error {
@@ -330,7 +334,8 @@ var interrupted = map[string]func() error{
 			ready(ctx)
 			fmt.Println("sleep:", aio.Sleep(ctx, time.Hour))
 			ready(ctx)
-			err := aio.Sleep(ctx, time.Hour) // as hard-headed as it is, it is cancelled on the way out
+			// as hard-headed as it is, it is cancelled on the way out
+			err := aio.Sleep(ctx, time.Hour)
 			fmt.Println("sleep:", err)
 			return err
 		})

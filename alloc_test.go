@@ -20,7 +20,8 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"Sleep of no time", 0, step},
 		{"Sleep", 0, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) }},
-		{"Await of a future that is done", 1, func(ctx context.Context) error { // the future
+		{"Await of a future that is done", 1, func(ctx context.Context) error {
+			// the future
 			f := aio.CreateFuture[int](ctx)
 			_ = f.SetResult(1)
 			_, err := f.Await(ctx)
@@ -30,7 +31,8 @@ func TestAllocations(t *testing.T) {
 			_, err := aio.CreateTask(ctx, one).Await(ctx)
 			return err
 		}},
-		{"CallSoon", 2, func(ctx context.Context) error { // the handle, and the closure here
+		{"CallSoon", 2, func(ctx context.Context) error {
+			// the handle, and the closure here
 			event.Clear()
 			l.CallSoon(func() { event.Set() })
 			return event.Wait(ctx)

@@ -1,15 +1,17 @@
 package aio
 
-// The road of every call that suspends. It begins with enter, which finds the task that runs
-// and fails if the calling goroutine is not that task's; what it returns, the caller, is good
-// for this call alone. The call then waits for a future: caller.await for one that exists,
-// caller.waitOnce and caller.waitIn for a waiter, which is a future that the loop reuses. All
-// of them arm the task (it is woken when the future is done) and park it (token.go).
+// The road of every call that suspends. It begins with enter, which finds the task that
+// runs and fails if the calling goroutine is not that task's; what it returns, the
+// caller, is good for this call alone. The call then waits for a future: caller.await for
+// one that exists, caller.waitOnce and caller.waitIn for a waiter, which is a future that
+// the loop reuses. All of them arm the task (it is woken when the future is done) and
+// park it (token.go).
 //
-// An await ends in one of four ways: the future is done; the task is cancelled, which cancels
-// the future, whose callback wakes the task; the context that the call was given ends, which
-// does the same; or something is thrown into the task. The error says which. A cancellation
-// that was requested earlier (task.mustCancel) is delivered when the task arms.
+// An await ends in one of four ways: the future is done; the task is cancelled, which
+// cancels the future, whose callback wakes the task; the context that the call was given
+// ends, which does the same; or something is thrown into the task. The error says which.
+// A cancellation that was requested earlier (task.mustCancel) is delivered when the task
+// arms.
 
 import (
 	"context"
@@ -18,9 +20,10 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// Sleep suspends the calling task for at least d. With d zero or negative it gives every other
-// task and callback that is ready one turn. It always suspends. The error is a *CancelledError if
-// the task is cancelled meanwhile, or one of the errors of Future.Await. (asyncio: sleep)
+// Sleep suspends the calling task for at least d. With d zero or negative it gives every
+// other task and callback that is ready one turn. It always suspends. The error is a
+// *CancelledError if the task is cancelled meanwhile, or one of the errors of
+// Future.Await. (asyncio: sleep)
 func Sleep(ctx context.Context, d time.Duration) error {
 	c, err := enter(ctx, "Sleep")
 	if err != nil {
@@ -60,8 +63,8 @@ type caller struct {
 
 func (c caller) loop() *Loop { return c.fut.loop }
 
-// enter is how every call that may await begins: it finds the task that runs, and fails if
-// the calling goroutine is not that task's.
+// enter is how every call that may await begins: it finds the task that runs, and fails
+// if the calling goroutine is not that task's.
 func enter(ctx context.Context, call string) (caller, error) {
 	s, watch := scopeOf(ctx)
 	if s == nil {
@@ -89,8 +92,9 @@ func enter(ctx context.Context, call string) (caller, error) {
 	return caller{l.current, watch}, nil
 }
 
-// checkScope reports an await with a context that is not one of t's, or no more, to the exception
-// handler: it works, but a cancellation or timeout that the context stands for has no effect on it.
+// checkScope reports an await with a context that is not one of t's, or no more, to the
+// exception handler: it works, but a cancellation or timeout that the context stands for
+// has no effect on it.
 func (t *task) checkScope(s *scope, call string) {
 	l := t.fut.loop
 	var why string
@@ -111,7 +115,8 @@ func (t *task) checkScope(s *scope, call string) {
 	})
 }
 
-// await suspends the running task until f is done. The error is what is thrown in, or nil.
+// await suspends the running task until f is done. The error is what is thrown in, or
+// nil.
 func (c caller) await(f *future) error {
 	if suspend, err := c.arm(f); !suspend {
 		return err
@@ -127,8 +132,9 @@ func (c caller) await(f *future) error {
 	return err
 }
 
-// contextEnded returns the error of an await for which the end of its context has cancelled what
-// it waited for: that is no cancellation of the task. err is what came of it.
+// contextEnded returns the error of an await for which the end of its context has
+// cancelled what it waited for: that is no cancellation of the task. err is what came of
+// it.
 func (c caller) contextEnded(err error) error {
 	c.byContext = false
 	if _, ok := asCancelled(err); ok {
@@ -137,8 +143,8 @@ func (c caller) contextEnded(err error) error {
 	return err
 }
 
-// arm has the running task woken when f is done, and reports whether it must be suspended for
-// that. If not, err is what an await of f returns.
+// arm has the running task woken when f is done, and reports whether it must be suspended
+// for that. If not, err is what an await of f returns.
 func (c *caller) arm(f *future) (suspend bool, err error) {
 	t := c.task
 	l := t.fut.loop
@@ -151,7 +157,8 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 	case f.selfAwaited:
 		return false, ErrAwaitSelf
 	case f == t.fut:
-		f.selfAwaited = true // as CPython's futures are, by a flag that is left set
+		// as CPython's futures are, by a flag that is left set
+		f.selfAwaited = true
 		t.throw(ErrAwaitSelf)
 		return true, nil
 	}
@@ -212,9 +219,9 @@ func (w watchEnded) source() any { return w.t }
 // pending reports whether the await is not over.
 func (w watchEnded) pending() bool { return w.t.awaits == w.awaits && w.t.waiting != nil }
 
-// lookAtContexts ends the awaits whose context has ended. Under a virtual clock the loop looks itself,
-// when a pass begins: a goroutine that told it would do so in another pass in each run, and the clock
-// would have to wait for it.
+// lookAtContexts ends the awaits whose context has ended. Under a virtual clock the loop
+// looks itself, when a pass begins: a goroutine that told it would do so in another pass
+// in each run, and the clock would have to wait for it.
 func (l *Loop) lookAtContexts() {
 	left := l.watched[:0]
 	for _, w := range l.watched {
@@ -230,9 +237,10 @@ func (l *Loop) lookAtContexts() {
 	l.watched = left
 }
 
-// checkDeadline refuses an await of a loop with a virtual clock whose context has a deadline in real
-// time: no time passes there before the deadline, so a test of a timeout would pass without one, or
-// never end. The exception handler is told too, once, as the caller may take any error for the timeout.
+// checkDeadline refuses an await of a loop with a virtual clock whose context has a
+// deadline in real time: no time passes there before the deadline, so a test of a timeout
+// would pass without one, or never end. The exception handler is told too, once, as the
+// caller may take any error for the timeout.
 func (c *caller) checkDeadline() error {
 	l := c.fut.loop
 	if c.endCtx == nil || !l.virtual {
@@ -249,8 +257,9 @@ func (c *caller) checkDeadline() error {
 	return err
 }
 
-// endedWith reports whether ctx, which was derived by the user, has ended because the task was
-// cancelled, or a Timeout or TaskGroup in it. A scope that is done has cancelled nobody.
+// endedWith reports whether ctx, which was derived by the user, has ended because the
+// task was cancelled, or a Timeout or TaskGroup in it. A scope that is done has cancelled
+// nobody.
 func (t *task) endedWith(ctx context.Context) bool {
 	s, _ := scopeOf(ctx)
 	if s == nil || s.Err() == nil || !t.owns(s) {
@@ -281,11 +290,12 @@ func (t *task) throw(err error) {
 	t.fut.loop.schedule(t, &future{loop: t.fut.loop, state: failed, err: err, errRetrieved: true})
 }
 
-// maxRefused is how many awaits of a task of a closed loop fail before it is unwound by force.
+// maxRefused is how many awaits of a task of a closed loop fail before it is unwound by
+// force.
 const maxRefused = 1000
 
-// refuse makes the error of an await in a task of a closed loop. A body that retries for ever gets
-// a panic in the end, or closing its loop would not end.
+// refuse makes the error of an await in a task of a closed loop. A body that retries for
+// ever gets a panic in the end, or closing its loop would not end.
 func (t *task) refuse(call string) error {
 	if t.extra == nil {
 		t.extra = &taskExtra{}
@@ -311,8 +321,9 @@ func (f *future) tryCancel(reason *CancelledError) (ok bool, err error) {
 	return f.cancel(reason), nil
 }
 
-// parking readies the running task for being parked. If the await was given a context that may
-// end, it has the await end with it until stop is called; nearly always stop is nil.
+// parking readies the running task for being parked. If the await was given a context
+// that may end, it has the await end with it until stop is called; nearly always stop is
+// nil.
 func (c caller) parking() (stop func() bool) {
 	c.awaits++
 	if w := c.fut.loop.observed; w != nil {
@@ -335,8 +346,8 @@ func (c caller) parking() (stop func() bool) {
 	}
 }
 
-// A waiter is the future of a wait inside the package, which no user ever sees: when the wait is
-// over, the next one uses it again.
+// A waiter is the future of a wait inside the package, which no user ever sees: when the
+// wait is over, the next one uses it again.
 type waiter struct {
 	future
 	what       string       // what is waited for, in text forms
@@ -366,8 +377,8 @@ func (l *Loop) newWaiter(what string) *waiter {
 	return w
 }
 
-// stopTimer cancels the timer that would wake w, and forgets it: once cancelled it may serve
-// somebody else in the next pass.
+// stopTimer cancels the timer that would wake w, and forgets it: once cancelled it may
+// serve somebody else in the next pass.
 func (w *waiter) stopTimer() { stopTimer(&w.timer) }
 
 // freeWaiter takes w back. The wait must be over.
@@ -377,7 +388,8 @@ func (l *Loop) freeWaiter(w *waiter) {
 	if p.n == maxIdle {
 		return
 	}
-	w.state, w.err, w.first, w.more = pending, nil, nil, nil // it must not keep anything alive
+	// it must not keep anything alive
+	w.state, w.err, w.first, w.more = pending, nil, nil, nil
 	w.next, p.free = p.free, w
 	p.n++
 }
@@ -407,10 +419,11 @@ func (w *waiter) cancelFuture(reason *CancelledError) bool {
 // describe implements subFuture.
 func (w *waiter) describe() string { return w.what }
 
-// waitOnce suspends the running task until the waiter is woken that it keeps in slot meanwhile.
-// slot is where those that wake it look: it is nil before and afterwards, so a callback that is
-// scheduled already does not find a waiter that serves another wait by then. (A waiter with a
-// timer does without waitOnce: the timer holds the waiter, and ends with it.)
+// waitOnce suspends the running task until the waiter is woken that it keeps in slot
+// meanwhile. slot is where those that wake it look: it is nil before and afterwards, so a
+// callback that is scheduled already does not find a waiter that serves another wait by
+// then. (A waiter with a timer does without waitOnce: the timer holds the waiter, and
+// ends with it.)
 func (c caller) waitOnce(what string, slot **waiter) error {
 	l := c.loop()
 	w := l.newWaiter(what)
@@ -421,8 +434,8 @@ func (c caller) waitOnce(what string, slot **waiter) error {
 	return err
 }
 
-// waitIn suspends the running task until it is woken through list. woken also tells so if there is
-// an error, which means that the task was cancelled after it had been woken.
+// waitIn suspends the running task until it is woken through list. woken also tells so if
+// there is an error, which means that the task was cancelled after it had been woken.
 func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 	l := c.fut.loop
 	w := l.newWaiter(what)

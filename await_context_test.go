@@ -11,8 +11,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The end of a context that a coroutine derived is a failure of what runs it, never a cancellation:
-// nobody has cancelled the task.
+// The end of a context that a coroutine derived is a failure of what runs it, never a
+// cancellation: nobody has cancelled the task.
 
 // outOfTime runs out of its own time.
 func outOfTime(ctx context.Context) error {
@@ -72,7 +72,8 @@ func TestDerivedContextIsReported(t *testing.T) {
 	matches(t, "the error", reports[0], context.DeadlineExceeded)
 }
 
-// Whoever cancels the task while its context has just ended is heard: the cancellation wins.
+// Whoever cancels the task while its context has just ended is heard: the cancellation
+// wins.
 func TestCancellationWinsOverADerivedContext(t *testing.T) {
 	for _, first := range []string{"the context", "Cancel"} {
 		t.Run(first, func(t *testing.T) {
@@ -139,8 +140,8 @@ func TestContextOfACancelledTaskIsNoCancellationOfAnother(t *testing.T) {
 	same(t, "it matches ErrCancelled", errors.Is(err, aio.ErrCancelled), false)
 }
 
-// A task was cancelled, and before it runs the end of the context under which it awaits is noticed: it is
-// cancelled all the same.
+// A task was cancelled, and before it runs the end of the context under which it awaits
+// is noticed: it is cancelled all the same.
 func TestDerivedContextEndsAfterACancellation(t *testing.T) {
 	slow := func(ctx context.Context) error { // takes a while to be cancelled
 		err := aio.Sleep(ctx, time.Hour)
@@ -163,7 +164,8 @@ func TestDerivedContextEndsAfterACancellation(t *testing.T) {
 			_ = aio.Sleep(ctx, time.Minute)
 			l.CallSoon(func() {
 				end(errors.New("enough"))
-				l.CallSoon(func() { task.Cancel() }) // in the next pass, when the end is noticed
+				// in the next pass, when the end is noticed
+				l.CallSoon(func() { task.Cancel() })
 			})
 			_, err := task.Await(ctx)
 			matches(t, name, err, aio.ErrCancelled)

@@ -14,9 +14,9 @@ type datagramEcho struct{ t aio.DatagramTransport }
 func (p *datagramEcho) ConnectionMade(t aio.DatagramTransport)   { p.t = t }
 func (p *datagramEcho) DatagramReceived(b []byte, from net.Addr) { p.t.SendTo(b, from) }
 
-// BenchmarkDatagramEcho sends 64 bytes at a time to an echo server. The client is the same, a goroutine
-// with a socket of package net, and takes its part of the time; window is how many datagrams it keeps
-// on their way.
+// BenchmarkDatagramEcho sends 64 bytes at a time to an echo server. The client is the
+// same, a goroutine with a socket of package net, and takes its part of the time; window
+// is how many datagrams it keeps on their way.
 func BenchmarkDatagramEcho(b *testing.B) {
 	for _, bm := range []struct {
 		name   string

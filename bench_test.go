@@ -1,7 +1,8 @@
 package aio_test
 
-// Each benchmark has a sub-benchmark aio and, where Go has a way of its own to do the same work, one
-// go, so that one run compares them. docs/performance.md has the goals and the newest figures.
+// Each benchmark has a sub-benchmark aio and, where Go has a way of its own to do the
+// same work, one go, so that one run compares them. docs/performance.md has the goals and
+// the newest figures.
 
 import (
 	"context"
@@ -577,8 +578,8 @@ func BenchmarkRunCoroutineThreadsafe(b *testing.B) {
 	})
 }
 
-// BenchmarkParked is the memory of a task that waits, beside that of a goroutine that waits on a
-// channel, and beside one that can be cancelled as a task can.
+// BenchmarkParked is the memory of a task that waits, beside that of a goroutine that
+// waits on a channel, and beside one that can be cancelled as a task can.
 func BenchmarkParked(b *testing.B) {
 	const n = batch
 	inUse := func() uint64 {

@@ -1,7 +1,7 @@
 package aio
 
-// Every store of buffers. The token of the loop owns them, but for the two pools, which all loops
-// share. An idle connection has none of this memory.
+// Every store of buffers. The token of the loop owns them, but for the two pools, which
+// all loops share. An idle connection has none of this memory.
 //
 //	store            lends             to                              until
 //	Loop.readBuf     256 KiB           a transport without GetBuffer   the protocol's callback has returned
@@ -13,9 +13,10 @@ package aio
 //	connPages        16 KiB            a netConn, to read ahead        all is read
 //	tlsBuffers       256 KiB           TLS, for plaintext and records  the call has returned
 //
-// Two kinds grow as they need, and belong to a transport: outBuffer, where TLS keeps ciphertext
-// and plaintext that wait, and datagramQueue. The goroutines of net_goroutine_stream.go have
-// buffers of their own, which are to them what the kernel's are to a socket.
+// Two kinds grow as they need, and belong to a transport: outBuffer, where TLS keeps
+// ciphertext and plaintext that wait, and datagramQueue. The goroutines of
+// net_goroutine_stream.go have buffers of their own, which are to them what the kernel's
+// are to a socket.
 
 import (
 	"net"
@@ -25,10 +26,12 @@ import (
 const (
 	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
 	smallBuffer = 4 << 10
-	// largeBuffer is what a read of the transport takes at most, unless a task brings more.
+	// largeBuffer is what a read of the transport takes at most, unless a task brings
+	// more.
 	largeBuffer = 64 << 10
-	// maxCopy is how much is copied from the scratch buffer to one that fits, rather than keep all
-	// of that: many connections may get some bytes each in the same pass.
+	// maxCopy is how much is copied from the scratch buffer to one that fits, rather
+	// than keep all of that: many connections may get some bytes each in the same
+	// pass.
 	maxCopy = 16 << 10
 	// maxOut is the largest write buffer that is kept, and maxOuts how many are.
 	maxOut, maxOuts = 256 << 10, 8
@@ -70,8 +73,8 @@ func (s *streamPool) put(p []byte) {
 	}
 }
 
-// getOut returns a buffer for what is to be written, or nil. A transport that writes much fills and
-// empties it again and again: new memory each time would be most of the work.
+// getOut returns a buffer for what is to be written, or nil. A transport that writes much
+// fills and empties it again and again: new memory each time would be most of the work.
 func (s *streamPool) getOut() (p []byte) {
 	if n := len(s.out); n > 0 {
 		p, s.out = s.out[n-1], s.out[:n-1]
@@ -86,7 +89,8 @@ func (s *streamPool) putOut(p []byte) {
 	}
 }
 
-// scratch returns the buffer that any StreamReader may read into for the time of a callback.
+// scratch returns the buffer that any StreamReader may read into for the time of a
+// callback.
 func (s *streamPool) scratch() []byte {
 	if s.read == nil {
 		s.read = s.get(largeBuffer)[:largeBuffer]
@@ -106,7 +110,8 @@ type connPage [16 << 10]byte
 
 var connPages = sync.Pool{New: func() any { return new(connPage) }}
 
-// tlsBuffer is memory for plaintext that was read, and for records that are to be written.
+// tlsBuffer is memory for plaintext that was read, and for records that are to be
+// written.
 type tlsBuffer [256 << 10]byte
 
 var tlsBuffers = sync.Pool{New: func() any { return new(tlsBuffer) }}
@@ -122,7 +127,8 @@ type datagram struct {
 	addr net.Addr
 }
 
-// datagramHeader is what a datagram in a queue counts for beside its length, as in asyncio.
+// datagramHeader is what a datagram in a queue counts for beside its length, as in
+// asyncio.
 const datagramHeader = 8
 
 func (q *datagramQueue) len() int { return q.list.n }
@@ -145,8 +151,8 @@ func (q *datagramQueue) pop() { q.data.skip(q.list.pop().size) }
 // maxRead is how much one read takes, as in asyncio.
 const maxRead = 256 << 10
 
-// readBuffer returns the memory into which the transports of l read, each for the time of one
-// callback.
+// readBuffer returns the memory into which the transports of l read, each for the time of
+// one callback.
 func (l *Loop) readBuffer() []byte {
 	if l.readBuf == nil {
 		l.readBuf = make([]byte, maxRead)
@@ -173,8 +179,8 @@ func (b *outBuffer) add(p []byte) {
 	b.buf = append(b.buf, p...)
 }
 
-// skip takes away the first n bytes. An empty buffer holds no memory: most connections are idle
-// most of the time.
+// skip takes away the first n bytes. An empty buffer holds no memory: most connections
+// are idle most of the time.
 func (b *outBuffer) skip(n int) {
 	b.off += n
 	if b.off == len(b.buf) {

@@ -1,16 +1,17 @@
 package aio
 
-// Who awaits whom. Nothing here is kept up to date while a program runs: a future knows the callbacks
-// that will run when it is done, and each callback by which somebody waits for it can tell who that
-// is. The answer is put together when somebody asks. asyncio writes it down with each await, gather
-// and shield instead; here that would make all programs pay for what few of them ever look at.
+// Who awaits whom. Nothing here is kept up to date while a program runs: a future knows
+// the callbacks that will run when it is done, and each callback by which somebody waits
+// for it can tell who that is. The answer is put together when somebody asks. asyncio
+// writes it down with each await, gather and shield instead; here that would make all
+// programs pay for what few of them ever look at.
 //
-// From this follow two differences. A future that is done is awaited by nobody, as its callbacks have
-// left it. And what is inside a combinator is awaited by those who await the combinator's future, not
-// by who made it.
+// From this follow two differences. A future that is done is awaited by nobody, as its
+// callbacks have left it. And what is inside a combinator is awaited by those who await
+// the combinator's future, not by who made it.
 //
-// The one thing that is stored is what FutureAddToAwaitedBy says, in the report of the future, which
-// belongs to few futures too. All of it is owned by the token.
+// The one thing that is stored is what FutureAddToAwaitedBy says, in the report of the
+// future, which belongs to few futures too. All of it is owned by the token.
 
 import (
 	"context"
@@ -22,18 +23,18 @@ import (
 	"strings"
 )
 
-// FutureCallGraph is a future or task at one moment, with all that waits for it. What it holds does
-// not change any more, but the futures in it do. (asyncio: FutureCallGraph)
+// FutureCallGraph is a future or task at one moment, with all that waits for it. What it
+// holds does not change any more, but the futures in it do. (asyncio: FutureCallGraph)
 type FutureCallGraph struct {
 	// Future is the future or task.
 	Future AnyFuture
-	// CallStack is where a task runs or is suspended, from the innermost frame to the task's own
-	// function. It is empty for other futures, for tasks that are done, and where Task.GetStack
-	// finds none.
+	// CallStack is where a task runs or is suspended, from the innermost frame to the
+	// task's own function. It is empty for other futures, for tasks that are done,
+	// and where Task.GetStack finds none.
 	CallStack []FrameCallGraphEntry
-	// AwaitedBy has those that wait for Future, in the order in which they began to. A future that
-	// is reached in several ways is there once for each of them, but who waits for it is said only
-	// the first time.
+	// AwaitedBy has those that wait for Future, in the order in which they began to.
+	// A future that is reached in several ways is there once for each of them, but
+	// who waits for it is said only the first time.
 	AwaitedBy []*FutureCallGraph
 }
 
@@ -43,32 +44,35 @@ type FrameCallGraphEntry = runtime.Frame
 
 // CallGraphOptions say what is captured. The zero value captures everything.
 type CallGraphOptions struct {
-	// Skip is how many innermost frames of the current task are left out: a helper that captures
-	// on behalf of its caller leaves itself out with 1. It has no effect on other stacks.
-	// (asyncio: depth, less one)
+	// Skip is how many innermost frames of the current task are left out: a helper
+	// that captures on behalf of its caller leaves itself out with 1. It has no
+	// effect on other stacks. (asyncio: depth, less one)
 	Skip int
-	// Limit bounds each stack: if it is greater than 0 to that many of the outermost frames, if it
-	// is less than 0 to that many of the innermost ones. 0 is no limit. (asyncio: limit)
+	// Limit bounds each stack: if it is greater than 0 to that many of the outermost
+	// frames, if it is less than 0 to that many of the innermost ones. 0 is no limit.
+	// (asyncio: limit)
 	Limit int
 	// NoStacks leaves out all stacks, but not who awaits whom. (asyncio: limit=0)
 	NoStacks bool
 }
 
-// CaptureCallGraph returns who waits for f, who waits for those, and so on, each task with its call
-// stack. A nil f stands for the task that runs; the result is nil if there is none, as in a callback.
-// nil options capture everything. f may be a future or task of any loop that the caller may touch,
-// be it done or not.
+// CaptureCallGraph returns who waits for f, who waits for those, and so on, each task
+// with its call stack. A nil f stands for the task that runs; the result is nil if there
+// is none, as in a callback. nil options capture everything. f may be a future or task of
+// any loop that the caller may touch, be it done or not.
 //
-// A task is awaited by the tasks that await it, by the task that runs its group, from its creation to
-// its end, and by those that wait for it in Wait, in WaitFor or for an AsCompleted. What was given to
-// Gather or Shield is awaited by those who await the future that these returned; asyncio names the
-// task that made the call, whether it awaits or not. What waits in a done callback is not known: say
-// so by FutureAddToAwaitedBy. A task that runs shows its whole stack, where asyncio shows the first
-// frame alone.
+// A task is awaited by the tasks that await it, by the task that runs its group, from its
+// creation to its end, and by those that wait for it in Wait, in WaitFor or for an
+// AsCompleted. What was given to Gather or Shield is awaited by those who await the
+// future that these returned; asyncio names the task that made the call, whether it
+// awaits or not. What waits in a done callback is not known: say so by
+// FutureAddToAwaitedBy. A task that runs shows its whole stack, where asyncio shows the
+// first frame alone.
 //
-// It never awaits, and asks each task once for each time that it is in the graph. It panics with
-// ErrNoRunningLoop if ctx belongs to no loop or if f is nil and the loop does not run, and with
-// ErrWrongGoroutine if the caller does not hold the token. (asyncio: capture_call_graph)
+// It never awaits, and asks each task once for each time that it is in the graph. It
+// panics with ErrNoRunningLoop if ctx belongs to no loop or if f is nil and the loop does
+// not run, and with ErrWrongGoroutine if the caller does not hold the token. (asyncio:
+// capture_call_graph)
 func CaptureCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) *FutureCallGraph {
 	return captureCallGraph(ctx, "CaptureCallGraph", f, opts)
 }
@@ -91,8 +95,9 @@ func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallG
 	return opts.graph(f, map[*future]bool{})
 }
 
-// graph captures f and what waits for it, unless that is in seen: in layers of tasks that wait for
-// each other the number of ways grows exponentially, and in a cycle there is no end.
+// graph captures f and what waits for it, unless that is in seen: in layers of tasks that
+// wait for each other the number of ways grows exponentially, and in a cycle there is no
+// end.
 func (o *CallGraphOptions) graph(f AnyFuture, seen map[*future]bool) *FutureCallGraph {
 	c := f.core()
 	g := &FutureCallGraph{Future: f}
@@ -113,8 +118,8 @@ func (o *CallGraphOptions) graph(f AnyFuture, seen map[*future]bool) *FutureCall
 	return g
 }
 
-// innermostFirst returns the stack of t without its skip innermost frames, within limit as that of
-// CallGraphOptions.
+// innermostFirst returns the stack of t without its skip innermost frames, within limit
+// as that of CallGraphOptions.
 func innermostFirst(t *task, skip, limit int) []runtime.Frame {
 	if t.fut.state != pending {
 		return nil
@@ -131,9 +136,9 @@ func innermostFirst(t *task, skip, limit int) []runtime.Frame {
 	return stack
 }
 
-// FormatCallGraph is CaptureCallGraph as a text: for each task its name, its address and its stack,
-// and below them, one step further to the right, those that await it. It is "" where CaptureCallGraph
-// returns nil. (asyncio: format_call_graph)
+// FormatCallGraph is CaptureCallGraph as a text: for each task its name, its address and
+// its stack, and below them, one step further to the right, those that await it. It is ""
+// where CaptureCallGraph returns nil. (asyncio: format_call_graph)
 func FormatCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) string {
 	return formatCallGraph(ctx, "FormatCallGraph", f, opts)
 }
@@ -146,7 +151,8 @@ func formatCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGr
 	return strings.Join(g.lines(nil, "", map[*future]bool{}), "\n")
 }
 
-// lines appends the text of g to a text. expanded has the futures whose awaiters it has already.
+// lines appends the text of g to a text. expanded has the futures whose awaiters it has
+// already.
 func (g *FutureCallGraph) lines(text []string, indent string, expanded map[*future]bool) []string {
 	add := func(format string, args ...any) { text = append(text, indent+fmt.Sprintf(format, args...)) }
 	c := g.Future.core()
@@ -174,8 +180,8 @@ func (g *FutureCallGraph) lines(text []string, indent string, expanded map[*futu
 	return text
 }
 
-// PrintCallGraph writes the text of FormatCallGraph and a newline to w, or to standard output if w is
-// nil, and returns the error of w. (asyncio: print_call_graph)
+// PrintCallGraph writes the text of FormatCallGraph and a newline to w, or to standard
+// output if w is nil, and returns the error of w. (asyncio: print_call_graph)
 func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGraphOptions) error {
 	if w == nil {
 		w = os.Stdout
@@ -184,11 +190,12 @@ func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGra
 	return err
 }
 
-// FutureAddToAwaitedBy has call graphs show that waiter waits for f, where the package cannot know:
-// for a combinator of the user's that is made of done callbacks. That ends with either of them, or by
-// FutureDiscardFromAwaitedBy. Saying so twice, or of a future that is done, is saying nothing.
-// It never awaits. It panics with ErrOtherLoop if the two belong to different loops, and with
-// ErrWrongGoroutine if the caller does not hold the token. (asyncio: future_add_to_awaited_by)
+// FutureAddToAwaitedBy has call graphs show that waiter waits for f, where the package
+// cannot know: for a combinator of the user's that is made of done callbacks. That ends
+// with either of them, or by FutureDiscardFromAwaitedBy. Saying so twice, or of a future
+// that is done, is saying nothing. It never awaits. It panics with ErrOtherLoop if the
+// two belong to different loops, and with ErrWrongGoroutine if the caller does not hold
+// the token. (asyncio: future_add_to_awaited_by)
 func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	const call = "FutureAddToAwaitedBy"
 	a, b := mustCore(call, f), mustCore(call, waiter)
@@ -198,9 +205,9 @@ func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	a.addAwaiter(waiter)
 }
 
-// FutureDiscardFromAwaitedBy takes back FutureAddToAwaitedBy; without one it does nothing. What the
-// package knows by itself stays. It panics with ErrWrongGoroutine if the caller does not hold the
-// token. (asyncio: future_discard_from_awaited_by)
+// FutureDiscardFromAwaitedBy takes back FutureAddToAwaitedBy; without one it does
+// nothing. What the package knows by itself stays. It panics with ErrWrongGoroutine if
+// the caller does not hold the token. (asyncio: future_discard_from_awaited_by)
 func FutureDiscardFromAwaitedBy(f, waiter AnyFuture) {
 	const call = "FutureDiscardFromAwaitedBy"
 	c := mustCore(call, f)
@@ -210,7 +217,8 @@ func FutureDiscardFromAwaitedBy(f, waiter AnyFuture) {
 	}
 }
 
-// awaiters returns those that wait for f, each once: tasks, and what FutureAddToAwaitedBy has named.
+// awaiters returns those that wait for f, each once: tasks, and what FutureAddToAwaitedBy
+// has named.
 func (f *future) awaiters() (all []AnyFuture) {
 	seen := map[*future]bool{}
 	f.eachAwaiter(func(w AnyFuture) {
@@ -245,9 +253,9 @@ func (f *future) eachAwaiter(found func(AnyFuture)) {
 	}
 }
 
-// waits is a callback by which somebody waits for a future. What waits on behalf of another future
-// passes the question on to that one. That comes to an end: the other one is younger than f, or a
-// waiter, which no user sees.
+// waits is a callback by which somebody waits for a future. What waits on behalf of
+// another future passes the question on to that one. That comes to an end: the other one
+// is younger than f, or a waiter, which no user sees.
 type waits interface {
 	waitsFor(f *future, found func(AnyFuture))
 }

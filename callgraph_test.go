@@ -30,7 +30,8 @@ func graphFunctions(stack []aio.FrameCallGraphEntry) string {
 	return strings.Join(names, " ")
 }
 
-// graphShape is a graph in one line: name(innermost … outermost) <- [those that await it].
+// graphShape is a graph in one line: name(innermost … outermost) <- [those that await
+// it].
 func graphShape(g *aio.FutureCallGraph) string {
 	if g == nil {
 		return "nil"
@@ -263,7 +264,8 @@ func TestCallGraphOfGather(t *testing.T) {
 		})
 		letPass(ctx, 1)
 		const by = "Future() <- [caller(graphInner graphOuter)]"
-		wantGraph(t, ctx, "the first", f, by) // GRAPH-020: once, though it is given twice
+		// GRAPH-020: once, though it is given twice
+		wantGraph(t, ctx, "the first", f, by)
 		wantGraph(t, ctx, "the second", g, by)
 		wantGraph(t, ctx, "the future of Gather", gathered, by)
 
@@ -457,7 +459,8 @@ func graphRanges(ctx context.Context, f, g *aio.Future[int]) (err error) {
 	return err
 }
 
-// GRAPH-018, GRAPH-019: an iterator, whether it awaits or calls what does, is a frame like others.
+// GRAPH-018, GRAPH-019: an iterator, whether it awaits or calls what does, is a frame
+// like others.
 func TestCallGraphThroughAnIterator(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f, g := aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
@@ -694,7 +697,8 @@ func TestFutureAddToAwaitedByOfTwoLoops(t *testing.T) {
 	aio.FutureDiscardFromAwaitedBy(f, g)
 }
 
-// What was named does not keep a failed future from being collected, and its error from being reported.
+// What was named does not keep a failed future from being collected, and its error from
+// being reported.
 func TestFutureAddToAwaitedByDoesNotHideErrors(t *testing.T) {
 	l, reports := newLoop(t)
 	ctx := l.Context()
@@ -735,7 +739,8 @@ func TestCallGraphOfAStaggeredRace(t *testing.T) {
 	})
 }
 
-// A task that is started eagerly is awaited from the moment in which its creator knows it.
+// A task that is started eagerly is awaited from the moment in which its creator knows
+// it.
 func TestCallGraphOfAnEagerTask(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {

@@ -4,12 +4,12 @@ package aio
 
 import "context"
 
-// Receive receives from ch like v, ok := <-ch: it suspends the calling task until there is a value
-// or the channel is closed, and does not suspend if there is one already. No value is lost to a
-// cancellation: if one was received at the moment in which the task was cancelled, Receive returns
-// it and the task's next await is cancelled instead. The error is a *CancelledError or one of those
-// of Future.Await. While it waits it takes a goroutine; between tasks of one loop a Queue is much
-// faster.
+// Receive receives from ch like v, ok := <-ch: it suspends the calling task until there
+// is a value or the channel is closed, and does not suspend if there is one already. No
+// value is lost to a cancellation: if one was received at the moment in which the task
+// was cancelled, Receive returns it and the task's next await is cancelled instead. The
+// error is a *CancelledError or one of those of Future.Await. While it waits it takes a
+// goroutine; between tasks of one loop a Queue is much faster.
 func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	c, err := enter(ctx, "Receive")
 	if err != nil {
@@ -31,10 +31,10 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 	return v, ok, err
 }
 
-// Send sends v to ch like ch <- v: it suspends the calling task until somebody takes the value or
-// there is room for it, and does not suspend if there is already. If it returns a *CancelledError
-// the value was not sent; as with Receive, a cancellation that comes too late waits for the next
-// await. Sending to a closed channel panics.
+// Send sends v to ch like ch <- v: it suspends the calling task until somebody takes the
+// value or there is room for it, and does not suspend if there is already. If it returns
+// a *CancelledError the value was not sent; as with Receive, a cancellation that comes
+// too late waits for the next await. Sending to a closed channel panics.
 func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	c, err := enter(ctx, "Send")
 	if err != nil {
@@ -55,8 +55,9 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	})
 }
 
-// inGoroutine suspends the running task until op, in a goroutine of its own, has done its work. op
-// returns false if it gave up because of quit. It must do either at once when it can.
+// inGoroutine suspends the running task until op, in a goroutine of its own, has done its
+// work. op returns false if it gave up because of quit. It must do either at once when it
+// can.
 func (e caller) inGoroutine(what string, op func(quit <-chan struct{}) bool) error {
 	l := e.fut.loop
 	x := &outsideWait{}
@@ -95,7 +96,8 @@ type outcome struct {
 	panicked error
 }
 
-// outsideWait is the entry that ends the wait of inGoroutine. It may come after that has ended.
+// outsideWait is the entry that ends the wait of inGoroutine. It may come after that has
+// ended.
 type outsideWait struct{ w *waiter }
 
 func (x *outsideWait) run(*future) {

@@ -84,8 +84,8 @@ func TestReceiveFromAClosedChannel(t *testing.T) {
 	log.want(t, "1:true:<nil> 0:false:<nil> 0:false:<nil> 0:false <nil>")
 }
 
-// underRace reports whether the race detector is on. To it, closing a channel on which another
-// goroutine waits to send is a race in itself.
+// underRace reports whether the race detector is on. To it, closing a channel on which
+// another goroutine waits to send is a race in itself.
 func underRace() bool {
 	info, _ := debug.ReadBuildInfo()
 	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
@@ -117,8 +117,8 @@ func TestSendToAClosedChannelPanics(t *testing.T) {
 	})
 }
 
-// A receiver that is cancelled after its value has come has the value, and the cancellation comes
-// with its next await; so it is for a sender.
+// A receiver that is cancelled after its value has come has the value, and the
+// cancellation comes with its next await; so it is for a sender.
 func TestChannelCancellationThatComesTooLateWaits(t *testing.T) {
 	for name, tt := range map[string]struct {
 		op      func(ctx context.Context, ch chan int) (int, error)
@@ -148,7 +148,8 @@ func TestChannelCancellationThatComesTooLateWaits(t *testing.T) {
 					return v, err
 				})
 				letPass(ctx, 1)
-				if v := tt.partner(ch); v != 7 { // blocks the loop until the value is handed over
+				if v := tt.partner(ch); v != 7 {
+					// blocks the loop until the value is handed over
 					t.Errorf("the value is %d", v)
 				}
 				tk.Cancel("late")
@@ -174,7 +175,8 @@ func TestReceiveInATimeoutThatComesTooLate(t *testing.T) {
 				v, _, err = aio.Receive(ctx, ch)
 				return err
 			})
-			if err := aio.Sleep(ctx, 0); err != nil { // nothing of the request is left
+			if err := aio.Sleep(ctx, 0); err != nil {
+				// nothing of the request is left
 				t.Errorf("after the scope: %v", err)
 			}
 			return v, err
@@ -186,7 +188,8 @@ func TestReceiveInATimeoutThatComesTooLate(t *testing.T) {
 	})
 }
 
-// What comes too late waits for the next await also if it ends the context that Receive was given.
+// What comes too late waits for the next await also if it ends the context that Receive
+// was given.
 func TestReceiveWithADerivedContextKeepsWhatComesTooLate(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(task aio.AnyTask, s *aio.TimeoutScope, now time.Time)
@@ -222,8 +225,8 @@ func TestReceiveWithADerivedContextKeepsWhatComesTooLate(t *testing.T) {
 	}
 }
 
-// Receivers are cancelled at any moment while another goroutine sends: each value arrives exactly
-// once, and in order.
+// Receivers are cancelled at any moment while another goroutine sends: each value arrives
+// exactly once, and in order.
 func TestReceiveLosesNoValueToACancellation(t *testing.T) {
 	const values = 2000
 	ch := make(chan int)
@@ -369,8 +372,8 @@ func TestChannelOperationsEndWithTheirLoop(t *testing.T) {
 	}
 }
 
-// A virtual clock does not jump over what another goroutine is sending, and does not call a wait
-// for one a deadlock.
+// A virtual clock does not jump over what another goroutine is sending, and does not call
+// a wait for one a deadlock.
 func TestReceiveUnderAVirtualClock(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		ch, release := make(chan int), make(chan struct{})
@@ -428,7 +431,8 @@ func TestLoopInASynctestBubble(t *testing.T) {
 	})
 }
 
-// A loop in a bubble waits durably: synctest.Wait returns while its tasks wait for each other.
+// A loop in a bubble waits durably: synctest.Wait returns while its tasks wait for each
+// other.
 func TestLoopInASynctestBubbleIsDurablyBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)

@@ -1,16 +1,18 @@
 package aio
 
-// A loop measures time from its epoch. Real time is Go's monotonic clock. A virtual clock stands
-// still while anything is ready and, when nothing is, jumps to the next timer: a program that
-// sleeps for an hour is done at once, and always makes the same steps at the same times.
+// A loop measures time from its epoch. Real time is Go's monotonic clock. A virtual clock
+// stands still while anything is ready and, when nothing is, jumps to the next timer: a
+// program that sleeps for an hour is done at once, and always makes the same steps at the
+// same times.
 //
-// Two things keep a virtual clock from jumping. A job of an executor is real work that will end,
-// so the clock waits for it. Where a task waits for something from outside that may never come (a
-// Go channel, a socket), the clock gives it a millisecond of real time before each jump, and if there is no
-// timer left the loop waits as long as it takes. Only when there is neither can
-// nothing ever happen again, and the run ends with a *DeadlockError. What other goroutines may
-// one day do by CallSoonThreadsafe, or to a context that a task awaits under, is not known to the
-// clock. The end of a context is noticed when a pass begins.
+// Two things keep a virtual clock from jumping. A job of an executor is real work that
+// will end, so the clock waits for it. Where a task waits for something from outside that
+// may never come (a Go channel, a socket), the clock gives it a millisecond of real time
+// before each jump, and if there is no timer left the loop waits as long as it takes.
+// Only when there is neither can nothing ever happen again, and the run ends with a
+// *DeadlockError. What other goroutines may one day do by CallSoonThreadsafe, or to a
+// context that a task awaits under, is not known to the clock. The end of a context is
+// noticed when a pass begins.
 
 import (
 	"math"
@@ -83,9 +85,9 @@ func (l *Loop) after(d time.Duration) time.Duration {
 	return now + d
 }
 
-// Time returns the loop's current time, to compute the times of CallAt, TimeoutAt and Reschedule
-// from. With a virtual clock it starts at the beginning of the year 2000 UTC. Any goroutine may
-// call it if the clock is real. (asyncio: loop.time)
+// Time returns the loop's current time, to compute the times of CallAt, TimeoutAt and
+// Reschedule from. With a virtual clock it starts at the beginning of the year 2000 UTC.
+// Any goroutine may call it if the clock is real. (asyncio: loop.time)
 func (l *Loop) Time() time.Time {
 	if l.virtual {
 		l.check("Loop.Time")

@@ -57,7 +57,8 @@ func TestVirtualClockWaitsForWorkers(t *testing.T) {
 	})
 }
 
-// A channel on which nobody may ever send does not stop the clock, and does not make a deadlock.
+// A channel on which nobody may ever send does not stop the clock, and does not make a
+// deadlock.
 func TestVirtualClockAndChannels(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		start, ch := l.Time(), make(chan int)
@@ -170,7 +171,8 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
-			l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // the tasks are destroyed
+			// the tasks are destroyed
+			l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 			defer l.Close()
 			err := runMain(l, c.main)
 			matches(t, "the run", err, aio.ErrDeadlock)
@@ -212,8 +214,8 @@ func TestAwaitSelfIsNoDeadlock(t *testing.T) {
 	})
 }
 
-// Under a virtual clock the end of a derived context is noticed when the next pass begins, always in
-// the same one, and does not hold the clock up.
+// Under a virtual clock the end of a derived context is noticed when the next pass
+// begins, always in the same one, and does not hold the clock up.
 func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
 	for range 20 {
 		var log []string
@@ -256,7 +258,8 @@ func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
 				cancel(errors.New("enough"))
 			})
 			_, err = aio.Gather(ctx, waiters[0], waiters[1]).Await(ctx)
-			pass = 8 // how many passes the end of a run takes is of no interest here
+			// how many passes the end of a run takes is of no interest here
+			pass = 8
 			return err
 		})
 		want := []string{"16m40s pass 1", "16m40s cancel", "16m40s pass 2", "16m40s pass 3", "16m40s a: enough", "16m40s b: enough", "16m40s pass 4", "16m40s pass 5"}
@@ -280,7 +283,8 @@ func TestVirtualClockDoesNotWaitForAContext(t *testing.T) {
 	}
 }
 
-// A deadline of the standard library is one in real time, which a virtual clock does not know.
+// A deadline of the standard library is one in real time, which a virtual clock does not
+// know.
 func TestVirtualClockRefusesDeadlinesInRealTime(t *testing.T) {
 	for name, wait := range map[string]func(ctx context.Context) error{
 		"Sleep":   func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) },

@@ -1,16 +1,18 @@
 package aio
 
-// Child watchers tell how children have ended, by their ids. asyncio had them for its subprocesses until
-// it could do without, and so can this package: they are here so that a program which is ported can
-// keep its lines until it has been gone through.
+// Child watchers tell how children have ended, by their ids. asyncio had them for its
+// subprocesses until it could do without, and so can this package: they are here so that
+// a program which is ported can keep its lines until it has been gone through.
 //
-// A watcher has a handler for each child, guarded by its mutex. Who takes a handler out, because the child
-// has ended or nobody asks any more, disposes of it, so it is called once or never. It is an entry of
-// its loop's ready queue, and never called from inside a call of the watcher, where asyncio may.
+// A watcher has a handler for each child, guarded by its mutex. Who takes a handler out,
+// because the child has ended or nobody asks any more, disposes of it, so it is called
+// once or never. It is an entry of its loop's ready queue, and never called from inside a
+// call of the watcher, where asyncio may.
 //
-// A transport that a watcher tells of its process has a problem that the others have not: the status is
-// taken while its loop looks elsewhere, and from then on the id may be another process's, to which no
-// signal must go. So it asks what is guarded by another mutex, see watched.
+// A transport that a watcher tells of its process has a problem that the others have not:
+// the status is taken while its loop looks elsewhere, and from then on the id may be
+// another process's, to which no signal must go. So it asks what is guarded by another
+// mutex, see watched.
 
 import (
 	"context"
@@ -22,39 +24,44 @@ import (
 	"sync"
 )
 
-// AbstractChildWatcher tells how children of this process have ended. The package has five, and a program
-// may have its own, to be set with SetChildWatcher. Any goroutine may call the methods, unless one says
-// otherwise; none awaits. (asyncio: AbstractChildWatcher)
+// AbstractChildWatcher tells how children of this process have ended. The package has
+// five, and a program may have its own, to be set with SetChildWatcher. Any goroutine may
+// call the methods, unless one says otherwise; none awaits. (asyncio:
+// AbstractChildWatcher)
 //
-// Only Unix has such children. Elsewhere the watchers of the package exist, are never active, and
-// AddChildHandler returns an error that matches errors.ErrUnsupported.
+// Only Unix has such children. Elsewhere the watchers of the package exist, are never
+// active, and AddChildHandler returns an error that matches errors.ErrUnsupported.
 //
-// Deprecated: CreateSubprocessExec and SubprocessExec do without, on all systems. For a process of
-// os/exec use ToThread with the Wait of its Cmd.
+// Deprecated: CreateSubprocessExec and SubprocessExec do without, on all systems. For a
+// process of os/exec use ToThread with the Wait of its Cmd.
 type AbstractChildWatcher interface {
-	// AddChildHandler has callback called once with the id and the return code of the child pid, when
-	// it has ended: the code is minus the number of the signal that has ended it, and 255 if
-	// somebody else has waited for it, which is logged. A callback that was there for pid is
-	// replaced. callback must be ready to be called by any goroutine; the watchers of the package
-	// call it as a callback of a loop, each says of which. ctx says for which loop the caller
-	// works, in the place of asyncio's running loop.
+	// AddChildHandler has callback called once with the id and the return code of the
+	// child pid, when it has ended: the code is minus the number of the signal that
+	// has ended it, and 255 if somebody else has waited for it, which is logged. A
+	// callback that was there for pid is replaced. callback must be ready to be
+	// called by any goroutine; the watchers of the package call it as a callback of a
+	// loop, each says of which. ctx says for which loop the caller works, in the
+	// place of asyncio's running loop.
 	//
-	// With one of the package the error matches ErrUsage if pid is not positive or callback is nil.
-	// (asyncio: add_child_handler, whose further arguments a closure has)
+	// With one of the package the error matches ErrUsage if pid is not positive or
+	// callback is nil. (asyncio: add_child_handler, whose further arguments a closure
+	// has)
 	AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error
-	// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback to
-	// take. (asyncio: remove_child_handler)
+	// RemoveChildHandler takes AddChildHandler back, and reports whether there was a
+	// callback to take. (asyncio: remove_child_handler)
 	RemoveChildHandler(pid int) bool
-	// AttachLoop has the watcher work by means of l, and not by that of before; nil is none.
-	// (asyncio: attach_loop)
+	// AttachLoop has the watcher work by means of l, and not by that of before; nil
+	// is none. (asyncio: attach_loop)
 	AttachLoop(l *Loop)
-	// IsActive reports whether the watcher can tell of children now. (asyncio: is_active)
+	// IsActive reports whether the watcher can tell of children now. (asyncio:
+	// is_active)
 	IsActive() bool
-	// Close ends the watcher: what it has for its work is given back. (asyncio: close)
+	// Close ends the watcher: what it has for its work is given back. (asyncio:
+	// close)
 	Close()
-	// Enter announces that a child is about to be started: until Exit, a watcher that waits for every
-	// child keeps what it learns of those that it does not know. They nest. (asyncio: the with
-	// statement, which does not close the watcher either)
+	// Enter announces that a child is about to be started: until Exit, a watcher that
+	// waits for every child keeps what it learns of those that it does not know. They
+	// nest. (asyncio: the with statement, which does not close the watcher either)
 	Enter()
 	// Exit says that the handler of the child was added.
 	Exit()
@@ -64,17 +71,19 @@ type AbstractChildWatcher interface {
 var builtinWatcher AbstractChildWatcher = &ThreadedChildWatcher{}
 
 // GetChildWatcher returns the watcher that the policy says: the one that was set, or a
-// *ThreadedChildWatcher, each time the same. Any goroutine may call it. (asyncio: get_child_watcher)
+// *ThreadedChildWatcher, each time the same. Any goroutine may call it. (asyncio:
+// get_child_watcher)
 //
 // Deprecated: see AbstractChildWatcher.
 func GetChildWatcher() AbstractChildWatcher { return GetEventLoopPolicy().GetChildWatcher() }
 
-// SetChildWatcher has the policy use w, after it has closed the one that was set before; nil is none. The
-// watcher is asked about each process that CreateSubprocessExec and its kin start from then on, while it
-// is active. Otherwise, and if its AddChildHandler fails, which is logged, they do as without one. So
-// they always do with SubprocessOptions.Group: what is left of a group can only be killed before the
-// status is taken. Any goroutine may call it that may call w's Close.
-// (asyncio: set_child_watcher; there a watcher that is not active is an error)
+// SetChildWatcher has the policy use w, after it has closed the one that was set before;
+// nil is none. The watcher is asked about each process that CreateSubprocessExec and its
+// kin start from then on, while it is active. Otherwise, and if its AddChildHandler
+// fails, which is logged, they do as without one. So they always do with
+// SubprocessOptions.Group: what is left of a group can only be killed before the status
+// is taken. Any goroutine may call it that may call w's Close. (asyncio:
+// set_child_watcher; there a watcher that is not active is an error)
 //
 // Deprecated: see AbstractChildWatcher.
 func SetChildWatcher(w AbstractChildWatcher) { GetEventLoopPolicy().SetChildWatcher(w) }
@@ -83,9 +92,11 @@ func SetChildWatcher(w AbstractChildWatcher) { GetEventLoopPolicy().SetChildWatc
 type childHandler struct {
 	pid      int
 	callback func(pid, returncode int) // nil if nobody asks any more
-	loop     *Loop                     // that calls it; nil for the one that the watcher is attached to
-	waits    bool                      // it counts in loop.outsideWaits
-	order    int                       // in which the handlers of a watcher were added
+	// that calls it; nil for the one that the watcher is attached to
+	loop  *Loop
+	waits bool // it counts in loop.outsideWaits
+	// in which the handlers of a watcher were added
+	order int
 
 	code int
 	err  error // by which the code is not known
@@ -103,7 +114,8 @@ func newChildHandler(call string, pid int, callback func(pid, returncode int)) (
 	return &childHandler{pid: pid, callback: callback}, nil
 }
 
-// newWaitingHandler is newChildHandler for a callback that the loop of ctx calls, and waits for.
+// newWaitingHandler is newChildHandler for a callback that the loop of ctx calls, and
+// waits for.
 func newWaitingHandler(ctx context.Context, call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
 	l := loopOf(ctx, call)
 	h, err := newChildHandler(call, pid, callback)
@@ -172,10 +184,11 @@ func (noEnterExit) Enter() {}
 // Exit does nothing: this watcher needs no announcement.
 func (noEnterExit) Exit() {}
 
-// watched has the transports of which a watcher takes the status. One is in it as long as nobody has,
-// as far as this package knows: that is when its id is its process's, and signals may be sent. os.Process
-// does the same for those who wait with its Wait. A watcher of the program's own that waits for the id
-// leaves a moment until it calls the callback.
+// watched has the transports of which a watcher takes the status. One is in it as long as
+// nobody has, as far as this package knows: that is when its id is its process's, and
+// signals may be sent. os.Process does the same for those who wait with its Wait. A
+// watcher of the program's own that waits for the id leaves a moment until it calls the
+// callback.
 var watched struct {
 	sync.Mutex
 	m map[int]*watchedExit
@@ -214,8 +227,8 @@ func watcherInUse() AbstractChildWatcher {
 
 func init() { exitSource = startWatched }
 
-// startWatched starts cmd, and has the watcher in use tell when it ends. It has taken the process
-// if there is a watcher.
+// startWatched starts cmd, and has the watcher in use tell when it ends. It has taken the
+// process if there is a watcher.
 func startWatched(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool, err error) {
 	w := watcherInUse()
 	if w == nil {
@@ -280,7 +293,8 @@ func (x *watchedExit) finish(pid, code int) {
 	}
 	x.loop.outsideWaits--
 	x.loop.open.remove(x)
-	// os.Process has not waited, so it does not know that it may let go. What its users know it by stays.
+	// os.Process has not waited, so it does not know that it may let go. What its
+	// users know it by stays.
 	_ = x.process.Release()
 	x.process.Pid = pid
 	x.exited, x.code = true, code

@@ -16,7 +16,8 @@ func openChild(pid int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "process"), nil
 }
 
-// canOpenChildren reports whether the kernel has such descriptors, and lets this program have them.
+// canOpenChildren reports whether the kernel has such descriptors, and lets this program
+// have them.
 var canOpenChildren = sync.OnceValue(func() bool {
 	f, err := openChild(os.Getpid())
 	if err == nil {

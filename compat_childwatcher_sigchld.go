@@ -1,11 +1,12 @@
 package aio
 
-// The watchers that ask when SIGCHLD has come. They wait for the id of a child, or for any, and the id is
-// free, and may be another child's at once, when that has given the status. So the status and the handler
-// are taken in one step, under the watcher's mutex: who adds a handler adds it for the child that has
-// the id then.
+// The watchers that ask when SIGCHLD has come. They wait for the id of a child, or for
+// any, and the id is free, and may be another child's at once, when that has given the
+// status. So the status and the handler are taken in one step, under the watcher's mutex:
+// who adds a handler adds it for the child that has the id then.
 //
-// The signal comes once for many children. Each makes for a scan that begins after it came.
+// The signal comes once for many children. Each makes for a scan that begins after it
+// came.
 
 import (
 	"cmp"
@@ -21,7 +22,8 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// childTable has the handlers of a watcher that waits for children by their ids when SIGCHLD comes.
+// childTable has the handlers of a watcher that waits for children by their ids when
+// SIGCHLD comes.
 type childTable struct {
 	mu       sync.Mutex
 	handlers map[int]*childHandler
@@ -44,8 +46,8 @@ func (t *childTable) put(h *childHandler) {
 	t.handlers[h.pid] = h
 }
 
-// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback to take. The
-// status of the child is left for others. (asyncio: remove_child_handler)
+// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback
+// to take. The status of the child is left for others. (asyncio: remove_child_handler)
 func (t *childTable) RemoveChildHandler(pid int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -162,8 +164,8 @@ func (w *loopWatcher) end(call string) {
 	w.detach(call, true)
 }
 
-// closeWithLoop is called when the attached loop is closed. Handlers wait for the next one, but for those of
-// transports, which would wait in vain if there is none.
+// closeWithLoop is called when the attached loop is closed. Handlers wait for the next
+// one, but for those of transports, which would wait in vain if there is none.
 func (w *loopWatcher) closeWithLoop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -177,16 +179,18 @@ func (w *loopWatcher) closeWithLoop() {
 
 var errNotAttached = usagef("AddChildHandler", "this child watcher works by means of a loop: call AttachLoop first")
 
-// SafeChildWatcher asks about each of its children when the attached loop gets SIGCHLD, and leaves all
-// others alone. Its price: each SIGCHLD costs a system call for each child that it has, so n children cost
-// n²/2; nothing is noticed while the attached loop does not run, whatever loops the processes belong to;
-// and the loop cannot have a handler for SIGCHLD of the program's own.
+// SafeChildWatcher asks about each of its children when the attached loop gets SIGCHLD,
+// and leaves all others alone. Its price: each SIGCHLD costs a system call for each child
+// that it has, so n children cost n²/2; nothing is noticed while the attached loop does
+// not run, whatever loops the processes belong to; and the loop cannot have a handler for
+// SIGCHLD of the program's own.
 //
-// Callbacks are called by the attached loop, those of children that ended before one SIGCHLD in the order
-// in which they were added. AddChildHandler does not look at its ctx, and needs an attached loop, or the
-// error matches ErrUsage. A handler that waits when the loop is detached or closed waits for the next
-// one. The zero value is ready. It must not be copied. (asyncio: SafeChildWatcher, which may call callback
-// inside of add_child_handler)
+// Callbacks are called by the attached loop, those of children that ended before one
+// SIGCHLD in the order in which they were added. AddChildHandler does not look at its
+// ctx, and needs an attached loop, or the error matches ErrUsage. A handler that waits
+// when the loop is detached or closed waits for the next one. The zero value is ready. It
+// must not be copied. (asyncio: SafeChildWatcher, which may call callback inside of
+// add_child_handler)
 //
 // Deprecated: see AbstractChildWatcher.
 type SafeChildWatcher struct {
@@ -211,24 +215,26 @@ func (w *SafeChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 	return nil
 }
 
-// AttachLoop has l tell the watcher of SIGCHLD, in the place of a handler that l had for that, and not the
-// loop of before; nil is none, which is logged if children are waited for. The caller must hold the
-// tokens of both, as for Loop.AddSignalHandler. A closed l, and one in a bubble of testing/synctest, are
-// misuse. (asyncio: attach_loop)
+// AttachLoop has l tell the watcher of SIGCHLD, in the place of a handler that l had for
+// that, and not the loop of before; nil is none, which is logged if children are waited
+// for. The caller must hold the tokens of both, as for Loop.AddSignalHandler. A closed l,
+// and one in a bubble of testing/synctest, are misuse. (asyncio: attach_loop)
 func (w *SafeChildWatcher) AttachLoop(l *Loop) { w.attach("SafeChildWatcher.AttachLoop", l, w.scan) }
 
-// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of which the caller
-// must hold the token. (asyncio: close)
+// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of
+// which the caller must hold the token. (asyncio: close)
 func (w *SafeChildWatcher) Close() { w.end("SafeChildWatcher.Close") }
 
-// FastChildWatcher waits for any child when the attached loop gets SIGCHLD, so that each child costs the
-// same however many there are.
+// FastChildWatcher waits for any child when the attached loop gets SIGCHLD, so that each
+// child costs the same however many there are.
 //
-// Its price is that it takes the status of every child of this process, whoever has started it: a Wait of
-// os/exec.Cmd and os.Process elsewhere in the program fails with ECHILD, and processes of this package
-// that it was not asked about have the return code 255. What it takes of children that it does not know is
-// logged. A child must be started, and its handler added, between Enter and Exit. Apart from that it is
-// like SafeChildWatcher. The zero value is ready. It must not be copied. (asyncio: FastChildWatcher)
+// Its price is that it takes the status of every child of this process, whoever has
+// started it: a Wait of os/exec.Cmd and os.Process elsewhere in the program fails with
+// ECHILD, and processes of this package that it was not asked about have the return code
+// 255. What it takes of children that it does not know is logged. A child must be
+// started, and its handler added, between Enter and Exit. Apart from that it is like
+// SafeChildWatcher. The zero value is ready. It must not be copied. (asyncio:
+// FastChildWatcher)
 //
 // Deprecated: see AbstractChildWatcher.
 type FastChildWatcher struct {
@@ -237,16 +243,17 @@ type FastChildWatcher struct {
 	zombies map[int]int // return codes of children that have no handler yet
 }
 
-// Enter announces that a child is about to be started: until Exit, what the watcher takes of children that
-// it does not know is kept for AddChildHandler. They nest. (asyncio: the with statement)
+// Enter announces that a child is about to be started: until Exit, what the watcher takes
+// of children that it does not know is kept for AddChildHandler. They nest. (asyncio: the
+// with statement)
 func (w *FastChildWatcher) Enter() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.entered++
 }
 
-// Exit ends Enter. What is then left of children that nobody has asked about is dropped, and logged. An Exit
-// without an Enter is misuse. (asyncio: the with statement)
+// Exit ends Enter. What is then left of children that nobody has asked about is dropped,
+// and logged. An Exit without an Enter is misuse. (asyncio: the with statement)
 func (w *FastChildWatcher) Exit() {
 	w.mu.Lock()
 	if w.entered == 0 {
@@ -268,8 +275,8 @@ func warnUnknown(pid, code int) {
 	slog.Warn("aio: FastChildWatcher has taken the status of a child process that it does not know", "pid", pid, "returncode", code)
 }
 
-// AddChildHandler implements AbstractChildWatcher. The error matches ErrUsage if Enter was not called.
-// (asyncio: add_child_handler)
+// AddChildHandler implements AbstractChildWatcher. The error matches ErrUsage if Enter
+// was not called. (asyncio: add_child_handler)
 func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback func(pid, returncode int)) error {
 	const call = "FastChildWatcher.AddChildHandler"
 	h, err := newChildHandler(call, pid, callback)
@@ -297,12 +304,12 @@ func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 	return err
 }
 
-// AttachLoop implements AbstractChildWatcher; see SafeChildWatcher.AttachLoop. It takes the status of
-// all children that have ended. (asyncio: attach_loop)
+// AttachLoop implements AbstractChildWatcher; see SafeChildWatcher.AttachLoop. It takes
+// the status of all children that have ended. (asyncio: attach_loop)
 func (w *FastChildWatcher) AttachLoop(l *Loop) { w.attach("FastChildWatcher.AttachLoop", l, w.takeAll) }
 
-// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of which the caller
-// must hold the token. (asyncio: close)
+// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of
+// which the caller must hold the token. (asyncio: close)
 func (w *FastChildWatcher) Close() {
 	w.end("FastChildWatcher.Close")
 	w.mu.Lock()
@@ -328,9 +335,9 @@ func (w *FastChildWatcher) takeOne() bool {
 	return pid > 0
 }
 
-// takeAny takes the status of a child that has ended. pid is not positive if there is none. h is
-// its handler, with the code set; without one the code is kept for AddChildHandler, or the child
-// is unknown.
+// takeAny takes the status of a child that has ended. pid is not positive if there is
+// none. h is its handler, with the code set; without one the code is kept for
+// AddChildHandler, or the child is unknown.
 func (w *FastChildWatcher) takeAny() (pid, code int, h *childHandler, unknown bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -355,15 +362,17 @@ func (w *FastChildWatcher) takeAny() (pid, code int, h *childHandler, unknown bo
 	return pid, code, nil, false
 }
 
-// MultiLoopChildWatcher asks about each of its children when the process gets SIGCHLD, and leaves all
-// others alone. It has a goroutine for that, so it works while no loop runs or any number do. Its price:
-// each SIGCHLD costs a system call for each child that it has, so n children cost n²/2.
+// MultiLoopChildWatcher asks about each of its children when the process gets SIGCHLD,
+// and leaves all others alone. It has a goroutine for that, so it works while no loop
+// runs or any number do. Its price: each SIGCHLD costs a system call for each child that
+// it has, so n children cost n²/2.
 //
-// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which the caller must hold
-// the token; while one waits, time of a virtual clock goes on as if a task waited in Receive. If that loop
-// is closed when the child ends, that is logged. The watcher is active from the first AttachLoop until
-// Close. The zero value is ready. It must not be copied. (asyncio: MultiLoopChildWatcher, which displaces
-// the program's own handler of SIGCHLD; here both get the signal)
+// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which
+// the caller must hold the token; while one waits, time of a virtual clock goes on as if
+// a task waited in Receive. If that loop is closed when the child ends, that is logged.
+// The watcher is active from the first AttachLoop until Close. The zero value is ready.
+// It must not be copied. (asyncio: MultiLoopChildWatcher, which displaces the program's
+// own handler of SIGCHLD; here both get the signal)
 //
 // Deprecated: see AbstractChildWatcher.
 type MultiLoopChildWatcher struct {
@@ -385,8 +394,8 @@ func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, ca
 	return nil
 }
 
-// AttachLoop makes the watcher active; it does not look at l. In a bubble of testing/synctest it is misuse.
-// (asyncio: attach_loop)
+// AttachLoop makes the watcher active; it does not look at l. In a bubble of
+// testing/synctest it is misuse. (asyncio: attach_loop)
 func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	if goid.InBubble() { // see Loop.AddSignalHandler
 		panic(usagef("MultiLoopChildWatcher.AttachLoop", "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported))
@@ -396,7 +405,8 @@ func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	if w.signals != nil || !haveChildren {
 		return
 	}
-	signals := make(chan os.Signal, 1) // one is enough: each makes for a scan that begins after it came
+	// one is enough: each makes for a scan that begins after it came
+	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, sigChild)
 	w.signals = signals
 	go func() {
@@ -407,14 +417,16 @@ func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	}()
 }
 
-// IsActive reports whether AttachLoop was called, and Close was not since. (asyncio: is_active)
+// IsActive reports whether AttachLoop was called, and Close was not since. (asyncio:
+// is_active)
 func (w *MultiLoopChildWatcher) IsActive() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.signals != nil
 }
 
-// Close forgets all handlers, whose callbacks are not called, and ends the goroutine. (asyncio: close)
+// Close forgets all handlers, whose callbacks are not called, and ends the goroutine.
+// (asyncio: close)
 func (w *MultiLoopChildWatcher) Close() {
 	w.clear()
 	w.mu.Lock()

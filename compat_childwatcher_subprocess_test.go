@@ -162,7 +162,8 @@ func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
 		})
 		in.Close()
 		r.Close()
-		warning, _, err := aio.Receive(ctx, warnings) // the watcher may need this loop
+		// the watcher may need this loop
+		warning, _, err := aio.Receive(ctx, warnings)
 		matches(t, "Receive", err, nil)
 		contains(t, "the warning", warning, fmt.Sprintf("event loop was closed\" pid=%d returncode=6", pid))
 		childGone(t, ctx, pid)
@@ -194,8 +195,8 @@ func (w *childTeller) AddChildHandler(_ context.Context, _ int, callback func(pi
 	return nil
 }
 
-// SUBP-036: when somebody has told that the status was taken, the id may be another process's, and nobody
-// gets a signal.
+// SUBP-036: when somebody has told that the status was taken, the id may be another
+// process's, and nobody gets a signal.
 func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		var w childTeller
@@ -204,7 +205,8 @@ func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 			tr, p := procShell(t, ctx, "echo ready; read l; exit 5", nil)
 			p.wantOut(t, ctx, 1, "ready\n")
 			if told {
-				inGoroutine(func() { w.callback(tr.GetPID(), 4) }) // a lie, so that the process can be asked
+				// a lie, so that the process can be asked
+				inGoroutine(func() { w.callback(tr.GetPID(), 4) })
 			}
 			if _, ok := tr.GetReturncode(); ok {
 				t.Error("the return code is known before the loop has run")
@@ -212,7 +214,8 @@ func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 			matches(t, "Kill", tr.Kill(), nil)
 			matches(t, "Close", tr.Close(), nil)
 			var s syscall.WaitStatus
-			eventually(t, ctx, "the process is gone", func() bool { // with its pipes closed, it ends by itself
+			eventually(t, ctx, "the process is gone", func() bool {
+				// with its pipes closed, it ends by itself
 				pid, err := syscall.Wait4(tr.GetPID(), &s, syscall.WNOHANG, nil)
 				return pid != 0 || err != nil
 			})

@@ -32,8 +32,9 @@ var childWatchers = []struct {
 	{"MultiLoop", func() aio.AbstractChildWatcher { return &aio.MultiLoopChildWatcher{} }},
 }
 
-// childEach does main with each of these watchers, or all, attached to the loop and closed in the end. No
-// child and no descriptor may be left. Tests do not run in parallel, so a watcher may wait for any child.
+// childEach does main with each of these watchers, or all, attached to the loop and
+// closed in the end. No child and no descriptor may be left. Tests do not run in
+// parallel, so a watcher may wait for any child.
 func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error, names ...string) {
 	for _, c := range childWatchers {
 		if len(names) > 0 && !slices.Contains(names, c.name) {
@@ -45,7 +46,8 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 				if err != nil {
 					return err
 				}
-				// The loop and os/exec have the descriptors that they keep after this.
+				// The loop and os/exec have the descriptors that they
+				// keep after this.
 				r, _ := pipeEnds(t)
 				if err := l.AddReader(r, func() {}); err != nil {
 					return err
@@ -70,8 +72,8 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 	}
 }
 
-// childStart starts a command of the shell, of which somebody else has to take the status. end closes its
-// standard input.
+// childStart starts a command of the shell, of which somebody else has to take the
+// status. end closes its standard input.
 func childStart(t *testing.T, command string) (pid int, end func()) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", command)
@@ -227,8 +229,8 @@ func TestChildWatchersManyAtOnce(t *testing.T) {
 	})
 }
 
-// Those that one SIGCHLD tells of are called in the order in which they were added; one that was replaced
-// keeps its place.
+// Those that one SIGCHLD tells of are called in the order in which they were added; one
+// that was replaced keeps its place.
 func TestChildWatcherOrder(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		var c childLog
@@ -242,7 +244,8 @@ func TestChildWatcherOrder(t *testing.T) {
 		childAdd(t, ctx, w, pids[1], c.ended(t, "again1", pids[1]))
 		for i := len(ends) - 1; i >= 0; i-- {
 			ends[i]()
-			procZombie(t, pids[i]) // this task has the token, and the watcher has to wait for it
+			// this task has the token, and the watcher has to wait for it
+			procZombie(t, pids[i])
 		}
 		c.wait(t, ctx, 5)
 		c.log.want(t, "child0:1 again1:1 child2:1 child3:1 child4:1")
@@ -315,7 +318,8 @@ func TestChildWatchersUnknown(t *testing.T) {
 		warnings := childWarnings(t)
 		var c childLog
 		pid := 1
-		if _, ok := w.(*aio.PidfdChildWatcher); ok { // process 1 does not end, so it would wait
+		if _, ok := w.(*aio.PidfdChildWatcher); ok {
+			// process 1 does not end, so it would wait
 			var end func()
 			pid, end = childStart(t, "read l")
 			childAdd(t, ctx, w, pid, c.ended(t, "gone", pid))
@@ -462,7 +466,8 @@ func TestChildWatchersOfSeveralLoops(t *testing.T) {
 					w.Enter()
 					pid, end := childStart(t, fmt.Sprint("read l; exit ", i+5))
 					childAdd(t, ctx, w, pid, func(pid, code int) {
-						of.CallSoon(func() { settle(code) }) // panics if this is another loop
+						// panics if this is another loop
+						of.CallSoon(func() { settle(code) })
 					})
 					w.Exit()
 					end()
@@ -641,7 +646,8 @@ func TestFastChildWatcherTakesAll(t *testing.T) {
 	}, "Fast")
 }
 
-// Time that is virtual stands still no longer than it has to: a child is waited for, and is no deadlock.
+// Time that is virtual stands still no longer than it has to: a child is waited for, and
+// is no deadlock.
 func TestChildWatchersVirtualClock(t *testing.T) {
 	for _, c := range childWatchers {
 		t.Run(c.name, func(t *testing.T) {
@@ -719,7 +725,8 @@ func TestPolicyChildWatcher(t *testing.T) {
 	same(t, "the watcher when there is none", aio.GetChildWatcher(), first)
 }
 
-// Watchers that are busy leave no goroutines and descriptors behind, whichever call comes in between.
+// Watchers that are busy leave no goroutines and descriptors behind, whichever call comes
+// in between.
 func TestChildWatchersFromManyGoroutines(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		const n = 20

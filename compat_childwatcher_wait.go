@@ -1,8 +1,9 @@
 package aio
 
-// The watchers that wait for each child by itself. They have an os.Process of it, which is of this one
-// process where the system has descriptors of processes, and elsewhere knows when it has ended: then it
-// sends no more signals, which a transport relies on whose process it is.
+// The watchers that wait for each child by itself. They have an os.Process of it, which
+// is of this one process where the system has descriptors of processes, and elsewhere
+// knows when it has ended: then it sends no more signals, which a transport relies on
+// whose process it is.
 
 import (
 	"context"
@@ -12,14 +13,16 @@ import (
 	"syscall"
 )
 
-// ThreadedChildWatcher has a goroutine wait for each child. It needs no signals and no attached loop, leaves
-// other children alone, and a child costs the same however many there are. Its price is a goroutine for
-// each, and where Go cannot wait otherwise, a thread of the system.
+// ThreadedChildWatcher has a goroutine wait for each child. It needs no signals and no
+// attached loop, leaves other children alone, and a child costs the same however many
+// there are. Its price is a goroutine for each, and where Go cannot wait otherwise, a
+// thread of the system.
 //
-// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which the caller must hold
-// the token; while one waits, time of a virtual clock goes on as if a task waited in Receive. If that loop
-// is closed when the child ends, that is logged. The status is taken even if nobody asks any more. The
-// zero value is ready. It must not be copied. (asyncio: ThreadedChildWatcher)
+// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which
+// the caller must hold the token; while one waits, time of a virtual clock goes on as if
+// a task waited in Receive. If that loop is closed when the child ends, that is logged.
+// The status is taken even if nobody asks any more. The zero value is ready. It must not
+// be copied. (asyncio: ThreadedChildWatcher)
 //
 // Deprecated: see AbstractChildWatcher.
 type ThreadedChildWatcher struct {
@@ -31,10 +34,12 @@ type ThreadedChildWatcher struct {
 // childWait is a goroutine that waits for a child.
 type childWait struct {
 	childProcess
-	handler *childHandler // nil if nobody asks any more; guarded by the watcher's mutex
+	// nil if nobody asks any more; guarded by the watcher's mutex
+	handler *childHandler
 }
 
-// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler, which does not replace)
+// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler, which
+// does not replace)
 func (w *ThreadedChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
 	h, err := newWaitingHandler(ctx, "ThreadedChildWatcher.AddChildHandler", pid, callback)
 	if err != nil {
@@ -42,7 +47,8 @@ func (w *ThreadedChildWatcher) AddChildHandler(ctx context.Context, pid int, cal
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// One whose status was taken a moment ago had the same id, and its goroutine is about to say so.
+	// One whose status was taken a moment ago had the same id, and its goroutine is
+	// about to say so.
 	if c := w.waits[pid]; c != nil && c.Signal(syscall.Signal(0)) != os.ErrProcessDone {
 		if c.handler != nil {
 			c.handler.drop()
@@ -74,8 +80,9 @@ func (w *ThreadedChildWatcher) wait(pid int, c *childWait) {
 	}
 }
 
-// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback to take. The
-// status of the child is taken all the same. (asyncio: remove_child_handler, which does nothing)
+// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback
+// to take. The status of the child is taken all the same. (asyncio: remove_child_handler,
+// which does nothing)
 func (w *ThreadedChildWatcher) RemoveChildHandler(pid int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,15 +104,17 @@ func (w *ThreadedChildWatcher) IsActive() bool { return haveChildren }
 // Close does nothing: goroutines wait on, and callbacks are called. (asyncio: close)
 func (w *ThreadedChildWatcher) Close() {}
 
-// PidfdChildWatcher has the loop wait for descriptors of processes. It needs no signals, no goroutines and
-// no attached loop, leaves other children alone, and a child costs the same however many there are. Its
-// price is a descriptor for each child, and that only Linux has them, since 5.3.
+// PidfdChildWatcher has the loop wait for descriptors of processes. It needs no signals,
+// no goroutines and no attached loop, leaves other children alone, and a child costs the
+// same however many there are. Its price is a descriptor for each child, and that only
+// Linux has them, since 5.3.
 //
-// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which the caller must hold
-// the token. If the loop is closed first, a goroutine waits for the child, and its end is logged. Where
-// there are no such descriptors AddChildHandler returns an error that matches errors.ErrUnsupported; it may
-// also be the system's, as when there are too many. The zero value is ready. It must not be copied.
-// (asyncio: PidfdChildWatcher, as since 3.12)
+// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which
+// the caller must hold the token. If the loop is closed first, a goroutine waits for the
+// child, and its end is logged. Where there are no such descriptors AddChildHandler
+// returns an error that matches errors.ErrUnsupported; it may also be the system's, as
+// when there are too many. The zero value is ready. It must not be copied. (asyncio:
+// PidfdChildWatcher, as since 3.12)
 //
 // Deprecated: see AbstractChildWatcher.
 type PidfdChildWatcher struct {
@@ -156,8 +165,9 @@ func (w *PidfdChildWatcher) AddChildHandler(ctx context.Context, pid int, callba
 	return nil
 }
 
-// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback to take. The
-// status of the child is left for others. (asyncio: remove_child_handler, which does nothing)
+// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback
+// to take. The status of the child is left for others. (asyncio: remove_child_handler,
+// which does nothing)
 func (w *PidfdChildWatcher) RemoveChildHandler(pid int) bool {
 	w.mu.Lock()
 	c := w.waits[pid]
@@ -176,7 +186,8 @@ func (w *PidfdChildWatcher) AttachLoop(*Loop) {}
 // IsActive reports whether the system has descriptors of processes. (asyncio: is_active)
 func (w *PidfdChildWatcher) IsActive() bool { return canOpenChildren() }
 
-// Close does nothing: descriptors are waited for, and callbacks are called. (asyncio: close)
+// Close does nothing: descriptors are waited for, and callbacks are called. (asyncio:
+// close)
 func (w *PidfdChildWatcher) Close() {}
 
 // claim takes c out of the watcher, and reports whether it was there.

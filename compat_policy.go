@@ -1,24 +1,24 @@
 package aio
 
-// Policies are a thing of the past: asyncio is dropping them, and a Go program knows its loop by the
-// ctx. They are here so that a program which is ported can keep its lines until it has been gone
-// through.
+// Policies are a thing of the past: asyncio is dropping them, and a Go program knows its
+// loop by the ctx. They are here so that a program which is ported can keep its lines
+// until it has been gone through.
 //
-// asyncio has one policy for the process and one current loop for each thread. Goroutines are no
-// threads: a program has many that come and go, and nothing belongs to one. So the current loop is
-// one for the process too, like the policy. Both are guarded by mutexes; nothing else in the package
-// looks at them.
+// asyncio has one policy for the process and one current loop for each thread. Goroutines
+// are no threads: a program has many that come and go, and nothing belongs to one. So the
+// current loop is one for the process too, like the policy. Both are guarded by mutexes;
+// nothing else in the package looks at them.
 
 import (
 	"context"
 	"sync"
 )
 
-// AbstractEventLoopPolicy says which loop is the current one, and how loops are made. Any goroutine
-// may call its methods. (asyncio: AbstractEventLoopPolicy)
+// AbstractEventLoopPolicy says which loop is the current one, and how loops are made. Any
+// goroutine may call its methods. (asyncio: AbstractEventLoopPolicy)
 //
-// Deprecated: pass the ctx that a task was given, which belongs to its loop, and have a Runner make
-// the loop by its Options or LoopFactory.
+// Deprecated: pass the ctx that a task was given, which belongs to its loop, and have a
+// Runner make the loop by its Options or LoopFactory.
 type AbstractEventLoopPolicy interface {
 	// GetEventLoop returns the current loop, or an error if there is none.
 	GetEventLoop() (*Loop, error)
@@ -32,9 +32,10 @@ type AbstractEventLoopPolicy interface {
 	SetChildWatcher(w AbstractChildWatcher)
 }
 
-// DefaultEventLoopPolicy is the policy of a program that sets none: the current loop is the one that
-// was set last, by whichever goroutine. The zero value is ready. It must not be copied.
-// (asyncio: DefaultEventLoopPolicy, where each thread has a current loop of its own)
+// DefaultEventLoopPolicy is the policy of a program that sets none: the current loop is
+// the one that was set last, by whichever goroutine. The zero value is ready. It must not
+// be copied. (asyncio: DefaultEventLoopPolicy, where each thread has a current loop of
+// its own)
 //
 // Deprecated: see AbstractEventLoopPolicy.
 type DefaultEventLoopPolicy struct {
@@ -43,8 +44,8 @@ type DefaultEventLoopPolicy struct {
 	watcher AbstractChildWatcher // nil if none was set
 }
 
-// GetEventLoop returns the loop that SetEventLoop was given last, by any goroutine, also if it is
-// closed. If there is none the error matches ErrNoRunningLoop; no loop is made.
+// GetEventLoop returns the loop that SetEventLoop was given last, by any goroutine, also
+// if it is closed. If there is none the error matches ErrNoRunningLoop; no loop is made.
 // (asyncio: AbstractEventLoopPolicy.get_event_loop)
 func (p *DefaultEventLoopPolicy) GetEventLoop() (*Loop, error) {
 	p.mu.Lock()
@@ -57,9 +58,9 @@ func (p *DefaultEventLoopPolicy) GetEventLoop() (*Loop, error) {
 
 var errNoCurrentLoop = usagef("", "there is no current event loop: pass the ctx that the task was given, or call SetEventLoop").as(ErrNoRunningLoop)
 
-// SetEventLoop makes l the current loop for every goroutine; nil is none. If a child watcher was set, l
-// is attached to it, and what its AttachLoop says holds.
-// (asyncio: AbstractEventLoopPolicy.set_event_loop)
+// SetEventLoop makes l the current loop for every goroutine; nil is none. If a child
+// watcher was set, l is attached to it, and what its AttachLoop says holds. (asyncio:
+// AbstractEventLoopPolicy.set_event_loop)
 func (p *DefaultEventLoopPolicy) SetEventLoop(l *Loop) {
 	p.mu.Lock()
 	p.current = l
@@ -74,8 +75,9 @@ func (p *DefaultEventLoopPolicy) SetEventLoop(l *Loop) {
 // (asyncio: AbstractEventLoopPolicy.new_event_loop)
 func (p *DefaultEventLoopPolicy) NewEventLoop() *Loop { return NewEventLoop(nil) }
 
-// GetChildWatcher returns the watcher that was set, or if none was a *ThreadedChildWatcher, each time the
-// same. (asyncio: AbstractEventLoopPolicy.get_child_watcher)
+// GetChildWatcher returns the watcher that was set, or if none was a
+// *ThreadedChildWatcher, each time the same. (asyncio:
+// AbstractEventLoopPolicy.get_child_watcher)
 func (p *DefaultEventLoopPolicy) GetChildWatcher() AbstractChildWatcher {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,8 +87,9 @@ func (p *DefaultEventLoopPolicy) GetChildWatcher() AbstractChildWatcher {
 	return p.watcher
 }
 
-// SetChildWatcher closes the watcher that was set before, and sets w; nil is none. The current loop is not
-// attached to it. (asyncio: AbstractEventLoopPolicy.set_child_watcher)
+// SetChildWatcher closes the watcher that was set before, and sets w; nil is none. The
+// current loop is not attached to it. (asyncio:
+// AbstractEventLoopPolicy.set_child_watcher)
 func (p *DefaultEventLoopPolicy) SetChildWatcher(w AbstractChildWatcher) {
 	p.mu.Lock()
 	old := p.watcher
@@ -119,10 +122,10 @@ func GetEventLoopPolicy() AbstractEventLoopPolicy {
 	return thePolicy.set
 }
 
-// SetEventLoopPolicy makes p the policy of the process; nil stands for a new default policy, which
-// has no current loop. Any goroutine may call it. The functions NewEventLoop and Run do not ask the
-// policy, where asyncio's do: give a Runner the policy's NewEventLoop as LoopFactory.
-// (asyncio: set_event_loop_policy)
+// SetEventLoopPolicy makes p the policy of the process; nil stands for a new default
+// policy, which has no current loop. Any goroutine may call it. The functions
+// NewEventLoop and Run do not ask the policy, where asyncio's do: give a Runner the
+// policy's NewEventLoop as LoopFactory. (asyncio: set_event_loop_policy)
 //
 // Deprecated: see AbstractEventLoopPolicy.
 func SetEventLoopPolicy(p AbstractEventLoopPolicy) {
@@ -131,11 +134,12 @@ func SetEventLoopPolicy(p AbstractEventLoopPolicy) {
 	thePolicy.set = p
 }
 
-// GetEventLoop returns the loop of ctx if that runs: in a task, and in a callback that has a ctx,
-// this is GetRunningLoop. Otherwise it returns what the policy says, by default the loop of the last
-// SetEventLoop or an error that matches ErrNoRunningLoop. It never makes a loop, never awaits, and
-// any goroutine may call it. Unlike in asyncio the goroutine does not matter: without a ctx of the
-// running loop, a task gets the policy's loop too. (asyncio: get_event_loop)
+// GetEventLoop returns the loop of ctx if that runs: in a task, and in a callback that
+// has a ctx, this is GetRunningLoop. Otherwise it returns what the policy says, by
+// default the loop of the last SetEventLoop or an error that matches ErrNoRunningLoop. It
+// never makes a loop, never awaits, and any goroutine may call it. Unlike in asyncio the
+// goroutine does not matter: without a ctx of the running loop, a task gets the policy's
+// loop too. (asyncio: get_event_loop)
 //
 // Deprecated: use GetRunningLoop.
 func GetEventLoop(ctx context.Context) (*Loop, error) {
@@ -145,9 +149,9 @@ func GetEventLoop(ctx context.Context) (*Loop, error) {
 	return GetEventLoopPolicy().GetEventLoop()
 }
 
-// SetEventLoop has the policy make l the current loop, by default for every goroutine of the
-// process; nil is none. Any goroutine may call it. Run and Runner set no current loop, as they may
-// run in several goroutines at once. (asyncio: set_event_loop)
+// SetEventLoop has the policy make l the current loop, by default for every goroutine of
+// the process; nil is none. Any goroutine may call it. Run and Runner set no current
+// loop, as they may run in several goroutines at once. (asyncio: set_event_loop)
 //
 // Deprecated: pass the loop, or a ctx of it, to those who need it.
 func SetEventLoop(l *Loop) { GetEventLoopPolicy().SetEventLoop(l) }

@@ -32,7 +32,8 @@ type statement []json.RawMessage
 
 func (s statement) op() string { return decode[string](s[0]) }
 
-// str, num, flag and body decode the i-th argument; what is missing or null has its zero value.
+// str, num, flag and body decode the i-th argument; what is missing or null has its zero
+// value.
 func (s statement) str(i int) string { return arg[string](s, i) }
 
 func (s statement) num(i int) int { return arg[int](s, i) }
@@ -368,7 +369,8 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 	case "sleep":
 		return f.logged("sleep", nil, false, aio.Sleep(ctx, s.ticks(0)))
 	case "spawn":
-		// The slot is filled when the call returns, so not yet while the body starts eagerly.
+		// The slot is filled when the call returns, so not yet while the body
+		// starts eagerly.
 		if s.flag(2) {
 			m.slots[name] = aio.CreateTask(ctx, f.coro(s.str(1), name), aio.WithEagerStart(true))
 			f.log("spawned %s", name)
@@ -560,8 +562,8 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 	return nil
 }
 
-// anyList makes an untyped awaitable of a future of a list. It is that future's: cancelling,
-// callbacks and the count of passes are not touched by the conversion.
+// anyList makes an untyped awaitable of a future of a list. It is that future's:
+// cancelling, callbacks and the count of passes are not touched by the conversion.
 func anyList[E any](f *aio.Future[[]E], conv func(E) any) awaitable {
 	return &listFuture[E]{Future: f, conv: conv}
 }

@@ -1,8 +1,9 @@
 package aio_test
 
-// The programs of testdata/conformance are small concurrent programs in a language of their own,
-// each with the trace that CPython 3.14's asyncio produced for it under a virtual clock; see the
-// README beside them. TestConformance runs each on this package and compares, line by line.
+// The programs of testdata/conformance are small concurrent programs in a language of
+// their own, each with the trace that CPython 3.14's asyncio produced for it under a
+// virtual clock; see the README beside them. TestConformance runs each on this package
+// and compares, line by line.
 
 import (
 	"bufio"
@@ -270,8 +271,8 @@ func TestConformance(t *testing.T) {
 	fmt.Printf("conformance: %d of %d programs match\n", matched, len(all))
 }
 
-// TestConformanceFound runs the programs by which random testing against CPython found a difference
-// once. They came from the same oracle as the others.
+// TestConformanceFound runs the programs by which random testing against CPython found a
+// difference once. They came from the same oracle as the others.
 func TestConformanceFound(t *testing.T) {
 	for _, p := range readPrograms(t, filepath.Join("testdata", "found")) {
 		if diff := difference(p.Trace, run(p, false)); diff != "" {
@@ -280,8 +281,8 @@ func TestConformanceFound(t *testing.T) {
 	}
 }
 
-// TestConformanceInDebugMode runs the programs in debug mode, which must not change the order of
-// anything.
+// TestConformanceInDebugMode runs the programs in debug mode, which must not change the
+// order of anything.
 func TestConformanceInDebugMode(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
@@ -299,8 +300,8 @@ func (c *stepCounter) Pass()   { c.passes++ }
 func (c *stepCounter) Choose() { c.steps++ }
 func (c *stepCounter) Ran()    { c.ran++ }
 
-// TestConformanceDirected runs the programs under a director, which makes each step from the base: with
-// the default choices the order is that of an ordinary loop.
+// TestConformanceDirected runs the programs under a director, which makes each step from
+// the base: with the default choices the order is that of an ordinary loop.
 func TestConformanceDirected(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))

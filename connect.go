@@ -14,12 +14,13 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// ConnectionOptions are the settings of CreateConnection and its relatives. The zero value has the
-// defaults.
+// ConnectionOptions are the settings of CreateConnection and its relatives. The zero
+// value has the defaults.
 type ConnectionOptions struct {
-	// TLS, if it is not nil, has the connection encrypted. If its ServerName is empty, that is
-	// the host of the address; a Unix socket or an existing connection has none, so there
-	// ServerName or InsecureSkipVerify must be set. (asyncio: ssl, server_hostname)
+	// TLS, if it is not nil, has the connection encrypted. If its ServerName is
+	// empty, that is the host of the address; a Unix socket or an existing connection
+	// has none, so there ServerName or InsecureSkipVerify must be set. (asyncio: ssl,
+	// server_hostname)
 	TLS *tls.Config
 	// HandshakeTimeout is for how long the TLS handshake may take; zero is 60 s.
 	// (asyncio: ssl_handshake_timeout)
@@ -27,25 +28,26 @@ type ConnectionOptions struct {
 	// ShutdownTimeout is for how long the end of TLS may take; zero is 30 s.
 	// (asyncio: ssl_shutdown_timeout)
 	ShutdownTimeout time.Duration
-	// Conn is a connection to use in place of an address. It belongs to the transport from then
-	// on. (asyncio: sock)
+	// Conn is a connection to use in place of an address. It belongs to the transport
+	// from then on. (asyncio: sock)
 	Conn net.Conn
 	// Network is "tcp", "tcp4" or "tcp6"; empty is "tcp". (asyncio: family)
 	Network string
 	// LocalAddr is the address to connect from, as "host:port". (asyncio: local_addr)
 	LocalAddr string
-	// HappyEyeballsDelay is after which time the next address of a host is tried beside those
-	// before. Zero tries one after another. (asyncio: happy_eyeballs_delay)
+	// HappyEyeballsDelay is after which time the next address of a host is tried
+	// beside those before. Zero tries one after another. (asyncio:
+	// happy_eyeballs_delay)
 	HappyEyeballsDelay time.Duration
-	// Interleave is how many addresses of the first one's family come first, after which the
-	// families take turns. Zero is 1 with a HappyEyeballsDelay; without, and if it is negative, the
-	// order is the resolver's. (asyncio: interleave)
+	// Interleave is how many addresses of the first one's family come first, after
+	// which the families take turns. Zero is 1 with a HappyEyeballsDelay; without,
+	// and if it is negative, the order is the resolver's. (asyncio: interleave)
 	Interleave int
-	// AllErrors has CreateConnection return a *GroupError with the error of each attempt, also if
-	// there was only one. (asyncio: all_errors)
+	// AllErrors has CreateConnection return a *GroupError with the error of each
+	// attempt, also if there was only one. (asyncio: all_errors)
 	AllErrors bool
-	// Limit is that of the reader of OpenConnection and OpenUnixConnection; see NewStreamReader.
-	// (asyncio: limit)
+	// Limit is that of the reader of OpenConnection and OpenUnixConnection; see
+	// NewStreamReader. (asyncio: limit)
 	Limit int
 }
 
@@ -82,7 +84,8 @@ func checkTCP(call, network string) error {
 	return usagef(call, "the network must be tcp, tcp4 or tcp6, not %q", network)
 }
 
-// isStream reports whether conn carries a stream of bytes rather than packets, as far as it tells.
+// isStream reports whether conn carries a stream of bytes rather than packets, as far as
+// it tells.
 func isStream(conn net.Conn) bool {
 	addr := conn.LocalAddr()
 	if addr == nil {
@@ -95,20 +98,22 @@ func isStream(conn net.Conn) bool {
 	return true
 }
 
-// CreateConnection connects to addr, which is "host:port", and returns the transport and the protocol
-// that factory has made for it. A host with several addresses is tried address by address; see
-// HappyEyeballsDelay for trying several at once. The protocol's ConnectionMade has been called when
-// CreateConnection returns, and data may come as soon as the caller awaits or returns.
+// CreateConnection connects to addr, which is "host:port", and returns the transport and
+// the protocol that factory has made for it. A host with several addresses is tried
+// address by address; see HappyEyeballsDelay for trying several at once. The protocol's
+// ConnectionMade has been called when CreateConnection returns, and data may come as soon
+// as the caller awaits or returns.
 //
-// It suspends the calling task until the connection stands, with TLS until the handshake is done. If
-// the task is cancelled meanwhile, the attempt is given up and nothing stays open. If all addresses
-// fail, the error is that of the one attempt, or a *GroupError of all if they differ; each is a
-// *net.OpError. A name that does not resolve gives a *net.DNSError, a connection that is closed
-// already net.ErrClosed, and a handshake that fails the errors of StartTLS. Options that contradict
-// each other, an address of another form, and a value of factory that is no Protocol give an error
-// that matches ErrUsage, which no second try mends; after one about the options their connection is
-// still the caller's.
-// (asyncio: loop.create_connection; its family, proto and flags are Network here)
+// It suspends the calling task until the connection stands, with TLS until the handshake
+// is done. If the task is cancelled meanwhile, the attempt is given up and nothing stays
+// open. If all addresses fail, the error is that of the one attempt, or a *GroupError of
+// all if they differ; each is a *net.OpError. A name that does not resolve gives a
+// *net.DNSError, a connection that is closed already net.ErrClosed, and a handshake that
+// fails the errors of StartTLS. Options that contradict each other, an address of another
+// form, and a value of factory that is no Protocol give an error that matches ErrUsage,
+// which no second try mends; after one about the options their connection is still the
+// caller's. (asyncio: loop.create_connection; its family, proto and flags are Network
+// here)
 func CreateConnection[P any](ctx context.Context, factory func() P, addr string, opts *ConnectionOptions) (Transport, P, error) {
 	return createConnection(ctx, "CreateConnection", factory, addr, opts)
 }
@@ -153,8 +158,8 @@ func (o *ConnectionOptions) tls(server bool) tlsSettings {
 	return tlsSettings{server, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
-// CreateUnixConnection is CreateConnection to the Unix socket at path. A path that begins with @ is a name
-// of Linux's abstract namespace. (asyncio: loop.create_unix_connection)
+// CreateUnixConnection is CreateConnection to the Unix socket at path. A path that begins
+// with @ is a name of Linux's abstract namespace. (asyncio: loop.create_unix_connection)
 func CreateUnixConnection[P any](ctx context.Context, factory func() P, path string, opts *ConnectionOptions) (Transport, P, error) {
 	return createUnixConnection(ctx, "CreateUnixConnection", factory, path, opts)
 }
@@ -206,10 +211,10 @@ func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, err
 	return l.network().DialUnix(ctx, path)
 }
 
-// ConnectAcceptedSocket makes the transport of a connection that was accepted elsewhere, the server's
-// end of it where TLS is concerned. conn belongs to the transport from then on. opts may be nil; of its
-// fields only those of TLS may be set. It awaits as CreateConnection does.
-// (asyncio: loop.connect_accepted_socket)
+// ConnectAcceptedSocket makes the transport of a connection that was accepted elsewhere,
+// the server's end of it where TLS is concerned. conn belongs to the transport from then
+// on. opts may be nil; of its fields only those of TLS may be set. It awaits as
+// CreateConnection does. (asyncio: loop.connect_accepted_socket)
 func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn net.Conn, opts *ConnectionOptions) (Transport, P, error) {
 	const call = "ConnectAcceptedSocket"
 	var zero P
@@ -237,8 +242,8 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 	return openConnection(ctx, call, s, factory, opts.TLS, opts.tls(true))
 }
 
-// takeConn makes a stream of a connection that belongs to the transport from now on. It has no deadlines
-// any more: they were those of somebody else.
+// takeConn makes a stream of a connection that belongs to the transport from now on. It
+// has no deadlines any more: they were those of somebody else.
 func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 	if err := conn.SetDeadline(time.Time{}); errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
 		return nil, fmt.Errorf("aio: %s: the connection is closed already: %w", call, net.ErrClosed)
@@ -253,8 +258,8 @@ func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 	return s, err
 }
 
-// openConnection makes the protocol and transport of a connection that stands, and waits until
-// ConnectionMade was called.
+// openConnection makes the protocol and transport of a connection that stands, and waits
+// until ConnectionMade was called.
 func openConnection[P any](ctx context.Context, call string, s netio.Stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
 	var zero P
 	made := false
@@ -295,7 +300,8 @@ func openConnection[P any](ctx context.Context, call string, s netio.Stream, fac
 
 // giveUp closes a connection that nobody waits for any more.
 func (t *streamTransport) giveUp() {
-	if t.upper != nil { // in the middle of a handshake there is no end to say good-bye to
+	if t.upper != nil {
+		// in the middle of a handshake there is no end to say good-bye to
 		t.forceClose(nil)
 		return
 	}

@@ -11,28 +11,30 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// DatagramOptions are the settings of CreateDatagramEndpoint. It needs an address, a Network that
-// tells the family, or a Conn.
+// DatagramOptions are the settings of CreateDatagramEndpoint. It needs an address, a
+// Network that tells the family, or a Conn.
 type DatagramOptions struct {
-	// LocalAddr is the address to receive at: "host:port" or, for "unixgram", a path. An empty
-	// host is all addresses of this machine; they are those of IPv4 unless Network is "udp6". A
-	// socket that somebody left at path is replaced; the endpoint leaves its own. A path that begins
-	// with @ is a name of Linux's abstract namespace. (asyncio: local_addr)
+	// LocalAddr is the address to receive at: "host:port" or, for "unixgram", a path.
+	// An empty host is all addresses of this machine; they are those of IPv4 unless
+	// Network is "udp6". A socket that somebody left at path is replaced; the
+	// endpoint leaves its own. A path that begins with @ is a name of Linux's
+	// abstract namespace. (asyncio: local_addr)
 	LocalAddr string
-	// RemoteAddr is where all datagrams go, in the same form. The endpoint is connected to it:
-	// datagrams from elsewhere do not arrive. (asyncio: remote_addr)
+	// RemoteAddr is where all datagrams go, in the same form. The endpoint is
+	// connected to it: datagrams from elsewhere do not arrive. (asyncio: remote_addr)
 	RemoteAddr string
-	// Network is "udp", "udp4", "udp6" or "unixgram"; empty is "udp". (asyncio: family)
+	// Network is "udp", "udp4", "udp6" or "unixgram"; empty is "udp". (asyncio:
+	// family)
 	Network string
 	// ReusePort lets several sockets receive at the same port, if all of them say so.
 	// (asyncio: reuse_port)
 	ReusePort bool
-	// AllowBroadcast lets datagrams go to all hosts of a network. The endpoint is not connected to
-	// RemoteAddr then, as it is others who answer. Where there is no poller, all sockets may do
-	// that. (asyncio: allow_broadcast)
+	// AllowBroadcast lets datagrams go to all hosts of a network. The endpoint is not
+	// connected to RemoteAddr then, as it is others who answer. Where there is no
+	// poller, all sockets may do that. (asyncio: allow_broadcast)
 	AllowBroadcast bool
-	// Conn is a socket to use in place of addresses, with no other option. It belongs to the
-	// transport from then on. (asyncio: sock)
+	// Conn is a socket to use in place of addresses, with no other option. It belongs
+	// to the transport from then on. (asyncio: sock)
 	Conn net.PacketConn
 }
 
@@ -68,25 +70,27 @@ func (o *DatagramOptions) socket() netio.DatagramOptions {
 	return netio.DatagramOptions{ReusePort: o.ReusePort, Broadcast: o.AllowBroadcast}
 }
 
-// CreateDatagramEndpoint makes a socket for datagrams, and returns its transport and the protocol that
-// factory has made for it. The protocol's ConnectionMade was called when it returns, and datagrams may
-// come as soon as the caller awaits or returns.
+// CreateDatagramEndpoint makes a socket for datagrams, and returns its transport and the
+// protocol that factory has made for it. The protocol's ConnectionMade was called when it
+// returns, and datagrams may come as soon as the caller awaits or returns.
 //
-// It suspends the calling task: if there is a name to resolve, and until the endpoint is open. If the
-// task is cancelled meanwhile, nothing stays open. Of the addresses of a name the first of each family
-// is tried, local and remote together, until one can be used; if none can, the error is that of the
-// first, a *net.OpError. A name that does not resolve gives a *net.DNSError. Options
-// that contradict each other, an address of another form, a local and a remote address without a
-// common family, and a value of factory that is no Protocol give an error that matches ErrUsage, and
-// ReusePort, where the system has no such thing, one that matches errors.ErrUnsupported.
+// It suspends the calling task: if there is a name to resolve, and until the endpoint is
+// open. If the task is cancelled meanwhile, nothing stays open. Of the addresses of a
+// name the first of each family is tried, local and remote together, until one can be
+// used; if none can, the error is that of the first, a *net.OpError. A name that does not
+// resolve gives a *net.DNSError. Options that contradict each other, an address of
+// another form, a local and a remote address without a common family, and a value of
+// factory that is no Protocol give an error that matches ErrUsage, and ReusePort, where
+// the system has no such thing, one that matches errors.ErrUnsupported.
 //
-// The addr that DatagramReceived gets is that of net.PacketConn: a *net.UDPAddr, a *net.UnixAddr, or nil
-// if the sender has no address. It stays valid, and must not be changed, as later datagrams of
-// the same sender may have it too. ErrorReceived gets a *net.OpError, whose Addr tells where a datagram
-// that failed was to go. It may be called from inside SendTo.
+// The addr that DatagramReceived gets is that of net.PacketConn: a *net.UDPAddr, a
+// *net.UnixAddr, or nil if the sender has no address. It stays valid, and must not be
+// changed, as later datagrams of the same sender may have it too. ErrorReceived gets a
+// *net.OpError, whose Addr tells where a datagram that failed was to go. It may be called
+// from inside SendTo.
 //
-// (asyncio: loop.create_datagram_endpoint, which takes the last address of each family, and sends to the
-// peer of a socket that is connected whatever address it is given)
+// (asyncio: loop.create_datagram_endpoint, which takes the last address of each family,
+// and sends to the peer of a socket that is connected whatever address it is given)
 func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *DatagramOptions) (DatagramTransport, P, error) {
 	const call = "CreateDatagramEndpoint"
 	var zero P
@@ -123,8 +127,8 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 	return t, p, nil
 }
 
-// openDatagram makes the socket that o describes. target is where all datagrams go, nil if each has an
-// address.
+// openDatagram makes the socket that o describes. target is where all datagrams go, nil
+// if each has an address.
 func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions) (_ netio.Datagram, target net.Addr, err error) {
 	switch {
 	case o.Conn != nil:
@@ -171,7 +175,8 @@ type addrPair struct {
 	local, remote net.Addr
 }
 
-// resolvePairs finds the addresses of o, a pair for each family that has all that are asked for.
+// resolvePairs finds the addresses of o, a pair for each family that has all that are
+// asked for.
 func (l *Loop) resolvePairs(ctx context.Context, call string, o *DatagramOptions) ([]addrPair, error) {
 	network := o.Network
 	if network == "" {

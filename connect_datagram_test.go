@@ -35,7 +35,8 @@ func TestDatagramOpening(t *testing.T) {
 			return err
 		}
 		if dgOnPoller(t) {
-			p.log.want(t, "factory soon made") // what there is to read comes in the next pass
+			// what there is to read comes in the next pass
+			p.log.want(t, "factory soon made")
 			p.log = eventLog{"factory", "soon", "made"}
 		}
 		if err := p.after(ctx, 4); err != nil {
@@ -274,7 +275,8 @@ func TestDatagramPairs(t *testing.T) {
 		} else {
 			c.Close()
 		}
-		// An empty host is ::1 and 127.0.0.1 where all go, 0.0.0.0 and :: where all come from.
+		// An empty host is ::1 and 127.0.0.1 where all go, 0.0.0.0 and :: where
+		// all come from.
 		at := fmt.Sprintf(":%d", v6.Port)
 		p, err := dgOpen(ctx, &aio.DatagramOptions{RemoteAddr: at})
 		if err != nil {
@@ -297,7 +299,8 @@ func TestDatagramPairs(t *testing.T) {
 		if got := p.sockname().(*net.UDPAddr); got.IP.To4() == nil || !got.IP.IsUnspecified() {
 			t.Errorf("the endpoint is at %v", got)
 		}
-		// Nobody can be at an address that is not this machine's, so the other family it is.
+		// Nobody can be at an address that is not this machine's, so the other
+		// family it is.
 		p, err = dgOpen(ctx, &aio.DatagramOptions{Network: "udp6", LocalAddr: ":0"})
 		if err != nil {
 			return err

@@ -1,7 +1,7 @@
 package aio
 
-// Which of several addresses a connection is made to: one after the other, or with attempts
-// that overlap (happy eyeballs, RFC 8305) by StaggeredRace.
+// Which of several addresses a connection is made to: one after the other, or with
+// attempts that overlap (happy eyeballs, RFC 8305) by StaggeredRace.
 
 import (
 	"context"
@@ -57,10 +57,12 @@ func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptio
 type dialing struct {
 	loop   *Loop
 	locals []netip.AddrPort // to connect from, any if there are none
-	errs   [][]error        // of each address that was tried, in the order of the attempts
+	// of each address that was tried, in the order of the attempts
+	errs [][]error
 }
 
-// connect tries the addresses until one answers. It returns an error if the trying itself was ended.
+// connect tries the addresses until one answers. It returns an error if the trying itself
+// was ended.
 func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (netio.Stream, error) {
 	d.errs = make([][]error, len(remotes))
 	if delay == NoTimeout || len(remotes) == 1 {
@@ -137,8 +139,8 @@ func (d *dialing) failure(all bool) error {
 	return errs[0]
 }
 
-// interleave returns the addresses with first ones of the first family at the front, after which
-// the families take turns.
+// interleave returns the addresses with first ones of the first family at the front,
+// after which the families take turns.
 func interleave(addrs []netip.AddrPort, first int) []netip.AddrPort {
 	var families [2][]netip.AddrPort
 	firstIs4 := addrs[0].Addr().Unmap().Is4()

@@ -18,8 +18,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The whole of 127.0.0.0/8 is this machine on Linux, so a host can have as many addresses as a test
-// wants: they are at 127.0.0.11 and on, so that nobody else is there.
+// The whole of 127.0.0.0/8 is this machine on Linux, so a host can have as many addresses
+// as a test wants: they are at 127.0.0.11 and on, so that nobody else is there.
 
 // What is found at an address of a host.
 const (
@@ -45,7 +45,8 @@ func cnHost(t *testing.T, zone dnsZone, name string, kinds ...string) string {
 	return ""
 }
 
-// cnPorts makes the sockets of a host on one port, and reports whether that was free everywhere.
+// cnPorts makes the sockets of a host on one port, and reports whether that was free
+// everywhere.
 func cnPorts(t *testing.T, kinds []string) (port int, ok bool) {
 	t.Helper()
 	var fds []int
@@ -187,7 +188,8 @@ func TestConnectOutOfDescriptors(t *testing.T) {
 			return err
 		}
 		cnLeaks(t, ctx, func() {
-			tr, _, err := aio.CreateConnection(ctx, newCnClient, addr, nil) // the resolver has asked now
+			// the resolver has asked now
+			tr, _, err := aio.CreateConnection(ctx, newCnClient, addr, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +217,8 @@ func TestConnectLocalAddr(t *testing.T) {
 	zone := cnZone(t)
 	addr := cnHost(t, zone, "there.example.", listens)
 	refused := cnHost(t, zone, "nothere.example.", refuses)
-	busy := cnHost(t, zone, "busy.example.", refuses) // a port that is in use can be refused as well
+	// a port that is in use can be refused as well
+	busy := cnHost(t, zone, "busy.example.", refuses)
 	_, port, _ := net.SplitHostPort(busy)
 	zone["local.example."] = []dnsRecord{
 		{"local.example.", dnsAAAA, "::1"},
@@ -269,8 +272,8 @@ func TestConnectLocalAddr(t *testing.T) {
 	})
 }
 
-// cnVirtual runs main in a loop with a virtual clock, over the poller. Connections over goroutines are
-// work outside, which such a clock waits for.
+// cnVirtual runs main in a loop with a virtual clock, over the poller. Connections over
+// goroutines are work outside, which such a clock waits for.
 func cnVirtual(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	l, reports := newLoop(t)
@@ -326,7 +329,8 @@ func TestHappyEyeballs(t *testing.T) {
 	}
 }
 
-// With both families, the first address of the second one does not wait for the others of the first.
+// With both families, the first address of the second one does not wait for the others of
+// the first.
 func TestHappyEyeballsFamilies(t *testing.T) {
 	zone := cnZone(t)
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

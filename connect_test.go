@@ -51,8 +51,9 @@ func (p *cnClient) ConnectionLost(err error) {
 
 func newCnClient() *cnClient { return &cnClient{} }
 
-// cnLeaks fails unless f leaves as many descriptors as there were. f is run once before, for what is
-// made once and stays; the loop's poller is made in any case, as f may be over before it needs one.
+// cnLeaks fails unless f leaves as many descriptors as there were. f is run once before,
+// for what is made once and stays; the loop's poller is made in any case, as f may be
+// over before it needs one.
 func cnLeaks(t *testing.T, ctx context.Context, f func()) {
 	t.Helper()
 	l, err := aio.GetRunningLoop(ctx)
@@ -136,7 +137,8 @@ func TestCreateConnection(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		conn.SetDeadline(time.Unix(1, 0)) // which is the user's, not the transport's
+		// which is the user's, not the transport's
+		conn.SetDeadline(time.Unix(1, 0))
 		own := conn.LocalAddr().String()
 		tr, p, err = aio.CreateConnection(ctx, newCnClient, "", &aio.ConnectionOptions{Conn: conn})
 		if err != nil {
@@ -324,7 +326,8 @@ func TestConnectBadInput(t *testing.T) {
 			return err
 		}
 	}
-	// over gives the function a connection, which is its own to close if the input was not used.
+	// over gives the function a connection, which is its own to close if the input
+	// was not used.
 	over := func(conn func() net.Conn, unused bool, f func(context.Context, net.Conn) error) func(context.Context) error {
 		return func(ctx context.Context) error {
 			c := conn()
@@ -455,7 +458,8 @@ func TestConnectBadInput(t *testing.T) {
 	}
 }
 
-// A connection that a transport has taken cannot be taken again where its descriptor has moved into the loop.
+// A connection that a transport has taken cannot be taken again where its descriptor has
+// moved into the loop.
 //
 // LOOP-125
 func TestConnectTakenTwice(t *testing.T) {

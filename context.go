@@ -1,14 +1,16 @@
 package aio
 
-// A scope is the context.Context that a task, or a Timeout or TaskGroup within it, hands to its
-// body. It carries the loop and context values, and its Done channel closes when the task is
-// cancelled or the scope ends. asyncio's cancellation does not travel this way: an await looks
-// at its task, never at the Done channel of a scope, so a cancellation that was swallowed stays
-// swallowed. Done is for what runs beside the loop: a query or a request in a worker goroutine.
+// A scope is the context.Context that a task, or a Timeout or TaskGroup within it, hands
+// to its body. It carries the loop and context values, and its Done channel closes when
+// the task is cancelled or the scope ends. asyncio's cancellation does not travel this
+// way: an await looks at its task, never at the Done channel of a scope, so a
+// cancellation that was swallowed stays swallowed. Done is for what runs beside the loop:
+// a query or a request in a worker goroutine.
 //
-// Any goroutine may use a scope. Nearly no scope is ever asked for its Done channel, so the
-// standard library's cancellable context behind it is made on demand. ext, which holds it, only
-// goes from nil to a value that stays; losing the race to set it means using the winner's.
+// Any goroutine may use a scope. Nearly no scope is ever asked for its Done channel, so
+// the standard library's cancellable context behind it is made on demand. ext, which
+// holds it, only goes from nil to a value that stays; losing the race to set it means
+// using the winner's.
 
 import (
 	"context"
@@ -29,11 +31,13 @@ type deadliner interface{ When() time.Time }
 
 // innerScope is what the scope of a Timeout or TaskGroup has besides.
 type innerScope struct {
-	endCtx context.Context // derived by the user, the end of which ends awaits; nil if there is none
-	limit  deadliner       // whose deadline the scope reports, nil if it has none
+	// derived by the user, the end of which ends awaits; nil if there is none
+	endCtx context.Context
+	limit  deadliner // whose deadline the scope reports, nil if it has none
 }
 
-// scopeExt is the part of a scope that exists once somebody asked for Done, or the scope ended.
+// scopeExt is the part of a scope that exists once somebody asked for Done, or the scope
+// ended.
 type scopeExt struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -52,14 +56,16 @@ var (
 	endedTimeout   = endedExt(ErrTimeout)
 )
 
-// endedExt returns what stands for a scope that ended before anybody asked for its Done channel.
+// endedExt returns what stands for a scope that ended before anybody asked for its Done
+// channel.
 func endedExt(cause error) *scopeExt {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(cause)
 	return &scopeExt{ctx: ctx, cancel: cancel}
 }
 
-// end closes Done. Only the first call counts. ended is used as it is if nobody asked before.
+// end closes Done. Only the first call counts. ended is used as it is if nobody asked
+// before.
 func (s *scope) end(cause error, ended *scopeExt) {
 	e := s.ext.Load()
 	if e == nil {
@@ -102,7 +108,8 @@ func (s *scope) std() *scopeExt {
 // Done implements context.Context.
 func (s *scope) Done() <-chan struct{} { return s.std().ctx.Done() }
 
-// Err implements context.Context. It is context.DeadlineExceeded if a Timeout ended the scope.
+// Err implements context.Context. It is context.DeadlineExceeded if a Timeout ended the
+// scope.
 func (s *scope) Err() error {
 	e := s.ext.Load()
 	if e == nil {
@@ -118,8 +125,8 @@ func (s *scope) Err() error {
 	return err
 }
 
-// Deadline implements context.Context. It reports the deadline of the innermost Timeout, on a
-// loop that lives in real time. Reschedule moves it.
+// Deadline implements context.Context. It reports the deadline of the innermost Timeout,
+// on a loop that lives in real time. Reschedule moves it.
 func (s *scope) Deadline() (deadline time.Time, ok bool) {
 	if s.inner == nil {
 		return time.Time{}, false
@@ -140,7 +147,8 @@ func (s *scope) Value(key any) any {
 		return s
 	}
 	if e := s.ext.Load(); e != nil {
-		// The standard context answers for itself when another is derived from it.
+		// The standard context answers for itself when another is derived from
+		// it.
 		if v := e.ctx.Value(key); v != nil {
 			return v
 		}
@@ -151,8 +159,9 @@ func (s *scope) Value(key any) any {
 // String names the context in the text form of contexts derived from it.
 func (s *scope) String() string { return "aio.Context" }
 
-// scopeOf returns the scope that ctx is, or is derived from, and the context to watch during an
-// await: ctx or one that it comes from, if the user derived that with a cancellation or deadline.
+// scopeOf returns the scope that ctx is, or is derived from, and the context to watch
+// during an await: ctx or one that it comes from, if the user derived that with a
+// cancellation or deadline.
 func scopeOf(ctx context.Context) (s *scope, endCtx context.Context) {
 	if s, ok := ctx.(*scope); ok {
 		return s, s.endCtx()
@@ -186,9 +195,9 @@ func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
 	inner.endCtx = c.endCtx
 }
 
-// values returns what a new task inherits from ctx: its values, and nothing of its end. The
-// scope of the creator is left out where it can be, or each generation of tasks would hold the
-// one before it in memory.
+// values returns what a new task inherits from ctx: its values, and nothing of its end.
+// The scope of the creator is left out where it can be, or each generation of tasks would
+// hold the one before it in memory.
 func values(ctx context.Context) context.Context {
 	for {
 		s, ok := ctx.(*scope)
@@ -199,8 +208,8 @@ func values(ctx context.Context) context.Context {
 	}
 }
 
-// GetRunningLoop returns the running event loop that ctx belongs to, or ErrNoRunningLoop. It
-// never awaits, and any goroutine may call it. (asyncio: get_running_loop)
+// GetRunningLoop returns the running event loop that ctx belongs to, or ErrNoRunningLoop.
+// It never awaits, and any goroutine may call it. (asyncio: get_running_loop)
 func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	s, _ := scopeOf(ctx)
 	if s == nil || !s.loop.IsRunning() {
@@ -209,8 +218,8 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	return s.loop, nil
 }
 
-// loopOf returns the loop of ctx for a call that touches the loop's state without awaiting. The
-// caller must hold the token, or the loop must not be running.
+// loopOf returns the loop of ctx for a call that touches the loop's state without
+// awaiting. The caller must hold the token, or the loop must not be running.
 func loopOf(ctx context.Context, call string) *Loop {
 	s, _ := scopeOf(ctx)
 	if ctx == nil {

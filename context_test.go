@@ -27,8 +27,8 @@ func closed(ctx context.Context) bool {
 	}
 }
 
-// Context values are what asyncio has context variables for. They cannot be changed, only derived
-// from, so nothing goes back to the creator.
+// Context values are what asyncio has context variables for. They cannot be changed, only
+// derived from, so nothing goes back to the creator.
 //
 // TASK-180, TASK-181, TASK-185
 func TestContextValuesAreInheritedAtCreation(t *testing.T) {
@@ -91,7 +91,8 @@ func TestContextOfATaskMayBeGiven(t *testing.T) {
 	})
 }
 
-// A task outlives the context that it was made with: it inherits values, no end and no deadline.
+// A task outlives the context that it was made with: it inherits values, no end and no
+// deadline.
 func TestContextOfATaskDoesNotEndWithItsCreators(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		short, cancel := context.WithTimeout(ctx, time.Hour)
@@ -111,9 +112,11 @@ func TestContextOfATaskDoesNotEndWithItsCreators(t *testing.T) {
 	})
 }
 
-// Done of a task's context closes when the task is cancelled, before Cancel returns, or ends.
+// Done of a task's context closes when the task is cancelled, before Cancel returns, or
+// ends.
 func TestContextEndsWithItsTask(t *testing.T) {
-	for _, asked := range []bool{true, false} { // whether anybody asked for Done before the end
+	for _, asked := range []bool{true, false} {
+		// whether anybody asked for Done before the end
 		aiotest.Run(t, func(ctx context.Context) error {
 			park := func(ctx context.Context) (context.Context, error) {
 				if asked && closed(ctx) {
@@ -148,8 +151,8 @@ func TestContextEndsWithItsTask(t *testing.T) {
 	}
 }
 
-// Done says once and for all that there was a cancellation; for awaits it is over when it was
-// swallowed.
+// Done says once and for all that there was a cancellation; for awaits it is over when it
+// was swallowed.
 func TestContextSwallowedCancellationStaysSwallowed(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
@@ -268,8 +271,9 @@ func TestContextOfAScopeEndsWithItsTask(t *testing.T) {
 	})
 }
 
-// An await ends with the context that the caller derived, as by a cancellation: what it waits for
-// is cancelled, the error has the context's cause, and the task itself is none the wiser.
+// An await ends with the context that the caller derived, as by a cancellation: what it
+// waits for is cancelled, the error has the context's cause, and the task itself is none
+// the wiser.
 //
 // These run in real time, as the end of a context that is not the package's own does.
 func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
@@ -325,7 +329,8 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 	}
 	for how, derive := range derive {
 		for on, await := range await {
-			for _, before := range []bool{false, true} { // the context ends before the await
+			for _, before := range []bool{false, true} {
+				// the context ends before the await
 				t.Run(fmt.Sprintf("%s/%s/%v", how, on, before), func(t *testing.T) {
 					err := aio.Run(func(ctx context.Context) error {
 						f := aio.CreateFuture[int](ctx)
@@ -341,7 +346,8 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 							if err != nil {
 								return err
 							}
-							loop.CallSoon(end) // when the await has begun
+							// when the await has begun
+							loop.CallSoon(end)
 						}
 						err := await(c, f, child)
 						if !endOf(err, c, cause) {
@@ -358,7 +364,9 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 								t.Errorf("future %v", f)
 							}
 						}
-						// Later awaits with the derived context fail too, those with the task's own do not.
+						// Later awaits with the derived context
+						// fail too, those with the task's own do
+						// not.
 						if err := aio.Sleep(c, 0); !endOf(err, c, cause) {
 							t.Errorf("a later await: %v", err)
 						}
@@ -377,7 +385,8 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 	}
 }
 
-// endOf reports whether err says that an await has ended with the context c, and is no cancellation.
+// endOf reports whether err says that an await has ended with the context c, and is no
+// cancellation.
 func endOf(err error, c context.Context, cause error) bool {
 	return errors.Is(err, c.Err()) && errors.Is(err, cause) && !errors.Is(err, aio.ErrCancelled)
 }
@@ -390,7 +399,8 @@ func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 			var ready, begun atomic.Bool
 			go func() {
 				ready.Store(true)
-				for n := i % 30; n > 0 || !begun.Load(); n-- { // try all moments
+				for n := i % 30; n > 0 || !begun.Load(); n-- {
+					// try all moments
 				}
 				cancel()
 			}()
@@ -409,8 +419,8 @@ func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 	}
 }
 
-// The usual way to give a cleanup its time after a cancellation: a context without the one that has
-// ended, and with a limit of its own.
+// The usual way to give a cleanup its time after a cancellation: a context without the
+// one that has ended, and with a limit of its own.
 func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
@@ -466,7 +476,8 @@ func TestContextOfAnotherTaskSuspendsTheCaller(t *testing.T) {
 	})
 }
 
-// The end of a derived context by the task's own cancellation is that cancellation, not one more.
+// The end of a derived context by the task's own cancellation is that cancellation, not
+// one more.
 func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
 	for range 20 { // what a second one would come by is a goroutine
 		err := aio.Run(func(ctx context.Context) error {
@@ -504,7 +515,8 @@ type sliceError []string
 
 func (e sliceError) Error() string { return e[0] }
 
-// The context that ends is outside a Timeout, the one that the await is given was derived inside.
+// The context that ends is outside a Timeout, the one that the await is given was derived
+// inside.
 func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
 	for _, cause := range []error{context.Canceled, errBoom, sliceError{"not comparable"}} {
 		t.Run(cause.Error(), func(t *testing.T) {
@@ -670,7 +682,8 @@ func TestContextRunningLoop(t *testing.T) {
 	}
 }
 
-// A deadline that a Timeout sets is seen by what asks the context, on a loop in real time.
+// A deadline that a Timeout sets is seen by what asks the context, on a loop in real
+// time.
 func TestContextHasTheDeadlineOfItsTimeout(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -704,7 +717,8 @@ func TestContextHasTheDeadlineOfItsTimeout(t *testing.T) {
 	}
 }
 
-// context.AfterFunc and derived contexts on a task's context cost no goroutine, and are told.
+// context.AfterFunc and derived contexts on a task's context cost no goroutine, and are
+// told.
 func TestContextDerivedCostsNoGoroutine(t *testing.T) {
 	leavesNoGoroutine(t)
 	count := goroutines(t)

@@ -61,7 +61,8 @@ func (l *Loop) cycleFrom(t *task, seen map[*task]bool) *AwaitCycleError {
 	return e
 }
 
-// cycle makes the error for a cancellation that came back to f, and forgets the cancellation.
+// cycle makes the error for a cancellation that came back to f, and forgets the
+// cancellation.
 func (l *Loop) cycle(f *future) error {
 	e := &AwaitCycleError{}
 	for _, g := range l.path {

@@ -18,8 +18,8 @@ func thisLine() int {
 	return n
 }
 
-// A task that is suspended in a range over one of the package's iterators is in the line of its own
-// code that has the range, or the await within it.
+// A task that is suspended in a range over one of the package's iterators is in the line
+// of its own code that has the range, or the await within it.
 func TestStacksOfTasksInIterators(t *testing.T) {
 	user := func(seq iter.Seq2[int, error]) iter.Seq[int] {
 		return func(yield func(int) bool) {

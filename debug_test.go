@@ -119,7 +119,8 @@ func TestExceptionHandlerOfCallbacks(t *testing.T) {
 	}
 }
 
-// callerOf returns the function outside of the package that made the call whose stack it gets.
+// callerOf returns the function outside of the package that made the call whose stack it
+// gets.
 func callerOf(stack []uintptr) string {
 	if len(stack) == 0 {
 		return ""
@@ -281,8 +282,8 @@ func TestErrorOfTheLastPassIsReportedByClose(t *testing.T) {
 	}
 }
 
-// LOOP-074, in a bubble of testing/synctest, whose channels the garbage collector's goroutine must
-// not touch.
+// LOOP-074, in a bubble of testing/synctest, whose channels the garbage collector's
+// goroutine must not touch.
 func TestErrorThatNobodyRetrievesInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)
@@ -451,7 +452,8 @@ func TestDestroyedTaskIsReportedWithItsStack(t *testing.T) {
 	})), 3)
 }
 
-// What a stack leaves out is the package's own, with its internal packages, and the runtime's.
+// What a stack leaves out is the package's own, with its internal packages, and the
+// runtime's.
 func TestHiddenFrames(t *testing.T) {
 	for _, c := range []struct {
 		function, file string

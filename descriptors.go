@@ -1,8 +1,9 @@
 package aio
 
-// Descriptors of the user's own: AddReader and AddWriter, and calls that wait until one is
-// ready. A watcher is what the poller knows of such a descriptor; it holds the handle of the
-// reader and that of the writer, and is registered for as long as there is one of them.
+// Descriptors of the user's own: AddReader and AddWriter, and calls that wait until one
+// is ready. A watcher is what the poller knows of such a descriptor; it holds the handle
+// of the reader and that of the writer, and is registered for as long as there is one of
+// them.
 
 import (
 	"context"
@@ -18,8 +19,9 @@ func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio
 	return l.whenReady(ctx, call, fd, r, func() bool { return true })
 }
 
-// whenReady suspends the calling task, and has try called in each pass in which fd is ready for r until
-// it reports that it is done. It is not called once the task is cancelled.
+// whenReady suspends the calling task, and has try called in each pass in which fd is
+// ready for r until it reports that it is done. It is not called once the task is
+// cancelled.
 func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readiness, try func() (done bool)) error {
 	c, err := enter(ctx, call)
 	if err != nil {
@@ -82,19 +84,21 @@ func (w *watcher) slot(r netio.Readiness) **Handle {
 	return &w.writer
 }
 
-// AddReader has fn called in each pass in which fd can be read from without blocking, or its other
-// end is gone, until RemoveReader. fd is the number of a descriptor (int or uintptr) or something that
-// has one, as *os.File, *net.TCPConn and net.Listener have (syscall.Conn). If there is a reader for fd
-// it is replaced; a writer stays. The descriptor must be non-blocking if fn is not to block when
-// another one has read before it.
+// AddReader has fn called in each pass in which fd can be read from without blocking, or
+// its other end is gone, until RemoveReader. fd is the number of a descriptor (int or
+// uintptr) or something that has one, as *os.File, *net.TCPConn and net.Listener have
+// (syscall.Conn). If there is a reader for fd it is replaced; a writer stays. The
+// descriptor must be non-blocking if fn is not to block when another one has read before
+// it.
 //
-// Remove it before closing the descriptor. If that was forgotten, fn is not called any more, and what is
-// next registered under the same number, by AddReader, a Sock call or a connection, takes its place.
+// Remove it before closing the descriptor. If that was forgotten, fn is not called any
+// more, and what is next registered under the same number, by AddReader, a Sock call or a
+// connection, takes its place.
 //
-// The error matches ErrUsage if fd is none of these or belongs to a transport, which ends when its
-// ConnectionLost has returned, and errors.ErrUnsupported where the system has no poller (Windows, js). It
-// panics with ErrLoopClosed if the loop is closed. (asyncio: loop.add_reader, which allows it from the
-// moment in which the transport is closing)
+// The error matches ErrUsage if fd is none of these or belongs to a transport, which ends
+// when its ConnectionLost has returned, and errors.ErrUnsupported where the system has no
+// poller (Windows, js). It panics with ErrLoopClosed if the loop is closed. (asyncio:
+// loop.add_reader, which allows it from the moment in which the transport is closing)
 func (l *Loop) AddReader(fd any, fn func()) error {
 	return l.addWatch("Loop.AddReader", fd, netio.Readable, fn)
 }
@@ -104,14 +108,15 @@ func (l *Loop) AddWriter(fd any, fn func()) error {
 	return l.addWatch("Loop.AddWriter", fd, netio.Writable, fn)
 }
 
-// RemoveReader ends AddReader for fd, also if its callback is due in this pass, and reports whether
-// there was one. An error that matches ErrUsage says that fd has no descriptor, or belongs to a
-// transport. (asyncio: loop.remove_reader)
+// RemoveReader ends AddReader for fd, also if its callback is due in this pass, and
+// reports whether there was one. An error that matches ErrUsage says that fd has no
+// descriptor, or belongs to a transport. (asyncio: loop.remove_reader)
 func (l *Loop) RemoveReader(fd any) (bool, error) {
 	return l.removeWatch("Loop.RemoveReader", fd, netio.Readable)
 }
 
-// RemoveWriter ends AddWriter as RemoveReader does AddReader. (asyncio: loop.remove_writer)
+// RemoveWriter ends AddWriter as RemoveReader does AddReader. (asyncio:
+// loop.remove_writer)
 func (l *Loop) RemoveWriter(fd any) (bool, error) {
 	return l.removeWatch("Loop.RemoveWriter", fd, netio.Writable)
 }
@@ -192,14 +197,16 @@ func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 	h.cancel()
 	*w.slot(r) = nil
 	if want := w.want(); want != 0 {
-		_ = l.polling.modify(w.fd, want) // taking away cannot fail in a way that matters
+		// taking away cannot fail in a way that matters
+		_ = l.polling.modify(w.fd, want)
 	} else {
 		l.polling.unregister(w.fd)
 	}
 	return true
 }
 
-// watcherOf returns the watcher of fd, nil if there is none, or an error if a transport has it.
+// watcherOf returns the watcher of fd, nil if there is none, or an error if a transport
+// has it.
 func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 	switch owner := l.polling.ownerOf(fd).(type) {
 	case nil:
@@ -210,8 +217,8 @@ func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 	return nil, usagef(call, "descriptor %d is in use by a transport", fd)
 }
 
-// descriptorOf returns the descriptor that a user's value is or has, in the latter case with what keeps
-// it open during a use.
+// descriptorOf returns the descriptor that a user's value is or has, in the latter case
+// with what keeps it open during a use.
 func descriptorOf(call string, file any) (fd int, raw syscall.RawConn, err error) {
 	switch f := file.(type) {
 	case int:

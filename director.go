@@ -1,18 +1,20 @@
 package aio
 
-// The seam for tests that decide what asyncio leaves open: see package internal/plug. A directed
-// loop makes no nests, so every step begins and ends on the base, where the director is called.
+// The seam for tests that decide what asyncio leaves open: see package internal/plug. A
+// directed loop makes no nests, so every step begins and ends on the base, where the
+// director is called.
 //
-// What a director may reorder: any entry of the whole ready queue may run next, as long as no
-// program can see a promise of asyncio broken. These are the promises:
-//   - Entries of one source keep their order. A source is a task, a transport, a server, or all
-//     callbacks of the loop together.
-//   - Callbacks of one future run in the order in which they were added, tasks that await it among
-//     them.
+// What a director may reorder: any entry of the whole ready queue may run next, as long
+// as no program can see a promise of asyncio broken. These are the promises:
+//   - Entries of one source keep their order. A source is a task, a transport, a server,
+//     or all callbacks of the loop together.
+//   - Callbacks of one future run in the order in which they were added, tasks that await
+//     it among them.
 //   - Timers run in the order of their times. Equal times have no promised order.
 //   - A task that called Sleep(0) lets everything run that was ready before.
 //
-// Without the second and the last, common programs would fail that are right under asyncio.
+// Without the second and the last, common programs would fail that are right under
+// asyncio.
 
 import (
 	"fmt"
@@ -30,8 +32,8 @@ func init() {
 	}
 }
 
-// sourced is implemented by a runnable whose source is something else than the future that caused
-// it or, without one, the callbacks of the loop.
+// sourced is implemented by a runnable whose source is something else than the future
+// that caused it or, without one, the callbacks of the loop.
 type sourced interface{ source() any }
 
 // callbacksOf is the source of all callbacks of a loop.
@@ -53,7 +55,8 @@ func (l *Loop) source(e readyEntry) any {
 	return callbacksOf{l}
 }
 
-// mustFollow reports whether b, which is behind a in the ready queue, may not overtake it.
+// mustFollow reports whether b, which is behind a in the ready queue, may not overtake
+// it.
 func (l *Loop) mustFollow(a, b readyEntry) bool {
 	if a.f != nil && a.f == b.f {
 		return true
@@ -129,8 +132,9 @@ func (d *directed) Oldest(i int) int {
 	return i
 }
 
-// Commuting implements plug.Loop. A check for an error that nobody retrieves notes that there is one,
-// which whoever retrieves it takes back. A timer that was cancelled does nothing.
+// Commuting implements plug.Loop. A check for an error that nobody retrieves notes that
+// there is one, which whoever retrieves it takes back. A timer that was cancelled does
+// nothing.
 func (d *directed) Commuting() int {
 	for i := range d.ready.n {
 		switch r := d.ready.at(i).r.(type) {

@@ -1,11 +1,11 @@
 package aio
 
-// Names and addresses. Package net resolves them and blocks meanwhile, so lookups are jobs of the
-// default executor. Nothing here has state that outlives a call.
+// Names and addresses. Package net resolves them and blocks meanwhile, so lookups are
+// jobs of the default executor. Nothing here has state that outlives a call.
 //
-// Each lookup has a context of its own, which ends when the await does. That of the task would not
-// do: it stays ended once the task was cancelled, but a task may catch that and go on, and its next
-// lookup is as good as any.
+// Each lookup has a context of its own, which ends when the await does. That of the task
+// would not do: it stays ended once the task was cancelled, but a task may catch that and
+// go on, and its next lookup is as good as any.
 
 import (
 	"context"
@@ -27,41 +27,43 @@ type AddrInfo struct {
 	Network string
 	// Addr has the zone of a link-local address.
 	Addr netip.AddrPort
-	// CanonName is the canonical name of the host, without a final dot; "" if it was not asked for,
-	// or no host was given.
+	// CanonName is the canonical name of the host, without a final dot; "" if it was
+	// not asked for, or no host was given.
 	CanonName string
 }
 
 // AddrInfoOptions are the settings of Getaddrinfo. The zero value has the defaults.
 type AddrInfoOptions struct {
-	// Network is that of net.Dial: "tcp", "udp", or one of them with a 4 or 6 to have addresses of
-	// that family only. Empty means "tcp".
+	// Network is that of net.Dial: "tcp", "udp", or one of them with a 4 or 6 to have
+	// addresses of that family only. Empty means "tcp".
 	Network string
-	// Passive has an empty host mean all addresses of this machine, to listen on, instead of the
-	// loopback ones.
+	// Passive has an empty host mean all addresses of this machine, to listen on,
+	// instead of the loopback ones.
 	Passive bool
 	// CanonName asks for the canonical name of the host too.
 	CanonName bool
-	// NumericHost refuses a host that is neither empty nor an IP address, instead of resolving it.
+	// NumericHost refuses a host that is neither empty nor an IP address, instead of
+	// resolving it.
 	NumericHost bool
 	// Resolver is who is asked; nil means net.DefaultResolver.
 	Resolver *net.Resolver
 }
 
-// Getaddrinfo finds the addresses of host, a name or an IP address, which may have a zone, with
-// port, a number or the name of a service. An empty host is this machine, see Passive; an empty
-// port is 0. The order of the addresses is the resolver's, that of RFC 6724, so the first one is
-// the best to try. nil options are the defaults.
+// Getaddrinfo finds the addresses of host, a name or an IP address, which may have a
+// zone, with port, a number or the name of a service. An empty host is this machine, see
+// Passive; an empty port is 0. The order of the addresses is the resolver's, that of RFC
+// 6724, so the first one is the best to try. nil options are the defaults.
 //
-// It always suspends the calling task, while the default executor makes the lookup. If the task is
-// cancelled meanwhile, it returns the *CancelledError at once and the context of the lookup ends.
-// There always is an address, or an error: a *net.DNSError if the host has no address of that
-// family, the port no meaning or the resolver no answer, and one that matches ErrUsage if the
-// network is unknown.
+// It always suspends the calling task, while the default executor makes the lookup. If
+// the task is cancelled meanwhile, it returns the *CancelledError at once and the context
+// of the lookup ends. There always is an address, or an error: a *net.DNSError if the
+// host has no address of that family, the port no meaning or the resolver no answer, and
+// one that matches ErrUsage if the network is unknown.
 //
-// (asyncio: loop.getaddrinfo, which lists an address for each type of socket unless it is told one,
-// sets the canonical name in the first entry only, leaves ::ffff:192.0.2.1 as an IPv6 address where
-// here it is the IPv4 one, as everywhere in package net, and encodes names that are not ASCII)
+// (asyncio: loop.getaddrinfo, which lists an address for each type of socket unless it is
+// told one, sets the canonical name in the first entry only, leaves ::ffff:192.0.2.1 as
+// an IPv6 address where here it is the IPv4 one, as everywhere in package net, and
+// encodes names that are not ASCII)
 func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) ([]AddrInfo, error) {
 	c, err := enter(ctx, "Getaddrinfo")
 	if err != nil {
@@ -103,7 +105,8 @@ func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) 
 
 // NameInfoOptions are the settings of Getnameinfo. The zero value has the defaults.
 type NameInfoOptions struct {
-	// Network is that of AddrInfoOptions. A port may have another name with udp than with tcp.
+	// Network is that of AddrInfoOptions. A port may have another name with udp than
+	// with tcp.
 	Network string
 	// NumericHost has the IP address as the host.
 	NumericHost bool
@@ -113,14 +116,15 @@ type NameInfoOptions struct {
 	Resolver *net.Resolver
 }
 
-// Getnameinfo finds the name of a host and that of the service on a port. One that has no name is
-// returned as a number. nil options are the defaults.
+// Getnameinfo finds the name of a host and that of the service on a port. One that has no
+// name is returned as a number. nil options are the defaults.
 //
-// It always suspends the calling task, while the default executor makes the lookup. If the task is
-// cancelled meanwhile, it returns the *CancelledError at once and the context of the lookup ends.
-// The error is a *net.DNSError if the resolver has no answer, and matches ErrUsage if the address is
-// the zero one or the network unknown. (asyncio: loop.getnameinfo, which leaves ::ffff:192.0.2.1 as it
-// is, where here it is the IPv4 address)
+// It always suspends the calling task, while the default executor makes the lookup. If
+// the task is cancelled meanwhile, it returns the *CancelledError at once and the context
+// of the lookup ends. The error is a *net.DNSError if the resolver has no answer, and
+// matches ErrUsage if the address is the zero one or the network unknown. (asyncio:
+// loop.getnameinfo, which leaves ::ffff:192.0.2.1 as it is, where here it is the IPv4
+// address)
 func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions) (host, service string, err error) {
 	c, err := enter(ctx, "Getnameinfo")
 	if err != nil {
@@ -137,7 +141,8 @@ func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions
 	if err != nil {
 		return "", "", err
 	}
-	numericHost := opts.NumericHost || opts.Resolver == nil && q.useNames(c.fut.loop) // which has no names for addresses
+	// which has no names for addresses
+	numericHost := opts.NumericHost || opts.Resolver == nil && q.useNames(c.fut.loop)
 	names, err := inExecutor(ctx, func(ctx context.Context) ([2]string, error) {
 		names := [2]string{q.host, q.port}
 		if !opts.NumericService {
@@ -153,8 +158,8 @@ func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions
 	return names[0], names[1], err
 }
 
-// resolve finds the addresses that a socket of network is to connect or be bound to, at least one.
-// It suspends the calling task only if there is a name to look up.
+// resolve finds the addresses that a socket of network is to connect or be bound to, at
+// least one. It suspends the calling task only if there is a name to look up.
 func (l *Loop) resolve(ctx context.Context, network, host, port string, passive bool) ([]netip.AddrPort, error) {
 	q, err := newLookup(network, host, port, nil)
 	if err != nil {
@@ -167,20 +172,22 @@ func (l *Loop) resolve(ctx context.Context, network, host, port string, passive 
 	return inExecutor(ctx, q.run)
 }
 
-// inExecutor calls fn, which blocks, in the default executor. Its context ends with the await.
+// inExecutor calls fn, which blocks, in the default executor. Its context ends with the
+// await.
 func inExecutor[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	return ToThread(ctx, func(context.Context) (T, error) { return fn(own) })
 }
 
-// lookup is a question to the resolver. It does not change once it is made, and goes to another
-// goroutine then.
+// lookup is a question to the resolver. It does not change once it is made, and goes to
+// another goroutine then.
 type lookup struct {
 	network, host, port string
 	passive, numeric    bool
 	resolver            *net.Resolver
-	names               netio.Names // asked instead, by the calling task; nil in most cases
+	// asked instead, by the calling task; nil in most cases
+	names netio.Names
 }
 
 // useNames makes q ask the names of the network of l, and reports whether it has any.
@@ -276,7 +283,8 @@ func (q *lookup) canonName(ctx context.Context) (string, error) {
 // hostName finds the name of ip, which is the host.
 func (q *lookup) hostName(ctx context.Context, ip netip.Addr) (string, error) {
 	names, err := q.resolver.LookupAddr(ctx, ip.WithZone("").String())
-	if len(names) > 0 { // an error says then that there are others, which are malformed
+	if len(names) > 0 {
+		// an error says then that there are others, which are malformed
 		return strings.TrimSuffix(names[0], "."), nil
 	}
 	if none := (*net.DNSError)(nil); errors.As(err, &none) && none.IsNotFound {
@@ -298,7 +306,8 @@ func (q *lookup) serviceName() string {
 	return serviceIn(string(list), q.port, q.network[:3])
 }
 
-// serviceIn finds the name of a port in a list of services, and returns the port if it has none.
+// serviceIn finds the name of a port in a list of services, and returns the port if it
+// has none.
 func serviceIn(list, port, protocol string) string {
 	for line := range strings.Lines(list) {
 		line, _, _ = strings.Cut(line, "#")
@@ -309,7 +318,8 @@ func serviceIn(list, port, protocol string) string {
 	return port
 }
 
-// asDNSError has the other type of errors that package net returns for names and ports be this one.
+// asDNSError has the other type of errors that package net returns for names and ports be
+// this one.
 func asDNSError(err error) error {
 	if bad := (*net.AddrError)(nil); errors.As(err, &bad) {
 		return &net.DNSError{Err: bad.Err, Name: bad.Addr, IsNotFound: true}

@@ -34,8 +34,8 @@ type dnsRecord struct {
 	value string // an address or a name
 }
 
-// dnsZone is what a name server knows, by the names that it is asked for. It fails if asked for
-// broken.example.
+// dnsZone is what a name server knows, by the names that it is asked for. It fails if
+// asked for broken.example.
 type dnsZone map[string][]dnsRecord
 
 var dnsTestZone = dnsZone{
@@ -394,7 +394,8 @@ func TestGetnameinfoServiceNames(t *testing.T) {
 	}
 }
 
-// asyncio's two calls suspend whatever they are asked, and so it is here: other tasks run meanwhile.
+// asyncio's two calls suspend whatever they are asked, and so it is here: other tasks run
+// meanwhile.
 func TestGetaddrinfoAndGetnameinfoAlwaysSuspend(t *testing.T) {
 	var log eventLog
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -409,8 +410,8 @@ func TestGetaddrinfoAndGetnameinfoAlwaysSuspend(t *testing.T) {
 	log.want(t, "one addrs:<nil> two names:<nil>")
 }
 
-// The await ends at once when the task is cancelled, or a context of its caller's ends, and the
-// lookup ends with it.
+// The await ends at once when the task is cancelled, or a context of its caller's ends,
+// and the lookup ends with it.
 func TestGetaddrinfoCancelled(t *testing.T) {
 	for name, cancel := range map[string]func(tk *aio.Task[struct{}], end context.CancelCauseFunc){
 		"the task":    func(tk *aio.Task[struct{}], _ context.CancelCauseFunc) { tk.Cancel() },
@@ -453,7 +454,8 @@ func TestGetaddrinfoCancelled(t *testing.T) {
 	}
 }
 
-// A task that catches its cancellation may go on to look up names, though its own ctx has ended.
+// A task that catches its cancellation may go on to look up names, though its own ctx has
+// ended.
 func TestGetaddrinfoAfterACancellation(t *testing.T) {
 	r, _ := dnsTestZone.resolver()
 	aiotest.Run(t, func(ctx context.Context) error {

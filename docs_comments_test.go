@@ -13,10 +13,12 @@ import (
 	"testing"
 )
 
-// docLink is a [Name], [Type.Method] or [*Type] in a comment, that of another package included.
+// docLink is a [Name], [Type.Method] or [*Type] in a comment, that of another package
+// included.
 var docLink = regexp.MustCompile(`(?:^|[\s(])\[\*?((?:[a-z][\w./-]*\.)?[A-Z]\w*(?:\.[A-Z]\w*)?|github\.com/goaio/aio/[\w/]+)\](?:[^(:\w]|$)`)
 
-// brokenLinks returns the links of a comment that lead to no declared name. Code blocks have none.
+// brokenLinks returns the links of a comment that lead to no declared name. Code blocks
+// have none.
 func brokenLinks(text string, declared func(name string) bool) (bad []string) {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "\t") || strings.HasPrefix(line, " \t") {
@@ -31,7 +33,9 @@ func brokenLinks(text string, declared func(name string) bool) (bad []string) {
 				continue
 			}
 			if strings.ToLower(name[:1]) == name[:1] && strings.Contains(name, ".") {
-				continue // of a package of the standard library: pkg.go.dev checks it
+				// of a package of the standard library: pkg.go.dev checks
+				// it
+				continue
 			}
 			if !declared(name) {
 				bad = append(bad, m[1])

@@ -73,7 +73,8 @@ func mdDead(page, link string) string {
 	return ""
 }
 
-// TestLinks finds dead links in the documents of the repository. Those to other hosts are not followed.
+// TestLinks finds dead links in the documents of the repository. Those to other hosts are
+// not followed.
 func TestLinks(t *testing.T) {
 	sample := "[a](b.md) ![c](<d.svg> \"title\") [e](https://example.com/f) `[g](h)` <a href=\"i.md\">\n" +
 		"\n    [j](k)\n\n[l]: m.md\n```\n[n](o)\n```\n"

@@ -111,7 +111,8 @@ func TestReadmeServer(t *testing.T) {
 			}
 		}
 		if runtime.GOOS == "windows" {
-			_ = cmd.Process.Kill() // a process cannot send SIGINT to another one
+			// a process cannot send SIGINT to another one
+			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 			return
 		}

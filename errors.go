@@ -1,15 +1,15 @@
 package aio
 
-// The rule for errors and panics. A failure at run time (a cancellation, a timeout, a full
-// queue, a future that is done already) is returned as an error. Misuse is what only a wrong
-// program does: a nil function, a negative size, a lock released by a task while it is free,
-// a call from a goroutine that does not hold the loop's token. A call with an error result
-// returns misuse as an error that matches ErrUsage; a call without one panics with it. Inside a
-// task such a panic becomes the task's error, as an exception would in Python. In both cases
-// the call has had no effect.
+// The rule for errors and panics. A failure at run time (a cancellation, a timeout, a
+// full queue, a future that is done already) is returned as an error. Misuse is what only
+// a wrong program does: a nil function, a negative size, a lock released by a task while
+// it is free, a call from a goroutine that does not hold the loop's token. A call with an
+// error result returns misuse as an error that matches ErrUsage; a call without one
+// panics with it. Inside a task such a panic becomes the task's error, as an exception
+// would in Python. In both cases the call has had no effect.
 //
-// usagef makes an error of misuse and misuse panics with one. Sentinels of misuse, such as
-// ErrNotLocked, match ErrUsage themselves, so an error that wraps one does too.
+// usagef makes an error of misuse and misuse panics with one. Sentinels of misuse, such
+// as ErrNotLocked, match ErrUsage themselves, so an error that wraps one does too.
 
 import (
 	"context"
@@ -26,40 +26,42 @@ var (
 	// ErrCancelled matches every *CancelledError.
 	ErrCancelled = errors.New("aio: cancelled")
 
-	// ErrTimeout is what Timeout, WaitFor and their like return when time ran out. It matches
-	// context.DeadlineExceeded and os.ErrDeadlineExceeded, and is a net.Error whose Timeout
-	// method reports true. (asyncio: TimeoutError)
+	// ErrTimeout is what Timeout, WaitFor and their like return when time ran out. It
+	// matches context.DeadlineExceeded and os.ErrDeadlineExceeded, and is a net.Error
+	// whose Timeout method reports true. (asyncio: TimeoutError)
 	ErrTimeout error = timeoutError{}
 
-	// ErrInvalidState says that a future was not in the state that an operation needs: it was
-	// settled a second time, or asked for a result that it does not have yet.
-	// (asyncio: InvalidStateError)
+	// ErrInvalidState says that a future was not in the state that an operation
+	// needs: it was settled a second time, or asked for a result that it does not
+	// have yet. (asyncio: InvalidStateError)
 	ErrInvalidState = errors.New("aio: invalid state")
 
-	// ErrLoopClosed says that the event loop is closed. Awaits of a task that is unwound because
-	// its loop was closed fail with it too.
+	// ErrLoopClosed says that the event loop is closed. Awaits of a task that is
+	// unwound because its loop was closed fail with it too.
 	ErrLoopClosed error = &sentinel{text: "event loop is closed"}
 
-	// ErrLoopRunning says that the event loop, or another one in this goroutine, runs already.
+	// ErrLoopRunning says that the event loop, or another one in this goroutine, runs
+	// already.
 	ErrLoopRunning = errors.New("aio: event loop is already running")
 
-	// ErrLoopStopped is returned by RunUntilComplete when the loop was stopped before the future
-	// was done.
+	// ErrLoopStopped is returned by RunUntilComplete when the loop was stopped before
+	// the future was done.
 	ErrLoopStopped = errors.New("aio: event loop stopped before the future was done")
 
 	// ErrNoRunningLoop says that a context does not come from a running event loop.
 	ErrNoRunningLoop error = &sentinel{text: "no running event loop: pass the ctx that the task was given, or one derived from it", usage: true}
 
-	// ErrNoTask says that a call that awaits was made where there is no task to suspend: in a
-	// callback, or with the context of a loop while no task runs.
+	// ErrNoTask says that a call that awaits was made where there is no task to
+	// suspend: in a callback, or with the context of a loop while no task runs.
 	ErrNoTask error = &sentinel{text: "only a task can await: start one with CreateTask", usage: true}
 
-	// ErrWrongGoroutine says that the calling goroutine does not hold the token of the loop. Such
-	// a call changes nothing. Other goroutines reach a loop by Loop.CallSoonThreadsafe and
-	// RunCoroutineThreadsafe.
+	// ErrWrongGoroutine says that the calling goroutine does not hold the token of
+	// the loop. Such a call changes nothing. Other goroutines reach a loop by
+	// Loop.CallSoonThreadsafe and RunCoroutineThreadsafe.
 	ErrWrongGoroutine error = &sentinel{text: "this goroutine does not run the event loop: use Loop.CallSoonThreadsafe or RunCoroutineThreadsafe", usage: true}
 
-	// ErrOtherLoop says that a future or a primitive was used with a loop that is not its own.
+	// ErrOtherLoop says that a future or a primitive was used with a loop that is not
+	// its own.
 	ErrOtherLoop error = &sentinel{text: "attached to a different event loop", usage: true}
 
 	// ErrAwaitSelf says that a task awaited itself.
@@ -71,47 +73,54 @@ var (
 	// ErrDeadlock matches every *DeadlockError.
 	ErrDeadlock = errors.New("aio: deadlock")
 
-	// ErrInterrupted matches the *SignalError of SIGINT, which Run returns when SIGINT ended the
-	// program. (Python: KeyboardInterrupt)
+	// ErrInterrupted matches the *SignalError of SIGINT, which Run returns when
+	// SIGINT ended the program. (Python: KeyboardInterrupt)
 	ErrInterrupted = errors.New("aio: interrupted")
 
-	// ErrGoexit is the error of a task whose body called runtime.Goexit, as testing.T.FailNow does.
+	// ErrGoexit is the error of a task whose body called runtime.Goexit, as
+	// testing.T.FailNow does.
 	ErrGoexit = errors.New("aio: runtime.Goexit was called in a task")
 
-	// ErrNotLocked says that a lock was released, or a condition used, while the lock is free.
+	// ErrNotLocked says that a lock was released, or a condition used, while the lock
+	// is free.
 	ErrNotLocked error = &sentinel{text: "not locked", usage: true}
 
-	// ErrOverRelease says that something was released more often than it was acquired: a
-	// semaphore, the items of a Queue by TaskDone, a FastChildWatcher by Exit.
+	// ErrOverRelease says that something was released more often than it was
+	// acquired: a semaphore, the items of a Queue by TaskDone, a FastChildWatcher by
+	// Exit.
 	ErrOverRelease error = &sentinel{text: "released more often than acquired", usage: true}
 
-	// ErrUsage matches every error of misuse, those with a sentinel of their own included. A call
-	// with an error result returns misuse as such an error; a call without one panics with it. The
-	// call has had no effect then.
+	// ErrUsage matches every error of misuse, those with a sentinel of their own
+	// included. A call with an error result returns misuse as such an error; a call
+	// without one panics with it. The call has had no effect then.
 	ErrUsage = errors.New("aio: misuse")
 )
 
-// A CancelledError is the error of whatever was cancelled: the await at which a cancellation was
-// delivered, and a Future or Task that ended by it. It matches ErrCancelled and context.Canceled.
-// A coroutine that returns one, wrapped or not, ends as cancelled, and so does one that returns
-// several of them joined by errors.Join. Joined with another error it is a failure, as is a
-// [GroupError]. The end of a context that the caller derived is no cancellation: an await then
-// returns an error that matches that context's Err and Cause. (asyncio: CancelledError)
+// A CancelledError is the error of whatever was cancelled: the await at which a
+// cancellation was delivered, and a Future or Task that ended by it. It matches
+// ErrCancelled and context.Canceled. A coroutine that returns one, wrapped or not, ends
+// as cancelled, and so does one that returns several of them joined by errors.Join.
+// Joined with another error it is a failure, as is a [GroupError]. The end of a context
+// that the caller derived is no cancellation: an await then returns an error that matches
+// that context's Err and Cause. (asyncio: CancelledError)
 type CancelledError struct {
 	// Message is what was given to Cancel, nil if nothing was.
 	Message any
-	// Cause is why: the *SignalError of a signal that ended the program, the error of another
-	// loop's main in a LoopGroup, or the end of the context under which the cancelled future was
-	// awaited. It is also set where asyncio drops the message of a cancellation on its way, to the
-	// error that still has it. errors.Is and errors.As see it.
+	// Cause is why: the *SignalError of a signal that ended the program, the error of
+	// another loop's main in a LoopGroup, or the end of the context under which the
+	// cancelled future was awaited. It is also set where asyncio drops the message of
+	// a cancellation on its way, to the error that still has it. errors.Is and
+	// errors.As see it.
 	Cause error
 
-	awaitOf uint64 // id of the task whose await has ended with its context; 0 for other cancellations
+	// id of the task whose await has ended with its context; 0 for other
+	// cancellations
+	awaitOf uint64
 }
 
-// contextError is the error of an await that ended because a context derived by the caller did.
-// It matches what that context's Err and Cause are, and is no cancellation: nobody has cancelled
-// the task, so one that returns it has failed.
+// contextError is the error of an await that ended because a context derived by the
+// caller did. It matches what that context's Err and Cause are, and is no cancellation:
+// nobody has cancelled the task, so one that returns it has failed.
 type contextError struct{ err, cause error }
 
 func newContextError(ctx context.Context) error {
@@ -125,8 +134,8 @@ func (e *contextError) Error() string {
 	return "aio: " + e.err.Error() + ": " + e.cause.Error()
 }
 
-// Unwrap returns the errors of the context. A cause that is the cancellation of another task is
-// left out, or the error would be taken for a cancellation of this one.
+// Unwrap returns the errors of the context. A cause that is the cancellation of another
+// task is left out, or the error would be taken for a cancellation of this one.
 func (e *contextError) Unwrap() []error {
 	if _, ok := asCancelled(e.cause); ok {
 		return []error{e.err}
@@ -134,16 +143,16 @@ func (e *contextError) Unwrap() []error {
 	return []error{e.err, e.cause}
 }
 
-// interrupted reports whether err ends an operation because the caller gives up: a cancellation
-// of the task, or the end of a context that it derived.
+// interrupted reports whether err ends an operation because the caller gives up: a
+// cancellation of the task, or the end of a context that it derived.
 func interrupted(err error) bool {
 	var ended *contextError
 	_, ok := asCancelled(err)
 	return ok || errors.As(err, &ended)
 }
 
-// errCancelled is the CancelledError of every cancellation without a message: the common case
-// allocates nothing.
+// errCancelled is the CancelledError of every cancellation without a message: the common
+// case allocates nothing.
 var errCancelled = &CancelledError{}
 
 func (e *CancelledError) Error() string {
@@ -175,9 +184,9 @@ func cancelReason(msg []any) *CancelledError {
 	return &CancelledError{Message: fmt.Sprint(msg...)}
 }
 
-// asCancelled returns the CancelledError that err is or wraps. Errors that were joined are one if
-// all of them are, as errors.Join(err, f.Close()) makes one of a cancellation. A cancellation joined
-// with another error is a failure, and so is a GroupError.
+// asCancelled returns the CancelledError that err is or wraps. Errors that were joined
+// are one if all of them are, as errors.Join(err, f.Close()) makes one of a cancellation.
+// A cancellation joined with another error is a failure, and so is a GroupError.
 func asCancelled(err error) (first *CancelledError, ok bool) {
 	for err != nil {
 		switch e := err.(type) {
@@ -205,7 +214,8 @@ func asCancelled(err error) (first *CancelledError, ok bool) {
 	return nil, false
 }
 
-// withoutMessage returns a CancelledError for a cancellation by err that has not its message.
+// withoutMessage returns a CancelledError for a cancellation by err that has not its
+// message.
 func withoutMessage(err error) error {
 	if c, ok := asCancelled(err); ok && c.Message == nil {
 		return err
@@ -213,8 +223,9 @@ func withoutMessage(err error) error {
 	return &CancelledError{Cause: err}
 }
 
-// timeoutError is the type of ErrTimeout. It does not unwrap to the CancelledError by which the
-// timeout stopped the work: the one who catches a timeout must not take it for a cancellation.
+// timeoutError is the type of ErrTimeout. It does not unwrap to the CancelledError by
+// which the timeout stopped the work: the one who catches a timeout must not take it for
+// a cancellation.
 type timeoutError struct{}
 
 func (timeoutError) Error() string   { return "aio: timed out" }
@@ -253,7 +264,8 @@ func (e *PanicError) Format(s fmt.State, verb rune) {
 	fmt.Fprintf(s, fmt.FormatString(s, verb), e.Error())
 }
 
-// place returns the function, file and line of the first frame of the user's code above the panic.
+// place returns the function, file and line of the first frame of the user's code above
+// the panic.
 func (e *PanicError) place() string {
 	lines := strings.Split(string(e.Stack), "\n")
 	start := -1
@@ -276,18 +288,20 @@ func (e *PanicError) place() string {
 	return ""
 }
 
-// Unwrap returns the panic's value if that is an error, so that errors.Is and errors.As see it.
+// Unwrap returns the panic's value if that is an error, so that errors.Is and errors.As
+// see it.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// A GroupError holds the errors of several tasks. errors.Is and errors.As look at all of them.
-// (Python: ExceptionGroup)
+// A GroupError holds the errors of several tasks. errors.Is and errors.As look at all of
+// them. (Python: ExceptionGroup)
 type GroupError struct {
 	// Message says what failed.
 	Message string
-	// Errors has the errors in the order in which they occurred, that of the body last.
+	// Errors has the errors in the order in which they occurred, that of the body
+	// last.
 	Errors []error
 }
 
@@ -307,11 +321,12 @@ func (e *GroupError) Error() string {
 // Unwrap returns the errors.
 func (e *GroupError) Unwrap() []error { return e.Errors }
 
-// An AwaitCycleError names the tasks and futures that await each other in a circle. Cancelling
-// any of them panics with it, because the cancellation would go round for ever. It matches
-// ErrAwaitCycle. (CPython: RecursionError)
+// An AwaitCycleError names the tasks and futures that await each other in a circle.
+// Cancelling any of them panics with it, because the cancellation would go round for
+// ever. It matches ErrAwaitCycle. (CPython: RecursionError)
 type AwaitCycleError struct {
-	// Cycle names each member; each awaits the next, the last awaits the first. It is not empty.
+	// Cycle names each member; each awaits the next, the last awaits the first. It is
+	// not empty.
 	Cycle []string
 }
 
@@ -322,11 +337,12 @@ func (e *AwaitCycleError) Error() string {
 // Is reports whether target is ErrAwaitCycle.
 func (e *AwaitCycleError) Is(target error) bool { return target == ErrAwaitCycle }
 
-// A DeadlockError is returned by a loop with a virtual clock when nothing can ever happen again:
-// no task is ready, no timer is pending and no worker goroutine is busy. It matches ErrDeadlock.
+// A DeadlockError is returned by a loop with a virtual clock when nothing can ever happen
+// again: no task is ready, no timer is pending and no worker goroutine is busy. It
+// matches ErrDeadlock.
 type DeadlockError struct {
-	// Tasks has a line for every task that is not done, in order of creation: the task and what
-	// it waits for.
+	// Tasks has a line for every task that is not done, in order of creation: the
+	// task and what it waits for.
 	Tasks []string
 	// Cycles has a line for each cycle of awaits among them.
 	Cycles []string
@@ -367,8 +383,8 @@ type callError struct {
 func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.(*sentinel).text }
 func (e *callError) Unwrap() error { return e.err }
 
-// usageError is an error of misuse with a text of its own. It matches ErrUsage and, if it has
-// one, another error.
+// usageError is an error of misuse with a text of its own. It matches ErrUsage and, if it
+// has one, another error.
 type usageError struct {
 	call, text string
 	also       error // that it matches as well; nil if there is none
@@ -386,8 +402,8 @@ func (e *usageError) Is(target error) bool { return target == ErrUsage }
 
 func (e *usageError) Unwrap() error { return e.also }
 
-// usagef makes the error of misuse of a call, for a call with an error result to return. call is
-// the call as users write it, "Queue.Put"; "" where the text says it all.
+// usagef makes the error of misuse of a call, for a call with an error result to return.
+// call is the call as users write it, "Queue.Put"; "" where the text says it all.
 func usagef(call, format string, args ...any) *usageError {
 	return &usageError{call: call, text: fmt.Sprintf(format, args...)}
 }

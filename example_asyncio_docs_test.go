@@ -1,7 +1,8 @@
 package aio_test
 
-// What the examples of asyncio's documentation do, in the order of its chapters. Those that wait have
-// a virtual clock, so that their dates are the same in each run; those that connect have real sockets.
+// What the examples of asyncio's documentation do, in the order of its chapters. Those
+// that wait have a virtual clock, so that their dates are the same in each run; those
+// that connect have real sockets.
 
 import (
 	"bytes"
@@ -196,7 +197,8 @@ func Example_shieldedSave() {
 		return err
 	})
 	err := aio.Run(func(ctx context.Context) error {
-		saving := aio.CreateTask(ctx, save) // the caller keeps the task, to wait for it in the end
+		// the caller keeps the task, to wait for it in the end
+		saving := aio.CreateTask(ctx, save)
 		request := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, err := aio.Shield(ctx, saving).Await(ctx)
 			fmt.Println("request:", err)
@@ -449,7 +451,8 @@ func Example_openSocketProtocol() {
 		if err != nil {
 			return err
 		}
-		loop.CallSoon(func() { go theirs.Write([]byte("abc")) }) // as from the network
+		// as from the network
+		loop.CallSoon(func() { go theirs.Write([]byte("abc")) })
 		_, err = watcher.lost.Await(ctx)
 		return err
 	})
@@ -473,7 +476,8 @@ func Example_openSocketStreams() {
 		if err != nil {
 			return err
 		}
-		loop.CallSoon(func() { go theirs.Write([]byte("abc")) }) // as from the network
+		// as from the network
+		loop.CallSoon(func() { go theirs.Write([]byte("abc")) })
 		p, err := r.Read(ctx, 100)
 		fmt.Printf("received %q, %v\n", p, err)
 		w.Close()

@@ -517,7 +517,8 @@ func (s *shouter) DataReceived(p []byte) {
 // answers puts what it gets on a queue.
 type answers struct{ aio.Queue[string] }
 
-func (a *answers) DataReceived(p []byte) { _ = a.PutNowait(string(p)) } // the queue has no limit
+// the queue has no limit
+func (a *answers) DataReceived(p []byte) { _ = a.PutNowait(string(p)) }
 
 // A connection that begins in clear, as those of mail servers and databases do.
 func ExampleStartTLS() {
@@ -570,10 +571,11 @@ func ExampleStartTLS() {
 	// <nil>
 }
 
-// A server with TLS and a client that verifies it. The name to verify is the host of the address
-// unless the configuration says otherwise.
+// A server with TLS and a client that verifies it. The name to verify is the host of the
+// address unless the configuration says otherwise.
 func ExampleConnectionOptions() {
-	site := httptest.NewTLSServer(nil) // for its certificate, which is for example.com
+	// for its certificate, which is for example.com
+	site := httptest.NewTLSServer(nil)
 	defer site.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(site.Certificate())
@@ -605,7 +607,8 @@ func ExampleConnectionOptions() {
 	// <nil>
 }
 
-// Streams that begin in clear. The server waits for no more than a second for the client's handshake.
+// Streams that begin in clear. The server waits for no more than a second for the
+// client's handshake.
 func ExampleTLSOptions() {
 	site := httptest.NewTLSServer(nil) // for its certificate
 	defer site.Close()

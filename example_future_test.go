@@ -12,7 +12,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A result that a callback brings. Whoever awaits it goes on in the next pass of the loop.
+// A result that a callback brings. Whoever awaits it goes on in the next pass of the
+// loop.
 func ExampleFuture() {
 	_ = aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -86,8 +87,8 @@ func ExampleNewConcurrentFuture() {
 	// true
 }
 
-// All is for the task that wants the futures one after another. A loop over it that was left can be
-// taken up again.
+// All is for the task that wants the futures one after another. A loop over it that was
+// left can be taken up again.
 func ExampleCompletedIterator_All() {
 	_ = aio.Run(func(ctx context.Context) error {
 		var tasks []*aio.Task[string]
@@ -113,7 +114,8 @@ func ExampleCompletedIterator_All() {
 	// later: Task-2
 }
 
-// Next is for handing out coroutines: each gives the next future that is done, whoever runs it.
+// Next is for handing out coroutines: each gives the next future that is done, whoever
+// runs it.
 func ExampleCompletedIterator_Next() {
 	_ = aio.Run(func(ctx context.Context) error {
 		tasks := []*aio.Task[string]{
@@ -172,7 +174,8 @@ func ExampleAwaitable_slice() {
 	// Output: [a b c] <nil>
 }
 
-// upper is a task with another result: what takes futures sees the one that its methods give.
+// upper is a task with another result: what takes futures sees the one that its methods
+// give.
 type upper struct{ *aio.Task[string] }
 
 func (u upper) Result() (string, error) {
@@ -293,7 +296,8 @@ func ExampleGoResult() {
 		if err != nil {
 			return err
 		}
-		n, _ := name.Result() // the group has no error, so neither has a task of it
+		// the group has no error, so neither has a task of it
+		n, _ := name.Result()
 		s, _ := size.Result()
 		fmt.Println(n, s)
 		return nil
@@ -334,7 +338,8 @@ func ExampleCancelledError() {
 		_, err := task.Await(ctx)
 		fmt.Println(errors.As(err, &c), c.Message)
 
-		// The end of a context that the caller derived is no cancellation of the task.
+		// The end of a context that the caller derived is no cancellation of the
+		// task.
 		limited, cancel := context.WithCancelCause(ctx)
 		cancel(errQuota)
 		err = aio.Sleep(limited, time.Hour)
@@ -346,7 +351,8 @@ func ExampleCancelledError() {
 	// false true true
 }
 
-// A panic ends the task, not the program. If its value is an error it can be found in the task's.
+// A panic ends the task, not the program. If its value is an error it can be found in the
+// task's.
 func ExamplePanicError() {
 	_ = aio.Run(func(ctx context.Context) error {
 		_, err := aio.CreateTask(ctx, func(context.Context) (int, error) {

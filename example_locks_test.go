@@ -20,7 +20,8 @@ func ExampleLock() {
 				fmt.Println("refused:", amount)
 				return nil
 			}
-			if err := aio.Sleep(ctx, time.Millisecond); err != nil { // asks the bank
+			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+				// asks the bank
 				return err
 			}
 			balance -= amount
@@ -129,7 +130,9 @@ func ExampleSemaphore() {
 				tg.Go(func(ctx context.Context) error {
 					return connections.With(ctx, func(ctx context.Context) error {
 						fmt.Println("fetching page", page)
-						err := aio.Sleep(ctx, 0) // the others have their turn while it comes
+						// the others have their turn while it
+						// comes
+						err := aio.Sleep(ctx, 0)
 						fmt.Println("got page", page)
 						return err
 					})
@@ -152,8 +155,8 @@ func ExampleSemaphore() {
 	// got page 4
 }
 
-// Releasing a bounded semaphore once too often is a mistake in the program: it panics, which becomes
-// the error of the task.
+// Releasing a bounded semaphore once too often is a mistake in the program: it panics,
+// which becomes the error of the task.
 func ExampleNewBoundedSemaphore() {
 	err := aio.Run(func(ctx context.Context) error {
 		seats := aio.NewBoundedSemaphore(1)
@@ -252,8 +255,8 @@ func ExampleQueue() {
 	// Bob goes home
 }
 
-// A queue with a limit holds its producer back. A producer that has no more says so by Shutdown,
-// and the consumer's loop ends when it has taken what is left.
+// A queue with a limit holds its producer back. A producer that has no more says so by
+// Shutdown, and the consumer's loop ends when it has taken what is left.
 func ExampleQueue_All() {
 	err := aio.Run(func(ctx context.Context) error {
 		lines := aio.NewQueue[string](1)
@@ -325,8 +328,8 @@ func ExampleNewLifoQueue() {
 	// type
 }
 
-// Jobs of equal priority come out in the order in which they went in only if that is a part of the
-// comparison.
+// Jobs of equal priority come out in the order in which they went in only if that is a
+// part of the comparison.
 func ExampleNewPriorityQueue() {
 	type job struct {
 		priority, number int
@@ -375,7 +378,8 @@ func ExampleNewOrderedQueue() {
 	// 3
 }
 
-// Two conditions under one lock: who puts something in wakes one of those who take, and the reverse.
+// Two conditions under one lock: who puts something in wakes one of those who take, and
+// the reverse.
 func ExampleNewCondition() {
 	var lock aio.Lock
 	notEmpty, notFull := aio.NewCondition(&lock), aio.NewCondition(&lock)

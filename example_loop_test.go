@@ -77,7 +77,8 @@ func ExampleTimerHandle() {
 	// <nil>
 }
 
-// A clock that does not drift: each tick is at a fixed distance from the first, however long one takes.
+// A clock that does not drift: each tick is at a fixed distance from the first, however
+// long one takes.
 func ExampleLoop_CallAt() {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -101,7 +102,8 @@ func ExampleLoop_CallAt() {
 	// <nil>
 }
 
-// Code that has an error and nobody to return it to can report it as the loop reports its own.
+// Code that has an error and nobody to return it to can report it as the loop reports its
+// own.
 func ExampleLoop_CallExceptionHandler() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
@@ -192,7 +194,8 @@ func ExampleTaskFactory() {
 	// Task audit pending
 }
 
-// Eager tasks run at once up to their first wait: what needs none costs no pass of the loop.
+// Eager tasks run at once up to their first wait: what needs none costs no pass of the
+// loop.
 func ExampleEagerTaskFactory() {
 	_ = aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -212,7 +215,8 @@ func ExampleEagerTaskFactory() {
 	// [from the cache from the network later] <nil>
 }
 
-// A task of a group with values that the group's ctx does not have. It is cancelled with the group.
+// A task of a group with values that the group's ctx does not have. It is cancelled with
+// the group.
 func ExampleWithContext() {
 	type userKey struct{}
 	greet := func(ctx context.Context) error {
@@ -356,7 +360,8 @@ func ExampleCaptureCallGraph() {
 	// Task-1
 }
 
-// Without stacks there is a line for each task and future, and one for those that it holds up.
+// Without stacks there is a line for each task and future, and one for those that it
+// holds up.
 func ExampleFormatCallGraph() {
 	err := aio.Run(func(ctx context.Context) error {
 		answer := aio.CreateFuture[int](ctx)
@@ -386,8 +391,8 @@ func ExampleFormatCallGraph() {
 	//         * Task(name="Task-1", id=0x...)
 }
 
-// A combinator of one's own, here one that is done with the first result, ties futures together by
-// done callbacks. Call graphs show what it tells them.
+// A combinator of one's own, here one that is done with the first result, ties futures
+// together by done callbacks. Call graphs show what it tells them.
 func ExampleFutureAddToAwaitedBy() {
 	first := func(ctx context.Context, fs ...*aio.Future[int]) *aio.Future[int] {
 		result := aio.CreateFuture[int](ctx)
@@ -434,7 +439,8 @@ func (c *crawler) crawl(ctx context.Context) error {
 
 func (c *crawler) fetch(ctx context.Context) error { return c.found.Wait(ctx) }
 
-// Another goroutine, such as a handler of net/http, asks the loop for its tasks and draws them.
+// Another goroutine, such as a handler of net/http, asks the loop for its tasks and draws
+// them.
 func ExampleCaptureTasks() {
 	draw := func(loop *aio.Loop) error {
 		tasks := make(chan []aio.TaskInfo, 1)
@@ -643,7 +649,8 @@ func ExampleTimeline() {
 	// <nil>
 }
 
-// A task that waits for a channel blocks its whole loop. The watchdog says which task, and where.
+// A task that waits for a channel blocks its whole loop. The watchdog says which task,
+// and where.
 func ExampleLoop_StartWatchdog() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()

@@ -1,7 +1,7 @@
 package aio_test
 
-// More Go halves of docs/idioms.md: timeouts, results as they complete, events, conditions, executors
-// and datagrams.
+// More Go halves of docs/idioms.md: timeouts, results as they complete, events,
+// conditions, executors and datagrams.
 
 import (
 	"bytes"

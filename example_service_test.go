@@ -16,7 +16,8 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// stock is a part of a service. Its loop owns what it has; any goroutine may call its methods.
+// stock is a part of a service. Its loop owns what it has; any goroutine may call its
+// methods.
 type stock struct {
 	loop    *aio.Loop
 	Close   func() error   // cancels whoever still waits, and ends the loop
@@ -191,8 +192,10 @@ func Example_serviceChannels() {
 }
 
 func Example_serviceShutdown() {
-	service, stop := context.WithCancel(context.Background()) // or signal.NotifyContext
-	runner := aio.Runner{Signals: []os.Signal{}}              // the service looks after signals
+	// or signal.NotifyContext
+	service, stop := context.WithCancel(context.Background())
+	// the service looks after signals
+	runner := aio.Runner{Signals: []os.Signal{}}
 	defer runner.Close()
 	serve := func(ctx context.Context) error {
 		defer fmt.Println("closed")

@@ -59,8 +59,8 @@ func ExampleStartServer() {
 	// <nil>
 }
 
-// What reads from an io.Reader or writes to an io.Writer does so in a task, which waits in the
-// meantime.
+// What reads from an io.Reader or writes to an io.Writer does so in a task, which waits
+// in the meantime.
 func ExampleStreamReader_Reader() {
 	type order struct{ Item string }
 	err := aio.Run(func(ctx context.Context) error {
@@ -197,7 +197,8 @@ func ExampleStartUnixServer() {
 	// <nil>
 }
 
-// Messages with their length in front of them. A reader without a transport is fed by hand.
+// Messages with their length in front of them. A reader without a transport is fed by
+// hand.
 func ExampleStreamReader() {
 	_ = aio.Run(func(ctx context.Context) error {
 		r := aio.NewStreamReader(ctx, 0)
@@ -223,7 +224,8 @@ func ExampleStreamReader() {
 	// aio: stream ended after 2 of 3 expected bytes
 }
 
-// Drain holds a task back while its peer reads slowly; WaitClosed waits until all has been sent.
+// Drain holds a task back while its peer reads slowly; WaitClosed waits until all has
+// been sent.
 func ExampleStreamWriter() {
 	here, there := net.Pipe()
 	received := make(chan int)

@@ -66,7 +66,8 @@ func Example_sharedState() {
 	// Output: 2000 <nil>
 }
 
-// The classic mistake of shared state: an await between reading and writing lets others in.
+// The classic mistake of shared state: an await between reading and writing lets others
+// in.
 func Example_lostUpdate() {
 	counter := 0
 	broken := func(ctx context.Context) error {
@@ -290,7 +291,8 @@ func ExampleCreateFuture() {
 func ExampleCoro() {
 	_ = aio.Run(func(ctx context.Context) error {
 		coro := say("inline", 0)
-		fmt.Println(coro(ctx)) // runs as part of this task, as "await fetch()" does
+		// runs as part of this task, as "await fetch()" does
+		fmt.Println(coro(ctx))
 		return nil
 	})
 	// Output: inline <nil>

@@ -63,7 +63,8 @@ func TestRetryIsCancelled(t *testing.T) {
 				return errors.New("down")
 			})
 		}))
-		if err := aio.Sleep(ctx, 2*time.Second); err != nil { // retry is in its second pause
+		if err := aio.Sleep(ctx, 2*time.Second); err != nil {
+			// retry is in its second pause
 			return err
 		}
 		task.Cancel()

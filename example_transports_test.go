@@ -43,8 +43,8 @@ func (p *exampleClient) ConnectionLost(err error) {
 	p.done.Set()
 }
 
-// A server that echoes, and a client of it. None of the callbacks needs a lock: the loop calls one at a
-// time.
+// A server that echoes, and a client of it. None of the callbacks needs a lock: the loop
+// calls one at a time.
 func ExampleCreateServer() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0", nil)
@@ -108,8 +108,8 @@ func ExampleCreateUnixServer() {
 	// the file is gone: true
 }
 
-// exampleRecords is a BufferedProtocol: what arrives goes straight to where it belongs, first to the
-// header of a record, then to a body of the size that this says.
+// exampleRecords is a BufferedProtocol: what arrives goes straight to where it belongs,
+// first to the header of a record, then to a body of the size that this says.
 type exampleRecords struct {
 	header [2]byte
 	body   []byte // nil while the header is being read
@@ -178,8 +178,8 @@ func (p *exampleUpload) PauseWriting()                  { p.pauses++; p.may.Clea
 func (p *exampleUpload) ResumeWriting()                 { p.may.Set() }
 func (p *exampleUpload) ConnectionLost(error)           { p.may.Set(); p.closed.Set() }
 
-// Flow control: Write never blocks, so a task that has more to write than memory to keep it waits until
-// the protocol is told that there is room again.
+// Flow control: Write never blocks, so a task that has more to write than memory to keep
+// it waits until the protocol is told that there is room again.
 func ExampleWriteTransport() {
 	here, there := net.Pipe()
 	received := make(chan int64)
@@ -227,8 +227,8 @@ type exampleSession struct{ t aio.Transport }
 func (p *exampleSession) ConnectionMade(t aio.Transport) { p.t = t; t.Write([]byte("welcome")) }
 func (p *exampleSession) DataReceived([]byte)            { p.t.Write([]byte("bye")); p.t.Close() }
 
-// A server that is shut down gives its clients time to finish. The one here uses it; one that stays is
-// closed when the time is over.
+// A server that is shut down gives its clients time to finish. The one here uses it; one
+// that stays is closed when the time is over.
 func ExampleServer_Shutdown() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleSession { return &exampleSession{} }, "localhost:0", nil)
@@ -272,8 +272,8 @@ func ExampleServer_Shutdown() {
 	// shut down: <nil>
 }
 
-// A program that serves until it is told to stop: ServeForever returns when its task is cancelled, and
-// has closed the server and its connections by then.
+// A program that serves until it is told to stop: ServeForever returns when its task is
+// cancelled, and has closed the server and its connections by then.
 func ExampleServer_ServeForever() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0", nil)
@@ -337,8 +337,8 @@ func ExampleTransportSocket() {
 	// it has a descriptor: true
 }
 
-// greeter is a Protocol: it has the methods that it needs, and no others. The first line it gets is a
-// name, and what follows is for another protocol.
+// greeter is a Protocol: it has the methods that it needs, and no others. The first line
+// it gets is a name, and what follows is for another protocol.
 type greeter struct {
 	t    aio.Transport
 	line []byte
@@ -356,7 +356,8 @@ func (g *greeter) DataReceived(p []byte) {
 	}
 }
 
-func (g *greeter) EOFReceived() bool { return true } // the transport stays open for writing
+// the transport stays open for writing
+func (g *greeter) EOFReceived() bool { return true }
 
 func ExampleProtocol() {
 	err := aio.Run(func(ctx context.Context) error {
@@ -387,7 +388,8 @@ func ExampleProtocol() {
 	// <nil>
 }
 
-// slowReader takes one message at a time: it pauses the transport while a task deals with it.
+// slowReader takes one message at a time: it pauses the transport while a task deals with
+// it.
 type slowReader struct {
 	loop   *aio.Loop
 	t      aio.Transport
@@ -398,7 +400,8 @@ func (s *slowReader) ConnectionMade(t aio.Transport) { s.t = t }
 func (s *slowReader) ConnectionLost(error)           { s.closed.Set() }
 
 func (s *slowReader) DataReceived(p []byte) {
-	s.t.PauseReading() // the rest stays in the system, and the peer's writes wait in the end
+	// the rest stays in the system, and the peer's writes wait in the end
+	s.t.PauseReading()
 	message := string(p)
 	aio.CreateTask(s.loop.Context(), aio.NoResult(func(ctx context.Context) error {
 		defer s.t.ResumeReading()
@@ -455,8 +458,8 @@ func ExampleServer_StartServing() {
 	// <nil>
 }
 
-// Ending a server at once: no more clients, and those that are there get what is in their buffers.
-// AbortClients would not even do that.
+// Ending a server at once: no more clients, and those that are there get what is in their
+// buffers. AbortClients would not even do that.
 func ExampleServer_CloseClients() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleSession { return &exampleSession{} }, "localhost:0", nil)
@@ -496,8 +499,8 @@ type pipeSilent struct{}
 
 func (pipeSilent) ConnectionLost(error) {}
 
-// One task writes to a pipe that a protocol reads from. Where programs do not need protocols, streams
-// are more convenient.
+// One task writes to a pipe that a protocol reads from. Where programs do not need
+// protocols, streams are more convenient.
 func ExampleConnectReadPipe() {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -34,7 +34,8 @@ func Example_watchDescriptor() {
 		loop.Stop()
 	})
 	fmt.Println(err)
-	loop.CallSoon(func() { _, _ = syscall.Write(fds[1], []byte("abc")) }) // as from elsewhere
+	// as from elsewhere
+	loop.CallSoon(func() { _, _ = syscall.Write(fds[1], []byte("abc")) })
 	fmt.Println(loop.RunForever())
 	// Output:
 	// <nil>
@@ -55,7 +56,8 @@ func Example_signalHandlers() {
 			fmt.Println(err)
 		}
 	}
-	loop.CallSoon(func() { _ = syscall.Kill(os.Getpid(), syscall.SIGTERM) }) // as from a shell
+	// as from a shell
+	loop.CallSoon(func() { _ = syscall.Kill(os.Getpid(), syscall.SIGTERM) })
 	fmt.Println(loop.RunForever())
 	// Output:
 	// got terminated
@@ -98,8 +100,9 @@ func (d *docDate) ProcessExited() { fmt.Println("it has exited") }
 
 func (d *docDate) ConnectionLost(error) { _ = d.exited.SetResult(struct{}{}) }
 
-// The output of another program, with a protocol. ConnectionLost is called when the process has ended
-// and all of its output has come; ProcessExited may be called before that.
+// The output of another program, with a protocol. ConnectionLost is called when the
+// process has ended and all of its output has come; ProcessExited may be called before
+// that.
 func Example_subprocessProtocol() {
 	err := aio.Run(func(ctx context.Context) error {
 		t, d, err := aio.SubprocessExec(ctx, func() *docDate {
@@ -147,7 +150,8 @@ func Example_subprocessStreams() {
 	// <nil>
 }
 
-// A process of os/exec that is watched, as ported programs do it, and one that need not be.
+// A process of os/exec that is watched, as ported programs do it, and one that need not
+// be.
 func ExampleAbstractChildWatcher() {
 	err := aio.Run(func(ctx context.Context) error {
 		ended := aio.CreateFuture[int](ctx)
@@ -204,7 +208,8 @@ func ExampleSetChildWatcher() {
 	// <nil>
 }
 
-// Whatever child ends, it is this watcher that gets to know; here it knows of none but its own.
+// Whatever child ends, it is this watcher that gets to know; here it knows of none but
+// its own.
 func ExampleFastChildWatcher() {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()
@@ -417,7 +422,8 @@ func ExampleLoop_AddSignalHandler() {
 	// <nil>
 }
 
-// A service that cleans up when it is told to end: by Ctrl-C or, by whoever supervises it, SIGTERM.
+// A service that cleans up when it is told to end: by Ctrl-C or, by whoever supervises
+// it, SIGTERM.
 func ExampleSignalError() {
 	runner := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
 	defer runner.Close()

@@ -1,8 +1,8 @@
 package aio
 
-// Where errors go that nobody waits for: the exception handler, and the errors of futures that
-// are never retrieved. The token owns the list of reports; a future that is collected with its
-// error unread hands it in by the inbox.
+// Where errors go that nobody waits for: the exception handler, and the errors of futures
+// that are never retrieved. The token owns the list of reports; a future that is
+// collected with its error unread hands it in by the inbox.
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// ExceptionContext tells an exception handler what went wrong. Only Message is always set.
-// (asyncio: the context dict of call_exception_handler)
+// ExceptionContext tells an exception handler what went wrong. Only Message is always
+// set. (asyncio: the context dict of call_exception_handler)
 type ExceptionContext struct {
 	// Message says what happened.
 	Message string
@@ -28,8 +28,8 @@ type ExceptionContext struct {
 	Err error
 	// Future is the one whose done callback panicked.
 	Future AnyFuture
-	// Task is the task that is concerned, nil if it is gone, as that of an error which nobody has
-	// retrieved: Message has its name.
+	// Task is the task that is concerned, nil if it is gone, as that of an error
+	// which nobody has retrieved: Message has its name.
 	Task AnyTask
 	// Handle is the callback that panicked.
 	Handle *Handle
@@ -38,18 +38,20 @@ type ExceptionContext struct {
 	Protocol  Protocol
 	// Context is what a custom exception handler that panicked was called with.
 	Context *ExceptionContext
-	// Stack has the program counters of where the task was suspended or, in debug mode, of the
-	// call that created the future or scheduled the callback. See runtime.CallersFrames.
+	// Stack has the program counters of where the task was suspended or, in debug
+	// mode, of the call that created the future or scheduled the callback. See
+	// runtime.CallersFrames.
 	Stack []uintptr
-	// Extra has what else whoever calls CallExceptionHandler wants to say. The default handler logs
-	// it in the order of the keys. (asyncio: further keys of the dict)
+	// Extra has what else whoever calls CallExceptionHandler wants to say. The
+	// default handler logs it in the order of the keys. (asyncio: further keys of the
+	// dict)
 	Extra map[string]any
 }
 
-// SetExceptionHandler has handler called for each error that nobody waits for: callbacks that
-// panicked, errors of futures and tasks that were never retrieved, tasks that were pending when
-// their loop was closed. It runs under the token and must not block. nil restores the default,
-// DefaultExceptionHandler. (asyncio: loop.set_exception_handler)
+// SetExceptionHandler has handler called for each error that nobody waits for: callbacks
+// that panicked, errors of futures and tasks that were never retrieved, tasks that were
+// pending when their loop was closed. It runs under the token and must not block. nil
+// restores the default, DefaultExceptionHandler. (asyncio: loop.set_exception_handler)
 func (l *Loop) SetExceptionHandler(handler func(*Loop, ExceptionContext)) {
 	l.check("Loop.SetExceptionHandler")
 	l.exceptionHandler = handler
@@ -62,9 +64,9 @@ func (l *Loop) GetExceptionHandler() func(*Loop, ExceptionContext) {
 	return l.exceptionHandler
 }
 
-// CallExceptionHandler reports to the loop's exception handler. If that panics, the default one is
-// told about the panic, with the original report in Context.
-// (asyncio: loop.call_exception_handler)
+// CallExceptionHandler reports to the loop's exception handler. If that panics, the
+// default one is told about the panic, with the original report in Context. (asyncio:
+// loop.call_exception_handler)
 func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 	l.check("Loop.CallExceptionHandler")
 	if l.exceptionHandler == nil {
@@ -84,9 +86,11 @@ func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 }
 
 // DefaultExceptionHandler writes ec as one record of level error to the default logger of
-// log/slog, or to standard error if that panics. (asyncio: loop.default_exception_handler)
+// log/slog, or to standard error if that panics. (asyncio:
+// loop.default_exception_handler)
 //
-// Any goroutine may call it; what ec has of a loop that another goroutine runs is printed in short.
+// Any goroutine may call it; what ec has of a loop that another goroutine runs is printed
+// in short.
 func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) { logException(ec) }
 
 func logException(ec ExceptionContext) {
@@ -141,25 +145,26 @@ func survive(what string) {
 	}
 }
 
-// report is an error of a future that nobody has retrieved. It does not hold the future, so that
-// the garbage collector can tell when nobody will. What is still here when the loop is closed is
-// reported then.
+// report is an error of a future that nobody has retrieved. It does not hold the future,
+// so that the garbage collector can tell when nobody will. What is still here when the
+// loop is closed is reported then.
 type report struct {
-	loop       *Loop
-	err        error
-	what       string
-	stack      []uintptr   // of the call that made the future, in debug mode
-	awaitedBy  []AnyFuture // what FutureAddToAwaitedBy has named, while the future is pending
-	reaped     bool        // counted by reaper
-	listed     bool        // in the loop's list
+	loop  *Loop
+	err   error
+	what  string
+	stack []uintptr // of the call that made the future, in debug mode
+	// what FutureAddToAwaitedBy has named, while the future is pending
+	awaitedBy  []AnyFuture
+	reaped     bool // counted by reaper
+	listed     bool // in the loop's list
 	cleanup    runtime.Cleanup
 	prev, next *report
 }
 
 type reportList struct{ head, tail *report }
 
-// errorCheck is scheduled behind those who wait for a future that failed: if none of them has
-// retrieved the error by then, somebody else may yet, or it will be reported.
+// errorCheck is scheduled behind those who wait for a future that failed: if none of them
+// has retrieved the error by then, somebody else may yet, or it will be reported.
 type errorCheck struct{}
 
 func (errorCheck) run(f *future) {
@@ -193,17 +198,18 @@ func (f *future) watchError() {
 		reapLater()
 	}
 	r.cleanup = runtime.AddCleanup(f, func(r *report) {
-		// This is a goroutine of the runtime's: it may not touch a channel of a synctest bubble
-		// that the loop lives in. There the report waits for whatever wakes the loop next.
+		// This is a goroutine of the runtime's: it may not touch a channel of a
+		// synctest bubble that the loop lives in. There the report waits for
+		// whatever wakes the loop next.
 		r.loop.post(readyEntry{r, nil}, r.loop.bubble)
 	}, r)
 }
 
-// reaper asks for garbage collections while errors are unretrieved. An error is reported when its
-// future is collected, and an idle program may not collect anything for minutes. It asks at growing
-// intervals, off the loops, and not where the program has collected by itself meanwhile: a busy one
-// pays nothing. Loops with a virtual clock, whose runs must repeat, and loops in a bubble of
-// testing/synctest do not take part.
+// reaper asks for garbage collections while errors are unretrieved. An error is reported
+// when its future is collected, and an idle program may not collect anything for minutes.
+// It asks at growing intervals, off the loops, and not where the program has collected by
+// itself meanwhile: a busy one pays nothing. Loops with a virtual clock, whose runs must
+// repeat, and loops in a bubble of testing/synctest do not take part.
 var reaper struct {
 	sync.Mutex
 	listed   int // reports

@@ -1,7 +1,7 @@
 package aio
 
-// The bridge between a loop and other goroutines: jobs that leave the loop, coroutines that are
-// sent to it, and the future that any goroutine may wait for.
+// The bridge between a loop and other goroutines: jobs that leave the loop, coroutines
+// that are sent to it, and the future that any goroutine may wait for.
 
 import (
 	"context"
@@ -16,11 +16,13 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// ConcurrentFuture is a result that comes from, or goes to, another goroutine: the counterpart of
-// Future that any goroutine may use at any time. Make one with NewConcurrentFuture, or get one from
-// RunCoroutineThreadsafe. (Python: concurrent.futures.Future)
+// ConcurrentFuture is a result that comes from, or goes to, another goroutine: the
+// counterpart of Future that any goroutine may use at any time. Make one with
+// NewConcurrentFuture, or get one from RunCoroutineThreadsafe. (Python:
+// concurrent.futures.Future)
 type ConcurrentFuture[T any] struct {
-	producer *Loop         // whose task brings the result, nil if none does; immutable
+	// whose task brings the result, nil if none does; immutable
+	producer *Loop
 	source   runnable      // of the producer, run after a cancellation; immutable
 	done     chan struct{} // closed when the fields below have their final values
 
@@ -36,13 +38,15 @@ func NewConcurrentFuture[T any]() *ConcurrentFuture[T] {
 	return &ConcurrentFuture[T]{done: make(chan struct{})}
 }
 
-// Done returns a channel that is closed when the future has its result, for use in a select.
+// Done returns a channel that is closed when the future has its result, for use in a
+// select.
 func (f *ConcurrentFuture[T]) Done() <-chan struct{} { return f.done }
 
-// Result blocks the goroutine until the future is done or ctx ends, and returns the value, the
-// error, a *CancelledError if the future was cancelled, or context.Cause(ctx); in the last case the
-// future goes on. A task that called it would block its loop: where that loop is the one that must
-// bring the result, Result fails at once with ErrWrongGoroutine. Tasks await WrapFuture instead.
+// Result blocks the goroutine until the future is done or ctx ends, and returns the
+// value, the error, a *CancelledError if the future was cancelled, or context.Cause(ctx);
+// in the last case the future goes on. A task that called it would block its loop: where
+// that loop is the one that must bring the result, Result fails at once with
+// ErrWrongGoroutine. Tasks await WrapFuture instead.
 func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	var zero T
 	select {
@@ -61,12 +65,12 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	}
 }
 
-// SetResult makes v the result. If the future is done already, nothing changes and the error
-// matches ErrInvalidState.
+// SetResult makes v the result. If the future is done already, nothing changes and the
+// error matches ErrInvalidState.
 func (f *ConcurrentFuture[T]) SetResult(v T) error { return f.settle(finished, v, nil) }
 
-// SetException makes the future fail with err, which must not be nil. If the future is done
-// already, nothing changes and the error matches ErrInvalidState.
+// SetException makes the future fail with err, which must not be nil. If the future is
+// done already, nothing changes and the error matches ErrInvalidState.
 func (f *ConcurrentFuture[T]) SetException(err error) error {
 	if err == nil {
 		return usagef("ConcurrentFuture.SetException", "the error is nil: use SetResult")
@@ -114,8 +118,8 @@ func (f *ConcurrentFuture[T]) call(cb func()) {
 	cb()
 }
 
-// Cancel gives the future up and reports whether it is cancelled now: false if it has a result. A
-// coroutine that was to bring it is cancelled.
+// Cancel gives the future up and reports whether it is cancelled now: false if it has a
+// result. A coroutine that was to bring it is cancelled.
 func (f *ConcurrentFuture[T]) Cancel(msg ...any) bool {
 	var zero T
 	if f.settle(cancelled, zero, cancelReason(msg)) != nil {
@@ -134,9 +138,9 @@ func (f *ConcurrentFuture[T]) Cancelled() bool {
 	return f.state == cancelled
 }
 
-// AddDoneCallback has cb called by the goroutine that settles the future or, if it is done
-// already, by this one. Its panic is reported to the exception handler of the loop that brings the
-// result or, if no loop does, to log/slog.
+// AddDoneCallback has cb called by the goroutine that settles the future or, if it is
+// done already, by this one. Its panic is reported to the exception handler of the loop
+// that brings the result or, if no loop does, to log/slog.
 func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 	if cb == nil {
 		misuse("ConcurrentFuture.AddDoneCallback", "the callback is nil")
@@ -151,11 +155,12 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 	f.call(cb)
 }
 
-// RunCoroutineThreadsafe starts coro as a task of l, from any goroutine, and returns the future of
-// its result. Cancelling the future cancels the task; a task that is cancelled cancels the future.
-// If the loop is closed, now or before the task is done, the future fails with ErrLoopClosed.
-// A cancellation by the goroutine that runs l takes effect at once: if it comes before the first
-// step of the task, coro is not called. (asyncio: run_coroutine_threadsafe)
+// RunCoroutineThreadsafe starts coro as a task of l, from any goroutine, and returns the
+// future of its result. Cancelling the future cancels the task; a task that is cancelled
+// cancels the future. If the loop is closed, now or before the task is done, the future
+// fails with ErrLoopClosed. A cancellation by the goroutine that runs l takes effect at
+// once: if it comes before the first step of the task, coro is not called. (asyncio:
+// run_coroutine_threadsafe)
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	switch {
 	case l == nil:
@@ -165,8 +170,8 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	}
 	c := &threadsafeCall[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
-	// A loop that is ending refuses here already: refusing in the loop would take it as long as
-	// those who hand in need, and it might never end.
+	// A loop that is ending refuses here already: refusing in the loop would take it
+	// as long as those who hand in need, and it might never end.
 	if l.ending.Load() || !l.submit(c) {
 		c.abandon()
 	}
@@ -231,9 +236,9 @@ func (c *threadsafeCall[T]) abandon() {
 	_ = c.out.SetException(ErrLoopClosed)
 }
 
-// WrapFuture returns a future of the loop of ctx that has the outcome of cf. Cancelling it cancels
-// cf, unless that is done. If the loop itself settles cf, the future is done at once. It never
-// awaits. (asyncio: wrap_future)
+// WrapFuture returns a future of the loop of ctx that has the outcome of cf. Cancelling
+// it cancels cf, unless that is done. If the loop itself settles cf, the future is done
+// at once. It never awaits. (asyncio: wrap_future)
 func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] {
 	l := loopOf(ctx, "WrapFuture")
 	if cf == nil {
@@ -255,7 +260,8 @@ func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T
 	return b.in
 }
 
-// importedFuture takes the outcome of a ConcurrentFuture into a loop, as the callback of both.
+// importedFuture takes the outcome of a ConcurrentFuture into a loop, as the callback of
+// both.
 type importedFuture[T any] struct {
 	in    *Future[T]
 	cf    *ConcurrentFuture[T]
@@ -278,28 +284,32 @@ func (b *importedFuture[T]) run(f *future) {
 	b.in.settle(b.cf.state, b.cf.err)
 }
 
-// Executor runs functions in other goroutines. A ThreadPoolExecutor is the one that loops use by
-// default; a program may bring its own.
+// Executor runs functions in other goroutines. A ThreadPoolExecutor is the one that loops
+// use by default; a program may bring its own.
 type Executor interface {
-	// Submit has job called in another goroutine, now or later. It does not block, and fails once
-	// the executor is shut down.
+	// Submit has job called in another goroutine, now or later. It does not block,
+	// and fails once the executor is shut down.
 	Submit(job func()) error
-	// Shutdown has Submit fail from now on. If wait is set it returns when all jobs are done.
-	// It is called more than once: ShutdownDefaultExecutor waits, Close of the loop does not.
+	// Shutdown has Submit fail from now on. If wait is set it returns when all jobs
+	// are done. It is called more than once: ShutdownDefaultExecutor waits, Close of
+	// the loop does not.
 	Shutdown(wait bool)
 }
 
-// DefaultMaxWorkers is how many jobs the default executor of a loop runs at the same time. A job in
-// a system call holds a thread, and the Go runtime gives up at 10 000 of them.
+// DefaultMaxWorkers is how many jobs the default executor of a loop runs at the same
+// time. A job in a system call holds a thread, and the Go runtime gives up at 10 000 of
+// them.
 const DefaultMaxWorkers = 256
 
-// ThreadPoolExecutor is an Executor that runs each job in a goroutine of its own, so many of them at
-// the same time; the others wait, and begin in the order in which they came. Jobs that RunInExecutor
-// has cancelled before they began are passed over. Any goroutine may call its methods. Make one with
-// NewThreadPoolExecutor. (Python: concurrent.futures.ThreadPoolExecutor)
+// ThreadPoolExecutor is an Executor that runs each job in a goroutine of its own, so many
+// of them at the same time; the others wait, and begin in the order in which they came.
+// Jobs that RunInExecutor has cancelled before they began are passed over. Any goroutine
+// may call its methods. Make one with NewThreadPoolExecutor. (Python:
+// concurrent.futures.ThreadPoolExecutor)
 type ThreadPoolExecutor struct {
-	// The jobs beyond the limit are in a queue, rather than in goroutines that wait for a semaphore:
-	// they begin in order, and those that were cancelled meanwhile hold no goroutine.
+	// The jobs beyond the limit are in a queue, rather than in goroutines that wait
+	// for a semaphore: they begin in order, and those that were cancelled meanwhile
+	// hold no goroutine.
 	max  int
 	jobs sync.WaitGroup
 
@@ -309,8 +319,8 @@ type ThreadPoolExecutor struct {
 	down    bool
 }
 
-// NewThreadPoolExecutor returns an executor with maxWorkers workers; 0 is DefaultMaxWorkers. It
-// panics with ErrUsage if that is negative.
+// NewThreadPoolExecutor returns an executor with maxWorkers workers; 0 is
+// DefaultMaxWorkers. It panics with ErrUsage if that is negative.
 func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
 	if maxWorkers < 0 {
 		misuse("NewThreadPoolExecutor", "%d workers", maxWorkers)
@@ -321,7 +331,8 @@ func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
 	return &ThreadPoolExecutor{max: maxWorkers}
 }
 
-// Submit implements Executor. A panic of job is logged. After Shutdown the error matches ErrUsage.
+// Submit implements Executor. A panic of job is logged. After Shutdown the error matches
+// ErrUsage.
 func (p *ThreadPoolExecutor) Submit(job func()) error {
 	if job == nil {
 		return usagef("ThreadPoolExecutor.Submit", "the job is nil")
@@ -357,7 +368,8 @@ func (p *ThreadPoolExecutor) next() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.queue.n > 0 {
-		goid.SetLabels(goid.Labels{}) // the goroutine of the next job would inherit those of this one
+		// the goroutine of the next job would inherit those of this one
+		goid.SetLabels(goid.Labels{})
 		go p.work(p.queue.pop())
 	} else {
 		p.running--
@@ -374,12 +386,12 @@ func (p *ThreadPoolExecutor) Shutdown(wait bool) {
 	}
 }
 
-// RunInExecutor has fn called by ex, or by the default executor of the loop of ctx if ex is nil,
-// and returns a future of its result. If the future is cancelled before the job begins, fn is not
-// called; a job that has begun goes on, and its result is dropped. A panic of fn becomes a
-// *PanicError. If the executor is shut down the future fails. RunInExecutor never awaits; it panics
-// if ctx belongs to no loop, the caller does not hold the token or the loop is closed.
-// (asyncio: loop.run_in_executor)
+// RunInExecutor has fn called by ex, or by the default executor of the loop of ctx if ex
+// is nil, and returns a future of its result. If the future is cancelled before the job
+// begins, fn is not called; a job that has begun goes on, and its result is dropped. A
+// panic of fn becomes a *PanicError. If the executor is shut down the future fails.
+// RunInExecutor never awaits; it panics if ctx belongs to no loop, the caller does not
+// hold the token or the loop is closed. (asyncio: loop.run_in_executor)
 func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)) *Future[T] {
 	l := loopOf(ctx, "RunInExecutor")
 	l.mustBeOpen("RunInExecutor")
@@ -452,12 +464,13 @@ type job[T any] struct {
 	result    Future[T] // owned by the token of its loop
 	cancelled atomic.Bool
 	fn        func() (T, error)
-	ctx       context.Context // of the call, for setLabels; nil in an executor of the user's
-	labels    goid.Labels     // of the caller's goroutine, for setLabels
-	inLoop    bool            // it is no work that a virtual clock waits for
-	value     T               // set by work, before it posts the job
-	err       error
-	queued    time.Duration // when, if the loop was observed
+	// of the call, for setLabels; nil in an executor of the user's
+	ctx    context.Context
+	labels goid.Labels // of the caller's goroutine, for setLabels
+	inLoop bool        // it is no work that a virtual clock waits for
+	value  T           // set by work, before it posts the job
+	err    error
+	queued time.Duration // when, if the loop was observed
 }
 
 // work runs in a goroutine of the executor.
@@ -519,17 +532,18 @@ func (j *job[T]) run(*future) {
 // source implements sourced.
 func (j *job[T]) source() any { return j }
 
-// ToThread calls fn in another goroutine, by the default executor of the loop, and suspends the
-// calling task until it returns. fn gets ctx, whose values it sees, and which ends when the task is
-// cancelled: pass it on to what fn calls. A task that cleans up after it was cancelled calls ToThread
-// with context.WithoutCancel(ctx). A panic of fn becomes a *PanicError.
+// ToThread calls fn in another goroutine, by the default executor of the loop, and
+// suspends the calling task until it returns. fn gets ctx, whose values it sees, and
+// which ends when the task is cancelled: pass it on to what fn calls. A task that cleans
+// up after it was cancelled calls ToThread with context.WithoutCancel(ctx). A panic of fn
+// becomes a *PanicError.
 //
-// If the task is cancelled meanwhile, ToThread returns the *CancelledError at once, never what fn
-// makes of the end of ctx. fn goes on to its end unless it watches ctx, so what it was handed must
-// not be used again; if it has not begun, it never does. An error of fn and one of the await come
-// out alike: where fn may fail and the task is to go on, make that error part of fn's value, or a
-// cancellation is easily taken for it. See Future.Await for the errors of an await.
-// (asyncio: to_thread)
+// If the task is cancelled meanwhile, ToThread returns the *CancelledError at once, never
+// what fn makes of the end of ctx. fn goes on to its end unless it watches ctx, so what
+// it was handed must not be used again; if it has not begun, it never does. An error of
+// fn and one of the await come out alike: where fn may fail and the task is to go on,
+// make that error part of fn's value, or a cancellation is easily taken for it. See
+// Future.Await for the errors of an await. (asyncio: to_thread)
 func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	_, err := enter(ctx, "ToThread")
 	if err == nil && fn == nil {
@@ -542,8 +556,8 @@ func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	return RunInExecutor(ctx, nil, func() (T, error) { return fn(ctx) }).Await(ctx)
 }
 
-// SetDefaultExecutor has ToThread, and RunInExecutor without an executor, use ex. The loop shuts it
-// down when it is closed. (asyncio: loop.set_default_executor)
+// SetDefaultExecutor has ToThread, and RunInExecutor without an executor, use ex. The
+// loop shuts it down when it is closed. (asyncio: loop.set_default_executor)
 func (l *Loop) SetDefaultExecutor(ex Executor) {
 	l.check("Loop.SetDefaultExecutor")
 	if ex == nil {
@@ -552,9 +566,10 @@ func (l *Loop) SetDefaultExecutor(ex Executor) {
 	l.executor = ex
 }
 
-// ShutdownDefaultExecutor has the default executor take no more jobs, and suspends the calling task
-// until those that it has are done or the timeout has passed, which it logs. NoTimeout waits as
-// long as it takes. If Shutdown of the executor panics or calls runtime.Goexit, that is the error. (asyncio: loop.shutdown_default_executor)
+// ShutdownDefaultExecutor has the default executor take no more jobs, and suspends the
+// calling task until those that it has are done or the timeout has passed, which it logs.
+// NoTimeout waits as long as it takes. If Shutdown of the executor panics or calls
+// runtime.Goexit, that is the error. (asyncio: loop.shutdown_default_executor)
 func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duration) error {
 	c, err := enter(ctx, "Loop.ShutdownDefaultExecutor")
 	if err != nil {

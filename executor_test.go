@@ -178,7 +178,8 @@ func TestSetDefaultExecutor(t *testing.T) {
 	}
 }
 
-// LOOP-086, LOOP-090: what ends after its loop is closed, cancelled before or not, goes nowhere.
+// LOOP-086, LOOP-090: what ends after its loop is closed, cancelled before or not, goes
+// nowhere.
 func TestExecutorJobEndsAfterItsLoop(t *testing.T) {
 	for _, cancel := range []bool{false, true} {
 		l, reports := newLoop(t)
@@ -301,7 +302,8 @@ func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
 	})
 }
 
-// Shutdown(true) waits for every job, also those that have not begun; Shutdown(false) for none.
+// Shutdown(true) waits for every job, also those that have not begun; Shutdown(false) for
+// none.
 func TestExecutorShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ex := aio.NewThreadPoolExecutor(1)
@@ -392,7 +394,8 @@ func TestExecutorJobsThatWaitHoldNoGoroutines(t *testing.T) {
 	matches(t, "the first job", err, nil)
 }
 
-// A virtual clock waits for jobs, however long they take, and counts those it has given up.
+// A virtual clock waits for jobs, however long they take, and counts those it has given
+// up.
 func TestExecutorHoldsAVirtualClock(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		gate := make(chan struct{})

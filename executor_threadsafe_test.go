@@ -12,7 +12,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// loopElsewhere returns a loop that another goroutine runs until the test ends, or until halt.
+// loopElsewhere returns a loop that another goroutine runs until the test ends, or until
+// halt.
 func loopElsewhere(t *testing.T) (l *aio.Loop, halt func()) {
 	t.Helper()
 	l = aio.NewEventLoop(nil)
@@ -288,7 +289,8 @@ func thread(fn func()) {
 	<-done
 }
 
-// A coroutine that a loop gives to itself is bridged without a pass of its own in either direction.
+// A coroutine that a loop gives to itself is bridged without a pass of its own in either
+// direction.
 func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
@@ -309,7 +311,8 @@ func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 		passes(5)
 		log.want(t, "") // it is cancelled before its first step
 
-		// The task is made in the first pass and makes its step in the second; its callback sets f in the third.
+		// The task is made in the first pass and makes its step in the second;
+		// its callback sets f in the third.
 		f = start()
 		passes(2)
 		log.want(t, "step")
@@ -380,7 +383,8 @@ func TestConcurrentFuture(t *testing.T) {
 	}
 }
 
-// A callback is the user's code: what it panics with must not end the loop that settles the future.
+// A callback is the user's code: what it panics with must not end the loop that settles
+// the future.
 func TestConcurrentFutureCallbackPanics(t *testing.T) {
 	l, reports := newLoop(t)
 	cf := aio.RunCoroutineThreadsafe(l, returns(1))

@@ -24,7 +24,8 @@ func IdleCoroutines(l *Loop) int { return len(l.idle) }
 
 func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers.cancelled }
 
-// ForceGoroutines has l serve its connections by goroutines, as on a system without a poller.
+// ForceGoroutines has l serve its connections by goroutines, as on a system without a
+// poller.
 func ForceGoroutines(l *Loop, on bool) {
 	l.net, l.files = nil, nil // to be chosen
 	if on {
@@ -41,7 +42,8 @@ func HidesFrame(function, file string) bool {
 	return internalFrame(runtime.Frame{Function: function, File: file})
 }
 
-// Posted returns how many events other goroutines have handed in that l has not looked at.
+// Posted returns how many events other goroutines have handed in that l has not looked
+// at.
 func Posted(l *Loop) int {
 	l.inbox.mu.Lock()
 	defer l.inbox.mu.Unlock()
@@ -96,8 +98,8 @@ func StreamHasBytes(r *StreamReader) bool { return r.size() > 0 }
 // StreamMemory is the size of the buffer that r holds.
 func StreamMemory(r *StreamReader) int { return cap(r.buf) }
 
-// NewTLS makes a TLS layer whose ConnectionMade is called, and returns it with its protocol for the
-// transport below.
+// NewTLS makes a TLS layer whose ConnectionMade is called, and returns it with its
+// protocol for the transport below.
 func NewTLS(l *Loop, app Protocol, config *tls.Config, server bool, handshake, shutdown time.Duration, done func(error)) (Transport, Protocol) {
 	t, err := newTLS(l, app, config, tlsSettings{server: server, handshake: handshake, shutdown: shutdown}, done)
 	if err != nil {

@@ -1,15 +1,16 @@
 package aio
 
-// Flow control of what is written: the marks of a transport's buffer, at which it pauses and
-// resumes its protocol, and the gate at which the tasks wait that write to a stream.
+// Flow control of what is written: the marks of a transport's buffer, at which it pauses
+// and resumes its protocol, and the gate at which the tasks wait that write to a stream.
 
 import (
 	"net"
 	"syscall"
 )
 
-// writingPaused reports whether the protocol of t was told to pause. That of a transport of another
-// package has been, as far as one can tell, if there is more in the buffer than there should be.
+// writingPaused reports whether the protocol of t was told to pause. That of a transport
+// of another package has been, as far as one can tell, if there is more in the buffer
+// than there should be.
 func writingPaused(t Transport) bool {
 	if e, ok := t.(interface{ writingPaused() bool }); ok {
 		return e.writingPaused()
@@ -18,8 +19,8 @@ func writingPaused(t Transport) bool {
 	return t.GetWriteBufferSize() > high
 }
 
-// ErrConnectionLost is what Drain returns once the connection is gone, for whatever reason. It
-// matches net.ErrClosed and syscall.ECONNRESET. (Python: ConnectionResetError)
+// ErrConnectionLost is what Drain returns once the connection is gone, for whatever
+// reason. It matches net.ErrClosed and syscall.ECONNRESET. (Python: ConnectionResetError)
 var ErrConnectionLost error = connectionLostError{}
 
 type connectionLostError struct{}
@@ -30,8 +31,8 @@ func (connectionLostError) Is(target error) bool {
 	return target == net.ErrClosed || target == syscall.ECONNRESET
 }
 
-// writeGate is where the writers of a connection wait: until they may go on writing, and until the
-// connection is gone. A protocol has one. (asyncio: FlowControlMixin)
+// writeGate is where the writers of a connection wait: until they may go on writing, and
+// until the connection is gone. A protocol has one. (asyncio: FlowControlMixin)
 type writeGate struct {
 	bound
 	paused  bool // PauseWriting was called
@@ -72,8 +73,8 @@ func (g *writeGate) waitLost(c caller, call string) error {
 	return err
 }
 
-// flow is the flow control of a transport that writes: the marks between which its write buffer is
-// kept.
+// flow is the flow control of a transport that writes: the marks between which its write
+// buffer is kept.
 type flow struct {
 	of        *endpoint
 	high, low int

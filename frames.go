@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// callers returns the innermost part of the stack of the caller's caller: it is remembered.
+// callers returns the innermost part of the stack of the caller's caller: it is
+// remembered.
 func callers() []uintptr {
 	pcs := make([]uintptr, 64)
 	return pcs[:runtime.Callers(3, pcs)]
@@ -25,7 +26,8 @@ func wholeStack() []uintptr {
 	}
 }
 
-// frames turns program counters, innermost first, into frames of the user's code, outermost first.
+// frames turns program counters, innermost first, into frames of the user's code,
+// outermost first.
 func frames(pcs []uintptr, limit int) []runtime.Frame {
 	var all []runtime.Frame
 	if len(pcs) > 0 {
@@ -47,8 +49,8 @@ func frames(pcs []uintptr, limit int) []runtime.Frame {
 	return all
 }
 
-// packagePath is the prefix of this package's own functions, and internalPath of those of its
-// internal packages.
+// packagePath is the prefix of this package's own functions, and internalPath of those of
+// its internal packages.
 var (
 	packagePath  = strings.TrimSuffix(funcName(callers), "callers")
 	internalPath = strings.TrimSuffix(packagePath, ".") + "/internal/"
@@ -63,12 +65,14 @@ var packageDir = func() string {
 func internalFrame(f runtime.Frame) bool {
 	name := f.Function
 	own := strings.HasPrefix(name, packagePath) || strings.HasPrefix(name, internalPath) ||
-		filepath.Dir(f.File) == packageDir // a closure of an iterator that was inlined in the user's function
+		// a closure of an iterator that was inlined in the user's function
+		filepath.Dir(f.File) == packageDir
 	return own && !strings.HasSuffix(f.File, "_test.go") ||
 		strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "iter.")
 }
 
-// pulled reports whether a stack is that of a coroutine of iter.Pull that is not one of a task.
+// pulled reports whether a stack is that of a coroutine of iter.Pull that is not one of a
+// task.
 func pulled(stack []uintptr) bool {
 	it := runtime.CallersFrames(stack)
 	for more := len(stack) > 0; more; {

@@ -2,11 +2,12 @@ package aio
 
 // The state of futures, tasks included, is owned by the token of their loop.
 //
-// A future holds an ordered list of what runs when it is done: suspended tasks, done callbacks,
-// and the counters of Gather and its like. None of it runs inside the call that settles the
-// future. Each entry is put on the ready queue and has its turn in the next pass, which is what
-// makes the order of a program's steps independent of who settles what. The first entry is kept
-// inline, since most futures have exactly one awaiter.
+// A future holds an ordered list of what runs when it is done: suspended tasks, done
+// callbacks, and the counters of Gather and its like. None of it runs inside the call
+// that settles the future. Each entry is put on the ready queue and has its turn in the
+// next pass, which is what makes the order of a program's steps independent of who
+// settles what. The first entry is kept inline, since most futures have exactly one
+// awaiter.
 
 import (
 	"context"
@@ -14,8 +15,8 @@ import (
 	"slices"
 )
 
-// AnyFuture is a Future or Task of any result type: what Wait, AsCompleted and the exception
-// handler deal in. Only this package implements it. See Future for the methods.
+// AnyFuture is a Future or Task of any result type: what Wait, AsCompleted and the
+// exception handler deal in. Only this package implements it. See Future for the methods.
 type AnyFuture interface {
 	// These are the methods of Future.
 	Done() bool
@@ -29,9 +30,9 @@ type AnyFuture interface {
 	core() *future
 }
 
-// FutureLike is a Future or Task with results of type T. A type that embeds one of them is one
-// too; Gather, Shield and WaitFor then take its Result, so it can change the type of a result
-// without a task in between.
+// FutureLike is a Future or Task with results of type T. A type that embeds one of them
+// is one too; Gather, Shield and WaitFor then take its Result, so it can change the type
+// of a result without a task in between.
 type FutureLike[T any] interface {
 	AnyFuture
 	Awaitable[T]
@@ -54,12 +55,14 @@ const (
 //	cancelling    cancel is under way, further up the stack: meeting it again means a cycle
 //	selfAwaited   a task that awaited itself, which nothing else can await any more
 type future struct {
-	loop   *Loop      // immutable; nil in a zero Future
-	err    error      // why it failed or was cancelled
-	sub    subFuture  // what it is besides a plain future, nil if nothing
-	first  runnable   // to run when done; before any in more
-	more   *callbacks // further ones, nil if there are none
-	report *report    // of an error that nobody has retrieved yet, and what else few futures have; nil if nothing
+	loop  *Loop      // immutable; nil in a zero Future
+	err   error      // why it failed or was cancelled
+	sub   subFuture  // what it is besides a plain future, nil if nothing
+	first runnable   // to run when done; before any in more
+	more  *callbacks // further ones, nil if there are none
+	// of an error that nobody has retrieved yet, and what else few futures have; nil
+	// if nothing
+	report *report
 	state  futureState
 
 	errRetrieved, cancelling, selfAwaited bool
@@ -73,17 +76,18 @@ type subFuture interface {
 	describe() string
 }
 
-// Future is a result that is not there yet. Tasks await it; whoever brings the result calls
-// SetResult or SetException, or Cancel gives it up. Make one with CreateFuture. All methods must
-// be called by the goroutine that holds the loop's token (a task or a callback of the loop) or
-// while the loop does not run; others panic with ErrWrongGoroutine. (asyncio: Future)
+// Future is a result that is not there yet. Tasks await it; whoever brings the result
+// calls SetResult or SetException, or Cancel gives it up. Make one with CreateFuture. All
+// methods must be called by the goroutine that holds the loop's token (a task or a
+// callback of the loop) or while the loop does not run; others panic with
+// ErrWrongGoroutine. (asyncio: Future)
 type Future[T any] struct {
 	value T // first, as a zero-size field at the end would take space
 	future
 }
 
-// CreateFuture returns a new pending future of the loop that ctx belongs to. It never awaits.
-// It panics if ctx belongs to no loop or the caller does not hold the token.
+// CreateFuture returns a new pending future of the loop that ctx belongs to. It never
+// awaits. It panics if ctx belongs to no loop or the caller does not hold the token.
 // (asyncio: loop.create_future)
 func CreateFuture[T any](ctx context.Context) *Future[T] {
 	return newFuture[T](loopOf(ctx, "CreateFuture"))
@@ -128,12 +132,12 @@ func mustCore(call string, f AnyFuture) *future {
 	return c
 }
 
-// Await suspends the calling task until f is done, then returns its result or error. If f is
-// done already it does not suspend. Cancelling the task while it waits cancels f, and if f is a
-// task that one. It fails with ErrWrongGoroutine, ErrNoTask or ErrNoRunningLoop where there is no
-// task to suspend, with ErrOtherLoop if f belongs to another loop, with ErrAwaitSelf if f is the
-// task itself, and with a *CancelledError. Tasks that await one future go on in the order in
-// which they began to wait. (asyncio: await future)
+// Await suspends the calling task until f is done, then returns its result or error. If f
+// is done already it does not suspend. Cancelling the task while it waits cancels f, and
+// if f is a task that one. It fails with ErrWrongGoroutine, ErrNoTask or ErrNoRunningLoop
+// where there is no task to suspend, with ErrOtherLoop if f belongs to another loop, with
+// ErrAwaitSelf if f is the task itself, and with a *CancelledError. Tasks that await one
+// future go on in the order in which they began to wait. (asyncio: await future)
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	c, err := enter(ctx, "Await")
 	if err == nil {
@@ -150,8 +154,9 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	return f.Result()
 }
 
-// Result returns the value of a future that is done, or its error: ErrInvalidState while it is
-// pending, a *CancelledError if it was cancelled. It never awaits. (asyncio: Future.result)
+// Result returns the value of a future that is done, or its error: ErrInvalidState while
+// it is pending, a *CancelledError if it was cancelled. It never awaits. (asyncio:
+// Future.result)
 func (f *Future[T]) Result() (T, error) {
 	if err := f.Exception(); err != nil {
 		var zero T
@@ -160,10 +165,10 @@ func (f *Future[T]) Result() (T, error) {
 	return f.value, nil
 }
 
-// SetResult makes v the result of f and has the tasks that await it and its done callbacks run
-// in the next pass of the loop. If f is done already nothing changes and the error matches
-// ErrInvalidState; so it is for a task, whose result only its body gives.
-// (asyncio: Future.set_result)
+// SetResult makes v the result of f and has the tasks that await it and its done
+// callbacks run in the next pass of the loop. If f is done already nothing changes and
+// the error matches ErrInvalidState; so it is for a task, whose result only its body
+// gives. (asyncio: Future.set_result)
 func (f *Future[T]) SetResult(v T) error {
 	if err := f.settable("SetResult"); err != nil {
 		return err
@@ -173,9 +178,9 @@ func (f *Future[T]) SetResult(v T) error {
 	return nil
 }
 
-// SetException makes f fail with err, as SetResult makes it succeed. err must not be nil. If
-// nobody retrieves the error by Result, Exception or an await, it is reported to the exception
-// handler of the loop. (asyncio: Future.set_exception)
+// SetException makes f fail with err, as SetResult makes it succeed. err must not be nil.
+// If nobody retrieves the error by Result, Exception or an await, it is reported to the
+// exception handler of the loop. (asyncio: Future.set_exception)
 func (f *Future[T]) SetException(err error) error {
 	if err == nil {
 		return usagef("SetException", "the error is nil: use SetResult")
@@ -190,10 +195,10 @@ func (f *Future[T]) SetException(err error) error {
 // DoneCallback names a callback that was added to a future.
 type DoneCallback struct{ r runnable }
 
-// AddDoneCallback has cb called with f when f is done, in the next pass of the loop and in the
-// order of the calls; if f is done already, in the next pass from now. What cb panics with goes to
-// the exception handler. The result is for RemoveDoneCallback, as Go's functions cannot be
-// compared. (asyncio: Future.add_done_callback)
+// AddDoneCallback has cb called with f when f is done, in the next pass of the loop and
+// in the order of the calls; if f is done already, in the next pass from now. What cb
+// panics with goes to the exception handler. The result is for RemoveDoneCallback, as
+// Go's functions cannot be compared. (asyncio: Future.add_done_callback)
 func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
 	if cb == nil {
 		misuse("AddDoneCallback", "the callback is nil")
@@ -274,7 +279,8 @@ func (f *future) settle(state futureState, err error) {
 		f.more = nil
 	}
 	if state == failed && !f.errRetrieved {
-		// Most errors are retrieved by what was just scheduled: look again after that.
+		// Most errors are retrieved by what was just scheduled: look again after
+		// that.
 		if awaited && !l.closed.Load() {
 			l.schedule(errorCheck{}, f)
 		} else {
@@ -285,8 +291,9 @@ func (f *future) settle(state futureState, err error) {
 
 // thrown is what an await of f throws into the task: nil if f has a value.
 //
-// The CancelledError by which a task ended is given out once, with its message; who asks again
-// gets one without, whose cause is the first. That is CPython's doing, and programs can tell.
+// The CancelledError by which a task ended is given out once, with its message; who asks
+// again gets one without, whose cause is the first. That is CPython's doing, and programs
+// can tell.
 func (f *future) thrown() error {
 	err := f.err
 	if err == nil {
@@ -299,9 +306,9 @@ func (f *future) thrown() error {
 	return err
 }
 
-// cancelledResult is the error of a cancelled future that GatherResults collects: its message is
-// what the future itself was cancelled with, "" if nothing. A task that ended by the
-// CancelledError of something it awaited was not given a message itself.
+// cancelledResult is the error of a cancelled future that GatherResults collects: its
+// message is what the future itself was cancelled with, "" if nothing. A task that ended
+// by the CancelledError of something it awaited was not given a message itself.
 func (f *future) cancelledResult() error {
 	if t, ok := f.sub.(*task); !ok || t.mustCancel {
 		if c, ok := asCancelled(f.err); ok && c.Message != nil {
@@ -340,14 +347,15 @@ func (f *future) removeCallback(r runnable) bool {
 	return true
 }
 
-// callbacks are the entries of a future beyond the first, in order. Many tasks may wait for one
-// future and give up in any order, so removing an entry leaves a gap, and where there are many
-// entries place finds one without a search.
+// callbacks are the entries of a future beyond the first, in order. Many tasks may wait
+// for one future and give up in any order, so removing an entry leaves a gap, and where
+// there are many entries place finds one without a search.
 type callbacks struct {
-	list  []runnable // nil in a gap
-	gaps  int
-	place map[runnable]int // where in list each is, nil while there are few; the first if it is there twice
-	twice bool             // some may be there twice
+	list []runnable // nil in a gap
+	gaps int
+	// where in list each is, nil while there are few; the first if it is there twice
+	place map[runnable]int
+	twice bool // some may be there twice
 }
 
 // manyCallbacks is how many entries make an index worth it.
@@ -410,8 +418,8 @@ func (c *callbacks) remove(r runnable) bool {
 	return true
 }
 
-// RemoveDoneCallback takes back an AddDoneCallback and reports whether the callback was still
-// waiting. Once f is done its callbacks are scheduled and cannot be removed.
+// RemoveDoneCallback takes back an AddDoneCallback and reports whether the callback was
+// still waiting. Once f is done its callbacks are scheduled and cannot be removed.
 // (asyncio: Future.remove_done_callback, which counts)
 func (f *future) RemoveDoneCallback(cb DoneCallback) bool {
 	f.check("RemoveDoneCallback")
@@ -427,9 +435,9 @@ func (f *future) Done() bool {
 	return f.state != pending
 }
 
-// Failed reports whether the future has an error: it is done, and neither has a result nor was
-// cancelled. Unlike Exception it does not retrieve the error, so the loop still reports it if nobody
-// else does. (asyncio has nothing like it)
+// Failed reports whether the future has an error: it is done, and neither has a result
+// nor was cancelled. Unlike Exception it does not retrieve the error, so the loop still
+// reports it if nobody else does. (asyncio has nothing like it)
 func (f *future) Failed() bool {
 	if f.loop != nil {
 		f.loop.check("Failed")
@@ -446,8 +454,8 @@ func (f *future) Cancelled() bool {
 }
 
 // Exception returns the error of a future that is done, nil if it succeeded. It is
-// ErrInvalidState while the future is pending and a *CancelledError if it was cancelled, where
-// asyncio raises these. (asyncio: Future.exception)
+// ErrInvalidState while the future is pending and a *CancelledError if it was cancelled,
+// where asyncio raises these. (asyncio: Future.exception)
 func (f *future) Exception() error {
 	if f.loop != nil {
 		f.loop.check("Exception")
@@ -458,10 +466,10 @@ func (f *future) Exception() error {
 	return f.thrown()
 }
 
-// Cancel gives the future up, and reports whether that had an effect: false if it was done
-// already. A plain future is cancelled at once, and what waits for it runs in the next pass. For
-// tasks see Task, for the future of Gather see Gather. The message, if any, is found in the
-// CancelledError. (asyncio: Future.cancel, Task.cancel)
+// Cancel gives the future up, and reports whether that had an effect: false if it was
+// done already. A plain future is cancelled at once, and what waits for it runs in the
+// next pass. For tasks see Task, for the future of Gather see Gather. The message, if
+// any, is found in the CancelledError. (asyncio: Future.cancel, Task.cancel)
 func (f *future) Cancel(msg ...any) bool {
 	f.check("Cancel")
 	return f.cancel(cancelReason(msg))
@@ -475,9 +483,9 @@ func (f *future) GetLoop() *Loop {
 	return f.loop
 }
 
-// String tells what the future is, its state and, in debug mode, where it was created.
-// A goroutine that does not hold the token may call it too, and learns only what never changes:
-// printing must not fail.
+// String tells what the future is, its state and, in debug mode, where it was created. A
+// goroutine that does not hold the token may call it too, and learns only what never
+// changes: printing must not fail.
 func (f *future) String() string {
 	what := "Future"
 	if f.loop != nil && f.loop.checked("String") != nil {

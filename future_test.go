@@ -567,7 +567,8 @@ func TestFutureCallbacksHaveNoCurrentTask(t *testing.T) {
 	})
 }
 
-// neverRetrieved runs body in a task of a new loop, closes the loop and returns the reports.
+// neverRetrieved runs body in a task of a new loop, closes the loop and returns the
+// reports.
 func neverRetrieved(t *testing.T, body func(ctx context.Context)) []aio.ExceptionContext {
 	t.Helper()
 	l, reports := newLoop(t)
@@ -584,8 +585,8 @@ func neverRetrieved(t *testing.T, body func(ctx context.Context)) []aio.Exceptio
 	return *reports
 }
 
-// An error that nobody knows is reported once: when the garbage collector finds its future lost,
-// or when the loop is closed.
+// An error that nobody knows is reported once: when the garbage collector finds its
+// future lost, or when the loop is closed.
 //
 // TASK-003, TASK-208, TASK-209, TASK-210, TASK-211, TASK-255
 func TestFutureErrorIsReportedUnlessRetrieved(t *testing.T) {

@@ -1,7 +1,8 @@
 package aio
 
-// What waits for several futures at once. None of it starts a goroutine or a task of its own: a
-// combinator is one runnable that all of its children have as a callback, and that counts them.
+// What waits for several futures at once. None of it starts a goroutine or a task of its
+// own: a combinator is one runnable that all of its children have as a callback, and that
+// counts them.
 
 import (
 	"context"
@@ -17,17 +18,18 @@ type Result[T any] struct {
 	Err   error
 }
 
-// Gather starts the awaitables that are not futures yet as tasks, in order, and returns a future
-// of all their results, in the order of the arguments. It never awaits.
+// Gather starts the awaitables that are not futures yet as tasks, in order, and returns a
+// future of all their results, in the order of the arguments. It never awaits.
 //
-// The future fails with the first error, in time, of any of them; the others go on, and what
-// becomes of them is not reported. One that is cancelled counts as failed with a *CancelledError.
-// Cancelling the future cancels all that are not done, and returns false if all are; the future
-// fails with a *CancelledError, without being Cancelled, when the first of them has ended by it. A
-// future that is given more than once fills each of its places.
+// The future fails with the first error, in time, of any of them; the others go on, and
+// what becomes of them is not reported. One that is cancelled counts as failed with a
+// *CancelledError. Cancelling the future cancels all that are not done, and returns false
+// if all are; the future fails with a *CancelledError, without being Cancelled, when the
+// first of them has ended by it. A future that is given more than once fills each of its
+// places.
 //
-// Gather panics as CreateTask does, and with ErrOtherLoop if the futures belong to several loops.
-// (asyncio: gather)
+// Gather panics as CreateTask does, and with ErrOtherLoop if the futures belong to
+// several loops. (asyncio: gather)
 func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	return gather(ctx, aws, false, func(f FutureLike[T]) T {
 		v, _ := f.Result()
@@ -35,9 +37,9 @@ func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	})
 }
 
-// GatherResults is Gather that collects errors as well: its future succeeds when all are done,
-// each with its value or its error, unless it was cancelled itself.
-// (asyncio: gather with return_exceptions=True)
+// GatherResults is Gather that collects errors as well: its future succeeds when all are
+// done, each with its value or its error, unless it was cancelled itself. (asyncio:
+// gather with return_exceptions=True)
 func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Result[T]] {
 	return gather(ctx, aws, true, func(f FutureLike[T]) (r Result[T]) {
 		if c := f.core(); c.state == cancelled {
@@ -62,11 +64,13 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 	g := &gathering{outer: &outer.future, children: make([]*future, 0, len(aws)), collectErrors: collectErrors}
 	complete := false
 	defer func() {
-		if !complete { // a panic: the children that there are have the callback already
+		if !complete {
+			// a panic: the children that there are have the callback already
 			g.outer.settle(cancelled, errCancelled)
 		}
 	}()
-	var given map[*future]bool // futures among the arguments: only those may be there twice
+	// futures among the arguments: only those may be there twice
+	var given map[*future]bool
 	var done []*future
 	for i, aw := range aws {
 		var f FutureLike[T]
@@ -74,14 +78,16 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 		if aw == nil {
 			misuse("Gather", "awaitable %d is nil", i)
 		}
-		if coro, ok := aw.(Coro[T]); ok { // nearly always: asking for other types first costs time
+		if coro, ok := aw.(Coro[T]); ok {
+			// nearly always: asking for other types first costs time
 			f = CreateTask(ctx, coro)
 		} else {
 			_, isFuture = aw.(FutureLike[T])
 			f = EnsureFuture(ctx, aw)
 		}
 		if !isFuture {
-			f.core().sub.(*task).noPendingReport = true // nobody but us can wait for it
+			// nobody but us can wait for it
+			f.core().sub.(*task).noPendingReport = true
 		}
 		places[i] = f
 		c := f.core()
@@ -150,7 +156,8 @@ func (g *gathering) run(f *future) {
 		return
 	}
 	if g.cancelRequested {
-		// By the last child, whichever ended last: asyncio's loop variable has it so.
+		// By the last child, whichever ended last: asyncio's loop variable has it
+		// so.
 		g.outer.settle(failed, g.children[len(g.children)-1].cancelledError())
 		return
 	}
@@ -161,8 +168,8 @@ func (g *gathering) run(f *future) {
 // String names the entry.
 func (g *gathering) String() string { return "Gather" }
 
-// letGo takes the gathering out of the children that are not done, which may live for long. What
-// remains is that their errors count as retrieved.
+// letGo takes the gathering out of the children that are not done, which may live for
+// long. What remains is that their errors count as retrieved.
 func (g *gathering) letGo() {
 	for _, c := range g.children {
 		if c.state == pending && c.removeCallback(g) {
@@ -212,10 +219,11 @@ func (g *gathering) describe() string { return "Gather" }
 // awaited lists what the future waits for.
 func (g *gathering) awaited() []*future { return g.children }
 
-// Shield returns a future with the outcome of aw that can be cancelled without cancelling aw. A
-// Coro is started as a task. If aw itself is cancelled, so is the future. If aw fails after the
-// future was cancelled, the error goes to the exception handler. A future that is done is returned
-// as it is. Shield never awaits, and panics as CreateTask does. (asyncio: shield)
+// Shield returns a future with the outcome of aw that can be cancelled without cancelling
+// aw. A Coro is started as a task. If aw itself is cancelled, so is the future. If aw
+// fails after the future was cancelled, the error goes to the exception handler. A future
+// that is done is returned as it is. Shield never awaits, and panics as CreateTask does.
+// (asyncio: shield)
 func Shield[T any](ctx context.Context, aw Awaitable[T]) *Future[T] {
 	loopOf(ctx, "Shield")
 	inner := EnsureFuture(ctx, aw)
@@ -253,7 +261,8 @@ func (s *shielding[T]) run(f *future) {
 	case f == outer:
 		if inner.state == pending {
 			inner.removeCallback(s)
-			inner.removeCallback(reportShielded{}) // of a shield before this one
+			// of a shield before this one
+			inner.removeCallback(reportShielded{})
 			inner.addCallback(reportShielded{})
 		}
 	case outer.state == cancelled, outer.state != pending && inner.state == cancelled:
@@ -293,20 +302,20 @@ const (
 	AllCompleted ReturnWhen = iota
 	// FirstCompleted waits until one future is done.
 	FirstCompleted
-	// FirstException waits until one future has failed (one that was cancelled has not), or all
-	// are done.
+	// FirstException waits until one future has failed (one that was cancelled has
+	// not), or all are done.
 	FirstException
 )
 
-// Wait suspends the calling task until the futures are done, as when says, or the timeout has
-// passed. It returns those that are done by the time the task goes on and those that are not, both
-// in the order of fs; a future that stands there twice counts once. It neither cancels anything nor
-// returns the futures' errors. Use NoTimeout to wait as long as it takes; with a timeout that is
-// zero or negative it still suspends once.
+// Wait suspends the calling task until the futures are done, as when says, or the timeout
+// has passed. It returns those that are done by the time the task goes on and those that
+// are not, both in the order of fs; a future that stands there twice counts once. It
+// neither cancels anything nor returns the futures' errors. Use NoTimeout to wait as long
+// as it takes; with a timeout that is zero or negative it still suspends once.
 //
-// The error is a *CancelledError if the task was cancelled meanwhile, which leaves the futures
-// alone, or one of those of Future.Await. An empty list, a nil future and an unknown when are
-// misuse. (asyncio: wait)
+// The error is a *CancelledError if the task was cancelled meanwhile, which leaves the
+// futures alone, or one of those of Future.Await. An empty list, a nil future and an
+// unknown when are misuse. (asyncio: wait)
 func Wait[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration, when ReturnWhen) (done, notDone []F, err error) {
 	e, err := enter(ctx, "Wait")
 	switch {
@@ -405,12 +414,12 @@ func (c *countdown) run(f *future) {
 // String names the entry.
 func (c *countdown) String() string { return "Wait" }
 
-// WaitFor awaits aw, but not for longer than the timeout: then it cancels aw, waits for its end and
-// returns ErrTimeout. A Coro runs inline, as part of the calling task. If aw deals with the
-// cancellation by returning a value or an error of its own, that is returned. If the task is
-// cancelled, so is aw. With NoTimeout it is aw.Await; with a timeout that is zero or negative aw is
-// started as a task, if it is a Coro, and has to be done already. See Timeout for more than one
-// await. (asyncio: wait_for)
+// WaitFor awaits aw, but not for longer than the timeout: then it cancels aw, waits for
+// its end and returns ErrTimeout. A Coro runs inline, as part of the calling task. If aw
+// deals with the cancellation by returning a value or an error of its own, that is
+// returned. If the task is cancelled, so is aw. With NoTimeout it is aw.Await; with a
+// timeout that is zero or negative aw is started as a task, if it is a Coro, and has to
+// be done already. See Timeout for more than one await. (asyncio: wait_for)
 func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration) (v T, err error) {
 	if aw == nil {
 		return v, usagef("WaitFor", "the awaitable is nil")
@@ -452,8 +461,8 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 	return v, err
 }
 
-// cancelAndWait cancels f and waits until it is done. It does not await f itself, or f could
-// swallow a cancellation of the calling task.
+// cancelAndWait cancels f and waits until it is done. It does not await f itself, or f
+// could swallow a cancellation of the calling task.
 func (e caller) cancelAndWait(f *future) error {
 	c := &countdown{left: 1}
 	f.addCallback(c)
@@ -465,11 +474,12 @@ func (e caller) cancelAndWait(f *future) error {
 	return err
 }
 
-// AsCompleted returns an iterator over fs in the order in which they are done; a future that stands
-// there twice comes once. Use NoTimeout for no timeout; else whoever takes a future that was not
-// done in time gets ErrTimeout. Nothing is cancelled. AsCompleted never awaits; the iterator's
-// methods do. It panics if ctx belongs to no loop or the caller does not hold the token.
-// (asyncio: as_completed, which also starts coroutines: use EnsureFuture for them)
+// AsCompleted returns an iterator over fs in the order in which they are done; a future
+// that stands there twice comes once. Use NoTimeout for no timeout; else whoever takes a
+// future that was not done in time gets ErrTimeout. Nothing is cancelled. AsCompleted
+// never awaits; the iterator's methods do. It panics if ctx belongs to no loop or the
+// caller does not hold the token. (asyncio: as_completed, which also starts coroutines:
+// use EnsureFuture for them)
 func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration) *CompletedIterator[F] {
 	l := loopOf(ctx, "AsCompleted")
 	c := &CompletedIterator[F]{loop: l, done: NewQueue[completed[F]](0), todo: map[*future]F{}}
@@ -489,16 +499,18 @@ func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration
 	return c
 }
 
-// CompletedIterator is what AsCompleted returns. Only tasks of its loop may use it. An iteration
-// that was broken off can be taken up again, by the same method or the other one; none of the
-// futures is lost or repeated.
+// CompletedIterator is what AsCompleted returns. Only tasks of its loop may use it. An
+// iteration that was broken off can be taken up again, by the same method or the other
+// one; none of the futures is lost or repeated.
 type CompletedIterator[F AnyFuture] struct {
 	loop  *Loop
 	done  *Queue[completed[F]]
 	todo  map[*future]F
 	left  int // that nobody has asked for
 	timer *TimerHandle
-	coro  Coro[F] // c.next: if the compiler saw that, it would give the user's call a line of this file
+	// c.next: if the compiler saw that, it would give the user's call a line of this
+	// file
+	coro Coro[F]
 }
 
 // completed is a future that is done, or ErrTimeout in its place.
@@ -529,9 +541,10 @@ func (c *CompletedIterator[F]) due() {
 	clear(c.todo)
 }
 
-// All ranges over the futures as they are done, suspending the calling task for each that is not
-// there yet. If the await fails, with ErrTimeout or a *CancelledError or one of the errors of
-// Future.Await, it yields that error and ends. (asyncio: async for over as_completed)
+// All ranges over the futures as they are done, suspending the calling task for each that
+// is not there yet. If the await fails, with ErrTimeout or a *CancelledError or one of
+// the errors of Future.Await, it yields that error and ends. (asyncio: async for over
+// as_completed)
 func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 	return func(yield func(F, error) bool) {
 		for c.more() {
@@ -543,9 +556,9 @@ func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 	}
 }
 
-// Next ranges over coroutines, one for each future that nobody has asked for yet: each one returns
-// the next future that is done, whichever that is, or ErrTimeout. They may be awaited later, in any
-// order, or run by other tasks. (asyncio: for over as_completed)
+// Next ranges over coroutines, one for each future that nobody has asked for yet: each
+// one returns the next future that is done, whichever that is, or ErrTimeout. They may be
+// awaited later, in any order, or run by other tasks. (asyncio: for over as_completed)
 func (c *CompletedIterator[F]) Next() iter.Seq[Coro[F]] {
 	return func(yield func(Coro[F]) bool) {
 		for c.more() {
@@ -556,7 +569,8 @@ func (c *CompletedIterator[F]) Next() iter.Seq[Coro[F]] {
 	}
 }
 
-// more reports whether there is a future that nobody has asked for, and counts it as asked for.
+// more reports whether there is a future that nobody has asked for, and counts it as
+// asked for.
 func (c *CompletedIterator[F]) more() bool {
 	c.loop.check("AsCompleted")
 	if c.left == 0 {
@@ -566,7 +580,8 @@ func (c *CompletedIterator[F]) more() bool {
 	return true
 }
 
-// next waits for the next future that is done. If it is cancelled, its turn is given back.
+// next waits for the next future that is done. If it is cancelled, its turn is given
+// back.
 func (c *CompletedIterator[F]) next(ctx context.Context) (F, error) {
 	d, err := c.done.Get(ctx)
 	if err != nil {

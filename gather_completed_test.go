@@ -85,8 +85,8 @@ func TestAsCompletedItemsMayBeAwaitedConcurrently(t *testing.T) {
 	})
 }
 
-// TASK-150, TASK-151, TASK-152: a step that is cancelled, even when its future has come by then,
-// takes nothing with it, and an iteration that is broken off goes on.
+// TASK-150, TASK-151, TASK-152: a step that is cancelled, even when its future has come
+// by then, takes nothing with it, and an iteration that is broken off goes on.
 func TestAsCompletedLosesNothingToACancellation(t *testing.T) {
 	type iterator = *aio.CompletedIterator[*aio.Future[int]]
 	for style, step := range map[string]func(ctx context.Context, it iterator) error{
@@ -175,7 +175,8 @@ func TestAsCompletedInTimeDropsItsTimer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing is left that could ever happen: a timer would make the clock jump instead.
+	// Nothing is left that could ever happen: a timer would make the clock jump
+	// instead.
 	start := l.Time()
 	if _, err := aio.RunUntilComplete(l, aio.Coro[int](forever)); !errors.Is(err, aio.ErrDeadlock) || l.Time() != start {
 		t.Errorf("%v, and the clock moved by %v", err, l.Time().Sub(start))

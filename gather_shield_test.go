@@ -76,7 +76,8 @@ func TestShieldCancelledIsLetGoByTheFuture(t *testing.T) {
 	})
 }
 
-// TASK-108: a future that is shielded over and over, for a short time each, does not grow.
+// TASK-108: a future that is shielded over and over, for a short time each, does not
+// grow.
 func TestShieldCancelledOftenLeavesNothingBehind(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		inner := aio.CreateFuture[int](ctx)
@@ -103,8 +104,8 @@ func TestShieldCancelledOftenLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// TASK-110, TASK-111: what fails behind a shield that was given up is reported once, unless
-// somebody has retrieved it.
+// TASK-110, TASK-111: what fails behind a shield that was given up is reported once,
+// unless somebody has retrieved it.
 func TestShieldCancelledReportsTheErrorOnce(t *testing.T) {
 	for _, retrieved := range []bool{false, true} {
 		t.Run(fmt.Sprintf("retrieved=%v", retrieved), func(t *testing.T) {

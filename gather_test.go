@@ -89,7 +89,8 @@ func TestGatherResultsComeInArgumentOrder(t *testing.T) {
 	log.want(t, "pending pending [1,2,0] callback:true")
 }
 
-// TASK-087, TASK-088, TASK-103, TASK-241: aiotest.Run fails if the errors of the others are reported.
+// TASK-087, TASK-088, TASK-103, TASK-241: aiotest.Run fails if the errors of the others
+// are reported.
 func TestGatherFailsAtOnceAndLeavesTheOthersAlone(t *testing.T) {
 	for name, later := range map[string]func(f *aio.Future[int]){
 		"value":  func(f *aio.Future[int]) { _ = f.SetResult(1) },
@@ -222,7 +223,8 @@ func TestGatherCancelComesTooLateOnceAllAreDone(t *testing.T) {
 	log.want(t, "pending false [1,2]")
 }
 
-// TASK-095, TASK-239: the message goes with the CancelledError that a child passes on, as in asyncio.
+// TASK-095, TASK-239: the message goes with the CancelledError that a child passes on, as
+// in asyncio.
 func TestGatherCancellationIsNotCollected(t *testing.T) {
 	swallows := onCancel(func(context.Context, error) (int, error) { return 42, nil })
 	for _, tt := range []struct {
@@ -304,7 +306,8 @@ func TestGatherLoopLosesNoCancellation(t *testing.T) {
 	})
 }
 
-// TASK-097: a future fills each of its places; a Coro is a function, and runs for each of them.
+// TASK-097: a future fills each of its places; a Coro is a function, and runs for each of
+// them.
 func TestGatherOfTheSameThingTwice(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		runs := 0
@@ -341,7 +344,8 @@ func TestGatherOfNothingIsDone(t *testing.T) {
 	}
 }
 
-// TASK-099, TASK-116, TASK-158: what starts a coroutine needs the loop of its context, and the token.
+// TASK-099, TASK-116, TASK-158: what starts a coroutine needs the loop of its context,
+// and the token.
 func TestCombinatorsNeedALoopAndItsToken(t *testing.T) {
 	never := aio.Coro[int](func(context.Context) (int, error) { t.Error("a coroutine ran"); return 0, nil })
 	var f *aio.Future[int]
@@ -504,7 +508,8 @@ func TestCombinatorsOfFinishedFuturesAreDone(t *testing.T) {
 	}
 }
 
-// TASK-256: how many passes of the loop there are between a SetResult and the task that awaits.
+// TASK-256: how many passes of the loop there are between a SetResult and the task that
+// awaits.
 func TestCombinatorsTakeAsManyPassesAsAsyncio(t *testing.T) {
 	type await = func(ctx context.Context, f *aio.Future[int]) error
 	for name, tt := range map[string]struct {

@@ -20,7 +20,8 @@ func futureNames(names map[*aio.Future[int]]string, fs []*aio.Future[int]) strin
 	return s
 }
 
-// TASK-117, TASK-118, TASK-119, TASK-120, TASK-121, TASK-122, TASK-123, TASK-125, TASK-244
+// TASK-117, TASK-118, TASK-119, TASK-120, TASK-121, TASK-122, TASK-123, TASK-125,
+// TASK-244
 func TestWaitReturnsWhatIsDoneAndWhatIsNot(t *testing.T) {
 	type set = func(a, b, c *aio.Future[int])
 	for _, tt := range []struct {
@@ -81,7 +82,8 @@ func TestWaitReturnsWhatIsDoneAndWhatIsNot(t *testing.T) {
 					}
 				}
 				if b.Done() {
-					_ = b.Exception() // the test does not want it to be reported
+					// the test does not want it to be reported
+					_ = b.Exception()
 				}
 				return nil
 			})
@@ -168,8 +170,8 @@ func TestWaitForInTime(t *testing.T) {
 	})
 }
 
-// TASK-130, TASK-131, TASK-133, TASK-134, TASK-135, TASK-138: what is cancelled by the limit has
-// ended when WaitFor returns, and has the last word.
+// TASK-130, TASK-131, TASK-133, TASK-134, TASK-135, TASK-138: what is cancelled by the
+// limit has ended when WaitFor returns, and has the last word.
 func TestWaitForWaitsForTheEndOfWhatItCancels(t *testing.T) {
 	answers := map[string]struct {
 		answer aio.Coro[int]
@@ -191,7 +193,8 @@ func TestWaitForWaitsForTheEndOfWhatItCancels(t *testing.T) {
 		for _, limit := range []time.Duration{time.Second, 0, -1} {
 			for _, isTask := range []bool{false, true} {
 				if !isTask && limit <= 0 {
-					continue // it does not start: TestWaitForWithoutTime
+					// it does not start: TestWaitForWithoutTime
+					continue
 				}
 				t.Run(fmt.Sprintf("%s/limit=%v/task=%v", name, limit, isTask), func(t *testing.T) {
 					aiotest.Run(t, func(ctx context.Context) error {

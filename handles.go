@@ -1,9 +1,9 @@
 package aio
 
-// The state of a handle is owned by the token, except for one that CallSoonThreadsafe returned. That
-// is guarded by a lock of its own, held while the callback runs: when Cancel returns to another
-// goroutine, the callback has ended or will never begin. The callback itself, and tasks that it starts
-// eagerly, hold the token and go past the lock.
+// The state of a handle is owned by the token, except for one that CallSoonThreadsafe
+// returned. That is guarded by a lock of its own, held while the callback runs: when
+// Cancel returns to another goroutine, the callback has ended or will never begin. The
+// callback itself, and tasks that it starts eagerly, hold the token and go past the lock.
 
 import (
 	"sync"
@@ -33,15 +33,17 @@ func (h *Handle) lock(call string) (unlock func()) {
 		return func() {}
 	}
 	if held, running := goid.Holder(&h.loop.owner); held == running && h.shared.running {
-		return func() {} // the callback itself, or a task that it has started eagerly
+		// the callback itself, or a task that it has started eagerly
+		return func() {}
 	}
 	h.shared.Lock()
 	return h.shared.Unlock
 }
 
-// Cancel keeps the callback from running. Doing it again does nothing, nor does it once the
-// callback has run. Only the handle of CallSoonThreadsafe may be cancelled by other goroutines;
-// if its callback runs at that moment, Cancel waits for its end. (asyncio: Handle.cancel)
+// Cancel keeps the callback from running. Doing it again does nothing, nor does it once
+// the callback has run. Only the handle of CallSoonThreadsafe may be cancelled by other
+// goroutines; if its callback runs at that moment, Cancel waits for its end. (asyncio:
+// Handle.cancel)
 func (h *Handle) Cancel() {
 	defer h.lock("Handle.Cancel")()
 	h.cancel()
@@ -52,8 +54,8 @@ func (h *Handle) cancel() {
 	h.fn = nil
 }
 
-// Cancelled reports whether Cancel was called. For other goroutines the same holds as for Cancel.
-// (asyncio: Handle.cancelled)
+// Cancelled reports whether Cancel was called. For other goroutines the same holds as for
+// Cancel. (asyncio: Handle.cancelled)
 func (h *Handle) Cancelled() bool {
 	defer h.lock("Handle.Cancelled")()
 	return h.done
@@ -83,7 +85,8 @@ func (h *Handle) about(ec *ExceptionContext) {
 	}
 }
 
-// String names the callback's function. A goroutine that may not touch the handle learns nothing.
+// String names the callback's function. A goroutine that may not touch the handle learns
+// nothing.
 func (h *Handle) String() string {
 	if h.shared == nil && h.loop.checked("Handle.String") != nil {
 		return "Handle of a loop that another goroutine runs"

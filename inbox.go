@@ -1,12 +1,12 @@
 package aio
 
-// The way into a loop for other goroutines. Everything here is guarded by inbox.mu, except for the
-// flag that tells the loop at a glance whether there is anything.
+// The way into a loop for other goroutines. Everything here is guarded by inbox.mu,
+// except for the flag that tells the loop at a glance whether there is anything.
 //
-// A loop that waits has said so under the lock, and whoever hands it the next event then sends one
-// token: there is never more than one, and none gets lost between the loop's last look and its wait.
-// For a loop that waits in the system's poller that is an event of its own, which may come late and
-// then ends a wait for nothing.
+// A loop that waits has said so under the lock, and whoever hands it the next event then
+// sends one token: there is never more than one, and none gets lost between the loop's
+// last look and its wait. For a loop that waits in the system's poller that is an event
+// of its own, which may come late and then ends a wait for nothing.
 
 import (
 	"sync"
@@ -55,8 +55,8 @@ func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	return true
 }
 
-// sleep announces that the loop is about to wait, in poller if that is not nil, unless there is
-// something in the inbox.
+// sleep announces that the loop is about to wait, in poller if that is not nil, unless
+// there is something in the inbox.
 func (in *inbox) sleep(poller *poll.Poller) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -87,8 +87,9 @@ func (l *Loop) collect() {
 	in.full.Store(len(in.signals) > 0)
 }
 
-// collectAll is collect with the signals, for the beginning of a pass. asyncio learns of a signal
-// by polling: the signal comes after whatever was scheduled in the pass in which it arrived.
+// collectAll is collect with the signals, for the beginning of a pass. asyncio learns of
+// a signal by polling: the signal comes after whatever was scheduled in the pass in which
+// it arrived.
 func (l *Loop) collectAll() {
 	in := &l.inbox
 	if !in.full.Load() {
@@ -113,8 +114,8 @@ func (l *Loop) take(list *[]readyEntry) {
 	}
 }
 
-// submit schedules r from any goroutine and reports whether the loop will run it. The holder of
-// the token goes straight to the ready queue, to which it has the right of way.
+// submit schedules r from any goroutine and reports whether the loop will run it. The
+// holder of the token goes straight to the ready queue, to which it has the right of way.
 func (l *Loop) submit(r runnable) bool {
 	if l.holdsToken() {
 		if l.closed.Load() {
@@ -126,9 +127,9 @@ func (l *Loop) submit(r runnable) bool {
 	return l.post(readyEntry{r, nil}, false)
 }
 
-// act runs r at once for the holder of the token, and submits it for any other goroutine. What
-// crosses from a loop into the same loop takes no pass longer than a call, and a coroutine that is
-// cancelled before its first step does not make that step.
+// act runs r at once for the holder of the token, and submits it for any other goroutine.
+// What crosses from a loop into the same loop takes no pass longer than a call, and a
+// coroutine that is cancelled before its first step does not make that step.
 func (l *Loop) act(r runnable) {
 	if l.holdsToken() && !l.closed.Load() {
 		r.run(nil)

@@ -53,7 +53,8 @@ func clRun(t *testing.T, ctx context.Context, input []byte, program string, args
 // clData is more than the buffers of a connection hold.
 var clData = bytes.Repeat([]byte("The quick brown fox jumps over the lazy dog.\n"), 100_000)
 
-// clEcho is a protocol that sends back what it gets, and reads no faster than it can write.
+// clEcho is a protocol that sends back what it gets, and reads no faster than it can
+// write.
 type clEcho struct{ t aio.Transport }
 
 func (p *clEcho) ConnectionMade(t aio.Transport) { p.t = t }
@@ -90,8 +91,8 @@ func clSame(t *testing.T, what string, got []byte) {
 	}
 }
 
-// There are several programs of this name; all send their input and print what comes back, but not all
-// tell the server that the input has ended.
+// There are several programs of this name; all send their input and print what comes
+// back, but not all tell the server that the input has ended.
 func TestClientNetcat(t *testing.T) {
 	nc := clProgram(t, "nc")
 	help, _ := exec.Command(nc, "-h").CombinedOutput()
@@ -131,7 +132,8 @@ func TestClientSocat(t *testing.T) {
 	})
 }
 
-// clWeb is a little of HTTP/1.1: it answers a request with its body, or with clData if it has none.
+// clWeb is a little of HTTP/1.1: it answers a request with its body, or with clData if it
+// has none.
 type clWeb struct {
 	clEcho
 	head []byte
@@ -210,7 +212,8 @@ func TestClientCurl(t *testing.T) {
 		run("a download", url)
 		run("an upload", "--data-binary", "@"+upload, url)
 		run("a Unix socket", "--unix-socket", path, "http://localhost/")
-		secret := "https://" + secure.Addr().String() + "/" // its certificate is for 127.0.0.1 too
+		// its certificate is for 127.0.0.1 too
+		secret := "https://" + secure.Addr().String() + "/"
 		run("a download over TLS", "--cacert", ca, secret)
 		run("an upload over TLS", "--cacert", ca, "--data-binary", "@"+upload, secret)
 		// Two requests on one connection.

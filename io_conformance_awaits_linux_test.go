@@ -104,7 +104,8 @@ func onProcess(f func(ctx context.Context, p *aio.Process, s statement) (string,
 
 var ioAwaits map[string]ioAwait
 
-// asMisuse is err, or misuse where aio says by net.ErrClosed what asyncio has a RuntimeError for.
+// asMisuse is err, or misuse where aio says by net.ErrClosed what asyncio has a
+// RuntimeError for.
 func asMisuse(err error) error {
 	if errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		return aio.ErrUsage
@@ -393,7 +394,8 @@ func (m *ioRun) server(ctx context.Context, s statement) (string, error) {
 	if kind == "unix" {
 		addr = m.path(name)
 	}
-	if kind == "tcp" || kind == "tls" { // over a socket of the program's own; "host" is looked up
+	if kind == "tcp" || kind == "tls" {
+		// over a socket of the program's own; "host" is looked up
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			return "", err

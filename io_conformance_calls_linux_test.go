@@ -234,7 +234,8 @@ func init() {
 			return bit(ok), err
 		}),
 
-		// What Write and SendTo say of dropped bytes has no counterpart in asyncio.
+		// What Write and SendTo say of dropped bytes has no counterpart in
+		// asyncio.
 		"write": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
 			b, pos := payload(s.raw(1), e.wpos)
 			if _, err := e.writer().Write(b); errors.Is(err, aio.ErrUsage) {
@@ -275,7 +276,8 @@ func init() {
 		}),
 		"close": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) { return "ok", e.t.Close() }),
 		"abort": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
-			if t, ok := e.t.(interface{ Abort() }); ok { // not a pipe that is read from
+			if t, ok := e.t.(interface{ Abort() }); ok {
+				// not a pipe that is read from
 				t.Abort()
 			}
 			return "ok", nil

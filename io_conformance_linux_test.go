@@ -1,10 +1,11 @@
 package aio_test
 
-// The programs of testdata/io-conformance are small programs of transports, protocols, streams,
-// servers, datagrams, pipes, descriptors, files, threads, signals and subprocesses, each with the
-// trace that CPython 3.14's asyncio produced for it on epoll, pass by pass of the event loop; the
-// README in that directory describes the language. TestIOConformance runs each program on this
-// package and compares the traces line by line.
+// The programs of testdata/io-conformance are small programs of transports, protocols,
+// streams, servers, datagrams, pipes, descriptors, files, threads, signals and
+// subprocesses, each with the trace that CPython 3.14's asyncio produced for it on epoll,
+// pass by pass of the event loop; the README in that directory describes the language.
+// TestIOConformance runs each program on this package and compares the traces line by
+// line.
 
 import (
 	"bufio"
@@ -21,12 +22,13 @@ import (
 	"testing"
 )
 
-// ioPart is the fraction of the programs of each file that the README's test command runs: one of
-// ioPart. AIO_IO_CONFORMANCE=all runs all programs.
+// ioPart is the fraction of the programs of each file that the README's test command
+// runs: one of ioPart. AIO_IO_CONFORMANCE=all runs all programs.
 const ioPart = 8
 
-// ioPrograms reads the programs of a directory: those of AIO_IO_CONFORMANCE_DIR if it is set. Then,
-// and with AIO_IO_CONFORMANCE=all, it returns all of them; otherwise every part-th of each file.
+// ioPrograms reads the programs of a directory: those of AIO_IO_CONFORMANCE_DIR if it is
+// set. Then, and with AIO_IO_CONFORMANCE=all, it returns all of them; otherwise every
+// part-th of each file.
 func ioPrograms(t testing.TB, part int) (all []*ioProgram) {
 	dir := os.Getenv("AIO_IO_CONFORMANCE_DIR")
 	if dir != "" || os.Getenv("AIO_IO_CONFORMANCE") == "all" {
@@ -86,7 +88,8 @@ func withoutPasses(trace []string) []string {
 	return out
 }
 
-// byLabel sorts the lines of a trace by their label: the lines of one connection or task keep their order.
+// byLabel sorts the lines of a trace by their label: the lines of one connection or task
+// keep their order.
 func byLabel(trace []string) []string {
 	trace = slices.Clone(trace)
 	slices.SortStableFunc(trace, func(a, b string) int {
@@ -97,9 +100,9 @@ func byLabel(trace []string) []string {
 	return trace
 }
 
-// ioDifference runs p and tells where its trace differs, "" if nowhere. Over TLS, how long a handshake
-// takes and in what parts data comes is a matter of the TLS library, so only the order within each
-// connection and task is compared.
+// ioDifference runs p and tells where its trace differs, "" if nowhere. Over TLS, how
+// long a handshake takes and in what parts data comes is a matter of the TLS library, so
+// only the order within each connection and task is compared.
 func ioDifference(p *ioProgram, mode ioMode) string {
 	want := p.Trace
 	if p.Profile == "calmtls" {
@@ -136,9 +139,9 @@ func TestIOConformance(t *testing.T) {
 	fmt.Printf("io conformance: %d of %d programs match\n", matched, len(all))
 }
 
-// TestIOConformanceDiffers runs the programs of which the trace is not CPython's, for a reason that
-// docs/differences.md has. Their own traces must not change either. AIO_IO_CONFORMANCE_RECORD=1 records
-// them.
+// TestIOConformanceDiffers runs the programs of which the trace is not CPython's, for a
+// reason that docs/differences.md has. Their own traces must not change either.
+// AIO_IO_CONFORMANCE_RECORD=1 records them.
 func TestIOConformanceDiffers(t *testing.T) {
 	quiet(t)
 	name := filepath.Join("testdata", "io-conformance", "differs.jsonl")
@@ -181,8 +184,8 @@ func recordIO(t *testing.T, name string, all []*ioProgram) {
 	}
 }
 
-// TestIOConformanceKinds runs the smallest programs for the kinds of differences that there once were,
-// in each way in which the order must be the same.
+// TestIOConformanceKinds runs the smallest programs for the kinds of differences that
+// there once were, in each way in which the order must be the same.
 func TestIOConformanceKinds(t *testing.T) {
 	quiet(t)
 	for _, p := range ioProgramsOf(t, filepath.Join("testdata", "io-conformance", "programs", "minimal.jsonl.gz")) {
@@ -196,8 +199,8 @@ func TestIOConformanceKinds(t *testing.T) {
 	}
 }
 
-// TestIOConformanceInDebugMode runs programs in debug mode, which must not change the order of
-// anything.
+// TestIOConformanceInDebugMode runs programs in debug mode, which must not change the
+// order of anything.
 func TestIOConformanceInDebugMode(t *testing.T) {
 	quiet(t)
 	for _, p := range ioPrograms(t, 4*ioPart) {

@@ -1,6 +1,7 @@
 package aio_test
 
-// The ends of connections that a program drives itself, with system calls, outside the loop.
+// The ends of connections that a program drives itself, with system calls, outside the
+// loop.
 
 import (
 	"bytes"
@@ -14,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pair is two ends: own goes to a transport, or is used by the program; peer is driven by statements.
+// pair is two ends: own goes to a transport, or is used by the program; peer is driven by
+// statements.
 type ioPair struct {
 	kind       string
 	own, peer  int // -1 for none
@@ -57,10 +59,12 @@ func (m *ioRun) settle(p *ioPair) {
 	}
 }
 
-// settleChild waits until a process has done what it is to do: until it waits for input, sleeps, or has ended.
+// settleChild waits until a process has done what it is to do: until it waits for input,
+// sleeps, or has ended.
 func settleChild(pid int) {
 	defer time.Sleep(time.Millisecond)
-	blocked := 0 // in a row: one that is being woken up still looks like that for a moment
+	// in a row: one that is being woken up still looks like that for a moment
+	blocked := 0
 	for range 3000 {
 		time.Sleep(time.Millisecond)
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

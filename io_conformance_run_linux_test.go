@@ -1,7 +1,7 @@
 package aio_test
 
-// The interpreter of the I/O programs. One ioRun runs one program; everything in it belongs to the
-// loop's token.
+// The interpreter of the I/O programs. One ioRun runs one program; everything in it
+// belongs to the loop's token.
 
 import (
 	"context"
@@ -39,7 +39,8 @@ type ioProgram struct {
 // ticks reports whether the lines of the trace begin with the number of the pass.
 func (p *ioProgram) ticks() bool { return p.Ticker == nil || *p.Ticker }
 
-// ioProtocol describes a protocol: the n-th call of a callback runs the n-th of its scripts.
+// ioProtocol describes a protocol: the n-th call of a callback runs the n-th of its
+// scripts.
 type ioProtocol struct {
 	Kind string
 	Keep bool // what EOFReceived returns
@@ -71,7 +72,8 @@ func ioError(err error) string {
 	var over *aio.LimitOverrunError
 	var errno syscall.Errno
 	var p *aio.PanicError
-	var lacks *runtime.TypeAssertionError // a method of the other direction, which raises in asyncio
+	// a method of the other direction, which raises in asyncio
+	var lacks *runtime.TypeAssertionError
 	switch {
 	case err == nil:
 		return "nil"
@@ -146,7 +148,8 @@ type ioServer struct {
 
 // ioMode is how a program is run.
 type ioMode struct {
-	goroutines bool // connections are served by goroutines; passes are not counted then
+	// connections are served by goroutines; passes are not counted then
+	goroutines bool
 	debug      bool // in debug mode
 }
 
@@ -282,7 +285,8 @@ func (m *ioRun) coro(fn, label string, me *ioEnd) aio.Coro[any] {
 	}
 }
 
-// block runs statements. Each logs its error and the next one follows; only a cancellation ends the block.
+// block runs statements. Each logs its error and the next one follows; only a
+// cancellation ends the block.
 func (m *ioRun) block(ctx context.Context, stmts []statement, label string, me *ioEnd) error {
 	for _, s := range stmts {
 		if s.op() == "raise" {

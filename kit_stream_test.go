@@ -16,8 +16,8 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Protocols that write down what they are told, and a stream of which a test decides what each call does, to
-// see exactly what a transport asks for.
+// Protocols that write down what they are told, and a stream of which a test decides what
+// each call does, to see exactly what a transport asks for.
 
 // ioEcho is a protocol that sends back what it gets.
 type ioEcho struct{ t aio.Transport }
@@ -40,7 +40,8 @@ func (p *ioClient) DataReceived(b []byte) { p.got = append(p.got, b...); p.more.
 
 func (p *ioClient) ConnectionLost(err error) { p.log.add("lost"); p.lost.SetResult(err) }
 
-// ioLogger is a protocol that writes down what it is told. on has what it does besides, by event.
+// ioLogger is a protocol that writes down what it is told. on has what it does besides,
+// by event.
 type ioLogger struct {
 	name     string // before each event
 	log      *eventLog
@@ -108,9 +109,9 @@ func ioErrName(err error) string {
 // errIO is an error of the network.
 var errIO = errors.New("the cable was cut")
 
-// ioCase is a transport over a stream that a test has written the script of. What the stream is asked
-// for, what the protocol is told, and what is reported, is in one log. The methods are for the task
-// of the test.
+// ioCase is a transport over a stream that a test has written the script of. What the
+// stream is asked for, what the protocol is told, and what is reported, is in one log.
+// The methods are for the task of the test.
 type ioCase struct {
 	*testing.T
 	ctx context.Context
@@ -121,7 +122,8 @@ type ioCase struct {
 	log *eventLog
 }
 
-// scripted runs main in a task that has such a transport, whose ConnectionMade was called.
+// scripted runs main in a task that has such a transport, whose ConnectionMade was
+// called.
 func scripted(t *testing.T, main func(c *ioCase)) {
 	t.Helper()
 	l, _ := newLoop(t)
@@ -195,7 +197,8 @@ func (c *ioCase) readable(in ...any) {
 // ioLimits sets the marks of the write buffer to 10 and 3 bytes.
 func (c *ioCase) limits() { c.t.SetWriteBufferLimits(10, 3) }
 
-// room has the transport told that there is room for these writes, as in ScriptedStream.Out.
+// room has the transport told that there is room for these writes, as in
+// ScriptedStream.Out.
 func (c *ioCase) room(out ...any) {
 	c.s.Out = append(c.s.Out, out...)
 	c.s.Writable()
@@ -231,11 +234,11 @@ func newIOLogger() *ioLogger { return &ioLogger{log: new(eventLog)} }
 // scriptedStream is a stream that answers from lists. Each call is noted with Note.
 type scriptedStream struct {
 	Note func(format string, args ...any)
-	// In is what reads give: a []byte, of which a read takes what fits, or an error. When it is
-	// empty they would block.
+	// In is what reads give: a []byte, of which a read takes what fits, or an error.
+	// When it is empty they would block.
 	In []any
-	// Out is what writes do: an int is how many bytes are taken at most, an error is returned.
-	// When it is empty they take all.
+	// Out is what writes do: an int is how many bytes are taken at most, an error is
+	// returned. When it is empty they take all.
 	Out []any
 	// Taken is what writes have taken.
 	Taken []byte
@@ -255,8 +258,8 @@ func openScripted(l *aio.Loop, s *scriptedStream, p aio.Protocol) (aio.Transport
 	return aio.OpenStream(l, s, p)
 }
 
-// Readable, Writable and HungUp have the transport told, when the next pass begins, what a poller would
-// tell.
+// Readable, Writable and HungUp have the transport told, when the next pass begins, what
+// a poller would tell.
 func (s *scriptedStream) Readable() { s.tell(netio.Readable) }
 func (s *scriptedStream) Writable() { s.tell(netio.Writable) }
 func (s *scriptedStream) HungUp()   { s.tell(netio.HungUp) }
@@ -266,7 +269,8 @@ func (s *scriptedStream) tell(r netio.Readiness) {
 	aio.Again(s.loop, s)
 }
 
-// Ready implements netio.Owner: the list of those that are still ready serves as a poller here.
+// Ready implements netio.Owner: the list of those that are still ready serves as a poller
+// here.
 func (s *scriptedStream) Ready(netio.Readiness) {
 	s.owner.Ready(s.next)
 	s.next = 0

@@ -1,7 +1,7 @@
 package aio_test
 
-// The vocabulary of the tests: the order of events, passes of a loop, waiting for what is outside a loop,
-// and counting what a test leaves behind.
+// The vocabulary of the tests: the order of events, passes of a loop, waiting for what is
+// outside a loop, and counting what a test leaves behind.
 
 import (
 	"bytes"
@@ -31,8 +31,8 @@ type eventLog []string
 
 func (l *eventLog) add(format string, args ...any) { *l = append(*l, fmt.Sprintf(format, args...)) }
 
-// want fails unless the log has exactly these events, which are separated by spaces, and empties it. The
-// message tells the first event that differs, and why that matters.
+// want fails unless the log has exactly these events, which are separated by spaces, and
+// empties it. The message tells the first event that differs, and why that matters.
 func (l *eventLog) want(t testing.TB, events string, why ...string) {
 	t.Helper()
 	got, want := []string(*l), strings.Fields(events)
@@ -57,8 +57,8 @@ func returns[T any](v T) aio.Coro[T] {
 // forever is a coroutine that ends only when it is cancelled.
 func forever(ctx context.Context) (int, error) { return aio.CreateFuture[int](ctx).Await(ctx) }
 
-// newLoop returns a loop with a virtual clock that is closed when the test ends, and the reports
-// that reach its exception handler.
+// newLoop returns a loop with a virtual clock that is closed when the test ends, and the
+// reports that reach its exception handler.
 func newLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	t.Helper()
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
@@ -83,7 +83,8 @@ func panics(f func()) (err error) {
 	return nil
 }
 
-// raise panics with err if it is not nil, for tables of calls of which some return an error.
+// raise panics with err if it is not nil, for tables of calls of which some return an
+// error.
 func raise(err error) {
 	if err != nil {
 		panic(err)
@@ -99,13 +100,13 @@ func letPass(ctx context.Context, n int) {
 	}
 }
 
-// patience is how long a test waits for another goroutine, for a process or for the system. Only a test that
-// fails waits for so long.
+// patience is how long a test waits for another goroutine, for a process or for the
+// system. Only a test that fails waits for so long.
 const patience = time.Minute
 
-// eventually waits until done reports true. What it waits for happens outside the loop, or it would take a
-// number of passes that a test can tell. If ctx is that of a task, its loop makes passes meanwhile. The
-// test ends if nothing happens.
+// eventually waits until done reports true. What it waits for happens outside the loop,
+// or it would take a number of passes that a test can tell. If ctx is that of a task, its
+// loop makes passes meanwhile. The test ends if nothing happens.
 func eventually(t testing.TB, ctx context.Context, what string, done func() bool) {
 	t.Helper()
 	if !within(ctx, done) {
@@ -135,9 +136,9 @@ func collected(t testing.TB, ctx context.Context, what string, done func() bool)
 	eventually(t, ctx, what, func() bool { runtime.GC(); return done() })
 }
 
-// openFiles returns the descriptors that this process has, each with what the system says that it is:
-// "7 socket:[31415]", or the number alone on a system that does not tell. It returns nil on a system that
-// does not list them, as Windows.
+// openFiles returns the descriptors that this process has, each with what the system says
+// that it is: "7 socket:[31415]", or the number alone on a system that does not tell. It
+// returns nil on a system that does not list them, as Windows.
 func openFiles() (files []string) {
 	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {
 		entries, err := os.ReadDir(dir)
@@ -165,8 +166,8 @@ func netKeepsItsDescriptors(t testing.TB) {
 	ln.Close()
 }
 
-// opened returns the descriptors that are open and were not before. Those of earlier tests, which a
-// goroutine or the garbage collector may close at any time, do not matter.
+// opened returns the descriptors that are open and were not before. Those of earlier
+// tests, which a goroutine or the garbage collector may close at any time, do not matter.
 func opened(before []string) []string {
 	return slices.DeleteFunc(openFiles(), func(file string) bool { return slices.Contains(before, file) })
 }
@@ -185,9 +186,10 @@ func wantClosed(t testing.TB, ctx context.Context, before []string) {
 
 var counted atomic.Int64
 
-// goroutines begins to count: what it returns counts the caller, the goroutines that it has started since,
-// those that these have started, and so on. Others, of the Go runtime or of tests before, do not
-// matter. To count those of a loop, call it before the loop runs.
+// goroutines begins to count: what it returns counts the caller, the goroutines that it
+// has started since, those that these have started, and so on. Others, of the Go runtime
+// or of tests before, do not matter. To count those of a loop, call it before the loop
+// runs.
 func goroutines(t testing.TB) (count func() int) {
 	id := strconv.FormatInt(counted.Add(1), 10)
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("aio_test", id)))
@@ -198,7 +200,8 @@ func goroutines(t testing.TB) (count func() int) {
 		if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 			t.Error(err)
 		}
-		same := 0 // goroutines with the stack and the labels that are described next
+		// goroutines with the stack and the labels that are described next
+		same := 0
 		for line := range bytes.Lines(profile.Bytes()) {
 			if count, _, ok := bytes.Cut(line, []byte(" @ ")); ok {
 				same, _ = strconv.Atoi(string(count))
@@ -210,7 +213,8 @@ func goroutines(t testing.TB) (count func() int) {
 	}
 }
 
-// leavesNoGoroutine fails unless the goroutines that the test starts from here on end with it.
+// leavesNoGoroutine fails unless the goroutines that the test starts from here on end
+// with it.
 func leavesNoGoroutine(t testing.TB) {
 	count := goroutines(t)
 	before := count()
@@ -227,8 +231,8 @@ type scene struct {
 	cast []*aio.Task[struct{}]
 }
 
-// play runs f as the main task under a virtual clock. Tasks that wait still at its end are
-// cancelled, which must end them.
+// play runs f as the main task under a virtual clock. Tasks that wait still at its end
+// are cancelled, which must end them.
 func play(t *testing.T, f func(s *scene)) {
 	t.Helper()
 	aiotest.Run(t, func(ctx context.Context) error {

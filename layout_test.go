@@ -17,18 +17,19 @@ import (
 	"testing"
 )
 
-// The layout of the package, as docs/architecture.md has it, held against the sources. The
-// checks read names, not types, and know no build constraints: every file of every system is
-// looked at.
+// The layout of the package, as docs/architecture.md has it, held against the sources.
+// The checks read names, not types, and know no build constraints: every file of every
+// system is looked at.
 
 // maxFileLines bounds each file, tests included.
 const maxFileLines = 800
 
 // layoutMap is what docs/architecture.md says.
 type layoutMap struct {
-	layers     map[string]int  // of a source file
-	tests      map[string]bool // test files without a source of their own
-	exceptions map[string]bool // "file: name", allowed to name a declaration of a higher layer
+	layers map[string]int  // of a source file
+	tests  map[string]bool // test files without a source of their own
+	// "file: name", allowed to name a declaration of a higher layer
+	exceptions map[string]bool
 }
 
 var (
@@ -36,8 +37,8 @@ var (
 	codeWord     = regexp.MustCompile("`([^`]+)`")
 )
 
-// readLayoutMap reads the tables below the headings "### L0 …" to "### L8 …", "### Exceptions"
-// and "### Tests without a source".
+// readLayoutMap reads the tables below the headings "### L0 …" to "### L8 …", "###
+// Exceptions" and "### Tests without a source".
 func readLayoutMap(page string) layoutMap {
 	m := layoutMap{map[string]int{}, map[string]bool{}, map[string]bool{}}
 	section := ""
@@ -150,8 +151,9 @@ func checkLayout(m layoutMap, files []*sourceFile) []string {
 	return bad
 }
 
-// hasSource reports whether a test file is named after a source: locks_test.go after locks.go,
-// and so are locks_condition_test.go, for a part of it, and locks_linux_test.go.
+// hasSource reports whether a test file is named after a source: locks_test.go after
+// locks.go, and so are locks_condition_test.go, for a part of it, and
+// locks_linux_test.go.
 func hasSource(test string, sources map[string]bool) bool {
 	name := strings.TrimSuffix(test, "_test.go")
 	for {
@@ -176,8 +178,8 @@ func family(file string) string {
 	return ""
 }
 
-// upwardNames finds the names by which a file refers to a higher layer, or a back end to the
-// other one: "file: name" to the file that declares the name.
+// upwardNames finds the names by which a file refers to a higher layer, or a back end to
+// the other one: "file: name" to the file that declares the name.
 func upwardNames(m layoutMap, sources []*sourceFile) map[string]string {
 	declared := map[string][]string{} // package-level name to files
 	methods := map[string][]string{}  // method name to files
@@ -257,7 +259,8 @@ func upwardNames(m layoutMap, sources []*sourceFile) map[string]string {
 					keys[id] = true
 				}
 			case *ast.SelectorExpr:
-				name := n.Sel.Name // exported, it may be of a type of another package
+				// exported, it may be of a type of another package
+				name := n.Sel.Name
 				if !n.Sel.IsExported() && len(receivers[name]) == 1 && !fields[name] && len(declared[name]) == 0 {
 					refer(f, name, methods[name])
 				}
@@ -356,8 +359,8 @@ func checkPrivateParts(f *sourceFile) (bad []string) {
 
 const pollerSystems = "linux || darwin || dragonfly || freebsd || netbsd || openbsd"
 
-// suffixLines has the build line that each suffix of a file's name stands for; net_poll is a
-// family rather than a suffix.
+// suffixLines has the build line that each suffix of a file's name stands for; net_poll
+// is a family rather than a suffix.
 var suffixLines = map[string]string{
 	"nonlinux":   "!linux",
 	"nonwindows": "!windows",
@@ -368,8 +371,9 @@ var suffixLines = map[string]string{
 // systemSuffixes are those that the go command itself understands.
 var systemSuffixes = []string{"linux", "windows", "darwin", "freebsd", "amd64", "arm64", "wasm", "js"}
 
-// checkSuffix holds a file's build line against its name. A file without a suffix has none,
-// unless it is of the family net_poll, or net_stub.go, which stands for that family.
+// checkSuffix holds a file's build line against its name. A file without a suffix has
+// none, unless it is of the family net_poll, or net_stub.go, which stands for that
+// family.
 func checkSuffix(f *sourceFile) []string {
 	if f.ast == nil {
 		return nil
@@ -382,7 +386,8 @@ func checkSuffix(f *sourceFile) []string {
 		want = ""
 	case strings.HasPrefix(base, "net_poll"), strings.HasPrefix(base, "poller"), base == "export_poll", base == "example_poller":
 		want = pollerSystems
-		if base == "poller" && !strings.HasSuffix(f.name, "_test.go") { // the loop's part, for all systems
+		if base == "poller" && !strings.HasSuffix(f.name, "_test.go") {
+			// the loop's part, for all systems
 			want = ""
 		}
 	case base == "net_stub":
@@ -438,8 +443,8 @@ func checkImports(dir, path string) string {
 	return ""
 }
 
-// checkWords finds names in the walks of the page, from its section "One step of a task" on, that
-// no source declares: `Loop.runPass`, `park`, `maxNest`.
+// checkWords finds names in the walks of the page, from its section "One step of a task"
+// on, that no source declares: `Loop.runPass`, `park`, `maxNest`.
 func checkWords(page string, sources []*sourceFile) (bad []string) {
 	declared := map[string]bool{}
 	for _, f := range sources {

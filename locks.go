@@ -1,8 +1,8 @@
 package aio
 
-// Every lock hands over in two steps, as asyncio's do: it wakes the first in line, and that one
-// takes the lock when its turn comes. In between nobody else may take it, so a task that finds the
-// lock free while others are in line stands behind them.
+// Every lock hands over in two steps, as asyncio's do: it wakes the first in line, and
+// that one takes the lock when its turn comes. In between nobody else may take it, so a
+// task that finds the lock free while others are in line stands behind them.
 
 import (
 	"context"
@@ -13,22 +13,23 @@ import (
 // (asyncio: BrokenBarrierError)
 var ErrBrokenBarrier = errors.New("aio: barrier is broken")
 
-// Lock is held by one task at a time. It is for sections that await: between two awaits no other
-// task runs, so state that is read and changed there needs no lock. It does not matter which task
-// releases it. Tasks get it in the order in which they asked. The zero value is free and ready.
+// Lock is held by one task at a time. It is for sections that await: between two awaits
+// no other task runs, so state that is read and changed there needs no lock. It does not
+// matter which task releases it. Tasks get it in the order in which they asked. The zero
+// value is free and ready.
 //
-// Like all of the locks here it belongs to the loop whose task uses it first, and its methods panic
-// with ErrWrongGoroutine when called by a goroutine that does not hold the token of that loop. A
-// lock between loops, or with other goroutines, is sync.Mutex. Once its loop is closed another loop
-// may use it, and finds it free. (asyncio: Lock)
+// Like all of the locks here it belongs to the loop whose task uses it first, and its
+// methods panic with ErrWrongGoroutine when called by a goroutine that does not hold the
+// token of that loop. A lock between loops, or with other goroutines, is sync.Mutex. Once
+// its loop is closed another loop may use it, and finds it free. (asyncio: Lock)
 type Lock struct {
 	bound
 	locked  bool
 	waiters waitList
 }
 
-// enter is that of bound. A lock that was held when its loop was closed is free for the next one: who
-// held it is gone.
+// enter is that of bound. A lock that was held when its loop was closed is free for the
+// next one: who held it is gone.
 func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 	before := k.loop
 	c, err := k.bound.enter(ctx, call)
@@ -38,9 +39,9 @@ func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 	return c, err
 }
 
-// Acquire takes the lock. It suspends only if the lock is held or others wait for it. If it is
-// cancelled, the place in line is lost. The error is a *CancelledError or one of those of
-// Future.Await. (asyncio: Lock.acquire)
+// Acquire takes the lock. It suspends only if the lock is held or others wait for it. If
+// it is cancelled, the place in line is lost. The error is a *CancelledError or one of
+// those of Future.Await. (asyncio: Lock.acquire)
 func (k *Lock) Acquire(ctx context.Context) error {
 	before := k.loop
 	e, err := k.bound.enter(ctx, "Lock.Acquire")
@@ -67,13 +68,15 @@ func (k *Lock) acquire(c caller) error {
 	return nil
 }
 
-// Release frees the lock, and wakes the first task in line. It never awaits. Releasing a lock that
-// is free is misuse: it panics with ErrNotLocked. (asyncio: Lock.release)
+// Release frees the lock, and wakes the first task in line. It never awaits. Releasing a
+// lock that is free is misuse: it panics with ErrNotLocked. (asyncio: Lock.release)
 func (k *Lock) Release() {
 	k.check("Lock.Release")
 	if !k.locked {
 		if k.loop != nil && k.loop.closed.Load() {
-			return // by a task unwound in Condition.Wait, which could not take it back
+			// by a task unwound in Condition.Wait, which could not take it
+			// back
+			return
 		}
 		panic(usagef("Lock.Release", "the lock is not held").as(ErrNotLocked))
 	}
@@ -113,8 +116,9 @@ type Event struct {
 	waiters waitList
 }
 
-// Set sets the flag and wakes all tasks that wait for it, in the order in which they came. They go
-// on even if the flag is cleared before their turn. It never awaits. (asyncio: Event.set)
+// Set sets the flag and wakes all tasks that wait for it, in the order in which they
+// came. They go on even if the flag is cleared before their turn. It never awaits.
+// (asyncio: Event.set)
 func (v *Event) Set() {
 	v.check("Event.Set")
 	if !v.set {
@@ -135,8 +139,9 @@ func (v *Event) IsSet() bool {
 	return v.set
 }
 
-// Wait suspends the calling task until the flag is set. If it is set already it does not suspend.
-// The error is a *CancelledError or one of those of Future.Await. (asyncio: Event.wait)
+// Wait suspends the calling task until the flag is set. If it is set already it does not
+// suspend. The error is a *CancelledError or one of those of Future.Await. (asyncio:
+// Event.wait)
 func (v *Event) Wait(ctx context.Context) error {
 	e, err := v.enter(ctx, "Event.Wait")
 	if err != nil || v.set {
@@ -146,8 +151,8 @@ func (v *Event) Wait(ctx context.Context) error {
 	return err
 }
 
-// Condition lets tasks wait until another one says that something has changed, under a lock that
-// protects it. The zero value has a lock of its own. (asyncio: Condition)
+// Condition lets tasks wait until another one says that something has changed, under a
+// lock that protects it. The zero value has a lock of its own. (asyncio: Condition)
 type Condition struct {
 	lock    *Lock // the one to use, nil for own
 	own     Lock
@@ -178,12 +183,12 @@ func (c *Condition) With(ctx context.Context, body func(ctx context.Context) err
 	return c.l().With(ctx, body)
 }
 
-// Wait frees the lock, suspends the calling task until it is notified, and takes the lock again:
-// also if it is cancelled, so it may take longer than until then. Something else may have happened
-// before the lock is back: look at the state again, or use WaitFor. A task that was notified and
-// then cancelled passes the notification on. Calling Wait without the lock is misuse, with
-// ErrNotLocked. Otherwise the error is a *CancelledError or one of those of Future.Await.
-// (asyncio: Condition.wait)
+// Wait frees the lock, suspends the calling task until it is notified, and takes the lock
+// again: also if it is cancelled, so it may take longer than until then. Something else
+// may have happened before the lock is back: look at the state again, or use WaitFor. A
+// task that was notified and then cancelled passes the notification on. Calling Wait
+// without the lock is misuse, with ErrNotLocked. Otherwise the error is a *CancelledError
+// or one of those of Future.Await. (asyncio: Condition.wait)
 func (c *Condition) Wait(ctx context.Context) error {
 	lock := c.l()
 	e, err := lock.enter(ctx, "Condition.Wait")
@@ -198,7 +203,8 @@ func (c *Condition) Wait(ctx context.Context) error {
 	for {
 		e, again := lock.enter(ctx, "Condition.Wait")
 		if again == nil {
-			e.endCtx = nil // a context that has ended would end each try at once
+			// a context that has ended would end each try at once
+			e.endCtx = nil
 			again = lock.acquire(e)
 		}
 		if again == nil {
@@ -236,9 +242,9 @@ func (c *Condition) WaitFor(ctx context.Context, predicate func() bool) error {
 	return nil
 }
 
-// Notify wakes the first n tasks that wait, or all if there are fewer. They go on one by one, when
-// the caller has released the lock. It never awaits. Calling it without the lock is misuse: it
-// panics with ErrNotLocked. (asyncio: Condition.notify)
+// Notify wakes the first n tasks that wait, or all if there are fewer. They go on one by
+// one, when the caller has released the lock. It never awaits. Calling it without the
+// lock is misuse: it panics with ErrNotLocked. (asyncio: Condition.notify)
 func (c *Condition) Notify(n int) {
 	c.held("Condition.Notify")
 	c.notify(n)
@@ -265,9 +271,9 @@ func (c *Condition) held(call string) {
 
 func notHeld(call string) error { return usagef(call, "the lock is not held").as(ErrNotLocked) }
 
-// Semaphore gives out a number of permits. Tasks get them in the order in which they asked. Make
-// one with NewSemaphore; the zero value has no permits until Release gives it some.
-// (asyncio: Semaphore)
+// Semaphore gives out a number of permits. Tasks get them in the order in which they
+// asked. Make one with NewSemaphore; the zero value has no permits until Release gives it
+// some. (asyncio: Semaphore)
 type Semaphore struct {
 	bound
 	value   int
@@ -284,17 +290,18 @@ func NewSemaphore(n int) *Semaphore {
 	return &Semaphore{value: n}
 }
 
-// NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it would have more
-// than that. It panics if n is negative. (asyncio: BoundedSemaphore)
+// NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it would
+// have more than that. It panics if n is negative. (asyncio: BoundedSemaphore)
 func NewBoundedSemaphore(n int) *Semaphore {
 	s := NewSemaphore(n)
 	s.bounded, s.limit = true, n
 	return s
 }
 
-// Acquire takes a permit. It suspends only if there is none, or others wait for one. If it is
-// cancelled, the place in line is lost, and a permit that was meant for the task goes to the next.
-// The error is a *CancelledError or one of those of Future.Await. (asyncio: Semaphore.acquire)
+// Acquire takes a permit. It suspends only if there is none, or others wait for one. If
+// it is cancelled, the place in line is lost, and a permit that was meant for the task
+// goes to the next. The error is a *CancelledError or one of those of Future.Await.
+// (asyncio: Semaphore.acquire)
 func (s *Semaphore) Acquire(ctx context.Context) error {
 	e, err := s.enter(ctx, "Semaphore.Acquire")
 	if err != nil {
@@ -308,15 +315,16 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	if err != nil && woken {
 		s.value++
 	}
-	// Permits may have been released meanwhile to others who had to stay in line behind this one.
+	// Permits may have been released meanwhile to others who had to stay in line
+	// behind this one.
 	for s.value > 0 && s.grant() {
 	}
 	return err
 }
 
-// Release gives a permit back, and with it wakes the first task in line. It never awaits, and any
-// task may do it. For a bounded semaphore that has all of its permits it is misuse: it panics with
-// ErrOverRelease. (asyncio: Semaphore.release)
+// Release gives a permit back, and with it wakes the first task in line. It never awaits,
+// and any task may do it. For a bounded semaphore that has all of its permits it is
+// misuse: it panics with ErrOverRelease. (asyncio: Semaphore.release)
 func (s *Semaphore) Release() {
 	s.check("Semaphore.Release")
 	if s.bounded && s.value >= s.limit {
@@ -364,8 +372,8 @@ const (
 	broken
 )
 
-// Barrier holds tasks back until a number of them have come, then lets all go on. Make one with
-// NewBarrier. It can be used again and again. (asyncio: Barrier)
+// Barrier holds tasks back until a number of them have come, then lets all go on. Make
+// one with NewBarrier. It can be used again and again. (asyncio: Barrier)
 type Barrier struct {
 	cond    Condition
 	parties int
@@ -373,7 +381,8 @@ type Barrier struct {
 	count   int // tasks at the barrier
 }
 
-// NewBarrier returns a barrier for the given number of tasks. It panics if that is less than 1.
+// NewBarrier returns a barrier for the given number of tasks. It panics if that is less
+// than 1.
 func NewBarrier(parties int) *Barrier {
 	if parties < 1 {
 		misuse("NewBarrier", "%d parties", parties)
@@ -381,10 +390,11 @@ func NewBarrier(parties int) *Barrier {
 	return &Barrier{parties: parties}
 }
 
-// Wait suspends the calling task until Parties tasks wait, and returns how many were there before
-// it: 0 for the first and Parties-1 for the last, which does not suspend. Tasks that come while the
-// others leave wait for that first. If Wait is cancelled the task does not count. The error is
-// ErrBrokenBarrier, a *CancelledError, or one of those of Future.Await. (asyncio: Barrier.wait)
+// Wait suspends the calling task until Parties tasks wait, and returns how many were
+// there before it: 0 for the first and Parties-1 for the last, which does not suspend.
+// Tasks that come while the others leave wait for that first. If Wait is cancelled the
+// task does not count. The error is ErrBrokenBarrier, a *CancelledError, or one of those
+// of Future.Await. (asyncio: Barrier.wait)
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	err = b.cond.With(ctx, func(ctx context.Context) error {
 		if err := b.cond.WaitFor(ctx, func() bool { return b.state != draining && b.state != resetting }); err != nil {
@@ -426,8 +436,8 @@ func (b *Barrier) leave() {
 	}
 }
 
-// Reset has the tasks that wait fail with ErrBrokenBarrier, and the barrier start anew. It may
-// suspend for the barrier's lock. (asyncio: Barrier.reset)
+// Reset has the tasks that wait fail with ErrBrokenBarrier, and the barrier start anew.
+// It may suspend for the barrier's lock. (asyncio: Barrier.reset)
 func (b *Barrier) Reset(ctx context.Context) error {
 	return b.cond.With(ctx, func(context.Context) error {
 		if b.count > 0 {
@@ -440,8 +450,8 @@ func (b *Barrier) Reset(ctx context.Context) error {
 	})
 }
 
-// Abort has the tasks that wait, and all that come, fail with ErrBrokenBarrier, until Reset. It may
-// suspend for the barrier's lock. (asyncio: Barrier.abort)
+// Abort has the tasks that wait, and all that come, fail with ErrBrokenBarrier, until
+// Reset. It may suspend for the barrier's lock. (asyncio: Barrier.abort)
 func (b *Barrier) Abort(ctx context.Context) error {
 	return b.cond.With(ctx, func(context.Context) error {
 		b.state = broken
@@ -466,7 +476,8 @@ func (b *Barrier) With(ctx context.Context, body func(ctx context.Context, index
 // Parties returns how many tasks it takes. (asyncio: Barrier.parties)
 func (b *Barrier) Parties() int { return b.parties }
 
-// NWaiting returns how many tasks wait, while the barrier fills. (asyncio: Barrier.n_waiting)
+// NWaiting returns how many tasks wait, while the barrier fills. (asyncio:
+// Barrier.n_waiting)
 func (b *Barrier) NWaiting() int {
 	b.cond.own.check("Barrier.NWaiting")
 	if b.state != filling {

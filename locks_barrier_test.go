@@ -104,7 +104,8 @@ func TestBarrierServesRoundAfterRound(t *testing.T) {
 				})
 			})
 		}
-		// B, the last to leave, is the first to come again; C and A had to wait for that.
+		// B, the last to leave, is the first to come again; C and A had to wait
+		// for that.
 		s.after(10, "C2 A0 B1 A2 A B0 B C1 C")
 		s.empty(b)
 	})
@@ -187,7 +188,8 @@ func TestBarrierResetFailsThoseWhoWait(t *testing.T) {
 		s.letPass(2)
 		same(s, "waiting again: NWaiting", b.NWaiting(), 2)
 		fetch(s, "C", b.Wait)
-		s.after(2, "C=2 B A") // B was the last to leave, and the first to come back
+		// B was the last to leave, and the first to come back
+		s.after(2, "C=2 B A")
 		s.empty(b)
 	})
 }

@@ -9,12 +9,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// BenchmarkCrowd has many tasks wait for one thing and then wakes, releases or cancels all of them.
-// The time for each waiter must not grow with their number, beyond what caches make of it.
+// BenchmarkCrowd has many tasks wait for one thing and then wakes, releases or cancels
+// all of them. The time for each waiter must not grow with their number, beyond what
+// caches make of it.
 func BenchmarkCrowd(b *testing.B) {
 	type crowd struct {
 		wait func(ctx context.Context) error // of each task
-		wake func(ctx context.Context) error // of all tasks; nil cancels them, the newest first
+		// of all tasks; nil cancels them, the newest first
+		wake func(ctx context.Context) error
 	}
 	for _, c := range []struct {
 		name string

@@ -98,7 +98,8 @@ func TestConditionNotifyWakesTheFirstN(t *testing.T) {
 				}
 				s.after(5, "")
 				s.must(c.Acquire(s.ctx))
-				s.start("notifier", func(context.Context) error { // not the one that acquired it
+				s.start("notifier", func(context.Context) error {
+					// not the one that acquired it
 					for _, n := range test.notify {
 						if n < 0 {
 							c.NotifyAll()
@@ -211,7 +212,8 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 			t.Run(fmt.Sprintf("release %d cancel %d", release, cancel), func(t *testing.T) {
 				play(t, func(s *scene) {
 					var c aio.Condition
-					a := s.waiter("A", &c, true) // looks that it has the lock
+					// looks that it has the lock
+					a := s.waiter("A", &c, true)
 					s.letPass(1)
 					s.must(c.Acquire(s.ctx))
 					c.Notify(1)
@@ -224,7 +226,8 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 						}
 						s.letPass(1)
 					}
-					// A runs in the turn of the release, and can be cancelled until then.
+					// A runs in the turn of the release, and can be
+					// cancelled until then.
 					if cancel <= release {
 						s.want("A!cancelled")
 					} else {
@@ -269,7 +272,8 @@ func TestConditionPassesTheCancellationOnUnchanged(t *testing.T) {
 
 // COND-021
 func TestConditionNotificationOfACancelledWaiterPassesOn(t *testing.T) {
-	for _, turns := range []int{0, 1, 4} { // not resumed yet, and waiting for the lock
+	for _, turns := range []int{0, 1, 4} {
+		// not resumed yet, and waiting for the lock
 		t.Run(fmt.Sprint(turns, " turns"), func(t *testing.T) {
 			play(t, func(s *scene) {
 				var c aio.Condition
@@ -317,7 +321,8 @@ func TestConditionWaitUnderADeadlineEndsWithTheLock(t *testing.T) {
 	})
 }
 
-// impatient is a context that has ended, and loses patience if it is asked for that too often.
+// impatient is a context that has ended, and loses patience if it is asked for that too
+// often.
 type impatient struct {
 	context.Context
 	asked  int

@@ -156,7 +156,8 @@ func TestLockLike(t *testing.T) {
 			derived, cancel := context.WithCancelCause(s.ctx)
 			cause := errors.New("cause")
 			cancel(cause)
-			s.must(k.Acquire(derived)) // free: an acquire that need not wait does not look
+			// free: an acquire that need not wait does not look
+			s.must(k.Acquire(derived))
 			a := s.start("A", func(context.Context) error {
 				err := k.Acquire(derived)
 				if !errors.Is(err, cause) {
@@ -193,8 +194,8 @@ func TestLockLike(t *testing.T) {
 	}
 }
 
-// testLockLikeLoopClosed closes a loop in which tasks hold and wait for a lock: they are unwound,
-// and the lock can be used in another loop.
+// testLockLikeLoopClosed closes a loop in which tasks hold and wait for a lock: they are
+// unwound, and the lock can be used in another loop.
 func testLockLikeLoopClosed(t *testing.T, k lockLike) {
 	l, reports := newLoop(t)
 	var log eventLog

@@ -1,10 +1,10 @@
 package aio
 
-// A loop runs in passes. Each pass waits until something is ready, moves the timers that are due
-// to the end of the ready queue, and then runs as many entries as the queue holds at that moment.
-// What these entries add has its turn in the next pass. The number of passes between a cause and
-// its effect is part of asyncio's contract, so every wake-up in this package is one entry of the
-// queue, as it is one call_soon there.
+// A loop runs in passes. Each pass waits until something is ready, moves the timers that
+// are due to the end of the ready queue, and then runs as many entries as the queue holds
+// at that moment. What these entries add has its turn in the next pass. The number of
+// passes between a cause and its effect is part of asyncio's contract, so every wake-up
+// in this package is one entry of the queue, as it is one call_soon there.
 
 import (
 	"cmp"
@@ -20,23 +20,24 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// Loop is an event loop: it runs tasks and callbacks, one at a time, in the goroutine that calls
-// RunForever or RunUntilComplete. Make one with NewEventLoop and Close it in the end, or leave both
-// to Run. CallSoonThreadsafe, IsRunning and IsClosed may be called by any goroutine, all other
-// methods only while the loop does not run or by a task or callback of the loop; from another
-// goroutine they fail with ErrWrongGoroutine. (asyncio: AbstractEventLoop)
+// Loop is an event loop: it runs tasks and callbacks, one at a time, in the goroutine
+// that calls RunForever or RunUntilComplete. Make one with NewEventLoop and Close it in
+// the end, or leave both to Run. CallSoonThreadsafe, IsRunning and IsClosed may be called
+// by any goroutine, all other methods only while the loop does not run or by a task or
+// callback of the loop; from another goroutine they fail with ErrWrongGoroutine.
+// (asyncio: AbstractEventLoop)
 type Loop struct {
-	// Except where otherwise noted, all state of a loop, and of the futures, locks, queues and
-	// connections that belong to it, is owned by the goroutine that holds the loop's token. While
-	// the loop does not run there is no token: whoever has the loop may use it, one goroutine at a
-	// time.
+	// Except where otherwise noted, all state of a loop, and of the futures, locks,
+	// queues and connections that belong to it, is owned by the goroutine that holds
+	// the loop's token. While the loop does not run there is no token: whoever has
+	// the loop may use it, one goroutine at a time.
 
 	nest
 	ready    ring[readyEntry]
 	todo     int // entries of ready that belong to the current pass
 	stopping bool
-	// ending is set when a Runner, or the stop function of StartLoop, begins to close the loop: no
-	// more tasks from other goroutines. Any goroutine may look.
+	// ending is set when a Runner, or the stop function of StartLoop, begins to close
+	// the loop: no more tasks from other goroutines. Any goroutine may look.
 	ending   atomic.Bool
 	runErr   error
 	director plug.Director // decides what is left open, nil in ordinary loops
@@ -59,8 +60,9 @@ type Loop struct {
 	signals map[os.Signal]*signalRelay // that the loop handles
 	settings
 
-	observed     *observation // nil while nobody looks on
-	stopWatchdog func()       // stops the watchdog of debug mode, nil if there is none
+	observed *observation // nil while nobody looks on
+	// stops the watchdog of debug mode, nil if there is none
+	stopWatchdog func()
 
 	meter atomic.Pointer[meter] // nil until somebody asks; any goroutine
 
@@ -73,28 +75,33 @@ type Loop struct {
 	running atomic.Bool
 	inbox   inbox
 	open    closerSet
-	workers workers  // goroutines that run jobs
-	strays  sync.Map // places of calls by other goroutines that were reported, in debug mode
+	workers workers // goroutines that run jobs
+	// places of calls by other goroutines that were reported, in debug mode
+	strays sync.Map
 }
 
 // nest is who holds the token, and the coroutines that it came through: see token.go.
 type nest struct {
-	owner          uintptr // the goroutine that holds the token, 0 while the loop does not run
-	current        *task   // the task that runs, nil in callbacks
-	root           coroutine
-	resumeTarget   *coroutine // those above it yield until it is on top; nil if there is none
-	stackRequester *task      // that wants to know where another one is suspended
+	// the goroutine that holds the token, 0 while the loop does not run
+	owner   uintptr
+	current *task // the task that runs, nil in callbacks
+	root    coroutine
+	// those above it yield until it is on top; nil if there is none
+	resumeTarget   *coroutine
+	stackRequester *task // that wants to know where another one is suspended
 	chainLen       int
 	chaining       bool         // tasks may make steps of others
 	idle           []*coroutine // whose task has ended, for the tasks to come
 	exiting        []*coroutine // whose task called runtime.Goexit
-	labels         goid.Labels  // profiling labels of the goroutine that runs the loop
+	// profiling labels of the goroutine that runs the loop
+	labels goid.Labels
 }
 
 // outside counts what the loop waits for that happens outside of it.
 type outside struct {
-	pendingJobs  int // jobs in worker goroutines, whose end will be posted
-	outsideWaits int // tasks, and handlers of signals, that wait for what may never come
+	pendingJobs int // jobs in worker goroutines, whose end will be posted
+	// tasks, and handlers of signals, that wait for what may never come
+	outsideWaits int
 }
 
 // settings are what the user sets.
@@ -109,27 +116,29 @@ type settings struct {
 
 // LoopOptions are the settings of a new loop. The zero value has the defaults.
 type LoopOptions struct {
-	// Debug turns debug mode on, as does the environment variable AIO_DEBUG with any value but
-	// the empty one.
+	// Debug turns debug mode on, as does the environment variable AIO_DEBUG with any
+	// value but the empty one.
 	Debug bool
-	// VirtualClock has the loop live in a time of its own, which stands still while anything is
-	// ready and then jumps to the next timer: waiting takes no time, and a deadlock ends the run
-	// with a *DeadlockError. A job of ToThread is real work, which the clock waits for, so it never
-	// times out; to test that, run a loop with a real clock in a bubble of testing/synctest. An await
-	// whose context has a deadline in real time, as context.WithTimeout makes it, fails with ErrUsage and
-	// is reported to the exception handler; ToThread alone takes such a context. A context that another
-	// goroutine ends is noticed when the next pass begins, and does not keep the run from ending with a
-	// *DeadlockError.
+	// VirtualClock has the loop live in a time of its own, which stands still while
+	// anything is ready and then jumps to the next timer: waiting takes no time, and
+	// a deadlock ends the run with a *DeadlockError. A job of ToThread is real work,
+	// which the clock waits for, so it never times out; to test that, run a loop with
+	// a real clock in a bubble of testing/synctest. An await whose context has a
+	// deadline in real time, as context.WithTimeout makes it, fails with ErrUsage and
+	// is reported to the exception handler; ToThread alone takes such a context. A
+	// context that another goroutine ends is noticed when the next pass begins, and
+	// does not keep the run from ending with a *DeadlockError.
 	VirtualClock bool
-	// SlowCallbackDuration is the run time from which debug mode reports a callback or a step of
-	// a task; 0 is 100 ms. [Loop.SetSlowCallbackDuration] changes it.
+	// SlowCallbackDuration is the run time from which debug mode reports a callback
+	// or a step of a task; 0 is 100 ms. [Loop.SetSlowCallbackDuration] changes it.
 	SlowCallbackDuration time.Duration
 }
 
 // loopNumbers tells the loops of the program apart, for its profiles.
 var loopNumbers atomic.Uint64
 
-// NewEventLoop returns a new loop. nil options are the defaults. (asyncio: new_event_loop)
+// NewEventLoop returns a new loop. nil options are the defaults. (asyncio:
+// new_event_loop)
 func NewEventLoop(opts *LoopOptions) *Loop {
 	if opts == nil {
 		opts = &LoopOptions{}
@@ -146,9 +155,9 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 	return l
 }
 
-// Context returns the context of the loop itself, for the calls that want to know their loop
-// outside of a task: before the loop runs, and in callbacks. It belongs to no task and ends when the
-// loop is closed, so inside a task pass on the task's own.
+// Context returns the context of the loop itself, for the calls that want to know their
+// loop outside of a task: before the loop runs, and in callbacks. It belongs to no task
+// and ends when the loop is closed, so inside a task pass on the task's own.
 func (l *Loop) Context() context.Context { return l.ctx }
 
 // check panics unless the caller holds the token or the loop does not run.
@@ -166,8 +175,9 @@ func (l *Loop) checked(call string) error {
 	return nil
 }
 
-// wrongGoroutine makes the error of a call by a goroutine that does not hold the token. Such an error
-// is easily lost, as that of save in "go save(ctx)": debug mode reports it too, once for each place.
+// wrongGoroutine makes the error of a call by a goroutine that does not hold the token.
+// Such an error is easily lost, as that of save in "go save(ctx)": debug mode reports it
+// too, once for each place.
 func (l *Loop) wrongGoroutine(call string) error {
 	stack := wholeStack()
 	err := error(&callError{call, ErrWrongGoroutine})
@@ -197,8 +207,8 @@ func (s *strayCall) run(*future) {
 	s.loop.CallExceptionHandler(ExceptionContext{Message: "call from a goroutine that does not run the event loop", Err: s.err, Stack: s.stack})
 }
 
-// holdsToken reports whether the caller holds the token, for the calls that any goroutine may make. It
-// finds that out on each platform, unlike check.
+// holdsToken reports whether the caller holds the token, for the calls that any goroutine
+// may make. It finds that out on each platform, unlike check.
 func (l *Loop) holdsToken() bool {
 	held, _ := goid.Holder(&l.owner)
 	return held != 0 && held == goid.Current()
@@ -284,10 +294,10 @@ func (l *Loop) end() {
 	l.running.Store(false)
 }
 
-// RunForever runs the loop in the calling goroutine until Stop. The error is ErrLoopRunning if
-// this or another loop runs there already, ErrLoopClosed, or a *DeadlockError from a virtual
-// clock. If a task calls runtime.Goexit, so does RunForever, after the pass.
-// (asyncio: loop.run_forever)
+// RunForever runs the loop in the calling goroutine until Stop. The error is
+// ErrLoopRunning if this or another loop runs there already, ErrLoopClosed, or a
+// *DeadlockError from a virtual clock. If a task calls runtime.Goexit, so does
+// RunForever, after the pass. (asyncio: loop.run_forever)
 func (l *Loop) RunForever() error {
 	if err := l.begin(); err != nil {
 		return err
@@ -302,10 +312,10 @@ func (l *Loop) RunForever() error {
 	return err
 }
 
-// RunUntilComplete runs l until aw is done and returns its result. A Coro is started as a task.
-// The error is that of aw, ErrLoopStopped if Stop came first, ErrOtherLoop if aw is a future of
-// another loop, or one of RunForever's; unless it is aw's own, a Coro may not have been started.
-// (asyncio: loop.run_until_complete)
+// RunUntilComplete runs l until aw is done and returns its result. A Coro is started as a
+// task. The error is that of aw, ErrLoopStopped if Stop came first, ErrOtherLoop if aw is
+// a future of another loop, or one of RunForever's; unless it is aw's own, a Coro may not
+// have been started. (asyncio: loop.run_until_complete)
 func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	const call = "RunUntilComplete"
 	var zero T
@@ -347,24 +357,25 @@ func (stopOnDone) run(f *future) { f.loop.stopping = true }
 // String names the entry.
 func (stopOnDone) String() string { return "RunUntilComplete" }
 
-// Stop has RunForever return at the end of the current pass; what is scheduled after that waits
-// for the next run. If the loop does not run, the next run makes one pass and does not wait.
-// (asyncio: loop.stop)
+// Stop has RunForever return at the end of the current pass; what is scheduled after that
+// waits for the next run. If the loop does not run, the next run makes one pass and does
+// not wait. (asyncio: loop.stop)
 func (l *Loop) Stop() {
 	l.check("Loop.Stop")
 	l.stopping = true
 }
 
-// IsRunning reports whether the loop runs. Any goroutine may call it. (asyncio: loop.is_running)
+// IsRunning reports whether the loop runs. Any goroutine may call it. (asyncio:
+// loop.is_running)
 func (l *Loop) IsRunning() bool { return l.running.Load() }
 
 // IsClosed reports whether the loop is closed. Any goroutine may call it.
 // (asyncio: loop.is_closed)
 func (l *Loop) IsClosed() bool { return l.closed.Load() }
 
-// CallSoon has fn called in the next pass of the loop, after everything that was scheduled before.
-// It never awaits. A panic of fn goes to the exception handler. It panics with ErrLoopClosed if
-// the loop is closed. (asyncio: loop.call_soon)
+// CallSoon has fn called in the next pass of the loop, after everything that was
+// scheduled before. It never awaits. A panic of fn goes to the exception handler. It
+// panics with ErrLoopClosed if the loop is closed. (asyncio: loop.call_soon)
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.check("Loop.CallSoon")
 	l.mustBeOpen("Loop.CallSoon")
@@ -373,8 +384,8 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 	return h
 }
 
-// CallSoonThreadsafe is CallSoon for any goroutine: it wakes the loop if that waits. What was
-// handed in first runs first, be it by this call or by the loop's own. It panics with
+// CallSoonThreadsafe is CallSoon for any goroutine: it wakes the loop if that waits. What
+// was handed in first runs first, be it by this call or by the loop's own. It panics with
 // ErrLoopClosed if the loop is closed. (asyncio: loop.call_soon_threadsafe)
 func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 	h := l.newHandle("Loop.CallSoonThreadsafe", fn)

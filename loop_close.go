@@ -1,9 +1,9 @@
 package aio
 
-// Closing a loop, in this order: the tasks are unwound, with the token; entries that are left
-// in the queue and in the inbox are dropped, and whoever waits for one is told; timers; signals;
-// descriptors; what else registered as a closer, first all of them, then those waited for that
-// take a moment; then, without the token, the executor.
+// Closing a loop, in this order: the tasks are unwound, with the token; entries that are
+// left in the queue and in the inbox are dropped, and whoever waits for one is told;
+// timers; signals; descriptors; what else registered as a closer, first all of them, then
+// those waited for that take a moment; then, without the token, the executor.
 
 import (
 	"errors"
@@ -12,12 +12,12 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// Close ends the loop. Callbacks and timers that are left are dropped. Every task that is not done
-// is reported to the exception handler and unwound: the await in which it is suspended, and each
-// further one, fails with ErrLoopClosed, and its deferred functions run; if one of them calls
-// runtime.Goexit, so does Close in the end. The default executor takes no more jobs, those that run
-// go on. Closing a closed loop does nothing; a running loop cannot be closed and returns
-// ErrLoopRunning. (asyncio: loop.close)
+// Close ends the loop. Callbacks and timers that are left are dropped. Every task that is
+// not done is reported to the exception handler and unwound: the await in which it is
+// suspended, and each further one, fails with ErrLoopClosed, and its deferred functions
+// run; if one of them calls runtime.Goexit, so does Close in the end. The default
+// executor takes no more jobs, those that run go on. Closing a closed loop does nothing;
+// a running loop cannot be closed and returns ErrLoopRunning. (asyncio: loop.close)
 func (l *Loop) Close() error {
 	if l.running.Load() {
 		return ErrLoopRunning
@@ -89,7 +89,8 @@ func (l *Loop) closeRest() {
 	l.ctx.end(ErrLoopClosed, endedExt(ErrLoopClosed))
 }
 
-// shutExecutor tells the executor, which may be the user's, that there will be no more jobs.
+// shutExecutor tells the executor, which may be the user's, that there will be no more
+// jobs.
 func (l *Loop) shutExecutor() {
 	defer func() {
 		if v := recover(); v != nil {
@@ -124,12 +125,13 @@ func (l *Loop) destroy(t *task) {
 	}
 }
 
-// closer is a part of a loop that is closed with it, under the token. One that takes a moment has a
-// wait() as well, which is called after all of them were closed.
+// closer is a part of a loop that is closed with it, under the token. One that takes a
+// moment has a wait() as well, which is called after all of them were closed.
 type closer interface{ closeWithLoop() }
 
-// closerSet holds the closers of a loop, beside the descriptors in its poller: listeners, and
-// connections that goroutines serve, also those that were closed and still send the rest.
+// closerSet holds the closers of a loop, beside the descriptors in its poller: listeners,
+// and connections that goroutines serve, also those that were closed and still send the
+// rest.
 type closerSet struct {
 	mu sync.Mutex
 	m  map[closer]struct{}

@@ -17,7 +17,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// An iterator that awaits runs in a goroutine of its own under iter.Pull: the error says so.
+// An iterator that awaits runs in a goroutine of its own under iter.Pull: the error says
+// so.
 func TestPulledIteratorSaysWhatToDo(t *testing.T) {
 	err := inBubble(t, func(ctx context.Context) error {
 		q := aio.NewQueue[int](0)
@@ -87,7 +88,8 @@ func TestPrimitiveWithoutALoopHasOneUser(t *testing.T) {
 	}
 	elsewhere(func() { matches(t, "PutNowait in another goroutine", q.PutNowait(2), aio.ErrWrongGoroutine) })
 	same(t, "PutNowait again", q.PutNowait(3), nil)
-	_ = inBubble(t, func(ctx context.Context) error { // a task takes it over, even by a call without a ctx
+	_ = inBubble(t, func(ctx context.Context) error {
+		// a task takes it over, even by a call without a ctx
 		same(t, "PutNowait in a task", q.PutNowait(4), nil)
 		elsewhere(func() { matches(t, "in another goroutine", q.PutNowait(5), aio.ErrWrongGoroutine) })
 		same(t, "QSize", q.QSize(), 3)
@@ -182,7 +184,8 @@ func TestExecutorThatFailsInShutdown(t *testing.T) {
 	}
 }
 
-// Coroutines that arrive while stop ends the loop run to their end, or are told that it is closed.
+// Coroutines that arrive while stop ends the loop run to their end, or are told that it
+// is closed.
 func TestStopUnderLoad(t *testing.T) {
 	for range 30 {
 		l, stop := aio.StartLoop(nil)
@@ -230,7 +233,8 @@ func TestStopInAJobOfTheLoop(t *testing.T) {
 	same(t, "stop of that", stopOther(), nil)
 }
 
-// Layers of tasks that wait for each other have exponentially many ways: each is shown once.
+// Layers of tasks that wait for each other have exponentially many ways: each is shown
+// once.
 func TestCallGraphOfLayers(t *testing.T) {
 	_ = inBubble(t, func(ctx context.Context) error {
 		below := []*aio.Task[int]{aio.CreateTask(ctx, forever)}

@@ -1,11 +1,11 @@
 package aio
 
 // One pass of a loop: it waits until something is ready, takes what is due, and runs the
-// entries that were in the ready queue at that moment; what they make ready runs in the next
-// pass. Tasks that await begin passes too (token.go).
+// entries that were in the ready queue at that moment; what they make ready runs in the
+// next pass. Tasks that await begin passes too (token.go).
 
-// runPass makes a pass, and the passes that tasks begin meanwhile if nesting is set. It reports whether
-// the loop shall stop.
+// runPass makes a pass, and the passes that tasks begin meanwhile if nesting is set. It
+// reports whether the loop shall stop.
 func (l *Loop) runPass() (stop bool) {
 	l.timers.prune()
 	if l.ready.n == 0 && !l.stopping {
@@ -52,9 +52,9 @@ func (l *Loop) runPass() (stop bool) {
 	return l.stopping
 }
 
-// call runs an entry that is no step of a task, and reports its panic. What panics is the user's
-// code, or a cancellation that met a cycle of awaits. runtime.Goexit goes on to whoever runs the
-// loop.
+// call runs an entry that is no step of a task, and reports its panic. What panics is the
+// user's code, or a cancellation that met a cycle of awaits. runtime.Goexit goes on to
+// whoever runs the loop.
 func (l *Loop) call(e readyEntry) {
 	defer func() {
 		v := recover()
@@ -84,7 +84,8 @@ func (l *Loop) beginPass() bool {
 	return true
 }
 
-// takeDue takes what has come from outside and the timers that are due into the pass that begins.
+// takeDue takes what has come from outside and the timers that are due into the pass that
+// begins.
 func (l *Loop) takeDue() {
 	l.collectAll()
 	if len(l.watched) > 0 {
@@ -99,7 +100,8 @@ func (l *Loop) takeDue() {
 	}
 }
 
-// wait blocks until something happens, and takes what descriptors are ready into the pass.
+// wait blocks until something happens, and takes what descriptors are ready into the
+// pass.
 func (l *Loop) wait() {
 	switch {
 	case l.virtual:

@@ -182,8 +182,8 @@ func TestRunUntilCompleteStopped(t *testing.T) {
 	same(t, "Done", f.Done(), false)
 }
 
-// LOOP-014, LOOP-015, LOOP-073: what leaves a run at once, as SystemExit does in Python, is
-// runtime.Goexit.
+// LOOP-014, LOOP-015, LOOP-073: what leaves a run at once, as SystemExit does in Python,
+// is runtime.Goexit.
 func TestRunUntilCompleteLeftByGoexit(t *testing.T) {
 	for _, in := range []string{"callback", "task"} {
 		t.Run(in, func(t *testing.T) {
@@ -299,7 +299,8 @@ func TestSleepLastsExactlyAsLong(t *testing.T) {
 	}
 }
 
-// LOOP-023: in a bubble time would stand still if the loop did not wait for the shortest timer.
+// LOOP-023: in a bubble time would stand still if the loop did not wait for the shortest
+// timer.
 func TestSleepDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)
@@ -488,8 +489,8 @@ func TestCallSoonThreadsafeIsFirstInFirstOut(t *testing.T) {
 	}
 }
 
-// LOOP-019: what came from outside by then is part of the last pass, and what is left of that runs
-// ahead of what comes later.
+// LOOP-019: what came from outside by then is part of the last pass, and what is left of
+// that runs ahead of what comes later.
 func TestLoopStopAndCallSoonThreadsafe(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog
@@ -564,7 +565,8 @@ func TestThreadsafeHandleUsedWhileItRuns(t *testing.T) {
 	for _, use := range []string{"Cancel", "Cancelled"} {
 		t.Run(use, func(t *testing.T) {
 			l, _ := newLoop(t)
-			var finished bool // not atomic: the race detector sees whether the use waits
+			// not atomic: the race detector sees whether the use waits
+			var finished bool
 			var h *aio.Handle
 			started, used := make(chan struct{}), make(chan struct{})
 			go func() {
@@ -671,8 +673,8 @@ func TestAwaitWithoutTask(t *testing.T) {
 	matches(t, "after the run", aio.Sleep(kept, 0), aio.ErrNoRunningLoop)
 }
 
-// LOOP-056, in a bubble of testing/synctest: a loop that waits is durably blocked there, so that
-// time goes on.
+// LOOP-056, in a bubble of testing/synctest: a loop that waits is durably blocked there,
+// so that time goes on.
 func TestLoopInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)

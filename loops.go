@@ -1,8 +1,8 @@
 package aio
 
-// Several loops, for all cores. Each has its own goroutine, its own token and its own tasks, and none
-// knows of the others: nothing is shared that needs a lock, and what one loop has for another goes by
-// the calls that any goroutine may make.
+// Several loops, for all cores. Each has its own goroutine, its own token and its own
+// tasks, and none knows of the others: nothing is shared that needs a lock, and what one
+// loop has for another goes by the calls that any goroutine may make.
 
 import (
 	"context"
@@ -13,15 +13,16 @@ import (
 	"sync"
 )
 
-// LoopGroup runs several loops at a time, each in a goroutine of its own, so that a program of tasks uses
-// more than one core. State belongs to one of the loops as it does to the only one of Run. To have
-// something done in another loop, start it there and await the outcome here:
+// LoopGroup runs several loops at a time, each in a goroutine of its own, so that a
+// program of tasks uses more than one core. State belongs to one of the loops as it does
+// to the only one of Run. To have something done in another loop, start it there and
+// await the outcome here:
 //
 //	total, err := aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(loops.Loop(1), sum)).Await(ctx)
 //
-// A value that goes to another loop this way is the other's from then on. ConcurrentFuture,
-// Loop.CallSoonThreadsafe, and channels with Send and Receive serve as well. Servers share a port
-// by SharedListeners.
+// A value that goes to another loop this way is the other's from then on.
+// ConcurrentFuture, Loop.CallSoonThreadsafe, and channels with Send and Receive serve as
+// well. Servers share a port by SharedListeners.
 //
 // The zero value has the defaults. The fields must not be changed after Run has begun.
 type LoopGroup struct {
@@ -31,7 +32,8 @@ type LoopGroup struct {
 	Options *LoopOptions
 	// Signals cancel the main of every loop, as Runner.Signals does.
 	Signals []os.Signal
-	// FailFast has a main that fails cancel those of the other loops. Without it they go on.
+	// FailFast has a main that fails cancel those of the other loops. Without it they
+	// go on.
 	FailFast bool
 
 	once  sync.Once
@@ -75,19 +77,20 @@ func (ls *LoopGroup) Len() int {
 	return len(ls.loops)
 }
 
-// Loop returns one of the loops, from 0 to Len()-1. Any goroutine may call it. A loop whose main has
-// ended is closed, and what is sent to it fails with ErrLoopClosed.
+// Loop returns one of the loops, from 0 to Len()-1. Any goroutine may call it. A loop
+// whose main has ended is closed, and what is sent to it fails with ErrLoopClosed.
 func (ls *LoopGroup) Loop(i int) *Loop {
 	ls.make()
 	return ls.loops[i]
 }
 
-// Run runs main once in each loop, as a Runner would: main is a task, what it leaves is cancelled, and
-// the loop is closed when it ends, whatever the others do. Run blocks the calling goroutine until all
-// have ended, and returns a *GroupError with a *LoopError for each main that failed, in the order in
-// which they did; errors.Is and errors.As see the mains' own errors. Without FailFast an error is
-// also reported to the exception handler of its loop at once, since the others may go on for long; one
-// of a cancellation or signal is not. Run can be called once.
+// Run runs main once in each loop, as a Runner would: main is a task, what it leaves is
+// cancelled, and the loop is closed when it ends, whatever the others do. Run blocks the
+// calling goroutine until all have ended, and returns a *GroupError with a *LoopError for
+// each main that failed, in the order in which they did; errors.Is and errors.As see the
+// mains' own errors. Without FailFast an error is also reported to the exception handler
+// of its loop at once, since the others may go on for long; one of a cancellation or
+// signal is not. Run can be called once.
 func (ls *LoopGroup) Run(main func(ctx context.Context, i int) error) error {
 	ls.make()
 	if main == nil {
@@ -107,7 +110,8 @@ func (ls *LoopGroup) Run(main func(ctx context.Context, i int) error) error {
 	return &GroupError{Message: "loops failed", Errors: g.errs}
 }
 
-// groupRun is a call of LoopGroup.Run. mu guards what is below it; a main is cancelled only by its own loop.
+// groupRun is a call of LoopGroup.Run. mu guards what is below it; a main is cancelled
+// only by its own loop.
 type groupRun struct {
 	loops *LoopGroup
 	all   sync.WaitGroup

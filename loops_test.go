@@ -37,7 +37,8 @@ func TestLoopsSendWorkAndValues(t *testing.T) {
 				t.Errorf("loop %d has %d for loop %d, want %d", next, got, i, want)
 			}
 		}
-		if arrived.Add(1) == 3 { // a loop that ended earlier would take no more work
+		if arrived.Add(1) == 3 {
+			// a loop that ended earlier would take no more work
 			all.SetResult(struct{}{})
 		}
 		_, err := aio.WrapFuture(ctx, all).Await(ctx)

@@ -1,7 +1,7 @@
 package aio_test
 
-// What holds for all tests: the signals of whoever started them do not matter, none of them runs for
-// ever, and none leaves a goroutine behind.
+// What holds for all tests: the signals of whoever started them do not matter, none of
+// them runs for ever, and none leaves a goroutine behind.
 
 import (
 	"fmt"
@@ -17,15 +17,16 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The limits of a test, with and without AIO_LONG. They are for tests that hang: on a slow machine a
-// test takes a tenth of the time.
+// The limits of a test, with and without AIO_LONG. They are for tests that hang: on a
+// slow machine a test takes a tenth of the time.
 const (
 	testLimit     = 4 * time.Minute
 	longTestLimit = time.Hour
 )
 
-// long reports whether the tests run in their long form, for which the environment variable AIO_LONG is
-// set: with more connections, more processes and more random programs.
+// long reports whether the tests run in their long form, for which the environment
+// variable AIO_LONG is set: with more connections, more processes and more random
+// programs.
 var long = os.Getenv("AIO_LONG") != ""
 
 // amount is how much a test does: the second value in its long form.
@@ -53,7 +54,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(limited{m, limit}, leakOptions...)
 }
 
-var leakOptions = []goleak.Option{goleak.IgnoreAnyFunction("runtime.handleEvent")} // of js/wasm
+// of js/wasm
+var leakOptions = []goleak.Option{goleak.IgnoreAnyFunction("runtime.handleEvent")}
 
 // limited runs the tests with a limit for each of them.
 type limited struct {
@@ -65,16 +67,18 @@ func (m limited) Run() int {
 	stop := limitTests(m.limit)
 	code := m.M.Run()
 	stop()
-	if code == 0 { // goleak waits for about a second, which is too little on a machine that does much else
+	if code == 0 {
+		// goleak waits for about a second, which is too little on a machine that
+		// does much else
 		for end := time.Now().Add(patience); goleak.Find(leakOptions...) != nil && time.Now().Before(end); {
 		}
 	}
 	return code
 }
 
-// heedSignals undoes what nohup, and a shell that starts a command in the background, do to the signals of
-// that command: the child processes of the tests would ignore them as well, and never end. (Go's
-// runtime takes over the other signals.)
+// heedSignals undoes what nohup, and a shell that starts a command in the background, do
+// to the signals of that command: the child processes of the tests would ignore them as
+// well, and never end. (Go's runtime takes over the other signals.)
 func heedSignals() {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.Signal(1)} { // SIGHUP
 		if runtime.GOOS != "js" && signal.Ignored(sig) {
@@ -85,15 +89,16 @@ func heedSignals() {
 
 var testFrame = regexp.MustCompile(`(?m)^github\.com/goaio/aio_test\.((?:Test|Example)\w*)\(`)
 
-// limitTests ends the program, with the stacks of all goroutines, when one test runs for longer than limit.
-// The tests that run are those that are on the stack of a goroutine.
+// limitTests ends the program, with the stacks of all goroutines, when one test runs for
+// longer than limit. The tests that run are those that are on the stack of a goroutine.
 func limitTests(limit time.Duration) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(limit / 8)
 		defer tick.Stop()
-		stacks := make([]byte, 0, 4<<20) // once, as tests measure what is allocated
+		// once, as tests measure what is allocated
+		stacks := make([]byte, 0, 4<<20)
 		since := map[string]time.Time{}
 		for {
 			select {

@@ -1,9 +1,10 @@
 package aio_test
 
-// Programs of bytes, random or made up by the fuzzer, that are run on one primitive by four tasks,
-// with cancellations in every possible place. What happens is compared with a plain model. The model
-// is exact: a step ends only at an await, so what a task writes down before a call and after it
-// happens at the same moment as the call's beginning and end.
+// Programs of bytes, random or made up by the fuzzer, that are run on one primitive by
+// four tasks, with cancellations in every possible place. What happens is compared with a
+// plain model. The model is exact: a step ends only at an await, so what a task writes
+// down before a call and after it happens at the same moment as the call's beginning and
+// end.
 
 import (
 	"context"
@@ -56,8 +57,8 @@ type subject struct {
 	end   func()          // lets all calls that are in progress end
 }
 
-// execute runs a program. The first byte is for setup; each of the others has the number of a task
-// in its two low bits and an operation in the rest.
+// execute runs a program. The first byte is for setup; each of the others has the number
+// of a task in its two low bits and an operation in the rest.
 func execute(t *testing.T, program []byte, setup func(m *machine, variant int) subject) {
 	if len(program) == 0 {
 		return
@@ -66,7 +67,8 @@ func execute(t *testing.T, program []byte, setup func(m *machine, variant int) s
 		m := &machine{scene: s, polite: program[0]&1 != 0}
 		sub := setup(m, int(program[0]>>1))
 		settle := func() {
-			s.must(aio.Sleep(s.ctx, time.Millisecond)) // the clock stands still while anything is ready
+			// the clock stands still while anything is ready
+			s.must(aio.Sleep(s.ctx, time.Millisecond))
 			sub.still()
 		}
 		for _, b := range program[1:] {
@@ -124,8 +126,8 @@ func (m *machine) cancelAll() {
 	}
 }
 
-// oldest is the task whose call has been in progress for longest: it is the next to be woken, or
-// has been.
+// oldest is the task whose call has been in progress for longest: it is the next to be
+// woken, or has been.
 func (m *machine) oldest() *slot {
 	oldest := &m.slots[0]
 	for i := range m.slots {
@@ -144,8 +146,9 @@ func (m *machine) enter(l *line, t *slot) *place {
 	return t.place
 }
 
-// leave takes the task out of the line. Its call has returned err, which must be a *CancelledError
-// if it was cancelled, and only then. If fair is set nobody else may have come before and still wait.
+// leave takes the task out of the line. Its call has returned err, which must be a
+// *CancelledError if it was cancelled, and only then. If fair is set nobody else may have
+// come before and still wait.
 func (m *machine) leave(l *line, t *slot, err error, fair bool) {
 	p := t.place
 	t.place = nil
@@ -200,7 +203,9 @@ func lockSubject(m *machine, _ int) subject {
 					for range 3 {
 						if acquire(ctx, t) {
 							letPass(ctx, 1)
-							release() // and takes it again in the same step
+							// and takes it again in the same
+							// step
+							release()
 						}
 					}
 				})
@@ -383,7 +388,9 @@ func semaphoreSubject(m *machine, variant int) subject {
 					for range 3 {
 						if acquire(ctx, t) {
 							letPass(ctx, 1)
-							release() // and takes one again in the same step
+							// and takes one again in the same
+							// step
+							release()
 						}
 					}
 				})

@@ -11,8 +11,8 @@ package aio
 //	fileBackend      pollBackend    net_poll_pipe       goroutineBackend  net_goroutine_stream
 //	socket           fdSocket       net_poll_sock       goSocket          net_goroutine_sock
 //
-// The two back ends know nothing of each other. What the poller cannot serve (a net.Conn of another
-// package, a device) it hands to a fallback, which it is given here.
+// The two back ends know nothing of each other. What the poller cannot serve (a net.Conn
+// of another package, a device) it hands to a fallback, which it is given here.
 
 import (
 	"context"
@@ -26,13 +26,15 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// fileBackend is the part of a back end that serves descriptors and files of this process. A
-// network that is simulated has none of its own.
+// fileBackend is the part of a back end that serves descriptors and files of this
+// process. A network that is simulated has none of its own.
 type fileBackend interface {
-	// pipe makes a stream of f, which belongs to the stream from then on, and attaches owner to
-	// it. writes says which of the two directions is used. With an error f stays the caller's.
+	// pipe makes a stream of f, which belongs to the stream from then on, and
+	// attaches owner to it. writes says which of the two directions is used. With an
+	// error f stays the caller's.
 	pipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error)
-	// socket returns what call works on, one of the Sock calls to which a user gave sock.
+	// socket returns what call works on, one of the Sock calls to which a user gave
+	// sock.
 	socket(call string, sock any) (socket, error)
 	// watch tells owner in each pass in which fd can be read. The error matches
 	// errors.ErrUnsupported if nothing can.
@@ -74,8 +76,9 @@ func (l *Loop) chooseBackends() {
 	}
 }
 
-// backoff is how long to wait between attempts where nothing tells when the next one can succeed:
-// 1 ms at first, and twice as long each time, up to 64 ms. The zero value begins.
+// backoff is how long to wait between attempts where nothing tells when the next one can
+// succeed: 1 ms at first, and twice as long each time, up to 64 ms. The zero value
+// begins.
 type backoff time.Duration
 
 // next returns how long to wait now.
@@ -92,10 +95,12 @@ func dialError(network string, to net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Addr: to, Err: err}
 }
 
-// acceptRetryDelay is how long a server that has run out of descriptors waits before it accepts again.
+// acceptRetryDelay is how long a server that has run out of descriptors waits before it
+// accepts again.
 const acceptRetryDelay = time.Second
 
-// isExhaustion reports whether err says that there are no descriptors, or no memory for them.
+// isExhaustion reports whether err says that there are no descriptors, or no memory for
+// them.
 func isExhaustion(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, e) {
@@ -105,8 +110,8 @@ func isExhaustion(err error) bool {
 	return false
 }
 
-// socket is what the calls work on. memory returns where to read to; it is asked each time something
-// may be there, so that a call that waits holds none.
+// socket is what the calls work on. memory returns where to read to; it is asked each
+// time something may be there, so that a call that waits holds none.
 type socket interface {
 	recv(ctx context.Context, memory func() []byte) ([]byte, error)
 	recvfrom(ctx context.Context, memory func() []byte) ([]byte, net.Addr, error)
@@ -114,8 +119,8 @@ type socket interface {
 	sendto(ctx context.Context, p []byte, addr net.Addr) error
 	connect(ctx context.Context, addr string) error
 	accept(ctx context.Context) (net.Conn, error)
-	// sendfile sends s by the system's own call. The error matches ErrSendfileNotAvailable if that
-	// cannot be, and nothing was sent.
+	// sendfile sends s by the system's own call. The error matches
+	// ErrSendfileNotAvailable if that cannot be, and nothing was sent.
 	sendfile(ctx context.Context, s *fileSend) error
 	// sendcopy sends s by reading and writing.
 	sendcopy(ctx context.Context, s *fileSend) error

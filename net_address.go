@@ -13,8 +13,8 @@ import (
 	"syscall"
 )
 
-// checkUnixPath returns an error if no Unix socket can be at path. The system would cut the path at a
-// zero byte, and call one that is too long an invalid argument.
+// checkUnixPath returns an error if no Unix socket can be at path. The system would cut
+// the path at a zero byte, and call one that is too long an invalid argument.
 func checkUnixPath(path string) error {
 	limit := 104 // with a zero byte at the end
 	switch runtime.GOOS {
@@ -52,8 +52,8 @@ func isAbstract(path string) bool {
 	return runtime.GOOS == "linux" && (strings.HasPrefix(path, "@") || strings.HasPrefix(path, "\x00"))
 }
 
-// removeStale removes a socket that a program has left behind. If that fails, so will what comes
-// next; in a directory where nothing may be removed it may even be fine.
+// removeStale removes a socket that a program has left behind. If that fails, so will
+// what comes next; in a directory where nothing may be removed it may even be fine.
 func removeStale(path string) {
 	if isAbstract(path) {
 		return

@@ -1,6 +1,7 @@
 package aio
 
-// The back end on goroutines: for systems without a poller, and for what a poller cannot serve.
+// The back end on goroutines: for systems without a poller, and for what a poller cannot
+// serve.
 
 import (
 	"context"
@@ -35,18 +36,18 @@ func (b goroutineBackend) DialUnix(ctx context.Context, path string) (netio.Stre
 func (goroutineBackend) watch(int, netio.Owner) error { return errors.ErrUnsupported }
 
 const (
-	// connLinger is how long a connection that was closed may take to send the rest, and
-	// connAbortTimeout the same after Abort or when the loop is closed. After a failed write the
-	// connection is read for as long.
+	// connLinger is how long a connection that was closed may take to send the rest,
+	// and connAbortTimeout the same after Abort or when the loop is closed. After a
+	// failed write the connection is read for as long.
 	connLinger       = time.Minute
 	connAbortTimeout = time.Second
 )
 
-// served is a connection or socket that two goroutines serve, one in each direction. Each has a
-// buffer that stands for the one that the kernel has for a socket.
+// served is a connection or socket that two goroutines serve, one in each direction. Each
+// has a buffer that stands for the one that the kernel has for a socket.
 //
-// mu guards everything but what is immutable. The goroutines wait on conditions of it, so that
-// they are durably blocked in a bubble of testing/synctest.
+// mu guards everything but what is immutable. The goroutines wait on conditions of it, so
+// that they are durably blocked in a bubble of testing/synctest.
 type served[C servedConn] struct {
 	loop *Loop
 	conn C
@@ -139,8 +140,8 @@ func (s *served[C]) SyscallConn() (syscall.RawConn, error) { return syscallConnO
 
 func (s *served[C]) File() (*os.File, error) { return fileOf(s.conn) }
 
-// dialInGoroutine connects where the loop cannot: the caller waits as for any job. A connection that
-// comes when it is no longer wanted is closed.
+// dialInGoroutine connects where the loop cannot: the caller waits as for any job. A
+// connection that comes when it is no longer wanted is closed.
 func (l *Loop) dialInGoroutine(ctx context.Context, network, addr string, local netip.AddrPort) (netio.Stream, error) {
 	d := net.Dialer{KeepAlive: -1}
 	if local.IsValid() {

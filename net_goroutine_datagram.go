@@ -1,9 +1,9 @@
 package aio
 
-// A socket for datagrams that the loop cannot poll (a user's own net.PacketConn, any on a system
-// without a poller) is served by two goroutines, in the manner of connStream: one receives into a
-// queue, the other sends from one, and both tell the loop. The queues are bounded, by the
-// same measure as a transport's.
+// A socket for datagrams that the loop cannot poll (a user's own net.PacketConn, any on a
+// system without a poller) is served by two goroutines, in the manner of connStream: one
+// receives into a queue, the other sends from one, and both tell the loop. The queues are
+// bounded, by the same measure as a transport's.
 
 import (
 	"context"
@@ -19,8 +19,9 @@ import (
 
 type packetSocket struct {
 	served[net.PacketConn]
-	peer  net.Conn            // conn, if it is connected
-	owner netio.DatagramOwner // of the loop, to whom readiness is told; owned by the token
+	peer net.Conn // conn, if it is connected
+	// of the loop, to whom readiness is told; owned by the token
+	owner netio.DatagramOwner
 
 	// Guarded by mu.
 	in     datagramQueue
@@ -31,8 +32,8 @@ type packetSocket struct {
 	want   netio.Readiness // what the owner is to be told about
 }
 
-// BindDatagram makes a socket that is bound to local and connected to remote, as far as they are
-// not nil.
+// BindDatagram makes a socket that is bound to local and connected to remote, as far as
+// they are not nil.
 func (b goroutineBackend) BindDatagram(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	var control func(network, address string, c syscall.RawConn) error
 	if o.ReusePort {
@@ -160,8 +161,8 @@ func (s *packetSocket) sendAll() {
 	}
 }
 
-// sendOne sends a datagram. If an empty one finds no room, the Write of package net fails instead of
-// waiting.
+// sendOne sends a datagram. If an empty one finds no room, the Write of package net fails
+// instead of waiting.
 func (s *packetSocket) sendOne(p []byte, to net.Addr) (err error) {
 	if s.peer == nil {
 		_, err = s.conn.WriteTo(p, to)

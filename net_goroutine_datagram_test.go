@@ -135,7 +135,8 @@ func TestPacketConn(t *testing.T) {
 	})
 }
 
-// A socket that is gone ends the endpoint: ConnectionLost gets the error, nobody else does. LOOP-205
+// A socket that is gone ends the endpoint: ConnectionLost gets the error, nobody else
+// does. LOOP-205
 func TestPacketConnGone(t *testing.T) {
 	for _, end := range []func(c *pcConn){
 		func(c *pcConn) { c.Close() },
@@ -220,13 +221,16 @@ func TestPacketConnBounds(t *testing.T) {
 		}
 		p.log.want(t, "resume error")
 
-		// What nobody takes waits in the socket: the loop is kept busy until it stays there.
+		// What nobody takes waits in the socket: the loop is kept busy until it
+		// stays there.
 		taken := make(chan int)
 		go func() {
 			for i := 0; ; i++ {
 				select {
 				case c.in <- pcDatagram{data: string(dgNumber(i))}:
-				case <-time.After(time.Second): // of the bubble's time, in which all else stands still
+				case <-time.After(time.Second):
+					// of the bubble's time, in which all else stands
+					// still
 					taken <- i
 					c.in <- pcDatagram{data: "end"}
 					return
@@ -291,7 +295,8 @@ func TestPacketConnCloseWhileSending(t *testing.T) {
 	})
 }
 
-// An endpoint that is closed keeps no virtual clock from seeing a deadlock; one that is open does.
+// An endpoint that is closed keeps no virtual clock from seeing a deadlock; one that is
+// open does.
 func TestPacketConnDeadlock(t *testing.T) {
 	l, _ := newLoop(t)
 	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {

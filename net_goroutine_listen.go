@@ -1,6 +1,7 @@
 package aio
 
-// Listening where there is no poller, and on a net.Listener that has no descriptor of its own.
+// Listening where there is no poller, and on a net.Listener that has no descriptor of its
+// own.
 
 import (
 	"context"
@@ -111,8 +112,8 @@ type acceptError struct {
 	err      error
 }
 
-// run implements runnable. It is not known what a listener's errors mean, so any but its end is given
-// time to pass.
+// run implements runnable. It is not known what a listener's errors mean, so any but its
+// end is given time to pass.
 func (a acceptError) run(*future) {
 	c := a.listener
 	if c.closed {

@@ -99,8 +99,9 @@ func (s *goSocket) accept(ctx context.Context) (net.Conn, error) {
 	return d.conn, err
 }
 
-// receive returns what a call that was cancelled has received, or else what fn receives, in a
-// goroutine. Of a stream it takes limit bytes at most, and leaves the rest; otherwise limit is 0.
+// receive returns what a call that was cancelled has received, or else what fn receives,
+// in a goroutine. Of a stream it takes limit bytes at most, and leaves the rest;
+// otherwise limit is 0.
 func (s *goSocket) receive(ctx context.Context, deadline func(time.Time) error, limit int, fn func() (delivery, error)) (d delivery, err error) {
 	err = s.inTurn(ctx, netio.Readable, func(q *ioQueue) error {
 		if len(q.undelivered) > 0 {
@@ -113,7 +114,8 @@ func (s *goSocket) receive(ctx context.Context, deadline func(time.Time) error, 
 			return err
 		})
 		switch {
-		case late && limit > 0 && len(got.data) == 0: // the end, which the next call finds too
+		case late && limit > 0 && len(got.data) == 0:
+			// the end, which the next call finds too
 		case late:
 			got.data = bytes.Clone(got.data)
 			q.undelivered = append(q.undelivered, got)
@@ -189,8 +191,8 @@ func (s *goSocket) write(ctx context.Context, deadline func(time.Time) error, fn
 	})
 }
 
-// ioQueue is one direction of a socket. One call at a time uses it: the next call must not reset the
-// deadline that is stopping a cancelled one.
+// ioQueue is one direction of a socket. One call at a time uses it: the next call must
+// not reset the deadline that is stopping a cancelled one.
 type ioQueue struct {
 	busy        bool
 	waiters     waitList   // calls that wait for their turn
@@ -222,8 +224,8 @@ type ioQueueKey struct {
 	dir  netio.Readiness
 }
 
-// ioQueues are those in which there is a call or something undelivered. There is nearly never
-// anything undelivered: a cancellation must have come just when something else did.
+// ioQueues are those in which there is a call or something undelivered. There is nearly
+// never anything undelivered: a cancellation must have come just when something else did.
 type ioQueues map[ioQueueKey]*ioQueue
 
 // inTurn calls f when it is the turn of this call.
@@ -276,11 +278,13 @@ func (m ioQueues) close() {
 	}
 }
 
-// inGoroutine calls fn in a goroutine, and suspends the calling task until it has returned. If the task is
-// cancelled, fn is ended by a deadline in the past; late tells that it was successful nevertheless.
+// inGoroutine calls fn in a goroutine, and suspends the calling task until it has
+// returned. If the task is cancelled, fn is ended by a deadline in the past; late tells
+// that it was successful nevertheless.
 //
-// deadline is called first, to make sure that it works: without, a cancelled call would go on, and take
-// what is meant for the next one. It need not work on a connection that is closed, where fn will not block.
+// deadline is called first, to make sure that it works: without, a cancelled call would
+// go on, and take what is meant for the next one. It need not work on a connection that
+// is closed, where fn will not block.
 func (s *goSocket) inGoroutine(ctx context.Context, deadline func(time.Time) error, fn func() error) (late bool, err error) {
 	c, err := enter(ctx, s.call)
 	if err != nil {
@@ -296,7 +300,8 @@ func (s *goSocket) inGoroutine(ctx context.Context, deadline func(time.Time) err
 	go o.work()
 	err = c.await(&o.future)
 	s.loop.outsideWaits--
-	if o.state == pending { // the loop is closed; the memory of the call is the caller's again
+	if o.state == pending {
+		// the loop is closed; the memory of the call is the caller's again
 		o.end()
 		<-o.returned
 	}
@@ -339,7 +344,8 @@ func (o *goroutineCall) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.over = true; o.cut {
-		_ = o.deadline(time.Time{}) // it fails if the connection is closed, which the next call will find
+		// it fails if the connection is closed, which the next call will find
+		_ = o.deadline(time.Time{})
 	}
 	close(o.returned)
 }
@@ -354,8 +360,8 @@ func (o *goroutineCall) end() {
 	}
 }
 
-// cancelFuture implements subFuture. The future is not done before fn has returned: until then it
-// uses the caller's memory.
+// cancelFuture implements subFuture. The future is not done before fn has returned: until
+// then it uses the caller's memory.
 func (o *goroutineCall) cancelFuture(reason *CancelledError) bool {
 	if o.reason == nil {
 		o.reason = reason

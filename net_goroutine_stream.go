@@ -1,9 +1,10 @@
 package aio
 
-// A connection without a descriptor that the loop could poll (net.Pipe, a user's own net.Conn, any on a
-// system without a poller) is served by two goroutines, behind the same interface as a socket. Each
-// has a buffer that stands for the one the kernel has for a socket: one goroutine fills the first
-// from the connection, the other empties the second into it, and both tell the loop.
+// A connection without a descriptor that the loop could poll (net.Pipe, a user's own
+// net.Conn, any on a system without a poller) is served by two goroutines, behind the
+// same interface as a socket. Each has a buffer that stands for the one the kernel has
+// for a socket: one goroutine fills the first from the connection, the other empties the
+// second into it, and both tell the loop.
 
 import (
 	"errors"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	// connBuffer is the size to which each buffer grows while there is much to transfer, and
-	// connIdle what a connection is left with otherwise.
+	// connBuffer is the size to which each buffer grows while there is much to
+	// transfer, and connIdle what a connection is left with otherwise.
 	connBuffer = 64 << 10
 	connIdle   = 4 << 10
 )
@@ -28,8 +29,9 @@ type connStream struct {
 	writeOnly bool          // nothing is read; immutable
 
 	// Owned by the token.
-	owner   netio.Owner // to whom readiness is told
-	lingers bool        // closeWithLoop was called, and there was something left to send
+	owner netio.Owner // to whom readiness is told
+	// closeWithLoop was called, and there was something left to send
+	lingers bool
 
 	// Guarded by mu.
 	in       []byte // that was read and not yet taken
@@ -102,7 +104,8 @@ func (s *connStream) readAll() {
 	}
 }
 
-// writeAll is the goroutine that writes. The last thing it does is to close the connection.
+// writeAll is the goroutine that writes. The last thing it does is to close the
+// connection.
 func (s *connStream) writeAll() {
 	defer func() {
 		s.end(s)
@@ -124,7 +127,8 @@ func (s *connStream) writeAll() {
 			return
 		default:
 			s.mu.Unlock()
-			_ = s.conn.(writeCloser).CloseWrite() // if it fails, so will what comes after it
+			// if it fails, so will what comes after it
+			_ = s.conn.(writeCloser).CloseWrite()
 			s.mu.Lock()
 			s.halfDone = false
 		}
@@ -152,8 +156,8 @@ func (s *connStream) writeSome() error {
 	return err
 }
 
-// failWrites takes no more, and waits for the end. No write will tell of it any more; reading does,
-// once it has got what is there.
+// failWrites takes no more, and waits for the end. No write will tell of it any more;
+// reading does, once it has got what is there.
 func (s *connStream) failWrites(err error) {
 	s.outErr, s.out = err, nil
 	s.notify(netio.Writable|netio.HungUp, s)
@@ -216,9 +220,9 @@ func (s *connStream) Abort() {
 	s.setWriteTimeout(connAbortTimeout)
 }
 
-// closeWithLoop ends the stream because the loop is closed. What the application has written is
-// still sent if it can be within connAbortTimeout: a program that writes and ends would lose it
-// otherwise, which with a socket of the kernel it does not.
+// closeWithLoop ends the stream because the loop is closed. What the application has
+// written is still sent if it can be within connAbortTimeout: a program that writes and
+// ends would lose it otherwise, which with a socket of the kernel it does not.
 func (s *connStream) closeWithLoop() {
 	s.owner.Discard()
 	s.mu.Lock()

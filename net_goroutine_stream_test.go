@@ -1,7 +1,8 @@
 package aio_test
 
-// Connections that are served by goroutines. The tests live in bubbles of testing/synctest, where it is
-// known when the goroutines have done what they can, and what time it is.
+// Connections that are served by goroutines. The tests live in bubbles of
+// testing/synctest, where it is known when the goroutines have done what they can, and
+// what time it is.
 
 import (
 	"bytes"
@@ -78,8 +79,8 @@ func (c *connCase) sleep(d time.Duration) {
 
 func (c *connCase) want(events string, why ...string) { c.Helper(); c.log.want(c.T, events, why...) }
 
-// connFake is a net.Conn that does what its functions say. Nothing happens where one is nil: reads wait
-// until Close, and writes take everything.
+// connFake is a net.Conn that does what its functions say. Nothing happens where one is
+// nil: reads wait until Close, and writes take everything.
 type connFake struct {
 	read       func(p []byte) (int, error)
 	write      func(p []byte) (int, error)
@@ -168,7 +169,8 @@ func TestConnStreamReads(t *testing.T) {
 	}
 }
 
-// While the protocol does not want to hear of it, nothing more is read than one buffer holds.
+// While the protocol does not want to hear of it, nothing more is read than one buffer
+// holds.
 func TestConnStreamPausedReading(t *testing.T) {
 	here, there := net.Conn(nil), net.Conn(nil)
 	connServed(t, func() net.Conn { here, there = net.Pipe(); return here }, func(c *connCase) {
@@ -274,8 +276,8 @@ func TestConnStreamIdleMemory(t *testing.T) {
 	}
 }
 
-// LOOP-228, LOOP-229, LOOP-240, LOOP-254: what the connection does not take at once waits, first in a
-// buffer that stands for the kernel's, then in the transport's.
+// LOOP-228, LOOP-229, LOOP-240, LOOP-254: what the connection does not take at once
+// waits, first in a buffer that stands for the kernel's, then in the transport's.
 func TestConnStreamBackpressure(t *testing.T) {
 	f := newConnFake()
 	room := (chan int)(nil)
@@ -412,7 +414,8 @@ type brokenConn struct{ net.Conn }
 
 func (brokenConn) Write([]byte) (int, error) { return 0, errIO }
 
-// LOOP-250, LOOP-251: the writing half is closed behind what was written, if there is a way.
+// LOOP-250, LOOP-251: the writing half is closed behind what was written, if there is a
+// way.
 func TestConnStreamWriteEOF(t *testing.T) {
 	log := new(eventLog)
 	connServed(t, func() net.Conn {
@@ -422,7 +425,8 @@ func TestConnStreamWriteEOF(t *testing.T) {
 			log.add("write:%d", len(p))
 			return len(p), nil
 		}
-		f.closeWrite = func() error { log.add("closeWrite"); return errIO } // which nobody can use
+		// which nobody can use
+		f.closeWrite = func() error { log.add("closeWrite"); return errIO }
 		return f
 	}, func(c *connCase) {
 		if !c.t.CanWriteEOF() {
@@ -450,7 +454,8 @@ func TestConnStreamWriteEOF(t *testing.T) {
 	})
 }
 
-// What was written before the transport was closed is still sent, as by a kernel; but not for ever.
+// What was written before the transport was closed is still sent, as by a kernel; but not
+// for ever.
 func TestConnStreamLingers(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -602,7 +607,8 @@ func TestConnStreamExtraInfo(t *testing.T) {
 			c.Errorf("File: %v", err)
 		}
 	})
-	connServed(t, func() net.Conn { return newConnFake() }, func(c *connCase) { // that has no addresses
+	connServed(t, func() net.Conn { return newConnFake() }, func(c *connCase) {
+		// that has no addresses
 		for _, name := range []string{"sockname", "peername"} {
 			if a := c.t.GetExtraInfo(name); a != nil {
 				c.Errorf("%s is %v", name, a)

@@ -2,7 +2,8 @@
 
 package aio
 
-// Connections on descriptors of the poller: those that are dialed, and those that are handed in.
+// Connections on descriptors of the poller: those that are dialed, and those that are
+// handed in.
 
 import (
 	"context"
@@ -19,8 +20,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// pollBackend serves connections by the poller of their loop. What has no descriptor, or one that
-// cannot be polled, is for fallback.
+// pollBackend serves connections by the poller of their loop. What has no descriptor, or
+// one that cannot be polled, is for fallback.
 type pollBackend struct {
 	loop     *Loop
 	fallback backend
@@ -29,8 +30,8 @@ type pollBackend struct {
 // newPollBackend returns the back end on the poller.
 func newPollBackend(l *Loop, fallback backend) backend { return pollBackend{l, fallback} }
 
-// takeOver makes the descriptor of c one of the loop's. c is closed, as it would have Go's own poller
-// woken for nothing by each event.
+// takeOver makes the descriptor of c one of the loop's. c is closed, as it would have
+// Go's own poller woken for nothing by each event.
 func takeOver(c interface {
 	syscall.Conn
 	io.Closer
@@ -78,7 +79,9 @@ func (l *Loop) connect(ctx context.Context, call string, fd int, sa unix.Sockadd
 		switch err {
 		case nil, unix.EISCONN:
 			return nil
-		case unix.EAGAIN: // the queue of a Unix socket's listener is full, and nothing tells when it no longer is
+		case unix.EAGAIN:
+			// the queue of a Unix socket's listener is full, and nothing
+			// tells when it no longer is
 			if err := Sleep(ctx, wait.next()); err != nil {
 				return err
 			}

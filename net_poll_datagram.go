@@ -14,8 +14,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// fdDatagram is a datagramSocket over a descriptor that is non-blocking, and owned by it. It is
-// connected if remote, of fdStream, is not nil.
+// fdDatagram is a datagramSocket over a descriptor that is non-blocking, and owned by it.
+// It is connected if remote, of fdStream, is not nil.
 type fdDatagram struct {
 	fdStream
 	network string // for errors
@@ -26,8 +26,8 @@ type fdDatagram struct {
 	wait    backoff
 }
 
-// BindDatagram makes a socket that is bound to local and connected to remote, as far as they are
-// not nil.
+// BindDatagram makes a socket that is bound to local and connected to remote, as far as
+// they are not nil.
 func (b pollBackend) BindDatagram(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	s := &fdDatagram{network: network, family: sysio.NetworkFamily(network)}
 	s.fdStream = fdStream{loop: b.loop, fd: -1, datagram: true}
@@ -75,7 +75,8 @@ func (s *fdDatagram) withSockaddr(name string, addr net.Addr, call func(fd int, 
 	return os.NewSyscallError(name, call(s.fd, sa))
 }
 
-// Datagram makes a socket of one that exists: of its descriptor if it is one of package net.
+// Datagram makes a socket of one that exists: of its descriptor if it is one of package
+// net.
 func (b pollBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) {
 	var fd int
 	var err error

@@ -61,7 +61,8 @@ func TestDatagramSocketOptions(t *testing.T) {
 	})
 }
 
-// A descriptor that cannot be connected is closed again: broadcasting has to be asked for. LOOP-191
+// A descriptor that cannot be connected is closed again: broadcasting has to be asked
+// for. LOOP-191
 func TestDatagramCannotConnect(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		if !dgOnPoller(t) {
@@ -71,7 +72,8 @@ func TestDatagramCannotConnect(t *testing.T) {
 		dgIs(t, err, unix.EACCES)
 		dgIsOp(t, err, "dial", "255.255.255.255:9")
 
-		// That the answer is for one datagram, sent to such an address, is told in passing. LOOP-204
+		// That the answer is for one datagram, sent to such an address, is told
+		// in passing. LOOP-204
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Network: "udp4"})
 		if err != nil {
 			return err
@@ -86,7 +88,8 @@ func TestDatagramCannotConnect(t *testing.T) {
 	})
 }
 
-// The poller is asked for what is waited for, and nothing more, or it would keep the loop busy.
+// The poller is asked for what is waited for, and nothing more, or it would keep the loop
+// busy.
 func TestDatagramWatched(t *testing.T) {
 	dgWays(t, func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error {
 		if !dgOnPoller(t) {

@@ -2,8 +2,8 @@
 
 package aio
 
-// Sockets that listen, on descriptors of the poller. One that has hit a limit of the system
-// rests for a second, as asyncio's do.
+// Sockets that listen, on descriptors of the poller. One that has hit a limit of the
+// system rests for a second, as asyncio's do.
 
 import (
 	"io"
@@ -49,7 +49,8 @@ func bindSocket(ap netip.AddrPort, o netio.ListenOptions) (fd int, err error) {
 		{unix.SOL_SOCKET, unix.SO_REUSEADDR, !o.NoReuseAddress},
 		{unix.SOL_SOCKET, unix.SO_REUSEPORT, o.ReusePort},
 		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, o.KeepAlive},
-		{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, family == unix.AF_INET6}, // IPv4 has a socket of its own
+		// IPv4 has a socket of its own
+		{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, family == unix.AF_INET6},
 	})
 	if err == nil {
 		err = os.NewSyscallError("bind", unix.Bind(fd, sa))
@@ -131,8 +132,8 @@ func (f *fdListener) Ready(netio.Readiness) {
 // Discard implements netio.Owner.
 func (f *fdListener) Discard() { f.Close() }
 
-// run implements runnable: it accepts what has come, up to the backlog, for other connections have a
-// turn too.
+// run implements runnable: it accepts what has come, up to the backlog, for other
+// connections have a turn too.
 func (f *fdListener) run(*future) {
 	f.queued = false
 	for range f.backlog + 1 {
@@ -147,7 +148,8 @@ func (f *fdListener) run(*future) {
 				sysio.SetNoDelay(fd)
 			}
 			f.acceptor.Accepted(s)
-		case err == unix.ECONNABORTED, err == unix.EINTR: // the next one may be fine
+		case err == unix.ECONNABORTED, err == unix.EINTR:
+			// the next one may be fine
 		case isExhaustion(err):
 			f.pause() // first, as the handler may close the server
 			f.acceptor.Exhausted(os.NewSyscallError("accept", err))
@@ -161,8 +163,8 @@ func (f *fdListener) run(*future) {
 	}
 }
 
-// pause stops accepting for a while, as the connection that could not be accepted stays where it is
-// and would be reported in each pass.
+// pause stops accepting for a while, as the connection that could not be accepted stays
+// where it is and would be reported in each pass.
 func (f *fdListener) pause() {
 	f.loop.polling.unregister(f.fd)
 	f.paused = f.loop.callAt("", f.loop.after(acceptRetryDelay), func() {

@@ -24,9 +24,10 @@ type fdPipe struct {
 	file   *os.File // whose descriptor it is, nil for one of its own
 }
 
-// Read reports that there is no more to read, as far as it knows: the poller tells, if it is asked by
-// WatchRead. A short read need not have emptied the descriptor. A terminal gives a line at a time and a
-// socket perhaps a message; so may a pipe that keeps packets apart, which only its writing end tells.
+// Read reports that there is no more to read, as far as it knows: the poller tells, if it
+// is asked by WatchRead. A short read need not have emptied the descriptor. A terminal
+// gives a line at a time and a socket perhaps a message; so may a pipe that keeps packets
+// apart, which only its writing end tells.
 func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	n, err = sysio.Read(p.fd, buf)
 	switch {
@@ -98,11 +99,13 @@ func (b pollBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Str
 	if errors.Is(err, ErrUsage) {
 		return nil, err
 	}
-	return b.fallback.pipe(f, writes, owner) // there are devices that cannot be polled, like /dev/null
+	// there are devices that cannot be polled, like /dev/null
+	return b.fallback.pipe(f, writes, owner)
 }
 
-// pipeOf makes a stream of a duplicate of f, or of f itself if it is a standard stream: another file
-// that got its number would be given what the runtime prints, and what child processes write.
+// pipeOf makes a stream of a duplicate of f, or of f itself if it is a standard stream:
+// another file that got its number would be given what the runtime prints, and what child
+// processes write.
 func (l *Loop) pipeOf(f *os.File, writes bool) (*fdPipe, error) {
 	fd, _, err := descriptorOf("", f)
 	if err != nil {

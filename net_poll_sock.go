@@ -19,8 +19,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// fdSocket is a descriptor that the user owns. If it is that of a Go value, each use of it is by raw, so
-// that nobody closes it meanwhile.
+// fdSocket is a descriptor that the user owns. If it is that of a Go value, each use of
+// it is by raw, so that nobody closes it meanwhile.
 type fdSocket struct {
 	loop *Loop
 	call string
@@ -33,13 +33,14 @@ func (b pollBackend) watch(fd int, owner netio.Owner) error {
 	return b.loop.polling.register(fd, owner, netio.Readable)
 }
 
-// socket implements fileBackend: it makes a socket of a descriptor or what has one. A descriptor
-// that blocks would stop not only the loop but the whole program, as Go's scheduler is not told of
-// these calls, so it is refused.
+// socket implements fileBackend: it makes a socket of a descriptor or what has one. A
+// descriptor that blocks would stop not only the loop but the whole program, as Go's
+// scheduler is not told of these calls, so it is refused.
 func (b pollBackend) socket(call string, sock any) (socket, error) {
 	switch sock.(type) {
 	case *net.TCPConn, *net.UnixConn, *net.UDPConn, *net.IPConn, *net.TCPListener, *net.UnixListener:
-	case net.Conn, net.PacketConn, net.Listener: // it may do more than read and write a descriptor
+	case net.Conn, net.PacketConn, net.Listener:
+		// it may do more than read and write a descriptor
 		return b.fallback.socket(call, sock)
 	}
 	fd, raw, err := descriptorOf(call, sock)
@@ -75,7 +76,8 @@ func (s *fdSocket) use(f func() error) (err error) {
 	return err
 }
 
-// receive calls try, and calls it again when there is something to read, until it does not block.
+// receive calls try, and calls it again when there is something to read, until it does
+// not block.
 func (s *fdSocket) receive(ctx context.Context, try func() error) error {
 	for {
 		if err := s.use(try); err != netio.ErrWouldBlock {
@@ -87,8 +89,8 @@ func (s *fdSocket) receive(ctx context.Context, try func() error) error {
 	}
 }
 
-// send calls try, and calls it again, by the loop itself, each time there is room to write, until it is
-// done or fails.
+// send calls try, and calls it again, by the loop itself, each time there is room to
+// write, until it is done or fails.
 func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) error {
 	var done bool
 	var err error
@@ -170,8 +172,9 @@ func (s *fdSocket) sendto(ctx context.Context, p []byte, addr net.Addr) error {
 	return s.send(ctx, try)
 }
 
-// sendWithBackoff is send where nothing tells when there is room: to a poller a Unix socket that is
-// not connected always has some, as it is the receiver's queue that is full.
+// sendWithBackoff is send where nothing tells when there is room: to a poller a Unix
+// socket that is not connected always has some, as it is the receiver's queue that is
+// full.
 func (s *fdSocket) sendWithBackoff(ctx context.Context, try func() (done bool, err error)) error {
 	var wait backoff
 	for {
@@ -190,7 +193,8 @@ func (s *fdSocket) sendWithBackoff(ctx context.Context, try func() (done bool, e
 
 // transferError is err of a call that does not block.
 func transferError(call string, err error) error {
-	if err == unix.EAGAIN || err == unix.EINTR { // interrupted, it may as well be made when the poller says so
+	if err == unix.EAGAIN || err == unix.EINTR {
+		// interrupted, it may as well be made when the poller says so
 		return netio.ErrWouldBlock
 	}
 	return os.NewSyscallError(call, err)
@@ -257,7 +261,8 @@ func (s *fdSocket) accept(ctx context.Context) (net.Conn, error) {
 	var fd int
 	err := s.receive(ctx, func() (err error) {
 		fd, _, err = sysio.Accept(s.fd)
-		for err == unix.ECONNABORTED || err == unix.EINTR { // the next one may be fine
+		for err == unix.ECONNABORTED || err == unix.EINTR {
+			// the next one may be fine
 			fd, _, err = sysio.Accept(s.fd)
 		}
 		return transferError("accept", err)
@@ -291,8 +296,9 @@ func (s *fdSocket) sendfile(ctx context.Context, f *fileSend) error {
 	case f.remaining == 0:
 		return nil
 	}
-	// After each part, also the last one, the task waits until there is room again, as asyncio does:
-	// a peer that keeps up does not keep the other tasks from running.
+	// After each part, also the last one, the task waits until there is room again,
+	// as asyncio does: a peer that keeps up does not keep the other tasks from
+	// running.
 	err := s.send(ctx, func() (done bool, err error) { return f.system(s.fd) })
 	return f.asNotAvailable(err)
 }

@@ -33,7 +33,8 @@ func sockNew(t *testing.T, family, typ int) int {
 	return fd
 }
 
-// sockRun runs main in a loop with a real clock, to whose exception handler nothing must come.
+// sockRun runs main in a loop with a real clock, to whose exception handler nothing must
+// come.
 func sockRun(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	l, reports := pollLoop(t)
@@ -90,7 +91,8 @@ func TestSockAtOnce(t *testing.T) {
 	})
 }
 
-// A call that waits takes as many passes as in asyncio: the callback of the descriptor, then the task.
+// A call that waits takes as many passes as in asyncio: the callback of the descriptor,
+// then the task.
 func TestSockWaitPasses(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
@@ -172,7 +174,8 @@ func TestSockCancelledLeavesNoWatch(t *testing.T) {
 	})
 }
 
-// LOOP-288: also between the moment in which a call is woken and the one in which its task runs.
+// LOOP-288: also between the moment in which a call is woken and the one in which its
+// task runs.
 func TestSockRecvCancelledWhenReady(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
@@ -180,7 +183,9 @@ func TestSockRecvCancelledWhenReady(t *testing.T) {
 		first := aio.CreateTask(ctx, sockText(b, 10))
 		l.CallSoon(func() { // after it has begun to wait
 			pollWrite(t, a, "data")
-			l.CallSoon(func() { // of the next pass, in which the descriptor is found ready, comes first
+			l.CallSoon(func() {
+				// of the next pass, in which the descriptor is found
+				// ready, comes first
 				log.add("ready")
 				l.CallSoon(func() { log.add("cancel%v", first.Cancel()) }) // it has been woken by then
 			})
@@ -372,7 +377,9 @@ func TestSockSendtoWaits(t *testing.T) {
 			if err := unix.Sendto(a, []byte("x"), 0, &unix.SockaddrUnix{Name: to.Name}); err == unix.EAGAIN {
 				break
 			} else if err == unix.ENOBUFS {
-				return nil // a system that says so where others have one wait, and never tells when there is room
+				// a system that says so where others have one wait, and
+				// never tells when there is room
+				return nil
 			} else if err != nil {
 				return err
 			}
@@ -403,7 +410,8 @@ func TestSockSendtoWaits(t *testing.T) {
 	})
 }
 
-// An IPv6 socket of both families is told of IPv4 addresses in a form of theirs, and answers to it.
+// An IPv6 socket of both families is told of IPv4 addresses in a form of theirs, and
+// answers to it.
 func TestSockDatagramsOfBothFamilies(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		both, err := net.ListenPacket("udp", ":0")

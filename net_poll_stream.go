@@ -76,7 +76,8 @@ func (s *fdStream) WatchWrite(on bool) {
 	if on {
 		want |= netio.Writable
 	}
-	_ = s.loop.polling.modify(s.fd, want) // which cannot fail for a descriptor that is registered
+	// which cannot fail for a descriptor that is registered
+	_ = s.loop.polling.modify(s.fd, want)
 }
 
 // Pending implements repeater.
@@ -147,7 +148,8 @@ func (s *fdStream) File() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "socket"), nil
 }
 
-// rawConn implements syscall.RawConn. As the descriptor does not block, neither do Read and Write.
+// rawConn implements syscall.RawConn. As the descriptor does not block, neither do Read
+// and Write.
 type rawConn struct{ s *fdStream }
 
 func (c rawConn) Control(f func(fd uintptr)) error {

@@ -54,7 +54,8 @@ func (f *fileSend) advance(n int64) {
 	f.remaining -= n
 }
 
-// systemFile returns the file if it is one that the system may send by itself, nil otherwise.
+// systemFile returns the file if it is one that the system may send by itself, nil
+// otherwise.
 func (f *fileSend) systemFile() *os.File {
 	if !sysio.CanSendfile {
 		return nil
@@ -63,8 +64,8 @@ func (f *fileSend) systemFile() *os.File {
 	return file
 }
 
-// system makes the system send what it can of the file to the socket fd, and reports whether
-// nothing was left to send. The error may be netio.ErrWouldBlock.
+// system makes the system send what it can of the file to the socket fd, and reports
+// whether nothing was left to send. The error may be netio.ErrWouldBlock.
 func (f *fileSend) system(fd int) (done bool, err error) {
 	if f.remaining == 0 {
 		return true, nil
@@ -89,8 +90,9 @@ func (f *fileSend) system(fd int) (done bool, err error) {
 	return false, nil
 }
 
-// asNotAvailable is err, or ErrSendfileNotAvailable if it is an error of the system before the
-// first byte: most likely the file or the socket is of a kind that the system call does not take.
+// asNotAvailable is err, or ErrSendfileNotAvailable if it is an error of the system
+// before the first byte: most likely the file or the socket is of a kind that the system
+// call does not take.
 func (f *fileSend) asNotAvailable(err error) error {
 	var no *os.SyscallError
 	if f.sent == 0 && errors.As(err, &no) {
@@ -119,7 +121,8 @@ func (f *fileSend) copy(ctx context.Context, send func(p []byte) error) error {
 	return nil
 }
 
-// read reads what comes next, in a worker goroutine, as a disk may be slow. It returns 0 at the end.
+// read reads what comes next, in a worker goroutine, as a disk may be slow. It returns 0
+// at the end.
 func (f *fileSend) read(ctx context.Context, p []byte) (int, error) {
 	at := f.next
 	return ToThread(ctx, func(context.Context) (int, error) {
@@ -131,8 +134,8 @@ func (f *fileSend) read(ctx context.Context, p []byte) (int, error) {
 	})
 }
 
-// seekReader reads a file that has no ReadAt. A read that was given up may still be under way when the
-// position is set in the end, so there is a lock.
+// seekReader reads a file that has no ReadAt. A read that was given up may still be under
+// way when the position is set in the end, so there is a lock.
 type seekReader struct {
 	mu   sync.Mutex
 	file io.ReadSeeker
@@ -155,11 +158,11 @@ func (s *seekReader) Seek(offset int64, whence int) (int64, error) {
 
 // fileSender is a stream over which the system can send a file by itself.
 type fileSender interface {
-	// sendFile sends some of f, and reports whether nothing was left to send. The error may be
-	// netio.ErrWouldBlock.
+	// sendFile sends some of f, and reports whether nothing was left to send. The
+	// error may be netio.ErrWouldBlock.
 	sendFile(f *fileSend) (done bool, err error)
 }
 
-// ErrSendfileNotAvailable says that the system cannot send this file over this transport by itself.
-// (asyncio: SendfileNotAvailableError)
+// ErrSendfileNotAvailable says that the system cannot send this file over this transport
+// by itself. (asyncio: SendfileNotAvailableError)
 var ErrSendfileNotAvailable = errors.New("aio: the system's sendfile is not available here")

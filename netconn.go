@@ -1,15 +1,16 @@
 package aio
 
-// A transport as a net.Conn. All its state belongs to the loop, and is owned by the token: there is
-// no lock. A task of the loop works on it directly and awaits; another goroutine hands each call to
-// the loop and, for a Read or Write, blocks on a channel until the loop has done it. A lock around a
-// common buffer would save other goroutines some ways to the loop, and cost all the tasks, for whom a
-// loop is made.
+// A transport as a net.Conn. All its state belongs to the loop, and is owned by the
+// token: there is no lock. A task of the loop works on it directly and awaits; another
+// goroutine hands each call to the loop and, for a Read or Write, blocks on a channel
+// until the loop has done it. A lock around a common buffer would save other goroutines
+// some ways to the loop, and cost all the tasks, for whom a loop is made.
 //
-// Each direction is a queue of calls, of which the first makes progress and the others wait for it to
-// be done: so what is written at the same time does not mix, as with the connections of package net.
-// A call leaves its queue when it is done, be it with an error; pump makes what progress there can be,
-// and is called whenever something has changed.
+// Each direction is a queue of calls, of which the first makes progress and the others
+// wait for it to be done: so what is written at the same time does not mix, as with the
+// connections of package net. A call leaves its queue when it is done, be it with an
+// error; pump makes what progress there can be, and is called whenever something has
+// changed.
 
 import (
 	"errors"
@@ -23,11 +24,12 @@ import (
 	"time"
 )
 
-// maxPiece is how much a Write hands to the transport before it looks whether that wants a pause.
+// maxPiece is how much a Write hands to the transport before it looks whether that wants
+// a pause.
 const maxPiece = 64 << 10
 
-// netConn is the net.Conn of a transport, and its protocol. For the protocol's methods see the
-// netConnProtocol.
+// netConn is the net.Conn of a transport, and its protocol. For the protocol's methods
+// see the netConnProtocol.
 type netConn struct {
 	// Immutable.
 	loop          *Loop
@@ -51,8 +53,8 @@ type netConn struct {
 	cause         error     // why
 }
 
-// netConnProtocol is a netConn as the protocol of its transport, so that what a transport calls is no
-// method of the net.Conn.
+// netConnProtocol is a netConn as the protocol of its transport, so that what a transport
+// calls is no method of the net.Conn.
 type netConnProtocol netConn
 
 // connHalf is one direction of a netConn.
@@ -64,8 +66,9 @@ type connHalf struct {
 	timer *TimerHandle // of the deadline, nil if there is none or it has passed
 	spare *connCall    // for the next task
 
-	// stopped is the error with which a task that was cancelled in a call had to stop; nil if none
-	// had to. Parsers drop an error and ask again, while a cancellation is delivered once.
+	// stopped is the error with which a task that was cancelled in a call had to
+	// stop; nil if none had to. Parsers drop an error and ask again, while a
+	// cancellation is delivered once.
 	stopped error
 }
 
@@ -79,33 +82,37 @@ type connCall struct {
 	done   chan struct{} // of another goroutine that waits
 }
 
-// NewConn returns t as a net.Conn, for code that wants one: tls.Client, http.Serve, rpc.NewClient. It
-// must be called by a task or callback of t's loop, which may be the ConnectionMade of t's first
-// protocol; the net.Conn takes its place, and gets what arrives from then on. Reading, writing and
-// closing are up to the net.Conn. Abort, GetExtraInfo and SetWriteBufferLimits of t may still be used.
+// NewConn returns t as a net.Conn, for code that wants one: tls.Client, http.Serve,
+// rpc.NewClient. It must be called by a task or callback of t's loop, which may be the
+// ConnectionMade of t's first protocol; the net.Conn takes its place, and gets what
+// arrives from then on. Reading, writing and closing are up to the net.Conn. Abort,
+// GetExtraInfo and SetWriteBufferLimits of t may still be used.
 //
-// The methods may be called by any goroutine, by several at once. A Read or Write that has to wait
-// suspends the calling task of t's loop. Another goroutine, be it a task of another loop, it blocks
-// until the loop has done it, so it had better be made while the loop runs. A callback of the loop
-// cannot wait: there, Read and Write fail with ErrNoTask. No other method waits.
+// The methods may be called by any goroutine, by several at once. A Read or Write that
+// has to wait suspends the calling task of t's loop. Another goroutine, be it a task of
+// another loop, it blocks until the loop has done it, so it had better be made while the
+// loop runs. A callback of the loop cannot wait: there, Read and Write fail with
+// ErrNoTask. No other method waits.
 //
-// Read waits until there is something; while nobody reads, up to 16 KiB are read ahead. Write waits
-// while the transport has more buffered than its high mark, and returns when the transport has all of
-// p. Close ends all calls that wait, and has the transport write what it has. Deadlines are those of
-// package time, under a virtual clock too: what is left until then passes in the loop's time. The
-// net.Conn has a CloseWrite() error as well, as *net.TCPConn has; it fails with errors.ErrUnsupported
-// if t.CanWriteEOF() is false.
+// Read waits until there is something; while nobody reads, up to 16 KiB are read ahead.
+// Write waits while the transport has more buffered than its high mark, and returns when
+// the transport has all of p. Close ends all calls that wait, and has the transport write
+// what it has. Deadlines are those of package time, under a virtual clock too: what is
+// left until then passes in the loop's time. The net.Conn has a CloseWrite() error as
+// well, as *net.TCPConn has; it fails with errors.ErrUnsupported if t.CanWriteEOF() is
+// false.
 //
-// If the task is cancelled while it waits, Read fails with a *CancelledError and has taken nothing;
-// so does Write, and says how much of p the transport has. Each further Read, or Write, then fails
-// with the same error, as after a deadline, until SetDeadline, SetReadDeadline or SetWriteDeadline
-// sets another one. The other errors are those of package net:
-// io.EOF, or a *net.OpError with net.ErrClosed after Close or the end of the transport,
-// os.ErrDeadlineExceeded, syscall.EPIPE after CloseWrite, or the reason why the connection was lost.
-// When the loop is closed the error matches ErrLoopClosed and, outside of tasks, net.ErrClosed.
+// If the task is cancelled while it waits, Read fails with a *CancelledError and has
+// taken nothing; so does Write, and says how much of p the transport has. Each further
+// Read, or Write, then fails with the same error, as after a deadline, until SetDeadline,
+// SetReadDeadline or SetWriteDeadline sets another one. The other errors are those of
+// package net: io.EOF, or a *net.OpError with net.ErrClosed after Close or the end of the
+// transport, os.ErrDeadlineExceeded, syscall.EPIPE after CloseWrite, or the reason why
+// the connection was lost. When the loop is closed the error matches ErrLoopClosed and,
+// outside of tasks, net.ErrClosed.
 //
-// NewConn panics with ErrWrongGoroutine, with ErrLoopClosed if the loop is closed, and with ErrUsage
-// if t is not a transport of this package. (asyncio has nothing like it)
+// NewConn panics with ErrWrongGoroutine, with ErrLoopClosed if the loop is closed, and
+// with ErrUsage if t is not a transport of this package. (asyncio has nothing like it)
 func NewConn(t Transport) net.Conn {
 	own, ok := t.(interface{ common() *endpoint })
 	if !ok {
@@ -137,7 +144,8 @@ func NewConn(t Transport) net.Conn {
 	return c
 }
 
-// connAddr returns an address of t, which is not nil: code that has a net.Conn relies on that.
+// connAddr returns an address of t, which is not nil: code that has a net.Conn relies on
+// that.
 func connAddr(t Transport, name string) net.Addr {
 	if addr, ok := t.GetExtraInfo(name).(net.Addr); ok {
 		return addr
@@ -375,8 +383,8 @@ func (c *netConn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }
 
-// tell has fn called by the loop, now if the caller holds the token. It does not wait: what the same
-// goroutine, or one that it tells, does later comes later.
+// tell has fn called by the loop, now if the caller holds the token. It does not wait:
+// what the same goroutine, or one that it tells, does later comes later.
 func (c *netConn) tell(op string, fn func()) error {
 	if c.loop.holdsToken() {
 		fn()
@@ -480,9 +488,9 @@ func (c *netConn) lose(err error) {
 // closeWithLoop has what waits outside the loop fail, because the loop is closed.
 func (c *netConn) closeWithLoop() { c.lose(errConnLoop) }
 
-// GetBuffer implements BufferedProtocol. A Read that waits gets the bytes straight into its buffer,
-// unless that is small: then reading more at once and copying it is cheaper than more system calls.
-// (With reads of 4 KiB of what comes without a pause, by half.)
+// GetBuffer implements BufferedProtocol. A Read that waits gets the bytes straight into
+// its buffer, unless that is small: then reading more at once and copying it is cheaper
+// than more system calls. (With reads of 4 KiB of what comes without a pause, by half.)
 func (p *netConnProtocol) GetBuffer(int) []byte {
 	c := (*netConn)(p)
 	if calls := c.reads.calls; len(calls) > 0 && len(calls[0].p) >= len(connPage{}) {

@@ -29,18 +29,20 @@ func TestConnNettestOverTLS(t *testing.T) {
 	})
 }
 
-// Some of the tests, which count from one, fail with crypto/tls over package net's own connections too,
-// and run without TLS here. After a Write that timed out, a tls.Conn refuses all further ones. And
-// BasicIO and PingPong close both ends, the second of which cannot send its close_notify any more; only
-// TCP does not notice at once.
+// Some of the tests, which count from one, fail with crypto/tls over package net's own
+// connections too, and run without TLS here. After a Write that timed out, a tls.Conn
+// refuses all further ones. And BasicIO and PingPong close both ends, the second of which
+// cannot send its close_notify any more; only TCP does not notice at once.
 func TestConnNettestUnderTLS(t *testing.T) {
-	without := map[int]bool{7: true, 9: true, 11: true} // PastTimeout, FutureTimeout, ConcurrentMethods
+	// PastTimeout, FutureTimeout, ConcurrentMethods
+	without := map[int]bool{7: true, 9: true, 11: true}
 	clientConfig, serverConfig := connConfigs()
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
 		if network != "tcp" {
 			onlyLong(t)
 		}
-		without[1], without[2] = network != "tcp", network != "tcp" // BasicIO, PingPong
+		// BasicIO, PingPong
+		without[1], without[2] = network != "tcp", network != "tcp"
 		test := 0
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 			c1, c2, stop, err = connPipe(network, t.TempDir(), goroutines, nil, nil)

@@ -44,7 +44,8 @@ func connLoop(goroutines bool) (l *aio.Loop, stop func()) {
 	}
 }
 
-// connTake makes a net.Conn of a transport of l over c, the server's end of it if TLS is that of a server.
+// connTake makes a net.Conn of a transport of l over c, the server's end of it if TLS is
+// that of a server.
 func connTake(l *aio.Loop, c net.Conn, config *tls.Config) *aio.ConcurrentFuture[net.Conn] {
 	return aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (made net.Conn, err error) {
 		maker := func() connMaker { return func(c net.Conn) { made = c } }
@@ -87,8 +88,8 @@ func connPair(network, dir string) (c1, c2 net.Conn, err error) {
 	return c1, c2, err
 }
 
-// connPipe returns the two ends of a connection over transports of two loops. The configurations are
-// nil without TLS.
+// connPipe returns the two ends of a connection over transports of two loops. The
+// configurations are nil without TLS.
 func connPipe(network, dir string, goroutines bool, client, server *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
 	if c1, c2, err = connPair(network, dir); err != nil {
 		return nil, nil, nil, err
@@ -106,8 +107,9 @@ func connPipe(network, dir string, goroutines bool, client, server *tls.Config) 
 	return c1, c2, stop, err
 }
 
-// connNetworks runs test for each kind of connection. The suite of package nettest takes its time, as it
-// waits for deadlines: with TLS, whose layer is the same for all, it runs on two kinds only.
+// connNetworks runs test for each kind of connection. The suite of package nettest takes
+// its time, as it waits for deadlines: with TLS, whose layer is the same for all, it runs
+// on two kinds only.
 func connNetworks(t *testing.T, test func(t *testing.T, network string, goroutines bool)) {
 	for _, tt := range []struct {
 		name, network string
@@ -143,7 +145,8 @@ func connOver(t testing.TB, ctx context.Context, c net.Conn) connEnd {
 	return connEnd{made, tr}
 }
 
-// connBoth runs test on both paths, with an end of the test's loop and one of package net.
+// connBoth runs test on both paths, with an end of the test's loop and one of package
+// net.
 func connBoth(t *testing.T, network string, test func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		c1, c2, err := connPair(network, t.TempDir())
@@ -363,7 +366,8 @@ func TestConnWriteWaits(t *testing.T) {
 	})
 }
 
-// A Write that is cancelled or too late says how much the transport has, and that much arrives.
+// A Write that is cancelled or too late says how much the transport has, and that much
+// arrives.
 func TestConnWriteEnds(t *testing.T) {
 	for name, end := range map[string]func(c connEnd, task aio.AnyTask){
 		"cancelled":     func(_ connEnd, task aio.AnyTask) { task.Cancel() },
@@ -646,7 +650,8 @@ func TestNewConnMisuse(t *testing.T) {
 		}
 		return c.Close()
 	})
-	// Who writes to the transport itself as well may do what the net.Conn does not expect.
+	// Who writes to the transport itself as well may do what the net.Conn does not
+	// expect.
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
 		c.t.WriteEOF()
 		if err := inThread(ctx, func() error { _, err := c.Write([]byte("x")); return err }); !errors.Is(err, aio.ErrUsage) {
@@ -684,7 +689,8 @@ func TestConnLoopClosed(t *testing.T) {
 		})); err != nil {
 			t.Fatal(err)
 		}
-		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // of the task that is destroyed
+		// of the task that is destroyed
+		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 		results := make(chan error, 3)
 		read := func() {
 			_, err := c.Read(make([]byte, 1))

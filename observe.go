@@ -1,11 +1,12 @@
 package aio
 
-// What happens in a loop, for those who look on. The kernel tells an observation of it at a
-// handful of places, each behind one nil test: a loop that nobody observes has none.
+// What happens in a loop, for those who look on. The kernel tells an observation of it at
+// a handful of places, each behind one nil test: a loop that nobody observes has none.
 //
-// The token owns an observation, but for its meter, whose fields are atomic: any goroutine may
-// read them, also while a task blocks the loop. So the loop counts only while it is observed.
-// The clock is read only if there are observers; the meter and the watchdog do without.
+// The token owns an observation, but for its meter, whose fields are atomic: any
+// goroutine may read them, also while a task blocks the loop. So the loop counts only
+// while it is observed. The clock is read only if there are observers; the meter and the
+// watchdog do without.
 
 import (
 	"fmt"
@@ -22,21 +23,23 @@ type LoopEventKind uint8
 const (
 	// TaskCreated: a task was made. By is the task that made it.
 	TaskCreated LoopEventKind = iota + 1
-	// TaskWoken: what a task waited for is done, and the task will run. By is the task that
-	// did it, nil for a callback, a timer or a descriptor.
+	// TaskWoken: what a task waited for is done, and the task will run. By is the
+	// task that did it, nil for a callback, a timer or a descriptor.
 	TaskWoken
-	// TaskCancelled: a task was asked to end, with the reason in Err. By is the task that asked.
+	// TaskCancelled: a task was asked to end, with the reason in Err. By is the task
+	// that asked.
 	TaskCancelled
-	// StepBegan: a task runs, from here to its StepEnded. One that starts another task eagerly
-	// has that task's step within its own.
+	// StepBegan: a task runs, from here to its StepEnded. One that starts another
+	// task eagerly has that task's step within its own.
 	StepBegan
-	// StepEnded: a task awaits, and What says for what, or it is done. Duration is how long
-	// the step took.
+	// StepEnded: a task awaits, and What says for what, or it is done. Duration is
+	// how long the step took.
 	StepEnded
-	// TaskDone: a task has a result, or the error in Err. It is the last event of the task; one
-	// that was cancelled before it began had no steps.
+	// TaskDone: a task has a result, or the error in Err. It is the last event of the
+	// task; one that was cancelled before it began had no steps.
 	TaskDone
-	// CallbackRan: a callback, or a step in the life of a transport, ran for Duration.
+	// CallbackRan: a callback, or a step in the life of a transport, ran for
+	// Duration.
 	CallbackRan
 	// TimerLate: a timer came up Duration after the time it was set for.
 	TimerLate
@@ -46,10 +49,11 @@ const (
 	JobQueued
 	// JobEnded: a job is done, Duration after it was queued.
 	JobEnded
-	// ResourceOpened: a connection, a server or a process, as What says, came into being.
+	// ResourceOpened: a connection, a server or a process, as What says, came into
+	// being.
 	ResourceOpened
-	// ResourceClosed: a connection, a server or a process is gone, by the error in Err if that
-	// is not nil.
+	// ResourceClosed: a connection, a server or a process is gone, by the error in
+	// Err if that is not nil.
 	ResourceClosed
 )
 
@@ -72,9 +76,11 @@ type LoopEvent struct {
 	Kind LoopEventKind
 	// Loop is where.
 	Loop *Loop
-	// At is when: the loop's time, since it was made. Under a virtual clock it repeats.
+	// At is when: the loop's time, since it was made. Under a virtual clock it
+	// repeats.
 	At time.Duration
-	// Duration is how long it took. Under a virtual clock it is 0 for what does not wait.
+	// Duration is how long it took. Under a virtual clock it is 0 for what does not
+	// wait.
 	Duration time.Duration
 	// Err is the error with which something ended, or the reason of a cancellation.
 	Err error
@@ -87,13 +93,14 @@ type LoopEvent struct {
 // Task returns the task that the event is about, nil if it is about none.
 func (e *LoopEvent) Task() AnyTask { return taskOrNil(e.t) }
 
-// By returns the task that ran when the event happened, nil if there was none or it is the one
-// that the event is about.
+// By returns the task that ran when the event happened, nil if there was none or it is
+// the one that the event is about.
 func (e *LoopEvent) By() AnyTask { return taskOrNil(e.by) }
 
-// Awaited returns the tasks that the task of a StepEnded waits for: the one that it awaits,
-// or those of a Gather that it awaits, at most 100 of them. [CaptureTasks] knows those of Wait
-// and of task groups too. Like What, it has to be asked while the event is observed.
+// Awaited returns the tasks that the task of a StepEnded waits for: the one that it
+// awaits, or those of a Gather that it awaits, at most 100 of them. [CaptureTasks] knows
+// those of Wait and of task groups too. Like What, it has to be asked while the event is
+// observed.
 func (e *LoopEvent) Awaited() []AnyTask {
 	const most = 100
 	var tasks []AnyTask
@@ -124,9 +131,9 @@ func taskOrNil(t *task) AnyTask {
 	return t.impl
 }
 
-// What says what a task waits for, which callback ran, or what was opened or closed; it is ""
-// where there is nothing to say. It has to be asked while the event is observed, and makes the
-// text only then.
+// What says what a task waits for, which callback ran, or what was opened or closed; it
+// is "" where there is nothing to say. It has to be asked while the event is observed,
+// and makes the text only then.
 func (e *LoopEvent) What() string {
 	if e.future != nil {
 		return e.future.label()
@@ -134,11 +141,11 @@ func (e *LoopEvent) What() string {
 	return e.what
 }
 
-// Observer is told of what happens in a loop. Observe is called with the token held, by whatever
-// goroutine holds it, at the moment the event happens: it may look at the tasks of the loop, and
-// must not block, await, or change anything. The event is good for this call alone, and used
-// again after it: keep a copy of its fields, not the pointer. A panic in it ends the program, as
-// there is no task whose error it could be.
+// Observer is told of what happens in a loop. Observe is called with the token held, by
+// whatever goroutine holds it, at the moment the event happens: it may look at the tasks
+// of the loop, and must not block, await, or change anything. The event is good for this
+// call alone, and used again after it: keep a copy of its fields, not the pointer. A
+// panic in it ends the program, as there is no task whose error it could be.
 type Observer interface {
 	// Observe is called for each event, with the token held.
 	Observe(e *LoopEvent)
@@ -150,14 +157,15 @@ type ObserverFunc func(e *LoopEvent)
 // Observe calls f.
 func (f ObserverFunc) Observe(e *LoopEvent) { f(e) }
 
-// AddObserver has o told of everything that happens in the loop from now on, until remove is
-// called. Several observers are told in the order in which they were added. A loop that has
-// none pays nothing; with one, each step of a task costs some 100 ns more, most of it for
-// reading the clock.
+// AddObserver has o told of everything that happens in the loop from now on, until remove
+// is called. Several observers are told in the order in which they were added. A loop
+// that has none pays nothing; with one, each step of a task costs some 100 ns more, most
+// of it for reading the clock.
 //
-// AddObserver and remove never await. Like other methods of a loop they are for its tasks and
-// callbacks, and for whoever has a loop that does not run; both panic with [ErrWrongGoroutine]
-// otherwise, and AddObserver with [ErrUsage] if o is nil. Calling remove twice does nothing.
+// AddObserver and remove never await. Like other methods of a loop they are for its tasks
+// and callbacks, and for whoever has a loop that does not run; both panic with
+// [ErrWrongGoroutine] otherwise, and AddObserver with [ErrUsage] if o is nil. Calling
+// remove twice does nothing.
 //
 // asyncio has nothing of the kind; trio has Instruments.
 func (l *Loop) AddObserver(o Observer) (remove func()) {
@@ -171,7 +179,8 @@ func (l *Loop) AddObserver(o Observer) (remove func()) {
 	return func() {
 		l.check("Loop.AddObserver: remove")
 		if i := slices.Index(w.observers, own); i >= 0 {
-			// A new slice, as an observer may remove itself while it is told of something.
+			// A new slice, as an observer may remove itself while it is told
+			// of something.
 			w.observers = slices.Delete(slices.Clone(w.observers), i, i+1)
 		}
 	}
@@ -185,8 +194,9 @@ type observation struct {
 	loop      *Loop
 	meter     *meter
 	observers []*observerEntry
-	running   []stepRunning // innermost last: tasks that were started eagerly run within others
-	ev        LoopEvent
+	// innermost last: tasks that were started eagerly run within others
+	running []stepRunning
+	ev      LoopEvent
 }
 
 type stepRunning struct {
@@ -407,8 +417,8 @@ func (w *observation) jobEnded(queued time.Duration, err error) {
 	}
 }
 
-// resource counts and tells of a connection, server or process; n is 1 for one that was opened
-// and -1 for one that is gone.
+// resource counts and tells of a connection, server or process; n is 1 for one that was
+// opened and -1 for one that is gone.
 func (w *observation) resource(what string, n int64, err error) {
 	switch what {
 	case "server":
@@ -434,8 +444,8 @@ const (
 	labelLoop = "aio_loop" // a number of the loop
 )
 
-// label gives the goroutine that calls it, which is about to run t, the labels of t, beside
-// those that the context of the task has.
+// label gives the goroutine that calls it, which is about to run t, the labels of t,
+// beside those that the context of the task has.
 func (w *observation) label(t *task) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(&t.scope, pprof.Labels(
 		labelTask, t.name(), labelLoop, strconv.FormatUint(w.loop.number, 10))))

@@ -12,7 +12,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// observed runs main in a loop with a virtual clock, and returns what an observer is told.
+// observed runs main in a loop with a virtual clock, and returns what an observer is
+// told.
 func observed(t *testing.T, kinds []aio.LoopEventKind, main func(ctx context.Context) error) string {
 	t.Helper()
 	want := map[aio.LoopEventKind]bool{}
@@ -157,8 +158,8 @@ func TestObserverOfTheLoop(t *testing.T) {
 
 func callbackForObserver() {}
 
-// Observers are told in order, and one that removes itself, or another, while it is told of
-// something is told of nothing more.
+// Observers are told in order, and one that removes itself, or another, while it is told
+// of something is told of nothing more.
 func TestObserversComeAndGo(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()
@@ -226,7 +227,8 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// Stats answers for a loop that has not begun, one whose task blocks it, and one that is closed.
+// Stats answers for a loop that has not begun, one whose task blocks it, and one that is
+// closed.
 func TestStats(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	if s := l.Stats(); s.Observed || s.Running || s.Closed {

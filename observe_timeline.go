@@ -1,8 +1,8 @@
 package aio
 
-// The timeline: who held the token, and when, over the last moments of a loop. It keeps what it
-// was told in a ring of plain records, under a lock that is held for one record or for one copy,
-// so any goroutine may read it while the loop runs or is stuck.
+// The timeline: who held the token, and when, over the last moments of a loop. It keeps
+// what it was told in a ring of plain records, under a lock that is held for one record
+// or for one copy, so any goroutine may read it while the loop runs or is stuck.
 
 import (
 	"bufio"
@@ -15,14 +15,15 @@ import (
 
 // TimelineRecord is one thing in a [Timeline].
 type TimelineRecord struct {
-	// Kind is StepEnded for a step of a task, which is the most of a timeline; CallbackRan,
-	// LoopWaited, TaskCreated, TaskCancelled, TaskDone, JobEnded, ResourceOpened or
-	// ResourceClosed.
+	// Kind is StepEnded for a step of a task, which is the most of a timeline;
+	// CallbackRan, LoopWaited, TaskCreated, TaskCancelled, TaskDone, JobEnded,
+	// ResourceOpened or ResourceClosed.
 	Kind LoopEventKind
 	// At is when it began, by the loop's time, and Duration how long it took.
 	At, Duration time.Duration
-	// Task is the name of the task that it is about, By that of the task that caused it: that
-	// woke the task for this step, created it, or cancelled it. By is "" if no task did.
+	// Task is the name of the task that it is about, By that of the task that caused
+	// it: that woke the task for this step, created it, or cancelled it. By is "" if
+	// no task did.
 	Task, By string
 	// What says what the task awaits at the end of the step, or which callback ran.
 	What string
@@ -31,8 +32,8 @@ type TimelineRecord struct {
 }
 
 // Timeline is an [Observer] that remembers the latest steps of a loop. Make one with
-// [NewTimeline], and hand it to [Loop.AddObserver]. It may observe one loop. Records and WriteText
-// are for any goroutine, at any time.
+// [NewTimeline], and hand it to [Loop.AddObserver]. It may observe one loop. Records and
+// WriteText are for any goroutine, at any time.
 type Timeline struct {
 	mu    sync.Mutex
 	ring  []timelineEntry
@@ -76,8 +77,8 @@ func (r taskRef) String() string {
 	return "Task-" + strconv.FormatUint(r.id, 10)
 }
 
-// NewTimeline returns a timeline that keeps the latest n records; 0 keeps 10 000, which takes
-// some two megabytes. A negative n panics with [ErrUsage].
+// NewTimeline returns a timeline that keeps the latest n records; 0 keeps 10 000, which
+// takes some two megabytes. A negative n panics with [ErrUsage].
 func NewTimeline(n int) *Timeline {
 	if n < 0 {
 		misuse("NewTimeline", "the number of records is negative: %d", n)

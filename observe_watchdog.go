@@ -1,13 +1,14 @@
 package aio
 
-// The watchdog: a goroutine beside a loop that says so while a step of it lasts too long. What
-// blocks a loop is seldom found by looking at the code: it waits for a channel, a mutex that
-// another task holds, or a library that waits for the loop.
+// The watchdog: a goroutine beside a loop that says so while a step of it lasts too long.
+// What blocks a loop is seldom found by looking at the code: it waits for a channel, a
+// mutex that another task holds, or a library that waits for the loop.
 //
-// The loop counts its moves (steps, callbacks, waits) in its meter, and reads no clock. The
-// watchdog looks at that number a few times within its threshold: if it has not moved, and the
-// loop neither waits nor is stopped, one step has lasted for as long. The stack of the moment
-// comes from the goroutine profile, as Go cannot print that of one other goroutine.
+// The loop counts its moves (steps, callbacks, waits) in its meter, and reads no clock.
+// The watchdog looks at that number a few times within its threshold: if it has not
+// moved, and the loop neither waits nor is stopped, one step has lasted for as long. The
+// stack of the moment comes from the goroutine profile, as Go cannot print that of one
+// other goroutine.
 
 import (
 	"bufio"
@@ -22,8 +23,8 @@ import (
 	"time"
 )
 
-// BlockedLoop is what a watchdog reports: a step of a task, or a callback, that has lasted longer
-// than it should and lasts still.
+// BlockedLoop is what a watchdog reports: a step of a task, or a callback, that has
+// lasted longer than it should and lasts still.
 type BlockedLoop struct {
 	// Loop is the loop that is blocked.
 	Loop *Loop
@@ -31,9 +32,9 @@ type BlockedLoop struct {
 	Task string
 	// For is how long it has lasted, to a quarter of the threshold.
 	For time.Duration
-	// Stack is where it is, from the innermost frame outwards: a line with the function, and an
-	// indented one with the file and the line. It is "" if the step ended while the watchdog
-	// was looking.
+	// Stack is where it is, from the innermost frame outwards: a line with the
+	// function, and an indented one with the file and the line. It is "" if the step
+	// ended while the watchdog was looking.
 	Stack string
 }
 
@@ -50,31 +51,32 @@ func (b BlockedLoop) String() string {
 	return s
 }
 
-// WatchdogOptions are the settings of [Loop.StartWatchdog]. The zero value has the defaults.
+// WatchdogOptions are the settings of [Loop.StartWatchdog]. The zero value has the
+// defaults.
 type WatchdogOptions struct {
 	// Threshold is how long a step may last; zero is 100 ms, as in debug mode.
 	Threshold time.Duration
-	// Report is called for each step that lasts longer, once, by the goroutine of the watchdog:
-	// it does not hold the token. nil writes a warning to log/slog.
+	// Report is called for each step that lasts longer, once, by the goroutine of the
+	// watchdog: it does not hold the token. nil writes a warning to log/slog.
 	Report func(BlockedLoop)
 }
 
-// StartWatchdog watches the loop from a goroutine of its own, until stop is called or the loop is
-// closed. While a step of a task, or a callback, lasts longer than the threshold, it is reported
-// with its stack of that moment: a call that blocks (of a channel, a mutex, time.Sleep, or a
-// library that waits for the loop) belongs into [ToThread], a long computation too. The watchdog
-// interrupts nothing.
+// StartWatchdog watches the loop from a goroutine of its own, until stop is called or the
+// loop is closed. While a step of a task, or a callback, lasts longer than the threshold,
+// it is reported with its stack of that moment: a call that blocks (of a channel, a
+// mutex, time.Sleep, or a library that waits for the loop) belongs into [ToThread], a
+// long computation too. The watchdog interrupts nothing.
 //
-// Any goroutine may call it, before the loop runs or while it does. stop does not return before
-// the watchdog has ended, and calling it twice does nothing; a Report must not call it. A
-// negative threshold panics with [ErrUsage].
+// Any goroutine may call it, before the loop runs or while it does. stop does not return
+// before the watchdog has ended, and calling it twice does nothing; a Report must not
+// call it. A negative threshold panics with [ErrUsage].
 //
-// It makes the loop count its steps, as [Loop.Stats] does. To find the stack of a blocked step
-// the Go runtime looks at all goroutines, which takes some milliseconds for each ten thousand of
-// them; the others run on meanwhile.
+// It makes the loop count its steps, as [Loop.Stats] does. To find the stack of a blocked
+// step the Go runtime looks at all goroutines, which takes some milliseconds for each ten
+// thousand of them; the others run on meanwhile.
 //
-// asyncio has debug mode for this, which reports a step when it has ended; so does debug mode
-// here, which starts a watchdog besides.
+// asyncio has debug mode for this, which reports a step when it has ended; so does debug
+// mode here, which starts a watchdog besides.
 func (l *Loop) StartWatchdog(opts *WatchdogOptions) (stop func()) {
 	d := &watchdog{loop: l, meter: l.meterOf(), threshold: 100 * time.Millisecond, report: logBlocked,
 		quit: make(chan struct{}), ended: make(chan struct{})}
@@ -97,9 +99,9 @@ func (l *Loop) StartWatchdog(opts *WatchdogOptions) (stop func()) {
 	})
 }
 
-// watchDebug starts or stops the watchdog that a running loop has in debug mode. There is none
-// under a virtual clock, where other tests of the machine would decide what is reported, nor in
-// a bubble of testing/synctest, whose time a ticker would set going.
+// watchDebug starts or stops the watchdog that a running loop has in debug mode. There is
+// none under a virtual clock, where other tests of the machine would decide what is
+// reported, nor in a bubble of testing/synctest, whose time a ticker would set going.
 func (l *Loop) watchDebug() {
 	on := l.debug.Load() && !l.virtual && !l.bubble && l.slow > 0
 	switch {
@@ -171,9 +173,10 @@ func (d *watchdog) tell(b BlockedLoop) {
 	d.report(b)
 }
 
-// blockedStack finds the goroutine that holds the token of l, by what is on its stack: a task
-// that runs has runTask there, but is not inside park or resume, by which it would have given
-// the token away; a callback has Loop.call there. Labels tell the tasks of several loops apart.
+// blockedStack finds the goroutine that holds the token of l, by what is on its stack: a
+// task that runs has runTask there, but is not inside park or resume, by which it would
+// have given the token away; a callback has Loop.call there. Labels tell the tasks of
+// several loops apart.
 func blockedStack(l *Loop) (task, stack string) {
 	var buf bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&buf, 1) // a bytes.Buffer takes everything
@@ -188,7 +191,8 @@ func blockedStack(l *Loop) (task, stack string) {
 				labels = parseLabels(strings.TrimSuffix(l, "}"))
 				continue
 			}
-			// "#	0x4a2f31	time.Sleep+0x114	/usr/local/go/src/runtime/time.go:368"
+			// "# 0x4a2f31 time.Sleep+0x114
+			// /usr/local/go/src/runtime/time.go:368"
 			cells := strings.Fields(line)
 			if len(cells) < 4 || cells[0] != "#" {
 				continue
@@ -222,7 +226,8 @@ func blockedStack(l *Loop) (task, stack string) {
 	return "", ""
 }
 
-// parseLabels reads `"key":"value", "key":"value"`, as the goroutine profile prints labels.
+// parseLabels reads `"key":"value", "key":"value"`, as the goroutine profile prints
+// labels.
 func parseLabels(s string) map[string]string {
 	labels := map[string]string{}
 	for s != "" {

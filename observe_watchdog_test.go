@@ -64,7 +64,9 @@ func TestWatchdog(t *testing.T) {
 				_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return c.main(ctx, release) }))
 				done <- err
 			}()
-			for { // the machine may be so busy that something else takes as long
+			for {
+				// the machine may be so busy that something else takes as
+				// long
 				b := <-reports
 				if b.Task == c.task && strings.Contains(b.Stack, "aio_test.blockHere") {
 					if !strings.Contains(b.String(), "observe_watchdog_test.go:") || b.Loop != l || b.For <= 0 {

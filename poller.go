@@ -1,20 +1,22 @@
 package aio
 
-// Descriptors. Where the system can tell which of many descriptors are ready, the loop asks it
-// once in each pass, after the entries of the pass before have run: what is ready is queued behind
-// what was queued until then, and before the timers that are due.
+// Descriptors. Where the system can tell which of many descriptors are ready, the loop
+// asks it once in each pass, after the entries of the pass before have run: what is ready
+// is queued behind what was queued until then, and before the timers that are due.
 //
-// There are two kinds of registration. A transport's is edge-triggered and made once: the poller
-// says when the descriptor becomes ready, and the transport remembers that until a read or write
-// tells otherwise. One who still has something to read has itself put on the hot list, and gets its
-// turn in the next pass, as level-triggered polling would give it. AddReader and AddWriter are
-// level-triggered, because what their callbacks do with the descriptor is not known.
+// There are two kinds of registration. A transport's is edge-triggered and made once: the
+// poller says when the descriptor becomes ready, and the transport remembers that until a
+// read or write tells otherwise. One who still has something to read has itself put on
+// the hot list, and gets its turn in the next pass, as level-triggered polling would give
+// it. AddReader and AddWriter are level-triggered, because what their callbacks do with
+// the descriptor is not known.
 //
-// A descriptor is registered in one loop at a time, under one owner. Everything here is owned by the
-// token, except for the wake-up of the system's poller, which any goroutine may call.
+// A descriptor is registered in one loop at a time, under one owner. Everything here is
+// owned by the token, except for the wake-up of the system's poller, which any goroutine
+// may call.
 //
-// The loop waits in the poller only while descriptors are registered. Otherwise it waits on Go's own
-// primitives, so that it can live in a bubble of testing/synctest.
+// The loop waits in the poller only while descriptors are registered. Otherwise it waits
+// on Go's own primitives, so that it can live in a bubble of testing/synctest.
 
 import (
 	"time"
@@ -61,11 +63,13 @@ func (p *polling) register(fd int, owner netio.Owner, want netio.Readiness) erro
 	if err := p.sys.Add(fd, p.key, want); err != nil {
 		return err
 	}
-	p.own(fd, descriptor{owner, p.key, want, true}) // only now that fd is known to be a descriptor
+	// only now that fd is known to be a descriptor
+	p.own(fd, descriptor{owner, p.key, want, true})
 	return nil
 }
 
-// reserve makes owner the owner of fd, an open descriptor. It is told nothing before renew.
+// reserve makes owner the owner of fd, an open descriptor. It is told nothing before
+// renew.
 func (p *polling) reserve(fd int, owner netio.Owner, want netio.Readiness) error {
 	if err := p.mayOwn(fd); err != nil {
 		return err
@@ -128,8 +132,8 @@ func (p *polling) withdraw(fd int) {
 	}
 }
 
-// renew registers fd with the system, anew if it was: what it is ready for is reported as if it had
-// just become so, after all that is ready already.
+// renew registers fd with the system, anew if it was: what it is ready for is reported as
+// if it had just become so, after all that is ready already.
 func (p *polling) renew(fd int) error {
 	p.withdraw(fd)
 	d := &p.fds[fd]
@@ -140,9 +144,10 @@ func (p *polling) renew(fd int) error {
 	return nil
 }
 
-// closed asks for want at a level-triggered registration, even if it has that, and reports whether fd
-// was closed without being removed before, and is another file now. Then the registration is
-// forgotten, so that whoever has the number now does not suffer for it.
+// closed asks for want at a level-triggered registration, even if it has that, and
+// reports whether fd was closed without being removed before, and is another file now.
+// Then the registration is forgotten, so that whoever has the number now does not suffer
+// for it.
 func (p *polling) closed(fd int, want netio.Readiness) (bool, error) {
 	d := &p.fds[fd]
 	if d.want&poll.Edges != 0 || !d.added {
@@ -172,8 +177,8 @@ func (p *polling) ownerOf(fd int) netio.Owner {
 	return p.fds[fd].owner
 }
 
-// wait asks the system which descriptors are ready, waits for one at most d, and tells the owners.
-// A negative d is no limit.
+// wait asks the system which descriptors are ready, waits for one at most d, and tells
+// the owners. A negative d is no limit.
 func (p *polling) wait(d time.Duration) {
 	if len(p.hot) > 0 {
 		p.hot, p.busy = p.busy[:0], p.hot
@@ -214,8 +219,8 @@ func (l *Loop) pollNow() {
 	}
 }
 
-// block waits until a descriptor is ready or another goroutine hands something in, for at most d;
-// a negative d is no limit. It does not wait if the inbox has something already.
+// block waits until a descriptor is ready or another goroutine hands something in, for at
+// most d; a negative d is no limit. It does not wait if the inbox has something already.
 func (l *Loop) block(d time.Duration) {
 	p := &l.polling
 	switch {
@@ -229,8 +234,8 @@ func (l *Loop) block(d time.Duration) {
 	}
 }
 
-// blockOnGo is block without descriptors. It waits on a channel and a timer, nothing else, so that the
-// loop is durably blocked in the sense of testing/synctest.
+// blockOnGo is block without descriptors. It waits on a channel and a timer, nothing
+// else, so that the loop is durably blocked in the sense of testing/synctest.
 func (l *Loop) blockOnGo(d time.Duration) {
 	if d == 0 || !l.inbox.sleep(nil) {
 		return

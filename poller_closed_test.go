@@ -14,7 +14,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A descriptor that was closed without being removed does no harm to whatever gets its number next.
+// A descriptor that was closed without being removed does no harm to whatever gets its
+// number next.
 func TestPollerClosedWithoutRemove(t *testing.T) {
 	for _, c := range []struct {
 		name string

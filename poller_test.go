@@ -69,8 +69,8 @@ func pollRead(t *testing.T, fd int) string {
 	return string(buf[:n])
 }
 
-// pollLoop returns a loop with a real clock that is closed when the test ends, and the reports that
-// reach its exception handler.
+// pollLoop returns a loop with a real clock that is closed when the test ends, and the
+// reports that reach its exception handler.
 func pollLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	t.Helper()
 	l := aio.NewEventLoop(nil)
@@ -208,7 +208,8 @@ func TestPollerForgetsWithTheLast(t *testing.T) {
 	pollAdd(t, l.AddWriter, a, nop)
 	pollRemove(t, l.RemoveWriter, a, true)
 	pollRemove(t, l.RemoveReader, a, true)
-	err := runMain(l, func(ctx context.Context) error { // a descriptor could end the wait
+	err := runMain(l, func(ctx context.Context) error {
+		// a descriptor could end the wait
 		_, err := forever(ctx)
 		return err
 	})
@@ -229,7 +230,8 @@ func TestPollerReplaces(t *testing.T) {
 	pollAdd(t, l.AddWriter, a, func() { log.add("write2") })
 	onePass(t, l)
 	log.want(t, "read2 write2")
-	// One that is replaced when it is due does not run, nor does the new one before the next pass.
+	// One that is replaced when it is due does not run, nor does the new one before
+	// the next pass.
 	l.CallSoon(func() { pollAdd(t, l.AddReader, a, func() { log.add("read3") }) })
 	onePass(t, l)
 	log.want(t, "write2")
@@ -352,7 +354,8 @@ func TestPollerDescriptorOfTransport(t *testing.T) {
 			_, err = l.RemoveWriter(file)
 			matches(t, "RemoveWriter", err, aio.ErrUsage)
 		}
-		other, err := sock.File() // the socket as another descriptor, which has no transport
+		// the socket as another descriptor, which has no transport
+		other, err := sock.File()
 		if err != nil {
 			return err
 		}
@@ -377,8 +380,9 @@ func TestPollerDescriptorOfTransport(t *testing.T) {
 	matches(t, "the run", err, nil)
 }
 
-// A socket that lives on in a duplicate comes back under the number that it had when its transport was
-// closed. Whatever the system still knows of that, the new registration counts.
+// A socket that lives on in a duplicate comes back under the number that it had when its
+// transport was closed. Whatever the system still knows of that, the new registration
+// counts.
 func TestPollerDuplicateComesBack(t *testing.T) {
 	l, _ := pollLoop(t)
 	stays, peer := pollPair(t)
@@ -483,11 +487,13 @@ func TestPollerOrderWithinPass(t *testing.T) {
 		pollAdd(t, l.AddReader, a, step("read"))
 		pollAdd(t, l.AddWriter, a, step("write"))
 		l.CallSoon(step("soon"))
-		for due := l.Time().Add(time.Microsecond); l.Time().Before(due); { // the timer is due by then
+		for due := l.Time().Add(time.Microsecond); l.Time().Before(due); {
+			// the timer is due by then
 		}
 		l.CallSoon(func() {
 			pollRemove(t, l.RemoveReader, a, true)
-			pollAdd(t, l.AddReader, a, step("never")) // removed before its first turn
+			// removed before its first turn
+			pollAdd(t, l.AddReader, a, step("never"))
 			l.CallSoon(func() { pollRemove(t, l.RemoveReader, a, true) })
 		})
 	})
@@ -500,7 +506,8 @@ func TestPollerOrderWithinPass(t *testing.T) {
 	log.want(t, "soon+ write+ timer+")
 }
 
-// What another goroutine hands in before the loop asks the system comes before descriptors. LOOP-020
+// What another goroutine hands in before the loop asks the system comes before
+// descriptors. LOOP-020
 func TestPollerOrderAgainstThreadsafe(t *testing.T) {
 	l, _ := pollLoop(t)
 	_, w := pollPipe(t)
@@ -523,7 +530,8 @@ func TestPollerOrderAgainstThreadsafe(t *testing.T) {
 	log.want(t, "threadsafe soon write")
 }
 
-// A callback of a descriptor is one entry of the queue, and so is the wake-up of a task by it.
+// A callback of a descriptor is one entry of the queue, and so is the wake-up of a task
+// by it.
 func TestPollerWakesTask(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, w := pollPipe(t)
@@ -545,7 +553,8 @@ func TestPollerWakesTask(t *testing.T) {
 	log.want(t, "callback task:x after")
 }
 
-// The loop waits in the system's poller while a descriptor is registered, and is woken there.
+// The loop waits in the system's poller while a descriptor is registered, and is woken
+// there.
 func TestPollerWokenByGoroutine(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, _ := pollPipe(t)
@@ -617,7 +626,8 @@ func pollDup(t *testing.T, fd int) int {
 	return n
 }
 
-// LOOP-022: a timer does not fire early, whatever its size, when the system does the waiting.
+// LOOP-022: a timer does not fire early, whatever its size, when the system does the
+// waiting.
 func TestPollerTimersBesideDescriptor(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, _ := pollPipe(t)
@@ -661,7 +671,8 @@ func TestPollerTimerOrderBesideDescriptor(t *testing.T) {
 	same(t, "in order", slices.IsSorted(got), true)
 }
 
-// What is ready comes before a virtual clock moves on, and what may yet become ready is no deadlock.
+// What is ready comes before a virtual clock moves on, and what may yet become ready is
+// no deadlock.
 func TestPollerVirtualClock(t *testing.T) {
 	l, _ := newLoop(t)
 	r, w := pollPipe(t)
@@ -680,7 +691,8 @@ func TestPollerVirtualClock(t *testing.T) {
 		}
 		same(t, "time passed", l.Time().Sub(start), 0)
 		timer.Cancel()
-		if err := aio.Sleep(ctx, time.Hour); err != nil { // nothing arrives, and the clock jumps
+		if err := aio.Sleep(ctx, time.Hour); err != nil {
+			// nothing arrives, and the clock jumps
 			return err
 		}
 		same(t, "time passed", l.Time().Sub(start), time.Hour)
@@ -720,7 +732,8 @@ func TestPollerClosedDescriptor(t *testing.T) {
 	same(t, "events", len(log), 2)
 }
 
-// One pass takes in whatever is ready, also if that is more than the loop has room for at first.
+// One pass takes in whatever is ready, also if that is more than the loop has room for at
+// first.
 func TestPollerManyDescriptors(t *testing.T) {
 	l, _ := pollLoop(t)
 	ready := map[int]int{}

@@ -1,10 +1,11 @@
 package aio
 
-// A transport moves bytes and knows nothing of what they mean; a protocol gives them meaning and
-// knows nothing of where they come from. A transport calls its protocol, on the loop's own
-// goroutine, never from inside a call that the protocol makes, with two exceptions: PauseWriting
-// comes from inside the Write that filled the buffer, as it would be too late afterwards, and
-// ErrorReceived from inside the SendTo that fails at once, as in asyncio.
+// A transport moves bytes and knows nothing of what they mean; a protocol gives them
+// meaning and knows nothing of where they come from. A transport calls its protocol, on
+// the loop's own goroutine, never from inside a call that the protocol makes, with two
+// exceptions: PauseWriting comes from inside the Write that filled the buffer, as it
+// would be too late afterwards, and ErrorReceived from inside the SendTo that fails at
+// once, as in asyncio.
 
 import (
 	"net"
@@ -13,12 +14,13 @@ import (
 	"sync"
 )
 
-// Protocol is what a transport calls. It is any value that has at least one of the methods below, and
-// only those it has are called; one of these names with other parameters is refused, as it would
-// never be called. They run as callbacks of the loop: they must not block and cannot await, but may
-// start tasks with Loop.Context. A panic in one of them is reported to the exception handler and,
-// except in ConnectionMade, PauseWriting and ResumeWriting, ends the connection with that error; a
-// pipe, process or endpoint of datagrams goes on.
+// Protocol is what a transport calls. It is any value that has at least one of the
+// methods below, and only those it has are called; one of these names with other
+// parameters is refused, as it would never be called. They run as callbacks of the loop:
+// they must not block and cannot await, but may start tasks with Loop.Context. A panic in
+// one of them is reported to the exception handler and, except in ConnectionMade,
+// PauseWriting and ResumeWriting, ends the connection with that error; a pipe, process or
+// endpoint of datagrams goes on.
 //
 //	ConnectionMade(t Transport)        // the first call; see below for other transports
 //	DataReceived(p []byte)             // p is valid until the method returns
@@ -26,42 +28,47 @@ import (
 //	ConnectionLost(err error)          // the last call; nil after a regular end, Close or Abort
 //	PauseWriting(), ResumeWriting()    // the write buffer is above its high mark; is at the low one again
 //
-// A protocol with GetBuffer and BufferUpdated is a BufferedProtocol, which brings the memory to read
-// into; it must not have a DataReceived. A protocol of datagrams has these in place of the middle two:
+// A protocol with GetBuffer and BufferUpdated is a BufferedProtocol, which brings the
+// memory to read into; it must not have a DataReceived. A protocol of datagrams has these
+// in place of the middle two:
 //
 //	DatagramReceived(p []byte, addr net.Addr) // p as above; addr stays valid and must not be changed
 //	ErrorReceived(err error)           // of one datagram; the endpoint stays open
 //
-// One of a process has these, and PauseWriting and ResumeWriting are for its standard input:
+// One of a process has these, and PauseWriting and ResumeWriting are for its standard
+// input:
 //
 //	PipeDataReceived(fd int, p []byte)     // the process wrote this; p is valid until the method returns
 //	PipeConnectionLost(fd int, err error)  // a pipe is at its end
 //	ProcessExited()                        // and SubprocessTransport.GetReturncode knows how
 //
-// ConnectionMade takes the type of transport that is to be connected, or an interface that this
-// implements: Transport for connections, DatagramTransport, ReadTransport and WriteTransport for
-// pipes, SubprocessTransport, BaseTransport for any.
+// ConnectionMade takes the type of transport that is to be connected, or an interface
+// that this implements: Transport for connections, DatagramTransport, ReadTransport and
+// WriteTransport for pipes, SubprocessTransport, BaseTransport for any.
 //
-// The order is ConnectionMade once, then any number of DataReceived, at most one EOFReceived, and
-// ConnectionLost once; for a process see SubprocessExec. A method that is missing behaves as an empty
-// one in asyncio's base classes: without EOFReceived the transport closes at the end of input.
-// (asyncio: BaseProtocol, Protocol, BufferedProtocol, DatagramProtocol, SubprocessProtocol)
+// The order is ConnectionMade once, then any number of DataReceived, at most one
+// EOFReceived, and ConnectionLost once; for a process see SubprocessExec. A method that
+// is missing behaves as an empty one in asyncio's base classes: without EOFReceived the
+// transport closes at the end of input. (asyncio: BaseProtocol, Protocol,
+// BufferedProtocol, DatagramProtocol, SubprocessProtocol)
 type Protocol any
 
-// BufferedProtocol is a protocol that says where to read to, so that bytes come from the kernel
-// straight to their place. (asyncio: BufferedProtocol)
+// BufferedProtocol is a protocol that says where to read to, so that bytes come from the
+// kernel straight to their place. (asyncio: BufferedProtocol)
 type BufferedProtocol interface {
-	// GetBuffer returns the memory for the next read. hint is the number of bytes to come, or -1
-	// if that is not known; any size but zero will do.
+	// GetBuffer returns the memory for the next read. hint is the number of bytes to
+	// come, or -1 if that is not known; any size but zero will do.
 	GetBuffer(hint int) []byte
-	// BufferUpdated tells that the first n bytes of that memory were filled. n is at least 1. Not
-	// each GetBuffer is followed by one: there may have been nothing to read.
+	// BufferUpdated tells that the first n bytes of that memory were filled. n is at
+	// least 1. Not each GetBuffer is followed by one: there may have been nothing to
+	// read.
 	BufferUpdated(n int)
 }
 
-// ConnectionMaker and the interfaces below it are what transports look for in a [Protocol], one for
-// each callback; ConnectionMaker is for transports of type T. A misspelt method is no error of the
-// compiler, as a protocol may leave out any of them. With a line like this one it is:
+// ConnectionMaker and the interfaces below it are what transports look for in a
+// [Protocol], one for each callback; ConnectionMaker is for transports of type T. A
+// misspelt method is no error of the compiler, as a protocol may leave out any of them.
+// With a line like this one it is:
 //
 //	var _ aio.DataReceiver = (*myProtocol)(nil)
 type ConnectionMaker[T BaseTransport] interface {
@@ -150,14 +157,15 @@ func connectionMade(p Protocol, t BaseTransport) {
 // protocolKey is a kind of protocol with a kind of transport.
 type protocolKey struct{ protocol, transport reflect.Type }
 
-// protocolErrors has the outcome of checkProtocol for each pair that was seen, nil if it is fine:
-// programs have few of them, and many connections of each.
+// protocolErrors has the outcome of checkProtocol for each pair that was seen, nil if it
+// is fine: programs have few of them, and many connections of each.
 var protocolErrors sync.Map
 
 // checkProtocol says what is wrong with p as the protocol of a transport of type T.
 func checkProtocol[T BaseTransport](p Protocol) error { return checkProtocolType[T](reflect.TypeOf(p)) }
 
-// checkProtocolType is checkProtocol for all values of a type, which is nil for a nil interface.
+// checkProtocolType is checkProtocol for all values of a type, which is nil for a nil
+// interface.
 func checkProtocolType[T BaseTransport](t reflect.Type) error {
 	key := protocolKey{t, reflect.TypeFor[T]()}
 	if err, ok := protocolErrors.Load(key); ok {
@@ -200,9 +208,9 @@ type callback struct {
 	want   []reflect.Type // that it may have, the usual one first
 }
 
-// callbacks returns what callbacks the protocol has. Their names are written out as constants because
-// then the linker knows what is looked for: with a name in a variable it keeps every exported method
-// of the program, which makes that bigger by two fifths.
+// callbacks returns what callbacks the protocol has. Their names are written out as
+// constants because then the linker knows what is looked for: with a name in a variable
+// it keeps every exported method of the program, which makes that bigger by two fifths.
 func (k protocolKey) callbacks() (found []callback) {
 	take := func(want ...reflect.Type) func(reflect.Method, bool) {
 		return func(m reflect.Method, ok bool) {
@@ -237,8 +245,8 @@ func (k protocolKey) callbacks() (found []callback) {
 	return found
 }
 
-// misspelt returns a method of the protocol whose name is nearly one of those that are called, and
-// that name. The names are constants here as well, see callbacks.
+// misspelt returns a method of the protocol whose name is nearly one of those that are
+// called, and that name. The names are constants here as well, see callbacks.
 func (k protocolKey) misspelt() (near, name string) {
 	try := func(m reflect.Method, ok bool) func(string) {
 		return func(want string) {

@@ -70,7 +70,8 @@ func (protoNothing) Hello([]byte)                              {}
 func (*protoByPointer) DataReceived([]byte)                    {}
 func (*protoByPointer) ConnectionMade(aio.Transport)           {}
 
-// What is no protocol is refused by whoever is given it, and the error says what is wrong.
+// What is no protocol is refused by whoever is given it, and the error says what is
+// wrong.
 func TestProtocolRefused(t *testing.T) {
 	for _, c := range []struct {
 		p    aio.Protocol
@@ -139,7 +140,8 @@ func (p *protoAllKinds) DataReceived([]byte)                       { p.data++ }
 func (p *protoAllKinds) DatagramReceived([]byte, net.Addr)         { p.datagrams++ }
 func (p *protoAllKinds) ErrorReceived(error)                       { p.datagrams++ }
 
-// PROTO-001: any part of a protocol will do, and ConnectionMade gets the transport as what it asks for.
+// PROTO-001: any part of a protocol will do, and ConnectionMade gets the transport as
+// what it asks for.
 func TestProtocolParts(t *testing.T) {
 	anyT, readT, writeT := &protoAnyTransport{}, &protoReadTransport{}, &protoWriteTransport{}
 	lost, kinds, n := &protoLostOnly{}, &protoAllKinds{}, 0
@@ -212,7 +214,8 @@ func (p *protoSmallBuffers) GetBuffer(int) []byte     { return p.buf[:] }
 func (p *protoSmallBuffers) BufferUpdated(n int)      { p.got = append(p.got, p.buf[:n]...) }
 func (p *protoSmallBuffers) ConnectionLost(err error) { p.lost.SetResult(err) }
 
-// A method whose name is nearly one of those that are called is refused, beside right ones too.
+// A method whose name is nearly one of those that are called is refused, beside right
+// ones too.
 type (
 	protoMisspelt    struct{}
 	protoMisspeltEOF struct{}
@@ -223,8 +226,10 @@ func (protoMisspelt) ConnectionMade(aio.Transport) {}
 func (protoMisspelt) DataRecieved([]byte)          {}
 func (protoMisspeltEOF) DataReceived([]byte)       {}
 func (protoMisspeltEOF) EofReceived() bool         { return true }
-func (protoMisspeltToo) DataReceived([]byte)       {} // the right one is there: the other may be the user's
-func (protoMisspeltToo) DataRecieved([]byte)       {}
+
+// the right one is there: the other may be the user's
+func (protoMisspeltToo) DataReceived([]byte) {}
+func (protoMisspeltToo) DataRecieved([]byte) {}
 
 var (
 	_ aio.ConnectionMaker[aio.Transport] = protoMisspelt{}

@@ -48,7 +48,8 @@ var queueKinds = []struct {
 	{"LIFO", aio.NewLifoQueue[int], []int{2, 3, 1}},
 	{"ordered", aio.NewOrderedQueue[int], []int{1, 2, 3}},
 	{"priority", func(n int) *aio.Queue[int] {
-		return aio.NewPriorityQueue(n, func(a, b int) int { return b - a }) // greatest first
+		// greatest first
+		return aio.NewPriorityQueue(n, func(a, b int) int { return b - a })
 	}, []int{3, 2, 1}},
 }
 
@@ -291,7 +292,8 @@ func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
 		s.holds(q, 1) // before A has run
 		a.Cancel()
 		s.after(3, "A!cancelled")
-		for _, want := range []string{"B=2", "C=2"} { // B has kept its place before C
+		for _, want := range []string{"B=2", "C=2"} {
+			// B has kept its place before C
 			s.fill(q, 2)
 			s.after(1, want)
 		}
@@ -622,8 +624,8 @@ func TestQueueAllEndsWithTheQueueOrWithTheError(t *testing.T) {
 	})
 }
 
-// Equal priorities leave the queue as from Python's heapq, which is neither the order in which they
-// went in nor its reverse.
+// Equal priorities leave the queue as from Python's heapq, which is neither the order in
+// which they went in nor its reverse.
 func TestPriorityQueueGivesEqualsInTheOrderOfHeapq(t *testing.T) {
 	s := &scene{T: t}
 	type job struct{ priority, number int }

@@ -1,17 +1,18 @@
 package aio
 
-// The ready queue: what runs in this pass and in the next one, first come, first served. The
-// token owns it; other goroutines hand entries in by the inbox. An entry is something to run
-// and the future that caused it, kept as two words of a ring, so that scheduling a step
-// allocates nothing.
+// The ready queue: what runs in this pass and in the next one, first come, first served.
+// The token owns it; other goroutines hand entries in by the inbox. An entry is something
+// to run and the future that caused it, kept as two words of a ring, so that scheduling a
+// step allocates nothing.
 
 // runnable is what the ready queue and the list of a future's callbacks hold: a task, a
-// handle, a callback, or one step in the life of a transport. run gets the future that caused
-// it, nil if there is none. Many steps are another type with the same underlying struct as
-// their owner ((*openStep)(e)): a second run method without an allocation. Such a type is named
-// xxxStep. What others call on an object without its users seeing the methods is a type of the same
-// kind, named after its part: streamOwner, netConnProtocol, tlsWire. A runnable may have five more
-// methods, each of which is asked for by a type assertion:
+// handle, a callback, or one step in the life of a transport. run gets the future that
+// caused it, nil if there is none. Many steps are another type with the same underlying
+// struct as their owner ((*openStep)(e)): a second run method without an allocation. Such
+// a type is named xxxStep. What others call on an object without its users seeing the
+// methods is a type of the same kind, named after its part: streamOwner, netConnProtocol,
+// tlsWire. A runnable may have five more methods, each of which is asked for by a type
+// assertion:
 //
 //	abandon()                        somebody outside the loop waits for it: the loop is
 //	                                 closed and will not run it (orphan)
@@ -32,8 +33,8 @@ type readyEntry struct {
 	f *future // that caused it, nil if none did
 }
 
-// orphan is implemented by a runnable that somebody outside the loop waits for: a loop that is
-// closed, and will not run it, says so.
+// orphan is implemented by a runnable that somebody outside the loop waits for: a loop
+// that is closed, and will not run it, says so.
 type orphan interface{ abandon() }
 
 // schedule puts r on the ready queue. What other goroutines handed in before goes first.
@@ -55,6 +56,7 @@ func (l *Loop) schedule(r runnable, f *future) {
 	}
 }
 
-// enqueue puts r on the ready queue, behind what is there: for what the pass itself finds to
-// run (descriptors, timers), which no future has caused and which the inbox does not precede.
+// enqueue puts r on the ready queue, behind what is there: for what the pass itself finds
+// to run (descriptors, timers), which no future has caused and which the inbox does not
+// precede.
 func (l *Loop) enqueue(r runnable) { l.ready.push(readyEntry{r, nil}) }

@@ -1,7 +1,7 @@
 package aio
 
-// ring is a first-in, first-out queue of values that allocates only to grow. The zero value is
-// empty and ready.
+// ring is a first-in, first-out queue of values that allocates only to grow. The zero
+// value is empty and ready.
 type ring[T any] struct {
 	buf  []T // a power of two long
 	head int

@@ -1,8 +1,9 @@
 package aio
 
-// Files as a source of what is sent. Where the system can, it moves the bytes by itself: past the memory
-// of the program, and for a transport past its write buffer, so that while this goes on nothing else can
-// be written. The other way is to read pieces in a worker goroutine and to send them.
+// Files as a source of what is sent. Where the system can, it moves the bytes by itself:
+// past the memory of the program, and for a transport past its write buffer, so that
+// while this goes on nothing else can be written. The other way is to read pieces in a
+// worker goroutine and to send them.
 
 import (
 	"context"
@@ -11,29 +12,33 @@ import (
 	"net"
 )
 
-// SendfileOptions are the settings of Sendfile and SockSendfile. The zero value sends the whole file.
+// SendfileOptions are the settings of Sendfile and SockSendfile. The zero value sends the
+// whole file.
 type SendfileOptions struct {
 	// Offset is where in the file to begin, in bytes, whatever its position is.
 	Offset int64
-	// Count is how many bytes to send; zero is all up to the end. (asyncio: count, where that is None)
+	// Count is how many bytes to send; zero is all up to the end. (asyncio: count,
+	// where that is None)
 	Count int64
-	// NoFallback has the call fail with ErrSendfileNotAvailable where the system cannot send the file by
-	// itself, instead of reading it. (asyncio: fallback=False)
+	// NoFallback has the call fail with ErrSendfileNotAvailable where the system
+	// cannot send the file by itself, instead of reading it. (asyncio:
+	// fallback=False)
 	NoFallback bool
 }
 
-// SockSendfile sends file over sock, a stream socket as SockRecv takes it, and returns how many bytes
-// that were: as many as were asked for, less if the file ends before. Afterwards the position of file
-// is behind what was sent, also after an error or a cancellation; if nothing was sent it is where it
-// was.
+// SockSendfile sends file over sock, a stream socket as SockRecv takes it, and returns
+// how many bytes that were: as many as were asked for, less if the file ends before.
+// Afterwards the position of file is behind what was sent, also after an error or a
+// cancellation; if nothing was sent it is where it was.
 //
-// It suspends the calling task while there is no room to send to, and while file is read, which happens
-// in another goroutine. If it is cancelled nothing more is sent. The system sends an *os.File by itself
-// on Linux, macOS and FreeBSD; see SendfileOptions.NoFallback for the rest. opts may be nil.
+// It suspends the calling task while there is no room to send to, and while file is read,
+// which happens in another goroutine. If it is cancelled nothing more is sent. The system
+// sends an *os.File by itself on Linux, macOS and FreeBSD; see SendfileOptions.NoFallback
+// for the rest. opts may be nil.
 //
-// The error is that of the connection or of file, ErrSendfileNotAvailable, or one that matches ErrUsage
-// if an option is negative or sock is no stream. See SockRecv for the other errors.
-// (asyncio: loop.sock_sendfile)
+// The error is that of the connection or of file, ErrSendfileNotAvailable, or one that
+// matches ErrUsage if an option is negative or sock is no stream. See SockRecv for the
+// other errors. (asyncio: loop.sock_sendfile)
 func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *SendfileOptions) (sent int64, err error) {
 	const call = "SockSendfile"
 	s, err := socketOf(ctx, call, sock)
@@ -52,21 +57,23 @@ func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *Sendf
 	return f.sent, err
 }
 
-// Sendfile sends file over t, after what is in its write buffer, and returns how many bytes that was: as
-// many as were asked for, less if the file ends before. What is sent by the system itself has reached it
-// by then, otherwise the last bytes may be in the write buffer. Afterwards the position of file is behind
-// what was sent or written, also after an error or a cancellation; if that is nothing it is where it was.
+// Sendfile sends file over t, after what is in its write buffer, and returns how many
+// bytes that was: as many as were asked for, less if the file ends before. What is sent
+// by the system itself has reached it by then, otherwise the last bytes may be in the
+// write buffer. Afterwards the position of file is behind what was sent or written, also
+// after an error or a cancellation; if that is nothing it is where it was.
 //
-// It suspends the calling task while there is no room to send to, and while file is read, which happens
-// in another goroutine. Reading from t is paused meanwhile. If it is cancelled nothing more is sent. The
-// system sends an *os.File by itself over a socket, without TLS, on Linux, macOS and FreeBSD; see
-// SendfileOptions.NoFallback for the rest. During that a Write to t is misuse, a WriteEOF waits, and a
-// Close ends the Sendfile. opts may be nil.
+// It suspends the calling task while there is no room to send to, and while file is read,
+// which happens in another goroutine. Reading from t is paused meanwhile. If it is
+// cancelled nothing more is sent. The system sends an *os.File by itself over a socket,
+// without TLS, on Linux, macOS and FreeBSD; see SendfileOptions.NoFallback for the rest.
+// During that a Write to t is misuse, a WriteEOF waits, and a Close ends the Sendfile.
+// opts may be nil.
 //
-// The error is that of the connection, which is closed then, net.ErrClosed if t is closing or is closed
-// meanwhile, that of file, ErrSendfileNotAvailable, or one of those of Future.Await. It matches ErrUsage
-// if an option is negative, another Sendfile is in progress or WriteEOF was called before.
-// (asyncio: loop.sendfile)
+// The error is that of the connection, which is closed then, net.ErrClosed if t is
+// closing or is closed meanwhile, that of file, ErrSendfileNotAvailable, or one of those
+// of Future.Await. It matches ErrUsage if an option is negative, another Sendfile is in
+// progress or WriteEOF was called before. (asyncio: loop.sendfile)
 func Sendfile(ctx context.Context, t Transport, file io.ReadSeeker, opts *SendfileOptions) (sent int64, err error) {
 	const call = "Sendfile"
 	if _, err := enter(ctx, call); err != nil {
@@ -161,8 +168,8 @@ func newFileSend(call string, file io.ReadSeeker, opts *SendfileOptions) (*fileS
 	return f, nil
 }
 
-// sendfileProtocol stands in for the protocol of a transport while a file is written to it, to learn
-// when to pause.
+// sendfileProtocol stands in for the protocol of a transport while a file is written to
+// it, to learn when to pause.
 type sendfileProtocol struct {
 	user   Protocol
 	paused bool

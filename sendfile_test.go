@@ -17,7 +17,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sendfileMuch is more than the system takes for the connections of sendfilePair if nobody reads.
+// sendfileMuch is more than the system takes for the connections of sendfilePair if
+// nobody reads.
 const sendfileMuch = 2 << 20
 
 // sendfilePair returns the ends of a connection with small buffers.
@@ -52,8 +53,8 @@ func sendfileFile(t *testing.T, n int) (*os.File, []byte) {
 	return f, data
 }
 
-// sendfileForms are what a file may be given as. The system can send the first by itself, the others
-// are read.
+// sendfileForms are what a file may be given as. The system can send the first by itself,
+// the others are read.
 var sendfileForms = map[string]func(f *os.File) io.ReadSeeker{
 	"file":   func(f *os.File) io.ReadSeeker { return f },
 	"seeker": func(f *os.File) io.ReadSeeker { return struct{ io.ReadSeeker }{f} },
@@ -81,7 +82,8 @@ type sendfileWay struct {
 	close func()
 }
 
-// sendfileWays are the two calls. The other package's transport is one that the package does not know.
+// sendfileWays are the two calls. The other package's transport is one that the package
+// does not know.
 var sendfileWays = map[string]func(ctx context.Context, conn net.Conn) (sendfileWay, error){
 	"SockSendfile": func(ctx context.Context, conn net.Conn) (sendfileWay, error) {
 		return sendfileWay{
@@ -194,7 +196,8 @@ func TestSendfileParts(t *testing.T) {
 	})
 }
 
-// LOOP-331, LOOP-335: a transfer goes on when there is room, and others have their turns meanwhile.
+// LOOP-331, LOOP-335: a transfer goes on when there is room, and others have their turns
+// meanwhile.
 func TestSendfileWaits(t *testing.T) {
 	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, sendfileMuch)
@@ -578,7 +581,8 @@ func TestSendfileKeepsOthersFromWriting(t *testing.T) {
 	})
 }
 
-// LOOP-335: what is in the write buffer goes out first, and the connection may be lost meanwhile.
+// LOOP-335: what is in the write buffer goes out first, and the connection may be lost
+// meanwhile.
 func TestSendfileAfterWriteBuffer(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, 1000)
@@ -651,7 +655,9 @@ func TestSendfileConnectionLost(t *testing.T) {
 		_, err := sending.Await(ctx)
 		same(t, "the transport is closing", tr.IsClosing(), true)
 		lost, lerr := p.lost.Await(ctx)
-		if !errors.Is(err, net.ErrClosed) { // which it is if the file was being read when the connection broke
+		if !errors.Is(err, net.ErrClosed) {
+			// which it is if the file was being read when the connection
+			// broke
 			same(t, "ConnectionLost is told the error", fmt.Sprint(lost), fmt.Sprint(err))
 		}
 		p.log.want(t, "lost")
@@ -659,7 +665,8 @@ func TestSendfileConnectionLost(t *testing.T) {
 	})
 }
 
-// What the protocol knows of the write buffer is right again after a transfer that was cancelled.
+// What the protocol knows of the write buffer is right again after a transfer that was
+// cancelled.
 func TestSendfileCancelledTellsProtocol(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		tr.SetWriteBufferLimits(0, 0)
@@ -689,7 +696,8 @@ func TestSendfileCancelledTellsProtocol(t *testing.T) {
 func TestSendfileLetsOthersRun(t *testing.T) {
 	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, _ := sendfileFile(t, 0)
-		if err := os.Truncate(f.Name(), 9<<20); err != nil { // the system sends up to 4 MiB at a time
+		if err := os.Truncate(f.Name(), 9<<20); err != nil {
+			// the system sends up to 4 MiB at a time
 			return err
 		}
 		reading := sendfileRest(ctx, peer)

@@ -1,11 +1,11 @@
 package aio
 
-// Server owns the sockets that listen; a connection that was accepted belongs to its transport, which
-// tells the server when it is gone. All of it is owned by the token.
+// Server owns the sockets that listen; a connection that was accepted belongs to its
+// transport, which tells the server when it is gone. All of it is owned by the token.
 //
-// A connection goes through two passes before its protocol hears of it: one in which it is accepted,
-// one in which the protocol and the transport are made. That is how asyncio has it, where a task
-// does the second part.
+// A connection goes through two passes before its protocol hears of it: one in which it
+// is accepted, one in which the protocol and the transport are made. That is how asyncio
+// has it, where a task does the second part.
 
 import (
 	"context"
@@ -23,45 +23,47 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// ServerOptions are the settings of CreateServer and its relatives. The zero value has the defaults.
+// ServerOptions are the settings of CreateServer and its relatives. The zero value has
+// the defaults.
 type ServerOptions struct {
 	// TLS, if it is not nil, has the connections encrypted. (asyncio: ssl)
 	TLS *tls.Config
-	// HandshakeTimeout is for how long the TLS handshake of a client may take; zero is 60 s.
-	// (asyncio: ssl_handshake_timeout)
+	// HandshakeTimeout is for how long the TLS handshake of a client may take; zero
+	// is 60 s. (asyncio: ssl_handshake_timeout)
 	HandshakeTimeout time.Duration
 	// ShutdownTimeout is for how long the end of TLS may take; zero is 30 s.
 	// (asyncio: ssl_shutdown_timeout)
 	ShutdownTimeout time.Duration
-	// Listener is one to use in place of an address. It belongs to the server from then on, and
-	// is closed with it; only with an error that matches ErrUsage it stays the caller's.
-	// (asyncio: sock)
+	// Listener is one to use in place of an address. It belongs to the server from
+	// then on, and is closed with it; only with an error that matches ErrUsage it
+	// stays the caller's. (asyncio: sock)
 	Listener net.Listener
 	// Network is "tcp", "tcp4" or "tcp6"; empty is "tcp". (asyncio: family)
 	Network string
-	// Hosts are further hosts to listen on, with the port of the address. (asyncio: host)
+	// Hosts are further hosts to listen on, with the port of the address. (asyncio:
+	// host)
 	Hosts []string
-	// Backlog is how many connections may wait to be accepted, and how many are accepted in a
-	// row; zero is 100. (asyncio: backlog)
+	// Backlog is how many connections may wait to be accepted, and how many are
+	// accepted in a row; zero is 100. (asyncio: backlog)
 	Backlog int
-	// NoReuseAddress keeps a server from listening on an address of which connections of an earlier
-	// one are left in the TIME_WAIT state. Windows does not need the reuse, and does not have it
-	// here. (asyncio: reuse_address=False)
+	// NoReuseAddress keeps a server from listening on an address of which connections
+	// of an earlier one are left in the TIME_WAIT state. Windows does not need the
+	// reuse, and does not have it here. (asyncio: reuse_address=False)
 	NoReuseAddress bool
 	// ReusePort lets several servers listen on the same port, if all of them say so.
 	// (asyncio: reuse_port)
 	ReusePort bool
-	// KeepAlive has the system make sure now and then that the clients are still there.
-	// (asyncio: keep_alive)
+	// KeepAlive has the system make sure now and then that the clients are still
+	// there. (asyncio: keep_alive)
 	KeepAlive bool
-	// DeferServing makes the server wait for StartServing. Until then clients are refused or, where
-	// there is no poller, wait. (asyncio: start_serving=False)
+	// DeferServing makes the server wait for StartServing. Until then clients are
+	// refused or, where there is no poller, wait. (asyncio: start_serving=False)
 	DeferServing bool
 	// KeepSocket leaves the file of a Unix socket in place when the server is closed.
 	// (asyncio: cleanup_socket=False)
 	KeepSocket bool
-	// Limit is that of the readers of StartServer and StartUnixServer; see NewStreamReader.
-	// (asyncio: limit)
+	// Limit is that of the readers of StartServer and StartUnixServer; see
+	// NewStreamReader. (asyncio: limit)
 	Limit int
 }
 
@@ -93,9 +95,9 @@ func (o *ServerOptions) listen() netio.ListenOptions {
 	return netio.ListenOptions{NoReuseAddress: o.NoReuseAddress, ReusePort: o.ReusePort, KeepAlive: o.KeepAlive}
 }
 
-// Server is what CreateServer and its relatives return: sockets that listen, and the connections
-// accepted on them. Its methods may be called by tasks and callbacks of its loop; any
-// that awaits suspends the calling task. (asyncio: Server)
+// Server is what CreateServer and its relatives return: sockets that listen, and the
+// connections accepted on them. Its methods may be called by tasks and callbacks of its
+// loop; any that awaits suspends the calling task. (asyncio: Server)
 type Server struct {
 	// Immutable.
 	loop    *Loop
@@ -162,7 +164,8 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 	if factory == nil {
 		return nil, usagef(call, "the factory is nil")
 	}
-	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface { // or only the protocols will tell
+	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface {
+		// or only the protocols will tell
 		if err := checkProtocolType[Transport](t); err != nil {
 			return nil, err
 		}
@@ -180,21 +183,22 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 	return s, nil
 }
 
-// CreateServer listens on addr, which is "host:port", and has factory make a protocol for each
-// connection that is accepted. An empty host is every address of this machine, of both families; a host
-// with several addresses has a socket for each. Port 0 lets the system choose one, which Addr tells;
-// all sockets get the same.
+// CreateServer listens on addr, which is "host:port", and has factory make a protocol for
+// each connection that is accepted. An empty host is every address of this machine, of
+// both families; a host with several addresses has a socket for each. Port 0 lets the
+// system choose one, which Addr tells; all sockets get the same.
 //
-// It suspends the calling task: to look up the host, and for one pass once the server listens. An
-// address that is in use or not this machine's gives a *net.OpError that names it; of several
-// addresses those that this machine does not have are skipped. Options that contradict each other,
-// an address of another form, and a factory of what is no Protocol give an error that matches ErrUsage.
-// Whatever the error, nothing stays open.
+// It suspends the calling task: to look up the host, and for one pass once the server
+// listens. An address that is in use or not this machine's gives a *net.OpError that
+// names it; of several addresses those that this machine does not have are skipped.
+// Options that contradict each other, an address of another form, and a factory of what
+// is no Protocol give an error that matches ErrUsage. Whatever the error, nothing stays
+// open.
 //
-// What goes wrong with a client is told to the exception handler, and the server goes on. If factory panics
-// or its value is no Protocol, the connection is closed; asyncio reports that in debug mode only. If
-// there is no descriptor left for a connection, clients wait for a second before they are accepted.
-// (asyncio: loop.create_server)
+// What goes wrong with a client is told to the exception handler, and the server goes on.
+// If factory panics or its value is no Protocol, the connection is closed; asyncio
+// reports that in debug mode only. If there is no descriptor left for a connection,
+// clients wait for a second before they are accepted. (asyncio: loop.create_server)
 func CreateServer[P any](ctx context.Context, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
 	return createServer(ctx, "CreateServer", factory, addr, opts)
 }
@@ -246,7 +250,8 @@ func (s *Server) take(ln net.Listener) error {
 	return nil
 }
 
-// bind makes the sockets for addr and the further hosts, or takes the listener of the options.
+// bind makes the sockets for addr and the further hosts, or takes the listener of the
+// options.
 func (s *Server) bind(ctx context.Context, call, addr string) error {
 	if s.opts.Listener != nil {
 		return s.take(s.opts.Listener)
@@ -284,7 +289,9 @@ func (s *Server) bind(ctx context.Context, call, addr string) error {
 		if try == bindTries || len(s.listeners) == 0 || aps[0].Port() != 0 || !errors.Is(err, syscall.EADDRINUSE) {
 			return err
 		}
-		s.closeListeners() // the port that the system has chosen for one address is in use on another
+		// the port that the system has chosen for one address is in use on
+		// another
+		s.closeListeners()
 	}
 }
 
@@ -318,10 +325,10 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 	return nil
 }
 
-// CreateUnixServer is CreateServer on the Unix socket at path. The file of a server that is gone is
-// replaced; anything else at path is an error. The file is removed when the server is closed, if it is
-// still its own. A path that begins with @ is a name of Linux's abstract namespace.
-// (asyncio: loop.create_unix_server)
+// CreateUnixServer is CreateServer on the Unix socket at path. The file of a server that
+// is gone is replaced; anything else at path is an error. The file is removed when the
+// server is closed, if it is still its own. A path that begins with @ is a name of
+// Linux's abstract namespace. (asyncio: loop.create_unix_server)
 func CreateUnixServer[P any](ctx context.Context, factory func() P, path string, opts *ServerOptions) (*Server, error) {
 	return createUnixServer(ctx, "CreateUnixServer", factory, path, opts)
 }
@@ -373,8 +380,8 @@ func (s *Server) bindPath(path string) error {
 	return nil
 }
 
-// removeLater has the file of a Unix socket removed when the server is closed, unless somebody else's
-// stands in its place by then.
+// removeLater has the file of a Unix socket removed when the server is closed, unless
+// somebody else's stands in its place by then.
 func (s *Server) removeLater(path string) {
 	if isAbstract(path) {
 		return
@@ -392,7 +399,8 @@ func (s *Server) removeLater(path string) {
 	}
 }
 
-// GetLoop returns the server's loop. Any goroutine may call it. (asyncio: Server.get_loop)
+// GetLoop returns the server's loop. Any goroutine may call it. (asyncio:
+// Server.get_loop)
 func (s *Server) GetLoop() *Loop { return s.loop }
 
 // IsServing reports whether new connections are accepted. (asyncio: Server.is_serving)
@@ -401,7 +409,8 @@ func (s *Server) IsServing() bool {
 	return s.serving
 }
 
-// Sockets returns the sockets that listen, none once the server is closed. (asyncio: Server.sockets)
+// Sockets returns the sockets that listen, none once the server is closed. (asyncio:
+// Server.sockets)
 func (s *Server) Sockets() []*TransportSocket {
 	s.loop.check("Server.Sockets")
 	var socks []*TransportSocket
@@ -411,14 +420,14 @@ func (s *Server) Sockets() []*TransportSocket {
 	return socks
 }
 
-// Addr returns the address of the first socket, also when the server is closed. Any goroutine may call
-// it, as with a net.Listener.
+// Addr returns the address of the first socket, also when the server is closed. Any
+// goroutine may call it, as with a net.Listener.
 func (s *Server) Addr() net.Addr { return s.addr }
 
-// StartServing begins to accept connections, if that was not done before, and suspends the calling task
-// for one pass. It fails with net.ErrClosed if the server is closed, and with a *net.OpError if the
-// listen call fails, as when another server has begun to do so on the same address; it may be
-// called again then. (asyncio: Server.start_serving)
+// StartServing begins to accept connections, if that was not done before, and suspends
+// the calling task for one pass. It fails with net.ErrClosed if the server is closed, and
+// with a *net.OpError if the listen call fails, as when another server has begun to do so
+// on the same address; it may be called again then. (asyncio: Server.start_serving)
 func (s *Server) StartServing(ctx context.Context) error {
 	if _, err := enter(ctx, "Server.StartServing"); err != nil {
 		return err
@@ -436,7 +445,8 @@ func (s *Server) startServing() error {
 	if s.serving {
 		return nil
 	}
-	for _, ln := range s.listeners { // those that have started already, before an error, do nothing
+	for _, ln := range s.listeners {
+		// those that have started already, before an error, do nothing
 		if err := ln.Start((*serverAcceptor)(s), s.backlog); err != nil {
 			at := ln.LocalAddr()
 			return &net.OpError{Op: "listen", Net: at.Network(), Addr: at, Err: err}
@@ -446,12 +456,12 @@ func (s *Server) startServing() error {
 	return nil
 }
 
-// ServeForever begins to accept connections, if that was not done before, and suspends the calling
-// task until it is cancelled or the server is closed. Then it closes the server and the connections
-// (unless there is a Shutdown, which does that in its own time) and waits for their end, before it
-// returns a *CancelledError. If it is cancelled again meanwhile it does not wait any more. It fails as
-// StartServing does, and with an error that matches ErrUsage if another task is in it.
-// (asyncio: Server.serve_forever)
+// ServeForever begins to accept connections, if that was not done before, and suspends
+// the calling task until it is cancelled or the server is closed. Then it closes the
+// server and the connections (unless there is a Shutdown, which does that in its own
+// time) and waits for their end, before it returns a *CancelledError. If it is cancelled
+// again meanwhile it does not wait any more. It fails as StartServing does, and with an
+// error that matches ErrUsage if another task is in it. (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	const call = "Server.ServeForever"
 	c, err := enter(ctx, call)
@@ -470,7 +480,8 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		if !s.graceful {
 			s.closeClients()
 		}
-		// That ctx may have ended is why this is the end, no reason to be in a hurry.
+		// That ctx may have ended is why this is the end, no reason to be in a
+		// hurry.
 		if cerr := s.WaitClosed(context.WithoutCancel(ctx)); cerr != nil {
 			return cerr
 		}
@@ -478,8 +489,8 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	return err
 }
 
-// Close stops accepting connections; those that were accepted go on. A ServeForever ends. Closing a
-// closed server does nothing. (asyncio: Server.close)
+// Close stops accepting connections; those that were accepted go on. A ServeForever ends.
+// Closing a closed server does nothing. (asyncio: Server.close)
 func (s *Server) Close() {
 	s.loop.check("Server.Close")
 	s.close()
@@ -523,8 +534,8 @@ func (s *Server) maybeOver() {
 	}
 }
 
-// CloseClients closes all connections: each writes what is in its buffer first. It does not close
-// the server. (asyncio: Server.close_clients)
+// CloseClients closes all connections: each writes what is in its buffer first. It does
+// not close the server. (asyncio: Server.close_clients)
 func (s *Server) CloseClients() {
 	s.loop.check("Server.CloseClients")
 	s.closeClients()
@@ -545,9 +556,9 @@ func (s *Server) AbortClients() {
 	}
 }
 
-// WaitClosed suspends the calling task until the server is closed and its last connection is gone. If
-// that is so already it returns at once. If it is cancelled, nothing happens to the server.
-// (asyncio: Server.wait_closed)
+// WaitClosed suspends the calling task until the server is closed and its last connection
+// is gone. If that is so already it returns at once. If it is cancelled, nothing happens
+// to the server. (asyncio: Server.wait_closed)
 func (s *Server) WaitClosed(ctx context.Context) error {
 	c, err := enter(ctx, "Server.WaitClosed")
 	if err != nil || s.over {
@@ -557,12 +568,12 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 	return err
 }
 
-// Shutdown closes the server in phases: it stops accepting; gives the clients as long as grace to
-// finish; closes the connections that are left, and gives them as long again to write what is in their
-// buffers; and aborts what is left then. It suspends the calling task until the last connection is
-// gone; if no client is left, it does not suspend. If it is cancelled, or ctx ends, it aborts all
-// connections at once and returns the error. A ServeForever ends when all this is over. (asyncio has
-// nothing like it)
+// Shutdown closes the server in phases: it stops accepting; gives the clients as long as
+// grace to finish; closes the connections that are left, and gives them as long again to
+// write what is in their buffers; and aborts what is left then. It suspends the calling
+// task until the last connection is gone; if no client is left, it does not suspend. If
+// it is cancelled, or ctx ends, it aborts all connections at once and returns the error.
+// A ServeForever ends when all this is over. (asyncio has nothing like it)
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	if _, err := enter(ctx, "Server.Shutdown"); err != nil {
 		return err
@@ -584,8 +595,9 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	return s.WaitClosed(ctx)
 }
 
-// waitClients waits as long as grace for the last client of a closed server. done reports that
-// Shutdown is over: the last client is gone, or the wait failed, and all clients were aborted.
+// waitClients waits as long as grace for the last client of a closed server. done reports
+// that Shutdown is over: the last client is gone, or the wait failed, and all clients
+// were aborted.
 func (s *Server) waitClients(ctx context.Context, grace time.Duration) (done bool, err error) {
 	switch err := Timeout(ctx, grace, s.WaitClosed); {
 	case err == nil:
@@ -598,14 +610,16 @@ func (s *Server) waitClients(ctx context.Context, grace time.Duration) (done boo
 	}
 }
 
-// Draining returns a channel that is closed when Shutdown begins, before anything else happens. Handlers
-// that would go on for ever end then; a task waits for it with Receive. A handler of StartServer reaches
-// it by [Draining]. Any goroutine may call it. (asyncio has nothing like it)
+// Draining returns a channel that is closed when Shutdown begins, before anything else
+// happens. Handlers that would go on for ever end then; a task waits for it with Receive.
+// A handler of StartServer reaches it by [Draining]. Any goroutine may call it. (asyncio
+// has nothing like it)
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
-// Draining returns the Draining channel of the server whose handler ctx belongs to: that of StartServer or
-// StartUnixServer which runs in the task of ctx, or in one that it has created. It is nil, and so never
-// ready, if there is none. Any goroutine may call it. (asyncio has nothing like it)
+// Draining returns the Draining channel of the server whose handler ctx belongs to: that
+// of StartServer or StartUnixServer which runs in the task of ctx, or in one that it has
+// created. It is nil, and so never ready, if there is none. Any goroutine may call it.
+// (asyncio has nothing like it)
 func Draining(ctx context.Context) <-chan struct{} {
 	if s, ok := ctx.Value(servedBy{}).(**Server); ok && *s != nil {
 		return (*s).draining
@@ -613,8 +627,8 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return nil
 }
 
-// servedBy is the key under which the context of a handler has its server: a pointer to one, as the
-// context is made before the server is.
+// servedBy is the key under which the context of a handler has its server: a pointer to
+// one, as the context is made before the server is.
 type servedBy struct{}
 
 // attach counts t among the clients.
@@ -626,8 +640,8 @@ func (s *Server) detach(t *streamTransport) {
 	s.maybeOver()
 }
 
-// serverAcceptor is what a listener knows of its server: methods that a user's Server must not
-// have.
+// serverAcceptor is what a listener knows of its server: methods that a user's Server
+// must not have.
 type serverAcceptor Server
 
 func (a *serverAcceptor) Accepted(c netio.Stream) {
@@ -650,10 +664,10 @@ type acceptStep struct {
 	conn   netio.Stream
 }
 
-// run implements runnable. A server that is closed takes no more clients, or WaitClosed would have
-// returned too early. asyncio reports what goes wrong here in debug mode only; but a factory that
-// panics, or makes what is no protocol, does so for every client, and a server that goes on closing
-// connections without a word is hard to understand.
+// run implements runnable. A server that is closed takes no more clients, or WaitClosed
+// would have returned too early. asyncio reports what goes wrong here in debug mode only;
+// but a factory that panics, or makes what is no protocol, does so for every client, and
+// a server that goes on closing connections without a word is hard to understand.
 func (a acceptStep) run(*future) {
 	s := a.server
 	made := false
@@ -688,8 +702,8 @@ func (a acceptStep) run(*future) {
 // source implements sourced.
 func (a acceptStep) source() any { return a.server }
 
-// handshakeOver is told how a TLS handshake went. One that failed is between the client and the
-// transport, which is closed by then; only debug mode reports it, as in asyncio.
+// handshakeOver is told how a TLS handshake went. One that failed is between the client
+// and the transport, which is closed by then; only debug mode reports it, as in asyncio.
 func (s *Server) handshakeOver(err error) {
 	if err != nil && s.loop.debug.Load() {
 		s.failed(err)

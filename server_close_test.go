@@ -251,7 +251,8 @@ func TestServerEndedInCallbacks(t *testing.T) {
 					c.on[event] = func(*ioLogger) { end(c.srv) }
 					c.serve(nil)
 					addr := c.srv.Addr().String()
-					// Two clients, so that it is not only about the one whose callback it is.
+					// Two clients, so that it is not only about the
+					// one whose callback it is.
 					var ps []*ioLogger
 					for range 2 {
 						p := newIOLogger()
@@ -283,8 +284,8 @@ func TestServerEndedInCallbacks(t *testing.T) {
 	}
 }
 
-// A server that is closed takes no more clients: not those that are accepted and have no transport yet,
-// nor the one whose factory closes it.
+// A server that is closed takes no more clients: not those that are accepted and have no
+// transport yet, nor the one whose factory closes it.
 func TestServerClosedWhileAccepting(t *testing.T) {
 	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
 		c := &srvCase{T: t, ctx: ctx, l: l}
@@ -448,7 +449,9 @@ func TestServerIsForgotten(t *testing.T) {
 		}
 		for range 1000 {
 			runtime.GC()
-			if left() <= 1 { // a register, or a stack that was not cleared, may have one
+			if left() <= 1 {
+				// a register, or a stack that was not cleared, may have
+				// one
 				return
 			}
 			if err := aio.Sleep(c.ctx, time.Millisecond); err != nil {

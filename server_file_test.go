@@ -111,7 +111,8 @@ func TestUnixServerFile(t *testing.T) {
 			c.Error("the file is there")
 		}
 
-		for _, keep := range []bool{false, true} { // LOOP-183, LOOP-185: a listener that exists
+		for _, keep := range []bool{false, true} {
+			// LOOP-183, LOOP-185: a listener that exists
 			ln, err := net.Listen("unix", path)
 			if err != nil {
 				c.Fatal(err)
@@ -125,7 +126,8 @@ func TestUnixServerFile(t *testing.T) {
 		}
 		os.Remove(path)
 
-		ln, err := net.Listen("unix", path) // LOOP-184: and whose file is replaced
+		// LOOP-184: and whose file is replaced
+		ln, err := net.Listen("unix", path)
 		if err != nil {
 			c.Fatal(err)
 		}

@@ -61,8 +61,9 @@ func (c *srvCase) dial() net.Conn {
 	return conn
 }
 
-// In how many passes a connection comes into being and ends, as in CPython: a pass in which it is
-// accepted, one in which its protocol is made, one for ConnectionMade, one for the first data.
+// In how many passes a connection comes into being and ends, as in CPython: a pass in
+// which it is accepted, one in which its protocol is made, one for ConnectionMade, one
+// for the first data.
 func TestServerInterleavesAsInCPython(t *testing.T) {
 	srvTraced(t, func(c *srvCase) {
 		c.serve(nil)
@@ -124,7 +125,8 @@ func TestServerWaitClosedPasses(t *testing.T) {
 	}
 }
 
-// LOOP-152: one readiness of the listener is for as many connections as the backlog and one more.
+// LOOP-152: one readiness of the listener is for as many connections as the backlog and
+// one more.
 func TestServerBacklog(t *testing.T) {
 	for _, backlog := range []int{1, 3, 0} {
 		srvTraced(t, func(c *srvCase) {
@@ -186,8 +188,8 @@ func TestServerSocketOptions(t *testing.T) {
 	}
 }
 
-// LOOP-143: all sockets of a server get the same port, also if the first one that the system has chosen is
-// in use on another address.
+// LOOP-143: all sockets of a server get the same port, also if the first one that the
+// system has chosen is in use on another address.
 func TestServerPortInUseElsewhere(t *testing.T) {
 	for range 1000 { // of 28000
 		ln, err := net.Listen("tcp", "127.0.0.2:0")
@@ -240,7 +242,8 @@ func TestUnixServerAbstract(t *testing.T) {
 	})
 }
 
-// Nothing stays open: not when a server or connection cannot be made, and not when all is closed.
+// Nothing stays open: not when a server or connection cannot be made, and not when all is
+// closed.
 func TestServerLeavesNoDescriptors(t *testing.T) {
 	netKeepsItsDescriptors(t)
 	used, err := net.Listen("tcp", "127.0.0.1:0")
@@ -333,8 +336,8 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 	}
 }
 
-// LOOP-155: with no descriptor left a server waits for a second, which nobody notices but the exception
-// handler, and the clients who wait in the backlog.
+// LOOP-155: with no descriptor left a server waits for a second, which nobody notices but
+// the exception handler, and the clients who wait in the backlog.
 func TestServerOutOfDescriptors(t *testing.T) {
 	mode := os.Getenv(childMode)
 	if mode == "" { // a limit is one of the process
@@ -383,7 +386,8 @@ func TestServerOutOfDescriptors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// until lets time go by as well: the server waits before it accepts again.
+		// until lets time go by as well: the server waits before it accepts
+		// again.
 		until := func(what string, f func() bool) {
 			t.Helper()
 			eventually(t, ctx, what, func() bool {
@@ -471,7 +475,8 @@ func TestServerOutOfDescriptors(t *testing.T) {
 	wantClosed(t, t.Context(), before)
 }
 
-// noMoreDescriptors lets the process have no more than n descriptors beside those that it has.
+// noMoreDescriptors lets the process have no more than n descriptors beside those that it
+// has.
 func noMoreDescriptors(t *testing.T, n int) (restore func()) {
 	t.Helper()
 	var old unix.Rlimit

@@ -10,15 +10,16 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// SharedListeners returns n listeners on one address, for the servers of n loops: give each its own by
-// ServerOptions.Listener. addr is "host:port"; with port 0 the system chooses one for all. Where the
-// system shares out the connections among sockets (SO_REUSEPORT on Linux) it does so by their
-// addresses, so each loop gets about the same number of many clients. Elsewhere the listeners are
-// duplicates of one, from which the loops take turns as they come.
+// SharedListeners returns n listeners on one address, for the servers of n loops: give
+// each its own by ServerOptions.Listener. addr is "host:port"; with port 0 the system
+// chooses one for all. Where the system shares out the connections among sockets
+// (SO_REUSEPORT on Linux) it does so by their addresses, so each loop gets about the same
+// number of many clients. Elsewhere the listeners are duplicates of one, from which the
+// loops take turns as they come.
 //
-// It never awaits, and any goroutine may call it. The error is a *net.OpError if the system does not
-// allow it, and matches ErrUsage if n is less than 1; nothing stays open then. (asyncio has nothing like
-// it)
+// It never awaits, and any goroutine may call it. The error is a *net.OpError if the
+// system does not allow it, and matches ErrUsage if n is less than 1; nothing stays open
+// then. (asyncio has nothing like it)
 func SharedListeners(n int, network, addr string) (listeners []net.Listener, err error) {
 	if n < 1 {
 		return nil, usagef("SharedListeners", "%d listeners", n)
@@ -51,7 +52,8 @@ func SharedListeners(n int, network, addr string) (listeners []net.Listener, err
 	return listeners, nil
 }
 
-// sharesConnections reports whether the system shares connections out among sockets on one port.
+// sharesConnections reports whether the system shares connections out among sockets on
+// one port.
 const sharesConnections = runtime.GOOS == "linux"
 
 // duplicate returns a listener on the same socket.

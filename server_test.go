@@ -193,7 +193,8 @@ func TestServerAddresses(t *testing.T) {
 				c.Errorf("a closed server has the sockets %v", srv.Sockets())
 			}
 			addr := make(chan net.Addr)
-			go func() { addr <- srv.Addr() }() // any goroutine may ask, at any time
+			// any goroutine may ask, at any time
+			go func() { addr <- srv.Addr() }()
 			if at := (<-addr).(*net.TCPAddr).Port; at != port {
 				c.Errorf("a closed server has the port %d, it had %d", at, port)
 			}
@@ -201,7 +202,8 @@ func TestServerAddresses(t *testing.T) {
 	}
 }
 
-// LOOP-145, LOOP-179, LOOP-180 and other options that cannot be, and what factories may not make.
+// LOOP-145, LOOP-179, LOOP-180 and other options that cannot be, and what factories may
+// not make.
 func TestServerOptionsRefused(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -465,8 +467,8 @@ func TestServerReusePort(t *testing.T) {
 	})
 }
 
-// LOOP-154: nothing happens for a client that is gone again; LOOP-153: or that has reset the connection
-// before it was accepted.
+// LOOP-154: nothing happens for a client that is gone again; LOOP-153: or that has reset
+// the connection before it was accepted.
 func TestServerClientsThatAreGone(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(nil)
@@ -497,7 +499,8 @@ func TestServerClientsThatAreGone(t *testing.T) {
 	})
 }
 
-// LOOP-156: a factory that fails is the end of the client's connection, not of the server.
+// LOOP-156: a factory that fails is the end of the client's connection, not of the
+// server.
 func TestServerFactoryFails(t *testing.T) {
 	served(t, func(c *srvCase) {
 		var reports []error
@@ -560,7 +563,8 @@ func TestServerDeferServing(t *testing.T) {
 	})
 }
 
-// Handlers of StartServer learn that their server is draining, and so do those that have the server.
+// Handlers of StartServer learn that their server is draining, and so do those that have
+// the server.
 func TestServerDraining(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		if aio.Draining(ctx) != nil {

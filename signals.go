@@ -1,17 +1,19 @@
 package aio
 
-// What the loop does about signals of the system. For each signal that a loop handles it has a
-// signalRelay: a channel at os/signal, and a goroutine that passes on to the loop what comes. The
-// watch serves two: the handler of AddSignalHandler and, while there is none, the Runner. Were these
-// two channels, then changing from one to the other would leave a moment in which both get a
-// signal, or one in which the signal does what it does by default, which is to end the program.
+// What the loop does about signals of the system. For each signal that a loop handles it
+// has a signalRelay: a channel at os/signal, and a goroutine that passes on to the loop
+// what comes. The watch serves two: the handler of AddSignalHandler and, while there is
+// none, the Runner. Were these two channels, then changing from one to the other would
+// leave a moment in which both get a signal, or one in which the signal does what it does
+// by default, which is to end the program.
 //
-// A signal has a channel of its own, with room for one: os/signal drops what a channel has no room
-// for, and what is dropped there is always the same signal again, as a signal that is pending twice
-// is delivered once by the system too. In a channel for all of them, a flood of one could displace
-// another.
+// A signal has a channel of its own, with room for one: os/signal drops what a channel
+// has no room for, and what is dropped there is always the same signal again, as a signal
+// that is pending twice is delivered once by the system too. In a channel for all of
+// them, a flood of one could displace another.
 //
-// The token owns a watch. Its goroutine looks at it too, so what that sees changes under mu.
+// The token owns a watch. Its goroutine looks at it too, so what that sees changes under
+// mu.
 
 import (
 	"errors"
@@ -21,9 +23,9 @@ import (
 	"sync"
 )
 
-// SignalError says that a signal ended a run: Run and Runner.Run return it, and it is the cause of
-// the *CancelledError by which main was cancelled. That of SIGINT matches ErrInterrupted.
-// (Python: KeyboardInterrupt, which knows SIGINT only)
+// SignalError says that a signal ended a run: Run and Runner.Run return it, and it is the
+// cause of the *CancelledError by which main was cancelled. That of SIGINT matches
+// ErrInterrupted. (Python: KeyboardInterrupt, which knows SIGINT only)
 type SignalError struct {
 	// Signal is the one that came.
 	Signal os.Signal
@@ -36,25 +38,27 @@ func (e *SignalError) Is(target error) bool {
 	return target == ErrInterrupted && e.Signal == os.Interrupt
 }
 
-// AddSignalHandler has fn called by the loop each time the process gets the signal sig, in place of
-// what the signal does otherwise, until RemoveSignalHandler or Close. A handler that was there
-// before is replaced. It never awaits.
+// AddSignalHandler has fn called by the loop each time the process gets the signal sig,
+// in place of what the signal does otherwise, until RemoveSignalHandler or Close. A
+// handler that was there before is replaced. It never awaits.
 //
-// fn runs like a callback of CallSoon: tasks and callbacks of the loop do not run at the same time,
-// and a panic goes to the exception handler. The signal wakes a loop that waits; one that comes
-// while the loop does not run has its turn in the next run. A signal that comes several times before
-// the program gets to look is one, and signals of different kinds have no promised order. With a
-// virtual clock, time goes on as if a task waited in Receive while there is a handler, and a
-// deadlock is not noticed.
+// fn runs like a callback of CallSoon: tasks and callbacks of the loop do not run at the
+// same time, and a panic goes to the exception handler. The signal wakes a loop that
+// waits; one that comes while the loop does not run has its turn in the next run. A
+// signal that comes several times before the program gets to look is one, and signals of
+// different kinds have no promised order. With a virtual clock, time goes on as if a task
+// waited in Receive while there is a handler, and a deadlock is not noticed.
 //
-// In a Runner.Run the handler takes precedence over the Runner's own handling of sig, which is back
-// once the handler is removed. Every loop that has a handler gets the signal, as does every channel
-// of os/signal.Notify; in asyncio only a loop of the main thread can have handlers.
+// In a Runner.Run the handler takes precedence over the Runner's own handling of sig,
+// which is back once the handler is removed. Every loop that has a handler gets the
+// signal, as does every channel of os/signal.Notify; in asyncio only a loop of the main
+// thread can have handlers.
 //
-// The error matches ErrUsage if sig is no signal of this system; that and errors.ErrUnsupported if
-// it cannot be caught (SIGKILL and SIGSTOP; SIGPROF and a few others that the Go runtime needs; on
-// Windows all but SIGINT and SIGTERM), and inside a bubble of testing/synctest; ErrLoopClosed if the
-// loop is closed. A nil fn is misuse. (asyncio: loop.add_signal_handler)
+// The error matches ErrUsage if sig is no signal of this system; that and
+// errors.ErrUnsupported if it cannot be caught (SIGKILL and SIGSTOP; SIGPROF and a few
+// others that the Go runtime needs; on Windows all but SIGINT and SIGTERM), and inside a
+// bubble of testing/synctest; ErrLoopClosed if the loop is closed. A nil fn is misuse.
+// (asyncio: loop.add_signal_handler)
 func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	const call = "Loop.AddSignalHandler"
 	if err := l.checked(call); err != nil {
@@ -70,7 +74,8 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if l.closed.Load() {
 		return &callError{call, ErrLoopClosed}
 	}
-	// A goroutine outside of a bubble, as that of os/signal, may not touch a channel of the bubble.
+	// A goroutine outside of a bubble, as that of os/signal, may not touch a channel
+	// of the bubble.
 	if l.bubble {
 		return usagef(call, "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported)
 	}
@@ -82,12 +87,12 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	return nil
 }
 
-// RemoveSignalHandler takes back AddSignalHandler and reports whether there was a handler. The
-// signal does again what it does in Go by default (SIGINT, SIGTERM and SIGHUP end the program, most
-// others do nothing), unless something else of the program catches it; in a Runner.Run those of
-// Runner.Signals cancel main. The handler is not called any more, also if the signal has come already.
-// It never awaits. A sig that is no signal of this system is misuse.
-// (asyncio: loop.remove_signal_handler)
+// RemoveSignalHandler takes back AddSignalHandler and reports whether there was a
+// handler. The signal does again what it does in Go by default (SIGINT, SIGTERM and
+// SIGHUP end the program, most others do nothing), unless something else of the program
+// catches it; in a Runner.Run those of Runner.Signals cancel main. The handler is not
+// called any more, also if the signal has come already. It never awaits. A sig that is no
+// signal of this system is misuse. (asyncio: loop.remove_signal_handler)
 func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	const call = "Loop.RemoveSignalHandler"
 	l.check(call)
@@ -127,9 +132,10 @@ type signalRelay struct {
 	done chan struct{} // closed when the goroutine has ended
 
 	mu      sync.Mutex
-	handler *Handle    // of AddSignalHandler, nil if there is none
-	runner  *interrupt // of Runner.Run, nil if that does not run or does not catch the signal
-	came    int        // how often it came for runner; guarded by mu
+	handler *Handle // of AddSignalHandler, nil if there is none
+	// of Runner.Run, nil if that does not run or does not catch the signal
+	runner *interrupt
+	came   int // how often it came for runner; guarded by mu
 }
 
 // watchSignal returns the watch of sig. A new one has to be assigned to somebody.
@@ -181,9 +187,9 @@ func (w *signalRelay) receive() {
 	}
 }
 
-// arrived says who a signal that has come is for: that is decided now, not when the loop gets to
-// it, because a loop that hangs never does. Of those for the Runner, the third one must reach a
-// program that hangs.
+// arrived says who a signal that has come is for: that is decided now, not when the loop
+// gets to it, because a loop that hangs never does. Of those for the Runner, the third
+// one must reach a program that hangs.
 func (w *signalRelay) arrived() runnable {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,7 +226,8 @@ type signalStep struct {
 // interruptBy has signals cancel t; nil stands for SIGINT.
 func (l *Loop) interruptBy(signals []os.Signal, t *task) *interrupt {
 	i := &interrupt{loop: l, main: t}
-	// A virtual clock belongs to tests, as does a bubble, and to runs that must be repeatable.
+	// A virtual clock belongs to tests, as does a bubble, and to runs that must be
+	// repeatable.
 	if l.virtual || l.bubble {
 		return i
 	}

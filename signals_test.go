@@ -33,8 +33,8 @@ func TestSignalHandlerNil(t *testing.T) {
 	same(t, "RemoveSignalHandler", l.RemoveSignalHandler(os.Interrupt), false)
 }
 
-// LOOP-314: any goroutine can run a loop that handles signals. What is in the way here is a bubble of
-// testing/synctest, and not having the token.
+// LOOP-314: any goroutine can run a loop that handles signals. What is in the way here is
+// a bubble of testing/synctest, and not having the token.
 func TestSignalHandlerInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, virtual := range []bool{false, true} {

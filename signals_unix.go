@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// catchable reports whether sig is a signal of this system, and whether a program can catch it.
+// catchable reports whether sig is a signal of this system, and whether a program can
+// catch it.
 func catchable(sig os.Signal) (exists, ok bool) {
 	last := syscall.Signal(64) // os/signal knows no more
 	switch runtime.GOOS {
@@ -22,9 +23,12 @@ func catchable(sig os.Signal) (exists, ok bool) {
 		return false, false
 	}
 	switch n {
-	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGPROF: // the last is kept by the Go runtime's profiler
+	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGPROF:
+		// the last is kept by the Go runtime's profiler
 		return true, false
-	case 32, 33, 34: // Linux's C libraries need them for their threads, so the Go runtime keeps off
+	case 32, 33, 34:
+		// Linux's C libraries need them for their threads, so the Go runtime
+		// keeps off
 		return true, runtime.GOOS != "linux" && runtime.GOOS != "android"
 	}
 	return true, true

@@ -36,8 +36,8 @@ func signalSelf(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// signalCatcher catches sig beside the loops, so that it ends no test. The function it returns sends
-// sig to the process and returns when os/signal has it.
+// signalCatcher catches sig beside the loops, so that it ends no test. The function it
+// returns sends sig to the process and returns when os/signal has it.
 func signalCatcher(t *testing.T, sig syscall.Signal) (send func()) {
 	own := make(chan os.Signal, 1)
 	signal.Notify(own, sig)
@@ -76,7 +76,8 @@ func TestSignalHandlerRuns(t *testing.T) {
 		handle := func(name string) func() {
 			return func() {
 				same(t, "a task runs", aio.CurrentTask(l.Context()) != nil, false)
-				l.CallSoon(func() { log.add("after"); came.Set() }) // needs the token
+				// needs the token
+				l.CallSoon(func() { log.add("after"); came.Set() })
 				log.add("%s", name)
 			}
 		}
@@ -87,7 +88,9 @@ func TestSignalHandlerRuns(t *testing.T) {
 				for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2} {
 					came.Clear()
 					signalSelf(t, sig)
-					if err := came.Wait(ctx); err != nil { // nothing but the signal can wake the loop
+					if err := came.Wait(ctx); err != nil {
+						// nothing but the signal can wake the
+						// loop
 						return err
 					}
 				}
@@ -98,9 +101,9 @@ func TestSignalHandlerRuns(t *testing.T) {
 	}
 }
 
-// LOOP-310: of a signal that comes while the loop does not run, the handler runs in the next run.
-// A signal is taken in when the next pass begins, after whatever was scheduled before, and its handler
-// runs in the pass after that.
+// LOOP-310: of a signal that comes while the loop does not run, the handler runs in the
+// next run. A signal is taken in when the next pass begins, after whatever was scheduled
+// before, and its handler runs in the pass after that.
 func TestSignalHandlerRunsInTheSecondPass(t *testing.T) {
 	l := signalLoop(t)
 	var log eventLog
@@ -154,7 +157,8 @@ func TestSignalHandlerIsReplaced(t *testing.T) {
 	matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, func() { t.Error("the first handler ran") }), nil)
 	send()
 	matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, l.Stop), nil)
-	matches(t, "RunForever", l.RunForever(), nil) // the signal that came before is not lost
+	// the signal that came before is not lost
+	matches(t, "RunForever", l.RunForever(), nil)
 	same(t, "RemoveSignalHandler", l.RemoveSignalHandler(syscall.SIGUSR1), true)
 	same(t, "RemoveSignalHandler again", l.RemoveSignalHandler(syscall.SIGUSR1), false)
 }
@@ -184,8 +188,8 @@ func TestSignalsThatCannotBeCaught(t *testing.T) {
 	}
 }
 
-// LOOP-314: asyncio has one thread that may handle signals. Here each loop that has a handler gets
-// them.
+// LOOP-314: asyncio has one thread that may handle signals. Here each loop that has a
+// handler gets them.
 func TestSignalsInSeveralLoops(t *testing.T) {
 	const loops, rounds = 3, 3
 	var ready, done sync.WaitGroup
@@ -238,7 +242,8 @@ func TestSignalOfRemovedHandler(t *testing.T) {
 	matches(t, "the run", runMain(l, signalPasses), nil)
 }
 
-// LOOP-316, LOOP-319: two signals have come, and the handler that is first removes the other.
+// LOOP-316, LOOP-319: two signals have come, and the handler that is first removes the
+// other.
 func TestSignalHandlerRemovesAnother(t *testing.T) {
 	l := signalLoop(t)
 	ran := 0
@@ -426,7 +431,8 @@ func TestSignalHandlerInRunner(t *testing.T) {
 	}
 }
 
-// RUN-024: two signals have come, so the Runner has given up on them. A handler gets the next one.
+// RUN-024: two signals have come, so the Runner has given up on them. A handler gets the
+// next one.
 func TestSignalHandlerAfterTwoSignals(t *testing.T) {
 	r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}
 	l, err := r.GetLoop()
@@ -466,8 +472,8 @@ func TestSignalHandlerAfterRun(t *testing.T) {
 	matches(t, "Close", r.Close(), nil)
 }
 
-// signalled has the programs of TestSignalDefaults, which shall be killed by the signal that they are
-// sent when they print its name.
+// signalled has the programs of TestSignalDefaults, which shall be killed by the signal
+// that they are sent when they print its name.
 var signalled = map[string]func() error{
 	// LOOP-316
 	"handler removed": func() error {

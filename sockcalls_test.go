@@ -279,7 +279,8 @@ func TestSockAcceptCancelled(t *testing.T) {
 				if err := aio.Sleep(ctx, 0); err != nil {
 					return err
 				}
-				client := sockDial(t, ln.Addr()) // now the listener is ready
+				// now the listener is ready
+				client := sockDial(t, ln.Addr())
 				first.Cancel()
 				_, err := first.Await(ctx)
 				matches(t, "the first", err, aio.ErrCancelled)
@@ -401,7 +402,8 @@ func TestSockRecvfromCancelled(t *testing.T) {
 	})
 }
 
-// sockLate is a connection and a listener for which something comes just when a call is ended.
+// sockLate is a connection and a listener for which something comes just when a call is
+// ended.
 type sockLate struct {
 	net.Conn
 	cut chan struct{}

@@ -13,23 +13,24 @@ type RaceResult[T any] struct {
 	Value T
 	// Index says which coroutine won, -1 if none did.
 	Index int
-	// Errors has an entry for each coroutine that was started, in that order: nil for the winner,
-	// a *CancelledError for those that were cancelled because of it.
+	// Errors has an entry for each coroutine that was started, in that order: nil for
+	// the winner, a *CancelledError for those that were cancelled because of it.
 	Errors []error
 }
 
 var errSecondWinner = errors.New("aio: StaggeredRace: a coroutine that was cancelled succeeded all the same")
 
-// StaggeredRace runs coroutines until the first of them succeeds, as Happy Eyeballs does with
-// addresses: it starts one, and each further one when the one before has failed or has taken longer
-// than delay. With NoTimeout they run one after another. When one succeeds the others are
-// cancelled, and StaggeredRace returns when all have ended. A coroutine returns an error if it did
-// not succeed, also if it was cancelled; one that is cancelled because another has won and then
-// succeeds is misuse, and makes a *GroupError. A panic is a failure, with a *PanicError. That all fail
-// is no error.
+// StaggeredRace runs coroutines until the first of them succeeds, as Happy Eyeballs does
+// with addresses: it starts one, and each further one when the one before has failed or
+// has taken longer than delay. With NoTimeout they run one after another. When one
+// succeeds the others are cancelled, and StaggeredRace returns when all have ended. A
+// coroutine returns an error if it did not succeed, also if it was cancelled; one that is
+// cancelled because another has won and then succeeds is misuse, and makes a *GroupError.
+// A panic is a failure, with a *PanicError. That all fail is no error.
 //
-// If the calling task is cancelled, so are the coroutines that run, each time anew, and the result
-// is a *CancelledError once they have ended. (asyncio: staggered.staggered_race)
+// If the calling task is cancelled, so are the coroutines that run, each time anew, and
+// the result is a *CancelledError once they have ended. (asyncio:
+// staggered.staggered_race)
 func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Coro[T]) (RaceResult[T], error) {
 	r := race[T]{delay: delay, coros: coros}
 	r.Index = -1
@@ -54,7 +55,8 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 			cancellation = err
 			c, ok := asCancelled(err)
 			if !ok {
-				e.endCtx = nil // or it would end each further await at once
+				// or it would end each further await at once
+				e.endCtx = nil
 				c = &CancelledError{Cause: err}
 			}
 			r.cancelAllBut(nil, c)
@@ -78,7 +80,8 @@ type race[T any] struct {
 	bugs    []error
 }
 
-// start makes the task that will run the next coroutine, once previous has failed or was slow.
+// start makes the task that will run the next coroutine, once previous has failed or was
+// slow.
 func (r *race[T]) start(ctx context.Context, previousFailed *Event) {
 	// A task that starts eagerly must not go on before it is in the list.
 	var listed Event

@@ -102,8 +102,8 @@ func TestStaggeredRaceHasOneWinner(t *testing.T) {
 	log.want(t, "a:true b:false")
 }
 
-// STG-008, STG-009, STG-010: a candidate that absorbs one cancel sees the next; the race ends as
-// cancelled all the same.
+// STG-008, STG-009, STG-010: a candidate that absorbs one cancel sees the next; the race
+// ends as cancelled all the same.
 func TestStaggeredRaceForwardsEachCancellation(t *testing.T) {
 	var log eventLog
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -180,7 +180,8 @@ func TestStaggeredRaceWaitsForItsLosers(t *testing.T) {
 	})
 }
 
-// The end of a derived context cancels the candidates once: they may await as they clean up.
+// The end of a derived context cancels the candidates once: they may await as they clean
+// up.
 func TestStaggeredRaceEndsWithADerivedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -1,20 +1,22 @@
 package aio
 
-// A StreamReader is a buffer between a transport, which puts in what arrives, and one task, which
-// takes out what it wants and waits where that is not there yet. A StreamWriter is a transport with
-// a wait for its write buffer to drain.
+// A StreamReader is a buffer between a transport, which puts in what arrives, and one
+// task, which takes out what it wants and waits where that is not there yet. A
+// StreamWriter is a transport with a wait for its write buffer to drain.
 //
 // All state is owned by the token of the loop. What holds between any two steps:
-//   - buf is nil if and only if nothing is buffered, so that an idle connection has no memory to
-//     read into. It gets some from its loop when bytes come, and gives it back with the last one.
-//   - directBuf is the memory of the task that waits, if it brought some: then nothing is buffered
-//     and the next bytes go there. direct is the part that has been filled, until the task runs.
-//     These bytes count as buffered: a task that was cancelled meanwhile puts them back, and
-//     another task that comes first takes them.
+//   - buf is nil if and only if nothing is buffered, so that an idle connection has no
+//     memory to read into. It gets some from its loop when bytes come, and gives it back
+//     with the last one.
+//   - directBuf is the memory of the task that waits, if it brought some: then nothing is
+//     buffered and the next bytes go there. direct is the part that has been filled,
+//     until the task runs. These bytes count as buffered: a task that was cancelled
+//     meanwhile puts them back, and another task that comes first takes them.
 //   - A slice that was returned to the user is the user's: no later read touches it.
 //
-// A transport fills the memory that GetBuffer returns before anything else of the loop runs. So
-// all streams of a loop that have no memory of their own read into the same scratch buffer.
+// A transport fills the memory that GetBuffer returns before anything else of the loop
+// runs. So all streams of a loop that have no memory of their own read into the same
+// scratch buffer.
 
 import (
 	"bytes"
@@ -28,13 +30,13 @@ import (
 // defaultStreamLimit is the limit of a reader that is made without one.
 const defaultStreamLimit = 64 << 10
 
-// ErrLineTooLong is what ReadLine and Lines return for a line that is longer than the limit of
-// the reader. It was dropped. (asyncio: the ValueError of readline)
+// ErrLineTooLong is what ReadLine and Lines return for a line that is longer than the
+// limit of the reader. It was dropped. (asyncio: the ValueError of readline)
 var ErrLineTooLong = errors.New("aio: line is longer than the limit of the stream")
 
-// An IncompleteReadError says that a stream ended before all was read that ReadExactly or ReadUntil
-// were to read. It matches io.ErrUnexpectedEOF, and io.EOF as well if there was nothing left at all.
-// (asyncio: IncompleteReadError)
+// An IncompleteReadError says that a stream ended before all was read that ReadExactly or
+// ReadUntil were to read. It matches io.ErrUnexpectedEOF, and io.EOF as well if there was
+// nothing left at all. (asyncio: IncompleteReadError)
 type IncompleteReadError struct {
 	// Partial is what was left. It is not in the stream any more.
 	Partial []byte
@@ -54,8 +56,9 @@ func (e *IncompleteReadError) Is(target error) bool {
 	return target == io.ErrUnexpectedEOF || target == io.EOF && len(e.Partial) == 0
 }
 
-// A LimitOverrunError says that what ReadUntil was to read is longer than the limit of the reader. It
-// is all still in the stream: Read or ReadExactly get it, or a part. (asyncio: LimitOverrunError)
+// A LimitOverrunError says that what ReadUntil was to read is longer than the limit of
+// the reader. It is all still in the stream: Read or ReadExactly get it, or a part.
+// (asyncio: LimitOverrunError)
 type LimitOverrunError struct {
 	// Consumed is how many bytes can be read off: no separator begins in them.
 	Consumed int
@@ -70,17 +73,17 @@ func (e *LimitOverrunError) Error() string {
 	return fmt.Sprintf("aio: no separator in %d bytes, which is more than the limit of the stream", e.Consumed)
 }
 
-// StreamReader is the reading side of a connection. Make one with OpenConnection, StartServer or,
-// for a protocol of your own, NewStreamReader.
+// StreamReader is the reading side of a connection. Make one with OpenConnection,
+// StartServer or, for a protocol of your own, NewStreamReader.
 //
-// Its methods that take a ctx suspend the calling task only while what they are to read has not come
-// in. Only one task can wait at a time; for a second one they fail with ErrUsage. A method that is
-// cancelled has read nothing, except for Read until the end. If the connection failed, they return
-// the error of it even if there are bytes left. The slices that they return are the caller's.
-// Reader makes an io.Reader of a StreamReader.
+// Its methods that take a ctx suspend the calling task only while what they are to read
+// has not come in. Only one task can wait at a time; for a second one they fail with
+// ErrUsage. A method that is cancelled has read nothing, except for Read until the end.
+// If the connection failed, they return the error of it even if there are bytes left. The
+// slices that they return are the caller's. Reader makes an io.Reader of a StreamReader.
 //
-// All other methods never await, and panic with ErrWrongGoroutine if the caller does not hold the
-// token. (asyncio: StreamReader)
+// All other methods never await, and panic with ErrWrongGoroutine if the caller does not
+// hold the token. (asyncio: StreamReader)
 type StreamReader struct {
 	bound
 	limit   int
@@ -102,10 +105,10 @@ type StreamReader struct {
 	direct     []byte
 }
 
-// NewStreamReader returns a reader for the loop of ctx, without a transport: bytes come from FeedData,
-// or by a StreamReaderProtocol. ReadLine and ReadUntil read up to limit bytes, and reading is paused
-// while more than twice as many wait to be read; 0 stands for 64 KiB. It never awaits. It panics
-// if limit is negative or ctx belongs to no loop.
+// NewStreamReader returns a reader for the loop of ctx, without a transport: bytes come
+// from FeedData, or by a StreamReaderProtocol. ReadLine and ReadUntil read up to limit
+// bytes, and reading is paused while more than twice as many wait to be read; 0 stands
+// for 64 KiB. It never awaits. It panics if limit is negative or ctx belongs to no loop.
 func NewStreamReader(ctx context.Context, limit int) *StreamReader {
 	l := loopOf(ctx, "NewStreamReader")
 	if err := checkLimit("NewStreamReader", limit); err != nil {
@@ -129,9 +132,9 @@ func (l *Loop) newStreamReader(limit int) *StreamReader {
 	return &StreamReader{bound: bound{loop: l}, limit: limit}
 }
 
-// SetTransport names the transport that is paused while too much waits to be read. One that is no
-// ReadTransport cannot be. A reader that has a transport gets no other; SetTransport panics with
-// ErrUsage then. (asyncio: StreamReader.set_transport)
+// SetTransport names the transport that is paused while too much waits to be read. One
+// that is no ReadTransport cannot be. A reader that has a transport gets no other;
+// SetTransport panics with ErrUsage then. (asyncio: StreamReader.set_transport)
 func (r *StreamReader) SetTransport(t BaseTransport) {
 	r.check("StreamReader.SetTransport")
 	if r.attached {
@@ -144,8 +147,8 @@ func (r *StreamReader) SetTransport(t BaseTransport) {
 // replaceTransport makes t the transport. The one before is not paused.
 func (r *StreamReader) replaceTransport(t BaseTransport) { r.transport, _ = t.(ReadTransport) }
 
-// FeedData adds p to what can be read, as if it had arrived; an empty p changes nothing. It panics
-// with ErrUsage after FeedEOF. (asyncio: StreamReader.feed_data)
+// FeedData adds p to what can be read, as if it had arrived; an empty p changes nothing.
+// It panics with ErrUsage after FeedEOF. (asyncio: StreamReader.feed_data)
 func (r *StreamReader) FeedData(p []byte) {
 	r.check("StreamReader.FeedData")
 	r.mustBeOpen()
@@ -174,8 +177,8 @@ func (r *StreamReader) feedEOF() {
 	r.wake()
 }
 
-// SetException has the task that waits for data fail with err, and every later read. err must not be
-// nil. (asyncio: StreamReader.set_exception)
+// SetException has the task that waits for data fail with err, and every later read. err
+// must not be nil. (asyncio: StreamReader.set_exception)
 func (r *StreamReader) SetException(err error) {
 	r.check("StreamReader.SetException")
 	if err == nil {
@@ -189,24 +192,26 @@ func (r *StreamReader) fail(err error) {
 	r.readers.failAll(err)
 }
 
-// Exception returns what SetException was called with, nil before. (asyncio: StreamReader.exception)
+// Exception returns what SetException was called with, nil before. (asyncio:
+// StreamReader.exception)
 func (r *StreamReader) Exception() error {
 	r.check("StreamReader.Exception")
 	return r.err
 }
 
-// AtEOF reports whether all was read and no more will arrive. That the reader has failed does not
-// mean it. (asyncio: StreamReader.at_eof)
+// AtEOF reports whether all was read and no more will arrive. That the reader has failed
+// does not mean it. (asyncio: StreamReader.at_eof)
 func (r *StreamReader) AtEOF() bool {
 	r.check("StreamReader.AtEOF")
 	return r.eof && r.size() == 0 && r.direct == nil
 }
 
-// Read returns up to n bytes: those that are there already or, if there are none, the first that
-// arrive. At the end of the stream it returns no bytes and no error. A negative n reads all there is
-// until the end; if that fails or is cancelled, what was read before is lost. The limit of the reader
-// does not matter. The error is that of the connection, a *CancelledError, or one of those of
-// Future.Await. (asyncio: StreamReader.read)
+// Read returns up to n bytes: those that are there already or, if there are none, the
+// first that arrive. At the end of the stream it returns no bytes and no error. A
+// negative n reads all there is until the end; if that fails or is cancelled, what was
+// read before is lost. The limit of the reader does not matter. The error is that of the
+// connection, a *CancelledError, or one of those of Future.Await. (asyncio:
+// StreamReader.read)
 func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.Read"
 	e, err := r.begin(ctx, call)
@@ -241,8 +246,8 @@ func (r *StreamReader) readAll(c caller, call string) ([]byte, error) {
 	return nil, r.err
 }
 
-// waitBuffered returns what is buffered, and waits for it if there is nothing. At the end of the
-// stream it returns nothing.
+// waitBuffered returns what is buffered, and waits for it if there is nothing. At the end
+// of the stream it returns nothing.
 func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 	for r.size() == 0 && !r.eof {
 		if err := r.wait(c, call, nil); err != nil {
@@ -252,9 +257,10 @@ func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 	return r.buffered(), nil
 }
 
-// ReadExactly returns n bytes. If the stream ends before that many have arrived, the error is an
-// *IncompleteReadError that has the rest; the others are those of Read. A negative n is ErrUsage. The
-// limit of the reader does not matter. (asyncio: StreamReader.readexactly)
+// ReadExactly returns n bytes. If the stream ends before that many have arrived, the
+// error is an *IncompleteReadError that has the rest; the others are those of Read. A
+// negative n is ErrUsage. The limit of the reader does not matter. (asyncio:
+// StreamReader.readexactly)
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.ReadExactly"
 	if n < 0 {
@@ -278,11 +284,11 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 // newline is the separator of lines.
 var newline = [][]byte{{'\n'}}
 
-// ReadLine returns the bytes up to and including the next newline. At the end of the stream it returns
-// what is left without one, and then nothing, with no error. A line that is longer than the
-// limit, its newline not counted, gives an error that matches ErrLineTooLong, and is dropped; as much
-// of it as has not arrived yet will be taken for the next line. The other errors are those of Read.
-// (asyncio: StreamReader.readline)
+// ReadLine returns the bytes up to and including the next newline. At the end of the
+// stream it returns what is left without one, and then nothing, with no error. A line
+// that is longer than the limit, its newline not counted, gives an error that matches
+// ErrLineTooLong, and is dropped; as much of it as has not arrived yet will be taken for
+// the next line. The other errors are those of Read. (asyncio: StreamReader.readline)
 func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	const call = "StreamReader.ReadLine"
 	e, err := r.begin(ctx, call)
@@ -304,9 +310,9 @@ func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	return line, err
 }
 
-// Lines ranges over the lines of the stream, as ReadLine returns them, until it ends. If ReadLine
-// fails, it yields that error and ends; after ErrLineTooLong a new range goes on with what follows.
-// It suspends as ReadLine does. (asyncio: async for line in reader)
+// Lines ranges over the lines of the stream, as ReadLine returns them, until it ends. If
+// ReadLine fails, it yields that error and ends; after ErrLineTooLong a new range goes on
+// with what follows. It suspends as ReadLine does. (asyncio: async for line in reader)
 func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
@@ -318,12 +324,13 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// ReadUntil returns the bytes up to and including the first separator: the one that ends first, if there
-// are several, and of two that end at the same place the shorter one. If the stream ends before, the
-// error is an *IncompleteReadError that has the rest. If there are more bytes than the limit before a
-// separator, it is a *LimitOverrunError, and they stay in the stream. No separator or an empty one is
-// ErrUsage. The other errors are those of Read. (asyncio: StreamReader.readuntil, where the separator
-// may be left out: see ReadLine)
+// ReadUntil returns the bytes up to and including the first separator: the one that ends
+// first, if there are several, and of two that end at the same place the shorter one. If
+// the stream ends before, the error is an *IncompleteReadError that has the rest. If
+// there are more bytes than the limit before a separator, it is a *LimitOverrunError, and
+// they stay in the stream. No separator or an empty one is ErrUsage. The other errors are
+// those of Read. (asyncio: StreamReader.readuntil, where the separator may be left out:
+// see ReadLine)
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
 	const call = "StreamReader.ReadUntil"
 	if len(separators) == 0 {
@@ -379,8 +386,8 @@ func newSearch(separators [][]byte) search {
 	return s
 }
 
-// next finds the separator that ends first in p, and where it begins and ends. If there is none,
-// end is 0, and a separator that more bytes complete begins at or after at.
+// next finds the separator that ends first in p, and where it begins and ends. If there
+// is none, end is 0, and a separator that more bytes complete begins at or after at.
 func (s *search) next(p []byte) (at, end int) {
 	if len(p)-s.from < s.shortest {
 		return s.from, 0
@@ -394,9 +401,9 @@ func (s *search) next(p []byte) (at, end int) {
 
 // find is next without what it remembers.
 //
-// With several separators it looks at windows that grow. One search through all of p for each
-// separator would take quadratic time to cut up a buffer in which one of them is everywhere and
-// another one nowhere.
+// With several separators it looks at windows that grow. One search through all of p for
+// each separator would take quadratic time to cut up a buffer in which one of them is
+// everywhere and another one nowhere.
 func (s *search) find(p []byte) (at, end int) {
 	from := s.from
 	if len(s.separators) == 1 {
@@ -434,11 +441,14 @@ func (r *StreamReader) begin(ctx context.Context, call string) (caller, error) {
 	return e, r.err
 }
 
-// wait suspends the calling task until there is something new to look at. If nothing is buffered,
-// the next bytes may go to directBuf; if they have, r.direct is not nil afterwards.
+// wait suspends the calling task until there is something new to look at. If nothing is
+// buffered, the next bytes may go to directBuf; if they have, r.direct is not nil
+// afterwards.
 func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 	if r.err != nil {
-		return r.err // set after the task was woken by something else: CPython would wait for ever
+		// set after the task was woken by something else: CPython would wait for
+		// ever
+		return r.err
 	}
 	if r.readers.n > 0 {
 		return usagef(call, "another task waits for data of the stream already")
@@ -472,8 +482,8 @@ func (r *StreamReader) arrived() {
 	r.maybePause()
 }
 
-// maybePause pauses the transport if too much is buffered. Written so that twice the limit may be
-// more than an int holds.
+// maybePause pauses the transport if too much is buffered. Written so that twice the
+// limit may be more than an int holds.
 func (r *StreamReader) maybePause() {
 	if r.transport != nil && !r.paused && r.size()-r.limit > r.limit {
 		r.paused = true
@@ -531,8 +541,8 @@ func (r *StreamReader) add(p []byte) {
 	r.buf = append(r.buf, p...)
 }
 
-// grow makes room for n bytes more. It moves at most as many bytes as were taken out or can be put in
-// before it is called again, so that each is moved a few times on average.
+// grow makes room for n bytes more. It moves at most as many bytes as were taken out or
+// can be put in before it is called again, so that each is moved a few times on average.
 func (r *StreamReader) grow(n int) {
 	old, p := r.buf, r.buffered()
 	if need := len(p) + n; need <= cap(old) && len(p) <= cap(old)/2 {
@@ -594,10 +604,11 @@ func (r *StreamReader) commit(n int) {
 	r.arrived()
 }
 
-// StreamReaderProtocol is the protocol that feeds a StreamReader from a transport, and has Drain and
-// WaitClosed of a StreamWriter wait for it. OpenConnection and StartServer make one for each
-// connection; NewStreamReaderProtocol is for the other transports, such as that of ConnectReadPipe.
-// Its methods are for transports to call. (asyncio: StreamReaderProtocol)
+// StreamReaderProtocol is the protocol that feeds a StreamReader from a transport, and
+// has Drain and WaitClosed of a StreamWriter wait for it. OpenConnection and StartServer
+// make one for each connection; NewStreamReaderProtocol is for the other transports, such
+// as that of ConnectReadPipe. Its methods are for transports to call. (asyncio:
+// StreamReaderProtocol)
 type StreamReaderProtocol struct {
 	gate      writeGate
 	reader    *StreamReader
@@ -605,9 +616,10 @@ type StreamReaderProtocol struct {
 	overTLS   bool
 }
 
-// NewStreamReaderProtocol returns a protocol that feeds r. If connected is not nil the connection is
-// one that a server accepted, and ConnectionMade calls it; a panic of it is reported to the exception
-// handler and closes the connection. It panics with ErrUsage if r is nil.
+// NewStreamReaderProtocol returns a protocol that feeds r. If connected is not nil the
+// connection is one that a server accepted, and ConnectionMade calls it; a panic of it is
+// reported to the exception handler and closes the connection. It panics with ErrUsage if
+// r is nil.
 func NewStreamReaderProtocol(r *StreamReader, connected func(r *StreamReader, w *StreamWriter)) *StreamReaderProtocol {
 	if r == nil {
 		misuse("NewStreamReaderProtocol", "the reader is nil")
@@ -635,14 +647,15 @@ func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
 	p.connected(p.reader, w)
 }
 
-// GetBuffer implements BufferedProtocol: the memory is that of the task which waits to read, if that
-// brought some and nothing else is to be read before.
+// GetBuffer implements BufferedProtocol: the memory is that of the task which waits to
+// read, if that brought some and nothing else is to be read before.
 func (p *StreamReaderProtocol) GetBuffer(int) []byte { return p.reader.readTarget() }
 
 // BufferUpdated implements BufferedProtocol.
 func (p *StreamReaderProtocol) BufferUpdated(n int) { p.reader.commit(n) }
 
-// EOFReceived implements Protocol. The connection stays open for writing if it can: TLS cannot.
+// EOFReceived implements Protocol. The connection stays open for writing if it can: TLS
+// cannot.
 func (p *StreamReaderProtocol) EOFReceived() bool {
 	p.reader.feedEOF()
 	return !p.overTLS

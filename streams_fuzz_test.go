@@ -11,9 +11,9 @@ import (
 	"github.com/goaio/aio"
 )
 
-// FuzzStreamChunks has a stream be read in some way while its input comes in pieces, and compares with
-// the same reads when all of it is there at once. The limit is more than the input, as a line that is
-// too long is dropped as far as it has come.
+// FuzzStreamChunks has a stream be read in some way while its input comes in pieces, and
+// compares with the same reads when all of it is there at once. The limit is more than
+// the input, as a line that is too long is dropped as far as it has come.
 func FuzzStreamChunks(f *testing.F) {
 	f.Add([]byte("one\ntwo\r\nthree--four-\n-five"), []byte{1, 2, 3, 4, 5, 6, 7}, []byte{3, 1, 200, 2})
 	f.Add([]byte("aaabaabaaaab\n\n\n--"), []byte{2, 2, 2, 0, 17, 34}, []byte{1})
@@ -81,7 +81,8 @@ func streamReads(s *streamScene, ops []byte) (outcomes []string) {
 	}
 }
 
-// FuzzStreamSeparators compares ReadUntil with a plain search for the separator that ends first.
+// FuzzStreamSeparators compares ReadUntil with a plain search for the separator that ends
+// first.
 func FuzzStreamSeparators(f *testing.F) {
 	f.Add([]byte("abababcabc"), []byte("abc"), []byte("b"), []byte("ca"), byte(3))
 	f.Add([]byte("0123456789"), []byte("9"), []byte("345678"), []byte("567"), byte(200))

@@ -1,23 +1,25 @@
 package aio
 
-// A StreamReader as an io.Reader and a StreamWriter as an io.Writer, for code that is not of this
-// package. Such code may drop an error and ask again, as bufio and net/textproto do, while a
-// cancellation is delivered once. So an error by which the caller has to stop is sticky here, as
-// that of a deadline is in package net: each further call fails with it at once.
+// A StreamReader as an io.Reader and a StreamWriter as an io.Writer, for code that is not
+// of this package. Such code may drop an error and ask again, as bufio and net/textproto
+// do, while a cancellation is delivered once. So an error by which the caller has to stop
+// is sticky here, as that of a deadline is in package net: each further call fails with
+// it at once.
 
 import (
 	"context"
 	"io"
 )
 
-// Reader returns the stream as an io.Reader for the task of ctx. It is an io.ByteReader and an
-// io.WriterTo, too. Its methods suspend, and fail, as Read does, and return io.EOF at the end. Read
-// returns what has arrived; if it has to wait, the transport reads right into p, unless p is small.
-// WriteTo passes on what arrives until the end, without a buffer of its own; what the writer does not
-// take stays in the stream.
+// Reader returns the stream as an io.Reader for the task of ctx. It is an io.ByteReader
+// and an io.WriterTo, too. Its methods suspend, and fail, as Read does, and return io.EOF
+// at the end. Read returns what has arrived; if it has to wait, the transport reads right
+// into p, unless p is small. WriteTo passes on what arrives until the end, without a
+// buffer of its own; what the writer does not take stays in the stream.
 //
-// Once a call has failed because the task was cancelled, or because ctx has ended, each further one
-// fails with the same error. To read on after a cancellation, call Reader again.
+// Once a call has failed because the task was cancelled, or because ctx has ended, each
+// further one fails with the same error. To read on after a cancellation, call Reader
+// again.
 func (r *StreamReader) Reader(ctx context.Context) io.Reader { return &taskReader{ctx: ctx, r: r} }
 
 // taskReader is a StreamReader with a context.
@@ -72,9 +74,9 @@ func (t *taskReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// preferDirect reports whether the transport is to read directly into p rather than into the
-// scratch buffer. A system call costs much more than a copy of a small p: there one larger read,
-// if there is more to read, is cheaper.
+// preferDirect reports whether the transport is to read directly into p rather than into
+// the scratch buffer. A system call costs much more than a copy of a small p: there one
+// larger read, if there is more to read, is cheaper.
 func (r *StreamReader) preferDirect(p []byte) bool {
 	return len(p) >= maxCopy || len(p) >= 512 && !r.full
 }
@@ -127,9 +129,10 @@ func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
 	}
 }
 
-// Writer returns the stream as an io.Writer for the task of ctx: its Write is a Write and a Drain, so
-// that a slow peer holds the task back. If it fails because it is cancelled, all was written; each
-// further Write then fails with the same error and writes nothing, until Writer is called again.
+// Writer returns the stream as an io.Writer for the task of ctx: its Write is a Write and
+// a Drain, so that a slow peer holds the task back. If it fails because it is cancelled,
+// all was written; each further Write then fails with the same error and writes nothing,
+// until Writer is called again.
 func (w *StreamWriter) Writer(ctx context.Context) io.Writer { return &taskWriter{ctx: ctx, w: w} }
 
 // taskWriter is a StreamWriter with a context.

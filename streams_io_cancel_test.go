@@ -13,8 +13,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A parser of the standard library drops an error and asks again, while a cancellation is delivered
-// once: what an adapter has failed with it fails with again.
+// A parser of the standard library drops an error and asks again, while a cancellation is
+// delivered once: what an adapter has failed with it fails with again.
 func TestAdaptersKeepACancellation(t *testing.T) {
 	for name, reader := range map[string]func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) io.Reader{
 		"StreamReader.Reader": func(ctx context.Context, r *aio.StreamReader, _ *aio.StreamWriter) io.Reader {
@@ -79,7 +79,8 @@ func TestWritersKeepACancellation(t *testing.T) {
 					if conn == nil {
 						out = w.Writer(ctx)
 					}
-					_, err := out.Write(make([]byte, 64<<20)) // which the other side does not read
+					// which the other side does not read
+					_, err := out.Write(make([]byte, 64<<20))
 					return err
 				}))
 				letPass(ctx, 5)
@@ -97,7 +98,8 @@ func TestWritersKeepACancellation(t *testing.T) {
 	}
 }
 
-// adapterPair is a connection whose other side sends one line, a byte later, and stays open.
+// adapterPair is a connection whose other side sends one line, a byte later, and stays
+// open.
 func adapterPair(ctx context.Context, t *testing.T) (*aio.StreamReader, *aio.StreamWriter, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// TestStreamReaderIsAReader runs the checks of testing/iotest, and others, on a stream that gets its
-// data in the pieces that a buffer has.
+// TestStreamReaderIsAReader runs the checks of testing/iotest, and others, on a stream
+// that gets its data in the pieces that a buffer has.
 func TestStreamReaderIsAReader(t *testing.T) {
 	text := strings.Repeat("The quick brown fox jumps over the lazy dog.\n", amount(300, 3000))
 	play(t, func(sc *scene) {
@@ -164,8 +164,8 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 	})
 }
 
-// TestStreamsCarryGoCode has the standard library's readers and writers run on a connection in tasks,
-// against a peer that reads slowly, so that both sides wait.
+// TestStreamsCarryGoCode has the standard library's readers and writers run on a
+// connection in tasks, against a peer that reads slowly, so that both sides wait.
 func TestStreamsCarryGoCode(t *testing.T) {
 	const items = 2000
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {

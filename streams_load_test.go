@@ -15,7 +15,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ldDescriptors makes sure that this process may have n descriptors, and skips the test if it cannot.
+// ldDescriptors makes sure that this process may have n descriptors, and skips the test
+// if it cannot.
 func ldDescriptors(t *testing.T, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -33,7 +34,8 @@ func ldDescriptors(t *testing.T, n uint64) {
 	t.Cleanup(func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) })
 }
 
-// ldMessage is what a connection sends: its number, that of the message, and what depends on both.
+// ldMessage is what a connection sends: its number, that of the message, and what depends
+// on both.
 type ldMessage [64]byte
 
 func newLdMessage(conn, number int) (m ldMessage) {
@@ -155,7 +157,8 @@ func ldConnections(t *testing.T, conns int, goroutines bool) {
 		to := <-addr
 		crowd := &ldCrowd{messages: messages, working: conns, open: conns}
 		clients := make([]*ldClient, conns)
-		few := aio.NewSemaphore(100) // connect at a time, or the server's queue would overflow
+		// connect at a time, or the server's queue would overflow
+		few := aio.NewSemaphore(100)
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			for i := range clients {
 				tg.Go(func(ctx context.Context) error {

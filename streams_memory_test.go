@@ -61,7 +61,8 @@ func TestStreamWithATransportThatCannotPause(t *testing.T) {
 	})
 }
 
-// TestStreamReaderReadsRightIntoTheCallersMemory has the transport see the buffer of the task that waits.
+// TestStreamReaderReadsRightIntoTheCallersMemory has the transport see the buffer of the
+// task that waits.
 func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		p := make([]byte, 4096)
@@ -82,7 +83,8 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 		s.after(1, `A="abc"`)
 		s.gets(read, `"def"`)
 
-		// Data that is fed by hand, or that nobody waits for, takes the other way.
+		// Data that is fed by hand, or that nobody waits for, takes the other
+		// way.
 		s.begin("B", read)
 		s.after(1, "")
 		s.feed("abc")
@@ -100,8 +102,8 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 	})
 }
 
-// TestStreamReaderHasBigReadsForSmallBuffers: a buffer that one read has filled was too small for
-// what there was, so the next read brings more than that.
+// TestStreamReaderHasBigReadsForSmallBuffers: a buffer that one read has filled was too
+// small for what there was, so the next read brings more than that.
 func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 	for _, c := range []struct {
 		size  int
@@ -109,7 +111,8 @@ func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 	}{
 		{100, []int{65536, 14464}},        // too small for a read of its own
 		{4096, []int{4096, 65536, 10368}}, // the rest of the first, and one more
-		{16384, []int{16384, 63616}},      // worth it each time, but nobody waits for the rest
+		// worth it each time, but nobody waits for the rest
+		{16384, []int{16384, 63616}},
 		{80000, []int{80000}},
 	} {
 		streamPlay(t, 1<<20, func(s *streamScene) {
@@ -133,8 +136,8 @@ func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 	})
 }
 
-// TestStreamReadThatAnotherTaskWasQuickerThan: between the wake-up of a reader and its turn another
-// task may read. It gets the bytes, and the first one waits for more.
+// TestStreamReadThatAnotherTaskWasQuickerThan: between the wake-up of a reader and its
+// turn another task may read. It gets the bytes, and the first one waits for more.
 func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 	for _, op := range []streamOp{streamRead(9), streamInto(9), streamInto(4096)} {
 		streamPlay(t, 0, func(s *streamScene) {
@@ -158,8 +161,8 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 		s.arrive("cd")
 		s.after(1, `A="cd"`)
 	})
-	// The second one's memory was filled before the first has its turn, and more comes before the
-	// second has.
+	// The second one's memory was filled before the first has its turn, and more
+	// comes before the second has.
 	for _, op := range []streamOp{streamInto(4096), streamRead(9), streamUntil("d"), streamExactly(2)} {
 		streamPlay(t, 0, func(s *streamScene) {
 			loop, _ := aio.GetRunningLoop(s.ctx)
@@ -202,7 +205,8 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 	}
 }
 
-// TestStreamBuffersAreNotShared reads through the pool of buffers in all sizes, on two streams.
+// TestStreamBuffersAreNotShared reads through the pool of buffers in all sizes, on two
+// streams.
 func TestStreamBuffersAreNotShared(t *testing.T) {
 	play(t, func(sc *scene) {
 		a, b := newStreamScene(sc, 1<<20), newStreamScene(sc, 1<<20)
@@ -228,7 +232,8 @@ func TestStreamBuffersAreNotShared(t *testing.T) {
 	})
 }
 
-// TestStreamHoldsMemoryOnlyForWhatIsBuffered: once all is read the buffer serves another stream.
+// TestStreamHoldsMemoryOnlyForWhatIsBuffered: once all is read the buffer serves another
+// stream.
 func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 	streamPlay(t, 1<<20, func(s *streamScene) {
 		rd := s.r.Reader(s.ctx)
@@ -266,8 +271,8 @@ func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 	})
 }
 
-// TestStreamReaderSlidesAlong has a buffer with a little in it be fed and read for long: it must not
-// grow, nor lose its place.
+// TestStreamReaderSlidesAlong has a buffer with a little in it be fed and read for long:
+// it must not grow, nor lose its place.
 func TestStreamReaderSlidesAlong(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		var sent, got []byte

@@ -1,17 +1,19 @@
 package aio
 
-// Connections and servers with streams: OpenConnection, StartServer and those of Unix sockets.
+// Connections and servers with streams: OpenConnection, StartServer and those of Unix
+// sockets.
 
 import "context"
 
-// OpenConnection connects to addr as CreateConnection does, and returns the two sides of the
-// connection. It awaits, is cancelled and fails as that does; nil opts are the defaults.
-// (asyncio: open_connection)
+// OpenConnection connects to addr as CreateConnection does, and returns the two sides of
+// the connection. It awaits, is cancelled and fails as that does; nil opts are the
+// defaults. (asyncio: open_connection)
 func OpenConnection(ctx context.Context, addr string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
 	return openStream(ctx, "OpenConnection", addr, opts, createConnection[*StreamReaderProtocol])
 }
 
-// OpenUnixConnection is OpenConnection to the Unix socket at path. (asyncio: open_unix_connection)
+// OpenUnixConnection is OpenConnection to the Unix socket at path. (asyncio:
+// open_unix_connection)
 func OpenUnixConnection(ctx context.Context, path string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
 	return openStream(ctx, "OpenUnixConnection", path, opts, createUnixConnection[*StreamReaderProtocol])
 }
@@ -40,19 +42,20 @@ func openStream(ctx context.Context, call, addr string, opts *ConnectionOptions,
 	return r, NewStreamWriter(t, p), nil
 }
 
-// StreamHandler serves a connection of StartServer, as a task. It should close w in the end, as a
-// connection that its handler leaves open stays open: somebody else may have it by then.
+// StreamHandler serves a connection of StartServer, as a task. It should close w in the
+// end, as a connection that its handler leaves open stays open: somebody else may have it
+// by then.
 type StreamHandler = func(ctx context.Context, r *StreamReader, w *StreamWriter) error
 
-// StartServer listens on addr as CreateServer does, and has handler called for each connection, in a
-// task of its own. The context of that task has the values of ctx. An error or a panic of handler is
-// reported to the exception handler and closes its connection; no other is touched. A handler that
-// is cancelled has its connection closed, too, and nothing is reported. Closing the server does not
-// cancel the handlers.
+// StartServer listens on addr as CreateServer does, and has handler called for each
+// connection, in a task of its own. The context of that task has the values of ctx. An
+// error or a panic of handler is reported to the exception handler and closes its
+// connection; no other is touched. A handler that is cancelled has its connection closed,
+// too, and nothing is reported. Closing the server does not cancel the handlers.
 //
-// StartServer awaits, is cancelled and fails as CreateServer does; nil opts are the defaults.
-// (asyncio: start_server. For a callback that is not to be a task: CreateServer with
-// NewStreamReaderProtocol)
+// StartServer awaits, is cancelled and fails as CreateServer does; nil opts are the
+// defaults. (asyncio: start_server. For a callback that is not to be a task: CreateServer
+// with NewStreamReaderProtocol)
 func StartServer(ctx context.Context, handler StreamHandler, addr string, opts *ServerOptions) (*Server, error) {
 	return startStreamServer(ctx, "StartServer", handler, addr, opts, createServer[*StreamReaderProtocol])
 }
@@ -87,8 +90,9 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 	srv, err = create(ctx, call, func() *StreamReaderProtocol {
 		return NewStreamReaderProtocol(l.newStreamReader(limit), func(r *StreamReader, w *StreamWriter) {
 			c := &client{w: w, handler: handler}
-			// Not by NoResult: with its frame on top, the stack of a handler that waits in Read
-			// is just too large for the smallest size, and an idle connection has 2 KiB more.
+			// Not by NoResult: with its frame on top, the stack of a handler
+			// that waits in Read is just too large for the smallest size, and
+			// an idle connection has 2 KiB more.
 			c.task = CreateTask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, handler(ctx, r, w) })
 			c.task.addCallback(c)
 		})

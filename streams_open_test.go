@@ -108,7 +108,8 @@ func TestStreamUnixServer(t *testing.T) {
 	})
 }
 
-// STREAM-001, STREAM-082: the errors of connecting are passed on, and a limit is refused before.
+// STREAM-001, STREAM-082: the errors of connecting are passed on, and a limit is refused
+// before.
 func TestOpenConnectionFails(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "localhost:0")
@@ -538,7 +539,8 @@ func TestStreamLimitIsTheReaders(t *testing.T) {
 	})
 }
 
-// TestStreamHandlerHasTheValuesOfTheServer: as contextvars are inherited from whoever starts it.
+// TestStreamHandlerHasTheValuesOfTheServer: as contextvars are inherited from whoever
+// starts it.
 func TestStreamHandlerHasTheValuesOfTheServer(t *testing.T) {
 	type key struct{}
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {

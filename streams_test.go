@@ -428,7 +428,8 @@ func TestStreamCancelledReadLeavesTheBytes(t *testing.T) {
 			s.gets(streamRead(9), `"abcdef"`)
 		})
 	}
-	// Bytes that came after the last look, and then the cancellation before the next one.
+	// Bytes that came after the last look, and then the cancellation before the next
+	// one.
 	for _, op := range []streamOp{streamRead(9), streamLine, streamUntil("\n"), streamExactly(3), streamInto(9), streamInto(4096)} {
 		streamPlay(t, 0, func(s *streamScene) {
 			a := s.begin("A", op)

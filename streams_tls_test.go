@@ -115,8 +115,8 @@ func TestStreamStartTLSTakesWhatWasReadAhead(t *testing.T) {
 	})
 }
 
-// TestStreamStartTLSTrustsNothingInClear: a client that has got more in clear than it has read does not
-// take that for what came over TLS.
+// TestStreamStartTLSTrustsNothingInClear: a client that has got more in clear than it has
+// read does not take that for what came over TLS.
 func TestStreamStartTLSTrustsNothingInClear(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		srv := streamServe(t, ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {

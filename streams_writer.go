@@ -8,18 +8,19 @@ import (
 	"errors"
 )
 
-// StreamWriter is the writing side of a connection. Write puts bytes in the write buffer of the
-// transport and never awaits: a task that writes more than a little should Drain after each Write, or use
-// Writer, or the buffer grows while the peer reads slowly.
+// StreamWriter is the writing side of a connection. Write puts bytes in the write buffer
+// of the transport and never awaits: a task that writes more than a little should Drain
+// after each Write, or use Writer, or the buffer grows while the peer reads slowly.
 //
-// The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the caller does
-// not hold the token of the loop. Unlike asyncio's, a writer that is forgotten is not closed.
-// (asyncio: StreamWriter)
+// The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the
+// caller does not hold the token of the loop. Unlike asyncio's, a writer that is
+// forgotten is not closed. (asyncio: StreamWriter)
 type StreamWriter struct {
 	transport WriteTransport
 	gate      *writeGate
-	reader    *StreamReader         // whose error is Drain's too; nil if there is none
-	protocol  *StreamReaderProtocol // nil if it is another one
+	// whose error is Drain's too; nil if there is none
+	reader   *StreamReader
+	protocol *StreamReaderProtocol // nil if it is another one
 }
 
 // NewStreamWriter returns a writer to t, the protocol of which is p. It never awaits.
@@ -27,43 +28,45 @@ func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
 	return &StreamWriter{transport: t, gate: &p.gate, reader: p.reader, protocol: p}
 }
 
-// Transport returns the transport; that of a connection is a Transport. After StartTLS it is another
-// one. (asyncio: StreamWriter.transport)
+// Transport returns the transport; that of a connection is a Transport. After StartTLS it
+// is another one. (asyncio: StreamWriter.transport)
 func (w *StreamWriter) Transport() WriteTransport { return w.transport }
 
-// Write writes p, or keeps a copy of what cannot be written at once. The error is nil, unless the
-// connection is gone, and p with it (net.ErrClosed), or after WriteEOF (ErrUsage).
-// (asyncio: StreamWriter.write)
+// Write writes p, or keeps a copy of what cannot be written at once. The error is nil,
+// unless the connection is gone, and p with it (net.ErrClosed), or after WriteEOF
+// (ErrUsage). (asyncio: StreamWriter.write)
 func (w *StreamWriter) Write(p []byte) (int, error) { return w.transport.Write(p) }
 
 // Writelines writes all of bufs, as one Write would. (asyncio: StreamWriter.writelines)
 func (w *StreamWriter) Writelines(bufs [][]byte) error { return w.transport.Writelines(bufs) }
 
-// WriteEOF tells the peer, once everything is written, that no more will be; reading goes on. A Write
-// is misuse after it; doing it again does nothing. It panics with ErrUsage if CanWriteEOF is false.
-// (asyncio: StreamWriter.write_eof)
+// WriteEOF tells the peer, once everything is written, that no more will be; reading goes
+// on. A Write is misuse after it; doing it again does nothing. It panics with ErrUsage if
+// CanWriteEOF is false. (asyncio: StreamWriter.write_eof)
 func (w *StreamWriter) WriteEOF() { w.transport.WriteEOF() }
 
 // CanWriteEOF reports whether the transport has a WriteEOF. That of TLS has none.
 // (asyncio: StreamWriter.can_write_eof)
 func (w *StreamWriter) CanWriteEOF() bool { return w.transport.CanWriteEOF() }
 
-// Close closes the connection, for reading too, once everything is written. Doing it again does
-// nothing. The error is nil. (asyncio: StreamWriter.close)
+// Close closes the connection, for reading too, once everything is written. Doing it
+// again does nothing. The error is nil. (asyncio: StreamWriter.close)
 func (w *StreamWriter) Close() error { return w.transport.Close() }
 
-// IsClosing reports whether the connection is closing or closed. (asyncio: StreamWriter.is_closing)
+// IsClosing reports whether the connection is closing or closed. (asyncio:
+// StreamWriter.is_closing)
 func (w *StreamWriter) IsClosing() bool { return w.transport.IsClosing() }
 
-// GetExtraInfo returns what the transport knows under a name, nil if nothing; see BaseTransport.
-// (asyncio: StreamWriter.get_extra_info)
+// GetExtraInfo returns what the transport knows under a name, nil if nothing; see
+// BaseTransport. (asyncio: StreamWriter.get_extra_info)
 func (w *StreamWriter) GetExtraInfo(name string) any { return w.transport.GetExtraInfo(name) }
 
-// Drain suspends the calling task while the write buffer is too full, until it is not; and for one
-// pass if the connection is closing, so that its end is noticed. If it is cancelled, what was written
-// is sent all the same. The error is that of the reader, if it has one; ErrConnectionLost if the
-// connection is gone; the error by which it was lost while the task waited; a *CancelledError, or one
-// of those of Future.Await. (asyncio: StreamWriter.drain)
+// Drain suspends the calling task while the write buffer is too full, until it is not;
+// and for one pass if the connection is closing, so that its end is noticed. If it is
+// cancelled, what was written is sent all the same. The error is that of the reader, if
+// it has one; ErrConnectionLost if the connection is gone; the error by which it was lost
+// while the task waited; a *CancelledError, or one of those of Future.Await. (asyncio:
+// StreamWriter.drain)
 func (w *StreamWriter) Drain(ctx context.Context) error {
 	const call = "StreamWriter.Drain"
 	e, err := w.gate.enter(ctx, call)
@@ -74,8 +77,8 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 		return w.reader.err
 	}
 	if w.transport.IsClosing() {
-		// ConnectionLost comes in a later pass. A task that writes and drains in a loop would
-		// never let it come.
+		// ConnectionLost comes in a later pass. A task that writes and drains in
+		// a loop would never let it come.
 		if err := Sleep(ctx, 0); err != nil {
 			return err
 		}
@@ -83,9 +86,10 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 	return w.gate.drain(e, call)
 }
 
-// WaitClosed suspends the calling task until the connection is gone, which Close does not wait for.
-// The error is the one by which it was lost, each time; a *CancelledError, after which the connection
-// closes all the same; or one of those of Future.Await. (asyncio: StreamWriter.wait_closed)
+// WaitClosed suspends the calling task until the connection is gone, which Close does not
+// wait for. The error is the one by which it was lost, each time; a *CancelledError,
+// after which the connection closes all the same; or one of those of Future.Await.
+// (asyncio: StreamWriter.wait_closed)
 func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	const call = "StreamWriter.WaitClosed"
 	e, err := w.gate.enter(ctx, call)
@@ -95,13 +99,14 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	return w.gate.waitLost(e, call)
 }
 
-// StartTLS encrypts the connection from now on. A writer that a server has made is the server's end of
-// TLS, any other one the client's unless opts say otherwise; nil opts are the defaults. It drains
-// first. What the reader has got and nobody has read is taken for the beginning of the peer's TLS:
-// both ends must agree on when to start, and nothing that came in clear is read as if it were safe.
+// StartTLS encrypts the connection from now on. A writer that a server has made is the
+// server's end of TLS, any other one the client's unless opts say otherwise; nil opts are
+// the defaults. It drains first. What the reader has got and nobody has read is taken for
+// the beginning of the peer's TLS: both ends must agree on when to start, and nothing
+// that came in clear is read as if it were safe.
 //
-// It awaits as the function StartTLS does, and has its errors and those of Drain. If it fails
-// otherwise than with ErrUsage, also by a cancellation, the connection is closed.
+// It awaits as the function StartTLS does, and has its errors and those of Drain. If it
+// fails otherwise than with ErrUsage, also by a cancellation, the connection is closed.
 // (asyncio: StreamWriter.start_tls, where a client keeps what it has got in clear)
 func (w *StreamWriter) StartTLS(ctx context.Context, config *tls.Config, opts *TLSOptions) error {
 	t, ok := w.transport.(Transport)

@@ -62,7 +62,8 @@ func TestStreamDrainOfAClosingConnectionWaits(t *testing.T) {
 	})
 }
 
-// STREAM-060: Drain makes one step when the connection is closing, so that its end can come.
+// STREAM-060: Drain makes one step when the connection is closing, so that its end can
+// come.
 func TestStreamDrainOfAClosingConnectionYields(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		s.start("other", ok)
@@ -148,7 +149,8 @@ func TestStreamWriterWaitsForTheEnd(t *testing.T) {
 			s.after(1, "closed"+suffix)
 		})
 	}
-	// Writing that is not paused makes no difference, and an error that nobody asks for is not reported.
+	// Writing that is not paused makes no difference, and an error that nobody asks
+	// for is not reported.
 	streamPlay(t, 0, func(s *streamScene) { s.p.ConnectionLost(errStreamBoom) })
 	play(t, func(s *scene) {
 		r := aio.NewStreamReader(s.ctx, 0)

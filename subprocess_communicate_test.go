@@ -48,7 +48,8 @@ func TestProcessCommunicate(t *testing.T) {
 	})
 }
 
-// SUBP-008: a process that is started later does not keep the pipe of an earlier one open.
+// SUBP-008: a process that is started later does not keep the pipe of an earlier one
+// open.
 func TestProcessPipesAreNotInherited(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := procStart(t, ctx, "cat", procPipes)
@@ -198,8 +199,10 @@ func TestProcessSmallLimit(t *testing.T) {
 func TestProcessOutputOutlivesIt(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		for command, limit := range map[string]int{
-			"head -c 262144 /dev/zero; exit 4":  256 << 10, // the reader holds all of it
-			"head -c 262144 /dev/zero & exit 4": 0,         // a process that has the pipe too writes the rest later
+			// the reader holds all of it
+			"head -c 262144 /dev/zero; exit 4": 256 << 10,
+			// a process that has the pipe too writes the rest later
+			"head -c 262144 /dev/zero & exit 4": 0,
 		} {
 			p := procStart(t, ctx, command, &aio.SubprocessOptions{Stdout: aio.PIPE, Limit: limit})
 			procWait(t, ctx, p, 4)
@@ -261,7 +264,8 @@ func TestProcessCommunicateTheRest(t *testing.T) {
 // SUBP-025
 func TestProcessCommunicateTimesOut(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		// It writes more than pipe and reader hold, so that Communicate has read a part when it goes on.
+		// It writes more than pipe and reader hold, so that Communicate has read
+		// a part when it goes on.
 		const size = 4 << 20
 		r, w := pipeEnds(t)
 		p := procStart(t, ctx, fmt.Sprintf("head -c %d /dev/zero; exec 3>&-; exec sleep 1000", size), &aio.SubprocessOptions{
@@ -295,8 +299,8 @@ func TestProcessCommunicateTimesOut(t *testing.T) {
 	})
 }
 
-// Wherever Communicate is when it is cancelled, the process goes on, and nothing is left behind when that
-// is killed.
+// Wherever Communicate is when it is cancelled, the process goes on, and nothing is left
+// behind when that is killed.
 func TestProcessCommunicateCancelled(t *testing.T) {
 	for name, c := range map[string]struct {
 		command string

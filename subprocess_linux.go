@@ -10,8 +10,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// startProcess starts cmd, and returns a descriptor of the process that can be polled. It is -1 if the
-// kernel has none.
+// startProcess starts cmd, and returns a descriptor of the process that can be polled. It
+// is -1 if the kernel has none.
 func startProcess(cmd *exec.Cmd) (int, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -38,7 +38,8 @@ type exitWatch struct {
 	queued bool
 }
 
-// watchDescriptor has the poller notice that the process ends, and reports whether it can.
+// watchDescriptor has the poller notice that the process ends, and reports whether it
+// can.
 func (t *subprocess) watchDescriptor(fd int) bool {
 	if fd < 0 {
 		return false
@@ -76,8 +77,8 @@ func (w *exitWatch) Discard() {
 	go (&exitWait{subprocess: w.subprocess}).abandon()
 }
 
-// awaitExit waits until the child with this id has ended, and leaves its status for somebody else. It
-// reports whether it could.
+// awaitExit waits until the child with this id has ended, and leaves its status for
+// somebody else. It reports whether it could.
 func awaitExit(pid int) bool {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

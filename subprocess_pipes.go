@@ -1,6 +1,7 @@
 package aio
 
-// The pipes of a child process: transports whose protocol passes on to that of the process.
+// The pipes of a child process: transports whose protocol passes on to that of the
+// process.
 
 import "os"
 
@@ -33,8 +34,8 @@ func (c *childPipe) connect(e caller) error {
 	return nil
 }
 
-// missesHangup reports whether c is for writing, and its transport only notices by writing that
-// nobody reads any more. Then it is closed at the end of the process.
+// missesHangup reports whether c is for writing, and its transport only notices by
+// writing that nobody reads any more. Then it is closed at the end of the process.
 func (c *childPipe) missesHangup() bool {
 	t, ok := c.transport.(*writePipe)
 	return ok && t.missesHangup()

@@ -96,15 +96,16 @@ func (t *subprocess) count() {
 	}
 }
 
-// exitSource, if it is not nil, is asked first to start a process and to learn of its end. If it
-// has not taken the process, start does both. The child watchers set it.
+// exitSource, if it is not nil, is asked first to start a process and to learn of its
+// end. If it has not taken the process, start does both. The child watchers set it.
 var exitSource func(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool, err error)
 
 // stdio are the standard streams of a process that is to be started.
 type stdio struct {
 	theirs [3]*os.File // nil is the null device
 	ours   [3]*os.File // the other ends of those that are pipes
-	owned  []*os.File  // of theirs, those that are closed when the process has its own
+	// of theirs, those that are closed when the process has its own
+	owned []*os.File
 }
 
 // open opens the stream fd as v says.
@@ -159,7 +160,8 @@ func (s *stdio) duplicate(fd, n int) (err error) {
 	return err
 }
 
-// giveTo has cmd start with these streams. A nil *os.File in one of its fields would not be nil.
+// giveTo has cmd start with these streams. A nil *os.File in one of its fields would not
+// be nil.
 func (s *stdio) giveTo(cmd *exec.Cmd) {
 	if f := s.theirs[0]; f != nil {
 		cmd.Stdin = f
@@ -202,7 +204,8 @@ func (t *subprocess) connect(ctx context.Context) error {
 		if err := c.connect(e); err != nil {
 			return err
 		}
-		if t.closing || t.exited && c.missesHangup() { // closing: the creation was cancelled
+		if t.closing || t.exited && c.missesHangup() {
+			// closing: the creation was cancelled
 			c.transport.Close()
 		}
 	}

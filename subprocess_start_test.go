@@ -89,7 +89,8 @@ func TestSubprocessCannotStart(t *testing.T) {
 			}
 			return err
 		}
-		if err := start("/bin/true", nil); err != nil { // the loop has what it needs from now on
+		if err := start("/bin/true", nil); err != nil {
+			// the loop has what it needs from now on
 			return err
 		}
 		before := openFiles()
@@ -219,7 +220,8 @@ func TestSubprocessPipeConnectCancelled(t *testing.T) {
 func TestSubprocessExitBeforeThePipes(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
-		l.CallSoon(func() { // between the start of the process and the first look at it
+		l.CallSoon(func() {
+			// between the start of the process and the first look at it
 			procZombie(t, procChild(t))
 		})
 		_, p, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "/bin/true", nil, nil)

@@ -250,7 +250,8 @@ func TestProcessOutputBeforeThePipes(t *testing.T) {
 	})
 }
 
-// Each byte is read once, also if a Read into a task's own memory is cancelled, wherever the byte is then.
+// Each byte is read once, also if a Read into a task's own memory is cancelled, wherever
+// the byte is then.
 func TestProcessReadCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := procStart(t, ctx, "cat", procPipes)
@@ -415,7 +416,8 @@ func TestProcessBlockedOnFullPipe(t *testing.T) {
 	})
 }
 
-// A process that writes more than MaxOutput is killed, and others who have the pipe do not matter.
+// A process that writes more than MaxOutput is killed, and others who have the pipe do
+// not matter.
 func TestProcessMaxOutput(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		limited := func(n int) *aio.SubprocessOptions {
@@ -441,7 +443,8 @@ func TestProcessMaxOutput(t *testing.T) {
 	})
 }
 
-// A process that is tied to a context is terminated when that ends, and killed if that does not help.
+// A process that is tied to a context is terminated when that ends, and killed if that
+// does not help.
 func TestProcessContext(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		for _, c := range []struct {
@@ -592,7 +595,8 @@ func TestProcessManyAtOnce(t *testing.T) {
 				if running++; running == n {
 					started.Set()
 				}
-				if err := started.Wait(ctx); err != nil { // all of them run before the first one ends
+				if err := started.Wait(ctx); err != nil {
+					// all of them run before the first one ends
 					return 0, err
 				}
 				out, _, err := p.Communicate(ctx, []byte(strconv.Itoa(i)))
@@ -635,7 +639,9 @@ func TestProcessManyInARow(t *testing.T) {
 			}
 			return nil
 		}
-		for range 10 { // the loop and the Go runtime keep what they need for the next one
+		for range 10 {
+			// the loop and the Go runtime keep what they need for the next
+			// one
 			if err := run(-1); err != nil {
 				return err
 			}
@@ -647,7 +653,8 @@ func TestProcessManyInARow(t *testing.T) {
 			}
 		}
 		wantClosed(t, ctx, files)
-		// The loop keeps a few for tasks to come: as many as there were tasks at a time.
+		// The loop keeps a few for tasks to come: as many as there were tasks at
+		// a time.
 		eventually(t, ctx, "no process leaves a goroutine", func() bool { return count() < before+n/2 })
 		procNoChildren(t)
 		return nil

@@ -1,20 +1,22 @@
 package aio
 
-// The transport of a child process. The token owns everything here, but for what a goroutine does that
-// waits.
+// The transport of a child process. The token owns everything here, but for what a
+// goroutine does that waits.
 //
-// A process has up to three pipes, each a transport of its own that calls a childPipe as its protocol.
-// What they are told, and that the process has ended, goes on to the process's protocol as an entry of
-// the ready queue each; until all pipes are connected the entries are kept back, so that
-// ConnectionMade is the first call. Where streams are the protocol such an entry reads, see deferredReadStep.
-// ConnectionLost is the last: it comes when the process has ended and the pipes have, which a grandchild
-// can keep open for as long as it likes. Who waits for the process need not wait for that.
+// A process has up to three pipes, each a transport of its own that calls a childPipe as
+// its protocol. What they are told, and that the process has ended, goes on to the
+// process's protocol as an entry of the ready queue each; until all pipes are connected
+// the entries are kept back, so that ConnectionMade is the first call. Where streams are
+// the protocol such an entry reads, see deferredReadStep. ConnectionLost is the last: it
+// comes when the process has ended and the pipes have, which a grandchild can keep open
+// for as long as it likes. Who waits for the process need not wait for that.
 //
-// The end of a process is noticed first and its status taken later, in one step with the return code
-// becoming known. In between it is a zombie, so its id is not free and a signal harms nobody. On Linux
-// the loop's poller notices by the process's descriptor, and no thread has to wait. Elsewhere a
-// goroutine does, in os.Process.Wait, which takes the status along; os.Process then knows that it must
-// not send signals any more. A program that has set a child watcher gets to know by that instead: see
+// The end of a process is noticed first and its status taken later, in one step with the
+// return code becoming known. In between it is a zombie, so its id is not free and a
+// signal harms nobody. On Linux the loop's poller notices by the process's descriptor,
+// and no thread has to wait. Elsewhere a goroutine does, in os.Process.Wait, which takes
+// the status along; os.Process then knows that it must not send signals any more. A
+// program that has set a child watcher gets to know by that instead: see
 // compat_childwatcher.go.
 
 import (
@@ -52,7 +54,8 @@ type subprocess struct {
 	terminating      bool          // it has ended
 	killTimer        *TimerHandle
 
-	signaler interface{ signal(os.Signal) error } // of an exitSource; nil: process itself
+	// of an exitSource; nil: process itself
+	signaler interface{ signal(os.Signal) error }
 }
 
 func (t *subprocess) use(p Protocol) error {
@@ -70,7 +73,8 @@ func (t *subprocess) proceed() {}
 // release implements lifeCycle.
 func (t *subprocess) release() { t.finished = true }
 
-// source implements sourced: what a process does is in order with all callbacks of the loop.
+// source implements sourced: what a process does is in order with all callbacks of the
+// loop.
 func (t *subprocess) source() any { return callbacksOf{t.loop} }
 
 // call has the protocol told of something.

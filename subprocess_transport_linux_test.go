@@ -56,7 +56,8 @@ func TestSubprocessPipesWiden(t *testing.T) {
 		if size(1) <= before {
 			t.Errorf("stdout holds %d bytes, stdin, of which nothing was asked, %d", size(1), before)
 		}
-		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil { // more than any pipe holds at first
+		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil {
+			// more than any pipe holds at first
 			return err
 		}
 		if size(0) <= before {

@@ -82,8 +82,8 @@ func (p *procProtocol) ConnectionLost(err error) {
 	p.over.SetResult(err)
 }
 
-// wantOver waits for ConnectionLost, and for the code with which the process has ended. No data may have
-// come after the end of its pipe.
+// wantOver waits for ConnectionLost, and for the code with which the process has ended.
+// No data may have come after the end of its pipe.
 func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
 	t.Helper()
 	if err, awaitErr := p.over.Await(ctx); err != nil || awaitErr != nil {
@@ -142,8 +142,8 @@ func procShellFor(t *testing.T, ctx context.Context, p *procProtocol, command st
 	return tr
 }
 
-// procState returns the letter that the system has for the state of a process, and reports whether there is
-// such a process.
+// procState returns the letter that the system has for the state of a process, and
+// reports whether there is such a process.
 func procState(pid int) (state byte, ok bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -164,7 +164,8 @@ func procZombie(t *testing.T, pid int) {
 	})
 }
 
-// procGone waits until there is no process with this id, which must not be a child, or it has ended.
+// procGone waits until there is no process with this id, which must not be a child, or it
+// has ended.
 func procGone(t *testing.T, pid int) {
 	t.Helper()
 	eventually(t, t.Context(), "the process is gone", func() bool {
@@ -274,7 +275,8 @@ func TestSubprocessReturncodes(t *testing.T) {
 // LOOP-345, SUBP-042, SUBP-043
 func TestSubprocessOrder(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		// The pipes live on in a grandchild, which ends when it reads the end of the third.
+		// The pipes live on in a grandchild, which ends when it reads the end of
+		// the third.
 		p := newProcProtocol(ctx)
 		p.exited = func() { p.t.GetPipeTransport(0).Close() }
 		procShellFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
@@ -412,7 +414,8 @@ func TestSubprocessSignalToZombie(t *testing.T) {
 			"Kill":  aio.SubprocessTransport.Kill,
 			"Close": func(tr aio.SubprocessTransport) error { return tr.Close() },
 		} {
-			// Killed, and killed again when it has ended and the loop does not know.
+			// Killed, and killed again when it has ended and the loop does
+			// not know.
 			tr, p := procShell(t, ctx, "read line", nil)
 			tr.Kill()
 			procZombie(t, tr.GetPID())

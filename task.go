@@ -7,9 +7,10 @@ package aio
 //	waiting  suspended on the future in waiting, one of whose callbacks is the task
 //	done     its future has a result
 //
-// Cancelling is a request to the task, answered by its body. It cancels the future that the task
-// waits for, from which the CancelledError comes back through the await; where there is no such
-// future, because the task is ready or running, mustCancel remembers it until the next suspension.
+// Cancelling is a request to the task, answered by its body. It cancels the future that
+// the task waits for, from which the CancelledError comes back through the await; where
+// there is no such future, because the task is ready or running, mustCancel remembers it
+// until the next suspension.
 
 import (
 	"context"
@@ -59,11 +60,15 @@ type task struct {
 	awaits          uint32 // counts suspensions, to tell one await from the next
 	noPendingReport bool   // not reported if its loop is closed while it is pending
 
-	contained  bool // runtime.Goexit in it does not go on to whoever runs the loop; see plug
+	// runtime.Goexit in it does not go on to whoever runs the loop; see plug
+	contained  bool
 	mustCancel bool
-	byContext  bool // what the task waits for was cancelled by the end of a context, see contextEnded
-	byRequest  bool // it was cancelled because the task was, which wins over the end of a context
-	fromScope  bool // the request under way comes from a scope: the task's own context stays open
+	// what the task waits for was cancelled by the end of a context, see contextEnded
+	byContext bool
+	// it was cancelled because the task was, which wins over the end of a context
+	byRequest bool
+	// the request under way comes from a scope: the task's own context stays open
+	fromScope bool
 }
 
 // taskExtra is what few tasks have.
@@ -72,15 +77,15 @@ type taskExtra struct {
 	refused int // awaits since the loop was closed
 }
 
-// Task runs a coroutine. It is a Future of the coroutine's result, and can be cancelled, named and
-// looked into. A loop holds on to its tasks until they are done: one whose Task nobody keeps is not
-// lost, unlike in asyncio.
+// Task runs a coroutine. It is a Future of the coroutine's result, and can be cancelled,
+// named and looked into. A loop holds on to its tasks until they are done: one whose Task
+// nobody keeps is not lost, unlike in asyncio.
 //
-// Cancel asks the task to stop, and returns false only if it is done. The await in which the task
-// is suspended, or the next one that suspends, returns a *CancelledError, once; what the task waits
-// for is cancelled with it. If the body returns that error, the task is cancelled; if it goes on,
-// the request is over, and Cancelling counts it until Uncancel. A task that was never started ends
-// without its body being run.
+// Cancel asks the task to stop, and returns false only if it is done. The await in which
+// the task is suspended, or the next one that suspends, returns a *CancelledError, once;
+// what the task waits for is cancelled with it. If the body returns that error, the task
+// is cancelled; if it goes on, the request is over, and Cancelling counts it until
+// Uncancel. A task that was never started ends without its body being run.
 //
 // (asyncio: Task)
 type Task[T any] struct {
@@ -89,7 +94,8 @@ type Task[T any] struct {
 	coro Coro[T]
 }
 
-// TaskSpec says how a task is to be made. Task options change it, then the loop's task factory.
+// TaskSpec says how a task is to be made. Task options change it, then the loop's task
+// factory.
 type TaskSpec struct {
 	// Loop is the loop that makes the task.
 	Loop *Loop
@@ -97,8 +103,8 @@ type TaskSpec struct {
 	Context context.Context
 	// Name is the task's name, "" for Task-1 and so on.
 	Name string
-	// EagerStart has the body run at once, inside CreateTask, up to its first suspension. nil
-	// means that the caller did not say.
+	// EagerStart has the body run at once, inside CreateTask, up to its first
+	// suspension. nil means that the caller did not say.
 	EagerStart *bool
 }
 
@@ -108,20 +114,20 @@ type TaskOption func(*TaskSpec)
 // WithName names the task.
 func WithName(name string) TaskOption { return func(s *TaskSpec) { s.Name = name } }
 
-// WithEagerStart has the body of the task run inside CreateTask up to its first suspension, if the
-// loop is running; false keeps a task factory from doing so.
+// WithEagerStart has the body of the task run inside CreateTask up to its first
+// suspension, if the loop is running; false keeps a task factory from doing so.
 func WithEagerStart(eager bool) TaskOption { return func(s *TaskSpec) { s.EagerStart = &eager } }
 
-// WithContext has the task take its context values from ctx, where those of the group's context
-// will not do. (asyncio: create_task with context=)
+// WithContext has the task take its context values from ctx, where those of the group's
+// context will not do. (asyncio: create_task with context=)
 func WithContext(ctx context.Context) TaskOption { return func(s *TaskSpec) { s.Context = ctx } }
 
-// TaskFactory is called for each task that a loop makes, and may change how. CreateTask panics
-// with the error that it returns.
+// TaskFactory is called for each task that a loop makes, and may change how. CreateTask
+// panics with the error that it returns.
 type TaskFactory func(spec *TaskSpec) error
 
-// EagerTaskFactory is a TaskFactory that starts every task eagerly, unless WithEagerStart says
-// otherwise. (asyncio: eager_task_factory)
+// EagerTaskFactory is a TaskFactory that starts every task eagerly, unless WithEagerStart
+// says otherwise. (asyncio: eager_task_factory)
 func EagerTaskFactory(spec *TaskSpec) error {
 	if spec.EagerStart == nil {
 		eager := true
@@ -130,25 +136,27 @@ func EagerTaskFactory(spec *TaskSpec) error {
 	return nil
 }
 
-// SetTaskFactory has f called for every task that the loop makes from now on. nil restores the
-// default. (asyncio: loop.set_task_factory, whose factory makes the task itself)
+// SetTaskFactory has f called for every task that the loop makes from now on. nil
+// restores the default. (asyncio: loop.set_task_factory, whose factory makes the task
+// itself)
 func (l *Loop) SetTaskFactory(f TaskFactory) {
 	l.check("Loop.SetTaskFactory")
 	l.taskFactory = f
 }
 
-// GetTaskFactory returns the task factory, nil by default. (asyncio: loop.get_task_factory)
+// GetTaskFactory returns the task factory, nil by default. (asyncio:
+// loop.get_task_factory)
 func (l *Loop) GetTaskFactory() TaskFactory {
 	l.check("Loop.GetTaskFactory")
 	return l.taskFactory
 }
 
-// CreateTask returns a new task that runs coro in the loop of ctx. The body starts in the next
-// pass, after everything that is ready already. The body's context has the values of ctx, and ends
-// when the task does or is cancelled; it does not end with ctx, as a task outlives the one that
-// made it. CreateTask never awaits. It panics if coro is nil, if ctx belongs to no loop, if the
-// caller does not hold the token, if the loop is closed, or if the task factory refuses.
-// (asyncio: create_task)
+// CreateTask returns a new task that runs coro in the loop of ctx. The body starts in the
+// next pass, after everything that is ready already. The body's context has the values of
+// ctx, and ends when the task does or is cancelled; it does not end with ctx, as a task
+// outlives the one that made it. CreateTask never awaits. It panics if coro is nil, if
+// ctx belongs to no loop, if the caller does not hold the token, if the loop is closed,
+// or if the task factory refuses. (asyncio: create_task)
 func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
 	l := loopOf(ctx, "CreateTask")
 	l.mustBeOpen("CreateTask")
@@ -174,8 +182,8 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 		l.observed.taskCreated(&t.task)
 	}
 	if eager && l.running.Load() {
-		// The coroutine is resumed by the goroutine of the creating task, which gets the token
-		// back as soon as the new task suspends.
+		// The coroutine is resumed by the goroutine of the creating task, which
+		// gets the token back as soon as the new task suspends.
 		if l.observed != nil {
 			l.observed.stepBegan(&t.task)
 		}
@@ -238,7 +246,8 @@ func (t *task) finish(err error) {
 	f := t.fut
 	f.loop.tasks.remove(t)
 	switch {
-	case err == nil && t.mustCancel: // cancelled in its last step: mustCancel stays to tell
+	case err == nil && t.mustCancel:
+		// cancelled in its last step: mustCancel stays to tell
 		f.settle(cancelled, t.reason)
 	case err == nil:
 		f.settle(finished, nil)
@@ -263,8 +272,8 @@ func (t *task) run(f *future) {
 	}
 }
 
-// prepare readies the task for a step and reports whether there is to be one. f is what the task
-// waited for, nil if it has not started or only yielded.
+// prepare readies the task for a step and reports whether there is to be one. f is what
+// the task waited for, nil if it has not started or only yielded.
 func (t *task) prepare(f *future) bool {
 	if t.fut.state != pending {
 		return false // unwound meanwhile
@@ -311,15 +320,16 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 	return true
 }
 
-// cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which ends its own
-// context and will withdraw the request: the context of the task stays open.
+// cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which ends
+// its own context and will withdraw the request: the context of the task stays open.
 func (t *task) cancelFromScope() {
 	t.fromScope = true
 	defer func() { t.fromScope = false }()
 	t.fut.cancel(errCancelled)
 }
 
-// forceCancel cancels the task even if it is part of a cycle of awaits, which it takes it out of.
+// forceCancel cancels the task even if it is part of a cycle of awaits, which it takes it
+// out of.
 func (t *task) forceCancel(reason *CancelledError) {
 	if _, err := t.fut.tryCancel(reason); err == nil || t.waiting == nil {
 		return
@@ -348,16 +358,17 @@ func (t *task) describe() string {
 	return s
 }
 
-// Cancelling returns the number of requests to cancel the task, less those that Uncancel took
-// back. (asyncio: Task.cancelling)
+// Cancelling returns the number of requests to cancel the task, less those that Uncancel
+// took back. (asyncio: Task.cancelling)
 func (t *task) Cancelling() int {
 	t.fut.loop.check("Task.Cancelling")
 	return int(t.cancels)
 }
 
-// Uncancel withdraws a request to cancel the task and returns how many are left. It is for those
-// who made the request themselves and have dealt with it, as Timeout and TaskGroup do. If none is
-// left, a cancellation that was not delivered yet will not be. (asyncio: Task.uncancel)
+// Uncancel withdraws a request to cancel the task and returns how many are left. It is
+// for those who made the request themselves and have dealt with it, as Timeout and
+// TaskGroup do. If none is left, a cancellation that was not delivered yet will not be.
+// (asyncio: Task.uncancel)
 func (t *task) Uncancel() int {
 	t.fut.loop.check("Task.Uncancel")
 	return t.uncancel()
@@ -373,8 +384,8 @@ func (t *task) uncancel() int {
 	return int(t.cancels)
 }
 
-// GetName returns the name given by WithName or SetName, or else Task-1, Task-2 and so on in the
-// order in which the loop made its tasks. (asyncio: Task.get_name)
+// GetName returns the name given by WithName or SetName, or else Task-1, Task-2 and so on
+// in the order in which the loop made its tasks. (asyncio: Task.get_name)
 func (t *task) GetName() string {
 	t.fut.loop.check("Task.GetName")
 	return t.name()
@@ -399,21 +410,22 @@ func (t *task) SetName(name string) {
 // GetContext returns the context that the body was given. (asyncio: Task.get_context)
 func (t *task) GetContext() context.Context { return &t.scope }
 
-// GetCoro returns the coroutine that the task runs or ran, nil if it was started eagerly and was
-// done before CreateTask returned. (asyncio: Task.get_coro)
+// GetCoro returns the coroutine that the task runs or ran, nil if it was started eagerly
+// and was done before CreateTask returned. (asyncio: Task.get_coro)
 func (t *Task[T]) GetCoro() Coro[T] { return t.coro }
 
 // entryPoint implements taskImpl: it is the stack of a task that has not started.
 func (t *Task[T]) entryPoint() []uintptr {
-	return []uintptr{reflect.ValueOf(t.coro).Pointer() + 1} // as if about to return to it
+	// as if about to return to it
+	return []uintptr{reflect.ValueOf(t.coro).Pointer() + 1}
 }
 
-// GetStack returns where the task is suspended, or, called by itself, where it runs: the frames
-// from the outermost, the task's own function, to the innermost, the function that awaits. Frames
-// of this package and of the Go runtime are left out. limit bounds their number, keeping the
-// outermost, if it is greater than 0. A task that has not started is in the first line of its
-// function; one that is done has no stack, nor has one that is just starting the caller eagerly.
-// (asyncio: Task.get_stack)
+// GetStack returns where the task is suspended, or, called by itself, where it runs: the
+// frames from the outermost, the task's own function, to the innermost, the function that
+// awaits. Frames of this package and of the Go runtime are left out. limit bounds their
+// number, keeping the outermost, if it is greater than 0. A task that has not started is
+// in the first line of its function; one that is done has no stack, nor has one that is
+// just starting the caller eagerly. (asyncio: Task.get_stack)
 func (t *task) GetStack(limit int) []runtime.Frame {
 	t.fut.loop.check("Task.GetStack")
 	if t.fut.state != pending {
@@ -470,9 +482,9 @@ func (t *task) PrintStack(w io.Writer, limit int) error {
 	return nil
 }
 
-// CurrentTask returns the task that the calling goroutine is running, nil if there is none: in a
-// callback, in a worker goroutine, or with a context that belongs to no loop. It never awaits.
-// (asyncio: current_task)
+// CurrentTask returns the task that the calling goroutine is running, nil if there is
+// none: in a callback, in a worker goroutine, or with a context that belongs to no loop.
+// It never awaits. (asyncio: current_task)
 func CurrentTask(ctx context.Context) AnyTask {
 	s, _ := scopeOf(ctx)
 	if s == nil {
@@ -484,8 +496,9 @@ func CurrentTask(ctx context.Context) AnyTask {
 	return s.loop.current.impl
 }
 
-// AllTasks returns the tasks of the loop of ctx that are not done, in the order in which they were
-// created. The caller must hold the token, or the loop must not be running. (asyncio: all_tasks)
+// AllTasks returns the tasks of the loop of ctx that are not done, in the order in which
+// they were created. The caller must hold the token, or the loop must not be running.
+// (asyncio: all_tasks)
 func AllTasks(ctx context.Context) []AnyTask {
 	l := loopOf(ctx, "AllTasks")
 	all := make([]AnyTask, 0, l.tasks.n)
@@ -497,9 +510,9 @@ func AllTasks(ctx context.Context) []AnyTask {
 
 // taskList links the tasks of a loop that are not done, in the order of creation.
 //
-// The lists of waiters, of a group's tasks and of reports are written out in the same way. One generic
-// list for the four was tried: it reaches the links of an element through a dictionary, and made
-// SpawnAwait and Gather 10 % slower.
+// The lists of waiters, of a group's tasks and of reports are written out in the same
+// way. One generic list for the four was tried: it reaches the links of an element
+// through a dictionary, and made SpawnAwait and Gather 10 % slower.
 type taskList struct {
 	head, tail *task
 	n          int

@@ -314,8 +314,8 @@ func TestTaskParentLearnsOfItsChildsCancellation(t *testing.T) {
 	})
 }
 
-// What a body makes of a CancelledError: an error that wraps it is one still, as a body often adds
-// a word to the errors it passes on; an error that does not, or holds it
+// What a body makes of a CancelledError: an error that wraps it is one still, as a body
+// often adds a word to the errors it passes on; an error that does not, or holds it
 // beside others, is not. A deferred errors.Join(err, f.Close()) makes no failure of one.
 //
 // TASK-068
@@ -534,9 +534,10 @@ func TestTaskUncancelledGoesOnAndCanBeCancelledAnew(t *testing.T) {
 // TASK-077, TASK-232, TASK-233, TASK-234
 func TestTaskUncancelWithdrawsWhatWasNotDelivered(t *testing.T) {
 	for _, tt := range []struct {
-		name              string
-		started           bool
-		settle            string // what the future comes to first: ok, boom, "" for nothing
+		name    string
+		started bool
+		// what the future comes to first: ok, boom, "" for nothing
+		settle            string
 		cancels, withdraw int
 		want              string
 		future            string

@@ -13,7 +13,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// eagerly runs a test of eager tasks both ways: asked for by an option, and by the factory.
+// eagerly runs a test of eager tasks both ways: asked for by an option, and by the
+// factory.
 func eagerly(t *testing.T, main func(t *testing.T, ctx context.Context, eager ...aio.TaskOption)) {
 	t.Helper()
 	t.Run("option", func(t *testing.T) {
@@ -433,7 +434,8 @@ func TestEagerFactoryStartsTheCoroutineOfAWaitForWithoutTime(t *testing.T) {
 	})
 }
 
-// runtime.Goexit in an eager step ends the task; its creator goes on until the pass is over.
+// runtime.Goexit in an eager step ends the task; its creator goes on until the pass is
+// over.
 func TestEagerTaskGoexit(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog

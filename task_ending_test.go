@@ -33,9 +33,10 @@ func TestTaskPanicBecomesItsError(t *testing.T) {
 	})
 }
 
-// The cross product: how the body of a task ends, when the task is cancelled, and who wants its
-// result. The body waits for a gate, notes what came of that, and then ends in its own way whether
-// it was cancelled or not; only the one that returns passes the CancelledError on.
+// The cross product: how the body of a task ends, when the task is cancelled, and who
+// wants its result. The body waits for a gate, notes what came of that, and then ends in
+// its own way whether it was cancelled or not; only the one that returns passes the
+// CancelledError on.
 func TestTaskEndingsByCancellationsByConsumers(t *testing.T) {
 	type ending struct{ body, cancelled string }
 	for e, want := range map[ending]struct {
@@ -233,7 +234,8 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 		t.Errorf("reports: %+v", *reports)
 	}
 	want = "nothing"
-	// Cancel on a task that has failed silences the report, and Goexit is passed on, not lost.
+	// Cancel on a task that has failed silences the report, and Goexit is passed on,
+	// not lost.
 	if consumer == "dropped" && cancelled != "when done" && outcome != "7" && outcome != "cancelled" && outcome != "exit" {
 		want = outcome
 	}

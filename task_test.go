@@ -330,7 +330,8 @@ func TestTaskCurrentTaskIsTheOneThatRuns(t *testing.T) {
 		tasks = append(tasks, aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 			contexts = append(contexts, ctx)
 			for range 3 {
-				for _, c := range append(contexts, l.Context()) { // whichever context of the loop is asked
+				for _, c := range append(contexts, l.Context()) {
+					// whichever context of the loop is asked
 					if me := aio.CurrentTask(c); me != aio.AnyTask(tasks[i]) {
 						t.Errorf("task %d: current is %v", i, me)
 					}

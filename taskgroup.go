@@ -1,9 +1,9 @@
 package aio
 
-// A task group owns its tasks: Run does not return before each of them is done. When one fails,
-// the others are cancelled, and so is the task that runs the group, to get its body out of
-// whatever it awaits. That request is the group's own, so it takes it back in the end; a request
-// that came from elsewhere is kept and goes on.
+// A task group owns its tasks: Run does not return before each of them is done. When one
+// fails, the others are cancelled, and so is the task that runs the group, to get its
+// body out of whatever it awaits. That request is the group's own, so it takes it back in
+// the end; a request that came from elsewhere is kept and goes on.
 
 import (
 	"cmp"
@@ -37,24 +37,26 @@ type member struct {
 	prev, next *member
 }
 
-// WithTaskGroup runs body in the calling task with a new group, and returns when body has returned
-// and every task of the group is done. The group's tasks start as those of CreateTask do.
+// WithTaskGroup runs body in the calling task with a new group, and returns when body has
+// returned and every task of the group is done. The group's tasks start as those of
+// CreateTask do.
 //
-// When body returns an error or a task of the group fails, the other tasks are cancelled; in the
-// latter case so is the await in which body is suspended. The result is then a *GroupError with
-// the errors of the tasks in the order in which they occurred and that of body last; tasks that
-// were cancelled add nothing. If a context that the caller derived ends while WithTaskGroup waits
-// for the tasks, that counts as an error of body. If body panics, the panic continues when the tasks
-// are done, and their errors go to the exception handler. If the calling task is cancelled, the tasks are cancelled too, and
+// When body returns an error or a task of the group fails, the other tasks are cancelled;
+// in the latter case so is the await in which body is suspended. The result is then a
+// *GroupError with the errors of the tasks in the order in which they occurred and that
+// of body last; tasks that were cancelled add nothing. If a context that the caller
+// derived ends while WithTaskGroup waits for the tasks, that counts as an error of body.
+// If body panics, the panic continues when the tasks are done, and their errors go to the
+// exception handler. If the calling task is cancelled, the tasks are cancelled too, and
 // unless there are other errors the result is the *CancelledError; with other errors, the
-// cancellation comes again at the task's next await. The context that body gets
-// ends when the group is cancelled, fails or is done. (asyncio: async with TaskGroup())
+// cancellation comes again at the task's next await. The context that body gets ends when
+// the group is cancelled, fails or is done. (asyncio: async with TaskGroup())
 func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
 	return new(TaskGroup).Run(ctx, body)
 }
 
-// Run runs body with the group, as WithTaskGroup says. Doing so a second time is misuse, as
-// is a nil body.
+// Run runs body with the group, as WithTaskGroup says. Doing so a second time is misuse,
+// as is a nil body.
 func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
 	c, err := enter(ctx, "TaskGroup")
 	if err != nil {
@@ -75,8 +77,8 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 	returned := false
 	defer func() {
 		if !returned && !tg.closed {
-			// A panic, or Goexit: the tasks end before it continues, and their errors have nowhere
-			// to go.
+			// A panic, or Goexit: the tasks end before it continues, and
+			// their errors have nowhere to go.
 			_ = tg.exit(ctx, errBodyPanicked)
 			tg.reportErrors()
 		}
@@ -88,7 +90,8 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 
 var errBodyPanicked = errors.New("aio: the body of the task group panicked")
 
-// exit waits for the tasks, and returns the outcome of Run. err is what came out of the body.
+// exit waits for the tasks, and returns the outcome of Run. err is what came out of the
+// body.
 func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 	tg.exiting = true
 	var cancellation error // to be passed on, unless there are errors
@@ -107,7 +110,8 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 			return waitErr // a cycle of awaits
 		default:
 			if _, ok := asCancelled(waitErr); !ok {
-				err = cmp.Or(err, waitErr) // the end of a context is an error like one of the body
+				// the end of a context is an error like one of the body
+				err = cmp.Or(err, waitErr)
 			} else if cancellation == nil || tg.parentCancelled {
 				cancellation = waitErr
 			}
@@ -121,8 +125,9 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 	return tg.outcome(err, cancellation)
 }
 
-// wait suspends the parent until the last of the tasks is done, or the wait is interrupted. It
-// reports whether the loop is open: if not, the tasks are being unwound too.
+// wait suspends the parent until the last of the tasks is done, or the wait is
+// interrupted. It reports whether the loop is open: if not, the tasks are being unwound
+// too.
 func (tg *TaskGroup) wait(ctx context.Context) (err error, open bool) {
 	c, err := enter(ctx, "TaskGroup")
 	if err != nil {
@@ -134,12 +139,13 @@ func (tg *TaskGroup) wait(ctx context.Context) (err error, open bool) {
 	return c.waitOnce("TaskGroup", &tg.onDone), true
 }
 
-// outcome is what Run returns when all tasks are done. err is an error of the body, cancellation
-// the last one that reached the parent.
+// outcome is what Run returns when all tasks are done. err is an error of the body,
+// cancellation the last one that reached the parent.
 func (tg *TaskGroup) outcome(err, cancellation error) error {
 	if tg.parentCancelled && tg.parent.uncancel() == 0 {
-		// Nobody but the group wanted the cancellation. If requests are left, somebody else did
-		// while the group was ending, and cancellation is theirs too.
+		// Nobody but the group wanted the cancellation. If requests are left,
+		// somebody else did while the group was ending, and cancellation is
+		// theirs too.
 		cancellation = nil
 	}
 	if err != nil {
@@ -149,7 +155,8 @@ func (tg *TaskGroup) outcome(err, cancellation error) error {
 		return cancellation
 	}
 	if tg.parent.cancels > 0 {
-		// Somebody else has cancelled the parent. The errors go first: renew the request.
+		// Somebody else has cancelled the parent. The errors go first: renew the
+		// request.
 		tg.parent.uncancel()
 		tg.parent.fut.cancel(errCancelled)
 	}
@@ -168,10 +175,11 @@ func (tg *TaskGroup) reportErrors() {
 	}
 }
 
-// Go starts f as a task of the group. It may be called by the body, also after it has suspended,
-// and by the tasks of the group, as long as Run has not returned. It never awaits. Once the group
-// is being cancelled no more tasks are taken: Go panics, as it does before and after Run, which
-// inside a task of the group is one more error of the group. (asyncio: TaskGroup.create_task)
+// Go starts f as a task of the group. It may be called by the body, also after it has
+// suspended, and by the tasks of the group, as long as Run has not returned. It never
+// awaits. Once the group is being cancelled no more tasks are taken: Go panics, as it
+// does before and after Run, which inside a task of the group is one more error of the
+// group. (asyncio: TaskGroup.create_task)
 func (tg *TaskGroup) Go(f func(ctx context.Context) error, opts ...TaskOption) *Task[struct{}] {
 	if f == nil {
 		misuse("TaskGroup.Go", "the function is nil")
@@ -186,11 +194,13 @@ func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 	}
 	tg.ready()
 	t := CreateTask(&tg.scope, coro, opts...)
-	// Also for a task that has ended already, by its eager start: the group learns of its error a
-	// pass later, or it would cancel its parent while that still creates tasks.
+	// Also for a task that has ended already, by its eager start: the group learns of
+	// its error a pass later, or it would cancel its parent while that still creates
+	// tasks.
 	tg.add(&t.task)
 	if tg.aborting && t.state == pending {
-		// By the task itself, started eagerly, before the group had it in its list.
+		// By the task itself, started eagerly, before the group had it in its
+		// list.
 		t.cancel(errCancelled)
 	}
 	return t
@@ -279,10 +289,11 @@ func (tg *TaskGroup) cancel() {
 	tg.parent.cancelFromScope()
 }
 
-// Cancel ends the group early: its tasks are cancelled, and so is the await in which the body is
-// suspended, or its next one. Run then returns nil, or a *GroupError if there are errors, but not
-// the *CancelledError. Before Run it has the group cancelled when it is entered; after the end, and
-// a second time, it does nothing. (asyncio: TaskGroup.cancel of Python 3.15)
+// Cancel ends the group early: its tasks are cancelled, and so is the await in which the
+// body is suspended, or its next one. Run then returns nil, or a *GroupError if there are
+// errors, but not the *CancelledError. Before Run it has the group cancelled when it is
+// entered; after the end, and a second time, it does nothing. (asyncio: TaskGroup.cancel
+// of Python 3.15)
 func (tg *TaskGroup) Cancel() {
 	if tg.loop != nil {
 		tg.loop.check("TaskGroup.Cancel")

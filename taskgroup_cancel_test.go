@@ -15,7 +15,8 @@ func TestTaskGroupOwnerIsCancelled(t *testing.T) {
 		return func(ctx context.Context) error {
 			err := aio.Sleep(ctx, 100*time.Hour)
 			log.add("%s-cancelled", who)
-			_ = aio.Sleep(ctx, time.Minute) // the second request of the owner does not reach it
+			// the second request of the owner does not reach it
+			_ = aio.Sleep(ctx, time.Minute)
 			log.add("%s-ends", who)
 			return err
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Whatever an eager child does before it suspends is done before the group has it in its list.
+// Whatever an eager child does before it suspends is done before the group has it in its
+// list.
 func TestTaskGroupCancelledByAnEagerChild(t *testing.T) {
 	for name, end := range map[string]func(tg *aio.TaskGroup){
 		"Cancel": func(tg *aio.TaskGroup) { tg.Cancel() },

@@ -20,8 +20,8 @@ var (
 	errBody  = errors.New("body failed")
 )
 
-// grouped fails unless err is a *GroupError with exactly these errors, in this order. A nil among
-// them stands for any other *GroupError.
+// grouped fails unless err is a *GroupError with exactly these errors, in this order. A
+// nil among them stands for any other *GroupError.
 func grouped(t *testing.T, err error, want ...error) *aio.GroupError {
 	t.Helper()
 	g, ok := err.(*aio.GroupError)
@@ -42,8 +42,8 @@ func grouped(t *testing.T, err error, want ...error) *aio.GroupError {
 	return g
 }
 
-// eachStart runs f twice, with tasks that start in the next pass and with tasks that start
-// eagerly. TG-041
+// eachStart runs f twice, with tasks that start in the next pass and with tasks that
+// start eagerly. TG-041
 func eachStart(t *testing.T, f func(t *testing.T, ctx context.Context, l *aio.Loop)) {
 	for name, factory := range map[string]aio.TaskFactory{"start": nil, "eager start": aio.EagerTaskFactory} {
 		t.Run(name, func(t *testing.T) {
@@ -352,7 +352,9 @@ func TestTaskGroupForgetsTasksThatAreDone(t *testing.T) {
 				return err
 			}
 			collected(t, ctx, "they are collected", func() bool {
-				for _, p := range done[:9] { // the last one may be on the stack of this pass still
+				for _, p := range done[:9] {
+					// the last one may be on the stack of this pass
+					// still
 					if p.Value() != nil {
 						return false
 					}
@@ -460,8 +462,8 @@ func TestTaskGroupTaskPanics(t *testing.T) {
 	})
 }
 
-// While a group waits for its tasks, the context that it was given may end: that cancels the tasks,
-// once.
+// While a group waits for its tasks, the context that it was given may end: that cancels
+// the tasks, once.
 func TestTaskGroupEndsWithADerivedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -49,7 +49,8 @@ func TestTaskTreeOfRoots(t *testing.T) {
 	loops := []*aio.Loop{one, idle, two}
 	for _, l := range loops {
 		defer l.Close()
-		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // tasks that are pending when it is closed
+		// tasks that are pending when it is closed
+		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 	}
 	start := func(l *aio.Loop, name string) { aio.CreateTask(l.Context(), forever, aio.WithName(name)) }
 	start(two, "b")

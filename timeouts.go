@@ -1,8 +1,8 @@
 package aio
 
-// A timeout is a timer that cancels the task it was entered by. On the way out the scope takes its
-// own request back, and if none is left that is newer than its entry, the CancelledError that
-// comes out of the body was its own: it becomes ErrTimeout.
+// A timeout is a timer that cancels the task it was entered by. On the way out the scope
+// takes its own request back, and if none is left that is newer than its entry, the
+// CancelledError that comes out of the body was its own: it becomes ErrTimeout.
 
 import (
 	"context"
@@ -21,8 +21,8 @@ const (
 )
 
 // TimeoutScope is a limit on the time that a body may take. Make one with NewTimeout or
-// NewTimeoutAt to be able to move the deadline; Timeout and TimeoutAt are the short forms. It
-// serves for one Run. (asyncio: Timeout)
+// NewTimeoutAt to be able to move the deadline; Timeout and TimeoutAt are the short
+// forms. It serves for one Run. (asyncio: Timeout)
 type TimeoutScope struct {
 	scope   scope
 	inner   innerScope
@@ -33,7 +33,8 @@ type TimeoutScope struct {
 	isAt    bool          // made by NewTimeoutAt
 	delay   time.Duration // of NewTimeout
 	moment  time.Time     // of NewTimeoutAt
-	when    atomic.Int64  // nanoseconds since the epoch of the loop; any goroutine may read it
+	// nanoseconds since the epoch of the loop; any goroutine may read it
+	when atomic.Int64
 }
 
 // NewTimeout returns a scope that ends d after Run begins. NoTimeout sets no limit.
@@ -41,32 +42,35 @@ func NewTimeout(d time.Duration) *TimeoutScope {
 	return &TimeoutScope{delay: d}
 }
 
-// NewTimeoutAt returns a scope that ends at a time of the loop, see Loop.Time. The zero time sets
-// no limit.
+// NewTimeoutAt returns a scope that ends at a time of the loop, see Loop.Time. The zero
+// time sets no limit.
 func NewTimeoutAt(when time.Time) *TimeoutScope {
 	return &TimeoutScope{moment: when, isAt: true}
 }
 
-// Timeout runs body in the calling task, for no longer than d: then the await in which the body is
-// suspended, or its next one, returns a *CancelledError, and when body returns that, Timeout
-// returns ErrTimeout. What else body returns is returned as it is, also after the time ran out. A
-// body that never suspends is never interrupted. With d zero or negative the time has run out at
-// the first suspension; NoTimeout sets no limit. The body's context ends with the scope.
+// Timeout runs body in the calling task, for no longer than d: then the await in which
+// the body is suspended, or its next one, returns a *CancelledError, and when body
+// returns that, Timeout returns ErrTimeout. What else body returns is returned as it is,
+// also after the time ran out. A body that never suspends is never interrupted. With d
+// zero or negative the time has run out at the first suspension; NoTimeout sets no limit.
+// The body's context ends with the scope.
 //
-// If the task is cancelled by somebody else as well, the *CancelledError goes on. Of two scopes
-// that end together the outer one returns ErrTimeout. The errors of Future.Await that say that
-// there is no task are returned before body runs. (asyncio: async with timeout(d))
+// If the task is cancelled by somebody else as well, the *CancelledError goes on. Of two
+// scopes that end together the outer one returns ErrTimeout. The errors of Future.Await
+// that say that there is no task are returned before body runs. (asyncio: async with
+// timeout(d))
 func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
 	return NewTimeout(d).Run(ctx, body)
 }
 
-// TimeoutAt is Timeout with a time of the loop, see Loop.Time. The zero time sets no limit.
-// (asyncio: async with timeout_at(when))
+// TimeoutAt is Timeout with a time of the loop, see Loop.Time. The zero time sets no
+// limit. (asyncio: async with timeout_at(when))
 func TimeoutAt(ctx context.Context, when time.Time, body func(ctx context.Context) error) error {
 	return NewTimeoutAt(when).Run(ctx, body)
 }
 
-// Run runs body within the scope, as Timeout says. Doing so a second time is misuse, as is a nil body.
+// Run runs body within the scope, as Timeout says. Doing so a second time is misuse, as
+// is a nil body.
 func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
 	c, err := enter(ctx, "Timeout")
 	if err != nil {
@@ -142,14 +146,15 @@ func (s *TimeoutScope) stopTimer() {
 
 // due implements timerTarget: time is up.
 func (s *TimeoutScope) due() {
-	s.task.cancelFromScope() // panics for a cycle of awaits: then the scope goes on as it was
+	// panics for a cycle of awaits: then the scope goes on as it was
+	s.task.cancelFromScope()
 	s.timer = nil
 	s.state = timeoutExpiring
 	s.scope.end(ErrTimeout, endedTimeout)
 }
 
-// When returns the deadline as a time of the loop, the zero time if there is none or Run has not
-// begun. Once the body runs any goroutine may call it. (asyncio: Timeout.when)
+// When returns the deadline as a time of the loop, the zero time if there is none or Run
+// has not begun. Once the body runs any goroutine may call it. (asyncio: Timeout.when)
 func (s *TimeoutScope) When() time.Time {
 	if s.scope.loop == nil {
 		return s.moment
@@ -157,9 +162,10 @@ func (s *TimeoutScope) When() time.Time {
 	return s.scope.loop.at(time.Duration(s.when.Load()))
 }
 
-// Reschedule moves the deadline to a time of the loop, see Loop.Time. A time in the past ends the
-// scope in the next pass; the zero time lifts the limit. It is misuse, and panics, before Run and
-// once the time has run out or body has returned. (asyncio: Timeout.reschedule)
+// Reschedule moves the deadline to a time of the loop, see Loop.Time. A time in the past
+// ends the scope in the next pass; the zero time lifts the limit. It is misuse, and
+// panics, before Run and once the time has run out or body has returned. (asyncio:
+// Timeout.reschedule)
 func (s *TimeoutScope) Reschedule(when time.Time) {
 	if s.scope.loop != nil {
 		s.scope.loop.check("Timeout.Reschedule")

@@ -25,7 +25,8 @@ func afterwards(t *testing.T, ctx context.Context) {
 	matches(t, "Sleep afterwards", aio.Sleep(ctx, 0), nil)
 }
 
-// TMO-001, TMO-002, TMO-003, TMO-010, TMO-011: in Go the error does not hold the CancelledError.
+// TMO-001, TMO-002, TMO-003, TMO-010, TMO-011: in Go the error does not hold the
+// CancelledError.
 func TestTimeoutOfBodyThatOutlastsIt(t *testing.T) {
 	for name, make := range map[string]func(now time.Time) *aio.TimeoutScope{
 		"NewTimeout":   func(time.Time) *aio.TimeoutScope { return aio.NewTimeout(10 * time.Second) },
@@ -270,7 +271,8 @@ func TestTimeoutAndCancellationAtOnce(t *testing.T) {
 				err := s.Run(ctx, func(ctx context.Context) error {
 					l.CallLater(at, func() { task.Cancel() })
 					err := aio.Sleep(ctx, time.Hour)
-					_ = aio.Sleep(ctx, time.Hour) // until the other one comes
+					// until the other one comes
+					_ = aio.Sleep(ctx, time.Hour)
 					return err
 				})
 				matches(t, "Run", err, aio.ErrCancelled)
@@ -411,7 +413,8 @@ func TestTimeoutAndResultInOnePass(t *testing.T) {
 		var log eventLog
 		f := aio.CreateFuture[int](ctx)
 		when := l.Time().Add(time.Minute)
-		l.CallAt(when, func() { log.add("result"); f.SetResult(1) }) // of two equal deadlines the first is due first
+		// of two equal deadlines the first is due first
+		l.CallAt(when, func() { log.add("result"); f.SetResult(1) })
 		s := aio.NewTimeoutAt(when)
 		err := s.Run(ctx, func(ctx context.Context) error {
 			v, err := f.Await(ctx)

@@ -1,12 +1,13 @@
 package aio
 
-// A timer that is cancelled stays in the heap, marked, until it comes to the top or until most of
-// the heap is such timers: cancelling costs nothing, and timeouts are nearly always cancelled.
+// A timer that is cancelled stays in the heap, marked, until it comes to the top or until
+// most of the heap is such timers: cancelling costs nothing, and timeouts are nearly
+// always cancelled.
 
 import "time"
 
-// minTimersToPrune is the size from which the heap is rebuilt when more than half of its timers
-// are cancelled.
+// minTimersToPrune is the size from which the heap is rebuilt when more than half of its
+// timers are cancelled.
 const minTimersToPrune = 100
 
 // timers is owned by the token.
@@ -94,7 +95,8 @@ func (h *TimerHandle) release() {
 	}
 }
 
-// wakeAt schedules target for a time, with a timer that must not be touched once it was due.
+// wakeAt schedules target for a time, with a timer that must not be touched once it was
+// due.
 func (l *Loop) wakeAt(when time.Duration, target timerTarget) *TimerHandle {
 	h := l.timers.free
 	if h != nil {
@@ -115,11 +117,11 @@ func (l *Loop) addTimer(h *TimerHandle, when time.Duration) {
 	l.timers.heap = heapPush(l.timers.heap, timer{when, h}, earlier)
 }
 
-// CallLater has fn called d from now: the loop's time will not be before that. A negative d is in
-// the past and comes before what is due now. What is due in one pass runs in the order of the
-// times, after everything that was ready; times that are equal have no promised order, and the
-// actual one is asyncio's. It never awaits and panics with ErrLoopClosed if the loop is closed.
-// (asyncio: loop.call_later)
+// CallLater has fn called d from now: the loop's time will not be before that. A negative
+// d is in the past and comes before what is due now. What is due in one pass runs in the
+// order of the times, after everything that was ready; times that are equal have no
+// promised order, and the actual one is asyncio's. It never awaits and panics with
+// ErrLoopClosed if the loop is closed. (asyncio: loop.call_later)
 func (l *Loop) CallLater(d time.Duration, fn func()) *TimerHandle {
 	return l.callAt("Loop.CallLater", l.after(d), fn)
 }
@@ -191,8 +193,9 @@ func (l *Loop) expire() {
 	ts := &l.timers
 	now := l.now()
 	for len(ts.heap) > 0 && ts.heap[0].when <= now {
-		// One that is cancelled stays counted: so it is in asyncio, which therefore rebuilds its
-		// heap sooner than the fraction says, and with it changes the order of equal timers.
+		// One that is cancelled stays counted: so it is in asyncio, which
+		// therefore rebuilds its heap sooner than the fraction says, and with it
+		// changes the order of equal timers.
 		if l.observed != nil && !ts.heap[0].h.done {
 			l.observed.timerLate(now - ts.heap[0].when)
 		}
@@ -200,8 +203,8 @@ func (l *Loop) expire() {
 	}
 }
 
-// stopTimer cancels a timer, if there is one, and forgets it and its target: once cancelled the
-// target may be used for something else in the next pass.
+// stopTimer cancels a timer, if there is one, and forgets it and its target: once
+// cancelled the target may be used for something else in the next pass.
 func stopTimer(timer **TimerHandle) {
 	if h := *timer; h != nil {
 		h.cancel()

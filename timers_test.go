@@ -59,7 +59,8 @@ func TestCallAtIsNotEarly(t *testing.T) {
 	same(t, "When of CallLater", later.When(), l.Time().Add(time.Minute))
 }
 
-// The far past is due at once, also on a clock that has gone on when the loop looks at it.
+// The far past is due at once, also on a clock that has gone on when the loop looks at
+// it.
 func TestTimersInTheFarPast(t *testing.T) {
 	later := func() { time.Sleep(time.Second) }
 	for name, schedule := range map[string]func(l *aio.Loop){
@@ -116,7 +117,8 @@ func TestTimersJoinThePassLast(t *testing.T) {
 	log.want(t, "next-soon next next-timer0 next-timer")
 }
 
-// LOOP-044, LOOP-050: where deadlines are equal the order is CPython's, measured by heapq there.
+// LOOP-044, LOOP-050: where deadlines are equal the order is CPython's, measured by heapq
+// there.
 func TestEqualDeadlinesFireInTheOrderOfCPython(t *testing.T) {
 	every := make([]int, 120)
 	for _, c := range []struct {
@@ -241,8 +243,8 @@ func TestHeapSorts(t *testing.T) {
 	}
 }
 
-// FuzzTimers schedules, cancels and lets time pass as the input says, and checks each callback at
-// the moment at which it runs.
+// FuzzTimers schedules, cancels and lets time pass as the input says, and checks each
+// callback at the moment at which it runs.
 func FuzzTimers(f *testing.F) {
 	f.Add([]byte("\x00\x05\x00\x03\x00\x05\x03\x09"))
 	f.Add([]byte("\x00\x05\x00\x03\x02\x00\x01\x01\x03\x04\x00\x09\x03\x20"))
@@ -267,7 +269,8 @@ func FuzzTimers(f *testing.F) {
 			op, arg := ops[0]%4, int(ops[1])
 			ops = ops[2:]
 			switch {
-			case op == 0, op == 2: // 2: one that cancels another when it fires
+			case op == 0, op == 2:
+				// 2: one that cancels another when it fires
 				x := &timer{live: true, set: now()}
 				victim := -1
 				if op == 2 && len(timers) > 0 {
@@ -293,7 +296,8 @@ func FuzzTimers(f *testing.F) {
 			case op == 1 && len(timers) > 0:
 				cancel(arg % len(timers))
 			case op == 3:
-				last = -1 << 62 // what is due already, from before, comes first
+				// what is due already, from before, comes first
+				last = -1 << 62
 				l.CallLater(time.Duration(arg%32), l.Stop)
 				if err := l.RunForever(); err != nil {
 					t.Fatal(err)

@@ -20,8 +20,8 @@ func (s *tlsStep) run(*future) {
 // source implements sourced.
 func (s *tlsStep) source() any { return (*tlsTransport)(s).source() }
 
-// source is that of the transport below, which calls this one: what is left of a connection is read
-// before it is lost.
+// source is that of the transport below, which calls this one: what is left of a
+// connection is read before it is lost.
 func (t *tlsTransport) source() any {
 	if below, ok := t.lower.(sourced); ok {
 		return below.source()
@@ -125,7 +125,9 @@ func (t *tlsTransport) endInput() {
 	}
 	switch t.state {
 	case tlsWrapped:
-		if !isLayer { // that may have something to deliver and to write, and will call Close
+		if !isLayer {
+			// that may have something to deliver and to write, and will call
+			// Close
 			t.startShutdown()
 		}
 	case tlsShutdown:
@@ -177,8 +179,8 @@ func (t *tlsTransport) drain() {
 	}
 }
 
-// controlWriting tells the protocol to pause if too much waits: the high mark is too much already,
-// unlike without TLS.
+// controlWriting tells the protocol to pause if too much waits: the high mark is too much
+// already, unlike without TLS.
 func (t *tlsTransport) controlWriting() {
 	if n := t.queue.len(); n > 0 {
 		t.maybePause(n + 1)

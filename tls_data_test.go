@@ -334,8 +334,8 @@ func TestTLSReadLimitDuringHandshake(t *testing.T) {
 	})
 }
 
-// Whatever happens to the records of a connection, what is delivered is a beginning of what was
-// sent.
+// Whatever happens to the records of a connection, what is delivered is a beginning of
+// what was sent.
 func FuzzTLSRecords(f *testing.F) {
 	f.Add(0, 0, byte(0), uint16(0))
 	f.Add(100, 1, byte(1), uint16(tls.VersionTLS12))

@@ -81,7 +81,8 @@ func (t *tlsTransport) flush() {
 		return
 	}
 	t.state = tlsShutdown
-	if !t.truncated { // or the peer has closed its socket, and would answer with a reset
+	if !t.truncated {
+		// or the peer has closed its socket, and would answer with a reset
 		_ = t.conn.CloseWrite() // ConnectionLost tells of an error
 	}
 	if t.ended {
@@ -89,8 +90,8 @@ func (t *tlsTransport) flush() {
 	}
 }
 
-// complete closes the transport below in the next pass. It may still have something to write, so
-// the timer goes on.
+// complete closes the transport below in the next pass. It may still have something to
+// write, so the timer goes on.
 func (t *tlsTransport) complete() { t.loop.schedule((*tlsCloseStep)(t), nil) }
 
 // tlsCloseStep is a layer in the ready queue, to close the transport below.
@@ -127,8 +128,8 @@ func (t *tlsTransport) abort(err error) {
 	}
 }
 
-// end is the end of TLS, be it before the transport below is closed or after. err is for a handshake
-// that was under way.
+// end is the end of TLS, be it before the transport below is closed or after. err is for
+// a handshake that was under way.
 func (t *tlsTransport) end(err error) {
 	t.closing = true
 	t.state = tlsUnwrapped

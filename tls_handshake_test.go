@@ -70,8 +70,8 @@ func tlsTestHalf(ctx context.Context, l *aio.Loop, server bool, config *tls.Conf
 	return h
 }
 
-// failed waits for the outcome, and fails unless it is an error of a handshake of which the
-// application knows nothing and which left nothing behind.
+// failed waits for the outcome, and fails unless it is an error of a handshake of which
+// the application knows nothing and which left nothing behind.
 func (h *tlsTestHandshake) failed(t *testing.T, targets ...error) error {
 	t.Helper()
 	for i := 0; len(h.outcome) == 0 && i < 1000; i++ {
@@ -288,8 +288,8 @@ func TestTLSConfigCallbackAwaits(t *testing.T) {
 	})
 }
 
-// What the callback waits for is cancelled when the handshake is given up, and the time limit holds
-// for it as well.
+// What the callback waits for is cancelled when the handshake is given up, and the time
+// limit holds for it as well.
 func TestTLSConfigCallbackIsCancelled(t *testing.T) {
 	for name, end := range map[string]func(*tlsTestHandshake){
 		"by the time limit": func(h *tlsTestHandshake) { _ = aio.Sleep(h.ctx, time.Minute) },
@@ -303,7 +303,9 @@ func TestTLSConfigCallbackIsCancelled(t *testing.T) {
 				var got error
 				server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 					got = aio.Sleep(hello.Context(), time.Hour)
-					return nil, nil // a cancellation that is swallowed changes nothing
+					// a cancellation that is swallowed changes
+					// nothing
+					return nil, nil
 				}
 				h := tlsTestHalf(ctx, l, true, server, 0)
 				h.lower.peer.Write(hello)
@@ -334,7 +336,8 @@ func TestTLSConfigCallbackPanics(t *testing.T) {
 	})
 }
 
-// A task that is cancelled from outside, as all are when a program ends, gives up the handshake.
+// A task that is cancelled from outside, as all are when a program ends, gives up the
+// handshake.
 func TestTLSHandshakeTaskCancelled(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		h := tlsTestHalf(ctx, l, false, nil, 0)
@@ -350,7 +353,8 @@ func TestTLSHandshakeTaskCancelled(t *testing.T) {
 	})
 }
 
-// A loop that is closed in the middle of a handshake reports nothing and leaves no goroutine.
+// A loop that is closed in the middle of a handshake reports nothing and leaves no
+// goroutine.
 func TestTLSLoopClosedDuringHandshake(t *testing.T) {
 	l, reports := newLoop(t)
 	var h *tlsTestHandshake
@@ -364,7 +368,8 @@ func TestTLSLoopClosedDuringHandshake(t *testing.T) {
 	same(t, "reports", len(*reports), 0)
 }
 
-// Whatever a peer sends, and however it is cut, the handshake ends once and leaves nothing behind.
+// Whatever a peer sends, and however it is cut, the handshake ends once and leaves
+// nothing behind.
 func FuzzTLSHandshake(f *testing.F) {
 	f.Add([]byte{}, 0, false)
 	f.Add([]byte("\x16\x03\x01\x00\x05hello"), 1, true)

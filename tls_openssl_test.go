@@ -18,7 +18,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// tlsTestOpenSSL returns the command openssl, and files with the server's certificate and key.
+// tlsTestOpenSSL returns the command openssl, and files with the server's certificate and
+// key.
 func tlsTestOpenSSL(t *testing.T) (cmd, cert, key string) {
 	cmd, err := exec.LookPath("openssl")
 	if err != nil {
@@ -84,7 +85,8 @@ func (p *tlsTestProcess) say(line string) error {
 	return err
 }
 
-// OpenSSL is the client: it updates its keys and asks for ours, and closes with a close_notify.
+// OpenSSL is the client: it updates its keys and asks for ours, and closes with a
+// close_notify.
 func TestTLSOpenSSLClient(t *testing.T) {
 	openssl, _, _ := tlsTestOpenSSL(t)
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {

@@ -139,7 +139,8 @@ func TestTLSClientsOfPlainGo(t *testing.T) {
 		}()
 		var clients []*tlsTestSender
 		for i := range tlsTestClients {
-			conn, err := net.Dial("tcp", ln.Addr().String()) // a ready connection
+			// a ready connection
+			conn, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
 				return err
 			}
@@ -275,8 +276,8 @@ func (u *tlsTestUpgrader) ConnectionMade(t aio.Transport) {
 	})
 }
 
-// Server.CloseClients closes the layer on top, so that the peer gets everything and then its
-// close_notify, not only the end of the socket.
+// Server.CloseClients closes the layer on top, so that the peer gets everything and then
+// its close_notify, not only the end of the socket.
 func TestTLSServerCloseClients(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -320,7 +321,8 @@ func TestTLSServerCloseClients(t *testing.T) {
 	})
 }
 
-// tlsTestNoEOF has the end of the socket be an error, so that a close_notify can be told from it.
+// tlsTestNoEOF has the end of the socket be an error, so that a close_notify can be told
+// from it.
 type tlsTestNoEOF struct{ net.Conn }
 
 func (c tlsTestNoEOF) Read(p []byte) (int, error) {
@@ -331,7 +333,8 @@ func (c tlsTestNoEOF) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TLS-003, TLS-008, LOOP-130, LOOP-134, LOOP-136: without a ServerName the host of the address is what the certificate must be for.
+// TLS-003, TLS-008, LOOP-130, LOOP-134, LOOP-136: without a ServerName the host of the
+// address is what the certificate must be for.
 func TestTLSServerName(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -373,8 +376,8 @@ func TestTLSServerName(t *testing.T) {
 	})
 }
 
-// TLS-006, LOOP-132, LOOP-134, LOOP-135: a config without anything verifies against the system's authorities, which do not know
-// the one of this test.
+// TLS-006, LOOP-132, LOOP-134, LOOP-135: a config without anything verifies against the
+// system's authorities, which do not know the one of this test.
 func TestTLSVerifiesByDefault(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -401,7 +404,8 @@ func TestTLSVerifiesByDefault(t *testing.T) {
 	})
 }
 
-// TLS-001 to TLS-005, LOOP-128, LOOP-131, LOOP-137: nothing is connected or accepted with options that cannot be.
+// TLS-001 to TLS-005, LOOP-128, LOOP-131, LOOP-137: nothing is connected or accepted with
+// options that cannot be.
 func TestTLSOptionsMisuse(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		conn, other := net.Pipe()
@@ -584,7 +588,8 @@ func TestTLSOverUnixSockets(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		dir, err := os.MkdirTemp("", "aio") // a name that is short enough for a socket
+		// a name that is short enough for a socket
+		dir, err := os.MkdirTemp("", "aio")
 		if err != nil {
 			return err
 		}
@@ -646,7 +651,8 @@ func TestTLSStreamsEnd(t *testing.T) {
 					return errors.Join(err, w.Close(), w.WaitClosed(ctx))
 				})
 			}
-			return over.Wait(ctx) // the server's connections may be gone before the handlers know
+			// the server's connections may be gone before the handlers know
+			return over.Wait(ctx)
 		})
 		srv.Close()
 		return errors.Join(err, srv.WaitClosed(ctx))
@@ -667,7 +673,8 @@ func (d *tlsTestDamage) Write(p []byte) (int, error) {
 	return d.Conn.Write(p)
 }
 
-// TLS-031: what came before the damage can be read, then reading and waiting for the end fail.
+// TLS-031: what came before the damage can be read, then reading and waiting for the end
+// fail.
 func TestTLSStreamsCorruptedRecord(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

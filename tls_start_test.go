@@ -51,7 +51,8 @@ func TestStartTLS(t *testing.T) {
 		same(t, "what was delivered", len(c.c.wire), 0)
 		c.settle()
 		c.client.transport.Write([]byte("!"))
-		for len(c.server.got) < len("inclear!") { // the server begins when it knows
+		for len(c.server.got) < len("inclear!") {
+			// the server begins when it knows
 			_ = aio.Sleep(ctx, 0)
 		}
 		c.upgrade(t)
@@ -72,15 +73,16 @@ func TestStartTLS(t *testing.T) {
 	})
 }
 
-// What was written to the old transport precedes the handshake, even if it is still buffered; and
-// reading goes on if it was paused.
+// What was written to the old transport precedes the handshake, even if it is still
+// buffered; and reading goes on if it was paused.
 func TestStartTLSWithBufferedOutput(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestPlain(ctx, l)
 		c.c.stuck = true
 		c.client.transport.Write([]byte("clear"))
 		c.client.transport.PauseReading()
-		c.server.onData = func([]byte) { // the answer to the last word in clear is TLS
+		c.server.onData = func([]byte) {
+			// the answer to the last word in clear is TLS
 			c.server.onData = nil
 			spawn(ctx, func(ctx context.Context) (err error) {
 				c.st, err = aio.StartTLS(ctx, c.s, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true})
@@ -99,11 +101,14 @@ func TestStartTLSWithBufferedOutput(t *testing.T) {
 	})
 }
 
-// A protocol that was told to pause before is told to resume, although it is the layer that is told.
+// A protocol that was told to pause before is told to resume, although it is the layer
+// that is told.
 func TestStartTLSWhileWritingIsPaused(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestPlain(ctx, l)
-		c.upgrade(t) // TLS inside TLS, as the transport below has to be one of the package's own
+		// TLS inside TLS, as the transport below has to be one of the package's
+		// own
+		c.upgrade(t)
 		c.client.transport, c.server.transport = c.ct, c.st
 		c.c.stuck, c.c.high = true, 0
 		c.ct.SetWriteBufferLimits(4, 1)
@@ -209,8 +214,8 @@ func TestStartTLSMisuse(t *testing.T) {
 	})
 }
 
-// TLS-023, TLS-010: the caller has its own limit. TLS-025: the application hears of the end in
-// every case, not only in some as in asyncio.
+// TLS-023, TLS-010: the caller has its own limit. TLS-025: the application hears of the
+// end in every case, not only in some as in asyncio.
 func TestStartTLSGivenUp(t *testing.T) {
 	for _, server := range []bool{false, true} {
 		config := tlsTestClientConfig()

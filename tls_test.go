@@ -26,7 +26,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// tlsTestCerts are what all tests use: a certificate for tls.test and 127.0.0.1, and one of a client.
+// tlsTestCerts are what all tests use: a certificate for tls.test and 127.0.0.1, and one
+// of a client.
 type tlsTestCerts struct {
 	pool           *x509.CertPool
 	server, client tls.Certificate
@@ -74,8 +75,8 @@ func tlsTestServerConfig() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{tlsTestCert().server}}
 }
 
-// tlsTestEnd is one end of a connection in memory. What is written is delivered to the protocol of
-// the peer in later passes.
+// tlsTestEnd is one end of a connection in memory. What is written is delivered to the
+// protocol of the peer in later passes.
 type tlsTestEnd struct {
 	loop     *aio.Loop
 	name     string
@@ -243,7 +244,8 @@ func (e *tlsTestEnd) release() {
 	e.pump()
 }
 
-// tlsTestApp is an application's protocol. It writes down what it is told, and what it received.
+// tlsTestApp is an application's protocol. It writes down what it is told, and what it
+// received.
 type tlsTestApp struct {
 	name      string
 	log       *eventLog
@@ -515,14 +517,15 @@ func tlsTestSeal(secret []byte, kind byte, content []byte) []byte {
 	return append(header, aead.Seal(nil, tlsTestLabel(secret, "iv", 12), inner, header)...)
 }
 
-// crypto/tls never begins a key update, so this one is made by hand: a request to update, and data
-// under the next keys. It arrives byte by byte.
+// crypto/tls never begins a key update, so this one is made by hand: a request to update,
+// and data under the next keys. It arrives byte by byte.
 func TestTLSKeyUpdate(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		secrets := &tlsTestSecrets{}
 		server := tlsTestServerConfig()
 		server.KeyLogWriter = secrets
-		server.SessionTicketsDisabled = true // so that no record was sent under these keys
+		// so that no record was sent under these keys
+		server.SessionTicketsDisabled = true
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{server: server})
 		if suite := c.ct.GetExtraInfo("cipher"); suite != "TLS_AES_128_GCM_SHA256" {
 			t.Skipf("crypto/tls has chosen %v, as it does on processors without AES", suite)
@@ -535,7 +538,8 @@ func TestTLSKeyUpdate(t *testing.T) {
 		c.settle()
 		c.ct.Write([]byte("mine-too"))
 		c.settle()
-		// The server's tls.Conn takes the update of the client's keys, and reads what follows it.
+		// The server's tls.Conn takes the update of the client's keys, and reads
+		// what follows it.
 		c.log.want(t, "client:new-keys server:mine-too")
 		same(t, "the client's bytes", string(c.client.got), "new-keys")
 		c.ct.Abort()
@@ -558,7 +562,8 @@ func TestTLSExtraInfo(t *testing.T) {
 			for _, resumed := range []bool{false, true} {
 				var early []any
 				c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client, server: server, before: func(c *tlsTestConn) {
-					l.CallSoon(func() { // in the middle of the handshake
+					l.CallSoon(func() {
+						// in the middle of the handshake
 						for _, name := range []string{"ssl_object", "tls", "peercert", "cipher"} {
 							early = append(early, c.ct.GetExtraInfo(name))
 						}
@@ -646,7 +651,8 @@ func TestTLSOtherGoroutine(t *testing.T) {
 	})
 }
 
-// A connection on which nothing is under way keeps no buffers, whatever went over it before.
+// A connection on which nothing is under way keeps no buffers, whatever went over it
+// before.
 func TestTLSIdleMemory(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})

@@ -129,8 +129,8 @@ func TestTLSEndOfFileWhileDataIsQueued(t *testing.T) {
 	})
 }
 
-// TLS-043: between records it is a clean end, which the missing close_notify tells from a real one. In
-// the middle of a record it is an error, unlike in asyncio.
+// TLS-043: between records it is a clean end, which the missing close_notify tells from a
+// real one. In the middle of a record it is an error, unlike in asyncio.
 func TestTLSTruncation(t *testing.T) {
 	for _, cut := range []int{0, 1, 4, 5, 10} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -262,7 +262,8 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 			})
 		}
 	}
-	// Nothing waits here any more, but the transport below cannot get rid of what it has.
+	// Nothing waits here any more, but the transport below cannot get rid of what it
+	// has.
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
 		c.c.stuck = true
@@ -317,7 +318,8 @@ func TestTLSWriteAfterClose(t *testing.T) {
 	})
 }
 
-// TLS-050: data that was on its way when we closed is dropped. asyncio has an error of it.
+// TLS-050: data that was on its way when we closed is dropped. asyncio has an error of
+// it.
 func TestTLSDataAfterClose(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
@@ -330,8 +332,8 @@ func TestTLSDataAfterClose(t *testing.T) {
 	})
 }
 
-// What the application did not want before it closed is dropped as well, and must not keep the
-// peer's close_notify from being seen.
+// What the application did not want before it closed is dropped as well, and must not
+// keep the peer's close_notify from being seen.
 func TestTLSCloseWithUnreadData(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
@@ -351,7 +353,8 @@ func TestTLSCloseWithUnreadData(t *testing.T) {
 	})
 }
 
-// Both ends send more than the other one buffers, and then close: neither waits for the other.
+// Both ends send more than the other one buffers, and then close: neither waits for the
+// other.
 func TestTLSBothCloseWithDataQueued(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
@@ -442,8 +445,8 @@ func TestTLSProtocolPanics(t *testing.T) {
 	}
 }
 
-// PROTO-006: a ConnectionMade that panics is reported, and the connection goes on. One that closes
-// the transport has had its connection.
+// PROTO-006: a ConnectionMade that panics is reported, and the connection goes on. One
+// that closes the transport has had its connection.
 func TestTLSConnectionMade(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestStart(ctx, l, tlsTestSetup{before: func(c *tlsTestConn) {
@@ -472,7 +475,8 @@ func TestTLSConnectionMade(t *testing.T) {
 	}
 }
 
-// A write that is longer than the high mark of the transport below is not encrypted at once.
+// A write that is longer than the high mark of the transport below is not encrypted at
+// once.
 func TestTLSWritesInPieces(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})

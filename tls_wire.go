@@ -1,8 +1,8 @@
 package aio
 
-// Below TLS: the protocol of the transport that carries the records, and the net.Conn that
-// crypto/tls reads and writes them by. Its Read awaits during the handshake, which is a task;
-// afterwards it never blocks, and says that it is dry.
+// Below TLS: the protocol of the transport that carries the records, and the net.Conn
+// that crypto/tls reads and writes them by. Its Read awaits during the handshake, which
+// is a task; afterwards it never blocks, and says that it is dry.
 
 import (
 	"context"
@@ -29,7 +29,8 @@ func (p *tlsProtocol) ConnectionMade(lower Transport) {
 	t.limit(t.settings.handshake)
 	handshake := CreateTask(t.loop.Context(), func(ctx context.Context) (struct{}, error) {
 		t.ctx = ctx
-		// A context that can end would have crypto/tls watch it from a goroutine of its own.
+		// A context that can end would have crypto/tls watch it from a goroutine
+		// of its own.
 		return struct{}{}, t.conn.HandshakeContext(context.WithoutCancel(ctx))
 	}, WithName("TLS handshake"))
 	handshake.noPendingReport = true
@@ -49,8 +50,8 @@ func (p *tlsProtocol) DataReceived(b []byte) {
 	t.controlReading()
 }
 
-// EOFReceived always wants the transport kept open: closing it is up to the layer, which may have
-// bytes to deliver and to write.
+// EOFReceived always wants the transport kept open: closing it is up to the layer, which
+// may have bytes to deliver and to write.
 func (p *tlsProtocol) EOFReceived() bool {
 	t := (*tlsTransport)(p)
 	t.atEOF = true
@@ -165,8 +166,8 @@ func (w *tlsWire) SetReadDeadline(time.Time) error { return nil }
 // SetWriteDeadline implements net.Conn.
 func (w *tlsWire) SetWriteDeadline(time.Time) error { return nil }
 
-// addr returns an address of the transport below, which is never nil as callbacks of tls.Config may
-// ask for it.
+// addr returns an address of the transport below, which is never nil as callbacks of
+// tls.Config may ask for it.
 func (w *tlsWire) addr(name string) net.Addr {
 	if w.lower != nil {
 		if a, ok := w.lower.GetExtraInfo(name).(net.Addr); ok {

@@ -1,39 +1,42 @@
 package aio
 
-// The token. At any moment at most one goroutine may touch the state of a loop: the one that the
-// loop's owner field names. That is the goroutine that runs the loop, called the base here, or that
-// of a task.
+// The token. At any moment at most one goroutine may touch the state of a loop: the one
+// that the loop's owner field names. That is the goroutine that runs the loop, called the
+// base here, or that of a task.
 //
-// A coroutine is a goroutine made by iter.Pull that runs one task after another. next hands it the
-// token and blocks until it calls yield, which hands the token back and blocks until the following
-// next. One round trip takes a third of the time that a channel would.
+// A coroutine is a goroutine made by iter.Pull that runs one task after another. next
+// hands it the token and blocks until it calls yield, which hands the token back and
+// blocks until the following next. One round trip takes a third of the time that a
+// channel would.
 //
-// A task that has to wait does not go back to the base for the next step of the pass. It looks at
-// the ready queue itself, and if the next entry is a step of another task it calls that one's next.
-// So those that run form a nest: the base has called next of a coroutine, which has called next of
-// another one, and so on to the top, which holds the token. When the next step is that of a
-// coroutine within the nest, the ones above yield, one after the other, until it is on top. Each
-// next has its one yield, as if all steps were made from the base, but two tasks that take turns
-// need one switch for a step, and a task that creates another and waits for it needs two, not four.
-// A coroutine whose task has ended goes on with the next task that has not started, if that is
-// next in the queue: then there is no switch at all. In a nest that is deep enough, a coroutine
-// that parks yields to the one below, which goes on looking.
+// A task that has to wait does not go back to the base for the next step of the pass. It
+// looks at the ready queue itself, and if the next entry is a step of another task it
+// calls that one's next. So those that run form a nest: the base has called next of a
+// coroutine, which has called next of another one, and so on to the top, which holds the
+// token. When the next step is that of a coroutine within the nest, the ones above yield,
+// one after the other, until it is on top. Each next has its one yield, as if all steps
+// were made from the base, but two tasks that take turns need one switch for a step, and
+// a task that creates another and waits for it needs two, not four. A coroutine whose
+// task has ended goes on with the next task that has not started, if that is next in the
+// queue: then there is no switch at all. In a nest that is deep enough, a coroutine that
+// parks yields to the one below, which goes on looking.
 //
 // Callbacks run on the base only, and it is the base that waits when nothing is ready.
 //
-// What iter.Pull does not check is checked here: its yield, called by a goroutine that is not the
-// coroutine's, silently swaps the two. So every call that suspends or touches loop state first
-// compares the running goroutine with owner (enter and Loop.check).
+// What iter.Pull does not check is checked here: its yield, called by a goroutine that is
+// not the coroutine's, silently swaps the two. So every call that suspends or touches
+// loop state first compares the running goroutine with owner (enter and Loop.check).
 //
 // Hazards that the runtime leaves to the caller:
-//   - A thread lock belongs to the coroutine's state: runtime.LockOSThread held across an await
-//     is a fatal error of the Go runtime, which nothing in the language can ask about beforehand.
-//     A loop may run on a locked thread; a task must unlock before it awaits.
+//   - A thread lock belongs to the coroutine's state: runtime.LockOSThread held across an
+//     await is a fatal error of the Go runtime, which nothing in the language can ask
+//     about beforehand. A loop may run on a locked thread; a task must unlock before it
+//     awaits.
 //   - A panic that crossed next would lose the task's frames: runTask recovers it inside.
-//   - runtime.Goexit would end the goroutine that called next, which may be that of another task.
-//     runTask holds it back until the base can exit.
-//   - A coroutine that is never resumed again is a goroutine that nothing collects: Loop.Close
-//     resumes or stops every one.
+//   - runtime.Goexit would end the goroutine that called next, which may be that of
+//     another task. runTask holds it back until the base can exit.
+//   - A coroutine that is never resumed again is a goroutine that nothing collects:
+//     Loop.Close resumes or stops every one.
 
 import (
 	"context"
@@ -44,31 +47,34 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// maxIdle bounds the coroutines that a loop keeps for tasks to come. Starting a fresh one costs
-// about ten times as much as reusing one; an idle one holds some 3 KiB.
+// maxIdle bounds the coroutines that a loop keeps for tasks to come. Starting a fresh one
+// costs about ten times as much as reusing one; an idle one holds some 3 KiB.
 const maxIdle = 1024
 
-// maxNest bounds the coroutines of a nest. Those that are left for later are resumed once more on
-// the way down, so they had better be in the processor's caches still.
+// maxNest bounds the coroutines of a nest. Those that are left for later are resumed once
+// more on the way down, so they had better be in the processor's caches still.
 const maxNest = 16
 
 // coroutine is owned by the token, except for g, which never changes once it runs.
 type coroutine struct {
-	loop         *Loop
-	g            uintptr // identity of the goroutine, nobody until it runs
-	task         *task   // what it runs, nil when idle
-	next         func() (struct{}, bool)
-	stop         func()
-	yield        func(struct{}) bool
-	thrown       error      // what the await that is resumed shall return
-	stackRequest *[]uintptr // set to be told where the task is suspended, instead of resuming it
-	runs         bool       // in the nest
-	eager        bool       // its next was called to start a task eagerly: it yields to the caller
-	exits        bool       // the task called runtime.Goexit
-	contained    bool       // that concerns nobody but the task
+	loop   *Loop
+	g      uintptr // identity of the goroutine, nobody until it runs
+	task   *task   // what it runs, nil when idle
+	next   func() (struct{}, bool)
+	stop   func()
+	yield  func(struct{}) bool
+	thrown error // what the await that is resumed shall return
+	// set to be told where the task is suspended, instead of resuming it
+	stackRequest *[]uintptr
+	runs         bool // in the nest
+	// its next was called to start a task eagerly: it yields to the caller
+	eager     bool
+	exits     bool // the task called runtime.Goexit
+	contained bool // that concerns nobody but the task
 }
 
-// newCoroutine makes a coroutine and lets it run to the point where it waits for its first task.
+// newCoroutine makes a coroutine and lets it run to the point where it waits for its
+// first task.
 func (l *Loop) newCoroutine() *coroutine {
 	co := &coroutine{loop: l, g: goid.Nobody}
 	co.next, co.stop = iter.Pull(co.main)
@@ -108,10 +114,10 @@ func init() {
 	}
 }
 
-// label gives the goroutine the profiling labels that a task begins with: those of its context
-// or, if that has none, those of the goroutine that runs the loop. It has to be done for each
-// task, as the goroutine may have the labels that the task before has set, or in a new goroutine
-// those of the task in which it was made.
+// label gives the goroutine the profiling labels that a task begins with: those of its
+// context or, if that has none, those of the goroutine that runs the loop. It has to be
+// done for each task, as the goroutine may have the labels that the task before has set,
+// or in a new goroutine those of the task in which it was made.
 func (co *coroutine) label(t *task) {
 	l := co.loop
 	if l.observed != nil {
@@ -121,7 +127,8 @@ func (co *coroutine) label(t *task) {
 	setLabels(&t.scope, l.labels)
 }
 
-// setLabels gives the calling goroutine the profiling labels of ctx or, if there are none, base.
+// setLabels gives the calling goroutine the profiling labels of ctx or, if there are
+// none, base.
 func setLabels(ctx context.Context, base goid.Labels) {
 	pprof.SetGoroutineLabels(ctx)
 	if base != (goid.Labels{}) && goid.CurrentLabels() == (goid.Labels{}) {
@@ -131,9 +138,10 @@ func setLabels(ctx context.Context, base goid.Labels) {
 
 // runTask runs the body of co.task to its end.
 //
-// A panic becomes the task's error rather than the program's end: asyncio keeps errors in tasks,
-// and one whose error nobody looks at is reported. Re-raising it where the task is awaited, as a
-// WaitGroup might, would leave it unknown which of several awaiters it hits.
+// A panic becomes the task's error rather than the program's end: asyncio keeps errors in
+// tasks, and one whose error nobody looks at is reported. Re-raising it where the task is
+// awaited, as a WaitGroup might, would leave it unknown which of several awaiters it
+// hits.
 func (co *coroutine) runTask() {
 	t := co.task
 	ended := false
@@ -145,8 +153,9 @@ func (co *coroutine) runTask() {
 			t.impl.fail(panicError(v))
 			return
 		}
-		// runtime.Goexit: the task is over, the goroutine is not. Hand the token back once, as
-		// if idle; exitPending resumes it when the loop's goroutine may exit too.
+		// runtime.Goexit: the task is over, the goroutine is not. Hand the token
+		// back once, as if idle; exitPending resumes it when the loop's goroutine
+		// may exit too.
 		t.fut.errRetrieved = true // whoever runs the loop learns of it
 		t.impl.fail(ErrGoexit)
 		t.co, co.task = nil, nil
@@ -158,12 +167,12 @@ func (co *coroutine) runTask() {
 	ended = true
 }
 
-// park gives the token away until the task of co is resumed, and returns the error that was thrown
-// in. It is called by co, which has to have arranged for being woken.
+// park gives the token away until the task of co is resumed, and returns the error that
+// was thrown in. It is called by co, which has to have arranged for being woken.
 //
-// A switch loses the processor's memory of where its calls return to: each frame between the two
-// ends of a switch costs a mispredicted return, some 6 ns. That is why next and yield are called
-// right here, and what can be is done before or after them.
+// A switch loses the processor's memory of where its calls return to: each frame between
+// the two ends of a switch costs a mispredicted return, some 6 ns. That is why next and
+// yield are called right here, and what can be is done before or after them.
 func (co *coroutine) park() error {
 	l := co.loop
 	for co.canRunOthers() && l.chainLen < maxNest {
@@ -186,7 +195,8 @@ func (co *coroutine) park() error {
 				l.current = co.task
 				return co.takeThrown()
 			}
-			// The task on top wants to know where this one is suspended, and goes on.
+			// The task on top wants to know where this one is suspended, and
+			// goes on.
 			co.replyStack()
 			requester := l.switchTo(l.stackRequester)
 			l.stackRequester = nil
@@ -207,9 +217,9 @@ func (co *coroutine) park() error {
 	}
 }
 
-// canRunOthers reports whether co may make steps of other tasks when its own waits or has ended: not if it
-// was started eagerly, as then the creating task goes on at once, nor in debug mode, which measures
-// each step.
+// canRunOthers reports whether co may make steps of other tasks when its own waits or has
+// ended: not if it was started eagerly, as then the creating task goes on at once, nor in
+// debug mode, which measures each step.
 func (co *coroutine) canRunOthers() bool { return !co.eager && co.loop.chaining }
 
 // replyStack tells where the task is suspended.
@@ -231,7 +241,8 @@ func (l *Loop) switchTo(t *task) *coroutine {
 	if co == nil {
 		co = l.acquire(t)
 	}
-	l.owner, l.current = co.g, t // before the first switch g is nobody: main then sets it
+	// before the first switch g is nobody: main then sets it
+	l.owner, l.current = co.g, t
 	co.runs = true
 	l.chainLen++
 	return co
@@ -257,9 +268,9 @@ func (l *Loop) resume(t *task) {
 	l.owner, l.current = owner, current
 }
 
-// nextStep takes the next step of a task from the ready queue and readies it. It returns nil if
-// the next entry is something else, or the base has to begin the next pass; with first set also if
-// it is not the first step of a task.
+// nextStep takes the next step of a task from the ready queue and readies it. It returns
+// nil if the next entry is something else, or the base has to begin the next pass; with
+// first set also if it is not the first step of a task.
 func (l *Loop) nextStep(first bool) *task {
 	for l.todo > 0 || l.beginPass() {
 		e := *l.ready.front()
@@ -302,13 +313,14 @@ func (l *Loop) release(co *coroutine) {
 	}
 }
 
-// exitPending passes runtime.Goexit of tasks on to the goroutine that runs the loop, so that
-// t.FailNow in a task ends the test. It does not return if there is any.
+// exitPending passes runtime.Goexit of tasks on to the goroutine that runs the loop, so
+// that t.FailNow in a task ends the test. It does not return if there is any.
 func (l *Loop) exitPending() {
 	if n := len(l.exiting); n > 0 {
 		co := l.exiting[n-1]
 		l.exiting = l.exiting[:n-1]
-		defer l.exitPending() // each coroutine has to be resumed, or it would stay for ever
+		// each coroutine has to be resumed, or it would stay for ever
+		defer l.exitPending()
 		co.next()
 	}
 }

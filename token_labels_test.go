@@ -12,8 +12,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// labelled reports whether a goroutine with function on its stack has a profiling label whose key
-// or value is label.
+// labelled reports whether a goroutine with function on its stack has a profiling label
+// whose key or value is label.
 func labelled(t *testing.T, function, label string) bool {
 	t.Helper()
 	var profile bytes.Buffer
@@ -138,7 +138,8 @@ func TestLabelsOfAJobEndWithIt(t *testing.T) {
 			pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("mine", "set")))
 			return 0, nil
 		})
-		second := aio.RunInExecutor(ctx, ex, func() (int, error) { // it waits for the first one
+		second := aio.RunInExecutor(ctx, ex, func() (int, error) {
+			// it waits for the first one
 			if thisJobLooks(t, "mine") {
 				t.Error("a job has the labels that the one before it has set")
 			}

@@ -80,7 +80,8 @@ func parkTask(f *aio.Future[int]) aio.Coro[int] {
 	}
 }
 
-// An eager task can look at the one that starts it, which is not suspended: it has no stack.
+// An eager task can look at the one that starts it, which is not suspended: it has no
+// stack.
 func TestGetStackOfTheCreator(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
 		creator := aio.CurrentTask(ctx)
@@ -117,8 +118,8 @@ func TestGetStackOfADeepTask(t *testing.T) {
 	})
 }
 
-// A task whose goroutine is making the steps of others is asked where it is suspended, and goes on
-// when its turn comes, as often as that may be.
+// A task whose goroutine is making the steps of others is asked where it is suspended,
+// and goes on when its turn comes, as often as that may be.
 func TestGetStackOfATaskThatServesOthers(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog

@@ -19,7 +19,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// goexits runs f in a goroutine of its own and reports whether that ended by runtime.Goexit.
+// goexits runs f in a goroutine of its own and reports whether that ended by
+// runtime.Goexit.
 func goexits(f func()) bool {
 	exited := true
 	done := make(chan struct{})
@@ -32,10 +33,12 @@ func goexits(f func()) bool {
 	return exited
 }
 
-// childMode is the environment variable that tells a test that it runs as its own child process.
+// childMode is the environment variable that tells a test that it runs as its own child
+// process.
 const childMode = "AIO_TEST_CHILD"
 
-// childProcess returns a command that runs the calling test once more, with childMode set to mode.
+// childProcess returns a command that runs the calling test once more, with childMode set
+// to mode.
 func childProcess(t *testing.T, mode string) *exec.Cmd {
 	name, _, _ := strings.Cut(t.Name(), "/")
 	cmd := exec.Command(os.Args[0], "-test.run=^"+name+"$", "-test.count=1")
@@ -58,7 +61,9 @@ func TestPanicBecomesTheTasksError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l, _ := newLoop(t)
 			err := runMain(l, func(ctx context.Context) error {
-				aio.Sleep(ctx, 0) // so that the stack is that of a coroutine that was resumed
+				// so that the stack is that of a coroutine that was
+				// resumed
+				aio.Sleep(ctx, 0)
 				blowUp(c.value)
 				return nil
 			})
@@ -101,7 +106,8 @@ func TestPanicOfEagerTaskStaysInIt(t *testing.T) {
 	})
 }
 
-// Goexit in a task, as t.FailNow does it, ends the goroutine that runs the loop, after the pass.
+// Goexit in a task, as t.FailNow does it, ends the goroutine that runs the loop, after
+// the pass.
 func TestGoexitEndsTheGoroutineOfTheLoop(t *testing.T) {
 	start := func(l *aio.Loop, f func(), eager bool) {
 		spawn(l.Context(), func(ctx context.Context) error {
@@ -237,8 +243,8 @@ func TestGoexitDuringCloseOnALockedThread(t *testing.T) {
 	same(t, "IsClosed", l.IsClosed(), true)
 }
 
-// Goexit in the exception handler, as t.FailNow does it, ends the one who closes the loop when
-// everything is closed.
+// Goexit in the exception handler, as t.FailNow does it, ends the one who closes the loop
+// when everything is closed.
 func TestGoexitOfTheExceptionHandlerDuringClose(t *testing.T) {
 	leavesNoGoroutine(t)
 	l, _ := newLoop(t)
@@ -500,7 +506,8 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 				}
 				tries = append(tries, func() { same(t, "CurrentTask is nil", aio.CurrentTask(ctx) == nil, true) })
 
-				// Two tasks that check each other's steps while a goroutine does all that.
+				// Two tasks that check each other's steps while a
+				// goroutine does all that.
 				stop, steps := false, 0
 				var pings aio.Queue[int]
 				tg.Go(func(ctx context.Context) error {
@@ -588,7 +595,8 @@ func TestLoopOnLockedThread(t *testing.T) {
 	})
 }
 
-// A task may lock its thread between two awaits, but not across one: that ends the program.
+// A task may lock its thread between two awaits, but not across one: that ends the
+// program.
 func TestTaskLocksThread(t *testing.T) {
 	if os.Getenv(childMode) != "" {
 		aio.Run(func(ctx context.Context) error {
@@ -631,7 +639,8 @@ func TestCoroutinesArePooled(t *testing.T) {
 	})
 }
 
-// Everything that a task can wait for is durably blocking in a bubble of testing/synctest.
+// Everything that a task can wait for is durably blocking in a bubble of
+// testing/synctest.
 func TestTasksInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

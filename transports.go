@@ -1,9 +1,10 @@
 package aio
 
-// What all transports have in common. A transport belongs to one loop, and the token owns it: its
-// methods may be called by tasks and callbacks of that loop, and panic with ErrWrongGoroutine
-// elsewhere. None of them awaits. Closing a transport is not the end of it: the end is when
-// ConnectionLost has returned, which is always a pass later, and only then the descriptor is closed.
+// What all transports have in common. A transport belongs to one loop, and the token owns
+// it: its methods may be called by tasks and callbacks of that loop, and panic with
+// ErrWrongGoroutine elsewhere. None of them awaits. Closing a transport is not the end of
+// it: the end is when ConnectionLost has returned, which is always a pass later, and only
+// then the descriptor is closed.
 
 import (
 	"errors"
@@ -20,11 +21,12 @@ import (
 
 // BaseTransport is what every transport can do. (asyncio: BaseTransport)
 type BaseTransport interface {
-	// Close closes the transport: nothing is read any more, what is in the write buffer is still
-	// written, and then the protocol's ConnectionLost is called with nil. Doing it again does
-	// nothing. (asyncio: close)
+	// Close closes the transport: nothing is read any more, what is in the write
+	// buffer is still written, and then the protocol's ConnectionLost is called with
+	// nil. Doing it again does nothing. (asyncio: close)
 	Close() error
-	// IsClosing reports whether the transport is closing or closed. (asyncio: is_closing)
+	// IsClosing reports whether the transport is closing or closed. (asyncio:
+	// is_closing)
 	IsClosing() bool
 	// GetExtraInfo returns what is known under a name, nil if nothing is. (asyncio:
 	// get_extra_info)
@@ -39,8 +41,9 @@ type BaseTransport interface {
 	//	cipher               string
 	//	close_notify         bool: the peer has ended TLS; without, an end of the data may be an attacker's
 	GetExtraInfo(name string) any
-	// SetProtocol has p called from now on. Its ConnectionMade is not called. It panics with
-	// ErrUsage if p cannot be the protocol of this transport. (asyncio: set_protocol)
+	// SetProtocol has p called from now on. Its ConnectionMade is not called. It
+	// panics with ErrUsage if p cannot be the protocol of this transport. (asyncio:
+	// set_protocol)
 	SetProtocol(p Protocol)
 	// GetProtocol returns the protocol. (asyncio: get_protocol)
 	GetProtocol() Protocol
@@ -49,48 +52,54 @@ type BaseTransport interface {
 // ReadTransport is a transport that can be read from. (asyncio: ReadTransport)
 type ReadTransport interface {
 	BaseTransport
-	// IsReading reports whether the protocol gets what arrives: the transport is neither paused
-	// nor closing. (asyncio: is_reading)
+	// IsReading reports whether the protocol gets what arrives: the transport is
+	// neither paused nor closing. (asyncio: is_reading)
 	IsReading() bool
-	// PauseReading has what arrives wait in the kernel until ResumeReading. If reading is paused
-	// already, or the transport is closing, it does nothing. (asyncio: pause_reading)
+	// PauseReading has what arrives wait in the kernel until ResumeReading. If
+	// reading is paused already, or the transport is closing, it does nothing.
+	// (asyncio: pause_reading)
 	PauseReading()
-	// ResumeReading ends PauseReading. Data comes in a later pass. (asyncio: resume_reading)
+	// ResumeReading ends PauseReading. Data comes in a later pass. (asyncio:
+	// resume_reading)
 	ResumeReading()
 }
 
 // WriteTransport is a transport that can be written to. (asyncio: WriteTransport)
 type WriteTransport interface {
 	BaseTransport
-	// Write writes p, or keeps a copy of what the kernel does not take at once in a buffer that is
-	// written as the peer reads. It never blocks: a protocol that is told to PauseWriting had
-	// better stop. The error is nil unless p, or a part of it, was dropped: because the connection
-	// is closed (net.ErrClosed), or because it fails just now, with the error that ConnectionLost
-	// will be called with. It matches ErrUsage after WriteEOF. (asyncio: write)
+	// Write writes p, or keeps a copy of what the kernel does not take at once in a
+	// buffer that is written as the peer reads. It never blocks: a protocol that is
+	// told to PauseWriting had better stop. The error is nil unless p, or a part of
+	// it, was dropped: because the connection is closed (net.ErrClosed), or because
+	// it fails just now, with the error that ConnectionLost will be called with. It
+	// matches ErrUsage after WriteEOF. (asyncio: write)
 	Write(p []byte) (int, error)
 	// Writelines writes all of bufs at once. It fails as Write does.
 	// (asyncio: writelines)
 	Writelines(bufs [][]byte) error
-	// WriteEOF closes the writing half once everything is written; reading goes on. Doing it
-	// again, or on a closing transport, does nothing. It panics with ErrUsage if CanWriteEOF
-	// is false. (asyncio: write_eof)
+	// WriteEOF closes the writing half once everything is written; reading goes on.
+	// Doing it again, or on a closing transport, does nothing. It panics with
+	// ErrUsage if CanWriteEOF is false. (asyncio: write_eof)
 	WriteEOF()
-	// CanWriteEOF reports whether the transport has a WriteEOF. (asyncio: can_write_eof)
+	// CanWriteEOF reports whether the transport has a WriteEOF. (asyncio:
+	// can_write_eof)
 	CanWriteEOF() bool
-	// Abort closes the transport at once; what is in the write buffer is lost. The protocol's
-	// ConnectionLost is called with nil. The peer of a TCP connection sees a regular end after what
-	// was sent, as after Close. For a reset set SO_LINGER to 0 before, by the File of the
-	// TransportSocket and net.TCPConn.SetLinger. (asyncio: abort, which is the same)
+	// Abort closes the transport at once; what is in the write buffer is lost. The
+	// protocol's ConnectionLost is called with nil. The peer of a TCP connection sees
+	// a regular end after what was sent, as after Close. For a reset set SO_LINGER to
+	// 0 before, by the File of the TransportSocket and net.TCPConn.SetLinger.
+	// (asyncio: abort, which is the same)
 	Abort()
-	// SetWriteBufferLimits sets the marks of flow control, in bytes: PauseWriting is called when
-	// more than high are buffered, ResumeWriting when it is low or less again. DefaultLimit
-	// for high is four times low, for low it is a quarter of high, and for both they are 64 and
-	// 16 KiB. It panics with ErrUsage unless high >= low >= 0.
-	// (asyncio: set_write_buffer_limits)
+	// SetWriteBufferLimits sets the marks of flow control, in bytes: PauseWriting is
+	// called when more than high are buffered, ResumeWriting when it is low or less
+	// again. DefaultLimit for high is four times low, for low it is a quarter of
+	// high, and for both they are 64 and 16 KiB. It panics with ErrUsage unless high
+	// >= low >= 0. (asyncio: set_write_buffer_limits)
 	SetWriteBufferLimits(high, low int)
 	// GetWriteBufferLimits returns the marks. (asyncio: get_write_buffer_limits)
 	GetWriteBufferLimits() (low, high int)
-	// GetWriteBufferSize returns how many bytes are buffered. (asyncio: get_write_buffer_size)
+	// GetWriteBufferSize returns how many bytes are buffered. (asyncio:
+	// get_write_buffer_size)
 	GetWriteBufferSize() int
 }
 
@@ -103,12 +112,14 @@ type Transport interface {
 // DatagramTransport sends and receives datagrams. (asyncio: DatagramTransport)
 type DatagramTransport interface {
 	BaseTransport
-	// SendTo sends p to addr, or keeps a copy if the system cannot take it at once. addr is nil on an
-	// endpoint that has a remote address. An error of the network goes to the protocol's
-	// ErrorReceived. The error returned is net.ErrClosed if p was dropped because the endpoint is
-	// closed, or one that matches ErrUsage if addr does not fit. (asyncio: sendto)
+	// SendTo sends p to addr, or keeps a copy if the system cannot take it at once.
+	// addr is nil on an endpoint that has a remote address. An error of the network
+	// goes to the protocol's ErrorReceived. The error returned is net.ErrClosed if p
+	// was dropped because the endpoint is closed, or one that matches ErrUsage if
+	// addr does not fit. (asyncio: sendto)
 	SendTo(p []byte, addr net.Addr) error
-	// Abort closes the endpoint at once; datagrams in the buffer are lost. (asyncio: abort)
+	// Abort closes the endpoint at once; datagrams in the buffer are lost. (asyncio:
+	// abort)
 	Abort()
 	// SetWriteBufferLimits, GetWriteBufferLimits and GetWriteBufferSize are those of
 	// WriteTransport. A datagram in the buffer counts for its length and 8 bytes.
@@ -117,63 +128,71 @@ type DatagramTransport interface {
 	GetWriteBufferSize() int
 }
 
-// SubprocessTransport is a child process and the pipes to it. Its Close closes the pipes, and kills the
-// process if it has not ended; ConnectionLost is called all the same when it has, and the pipes are at
-// their end. Its GetExtraInfo knows "subprocess", an *os.Process, which is for looking: waiting for it
-// takes the status away from the transport. (asyncio: SubprocessTransport)
+// SubprocessTransport is a child process and the pipes to it. Its Close closes the pipes,
+// and kills the process if it has not ended; ConnectionLost is called all the same when
+// it has, and the pipes are at their end. Its GetExtraInfo knows "subprocess", an
+// *os.Process, which is for looking: waiting for it takes the status away from the
+// transport. (asyncio: SubprocessTransport)
 type SubprocessTransport interface {
 	BaseTransport
 	// GetPID returns the process's id. (asyncio: get_pid)
 	GetPID() int
-	// GetReturncode returns how the process has ended: its exit status, or -N if signal N killed
-	// it. ok is false while it runs. A process that somebody else has waited for has the code
+	// GetReturncode returns how the process has ended: its exit status, or -N if
+	// signal N killed it. ok is false while it runs. A process that somebody else has
+	// waited for has the code
 	// 255. (asyncio: get_returncode)
 	GetReturncode() (code int, ok bool)
-	// GetPipeTransport returns the pipe that is the child's descriptor fd: 0 a WriteTransport, 1 and 2
-	// a ReadTransport. It is nil if that is no pipe. (asyncio: get_pipe_transport)
+	// GetPipeTransport returns the pipe that is the child's descriptor fd: 0 a
+	// WriteTransport, 1 and 2 a ReadTransport. It is nil if that is no pipe.
+	// (asyncio: get_pipe_transport)
 	GetPipeTransport(fd int) BaseTransport
-	// SendSignal sends a signal. It never reaches another process that has got the same id since:
-	// between the end of the process and ConnectionLost nothing happens, and after that the
-	// error is os.ErrProcessDone. Other errors are those of the system. Windows knows os.Kill
-	// alone. (asyncio: send_signal)
+	// SendSignal sends a signal. It never reaches another process that has got the
+	// same id since: between the end of the process and ConnectionLost nothing
+	// happens, and after that the error is os.ErrProcessDone. Other errors are those
+	// of the system. Windows knows os.Kill alone. (asyncio: send_signal)
 	SendSignal(sig os.Signal) error
-	// Terminate asks the process to end, by SIGTERM; on Windows it is Kill. (asyncio: terminate)
+	// Terminate asks the process to end, by SIGTERM; on Windows it is Kill. (asyncio:
+	// terminate)
 	Terminate() error
 	// Kill ends the process, by SIGKILL. (asyncio: kill)
 	Kill() error
 }
 
-// DefaultLimit is given to SetWriteBufferLimits for a mark that the caller does not choose.
+// DefaultLimit is given to SetWriteBufferLimits for a mark that the caller does not
+// choose.
 const DefaultLimit = math.MinInt
 
-// TransportSocket is the socket or pipe of a transport or server, as GetExtraInfo("socket") and
-// Server.Sockets return it. It is for looking and for setting options: reading, writing and closing are
-// the transport's. (asyncio: TransportSocket)
+// TransportSocket is the socket or pipe of a transport or server, as
+// GetExtraInfo("socket") and Server.Sockets return it. It is for looking and for setting
+// options: reading, writing and closing are the transport's. (asyncio: TransportSocket)
 type TransportSocket struct{ s netio.Socket }
 
-// SyscallConn gives access to the descriptor, which must not be closed or read from. It fails with
-// net.ErrClosed once the transport is closed, and with errors.ErrUnsupported if there is no
-// descriptor. It implements syscall.Conn.
+// SyscallConn gives access to the descriptor, which must not be closed or read from. It
+// fails with net.ErrClosed once the transport is closed, and with errors.ErrUnsupported
+// if there is no descriptor. It implements syscall.Conn.
 func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) { return t.s.SyscallConn() }
 
-// LocalAddr returns the address of this end, nil if it has none or is closed. (Python: getsockname)
+// LocalAddr returns the address of this end, nil if it has none or is closed. (Python:
+// getsockname)
 func (t *TransportSocket) LocalAddr() net.Addr { return t.s.LocalAddr() }
 
-// RemoteAddr returns the address of the other end, nil if there is none. (Python: getpeername)
+// RemoteAddr returns the address of the other end, nil if there is none. (Python:
+// getpeername)
 func (t *TransportSocket) RemoteAddr() net.Addr { return t.s.RemoteAddr() }
 
-// File returns a duplicate of the socket, which is the caller's to close and lives on when the
-// transport is closed. The errors are those of SyscallConn, and what the system has to say.
-// (Python: dup)
+// File returns a duplicate of the socket, which is the caller's to close and lives on
+// when the transport is closed. The errors are those of SyscallConn, and what the system
+// has to say. (Python: dup)
 func (t *TransportSocket) File() (*os.File, error) { return t.s.File() }
 
 // logThreshold is how many writes a lost connection drops before each is logged.
 const logThreshold = 5
 
-// endpoint is the part of a transport that does not depend on what it is connected to: its
-// protocol and its life cycle. A transport is opening until ConnectionMade has returned, and then
-// open; it is closing from Close, Abort or a failure on, and lost once ConnectionLost is scheduled.
-// The two calls are an entry of the ready queue each, openStep and lostStep.
+// endpoint is the part of a transport that does not depend on what it is connected to:
+// its protocol and its life cycle. A transport is opening until ConnectionMade has
+// returned, and then open; it is closing from Close, Abort or a failure on, and lost once
+// ConnectionLost is scheduled. The two calls are an entry of the ready queue each,
+// openStep and lostStep.
 type endpoint struct {
 	loop     *Loop
 	self     lifeCycle // the transport, for the protocol, reports and the steps
@@ -200,7 +219,8 @@ type lifeCycle interface {
 	BaseTransport
 	// use makes p the protocol, or says why it cannot be.
 	use(p Protocol) error
-	// proceed goes on with what can be done: ConnectionMade or ResumeReading was called.
+	// proceed goes on with what can be done: ConnectionMade or ResumeReading was
+	// called.
 	proceed()
 	// close is Close.
 	close()
@@ -220,7 +240,8 @@ type openStep endpoint
 
 func (s *openStep) run(*future) {
 	e := (*endpoint)(s)
-	if _, layer := e.self.(*tlsTransport); !layer && e.loop.observed != nil { // what is below TLS counts
+	if _, layer := e.self.(*tlsTransport); !layer && e.loop.observed != nil {
+		// what is below TLS counts
 		e.counted = true
 		e.loop.observed.resource("connection", 1, nil)
 	}
@@ -343,8 +364,8 @@ func (e *endpoint) about(ec *ExceptionContext) {
 	ec.Transport, ec.Protocol = e.self, e.protocol
 }
 
-// isIOError reports whether err is one that networks and peers cause, which an exception handler
-// is not told of.
+// isIOError reports whether err is one that networks and peers cause, which an exception
+// handler is not told of.
 func isIOError(err error) bool {
 	var p *PanicError
 	return !errors.As(err, &p) && !errors.Is(err, ErrUsage)
@@ -468,9 +489,10 @@ func (h *writeHalf) GetWriteBufferSize() int {
 
 var _ io.WriteCloser = Transport(nil)
 
-// streamEndpoint is an endpoint over a stream: a connection or a pipe. The stream never blocks, and
-// says when it is worth another try. can keeps what it said: a flag is set when the owner is told,
-// and cleared by the read or write that finds nothing more to do, so no edge is asked for twice.
+// streamEndpoint is an endpoint over a stream: a connection or a pipe. The stream never
+// blocks, and says when it is worth another try. can keeps what it said: a flag is set
+// when the owner is told, and cleared by the read or write that finds nothing more to do,
+// so no edge is asked for twice.
 type streamEndpoint struct {
 	endpoint
 	stream netio.Stream
@@ -485,19 +507,20 @@ const toRead = netio.Readable | netio.HungUp | netio.Ending
 
 // repeater is implemented by a stream of which the system knows what it is ready for.
 type repeater interface {
-	// Repeat has the owner told when the next pass begins what the stream is ready for, as if it had
-	// just become so: after the streams that are ready already. Before the first Repeat the owner is
-	// told nothing.
+	// Repeat has the owner told when the next pass begins what the stream is ready
+	// for, as if it had just become so: after the streams that are ready already.
+	// Before the first Repeat the owner is told nothing.
 	Repeat() error
-	// WatchWrite says whether the owner is to be told that there is room to write, at first not. If
-	// there is room already, it is told that.
+	// WatchWrite says whether the owner is to be told that there is room to write, at
+	// first not. If there is room already, it is told that.
 	WatchWrite(on bool)
 	// Pending reports whether there is something to read.
 	Pending() bool
 }
 
-// repeat has the owner, o, told what the stream is ready for. That is where asyncio adds a descriptor
-// to its selector: when a transport is opened, after each pause, and for each part of a file.
+// repeat has the owner, o, told what the stream is ready for. That is where asyncio adds
+// a descriptor to its selector: when a transport is opened, after each pause, and for
+// each part of a file.
 func (e *streamEndpoint) repeat(o netio.Owner) error {
 	if s, ok := e.stream.(repeater); ok {
 		return s.Repeat()
@@ -530,8 +553,8 @@ func (e *streamEndpoint) release() {
 	}
 }
 
-// discard closes the stream because the loop is closed. ConnectionLost is not called any more, but
-// those who have the transport still learn that it is closed.
+// discard closes the stream because the loop is closed. ConnectionLost is not called any
+// more, but those who have the transport still learn that it is closed.
 func (e *streamEndpoint) discard() {
 	e.closing, e.lost = true, true
 	e.stream.Close()

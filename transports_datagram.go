@@ -1,16 +1,17 @@
 package aio
 
-// datagramTransport is the DatagramTransport of sockets, and of whatever else is a net.PacketConn. The
-// token owns it.
+// datagramTransport is the DatagramTransport of sockets, and of whatever else is a
+// net.PacketConn. The token owns it.
 //
-// Its socket tells in each pass what it is ready for, as a poller does that is level-triggered. An
-// edge would have to be followed up until a read finds nothing, and a datagram does not tell that it was
-// the last one: where requests come one by one, that is a second read and a second look at the poller
-// for each. asyncio does it in this way too, so passes and their order are the same.
+// Its socket tells in each pass what it is ready for, as a poller does that is
+// level-triggered. An edge would have to be followed up until a read finds nothing, and a
+// datagram does not tell that it was the last one: where requests come one by one, that
+// is a second read and a second look at the poller for each. asyncio does it in this way
+// too, so passes and their order are the same.
 //
-// When the transport runs it makes one read, so that no socket keeps the others waiting, or sends
-// from the queue until the socket takes no more. After a datagram that failed the rest has to wait for
-// the next pass.
+// When the transport runs it makes one read, so that no socket keeps the others waiting,
+// or sends from the queue until the socket takes no more. After a datagram that failed
+// the rest has to wait for the next pass.
 
 import (
 	"errors"
@@ -33,8 +34,8 @@ type datagramTransport struct {
 	gone     bool // ConnectionLost was called
 }
 
-// newDatagramTransport makes the transport of s, which opens in the next pass: then ConnectionMade
-// is called, and reading starts. After an error s is still the caller's.
+// newDatagramTransport makes the transport of s, which opens in the next pass: then
+// ConnectionMade is called, and reading starts. After an error s is still the caller's.
 func (l *Loop) newDatagramTransport(s netio.Datagram, target net.Addr, p Protocol) (*datagramTransport, error) {
 	t := &datagramTransport{sock: s, target: target}
 	t.endpoint = endpoint{loop: l, self: t}
@@ -86,8 +87,8 @@ func (t *datagramTransport) watch() {
 	}
 }
 
-// datagramOwner is what the socket knows of its transport: methods that a user's transport must
-// not have.
+// datagramOwner is what the socket knows of its transport: methods that a user's
+// transport must not have.
 type datagramOwner datagramTransport
 
 func (o *datagramOwner) Ready(r netio.Readiness) { (*datagramTransport)(o).ready(r) }

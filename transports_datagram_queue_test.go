@@ -14,8 +14,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// dgFill sends numbers to a Unix socket that nobody reads, until one has to wait. It returns how many
-// were sent.
+// dgFill sends numbers to a Unix socket that nobody reads, until one has to wait. It
+// returns how many were sent.
 func dgFill(t *testing.T, p *dgPeer, to net.Addr) int {
 	t.Helper()
 	n := 0
@@ -49,8 +49,8 @@ func dgDrain(t *testing.T, ctx context.Context, c net.PacketConn, n, more int) (
 	})
 }
 
-// dgWays are the two kinds of endpoints that can be made to wait: whose receiver's queue a poller knows,
-// and where nothing tells.
+// dgWays are the two kinds of endpoints that can be made to wait: whose receiver's queue
+// a poller knows, and where nothing tells.
 func dgWays(t *testing.T, main func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error) {
 	if runtime.GOOS != "linux" {
 		t.Skip("where the receiver's queue is full that is an error")
@@ -178,7 +178,8 @@ func TestDatagramSendError(t *testing.T) {
 	})
 }
 
-// An address of the wrong family is an error of the network, as it may come from elsewhere. LOOP-204
+// An address of the wrong family is an error of the network, as it may come from
+// elsewhere. LOOP-204
 func TestDatagramOtherFamily(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Network: "udp4"})

@@ -80,7 +80,8 @@ func dgOpen(ctx context.Context, opts *aio.DatagramOptions) (*dgPeer, error) {
 // sockname is the address of the endpoint.
 func (p *dgPeer) sockname() net.Addr { return p.t.GetExtraInfo("sockname").(net.Addr) }
 
-// dgPaths is bothPaths with a limit of time, and makes sure that no descriptor stays open.
+// dgPaths is bothPaths with a limit of time, and makes sure that no descriptor stays
+// open.
 func dgPaths(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
 	t.Helper()
 	netKeepsItsDescriptors(t)
@@ -122,8 +123,8 @@ func dgIs(t *testing.T, err, want error) {
 	}
 }
 
-// dgOnPoller reports whether the loop of dgPaths polls: what goes through goroutines is not bound to
-// passes, and comes back later.
+// dgOnPoller reports whether the loop of dgPaths polls: what goes through goroutines is
+// not bound to passes, and comes back later.
 func dgOnPoller(t *testing.T) bool {
 	return strings.HasSuffix(t.Name(), "/poller") && (runtime.GOOS == "linux" || runtime.GOOS == "darwin")
 }
@@ -199,7 +200,8 @@ func TestDatagramEcho(t *testing.T) {
 	}
 }
 
-// One datagram in each pass, which begins with those that were ready before. LOOP-195, LOOP-214
+// One datagram in each pass, which begins with those that were ready before. LOOP-195,
+// LOOP-214
 func TestDatagramPasses(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		if !dgOnPoller(t) {
@@ -226,7 +228,8 @@ func TestDatagramPasses(t *testing.T) {
 		}
 		p.log.want(t, "made pass pass got:a other:x pass got:b pass got:c pass")
 
-		// What is found ready is not read if the endpoint is closed before its turn.
+		// What is found ready is not read if the endpoint is closed before its
+		// turn.
 		p.t.SendTo([]byte("late"), p.sockname())
 		if err := aio.Sleep(ctx, 0); err != nil {
 			return err
@@ -238,7 +241,8 @@ func TestDatagramPasses(t *testing.T) {
 	})
 }
 
-// dgRefusing returns the address of a UDP socket to which nothing gets: the system refuses what comes.
+// dgRefusing returns the address of a UDP socket to which nothing gets: the system
+// refuses what comes.
 func dgRefusing(t *testing.T) string {
 	t.Helper()
 	c, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
@@ -300,7 +304,8 @@ func TestDatagramSendTo(t *testing.T) {
 			if n := tt.p.t.GetWriteBufferSize(); n != 0 {
 				t.Errorf("%d bytes are buffered", n)
 			}
-			for _, want := range []string{"x", "", ""} { // before another pass begins
+			for _, want := range []string{"x", "", ""} {
+				// before another pass begins
 				if got, _ := dgRead(t, plain); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
@@ -390,8 +395,8 @@ func TestDatagramDeadAddress(t *testing.T) {
 	})
 }
 
-// An error that waits on a connected socket hides none of the datagrams that came before or after it.
-// LOOP-208
+// An error that waits on a connected socket hides none of the datagrams that came before
+// or after it. LOOP-208
 func TestDatagramPendingError(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		plain, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -669,7 +674,8 @@ func (p *dgPong) DatagramReceived(b []byte, from net.Addr) {
 	p.t.SendTo(b, from)
 }
 
-// Datagrams of one peer allocate nothing where there is a poller that can be asked cheaply.
+// Datagrams of one peer allocate nothing where there is a poller that can be asked
+// cheaply.
 func TestDatagramAllocations(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system calls allocate")

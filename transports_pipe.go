@@ -1,17 +1,17 @@
 package aio
 
-// Transports of one direction: over pipes, FIFOs, terminals, and sockets used as pipes. The token owns
-// them. They read and write as streamTransport does, see there for what is remembered between two
-// edges, but they end in other ways, which are asyncio's:
+// Transports of one direction: over pipes, FIFOs, terminals, and sockets used as pipes.
+// The token owns them. They read and write as streamTransport does, see there for what is
+// remembered between two edges, but they end in other ways, which are asyncio's:
 //
 //   - The end of input is the end of the transport, whatever EOFReceived returns.
 //   - A panic of DataReceived is reported, and reading goes on.
-//   - An error of reading is reported, except for the one by which a terminal says that its other
-//     end is gone.
-//   - A transport for writing notices by itself that nobody reads any more. With a socket asyncio
-//     takes it for that if something can be read; here it must be the end.
-//   - Close and WriteEOF are the same, and what is written after them is dropped, also while the
-//     buffer is still being written.
+//   - An error of reading is reported, except for the one by which a terminal says that
+//     its other end is gone.
+//   - A transport for writing notices by itself that nobody reads any more. With a socket
+//     asyncio takes it for that if something can be read; here it must be the end.
+//   - Close and WriteEOF are the same, and what is written after them is dropped, also
+//     while the buffer is still being written.
 
 import (
 	"bytes"
@@ -32,7 +32,8 @@ type pipe struct {
 	grown    bool // see grow
 }
 
-// levelReader is implemented by a stream that has its owner told as long as there is something to read.
+// levelReader is implemented by a stream that has its owner told as long as there is
+// something to read.
 type levelReader interface {
 	// WatchRead says whether the owner is to be told, at first not.
 	WatchRead(on bool) error
@@ -43,7 +44,8 @@ const pipeSize = 64 << 10
 
 // processPipe is a protocol of a pipe to a process.
 type processPipe interface {
-	// directSink returns what data goes straight into, nil if the protocol is to be called.
+	// directSink returns what data goes straight into, nil if the protocol is to be
+	// called.
 	directSink() directSink
 }
 
@@ -53,9 +55,9 @@ type directSink interface {
 	commit(n int) // the first n bytes of readTarget were filled
 }
 
-// grow enlarges the pipe of a process, where the system can, once it has turned out to be too
-// small: its two ends then wait for each other less often. Pipes do not start large, because
-// beyond the limit for all pipes of a user the kernel creates one-page pipes.
+// grow enlarges the pipe of a process, where the system can, once it has turned out to be
+// too small: its two ends then wait for each other less often. Pipes do not start large,
+// because beyond the limit for all pipes of a user the kernel creates one-page pipes.
 func (p *pipe) grow() {
 	if _, ok := p.protocol.(processPipe); !ok || p.grown {
 		return
@@ -175,8 +177,8 @@ func (t *readPipe) lookAgain() {
 	}
 }
 
-// readPipeOwner is what the stream knows of its transport: methods that a user's ReadTransport
-// must not have.
+// readPipeOwner is what the stream knows of its transport: methods that a user's
+// ReadTransport must not have.
 type readPipeOwner readPipe
 
 func (o *readPipeOwner) Ready(r netio.Readiness) { (*readPipe)(o).ready(r) }
@@ -249,9 +251,10 @@ func (t *readPipe) directSink() directSink {
 	return nil
 }
 
-// deferredReadStep reads what a process has written, straight into the stream or the memory of a
-// task that waits there. The protocol of a process is told one pass after the read. A stream cannot
-// tell when the read was, so here the read itself is one pass later, and nothing is copied.
+// deferredReadStep reads what a process has written, straight into the stream or the
+// memory of a task that waits there. The protocol of a process is told one pass after the
+// read. A stream cannot tell when the read was, so here the read itself is one pass
+// later, and nothing is copied.
 type deferredReadStep readPipe
 
 // readLater has t read in the next pass.
@@ -302,7 +305,8 @@ func (t *readPipe) loseLate(err error) {
 	t.loseNow()
 }
 
-// eofStep tells the protocol that there is no more: the one that was in use when that was read.
+// eofStep tells the protocol that there is no more: the one that was in use when that was
+// read.
 type eofStep readPipe
 
 func (s *eofStep) run(*future) {
@@ -365,8 +369,8 @@ func (t *writePipe) proceed() {
 	}
 }
 
-// writePipeOwner is what the stream knows of its transport: methods that a user's WriteTransport
-// must not have.
+// writePipeOwner is what the stream knows of its transport: methods that a user's
+// WriteTransport must not have.
 type writePipeOwner writePipe
 
 func (o *writePipeOwner) Ready(r netio.Readiness) { (*writePipe)(o).ready(r) }
@@ -460,7 +464,9 @@ func (t *writePipe) flush() {
 	}
 	t.written(n)
 	if t.out.len() > 0 {
-		return // asyncio has the protocol wait for the very end, sockets only for the low mark
+		// asyncio has the protocol wait for the very end, sockets only for the
+		// low mark
+		return
 	}
 	t.watchWrite(false)
 	t.maybeResume(0)

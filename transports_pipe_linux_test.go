@@ -61,8 +61,8 @@ func pipePty(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// pipeFD is the descriptor of f. Asking f for it by Fd would make it block, and where goroutines serve
-// it, nothing ends a read that blocks.
+// pipeFD is the descriptor of f. Asking f for it by Fd would make it block, and where
+// goroutines serve it, nothing ends a read that blocks.
 func pipeFD(t *testing.T, f *os.File) (fd int) {
 	t.Helper()
 	c, err := f.SyscallConn()
@@ -212,7 +212,8 @@ func TestPipePty(t *testing.T) {
 	})
 }
 
-// A terminal that is not in raw mode gives a line with each read, and has an edge only for all.
+// A terminal that is not in raw mode gives a line with each read, and has an edge only
+// for all.
 func TestPipePtyLines(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		m, s := pipePty(t)
@@ -293,8 +294,8 @@ func TestPipeUnpollable(t *testing.T) {
 	})
 }
 
-// Two transports cannot have the same descriptor, which a standard stream keeps. Run in a child, as it
-// is the end of the streams.
+// Two transports cannot have the same descriptor, which a standard stream keeps. Run in a
+// child, as it is the end of the streams.
 func TestPipeStandardStreams(t *testing.T) {
 	if os.Getenv("AIO_TEST_PIPE_CHILD") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestPipeStandardStreams$")

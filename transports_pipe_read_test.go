@@ -10,7 +10,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// LOOP-268: both callbacks are entries of the same pass, and the result of EOFReceived is ignored.
+// LOOP-268: both callbacks are entries of the same pass, and the result of EOFReceived is
+// ignored.
 func TestPipeReadEOF(t *testing.T) {
 	for _, keepOpen := range []bool{false, true} {
 		bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -210,7 +211,8 @@ func TestPipePauseReading(t *testing.T) {
 		tr.ResumeReading()
 		p.wantGot(t, ctx, "b")
 
-		// Pausing takes the turn away that a transport has in this pass; nothing is lost by it.
+		// Pausing takes the turn away that a transport has in this pass; nothing
+		// is lost by it.
 		w.WriteString("c")
 		tr.PauseReading()
 		tr.ResumeReading()

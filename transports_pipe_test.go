@@ -147,7 +147,8 @@ func pipeReports(l *aio.Loop) *[]aio.ExceptionContext {
 	return reports
 }
 
-// pipeFill writes until size bytes more than the pipe takes are in the buffer, and returns all that was written.
+// pipeFill writes until size bytes more than the pipe takes are in the buffer, and
+// returns all that was written.
 func pipeFill(t *testing.T, tr aio.WriteTransport) (written []byte) {
 	t.Helper()
 	written = bytes.Repeat([]byte("0123456789abcdef"), 64<<10)
@@ -241,8 +242,9 @@ func TestPipeOverSocket(t *testing.T) {
 	})
 }
 
-// LOOP-265: the entries of the ready queue are asyncio's: ConnectionMade in the pass after the call,
-// and the caller in the one after that, behind what ConnectionMade has scheduled.
+// LOOP-265: the entries of the ready queue are asyncio's: ConnectionMade in the pass
+// after the call, and the caller in the one after that, behind what ConnectionMade has
+// scheduled.
 func TestPipeConnectionMadeBeforeReturn(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)

@@ -1,8 +1,9 @@
 package aio_test
 
-// Two transports that talk to each other while a random number generator pauses them, changes their
-// protocols, and writes, half-closes and aborts by their hand. Whatever it does, every byte must arrive in
-// its order, and each end must see the end of input and of the connection once.
+// Two transports that talk to each other while a random number generator pauses them,
+// changes their protocols, and writes, half-closes and aborts by their hand. Whatever it
+// does, every byte must arrive in its order, and each end must see the end of input and
+// of the connection once.
 
 import (
 	"context"
@@ -166,8 +167,8 @@ func (p *randEnd) write() {
 	p.maybeEnd()
 }
 
-// maybeEnd ends the connection, or its half, when all is said. Where there are no halves, the end of
-// input takes the place of a last word.
+// maybeEnd ends the connection, or its half, when all is said. Where there are no halves,
+// the end of input takes the place of a last word.
 func (p *randEnd) maybeEnd() {
 	if p.t.IsClosing() || p.sent < p.total {
 		return

@@ -17,8 +17,8 @@ func errSendfileTwice(call string) error {
 	return usagef(call, "another Sendfile is in progress on the transport")
 }
 
-// transfer is a Sendfile that goes past the write buffer of a transport. The transport has it from
-// before the buffer is written until the call returns.
+// transfer is a Sendfile that goes past the write buffer of a transport. The transport
+// has it from before the buffer is written until the call returns.
 type transfer struct {
 	file    *fileSend
 	started bool // the write buffer was written, and it is file's turn
@@ -32,8 +32,8 @@ func (t *streamTransport) maySendfile() bool {
 	return s != nil && s.started && s.wait != nil && s.wait.state == pending
 }
 
-// wakeSendfile ends the wait of a Sendfile, if there is one: the write buffer was written, the file
-// was sent, or the connection is lost.
+// wakeSendfile ends the wait of a Sendfile, if there is one: the write buffer was
+// written, the file was sent, or the connection is lost.
 func (t *streamTransport) wakeSendfile() {
 	if s := t.sending; s != nil && s.wait != nil {
 		s.wait.wake()
@@ -83,9 +83,9 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 	return t.outcome(s)
 }
 
-// advance sends some of the file, and reports whether the transfer is over: not yet after the last
-// part, but once there is room again, as in asyncio. A peer that keeps up does not keep the other
-// tasks from running.
+// advance sends some of the file, and reports whether the transfer is over: not yet after
+// the last part, but once there is room again, as in asyncio. A peer that keeps up does
+// not keep the other tasks from running.
 func (t *streamTransport) advance() bool {
 	s := t.sending
 	done, err := t.stream.(fileSender).sendFile(s.file)

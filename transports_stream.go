@@ -1,10 +1,11 @@
 package aio
 
-// streamTransport is the Transport of connections: sockets, and whatever else is a net.Conn. The
-// token owns it.
+// streamTransport is the Transport of connections: sockets, and whatever else is a
+// net.Conn. The token owns it.
 //
-// When it runs it makes one read and one flush, as asyncio makes one of each per pass, so that no
-// connection keeps the others waiting. If there may be more to read it goes on the hot list.
+// When it runs it makes one read and one flush, as asyncio makes one of each per pass, so
+// that no connection keeps the others waiting. If there may be more to read it goes on
+// the hot list.
 
 import (
 	"fmt"
@@ -22,7 +23,8 @@ type streamTransport struct {
 	sending *transfer     // of a Sendfile, nil if there is none
 	upper   *tlsTransport // over this one, nil if there is none
 
-	// The addresses. local is set once somebody has asked, or the transport is closed.
+	// The addresses. local is set once somebody has asked, or the transport is
+	// closed.
 	local, remote net.Addr
 
 	// The owner, and its list.
@@ -36,8 +38,8 @@ type connOwner interface {
 	detach(*streamTransport) // the connection is gone
 }
 
-// newStreamTransport makes the transport of s, which opens in the next pass: then ConnectionMade is
-// called, and reading starts. After an error s is still the caller's.
+// newStreamTransport makes the transport of s, which opens in the next pass: then
+// ConnectionMade is called, and reading starts. After an error s is still the caller's.
 func (l *Loop) newStreamTransport(s netio.Stream, p Protocol, owner connOwner) (*streamTransport, error) {
 	t := &streamTransport{owner: owner, remote: s.RemoteAddr()}
 	t.streamEndpoint = streamEndpoint{endpoint: endpoint{loop: l, self: t}, stream: s}
@@ -82,8 +84,8 @@ func (t *streamTransport) release() {
 	}
 }
 
-// streamOwner is what the stream knows of its transport: methods that a user's Transport must not
-// have.
+// streamOwner is what the stream knows of its transport: methods that a user's Transport
+// must not have.
 type streamOwner streamTransport
 
 func (o *streamOwner) Ready(r netio.Readiness) { (*streamTransport)(o).ready(r) }
@@ -101,7 +103,8 @@ func (t *streamTransport) ready(r netio.Readiness) {
 		}
 		t.hot = false
 		if s, ok := t.stream.(repeater); ok && t.can&toRead == netio.Readable && !s.Pending() {
-			t.can &^= netio.Readable // the last bytes just filled the memory for them
+			// the last bytes just filled the memory for them
+			t.can &^= netio.Readable
 		}
 	}
 	t.can |= r
@@ -181,7 +184,8 @@ func (t *streamTransport) atEOF() {
 	}
 }
 
-// fatal ends the connection because of err, and reports it if a program is to blame, not the network.
+// fatal ends the connection because of err, and reports it if a program is to blame, not
+// the network.
 func (t *streamTransport) fatal(what string, err error) {
 	if !isIOError(err) {
 		t.report(what, err)
@@ -247,8 +251,8 @@ func (t *streamTransport) mayWrite(call string, n int) error {
 	return nil
 }
 
-// Writelines implements WriteTransport. The pieces are joined: for the small ones that people have,
-// copying is cheaper than a gathering call.
+// Writelines implements WriteTransport. The pieces are joined: for the small ones that
+// people have, copying is cheaper than a gathering call.
 func (t *streamTransport) Writelines(bufs [][]byte) error {
 	t.loop.check("Transport.Writelines")
 	size := 0

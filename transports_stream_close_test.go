@@ -52,7 +52,9 @@ func TestStreamClosing(t *testing.T) {
 			c.s.Out = []any{0}
 			c.write("xy")
 			c.t.WriteEOF()
-			for range 3 { // before the shutdown, after it, and when the connection is lost
+			for range 3 {
+				// before the shutdown, after it, and when the connection
+				// is lost
 				for _, p := range [][]byte{[]byte("z"), nil} {
 					_, err := c.t.Write(p)
 					matches(c.T, "Write", err, aio.ErrUsage)
@@ -224,8 +226,8 @@ func TestStreamClosing(t *testing.T) {
 	}
 }
 
-// PROTO-001, PROTO-002: a protocol needs none of the callbacks but one, and one that has no EOFReceived
-// has the transport close.
+// PROTO-001, PROTO-002: a protocol needs none of the callbacks but one, and one that has
+// no EOFReceived has the transport close.
 func TestStreamOfAProtocolWithLittleInterest(t *testing.T) {
 	scripted(t, func(c *ioCase) {
 		c.t.SetProtocol(struct{ ioMade }{})

@@ -114,9 +114,9 @@ func (c *ioTrace) passes(n int) {
 	}
 }
 
-// The wanted traces are those of CPython 3.13 for the same programs with a socketpair; a bar is a
-// callback that has itself called again in each pass, an apostrophe marks a callback that was scheduled
-// by the event.
+// The wanted traces are those of CPython 3.13 for the same programs with a socketpair; a
+// bar is a callback that has itself called again in each pass, an apostrophe marks a
+// callback that was scheduled by the event.
 func TestStreamInterleavesAsInCPython(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
@@ -359,8 +359,8 @@ func (c *ioTrace) until(what string, f func() bool) {
 	c.Errorf("it does not come to this: %s", what)
 }
 
-// A read of a Unix socket stops where the peer has sent a descriptor along. What is behind that was there
-// when the poller spoke, and it will not speak again.
+// A read of a Unix socket stops where the peer has sent a descriptor along. What is
+// behind that was there when the poller spoke, and it will not speak again.
 func TestStreamUnixDescriptorAlong(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {
 		conn, peer := ioSocketpair(t)
@@ -426,7 +426,8 @@ func ioControl(t *testing.T, c syscall.Conn, f func(fd int) error) {
 	}
 }
 
-// PROTO-007: a read that fills its buffer leaves something behind, of which the poller does not speak again.
+// PROTO-007: a read that fills its buffer leaves something behind, of which the poller
+// does not speak again.
 func TestStreamFullReads(t *testing.T) {
 	for name, pair := range map[string]func(*testing.T) (a, b net.Conn){"tcp": randTCP, "unix": ioConnPair, "pipe": func(*testing.T) (a, b net.Conn) { return net.Pipe() }} {
 		t.Run(name, func(t *testing.T) {
@@ -629,13 +630,15 @@ func TestTransportSocket(t *testing.T) {
 		if s.LocalAddr() != nil {
 			t.Errorf("LocalAddr of a closed socket: %v", s.LocalAddr())
 		}
-		for _, name := range []string{"sockname", "peername"} { // which a transport remembers
+		for _, name := range []string{"sockname", "peername"} {
+			// which a transport remembers
 			if a.t.GetExtraInfo(name) == nil {
 				t.Errorf("%s of a closed transport is nil", name)
 			}
 		}
 
-		// The duplicate lives on, and what happens to it is none of the loop's business.
+		// The duplicate lives on, and what happens to it is none of the loop's
+		// business.
 		if _, err := dup.Write([]byte("hello")); err != nil {
 			t.Error(err)
 		}

@@ -135,7 +135,8 @@ func TestStreamReading(t *testing.T) {
 			c.passes(2)
 			c.want("| | read:3 data:one", "after several calls it is due once")
 		}},
-		{"paused and resumed when the read is due", func(c *ioCase) { // then it is due again
+		{"paused and resumed when the read is due", func(c *ioCase) {
+			// then it is due again
 			c.readable("one")
 			c.l.CallSoon(func() {
 				c.t.PauseReading()
@@ -200,7 +201,8 @@ func TestStreamReading(t *testing.T) {
 			c.passes(4)
 			c.want("| | read:4 data:rest | read:EOF eof | lost close", "the rest comes first, then the end")
 		}},
-		{"a hang-up that is none", func(c *ioCase) { // as urgent data, or an error that was fetched
+		{"a hang-up that is none", func(c *ioCase) {
+			// as urgent data, or an error that was fetched
 			c.s.HungUp()
 			c.passes(2)
 			c.want("| | read:blocks", "a hang-up is a reason to read, and not the end")
@@ -361,7 +363,8 @@ func TestStreamReadingIntoBuffers(t *testing.T) {
 			c.passes(4)
 			c.want("| | get:-1 read:3 updated:3 | read:3 data:two | get:-1 read:5 updated:5", "each read is for the protocol of its time")
 		}},
-		{"another protocol in GetBuffer", func(c *ioCase, p *ioBuffered) { // has its turn with the next read
+		{"another protocol in GetBuffer", func(c *ioCase, p *ioBuffered) {
+			// has its turn with the next read
 			p.on["get:-1"] = func() { c.t.SetProtocol(c.p) }
 			c.readable("one", "two")
 			c.passes(3)

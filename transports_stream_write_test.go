@@ -244,7 +244,8 @@ func TestStreamFlowControl(t *testing.T) {
 			c.limits()
 			c.s.Out = []any{0}
 			c.write("0123456789")
-			c.want("write:0/10", "the high mark itself does not pause") // not above the mark
+			// not above the mark
+			c.want("write:0/10", "the high mark itself does not pause")
 			c.write("x")
 			c.write("y")
 			c.want("pause", "one byte above it does, once")

@@ -2,13 +2,13 @@ package aio
 
 // What the locks, the queue and other waits inside the package have in common.
 //
-// A waiter is the future of such a wait: a Sleep, a place in the line for a lock. No user ever
-// sees it, so when the wait is over it serves for the next one.
+// A waiter is the future of such a wait: a Sleep, a place in the line for a lock. No user
+// ever sees it, so when the wait is over it serves for the next one.
 //
-// Between the moment in which a waiter is woken and the one in which its task runs, the task may be
-// cancelled. waitIn tells that apart: with woken set, whoever woke it counts on it, so before it
-// gives up it must pass on what it was woken for. This is the whole of the rule. What has to be
-// passed on is for each primitive to say.
+// Between the moment in which a waiter is woken and the one in which its task runs, the
+// task may be cancelled. waitIn tells that apart: with woken set, whoever woke it counts
+// on it, so before it gives up it must pass on what it was woken for. This is the whole
+// of the rule. What has to be passed on is for each primitive to say.
 
 import (
 	"context"
@@ -16,18 +16,19 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// noCopy has go vet find copies of what it is in. A copy of a lock or a queue would have waiters that
-// nobody wakes.
+// noCopy has go vet find copies of what it is in. A copy of a lock or a queue would have
+// waiters that nobody wakes.
 type noCopy struct{}
 
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// waitList is a queue of waiters in the order of arrival. The zero value is empty and ready.
+// waitList is a queue of waiters in the order of arrival. The zero value is empty and
+// ready.
 //
-// A waiter that was woken or cancelled stays in the list until its task runs. So that nobody has to
-// walk over those again and again, fresh is where the search for one to wake begins, and cancelled
-// counts those that have no claim any more.
+// A waiter that was woken or cancelled stays in the list until its task runs. So that
+// nobody has to walk over those again and again, fresh is where the search for one to
+// wake begins, and cancelled counts those that have no claim any more.
 type waitList struct {
 	_          noCopy
 	head, tail *waiter
@@ -86,8 +87,8 @@ func (q *waitList) pop() *waiter {
 	return w
 }
 
-// wakeNext takes the first waiter that was not cancelled out of the list and wakes it. It reports
-// whether there was any waiter.
+// wakeNext takes the first waiter that was not cancelled out of the list and wakes it. It
+// reports whether there was any waiter.
 func (q *waitList) wakeNext() bool {
 	for q.head != nil {
 		if w := q.pop(); w.state == pending {
@@ -98,8 +99,8 @@ func (q *waitList) wakeNext() bool {
 	return false
 }
 
-// wakeFirst wakes the first waiter that was neither woken nor cancelled, and leaves it in the list
-// until it has run. It reports whether there was one.
+// wakeFirst wakes the first waiter that was neither woken nor cancelled, and leaves it in
+// the list until it has run. It reports whether there was one.
 func (q *waitList) wakeFirst() bool {
 	for q.fresh != nil {
 		w := q.fresh
@@ -112,7 +113,8 @@ func (q *waitList) wakeFirst() bool {
 	return false
 }
 
-// wakeAll wakes all waiters that were neither woken nor cancelled, and leaves them in the list.
+// wakeAll wakes all waiters that were neither woken nor cancelled, and leaves them in the
+// list.
 func (q *waitList) wakeAll() {
 	for q.wakeFirst() {
 	}
@@ -121,10 +123,10 @@ func (q *waitList) wakeAll() {
 // claimed reports whether somebody in the list was woken or is waiting still.
 func (q *waitList) claimed() bool { return q.n > q.cancelled }
 
-// bound ties a lock or queue to the loop that uses it. Before a task has passed its ctx, it belongs
-// to the one goroutine that uses it: a call from elsewhere would work in a test, and fail in
-// production as soon as a task is the first. A goroutine that runs a loop, or one of its tasks, may
-// take it over.
+// bound ties a lock or queue to the loop that uses it. Before a task has passed its ctx,
+// it belongs to the one goroutine that uses it: a call from elsewhere would work in a
+// test, and fail in production as soon as a task is the first. A goroutine that runs a
+// loop, or one of its tasks, may take it over.
 type bound struct {
 	loop *Loop
 	user uintptr // the goroutine that used it first, while there is no loop
@@ -178,8 +180,8 @@ func (b *bound) checkUser(call string) {
 	}
 }
 
-// failAll wakes all waiters that were neither woken nor cancelled with err, which may be nil, and
-// leaves them in the list.
+// failAll wakes all waiters that were neither woken nor cancelled with err, which may be
+// nil, and leaves them in the list.
 func (q *waitList) failAll(err error) {
 	if err == nil {
 		q.wakeAll()

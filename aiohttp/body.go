@@ -13,8 +13,8 @@ const pageSize = 32 << 10
 
 var pages = sync.Pool{New: func() any { return new([pageSize]byte) }}
 
-// body is the body of a request as its handler has it. It is owned by the loop, but for what an
-// operation uses until that is done.
+// body is the body of a request as its handler has it. It is owned by the loop, but for
+// what an operation uses until that is done.
 type body struct {
 	x      *exchange
 	inner  io.ReadCloser // as it came
@@ -58,7 +58,8 @@ func (b *body) fill() error {
 		return err
 	}
 	defer d.turn.Release()
-	if len(b.left) > 0 || b.err != nil || d.err != nil { // another task has read meanwhile
+	if len(b.left) > 0 || b.err != nil || d.err != nil {
+		// another task has read meanwhile
 		return d.err
 	}
 	if b.page == nil {
@@ -82,7 +83,8 @@ func (b *body) fill() error {
 	return nil
 }
 
-// operate has a goroutine do something with the body, and waits for it. The caller has its turn.
+// operate has a goroutine do something with the body, and waits for it. The caller has
+// its turn.
 func (b *body) operate(do func()) error {
 	x := b.x
 	ended := make(chan struct{})
@@ -90,7 +92,8 @@ func (b *body) operate(do func()) error {
 	op := &operation{do: func() {
 		b.extend()
 		do()
-		if x.r.ProtoMajor > 1 && b.stalls() { // where a deadline ends the stream, whether it is used or not
+		if x.r.ProtoMajor > 1 && b.stalls() {
+			// where a deadline ends the stream, whether it is used or not
 			_ = x.control().SetReadDeadline(time.Time{})
 		}
 	}}
@@ -99,8 +102,8 @@ func (b *body) operate(do func()) error {
 		close(ended)
 		x.tell(op.done.Set)
 	}()
-	// A middleware outside that has wrapped the body may not see the deadline, so the operation is not
-	// waited for: it has a page of its own.
+	// A middleware outside that has wrapped the body may not see the deadline, so the
+	// operation is not waited for: it has a page of its own.
 	b.reading = true
 	err := b.reads.await(x.ctx, op, b.unblock, false)
 	b.reading = false
@@ -148,8 +151,8 @@ func (b *body) Close() error {
 	return closing
 }
 
-// finish ends what is under way, in the goroutine of the connection, and gives the client its time for
-// what net/http reads of the rest.
+// finish ends what is under way, in the goroutine of the connection, and gives the client
+// its time for what net/http reads of the rest.
 func (b *body) finish() {
 	if b.ended != nil && !isClosed(b.ended) {
 		if b.reads.err == nil { // another task of the handler reads

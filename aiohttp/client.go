@@ -1,9 +1,9 @@
 package aiohttp
 
-// A request has a goroutine of its own, which sends it and then reads the body ahead of the task, two
-// pages at most. The task is woken when the response has come, and when it waits for more of the body.
-// The goroutine ends with the body, or when the request is cancelled; net/http then knows whether the
-// connection can serve another request.
+// A request has a goroutine of its own, which sends it and then reads the body ahead of
+// the task, two pages at most. The task is woken when the response has come, and when it
+// waits for more of the body. The goroutine ends with the body, or when the request is
+// cancelled; net/http then knows whether the connection can serve another request.
 
 import (
 	"bytes"
@@ -27,36 +27,40 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Client is an [http.Client] for tasks: its calls suspend the calling task instead of blocking. The zero
-// value is a client with the defaults. It belongs to the tasks of one loop, and its fields must not be
-// changed once it is used. Connections, redirects, cookies, proxies and compression are net/http's.
+// Client is an [http.Client] for tasks: its calls suspend the calling task instead of
+// blocking. The zero value is a client with the defaults. It belongs to the tasks of one
+// loop, and its fields must not be changed once it is used. Connections, redirects,
+// cookies, proxies and compression are net/http's.
 //
-// A request ends when the body of its response has been read to its end, when the response is closed,
-// and when an await on it ends early: if the task is cancelled, or a Timeout around it expires, in Do or
-// while the body is read, the request on the wire is cancelled too. It also ends with ctx, the one that
-// the call was given: that of a Timeout or TaskGroup ends when its body returns. A cancellation that the
-// task has swallowed ends only the request that it waited for, so that a task may clean up by another.
-// However it ends, the connection goes back to the pool if the response was read to its end, and is
-// closed otherwise.
+// A request ends when the body of its response has been read to its end, when the
+// response is closed, and when an await on it ends early: if the task is cancelled, or a
+// Timeout around it expires, in Do or while the body is read, the request on the wire is
+// cancelled too. It also ends with ctx, the one that the call was given: that of a
+// Timeout or TaskGroup ends when its body returns. A cancellation that the task has
+// swallowed ends only the request that it waited for, so that a task may clean up by
+// another. However it ends, the connection goes back to the pool if the response was read
+// to its end, and is closed otherwise.
 //
 // (Python: aiohttp.ClientSession)
 type Client struct {
-	// HTTP is the client of net/http to use, with its transport, cookie jar, redirect policy and
-	// timeout. nil is one of the client's own, with a copy of http.DefaultTransport that keeps up to
-	// 100 idle connections to a host.
+	// HTTP is the client of net/http to use, with its transport, cookie jar, redirect
+	// policy and timeout. nil is one of the client's own, with a copy of
+	// http.DefaultTransport that keeps up to 100 idle connections to a host.
 	HTTP *http.Client
-	// BaseURL is put in front of URLs that have no host. The paths are joined by a slash:
-	// "https://api.example.com/v1" and "users?id=3" give "https://api.example.com/v1/users?id=3".
+	// BaseURL is put in front of URLs that have no host. The paths are joined by a
+	// slash: "https://api.example.com/v1" and "users?id=3" give
+	// "https://api.example.com/v1/users?id=3".
 	BaseURL string
 	// Header is sent with each request, except for the keys that the request has.
 	Header http.Header
-	// PerHost is how many requests to a host may be under way at the same time, the bodies of their
-	// responses included; the others wait, in the order of their calls. Zero is any number.
+	// PerHost is how many requests to a host may be under way at the same time, the
+	// bodies of their responses included; the others wait, in the order of their
+	// calls. Zero is any number.
 	PerHost int
 	// Retry says when a request is repeated; the zero value says never.
 	Retry Retry
-	// MaxBody is how many bytes Bytes, Text and JSON read at most, after decompression; zero is
-	// 64 MiB, negative any number.
+	// MaxBody is how many bytes Bytes, Text and JSON read at most, after
+	// decompression; zero is 64 MiB, negative any number.
 	MaxBody int64
 	// MaxLine is how long a line of Lines may be, in bytes; zero is 64 KiB.
 	MaxLine int
@@ -65,22 +69,23 @@ type Client struct {
 	hosts map[string]*aio.Semaphore
 }
 
-// Retry is the policy of a [Client] for requests that failed or were answered with a status that says
-// to try again. Repeated are only requests that may be: those of the methods GET, HEAD, OPTIONS, TRACE,
-// PUT and DELETE, those with an Idempotency-Key header, and those of which nothing was sent because no
-// connection could be made; and only if their body can be sent again (http.Request.GetBody, which
-// http.NewRequest sets for bytes and strings). The errors of a cancellation, of a timeout around the
-// call and of certificates are final, as is a host that does not exist.
+// Retry is the policy of a [Client] for requests that failed or were answered with a
+// status that says to try again. Repeated are only requests that may be: those of the
+// methods GET, HEAD, OPTIONS, TRACE, PUT and DELETE, those with an Idempotency-Key
+// header, and those of which nothing was sent because no connection could be made; and
+// only if their body can be sent again (http.Request.GetBody, which http.NewRequest sets
+// for bytes and strings). The errors of a cancellation, of a timeout around the call and
+// of certificates are final, as is a host that does not exist.
 //
-// net/http itself repeats a request, of those that may be repeated, if a connection that it kept turns
-// out to be closed.
+// net/http itself repeats a request, of those that may be repeated, if a connection that
+// it kept turns out to be closed.
 type Retry struct {
 	// Attempts is how often a request is sent at most; 0 and 1 are once.
 	Attempts int
-	// Delay is the wait before the second attempt, which is doubled for each further one, up to
-	// MaxDelay; of each wait a random part, up to the half, is left out. Zero is 100 ms. A
-	// Retry-After header is followed instead, if it does not ask for more than MaxDelay; if it does,
-	// the response is returned.
+	// Delay is the wait before the second attempt, which is doubled for each further
+	// one, up to MaxDelay; of each wait a random part, up to the half, is left out.
+	// Zero is 100 ms. A Retry-After header is followed instead, if it does not ask
+	// for more than MaxDelay; if it does, the response is returned.
 	Delay time.Duration
 	// MaxDelay is the longest wait; zero is 10 s.
 	MaxDelay time.Duration
@@ -97,8 +102,8 @@ func (c *Client) Get(ctx context.Context, url string) (*Response, error) {
 	return c.Do(ctx, req)
 }
 
-// Post sends a body, which may be nil. It is read by another goroutine: use a [Pipe] for one that a task
-// writes. See [Client.Do].
+// Post sends a body, which may be nil. It is read by another goroutine: use a [Pipe] for
+// one that a task writes. See [Client.Do].
 func (c *Client) Post(ctx context.Context, url, contentType string, body io.Reader) (*Response, error) {
 	req, err := http.NewRequest(http.MethodPost, url, body)
 	if err != nil {
@@ -117,13 +122,14 @@ func (c *Client) PostJSON(ctx context.Context, url string, v any) (*Response, er
 	return c.Post(ctx, url, "application/json", bytes.NewReader(b))
 }
 
-// Do sends a request and suspends the calling task until the header of the response has come, after
-// redirects and attempts. Any status is a response; an error means that there is none. The caller must
-// read the response to its end or close it.
+// Do sends a request and suspends the calling task until the header of the response has
+// come, after redirects and attempts. Any status is a response; an error means that there
+// is none. The caller must read the response to its end or close it.
 //
-// ctx takes the place of the request's context, whose values are not used. The errors are those of
-// http.Client.Do and, if the await ends early, those of an await: a *aio.CancelledError, or the end of
-// a context that the caller derived. req is not changed.
+// ctx takes the place of the request's context, whose values are not used. The errors are
+// those of http.Client.Do and, if the await ends early, those of an await: a
+// *aio.CancelledError, or the end of a context that the caller derived. req is not
+// changed.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 	loop, err := aio.GetRunningLoop(ctx)
 	switch {
@@ -194,7 +200,8 @@ func (c *Client) client() *http.Client {
 	return c.own
 }
 
-// prepare returns a copy of req with the URL and header that are sent, or req if that is the same.
+// prepare returns a copy of req with the URL and header that are sent, or req if that is
+// the same.
 func (c *Client) prepare(req *http.Request) (*http.Request, error) {
 	if (c.BaseURL == "" || req.URL.Host != "") && len(c.Header) == 0 {
 		return req, nil
@@ -301,7 +308,8 @@ func (e *requestError) Unwrap() error { return e.error }
 func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore) (*Response, error) {
 	b := &responseBody{loop: loop, slot: slot, maxBody: cmp.Or(c.MaxBody, 64<<20), maxLine: cmp.Or(c.MaxLine, 64<<10)}
 	b.room.L = &b.mu
-	// The context of a scope of the task ends with its cancellation as well, which the await is told.
+	// The context of a scope of the task ends with its cancellation as well, which
+	// the await is told.
 	rctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	b.cancel = cancel
 	b.release = context.AfterFunc(ctx, func() {
@@ -331,7 +339,8 @@ type responseBody struct {
 	maxBody int64
 	maxLine int
 
-	// resp is set by the goroutine before ready is. ready and arrived are of the loop.
+	// resp is set by the goroutine before ready is. ready and arrived are of the
+	// loop.
 	resp    *http.Response
 	ready   aio.Event
 	arrived aio.Event
@@ -466,23 +475,23 @@ func (b *responseBody) next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// Response is the response to a request of a [Client]. Its methods must be called by tasks of the
-// client's loop, one at a time. Bytes, Text, JSON, Lines and Chunks read the body to its end and close
-// the response, unless they end early; so does reading Body. A response of which the rest is not wanted
-// must be closed.
+// Response is the response to a request of a [Client]. Its methods must be called by
+// tasks of the client's loop, one at a time. Bytes, Text, JSON, Lines and Chunks read the
+// body to its end and close the response, unless they end early; so does reading Body. A
+// response of which the rest is not wanted must be closed.
 //
 // Up to 64 KiB of a body are read before anybody asks; then the server has to wait.
 type Response struct {
-	// Response has the status and the header. Its Body is a reader for tasks: a Read suspends the
-	// running task while it waits, an await that ends early makes all later ones fail too, and there is
-	// no limit on its size. It may be given to code that wants an io.Reader, as long as that reads in
-	// the task.
+	// Response has the status and the header. Its Body is a reader for tasks: a Read
+	// suspends the running task while it waits, an await that ends early makes all
+	// later ones fail too, and there is no limit on its size. It may be given to code
+	// that wants an io.Reader, as long as that reads in the task.
 	*http.Response
 	body *responseBody
 }
 
-// LimitError says that a body, or a line of it, is longer than the client allows. The request has been
-// ended.
+// LimitError says that a body, or a line of it, is longer than the client allows. The
+// request has been ended.
 type LimitError struct {
 	// What is "body" or "line".
 	What string
@@ -494,8 +503,8 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("aiohttp: the %s of the response is longer than the limit of %d bytes", e.What, e.Limit)
 }
 
-// Close ends the request; if the body was read to its end, it only makes further reads fail with an error
-// that matches net.ErrClosed. It never awaits, and returns nil.
+// Close ends the request; if the body was read to its end, it only makes further reads
+// fail with an error that matches net.ErrClosed. It never awaits, and returns nil.
 func (r *Response) Close() error {
 	b := r.body
 	if b.page != nil {
@@ -538,9 +547,10 @@ func (r *Response) take(ctx context.Context) ([]byte, error) {
 	return b.next(ctx)
 }
 
-// Chunks returns an iterator over the body in the pieces in which it arrives, of up to 32 KiB. A piece
-// is valid until the next one. After an error, which is the last pair, there are no more. Breaking out
-// of the loop closes the response. (Python: StreamReader.iter_any)
+// Chunks returns an iterator over the body in the pieces in which it arrives, of up to 32
+// KiB. A piece is valid until the next one. After an error, which is the last pair, there
+// are no more. Breaking out of the loop closes the response. (Python:
+// StreamReader.iter_any)
 func (r *Response) Chunks(ctx context.Context) func(yield func([]byte, error) bool) {
 	return func(yield func([]byte, error) bool) {
 		defer r.Close()
@@ -556,7 +566,8 @@ func (r *Response) Chunks(ctx context.Context) func(yield func([]byte, error) bo
 	}
 }
 
-// Bytes returns the body. If it is longer than Client.MaxBody the error is a *[LimitError].
+// Bytes returns the body. If it is longer than Client.MaxBody the error is a
+// *[LimitError].
 func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
 	limit := r.body.maxBody
 	if limit >= 0 && r.ContentLength > limit {
@@ -582,7 +593,8 @@ func (r *Response) Text(ctx context.Context) (string, error) {
 	return string(b), err
 }
 
-// JSON reads the body and decodes it into v; see [Response.Bytes]. It does not look at the status.
+// JSON reads the body and decodes it into v; see [Response.Bytes]. It does not look at
+// the status.
 func (r *Response) JSON(ctx context.Context, v any) error {
 	b, err := r.Bytes(ctx)
 	if err != nil {
@@ -591,9 +603,10 @@ func (r *Response) JSON(ctx context.Context, v any) error {
 	return json.Unmarshal(b, v)
 }
 
-// Lines returns an iterator over the lines of the body, without their ends ("\n" or "\r\n"). A last line
-// without an end counts. If a line is longer than Client.MaxLine the error is a *[LimitError]. After an
-// error, which is the last pair, there are no more. Breaking out of the loop closes the response.
+// Lines returns an iterator over the lines of the body, without their ends ("\n" or
+// "\r\n"). A last line without an end counts. If a line is longer than Client.MaxLine the
+// error is a *[LimitError]. After an error, which is the last pair, there are no more.
+// Breaking out of the loop closes the response.
 func (r *Response) Lines(ctx context.Context) func(yield func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		var line []byte

@@ -268,7 +268,8 @@ func rogue(t *testing.T, talk func(c *net.TCPConn)) string {
 			}
 			go func() {
 				defer c.Close()
-				if _, err := c.Read(make([]byte, 4096)); err == nil { // a request
+				if _, err := c.Read(make([]byte, 4096)); err == nil {
+					// a request
 					talk(c.(*net.TCPConn))
 				}
 			}()
@@ -277,7 +278,8 @@ func rogue(t *testing.T, talk func(c *net.TCPConn)) string {
 	return "http://" + ln.Addr().String()
 }
 
-// Whatever a server does, a request ends with an error that says so, and the next one is not harmed.
+// Whatever a server does, a request ends with an error that says so, and the next one is
+// not harmed.
 func TestClientAndRogueServers(t *testing.T) {
 	say := func(s string) func(*net.TCPConn) { return func(c *net.TCPConn) { io.WriteString(c, s) } }
 	stall := func(s string) func(*net.TCPConn) {
@@ -401,7 +403,8 @@ func TestClientRetries(t *testing.T) {
 	ln.Close()
 	closed := "http://" + ln.Addr().String()
 	c := newClient(t)
-	c.HTTP.Transport.(*http.Transport).DisableKeepAlives = true // or net/http repeats some by itself
+	// or net/http repeats some by itself
+	c.HTTP.Transport.(*http.Transport).DisableKeepAlives = true
 	c.Retry = aiohttp.Retry{Attempts: 4, Delay: time.Millisecond}
 	run(t, func(ctx context.Context) error {
 		for _, v := range []struct {
@@ -488,8 +491,9 @@ func TestClientPerHost(t *testing.T) {
 	}
 }
 
-// A body that a task writes is sent while it is written, and not further than the server reads; a body
-// that is read is not read further ahead than two pages. gib bounds the memory that this takes.
+// A body that a task writes is sent while it is written, and not further than the server
+// reads; a body that is read is not read further ahead than two pages. gib bounds the
+// memory that this takes.
 func TestClientStreams(t *testing.T) {
 	size := int64(64 << 20)
 	if os.Getenv("AIOHTTP_LONG") != "" {
@@ -661,7 +665,8 @@ http {
 			}
 			return text, resp
 		}
-		if text, _ := get("/"); text != "hello" { // the retries wait until nginx listens
+		if text, _ := get("/"); text != "hello" {
+			// the retries wait until nginx listens
 			t.Errorf("got %q", text)
 		}
 		c.Retry = aiohttp.Retry{}

@@ -24,8 +24,9 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// Requests are sent to two servers, byte for byte: one of net/http, and one whose handlers are tasks.
-// They have the same handlers. What comes back must be the same, and so must be what the handlers saw.
+// Requests are sent to two servers, byte for byte: one of net/http, and one whose
+// handlers are tasks. They have the same handlers. What comes back must be the same, and
+// so must be what the handlers saw.
 
 // journal is what the handlers of a server saw.
 type journal struct {
@@ -317,7 +318,8 @@ type compared struct {
 	addr    string
 }
 
-// startCompared starts a server with the routes. wrap makes a handler one of that server's.
+// startCompared starts a server with the routes. wrap makes a handler one of that
+// server's.
 func startCompared(t testing.TB, dir string, wrap func(http.Handler) http.Handler) *compared {
 	j := &journal{}
 	mux := http.NewServeMux()
@@ -381,12 +383,12 @@ type answers struct {
 	seen []string
 }
 
-// probe is the last request of each connection: whether it is answered tells whether the connection
-// has lived until then.
+// probe is the last request of each connection: whether it is answered tells whether the
+// connection has lived until then.
 const probe = "GET /probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-// ask sends raw, and reads until the server has closed the connection. With eof the client sends no more
-// after that, where the server would wait for more.
+// ask sends raw, and reads until the server has closed the connection. With eof the
+// client sends no more after that, where the server would wait for more.
 func (s *compared) ask(t testing.TB, raw string, methods []string, eof bool) answers {
 	t.Helper()
 	nc, err := net.Dial("tcp", s.addr)

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// taskContext is the context of a request's task. It has the end of the task, which the end of the
-// request cancels, and the values and deadline of both.
+// taskContext is the context of a request's task. It has the end of the task, which the
+// end of the request cancels, and the values and deadline of both.
 //
-// If the request has a deadline, or is cancelled by more than its client's leaving, awaits must end
-// with the error of that context, and no cancellation of the task says so. Context is then derived
-// from the task's and ends with the request. Other requests use the task's own: each await under a
-// derived context has to watch it.
+// If the request has a deadline, or is cancelled by more than its client's leaving,
+// awaits must end with the error of that context, and no cancellation of the task says
+// so. Context is then derived from the task's and ends with the request. Other requests
+// use the task's own: each await under a derived context has to watch it.
 type taskContext struct {
 	context.Context
 	request context.Context
@@ -40,7 +40,8 @@ func (c *taskContext) Deadline() (time.Time, bool) {
 	return d, ok
 }
 
-// Err implements context.Context. Once the task knows of the request's end, its error is that one.
+// Err implements context.Context. Once the task knows of the request's end, its error is
+// that one.
 func (c *taskContext) Err() error {
 	err := c.Context.Err()
 	if err != nil {
@@ -51,8 +52,9 @@ func (c *taskContext) Err() error {
 	return err
 }
 
-// Value implements context.Context. context.Cause asks a context for the standard library's context
-// that it comes from: once the request has ended, that one has the cause.
+// Value implements context.Context. context.Cause asks a context for the standard
+// library's context that it comes from: once the request has ended, that one has the
+// cause.
 func (c *taskContext) Value(key any) any {
 	v := c.Context.Value(key)
 	switch {

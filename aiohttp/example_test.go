@@ -31,7 +31,8 @@ func ExampleHandler() {
 	visits := 0 // of the loop
 	site := httptest.NewServer(aiohttp.Handler(loop, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		visits++
-		if err := aio.Sleep(ctx, time.Millisecond); err != nil { // others are served meanwhile
+		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+			// others are served meanwhile
 			return
 		}
 		fmt.Fprintf(w, "visit %d of %s", visits, r.URL.Path)

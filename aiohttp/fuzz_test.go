@@ -14,8 +14,8 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// FuzzSameAsNetHTTP sends bytes to a server of net/http and to one whose handlers are tasks: the
-// responses, and what the handlers saw, must be the same. Run it for long with
+// FuzzSameAsNetHTTP sends bytes to a server of net/http and to one whose handlers are
+// tasks: the responses, and what the handlers saw, must be the same. Run it for long with
 //
 //	go test -run '^$' -fuzz FuzzSameAsNetHTTP ./aiohttp
 func FuzzSameAsNetHTTP(f *testing.F) {
@@ -32,8 +32,9 @@ func FuzzSameAsNetHTTP(f *testing.F) {
 		if strings.Contains(string(raw), "hijack") {
 			return // the handler waits for more
 		}
-		// A server that is slow looks like one that waits for more, and then the end of the input cancels
-		// what its handlers do. So a difference counts if it is there after a long wait too.
+		// A server that is slow looks like one that waits for more, and then the
+		// end of the input cancels what its handlers do. So a difference counts
+		// if it is there after a long wait too.
 		want, got := plain.throw(t, raw, 50*time.Millisecond), tasks.throw(t, raw, 50*time.Millisecond)
 		if got.text != want.text || !slices.Equal(got.seen, want.seen) {
 			want, got = plain.throw(t, raw, 5*time.Second), tasks.throw(t, raw, 5*time.Second)
@@ -47,8 +48,8 @@ func FuzzSameAsNetHTTP(f *testing.F) {
 	})
 }
 
-// throw sends raw and a probe, and reads until the server has closed the connection. A server that waits
-// for more learns after quiet that there is none.
+// throw sends raw and a probe, and reads until the server has closed the connection. A
+// server that waits for more learns after quiet that there is none.
 func (s *compared) throw(t *testing.T, raw []byte, quiet time.Duration) answers {
 	nc, err := net.Dial("tcp", s.addr)
 	if err != nil {

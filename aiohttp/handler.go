@@ -1,16 +1,18 @@
 package aiohttp
 
-// A request has two sides: the task in which the handler runs, and the goroutine of net/http's
-// connection, which blocks where the task may not.
+// A request has two sides: the task in which the handler runs, and the goroutine of
+// net/http's connection, which blocks where the task may not.
 //
-// The goroutine waits in exchange.serve for operations that the task sends it: what writes to the
-// connection. Reads of the body have goroutines of their own, since a handler may read and write at the
-// same time. Each tells the loop of its end. What the two sides share is handed over by these messages,
-// so nothing needs a lock; that a handler writes into the buffer of net/http by itself is part of this:
-// the goroutine does not touch it then.
+// The goroutine waits in exchange.serve for operations that the task sends it: what
+// writes to the connection. Reads of the body have goroutines of their own, since a
+// handler may read and write at the same time. Each tells the loop of its end. What the
+// two sides share is handed over by these messages, so nothing needs a lock; that a
+// handler writes into the buffer of net/http by itself is part of this: the goroutine
+// does not touch it then.
 //
-// A task that gives up waiting for an operation has its connection's deadline set into the past, which
-// ends the operation soon, and leaves that direction unusable: nobody knows how much was done.
+// A task that gives up waiting for an operation has its connection's deadline set into
+// the past, which ends the operation soon, and leaves that direction unusable: nobody
+// knows how much was done.
 
 import (
 	"context"
@@ -28,39 +30,46 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// Handler returns an http.Handler that calls h in a task of l for each request. Any goroutine may serve
-// with it, any number at once; l must run in another one. Once the loop is closed the answer is 503; a
-// loop that is stopped and not closed answers when it runs again.
+// Handler returns an http.Handler that calls h in a task of l for each request. Any
+// goroutine may serve with it, any number at once; l must run in another one. Once the
+// loop is closed the answer is 503; a loop that is stopped and not closed answers when it
+// runs again.
 //
-// The context of the request that h gets is that of the task, with the values and the deadline of the
-// context that Handler was called with. When that ends because the client has gone away, the task is
-// cancelled, with context.Cause as the reason; if it has a deadline, awaits end as they do under any
-// context with one. Values set by middleware outside are there.
+// The context of the request that h gets is that of the task, with the values and the
+// deadline of the context that Handler was called with. When that ends because the client
+// has gone away, the task is cancelled, with context.Cause as the reason; if it has a
+// deadline, awaits end as they do under any context with one. Values set by middleware
+// outside are there.
 //
-// h sees what net/http's handlers see. These calls suspend the running task while they wait for the
-// client, and fail with a *aio.CancelledError if the task is cancelled meanwhile: reading and closing
-// the body of the request; writing the response, when more than fits into the buffers is written;
-// flushing, by http.NewResponseController(w) or http.Flusher; WriteHeader of a status below 200; and
-// Hijack. A read that was given up, by a cancellation or aio.Timeout, leaves the body unusable, and the
-// connection is closed after the response, which may still be written; if that had begun before, the
-// connection breaks, except in HTTP/2. A write that was given up breaks the connection. Both directions may be used at the same time, by several tasks too, as far as the
-// protocol allows (see http.ResponseController.EnableFullDuplex). Neither w nor the body may be used
-// after h has returned: both fail then.
+// h sees what net/http's handlers see. These calls suspend the running task while they
+// wait for the client, and fail with a *aio.CancelledError if the task is cancelled
+// meanwhile: reading and closing the body of the request; writing the response, when more
+// than fits into the buffers is written; flushing, by http.NewResponseController(w) or
+// http.Flusher; WriteHeader of a status below 200; and Hijack. A read that was given up,
+// by a cancellation or aio.Timeout, leaves the body unusable, and the connection is
+// closed after the response, which may still be written; if that had begun before, the
+// connection breaks, except in HTTP/2. A write that was given up breaks the connection.
+// Both directions may be used at the same time, by several tasks too, as far as the
+// protocol allows (see http.ResponseController.EnableFullDuplex). Neither w nor the body
+// may be used after h has returned: both fail then.
 //
-// A response is never presented as complete if it may not be. If the task is cancelled and h returns
-// without having begun the response, the status is 503; if the response was begun before the
-// cancellation, the connection is broken; a response that was begun after it is sent. So is one in a
-// task that has called Uncancel. A loop that is closed cancels in this sense.
+// A response is never presented as complete if it may not be. If the task is cancelled
+// and h returns without having begun the response, the status is 503; if the response was
+// begun before the cancellation, the connection is broken; a response that was begun
+// after it is sent. So is one in a task that has called Uncancel. A loop that is closed
+// cancels in this sense.
 //
-// A panic of h goes on in the goroutine that called Handler: net/http logs it and breaks the
-// connection, middleware outside may recover. Its value is an error that wraps a *aio.PanicError and
-// prints the stack of the task; http.ErrAbortHandler is passed on as it is.
+// A panic of h goes on in the goroutine that called Handler: net/http logs it and breaks
+// the connection, middleware outside may recover. Its value is an error that wraps a
+// *aio.PanicError and prints the stack of the task; http.ErrAbortHandler is passed on as
+// it is.
 //
-// WriteHeader is passed on to the writer of the server at once, as are the first bytes of a response if
-// that writer is one of package net/http. A middleware outside whose WriteHeader blocks would block the
-// loop.
+// WriteHeader is passed on to the writer of the server at once, as are the first bytes of
+// a response if that writer is one of package net/http. A middleware outside whose
+// WriteHeader blocks would block the loop.
 //
-// Handler panics with an error that matches aio.ErrUsage if the loop or the handler is nil.
+// Handler panics with an error that matches aio.ErrUsage if the loop or the handler is
+// nil.
 func Handler(l *aio.Loop, h http.Handler) http.Handler {
 	if l == nil || h == nil {
 		panic(fmt.Errorf("aiohttp: Handler: the loop or the handler is nil: %w", aio.ErrUsage))
@@ -80,8 +89,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.serve(aio.RunCoroutineThreadsafe(h.loop, x.run))
 }
 
-// maxOps is how many messages of a task may be on their way to the goroutine: a write that was given
-// up, and the end. A send never blocks.
+// maxOps is how many messages of a task may be on their way to the goroutine: a write
+// that was given up, and the end. A send never blocks.
 const maxOps = 2
 
 // exchange is a request and its response. It is the handler's http.ResponseWriter.
@@ -93,14 +102,15 @@ type exchange struct {
 	begun   atomic.Bool         // the task has
 
 	// Owned by the task's loop until the task is over, then by the goroutine.
-	task    aio.AnyTask
-	ctx     context.Context // to await with
-	inside  *http.Request   // as the handler has it
-	body    *body           // of it, nil if there is none
-	over    bool            // the handler has returned
-	gone    bool            // the client has
-	leaves  bool            // the task is cancelled when an operation has ended
-	derived bool            // ctx ends with the request, and the task is not cancelled
+	task   aio.AnyTask
+	ctx    context.Context // to await with
+	inside *http.Request   // as the handler has it
+	body   *body           // of it, nil if there is none
+	over   bool            // the handler has returned
+	gone   bool            // the client has
+	leaves bool            // the task is cancelled when an operation has ended
+	// ctx ends with the request, and the task is not cancelled
+	derived bool
 	end     outcome
 	response
 	next, prev *exchange // of the server's list
@@ -129,7 +139,9 @@ func (x *exchange) run(ctx context.Context) (struct{}, error) {
 	if x.derived = tc.Context != ctx; x.derived {
 		x.ctx = tc
 	}
-	if x.gone && !x.derived { // a client that has ended its half of the connection may wait for an answer
+	if x.gone && !x.derived {
+		// a client that has ended its half of the connection may wait for an
+		// answer
 		x.cancel()
 	}
 	x.inside = x.r.WithContext(tc)
@@ -166,8 +178,8 @@ func (x *exchange) run(ctx context.Context) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// handlerPanic is the panic of a handler, as it goes on in the goroutine of the connection. That one's
-// stack, which net/http logs, says nothing.
+// handlerPanic is the panic of a handler, as it goes on in the goroutine of the
+// connection. That one's stack, which net/http logs, says nothing.
 type handlerPanic struct{ *aio.PanicError }
 
 func (p *handlerPanic) Error() string {
@@ -203,7 +215,9 @@ func (x *exchange) serve(task *aio.ConcurrentFuture[struct{}]) {
 			gone = nil
 			x.tell(x.leave)
 		case <-ended:
-			if !x.begun.Load() { // and it never will: the loop is closed, or the task was cancelled
+			if !x.begun.Load() {
+				// and it never will: the loop is closed, or the task was
+				// cancelled
 				unavailable(x.w)
 				return
 			}
@@ -218,10 +232,11 @@ func (x *exchange) perform(op *operation) {
 	x.tell(op.done.Set)
 }
 
-// leave is told that the request has ended, in the loop. If its context has a deadline, that of the task
-// is derived from it, and awaits end with it. Otherwise the task is cancelled; an operation that is under
-// way fails by the same cause, or is made to, and returns what it has first: the beginning of a body and
-// io.ErrUnexpectedEOF, for example.
+// leave is told that the request has ended, in the loop. If its context has a deadline,
+// that of the task is derived from it, and awaits end with it. Otherwise the task is
+// cancelled; an operation that is under way fails by the same cause, or is made to, and
+// returns what it has first: the beginning of a body and io.ErrUnexpectedEOF, for
+// example.
 func (x *exchange) leave() {
 	x.gone = true
 	b := x.body
@@ -251,7 +266,8 @@ func (x *exchange) left() {
 // cancel cancels the task because the request has ended.
 func (x *exchange) cancel() { x.task.Cancel(context.Cause(x.r.Context())) }
 
-// tell has fn called in the loop. If that is closed, so are all tasks that might want to know.
+// tell has fn called in the loop. If that is closed, so are all tasks that might want to
+// know.
 func (x *exchange) tell(fn func()) { tell(x.handler.loop, fn) }
 
 func tell(l *aio.Loop, fn func()) {
@@ -273,7 +289,8 @@ func (x *exchange) finish() {
 	if x.body != nil {
 		x.body.finish()
 	}
-	x.r.MultipartForm = x.inside.MultipartForm // net/http removes the files of the request that it made
+	// net/http removes the files of the request that it made
+	x.r.MultipartForm = x.inside.MultipartForm
 	switch e := x.end; {
 	case e.panicked != nil:
 		panic(e.panicked)
@@ -295,15 +312,16 @@ func unavailable(w http.ResponseWriter) {
 	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 }
 
-// direction is one of the two directions of a connection, as tasks use it. It is owned by the loop.
+// direction is one of the two directions of a connection, as tasks use it. It is owned by
+// the loop.
 type direction struct {
 	turn aio.Lock // several tasks of a handler may use it
 	err  error    // of the operation that was given up
 }
 
-// await waits for op, which has been started. If the task is cancelled first the direction is given
-// up: unblock makes op end soon. sure says that it does so whatever happens, and is waited for, so that
-// what op uses is the caller's again.
+// await waits for op, which has been started. If the task is cancelled first the
+// direction is given up: unblock makes op end soon. sure says that it does so whatever
+// happens, and is waited for, so that what op uses is the caller's again.
 func (d *direction) await(ctx context.Context, op *operation, unblock func() error, sure bool) error {
 	err := op.done.Wait(ctx)
 	if err == nil {

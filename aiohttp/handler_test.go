@@ -24,8 +24,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// startLoop runs a loop in a goroutine of its own until the test ends. reports gets the messages that
-// reach its exception handler.
+// startLoop runs a loop in a goroutine of its own until the test ends. reports gets the
+// messages that reach its exception handler.
 func startLoop(t testing.TB) (l *aio.Loop, reports func() []string) {
 	t.Helper()
 	l = aio.NewEventLoop(nil)
@@ -81,7 +81,8 @@ func get(t *testing.T, url string) (int, string) {
 	return r.StatusCode, string(b)
 }
 
-// The handlers of many requests at once take turns at their awaits only: the sum is right without a lock.
+// The handlers of many requests at once take turns at their awaits only: the sum is right
+// without a lock.
 func TestHandlersShareStateWithoutALock(t *testing.T) {
 	l, _ := startLoop(t)
 	total := 0
@@ -144,8 +145,8 @@ func TestHandlerAnswers(t *testing.T) {
 	}
 }
 
-// A panic after the answer has begun breaks the connection, so that the client does not take half
-// of an answer for the whole.
+// A panic after the answer has begun breaks the connection, so that the client does not
+// take half of an answer for the whole.
 func TestPanicAfterFlushBreaksTheConnection(t *testing.T) {
 	l, _ := startLoop(t)
 	s := serve(t, tasks(l, func(_ context.Context, w http.ResponseWriter, _ *http.Request) {
@@ -165,8 +166,8 @@ func TestPanicAfterFlushBreaksTheConnection(t *testing.T) {
 	}
 }
 
-// Bodies below and above what is read ahead arrive whole, and the loop goes on while a slow client
-// sends one.
+// Bodies below and above what is read ahead arrive whole, and the loop goes on while a
+// slow client sends one.
 func TestBodies(t *testing.T) {
 	l, _ := startLoop(t)
 	s := serve(t, tasks(l, func(_ context.Context, w http.ResponseWriter, r *http.Request) {

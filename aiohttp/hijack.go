@@ -11,11 +11,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// hijackedConn is a connection that a handler has hijacked. Its own methods are for any goroutine; in a
-// task of the loop a Read or Write awaits, while a goroutine does it.
+// hijackedConn is a connection that a handler has hijacked. Its own methods are for any
+// goroutine; in a task of the loop a Read or Write awaits, while a goroutine does it.
 //
-// An error that ends an await is kept, as an exceeded deadline is in package net: who parses what is
-// read may drop an error and read on, but a cancellation is delivered once.
+// An error that ends an await is kept, as an exceeded deadline is in package net: who
+// parses what is read may drop an error and read on, but a cancellation is delivered
+// once.
 type hijackedConn struct {
 	net.Conn
 	loop          *aio.Loop
@@ -25,7 +26,8 @@ type hijackedConn struct {
 // connDirection is one direction of a hijackedConn.
 type connDirection struct {
 	direction
-	clear atomic.Bool // a new deadline was set: the error of the direction is forgotten
+	// a new deadline was set: the error of the direction is forgotten
+	clear atomic.Bool
 }
 
 // hijacked returns nc for the handler. What rw has read already comes first.
@@ -41,7 +43,8 @@ func hijacked(l *aio.Loop, nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.
 		source = io.MultiReader(bytes.NewReader(ahead), c)
 	}
 	r := bufio.NewReader(source)
-	_, err = r.Peek(len(ahead)) // for Buffered, by which one tells whether there is anything
+	// for Buffered, by which one tells whether there is anything
+	_, err = r.Peek(len(ahead))
 	return c, bufio.NewReadWriter(r, bufio.NewWriter(c)), err
 }
 

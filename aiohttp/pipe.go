@@ -10,9 +10,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Pipe returns the two ends of a pipe from a task of ctx's loop to another goroutine: the body of a
-// request that a task writes while it is being sent. There is no buffer: a Write suspends the task until
-// the other end has taken all of it, so the sender is never ahead of the server. Pipe never awaits.
+// Pipe returns the two ends of a pipe from a task of ctx's loop to another goroutine: the
+// body of a request that a task writes while it is being sent. There is no buffer: a
+// Write suspends the task until the other end has taken all of it, so the sender is never
+// ahead of the server. Pipe never awaits.
 //
 //	body, w := aiohttp.Pipe(ctx)
 //	tg.Go(func(ctx context.Context) error { return w.CloseWithError(export(ctx, w)) })
@@ -72,8 +73,8 @@ func (r *PipeReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close makes all reads and writes fail with io.ErrClosedPipe. net/http does so when it does not want
-// the rest of a body.
+// Close makes all reads and writes fail with io.ErrClosedPipe. net/http does so when it
+// does not want the rest of a body.
 func (r *PipeReader) Close() error {
 	p := r.p
 	p.mu.Lock()
@@ -86,8 +87,8 @@ func (r *PipeReader) Close() error {
 	return nil
 }
 
-// Write suspends the running task until b was read. If the task is cancelled meanwhile, the pipe is
-// closed with that error, so that the request fails. (io.Writer)
+// Write suspends the running task until b was read. If the task is cancelled meanwhile,
+// the pipe is closed with that error, so that the request fails. (io.Writer)
 func (w *PipeWriter) Write(b []byte) (int, error) {
 	p := w.p
 	ctx := p.loop.Context()
@@ -127,8 +128,8 @@ func (w *PipeWriter) Write(b []byte) (int, error) {
 // Close says that there is no more. It never awaits.
 func (w *PipeWriter) Close() error { return w.CloseWithError(nil) }
 
-// CloseWithError makes reads fail with err, or end if err is nil, and returns err. Only the first call
-// counts. It never awaits.
+// CloseWithError makes reads fail with err, or end if err is nil, and returns err. Only
+// the first call counts. It never awaits.
 func (w *PipeWriter) CloseWithError(err error) error {
 	p := w.p
 	p.mu.Lock()

@@ -1,11 +1,13 @@
 package aiohttp
 
-// The response has three stages: what fits into the buffers of net/http for sure is written there by
-// the task itself, so that net/http sees a short response as it would without a loop; more is gathered
-// in out; and what does not fit there is handed to the goroutine.
+// The response has three stages: what fits into the buffers of net/http for sure is
+// written there by the task itself, so that net/http sees a short response as it would
+// without a loop; more is gathered in out; and what does not fit there is handed to the
+// goroutine.
 //
-// net/http reports some errors of Write at once: more bytes than the Content-Length, and a status that
-// has no body. They must not come later, so out is only used where there can be no such error.
+// net/http reports some errors of Write at once: more bytes than the Content-Length, and
+// a status that has no body. They must not come later, so out is only used where there
+// can be no such error.
 
 import (
 	"bufio"
@@ -21,8 +23,9 @@ import (
 )
 
 const (
-	// room is what the buffers of net/http take without sending anything: of HTTP/1, which keeps 2048
-	// bytes to choose between a Content-Length and chunks, and of HTTP/2, which keeps 4096.
+	// room is what the buffers of net/http take without sending anything: of HTTP/1,
+	// which keeps 2048 bytes to choose between a Content-Length and chunks, and of
+	// HTTP/2, which keeps 4096.
 	room = 2 << 10
 	// maxOut is how much more is gathered before it is sent.
 	maxOut = 32 << 10
@@ -75,8 +78,8 @@ func (x *exchange) decide(status int) {
 	x.gathers = !declared && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// announceClose has net/http close the connection after the response, if it must be or the server wants
-// its clients to go elsewhere.
+// announceClose has net/http close the connection after the response, if it must be or
+// the server wants its clients to go elsewhere.
 func (x *exchange) announceClose() {
 	if s := x.handler.server; x.halfRead() || s != nil && s.isDraining() {
 		x.closes = true
@@ -84,8 +87,8 @@ func (x *exchange) announceClose() {
 	}
 }
 
-// halfRead reports whether a read of the body was given up, on a connection that it is a part of: the
-// rest of it must not be taken for another request.
+// halfRead reports whether a read of the body was given up, on a connection that it is a
+// part of: the rest of it must not be taken for another request.
 func (x *exchange) halfRead() bool {
 	return x.body != nil && x.body.reads.err != nil && x.r.ProtoMajor == 1
 }
@@ -151,8 +154,8 @@ func (x *exchange) direct(n int) bool {
 	return n > 0 && n <= x.room && len(x.out) == 0 && !x.sending && !x.over && !x.hijacked && x.status != 0 && x.writes.err == nil
 }
 
-// ReadFrom implements io.ReaderFrom, for files: the goroutine copies them, by the system's sendfile if
-// net/http can.
+// ReadFrom implements io.ReaderFrom, for files: the goroutine copies them, by the
+// system's sendfile if net/http can.
 func (x *exchange) ReadFrom(r io.Reader) (int64, error) {
 	file, limit := r, int64(-1)
 	if l, ok := r.(*io.LimitedReader); ok {
@@ -243,7 +246,8 @@ func (x *exchange) stalls() bool {
 	return s != nil && s.writeStall > 0 && !x.deadline.Load()
 }
 
-// forgetWrite ends what extendWrite began, where a deadline ends a stream whether it is used or not.
+// forgetWrite ends what extendWrite began, where a deadline ends a stream whether it is
+// used or not.
 func (x *exchange) forgetWrite() {
 	if x.r.ProtoMajor > 1 && x.stalls() {
 		_ = x.control().SetWriteDeadline(time.Time{})

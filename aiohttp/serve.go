@@ -1,7 +1,8 @@
 package aiohttp
 
-// A server has three parts: net/http's server, in goroutines; the list of the requests that are in
-// handlers, owned by the loop; and a task that ends the first when the loop does.
+// A server has three parts: net/http's server, in goroutines; the list of the requests
+// that are in handlers, owned by the loop; and a task that ends the first when the loop
+// does.
 
 import (
 	"cmp"
@@ -18,36 +19,39 @@ import (
 
 // ServeOptions are the settings of [Serve]. The zero value has the defaults.
 type ServeOptions struct {
-	// HTTP is the server of net/http to use, for all its settings: timeouts, MaxHeaderBytes,
-	// TLSConfig, Protocols, ErrorLog, BaseContext and the rest. nil is a new one. Its Addr must be
-	// empty and its Handler nil, as Serve sets it, and it must not be used otherwise.
+	// HTTP is the server of net/http to use, for all its settings: timeouts,
+	// MaxHeaderBytes, TLSConfig, Protocols, ErrorLog, BaseContext and the rest. nil
+	// is a new one. Its Addr must be empty and its Handler nil, as Serve sets it, and
+	// it must not be used otherwise.
 	//
-	// With a TLSConfig the server speaks TLS, and HTTP/2 where the client does; for HTTP/2 without
-	// TLS see http.Protocols. Of the timeouts ReadHeaderTimeout is 10 seconds if it is zero, and
-	// IdleTimeout 2 minutes, unless ReadTimeout is set, which stands for both in net/http. A negative
-	// value is no limit.
+	// With a TLSConfig the server speaks TLS, and HTTP/2 where the client does; for
+	// HTTP/2 without TLS see http.Protocols. Of the timeouts ReadHeaderTimeout is 10
+	// seconds if it is zero, and IdleTimeout 2 minutes, unless ReadTimeout is set,
+	// which stands for both in net/http. A negative value is no limit.
 	HTTP *http.Server
-	// StallTimeout is for how long a handler waits for a client that neither sends the next part of a
-	// body nor takes the next part of a response; then its Read or Write fails, with an error that
-	// matches os.ErrDeadlineExceeded, and the connection is closed. A client that is slow and not
-	// stuck has all the time that it needs. Zero is 1 minute, negative no limit. It does not apply to
-	// reads if HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is, nor to a direction for
-	// which the handler has set a deadline itself (see http.ResponseController).
+	// StallTimeout is for how long a handler waits for a client that neither sends
+	// the next part of a body nor takes the next part of a response; then its Read or
+	// Write fails, with an error that matches os.ErrDeadlineExceeded, and the
+	// connection is closed. A client that is slow and not stuck has all the time that
+	// it needs. Zero is 1 minute, negative no limit. It does not apply to reads if
+	// HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is, nor to a direction
+	// for which the handler has set a deadline itself (see http.ResponseController).
 	StallTimeout time.Duration
-	// Listener is one to use in place of an address. It belongs to the server from then on, and is
-	// closed with it; only with an error that matches aio.ErrUsage it stays the caller's.
+	// Listener is one to use in place of an address. It belongs to the server from
+	// then on, and is closed with it; only with an error that matches aio.ErrUsage it
+	// stays the caller's.
 	Listener net.Listener
-	// DrainDelay is how long Shutdown goes on accepting connections after the server has begun to say
-	// that it is draining. Behind a load balancer, choose what that takes to notice, 5 seconds for
-	// example. Zero is no delay.
+	// DrainDelay is how long Shutdown goes on accepting connections after the server
+	// has begun to say that it is draining. Behind a load balancer, choose what that
+	// takes to notice, 5 seconds for example. Zero is no delay.
 	DrainDelay time.Duration
-	// Grace is what ServeForever gives requests to end when it is cancelled; see Shutdown. Zero is
-	// 10 seconds.
+	// Grace is what ServeForever gives requests to end when it is cancelled; see
+	// Shutdown. Zero is 10 seconds.
 	Grace time.Duration
 }
 
-// Server is a server that Serve has started. Its methods that take a ctx must be called by tasks of its
-// loop, the others by any goroutine.
+// Server is a server that Serve has started. Its methods that take a ctx must be called
+// by tasks of its loop, the others by any goroutine.
 type Server struct {
 	loop       *aio.Loop
 	http       *http.Server
@@ -65,14 +69,15 @@ type Server struct {
 	first, last *exchange // requests that are in handlers, the oldest first
 	stopped     aio.Event // net/http's server is
 	err         error     // why
-	idle        aio.Event // set while no request is in a handler, if somebody wants to know
-	waits       bool      // somebody does
+	// set while no request is in a handler, if somebody wants to know
+	idle  aio.Event
+	waits bool // somebody does
 }
 
-// Serve listens on addr, which is "host:port" with port 0 for any, and serves HTTP with h. The handlers
-// run in tasks of the calling task's loop, with all that [Handler] says. It suspends the calling task to
-// look up the host, and returns when the server accepts connections: it goes on until Close, Shutdown
-// or the end of the loop. opts may be nil.
+// Serve listens on addr, which is "host:port" with port 0 for any, and serves HTTP with
+// h. The handlers run in tasks of the calling task's loop, with all that [Handler] says.
+// It suspends the calling task to look up the host, and returns when the server accepts
+// connections: it goes on until Close, Shutdown or the end of the loop. opts may be nil.
 //
 //	srv, err := aiohttp.Serve(ctx, mux, "localhost:8080", nil)
 //	if err != nil {
@@ -80,9 +85,9 @@ type Server struct {
 //	}
 //	return srv.ServeForever(ctx)
 //
-// An address that is in use or not this machine's gives a *net.OpError. Options that contradict each
-// other, and a nil handler, give an error that matches aio.ErrUsage. (asyncio has no HTTP; the
-// counterpart is aiohttp.web's run_app)
+// An address that is in use or not this machine's gives a *net.OpError. Options that
+// contradict each other, and a nil handler, give an error that matches aio.ErrUsage.
+// (asyncio has no HTTP; the counterpart is aiohttp.web's run_app)
 func Serve(ctx context.Context, h http.Handler, addr string, opts *ServeOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServeOptions{}
@@ -185,12 +190,14 @@ func (s *Server) accept() {
 func (s *Server) attend(ctx context.Context) (struct{}, error) {
 	if s.stopped.Wait(ctx) != nil { // the program ends, or the loop is closed
 		s.listener.Close()
-		go s.http.Close() // which says goodbye to TLS clients, and may have to wait for that
+		// which says goodbye to TLS clients, and may have to wait for that
+		go s.http.Close()
 	}
 	return struct{}{}, nil
 }
 
-// Addr returns the address that the server listens on. It stays what it was when the server is closed.
+// Addr returns the address that the server listens on. It stays what it was when the
+// server is closed.
 func (s *Server) Addr() net.Addr { return s.addr }
 
 // URL returns the address as the beginning of a URL: "http://127.0.0.1:8080".
@@ -201,15 +208,16 @@ func (s *Server) URL() string {
 	return "http://" + s.addr.String()
 }
 
-// Draining returns a channel that is closed when Shutdown begins, before anything else happens. A
-// readiness probe answers 503 from then on; a handler that never ends by itself, of server-sent
-// events for example, ends. A task waits for it with aio.Receive. See also [Draining].
+// Draining returns a channel that is closed when Shutdown begins, before anything else
+// happens. A readiness probe answers 503 from then on; a handler that never ends by
+// itself, of server-sent events for example, ends. A task waits for it with aio.Receive.
+// See also [Draining].
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 func (s *Server) isDraining() bool { return isClosed(s.draining) }
 
-// Draining returns the Draining channel of the server that ctx is the context of a request of, nil if
-// that was not started by Serve. Any goroutine may call it.
+// Draining returns the Draining channel of the server that ctx is the context of a
+// request of, nil if that was not started by Serve. Any goroutine may call it.
 func Draining(ctx context.Context) <-chan struct{} {
 	hs, _ := ctx.Value(http.ServerContextKey).(*http.Server)
 	if hs == nil {
@@ -249,11 +257,12 @@ func (s *Server) remove(x *exchange) {
 	}
 }
 
-// ServeForever suspends the calling task until it is cancelled or the server is closed. When it is
-// cancelled, it shuts the server down, with the grace of the options, and returns the
-// *aio.CancelledError, joined with the error of Shutdown if there is one. If it is cancelled again
-// meanwhile, the server is closed at once. A server that was closed gives nil, one that cannot accept
-// connections any more the reason. (asyncio: Server.serve_forever)
+// ServeForever suspends the calling task until it is cancelled or the server is closed.
+// When it is cancelled, it shuts the server down, with the grace of the options, and
+// returns the *aio.CancelledError, joined with the error of Shutdown if there is one. If
+// it is cancelled again meanwhile, the server is closed at once. A server that was closed
+// gives nil, one that cannot accept connections any more the reason. (asyncio:
+// Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	err := s.stopped.Wait(ctx)
 	if err == nil {
@@ -272,20 +281,22 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	return err
 }
 
-// Shutdown ends the server so that no request is lost. It suspends the calling task until all is over.
+// Shutdown ends the server so that no request is lost. It suspends the calling task until
+// all is over.
 //
-//  1. Draining is closed, and from then on each response asks the client to close its connection, and
-//     to go elsewhere with the next request. Connections and requests are accepted as before, for the
-//     DrainDelay of the options.
-//  2. The listener is closed, and so are connections that wait for a request. Requests that have begun
-//     have as long as grace to end.
-//  3. The tasks of those that are left are cancelled. They have as long again to end; a handler that has
-//     not begun its response answers 503 thereby.
-//  4. What is left is closed: the connections break. If handlers go on all the same, the error matches
-//     aio.ErrTimeout.
+//  1. Draining is closed, and from then on each response asks the client to close its
+//     connection, and to go elsewhere with the next request. Connections and requests are
+//     accepted as before, for the DrainDelay of the options.
+//  2. The listener is closed, and so are connections that wait for a request. Requests
+//     that have begun have as long as grace to end.
+//  3. The tasks of those that are left are cancelled. They have as long again to end; a
+//     handler that has not begun its response answers 503 thereby.
+//  4. What is left is closed: the connections break. If handlers go on all the same, the
+//     error matches aio.ErrTimeout.
 //
-// Connections that were hijacked are their handlers' own affair: Draining tells them. If Shutdown is
-// cancelled, or ctx ends, the server is closed at once and it returns the error.
+// Connections that were hijacked are their handlers' own affair: Draining tells them. If
+// Shutdown is cancelled, or ctx ends, the server is closed at once and it returns the
+// error.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	if !s.drains {
 		s.drains = true
@@ -299,7 +310,8 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	}
 	var over aio.Event
 	go func() {
-		_ = s.http.Shutdown(context.Background()) // until all connections are idle or closed
+		// until all connections are idle or closed
+		_ = s.http.Shutdown(context.Background())
 		tell(s.loop, over.Set)
 	}()
 	for _, next := range []func(){s.cancelAll, func() { _ = s.Close() }} {
@@ -331,6 +343,7 @@ func (s *Server) cancelAll() {
 	}
 }
 
-// Close stops accepting and breaks all connections at once, which cancels the tasks of their requests.
-// It does not wait for them. Connections that were hijacked stay. Any goroutine may call it.
+// Close stops accepting and breaks all connections at once, which cancels the tasks of
+// their requests. It does not wait for them. Connections that were hijacked stay. Any
+// goroutine may call it.
 func (s *Server) Close() error { return s.http.Close() }

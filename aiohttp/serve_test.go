@@ -50,9 +50,9 @@ func in(t *testing.T, l *aio.Loop, f func(ctx context.Context) error) {
 	}
 }
 
-// A handler that gives up waiting for a body that stalls can still answer, and the connection ends
-// with its answer.
-// deadlineKey has the deadline that a context was derived with.
+// A handler that gives up waiting for a body that stalls can still answer, and the
+// connection ends with its answer. deadlineKey has the deadline that a context was
+// derived with.
 type deadlineKey struct{}
 
 func TestTimeoutAroundStalledBody(t *testing.T) {
@@ -101,8 +101,8 @@ func TestTimeoutAroundStalledBody(t *testing.T) {
 	}
 }
 
-// A read that is given up after the response has begun breaks the connection: what is left of the body
-// must not be taken for a request.
+// A read that is given up after the response has begun breaks the connection: what is
+// left of the body must not be taken for a request.
 func TestTimeoutAroundBodyAfterResponse(t *testing.T) {
 	var calls atomic.Int32
 	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
@@ -135,8 +135,8 @@ func TestTimeoutAroundBodyAfterResponse(t *testing.T) {
 	}
 }
 
-// Whatever cancels a handler, but its own Uncancel, the client never takes what there is for a
-// response.
+// Whatever cancels a handler, but its own Uncancel, the client never takes what there is
+// for a response.
 func TestCancelledHandlers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -239,7 +239,8 @@ func TestCancelledHandlers(t *testing.T) {
 // oneAnswer describes what a client gets.
 func oneAnswer(url string) string {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.Post(url, "text/plain", strings.NewReader("x")) // which is not repeated
+	// which is not repeated
+	r, err := client.Post(url, "text/plain", strings.NewReader("x"))
 	if err != nil {
 		return errors.Unwrap(err).Error()
 	}
@@ -358,8 +359,8 @@ func TestStalledClients(t *testing.T) {
 	}
 }
 
-// The loop goes on while clients do not read: what is written without being handed over fits into the
-// buffers of net/http.
+// The loop goes on while clients do not read: what is written without being handed over
+// fits into the buffers of net/http.
 func TestSmallWritesDoNotReachTheConnection(t *testing.T) {
 	l, _ := startLoop(t)
 	writes := &countingListener{Listener: listen(t)}
@@ -441,7 +442,8 @@ func protocols(t *testing.T, h http.Handler) map[string]struct {
 	return ways
 }
 
-// HTTP/2: both directions of a stream are used at the same time, by two tasks, with trailers both ways.
+// HTTP/2: both directions of a stream are used at the same time, by two tasks, with
+// trailers both ways.
 func TestHTTP2(t *testing.T) {
 	h := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
@@ -575,7 +577,8 @@ func TestOutside(t *testing.T) {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
-// Server-sent events arrive one by one, and their handler ends when the server begins to drain.
+// Server-sent events arrive one by one, and their handler ends when the server begins to
+// drain.
 func TestServerSentEvents(t *testing.T) {
 	events := aio.NewQueue[int](0)
 	var srv *aiohttp.Server
@@ -631,8 +634,8 @@ func TestServerSentEvents(t *testing.T) {
 	}
 }
 
-// While a server drains it accepts and answers, and tells its clients to go elsewhere; then it waits
-// for what is under way.
+// While a server drains it accepts and answers, and tells its clients to go elsewhere;
+// then it waits for what is under way.
 func TestDraining(t *testing.T) {
 	l, _ := startLoop(t)
 	var srv *aiohttp.Server
@@ -800,8 +803,8 @@ func TestServeMisuse(t *testing.T) {
 	}
 }
 
-// A handler that calls runtime.Goexit, as t.FailNow does, breaks its connection as it does with
-// net/http. The loop lives, and serves the next request.
+// A handler that calls runtime.Goexit, as t.FailNow does, breaks its connection as it
+// does with net/http. The loop lives, and serves the next request.
 func TestGoexitInHandler(t *testing.T) {
 	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/exit" {

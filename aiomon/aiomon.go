@@ -1,5 +1,5 @@
-// Package aiomon shows what the event loops of a running program are doing: a page for a browser,
-// JSON, and text forms for a terminal (command aio in cmd/aio asks for these).
+// Package aiomon shows what the event loops of a running program are doing: a page for a
+// browser, JSON, and text forms for a terminal (command aio in cmd/aio asks for these).
 //
 // A [Monitor] is an http.Handler that registers itself nowhere:
 //
@@ -14,15 +14,16 @@
 //		return serve(ctx)
 //	})
 //
-// It observes the loops that it was told to watch, from then on, and keeps what it sees in a registry
-// of its own. So it answers from other goroutines, without stepping a task, also while a task blocks
-// its loop and when the loop is closed. Loops that are not watched pay nothing; in one that is, each
-// step costs about a microsecond more.
+// It observes the loops that it was told to watch, from then on, and keeps what it sees
+// in a registry of its own. So it answers from other goroutines, without stepping a task,
+// also while a task blocks its loop and when the loop is closed. Loops that are not
+// watched pay nothing; in one that is, each step costs about a microsecond more.
 //
-// It is read-only unless [Options.AllowCancel] is set, and serves only clients that name it by a
-// loopback address or localhost, so that no page of another site reaches it by DNS rebinding; see
-// [Options.Hosts]. It shows names of tasks and functions, places in the source, what tasks wait for, and the
-// texts of errors: no arguments, no values, no buffers.
+// It is read-only unless [Options.AllowCancel] is set, and serves only clients that name
+// it by a loopback address or localhost, so that no page of another site reaches it by
+// DNS rebinding; see [Options.Hosts]. It shows names of tasks and functions, places in
+// the source, what tasks wait for, and the texts of errors: no arguments, no values, no
+// buffers.
 package aiomon
 
 import (
@@ -55,18 +56,19 @@ var pageFiles embed.FS
 type Options struct {
 	// AllowCancel lets the page and the command cancel tasks.
 	AllowCancel bool
-	// Hosts are names, besides the loopback ones, by which clients may ask: the name of a
-	// reverse proxy with access control of its own, say. "*" is every name.
+	// Hosts are names, besides the loopback ones, by which clients may ask: the name
+	// of a reverse proxy with access control of its own, say. "*" is every name.
 	Hosts []string
-	// SlowStep is how long a step of a task or a callback may last before it is listed as slow,
-	// and reported by a watchdog while it lasts; zero is 100 ms.
+	// SlowStep is how long a step of a task or a callback may last before it is
+	// listed as slow, and reported by a watchdog while it lasts; zero is 100 ms.
 	SlowStep time.Duration
-	// TimelineRecords is how many of the latest steps of each loop the timeline keeps; zero is
-	// 20 000, some 4 megabytes.
+	// TimelineRecords is how many of the latest steps of each loop the timeline
+	// keeps; zero is 20 000, some 4 megabytes.
 	TimelineRecords int
 }
 
-// Monitor watches loops, and shows what they do. Any goroutine may use it. Make one with [New].
+// Monitor watches loops, and shows what they do. Any goroutine may use it. Make one with
+// [New].
 type Monitor struct {
 	options Options
 	mux     http.ServeMux
@@ -83,8 +85,8 @@ type page struct {
 	rows func() any
 }
 
-// New returns a monitor that watches nothing yet. nil options are the defaults. A negative duration or
-// number panics with an error that matches aio.ErrUsage.
+// New returns a monitor that watches nothing yet. nil options are the defaults. A
+// negative duration or number panics with an error that matches aio.ErrUsage.
 func New(opts *Options) *Monitor {
 	m := &Monitor{}
 	if opts != nil {
@@ -119,17 +121,18 @@ func New(opts *Options) *Monitor {
 	return m
 }
 
-// AddPage adds a table to the page of the monitor, under a name. rows is called for each look at it, by
-// any goroutine, and returns a slice of structs or maps, whose fields become the columns as
-// encoding/json names them. A job queue can show its queues so, a pool its connections.
+// AddPage adds a table to the page of the monitor, under a name. rows is called for each
+// look at it, by any goroutine, and returns a slice of structs or maps, whose fields
+// become the columns as encoding/json names them. A job queue can show its queues so, a
+// pool its connections.
 func (m *Monitor) AddPage(name string, rows func() any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pages = append(m.pages, page{name, rows})
 }
 
-// ServeHTTP implements http.Handler. Mount it at the root of a server or, with http.StripPrefix,
-// below a path that ends in a slash.
+// ServeHTTP implements http.Handler. Mount it at the root of a server or, with
+// http.StripPrefix, below a path that ends in a slash.
 func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if reason := m.refuses(r); reason != "" {
 		http.Error(w, "aiomon: "+reason, http.StatusForbidden)
@@ -142,8 +145,9 @@ func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mux.ServeHTTP(w, r)
 }
 
-// refuses says why a request is not served, "" if it is. A page of another site that has its name
-// resolve to this machine sends its own name as Host; one that sends a form has its own Origin.
+// refuses says why a request is not served, "" if it is. A page of another site that has
+// its name resolve to this machine sends its own name as Host; one that sends a form has
+// its own Origin.
 func (m *Monitor) refuses(r *http.Request) string {
 	if !m.allowed(r.Host) {
 		return fmt.Sprintf("host %q is not allowed: ask by a loopback address, or set Options.Hosts", r.Host)
@@ -172,9 +176,10 @@ func (m *Monitor) allowed(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// ListenAndServe serves the monitor at a TCP address, by goroutines of its own, until stop is called.
-// It refuses an address that is not a loopback one unless [Options.Hosts] has a name by which clients
-// are to ask. The error is that of net.Listen, or matches aio.ErrUsage.
+// ListenAndServe serves the monitor at a TCP address, by goroutines of its own, until
+// stop is called. It refuses an address that is not a loopback one unless [Options.Hosts]
+// has a name by which clients are to ask. The error is that of net.Listen, or matches
+// aio.ErrUsage.
 func (m *Monitor) ListenAndServe(addr string) (stop func(), err error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -191,17 +196,17 @@ func (m *Monitor) ListenAndServe(addr string) (stop func(), err error) {
 	return m.serve(ln), nil
 }
 
-// URL returns the address of the page that the latest [Monitor.ListenAndServe] serves, "" if
-// there was none.
+// URL returns the address of the page that the latest [Monitor.ListenAndServe] serves, ""
+// if there was none.
 func (m *Monitor) URL() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.url
 }
 
-// SocketDir is the directory in which [Monitor.ListenUnix] makes its sockets, and in which the aio
-// command looks for that of a process: aio in $XDG_RUNTIME_DIR, or aio-UID in the directory of
-// temporary files.
+// SocketDir is the directory in which [Monitor.ListenUnix] makes its sockets, and in
+// which the aio command looks for that of a process: aio in $XDG_RUNTIME_DIR, or aio-UID
+// in the directory of temporary files.
 func SocketDir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "aio")
@@ -209,15 +214,16 @@ func SocketDir() string {
 	return filepath.Join(os.TempDir(), "aio-"+strconv.Itoa(os.Getuid()))
 }
 
-// ListenUnix serves the monitor on a Unix socket named after the process, in [SocketDir], for
-// the aio command: `aio ps PID`. The directory has mode 0700 and the socket 0600. It ends when stop
-// is called, which removes the socket.
+// ListenUnix serves the monitor on a Unix socket named after the process, in [SocketDir],
+// for the aio command: `aio ps PID`. The directory has mode 0700 and the socket 0600. It
+// ends when stop is called, which removes the socket.
 func (m *Monitor) ListenUnix() (stop func(), err error) {
 	dir := SocketDir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	// A directory that somebody else made beforehand would let them replace the socket.
+	// A directory that somebody else made beforehand would let them replace the
+	// socket.
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || info.Mode().Perm()&0o077 != 0 || !ownedByUs(info) {
 		return nil, fmt.Errorf("aiomon: %s is not a directory of this user alone (mode 0700)", dir)
 	}
@@ -253,7 +259,8 @@ func (m *Monitor) serve(ln net.Listener) (stop func()) {
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the client has gone: nobody is there to be told
+	// the client has gone: nobody is there to be told
+	_ = json.NewEncoder(w).Encode(v)
 }
 
 func (m *Monitor) all() []*watched {
@@ -382,8 +389,8 @@ func (m *Monitor) cancel(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, "asked")
 }
 
-// ask has f called with the tasks of each loop, captured with the token held. That waits for the
-// loop, but not for one that is blocked.
+// ask has f called with the tasks of each loop, captured with the token held. That waits
+// for the loop, but not for one that is blocked.
 func (m *Monitor) ask(w http.ResponseWriter, r *http.Request, f func(tasks []aio.TaskInfo) error) {
 	ctx, stop := context.WithTimeout(r.Context(), 2*time.Second)
 	defer stop()
@@ -419,7 +426,8 @@ func (m *Monitor) pstree(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stacks writes the stacks of all goroutines, those of tasks with their labels. It needs no loop.
+// stacks writes the stacks of all goroutines, those of tasks with their labels. It needs
+// no loop.
 func (m *Monitor) stacks(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_ = pprof.Lookup("goroutine").WriteTo(w, 1) // the client has gone

@@ -1,8 +1,9 @@
 package aiomon
 
-// What a monitor knows of a loop. The observer writes it, with the token of the loop held; the
-// handlers read it, from other goroutines. So all of it is guarded by watched.mu, which either side
-// holds for one event or one copy of a part, never while anything waits.
+// What a monitor knows of a loop. The observer writes it, with the token of the loop
+// held; the handlers read it, from other goroutines. So all of it is guarded by
+// watched.mu, which either side holds for one event or one copy of a part, never while
+// anything waits.
 
 import (
 	"context"
@@ -20,7 +21,8 @@ import (
 const (
 	keptSlow = 100 // slow steps that are remembered
 	keptDone = 100 // tasks that ended with an error
-	// copied is how many tasks a snapshot copies before it lets the loop at the registry again.
+	// copied is how many tasks a snapshot copies before it lets the loop at the
+	// registry again.
 	copied = 1000
 )
 
@@ -45,26 +47,28 @@ type watched struct {
 	swallowed []string
 	open      map[string]int
 	blocked   *aio.BlockedLoop // that lasts, nil if none does
-	lastStack string           // of the step that has just ended and had blocked the loop
+	// of the step that has just ended and had blocked the loop
+	lastStack string
 	ended     bool
 }
 
 // record is a task.
 type record struct {
-	task      aio.AnyTask
-	id        uint64
-	name      string
-	place     string
-	by        uint64
-	created   time.Duration
-	state     string
-	since     time.Duration // of the state
-	steps     uint64
-	busy      time.Duration
-	waited    time.Duration
-	what      string
-	awaits    []uint64
-	cancelled uint64 // steps that it had when it was cancelled, plus one; 0 if it was not
+	task    aio.AnyTask
+	id      uint64
+	name    string
+	place   string
+	by      uint64
+	created time.Duration
+	state   string
+	since   time.Duration // of the state
+	steps   uint64
+	busy    time.Duration
+	waited  time.Duration
+	what    string
+	awaits  []uint64
+	// steps that it had when it was cancelled, plus one; 0 if it was not
+	cancelled uint64
 }
 
 // place is where tasks are started.
@@ -90,14 +94,16 @@ type lostError struct {
 var lagBounds = [...]time.Duration{100 * time.Microsecond, 300 * time.Microsecond, time.Millisecond, 3 * time.Millisecond,
 	10 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, time.Second}
 
-// Watch has the monitor watch a loop, under a name for people, until unwatch is called; what was
-// known of the loop then remains visible. It lists the tasks that exist already, whose history it
-// does not know. Watch is for tasks and callbacks of the loop, or for whoever has a loop that does not
-// run, and so is unwatch; otherwise both panic with an error that matches aio.ErrWrongGoroutine. They
-// never await. A nil loop panics with one that matches aio.ErrUsage.
+// Watch has the monitor watch a loop, under a name for people, until unwatch is called;
+// what was known of the loop then remains visible. It lists the tasks that exist already,
+// whose history it does not know. Watch is for tasks and callbacks of the loop, or for
+// whoever has a loop that does not run, and so is unwatch; otherwise both panic with an
+// error that matches aio.ErrWrongGoroutine. They never await. A nil loop panics with one
+// that matches aio.ErrUsage.
 //
-// While it watches, errors that reach the loop's exception handler are shown too, and passed on to
-// the handler that was set before. A watchdog runs, with the threshold of [Options.SlowStep].
+// While it watches, errors that reach the loop's exception handler are shown too, and
+// passed on to the handler that was set before. A watchdog runs, with the threshold of
+// [Options.SlowStep].
 func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
 	if l == nil {
 		panic(fmt.Errorf("aiomon: Watch: the loop is nil: %w", aio.ErrUsage))
@@ -178,7 +184,8 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 	w.now = e.At
 	switch e.Kind {
 	case aio.StepBegan, aio.StepEnded, aio.CallbackRan, aio.LoopWaited:
-		// Whatever blocked the loop has ended; addSlow, below, still gets its stack.
+		// Whatever blocked the loop has ended; addSlow, below, still gets its
+		// stack.
 		if b := w.blocked; b != nil {
 			w.blocked, w.lastStack = nil, b.Stack
 			defer func() { w.lastStack = "" }()
@@ -229,7 +236,8 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 			}
 		}
 		if r.steps < 3 {
-			r.name = e.Task().GetName() // SetName is among the first things that tasks do
+			// SetName is among the first things that tasks do
+			r.name = e.Task().GetName()
 		}
 		if e.Duration >= w.monitor.options.SlowStep {
 			w.addSlow(r.name, e)
@@ -248,7 +256,8 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 	}
 }
 
-// addSlow remembers a step that took long, with the stack that the watchdog has seen it at.
+// addSlow remembers a step that took long, with the stack that the watchdog has seen it
+// at.
 func (w *watched) addSlow(what string, e *aio.LoopEvent) {
 	s := slowStep{What: what, At: w.start.Add(e.At), Duration: e.Duration, Stack: w.lastStack}
 	if len(w.slow) == keptSlow {
@@ -299,8 +308,8 @@ func (w *watched) sample(quit <-chan struct{}) {
 	}
 }
 
-// growthSamples is for how many seconds in a row the tasks of a place have to become more, and
-// never fewer, before the place is said to grow.
+// growthSamples is for how many seconds in a row the tasks of a place have to become
+// more, and never fewer, before the place is said to grow.
 const growthSamples = 10
 
 func (p *place) grows() bool {

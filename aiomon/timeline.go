@@ -50,7 +50,8 @@ func (m *Monitor) timeline(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, views)
 }
 
-// traceEvent is one event of the trace event format, which Perfetto and chrome://tracing read.
+// traceEvent is one event of the trace event format, which Perfetto and chrome://tracing
+// read.
 type traceEvent struct {
 	Name  string         `json:"name"`
 	Phase string         `json:"ph"`
@@ -62,8 +63,8 @@ type traceEvent struct {
 	Args  map[string]any `json:"args,omitempty"`
 }
 
-// trace sends the timeline as a file for Perfetto. With seconds it waits for so long first, and sends
-// what happened meanwhile.
+// trace sends the timeline as a file for Perfetto. With seconds it waits for so long
+// first, and sends what happened meanwhile.
 func (m *Monitor) trace(w http.ResponseWriter, r *http.Request) {
 	wait, err := time.ParseDuration(r.FormValue("seconds") + "s")
 	if r.FormValue("seconds") != "" && (err != nil || wait < 0 || wait > time.Hour) {

@@ -95,8 +95,8 @@ func (w *watched) viewOf(r *record) taskView {
 	return v
 }
 
-// taskViews appends the tasks of the loop to views, in the order in which they were created. It
-// holds the lock for a thousand tasks at a time.
+// taskViews appends the tasks of the loop to views, in the order in which they were
+// created. It holds the lock for a thousand tasks at a time.
 func (w *watched) taskViews(views []taskView) []taskView {
 	w.mu.Lock()
 	ids := make([]uint64, 0, len(w.byID))
@@ -222,8 +222,8 @@ func (w *watched) warnings() []warning {
 	return all
 }
 
-// cycles finds tasks that wait for each other in a circle. A task that awaits several others is
-// followed to each of them.
+// cycles finds tasks that wait for each other in a circle. A task that awaits several
+// others is followed to each of them.
 func (w *watched) cycles() (texts []string) {
 	const unseen, onPath, done = 0, 1, 2
 	state := map[uint64]int{}

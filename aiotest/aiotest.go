@@ -1,6 +1,6 @@
-// Package aiotest runs tests of programs that use package aio in virtual time: a test that sleeps
-// for an hour takes no time, makes the same steps in each run, and fails if its tasks wait for each
-// other for ever.
+// Package aiotest runs tests of programs that use package aio in virtual time: a test
+// that sleeps for an hour takes no time, makes the same steps in each run, and fails if
+// its tasks wait for each other for ever.
 //
 //	func TestWaits(t *testing.T) {
 //		aiotest.Run(t, func(ctx context.Context) error {
@@ -8,8 +8,9 @@
 //		})
 //	}
 //
-// The same test becomes a search for faults of concurrency if another function runs it: Explore runs
-// it with many schedules, CancelEverywhere with a cancellation at every await.
+// The same test becomes a search for faults of concurrency if another function runs it:
+// Explore runs it with many schedules, CancelEverywhere with a cancellation at every
+// await.
 package aiotest
 
 import (
@@ -20,19 +21,20 @@ import (
 //   - if main returns an error;
 //   - with a list of all tasks and what they wait for, if there is a deadlock;
 //   - if tasks are left that are not done when main returns; they are cancelled then;
-//   - if an error of a task, future or callback reaches the exception handler, which it does at
-//     the latest when the loop is closed;
-//   - if the program goes round without waiting: 10 000 000 passes at the same virtual time;
-//   - if a step blocks for half a minute of real time, or for what the environment variable
-//     AIOTEST_STUCK says, with the stack of who runs. Nothing can end such a step: its goroutine is
-//     left behind.
+//   - if an error of a task, future or callback reaches the exception handler, which it
+//     does at the latest when the loop is closed;
+//   - if the program goes round without waiting: 10 000 000 passes at the same virtual
+//     time;
+//   - if a step blocks for half a minute of real time, or for what the environment
+//     variable AIOTEST_STUCK says, with the stack of who runs. Nothing can end such a
+//     step: its goroutine is left behind.
 //
-// Jobs of ToThread are waited for in real time, see aio.LoopOptions. A test of what happens when one
-// takes too long is better run by Explore, where jobs take virtual time, or by aio.Run in a bubble of
-// testing/synctest.
+// Jobs of ToThread are waited for in real time, see aio.LoopOptions. A test of what
+// happens when one takes too long is better run by Explore, where jobs take virtual time,
+// or by aio.Run in a bubble of testing/synctest.
 //
-// The body of the test, and any task, may call t.FailNow, t.Fatal and t.Skip, which end the test.
-// Signals are left alone.
+// The body of the test, and any task, may call t.FailNow, t.Fatal and t.Skip, which end
+// the test. Signals are left alone.
 func Run(t TB, main func(ctx context.Context) error) {
 	t.Helper()
 	e := &engine{}

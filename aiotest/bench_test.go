@@ -8,7 +8,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// readYieldWrite is three tasks that each read a variable, yield and write it: 9 steps and some callbacks.
+// readYieldWrite is three tasks that each read a variable, yield and write it: 9 steps
+// and some callbacks.
 func readYieldWrite(ctx context.Context) error {
 	n := 0
 	for range 3 {

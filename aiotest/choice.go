@@ -1,8 +1,8 @@
 package aiotest
 
-// Choices. Whatever a run leaves to chance is one number out of n, made by a picker and written down.
-// The record does not say how the numbers were found, so a run of any mode is repeated in the same
-// way: by a picker that reads them from the record.
+// Choices. Whatever a run leaves to chance is one number out of n, made by a picker and
+// written down. The record does not say how the numbers were found, so a run of any mode
+// is repeated in the same way: by a picker that reads them from the record.
 
 import (
 	"context"
@@ -14,21 +14,24 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Choice is one thing that a run left open, and what was chosen. 0 is always the default: what would
-// happen without an exploration.
+// Choice is one thing that a run left open, and what was chosen. 0 is always the default:
+// what would happen without an exploration.
 type Choice struct {
-	Index int    // what was chosen, from 0 to Size-1
-	Size  int    // how many possibilities there were
-	What  string // what was chosen: "order", "time", "job", or the text given to Choose
+	Index int // what was chosen, from 0 to Size-1
+	Size  int // how many possibilities there were
+	// what was chosen: "order", "time", "job", or the text given to Choose
+	What string
 }
 
-// Choose returns a number from 0 to n-1: a choice of the run, which an exploration makes in as many
-// ways as it can, and repeats when it repeats the run. what names the choice in reports. Fakes use it
-// for what a real counterpart leaves open: a delay, a failure, an order. 0 must be the ordinary case,
-// as it is what Choose returns outside of an exploration.
+// Choose returns a number from 0 to n-1: a choice of the run, which an exploration makes
+// in as many ways as it can, and repeats when it repeats the run. what names the choice
+// in reports. Fakes use it for what a real counterpart leaves open: a delay, a failure,
+// an order. 0 must be the ordinary case, as it is what Choose returns outside of an
+// exploration.
 //
-// The caller is a task or callback of the loop that ctx belongs to. Choose never awaits. It panics
-// with ErrUsage if n is not positive, with ErrNoRunningLoop or ErrWrongGoroutine for another caller.
+// The caller is a task or callback of the loop that ctx belongs to. Choose never awaits.
+// It panics with ErrUsage if n is not positive, with ErrNoRunningLoop or
+// ErrWrongGoroutine for another caller.
 func Choose(ctx context.Context, n int, what string) int {
 	if n <= 0 {
 		panic(usagef("Choose: there must be something to choose from, not %d", n))
@@ -67,13 +70,13 @@ func usagef(format string, args ...any) error {
 
 // A picker makes choices.
 type picker interface {
-	// pick returns one of 0 to n-1 for choice number at of the run. eligible is nil, or tells which
-	// of them are different from all smaller ones.
+	// pick returns one of 0 to n-1 for choice number at of the run. eligible is nil,
+	// or tells which of them are different from all smaller ones.
 	pick(at, n int, eligible func(i int) bool) int
 }
 
-// seeded makes random choices. bias of 16 are the default without being drawn: some faults need one
-// rare thing among many that are as usual.
+// seeded makes random choices. bias of 16 are the default without being drawn: some
+// faults need one rare thing among many that are as usual.
 type seeded struct {
 	rng  rand.PCG
 	bias uint64
@@ -133,8 +136,8 @@ func (p *script) pick(at, n int, _ func(int) bool) int {
 	return c.Index
 }
 
-// formatRecord writes a record down: the choices that are not the default, and the moment of a
-// cancellation, 0 if there was none.
+// formatRecord writes a record down: the choices that are not the default, and the moment
+// of a cancellation, 0 if there was none.
 func formatRecord(choices []Choice, moment int) string {
 	var b strings.Builder
 	for i, c := range choices {

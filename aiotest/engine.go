@@ -1,7 +1,8 @@
 package aiotest
 
-// An engine makes the runs of one exploration, sweep or replay, in one goroutine. It knows nothing of
-// package testing: the functions that take a TB print what its report says.
+// An engine makes the runs of one exploration, sweep or replay, in one goroutine. It
+// knows nothing of package testing: the functions that take a TB print what its report
+// says.
 
 import (
 	"context"
@@ -21,16 +22,18 @@ import (
 
 // Report is what an exploration or a sweep did and found.
 type Report struct {
-	// Runs is the number of runs, those included that made a failure smaller or were repeated.
+	// Runs is the number of runs, those included that made a failure smaller or were
+	// repeated.
 	Runs int
 	// Steps is the number of steps that these runs made: of tasks, and callbacks.
 	Steps int
-	// Moments is the number of moments in which a task was cancelled, one in each run.
+	// Moments is the number of moments in which a task was cancelled, one in each
+	// run.
 	Moments int
 	// Complete is set if mode Exhaustive has made all schedules.
 	Complete bool
-	// Failures has the failures that were found: at most one of an exploration, those of a sweep that
-	// have different places or errors.
+	// Failures has the failures that were found: at most one of an exploration, those
+	// of a sweep that have different places or errors.
 	Failures []*Failure
 }
 
@@ -42,8 +45,9 @@ type Failure struct {
 	Run int
 	// Seed is where its random choices came from.
 	Seed uint64
-	// Record has the choices of the run in text form, for AIOTEST_REPLAY and Exploration.Replay. Where
-	// it was possible, they are fewer than the run had at first.
+	// Record has the choices of the run in text form, for AIOTEST_REPLAY and
+	// Exploration.Replay. Where it was possible, they are fewer than the run had at
+	// first.
 	Record string
 	// Choices are the choices that are not the default.
 	Choices []Choice
@@ -171,7 +175,8 @@ func (e *engine) fail(set setting, out outcome, main func(ctx context.Context) e
 		again := e.look(set, choices, main)
 		if out.kind != testFailed && out.kind != differs {
 			if again.kind == out.kind {
-				f.Err = again.err // with the times and names of the timeline
+				// with the times and names of the timeline
+				f.Err = again.err
 			} else {
 				f.Err = fmt.Errorf("%w\nThe same choices did not fail when they were made again: the program is not deterministic", out.err)
 			}
@@ -200,8 +205,8 @@ func (e *engine) look(set setting, choices []Choice, main func(ctx context.Conte
 // maxShrink bounds the runs in which a failure is made smaller.
 const maxShrink = 300
 
-// minimise looks for fewer choices with which the run fails in the same way: it gives groups of them
-// their default, at first large ones, in the end single ones.
+// minimise looks for fewer choices with which the run fails in the same way: it gives
+// groups of them their default, at first large ones, in the end single ones.
 func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(ctx context.Context) error) ([]Choice, outcome) {
 	set.picker, set.fuzz, set.random = nil, false, false
 	tries := 0
@@ -247,7 +252,8 @@ func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(
 	return choices, out
 }
 
-// repeatable makes the last run two more times and reports whether it made the same steps.
+// repeatable makes the last run two more times and reports whether it made the same
+// steps.
 func (e *engine) repeatable(set setting, main func(ctx context.Context) error) bool {
 	set.picker, set.fuzz, set.random = nil, false, false
 	set.script = slices.Clone(e.run.choices)
@@ -328,7 +334,8 @@ func (e *engine) replay(set setting, record string, main func(ctx context.Contex
 	e.run.log = nil
 }
 
-// fromEnvironment is what AIOTEST_SEED adds to seeds, and by what AIOTEST_RUNS multiplies runs.
+// fromEnvironment is what AIOTEST_SEED adds to seeds, and by what AIOTEST_RUNS multiplies
+// runs.
 func (e *engine) fromEnvironment() (offset uint64, factor int) {
 	factor = 1
 	if e.failed == nil {
@@ -365,8 +372,9 @@ type ending struct {
 	exited bool
 }
 
-// guard calls f in a goroutine of its own, where its runs are made, and watches: a step that does not
-// end is a failure. Then the goroutine is left behind, as nothing can end it.
+// guard calls f in a goroutine of its own, where its runs are made, and watches: a step
+// that does not end is a failure. Then the goroutine is left behind, as nothing can end
+// it.
 func (e *engine) guard(f func(e *engine) Report) ending {
 	done := make(chan ending, 1)
 	go func() {
@@ -410,8 +418,8 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 	}
 }
 
-// blockedStacks are the stacks of goroutines that run a task or callback of a loop, those left out
-// that are suspended in an await.
+// blockedStacks are the stacks of goroutines that run a task or callback of a loop, those
+// left out that are suspended in an await.
 func blockedStacks() string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]

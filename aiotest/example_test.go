@@ -10,8 +10,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// A program that is no test explores by Exploration.Run. The failure has the fewest choices that were
-// found to make the program fail, and a record that repeats it.
+// A program that is no test explores by Exploration.Run. The failure has the fewest
+// choices that were found to make the program fail, and a record that repeats it.
 func ExampleExploration_Run() {
 	count := func(ctx context.Context) error {
 		n := 0
@@ -54,7 +54,8 @@ func ExampleExploration_Run() {
 func ExampleSweep_Run() {
 	report := aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
 		permits := aio.NewSemaphore(1)
-		_ = c.Do(ctx, func(ctx context.Context) error { // cancelled in here, and only here
+		_ = c.Do(ctx, func(ctx context.Context) error {
+			// cancelled in here, and only here
 			if err := permits.Acquire(ctx); err != nil {
 				return err
 			}
@@ -104,7 +105,8 @@ func ExampleChoose() {
 	// 0=9/10:server_is_down
 }
 
-// A program has an executor of its own, with one worker. Its test puts a virtual one in its place.
+// A program has an executor of its own, with one worker. Its test puts a virtual one in
+// its place.
 func ExampleVirtualExecutor() {
 	write := func(ctx context.Context, disk aio.Executor) error {
 		var file []string

@@ -10,14 +10,16 @@ import (
 	"github.com/goaio/aio"
 )
 
-// VirtualExecutor returns an executor that runs its jobs in the loop of ctx, as callbacks, at a time
-// of the loop's clock. Explorations and sweeps run the jobs of ToThread in the same way. A job takes a
-// millisecond, or what the run chooses, and is called at the end of that time. At most workers jobs
-// are under way at a time; they start in the order in which they were submitted. A job must not wait
-// for a task of the loop: ConcurrentFuture.Result fails there with ErrWrongGoroutine.
+// VirtualExecutor returns an executor that runs its jobs in the loop of ctx, as
+// callbacks, at a time of the loop's clock. Explorations and sweeps run the jobs of
+// ToThread in the same way. A job takes a millisecond, or what the run chooses, and is
+// called at the end of that time. At most workers jobs are under way at a time; they
+// start in the order in which they were submitted. A job must not wait for a task of the
+// loop: ConcurrentFuture.Result fails there with ErrWrongGoroutine.
 //
-// It is for programs that have an executor of their own: a test puts this one in its place. It panics
-// with ErrUsage if workers is not positive, and if ctx belongs to no running loop.
+// It is for programs that have an executor of their own: a test puts this one in its
+// place. It panics with ErrUsage if workers is not positive, and if ctx belongs to no
+// running loop.
 func VirtualExecutor(ctx context.Context, workers int) aio.Executor {
 	if workers <= 0 {
 		panic(usagef("VirtualExecutor: there must be a worker, not %d", workers))
@@ -69,7 +71,8 @@ func (e *virtualExecutor) start(job func()) {
 	})
 }
 
-// Shutdown implements aio.Executor. It does not wait: the jobs are steps of the loop that calls it.
+// Shutdown implements aio.Executor. It does not wait: the jobs are steps of the loop that
+// calls it.
 func (e *virtualExecutor) Shutdown(bool) { e.down.Store(true) }
 
 // InLoop implements plug.Executor.

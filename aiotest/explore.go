@@ -9,20 +9,23 @@ import (
 type Mode uint8
 
 const (
-	// Environment leaves the order of ready tasks alone: it varies how long passes take, so that
-	// timers fall due between other steps, how long jobs of ToThread take, and what Choose
-	// returns. Each run is one that asyncio could make, so a failure is a fault of the program.
+	// Environment leaves the order of ready tasks alone: it varies how long passes
+	// take, so that timers fall due between other steps, how long jobs of ToThread
+	// take, and what Choose returns. Each run is one that asyncio could make, so a
+	// failure is a fault of the program.
 	Environment Mode = iota
-	// AnyOrder lets any entry of the ready queue run next, as long as no promise of asyncio is
-	// broken: the order of one task's steps, of callbacks, of what waits for one future, of timers, and that
-	// Sleep(0) lets everything else run that is ready. A failure is a fault of the program if its
-	// tasks may arrive in another order: where they wait for a network, for example.
+	// AnyOrder lets any entry of the ready queue run next, as long as no promise of
+	// asyncio is broken: the order of one task's steps, of callbacks, of what waits
+	// for one future, of timers, and that Sleep(0) lets everything else run that is
+	// ready. A failure is a fault of the program if its tasks may arrive in another
+	// order: where they wait for a network, for example.
 	AnyOrder
-	// PCT gives tasks random priorities, which change at a few steps: it finds faults that need a few
-	// steps in a certain order more often than AnyOrder does, in programs of many steps.
+	// PCT gives tasks random priorities, which change at a few steps: it finds faults
+	// that need a few steps in a certain order more often than AnyOrder does, in
+	// programs of many steps.
 	PCT
-	// Exhaustive makes every schedule of AnyOrder, one after another. It is for small programs:
-	// Report.Complete says whether all were made within the number of runs.
+	// Exhaustive makes every schedule of AnyOrder, one after another. It is for small
+	// programs: Report.Complete says whether all were made within the number of runs.
 	Exhaustive
 )
 
@@ -47,7 +50,8 @@ type Exploration struct {
 	Mode Mode
 	// Runs is the number of runs; 0 is 1000, and 100 000 in mode Exhaustive.
 	Runs int
-	// Seed is where the random choices of the first run come from; each run has the next seed.
+	// Seed is where the random choices of the first run come from; each run has the
+	// next seed.
 	Seed uint64
 	// Depth is how often priorities change in a run of mode PCT; 0 is 3.
 	Depth int
@@ -55,23 +59,28 @@ type Exploration struct {
 	Slack time.Duration
 	// MaxSteps bounds the steps of a run, callbacks included; 0 is 1 000 000.
 	MaxSteps int
-	// AllowDifferences turns off the check that a run which is repeated makes the same steps.
+	// AllowDifferences turns off the check that a run which is repeated makes the
+	// same steps.
 	AllowDifferences bool
-	// RealThreads leaves the jobs of ToThread in goroutines. By default the loop runs them itself, at a time
-	// of the virtual clock, so that they are part of the schedule.
+	// RealThreads leaves the jobs of ToThread in goroutines. By default the loop runs
+	// them itself, at a time of the virtual clock, so that they are part of the
+	// schedule.
 	RealThreads bool
 }
 
-// Explore runs main, as Run does, many times with different schedules, until a run fails. The first
-// run is in asyncio's own order. The failure tells the smallest set of choices that was found to
-// make it fail, in which order things happened, and how to see it again.
+// Explore runs main, as Run does, many times with different schedules, until a run fails.
+// The first run is in asyncio's own order. The failure tells the smallest set of choices
+// that was found to make it fail, in which order things happened, and how to see it
+// again.
 //
-// A run fails for the reasons of Run, if it exceeds its limits, or if it makes other steps when it
-// is repeated; tasks that are left get a second of virtual time to end. main must behave in the same
-// way in each run: whatever it uses has to be made inside of it.
+// A run fails for the reasons of Run, if it exceeds its limits, or if it makes other
+// steps when it is repeated; tasks that are left get a second of virtual time to end.
+// main must behave in the same way in each run: whatever it uses has to be made inside of
+// it.
 //
-// The environment variable AIOTEST_REPLAY repeats a run, as failures say. AIOTEST_RUNS multiplies
-// the number of runs, and AIOTEST_SEED is added to the seeds; "random" stands for a random number.
+// The environment variable AIOTEST_REPLAY repeats a run, as failures say. AIOTEST_RUNS
+// multiplies the number of runs, and AIOTEST_SEED is added to the seeds; "random" stands
+// for a random number.
 func Explore(t TB, x Exploration, main func(ctx context.Context) error) Report {
 	t.Helper()
 	return report(t, func(e *engine) Report { return x.run(e, main) })
@@ -82,8 +91,8 @@ func (x Exploration) Run(main func(ctx context.Context) error) Report {
 	return guarded(func(e *engine) Report { return x.run(e, main) })
 }
 
-// ExploreInput makes one run of an exploration, whose choices are read from input: the body of a
-// fuzz test. Where the input ends the choices are the default.
+// ExploreInput makes one run of an exploration, whose choices are read from input: the
+// body of a fuzz test. Where the input ends the choices are the default.
 //
 //	func FuzzTransfer(f *testing.F) {
 //		f.Fuzz(func(t *testing.T, input []byte) {

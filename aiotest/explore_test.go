@@ -136,9 +136,11 @@ func TestCancelEverywhereMoments(t *testing.T) {
 	if len(r.Failures) > 0 {
 		t.Fatal(r.Failures[0])
 	}
-	// Run 0 and its two repetitions are not cancelled. Then: at the end of the pass that makes the region,
-	// before the helper and the region start, at the end of that pass, and for each of the two sleeps before the timer, at the end of that pass, before
-	// the helper and at the end of that pass, before the region that it woke; the last ends it.
+	// Run 0 and its two repetitions are not cancelled. Then: at the end of the pass
+	// that makes the region, before the helper and the region start, at the end of
+	// that pass, and for each of the two sleeps before the timer, at the end of that
+	// pass, before the helper and at the end of that pass, before the region that it
+	// woke; the last ends it.
 	const start, first, second = "", "get 0, end", "get 0, get 1, end"
 	want := []string{second, second, second, start, start, start}
 	want = append(want, first, first, first, first, first, first)
@@ -278,8 +280,8 @@ func TestCancelEverywhereFirstRun(t *testing.T) {
 	}
 }
 
-// The exhaustive mode makes each schedule once: two tasks of k steps, each woken by something else, have
-// (2k)!/(k!k!) orders.
+// The exhaustive mode makes each schedule once: two tasks of k steps, each woken by
+// something else, have (2k)!/(k!k!) orders.
 func TestExhaustiveMakesEachScheduleOnce(t *testing.T) {
 	for k, want := range map[int]int{1: 2, 2: 6, 3: 20, 4: 70} {
 		seen := map[string]int{}
@@ -618,7 +620,8 @@ func TestToThreadInVirtualTime(t *testing.T) {
 	}
 }
 
-// A program that goes round without waiting is stopped, and the stack of who runs is told.
+// A program that goes round without waiting is stopped, and the stack of who runs is
+// told.
 func TestBounds(t *testing.T) {
 	defer aiotest.SetMaxStill(1000)()
 	for name, main := range map[string]func(ctx context.Context) error{

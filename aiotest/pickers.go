@@ -6,10 +6,11 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// priorities choose the order of steps for mode PCT: each source of entries has a random priority, and
-// the highest that is ready runs. At a few random steps the one that would run gets the lowest.
-// With d such steps a fault that needs d+1 steps in a certain order is found with a probability that
-// falls with the number of steps to the power of d, not with the number of schedules.
+// priorities choose the order of steps for mode PCT: each source of entries has a random
+// priority, and the highest that is ready runs. At a few random steps the one that would
+// run gets the lowest. With d such steps a fault that needs d+1 steps in a certain order
+// is found with a probability that falls with the number of steps to the power of d, not
+// with the number of schedules.
 type priorities struct {
 	seeds  *seeded
 	of     map[any]int
@@ -62,15 +63,17 @@ func (p *priorities) pick(view plug.Loop, n, step int) int {
 	return best
 }
 
-// depthFirst makes all choices there are, one run after another. path has the choices of the run
-// under way: those that were made in the run before come first, the last of them with its next
-// possibility.
+// depthFirst makes all choices there are, one run after another. path has the choices of
+// the run under way: those that were made in the run before come first, the last of them
+// with its next possibility.
 type depthFirst struct {
-	path   []fork
-	misfit bool // a choice was not the one of the run before: the program is not deterministic
+	path []fork
+	// a choice was not the one of the run before: the program is not deterministic
+	misfit bool
 }
 
-// fork is a choice and the possibilities that are left, the one that is being tried first.
+// fork is a choice and the possibilities that are left, the one that is being tried
+// first.
 type fork struct {
 	n    int
 	left []int

@@ -1,7 +1,8 @@
 package aiotest_test
 
-// The primitives of package aio under their own tool: each use below is explored in every mode, and
-// swept under many schedules. The check behind the region holds whatever happened to the region.
+// The primitives of package aio under their own tool: each use below is explored in every
+// mode, and swept under many schedules. The check behind the region holds whatever
+// happened to the region.
 
 import (
 	"context"
@@ -108,7 +109,8 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		return errors.Join(unlessCancelled(err), within(ctx, func(ctx context.Context) error { return all(ctx, other) }))
 	},
 	"Condition": func(ctx context.Context, do region) error {
-		// As many notifications as waiters: who is cancelled passes its notification on.
+		// As many notifications as waiters: who is cancelled passes its
+		// notification on.
 		var cond aio.Condition
 		tokens, taken := 0, 0
 		take := func(ctx context.Context) error {
@@ -186,7 +188,8 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			return err
 		}
 		return within(ctx, func(ctx context.Context) error {
-			if err != nil && !other.Done() { // the other one still waits for a second
+			if err != nil && !other.Done() {
+				// the other one still waits for a second
 				if err := aio.Sleep(ctx, ms); err != nil {
 					return err
 				}
@@ -427,7 +430,8 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			}
 			return err
 		})
-		return errors.Join(unlessCancelled(err), all(ctx, tasks...)) // Wait cancels nothing
+		// Wait cancels nothing
+		return errors.Join(unlessCancelled(err), all(ctx, tasks...))
 	},
 	"AsCompleted": func(ctx context.Context, do region) error {
 		var tasks []*aio.Task[struct{}]

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// TB is what this package needs of a test: *testing.T, *testing.B, *testing.F and testing.TB have it.
+// TB is what this package needs of a test: *testing.T, *testing.B, *testing.F and
+// testing.TB have it.
 type TB interface {
 	// Helper marks the caller as a function that is not where a failure is.
 	Helper()
@@ -83,7 +84,8 @@ func again(t TB, record string) string {
 	return fmt.Sprintf("\nTo see it again: AIOTEST_REPLAY='%s' go test -v -run '%s'", record, strings.Join(parts, "/"))
 }
 
-// page writes the timeline as a page where the test keeps artifacts, and returns its path.
+// page writes the timeline as a page where the test keeps artifacts, and returns its
+// path.
 func (f *Failure) page(t TB) (string, error) {
 	a, ok := t.(interface{ ArtifactDir() string }) // of Go 1.26
 	if !ok {

@@ -2,9 +2,9 @@ package aiotest
 
 // One run of a program under test, in a directed loop with a virtual clock.
 //
-// A run is a director (see internal/plug): the loop calls it between the steps of tasks, in the
-// goroutine that runs the loop, which owns all of its state. beat alone is read by another goroutine,
-// the one that watches for steps that do not end.
+// A run is a director (see internal/plug): the loop calls it between the steps of tasks,
+// in the goroutine that runs the loop, which owns all of its state. beat alone is read by
+// another goroutine, the one that watches for steps that do not end.
 
 import (
 	"context"
@@ -52,13 +52,14 @@ type run struct {
 	strict         bool      // tasks that are left are not given the time to end
 
 	// What happened.
-	choices  []Choice
-	what     string // of the choice being made
-	steps    int
-	still    int           // passes in which the clock stood still
-	stillAt  time.Duration // the time at which it does
-	over     bool          // main has ended: there is nothing to choose or to cancel any more
-	limit    error         // why the run was ended early
+	choices []Choice
+	what    string // of the choice being made
+	steps   int
+	still   int           // passes in which the clock stood still
+	stillAt time.Duration // the time at which it does
+	// main has ended: there is nothing to choose or to cancel any more
+	over     bool
+	limit    error // why the run was ended early
 	reported []error
 	main     *aio.Task[struct{}]
 	region   *aio.Task[struct{}] // that is being swept
@@ -113,14 +114,16 @@ func (r *run) close() error {
 	return err
 }
 
-// do makes a run. It may be called again, and uses the same loop while nothing is left in it.
+// do makes a run. It may be called again, and uses the same loop while nothing is left in
+// it.
 func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	if r.loop == nil {
 		r.open()
 	}
 	done := false
 	defer func() {
-		if !done { // a task called t.FailNow or the like, which ends this goroutine
+		if !done {
+			// a task called t.FailNow or the like, which ends this goroutine
 			_ = r.close()
 		}
 	}()
@@ -257,9 +260,10 @@ func (r *run) Ran() {
 	}
 }
 
-// order chooses which entry of the ready queue is next. There is nothing to choose where the order of
-// entries makes no difference to a program: after main has ended, and for an entry that commutes with
-// all others. That keeps mode Exhaustive from making the same schedule many times.
+// order chooses which entry of the ready queue is next. There is nothing to choose where
+// the order of entries makes no difference to a program: after main has ended, and for an
+// entry that commutes with all others. That keeps mode Exhaustive from making the same
+// schedule many times.
 func (r *run) order() {
 	n := r.view.Len()
 	if n <= 1 || r.main.Done() {

@@ -13,16 +13,19 @@ import (
 
 // Sweep says how CancelEverywhere cancels. The zero value has the defaults.
 type Sweep struct {
-	// Tasks selects further tasks to be cancelled, each before and after each of its steps. By
-	// default only the region's own task is. Take care to select tasks that the program itself
-	// cancels: a cancellation that nobody can request proves nothing.
+	// Tasks selects further tasks to be cancelled, each before and after each of its
+	// steps. By default only the region's own task is. Take care to select tasks that
+	// the program itself cancels: a cancellation that nobody can request proves
+	// nothing.
 	Tasks func(task aio.AnyTask) bool
-	// Schedules is the number of schedules under which all moments are swept: the first is asyncio's own
-	// order, the others are made as an Exploration of mode Mode makes them. 0 is 1.
+	// Schedules is the number of schedules under which all moments are swept: the
+	// first is asyncio's own order, the others are made as an Exploration of mode
+	// Mode makes them. 0 is 1.
 	Schedules int
 	// Mode is how the schedules are made.
 	Mode Mode
-	// AllowSwallowed turns off the check that a task which was cancelled ends as cancelled.
+	// AllowSwallowed turns off the check that a task which was cancelled ends as
+	// cancelled.
 	AllowSwallowed bool
 	// MaxSteps bounds the steps of a run; 0 is 1 000 000.
 	MaxSteps int
@@ -31,9 +34,10 @@ type Sweep struct {
 // Cancelled is the marked region of a function that is swept.
 type Cancelled struct{ r *run }
 
-// Do runs fn as a task and returns its error, once it is done. It is the region of CancelEverywhere:
-// the cancellation of the run comes while fn runs, and hits this task. A function may have several
-// regions, one after another. Do awaits; the error matches ErrUsage if a region is under way already.
+// Do runs fn as a task and returns its error, once it is done. It is the region of
+// CancelEverywhere: the cancellation of the run comes while fn runs, and hits this task.
+// A function may have several regions, one after another. Do awaits; the error matches
+// ErrUsage if a region is under way already.
 func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	r := c.r
 	if r.region != nil {
@@ -47,11 +51,12 @@ func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) 
 	return err
 }
 
-// Happened reports whether the cancellation of this run has come. In the first run it never does.
+// Happened reports whether the cancellation of this run has come. In the first run it
+// never does.
 func (c *Cancelled) Happened() bool { return c.r.fired != nil }
 
-// Whole makes a function of one for Run, so that a whole test is swept: main is the region, and there
-// is no check behind it but those of CancelEverywhere itself.
+// Whole makes a function of one for Run, so that a whole test is swept: main is the
+// region, and there is no check behind it but those of CancelEverywhere itself.
 func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Cancelled) error {
 	return func(ctx context.Context, c *Cancelled) error {
 		err := c.Do(ctx, main)
@@ -62,11 +67,11 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 	}
 }
 
-// CancelEverywhere runs fn once without a cancellation, and then once for each moment in its region
-// (see Cancelled.Do) with a cancellation of the region's task in that moment. A moment is before
-// each step of any task or callback, and after the last one of a pass: so the task is cancelled both
-// where it is suspended and where it was woken and has not run yet. What follows the region is the
-// check.
+// CancelEverywhere runs fn once without a cancellation, and then once for each moment in
+// its region (see Cancelled.Do) with a cancellation of the region's task in that moment.
+// A moment is before each step of any task or callback, and after the last one of a pass:
+// so the task is cancelled both where it is suspended and where it was woken and has not
+// run yet. What follows the region is the check.
 //
 //	aiotest.CancelEverywhere(t, aiotest.Sweep{}, func(ctx context.Context, c *aiotest.Cancelled) error {
 //		pool := newPool() // new in each run
@@ -74,13 +79,14 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 //		return pool.check(ctx, err)
 //	})
 //
-// A run fails if fn returns an error; if there is a deadlock; if the task that was cancelled ends
-// with another error or none, without having called Uncancel; if tasks are left that do not end
-// within a second of virtual time; if an error reaches the exception handler; if the run
-// exceeds its limits. All moments are tried. A failure is reported for each place in which the
-// task was suspended and each error.
+// A run fails if fn returns an error; if there is a deadlock; if the task that was
+// cancelled ends with another error or none, without having called Uncancel; if tasks are
+// left that do not end within a second of virtual time; if an error reaches the exception
+// handler; if the run exceeds its limits. All moments are tried. A failure is reported
+// for each place in which the task was suspended and each error.
 //
-// fn must behave in the same way in each run: whatever it uses has to be made inside of it.
+// fn must behave in the same way in each run: whatever it uses has to be made inside of
+// it.
 func CancelEverywhere(t TB, s Sweep, fn func(ctx context.Context, c *Cancelled) error) Report {
 	t.Helper()
 	return report(t, func(e *engine) Report { return s.run(e, fn) })
@@ -182,7 +188,8 @@ func (r *run) after() {
 	}
 }
 
-// reach counts a moment in which victim may be cancelled, and does so if it is the one of the run.
+// reach counts a moment in which victim may be cancelled, and does so if it is the one of
+// the run.
 func (r *run) reach(victim aio.AnyTask, before bool) {
 	r.moments++
 	if r.moments != r.moment {

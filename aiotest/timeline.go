@@ -15,7 +15,8 @@ import (
 type Step struct {
 	// At is the virtual time since the beginning of the run.
 	At time.Duration
-	// Name is the name of the task, or describes the callback. Task is set if it is a task.
+	// Name is the name of the task, or describes the callback. Task is set if it is a
+	// task.
 	Name string
 	Task bool
 	// Why says what the step comes from: what the task was waiting for.
@@ -24,7 +25,8 @@ type Step struct {
 	By int
 	// Where is the line at which the task awaits after the step, or how it ended.
 	Where string
-	// Ready is the number of entries in the ready queue when the step began, itself included.
+	// Ready is the number of entries in the ready queue when the step began, itself
+	// included.
 	Ready int
 	// Notes are choices that were made before or during the step, and cancellations.
 	Notes []string
@@ -33,7 +35,8 @@ type Step struct {
 // Timeline has the steps of a run in their order.
 type Timeline []Step
 
-// timeline follows a run. origin mirrors the ready queue: by which step each entry was made ready.
+// timeline follows a run. origin mirrors the ready queue: by which step each entry was
+// made ready.
 type timeline struct {
 	steps  Timeline
 	origin []int
@@ -138,7 +141,8 @@ func (t *timeline) end(r *run) {
 	}
 }
 
-// innermost names the innermost line of a stack that is not in this package, "" if there is none.
+// innermost names the innermost line of a stack that is not in this package, "" if there
+// is none.
 func innermost(stack []runtime.Frame) string {
 	for _, f := range slices.Backward(stack) {
 		if !strings.HasPrefix(f.Function, "github.com/goaio/aio/aiotest.") {
@@ -215,7 +219,8 @@ func (t *trace) step(r *run) {
 const usualCauses = "Usual causes: the order of a map, time.Now, a goroutine, a select with several ready channels, " +
 	"a random number (use aiotest.Choose), an address in text, or something that lives on from run to run"
 
-// difference says at which step another run of the same choices went another way, "" if nowhere.
+// difference says at which step another run of the same choices went another way, "" if
+// nowhere.
 func (t *trace) difference(other *trace) string {
 	for i := range max(len(t.steps), len(other.steps)) {
 		switch {

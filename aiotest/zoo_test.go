@@ -1,8 +1,9 @@
 package aiotest_test
 
-// The zoo: small programs with a fault of a kind that real programs had, and next to each the same
-// program without it. Every program is right in asyncio's own order of steps. TestZoo holds aiotest to
-// the number of runs in which it finds each fault. docs/simulation.md teaches with these programs.
+// The zoo: small programs with a fault of a kind that real programs had, and next to each
+// the same program without it. Every program is right in asyncio's own order of steps.
+// TestZoo holds aiotest to the number of runs in which it finds each fault.
+// docs/simulation.md teaches with these programs.
 
 import (
 	"context"
@@ -84,7 +85,8 @@ func lostUpdate(mended bool) func(ctx context.Context) error {
 				defer lock.Release()
 			}
 			read := balance
-			if err := aio.Sleep(ctx, 2*ms); err != nil { // a query to the bank's database
+			if err := aio.Sleep(ctx, 2*ms); err != nil {
+				// a query to the bank's database
 				return err
 			}
 			balance = read + 10
@@ -168,8 +170,8 @@ type pool struct {
 	mended bool
 }
 
-// ask makes a request with a connection of the pool. The mended one does not keep a connection whose
-// answer it has not read.
+// ask makes a request with a connection of the pool. The mended one does not keep a
+// connection whose answer it has not read.
 func (p *pool) ask(ctx context.Context, what string, latency time.Duration) (string, error) {
 	w := newWire()
 	if n := len(p.free); n > 0 {
@@ -561,7 +563,8 @@ func acknowledgedEarly(mended bool) func(ctx context.Context, c *aiotest.Cancell
 func retryDuplicates(mended bool) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		charged := map[string]int{}
-		charge := func(ctx context.Context, id string) error { // a call of another service
+		charge := func(ctx context.Context, id string) error {
+			// a call of another service
 			if err := aio.Sleep(ctx, 4*ms); err != nil {
 				return err
 			}
@@ -571,7 +574,8 @@ func retryDuplicates(mended bool) func(ctx context.Context) error {
 		for try := range 3 {
 			id := "order"
 			if !mended {
-				id = fmt.Sprint("order, try ", try) // no two requests look the same
+				// no two requests look the same
+				id = fmt.Sprint("order, try ", try)
 			}
 			err := aio.Timeout(ctx, 20*ms, func(ctx context.Context) error { return charge(ctx, id) })
 			if err == nil {
@@ -664,7 +668,8 @@ func staleTimer(mended bool) func(ctx context.Context) error {
 				closedAt = now
 			}
 		}
-		// An idle connection is closed after 10 ms. Traffic moves the deadline, if it comes in time.
+		// An idle connection is closed after 10 ms. Traffic moves the deadline,
+		// if it comes in time.
 		arm()
 		if err := aio.Sleep(ctx, 3*ms); err != nil {
 			return err
@@ -672,7 +677,9 @@ func staleTimer(mended bool) func(ctx context.Context) error {
 		idle := loop.Time().Sub(start)
 		if mended {
 			deadline = idle + 10*ms
-		} else if idle < 5*ms { // sent early: no need to move the deadline for what little is left
+		} else if idle < 5*ms {
+			// sent early: no need to move the deadline for what little is
+			// left
 			deadline = idle + 7*ms
 		} else {
 			deadline = idle + 10*ms
@@ -701,7 +708,8 @@ func closedUnderJob(mended bool) func(ctx context.Context) error {
 			if _, err := query.Await(ctx); err != nil {
 				return err
 			}
-		} else if err := aio.Sleep(ctx, 5*ms); err != nil { // it takes a millisecond
+		} else if err := aio.Sleep(ctx, 5*ms); err != nil {
+			// it takes a millisecond
 			return err
 		}
 		open = false
@@ -836,21 +844,25 @@ func TestZooIsDocumented(t *testing.T) {
 
 func TestDeposits(t *testing.T) {
 	main := lostUpdate(true)
-	aiotest.Run(t, main)                                              // asyncio's own order
-	aiotest.Explore(t, aiotest.Exploration{}, main)                   // 1000 runs with other times
-	aiotest.CancelEverywhere(t, aiotest.Sweep{}, aiotest.Whole(main)) // a cancellation at every await
+	// asyncio's own order
+	aiotest.Run(t, main)
+	// 1000 runs with other times
+	aiotest.Explore(t, aiotest.Exploration{}, main)
+	// a cancellation at every await
+	aiotest.CancelEverywhere(t, aiotest.Sweep{}, aiotest.Whole(main))
 }
 
 func TestPoolUnderCancellation(t *testing.T) {
 	aiotest.CancelEverywhere(t, aiotest.Sweep{}, unreadAnswer(true))
 }
 
-// Every order of a mended program is right, and there are few enough to make them all: steps that
-// commute with all others are not tried in two orders.
+// Every order of a mended program is right, and there are few enough to make them all:
+// steps that commute with all others are not tried in two orders.
 func TestZooExhausted(t *testing.T) {
 	const most = 1000
 	for _, s := range zoo {
-		if s.run == nil || s.mode == aiotest.PCT { // which is for programs that are too long for this
+		if s.run == nil || s.mode == aiotest.PCT {
+			// which is for programs that are too long for this
 			continue
 		}
 		r := aiotest.Exploration{Mode: aiotest.Exhaustive, Runs: most}.Run(s.run(true))

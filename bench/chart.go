@@ -27,7 +27,8 @@ const (
 	chartFrame = vg.Length(110) // title, axis and legend
 )
 
-// compared are the rows that have a rival, as they stand in the chart: from bottom to top.
+// compared are the rows that have a rival, as they stand in the chart: from bottom to
+// top.
 func (r *report) compared() []row {
 	var some []row
 	for _, row := range r.rows {
@@ -148,7 +149,8 @@ func render(p *plot.Plot, height vg.Length) ([]byte, error) {
 	p.Draw(draw.NewCanvas(c, chartWidth, height))
 	var b bytes.Buffer
 	_, err := c.WriteTo(&b)
-	// The font is not part of the file. Those named here have letters of the same widths.
+	// The font is not part of the file. Those named here have letters of the same
+	// widths.
 	fonts := []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
 	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"), fonts), err
 }

@@ -1,5 +1,5 @@
-// Command bench measures aio beside plain Go, Python's asyncio and uvloop, and writes the table and
-// the chart of docs/performance.md. Run it in its own directory:
+// Command bench measures aio beside plain Go, Python's asyncio and uvloop, and writes the
+// table and the chart of docs/performance.md. Run it in its own directory:
 //
 //	go run . [-count N] [-benchtime D] [-run REGEXP] [-python PATHS] [-out DIR]
 //
@@ -149,9 +149,9 @@ func withUVLoop(found []python) (python, bool) {
 // process is one run of a test program: the benchmarks that match, for so long.
 type process struct{ match, benchtime string }
 
-// processes are those that measure the rows once. Memory is measured by processes of its own, with one
-// round each: what another benchmark or round has left behind, goroutines to be used again most of all,
-// would not be counted in the second.
+// processes are those that measure the rows once. Memory is measured by processes of its
+// own, with one round each: what another benchmark or round has left behind, goroutines
+// to be used again most of all, would not be counted in the second.
 func (m *measurement) processes() []process {
 	var timed []string
 	var all []process
@@ -173,9 +173,9 @@ func (m *measurement) processes() []process {
 	return all
 }
 
-// measureGo runs benchmarks of the package in dir. They are built once, so that all runs measure the
-// same code. Each run makes all of them, rather than the same one again and again, so that a time in
-// which the machine is slow does not fall on one row alone.
+// measureGo runs benchmarks of the package in dir. They are built once, so that all runs
+// measure the same code. Each run makes all of them, rather than the same one again and
+// again, so that a time in which the machine is slow does not fall on one row alone.
 func (m *measurement) measureGo(dir string, processes []process, config map[string]string) (samples, error) {
 	tmp, err := os.MkdirTemp("", "bench")
 	if err != nil {

@@ -37,8 +37,9 @@ except ImportError:
 print(json.dumps({"Version": sys.version_info[:3], "Label": platform.python_version(), "UVLoop": uv}))
 `
 
-// newestFirst orders interpreters. Of two of the same version the one with uvloop goes first, so that
-// asyncio and uvloop are measured with the same interpreter where that can be.
+// newestFirst orders interpreters. Of two of the same version the one with uvloop goes
+// first, so that asyncio and uvloop are measured with the same interpreter where that can
+// be.
 func newestFirst(a, b python) int {
 	return cmp.Or(slices.Compare(b.Version, a.Version), cmp.Compare(b.UVLoop, a.UVLoop))
 }
@@ -49,7 +50,9 @@ func pythons(paths []string) []python {
 	for _, path := range paths {
 		out, err := exec.Command(path, "-c", probe).Output()
 		if err != nil {
-			continue // a name that pyenv keeps for a version which is not in use, for example
+			// a name that pyenv keeps for a version which is not in use, for
+			// example
+			continue
 		}
 		p := python{path: path}
 		if json.Unmarshal(out, &p) == nil && slices.Compare(p.Version, oldest) >= 0 {
@@ -64,7 +67,8 @@ func pythons(paths []string) []python {
 func pythonPaths() []string {
 	var paths []string
 	glob := func(elem ...string) {
-		found, _ := filepath.Glob(filepath.Join(elem...)) // the patterns are well-formed
+		// the patterns are well-formed
+		found, _ := filepath.Glob(filepath.Join(elem...))
 		paths = append(paths, found...)
 	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
@@ -99,6 +103,6 @@ func (m *measurement) measurePython(p python, loop string, names []string) (samp
 	return s, err
 }
 
-// pythonTime is how long a repetition of a workload takes: half of what a Go benchmark does, as one
-// repetition here has a number of operations that was found out before.
+// pythonTime is how long a repetition of a workload takes: half of what a Go benchmark
+// does, as one repetition here has a number of operations that was found out before.
 func (m *measurement) pythonTime() time.Duration { return m.benchtime / 2 }

@@ -179,8 +179,8 @@ func atLeast(times, goal float64) string {
 	return bold(fmt.Sprintf("%.0f", times), times < goal)
 }
 
-// rounded is a ratio as it is shown: what is compared with the goal, so that the table does not
-// contradict itself.
+// rounded is a ratio as it is shown: what is compared with the goal, so that the table
+// does not contradict itself.
 func rounded(ratio float64) float64 { return float64(int(ratio*100+0.5)) / 100 }
 
 func bold(s string, really bool) string {

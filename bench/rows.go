@@ -5,11 +5,12 @@ import "regexp"
 // row is a benchmark of the parent package, and what is wanted of it.
 type row struct {
 	name  string
-	rival string  // its sub-benchmark in plain Go, "" if there is none
-	unit  string  // what is compared
-	goal  float64 // the most that aio may take in terms of the rival, 0 if there is no goal
-	// scheduling says that the goals beside asyncio and uvloop are for this row: that what it
-	// measures is the loop, not memory, threads or the passing of time.
+	rival string // its sub-benchmark in plain Go, "" if there is none
+	unit  string // what is compared
+	// the most that aio may take in terms of the rival, 0 if there is no goal
+	goal float64
+	// scheduling says that the goals beside asyncio and uvloop are for this row: that
+	// what it measures is the loop, not memory, threads or the passing of time.
 	scheduling bool
 }
 
@@ -23,7 +24,8 @@ const (
 const (
 	asyncioGoal = 10 // times faster than asyncio, in rows of scheduling
 	uvloopGoal  = 5  // times faster than uvloop, in rows of scheduling
-	scaleGoal   = 2  // times the time for one of a thousand that one of a million may take
+	// times the time for one of a thousand that one of a million may take
+	scaleGoal = 2
 )
 
 var rows = []row{

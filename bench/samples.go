@@ -29,7 +29,8 @@ func (s samples) median(name, unit string) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// spread returns by which part of the median the greatest value of a series exceeds the least.
+// spread returns by which part of the median the greatest value of a series exceeds the
+// least.
 func (s samples) spread(name, unit string) float64 {
 	values := s[series{name, unit}]
 	if len(values) == 0 {
@@ -41,8 +42,8 @@ func (s samples) spread(name, unit string) float64 {
 // processors is what go test appends to the name of a benchmark.
 var processors = regexp.MustCompile(`-\d+$`)
 
-// readGo adds what go test -bench printed. The configuration lines that stand before the results,
-// as goos: linux, go to config.
+// readGo adds what go test -bench printed. The configuration lines that stand before the
+// results, as goos: linux, go to config.
 func (s samples) readGo(r io.Reader, config map[string]string) error {
 	in := bufio.NewScanner(r)
 	for in.Scan() {

@@ -1,4 +1,5 @@
-// Package examples has the programs in its folders. This file tests what they have in common.
+// Package examples has the programs in its folders. This file tests what they have in
+// common.
 package examples
 
 import (
@@ -12,9 +13,9 @@ import (
 	"testing"
 )
 
-// Each program has one style of usage text and exit codes: -h prints its usage and flags to standard
-// output and ends with 0; a wrong call prints what is wrong and the usage to standard error, and ends
-// with 2.
+// Each program has one style of usage text and exit codes: -h prints its usage and flags
+// to standard output and ends with 0; a wrong call prints what is wrong and the usage to
+// standard error, and ends with 2.
 func TestUsage(t *testing.T) {
 	names := []string{"chat", "crawl", "kv", "proxy", "treehash"}
 	if runtime.GOOS != "windows" {

@@ -19,8 +19,8 @@ func measureAccept(b *bench, rival string) ([]float64, error) {
 	return r.figures(cpu)[:2], err
 }
 
-// loadAccept opens connections, each of which sends a request, gets its echo, and is closed. The oldest
-// of so many makes room for a new one.
+// loadAccept opens connections, each of which sends a request, gets its echo, and is
+// closed. The oldest of so many makes room for a new one.
 func loadAccept(o loadOptions) (r loadResult, err error) {
 	open := make([]int, o.Conns)
 	buf := make([]byte, o.Size)
@@ -33,7 +33,8 @@ func loadAccept(o loadOptions) (r loadResult, err error) {
 			}
 			unix.Close(fd)
 		}
-		fd, err := dial(o.Addr, byte(1+opened%200)) // what is closed keeps its port for a while
+		// what is closed keeps its port for a while
+		fd, err := dial(o.Addr, byte(1+opened%200))
 		if err != nil {
 			return err
 		}

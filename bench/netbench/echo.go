@@ -35,7 +35,8 @@ func (o loadOptions) name() string {
 	return name
 }
 
-// loadEcho keeps its connections busy: each sends a request, waits for the echo, and sends the next.
+// loadEcho keeps its connections busy: each sends a request, waits for the echo, and
+// sends the next.
 func loadEcho(o loadOptions) (loadResult, error) {
 	if o.TLS {
 		return loadTLS(o)

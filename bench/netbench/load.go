@@ -63,8 +63,8 @@ func begin() {
 	bufio.NewReader(os.Stdin).ReadString('\n')
 }
 
-// dial opens a connection, blocking, from a loopback address. There are many of these, each with its
-// own ports.
+// dial opens a connection, blocking, from a loopback address. There are many of these,
+// each with its own ports.
 func dial(addr string, from byte) (fd int, err error) {
 	to, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {

@@ -1,18 +1,20 @@
 //go:build linux
 
-// Command netbench measures servers of package aio, and what else of it deals with the system, beside
-// plain Go, asyncio, uvloop and Redis. The load comes from another process, and what counts first is the
-// processor time that the server spends on a request: on a machine whose load generator shares its
-// cores, requests per second say more about both. Run it in its own directory:
+// Command netbench measures servers of package aio, and what else of it deals with the
+// system, beside plain Go, asyncio, uvloop and Redis. The load comes from another
+// process, and what counts first is the processor time that the server spends on a
+// request: on a machine whose load generator shares its cores, requests per second say
+// more about both. Run it in its own directory:
 //
 //	go run . [-run REGEXP] [-seconds S] [-rounds N] [-python PATH] [-uvloop PATH] [-out FILE]
 //
-// A server runs on one core, the load on another, if the machine has two. It installs nothing: without
-// redis-server, redis-benchmark, wrk or a Python it leaves out what needs them, and says so.
+// A server runs on one core, the load on another, if the machine has two. It installs
+// nothing: without redis-server, redis-benchmark, wrk or a Python it leaves out what
+// needs them, and says so.
 //
-// tables.go says what is measured. This file is the program's frame, report.go writes the page,
-// process.go starts processes, and each other file is one kind of load, with its servers if they
-// serve nothing else.
+// tables.go says what is measured. This file is the program's frame, report.go writes the
+// page, process.go starts processes, and each other file is one kind of load, with its
+// servers if they serve nothing else.
 package main
 
 import (
@@ -93,7 +95,8 @@ type bench struct {
 func (b *bench) run(t table, l load) {
 	found := map[string][][]float64{}
 	failed := map[string]bool{}
-	for range b.rounds { // in turns, so that a slow time of the machine does not fall on one rival
+	for range b.rounds {
+		// in turns, so that a slow time of the machine does not fall on one rival
 		for _, rival := range l.rivals {
 			if failed[rival] || !b.match.MatchString(l.name+"/"+rival) {
 				continue

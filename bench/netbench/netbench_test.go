@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// The program itself is run, with a short load of each kind on those rivals that need only Go and what
-// every system has, and on others if their tools are there.
+// The program itself is run, with a short load of each kind on those rivals that need
+// only Go and what every system has, and on others if their tools are there.
 func TestMeasures(t *testing.T) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "netbench")

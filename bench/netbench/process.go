@@ -2,8 +2,8 @@
 
 package main
 
-// Processes that are measured or make a load. Those of this program print a line when they are ready, do
-// what is next when they read one, and take their options as JSON.
+// Processes that are measured or make a load. Those of this program print a line when
+// they are ready, do what is next when they read one, and take their options as JSON.
 
 import (
 	"bufio"
@@ -36,11 +36,12 @@ type child struct {
 	out *bufio.Scanner
 }
 
-// start starts a process on a core. From its beginning: what a Go program takes GOMAXPROCS from is the
-// number of cores that it may use when it begins.
+// start starts a process on a core. From its beginning: what a Go program takes
+// GOMAXPROCS from is the number of cores that it may use when it begins.
 func start(core int, name string, args ...string) (*child, error) {
 	cmd := exec.Command(name, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // none is to stay behind
+	// none is to stay behind
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -112,7 +113,8 @@ func (c *child) stop() {
 // cpu is the processor time that the process has spent, in µs.
 func (c *child) cpu() float64 {
 	var t unix.Timespec
-	clock := int32(^c.cmd.Process.Pid)<<3 | 2 // the kernel's number of the clock of a process
+	// the kernel's number of the clock of a process
+	clock := int32(^c.cmd.Process.Pid)<<3 | 2
 	_ = unix.ClockGettime(clock, &t)
 	return float64(t.Nano()) / 1e3
 }
@@ -162,8 +164,8 @@ func (b *bench) interpreter(loop string) string {
 	return b.python
 }
 
-// underLoad has a load work on a server, and returns what it has counted and the processor time in µs
-// that the server has spent meanwhile.
+// underLoad has a load work on a server, and returns what it has counted and the
+// processor time in µs that the server has spent meanwhile.
 func (b *bench) underLoad(server *child, core int, o loadOptions) (r loadResult, cpu float64, err error) {
 	o.Seconds = b.seconds
 	load, err := start(core, b.self, "load", asJSON(o))
@@ -183,7 +185,8 @@ func (b *bench) underLoad(server *child, core int, o loadOptions) (r loadResult,
 	return r, cpu, err
 }
 
-// listening starts a server on a core that says nothing, and waits until it can be reached.
+// listening starts a server on a core that says nothing, and waits until it can be
+// reached.
 func listening(core int, addr, name string, args ...string) (*child, error) {
 	c, err := start(core, name, args...)
 	if err != nil {

@@ -23,7 +23,8 @@ func measureRedis(command string, pipeline int) func(*bench, string) ([]float64,
 		if pipeline > 1 {
 			n *= 8
 		}
-		if _, err := redisBenchmark(port, "set", 1, 10_000); err != nil { // for get to find something
+		if _, err := redisBenchmark(port, "set", 1, 10_000); err != nil {
+			// for get to find something
 			return nil, err
 		}
 		before := s.cpu()

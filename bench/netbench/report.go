@@ -2,8 +2,8 @@
 
 package main
 
-// The page: a heading and a table for each kind of load, and a table of the goals. A run that measures
-// some loads only leaves the lines of the others as it finds them.
+// The page: a heading and a table for each kind of load, and a table of the goals. A run
+// that measures some loads only leaves the lines of the others as it finds them.
 
 import (
 	"fmt"
@@ -28,8 +28,8 @@ type table struct {
 // column is a figure of a measurement, with its format.
 type column struct{ head, format string }
 
-// load is something that is done with each of some rivals, in turns. measure returns a figure for each
-// column, and math.NaN for one that the rival does not have.
+// load is something that is done with each of some rivals, in turns. measure returns a
+// figure for each column, and math.NaN for one that the rival does not have.
 type load struct {
 	name    string
 	rivals  []string

@@ -62,8 +62,8 @@ func copyFile(o serveOptions, c net.Conn) {
 	}
 }
 
-// loadDrop gets files, one after another, and has the system drop what comes. The first one is not
-// counted: it has the file read.
+// loadDrop gets files, one after another, and has the system drop what comes. The first
+// one is not counted: it has the file read.
 func loadDrop(o loadOptions) (r loadResult, err error) {
 	if err := drop(o.Addr); err != nil {
 		return r, err

@@ -85,8 +85,8 @@ func serveMain(args []string) error {
 	})
 }
 
-// answer prints the heap and stack in use for each line of standard input, after it has given back the
-// rest.
+// answer prints the heap and stack in use for each line of standard input, after it has
+// given back the rest.
 func answer() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		runtime.GC()
@@ -143,7 +143,8 @@ func echoStream(o serveOptions) aio.StreamHandler {
 		for {
 			n, err := in.Read(buf)
 			if err != nil {
-				return nil // the load resets its connections when it has enough
+				// the load resets its connections when it has enough
+				return nil
 			}
 			w.Write(buf[:n])
 			if err := w.Drain(ctx); err != nil {

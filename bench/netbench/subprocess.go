@@ -52,7 +52,8 @@ func measureSpawn(what string, core int) func(*bench, string) ([]float64, error)
 	}
 }
 
-// spawnMain does what args say for so many seconds, and at least once after the first time.
+// spawnMain does what args say for so many seconds, and at least once after the first
+// time.
 func spawnMain(args []string) error {
 	rival, do := args[0], spawns[args[1]]
 	seconds, err := strconv.ParseFloat(args[2], 64)

@@ -1,11 +1,11 @@
-// Package scale measures how the time of one operation grows with the number of tasks, timers and
-// queue items that there are.
+// Package scale measures how the time of one operation grows with the number of tasks,
+// timers and queue items that there are.
 package scale
 
-// Each benchmark does the whole work with n of its things b.N times over, and reports the time for
-// one of them as ns/item. The sub-benchmarks go do the same in plain Go where there is a like: they
-// show how much of the growth is the machine's, whose caches hold a thousand goroutines and no
-// million.
+// Each benchmark does the whole work with n of its things b.N times over, and reports the
+// time for one of them as ns/item. The sub-benchmarks go do the same in plain Go where
+// there is a like: they show how much of the growth is the machine's, whose caches hold a
+// thousand goroutines and no million.
 
 import (
 	"context"
@@ -45,8 +45,8 @@ func perItem(b *testing.B, items int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(items), "ns/item")
 }
 
-// steps is how often each task sleeps for zero time. The first step, in which tasks get their
-// stacks, is not measured.
+// steps is how often each task sleeps for zero time. The first step, in which tasks get
+// their stacks, is not measured.
 const steps = 5
 
 // BenchmarkSteps is one sleep(0) step among n tasks.
@@ -144,8 +144,8 @@ func BenchmarkGather(b *testing.B) {
 	})
 }
 
-// BenchmarkTimers is one of n timers that are set and then fire, in another order. They are due a
-// nanosecond apart, so that waiting for them takes no time of its own.
+// BenchmarkTimers is one of n timers that are set and then fire, in another order. They
+// are due a nanosecond apart, so that waiting for them takes no time of its own.
 func BenchmarkTimers(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B, n int) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -187,7 +187,8 @@ func BenchmarkTimers(b *testing.B) {
 	})
 }
 
-// BenchmarkPendingTimers is one timer that is made and cancelled while n others are pending.
+// BenchmarkPendingTimers is one timer that is made and cancelled while n others are
+// pending.
 func BenchmarkPendingTimers(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B, n int) error {
 		loop, err := aio.GetRunningLoop(ctx)

@@ -1,5 +1,6 @@
-// Command aio shows what the event loops of a running program are doing. The program has to have an
-// aiomon.Monitor that serves a TCP address (ListenAndServe) or a Unix socket of this user (ListenUnix).
+// Command aio shows what the event loops of a running program are doing. The program has
+// to have an aiomon.Monitor that serves a TCP address (ListenAndServe) or a Unix socket
+// of this user (ListenUnix).
 //
 //	aio ps WHERE              a table of the tasks, and who awaits them
 //	aio pstree WHERE          the same as a tree
@@ -10,8 +11,8 @@
 //	aio cancel WHERE LOOP TASK
 //	                          ask a task to end; LOOP and TASK are the numbers that top shows
 //
-// WHERE is an address (127.0.0.1:8765, or a URL) or the number of a process. ps and pstree print what
-// python -m asyncio ps and pstree do.
+// WHERE is an address (127.0.0.1:8765, or a URL) or the number of a process. ps and
+// pstree print what python -m asyncio ps and pstree do.
 package main
 
 import (
@@ -60,7 +61,8 @@ func main() {
 // errUsage is a wrong command line.
 var errUsage = errors.New("usage")
 
-// run is the whole program. The exit code is 0 for success, 1 for a failure and 2 for a wrong command line.
+// run is the whole program. The exit code is 0 for success, 1 for a failure and 2 for a
+// wrong command line.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	err := command(ctx, args, out)
 	switch {
@@ -162,7 +164,8 @@ func (c *client) do(ctx context.Context, method, path string) (io.ReadCloser, er
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 10_000)) // the status says it as well
+		// the status says it as well
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 10_000))
 		return nil, errors.New(cmp.Or(strings.TrimSpace(string(text)), resp.Status))
 	}
 	return resp.Body, nil
@@ -242,7 +245,8 @@ func (c *client) json(ctx context.Context, path string, v any) error {
 	return json.NewDecoder(body).Decode(v)
 }
 
-// top draws the loops, and the tasks that were busiest since it drew last, until ctx ends.
+// top draws the loops, and the tasks that were busiest since it drew last, until ctx
+// ends.
 func (c *client) top(ctx context.Context, out io.Writer) error {
 	busy := map[[2]uint64]time.Duration{}
 	for {
@@ -296,7 +300,8 @@ func (c *client) top(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// clean takes out what a terminal would obey: names of tasks may come from a client of the program.
+// clean takes out what a terminal would obey: names of tasks may come from a client of
+// the program.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {

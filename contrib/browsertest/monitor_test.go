@@ -1,5 +1,6 @@
-// Package browsertest drives the pages of this repository in a real browser: Chromium, headless. It
-// fails where there is none. AIO_SCREENSHOTS=DIR keeps a picture of each view.
+// Package browsertest drives the pages of this repository in a real browser: Chromium,
+// headless. It fails where there is none. AIO_SCREENSHOTS=DIR keeps a picture of each
+// view.
 package browsertest
 
 import (
@@ -55,8 +56,8 @@ func do(t *testing.T, ctx context.Context, why string, actions ...chromedp.Actio
 	}
 }
 
-// until waits until a JavaScript expression is true. An evaluation that fails, as in a page that is
-// just being left, is made again.
+// until waits until a JavaScript expression is true. An evaluation that fails, as in a
+// page that is just being left, is made again.
 func until(t *testing.T, ctx context.Context, why, expression string) {
 	t.Helper()
 	limit := time.Now().Add(45 * time.Second)
@@ -100,7 +101,8 @@ func picture(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-// monitored runs main in a loop that a monitor watches, and returns the address of the page.
+// monitored runs main in a loop that a monitor watches, and returns the address of the
+// page.
 func monitored(t *testing.T, opts *aiomon.Options, main func(ctx context.Context) error) (url string, m *aiomon.Monitor) {
 	t.Helper()
 	m = aiomon.New(opts)
@@ -121,7 +123,8 @@ func monitored(t *testing.T, opts *aiomon.Options, main func(ctx context.Context
 	return m.URL(), m
 }
 
-// service is a program with some workers behind a queue, a deadlock, a lost error and many sleepers.
+// service is a program with some workers behind a queue, a deadlock, a lost error and
+// many sleepers.
 func service(sleepers int) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		q := aio.NewQueue[int](10)
@@ -187,7 +190,8 @@ func TestTasks(t *testing.T) {
 	// By the keyboard alone: filter, leave the field, choose, open, close.
 	do(t, ctx, "keys", chromedp.Evaluate(`document.activeElement.blur()`, nil), chromedp.KeyEvent("/"))
 	until(t, ctx, "the filter has the focus", `document.activeElement.id === "filter"`)
-	// The protocol of the browser's tools types the slash as well, which a keyboard does not.
+	// The protocol of the browser's tools types the slash as well, which a keyboard
+	// does not.
 	do(t, ctx, "type and choose", set("filter", "", "input"), chromedp.KeyEvent("producer"), chromedp.KeyEvent(kb.Enter))
 	until(t, ctx, "the producer", rows+`.length === 1`)
 	do(t, ctx, "open it", chromedp.KeyEvent(kb.Enter))
@@ -230,7 +234,8 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// The other views: the graph with its circle, health with its warnings, the timeline with zoom.
+// The other views: the graph with its circle, health with its warnings, the timeline with
+// zoom.
 func TestViews(t *testing.T) {
 	url, m := monitored(t, &aiomon.Options{SlowStep: 20 * time.Millisecond}, service(20))
 	m.AddPage("Pool", func() any { return []map[string]any{{"connection": "db:5432", "idle": 3}} })

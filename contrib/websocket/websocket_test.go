@@ -1,4 +1,5 @@
-// Package websocket holds tests: that the WebSocket packages work in handlers that are tasks.
+// Package websocket holds tests: that the WebSocket packages work in handlers that are
+// tasks.
 package websocket_test
 
 import (
@@ -33,8 +34,8 @@ type socket interface {
 
 type coderSocket struct{ *coder.Conn }
 
-// The packages' own contexts are for goroutines of theirs: a task that is cancelled wakes from the
-// connection.
+// The packages' own contexts are for goroutines of theirs: a task that is cancelled wakes
+// from the connection.
 func (s coderSocket) read() (string, error) {
 	_, b, err := s.Read(context.Background())
 	return string(b), err
@@ -99,7 +100,8 @@ var serving = map[string]func(t *testing.T, h http.Handler) (string, *aio.Loop){
 	},
 }
 
-// each runs a test for both packages and both ways to serve. handle gets the connection in its task.
+// each runs a test for both packages and both ways to serve. handle gets the connection
+// in its task.
 func each(t *testing.T, handle func(t *testing.T, ctx context.Context, s socket), test func(t *testing.T, url string, l *aio.Loop)) {
 	for pkg, accept := range accepting {
 		for way, serve := range serving {

@@ -1,7 +1,7 @@
 package main
 
-// The house has rooms, and people in them. All of it belongs to one loop: a handler changes it as it
-// likes, and nobody else runs before its next await.
+// The house has rooms, and people in them. All of it belongs to one loop: a handler
+// changes it as it likes, and nobody else runs before its next await.
 
 import (
 	"context"
@@ -20,8 +20,8 @@ import (
 
 const (
 	lobby = "lobby"
-	// maxUnread is how much somebody may leave unread before the connection is cut: the others do
-	// not wait.
+	// maxUnread is how much somebody may leave unread before the connection is cut:
+	// the others do not wait.
 	maxUnread = 1 << 20
 	// maxLine is how long a line may be.
 	maxLine = 4 << 10
@@ -125,8 +125,8 @@ func (h *house) listen(ctx context.Context, r *aio.StreamReader) (string, error)
 	return printable(string(line)), err
 }
 
-// printable is line without what is not text: a terminal obeys the escape sequences in what it is
-// sent, so one visitor could play with the terminals of the others.
+// printable is line without what is not text: a terminal obeys the escape sequences in
+// what it is sent, so one visitor could play with the terminals of the others.
 func printable(line string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || unicode.IsGraphic(r) {

@@ -3,11 +3,12 @@
 //	chat -addr localhost:7777 -idle 10m
 //	nc localhost 7777
 //
-// A line is a message to the room one is in, or a command if it begins with a slash; /help lists them.
-// Control characters in what people write are not passed on: a terminal would obey them.
+// A line is a message to the room one is in, or a command if it begins with a slash;
+// /help lists them. Control characters in what people write are not passed on: a terminal
+// would obey them.
 //
-// On SIGINT or SIGTERM everybody is told, and has a moment to read it. The exit status is 0 then, 1 if it
-// could not do its work, 2 if it was called wrongly.
+// On SIGINT or SIGTERM everybody is told, and has a moment to read it. The exit status is
+// 0 then, 1 if it could not do its work, 2 if it was called wrongly.
 package main
 
 import (

@@ -119,7 +119,8 @@ func TestChat(t *testing.T) {
 	ann.say("hello")
 	bob.reads("ann: hello")
 	ann.say("\x1b]0;title\a\x1b[2Jclear \u009b31m\u202eright to left\xff \tend")
-	bob.reads("ann: ]0;title[2Jclear 31mright to left\uFFFD \tend") // no control character, and no order of one's own
+	// no control character, and no order of one's own
+	bob.reads("ann: ]0;title[2Jclear 31mright to left\uFFFD \tend")
 	bob.say("  \n/me waves")
 	bob.reads("* bob waves")
 	ann.reads("* bob waves")

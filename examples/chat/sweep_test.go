@@ -1,6 +1,7 @@
 package main
 
-// The house under explored schedules and a cancellation in each moment, on connections in memory.
+// The house under explored schedules and a cancellation in each moment, on connections in
+// memory.
 
 import (
 	"context"
@@ -65,7 +66,8 @@ func evening(do func(ctx context.Context, fn func(ctx context.Context) error) er
 						return err
 					}
 				}
-				if err := aio.Sleep(ctx, time.Second); err != nil { // the other has long gone
+				if err := aio.Sleep(ctx, time.Second); err != nil {
+					// the other has long gone
 					return err
 				}
 				if nicks := h.users(); len(nicks) != 1 || nicks[0].nick != "bob" {

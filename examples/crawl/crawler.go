@@ -1,9 +1,10 @@
 package main
 
-// A page is fetched once, but may be found many times, and the first way to it that turns up need
-// not be the shortest: that depends on which server was slow. For a run to end with the same table
-// each time, a page that is found again by a shorter way passes that on to all it leads to. Its links
-// are kept for this, also if it seemed too far away to follow them when it came in.
+// A page is fetched once, but may be found many times, and the first way to it that turns
+// up need not be the shortest: that depends on which server was slow. For a run to end
+// with the same table each time, a page that is found again by a shorter way passes that
+// on to all it leads to. Its links are kept for this, also if it seemed too far away to
+// follow them when it came in.
 
 import (
 	"cmp"
@@ -19,8 +20,9 @@ import (
 // maxHops is how many redirects in a row are followed, as many as net/http would.
 const maxHops = 10
 
-// crawler crawls once. Its tasks share the fields, and all that hangs on them, without a lock: what
-// belongs together is changed without an await in between, so no task sees half of it.
+// crawler crawls once. Its tasks share the fields, and all that hangs on them, without a
+// lock: what belongs together is changed without an await in between, so no task sees
+// half of it.
 type crawler struct {
 	options
 	client *aiohttp.Client
@@ -52,14 +54,15 @@ const (
 	failed           // to get an answer
 )
 
-// way is how a page was found: after so many links, and so many redirects since the last of them.
+// way is how a page was found: after so many links, and so many redirects since the last
+// of them.
 type way struct {
 	depth, hops int
 	from        *page // nil for the page where the crawl starts
 }
 
-// compare puts the shorter way first. Of ways that are equally long it prefers one too, for the
-// table not to depend on which was found first.
+// compare puts the shorter way first. Of ways that are equally long it prefers one too,
+// for the table not to depend on which was found first.
 func (w way) compare(v way) int {
 	return cmp.Or(
 		cmp.Compare(w.depth, v.depth),
@@ -75,15 +78,15 @@ func (w way) foundOn() string {
 	return w.from.name
 }
 
-// visit is an entry of the queue. It has a depth of its own because what is in a priority queue must
-// keep its place in the order, and the depth of a page can change.
+// visit is an entry of the queue. It has a depth of its own because what is in a priority
+// queue must keep its place in the order, and the depth of a page can change.
 type visit struct {
 	page          *page
 	depth, number int
 }
 
-// nearestFirst looks at the number too because a priority queue promises nothing about the order of
-// equal items.
+// nearestFirst looks at the number too because a priority queue promises nothing about
+// the order of equal items.
 func nearestFirst(a, b visit) int {
 	return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.number, b.number))
 }
@@ -109,8 +112,9 @@ func (c *crawler) crawl(ctx context.Context) (err error) {
 		for range c.workers {
 			tasks.Go(c.work)
 		}
-		// That the queue is empty does not mean that the work is done: a page that is being read
-		// may have links. Join waits until everything that was ever put has been dealt with.
+		// That the queue is empty does not mean that the work is done: a page
+		// that is being read may have links. Join waits until everything that was
+		// ever put has been dealt with.
 		if err := c.queue.Join(ctx); err != nil {
 			return err
 		}
@@ -127,7 +131,8 @@ func (c *crawler) work(ctx context.Context) error {
 		}
 		c.visits++
 		if c.visits == c.limit {
-			c.queue.Shutdown(true) // drops what is left, and Join does not wait for it
+			// drops what is left, and Join does not wait for it
+			c.queue.Shutdown(true)
 		}
 		if err := c.visit(ctx, v.page); err != nil {
 			return err
@@ -137,8 +142,8 @@ func (c *crawler) work(ctx context.Context) error {
 	return nil
 }
 
-// visit finds out about p. Its error is that of a task that has to end; what goes wrong with the
-// page is part of what is found out.
+// visit finds out about p. Its error is that of a task that has to end; what goes wrong
+// with the page is part of what is found out.
 func (c *crawler) visit(ctx context.Context, p *page) error {
 	h := c.host(p.url)
 	rules, err := c.robots(ctx, h, p.url)

@@ -20,8 +20,9 @@ const (
 	maxBody = 1 << 20 // bytes of a page or a robots.txt that are read
 )
 
-// newClient returns a client that takes one step at a time: where a redirect leads is for the
-// crawler to follow, or the steps would not be in the table and the hosts on the way not spared.
+// newClient returns a client that takes one step at a time: where a redirect leads is for
+// the crawler to follow, or the steps would not be in the table and the hosts on the way
+// not spared.
 func newClient(transport *http.Transport) *aiohttp.Client {
 	return &aiohttp.Client{
 		HTTP: &http.Client{
@@ -41,7 +42,8 @@ type answer struct {
 	links     []link
 }
 
-// refusesHead reports whether a server may have answered so only because the method was HEAD.
+// refusesHead reports whether a server may have answered so only because the method was
+// HEAD.
 func (a answer) refusesHead() bool {
 	return slices.Contains([]int{http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented}, a.code)
 }
@@ -56,8 +58,8 @@ func head(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, erro
 	return newAnswer(resp), nil
 }
 
-// getPage asks for a page and reads it if it is HTML, for its links. Of what is too large it reads
-// the beginning.
+// getPage asks for a page and reads it if it is HTML, for its links. Of what is too large
+// it reads the beginning.
 func getPage(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, error) {
 	resp, err := send(ctx, client, http.MethodGet, u)
 	if err != nil {
@@ -135,8 +137,8 @@ func newAnswer(resp *aiohttp.Response) answer {
 	return a
 }
 
-// withoutURL returns what is wrong in an error that also says with which URL: the table has a column
-// for that.
+// withoutURL returns what is wrong in an error that also says with which URL: the table
+// has a column for that.
 func withoutURL(err error) error {
 	if urlErr := (*url.Error)(nil); errors.As(err, &urlErr) {
 		return urlErr.Err

@@ -30,9 +30,9 @@ func (c *crawler) host(u *url.URL) *host {
 	return h
 }
 
-// robots returns what the robots.txt of the host of u says. Who comes first starts the task that
-// fetches it; all wait for that one task. A host without the file, or that does not answer, forbids
-// nothing: if it is down, the requests to come will tell.
+// robots returns what the robots.txt of the host of u says. Who comes first starts the
+// task that fetches it; all wait for that one task. A host without the file, or that does
+// not answer, forbids nothing: if it is down, the requests to come will tell.
 func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules, error) {
 	if h.robots == nil {
 		h.robots = aio.GoResult(c.tasks, func(ctx context.Context) (rules robotsRules, err error) {
@@ -51,8 +51,8 @@ func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules,
 	return h.robots.Await(ctx)
 }
 
-// request makes a request to h, when it may start, and tells how long it took.
-// The caller has a permit already: to wait for a start first and for a permit then would let starts
+// request makes a request to h, when it may start, and tells how long it took. The caller
+// has a permit already: to wait for a start first and for a permit then would let starts
 // pass unused, and those who had them start together when permits come free.
 func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Context) (T, error)) (v T, took time.Duration, err error) {
 	if err := h.pace(ctx, c.loop.Time()); err != nil {
@@ -63,8 +63,8 @@ func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Co
 	return v, c.loop.Time().Sub(start), err
 }
 
-// pace reserves the next start and waits for it. Between the lines that read and move the timetable
-// there is no await, so two tasks never get the same start.
+// pace reserves the next start and waits for it. Between the lines that read and move the
+// timetable there is no await, so two tasks never get the same start.
 func (h *host) pace(ctx context.Context, now time.Time) error {
 	start := h.next
 	if start.Before(now) {

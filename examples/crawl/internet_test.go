@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// Most tests run in a synctest bubble, on an internet of their own: time passes when everybody
-// waits, and then exactly, so that the times in the table are part of what is compared.
+// Most tests run in a synctest bubble, on an internet of their own: time passes when
+// everybody waits, and then exactly, so that the times in the table are part of what is
+// compared.
 
 // internet has the servers of a test by their addresses.
 type internet map[string]*server

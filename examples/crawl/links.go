@@ -16,8 +16,9 @@ type link struct {
 	err  error    // why the reference makes no sense
 }
 
-// newLink resolves a reference found at base, in a form that is the same for all references to the
-// same page: without a fragment or default port, with scheme and host in lower case.
+// newLink resolves a reference found at base, in a form that is the same for all
+// references to the same page: without a fragment or default port, with scheme and host
+// in lower case.
 func newLink(base *url.URL, ref string) link {
 	ref = lineBreaks.Replace(strings.TrimSpace(ref))
 	u, err := base.Parse(ref)
@@ -49,16 +50,18 @@ var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
 func isWeb(u *url.URL) bool { return defaultPorts[u.Scheme] != "" }
 
-// isWeb reports whether l is for the crawler. What makes no sense is: it is a broken link.
+// isWeb reports whether l is for the crawler. What makes no sense is: it is a broken
+// link.
 func (l link) isWeb() bool { return l.err != nil || isWeb(l.url) }
 
-// These two take HTML apart as far as finding links needs. Whatever may hold something that only
-// looks like a link has to be matched too, to be stepped over: a comment, a script, the quoted value
-// of another attribute.
+// These two take HTML apart as far as finding links needs. Whatever may hold something
+// that only looks like a link has to be matched too, to be stepped over: a comment, a
+// script, the quoted value of another attribute.
 var (
-	// markup matches a comment, the whole of an element whose content is no markup, or the start
-	// of an a or base element, of which it has the name and the attributes. What is never closed
-	// goes on to the end of the page, as it does in a browser.
+	// markup matches a comment, the whole of an element whose content is no markup,
+	// or the start of an a or base element, of which it has the name and the
+	// attributes. What is never closed goes on to the end of the page, as it does in
+	// a browser.
 	markup = regexp.MustCompile(`(?is)` +
 		`<!--.*?(?:-->|\z)` +
 		`|<script\b.*?(?:</script\b|\z)` +
@@ -67,12 +70,13 @@ var (
 		`|<title\b.*?(?:</title\b|\z)` +
 		`|<(a|base)[\s/]((?:[^>"']|"[^"]*"|'[^']*')*)>`)
 
-	// attribute matches an attribute that has a value: in double quotes, in single quotes, or bare.
+	// attribute matches an attribute that has a value: in double quotes, in single
+	// quotes, or bare.
 	attribute = regexp.MustCompile(`(?s)([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))`)
 )
 
-// findLinks returns the links in a page, in the order in which they are there. What does not lead to
-// a web page is left out.
+// findLinks returns the links in a page, in the order in which they are there. What does
+// not lead to a web page is left out.
 func findLinks(address *url.URL, page string) []link {
 	base := address
 	var refs []string
@@ -83,7 +87,9 @@ func findLinks(address *url.URL, page string) []link {
 		case !ok:
 		case strings.EqualFold(m[1], "a"):
 			refs = append(refs, ref)
-		case !rebased: // of several base elements the first one counts, for all of the page
+		case !rebased:
+			// of several base elements the first one counts, for all of the
+			// page
 			rebased = true
 			if l := newLink(address, ref); l.err == nil {
 				base = l.url

@@ -23,7 +23,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if runtime.GOOS != "js" && signal.Ignored(os.Interrupt) { // by who started the tests in the background
+	if runtime.GOOS != "js" && signal.Ignored(os.Interrupt) {
+		// by who started the tests in the background
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	goleak.VerifyTestMain(m)
@@ -41,8 +42,8 @@ func crawl(args ...string) outcome {
 	return outcome{status, stdout.String(), stderr.String()}
 }
 
-// want compares the outcome with a status and with standard output, given as a raw string that
-// begins with a line break and is indented by tabs.
+// want compares the outcome with a status and with standard output, given as a raw string
+// that begins with a line break and is indented by tabs.
 func (o outcome) want(t *testing.T, status int, stdout string) {
 	t.Helper()
 	stdout = strings.ReplaceAll(strings.TrimPrefix(stdout, "\n"), "\t", "")
@@ -197,7 +198,8 @@ func testRateSpacesRequests(t *testing.T) {
 		"/3":   pageWith(),
 	})
 	other := in.serve(t, "other.test", map[string]http.HandlerFunc{
-		"/1": code(http.StatusMethodNotAllowed), // whose GET keeps to the rate too
+		// whose GET keeps to the rate too
+		"/1": code(http.StatusMethodNotAllowed),
 		"/2": pageWith(),
 	})
 	o := crawl("-rate", "4", "-per-host", "8", "http://site.test")
@@ -368,8 +370,8 @@ func testSlowRobots(t *testing.T) {
 	}
 }
 
-// Signals do not reach into a bubble: this and the next test use real connections, and leave out
-// the times.
+// Signals do not reach into a bubble: this and the next test use real connections, and
+// leave out the times.
 func TestInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot send itself an interrupt")

@@ -15,7 +15,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// report prints what is known and returns how many addresses are broken. It runs after the loop.
+// report prints what is known and returns how many addresses are broken. It runs after
+// the loop.
 func (c *crawler) report(w io.Writer) (broken int, err error) {
 	var checked, redirects, disallowed, left int
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -48,8 +49,9 @@ func (p *page) isBroken() bool {
 	return p.status == failed || p.status == answered && (p.answer.code >= 400 || p.redirectProblem() != "")
 }
 
-// redirectProblem says why the redirects that begin at p lead nowhere. It is "" if they do, or if
-// p is none. Whether there is a page where they end is told by the line of that page.
+// redirectProblem says why the redirects that begin at p lead nowhere. It is "" if they
+// do, or if p is none. Whether there is a page where they end is told by the line of that
+// page.
 func (p *page) redirectProblem() string {
 	seen := map[*page]bool{}
 	for ; !seen[p]; p = p.target {

@@ -18,8 +18,8 @@ func (r robotsRules) forbid(u *url.URL) bool {
 	return false
 }
 
-// parseRobots returns the Disallow rules for the user agent "*". It does not know Allow, and so may
-// keep away from more than it has to.
+// parseRobots returns the Disallow rules for the user agent "*". It does not know Allow,
+// and so may keep away from more than it has to.
 func parseRobots(text string) robotsRules {
 	var rules robotsRules
 	naming := false // in the User-agent lines that a group begins with
@@ -44,8 +44,8 @@ func parseRobots(text string) robotsRules {
 	return rules
 }
 
-// pathRule returns the rule for a path: it is a prefix, in which * stands for anything and a $ at
-// the end says that nothing may follow. A rule that is not UTF-8 is none.
+// pathRule returns the rule for a path: it is a prefix, in which * stands for anything
+// and a $ at the end says that nothing may follow. A rule that is not UTF-8 is none.
 func pathRule(path string) robotsRules {
 	expr := "^" + strings.ReplaceAll(regexp.QuoteMeta(path), `\*`, `.*`)
 	if prefix, ok := strings.CutSuffix(expr, `\$`); ok {

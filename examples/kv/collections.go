@@ -1,7 +1,7 @@
 package main
 
-// The collections beside lists: sets, hashes, sorted sets and streams. Each has the commands that
-// redis-benchmark measures, and one to look at it.
+// The collections beside lists: sets, hashes, sorted sets and streams. Each has the
+// commands that redis-benchmark measures, and one to look at it.
 
 import (
 	"cmp"
@@ -14,8 +14,8 @@ import (
 
 func (e *entry) isString() bool { return !e.isList && e.collection == nil }
 
-// collectionOf returns the collection of key, and fails if the key has another kind of value. Without
-// one it is nil or, with create, a new one.
+// collectionOf returns the collection of key, and fails if the key has another kind of
+// value. Without one it is nil or, with create, a new one.
 func collectionOf[T any](c *client, key []byte, create bool) (value *T, ok bool) {
 	switch e := c.srv.store.get(key); {
 	case e == nil && !create:
@@ -225,7 +225,8 @@ func (c *client) zcard(args [][]byte) {
 	}
 }
 
-// stream is a log of entries, each with an id that is greater than that of the one before.
+// stream is a log of entries, each with an id that is greater than that of the one
+// before.
 type stream struct {
 	last    streamID
 	entries []streamEntry

@@ -11,8 +11,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// command is what a name stands for. run appends the reply to the client's output. It does not
-// await, except in BLPOP; an error ends the connection.
+// command is what a name stands for. run appends the reply to the client's output. It
+// does not await, except in BLPOP; an error ends the connection.
 type command struct {
 	min, max int // arguments, the name not counted; a negative max is any number
 	run      func(c *client, ctx context.Context, args [][]byte) error
@@ -327,7 +327,8 @@ func (c *client) pop(args [][]byte, from func(*list) string) {
 	}
 }
 
-// blpop takes the first item of the first list that has one, and waits for it if none has.
+// blpop takes the first item of the first list that has one, and waits for it if none
+// has.
 func (c *client) blpop(ctx context.Context, args [][]byte) error {
 	s := c.srv.store
 	last := len(args) - 1
@@ -364,7 +365,8 @@ func (c *client) blpop(ctx context.Context, args [][]byte) error {
 		item, rerr := p.item.Result()
 		if err == nil && rerr == nil {
 			c.reply(item)
-		} else if e := s.listOf([]byte(item.key)); rerr == nil && e != nil { // it came when the client was leaving
+		} else if e := s.listOf([]byte(item.key)); rerr == nil && e != nil {
+			// it came when the client was leaving
 			e.list.pushFront(item.item)
 		}
 		return err
@@ -383,7 +385,8 @@ func (c *client) reply(p popped) {
 	c.out = appendBulk(c.out, p.item)
 }
 
-// awaitItem waits until item is there, the time is over, or the client is gone, which is an error.
+// awaitItem waits until item is there, the time is over, or the client is gone, which is
+// an error.
 func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeout time.Duration) (err error) {
 	if err := c.flush(ctx); err != nil {
 		return err
@@ -400,7 +403,8 @@ func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeou
 		next.Cancel()
 		_, _, werr := aio.Wait(ctx, []aio.AnyFuture{next}, aio.NoTimeout, aio.AllCompleted)
 		if err == nil {
-			err = werr // a cancellation is delivered once: here, if it comes here
+			// a cancellation is delivered once: here, if it comes here
+			err = werr
 		}
 	}()
 	until := c.srv.loop.Time().Add(timeout)
@@ -420,7 +424,8 @@ func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeou
 		if err := next.Exception(); err != nil {
 			return err
 		}
-		waitFor = waitFor[:1] // the client has sent its next command, and waits for this one
+		// the client has sent its next command, and waits for this one
+		waitFor = waitFor[:1]
 	}
 }
 
@@ -465,7 +470,8 @@ func (c *client) begin([][]byte) {
 	c.ok()
 }
 
-// queue keeps a command for EXEC. The arguments are copied: they are in the reader's buffer.
+// queue keeps a command for EXEC. The arguments are copied: they are in the reader's
+// buffer.
 func (c *client) queue(cmd command, args [][]byte) {
 	q := queued{cmd: cmd}
 	for _, arg := range args {

@@ -1,13 +1,14 @@
-// Command kv is a server for strings, lists, sets, hashes, streams and messages in memory, which speaks
-// enough of the Redis protocol for redis-cli and for all of redis-benchmark:
+// Command kv is a server for strings, lists, sets, hashes, streams and messages in
+// memory, which speaks enough of the Redis protocol for redis-cli and for all of
+// redis-benchmark:
 //
 //	kv -addr localhost:6379
 //
-// A client is a task that reads commands and runs them. There is no lock anywhere: one task runs at a
-// time, and a command does not await while it touches the data.
+// A client is a task that reads commands and runs them. There is no lock anywhere: one
+// task runs at a time, and a command does not await while it touches the data.
 //
-// SIGINT and SIGTERM end it. The exit status is 0 then, 1 if it could not do its work, 2 if it was called
-// wrongly.
+// SIGINT and SIGTERM end it. The exit status is 0 then, 1 if it could not do its work, 2
+// if it was called wrongly.
 package main
 
 import (
@@ -167,8 +168,9 @@ func (s *server) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 	return err
 }
 
-// repliesFirst is the client's input. It sends the replies before it waits for more commands, so that
-// those of a pipeline go out together, and none is held back by half a command.
+// repliesFirst is the client's input. It sends the replies before it waits for more
+// commands, so that those of a pipeline go out together, and none is held back by half a
+// command.
 type repliesFirst struct {
 	client *client
 	ctx    context.Context
@@ -179,7 +181,8 @@ func (r *repliesFirst) Read(p []byte) (int, error) {
 	if err := r.client.flush(r.ctx); err != nil {
 		return 0, err
 	}
-	// An adapter fails for good once a read was cancelled, as BLPOP does with its look at the next command.
+	// An adapter fails for good once a read was cancelled, as BLPOP does with its
+	// look at the next command.
 	return r.in.Reader(r.ctx).Read(p)
 }
 
@@ -217,8 +220,8 @@ func (c *client) flush(ctx context.Context) error {
 	return c.w.Drain(ctx)
 }
 
-// send sends a message to a subscriber, from whichever task publishes it. Nobody waits for one that
-// does not read.
+// send sends a message to a subscriber, from whichever task publishes it. Nobody waits
+// for one that does not read.
 func (c *client) send(msg []byte) {
 	if c.w.Transport().GetWriteBufferSize() > maxUnread {
 		c.w.Transport().Abort()

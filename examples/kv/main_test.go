@@ -78,7 +78,8 @@ func (s *session) send(words ...string) {
 	}
 }
 
-// reply reads a reply and writes it down in a line: strings bare, nil as nil, arrays in brackets.
+// reply reads a reply and writes it down in a line: strings bare, nil as nil, arrays in
+// brackets.
 func (s *session) reply() string {
 	s.t.Helper()
 	line, err := s.in.ReadString('\n')
@@ -271,7 +272,8 @@ func TestTransactions(t *testing.T) {
 	s.want("2", "GET", "a")
 }
 
-// Those who wait for an item get it in the order in which they came, and one who has gone gets none.
+// Those who wait for an item get it in the order in which they came, and one who has gone
+// gets none.
 func TestBlockingPop(t *testing.T) {
 	addr := start(t)
 	first, gone, second, pusher := dial(t, addr), dial(t, addr), dial(t, addr), dial(t, addr)
@@ -358,7 +360,8 @@ func TestWrongInput(t *testing.T) {
 		if _, err := io.WriteString(c2.c, c.send); err != nil {
 			t.Fatal(err)
 		}
-		got, _ := io.ReadAll(c2.in) // what was sent in vain may make it end with a reset
+		// what was sent in vain may make it end with a reset
+		got, _ := io.ReadAll(c2.in)
 		if string(got) != c.want {
 			t.Errorf("%.30q: got %q, want %q", c.send, got, c.want)
 		}

@@ -23,7 +23,8 @@ type errProtocol struct{ what string }
 
 func (e errProtocol) Error() string { return "Protocol error: " + e.what }
 
-// commandReader reads commands. The arguments that it returns are valid until the next call.
+// commandReader reads commands. The arguments that it returns are valid until the next
+// call.
 type commandReader struct {
 	in    *bufio.Reader
 	bytes []byte // of all arguments of a command
@@ -31,7 +32,8 @@ type commandReader struct {
 	args  [][]byte
 }
 
-// read returns the next command, which is empty for an empty line. It returns io.EOF between commands only.
+// read returns the next command, which is empty for an empty line. It returns io.EOF
+// between commands only.
 func (r *commandReader) read() ([][]byte, error) {
 	r.bytes, r.ends, r.args = r.bytes[:0], r.ends[:0], r.args[:0]
 	if cap(r.bytes) > maxLine {
@@ -77,7 +79,8 @@ func (r *commandReader) line() ([]byte, error) {
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
 }
 
-// bulk reads one argument. Its memory grows with what has come, not with what was announced.
+// bulk reads one argument. Its memory grows with what has come, not with what was
+// announced.
 func (r *commandReader) bulk() error {
 	line, err := r.line()
 	if err != nil {
@@ -119,8 +122,8 @@ func (r *commandReader) split() [][]byte {
 	return r.args
 }
 
-// number is a decimal number that is not negative. It stands in each line of each command, so it is
-// read without an allocation.
+// number is a decimal number that is not negative. It stands in each line of each
+// command, so it is read without an allocation.
 func number(p []byte) (n int, ok bool) {
 	if len(p) == 0 || len(p) > 10 {
 		return 0, false

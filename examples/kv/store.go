@@ -1,7 +1,7 @@
 package main
 
-// The data. Only tasks of the loop touch it, and none of its functions awaits, so each command is
-// atomic without a lock.
+// The data. Only tasks of the loop touch it, and none of its functions awaits, so each
+// command is atomic without a lock.
 
 import (
 	"path"
@@ -11,8 +11,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// entry is the value of a key: a list if isList is set, one of the kinds of collections.go if
-// collection is, a string otherwise.
+// entry is the value of a key: a list if isList is set, one of the kinds of
+// collections.go if collection is, a string otherwise.
 type entry struct {
 	str        string
 	list       list
@@ -117,8 +117,8 @@ func (s *store) remove(key string) {
 	delete(s.mortal, key)
 }
 
-// sweep deletes some of the keys whose time is over, so that those nobody asks for do not stay. It
-// looks at few of them: other clients wait meanwhile.
+// sweep deletes some of the keys whose time is over, so that those nobody asks for do not
+// stay. It looks at few of them: other clients wait meanwhile.
 func (s *store) sweep() {
 	now, n := s.loop.Time(), 0
 	for key := range s.mortal {
@@ -145,7 +145,8 @@ func (s *store) match(pattern string) (keys []string, err error) {
 	return keys, nil
 }
 
-// listOf returns the list of key, a new one if there is none, nil if the key has another kind of value.
+// listOf returns the list of key, a new one if there is none, nil if the key has another
+// kind of value.
 func (s *store) listOf(key []byte) *entry {
 	e := s.get(key)
 	if e == nil {
@@ -173,8 +174,9 @@ func (s *store) pop(key string, e *entry, from func(*list) string) string {
 	return item
 }
 
-// serveBlocked hands what was pushed to those who wait for it, the longest waiting first. It is called
-// between commands, so that a transaction is over before anybody sees a part of it.
+// serveBlocked hands what was pushed to those who wait for it, the longest waiting first.
+// It is called between commands, so that a transaction is over before anybody sees a part
+// of it.
 func (s *store) serveBlocked() {
 	for len(s.pushed) > 0 {
 		key := s.pushed[0]
@@ -186,7 +188,8 @@ func (s *store) serveBlocked() {
 			}
 			p := s.blocked[key][0]
 			s.unblock(p)
-			_ = p.item.SetResult(popped{key, s.popLeft(key, e)}) // nobody else sets it, and who cancels it leaves the queue first
+			// nobody else sets it, and who cancels it leaves the queue first
+			_ = p.item.SetResult(popped{key, s.popLeft(key, e)})
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
-// The server under explored schedules and a cancellation in each moment, on connections in memory.
+// The server under explored schedules and a cancellation in each moment, on connections
+// in memory.
 
 import (
 	"context"
@@ -51,8 +52,9 @@ func (s *server) visit(ctx context.Context) (terminal, *aio.Task[struct{}]) {
 
 // talks are what a client does whose handler is cancelled, and what must hold after that.
 var talks = map[string]struct {
-	talk  func(ctx context.Context, s *server, t terminal) error
-	check func(s *server, heard bool) error // heard is whether the client got all answers
+	talk func(ctx context.Context, s *server, t terminal) error
+	// heard is whether the client got all answers
+	check func(s *server, heard bool) error
 }{
 	"a pipeline": {
 		talk: func(ctx context.Context, s *server, t terminal) error {

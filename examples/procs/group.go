@@ -11,10 +11,11 @@ import (
 
 // group is a process group for a command and all that this starts.
 //
-// The shell of the command cannot be its leader: it may end first, and from then on the group's number
-// would be anybody's. So the leader is a process that does nothing. It ignores SIGTERM, and stays until the
-// group is killed, or until procs has ended in whatever way, which it sees by its standard input: then it
-// kills the group, and itself with that.
+// The shell of the command cannot be its leader: it may end first, and from then on the
+// group's number would be anybody's. So the leader is a process that does nothing. It
+// ignores SIGTERM, and stays until the group is killed, or until procs has ended in
+// whatever way, which it sees by its standard input: then it kills the group, and itself
+// with that.
 type group struct{ leader *aio.Process }
 
 func newGroup(ctx context.Context) (*group, error) {
@@ -27,7 +28,8 @@ func newGroup(ctx context.Context) (*group, error) {
 		return nil, err
 	}
 	g := &group{leader}
-	if _, err := leader.Stdout.ReadLine(ctx); err != nil { // from then on it ignores SIGTERM
+	if _, err := leader.Stdout.ReadLine(ctx); err != nil {
+		// from then on it ignores SIGTERM
 		g.kill(ctx)
 		return nil, err
 	}

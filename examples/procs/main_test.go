@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 func procs(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), childEnv+"=1", "TERM=xterm",
-		"GORACE=atexit_sleep_ms=0") // or it would take a second to end, under the race detector
+		// or it would take a second to end, under the race detector
+		"GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
@@ -62,7 +63,8 @@ func fifo(t *testing.T) string {
 	return name
 }
 
-// wantGone fails unless nothing comes out of a FIFO. It returns when nobody can write to it any more.
+// wantGone fails unless nothing comes out of a FIFO. It returns when nobody can write to
+// it any more.
 func wantGone(t *testing.T, f *os.File) {
 	t.Helper()
 	if b, err := io.ReadAll(f); len(b) > 0 || err != nil {
@@ -124,7 +126,8 @@ func TestOutput(t *testing.T) {
 			"1 $ true\n1 = done\n2 $ exit 3\n2 = exit status 3\n1 done, 1 failed, 1 not run\n", "", 3,
 		},
 		{
-			"kill 0", []string{"kill 0"}, "", // does not reach the process that leads the group
+			// does not reach the process that leads the group
+			"kill 0", []string{"kill 0"}, "",
 			"1 $ kill 0\n1 = killed by signal 15 (terminated)\n0 done, 1 failed\n", "", 128 + 15,
 		},
 	} {
@@ -172,7 +175,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// The first command ends when the second one runs, and there is no place for the third before.
+// The first command ends when the second one runs, and there is no place for the third
+// before.
 func TestSeveralAtATime(t *testing.T) {
 	name := fifo(t)
 	out, err := procs("-n", "2", "read line <"+name, "echo >"+name, "true").Output()
@@ -231,7 +235,8 @@ func TestFlood(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	most := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss // KiB, but on macOS bytes
+	// KiB, but on macOS bytes
+	most := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
 	if runtime.GOOS == "darwin" {
 		most >>= 10
 	}
@@ -319,7 +324,8 @@ func open(t *testing.T, name string) *os.File {
 	return f
 }
 
-// A signal stops the commands, and what they have started. Both have the time to say good-bye.
+// A signal stops the commands, and what they have started. Both have the time to say
+// good-bye.
 func TestSignal(t *testing.T) {
 	for sig, text := range map[syscall.Signal]string{
 		syscall.SIGINT: "interrupt", syscall.SIGTERM: "terminated", syscall.SIGHUP: "hangup",

@@ -41,8 +41,9 @@ type pool struct {
 	runOne                func(ctx context.Context, c *command) (code int, ended bool, err error)
 	status                int // of the first that has failed
 
-	stopping bool               // none is started any more
-	enough   *aio.Future[error] // done when they are to be stopped; -fail-fast is no error
+	stopping bool // none is started any more
+	// done when they are to be stopped; -fail-fast is no error
+	enough *aio.Future[error]
 }
 
 func newPool(o options, stdout, stderr *os.File) *pool {
@@ -58,8 +59,9 @@ func newPool(o options, stdout, stderr *os.File) *pool {
 	return p
 }
 
-// run returns when the commands have ended, one way or the other. If it is cancelled it stops them. If that
-// comes again it returns at once: then the end of the loop cancels the tasks, and they kill what is left.
+// run returns when the commands have ended, one way or the other. If it is cancelled it
+// stops them. If that comes again it returns at once: then the end of the loop cancels
+// the tasks, and they kill what is left.
 func (p *pool) run(ctx context.Context) error {
 	p.enough = aio.CreateFuture[error](ctx)
 	all := aio.CreateTask(ctx, aio.NoResult(p.runAll))
@@ -130,7 +132,8 @@ func (p *pool) work(ctx context.Context) error {
 	return nil
 }
 
-// runCommand fails if it is cancelled or the command cannot be started, not if the command fails.
+// runCommand fails if it is cancelled or the command cannot be started, not if the
+// command fails.
 func (p *pool) runCommand(ctx context.Context, c *command) error {
 	p.running = append(p.running, c)
 	code, ended, err := p.runOne(ctx, c)
@@ -140,13 +143,14 @@ func (p *pool) runCommand(ctx context.Context, c *command) error {
 		if err == nil {
 			return p.screen.print(ctx, p.screen.stdout, text)
 		}
-		p.screen.post(ctx, p.screen.stdout, text) // who has cancelled this does not wait, if the output blocks
+		// who has cancelled this does not wait, if the output blocks
+		p.screen.post(ctx, p.screen.stdout, text)
 	}
 	return err
 }
 
-// runInGroup starts a command, unless none is started any more, and returns when nothing is left of it,
-// with its exit status if it has ended.
+// runInGroup starts a command, unless none is started any more, and returns when nothing
+// is left of it, with its exit status if it has ended.
 func (p *pool) runInGroup(ctx context.Context, c *command) (code int, ended bool, err error) {
 	text := p.withNumber(c, "$", []byte(oneLine(c.line)))
 	if err := p.screen.print(ctx, p.screen.stdout, text); err != nil {

@@ -20,22 +20,24 @@ import (
 // tick is the time from one look at the clock to the next.
 const tick = 250 * time.Millisecond
 
-// screen is standard output and standard error. If the former is a terminal, its last lines are about what is
-// going on: they are erased before something is written, and drawn again below.
+// screen is standard output and standard error. If the former is a terminal, its last
+// lines are about what is going on: they are erased before something is written, and
+// drawn again below.
 //
-// A goroutine writes, or a terminal that was stopped would keep the loop from hearing of a signal. It has an
-// executor of its own, with one worker: that makes one write after the other, in order, and nobody waits
-// for one that blocks when procs ends.
+// A goroutine writes, or a terminal that was stopped would keep the loop from hearing of
+// a signal. It has an executor of its own, with one worker: that makes one write after
+// the other, in order, and nobody waits for one that blocks when procs ends.
 type screen struct {
 	stdout, stderr *os.File
-	status         func(n int) []string // what there is to show in n lines; nil in the end
-	fail           func(error)          // told when a write has failed
-	writer         aio.Executor
-	shown          int // how many lines are there to be erased; the writer's
+	// what there is to show in n lines; nil in the end
+	status func(n int) []string
+	fail   func(error) // told when a write has failed
+	writer aio.Executor
+	shown  int // how many lines are there to be erased; the writer's
 }
 
-// print writes text when what was printed before is written, and returns when that is done. It fails only
-// if it is cancelled; the text is written all the same.
+// print writes text when what was printed before is written, and returns when that is
+// done. It fails only if it is cancelled; the text is written all the same.
 func (s *screen) print(ctx context.Context, to *os.File, text []byte) error {
 	written := s.post(ctx, to, text)
 	if _, _, err := aio.Wait(ctx, []aio.AnyFuture{written}, aio.NoTimeout, aio.AllCompleted); err != nil {
@@ -62,7 +64,8 @@ func (s *screen) write(to *os.File, text []byte, status []string) error {
 	if s.shown > 0 {
 		erase = fmt.Appendf(nil, "\r\x1b[%dA\x1b[J", s.shown)
 	}
-	if s.shown = len(status); s.shown > 0 { // a line that is too long is cut off at the margin
+	if s.shown = len(status); s.shown > 0 {
+		// a line that is too long is cut off at the margin
 		draw = fmt.Appendf(nil, "\x1b[?7l%s\n\x1b[?7h", strings.Join(status, "\n"))
 	}
 	if to == s.stdout { // all at once, so that it does not flicker

@@ -24,7 +24,8 @@ type fake struct{ asked aio.Event }
 
 func (f *fake) terminate() { f.asked.Set() }
 
-// pretend runs five commands, two at a time. The third fails; the fifth does not listen to SIGTERM.
+// pretend runs five commands, two at a time. The third fails; the fifth does not listen
+// to SIGTERM.
 func pretend(out *os.File, failFast bool, do func(ctx context.Context, fn func(ctx context.Context) error) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		p := newPool(options{n: 2, failFast: failFast, grace: 50 * time.Millisecond, lines: []string{"a", "b", "fails", "d", "deaf"}}, out, out)
@@ -62,7 +63,8 @@ func pretend(out *os.File, failFast bool, do func(ctx context.Context, fn func(c
 			return fmt.Errorf("run: %w", err)
 		}
 		if errors.Is(err, aio.ErrCancelled) && live > 0 && failFast {
-			// It was stopping by itself, so it leaves at once: the end of the loop cancels the tasks.
+			// It was stopping by itself, so it leaves at once: the end of the
+			// loop cancels the tasks.
 			for _, task := range aio.AllTasks(ctx) {
 				if task != aio.CurrentTask(ctx) {
 					task.Cancel()

@@ -60,7 +60,8 @@ func certificate(t *testing.T) (pair tls.Certificate, certFile, keyFile string) 
 	return pair, certFile, keyFile
 }
 
-// echo is a server of package net that answers what it gets with it, until its client has no more.
+// echo is a server of package net that answers what it gets with it, until its client has
+// no more.
 func echo(t *testing.T, config *tls.Config) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -174,7 +175,8 @@ func TestTLS(t *testing.T) {
 	server := &tls.Config{Certificates: []tls.Certificate{pair}}
 	data := bytes.Repeat([]byte("x"), 100_000)
 
-	inner := &proxy{to: echo(t, server), linger: 10 * time.Millisecond} // plain to TLS
+	// plain to TLS
+	inner := &proxy{to: echo(t, server), linger: 10 * time.Millisecond}
 	if err := inner.secure("", "", certFile, true); err != nil {
 		t.Fatal(err)
 	}
@@ -280,8 +282,8 @@ func TestWrongArguments(t *testing.T) {
 	}
 }
 
-// A client that closes its half of the connection, as nc -N does, gets the answer, also from a server
-// behind TLS, where there is no half of an end.
+// A client that closes its half of the connection, as nc -N does, gets the answer, also
+// from a server behind TLS, where there is no half of an end.
 func TestHalfClose(t *testing.T) {
 	nc, err := exec.LookPath("nc")
 	if err != nil {
@@ -310,7 +312,8 @@ func TestHalfClose(t *testing.T) {
 				if _, err := io.ReadFull(c, make([]byte, len("question\n"))); err != nil {
 					t.Error(err)
 				}
-				// The client has no more to say. Without TLS that arrives here; with TLS nothing may.
+				// The client has no more to say. Without TLS that arrives
+				// here; with TLS nothing may.
 				c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 				if n, err := c.Read(make([]byte, 1)); n > 0 || config != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("after the question: %d bytes, %v", n, err)
@@ -328,7 +331,8 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// A reset of one end is a reset of the other: a part of an answer is not taken for all of it.
+// A reset of one end is a reset of the other: a part of an answer is not taken for all of
+// it.
 func TestReset(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

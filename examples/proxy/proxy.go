@@ -84,7 +84,8 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 		return p.failed(w, &p.connectFailure, err)
 	}
 	defer upW.Close()
-	// TLS has no half of an end: where one of the two ends, it is over in both directions.
+	// TLS has no half of an end: where one of the two ends, it is over in both
+	// directions.
 	down := &counting{n: &p.downBytes}
 	err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 		tg.Go(func(ctx context.Context) error {
@@ -94,7 +95,8 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 				return err
 			case !w.CanWriteEOF():
 				tg.Cancel()
-			case !upW.CanWriteEOF(): // it cannot be told, and its answer may still come
+			case !upW.CanWriteEOF():
+				// it cannot be told, and its answer may still come
 				return p.silence(ctx, down)
 			}
 			return nil
@@ -109,7 +111,8 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 		return nil
 	})
 	if err != nil && !errors.Is(err, aio.ErrCancelled) {
-		// One end was reset: the other one must not take a part of the data for all of it.
+		// One end was reset: the other one must not take a part of the data for
+		// all of it.
 		reset(upW)
 		reset(w)
 		return nil
@@ -117,8 +120,8 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 	return err
 }
 
-// failed counts and logs that a client cannot be served because of err, and resets its connection: a
-// clean end would look as if it had been served.
+// failed counts and logs that a client cannot be served because of err, and resets its
+// connection: a clean end would look as if it had been served.
 func (p *proxy) failed(w *aio.StreamWriter, count *int, err error) error {
 	if errors.Is(err, aio.ErrCancelled) {
 		return err
@@ -150,11 +153,12 @@ func (p *proxy) silence(ctx context.Context, c *counting) error {
 	return errors.New("no answer")
 }
 
-// reset closes a connection so that its peer gets an error rather than the end of the data, where the
-// system can: Abort alone sends a FIN, as Close does.
+// reset closes a connection so that its peer gets an error rather than the end of the
+// data, where the system can: Abort alone sends a FIN, as Close does.
 func reset(w *aio.StreamWriter) {
 	if sock, ok := w.GetExtraInfo("socket").(*aio.TransportSocket); ok {
-		if f, err := sock.File(); err == nil { // a duplicate, which has the same options
+		if f, err := sock.File(); err == nil {
+			// a duplicate, which has the same options
 			if c, err := net.FileConn(f); err == nil {
 				if tcp, ok := c.(*net.TCPConn); ok {
 					_ = tcp.SetLinger(0)

@@ -7,9 +7,9 @@
 //	GET /events               tells of changes as server-sent events
 //	GET /ready                says whether requests are welcome, for a load balancer
 //
-// On SIGTERM or SIGINT it drains: /ready answers 503, and for the time of -drain requests are served as
-// before, so that the load balancer can notice. Then those under way have the time of -grace to end. A
-// second signal ends it at once.
+// On SIGTERM or SIGINT it drains: /ready answers 503, and for the time of -drain requests
+// are served as before, so that the load balancer can notice. Then those under way have
+// the time of -grace to end. A second signal ends it at once.
 package main
 
 import (
@@ -71,8 +71,8 @@ func serve(ctx context.Context, addr string, opts *aiohttp.ServeOptions, ready f
 	return srv.ServeForever(ctx) // which drains when the task is cancelled
 }
 
-// stock is the state of the service. Its handlers are tasks of one loop: they change it between two
-// awaits, so that it needs no mutex.
+// stock is the state of the service. Its handlers are tasks of one loop: they change it
+// between two awaits, so that it needs no mutex.
 type stock struct {
 	items   map[string]int
 	version int           // counts the changes

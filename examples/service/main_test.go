@@ -135,9 +135,9 @@ func TestService(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// Clients that keep their connections busy lose no request while the replica that they use is
-// replaced, as a cluster does it: it sends SIGTERM, and its load balancer sends no new connections to a
-// replica that is not ready, a moment after it has stopped to be.
+// Clients that keep their connections busy lose no request while the replica that they
+// use is replaced, as a cluster does it: it sends SIGTERM, and its load balancer sends no
+// new connections to a replica that is not ready, a moment after it has stopped to be.
 func TestReplaced(t *testing.T) {
 	needSignals(t)
 	replicas := []*service{start(t, "-drain", "300ms"), start(t)}

@@ -1,31 +1,33 @@
-// Treehash prints the SHA-256 of every regular file below a directory, sorted by path, in the
-// format of sha256sum, which checks the list with its -c option:
+// Treehash prints the SHA-256 of every regular file below a directory, sorted by path, in
+// the format of sha256sum, which checks the list with its -c option:
 //
 //	treehash [-timeout D] [-workers N] DIR
 //
-// Symbolic links below DIR are not followed, and whatever else is not a regular file is skipped.
-// A file that cannot be read is reported on standard error and left out. Nothing is printed before
-// every file has been tried: after a timeout or an interrupt there is no list, rather than a part
-// of one that could be taken for the whole. For the same reason a list that is complete is printed
-// whatever time that takes. Only an interrupt still ends it then, after a whole line.
+// Symbolic links below DIR are not followed, and whatever else is not a regular file is
+// skipped. A file that cannot be read is reported on standard error and left out. Nothing
+// is printed before every file has been tried: after a timeout or an interrupt there is
+// no list, rather than a part of one that could be taken for the whole. For the same
+// reason a list that is complete is printed whatever time that takes. Only an interrupt
+// still ends it then, after a whole line.
 //
-// The exit status is 0 if every file was hashed, 1 if there was an error or the time ran out, 2 if
-// the program was called wrongly, and 128+N if signal N ended it.
+// The exit status is 0 if every file was hashed, 1 if there was an error or the time ran
+// out, 2 if the program was called wrongly, and 128+N if signal N ended it.
 //
 // # What it shows
 //
-//   - State without locks. One task of a loop runs at a time and gives way only where it awaits,
-//     so the workers append to a slice and add to counters, and a progress line reads them, as if
-//     there were no concurrency.
-//   - Blocking work in worker goroutines. Only what runs inside [aio.ToThread] is parallel: reading
-//     directories, hashing files, printing. It shares nothing with the tasks: arguments go in by
-//     the closure, the result comes out as a value.
-//   - A bounded [aio.Queue] between the walk and the workers. A walk that is faster than they are
-//     waits for a free place, and so gets no further ahead than it is of use.
-//   - A [aio.TaskGroup] as owner: when it returns no task is left, whether the work was done, failed
-//     or was cancelled.
-//   - One way to stop. [aio.Timeout] and Ctrl-C both arrive as a cancellation: as an error where a
-//     task awaits, as the end of the context where a worker goroutine computes.
+//   - State without locks. One task of a loop runs at a time and gives way only where it
+//     awaits, so the workers append to a slice and add to counters, and a progress line
+//     reads them, as if there were no concurrency.
+//   - Blocking work in worker goroutines. Only what runs inside [aio.ToThread] is
+//     parallel: reading directories, hashing files, printing. It shares nothing with the
+//     tasks: arguments go in by the closure, the result comes out as a value.
+//   - A bounded [aio.Queue] between the walk and the workers. A walk that is faster than
+//     they are waits for a free place, and so gets no further ahead than it is of use.
+//   - A [aio.TaskGroup] as owner: when it returns no task is left, whether the work was
+//     done, failed or was cancelled.
+//   - One way to stop. [aio.Timeout] and Ctrl-C both arrive as a cancellation: as an
+//     error where a task awaits, as the end of the context where a worker goroutine
+//     computes.
 package main
 
 import (
@@ -58,8 +60,9 @@ const (
 		"  -timeout D  give up after that time, such as 90s or 5m (no limit)\n" +
 		"  -workers N  hash so many files at the same time (twice the number of CPUs)\n"
 
-	queueSize        = 1000      // paths that the walk may be ahead of the workers
-	readSize         = 256 << 10 // a worker goroutine looks for its end after so many bytes
+	queueSize = 1000 // paths that the walk may be ahead of the workers
+	// a worker goroutine looks for its end after so many bytes
+	readSize         = 256 << 10
 	progressInterval = 100 * time.Millisecond
 )
 
@@ -141,8 +144,8 @@ func parseArgs(args []string) (o options, err error) {
 	return o, nil
 }
 
-// hasher hashes a tree once. Its tasks share the fields without a lock; worker goroutines must
-// not touch them.
+// hasher hashes a tree once. Its tasks share the fields without a lock; worker goroutines
+// must not touch them.
 type hasher struct {
 	files  *aio.Queue[string]
 	sums   []sum // in the order in which they were ready
@@ -161,11 +164,13 @@ func newHasher(stderr io.Writer) *hasher {
 	}
 }
 
-// hashTree leaves the sums of the files below dir in h.sums. Its error is never that of a file.
+// hashTree leaves the sums of the files below dir in h.sums. Its error is never that of a
+// file.
 func (h *hasher) hashTree(ctx context.Context, dir string, workers int) error {
 	defer h.status.clear()
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-		// The executor behind ToThread has a limit too. Workers beyond it would only wait.
+		// The executor behind ToThread has a limit too. Workers beyond it would
+		// only wait.
 		for range min(workers, aio.DefaultMaxWorkers) {
 			tg.Go(h.hashFiles)
 		}
@@ -182,8 +187,9 @@ func (h *hasher) hashTree(ctx context.Context, dir string, workers int) error {
 	})
 }
 
-// walk puts the path of every regular file below root into the queue. Directories are kept on a
-// stack and never in the queue: a worker that had to put into a full queue would wait for itself.
+// walk puts the path of every regular file below root into the queue. Directories are
+// kept on a stack and never in the queue: a worker that had to put into a full queue
+// would wait for itself.
 func (h *hasher) walk(ctx context.Context, root string) error {
 	for dirs := []string{root}; len(dirs) > 0; {
 		last := len(dirs) - 1
@@ -207,8 +213,8 @@ func (h *hasher) walk(ctx context.Context, root string) error {
 	return nil
 }
 
-// listing is what a directory holds, as far as it is of interest. After an error it may hold a
-// part.
+// listing is what a directory holds, as far as it is of interest. After an error it may
+// hold a part.
 type listing struct {
 	dirs, files []string
 	err         error
@@ -228,8 +234,8 @@ func list(dir string) (l listing) {
 	return l
 }
 
-// join keeps dir as the user wrote it, which filepath.Join would clean: the paths in the list
-// shall be recognisable.
+// join keeps dir as the user wrote it, which filepath.Join would clean: the paths in the
+// list shall be recognisable.
 func join(dir, name string) string {
 	if os.IsPathSeparator(dir[len(dir)-1]) {
 		return dir + name
@@ -237,8 +243,8 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// sum is the result for one file. That the file could not be read is a result as well, so that the
-// error of ToThread remains what it is for: that the task cannot go on.
+// sum is the result for one file. That the file could not be read is a result as well, so
+// that the error of ToThread remains what it is for: that the task cannot go on.
 type sum struct {
 	path   string
 	digest [sha256.Size]byte
@@ -248,8 +254,9 @@ type sum struct {
 
 // hashFiles is a worker.
 func (h *hasher) hashFiles(ctx context.Context) error {
-	// If ToThread is cancelled its function goes on for a moment, and with it the use of buf. So
-	// an error must end this task: the next file would need a buffer of its own.
+	// If ToThread is cancelled its function goes on for a moment, and with it the use
+	// of buf. So an error must end this task: the next file would need a buffer of
+	// its own.
 	buf := make([]byte, readSize)
 	for path, err := range h.files.All(ctx) {
 		if err != nil {
@@ -276,8 +283,8 @@ func (h *hasher) add(s sum) {
 	h.bytes += s.bytes
 }
 
-// report writes while other tasks wait. Standard error is worth that: the messages come one after
-// the other and the status line is not in their way.
+// report writes while other tasks wait. Standard error is worth that: the messages come
+// one after the other and the status line is not in their way.
 func (h *hasher) report(path string, err error) {
 	h.failed++
 	h.status.clear()
@@ -298,8 +305,8 @@ func hashFile(ctx context.Context, path string, buf []byte) sum {
 	return s
 }
 
-// untilDone is a reader that fails when ctx ends. Nobody will see that error: the ToThread that
-// gave out ctx has returned a CancelledError by then.
+// untilDone is a reader that fails when ctx ends. Nobody will see that error: the
+// ToThread that gave out ctx has returned a CancelledError by then.
 type untilDone struct {
 	ctx context.Context
 	r   io.Reader
@@ -347,7 +354,8 @@ func (l *statusLine) clear() {
 	}
 }
 
-// isTerminal takes some other devices for terminals too, such as /dev/null, where it does no harm.
+// isTerminal takes some other devices for terminals too, such as /dev/null, where it does
+// no harm.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -357,9 +365,9 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// printSums writes the list in the order of paths. That is a job for a worker goroutine as well, or
-// a slow reader of a pipe would keep the task from hearing of an interrupt. No task uses sums any
-// more, so it may go along.
+// printSums writes the list in the order of paths. That is a job for a worker goroutine
+// as well, or a slow reader of a pipe would keep the task from hearing of an interrupt.
+// No task uses sums any more, so it may go along.
 func printSums(ctx context.Context, out io.Writer, sums []sum) error {
 	_, err := aio.ToThread(ctx, aio.NoResult(func(ctx context.Context) error {
 		slices.SortFunc(sums, func(a, b sum) int { return cmp.Compare(a.path, b.path) })
@@ -386,8 +394,8 @@ func writeSums(ctx context.Context, out io.Writer, sums []sum) error {
 
 var escapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
 
-// escape spells a path as sha256sum does, so that it cannot break a line. In the list a backslash at
-// the beginning of the line says that the path is not to be taken literally.
+// escape spells a path as sha256sum does, so that it cannot break a line. In the list a
+// backslash at the beginning of the line says that the path is not to be taken literally.
 func escape(path string) string { return escapes.Replace(path) }
 
 // withoutPath returns the reason alone, for messages that name the path themselves.

@@ -123,7 +123,8 @@ func TestOnlyRegularFilesAreHashed(t *testing.T) {
 	}
 }
 
-// TestWalkWaitsForWorkers has more files than the queue has places, in one directory and in many.
+// TestWalkWaitsForWorkers has more files than the queue has places, in one directory and
+// in many.
 func TestWalkWaitsForWorkers(t *testing.T) {
 	t.Chdir(t.TempDir())
 	files := map[string]string{}
@@ -227,7 +228,8 @@ func TestTimeoutPrintsNoList(t *testing.T) {
 		}
 		return os.Open(path)
 	})
-	// The file never ends, so the time always runs out; returning at all is the success.
+	// The file never ends, so the time always runs out; returning at all is the
+	// success.
 	status, stdout, stderr := treehash("-timeout", "20ms", "tree")
 	if want := "treehash: timed out after 20ms\n"; status != 1 || stdout != "" || stderr != want {
 		t.Errorf("treehash: status %d, output %q, standard error %q, want 1, nothing, %q", status, stdout, stderr, want)
@@ -416,8 +418,8 @@ func wantSums(prefix string, files map[string]string) string {
 	return b.String()
 }
 
-// oddFiles has what could go wrong in a list: names that need escapes, an order of paths that is not
-// that of a walk, contents around the size of a read.
+// oddFiles has what could go wrong in a list: names that need escapes, an order of paths
+// that is not that of a walk, contents around the size of a read.
 func oddFiles() map[string]string {
 	files := map[string]string{
 		"empty":          "",
@@ -461,7 +463,8 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// chmod takes rights away until the end of the test, when the directory has to be removed.
+// chmod takes rights away until the end of the test, when the directory has to be
+// removed.
 func chmod(t *testing.T, path string, mode fs.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {

@@ -1,20 +1,21 @@
-// Package plug is how package aiotest reaches into a loop: it decides what asyncio leaves open, in
-// which order ready entries run and how long a pass takes. Package aiohttp reaches into it by
-// [ContainGoexit]. Package aio sets the variables, and no exported name of it tells of them.
+// Package plug is how package aiotest reaches into a loop: it decides what asyncio leaves
+// open, in which order ready entries run and how long a pass takes. Package aiohttp
+// reaches into it by [ContainGoexit]. Package aio sets the variables, and no exported
+// name of it tells of them.
 //
-// Everything here belongs to the goroutine that runs the loop, and is used between the steps of
-// tasks, or while the loop does not run.
+// Everything here belongs to the goroutine that runs the loop, and is used between the
+// steps of tasks, or while the loop does not run.
 package plug
 
 import "time"
 
-// Direct makes d the director of a loop, a *aio.Loop that does not run. A nil d makes it an ordinary
-// loop again.
+// Direct makes d the director of a loop, a *aio.Loop that does not run. A nil d makes it
+// an ordinary loop again.
 var Direct func(loop any, d Director) Loop
 
-// Director is told what a loop is about to do, and may change it by the methods of Loop. It is called
-// by the goroutine that runs the loop while no task runs: a loop that has a director makes each step
-// of a task from there.
+// Director is told what a loop is about to do, and may change it by the methods of Loop.
+// It is called by the goroutine that runs the loop while no task runs: a loop that has a
+// director makes each step of a task from there.
 type Director interface {
 	// Pass is called when a pass begins, before it takes in the timers that are due.
 	Pass()
@@ -24,23 +25,27 @@ type Director interface {
 	Ran()
 }
 
-// Loop is a loop as its director sees it. Entries of the ready queue are numbered from its front.
+// Loop is a loop as its director sees it. Entries of the ready queue are numbered from
+// its front.
 type Loop interface {
-	// Len is the number of entries in the ready queue, Todo how many of them the pass still runs.
+	// Len is the number of entries in the ready queue, Todo how many of them the pass
+	// still runs.
 	Len() int
 	Todo() int
-	// Task returns the aio.AnyTask whose step entry i is, and its number; nil and 0 for a callback.
+	// Task returns the aio.AnyTask whose step entry i is, and its number; nil and 0
+	// for a callback.
 	Task(i int) (task any, id uint64)
-	// Source returns a value that is equal for entries of the same source, nil for a timer.
+	// Source returns a value that is equal for entries of the same source, nil for a
+	// timer.
 	Source(i int) any
 	// Describe names entry i, Cause what it waited for: "" if nothing.
 	Describe(i int) string
 	Cause(i int) string
-	// Oldest returns the oldest entry that no program may see overtaken by entry i, or by another
-	// one that has to run before entry i: i itself if there is none.
+	// Oldest returns the oldest entry that no program may see overtaken by entry i,
+	// or by another one that has to run before entry i: i itself if there is none.
 	Oldest(i int) int
-	// Commuting returns an entry that may run next and commutes with all others: a program cannot tell
-	// when it ran. It is -1 if there is none.
+	// Commuting returns an entry that may run next and commutes with all others: a
+	// program cannot tell when it ran. It is -1 if there is none.
 	Commuting() int
 	// ToFront makes entry i the first. The others keep their order.
 	ToFront(i int)
@@ -53,15 +58,18 @@ type Loop interface {
 
 	// Stop ends the run with err, at the end of the pass.
 	Stop(err error)
-	// Undelivered reports whether a task, an aio.AnyTask, was cancelled and has not been told.
+	// Undelivered reports whether a task, an aio.AnyTask, was cancelled and has not
+	// been told.
 	Undelivered(task any) bool
-	// ReportLost reports the errors of futures that nobody has retrieved, as closing the loop would.
+	// ReportLost reports the errors of futures that nobody has retrieved, as closing
+	// the loop would.
 	ReportLost()
-	// Reset makes the loop, which does not run, as good as new for another run. It reports false
-	// if that is not possible: something of the last run is still there.
+	// Reset makes the loop, which does not run, as good as new for another run. It
+	// reports false if that is not possible: something of the last run is still
+	// there.
 	Reset() bool
 }
 
-// Executor is implemented by an executor that runs its jobs in the loop itself, at a time of the
-// virtual clock. The clock does not wait for them in real time.
+// Executor is implemented by an executor that runs its jobs in the loop itself, at a time
+// of the virtual clock. The clock does not wait for them in real time.
 type Executor interface{ InLoop() }

@@ -2,9 +2,9 @@
 
 package poll
 
-// epoll. An event carries its descriptor and the key of the registration, so nothing has to be
-// looked up. What does not wait is a raw system call: Go's scheduler need not know of it, which
-// saves a third of the call.
+// epoll. An event carries its descriptor and the key of the registration, so nothing has
+// to be looked up. What does not wait is a raw system call: Go's scheduler need not know
+// of it, which saves a third of the call.
 
 import (
 	"time"
@@ -66,7 +66,8 @@ func mask(want netio.Readiness) (events uint32) {
 
 func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
 	err := p.control(unix.EPOLL_CTL_ADD, fd, key, mask(want))
-	if err == unix.EEXIST { // Remove left it: the same file is back under the same number
+	if err == unix.EEXIST {
+		// Remove left it: the same file is back under the same number
 		err = p.control(unix.EPOLL_CTL_MOD, fd, key, mask(want))
 	}
 	return err
@@ -80,9 +81,9 @@ func (p *Poller) Change(fd int, key uint32, _, want netio.Readiness) error {
 	return err
 }
 
-// Remove makes no system call for an edge-triggered registration: its descriptor is about to be
-// closed. If that does not end the registration, because there is a duplicate somewhere, events
-// are told apart by their key, and Add replaces it.
+// Remove makes no system call for an edge-triggered registration: its descriptor is about
+// to be closed. If that does not end the registration, because there is a duplicate
+// somewhere, events are told apart by their key, and Add replaces it.
 func (p *Poller) Remove(fd int, want netio.Readiness) {
 	if want&Edges == 0 {
 		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0) // the user may have closed it
@@ -96,8 +97,9 @@ func (p *Poller) Withdraw(fd int, _ netio.Readiness) {
 func (p *Poller) Wait(d time.Duration) int {
 	n := p.fetch(d)
 	if n == len(p.events) && n < maxEvents {
-		// There may be more, but a second call would report a level-triggered descriptor
-		// again and its owner would be queued twice. The next Wait has more room.
+		// There may be more, but a second call would report a level-triggered
+		// descriptor again and its owner would be queued twice. The next Wait has
+		// more room.
 		p.events = append(p.events, make([]unix.EpollEvent, n)...)
 	}
 	return n
@@ -162,7 +164,8 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 
 func (p *Poller) Wake() {
 	one := [8]byte{1}
-	_, _ = unix.Write(p.wakeFD, one[:]) // it fails only if the counter is full, and then it is awake
+	// it fails only if the counter is full, and then it is awake
+	_, _ = unix.Write(p.wakeFD, one[:])
 }
 
 func (p *Poller) Close() {

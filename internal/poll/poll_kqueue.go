@@ -2,7 +2,8 @@
 
 package poll
 
-// kqueue. Reading and writing are two filters of a descriptor, each with events of its own.
+// kqueue. Reading and writing are two filters of a descriptor, each with events of its
+// own.
 
 import (
 	"time"
@@ -12,11 +13,12 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Poller is the kqueue of macOS and the BSDs. Closing a descriptor ends its registrations there,
-// so the only use of keys is to tell the pipe that wakes the loop from them.
+// Poller is the kqueue of macOS and the BSDs. Closing a descriptor ends its registrations
+// there, so the only use of keys is to tell the pipe that wakes the loop from them.
 type Poller struct {
-	fd     int
-	pipe   [2]int // its reading end wakes the loop; not each of these systems has EVFILT_USER
+	fd int
+	// its reading end wakes the loop; not each of these systems has EVFILT_USER
+	pipe   [2]int
 	events []unix.Kevent_t
 	regs   map[int]kqueueReg
 }
@@ -72,13 +74,15 @@ func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
 	}
 	err := p.control(fd, unix.EVFILT_WRITE, unix.EV_ADD|unix.EV_CLEAR)
 	if err == unix.EPIPE {
-		err = nil // the other end of a pipe is gone, which the filter for reading tells too
+		// the other end of a pipe is gone, which the filter for reading tells too
+		err = nil
 	}
 	return err
 }
 
 func (p *Poller) Change(fd int, _ uint32, was, want netio.Readiness) error {
-	if want&Edges != 0 { // both filters are there, and cost nothing while there is no edge
+	if want&Edges != 0 {
+		// both filters are there, and cost nothing while there is no edge
 		return nil
 	}
 	for filter, r := range map[int]netio.Readiness{unix.EVFILT_READ: netio.Readable, unix.EVFILT_WRITE: netio.Writable} {
@@ -91,7 +95,8 @@ func (p *Poller) Change(fd int, _ uint32, was, want netio.Readiness) error {
 		case want&r != 0:
 			err = p.control(fd, filter, unix.EV_ADD)
 		case was&r != 0:
-			_ = p.control(fd, filter, unix.EV_DELETE) // the user may have closed it
+			// the user may have closed it
+			_ = p.control(fd, filter, unix.EV_DELETE)
 		}
 		if err != nil {
 			return err
@@ -101,7 +106,8 @@ func (p *Poller) Change(fd int, _ uint32, was, want netio.Readiness) error {
 }
 
 func (p *Poller) Remove(fd int, want netio.Readiness) {
-	if want&Edges != 0 { // both filters, as the file may have a duplicate and stay open
+	if want&Edges != 0 {
+		// both filters, as the file may have a duplicate and stay open
 		want = netio.Readable | netio.Writable
 	}
 	_ = p.Change(fd, 0, want, 0)
@@ -138,8 +144,8 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	} else {
 		r = netio.Writable
 	}
-	// Level-triggered, each filter that is wanted has an event of its own for the end: reported
-	// as HungUp, both callbacks would be queued twice.
+	// Level-triggered, each filter that is wanted has an event of its own for the
+	// end: reported as HungUp, both callbacks would be queued twice.
 	reg := p.regs[fd]
 	if e.Flags&unix.EV_EOF != 0 && !reg.level {
 		if r == netio.Readable {
@@ -163,7 +169,8 @@ func (p *Poller) drain() {
 
 func (p *Poller) Wake() {
 	one := [1]byte{1}
-	_, _ = unix.Write(p.pipe[1], one[:]) // it fails only if the pipe is full, and then it is awake
+	// it fails only if the pipe is full, and then it is awake
+	_, _ = unix.Write(p.pipe[1], one[:])
 }
 
 func (p *Poller) Close() {

@@ -35,8 +35,8 @@ func Sockaddr(ap netip.AddrPort) (sa unix.Sockaddr, family int, err error) {
 	return sa6, unix.AF_INET6, nil
 }
 
-// SockaddrIn is Sockaddr for a socket of family: one of IPv6 takes an IPv4 address in the form
-// of IPv6 only.
+// SockaddrIn is Sockaddr for a socket of family: one of IPv6 takes an IPv4 address in the
+// form of IPv6 only.
 func SockaddrIn(family int, ap netip.AddrPort) (unix.Sockaddr, error) {
 	sa, of, err := Sockaddr(ap)
 	if of == unix.AF_INET && family == unix.AF_INET6 {
@@ -122,7 +122,8 @@ func addrPort(sa unix.Sockaddr) (ap netip.AddrPort, ok bool) {
 	return netip.AddrPort{}, false
 }
 
-// NetAddr returns the address of a stream or datagram socket in Go's form, nil if it has none.
+// NetAddr returns the address of a stream or datagram socket in Go's form, nil if it has
+// none.
 func NetAddr(sa unix.Sockaddr, datagram bool) net.Addr {
 	if ap, ok := addrPort(sa); ok {
 		if datagram {

@@ -1,7 +1,8 @@
 package sysio
 
-// Datagrams. The addresses of one socket are kept in an Addrs, in the form of the kernel, so that
-// neither a datagram from the sender of the one before nor one that is sent allocates.
+// Datagrams. The addresses of one socket are kept in an Addrs, in the form of the kernel,
+// so that neither a datagram from the sender of the one before nor one that is sent
+// allocates.
 
 import (
 	"bytes"
@@ -17,8 +18,8 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Addrs are the addresses of one socket's datagrams. Most come from the sender of the one before,
-// and then need no memory of their own.
+// Addrs are the addresses of one socket's datagrams. Most come from the sender of the one
+// before, and then need no memory of their own.
 type Addrs struct {
 	raw      rawAddr // of the system call
 	last     rawAddr // of the last sender

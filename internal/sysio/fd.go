@@ -40,7 +40,8 @@ func DupOf(c syscall.Conn) (fd int, err error) {
 // SetNoDelay makes a TCP socket send small writes at once, as asyncio does.
 func SetNoDelay(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
 
-// ReusePort is the Control function of a net.ListenConfig for ports that several sockets share.
+// ReusePort is the Control function of a net.ListenConfig for ports that several sockets
+// share.
 func ReusePort(_, _ string, c syscall.RawConn) (err error) {
 	cerr := c.Control(func(fd uintptr) {
 		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))

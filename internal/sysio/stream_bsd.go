@@ -11,17 +11,20 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Read reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is nothing.
+// Read reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is
+// nothing.
 func Read(fd int, p []byte) (int, error) { return transfer("read", unix.Read, fd, p) }
 
-// Receive is Read for a stream socket. There may be more after a short read too: at urgent data, and
-// at a descriptor that came along. Only the read that finds nothing tells.
+// Receive is Read for a stream socket. There may be more after a short read too: at
+// urgent data, and at a descriptor that came along. Only the read that finds nothing
+// tells.
 func Receive(fd int, p []byte, _ bool) (n int, more bool, err error) {
 	n, err = Read(fd, p)
 	return n, true, err
 }
 
-// Write writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is no room.
+// Write writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is
+// no room.
 func Write(fd int, p []byte) (int, error) { return transfer("write", unix.Write, fd, p) }
 
 func transfer(name string, call func(fd int, p []byte) (int, error), fd int, p []byte) (int, error) {

@@ -1,7 +1,7 @@
 package sysio
 
-// Streams. These calls do not block, so Go's scheduler need not be told of them: that is a third
-// of the cost of a small read or write.
+// Streams. These calls do not block, so Go's scheduler need not be told of them: that is
+// a third of the cost of a small read or write.
 
 import (
 	"os"
@@ -13,15 +13,17 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Read reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is nothing.
+// Read reads from a non-blocking descriptor. The error is netio.ErrWouldBlock if there is
+// nothing.
 func Read(fd int, p []byte) (int, error) {
 	return transfer("read", unix.SYS_READ, fd, p)
 }
 
-// Receive is Read for a stream socket. more tells that there may be more to read at once. A short
-// read has emptied the socket, and what comes later is an edge of its own, with two exceptions: urgent
-// data, which the poller reports as such, and in a Unix socket the place at which the peer has sent a
-// descriptor or its credentials along. They are dropped, and the kernel says that they were.
+// Receive is Read for a stream socket. more tells that there may be more to read at once.
+// A short read has emptied the socket, and what comes later is an edge of its own, with
+// two exceptions: urgent data, which the poller reports as such, and in a Unix socket the
+// place at which the peer has sent a descriptor or its credentials along. They are
+// dropped, and the kernel says that they were.
 func Receive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 	if !isUnix {
 		n, err = Read(fd, p)
@@ -45,7 +47,8 @@ func Receive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 	}
 }
 
-// Write writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is no room.
+// Write writes to a non-blocking descriptor. The error is netio.ErrWouldBlock if there is
+// no room.
 func Write(fd int, p []byte) (int, error) {
 	return transfer("write", unix.SYS_WRITE, fd, p)
 }
@@ -71,15 +74,16 @@ func Socket(family, typ int) (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
-// Accept accepts a connection, as a socket that is non-blocking and closed on exec. With an address
-// x/sys asks the kernel for the socket's protocol each time, for one that is neither TCP nor UDP; the
-// package syscall does not.
+// Accept accepts a connection, as a socket that is non-blocking and closed on exec. With
+// an address x/sys asks the kernel for the socket's protocol each time, for one that is
+// neither TCP nor UDP; the package syscall does not.
 func Accept(fd int) (int, unix.Sockaddr, error) {
 	n, sa, err := syscall.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	return n, sockaddr(sa), err
 }
 
-// Getsockname returns the address to which a socket of the internet or a Unix socket is bound.
+// Getsockname returns the address to which a socket of the internet or a Unix socket is
+// bound.
 func Getsockname(fd int) (unix.Sockaddr, error) {
 	sa, err := syscall.Getsockname(fd)
 	return sockaddr(sa), err
@@ -97,7 +101,8 @@ func sockaddr(sa syscall.Sockaddr) unix.Sockaddr {
 	return nil
 }
 
-// GrowPipe has a pipe hold 256 KiB, unless the user has too much of that already. More brings nothing.
+// GrowPipe has a pipe hold 256 KiB, unless the user has too much of that already. More
+// brings nothing.
 func GrowPipe(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 256<<10) }
 
 // Pending returns how many bytes can be read from fd.

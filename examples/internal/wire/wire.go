@@ -1,6 +1,7 @@
-// Package wire makes connections in memory, for tests of the examples that explore schedules and cancel
-// everywhere. Bytes arrive in a timer of the loop, so they live in its virtual time; how long they
-// take and in which pieces they come are choices of the run.
+// Package wire makes connections in memory, for tests of the examples that explore
+// schedules and cancel everywhere. Bytes arrive in a timer of the loop, so they live in
+// its virtual time; how long they take and in which pieces they come are choices of the
+// run.
 package wire
 
 import (
@@ -19,14 +20,16 @@ type End struct {
 	W *aio.StreamWriter
 }
 
-// Pair returns the two ends of a new connection. Reads are limited as those of OpenConnection.
+// Pair returns the two ends of a new connection. Reads are limited as those of
+// OpenConnection.
 func Pair(ctx context.Context) (a, b End) {
 	x, y := &transport{ctx: ctx}, &transport{ctx: ctx}
 	x.peer, y.peer = y, x
 	return x.open(), y.open()
 }
 
-// transport is an end as package aio sees it. All of it is owned by the token of the loop.
+// transport is an end as package aio sees it. All of it is owned by the token of the
+// loop.
 type transport struct {
 	ctx      context.Context
 	loop     *aio.Loop
@@ -59,7 +62,8 @@ func (t *transport) later(f func()) {
 	if at := t.loop.Time().Add(delay); at.After(t.arrives) {
 		t.arrives = at
 	} else {
-		t.arrives = t.arrives.Add(time.Nanosecond) // timers of the same time have no order
+		// timers of the same time have no order
+		t.arrives = t.arrives.Add(time.Nanosecond)
 	}
 	t.loop.CallAt(t.arrives, func() {
 		if t.peer.paused {

@@ -44,7 +44,8 @@ func fixed(ctx context.Context, k *kitchen) error {
 func main() {
 	for _, work := range []func(context.Context, *kitchen) error{broken, fixed} {
 		loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
-		loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // of tasks left
+		// of tasks left
+		loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 		_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error { return work(ctx, &kitchen{}) }))
 		if errors.Is(err, aio.ErrDeadlock) {
 			for line := range strings.Lines(err.Error()) {
