@@ -51,6 +51,10 @@ func (k *Lock) Acquire(ctx context.Context) error {
 	if before != nil && before != k.loop {
 		k.locked = false // as in enter, without its frame
 	}
+	if !k.locked && !k.waiters.claimed() { // as in acquire, without its frame
+		k.locked = true
+		return nil
+	}
 	return k.acquire(e)
 }
 

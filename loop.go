@@ -160,16 +160,23 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 // and ends when the loop is closed, so inside a task pass on the task's own.
 func (l *Loop) Context() context.Context { return l.ctx }
 
-// check panics unless the caller holds the token or the loop does not run.
+// holds reports whether the calling goroutine may touch the state of the loop: it holds
+// the token, or the loop does not run.
+func (l *Loop) holds() bool {
+	held, running := goid.Holder(&l.owner)
+	return held == running || held == 0
+}
+
+// check panics unless the loop is the caller's.
 func (l *Loop) check(call string) {
-	if held, running := goid.Holder(&l.owner); held != running && held != 0 {
+	if !l.holds() {
 		panic(l.wrongGoroutine(call))
 	}
 }
 
 // checked is check for a call with an error result.
 func (l *Loop) checked(call string) error {
-	if held, running := goid.Holder(&l.owner); held != running && held != 0 {
+	if !l.holds() {
 		return l.wrongGoroutine(call)
 	}
 	return nil

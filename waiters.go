@@ -147,10 +147,28 @@ func (b *bound) enter(ctx context.Context, call string) (caller, error) {
 	return c, nil
 }
 
+// check panics unless the caller may use the primitive.
+func (b *bound) check(call string) {
+	if b.loop == nil || !b.loop.holds() {
+		if err := b.claim(call); err != nil {
+			panic(err)
+		}
+	}
+}
+
 // checked is check for a call with an error result.
 func (b *bound) checked(call string) error {
+	if b.loop == nil || !b.loop.holds() {
+		return b.claim(call)
+	}
+	return nil
+}
+
+// claim is checked for what is not the usual case: there is no loop yet, or another
+// goroutine holds its token.
+func (b *bound) claim(call string) error {
 	if b.loop != nil {
-		return b.loop.checked(call)
+		return b.loop.wrongGoroutine(call)
 	}
 	if b.user == 0 {
 		b.user = goid.Current()
@@ -162,22 +180,6 @@ func (b *bound) checked(call string) error {
 		}
 	}
 	return nil
-}
-
-// check panics unless the caller may use the primitive.
-func (b *bound) check(call string) {
-	if b.loop != nil {
-		b.loop.check(call)
-	} else {
-		b.checkUser(call)
-	}
-}
-
-// checkUser is check while there is no loop, apart so that check is inlined.
-func (b *bound) checkUser(call string) {
-	if err := b.checked(call); err != nil {
-		panic(err)
-	}
 }
 
 // failAll wakes all waiters that were neither woken nor cancelled with err, which may be
