@@ -1,6 +1,7 @@
 package aio
 
-// Running a program: a loop that is made, run and shut down in the right order.
+// Running a program: making a loop, running it, and shutting it down in the right
+// order.
 
 import (
 	"cmp"
@@ -13,24 +14,27 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// Run makes a loop, runs main in it as a task, and shuts down: it cancels the tasks that
-// are left, waits for them and for the jobs of the default executor (for up to five
-// minutes, see Runner.ShutdownTimeout), and closes the loop. It returns main's error. An
-// error of a task that was left over goes to the exception handler.
+// Run makes a loop, runs main in it as a task, and shuts the loop down: it cancels the
+// remaining tasks, waits for them and for the jobs of the default executor (for up to
+// five minutes, see [Runner].ShutdownTimeout), and closes the loop. It returns the
+// error of main. An error of a remaining task goes to the exception handler. See
+// [Runner] for settings and for several runs in one loop.
 //
-// On SIGINT main is cancelled, with a *SignalError as the cause, and if that ends it, Run
-// returns the *SignalError, which matches ErrInterrupted; a main that has no await left,
-// or goes on, returns what it returns. A second SIGINT ends the run at the end of the
-// current pass with a *SignalError. From then on, and while Run shuts down, SIGINT does
-// what it did before: by default it ends the program. Runner.Signals has other signals do
-// the same. A SIGINT that the program ignores is left alone, as signals are with a
-// virtual clock and inside a testing/synctest bubble.
+// On SIGINT main is cancelled, with a [*SignalError] as the cause. If main ends with
+// that cancellation, Run returns the SignalError, which matches [ErrInterrupted]. If
+// main has no await left, or swallows the cancellation, Run returns what main returns.
+// A second SIGINT ends the run at the end of the current pass, with a SignalError. From
+// then on, and while Run shuts down, SIGINT has the effect that it had before: by
+// default it ends the program. Runner.Signals extends this to other signals. Run does
+// not handle a SIGINT that the program ignores, nor any signal with a virtual clock or
+// inside a testing/synctest bubble.
 //
-// If main panics, Run returns a *PanicError, which names the place, and logs it with its
-// stack.
+// If main panics, Run returns a [*PanicError], which names the place of the panic, and
+// logs it with its stack.
 //
-// Run cannot be called by a task: it returns ErrLoopRunning. See Runner for settings, and
-// for several runs in one loop. (asyncio: run)
+// A task cannot call Run: it gets [ErrLoopRunning].
+//
+// (asyncio: run)
 func Run(main func(ctx context.Context) error) error {
 	var r Runner
 	defer r.Close()
@@ -41,30 +45,31 @@ func Run(main func(ctx context.Context) error) error {
 	return err
 }
 
-// Runner runs coroutines one after another in a loop that it makes when it needs it. The
-// zero value is ready. Close it in the end. A Runner is used by one goroutine at a time.
-// (asyncio: Runner)
+// Runner runs coroutines one after another in one loop, which it makes at the first
+// need. The zero value is ready to use. Call Close at the end. Only one goroutine at a
+// time may use a Runner. (asyncio: Runner)
 type Runner struct {
-	// Options are for the loop; nil are the defaults.
+	// Options configure the loop; nil stands for the defaults.
 	Options *LoopOptions
-	// LoopFactory makes the loop, in place of NewEventLoop(Options).
+	// LoopFactory, if not nil, makes the loop instead of NewEventLoop(Options).
 	LoopFactory func() *Loop
 	// ShutdownTimeout is how long Close waits for the jobs of the default executor;
-	// zero is five minutes. What still runs then goes on, and is logged.
+	// zero is five minutes. A job that still runs then is not stopped, and is
+	// logged.
 	ShutdownTimeout time.Duration
-	// Signals are those that cancel main: the first that comes during a Run cancels
-	// it, the second, also if it is another one, ends the run. The function Run has
-	// the details. nil stands for SIGINT alone, an empty slice for none; services add
-	// SIGTERM. A Run with a signal that this system does not have, or that cannot be
-	// caught, fails as AddSignalHandler does.
+	// Signals are the signals that cancel main. The first that arrives during a Run
+	// cancels it; a second one of them, the same or another, ends the run. The
+	// function [Run] has the details. nil means SIGINT alone, an empty slice none;
+	// services add SIGTERM. If a signal does not exist on this system or cannot be
+	// caught, Run fails with the error of [Loop.AddSignalHandler].
 	Signals []os.Signal
 
 	loop   *Loop
 	closed bool
 }
 
-// GetLoop returns the runner's loop, which it makes if there is none yet. After Close it
-// fails with ErrLoopClosed. (asyncio: Runner.get_loop)
+// GetLoop returns the runner's loop, and makes it if there is none yet. After Close it
+// fails with [ErrLoopClosed]. (asyncio: Runner.get_loop)
 func (r *Runner) GetLoop() (*Loop, error) {
 	if r.closed {
 		return nil, fmt.Errorf("aio: the runner is closed: %w", ErrLoopClosed)
@@ -79,9 +84,9 @@ func (r *Runner) GetLoop() (*Loop, error) {
 	return r.loop, nil
 }
 
-// Run runs main as a task of the runner's loop until it is done, and returns its error;
-// see Signals and the function Run for what signals do. Tasks that are left go on in the
-// next Run. (asyncio: Runner.run)
+// Run runs main as a task of the runner's loop until it is done, and returns its error.
+// Runner.Signals and the function [Run] describe the handling of signals. Other tasks
+// that are not done stay suspended until the next Run. (asyncio: Runner.run)
 func (r *Runner) Run(main func(ctx context.Context) error) error {
 	l, err := r.GetLoop()
 	if err != nil {
@@ -105,9 +110,9 @@ func (r *Runner) Run(main func(ctx context.Context) error) error {
 	return i.outcome(err)
 }
 
-// Close cancels all tasks of the loop, waits for them and for the default executor's
-// jobs, and closes the loop. Errors of the tasks go to the exception handler. Closing
-// twice, or before the first Run, does nothing. (asyncio: Runner.close)
+// Close cancels all tasks of the loop, waits for them and for the jobs of the default
+// executor, and closes the loop. Errors of the tasks go to the exception handler.
+// Closing twice, or before the first Run, does nothing. (asyncio: Runner.close)
 func (r *Runner) Close() error {
 	if r.loop == nil || r.closed {
 		return nil
@@ -128,8 +133,8 @@ func (r *Runner) Close() error {
 	_, err := RunUntilComplete(l, NoResult(func(ctx context.Context) error {
 		return l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
 	}))
-	// Callbacks of other goroutines may have made more tasks meanwhile. From here on
-	// nothing runs until the loop is closed, and what is handed in then is told.
+	// Callbacks from other goroutines may have made more tasks. From here on
+	// nothing runs until the loop is closed, and work that is submitted is refused.
 	for range maxCancelRounds {
 		if err != nil || l.tasks.head == nil {
 			break
@@ -139,27 +144,31 @@ func (r *Runner) Close() error {
 	return err
 }
 
-// maxCancelRounds bounds how often Close cancels the tasks that were made while it
+// maxCancelRounds limits how often Close cancels the tasks that were made while it
 // cancelled others.
 const maxCancelRounds = 100
 
-// StartLoop runs a new loop in a goroutine of its own, for those who are no tasks: they
-// reach the loop by RunCoroutineThreadsafe and Loop.CallSoonThreadsafe. stop ends the
-// loop as Runner.Close does: it cancels the tasks that are left, waits for them and for
-// the jobs of the default executor, and closes the loop. It returns the errors of all
-// that once it is done, and the same when it is called again. Any goroutine may call it,
-// but not the loop's tasks, callbacks and jobs, which it would wait for: there it fails
-// with ErrWrongGoroutine. A coroutine that is handed in from then on fails with
-// ErrLoopClosed. Somebody who calls Loop.Stop ends the loop as well. Signals are left
-// alone. A virtual clock is not for it: a loop that waits for other goroutines is a
-// deadlock then.
+// StartLoop runs a new loop in a goroutine of its own, for programs whose other
+// goroutines are not tasks. They submit work to it with [RunCoroutineThreadsafe] and
+// [Loop.CallSoonThreadsafe].
 //
-// (asyncio has no such call; its programs give a thread loop.run_forever)
+// stop ends the loop as [Runner.Close] does: it cancels the remaining tasks, waits for
+// them and for the jobs of the default executor, and closes the loop. It returns the
+// errors of this shutdown when it is complete, and returns the same errors when it is
+// called again. Any goroutine may call it, except tasks, callbacks and jobs of this
+// loop: stop would wait for them, so it fails with [ErrWrongGoroutine]. A coroutine
+// that is submitted later fails with [ErrLoopClosed]. A call of [Loop.Stop] ends the
+// loop as well.
+//
+// The loop does not handle signals. Do not use a virtual clock here: with one, a loop
+// that waits for other goroutines counts as deadlocked.
+//
+// (asyncio has no such call; its programs run loop.run_forever in a thread.)
 func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 	l = NewEventLoop(opts)
 	r := &Runner{loop: l}
 	var err error
-	ending := false // of the loop's goroutine; the end must not be stopped
+	ending := false // of the loop's goroutine; the shutdown must not be stopped
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -189,7 +198,7 @@ func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 	}
 }
 
-// cancelAll cancels the tasks of the loop and runs it until they are done.
+// cancelAll cancels the tasks of the loop and runs the loop until they are done.
 func (l *Loop) cancelAll() error {
 	var left []*task
 	var fs []*future

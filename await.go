@@ -1,17 +1,17 @@
 package aio
 
-// The road of every call that suspends. It begins with enter, which finds the task that
-// runs and fails if the calling goroutine is not that task's; what it returns, the
-// caller, is good for this call alone. The call then waits for a future: caller.await for
-// one that exists, caller.waitOnce and caller.waitIn for a waiter, which is a future that
-// the loop reuses. All of them arm the task (it is woken when the future is done) and
-// park it (token.go).
+// The common path of every call that suspends. It begins with enter, which finds the
+// running task and fails if the calling goroutine is not that of the task; the caller
+// that it returns is valid for this call alone. The call then waits for a future:
+// caller.await for an existing one, caller.waitOnce and caller.waitIn for a waiter,
+// which is a future that the loop reuses. All of them arm the task (it is woken when
+// the future is done) and park it (token.go).
 //
 // An await ends in one of four ways: the future is done; the task is cancelled, which
-// cancels the future, whose callback wakes the task; the context that the call was given
-// ends, which does the same; or something is thrown into the task. The error says which.
-// A cancellation that was requested earlier (task.mustCancel) is delivered when the task
-// arms.
+// cancels the future, whose callback wakes the task; the context that the call was
+// given ends, which does the same; or an error is thrown into the task. The error says
+// which. A cancellation that was requested earlier (task.mustCancel) is delivered when
+// the task arms.
 
 import (
 	"context"
@@ -20,10 +20,14 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// Sleep suspends the calling task for at least d. With d zero or negative it gives every
-// other task and callback that is ready one turn. It always suspends. The error is a
-// *CancelledError if the task is cancelled meanwhile, or one of the errors of
-// Future.Await. (asyncio: sleep)
+// Sleep suspends the calling task for at least d. If d is zero or negative, every other
+// task and callback that is ready runs once before Sleep returns. Sleep always
+// suspends.
+//
+// If the task is cancelled while it sleeps, the error is a [*CancelledError]; otherwise
+// it is one of the errors of [Future.Await].
+//
+// (asyncio: sleep)
 func Sleep(ctx context.Context, d time.Duration) error {
 	c, err := enter(ctx, "Sleep")
 	if err != nil {
@@ -55,7 +59,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// caller is what a suspending call knows of the task that makes it.
+// caller describes the task that makes a suspending call.
 type caller struct {
 	*task
 	endCtx context.Context // ends the await when it ends; nil for nearly every call
@@ -63,8 +67,8 @@ type caller struct {
 
 func (c caller) loop() *Loop { return c.fut.loop }
 
-// enter is how every call that may await begins: it finds the task that runs, and fails
-// if the calling goroutine is not that task's.
+// enter begins every call that may await: it finds the running task, and fails if the
+// calling goroutine is not that of the task.
 func enter(ctx context.Context, call string) (caller, error) {
 	s, watch := scopeOf(ctx)
 	if s == nil {
@@ -92,9 +96,9 @@ func enter(ctx context.Context, call string) (caller, error) {
 	return caller{l.current, watch}, nil
 }
 
-// checkScope reports an await with a context that is not one of t's, or no more, to the
-// exception handler: it works, but a cancellation or timeout that the context stands for
-// has no effect on it.
+// checkScope reports to the exception handler an await with a context that does not
+// belong, or no longer belongs, to t. Such an await works, but cancelling that context,
+// or its timeout, has no effect on it.
 func (t *task) checkScope(s *scope, call string) {
 	l := t.fut.loop
 	var why string
@@ -115,8 +119,8 @@ func (t *task) checkScope(s *scope, call string) {
 	})
 }
 
-// await suspends the running task until f is done. The error is what is thrown in, or
-// nil.
+// await suspends the running task until f is done. It returns the error that is thrown
+// into the task, or nil.
 func (c caller) await(f *future) error {
 	if suspend, err := c.arm(f); !suspend {
 		return err
@@ -132,9 +136,8 @@ func (c caller) await(f *future) error {
 	return err
 }
 
-// contextEnded returns the error of an await for which the end of its context has
-// cancelled what it waited for: that is no cancellation of the task. err is what came of
-// it.
+// contextEnded returns the error of an await that was cancelled because its context
+// ended, which is not a cancellation of the task. err is the error that the await got.
 func (c caller) contextEnded(err error) error {
 	c.byContext = false
 	if _, ok := asCancelled(err); ok {
@@ -143,8 +146,8 @@ func (c caller) contextEnded(err error) error {
 	return err
 }
 
-// arm has the running task woken when f is done, and reports whether it must be suspended
-// for that. If not, err is what an await of f returns.
+// arm registers the running task to be woken when f is done, and reports whether the
+// task must be suspended until then. If not, err is the result of the await.
 func (c *caller) arm(f *future) (suspend bool, err error) {
 	t := c.task
 	l := t.fut.loop
@@ -157,7 +160,7 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 	case f.selfAwaited:
 		return false, ErrAwaitSelf
 	case f == t.fut:
-		// as CPython's futures are, by a flag that is left set
+		// a flag that stays set, as for CPython's futures
 		f.selfAwaited = true
 		t.throw(ErrAwaitSelf)
 		return true, nil
@@ -181,7 +184,7 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 	return true, nil
 }
 
-// armCancelled cancels f for a task that has just begun to wait for it.
+// armCancelled cancels f on behalf of a task that has just begun to wait for it.
 func (c caller) armCancelled(f *future, reason *CancelledError) (suspend bool, err error) {
 	ok, err := f.tryCancel(reason)
 	if err != nil { // a cycle of awaits: the await fails
@@ -195,7 +198,7 @@ func (c caller) armCancelled(f *future, reason *CancelledError) (suspend bool, e
 	return true, nil
 }
 
-// watchEnded cancels an await because a context has ended, unless the await is over.
+// watchEnded cancels an await because a context has ended, unless the await is done.
 type watchEnded struct {
 	t      *task
 	awaits uint32
@@ -207,7 +210,7 @@ func (w watchEnded) run(*future) {
 		return
 	}
 	if w.t.endedWith(w.ctx) {
-		return // the cancellation has come already
+		return // the cancellation has been delivered already
 	}
 	w.t.byContext = !w.t.byRequest
 	w.t.waiting.cancel(w.t.endReason(w.ctx))
@@ -216,12 +219,12 @@ func (w watchEnded) run(*future) {
 // source implements sourced.
 func (w watchEnded) source() any { return w.t }
 
-// pending reports whether the await is not over.
+// pending reports whether the await is still in progress.
 func (w watchEnded) pending() bool { return w.t.awaits == w.awaits && w.t.waiting != nil }
 
-// lookAtContexts ends the awaits whose context has ended. Under a virtual clock the loop
-// looks itself, when a pass begins: a goroutine that told it would do so in another pass
-// in each run, and the clock would have to wait for it.
+// lookAtContexts ends the awaits whose context has ended. Under a virtual clock the
+// loop itself looks, when a pass begins: a notification from another goroutine would
+// arrive in a different pass in each run, and the clock would have to wait for it.
 func (l *Loop) lookAtContexts() {
 	left := l.watched[:0]
 	for _, w := range l.watched {
@@ -237,10 +240,10 @@ func (l *Loop) lookAtContexts() {
 	l.watched = left
 }
 
-// checkDeadline refuses an await of a loop with a virtual clock whose context has a
-// deadline in real time: no time passes there before the deadline, so a test of a timeout
-// would pass without one, or never end. The exception handler is told too, once, as the
-// caller may take any error for the timeout.
+// checkDeadline refuses an await whose context has a deadline in real time if the loop
+// has a virtual clock: real time does not reach the deadline there, so a test of a
+// timeout would pass without one, or never end. The exception handler is told as well,
+// once, because the caller may take any error for the timeout.
 func (c *caller) checkDeadline() error {
 	l := c.fut.loop
 	if c.endCtx == nil || !l.virtual {
@@ -257,9 +260,9 @@ func (c *caller) checkDeadline() error {
 	return err
 }
 
-// endedWith reports whether ctx, which was derived by the user, has ended because the
-// task was cancelled, or a Timeout or TaskGroup in it. A scope that is done has cancelled
-// nobody.
+// endedWith reports whether ctx, which the user derived, has ended because the task was
+// cancelled or because of a Timeout or TaskGroup in it. A scope that has merely been
+// left cancels nothing.
 func (t *task) endedWith(ctx context.Context) bool {
 	s, _ := scopeOf(ctx)
 	if s == nil || s.Err() == nil || !t.owns(s) {
@@ -268,11 +271,12 @@ func (t *task) endedWith(ctx context.Context) bool {
 	if outer := s.endCtx(); outer != nil && outer.Err() != nil && !t.endedWith(outer) {
 		return false
 	}
-	cause := context.Cause(s) // one of our own: comparable
+	cause := context.Cause(s) // one of this package's: comparable
 	return cause == context.Cause(ctx) && cause != errTaskDone && cause != errScopeDone
 }
 
-// endReason makes the reason for which what t waits for is cancelled when ctx has ended.
+// endReason makes the reason with which the awaited operation is cancelled when ctx has
+// ended.
 func (t *task) endReason(ctx context.Context) *CancelledError {
 	return &CancelledError{Cause: context.Cause(ctx), awaitOf: t.id}
 }
@@ -285,17 +289,18 @@ func (t *task) owns(s *scope) bool {
 	return s == &t.scope
 }
 
-// throw has err thrown into the task in the next pass, unless something else is.
+// throw throws err into the task in the next pass, unless another error is thrown
+// first.
 func (t *task) throw(err error) {
 	t.fut.loop.schedule(t, &future{loop: t.fut.loop, state: failed, err: err, errRetrieved: true})
 }
 
-// maxRefused is how many awaits of a task of a closed loop fail before it is unwound by
-// force.
+// maxRefused is how many awaits of a task of a closed loop fail before the task is
+// unwound by a panic.
 const maxRefused = 1000
 
-// refuse makes the error of an await in a task of a closed loop. A body that retries for
-// ever gets a panic in the end, or closing its loop would not end.
+// refuse makes the error of an await in a task of a closed loop. A body that retries
+// for ever eventually gets a panic; otherwise closing its loop would never end.
 func (t *task) refuse(call string) error {
 	if t.extra == nil {
 		t.extra = &taskExtra{}
@@ -307,7 +312,8 @@ func (t *task) refuse(call string) error {
 	return &callError{call, ErrLoopClosed}
 }
 
-// tryCancel is cancel with the error for a cycle of awaits returned.
+// tryCancel is cancel, but returns the error for a cycle of awaits instead of
+// panicking.
 func (f *future) tryCancel(reason *CancelledError) (ok bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -321,9 +327,9 @@ func (f *future) tryCancel(reason *CancelledError) (ok bool, err error) {
 	return f.cancel(reason), nil
 }
 
-// parking readies the running task for being parked. If the await was given a context
-// that may end, it has the await end with it until stop is called; nearly always stop is
-// nil.
+// parking prepares the running task for being parked. If the await was given a context
+// that may end, the await ends with that context until stop is called. stop is nil in
+// nearly all calls.
 func (c caller) parking() (stop func() bool) {
 	c.awaits++
 	if w := c.fut.loop.observed; w != nil {
@@ -346,17 +352,18 @@ func (c caller) parking() (stop func() bool) {
 	}
 }
 
-// A waiter is the future of a wait inside the package, which no user ever sees: when the
-// wait is over, the next one uses it again.
+// A waiter is the future of a wait inside the package. No user ever sees it, so the
+// loop reuses it when the wait is done.
 type waiter struct {
 	future
-	what       string       // what is waited for, in text forms
-	timer      *TimerHandle // that will wake it, nil if there is none or it was due
-	list       *waitList    // that it stands in
+	what       string       // the name of the operation, for text forms
+	// the timer that will wake it; nil if there is none or it was due
+	timer      *TimerHandle
+	list       *waitList    // the list that it is in
 	prev, next *waiter      // in list; next also in the free list
 }
 
-// waiterPool has the waiters that no wait uses.
+// waiterPool has the waiters that are not in use.
 type waiterPool struct {
 	free *waiter
 	n    int
@@ -377,11 +384,11 @@ func (l *Loop) newWaiter(what string) *waiter {
 	return w
 }
 
-// stopTimer cancels the timer that would wake w, and forgets it: once cancelled it may
-// serve somebody else in the next pass.
+// stopTimer cancels the timer that would wake w, and forgets it: a cancelled timer may
+// be reused in the next pass.
 func (w *waiter) stopTimer() { stopTimer(&w.timer) }
 
-// freeWaiter takes w back. The wait must be over.
+// freeWaiter takes w back. The wait must be done.
 func (l *Loop) freeWaiter(w *waiter) {
 	w.stopTimer()
 	p := &l.waiters
@@ -394,7 +401,7 @@ func (l *Loop) freeWaiter(w *waiter) {
 	p.n++
 }
 
-// wake ends the wait with success, unless it is over already.
+// wake ends the wait with success, unless it is done already.
 func (w *waiter) wake() {
 	if w.state == pending {
 		w.settle(finished, nil)
@@ -419,11 +426,11 @@ func (w *waiter) cancelFuture(reason *CancelledError) bool {
 // describe implements subFuture.
 func (w *waiter) describe() string { return w.what }
 
-// waitOnce suspends the running task until the waiter is woken that it keeps in slot
-// meanwhile. slot is where those that wake it look: it is nil before and afterwards, so a
-// callback that is scheduled already does not find a waiter that serves another wait by
-// then. (A waiter with a timer does without waitOnce: the timer holds the waiter, and
-// ends with it.)
+// waitOnce suspends the running task until its waiter is woken, and keeps the waiter in
+// slot during the wait. The code that wakes it looks in slot. slot is nil before and
+// afterwards, so a callback that is already scheduled does not find a waiter that has
+// been reused for another wait. (A waiter with a timer does not need waitOnce: the
+// timer holds the waiter, and ends with it.)
 func (c caller) waitOnce(what string, slot **waiter) error {
 	l := c.loop()
 	w := l.newWaiter(what)
@@ -434,8 +441,8 @@ func (c caller) waitOnce(what string, slot **waiter) error {
 	return err
 }
 
-// waitIn suspends the running task until it is woken through list. woken also tells so if
-// there is an error, which means that the task was cancelled after it had been woken.
+// waitIn suspends the running task until it is woken through list. woken is true even
+// with an error if the task was woken first and cancelled afterwards.
 func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 	l := c.fut.loop
 	w := l.newWaiter(what)

@@ -1,32 +1,33 @@
 package aio
 
-// What can be awaited: the functions that tasks run, and everything that has become a
-// future.
+// Awaitable values: the functions that tasks run, and every type that embeds a future.
 
 import "context"
 
-// Awaitable is what can be awaited for a T: a Coro, a Future, a Task, or a type of the
-// user's. A function literal is one once it is converted, aio.Coro[int](func(ctx
-// context.Context) (int, error) {...}), and a slice of tasks is copied into a
-// []Awaitable[int]; otherwise the compiler says that it cannot infer T.
+// Awaitable is a value that can be awaited for a T: a [Coro], a [Future], a [Task], or
+// a type of another package. A function literal becomes one by conversion,
+// aio.Coro[int](func(ctx context.Context) (int, error) {...}), and a slice of tasks
+// must be copied into a []Awaitable[int]; otherwise the compiler reports that it cannot
+// infer T.
 type Awaitable[T any] interface {
-	// Await suspends the calling task until there is a result: see Future.Await.
+	// Await suspends the calling task until there is a result: see [Future.Await].
 	Await(ctx context.Context) (T, error)
 }
 
-// Coro is a coroutine that has not been started: what calling an async def function
-// returns in Python. CreateTask and the combinators start it; calling it, as c(ctx), runs
-// it inline, as part of the calling task. Unlike Python's it may be run more than once,
-// and one that is never run is not reported. For a function without a result there is
-// NoResult.
+// Coro is a coroutine that has not been started: what the call of an async def function
+// returns in Python. [CreateTask] and the combinators start it. Calling it directly, as
+// c(ctx), runs it inline, as part of the calling task.
+//
+// Unlike Python's, a Coro may run more than once, and one that never runs is not
+// reported. For a function without a result use [NoResult].
 type Coro[T any] func(ctx context.Context) (T, error)
 
 // Await runs the coroutine inline.
 func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
 
-// NoResult returns f as a Coro whose result says nothing, for the calls that take one:
-// CreateTask, Gather, WaitFor, RunCoroutineThreadsafe, also ToThread. (In asyncio a
-// coroutine without a result has the result None.)
+// NoResult returns f as a [Coro] with an empty result, for the functions that take a
+// Coro: [CreateTask], [Gather], [WaitFor], [RunCoroutineThreadsafe], also [ToThread].
+// (In asyncio a coroutine without a result has the result None.)
 func NoResult(f func(ctx context.Context) error) Coro[struct{}] {
 	if f == nil {
 		misuse("NoResult", "the function is nil")
@@ -34,9 +35,10 @@ func NoResult(f func(ctx context.Context) error) Coro[struct{}] {
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }
 }
 
-// EnsureFuture returns aw itself if that is a Future or Task, and else a new task that
-// awaits it: the way to start a Coro, or any other Awaitable, beside the caller. It never
-// awaits, and panics as CreateTask does. (asyncio: ensure_future)
+// EnsureFuture returns aw itself if it is a [Future] or [Task]. Otherwise it returns a
+// new task that awaits aw: this is how to run a [Coro], or any other [Awaitable],
+// concurrently. It never awaits, and panics as [CreateTask] does. (asyncio:
+// ensure_future)
 func EnsureFuture[T any](ctx context.Context, aw Awaitable[T]) FutureLike[T] {
 	switch a := aw.(type) {
 	case nil:

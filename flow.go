@@ -1,16 +1,16 @@
 package aio
 
-// Flow control of what is written: the marks of a transport's buffer, at which it pauses
-// and resumes its protocol, and the gate at which the tasks wait that write to a stream.
+// Flow control of writing: the marks of a transport's buffer, at which it pauses and
+// resumes its protocol, and the gate at which tasks wait that write to a stream.
 
 import (
 	"net"
 	"syscall"
 )
 
-// writingPaused reports whether the protocol of t was told to pause. That of a transport
-// of another package has been, as far as one can tell, if there is more in the buffer
-// than there should be.
+// writingPaused reports whether the protocol of t was told to pause. For a transport of
+// another package this is inferred: it counts as paused if its buffer is above the high
+// mark.
 func writingPaused(t Transport) bool {
 	if e, ok := t.(interface{ writingPaused() bool }); ok {
 		return e.writingPaused()
@@ -19,8 +19,8 @@ func writingPaused(t Transport) bool {
 	return t.GetWriteBufferSize() > high
 }
 
-// ErrConnectionLost is what Drain returns once the connection is gone, for whatever
-// reason. It matches net.ErrClosed and syscall.ECONNRESET. (Python: ConnectionResetError)
+// ErrConnectionLost is the error of Drain once the connection is gone, for any reason.
+// It matches [net.ErrClosed] and [syscall.ECONNRESET]. (Python: ConnectionResetError)
 var ErrConnectionLost error = connectionLostError{}
 
 type connectionLostError struct{}
@@ -31,8 +31,9 @@ func (connectionLostError) Is(target error) bool {
 	return target == net.ErrClosed || target == syscall.ECONNRESET
 }
 
-// writeGate is where the writers of a connection wait: until they may go on writing, and
-// until the connection is gone. A protocol has one. (asyncio: FlowControlMixin)
+// writeGate is where the writers of a connection wait until they may continue to write,
+// and until the connection is gone. Each stream protocol has one. (asyncio:
+// FlowControlMixin)
 type writeGate struct {
 	bound
 	paused  bool // PauseWriting was called
@@ -64,7 +65,7 @@ func (g *writeGate) drain(c caller, call string) error {
 	return err
 }
 
-// waitLost waits for the end of the connection, and returns its error.
+// waitLost waits until the connection is gone, and returns its error.
 func (g *writeGate) waitLost(c caller, call string) error {
 	if g.lost {
 		return g.err
@@ -73,15 +74,15 @@ func (g *writeGate) waitLost(c caller, call string) error {
 	return err
 }
 
-// flow is the flow control of a transport that writes: the marks between which its write
-// buffer is kept.
+// flow is the flow control of a transport that writes: the high and low marks of its
+// write buffer.
 type flow struct {
 	of        *endpoint
 	high, low int
 	pauseSent bool // the protocol was told to pause
 }
 
-// defaultHigh is the default of high; that of low is a quarter.
+// defaultHigh is the default of high; the default of low is a quarter of high.
 const defaultHigh = 64 << 10
 
 func newFlow(of *endpoint, high int) flow { return flow{of: of, high: high, low: high / 4} }
@@ -111,7 +112,7 @@ func (f *flow) setLimits(high, low, base int) {
 	f.high, f.low = high, low
 }
 
-// maybePause tells the protocol to pause if size is too much.
+// maybePause tells the protocol to pause if size is above the high mark.
 func (f *flow) maybePause(size int) {
 	if size <= f.high || f.pauseSent {
 		return
@@ -122,7 +123,7 @@ func (f *flow) maybePause(size int) {
 	}
 }
 
-// maybeResume tells the protocol to go on if size is little enough.
+// maybeResume tells the protocol to resume if size is at or below the low mark.
 func (f *flow) maybeResume(size int) {
 	if size > f.low || !f.pauseSent {
 		return

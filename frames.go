@@ -1,6 +1,6 @@
 package aio
 
-// Stacks, their frames in the user's code, and the names of functions.
+// Stacks, their frames in the user's code, and names of functions.
 
 import (
 	"path/filepath"
@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// callers returns the innermost part of the stack of the caller's caller: it is
-// remembered.
+// callers returns the innermost part of the stack of the caller's caller, short enough
+// to be stored.
 func callers() []uintptr {
 	pcs := make([]uintptr, 64)
 	return pcs[:runtime.Callers(3, pcs)]
 }
 
-// wholeStack returns the stack of the caller's caller and beyond.
+// wholeStack returns the stack from the caller's caller outwards.
 func wholeStack() []uintptr {
 	for size := 64; ; size *= 4 {
 		pcs := make([]uintptr, size)
@@ -71,8 +71,8 @@ func internalFrame(f runtime.Frame) bool {
 		strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "iter.")
 }
 
-// pulled reports whether a stack is that of a coroutine of iter.Pull that is not one of a
-// task.
+// pulled reports whether a stack is that of a coroutine of iter.Pull that does not run
+// a task.
 func pulled(stack []uintptr) bool {
 	it := runtime.CallersFrames(stack)
 	for more := len(stack) > 0; more; {
@@ -97,5 +97,6 @@ func funcName(fn any) string {
 	return runtime.FuncForPC(v.Pointer()).Name()
 }
 
-// shortFunction is the name of a function with its package, without that one's path.
+// shortFunction is the name of a function with its package name, without the package's
+// path.
 func shortFunction(function string) string { return function[strings.LastIndex(function, "/")+1:] }

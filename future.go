@@ -1,13 +1,13 @@
 package aio
 
-// The state of futures, tasks included, is owned by the token of their loop.
+// The token of the loop owns the state of its futures, tasks included.
 //
-// A future holds an ordered list of what runs when it is done: suspended tasks, done
-// callbacks, and the counters of Gather and its like. None of it runs inside the call
-// that settles the future. Each entry is put on the ready queue and has its turn in the
-// next pass, which is what makes the order of a program's steps independent of who
-// settles what. The first entry is kept inline, since most futures have exactly one
-// awaiter.
+// A future holds an ordered list of the entries that run when it is done: suspended
+// tasks, done callbacks, and the counters of Gather and similar functions. None of them
+// runs inside the call that settles the future. Each entry is put on the ready queue
+// and runs in the next pass, so the order of a program's steps does not depend on which
+// code settles a future. The first entry is stored inline, because most futures have
+// exactly one awaiter.
 
 import (
 	"context"
@@ -15,8 +15,9 @@ import (
 	"slices"
 )
 
-// AnyFuture is a Future or Task of any result type: what Wait, AsCompleted and the
-// exception handler deal in. Only this package implements it. See Future for the methods.
+// AnyFuture is a [Future] or [Task] of any result type, as [Wait], [AsCompleted] and
+// the exception handler use it. Only this package implements it. [Future] documents the
+// methods.
 type AnyFuture interface {
 	// These are the methods of Future.
 	Done() bool
@@ -30,13 +31,13 @@ type AnyFuture interface {
 	core() *future
 }
 
-// FutureLike is a Future or Task with results of type T. A type that embeds one of them
-// is one too; Gather, Shield and WaitFor then take its Result, so it can change the type
-// of a result without a task in between.
+// FutureLike is a [Future] or [Task] with results of type T. A type that embeds one of
+// them is one too; [Gather], [Shield] and [WaitFor] then use its Result method, so a
+// type can change the type of a result without a task in between.
 type FutureLike[T any] interface {
 	AnyFuture
 	Awaitable[T]
-	// Result is that of Future.
+	// Result is like [Future.Result].
 	Result() (T, error)
 }
 
@@ -52,35 +53,39 @@ const (
 // future is the part of a Future that does not depend on its result type. Its flags:
 //
 //	errRetrieved  the error was retrieved, or must not be reported
-//	cancelling    cancel is under way, further up the stack: meeting it again means a cycle
-//	selfAwaited   a task that awaited itself, which nothing else can await any more
+//	cancelling    a cancel further up the stack is in progress: meeting it
+//	              again means a cycle
+//	selfAwaited   the task awaited itself; nothing else can await it
 type future struct {
 	loop  *Loop      // immutable; nil in a zero Future
-	err   error      // why it failed or was cancelled
-	sub   subFuture  // what it is besides a plain future, nil if nothing
-	first runnable   // to run when done; before any in more
-	more  *callbacks // further ones, nil if there are none
-	// of an error that nobody has retrieved yet, and what else few futures have; nil
-	// if nothing
+	err   error      // of a future that failed or was cancelled
+	sub   subFuture  // what kind of future it is; nil for a plain one
+	first runnable   // runs when the future is done, before the entries of more
+	more  *callbacks // further entries, nil if there are none
+	// data that few futures have, such as an error not yet retrieved; nil if there
+	// is none
 	report *report
 	state  futureState
 
 	errRetrieved, cancelling, selfAwaited bool
 }
 
-// subFuture is what tasks, gatherings and the inner waits of the package add to a future.
+// subFuture is what tasks, gatherings and the package's waiters add to a future.
 type subFuture interface {
 	// cancelFuture cancels a future that is pending.
 	cancelFuture(reason *CancelledError) bool
-	// describe is the text form of a future that is pending.
+	// describe returns the text form of a pending future.
 	describe() string
 }
 
-// Future is a result that is not there yet. Tasks await it; whoever brings the result
-// calls SetResult or SetException, or Cancel gives it up. Make one with CreateFuture. All
-// methods must be called by the goroutine that holds the loop's token (a task or a
-// callback of the loop) or while the loop does not run; others panic with
-// ErrWrongGoroutine. (asyncio: Future)
+// Future is a result that is not available yet. Tasks await it. Other code settles it
+// with SetResult, SetException or Cancel. [CreateFuture] makes one.
+//
+// All methods must be called by the goroutine that holds the loop's token (a task or a
+// callback of the loop), or while the loop does not run; a call from another goroutine
+// panics with [ErrWrongGoroutine].
+//
+// (asyncio: Future)
 type Future[T any] struct {
 	value T // first, as a zero-size field at the end would take space
 	future
@@ -99,7 +104,7 @@ func newFuture[T any](l *Loop) *Future[T] {
 	return f
 }
 
-// core gives the package the untyped part, nil of a nil pointer.
+// core returns the untyped part, or nil for a nil pointer.
 func (f *Future[T]) core() *future {
 	if f == nil {
 		return nil
@@ -107,7 +112,8 @@ func (f *Future[T]) core() *future {
 	return &f.future
 }
 
-// coreOf is core of a future that a user passed to a call, or the error if it is none.
+// coreOf returns the core of a future that a user passed to a call, or an error if
+// there is none.
 func coreOf(call string, f AnyFuture) (*future, error) {
 	if f == nil {
 		return nil, usagef(call, "the future is nil")
@@ -132,12 +138,17 @@ func mustCore(call string, f AnyFuture) *future {
 	return c
 }
 
-// Await suspends the calling task until f is done, then returns its result or error. If f
-// is done already it does not suspend. Cancelling the task while it waits cancels f, and
-// if f is a task that one. It fails with ErrWrongGoroutine, ErrNoTask or ErrNoRunningLoop
-// where there is no task to suspend, with ErrOtherLoop if f belongs to another loop, with
-// ErrAwaitSelf if f is the task itself, and with a *CancelledError. Tasks that await one
-// future go on in the order in which they began to wait. (asyncio: await future)
+// Await suspends the calling task until f is done, then returns its result or error. If
+// f is done already, it does not suspend. Tasks that await the same future continue in
+// the order in which they began to wait.
+//
+// Cancelling the waiting task also cancels f; if f is a task, that task is cancelled.
+//
+// Errors: [ErrWrongGoroutine], [ErrNoTask] or [ErrNoRunningLoop] if there is no task to
+// suspend, [ErrOtherLoop] if f belongs to another loop, [ErrAwaitSelf] if f is the
+// calling task, and a [*CancelledError].
+//
+// (asyncio: await future)
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	c, err := enter(ctx, "Await")
 	if err == nil {
@@ -154,9 +165,9 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	return f.Result()
 }
 
-// Result returns the value of a future that is done, or its error: ErrInvalidState while
-// it is pending, a *CancelledError if it was cancelled. It never awaits. (asyncio:
-// Future.result)
+// Result returns the value of a future that is done, or its error. While the future is
+// pending the error is [ErrInvalidState]; if it was cancelled, a [*CancelledError].
+// Result never awaits. (asyncio: Future.result)
 func (f *Future[T]) Result() (T, error) {
 	if err := f.Exception(); err != nil {
 		var zero T
@@ -165,10 +176,10 @@ func (f *Future[T]) Result() (T, error) {
 	return f.value, nil
 }
 
-// SetResult makes v the result of f and has the tasks that await it and its done
-// callbacks run in the next pass of the loop. If f is done already nothing changes and
-// the error matches ErrInvalidState; so it is for a task, whose result only its body
-// gives. (asyncio: Future.set_result)
+// SetResult makes v the result of f. The tasks that await f and its done callbacks run
+// in the next pass of the loop. If f is done already nothing changes and the error
+// matches [ErrInvalidState]; the same holds for a task, whose result comes from its
+// body alone. (asyncio: Future.set_result)
 func (f *Future[T]) SetResult(v T) error {
 	if err := f.settable("SetResult"); err != nil {
 		return err
@@ -178,9 +189,9 @@ func (f *Future[T]) SetResult(v T) error {
 	return nil
 }
 
-// SetException makes f fail with err, as SetResult makes it succeed. err must not be nil.
-// If nobody retrieves the error by Result, Exception or an await, it is reported to the
-// exception handler of the loop. (asyncio: Future.set_exception)
+// SetException makes f fail with err, as [Future.SetResult] makes it succeed. err must
+// not be nil. If the error is never retrieved, by Result, Exception or an await, it is
+// reported to the exception handler of the loop. (asyncio: Future.set_exception)
 func (f *Future[T]) SetException(err error) error {
 	if err == nil {
 		return usagef("SetException", "the error is nil: use SetResult")
@@ -195,10 +206,11 @@ func (f *Future[T]) SetException(err error) error {
 // DoneCallback names a callback that was added to a future.
 type DoneCallback struct{ r runnable }
 
-// AddDoneCallback has cb called with f when f is done, in the next pass of the loop and
-// in the order of the calls; if f is done already, in the next pass from now. What cb
-// panics with goes to the exception handler. The result is for RemoveDoneCallback, as
-// Go's functions cannot be compared. (asyncio: Future.add_done_callback)
+// AddDoneCallback calls cb with f when f is done: in the next pass of the loop, and in
+// the order in which callbacks were added. If f is done already, cb runs in the pass
+// after the current one. A panic of cb goes to the exception handler. The result is for
+// [Future.RemoveDoneCallback], because Go's functions cannot be compared. (asyncio:
+// Future.add_done_callback)
 func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
 	if cb == nil {
 		misuse("AddDoneCallback", "the callback is nil")
@@ -212,11 +224,11 @@ func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
 	return DoneCallback{d}
 }
 
-// doneCallback is a callback of the user's.
+// doneCallback is a callback that the user added.
 type doneCallback[T any] struct {
 	cb    func(f *Future[T])
 	of    *Future[T]
-	stack []uintptr // of the call that added it, in debug mode
+	stack []uintptr // the stack of the call that added it, in debug mode
 }
 
 // run implements runnable.
@@ -225,7 +237,7 @@ func (d *doneCallback[T]) run(*future) { d.cb(d.of) }
 // source implements sourced.
 func (d *doneCallback[T]) source() any { return callbacksOf{d.of.loop} }
 
-// about tells an exception handler of the callback.
+// about adds the callback to the context of an exception handler.
 func (d *doneCallback[T]) about(ec *ExceptionContext) {
 	ec.Message += " " + d.String()
 	ec.Future = d.of
@@ -234,7 +246,7 @@ func (d *doneCallback[T]) about(ec *ExceptionContext) {
 
 func (d *doneCallback[T]) String() string { return "done callback " + funcName(d.cb) }
 
-// future's own methods are the ones that every kind of future shares.
+// The methods of future are those that all kinds of futures share.
 
 // check panics unless the caller may touch f.
 func (f *future) check(call string) {
@@ -244,7 +256,7 @@ func (f *future) check(call string) {
 	f.loop.check(call)
 }
 
-// settable says whether the user may settle f.
+// settable returns an error if the user may not settle f.
 func (f *future) settable(call string) error {
 	if f.loop == nil {
 		return usagef(call, "a zero Future belongs to no loop: use CreateFuture")
@@ -261,7 +273,7 @@ func (f *future) settable(call string) error {
 	return nil
 }
 
-// settle ends f and schedules everything that waits for it.
+// settle makes f done and schedules every entry that waits for it.
 func (f *future) settle(state futureState, err error) {
 	f.state, f.err = state, err
 	l := f.loop
@@ -279,8 +291,8 @@ func (f *future) settle(state futureState, err error) {
 		f.more = nil
 	}
 	if state == failed && !f.errRetrieved {
-		// Most errors are retrieved by what was just scheduled: look again after
-		// that.
+		// Most errors are retrieved by the entries that were just scheduled:
+		// look again after they have run.
 		if awaited && !l.closed.Load() {
 			l.schedule(errorCheck{}, f)
 		} else {
@@ -289,11 +301,12 @@ func (f *future) settle(state futureState, err error) {
 	}
 }
 
-// thrown is what an await of f throws into the task: nil if f has a value.
+// thrown returns the error that an await of f throws into the task: nil if f has a
+// value.
 //
-// The CancelledError by which a task ended is given out once, with its message; who asks
-// again gets one without, whose cause is the first. That is CPython's doing, and programs
-// can tell.
+// The CancelledError with which a task ended is returned once, with its message; every
+// later call returns one without a message, whose cause is the first. CPython does the
+// same, and programs can observe it.
 func (f *future) thrown() error {
 	err := f.err
 	if err == nil {
@@ -306,9 +319,10 @@ func (f *future) thrown() error {
 	return err
 }
 
-// cancelledResult is the error of a cancelled future that GatherResults collects: its
-// message is what the future itself was cancelled with, "" if nothing. A task that ended
-// by the CancelledError of something it awaited was not given a message itself.
+// cancelledResult is the error of a cancelled future that GatherResults collects. Its
+// message is the one that the future itself was cancelled with, or "". A task that
+// ended with the CancelledError of something that it awaited was not given a message
+// itself.
 func (f *future) cancelledResult() error {
 	if t, ok := f.sub.(*task); !ok || t.mustCancel {
 		if c, ok := asCancelled(f.err); ok && c.Message != nil {
@@ -318,7 +332,7 @@ func (f *future) cancelledResult() error {
 	return &CancelledError{Message: "", Cause: f.err}
 }
 
-// addCallback has r run when f is done.
+// addCallback adds r to the entries that run when f is done.
 func (f *future) addCallback(r runnable) {
 	switch {
 	case f.state != pending:
@@ -332,7 +346,7 @@ func (f *future) addCallback(r runnable) {
 	}
 }
 
-// removeCallback takes back addCallback, unless f is done and r scheduled already.
+// removeCallback removes r, unless f is done and r is scheduled already.
 func (f *future) removeCallback(r runnable) bool {
 	if f.first == r && r != nil {
 		f.first = nil
@@ -348,17 +362,18 @@ func (f *future) removeCallback(r runnable) bool {
 }
 
 // callbacks are the entries of a future beyond the first, in order. Many tasks may wait
-// for one future and give up in any order, so removing an entry leaves a gap, and where
-// there are many entries place finds one without a search.
+// for one future and stop waiting in any order, so removing an entry leaves a gap; in a
+// long list, place finds an entry without a search.
 type callbacks struct {
 	list []runnable // nil in a gap
 	gaps int
-	// where in list each is, nil while there are few; the first if it is there twice
+	// the index of each entry in list; nil for a short list; of the first if it is
+	// there twice
 	place map[runnable]int
-	twice bool // some may be there twice
+	twice bool // an entry may be there twice
 }
 
-// manyCallbacks is how many entries make an index worth it.
+// manyCallbacks is the number of entries from which the index pays off.
 const manyCallbacks = 32
 
 func (c *callbacks) add(r runnable) {
@@ -379,7 +394,7 @@ func (c *callbacks) index(i int) {
 	c.place[c.list[i]] = i
 }
 
-// reindex makes place anew, for a list without gaps.
+// reindex rebuilds place for a list without gaps.
 func (c *callbacks) reindex() {
 	c.place, c.twice = nil, false
 	if len(c.list) > manyCallbacks {
@@ -402,7 +417,7 @@ func (c *callbacks) find(r runnable) int {
 	return slices.Index(c.list, r)
 }
 
-// remove takes out the first entry that is r and reports whether there was one.
+// remove removes the first entry equal to r and reports whether there was one.
 func (c *callbacks) remove(r runnable) bool {
 	i := c.find(r)
 	if i < 0 {
@@ -418,9 +433,10 @@ func (c *callbacks) remove(r runnable) bool {
 	return true
 }
 
-// RemoveDoneCallback takes back an AddDoneCallback and reports whether the callback was
-// still waiting. Once f is done its callbacks are scheduled and cannot be removed.
-// (asyncio: Future.remove_done_callback, which counts)
+// RemoveDoneCallback removes a callback that [Future.AddDoneCallback] added, and
+// reports whether it had not been scheduled yet. Once f is done its callbacks are
+// scheduled and cannot be removed. (asyncio: Future.remove_done_callback, which returns
+// the number of removed callbacks)
 func (f *future) RemoveDoneCallback(cb DoneCallback) bool {
 	f.check("RemoveDoneCallback")
 	return f.removeCallback(cb.r)
@@ -435,9 +451,9 @@ func (f *future) Done() bool {
 	return f.state != pending
 }
 
-// Failed reports whether the future has an error: it is done, and neither has a result
-// nor was cancelled. Unlike Exception it does not retrieve the error, so the loop still
-// reports it if nobody else does. (asyncio has nothing like it)
+// Failed reports whether the future is done with an error other than a cancellation.
+// Unlike Exception it does not retrieve the error, so the loop still reports an error
+// that is never retrieved. (asyncio has no equivalent.)
 func (f *future) Failed() bool {
 	if f.loop != nil {
 		f.loop.check("Failed")
@@ -453,9 +469,9 @@ func (f *future) Cancelled() bool {
 	return f.state == cancelled
 }
 
-// Exception returns the error of a future that is done, nil if it succeeded. It is
-// ErrInvalidState while the future is pending and a *CancelledError if it was cancelled,
-// where asyncio raises these. (asyncio: Future.exception)
+// Exception returns the error of a future that is done, nil if it succeeded. While the
+// future is pending it returns [ErrInvalidState], and if it was cancelled a
+// [*CancelledError], where asyncio raises these. (asyncio: Future.exception)
 func (f *future) Exception() error {
 	if f.loop != nil {
 		f.loop.check("Exception")
@@ -466,10 +482,11 @@ func (f *future) Exception() error {
 	return f.thrown()
 }
 
-// Cancel gives the future up, and reports whether that had an effect: false if it was
-// done already. A plain future is cancelled at once, and what waits for it runs in the
-// next pass. For tasks see Task, for the future of Gather see Gather. The message, if
-// any, is found in the CancelledError. (asyncio: Future.cancel, Task.cancel)
+// Cancel cancels the future, and reports whether that had an effect: it returns false
+// if the future was done already. A plain future is cancelled at once, and the tasks
+// that wait for it run in the next pass. [Task] and [Gather] describe their own rules.
+// The CancelledError carries the message, if there is one. (asyncio: Future.cancel,
+// Task.cancel)
 func (f *future) Cancel(msg ...any) bool {
 	f.check("Cancel")
 	return f.cancel(cancelReason(msg))
@@ -483,9 +500,9 @@ func (f *future) GetLoop() *Loop {
 	return f.loop
 }
 
-// String tells what the future is, its state and, in debug mode, where it was created. A
-// goroutine that does not hold the token may call it too, and learns only what never
-// changes: printing must not fail.
+// String describes the future: its kind, its state and, in debug mode, where it was
+// created. A goroutine that does not hold the token may call it too, and gets only the
+// parts that never change: printing must not fail.
 func (f *future) String() string {
 	what := "Future"
 	if f.loop != nil && f.loop.checked("String") != nil {
