@@ -44,7 +44,8 @@ type streamPool struct {
 	out  [][]byte // the write buffers that were emptied last
 }
 
-// bufferSizes are the sizes that are kept for later, and how many of each.
+// bufferSizes are the sizes of the buffers that are kept for reuse, and how many of
+// each.
 var bufferSizes = [3]struct{ size, keep int }{{smallBuffer, maxIdle}, {maxCopy, 64}, {largeBuffer, 16}}
 
 // get returns an empty buffer for n bytes or more.
@@ -73,8 +74,9 @@ func (s *streamPool) put(p []byte) {
 	}
 }
 
-// getOut returns a buffer for what is to be written, or nil. A transport that writes much
-// fills and empties it again and again: new memory each time would be most of the work.
+// getOut returns a write buffer, or nil. A transport that writes much fills and empties
+// its buffer again and again: allocating new memory each time would be most of the
+// work.
 func (s *streamPool) getOut() (p []byte) {
 	if n := len(s.out); n > 0 {
 		p, s.out = s.out[n-1], s.out[:n-1]
@@ -82,14 +84,14 @@ func (s *streamPool) getOut() (p []byte) {
 	return p
 }
 
-// putOut takes one back.
+// putOut takes a write buffer back.
 func (s *streamPool) putOut(p []byte) {
 	if cap(p) <= maxOut && len(s.out) < maxOuts {
 		s.out = append(s.out, p[:0])
 	}
 }
 
-// scratch returns the buffer that any StreamReader may read into for the time of a
+// scratch returns the buffer that any StreamReader may read into for the duration of a
 // callback.
 func (s *streamPool) scratch() []byte {
 	if s.read == nil {
@@ -98,27 +100,26 @@ func (s *streamPool) scratch() []byte {
 	return s.read
 }
 
-// takeScratch gives that buffer away.
+// takeScratch gives the scratch buffer away.
 func (s *streamPool) takeScratch() []byte {
 	p := s.read
 	s.read = nil
 	return p
 }
 
-// connPage is the memory for what has come and nobody has read.
+// connPage is the memory for bytes that were received and not yet read.
 type connPage [16 << 10]byte
 
 var connPages = sync.Pool{New: func() any { return new(connPage) }}
 
-// tlsBuffer is memory for plaintext that was read, and for records that are to be
-// written.
+// tlsBuffer is memory for decrypted plaintext, and for records to be written.
 type tlsBuffer [256 << 10]byte
 
 var tlsBuffers = sync.Pool{New: func() any { return new(tlsBuffer) }}
 
 // datagramQueue holds copies of datagrams.
 type datagramQueue struct {
-	data outBuffer // all of them, one after the other
+	data outBuffer // all datagrams, one after the other
 	list ring[datagram]
 }
 
@@ -127,7 +128,7 @@ type datagram struct {
 	addr net.Addr
 }
 
-// datagramHeader is what a datagram in a queue counts for beside its length, as in
+// datagramHeader is counted for each queued datagram in addition to its length, as in
 // asyncio.
 const datagramHeader = 8
 
@@ -140,7 +141,7 @@ func (q *datagramQueue) push(p []byte, addr net.Addr) {
 	q.list.push(datagram{len(p), addr})
 }
 
-// front returns the oldest datagram. The memory is the queue's.
+// front returns the oldest datagram. The queue owns the memory.
 func (q *datagramQueue) front() ([]byte, net.Addr) {
 	d := q.list.front()
 	return q.data.bytes()[:d.size], d.addr
@@ -148,11 +149,11 @@ func (q *datagramQueue) front() ([]byte, net.Addr) {
 
 func (q *datagramQueue) pop() { q.data.skip(q.list.pop().size) }
 
-// maxRead is how much one read takes, as in asyncio.
+// maxRead is the most that one read returns, as in asyncio.
 const maxRead = 256 << 10
 
-// readBuffer returns the memory into which the transports of l read, each for the time of
-// one callback.
+// readBuffer returns the memory into which the transports of l read, each for the
+// duration of one callback.
 func (l *Loop) readBuffer() []byte {
 	if l.readBuf == nil {
 		l.readBuf = make([]byte, maxRead)
@@ -160,10 +161,10 @@ func (l *Loop) readBuffer() []byte {
 	return l.readBuf
 }
 
-// outBuffer holds what is to be written.
+// outBuffer holds bytes to be written.
 type outBuffer struct {
 	buf []byte
-	off int // that far it has been written
+	off int // how much of it has been written
 }
 
 func (b *outBuffer) len() int { return len(b.buf) - b.off }
@@ -179,8 +180,8 @@ func (b *outBuffer) add(p []byte) {
 	b.buf = append(b.buf, p...)
 }
 
-// skip takes away the first n bytes. An empty buffer holds no memory: most connections
-// are idle most of the time.
+// skip removes the first n bytes. An empty buffer holds no memory, because most
+// connections are idle most of the time.
 func (b *outBuffer) skip(n int) {
 	b.off += n
 	if b.off == len(b.buf) {

@@ -1,18 +1,18 @@
 package aio
 
-// A loop measures time from its epoch. Real time is Go's monotonic clock. A virtual clock
-// stands still while anything is ready and, when nothing is, jumps to the next timer: a
-// program that sleeps for an hour is done at once, and always makes the same steps at the
-// same times.
+// A loop measures time from its epoch. Real time is Go's monotonic clock. A virtual
+// clock stands still while anything is ready and, when nothing is, jumps to the next
+// timer: a program that sleeps for an hour finishes at once, and always makes the same
+// steps at the same times.
 //
 // Two things keep a virtual clock from jumping. A job of an executor is real work that
-// will end, so the clock waits for it. Where a task waits for something from outside that
-// may never come (a Go channel, a socket), the clock gives it a millisecond of real time
-// before each jump, and if there is no timer left the loop waits as long as it takes.
-// Only when there is neither can nothing ever happen again, and the run ends with a
-// *DeadlockError. What other goroutines may one day do by CallSoonThreadsafe, or to a
-// context that a task awaits under, is not known to the clock. The end of a context is
-// noticed when a pass begins.
+// will end, so the clock waits for it. Where a task waits for an event from outside
+// that may never come (a Go channel, a socket), the clock waits a millisecond of real
+// time before each jump, and if no timer is left the loop waits without a limit. Only
+// if there is neither can nothing ever happen again, and the run ends with a
+// *DeadlockError. The clock does not know of later calls of CallSoonThreadsafe by other
+// goroutines, nor that a context will end under which a task awaits. The end of a
+// context is noticed when a pass begins.
 
 import (
 	"math"
@@ -21,20 +21,22 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// NoTimeout is the timeout that never passes, where asyncio has None.
+// NoTimeout is the timeout that never expires, where asyncio uses None.
 const NoTimeout time.Duration = math.MaxInt64
 
-// clock is how a loop tells the time. The time of a loop is that since epoch.
+// clock tells the time of a loop, which is the duration since epoch.
 type clock struct {
 	epoch   time.Time     // immutable
 	virtual bool          // immutable
-	bubble  bool          // the loop lives in a bubble of testing/synctest; immutable
+	// the loop runs inside a bubble of testing/synctest; immutable
+	bubble  bool
 	vtime   time.Duration // of a virtual clock
 	alarm   *time.Timer   // of waiting
 
 	// Of a virtual clock.
 	watched      []watchEnded // awaits under contexts that the user derived
-	toldDeadline bool         // of a context in real time, to the exception handler
+	// a context with a real deadline was reported to the exception handler
+	toldDeadline bool
 }
 
 func (c *clock) init(virtual bool) {
@@ -44,10 +46,10 @@ func (c *clock) init(virtual bool) {
 	}
 }
 
-// virtualEpoch is when every virtual clock starts.
+// virtualEpoch is the time at which every virtual clock starts.
 var virtualEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// now is the time since the loop's epoch.
+// now returns the time since the loop's epoch.
 func (l *Loop) now() time.Duration {
 	if l.virtual {
 		return l.vtime
@@ -55,12 +57,12 @@ func (l *Loop) now() time.Duration {
 	return time.Since(l.epoch)
 }
 
-// wallClock is real time even under a virtual clock, to find out how long a step took.
+// wallClock is real time even under a virtual clock. It measures how long a step takes.
 func wallClock() time.Duration { return time.Since(wallEpoch) }
 
 var wallEpoch = time.Now()
 
-// at turns a time of the loop into one for the user.
+// at converts a time of the loop to one for the user.
 func (l *Loop) at(when time.Duration) time.Time {
 	if when == NoTimeout {
 		return time.Time{}
@@ -68,7 +70,7 @@ func (l *Loop) at(when time.Duration) time.Time {
 	return l.epoch.Add(when)
 }
 
-// since turns a time that the user gave into one of the loop. The zero time is never.
+// since converts a time from the user to one of the loop. The zero time means never.
 func (l *Loop) since(when time.Time) time.Duration {
 	if when.IsZero() {
 		return NoTimeout
@@ -76,7 +78,7 @@ func (l *Loop) since(when time.Time) time.Duration {
 	return when.Sub(l.epoch)
 }
 
-// after is the time d from now, without overflow.
+// after returns the time d from now, without overflow.
 func (l *Loop) after(d time.Duration) time.Duration {
 	now := l.now()
 	if d > 0 && now >= NoTimeout-d {
@@ -85,9 +87,10 @@ func (l *Loop) after(d time.Duration) time.Duration {
 	return now + d
 }
 
-// Time returns the loop's current time, to compute the times of CallAt, TimeoutAt and
-// Reschedule from. With a virtual clock it starts at the beginning of the year 2000 UTC.
-// Any goroutine may call it if the clock is real. (asyncio: loop.time)
+// Time returns the loop's current time, from which to compute the times of
+// [Loop.CallAt], [TimeoutAt] and [TimeoutScope.Reschedule]. A virtual clock starts at
+// the beginning of the year 2000 UTC. Any goroutine may call it if the clock is real.
+// (asyncio: loop.time)
 func (l *Loop) Time() time.Time {
 	if l.virtual {
 		l.check("Loop.Time")
@@ -108,7 +111,7 @@ func (l *Loop) waitVirtual() {
 		if outside {
 			l.block(time.Millisecond)
 		}
-		l.collectAll() // what came in by now happened before the timer
+		l.collectAll() // whatever has arrived by now happened before the timer
 		if l.ready.n == 0 {
 			l.vtime = max(l.vtime, l.timers.heap[0].when)
 		}

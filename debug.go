@@ -1,6 +1,6 @@
 package aio
 
-// Debug mode, and what it needs: stacks, frames and the names of functions.
+// Debug mode, and the stacks, frames and function names that it needs.
 
 import (
 	"fmt"
@@ -10,11 +10,12 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// SetDebug turns debug mode on or off. Debug mode logs callbacks and steps of tasks that
-// take SetSlowCallbackDuration or more: a coroutine that calls a blocking function stops
-// its loop for that time, and should use ToThread. It remembers where tasks and callbacks
-// were created, and checks on all platforms that only the holder of the token uses the
-// loop (amd64 and arm64 always do). (asyncio: loop.set_debug)
+// SetDebug turns debug mode on or off. Debug mode logs callbacks and steps of tasks
+// that take [Loop.SetSlowCallbackDuration] or more: a coroutine that calls a blocking
+// function stops its loop for that time, and should use [ToThread]. It also records
+// where tasks and callbacks were created, and checks on all platforms that only the
+// holder of the token uses the loop (amd64 and arm64 always check). (asyncio:
+// loop.set_debug)
 func (l *Loop) SetDebug(on bool) {
 	l.check("Loop.SetDebug")
 	l.debug.Store(on)
@@ -32,10 +33,9 @@ func (l *Loop) GetDebug() bool {
 	return l.debug.Load()
 }
 
-// SetSlowCallbackDuration sets the run time from which debug mode reports a callback or a
-// step of a task; with 0 it reports all of them. It is 100 ms in a new loop unless
-// LoopOptions say otherwise. A negative d is misuse. (asyncio:
-// loop.slow_callback_duration)
+// SetSlowCallbackDuration sets the run time from which debug mode reports a callback or
+// a step of a task; 0 reports all of them. The default is 100 ms; [LoopOptions] can
+// change it. A negative d is misuse. (asyncio: loop.slow_callback_duration)
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) {
 	const call = "Loop.SetSlowCallbackDuration"
 	l.check(call)
@@ -45,7 +45,7 @@ func (l *Loop) SetSlowCallbackDuration(d time.Duration) {
 	l.slow = d
 }
 
-// GetSlowCallbackDuration returns what SetSlowCallbackDuration has set.
+// GetSlowCallbackDuration returns the value that SetSlowCallbackDuration has set.
 // (asyncio: loop.slow_callback_duration)
 func (l *Loop) GetSlowCallbackDuration() time.Duration {
 	l.check("Loop.GetSlowCallbackDuration")

@@ -1,9 +1,9 @@
 package aio
 
-// Descriptors of the user's own: AddReader and AddWriter, and calls that wait until one
-// is ready. A watcher is what the poller knows of such a descriptor; it holds the handle
-// of the reader and that of the writer, and is registered for as long as there is one of
-// them.
+// Descriptors that the user owns: AddReader and AddWriter, and calls that wait until a
+// descriptor is ready. A watcher is the poller's entry for such a descriptor; it holds
+// the handles of the reader and the writer, and is registered while there is at least
+// one of them.
 
 import (
 	"context"
@@ -19,8 +19,8 @@ func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio
 	return l.whenReady(ctx, call, fd, r, func() bool { return true })
 }
 
-// whenReady suspends the calling task, and has try called in each pass in which fd is
-// ready for r until it reports that it is done. It is not called once the task is
+// whenReady suspends the calling task, and calls try in each pass in which fd is ready
+// for r, until try reports that it is done. It does not call try once the task is
 // cancelled.
 func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readiness, try func() (done bool)) error {
 	c, err := enter(ctx, call)
@@ -37,7 +37,8 @@ func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readi
 		return err
 	}
 	err = c.waitOnce(call, &w)
-	// Somebody else may wait for fd by now, or the descriptor be a transport's.
+	// Another reader may be registered for fd by now, or the descriptor may belong
+	// to a transport.
 	if at, ok := l.polling.ownerOf(fd).(*watcher); ok && *at.slot(r) == h {
 		l.unwatch(at, r)
 	}
@@ -52,7 +53,7 @@ type watcher struct {
 	reader, writer *Handle
 }
 
-// Ready implements netio.Owner. A hang-up or error is for both to find out.
+// Ready implements netio.Owner. Both callbacks learn of a hang-up or error.
 func (w *watcher) Ready(r netio.Readiness) {
 	if w.reader != nil && r&(netio.Readable|netio.HungUp) != 0 {
 		w.loop.enqueue(w.reader)
@@ -62,10 +63,10 @@ func (w *watcher) Ready(r netio.Readiness) {
 	}
 }
 
-// Discard implements netio.Owner. The descriptor is the user's.
+// Discard implements netio.Owner. The descriptor belongs to the user.
 func (w *watcher) Discard() {}
 
-// want is what w has callbacks for.
+// want returns the kinds of readiness for which w has callbacks.
 func (w *watcher) want() (r netio.Readiness) {
 	if w.reader != nil {
 		r |= netio.Readable
@@ -76,7 +77,7 @@ func (w *watcher) want() (r netio.Readiness) {
 	return r
 }
 
-// slot is where the callback for r is.
+// slot returns the field for the callback for r.
 func (w *watcher) slot(r netio.Readiness) **Handle {
 	if r == netio.Readable {
 		return &w.reader
@@ -84,21 +85,23 @@ func (w *watcher) slot(r netio.Readiness) **Handle {
 	return &w.writer
 }
 
-// AddReader has fn called in each pass in which fd can be read from without blocking, or
-// its other end is gone, until RemoveReader. fd is the number of a descriptor (int or
-// uintptr) or something that has one, as *os.File, *net.TCPConn and net.Listener have
-// (syscall.Conn). If there is a reader for fd it is replaced; a writer stays. The
-// descriptor must be non-blocking if fn is not to block when another one has read before
-// it.
+// AddReader calls fn in each pass in which fd can be read from without blocking, or its
+// other end is closed, until [Loop.RemoveReader]. fd is the number of a descriptor (int
+// or uintptr), or a value that has one, such as *os.File, *net.TCPConn and net.Listener
+// (syscall.Conn). A reader that fd already has is replaced; a writer stays. Make the
+// descriptor non-blocking, or fn may block when another reader was faster.
 //
-// Remove it before closing the descriptor. If that was forgotten, fn is not called any
-// more, and what is next registered under the same number, by AddReader, a Sock call or a
+// Call RemoveReader before closing the descriptor. Otherwise fn is not called any more,
+// and the next registration under the same number, by AddReader, a Sock call or a
 // connection, takes its place.
 //
-// The error matches ErrUsage if fd is none of these or belongs to a transport, which ends
-// when its ConnectionLost has returned, and errors.ErrUnsupported where the system has no
-// poller (Windows, js). It panics with ErrLoopClosed if the loop is closed. (asyncio:
-// loop.add_reader, which allows it from the moment in which the transport is closing)
+// The error matches [ErrUsage] if fd is none of these or belongs to a transport, which
+// gives it up when its ConnectionLost has returned, and [errors.ErrUnsupported] where
+// the system has no poller (Windows, js). AddReader panics with [ErrLoopClosed] if the
+// loop is closed.
+//
+// (asyncio: loop.add_reader, which accepts the descriptor of a transport as soon as the
+// transport is closing)
 func (l *Loop) AddReader(fd any, fn func()) error {
 	return l.addWatch("Loop.AddReader", fd, netio.Readable, fn)
 }
@@ -108,15 +111,14 @@ func (l *Loop) AddWriter(fd any, fn func()) error {
 	return l.addWatch("Loop.AddWriter", fd, netio.Writable, fn)
 }
 
-// RemoveReader ends AddReader for fd, also if its callback is due in this pass, and
-// reports whether there was one. An error that matches ErrUsage says that fd has no
-// descriptor, or belongs to a transport. (asyncio: loop.remove_reader)
+// RemoveReader undoes [Loop.AddReader] for fd, even if its callback is due in this
+// pass, and reports whether there was a reader. The error matches [ErrUsage] if fd has
+// no descriptor, or belongs to a transport. (asyncio: loop.remove_reader)
 func (l *Loop) RemoveReader(fd any) (bool, error) {
 	return l.removeWatch("Loop.RemoveReader", fd, netio.Readable)
 }
 
-// RemoveWriter ends AddWriter as RemoveReader does AddReader. (asyncio:
-// loop.remove_writer)
+// RemoveWriter undoes [Loop.AddWriter]. (asyncio: loop.remove_writer)
 func (l *Loop) RemoveWriter(fd any) (bool, error) {
 	return l.removeWatch("Loop.RemoveWriter", fd, netio.Writable)
 }
@@ -132,7 +134,7 @@ func (l *Loop) addWatch(call string, file any, r netio.Readiness, fn func()) err
 	return l.watch(call, fd, r, h)
 }
 
-// watch has h called while fd is ready for r.
+// watch calls h while fd is ready for r.
 func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
 	w, err := l.watcherOf(call, fd)
 	if err != nil {
@@ -162,7 +164,7 @@ func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
 	return nil
 }
 
-// cancel takes both callbacks away from a descriptor that is not registered any more.
+// cancel cancels both callbacks of a descriptor that is not registered any more.
 func (w *watcher) cancel() {
 	for _, h := range []*Handle{w.reader, w.writer} {
 		if h != nil {
@@ -188,7 +190,7 @@ func (l *Loop) removeWatch(call string, file any, r netio.Readiness) (bool, erro
 	return l.unwatch(w, r), nil
 }
 
-// unwatch takes the callback for r away, and reports whether there was one.
+// unwatch removes the callback for r, and reports whether there was one.
 func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 	h := *w.slot(r)
 	if h == nil {
@@ -197,7 +199,7 @@ func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 	h.cancel()
 	*w.slot(r) = nil
 	if want := w.want(); want != 0 {
-		// taking away cannot fail in a way that matters
+		// a failure to remove an interest does not matter
 		_ = l.polling.modify(w.fd, want)
 	} else {
 		l.polling.unregister(w.fd)
@@ -217,8 +219,8 @@ func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
 	return nil, usagef(call, "descriptor %d is in use by a transport", fd)
 }
 
-// descriptorOf returns the descriptor that a user's value is or has, in the latter case
-// with what keeps it open during a use.
+// descriptorOf returns the descriptor that a user's value is or has; in the latter case
+// also the value that keeps it open during a use.
 func descriptorOf(call string, file any) (fd int, raw syscall.RawConn, err error) {
 	switch f := file.(type) {
 	case int:

@@ -1,11 +1,11 @@
 package aio
 
-// Names and addresses. Package net resolves them and blocks meanwhile, so lookups are
+// Names and addresses. Package net resolves them with blocking calls, so lookups are
 // jobs of the default executor. Nothing here has state that outlives a call.
 //
-// Each lookup has a context of its own, which ends when the await does. That of the task
-// would not do: it stays ended once the task was cancelled, but a task may catch that and
-// go on, and its next lookup is as good as any.
+// Each lookup has a context of its own, which ends when the await does. The task's
+// context is not suitable: it stays ended after a cancellation, but a task may catch
+// the cancellation and make another lookup.
 
 import (
 	"context"
@@ -34,36 +34,39 @@ type AddrInfo struct {
 
 // AddrInfoOptions are the settings of Getaddrinfo. The zero value has the defaults.
 type AddrInfoOptions struct {
-	// Network is that of net.Dial: "tcp", "udp", or one of them with a 4 or 6 to have
-	// addresses of that family only. Empty means "tcp".
+	// Network is like that of net.Dial: "tcp", "udp", or one of them with a 4 or 6
+	// to get addresses of that family only. Empty means "tcp".
 	Network string
-	// Passive has an empty host mean all addresses of this machine, to listen on,
-	// instead of the loopback ones.
+	// Passive makes an empty host stand for all addresses of this machine, to
+	// listen on, instead of the loopback addresses.
 	Passive bool
-	// CanonName asks for the canonical name of the host too.
+	// CanonName also asks for the canonical name of the host.
 	CanonName bool
 	// NumericHost refuses a host that is neither empty nor an IP address, instead of
 	// resolving it.
 	NumericHost bool
-	// Resolver is who is asked; nil means net.DefaultResolver.
+	// Resolver makes the lookup; nil means net.DefaultResolver.
 	Resolver *net.Resolver
 }
 
-// Getaddrinfo finds the addresses of host, a name or an IP address, which may have a
-// zone, with port, a number or the name of a service. An empty host is this machine, see
-// Passive; an empty port is 0. The order of the addresses is the resolver's, that of RFC
-// 6724, so the first one is the best to try. nil options are the defaults.
+// Getaddrinfo finds the addresses of host with port. host is a name or an IP address,
+// which may have a zone; port is a number or the name of a service. An empty host is
+// this machine (see Passive); an empty port is 0. The order of the addresses is that of
+// the resolver, which follows RFC 6724, so the first is the best to try. nil options
+// are the defaults.
 //
 // It always suspends the calling task, while the default executor makes the lookup. If
-// the task is cancelled meanwhile, it returns the *CancelledError at once and the context
-// of the lookup ends. There always is an address, or an error: a *net.DNSError if the
-// host has no address of that family, the port no meaning or the resolver no answer, and
-// one that matches ErrUsage if the network is unknown.
+// the task is cancelled, Getaddrinfo returns the [*CancelledError] at once and the
+// context of the lookup ends.
 //
-// (asyncio: loop.getaddrinfo, which lists an address for each type of socket unless it is
-// told one, sets the canonical name in the first entry only, leaves ::ffff:192.0.2.1 as
-// an IPv6 address where here it is the IPv4 one, as everywhere in package net, and
-// encodes names that are not ASCII)
+// There always is an address, or an error: a [*net.DNSError] if the host has no address
+// of that family, the port is unknown or the resolver has no answer; an error that
+// matches [ErrUsage] if the network is unknown.
+//
+// (asyncio: loop.getaddrinfo. It lists an address for each type of socket unless it is
+// given one, sets the canonical name in the first entry only, and encodes names that
+// are not ASCII. It leaves ::ffff:192.0.2.1 as an IPv6 address; here it is the IPv4
+// address, as everywhere in package net.)
 func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) ([]AddrInfo, error) {
 	c, err := enter(ctx, "Getaddrinfo")
 	if err != nil {
@@ -105,26 +108,29 @@ func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) 
 
 // NameInfoOptions are the settings of Getnameinfo. The zero value has the defaults.
 type NameInfoOptions struct {
-	// Network is that of AddrInfoOptions. A port may have another name with udp than
-	// with tcp.
+	// Network is as in [AddrInfoOptions]. A port may have another name with udp
+	// than with tcp.
 	Network string
-	// NumericHost has the IP address as the host.
+	// NumericHost returns the IP address as the host.
 	NumericHost bool
-	// NumericService has the port's number as the service.
+	// NumericService returns the port's number as the service.
 	NumericService bool
-	// Resolver is who is asked; nil means net.DefaultResolver.
+	// Resolver makes the lookup; nil means net.DefaultResolver.
 	Resolver *net.Resolver
 }
 
-// Getnameinfo finds the name of a host and that of the service on a port. One that has no
-// name is returned as a number. nil options are the defaults.
+// Getnameinfo finds the name of a host and the name of the service on a port. If there
+// is no name it returns the number. nil options are the defaults.
 //
 // It always suspends the calling task, while the default executor makes the lookup. If
-// the task is cancelled meanwhile, it returns the *CancelledError at once and the context
-// of the lookup ends. The error is a *net.DNSError if the resolver has no answer, and
-// matches ErrUsage if the address is the zero one or the network unknown. (asyncio:
-// loop.getnameinfo, which leaves ::ffff:192.0.2.1 as it is, where here it is the IPv4
-// address)
+// the task is cancelled, Getnameinfo returns the [*CancelledError] at once and the
+// context of the lookup ends.
+//
+// The error is a [*net.DNSError] if the resolver has no answer, and matches [ErrUsage]
+// if the address is the zero one or the network unknown.
+//
+// (asyncio: loop.getnameinfo, which leaves ::ffff:192.0.2.1 as it is; here it is the
+// IPv4 address)
 func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions) (host, service string, err error) {
 	c, err := enter(ctx, "Getnameinfo")
 	if err != nil {
@@ -141,7 +147,7 @@ func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions
 	if err != nil {
 		return "", "", err
 	}
-	// which has no names for addresses
+	// netio.Names has no reverse lookups
 	numericHost := opts.NumericHost || opts.Resolver == nil && q.useNames(c.fut.loop)
 	names, err := inExecutor(ctx, func(ctx context.Context) ([2]string, error) {
 		names := [2]string{q.host, q.port}
@@ -172,21 +178,20 @@ func (l *Loop) resolve(ctx context.Context, network, host, port string, passive 
 	return inExecutor(ctx, q.run)
 }
 
-// inExecutor calls fn, which blocks, in the default executor. Its context ends with the
-// await.
+// inExecutor calls fn, which blocks, in the default executor. The context of fn ends
+// with the await.
 func inExecutor[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	return ToThread(ctx, func(context.Context) (T, error) { return fn(own) })
 }
 
-// lookup is a question to the resolver. It does not change once it is made, and goes to
-// another goroutine then.
+// lookup is a query to the resolver. It is immutable, and passed to another goroutine.
 type lookup struct {
 	network, host, port string
 	passive, numeric    bool
 	resolver            *net.Resolver
-	// asked instead, by the calling task; nil in most cases
+	// used instead of a resolver, by the calling task; nil in most cases
 	names netio.Names
 }
 
@@ -210,7 +215,7 @@ func newLookup(network, host, port string, r *net.Resolver) (*lookup, error) {
 	return &lookup{network: network, host: host, port: port, resolver: r}, nil
 }
 
-// isLiteral reports whether run can answer by itself: host and port are empty or numbers.
+// isLiteral reports whether run needs no resolver: host and port are empty or numbers.
 func (q *lookup) isLiteral() bool {
 	_, noAddr := netip.ParseAddr(q.host)
 	_, noPort := strconv.Atoi(q.port)
@@ -229,7 +234,7 @@ func (q *lookup) run(ctx context.Context) ([]netip.AddrPort, error) {
 	}
 	var addrs []netip.AddrPort
 	for _, ip := range ips {
-		// Package net hands out IPv4 addresses mapped to IPv6.
+		// Package net returns IPv4 addresses mapped to IPv6.
 		if ip = ip.Unmap(); q.network[3:] == "" || q.network[3:] == ipVersion(ip) {
 			addrs = append(addrs, netip.AddrPortFrom(ip, uint16(port)))
 		}
@@ -240,13 +245,13 @@ func (q *lookup) run(ctx context.Context) ([]netip.AddrPort, error) {
 	return addrs, nil
 }
 
-// addrs finds the addresses of the host, some perhaps of the wrong family.
+// addrs finds the addresses of the host, possibly some of the wrong family.
 func (q *lookup) addrs(ctx context.Context) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(q.host); err == nil {
 		return []netip.Addr{ip}, nil
 	}
 	switch {
-	case q.host == "" && q.passive: // as getaddrinfo orders them
+	case q.host == "" && q.passive: // the order of getaddrinfo
 		return []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}, nil
 	case q.host == "":
 		return []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
@@ -255,7 +260,8 @@ func (q *lookup) addrs(ctx context.Context) ([]netip.Addr, error) {
 	case q.names != nil:
 		return q.names.LookupNetIP(ctx, "ip"+q.network[3:], q.host)
 	case q.network[3:] == "4":
-		// Does not ask for IPv6 addresses, to which some servers never answer.
+		// This does not ask for IPv6 addresses, to which some servers never
+		// answer.
 		return q.resolver.LookupNetIP(ctx, "ip4", q.host)
 	}
 	// LookupNetIP would drop the zones.
@@ -280,11 +286,11 @@ func (q *lookup) canonName(ctx context.Context) (string, error) {
 	return strings.TrimSuffix(name, "."), err
 }
 
-// hostName finds the name of ip, which is the host.
+// hostName finds the name of ip, the host.
 func (q *lookup) hostName(ctx context.Context, ip netip.Addr) (string, error) {
 	names, err := q.resolver.LookupAddr(ctx, ip.WithZone("").String())
 	if len(names) > 0 {
-		// an error says then that there are others, which are malformed
+		// an error here only reports further, malformed names
 		return strings.TrimSuffix(names[0], "."), nil
 	}
 	if none := (*net.DNSError)(nil); errors.As(err, &none) && none.IsNotFound {
@@ -301,7 +307,7 @@ func (q *lookup) serviceName() string {
 	}
 	list, err := os.ReadFile(file)
 	if err != nil {
-		return q.port // many a container has no such file
+		return q.port // many containers have no such file
 	}
 	return serviceIn(string(list), q.port, q.network[:3])
 }
@@ -318,8 +324,8 @@ func serviceIn(list, port, protocol string) string {
 	return port
 }
 
-// asDNSError has the other type of errors that package net returns for names and ports be
-// this one.
+// asDNSError converts the other type of error that package net returns for names and
+// ports.
 func asDNSError(err error) error {
 	if bad := (*net.AddrError)(nil); errors.As(err, &bad) {
 		return &net.DNSError{Err: bad.Err, Name: bad.Addr, IsNotFound: true}

@@ -26,22 +26,23 @@ var (
 	// ErrCancelled matches every *CancelledError.
 	ErrCancelled = errors.New("aio: cancelled")
 
-	// ErrTimeout is what Timeout, WaitFor and their like return when time ran out. It
-	// matches context.DeadlineExceeded and os.ErrDeadlineExceeded, and is a net.Error
-	// whose Timeout method reports true. (asyncio: TimeoutError)
+	// ErrTimeout is the error of [Timeout], [WaitFor] and similar functions when
+	// their time has expired. It matches [context.DeadlineExceeded] and
+	// [os.ErrDeadlineExceeded], and is a [net.Error] whose Timeout method reports
+	// true. (asyncio: TimeoutError)
 	ErrTimeout error = timeoutError{}
 
 	// ErrInvalidState says that a future was not in the state that an operation
-	// needs: it was settled a second time, or asked for a result that it does not
-	// have yet. (asyncio: InvalidStateError)
+	// needs: it was settled a second time, or its result was requested before it
+	// had one. (asyncio: InvalidStateError)
 	ErrInvalidState = errors.New("aio: invalid state")
 
-	// ErrLoopClosed says that the event loop is closed. Awaits of a task that is
-	// unwound because its loop was closed fail with it too.
+	// ErrLoopClosed says that the event loop is closed. It is also the error of
+	// awaits in a task that is being unwound because its loop was closed.
 	ErrLoopClosed error = &sentinel{text: "event loop is closed"}
 
-	// ErrLoopRunning says that the event loop, or another one in this goroutine, runs
-	// already.
+	// ErrLoopRunning says that the event loop, or another one in this goroutine, is
+	// already running.
 	ErrLoopRunning = errors.New("aio: event loop is already running")
 
 	// ErrLoopStopped is returned by RunUntilComplete when the loop was stopped before
@@ -51,13 +52,13 @@ var (
 	// ErrNoRunningLoop says that a context does not come from a running event loop.
 	ErrNoRunningLoop error = &sentinel{text: "no running event loop: pass the ctx that the task was given, or one derived from it", usage: true}
 
-	// ErrNoTask says that a call that awaits was made where there is no task to
-	// suspend: in a callback, or with the context of a loop while no task runs.
+	// ErrNoTask says that a call that awaits was made without a task to suspend: in
+	// a callback, or with the context of a loop while no task runs.
 	ErrNoTask error = &sentinel{text: "only a task can await: start one with CreateTask", usage: true}
 
 	// ErrWrongGoroutine says that the calling goroutine does not hold the token of
-	// the loop. Such a call changes nothing. Other goroutines reach a loop by
-	// Loop.CallSoonThreadsafe and RunCoroutineThreadsafe.
+	// the loop. Such a call changes nothing. Other goroutines use
+	// [Loop.CallSoonThreadsafe] and [RunCoroutineThreadsafe].
 	ErrWrongGoroutine error = &sentinel{text: "this goroutine does not run the event loop: use Loop.CallSoonThreadsafe or RunCoroutineThreadsafe", usage: true}
 
 	// ErrOtherLoop says that a future or a primitive was used with a loop that is not
@@ -86,31 +87,35 @@ var (
 	ErrNotLocked error = &sentinel{text: "not locked", usage: true}
 
 	// ErrOverRelease says that something was released more often than it was
-	// acquired: a semaphore, the items of a Queue by TaskDone, a FastChildWatcher by
-	// Exit.
+	// acquired: a semaphore, the items of a [Queue] by TaskDone, a
+	// [FastChildWatcher] by Exit.
 	ErrOverRelease error = &sentinel{text: "released more often than acquired", usage: true}
 
-	// ErrUsage matches every error of misuse, those with a sentinel of their own
-	// included. A call with an error result returns misuse as such an error; a call
-	// without one panics with it. The call has had no effect then.
+	// ErrUsage matches every error of misuse, including those with a sentinel of
+	// their own. A call with an error result returns misuse as such an error; a
+	// call without one panics with it. In both cases the call has had no effect.
 	ErrUsage = errors.New("aio: misuse")
 )
 
-// A CancelledError is the error of whatever was cancelled: the await at which a
-// cancellation was delivered, and a Future or Task that ended by it. It matches
-// ErrCancelled and context.Canceled. A coroutine that returns one, wrapped or not, ends
-// as cancelled, and so does one that returns several of them joined by errors.Join.
-// Joined with another error it is a failure, as is a [GroupError]. The end of a context
-// that the caller derived is no cancellation: an await then returns an error that matches
-// that context's Err and Cause. (asyncio: CancelledError)
+// A CancelledError is the error of a cancelled operation: of the await at which a
+// cancellation was delivered, and of a [Future] or [Task] that ended with it. It
+// matches [ErrCancelled] and [context.Canceled].
+//
+// A coroutine that returns one, wrapped or not, ends as cancelled, and so does one that
+// returns several of them joined by errors.Join. Joined with another error it is a
+// failure, as is a [GroupError]. The end of a context that the caller derived is not a
+// cancellation: an await then returns an error that matches that context's Err and
+// Cause.
+//
+// (asyncio: CancelledError)
 type CancelledError struct {
-	// Message is what was given to Cancel, nil if nothing was.
+	// Message is the argument of Cancel, nil if there was none.
 	Message any
-	// Cause is why: the *SignalError of a signal that ended the program, the error of
-	// another loop's main in a LoopGroup, or the end of the context under which the
-	// cancelled future was awaited. It is also set where asyncio drops the message of
-	// a cancellation on its way, to the error that still has it. errors.Is and
-	// errors.As see it.
+	// Cause is the reason: the [*SignalError] of a signal that ended the program,
+	// the error of another loop's main in a [LoopGroup], or the end of the context
+	// under which the cancelled future was awaited. Where asyncio drops the message
+	// of a cancellation, Cause is the error that still has it. errors.Is and
+	// errors.As examine it.
 	Cause error
 
 	// id of the task whose await has ended with its context; 0 for other
@@ -119,8 +124,8 @@ type CancelledError struct {
 }
 
 // contextError is the error of an await that ended because a context derived by the
-// caller did. It matches what that context's Err and Cause are, and is no cancellation:
-// nobody has cancelled the task, so one that returns it has failed.
+// caller did. It matches that context's Err and Cause, and is not a cancellation: a
+// task that returns it has failed.
 type contextError struct{ err, cause error }
 
 func newContextError(ctx context.Context) error {
@@ -135,7 +140,7 @@ func (e *contextError) Error() string {
 }
 
 // Unwrap returns the errors of the context. A cause that is the cancellation of another
-// task is left out, or the error would be taken for a cancellation of this one.
+// task is left out, because the error would count as a cancellation of this one.
 func (e *contextError) Unwrap() []error {
 	if _, ok := asCancelled(e.cause); ok {
 		return []error{e.err}
@@ -143,7 +148,7 @@ func (e *contextError) Unwrap() []error {
 	return []error{e.err, e.cause}
 }
 
-// interrupted reports whether err ends an operation because the caller gives up: a
+// interrupted reports whether err ends an operation at the caller's request: a
 // cancellation of the task, or the end of a context that it derived.
 func interrupted(err error) bool {
 	var ended *contextError
@@ -173,7 +178,7 @@ func (e *CancelledError) Is(target error) bool {
 // Unwrap returns the cause.
 func (e *CancelledError) Unwrap() error { return e.Cause }
 
-// cancelReason turns the arguments of a Cancel method into the error that it delivers.
+// cancelReason converts the arguments of a Cancel method to the error that it delivers.
 func cancelReason(msg []any) *CancelledError {
 	switch {
 	case len(msg) == 0 || len(msg) == 1 && msg[0] == nil:
@@ -184,9 +189,9 @@ func cancelReason(msg []any) *CancelledError {
 	return &CancelledError{Message: fmt.Sprint(msg...)}
 }
 
-// asCancelled returns the CancelledError that err is or wraps. Errors that were joined
-// are one if all of them are, as errors.Join(err, f.Close()) makes one of a cancellation.
-// A cancellation joined with another error is a failure, and so is a GroupError.
+// asCancelled returns the CancelledError that err is or wraps. Joined errors count as a
+// cancellation if all of them are, as in errors.Join(err, f.Close()). A cancellation
+// joined with another error is a failure, and so is a GroupError.
 func asCancelled(err error) (first *CancelledError, ok bool) {
 	for err != nil {
 		switch e := err.(type) {
@@ -214,7 +219,7 @@ func asCancelled(err error) (first *CancelledError, ok bool) {
 	return nil, false
 }
 
-// withoutMessage returns a CancelledError for a cancellation by err that has not its
+// withoutMessage returns a CancelledError for the cancellation err, without its
 // message.
 func withoutMessage(err error) error {
 	if c, ok := asCancelled(err); ok && c.Message == nil {
@@ -223,9 +228,8 @@ func withoutMessage(err error) error {
 	return &CancelledError{Cause: err}
 }
 
-// timeoutError is the type of ErrTimeout. It does not unwrap to the CancelledError by
-// which the timeout stopped the work: the one who catches a timeout must not take it for
-// a cancellation.
+// timeoutError is the type of ErrTimeout. It does not unwrap to the CancelledError with
+// which the timeout stopped the work: a timeout must not count as a cancellation.
 type timeoutError struct{}
 
 func (timeoutError) Error() string   { return "aio: timed out" }
@@ -237,13 +241,14 @@ func (timeoutError) Is(target error) bool {
 
 // A PanicError is the error of a task or callback that panicked.
 type PanicError struct {
-	// Value is what panic was called with.
+	// Value is the argument of panic.
 	Value any
-	// Stack is the stack at the panic, as runtime/debug.Stack gives it.
+	// Stack is the stack at the panic, in the form of [debug.Stack].
 	Stack []byte
 }
 
-// Error has the value and, if Stack is set, the place of the panic in the user's code.
+// Error returns the value and, if Stack is set, the place of the panic in the user's
+// code.
 func (e *PanicError) Error() string {
 	if err, ok := e.Value.(error); ok && errors.Is(err, ErrUsage) {
 		return err.Error() // which names the call
@@ -255,7 +260,7 @@ func (e *PanicError) Error() string {
 	return text
 }
 
-// Format implements fmt.Formatter: %+v has the stack too.
+// Format implements fmt.Formatter: %+v includes the stack.
 func (e *PanicError) Format(s fmt.State, verb rune) {
 	if verb == 'v' && s.Flag('+') {
 		fmt.Fprintf(s, "%s\n\n%s", e.Error(), e.Stack)
@@ -295,8 +300,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// A GroupError holds the errors of several tasks. errors.Is and errors.As look at all of
-// them. (Python: ExceptionGroup)
+// A GroupError holds the errors of several tasks. errors.Is and errors.As examine all
+// of them. (Python: ExceptionGroup)
 type GroupError struct {
 	// Message says what failed.
 	Message string
@@ -321,12 +326,12 @@ func (e *GroupError) Error() string {
 // Unwrap returns the errors.
 func (e *GroupError) Unwrap() []error { return e.Errors }
 
-// An AwaitCycleError names the tasks and futures that await each other in a circle.
-// Cancelling any of them panics with it, because the cancellation would go round for
-// ever. It matches ErrAwaitCycle. (CPython: RecursionError)
+// An AwaitCycleError names the tasks and futures of a cycle of awaits. Cancelling any
+// of them panics with it, because the cancellation would never end. It matches
+// [ErrAwaitCycle]. (CPython: RecursionError)
 type AwaitCycleError struct {
-	// Cycle names each member; each awaits the next, the last awaits the first. It is
-	// not empty.
+	// Cycle names the members. Each awaits the next, and the last awaits the first.
+	// It is not empty.
 	Cycle []string
 }
 
@@ -337,9 +342,9 @@ func (e *AwaitCycleError) Error() string {
 // Is reports whether target is ErrAwaitCycle.
 func (e *AwaitCycleError) Is(target error) bool { return target == ErrAwaitCycle }
 
-// A DeadlockError is returned by a loop with a virtual clock when nothing can ever happen
-// again: no task is ready, no timer is pending and no worker goroutine is busy. It
-// matches ErrDeadlock.
+// A DeadlockError is the error of a loop with a virtual clock in which nothing can ever
+// happen again: no task is ready, no timer is pending and no worker goroutine is busy.
+// It matches [ErrDeadlock].
 type DeadlockError struct {
 	// Tasks has a line for every task that is not done, in order of creation: the
 	// task and what it waits for.
@@ -368,7 +373,7 @@ func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 // adds, so that callError can put the name of the call in between.
 type sentinel struct {
 	text  string
-	usage bool // it is misuse
+	usage bool // the error is misuse
 }
 
 func (e *sentinel) Error() string        { return "aio: " + e.text }
@@ -383,11 +388,11 @@ type callError struct {
 func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.(*sentinel).text }
 func (e *callError) Unwrap() error { return e.err }
 
-// usageError is an error of misuse with a text of its own. It matches ErrUsage and, if it
-// has one, another error.
+// usageError is an error of misuse with a text of its own. It matches ErrUsage and, if
+// also is set, another error.
 type usageError struct {
 	call, text string
-	also       error // that it matches as well; nil if there is none
+	also       error // another error that it matches; nil if there is none
 }
 
 func (e *usageError) Error() string {
@@ -402,8 +407,8 @@ func (e *usageError) Is(target error) bool { return target == ErrUsage }
 
 func (e *usageError) Unwrap() error { return e.also }
 
-// usagef makes the error of misuse of a call, for a call with an error result to return.
-// call is the call as users write it, "Queue.Put"; "" where the text says it all.
+// usagef makes the error of misuse of a call, for a call with an error result to
+// return. call is the call as users write it, "Queue.Put"; "" if the text says it all.
 func usagef(call, format string, args ...any) *usageError {
 	return &usageError{call: call, text: fmt.Sprintf(format, args...)}
 }
@@ -425,7 +430,7 @@ func panicError(v any) error {
 	return &PanicError{Value: v, Stack: debug.Stack()}
 }
 
-// recovered turns a panic of the function that defers it into its error.
+// recovered converts a panic of the function that defers it to its error.
 func recovered(err *error) {
 	if v := recover(); v != nil {
 		*err = panicError(v)
