@@ -356,11 +356,11 @@ func (c caller) parking() (stop func() bool) {
 // loop reuses it when the wait is done.
 type waiter struct {
 	future
-	what       string       // the name of the operation, for text forms
+	what string // the name of the operation, for text forms
 	// the timer that will wake it; nil if there is none or it was due
 	timer      *TimerHandle
-	list       *waitList    // the list that it is in
-	prev, next *waiter      // in list; next also in the free list
+	list       *waitList // the list that it is in
+	prev, next *waiter   // in list; next also in the free list
 }
 
 // waiterPool has the waiters that are not in use.

@@ -26,15 +26,15 @@ const NoTimeout time.Duration = math.MaxInt64
 
 // clock tells the time of a loop, which is the duration since epoch.
 type clock struct {
-	epoch   time.Time     // immutable
-	virtual bool          // immutable
+	epoch   time.Time // immutable
+	virtual bool      // immutable
 	// the loop runs inside a bubble of testing/synctest; immutable
-	bubble  bool
-	vtime   time.Duration // of a virtual clock
-	alarm   *time.Timer   // of waiting
+	bubble bool
+	vtime  time.Duration // of a virtual clock
+	alarm  *time.Timer   // of waiting
 
 	// Of a virtual clock.
-	watched      []watchEnded // awaits under contexts that the user derived
+	watched []watchEnded // awaits under contexts that the user derived
 	// a context with a real deadline was reported to the exception handler
 	toldDeadline bool
 }

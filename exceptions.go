@@ -1,8 +1,9 @@
 package aio
 
-// Where errors go that nobody waits for: the exception handler, and the errors of futures
-// that are never retrieved. The token owns the list of reports; a future that is
-// collected with its error unread hands it in by the inbox.
+// Errors that no code handles: the exception handler, and the errors of futures that
+// are never retrieved. The token owns the list of reports. A future that is
+// garbage-collected with an unretrieved error passes its report to the loop through the
+// inbox.
 
 import (
 	"context"
@@ -19,39 +20,42 @@ import (
 	"time"
 )
 
-// ExceptionContext tells an exception handler what went wrong. Only Message is always
+// ExceptionContext describes an error to an exception handler. Only Message is always
 // set. (asyncio: the context dict of call_exception_handler)
 type ExceptionContext struct {
 	// Message says what happened.
 	Message string
-	// Err is the error, a *PanicError if something panicked.
+	// Err is the error; after a panic it is a [*PanicError].
 	Err error
-	// Future is the one whose done callback panicked.
+	// Future is the future whose done callback panicked.
 	Future AnyFuture
-	// Task is the task that is concerned, nil if it is gone, as that of an error
-	// which nobody has retrieved: Message has its name.
+	// Task is the task in which the error occurred. It is nil if the task has been
+	// collected, as for an error that was never retrieved; Message then has its
+	// name.
 	Task AnyTask
 	// Handle is the callback that panicked.
 	Handle *Handle
 	// Transport and Protocol are those of the connection on which the error occurred.
 	Transport BaseTransport
 	Protocol  Protocol
-	// Context is what a custom exception handler that panicked was called with.
+	// Context is the context for which a custom exception handler was called that
+	// panicked.
 	Context *ExceptionContext
-	// Stack has the program counters of where the task was suspended or, in debug
-	// mode, of the call that created the future or scheduled the callback. See
-	// runtime.CallersFrames.
+	// Stack has the program counters of the place where the task was suspended or,
+	// in debug mode, of the call that created the future or scheduled the callback.
+	// See [runtime.CallersFrames].
 	Stack []uintptr
-	// Extra has what else whoever calls CallExceptionHandler wants to say. The
-	// default handler logs it in the order of the keys. (asyncio: further keys of the
-	// dict)
+	// Extra has further data from the caller of [Loop.CallExceptionHandler]. The
+	// default handler logs it in the order of the keys. (asyncio: further keys of
+	// the dict)
 	Extra map[string]any
 }
 
-// SetExceptionHandler has handler called for each error that nobody waits for: callbacks
-// that panicked, errors of futures and tasks that were never retrieved, tasks that were
-// pending when their loop was closed. It runs under the token and must not block. nil
-// restores the default, DefaultExceptionHandler. (asyncio: loop.set_exception_handler)
+// SetExceptionHandler makes the loop call handler for each error that no code handles:
+// panics of callbacks, errors of futures and tasks that were never retrieved, tasks
+// that were pending when their loop was closed. handler runs while its goroutine holds
+// the token, and must not block. nil restores the default,
+// [Loop.DefaultExceptionHandler]. (asyncio: loop.set_exception_handler)
 func (l *Loop) SetExceptionHandler(handler func(*Loop, ExceptionContext)) {
 	l.check("Loop.SetExceptionHandler")
 	l.exceptionHandler = handler
@@ -64,8 +68,8 @@ func (l *Loop) GetExceptionHandler() func(*Loop, ExceptionContext) {
 	return l.exceptionHandler
 }
 
-// CallExceptionHandler reports to the loop's exception handler. If that panics, the
-// default one is told about the panic, with the original report in Context. (asyncio:
+// CallExceptionHandler reports ec to the loop's exception handler. If that panics, the
+// default handler reports the panic, with the original report in Context. (asyncio:
 // loop.call_exception_handler)
 func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 	l.check("Loop.CallExceptionHandler")
@@ -85,12 +89,13 @@ func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 	l.exceptionHandler(l, ec)
 }
 
-// DefaultExceptionHandler writes ec as one record of level error to the default logger of
-// log/slog, or to standard error if that panics. (asyncio:
-// loop.default_exception_handler)
+// DefaultExceptionHandler writes ec as one record of level error to the default logger
+// of log/slog, or to standard error if the logger panics.
 //
-// Any goroutine may call it; what ec has of a loop that another goroutine runs is printed
-// in short.
+// Any goroutine may call it. If another goroutine runs the loop, the futures and tasks
+// in ec are printed in short form.
+//
+// (asyncio: loop.default_exception_handler)
 func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) { logException(ec) }
 
 func logException(ec ExceptionContext) {
@@ -138,22 +143,22 @@ func logException(ec ExceptionContext) {
 	slog.LogAttrs(context.Background(), slog.LevelError, "aio: "+ec.Message, attrs...)
 }
 
-// survive keeps a log handler that panics from ending the loop.
+// survive keeps a panic of a log handler from ending the loop.
 func survive(what string) {
 	if v := recover(); v != nil {
 		fmt.Fprintf(os.Stderr, "aio: the log handler panicked: %v, while reporting: %s\n", v, what)
 	}
 }
 
-// report is an error of a future that nobody has retrieved. It does not hold the future,
-// so that the garbage collector can tell when nobody will. What is still here when the
-// loop is closed is reported then.
+// report is the unretrieved error of a future. It does not hold the future, so that the
+// garbage collector can tell when the error can no longer be retrieved. The reports
+// that are left when the loop is closed are made then.
 type report struct {
 	loop  *Loop
 	err   error
 	what  string
 	stack []uintptr // of the call that made the future, in debug mode
-	// what FutureAddToAwaitedBy has named, while the future is pending
+	// futures named by FutureAddToAwaitedBy, while the future is pending
 	awaitedBy  []AnyFuture
 	reaped     bool // counted by reaper
 	listed     bool // in the loop's list
@@ -163,8 +168,8 @@ type report struct {
 
 type reportList struct{ head, tail *report }
 
-// errorCheck is scheduled behind those who wait for a future that failed: if none of them
-// has retrieved the error by then, somebody else may yet, or it will be reported.
+// errorCheck is scheduled behind the entries that wait for a failed future. If none of
+// them has retrieved the error, it begins to watch the error.
 type errorCheck struct{}
 
 func (errorCheck) run(f *future) {
@@ -176,7 +181,7 @@ func (errorCheck) run(f *future) {
 // String names the entry.
 func (errorCheck) String() string { return "check for an error that nobody retrieves" }
 
-// watchError has the error of f reported once f is lost.
+// watchError makes sure that the error of f is reported once f is collected.
 func (f *future) watchError() {
 	l := f.loop
 	if f.report == nil {
@@ -198,18 +203,19 @@ func (f *future) watchError() {
 		reapLater()
 	}
 	r.cleanup = runtime.AddCleanup(f, func(r *report) {
-		// This is a goroutine of the runtime's: it may not touch a channel of a
-		// synctest bubble that the loop lives in. There the report waits for
-		// whatever wakes the loop next.
+		// This is a goroutine of the runtime: it may not touch a channel of the
+		// synctest bubble that the loop runs in. There the report waits until
+		// something else wakes the loop.
 		r.loop.post(readyEntry{r, nil}, r.loop.bubble)
 	}, r)
 }
 
-// reaper asks for garbage collections while errors are unretrieved. An error is reported
-// when its future is collected, and an idle program may not collect anything for minutes.
-// It asks at growing intervals, off the loops, and not where the program has collected by
-// itself meanwhile: a busy one pays nothing. Loops with a virtual clock, whose runs must
-// repeat, and loops in a bubble of testing/synctest do not take part.
+// reaper asks for garbage collections while errors are unretrieved. An error is
+// reported when its future is collected, and an idle program may not collect anything
+// for minutes. It asks at growing intervals, outside the loops, and not if the program
+// has collected in the meantime: a busy program pays nothing. Loops with a virtual
+// clock, whose runs must repeat, and loops in a bubble of testing/synctest do not take
+// part.
 var reaper struct {
 	sync.Mutex
 	listed   int // reports
@@ -220,7 +226,7 @@ var reaper struct {
 
 const firstReap, lastReap = 250 * time.Millisecond, time.Minute
 
-// reapLater notes that there is one more report.
+// reapLater counts one more report.
 func reapLater() {
 	reaper.Lock()
 	defer reaper.Unlock()
@@ -231,7 +237,7 @@ func reapLater() {
 	}
 }
 
-// reaped notes that there is one report less.
+// reaped counts one report less.
 func reaped() {
 	reaper.Lock()
 	defer reaper.Unlock()
@@ -258,14 +264,14 @@ func reap() {
 	}
 }
 
-// collections is how often the garbage collector has run.
+// collections returns how often the garbage collector has run.
 func collections() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// run implements runnable: the future is lost.
+// run implements runnable: the future was collected.
 func (r *report) run(*future) { r.lost() }
 
 func (r *report) lost() {
@@ -280,7 +286,7 @@ func (r *report) lost() {
 	})
 }
 
-// unwatch takes r from its loop's list.
+// unwatch removes r from its loop's list.
 func (r *report) unwatch() {
 	list := &r.loop.reports
 	if r.prev == nil {
@@ -299,7 +305,7 @@ func (r *report) unwatch() {
 	}
 }
 
-// retrieved notes that somebody knows the error of f, or gives it up.
+// retrieved marks the error of f as retrieved.
 func (f *future) retrieved() {
 	if f.state == pending || f.errRetrieved {
 		return
@@ -311,14 +317,14 @@ func (f *future) retrieved() {
 	}
 }
 
-// created remembers the call that makes f, in debug mode.
+// created records the call that makes f, in debug mode.
 func (f *future) created() {
 	if f.loop.debug.Load() {
 		f.report = &report{loop: f.loop, stack: callers()}
 	}
 }
 
-// createdAt is the place that created has remembered, as a suffix to a text form.
+// createdAt returns the place that created has recorded, as a suffix of a text form.
 func (f *future) createdAt() string {
 	if f.report == nil || len(f.report.stack) == 0 {
 		return ""

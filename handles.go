@@ -1,9 +1,10 @@
 package aio
 
-// The state of a handle is owned by the token, except for one that CallSoonThreadsafe
-// returned. That is guarded by a lock of its own, held while the callback runs: when
-// Cancel returns to another goroutine, the callback has ended or will never begin. The
-// callback itself, and tasks that it starts eagerly, hold the token and go past the lock.
+// The token owns the state of a handle, except for a handle that CallSoonThreadsafe
+// returned. That one has a lock, which is held while the callback runs: when Cancel
+// returns to another goroutine, the callback has returned or will never run. The
+// callback itself, and tasks that it starts eagerly, hold the token and do not take the
+// lock.
 
 import (
 	"sync"
@@ -11,7 +12,7 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// Handle is a callback that was scheduled. (asyncio: Handle)
+// Handle is a scheduled callback. (asyncio: Handle)
 type Handle struct {
 	loop   *Loop
 	fn     func()
@@ -26,24 +27,24 @@ type handleLock struct {
 	running bool // the callback runs; owned by the token
 }
 
-// lock begins a use of the handle that may come from another goroutine.
+// lock begins a use of the handle by any goroutine.
 func (h *Handle) lock(call string) (unlock func()) {
 	if h.shared == nil {
 		h.loop.check(call)
 		return func() {}
 	}
 	if held, running := goid.Holder(&h.loop.owner); held == running && h.shared.running {
-		// the callback itself, or a task that it has started eagerly
+		// the callback itself, or a task that it started eagerly
 		return func() {}
 	}
 	h.shared.Lock()
 	return h.shared.Unlock
 }
 
-// Cancel keeps the callback from running. Doing it again does nothing, nor does it once
-// the callback has run. Only the handle of CallSoonThreadsafe may be cancelled by other
-// goroutines; if its callback runs at that moment, Cancel waits for its end. (asyncio:
-// Handle.cancel)
+// Cancel keeps the callback from running. Calling it again, or after the callback has
+// run, does nothing. Other goroutines may cancel only a handle of
+// [Loop.CallSoonThreadsafe]; if its callback is running, Cancel waits until it has
+// returned. (asyncio: Handle.cancel)
 func (h *Handle) Cancel() {
 	defer h.lock("Handle.Cancel")()
 	h.cancel()
@@ -54,8 +55,8 @@ func (h *Handle) cancel() {
 	h.fn = nil
 }
 
-// Cancelled reports whether Cancel was called. For other goroutines the same holds as for
-// Cancel. (asyncio: Handle.cancelled)
+// Cancelled reports whether Cancel was called. Other goroutines may call it under the
+// same conditions as Cancel. (asyncio: Handle.cancelled)
 func (h *Handle) Cancelled() bool {
 	defer h.lock("Handle.Cancelled")()
 	return h.done
@@ -76,7 +77,7 @@ func (h *Handle) run(*future) {
 	}
 }
 
-// about tells an exception handler of the callback.
+// about adds the callback to the context of an exception handler.
 func (h *Handle) about(ec *ExceptionContext) {
 	ec.Message += " " + h.String()
 	ec.Handle = h
@@ -85,8 +86,8 @@ func (h *Handle) about(ec *ExceptionContext) {
 	}
 }
 
-// String names the callback's function. A goroutine that may not touch the handle learns
-// nothing.
+// String names the callback's function. For a goroutine that may not touch the handle
+// it returns only a constant.
 func (h *Handle) String() string {
 	if h.shared == nil && h.loop.checked("Handle.String") != nil {
 		return "Handle of a loop that another goroutine runs"
@@ -98,7 +99,7 @@ func (h *Handle) String() string {
 	return "Handle " + funcName(h.fn)
 }
 
-// newHandle makes the handle of a callback that call was given.
+// newHandle makes the handle of a callback that was passed to call.
 func (l *Loop) newHandle(call string, fn func()) *Handle {
 	h := &Handle{}
 	h.init(l, call, fn)

@@ -1,9 +1,9 @@
 package aio
 
-// The timers of a loop and the items of a PriorityQueue lie in a binary heap that makes
-// the same comparisons in the same order as Python's heapq. So what compares equal leaves
-// the heap in the order in which it would in asyncio, which programs with equal deadlines
-// or priorities show. container/heap, for one, moves equals differently.
+// The timers of a loop and the items of a PriorityQueue are in a binary heap that makes
+// the same comparisons in the same order as Python's heapq. Equal elements therefore
+// leave the heap in the same order as in asyncio, which is visible in programs with
+// equal deadlines or priorities. container/heap moves equal elements differently.
 
 // heapPush adds v to the heap h.
 func heapPush[T any](h []T, v T, less func(a, b T) bool) []T {
@@ -48,8 +48,8 @@ func siftDown[T any](h []T, start, pos int, less func(a, b T) bool) {
 }
 
 // siftUp moves h[pos] to a leaf, the smaller child taking its place at each level, and
-// from there back up to where it belongs: fewer comparisons than stopping on the way, as
-// what comes from the end of a heap is mostly large.
+// from there back up to its position. This takes fewer comparisons than stopping on the
+// way down, because an element from the end of a heap is usually large.
 func siftUp[T any](h []T, pos int, less func(a, b T) bool) {
 	start, v := pos, h[pos]
 	for {

@@ -1,12 +1,13 @@
 package aio
 
-// The way into a loop for other goroutines. Everything here is guarded by inbox.mu,
-// except for the flag that tells the loop at a glance whether there is anything.
+// How other goroutines reach a loop. inbox.mu guards everything here, except for the
+// flag that tells the loop without locking whether there is anything.
 //
-// A loop that waits has said so under the lock, and whoever hands it the next event then
-// sends one token: there is never more than one, and none gets lost between the loop's
-// last look and its wait. For a loop that waits in the system's poller that is an event
-// of its own, which may come late and then ends a wait for nothing.
+// A loop that is about to wait sets a mark under the lock, and the goroutine that posts
+// the next event clears it and sends one token: there is never more than one, and none
+// is lost between the loop's last check and its wait. If the loop waits in the system's
+// poller, the token is an event of the poller, which may come late; then it ends a
+// later wait without need.
 
 import (
 	"sync"
@@ -15,26 +16,27 @@ import (
 	"github.com/goaio/aio/internal/poll"
 )
 
-// inbox is where other goroutines hand in events.
+// inbox is where other goroutines post events.
 type inbox struct {
 	full atomic.Bool   // events is not empty
-	wake chan struct{} // has a token when a sleeping loop shall wake
+	wake chan struct{} // has a token if a sleeping loop must wake up
 
 	mu       sync.Mutex
 	events   []readyEntry
-	signals  []readyEntry // come in when a pass begins, not before
-	sleeping bool         // the loop waits, and nobody has woken it yet
-	poller   *poll.Poller // in which it waits, nil if it waits for the token in wake
-	closed   bool
+	signals  []readyEntry // moved only when a pass begins
+	sleeping bool         // the loop waits and has not been woken yet
+	// the poller in which it waits; nil if it waits for the token in wake
+	poller *poll.Poller
+	closed bool
 }
 
-// post hands e to the loop and reports whether the loop will run it: not if it is closed.
-// Any goroutine may call it. quiet leaves a sleeping loop asleep.
+// post passes e to the loop and reports whether the loop will run it: not if it is
+// closed. Any goroutine may call it. quiet does not wake a sleeping loop.
 func (l *Loop) post(e readyEntry, quiet bool) bool {
 	return l.postTo(&l.inbox.events, e, quiet)
 }
 
-// postTo is post with the list of the inbox that e goes to.
+// postTo is post for a given list of the inbox.
 func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	in := &l.inbox
 	in.mu.Lock()
@@ -55,8 +57,8 @@ func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	return true
 }
 
-// sleep announces that the loop is about to wait, in poller if that is not nil, unless
-// there is something in the inbox.
+// sleep records that the loop is about to wait, in poller if that is not nil, and
+// reports true, unless the inbox has entries.
 func (in *inbox) sleep(poller *poll.Poller) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -65,17 +67,17 @@ func (in *inbox) sleep(poller *poll.Poller) bool {
 	return in.sleeping
 }
 
-// awake ends sleep when the loop was not woken through the inbox.
+// awake ends sleep if the loop was not woken through the inbox.
 func (in *inbox) awake() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if !in.sleeping && in.poller == nil {
-		<-in.wake // somebody has just decided to wake it
+		<-in.wake // another goroutine has just decided to wake it
 	}
 	in.sleeping = false
 }
 
-// collect moves what other goroutines handed in to the ready queue, but not signals.
+// collect moves posted entries to the ready queue, but not signals.
 func (l *Loop) collect() {
 	in := &l.inbox
 	if !in.full.Load() {
@@ -87,9 +89,9 @@ func (l *Loop) collect() {
 	in.full.Store(len(in.signals) > 0)
 }
 
-// collectAll is collect with the signals, for the beginning of a pass. asyncio learns of
-// a signal by polling: the signal comes after whatever was scheduled in the pass in which
-// it arrived.
+// collectAll is collect including signals, for the beginning of a pass. asyncio learns
+// of a signal by polling: the signal comes after everything that was scheduled in the
+// pass in which it arrived.
 func (l *Loop) collectAll() {
 	in := &l.inbox
 	if !in.full.Load() {
@@ -115,7 +117,7 @@ func (l *Loop) take(list *[]readyEntry) {
 }
 
 // submit schedules r from any goroutine and reports whether the loop will run it. The
-// holder of the token goes straight to the ready queue, to which it has the right of way.
+// holder of the token uses the ready queue directly, without the inbox.
 func (l *Loop) submit(r runnable) bool {
 	if l.holdsToken() {
 		if l.closed.Load() {
@@ -127,8 +129,8 @@ func (l *Loop) submit(r runnable) bool {
 	return l.post(readyEntry{r, nil}, false)
 }
 
-// act runs r at once for the holder of the token, and submits it for any other goroutine.
-// What crosses from a loop into the same loop takes no pass longer than a call, and a
+// act runs r at once for the holder of the token, and submits it for any other
+// goroutine. So a call from a loop to itself takes effect in the same pass, and a
 // coroutine that is cancelled before its first step does not make that step.
 func (l *Loop) act(r runnable) {
 	if l.holdsToken() && !l.closed.Load() {

@@ -1,10 +1,10 @@
 package aio
 
-// A queue wakes at most one getter for each item put and one putter for each item taken.
-// Who is woken takes nothing yet: it looks again when its turn comes, and may find that
-// somebody was quicker. One that was woken and then cancelled wakes the next in line in
-// its place, so that no wake-up is lost; one that was cancelled first has no claim to
-// pass on.
+// A queue wakes at most one getter for each item put and one putter for each item
+// taken. A woken task has not taken anything yet: it checks again when it runs, and may
+// find that another task was faster. A task that was woken and then cancelled wakes the
+// next in line, so no wake-up is lost; one that was cancelled first has none to pass
+// on.
 
 import (
 	"cmp"
@@ -14,28 +14,32 @@ import (
 )
 
 var (
-	// ErrQueueEmpty says that GetNowait found nothing. (asyncio: QueueEmpty)
+	// ErrQueueEmpty is the error of [Queue.GetNowait] when there is no item.
+	// (asyncio: QueueEmpty)
 	ErrQueueEmpty = errors.New("aio: queue is empty")
-	// ErrQueueFull says that PutNowait found no free place. (asyncio: QueueFull)
+	// ErrQueueFull is the error of [Queue.PutNowait] when there is no room.
+	// (asyncio: QueueFull)
 	ErrQueueFull = errors.New("aio: queue is full")
-	// ErrQueueShutDown says that the queue takes no more items, or has no more to
-	// give. (asyncio: QueueShutDown)
+	// ErrQueueShutDown says that the queue was shut down: it accepts no more items,
+	// or has no more items to return. (asyncio: QueueShutDown)
 	ErrQueueShutDown = errors.New("aio: queue is shut down")
 )
 
-// Queue hands items from tasks to tasks. What order they come out in depends on how it
-// was made: NewQueue, NewLifoQueue, NewPriorityQueue or NewOrderedQueue. The zero value
-// is a NewQueue without a limit. Tasks that wait to put or to get have their turn in the
-// order in which they came.
+// Queue passes items between tasks. [NewQueue], [NewLifoQueue], [NewPriorityQueue] or
+// [NewOrderedQueue] decides the order in which items are returned. The zero value is a
+// NewQueue without a limit. Tasks that wait to put or to get are served in the order in
+// which they came.
 //
 // A queue belongs to the loop whose task waits first, or first passes its ctx; its
-// methods panic with ErrWrongGoroutine when called by a goroutine that does not hold the
-// token of that loop. To hand items to or from other goroutines use channels, with
-// Receive and Send. It must not be copied. (asyncio: Queue, LifoQueue, PriorityQueue)
+// methods fail with [ErrWrongGoroutine] (those without an error result panic) when the
+// calling goroutine does not hold the token of that loop. To exchange items with other
+// goroutines use channels, with [Receive] and [Send]. A queue must not be copied.
+//
+// (asyncio: Queue, LifoQueue, PriorityQueue)
 type Queue[T any] struct {
 	bound
 	items      ring[T]
-	heap       []T               // in place of items, if less is set
+	heap       []T               // used instead of items, if less is set
 	less       func(a, b T) bool // order of a priority queue
 	lifo       bool
 	shut       bool
@@ -46,17 +50,18 @@ type Queue[T any] struct {
 	joiners    waitList
 }
 
-// NewQueue returns a queue whose items come out in the order in which they went in. It
-// holds up to maxsize items, or any number if maxsize is zero or negative.
+// NewQueue returns a queue that returns its items in the order in which they were put.
+// It holds up to maxsize items, or any number if maxsize is zero or negative.
 func NewQueue[T any](maxsize int) *Queue[T] { return &Queue[T]{max: maxsize} }
 
-// NewLifoQueue returns a queue whose newest item comes out first. (asyncio: LifoQueue)
+// NewLifoQueue returns a queue that returns its newest item first. (asyncio: LifoQueue)
 func NewLifoQueue[T any](maxsize int) *Queue[T] { return &Queue[T]{max: maxsize, lifo: true} }
 
-// NewPriorityQueue returns a queue whose least item comes out first, by a comparison
-// function as those of package slices: it is negative if a is less than b. Equal items
-// come out in the order in which asyncio would give them, which is not that in which they
-// went in: where that matters, compare a sequence number too. (asyncio: PriorityQueue)
+// NewPriorityQueue returns a queue that returns its least item first, by a comparison
+// function like those of package slices: it is negative if a is less than b. Equal
+// items are returned in the order in which asyncio would return them, which is not the
+// order in which they were put: if that matters, compare a sequence number too.
+// (asyncio: PriorityQueue)
 func NewPriorityQueue[T any](maxsize int, compare func(a, b T) int) *Queue[T] {
 	if compare == nil {
 		misuse("NewPriorityQueue", "the comparison function is nil")
@@ -64,7 +69,7 @@ func NewPriorityQueue[T any](maxsize int, compare func(a, b T) int) *Queue[T] {
 	return &Queue[T]{max: maxsize, less: func(a, b T) bool { return compare(a, b) < 0 }}
 }
 
-// NewOrderedQueue is NewPriorityQueue for a type that has an order of its own.
+// NewOrderedQueue is [NewPriorityQueue] for a type with a natural order.
 func NewOrderedQueue[T cmp.Ordered](maxsize int) *Queue[T] {
 	return &Queue[T]{max: maxsize, less: cmp.Less[T]}
 }
@@ -82,8 +87,8 @@ func (q *Queue[T]) size() int {
 	return q.items.n
 }
 
-// MaxSize returns how many items the queue holds at most; without a limit it is zero or
-// negative. (asyncio: Queue.maxsize)
+// MaxSize returns the maximum number of items; zero or negative means no limit.
+// (asyncio: Queue.maxsize)
 func (q *Queue[T]) MaxSize() int { return q.max }
 
 // Empty reports whether there are no items. (asyncio: Queue.empty)
@@ -92,7 +97,7 @@ func (q *Queue[T]) Empty() bool {
 	return q.size() == 0
 }
 
-// Full reports whether there is no place for another item. (asyncio: Queue.full)
+// Full reports whether there is no room for another item. (asyncio: Queue.full)
 func (q *Queue[T]) Full() bool {
 	q.check("Queue.Full")
 	return q.full()
@@ -100,9 +105,12 @@ func (q *Queue[T]) Full() bool {
 
 func (q *Queue[T]) full() bool { return q.max > 0 && q.size() >= q.max }
 
-// Put adds an item. It suspends only while the queue is full. If it is cancelled, nothing
-// was added and its place in line is lost. The error is ErrQueueShutDown, a
-// *CancelledError, or one of those of Future.Await. (asyncio: Queue.put)
+// Put adds an item. It suspends only while the queue is full.
+//
+// If it is cancelled, the item was not added and the task's place in line is lost. The
+// error is [ErrQueueShutDown], a [*CancelledError], or one of those of [Future.Await].
+//
+// (asyncio: Queue.put)
 func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	e, err := q.enter(ctx, "Queue.Put")
 	if err != nil {
@@ -122,8 +130,8 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	return q.put(item)
 }
 
-// PutNowait adds an item or returns ErrQueueFull or ErrQueueShutDown. It never awaits.
-// (asyncio: Queue.put_nowait)
+// PutNowait adds an item or returns [ErrQueueFull] or [ErrQueueShutDown]. It never
+// awaits. (asyncio: Queue.put_nowait)
 func (q *Queue[T]) PutNowait(item T) error {
 	if err := q.checked("Queue.PutNowait"); err != nil {
 		return err
@@ -147,10 +155,12 @@ func (q *Queue[T]) put(item T) error {
 	return nil
 }
 
-// Get removes and returns an item. It suspends only while the queue is empty. If it is
-// cancelled, no item was taken and its place in line is lost. The error is
-// ErrQueueShutDown, a *CancelledError, or one of those of Future.Await. (asyncio:
-// Queue.get)
+// Get removes and returns an item. It suspends only while the queue is empty.
+//
+// If it is cancelled, no item was taken and the task's place in line is lost. The error
+// is [ErrQueueShutDown], a [*CancelledError], or one of those of [Future.Await].
+//
+// (asyncio: Queue.get)
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	var zero T
 	e, err := q.enter(ctx, "Queue.Get")
@@ -171,8 +181,9 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return q.get()
 }
 
-// GetNowait removes and returns an item, or returns ErrQueueEmpty, or ErrQueueShutDown if
-// there will be none. It never awaits. (asyncio: Queue.get_nowait)
+// GetNowait removes and returns an item. Otherwise it returns [ErrQueueEmpty], or
+// [ErrQueueShutDown] if there will be no further item. It never awaits. (asyncio:
+// Queue.get_nowait)
 func (q *Queue[T]) GetNowait() (T, error) {
 	if err := q.checked("Queue.GetNowait"); err != nil {
 		var zero T
@@ -206,8 +217,9 @@ func (q *Queue[T]) take() (item T) {
 	return item
 }
 
-// All ranges over the items until the queue is shut down and, unless that was immediate,
-// empty. It suspends as Get does. If Get fails otherwise, it yields that error and ends.
+// All iterates over the items until the queue is shut down and, unless the shutdown was
+// immediate, empty. It suspends as [Queue.Get] does. If Get fails for another reason,
+// All yields that error and ends.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -219,8 +231,8 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// TaskDone says that an item that was taken has been dealt with. It never awaits. More
-// calls than items are misuse: TaskDone panics with ErrOverRelease. (asyncio:
+// TaskDone says that an item from the queue has been processed. It never awaits. More
+// calls than items are misuse: TaskDone panics with [ErrOverRelease]. (asyncio:
 // Queue.task_done)
 func (q *Queue[T]) TaskDone() {
 	q.check("Queue.TaskDone")
@@ -233,8 +245,9 @@ func (q *Queue[T]) TaskDone() {
 	}
 }
 
-// Join suspends the calling task until every item that was put has been dealt with, as
-// TaskDone says. If that is so already it does not suspend. (asyncio: Queue.join)
+// Join suspends the calling task until every item has been processed, as
+// [Queue.TaskDone] reports. If that is the case already, it does not suspend. (asyncio:
+// Queue.join)
 func (q *Queue[T]) Join(ctx context.Context) error {
 	e, err := q.enter(ctx, "Queue.Join")
 	if err != nil || q.unfinished == 0 {
@@ -244,9 +257,10 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return err
 }
 
-// Shutdown has Put fail from now on, and Get once the queue is empty; all tasks that wait
-// to put or get look again. If immediate is set the items are dropped, and count as dealt
-// with for Join. It never awaits, and may be called again. (asyncio: Queue.shutdown)
+// Shutdown makes Put fail from now on, and Get once the queue is empty. All tasks that
+// wait to put or get check again. If immediate is set the items are dropped, and count
+// as processed for Join. Shutdown never awaits, and may be called again. (asyncio:
+// Queue.shutdown)
 func (q *Queue[T]) Shutdown(immediate bool) {
 	q.check("Queue.Shutdown")
 	q.shut = true
