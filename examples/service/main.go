@@ -79,10 +79,15 @@ type stock struct {
 	changed aio.Condition // tells of them
 }
 
-// change changes the number of an item, and wakes who waits for that.
+// change changes the number of an item, and wakes the tasks that wait for that.
 func (s *stock) change(ctx context.Context, name string, n int) error {
 	s.items[name] += n
 	s.version++
+	return s.notify(ctx)
+}
+
+// notify makes the tasks that wait for a change look again.
+func (s *stock) notify(ctx context.Context) error {
 	return s.changed.With(ctx, func(context.Context) error {
 		s.changed.NotifyAll()
 		return nil
@@ -127,16 +132,19 @@ func (s *stock) take(ctx context.Context, w http.ResponseWriter, r *http.Request
 func (s *stock) events(ctx context.Context, w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	_ = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		drains := false
 		tg.Go(func(ctx context.Context) error {
-			_, _, err := aio.Receive(ctx, aiohttp.Draining(ctx))
-			tg.Cancel()
-			return err
+			if _, _, err := aio.Receive(ctx, aiohttp.Draining(ctx)); err != nil {
+				return err
+			}
+			drains = true // a cancellation could break off an event that is being sent
+			return s.notify(ctx)
 		})
 		for seen := -1; ; {
 			err := s.changed.With(ctx, func(ctx context.Context) error {
-				return s.changed.WaitFor(ctx, func() bool { return s.version != seen })
+				return s.changed.WaitFor(ctx, func() bool { return drains || s.version != seen })
 			})
-			if err != nil {
+			if err != nil || s.version == seen {
 				return err
 			}
 			seen = s.version
