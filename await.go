@@ -44,7 +44,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 			l.observed.stepEnded(c.task, nil)
 		}
 		err := c.co.park()
-		if err == nil && c.endCtx != nil && c.endCtx.Err() != nil {
+		if err == nil && c.endCtx != nil && errOf(c.endCtx) != nil {
 			if c.endedWith(c.endCtx) {
 				return &CancelledError{Cause: context.Cause(c.endCtx)}
 			}
@@ -177,7 +177,7 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 	switch {
 	case t.mustCancel:
 		return c.armCancelled(f, t.reason)
-	case c.endCtx != nil && c.endCtx.Err() != nil:
+	case c.endCtx != nil && errOf(c.endCtx) != nil:
 		t.byContext = !t.endedWith(c.endCtx)
 		return c.armCancelled(f, t.endReason(c.endCtx))
 	}
@@ -230,7 +230,7 @@ func (l *Loop) lookAtContexts() {
 	for _, w := range l.watched {
 		switch {
 		case !w.pending():
-		case w.ctx.Err() != nil:
+		case errOf(w.ctx) != nil:
 			l.enqueue(w)
 		default:
 			left = append(left, w)

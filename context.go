@@ -11,10 +11,21 @@ package aio
 // the standard library's cancellable context behind it is made on demand. ext, which
 // holds it, only goes from nil to a value that stays; losing the race to set it means
 // using the winner's.
+//
+// Contexts that a user derives from a scope are children of that standard context, so
+// they end as it does: in the same moment, with the same Err and Cause. A cancel function
+// of the standard library can only end it with context.Canceled, but a Timeout that
+// expires has to end it with context.DeadlineExceeded. So the standard context is never
+// cancelled itself. Its parent is the scopeExt, which decides when it ends and with which
+// error, and ends the scopeExts of the scopes inside. The one end that does not come this
+// way is that of a context that a user derived and entered a scope with: its scopeExt is
+// told by a goroutine (context.AfterFunc), and Err, Done and each await look for
+// themselves before.
 
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -37,76 +48,204 @@ type innerScope struct {
 }
 
 // scopeExt is the part of a scope that exists once somebody asked for Done, or the scope
-// ended.
+// ended. It is the parent of the standard context.
 type scopeExt struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx   context.Context       // the standard context
+	ended atomic.Pointer[ended] // nil until the scope has ended
+	leave func()                // the scope around it, or the user's, forgets it
+
+	mu     sync.Mutex
+	finish func()                 // ends ctx, as ended says
+	inner  map[*scopeExt]struct{} // of scopes inside, which end with this one
+}
+
+// ended is how a scope has ended.
+type ended struct {
+	err   error
+	cause context.Context // which context.Cause asks for the cause
 }
 
 // scopeKey is the key under which a context finds the scope that it was derived from.
 type scopeKey struct{}
 
+// never is not closed. It stands here because the variables below need it, which the
+// compiler can't see.
+var never = make(chan struct{})
+
 var (
 	errTaskDone  = errors.New("aio: the task is done")
 	errScopeDone = errors.New("aio: the scope has ended")
 
-	endedTask      = endedExt(errTaskDone)
-	endedScope     = endedExt(errScopeDone)
-	endedCancelled = endedExt(errCancelled)
-	endedTimeout   = endedExt(ErrTimeout)
+	endedTask      = endedExt(context.Canceled, errTaskDone)
+	endedScope     = endedExt(context.Canceled, errScopeDone)
+	endedCancelled = endedExt(context.Canceled, errCancelled)
+	endedTimeout   = endedExt(context.DeadlineExceeded, ErrTimeout)
+	endedLoop      = endedExt(context.Canceled, ErrLoopClosed)
 )
+
+func newScopeExt() *scopeExt {
+	e := &scopeExt{leave: func() {}}
+	ctx, cancel := context.WithCancel(e)
+	_ = cancel // it ends with e
+	e.ctx = ctx
+	return e
+}
 
 // endedExt returns what stands for a scope that ended before anybody asked for its Done
 // channel.
-func endedExt(cause error) *scopeExt {
+func endedExt(err, cause error) *scopeExt {
+	e := newScopeExt()
+	e.end(endedBy(err, cause))
+	return e
+}
+
+func endedBy(err, cause error) *ended {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(cause)
-	return &scopeExt{ctx: ctx, cancel: cancel}
+	return &ended{err, ctx}
 }
+
+// end ends the standard context and the scopes inside. Only the first call counts.
+func (e *scopeExt) end(how *ended) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.ended.CompareAndSwap(nil, how) {
+		return
+	}
+	e.finish()
+	for in := range e.inner {
+		in.end(how)
+	}
+	e.inner = nil
+}
+
+// endWith ends e because ctx has ended.
+func (e *scopeExt) endWith(ctx context.Context) {
+	e.end(endedBy(ctx.Err(), context.Cause(ctx)))
+}
+
+// follow has e end with the scope that it is the part of, which is inside of parent.
+func (e *scopeExt) follow(parent context.Context) {
+	if parent.Done() == nil { // context.WithoutCancel
+		return
+	}
+	s, _ := scopeOf(parent)
+	around := s.std()
+	if parent.Done() != around.ctx.Done() { // derived by the user
+		stop := context.AfterFunc(parent, func() { e.endWith(parent) })
+		e.leave = func() { stop() }
+		if parent.Err() != nil {
+			e.endWith(parent)
+		}
+		return
+	}
+	around.mu.Lock()
+	how := around.ended.Load()
+	if how == nil {
+		if around.inner == nil {
+			around.inner = map[*scopeExt]struct{}{}
+		}
+		around.inner[e] = struct{}{}
+	}
+	around.mu.Unlock()
+	if how != nil {
+		e.end(how)
+		return
+	}
+	e.leave = func() {
+		around.mu.Lock()
+		delete(around.inner, e)
+		around.mu.Unlock()
+	}
+}
+
+// AfterFunc is called once, by package context, with what ends the standard context.
+func (e *scopeExt) AfterFunc(end func()) (stop func() bool) {
+	e.finish = end
+	return func() bool { return false }
+}
+
+// Done implements context.Context. Package context asks whether it is closed already, and
+// then calls AfterFunc.
+func (e *scopeExt) Done() <-chan struct{} { return never }
+
+// Err implements context.Context.
+func (e *scopeExt) Err() error {
+	if how := e.ended.Load(); how != nil {
+		return how.err
+	}
+	return nil
+}
+
+// Value implements context.Context. It has nothing but the cause: values are those of the
+// scope.
+func (e *scopeExt) Value(key any) any {
+	if how := e.ended.Load(); how != nil {
+		return how.cause.Value(key)
+	}
+	return nil
+}
+
+// Deadline implements context.Context.
+func (e *scopeExt) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
 // end closes Done. Only the first call counts. ended is used as it is if nobody asked
 // before.
-func (s *scope) end(cause error, ended *scopeExt) {
-	e := s.ext.Load()
-	if e == nil {
-		if s.ext.CompareAndSwap(nil, ended) {
-			return
+func (s *scope) end(ended *scopeExt) {
+	if s.ext.Load() == nil {
+		if s.inner == nil || s.parent.Err() == nil {
+			if s.ext.CompareAndSwap(nil, ended) {
+				return
+			}
+		} else {
+			s.std() // which has ended, as the context around it
 		}
-		e = s.ext.Load()
 	}
-	e.cancel(cause)
+	e := s.ext.Load()
+	e.end(ended.ended.Load())
+	e.leave()
 }
 
 // cancelled ends the scope because of a cancellation.
 func (s *scope) cancelled(reason *CancelledError) {
 	ended := endedCancelled
 	if reason != errCancelled {
-		ended = endedExt(reason)
+		ended = endedExt(context.Canceled, reason)
 	}
-	s.end(reason, ended)
+	s.end(ended)
 }
 
-// std returns the standard context behind s.
+// std returns the part of s that has the standard context.
 func (s *scope) std() *scopeExt {
 	e := s.ext.Load()
 	if e != nil {
 		return e
 	}
-	parent := s.parent
-	if s.inner == nil {
-		parent = context.WithoutCancel(parent)
+	e = newScopeExt()
+	if s.inner != nil {
+		e.follow(s.parent)
 	}
-	e = &scopeExt{}
-	e.ctx, e.cancel = context.WithCancelCause(parent)
 	if !s.ext.CompareAndSwap(nil, e) {
-		e.cancel(nil)
+		e.leave()
 		return s.ext.Load()
 	}
 	return e
 }
 
+// look ends s if it is inside of a context of the user's that has ended, of which e may
+// not have been told yet.
+func (s *scope) look(e *scopeExt) {
+	if s.endCtx() != nil && e.ended.Load() == nil && s.parent.Err() != nil {
+		e.endWith(s.parent)
+	}
+}
+
 // Done implements context.Context.
-func (s *scope) Done() <-chan struct{} { return s.std().ctx.Done() }
+func (s *scope) Done() <-chan struct{} {
+	e := s.std()
+	s.look(e)
+	return e.ctx.Done()
+}
 
 // Err implements context.Context. It is context.DeadlineExceeded if a Timeout ended the
 // scope.
@@ -118,11 +257,17 @@ func (s *scope) Err() error {
 		}
 		return s.parent.Err()
 	}
-	err := e.ctx.Err()
-	if err != nil && context.Cause(e.ctx) == ErrTimeout {
-		return context.DeadlineExceeded
+	s.look(e)
+	return e.ctx.Err()
+}
+
+// errOf is ctx.Err, for a context that the user may have derived from a scope: the scope
+// looks first whether it has ended.
+func errOf(ctx context.Context) error {
+	if s, _ := ctx.Value(scopeKey{}).(*scope); s != nil {
+		_ = s.Err()
 	}
-	return err
+	return ctx.Err()
 }
 
 // Deadline implements context.Context. It reports the deadline of the innermost Timeout,

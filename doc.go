@@ -74,8 +74,9 @@
 // The ctx of a task is an ordinary context.Context as well. Tasks that are created with it
 // inherit its values, but not its cancellation or deadline. Its Done channel closes when the
 // task is cancelled or done, and that of a Timeout or TaskGroup when the scope ends. So a
-// request or a query that was started with it in [ToThread] stops too. Awaits do not look at
-// Done.
+// request or a query that was started with it in [ToThread] stops too. Its Err is
+// context.DeadlineExceeded if a Timeout has expired, and context.Canceled otherwise; contexts
+// derived from it end in the same way. Awaits do not look at Done.
 //
 // An await that is given a context derived by the caller, with context.WithTimeout,
 // WithDeadline or WithCancel, ends when that context does. What it waits for is cancelled,

@@ -86,7 +86,7 @@ func (l *Loop) closeRest() {
 	if l.executor != nil {
 		l.shutExecutor()
 	}
-	l.ctx.end(ErrLoopClosed, endedExt(ErrLoopClosed))
+	l.ctx.end(endedLoop)
 }
 
 // shutExecutor tells the executor, which may be the user's, that there will be no more

@@ -259,7 +259,7 @@ func (t *task) finish(err error) {
 			f.settle(failed, err)
 		}
 	}
-	t.scope.end(errTaskDone, endedTask)
+	t.scope.end(endedTask)
 	if w := f.loop.observed; w != nil {
 		w.taskDone(t)
 	}

@@ -121,7 +121,7 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 		}
 	}
 	tg.closed = true
-	tg.scope.end(errScopeDone, endedScope)
+	tg.scope.end(endedScope)
 	return tg.outcome(err, cancellation)
 }
 

@@ -53,7 +53,8 @@ func NewTimeoutAt(when time.Time) *TimeoutScope {
 // returns that, Timeout returns ErrTimeout. What else body returns is returned as it is,
 // also after the time ran out. A body that never suspends is never interrupted. With d
 // zero or negative the time has run out at the first suspension; NoTimeout sets no limit.
-// The body's context ends with the scope.
+// The body's context ends with the scope: with context.DeadlineExceeded if the time ran
+// out, as do the contexts that are derived from it.
 //
 // If the task is cancelled by somebody else as well, the *CancelledError goes on. Of two
 // scopes that end together the outer one returns ErrTimeout. The errors of Future.Await
@@ -107,7 +108,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 // exit ends the scope. err is what came out of the body.
 func (s *TimeoutScope) exit(err error) error {
 	s.stopTimer()
-	s.scope.end(errScopeDone, endedScope)
+	s.scope.end(endedScope)
 	if s.state != timeoutExpiring {
 		s.state = timeoutExited
 		return err
@@ -150,7 +151,7 @@ func (s *TimeoutScope) due() {
 	s.task.cancelFromScope()
 	s.timer = nil
 	s.state = timeoutExpiring
-	s.scope.end(ErrTimeout, endedTimeout)
+	s.scope.end(endedTimeout)
 }
 
 // When returns the deadline as a time of the loop, the zero time if there is none or Run
