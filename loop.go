@@ -1,10 +1,10 @@
 package aio
 
-// A loop runs in passes. Each pass waits until something is ready, moves the timers that
-// are due to the end of the ready queue, and then runs as many entries as the queue holds
-// at that moment. What these entries add has its turn in the next pass. The number of
-// passes between a cause and its effect is part of asyncio's contract, so every wake-up
-// in this package is one entry of the queue, as it is one call_soon there.
+// A loop runs in passes. Each pass waits until something is ready, moves the timers
+// that are due to the end of the ready queue, and then runs as many entries as the
+// queue holds at that moment. Entries that these add run in the next pass. The number
+// of passes between a cause and its effect is part of asyncio's contract, so every
+// wake-up in this package is one entry of the queue, as it is one call_soon there.
 
 import (
 	"cmp"
@@ -21,53 +21,60 @@ import (
 )
 
 // Loop is an event loop: it runs tasks and callbacks, one at a time, in the goroutine
-// that calls RunForever or RunUntilComplete. Make one with NewEventLoop and Close it in
-// the end, or leave both to Run. CallSoonThreadsafe, IsRunning and IsClosed may be called
-// by any goroutine, all other methods only while the loop does not run or by a task or
-// callback of the loop; from another goroutine they fail with ErrWrongGoroutine.
+// that calls RunForever or [RunUntilComplete]. Make one with [NewEventLoop] and Close
+// it at the end, or leave both to [Run].
+//
+// Any goroutine may call CallSoonThreadsafe, IsRunning and IsClosed. All other methods
+// may be called only while the loop does not run, or by a task or callback of the loop;
+// from another goroutine they fail with [ErrWrongGoroutine] (those without an error
+// result panic).
+//
 // (asyncio: AbstractEventLoop)
 type Loop struct {
-	// Except where otherwise noted, all state of a loop, and of the futures, locks,
-	// queues and connections that belong to it, is owned by the goroutine that holds
-	// the loop's token. While the loop does not run there is no token: whoever has
-	// the loop may use it, one goroutine at a time.
+	// Except where otherwise noted, the goroutine that holds the loop's token owns
+	// all state of the loop, and of the futures, locks, queues and connections that
+	// belong to it. While the loop does not run there is no token: then any
+	// goroutine may use the loop, one at a time.
 
 	nest
 	ready    ring[readyEntry]
 	todo     int // entries of ready that belong to the current pass
 	stopping bool
-	// ending is set when a Runner, or the stop function of StartLoop, begins to close
-	// the loop: no more tasks from other goroutines. Any goroutine may look.
-	ending   atomic.Bool
-	runErr   error
-	director plug.Director // decides what is left open, nil in ordinary loops
+	// ending is set when a Runner, or the stop function of StartLoop, begins to
+	// close the loop: it accepts no more tasks from other goroutines. Any goroutine
+	// may read it.
+	ending atomic.Bool
+	runErr error
+	// makes the choices that asyncio's order leaves open; nil in ordinary loops
+	director plug.Director
 	clock
 	timers timers
 
 	tasks   taskList
 	taskSeq uint64
 	waiters waiterPool
-	path    []*future  // from the first to the innermost future being cancelled
-	reports reportList // errors that nobody has retrieved yet
+	// from the first to the innermost future that is being cancelled
+	path    []*future
+	reports reportList // errors that were not retrieved yet
 
 	polling  polling
-	net      netio.Backend // where connections come from, nil before the first one
+	net      netio.Backend // makes connections; nil before the first one
 	files    fileBackend   // the same for descriptors and files
-	ioQueues ioQueues      // of sockets that goroutines use
-	streams  streamPool    // buffers that no stream uses
+	ioQueues ioQueues      // of sockets in goroutine mode
+	streams  streamPool    // buffers that are not in use
 	readBuf  []byte        // of transports, for one callback at a time
 	outside
-	signals map[os.Signal]*signalRelay // that the loop handles
+	signals map[os.Signal]*signalRelay // signals that the loop handles
 	settings
 
-	observed *observation // nil while nobody looks on
+	observed *observation // nil while there is no observer
 	// stops the watchdog of debug mode, nil if there is none
 	stopWatchdog func()
 
-	meter atomic.Pointer[meter] // nil until somebody asks; any goroutine
+	meter atomic.Pointer[meter] // nil until Stats is called; any goroutine
 
 	// Immutable.
-	number uint64 // tells loops apart
+	number uint64 // unique in the program
 	ctx    *scope
 
 	// With locks of their own.
@@ -76,35 +83,36 @@ type Loop struct {
 	inbox   inbox
 	open    closerSet
 	workers workers // goroutines that run jobs
-	// places of calls by other goroutines that were reported, in debug mode
+	// places of calls from wrong goroutines that were reported, in debug mode
 	strays sync.Map
 }
 
-// nest is who holds the token, and the coroutines that it came through: see token.go.
+// nest is the holder of the token, and the coroutines through which it came there: see
+// token.go.
 type nest struct {
 	// the goroutine that holds the token, 0 while the loop does not run
 	owner   uintptr
-	current *task // the task that runs, nil in callbacks
+	current *task // the running task, nil in callbacks
 	root    coroutine
 	// those above it yield until it is on top; nil if there is none
 	resumeTarget   *coroutine
-	stackRequester *task // that wants to know where another one is suspended
+	stackRequester *task // the task that asked where another one is suspended
 	chainLen       int
-	chaining       bool         // tasks may make steps of others
-	idle           []*coroutine // whose task has ended, for the tasks to come
-	exiting        []*coroutine // whose task called runtime.Goexit
+	chaining       bool         // tasks may run steps of other tasks
+	idle           []*coroutine // idle coroutines, for future tasks
+	exiting        []*coroutine // coroutines whose task called runtime.Goexit
 	// profiling labels of the goroutine that runs the loop
 	labels goid.Labels
 }
 
-// outside counts what the loop waits for that happens outside of it.
+// outside counts the waits of a loop for events outside of it.
 type outside struct {
-	pendingJobs int // jobs in worker goroutines, whose end will be posted
-	// tasks, and handlers of signals, that wait for what may never come
+	pendingJobs int // jobs in worker goroutines, which post their end
+	// waits of tasks, and handlers of signals, for events that may never come
 	outsideWaits int
 }
 
-// settings are what the user sets.
+// settings are what the user can set.
 type settings struct {
 	taskFactory      TaskFactory
 	exceptionHandler func(*Loop, ExceptionContext)
@@ -119,22 +127,24 @@ type LoopOptions struct {
 	// Debug turns debug mode on, as does the environment variable AIO_DEBUG with any
 	// value but the empty one.
 	Debug bool
-	// VirtualClock has the loop live in a time of its own, which stands still while
-	// anything is ready and then jumps to the next timer: waiting takes no time, and
-	// a deadlock ends the run with a *DeadlockError. A job of ToThread is real work,
-	// which the clock waits for, so it never times out; to test that, run a loop with
-	// a real clock in a bubble of testing/synctest. An await whose context has a
-	// deadline in real time, as context.WithTimeout makes it, fails with ErrUsage and
-	// is reported to the exception handler; ToThread alone takes such a context. A
-	// context that another goroutine ends is noticed when the next pass begins, and
-	// does not keep the run from ending with a *DeadlockError.
+	// VirtualClock gives the loop a clock that stands still while anything is ready
+	// and then jumps to the next timer: waiting takes no time, and a deadlock ends
+	// the run with a [*DeadlockError].
+	//
+	// A job of [ToThread] is real work, which the clock waits for, so it never
+	// times out; to test that, run a loop with a real clock in a bubble of
+	// testing/synctest. An await whose context has a deadline in real time, such as
+	// one of context.WithTimeout, fails with [ErrUsage] and is reported to the
+	// exception handler; only ToThread accepts such a context. The end of a context
+	// by another goroutine is noticed when the next pass begins, and does not keep
+	// the run from ending with a DeadlockError.
 	VirtualClock bool
 	// SlowCallbackDuration is the run time from which debug mode reports a callback
 	// or a step of a task; 0 is 100 ms. [Loop.SetSlowCallbackDuration] changes it.
 	SlowCallbackDuration time.Duration
 }
 
-// loopNumbers tells the loops of the program apart, for its profiles.
+// loopNumbers numbers the loops of the program, for its profiles.
 var loopNumbers atomic.Uint64
 
 // NewEventLoop returns a new loop. nil options are the defaults. (asyncio:
@@ -155,9 +165,9 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 	return l
 }
 
-// Context returns the context of the loop itself, for the calls that want to know their
-// loop outside of a task: before the loop runs, and in callbacks. It belongs to no task
-// and ends when the loop is closed, so inside a task pass on the task's own.
+// Context returns the context of the loop itself, for calls outside of a task: before
+// the loop runs, and in callbacks. It belongs to no task and ends when the loop is
+// closed, so inside a task pass on the task's own.
 func (l *Loop) Context() context.Context { return l.ctx }
 
 // holds reports whether the calling goroutine may touch the state of the loop: it holds
@@ -167,7 +177,7 @@ func (l *Loop) holds() bool {
 	return held == running || held == 0
 }
 
-// check panics unless the loop is the caller's.
+// check panics unless the caller may touch the state of the loop.
 func (l *Loop) check(call string) {
 	if !l.holds() {
 		panic(l.wrongGoroutine(call))
@@ -183,8 +193,8 @@ func (l *Loop) checked(call string) error {
 }
 
 // wrongGoroutine makes the error of a call by a goroutine that does not hold the token.
-// Such an error is easily lost, as that of save in "go save(ctx)": debug mode reports it
-// too, once for each place.
+// Such an error is easily lost, for example with "go save(ctx)": debug mode also
+// reports it, once for each place.
 func (l *Loop) wrongGoroutine(call string) error {
 	stack := wholeStack()
 	err := error(&callError{call, ErrWrongGoroutine})
@@ -214,8 +224,8 @@ func (s *strayCall) run(*future) {
 	s.loop.CallExceptionHandler(ExceptionContext{Message: "call from a goroutine that does not run the event loop", Err: s.err, Stack: s.stack})
 }
 
-// holdsToken reports whether the caller holds the token, for the calls that any goroutine
-// may make. It finds that out on each platform, unlike check.
+// holdsToken reports whether the caller holds the token, for the calls that any
+// goroutine may make. Unlike check it works on every platform.
 func (l *Loop) holdsToken() bool {
 	held, _ := goid.Holder(&l.owner)
 	return held != 0 && held == goid.Current()
@@ -234,7 +244,7 @@ var runningLoops struct {
 	m map[*Loop]struct{}
 }
 
-// begin hands the token to the calling goroutine.
+// begin gives the token to the calling goroutine.
 func (l *Loop) begin() error {
 	me := goid.Current()
 	runningLoops.Lock()
@@ -252,7 +262,7 @@ func (l *Loop) begin() error {
 	return nil
 }
 
-// runnableIn says why a goroutine cannot run l. runningLoops must be locked.
+// runnableIn returns an error if a goroutine cannot run l. runningLoops must be locked.
 func (l *Loop) runnableIn(goroutine uintptr) error {
 	if l.closed.Load() {
 		return ErrLoopClosed
@@ -301,10 +311,10 @@ func (l *Loop) end() {
 	l.running.Store(false)
 }
 
-// RunForever runs the loop in the calling goroutine until Stop. The error is
-// ErrLoopRunning if this or another loop runs there already, ErrLoopClosed, or a
-// *DeadlockError from a virtual clock. If a task calls runtime.Goexit, so does
-// RunForever, after the pass. (asyncio: loop.run_forever)
+// RunForever runs the loop in the calling goroutine until [Loop.Stop]. The error is
+// [ErrLoopRunning] if this goroutine already runs a loop or this loop runs elsewhere,
+// [ErrLoopClosed], or a [*DeadlockError] from a virtual clock. If a task calls
+// runtime.Goexit, RunForever does so too, after the pass. (asyncio: loop.run_forever)
 func (l *Loop) RunForever() error {
 	if err := l.begin(); err != nil {
 		return err
@@ -319,10 +329,11 @@ func (l *Loop) RunForever() error {
 	return err
 }
 
-// RunUntilComplete runs l until aw is done and returns its result. A Coro is started as a
-// task. The error is that of aw, ErrLoopStopped if Stop came first, ErrOtherLoop if aw is
-// a future of another loop, or one of RunForever's; unless it is aw's own, a Coro may not
-// have been started. (asyncio: loop.run_until_complete)
+// RunUntilComplete runs l until aw is done and returns its result. A [Coro] is started
+// as a task. The error is that of aw, [ErrLoopStopped] if [Loop.Stop] came first,
+// [ErrOtherLoop] if aw is a future of another loop, or one of those of
+// [Loop.RunForever]; except with an error of aw itself, a Coro may not have been
+// started. (asyncio: loop.run_until_complete)
 func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	const call = "RunUntilComplete"
 	var zero T
@@ -338,7 +349,7 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 		}
 	}
 	if err := l.runnableHere(); err != nil {
-		return zero, err // before a task is made, which would stay behind
+		return zero, err // before a task is made, which would be left over
 	}
 	f := EnsureFuture(l.Context(), aw)
 	c := f.core()
@@ -364,9 +375,9 @@ func (stopOnDone) run(f *future) { f.loop.stopping = true }
 // String names the entry.
 func (stopOnDone) String() string { return "RunUntilComplete" }
 
-// Stop has RunForever return at the end of the current pass; what is scheduled after that
-// waits for the next run. If the loop does not run, the next run makes one pass and does
-// not wait. (asyncio: loop.stop)
+// Stop makes RunForever return at the end of the current pass; entries that are
+// scheduled later wait for the next run. If the loop does not run, the next run makes
+// one pass and does not wait. (asyncio: loop.stop)
 func (l *Loop) Stop() {
 	l.check("Loop.Stop")
 	l.stopping = true
@@ -380,9 +391,9 @@ func (l *Loop) IsRunning() bool { return l.running.Load() }
 // (asyncio: loop.is_closed)
 func (l *Loop) IsClosed() bool { return l.closed.Load() }
 
-// CallSoon has fn called in the next pass of the loop, after everything that was
-// scheduled before. It never awaits. A panic of fn goes to the exception handler. It
-// panics with ErrLoopClosed if the loop is closed. (asyncio: loop.call_soon)
+// CallSoon calls fn in the next pass of the loop, after everything that was scheduled
+// before. It never awaits. A panic of fn goes to the exception handler. CallSoon panics
+// with [ErrLoopClosed] if the loop is closed. (asyncio: loop.call_soon)
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.check("Loop.CallSoon")
 	l.mustBeOpen("Loop.CallSoon")
@@ -391,9 +402,10 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 	return h
 }
 
-// CallSoonThreadsafe is CallSoon for any goroutine: it wakes the loop if that waits. What
-// was handed in first runs first, be it by this call or by the loop's own. It panics with
-// ErrLoopClosed if the loop is closed. (asyncio: loop.call_soon_threadsafe)
+// CallSoonThreadsafe is [Loop.CallSoon] for any goroutine: it wakes the loop if it
+// waits. Calls take effect in the order in which they were made, those of the loop
+// itself included. It panics with [ErrLoopClosed] if the loop is closed. (asyncio:
+// loop.call_soon_threadsafe)
 func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 	h := l.newHandle("Loop.CallSoonThreadsafe", fn)
 	h.shared = &handleLock{}

@@ -1,9 +1,9 @@
 package aio
 
-// Closing a loop, in this order: the tasks are unwound, with the token; entries that are
-// left in the queue and in the inbox are dropped, and whoever waits for one is told;
-// timers; signals; descriptors; what else registered as a closer, first all of them, then
-// those waited for that take a moment; then, without the token, the executor.
+// Closing a loop, in this order: the tasks are unwound, with the token; the entries
+// that are left in the queue and in the inbox are dropped, and those that wait for one
+// are told; timers; signals; descriptors; the registered closers, first all of them,
+// then the waits of those that need time; then, without the token, the executor.
 
 import (
 	"errors"
@@ -12,12 +12,16 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// Close ends the loop. Callbacks and timers that are left are dropped. Every task that is
+// Close ends the loop. It drops the remaining callbacks and timers. Every task that is
 // not done is reported to the exception handler and unwound: the await in which it is
-// suspended, and each further one, fails with ErrLoopClosed, and its deferred functions
-// run; if one of them calls runtime.Goexit, so does Close in the end. The default
-// executor takes no more jobs, those that run go on. Closing a closed loop does nothing;
-// a running loop cannot be closed and returns ErrLoopRunning. (asyncio: loop.close)
+// suspended, and each further one, fails with [ErrLoopClosed], and its deferred
+// functions run; if one of them calls runtime.Goexit, Close does so too at the end. The
+// default executor accepts no more jobs; running jobs continue.
+//
+// Closing a closed loop does nothing. A running loop cannot be closed: Close returns
+// [ErrLoopRunning].
+//
+// (asyncio: loop.close)
 func (l *Loop) Close() error {
 	if l.running.Load() {
 		return ErrLoopRunning
@@ -25,14 +29,14 @@ func (l *Loop) Close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
-	l.owner = goid.Current() // the tasks that are unwound run under the token too
+	l.owner = goid.Current() // the tasks that are unwound hold the token too
 	defer l.exitPending()
 	defer l.closeRest()
 	l.unwind()
 	return nil
 }
 
-// unwind ends every task, even if an exception handler calls runtime.Goexit.
+// unwind unwinds every task, even if an exception handler calls runtime.Goexit.
 func (l *Loop) unwind() {
 	defer func() {
 		if l.tasks.head != nil || l.reports.head != nil {
@@ -53,7 +57,7 @@ func (l *Loop) unwind() {
 	}
 }
 
-// closeRest is what Close does when there are no more tasks.
+// closeRest is the part of Close after the tasks.
 func (l *Loop) closeRest() {
 	for _, co := range l.idle {
 		co.stop()
@@ -89,8 +93,7 @@ func (l *Loop) closeRest() {
 	l.ctx.end(endedLoop)
 }
 
-// shutExecutor tells the executor, which may be the user's, that there will be no more
-// jobs.
+// shutExecutor shuts the executor down, which may be the user's.
 func (l *Loop) shutExecutor() {
 	defer func() {
 		if v := recover(); v != nil {
@@ -100,7 +103,7 @@ func (l *Loop) shutExecutor() {
 	l.executor.Shutdown(false)
 }
 
-// destroy unwinds a task because the loop is closed.
+// destroy unwinds a task of a closed loop.
 func (l *Loop) destroy(t *task) {
 	if !t.noPendingReport {
 		t.noPendingReport = true
@@ -121,17 +124,17 @@ func (l *Loop) destroy(t *task) {
 		panic("aio: internal error: a task was suspended while its loop was closed")
 	}
 	if errors.Is(t.fut.err, ErrLoopClosed) {
-		t.fut.retrieved() // it has been reported
+		t.fut.retrieved() // it has been reported already
 	}
 }
 
-// closer is a part of a loop that is closed with it, under the token. One that takes a
-// moment has a wait() as well, which is called after all of them were closed.
+// closer is a part of a loop that is closed with it, under the token. A closer that
+// needs time also has a wait method, which is called after all of them were closed.
 type closer interface{ closeWithLoop() }
 
-// closerSet holds the closers of a loop, beside the descriptors in its poller: listeners,
-// and connections that goroutines serve, also those that were closed and still send the
-// rest.
+// closerSet holds the closers of a loop that are not descriptors of its poller:
+// listeners, and connections in goroutine mode, including closed ones that still send
+// data.
 type closerSet struct {
 	mu sync.Mutex
 	m  map[closer]struct{}
@@ -152,14 +155,14 @@ func (o *closerSet) remove(c closer) {
 	delete(o.m, c)
 }
 
-// len is how many there are.
+// len returns the number of closers.
 func (o *closerSet) len() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.m)
 }
 
-// close closes all, those that take a moment at the same time.
+// close closes all, and waits for those that need time concurrently.
 func (o *closerSet) close() {
 	o.mu.Lock()
 	m := o.m

@@ -1,11 +1,11 @@
 package aio
 
-// One pass of a loop: it waits until something is ready, takes what is due, and runs the
-// entries that were in the ready queue at that moment; what they make ready runs in the
-// next pass. Tasks that await begin passes too (token.go).
+// One pass of a loop: it waits until something is ready, takes what is due, and runs
+// the entries that were in the ready queue at that moment; entries that they add run in
+// the next pass. Tasks that await begin passes too (token.go).
 
-// runPass makes a pass, and the passes that tasks begin meanwhile if nesting is set. It
-// reports whether the loop shall stop.
+// runPass makes a pass, and runs the passes that tasks begin during it if chaining is
+// set. It reports whether the loop must stop.
 func (l *Loop) runPass() (stop bool) {
 	l.timers.prune()
 	if l.ready.n == 0 && !l.stopping {
@@ -52,9 +52,9 @@ func (l *Loop) runPass() (stop bool) {
 	return l.stopping
 }
 
-// call runs an entry that is no step of a task, and reports its panic. What panics is the
-// user's code, or a cancellation that met a cycle of awaits. runtime.Goexit goes on to
-// whoever runs the loop.
+// call runs an entry other than a step of a task, and reports its panic. The panic
+// comes from the user's code, or from a cancellation that met a cycle of awaits.
+// runtime.Goexit continues in the goroutine that runs the loop.
 func (l *Loop) call(e readyEntry) {
 	defer func() {
 		v := recover()
@@ -70,7 +70,7 @@ func (l *Loop) call(e readyEntry) {
 	e.r.run(e.f)
 }
 
-// beginPass begins the next pass if that takes no waiting and nothing else of the base.
+// beginPass begins the next pass if that needs neither waiting nor the base.
 func (l *Loop) beginPass() bool {
 	if l.stopping || l.debug.Load() || len(l.exiting) > 0 {
 		return false
@@ -84,8 +84,7 @@ func (l *Loop) beginPass() bool {
 	return true
 }
 
-// takeDue takes what has come from outside and the timers that are due into the pass that
-// begins.
+// takeDue moves events from outside and timers that are due into the pass that begins.
 func (l *Loop) takeDue() {
 	l.collectAll()
 	if len(l.watched) > 0 {
@@ -100,8 +99,7 @@ func (l *Loop) takeDue() {
 	}
 }
 
-// wait blocks until something happens, and takes what descriptors are ready into the
-// pass.
+// wait blocks until an event happens, and takes ready descriptors into the pass.
 func (l *Loop) wait() {
 	switch {
 	case l.virtual:
@@ -110,7 +108,8 @@ func (l *Loop) wait() {
 		l.block(-1)
 	default:
 		when, now := l.timers.heap[0].when, l.now()
-		if when <= now { // compared, as a difference to the far past overflows
+		// compared, because a difference to the far past overflows
+		if when <= now {
 			now = when
 		}
 		l.block(when - now)

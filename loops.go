@@ -1,8 +1,8 @@
 package aio
 
-// Several loops, for all cores. Each has its own goroutine, its own token and its own
-// tasks, and none knows of the others: nothing is shared that needs a lock, and what one
-// loop has for another goes by the calls that any goroutine may make.
+// Several loops, for all cores. Each has its own goroutine, token and tasks, and they
+// share nothing that needs a lock; one loop reaches another with the calls that any
+// goroutine may make.
 
 import (
 	"context"
@@ -14,33 +14,34 @@ import (
 )
 
 // LoopGroup runs several loops at a time, each in a goroutine of its own, so that a
-// program of tasks uses more than one core. State belongs to one of the loops as it does
-// to the only one of Run. To have something done in another loop, start it there and
+// program of tasks uses more than one core. As with the one loop of [Run], all state
+// belongs to one of the loops. To run something in another loop, start it there and
 // await the outcome here:
 //
-//	total, err := aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(loops.Loop(1), sum)).Await(ctx)
+//	total, err := aio.WrapFuture(ctx,
+//		aio.RunCoroutineThreadsafe(loops.Loop(1), sum)).Await(ctx)
 //
-// A value that goes to another loop this way is the other's from then on.
-// ConcurrentFuture, Loop.CallSoonThreadsafe, and channels with Send and Receive serve as
-// well. Servers share a port by SharedListeners.
+// A value that goes to another loop this way belongs to that loop from then on.
+// [ConcurrentFuture], [Loop.CallSoonThreadsafe], and channels with [Send] and [Receive]
+// work as well. Servers share a port with [SharedListeners].
 //
 // The zero value has the defaults. The fields must not be changed after Run has begun.
 type LoopGroup struct {
-	// N is how many loops there are; zero is runtime.GOMAXPROCS.
+	// N is the number of loops; zero means runtime.GOMAXPROCS.
 	N int
-	// Options are for each loop; nil are the defaults.
+	// Options configure each loop; nil stands for the defaults.
 	Options *LoopOptions
-	// Signals cancel the main of every loop, as Runner.Signals does.
+	// Signals cancel the main of every loop, as [Runner].Signals does.
 	Signals []os.Signal
-	// FailFast has a main that fails cancel those of the other loops. Without it they
-	// go on.
+	// FailFast makes a main that fails cancel those of the other loops. Without it
+	// they continue.
 	FailFast bool
 
 	once  sync.Once
 	loops []*Loop
 }
 
-// A LoopError is the error with which the main of one of several loops ended.
+// A LoopError is the error of the main of one of several loops.
 type LoopError struct {
 	// Index says which loop it was.
 	Index int
@@ -52,7 +53,7 @@ func (e *LoopError) Error() string { return fmt.Sprintf("aio: loop %d: %v", e.In
 // Unwrap returns the main's error.
 func (e *LoopError) Unwrap() error { return e.Err }
 
-// errOtherFailed is why the mains of other loops are cancelled.
+// errOtherFailed is the reason with which the mains of other loops are cancelled.
 var errOtherFailed = errors.New("aio: the main of another loop has failed")
 
 // make makes the loops.
@@ -71,26 +72,28 @@ func (ls *LoopGroup) make() {
 	})
 }
 
-// Len returns how many loops there are. Any goroutine may call it.
+// Len returns the number of loops. Any goroutine may call it.
 func (ls *LoopGroup) Len() int {
 	ls.make()
 	return len(ls.loops)
 }
 
-// Loop returns one of the loops, from 0 to Len()-1. Any goroutine may call it. A loop
-// whose main has ended is closed, and what is sent to it fails with ErrLoopClosed.
+// Loop returns loop i, from 0 to Len()-1. Any goroutine may call it. A loop whose main
+// has ended is closed, and work that is submitted to it fails with [ErrLoopClosed].
 func (ls *LoopGroup) Loop(i int) *Loop {
 	ls.make()
 	return ls.loops[i]
 }
 
-// Run runs main once in each loop, as a Runner would: main is a task, what it leaves is
-// cancelled, and the loop is closed when it ends, whatever the others do. Run blocks the
-// calling goroutine until all have ended, and returns a *GroupError with a *LoopError for
-// each main that failed, in the order in which they did; errors.Is and errors.As see the
-// mains' own errors. Without FailFast an error is also reported to the exception handler
-// of its loop at once, since the others may go on for long; one of a cancellation or
-// signal is not. Run can be called once.
+// Run runs main once in each loop, as a [Runner] would: main is a task, and when it
+// ends its remaining tasks are cancelled and its loop is closed, independently of the
+// other loops. Run blocks the calling goroutine until all have ended.
+//
+// It returns a [*GroupError] with a [*LoopError] for each main that failed, in the
+// order in which they failed; errors.Is and errors.As find the mains' own errors.
+// Without FailFast an error is also reported to the exception handler of its loop at
+// once, because the others may run for long; cancellations and signals are not
+// reported. Run can be called once.
 func (ls *LoopGroup) Run(main func(ctx context.Context, i int) error) error {
 	ls.make()
 	if main == nil {
@@ -110,8 +113,8 @@ func (ls *LoopGroup) Run(main func(ctx context.Context, i int) error) error {
 	return &GroupError{Message: "loops failed", Errors: g.errs}
 }
 
-// groupRun is a call of LoopGroup.Run. mu guards what is below it; a main is cancelled
-// only by its own loop.
+// groupRun is a call of LoopGroup.Run. mu guards the fields below it; only its own loop
+// cancels a main.
 type groupRun struct {
 	loops *LoopGroup
 	all   sync.WaitGroup

@@ -1,22 +1,23 @@
 package aio
 
 // Descriptors. Where the system can tell which of many descriptors are ready, the loop
-// asks it once in each pass, after the entries of the pass before have run: what is ready
-// is queued behind what was queued until then, and before the timers that are due.
+// asks it once in each pass, after the entries of the previous pass have run: ready
+// descriptors are queued behind all that was queued until then, and before the timers
+// that are due.
 //
-// There are two kinds of registration. A transport's is edge-triggered and made once: the
-// poller says when the descriptor becomes ready, and the transport remembers that until a
-// read or write tells otherwise. One who still has something to read has itself put on
-// the hot list, and gets its turn in the next pass, as level-triggered polling would give
-// it. AddReader and AddWriter are level-triggered, because what their callbacks do with
-// the descriptor is not known.
+// There are two kinds of registration. A transport's is edge-triggered and made once:
+// the poller reports when the descriptor becomes ready, and the transport remembers
+// that until a read or write shows otherwise. A transport that has more to read puts
+// itself on the hot list, and runs in the next pass, as with level-triggered polling.
+// AddReader and AddWriter are level-triggered, because the poller does not know what
+// their callbacks do with the descriptor.
 //
-// A descriptor is registered in one loop at a time, under one owner. Everything here is
-// owned by the token, except for the wake-up of the system's poller, which any goroutine
+// A descriptor is registered in one loop at a time, with one owner. The token owns
+// everything here, except for the wake-up of the system's poller, which any goroutine
 // may call.
 //
-// The loop waits in the poller only while descriptors are registered. Otherwise it waits
-// on Go's own primitives, so that it can live in a bubble of testing/synctest.
+// The loop waits in the poller only while descriptors are registered. Otherwise it
+// waits with Go's own primitives, so that it can run in a bubble of testing/synctest.
 
 import (
 	"time"
@@ -28,22 +29,22 @@ import (
 // descriptor is the registration of a file descriptor.
 type descriptor struct {
 	owner netio.Owner
-	key   uint32          // tells it from an earlier registration of the same number
-	want  netio.Readiness // as package poll takes it
-	added bool            // the system knows of it
+	key   uint32          // distinguishes registrations of the same number
+	want  netio.Readiness // in the form of package poll
+	added bool            // it is registered with the system
 }
 
-// polling is the part of a loop that knows of descriptors.
+// polling is the part of a loop that handles descriptors.
 type polling struct {
 	sys  *poll.Poller // nil until it is needed
 	fds  []descriptor
 	n    int // registered
 	key  uint32
-	hot  []netio.Owner // that are still ready, as far as is known
-	busy []netio.Owner // hot, of the pass before, to be filled again
+	hot  []netio.Owner // still ready, as far as is known
+	busy []netio.Owner // hot of the previous pass, for reuse
 }
 
-// idle reports whether there is nothing to ask the system about.
+// idle reports whether there is no need to ask the system.
 func (p *polling) idle() bool { return p.n == 0 && len(p.hot) == 0 }
 
 // open makes the system's poller.
@@ -54,7 +55,7 @@ func (p *polling) open() (err error) {
 	return err
 }
 
-// register has owner told what fd is ready for, of what it wants.
+// register tells owner when fd becomes ready, for the kinds in want.
 func (p *polling) register(fd int, owner netio.Owner, want netio.Readiness) error {
 	if err := p.mayOwn(fd); err != nil {
 		return err
@@ -63,13 +64,13 @@ func (p *polling) register(fd int, owner netio.Owner, want netio.Readiness) erro
 	if err := p.sys.Add(fd, p.key, want); err != nil {
 		return err
 	}
-	// only now that fd is known to be a descriptor
+	// only now is fd known to be a descriptor
 	p.own(fd, descriptor{owner, p.key, want, true})
 	return nil
 }
 
-// reserve makes owner the owner of fd, an open descriptor. It is told nothing before
-// renew.
+// reserve makes owner the owner of fd, an open descriptor. The owner is told nothing
+// before renew.
 func (p *polling) reserve(fd int, owner netio.Owner, want netio.Readiness) error {
 	if err := p.mayOwn(fd); err != nil {
 		return err
@@ -79,7 +80,7 @@ func (p *polling) reserve(fd int, owner netio.Owner, want netio.Readiness) error
 	return nil
 }
 
-// mayOwn says why fd cannot get an owner.
+// mayOwn returns an error if fd cannot get an owner.
 func (p *polling) mayOwn(fd int) error {
 	if err := p.open(); err != nil {
 		return err
@@ -109,7 +110,7 @@ func (p *polling) unregister(fd int) {
 	p.n--
 }
 
-// modify changes what fd is registered for.
+// modify changes the kinds of readiness for which fd is registered.
 func (p *polling) modify(fd int, want netio.Readiness) error {
 	d := &p.fds[fd]
 	if want == d.want {
@@ -124,7 +125,7 @@ func (p *polling) modify(fd int, want netio.Readiness) error {
 	return nil
 }
 
-// withdraw makes the system report nothing of fd, until renew.
+// withdraw makes the system report nothing about fd, until renew.
 func (p *polling) withdraw(fd int) {
 	if d := &p.fds[fd]; d.added {
 		p.sys.Withdraw(fd, d.want)
@@ -132,8 +133,8 @@ func (p *polling) withdraw(fd int) {
 	}
 }
 
-// renew registers fd with the system, anew if it was: what it is ready for is reported as
-// if it had just become so, after all that is ready already.
+// renew registers fd with the system, again if need be: its readiness is reported as if
+// it had just begun, after all descriptors that are ready already.
 func (p *polling) renew(fd int) error {
 	p.withdraw(fd)
 	d := &p.fds[fd]
@@ -144,14 +145,14 @@ func (p *polling) renew(fd int) error {
 	return nil
 }
 
-// closed asks for want at a level-triggered registration, even if it has that, and
-// reports whether fd was closed without being removed before, and is another file now.
-// Then the registration is forgotten, so that whoever has the number now does not suffer
-// for it.
+// closed asks for want at a level-triggered registration, even if that has it already,
+// and reports whether fd was closed without being removed first, and names another file
+// now. Then the registration is dropped, so that it does not affect the new owner of
+// the number.
 func (p *polling) closed(fd int, want netio.Readiness) (bool, error) {
 	d := &p.fds[fd]
 	if d.want&poll.Edges != 0 || !d.added {
-		return false, nil // a transport's, which closes its descriptor itself
+		return false, nil // a transport's descriptor, which it closes itself
 	}
 	switch err := p.sys.Change(fd, d.key, d.want, want); err {
 	case nil:
@@ -166,10 +167,10 @@ func (p *polling) closed(fd int, want netio.Readiness) (bool, error) {
 	}
 }
 
-// again gives owner a turn in the next pass, as it is still ready as far as it knows.
+// again queues owner for the next pass, because it is still ready as far as it knows.
 func (p *polling) again(owner netio.Owner) { p.hot = append(p.hot, owner) }
 
-// ownerOf returns who has registered fd, nil if nobody has.
+// ownerOf returns the owner that has registered fd, or nil.
 func (p *polling) ownerOf(fd int) netio.Owner {
 	if fd < 0 || fd >= len(p.fds) {
 		return nil
@@ -177,8 +178,8 @@ func (p *polling) ownerOf(fd int) netio.Owner {
 	return p.fds[fd].owner
 }
 
-// wait asks the system which descriptors are ready, waits for one at most d, and tells
-// the owners. A negative d is no limit.
+// wait asks the system which descriptors are ready, waits for one for at most d, and
+// tells the owners. A negative d means no limit.
 func (p *polling) wait(d time.Duration) {
 	if len(p.hot) > 0 {
 		p.hot, p.busy = p.busy[:0], p.hot
@@ -199,7 +200,7 @@ func (p *polling) wait(d time.Duration) {
 	}
 }
 
-// close discards what is registered, and the system's poller.
+// close discards all registrations and the system's poller.
 func (p *polling) close() {
 	for fd := range p.fds {
 		if owner := p.fds[fd].owner; owner != nil {
@@ -212,15 +213,16 @@ func (p *polling) close() {
 	*p = polling{}
 }
 
-// pollNow takes what descriptors are ready into the pass that begins.
+// pollNow takes ready descriptors into the pass that begins.
 func (l *Loop) pollNow() {
 	if !l.polling.idle() {
 		l.polling.wait(0)
 	}
 }
 
-// block waits until a descriptor is ready or another goroutine hands something in, for at
-// most d; a negative d is no limit. It does not wait if the inbox has something already.
+// block waits until a descriptor is ready or another goroutine posts an entry, for at
+// most d; a negative d means no limit. It does not wait if the inbox has an entry
+// already.
 func (l *Loop) block(d time.Duration) {
 	p := &l.polling
 	switch {
@@ -234,8 +236,8 @@ func (l *Loop) block(d time.Duration) {
 	}
 }
 
-// blockOnGo is block without descriptors. It waits on a channel and a timer, nothing
-// else, so that the loop is durably blocked in the sense of testing/synctest.
+// blockOnGo is block without descriptors. It waits on a channel and a timer only, so
+// that the loop is durably blocked in the sense of testing/synctest.
 func (l *Loop) blockOnGo(d time.Duration) {
 	if d == 0 || !l.inbox.sleep(nil) {
 		return

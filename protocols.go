@@ -1,11 +1,11 @@
 package aio
 
-// A transport moves bytes and knows nothing of what they mean; a protocol gives them
-// meaning and knows nothing of where they come from. A transport calls its protocol, on
-// the loop's own goroutine, never from inside a call that the protocol makes, with two
-// exceptions: PauseWriting comes from inside the Write that filled the buffer, as it
-// would be too late afterwards, and ErrorReceived from inside the SendTo that fails at
-// once, as in asyncio.
+// A transport moves bytes and does not interpret them; a protocol interprets bytes and
+// does not know where they come from. A transport calls its protocol on the loop's own
+// goroutine, never inside a call that the protocol makes, with two exceptions:
+// PauseWriting is called inside the Write that filled the buffer, because it would be
+// too late afterwards, and ErrorReceived inside a SendTo that fails at once, as in
+// asyncio.
 
 import (
 	"net"
@@ -14,61 +14,68 @@ import (
 	"sync"
 )
 
-// Protocol is what a transport calls. It is any value that has at least one of the
-// methods below, and only those it has are called; one of these names with other
-// parameters is refused, as it would never be called. They run as callbacks of the loop:
-// they must not block and cannot await, but may start tasks with Loop.Context. A panic in
-// one of them is reported to the exception handler and, except in ConnectionMade,
-// PauseWriting and ResumeWriting, ends the connection with that error; a pipe, process or
-// endpoint of datagrams goes on.
+// Protocol is the receiver of a transport's callbacks. It is any value that has at
+// least one of the methods below; the transport calls those that exist. A method with
+// one of these names and other parameters is refused, because it would never be called.
 //
-//	ConnectionMade(t Transport)        // the first call; see below for other transports
-//	DataReceived(p []byte)             // p is valid until the method returns
-//	EOFReceived() bool                 // the peer will send no more; true keeps the transport open for writing
-//	ConnectionLost(err error)          // the last call; nil after a regular end, Close or Abort
-//	PauseWriting(), ResumeWriting()    // the write buffer is above its high mark; is at the low one again
+// The methods run as callbacks of the loop: they must not block and cannot await, but
+// may start tasks with [Loop.Context]. A panic in one of them is reported to the
+// exception handler and, except in ConnectionMade, PauseWriting and ResumeWriting,
+// closes the connection with that error; pipes, processes and datagram endpoints stay
+// open.
 //
-// A protocol with GetBuffer and BufferUpdated is a BufferedProtocol, which brings the
-// memory to read into; it must not have a DataReceived. A protocol of datagrams has these
-// in place of the middle two:
+//	ConnectionMade(t Transport)          // first; see below for other transports
+//	DataReceived(p []byte)               // p is valid until the method returns
+//	EOFReceived() bool                   // the peer has closed its side; true
+//	                                     // keeps the transport open for writing
+//	ConnectionLost(err error)            // last; nil after EOF, Close or Abort
+//	PauseWriting(), ResumeWriting()      // the write buffer is above its high
+//	                                     // mark; at or below its low mark
 //
-//	DatagramReceived(p []byte, addr net.Addr) // p as above; addr stays valid and must not be changed
-//	ErrorReceived(err error)           // of one datagram; the endpoint stays open
+// A protocol with GetBuffer and BufferUpdated is a [BufferedProtocol], which provides
+// the memory to read into; it must not have a DataReceived. A datagram protocol has
+// these in place of DataReceived and EOFReceived:
 //
-// One of a process has these, and PauseWriting and ResumeWriting are for its standard
-// input:
+//	DatagramReceived(p []byte, addr net.Addr)  // p as above; addr stays valid
+//	                                           // and must not be changed
+//	ErrorReceived(err error)             // of one datagram; the endpoint stays open
 //
-//	PipeDataReceived(fd int, p []byte)     // the process wrote this; p is valid until the method returns
-//	PipeConnectionLost(fd int, err error)  // a pipe is at its end
-//	ProcessExited()                        // and SubprocessTransport.GetReturncode knows how
+// A process protocol has these, and PauseWriting and ResumeWriting apply to the
+// process's standard input:
 //
-// ConnectionMade takes the type of transport that is to be connected, or an interface
-// that this implements: Transport for connections, DatagramTransport, ReadTransport and
-// WriteTransport for pipes, SubprocessTransport, BaseTransport for any.
+//	PipeDataReceived(fd int, p []byte)     // output of the process; p as above
+//	PipeConnectionLost(fd int, err error)  // a pipe was closed
+//	ProcessExited()                        // GetReturncode has the exit status
+//
+// ConnectionMade takes the type of transport that is connected, or an interface that it
+// implements: [Transport] for connections, [DatagramTransport], [ReadTransport] and
+// [WriteTransport] for pipes, [SubprocessTransport], [BaseTransport] for any.
 //
 // The order is ConnectionMade once, then any number of DataReceived, at most one
-// EOFReceived, and ConnectionLost once; for a process see SubprocessExec. A method that
-// is missing behaves as an empty one in asyncio's base classes: without EOFReceived the
-// transport closes at the end of input. (asyncio: BaseProtocol, Protocol,
-// BufferedProtocol, DatagramProtocol, SubprocessProtocol)
+// EOFReceived, and ConnectionLost once; [SubprocessExec] gives the order for a process.
+// A method that is missing behaves as the empty one in asyncio's base classes: without
+// EOFReceived the transport closes at EOF.
+//
+// (asyncio: BaseProtocol, Protocol, BufferedProtocol, DatagramProtocol,
+// SubprocessProtocol)
 type Protocol any
 
-// BufferedProtocol is a protocol that says where to read to, so that bytes come from the
-// kernel straight to their place. (asyncio: BufferedProtocol)
+// BufferedProtocol is a protocol that provides the memory to read into, so that bytes
+// go from the kernel directly to their destination. (asyncio: BufferedProtocol)
 type BufferedProtocol interface {
-	// GetBuffer returns the memory for the next read. hint is the number of bytes to
-	// come, or -1 if that is not known; any size but zero will do.
+	// GetBuffer returns the memory for the next read. hint is the expected number
+	// of bytes, or -1 if it is unknown; any size except zero is allowed.
 	GetBuffer(hint int) []byte
-	// BufferUpdated tells that the first n bytes of that memory were filled. n is at
-	// least 1. Not each GetBuffer is followed by one: there may have been nothing to
-	// read.
+	// BufferUpdated is called when the first n bytes of that memory were filled. n
+	// is at least 1. Not every GetBuffer is followed by one: there may have been
+	// nothing to read.
 	BufferUpdated(n int)
 }
 
-// ConnectionMaker and the interfaces below it are what transports look for in a
-// [Protocol], one for each callback; ConnectionMaker is for transports of type T. A
-// misspelt method is no error of the compiler, as a protocol may leave out any of them.
-// With a line like this one it is:
+// ConnectionMaker and the interfaces below it are the callbacks of a [Protocol], one
+// each; ConnectionMaker is for transports of type T. The compiler does not notice a
+// misspelt callback, because a protocol may leave any of them out. A line like this
+// makes it an error:
 //
 //	var _ aio.DataReceiver = (*myProtocol)(nil)
 type ConnectionMaker[T BaseTransport] interface {
@@ -78,13 +85,13 @@ type ConnectionMaker[T BaseTransport] interface {
 
 // DataReceiver is a [Protocol] with this method; see [ConnectionMaker].
 type DataReceiver interface {
-	// DataReceived is told what has arrived.
+	// DataReceived gets the bytes that have arrived.
 	DataReceived(p []byte)
 }
 
 // EOFReceiver is a [Protocol] with this method; see [ConnectionMaker].
 type EOFReceiver interface {
-	// EOFReceived is told that the peer will send no more.
+	// EOFReceived is called when the peer has closed its side for writing.
 	EOFReceived() bool
 }
 
@@ -96,13 +103,13 @@ type LossReceiver interface {
 
 // WritingPauser is a [Protocol] with this method; see [ConnectionMaker].
 type WritingPauser interface {
-	// PauseWriting is told that the write buffer is above its high mark.
+	// PauseWriting is called when the write buffer is above its high mark.
 	PauseWriting()
 }
 
 // WritingResumer is a [Protocol] with this method; see [ConnectionMaker].
 type WritingResumer interface {
-	// ResumeWriting is told that it is at its low mark again.
+	// ResumeWriting is called when it is at or below its low mark again.
 	ResumeWriting()
 }
 
@@ -120,23 +127,23 @@ type ErrorReceiver interface {
 
 // PipeDataReceiver is a [Protocol] with this method; see [ConnectionMaker].
 type PipeDataReceiver interface {
-	// PipeDataReceived is told what a process has written.
+	// PipeDataReceived gets output of the process.
 	PipeDataReceived(fd int, p []byte)
 }
 
 // PipeLossReceiver is a [Protocol] with this method; see [ConnectionMaker].
 type PipeLossReceiver interface {
-	// PipeConnectionLost is told that a pipe of a process has ended.
+	// PipeConnectionLost is called when a pipe of the process was closed.
 	PipeConnectionLost(fd int, err error)
 }
 
 // ExitReceiver is a [Protocol] with this method; see [ConnectionMaker].
 type ExitReceiver interface {
-	// ProcessExited is told that a process has ended.
+	// ProcessExited is called when the process has exited.
 	ProcessExited()
 }
 
-// connectionMade tells p of its transport.
+// connectionMade calls ConnectionMade of p, if there is one.
 func connectionMade(p Protocol, t BaseTransport) {
 	switch p := p.(type) {
 	case interface{ ConnectionMade(Transport) }:
@@ -154,14 +161,14 @@ func connectionMade(p Protocol, t BaseTransport) {
 	}
 }
 
-// protocolKey is a kind of protocol with a kind of transport.
+// protocolKey is a type of protocol with a type of transport.
 type protocolKey struct{ protocol, transport reflect.Type }
 
-// protocolErrors has the outcome of checkProtocol for each pair that was seen, nil if it
-// is fine: programs have few of them, and many connections of each.
+// protocolErrors has the result of checkProtocol for each pair that was seen, nil if
+// the pair is valid: programs have few pairs, and many connections of each.
 var protocolErrors sync.Map
 
-// checkProtocol says what is wrong with p as the protocol of a transport of type T.
+// checkProtocol returns an error if p cannot be the protocol of a transport of type T.
 func checkProtocol[T BaseTransport](p Protocol) error { return checkProtocolType[T](reflect.TypeOf(p)) }
 
 // checkProtocolType is checkProtocol for all values of a type, which is nil for a nil
@@ -202,15 +209,16 @@ func (k protocolKey) check() error {
 	return nil
 }
 
-// callback is a method of a protocol that has the name of one that transports call.
+// callback is a method of a protocol with the name of a callback.
 type callback struct {
 	method reflect.Method
-	want   []reflect.Type // that it may have, the usual one first
+	want   []reflect.Type // the allowed types, the usual one first
 }
 
-// callbacks returns what callbacks the protocol has. Their names are written out as
-// constants because then the linker knows what is looked for: with a name in a variable
-// it keeps every exported method of the program, which makes that bigger by two fifths.
+// callbacks returns the callbacks that the protocol has. The names are constants in the
+// code, because then the linker knows which methods are looked up: with a name in a
+// variable it keeps every exported method of the program, which makes the binary two
+// fifths larger.
 func (k protocolKey) callbacks() (found []callback) {
 	take := func(want ...reflect.Type) func(reflect.Method, bool) {
 		return func(m reflect.Method, ok bool) {
@@ -245,8 +253,8 @@ func (k protocolKey) callbacks() (found []callback) {
 	return found
 }
 
-// misspelt returns a method of the protocol whose name is nearly one of those that are
-// called, and that name. The names are constants here as well, see callbacks.
+// misspelt returns a method of the protocol whose name is similar to a callback's, and
+// that name. The names are constants here too, see callbacks.
 func (k protocolKey) misspelt() (near, name string) {
 	try := func(m reflect.Method, ok bool) func(string) {
 		return func(want string) {
@@ -280,7 +288,7 @@ func (k protocolKey) misspelt() (near, name string) {
 	return near, name
 }
 
-// withoutReceiver is the type of a method as that of a function.
+// withoutReceiver returns the type of a method as a function type.
 func withoutReceiver(m reflect.Type) reflect.Type {
 	var in, out []reflect.Type
 	for i := 1; i < m.NumIn(); i++ {
@@ -292,7 +300,7 @@ func withoutReceiver(m reflect.Type) reflect.Type {
 	return reflect.FuncOf(in, out, m.IsVariadic())
 }
 
-// receiver is a protocol as far as it is given what was read.
+// receiver is the part of a protocol that receives data.
 type receiver struct {
 	data     DataReceiver     // the protocol, if it is one
 	buffered BufferedProtocol // the protocol, if it is one
@@ -304,7 +312,7 @@ func newReceiver(p Protocol) (r receiver) {
 	return r
 }
 
-// memory returns the memory for the next read: the protocol's own, or that of l.
+// memory returns the memory for the next read: the protocol's, or that of l.
 func (r receiver) memory(l *Loop) (buf []byte, err error) {
 	if r.buffered == nil {
 		return l.readBuffer(), nil
@@ -321,7 +329,7 @@ func (r receiver) ownMemory() (buf []byte, err error) {
 	return buf, nil
 }
 
-// receive hands the n bytes that were read into buf to the protocol.
+// receive passes the n bytes that were read into buf to the protocol.
 func (r receiver) receive(buf []byte, n int) {
 	switch {
 	case r.buffered != nil:
@@ -331,7 +339,7 @@ func (r receiver) receive(buf []byte, n int) {
 	}
 }
 
-// what names the callback that receive calls.
+// what returns the name of the callback that receive calls.
 func (r receiver) what() string {
 	if r.buffered != nil {
 		return "protocol.BufferUpdated()"
@@ -339,7 +347,7 @@ func (r receiver) what() string {
 	return "protocol.DataReceived()"
 }
 
-// deliver is receive with the protocol's panic as an error.
+// deliver is receive, but returns a panic of the protocol as an error.
 func (r receiver) deliver(buf []byte, n int) (err error) {
 	defer recovered(&err)
 	r.receive(buf, n)

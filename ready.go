@@ -30,14 +30,15 @@ type runnable interface {
 // readyEntry is an element of the ready queue.
 type readyEntry struct {
 	r runnable
-	f *future // that caused it, nil if none did
+	f *future // the future that caused it, nil if none did
 }
 
-// orphan is implemented by a runnable that somebody outside the loop waits for: a loop
-// that is closed, and will not run it, says so.
+// orphan is implemented by a runnable that code outside of the loop waits for: a closed
+// loop, which will not run it, calls abandon.
 type orphan interface{ abandon() }
 
-// schedule puts r on the ready queue. What other goroutines handed in before goes first.
+// schedule puts r on the ready queue, behind entries that other goroutines posted
+// before.
 func (l *Loop) schedule(r runnable, f *future) {
 	if l.inbox.full.Load() {
 		l.collect()
@@ -56,7 +57,7 @@ func (l *Loop) schedule(r runnable, f *future) {
 	}
 }
 
-// enqueue puts r on the ready queue, behind what is there: for what the pass itself finds
-// to run (descriptors, timers), which no future has caused and which the inbox does not
-// precede.
+// enqueue puts r at the end of the ready queue: for entries that the pass itself finds
+// (descriptors, timers), which no future has caused and which need not follow the
+// inbox.
 func (l *Loop) enqueue(r runnable) { l.ready.push(readyEntry{r, nil}) }

@@ -3,7 +3,7 @@ package aio
 // ring is a first-in, first-out queue of values that allocates only to grow. The zero
 // value is empty and ready.
 type ring[T any] struct {
-	buf  []T // a power of two long
+	buf  []T // its length is a power of two
 	head int
 	n    int
 }
@@ -16,10 +16,10 @@ func (r *ring[T]) push(v T) {
 	r.n++
 }
 
-// front returns the oldest value, which stays. The ring must not be empty.
+// front returns the oldest value and leaves it in the ring. The ring must not be empty.
 func (r *ring[T]) front() *T { return &r.buf[r.head&(len(r.buf)-1)] }
 
-// at returns the value that i others stand before. There must be such a value.
+// at returns the value at index i, counted from the oldest. There must be such a value.
 func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
 
 // pop removes the oldest value. The ring must not be empty.
@@ -43,14 +43,14 @@ func (r *ring[T]) popBack() T {
 	return v
 }
 
-// trim gives back the memory of a peak.
+// trim releases the memory of a peak.
 func (r *ring[T]) trim() {
 	if r.n == 0 && len(r.buf) > maxSpare {
 		r.buf, r.head = nil, 0
 	}
 }
 
-// maxSpare is how many places a queue that is empty keeps.
+// maxSpare is the capacity that an empty queue keeps.
 const maxSpare = 1 << 14
 
 func (r *ring[T]) resize(size int) {
