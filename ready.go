@@ -1,28 +1,29 @@
 package aio
 
-// The ready queue: what runs in this pass and in the next one, first come, first served.
-// The token owns it; other goroutines hand entries in by the inbox. An entry is something
-// to run and the future that caused it, kept as two words of a ring, so that scheduling a
-// step allocates nothing.
+// The ready queue: the entries of this pass and the next one, first in, first out. The
+// token owns it; other goroutines add entries through the inbox. An entry is something
+// to run and the future that caused it, stored as two words of a ring, so that
+// scheduling a step allocates nothing.
 
-// runnable is what the ready queue and the list of a future's callbacks hold: a task, a
-// handle, a callback, or one step in the life of a transport. run gets the future that
-// caused it, nil if there is none. Many steps are another type with the same underlying
-// struct as their owner ((*openStep)(e)): a second run method without an allocation. Such
-// a type is named xxxStep. What others call on an object without its users seeing the
-// methods is a type of the same kind, named after its part: streamOwner, netConnProtocol,
-// tlsWire. A runnable may have five more methods, each of which is asked for by a type
-// assertion:
+// runnable is an entry of the ready queue or of a future's callbacks: a task, a handle,
+// a callback, or one step of a transport. run gets the future that caused it, nil if
+// there is none. Many steps are another type with the same underlying struct as their
+// owner ((*openStep)(e)): a second run method without an allocation. Such a type is
+// named xxxStep. Methods that other code calls on an object, and that users must not
+// see, are on a type of the same kind, named after its part: streamOwner,
+// netConnProtocol, tlsWire. A runnable may have five more methods, which are found by
+// type assertions:
 //
-//	abandon()                        somebody outside the loop waits for it: the loop is
-//	                                 closed and will not run it (orphan)
-//	about(*ExceptionContext)         says what it is when it has panicked
-//	waitsFor(*future, func(found))   the futures that wait for its run (the call graph)
-//	String() string                  its name in debug mode
-//	source() any                     what it keeps its order with, under a director (sourced)
+//	abandon()               the loop is closed and will not run it, and code
+//	                        outside of the loop waits for it (orphan)
+//	about(*ExceptionContext)        describes it when it has panicked
+//	waitsFor(*future, func(found))  the futures that wait for its run (call graph)
+//	String() string         its name in debug mode
+//	source() any            entries with the same source stay in order under a
+//	                        director (sourced)
 //
-// What a future is the outside of (future.sub) may also have awaited, the futures that it
-// waits for, which the search for cycles asks.
+// The sub of a future may also have awaited, the futures that it waits for, which the
+// search for cycles uses.
 type runnable interface {
 	run(f *future)
 }

@@ -1,9 +1,9 @@
 package aio
 
-// Files as a source of what is sent. Where the system can, it moves the bytes by itself:
-// past the memory of the program, and for a transport past its write buffer, so that
-// while this goes on nothing else can be written. The other way is to read pieces in a
-// worker goroutine and to send them.
+// Sending files. Where the system supports it, the kernel moves the bytes: they do not
+// pass through the program's memory, nor through the write buffer of a transport, so
+// nothing else can be written during that time. Otherwise a worker goroutine reads
+// pieces of the file, which are then sent.
 
 import (
 	"context"
@@ -15,30 +15,32 @@ import (
 // SendfileOptions are the settings of Sendfile and SockSendfile. The zero value sends the
 // whole file.
 type SendfileOptions struct {
-	// Offset is where in the file to begin, in bytes, whatever its position is.
+	// Offset is the offset in the file at which to begin, in bytes; the file's
+	// position does not matter.
 	Offset int64
-	// Count is how many bytes to send; zero is all up to the end. (asyncio: count,
-	// where that is None)
+	// Count is the number of bytes to send; zero means up to the end. (asyncio:
+	// count, where None means that)
 	Count int64
-	// NoFallback has the call fail with ErrSendfileNotAvailable where the system
-	// cannot send the file by itself, instead of reading it. (asyncio:
-	// fallback=False)
+	// NoFallback makes the call fail with [ErrSendfileNotAvailable] if the kernel
+	// cannot send the file, instead of reading it. (asyncio: fallback=False)
 	NoFallback bool
 }
 
-// SockSendfile sends file over sock, a stream socket as SockRecv takes it, and returns
-// how many bytes that were: as many as were asked for, less if the file ends before.
-// Afterwards the position of file is behind what was sent, also after an error or a
-// cancellation; if nothing was sent it is where it was.
+// SockSendfile sends file over sock, a stream socket as for [SockRecv], and returns the
+// number of bytes sent: as many as requested, or fewer if the file ends before.
+// Afterwards the position of file is behind the last byte sent, also after an error or
+// a cancellation; if nothing was sent it is unchanged. opts may be nil.
 //
-// It suspends the calling task while there is no room to send to, and while file is read,
-// which happens in another goroutine. If it is cancelled nothing more is sent. The system
-// sends an *os.File by itself on Linux, macOS and FreeBSD; see SendfileOptions.NoFallback
-// for the rest. opts may be nil.
+// It suspends the calling task while there is no room to send, and while another
+// goroutine reads file. If it is cancelled, nothing more is sent. The kernel sends an
+// *os.File on Linux, macOS and FreeBSD; [SendfileOptions] NoFallback describes the
+// other cases.
 //
-// The error is that of the connection or of file, ErrSendfileNotAvailable, or one that
-// matches ErrUsage if an option is negative or sock is no stream. See SockRecv for the
-// other errors. (asyncio: loop.sock_sendfile)
+// The error is that of the connection or of file, [ErrSendfileNotAvailable], or one
+// that matches [ErrUsage] if an option is negative or sock is not a stream. SockRecv
+// lists the other errors.
+//
+// (asyncio: loop.sock_sendfile)
 func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *SendfileOptions) (sent int64, err error) {
 	const call = "SockSendfile"
 	s, err := socketOf(ctx, call, sock)
@@ -57,23 +59,26 @@ func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *Sendf
 	return f.sent, err
 }
 
-// Sendfile sends file over t, after what is in its write buffer, and returns how many
-// bytes that was: as many as were asked for, less if the file ends before. What is sent
-// by the system itself has reached it by then, otherwise the last bytes may be in the
-// write buffer. Afterwards the position of file is behind what was sent or written, also
-// after an error or a cancellation; if that is nothing it is where it was.
+// Sendfile sends file over t, after the data in its write buffer, and returns the
+// number of bytes sent: as many as requested, or fewer if the file ends before. If the
+// kernel sends the file, it has received all of them when Sendfile returns; otherwise
+// the last bytes may still be in the write buffer. Afterwards the position of file is
+// behind the last byte sent or written, also after an error or a cancellation; if there
+// is none it is unchanged. opts may be nil.
 //
-// It suspends the calling task while there is no room to send to, and while file is read,
-// which happens in another goroutine. Reading from t is paused meanwhile. If it is
-// cancelled nothing more is sent. The system sends an *os.File by itself over a socket,
-// without TLS, on Linux, macOS and FreeBSD; see SendfileOptions.NoFallback for the rest.
-// During that a Write to t is misuse, a WriteEOF waits, and a Close ends the Sendfile.
-// opts may be nil.
+// It suspends the calling task while there is no room to send, and while another
+// goroutine reads file. Reading from t is paused in the meantime. If it is cancelled,
+// nothing more is sent. The kernel sends an *os.File over a socket, without TLS, on
+// Linux, macOS and FreeBSD; [SendfileOptions] NoFallback describes the other cases.
+// During a Sendfile a Write to t is misuse, a WriteEOF is delayed, and a Close ends the
+// Sendfile.
 //
-// The error is that of the connection, which is closed then, net.ErrClosed if t is
-// closing or is closed meanwhile, that of file, ErrSendfileNotAvailable, or one of those
-// of Future.Await. It matches ErrUsage if an option is negative, another Sendfile is in
-// progress or WriteEOF was called before. (asyncio: loop.sendfile)
+// The error is that of the connection, which is then closed, [net.ErrClosed] if t is
+// closing or is closed during the call, that of file, [ErrSendfileNotAvailable], or one
+// of those of [Future.Await]. It matches [ErrUsage] if an option is negative, another
+// Sendfile is in progress or WriteEOF was called before.
+//
+// (asyncio: loop.sendfile)
 func Sendfile(ctx context.Context, t Transport, file io.ReadSeeker, opts *SendfileOptions) (sent int64, err error) {
 	const call = "Sendfile"
 	if _, err := enter(ctx, call); err != nil {
@@ -137,7 +142,7 @@ func copyTo(ctx context.Context, call string, f *fileSend, t Transport) error {
 	})
 }
 
-// newFileSend finds out what there is to send.
+// newFileSend determines which part of the file to send.
 func newFileSend(call string, file io.ReadSeeker, opts *SendfileOptions) (*fileSend, error) {
 	if opts == nil {
 		opts = &SendfileOptions{}
@@ -168,14 +173,14 @@ func newFileSend(call string, file io.ReadSeeker, opts *SendfileOptions) (*fileS
 	return f, nil
 }
 
-// sendfileProtocol stands in for the protocol of a transport while a file is written to
-// it, to learn when to pause.
+// sendfileProtocol replaces the protocol of a transport while a file is written to it,
+// to learn when to pause.
 type sendfileProtocol struct {
 	user   Protocol
 	paused bool
 	lost   bool
-	err    error   // that ConnectionLost was called with
-	wait   *waiter // of the Sendfile, nil while it does not wait
+	err    error   // the argument of ConnectionLost
+	wait   *waiter // of the Sendfile, while it waits
 }
 
 func (p *sendfileProtocol) PauseWriting() { p.paused = true }
@@ -207,7 +212,7 @@ func (p *sendfileProtocol) drain(c caller, call string) (err error) {
 	return err
 }
 
-// cause is why the connection is closed.
+// cause returns the reason why the connection is closed.
 func (p *sendfileProtocol) cause() error {
 	if p.err != nil {
 		return p.err
@@ -215,7 +220,7 @@ func (p *sendfileProtocol) cause() error {
 	return net.ErrClosed
 }
 
-// tellUser tells the user's protocol of the pause or resumption that it has missed.
+// tellUser calls the PauseWriting or ResumeWriting that the user's protocol has missed.
 func (p *sendfileProtocol) tellUser(wasPaused bool) {
 	if p.lost || p.paused == wasPaused {
 		return

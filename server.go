@@ -1,11 +1,11 @@
 package aio
 
-// Server owns the sockets that listen; a connection that was accepted belongs to its
-// transport, which tells the server when it is gone. All of it is owned by the token.
+// A Server owns its listening sockets; an accepted connection belongs to its transport,
+// which tells the server when it is closed. The token owns all of this state.
 //
-// A connection goes through two passes before its protocol hears of it: one in which it
-// is accepted, one in which the protocol and the transport are made. That is how asyncio
-// has it, where a task does the second part.
+// A connection takes two passes before its protocol is called: in one it is accepted,
+// in the next the protocol and the transport are made. asyncio does the same, with a
+// task for the second part.
 
 import (
 	"context"
@@ -23,47 +23,46 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// ServerOptions are the settings of CreateServer and its relatives. The zero value has
-// the defaults.
+// ServerOptions are the settings of [CreateServer] and the other functions that make a
+// [Server]. The zero value has the defaults.
 type ServerOptions struct {
-	// TLS, if it is not nil, has the connections encrypted. (asyncio: ssl)
+	// TLS, if it is not nil, encrypts the connections. (asyncio: ssl)
 	TLS *tls.Config
-	// HandshakeTimeout is for how long the TLS handshake of a client may take; zero
-	// is 60 s. (asyncio: ssl_handshake_timeout)
+	// HandshakeTimeout limits the TLS handshake of a client; zero is 60 s.
+	// (asyncio: ssl_handshake_timeout)
 	HandshakeTimeout time.Duration
-	// ShutdownTimeout is for how long the end of TLS may take; zero is 30 s.
-	// (asyncio: ssl_shutdown_timeout)
+	// ShutdownTimeout limits the TLS shutdown; zero is 30 s. (asyncio:
+	// ssl_shutdown_timeout)
 	ShutdownTimeout time.Duration
-	// Listener is one to use in place of an address. It belongs to the server from
-	// then on, and is closed with it; only with an error that matches ErrUsage it
-	// stays the caller's. (asyncio: sock)
+	// Listener is used in place of an address. The server takes it over and closes
+	// it; after an error that matches [ErrUsage] it still belongs to the caller.
+	// (asyncio: sock)
 	Listener net.Listener
 	// Network is "tcp", "tcp4" or "tcp6"; empty is "tcp". (asyncio: family)
 	Network string
 	// Hosts are further hosts to listen on, with the port of the address. (asyncio:
 	// host)
 	Hosts []string
-	// Backlog is how many connections may wait to be accepted, and how many are
-	// accepted in a row; zero is 100. (asyncio: backlog)
+	// Backlog is the number of connections that may wait to be accepted, and the
+	// number that is accepted in a row; zero is 100. (asyncio: backlog)
 	Backlog int
-	// NoReuseAddress keeps a server from listening on an address of which connections
-	// of an earlier one are left in the TIME_WAIT state. Windows does not need the
-	// reuse, and does not have it here. (asyncio: reuse_address=False)
+	// NoReuseAddress makes the server fail if connections of an earlier server on
+	// the address are in the TIME_WAIT state. On Windows the option has no effect:
+	// addresses are never reused there. (asyncio: reuse_address=False)
 	NoReuseAddress bool
-	// ReusePort lets several servers listen on the same port, if all of them say so.
-	// (asyncio: reuse_port)
+	// ReusePort lets several servers listen on the same port, if all of them set
+	// it. (asyncio: reuse_port)
 	ReusePort bool
-	// KeepAlive has the system make sure now and then that the clients are still
-	// there. (asyncio: keep_alive)
+	// KeepAlive makes the system probe idle connections. (asyncio: keep_alive)
 	KeepAlive bool
 	// DeferServing makes the server wait for StartServing. Until then clients are
 	// refused or, where there is no poller, wait. (asyncio: start_serving=False)
 	DeferServing bool
-	// KeepSocket leaves the file of a Unix socket in place when the server is closed.
+	// KeepSocket keeps the file of a Unix socket when the server is closed.
 	// (asyncio: cleanup_socket=False)
 	KeepSocket bool
-	// Limit is that of the readers of StartServer and StartUnixServer; see
-	// NewStreamReader. (asyncio: limit)
+	// Limit is the buffer limit of the readers of [StartServer] and
+	// [StartUnixServer]; see [NewStreamReader]. (asyncio: limit)
 	Limit int
 }
 
@@ -85,44 +84,45 @@ func (o *ServerOptions) check(call, addr string) error {
 	return o.tls().checkAny(call, o.TLS)
 }
 
-// tls are the settings of TLS.
+// tls returns the settings of TLS.
 func (o *ServerOptions) tls() tlsSettings {
 	return tlsSettings{true, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
-// listen are the settings of the sockets.
+// listen returns the settings of the sockets.
 func (o *ServerOptions) listen() netio.ListenOptions {
 	return netio.ListenOptions{NoReuseAddress: o.NoReuseAddress, ReusePort: o.ReusePort, KeepAlive: o.KeepAlive}
 }
 
-// Server is what CreateServer and its relatives return: sockets that listen, and the
-// connections accepted on them. Its methods may be called by tasks and callbacks of its
-// loop; any that awaits suspends the calling task. (asyncio: Server)
+// Server holds listening sockets, and the connections accepted on them. [CreateServer],
+// [CreateUnixServer], [StartServer] and [StartUnixServer] make one. Tasks and callbacks
+// of its loop may call its methods; a method that awaits suspends the calling task.
+// (asyncio: Server)
 type Server struct {
 	// Immutable.
 	loop    *Loop
 	factory func() Protocol
 	opts    ServerOptions
 	backlog int
-	addr    net.Addr // of the first socket, once the server is made
+	addr    net.Addr // of the first socket, once the server is complete
 
 	// Listening.
 	listeners []netio.Listener // nil once the server is closed
 	serving   bool
-	forever   *waiter // of ServeForever, nil if nobody is in it
+	forever   *waiter // of ServeForever, nil if it was not called
 	cleanup   func()  // removes the file of a Unix socket
 
 	// The end.
 	closed   bool
-	counted  bool          // among the servers of the loop's meter
+	counted  bool          // counted in the loop's Stats
 	graceful bool          // a Shutdown is in progress and will close the connections
-	draining chan struct{} // closed when that begins; itself immutable
-	over     bool          // closed, and the last client is gone
+	draining chan struct{} // closed when a Shutdown begins; itself immutable
+	over     bool          // closed, and the last connection is gone
 	clients  clientList
 	waiters  waitList // of WaitClosed
 }
 
-// clientList are the connections of a server, in the order in which they came.
+// clientList holds the connections of a server, in the order in which they came.
 type clientList struct {
 	head, tail *streamTransport
 }
@@ -151,7 +151,7 @@ func (c *clientList) remove(t *streamTransport) {
 	t.prev, t.next = nil, nil
 }
 
-// all returns the clients as they are now, for a walk that may lose some.
+// all returns a copy of the list, for a walk during which connections may be removed.
 func (c *clientList) all() (ts []*streamTransport) {
 	for t := c.head; t != nil; t = t.next {
 		ts = append(ts, t)
@@ -159,13 +159,13 @@ func (c *clientList) all() (ts []*streamTransport) {
 	return ts
 }
 
-// newServer makes a server that has no sockets yet.
+// newServer makes a server without sockets.
 func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) (*Server, error) {
 	if factory == nil {
 		return nil, usagef(call, "the factory is nil")
 	}
 	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface {
-		// or only the protocols will tell
+		// otherwise the error would come with the first connection
 		if err := checkProtocolType[Transport](t); err != nil {
 			return nil, err
 		}
@@ -183,22 +183,27 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 	return s, nil
 }
 
-// CreateServer listens on addr, which is "host:port", and has factory make a protocol for
-// each connection that is accepted. An empty host is every address of this machine, of
-// both families; a host with several addresses has a socket for each. Port 0 lets the
-// system choose one, which Addr tells; all sockets get the same.
+// CreateServer listens on addr, which is "host:port", and calls factory to make a
+// protocol for each accepted connection. An empty host means every address of this
+// machine, of both families; a host with several addresses gets a socket for each. With
+// port 0 the system chooses a port, the same for all sockets, which [Server.Addr]
+// returns.
 //
 // It suspends the calling task: to look up the host, and for one pass once the server
-// listens. An address that is in use or not this machine's gives a *net.OpError that
-// names it; of several addresses those that this machine does not have are skipped.
-// Options that contradict each other, an address of another form, and a factory of what
-// is no Protocol give an error that matches ErrUsage. Whatever the error, nothing stays
-// open.
+// listens. If it is cancelled, nothing stays open.
 //
-// What goes wrong with a client is told to the exception handler, and the server goes on.
-// If factory panics or its value is no Protocol, the connection is closed; asyncio
-// reports that in debug mode only. If there is no descriptor left for a connection,
-// clients wait for a second before they are accepted. (asyncio: loop.create_server)
+// An address that is in use, or does not belong to this machine, gives a [*net.OpError]
+// that names it; of several addresses, those that do not belong to this machine are
+// skipped. Options that contradict each other, an address of another form, and a
+// factory whose type is not a [Protocol] give an error that matches [ErrUsage]. After
+// an error nothing stays open.
+//
+// Errors of a connection are reported to the exception handler, and the server
+// continues. If factory panics, or its value is not a Protocol, the connection is
+// closed; asyncio reports that in debug mode only. If the process has no descriptor
+// left for a connection, the server waits for a second before it accepts again.
+//
+// (asyncio: loop.create_server)
 func CreateServer[P any](ctx context.Context, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
 	return createServer(ctx, "CreateServer", factory, addr, opts)
 }
@@ -208,7 +213,8 @@ func createServer[P any](ctx context.Context, call string, factory func() P, add
 	return makeServer(ctx, call, factory, addr, opts, (*ServerOptions).check, (*Server).bind)
 }
 
-// makeServer makes a server whose options check allows, with the sockets that bind makes.
+// makeServer makes a server with the sockets that bind makes, if check accepts its
+// options.
 func makeServer[P any](ctx context.Context, call string, factory func() P, addr string, opts *ServerOptions,
 	check func(o *ServerOptions, call, addr string) error,
 	bind func(s *Server, ctx context.Context, call, addr string) error) (*Server, error) {
@@ -239,7 +245,7 @@ func makeServer[P any](ctx context.Context, call string, factory func() P, addr 
 	return s, nil
 }
 
-// take makes a listener that exists one of the server's.
+// take adds an existing listener to the server.
 func (s *Server) take(ln net.Listener) error {
 	at, err := s.loop.network().Listener(ln)
 	if err != nil {
@@ -250,7 +256,7 @@ func (s *Server) take(ln net.Listener) error {
 	return nil
 }
 
-// bind makes the sockets for addr and the further hosts, or takes the listener of the
+// bind makes the sockets for addr and the further hosts, or uses the listener of the
 // options.
 func (s *Server) bind(ctx context.Context, call, addr string) error {
 	if s.opts.Listener != nil {
@@ -264,7 +270,7 @@ func (s *Server) bind(ctx context.Context, call, addr string) error {
 	if network == "" {
 		network = "tcp"
 	}
-	var lookups []Awaitable[[]netip.AddrPort] // all at a time, as asyncio does
+	var lookups []Awaitable[[]netip.AddrPort] // concurrent, as in asyncio
 	for _, h := range append([]string{host}, s.opts.Hosts...) {
 		lookups = append(lookups, Coro[[]netip.AddrPort](func(ctx context.Context) ([]netip.AddrPort, error) {
 			return s.loop.resolve(ctx, network, h, port, true)
@@ -295,13 +301,14 @@ func (s *Server) bind(ctx context.Context, call, addr string) error {
 	}
 }
 
-// bindTries is how many ports the system may choose for a server with several addresses.
+// bindTries is how many ports are tried for a server with several addresses.
 const bindTries = 10
 
-// bindAll makes a socket for each address. Those made so far stay if there is an error.
+// bindAll makes a socket for each address. After an error the sockets made so far stay
+// open.
 func (s *Server) bindAll(aps []netip.AddrPort) error {
 	var skipped error
-	chosen := uint16(0) // by the system, for the first socket
+	chosen := uint16(0) // chosen by the system, for the first socket
 	for _, ap := range aps {
 		if ap.Port() == 0 {
 			ap = netip.AddrPortFrom(ap.Addr(), chosen)
@@ -325,10 +332,10 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 	return nil
 }
 
-// CreateUnixServer is CreateServer on the Unix socket at path. The file of a server that
-// is gone is replaced; anything else at path is an error. The file is removed when the
-// server is closed, if it is still its own. A path that begins with @ is a name of
-// Linux's abstract namespace. (asyncio: loop.create_unix_server)
+// CreateUnixServer is [CreateServer] on the Unix socket at path. A socket file that a
+// former server has left is replaced; any other file at path is an error. When the
+// server is closed it removes the file, unless it was replaced. A path that begins with
+// @ is a name in Linux's abstract namespace. (asyncio: loop.create_unix_server)
 func CreateUnixServer[P any](ctx context.Context, factory func() P, path string, opts *ServerOptions) (*Server, error) {
 	return createUnixServer(ctx, "CreateUnixServer", factory, path, opts)
 }
@@ -352,7 +359,7 @@ func (o *ServerOptions) checkUnix(call, path string) error {
 	return nil
 }
 
-// bindUnix makes the socket at path, or takes the listener of the options.
+// bindUnix makes the socket at path, or uses the listener of the options.
 func (s *Server) bindUnix(_ context.Context, _, path string) (err error) {
 	if ln := s.opts.Listener; ln != nil {
 		path = ln.Addr().String()
@@ -380,8 +387,8 @@ func (s *Server) bindPath(path string) error {
 	return nil
 }
 
-// removeLater has the file of a Unix socket removed when the server is closed, unless
-// somebody else's stands in its place by then.
+// removeLater removes the file of a Unix socket when the server is closed, unless
+// another file has replaced it by then.
 func (s *Server) removeLater(path string) {
 	if isAbstract(path) {
 		return
@@ -409,7 +416,7 @@ func (s *Server) IsServing() bool {
 	return s.serving
 }
 
-// Sockets returns the sockets that listen, none once the server is closed. (asyncio:
+// Sockets returns the listening sockets, none once the server is closed. (asyncio:
 // Server.sockets)
 func (s *Server) Sockets() []*TransportSocket {
 	s.loop.check("Server.Sockets")
@@ -420,14 +427,15 @@ func (s *Server) Sockets() []*TransportSocket {
 	return socks
 }
 
-// Addr returns the address of the first socket, also when the server is closed. Any
+// Addr returns the address of the first socket, even when the server is closed. Any
 // goroutine may call it, as with a net.Listener.
 func (s *Server) Addr() net.Addr { return s.addr }
 
-// StartServing begins to accept connections, if that was not done before, and suspends
-// the calling task for one pass. It fails with net.ErrClosed if the server is closed, and
-// with a *net.OpError if the listen call fails, as when another server has begun to do so
-// on the same address; it may be called again then. (asyncio: Server.start_serving)
+// StartServing begins to accept connections, unless the server does already, and
+// suspends the calling task for one pass. It fails with [net.ErrClosed] if the server
+// is closed, and with a [*net.OpError] if the listen call fails, for example because
+// another server listens on the same address; then it may be called again. (asyncio:
+// Server.start_serving)
 func (s *Server) StartServing(ctx context.Context) error {
 	if _, err := enter(ctx, "Server.StartServing"); err != nil {
 		return err
@@ -446,7 +454,7 @@ func (s *Server) startServing() error {
 		return nil
 	}
 	for _, ln := range s.listeners {
-		// those that have started already, before an error, do nothing
+		// listeners that have started before an earlier error do nothing
 		if err := ln.Start((*serverAcceptor)(s), s.backlog); err != nil {
 			at := ln.LocalAddr()
 			return &net.OpError{Op: "listen", Net: at.Network(), Addr: at, Err: err}
@@ -456,12 +464,13 @@ func (s *Server) startServing() error {
 	return nil
 }
 
-// ServeForever begins to accept connections, if that was not done before, and suspends
-// the calling task until it is cancelled or the server is closed. Then it closes the
-// server and the connections (unless there is a Shutdown, which does that in its own
-// time) and waits for their end, before it returns a *CancelledError. If it is cancelled
-// again meanwhile it does not wait any more. It fails as StartServing does, and with an
-// error that matches ErrUsage if another task is in it. (asyncio: Server.serve_forever)
+// ServeForever begins to accept connections, unless the server does already, and
+// suspends the calling task until it is cancelled or the server is closed. Then it
+// closes the server and its connections (during a [Server.Shutdown] the Shutdown closes
+// them) and waits until they are gone, before it returns a [*CancelledError]. A second
+// cancellation ends that wait. It fails as [Server.StartServing] does, and with an
+// error that matches [ErrUsage] if another task is already running ServeForever.
+// (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	const call = "Server.ServeForever"
 	c, err := enter(ctx, call)

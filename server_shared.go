@@ -10,16 +10,18 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// SharedListeners returns n listeners on one address, for the servers of n loops: give
-// each its own by ServerOptions.Listener. addr is "host:port"; with port 0 the system
-// chooses one for all. Where the system shares out the connections among sockets
-// (SO_REUSEPORT on Linux) it does so by their addresses, so each loop gets about the same
-// number of many clients. Elsewhere the listeners are duplicates of one, from which the
-// loops take turns as they come.
+// SharedListeners returns n listeners on one address, for the servers of n loops: pass
+// one to each server as [ServerOptions] Listener. addr is "host:port"; with port 0 the
+// system chooses one port for all. Where the kernel distributes connections among
+// sockets (SO_REUSEPORT on Linux), it uses their addresses, so many clients are spread
+// about evenly. Elsewhere the listeners are duplicates of one, from which the loops
+// accept in turn.
 //
-// It never awaits, and any goroutine may call it. The error is a *net.OpError if the
-// system does not allow it, and matches ErrUsage if n is less than 1; nothing stays open
-// then. (asyncio has nothing like it)
+// It never awaits, and any goroutine may call it. The error is a [*net.OpError] if the
+// system does not support it, and matches [ErrUsage] if n is less than 1; after an
+// error nothing stays open.
+//
+// (asyncio has no equivalent.)
 func SharedListeners(n int, network, addr string) (listeners []net.Listener, err error) {
 	if n < 1 {
 		return nil, usagef("SharedListeners", "%d listeners", n)
@@ -52,7 +54,7 @@ func SharedListeners(n int, network, addr string) (listeners []net.Listener, err
 	return listeners, nil
 }
 
-// sharesConnections reports whether the system shares connections out among sockets on
+// sharesConnections reports whether the kernel distributes connections among sockets on
 // one port.
 const sharesConnections = runtime.GOOS == "linux"
 

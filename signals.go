@@ -1,19 +1,19 @@
 package aio
 
-// What the loop does about signals of the system. For each signal that a loop handles it
-// has a signalRelay: a channel at os/signal, and a goroutine that passes on to the loop
-// what comes. The watch serves two: the handler of AddSignalHandler and, while there is
-// none, the Runner. Were these two channels, then changing from one to the other would
-// leave a moment in which both get a signal, or one in which the signal does what it does
-// by default, which is to end the program.
+// How a loop handles signals of the system. For each signal that it handles a loop has
+// a signalRelay: a channel at os/signal, and a goroutine that passes each signal on to
+// the loop. A relay serves two users: the handler of AddSignalHandler and, while there
+// is none, the Runner. With two channels, a change from one to the other would leave a
+// moment in which both get a signal, or one in which the signal has its default effect,
+// which is to end the program.
 //
-// A signal has a channel of its own, with room for one: os/signal drops what a channel
-// has no room for, and what is dropped there is always the same signal again, as a signal
-// that is pending twice is delivered once by the system too. In a channel for all of
-// them, a flood of one could displace another.
+// Each signal has its own channel, with room for one: os/signal drops a signal for
+// which a channel has no room, and here that is always the same signal again, just as
+// the system delivers a signal once that is pending twice. In a channel for all
+// signals, a flood of one could displace another.
 //
-// The token owns a watch. Its goroutine looks at it too, so what that sees changes under
-// mu.
+// The token owns a relay. Its goroutine reads it too, so the fields that it reads
+// change under mu.
 
 import (
 	"errors"
@@ -23,11 +23,11 @@ import (
 	"sync"
 )
 
-// SignalError says that a signal ended a run: Run and Runner.Run return it, and it is the
-// cause of the *CancelledError by which main was cancelled. That of SIGINT matches
-// ErrInterrupted. (Python: KeyboardInterrupt, which knows SIGINT only)
+// SignalError says that a signal ended a run: [Run] and [Runner.Run] return it, and it
+// is the cause of the [*CancelledError] with which main was cancelled. For SIGINT it
+// matches [ErrInterrupted]. (Python: KeyboardInterrupt, which exists for SIGINT only)
 type SignalError struct {
-	// Signal is the one that came.
+	// Signal is the signal that arrived.
 	Signal os.Signal
 }
 
@@ -38,26 +38,29 @@ func (e *SignalError) Is(target error) bool {
 	return target == ErrInterrupted && e.Signal == os.Interrupt
 }
 
-// AddSignalHandler has fn called by the loop each time the process gets the signal sig,
-// in place of what the signal does otherwise, until RemoveSignalHandler or Close. A
-// handler that was there before is replaced. It never awaits.
+// AddSignalHandler makes the loop call fn each time the process gets the signal sig,
+// instead of the signal's default effect, until [Loop.RemoveSignalHandler] or
+// [Loop.Close]. A handler that sig already has is replaced. It never awaits.
 //
-// fn runs like a callback of CallSoon: tasks and callbacks of the loop do not run at the
-// same time, and a panic goes to the exception handler. The signal wakes a loop that
-// waits; one that comes while the loop does not run has its turn in the next run. A
-// signal that comes several times before the program gets to look is one, and signals of
-// different kinds have no promised order. With a virtual clock, time goes on as if a task
-// waited in Receive while there is a handler, and a deadlock is not noticed.
+// fn runs like a callback of [Loop.CallSoon]: never at the same time as tasks and
+// callbacks of the loop, and a panic goes to the exception handler. The signal wakes a
+// loop that waits; one that arrives while the loop does not run is handled in the next
+// run. Several deliveries of a signal before the loop next polls count as one, and
+// signals of different kinds have no defined order. With a virtual clock, a handler
+// counts as a task that waits in [Receive]: time advances, and a deadlock is not
+// noticed.
 //
-// In a Runner.Run the handler takes precedence over the Runner's own handling of sig,
-// which is back once the handler is removed. Every loop that has a handler gets the
-// signal, as does every channel of os/signal.Notify; in asyncio only a loop of the main
-// thread can have handlers.
+// During a [Runner.Run] the handler takes precedence over the Runner's own handling of
+// sig, which resumes once the handler is removed. Every loop that has a handler gets
+// the signal, as does every channel of [signal.Notify]; in asyncio only a loop of the
+// main thread can have handlers.
 //
-// The error matches ErrUsage if sig is no signal of this system; that and
-// errors.ErrUnsupported if it cannot be caught (SIGKILL and SIGSTOP; SIGPROF and a few
-// others that the Go runtime needs; on Windows all but SIGINT and SIGTERM), and inside a
-// bubble of testing/synctest; ErrLoopClosed if the loop is closed. A nil fn is misuse.
+// The error matches [ErrUsage] if sig is not a signal of this system. It matches
+// ErrUsage and [errors.ErrUnsupported] if sig cannot be caught (SIGKILL and SIGSTOP;
+// SIGPROF and a few others that the Go runtime needs; on Windows all but SIGINT and
+// SIGTERM), and inside a bubble of testing/synctest. It is [ErrLoopClosed] if the loop
+// is closed. A nil fn is misuse.
+//
 // (asyncio: loop.add_signal_handler)
 func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	const call = "Loop.AddSignalHandler"
@@ -74,8 +77,8 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if l.closed.Load() {
 		return &callError{call, ErrLoopClosed}
 	}
-	// A goroutine outside of a bubble, as that of os/signal, may not touch a channel
-	// of the bubble.
+	// A goroutine outside of a bubble, such as that of os/signal, may not use a
+	// channel of the bubble.
 	if l.bubble {
 		return usagef(call, "there are no signals in a bubble of testing/synctest").as(errors.ErrUnsupported)
 	}
@@ -87,12 +90,13 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	return nil
 }
 
-// RemoveSignalHandler takes back AddSignalHandler and reports whether there was a
-// handler. The signal does again what it does in Go by default (SIGINT, SIGTERM and
-// SIGHUP end the program, most others do nothing), unless something else of the program
-// catches it; in a Runner.Run those of Runner.Signals cancel main. The handler is not
-// called any more, also if the signal has come already. It never awaits. A sig that is no
-// signal of this system is misuse. (asyncio: loop.remove_signal_handler)
+// RemoveSignalHandler undoes [Loop.AddSignalHandler] and reports whether there was a
+// handler. The signal has its default effect in Go again (SIGINT, SIGTERM and SIGHUP
+// end the program, most others do nothing), unless other code of the program catches
+// it; during a [Runner.Run] the signals of Runner.Signals cancel main again. The
+// handler is not called any more, even if the signal has arrived already. It never
+// awaits. A sig that is not a signal of this system is misuse. (asyncio:
+// loop.remove_signal_handler)
 func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	const call = "Loop.RemoveSignalHandler"
 	l.check(call)
@@ -109,7 +113,7 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	return true
 }
 
-// checkSignal says why a program cannot catch sig.
+// checkSignal returns an error if a program cannot catch sig.
 func checkSignal(call string, sig os.Signal) error {
 	switch exists, ok := catchable(sig); {
 	case !exists:
@@ -124,7 +128,7 @@ func noSignal(call string, sig os.Signal) error {
 	return usagef(call, "not a signal of this system: %v", sig)
 }
 
-// signalRelay is what a loop has for a signal that it handles.
+// signalRelay is the state of a loop for a signal that it handles.
 type signalRelay struct {
 	loop *Loop
 	sig  os.Signal
@@ -133,12 +137,12 @@ type signalRelay struct {
 
 	mu      sync.Mutex
 	handler *Handle // of AddSignalHandler, nil if there is none
-	// of Runner.Run, nil if that does not run or does not catch the signal
+	// of Runner.Run; nil if none is in progress, or it does not catch the signal
 	runner *interrupt
-	came   int // how often it came for runner; guarded by mu
+	came   int // how often the signal arrived for runner; guarded by mu
 }
 
-// watchSignal returns the watch of sig. A new one has to be assigned to somebody.
+// watchSignal returns the relay of sig. A new one must be assigned to a user.
 func (l *Loop) watchSignal(sig os.Signal) *signalRelay {
 	w := l.signals[sig]
 	if w == nil {
@@ -155,7 +159,7 @@ func (l *Loop) watchSignal(sig os.Signal) *signalRelay {
 // closeWithLoop implements closer.
 func (w *signalRelay) closeWithLoop() { w.assign(nil, nil) }
 
-// assign says who the signal is for from now on. For nobody, the watch ends.
+// assign sets the receivers of the signal. Without any, the relay ends.
 func (w *signalRelay) assign(h *Handle, runner *interrupt) {
 	w.mu.Lock()
 	if runner != w.runner {
@@ -175,7 +179,7 @@ func (w *signalRelay) assign(h *Handle, runner *interrupt) {
 	}
 }
 
-// receive passes the signal on to the loop.
+// receive passes signals on to the loop.
 func (w *signalRelay) receive() {
 	defer close(w.done)
 	for range w.ch {
@@ -187,9 +191,9 @@ func (w *signalRelay) receive() {
 	}
 }
 
-// arrived says who a signal that has come is for: that is decided now, not when the loop
-// gets to it, because a loop that hangs never does. Of those for the Runner, the third
-// one must reach a program that hangs.
+// arrived decides which receiver gets a signal that has arrived. It decides now, not
+// when the loop runs, because a loop that hangs never runs; the third signal for a
+// Runner must reach a program that hangs.
 func (w *signalRelay) arrived() runnable {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -202,32 +206,32 @@ func (w *signalRelay) arrived() runnable {
 	return signalStep{w.runner, w.sig}
 }
 
-// run implements runnable: the signal came for a handler.
+// run implements runnable: the signal arrived for a handler.
 func (w *signalRelay) run(*future) {
-	if w.handler != nil { // not removed meanwhile
+	if w.handler != nil { // unless it was removed in the meantime
 		w.loop.schedule(w.handler, nil)
 	}
 }
 
-// interrupt is what signals do during a Runner.Run. It is owned by the token.
+// interrupt is the handling of signals during a Runner.Run. The token owns it.
 type interrupt struct {
 	loop  *Loop
 	main  *task
-	first *SignalError // by which main was cancelled, nil if none came
-	over  bool         // the run is: what is still in the inbox does nothing
+	first *SignalError // with which main was cancelled, nil if no signal arrived
+	// the run is done: entries that are still in the inbox do nothing
+	over bool
 }
 
-// signalStep is the event that a signal came for a Runner.
+// signalStep is the entry of a signal for a Runner.
 type signalStep struct {
 	*interrupt
 	sig os.Signal
 }
 
-// interruptBy has signals cancel t; nil stands for SIGINT.
+// interruptBy makes signals cancel t; nil means SIGINT.
 func (l *Loop) interruptBy(signals []os.Signal, t *task) *interrupt {
 	i := &interrupt{loop: l, main: t}
-	// A virtual clock belongs to tests, as does a bubble, and to runs that must be
-	// repeatable.
+	// A virtual clock and a bubble are for tests, whose runs must repeat.
 	if l.virtual || l.bubble {
 		return i
 	}
@@ -258,7 +262,7 @@ func (i signalStep) run(*future) {
 	i.loop.stopping = true
 }
 
-// stop gives the signals back.
+// stop stops catching the signals.
 func (i *interrupt) stop() {
 	i.over = true
 	for _, w := range i.loop.signals {
@@ -266,7 +270,7 @@ func (i *interrupt) stop() {
 	}
 }
 
-// outcome turns the error of main into that of Run.
+// outcome converts the error of main to that of Run.
 func (i *interrupt) outcome(err error) error {
 	if _, ok := asCancelled(err); ok && i.first != nil && i.main.uncancel() == 0 {
 		return i.first

@@ -11,7 +11,7 @@ import (
 // catchable reports whether sig is a signal of this system, and whether a program can
 // catch it.
 func catchable(sig os.Signal) (exists, ok bool) {
-	last := syscall.Signal(64) // os/signal knows no more
+	last := syscall.Signal(64) // os/signal supports no more
 	switch runtime.GOOS {
 	case "darwin", "dragonfly", "freebsd", "ios", "openbsd":
 		last = 31
@@ -24,11 +24,11 @@ func catchable(sig os.Signal) (exists, ok bool) {
 	}
 	switch n {
 	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGPROF:
-		// the last is kept by the Go runtime's profiler
+		// the Go runtime's profiler needs the last one
 		return true, false
 	case 32, 33, 34:
 		// Linux's C libraries need them for their threads, so the Go runtime
-		// keeps off
+		// does not use them
 		return true, runtime.GOOS != "linux" && runtime.GOOS != "android"
 	}
 	return true, true

@@ -13,24 +13,28 @@ type RaceResult[T any] struct {
 	Value T
 	// Index says which coroutine won, -1 if none did.
 	Index int
-	// Errors has an entry for each coroutine that was started, in that order: nil for
-	// the winner, a *CancelledError for those that were cancelled because of it.
+	// Errors has an entry for each coroutine that was started, in that order: nil
+	// for the winner, a [*CancelledError] for a coroutine that was cancelled
+	// because another one won.
 	Errors []error
 }
 
 var errSecondWinner = errors.New("aio: StaggeredRace: a coroutine that was cancelled succeeded all the same")
 
-// StaggeredRace runs coroutines until the first of them succeeds, as Happy Eyeballs does
-// with addresses: it starts one, and each further one when the one before has failed or
-// has taken longer than delay. With NoTimeout they run one after another. When one
-// succeeds the others are cancelled, and StaggeredRace returns when all have ended. A
-// coroutine returns an error if it did not succeed, also if it was cancelled; one that is
-// cancelled because another has won and then succeeds is misuse, and makes a *GroupError.
-// A panic is a failure, with a *PanicError. That all fail is no error.
+// StaggeredRace runs coroutines until the first of them succeeds, as Happy Eyeballs
+// does with addresses. It starts one, and the next one each time when the one before
+// has failed or has taken longer than delay. With [NoTimeout] they run one after
+// another. When one succeeds the others are cancelled, and StaggeredRace returns when
+// all are done. It is not an error if all fail.
 //
-// If the calling task is cancelled, so are the coroutines that run, each time anew, and
-// the result is a *CancelledError once they have ended. (asyncio:
-// staggered.staggered_race)
+// A coroutine must return an error if it did not succeed, also if it was cancelled; one
+// that succeeds although it was cancelled because another has won is misuse, and
+// results in a [*GroupError]. A panic is a failure, with a [*PanicError].
+//
+// If the calling task is cancelled, so are the running coroutines, again with each
+// cancellation, and the error is a [*CancelledError] once they are done.
+//
+// (asyncio: staggered.staggered_race)
 func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Coro[T]) (RaceResult[T], error) {
 	r := race[T]{delay: delay, coros: coros}
 	r.Index = -1
@@ -55,7 +59,7 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 			cancellation = err
 			c, ok := asCancelled(err)
 			if !ok {
-				// or it would end each further await at once
+				// otherwise it would end each further await at once
 				e.endCtx = nil
 				c = &CancelledError{Cause: err}
 			}
@@ -69,10 +73,10 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 	return r.RaceResult, cancellation
 }
 
-// race is a StaggeredRace under way.
+// race is a StaggeredRace in progress.
 type race[T any] struct {
 	RaceResult[T]
-	parent  AnyTask // that waits for all
+	parent  AnyTask // the task that waits for all
 	delay   time.Duration
 	coros   []Coro[T] // not started yet
 	running []*Task[struct{}]
@@ -80,10 +84,10 @@ type race[T any] struct {
 	bugs    []error
 }
 
-// start makes the task that will run the next coroutine, once previous has failed or was
-// slow.
+// start makes the task that will run the next coroutine, once the previous one has
+// failed or delay has passed.
 func (r *race[T]) start(ctx context.Context, previousFailed *Event) {
-	// A task that starts eagerly must not go on before it is in the list.
+	// A task that starts eagerly must not continue before it is in the list.
 	var listed Event
 	t := CreateTask(ctx, NoResult(func(ctx context.Context) error {
 		if err := listed.Wait(ctx); err != nil {
@@ -91,7 +95,8 @@ func (r *race[T]) start(ctx context.Context, previousFailed *Event) {
 		}
 		return r.runNext(ctx, previousFailed)
 	}))
-	t.addAwaiter(r.parent) // the callback below does not tell
+	// for the call graph, which does not see the callback below
+	t.addAwaiter(r.parent)
 	r.running = append(r.running, t)
 	t.AddDoneCallback(func(f *Future[struct{}]) {
 		r.running = slices.DeleteFunc(r.running, func(t *Task[struct{}]) bool { return &t.Future == f })
@@ -105,7 +110,8 @@ func (r *race[T]) start(ctx context.Context, previousFailed *Event) {
 	listed.Set()
 }
 
-// runNext runs the next coroutine, and has the one after it wait in its turn.
+// runNext runs the next coroutine, and starts the task that waits for its failure or
+// delay.
 func (r *race[T]) runNext(ctx context.Context, previousFailed *Event) error {
 	if previousFailed != nil {
 		_, err := WaitFor(ctx, NoResult(previousFailed.Wait), r.delay)
@@ -136,7 +142,7 @@ func (r *race[T]) runNext(ctx context.Context, previousFailed *Event) error {
 	return nil
 }
 
-// call runs coro. A panic is a failure like any other: the next one has its turn.
+// call runs coro. A panic counts as a failure, after which the next coroutine starts.
 func (r *race[T]) call(ctx context.Context, coro Coro[T]) (v T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
