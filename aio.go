@@ -131,6 +131,9 @@ func (r *Runner) Close() error {
 		return err
 	}
 	_, err := RunUntilComplete(l, NoResult(func(ctx context.Context) error {
+		if err := l.closePulls(ctx); err != nil {
+			return err
+		}
 		return l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
 	}))
 	// Callbacks from other goroutines may have made more tasks. From here on

@@ -314,6 +314,9 @@ func scopeOf(ctx context.Context) (s *scope, endCtx context.Context) {
 	if ctx == nil {
 		return nil, nil
 	}
+	if p, ok := ctx.(*pullContext); ok {
+		return scopeOf(p.ctx())
+	}
 	s, _ = ctx.Value(scopeKey{}).(*scope)
 	switch {
 	case s == nil:
@@ -345,11 +348,14 @@ func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
 // hold the one before it in memory.
 func values(ctx context.Context) context.Context {
 	for {
-		s, ok := ctx.(*scope)
-		if !ok {
+		switch c := ctx.(type) {
+		case *scope:
+			ctx = c.parent
+		case *pullContext:
+			ctx = c.ctx()
+		default:
 			return ctx
 		}
-		ctx = s.parent
 	}
 }
 

@@ -203,7 +203,7 @@ func (d *directed) ReportLost() {
 // Reset implements plug.Loop.
 func (d *directed) Reset() bool {
 	l := (*Loop)(d)
-	if l.closed.Load() || l.tasks.head != nil || l.reports.head != nil || len(l.exiting) > 0 ||
+	if l.closed.Load() || l.tasks.head != nil || l.pulls != nil || l.reports.head != nil || len(l.exiting) > 0 ||
 		l.pendingJobs > 0 || l.outsideWaits > 0 || !l.polling.idle() || l.open.len() > 0 || l.taskFactory != nil ||
 		l.executorDown || l.debug.Load() {
 		return false

@@ -36,6 +36,7 @@
 //   - pass items from task to task: [Queue]
 //   - limit concurrency: [Semaphore], [Lock], or N workers on a [Queue]
 //   - wait for a change: [Event], [Condition], [Barrier]
+//   - take items one by one from an iteration that awaits: [Pull]
 //
 // With the rest of Go:
 //   - call something that blocks: [ToThread], [RunInExecutor]

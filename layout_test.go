@@ -325,7 +325,7 @@ var privateParts = []struct {
 	files    []string
 }{
 	{"ready.push", []string{"ready.go", "inbox.go"}},
-	{"co.park", []string{"await.go", "token.go"}},
+	{"co.park", []string{"await.go", "token.go", "pull.go"}},
 	{"polling.fds", []string{"poller.go"}},
 	{"polling.sys", []string{"poller.go"}},
 	{"polling.hot", []string{"poller.go"}},

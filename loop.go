@@ -53,6 +53,8 @@ type Loop struct {
 	tasks   taskList
 	taskSeq uint64
 	waiters waiterPool
+	// open iterators, the newest first
+	pulls *pull
 	// from the first to the innermost future that is being cancelled
 	path    []*future
 	reports reportList // errors that were not retrieved yet

@@ -39,12 +39,15 @@ func (l *Loop) Close() error {
 // unwind unwinds every task, even if an exception handler calls runtime.Goexit.
 func (l *Loop) unwind() {
 	defer func() {
-		if l.tasks.head != nil || l.reports.head != nil {
+		if l.tasks.head != nil || l.pulls != nil || l.reports.head != nil {
 			l.unwind()
 		}
 	}()
 	for l.tasks.head != nil {
 		l.destroy(l.tasks.head)
+	}
+	for l.pulls != nil {
+		l.pulls.abandon()
 	}
 	for i := range l.ready.n {
 		e := l.ready.buf[(l.ready.head+i)&(len(l.ready.buf)-1)]

@@ -457,6 +457,12 @@ func (t *task) stack() []uintptr {
 	default: // a task in between is starting another one eagerly
 		t.co.stackRequest = nil
 	}
+	for co := t.co.inner; co != nil; co = co.inner {
+		var body []uintptr
+		co.stackRequest = &body
+		co.next()
+		pcs = append(body, pcs...)
+	}
 	return pcs
 }
 

@@ -71,6 +71,8 @@ type coroutine struct {
 	eager     bool
 	exits     bool // the task called runtime.Goexit
 	contained bool // that concerns nobody but the task
+	// of an Iterator whose body is suspended in a Next of the task, see pull.go
+	inner *coroutine
 }
 
 // newCoroutine makes a coroutine and lets it run to the point where it waits for its

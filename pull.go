@@ -1,0 +1,354 @@
+package aio
+
+// The pull form of an iteration whose body awaits.
+//
+// iter.Pull alone cannot do it: the body would await in a goroutine that does not hold
+// the token, and its suspension would be taken for an item. So the body runs in a
+// coroutine made by iter.Pull that stands in for that of the task which calls Next: while
+// the body runs, task.co is pull.co. When the body awaits, its park yields to Next, which
+// parks the task's own coroutine in its place and hands the outcome back. So the body
+// runs as part of the calling task, as that of a Python generator does: an item takes no
+// pass of the loop, a cancellation of the task arrives at the await of the body, and the
+// calls that await pay nothing for it.
+//
+// The token owns the state. ctx.current alone is read by other goroutines.
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/goaio/aio/internal/goid"
+)
+
+type pullState uint8
+
+const (
+	pullCreated pullState = iota
+	pullSuspended
+	pullRunning
+	pullEnded
+)
+
+// Iterator takes items one by one from an iteration that awaits. Make one with Pull.
+// Tasks of one loop may use it, one at a time. (Python: an asynchronous generator)
+type Iterator[T any] struct {
+	pull
+	seq  func(ctx context.Context) iter.Seq2[T, error]
+	item T
+	err  error // that came with item
+}
+
+// pull is the part of an Iterator that does not depend on its type.
+type pull struct {
+	_        noCopy
+	loop     *Loop
+	co       coroutine
+	ctx      pullContext
+	state    pullState
+	closing  bool // yield is to return false
+	yielded  bool // the body has handed out an item since it was resumed
+	body     func()
+	panicked error
+	prev     *pull // in Loop.pulls
+	next     *pull
+}
+
+// Pull returns the pull form of seq, for iterations that are not a single range loop:
+// those that several tasks share, that take one item here and one there, or that give
+// each item a time limit. seq is what the package's own iterators are before they are
+// given a ctx:
+//
+//	it := aio.Pull(ctx, queue.All)
+//	defer it.Close(ctx)
+//
+// The body of seq begins to run in the first Next. The ctx that it is given is that of
+// the Next or Close under way, with its values and its end. Pull never awaits. It panics
+// if seq is nil, if ctx belongs to no loop, or if the caller does not hold the token.
+// (Python: aiter)
+func Pull[T any](ctx context.Context, seq func(ctx context.Context) iter.Seq2[T, error]) *Iterator[T] {
+	l := loopOf(ctx, "Pull")
+	l.mustBeOpen("Pull")
+	if seq == nil {
+		misuse("Pull", "the sequence is nil")
+	}
+	it := &Iterator[T]{seq: seq}
+	it.loop = l
+	it.co = coroutine{loop: l, g: goid.Nobody, eager: true}
+	it.body = it.run
+	return it
+}
+
+// run is the body of the coroutine.
+func (it *Iterator[T]) run() {
+	it.seq(&it.ctx)(func(v T, err error) bool {
+		it.checkYield()
+		it.item, it.err = v, err
+		return it.handOver()
+	})
+}
+
+// Next resumes the body until it yields, and returns what it yields: ok reports whether
+// there was an item. At the end of the iteration ok is false and err nil, now and in each
+// further call. If the body yields an error, Next returns it, with the value beside it
+// and ok false; what the next call returns is for the body to say.
+//
+// The body runs as part of the calling task and suspends it where it awaits. If the task
+// is cancelled there, the await of the body returns the *CancelledError. A body that ends
+// without yielding it has not dropped it: Next returns it then. If the body panics, so
+// does Next, and the iteration has ended.
+//
+// The errors of Future.Await that say that there is no task are returned before the body
+// runs. Calling Next while a Next or Close is under way, in another task or in the body
+// itself, is misuse. (Python: anext)
+func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
+	cancellation, err := it.resume(ctx, "Iterator.Next", false)
+	if err != nil {
+		return v, false, err
+	}
+	if !it.yielded {
+		return v, false, cancellation
+	}
+	v, err = it.item, it.err
+	var zero T
+	it.item, it.err = zero, nil
+	return v, err == nil, err
+}
+
+// Close ends the iteration: the yield at which the body is suspended returns false, and
+// the body, which may await, runs to its end. A body that has not begun is not run. To
+// close an iteration that has ended does nothing.
+//
+// The error is the *CancelledError of a cancellation of the calling task that the body
+// was given meanwhile. As in Next, it is misuse if a Next or Close is under way, and so
+// it is if the body yields once more. (Python: aclose)
+func (it *Iterator[T]) Close(ctx context.Context) error {
+	switch it.state {
+	case pullCreated, pullEnded:
+		if err := it.loop.checked("Iterator.Close"); err != nil {
+			return err
+		}
+		it.state = pullEnded
+		return nil
+	}
+	cancellation, err := it.resume(ctx, "Iterator.Close", true)
+	var zero T
+	it.item, it.err = zero, nil
+	if err != nil {
+		return err
+	}
+	if it.yielded {
+		it.state = pullSuspended
+		return usagef("Iterator.Close", "the body goes on yielding though yield has returned false")
+	}
+	return cancellation
+}
+
+// All ranges over the items that are left. An error that the body yields comes with its
+// item and does not end the loop; one of Next itself is the last. Unlike a range over the
+// iteration itself, leaving the loop early does not close the iterator, so that the rest
+// can be taken later. (Python: async for)
+func (it *Iterator[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			v, ok, err := it.Next(ctx)
+			if !ok && err == nil || !yield(v, err) || err != nil && it.state != pullSuspended {
+				return
+			}
+		}
+	}
+}
+
+// resume runs the body until it yields or ends. cancellation is a cancellation of the
+// task that the body was given and has not handed on.
+func (p *pull) resume(ctx context.Context, call string, closing bool) (cancellation, err error) {
+	c, err := enter(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case c.fut.loop != p.loop:
+		return nil, &callError{call, ErrOtherLoop}
+	case p.state == pullRunning:
+		return nil, usagef(call, "the iterator is in use: a Next or Close has not returned")
+	case p.state == pullEnded:
+		p.yielded = false
+		return nil, nil
+	case p.state == pullCreated:
+		p.open()
+	}
+	p.ctx.set(ctx)
+	p.state, p.yielded, p.closing = pullRunning, false, closing
+	requests := c.cancels
+	if c.mustCancel && requests > 0 {
+		requests-- // it will be delivered to the body
+	}
+	outer, g := c.co, p.loop.owner
+	ended := true // also by a panic or Goexit of the body
+	defer func() {
+		c.task.co, p.loop.owner = outer, g
+		if ended {
+			p.ended()
+		}
+	}()
+	for {
+		c.task.co, p.loop.owner = &p.co, p.co.g
+		p.co.runs = true
+		_, alive := p.co.next()
+		p.co.runs = false
+		c.task.co, p.loop.owner = outer, g
+		if !alive || p.yielded {
+			break
+		}
+		outer.inner = &p.co
+		p.co.thrown = outer.park()
+		outer.inner = nil
+		if _, ok := asCancelled(p.co.thrown); ok {
+			cancellation = p.co.thrown
+		}
+	}
+	if ended = !p.yielded; !ended {
+		p.state = pullSuspended
+		return nil, nil
+	}
+	if p.panicked != nil {
+		panic(p.panicked)
+	}
+	if c.cancels <= requests {
+		cancellation = nil // a scope inside the body has taken its request back
+	}
+	return cancellation, nil
+}
+
+// open makes the coroutine.
+func (p *pull) open() {
+	l := p.loop
+	p.co.next, p.co.stop = iter.Pull(p.main)
+	p.next = l.pulls
+	if l.pulls != nil {
+		l.pulls.prev = p
+	}
+	l.pulls = p
+}
+
+// ended forgets the coroutine, which has ended.
+func (p *pull) ended() {
+	p.state = pullEnded
+	l := p.loop
+	switch {
+	case p.prev != nil:
+		p.prev.next = p.next
+	case l.pulls == p:
+		l.pulls = p.next
+	}
+	if p.next != nil {
+		p.next.prev = p.prev
+	}
+	p.prev, p.next, p.body = nil, nil, nil
+	p.ctx.set(l.ctx)
+}
+
+// main is what the coroutine runs.
+func (p *pull) main(yield func(struct{}) bool) {
+	p.co.yield = yield
+	p.co.g = goid.Current()
+	p.loop.owner = p.co.g
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil { // else it is runtime.Goexit, which goes on in Next
+			p.panicked = panicError(v)
+		}
+	}()
+	p.body()
+	returned = true
+}
+
+// checkYield panics if a yield was called where it may not be: iter.Pull would swap two
+// goroutines without a word.
+func (p *pull) checkYield() {
+	if p.co.g != goid.Current() || p.loop.owner != p.co.g {
+		panic(&callError{"Pull: yield", ErrWrongGoroutine})
+	}
+}
+
+// handOver gives an item to Next and returns what yield returns.
+func (p *pull) handOver() bool {
+	p.yielded = true
+	p.co.yield(struct{}{})
+	return !p.closing
+}
+
+// abandon closes an iteration whose loop is closed: the body runs to its end, and its
+// awaits fail.
+func (p *pull) abandon() {
+	l := p.loop
+	defer func() {
+		if v := recover(); v != nil {
+			l.CallExceptionHandler(ExceptionContext{Message: "the body of an Iterator panicked while the loop was closed", Err: panicError(v)})
+		}
+	}()
+	g := l.owner
+	defer func() { l.owner = g; p.ended() }()
+	for tries := 0; ; tries++ {
+		p.closing, p.yielded, p.co.thrown = true, false, ErrLoopClosed
+		l.owner = p.co.g
+		if _, alive := p.co.next(); !alive {
+			break
+		}
+		if tries > maxRefused {
+			p.co.stop()
+			break
+		}
+	}
+	if p.panicked != nil {
+		panic(p.panicked)
+	}
+}
+
+// closePulls closes the iterators that are open, the newest first, as part of a task.
+func (l *Loop) closePulls(ctx context.Context) error {
+	for l.pulls != nil {
+		p := l.pulls
+		cancellation, err := p.resume(ctx, "Iterator.Close", true)
+		if err == nil {
+			err = cancellation
+		}
+		if err != nil {
+			return err
+		}
+		if p.yielded {
+			p.abandon()
+		}
+	}
+	return nil
+}
+
+// pullContext is the context of the body of an iteration: that of the Next or Close under
+// way.
+type pullContext struct {
+	current atomic.Pointer[context.Context]
+}
+
+func (c *pullContext) set(ctx context.Context) {
+	if old := c.current.Load(); old != nil {
+		now, isScope := ctx.(*scope)
+		if before, wasScope := (*old).(*scope); isScope && wasScope && now == before {
+			return
+		}
+	}
+	c.current.Store(&ctx)
+}
+
+func (c *pullContext) ctx() context.Context { return *c.current.Load() }
+
+func (c *pullContext) Deadline() (time.Time, bool) { return c.ctx().Deadline() }
+func (c *pullContext) Done() <-chan struct{}       { return c.ctx().Done() }
+func (c *pullContext) Err() error                  { return c.ctx().Err() }
+func (c *pullContext) Value(key any) any           { return c.ctx().Value(key) }
+
+// String names the context in the text form of contexts derived from it.
+func (c *pullContext) String() string { return "aio.Context" }
