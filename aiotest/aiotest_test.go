@@ -15,7 +15,10 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// On js/wasm the runtime has a goroutine of its own for events.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
+}
 
 // fakeTB is a test that may fail without the one that looks on.
 type fakeTB struct {

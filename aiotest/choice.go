@@ -23,6 +23,19 @@ type Choice struct {
 	What string
 }
 
+// String says what was chosen.
+func (c Choice) String() string {
+	switch {
+	case c.What == "time" && c.Index == 1:
+		return "the pass before took so long that the next timer is due"
+	case c.What == "order":
+		return fmt.Sprintf("it overtakes %d of %d that are ready", c.Index, c.Size)
+	case c.What == "job" && c.Size == len(jobTimes):
+		return fmt.Sprintf("the job takes %v", jobTimes[c.Index])
+	}
+	return fmt.Sprintf("%s: %d of %d", c.What, c.Index, c.Size)
+}
+
 // Choose returns a number from 0 to n-1: a choice of the run, which an exploration makes
 // in as many ways as it can, and repeats when it repeats the run. what names the choice
 // in reports. Fakes use it for what a real counterpart leaves open: a delay, a failure,

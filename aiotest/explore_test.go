@@ -50,7 +50,7 @@ func TestExploreSaysWhatHappened(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", part, failure)
 		}
 	}
-	if !strings.Contains(rest, "<- time: 1 of 2") {
+	if !strings.Contains(rest, "<- the pass before took so long that the next timer is due") {
 		t.Errorf("the timeline does not tell the choice:\n%s", rest)
 	}
 }
@@ -449,7 +449,9 @@ func TestDifferencesAreFound(t *testing.T) {
 			return nil
 		},
 		"time.Now": func(ctx context.Context) error {
-			return sleepers(ctx, time.Duration(time.Now().UnixNano()%1_000_000+1))
+			for start := time.Now().UnixNano(); time.Now().UnixNano() == start; { // a tick may be long
+			}
+			return sleepers(ctx, time.Duration(time.Now().UnixNano()%1_000_000_000+1))
 		},
 		"a random number": func(ctx context.Context) error { return sleepers(ctx, time.Duration(1+rand.Int64())) },
 		"a real thread": func(ctx context.Context) error {
@@ -516,6 +518,9 @@ func TestChoose(t *testing.T) {
 			panic(<-v)
 		},
 	} {
+		if name == "another caller" && runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+			continue // only debug mode tells goroutines apart there
+		}
 		aiotest.Run(t, func(ctx context.Context) error {
 			defer func() {
 				if err, _ := recover().(error); !errors.Is(err, aio.ErrUsage) {
@@ -740,7 +745,7 @@ func TestTimelinePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`<th>Task-2`, `the balance is 110`, `<b class=note>time: 1 of 2</b>`, `<a href=#s3>`, `awaits Sleep at zoo_test.go:`} {
+	for _, want := range []string{`<th>Task-2`, `the balance is 110`, `<b class=note>the pass before took so long that the next timer is due</b>`, `<a href=#s3>`, `awaits Sleep at zoo_test.go:`} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page does not have %q:\n%s", want, page)
 		}

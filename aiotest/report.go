@@ -55,8 +55,8 @@ func report(t TB, f func(e *engine) Report) Report {
 	return end.report
 }
 
-// lastSteps is how many steps a failure tells.
-const lastSteps = 6
+// toldSteps is how many steps a failure tells.
+const toldSteps = 6
 
 // describe tells what happened, and in which order.
 func (f *Failure) describe() string {
@@ -69,8 +69,8 @@ func (f *Failure) describe() string {
 		fmt.Fprintf(&b, "\n%d of %d choices are not the default", len(f.Choices), f.choices)
 	}
 	if n := len(f.Timeline); n > 0 {
-		from := max(0, n-lastSteps)
-		fmt.Fprintf(&b, "\nThe last of %d steps:\n%s", n, strings.TrimSuffix(f.Timeline.text(from), "\n"))
+		told := f.Timeline.tell(toldSteps)
+		fmt.Fprintf(&b, "\n%d of %d steps:\n%s", len(told), n, strings.TrimSuffix(f.Timeline.text(told), "\n"))
 	}
 	return b.String()
 }

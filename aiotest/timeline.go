@@ -94,14 +94,15 @@ func (t *timeline) begin(r *run) {
 	} else {
 		t.task = nil
 		s.Name = v.Describe(0)
-		s.Name = s.Name[strings.LastIndexByte(s.Name, '/')+1:]
-	}
-	for _, c := range r.choices[t.noted:] {
-		if c.Index != 0 {
-			t.notes = append(t.notes, fmt.Sprintf("%s: %d of %d", c.What, c.Index, c.Size))
+		// of a path of packages the last element tells enough; the rest of a name of
+		// a generic type is in brackets
+		name, args, generic := strings.Cut(s.Name, "[")
+		s.Name = name[strings.LastIndexByte(name, '/')+1:]
+		if generic {
+			s.Name += "[" + args[strings.LastIndexByte(args, '/')+1:]
 		}
 	}
-	t.noted = len(r.choices)
+	t.notes = t.choices(t.notes, r)
 	s.Notes, t.notes = t.notes, nil
 	t.steps = append(t.steps, s)
 	t.open = true
@@ -115,12 +116,7 @@ func (t *timeline) end(r *run) {
 	t.open = false
 	at := len(t.steps) - 1
 	s := &t.steps[at]
-	for _, c := range r.choices[t.noted:] {
-		if c.Index != 0 {
-			s.Notes = append(s.Notes, fmt.Sprintf("%s: %d of %d", c.What, c.Index, c.Size))
-		}
-	}
-	t.noted = len(r.choices)
+	s.Notes = t.choices(s.Notes, r)
 	s.Notes = append(s.Notes, t.notes...)
 	t.notes = nil
 	t.sync(r.view.Len(), at)
@@ -136,9 +132,22 @@ func (t *timeline) end(r *run) {
 		}
 	case t.task.Cancelled():
 		s.Where = "is cancelled"
+	case t.task.Exception() != nil:
+		s.Where = "fails: " + firstLine(t.task.Exception())
 	default:
 		s.Where = "is done"
 	}
+}
+
+// choices adds the choices to notes that were made since the last time.
+func (t *timeline) choices(notes []string, r *run) []string {
+	for _, c := range r.choices[t.noted:] {
+		if c.Index != 0 {
+			notes = append(notes, c.String())
+		}
+	}
+	t.noted = len(r.choices)
+	return notes
 }
 
 // innermost names the innermost line of a stack that is not in this package, "" if there
@@ -153,18 +162,52 @@ func innermost(stack []runtime.Frame) string {
 }
 
 // String returns one line for each step.
-func (t Timeline) String() string { return t.text(0) }
+func (t Timeline) String() string {
+	all := make([]int, len(t))
+	for i := range t {
+		all[i] = i
+	}
+	return t.text(all)
+}
 
-// text returns the lines from a step on.
-func (t Timeline) text(from int) string {
+// tell selects the n steps that tell the most of what happened: those with notes, as far
+// as half of the room goes, and the last ones that are no callbacks of the library.
+func (t Timeline) tell(n int) []int {
+	var at []int
+	for i, s := range t {
+		if len(s.Notes) > 0 && len(at) < n/2 {
+			at = append(at, i)
+		}
+	}
+	for i := len(t) - 1; i >= 0 && len(at) < n; i-- {
+		if t[i].ofProgram() && !slices.Contains(at, i) {
+			at = append(at, i)
+		}
+	}
+	slices.Sort(at)
+	return at
+}
+
+// ofProgram reports whether the step runs code of the program.
+func (s Step) ofProgram() bool {
+	if s.Task || len(s.Notes) > 0 {
+		return true
+	}
+	name := strings.TrimLeft(strings.TrimPrefix(s.Name, "timer "), "*")
+	return strings.Contains(name, ".") && !strings.HasPrefix(name, "aio.") && !strings.HasPrefix(name, "aiotest.")
+}
+
+// text returns the lines of the steps with these numbers.
+func (t Timeline) text(steps []int) string {
 	width := 0
-	for _, s := range t[from:] {
-		width = max(width, len(s.Name))
+	for _, i := range steps {
+		width = max(width, len(t[i].Name))
 	}
 	width = min(width, 30)
 	var b strings.Builder
-	for i, s := range t[from:] {
-		fmt.Fprintf(&b, "%4d %10v  ", from+i, s.At)
+	for _, i := range steps {
+		s := t[i]
+		fmt.Fprintf(&b, "%4d %10v  ", i, s.At)
 		if s.Why == "" && s.Where == "" && len(s.Notes) == 0 {
 			b.WriteString(s.Name)
 		} else {

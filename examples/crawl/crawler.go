@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
-	"github.com/goaio/aio/aiohttp"
 )
 
 // maxHops is how many redirects in a row are followed, as many as net/http would.
@@ -25,7 +24,7 @@ const maxHops = 10
 // half of it.
 type crawler struct {
 	options
-	client *aiohttp.Client
+	web    web
 	loop   *aio.Loop
 	tasks  *aio.TaskGroup
 	queue  *aio.Queue[visit]
@@ -91,10 +90,10 @@ func nearestFirst(a, b visit) int {
 	return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.number, b.number))
 }
 
-func newCrawler(o options, client *aiohttp.Client) *crawler {
+func newCrawler(o options, w web) *crawler {
 	return &crawler{
 		options: o,
-		client:  client,
+		web:     w,
 		queue:   aio.NewPriorityQueue(0, nearestFirst),
 		pages:   map[string]*page{},
 		hosts:   map[string]*host{},
@@ -172,12 +171,12 @@ func (c *crawler) visit(ctx context.Context, p *page) error {
 
 // ask gets a page of the site to read it, and of others only whether it is there.
 func (c *crawler) ask(ctx context.Context, h *host, u *url.URL) (answer, time.Duration, error) {
-	get := func(ctx context.Context) (answer, error) { return getPage(ctx, c.client, u) }
+	get := func(ctx context.Context) (answer, error) { return c.web.page(ctx, u) }
 	if u.Host == c.start.url.Host {
 		return request(ctx, c, h, get)
 	}
 	a, took, err := request(ctx, c, h, func(ctx context.Context) (answer, error) {
-		return head(ctx, c.client, u)
+		return c.web.head(ctx, u)
 	})
 	if err == nil && a.refusesHead() {
 		a, took, err = request(ctx, c, h, get)

@@ -20,6 +20,21 @@ const (
 	maxBody = 1 << 20 // bytes of a page or a robots.txt that are read
 )
 
+// web is what the crawler asks: the servers, or in some tests a web that lives in the
+// loop.
+type web interface {
+	// head asks for a page without its body.
+	head(ctx context.Context, u *url.URL) (answer, error)
+	// page asks for a page and reads it if it is HTML, for its links. Of what is too
+	// large it reads the beginning.
+	page(ctx context.Context, u *url.URL) (answer, error)
+	// robots gets the rules of the host of u.
+	robots(ctx context.Context, u *url.URL) (robotsRules, error)
+}
+
+// overHTTP is the real web.
+type overHTTP struct{ client *aiohttp.Client }
+
 // newClient returns a client that takes one step at a time: where a redirect leads is for
 // the crawler to follow, or the steps would not be in the table and the hosts on the way
 // not spared.
@@ -48,9 +63,8 @@ func (a answer) refusesHead() bool {
 	return slices.Contains([]int{http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented}, a.code)
 }
 
-// head asks for a page without its body.
-func head(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, error) {
-	resp, err := send(ctx, client, http.MethodHead, u)
+func (w overHTTP) head(ctx context.Context, u *url.URL) (answer, error) {
+	resp, err := send(ctx, w.client, http.MethodHead, u)
 	if err != nil {
 		return answer{}, err
 	}
@@ -58,10 +72,8 @@ func head(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, erro
 	return newAnswer(resp), nil
 }
 
-// getPage asks for a page and reads it if it is HTML, for its links. Of what is too large
-// it reads the beginning.
-func getPage(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, error) {
-	resp, err := send(ctx, client, http.MethodGet, u)
+func (w overHTTP) page(ctx context.Context, u *url.URL) (answer, error) {
+	resp, err := send(ctx, w.client, http.MethodGet, u)
 	if err != nil {
 		return answer{}, err
 	}
@@ -83,9 +95,8 @@ func getPage(ctx context.Context, client *aiohttp.Client, u *url.URL) (answer, e
 	return a, err
 }
 
-// getRobots gets the rules of the host of u.
-func getRobots(ctx context.Context, client *aiohttp.Client, u *url.URL) (robotsRules, error) {
-	resp, err := send(ctx, client, http.MethodGet, &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/robots.txt"})
+func (w overHTTP) robots(ctx context.Context, u *url.URL) (robotsRules, error) {
+	resp, err := send(ctx, w.client, http.MethodGet, &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/robots.txt"})
 	if err != nil {
 		return nil, err
 	}

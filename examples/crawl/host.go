@@ -38,7 +38,7 @@ func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules,
 		h.robots = aio.GoResult(c.tasks, func(ctx context.Context) (rules robotsRules, err error) {
 			err = h.permits.With(ctx, func(ctx context.Context) (err error) {
 				rules, _, err = request(ctx, c, h, func(ctx context.Context) (robotsRules, error) {
-					return getRobots(ctx, c.client, u)
+					return c.web.robots(ctx, u)
 				})
 				return err
 			})

@@ -76,7 +76,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	transport.MaxIdleConnsPerHost = o.perHost
 	defer transport.CloseIdleConnections()
 
-	c := newCrawler(o, newClient(transport))
+	c := newCrawler(o, overHTTP{newClient(transport)})
 	crawlErr := aio.Run(c.crawl)
 	broken, err := c.report(stdout)
 	switch err := cmp.Or(crawlErr, err); {
