@@ -470,6 +470,9 @@ func TestDifferencesAreFound(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "a real thread" && runtime.GOARCH == "wasm" {
+				t.Skip("there are no threads that could differ")
+			}
 			r := aiotest.Exploration{}.Run(main)
 			if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Error(), "the run is not deterministic: ") {
 				t.Errorf("%+v", r)
