@@ -489,8 +489,8 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		if !s.graceful {
 			s.closeClients()
 		}
-		// That ctx may have ended is why this is the end, no reason to be in a
-		// hurry.
+		// Even if ctx has ended, which is the usual reason to be here, wait for
+		// the connections.
 		if cerr := s.WaitClosed(context.WithoutCancel(ctx)); cerr != nil {
 			return cerr
 		}
@@ -498,8 +498,9 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	return err
 }
 
-// Close stops accepting connections; those that were accepted go on. A ServeForever ends.
-// Closing a closed server does nothing. (asyncio: Server.close)
+// Close stops accepting connections; existing connections stay open. A
+// [Server.ServeForever] ends. Closing a closed server does nothing. (asyncio:
+// Server.close)
 func (s *Server) Close() {
 	s.loop.check("Server.Close")
 	s.close()
@@ -527,7 +528,7 @@ func (s *Server) close() {
 // closeWithLoop implements closer.
 func (s *Server) closeWithLoop() { s.closeListeners() }
 
-// closeListeners closes the sockets that listen.
+// closeListeners closes the listening sockets.
 func (s *Server) closeListeners() {
 	for _, ln := range s.listeners {
 		ln.Close()
@@ -535,7 +536,8 @@ func (s *Server) closeListeners() {
 	s.listeners = nil
 }
 
-// maybeOver wakes those in WaitClosed if all is over.
+// maybeOver wakes the tasks in WaitClosed if the server is closed and the last
+// connection is gone.
 func (s *Server) maybeOver() {
 	if s.closed && s.clients.head == nil {
 		s.over = true
@@ -543,8 +545,8 @@ func (s *Server) maybeOver() {
 	}
 }
 
-// CloseClients closes all connections: each writes what is in its buffer first. It does
-// not close the server. (asyncio: Server.close_clients)
+// CloseClients closes all connections; each first writes the data in its buffer. It
+// does not close the server. (asyncio: Server.close_clients)
 func (s *Server) CloseClients() {
 	s.loop.check("Server.CloseClients")
 	s.closeClients()
@@ -556,7 +558,7 @@ func (s *Server) closeClients() {
 	}
 }
 
-// AbortClients ends all connections at once; what is in their buffers is lost.
+// AbortClients closes all connections at once; the data in their buffers is lost.
 // (asyncio: Server.abort_clients)
 func (s *Server) AbortClients() {
 	s.loop.check("Server.AbortClients")
@@ -565,9 +567,9 @@ func (s *Server) AbortClients() {
 	}
 }
 
-// WaitClosed suspends the calling task until the server is closed and its last connection
-// is gone. If that is so already it returns at once. If it is cancelled, nothing happens
-// to the server. (asyncio: Server.wait_closed)
+// WaitClosed suspends the calling task until the server is closed and its last
+// connection is gone. If that is the case already it returns at once. Cancelling it has
+// no effect on the server. (asyncio: Server.wait_closed)
 func (s *Server) WaitClosed(ctx context.Context) error {
 	c, err := enter(ctx, "Server.WaitClosed")
 	if err != nil || s.over {
@@ -577,12 +579,16 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 	return err
 }
 
-// Shutdown closes the server in phases: it stops accepting; gives the clients as long as
-// grace to finish; closes the connections that are left, and gives them as long again to
-// write what is in their buffers; and aborts what is left then. It suspends the calling
-// task until the last connection is gone; if no client is left, it does not suspend. If
-// it is cancelled, or ctx ends, it aborts all connections at once and returns the error.
-// A ServeForever ends when all this is over. (asyncio has nothing like it)
+// Shutdown closes the server in phases. It stops accepting; gives the connections up to
+// grace to finish; closes those that are left, and gives them up to grace again to
+// write the data in their buffers; and aborts those that are left then. It suspends the
+// calling task until the last connection is gone; if there is none, it does not
+// suspend.
+//
+// If it is cancelled, or ctx ends, it aborts all connections at once and returns the
+// error. A [Server.ServeForever] ends when the Shutdown is complete.
+//
+// (asyncio has no equivalent.)
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	if _, err := enter(ctx, "Server.Shutdown"); err != nil {
 		return err
@@ -604,9 +610,9 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	return s.WaitClosed(ctx)
 }
 
-// waitClients waits as long as grace for the last client of a closed server. done reports
-// that Shutdown is over: the last client is gone, or the wait failed, and all clients
-// were aborted.
+// waitClients waits up to grace for the last connection of a closed server. done
+// reports that Shutdown is complete: the last connection is gone, or the wait failed
+// and all connections were aborted.
 func (s *Server) waitClients(ctx context.Context, grace time.Duration) (done bool, err error) {
 	switch err := Timeout(ctx, grace, s.WaitClosed); {
 	case err == nil:
@@ -619,16 +625,16 @@ func (s *Server) waitClients(ctx context.Context, grace time.Duration) (done boo
 	}
 }
 
-// Draining returns a channel that is closed when Shutdown begins, before anything else
-// happens. Handlers that would go on for ever end then; a task waits for it with Receive.
-// A handler of StartServer reaches it by [Draining]. Any goroutine may call it. (asyncio
-// has nothing like it)
+// Draining returns a channel that is closed when [Server.Shutdown] begins, before
+// anything else happens. Handlers that would otherwise run for ever end then; a task
+// waits for it with [Receive]. A handler of [StartServer] finds it with the function
+// [Draining]. Any goroutine may call it. (asyncio has no equivalent.)
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
-// Draining returns the Draining channel of the server whose handler ctx belongs to: that
-// of StartServer or StartUnixServer which runs in the task of ctx, or in one that it has
-// created. It is nil, and so never ready, if there is none. Any goroutine may call it.
-// (asyncio has nothing like it)
+// Draining returns the channel of [Server.Draining] for the handler that ctx belongs
+// to: a handler of [StartServer] or [StartUnixServer] that runs in the task of ctx, or
+// in a task that it has created. Without one it returns nil, a channel that is never
+// ready. Any goroutine may call it. (asyncio has no equivalent.)
 func Draining(ctx context.Context) <-chan struct{} {
 	if s, ok := ctx.Value(servedBy{}).(**Server); ok && *s != nil {
 		return (*s).draining
@@ -636,20 +642,20 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return nil
 }
 
-// servedBy is the key under which the context of a handler has its server: a pointer to
-// one, as the context is made before the server is.
+// servedBy is the key for the server in the context of a handler. The value is a
+// pointer to a server, because the context is made first.
 type servedBy struct{}
 
-// attach counts t among the clients.
+// attach adds t to the connections of the server.
 func (s *Server) attach(t *streamTransport) { s.clients.push(t) }
 
-// detach is attach's counterpart, when the connection is gone.
+// detach removes t when the connection is gone.
 func (s *Server) detach(t *streamTransport) {
 	s.clients.remove(t)
 	s.maybeOver()
 }
 
-// serverAcceptor is what a listener knows of its server: methods that a user's Server
+// serverAcceptor is the server as its listeners see it: methods that a user's Server
 // must not have.
 type serverAcceptor Server
 
@@ -659,7 +665,7 @@ func (a *serverAcceptor) Accepted(c netio.Stream) {
 
 func (a *serverAcceptor) Failed(err error) { (*Server)(a).failed(err) }
 
-// Exhausted reports that there are no descriptors left for a connection.
+// Exhausted reports that there is no descriptor left for a connection.
 func (a *serverAcceptor) Exhausted(err error) {
 	a.loop.CallExceptionHandler(ExceptionContext{
 		Message: "out of system resources: not accepting connections for a while",
@@ -667,16 +673,17 @@ func (a *serverAcceptor) Exhausted(err error) {
 	})
 }
 
-// acceptStep is a connection that has no transport yet.
+// acceptStep is an accepted connection that has no transport yet.
 type acceptStep struct {
 	server *Server
 	conn   netio.Stream
 }
 
-// run implements runnable. A server that is closed takes no more clients, or WaitClosed
-// would have returned too early. asyncio reports what goes wrong here in debug mode only;
-// but a factory that panics, or makes what is no protocol, does so for every client, and
-// a server that goes on closing connections without a word is hard to understand.
+// run implements runnable. A closed server takes no more connections; otherwise
+// WaitClosed would have returned too early. asyncio reports errors here in debug mode
+// only. But a factory that panics, or makes a value that is not a protocol, does so for
+// every connection, and a server that closes each connection without any report is hard
+// to understand.
 func (a acceptStep) run(*future) {
 	s := a.server
 	made := false
@@ -711,18 +718,19 @@ func (a acceptStep) run(*future) {
 // source implements sourced.
 func (a acceptStep) source() any { return a.server }
 
-// handshakeOver is told how a TLS handshake went. One that failed is between the client
-// and the transport, which is closed by then; only debug mode reports it, as in asyncio.
+// handshakeOver gets the outcome of a TLS handshake. A failed handshake concerns only
+// the peer and the transport, which is closed by then; it is reported in debug mode
+// only, as in asyncio.
 func (s *Server) handshakeOver(err error) {
 	if err != nil && s.loop.debug.Load() {
 		s.failed(err)
 	}
 }
 
-// abandon implements orphan: the loop was closed in between.
+// abandon implements orphan: the loop was closed before run.
 func (a acceptStep) abandon() { a.conn.Close() }
 
-// failed reports an error with which a server can go on.
+// failed reports an error after which the server can continue.
 func (s *Server) failed(err error) {
 	s.loop.CallExceptionHandler(ExceptionContext{Message: "error on accepting a connection", Err: err})
 }

@@ -1,22 +1,23 @@
 package aio
 
-// A StreamReader is a buffer between a transport, which puts in what arrives, and one
-// task, which takes out what it wants and waits where that is not there yet. A
-// StreamWriter is a transport with a wait for its write buffer to drain.
+// A StreamReader is a buffer between a transport, which adds the bytes that arrive, and
+// one task, which removes bytes and waits until there are enough. A StreamWriter is a
+// transport with a wait for its write buffer to drain.
 //
-// All state is owned by the token of the loop. What holds between any two steps:
-//   - buf is nil if and only if nothing is buffered, so that an idle connection has no
-//     memory to read into. It gets some from its loop when bytes come, and gives it back
-//     with the last one.
-//   - directBuf is the memory of the task that waits, if it brought some: then nothing is
-//     buffered and the next bytes go there. direct is the part that has been filled,
-//     until the task runs. These bytes count as buffered: a task that was cancelled
-//     meanwhile puts them back, and another task that comes first takes them.
-//   - A slice that was returned to the user is the user's: no later read touches it.
+// The token of the loop owns all state. Invariants between any two steps:
+//   - buf is nil if and only if nothing is buffered, so an idle connection has no read
+//     buffer. It gets one from its loop when bytes arrive, and returns it with the last
+//     byte.
+//   - directBuf is the memory that the waiting task has provided, if any: then nothing
+//     is buffered and the next bytes go there. direct is the part that has been filled,
+//     until the task runs. These bytes count as buffered: a task that was cancelled in
+//     the meantime puts them back, and another task that comes first takes them.
+//   - A slice that was returned to the user belongs to the user: no later read touches
+//     it.
 //
 // A transport fills the memory that GetBuffer returns before anything else of the loop
-// runs. So all streams of a loop that have no memory of their own read into the same
-// scratch buffer.
+// runs. So all streams of a loop without memory of their own read into the same scratch
+// buffer.
 
 import (
 	"bytes"
@@ -27,20 +28,21 @@ import (
 	"iter"
 )
 
-// defaultStreamLimit is the limit of a reader that is made without one.
+// defaultStreamLimit is the limit of a reader for which none was given.
 const defaultStreamLimit = 64 << 10
 
-// ErrLineTooLong is what ReadLine and Lines return for a line that is longer than the
-// limit of the reader. It was dropped. (asyncio: the ValueError of readline)
+// ErrLineTooLong is the error of ReadLine and Lines for a line that is longer than the
+// limit of the reader. The line was dropped. (asyncio: the ValueError of readline)
 var ErrLineTooLong = errors.New("aio: line is longer than the limit of the stream")
 
-// An IncompleteReadError says that a stream ended before all was read that ReadExactly or
-// ReadUntil were to read. It matches io.ErrUnexpectedEOF, and io.EOF as well if there was
-// nothing left at all. (asyncio: IncompleteReadError)
+// An IncompleteReadError says that the stream ended before ReadExactly or ReadUntil was
+// complete. It matches [io.ErrUnexpectedEOF], and also [io.EOF] if the stream had no
+// further byte. (asyncio: IncompleteReadError)
 type IncompleteReadError struct {
-	// Partial is what was left. It is not in the stream any more.
+	// Partial has the remaining bytes. They are no longer in the stream.
 	Partial []byte
-	// Expected is the number of bytes that ReadExactly was to read, -1 for ReadUntil.
+	// Expected is the number of bytes that ReadExactly was to return, -1 for
+	// ReadUntil.
 	Expected int
 }
 
@@ -56,13 +58,15 @@ func (e *IncompleteReadError) Is(target error) bool {
 	return target == io.ErrUnexpectedEOF || target == io.EOF && len(e.Partial) == 0
 }
 
-// A LimitOverrunError says that what ReadUntil was to read is longer than the limit of
-// the reader. It is all still in the stream: Read or ReadExactly get it, or a part.
+// A LimitOverrunError says that ReadUntil found more bytes before a separator than the
+// limit of the reader. They are all still in the stream, for Read or ReadExactly.
 // (asyncio: LimitOverrunError)
 type LimitOverrunError struct {
-	// Consumed is how many bytes can be read off: no separator begins in them.
+	// Consumed is the number of bytes that can be read without losing a separator:
+	// none begins in them.
 	Consumed int
-	// Found reports whether a separator follows on them. Else it has not come yet.
+	// Found reports whether a separator follows them. Otherwise none has arrived
+	// yet.
 	Found bool
 }
 
@@ -73,42 +77,46 @@ func (e *LimitOverrunError) Error() string {
 	return fmt.Sprintf("aio: no separator in %d bytes, which is more than the limit of the stream", e.Consumed)
 }
 
-// StreamReader is the reading side of a connection. Make one with OpenConnection,
-// StartServer or, for a protocol of your own, NewStreamReader.
+// StreamReader is the reading side of a connection. [OpenConnection], [StartServer]
+// and, for other protocols, [NewStreamReader] make one.
 //
-// Its methods that take a ctx suspend the calling task only while what they are to read
-// has not come in. Only one task can wait at a time; for a second one they fail with
-// ErrUsage. A method that is cancelled has read nothing, except for Read until the end.
-// If the connection failed, they return the error of it even if there are bytes left. The
-// slices that they return are the caller's. Reader makes an io.Reader of a StreamReader.
+// Its methods that take a ctx suspend the calling task only until enough bytes have
+// arrived. Only one task can wait at a time; for a second one they fail with
+// [ErrUsage]. A method that is cancelled has read nothing, except for a Read to the
+// end. If the connection failed, they return its error even if there are bytes left.
+// The slices that they return belong to the caller. [StreamReader.Reader] makes an
+// io.Reader of a StreamReader.
 //
-// All other methods never await, and panic with ErrWrongGoroutine if the caller does not
-// hold the token. (asyncio: StreamReader)
+// All other methods never await, and panic with [ErrWrongGoroutine] if the caller does
+// not hold the token.
+//
+// (asyncio: StreamReader)
 type StreamReader struct {
 	bound
 	limit   int
 	readers waitList // the task that waits
 
-	// The transport, and what it has said.
-	transport ReadTransport // to pause; nil if there is none that can be paused
+	// The transport and its state.
+	transport ReadTransport // to be paused; nil if there is none that supports it
 	attached  bool          // SetTransport was called
-	paused    bool          // the transport is
-	full      bool          // its last read filled all the memory that it was given
+	paused    bool          // the transport is paused
+	full      bool          // the last read filled all of its memory
 	eof       bool
 	err       error
 
-	// What is buffered.
+	// The buffered bytes.
 	buf        []byte
-	start      int  // of what is buffered, in buf
-	generation uint // counts the changes at the front of what is buffered
+	start      int  // where in buf the buffered bytes begin
+	generation uint // counts the changes at the front of the buffered bytes
 	directBuf  []byte
 	direct     []byte
 }
 
 // NewStreamReader returns a reader for the loop of ctx, without a transport: bytes come
-// from FeedData, or by a StreamReaderProtocol. ReadLine and ReadUntil read up to limit
-// bytes, and reading is paused while more than twice as many wait to be read; 0 stands
-// for 64 KiB. It never awaits. It panics if limit is negative or ctx belongs to no loop.
+// from FeedData, or through a [StreamReaderProtocol]. ReadLine and ReadUntil read up to
+// limit bytes, and reading is paused while more than twice the limit is buffered; 0
+// means 64 KiB. It never awaits. It panics if limit is negative or ctx belongs to no
+// loop.
 func NewStreamReader(ctx context.Context, limit int) *StreamReader {
 	l := loopOf(ctx, "NewStreamReader")
 	if err := checkLimit("NewStreamReader", limit); err != nil {
@@ -117,7 +125,7 @@ func NewStreamReader(ctx context.Context, limit int) *StreamReader {
 	return l.newStreamReader(limit)
 }
 
-// checkLimit says what is wrong with the limit given to a call.
+// checkLimit returns an error for an invalid limit.
 func checkLimit(call string, limit int) error {
 	if limit < 0 {
 		return usagef(call, "the limit is negative")
@@ -132,9 +140,9 @@ func (l *Loop) newStreamReader(limit int) *StreamReader {
 	return &StreamReader{bound: bound{loop: l}, limit: limit}
 }
 
-// SetTransport names the transport that is paused while too much waits to be read. One
-// that is no ReadTransport cannot be. A reader that has a transport gets no other;
-// SetTransport panics with ErrUsage then. (asyncio: StreamReader.set_transport)
+// SetTransport sets the transport that is paused while too much is buffered. Only a
+// [ReadTransport] can be paused. A reader has only one transport: a second SetTransport
+// panics with [ErrUsage]. (asyncio: StreamReader.set_transport)
 func (r *StreamReader) SetTransport(t BaseTransport) {
 	r.check("StreamReader.SetTransport")
 	if r.attached {
@@ -144,11 +152,11 @@ func (r *StreamReader) SetTransport(t BaseTransport) {
 	r.replaceTransport(t)
 }
 
-// replaceTransport makes t the transport. The one before is not paused.
+// replaceTransport makes t the transport. The former one is not paused.
 func (r *StreamReader) replaceTransport(t BaseTransport) { r.transport, _ = t.(ReadTransport) }
 
-// FeedData adds p to what can be read, as if it had arrived; an empty p changes nothing.
-// It panics with ErrUsage after FeedEOF. (asyncio: StreamReader.feed_data)
+// FeedData adds p to the buffered bytes, as if it had arrived; an empty p changes
+// nothing. It panics with [ErrUsage] after FeedEOF. (asyncio: StreamReader.feed_data)
 func (r *StreamReader) FeedData(p []byte) {
 	r.check("StreamReader.FeedData")
 	r.mustBeOpen()
@@ -158,15 +166,15 @@ func (r *StreamReader) FeedData(p []byte) {
 	}
 }
 
-// mustBeOpen panics if nothing can be fed any more.
+// mustBeOpen panics after FeedEOF.
 func (r *StreamReader) mustBeOpen() {
 	if r.eof {
 		misuse("StreamReader.FeedData", "called after FeedEOF")
 	}
 }
 
-// FeedEOF says that no more will arrive. Doing it again does nothing.
-// (asyncio: StreamReader.feed_eof)
+// FeedEOF marks the end of the stream. Calling it again does nothing. (asyncio:
+// StreamReader.feed_eof)
 func (r *StreamReader) FeedEOF() {
 	r.check("StreamReader.FeedEOF")
 	r.feedEOF()
@@ -177,8 +185,8 @@ func (r *StreamReader) feedEOF() {
 	r.wake()
 }
 
-// SetException has the task that waits for data fail with err, and every later read. err
-// must not be nil. (asyncio: StreamReader.set_exception)
+// SetException makes the waiting task, and every later read, fail with err, which must
+// not be nil. (asyncio: StreamReader.set_exception)
 func (r *StreamReader) SetException(err error) {
 	r.check("StreamReader.SetException")
 	if err == nil {
@@ -192,26 +200,29 @@ func (r *StreamReader) fail(err error) {
 	r.readers.failAll(err)
 }
 
-// Exception returns what SetException was called with, nil before. (asyncio:
+// Exception returns the error of SetException, nil before. (asyncio:
 // StreamReader.exception)
 func (r *StreamReader) Exception() error {
 	r.check("StreamReader.Exception")
 	return r.err
 }
 
-// AtEOF reports whether all was read and no more will arrive. That the reader has failed
-// does not mean it. (asyncio: StreamReader.at_eof)
+// AtEOF reports whether all bytes were read and FeedEOF was called. A reader that has
+// failed is not necessarily at EOF. (asyncio: StreamReader.at_eof)
 func (r *StreamReader) AtEOF() bool {
 	r.check("StreamReader.AtEOF")
 	return r.eof && r.size() == 0 && r.direct == nil
 }
 
-// Read returns up to n bytes: those that are there already or, if there are none, the
-// first that arrive. At the end of the stream it returns no bytes and no error. A
-// negative n reads all there is until the end; if that fails or is cancelled, what was
-// read before is lost. The limit of the reader does not matter. The error is that of the
-// connection, a *CancelledError, or one of those of Future.Await. (asyncio:
-// StreamReader.read)
+// Read returns up to n bytes: those that are buffered or, if there are none, the first
+// that arrive. At EOF it returns no bytes and no error. A negative n reads everything
+// to the end; if that fails or is cancelled, the bytes read so far are lost. The limit
+// of the reader does not apply.
+//
+// The error is that of the connection, a [*CancelledError], or one of those of
+// [Future.Await].
+//
+// (asyncio: StreamReader.read)
 func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.Read"
 	e, err := r.begin(ctx, call)
@@ -229,7 +240,7 @@ func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	return r.take(min(n, r.size())), nil
 }
 
-// readAll is Read until the end.
+// readAll is Read to the end.
 func (r *StreamReader) readAll(c caller, call string) ([]byte, error) {
 	var all []byte
 	for r.err == nil {
@@ -246,8 +257,8 @@ func (r *StreamReader) readAll(c caller, call string) ([]byte, error) {
 	return nil, r.err
 }
 
-// waitBuffered returns what is buffered, and waits for it if there is nothing. At the end
-// of the stream it returns nothing.
+// waitBuffered returns the buffered bytes, and waits for some if there are none. At EOF
+// it returns nil.
 func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 	for r.size() == 0 && !r.eof {
 		if err := r.wait(c, call, nil); err != nil {
@@ -257,10 +268,10 @@ func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 	return r.buffered(), nil
 }
 
-// ReadExactly returns n bytes. If the stream ends before that many have arrived, the
-// error is an *IncompleteReadError that has the rest; the others are those of Read. A
-// negative n is ErrUsage. The limit of the reader does not matter. (asyncio:
-// StreamReader.readexactly)
+// ReadExactly returns n bytes. If the stream ends before, the error is an
+// [*IncompleteReadError] that has the remaining bytes; the other errors are those of
+// [StreamReader.Read]. A negative n is [ErrUsage]. The limit of the reader does not
+// apply. (asyncio: StreamReader.readexactly)
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.ReadExactly"
 	if n < 0 {
@@ -285,10 +296,14 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 var newline = [][]byte{{'\n'}}
 
 // ReadLine returns the bytes up to and including the next newline. At the end of the
-// stream it returns what is left without one, and then nothing, with no error. A line
-// that is longer than the limit, its newline not counted, gives an error that matches
-// ErrLineTooLong, and is dropped; as much of it as has not arrived yet will be taken for
-// the next line. The other errors are those of Read. (asyncio: StreamReader.readline)
+// stream it returns the remaining bytes without a newline, and then nothing, with no
+// error.
+//
+// A line that is longer than the limit, its newline not counted, gives an error that
+// matches [ErrLineTooLong], and is dropped; the part of it that has not arrived yet
+// will be read as the next line. The other errors are those of [StreamReader.Read].
+//
+// (asyncio: StreamReader.readline)
 func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	const call = "StreamReader.ReadLine"
 	e, err := r.begin(ctx, call)
@@ -310,9 +325,10 @@ func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	return line, err
 }
 
-// Lines ranges over the lines of the stream, as ReadLine returns them, until it ends. If
-// ReadLine fails, it yields that error and ends; after ErrLineTooLong a new range goes on
-// with what follows. It suspends as ReadLine does. (asyncio: async for line in reader)
+// Lines iterates over the lines of the stream, as [StreamReader.ReadLine] returns them,
+// until the stream ends. If ReadLine fails, Lines yields that error and ends; after
+// [ErrLineTooLong] a new iteration continues with the following bytes. It suspends as
+// ReadLine does. (asyncio: async for line in reader)
 func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
@@ -324,13 +340,16 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// ReadUntil returns the bytes up to and including the first separator: the one that ends
-// first, if there are several, and of two that end at the same place the shorter one. If
-// the stream ends before, the error is an *IncompleteReadError that has the rest. If
-// there are more bytes than the limit before a separator, it is a *LimitOverrunError, and
-// they stay in the stream. No separator or an empty one is ErrUsage. The other errors are
-// those of Read. (asyncio: StreamReader.readuntil, where the separator may be left out:
-// see ReadLine)
+// ReadUntil returns the bytes up to and including the first separator. Of several
+// separators the one that ends first counts, and of two that end at the same place the
+// shorter one.
+//
+// If the stream ends before, the error is an [*IncompleteReadError] that has the
+// remaining bytes. If there are more bytes than the limit before a separator, it is a
+// [*LimitOverrunError], and they stay in the stream. No separator, or an empty one, is
+// [ErrUsage]. The other errors are those of [StreamReader.Read].
+//
+// (asyncio: StreamReader.readuntil, where the separator may be left out: see ReadLine)
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
 	const call = "StreamReader.ReadUntil"
 	if len(separators) == 0 {
@@ -352,7 +371,7 @@ func (r *StreamReader) readUntil(c caller, call string, separators [][]byte) ([]
 	s := newSearch(separators)
 	generation := r.generation
 	for {
-		if generation != r.generation { // another task has read meanwhile
+		if generation != r.generation { // another task has read in the meantime
 			s.from, generation = 0, r.generation
 		}
 		p := r.buffered()
@@ -371,7 +390,7 @@ func (r *StreamReader) readUntil(c caller, call string, separators [][]byte) ([]
 	}
 }
 
-// search looks for separators in bytes to which more are appended between two looks.
+// search looks for separators in a buffer that grows between two searches.
 type search struct {
 	separators        [][]byte
 	shortest, longest int // of them
@@ -386,8 +405,9 @@ func newSearch(separators [][]byte) search {
 	return s
 }
 
-// next finds the separator that ends first in p, and where it begins and ends. If there
-// is none, end is 0, and a separator that more bytes complete begins at or after at.
+// next finds the separator that ends first in p, and returns where it begins and ends.
+// If there is none, end is 0, and a separator that further bytes complete begins at or
+// after at.
 func (s *search) next(p []byte) (at, end int) {
 	if len(p)-s.from < s.shortest {
 		return s.from, 0
@@ -399,11 +419,11 @@ func (s *search) next(p []byte) (at, end int) {
 	return s.from, 0
 }
 
-// find is next without what it remembers.
+// find is next without its memory of former searches.
 //
-// With several separators it looks at windows that grow. One search through all of p for
-// each separator would take quadratic time to cut up a buffer in which one of them is
-// everywhere and another one nowhere.
+// With several separators it searches windows of growing size. One search through all
+// of p for each separator would take quadratic time for a buffer in which one of them
+// is frequent and another one absent.
 func (s *search) find(p []byte) (at, end int) {
 	from := s.from
 	if len(s.separators) == 1 {
@@ -431,7 +451,7 @@ func (s *search) find(p []byte) (at, end int) {
 	}
 }
 
-// begin is how every method that reads begins.
+// begin begins every method that reads.
 func (r *StreamReader) begin(ctx context.Context, call string) (caller, error) {
 	e, err := r.enter(ctx, call)
 	if err != nil {
@@ -441,20 +461,19 @@ func (r *StreamReader) begin(ctx context.Context, call string) (caller, error) {
 	return e, r.err
 }
 
-// wait suspends the calling task until there is something new to look at. If nothing is
-// buffered, the next bytes may go to directBuf; if they have, r.direct is not nil
-// afterwards.
+// wait suspends the calling task until something has changed. If nothing is buffered,
+// the next bytes may go to directBuf; if they have, r.direct is not nil afterwards.
 func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 	if r.err != nil {
-		// set after the task was woken by something else: CPython would wait for
-		// ever
+		// set after the task was woken for another reason: CPython would wait
+		// for ever
 		return r.err
 	}
 	if r.readers.n > 0 {
 		return usagef(call, "another task waits for data of the stream already")
 	}
 	r.directBuf = directBuf
-	if r.paused { // what the task waits for would never come
+	if r.paused { // otherwise the awaited bytes would never arrive
 		r.resume()
 	}
 	_, err := c.waitIn(&r.readers, call)
@@ -470,20 +489,20 @@ func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 // sameMemory reports whether two slices begin at the same byte.
 func sameMemory(p, q []byte) bool { return len(p) > 0 && len(q) > 0 && &p[0] == &q[0] }
 
-// wake has the task that waits look again.
+// wake wakes the waiting task, which checks again.
 func (r *StreamReader) wake() {
 	r.directBuf = nil
 	r.readers.wakeNext()
 }
 
-// arrived says that there are more bytes.
+// arrived handles further bytes.
 func (r *StreamReader) arrived() {
 	r.wake()
 	r.maybePause()
 }
 
-// maybePause pauses the transport if too much is buffered. Written so that twice the
-// limit may be more than an int holds.
+// maybePause pauses the transport if too much is buffered. It is written so that twice
+// the limit may overflow an int.
 func (r *StreamReader) maybePause() {
 	if r.transport != nil && !r.paused && r.size()-r.limit > r.limit {
 		r.paused = true
@@ -496,13 +515,13 @@ func (r *StreamReader) resume() {
 	r.transport.ResumeReading()
 }
 
-// size is how much is buffered.
+// size is the number of buffered bytes.
 func (r *StreamReader) size() int { return len(r.buf) - r.start }
 
-// buffered returns what is buffered, to be looked at before anything else is done with r.
+// buffered returns the buffered bytes, valid until the next use of r.
 func (r *StreamReader) buffered() []byte { return r.buf[r.start:] }
 
-// take takes out n bytes, which must be there, and returns a copy.
+// take removes n bytes, which must be buffered, and returns a copy.
 func (r *StreamReader) take(n int) []byte {
 	p := make([]byte, n)
 	copy(p, r.buffered())
@@ -510,7 +529,7 @@ func (r *StreamReader) take(n int) []byte {
 	return p
 }
 
-// drop takes out n bytes, which must be there.
+// drop removes n bytes, which must be buffered.
 func (r *StreamReader) drop(n int) {
 	r.generation++
 	if r.start += n; r.start == len(r.buf) {
@@ -519,21 +538,21 @@ func (r *StreamReader) drop(n int) {
 	r.maybeResume()
 }
 
-// detach takes everything out, with the buffer that holds it.
+// detach removes all bytes, together with their buffer.
 func (r *StreamReader) detach() (buf []byte) {
 	buf, r.buf, r.start = r.buf, nil, 0
 	r.generation++
 	return buf
 }
 
-// maybeResume has the transport go on if little enough is buffered.
+// maybeResume resumes the transport if few enough bytes are buffered.
 func (r *StreamReader) maybeResume() {
 	if r.paused && r.size() <= r.limit {
 		r.resume()
 	}
 }
 
-// add appends a copy of p to what is buffered.
+// add appends a copy of p to the buffered bytes.
 func (r *StreamReader) add(p []byte) {
 	if len(p) > cap(r.buf)-len(r.buf) {
 		r.grow(len(p))
@@ -541,8 +560,8 @@ func (r *StreamReader) add(p []byte) {
 	r.buf = append(r.buf, p...)
 }
 
-// grow makes room for n bytes more. It moves at most as many bytes as were taken out or
-// can be put in before it is called again, so that each is moved a few times on average.
+// grow makes room for n more bytes. It moves at most as many bytes as were removed, or
+// can be added before the next call, so each byte is moved a few times on average.
 func (r *StreamReader) grow(n int) {
 	old, p := r.buf, r.buffered()
 	if need := len(p) + n; need <= cap(old) && len(p) <= cap(old)/2 {
@@ -554,7 +573,7 @@ func (r *StreamReader) grow(n int) {
 	r.start = 0
 }
 
-// unread puts p back in front of what is buffered.
+// unread puts p back in front of the buffered bytes.
 func (r *StreamReader) unread(p []byte) {
 	old, rest := r.buf, r.buffered()
 	r.buf = append(append(r.loop.streams.get(len(p)+len(rest)), p...), rest...)
@@ -564,7 +583,7 @@ func (r *StreamReader) unread(p []byte) {
 	r.arrived()
 }
 
-// reclaim takes back bytes that went to the memory of a task, if that has not run since.
+// reclaim takes back bytes that went to the memory of a task, if it has not run since.
 func (r *StreamReader) reclaim() {
 	if p := r.direct; p != nil {
 		r.direct = nil
@@ -586,7 +605,7 @@ func (r *StreamReader) readTarget() []byte {
 // tailUsable reports whether the unused part of buf is worth a read of its own.
 func (r *StreamReader) tailUsable() bool { return cap(r.buf)-len(r.buf) >= smallBuffer }
 
-// commit says that the first n bytes of what readTarget returned have come.
+// commit records that the first n bytes of the memory of readTarget were filled.
 func (r *StreamReader) commit(n int) {
 	r.mustBeOpen()
 	p := r.readTarget()
@@ -604,11 +623,11 @@ func (r *StreamReader) commit(n int) {
 	r.arrived()
 }
 
-// StreamReaderProtocol is the protocol that feeds a StreamReader from a transport, and
-// has Drain and WaitClosed of a StreamWriter wait for it. OpenConnection and StartServer
-// make one for each connection; NewStreamReaderProtocol is for the other transports, such
-// as that of ConnectReadPipe. Its methods are for transports to call. (asyncio:
-// StreamReaderProtocol)
+// StreamReaderProtocol is the protocol that passes bytes from a transport to a
+// [StreamReader], and makes Drain and WaitClosed of a [StreamWriter] wait for the
+// transport. [OpenConnection] and [StartServer] make one for each connection;
+// [NewStreamReaderProtocol] is for other transports, such as that of [ConnectReadPipe].
+// Only transports call its methods. (asyncio: StreamReaderProtocol)
 type StreamReaderProtocol struct {
 	gate      writeGate
 	reader    *StreamReader
@@ -616,10 +635,10 @@ type StreamReaderProtocol struct {
 	overTLS   bool
 }
 
-// NewStreamReaderProtocol returns a protocol that feeds r. If connected is not nil the
-// connection is one that a server accepted, and ConnectionMade calls it; a panic of it is
-// reported to the exception handler and closes the connection. It panics with ErrUsage if
-// r is nil.
+// NewStreamReaderProtocol returns a protocol that passes bytes to r. If connected is
+// not nil the connection is one that a server accepted, and ConnectionMade calls
+// connected; a panic of it is reported to the exception handler and closes the
+// connection. It panics with [ErrUsage] if r is nil.
 func NewStreamReaderProtocol(r *StreamReader, connected func(r *StreamReader, w *StreamWriter)) *StreamReaderProtocol {
 	if r == nil {
 		misuse("NewStreamReaderProtocol", "the reader is nil")
@@ -627,7 +646,8 @@ func NewStreamReaderProtocol(r *StreamReader, connected func(r *StreamReader, w 
 	return &StreamReaderProtocol{gate: writeGate{bound: r.bound}, reader: r, connected: connected}
 }
 
-// ConnectionMade implements Protocol, for every kind of transport but those of datagrams.
+// ConnectionMade implements [Protocol], for every kind of transport except datagram
+// transports.
 func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
 	p.reader.SetTransport(t)
 	p.overTLS = t.GetExtraInfo("sslcontext") != nil
@@ -647,15 +667,15 @@ func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
 	p.connected(p.reader, w)
 }
 
-// GetBuffer implements BufferedProtocol: the memory is that of the task which waits to
-// read, if that brought some and nothing else is to be read before.
+// GetBuffer implements [BufferedProtocol]: it returns the memory of the waiting task,
+// if the task has provided some and nothing is buffered.
 func (p *StreamReaderProtocol) GetBuffer(int) []byte { return p.reader.readTarget() }
 
 // BufferUpdated implements BufferedProtocol.
 func (p *StreamReaderProtocol) BufferUpdated(n int) { p.reader.commit(n) }
 
-// EOFReceived implements Protocol. The connection stays open for writing if it can: TLS
-// cannot.
+// EOFReceived implements [Protocol]. The connection stays open for writing if its
+// transport supports that: TLS does not.
 func (p *StreamReaderProtocol) EOFReceived() bool {
 	p.reader.feedEOF()
 	return !p.overTLS

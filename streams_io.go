@@ -1,35 +1,36 @@
 package aio
 
-// A StreamReader as an io.Reader and a StreamWriter as an io.Writer, for code that is not
-// of this package. Such code may drop an error and ask again, as bufio and net/textproto
-// do, while a cancellation is delivered once. So an error by which the caller has to stop
-// is sticky here, as that of a deadline is in package net: each further call fails with
-// it at once.
+// A StreamReader as an io.Reader and a StreamWriter as an io.Writer, for code of other
+// packages. Such code may drop an error and try again, as bufio and net/textproto do,
+// while a cancellation is delivered once. So an error that asks the caller to stop is
+// sticky here, like that of a deadline in package net: every further call fails with it
+// at once.
 
 import (
 	"context"
 	"io"
 )
 
-// Reader returns the stream as an io.Reader for the task of ctx. It is an io.ByteReader
-// and an io.WriterTo, too. Its methods suspend, and fail, as Read does, and return io.EOF
-// at the end. Read returns what has arrived; if it has to wait, the transport reads right
-// into p, unless p is small. WriteTo passes on what arrives until the end, without a
-// buffer of its own; what the writer does not take stays in the stream.
+// Reader returns the stream as an io.Reader for the task of ctx. It is also an
+// io.ByteReader and an io.WriterTo. Its methods suspend, and fail, as
+// [StreamReader.Read] does, and return [io.EOF] at the end. Read returns the bytes that
+// have arrived; if it has to wait, the transport reads directly into p, unless p is
+// small. WriteTo passes bytes on as they arrive until the end, without a buffer of its
+// own; bytes that the writer does not accept stay in the stream.
 //
-// Once a call has failed because the task was cancelled, or because ctx has ended, each
-// further one fails with the same error. To read on after a cancellation, call Reader
-// again.
+// Once a call has failed because the task was cancelled, or because ctx has ended,
+// every further one fails with the same error. To continue reading after a
+// cancellation, call Reader again.
 func (r *StreamReader) Reader(ctx context.Context) io.Reader { return &taskReader{ctx: ctx, r: r} }
 
 // taskReader is a StreamReader with a context.
 type taskReader struct {
 	ctx     context.Context
 	r       *StreamReader
-	stopped error // by which the caller has to stop, nil before
+	stopped error // the error that asks the caller to stop, nil before
 }
 
-// begin is how each call begins.
+// begin begins each call.
 func (t *taskReader) begin(call string) (caller, error) {
 	c, err := t.r.begin(t.ctx, call)
 	if err == nil {
@@ -38,7 +39,7 @@ func (t *taskReader) begin(call string) (caller, error) {
 	return c, err
 }
 
-// keep remembers err if it says that the caller has to stop.
+// keep stores err if it asks the caller to stop.
 func (t *taskReader) keep(err error) error {
 	if interrupted(err) {
 		t.stopped = err
@@ -112,7 +113,7 @@ func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
 		if err != nil || len(p) == 0 {
 			return written, t.keep(err)
 		}
-		buf := r.detach() // as w may await, and more arrive meanwhile
+		buf := r.detach() // because w may await, during which more may arrive
 		r.maybeResume()
 		n, err := w.Write(p)
 		written += int64(n)
@@ -129,17 +130,17 @@ func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
 	}
 }
 
-// Writer returns the stream as an io.Writer for the task of ctx: its Write is a Write and
-// a Drain, so that a slow peer holds the task back. If it fails because it is cancelled,
-// all was written; each further Write then fails with the same error and writes nothing,
-// until Writer is called again.
+// Writer returns the stream as an io.Writer for the task of ctx. Its Write is a
+// [StreamWriter.Write] followed by a [StreamWriter.Drain], so it waits for a slow peer.
+// If it fails because of a cancellation, all was written; every further Write then
+// fails with the same error and writes nothing, until Writer is called again.
 func (w *StreamWriter) Writer(ctx context.Context) io.Writer { return &taskWriter{ctx: ctx, w: w} }
 
 // taskWriter is a StreamWriter with a context.
 type taskWriter struct {
 	ctx     context.Context
 	w       *StreamWriter
-	stopped error // by which the caller has to stop, nil before
+	stopped error // the error that asks the caller to stop, nil before
 }
 
 func (t *taskWriter) Write(p []byte) (int, error) {

@@ -1,18 +1,18 @@
 package aio
 
-// Connections and servers with streams: OpenConnection, StartServer and those of Unix
-// sockets.
+// Connections and servers with streams: OpenConnection, StartServer and their
+// counterparts for Unix sockets.
 
 import "context"
 
-// OpenConnection connects to addr as CreateConnection does, and returns the two sides of
-// the connection. It awaits, is cancelled and fails as that does; nil opts are the
-// defaults. (asyncio: open_connection)
+// OpenConnection connects to addr as [CreateConnection] does, and returns the two sides
+// of the connection. Awaiting, cancellation and errors are those of CreateConnection;
+// nil opts are the defaults. (asyncio: open_connection)
 func OpenConnection(ctx context.Context, addr string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
 	return openStream(ctx, "OpenConnection", addr, opts, createConnection[*StreamReaderProtocol])
 }
 
-// OpenUnixConnection is OpenConnection to the Unix socket at path. (asyncio:
+// OpenUnixConnection is [OpenConnection] to the Unix socket at path. (asyncio:
 // open_unix_connection)
 func OpenUnixConnection(ctx context.Context, path string, opts *ConnectionOptions) (*StreamReader, *StreamWriter, error) {
 	return openStream(ctx, "OpenUnixConnection", path, opts, createUnixConnection[*StreamReaderProtocol])
@@ -42,25 +42,30 @@ func openStream(ctx context.Context, call, addr string, opts *ConnectionOptions,
 	return r, NewStreamWriter(t, p), nil
 }
 
-// StreamHandler serves a connection of StartServer, as a task. It should close w in the
-// end, as a connection that its handler leaves open stays open: somebody else may have it
-// by then.
+// StreamHandler handles a connection of [StartServer], as a task. It must close w at
+// the end: a connection that its handler leaves open stays open, because other code may
+// use it by then.
 type StreamHandler = func(ctx context.Context, r *StreamReader, w *StreamWriter) error
 
-// StartServer listens on addr as CreateServer does, and has handler called for each
-// connection, in a task of its own. The context of that task has the values of ctx. An
-// error or a panic of handler is reported to the exception handler and closes its
-// connection; no other is touched. A handler that is cancelled has its connection closed,
-// too, and nothing is reported. Closing the server does not cancel the handlers.
+// StartServer listens on addr as [CreateServer] does, and calls handler for each
+// connection, in a task of its own. The context of that task has the values of ctx.
 //
-// StartServer awaits, is cancelled and fails as CreateServer does; nil opts are the
-// defaults. (asyncio: start_server. For a callback that is not to be a task: CreateServer
-// with NewStreamReaderProtocol)
+// An error or a panic of handler is reported to the exception handler and closes its
+// connection; other connections are not affected. The connection of a handler that is
+// cancelled is closed too, and nothing is reported. Closing the server does not cancel
+// the handlers.
+//
+// Awaiting, cancellation and errors are those of CreateServer; nil opts are the
+// defaults.
+//
+// (asyncio: start_server. For a callback that is not a task use CreateServer with
+// [NewStreamReaderProtocol])
 func StartServer(ctx context.Context, handler StreamHandler, addr string, opts *ServerOptions) (*Server, error) {
 	return startStreamServer(ctx, "StartServer", handler, addr, opts, createServer[*StreamReaderProtocol])
 }
 
-// StartUnixServer is StartServer on the Unix socket at path. (asyncio: start_unix_server)
+// StartUnixServer is [StartServer] on the Unix socket at path. (asyncio:
+// start_unix_server)
 func StartUnixServer(ctx context.Context, handler StreamHandler, path string, opts *ServerOptions) (*Server, error) {
 	return startStreamServer(ctx, "StartUnixServer", handler, path, opts, createUnixServer[*StreamReaderProtocol])
 }
@@ -90,9 +95,9 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 	srv, err = create(ctx, call, func() *StreamReaderProtocol {
 		return NewStreamReaderProtocol(l.newStreamReader(limit), func(r *StreamReader, w *StreamWriter) {
 			c := &client{w: w, handler: handler}
-			// Not by NoResult: with its frame on top, the stack of a handler
-			// that waits in Read is just too large for the smallest size, and
-			// an idle connection has 2 KiB more.
+			// Not NoResult: with its frame on top, the stack of a handler
+			// that waits in Read just exceeds the smallest size, and an
+			// idle connection takes 2 KiB more.
 			c.task = CreateTask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, handler(ctx, r, w) })
 			c.task.addCallback(c)
 		})
@@ -100,7 +105,8 @@ func startStreamServer(ctx context.Context, call string, handler StreamHandler, 
 	return srv, err
 }
 
-// client is a connection with the task that serves it, as the callback of that.
+// client is a connection and the task that handles it, as the done callback of the
+// task.
 type client struct {
 	w       *StreamWriter
 	handler StreamHandler
@@ -118,7 +124,7 @@ func (c *client) run(*future) {
 	}
 }
 
-// clientFailed closes the connection because its handler has failed with err.
+// clientFailed closes the connection because its handler failed with err.
 func (w *StreamWriter) clientFailed(t AnyTask, err error, handler any) {
 	w.gate.loop.CallExceptionHandler(ExceptionContext{
 		Message:   "unhandled error in client-connected callback " + funcName(handler),

@@ -8,22 +8,25 @@ import (
 	"errors"
 )
 
-// StreamWriter is the writing side of a connection. Write puts bytes in the write buffer
-// of the transport and never awaits: a task that writes more than a little should Drain
-// after each Write, or use Writer, or the buffer grows while the peer reads slowly.
+// StreamWriter is the writing side of a connection. Write adds bytes to the write
+// buffer of the transport and never awaits. A task that writes more than a little must
+// call Drain after each Write, or use Writer; otherwise the buffer grows without a
+// limit if the peer reads slowly.
 //
-// The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the
-// caller does not hold the token of the loop. Unlike asyncio's, a writer that is
-// forgotten is not closed. (asyncio: StreamWriter)
+// The methods that do not take a ctx never await, and panic with [ErrWrongGoroutine] if
+// the caller does not hold the token of the loop. Unlike asyncio's, a writer that is
+// garbage-collected does not close its connection.
+//
+// (asyncio: StreamWriter)
 type StreamWriter struct {
 	transport WriteTransport
 	gate      *writeGate
-	// whose error is Drain's too; nil if there is none
+	// the reader whose error Drain returns too; nil if there is none
 	reader   *StreamReader
-	protocol *StreamReaderProtocol // nil if it is another one
+	protocol *StreamReaderProtocol // nil for another type of protocol
 }
 
-// NewStreamWriter returns a writer to t, the protocol of which is p. It never awaits.
+// NewStreamWriter returns a writer to t, whose protocol is p. It never awaits.
 func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
 	return &StreamWriter{transport: t, gate: &p.gate, reader: p.reader, protocol: p}
 }
@@ -32,24 +35,24 @@ func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
 // is another one. (asyncio: StreamWriter.transport)
 func (w *StreamWriter) Transport() WriteTransport { return w.transport }
 
-// Write writes p, or keeps a copy of what cannot be written at once. The error is nil,
-// unless the connection is gone, and p with it (net.ErrClosed), or after WriteEOF
-// (ErrUsage). (asyncio: StreamWriter.write)
+// Write writes p; it keeps a copy of the part that cannot be written at once. The error
+// is nil, except [net.ErrClosed] if the connection is gone, which drops p, and
+// [ErrUsage] after WriteEOF. (asyncio: StreamWriter.write)
 func (w *StreamWriter) Write(p []byte) (int, error) { return w.transport.Write(p) }
 
 // Writelines writes all of bufs, as one Write would. (asyncio: StreamWriter.writelines)
 func (w *StreamWriter) Writelines(bufs [][]byte) error { return w.transport.Writelines(bufs) }
 
-// WriteEOF tells the peer, once everything is written, that no more will be; reading goes
-// on. A Write is misuse after it; doing it again does nothing. It panics with ErrUsage if
-// CanWriteEOF is false. (asyncio: StreamWriter.write_eof)
+// WriteEOF closes the connection for writing once everything is written; reading is
+// still possible. A Write after it is misuse; calling it again does nothing. It panics
+// with [ErrUsage] if CanWriteEOF is false. (asyncio: StreamWriter.write_eof)
 func (w *StreamWriter) WriteEOF() { w.transport.WriteEOF() }
 
-// CanWriteEOF reports whether the transport has a WriteEOF. That of TLS has none.
-// (asyncio: StreamWriter.can_write_eof)
+// CanWriteEOF reports whether the transport supports WriteEOF. TLS does not. (asyncio:
+// StreamWriter.can_write_eof)
 func (w *StreamWriter) CanWriteEOF() bool { return w.transport.CanWriteEOF() }
 
-// Close closes the connection, for reading too, once everything is written. Doing it
+// Close closes the connection, for reading too, once everything is written. Calling it
 // again does nothing. The error is nil. (asyncio: StreamWriter.close)
 func (w *StreamWriter) Close() error { return w.transport.Close() }
 
@@ -57,16 +60,20 @@ func (w *StreamWriter) Close() error { return w.transport.Close() }
 // StreamWriter.is_closing)
 func (w *StreamWriter) IsClosing() bool { return w.transport.IsClosing() }
 
-// GetExtraInfo returns what the transport knows under a name, nil if nothing; see
-// BaseTransport. (asyncio: StreamWriter.get_extra_info)
+// GetExtraInfo returns a property of the transport by name, nil if there is none;
+// [BaseTransport] lists the names. (asyncio: StreamWriter.get_extra_info)
 func (w *StreamWriter) GetExtraInfo(name string) any { return w.transport.GetExtraInfo(name) }
 
-// Drain suspends the calling task while the write buffer is too full, until it is not;
-// and for one pass if the connection is closing, so that its end is noticed. If it is
-// cancelled, what was written is sent all the same. The error is that of the reader, if
-// it has one; ErrConnectionLost if the connection is gone; the error by which it was lost
-// while the task waited; a *CancelledError, or one of those of Future.Await. (asyncio:
-// StreamWriter.drain)
+// Drain suspends the calling task while the write buffer is above its high mark, until
+// it is at or below the low mark. If the connection is closing it suspends for one
+// pass, so that the loss of the connection is noticed. If it is cancelled, the data in
+// the buffer is still sent.
+//
+// The error is that of the reader, if it has one; [ErrConnectionLost] if the connection
+// is gone; the error with which it was lost while the task waited; a [*CancelledError],
+// or one of those of [Future.Await].
+//
+// (asyncio: StreamWriter.drain)
 func (w *StreamWriter) Drain(ctx context.Context) error {
 	const call = "StreamWriter.Drain"
 	e, err := w.gate.enter(ctx, call)
@@ -77,8 +84,8 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 		return w.reader.err
 	}
 	if w.transport.IsClosing() {
-		// ConnectionLost comes in a later pass. A task that writes and drains in
-		// a loop would never let it come.
+		// ConnectionLost is called in a later pass. A task that writes and
+		// drains in a loop would never let that pass run.
 		if err := Sleep(ctx, 0); err != nil {
 			return err
 		}
@@ -86,10 +93,10 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 	return w.gate.drain(e, call)
 }
 
-// WaitClosed suspends the calling task until the connection is gone, which Close does not
-// wait for. The error is the one by which it was lost, each time; a *CancelledError,
-// after which the connection closes all the same; or one of those of Future.Await.
-// (asyncio: StreamWriter.wait_closed)
+// WaitClosed suspends the calling task until the connection is gone, for which Close
+// does not wait. The error is the one with which the connection was lost, in every
+// call; a [*CancelledError], after which the connection still closes; or one of those
+// of [Future.Await]. (asyncio: StreamWriter.wait_closed)
 func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	const call = "StreamWriter.WaitClosed"
 	e, err := w.gate.enter(ctx, call)
@@ -99,15 +106,18 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	return w.gate.waitLost(e, call)
 }
 
-// StartTLS encrypts the connection from now on. A writer that a server has made is the
-// server's end of TLS, any other one the client's unless opts say otherwise; nil opts are
-// the defaults. It drains first. What the reader has got and nobody has read is taken for
-// the beginning of the peer's TLS: both ends must agree on when to start, and nothing
-// that came in clear is read as if it were safe.
+// StartTLS upgrades the connection to TLS. A writer that a server has made is the
+// server side of TLS, any other one the client side unless opts say otherwise; nil opts
+// are the defaults. It drains first. Bytes that the reader has received and nobody has
+// read are taken for the beginning of the peer's TLS: both sides must agree on when to
+// start, and no plaintext is read as if it were protected.
 //
-// It awaits as the function StartTLS does, and has its errors and those of Drain. If it
-// fails otherwise than with ErrUsage, also by a cancellation, the connection is closed.
-// (asyncio: StreamWriter.start_tls, where a client keeps what it has got in clear)
+// It awaits as the function [StartTLS] does, and has its errors and those of
+// [StreamWriter.Drain]. If it fails otherwise than with [ErrUsage], also by a
+// cancellation, the connection is closed.
+//
+// (asyncio: StreamWriter.start_tls, where a client keeps the bytes that it has received
+// in clear)
 func (w *StreamWriter) StartTLS(ctx context.Context, config *tls.Config, opts *TLSOptions) error {
 	t, ok := w.transport.(Transport)
 	if !ok || w.protocol == nil {
