@@ -1,7 +1,7 @@
 package aio
 
-// Child processes as programs see them: with streams for their pipes. See
-// subprocess_transport.go for what is below.
+// Child processes with streams for their pipes. subprocess_transport.go has the layer
+// below.
 
 import (
 	"bytes"
@@ -16,83 +16,91 @@ import (
 	"time"
 )
 
-// ErrOutputLimit says that a process wrote more than SubprocessOptions.MaxOutput, and was
-// killed for it.
+// ErrOutputLimit says that a process wrote more than SubprocessOptions.MaxOutput, and
+// was killed for that reason.
 var ErrOutputLimit = errors.New("aio: the process has written more than its limit")
 
-// Redirect is where a standard stream of a child process leads.
+// Redirect is the destination or source of a standard stream of a child process.
 type Redirect int
 
 const (
 	// PIPE is a pipe to this process. (asyncio: subprocess.PIPE)
 	PIPE Redirect = iota + 1
-	// STDOUT, for Stderr, is the same place as Stdout. (asyncio: subprocess.STDOUT)
+	// STDOUT, for Stderr, redirects to the same place as Stdout. (asyncio:
+	// subprocess.STDOUT)
 	STDOUT
 	// DEVNULL is the null device. (asyncio: subprocess.DEVNULL)
 	DEVNULL
 )
 
-// SubprocessOptions are the settings of a process that is to be started. The zero value
-// has the defaults.
+// SubprocessOptions are the settings of a new process. The zero value has the defaults.
 type SubprocessOptions struct {
-	// Stdin, Stdout and Stderr are the standard streams of the process: a Redirect,
-	// an *os.File, or the number of a descriptor (int or uintptr; not on Windows).
-	// Files and descriptors stay the caller's. For nil CreateSubprocessExec and
-	// CreateSubprocessShell let the process have this one's streams, SubprocessExec
-	// and SubprocessShell make a PIPE; with os.Stdin, os.Stdout and os.Stderr they
-	// too hand on this one's.
+	// Stdin, Stdout and Stderr are the standard streams of the process: a
+	// [Redirect], an *os.File, or the number of a descriptor (int or uintptr; not
+	// on Windows). Files and descriptors still belong to the caller. If nil,
+	// CreateSubprocessExec and CreateSubprocessShell let the process inherit the
+	// stream, SubprocessExec and SubprocessShell make a PIPE; pass os.Stdin,
+	// os.Stdout or os.Stderr to let it inherit the stream there too.
 	Stdin, Stdout, Stderr any
-	// Dir is the process's working directory; empty is this one's. (Python: cwd)
+	// Dir is the working directory of the process; empty means that of the calling
+	// process. (Python: cwd)
 	Dir string
-	// Env is its environment, as "name=value"; nil is this one's. (Python: env)
+	// Env is its environment, as "name=value"; nil means that of the calling
+	// process. (Python: env)
 	Env []string
-	// ExtraFiles are its descriptors from 3 on. (Python: pass_fds)
+	// ExtraFiles become its descriptors from 3 on. (Python: pass_fds)
 	ExtraFiles []*os.File
-	// SysProcAttr has what else the system can do, such as credentials, sessions and
-	// process groups. It is not changed. (Python: start_new_session, process_group,
-	// user, group, umask)
+	// SysProcAttr has system-specific settings, such as credentials, sessions and
+	// process groups. It is not modified. (Python: start_new_session,
+	// process_group, user, group, umask)
 	SysProcAttr *syscall.SysProcAttr
-	// Group has the process lead a process group of its own. SendSignal, Terminate,
-	// Kill and Close then reach all of it, also what the process has started, but not
-	// after the process itself has ended. What Context has ended leaves nothing of
-	// the group behind. Not on Windows.
+	// Group makes the process the leader of a new process group. SendSignal,
+	// Terminate, Kill and Close then reach the whole group, including processes
+	// that it has started, but only until the process itself has exited. When
+	// Context ends the process, nothing of the group is left. Not supported on
+	// Windows.
 	Group bool
-	// Context, if it is not nil, ties the process to it: when it ends, the process is
-	// terminated, and killed if it has not ended after GracePeriod. If the loop is
-	// closed before, the process is killed at once. With the ctx of a task it ends
-	// with the task, and is terminated when the task is cancelled.
+	// Context, if it is not nil, ties the process to it: when it ends, the process
+	// is terminated, and killed if it has not exited after GracePeriod. If the loop
+	// is closed before, the process is killed at once. With the ctx of a task, the
+	// process is terminated when the task ends or is cancelled.
 	Context context.Context
-	// GracePeriod is zero for 5 s, and negative to kill at once.
+	// GracePeriod is the time between the two; zero means 5 s, negative means to
+	// kill at once.
 	GracePeriod time.Duration
-	// Limit is that of the StreamReaders of a Process, see NewStreamReader. (asyncio:
-	// limit)
+	// Limit is the buffer limit of the readers of a [Process], see
+	// [NewStreamReader]. (asyncio: limit)
 	Limit int
-	// MaxOutput is how many bytes Process.Communicate takes from each of Stdout and
-	// Stderr; zero is no limit.
+	// MaxOutput is the number of bytes that [Process.Communicate] accepts from each
+	// of Stdout and Stderr; zero means no limit.
 	MaxOutput int
 }
 
 // SubprocessExec starts program with args, and returns its transport and the protocol
-// that factory has made. program is looked for in PATH if it has no slash. opts may be
-// nil; Limit and MaxOutput are not for it. What the pipes and the process do is told to
-// the protocol in this order: ConnectionMade, before SubprocessExec returns; for each
-// pipe any number of PipeDataReceived and one PipeConnectionLost, whose error is nil at a
-// regular end; ProcessExited, at any time among them; and ConnectionLost(nil) when all of
-// them were told. The pipe to the child's standard input is lost when it was closed on
-// either side.
+// that factory has made. If program has no slash it is searched for in PATH. opts may
+// be nil; Limit and MaxOutput have no effect here.
+//
+// The protocol is called in this order: ConnectionMade, before SubprocessExec returns;
+// for each pipe any number of PipeDataReceived and one PipeConnectionLost, whose error
+// is nil at EOF; ProcessExited, at any time among them; and ConnectionLost(nil) after
+// all of them. The pipe to the child's standard input is lost when either side has
+// closed it.
 //
 // It suspends the calling task until the pipes are connected. If the task is cancelled
-// meanwhile, the process is killed, and waited for. If the process cannot be started the
-// error is what os/exec says. Options that contradict each other, and a value of factory
-// that is no Protocol, give an error that matches ErrUsage. (asyncio:
-// loop.subprocess_exec)
+// before that, the process is killed and waited for.
+//
+// If the process cannot be started the error is that of os/exec. Options that
+// contradict each other, and a value of factory that is not a [Protocol], give an error
+// that matches [ErrUsage].
+//
+// (asyncio: loop.subprocess_exec)
 func SubprocessExec[P any](ctx context.Context, factory func() P, program string, args []string, opts *SubprocessOptions) (SubprocessTransport, P, error) {
 	return subprocessExec(ctx, "SubprocessExec", factory, exec.Command(program, args...), opts)
 }
 
-// SubprocessShell is SubprocessExec for a command of the shell: /bin/sh -c, on Windows
-// cmd.exe /c. Who has a say in the text of the command can run what they like;
-// SubprocessExec is safe there. (asyncio: loop.subprocess_shell)
+// SubprocessShell is [SubprocessExec] for a shell command: /bin/sh -c, on Windows
+// cmd.exe /c. Never build the command from untrusted input, which allows shell
+// injection; use SubprocessExec for that. (asyncio: loop.subprocess_shell)
 func SubprocessShell[P any](ctx context.Context, factory func() P, command string, opts *SubprocessOptions) (SubprocessTransport, P, error) {
 	return subprocessExec(ctx, "SubprocessShell", factory, shellCommand(command), opts)
 }
@@ -126,7 +134,7 @@ func subprocessExec[P any](ctx context.Context, call string, factory func() P, c
 	return t, p, nil
 }
 
-// check says what is wrong with the options.
+// check returns an error for invalid options.
 func (o *SubprocessOptions) check(call string) error {
 	switch {
 	case o.Stdin == STDOUT || o.Stdout == STDOUT:
@@ -141,43 +149,48 @@ func (o *SubprocessOptions) check(call string) error {
 	return nil
 }
 
-// Process is a child process. Its fields are for reading.
+// Process is a child process. Its fields must not be changed.
 //
-// The methods that do not take a ctx never await, and panic with ErrWrongGoroutine if the
-// caller does not hold the token. A Process that is forgotten is still waited for, so it
-// leaves no zombie, but it is not ended: see SubprocessOptions.Context. (asyncio:
-// asyncio.subprocess.Process)
+// The methods that do not take a ctx never await, and panic with [ErrWrongGoroutine] if
+// the caller does not hold the token. A Process to which no reference is left is still
+// waited for, so it leaves no zombie, but it is not ended: see
+// SubprocessOptions.Context.
+//
+// (asyncio: asyncio.subprocess.Process)
 type Process struct {
 	// PID is the process's id.
 	PID int
-	// Stdin writes to the process's standard input, if that is a PIPE; it is nil
-	// otherwise. Its Drain and WaitClosed fail with syscall.EPIPE or
-	// ErrConnectionLost when the process does not read any more.
+	// Stdin writes to the process's standard input, if that is a PIPE; otherwise it
+	// is nil. Its Drain and WaitClosed fail with [syscall.EPIPE] or
+	// [ErrConnectionLost] when the process has closed its standard input.
 	Stdin *StreamWriter
-	// Stdout and Stderr read what the process writes, if they are a PIPE; they are
-	// nil otherwise. What nobody reads fills the pipe one day, and then the process
-	// waits.
+	// Stdout and Stderr read the output of the process, if they are a PIPE;
+	// otherwise they are nil. Unread output eventually fills the pipe and blocks
+	// the process.
 	Stdout, Stderr *StreamReader
 
 	transport *subprocess
 	maxOutput int
 }
 
-// CreateSubprocessExec starts program with args and returns a Process to deal with it.
-// program is looked for in PATH if it has no slash. opts may be nil: then the process has
-// this one's standard streams.
+// CreateSubprocessExec starts program with args and returns a [Process]. If program has
+// no slash it is searched for in PATH. opts may be nil: then the process inherits the
+// standard streams.
 //
 // It suspends the calling task until the pipes are connected. If the task is cancelled
-// meanwhile, the process is killed, and waited for. If the process cannot be started the
-// error is what os/exec says. Options that contradict each other give an error that
-// matches ErrUsage. (asyncio: create_subprocess_exec)
+// before that, the process is killed and waited for.
+//
+// If the process cannot be started the error is that of os/exec. Options that
+// contradict each other give an error that matches [ErrUsage].
+//
+// (asyncio: create_subprocess_exec)
 func CreateSubprocessExec(ctx context.Context, program string, args []string, opts *SubprocessOptions) (*Process, error) {
 	return createSubprocess(ctx, "CreateSubprocessExec", exec.Command(program, args...), opts)
 }
 
-// CreateSubprocessShell is CreateSubprocessExec for a command of the shell: /bin/sh -c,
-// on Windows cmd.exe /c. Who has a say in the text of the command can run what they like;
-// CreateSubprocessExec is safe there. (asyncio: create_subprocess_shell)
+// CreateSubprocessShell is [CreateSubprocessExec] for a shell command: /bin/sh -c, on
+// Windows cmd.exe /c. Never build the command from untrusted input, which allows shell
+// injection; use CreateSubprocessExec for that. (asyncio: create_subprocess_shell)
 func CreateSubprocessShell(ctx context.Context, command string, opts *SubprocessOptions) (*Process, error) {
 	return createSubprocess(ctx, "CreateSubprocessShell", shellCommand(command), opts)
 }
@@ -208,29 +221,29 @@ func createSubprocess(ctx context.Context, call string, cmd *exec.Cmd, opts *Sub
 	}, nil
 }
 
-// Transport returns the transport below. Its Close closes what is left of the pipes, and
-// kills the process if it runs.
+// Transport returns the transport of the process. Its Close closes the remaining pipes,
+// and kills the process if it runs.
 func (p *Process) Transport() SubprocessTransport { return p.transport }
 
-// Returncode returns how the process has ended: its exit status, or -N if signal N killed
-// it. ok is false while it runs, as far as the loop knows. (asyncio: Process.returncode)
+// Returncode returns the exit status of the process, or -N if signal N killed it. ok is
+// false while it runs, as far as the loop knows. (asyncio: Process.returncode)
 func (p *Process) Returncode() (code int, ok bool) { return p.transport.GetReturncode() }
 
-// SendSignal, Terminate and Kill are those of SubprocessTransport.
-// (asyncio: Process.send_signal, terminate, kill)
+// SendSignal, Terminate and Kill are those of [SubprocessTransport]. (asyncio:
+// Process.send_signal, terminate, kill)
 func (p *Process) SendSignal(sig os.Signal) error { return p.transport.SendSignal(sig) }
 
-// Terminate asks the process to end, by SIGTERM; on Windows it is Kill.
+// Terminate sends SIGTERM to the process; on Windows it kills it.
 func (p *Process) Terminate() error { return p.transport.Terminate() }
 
-// Kill ends the process, by SIGKILL.
+// Kill sends SIGKILL to the process.
 func (p *Process) Kill() error { return p.transport.Kill() }
 
-// Wait suspends the calling task until the process has ended, and returns its code as
-// Returncode does; if it has, it does not suspend. It does not wait for the pipes, nor
-// read from them: a process that writes more than a pipe holds does not end before
-// somebody reads it. If it is cancelled the process goes on. The error is one of those of
-// Future.Await. (asyncio: Process.wait)
+// Wait suspends the calling task until the process has exited, and returns its code as
+// [Process.Returncode] does; if it has exited already, Wait does not suspend. Wait
+// neither waits for the pipes nor reads from them: a process that writes more than a
+// pipe holds does not exit before its output is read. Cancelling Wait has no effect on
+// the process. The error is one of those of [Future.Await]. (asyncio: Process.wait)
 func (p *Process) Wait(ctx context.Context) (int, error) {
 	const call = "Process.Wait"
 	e, err := p.enter(ctx, call)
@@ -249,22 +262,24 @@ func (p *Process) enter(ctx context.Context, call string) (caller, error) {
 	return c, err
 }
 
-// inputPiece is how much of the input Communicate has in the write buffer at a time.
+// inputPiece is the size of the pieces in which Communicate writes its input.
 const inputPiece = 256 << 10
 
 // Communicate writes input to the process's standard input and closes it, reads its
-// standard output and error to their end, and waits for the process, all at once. What is
-// no PIPE is left alone: input is dropped then, and the result is nil, where it is not
-// nil but empty if the process has written nothing. That the process does not read all of
-// its input is no error.
+// standard output and error to their end, and waits for the process, all concurrently.
+// A stream that is not a PIPE is not touched: then input is dropped, or the result is
+// nil; the result is not nil but empty if the process has written nothing. It is not an
+// error if the process does not read all of its input.
 //
-// The end of the output may come long after that of the process, if that has left others
-// behind who have its pipes. If the calling task is cancelled, what was read until then
-// is lost, and the process goes on: kill it and Wait, or have it tied to a context.
+// The output may end long after the process, if descendants still hold the pipes open.
+// If the calling task is cancelled, the output read so far is lost, and the process
+// still runs: kill it and Wait, or tie it to a context.
 //
-// With MaxOutput, a process that writes more is killed; the error is ErrOutputLimit then,
-// and what was read is returned as far as the limit. The other errors are those of
-// Future.Await and of reading. (asyncio: Process.communicate)
+// With MaxOutput, a process that writes more is killed; the error is [ErrOutputLimit]
+// then, and the output up to the limit is returned. The other errors are those of
+// [Future.Await] and of reading.
+//
+// (asyncio: Process.communicate)
 func (p *Process) Communicate(ctx context.Context, input []byte) (stdout, stderr []byte, err error) {
 	if _, err := p.enter(ctx, "Process.Communicate"); err != nil {
 		return nil, nil, err
@@ -305,8 +320,8 @@ func (p *Process) Communicate(ctx context.Context, input []byte) (stdout, stderr
 	return got[1], got[2], err
 }
 
-// feed writes input to the process's standard input, and closes that. A piece at a time
-// will do: a copy of all the rest would be no use to anybody.
+// feed writes input to the process's standard input, and closes that. Writing in pieces
+// avoids a copy of the whole input.
 func (p *Process) feed(ctx context.Context, input []byte) error {
 	if p.Stdin == nil {
 		return nil
@@ -314,7 +329,7 @@ func (p *Process) feed(ctx context.Context, input []byte) error {
 	for {
 		n := min(len(input), inputPiece)
 		_, lost := p.Stdin.Write(input[:n])
-		// also if it is lost: then the other tasks have their turn
+		// suspends even if the pipe is lost, so that the other tasks run
 		err := p.Stdin.Drain(ctx)
 		if err == nil {
 			err = lost
@@ -329,12 +344,12 @@ func (p *Process) feed(ctx context.Context, input []byte) error {
 	}
 }
 
-// isBrokenPipe reports whether err says that nobody reads from a pipe any more.
+// isBrokenPipe reports whether err says that the other side of a pipe is closed.
 func isBrokenPipe(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed)
 }
 
-// limitedBuffer takes up to max bytes, any number if that is zero.
+// limitedBuffer accepts up to max bytes, any number if max is zero.
 type limitedBuffer struct {
 	bytes.Buffer
 	max int
@@ -348,7 +363,7 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-// abandon ends everything: the process, and the pipes that others might hold open.
+// abandon kills the process, and closes the pipes that descendants may hold open.
 func (p *Process) abandon() {
 	if p.Stdin != nil {
 		p.Stdin.Transport().Abort()
@@ -359,15 +374,15 @@ func (p *Process) abandon() {
 // String names the process.
 func (p *Process) String() string { return fmt.Sprintf("Process %d", p.PID) }
 
-// processStreams is the protocol that feeds the streams of a Process.
-// (asyncio: SubprocessStreamProtocol)
+// processStreams is the protocol that connects the streams of a Process. (asyncio:
+// SubprocessStreamProtocol)
 type processStreams struct {
 	gate      writeGate // of stdin
 	limit     int
 	transport SubprocessTransport
 	stdin     *StreamWriter
 	readers   [3]*StreamReader
-	open      int // pipes of readers that are not lost
+	open      int // number of readable pipes that are not lost
 	exited    bool
 }
 
@@ -410,7 +425,7 @@ func (p *processStreams) ProcessExited() {
 	p.maybeClose()
 }
 
-// maybeClose closes the pipe to standard input if there is nothing else left.
+// maybeClose closes the pipe to standard input if everything else is gone.
 func (p *processStreams) maybeClose() {
 	if p.open == 0 && p.exited {
 		p.transport.Close()

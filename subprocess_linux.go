@@ -10,8 +10,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// startProcess starts cmd, and returns a descriptor of the process that can be polled. It
-// is -1 if the kernel has none.
+// startProcess starts cmd, and returns a descriptor of the process that can be polled,
+// -1 if the kernel does not support that.
 func startProcess(cmd *exec.Cmd) (int, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -31,15 +31,15 @@ func startProcess(cmd *exec.Cmd) (int, error) {
 	return fd, nil
 }
 
-// exitWatch notices the end of a process by its descriptor.
+// exitWatch notices the exit of a process by its descriptor.
 type exitWatch struct {
 	*subprocess
 	fd     int
 	queued bool
 }
 
-// watchDescriptor has the poller notice that the process ends, and reports whether it
-// can.
+// watchDescriptor registers the descriptor with the poller, and reports whether that
+// worked.
 func (t *subprocess) watchDescriptor(fd int) bool {
 	if fd < 0 {
 		return false
@@ -77,8 +77,8 @@ func (w *exitWatch) Discard() {
 	go (&exitWait{subprocess: w.subprocess}).abandon()
 }
 
-// awaitExit waits until the child with this id has ended, and leaves its status for
-// somebody else. It reports whether it could.
+// awaitExit waits until the child with this id has exited, and does not take its
+// status. It reports whether it could.
 func awaitExit(pid int) bool {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

@@ -9,5 +9,5 @@ import (
 
 func shellCommand(command string) *exec.Cmd { return exec.Command("/bin/sh", "-c", command) }
 
-// setAttr has cmd start with attr.
+// setAttr makes cmd start with attr.
 func setAttr(cmd *exec.Cmd, attr syscall.SysProcAttr) { cmd.SysProcAttr = &attr }

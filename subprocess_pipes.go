@@ -1,6 +1,6 @@
 package aio
 
-// The pipes of a child process: transports whose protocol passes on to that of the
+// The pipes of a child process: transports whose protocol forwards to that of the
 // process.
 
 import "os"
@@ -11,8 +11,8 @@ type childPipe struct {
 	fd        int // the child's
 	file      *os.File
 	transport BaseTransport
-	lost      bool   // the transport is
-	buf       []byte // for the next read, nil if none was asked for
+	lost      bool   // the transport was closed
+	buf       []byte // for the next read, nil if no memory was requested
 }
 
 // connect makes the transport.
@@ -27,21 +27,21 @@ func (c *childPipe) connect(e caller) error {
 		t, err = e.newReadPipe("ConnectReadPipe", c, f)
 	}
 	if err != nil {
-		f.Close() // unless that was done
+		f.Close() // unless the transport has closed it
 		return err
 	}
 	c.transport = t
 	return nil
 }
 
-// missesHangup reports whether c is for writing, and its transport only notices by
-// writing that nobody reads any more. Then it is closed at the end of the process.
+// missesHangup reports whether c is a pipe for writing whose transport notices only by
+// writing that the other side is closed. Then it is closed when the process exits.
 func (c *childPipe) missesHangup() bool {
 	t, ok := c.transport.(*writePipe)
 	return ok && t.missesHangup()
 }
 
-// directSink returns the stream for what c brings, nil if there is none.
+// directSink returns the stream that gets the data of c, nil if there is none.
 func (c *childPipe) directSink() directSink {
 	if s, ok := c.process.protocol.(*processStreams); ok && s.readers[c.fd] != nil {
 		return s.readers[c.fd]
@@ -64,7 +64,7 @@ func (c *childPipe) BufferUpdated(n int) {
 	c.process.call(d)
 }
 
-// pipeData is what was read from a process, on its way to the protocol.
+// pipeData is output of a process on its way to the protocol.
 type pipeData struct {
 	pipe *childPipe
 	buf  []byte

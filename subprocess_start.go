@@ -42,7 +42,7 @@ func (c caller) startProcess(ctx context.Context, call string, p Protocol, cmd *
 	return t, nil
 }
 
-// start starts the process, with the pipes that it is to have.
+// start starts the process with its pipes.
 func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *SubprocessOptions) (err error) {
 	var s stdio
 	defer func() {
@@ -88,7 +88,7 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 	return nil
 }
 
-// count adds the process to those of the loop's meter.
+// count counts the process in the loop's Stats.
 func (t *subprocess) count() {
 	if t.loop.observed != nil {
 		t.counted = true
@@ -96,19 +96,19 @@ func (t *subprocess) count() {
 	}
 }
 
-// exitSource, if it is not nil, is asked first to start a process and to learn of its
-// end. If it has not taken the process, start does both. The child watchers set it.
+// exitSource, if it is not nil, may start the process and report its exit. If it
+// declines, start does both. The child watchers set it.
 var exitSource func(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool, err error)
 
-// stdio are the standard streams of a process that is to be started.
+// stdio are the standard streams of a new process.
 type stdio struct {
-	theirs [3]*os.File // nil is the null device
+	theirs [3]*os.File // the child's ends; nil is the null device
 	ours   [3]*os.File // the other ends of those that are pipes
-	// of theirs, those that are closed when the process has its own
+	// files of theirs that are closed once the process has them
 	owned []*os.File
 }
 
-// open opens the stream fd as v says.
+// open opens the stream fd as v specifies.
 func (s *stdio) open(call string, fd int, v any) (err error) {
 	switch v := v.(type) {
 	case nil:
@@ -160,8 +160,8 @@ func (s *stdio) duplicate(fd, n int) (err error) {
 	return err
 }
 
-// giveTo has cmd start with these streams. A nil *os.File in one of its fields would not
-// be nil.
+// giveTo makes cmd start with these streams. A nil *os.File in one of its interface
+// fields would not be nil.
 func (s *stdio) giveTo(cmd *exec.Cmd) {
 	if f := s.theirs[0]; f != nil {
 		cmd.Stdin = f

@@ -1,23 +1,24 @@
 package aio
 
-// The transport of a child process. The token owns everything here, but for what a
-// goroutine does that waits.
+// The transport of a child process. The token owns everything here, except the state of
+// a goroutine that waits.
 //
-// A process has up to three pipes, each a transport of its own that calls a childPipe as
-// its protocol. What they are told, and that the process has ended, goes on to the
-// process's protocol as an entry of the ready queue each; until all pipes are connected
-// the entries are kept back, so that ConnectionMade is the first call. Where streams are
-// the protocol such an entry reads, see deferredReadStep. ConnectionLost is the last: it
-// comes when the process has ended and the pipes have, which a grandchild can keep open
-// for as long as it likes. Who waits for the process need not wait for that.
+// A process has up to three pipes, each a transport of its own with a childPipe as its
+// protocol. Their callbacks, and the exit of the process, are passed on to the
+// process's protocol, each as an entry of the ready queue; until all pipes are
+// connected the entries are held back, so that ConnectionMade is the first call. With
+// streams as the protocol, such an entry reads the pipe, see deferredReadStep.
+// ConnectionLost is the last call: it comes when the process has exited and the pipes
+// are closed, which a grandchild can delay without limit. Wait does not wait for
+// ConnectionLost.
 //
-// The end of a process is noticed first and its status taken later, in one step with the
-// return code becoming known. In between it is a zombie, so its id is not free and a
-// signal harms nobody. On Linux the loop's poller notices by the process's descriptor,
-// and no thread has to wait. Elsewhere a goroutine does, in os.Process.Wait, which takes
-// the status along; os.Process then knows that it must not send signals any more. A
-// program that has set a child watcher gets to know by that instead: see
-// compat_childwatcher.go.
+// The exit of a process is noticed first, and its status is taken later, in the same
+// step in which the return code becomes known. In between it is a zombie, so its id is
+// not reused and a signal does no harm. On Linux the loop's poller notices the exit
+// through a descriptor of the process, and no thread has to wait. Elsewhere a goroutine
+// waits in os.Process.Wait, which also takes the status; os.Process then knows that it
+// must not send signals any more. A program that has set a child watcher uses that
+// instead: see compat_childwatcher.go.
 
 import (
 	"errors"
@@ -29,7 +30,7 @@ import (
 	"time"
 )
 
-// defaultGrace is how long a process gets from SIGTERM to SIGKILL.
+// defaultGrace is the time between SIGTERM and SIGKILL.
 const defaultGrace = 5 * time.Second
 
 // subprocess is the SubprocessTransport.
@@ -43,18 +44,18 @@ type subprocess struct {
 	exited   bool // the return code is known
 	finished bool // ConnectionLost was called
 
-	pipes     [3]*childPipe // nil for what is no pipe
-	connected bool          // all pipes are
-	calls     []runnable    // of the protocol, until then
-	exits     waitList      // who waits for the process
+	pipes     [3]*childPipe // nil for streams that are not pipes
+	connected bool          // all pipes are connected
+	calls     []runnable    // held back until then
+	exits     waitList      // tasks that wait for the process
 
 	// SubprocessOptions.Context
 	stopContextWatch func() bool   // nil without a context
-	grace            time.Duration // from its end to the kill
-	terminating      bool          // it has ended
+	grace            time.Duration // time from the end of the context to the kill
+	terminating      bool          // the context has ended
 	killTimer        *TimerHandle
 
-	// of an exitSource; nil: process itself
+	// of an exitSource; nil means process itself
 	signaler interface{ signal(os.Signal) error }
 }
 
@@ -73,11 +74,11 @@ func (t *subprocess) proceed() {}
 // release implements lifeCycle.
 func (t *subprocess) release() { t.finished = true }
 
-// source implements sourced: what a process does is in order with all callbacks of the
-// loop.
+// source implements sourced: the callbacks of a process stay in order with all
+// callbacks of the loop.
 func (t *subprocess) source() any { return callbacksOf{t.loop} }
 
-// call has the protocol told of something.
+// call schedules a call of the protocol.
 func (t *subprocess) call(r runnable) {
 	if t.connected {
 		t.loop.schedule(r, nil)
@@ -89,12 +90,12 @@ func (t *subprocess) call(r runnable) {
 // exitWait is a goroutine that waits for a process.
 type exitWait struct {
 	*subprocess
-	reaped bool // it has taken the status too
+	reaped bool // the goroutine has taken the status too
 	state  *os.ProcessState
 	err    error
 }
 
-// waitInGoroutine has a goroutine notice that the process ends.
+// waitInGoroutine starts a goroutine that notices the exit of the process.
 func (t *subprocess) waitInGoroutine() {
 	w := &exitWait{subprocess: t}
 	t.loop.outsideWaits++
@@ -120,7 +121,7 @@ func (w *exitWait) run(*future) {
 	}
 }
 
-// abandon takes the status because the loop does not any more.
+// abandon takes the status, because the loop no longer does.
 func (w *exitWait) abandon() {
 	if !w.reaped {
 		w.state, w.err = w.process.Wait()
@@ -131,7 +132,8 @@ func (w *exitWait) abandon() {
 // closeWithLoop is called when the loop is closed and the process runs.
 func (w *exitWait) closeWithLoop() { w.loopClosed() }
 
-// loopClosed kills a process that is tied to a context, and runs when its loop is closed.
+// loopClosed kills a process that is tied to a context and still runs when its loop is
+// closed.
 func (t *subprocess) loopClosed() {
 	if t.stopContextWatch != nil {
 		t.stopContextWatch()
@@ -147,15 +149,16 @@ type processCall struct {
 
 func (c *processCall) run(*future) { c.fn() }
 
-// reap takes the status of the process, which has ended.
+// reap takes the status of the process, which has exited.
 func (t *subprocess) reap() {
 	if t.terminating && t.group {
-		_ = killGroup(t.pid, os.Kill) // what is left of it, while its id is taken
+		// the rest of the group, while its id is still reserved
+		_ = killGroup(t.pid, os.Kill)
 	}
 	t.exit(t.process.Wait())
 }
 
-// exit makes it known that the process has ended. err says why there is no status.
+// exit records that the process has exited. err says why there is no status.
 func (t *subprocess) exit(state *os.ProcessState, err error) {
 	t.exited, t.code = true, 255
 	switch {
@@ -169,7 +172,7 @@ func (t *subprocess) exit(state *os.ProcessState, err error) {
 	t.codeKnown()
 }
 
-// codeKnown is what follows when the return code is known.
+// codeKnown runs once the return code is known.
 func (t *subprocess) codeKnown() {
 	if t.stopContextWatch != nil {
 		t.stopContextWatch()
@@ -193,7 +196,7 @@ func (t *subprocess) codeKnown() {
 	t.maybeFinish()
 }
 
-// returncodeOf is asyncio's return code of a process.
+// returncodeOf returns the return code in asyncio's form.
 func returncodeOf(state *os.ProcessState) int {
 	if s, ok := state.Sys().(syscall.WaitStatus); ok {
 		return codeOfStatus(s)
@@ -209,7 +212,7 @@ func codeOfStatus(s syscall.WaitStatus) int {
 	return s.ExitStatus()
 }
 
-// maybeFinish schedules ConnectionLost if there is nothing else to come.
+// maybeFinish schedules ConnectionLost if it is the only call left.
 func (t *subprocess) maybeFinish() {
 	if !t.exited {
 		return
@@ -222,7 +225,7 @@ func (t *subprocess) maybeFinish() {
 	t.call((*lostStep)(&t.endpoint))
 }
 
-// wait suspends the calling task until the process has ended.
+// wait suspends the calling task until the process has exited.
 func (t *subprocess) wait(c caller, call string) (int, error) {
 	if !t.exited {
 		if _, err := c.waitIn(&t.exits, call); err != nil {
@@ -232,7 +235,7 @@ func (t *subprocess) wait(c caller, call string) (int, error) {
 	return t.code, nil
 }
 
-// contextDoneStep is the end of the context that a process is tied to.
+// contextDoneStep runs when the context ends that a process is tied to.
 type contextDoneStep subprocess
 
 func (s *contextDoneStep) run(*future) {
@@ -259,7 +262,8 @@ func (t *subprocess) close() {
 			c.transport.Close()
 		}
 	}
-	_ = t.signal(os.Kill) // it may have got other credentials: then it lives on
+	// an error means that the process has other credentials now: then it survives
+	_ = t.signal(os.Kill)
 }
 
 // signal sends a signal to the process, or its group, unless its return code is known.
@@ -275,7 +279,7 @@ func (t *subprocess) signal(sig os.Signal) (err error) {
 		err = t.process.Signal(sig)
 	}
 	if errors.Is(err, os.ErrProcessDone) {
-		return nil // the loop will know soon
+		return nil // the loop will notice the exit soon
 	}
 	return err
 }

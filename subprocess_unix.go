@@ -12,7 +12,7 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// leadGroup has the process of cmd lead a process group of its own.
+// leadGroup makes the process of cmd the leader of a new process group.
 func leadGroup(cmd *exec.Cmd) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -20,7 +20,7 @@ func leadGroup(cmd *exec.Cmd) error {
 	switch attr := cmd.SysProcAttr; {
 	case attr.Setpgid && attr.Pgid != 0:
 		return errors.New("SysProcAttr has the process join another group, so it cannot lead one")
-	case !attr.Setsid: // who leads a session leads a group
+	case !attr.Setsid: // a session leader leads a group already
 		attr.Setpgid = true
 	}
 	return nil

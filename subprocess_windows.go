@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// shellCommand passes the command on as it is, which os/exec would quote.
+// shellCommand passes the command as it is; os/exec would quote it.
 func shellCommand(command string) *exec.Cmd {
 	shell := os.Getenv("ComSpec")
 	if shell == "" {
@@ -17,7 +17,7 @@ func shellCommand(command string) *exec.Cmd {
 	return cmd
 }
 
-// setAttr has cmd start with attr, but with the command line of shellCommand.
+// setAttr makes cmd start with attr, but with the command line of shellCommand.
 func setAttr(cmd *exec.Cmd, attr syscall.SysProcAttr) {
 	if cmd.SysProcAttr != nil {
 		attr.CmdLine = cmd.SysProcAttr.CmdLine
