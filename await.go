@@ -447,6 +447,10 @@ func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 	l := c.fut.loop
 	w := l.newWaiter(what)
 	list.push(w)
+	entry := list.entry
+	if entry != nil {
+		entry.wait(1)
+	}
 	suspend, err := c.arm(&w.future)
 	if suspend { // as in await, without its frame
 		stop := c.parking()
@@ -457,6 +461,9 @@ func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 	}
 	if c.byContext {
 		err = c.contextEnded(err)
+	}
+	if entry != nil {
+		entry.wait(-1)
 	}
 	woken = w.state == finished
 	list.remove(w)

@@ -60,6 +60,9 @@ func (k *Lock) Acquire(ctx context.Context) error {
 
 // acquire is Acquire for a caller that has entered.
 func (k *Lock) acquire(c caller) error {
+	if c.fut.loop.observed != nil {
+		listResource(c.fut.loop, k, k.resource, &k.waiters)
+	}
 	if k.locked || k.waiters.claimed() {
 		if _, err := c.waitIn(&k.waiters, "Lock.Acquire"); err != nil {
 			if !k.locked {
@@ -69,7 +72,20 @@ func (k *Lock) acquire(c caller) error {
 		}
 	}
 	k.locked = true
+	if r := k.waiters.entry; r != nil {
+		r.held(c.task)
+	}
 	return nil
+}
+
+// resource is the state that the loop lists first.
+func (k *Lock) resource() Resource { return Resource{Kind: "Lock", Value: oneIf(k.locked)} }
+
+func oneIf(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Release frees the lock, and wakes the first task in line. It never awaits. Releasing a
@@ -85,6 +101,9 @@ func (k *Lock) Release() {
 		panic(usagef("Lock.Release", "the lock is not held").as(ErrNotLocked))
 	}
 	k.locked = false
+	if r := k.waiters.entry; r != nil {
+		r.held(nil)
+	}
 	k.wake()
 }
 
@@ -127,6 +146,9 @@ func (v *Event) Set() {
 	v.check("Event.Set")
 	if !v.set {
 		v.set = true
+		if r := v.waiters.entry; r != nil {
+			r.now(1)
+		}
 		v.waiters.wakeAll()
 	}
 }
@@ -135,6 +157,9 @@ func (v *Event) Set() {
 func (v *Event) Clear() {
 	v.check("Event.Clear")
 	v.set = false
+	if r := v.waiters.entry; r != nil {
+		r.now(0)
+	}
 }
 
 // IsSet reports whether the flag is set. (asyncio: Event.is_set)
@@ -151,9 +176,14 @@ func (v *Event) Wait(ctx context.Context) error {
 	if err != nil || v.set {
 		return err
 	}
+	if e.fut.loop.observed != nil {
+		listResource(e.fut.loop, v, v.resource, &v.waiters)
+	}
 	_, err = e.waitIn(&v.waiters, "Event.Wait")
 	return err
 }
+
+func (v *Event) resource() Resource { return Resource{Kind: "Event", Value: oneIf(v.set)} }
 
 // Condition lets tasks wait until another one says that something has changed, under a
 // lock that protects it. The zero value has a lock of its own. (asyncio: Condition)
@@ -202,6 +232,9 @@ func (c *Condition) Wait(ctx context.Context) error {
 	if !lock.locked {
 		return notHeld("Condition.Wait")
 	}
+	if e.fut.loop.observed != nil {
+		listResource(e.fut.loop, c, c.resource, &c.waiters)
+	}
 	lock.Release()
 	_, err = e.waitIn(&c.waiters, "Condition.Wait")
 	for {
@@ -224,6 +257,8 @@ func (c *Condition) Wait(ctx context.Context) error {
 	}
 	return err
 }
+
+func (c *Condition) resource() Resource { return Resource{Kind: "Condition"} }
 
 // WaitFor calls Wait until predicate returns true, and not at all if it does so at once.
 // (asyncio: Condition.wait_for)
@@ -311,8 +346,12 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if e.fut.loop.observed != nil {
+		listResource(e.fut.loop, s, s.resource, &s.waiters)
+	}
 	if !s.busy() {
 		s.value--
+		s.changed()
 		return nil
 	}
 	woken, err := e.waitIn(&s.waiters, "Semaphore.Acquire")
@@ -323,7 +362,19 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	// behind this one.
 	for s.value > 0 && s.grant() {
 	}
+	s.changed()
 	return err
+}
+
+func (s *Semaphore) resource() Resource {
+	return Resource{Kind: "Semaphore", Value: s.value, Limit: s.limit}
+}
+
+// changed updates the entry of the semaphore, if it is listed.
+func (s *Semaphore) changed() {
+	if r := s.waiters.entry; r != nil {
+		r.now(s.value)
+	}
 }
 
 // Release gives a permit back, and with it wakes the first task in line. It never awaits,
@@ -336,6 +387,7 @@ func (s *Semaphore) Release() {
 	}
 	s.value++
 	s.grant()
+	s.changed()
 }
 
 // grant gives a permit to the first in line, and reports whether there was anybody.

@@ -213,6 +213,34 @@ type meter struct {
 	processes, waiting, lateMax atomic.Int64 // waiting: 1 while the loop waits
 	moves                       atomic.Uint64
 	current                     atomic.Pointer[task] // that runs
+	resources                   atomic.Pointer[resourceRegistry]
+}
+
+// taskRef names a task without keeping it in memory.
+type taskRef struct {
+	id   uint64 // 0 for none
+	name string // "" if it is that of the id
+}
+
+func refTo(t *task) taskRef {
+	if t == nil {
+		return taskRef{}
+	}
+	r := taskRef{id: t.id}
+	if t.extra != nil {
+		r.name = t.extra.name
+	}
+	return r
+}
+
+func (r taskRef) String() string {
+	switch {
+	case r.id == 0:
+		return ""
+	case r.name != "":
+		return r.name
+	}
+	return "Task-" + strconv.FormatUint(r.id, 10)
 }
 
 // observe returns the observation of l, and makes it if there is none yet.

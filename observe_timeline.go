@@ -8,7 +8,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -48,33 +47,6 @@ type timelineEntry struct {
 	task, by, next taskRef // next is the task that is awaited
 	what           string
 	err            error
-}
-
-// taskRef names a task without keeping it in memory.
-type taskRef struct {
-	id   uint64 // 0 for none
-	name string // "" if it is that of the id
-}
-
-func refTo(t *task) taskRef {
-	if t == nil {
-		return taskRef{}
-	}
-	r := taskRef{id: t.id}
-	if t.extra != nil {
-		r.name = t.extra.name
-	}
-	return r
-}
-
-func (r taskRef) String() string {
-	switch {
-	case r.id == 0:
-		return ""
-	case r.name != "":
-		return r.name
-	}
-	return "Task-" + strconv.FormatUint(r.id, 10)
 }
 
 // NewTimeline returns a timeline that keeps the latest n records; 0 keeps 10 000, which

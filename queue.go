@@ -116,6 +116,9 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	if err != nil {
 		return err
 	}
+	if e.fut.loop.observed != nil {
+		q.list(e.fut.loop)
+	}
 	for q.full() {
 		if q.shut {
 			return ErrQueueShutDown
@@ -151,6 +154,9 @@ func (q *Queue[T]) put(item T) error {
 		q.items.push(item)
 	}
 	q.unfinished++
+	if r := q.getters.entry; r != nil {
+		r.now(q.size())
+	}
 	q.getters.wakeNext()
 	return nil
 }
@@ -166,6 +172,9 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	e, err := q.enter(ctx, "Queue.Get")
 	if err != nil {
 		return zero, err
+	}
+	if e.fut.loop.observed != nil {
+		q.list(e.fut.loop)
 	}
 	for q.size() == 0 {
 		if q.shut {
@@ -214,7 +223,17 @@ func (q *Queue[T]) take() (item T) {
 	default:
 		item = q.items.pop()
 	}
+	if r := q.getters.entry; r != nil {
+		r.now(q.size())
+	}
 	return item
+}
+
+// list gives the queue an entry among the resources of l.
+func (q *Queue[T]) list(l *Loop) {
+	listResource(l, q, func() Resource {
+		return Resource{Kind: "Queue", Value: q.size(), Limit: max(q.max, 0)}
+	}, &q.getters, &q.putters, &q.joiners)
 }
 
 // All iterates over the items until the queue is shut down and, unless the shutdown was

@@ -35,6 +35,8 @@ type waitList struct {
 	fresh      *waiter // none before it is pending; nil if none is
 	n          int
 	cancelled  int // waiters in the list that were cancelled
+	// of the primitive that the list belongs to, nil if it is not listed
+	entry *resource
 }
 
 // push adds w at the end.

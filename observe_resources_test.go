@@ -1,0 +1,214 @@
+package aio_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/goaio/aio"
+)
+
+// resourceLines has a line for each resource of a loop, without the places.
+func resourceLines(l *aio.Loop) string {
+	var lines []string
+	for _, r := range l.Resources() {
+		holder := ""
+		if r.Holder != nil {
+			holder = " by " + r.HolderName
+		}
+		lines = append(lines, fmt.Sprintf("%d %s value %d limit %d peak %d waiting %d%s", r.ID, r.Kind, r.Value, r.Limit, r.Peak, r.Waiting, holder))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// listed runs main in a loop that lists its resources.
+func listed(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
+	t.Helper()
+	l := aio.NewEventLoop(nil)
+	defer l.Close()
+	if got := l.Resources(); got != nil {
+		t.Errorf("resources before any was used: %v", got)
+	}
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return main(ctx, l) }))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func passes(ctx context.Context, n int) error {
+	for range n {
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestResources(t *testing.T) {
+	t.Run("a lock", func(t *testing.T) {
+		listed(t, func(ctx context.Context, l *aio.Loop) error {
+			var lock aio.Lock
+			aio.CurrentTask(ctx).SetName("main")
+			if err := lock.Acquire(ctx); err != nil {
+				return err
+			}
+			sameText(t, "held", resourceLines(l), "1 Lock value 1 limit 0 peak 0 waiting 0 by main")
+			next := aio.CreateTask(ctx, aio.NoResult(lock.Acquire), aio.WithName("next"))
+			gone := aio.CreateTask(ctx, aio.NoResult(lock.Acquire), aio.WithName("gone"))
+			if err := passes(ctx, 1); err != nil {
+				return err
+			}
+			sameText(t, "others wait", resourceLines(l), "1 Lock value 1 limit 0 peak 0 waiting 2 by main")
+			gone.Cancel()
+			lock.Release()
+			if _, err := next.Await(ctx); err != nil {
+				return err
+			}
+			sameText(t, "the next has it", resourceLines(l), "1 Lock value 1 limit 0 peak 0 waiting 0 by next")
+			if s := l.Resources()[0].String(); !strings.HasPrefix(s, "Lock of aio_test.TestResources.") || !strings.HasSuffix(s, ", held by next, 0 waiting") {
+				t.Errorf("as a text: %s", s)
+			}
+			lock.Release()
+			sameText(t, "free", resourceLines(l), "1 Lock value 0 limit 0 peak 0 waiting 0")
+			return nil
+		})
+	})
+	t.Run("a queue", func(t *testing.T) {
+		listed(t, func(ctx context.Context, l *aio.Loop) error {
+			q := aio.NewQueue[int](2)
+			if err := q.PutNowait(0); err != nil {
+				return err
+			}
+			if err := q.Put(ctx, 1); err != nil {
+				return err
+			}
+			putter := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return q.Put(ctx, 2) }))
+			if err := passes(ctx, 1); err != nil {
+				return err
+			}
+			sameText(t, "full", resourceLines(l), "1 Queue value 2 limit 2 peak 2 waiting 1")
+			for range 3 {
+				if _, err := q.Get(ctx); err != nil {
+					return err
+				}
+				if err := passes(ctx, 1); err != nil {
+					return err
+				}
+			}
+			sameText(t, "empty", resourceLines(l), "1 Queue value 0 limit 2 peak 2 waiting 0")
+			_, err := putter.Await(ctx)
+			return err
+		})
+	})
+	t.Run("a semaphore, an event and a condition", func(t *testing.T) {
+		listed(t, func(ctx context.Context, l *aio.Loop) error {
+			sem, cond := aio.NewBoundedSemaphore(1), aio.NewCondition(nil)
+			var event aio.Event
+			tasks := []*aio.Task[struct{}]{
+				aio.CreateTask(ctx, aio.NoResult(sem.Acquire)),
+				aio.CreateTask(ctx, aio.NoResult(sem.Acquire)),
+				aio.CreateTask(ctx, aio.NoResult(event.Wait)),
+				aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return cond.With(ctx, cond.Wait) }), aio.WithName("waiter")),
+			}
+			if err := passes(ctx, 1); err != nil {
+				return err
+			}
+			sameText(t, "in use", resourceLines(l), `
+1 Semaphore value 0 limit 1 peak 0 waiting 1
+2 Event value 0 limit 0 peak 0 waiting 1
+3 Lock value 0 limit 0 peak 0 waiting 0
+4 Condition value 0 limit 0 peak 0 waiting 1`)
+			event.Set()
+			sem.Release()
+			if err := cond.With(ctx, func(context.Context) error {
+				cond.NotifyAll()
+				return nil
+			}); err != nil {
+				return err
+			}
+			for _, task := range tasks {
+				if _, err := task.Await(ctx); err != nil {
+					return err
+				}
+			}
+			sem.Release()
+			sameText(t, "afterwards", resourceLines(l), `
+1 Semaphore value 1 limit 1 peak 0 waiting 0
+2 Event value 1 limit 0 peak 0 waiting 0
+3 Lock value 0 limit 0 peak 0 waiting 0
+4 Condition value 0 limit 0 peak 0 waiting 0`)
+			return nil
+		})
+	})
+	t.Run("those that the program has dropped are gone", func(t *testing.T) {
+		listed(t, func(ctx context.Context, l *aio.Loop) error {
+			var kept aio.Lock
+			if err := kept.Acquire(ctx); err != nil {
+				return err
+			}
+			for range 500 {
+				var lock aio.Lock
+				if err := lock.Acquire(ctx); err != nil {
+					return err
+				}
+			}
+			runtime.GC()
+			if got := resourceLines(l); !strings.HasPrefix(got, "1 Lock") || strings.Count(got, "\n") > 10 {
+				t.Errorf("left after a collection:\n%s", got)
+			}
+			runtime.KeepAlive(&kept)
+			return nil
+		})
+	})
+	t.Run("an event names the resource", func(t *testing.T) {
+		listed(t, func(ctx context.Context, l *aio.Loop) error {
+			var ids []string
+			remove := l.AddObserver(aio.ObserverFunc(func(e *aio.LoopEvent) {
+				if e.Kind == aio.StepEnded && e.What() != "" {
+					ids = append(ids, fmt.Sprint(e.What(), " ", e.Resource()))
+				}
+			}))
+			defer remove()
+			var a, b aio.Lock
+			for _, lock := range []*aio.Lock{&a, &b} {
+				if err := lock.Acquire(ctx); err != nil {
+					return err
+				}
+				aio.CreateTask(ctx, aio.NoResult(lock.Acquire))
+			}
+			err := passes(ctx, 1)
+			sameText(t, "events", strings.Join(ids, "\n"), "Sleep(0) 0\nLock.Acquire 1\nLock.Acquire 2")
+			a.Release()
+			b.Release()
+			return err
+		})
+	})
+}
+
+// Any goroutine may ask, also while a task blocks the loop with a lock in its hands.
+func TestResourcesOfABlockedLoop(t *testing.T) {
+	l, stop := aio.StartLoop(nil)
+	l.Resources()
+	held, release := make(chan struct{}), make(chan struct{})
+	done := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
+		var lock aio.Lock
+		aio.CurrentTask(ctx).SetName("greedy")
+		return lock.With(ctx, func(context.Context) error {
+			close(held)
+			<-release
+			return nil
+		})
+	}))
+	<-held
+	sameText(t, "while it is blocked", resourceLines(l), "1 Lock value 1 limit 0 peak 0 waiting 0 by greedy")
+	close(release)
+	if _, err := done.Result(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	l.Resources() // of a closed loop
+}
