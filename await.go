@@ -302,11 +302,10 @@ const maxRefused = 1000
 // refuse makes the error of an await in a task of a closed loop. A body that retries
 // for ever eventually gets a panic; otherwise closing its loop would never end.
 func (t *task) refuse(call string) error {
-	if t.extra == nil {
-		t.extra = &taskExtra{}
-	}
-	t.extra.refused++
-	if t.extra.refused > maxRefused {
+	e := t.more()
+	e.refused++
+	t.extra.Store(e)
+	if e.refused > maxRefused {
 		panic(usagef(call, "event loop is closed, and the task goes on awaiting").as(ErrLoopClosed))
 	}
 	return &callError{call, ErrLoopClosed}

@@ -51,7 +51,8 @@ func (k *Lock) Acquire(ctx context.Context) error {
 	if before != nil && before != k.loop {
 		k.locked = false // as in enter, without its frame
 	}
-	if !k.locked && !k.waiters.claimed() { // as in acquire, without its frame
+	// as in acquire, without its frame
+	if !k.locked && !k.waiters.claimed() && e.fut.loop.observed == nil {
 		k.locked = true
 		return nil
 	}

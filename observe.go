@@ -11,6 +11,7 @@ package aio
 import (
 	"fmt"
 	"runtime/pprof"
+	"runtime/trace"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -227,8 +228,8 @@ func refTo(t *task) taskRef {
 		return taskRef{}
 	}
 	r := taskRef{id: t.id}
-	if t.extra != nil {
-		r.name = t.extra.name
+	if e := t.extra.Load(); e != nil {
+		r.name = e.name
 	}
 	return r
 }
@@ -364,6 +365,9 @@ func (w *observation) stepEnded(t *task, f *future) {
 	}
 	if len(w.observers) == 0 {
 		return
+	}
+	if trace.IsEnabled() && f != nil {
+		trace.Log(&t.scope, "await", f.label())
 	}
 	now := w.loop.now()
 	w.ev = LoopEvent{Kind: StepEnded, At: now, Duration: now - s.began, t: t, future: f}

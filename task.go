@@ -19,6 +19,8 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"runtime/trace"
+	"sync/atomic"
 
 	"github.com/goaio/aio/internal/goid"
 )
@@ -53,7 +55,7 @@ type task struct {
 	reason          *CancelledError // the last that mustCancel was set for
 	scope           scope
 	id              uint64
-	extra           *taskExtra
+	extra           atomic.Pointer[taskExtra]
 	prev            *task // in Loop.tasks
 	next            *task
 	cancels         int32  // requests, less those withdrawn by Uncancel
@@ -71,10 +73,22 @@ type task struct {
 	fromScope bool
 }
 
-// taskExtra is what few tasks have.
+// taskExtra is what few tasks have. Any goroutine may read the name, so a task that is
+// renamed gets another taskExtra.
 type taskExtra struct {
 	name    string
-	refused int // awaits since the loop was closed
+	refused int         // awaits since the loop was closed
+	trace   *trace.Task // nil unless the program was traced when the task was created
+}
+
+// more returns a taskExtra that may be changed until the token is given away, and then
+// stored.
+func (t *task) more() *taskExtra {
+	if e := t.extra.Load(); e != nil {
+		c := *e
+		return &c
+	}
+	return &taskExtra{}
 }
 
 // Task runs a coroutine. It is a Future of the coroutine's result, and can be cancelled,
@@ -177,6 +191,9 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	if len(opts) > 0 || l.taskFactory != nil {
 		eager = t.configure(ctx, opts)
 	}
+	if trace.IsEnabled() {
+		t.beginTrace()
+	}
 	l.tasks.push(&t.task)
 	if l.observed != nil {
 		l.observed.taskCreated(&t.task)
@@ -216,7 +233,7 @@ func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
 		t.scope.parent = values(spec.Context)
 	}
 	if spec.Name != "" {
-		t.extra = &taskExtra{name: spec.Name}
+		t.extra.Store(&taskExtra{name: spec.Name})
 	}
 	return spec.EagerStart != nil && *spec.EagerStart
 }
@@ -260,6 +277,9 @@ func (t *task) finish(err error) {
 		}
 	}
 	t.scope.end(endedTask)
+	if e := t.extra.Load(); e != nil && e.trace != nil {
+		e.trace.End()
+	}
 	if w := f.loop.observed; w != nil {
 		w.taskDone(t)
 	}
@@ -392,8 +412,8 @@ func (t *task) GetName() string {
 }
 
 func (t *task) name() string {
-	if t.extra != nil && t.extra.name != "" {
-		return t.extra.name
+	if e := t.extra.Load(); e != nil && e.name != "" {
+		return e.name
 	}
 	return fmt.Sprintf("Task-%d", t.id)
 }
@@ -401,10 +421,9 @@ func (t *task) name() string {
 // SetName names the task; "" restores the number. (asyncio: Task.set_name)
 func (t *task) SetName(name string) {
 	t.fut.loop.check("Task.SetName")
-	if t.extra == nil {
-		t.extra = &taskExtra{}
-	}
-	t.extra.name = name
+	e := t.more()
+	e.name = name
+	t.extra.Store(e)
 }
 
 // GetContext returns the context that the body was given. (asyncio: Task.get_context)

@@ -42,6 +42,7 @@ import (
 	"context"
 	"iter"
 	"runtime/pprof"
+	"runtime/trace"
 
 	"github.com/goaio/aio/internal/goid"
 	"github.com/goaio/aio/internal/plug"
@@ -90,7 +91,13 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 	for {
 		t := co.task
 		co.label(t)
-		co.runTask()
+		if trace.IsEnabled() {
+			r := t.traceRegion()
+			co.runTask()
+			r.End()
+		} else {
+			co.runTask()
+		}
 		t.co, co.task = nil, nil
 		if co.canRunOthers() {
 			if t := co.loop.nextStep(true); t != nil {

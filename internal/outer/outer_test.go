@@ -1,0 +1,19 @@
+package outer
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestOf(t *testing.T) {
+	type s struct {
+		before [3]int64
+		part   string
+		after  *int
+	}
+	f, _ := reflect.TypeFor[s]().FieldByName("part")
+	v := &s{part: "x"}
+	if got := Of[s](&v.part, f.Offset); got != v {
+		t.Errorf("the struct at %p, want %p", got, v)
+	}
+}

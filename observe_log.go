@@ -1,0 +1,112 @@
+package aio
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"slices"
+
+	"github.com/goaio/aio/internal/outer"
+)
+
+// NewLogHandler returns a [slog.Handler] that passes records on to h with two attributes
+// more: "task", the name of the task of the record's ctx, and "loop", the number of its
+// loop. It finds them wherever the ctx of a task arrives, also in a function that
+// [ToThread] runs, and after the task is done. With the ctx of [Loop.Context], as callbacks
+// have it, there is no "task"; with a ctx that belongs to no loop, neither. The attributes
+// are not part of the groups of [slog.Logger.WithGroup].
+//
+// Log with the functions that take a ctx:
+//
+//	slog.SetDefault(slog.New(aio.NewLogHandler(slog.NewJSONHandler(os.Stderr, nil))))
+//	slog.InfoContext(ctx, "stored", "key", key)
+//
+// The handler never awaits, and any goroutine may use it. It panics with [ErrUsage] if h
+// is nil. asyncio has nothing of the kind; logging.LogRecord.taskName is similar.
+func NewLogHandler(h slog.Handler) slog.Handler {
+	if h == nil {
+		misuse("NewLogHandler", "the handler is nil")
+	}
+	return &logHandler{inner: h, outer: h}
+}
+
+// logHandler has two handlers: inner has all groups and attributes that were added, outer
+// those before the first group. steps lead from outer to inner.
+type logHandler struct {
+	inner, outer slog.Handler
+	steps        []func(slog.Handler) slog.Handler
+}
+
+func (h *logHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.inner.Enabled(ctx, level)
+}
+
+func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+	attrs := logAttrs(ctx)
+	if len(attrs) == 0 {
+		return h.inner.Handle(ctx, r)
+	}
+	if len(h.steps) == 0 {
+		r = r.Clone() // the caller may use it for another handler
+		r.AddAttrs(attrs...)
+		return h.inner.Handle(ctx, r)
+	}
+	inner := h.outer.WithAttrs(attrs)
+	for _, step := range h.steps {
+		inner = step(inner)
+	}
+	return inner.Handle(ctx, r)
+}
+
+func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return h.with(len(h.steps) > 0, func(s slog.Handler) slog.Handler { return s.WithAttrs(attrs) })
+}
+
+func (h *logHandler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	return h.with(true, func(s slog.Handler) slog.Handler { return s.WithGroup(name) })
+}
+
+func (h *logHandler) with(grouped bool, step func(slog.Handler) slog.Handler) slog.Handler {
+	c := &logHandler{inner: step(h.inner), outer: h.outer, steps: h.steps}
+	if grouped {
+		c.steps = append(slices.Clip(h.steps), step)
+	} else {
+		c.outer = c.inner
+	}
+	return c
+}
+
+// logAttrs returns what a log says of ctx.
+func logAttrs(ctx context.Context) []slog.Attr {
+	s, _ := scopeOf(ctx)
+	if s == nil {
+		return nil
+	}
+	loop := slog.Uint64("loop", s.loop.number)
+	if t := s.task(); t != nil {
+		return []slog.Attr{slog.String("task", t.name()), loop}
+	}
+	return []slog.Attr{loop}
+}
+
+// task returns the task whose body s was made for, nil for the context of a loop. Any
+// goroutine may call it.
+func (s *scope) task() *task {
+	for s.inner != nil {
+		s, _ = scopeOf(s.parent)
+	}
+	if context.Context(s) == s.loop.ctx {
+		return nil
+	}
+	// The scope of a task is a part of the task. A pointer to it would take 8 bytes of
+	// each scope.
+	return outer.Of[task](s, scopeInTask)
+}
+
+var scopeInTask = func() uintptr {
+	f, _ := reflect.TypeFor[task]().FieldByName("scope")
+	return f.Offset
+}()
