@@ -51,7 +51,8 @@
 //   - the same with callbacks and the lowest overhead: [CreateConnection], [CreateServer]
 //   - use TLS: the options of these; [StartTLS] upgrades an established connection
 //   - send datagrams: [CreateDatagramEndpoint]
-//   - use a connection as a net.Conn: [NewConn]
+//   - use a connection as a net.Conn: [NewConn]; give such ones to libraries: [Dialer],
+//     [Listen]
 //   - use a socket or descriptor of your own: [SockRecv], [SockSendall] and the other Sock
 //     calls, [Loop.AddReader]
 //   - serve and call HTTP: package [github.com/goaio/aio/aiohttp]

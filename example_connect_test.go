@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/textproto"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiohttp"
 )
 
 // asker is a protocol that sends a line and waits for the answer.
@@ -173,6 +175,83 @@ func ExampleNewConn() {
 	fmt.Println(err)
 	// Output:
 	// you said "hello" <nil>
+	// <nil>
+}
+
+func ExampleDialer() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "hello")
+	}))
+	defer server.Close()
+	err := aio.Run(func(ctx context.Context) error {
+		// A library that works in the goroutine of its caller: a task may call it.
+		conn, err := new(aio.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+		if err != nil {
+			return err
+		}
+		text := textproto.NewConn(conn)
+		defer text.Close()
+		text.PrintfLine("GET / HTTP/1.0\r\n")
+		fmt.Println(text.ReadLine())
+
+		// One that has goroutines of its own belongs in ToThread.
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		dialer := &aio.Dialer{Loop: loop}
+		client := &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}}
+		defer client.CloseIdleConnections()
+		status, err := aio.ToThread(ctx, func(ctx context.Context) (string, error) {
+			resp, err := client.Get(server.URL)
+			if err != nil {
+				return "", err
+			}
+			return resp.Status, resp.Body.Close()
+		})
+		fmt.Println(status, err)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// HTTP/1.0 200 OK <nil>
+	// 200 OK <nil>
+	// <nil>
+}
+
+func ExampleListen() {
+	err := aio.Run(func(ctx context.Context) error {
+		ln, err := aio.Listen(ctx, "tcp", "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		// A server of net/http, in goroutines of its own, over connections of the loop.
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, "hello, ", r.URL.Path[1:])
+		})}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(ln) }()
+
+		var client aiohttp.Client
+		resp, err := client.Get(ctx, "http://"+ln.Addr().String()+"/Ann")
+		if err != nil {
+			return err
+		}
+		fmt.Println(resp.Text(ctx))
+		client.CloseIdleConnections()
+		// Shutdown closes the listener.
+		_, err = aio.ToThread(ctx, aio.NoResult(server.Shutdown))
+		if err != nil {
+			return err
+		}
+		err, _, _ = aio.Receive(ctx, served)
+		fmt.Println(err)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// hello, Ann <nil>
+	// http: Server closed
 	// <nil>
 }
 

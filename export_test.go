@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/netip"
 	"runtime"
 	"time"
@@ -118,3 +119,9 @@ func TLSMemory(t Transport) int {
 	tt := t.(*tlsTransport)
 	return cap(tt.in.buf) + cap(tt.queue.buf) + cap(tt.borrowed) + cap(tt.records)
 }
+
+// ConnectionsWaiting is how many connections wait for Accept of a listener of Listen.
+func ConnectionsWaiting(ln net.Listener) int { return len(ln.(*netListener).conns) }
+
+// AcceptsWaiting is how many calls of Accept wait.
+func AcceptsWaiting(ln net.Listener) int { return len(ln.(*netListener).calls) }

@@ -20,9 +20,12 @@ import (
 type inbox struct {
 	full atomic.Bool   // events is not empty
 	wake chan struct{} // has a token if a sleeping loop must wake up
+	// whether somebody checks now and then if the loop is blocked (inbox_blocked.go)
+	watched atomic.Bool
 
 	mu       sync.Mutex
 	events   []readyEntry
+	taken    uint64       // how often the loop has taken events
 	signals  []readyEntry // moved only when a pass begins
 	sleeping bool         // the loop waits and has not been woken yet
 	// the poller in which it waits; nil if it waits for the token in wake
@@ -85,7 +88,7 @@ func (l *Loop) collect() {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	l.take(&in.events)
+	l.takeEvents()
 	in.full.Store(len(in.signals) > 0)
 }
 
@@ -99,9 +102,15 @@ func (l *Loop) collectAll() {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	l.take(&in.events)
+	l.takeEvents()
 	l.take(&in.signals)
 	in.full.Store(false)
+}
+
+// takeEvents moves the events to the ready queue. The inbox is locked.
+func (l *Loop) takeEvents() {
+	l.inbox.taken++
+	l.take(&l.inbox.events)
 }
 
 // take moves a list of the inbox to the ready queue. The inbox is locked.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 
 	"github.com/goaio/aio/internal/netio"
@@ -19,10 +20,12 @@ import (
 type connListener struct {
 	loop *Loop
 	ln   net.Listener
+	gate sync.Mutex // locked while nobody takes what is accepted
 
 	// Owned by the token.
 	acceptor netio.Acceptor // nil before Start
 	closed   bool
+	held     bool         // the gate is locked
 	retry    *TimerHandle // that ends the wait after an error of Accept
 }
 
@@ -81,6 +84,9 @@ func (c *connListener) Start(a netio.Acceptor, _ int) error {
 // acceptAll is the goroutine that accepts, until there is an error.
 func (c *connListener) acceptAll() {
 	for {
+		c.gate.Lock()
+		//lint:ignore SA2001 it only waits
+		c.gate.Unlock()
 		conn, err := c.ln.Accept()
 		if err != nil {
 			c.loop.post(readyEntry{acceptError{c, err}, nil}, false)
@@ -134,11 +140,24 @@ func (a acceptError) run(*future) {
 	}
 }
 
+// Hold stops accepting, after one more connection at most, until it is called with false.
+func (c *connListener) Hold(on bool) error {
+	if c.held != on {
+		if c.held = on; on {
+			c.gate.Lock()
+		} else {
+			c.gate.Unlock()
+		}
+	}
+	return nil
+}
+
 func (c *connListener) Close() {
 	if c.closed {
 		return
 	}
 	c.closed = true
+	_ = c.Hold(false) // does not fail
 	if c.acceptor != nil {
 		c.loop.outsideWaits--
 	}

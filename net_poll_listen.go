@@ -25,6 +25,7 @@ type fdListener struct {
 	backlog  int
 	queued   bool
 	paused   *TimerHandle // until when it does not accept, for want of descriptors
+	held     bool         // nobody takes what it accepts
 }
 
 // BindTCP makes a socket that is bound to ap, and does not listen yet.
@@ -137,7 +138,7 @@ func (f *fdListener) Discard() { f.Close() }
 func (f *fdListener) run(*future) {
 	f.queued = false
 	for range f.backlog + 1 {
-		if f.fd < 0 || f.paused != nil {
+		if f.fd < 0 || f.paused != nil || f.held {
 			return
 		}
 		fd, sa, err := sysio.Accept(f.fd)
@@ -169,8 +170,27 @@ func (f *fdListener) pause() {
 	f.loop.polling.unregister(f.fd)
 	f.paused = f.loop.callAt("", f.loop.after(acceptRetryDelay), func() {
 		f.paused = nil
+		if f.held {
+			return
+		}
 		if err := f.loop.polling.register(f.fd, f, netio.Readable); err != nil {
 			f.acceptor.Failed(err)
 		}
 	})
+}
+
+// Hold stops accepting until it is called with false.
+func (f *fdListener) Hold(on bool) error {
+	if f.fd < 0 || f.held == on {
+		return nil
+	}
+	switch f.held = on; {
+	case f.paused != nil: // it is registered when the pause is over
+		return nil
+	case on:
+		f.loop.polling.unregister(f.fd)
+		return nil
+	default:
+		return f.loop.polling.register(f.fd, f, netio.Readable)
+	}
 }

@@ -82,9 +82,10 @@ type connCall struct {
 	done   chan struct{} // of another goroutine that waits
 }
 
-// NewConn returns t as a net.Conn, for code that wants one: tls.Client, http.Serve,
-// rpc.NewClient. It must be called by a task or callback of t's loop, which may be the
-// ConnectionMade of t's first protocol; the net.Conn takes its place, and gets what
+// NewConn returns t as a net.Conn, for code that wants one: tls.Client,
+// textproto.NewConn, pgconn. [Dialer] and [Listen] make such connections without a
+// transport at hand. It must be called by a task or callback of t's loop, which may be
+// the ConnectionMade of t's first protocol; the net.Conn takes its place, and gets what
 // arrives from then on. Reading, writing and closing are up to the net.Conn. Abort,
 // GetExtraInfo and SetWriteBufferLimits of t may still be used.
 //
@@ -93,6 +94,26 @@ type connCall struct {
 // another loop, it blocks until the loop has done it, so it had better be made while the
 // loop runs. A callback of the loop cannot wait: there, Read and Write fail with
 // ErrNoTask. No other method waits.
+//
+// What a library can do with it depends on who waits for whom:
+//
+//   - A library that reads and writes in the goroutine of its caller may be called in a
+//     task of t's loop, as it is: where it would block, the task is suspended.
+//   - A library with goroutines of its own, of which the caller waits for one over a
+//     channel or a lock, blocks the loop when it is called in a task; its goroutines wait
+//     for the loop, and nothing goes on. [net/http.Client], gRPC, pools of connections
+//     and everything that multiplexes one are of this kind. Call it by [ToThread], over
+//     connections of its own or of the loop.
+//   - A library that serves, in goroutines of its own that call a handler, may use the
+//     loop's connections while the loop runs.
+//
+// Where a goroutine waits for the loop in a Read or Write that the loop has not begun,
+// for more than a second in which the loop is blocked by a task or callback that itself
+// waits for a channel or a lock, that Read or Write fails with an error that matches
+// ErrUsage and names the place. A [Dialer] and the Accept of a [Listen] do the same. A
+// goroutine whose Read the loop has begun, and which has nothing to read, is not found
+// that way: [Loop.StartWatchdog] names the step that blocks the loop. docs/service.md has
+// a table of well-known libraries.
 //
 // Read waits until there is something; while nobody reads, up to 16 KiB are read ahead.
 // Write waits while the transport has more buffered than its high mark, and returns when
@@ -171,7 +192,7 @@ func (h *connHalf) do(name string, p []byte) (int, error) {
 		return h.await(name, p)
 	}
 	call := &connCall{half: h, p: p, done: make(chan struct{})}
-	if !h.conn.loop.post(readyEntry{call, nil}, false) {
+	if !h.conn.loop.postBlocked(call) {
 		return 0, h.opError(errConnLoop)
 	}
 	<-call.done
@@ -214,6 +235,12 @@ func (call *connCall) run(*future) {
 // abandon implements orphan.
 func (call *connCall) abandon() {
 	call.err = call.half.opError(errConnLoop)
+	close(call.done)
+}
+
+// refuse implements refusable.
+func (call *connCall) refuse(err error) {
+	call.err = call.half.opError(err)
 	close(call.done)
 }
 

@@ -528,6 +528,18 @@ func (s *Server) close() {
 // closeWithLoop implements closer.
 func (s *Server) closeWithLoop() { s.closeListeners() }
 
+// hold has the system keep further connections, until it is called with false. Listeners
+// of a back end that cannot do that go on.
+func (s *Server) hold(on bool) {
+	for _, ln := range s.listeners {
+		if h, ok := ln.(interface{ Hold(on bool) error }); ok {
+			if err := h.Hold(on); err != nil {
+				s.failed(err)
+			}
+		}
+	}
+}
+
 // closeListeners closes the listening sockets.
 func (s *Server) closeListeners() {
 	for _, ln := range s.listeners {

@@ -1,0 +1,176 @@
+package aio
+
+// Calls of other goroutines that cannot come through. A library that a task calls may
+// have goroutines of its own, which use connections of the loop; if the task then blocks
+// until they have done their work, outside of an await, they wait for the loop and the
+// loop waits for them, for ever and without a word.
+//
+// Nothing in Go says who will wake a goroutine. What can be seen is that the loop has
+// taken nothing out of its inbox for long, and that the goroutine which holds the token
+// is not computing, sleeping or in a system call, but waits for another goroutine: for a
+// channel or a lock, twice in the same place. That goes on only as long as somebody
+// blocks the loop, which no task may do. So then the calls that wait in the inbox are
+// refused, with an error that names the place.
+//
+// A Read that the loop has begun, which waits for data, is not found: it is not in the
+// inbox. The watchdog names the step that blocks the loop all the same.
+
+import (
+	"bytes"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+)
+
+// blockedPatience is for how long the loop has taken nothing before somebody looks why;
+// blockedAgain is the time to the second look.
+const (
+	blockedPatience = time.Second
+	blockedAgain    = 250 * time.Millisecond
+)
+
+// refusable is an entry of the inbox for which a goroutine waits that cannot go on
+// without it.
+type refusable interface {
+	// refuse ends the call with err. The loop will not run the entry.
+	refuse(err error)
+}
+
+// postBlocked is post for a refusable entry.
+func (l *Loop) postBlocked(r runnable) bool {
+	if !l.post(readyEntry{r, nil}, false) {
+		return false
+	}
+	in := &l.inbox
+	if in.watched.Load() || l.virtual || l.bubble {
+		return true // a virtual clock says when nothing can go on
+	}
+	if in.watched.CompareAndSwap(false, true) {
+		in.mu.Lock()
+		taken := in.taken
+		in.mu.Unlock()
+		time.AfterFunc(blockedPatience, func() { l.lookBlocked(taken, "") })
+	}
+	return true
+}
+
+// lookBlocked looks whether calls in the inbox have to be refused: if the loop has taken
+// nothing since taken, and is blocked in the place before, which is "" at the first look.
+// It looks again as long as there are such calls.
+func (l *Loop) lookBlocked(taken uint64, before string) {
+	in := &l.inbox
+	var place, stack string
+	if in.stuckSince(taken) {
+		place, stack = blockedPlace()
+	}
+	again := blockedPatience
+	var refused []refusable
+	in.mu.Lock()
+	switch {
+	case in.taken != taken:
+		taken, stack = in.taken, ""
+	case stack == "":
+	case stack != before:
+		again = blockedAgain
+	default:
+		in.events = slices.DeleteFunc(in.events, func(e readyEntry) bool {
+			r, ok := e.r.(refusable)
+			if ok {
+				refused = append(refused, r)
+			}
+			return ok
+		})
+	}
+	rest := slices.ContainsFunc(in.events, func(e readyEntry) bool { _, ok := e.r.(refusable); return ok })
+	in.watched.Store(rest)
+	in.mu.Unlock()
+	if rest {
+		time.AfterFunc(again, func() { l.lookBlocked(taken, stack) })
+	}
+	for _, r := range refused {
+		r.refuse(usagef("", "the event loop, which has to do this, is blocked: a task or callback waits %s. If that one waits for this call, nothing goes on: call what blocks by aio.ToThread", place))
+	}
+}
+
+// stuckSince reports whether nothing was taken since taken.
+func (in *inbox) stuckSince(taken uint64) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.taken == taken && len(in.events) > 0
+}
+
+// waitsForGoroutine are the states of a goroutine that another one has to wake, as the
+// traceback of the runtime has them.
+var waitsForGoroutine = map[string]bool{
+	"chan receive": true, "chan send": true, "select": true, "semacquire": true,
+	"sync.Mutex.Lock": true, "sync.RWMutex.RLock": true, "sync.RWMutex.Lock": true,
+	"sync.WaitGroup.Wait": true, "sync.Cond.Wait": true,
+}
+
+// blockedPlace returns where the goroutines are that hold the token of a loop, if all of
+// them wait for other goroutines, and their stacks. Which of them is whose the traceback
+// does not tell: with several loops in one process, a loop whose calls wait may have to
+// wait for a moment in which no other one computes.
+func blockedPlace() (place, stack string) {
+	var buf bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&buf, 2) // a bytes.Buffer takes everything
+	var stacks []string
+	for _, record := range strings.Split(buf.String(), "\n\n") {
+		state, at, holds := tokenHolder(record)
+		if !holds {
+			continue
+		}
+		if !waitsForGoroutine[state] {
+			return "", ""
+		}
+		_, trace, _ := strings.Cut(record, "\n")
+		place, stacks = at, append(stacks, trace)
+	}
+	slices.Sort(stacks) // the runtime has them in no order
+	return place, strings.Join(stacks, "\n\n")
+}
+
+// tokenHolder reads the traceback of a goroutine: its state, in words where it is, and
+// whether it is one that holds the token of a loop. A goroutine that has switched to a
+// coroutine of its loop, or was switched from, is in the state "coroutine"; the goroutine
+// that runs the loop and waits for something to happen is in Loop.wait.
+func tokenHolder(record string) (state, place string, holds bool) {
+	head, trace, _ := strings.Cut(record, "\n")
+	_, state, _ = strings.Cut(head, "[")
+	state, _, _ = strings.Cut(state, "]")
+	state, _, _ = strings.Cut(state, ",")
+	state, _, _ = strings.Cut(state, " (")
+	if state == "coroutine" {
+		return state, "", false
+	}
+	var inner, outer, function string
+	for line := range strings.Lines(trace) {
+		line = strings.TrimSuffix(line, "\n")
+		if file, ok := strings.CutPrefix(line, "\t"); ok {
+			file, _, _ = strings.Cut(file, ":")
+			if holds || internalFrame(runtime.Frame{Function: function, File: file}) || strings.HasPrefix(function, "sync.") || strings.HasPrefix(function, "internal/") {
+				continue
+			}
+			if outer = function; inner == "" {
+				inner = function
+			}
+			continue
+		}
+		if i := strings.LastIndexByte(line, '('); i > 0 {
+			function = line[:i]
+		}
+		switch strings.TrimPrefix(function, packagePath) {
+		case "(*Loop).wait":
+			return state, "", false
+		case "(*coroutine).runTask", "(*Loop).runPass":
+			holds = true
+		}
+	}
+	place = "in " + shortFunction(inner)
+	if outer != inner {
+		place += ", called by " + shortFunction(outer) + ","
+	}
+	return state, place + " for another goroutine", holds
+}

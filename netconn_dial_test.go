@@ -1,0 +1,320 @@
+package aio_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// dialPeer listens on a network, for one client: what it sends comes back.
+func dialPeer(t testing.TB, network, dir string) net.Listener {
+	t.Helper()
+	addr := "127.0.0.1:0"
+	if network == "unix" {
+		addr = filepath.Join(dir, "s")
+	}
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = io.Copy(c, struct{ io.Reader }{c})
+			}()
+		}
+	}()
+	return ln
+}
+
+// echoed fails unless c echoes.
+func echoed(t *testing.T, c net.Conn) {
+	t.Helper()
+	if _, err := c.Write([]byte("hello")); err != nil {
+		t.Error(err)
+	}
+	wantRead(t, c, "hello")
+}
+
+// A connection is made in a task, in a goroutine, with the context of the task or
+// another.
+func TestDialer(t *testing.T) {
+	for _, network := range []string{"tcp", "tcp4", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			bothPaths(t, func(t *testing.T, ctx context.Context) error {
+				peer := dialPeer(t, network, t.TempDir())
+				l, err := aio.GetRunningLoop(ctx)
+				if err != nil {
+					return err
+				}
+				derived, cancel := context.WithCancel(ctx)
+				defer cancel()
+				for name, dial := range map[string]func() (net.Conn, error){
+					"task":            func() (net.Conn, error) { return new(aio.Dialer).DialContext(ctx, network, peer.Addr().String()) },
+					"derived context": func() (net.Conn, error) { return new(aio.Dialer).DialContext(derived, network, peer.Addr().String()) },
+					"foreign context": func() (net.Conn, error) {
+						return (&aio.Dialer{Loop: l}).DialContext(t.Context(), network, peer.Addr().String())
+					},
+					"no context": func() (net.Conn, error) { return (&aio.Dialer{Loop: l}).Dial(network, peer.Addr().String()) },
+				} {
+					c, err := dial()
+					if err != nil {
+						t.Errorf("%s: %v", name, err)
+						continue
+					}
+					echoed(t, c)
+					c.Close()
+					err = inThread(ctx, func() error {
+						c, err := dial()
+						if err != nil {
+							return err
+						}
+						defer c.Close()
+						echoed(t, c)
+						return nil
+					})
+					if err != nil {
+						t.Errorf("%s, in a goroutine: %v", name, err)
+					}
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// What is wrong is said.
+func TestDialerErrors(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		gone, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		gone.Close()
+		for _, in := range []string{"task", "goroutine"} {
+			check := func(what string, d *aio.Dialer, ctx context.Context, network, addr string, want error) {
+				t.Helper()
+				var c net.Conn
+				var err error
+				if in == "task" {
+					c, err = d.DialContext(ctx, network, addr)
+				} else {
+					_ = inThread(l.Context(), func() error { c, err = d.DialContext(ctx, network, addr); return nil })
+				}
+				if c != nil || !errors.Is(err, want) {
+					t.Errorf("%s in a %s: %v, %v; want %v", what, in, c, err, want)
+				}
+			}
+			own := &aio.Dialer{Loop: l}
+			check("refused", own, ctx, "tcp", gone.Addr().String(), syscall.ECONNREFUSED)
+			check("no such network", own, ctx, "udp", gone.Addr().String(), net.UnknownNetworkError("udp"))
+			check("no port", own, ctx, "tcp", "localhost", aio.ErrUsage)
+			check("no loop", &aio.Dialer{}, context.Background(), "tcp", gone.Addr().String(), aio.ErrNoRunningLoop)
+			check("no context", own, nil, "tcp", gone.Addr().String(), aio.ErrUsage)
+			check("limit", &aio.Dialer{Loop: l, Options: &aio.ConnectionOptions{Limit: 1}}, ctx, "tcp", gone.Addr().String(), aio.ErrUsage)
+			ended, cancel := context.WithCancel(context.Background())
+			cancel()
+			check("context that has ended", own, ended, "tcp", gone.Addr().String(), context.Canceled)
+		}
+		called := aio.CreateFuture[error](ctx)
+		l.CallSoon(func() {
+			_, err := (&aio.Dialer{Loop: l}).Dial("tcp", gone.Addr().String())
+			_ = called.SetResult(err)
+		})
+		err, _ = called.Await(ctx)
+		matches(t, "Dial in a callback", err, aio.ErrNoTask)
+		return nil
+	})
+	l := aio.NewEventLoop(nil)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := (&aio.Dialer{Loop: l}).Dial("tcp", "127.0.0.1:1")
+	matches(t, "Dial of a closed loop", err, aio.ErrLoopClosed)
+}
+
+// silent is an address that answers no attempt to connect: its queue is full.
+func silent(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}
+	for range 3 { // more than it takes
+		c, err := net.DialTimeout("tcp", at.String(), 100*time.Millisecond)
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+		}
+	}
+	return at.String()
+}
+
+// An attempt ends with the task, with a Timeout, and with the context of the call.
+func TestDialerCancelled(t *testing.T) {
+	addr := silent(t)
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		d := &aio.Dialer{Loop: l}
+		dial := func(ctx context.Context) error {
+			c, err := d.DialContext(ctx, "tcp", addr)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		}
+		task := aio.CreateTask(ctx, aio.NoResult(dial))
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+		task.Cancel()
+		_, err = task.Await(ctx)
+		matches(t, "a cancelled task", err, aio.ErrCancelled)
+		matches(t, "a Timeout", aio.Timeout(ctx, time.Millisecond, dial), aio.ErrTimeout)
+		short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		matches(t, "a foreign context", dial(short), context.DeadlineExceeded)
+		_, err = aio.ToThread(ctx, func(context.Context) (error, error) { return dial(short), nil })
+		var got error
+		got, err = aio.ToThread(ctx, func(context.Context) (error, error) { return dial(short), nil })
+		matches(t, "a goroutine with a deadline", got, context.DeadlineExceeded)
+		// The attempts of goroutines that have given up leave no task.
+		eventually(t, ctx, "one task", func() bool { return len(aio.AllTasks(ctx)) == 1 })
+		return err
+	})
+}
+
+// A client of net/http whose connections are the loop's, in a goroutine.
+func TestDialerServesLibraries(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))
+	defer server.Close()
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		client := &http.Client{Transport: &http.Transport{DialContext: (&aio.Dialer{Loop: l}).DialContext}}
+		defer client.CloseIdleConnections()
+		return inThread(ctx, func() error {
+			resp, err := client.Get(server.URL + "/tea")
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			wantRead(t, resp.Body, "/tea")
+			return nil
+		})
+	})
+}
+
+// In a task a library that waits for goroutines of its own is told so, and the loop goes
+// on.
+func TestDialerRefusedWhileBlocked(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))
+	defer server.Close()
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		client := &http.Client{Transport: &http.Transport{DialContext: new(aio.Dialer).DialContext}}
+		defer client.CloseIdleConnections()
+		get := func(ctx context.Context) error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+			if err != nil {
+				return err
+			}
+			resp, err := client.Do(req)
+			if err == nil {
+				resp.Body.Close()
+			}
+			return err
+		}
+		err := get(ctx)
+		matches(t, "a call in a task", err, aio.ErrUsage)
+		for _, word := range []string{"in http.", "aio_test.bothPaths", "ToThread"} {
+			if err != nil && !strings.Contains(err.Error(), word) {
+				t.Errorf("the error does not name %s: %v", word, err)
+			}
+		}
+		if err := inThread(ctx, func() error { return get(ctx) }); err != nil {
+			t.Errorf("by ToThread: %v", err)
+		}
+		// Over a connection that exists it is the Write.
+		err = get(ctx)
+		matches(t, "a second call in a task", err, aio.ErrUsage)
+		return nil
+	})
+}
+
+// A loop that is blocked by what ends by itself refuses nothing.
+func TestDialerWaitsForBusyLoop(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		peer := dialPeer(t, "tcp", "")
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		got := make(chan error, 1)
+		go func() {
+			c, err := (&aio.Dialer{Loop: l}).Dial("tcp", peer.Addr().String())
+			if err == nil {
+				c.Close()
+			}
+			got <- err
+		}()
+		time.Sleep(1600 * time.Millisecond) // in a task, which no task should do
+		err, _, _ = aio.Receive(ctx, got)
+		return err
+	})
+}
+
+// lines is a library that serves: it knows nothing of loops.
+func lines(ln net.Listener, served chan<- error) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			served <- err
+			return
+		}
+		go func() {
+			defer c.Close()
+			for in := bufio.NewScanner(c); in.Scan(); {
+				if _, err := io.WriteString(c, strings.ToUpper(in.Text())+"\n"); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
