@@ -1,18 +1,18 @@
 package aio
 
-// Child watchers tell how children have ended, by their ids. asyncio had them for its
-// subprocesses until it could do without, and so can this package: they are here so that
-// a program which is ported can keep its lines until it has been gone through.
+// Child watchers report the exit of children by their ids. asyncio had them for its
+// subprocesses until it no longer needed them. This package does not need them either:
+// they are here so that a ported program can keep using them until it is revised.
 //
-// A watcher has a handler for each child, guarded by its mutex. Who takes a handler out,
-// because the child has ended or nobody asks any more, disposes of it, so it is called
-// once or never. It is an entry of its loop's ready queue, and never called from inside a
-// call of the watcher, where asyncio may.
+// A watcher has a handler for each child, guarded by its mutex. The code that removes a
+// handler, because the child has exited or RemoveChildHandler was called, disposes of
+// it, so it is called once or never. A handler is an entry of its loop's ready queue,
+// and is never called inside a call of the watcher, as asyncio sometimes does.
 //
-// A transport that a watcher tells of its process has a problem that the others have not:
-// the status is taken while its loop looks elsewhere, and from then on the id may be
-// another process's, to which no signal must go. So it asks what is guarded by another
-// mutex, see watched.
+// A transport whose process is watched has a special problem: the watcher takes the
+// status while the transport's loop does something else, and from then on the id may
+// belong to another process, which must not get a signal. So the transport checks the
+// table watched, which has a mutex of its own.
 
 import (
 	"context"
@@ -24,82 +24,83 @@ import (
 	"sync"
 )
 
-// AbstractChildWatcher tells how children of this process have ended. The package has
-// five, and a program may have its own, to be set with SetChildWatcher. Any goroutine may
-// call the methods, unless one says otherwise; none awaits. (asyncio:
-// AbstractChildWatcher)
+// AbstractChildWatcher reports how children of this process have exited. The package
+// has five implementations, and a program may have its own, to be set with
+// [SetChildWatcher]. Any goroutine may call the methods, unless an implementation says
+// otherwise; none awaits. (asyncio: AbstractChildWatcher)
 //
-// Only Unix has such children. Elsewhere the watchers of the package exist, are never
-// active, and AddChildHandler returns an error that matches errors.ErrUnsupported.
+// Only Unix has such children. On other systems the watchers of the package exist, are
+// never active, and AddChildHandler returns an error that matches
+// [errors.ErrUnsupported].
 //
-// Deprecated: CreateSubprocessExec and SubprocessExec do without, on all systems. For a
-// process of os/exec use ToThread with the Wait of its Cmd.
+// Deprecated: CreateSubprocessExec and SubprocessExec need no watcher, on all systems.
+// For a process of os/exec use ToThread with the Wait of its Cmd.
 type AbstractChildWatcher interface {
-	// AddChildHandler has callback called once with the id and the return code of the
-	// child pid, when it has ended: the code is minus the number of the signal that
-	// has ended it, and 255 if somebody else has waited for it, which is logged. A
-	// callback that was there for pid is replaced. callback must be ready to be
-	// called by any goroutine; the watchers of the package call it as a callback of a
-	// loop, each says of which. ctx says for which loop the caller works, in the
-	// place of asyncio's running loop.
+	// AddChildHandler calls callback once, with the id and the return code of the
+	// child pid, when it has exited. The code is minus the number of the signal
+	// that killed the child, and 255 if other code has waited for the child, which
+	// is logged. A callback that pid already has is replaced. callback must be safe
+	// to call from any goroutine; the watchers of the package call it as a callback
+	// of a loop, and each documents which one. ctx stands for the caller's loop,
+	// where asyncio uses the running loop.
 	//
-	// With one of the package the error matches ErrUsage if pid is not positive or
-	// callback is nil. (asyncio: add_child_handler, whose further arguments a closure
-	// has)
+	// With the watchers of the package the error matches [ErrUsage] if pid is not
+	// positive or callback is nil. (asyncio: add_child_handler; use a closure for
+	// its further arguments)
 	AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error
-	// RemoveChildHandler takes AddChildHandler back, and reports whether there was a
-	// callback to take. (asyncio: remove_child_handler)
+	// RemoveChildHandler undoes AddChildHandler, and reports whether there was a
+	// callback to remove. (asyncio: remove_child_handler)
 	RemoveChildHandler(pid int) bool
-	// AttachLoop has the watcher work by means of l, and not by that of before; nil
-	// is none. (asyncio: attach_loop)
+	// AttachLoop makes the watcher use l instead of the loop that was attached
+	// before; nil means none. (asyncio: attach_loop)
 	AttachLoop(l *Loop)
-	// IsActive reports whether the watcher can tell of children now. (asyncio:
+	// IsActive reports whether the watcher can report children now. (asyncio:
 	// is_active)
 	IsActive() bool
-	// Close ends the watcher: what it has for its work is given back. (asyncio:
-	// close)
+	// Close releases the resources of the watcher. (asyncio: close)
 	Close()
-	// Enter announces that a child is about to be started: until Exit, a watcher that
-	// waits for every child keeps what it learns of those that it does not know. They
-	// nest. (asyncio: the with statement, which does not close the watcher either)
+	// Enter announces that a child is about to be started: until Exit, a watcher
+	// that waits for all children keeps the status of those without a handler.
+	// Calls nest. (asyncio: the with statement, which does not close the watcher
+	// either)
 	Enter()
 	// Exit says that the handler of the child was added.
 	Exit()
 }
 
-// builtinWatcher stands for the package's own way to learn that a process has ended.
+// builtinWatcher stands for the package's own way to notice exits.
 var builtinWatcher AbstractChildWatcher = &ThreadedChildWatcher{}
 
-// GetChildWatcher returns the watcher that the policy says: the one that was set, or a
-// *ThreadedChildWatcher, each time the same. Any goroutine may call it. (asyncio:
+// GetChildWatcher returns the watcher of the policy: the one that was set, or a
+// [*ThreadedChildWatcher], always the same one. Any goroutine may call it. (asyncio:
 // get_child_watcher)
 //
 // Deprecated: see AbstractChildWatcher.
 func GetChildWatcher() AbstractChildWatcher { return GetEventLoopPolicy().GetChildWatcher() }
 
-// SetChildWatcher has the policy use w, after it has closed the one that was set before;
-// nil is none. The watcher is asked about each process that CreateSubprocessExec and its
-// kin start from then on, while it is active. Otherwise, and if its AddChildHandler
-// fails, which is logged, they do as without one. So they always do with
-// SubprocessOptions.Group: what is left of a group can only be killed before the status
-// is taken. Any goroutine may call it that may call w's Close. (asyncio:
-// set_child_watcher; there a watcher that is not active is an error)
+// SetChildWatcher makes the policy use w, after closing the watcher that was set
+// before; nil means none. While w is active, it watches each process that
+// [CreateSubprocessExec] and the other functions that start one start from then on.
+// Otherwise, or if its AddChildHandler fails, which is logged, they do not use it. They
+// never use it with [SubprocessOptions] Group: the rest of a group can be killed only
+// before the status is taken. Any goroutine may call it that may call w's Close.
+// (asyncio: set_child_watcher, where an inactive watcher is an error)
 //
 // Deprecated: see AbstractChildWatcher.
 func SetChildWatcher(w AbstractChildWatcher) { GetEventLoopPolicy().SetChildWatcher(w) }
 
-// childHandler is a callback that waits for the end of a child.
+// childHandler is a callback that waits for the exit of a child.
 type childHandler struct {
 	pid      int
-	callback func(pid, returncode int) // nil if nobody asks any more
-	// that calls it; nil for the one that the watcher is attached to
+	callback func(pid, returncode int) // nil once it was removed
+	// the loop that calls it; nil for the one that the watcher is attached to
 	loop  *Loop
-	waits bool // it counts in loop.outsideWaits
-	// in which the handlers of a watcher were added
+	waits bool // it is counted in loop.outsideWaits
+	// the order in which the handlers of a watcher were added
 	order int
 
 	code int
-	err  error // by which the code is not known
+	err  error // the reason why the code is not known
 }
 
 func newChildHandler(call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
@@ -114,8 +115,8 @@ func newChildHandler(call string, pid int, callback func(pid, returncode int)) (
 	return &childHandler{pid: pid, callback: callback}, nil
 }
 
-// newWaitingHandler is newChildHandler for a callback that the loop of ctx calls, and
-// waits for.
+// newWaitingHandler is newChildHandler for a callback that the loop of ctx waits for
+// and calls.
 func newWaitingHandler(ctx context.Context, call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
 	l := loopOf(ctx, call)
 	h, err := newChildHandler(call, pid, callback)
@@ -127,7 +128,7 @@ func newWaitingHandler(ctx context.Context, call string, pid int, callback func(
 	return h, nil
 }
 
-// setStatus notes what the child's os.Process says.
+// setStatus stores the result of the child's os.Process.
 func (h *childHandler) setStatus(state *os.ProcessState, err error) {
 	h.code, h.err = 255, err
 	if err == nil {
@@ -135,7 +136,7 @@ func (h *childHandler) setStatus(state *os.ProcessState, err error) {
 	}
 }
 
-// send has the loop call the handler.
+// send makes the loop call the handler.
 func (h *childHandler) send() {
 	if h.err != nil {
 		slog.Warn("aio: child process already reaped elsewhere; exit status unknown", "pid", h.pid, "error", h.err)
@@ -145,7 +146,7 @@ func (h *childHandler) send() {
 	}
 }
 
-// drop disposes of a handler that nobody asks for any more.
+// drop disposes of a handler that was removed.
 func (h *childHandler) drop() {
 	h.callback = nil
 	if h.waits {
@@ -170,7 +171,7 @@ func (h *childHandler) abandon() {
 	}
 }
 
-// about tells an exception handler whose callback it was.
+// about adds the callback to the context of an exception handler.
 func (h *childHandler) about(ec *ExceptionContext) {
 	ec.Message += fmt.Sprintf(" of child process %d", h.pid)
 }
@@ -178,31 +179,31 @@ func (h *childHandler) about(ec *ExceptionContext) {
 // noEnterExit is for watchers that do not need Enter and Exit.
 type noEnterExit struct{}
 
-// Enter does nothing: this watcher needs no announcement.
+// Enter does nothing: this watcher does not need it.
 func (noEnterExit) Enter() {}
 
-// Exit does nothing: this watcher needs no announcement.
+// Exit does nothing: this watcher does not need it.
 func (noEnterExit) Exit() {}
 
-// watched has the transports of which a watcher takes the status. One is in it as long as
-// nobody has, as far as this package knows: that is when its id is its process's, and
-// signals may be sent. os.Process does the same for those who wait with its Wait. A
-// watcher of the program's own that waits for the id leaves a moment until it calls the
-// callback.
+// watched has the transports whose status a watcher takes. A transport is in it until
+// its status was taken, as far as this package knows: until then the id belongs to its
+// process, and signals may be sent. os.Process does the same for programs that use its
+// Wait. A watcher of another package that waits for the id leaves a short gap until it
+// calls the callback.
 var watched struct {
 	sync.Mutex
 	m map[int]*watchedExit
 }
 
-// statusTaken notes that the status of pid was taken.
+// statusTaken records that the status of pid was taken.
 func statusTaken(pid int) {
 	watched.Lock()
 	defer watched.Unlock()
 	delete(watched.m, pid)
 }
 
-// unwatch has the transport of process pid, if there is one, wait without the watcher. It
-// reports whether there is one.
+// unwatch makes the transport of process pid, if there is one, wait without the
+// watcher. It reports whether there is one.
 func unwatch(pid int) bool {
 	watched.Lock()
 	defer watched.Unlock()
@@ -213,10 +214,10 @@ func unwatch(pid int) bool {
 	return x != nil
 }
 
-// watchedExit is how a transport learns from a watcher that its process has ended.
+// watchedExit is how a watcher tells a transport that its process has exited.
 type watchedExit struct{ *subprocess }
 
-// watcherInUse returns the watcher that new processes are for, nil if they do without.
+// watcherInUse returns the watcher for new processes, nil if there is none.
 func watcherInUse() AbstractChildWatcher {
 	w := GetChildWatcher()
 	if w == nil || w == builtinWatcher || !w.IsActive() {
@@ -227,8 +228,8 @@ func watcherInUse() AbstractChildWatcher {
 
 func init() { exitSource = startWatched }
 
-// startWatched starts cmd, and has the watcher in use tell when it ends. It has taken the
-// process if there is a watcher.
+// startWatched starts cmd with the watcher in use, which will report its exit. It
+// reports whether it did, which requires a watcher.
 func startWatched(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool, err error) {
 	w := watcherInUse()
 	if w == nil {
@@ -279,27 +280,27 @@ func (x *watchedExit) ended(_, code int) {
 	(&childHandler{pid: x.pid, loop: x.loop, callback: x.finish, code: code}).send()
 }
 
-// waitDirectly waits for the process in the place of a watcher.
+// waitDirectly waits for the process in place of a watcher.
 func (x *watchedExit) waitDirectly() {
 	h := &childHandler{pid: x.pid, loop: x.loop, callback: x.ended}
 	h.setStatus(x.process.Wait())
 	h.send()
 }
 
-// finish lets the transport know.
+// finish tells the transport.
 func (x *watchedExit) finish(pid, code int) {
 	if x.exited { // told twice
 		return
 	}
 	x.loop.outsideWaits--
 	x.loop.open.remove(x)
-	// os.Process has not waited, so it does not know that it may let go. What its
-	// users know it by stays.
+	// os.Process has not waited for the process, so it does not know that it can
+	// release its resources. The fields that its users see stay.
 	_ = x.process.Release()
 	x.process.Pid = pid
 	x.exited, x.code = true, code
 	x.codeKnown()
 }
 
-// closeWithLoop is called when the loop is closed and the process runs.
+// closeWithLoop runs when the loop is closed while the process runs.
 func (x *watchedExit) closeWithLoop() { x.loopClosed() }

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openChild returns a descriptor of process pid, which is readable when it has ended.
+// openChild returns a descriptor of process pid, which becomes readable when the
+// process exits.
 func openChild(pid int) (*os.File, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -16,8 +17,8 @@ func openChild(pid int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "process"), nil
 }
 
-// canOpenChildren reports whether the kernel has such descriptors, and lets this program
-// have them.
+// canOpenChildren reports whether the kernel has such descriptors, and this program may
+// open them.
 var canOpenChildren = sync.OnceValue(func() bool {
 	f, err := openChild(os.Getpid())
 	if err == nil {

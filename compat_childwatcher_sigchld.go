@@ -1,12 +1,12 @@
 package aio
 
-// The watchers that ask when SIGCHLD has come. They wait for the id of a child, or for
-// any, and the id is free, and may be another child's at once, when that has given the
-// status. So the status and the handler are taken in one step, under the watcher's mutex:
-// who adds a handler adds it for the child that has the id then.
+// The watchers that use SIGCHLD. They wait for the id of a child, or of any child. As
+// soon as a status was taken the id is free, and may belong to another child. So the
+// status and the handler are taken in one step, under the watcher's mutex: a new
+// handler belongs to the child that has the id at that moment.
 //
-// The signal comes once for many children. Each makes for a scan that begins after it
-// came.
+// One signal may stand for many children. Each signal causes a scan that begins after
+// it arrived.
 
 import (
 	"cmp"
@@ -22,16 +22,15 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// childTable has the handlers of a watcher that waits for children by their ids when
-// SIGCHLD comes.
+// childTable has the handlers of a watcher that waits for children by id on SIGCHLD.
 type childTable struct {
 	mu       sync.Mutex
 	handlers map[int]*childHandler
 	added    int
-	loop     *Loop // that is attached
+	loop     *Loop // the attached one
 }
 
-// put adds h, in the place of another one for the same child. mu must be held.
+// put adds h, and replaces another handler for the same child. mu must be held.
 func (t *childTable) put(h *childHandler) {
 	if old := t.handlers[h.pid]; old != nil {
 		h.order = old.order
@@ -46,8 +45,8 @@ func (t *childTable) put(h *childHandler) {
 	t.handlers[h.pid] = h
 }
 
-// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback
-// to take. The status of the child is left for others. (asyncio: remove_child_handler)
+// RemoveChildHandler undoes AddChildHandler, and reports whether there was a callback
+// to remove. It does not take the status of the child. (asyncio: remove_child_handler)
 func (t *childTable) RemoveChildHandler(pid int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,7 +59,7 @@ func (t *childTable) RemoveChildHandler(pid int) bool {
 	return true
 }
 
-// clear forgets all handlers.
+// clear removes all handlers.
 func (t *childTable) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,7 +70,7 @@ func (t *childTable) clear() {
 	t.handlers = nil
 }
 
-// scan sends the handlers of the children that have ended.
+// scan sends the handlers of the children that have exited.
 func (t *childTable) scan() {
 	t.mu.Lock()
 	all := slices.SortedFunc(maps.Values(t.handlers), func(a, b *childHandler) int { return cmp.Compare(a.order, b.order) })
@@ -81,7 +80,7 @@ func (t *childTable) scan() {
 	}
 }
 
-// poll sends h if its child has ended.
+// poll sends h if its child has exited.
 func (t *childTable) poll(h *childHandler) {
 	t.mu.Lock()
 	l := cmp.Or(h.loop, t.loop)
@@ -100,7 +99,7 @@ func (t *childTable) poll(h *childHandler) {
 	h.send()
 }
 
-// loopWatcher is a childTable that is told of SIGCHLD by a loop.
+// loopWatcher is a childTable that gets SIGCHLD from a loop.
 type loopWatcher struct{ childTable }
 
 // IsActive reports whether the attached loop runs. (asyncio: is_active)
@@ -110,7 +109,8 @@ func (w *loopWatcher) IsActive() bool {
 	return w.loop != nil && w.loop.IsRunning()
 }
 
-// attach has l call scan at each SIGCHLD, and now: a child may have ended meanwhile.
+// attach makes l call scan on each SIGCHLD, and calls it now: a child may have exited
+// already.
 func (w *loopWatcher) attach(call string, l *Loop, scan func()) {
 	if !haveChildren {
 		return
@@ -133,7 +133,7 @@ func (w *loopWatcher) attach(call string, l *Loop, scan func()) {
 	scan()
 }
 
-// detach gives back what attach has taken, and warns if handlers are left without a loop.
+// detach undoes attach, and warns if handlers are left without a loop.
 func (w *loopWatcher) detach(call string, last bool) {
 	w.mu.Lock()
 	l, n := w.loop, len(w.handlers)
@@ -152,20 +152,20 @@ func (w *loopWatcher) detach(call string, last bool) {
 	w.mu.Unlock()
 }
 
-// end forgets all handlers and detaches the loop.
+// end removes all handlers and detaches the loop.
 func (w *loopWatcher) end(call string) {
 	w.mu.Lock()
 	l := w.loop
 	w.mu.Unlock()
 	if l != nil {
-		l.check(call) // before anything is changed
+		l.check(call) // before any change
 	}
 	w.clear()
 	w.detach(call, true)
 }
 
-// closeWithLoop is called when the attached loop is closed. Handlers wait for the next
-// one, but for those of transports, which would wait in vain if there is none.
+// closeWithLoop runs when the attached loop is closed. Handlers wait for the next loop,
+// except those of transports, which would wait without end if there is none.
 func (w *loopWatcher) closeWithLoop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -179,18 +179,18 @@ func (w *loopWatcher) closeWithLoop() {
 
 var errNotAttached = usagef("AddChildHandler", "this child watcher works by means of a loop: call AttachLoop first")
 
-// SafeChildWatcher asks about each of its children when the attached loop gets SIGCHLD,
-// and leaves all others alone. Its price: each SIGCHLD costs a system call for each child
-// that it has, so n children cost n²/2; nothing is noticed while the attached loop does
-// not run, whatever loops the processes belong to; and the loop cannot have a handler for
-// SIGCHLD of the program's own.
+// SafeChildWatcher checks each of its children when the attached loop gets SIGCHLD, and
+// no other process. Its cost: each SIGCHLD takes a system call for each child, so n
+// children take n²/2. It notices nothing while the attached loop does not run,
+// whichever loops the processes belong to. That loop cannot have another handler for
+// SIGCHLD.
 //
-// Callbacks are called by the attached loop, those of children that ended before one
-// SIGCHLD in the order in which they were added. AddChildHandler does not look at its
-// ctx, and needs an attached loop, or the error matches ErrUsage. A handler that waits
-// when the loop is detached or closed waits for the next one. The zero value is ready. It
-// must not be copied. (asyncio: SafeChildWatcher, which may call callback inside of
-// add_child_handler)
+// The attached loop calls the callbacks; those of children that exited before the same
+// SIGCHLD are called in the order in which they were added. AddChildHandler ignores its
+// ctx, and needs an attached loop; otherwise the error matches [ErrUsage]. When the
+// loop is detached or closed, waiting handlers wait for the next loop. The zero value
+// is ready to use. It must not be copied. (asyncio: SafeChildWatcher, which may call
+// callback inside add_child_handler)
 //
 // Deprecated: see AbstractChildWatcher.
 type SafeChildWatcher struct {
@@ -211,49 +211,49 @@ func (w *SafeChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 	}
 	w.put(h)
 	w.mu.Unlock()
-	w.poll(h) // it may have ended already
+	w.poll(h) // it may have exited already
 	return nil
 }
 
-// AttachLoop has l tell the watcher of SIGCHLD, in the place of a handler that l had for
-// that, and not the loop of before; nil is none, which is logged if children are waited
-// for. The caller must hold the tokens of both, as for Loop.AddSignalHandler. A closed l,
-// and one in a bubble of testing/synctest, are misuse. (asyncio: attach_loop)
+// AttachLoop registers with l for SIGCHLD, replacing a handler that l has for it, and
+// leaves the loop that was attached before; nil means none, which is logged if children
+// are waited for. The caller must hold the tokens of both loops, as for
+// [Loop.AddSignalHandler]. A closed l, and one in a bubble of testing/synctest, are
+// misuse. (asyncio: attach_loop)
 func (w *SafeChildWatcher) AttachLoop(l *Loop) { w.attach("SafeChildWatcher.AttachLoop", l, w.scan) }
 
-// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of
-// which the caller must hold the token. (asyncio: close)
+// Close removes all handlers without calling them, and detaches the loop, whose token
+// the caller must hold. (asyncio: close)
 func (w *SafeChildWatcher) Close() { w.end("SafeChildWatcher.Close") }
 
-// FastChildWatcher waits for any child when the attached loop gets SIGCHLD, so that each
-// child costs the same however many there are.
+// FastChildWatcher waits for any child when the attached loop gets SIGCHLD, so the cost
+// of a child does not depend on their number.
 //
-// Its price is that it takes the status of every child of this process, whoever has
-// started it: a Wait of os/exec.Cmd and os.Process elsewhere in the program fails with
-// ECHILD, and processes of this package that it was not asked about have the return code
-// 255. What it takes of children that it does not know is logged. A child must be
-// started, and its handler added, between Enter and Exit. Apart from that it is like
-// SafeChildWatcher. The zero value is ready. It must not be copied. (asyncio:
-// FastChildWatcher)
+// It takes the status of every child of this process, even if other code has started
+// it: a Wait of os/exec.Cmd and os.Process elsewhere in the program fails with ECHILD,
+// and processes of this package without a handler get the return code 255. The status
+// of an unknown child is logged. A child must be started, and its handler added,
+// between Enter and Exit. Otherwise it is like [SafeChildWatcher]. The zero value is
+// ready to use. It must not be copied. (asyncio: FastChildWatcher)
 //
 // Deprecated: see AbstractChildWatcher.
 type FastChildWatcher struct {
 	loopWatcher
 	entered int
-	zombies map[int]int // return codes of children that have no handler yet
+	zombies map[int]int // return codes of children that do not have a handler yet
 }
 
-// Enter announces that a child is about to be started: until Exit, what the watcher takes
-// of children that it does not know is kept for AddChildHandler. They nest. (asyncio: the
-// with statement)
+// Enter announces that a child is about to be started: until Exit, the return codes of
+// unknown children are kept for AddChildHandler. Calls nest. (asyncio: the with
+// statement)
 func (w *FastChildWatcher) Enter() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.entered++
 }
 
-// Exit ends Enter. What is then left of children that nobody has asked about is dropped,
-// and logged. An Exit without an Enter is misuse. (asyncio: the with statement)
+// Exit ends Enter. The return codes that are left without a handler are dropped, and
+// logged. An Exit without an Enter is misuse. (asyncio: the with statement)
 func (w *FastChildWatcher) Exit() {
 	w.mu.Lock()
 	if w.entered == 0 {
@@ -304,12 +304,12 @@ func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 	return err
 }
 
-// AttachLoop implements AbstractChildWatcher; see SafeChildWatcher.AttachLoop. It takes
-// the status of all children that have ended. (asyncio: attach_loop)
+// AttachLoop implements [AbstractChildWatcher]; see [SafeChildWatcher.AttachLoop]. It
+// takes the status of all children that have exited. (asyncio: attach_loop)
 func (w *FastChildWatcher) AttachLoop(l *Loop) { w.attach("FastChildWatcher.AttachLoop", l, w.takeAll) }
 
-// Close forgets all handlers, whose callbacks are not called, and detaches the loop, of
-// which the caller must hold the token. (asyncio: close)
+// Close removes all handlers without calling them, and detaches the loop, whose token
+// the caller must hold. (asyncio: close)
 func (w *FastChildWatcher) Close() {
 	w.end("FastChildWatcher.Close")
 	w.mu.Lock()
@@ -317,13 +317,14 @@ func (w *FastChildWatcher) Close() {
 	w.zombies = nil
 }
 
-// takeAll takes the status of every child that has ended.
+// takeAll takes the status of every child that has exited.
 func (w *FastChildWatcher) takeAll() {
 	for w.takeOne() {
 	}
 }
 
-// takeOne takes the status of a child that has ended, and reports whether there was one.
+// takeOne takes the status of a child that has exited, and reports whether there was
+// one.
 func (w *FastChildWatcher) takeOne() bool {
 	pid, code, h, unknown := w.takeAny()
 	if h != nil {
@@ -335,7 +336,7 @@ func (w *FastChildWatcher) takeOne() bool {
 	return pid > 0
 }
 
-// takeAny takes the status of a child that has ended. pid is not positive if there is
+// takeAny takes the status of a child that has exited. pid is not positive if there is
 // none. h is its handler, with the code set; without one the code is kept for
 // AddChildHandler, or the child is unknown.
 func (w *FastChildWatcher) takeAny() (pid, code int, h *childHandler, unknown bool) {
@@ -362,23 +363,23 @@ func (w *FastChildWatcher) takeAny() (pid, code int, h *childHandler, unknown bo
 	return pid, code, nil, false
 }
 
-// MultiLoopChildWatcher asks about each of its children when the process gets SIGCHLD,
-// and leaves all others alone. It has a goroutine for that, so it works while no loop
-// runs or any number do. Its price: each SIGCHLD costs a system call for each child that
-// it has, so n children cost n²/2.
+// MultiLoopChildWatcher checks each of its children when the process gets SIGCHLD, and
+// no other process. It has a goroutine for that, so it works with any number of running
+// loops, even none. Its cost: each SIGCHLD takes a system call for each child, so n
+// children take n²/2.
 //
-// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which
-// the caller must hold the token; while one waits, time of a virtual clock goes on as if
-// a task waited in Receive. If that loop is closed when the child ends, that is logged.
-// The watcher is active from the first AttachLoop until Close. The zero value is ready.
-// It must not be copied. (asyncio: MultiLoopChildWatcher, which displaces the program's
-// own handler of SIGCHLD; here both get the signal)
+// The loop of the ctx of AddChildHandler calls the callback; the caller must hold its
+// token. While a callback waits, a virtual clock advances as if a task waited in
+// [Receive]. If that loop is closed when the child exits, that is logged. The watcher
+// is active from the first AttachLoop until Close. The zero value is ready to use. It
+// must not be copied. (asyncio: MultiLoopChildWatcher, which replaces the program's own
+// handler of SIGCHLD; here both get the signal)
 //
 // Deprecated: see AbstractChildWatcher.
 type MultiLoopChildWatcher struct {
 	noEnterExit
 	childTable
-	signals chan os.Signal // nil if it is not active; guarded by mu
+	signals chan os.Signal // nil while inactive; guarded by mu
 }
 
 // AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
@@ -390,11 +391,11 @@ func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, ca
 	w.mu.Lock()
 	w.put(h)
 	w.mu.Unlock()
-	w.poll(h) // it may have ended already
+	w.poll(h) // it may have exited already
 	return nil
 }
 
-// AttachLoop makes the watcher active; it does not look at l. In a bubble of
+// AttachLoop makes the watcher active; it ignores its argument. In a bubble of
 // testing/synctest it is misuse. (asyncio: attach_loop)
 func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	if goid.InBubble() { // see Loop.AddSignalHandler
@@ -405,7 +406,7 @@ func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	if w.signals != nil || !haveChildren {
 		return
 	}
-	// one is enough: each makes for a scan that begins after it came
+	// one is enough: each causes a scan that begins after it arrived
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, sigChild)
 	w.signals = signals
@@ -425,8 +426,8 @@ func (w *MultiLoopChildWatcher) IsActive() bool {
 	return w.signals != nil
 }
 
-// Close forgets all handlers, whose callbacks are not called, and ends the goroutine.
-// (asyncio: close)
+// Close removes all handlers without calling them, and ends the goroutine. (asyncio:
+// close)
 func (w *MultiLoopChildWatcher) Close() {
 	w.clear()
 	w.mu.Lock()

@@ -1,9 +1,9 @@
 package aio
 
-// The watchers that wait for each child by itself. They have an os.Process of it, which
-// is of this one process where the system has descriptors of processes, and elsewhere
-// knows when it has ended: then it sends no more signals, which a transport relies on
-// whose process it is.
+// The watchers that wait for each child separately. They have an os.Process of it.
+// Where the system has descriptors of processes, that refers to this one process;
+// elsewhere it knows when the process has exited and sends no more signals, on which a
+// transport relies.
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 	"syscall"
 )
 
-// ThreadedChildWatcher has a goroutine wait for each child. It needs no signals and no
-// attached loop, leaves other children alone, and a child costs the same however many
-// there are. Its price is a goroutine for each, and where Go cannot wait otherwise, a
-// thread of the system.
+// ThreadedChildWatcher starts a goroutine for each child, which waits for it. It needs
+// no signals and no attached loop, does not touch other children, and the cost of a
+// child does not depend on their number. Its cost is a goroutine for each child, and a
+// thread where Go cannot wait otherwise.
 //
-// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which
-// the caller must hold the token; while one waits, time of a virtual clock goes on as if
-// a task waited in Receive. If that loop is closed when the child ends, that is logged.
-// The status is taken even if nobody asks any more. The zero value is ready. It must not
-// be copied. (asyncio: ThreadedChildWatcher)
+// The loop of the ctx of AddChildHandler calls the callback; the caller must hold its
+// token. While a callback waits, a virtual clock advances as if a task waited in
+// [Receive]. If that loop is closed when the child exits, that is logged. The status is
+// taken even after RemoveChildHandler. The zero value is ready to use. It must not be
+// copied. (asyncio: ThreadedChildWatcher)
 //
 // Deprecated: see AbstractChildWatcher.
 type ThreadedChildWatcher struct {
@@ -34,7 +34,7 @@ type ThreadedChildWatcher struct {
 // childWait is a goroutine that waits for a child.
 type childWait struct {
 	childProcess
-	// nil if nobody asks any more; guarded by the watcher's mutex
+	// nil once it was removed; guarded by the watcher's mutex
 	handler *childHandler
 }
 
@@ -47,8 +47,8 @@ func (w *ThreadedChildWatcher) AddChildHandler(ctx context.Context, pid int, cal
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// One whose status was taken a moment ago had the same id, and its goroutine is
-	// about to say so.
+	// A child whose status was taken a moment ago had the same id, and its
+	// goroutine has not recorded that yet.
 	if c := w.waits[pid]; c != nil && c.Signal(syscall.Signal(0)) != os.ErrProcessDone {
 		if c.handler != nil {
 			c.handler.drop()
@@ -80,8 +80,8 @@ func (w *ThreadedChildWatcher) wait(pid int, c *childWait) {
 	}
 }
 
-// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback
-// to take. The status of the child is taken all the same. (asyncio: remove_child_handler,
+// RemoveChildHandler undoes AddChildHandler, and reports whether there was a callback
+// to remove. The status of the child is still taken. (asyncio: remove_child_handler,
 // which does nothing)
 func (w *ThreadedChildWatcher) RemoveChildHandler(pid int) bool {
 	w.mu.Lock()
@@ -101,20 +101,21 @@ func (w *ThreadedChildWatcher) AttachLoop(*Loop) {}
 // IsActive reports whether the system has children to watch. (asyncio: is_active)
 func (w *ThreadedChildWatcher) IsActive() bool { return haveChildren }
 
-// Close does nothing: goroutines wait on, and callbacks are called. (asyncio: close)
+// Close does nothing: the goroutines continue to wait, and callbacks are called.
+// (asyncio: close)
 func (w *ThreadedChildWatcher) Close() {}
 
-// PidfdChildWatcher has the loop wait for descriptors of processes. It needs no signals,
-// no goroutines and no attached loop, leaves other children alone, and a child costs the
-// same however many there are. Its price is a descriptor for each child, and that only
-// Linux has them, since 5.3.
+// PidfdChildWatcher makes the loop wait for descriptors of processes. It needs no
+// signals, no goroutines and no attached loop, does not touch other children, and the
+// cost of a child does not depend on their number. Its cost is a descriptor for each
+// child. Only Linux has such descriptors, since 5.3.
 //
-// Callbacks are called by the loop of the ctx that AddChildHandler was given, of which
-// the caller must hold the token. If the loop is closed first, a goroutine waits for the
-// child, and its end is logged. Where there are no such descriptors AddChildHandler
-// returns an error that matches errors.ErrUnsupported; it may also be the system's, as
-// when there are too many. The zero value is ready. It must not be copied. (asyncio:
-// PidfdChildWatcher, as since 3.12)
+// The loop of the ctx of AddChildHandler calls the callback; the caller must hold its
+// token. If the loop is closed first, a goroutine waits for the child, and its exit is
+// logged. Without such descriptors AddChildHandler returns an error that matches
+// [errors.ErrUnsupported]; it may also return an error of the system, for example when
+// there are too many descriptors. The zero value is ready to use. It must not be
+// copied. (asyncio: PidfdChildWatcher, as since 3.12)
 //
 // Deprecated: see AbstractChildWatcher.
 type PidfdChildWatcher struct {
@@ -165,8 +166,8 @@ func (w *PidfdChildWatcher) AddChildHandler(ctx context.Context, pid int, callba
 	return nil
 }
 
-// RemoveChildHandler takes AddChildHandler back, and reports whether there was a callback
-// to take. The status of the child is left for others. (asyncio: remove_child_handler,
+// RemoveChildHandler undoes AddChildHandler, and reports whether there was a callback
+// to remove. It does not take the status of the child. (asyncio: remove_child_handler,
 // which does nothing)
 func (w *PidfdChildWatcher) RemoveChildHandler(pid int) bool {
 	w.mu.Lock()
@@ -186,11 +187,11 @@ func (w *PidfdChildWatcher) AttachLoop(*Loop) {}
 // IsActive reports whether the system has descriptors of processes. (asyncio: is_active)
 func (w *PidfdChildWatcher) IsActive() bool { return canOpenChildren() }
 
-// Close does nothing: descriptors are waited for, and callbacks are called. (asyncio:
+// Close does nothing: the loops continue to wait, and callbacks are called. (asyncio:
 // close)
 func (w *PidfdChildWatcher) Close() {}
 
-// claim takes c out of the watcher, and reports whether it was there.
+// claim removes c from the watcher, and reports whether it was there.
 func (c *pidfdWait) claim() bool {
 	w, pid := c.watcher, c.handler.pid
 	w.mu.Lock()
@@ -214,7 +215,7 @@ func (c *pidfdWait) close() {
 	c.fd = nil
 }
 
-// ready is called when the child has ended.
+// ready runs when the child has exited.
 func (c *pidfdWait) ready() {
 	c.close()
 	if c.claim() {
@@ -231,13 +232,13 @@ func (c *pidfdWait) tell() {
 	c.handler.send()
 }
 
-// run implements runnable: nobody asks any more.
+// run implements runnable: the handler was removed.
 func (c *pidfdWait) run(*future) {
 	c.close()
 	c.release()
 }
 
-// closeWithLoop is called when the loop is closed.
+// closeWithLoop runs when the loop is closed.
 func (c *pidfdWait) closeWithLoop() {
 	c.close()
 	if c.claim() {
@@ -247,13 +248,15 @@ func (c *pidfdWait) closeWithLoop() {
 	}
 }
 
-// childProcess is the os.Process of a child, which is a transport's or the watcher's own.
+// childProcess is the os.Process of a child, which belongs to a transport or to the
+// watcher.
 type childProcess struct {
 	*os.Process
 	own bool
 }
 
-// release gives a process of the watcher's own back, also if there was no status to take.
+// release releases a process that belongs to the watcher, even if there was no status
+// to take.
 func (c childProcess) release() {
 	if c.own {
 		_ = c.Release()

@@ -1,41 +1,40 @@
 package aio
 
-// Policies are a thing of the past: asyncio is dropping them, and a Go program knows its
-// loop by the ctx. They are here so that a program which is ported can keep its lines
-// until it has been gone through.
+// asyncio is removing policies, and a Go program knows its loop by the ctx. They are
+// here so that a ported program can keep using them until it is revised.
 //
-// asyncio has one policy for the process and one current loop for each thread. Goroutines
-// are no threads: a program has many that come and go, and nothing belongs to one. So the
-// current loop is one for the process too, like the policy. Both are guarded by mutexes;
-// nothing else in the package looks at them.
+// asyncio has one policy for the process and one current loop for each thread.
+// Goroutines are not threads: a program has many short-lived ones, and they have no
+// local state. So there is one current loop for the process, as there is one policy.
+// Mutexes guard both; nothing else in the package uses them.
 
 import (
 	"context"
 	"sync"
 )
 
-// AbstractEventLoopPolicy says which loop is the current one, and how loops are made. Any
-// goroutine may call its methods. (asyncio: AbstractEventLoopPolicy)
+// AbstractEventLoopPolicy defines which loop is the current one, and how loops are
+// made. Any goroutine may call its methods. (asyncio: AbstractEventLoopPolicy)
 //
-// Deprecated: pass the ctx that a task was given, which belongs to its loop, and have a
-// Runner make the loop by its Options or LoopFactory.
+// Deprecated: pass on the ctx of a task, which belongs to its loop, and make loops with
+// a Runner, its Options or its LoopFactory.
 type AbstractEventLoopPolicy interface {
 	// GetEventLoop returns the current loop, or an error if there is none.
 	GetEventLoop() (*Loop, error)
-	// SetEventLoop makes l the current loop; nil is none.
+	// SetEventLoop makes l the current loop; nil means none.
 	SetEventLoop(l *Loop)
 	// NewEventLoop returns a new loop. It does not become the current one.
 	NewEventLoop() *Loop
 	// GetChildWatcher returns the watcher of child processes.
 	GetChildWatcher() AbstractChildWatcher
-	// SetChildWatcher has w watch child processes; nil is none.
+	// SetChildWatcher makes w watch child processes; nil means none.
 	SetChildWatcher(w AbstractChildWatcher)
 }
 
 // DefaultEventLoopPolicy is the policy of a program that sets none: the current loop is
-// the one that was set last, by whichever goroutine. The zero value is ready. It must not
-// be copied. (asyncio: DefaultEventLoopPolicy, where each thread has a current loop of
-// its own)
+// the one that any goroutine has set last. The zero value is ready to use. It must not
+// be copied. (asyncio: DefaultEventLoopPolicy, where each thread has its own current
+// loop)
 //
 // Deprecated: see AbstractEventLoopPolicy.
 type DefaultEventLoopPolicy struct {
@@ -44,9 +43,9 @@ type DefaultEventLoopPolicy struct {
 	watcher AbstractChildWatcher // nil if none was set
 }
 
-// GetEventLoop returns the loop that SetEventLoop was given last, by any goroutine, also
-// if it is closed. If there is none the error matches ErrNoRunningLoop; no loop is made.
-// (asyncio: AbstractEventLoopPolicy.get_event_loop)
+// GetEventLoop returns the loop that SetEventLoop has set last, in any goroutine, even
+// if it is closed. If there is none the error matches [ErrNoRunningLoop]; no loop is
+// made. (asyncio: AbstractEventLoopPolicy.get_event_loop)
 func (p *DefaultEventLoopPolicy) GetEventLoop() (*Loop, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,9 +57,9 @@ func (p *DefaultEventLoopPolicy) GetEventLoop() (*Loop, error) {
 
 var errNoCurrentLoop = usagef("", "there is no current event loop: pass the ctx that the task was given, or call SetEventLoop").as(ErrNoRunningLoop)
 
-// SetEventLoop makes l the current loop for every goroutine; nil is none. If a child
-// watcher was set, l is attached to it, and what its AttachLoop says holds. (asyncio:
-// AbstractEventLoopPolicy.set_event_loop)
+// SetEventLoop makes l the current loop for every goroutine; nil means none. If a child
+// watcher was set, it is attached to l, under the conditions of its AttachLoop.
+// (asyncio: AbstractEventLoopPolicy.set_event_loop)
 func (p *DefaultEventLoopPolicy) SetEventLoop(l *Loop) {
 	p.mu.Lock()
 	p.current = l
