@@ -1,6 +1,6 @@
 package aio
 
-// Connections to servers, and over what is connected already.
+// Connections to servers, and transports over existing connections.
 
 import (
 	"context"
@@ -14,40 +14,39 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// ConnectionOptions are the settings of CreateConnection and its relatives. The zero
-// value has the defaults.
+// ConnectionOptions are the settings of [CreateConnection] and the other functions that
+// make a connection. The zero value has the defaults.
 type ConnectionOptions struct {
-	// TLS, if it is not nil, has the connection encrypted. If its ServerName is
-	// empty, that is the host of the address; a Unix socket or an existing connection
-	// has none, so there ServerName or InsecureSkipVerify must be set. (asyncio: ssl,
-	// server_hostname)
+	// TLS, if it is not nil, encrypts the connection. An empty ServerName means the
+	// host of the address; a Unix socket or an existing connection has no host, so
+	// it needs a ServerName or InsecureSkipVerify. (asyncio: ssl, server_hostname)
 	TLS *tls.Config
-	// HandshakeTimeout is for how long the TLS handshake may take; zero is 60 s.
-	// (asyncio: ssl_handshake_timeout)
+	// HandshakeTimeout limits the TLS handshake; zero is 60 s. (asyncio:
+	// ssl_handshake_timeout)
 	HandshakeTimeout time.Duration
-	// ShutdownTimeout is for how long the end of TLS may take; zero is 30 s.
-	// (asyncio: ssl_shutdown_timeout)
+	// ShutdownTimeout limits the TLS shutdown; zero is 30 s. (asyncio:
+	// ssl_shutdown_timeout)
 	ShutdownTimeout time.Duration
-	// Conn is a connection to use in place of an address. It belongs to the transport
-	// from then on. (asyncio: sock)
+	// Conn is a connection to use in place of an address. The transport takes it
+	// over. (asyncio: sock)
 	Conn net.Conn
 	// Network is "tcp", "tcp4" or "tcp6"; empty is "tcp". (asyncio: family)
 	Network string
 	// LocalAddr is the address to connect from, as "host:port". (asyncio: local_addr)
 	LocalAddr string
-	// HappyEyeballsDelay is after which time the next address of a host is tried
-	// beside those before. Zero tries one after another. (asyncio:
-	// happy_eyeballs_delay)
+	// HappyEyeballsDelay is the time after which the next address of a host is
+	// tried in parallel with the previous ones. Zero tries one after another.
+	// (asyncio: happy_eyeballs_delay)
 	HappyEyeballsDelay time.Duration
-	// Interleave is how many addresses of the first one's family come first, after
-	// which the families take turns. Zero is 1 with a HappyEyeballsDelay; without,
-	// and if it is negative, the order is the resolver's. (asyncio: interleave)
+	// Interleave is the number of addresses of the first family to try before the
+	// families alternate. Zero is 1 with a HappyEyeballsDelay; without one, and if
+	// it is negative, the order is the resolver's. (asyncio: interleave)
 	Interleave int
-	// AllErrors has CreateConnection return a *GroupError with the error of each
-	// attempt, also if there was only one. (asyncio: all_errors)
+	// AllErrors makes CreateConnection return a [*GroupError] with the error of
+	// each attempt, even if there was only one. (asyncio: all_errors)
 	AllErrors bool
-	// Limit is that of the reader of OpenConnection and OpenUnixConnection; see
-	// NewStreamReader. (asyncio: limit)
+	// Limit is the buffer limit of the reader of [OpenConnection] and
+	// [OpenUnixConnection]; see [NewStreamReader]. (asyncio: limit)
 	Limit int
 }
 
@@ -84,8 +83,8 @@ func checkTCP(call, network string) error {
 	return usagef(call, "the network must be tcp, tcp4 or tcp6, not %q", network)
 }
 
-// isStream reports whether conn carries a stream of bytes rather than packets, as far as
-// it tells.
+// isStream reports whether conn carries a byte stream rather than packets, as far as it
+// can be determined.
 func isStream(conn net.Conn) bool {
 	addr := conn.LocalAddr()
 	if addr == nil {
@@ -98,22 +97,25 @@ func isStream(conn net.Conn) bool {
 	return true
 }
 
-// CreateConnection connects to addr, which is "host:port", and returns the transport and
-// the protocol that factory has made for it. A host with several addresses is tried
-// address by address; see HappyEyeballsDelay for trying several at once. The protocol's
-// ConnectionMade has been called when CreateConnection returns, and data may come as soon
-// as the caller awaits or returns.
+// CreateConnection connects to addr, which is "host:port", and returns the transport
+// and the protocol that factory has made for it. The addresses of a host are tried one
+// after another; ConnectionOptions.HappyEyeballsDelay tries several at once. The
+// protocol's ConnectionMade has been called when CreateConnection returns, and data may
+// arrive as soon as the caller awaits or returns.
 //
-// It suspends the calling task until the connection stands, with TLS until the handshake
-// is done. If the task is cancelled meanwhile, the attempt is given up and nothing stays
-// open. If all addresses fail, the error is that of the one attempt, or a *GroupError of
-// all if they differ; each is a *net.OpError. A name that does not resolve gives a
-// *net.DNSError, a connection that is closed already net.ErrClosed, and a handshake that
-// fails the errors of StartTLS. Options that contradict each other, an address of another
-// form, and a value of factory that is no Protocol give an error that matches ErrUsage,
-// which no second try mends; after one about the options their connection is still the
-// caller's. (asyncio: loop.create_connection; its family, proto and flags are Network
-// here)
+// It suspends the calling task until the connection is established, with TLS until the
+// handshake is done. If the task is cancelled before that, the attempt is abandoned and
+// nothing stays open.
+//
+// If all addresses fail, the error is that of the one attempt, or a [*GroupError] of
+// all if they differ; each is a [*net.OpError]. A name that does not resolve gives a
+// [*net.DNSError], a connection that is closed already [net.ErrClosed], and a failed
+// handshake the errors of [StartTLS]. Options that contradict each other, an address of
+// another form, and a value of factory that is not a [Protocol] give an error that
+// matches [ErrUsage], which a retry cannot fix; after an error about the options, their
+// Conn still belongs to the caller.
+//
+// (asyncio: loop.create_connection; its family, proto and flags are Network here)
 func CreateConnection[P any](ctx context.Context, factory func() P, addr string, opts *ConnectionOptions) (Transport, P, error) {
 	return createConnection(ctx, "CreateConnection", factory, addr, opts)
 }
@@ -153,13 +155,14 @@ func createConnection[P any](ctx context.Context, call string, factory func() P,
 	return openConnection(ctx, call, s, factory, config, opts.tls(false))
 }
 
-// tls are the settings of TLS.
+// tls returns the settings of TLS.
 func (o *ConnectionOptions) tls(server bool) tlsSettings {
 	return tlsSettings{server, o.HandshakeTimeout, o.ShutdownTimeout}
 }
 
-// CreateUnixConnection is CreateConnection to the Unix socket at path. A path that begins
-// with @ is a name of Linux's abstract namespace. (asyncio: loop.create_unix_connection)
+// CreateUnixConnection is [CreateConnection] to the Unix socket at path. A path that
+// begins with @ is a name in Linux's abstract namespace. (asyncio:
+// loop.create_unix_connection)
 func CreateUnixConnection[P any](ctx context.Context, factory func() P, path string, opts *ConnectionOptions) (Transport, P, error) {
 	return createUnixConnection(ctx, "CreateUnixConnection", factory, path, opts)
 }
@@ -203,7 +206,7 @@ func (o *ConnectionOptions) checkUnix(call, path string) error {
 	return o.tls(false).checkAny(call, o.TLS)
 }
 
-// dialUnixPath connects to path, if there can be such a socket.
+// dialUnixPath connects to path, if the path is valid.
 func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, error) {
 	if err := checkUnixPath(path); err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
@@ -211,10 +214,10 @@ func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, err
 	return l.network().DialUnix(ctx, path)
 }
 
-// ConnectAcceptedSocket makes the transport of a connection that was accepted elsewhere,
-// the server's end of it where TLS is concerned. conn belongs to the transport from then
-// on. opts may be nil; of its fields only those of TLS may be set. It awaits as
-// CreateConnection does. (asyncio: loop.connect_accepted_socket)
+// ConnectAcceptedSocket makes the transport of a connection that was accepted
+// elsewhere; with TLS, it is the server side. The transport takes conn over. opts may
+// be nil; only its TLS fields may be set. It awaits as [CreateConnection] does.
+// (asyncio: loop.connect_accepted_socket)
 func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn net.Conn, opts *ConnectionOptions) (Transport, P, error) {
 	const call = "ConnectAcceptedSocket"
 	var zero P
@@ -242,14 +245,14 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 	return openConnection(ctx, call, s, factory, opts.TLS, opts.tls(true))
 }
 
-// takeConn makes a stream of a connection that belongs to the transport from now on. It
-// has no deadlines any more: they were those of somebody else.
+// takeConn makes a stream of a connection that the transport takes over. It clears the
+// deadlines, which the former owner has set.
 func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 	if err := conn.SetDeadline(time.Time{}); errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
 		return nil, fmt.Errorf("aio: %s: the connection is closed already: %w", call, net.ErrClosed)
 	}
 	if c, ok := conn.(interface{ SetNoDelay(bool) error }); ok {
-		_ = c.SetNoDelay(true) // as the sockets have that the loop makes
+		_ = c.SetNoDelay(true) // as for the sockets that the loop makes
 	}
 	s, err := l.network().Stream(conn)
 	if err != nil {
@@ -258,12 +261,12 @@ func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 	return s, err
 }
 
-// openConnection makes the protocol and transport of a connection that stands, and waits
-// until ConnectionMade was called.
+// openConnection makes the protocol and transport of an established connection, and
+// waits until ConnectionMade was called.
 func openConnection[P any](ctx context.Context, call string, s netio.Stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
 	var zero P
 	made := false
-	defer func() { // also if the factory panics
+	defer func() { // even if the factory panics
 		if !made {
 			s.Close()
 		}
@@ -275,7 +278,7 @@ func openConnection[P any](ctx context.Context, call string, s netio.Stream, fac
 	p := factory()
 	l := c.fut.loop
 	var t *streamTransport
-	var front *endpoint // that the application knows
+	var front *endpoint // the one that the application uses
 	if config == nil {
 		if t, err = l.newStreamTransport(s, p, nil); err == nil {
 			front = &t.endpoint
@@ -298,10 +301,10 @@ func openConnection[P any](ctx context.Context, call string, s netio.Stream, fac
 	return t.front(), p, nil
 }
 
-// giveUp closes a connection that nobody waits for any more.
+// giveUp closes a connection for which no task waits any more.
 func (t *streamTransport) giveUp() {
 	if t.upper != nil {
-		// in the middle of a handshake there is no end to say good-bye to
+		// no TLS session yet, so no close_notify to send
 		t.forceClose(nil)
 		return
 	}

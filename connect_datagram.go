@@ -1,6 +1,6 @@
 package aio
 
-// Endpoints for datagrams: the options, the addresses, the calls that make them.
+// Datagram endpoints: the options, the addresses, the functions that make them.
 
 import (
 	"context"
@@ -11,30 +11,32 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// DatagramOptions are the settings of CreateDatagramEndpoint. It needs an address, a
-// Network that tells the family, or a Conn.
+// DatagramOptions are the settings of [CreateDatagramEndpoint]. It needs an address, a
+// Network that gives the family, or a Conn.
 type DatagramOptions struct {
-	// LocalAddr is the address to receive at: "host:port" or, for "unixgram", a path.
-	// An empty host is all addresses of this machine; they are those of IPv4 unless
-	// Network is "udp6". A socket that somebody left at path is replaced; the
-	// endpoint leaves its own. A path that begins with @ is a name of Linux's
-	// abstract namespace. (asyncio: local_addr)
+	// LocalAddr is the address to receive at: "host:port" or, for "unixgram", a
+	// path. An empty host means all addresses of this machine, of IPv4 unless
+	// Network is "udp6". An existing socket at path is replaced; the endpoint does
+	// not remove its own. A path that begins with @ is a name in Linux's abstract
+	// namespace. (asyncio: local_addr)
 	LocalAddr string
-	// RemoteAddr is where all datagrams go, in the same form. The endpoint is
-	// connected to it: datagrams from elsewhere do not arrive. (asyncio: remote_addr)
+	// RemoteAddr is the destination of all datagrams, in the same form. The
+	// endpoint is connected to it: datagrams from other addresses do not arrive.
+	// (asyncio: remote_addr)
 	RemoteAddr string
 	// Network is "udp", "udp4", "udp6" or "unixgram"; empty is "udp". (asyncio:
 	// family)
 	Network string
-	// ReusePort lets several sockets receive at the same port, if all of them say so.
-	// (asyncio: reuse_port)
+	// ReusePort lets several sockets receive at the same port, if all of them set
+	// it. (asyncio: reuse_port)
 	ReusePort bool
-	// AllowBroadcast lets datagrams go to all hosts of a network. The endpoint is not
-	// connected to RemoteAddr then, as it is others who answer. Where there is no
-	// poller, all sockets may do that. (asyncio: allow_broadcast)
+	// AllowBroadcast permits datagrams to all hosts of a network. Then the endpoint
+	// is not connected to RemoteAddr, because the answers come from other
+	// addresses. Where there is no poller, all sockets permit that. (asyncio:
+	// allow_broadcast)
 	AllowBroadcast bool
-	// Conn is a socket to use in place of addresses, with no other option. It belongs
-	// to the transport from then on. (asyncio: sock)
+	// Conn is a socket to use in place of addresses, with no other option. The
+	// transport takes it over. (asyncio: sock)
 	Conn net.PacketConn
 }
 
@@ -65,32 +67,34 @@ func (o *DatagramOptions) check(call string) error {
 	return nil
 }
 
-// socket are the settings of the socket.
+// socket returns the settings of the socket.
 func (o *DatagramOptions) socket() netio.DatagramOptions {
 	return netio.DatagramOptions{ReusePort: o.ReusePort, Broadcast: o.AllowBroadcast}
 }
 
-// CreateDatagramEndpoint makes a socket for datagrams, and returns its transport and the
-// protocol that factory has made for it. The protocol's ConnectionMade was called when it
-// returns, and datagrams may come as soon as the caller awaits or returns.
+// CreateDatagramEndpoint makes a datagram socket, and returns its transport and the
+// protocol that factory has made for it. The protocol's ConnectionMade has been called
+// when it returns, and datagrams may arrive as soon as the caller awaits or returns.
 //
-// It suspends the calling task: if there is a name to resolve, and until the endpoint is
-// open. If the task is cancelled meanwhile, nothing stays open. Of the addresses of a
+// It suspends the calling task: while a name is resolved, and until the endpoint is
+// open. If the task is cancelled before that, nothing stays open. Of the addresses of a
 // name the first of each family is tried, local and remote together, until one can be
-// used; if none can, the error is that of the first, a *net.OpError. A name that does not
-// resolve gives a *net.DNSError. Options that contradict each other, an address of
-// another form, a local and a remote address without a common family, and a value of
-// factory that is no Protocol give an error that matches ErrUsage, and ReusePort, where
-// the system has no such thing, one that matches errors.ErrUnsupported.
+// used.
+//
+// If none can be used, the error is that of the first, a [*net.OpError]. A name that
+// does not resolve gives a [*net.DNSError]. Options that contradict each other, an
+// address of another form, a local and a remote address without a common family, and a
+// value of factory that is not a [Protocol] give an error that matches [ErrUsage].
+// ReusePort on a system without it gives one that matches [errors.ErrUnsupported].
 //
 // The addr that DatagramReceived gets is that of net.PacketConn: a *net.UDPAddr, a
-// *net.UnixAddr, or nil if the sender has no address. It stays valid, and must not be
-// changed, as later datagrams of the same sender may have it too. ErrorReceived gets a
-// *net.OpError, whose Addr tells where a datagram that failed was to go. It may be called
-// from inside SendTo.
+// *net.UnixAddr, or nil if the sender has no address. It stays valid and must not be
+// changed, because later datagrams of the same sender may share it. ErrorReceived gets
+// a *net.OpError, whose Addr is the destination of the failed datagram. It may be
+// called inside SendTo.
 //
-// (asyncio: loop.create_datagram_endpoint, which takes the last address of each family,
-// and sends to the peer of a socket that is connected whatever address it is given)
+// (asyncio: loop.create_datagram_endpoint, which uses the last address of each family,
+// and sends to the peer of a connected socket whatever address it is given)
 func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *DatagramOptions) (DatagramTransport, P, error) {
 	const call = "CreateDatagramEndpoint"
 	var zero P
@@ -109,7 +113,7 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 		return nil, zero, err
 	}
 	made := false
-	defer func() { // also if the factory panics
+	defer func() { // even if the factory panics
 		if !made {
 			s.Close()
 		}
@@ -127,8 +131,8 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 	return t, p, nil
 }
 
-// openDatagram makes the socket that o describes. target is where all datagrams go, nil
-// if each has an address.
+// openDatagram makes the socket that o describes. target is the destination of all
+// datagrams, nil if each has its own.
 func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions) (_ netio.Datagram, target net.Addr, err error) {
 	switch {
 	case o.Conn != nil:
@@ -169,14 +173,15 @@ func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions
 	return nil, nil, first
 }
 
-// addrPair is what a socket is to be bound and connected to; either may be nil.
+// addrPair has the addresses to which a socket is bound and connected; either may be
+// nil.
 type addrPair struct {
 	network       string
 	local, remote net.Addr
 }
 
-// resolvePairs finds the addresses of o, a pair for each family that has all that are
-// asked for.
+// resolvePairs finds the addresses of o: a pair for each family that has all requested
+// addresses.
 func (l *Loop) resolvePairs(ctx context.Context, call string, o *DatagramOptions) ([]addrPair, error) {
 	network := o.Network
 	if network == "" {

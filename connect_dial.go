@@ -1,7 +1,7 @@
 package aio
 
-// Which of several addresses a connection is made to: one after the other, or with
-// attempts that overlap (happy eyeballs, RFC 8305) by StaggeredRace.
+// The choice among several addresses of a host: one after the other, or in overlapping
+// attempts (happy eyeballs, RFC 8305) with StaggeredRace.
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// dialAny connects to the first address of host that answers.
+// dialAny connects to the first address of host that accepts.
 func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptions) (netio.Stream, error) {
 	network := o.Network
 	if network == "" {
@@ -56,12 +56,12 @@ func dialAny(ctx context.Context, l *Loop, host, port string, o *ConnectionOptio
 // dialing is the attempt to connect to one of several addresses.
 type dialing struct {
 	loop   *Loop
-	locals []netip.AddrPort // to connect from, any if there are none
-	// of each address that was tried, in the order of the attempts
+	locals []netip.AddrPort // local addresses to connect from; any if empty
+	// the errors of each address that was tried, in the order of the attempts
 	errs [][]error
 }
 
-// connect tries the addresses until one answers. It returns an error if the trying itself
+// connect tries the addresses until one accepts. It returns an error if the call itself
 // was ended.
 func (d *dialing) connect(ctx context.Context, remotes []netip.AddrPort, delay time.Duration) (netio.Stream, error) {
 	d.errs = make([][]error, len(remotes))
@@ -116,13 +116,13 @@ func (d *dialing) attempt(ctx context.Context, i int, remote netip.AddrPort) (s 
 	return s, err
 }
 
-// isBindError reports whether it was the local address that could not be used.
+// isBindError reports whether the local address could not be used.
 func isBindError(err error) bool {
 	var e *os.SyscallError
 	return errors.As(err, &e) && e.Syscall == "bind"
 }
 
-// failure is the error of CreateConnection when no address has answered.
+// failure is the error of CreateConnection when no address has accepted.
 func (d *dialing) failure(all bool) error {
 	errs := slices.Concat(d.errs...)
 	switch {
@@ -139,8 +139,8 @@ func (d *dialing) failure(all bool) error {
 	return errs[0]
 }
 
-// interleave returns the addresses with first ones of the first family at the front,
-// after which the families take turns.
+// interleave returns the addresses in the order in which first addresses of the first
+// family come first, and then the families alternate.
 func interleave(addrs []netip.AddrPort, first int) []netip.AddrPort {
 	var families [2][]netip.AddrPort
 	firstIs4 := addrs[0].Addr().Unmap().Is4()
