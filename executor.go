@@ -210,16 +210,21 @@ func (c *threadsafeCall[T]) run(f *future) {
 func (c *threadsafeCall[T]) start() {
 	defer func() {
 		if v := recover(); v != nil { // the task factory refused
-			err, ok := v.(error)
-			if !ok {
-				err = panicError(v)
-			}
+			err := refusal(v)
 			_ = c.out.SetException(err)
 			c.out.producer.CallExceptionHandler(ExceptionContext{Message: "exception in RunCoroutineThreadsafe", Err: err})
 		}
 	}()
 	c.task = CreateTask(c.out.producer.Context(), c.coro)
 	c.task.addCallback(c)
+}
+
+// refusal is the error of a task factory that has refused or panicked.
+func refusal(v any) error {
+	if err, ok := v.(error); ok {
+		return err
+	}
+	return panicError(v)
 }
 
 func (c *threadsafeCall[T]) deliver() {
@@ -242,6 +247,66 @@ func (c *threadsafeCall[T]) abandon() {
 	}
 	_ = c.out.SetException(ErrLoopClosed)
 }
+
+func init() {
+	plug.Start = func(loop any, c plug.Coro) bool {
+		l := loop.(*Loop)
+		s := &startedCoro{loop: l, coro: c}
+		if l.ending.Load() { // as in RunCoroutineThreadsafe
+			c.Never()
+			return false
+		}
+		ok, asleep := l.postAsleep(readyEntry{s, nil})
+		if !ok {
+			c.Never()
+		}
+		return asleep
+	}
+	plug.Wake = func(loop any) { loop.(*Loop).wakeUp() }
+}
+
+// startedCoro takes a coroutine of plug.Start into a loop. It is a callback of its task
+// until that begins, and so learns of a task that never does.
+type startedCoro struct {
+	loop  *Loop
+	coro  plug.Coro
+	task  *Task[struct{}] // nil before CreateTask has returned
+	begun bool
+}
+
+// run implements runnable: it starts the task, or is told that it ended without its body.
+func (s *startedCoro) run(f *future) {
+	if f != nil || s.loop.ending.Load() {
+		s.coro.Never()
+		return
+	}
+	defer func() {
+		if s.begun || s.task != nil {
+			return
+		}
+		s.coro.Never() // the task factory refused
+		if v := recover(); v != nil {
+			s.loop.CallExceptionHandler(ExceptionContext{Message: "exception in the task factory", Err: refusal(v)})
+		}
+	}()
+	s.task = CreateTask(s.loop.Context(), s.body)
+	if !s.begun { // a task factory may start it eagerly
+		s.task.addCallback(s)
+	}
+}
+
+// body is the body of the task.
+func (s *startedCoro) body(ctx context.Context) (struct{}, error) {
+	s.begun = true
+	if s.task != nil {
+		s.task.removeCallback(s)
+	}
+	s.coro.Run(ctx)
+	return struct{}{}, nil
+}
+
+// abandon implements orphan.
+func (s *startedCoro) abandon() { s.coro.Never() }
 
 // WrapFuture returns a future of the loop of ctx that gets the outcome of cf.
 // Cancelling it cancels cf, unless cf is done. If the loop itself settles cf, the

@@ -28,6 +28,7 @@ type inbox struct {
 	taken    uint64       // how often the loop has taken events
 	signals  []readyEntry // moved only when a pass begins
 	sleeping bool         // the loop waits and has not been woken yet
+	promised bool         // the caller of postAsleep has not called wakeUp yet
 	// the poller in which it waits; nil if it waits for the token in wake
 	poller *poll.Poller
 	closed bool
@@ -49,15 +50,52 @@ func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	}
 	*list = append(*list, e)
 	in.full.Store(true)
-	if in.sleeping && !quiet {
-		in.sleeping = false
-		if in.poller != nil {
-			in.poller.Wake()
-		} else {
-			in.wake <- struct{}{}
-		}
+	if !quiet {
+		in.rouse()
 	}
 	return true
+}
+
+// rouse wakes the loop if it sleeps. The inbox is locked.
+func (in *inbox) rouse() {
+	if !in.sleeping {
+		return
+	}
+	in.sleeping = false
+	if in.poller != nil {
+		in.poller.Wake()
+	} else {
+		in.wake <- struct{}{}
+	}
+}
+
+// postAsleep is post that does not wake a sleeping loop. If asleep is true, the caller
+// must call wakeUp: the loop sleeps, and no other caller has been told so.
+func (l *Loop) postAsleep(e readyEntry) (ok, asleep bool) {
+	in := &l.inbox
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return false, false
+	}
+	in.events = append(in.events, e)
+	in.full.Store(true)
+	if !in.sleeping || in.promised {
+		return true, false
+	}
+	in.promised = true
+	return true, true
+}
+
+// wakeUp wakes the loop after postAsleep has returned true.
+func (l *Loop) wakeUp() {
+	in := &l.inbox
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.promised = false
+	if len(in.events) > 0 {
+		in.rouse()
+	}
 }
 
 // sleep records that the loop is about to wait, in poller if that is not nil, and

@@ -18,14 +18,16 @@ type taskContext struct {
 	request context.Context
 }
 
-// newTaskContext returns the context, and a function that releases what it holds.
-func newTaskContext(task, request context.Context) (ctx *taskContext, release func()) {
+// derive sets c, and returns a function that releases what it holds.
+func (c *taskContext) derive(task, request context.Context) (release func()) {
+	*c = taskContext{task, request}
 	if _, ok := request.Deadline(); !ok {
-		return &taskContext{task, request}, func() {}
+		return func() {}
 	}
 	derived, cancel := context.WithCancelCause(task)
 	stop := context.AfterFunc(request, func() { cancel(context.Cause(request)) })
-	return &taskContext{derived, request}, func() {
+	c.Context = derived
+	return func() {
 		stop()
 		cancel(nil)
 	}

@@ -23,7 +23,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/goaio/aio"
@@ -86,7 +85,7 @@ type handler struct {
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{handler: h, w: w, r: r, ops: make(chan *operation, maxOps)}
-	x.serve(aio.RunCoroutineThreadsafe(h.loop, x.run))
+	x.serve()
 }
 
 // maxOps is how many messages of a task may be on their way to the goroutine: a write
@@ -99,11 +98,12 @@ type exchange struct {
 	w       http.ResponseWriter // as it came
 	r       *http.Request       // as it came
 	ops     chan *operation     // to the goroutine; nil says that the task is over
-	begun   atomic.Bool         // the task has
+	never   bool                // there will be no task
 
 	// Owned by the task's loop until the task is over, then by the goroutine.
 	task   aio.AnyTask
 	ctx    context.Context // to await with
+	tc     taskContext     // of the request, as the handler has it
 	inside *http.Request   // as the handler has it
 	body   *body           // of it, nil if there is none
 	over   bool            // the handler has returned
@@ -129,12 +129,25 @@ type operation struct {
 	done aio.Event
 }
 
+// requestTask is the exchange as the task that a loop is to run.
+type requestTask exchange
+
+// Never implements plug.Coro: the loop is closed, or the task was cancelled before it
+// began.
+func (t *requestTask) Never() {
+	t.never = true
+	t.ops <- nil
+}
+
+// Run implements plug.Coro.
+func (t *requestTask) Run(ctx context.Context) { (*exchange)(t).run(ctx) }
+
 // run is the body of the task.
-func (x *exchange) run(ctx context.Context) (struct{}, error) {
-	x.begun.Store(true)
+func (x *exchange) run(ctx context.Context) {
 	x.task = aio.CurrentTask(ctx)
 	request := x.r.Context()
-	tc, release := newTaskContext(ctx, request)
+	tc := &x.tc
+	release := tc.derive(ctx, request)
 	x.ctx = ctx
 	if x.derived = tc.Context != ctx; x.derived {
 		x.ctx = tc
@@ -175,7 +188,6 @@ func (x *exchange) run(ctx context.Context) (struct{}, error) {
 	}()
 	x.handler.inner.ServeHTTP(x, x.inside)
 	returned = true
-	return struct{}{}, nil
 }
 
 // handlerPanic is the panic of a handler, as it goes on in the goroutine of the
@@ -201,35 +213,57 @@ func passedOn(v any) any {
 }
 
 // serve is the goroutine's side: it does what the task asks for, until the task is over.
-func (x *exchange) serve(task *aio.ConcurrentFuture[struct{}]) {
-	gone, ended := x.r.Context().Done(), task.Done()
+//
+// It gives way once before it waits, and the loop sleeps on for so long. That is for
+// fairness between connections. The scheduler of Go runs next whatever was woken last,
+// and asks the network for more only when nothing else can run. net/http has just started
+// a goroutine that reads ahead in this connection, and ends it after the response. If the
+// loop was woken at once, it would push that goroutine to the end of the queue, this one
+// would wait for it there with its response sent, and by then the next request would have
+// arrived: under load the connections that were being served would go round for ever, and
+// the others wait for seconds. It costs nothing besides: all requests that have arrived
+// are in the loop when it wakes, and most goroutines find theirs answered when they run
+// again.
+func (x *exchange) serve() {
+	asleep := plug.Start(x.handler.loop, (*requestTask)(x))
+	runtime.Gosched()
+	if asleep {
+		plug.Wake(x.handler.loop)
+	}
+	select {
+	case op := <-x.ops:
+		if x.answer(op) {
+			return
+		}
+	default:
+	}
+	gone := x.r.Context().Done() // it is made when one asks for it first
 	for {
 		select {
 		case op := <-x.ops:
-			if op == nil {
-				x.finish()
+			if x.answer(op) {
 				return
 			}
-			x.perform(op)
 		case <-gone:
 			gone = nil
 			x.tell(x.leave)
-		case <-ended:
-			if !x.begun.Load() {
-				// and it never will: the loop is closed, or the task was
-				// cancelled
-				unavailable(x.w)
-				return
-			}
-			ended = nil // its last message is on its way
 		}
 	}
 }
 
-// perform runs op and tells the loop.
-func (x *exchange) perform(op *operation) {
-	op.do()
-	x.tell(op.done.Set)
+// answer does what the task asks for, and reports whether the task is over.
+func (x *exchange) answer(op *operation) (over bool) {
+	switch {
+	case op != nil:
+		op.do()
+		x.tell(op.done.Set)
+		return false
+	case x.never:
+		unavailable(x.w)
+	default:
+		x.finish()
+	}
+	return true
 }
 
 // leave is told that the request has ended, in the loop. If its context has a deadline,

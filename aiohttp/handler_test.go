@@ -302,3 +302,76 @@ func TestClosedLoopIsUnavailable(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 }
+
+// A request whose task never begins is answered too, and one whose task begins as it is
+// made.
+func TestTaskFactories(t *testing.T) {
+	refused := errors.New("no tasks today")
+	for name, c := range map[string]struct {
+		factory aio.TaskFactory
+		status  int
+		report  string
+	}{
+		"eager": {factory: aio.EagerTaskFactory, status: http.StatusOK},
+		"refused": {
+			factory: func(*aio.TaskSpec) error { return refused },
+			status:  http.StatusServiceUnavailable,
+			report:  "exception in the task factory: no tasks today",
+		},
+		"panic": {
+			factory: func(*aio.TaskSpec) error { panic(refused) },
+			status:  http.StatusServiceUnavailable,
+			report:  "exception in the task factory: no tasks today",
+		},
+		"cancelled before its first step": {
+			factory: func(spec *aio.TaskSpec) error {
+				spec.Loop.CallSoon(func() {
+					for _, task := range aio.AllTasks(spec.Loop.Context()) {
+						task.Cancel()
+					}
+				})
+				return nil
+			},
+			status: http.StatusServiceUnavailable,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, reports := startLoop(t)
+			s := serve(t, tasks(l, func(ctx context.Context, w http.ResponseWriter, _ *http.Request) {
+				if c.status != http.StatusOK {
+					t.Error("the handler was called")
+				}
+				_ = aio.Sleep(ctx, 0)
+			}))
+			set := make(chan struct{})
+			l.CallSoonThreadsafe(func() { l.SetTaskFactory(c.factory); close(set) })
+			<-set
+			if status, _ := get(t, s.URL); status != c.status {
+				t.Errorf("status %d, want %d", status, c.status)
+			}
+			if got := strings.Join(reports(), "; "); got != c.report {
+				t.Errorf("reported %q, want %q", got, c.report)
+			}
+		})
+	}
+}
+
+// A loop that is closed before it has taken in a request answers it all the same.
+func TestLoopClosedBeforeItsRequests(t *testing.T) {
+	l := aio.NewEventLoop(nil)
+	h := tasks(l, func(context.Context, http.ResponseWriter, *http.Request) { t.Error("the handler was called") })
+	var statuses sync.WaitGroup
+	for range 20 {
+		statuses.Go(func() {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d", w.Code)
+			}
+		})
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	statuses.Wait()
+}
