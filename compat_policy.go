@@ -74,8 +74,8 @@ func (p *DefaultEventLoopPolicy) SetEventLoop(l *Loop) {
 // (asyncio: AbstractEventLoopPolicy.new_event_loop)
 func (p *DefaultEventLoopPolicy) NewEventLoop() *Loop { return NewEventLoop(nil) }
 
-// GetChildWatcher returns the watcher that was set, or if none was a
-// *ThreadedChildWatcher, each time the same. (asyncio:
+// GetChildWatcher returns the watcher that was set, or otherwise a
+// [*ThreadedChildWatcher], always the same one. (asyncio:
 // AbstractEventLoopPolicy.get_child_watcher)
 func (p *DefaultEventLoopPolicy) GetChildWatcher() AbstractChildWatcher {
 	p.mu.Lock()
@@ -86,8 +86,8 @@ func (p *DefaultEventLoopPolicy) GetChildWatcher() AbstractChildWatcher {
 	return p.watcher
 }
 
-// SetChildWatcher closes the watcher that was set before, and sets w; nil is none. The
-// current loop is not attached to it. (asyncio:
+// SetChildWatcher closes the watcher that was set before, and sets w; nil means none.
+// It does not attach the current loop. (asyncio:
 // AbstractEventLoopPolicy.set_child_watcher)
 func (p *DefaultEventLoopPolicy) SetChildWatcher(w AbstractChildWatcher) {
 	p.mu.Lock()
@@ -101,15 +101,15 @@ func (p *DefaultEventLoopPolicy) SetChildWatcher(w AbstractChildWatcher) {
 	p.watcher = w
 }
 
-// thePolicy is that of the process.
+// thePolicy is the policy of the process.
 var thePolicy struct {
 	sync.Mutex
-	set AbstractEventLoopPolicy // nil until somebody asks for it
+	set AbstractEventLoopPolicy // nil until it is first used
 }
 
-// GetEventLoopPolicy returns the policy of the process: the one that was set, or a
-// *DefaultEventLoopPolicy, each time the same. Any goroutine may call it.
-// (asyncio: get_event_loop_policy)
+// GetEventLoopPolicy returns the policy of the process: the one that was set, or
+// otherwise a [*DefaultEventLoopPolicy], always the same one. Any goroutine may call
+// it. (asyncio: get_event_loop_policy)
 //
 // Deprecated: see AbstractEventLoopPolicy.
 func GetEventLoopPolicy() AbstractEventLoopPolicy {
@@ -121,10 +121,10 @@ func GetEventLoopPolicy() AbstractEventLoopPolicy {
 	return thePolicy.set
 }
 
-// SetEventLoopPolicy makes p the policy of the process; nil stands for a new default
-// policy, which has no current loop. Any goroutine may call it. The functions
-// NewEventLoop and Run do not ask the policy, where asyncio's do: give a Runner the
-// policy's NewEventLoop as LoopFactory. (asyncio: set_event_loop_policy)
+// SetEventLoopPolicy makes p the policy of the process; nil means a new default policy,
+// which has no current loop. Any goroutine may call it. Unlike asyncio's, the functions
+// [NewEventLoop] and [Run] do not use the policy: pass its NewEventLoop to a [Runner]
+// as LoopFactory. (asyncio: set_event_loop_policy)
 //
 // Deprecated: see AbstractEventLoopPolicy.
 func SetEventLoopPolicy(p AbstractEventLoopPolicy) {
@@ -133,12 +133,12 @@ func SetEventLoopPolicy(p AbstractEventLoopPolicy) {
 	thePolicy.set = p
 }
 
-// GetEventLoop returns the loop of ctx if that runs: in a task, and in a callback that
-// has a ctx, this is GetRunningLoop. Otherwise it returns what the policy says, by
-// default the loop of the last SetEventLoop or an error that matches ErrNoRunningLoop. It
-// never makes a loop, never awaits, and any goroutine may call it. Unlike in asyncio the
-// goroutine does not matter: without a ctx of the running loop, a task gets the policy's
-// loop too. (asyncio: get_event_loop)
+// GetEventLoop returns the loop of ctx if it runs: in a task, and in a callback that
+// has a ctx, this is [GetRunningLoop]. Otherwise it returns the loop of the policy, by
+// default the loop of the last [SetEventLoop] or an error that matches
+// [ErrNoRunningLoop]. It never makes a loop, never awaits, and any goroutine may call
+// it. Unlike in asyncio the calling thread does not matter: without a ctx of the
+// running loop, a task gets the policy's loop too. (asyncio: get_event_loop)
 //
 // Deprecated: use GetRunningLoop.
 func GetEventLoop(ctx context.Context) (*Loop, error) {
@@ -148,9 +148,10 @@ func GetEventLoop(ctx context.Context) (*Loop, error) {
 	return GetEventLoopPolicy().GetEventLoop()
 }
 
-// SetEventLoop has the policy make l the current loop, by default for every goroutine of
-// the process; nil is none. Any goroutine may call it. Run and Runner set no current
-// loop, as they may run in several goroutines at once. (asyncio: set_event_loop)
+// SetEventLoop makes l the current loop of the policy, by default for every goroutine
+// of the process; nil means none. Any goroutine may call it. [Run] and [Runner] do not
+// set the current loop, because they may run in several goroutines at once. (asyncio:
+// set_event_loop)
 //
-// Deprecated: pass the loop, or a ctx of it, to those who need it.
+// Deprecated: pass the loop, or a ctx of it, to the code that needs it.
 func SetEventLoop(l *Loop) { GetEventLoopPolicy().SetEventLoop(l) }
