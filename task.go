@@ -2,15 +2,16 @@ package aio
 
 // A task is a coroutine with a result. At any moment it is in one of these states:
 //
-//	ready    an entry of the ready queue will start or resume it; waiting is nil or done
+//	ready    an entry of the ready queue will start or resume it; waiting is
+//	         nil or done
 //	running  it holds the token: Loop.current is this task
 //	waiting  suspended on the future in waiting, one of whose callbacks is the task
 //	done     its future has a result
 //
-// Cancelling is a request to the task, answered by its body. It cancels the future that
-// the task waits for, from which the CancelledError comes back through the await; where
-// there is no such future, because the task is ready or running, mustCancel remembers it
-// until the next suspension.
+// Cancelling is a request to the task, which its body answers. It cancels the future
+// that the task waits for, from which the CancelledError comes back through the await.
+// If there is no such future, because the task is ready or running, mustCancel stores
+// the request until the next suspension.
 
 import (
 	"context"
@@ -25,7 +26,7 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// AnyTask is a Task of any result type. See Task for the methods.
+// AnyTask is a [Task] of any result type. Task documents the methods.
 type AnyTask interface {
 	AnyFuture
 	// These are the methods of Task.
@@ -38,7 +39,7 @@ type AnyTask interface {
 	PrintStack(w io.Writer, limit int) error
 }
 
-// taskImpl is what the package needs of a Task without knowing its result type.
+// taskImpl is the part of a Task that depends on its result type.
 type taskImpl interface {
 	AnyTask
 	call()          // runs the body to its end, in its coroutine
@@ -46,42 +47,47 @@ type taskImpl interface {
 	entryPoint() []uintptr
 }
 
-// task is the part of a Task that does not depend on its result type. Owned by the token.
+// task is the part of a Task that does not depend on its result type. The token owns
+// it.
 type task struct {
-	fut             *future
-	impl            taskImpl
-	co              *coroutine // nil before the first step and after the last
-	waiting         *future
-	reason          *CancelledError // the last that mustCancel was set for
-	scope           scope
-	id              uint64
-	extra           atomic.Pointer[taskExtra]
-	prev            *task // in Loop.tasks
-	next            *task
-	cancels         int32  // requests, less those withdrawn by Uncancel
-	awaits          uint32 // counts suspensions, to tell one await from the next
-	noPendingReport bool   // not reported if its loop is closed while it is pending
+	fut     *future
+	impl    taskImpl
+	co      *coroutine // nil before the first step and after the last
+	waiting *future
+	reason  *CancelledError // the reason of the last request in mustCancel
+	scope   scope
+	id      uint64
+	extra   atomic.Pointer[taskExtra]
+	prev    *task // in Loop.tasks
+	next    *task
+	cancels int32  // number of requests, less those withdrawn by Uncancel
+	awaits  uint32 // counts suspensions, to distinguish awaits
+	// it is not reported if its loop is closed while it is pending
+	noPendingReport bool
 
-	// runtime.Goexit in it does not go on to whoever runs the loop; see plug
+	// runtime.Goexit in it does not continue in the goroutine that runs the loop;
+	// see plug
 	contained  bool
 	mustCancel bool
-	// what the task waits for was cancelled by the end of a context, see contextEnded
+	// the end of a context has cancelled the awaited future, see contextEnded
 	byContext bool
-	// it was cancelled because the task was, which wins over the end of a context
+	// a cancellation of the task has cancelled it, which wins over the end of a
+	// context
 	byRequest bool
-	// the request under way comes from a scope: the task's own context stays open
+	// the request in progress comes from a scope: the task's own context does not
+	// end
 	fromScope bool
 }
 
-// taskExtra is what few tasks have. Any goroutine may read the name, so a task that is
-// renamed gets another taskExtra.
+// taskExtra has fields that few tasks need. Any goroutine may read the name, so
+// renaming a task gives it another taskExtra.
 type taskExtra struct {
 	name    string
-	refused int         // awaits since the loop was closed
+	refused int         // number of awaits since the loop was closed
 	trace   *trace.Task // nil unless the program was traced when the task was created
 }
 
-// more returns a taskExtra that may be changed until the token is given away, and then
+// more returns a taskExtra that may be changed until the token is passed on, and then
 // stored.
 func (t *task) more() *taskExtra {
 	if e := t.extra.Load(); e != nil {
@@ -91,15 +97,16 @@ func (t *task) more() *taskExtra {
 	return &taskExtra{}
 }
 
-// Task runs a coroutine. It is a Future of the coroutine's result, and can be cancelled,
-// named and looked into. A loop holds on to its tasks until they are done: one whose Task
-// nobody keeps is not lost, unlike in asyncio.
+// Task runs a coroutine. It is a [Future] of the coroutine's result, and can be
+// cancelled, named and inspected. A loop references every unfinished task, so unlike in
+// asyncio none is garbage-collected while it is pending.
 //
-// Cancel asks the task to stop, and returns false only if it is done. The await in which
-// the task is suspended, or the next one that suspends, returns a *CancelledError, once;
-// what the task waits for is cancelled with it. If the body returns that error, the task
-// is cancelled; if it goes on, the request is over, and Cancelling counts it until
-// Uncancel. A task that was never started ends without its body being run.
+// Cancel asks the task to stop, and returns false only if it is done. The await in
+// which the task is suspended, or the next one that suspends, returns a
+// [*CancelledError], once; the operation that the task waits for is cancelled with it.
+// If the body returns that error, the task is cancelled. If the body continues, the
+// cancellation is spent, and Cancelling counts it until Uncancel. A task that was never
+// started ends without running its body.
 //
 // (asyncio: Task)
 type Task[T any] struct {
@@ -108,17 +115,17 @@ type Task[T any] struct {
 	coro Coro[T]
 }
 
-// TaskSpec says how a task is to be made. Task options change it, then the loop's task
-// factory.
+// TaskSpec describes a new task. The options of [CreateTask] change it, and then the
+// loop's task factory.
 type TaskSpec struct {
 	// Loop is the loop that makes the task.
 	Loop *Loop
-	// Context is where the body's context gets its values from.
+	// Context is the context from which the body's context gets its values.
 	Context context.Context
-	// Name is the task's name, "" for Task-1 and so on.
+	// Name is the task's name; "" means Task-1 and so on.
 	Name string
-	// EagerStart has the body run at once, inside CreateTask, up to its first
-	// suspension. nil means that the caller did not say.
+	// EagerStart runs the body at once, inside CreateTask, up to its first
+	// suspension. nil means that the caller did not decide.
 	EagerStart *bool
 }
 
@@ -128,20 +135,20 @@ type TaskOption func(*TaskSpec)
 // WithName names the task.
 func WithName(name string) TaskOption { return func(s *TaskSpec) { s.Name = name } }
 
-// WithEagerStart has the body of the task run inside CreateTask up to its first
+// WithEagerStart runs the body of the task inside [CreateTask] up to its first
 // suspension, if the loop is running; false keeps a task factory from doing so.
 func WithEagerStart(eager bool) TaskOption { return func(s *TaskSpec) { s.EagerStart = &eager } }
 
-// WithContext has the task take its context values from ctx, where those of the group's
-// context will not do. (asyncio: create_task with context=)
+// WithContext makes the task take its context values from ctx instead of the context of
+// [CreateTask] or of its group. (asyncio: create_task with context=)
 func WithContext(ctx context.Context) TaskOption { return func(s *TaskSpec) { s.Context = ctx } }
 
-// TaskFactory is called for each task that a loop makes, and may change how. CreateTask
-// panics with the error that it returns.
+// TaskFactory is called for each task that a loop makes, and may change its [TaskSpec].
+// [CreateTask] panics with the error that it returns.
 type TaskFactory func(spec *TaskSpec) error
 
-// EagerTaskFactory is a TaskFactory that starts every task eagerly, unless WithEagerStart
-// says otherwise. (asyncio: eager_task_factory)
+// EagerTaskFactory is a [TaskFactory] that starts every task eagerly, unless
+// [WithEagerStart] says otherwise. (asyncio: eager_task_factory)
 func EagerTaskFactory(spec *TaskSpec) error {
 	if spec.EagerStart == nil {
 		eager := true
@@ -150,9 +157,8 @@ func EagerTaskFactory(spec *TaskSpec) error {
 	return nil
 }
 
-// SetTaskFactory has f called for every task that the loop makes from now on. nil
-// restores the default. (asyncio: loop.set_task_factory, whose factory makes the task
-// itself)
+// SetTaskFactory makes the loop call f for every new task. nil restores the default.
+// (asyncio: loop.set_task_factory, whose factory makes the task itself)
 func (l *Loop) SetTaskFactory(f TaskFactory) {
 	l.check("Loop.SetTaskFactory")
 	l.taskFactory = f
@@ -165,12 +171,16 @@ func (l *Loop) GetTaskFactory() TaskFactory {
 	return l.taskFactory
 }
 
-// CreateTask returns a new task that runs coro in the loop of ctx. The body starts in the
-// next pass, after everything that is ready already. The body's context has the values of
-// ctx, and ends when the task does or is cancelled; it does not end with ctx, as a task
-// outlives the one that made it. CreateTask never awaits. It panics if coro is nil, if
-// ctx belongs to no loop, if the caller does not hold the token, if the loop is closed,
-// or if the task factory refuses. (asyncio: create_task)
+// CreateTask returns a new task that runs coro in the loop of ctx. The body starts in
+// the next pass, after everything that is ready already. The body's context has the
+// values of ctx, and ends when the task ends or is cancelled. It does not end with ctx,
+// because a task may outlive the one that made it.
+//
+// CreateTask never awaits. It panics if coro is nil, if ctx belongs to no loop, if the
+// caller does not hold the token, if the loop is closed, or if the task factory
+// refuses.
+//
+// (asyncio: create_task)
 func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
 	l := loopOf(ctx, "CreateTask")
 	l.mustBeOpen("CreateTask")
@@ -199,8 +209,8 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 		l.observed.taskCreated(&t.task)
 	}
 	if eager && l.running.Load() {
-		// The coroutine is resumed by the goroutine of the creating task, which
-		// gets the token back as soon as the new task suspends.
+		// The goroutine of the creating task resumes the coroutine, and gets
+		// the token back as soon as the new task suspends.
 		if l.observed != nil {
 			l.observed.stepBegan(&t.task)
 		}
@@ -214,7 +224,7 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	return t
 }
 
-// configure applies options and task factory.
+// configure applies the options and the task factory.
 func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
 	l := t.fut.loop
 	spec := TaskSpec{Loop: l, Context: ctx}
@@ -264,7 +274,7 @@ func (t *task) finish(err error) {
 	f.loop.tasks.remove(t)
 	switch {
 	case err == nil && t.mustCancel:
-		// cancelled in its last step: mustCancel stays to tell
+		// cancelled in its last step: mustCancel stays set to show that
 		f.settle(cancelled, t.reason)
 	case err == nil:
 		f.settle(finished, nil)
@@ -285,15 +295,15 @@ func (t *task) finish(err error) {
 	}
 }
 
-// run implements runnable: it is one step of the task.
+// run implements runnable: it runs one step of the task.
 func (t *task) run(f *future) {
 	if t.prepare(f) {
 		t.fut.loop.resume(t)
 	}
 }
 
-// prepare readies the task for a step and reports whether there is to be one. f is what
-// the task waited for, nil if it has not started or only yielded.
+// prepare prepares the task for a step and reports whether there is one to run. f is
+// the future that the task waited for, nil if it has not started or only yielded.
 func (t *task) prepare(f *future) bool {
 	if t.fut.state != pending {
 		return false // unwound meanwhile
@@ -340,16 +350,17 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 	return true
 }
 
-// cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which ends
-// its own context and will withdraw the request: the context of the task stays open.
+// cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which
+// ends its own context and will withdraw the request: the context of the task does not
+// end.
 func (t *task) cancelFromScope() {
 	t.fromScope = true
 	defer func() { t.fromScope = false }()
 	t.fut.cancel(errCancelled)
 }
 
-// forceCancel cancels the task even if it is part of a cycle of awaits, which it takes it
-// out of.
+// forceCancel cancels the task even if it is part of a cycle of awaits, from which it
+// is removed.
 func (t *task) forceCancel(reason *CancelledError) {
 	if _, err := t.fut.tryCancel(reason); err == nil || t.waiting == nil {
 		return
@@ -385,10 +396,10 @@ func (t *task) Cancelling() int {
 	return int(t.cancels)
 }
 
-// Uncancel withdraws a request to cancel the task and returns how many are left. It is
-// for those who made the request themselves and have dealt with it, as Timeout and
-// TaskGroup do. If none is left, a cancellation that was not delivered yet will not be.
-// (asyncio: Task.uncancel)
+// Uncancel withdraws a request to cancel the task and returns the number of requests
+// that are left. It is for code that has made the request itself and has handled it, as
+// [Timeout] and [TaskGroup] do. If none is left, a cancellation that was not delivered
+// yet is dropped. (asyncio: Task.uncancel)
 func (t *task) Uncancel() int {
 	t.fut.loop.check("Task.Uncancel")
 	return t.uncancel()
@@ -404,8 +415,8 @@ func (t *task) uncancel() int {
 	return int(t.cancels)
 }
 
-// GetName returns the name given by WithName or SetName, or else Task-1, Task-2 and so on
-// in the order in which the loop made its tasks. (asyncio: Task.get_name)
+// GetName returns the name given by [WithName] or SetName, or otherwise Task-1, Task-2
+// and so on in the order in which the loop made its tasks. (asyncio: Task.get_name)
 func (t *task) GetName() string {
 	t.fut.loop.check("Task.GetName")
 	return t.name()
@@ -439,12 +450,12 @@ func (t *Task[T]) entryPoint() []uintptr {
 	return []uintptr{reflect.ValueOf(t.coro).Pointer() + 1}
 }
 
-// GetStack returns where the task is suspended, or, called by itself, where it runs: the
-// frames from the outermost, the task's own function, to the innermost, the function that
-// awaits. Frames of this package and of the Go runtime are left out. limit bounds their
-// number, keeping the outermost, if it is greater than 0. A task that has not started is
-// in the first line of its function; one that is done has no stack, nor has one that is
-// just starting the caller eagerly. (asyncio: Task.get_stack)
+// GetStack returns where the task is suspended or, called by the task itself, where it
+// runs: the frames from the outermost, the task's own function, to the innermost, the
+// function that awaits. Frames of this package and of the Go runtime are left out. A
+// limit greater than 0 limits the number of frames, keeping the outermost. A task that
+// has not started is in the first line of its function. A task that is done has no
+// stack, nor has one that is starting the caller eagerly. (asyncio: Task.get_stack)
 func (t *task) GetStack(limit int) []runtime.Frame {
 	t.fut.loop.check("Task.GetStack")
 	if t.fut.state != pending {
@@ -462,7 +473,7 @@ func (t *task) stack() []uintptr {
 	case t.co == nil:
 		return t.impl.entryPoint()
 	}
-	// The task's goroutine looks at its own stack, then waits on.
+	// The task's goroutine records its own stack, and then continues to wait.
 	var pcs []uintptr
 	t.co.stackRequest = &pcs
 	me := l.current
@@ -521,8 +532,8 @@ func CurrentTask(ctx context.Context) AnyTask {
 	return s.loop.current.impl
 }
 
-// AllTasks returns the tasks of the loop of ctx that are not done, in the order in which
-// they were created. The caller must hold the token, or the loop must not be running.
+// AllTasks returns the unfinished tasks of the loop of ctx, in the order in which they
+// were created. The caller must hold the token, or the loop must not be running.
 // (asyncio: all_tasks)
 func AllTasks(ctx context.Context) []AnyTask {
 	l := loopOf(ctx, "AllTasks")
@@ -533,7 +544,7 @@ func AllTasks(ctx context.Context) []AnyTask {
 	return all
 }
 
-// taskList links the tasks of a loop that are not done, in the order of creation.
+// taskList links the unfinished tasks of a loop, in the order of creation.
 //
 // The lists of waiters, of a group's tasks and of reports are written out in the same
 // way. One generic list for the four was tried: it reaches the links of an element

@@ -1,6 +1,6 @@
 package aio
 
-// What is decrypted for the application, and encrypted for the peer.
+// Decryption for the application, and encryption for the peer.
 
 import (
 	"fmt"
@@ -8,7 +8,8 @@ import (
 	"log/slog"
 )
 
-// tlsStep is a layer in the ready queue, to go on with input that it has.
+// tlsStep is an entry of the ready queue in which a layer continues with buffered
+// input.
 type tlsStep tlsTransport
 
 func (s *tlsStep) run(*future) {
@@ -20,8 +21,8 @@ func (s *tlsStep) run(*future) {
 // source implements sourced.
 func (s *tlsStep) source() any { return (*tlsTransport)(s).source() }
 
-// source is that of the transport below, which calls this one: what is left of a
-// connection is read before it is lost.
+// source is the source of the transport below, which calls this one: all data of a
+// connection is read before the connection is lost.
 func (t *tlsTransport) source() any {
 	if below, ok := t.lower.(sourced); ok {
 		return below.source()
@@ -29,10 +30,10 @@ func (t *tlsTransport) source() any {
 	return t
 }
 
-// unread returns how much ciphertext there is.
+// unread returns the amount of unread ciphertext.
 func (t *tlsTransport) unread() int { return t.in.len() + len(t.borrowed) }
 
-// controlReading keeps the ciphertext that waits within bounds.
+// controlReading keeps the buffered ciphertext within bounds.
 func (t *tlsTransport) controlReading() {
 	switch n := t.unread(); {
 	case t.lower == nil:
@@ -45,7 +46,7 @@ func (t *tlsTransport) controlReading() {
 	}
 }
 
-// receive goes on with the input, as the state demands.
+// receive handles the input according to the state.
 func (t *tlsTransport) receive() {
 	switch t.state {
 	case tlsHandshaking:
@@ -57,16 +58,16 @@ func (t *tlsTransport) receive() {
 	}
 }
 
-// read delivers what there is to the application.
+// read delivers the available data to the application.
 func (t *tlsTransport) read() {
 	for more := true; more && t.state == tlsWrapped && !t.paused; {
 		more = t.readOnce()
 	}
 }
 
-// readOnce delivers one buffer of what there is, and reports whether there may be more.
+// readOnce delivers one buffer of data, and reports whether there may be more.
 func (t *tlsTransport) readOnce() (more bool) {
-	to := t.receiver // the one in use when the read begins
+	to := t.receiver // the receiver at the time when the read begins
 	var buf []byte
 	var err error
 	if to.buffered == nil {
@@ -88,7 +89,7 @@ func (t *tlsTransport) readOnce() (more bool) {
 	return err == nil
 }
 
-// decrypt reads until b is full or there is an error, errDry if the input is used up.
+// decrypt reads until b is full or there is an error; errDry if the input is used up.
 func (t *tlsTransport) decrypt(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		var m int
@@ -98,7 +99,7 @@ func (t *tlsTransport) decrypt(b []byte) (n int, err error) {
 	return n, err
 }
 
-// checkInput acts upon the error of a tls.Conn.Read, if there is one.
+// checkInput handles the error of a tls.Conn.Read, if there is one.
 func (t *tlsTransport) checkInput(err error) {
 	switch {
 	case err == nil || err == errDry:
@@ -113,7 +114,7 @@ func (t *tlsTransport) checkInput(err error) {
 	}
 }
 
-// endInput tells the application that the peer is done, and closes the connection.
+// endInput tells the application of EOF, and closes the connection.
 func (t *tlsTransport) endInput() {
 	keepOpen, err := t.eofReceived()
 	if err != nil {
@@ -126,8 +127,7 @@ func (t *tlsTransport) endInput() {
 	switch t.state {
 	case tlsWrapped:
 		if !isLayer {
-			// that may have something to deliver and to write, and will call
-			// Close
+			// EOFReceived may deliver and write, and will call Close
 			t.startShutdown()
 		}
 	case tlsShutdown:
@@ -135,7 +135,7 @@ func (t *tlsTransport) endInput() {
 	}
 }
 
-// discard drops the input, and looks for its end.
+// discard drops the input, and looks for EOF.
 func (t *tlsTransport) discard() {
 	if t.ended {
 		return
@@ -149,7 +149,7 @@ func (t *tlsTransport) discard() {
 	t.checkInput(err)
 }
 
-// encrypt sends b, or as much as the transport below takes without asking for a pause.
+// encrypt sends b, or as much as the transport below accepts without pausing.
 func (t *tlsTransport) encrypt(b []byte) (n int, err error) {
 	buf := tlsBuffers.Get().(*tlsBuffer)
 	defer tlsBuffers.Put(buf)
@@ -171,16 +171,16 @@ func (t *tlsTransport) encrypt(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// drain sends what waits.
+// drain sends queued plaintext.
 func (t *tlsTransport) drain() {
 	if t.queue.len() > 0 {
-		n, _ := t.encrypt(t.queue.bytes()) // ConnectionLost tells of an error
+		n, _ := t.encrypt(t.queue.bytes()) // ConnectionLost gets the error
 		t.queue.skip(n)
 	}
 }
 
-// controlWriting tells the protocol to pause if too much waits: the high mark is too much
-// already, unlike without TLS.
+// controlWriting pauses the protocol if too much is queued: at the high mark, unlike
+// without TLS, where it must be exceeded.
 func (t *tlsTransport) controlWriting() {
 	if n := t.queue.len(); n > 0 {
 		t.maybePause(n + 1)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// tlsHandshakeStep is a layer as the callback of its handshake task.
+// tlsHandshakeStep is a layer as the done callback of its handshake task.
 type tlsHandshakeStep tlsTransport
 
 func (d *tlsHandshakeStep) run(f *future) {
@@ -16,7 +16,7 @@ func (d *tlsHandshakeStep) run(f *future) {
 	err := f.thrown()
 	t.handshake, t.ctx = nil, nil
 	if t.state != tlsHandshaking {
-		return // it was given up
+		return // the handshake was abandoned
 	}
 	if err != nil {
 		_, isCancelled := asCancelled(err)
@@ -32,7 +32,7 @@ func (d *tlsHandshakeStep) run(f *future) {
 	t.stopTimer()
 	t.state = tlsWrapped
 	t.secured = true
-	t.decided = true // also if ConnectionMade closes the transport
+	t.decided = true // even if ConnectionMade closes the transport
 	if !t.opened {
 		t.opened = true
 		t.guard("protocol.ConnectionMade() failed", func() { connectionMade(t.protocol, t) })
@@ -46,7 +46,7 @@ func (d *tlsHandshakeStep) run(f *future) {
 	t.controlReading()
 }
 
-// limit gives the handshake or the shutdown a time limit.
+// limit sets a timeout for the handshake or the shutdown.
 func (t *tlsTransport) limit(d time.Duration) {
 	t.timer = t.loop.wakeAt(t.loop.after(d), (*tlsTimerStep)(t))
 }
@@ -66,7 +66,7 @@ func (d *tlsTimerStep) due() {
 	}
 }
 
-// startShutdown closes a connection that is wrapped.
+// startShutdown begins to close a connection in state wrapped.
 func (t *tlsTransport) startShutdown() {
 	t.closing = true
 	t.state = tlsFlushing
@@ -74,7 +74,7 @@ func (t *tlsTransport) startShutdown() {
 	t.flush()
 }
 
-// flush writes what is left, and then our close_notify.
+// flush writes the rest, and then our close_notify.
 func (t *tlsTransport) flush() {
 	t.drain()
 	if t.state != tlsFlushing || t.queue.len() > 0 {
@@ -82,19 +82,20 @@ func (t *tlsTransport) flush() {
 	}
 	t.state = tlsShutdown
 	if !t.truncated {
-		// or the peer has closed its socket, and would answer with a reset
-		_ = t.conn.CloseWrite() // ConnectionLost tells of an error
+		// otherwise the peer may have closed its socket, and would answer with
+		// a reset
+		_ = t.conn.CloseWrite() // ConnectionLost gets the error
 	}
 	if t.ended {
 		t.complete()
 	}
 }
 
-// complete closes the transport below in the next pass. It may still have something to
-// write, so the timer goes on.
+// complete closes the transport below in the next pass. That may still have data to
+// write, so the timer keeps running.
 func (t *tlsTransport) complete() { t.loop.schedule((*tlsCloseStep)(t), nil) }
 
-// tlsCloseStep is a layer in the ready queue, to close the transport below.
+// tlsCloseStep is an entry of the ready queue that closes the transport below.
 type tlsCloseStep tlsTransport
 
 func (s *tlsCloseStep) run(*future) {
@@ -106,7 +107,8 @@ func (s *tlsCloseStep) run(*future) {
 // source implements sourced.
 func (s *tlsCloseStep) source() any { return (*tlsTransport)(s).source() }
 
-// fatal ends the connection because of err, and reports it if a program is to blame.
+// fatal closes the connection because of err, and reports err if it is the fault of a
+// program.
 func (t *tlsTransport) fatal(what string, err error) {
 	if !isIOError(err) {
 		t.report(what, err)
@@ -114,7 +116,7 @@ func (t *tlsTransport) fatal(what string, err error) {
 	t.abort(err)
 }
 
-// abort ends the connection at once. ConnectionLost will be told err.
+// abort closes the connection at once. ConnectionLost will get err.
 func (t *tlsTransport) abort(err error) {
 	if t.cause == nil {
 		t.cause = err
@@ -128,8 +130,8 @@ func (t *tlsTransport) abort(err error) {
 	}
 }
 
-// end is the end of TLS, be it before the transport below is closed or after. err is for
-// a handshake that was under way.
+// end ends TLS, before or after the transport below is closed. err is for a handshake
+// in progress.
 func (t *tlsTransport) end(err error) {
 	t.closing = true
 	t.state = tlsUnwrapped
@@ -140,7 +142,7 @@ func (t *tlsTransport) end(err error) {
 	t.decide(err)
 }
 
-// decide tells the outcome of the handshake, unless that was done.
+// decide passes the outcome of the handshake on, unless that was done.
 func (t *tlsTransport) decide(err error) {
 	if t.decided {
 		return

@@ -27,7 +27,7 @@ func (t *tlsTransport) close() {
 	case tlsWrapped:
 		t.startShutdown()
 		// Input that the application did not want may end with the peer's
-		// close_notify, but its callbacks must not be called from here.
+		// close_notify, but callbacks must not be called from here.
 		t.proceed()
 	}
 }
@@ -70,8 +70,8 @@ func (t *tlsTransport) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Writelines implements WriteTransport. The pieces are joined, so that small ones share a
-// record.
+// Writelines implements [WriteTransport]. The pieces are joined, so that small ones
+// share a record.
 func (t *tlsTransport) Writelines(bufs [][]byte) error {
 	t.loop.check("Transport.Writelines")
 	if t.state != tlsHandshaking && t.state != tlsWrapped {
@@ -91,8 +91,8 @@ func (t *tlsTransport) Writelines(bufs [][]byte) error {
 	return nil
 }
 
-// WriteEOF implements WriteTransport. TLS has a close_notify for it, which asyncio does
-// not send: peers take it for the end of both directions.
+// WriteEOF implements [WriteTransport]. TLS would use a close_notify for it, which
+// asyncio does not send: many peers take it for the end of both directions.
 func (t *tlsTransport) WriteEOF() {
 	t.loop.check("Transport.WriteEOF")
 	misuse("Transport.WriteEOF", "TLS has no half-closed connections; ask CanWriteEOF before")
@@ -114,8 +114,8 @@ func (t *tlsTransport) GetWriteBufferSize() int {
 	return t.queue.len()
 }
 
-// GetExtraInfo implements BaseTransport. During the handshake the tls.Conn is locked, so
-// nothing but the configuration is known.
+// GetExtraInfo implements [BaseTransport]. During the handshake the tls.Conn is locked,
+// so only the configuration is available.
 func (t *tlsTransport) GetExtraInfo(name string) any {
 	t.loop.check("Transport.GetExtraInfo")
 	switch name {
@@ -135,7 +135,7 @@ func (t *tlsTransport) GetExtraInfo(name string) any {
 	return nil
 }
 
-// sessionInfo is GetExtraInfo for what the handshake has brought.
+// sessionInfo is GetExtraInfo for the results of the handshake.
 func (t *tlsTransport) sessionInfo(name string) any {
 	if name == "ssl_object" {
 		return t.conn

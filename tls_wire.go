@@ -1,8 +1,8 @@
 package aio
 
 // Below TLS: the protocol of the transport that carries the records, and the net.Conn
-// that crypto/tls reads and writes them by. Its Read awaits during the handshake, which
-// is a task; afterwards it never blocks, and says that it is dry.
+// through which crypto/tls reads and writes them. Its Read awaits during the handshake,
+// which is a task; afterwards it never blocks, and returns errDry without input.
 
 import (
 	"context"
@@ -29,8 +29,8 @@ func (p *tlsProtocol) ConnectionMade(lower Transport) {
 	t.limit(t.settings.handshake)
 	handshake := CreateTask(t.loop.Context(), func(ctx context.Context) (struct{}, error) {
 		t.ctx = ctx
-		// A context that can end would have crypto/tls watch it from a goroutine
-		// of its own.
+		// With a context that can end, crypto/tls would start a goroutine to
+		// watch it.
 		return struct{}{}, t.conn.HandshakeContext(context.WithoutCancel(ctx))
 	}, WithName("TLS handshake"))
 	handshake.noPendingReport = true
@@ -38,7 +38,7 @@ func (p *tlsProtocol) ConnectionMade(lower Transport) {
 	handshake.addCallback((*tlsHandshakeStep)(t))
 }
 
-// DataReceived takes ciphertext.
+// DataReceived handles ciphertext.
 func (p *tlsProtocol) DataReceived(b []byte) {
 	t := (*tlsTransport)(p)
 	t.borrowed = b
@@ -50,8 +50,8 @@ func (p *tlsProtocol) DataReceived(b []byte) {
 	t.controlReading()
 }
 
-// EOFReceived always wants the transport kept open: closing it is up to the layer, which
-// may have bytes to deliver and to write.
+// EOFReceived always keeps the transport open: the layer closes it, and may have bytes
+// to deliver and to write before.
 func (p *tlsProtocol) EOFReceived() bool {
 	t := (*tlsTransport)(p)
 	t.atEOF = true
@@ -79,10 +79,10 @@ func (p *tlsProtocol) ConnectionLost(err error) {
 	t.in, t.queue = outBuffer{}, outBuffer{}
 }
 
-// PauseWriting has what the application writes wait.
+// PauseWriting makes the application's writes wait in the queue.
 func (p *tlsProtocol) PauseWriting() { p.writePaused = true }
 
-// ResumeWriting goes on with what waits.
+// ResumeWriting sends the queue.
 func (p *tlsProtocol) ResumeWriting() {
 	t := (*tlsTransport)(p)
 	t.writePaused = false
@@ -95,7 +95,7 @@ func (p *tlsProtocol) ResumeWriting() {
 	t.maybeResume(t.queue.len())
 }
 
-// errDry is what a Read of the wire fails with when it has nothing more.
+// errDry is the error of a Read of the wire that has no more input.
 var errDry net.Error = dryError{}
 
 type dryError struct{}
@@ -148,7 +148,7 @@ func (w *tlsWire) Write(b []byte) (int, error) {
 	return w.lower.Write(b)
 }
 
-// Close implements net.Conn. The layer closes the connection in its own way.
+// Close implements net.Conn. The layer closes the connection itself.
 func (w *tlsWire) Close() error { return nil }
 
 // LocalAddr implements net.Conn.
@@ -157,7 +157,7 @@ func (w *tlsWire) LocalAddr() net.Addr { return w.addr("sockname") }
 // RemoteAddr implements net.Conn.
 func (w *tlsWire) RemoteAddr() net.Addr { return w.addr("peername") }
 
-// SetDeadline implements net.Conn: there is nothing that a deadline could end.
+// SetDeadline implements net.Conn: no operation waits.
 func (w *tlsWire) SetDeadline(time.Time) error { return nil }
 
 // SetReadDeadline implements net.Conn.
@@ -166,7 +166,7 @@ func (w *tlsWire) SetReadDeadline(time.Time) error { return nil }
 // SetWriteDeadline implements net.Conn.
 func (w *tlsWire) SetWriteDeadline(time.Time) error { return nil }
 
-// addr returns an address of the transport below, which is never nil as callbacks of
+// addr returns an address of the transport below. It is never nil, because callbacks of
 // tls.Config may ask for it.
 func (w *tlsWire) addr(name string) net.Addr {
 	if w.lower != nil {
