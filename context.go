@@ -343,9 +343,9 @@ func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
 	inner.endCtx = c.endCtx
 }
 
-// values returns what a new task inherits from ctx: its values, and nothing of its end.
-// The scope of the creator is left out where it can be, or each generation of tasks would
-// hold the one before it in memory.
+// values returns the context from which a new task inherits: its values, but not its
+// cancellation. The scope of the creator is left out if possible; otherwise each
+// generation of tasks would keep the one before it in memory.
 func values(ctx context.Context) context.Context {
 	for {
 		switch c := ctx.(type) {

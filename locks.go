@@ -1,27 +1,30 @@
 package aio
 
-// Every lock hands over in two steps, as asyncio's do: it wakes the first in line, and
-// that one takes the lock when its turn comes. In between nobody else may take it, so a
-// task that finds the lock free while others are in line stands behind them.
+// Every lock is passed on in two steps, as in asyncio: Release wakes the first task in
+// line, and that task takes the lock when it runs. In between no other task may take
+// the lock, so a task that finds it free while others are in line waits behind them.
 
 import (
 	"context"
 	"errors"
 )
 
-// ErrBrokenBarrier says that a Barrier was aborted, or reset while the task waited at it.
-// (asyncio: BrokenBarrierError)
+// ErrBrokenBarrier says that a [Barrier] was aborted, or reset while the task waited at
+// it. (asyncio: BrokenBarrierError)
 var ErrBrokenBarrier = errors.New("aio: barrier is broken")
 
 // Lock is held by one task at a time. It is for sections that await: between two awaits
-// no other task runs, so state that is read and changed there needs no lock. It does not
-// matter which task releases it. Tasks get it in the order in which they asked. The zero
-// value is free and ready.
+// no other task runs, so state that is read and changed there needs no lock. Any task
+// may release it. Tasks get it in the order in which they requested it. The zero value
+// is free and ready to use.
 //
-// Like all of the locks here it belongs to the loop whose task uses it first, and its
-// methods panic with ErrWrongGoroutine when called by a goroutine that does not hold the
-// token of that loop. A lock between loops, or with other goroutines, is sync.Mutex. Once
-// its loop is closed another loop may use it, and finds it free. (asyncio: Lock)
+// Like all locks of this package it belongs to the loop whose task uses it first, and
+// its methods fail with [ErrWrongGoroutine] (those without an error result panic) when
+// called by a goroutine that does not hold the token of that loop. Between loops, or
+// with other goroutines, use sync.Mutex. Once its loop is closed another loop may use
+// it, and finds it free.
+//
+// (asyncio: Lock)
 type Lock struct {
 	bound
 	locked  bool
@@ -39,9 +42,9 @@ func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 	return c, err
 }
 
-// Acquire takes the lock. It suspends only if the lock is held or others wait for it. If
-// it is cancelled, the place in line is lost. The error is a *CancelledError or one of
-// those of Future.Await. (asyncio: Lock.acquire)
+// Acquire takes the lock. It suspends only if the lock is held or other tasks are in
+// line. If it is cancelled, the place in line is lost. The error is a [*CancelledError]
+// or one of those of [Future.Await]. (asyncio: Lock.acquire)
 func (k *Lock) Acquire(ctx context.Context) error {
 	before := k.loop
 	e, err := k.bound.enter(ctx, "Lock.Acquire")
@@ -108,7 +111,7 @@ func (k *Lock) Release() {
 	k.wake()
 }
 
-// wake wakes the first in line, if that was not done already.
+// wake wakes the first in line, unless it is awake already.
 func (k *Lock) wake() {
 	if w := k.waiters.head; w != nil {
 		w.wake()

@@ -1,8 +1,8 @@
 package aio
 
-// A timeout is a timer that cancels the task it was entered by. On the way out the scope
-// takes its own request back, and if none is left that is newer than its entry, the
-// CancelledError that comes out of the body was its own: it becomes ErrTimeout.
+// A timeout is a timer that cancels the task by which it was entered. At the end the
+// scope withdraws its own request. If no request is left that is newer than its entry,
+// the CancelledError of the body was its own, and becomes ErrTimeout.
 
 import (
 	"context"
@@ -20,16 +20,16 @@ const (
 	timeoutExited
 )
 
-// TimeoutScope is a limit on the time that a body may take. Make one with NewTimeout or
-// NewTimeoutAt to be able to move the deadline; Timeout and TimeoutAt are the short
-// forms. It serves for one Run. (asyncio: Timeout)
+// TimeoutScope limits the time of a body. [NewTimeout] and [NewTimeoutAt] make one
+// whose deadline can be moved; [Timeout] and [TimeoutAt] are the short forms. It can
+// Run once. (asyncio: Timeout)
 type TimeoutScope struct {
 	scope   scope
 	inner   innerScope
 	state   timeoutState
 	task    *task
 	timer   *TimerHandle
-	cancels int32         // requests to cancel the task that are older than the scope
+	cancels int32         // requests to cancel the task from before the scope
 	isAt    bool          // made by NewTimeoutAt
 	delay   time.Duration // of NewTimeout
 	moment  time.Time     // of NewTimeoutAt
@@ -37,13 +37,13 @@ type TimeoutScope struct {
 	when atomic.Int64
 }
 
-// NewTimeout returns a scope that ends d after Run begins. NoTimeout sets no limit.
+// NewTimeout returns a scope that ends d after Run begins. [NoTimeout] sets no limit.
 func NewTimeout(d time.Duration) *TimeoutScope {
 	return &TimeoutScope{delay: d}
 }
 
-// NewTimeoutAt returns a scope that ends at a time of the loop, see Loop.Time. The zero
-// time sets no limit.
+// NewTimeoutAt returns a scope that ends at a time of the loop, see [Loop.Time]. The
+// zero time sets no limit.
 func NewTimeoutAt(when time.Time) *TimeoutScope {
 	return &TimeoutScope{moment: when, isAt: true}
 }
@@ -64,14 +64,14 @@ func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context
 	return NewTimeout(d).Run(ctx, body)
 }
 
-// TimeoutAt is Timeout with a time of the loop, see Loop.Time. The zero time sets no
-// limit. (asyncio: async with timeout_at(when))
+// TimeoutAt is [Timeout] with a time of the loop, see [Loop.Time]. The zero time sets
+// no limit. (asyncio: async with timeout_at(when))
 func TimeoutAt(ctx context.Context, when time.Time, body func(ctx context.Context) error) error {
 	return NewTimeoutAt(when).Run(ctx, body)
 }
 
-// Run runs body within the scope, as Timeout says. Doing so a second time is misuse, as
-// is a nil body.
+// Run runs body within the scope, as [Timeout] describes. A second Run of a scope is
+// misuse, as is a nil body.
 func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
 	c, err := enter(ctx, "Timeout")
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 	returned := false
 	defer func() {
 		if !returned {
-			s.exit(nil) // a panic or Goexit goes on
+			s.exit(nil) // a panic or Goexit continues
 		}
 	}()
 	err = body(&s.scope)
@@ -105,7 +105,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 	return s.exit(err)
 }
 
-// exit ends the scope. err is what came out of the body.
+// exit ends the scope. err is the result of the body.
 func (s *TimeoutScope) exit(err error) error {
 	s.stopTimer()
 	s.scope.end(endedScope)
@@ -145,17 +145,18 @@ func (s *TimeoutScope) stopTimer() {
 	}
 }
 
-// due implements timerTarget: time is up.
+// due implements timerTarget: the deadline has come.
 func (s *TimeoutScope) due() {
-	// panics for a cycle of awaits: then the scope goes on as it was
+	// panics for a cycle of awaits: then the scope continues unchanged
 	s.task.cancelFromScope()
 	s.timer = nil
 	s.state = timeoutExpiring
 	s.scope.end(endedTimeout)
 }
 
-// When returns the deadline as a time of the loop, the zero time if there is none or Run
-// has not begun. Once the body runs any goroutine may call it. (asyncio: Timeout.when)
+// When returns the deadline as a time of the loop, the zero time if there is none or
+// Run has not begun. Any goroutine may call it once the body runs. (asyncio:
+// Timeout.when)
 func (s *TimeoutScope) When() time.Time {
 	if s.scope.loop == nil {
 		return s.moment
@@ -163,9 +164,9 @@ func (s *TimeoutScope) When() time.Time {
 	return s.scope.loop.at(time.Duration(s.when.Load()))
 }
 
-// Reschedule moves the deadline to a time of the loop, see Loop.Time. A time in the past
-// ends the scope in the next pass; the zero time lifts the limit. It is misuse, and
-// panics, before Run and once the time has run out or body has returned. (asyncio:
+// Reschedule moves the deadline to a time of the loop, see [Loop.Time]. A time in the
+// past ends the scope in the next pass; the zero time removes the limit. It is misuse,
+// and panics, before Run and once the time has expired or body has returned. (asyncio:
 // Timeout.reschedule)
 func (s *TimeoutScope) Reschedule(when time.Time) {
 	if s.scope.loop != nil {
@@ -181,8 +182,8 @@ func (s *TimeoutScope) Reschedule(when time.Time) {
 	s.set(s.scope.loop.since(when))
 }
 
-// Expired reports whether the time has run out: true from the moment in which the body is
-// cancelled. (asyncio: Timeout.expired)
+// Expired reports whether the time has expired: true from the moment at which the body
+// is cancelled. (asyncio: Timeout.expired)
 func (s *TimeoutScope) Expired() bool {
 	if s.scope.loop != nil {
 		s.scope.loop.check("Timeout.Expired")

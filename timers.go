@@ -1,8 +1,8 @@
 package aio
 
-// A timer that is cancelled stays in the heap, marked, until it comes to the top or until
-// most of the heap is such timers: cancelling costs nothing, and timeouts are nearly
-// always cancelled.
+// A cancelled timer stays in the heap, marked, until it comes to the top or until most
+// of the heap is such timers: so cancelling is cheap, and nearly all timeouts are
+// cancelled.
 
 import "time"
 
@@ -13,7 +13,7 @@ const minTimersToPrune = 100
 // timers is owned by the token.
 type timers struct {
 	heap      []timer
-	cancelled int // how many of the heap at most
+	cancelled int // how many timers in the heap are cancelled, at most
 	free      *TimerHandle
 	nFree     int
 }
@@ -26,17 +26,18 @@ type timer struct {
 
 func earlier(a, b timer) bool { return a.when < b.when }
 
-// TimerHandle is a callback that is scheduled for a time. (asyncio: TimerHandle)
+// TimerHandle is a callback scheduled for a time. (asyncio: TimerHandle)
 type TimerHandle struct {
 	Handle
 	when   time.Duration
-	queued bool         // in the heap
-	pooled bool         // goes to the free list once it has left heap and ready queue
-	target timerTarget  // of a timer of the package's own, in place of fn
+	queued bool // in the heap
+	// it goes to the free list once it has left heap and ready queue
+	pooled bool
+	target timerTarget  // of the package's own timers, in place of fn
 	next   *TimerHandle // in the free list
 }
 
-// timerTarget is what a timer of the package's own acts on. It costs no closure.
+// timerTarget is the receiver of a timer of the package itself. It needs no closure.
 type timerTarget interface{ due() }
 
 // When returns the time at which the callback is due. (asyncio: TimerHandle.when)
@@ -45,8 +46,8 @@ func (h *TimerHandle) When() time.Time {
 	return h.loop.at(h.when)
 }
 
-// Cancel keeps the callback from running. Doing it again does nothing.
-// (asyncio: TimerHandle.cancel)
+// Cancel keeps the callback from running. Calling it again does nothing. (asyncio:
+// TimerHandle.cancel)
 func (h *TimerHandle) Cancel() {
 	h.loop.check("TimerHandle.Cancel")
 	h.cancel()
@@ -63,7 +64,7 @@ func (h *TimerHandle) cancel() {
 	}
 }
 
-// String names the callback's function; a timer of the package itself is a Timer.
+// String names the callback's function; a timer of the package itself is called Timer.
 func (h *TimerHandle) String() string {
 	if h.target != nil {
 		return "Timer"
@@ -95,7 +96,7 @@ func (h *TimerHandle) release() {
 	}
 }
 
-// wakeAt schedules target for a time, with a timer that must not be touched once it was
+// wakeAt schedules target for a time, with a timer that must not be used once it was
 // due.
 func (l *Loop) wakeAt(when time.Duration, target timerTarget) *TimerHandle {
 	h := l.timers.free
@@ -117,16 +118,17 @@ func (l *Loop) addTimer(h *TimerHandle, when time.Duration) {
 	l.timers.heap = heapPush(l.timers.heap, timer{when, h}, earlier)
 }
 
-// CallLater has fn called d from now: the loop's time will not be before that. A negative
-// d is in the past and comes before what is due now. What is due in one pass runs in the
-// order of the times, after everything that was ready; times that are equal have no
-// promised order, and the actual one is asyncio's. It never awaits and panics with
-// ErrLoopClosed if the loop is closed. (asyncio: loop.call_later)
+// CallLater calls fn when d has passed: not before that by the loop's time. A negative
+// d is in the past and comes before everything that is due now. All that is due in one
+// pass runs in the order of the times, after everything that was ready; equal times
+// have no defined order, and the actual one is asyncio's. It never awaits and panics
+// with [ErrLoopClosed] if the loop is closed. (asyncio: loop.call_later)
 func (l *Loop) CallLater(d time.Duration, fn func()) *TimerHandle {
 	return l.callAt("Loop.CallLater", l.after(d), fn)
 }
 
-// CallAt is CallLater with an absolute time, as Time gives it. (asyncio: loop.call_at)
+// CallAt is [Loop.CallLater] with an absolute time, in terms of [Loop.Time]. (asyncio:
+// loop.call_at)
 func (l *Loop) CallAt(when time.Time, fn func()) *TimerHandle {
 	if when.IsZero() {
 		misuse("Loop.CallAt", "the time is zero")
@@ -180,7 +182,7 @@ func (ts *timers) pop() *TimerHandle {
 	return t.h
 }
 
-// dropped is called for a cancelled timer that has left the heap.
+// dropped records that a cancelled timer has left the heap.
 func (h *TimerHandle) dropped() {
 	h.queued = false
 	if h.pooled {
@@ -188,14 +190,14 @@ func (h *TimerHandle) dropped() {
 	}
 }
 
-// expire moves the timers that are due to the ready queue.
+// expire moves due timers to the ready queue.
 func (l *Loop) expire() {
 	ts := &l.timers
 	now := l.now()
 	for len(ts.heap) > 0 && ts.heap[0].when <= now {
-		// One that is cancelled stays counted: so it is in asyncio, which
-		// therefore rebuilds its heap sooner than the fraction says, and with it
-		// changes the order of equal timers.
+		// A cancelled one is still counted: asyncio does so, and therefore
+		// rebuilds its heap sooner than the fraction says, which changes the
+		// order of equal timers.
 		if l.observed != nil && !ts.heap[0].h.done {
 			l.observed.timerLate(now - ts.heap[0].when)
 		}
@@ -203,8 +205,8 @@ func (l *Loop) expire() {
 	}
 }
 
-// stopTimer cancels a timer, if there is one, and forgets it and its target: once
-// cancelled the target may be used for something else in the next pass.
+// stopTimer cancels a timer, if there is one, and drops it and its target: the target
+// may be reused in the next pass.
 func stopTimer(timer **TimerHandle) {
 	if h := *timer; h != nil {
 		h.cancel()
