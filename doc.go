@@ -56,6 +56,7 @@
 //   - use a socket or descriptor of your own: [SockRecv], [SockSendall] and the other Sock
 //     calls, [Loop.AddReader]
 //   - serve and call HTTP: package [github.com/goaio/aio/aiohttp]
+//   - use a SQL database: package [github.com/goaio/aio/aiosql]
 //   - run other programs: [CreateSubprocessExec], [CreateSubprocessShell]
 //   - handle a signal: [Loop.AddSignalHandler], [Runner]
 //

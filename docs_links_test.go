@@ -196,7 +196,7 @@ func TestNameLinks(t *testing.T) {
 
 // mdUnlinked returns the names of the package in the rows of a table that are not links.
 func mdUnlinked(text string, names map[string]bool) (unlinked []string) {
-	name := regexp.MustCompile("\\[?`(?:(aiohttp|aiotest)\\.)?([\\w.]+)`")
+	name := regexp.MustCompile("\\[?`(?:(aiohttp|aiosql|aiotest)\\.)?([\\w.]+)`")
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "| ") {
 			continue
@@ -332,7 +332,7 @@ var T = 1
 	if got := strings.Join(undocumented(files, sample), " "); got != "A.B A.C A.F I I.M A.O T" {
 		t.Fatalf("in the sample these are taken to have no comment: %s", got)
 	}
-	for _, dir := range []string{".", "aiohttp", "aiotest"} {
+	for _, dir := range []string{".", "aiohttp", "aiosql", "aiotest"} {
 		sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(sources) == 0 {
 			t.Fatalf("%s has no sources: %v", dir, err)

@@ -1,0 +1,454 @@
+package aiosql_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiosql"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// run runs a test in a loop, with a pool of two connections, and checks that nothing is
+// in use at its end.
+func run(t *testing.T, f func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error) {
+	t.Helper()
+	s := newServer()
+	db := s.open(t, 2)
+	if err := aio.Run(func(ctx context.Context) error { return f(t, ctx, s, db) }); err != nil {
+		t.Error(err)
+	}
+	idle(t, s, db, "at the end")
+}
+
+// idle fails if anything is in use.
+func idle(t *testing.T, s *server, db *sql.DB, when string) {
+	t.Helper()
+	if n, in := s.busy(0), db.Stats().InUse; n != 0 || in != 0 {
+		t.Errorf("%s %d statements run, and %d connections are in use", when, n, in)
+	}
+}
+
+func matches(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+// Other tasks run while one waits.
+func TestCallsAwait(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		stuck := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) {
+			r, err := aiosql.Exec(ctx, db, "stuck", 1, 2, 3)
+			if err != nil {
+				return 0, err
+			}
+			return r.RowsAffected()
+		})
+		if _, _, err := aio.Receive(ctx, s.running); err != nil {
+			return err
+		}
+		if n, err := aiosql.QueryRow(ctx, db, aiosql.Column[int], "count 7"); n != 1 || err != nil {
+			t.Errorf("QueryRow: %d, %v", n, err)
+		}
+		var all []int
+		for n, err := range aiosql.Query(ctx, db, aiosql.Column[int], "count 1000") {
+			if err != nil {
+				return err
+			}
+			all = append(all, n)
+		}
+		if len(all) != 1000 || !slices.IsSorted(all) || all[999] != 1000 {
+			t.Errorf("%d rows", len(all))
+		}
+		if stuck.Done() {
+			t.Error("the statement is done")
+		}
+		close(s.release)
+		n, err := stuck.Await(ctx)
+		if n != 3 {
+			t.Errorf("%d rows affected", n)
+		}
+		return err
+	})
+}
+
+// waits are the calls that can hang.
+var waits = map[string]func(ctx context.Context, db *sql.DB) error{
+	"Exec": func(ctx context.Context, db *sql.DB) error {
+		_, err := aiosql.Exec(ctx, db, "hang")
+		return err
+	},
+	"QueryRow": func(ctx context.Context, db *sql.DB) error {
+		_, err := aiosql.QueryRow(ctx, db, aiosql.Column[int], "hang")
+		return err
+	},
+	"Query": func(ctx context.Context, db *sql.DB) error {
+		for _, err := range aiosql.Query(ctx, db, aiosql.Column[int], "hang") {
+			return err
+		}
+		return nil
+	},
+	"rows": func(ctx context.Context, db *sql.DB) error {
+		n := 0
+		for _, err := range aiosql.Query(ctx, db, aiosql.Column[int], "hang 700") {
+			if err != nil {
+				if n != 700 {
+					return fmt.Errorf("%d rows, then %w", n, err)
+				}
+				return err
+			}
+			n++
+		}
+		return nil
+	},
+	"begin": func(ctx context.Context, db *sql.DB) error {
+		return aiosql.WithTx(ctx, db, &sql.TxOptions{ReadOnly: true}, func(context.Context, *sql.Tx) error { return nil })
+	},
+	"transaction": func(ctx context.Context, db *sql.DB) error {
+		return aiosql.WithTx(ctx, db, nil, func(ctx context.Context, tx *sql.Tx) error {
+			_, err := aiosql.Exec(ctx, tx, "hang")
+			return err
+		})
+	},
+	"connection": func(ctx context.Context, db *sql.DB) error {
+		return aiosql.WithConn(ctx, db, func(ctx context.Context, conn *sql.Conn) error {
+			_, err := aiosql.Exec(ctx, conn, "hang")
+			return err
+		})
+	},
+}
+
+// However a call is ended, nothing is in use when it returns.
+func TestCallsEnd(t *testing.T) {
+	for name, wait := range waits {
+		for by, end := range map[string]func(ctx context.Context, s *server, call func(ctx context.Context) error) error{
+			"Cancel": func(ctx context.Context, s *server, call func(ctx context.Context) error) error {
+				task := aio.CreateTask(ctx, aio.NoResult(call))
+				if _, _, err := aio.Receive(ctx, s.running); err != nil {
+					return err
+				}
+				task.Cancel()
+				_, err := task.Await(ctx)
+				return want(err, aio.ErrCancelled)
+			},
+			"Timeout": func(ctx context.Context, _ *server, call func(ctx context.Context) error) error {
+				return want(aio.Timeout(ctx, 20*time.Millisecond, call), aio.ErrTimeout)
+			},
+			"WithTimeout": func(ctx context.Context, _ *server, call func(ctx context.Context) error) error {
+				ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+				defer cancel()
+				return want(call(ctx), context.DeadlineExceeded)
+			},
+			"TaskGroup": func(ctx context.Context, s *server, call func(ctx context.Context) error) error {
+				broken := errors.New("broken")
+				err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+					tg.Go(call)
+					if _, _, err := aio.Receive(ctx, s.running); err != nil {
+						return err
+					}
+					return broken
+				})
+				return want(err, broken)
+			},
+			"twice": func(ctx context.Context, s *server, call func(ctx context.Context) error) error {
+				task := aio.CreateTask(ctx, aio.NoResult(call))
+				if _, _, err := aio.Receive(ctx, s.running); err != nil {
+					return err
+				}
+				task.Cancel("once")
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+				task.Cancel("twice")
+				_, err := task.Await(ctx)
+				return want(err, aio.ErrCancelled)
+			},
+		} {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+					err := end(ctx, s, func(ctx context.Context) error {
+						err := wait(ctx, db)
+						idle(t, s, db, "after the call")
+						return err
+					})
+					if got := s.did(); name == "transaction" && got != "begin rollback" {
+						t.Errorf("the server did %q", got)
+					}
+					return err
+				})
+			})
+		}
+	}
+}
+
+func want(err, target error) error {
+	if !errors.Is(err, target) {
+		return fmt.Errorf("%w, want %v", err, target)
+	}
+	return nil
+}
+
+// A driver that does not watch its context is waited for, and so is a commit.
+func TestCallsWaitForTheDriver(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		s.commit = s.release
+		for name, call := range map[string]func(ctx context.Context) error{
+			"statement": func(ctx context.Context) error { _, err := aiosql.Exec(ctx, db, "stuck"); return err },
+			"commit": func(ctx context.Context) error {
+				return aiosql.WithTx(ctx, db, nil, func(context.Context, *sql.Tx) error { return nil })
+			},
+		} {
+			task := aio.CreateTask(ctx, aio.NoResult(call))
+			if _, _, err := aio.Receive(ctx, s.running); err != nil {
+				return err
+			}
+			task.Cancel()
+			for range 5 {
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+			if task.Done() {
+				t.Errorf("%s: the call has not waited", name)
+			}
+			s.release <- struct{}{}
+			_, err := task.Await(ctx)
+			matches(t, name, err, aio.ErrCancelled)
+			idle(t, s, db, "after the "+name)
+		}
+		if got := s.did(); got != "begin commit" {
+			t.Errorf("the server did %q", got)
+		}
+		return nil
+	})
+}
+
+// A transaction ends as its body does.
+func TestWithTx(t *testing.T) {
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		name string
+		body func() error
+		want error
+		log  string
+	}{
+		{"success", func() error { return nil }, nil, "begin x commit"},
+		{"error", func() error { return broken }, broken, "begin x rollback"},
+		{"panic", func() error { panic(broken) }, broken, "begin x rollback"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					return aiosql.WithTx(ctx, db, nil, func(ctx context.Context, tx *sql.Tx) error {
+						if _, err := aiosql.Exec(ctx, tx, "log x"); err != nil {
+							return err
+						}
+						return c.body()
+					})
+				}))
+				_, err := task.Await(ctx)
+				matches(t, c.name, err, c.want)
+				if got := s.did(); got != c.log {
+					t.Errorf("the server did %q, want %q", got, c.log)
+				}
+				return nil
+			})
+		})
+	}
+	t.Run("Goexit", func(t *testing.T) {
+		s := newServer()
+		db := s.open(t, 2)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = aio.Run(func(ctx context.Context) error {
+				return aiosql.WithTx(ctx, db, nil, func(context.Context, *sql.Tx) error { runtime.Goexit(); return nil })
+			})
+		}()
+		<-done
+		if got := s.did(); got != "begin rollback" {
+			t.Errorf("the server did %q", got)
+		}
+		idle(t, s, db, "after Goexit")
+	})
+}
+
+// A loop over rows that is left closes them first, also by a panic; a cancellation that
+// comes meanwhile is not lost.
+func TestQueryLeft(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		for n, err := range aiosql.Query(ctx, db, aiosql.Column[int], "count 100000") {
+			if n == 3 || err != nil {
+				break
+			}
+		}
+		idle(t, s, db, "after break")
+		err := func() (err error) {
+			defer func() { err, _ = recover().(error) }()
+			for range aiosql.Query(ctx, db, aiosql.Column[int], "count 100000") {
+				panic(errors.ErrUnsupported)
+			}
+			return nil
+		}()
+		matches(t, "a panic", err, errors.ErrUnsupported)
+		idle(t, s, db, "after a panic")
+
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			for range aiosql.Query(ctx, db, aiosql.Column[int], "hang 1") {
+				break // and waits for a row that does not come
+			}
+			idle(t, s, db, "after break")
+			return aio.Sleep(ctx, time.Hour)
+		}))
+		if _, _, err := aio.Receive(ctx, s.running); err != nil {
+			return err
+		}
+		task.Cancel("enough")
+		_, err = task.Await(ctx)
+		var c *aio.CancelledError
+		if !errors.As(err, &c) || c.Message != "enough" {
+			t.Errorf("the task ended with %v", err)
+		}
+		if n := task.Cancelling(); n != 1 {
+			t.Errorf("Cancelling is %d", n)
+		}
+		return nil
+	})
+}
+
+// After a cancellation the task may go on to use the database.
+func TestAfterCancellation(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		task := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+			_, err := aiosql.Exec(ctx, db, "hang")
+			matches(t, "Exec", err, aio.ErrCancelled)
+			if _, err := aiosql.Exec(ctx, db, "log cleaned"); err != nil {
+				return 0, err
+			}
+			return aiosql.QueryRow(ctx, db, aiosql.Column[int], "count 1")
+		})
+		if _, _, err := aio.Receive(ctx, s.running); err != nil {
+			return err
+		}
+		task.Cancel()
+		if n, err := task.Await(ctx); n != 1 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if got := s.did(); got != "cleaned" {
+			t.Errorf("the server did %q", got)
+		}
+		return nil
+	})
+}
+
+// Many tasks share two connections.
+func TestManyTasks(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			for i := range 1000 {
+				tg.Go(func(ctx context.Context) error {
+					n := 0
+					for _, err := range aiosql.Query(ctx, db, aiosql.Column[int], fmt.Sprint("count ", i%10+1)) {
+						if err != nil {
+							return err
+						}
+						n++
+					}
+					if n != i%10+1 {
+						t.Errorf("%d rows, want %d", n, i%10+1)
+					}
+					return nil
+				})
+			}
+			return nil
+		})
+	})
+}
+
+func TestErrors(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		exec := func(ctx context.Context) error { _, err := aiosql.Exec(ctx, db, "log x"); return err }
+		if _, err := aiosql.Exec(ctx, db, "nonsense"); err == nil || errors.Is(err, aio.ErrUsage) {
+			t.Errorf("a statement that fails: %v", err)
+		}
+		_, err := aiosql.QueryRow(ctx, db, aiosql.Column[int], "count 0")
+		matches(t, "no rows", err, sql.ErrNoRows)
+		_, err = aiosql.QueryRow(ctx, db, aiosql.Column[time.Time], "count 1")
+		if err == nil {
+			t.Error("a number was scanned into a time")
+		}
+		got := 0
+		failing := func(rows *sql.Rows) (n int, err error) {
+			if n, err = aiosql.Column[int](rows); n == 300 {
+				err = errors.ErrUnsupported
+			}
+			return n, err
+		}
+		for _, err = range aiosql.Query(ctx, db, failing, "count 1000") {
+			if err == nil {
+				got++
+			}
+		}
+		matches(t, "scan", err, errors.ErrUnsupported)
+		if got != 299 {
+			t.Errorf("%d rows before the error", got)
+		}
+		var p *aio.PanicError
+		if _, err = aiosql.Exec(ctx, db, "panic"); !errors.As(err, &p) {
+			t.Errorf("a driver that panics: %v", err)
+		}
+		matches(t, "no loop", exec(context.Background()), aio.ErrNoRunningLoop)
+		_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) {
+			matches(t, "another goroutine", exec(ctx), aio.ErrNoTask)
+			return struct{}{}, nil
+		})
+		_, nilErr := aiosql.Exec(ctx, nil, "x")
+		matches(t, "no database", nilErr, aio.ErrUsage)
+		matches(t, "no body", aiosql.WithTx(ctx, db, nil, nil), aio.ErrUsage)
+		matches(t, "no body", aiosql.WithConn(ctx, db, nil), aio.ErrUsage)
+		return err
+	})
+}
+
+// A loop that is closed does not leave anything in use.
+func TestLoopClosed(t *testing.T) {
+	for name, wait := range waits {
+		t.Run(name, func(t *testing.T) {
+			s := newServer()
+			db := s.open(t, 2)
+			l := aio.NewEventLoop(nil)
+			ended := make(chan error, 1)
+			aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
+				err := wait(ctx, db)
+				ended <- err
+				return nil
+			}))
+			_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+				_, _, err := aio.Receive(ctx, s.running)
+				return err
+			}))
+			if err = errors.Join(err, l.Close()); err != nil {
+				t.Error(err)
+			}
+			matches(t, "the call", <-ended, aio.ErrLoopClosed)
+			for end := time.Now().Add(time.Minute); s.busy(0) != 0 || db.Stats().InUse != 0; {
+				if time.Now().After(end) {
+					idle(t, s, db, "after a minute")
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+}

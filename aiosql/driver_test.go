@@ -1,0 +1,156 @@
+package aiosql_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// server is a database that understands a few words:
+//
+//	count N    rows with the numbers 1 to N, one column
+//	hang       waits until its context ends; hang N does so after N rows
+//	stuck      waits for release, whatever its context says
+//	panic      panics
+//	log WORD   writes the word down; so do begin, commit and rollback
+type server struct {
+	release chan struct{} // ends a stuck statement
+	commit  chan struct{} // if it is not nil, a commit waits for it
+	running chan string   // has each statement that hangs, once it does
+
+	mu    sync.Mutex
+	log   []string
+	count int // statements and open sets of rows
+}
+
+func newServer() *server {
+	return &server{release: make(chan struct{}), running: make(chan string, 100)}
+}
+
+// open returns a pool with at most n connections.
+func (s *server) open(t testing.TB, n int) *sql.DB {
+	db := sql.OpenDB(s)
+	db.SetMaxOpenConns(n)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (s *server) add(word string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = append(s.log, word)
+}
+
+// did returns the log, and empties it.
+func (s *server) did() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	log := strings.Join(s.log, " ")
+	s.log = nil
+	return log
+}
+
+// busy counts what runs.
+func (s *server) busy(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count += n
+	return s.count
+}
+
+func (s *server) Connect(context.Context) (driver.Conn, error) { return &conn{s}, nil }
+func (s *server) Driver() driver.Driver                        { return nil }
+
+type conn struct{ *server }
+
+func (c *conn) Prepare(string) (driver.Stmt, error) { return nil, errors.ErrUnsupported }
+func (c *conn) Close() error                        { return nil }
+func (c *conn) Begin() (driver.Tx, error)           { return nil, errors.ErrUnsupported }
+
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if opts.ReadOnly { // stands for a server that does not answer
+		return nil, c.hang(ctx, "begin")
+	}
+	c.add("begin")
+	return c, nil
+}
+
+func (c *conn) Commit() error {
+	if c.commit != nil {
+		c.running <- "commit"
+		<-c.commit
+	}
+	c.add("commit")
+	return nil
+}
+
+func (c *conn) Rollback() error { c.add("rollback"); return nil }
+
+func (c *conn) hang(ctx context.Context, what string) error {
+	c.running <- what
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.busy(1)
+	defer c.busy(-1)
+	word, rest, _ := strings.Cut(query, " ")
+	switch word {
+	case "hang":
+		return nil, c.hang(ctx, query)
+	case "stuck":
+		c.running <- query
+		<-c.release
+	case "panic":
+		panic("the driver's")
+	case "log":
+		c.add(rest)
+	default:
+		return nil, fmt.Errorf("what is %q?", query)
+	}
+	return driver.RowsAffected(len(args)), nil
+}
+
+func (c *conn) QueryContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
+	word, rest, _ := strings.Cut(query, " ")
+	n, _ := strconv.Atoi(rest)
+	if word != "count" && word != "hang" {
+		return nil, fmt.Errorf("what is %q?", query)
+	}
+	if word == "hang" && n == 0 {
+		return nil, c.hang(ctx, query)
+	}
+	c.busy(1)
+	return &rows{conn: c, ctx: ctx, n: n, hangs: word == "hang"}, nil
+}
+
+// rows are those of count and hang.
+type rows struct {
+	*conn
+	ctx   context.Context
+	i, n  int
+	hangs bool
+}
+
+func (r *rows) Columns() []string { return []string{"n"} }
+func (r *rows) Close() error      { r.busy(-1); return nil }
+func (r *rows) Next(to []driver.Value) error {
+	switch {
+	case r.i < r.n:
+		r.i++
+		to[0] = int64(r.i)
+		return nil
+	case r.hangs:
+		return r.hang(r.ctx, "rows")
+	default:
+		return io.EOF
+	}
+}

@@ -1,0 +1,194 @@
+package aiosql
+
+// A query has a goroutine of its own, which reads rows ahead and hands them over in
+// batches: one at a time to a task that waits, many at once to one that is slower.
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
+
+	"github.com/goaio/aio"
+)
+
+// maxBatch is how many rows are read ahead, beside those that the task has taken.
+const maxBatch = 256
+
+// Query executes a query and iterates over its rows; it does so anew each time that the
+// result is ranged over. scan makes a value of the current row, by [sql.Rows.Scan]; it
+// runs in another goroutine, must not use what belongs to the task, and must not call
+// Next or Close. [Column] is the one for a single column. Rows are read up to 512 ahead.
+//
+// The loop body may await and run other statements. Each step suspends the calling task
+// until there is a row. An error ends the iteration, and is its last element, beside the
+// zero value: that of the query, of a row, of scan, or of an await. A loop that is left
+// early closes the rows before it goes on, which may read what is left of them; with a
+// cancellation, the statement is cancelled as well.
+//
+// Do not await in an iterator that iter.Pull runs: it has a goroutine of its own.
+func Query[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args ...any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		if err := each(ctx, db, scan, query, args, yield); err != nil {
+			var zero T
+			yield(zero, err)
+		}
+	}
+}
+
+// errLeft ends the goroutine of a query that nobody ranges over any more.
+var errLeft = errors.New("aiosql: the loop was left")
+
+// each calls yield for each row. It returns no error if the loop was left.
+func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args []any, yield func(T, error) bool) error {
+	switch {
+	case db == nil:
+		return usage("Query", "the database is nil")
+	case scan == nil:
+		return usage("Query", "the function that scans is nil")
+	}
+	run, cancel := context.WithCancelCause(inner(ctx))
+	defer cancel(nil)
+	batches, left := make(chan []T, 1), make(chan struct{})
+	f, err := start(ctx, "Query", func() (struct{}, error) {
+		defer close(batches)
+		return struct{}{}, read(run, db, scan, query, args, batches, left)
+	})
+	if err != nil {
+		return err
+	}
+	over := false
+	defer func() { // the loop is left, also by a panic
+		if over {
+			return
+		}
+		close(left)
+		if err := join(ctx, f, cancel); errors.Is(err, aio.ErrCancelled) {
+			again(ctx, err)
+		}
+	}()
+	for {
+		batch, ok, err := aio.Receive(ctx, batches)
+		switch {
+		case err != nil:
+			over = true
+			cancel(err)
+			close(left)
+			_ = join(ctx, f, cancel) // there is an error already
+			return err
+		case !ok:
+			over = true
+			if err := join(ctx, f, cancel); err != nil {
+				return err
+			}
+			_, err := f.Result()
+			return err
+		}
+		for _, v := range batch {
+			if !yield(v, nil) {
+				return nil
+			}
+		}
+	}
+}
+
+// again has the task cancelled at its next await, by a cancellation that came where there
+// was no error to return. The number of cancellations stays the same, which a Timeout and
+// a TaskGroup count.
+func again(ctx context.Context, err error) {
+	var c *aio.CancelledError
+	if t := aio.CurrentTask(ctx); t != nil && errors.As(err, &c) {
+		t.Uncancel()
+		if c.Message == nil {
+			t.Cancel()
+		} else {
+			t.Cancel(c.Message)
+		}
+	}
+}
+
+// read is the goroutine of a query.
+func read[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args []any, batches chan<- []T, left <-chan struct{}) error {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var batch []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return errors.Join(flush(batches, batch, left), err)
+		}
+		if batch = append(batch, v); len(batch) == maxBatch {
+			if err := flush(batches, batch, left); err != nil {
+				return err
+			}
+			batch = nil
+			continue
+		}
+		select {
+		case batches <- batch:
+			batch = nil
+		case <-left:
+			return errLeft
+		default:
+		}
+	}
+	if err := flush(batches, batch, left); err != nil {
+		return err
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+// flush hands over what there is.
+func flush[T any](batches chan<- []T, batch []T, left <-chan struct{}) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	select {
+	case batches <- batch:
+		return nil
+	case <-left:
+		return errLeft
+	}
+}
+
+// QueryRow executes a query of which one row is wanted and returns what scan makes of the
+// first one, as in [Query]; further rows are dropped. If there is none the error is
+// [sql.ErrNoRows]. It suspends the calling task until the rows are closed.
+func QueryRow[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args ...any) (T, error) {
+	var zero T
+	switch {
+	case db == nil:
+		return zero, usage("QueryRow", "the database is nil")
+	case scan == nil:
+		return zero, usage("QueryRow", "the function that scans is nil")
+	}
+	return Do(ctx, func(ctx context.Context) (T, error) {
+		rows, err := db.QueryContext(ctx, query, args...)
+		if err != nil {
+			return zero, err
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			return zero, cmp.Or(rows.Err(), sql.ErrNoRows)
+		}
+		v, err := scan(rows)
+		if err != nil {
+			return zero, err
+		}
+		return v, rows.Close()
+	})
+}
+
+// Column scans the only column of a row: Column[string] is a function for [Query] and
+// [QueryRow].
+func Column[T any](rows *sql.Rows) (v T, err error) {
+	err = rows.Scan(&v)
+	return v, err
+}

@@ -1,0 +1,130 @@
+package aiosql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/goaio/aio"
+)
+
+// WithTx runs body in a transaction. The transaction is committed when body returns nil,
+// and rolled back when body returns an error, panics, or calls runtime.Goexit. body
+// passes tx to [Exec], [Query] and [QueryRow] with the ctx that it is given. body must
+// end what it began: tasks that go on find the transaction over. opts may be nil.
+//
+// It suspends the calling task to begin, to commit and to roll back. A cancellation in
+// body, which returns the error, has the transaction rolled back; what is done to end a
+// transaction is not cancelled. The error is that of body. If body has failed for another
+// reason than a cancellation, the error of the rollback is joined to it, unless the
+// connection is lost. If the task is cancelled during the commit, the commit has its way,
+// and WithTx returns a *aio.CancelledError when it has ended: whether it succeeded is not
+// known then.
+func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx context.Context, tx *sql.Tx) error) error {
+	switch {
+	case db == nil:
+		return usage("WithTx", "the database is nil")
+	case body == nil:
+		return usage("WithTx", "the body is nil")
+	}
+	// A transaction lives as long as the context that it was begun with.
+	return with(ctx, "WithTx", func(life context.Context) (*sql.Tx, error) { return db.BeginTx(life, opts) },
+		body, (*sql.Tx).Commit, func(tx *sql.Tx) error {
+			if err := tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
+				return err
+			}
+			return nil
+		})
+}
+
+// WithConn runs body with a connection of its own: for statements that belong to a
+// session, as LISTEN or SET. body passes conn to [Exec], [Query], [QueryRow] and
+// [WithTx]. The connection goes back to the pool when body returns, panics, or calls
+// runtime.Goexit. It suspends the calling task to get the connection and to give it back.
+func WithConn(ctx context.Context, db *sql.DB, body func(ctx context.Context, conn *sql.Conn) error) error {
+	switch {
+	case db == nil:
+		return usage("WithConn", "the database is nil")
+	case body == nil:
+		return usage("WithConn", "the body is nil")
+	}
+	closed := func(conn *sql.Conn) error {
+		if err := conn.Close(); !errors.Is(err, sql.ErrConnDone) {
+			return err
+		}
+		return nil
+	}
+	return with(ctx, "WithConn", db.Conn, body, closed, closed)
+}
+
+// with runs body with what open returns. A cancellation ends the context of open as long
+// as that has not succeeded: what it has opened would be closed behind our back then, at
+// some time.
+func with[R any](ctx context.Context, call string, open func(context.Context) (*R, error),
+	body func(context.Context, *R) error, succeed, fail func(*R) error) error {
+	life, end := context.WithCancelCause(inner(ctx))
+	defer end(nil)
+	var opened atomic.Bool
+	f, err := start(ctx, call, func() (*R, error) {
+		r, err := open(life)
+		if err == nil && !opened.CompareAndSwap(false, true) {
+			return nil, errors.Join(context.Cause(life), fail(r))
+		}
+		return r, err
+	})
+	if err != nil {
+		return err
+	}
+	err = join(ctx, f, func(cause error) {
+		if opened.CompareAndSwap(false, true) {
+			end(cause)
+		}
+	})
+	r, failed := f.Result()
+	switch {
+	case failed != nil && err == nil:
+		return failed
+	case failed != nil:
+		return err
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			_ = finish(ctx, r, fail) // body panics, and that goes on
+		}
+	}()
+	if err == nil {
+		err = body(ctx, r)
+	}
+	returned = true
+	if err == nil {
+		return finish(ctx, r, succeed)
+	}
+	ferr := finish(ctx, r, fail)
+	switch {
+	case errors.Is(ferr, aio.ErrCancelled) && !errors.Is(err, aio.ErrCancelled):
+		return ferr // the task has been cancelled since
+	case ferr == nil, errors.Is(err, aio.ErrCancelled):
+		return err
+	default:
+		return errors.Join(err, fmt.Errorf("aiosql: %s: %w", call, ferr))
+	}
+}
+
+// finish calls end for r. Nothing cancels that.
+func finish[R any](ctx context.Context, r *R, end func(*R) error) error {
+	// ctx may have ended long ago, which would end the await
+	ctx = context.WithoutCancel(ctx)
+	f, err := start(ctx, "", func() (struct{}, error) { return struct{}{}, end(r) })
+	if err != nil { // the loop is closed: nobody waits
+		go func() { _ = end(r) }()
+		return err
+	}
+	if err := join(ctx, f, func(error) {}); err != nil {
+		return err
+	}
+	_, err = f.Result()
+	return err
+}
