@@ -1,17 +1,16 @@
 package aio
 
-// Who awaits whom. Nothing here is kept up to date while a program runs: a future knows
-// the callbacks that will run when it is done, and each callback by which somebody waits
-// for it can tell who that is. The answer is put together when somebody asks. asyncio
-// writes it down with each await, gather and shield instead; here that would make all
-// programs pay for what few of them ever look at.
+// Which task awaits which. Nothing here is kept up to date while a program runs: a
+// future has its callbacks, and each callback on behalf of a waiting task can name that
+// task. The graph is built on request. asyncio records it with each await, gather and
+// shield instead; here that would cost every program, and few use it.
 //
-// From this follow two differences. A future that is done is awaited by nobody, as its
-// callbacks have left it. And what is inside a combinator is awaited by those who await
-// the combinator's future, not by who made it.
+// Two differences follow. A future that is done has no awaiters, because its callbacks
+// are gone. And the children of a combinator are awaited by the tasks that await the
+// combinator's future, not by the task that made it.
 //
-// The one thing that is stored is what FutureAddToAwaitedBy says, in the report of the
-// future, which belongs to few futures too. All of it is owned by the token.
+// The only stored part is the data of FutureAddToAwaitedBy, in the report of the
+// future, which few futures have. The token owns all of it.
 
 import (
 	"context"
@@ -23,56 +22,59 @@ import (
 	"strings"
 )
 
-// FutureCallGraph is a future or task at one moment, with all that waits for it. What it
-// holds does not change any more, but the futures in it do. (asyncio: FutureCallGraph)
+// FutureCallGraph is a snapshot of a future or task, and of everything that waits for
+// it. The snapshot does not change, but the futures in it do. (asyncio:
+// FutureCallGraph)
 type FutureCallGraph struct {
 	// Future is the future or task.
 	Future AnyFuture
-	// CallStack is where a task runs or is suspended, from the innermost frame to the
-	// task's own function. It is empty for other futures, for tasks that are done,
-	// and where Task.GetStack finds none.
+	// CallStack is where a task runs or is suspended, from the innermost frame to
+	// the task's own function. It is empty for other futures, for tasks that are
+	// done, and where [Task.GetStack] returns nothing.
 	CallStack []FrameCallGraphEntry
-	// AwaitedBy has those that wait for Future, in the order in which they began to.
-	// A future that is reached in several ways is there once for each of them, but
-	// who waits for it is said only the first time.
+	// AwaitedBy has the futures and tasks that wait for Future, in the order in
+	// which they began to. A future that is reached in several ways is there once
+	// for each of them, but its own awaiters are listed only the first time.
 	AwaitedBy []*FutureCallGraph
 }
 
-// FrameCallGraphEntry is one frame of a call stack. (asyncio: FrameCallGraphEntry, whose
-// place runtime.Frame takes)
+// FrameCallGraphEntry is one frame of a call stack. (asyncio: FrameCallGraphEntry, here
+// a runtime.Frame)
 type FrameCallGraphEntry = runtime.Frame
 
-// CallGraphOptions say what is captured. The zero value captures everything.
+// CallGraphOptions limit what is captured. The zero value captures everything.
 type CallGraphOptions struct {
-	// Skip is how many innermost frames of the current task are left out: a helper
-	// that captures on behalf of its caller leaves itself out with 1. It has no
-	// effect on other stacks. (asyncio: depth, less one)
+	// Skip is the number of innermost frames of the current task to leave out: a
+	// helper that captures on behalf of its caller leaves itself out with 1. It has
+	// no effect on other stacks. (asyncio: depth, less one)
 	Skip int
-	// Limit bounds each stack: if it is greater than 0 to that many of the outermost
-	// frames, if it is less than 0 to that many of the innermost ones. 0 is no limit.
-	// (asyncio: limit)
+	// Limit limits each stack: a value greater than 0 to that many of the outermost
+	// frames, a value less than 0 to that many of the innermost ones. 0 is no
+	// limit. (asyncio: limit)
 	Limit int
-	// NoStacks leaves out all stacks, but not who awaits whom. (asyncio: limit=0)
+	// NoStacks leaves out all stacks, but not the awaiters. (asyncio: limit=0)
 	NoStacks bool
 }
 
-// CaptureCallGraph returns who waits for f, who waits for those, and so on, each task
-// with its call stack. A nil f stands for the task that runs; the result is nil if there
-// is none, as in a callback. nil options capture everything. f may be a future or task of
-// any loop that the caller may touch, be it done or not.
+// CaptureCallGraph returns the futures and tasks that wait for f, those that wait for
+// them, and so on, each task with its call stack. A nil f stands for the running task;
+// the result is nil if there is none, as in a callback. nil options capture everything.
+// f may be a future or task of any loop that the caller may access, done or not.
 //
-// A task is awaited by the tasks that await it, by the task that runs its group, from its
-// creation to its end, and by those that wait for it in Wait, in WaitFor or for an
-// AsCompleted. What was given to Gather or Shield is awaited by those who await the
-// future that these returned; asyncio names the task that made the call, whether it
-// awaits or not. What waits in a done callback is not known: say so by
-// FutureAddToAwaitedBy. A task that runs shows its whole stack, where asyncio shows the
-// first frame alone.
+// A task is awaited by the tasks that await it, by the task that runs its group, from
+// its creation to its end, and by those that wait for it in [Wait], in [WaitFor] or for
+// an [AsCompleted]. The arguments of [Gather] and [Shield] are awaited by the tasks
+// that await the returned future; asyncio names the task that made the call, whether it
+// awaits or not. A wait in a done callback is not known: record it with
+// [FutureAddToAwaitedBy]. A running task shows its whole stack, where asyncio shows
+// only the first frame.
 //
-// It never awaits, and asks each task once for each time that it is in the graph. It
-// panics with ErrNoRunningLoop if ctx belongs to no loop or if f is nil and the loop does
-// not run, and with ErrWrongGoroutine if the caller does not hold the token. (asyncio:
-// capture_call_graph)
+// It never awaits, and records the stack of a task once for each time that the task is
+// in the graph. It panics with [ErrNoRunningLoop] if ctx belongs to no loop or if f is
+// nil and the loop does not run, and with [ErrWrongGoroutine] if the caller does not
+// hold the token.
+//
+// (asyncio: capture_call_graph)
 func CaptureCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) *FutureCallGraph {
 	return captureCallGraph(ctx, "CaptureCallGraph", f, opts)
 }
@@ -190,12 +192,13 @@ func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGra
 	return err
 }
 
-// FutureAddToAwaitedBy has call graphs show that waiter waits for f, where the package
-// cannot know: for a combinator of the user's that is made of done callbacks. That ends
-// with either of them, or by FutureDiscardFromAwaitedBy. Saying so twice, or of a future
-// that is done, is saying nothing. It never awaits. It panics with ErrOtherLoop if the
-// two belong to different loops, and with ErrWrongGoroutine if the caller does not hold
-// the token. (asyncio: future_add_to_awaited_by)
+// FutureAddToAwaitedBy records that waiter waits for f, for call graphs, where the
+// package cannot know it: for a combinator of the user that is made of done callbacks.
+// The record ends when either of them is done, or with [FutureDiscardFromAwaitedBy].
+// Repeated calls, and calls for a future that is done, have no effect. It never awaits.
+// It panics with [ErrOtherLoop] if the two belong to different loops, and with
+// [ErrWrongGoroutine] if the caller does not hold the token. (asyncio:
+// future_add_to_awaited_by)
 func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	const call = "FutureAddToAwaitedBy"
 	a, b := mustCore(call, f), mustCore(call, waiter)
@@ -205,8 +208,8 @@ func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	a.addAwaiter(waiter)
 }
 
-// FutureDiscardFromAwaitedBy takes back FutureAddToAwaitedBy; without one it does
-// nothing. What the package knows by itself stays. It panics with ErrWrongGoroutine if
+// FutureDiscardFromAwaitedBy undoes [FutureAddToAwaitedBy]; without one it does
+// nothing. Awaits that the package knows stay. It panics with [ErrWrongGoroutine] if
 // the caller does not hold the token. (asyncio: future_discard_from_awaited_by)
 func FutureDiscardFromAwaitedBy(f, waiter AnyFuture) {
 	const call = "FutureDiscardFromAwaitedBy"
@@ -217,8 +220,8 @@ func FutureDiscardFromAwaitedBy(f, waiter AnyFuture) {
 	}
 }
 
-// awaiters returns those that wait for f, each once: tasks, and what FutureAddToAwaitedBy
-// has named.
+// awaiters returns the awaiters of f, each once: tasks, and those that
+// FutureAddToAwaitedBy has recorded.
 func (f *future) awaiters() (all []AnyFuture) {
 	seen := map[*future]bool{}
 	f.eachAwaiter(func(w AnyFuture) {
@@ -230,7 +233,7 @@ func (f *future) awaiters() (all []AnyFuture) {
 	return all
 }
 
-// eachAwaiter calls found with those that wait for f.
+// eachAwaiter calls found with each awaiter of f.
 func (f *future) eachAwaiter(found func(AnyFuture)) {
 	if f.state != pending {
 		return
@@ -253,9 +256,9 @@ func (f *future) eachAwaiter(found func(AnyFuture)) {
 	}
 }
 
-// waits is a callback by which somebody waits for a future. What waits on behalf of
-// another future passes the question on to that one. That comes to an end: the other one
-// is younger than f, or a waiter, which no user sees.
+// waits is a callback on behalf of a waiting task. A callback on behalf of another
+// future passes the question on to that future. The chain ends: the other future is
+// younger than f, or a waiter, which no user sees.
 type waits interface {
 	waitsFor(f *future, found func(AnyFuture))
 }

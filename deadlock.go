@@ -15,7 +15,7 @@ func (l *Loop) deadlock() error {
 	return e
 }
 
-// cycleFrom returns the cycle of awaits that t is in, unless it was seen before.
+// cycleFrom returns the cycle of awaits that t is in, unless seen has it.
 func (l *Loop) cycleFrom(t *task, seen map[*task]bool) *AwaitCycleError {
 	if seen[t] {
 		return nil
@@ -61,7 +61,7 @@ func (l *Loop) cycleFrom(t *task, seen map[*task]bool) *AwaitCycleError {
 	return e
 }
 
-// cycle makes the error for a cancellation that came back to f, and forgets the
+// cycle makes the error for a cancellation that has come back to f, and drops the
 // cancellation.
 func (l *Loop) cycle(f *future) error {
 	e := &AwaitCycleError{}

@@ -144,7 +144,7 @@ type Event struct {
 }
 
 // Set sets the flag and wakes all tasks that wait for it, in the order in which they
-// came. They go on even if the flag is cleared before their turn. It never awaits.
+// came. They continue even if the flag is cleared before they run. It never awaits.
 // (asyncio: Event.set)
 func (v *Event) Set() {
 	v.check("Event.Set")
@@ -172,9 +172,9 @@ func (v *Event) IsSet() bool {
 	return v.set
 }
 
-// Wait suspends the calling task until the flag is set. If it is set already it does not
-// suspend. The error is a *CancelledError or one of those of Future.Await. (asyncio:
-// Event.wait)
+// Wait suspends the calling task until the flag is set. If it is set already it does
+// not suspend. The error is a [*CancelledError] or one of those of [Future.Await].
+// (asyncio: Event.wait)
 func (v *Event) Wait(ctx context.Context) error {
 	e, err := v.enter(ctx, "Event.Wait")
 	if err != nil || v.set {
@@ -189,15 +189,16 @@ func (v *Event) Wait(ctx context.Context) error {
 
 func (v *Event) resource() Resource { return Resource{Kind: "Event", Value: oneIf(v.set)} }
 
-// Condition lets tasks wait until another one says that something has changed, under a
-// lock that protects it. The zero value has a lock of its own. (asyncio: Condition)
+// Condition lets tasks wait until another task notifies them of a change, under a lock
+// that protects the changed state. The zero value has a lock of its own. (asyncio:
+// Condition)
 type Condition struct {
-	lock    *Lock // the one to use, nil for own
+	lock    *Lock // nil means own
 	own     Lock
 	waiters waitList
 }
 
-// NewCondition returns a condition that uses lock, or one of its own if lock is nil.
+// NewCondition returns a condition that uses lock, or a lock of its own if lock is nil.
 func NewCondition(lock *Lock) *Condition { return &Condition{lock: lock} }
 
 func (c *Condition) l() *Lock {
@@ -221,12 +222,16 @@ func (c *Condition) With(ctx context.Context, body func(ctx context.Context) err
 	return c.l().With(ctx, body)
 }
 
-// Wait frees the lock, suspends the calling task until it is notified, and takes the lock
-// again: also if it is cancelled, so it may take longer than until then. Something else
-// may have happened before the lock is back: look at the state again, or use WaitFor. A
-// task that was notified and then cancelled passes the notification on. Calling Wait
-// without the lock is misuse, with ErrNotLocked. Otherwise the error is a *CancelledError
-// or one of those of Future.Await. (asyncio: Condition.wait)
+// Wait releases the lock, suspends the calling task until it is notified, and takes the
+// lock again. The state may have changed before the lock is held again: check it, or
+// use [Condition.WaitFor].
+//
+// If Wait is cancelled it takes the lock again before it returns, so the cancellation
+// may take longer. A task that was notified and then cancelled passes the notification
+// on. Calling Wait without the lock is misuse, with [ErrNotLocked]. Otherwise the error
+// is a [*CancelledError] or one of those of [Future.Await].
+//
+// (asyncio: Condition.wait)
 func (c *Condition) Wait(ctx context.Context) error {
 	lock := c.l()
 	e, err := lock.enter(ctx, "Condition.Wait")
@@ -244,7 +249,7 @@ func (c *Condition) Wait(ctx context.Context) error {
 	for {
 		e, again := lock.enter(ctx, "Condition.Wait")
 		if again == nil {
-			// a context that has ended would end each try at once
+			// otherwise a context that has ended would end each try at once
 			e.endCtx = nil
 			again = lock.acquire(e)
 		}
@@ -264,8 +269,8 @@ func (c *Condition) Wait(ctx context.Context) error {
 
 func (c *Condition) resource() Resource { return Resource{Kind: "Condition"} }
 
-// WaitFor calls Wait until predicate returns true, and not at all if it does so at once.
-// (asyncio: Condition.wait_for)
+// WaitFor calls [Condition.Wait] until predicate returns true, and not at all if
+// predicate returns true at once. (asyncio: Condition.wait_for)
 func (c *Condition) WaitFor(ctx context.Context, predicate func() bool) error {
 	const call = "Condition.WaitFor"
 	if predicate == nil {
@@ -285,15 +290,16 @@ func (c *Condition) WaitFor(ctx context.Context, predicate func() bool) error {
 	return nil
 }
 
-// Notify wakes the first n tasks that wait, or all if there are fewer. They go on one by
-// one, when the caller has released the lock. It never awaits. Calling it without the
-// lock is misuse: it panics with ErrNotLocked. (asyncio: Condition.notify)
+// Notify wakes the first n waiting tasks, or all if there are fewer. They continue one
+// by one, when the caller has released the lock. It never awaits. Calling it without
+// the lock is misuse: it panics with [ErrNotLocked]. (asyncio: Condition.notify)
 func (c *Condition) Notify(n int) {
 	c.held("Condition.Notify")
 	c.notify(n)
 }
 
-// NotifyAll wakes all tasks that wait. (asyncio: Condition.notify_all)
+// NotifyAll wakes all waiting tasks, as [Condition.Notify] does. (asyncio:
+// Condition.notify_all)
 func (c *Condition) NotifyAll() {
 	c.held("Condition.NotifyAll")
 	c.notify(c.waiters.n)
@@ -314,9 +320,9 @@ func (c *Condition) held(call string) {
 
 func notHeld(call string) error { return usagef(call, "the lock is not held").as(ErrNotLocked) }
 
-// Semaphore gives out a number of permits. Tasks get them in the order in which they
-// asked. Make one with NewSemaphore; the zero value has no permits until Release gives it
-// some. (asyncio: Semaphore)
+// Semaphore has a number of permits. Tasks get them in the order in which they
+// requested them. [NewSemaphore] makes one; the zero value has no permits until Release
+// adds some. (asyncio: Semaphore)
 type Semaphore struct {
 	bound
 	value   int
@@ -325,7 +331,8 @@ type Semaphore struct {
 	waiters waitList
 }
 
-// NewSemaphore returns a semaphore with n permits. It panics if n is negative.
+// NewSemaphore returns a semaphore with n permits. It panics with [ErrUsage] if n is
+// negative.
 func NewSemaphore(n int) *Semaphore {
 	if n < 0 {
 		misuse("NewSemaphore", "%d permits", n)
@@ -333,18 +340,19 @@ func NewSemaphore(n int) *Semaphore {
 	return &Semaphore{value: n}
 }
 
-// NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it would
-// have more than that. It panics if n is negative. (asyncio: BoundedSemaphore)
+// NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it
+// would have more than n. It panics with [ErrUsage] if n is negative. (asyncio:
+// BoundedSemaphore)
 func NewBoundedSemaphore(n int) *Semaphore {
 	s := NewSemaphore(n)
 	s.bounded, s.limit = true, n
 	return s
 }
 
-// Acquire takes a permit. It suspends only if there is none, or others wait for one. If
-// it is cancelled, the place in line is lost, and a permit that was meant for the task
-// goes to the next. The error is a *CancelledError or one of those of Future.Await.
-// (asyncio: Semaphore.acquire)
+// Acquire takes a permit. It suspends only if there is none, or other tasks are in
+// line. If it is cancelled, the place in line is lost, and a permit that was reserved
+// for the task goes to the next one. The error is a [*CancelledError] or one of those
+// of [Future.Await]. (asyncio: Semaphore.acquire)
 func (s *Semaphore) Acquire(ctx context.Context) error {
 	e, err := s.enter(ctx, "Semaphore.Acquire")
 	if err != nil {
@@ -362,8 +370,8 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	if err != nil && woken {
 		s.value++
 	}
-	// Permits may have been released meanwhile to others who had to stay in line
-	// behind this one.
+	// Permits may have been released for tasks that had to stay in line behind this
+	// one.
 	for s.value > 0 && s.grant() {
 	}
 	s.changed()
@@ -381,9 +389,9 @@ func (s *Semaphore) changed() {
 	}
 }
 
-// Release gives a permit back, and with it wakes the first task in line. It never awaits,
-// and any task may do it. For a bounded semaphore that has all of its permits it is
-// misuse: it panics with ErrOverRelease. (asyncio: Semaphore.release)
+// Release returns a permit, and wakes the first task in line with it. It never awaits,
+// and any task may call it. For a bounded semaphore with all of its permits it is
+// misuse: it panics with [ErrOverRelease]. (asyncio: Semaphore.release)
 func (s *Semaphore) Release() {
 	s.check("Semaphore.Release")
 	if s.bounded && s.value >= s.limit {
@@ -394,7 +402,7 @@ func (s *Semaphore) Release() {
 	s.changed()
 }
 
-// grant gives a permit to the first in line, and reports whether there was anybody.
+// grant gives a permit to the first task in line, and reports whether there was one.
 func (s *Semaphore) grant() bool {
 	if s.waiters.wakeFirst() {
 		s.value--
@@ -432,13 +440,13 @@ const (
 	broken
 )
 
-// Barrier holds tasks back until a number of them have come, then lets all go on. Make
-// one with NewBarrier. It can be used again and again. (asyncio: Barrier)
+// Barrier holds tasks until a given number of them wait, and then lets all continue.
+// [NewBarrier] makes one. It can be used again. (asyncio: Barrier)
 type Barrier struct {
 	cond    Condition
 	parties int
 	state   barrierState
-	count   int // tasks at the barrier
+	count   int // number of tasks at the barrier
 }
 
 // NewBarrier returns a barrier for the given number of tasks. It panics if that is less
@@ -485,7 +493,7 @@ func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	return index, nil
 }
 
-// leave counts a task out. The last one opens the barrier for the next round.
+// leave counts a task that leaves. The last one opens the barrier for the next round.
 func (b *Barrier) leave() {
 	b.count--
 	if b.count == 0 {
@@ -496,7 +504,7 @@ func (b *Barrier) leave() {
 	}
 }
 
-// Reset has the tasks that wait fail with ErrBrokenBarrier, and the barrier start anew.
+// Reset makes the waiting tasks fail with [ErrBrokenBarrier], and resets the barrier.
 // It may suspend for the barrier's lock. (asyncio: Barrier.reset)
 func (b *Barrier) Reset(ctx context.Context) error {
 	return b.cond.With(ctx, func(context.Context) error {
@@ -510,8 +518,8 @@ func (b *Barrier) Reset(ctx context.Context) error {
 	})
 }
 
-// Abort has the tasks that wait, and all that come, fail with ErrBrokenBarrier, until
-// Reset. It may suspend for the barrier's lock. (asyncio: Barrier.abort)
+// Abort makes the waiting tasks, and all that come later, fail with [ErrBrokenBarrier],
+// until Reset. It may suspend for the barrier's lock. (asyncio: Barrier.abort)
 func (b *Barrier) Abort(ctx context.Context) error {
 	return b.cond.With(ctx, func(context.Context) error {
 		b.state = broken
@@ -533,10 +541,11 @@ func (b *Barrier) With(ctx context.Context, body func(ctx context.Context, index
 	return body(ctx, i)
 }
 
-// Parties returns how many tasks it takes. (asyncio: Barrier.parties)
+// Parties returns the number of tasks for which the barrier waits. (asyncio:
+// Barrier.parties)
 func (b *Barrier) Parties() int { return b.parties }
 
-// NWaiting returns how many tasks wait, while the barrier fills. (asyncio:
+// NWaiting returns the number of tasks that wait while the barrier fills. (asyncio:
 // Barrier.n_waiting)
 func (b *Barrier) NWaiting() int {
 	b.cond.own.check("Barrier.NWaiting")

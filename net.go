@@ -1,18 +1,21 @@
 package aio
 
-// Where connections come from: the choice of a back end, and what all of them use.
+// The choice of a back end for connections, and what all back ends use.
 //
-//	interface        on the poller                      on goroutines
-//	netio.Backend    pollBackend    net_poll*.go        goroutineBackend  net_goroutine*.go
-//	netio.Stream     fdStream       net_poll_stream     connStream        net_goroutine_stream
-//	                 fdPipe         net_poll_pipe
-//	netio.Listener   fdListener     net_poll_listen     connListener      net_goroutine_listen
-//	netio.Datagram   fdDatagram     net_poll_datagram   packetSocket      net_goroutine_datagram
-//	fileBackend      pollBackend    net_poll_pipe       goroutineBackend  net_goroutine_stream
-//	socket           fdSocket       net_poll_sock       goSocket          net_goroutine_sock
+//	interface        on the poller                 on goroutines
+//	netio.Backend    pollBackend, net_poll*.go     goroutineBackend, net_goroutine*.go
+//	netio.Stream     fdStream, net_poll_stream     connStream, net_goroutine_stream
+//	                 fdPipe, net_poll_pipe
+//	netio.Listener   fdListener, net_poll_listen   connListener, net_goroutine_listen
+//	netio.Datagram   fdDatagram, net_poll_datagram
+//	                                       packetSocket, net_goroutine_datagram
+//	fileBackend      pollBackend, net_poll_pipe
+//	                                       goroutineBackend, net_goroutine_stream
+//	socket           fdSocket, net_poll_sock       goSocket, net_goroutine_sock
 //
-// The two back ends know nothing of each other. What the poller cannot serve (a net.Conn
-// of another package, a device) it hands to a fallback, which it is given here.
+// The two back ends are independent of each other. The poller back end passes what it
+// cannot serve (a net.Conn of another package, a device) to a fallback, which it is
+// given here.
 
 import (
 	"context"
@@ -27,17 +30,17 @@ import (
 )
 
 // fileBackend is the part of a back end that serves descriptors and files of this
-// process. A network that is simulated has none of its own.
+// process. A simulated network does not have it.
 type fileBackend interface {
-	// pipe makes a stream of f, which belongs to the stream from then on, and
-	// attaches owner to it. writes says which of the two directions is used. With an
-	// error f stays the caller's.
+	// pipe makes a stream of f, which the stream takes over, and attaches owner to
+	// it. writes says which of the two directions is used. After an error f still
+	// belongs to the caller.
 	pipe(f *os.File, writes bool, owner netio.Owner) (netio.Stream, error)
-	// socket returns what call works on, one of the Sock calls to which a user gave
-	// sock.
+	// socket returns the socket for call, one of the Sock calls, which a user has
+	// called with sock.
 	socket(call string, sock any) (socket, error)
 	// watch tells owner in each pass in which fd can be read. The error matches
-	// errors.ErrUnsupported if nothing can.
+	// errors.ErrUnsupported if that is not possible.
 	watch(fd int, owner netio.Owner) error
 }
 
@@ -47,19 +50,19 @@ type backend interface {
 	fileBackend
 }
 
-// network returns where the loop's connections come from.
+// network returns the back end for the loop's connections.
 func (l *Loop) network() netio.Backend {
 	l.chooseBackends()
 	return l.net
 }
 
-// descriptors returns what serves descriptors and files.
+// descriptors returns the back end for descriptors and files.
 func (l *Loop) descriptors() fileBackend {
 	l.chooseBackends()
 	return l.files
 }
 
-// chooseBackends sets the back ends that nobody has set before their first use.
+// chooseBackends sets the back ends at their first use, unless they are set.
 func (l *Loop) chooseBackends() {
 	if l.net != nil && l.files != nil {
 		return
@@ -76,18 +79,18 @@ func (l *Loop) chooseBackends() {
 	}
 }
 
-// backoff is how long to wait between attempts where nothing tells when the next one can
-// succeed: 1 ms at first, and twice as long each time, up to 64 ms. The zero value
-// begins.
+// backoff is the time between attempts where nothing reports when the next one can
+// succeed: 1 ms at first, and twice as long each time, up to 64 ms. The zero value is
+// ready to use.
 type backoff time.Duration
 
-// next returns how long to wait now.
+// next returns the time until the next attempt.
 func (b *backoff) next() time.Duration {
 	*b = min(max(2**b, backoff(time.Millisecond)), backoff(64*time.Millisecond))
 	return time.Duration(*b)
 }
 
-// dialError adds to an error of the system where to the connection was to go.
+// dialError adds the destination of a connection to an error of the system.
 func dialError(network string, to net.Addr, err error) error {
 	if interrupted(err) || errors.Is(err, ErrLoopClosed) {
 		return err
@@ -95,7 +98,7 @@ func dialError(network string, to net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Addr: to, Err: err}
 }
 
-// acceptRetryDelay is how long a server that has run out of descriptors waits before it
+// acceptRetryDelay is how long a server without free descriptors waits before it
 // accepts again.
 const acceptRetryDelay = time.Second
 
@@ -110,8 +113,8 @@ func isExhaustion(err error) bool {
 	return false
 }
 
-// socket is what the calls work on. memory returns where to read to; it is asked each
-// time something may be there, so that a call that waits holds none.
+// socket is what the Sock calls work on. memory returns the memory to read into; it is
+// called each time something may be there, so that a waiting call holds none.
 type socket interface {
 	recv(ctx context.Context, memory func() []byte) ([]byte, error)
 	recvfrom(ctx context.Context, memory func() []byte) ([]byte, net.Addr, error)
@@ -119,8 +122,8 @@ type socket interface {
 	sendto(ctx context.Context, p []byte, addr net.Addr) error
 	connect(ctx context.Context, addr string) error
 	accept(ctx context.Context) (net.Conn, error)
-	// sendfile sends s by the system's own call. The error matches
-	// ErrSendfileNotAvailable if that cannot be, and nothing was sent.
+	// sendfile sends s with the system call. The error matches
+	// ErrSendfileNotAvailable if that is not possible, and nothing was sent.
 	sendfile(ctx context.Context, s *fileSend) error
 	// sendcopy sends s by reading and writing.
 	sendcopy(ctx context.Context, s *fileSend) error

@@ -1,8 +1,8 @@
 package aio
 
-// All tasks of a loop, as a table and as trees of who awaits whom. CaptureTasks makes
-// plain data of them, under the token; what draws it needs no loop any more, so a handler
-// of net/http may.
+// All tasks of a loop, as a table and as trees of awaiting tasks. CaptureTasks makes
+// plain data of them, under the token; the functions that draw it need no loop, so a
+// handler of net/http may call them.
 
 import (
 	"context"
@@ -14,13 +14,13 @@ import (
 	"text/tabwriter"
 )
 
-// TaskInfo is a task at one moment. Any goroutine may use it. (asyncio:
+// TaskInfo is a snapshot of a task. Any goroutine may use it. (asyncio:
 // _remote_debugging.TaskInfo)
 type TaskInfo struct {
 	// Loop is the loop of the task.
 	Loop *Loop
-	// ID tells tasks apart. It is the address that FormatCallGraph shows; a task that
-	// is made after this one was lost may have the same.
+	// ID identifies the task. It is the address that [FormatCallGraph] shows; a
+	// task that is made after this one was collected may have the same.
 	ID uintptr
 	// Name is the task's name.
 	Name string
@@ -31,25 +31,27 @@ type TaskInfo struct {
 	AwaitedBy []TaskAwaiter
 }
 
-// TaskAwaiter is a task that awaits another one: the TaskInfo with the same ID has its
-// name.
+// TaskAwaiter is a task that awaits another one. The [TaskInfo] with the same ID has
+// its name.
 type TaskAwaiter struct {
-	// ID is that of the task.
+	// ID is the ID of the task.
 	ID uintptr
-	// Stack is where it awaits, as in TaskInfo.
+	// Stack is where it awaits, as in [TaskInfo].
 	Stack []runtime.Frame
 }
 
-// CaptureTasks returns the tasks of the loop of ctx that are not done, in the order in
-// which they were created, with their stacks and who awaits them: see CaptureCallGraph
-// for what that means. Here plain futures named by FutureAddToAwaitedBy do not count, but
-// those who wait for them do.
+// CaptureTasks returns the unfinished tasks of the loop of ctx, in the order in which
+// they were created, with their stacks and awaiters, as [CaptureCallGraph] defines
+// them. Plain futures named by [FutureAddToAwaitedBy] do not count here, but the tasks
+// that wait for them do.
 //
-// It never awaits, and asks each task for its stack, which takes about 10 µs. It panics
-// with ErrNoRunningLoop if ctx belongs to no loop and with ErrWrongGoroutine if the
-// caller does not hold the token; another goroutine has Loop.CallSoonThreadsafe call it,
-// with Loop.Context. asyncio looks into another process instead, and stops that for as
-// long. (asyncio: what python -m asyncio ps looks at)
+// It never awaits, and records the stack of each task, which takes about 10 µs. It
+// panics with [ErrNoRunningLoop] if ctx belongs to no loop and with [ErrWrongGoroutine]
+// if the caller does not hold the token; another goroutine uses
+// [Loop.CallSoonThreadsafe] and [Loop.Context]. asyncio inspects another process
+// instead, and stops that for as long.
+//
+// (asyncio: the data of python -m asyncio ps)
 func CaptureTasks(ctx context.Context) []TaskInfo {
 	l := loopOf(ctx, "CaptureTasks")
 	var tasks []TaskInfo
@@ -66,7 +68,7 @@ func CaptureTasks(ctx context.Context) []TaskInfo {
 	return tasks
 }
 
-// address tells f from the other futures that there are.
+// address identifies f among the existing futures.
 func (f *future) address() uintptr { return reflect.ValueOf(f).Pointer() }
 
 // awaitingTasks returns the tasks that wait for f, each once.
@@ -91,12 +93,12 @@ func (f *future) awaitingTasks() (tasks []*task) {
 	return tasks
 }
 
-// FormatTaskTable returns a table with a line for each task and each task that awaits it:
-// the addresses of the loop and the task, the task's name and the functions of its stack,
-// those of the awaiting task, its name, and its address. A task that nobody awaits has
-// one line, with the address 0x0; one that awaits but is not among tasks is called
+// FormatTaskTable returns a table with a line for each task and each task that awaits
+// it: the addresses of the loop and the task, the task's name and the functions of its
+// stack, those of the awaiting task, its name, and its address. A task without awaiters
+// has one line, with the address 0x0; an awaiter that is not in tasks is called
 // Unknown. Tasks of several loops may be in one table. (asyncio: python -m asyncio ps,
-// which has the number of the thread for the loop)
+// which has the number of the thread instead of the loop)
 func FormatTaskTable(tasks []TaskInfo) string {
 	names := taskNames(tasks)
 	var b strings.Builder
@@ -146,22 +148,24 @@ func functionChain(stack []runtime.Frame) string {
 	return strings.Join(names, " -> ")
 }
 
-// TaskTreeOptions are what FormatTaskTree puts before each name. The zero value has the
-// defaults.
+// TaskTreeOptions are the markers that FormatTaskTree puts before each name. The zero
+// value has the defaults.
 type TaskTreeOptions struct {
 	TaskMarker  string // "" is (T)
 	FrameMarker string
 }
 
-// FormatTaskTree draws a tree for each task that awaits others and that nobody awaits.
-// Below a task is its stack, as far as that has led to an await, the outermost frame
-// first, and below the last frame the tasks that it awaits there; one that several tasks
-// await is drawn below the first of them, and named below the others. A task that awaits
-// none has its whole stack. Tasks whose awaiters are not among tasks are not drawn, as in
-// asyncio. The text is "" for no tasks; nil options are the defaults.
+// FormatTaskTree draws a tree for each task that awaits others and has no awaiter.
+// Below a task is its stack, up to the await, the outermost frame first, and below the
+// last frame the tasks that it awaits there. A task with several awaiters is drawn
+// below the first of them, and only named below the others. A task that awaits none has
+// its whole stack. Tasks whose awaiters are not in tasks are not drawn, as in asyncio.
+// The text is "" for no tasks; nil options are the defaults.
 //
-// The error is a *TaskCycleError if tasks await each other in a circle, which no tree can
-// show; FormatTaskTable can. (asyncio: python -m asyncio pstree)
+// The error is a [*TaskCycleError] if tasks await each other in a cycle, which a tree
+// cannot show; [FormatTaskTable] can.
+//
+// (asyncio: python -m asyncio pstree)
 func FormatTaskTree(tasks []TaskInfo, opts *TaskTreeOptions) (string, error) {
 	if cycles := taskCycles(tasks); len(cycles) > 0 {
 		return "", &TaskCycleError{Cycles: cycles, Names: taskNames(tasks)}
@@ -211,7 +215,7 @@ type treeNode struct {
 	known map[any]*treeNode // those in below: tasks by ID, frames by label
 }
 
-// child returns what is below n as key, which is c if nothing was.
+// child returns the node below n with this key, which is c if there was none.
 func (n *treeNode) child(key any, c *treeNode) *treeNode {
 	if there, ok := n.known[key]; ok {
 		return there
@@ -224,8 +228,8 @@ func (n *treeNode) child(key any, c *treeNode) *treeNode {
 	return c
 }
 
-// descend follows a stack below n, from the outermost frame on, and returns where it
-// ends.
+// descend follows a stack below n, from the outermost frame on, and returns the last
+// node.
 func (n *treeNode) descend(stack []runtime.Frame, mark string) *treeNode {
 	for _, f := range slices.Backward(stack) {
 		label := mark + " " + frameLabel(f)
@@ -234,7 +238,7 @@ func (n *treeNode) descend(stack []runtime.Frame, mark string) *treeNode {
 	return n
 }
 
-// frameLabel is a frame in one line, as far as its place is known.
+// frameLabel returns a frame in one line, with its place if that is known.
 func frameLabel(f runtime.Frame) string {
 	label := shortFunction(f.Function)
 	if f.File != "" {
@@ -246,8 +250,8 @@ func frameLabel(f runtime.Frame) string {
 	return label
 }
 
-// draw appends the lines of n and of all below it, unless they are among drawn: in layers
-// of tasks that await each other the number of ways to a task grows exponentially.
+// draw appends the lines of n and of all below it, unless they are in drawn: in layers
+// of tasks that await each other the number of paths to a task grows exponentially.
 func (n *treeNode) draw(lines []string, prefix string, last bool, drawn map[*treeNode]bool) []string {
 	branch, side := "├── ", "│   "
 	if last {
@@ -264,14 +268,14 @@ func (n *treeNode) draw(lines []string, prefix string, last bool, drawn map[*tre
 	return lines
 }
 
-// A TaskCycleError says that tasks await each other in circles, so that they are no tree.
-// It matches ErrAwaitCycle. (asyncio: CycleFoundException)
+// A TaskCycleError says that tasks await each other in cycles, so that they form no
+// tree. It matches [ErrAwaitCycle]. (asyncio: CycleFoundException)
 type TaskCycleError struct {
-	// Cycles has the IDs of each circle, each task before the one that it awaits: the
-	// last is the first again. It is not empty, but where circles meet not each of
-	// them need be there.
+	// Cycles has the IDs of each cycle, each task before the one that it awaits:
+	// the last is the first again. It is not empty, but if cycles share tasks some
+	// of them may be missing.
 	Cycles [][]uintptr
-	// Names has the names of all tasks, also of those outside the circles.
+	// Names has the names of all tasks, including those outside the cycles.
 	Names map[uintptr]string
 }
 
@@ -294,7 +298,7 @@ func (e *TaskCycleError) Error() string {
 // Is reports whether target is ErrAwaitCycle.
 func (e *TaskCycleError) Is(target error) bool { return target == ErrAwaitCycle }
 
-// taskCycles finds circles, looking from each task that awaits in the order of the
+// taskCycles finds cycles, beginning at each task that awaits, in the order of the
 // awaits.
 func taskCycles(tasks []TaskInfo) (cycles [][]uintptr) {
 	awaits := map[uintptr][]uintptr{}

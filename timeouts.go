@@ -48,18 +48,20 @@ func NewTimeoutAt(when time.Time) *TimeoutScope {
 	return &TimeoutScope{moment: when, isAt: true}
 }
 
-// Timeout runs body in the calling task, for no longer than d: then the await in which
-// the body is suspended, or its next one, returns a *CancelledError, and when body
-// returns that, Timeout returns ErrTimeout. What else body returns is returned as it is,
-// also after the time ran out. A body that never suspends is never interrupted. With d
-// zero or negative the time has run out at the first suspension; NoTimeout sets no limit.
-// The body's context ends with the scope: with context.DeadlineExceeded if the time ran
-// out, as do the contexts that are derived from it.
+// Timeout runs body in the calling task, for no longer than d. Then the await in which
+// the body is suspended, or its next one, returns a [*CancelledError], and when body
+// returns that, Timeout returns [ErrTimeout]. Any other result of body is returned
+// unchanged, even after the time has expired. A body that never suspends is never
+// interrupted. With d zero or negative the time expires at the first suspension;
+// [NoTimeout] sets no limit. The body's context ends with the scope: with
+// [context.DeadlineExceeded] if the time has expired, as do the contexts that are
+// derived from it.
 //
-// If the task is cancelled by somebody else as well, the *CancelledError goes on. Of two
-// scopes that end together the outer one returns ErrTimeout. The errors of Future.Await
-// that say that there is no task are returned before body runs. (asyncio: async with
-// timeout(d))
+// If the task is cancelled by other code as well, Timeout returns the CancelledError.
+// Of two scopes that expire together the outer one returns ErrTimeout. Those errors of
+// [Future.Await] which say that there is no task are returned before body runs.
+//
+// (asyncio: async with timeout(d))
 func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
 	return NewTimeout(d).Run(ctx, body)
 }

@@ -1,14 +1,14 @@
 package aio
 
-// What the locks, the queue and other waits inside the package have in common.
+// The common parts of the locks, the queue and other waits inside the package.
 //
-// A waiter is the future of such a wait: a Sleep, a place in the line for a lock. No user
-// ever sees it, so when the wait is over it serves for the next one.
+// A waiter is the future of such a wait: a Sleep, a place in the line for a lock. No
+// user ever sees it, so it is reused when the wait is done.
 //
-// Between the moment in which a waiter is woken and the one in which its task runs, the
-// task may be cancelled. waitIn tells that apart: with woken set, whoever woke it counts
-// on it, so before it gives up it must pass on what it was woken for. This is the whole
-// of the rule. What has to be passed on is for each primitive to say.
+// Between the moment at which a waiter is woken and the step of its task, the task may
+// be cancelled. waitIn reports that: with woken set, the code that woke it relies on
+// it, so before it returns it must pass on what it was woken for. This is the whole
+// rule. Each primitive defines what has to be passed on.
 
 import (
 	"context"
@@ -16,23 +16,23 @@ import (
 	"github.com/goaio/aio/internal/goid"
 )
 
-// noCopy has go vet find copies of what it is in. A copy of a lock or a queue would have
-// waiters that nobody wakes.
+// noCopy makes go vet report copies of the struct that contains it. A copy of a lock or
+// a queue would have waiters that are never woken.
 type noCopy struct{}
 
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
 // waitList is a queue of waiters in the order of arrival. The zero value is empty and
-// ready.
+// ready to use.
 //
-// A waiter that was woken or cancelled stays in the list until its task runs. So that
-// nobody has to walk over those again and again, fresh is where the search for one to
-// wake begins, and cancelled counts those that have no claim any more.
+// A waiter that was woken or cancelled stays in the list until its task runs. To avoid
+// walking over those again and again, fresh is where the search for a waiter to wake
+// begins, and cancelled counts those that have lost their claim.
 type waitList struct {
 	_          noCopy
 	head, tail *waiter
-	fresh      *waiter // none before it is pending; nil if none is
+	fresh      *waiter // no waiter before it is pending; nil if none is
 	n          int
 	cancelled  int // waiters in the list that were cancelled
 	// of the primitive that the list belongs to, nil if it is not listed
@@ -54,7 +54,7 @@ func (q *waitList) push(w *waiter) {
 	q.n++
 }
 
-// remove takes w out and reports whether it was still in the list.
+// remove removes w and reports whether it was still in the list.
 func (q *waitList) remove(w *waiter) bool {
 	if w.list != q {
 		return false
@@ -80,7 +80,7 @@ func (q *waitList) remove(w *waiter) bool {
 	return true
 }
 
-// pop takes out the first waiter, nil if there is none.
+// pop removes the first waiter; it returns nil if there is none.
 func (q *waitList) pop() *waiter {
 	w := q.head
 	if w != nil {
@@ -89,8 +89,8 @@ func (q *waitList) pop() *waiter {
 	return w
 }
 
-// wakeNext takes the first waiter that was not cancelled out of the list and wakes it. It
-// reports whether there was any waiter.
+// wakeNext removes the first waiter that was not cancelled from the list and wakes it.
+// It reports whether there was any waiter.
 func (q *waitList) wakeNext() bool {
 	for q.head != nil {
 		if w := q.pop(); w.state == pending {
@@ -122,13 +122,13 @@ func (q *waitList) wakeAll() {
 	}
 }
 
-// claimed reports whether somebody in the list was woken or is waiting still.
+// claimed reports whether any waiter in the list was woken or is pending.
 func (q *waitList) claimed() bool { return q.n > q.cancelled }
 
-// bound ties a lock or queue to the loop that uses it. Before a task has passed its ctx,
-// it belongs to the one goroutine that uses it: a call from elsewhere would work in a
-// test, and fail in production as soon as a task is the first. A goroutine that runs a
-// loop, or one of its tasks, may take it over.
+// bound ties a lock or queue to the loop that uses it. Before a task has passed its
+// ctx, it belongs to the one goroutine that uses it: otherwise a call from another
+// goroutine would work in a test, and fail in production as soon as a task comes first.
+// A goroutine that runs a loop, or one of its tasks, may take it over.
 type bound struct {
 	loop *Loop
 	user uintptr // the goroutine that used it first, while there is no loop
@@ -166,8 +166,8 @@ func (b *bound) checked(call string) error {
 	return nil
 }
 
-// claim is checked for what is not the usual case: there is no loop yet, or another
-// goroutine holds its token.
+// claim is checked for the unusual cases: there is no loop yet, or another goroutine
+// holds its token.
 func (b *bound) claim(call string) error {
 	if b.loop != nil {
 		return b.loop.wrongGoroutine(call)
@@ -193,7 +193,7 @@ func (q *waitList) failAll(err error) {
 	}
 	for ; q.fresh != nil; q.fresh = q.fresh.next {
 		if w := q.fresh; w.state == pending {
-			w.errRetrieved = true // by whoever waits
+			w.errRetrieved = true // retrieved by the waiting task
 			w.settle(failed, err)
 		}
 	}
