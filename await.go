@@ -87,13 +87,41 @@ func enter(ctx context.Context, call string) (caller, error) {
 	if l.current == nil {
 		return caller{}, &callError{call, ErrNoTask}
 	}
-	if l.closed.Load() {
-		return caller{}, l.current.refuse(call)
+	if l.gate != 0 {
+		if err := l.gated(caller{l.current, watch}, call); err != nil {
+			return caller{}, err
+		}
 	}
 	if s != &l.current.scope && l.debug.Load() {
 		l.current.checkScope(s, call)
 	}
 	return caller{l.current, watch}, nil
+}
+
+// gated is what enter does where the gate of the loop is not 0: the loop is closed, or a
+// scope of it is cancelled.
+func (l *Loop) gated(c caller, call string) error {
+	if l.closed.Load() {
+		return c.task.refuse(call)
+	}
+	by := c.task.cancelledIn()
+	if by == nil {
+		return nil
+	}
+	switch call {
+	case callTimeout, callTaskGroup, callCancelScope, callCancelAndWait, callNext, callClose, callLockAgain:
+		return nil
+	}
+	// The await takes a pass, so that a loop that ignores the error lets others run.
+	l.schedule(c.task, nil)
+	c.awaits++
+	if l.observed != nil {
+		l.observed.stepEnded(c.task, nil)
+	}
+	if err := c.co.park(); err != nil {
+		return err // the task itself was cancelled, or the loop was closed
+	}
+	return by.reason
 }
 
 // checkScope reports to the exception handler an await with a context that does not

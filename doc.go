@@ -30,7 +30,9 @@
 //   - wait for several things: [TaskGroup], [Gather], [Wait], [AsCompleted]
 //   - try several ways, and keep the first success: [StaggeredRace]
 //   - set a timeout: [Timeout], [WaitFor]
-//   - protect an operation from cancellation: [Shield]
+//   - cancel a piece of work as a whole, level-triggered: [CancelScope], [MoveOnAfter]
+//   - protect an operation from cancellation: [Shield], [Shielded]
+//   - end tasks, and wait until they have ended: [CancelAndWait]
 //
 // Between tasks:
 //   - pass items from task to task: [Queue]
@@ -72,7 +74,8 @@
 // [*CancelledError], once. What the task waits for is cancelled with it. The task may clean
 // up, and should return the error; if it swallows the error, the cancellation is spent. A
 // [Timeout] or [TaskGroup] cancels in the same way, and converts the cancellation that it
-// requested into its own error.
+// requested into its own error. A [CancelScope] fails every await in it until it is left;
+// docs/cancellation.md has the rules of both.
 //
 // The ctx of a task is an ordinary context.Context as well. Tasks that are created with it
 // inherit its values, but not its cancellation or deadline. Its Done channel closes when the

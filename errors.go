@@ -117,11 +117,45 @@ type CancelledError struct {
 	// of a cancellation, Cause is the error that still has it. errors.Is and
 	// errors.As examine it.
 	Cause error
+	// Source says what cancelled.
+	Source CancelSource
+	// By is the name of the task that cancelled a CancelScope, "" if it was none.
+	By string
 
 	// id of the task whose await has ended with its context; 0 for other
 	// cancellations
 	awaitOf uint64
 }
+
+// CancelSource says what cancelled.
+type CancelSource uint8
+
+const (
+	// CancelRequest is a call of Cancel of the task, or of what it awaited.
+	CancelRequest CancelSource = iota
+	// CancelDeadline is the deadline of a Timeout or CancelScope.
+	CancelDeadline
+	// CancelGroup is a TaskGroup that failed or was cancelled.
+	CancelGroup
+	// CancelScoped is a call of CancelScope.Cancel.
+	CancelScoped
+)
+
+// String returns "request", "deadline", "group" or "scope".
+func (s CancelSource) String() string {
+	if int(s) < len(cancelSources) {
+		return cancelSources[s]
+	}
+	return fmt.Sprintf("CancelSource(%d)", uint8(s))
+}
+
+var cancelSources = [...]string{"request", "deadline", "group", "scope"}
+
+// The cancellations of Timeout and TaskGroup, which allocate nothing.
+var (
+	errCancelledByDeadline = &CancelledError{Source: CancelDeadline}
+	errCancelledByGroup    = &CancelledError{Source: CancelGroup}
+)
 
 // contextError is the error of an await that ended because a context derived by the
 // caller did. It matches that context's Err and Cause, and is not a cancellation: a

@@ -125,3 +125,15 @@ func ConnectionsWaiting(ln net.Listener) int { return len(ln.(*netListener).conn
 
 // AcceptsWaiting is how many calls of Accept wait.
 func AcceptsWaiting(ln net.Listener) int { return len(ln.(*netListener).calls) }
+
+// FireTimeout lets the time of s run out now.
+func FireTimeout(s *TimeoutScope) {
+	s.stopTimer()
+	s.due()
+}
+
+// Gate returns what an await looks at before it asks for cancelled scopes.
+func Gate(ctx context.Context) int {
+	s, _ := scopeOf(ctx)
+	return int(s.loop.gate)
+}

@@ -6,6 +6,7 @@ package aio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -475,6 +476,63 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 		err = ErrTimeout
 	}
 	return v, err
+}
+
+// CancelAndWait cancels the futures that are not done, and suspends the calling task
+// until all are done. It is for tasks that must not outlive their owner, and may be
+// deferred: whatever happens, they have ended when it returns. Their outcome stays with
+// them, so an error of one that nobody retrieves is reported.
+//
+// If the calling task is cancelled meanwhile, CancelAndWait goes on waiting, and the
+// cancellation is delivered by the next await that suspends. So it can't be mistaken for
+// that of the futures. A future that ignores its cancellation is waited for as long as it
+// takes; a context derived by the caller, or a CancelScope, does not end the wait either.
+//
+// The error is one of those of Future.Await that say that there is no task, or misuse: a
+// nil future, one of another loop, the calling task itself. A future that can't be
+// cancelled, because it waits for the calling task, is not waited for, and the error
+// matches ErrAwaitCycle. Without futures it returns nil. (asyncio: task.cancel and then
+// gather with return_exceptions=True)
+func CancelAndWait[F AnyFuture](ctx context.Context, fs ...F) error {
+	c, err := enter(ctx, callCancelAndWait)
+	if err != nil {
+		return err
+	}
+	cores, err := unique(callCancelAndWait, fs)
+	if err != nil {
+		return err
+	}
+	for _, f := range cores {
+		if f == c.fut {
+			return usagef(callCancelAndWait, "a task can't wait for itself").as(ErrAwaitSelf)
+		}
+		if f.loop != c.fut.loop {
+			return &callError{callCancelAndWait, ErrOtherLoop}
+		}
+	}
+	var left []*future
+	var cycles error
+	for _, f := range cores {
+		if f.state != pending {
+			continue
+		}
+		if _, err := f.tryCancel(errCancelled); err != nil {
+			cycles = errors.Join(cycles, err)
+			continue
+		}
+		left = append(left, f)
+	}
+	if len(left) == 0 {
+		return cycles
+	}
+	err = Shielded(ctx, func(ctx context.Context) error {
+		c, err := enter(ctx, callCancelAndWait)
+		if err != nil {
+			return err
+		}
+		return c.waitFor(left, NoTimeout, AllCompleted)
+	})
+	return errors.Join(err, cycles)
 }
 
 // cancelAndWait cancels f and waits until it is done. It does not await f itself;

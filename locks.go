@@ -247,7 +247,7 @@ func (c *Condition) Wait(ctx context.Context) error {
 	lock.Release()
 	_, err = e.waitIn(&c.waiters, "Condition.Wait")
 	for {
-		e, again := lock.enter(ctx, "Condition.Wait")
+		e, again := lock.enter(ctx, callLockAgain)
 		if again == nil {
 			// otherwise a context that has ended would end each try at once
 			e.endCtx = nil

@@ -52,7 +52,12 @@ type Loop struct {
 
 	tasks   taskList
 	taskSeq uint64
-	waiters waiterPool
+	// the scope around the Timeout or TaskGroup that makes a request, see
+	// cancelFromScope
+	requester *CancelScope
+	waiters   waiterPool
+	// 0 while the loop is open and no CancelScope is cancelled, see gated
+	gate int32
 	// open iterators, the newest first
 	pulls *pull
 	// from the first to the innermost future that is being cancelled

@@ -29,6 +29,7 @@ func (l *Loop) Close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
+	l.gate += loopClosed
 	l.owner = goid.Current() // the tasks that are unwound hold the token too
 	defer l.exitPending()
 	defer l.closeRest()

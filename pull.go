@@ -103,7 +103,7 @@ func (it *Iterator[T]) run() {
 // runs. Calling Next while a Next or Close is under way, in another task or in the body
 // itself, is misuse. (Python: anext)
 func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
-	cancellation, err := it.resume(ctx, "Iterator.Next", false)
+	cancellation, err := it.resume(ctx, callNext, false)
 	if err != nil {
 		return v, false, err
 	}
@@ -126,13 +126,13 @@ func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 func (it *Iterator[T]) Close(ctx context.Context) error {
 	switch it.state {
 	case pullCreated, pullEnded:
-		if err := it.loop.checked("Iterator.Close"); err != nil {
+		if err := it.loop.checked(callClose); err != nil {
 			return err
 		}
 		it.state = pullEnded
 		return nil
 	}
-	cancellation, err := it.resume(ctx, "Iterator.Close", true)
+	cancellation, err := it.resume(ctx, callClose, true)
 	var zero T
 	it.item, it.err = zero, nil
 	if err != nil {
@@ -140,7 +140,7 @@ func (it *Iterator[T]) Close(ctx context.Context) error {
 	}
 	if it.yielded {
 		it.state = pullSuspended
-		return usagef("Iterator.Close", "the body goes on yielding though yield has returned false")
+		return usagef(callClose, "the body goes on yielding though yield has returned false")
 	}
 	return cancellation
 }
@@ -259,7 +259,8 @@ func (p *pull) main(yield func(struct{}) bool) {
 		if returned {
 			return
 		}
-		if v := recover(); v != nil { // else it is runtime.Goexit, which goes on in Next
+		if v := recover(); v != nil {
+			// else it is runtime.Goexit, which goes on in Next
 			p.panicked = panicError(v)
 		}
 	}()
@@ -313,7 +314,7 @@ func (p *pull) abandon() {
 func (l *Loop) closePulls(ctx context.Context) error {
 	for l.pulls != nil {
 		p := l.pulls
-		cancellation, err := p.resume(ctx, "Iterator.Close", true)
+		cancellation, err := p.resume(ctx, callClose, true)
 		if err == nil {
 			err = cancellation
 		}

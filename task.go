@@ -56,6 +56,7 @@ type task struct {
 	waiting *future
 	reason  *CancelledError // the reason of the last request in mustCancel
 	scope   scope
+	inside  *CancelScope // the innermost one that it is in
 	id      uint64
 	extra   atomic.Pointer[taskExtra]
 	prev    *task // in Loop.tasks
@@ -127,6 +128,8 @@ type TaskSpec struct {
 	// EagerStart runs the body at once, inside CreateTask, up to its first
 	// suspension. nil means that the caller did not decide.
 	EagerStart *bool
+
+	inside *CancelScope // around the group of the task, nil if none
 }
 
 // TaskOption is an option of CreateTask.
@@ -242,6 +245,7 @@ func (t *task) configure(ctx context.Context, opts []TaskOption) (eager bool) {
 	if spec.Context != nil {
 		t.scope.parent = values(spec.Context)
 	}
+	t.inside = spec.inside
 	if spec.Name != "" {
 		t.extra.Store(&taskExtra{name: spec.Name})
 	}
@@ -341,6 +345,10 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 	if !t.fromScope {
 		t.scope.cancelled(reason)
 	}
+	if shield := t.shieldFrom(t.fut.loop.requester); shield != nil {
+		shield.held = append(shield.held, heldRequest{reason, t.fut.loop.requester})
+		return true
+	}
 	if t.waiting != nil && t.waiting.cancel(reason) {
 		t.byRequest = true
 		return true
@@ -352,11 +360,12 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 
 // cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which
 // ends its own context and will withdraw the request: the context of the task does not
-// end.
-func (t *task) cancelFromScope() {
-	t.fromScope = true
-	defer func() { t.fromScope = false }()
-	t.fut.cancel(errCancelled)
+// end. around is the scope around the one that cancels.
+func (t *task) cancelFromScope(reason *CancelledError, around *CancelScope) {
+	l := t.fut.loop
+	t.fromScope, l.requester = true, around
+	defer func() { t.fromScope, l.requester = false, nil }()
+	t.fut.cancel(reason)
 }
 
 // forceCancel cancels the task even if it is part of a cycle of awaits, from which it
@@ -408,7 +417,10 @@ func (t *task) Uncancel() int {
 func (t *task) uncancel() int {
 	if t.cancels > 0 {
 		t.cancels--
-		if t.cancels == 0 {
+		if t.requests() < 0 {
+			t.dropHeld()
+		}
+		if t.requests() == 0 {
 			t.mustCancel = false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 )
 
 // TaskGroup is a group of tasks that end together. The zero value is ready for one Run;
@@ -16,8 +17,9 @@ import (
 type TaskGroup struct {
 	scope   scope
 	inner   innerScope
-	loop    *Loop // nil before Run
-	parent  *task // the task that runs the group
+	loop    *Loop        // nil before Run
+	parent  *task        // the task that runs the group
+	around  *CancelScope // that the parent is in, nil if none
 	head    *member
 	tail    *member
 	errs    []error
@@ -66,7 +68,7 @@ func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskG
 // Run runs body with the group, as [WithTaskGroup] describes. A second Run of a group
 // is misuse, as is a nil body.
 func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
-	c, err := enter(ctx, "TaskGroup")
+	c, err := enter(ctx, callTaskGroup)
 	if err != nil {
 		return err
 	}
@@ -79,6 +81,10 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 	tg.loop = c.fut.loop
 	tg.parent = c.task
 	tg.scope.enter(c, ctx, &tg.inner)
+	if tg.around = c.inside; tg.around != nil {
+		tg.around.groups = append(tg.around.groups, tg)
+		defer tg.around.forget(tg)
+	}
 	if tg.cancelled {
 		tg.cancel()
 	}
@@ -137,7 +143,7 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 // interrupted. It reports whether the loop is open: if not, the tasks are being unwound
 // too.
 func (tg *TaskGroup) wait(ctx context.Context) (err error, open bool) {
-	c, err := enter(ctx, "TaskGroup")
+	c, err := enter(ctx, callTaskGroup)
 	if err != nil {
 		return err, false
 	}
@@ -150,7 +156,10 @@ func (tg *TaskGroup) wait(ctx context.Context) (err error, open bool) {
 // outcome returns the result of Run when all tasks are done. err is an error of the
 // body, cancellation the last one that reached the parent.
 func (tg *TaskGroup) outcome(err, cancellation error) error {
-	if tg.parentCancelled && tg.parent.uncancel() == 0 {
+	if tg.parentCancelled {
+		tg.parent.uncancel()
+	}
+	if tg.parentCancelled && tg.parent.requests() == 0 {
 		// Only the group wanted the cancellation. If requests are left, other
 		// code has cancelled the task while the group was ending, and
 		// cancellation belongs to it too.
@@ -202,6 +211,9 @@ func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 		misuse("GoResult", "the group is nil")
 	}
 	tg.ready()
+	if tg.around != nil {
+		opts = append(slices.Clip(opts), func(s *TaskSpec) { s.inside = tg.around })
+	}
 	t := CreateTask(&tg.scope, coro, opts...)
 	// This includes a task that has ended already, by its eager start: the group
 	// learns of its error a pass later; otherwise it would cancel its parent while
@@ -254,6 +266,13 @@ func (tg *TaskGroup) remove(m *member) {
 	}
 }
 
+// eachTask implements scopedGroup.
+func (tg *TaskGroup) eachTask(f func(t *task)) {
+	for m := tg.head; m != nil; m = m.next {
+		f(m.task)
+	}
+}
+
 // abort cancels the tasks.
 func (tg *TaskGroup) abort() {
 	tg.aborting = true
@@ -295,7 +314,7 @@ func (tg *TaskGroup) cancel() {
 	tg.abort()
 	tg.scope.cancelled(errCancelled)
 	tg.parentCancelled = true
-	tg.parent.cancelFromScope()
+	tg.parent.cancelFromScope(errCancelledByGroup, tg.around)
 }
 
 // Cancel ends the group early: its tasks are cancelled, and so is the await in which

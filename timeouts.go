@@ -29,6 +29,7 @@ type TimeoutScope struct {
 	state   timeoutState
 	task    *task
 	timer   *TimerHandle
+	around  *CancelScope  // that the task is in, nil if none
 	cancels int32         // requests to cancel the task from before the scope
 	isAt    bool          // made by NewTimeoutAt
 	delay   time.Duration // of NewTimeout
@@ -75,7 +76,7 @@ func TimeoutAt(ctx context.Context, when time.Time, body func(ctx context.Contex
 // Run runs body within the scope, as [Timeout] describes. A second Run of a scope is
 // misuse, as is a nil body.
 func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
-	c, err := enter(ctx, "Timeout")
+	c, err := enter(ctx, callTimeout)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 	}
 	s.state = timeoutEntered
 	s.task = c.task
-	s.cancels = c.cancels
+	s.cancels, s.around = c.requests(), c.inside
 	s.scope.enter(c, ctx, &s.inner)
 	s.inner.limit = s
 	l := s.scope.loop
@@ -116,7 +117,8 @@ func (s *TimeoutScope) exit(err error) error {
 		return err
 	}
 	s.state = timeoutExpired
-	if s.task.uncancel() <= int(s.cancels) {
+	s.task.uncancel()
+	if s.task.requests() <= s.cancels {
 		if _, ok := asCancelled(err); ok {
 			return ErrTimeout
 		}
@@ -150,7 +152,7 @@ func (s *TimeoutScope) stopTimer() {
 // due implements timerTarget: the deadline has come.
 func (s *TimeoutScope) due() {
 	// panics for a cycle of awaits: then the scope continues unchanged
-	s.task.cancelFromScope()
+	s.task.cancelFromScope(errCancelledByDeadline, s.around)
 	s.timer = nil
 	s.state = timeoutExpiring
 	s.scope.end(endedTimeout)

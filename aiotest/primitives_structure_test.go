@@ -48,4 +48,48 @@ var structureUses = map[string]func(ctx context.Context, do region) error{
 		}
 		return unlessCancelled(err)
 	},
+	"CancelScope": func(ctx context.Context, do region) error {
+		began, ended := 0, 0
+		work := func(ctx context.Context) error {
+			began++
+			defer func() { ended++ }()
+			_ = aio.Sleep(ctx, 2*ms) // ignores what it is told
+			return aio.Sleep(ctx, 2*ms)
+		}
+		err := do(ctx, func(ctx context.Context) error {
+			timedOut, err := aio.MoveOnAfter(ctx, ms, func(ctx context.Context) error {
+				return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+					tg.Go(work)
+					tg.Go(func(ctx context.Context) error { return aio.Shielded(ctx, work) })
+					return aio.Sleep(ctx, 5*ms)
+				})
+			})
+			if err == nil && !timedOut {
+				err = errors.New("the deadline was missed")
+			}
+			return err
+		})
+		if began != ended {
+			return fmt.Errorf("%d bodies began, %d ended", began, ended)
+		}
+		return unlessCancelled(err)
+	},
+	"CancelAndWait": func(ctx context.Context, do region) error {
+		began, ended := 0, 0
+		err := do(ctx, func(ctx context.Context) error {
+			task := start(ctx, func(ctx context.Context) error {
+				began++
+				defer func() { ended++ }()
+				err := aio.Sleep(ctx, 5*ms)
+				_ = aio.Sleep(ctx, ms)
+				return err
+			})
+			defer aio.CancelAndWait(ctx, task)
+			return aio.Sleep(ctx, ms)
+		})
+		if began != ended {
+			return fmt.Errorf("%d tasks began, %d ended", began, ended)
+		}
+		return unlessCancelled(err)
+	},
 }

@@ -1,0 +1,476 @@
+package aio
+
+// Cancel scopes: cancellation as a state rather than an event.
+//
+// Task.Cancel, Timeout and TaskGroup cancel as asyncio does, by a request: it is
+// delivered once, at one await, and is then spent. A cancelled CancelScope fails every
+// await inside it until it is left. Both live in one task; docs/cancellation.md has the
+// rules of their meeting.
+//
+// The scopes of a loop form trees. The parent of a scope is the one around it in its own
+// task, or, for the first scope of a group's task, the one around the group. task.inside
+// is the innermost scope of a task: its own, or that around its group. A scope knows the
+// scopes and the groups directly inside it, so that cancelling it can wake the tasks that
+// are suspended there, once each, in the order in which they came.
+//
+// Scopes cost a task nothing that does not use them. An await asks Loop.gate, which is 0
+// while no scope is cancelled, in place of asking whether the loop is closed.
+//
+// A shield hides the scopes around it. It also holds requests back that come from outside
+// of it: they wait in its list held, and are counted in Task.Cancelling. The token owns
+// all of this, except for CancelScope.when.
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+type cancelScopeState uint8
+
+const (
+	cancelScopeCreated cancelScopeState = iota
+	cancelScopeEntered
+	cancelScopeExited
+)
+
+// CancelScope runs a body that can be cancelled as a whole. Once the scope is cancelled,
+// by Cancel or its deadline, every await in it fails with a *CancelledError until Run
+// returns: those of the body, of scopes and groups inside it, and of the tasks of these
+// groups. An await in which a task is suspended ends at once. A body that ignores the
+// error is not suspended any more, except by a TaskGroup that waits for its tasks, by a
+// Condition that takes its lock again, and inside a shielded scope.
+//
+// The zero value is ready for one Run, without a deadline and without a shield. All
+// methods but Deadline must be called by the goroutine that holds the loop's token. For
+// common uses there are MoveOnAfter, FailAfter and Shielded. (asyncio has no such scope;
+// trio and anyio: CancelScope)
+type CancelScope struct {
+	scope    scope
+	inner    innerScope
+	state    cancelScopeState
+	shielded bool
+	caught   bool
+	delayed  bool            // delay, not when, is the deadline
+	reason   *CancelledError // nil until the scope is cancelled
+	host     *task           // that runs the body
+	parent   *CancelScope
+	scopes   []*CancelScope // directly inside, in the order of entry
+	groups   []scopedGroup  // the same
+	held     []heldRequest  // by the shield
+	requests int32          // for the host, as counted when it entered
+	timer    *TimerHandle
+	delay    time.Duration
+	moment   time.Time
+	// nanoseconds since the epoch of the loop; any goroutine may read it
+	when atomic.Int64
+}
+
+// scopedGroup is a TaskGroup inside a CancelScope.
+type scopedGroup interface {
+	eachTask(func(t *task))
+}
+
+// heldRequest is a request to cancel a task that a shield holds back.
+type heldRequest struct {
+	reason *CancelledError
+	// the innermost scope around what made the request, nil if none
+	from *CancelScope
+}
+
+// MoveOnAfter runs body in a CancelScope with a deadline d from now. If the deadline ends
+// the body, MoveOnAfter returns true and no error; otherwise it returns what body
+// returns. With d zero or negative the first await fails. NoTimeout sets no deadline.
+// Unlike in Timeout, the awaits of a body that ignores the error go on failing. Misuse is
+// that of CancelScope.Run. (trio, anyio: move_on_after)
+func MoveOnAfter(ctx context.Context, d time.Duration, body func(ctx context.Context) error) (timedOut bool, err error) {
+	var s CancelScope
+	s.SetTimeout(d)
+	err = s.Run(ctx, body)
+	return s.caught, err
+}
+
+// MoveOnAt is MoveOnAfter with a time of the loop, see Loop.Time. The zero time sets no
+// deadline. (trio: move_on_at)
+func MoveOnAt(ctx context.Context, when time.Time, body func(ctx context.Context) error) (timedOut bool, err error) {
+	var s CancelScope
+	s.SetDeadline(when)
+	err = s.Run(ctx, body)
+	return s.caught, err
+}
+
+// FailAfter is MoveOnAfter that returns ErrTimeout if the deadline ended the body. (trio,
+// anyio: fail_after)
+func FailAfter(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
+	return failIf(MoveOnAfter(ctx, d, body))
+}
+
+// FailAt is FailAfter with a time of the loop, see Loop.Time. (trio: fail_at)
+func FailAt(ctx context.Context, when time.Time, body func(ctx context.Context) error) error {
+	return failIf(MoveOnAt(ctx, when, body))
+}
+
+func failIf(timedOut bool, err error) error {
+	if timedOut {
+		return ErrTimeout
+	}
+	return err
+}
+
+// Shielded runs body in a shielded CancelScope: no cancellation from outside reaches it,
+// whatever its source. It is for clean-up that awaits. Give it a limit, or nothing can
+// end it:
+//
+//	defer aio.Shielded(ctx, func(ctx context.Context) error {
+//		return aio.FailAfter(ctx, time.Second, conn.Close)
+//	})
+//
+// A request that comes meanwhile is delivered by the first await that suspends
+// afterwards. Shielded returns what body returns; misuse is that of CancelScope.Run.
+// (trio, anyio: CancelScope with shield=True; asyncio's shield starts a task, see Shield)
+func Shielded(ctx context.Context, body func(ctx context.Context) error) error {
+	s := CancelScope{shielded: true}
+	return s.Run(ctx, body)
+}
+
+// Run runs body within the scope, in the calling task. It returns what body returns,
+// unless that is the cancellation by this scope: then it returns nil, and Caught reports
+// true. The cancellation goes on if a scope around this one is cancelled too, and visible
+// from here, or if the task itself was cancelled while it was in the scope.
+//
+// The body's context has the values of ctx. It ends with the scope, and also with ctx
+// unless the scope is shielded when Run begins. The errors of Future.Await that say that
+// there is no task are returned before body runs; a second Run and a nil body are misuse.
+func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
+	c, err := enter(ctx, callCancelScope)
+	switch {
+	case err != nil:
+		return err
+	case s.state != cancelScopeCreated:
+		return usagef(callCancelScope, "the scope has been entered already: make a new one")
+	case body == nil:
+		return usagef(callCancelScope, "the body is nil")
+	}
+	t := c.task
+	s.state, s.host, s.parent = cancelScopeEntered, t, t.inside
+	s.requests = t.requests()
+	if t.mustCancel && !s.shielded {
+		s.requests-- // it will be delivered inside
+	}
+	if s.shielded {
+		ctx, c.endCtx = context.WithoutCancel(ctx), nil
+	}
+	s.scope.enter(c, ctx, &s.inner)
+	s.inner.endCtx = c.endCtx
+	s.inner.limit = s
+	if s.parent != nil {
+		s.parent.scopes = append(s.parent.scopes, s)
+	}
+	t.inside = s
+	if s.shielded && t.mustCancel {
+		// requested, not delivered, and from outside
+		t.mustCancel = false
+		s.held = append(s.held, heldRequest{t.reason, s.parent})
+	}
+	if s.reason != nil { // cancelled before Run
+		s.cancelled()
+	}
+	l := s.scope.loop
+	if s.delayed {
+		s.set(l.after(s.delay))
+	} else {
+		s.set(l.since(s.moment))
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			s.exit(nil) // a panic or Goexit continues
+		}
+	}()
+	err = body(&s.scope)
+	returned = true
+	return s.exit(err)
+}
+
+// exit leaves the scope. err is what the body returned.
+func (s *CancelScope) exit(err error) error {
+	t := s.host
+	s.state = cancelScopeExited
+	stopTimer(&s.timer)
+	s.scope.end(endedScope)
+	requested := t.requests() > s.requests
+	t.inside = s.parent
+	if s.parent != nil {
+		i := slices.Index(s.parent.scopes, s)
+		s.parent.scopes = slices.Delete(s.parent.scopes, i, i+1)
+	}
+	if s.reason != nil {
+		s.scope.loop.gate--
+	}
+	s.release()
+	if _, ok := asCancelled(err); !ok || s.reason == nil {
+		return err
+	}
+	if requested {
+		// The task itself was cancelled: that goes on, and is delivered by this.
+		if t.mustCancel {
+			t.mustCancel = false
+			return t.reason
+		}
+		return err
+	}
+	if !s.shielded && t.cancelledIn() != nil {
+		return err
+	}
+	s.caught = true
+	return nil
+}
+
+// forget takes out a group that has ended.
+func (s *CancelScope) forget(g scopedGroup) {
+	i := slices.Index(s.groups, g)
+	s.groups = slices.Delete(s.groups, i, i+1)
+}
+
+// Cancel cancels the scope: see CancelScope. reason is the Message of the
+// *CancelledError, whose Source is CancelScoped and whose By is the name of the task that
+// called. Before Run it has the first await of the body fail; a second time and after Run
+// it does nothing. It never awaits. (trio, anyio: CancelScope.cancel)
+func (s *CancelScope) Cancel(reason ...any) {
+	if s.scope.loop != nil {
+		s.scope.loop.check("CancelScope.Cancel")
+	}
+	if s.reason != nil || s.state == cancelScopeExited {
+		return
+	}
+	s.reason = &CancelledError{Message: cancelReason(reason).Message, Source: CancelScoped}
+	if s.state == cancelScopeEntered {
+		if t := s.scope.loop.current; t != nil {
+			s.reason.By = t.name()
+		}
+		s.cancelled()
+	}
+}
+
+// cancelled makes the cancellation of an entered scope known.
+func (s *CancelScope) cancelled() {
+	stopTimer(&s.timer)
+	s.scope.loop.gate++
+	s.scope.cancelled(s.reason)
+	s.deliver(s.reason)
+}
+
+// deliver wakes the tasks inside s that are suspended.
+func (s *CancelScope) deliver(reason *CancelledError) {
+	if s.host.inside == s {
+		s.host.interrupt(reason)
+	}
+	for _, g := range s.groups {
+		g.eachTask(func(t *task) {
+			t.scope.cancelled(reason)
+			if t.inside == s {
+				t.interrupt(reason)
+			}
+		})
+	}
+	for _, in := range s.scopes {
+		if !in.shielded {
+			in.deliver(reason)
+		}
+	}
+}
+
+// interrupt ends the await in which t is suspended, unless t is woken already.
+func (t *task) interrupt(reason *CancelledError) {
+	if t.waiting != nil {
+		t.byContext = false
+		_, _ = t.waiting.tryCancel(reason) // of a cycle the next await tells
+	}
+}
+
+// due implements timerTarget: the deadline has passed.
+func (s *CancelScope) due() {
+	s.timer = nil
+	if s.reason == nil {
+		s.reason = errCancelledByDeadline
+		s.cancelled()
+	}
+}
+
+// set moves the deadline.
+func (s *CancelScope) set(when time.Duration) {
+	stopTimer(&s.timer)
+	s.when.Store(int64(when))
+	l := s.scope.loop
+	switch {
+	case when == NoTimeout || s.reason != nil:
+	case when <= l.now():
+		s.due()
+	default:
+		s.timer = &TimerHandle{Handle: Handle{loop: l}, target: s, when: when}
+		l.addTimer(s.timer, when)
+	}
+}
+
+// SetDeadline moves the deadline to a time of the loop, see Loop.Time. A time that has
+// passed cancels the scope at once; the zero time means no deadline. Once the scope is
+// cancelled it has no effect. (trio, anyio: CancelScope.deadline)
+func (s *CancelScope) SetDeadline(when time.Time) {
+	s.settable("CancelScope.SetDeadline")
+	if s.state == cancelScopeEntered {
+		s.set(s.scope.loop.since(when))
+		return
+	}
+	s.moment, s.delayed = when, false
+}
+
+// SetTimeout moves the deadline to d from now, before Run to d after Run begins.
+// NoTimeout means no deadline. (trio: CancelScope.relative_deadline)
+func (s *CancelScope) SetTimeout(d time.Duration) {
+	s.settable("CancelScope.SetTimeout")
+	if s.state == cancelScopeEntered {
+		s.set(s.scope.loop.after(d))
+		return
+	}
+	s.delay, s.delayed = d, true
+}
+
+func (s *CancelScope) settable(call string) {
+	if s.scope.loop != nil {
+		s.scope.loop.check(call)
+	}
+	if s.state == cancelScopeExited {
+		misuse(call, "the scope has been left")
+	}
+}
+
+// Deadline returns the deadline as a time of the loop, the zero time if there is none.
+// While the body runs any goroutine may call it.
+func (s *CancelScope) Deadline() time.Time {
+	if s.scope.loop == nil {
+		return s.moment
+	}
+	return s.When()
+}
+
+// When implements deadliner.
+func (s *CancelScope) When() time.Time { return s.scope.loop.at(time.Duration(s.when.Load())) }
+
+// SetShield puts up or takes away the shield: while it is up, no cancellation from
+// outside reaches what is in the scope. What was held back is delivered when it is taken
+// away. (trio, anyio: CancelScope.shield)
+func (s *CancelScope) SetShield(on bool) {
+	s.settable("CancelScope.SetShield")
+	if s.shielded == on {
+		return
+	}
+	s.shielded = on
+	if on || s.state != cancelScopeEntered {
+		return
+	}
+	s.release()
+	if s.parent != nil {
+		if by := s.parent.cancelledBy(); by != nil {
+			s.deliver(by.reason)
+		}
+	}
+}
+
+// Shielded reports whether the shield is up.
+func (s *CancelScope) Shielded() bool { return s.shielded }
+
+// CancelCalled reports whether the scope was cancelled, by Cancel or by its deadline.
+// (trio, anyio: CancelScope.cancel_called)
+func (s *CancelScope) CancelCalled() bool {
+	if s.scope.loop != nil {
+		s.scope.loop.check("CancelScope.CancelCalled")
+	}
+	return s.reason != nil
+}
+
+// Caught reports whether Run returned nil in place of the cancellation by the scope.
+// (trio, anyio: CancelScope.cancelled_caught)
+func (s *CancelScope) Caught() bool {
+	if s.scope.loop != nil {
+		s.scope.loop.check("CancelScope.Caught")
+	}
+	return s.caught
+}
+
+// cancelledBy returns the innermost cancelled scope that is seen from inside s, nil if
+// there is none.
+func (s *CancelScope) cancelledBy() *CancelScope {
+	for ; s != nil; s = s.parent {
+		if s.reason != nil {
+			return s
+		}
+		if s.shielded {
+			return nil
+		}
+	}
+	return nil
+}
+
+// cancelledIn returns the cancelled scope that t is in, nil if there is none.
+func (t *task) cancelledIn() *CancelScope { return t.inside.cancelledBy() }
+
+// The names of calls that await, or enter something, and do not fail in a cancelled
+// scope.
+const (
+	callTimeout       = "Timeout"
+	callTaskGroup     = "TaskGroup"
+	callCancelScope   = "CancelScope"
+	callCancelAndWait = "CancelAndWait"
+	callNext          = "Iterator.Next"
+	callClose         = "Iterator.Close"
+	callLockAgain     = "Condition.Wait, taking the lock again"
+)
+
+// loopClosed is what a closed loop adds to its gate.
+const loopClosed = 1 << 30
+
+// requests is the number of requests to cancel t that no shield holds back.
+func (t *task) requests() int32 {
+	n := t.cancels
+	for s := t.inside; s != nil && s.host == t; s = s.parent {
+		n -= int32(len(s.held))
+	}
+	return n
+}
+
+// shieldFrom returns the innermost shield between t and a request from the scope from,
+// nil for one from outside of the task. Shields around the group of t are not in between.
+func (t *task) shieldFrom(from *CancelScope) *CancelScope {
+	for s := t.inside; s != from && s != nil && s.host == t; s = s.parent {
+		if s.shielded {
+			return s
+		}
+	}
+	return nil
+}
+
+// release delivers the requests that s has held back, unless another shield does.
+func (s *CancelScope) release() {
+	t, held := s.host, s.held
+	s.held = nil
+	for _, h := range held {
+		if shield := t.shieldFrom(h.from); shield != nil {
+			shield.held = append(shield.held, h)
+		} else if t.waiting != nil && t.waiting.cancel(h.reason) {
+			t.byRequest = true
+		} else {
+			t.mustCancel, t.reason = true, h.reason
+		}
+	}
+}
+
+// dropHeld forgets a request that is held back, because one was withdrawn.
+func (t *task) dropHeld() {
+	for s := t.inside; s != nil && s.host == t; s = s.parent {
+		if n := len(s.held); n > 0 {
+			s.held = s.held[:n-1]
+			return
+		}
+	}
+}
