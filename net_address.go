@@ -13,10 +13,10 @@ import (
 	"syscall"
 )
 
-// checkUnixPath returns an error if no Unix socket can be at path. The system would cut
-// the path at a zero byte, and call one that is too long an invalid argument.
+// checkUnixPath returns an error if a Unix socket cannot be at path. The system would
+// cut the path at a zero byte, and calls a path that is too long an invalid argument.
 func checkUnixPath(path string) error {
-	limit := 104 // with a zero byte at the end
+	limit := 104 // including a zero byte at the end
 	switch runtime.GOOS {
 	case "linux", "android", "windows":
 		limit = 108
@@ -33,7 +33,7 @@ func checkUnixPath(path string) error {
 // isUnix reports whether addr is that of a Unix stream socket.
 func isUnix(addr net.Addr) bool { return addr != nil && addr.Network() == "unix" }
 
-// splitAddr splits what a user gave to call as an address.
+// splitAddr splits an address that a user passed to call.
 func splitAddr(call, addr string) (host, port string, err error) {
 	host, port, err = net.SplitHostPort(addr)
 	why := "missing port"
@@ -47,13 +47,14 @@ func splitAddr(call, addr string) (host, port string, err error) {
 	return host, port, nil
 }
 
-// isAbstract reports whether path is no file but a name of Linux's abstract namespace.
+// isAbstract reports whether path is a name in Linux's abstract namespace rather than a
+// file.
 func isAbstract(path string) bool {
 	return runtime.GOOS == "linux" && (strings.HasPrefix(path, "@") || strings.HasPrefix(path, "\x00"))
 }
 
-// removeStale removes a socket that a program has left behind. If that fails, so will
-// what comes next; in a directory where nothing may be removed it may even be fine.
+// removeStale removes a socket that an earlier program has left. If that fails, the
+// following bind fails as well, unless the file is already gone.
 func removeStale(path string) {
 	if isAbstract(path) {
 		return

@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// goroutineBackend serves connections, of whatever type, by goroutines of their own.
+// goroutineBackend serves connections of any type, each with goroutines of its own.
 type goroutineBackend struct{ loop *Loop }
 
 func (b goroutineBackend) Stream(conn net.Conn) (netio.Stream, error) {
@@ -32,13 +32,13 @@ func (b goroutineBackend) DialUnix(ctx context.Context, path string) (netio.Stre
 	return b.loop.dialInGoroutine(ctx, "unix", path, netip.AddrPort{})
 }
 
-// watch implements fileBackend: there is nothing to wait with.
+// watch implements fileBackend: there is no way to wait for a descriptor.
 func (goroutineBackend) watch(int, netio.Owner) error { return errors.ErrUnsupported }
 
 const (
-	// connLinger is how long a connection that was closed may take to send the rest,
-	// and connAbortTimeout the same after Abort or when the loop is closed. After a
-	// failed write the connection is read for as long.
+	// connLinger is how long a closed connection may take to send the rest, and
+	// connAbortTimeout the same after Abort or when the loop is closed. After a
+	// failed write the connection is still read for that long.
 	connLinger       = time.Minute
 	connAbortTimeout = time.Second
 )
@@ -53,17 +53,18 @@ type served[C servedConn] struct {
 	conn C
 
 	mu       sync.Mutex
-	toRead   sync.Cond // the reading goroutine may go on, or closed is set
-	toWrite  sync.Cond // there is something to do for the writing goroutine
+	toRead   sync.Cond // the reading goroutine may continue, or closed is set
+	toWrite  sync.Cond // there is work for the writing goroutine
 	attached bool      // the goroutines run
 	closed   bool
-	pending  netio.Readiness // posted to the loop, and not yet passed on
+	pending  netio.Readiness // posted to the loop, and not passed on yet
 	posted   bool
 
-	connClosed atomic.Bool // conn was closed: a user's own type may not bear it twice
+	// conn was closed: a user's own type may not support closing twice
+	connClosed atomic.Bool
 }
 
-// servedConn is what net.Conn and net.PacketConn have in common here.
+// servedConn has the methods that are common to net.Conn and net.PacketConn.
 type servedConn interface {
 	Close() error
 	LocalAddr() net.Addr
@@ -75,20 +76,20 @@ func (s *served[C]) init(l *Loop, conn C) {
 	s.toRead.L, s.toWrite.L = &s.mu, &s.mu
 }
 
-// start is called before the goroutines run; self is closed with the loop.
+// start must be called before the goroutines run; self is closed with the loop.
 func (s *served[C]) start(self interface{ closeWithLoop() }) {
 	s.attached = true
 	s.loop.outsideWaits++
 	s.loop.open.add(self)
 }
 
-// end is called when the goroutines have ended.
+// end must be called when the goroutines have ended.
 func (s *served[C]) end(self interface{ closeWithLoop() }) {
 	s.closeConn()
 	s.loop.open.remove(self)
 }
 
-// notify passes r on to the owner: entry, which the loop runs, takes it. mu is locked.
+// notify tells the owner of r: the loop runs entry, which takes it. mu must be locked.
 func (s *served[C]) notify(r netio.Readiness, entry runnable) {
 	s.pending |= r
 	if !s.posted {
@@ -97,14 +98,14 @@ func (s *served[C]) notify(r netio.Readiness, entry runnable) {
 	}
 }
 
-// notified takes what notify has passed on. mu is locked.
+// notified returns what notify has recorded. mu must be locked.
 func (s *served[C]) notified() netio.Readiness {
 	r := s.pending
 	s.pending, s.posted = 0, false
 	return r
 }
 
-// Close lets the goroutines end, and gives them time to send the rest.
+// Close ends the goroutines, after giving them time to send the rest.
 func (s *served[C]) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +130,7 @@ func (s *served[C]) closeConn() {
 	}
 }
 
-// setWriteTimeout bounds the time for what is to be sent.
+// setWriteTimeout limits the time for sending the rest.
 func (s *served[C]) setWriteTimeout(d time.Duration) {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(d))
 }
@@ -141,7 +142,7 @@ func (s *served[C]) SyscallConn() (syscall.RawConn, error) { return syscallConnO
 func (s *served[C]) File() (*os.File, error) { return fileOf(s.conn) }
 
 // dialInGoroutine connects where the loop cannot: the caller waits as for any job. A
-// connection that comes when it is no longer wanted is closed.
+// connection that is established after the caller has stopped waiting is closed.
 func (l *Loop) dialInGoroutine(ctx context.Context, network, addr string, local netip.AddrPort) (netio.Stream, error) {
 	d := net.Dialer{KeepAlive: -1}
 	if local.IsValid() {

@@ -1,9 +1,9 @@
 package aio
 
-// A socket for datagrams that the loop cannot poll (a user's own net.PacketConn, any on a
-// system without a poller) is served by two goroutines, in the manner of connStream: one
-// receives into a queue, the other sends from one, and both tell the loop. The queues are
-// bounded, by the same measure as a transport's.
+// A datagram socket that the loop cannot poll (a net.PacketConn of another package, any
+// on a system without a poller) has two goroutines, like connStream: one receives into
+// a queue, the other sends from one, and both notify the loop. The queues are limited
+// to the same size as those of a transport.
 
 import (
 	"context"
@@ -20,26 +20,27 @@ import (
 type packetSocket struct {
 	served[net.PacketConn]
 	peer net.Conn // conn, if it is connected
-	// of the loop, to whom readiness is told; owned by the token
+	// of the loop, notified of readiness; owned by the token
 	owner netio.DatagramOwner
 
 	// Guarded by mu.
-	in     datagramQueue
-	inErr  error // that comes after what is in in, and is to be taken as well
-	out    datagramQueue
-	errs   []error         // of sends, not yet told
-	inSend bool            // the sending goroutine has something that is not in out
-	want   netio.Readiness // what the owner is to be told about
+	in    datagramQueue
+	inErr error // the error after the datagrams of in
+	out   datagramQueue
+	errs  []error // errors of sends that were not reported yet
+	// the sending goroutine holds a datagram that is not in out
+	inSend bool
+	want   netio.Readiness // the readiness that the owner waits for
 }
 
-// BindDatagram makes a socket that is bound to local and connected to remote, as far as
-// they are not nil.
+// BindDatagram makes a socket that is bound to local and connected to remote, unless
+// these are nil.
 func (b goroutineBackend) BindDatagram(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	var control func(network, address string, c syscall.RawConn) error
 	if o.ReusePort {
 		control = sysio.ReusePort
 	}
-	if remote != nil && !o.Broadcast { // nothing of it blocks, as remote is no name
+	if remote != nil && !o.Broadcast { // does not block, because remote is not a name
 		d := net.Dialer{LocalAddr: local, Control: control}
 		conn, err := d.Dial(network, remote.String())
 		if err != nil {
@@ -59,7 +60,7 @@ func (b goroutineBackend) BindDatagram(network string, local, remote net.Addr, o
 	return b.Datagram(conn)
 }
 
-// Datagram makes a socket of conn.
+// Datagram makes a socket from conn.
 func (b goroutineBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) {
 	s := &packetSocket{}
 	s.init(b.loop, conn)
@@ -102,7 +103,7 @@ func (s *packetSocket) Discard() { s.Close() }
 func (s *packetSocket) receiveAll() {
 	size := maxRead
 	if _, ok := s.conn.(*net.UDPConn); ok {
-		size = 64 << 10 // a datagram of UDP is not longer
+		size = 64 << 10 // the maximum for UDP
 	}
 	buf := make([]byte, size)
 	for {
@@ -128,7 +129,7 @@ func (s *packetSocket) receiveAll() {
 	}
 }
 
-// sendAll is the goroutine that sends. The last thing it does is to close the socket.
+// sendAll is the goroutine that sends. At its end it closes the socket.
 func (s *packetSocket) sendAll() {
 	defer s.end(s)
 	var batch datagramQueue
@@ -161,8 +162,8 @@ func (s *packetSocket) sendAll() {
 	}
 }
 
-// sendOne sends a datagram. If an empty one finds no room, the Write of package net fails
-// instead of waiting.
+// sendOne sends a datagram. If there is no room for an empty one, the Write of package
+// net fails instead of waiting.
 func (s *packetSocket) sendOne(p []byte, to net.Addr) (err error) {
 	if s.peer == nil {
 		_, err = s.conn.WriteTo(p, to)

@@ -1,7 +1,6 @@
 package aio
 
-// Listening where there is no poller, and on a net.Listener that has no descriptor of its
-// own.
+// Listening where there is no poller, and on a net.Listener without a descriptor.
 
 import (
 	"context"
@@ -20,18 +19,18 @@ import (
 type connListener struct {
 	loop *Loop
 	ln   net.Listener
-	gate sync.Mutex // locked while nobody takes what is accepted
+	gate sync.Mutex // locked while accepting is stopped
 
 	// Owned by the token.
 	acceptor netio.Acceptor // nil before Start
 	closed   bool
 	held     bool         // the gate is locked
-	retry    *TimerHandle // that ends the wait after an error of Accept
+	retry    *TimerHandle // ends the wait after an error of Accept
 }
 
 func (l *Loop) newConnListener(ln net.Listener) *connListener {
 	if u, ok := ln.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false) // the server does, if it shall
+		u.SetUnlinkOnClose(false) // the server removes the file, if requested
 	}
 	return &connListener{loop: l, ln: ln}
 }
@@ -48,7 +47,7 @@ func (b goroutineBackend) Listener(ln net.Listener) (netio.Listener, error) {
 	return b.loop.newConnListener(ln), nil
 }
 
-// listenInGoroutine listens on addr. It cannot be bound without listening here.
+// listenInGoroutine listens on addr. Package net cannot bind without listening.
 func (l *Loop) listenInGoroutine(network, addr string, o netio.ListenOptions) (netio.Listener, error) {
 	var c net.ListenConfig
 	c.KeepAlive = -1
@@ -59,7 +58,7 @@ func (l *Loop) listenInGoroutine(network, addr string, o netio.ListenOptions) (n
 		c.Control = sysio.ReusePort
 	}
 	if network == "tcp" {
-		network = "tcp6" // which leaves IPv4 to a socket of its own
+		network = "tcp6" // IPv4 has a socket of its own
 		if host, _, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).To4() != nil {
 			network = "tcp4"
 		}
@@ -81,7 +80,7 @@ func (c *connListener) Start(a netio.Acceptor, _ int) error {
 	return nil
 }
 
-// acceptAll is the goroutine that accepts, until there is an error.
+// acceptAll is the goroutine that accepts, until an error.
 func (c *connListener) acceptAll() {
 	for {
 		c.gate.Lock()
@@ -98,7 +97,7 @@ func (c *connListener) acceptAll() {
 	}
 }
 
-// acceptedConn takes a connection to the loop.
+// acceptedConn passes a connection to the loop.
 type acceptedConn struct {
 	listener *connListener
 	conn     net.Conn
@@ -109,23 +108,23 @@ func (a acceptedConn) run(*future) {
 	a.listener.acceptor.Accepted(a.listener.loop.newConnStream(a.conn))
 }
 
-// abandon implements orphan: the loop was closed in between.
+// abandon implements orphan: the loop was closed before run.
 func (a acceptedConn) abandon() { a.conn.Close() }
 
-// acceptError takes an error of Accept to the loop.
+// acceptError passes an error of Accept to the loop.
 type acceptError struct {
 	listener *connListener
 	err      error
 }
 
-// run implements runnable. It is not known what a listener's errors mean, so any but its
-// end is given time to pass.
+// run implements runnable. The meaning of a listener's errors is not known, so after
+// any error but the listener's end it waits and tries again.
 func (a acceptError) run(*future) {
 	c := a.listener
 	if c.closed {
 		return
 	}
-	if errors.Is(a.err, net.ErrClosed) { // by somebody else
+	if errors.Is(a.err, net.ErrClosed) { // other code has closed it
 		c.acceptor.Failed(a.err)
 		return
 	}

@@ -1,8 +1,8 @@
 package aio
 
-// The Sock calls on a net.Conn, net.Listener or net.PacketConn. Each runs in a goroutine;
-// calls in one direction are made one after the other. What a call that was cancelled has
-// received nevertheless goes to the next call.
+// The Sock calls on a net.Conn, net.Listener or net.PacketConn. Each runs in a
+// goroutine; the calls in one direction run one after the other. Data that a cancelled
+// call has received nevertheless goes to the next call.
 
 import (
 	"bytes"
@@ -19,14 +19,14 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// goSocket makes the calls by the methods of sock.
+// goSocket implements the calls with the methods of sock.
 type goSocket struct {
 	loop *Loop
 	call string
 	sock any
 }
 
-// socket implements fileBackend. What only has a descriptor cannot be used here.
+// socket implements fileBackend. A plain descriptor cannot be used here.
 func (b goroutineBackend) socket(call string, sock any) (socket, error) {
 	switch sock.(type) {
 	case net.Conn, net.PacketConn, net.Listener:
@@ -41,7 +41,7 @@ func (b goroutineBackend) socket(call string, sock any) (socket, error) {
 	return nil, fmt.Errorf("aio: %s: descriptors: %w", call, errors.ErrUnsupported)
 }
 
-// unable is the error of a call that sock has no methods for.
+// unable is the error of a call for which sock has no methods.
 func (s *goSocket) unable() error {
 	return usagef(s.call, "a %T cannot do that", s.sock)
 }
@@ -58,7 +58,7 @@ func (s *goSocket) recv(ctx context.Context, memory func() []byte) ([]byte, erro
 	d, err := s.receive(ctx, c.SetReadDeadline, len(buf), func() (delivery, error) {
 		n, err := c.Read(buf)
 		if n > 0 || err == io.EOF {
-			err = nil // the next call will get it, if there is more to say
+			err = nil // the next call will get the error, if it persists
 		}
 		return delivery{data: buf[:n]}, err
 	})
@@ -99,9 +99,9 @@ func (s *goSocket) accept(ctx context.Context) (net.Conn, error) {
 	return d.conn, err
 }
 
-// receive returns what a call that was cancelled has received, or else what fn receives,
-// in a goroutine. Of a stream it takes limit bytes at most, and leaves the rest;
-// otherwise limit is 0.
+// receive returns what a cancelled call has received, or otherwise what fn receives, in
+// a goroutine. For a stream it returns at most limit bytes, and leaves the rest; for
+// others limit is 0.
 func (s *goSocket) receive(ctx context.Context, deadline func(time.Time) error, limit int, fn func() (delivery, error)) (d delivery, err error) {
 	err = s.inTurn(ctx, netio.Readable, func(q *ioQueue) error {
 		if len(q.undelivered) > 0 {
@@ -115,7 +115,7 @@ func (s *goSocket) receive(ctx context.Context, deadline func(time.Time) error, 
 		})
 		switch {
 		case late && limit > 0 && len(got.data) == 0:
-			// the end, which the next call finds too
+			// EOF, which the next call will find too
 		case late:
 			got.data = bytes.Clone(got.data)
 			q.undelivered = append(q.undelivered, got)
@@ -170,12 +170,12 @@ func isDatagram(network string) bool {
 	return strings.HasPrefix(network, "udp") || strings.HasPrefix(network, "ip") || network == "unixgram"
 }
 
-// sendcopy leaves it to package io, and so to the connection, which may know a fast way.
+// sendcopy uses package io, and so the connection, which may have a fast path.
 func (s *goSocket) sendcopy(ctx context.Context, f *fileSend) error {
 	if _, err := f.file.Seek(f.next, io.SeekStart); err != nil {
 		return err
 	}
-	c := s.sock.(net.Conn) // as sendfile has made sure of
+	c := s.sock.(net.Conn) // sendfile has checked this
 	return s.write(ctx, c.SetWriteDeadline, func() error {
 		n, err := io.Copy(c, io.LimitReader(f.file, f.remaining))
 		f.advance(n)
@@ -183,7 +183,7 @@ func (s *goSocket) sendcopy(ctx context.Context, f *fileSend) error {
 	})
 }
 
-// write has fn called in a goroutine after the writes of other calls.
+// write calls fn in a goroutine after the writes of other calls.
 func (s *goSocket) write(ctx context.Context, deadline func(time.Time) error, fn func() error) error {
 	return s.inTurn(ctx, netio.Writable, func(*ioQueue) error {
 		_, err := s.inGoroutine(ctx, deadline, fn)
@@ -196,17 +196,19 @@ func (s *goSocket) write(ctx context.Context, deadline func(time.Time) error, fn
 type ioQueue struct {
 	busy        bool
 	waiters     waitList   // calls that wait for their turn
-	undelivered []delivery // for the next call
+	undelivered []delivery // data for the next call
 }
 
-// delivery is what a call has received: data of a stream, a datagram, or a connection.
+// delivery is the result of a receiving call: data of a stream, a datagram, or a
+// connection.
 type delivery struct {
 	data []byte
 	addr net.Addr
 	conn net.Conn
 }
 
-// next takes what was left first, of a stream at most limit bytes, if that is not 0.
+// next returns undelivered data first, at most limit bytes of a stream, if limit is not
+// 0.
 func (q *ioQueue) next(limit int) delivery {
 	d := q.undelivered[0]
 	if limit > 0 && len(d.data) > limit {
@@ -218,17 +220,17 @@ func (q *ioQueue) next(limit int) delivery {
 	return d
 }
 
-// ioQueueKey tells queues apart. A socket that listens has the one for reading.
+// ioQueueKey identifies a queue. A listening socket uses the one for reading.
 type ioQueueKey struct {
 	sock any
 	dir  netio.Readiness
 }
 
-// ioQueues are those in which there is a call or something undelivered. There is nearly
-// never anything undelivered: a cancellation must have come just when something else did.
+// ioQueues has the queues with a call or undelivered data. There is hardly ever
+// undelivered data: a cancellation must coincide with an arrival.
 type ioQueues map[ioQueueKey]*ioQueue
 
-// inTurn calls f when it is the turn of this call.
+// inTurn calls f when it is the turn of its call.
 func (s *goSocket) inTurn(ctx context.Context, dir netio.Readiness, f func(q *ioQueue) error) error {
 	c, err := enter(ctx, s.call)
 	if err != nil {
@@ -256,7 +258,7 @@ func (s *goSocket) inTurn(ctx context.Context, dir netio.Readiness, f func(q *io
 	return f(q)
 }
 
-// leave makes q free for the next call.
+// leave makes q available to the next call.
 func (m ioQueues) leave(key ioQueueKey, q *ioQueue) {
 	if q.waiters.wakeNext() {
 		return
@@ -267,7 +269,7 @@ func (m ioQueues) leave(key ioQueueKey, q *ioQueue) {
 	}
 }
 
-// close closes the connections that nobody has asked for.
+// close closes the connections that no call has taken.
 func (m ioQueues) close() {
 	for _, q := range m {
 		for _, k := range q.undelivered {
@@ -301,7 +303,8 @@ func (s *goSocket) inGoroutine(ctx context.Context, deadline func(time.Time) err
 	err = c.await(&o.future)
 	s.loop.outsideWaits--
 	if o.state == pending {
-		// the loop is closed; the memory of the call is the caller's again
+		// the loop is closed; the memory of the call belongs to the caller
+		// again
 		o.end()
 		<-o.returned
 	}
@@ -311,19 +314,19 @@ func (s *goSocket) inGoroutine(ctx context.Context, deadline func(time.Time) err
 	return o.err == nil, err
 }
 
-// goroutineCall is a call in a goroutine that a deadline can end.
+// goroutineCall is a call in a goroutine that can be ended by a deadline.
 type goroutineCall struct {
 	future   // owned by the token
 	what     string
 	fn       func() error
 	deadline func(time.Time) error
-	returned chan struct{}   // closed when fn has
+	returned chan struct{}   // closed when fn has returned
 	err      error           // of fn, set before that
 	reason   *CancelledError // why the call was cancelled; owned by the token
 
 	mu   sync.Mutex
 	over bool // fn has returned
-	cut  bool // the deadline was moved
+	cut  bool // the deadline was set to the past
 }
 
 // work is the goroutine.
@@ -339,18 +342,18 @@ func (o *goroutineCall) try() (err error) {
 	return o.fn()
 }
 
-// finish takes back what end has done. Nobody else uses the connection yet.
+// finish undoes end. No other call uses the connection yet.
 func (o *goroutineCall) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.over = true; o.cut {
-		// it fails if the connection is closed, which the next call will find
+		// fails if the connection is closed, which the next call will find
 		_ = o.deadline(time.Time{})
 	}
 	close(o.returned)
 }
 
-// end has fn return.
+// end makes fn return.
 func (o *goroutineCall) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

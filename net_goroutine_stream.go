@@ -1,10 +1,10 @@
 package aio
 
-// A connection without a descriptor that the loop could poll (net.Pipe, a user's own
-// net.Conn, any on a system without a poller) is served by two goroutines, behind the
-// same interface as a socket. Each has a buffer that stands for the one the kernel has
-// for a socket: one goroutine fills the first from the connection, the other empties the
-// second into it, and both tell the loop.
+// A connection without a pollable descriptor (net.Pipe, a net.Conn of another package,
+// any on a system without a poller) has two goroutines, behind the same interface as a
+// socket. Each has a buffer that stands for the kernel's buffer of a socket: one
+// goroutine fills the first buffer from the connection, the other writes the second
+// buffer to it, and both notify the loop.
 
 import (
 	"errors"
@@ -17,34 +17,34 @@ import (
 )
 
 const (
-	// connBuffer is the size to which each buffer grows while there is much to
-	// transfer, and connIdle what a connection is left with otherwise.
+	// connBuffer is the size to which each buffer grows under load, and connIdle
+	// the size that it has otherwise.
 	connBuffer = 64 << 10
 	connIdle   = 4 << 10
 )
 
 type connStream struct {
 	served[net.Conn]
-	gone      chan struct{} // closed when the connection is
+	gone      chan struct{} // closed when the connection is closed
 	writeOnly bool          // nothing is read; immutable
 
 	// Owned by the token.
-	owner netio.Owner // to whom readiness is told
-	// closeWithLoop was called, and there was something left to send
+	owner netio.Owner // notified of readiness
+	// closeWithLoop was called with data left to send
 	lingers bool
 
 	// Guarded by mu.
-	in       []byte // that was read and not yet taken
+	in       []byte // read from conn, and not yet by the owner
 	inErr    error
-	out      []byte // that was taken and not yet written
-	spare    []byte // to be out the next time
+	out      []byte // written by the owner, and not yet to conn
+	spare    []byte // the next out
 	outErr   error
 	full     bool // a write found no room
-	writing  bool // conn.Write is under way
+	writing  bool // conn.Write is in progress
 	halfDone bool // CloseWrite was called, and conn.CloseWrite has not returned
 }
 
-// newConnStream makes a stream of conn.
+// newConnStream makes a stream from conn.
 func (l *Loop) newConnStream(conn net.Conn) *connStream {
 	s := &connStream{gone: make(chan struct{})}
 	s.init(l, conn)
@@ -95,7 +95,7 @@ func (s *connStream) readAll() {
 		if closed || err != nil {
 			return
 		}
-		switch { // the buffer follows what there is to read
+		switch { // the buffer grows and shrinks with the load
 		case n == len(buf) && n < connBuffer:
 			buf = make([]byte, 2*n)
 		case n < len(buf)/4 && len(buf) > connIdle:
@@ -104,8 +104,7 @@ func (s *connStream) readAll() {
 	}
 }
 
-// writeAll is the goroutine that writes. The last thing it does is to close the
-// connection.
+// writeAll is the goroutine that writes. At its end it closes the connection.
 func (s *connStream) writeAll() {
 	defer func() {
 		s.end(s)
@@ -127,7 +126,7 @@ func (s *connStream) writeAll() {
 			return
 		default:
 			s.mu.Unlock()
-			// if it fails, so will what comes after it
+			// if it fails, the following calls fail too
 			_ = s.conn.(writeCloser).CloseWrite()
 			s.mu.Lock()
 			s.halfDone = false
@@ -135,7 +134,7 @@ func (s *connStream) writeAll() {
 	}
 }
 
-// writeSome writes what there is. mu is locked before and after.
+// writeSome writes the contents of out. mu is locked before and after.
 func (s *connStream) writeSome() error {
 	p := s.out
 	s.out, s.writing = s.spare[:0], true
@@ -144,7 +143,7 @@ func (s *connStream) writeSome() error {
 	s.mu.Lock()
 	s.spare, s.writing = p, false
 	if err == nil && n < len(p) {
-		err = io.ErrShortWrite // which no net.Conn should do
+		err = io.ErrShortWrite // a net.Conn must not do this
 	}
 	if len(s.out) == 0 && max(cap(s.out), cap(s.spare)) > connIdle {
 		s.out, s.spare = nil, nil
@@ -156,8 +155,8 @@ func (s *connStream) writeSome() error {
 	return err
 }
 
-// failWrites takes no more, and waits for the end. No write will tell of it any more;
-// reading does, once it has got what is there.
+// failWrites makes writes fail, and waits for the close. Later writes do not report the
+// error; reading does, after the data that has arrived.
 func (s *connStream) failWrites(err error) {
 	s.outErr, s.out = err, nil
 	s.notify(netio.Writable|netio.HungUp, s)
@@ -199,7 +198,7 @@ func (s *connStream) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// writeCloser is a connection whose writing half can be closed.
+// writeCloser is a connection that can be closed for writing.
 type writeCloser interface{ CloseWrite() error }
 
 func (s *connStream) CanCloseWrite() bool {
@@ -220,9 +219,10 @@ func (s *connStream) Abort() {
 	s.setWriteTimeout(connAbortTimeout)
 }
 
-// closeWithLoop ends the stream because the loop is closed. What the application has
-// written is still sent if it can be within connAbortTimeout: a program that writes and
-// ends would lose it otherwise, which with a socket of the kernel it does not.
+// closeWithLoop closes the stream because the loop is closed. Data that the application
+// has written is still sent if it can be written within connAbortTimeout: otherwise a
+// program that writes and ends would lose it, which does not happen with a socket of
+// the kernel.
 func (s *connStream) closeWithLoop() {
 	s.owner.Discard()
 	s.mu.Lock()
@@ -242,12 +242,12 @@ func (s *connStream) wait() {
 	}
 	select {
 	case <-s.gone:
-	case <-time.After(connAbortTimeout): // a net.Conn that has no deadlines
+	case <-time.After(connAbortTimeout): // the net.Conn ignores deadlines
 		s.closeConn()
 	}
 }
 
-// missesHangup says that only a write shows that the other end is gone.
+// missesHangup reports that only a write shows that the other end is closed.
 func (s *connStream) missesHangup() bool { return true }
 
 func (s *connStream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
@@ -259,7 +259,7 @@ func (b goroutineBackend) pipe(f *os.File, writes bool, owner netio.Owner) (neti
 	return s, s.Attach(owner)
 }
 
-// fileConn is a file in the place of a net.Conn.
+// fileConn is a file in place of a net.Conn.
 type fileConn struct{ *os.File }
 
 func (fileConn) LocalAddr() net.Addr { return nil }

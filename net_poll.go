@@ -2,8 +2,7 @@
 
 package aio
 
-// Connections on descriptors of the poller: those that are dialed, and those that are
-// handed in.
+// Connections on descriptors of the poller: dialed ones, and existing ones.
 
 import (
 	"context"
@@ -20,8 +19,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// pollBackend serves connections by the poller of their loop. What has no descriptor, or
-// one that cannot be polled, is for fallback.
+// pollBackend serves connections with the poller of their loop. A connection without a
+// pollable descriptor goes to fallback.
 type pollBackend struct {
 	loop     *Loop
 	fallback backend
@@ -30,8 +29,8 @@ type pollBackend struct {
 // newPollBackend returns the back end on the poller.
 func newPollBackend(l *Loop, fallback backend) backend { return pollBackend{l, fallback} }
 
-// takeOver makes the descriptor of c one of the loop's. c is closed, as it would have
-// Go's own poller woken for nothing by each event.
+// takeOver moves the descriptor of c to the loop. It closes c; otherwise each event
+// would also wake Go's own poller.
 func takeOver(c interface {
 	syscall.Conn
 	io.Closer
@@ -43,7 +42,8 @@ func takeOver(c interface {
 	return fd, nil
 }
 
-// Stream makes a stream of a connection: of its descriptor if that is a stream socket.
+// Stream makes a stream from a connection: from its descriptor if that is a stream
+// socket.
 func (b pollBackend) Stream(conn net.Conn) (netio.Stream, error) {
 	switch c := conn.(type) {
 	case *net.TCPConn:
@@ -81,7 +81,7 @@ func (l *Loop) connect(ctx context.Context, call string, fd int, sa unix.Sockadd
 			return nil
 		case unix.EAGAIN:
 			// the queue of a Unix socket's listener is full, and nothing
-			// tells when it no longer is
+			// reports when it has room
 			if err := Sleep(ctx, wait.next()); err != nil {
 				return err
 			}
@@ -93,7 +93,7 @@ func (l *Loop) connect(ctx context.Context, call string, fd int, sa unix.Sockadd
 	}
 }
 
-// connected waits until a connect that is under way has its outcome.
+// connected waits for the outcome of a connect in progress.
 func (l *Loop) connected(ctx context.Context, call string, fd int) error {
 	if err := l.awaitDescriptor(ctx, call, fd, netio.Writable); err != nil {
 		return err

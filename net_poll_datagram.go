@@ -2,7 +2,7 @@
 
 package aio
 
-// Sockets for datagrams as descriptors of the loop's poller.
+// Datagram sockets on descriptors of the poller.
 
 import (
 	"net"
@@ -14,8 +14,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// fdDatagram is a datagramSocket over a descriptor that is non-blocking, and owned by it.
-// It is connected if remote, of fdStream, is not nil.
+// fdDatagram is a datagram socket that owns a non-blocking descriptor. It is connected
+// if remote, of fdStream, is not nil.
 type fdDatagram struct {
 	fdStream
 	network string // for errors
@@ -26,8 +26,8 @@ type fdDatagram struct {
 	wait    backoff
 }
 
-// BindDatagram makes a socket that is bound to local and connected to remote, as far as
-// they are not nil.
+// BindDatagram makes a socket that is bound to local and connected to remote, unless
+// these are nil.
 func (b pollBackend) BindDatagram(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
 	s := &fdDatagram{network: network, family: sysio.NetworkFamily(network)}
 	s.fdStream = fdStream{loop: b.loop, fd: -1, datagram: true}
@@ -75,8 +75,8 @@ func (s *fdDatagram) withSockaddr(name string, addr net.Addr, call func(fd int, 
 	return os.NewSyscallError(name, call(s.fd, sa))
 }
 
-// Datagram makes a socket of one that exists: of its descriptor if it is one of package
-// net.
+// Datagram makes a socket from an existing one: from its descriptor if it is one of
+// package net.
 func (b pollBackend) Datagram(conn net.PacketConn) (netio.Datagram, error) {
 	var fd int
 	var err error
@@ -119,11 +119,11 @@ func (s *fdDatagram) Watch(r netio.Readiness) error {
 	return nil
 }
 
-// missesWritable reports whether nothing tells when there is room again, as with
-// fdSocket.sendWithBackoff.
+// missesWritable reports whether the poller cannot report when there is room again, as
+// for fdSocket.sendWithBackoff.
 func (s *fdDatagram) missesWritable() bool { return s.family == unix.AF_UNIX && s.remote == nil }
 
-// retryLater has the owner try again to send after a while.
+// retryLater makes the owner try to send again later.
 func (s *fdDatagram) retryLater() {
 	if s.retry != nil {
 		return

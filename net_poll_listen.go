@@ -2,8 +2,8 @@
 
 package aio
 
-// Sockets that listen, on descriptors of the poller. One that has hit a limit of the
-// system rests for a second, as asyncio's do.
+// Listening sockets on descriptors of the poller. A socket that has met a limit of the
+// system pauses for a second, as asyncio's do.
 
 import (
 	"io"
@@ -24,8 +24,8 @@ type fdListener struct {
 	acceptor netio.Acceptor // nil before Start
 	backlog  int
 	queued   bool
-	paused   *TimerHandle // until when it does not accept, for want of descriptors
-	held     bool         // nobody takes what it accepts
+	paused   *TimerHandle // ends the pause after a lack of descriptors
+	held     bool         // accepting is stopped
 }
 
 // BindTCP makes a socket that is bound to ap, and does not listen yet.
@@ -77,7 +77,7 @@ func (b pollBackend) BindUnix(path string, _ netio.ListenOptions) (netio.Listene
 	return &fdListener{fdStream: fdStream{loop: b.loop, fd: fd}}, nil
 }
 
-// Listener makes a listener of one that exists.
+// Listener makes a listener from an existing one.
 func (b pollBackend) Listener(ln net.Listener) (netio.Listener, error) {
 	switch c := ln.(type) {
 	case *net.TCPListener:
@@ -133,8 +133,8 @@ func (f *fdListener) Ready(netio.Readiness) {
 // Discard implements netio.Owner.
 func (f *fdListener) Discard() { f.Close() }
 
-// run implements runnable: it accepts what has come, up to the backlog, for other
-// connections have a turn too.
+// run implements runnable: it accepts waiting connections, up to the backlog, so that
+// other connections are served too.
 func (f *fdListener) run(*future) {
 	f.queued = false
 	for range f.backlog + 1 {
@@ -150,9 +150,9 @@ func (f *fdListener) run(*future) {
 			}
 			f.acceptor.Accepted(s)
 		case err == unix.ECONNABORTED, err == unix.EINTR:
-			// the next one may be fine
+			// the next attempt may succeed
 		case isExhaustion(err):
-			f.pause() // first, as the handler may close the server
+			f.pause() // before the handler, which may close the server
 			f.acceptor.Exhausted(os.NewSyscallError("accept", err))
 			return
 		case err == unix.EAGAIN:
@@ -164,8 +164,8 @@ func (f *fdListener) run(*future) {
 	}
 }
 
-// pause stops accepting for a while, as the connection that could not be accepted stays
-// where it is and would be reported in each pass.
+// pause stops accepting for a while, because the connection that could not be accepted
+// stays in the queue and would be reported in each pass.
 func (f *fdListener) pause() {
 	f.loop.polling.unregister(f.fd)
 	f.paused = f.loop.callAt("", f.loop.after(acceptRetryDelay), func() {
@@ -185,7 +185,7 @@ func (f *fdListener) Hold(on bool) error {
 		return nil
 	}
 	switch f.held = on; {
-	case f.paused != nil: // it is registered when the pause is over
+	case f.paused != nil: // it will be registered at the end of the pause
 		return nil
 	case on:
 		f.loop.polling.unregister(f.fd)

@@ -20,14 +20,15 @@ import (
 // fdPipe is a stream over a descriptor that need not be a socket.
 type fdPipe struct {
 	fdStream
-	writes bool     // it is for writing, not for reading
-	file   *os.File // whose descriptor it is, nil for one of its own
+	writes bool // for writing, not for reading
+	// the file of the descriptor, nil if the descriptor is a duplicate
+	file *os.File
 }
 
-// Read reports that there is no more to read, as far as it knows: the poller tells, if it
-// is asked by WatchRead. A short read need not have emptied the descriptor. A terminal
-// gives a line at a time and a socket perhaps a message; so may a pipe that keeps packets
-// apart, which only its writing end tells.
+// Read reports that there is no more to read, as far as it knows; with WatchRead the
+// poller reports. A short read need not have emptied the descriptor: a terminal returns
+// a line at a time and a socket may return a message, and so does a pipe in packet
+// mode, which only its writing end knows.
 func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	n, err = sysio.Read(p.fd, buf)
 	switch {
@@ -99,13 +100,13 @@ func (b pollBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Str
 	if errors.Is(err, ErrUsage) {
 		return nil, err
 	}
-	// there are devices that cannot be polled, like /dev/null
+	// some devices cannot be polled, such as /dev/null
 	return b.fallback.pipe(f, writes, owner)
 }
 
-// pipeOf makes a stream of a duplicate of f, or of f itself if it is a standard stream:
-// another file that got its number would be given what the runtime prints, and what child
-// processes write.
+// pipeOf makes a stream from a duplicate of f, or from f itself if it is a standard
+// stream: another file with its number would get the output of the runtime and of child
+// processes.
 func (l *Loop) pipeOf(f *os.File, writes bool) (*fdPipe, error) {
 	fd, _, err := descriptorOf("", f)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// fdSocket is a descriptor that the user owns. If it is that of a Go value, each use of
-// it is by raw, so that nobody closes it meanwhile.
+// fdSocket is a descriptor that the user owns. The descriptor of a Go value is used
+// only through raw, which keeps it open during the use.
 type fdSocket struct {
 	loop *Loop
 	call string
@@ -33,9 +33,9 @@ func (b pollBackend) watch(fd int, owner netio.Owner) error {
 	return b.loop.polling.register(fd, owner, netio.Readable)
 }
 
-// socket implements fileBackend: it makes a socket of a descriptor or what has one. A
-// descriptor that blocks would stop not only the loop but the whole program, as Go's
-// scheduler is not told of these calls, so it is refused.
+// socket implements fileBackend: it makes a socket from a descriptor or from a value
+// that has one. A blocking descriptor is refused: it would stop not only the loop but
+// the whole program, because Go's scheduler does not know of these calls.
 func (b pollBackend) socket(call string, sock any) (socket, error) {
 	switch sock.(type) {
 	case *net.TCPConn, *net.UnixConn, *net.UDPConn, *net.IPConn, *net.TCPListener, *net.UnixListener:
@@ -76,8 +76,8 @@ func (s *fdSocket) use(f func() error) (err error) {
 	return err
 }
 
-// receive calls try, and calls it again when there is something to read, until it does
-// not block.
+// receive calls try, and calls it again when the socket is readable, until it does not
+// block.
 func (s *fdSocket) receive(ctx context.Context, try func() error) error {
 	for {
 		if err := s.use(try); err != netio.ErrWouldBlock {
@@ -89,8 +89,8 @@ func (s *fdSocket) receive(ctx context.Context, try func() error) error {
 	}
 }
 
-// send calls try, and calls it again, by the loop itself, each time there is room to
-// write, until it is done or fails.
+// send calls try, and calls it again, from the loop itself, each time the socket is
+// writable, until it is done or fails.
 func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) error {
 	var done bool
 	var err error
@@ -172,9 +172,8 @@ func (s *fdSocket) sendto(ctx context.Context, p []byte, addr net.Addr) error {
 	return s.send(ctx, try)
 }
 
-// sendWithBackoff is send where nothing tells when there is room: to a poller a Unix
-// socket that is not connected always has some, as it is the receiver's queue that is
-// full.
+// sendWithBackoff is send where the poller cannot report room: an unconnected Unix
+// socket is always writable, because it is the receiver's queue that is full.
 func (s *fdSocket) sendWithBackoff(ctx context.Context, try func() (done bool, err error)) error {
 	var wait backoff
 	for {
@@ -194,13 +193,13 @@ func (s *fdSocket) sendWithBackoff(ctx context.Context, try func() (done bool, e
 // transferError is err of a call that does not block.
 func transferError(call string, err error) error {
 	if err == unix.EAGAIN || err == unix.EINTR {
-		// interrupted, it may as well be made when the poller says so
+		// an interrupted call can wait for the poller as well
 		return netio.ErrWouldBlock
 	}
 	return os.NewSyscallError(call, err)
 }
 
-// sockaddr is the form in which the kernel takes addr for this socket.
+// sockaddr returns the kernel's form of addr for this socket.
 func (s *fdSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 	switch a := addr.(type) {
 	case *net.UnixAddr:
@@ -262,7 +261,7 @@ func (s *fdSocket) accept(ctx context.Context) (net.Conn, error) {
 	err := s.receive(ctx, func() (err error) {
 		fd, _, err = sysio.Accept(s.fd)
 		for err == unix.ECONNABORTED || err == unix.EINTR {
-			// the next one may be fine
+			// the next attempt may succeed
 			fd, _, err = sysio.Accept(s.fd)
 		}
 		return transferError("accept", err)
@@ -296,9 +295,9 @@ func (s *fdSocket) sendfile(ctx context.Context, f *fileSend) error {
 	case f.remaining == 0:
 		return nil
 	}
-	// After each part, also the last one, the task waits until there is room again,
-	// as asyncio does: a peer that keeps up does not keep the other tasks from
-	// running.
+	// After each part, including the last one, the task waits until there is room
+	// again, as in asyncio: so a peer that keeps up does not keep the other tasks
+	// from running.
 	err := s.send(ctx, func() (done bool, err error) { return f.system(s.fd) })
 	return f.asNotAvailable(err)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// socketOption is an option of a socket that is switched on if on is set.
+// socketOption is an option of a socket that is set if on is true.
 type socketOption struct {
 	level, option int
 	on            bool
@@ -35,7 +35,7 @@ func setOptions(fd int, options []socketOption) error {
 	return nil
 }
 
-// fdStream is a stream over a descriptor that is non-blocking, and owned by it.
+// fdStream is a stream that owns a non-blocking descriptor.
 type fdStream struct {
 	loop     *Loop
 	fd       int // -1 once it is closed
@@ -76,14 +76,14 @@ func (s *fdStream) WatchWrite(on bool) {
 	if on {
 		want |= netio.Writable
 	}
-	// which cannot fail for a descriptor that is registered
+	// cannot fail for a registered descriptor
 	_ = s.loop.polling.modify(s.fd, want)
 }
 
 // Pending implements repeater.
 func (s *fdStream) Pending() bool {
 	n, err := sysio.Pending(s.fd)
-	return err != nil || n > 0 // the read tells what is wrong
+	return err != nil || n > 0 // the read reports the error
 }
 
 func (s *fdStream) Write(p []byte) (n int, err error) { return sysio.Write(s.fd, p) }
@@ -94,7 +94,7 @@ func (s *fdStream) sendFile(f *fileSend) (done bool, err error) { return f.syste
 func (s *fdStream) CloseWrite() error {
 	err := unix.Shutdown(s.fd, unix.SHUT_WR)
 	if err == unix.ENOTCONN {
-		err = nil // the other end is gone altogether
+		err = nil // the other end is closed altogether
 	}
 	return os.NewSyscallError("shutdown", err)
 }
@@ -110,7 +110,7 @@ func (s *fdStream) Close() {
 	s.fd = -1
 }
 
-// abort is close: it is the kernel that sends the rest.
+// Abort is Close: the kernel sends the rest.
 func (s *fdStream) Abort() { s.Close() }
 
 func (s *fdStream) LocalAddr() net.Addr {

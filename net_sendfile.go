@@ -1,6 +1,6 @@
 package aio
 
-// The piece of a file that is being sent, and how the system sends it.
+// The part of a file that is being sent, and the system call that sends it.
 
 import (
 	"context"
@@ -20,8 +20,8 @@ const copyChunk = 256 << 10
 type fileSend struct {
 	file      io.ReadSeeker
 	reader    io.ReaderAt
-	start     int64 // the position of file before
-	next      int64 // where what comes next begins
+	start     int64 // the position of file before the call
+	next      int64 // the offset of the next byte
 	remaining int64
 	sent      int64
 	fallback  bool
@@ -42,7 +42,8 @@ func (f *fileSend) finish(err *error) {
 	}
 }
 
-// mayCopy reports whether err says that the system cannot do it, and reading is the way.
+// mayCopy reports whether err says that the system call cannot be used, and the file
+// must be read.
 func (f *fileSend) mayCopy(err error) bool {
 	return f.fallback && errors.Is(err, ErrSendfileNotAvailable)
 }
@@ -54,8 +55,7 @@ func (f *fileSend) advance(n int64) {
 	f.remaining -= n
 }
 
-// systemFile returns the file if it is one that the system may send by itself, nil
-// otherwise.
+// systemFile returns the file if the system call can send it, nil otherwise.
 func (f *fileSend) systemFile() *os.File {
 	if !sysio.CanSendfile {
 		return nil
@@ -64,8 +64,8 @@ func (f *fileSend) systemFile() *os.File {
 	return file
 }
 
-// system makes the system send what it can of the file to the socket fd, and reports
-// whether nothing was left to send. The error may be netio.ErrWouldBlock.
+// system makes the kernel send as much of the file as possible to the socket fd, and
+// reports whether nothing is left to send. The error may be netio.ErrWouldBlock.
 func (f *fileSend) system(fd int) (done bool, err error) {
 	if f.remaining == 0 {
 		return true, nil
@@ -90,9 +90,8 @@ func (f *fileSend) system(fd int) (done bool, err error) {
 	return false, nil
 }
 
-// asNotAvailable is err, or ErrSendfileNotAvailable if it is an error of the system
-// before the first byte: most likely the file or the socket is of a kind that the system
-// call does not take.
+// asNotAvailable returns err, or ErrSendfileNotAvailable for a system error before the
+// first byte: most likely the system call does not support this kind of file or socket.
 func (f *fileSend) asNotAvailable(err error) error {
 	var no *os.SyscallError
 	if f.sent == 0 && errors.As(err, &no) {
@@ -101,7 +100,7 @@ func (f *fileSend) asNotAvailable(err error) error {
 	return err
 }
 
-// copy sends by reading.
+// copy sends by reading and writing.
 func (f *fileSend) copy(ctx context.Context, send func(p []byte) error) error {
 	buf := make([]byte, min(f.remaining, copyChunk))
 	for f.remaining > 0 {
@@ -121,8 +120,8 @@ func (f *fileSend) copy(ctx context.Context, send func(p []byte) error) error {
 	return nil
 }
 
-// read reads what comes next, in a worker goroutine, as a disk may be slow. It returns 0
-// at the end.
+// read reads the next bytes, in a worker goroutine, because a disk may be slow. It
+// returns 0 at EOF.
 func (f *fileSend) read(ctx context.Context, p []byte) (int, error) {
 	at := f.next
 	return ToThread(ctx, func(context.Context) (int, error) {
@@ -134,8 +133,8 @@ func (f *fileSend) read(ctx context.Context, p []byte) (int, error) {
 	})
 }
 
-// seekReader reads a file that has no ReadAt. A read that was given up may still be under
-// way when the position is set in the end, so there is a lock.
+// seekReader reads a file that has no ReadAt. An abandoned read may still be in
+// progress when the position is set at the end, so there is a lock.
 type seekReader struct {
 	mu   sync.Mutex
 	file io.ReadSeeker
@@ -156,13 +155,13 @@ func (s *seekReader) Seek(offset int64, whence int) (int64, error) {
 	return s.file.Seek(offset, whence)
 }
 
-// fileSender is a stream over which the system can send a file by itself.
+// fileSender is a stream over which the kernel can send a file.
 type fileSender interface {
-	// sendFile sends some of f, and reports whether nothing was left to send. The
+	// sendFile sends some of f, and reports whether nothing is left to send. The
 	// error may be netio.ErrWouldBlock.
 	sendFile(f *fileSend) (done bool, err error)
 }
 
-// ErrSendfileNotAvailable says that the system cannot send this file over this transport
-// by itself. (asyncio: SendfileNotAvailableError)
+// ErrSendfileNotAvailable says that the kernel cannot send this file over this
+// transport. (asyncio: SendfileNotAvailableError)
 var ErrSendfileNotAvailable = errors.New("aio: the system's sendfile is not available here")
