@@ -42,6 +42,9 @@ var loadKinds = map[string]func(o loadOptions) (loadResult, error){
 	"idle":   loadIdle,
 	"accept": loadAccept,
 	"drop":   loadDrop,
+
+	"aiohttp.Client": loadTasks,
+	"http.Client":    loadGoroutines,
 }
 
 func loadMain(args []string) error {

@@ -32,6 +32,7 @@ func TestMeasures(t *testing.T) {
 		{"get-P16", "redis-benchmark", []string{"kv"}},
 		{"set-P1", "redis-server", []string{"redis-server"}},
 		{"http50", "wrk", webs},
+		{"client50", "", clients},
 		{"true", "", []string{"aio", "os/exec"}},
 		{"read", "dd", []string{"aio", "os/exec"}},
 		{"cat", "cat", []string{"aio", "os/exec"}},
