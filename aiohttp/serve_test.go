@@ -359,6 +359,78 @@ func TestStalledClients(t *testing.T) {
 	}
 }
 
+// A client that sends requests and never reads the answers is given up, although each
+// answer fits into a buffer.
+func TestAnswersThatNobodyReads(t *testing.T) {
+	ended := make(chan struct{})
+	hs := quiet()
+	hs.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			close(ended)
+		}
+	}
+	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, 1000))
+	}), &aiohttp.ServeOptions{HTTP: hs, StallTimeout: 20 * time.Millisecond})
+	conn := dial(t, srv.Addr().String())
+	requests := []byte(strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1000))
+	for {
+		if _, err := conn.Write(requests); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the server waits for ever")
+			}
+			break
+		}
+	}
+	conn.Close()
+	<-ended
+}
+
+// Inside, http.MaxBytesReader limits what the handler reads, and says so; what is left of
+// the body is no second request.
+func TestMaxBytesInside(t *testing.T) {
+	h := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		var tooLarge *http.MaxBytesError
+		if !errors.As(err, &tooLarge) || tooLarge.Limit != 10 {
+			fmt.Fprint(w, "read all, ", err)
+			return
+		}
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+	})
+	srv := startServer(t, http.MaxBytesHandler(h, 10), nil)
+	for _, n := range []int{10, 11, 5000, 40_000, 1_000_000} {
+		for name, raw := range map[string]string{
+			"length": rawPost("/", n), "chunked": rawChunked("/", n),
+		} {
+			conn := dial(t, srv.Addr().String())
+			go io.WriteString(conn, raw+probe)
+			in := bufio.NewReader(conn)
+			r, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := "413 too large\n"
+			if n == 10 {
+				want = "200 read all, <nil>"
+			}
+			if got := fmt.Sprintf("%d %s", r.StatusCode, b); got != want {
+				t.Errorf("%d bytes, %s: %q, want %q", n, name, got, want)
+			}
+			// The rest was read, or the connection is closed.
+			r, err = http.ReadResponse(in, nil)
+			if err == nil && (r.StatusCode != http.StatusOK || n == 1_000_000) {
+				t.Errorf("%d bytes, %s: after that %d", n, name, r.StatusCode)
+			}
+			conn.Close()
+		}
+	}
+}
+
 // The loop goes on while clients do not read: what is written without being handed over
 // fits into the buffers of net/http.
 func TestSmallWritesDoNotReachTheConnection(t *testing.T) {
