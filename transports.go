@@ -1,10 +1,10 @@
 package aio
 
-// What all transports have in common. A transport belongs to one loop, and the token owns
-// it: its methods may be called by tasks and callbacks of that loop, and panic with
-// ErrWrongGoroutine elsewhere. None of them awaits. Closing a transport is not the end of
-// it: the end is when ConnectionLost has returned, which is always a pass later, and only
-// then the descriptor is closed.
+// The common parts of all transports. A transport belongs to one loop, and the token
+// owns it: tasks and callbacks of that loop may call its methods, which panic with
+// ErrWrongGoroutine elsewhere. None of them awaits. A transport does not end with Close
+// but when ConnectionLost has returned, which is always a pass later; only then its
+// descriptor is closed.
 
 import (
 	"errors"
@@ -19,31 +19,33 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// BaseTransport is what every transport can do. (asyncio: BaseTransport)
+// BaseTransport has the methods of all transports. (asyncio: BaseTransport)
 type BaseTransport interface {
-	// Close closes the transport: nothing is read any more, what is in the write
-	// buffer is still written, and then the protocol's ConnectionLost is called with
-	// nil. Doing it again does nothing. (asyncio: close)
+	// Close closes the transport: it stops reading, writes the data in the write
+	// buffer, and then calls the protocol's ConnectionLost with nil. Calling it
+	// again does nothing. (asyncio: close)
 	Close() error
 	// IsClosing reports whether the transport is closing or closed. (asyncio:
 	// is_closing)
 	IsClosing() bool
-	// GetExtraInfo returns what is known under a name, nil if nothing is. (asyncio:
-	// get_extra_info)
+	// GetExtraInfo returns a property of the transport by name, nil if there is
+	// none. (asyncio: get_extra_info)
 	//
 	//	peername, sockname   net.Addr
 	//	socket               *TransportSocket
 	//	pipe                 *TransportSocket of a pipe
 	//	sslcontext           *tls.Config
-	//	ssl_object           *tls.Conn; asking it for anything but its state would break the connection
-	//	tls                  tls.ConnectionState: versions, ALPN, resumption, all certificates
+	//	ssl_object           *tls.Conn; use it only to read its state
+	//	tls                  tls.ConnectionState: versions, ALPN, resumption,
+	//	                     all certificates
 	//	peercert             *x509.Certificate, if there is a verified one
 	//	cipher               string
-	//	close_notify         bool: the peer has ended TLS; without, an end of the data may be an attacker's
+	//	close_notify         bool: the peer has closed TLS; without it, EOF may be
+	//	                     an attacker's
 	GetExtraInfo(name string) any
-	// SetProtocol has p called from now on. Its ConnectionMade is not called. It
-	// panics with ErrUsage if p cannot be the protocol of this transport. (asyncio:
-	// set_protocol)
+	// SetProtocol makes p the protocol, whose callbacks are called from now on. Its
+	// ConnectionMade is not called. It panics with [ErrUsage] if p cannot be the
+	// protocol of this transport. (asyncio: set_protocol)
 	SetProtocol(p Protocol)
 	// GetProtocol returns the protocol. (asyncio: get_protocol)
 	GetProtocol() Protocol
@@ -52,58 +54,60 @@ type BaseTransport interface {
 // ReadTransport is a transport that can be read from. (asyncio: ReadTransport)
 type ReadTransport interface {
 	BaseTransport
-	// IsReading reports whether the protocol gets what arrives: the transport is
+	// IsReading reports whether the protocol receives data: the transport is
 	// neither paused nor closing. (asyncio: is_reading)
 	IsReading() bool
-	// PauseReading has what arrives wait in the kernel until ResumeReading. If
+	// PauseReading leaves arriving data in the kernel until ResumeReading. If
 	// reading is paused already, or the transport is closing, it does nothing.
 	// (asyncio: pause_reading)
 	PauseReading()
-	// ResumeReading ends PauseReading. Data comes in a later pass. (asyncio:
-	// resume_reading)
+	// ResumeReading undoes PauseReading. Data is received in a later pass.
+	// (asyncio: resume_reading)
 	ResumeReading()
 }
 
 // WriteTransport is a transport that can be written to. (asyncio: WriteTransport)
 type WriteTransport interface {
 	BaseTransport
-	// Write writes p, or keeps a copy of what the kernel does not take at once in a
-	// buffer that is written as the peer reads. It never blocks: a protocol that is
-	// told to PauseWriting had better stop. The error is nil unless p, or a part of
-	// it, was dropped: because the connection is closed (net.ErrClosed), or because
-	// it fails just now, with the error that ConnectionLost will be called with. It
-	// matches ErrUsage after WriteEOF. (asyncio: write)
+	// Write writes p; it keeps a copy of the part that the kernel does not accept
+	// at once in a buffer, which is written as the peer reads. It never blocks: a
+	// protocol should stop writing when PauseWriting is called.
+	//
+	// The error is nil unless p, or a part of it, was dropped: [net.ErrClosed] if
+	// the connection is closed, or the error with which the connection fails in
+	// this call and ConnectionLost will be called. It matches [ErrUsage] after
+	// WriteEOF. (asyncio: write)
 	Write(p []byte) (int, error)
 	// Writelines writes all of bufs at once. It fails as Write does.
 	// (asyncio: writelines)
 	Writelines(bufs [][]byte) error
-	// WriteEOF closes the writing half once everything is written; reading goes on.
-	// Doing it again, or on a closing transport, does nothing. It panics with
-	// ErrUsage if CanWriteEOF is false. (asyncio: write_eof)
+	// WriteEOF closes the transport for writing once everything is written; reading
+	// is still possible. Calling it again, or on a closing transport, does nothing.
+	// It panics with [ErrUsage] if CanWriteEOF is false. (asyncio: write_eof)
 	WriteEOF()
-	// CanWriteEOF reports whether the transport has a WriteEOF. (asyncio:
+	// CanWriteEOF reports whether the transport supports WriteEOF. (asyncio:
 	// can_write_eof)
 	CanWriteEOF() bool
-	// Abort closes the transport at once; what is in the write buffer is lost. The
-	// protocol's ConnectionLost is called with nil. The peer of a TCP connection sees
-	// a regular end after what was sent, as after Close. For a reset set SO_LINGER to
-	// 0 before, by the File of the TransportSocket and net.TCPConn.SetLinger.
-	// (asyncio: abort, which is the same)
+	// Abort closes the transport at once; the data in the write buffer is lost. The
+	// protocol's ConnectionLost is called with nil. The peer of a TCP connection
+	// sees a normal EOF after the data that was sent, as after Close. To send a
+	// reset, first set SO_LINGER to 0, with the File of the [TransportSocket] and
+	// [net.TCPConn.SetLinger]. (asyncio: abort, which is the same)
 	Abort()
-	// SetWriteBufferLimits sets the marks of flow control, in bytes: PauseWriting is
-	// called when more than high are buffered, ResumeWriting when it is low or less
-	// again. DefaultLimit for high is four times low, for low it is a quarter of
-	// high, and for both they are 64 and 16 KiB. It panics with ErrUsage unless high
-	// >= low >= 0. (asyncio: set_write_buffer_limits)
+	// SetWriteBufferLimits sets the marks of flow control, in bytes: PauseWriting
+	// is called when more than high are buffered, ResumeWriting when low or less
+	// are buffered again. [DefaultLimit] for high means four times low, for low a
+	// quarter of high, and for both 64 and 16 KiB. It panics with [ErrUsage] unless
+	// high >= low >= 0. (asyncio: set_write_buffer_limits)
 	SetWriteBufferLimits(high, low int)
 	// GetWriteBufferLimits returns the marks. (asyncio: get_write_buffer_limits)
 	GetWriteBufferLimits() (low, high int)
-	// GetWriteBufferSize returns how many bytes are buffered. (asyncio:
+	// GetWriteBufferSize returns the number of buffered bytes. (asyncio:
 	// get_write_buffer_size)
 	GetWriteBufferSize() int
 }
 
-// Transport is a stream of bytes in both directions. (asyncio: Transport)
+// Transport is a byte stream in both directions. (asyncio: Transport)
 type Transport interface {
 	ReadTransport
 	WriteTransport
@@ -112,59 +116,57 @@ type Transport interface {
 // DatagramTransport sends and receives datagrams. (asyncio: DatagramTransport)
 type DatagramTransport interface {
 	BaseTransport
-	// SendTo sends p to addr, or keeps a copy if the system cannot take it at once.
-	// addr is nil on an endpoint that has a remote address. An error of the network
-	// goes to the protocol's ErrorReceived. The error returned is net.ErrClosed if p
-	// was dropped because the endpoint is closed, or one that matches ErrUsage if
-	// addr does not fit. (asyncio: sendto)
+	// SendTo sends p to addr, or keeps a copy if the system cannot accept it at
+	// once. addr is nil on an endpoint that has a remote address. A network error
+	// goes to the protocol's ErrorReceived. The error returned is [net.ErrClosed]
+	// if p was dropped because the endpoint is closed, or one that matches
+	// [ErrUsage] if addr does not fit. (asyncio: sendto)
 	SendTo(p []byte, addr net.Addr) error
 	// Abort closes the endpoint at once; datagrams in the buffer are lost. (asyncio:
 	// abort)
 	Abort()
-	// SetWriteBufferLimits, GetWriteBufferLimits and GetWriteBufferSize are those of
-	// WriteTransport. A datagram in the buffer counts for its length and 8 bytes.
+	// SetWriteBufferLimits, GetWriteBufferLimits and GetWriteBufferSize are as in
+	// [WriteTransport]. A datagram in the buffer counts for its length plus 8
+	// bytes.
 	SetWriteBufferLimits(high, low int)
 	GetWriteBufferLimits() (low, high int)
 	GetWriteBufferSize() int
 }
 
-// SubprocessTransport is a child process and the pipes to it. Its Close closes the pipes,
-// and kills the process if it has not ended; ConnectionLost is called all the same when
-// it has, and the pipes are at their end. Its GetExtraInfo knows "subprocess", an
-// *os.Process, which is for looking: waiting for it takes the status away from the
+// SubprocessTransport is a child process and the pipes to it. Its Close closes the
+// pipes, and kills the process if it has not exited; ConnectionLost is still called
+// when it has, and the pipes are closed. Its GetExtraInfo has "subprocess", an
+// *os.Process, which must not be waited for: that would take the status away from the
 // transport. (asyncio: SubprocessTransport)
 type SubprocessTransport interface {
 	BaseTransport
 	// GetPID returns the process's id. (asyncio: get_pid)
 	GetPID() int
-	// GetReturncode returns how the process has ended: its exit status, or -N if
-	// signal N killed it. ok is false while it runs. A process that somebody else has
-	// waited for has the code
-	// 255. (asyncio: get_returncode)
+	// GetReturncode returns the exit status of the process, or -N if signal N
+	// killed it. ok is false while it runs. The code is 255 if other code has
+	// waited for the process. (asyncio: get_returncode)
 	GetReturncode() (code int, ok bool)
-	// GetPipeTransport returns the pipe that is the child's descriptor fd: 0 a
-	// WriteTransport, 1 and 2 a ReadTransport. It is nil if that is no pipe.
-	// (asyncio: get_pipe_transport)
+	// GetPipeTransport returns the pipe that is the child's descriptor fd: a
+	// [WriteTransport] for 0, a [ReadTransport] for 1 and 2. It is nil if the
+	// descriptor is not a pipe. (asyncio: get_pipe_transport)
 	GetPipeTransport(fd int) BaseTransport
-	// SendSignal sends a signal. It never reaches another process that has got the
-	// same id since: between the end of the process and ConnectionLost nothing
-	// happens, and after that the error is os.ErrProcessDone. Other errors are those
-	// of the system. Windows knows os.Kill alone. (asyncio: send_signal)
+	// SendSignal sends a signal. It never reaches another process that has been
+	// given the same id: between the exit of the process and ConnectionLost it does
+	// nothing, and after that the error is [os.ErrProcessDone]. Other errors are
+	// those of the system. Windows supports only os.Kill. (asyncio: send_signal)
 	SendSignal(sig os.Signal) error
-	// Terminate asks the process to end, by SIGTERM; on Windows it is Kill. (asyncio:
-	// terminate)
+	// Terminate sends SIGTERM; on Windows it is Kill. (asyncio: terminate)
 	Terminate() error
-	// Kill ends the process, by SIGKILL. (asyncio: kill)
+	// Kill sends SIGKILL. (asyncio: kill)
 	Kill() error
 }
 
-// DefaultLimit is given to SetWriteBufferLimits for a mark that the caller does not
-// choose.
+// DefaultLimit, passed to SetWriteBufferLimits, selects the default of a mark.
 const DefaultLimit = math.MinInt
 
-// TransportSocket is the socket or pipe of a transport or server, as
-// GetExtraInfo("socket") and Server.Sockets return it. It is for looking and for setting
-// options: reading, writing and closing are the transport's. (asyncio: TransportSocket)
+// TransportSocket is the socket or pipe of a transport or server, as returned by
+// GetExtraInfo("socket") and [Server.Sockets]. It is for reading properties and setting
+// options: only the transport reads, writes and closes it. (asyncio: TransportSocket)
 type TransportSocket struct{ s netio.Socket }
 
 // SyscallConn gives access to the descriptor, which must not be closed or read from. It
@@ -172,30 +174,31 @@ type TransportSocket struct{ s netio.Socket }
 // if there is no descriptor. It implements syscall.Conn.
 func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) { return t.s.SyscallConn() }
 
-// LocalAddr returns the address of this end, nil if it has none or is closed. (Python:
-// getsockname)
+// LocalAddr returns the local address, nil if there is none or the socket is closed.
+// (Python: getsockname)
 func (t *TransportSocket) LocalAddr() net.Addr { return t.s.LocalAddr() }
 
-// RemoteAddr returns the address of the other end, nil if there is none. (Python:
+// RemoteAddr returns the address of the peer, nil if there is none. (Python:
 // getpeername)
 func (t *TransportSocket) RemoteAddr() net.Addr { return t.s.RemoteAddr() }
 
-// File returns a duplicate of the socket, which is the caller's to close and lives on
-// when the transport is closed. The errors are those of SyscallConn, and what the system
-// has to say. (Python: dup)
+// File returns a duplicate of the socket, which the caller has to close; it stays open
+// when the transport is closed. The errors are those of SyscallConn and of the system.
+// (Python: dup)
 func (t *TransportSocket) File() (*os.File, error) { return t.s.File() }
 
-// logThreshold is how many writes a lost connection drops before each is logged.
+// logThreshold is how many writes a lost connection drops before it logs each further
+// one.
 const logThreshold = 5
 
 // endpoint is the part of a transport that does not depend on what it is connected to:
 // its protocol and its life cycle. A transport is opening until ConnectionMade has
-// returned, and then open; it is closing from Close, Abort or a failure on, and lost once
-// ConnectionLost is scheduled. The two calls are an entry of the ready queue each,
-// openStep and lostStep.
+// returned, and then open; it is closing from Close, Abort or a failure on, and lost
+// once ConnectionLost is scheduled. Each of the two calls is an entry of the ready
+// queue, openStep and lostStep.
 type endpoint struct {
 	loop     *Loop
-	self     lifeCycle // the transport, for the protocol, reports and the steps
+	self     lifeCycle // the transport, for the protocol, reports and steps
 	protocol Protocol
 
 	// The life cycle.
@@ -204,32 +207,33 @@ type endpoint struct {
 	opened  bool    // ConnectionMade has returned
 	closing bool    // Close or Abort was called, or the connection has failed
 	lost    bool    // ConnectionLost is scheduled, or was called
-	counted bool    // among the connections of the loop's meter
+	counted bool    // counted in the loop's Stats
 
-	// The transport is in the ready queue at most once, for what two flags say.
+	// The transport is in the ready queue at most once, for the reasons in two
+	// flags.
 	queued  bool
 	toRead  bool
 	toWrite bool
 
-	drops uint8 // writes that were dropped; the end of the connection counts as one
+	drops uint8 // number of dropped writes; the loss of the connection counts as one
 }
 
-// lifeCycle is what an endpoint asks of its transport.
+// lifeCycle has the methods of a transport that its endpoint calls.
 type lifeCycle interface {
 	BaseTransport
-	// use makes p the protocol, or says why it cannot be.
+	// use makes p the protocol, or returns an error if it cannot be.
 	use(p Protocol) error
-	// proceed goes on with what can be done: ConnectionMade or ResumeReading was
+	// proceed continues with pending work: ConnectionMade or ResumeReading was
 	// called.
 	proceed()
 	// close is Close.
 	close()
-	// release gives back what is below: ConnectionLost was called.
+	// release releases the layer below: ConnectionLost was called.
 	release()
 	sourced
 }
 
-// common is the endpoint itself, for code that has a transport of whatever type.
+// common returns the endpoint itself, for code that has a transport of any type.
 func (e *endpoint) common() *endpoint { return e }
 
 // open schedules ConnectionMade.
@@ -241,11 +245,11 @@ type openStep endpoint
 func (s *openStep) run(*future) {
 	e := (*endpoint)(s)
 	if _, layer := e.self.(*tlsTransport); !layer && e.loop.observed != nil {
-		// what is below TLS counts
+		// the transport below TLS is counted
 		e.counted = true
 		e.loop.observed.resource("connection", 1, nil)
 	}
-	defer func() { // also if the protocol panics, which ends nothing
+	defer func() { // even if the protocol panics, which has no other effect
 		e.opened = true
 		e.self.proceed()
 		e.made(nil)
@@ -276,7 +280,7 @@ func (e *endpoint) made(err error) {
 	}
 }
 
-// lose schedules ConnectionLost(err), unless that was done.
+// lose schedules ConnectionLost(err), unless it was scheduled before.
 func (e *endpoint) lose(err error) {
 	if !e.lost {
 		e.closing, e.lost, e.cause = true, true, err
@@ -285,7 +289,8 @@ func (e *endpoint) lose(err error) {
 	}
 }
 
-// loseNow calls ConnectionLost(nil): all is written, and the transport has the turn.
+// loseNow calls ConnectionLost(nil): all is written, and this is an entry of the
+// transport.
 func (e *endpoint) loseNow() {
 	e.closing, e.lost = true, true
 	e.drops++
@@ -301,7 +306,7 @@ func (s *lostStep) run(*future) {
 		e.counted = false
 		e.loop.observed.resource("connection", -1, e.cause)
 	}
-	defer e.self.release() // also if the protocol panics
+	defer e.self.release() // even if the protocol panics
 	if p, ok := e.protocol.(LossReceiver); ok {
 		p.ConnectionLost(e.cause)
 	}
@@ -312,7 +317,7 @@ func (s *lostStep) source() any { return s.self.source() }
 
 func (s *lostStep) about(ec *ExceptionContext) { (*endpoint)(s).about(ec) }
 
-// enqueue puts the transport, which is r, in the ready queue if there is something to do.
+// enqueue puts the transport, which is r, in the ready queue if it has work.
 func (e *endpoint) enqueue(r runnable) {
 	if (e.toRead || e.toWrite) && !e.queued {
 		e.queued = true
@@ -320,14 +325,14 @@ func (e *endpoint) enqueue(r runnable) {
 	}
 }
 
-// dequeued says for what the transport was in the ready queue.
+// dequeued returns the reasons for which the transport was in the ready queue.
 func (e *endpoint) dequeued() (read, write bool) {
 	read, write = e.toRead, e.toWrite
 	e.queued, e.toRead, e.toWrite = false, false, false
 	return read, write
 }
 
-// state is the life cycle in one word.
+// state returns the state of the life cycle as one word.
 func (e *endpoint) state() string {
 	switch {
 	case e.lost:
@@ -338,7 +343,7 @@ func (e *endpoint) state() string {
 	return "open"
 }
 
-// guard calls fn and reports its panic, after which the transport goes on.
+// guard calls fn and reports its panic, after which the transport continues.
 func (e *endpoint) guard(what string, fn func()) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -348,7 +353,7 @@ func (e *endpoint) guard(what string, fn func()) {
 	fn()
 }
 
-// report tells the exception handler of an error.
+// report reports an error to the exception handler.
 func (e *endpoint) report(what string, err error) {
 	e.loop.CallExceptionHandler(ExceptionContext{
 		Message:   what,
@@ -358,20 +363,20 @@ func (e *endpoint) report(what string, err error) {
 	})
 }
 
-// about tells an exception handler whose callback panicked.
+// about adds the callback to the context of an exception handler.
 func (e *endpoint) about(ec *ExceptionContext) {
 	ec.Message = fmt.Sprintf("exception in a callback of protocol %T", e.protocol)
 	ec.Transport, ec.Protocol = e.self, e.protocol
 }
 
-// isIOError reports whether err is one that networks and peers cause, which an exception
-// handler is not told of.
+// isIOError reports whether err is caused by networks and peers; the exception handler
+// does not get such errors.
 func isIOError(err error) bool {
 	var p *PanicError
 	return !errors.As(err, &p) && !errors.Is(err, ErrUsage)
 }
 
-// dropped counts a write to a connection that is lost.
+// dropped counts a write to a lost connection.
 func (e *endpoint) dropped() error {
 	if e.drops >= logThreshold {
 		slog.Warn("aio: write to a connection that is lost")
@@ -417,12 +422,12 @@ func (e *endpoint) SetProtocol(p Protocol) {
 	}
 }
 
-// readHalf is the part of a transport that reads a stream of bytes.
+// readHalf is the part of a transport that reads a byte stream.
 type readHalf struct {
 	receiver
 	of     *endpoint
 	paused bool // PauseReading was called
-	ended  bool // the other end will send no more
+	ended  bool // EOF was received
 }
 
 // IsReading implements ReadTransport.
@@ -448,16 +453,16 @@ func (h *readHalf) ResumeReading() {
 	}
 }
 
-// mayRead reports whether the protocol wants what there is to read.
+// mayRead reports whether the protocol accepts data.
 func (h *readHalf) mayRead() bool { return h.of.opened && !h.of.closing && !h.paused && !h.ended }
 
-// writeHalf is the part of a transport that writes a stream of bytes through a buffer.
+// writeHalf is the part of a transport that writes a byte stream through a buffer.
 type writeHalf struct {
 	flow
 	out outBuffer
 }
 
-// hold adds p to what is to be written.
+// hold adds p to the buffer.
 func (h *writeHalf) hold(p []byte) {
 	if h.out.buf == nil {
 		h.out.buf = h.of.loop.streams.getOut()
@@ -466,7 +471,7 @@ func (h *writeHalf) hold(p []byte) {
 	h.maybePause(h.out.len())
 }
 
-// written takes away the first n bytes of what is to be written.
+// written removes the first n bytes of the buffer.
 func (h *writeHalf) written(n int) {
 	buf := h.out.buf
 	if h.out.skip(n); h.out.buf == nil {
@@ -490,19 +495,20 @@ func (h *writeHalf) GetWriteBufferSize() int {
 var _ io.WriteCloser = Transport(nil)
 
 // streamEndpoint is an endpoint over a stream: a connection or a pipe. The stream never
-// blocks, and says when it is worth another try. can keeps what it said: a flag is set
-// when the owner is told, and cleared by the read or write that finds nothing more to do,
-// so no edge is asked for twice.
+// blocks, and reports when another try is worthwhile. can stores its reports: a flag is
+// set when the owner is told, and cleared by the read or write that finds nothing more
+// to do, so no edge is requested twice.
 type streamEndpoint struct {
 	endpoint
 	stream netio.Stream
 	can    netio.Readiness
-	hot    bool // on the hot list: its owner is told in the next pass, of nothing new
-	forced bool // closed without regard to what was written
+	// on the hot list: its owner is told in the next pass, without a new event
+	hot    bool
+	forced bool // closed without regard to the write buffer
 	eof    bool // WriteEOF was called
 }
 
-// toRead is what tells of something to read, or of the end.
+// toRead are the reports of data to read, or of EOF.
 const toRead = netio.Readable | netio.HungUp | netio.Ending
 
 // repeater is implemented by a stream of which the system knows what it is ready for.
