@@ -8,7 +8,8 @@ package aio
 //	streamPool.read  64 KiB            a StreamReader, to read into    what came was copied, or, if that
 //	                                                                   is a lot, kept with this buffer
 //	streamPool.free  4, 16, 64 KiB     a StreamReader                  nothing is buffered
-//	                                   a childPipe                     PipeDataReceived has returned
+//	                                   a childPipe                     PipeDataReceived has returned, or a
+//	                                                                   StreamReader has it
 //	streamPool.out   to 256 KiB        a writeHalf                     all is written
 //	connPages        16 KiB            a netConn, to read ahead        all is read
 //	tlsBuffers       256 KiB           TLS, for plaintext and records  the call has returned

@@ -360,6 +360,24 @@ func (m *ioRun) tick() {
 	m.loop.CallSoon(m.tick)
 }
 
+// whenIdle calls fn when nothing was logged between so many looks, 0.1 s apart. A machine
+// that was busy meanwhile makes one look late, but not the ones after it.
+func (m *ioRun) whenIdle(looks int, fn func()) {
+	left, lines := looks, 0
+	var look func()
+	look = func() {
+		if n := len(m.trace); n > lines {
+			left, lines = looks, n
+		}
+		if left--; left < 0 {
+			fn()
+			return
+		}
+		m.loop.CallLater(100*time.Millisecond, look)
+	}
+	look()
+}
+
 // runIO returns the trace of a program.
 func runIO(p *ioProgram, mode ioMode) []string {
 	m := &ioRun{
@@ -380,11 +398,11 @@ func runIO(p *ioProgram, mode ioMode) []string {
 	if m.ticker {
 		m.loop.CallSoon(m.tick)
 	} else {
-		wait := 200 * time.Millisecond
+		looks := 2
 		if mode.goroutines || p.Profile == "child" || p.Profile == "process" || p.Profile == "calmtls" {
-			wait = 3 * time.Second
+			looks = 30
 		}
-		m.loop.CallLater(wait, func() { m.log("loop", "limit"); m.loop.Stop() })
+		m.whenIdle(looks, func() { m.log("loop", "limit"); m.loop.Stop() })
 	}
 	main := aio.CreateTask(m.loop.Context(), m.coro("main", "main", nil))
 	_, err := aio.RunUntilComplete(m.loop, main)

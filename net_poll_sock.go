@@ -79,11 +79,16 @@ func (s *fdSocket) use(f func() error) (err error) {
 // receive calls try, and calls it again when the socket is readable, until it does not
 // block.
 func (s *fdSocket) receive(ctx context.Context, try func() error) error {
+	return s.receiveWhen(ctx, try, func() bool { return true })
+}
+
+// receiveWhen is receive that calls ready when the poller has reported something.
+func (s *fdSocket) receiveWhen(ctx context.Context, try func() error, ready func() bool) error {
 	for {
 		if err := s.use(try); err != netio.ErrWouldBlock {
 			return err
 		}
-		if err := s.loop.awaitDescriptor(ctx, s.call, s.fd, netio.Readable); err != nil {
+		if err := s.loop.whenReady(ctx, s.call, s.fd, netio.Readable, ready); err != nil {
 			return err
 		}
 	}
@@ -113,12 +118,28 @@ func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) 
 	return err
 }
 
+// recv reads what is there when the poller reports it, as asyncio does. But the task
+// itself reads, one pass later, as otherwise a cancellation in between would lose it; so
+// how much there was is remembered.
 func (s *fdSocket) recv(ctx context.Context, memory func() []byte) (p []byte, err error) {
-	err = s.receive(ctx, func() error {
+	there := 0 // 0 is not known
+	err = s.receiveWhen(ctx, func() error {
 		buf := memory()
+		if there > 0 && there < len(buf) {
+			buf = buf[:there]
+		}
 		n, err := sysio.Read(s.fd, buf)
 		p = buf[:n]
 		return err
+	}, func() bool {
+		err := s.use(func() (err error) {
+			there, err = sysio.Pending(s.fd)
+			return err
+		})
+		if err != nil { // not every kind of descriptor can tell
+			there = 0
+		}
+		return true
 	})
 	if err != nil {
 		return nil, err

@@ -73,10 +73,12 @@ func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *Sendf
 // During a Sendfile a Write to t is misuse, a WriteEOF is delayed, and a Close ends the
 // Sendfile.
 //
-// The error is that of the connection, which is then closed, [net.ErrClosed] if t is
-// closing or is closed during the call, that of file, [ErrSendfileNotAvailable], or one
-// of those of [Future.Await]. It matches [ErrUsage] if an option is negative, another
-// Sendfile is in progress or WriteEOF was called before.
+// The error is that of the connection, [net.ErrClosed] if t is closing or is closed
+// during the call, that of file, [ErrSendfileNotAvailable], or one of those of
+// [Future.Await]. None of them closes t, but a part of the file may have been sent.
+// After WriteEOF the error is ErrSendfileNotAvailable with NoFallback and matches
+// [ErrUsage] without. It also matches ErrUsage if an option is negative or another
+// Sendfile is in progress.
 //
 // (asyncio: loop.sendfile)
 func Sendfile(ctx context.Context, t Transport, file io.ReadSeeker, opts *SendfileOptions) (sent int64, err error) {
@@ -110,6 +112,12 @@ func copyTo(ctx context.Context, call string, f *fileSend, t Transport) error {
 	c, err := enter(ctx, call)
 	if err != nil {
 		return err
+	}
+	if f.remaining > 0 {
+		// before anything is read: it tells of a WriteEOF
+		if _, err := t.Write(nil); err != nil {
+			return err
+		}
 	}
 	wasPaused := writingPaused(t)
 	p := &sendfileProtocol{user: t.GetProtocol(), paused: wasPaused}

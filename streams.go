@@ -623,6 +623,19 @@ func (r *StreamReader) commit(n int) {
 	r.arrived()
 }
 
+// adopt is FeedData of p, which came from the pool of the loop and is r's from now on.
+func (r *StreamReader) adopt(p []byte) {
+	r.mustBeOpen()
+	r.full = len(p) == cap(p)
+	if r.buf == nil && len(p) > maxCopy {
+		r.buf = p
+	} else {
+		r.add(p)
+		r.loop.streams.put(p)
+	}
+	r.arrived()
+}
+
 // StreamReaderProtocol is the protocol that passes bytes from a transport to a
 // [StreamReader], and makes Drain and WaitClosed of a [StreamWriter] wait for the
 // transport. [OpenConnection] and [StartServer] make one for each connection;

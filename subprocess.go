@@ -401,9 +401,6 @@ func (p *processStreams) ConnectionMade(t SubprocessTransport) {
 	}
 }
 
-// PipeDataReceived implements Protocol.
-func (p *processStreams) PipeDataReceived(fd int, b []byte) { p.readers[fd].FeedData(b) }
-
 // PipeConnectionLost implements Protocol.
 func (p *processStreams) PipeConnectionLost(fd int, err error) {
 	if fd == 0 {

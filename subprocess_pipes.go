@@ -13,6 +13,7 @@ type childPipe struct {
 	transport BaseTransport
 	lost      bool   // the transport was closed
 	buf       []byte // for the next read, nil if no memory was requested
+	data      pipeData
 }
 
 // connect makes the transport.
@@ -41,10 +42,18 @@ func (c *childPipe) missesHangup() bool {
 	return ok && t.missesHangup()
 }
 
-// directSink returns the stream that gets the data of c, nil if there is none.
-func (c *childPipe) directSink() directSink {
-	if s, ok := c.process.protocol.(*processStreams); ok && s.readers[c.fd] != nil {
+// stream returns the stream that gets the data of c, nil if there is none.
+func (c *childPipe) stream() *StreamReader {
+	if s, ok := c.process.protocol.(*processStreams); ok {
 		return s.readers[c.fd]
+	}
+	return nil
+}
+
+// directSink implements processPipe.
+func (c *childPipe) directSink() directSink {
+	if r := c.stream(); r != nil {
+		return r
 	}
 	return nil
 }
@@ -57,9 +66,14 @@ func (c *childPipe) GetBuffer(int) []byte {
 	return c.buf
 }
 
-// BufferUpdated implements BufferedProtocol.
+// BufferUpdated implements BufferedProtocol. The protocol of the process is told one pass
+// later, as in asyncio.
 func (c *childPipe) BufferUpdated(n int) {
-	d := &pipeData{c, c.buf[:n]}
+	d := &c.data
+	if d.buf != nil { // it waits for the ConnectionMade of the process
+		d = &pipeData{}
+	}
+	d.pipe, d.buf = c, c.buf[:n]
 	c.buf = nil
 	c.process.call(d)
 }
@@ -67,15 +81,20 @@ func (c *childPipe) BufferUpdated(n int) {
 // pipeData is output of a process on its way to the protocol.
 type pipeData struct {
 	pipe *childPipe
-	buf  []byte
+	buf  []byte // nil if there is none on its way
 }
 
 func (d *pipeData) run(*future) {
-	t, fd := d.pipe.process, d.pipe.fd
-	if t.receiver != nil {
-		t.receiver.PipeDataReceived(fd, d.buf[:len(d.buf):len(d.buf)])
+	t, fd, buf := d.pipe.process, d.pipe.fd, d.buf
+	d.buf = nil
+	if r := d.pipe.stream(); r != nil {
+		r.adopt(buf) // no copy of what is large
+		return
 	}
-	t.loop.streams.put(d.buf)
+	if t.receiver != nil {
+		t.receiver.PipeDataReceived(fd, buf[:len(buf):len(buf)])
+	}
+	t.loop.streams.put(buf)
 }
 
 func (d *pipeData) about(ec *ExceptionContext) { d.pipe.process.about(ec) }

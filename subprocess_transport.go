@@ -7,7 +7,7 @@ package aio
 // protocol. Their callbacks, and the exit of the process, are passed on to the
 // process's protocol, each as an entry of the ready queue; until all pipes are
 // connected the entries are held back, so that ConnectionMade is the first call. With
-// streams as the protocol, such an entry reads the pipe, see deferredReadStep.
+// streams as the protocol, such an entry may read the pipe, see deferredReadStep.
 // ConnectionLost is the last call: it comes when the process has exited and the pipes
 // are closed, which a grandchild can delay without limit. Wait does not wait for
 // ConnectionLost.

@@ -2,8 +2,10 @@ package aio_test
 
 import (
 	"context"
+	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -56,8 +58,7 @@ func TestSubprocessPipesWiden(t *testing.T) {
 		if size(1) <= before {
 			t.Errorf("stdout holds %d bytes, stdin, of which nothing was asked, %d", size(1), before)
 		}
-		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil {
-			// more than any pipe holds at first
+		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil { // more than any pipe holds at first
 			return err
 		}
 		if size(0) <= before {
@@ -69,6 +70,59 @@ func TestSubprocessPipesWiden(t *testing.T) {
 		p.Stdin.Close()
 		_, err = p.Wait(ctx)
 		return err
+	}
+	matches(t, "the run", aio.Run(poller), nil)
+}
+
+// A read of a Process takes what was there when the poller reported it, and not what the process has
+// written until the stream is told of it, one pass later.
+func TestProcessReadsWhatWasReported(t *testing.T) {
+	poller := func(ctx context.Context) error {
+		p, err := aio.CreateSubprocessShell(ctx, "exec cat", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
+		if err != nil {
+			return err
+		}
+		raw, err := p.Transport().GetPipeTransport(1).GetExtraInfo("pipe").(syscall.Conn).SyscallConn()
+		if err != nil {
+			return err
+		}
+		// echo returns when what cat has answered is in the pipe. The loop does nothing meanwhile.
+		echo := func(line string) {
+			if _, err := p.Stdin.Write([]byte(line)); err != nil {
+				t.Error(err)
+			}
+			for end := time.Now().Add(10 * time.Second); ; {
+				n := 0
+				if err := raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }); err != nil {
+					t.Error(err)
+				}
+				if n >= len(line) {
+					return
+				}
+				if time.Now().After(end) {
+					t.Errorf("the pipe has %d bytes, want %q", n, line)
+					return
+				}
+				runtime.Gosched()
+			}
+		}
+		echo("first\n")
+		for range 2 { // the poller reports after this task was resumed
+			if err := aio.Sleep(ctx, 0); err != nil {
+				t.Error(err)
+			}
+		}
+		echo("the second\n") // longer: it cannot be taken for the first
+		for _, want := range []string{"first\n", "the second\n"} {
+			if got, err := p.Stdout.Read(ctx, 100); string(got) != want || err != nil {
+				t.Errorf("Read = %q, %v, want %q", got, err, want)
+			}
+		}
+		p.Stdin.Close()
+		if code, err := p.Wait(ctx); code != 0 || err != nil {
+			t.Errorf("Wait = %d, %v", code, err)
+		}
+		return nil
 	}
 	matches(t, "the run", aio.Run(poller), nil)
 }

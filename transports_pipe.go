@@ -125,6 +125,7 @@ type readPipe struct {
 	pipe
 	readHalf
 	level levelReader // the stream, if it is one
+	full  bool        // the last read has filled a large buffer
 	later bool        // there is a deferredReadStep in the ready queue
 	atEOF Protocol    // to be told of the end, nil if there is none yet
 }
@@ -203,7 +204,7 @@ func (t *readPipe) run(*future) {
 	if read, _ := t.dequeued(); !read || !t.mayRead() {
 		return
 	}
-	if t.directSink() != nil {
+	if t.full && t.directSink() != nil {
 		t.readLater()
 		return
 	}
@@ -226,7 +227,16 @@ func (t *readPipe) run(*future) {
 	case err != nil:
 		t.fatal("read error on a pipe", err)
 	case n > 0:
+		t.got(buf, n)
 		to.receive(buf, n)
+	}
+}
+
+// got notes that a read into buf has brought n bytes.
+func (t *readPipe) got(buf []byte, n int) {
+	t.full = n == len(buf) && n > maxCopy
+	if n >= pipeSize {
+		t.grow() // the process had to wait
 	}
 }
 
@@ -251,10 +261,13 @@ func (t *readPipe) directSink() directSink {
 	return nil
 }
 
-// deferredReadStep reads what a process has written, straight into the stream or the
-// memory of a task that waits there. The protocol of a process is told one pass after the
-// read. A stream cannot tell when the read was, so here the read itself is one pass
-// later, and nothing is copied.
+// deferredReadStep reads what a process has written, straight into a stream or the memory
+// of a task that waits there.
+//
+// The protocol of a process is told one pass after the read. A process that fills the
+// pipe is faster than the loop, so for its stream the read itself is one pass later:
+// nothing has to be kept meanwhile or copied. Otherwise that would show, as the read
+// would bring also what was written in the meantime.
 type deferredReadStep readPipe
 
 // readLater has t read in the next pass.
@@ -282,14 +295,12 @@ func (s *deferredReadStep) run(*future) {
 		t.loseLate(err)
 		return
 	}
-	if n >= pipeSize {
-		t.grow() // the process had to wait
-	}
+	t.got(buf, n)
 	if n > 0 {
 		sink.commit(n)
 	}
-	// That there is more, or the end, is known; otherwise the poller tells.
-	if n == len(buf) || t.can&(netio.HungUp|netio.Ending) != 0 || t.level == nil && t.can != 0 {
+	// That there is more is known; otherwise the poller tells.
+	if t.full || t.can&(netio.HungUp|netio.Ending) != 0 || t.level == nil && t.can != 0 {
 		t.readLater()
 	}
 }

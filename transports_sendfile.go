@@ -4,10 +4,7 @@ package aio
 
 import (
 	"context"
-	"errors"
 	"net"
-	"os"
-	"syscall"
 
 	"github.com/goaio/aio/internal/netio"
 )
@@ -49,8 +46,6 @@ func (s *transfer) await(c caller, call string) error {
 func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend) error {
 	_, ok := t.stream.(fileSender)
 	switch {
-	case t.eof:
-		return usagef(call, "WriteEOF was called before")
 	case t.sending != nil:
 		return errSendfileTwice(call)
 	case !ok || f.systemFile() == nil:
@@ -110,19 +105,13 @@ func (t *streamTransport) advance() bool {
 // outcome is the error of a transfer that is over.
 func (t *streamTransport) outcome(s *transfer) error {
 	err := s.file.asNotAvailable(s.err)
-	var no *os.SyscallError
-	switch {
-	case err == nil && s.file.remaining == 0, errors.Is(err, ErrSendfileNotAvailable):
+	if err != nil || s.file.remaining == 0 {
 		return err
-	case errors.As(err, &no) && !errors.Is(err, syscall.EIO): // which is the disk's
-		t.fatal("write error on a connection", err)
-	case err == nil: // the connection was lost
-		err = t.cause
-		if err == nil {
-			err = net.ErrClosed
-		}
 	}
-	return err
+	if t.cause != nil { // the connection was lost
+		return t.cause
+	}
+	return net.ErrClosed
 }
 
 // endTransfer makes up for what had to wait.
