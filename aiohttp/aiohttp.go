@@ -14,8 +14,13 @@
 // goroutine of the connection, concurrently with other requests, and may block. Inside,
 // it runs in the task: it may use the state of the loop and await, and must not block.
 // [http.ServeMux], [http.MaxBytesHandler], [http.StripPrefix] and
-// [http.CrossOriginProtection] work on both sides. These block or start goroutines, so
-// they belong outside, or in [Blocking]:
+// [http.CrossOriginProtection] work on both sides. Only outside, http.MaxBytesHandler and
+// [http.MaxBytesReader] tell the server to close the connection when a body is too large.
+// Inside, the read fails as well, with a *http.MaxBytesError, and the server then does
+// what it does with every body that a handler has not read: it reads up to 256 KiB more
+// and keeps the connection, or closes it if there is more than that.
+//
+// These block or start goroutines, so they belong outside, or in [Blocking]:
 //
 //   - httputil.ReverseProxy waits for the other server. Inside, it stops the loop for
 //     that time.

@@ -45,7 +45,8 @@ import (
 type Client struct {
 	// HTTP is the client of net/http to use, with its transport, cookie jar, redirect
 	// policy and timeout. nil is one of the client's own, with a copy of
-	// http.DefaultTransport that keeps up to 100 idle connections to a host.
+	// http.DefaultTransport that keeps up to 100 idle connections to a host. A
+	// transport with the DialContext of an [aio.Dialer] uses connections of the loop.
 	HTTP *http.Client
 	// BaseURL is put in front of URLs that have no host. The paths are joined by a
 	// slash: "https://api.example.com/v1" and "users?id=3" give

@@ -37,9 +37,11 @@ type ServeOptions struct {
 	// HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is, nor to a direction
 	// for which the handler has set a deadline itself (see http.ResponseController).
 	StallTimeout time.Duration
-	// Listener is one to use in place of an address. It belongs to the server from
-	// then on, and is closed with it; only with an error that matches aio.ErrUsage it
-	// stays the caller's.
+	// Listener is one to use in place of an address: a *net.TCPListener that was
+	// handed over, one that limits connections, or one of [aio.Listen], whose
+	// connections are the loop's. It belongs to the server from then on, and is
+	// closed with it; only with an error that matches aio.ErrUsage it stays the
+	// caller's.
 	Listener net.Listener
 	// DrainDelay is how long Shutdown goes on accepting connections after the server
 	// has begun to say that it is draining. Behind a load balancer, choose what that

@@ -896,3 +896,41 @@ func TestGoexitInHandler(t *testing.T) {
 		}
 	}
 }
+
+// Both ends may use the connections of the loop.
+func TestLoopConnections(t *testing.T) {
+	run(t, func(ctx context.Context) error {
+		ln, err := aio.Listen(ctx, "tcp", "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		srv, err := aiohttp.Serve(ctx, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+			b, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			fmt.Fprintf(w, "%d from %T", len(b), r.Context().Value(http.LocalAddrContextKey))
+		}), "", &aiohttp.ServeOptions{Listener: ln})
+		if err != nil {
+			return err
+		}
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		c := &aiohttp.Client{HTTP: &http.Client{Transport: &http.Transport{
+			DialContext: (&aio.Dialer{Loop: loop}).DialContext,
+		}}}
+		for _, n := range []int{0, 10, 1_000_000} {
+			resp, err := c.Post(ctx, srv.URL(), "text/plain", strings.NewReader(strings.Repeat("x", n)))
+			if err != nil {
+				return err
+			}
+			if text, err := resp.Text(ctx); text != fmt.Sprint(n, " from *net.TCPAddr") || err != nil {
+				t.Errorf("%d bytes: %q, %v", n, text, err)
+			}
+		}
+		c.CloseIdleConnections()
+		return srv.Shutdown(ctx, time.Minute)
+	})
+}
