@@ -449,9 +449,17 @@ func (w *observation) jobEnded(queued time.Duration, err error) {
 	}
 }
 
-// resource counts and tells of a connection, server or process; n is 1 for one that was
-// opened and -1 for one that is gone.
-func (w *observation) resource(what string, n int64, err error) {
+// resource counts, lists and tells of a connection, server or process; n is 1 for one
+// that was opened and -1 for one that is gone. key tells it apart, and where says which
+// one it is.
+func (w *observation) resource(what string, n int64, err error, key any, where func() string) {
+	if reg := w.meter.resources.Load(); reg != nil {
+		if n > 0 {
+			reg.opened(key, Resource{Kind: what, Place: where()})
+		} else {
+			reg.closed(key)
+		}
+	}
 	switch what {
 	case "server":
 		w.meter.servers.Add(n)

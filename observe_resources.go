@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"weak"
 )
@@ -23,10 +24,13 @@ import (
 type Resource struct {
 	// ID tells the resources of a loop apart.
 	ID uint64
-	// Kind is Lock, Condition, Semaphore, Event or Queue.
+	// Kind is Lock, Condition, Semaphore, Event or Queue for those, and connection,
+	// server or process.
 	Kind string
 	// Place is where a task has used it first since the loop lists its resources: the
-	// function, file and line of the caller.
+	// function, file and line of the caller. For a connection it is the address of
+	// the peer, for a server its own, and for a process its number. It is "" if there
+	// is none, as for pipes.
 	Place string
 	// Holder is the task that holds a lock, HolderName its name at the time when it
 	// acquired the lock. They are nil and "" if the lock is free, was acquired before
@@ -49,6 +53,10 @@ type Resource struct {
 // String is the resource in one line: "Lock of kv.(*Store).Set store.go:31, held by
 // Task-7, 2 waiting".
 func (r Resource) String() string {
+	switch r.Kind {
+	case "connection", "server", "process":
+		return strings.TrimSpace(r.Kind + " " + r.Place)
+	}
 	s := fmt.Sprintf("%s of %s", r.Kind, r.Place)
 	switch {
 	case r.HolderName != "":
@@ -76,8 +84,9 @@ func (r Resource) String() string {
 }
 
 // Resources returns the locks, conditions, semaphores, events and queues of the loop that
-// its tasks have used, in the order in which they were used first. Those that the program
-// has dropped are left out. Any goroutine may call it at any time: it does not wait for
+// its tasks have used, and the connections, servers and processes that are open, in the
+// order in which they were used first or opened. Those that the program has dropped are
+// left out. Any goroutine may call it at any time: it does not wait for
 // the loop, so it answers while a task blocks the loop, and when the loop is closed.
 //
 // A loop lists nothing until somebody asks. It begins with the first call of Resources,
@@ -103,12 +112,14 @@ type resourceRegistry struct {
 	entries []*resource
 	seq     uint64
 	pruneAt int // the number of entries at which to drop the dead ones
+	open    map[any]*resource
 }
 
 // resource is the entry of a primitive. mu guards state; the rest does not change.
 type resource struct {
 	registry *resourceRegistry
 	alive    func() bool
+	gone     bool // guarded by registry.mu
 	mu       sync.Mutex
 	state    Resource
 	holder   taskRef
@@ -134,6 +145,28 @@ func (reg *resourceRegistry) list() []Resource {
 func (reg *resourceRegistry) prune() {
 	reg.entries = slices.DeleteFunc(reg.entries, func(r *resource) bool { return !r.alive() })
 	reg.pruneAt = 2*len(reg.entries) + 100
+}
+
+// opened lists what has a beginning and an end.
+func (reg *resourceRegistry) opened(key any, state Resource) {
+	r := &resource{state: state}
+	r.alive = func() bool { return !r.gone } // called with reg.mu held
+	reg.add(r)
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	if reg.open == nil {
+		reg.open = map[any]*resource{}
+	}
+	reg.open[key] = r
+}
+
+func (reg *resourceRegistry) closed(key any) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	if r := reg.open[key]; r != nil {
+		r.gone = true
+		delete(reg.open, key)
+	}
 }
 
 func (reg *resourceRegistry) add(r *resource) {

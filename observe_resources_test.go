@@ -2,8 +2,11 @@ package aio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,6 +142,48 @@ func TestResources(t *testing.T) {
 2 Event value 1 limit 0 peak 0 waiting 0
 3 Lock value 0 limit 0 peak 0 waiting 0
 4 Condition value 0 limit 0 peak 0 waiting 0`)
+			return nil
+		})
+	})
+	t.Run("servers, connections and processes", func(t *testing.T) {
+		listed(t, func(ctx context.Context, l *aio.Loop) error {
+			kinds := func() string {
+				var all []string
+				for _, r := range l.Resources() {
+					if r.Kind != "Event" && r.Kind != "Lock" {
+						all = append(all, strings.ReplaceAll(r.String(), "127.0.0.1:", ""))
+					}
+				}
+				slices.Sort(all)
+				return strings.Join(all, "\n")
+			}
+			served := aio.CreateFuture[struct{}](ctx)
+			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+				defer w.Close()
+				_, err := served.Await(ctx)
+				return err
+			}, "127.0.0.1:0", nil)
+			if err != nil {
+				return err
+			}
+			_, at, _ := net.SplitHostPort(s.Addr().String())
+			sameText(t, "a server", kinds(), "server "+at)
+			_, w, err := aio.OpenConnection(ctx, s.Addr().String(), nil)
+			if err != nil {
+				return err
+			}
+			eventually(t, ctx, "both ends are listed", func() bool { return strings.Count(kinds(), "connection") == 2 })
+			if got := kinds(); !strings.Contains(got, "connection "+at+"\n") {
+				t.Errorf("no connection to the server: %s", got)
+			}
+			if err := served.SetResult(struct{}{}); err != nil {
+				return err
+			}
+			s.Close()
+			if err := errors.Join(w.Close(), w.WaitClosed(ctx), s.WaitClosed(ctx)); err != nil {
+				return err
+			}
+			eventually(t, ctx, "all is closed", func() bool { return kinds() == "" })
 			return nil
 		})
 	})

@@ -175,10 +175,6 @@ func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) 
 		s.backlog = 100
 	}
 	l.open.add(s)
-	if l.observed != nil {
-		s.counted = true
-		l.observed.resource("server", 1, nil)
-	}
 	s.factory = func() Protocol { return factory() }
 	return s, nil
 }
@@ -234,6 +230,10 @@ func makeServer[P any](ctx context.Context, call string, factory func() P, addr 
 	}
 	if err = bind(s, ctx, call, addr); err == nil {
 		s.addr = s.listeners[0].LocalAddr()
+		if s.loop.observed != nil {
+			s.counted = true
+			s.loop.observed.resource("server", 1, nil, s, s.addr.String)
+		}
 		if !opts.DeferServing {
 			err = s.StartServing(ctx)
 		}
@@ -514,7 +514,7 @@ func (s *Server) close() {
 	s.closeListeners()
 	s.loop.open.remove(s)
 	if s.counted && s.loop.observed != nil {
-		s.loop.observed.resource("server", -1, nil)
+		s.loop.observed.resource("server", -1, nil, s, nil)
 	}
 	if s.cleanup != nil {
 		s.cleanup()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strconv"
 )
 
 // startProcess starts cmd, and waits until the protocol is connected.
@@ -80,8 +81,8 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 	if err != nil {
 		return err
 	}
-	t.count()
 	t.process, t.pid = cmd.Process, cmd.Process.Pid
+	t.count()
 	if !t.watchDescriptor(fd) {
 		t.waitInGoroutine()
 	}
@@ -92,7 +93,7 @@ func (t *subprocess) start(ctx context.Context, call string, cmd *exec.Cmd, o *S
 func (t *subprocess) count() {
 	if t.loop.observed != nil {
 		t.counted = true
-		t.loop.observed.resource("process", 1, nil)
+		t.loop.observed.resource("process", 1, nil, t, func() string { return strconv.Itoa(t.pid) })
 	}
 }
 

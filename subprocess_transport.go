@@ -182,7 +182,7 @@ func (t *subprocess) codeKnown() {
 	}
 	if t.counted && t.loop.observed != nil {
 		t.counted = false
-		t.loop.observed.resource("process", -1, nil)
+		t.loop.observed.resource("process", -1, nil, t, nil)
 	}
 	t.call(&processCall{t, func() {
 		if p, ok := t.protocol.(ExitReceiver); ok {

@@ -247,7 +247,7 @@ func (s *openStep) run(*future) {
 	if _, layer := e.self.(*tlsTransport); !layer && e.loop.observed != nil {
 		// the transport below TLS is counted
 		e.counted = true
-		e.loop.observed.resource("connection", 1, nil)
+		e.loop.observed.resource("connection", 1, nil, e, e.peer)
 	}
 	defer func() { // even if the protocol panics, which has no other effect
 		e.opened = true
@@ -261,6 +261,14 @@ func (s *openStep) run(*future) {
 func (s *openStep) source() any { return s.self.source() }
 
 func (s *openStep) about(ec *ExceptionContext) { (*endpoint)(s).about(ec) }
+
+// peer is the address of the other end, "" if there is none.
+func (e *endpoint) peer() string {
+	if addr, ok := e.self.GetExtraInfo("peername").(net.Addr); ok {
+		return addr.String()
+	}
+	return ""
+}
 
 // waitMade suspends the calling task until made is called, and returns its error.
 func (e *endpoint) waitMade(c caller, call string) error {
@@ -304,7 +312,7 @@ func (s *lostStep) run(*future) {
 	e := (*endpoint)(s)
 	if e.counted && e.loop.observed != nil {
 		e.counted = false
-		e.loop.observed.resource("connection", -1, e.cause)
+		e.loop.observed.resource("connection", -1, e.cause, e, nil)
 	}
 	defer e.self.release() // even if the protocol panics
 	if p, ok := e.protocol.(LossReceiver); ok {
