@@ -355,6 +355,7 @@ func (w *observation) stepEnded(t *task, f *future) {
 		return // it was unwound, or began before the loop was observed
 	}
 	s := w.running[n-1]
+	w.running[n-1] = stepRunning{} // a task that is done must not stay in memory
 	w.running = w.running[:n-1]
 	m := w.meter
 	m.moves.Add(1)

@@ -27,6 +27,7 @@
 package aiomon
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -62,6 +63,15 @@ type Options struct {
 	// SlowStep is how long a step of a task or a callback may last before it is
 	// listed as slow, and reported by a watchdog while it lasts; zero is 100 ms.
 	SlowStep time.Duration
+	// LongWait is how long a task may wait for a lock, a permit of a semaphore or room
+	// in a queue before there is a warning; zero is 10 s.
+	LongWait time.Duration
+	// Interval is how often the monitor looks for troubles; zero is 1 s. It looks less
+	// often if that would take more than a twentieth of one processor.
+	Interval time.Duration
+	// Report is called once for each warning, by a goroutine of the monitor: it must
+	// not block for long, and does not hold the token. nil writes to log/slog.
+	Report func(Warning)
 	// TimelineRecords is how many of the latest steps of each loop the timeline
 	// keeps; zero is 20 000, some 4 megabytes.
 	TimelineRecords int
@@ -93,13 +103,17 @@ func New(opts *Options) *Monitor {
 		m.options = *opts
 	}
 	switch o := &m.options; {
-	case o.SlowStep < 0 || o.TimelineRecords < 0:
-		panic(fmt.Errorf("aiomon: New: a negative option: SlowStep %v, TimelineRecords %d: %w", o.SlowStep, o.TimelineRecords, aio.ErrUsage))
-	case o.SlowStep == 0:
-		o.SlowStep = 100 * time.Millisecond
-	}
-	if m.options.TimelineRecords == 0 {
-		m.options.TimelineRecords = 20_000
+	case o.SlowStep < 0 || o.LongWait < 0 || o.Interval < 0 || o.TimelineRecords < 0:
+		panic(fmt.Errorf("aiomon: New: a negative option: SlowStep %v, LongWait %v, Interval %v, TimelineRecords %d: %w",
+			o.SlowStep, o.LongWait, o.Interval, o.TimelineRecords, aio.ErrUsage))
+	default:
+		o.SlowStep = cmp.Or(o.SlowStep, 100*time.Millisecond)
+		o.LongWait = cmp.Or(o.LongWait, 10*time.Second)
+		o.Interval = cmp.Or(o.Interval, time.Second)
+		o.TimelineRecords = cmp.Or(o.TimelineRecords, 20_000)
+		if o.Report == nil {
+			o.Report = logWarning
+		}
 	}
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
@@ -109,6 +123,7 @@ func New(opts *Options) *Monitor {
 	m.mux.HandleFunc("GET /api/overview", m.overview)
 	m.mux.HandleFunc("GET /api/tasks", m.tasks)
 	m.mux.HandleFunc("GET /api/task", m.task)
+	m.mux.HandleFunc("GET /api/resources", m.resources)
 	m.mux.HandleFunc("GET /api/health", m.health)
 	m.mux.HandleFunc("GET /api/timeline", m.timeline)
 	m.mux.HandleFunc("GET /api/trace", m.trace)
@@ -117,6 +132,9 @@ func New(opts *Options) *Monitor {
 	m.mux.HandleFunc("GET /text/ps", m.ps)
 	m.mux.HandleFunc("GET /text/pstree", m.pstree)
 	m.mux.HandleFunc("GET /text/stacks", m.stacks)
+	m.mux.HandleFunc("GET /text/resources", m.resourcesText)
+	m.mux.HandleFunc("GET /text/health", m.healthText)
+	m.mux.Handle("GET /metrics", m.Metrics())
 	m.mux.HandleFunc("POST /api/cancel", m.cancel)
 	return m
 }
@@ -325,6 +343,14 @@ func (m *Monitor) task(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 	d.Stack = l.stackOf(ctx, id)
 	writeJSON(w, d)
+}
+
+func (m *Monitor) resources(w http.ResponseWriter, r *http.Request) {
+	views := []resourceView{}
+	for _, l := range m.all() {
+		views = append(views, l.resourceViews()...)
+	}
+	writeJSON(w, views)
 }
 
 func (m *Monitor) health(w http.ResponseWriter, r *http.Request) {

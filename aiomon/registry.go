@@ -40,6 +40,7 @@ type watched struct {
 	nextID    uint64
 	byTask    map[aio.AnyTask]*record
 	byID      map[uint64]*record
+	order     []*record // by id; those that are done stay for a while
 	places    map[string]*place
 	lags      [len(lagBounds) + 1]uint64
 	slow      []slowStep // latest last
@@ -49,7 +50,13 @@ type watched struct {
 	blocked   *aio.BlockedLoop // that lasts, nil if none does
 	// of the step that has just ended and had blocked the loop
 	lastStack string
+	starved   string // the last task that was ready for long before it ran
+	found     []Warning
 	ended     bool
+
+	// of the goroutine that samples
+	reported map[string]bool
+	lengths  map[uint64][]int // of queues, one a sample
 }
 
 // record is a task.
@@ -67,6 +74,8 @@ type record struct {
 	waited  time.Duration
 	what    string
 	awaits  []uint64
+	// the resource that it waits for, 0 if that is none
+	resource uint64
 	// steps that it had when it was cancelled, plus one; 0 if it was not
 	cancelled uint64
 }
@@ -74,7 +83,7 @@ type record struct {
 // place is where tasks are started.
 type place struct {
 	live, made int
-	samples    []int // of live, one a second
+	samples    []int // of live, the latest
 }
 
 type slowStep struct {
@@ -111,8 +120,9 @@ func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
 	w := &watched{
 		monitor: m, loop: l, name: name, timeline: aio.NewTimeline(m.options.TimelineRecords),
 		start: time.Now(), byTask: map[aio.AnyTask]*record{}, byID: map[uint64]*record{},
-		places: map[string]*place{}, open: map[string]int{},
+		places: map[string]*place{}, open: map[string]int{}, reported: map[string]bool{}, lengths: map[uint64][]int{},
 	}
+	l.Resources() // it lists them from now on
 	for _, t := range aio.AllTasks(l.Context()) {
 		w.add(t, "before it was watched", nil)
 	}
@@ -160,6 +170,10 @@ func (w *watched) add(t aio.AnyTask, where string, by aio.AnyTask) *record {
 		r.by = b.id
 	}
 	w.byTask[t], w.byID[r.id] = r, r
+	if len(w.order) > 2*len(w.byID)+100 {
+		w.order = slices.DeleteFunc(w.order, func(r *record) bool { return r.state == "done" })
+	}
+	w.order = append(w.order, r)
 	p := w.places[where]
 	if p == nil {
 		p = &place{}
@@ -217,10 +231,15 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 	}
 	switch e.Kind {
 	case aio.StepBegan:
-		if r.state == "waiting" {
+		switch r.state {
+		case "waiting":
 			r.waited += e.At - r.since
+		case "ready":
+			if late := e.At - r.since; late >= w.starving() {
+				w.starved = fmt.Sprintf("task %s was ready for %v before it ran", r.name, late.Round(time.Millisecond))
+			}
 		}
-		r.state, r.since, r.awaits = "running", e.At, nil
+		r.state, r.since, r.awaits, r.resource = "running", e.At, nil, 0
 	case aio.TaskWoken:
 		if r.state == "waiting" {
 			r.waited += e.At - r.since
@@ -229,7 +248,10 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 	case aio.StepEnded:
 		r.steps++
 		r.busy += e.Duration
-		r.state, r.since, r.what = "waiting", e.At, e.What()
+		r.state, r.since, r.what, r.resource = "waiting", e.At, e.What(), e.Resource()
+		if r.what == "Sleep(0)" {
+			r.state = "ready"
+		}
 		for _, t := range e.Awaited() {
 			if a := w.byTask[t]; a != nil {
 				r.awaits = append(r.awaits, a.id)
@@ -250,6 +272,7 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 	case aio.TaskDone:
 		delete(w.byTask, e.Task())
 		delete(w.byID, r.id)
+		r.state, r.task = "done", nil
 		if p := w.places[r.place]; p != nil {
 			p.live--
 		}
@@ -269,8 +292,13 @@ func (w *watched) addSlow(what string, e *aio.LoopEvent) {
 // isBlocked is told by the watchdog, without the token.
 func (w *watched) isBlocked(b aio.BlockedLoop) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.blocked = &b
+	w.mu.Unlock()
+	who := "a callback"
+	if b.Task != "" {
+		who = "task " + b.Task
+	}
+	w.monitor.options.Report(Warning{Loop: w.name, Kind: "blocked", Text: who + " blocks the loop", More: b.Stack})
 }
 
 // lost remembers an error that nobody looked at.
@@ -285,35 +313,6 @@ func (w *watched) lost(ec aio.ExceptionContext) {
 		w.errors = slices.Delete(w.errors, 0, 1)
 	}
 	w.errors = append(w.errors, e)
-}
-
-// sample looks once a second how many tasks of each place are alive.
-func (w *watched) sample(quit <-chan struct{}) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-quit:
-			return
-		case <-tick.C:
-		}
-		w.mu.Lock()
-		for _, p := range w.places {
-			if len(p.samples) == growthSamples {
-				p.samples = slices.Delete(p.samples, 0, 1)
-			}
-			p.samples = append(p.samples, p.live)
-		}
-		w.mu.Unlock()
-	}
-}
-
-// growthSamples is for how many seconds in a row the tasks of a place have to become
-// more, and never fewer, before the place is said to grow.
-const growthSamples = 10
-
-func (p *place) grows() bool {
-	return len(p.samples) == growthSamples && slices.IsSorted(p.samples) && p.samples[growthSamples-1] >= p.samples[0]+growthSamples/2
 }
 
 // callerPlace is the place in the user's code at which a task is started.
@@ -374,29 +373,35 @@ func (w *watched) capture(ctx context.Context) (tasks []aio.TaskInfo, err error)
 	return tasks, err
 }
 
+// taskOf returns a task, nil if it is done.
+func (w *watched) taskOf(id uint64) aio.AnyTask {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r := w.byID[id]; r != nil {
+		return r.task
+	}
+	return nil
+}
+
 // cancel asks a task to end, as soon as the loop gets to it.
 func (w *watched) cancel(id uint64) error {
-	w.mu.Lock()
-	r := w.byID[id]
-	w.mu.Unlock()
-	if r == nil {
+	t := w.taskOf(id)
+	if t == nil {
 		return errors.New("no such task: it may be done")
 	}
-	return w.post(func() { r.task.Cancel("by the monitor") })
+	return w.post(func() { t.Cancel("by the monitor") })
 }
 
 // stackOf asks the loop where a task is suspended; "" if it does not answer.
 func (w *watched) stackOf(ctx context.Context, id uint64) string {
-	w.mu.Lock()
-	r := w.byID[id]
-	w.mu.Unlock()
-	if r == nil {
+	t := w.taskOf(id)
+	if t == nil {
 		return ""
 	}
 	got := make(chan string, 1)
 	err := w.call(ctx, func() {
 		var b strings.Builder
-		for _, f := range slices.Backward(r.task.GetStack(0)) {
+		for _, f := range slices.Backward(t.GetStack(0)) {
 			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
 		}
 		got <- b.String()

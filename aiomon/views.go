@@ -3,7 +3,6 @@ package aiomon
 // What the handlers show, as JSON: copies of the registry's contents.
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -67,6 +66,10 @@ type taskView struct {
 	What    string        `json:"what"`
 	Awaits  []uint64      `json:"awaits,omitempty"`
 	Cancels bool          `json:"cancelled,omitempty"`
+	// the resource that it waits for, and who holds that
+	Resource uint64 `json:"resource,omitempty"`
+	HeldBy   uint64 `json:"heldBy,omitempty"`
+	Holder   string `json:"holder,omitempty"`
 }
 
 type taskDetail struct {
@@ -74,6 +77,8 @@ type taskDetail struct {
 	Stack     string   `json:"stack"`
 	AwaitedBy []uint64 `json:"awaitedBy"`
 	Children  []uint64 `json:"children"`
+	// that it holds or waits for
+	Resources []resourceView `json:"resources,omitempty"`
 }
 
 // elapsed is the loop's time, which does not stand still while nothing happens.
@@ -84,7 +89,7 @@ func (w *watched) viewOf(r *record) taskView {
 	v := taskView{
 		Loop: w.number, ID: r.id, Name: r.name, State: r.state, Place: r.place, By: r.by,
 		Age: now - r.created, For: now - r.since, Busy: r.busy, Waited: r.waited, Steps: r.steps,
-		Awaits: r.awaits, Cancels: r.cancelled > 0,
+		Awaits: r.awaits, Cancels: r.cancelled > 0, Resource: r.resource,
 	}
 	switch r.state {
 	case "waiting":
@@ -95,46 +100,63 @@ func (w *watched) viewOf(r *record) taskView {
 	return v
 }
 
-// taskViews appends the tasks of the loop to views, in the order in which they were
-// created. It holds the lock for a thousand tasks at a time.
-func (w *watched) taskViews(views []taskView) []taskView {
+// each calls f with the record of each task, in the order in which they were created. It
+// holds the lock for a thousand tasks at a time: the loop waits for it.
+func (w *watched) each(f func(r *record)) {
 	w.mu.Lock()
-	ids := make([]uint64, 0, len(w.byID))
-	for id := range w.byID {
-		ids = append(ids, id)
-	}
+	records := slices.Clone(w.order)
 	w.mu.Unlock()
-	slices.Sort(ids)
-	for chunk := range slices.Chunk(ids, copied) {
+	for chunk := range slices.Chunk(records, copied) {
 		w.mu.Lock()
-		for _, id := range chunk {
-			if r := w.byID[id]; r != nil {
-				views = append(views, w.viewOf(r))
+		for _, r := range chunk {
+			if r.state != "done" {
+				f(r)
 			}
 		}
 		w.mu.Unlock()
+	}
+}
+
+// taskViews appends the tasks of the loop to views, in the order in which they were
+// created.
+func (w *watched) taskViews(views []taskView) []taskView {
+	first := len(views)
+	w.each(func(r *record) { views = append(views, w.viewOf(r)) })
+	holders := w.holders()
+	for i := range views[first:] {
+		v := &views[first+i]
+		if h, ok := holders[v.Resource]; ok && v.State == "waiting" {
+			v.HeldBy, v.Holder = h.id, h.name
+		}
 	}
 	return views
 }
 
 func (w *watched) detail(id uint64) (taskDetail, bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	r := w.byID[id]
 	if r == nil {
+		w.mu.Unlock()
 		return taskDetail{}, false
 	}
 	d := taskDetail{taskView: w.viewOf(r), AwaitedBy: []uint64{}, Children: []uint64{}}
-	for _, other := range w.byID {
+	w.mu.Unlock()
+	if h, ok := w.holders()[d.Resource]; ok && d.State == "waiting" {
+		d.HeldBy, d.Holder = h.id, h.name
+	}
+	w.each(func(other *record) {
 		if slices.Contains(other.awaits, id) && other.state == "waiting" {
 			d.AwaitedBy = append(d.AwaitedBy, other.id)
 		}
 		if other.by == id {
 			d.Children = append(d.Children, other.id)
 		}
+	})
+	for _, r := range w.resourceViews() {
+		if r.HolderID == id || slices.Contains(r.Waiters, id) {
+			d.Resources = append(d.Resources, r)
+		}
 	}
-	slices.Sort(d.AwaitedBy)
-	slices.Sort(d.Children)
 	return d, true
 }
 
@@ -144,7 +166,7 @@ type healthView struct {
 	Lags     []lagView   `json:"lags"`
 	Slow     []slowStep  `json:"slow"`
 	Errors   []lostError `json:"errors"`
-	Warnings []warning   `json:"warnings"`
+	Warnings []Warning   `json:"warnings"`
 	Places   []placeView `json:"places"`
 }
 
@@ -158,12 +180,6 @@ type placeView struct {
 	Live  int    `json:"live"`
 	Made  int    `json:"made"`
 	Grows bool   `json:"grows"`
-}
-
-type warning struct {
-	Kind string `json:"kind"`
-	Text string `json:"text"`
-	More string `json:"more,omitempty"`
 }
 
 func (w *watched) healthView() healthView {
@@ -184,74 +200,4 @@ func (w *watched) healthView() healthView {
 		v.Places = append(v.Places, placeView{name, p.live, p.made, p.grows()})
 	}
 	return v
-}
-
-func (w *watched) warnings() []warning {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	all := []warning{}
-	add := func(kind, more, format string, args ...any) {
-		all = append(all, warning{kind, fmt.Sprintf(format, args...), more})
-	}
-	if b := w.blocked; b != nil {
-		who := "a callback"
-		if b.Task != "" {
-			who = "task " + b.Task
-		}
-		add("blocked", b.Stack, "%s blocks the loop", who)
-	}
-	if n := len(w.slow); n > 0 {
-		s := w.slow[n-1]
-		add("slow", s.Stack, "%d slow steps; the last one: %s took %v", n, s.What, s.Duration.Round(time.Millisecond))
-	}
-	for _, text := range w.swallowed {
-		add("swallowed", "", "%s", text)
-	}
-	if n := len(w.errors); n > 0 {
-		e := w.errors[n-1]
-		add("error", e.Text, "%d errors that nobody looked at; the last one: %s", n, e.About)
-	}
-	for _, name := range slices.Sorted(maps.Keys(w.places)) {
-		if p := w.places[name]; p.grows() {
-			add("leak", "", "%d tasks started at %s are alive, and they become more each second", p.live, name)
-		}
-	}
-	for _, cycle := range w.cycles() {
-		add("deadlock", "", "tasks wait for each other: %s", cycle)
-	}
-	return all
-}
-
-// cycles finds tasks that wait for each other in a circle. A task that awaits several
-// others is followed to each of them.
-func (w *watched) cycles() (texts []string) {
-	const unseen, onPath, done = 0, 1, 2
-	state := map[uint64]int{}
-	var path []uint64
-	var visit func(id uint64)
-	visit = func(id uint64) {
-		r := w.byID[id]
-		if r == nil || r.state != "waiting" || state[id] == done {
-			return
-		}
-		if state[id] == onPath {
-			text := ""
-			for _, p := range path[slices.Index(path, id):] {
-				text += w.byID[p].name + " → "
-			}
-			texts = append(texts, text+r.name)
-			return
-		}
-		state[id] = onPath
-		path = append(path, id)
-		for _, next := range r.awaits {
-			visit(next)
-		}
-		path = path[:len(path)-1]
-		state[id] = done
-	}
-	for _, id := range slices.Sorted(maps.Keys(w.byID)) {
-		visit(id)
-	}
-	return texts
 }

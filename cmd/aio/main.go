@@ -5,6 +5,8 @@
 //	aio ps WHERE              a table of the tasks, and who awaits them
 //	aio pstree WHERE          the same as a tree
 //	aio top WHERE             loops and tasks, renewed each second until Ctrl-C
+//	aio health WHERE          the state of each loop, and what the monitor warns of
+//	aio resources WHERE       locks and who holds them, queues, connections
 //	aio stacks WHERE          the stacks of all goroutines; it needs no loop that answers
 //	aio trace [-o FILE] WHERE [SECONDS]
 //	                          what happened so far, or in the coming seconds, for ui.perfetto.dev
@@ -43,6 +45,8 @@ const usage = `usage: aio COMMAND WHERE
   aio ps WHERE                 a table of the tasks, and who awaits them
   aio pstree WHERE             the same as a tree
   aio top WHERE                loops and tasks, renewed each second
+  aio health WHERE             the state of each loop, and warnings
+  aio resources WHERE          locks and who holds them, queues, connections
   aio stacks WHERE             the stacks of all goroutines
   aio trace [-o FILE] WHERE [SECONDS]
                                a timeline for ui.perfetto.dev
@@ -96,7 +100,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("%s: -o is for trace alone: %w", name, errUsage)
 	}
 	args = flags.Args()
-	want := map[string][2]int{"ps": {1, 1}, "pstree": {1, 1}, "top": {1, 1}, "stacks": {1, 1}, "trace": {1, 2}, "cancel": {3, 3}}
+	want := map[string][2]int{"ps": {1, 1}, "pstree": {1, 1}, "top": {1, 1}, "stacks": {1, 1},
+		"health": {1, 1}, "resources": {1, 1}, "trace": {1, 2}, "cancel": {3, 3}}
 	n, known := want[name]
 	switch {
 	case !known:
@@ -109,8 +114,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	switch name {
-	case "ps", "pstree", "stacks":
-		return c.copy(ctx, out, "text/"+name)
+	case "ps", "pstree", "stacks", "health", "resources":
+		return c.text(ctx, out, "text/"+name)
 	case "top":
 		return c.top(ctx, out)
 	case "trace":
@@ -181,6 +186,20 @@ func (c *client) copy(ctx context.Context, out io.Writer, path string) error {
 	return err
 }
 
+// text copies a text for the terminal.
+func (c *client) text(ctx context.Context, out io.Writer, path string) error {
+	body, err := c.get(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	if err == nil {
+		_, err = io.WriteString(out, clean(string(text)))
+	}
+	return err
+}
+
 func (c *client) trace(ctx context.Context, out io.Writer, file string, args []string) (err error) {
 	path := "api/trace"
 	if len(args) > 0 {
@@ -232,6 +251,7 @@ type task struct {
 	Loop              int
 	ID                uint64
 	Name, State, What string
+	Holder            string
 	Age, Busy, Waited time.Duration
 	Steps             uint64
 }
@@ -285,6 +305,9 @@ func (c *client) top(ctx context.Context, out io.Writer) error {
 		w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "LOOP\tTASK\tNAME\tSTATE\tBUSY\tWAITED\tAGE\tSTEPS\tWAITS FOR")
 		for _, t := range tasks[:min(len(tasks), 20)] {
+			if t.Holder != "" {
+				t.What += ", held by " + t.Holder
+			}
 			fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%v\t%v\t%v\t%d\t%s\n", t.Loop, t.ID, clean(t.Name), t.State, t.Busy.Round(time.Microsecond),
 				t.Waited.Round(time.Millisecond), t.Age.Round(time.Second), t.Steps, clean(t.What))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiomon"
+	"github.com/goaio/aio/aiomon/testdata/troubles"
 )
 
 // monitored serves a monitor of a loop with two tasks.
@@ -111,6 +112,54 @@ func TestCommands(t *testing.T) {
 type writerFunc func(p []byte)
 
 func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+// aio health shows each trouble, and aio resources what tasks wait for.
+func TestTroubles(t *testing.T) {
+	for _, trouble := range troubles.All {
+		t.Run(trouble.Name, func(t *testing.T) {
+			opts := troubles.Options()
+			opts.Report = func(aiomon.Warning) {}
+			program, err := trouble.Start(opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := program.Stop(); err != nil {
+					t.Error(err)
+				}
+			}()
+			stop, err := program.Monitor.ListenAndServe("127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stop()
+			var out string
+			for limit := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				var code int
+				var errOut string
+				code, out, errOut = aioCommand(t, "health", program.Monitor.URL())
+				if code != 0 {
+					t.Fatalf("%d %s", code, errOut)
+				}
+				if strings.Contains(out, "  "+trouble.Kind+": ") && strings.Contains(out, trouble.Text) && strings.Contains(out, trouble.More) {
+					break
+				}
+				if time.Now().After(limit) {
+					t.Fatalf("aio health does not show it:\n%s", out)
+				}
+			}
+			code, out, errOut := aioCommand(t, "resources", program.Monitor.URL())
+			if code != 0 || !strings.HasPrefix(out, "loop  kind") {
+				t.Errorf("resources: %d\n%s%s", code, out, errOut)
+			}
+			for kind, want := range map[string]string{"full": "full   3      3     1 ", "wait": "held                1        owner"} {
+				if trouble.Kind == kind && !strings.Contains(out, want) {
+					t.Errorf("aio resources does not show %q:\n%s", want, out)
+				}
+			}
+		})
+	}
+}
 
 func TestByProcess(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
