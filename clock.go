@@ -102,7 +102,7 @@ func (l *Loop) Time() time.Time {
 func (l *Loop) waitVirtual() {
 	l.pollNow()
 	l.lookAtContexts()
-	if l.ready.n > 0 {
+	if l.ready.n > 0 || l.director != nil && l.director.Idle() {
 		return
 	}
 	outside := l.outsideWaits > 0 || l.polling.n > 0

@@ -296,9 +296,10 @@ func TestConformanceInDebugMode(t *testing.T) {
 // stepCounter is a director that changes nothing.
 type stepCounter struct{ passes, steps, ran int }
 
-func (c *stepCounter) Pass()   { c.passes++ }
-func (c *stepCounter) Choose() { c.steps++ }
-func (c *stepCounter) Ran()    { c.ran++ }
+func (c *stepCounter) Pass()      { c.passes++ }
+func (c *stepCounter) Choose()    { c.steps++ }
+func (c *stepCounter) Idle() bool { return false }
+func (c *stepCounter) Ran()       { c.ran++ }
 
 // TestConformanceDirected runs the programs under a director, which makes each step from
 // the base: with the default choices the order is that of an ordinary loop.

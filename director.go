@@ -21,6 +21,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goaio/aio/internal/goid"
+	"github.com/goaio/aio/internal/netio"
 	"github.com/goaio/aio/internal/plug"
 )
 
@@ -162,6 +164,58 @@ func (d *directed) ToFront(i int) {
 	*d.ready.at(0) = e
 }
 
+// SetNetwork implements plug.Loop.
+func (d *directed) SetNetwork(b any) { d.net, _ = b.(netio.Backend) }
+
+// Begin implements plug.Loop. Between passes nobody holds the token.
+func (d *directed) Begin() error {
+	l := (*Loop)(d)
+	runningLoops.Lock()
+	defer runningLoops.Unlock()
+	if err := l.runnableIn(goid.Nobody); err != nil {
+		return err
+	}
+	if runningLoops.m == nil {
+		runningLoops.m = map[*Loop]struct{}{}
+	}
+	runningLoops.m[l] = struct{}{}
+	l.running.Store(true)
+	l.labels = goid.CurrentLabels()
+	return nil
+}
+
+// End implements plug.Loop.
+func (d *directed) End() { (*Loop)(d).end() }
+
+// RunPass implements plug.Loop.
+func (d *directed) RunPass() (stop bool, err error) {
+	l := (*Loop)(d)
+	l.owner = goid.Current()
+	l.root.g = l.owner
+	stop = l.runPass()
+	l.owner = 0
+	return stop, l.runErr
+}
+
+// Due implements plug.Loop.
+func (d *directed) Due() bool {
+	l := (*Loop)(d)
+	if l.ready.n > 0 || l.stopping || l.inbox.full.Load() {
+		return true
+	}
+	when, ok := d.Timer()
+	return ok && when <= l.vtime
+}
+
+// Jobs implements plug.Loop.
+func (d *directed) Jobs() int { return d.pendingJobs }
+
+// Outside implements plug.Loop.
+func (d *directed) Outside() int { return d.outsideWaits + d.polling.n }
+
+// Block implements plug.Loop.
+func (d *directed) Block(limit time.Duration) { (*Loop)(d).block(limit) }
+
 // Now implements plug.Loop.
 func (d *directed) Now() time.Duration { return d.vtime }
 
@@ -218,7 +272,7 @@ func (d *directed) Reset() bool {
 		}
 	}
 	l.timers.heap, l.timers.cancelled = nil, 0
-	l.executor = nil
+	l.executor, l.net = nil, nil
 	l.vtime, l.taskSeq, l.runErr, l.stopping = 0, 0, nil, false
 	return true
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/simnet"
 )
 
 // Choice is one thing that a run left open, and what was chosen. 0 is always the default:
@@ -149,17 +150,34 @@ func (p *script) pick(at, n int, _ func(int) bool) int {
 	return c.Index
 }
 
-// formatRecord writes a record down: the choices that are not the default, and the moment
-// of a cancellation, 0 if there was none.
-func formatRecord(choices []Choice, moment int) string {
+// record is a run in text form: the choices that are not the default, and what a sweep
+// has done.
+type record struct {
+	choices []Choice
+	// in place of the choices, if they are too many to be written
+	seed   string
+	moment int          // of a cancellation, 0 if there was none
+	op     int          // of the network that has failed, 0 if none has
+	fault  simnet.Fault // how
+}
+
+// String writes the record down.
+func (d record) String() string {
 	var b strings.Builder
-	for i, c := range choices {
-		if c.Index != 0 {
-			fmt.Fprintf(&b, "%d=%d/%d:%s ", i, c.Index, c.Size, c.What)
+	if d.seed != "" {
+		fmt.Fprintf(&b, "seed=%s ", d.seed)
+	} else {
+		for i, c := range d.choices {
+			if c.Index != 0 {
+				fmt.Fprintf(&b, "%d=%d/%d:%s ", i, c.Index, c.Size, c.What)
+			}
 		}
 	}
-	if moment > 0 {
-		fmt.Fprintf(&b, "cancel=%d ", moment)
+	if d.moment > 0 {
+		fmt.Fprintf(&b, "cancel=%d ", d.moment)
+	}
+	if d.op > 0 {
+		fmt.Fprintf(&b, "fail=%d:%s ", d.op, NetworkFailure(d.fault-1))
 	}
 	if b.Len() == 0 {
 		return "default"
@@ -167,16 +185,32 @@ func formatRecord(choices []Choice, moment int) string {
 	return strings.TrimSuffix(b.String(), " ")
 }
 
-// parseRecord is the reverse of formatRecord.
-func parseRecord(record string) (choices []Choice, moment int, err error) {
-	if record == "default" {
-		return nil, 0, nil
+// maxWritten bounds the choices of a record that are written down.
+const maxWritten = 1000
+
+// parseRecord is the reverse of String.
+func parseRecord(text string) (d record, err error) {
+	if text == "default" {
+		return d, nil
 	}
-	for _, field := range strings.Fields(record) {
+	for _, field := range strings.Fields(text) {
 		if m, ok := strings.CutPrefix(field, "cancel="); ok {
-			if moment, err = strconv.Atoi(m); err != nil || moment <= 0 {
-				return nil, 0, usagef("%q is no moment of a record", field)
+			if d.moment, err = strconv.Atoi(m); err != nil || d.moment <= 0 {
+				return d, usagef("%q is no moment of a record", field)
 			}
+			continue
+		}
+		if f, ok := strings.CutPrefix(field, "fail="); ok {
+			if d.op, d.fault, ok = parseFailure(f); !ok {
+				return d, usagef("%q is no failure of a record", field)
+			}
+			continue
+		}
+		if seed, ok := strings.CutPrefix(field, "seed="); ok {
+			if _, err := strconv.ParseUint(seed, 10, 64); err != nil {
+				return d, usagef("%q is no seed of a record", field)
+			}
+			d.seed = seed
 			continue
 		}
 		position, rest, ok := strings.Cut(field, "=")
@@ -186,14 +220,14 @@ func parseRecord(record string) (choices []Choice, moment int, err error) {
 		i, err2 := strconv.Atoi(index)
 		n, err3 := strconv.Atoi(size)
 		if !ok || !ok2 || !ok3 || err1 != nil || err2 != nil || err3 != nil || at < 0 || i < 0 || i >= n || at >= maxRecord {
-			return nil, 0, usagef("%q is no choice of a record", field)
+			return d, usagef("%q is no choice of a record", field)
 		}
-		for len(choices) <= at {
-			choices = append(choices, Choice{})
+		for len(d.choices) <= at {
+			d.choices = append(d.choices, Choice{})
 		}
-		choices[at] = Choice{i, n, what}
+		d.choices[at] = Choice{i, n, what}
 	}
-	return choices, moment, nil
+	return d, nil
 }
 
 // maxRecord bounds the numbers of choices that a record may name.

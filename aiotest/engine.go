@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/simnet"
 )
 
 // Report is what an exploration or a sweep did and found.
@@ -51,7 +52,8 @@ type Failure struct {
 	Record string
 	// Choices are the choices that are not the default.
 	Choices []Choice
-	// Cancelled says which task a sweep has cancelled, and where; "" if none.
+	// Cancelled says which task a sweep has cancelled, and where, or which operation
+	// of the network has failed; "" if none.
 	Cancelled string
 	// Timeline has the steps of the run.
 	Timeline Timeline
@@ -73,12 +75,15 @@ type setting struct {
 	slack          time.Duration
 	depth          int
 	threads        bool
+	network        bool
 	strict         bool
 	compare        bool
 	victims        func(aio.AnyTask) bool
 	allowSwallowed bool
 	sweep          bool
 	moment         int
+	op             int // of the network that fails, 0 for none
+	faults         simnet.Fault
 
 	// Where the choices come from: the first of these that is set.
 	picker picker
@@ -108,6 +113,7 @@ func (e *engine) once(set setting, main func(ctx context.Context) error) outcome
 	e.now = set
 	r := &e.run
 	r.mode, r.slack, r.maxSteps, r.threads, r.strict = set.mode, set.slack, set.maxSteps, set.threads, set.strict
+	r.network, r.op, r.faults = set.network, set.op, set.faults
 	r.moment, r.victims, r.allowSwallowed = set.moment, set.victims, set.allowSwallowed
 	if r.maxSteps == 0 {
 		r.maxSteps = defaultMaxSteps
@@ -152,7 +158,7 @@ func (e *engine) attempt(set setting, main func(ctx context.Context) error) bool
 
 // misuse ends an exploration that cannot be made.
 func (e *engine) misuse(err error) Report {
-	e.report.Failures = append(e.report.Failures, &Failure{Err: err, Record: formatRecord(nil, 0)})
+	e.report.Failures = append(e.report.Failures, &Failure{Err: err, Record: record{}.String()})
 	return e.report
 }
 
@@ -160,16 +166,20 @@ func (e *engine) misuse(err error) Report {
 func (e *engine) fail(set setting, out outcome, main func(ctx context.Context) error) {
 	f := &Failure{Run: e.report.Runs, Seed: set.seed, mode: set.mode}
 	choices := slices.Clone(e.run.choices)
-	if out.kind != testFailed && out.kind != differs && out.kind != doesNotFit {
+	if out.kind != testFailed && out.kind != differs && out.kind != doesNotFit && len(choices) <= maxMinimised {
 		choices, out = e.minimise(set, choices, out, main)
 	}
 	f.choices = len(choices)
-	f.Record = formatRecord(choices, set.moment)
 	for _, c := range choices {
 		if c.Index != 0 {
 			f.Choices = append(f.Choices, c)
 		}
 	}
+	written := record{choices: choices, moment: set.moment, op: set.op, fault: set.faults}
+	if len(f.Choices) > maxWritten && set.random && set.mode != PCT {
+		written.seed = strconv.FormatUint(set.seed, 10)
+	}
+	f.Record = written.String()
 	f.Err = out.err
 	if out.kind != doesNotFit {
 		again := e.look(set, choices, main)
@@ -183,7 +193,7 @@ func (e *engine) fail(set setting, out outcome, main func(ctx context.Context) e
 		}
 		f.Timeline = e.run.log.steps
 	}
-	f.Cancelled = e.run.fired.String()
+	f.Cancelled = e.run.happened()
 	e.run.log = nil
 	e.report.Failures = append(e.report.Failures, f)
 }
@@ -201,6 +211,9 @@ func (e *engine) look(set setting, choices []Choice, main func(ctx context.Conte
 	}
 	return e.once(set, main)
 }
+
+// maxMinimised bounds the choices of a run that is made smaller.
+const maxMinimised = 20_000
 
 // maxShrink bounds the runs in which a failure is made smaller.
 const maxShrink = 300
@@ -250,6 +263,14 @@ func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(
 		}
 	}
 	return choices, out
+}
+
+// happened says what the sweep has done in the run, "" if nothing.
+func (r *run) happened() string {
+	if r.failed != "" {
+		return r.failed
+	}
+	return r.fired.String()
 }
 
 // repeatable makes the last run two more times and reports whether it made the same
@@ -304,26 +325,34 @@ func (e *engine) exhaust(base setting, runs int, main func(ctx context.Context) 
 
 // replaying makes the run that AIOTEST_REPLAY names, and reports whether there is one.
 func (e *engine) replaying(set setting, main func(ctx context.Context) error) bool {
-	record := os.Getenv("AIOTEST_REPLAY")
-	if record == "" || e.failed == nil {
+	text := os.Getenv("AIOTEST_REPLAY")
+	if text == "" || e.failed == nil {
 		return false
 	}
-	e.replay(set, record, main)
+	e.replay(set, text, main)
 	return true
 }
 
-func (e *engine) replay(set setting, record string, main func(ctx context.Context) error) {
-	choices, moment, err := parseRecord(record)
+func (e *engine) replay(set setting, text string, main func(ctx context.Context) error) {
+	d, err := parseRecord(text)
 	if err != nil {
 		e.misuse(err)
 		return
 	}
-	set.fits, set.moment = true, moment
-	out := e.look(set, choices, main)
+	set.fits, set.moment, set.op, set.faults = true, d.moment, d.op, d.fault
+	if d.seed != "" {
+		// made again in the way in which it was found, to have its choices
+		set.random = true
+		// parseRecord has checked it
+		set.seed, _ = strconv.ParseUint(d.seed, 10, 64)
+		e.once(set, main)
+		d.choices = slices.Clone(e.run.choices)
+	}
+	out := e.look(set, d.choices, main)
 	if out.err == nil {
 		e.note = "the run that AIOTEST_REPLAY names passes:\n" + e.run.log.steps.String()
 	} else {
-		f := &Failure{Err: out.err, Run: 1, Record: record, Cancelled: e.run.fired.String(), Timeline: e.run.log.steps, mode: set.mode, choices: len(e.run.choices)}
+		f := &Failure{Err: out.err, Run: 1, Record: text, Cancelled: e.run.happened(), Timeline: e.run.log.steps, mode: set.mode, choices: len(e.run.choices)}
 		for _, c := range e.run.choices {
 			if c.Index != 0 {
 				f.Choices = append(f.Choices, c)
@@ -413,7 +442,7 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 		}
 		if time.Since(since) >= limit {
 			err := fmt.Errorf("a step has not ended for %v: what waits without awaiting blocks the loop. A Go channel is received from by aio.Recv, other calls that block go into ToThread.\n%s", limit, blockedStacks())
-			return ending{report: Report{Failures: []*Failure{{Err: err, Record: formatRecord(nil, 0)}}}}
+			return ending{report: Report{Failures: []*Failure{{Err: err, Record: record{}.String()}}}}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/goaio/aio"
@@ -146,4 +147,82 @@ func ExampleTimeline() {
 	// 0s Task-1 (start)
 	// 1s timer of Sleep ()
 	// 1s Task-1 (Sleep)
+}
+
+// Two hosts and their network in one test: a client asks for the time until the link to
+// the server is whole again.
+func ExampleSimulation() {
+	report := aiotest.Simulation{Runs: 1, AllowDifferences: true}.Run(func(ctx context.Context, w *aiotest.World) error {
+		w.Host("clock", func(ctx context.Context) error {
+			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+				defer c.Close()
+				_, err := fmt.Fprintf(c, "%v\n", w.Now().Round(time.Second))
+				return err
+			}, ":13", nil)
+			if err != nil {
+				return err
+			}
+			return s.ServeForever(ctx)
+		})
+		client := w.Host("client", func(ctx context.Context) error {
+			r, c, err := aio.OpenConnection(ctx, "clock:13", nil)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			line, err := r.ReadLine(ctx)
+			fmt.Printf("the clock says %s", line)
+			return err
+		})
+		w.Partition("clock", "client")
+		if err := aio.Sleep(ctx, time.Minute); err != nil {
+			return err
+		}
+		w.Heal("clock", "client")
+		return w.Wait(ctx, client)
+	})
+	fmt.Println(len(report.Failures), "failures")
+	// Output:
+	// the clock says 1m0s
+	// 0 failures
+}
+
+// A client that takes the end of the stream for the end of the answer.
+func ExampleFailures() {
+	report := aiotest.Failures{}.Run(func(ctx context.Context, c *aiotest.Failing) error {
+		s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			_, _ = w.Write([]byte("to be or"))
+			_ = aio.Sleep(ctx, time.Second)
+			_, _ = w.Write([]byte(" not to be"))
+			return nil
+		}, "localhost:17", nil)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		var quote []byte
+		err = c.Do(ctx, func(ctx context.Context) error {
+			r, w, err := aio.OpenConnection(ctx, "localhost:17", nil)
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			quote, err = r.Read(ctx, -1)
+			return err
+		})
+		if err == nil && string(quote) != "to be or not to be" {
+			err = fmt.Errorf("the quote of the day is %q", quote)
+		}
+		if c.Happened() && !strings.Contains(fmt.Sprint(err), "quote") {
+			return nil // the client was told that something is wrong
+		}
+		return err
+	})
+	for _, f := range report.Failures {
+		fmt.Println(f.Err)
+	}
+	// Output:
+	// main: the quote of the day is ""
+	// main: the quote of the day is "to be or"
 }

@@ -66,6 +66,11 @@ type Exploration struct {
 	// them itself, at a time of the virtual clock, so that they are part of the
 	// schedule.
 	RealThreads bool
+	// Network has connections be simulated, in the virtual time of the loop: TCP, UDP
+	// and Unix sockets of this one host, localhost. How long packets take and how
+	// streams are cut into pieces are choices of the run. See Simulate for several
+	// hosts.
+	Network bool
 }
 
 // Explore runs main, as Run does, many times with different schedules, until a run fails.
@@ -114,7 +119,7 @@ func (x Exploration) Replay(record string, main func(ctx context.Context) error)
 
 // setting is what all runs of x have in common.
 func (x Exploration) setting() setting {
-	set := setting{mode: x.Mode, maxSteps: x.MaxSteps, slack: x.Slack, threads: x.RealThreads, depth: x.Depth, compare: !x.AllowDifferences}
+	set := setting{mode: x.Mode, maxSteps: x.MaxSteps, slack: x.Slack, threads: x.RealThreads, network: x.Network, depth: x.Depth, compare: !x.AllowDifferences}
 	if set.slack == 0 {
 		set.slack = 20 * time.Millisecond
 	}

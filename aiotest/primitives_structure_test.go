@@ -21,7 +21,8 @@ var structureUses = map[string]func(ctx context.Context, do region) error{
 			return func(yield func(int, error) bool) {
 				began++
 				defer func() { ended++ }()
-				defer func() { _ = aio.Sleep(ctx, ms) }() // clean-up that drops its error
+				// clean-up that drops its error
+				defer func() { _ = aio.Sleep(ctx, ms) }()
 				for i := 1; i <= 3; i++ {
 					if err := aio.Sleep(ctx, ms); !yield(i, err) || err != nil {
 						return

@@ -34,7 +34,7 @@ func report(t TB, f func(e *engine) Report) Report {
 	}
 	if end.exited {
 		if t.Failed() && e.exited {
-			t.Errorf("aiotest: %s: a task ended the test in run %d.%s", e.now.mode, e.report.Runs+1, again(t, formatRecord(e.run.choices, e.now.moment)))
+			t.Errorf("aiotest: %s: a task ended the test in run %d.%s", e.now.mode, e.report.Runs+1, again(t, record{choices: e.run.choices, moment: e.now.moment, op: e.now.op, fault: e.now.faults}.String()))
 		}
 		runtime.Goexit()
 	}

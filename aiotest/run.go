@@ -17,6 +17,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/internal/plug"
+	"github.com/goaio/aio/internal/simnet"
 )
 
 // runs has the run of each loop that has one.
@@ -49,7 +50,10 @@ type run struct {
 	log            *timeline // nil if nobody wants one
 	check          *trace    // nil if the run is not compared with another
 	threads        bool      // ToThread uses real goroutines
-	strict         bool      // tasks that are left are not given the time to end
+	network        bool      // connections are simulated
+	op             int       // of the network that fails, 0 for none
+	faults         simnet.Fault
+	strict         bool // tasks that are left are not given the time to end
 
 	// What happened.
 	choices []Choice
@@ -68,6 +72,12 @@ type run struct {
 	fired    *cancellation
 	ran      aio.AnyTask // whose step ran last, if victims is set
 	closing  bool
+	failing  int    // regions of FailEverywhere that are under way
+	ops      int    // of the network in them, so far
+	failed   string // the one that failed, "" if none has
+
+	host  *simnet.Host // whose network the loop has, nil if that is the system's
+	world *World       // of a simulation
 
 	beat atomic.Uint64 // odd while a step runs
 }
@@ -124,18 +134,29 @@ func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	defer func() {
 		if !done {
 			// a task called t.FailNow or the like, which ends this goroutine
+			if r.world != nil {
+				r.world.end()
+			}
 			_ = r.close()
 		}
 	}()
 	r.choices, r.steps, r.still, r.stillAt, r.over, r.closing, r.limit = r.choices[:0], 0, 0, 0, false, false, nil
 	r.reported, r.region, r.regions, r.moments, r.fired, r.ran = nil, nil, 0, 0, nil, nil
+	r.failing, r.ops, r.failed = 0, 0, ""
 	r.loop.SetExceptionHandler(r.exception)
 	if !r.threads {
 		r.loop.SetDefaultExecutor(&virtualExecutor{loop: r.loop, workers: aio.DefaultMaxWorkers})
 	}
+	r.connect()
 	r.main = aio.CreateTask(r.loop.Context(), aio.NoResult(main))
 	_, err := aio.RunUntilComplete(r.loop, r.main)
 	r.over = true
+	if w := r.world; w != nil { // main has not come to its end
+		if errors.Is(err, aio.ErrDeadlock) {
+			err = fmt.Errorf("%w%s", err, w.tasks())
+		}
+		w.end()
+	}
 	if r.limit == nil && !r.strict && len(aio.AllTasks(r.loop.Context())) > 0 && !errors.Is(err, aio.ErrDeadlock) {
 		_, derr := aio.RunUntilComplete(r.loop, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, drainTime) }))
 		if err == nil {
@@ -188,8 +209,11 @@ func (r *run) judge(err error) outcome {
 }
 
 // exception is the exception handler of the loop.
-func (r *run) exception(_ *aio.Loop, ec aio.ExceptionContext) {
-	text := ec.Message
+func (r *run) exception(_ *aio.Loop, ec aio.ExceptionContext) { r.exceptionOf("", ec) }
+
+// exceptionOf is exception for the loop of a host.
+func (r *run) exceptionOf(host string, ec aio.ExceptionContext) {
+	text := host + ec.Message
 	if ec.Task != nil {
 		text += ": " + ec.Task.String()
 	}
@@ -216,47 +240,110 @@ func (r *run) Pass() {
 	if now := r.view.Now(); now != r.stillAt {
 		r.stillAt, r.still = now, 0
 	} else if r.still++; r.still > maxStill {
-		r.exceeded(fmt.Errorf("%d passes, and the clock stands still at %v: a task goes round without waiting", maxStill, now))
+		r.exceeded(r.view, fmt.Errorf("%d passes, and the clock stands still at %v: a task goes round without waiting", maxStill, now))
 	}
-	if r.mode != Environment || r.over || r.picker == nil || r.view.Len() == 0 {
+	r.delay(r.view)
+	if r.host != nil {
+		r.host.Poll()
+	}
+	if r.world != nil {
+		r.world.round()
+	}
+}
+
+// delay has the pass before have taken so long that the next timer is due by now, if that
+// is the choice.
+func (r *run) delay(v plug.Loop) {
+	if r.mode != Environment || r.over || r.picker == nil || v.Len() == 0 {
 		return
 	}
-	// The pass before may have taken so long that the next timer is due by now.
-	now := r.view.Now()
-	if when, ok := r.view.Timer(); ok && when > now && when-now <= r.slack && r.choose(2, "time") == 1 {
-		r.view.SetNow(when)
+	now := v.Now()
+	if when, ok := v.Timer(); ok && when > now && when-now <= r.slack && r.choose(2, "time") == 1 {
+		v.SetNow(when)
 	}
+}
+
+// Idle implements plug.Director: it moves the clock to the next event of a simulated
+// network, or of the world.
+func (r *run) Idle() bool {
+	switch {
+	case r.world != nil:
+		return r.world.idle()
+	case r.host == nil:
+		return false
+	}
+	when, ok := r.host.Next()
+	if !ok {
+		return false
+	}
+	now := r.view.Now()
+	if when <= now {
+		return true
+	}
+	if t, ok := r.view.Timer(); r.view.Jobs() > 0 || ok && t < when {
+		return false
+	}
+	if r.view.Outside() > 0 {
+		if r.view.Block(time.Millisecond); r.view.Due() {
+			return true
+		}
+	}
+	r.view.SetNow(when)
+	return true
 }
 
 // Choose implements plug.Director.
 func (r *run) Choose() {
-	if r.mode != Environment && !r.over && r.picker != nil {
-		r.order()
-	}
-	r.steps++
-	if r.maxSteps > 0 && r.steps > r.maxSteps {
-		r.exceeded(fmt.Errorf("%d steps, and main has not ended", r.maxSteps))
-	}
+	r.choice(r.view)
+	r.count(r.view)
 	if r.region != nil && !r.over {
 		r.before()
 	}
+	r.begin(r.view, "")
+}
+
+// choice chooses which entry of a loop's ready queue is next.
+func (r *run) choice(v plug.Loop) {
+	if r.mode != Environment && !r.over && r.picker != nil {
+		r.order(v)
+	}
+}
+
+// count counts a step.
+func (r *run) count(v plug.Loop) {
+	r.steps++
+	if r.maxSteps > 0 && r.steps > r.maxSteps {
+		r.exceeded(v, fmt.Errorf("%d steps, and main has not ended", r.maxSteps))
+	}
+}
+
+// begin writes a step down.
+func (r *run) begin(v plug.Loop, host string) {
 	if r.check != nil && !r.closing {
-		r.check.step(r)
+		r.check.step(r, v, host)
 	}
 	if r.log != nil && !r.closing && !r.main.Done() {
-		r.log.begin(r)
+		r.log.begin(r, v, host)
 	}
 	r.beat.Add(1)
 }
 
-// Ran implements plug.Director.
-func (r *run) Ran() {
+// end writes down how a step ended.
+func (r *run) end(v plug.Loop) {
 	r.beat.Add(1)
 	if r.log != nil && !r.closing {
-		r.log.end(r)
+		r.log.end(r, v)
 	}
+}
+
+// Ran implements plug.Director.
+func (r *run) Ran() {
+	r.end(r.view)
 	if r.region != nil && !r.over {
 		r.after()
+	}
+	if r.world != nil {
+		r.world.stepped()
 	}
 }
 
@@ -264,55 +351,52 @@ func (r *run) Ran() {
 // the order of entries makes no difference to a program: after main has ended, and for an
 // entry that commutes with all others. That keeps mode Exhaustive from making the same
 // schedule many times.
-func (r *run) order() {
-	n := r.view.Len()
+func (r *run) order(view plug.Loop) {
+	n := view.Len()
 	if n <= 1 || r.main.Done() {
 		return
 	}
-	if i := r.view.Commuting(); i >= 0 {
-		r.toFront(i)
+	if i := view.Commuting(); i >= 0 {
+		r.toFront(view, i)
 		return
 	}
 	at, v := len(r.choices), 0
 	r.what = "order"
 	if r.pct != nil {
-		v = r.pct.pick(r.view, n, r.steps)
+		v = r.pct.pick(view, n, r.steps)
 	} else {
-		v = r.picker.pick(at, n, r.eligible)
+		v = r.picker.pick(at, n, func(i int) bool { return view.Oldest(i) == i })
 	}
-	v = r.view.Oldest(v)
+	v = view.Oldest(v)
 	r.choices = append(r.choices, Choice{v, n, "order"})
-	r.toFront(v)
+	r.toFront(view, v)
 }
 
 // toFront makes entry i the next to run.
-func (r *run) toFront(i int) {
+func (r *run) toFront(view plug.Loop, i int) {
 	if i == 0 {
 		return
 	}
 	if r.log != nil && !r.closing {
-		r.log.sync(r.view.Len(), -1)
-		r.log.moved(i)
+		r.log.sync(view, -1)
+		r.log.moved(view, i)
 	}
-	r.view.ToFront(i)
+	view.ToFront(i)
 }
 
-// eligible reports whether entry i may run next.
-func (r *run) eligible(i int) bool { return r.view.Oldest(i) == i }
-
 // exceeded ends the run because of a limit, and says who is running.
-func (r *run) exceeded(err error) {
+func (r *run) exceeded(view plug.Loop, err error) {
 	if r.limit != nil {
 		return
 	}
 	var b strings.Builder
-	for i := range min(r.view.Len(), 8) {
-		if t, _ := r.view.Task(i); t != nil {
+	for i := range min(view.Len(), 8) {
+		if t, _ := view.Task(i); t != nil {
 			task := t.(aio.AnyTask)
 			b.WriteString("\n")
 			_ = task.PrintStack(&b, 0) // a strings.Builder does not fail
 		} else {
-			b.WriteString("\n" + r.view.Describe(i))
+			b.WriteString("\n" + view.Describe(i))
 		}
 	}
 	if b.Len() > 0 {

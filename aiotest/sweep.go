@@ -29,6 +29,8 @@ type Sweep struct {
 	AllowSwallowed bool
 	// MaxSteps bounds the steps of a run; 0 is 1 000 000.
 	MaxSteps int
+	// Network has connections be simulated, as that of an Exploration.
+	Network bool
 }
 
 // Cancelled is the marked region of a function that is swept.
@@ -100,7 +102,7 @@ func (s Sweep) Run(fn func(ctx context.Context, c *Cancelled) error) Report {
 func (s Sweep) run(e *engine, fn func(ctx context.Context, c *Cancelled) error) Report {
 	c := &Cancelled{&e.run}
 	main := func(ctx context.Context) error { return fn(ctx, c) }
-	base := setting{mode: s.Mode, maxSteps: s.MaxSteps, victims: s.Tasks, allowSwallowed: s.AllowSwallowed, sweep: true}
+	base := setting{mode: s.Mode, maxSteps: s.MaxSteps, victims: s.Tasks, allowSwallowed: s.AllowSwallowed, network: s.Network, sweep: true}
 	if base.mode == Exhaustive || base.mode == PCT {
 		return e.misuse(usagef("a sweep has the mode Environment or AnyOrder"))
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/plug"
 )
 
 // Step is one step of a run: of a task, or a callback.
@@ -35,72 +36,90 @@ type Step struct {
 // Timeline has the steps of a run in their order.
 type Timeline []Step
 
-// timeline follows a run. origin mirrors the ready queue: by which step each entry was
-// made ready.
+// timeline follows a run.
 type timeline struct {
-	steps  Timeline
-	origin []int
+	steps Timeline
+	// by which step each entry of a ready queue was made ready
+	mirror map[plug.Loop]*[]int
 	task   aio.AnyTask // whose step it is
 	noted  int         // how many choices have their note
 	notes  []string    // for the next step
-	seen   map[uint64]bool
+	seen   map[aio.AnyTask]bool
 	open   bool // the last step runs
+}
+
+// origin returns the mirror of a loop's ready queue.
+func (t *timeline) origin(v plug.Loop) *[]int {
+	q := t.mirror[v]
+	if q == nil {
+		if t.mirror == nil {
+			t.mirror = map[plug.Loop]*[]int{}
+		}
+		q = new([]int)
+		t.mirror[v] = q
+	}
+	return q
 }
 
 // maxTimeline bounds the steps of a timeline.
 const maxTimeline = 100_000
 
 // sync notes where the entries come from that are new in the ready queue.
-func (t *timeline) sync(n, by int) {
-	for len(t.origin) < n {
-		t.origin = append(t.origin, by)
+func (t *timeline) sync(v plug.Loop, by int) {
+	for q := t.origin(v); len(*q) < v.Len(); {
+		*q = append(*q, by)
 	}
 }
 
 // moved mirrors that entry i became the first.
-func (t *timeline) moved(i int) {
-	by := t.origin[i]
-	copy(t.origin[1:i+1], t.origin[:i])
-	t.origin[0] = by
+func (t *timeline) moved(v plug.Loop, i int) {
+	q := *t.origin(v)
+	by := q[i]
+	copy(q[1:i+1], q[:i])
+	q[0] = by
 }
 
 // note has text stand at the next step, or at the one that runs.
 func (t *timeline) note(text string) { t.notes = append(t.notes, text) }
 
-// begin writes down the step that is about to run.
-func (t *timeline) begin(r *run) {
+// begin writes down the step that is about to run, in the loop of a host, or the run's
+// own if that is "".
+func (t *timeline) begin(r *run, v plug.Loop, host string) {
 	if len(t.steps) == maxTimeline {
 		return
 	}
-	v := r.view
-	t.sync(v.Len(), -1)
-	by := t.origin[0]
-	t.origin = slices.Delete(t.origin, 0, 1)
+	t.sync(v, -1)
+	q := t.origin(v)
+	by := (*q)[0]
+	*q = slices.Delete(*q, 0, 1)
 	s := Step{At: v.Now(), By: by, Why: v.Cause(0), Ready: v.Len()}
-	task, id := v.Task(0)
+	task, _ := v.Task(0)
 	if task != nil {
 		t.task = task.(aio.AnyTask)
 		s.Name, s.Task = t.task.GetName(), true
 		switch {
-		case !t.seen[id]:
+		case !t.seen[t.task]:
 			s.Why = "start"
 			if t.seen == nil {
-				t.seen = map[uint64]bool{}
+				t.seen = map[aio.AnyTask]bool{}
 			}
-			t.seen[id] = true
+			t.seen[t.task] = true
 		case s.Why == "":
 			s.Why = "Sleep(0)"
 		}
 	} else {
 		t.task = nil
 		s.Name = v.Describe(0)
-		// of a path of packages the last element tells enough; the rest of a name of
-		// a generic type is in brackets
+		// of a path of packages the last element tells enough; the rest of a name
+		// of a generic type is in brackets
 		name, args, generic := strings.Cut(s.Name, "[")
 		s.Name = name[strings.LastIndexByte(name, '/')+1:]
 		if generic {
 			s.Name += "[" + args[strings.LastIndexByte(args, '/')+1:]
 		}
+	}
+	if host != "" {
+		s.Name = host + ": " + s.Name
 	}
 	t.notes = t.choices(t.notes, r)
 	s.Notes, t.notes = t.notes, nil
@@ -109,7 +128,7 @@ func (t *timeline) begin(r *run) {
 }
 
 // end writes down where the task of the step is now.
-func (t *timeline) end(r *run) {
+func (t *timeline) end(r *run, v plug.Loop) {
 	if !t.open {
 		return
 	}
@@ -119,7 +138,7 @@ func (t *timeline) end(r *run) {
 	s.Notes = t.choices(s.Notes, r)
 	s.Notes = append(s.Notes, t.notes...)
 	t.notes = nil
-	t.sync(r.view.Len(), at)
+	t.sync(v, at)
 	switch {
 	case t.task == nil:
 	case !t.task.Done():
@@ -244,16 +263,19 @@ type traced struct {
 // maxTraced bounds the steps that are compared.
 const maxTraced = 1 << 16
 
-func (t *trace) step(r *run) {
+func (t *trace) step(r *run, v plug.Loop, host string) {
 	if len(t.steps) == maxTraced {
 		return
 	}
-	_, id := r.view.Task(0)
-	s := traced{at: r.view.Now(), id: id, ready: r.view.Len(), made: len(r.choices)}
-	if task, _ := r.view.Task(0); task != nil {
+	_, id := v.Task(0)
+	s := traced{at: v.Now(), id: id, ready: v.Len(), made: len(r.choices)}
+	if task, _ := v.Task(0); task != nil {
 		s.what = "Task " + task.(aio.AnyTask).GetName()
 	} else {
-		s.what = r.view.Describe(0)
+		s.what = v.Describe(0)
+	}
+	if host != "" {
+		s.what = host + ": " + s.what
 	}
 	t.steps = append(t.steps, s)
 }

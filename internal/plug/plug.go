@@ -23,6 +23,10 @@ type Director interface {
 	Choose()
 	// Ran is called after an entry ran: its task is suspended or done.
 	Ran()
+	// Idle is called when nothing is ready. If it reports true the pass goes on at
+	// once: the director may have moved the clock, or made something ready.
+	// Otherwise the loop waits as it does without a director.
+	Idle() bool
 }
 
 // Loop is a loop as its director sees it. Entries of the ready queue are numbered from
@@ -49,6 +53,26 @@ type Loop interface {
 	Commuting() int
 	// ToFront makes entry i the first. The others keep their order.
 	ToFront(i int)
+
+	// SetNetwork makes b, a netio.Backend, the one that makes the loop's connections;
+	// nil is the system's.
+	SetNetwork(b any)
+
+	// Begin has the loop count as one that runs, End takes that back. In between
+	// RunPass makes one pass, which waits only if Idle says so, in the calling
+	// goroutine, which may run another loop too. stop reports that the loop was
+	// stopped, err why.
+	Begin() error
+	End()
+	RunPass() (stop bool, err error)
+	// Due reports whether a pass has something to do.
+	Due() bool
+	// Jobs is how many jobs run in goroutines, Outside how many waits there are for
+	// something outside of the loop that may never come.
+	Jobs() int
+	Outside() int
+	// Block waits for d, in real time, for something from outside.
+	Block(d time.Duration)
 
 	// Now is the virtual time since the loop's start; SetNow sets it.
 	Now() time.Duration

@@ -1,0 +1,162 @@
+package aiotest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/goaio/aio/internal/simnet"
+)
+
+// Failure modes of an operation of the network, for FailEverywhere.
+type NetworkFailure uint8
+
+const (
+	// ConnectionReset is the end of a connection by a reset: the operation fails with
+	// ECONNRESET, a connect with ECONNREFUSED.
+	ConnectionReset NetworkFailure = iota
+	// ConnectionTimedOut is the end of a connection because the other end does not
+	// answer: the operation fails with ETIMEDOUT.
+	ConnectionTimedOut
+	// EndOfFile has the other end seem to have closed the connection, in the middle
+	// of what it sent.
+	EndOfFile
+	// ShortOperation reads or writes one byte.
+	ShortOperation
+)
+
+// String returns the name of the failure.
+func (f NetworkFailure) String() string {
+	if int(f) < len(failureNames) {
+		return failureNames[f]
+	}
+	return "unknown failure"
+}
+
+var failureNames = [...]string{"reset", "timed-out", "end-of-file", "short"}
+
+// Failures says how FailEverywhere fails. The zero value has the defaults.
+type Failures struct {
+	// Kinds are the failures that are tried; nil is all of them.
+	Kinds []NetworkFailure
+	// Schedules and Mode are those of a Sweep.
+	Schedules int
+	Mode      Mode
+	// MaxSteps bounds the steps of a run; 0 is 1 000 000.
+	MaxSteps int
+}
+
+// Failing is the marked region of a function for FailEverywhere.
+type Failing struct{ r *run }
+
+// Do runs fn and returns its error. The failure of the run comes while fn runs, to
+// whichever connection of the program it then is the turn of.
+func (f *Failing) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	f.r.regions++
+	f.r.failing++
+	defer func() { f.r.failing-- }()
+	return fn(ctx)
+}
+
+// Happened reports whether the failure of this run has come. In the first run it never
+// does.
+func (f *Failing) Happened() bool { return f.r.failed != "" }
+
+// FailEverywhere runs fn once without a failure, and then once for each operation of the
+// simulated network in its region (see Failing.Do) and each kind of failure, with that
+// failure of that operation: to connect, to accept, a read that finds something, a write.
+// What follows the region is the check.
+//
+// A run fails for the reasons of Explore. All operations are tried; failures are reported
+// once for each operation of the network and each error. fn must behave in the same way
+// in each run: whatever it uses has to be made inside of it.
+func FailEverywhere(t TB, f Failures, fn func(ctx context.Context, c *Failing) error) Report {
+	t.Helper()
+	return report(t, func(e *engine) Report { return f.run(e, fn) })
+}
+
+// Run is FailEverywhere for programs that are no tests: failures are in the report.
+func (f Failures) Run(fn func(ctx context.Context, c *Failing) error) Report {
+	return guarded(func(e *engine) Report { return f.run(e, fn) })
+}
+
+func (f Failures) run(e *engine, fn func(ctx context.Context, c *Failing) error) Report {
+	c := &Failing{&e.run}
+	main := func(ctx context.Context) error { return fn(ctx, c) }
+	base := setting{mode: f.Mode, maxSteps: f.MaxSteps, network: true}
+	if base.mode == Exhaustive || base.mode == PCT {
+		return e.misuse(usagef("a sweep has the mode Environment or AnyOrder"))
+	}
+	if e.replaying(base, main) {
+		return e.report
+	}
+	kinds := f.Kinds
+	if kinds == nil {
+		kinds = []NetworkFailure{ConnectionReset, ConnectionTimedOut, EndOfFile, ShortOperation}
+	}
+	seen := map[string]bool{}
+	for seed := range max(f.Schedules, 1) {
+		set := base
+		set.seed, set.random = uint64(seed), seed > 0
+		if !e.attempt(set, main) { // without a failure it has to pass
+			return e.report
+		}
+		if e.run.regions == 0 {
+			return e.misuse(usagef("FailEverywhere: the function never calls Do, so there is nothing that could fail"))
+		}
+		choices := append([]Choice(nil), e.run.choices...)
+		if seed == 0 && !e.repeatable(set, main) {
+			return e.report
+		}
+		total := e.run.ops
+		for op := 1; op <= total; op++ {
+			for _, kind := range kinds {
+				set := set
+				set.script, set.random = choices, false
+				set.op, set.faults = op, simnet.Fault(kind)+1
+				out := e.once(set, main)
+				e.report.Moments++
+				if out.err == nil {
+					continue
+				}
+				key := string(out.kind) + firstLine(out.err) + e.run.failed
+				if seen[key] {
+					continue
+				}
+				seen[key] = true
+				e.fail(set, out, main)
+				if len(e.report.Failures) >= maxFailures {
+					return e.report
+				}
+			}
+		}
+	}
+	return e.report
+}
+
+// fault is asked before each operation of the network.
+func (r *run) fault(op string, _ *simnet.Host) simnet.Fault {
+	if r.failing == 0 || r.over {
+		return simnet.NoFault
+	}
+	if r.ops++; r.ops != r.op {
+		return simnet.NoFault
+	}
+	r.failed = fmt.Sprintf("operation %d of the network failed: %s, %s", r.op, op, NetworkFailure(r.faults-1))
+	driver{r}.Note(op + ": " + NetworkFailure(r.faults-1).String())
+	return r.faults
+}
+
+// parseFailure reads the failure of a record: "fail=12:reset".
+func parseFailure(text string) (op int, fault simnet.Fault, ok bool) {
+	number, name, _ := strings.Cut(text, ":")
+	if _, err := fmt.Sscanf(number, "%d", &op); err != nil || op <= 0 {
+		return 0, 0, false
+	}
+	for i, n := range failureNames {
+		if n == name {
+			return op, simnet.Fault(i) + 1, true
+		}
+	}
+	return 0, 0, false
+}

@@ -1,0 +1,340 @@
+package simnet
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
+)
+
+// datagram is a socket for datagrams.
+type datagram struct {
+	host    *Host
+	network string
+	at      netip.AddrPort // of UDP
+	path    string         // of a Unix socket, "" if it has none
+	peer    net.Addr       // if it is connected
+	reuse   bool
+	owner   netio.DatagramOwner
+	want    netio.Readiness
+	queue   []packet
+	size    int
+	err     error // that the next Receive returns
+	closed  bool
+}
+
+// packet is a datagram that has arrived.
+type packet struct {
+	p    []byte
+	from net.Addr
+}
+
+// BindDatagram implements netio.Backend.
+func (h *Host) BindDatagram(network string, local, remote net.Addr, o netio.DatagramOptions) (netio.Datagram, error) {
+	d := &datagram{host: h, network: network, reuse: o.ReusePort}
+	op, about := "listen", local
+	if remote != nil {
+		op, about = "dial", remote
+		if !o.Broadcast {
+			d.peer = remote
+		}
+	}
+	var err error
+	switch {
+	case h.loop == nil:
+		err = net.ErrClosed
+	case network == "unixgram":
+		err = d.bindPath(local)
+	default:
+		err = d.bind(local, remote)
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: op, Net: network, Source: local, Addr: about, Err: err}
+	}
+	return d, nil
+}
+
+func (d *datagram) bindPath(local net.Addr) error {
+	h := d.host
+	if local == nil {
+		return nil
+	}
+	d.path = local.String()
+	if h.mailboxes[d.path] != nil || h.paths[d.path] != nil {
+		return os.NewSyscallError("bind", syscall.EADDRINUSE)
+	}
+	h.mailboxes[d.path] = d
+	return nil
+}
+
+func (d *datagram) bind(local, remote net.Addr) error {
+	h := d.host
+	at := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	if d.network == "udp6" {
+		at = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+	}
+	if local != nil {
+		at = local.(*net.UDPAddr).AddrPort()
+	}
+	at, err := h.bindable(at, func(at netip.AddrPort) bool {
+		for other, ds := range h.datagrams {
+			if overlaps(at, other) && len(ds) > 0 && !(d.reuse && ds[0].reuse && at == other) {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	if remote != nil && d.peer != nil {
+		to := remote.(*net.UDPAddr).AddrPort().Addr().Unmap()
+		if h.route(to) == nil {
+			return os.NewSyscallError("connect", syscall.ENETUNREACH)
+		}
+		if at.Addr().IsUnspecified() {
+			at = netip.AddrPortFrom(h.source(to), at.Port())
+		}
+	}
+	d.at = at
+	h.datagrams[at] = append(h.datagrams[at], d)
+	return nil
+}
+
+// Datagram implements netio.Backend.
+func (h *Host) Datagram(conn net.PacketConn) (netio.Datagram, error) {
+	return nil, unsupported(fmt.Sprintf("use a %T, which belongs to the real one", conn))
+}
+
+// Attach implements netio.Datagram.
+func (d *datagram) Attach(owner netio.DatagramOwner) error {
+	d.owner = owner
+	return nil
+}
+
+// Watch implements netio.Datagram.
+func (d *datagram) Watch(r netio.Readiness) error {
+	h := d.host
+	if d.want = r; d.closed {
+		return nil
+	}
+	if i := slices.Index(h.level, d); r == 0 && i >= 0 {
+		h.level = slices.Delete(h.level, i, i+1)
+	} else if r != 0 && i < 0 {
+		h.level = append(h.level, d)
+	}
+	return nil
+}
+
+// readiness is what can be done now. There is always room to send.
+func (d *datagram) readiness() netio.Readiness {
+	r := netio.Writable
+	if len(d.queue) > 0 || d.err != nil {
+		r |= netio.Readable
+	}
+	return r
+}
+
+// Receive implements netio.Datagram.
+func (d *datagram) Receive(p []byte) (n int, from net.Addr, err error) {
+	if d.closed {
+		return 0, nil, net.ErrClosed
+	}
+	if err := d.err; err != nil {
+		d.err = nil
+		return 0, nil, &net.OpError{Op: "read", Net: d.network, Source: d.LocalAddr(), Addr: d.peer, Err: err}
+	}
+	if len(d.queue) == 0 {
+		return 0, nil, netio.ErrWouldBlock
+	}
+	q := d.queue[0]
+	d.queue[0] = packet{}
+	if d.queue = d.queue[1:]; len(d.queue) == 0 {
+		d.queue = nil
+	}
+	d.size -= len(q.p) + packetCost
+	return copy(p, q.p), q.from, nil
+}
+
+// packetCost is what a datagram takes of a socket's memory beside its bytes.
+const packetCost = 256
+
+// Send implements netio.Datagram.
+func (d *datagram) Send(p []byte, to net.Addr) error {
+	if d.closed {
+		return net.ErrClosed
+	}
+	if d.peer != nil {
+		to = d.peer
+	}
+	err := d.send(p, to)
+	if err != nil {
+		return &net.OpError{Op: "write", Net: d.network, Source: d.LocalAddr(), Addr: to, Err: os.NewSyscallError("sendto", err)}
+	}
+	return nil
+}
+
+func (d *datagram) send(p []byte, to net.Addr) error {
+	if len(p) > maxDatagram {
+		return syscall.EMSGSIZE
+	}
+	h := d.host
+	data := slices.Clone(p)
+	if d.network == "unixgram" {
+		box := h.mailboxes[to.String()]
+		if box == nil {
+			return syscall.ENOENT
+		}
+		var from net.Addr
+		if d.path != "" {
+			from = &net.UnixAddr{Name: d.path, Net: "unixgram"}
+		}
+		h.at(h.net.driver.Now(), event{kind: evCall, fn: func(*Host) { box.arrived(data, from) }})
+		return nil
+	}
+	addr, _ := to.(*net.UDPAddr)
+	if addr == nil {
+		return syscall.EDESTADDRREQ
+	}
+	target := netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), addr.AddrPort().Port())
+	if target.Addr().Is4() != (d.network != "udp6") {
+		return syscall.EAFNOSUPPORT
+	}
+	dest := h.route(target.Addr())
+	if dest == nil {
+		return syscall.ENETUNREACH
+	}
+	source := netip.AddrPortFrom(h.source(target.Addr()), d.at.Port())
+	if !d.at.Addr().IsUnspecified() {
+		source = d.at
+	}
+	l := h.net.Link(h, dest)
+	copies := 1
+	if l.chance(l.twice, "twice") {
+		copies = 2
+	}
+	for range copies {
+		if l.cut || dest.loop == nil || l.chance(l.loss, "loss") {
+			h.net.count.Dropped++
+			h.net.driver.Note(fmt.Sprintf("a datagram from %s to %s is lost", h.name, dest.name))
+			continue
+		}
+		dest.at(h.net.driver.Now()+l.latency(), event{kind: evCall, fn: func(dest *Host) { dest.receive(data, source, target, d) }})
+	}
+	return nil
+}
+
+// receive finds the socket for a datagram of sender.
+func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
+	found := h.datagrams[to]
+	if len(found) == 0 {
+		any := netip.IPv4Unspecified()
+		if to.Addr().Is6() {
+			any = netip.IPv6Unspecified()
+		}
+		found = h.datagrams[netip.AddrPortFrom(any, to.Port())]
+	}
+	var open []*datagram
+	for _, d := range found {
+		if d.peer == nil || d.peer.(*net.UDPAddr).AddrPort().Port() == from.Port() &&
+			d.peer.(*net.UDPAddr).AddrPort().Addr().Unmap() == from.Addr() {
+			open = append(open, d)
+		}
+	}
+	if len(open) > 0 {
+		open[h.net.driver.Choose(len(open), "socket")].arrived(p, net.UDPAddrFromAddrPort(from))
+		return
+	}
+	h.net.count.Dropped++
+	if sender.peer == nil {
+		return
+	}
+	// The answer that nobody is there.
+	back := h.net.Link(h, sender.host)
+	if back.cut || sender.host.loop == nil {
+		return
+	}
+	sender.host.at(h.net.driver.Now()+back.latency(), event{kind: evCall, fn: func(*Host) {
+		if !sender.closed {
+			sender.err = os.NewSyscallError("recvfrom", syscall.ECONNREFUSED)
+		}
+	}})
+}
+
+// arrived puts a datagram into the queue, if there is room.
+func (d *datagram) arrived(p []byte, from net.Addr) {
+	n := d.host.net
+	if d.closed || d.size+len(p)+packetCost > datagramsMax {
+		n.count.Dropped++
+		return
+	}
+	n.count.Datagrams++
+	d.size += len(p) + packetCost
+	d.queue = append(d.queue, packet{p, from})
+}
+
+// Sending implements netio.Datagram.
+func (d *datagram) Sending() bool { return false }
+
+// Fits implements netio.Datagram.
+func (d *datagram) Fits(addr net.Addr) bool {
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		return a != nil && strings.HasPrefix(d.network, "udp")
+	case *net.UnixAddr:
+		return a != nil && d.network == "unixgram"
+	}
+	return false
+}
+
+// Close implements netio.Datagram.
+func (d *datagram) Close() {
+	if d.closed {
+		return
+	}
+	_ = d.Watch(0)
+	d.closed = true
+	h := d.host
+	switch {
+	case d.path != "":
+		if h.mailboxes[d.path] == d {
+			delete(h.mailboxes, d.path)
+		}
+	case d.network != "unixgram":
+		ds := slices.DeleteFunc(slices.Clone(h.datagrams[d.at]), func(other *datagram) bool { return other == d })
+		if len(ds) == 0 {
+			delete(h.datagrams, d.at)
+		} else {
+			h.datagrams[d.at] = ds
+		}
+	}
+}
+
+// LocalAddr implements netio.Socket.
+func (d *datagram) LocalAddr() net.Addr {
+	if d.network == "unixgram" {
+		return &net.UnixAddr{Name: d.path, Net: "unixgram"}
+	}
+	return net.UDPAddrFromAddrPort(d.at)
+}
+
+// RemoteAddr implements netio.Socket.
+func (d *datagram) RemoteAddr() net.Addr {
+	if d.peer == nil {
+		return nil
+	}
+	return d.peer
+}
+
+// SyscallConn implements netio.Socket.
+func (d *datagram) SyscallConn() (syscall.RawConn, error) {
+	return nil, unsupported("give access to a descriptor")
+}
+
+// File implements netio.Socket.
+func (d *datagram) File() (*os.File, error) { return nil, unsupported("give access to a descriptor") }

@@ -1,0 +1,497 @@
+// Package simnet is a network that is simulated: hosts with addresses and names, links
+// between them, TCP, UDP and Unix sockets, in virtual time. A [Host] is a back end of
+// package aio (netio.Backend and netio.Names).
+//
+// Nothing here has goroutines or locks. All hosts of a network belong to one goroutine,
+// the one that runs the loops of all of them. What one host does to another travels as an
+// event that becomes due at the other host; a host sees its events when its loop begins a
+// pass, and calls [Host.Poll]. So the state of a socket is only touched under the token
+// of the loop that it belongs to.
+//
+// What a real network leaves open (how long a packet takes, how a stream is cut into
+// pieces, what is lost) is asked from a [Driver]. The answer 0 is always the ordinary
+// one.
+//
+// A packet of a stream is never lost: where a real one would be sent again, it is held
+// back until the link is whole. An end that gets no answer for a quarter of an hour fails
+// with ETIMEDOUT, as with Linux.
+package simnet
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Driver is what a network needs of the run that it is a part of.
+type Driver interface {
+	// Now is the time since the beginning of the run.
+	Now() time.Duration
+	// Choose returns a number from 0 to n-1, 0 in the ordinary case. what names the
+	// choice.
+	Choose(n int, what string) int
+	// Note tells what became of something, for a report.
+	Note(text string)
+}
+
+// Loop is what a host needs of its loop.
+type Loop interface {
+	// Soon queues f as an entry of its own.
+	Soon(f func())
+	// Waiter makes something that the task of ctx can wait for. wake may be called
+	// once, by the host's Poll.
+	Waiter(ctx context.Context) (wait func() error, wake func(), err error)
+}
+
+// The limits of the network. They are those of Linux, except for the last.
+const (
+	// of each direction of a stream, bytes on the way included
+	bufferSize   = 64 << 10
+	datagramsMax = 208 << 10         // that a socket holds
+	maxDatagram  = 65507             // bytes
+	synTimeout   = 127 * time.Second // until connecting is given up
+	// until a stream is given up whose packets get no answer
+	ackTimeout = 924 * time.Second
+	lostDelay  = 200 * time.Millisecond
+	firstPort  = 32768
+)
+
+// Network is a network. Its fields may be changed at any time.
+type Network struct {
+	// Fault, if it is not nil, is asked before each operation of a socket.
+	Fault func(op string, host *Host) Fault
+
+	driver Driver
+	hosts  []*Host
+	links  map[[2]*Host]*Link
+	seq    uint64
+	count  Counters
+}
+
+// Counters are what a network has carried.
+type Counters struct {
+	Connections int // that were established
+	Segments    int // of streams, that arrived
+	Datagrams   int // that arrived
+	Dropped     int // datagrams that did not
+	Resets      int // of streams
+}
+
+// Fault is what happens to an operation in place of success.
+type Fault uint8
+
+const (
+	NoFault   Fault = iota
+	Reset           // the connection is reset, or refused
+	TimedOut        // the operation fails with ETIMEDOUT, and the connection with it
+	EndOfFile       // the other end seems to have closed
+	Short           // one byte is read or written at a time
+)
+
+// New returns a network without hosts.
+func New(d Driver) *Network {
+	return &Network{driver: d, links: map[[2]*Host]*Link{}}
+}
+
+// Counters returns what the network has carried so far.
+func (n *Network) Counters() Counters { return n.count }
+
+// Host is a machine with an IPv4 and an IPv6 address, and the back end of a loop.
+type Host struct {
+	net    *Network
+	name   string
+	v4, v6 netip.Addr
+	loop   Loop // nil while the host is down
+
+	events    heap
+	listeners map[netip.AddrPort][]*listener
+	datagrams map[netip.AddrPort][]*datagram
+	paths     map[string]*listener // Unix sockets
+	mailboxes map[string]*datagram // Unix sockets for datagrams
+	level     []*datagram          // that are watched
+	limbo     []event              // that came while the host was down
+	streams   map[*stream]struct{}
+	port      uint16
+}
+
+// Host adds a host. Its addresses are 10.0.0.0/16 and fd00::/64, by its number.
+func (n *Network) Host(name string) *Host {
+	i := len(n.hosts) + 1
+	h := &Host{
+		net:  n,
+		name: name,
+		v4:   netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}),
+		v6:   netip.AddrFrom16([16]byte{0: 0xfd, 14: byte(i >> 8), 15: byte(i)}),
+		port: firstPort,
+	}
+	h.clear()
+	n.hosts = append(n.hosts, h)
+	return h
+}
+
+// clear is the state of a host that has just started.
+func (h *Host) clear() {
+	h.listeners, h.datagrams = map[netip.AddrPort][]*listener{}, map[netip.AddrPort][]*datagram{}
+	h.paths, h.mailboxes = map[string]*listener{}, map[string]*datagram{}
+	h.streams, h.level = map[*stream]struct{}{}, nil
+}
+
+// Name is the name of the host.
+func (h *Host) Name() string { return h.name }
+
+// Addrs are the addresses of the host.
+func (h *Host) Addrs() (v4, v6 netip.Addr) { return h.v4, h.v6 }
+
+// Start makes loop the one that the host serves. What had come for a former one is
+// answered with a reset.
+func (h *Host) Start(loop Loop) {
+	h.loop = loop
+	late := h.limbo
+	h.limbo = nil
+	for _, e := range late {
+		h.events.push(e)
+	}
+}
+
+// Crash ends the use of all sockets. Nobody is told: what their peers send gets no answer
+// until the host is started again.
+func (h *Host) Crash() {
+	for s := range h.streams {
+		s.dead = true
+	}
+	h.loop = nil
+	h.clear()
+	for e, ok := h.events.pop(); ok; e, ok = h.events.pop() {
+		h.limbo = append(h.limbo, e)
+	}
+}
+
+// Down reports whether the host has crashed.
+func (h *Host) Down() bool { return h.loop == nil }
+
+// Next is when something happens at the host.
+func (h *Host) Next() (when time.Duration, ok bool) {
+	if h.loop == nil {
+		return 0, false
+	}
+	for _, d := range h.level {
+		if d.readiness()&d.want != 0 {
+			return h.net.driver.Now(), true
+		}
+	}
+	if len(h.events) == 0 {
+		return 0, false
+	}
+	return h.events[0].when, true
+}
+
+// Poll has happen at the host what is due, and tells the owners of its sockets.
+func (h *Host) Poll() {
+	now := h.net.driver.Now()
+	for len(h.events) > 0 && h.events[0].when <= now {
+		e, _ := h.events.pop()
+		e.happen(h)
+	}
+	for i := 0; i < len(h.level); i++ {
+		d := h.level[i]
+		if r := d.readiness() & d.want; r != 0 {
+			d.owner.Ready(r)
+		}
+	}
+}
+
+// Link is what lies between two hosts, in one direction. The zero value has no latency.
+type Link struct {
+	net      *Network
+	from, to *Host
+	set      bool
+	min, max time.Duration
+	loss     int // of 1000
+	twice    int // of 1000
+	cut      bool
+	held     []event
+}
+
+// Link returns the way from one host to another, or within one.
+func (n *Network) Link(from, to *Host) *Link {
+	l := n.links[[2]*Host{from, to}]
+	if l == nil {
+		l = &Link{net: n, from: from, to: to}
+		if from != to {
+			l.min, l.max = time.Millisecond, 10*time.Millisecond
+		} else {
+			l.max = 2 * time.Millisecond
+		}
+		n.links[[2]*Host{from, to}] = l
+	}
+	return l
+}
+
+// Latency sets how long packets take: min, or what the run chooses, up to max.
+func (l *Link) Latency(min, max time.Duration) { l.min, l.max = min, max }
+
+// Loss sets how many of 1000 datagrams may be lost, and how many may arrive twice. A
+// packet of a stream that is lost is sent again, and takes 200 ms longer.
+func (l *Link) Loss(lost, twice int) { l.loss, l.twice = lost, twice }
+
+// Cut ends the transport of packets. Those under way arrive.
+func (l *Link) Cut() { l.cut = true }
+
+// Heal is the reverse of Cut: what was held back is sent again.
+func (l *Link) Heal() {
+	if !l.cut {
+		return
+	}
+	l.cut = false
+	held := l.held
+	l.held = nil
+	for _, e := range held {
+		l.send(e)
+	}
+}
+
+// IsCut reports whether the link is cut.
+func (l *Link) IsCut() bool { return l.cut }
+
+// latencies is how many different times a packet can take.
+const latencies = 8
+
+// latency is how long a packet takes.
+func (l *Link) latency() time.Duration {
+	if l.max <= l.min {
+		return l.min
+	}
+	return l.min + (l.max-l.min)*time.Duration(l.net.driver.Choose(latencies, "latency"))/(latencies-1)
+}
+
+// chance reports whether something happens that may happen n times of 1000.
+func (l *Link) chance(n int, what string) bool {
+	return n > 0 && l.net.driver.Choose(1000, what) >= 1000-n
+}
+
+// send sends what belongs to a stream: in order, and never lost.
+func (l *Link) send(e event) {
+	if l.cut {
+		l.held = append(l.held, e)
+		if from := e.from; from != nil && !from.stuck {
+			from.stuck = true
+			limit := ackTimeout
+			if e.kind == evSyn {
+				limit = synTimeout
+			}
+			from.host.at(l.net.driver.Now()+limit, event{kind: evTimeout, to: from})
+		}
+		return
+	}
+	if e.from != nil {
+		e.from.stuck = false
+	}
+	when := l.net.driver.Now() + l.latency()
+	if l.chance(l.loss, "loss") {
+		when += lostDelay
+	}
+	if e.last != nil {
+		when = max(when, *e.last)
+		*e.last = when
+	}
+	l.to.at(when, e)
+}
+
+// at has e happen at the host.
+func (h *Host) at(when time.Duration, e event) {
+	h.net.seq++
+	e.when, e.seq = when, h.net.seq
+	if h.loop == nil {
+		h.limbo = append(h.limbo, e)
+		if e.from != nil && !e.from.stuck && e.kind != evTimeout {
+			e.from.stuck = true
+			limit := ackTimeout
+			if e.kind == evSyn {
+				limit = synTimeout
+			}
+			e.from.host.at(h.net.driver.Now()+limit, event{kind: evTimeout, to: e.from})
+		}
+		return
+	}
+	h.events.push(e)
+}
+
+// event is something that happens at a host.
+type event struct {
+	when time.Duration
+	seq  uint64
+	kind eventKind
+	n    int            // bytes
+	from *stream        // that has sent it, nil if none has
+	to   *stream        // where it happens, nil if it has no stream
+	last *time.Duration // when the last one of its direction arrives
+	fn   func(h *Host)  // of evCall
+}
+
+type eventKind uint8
+
+const (
+	evCall eventKind = iota
+	evSyn
+	evAccepted
+	evRefused
+	evData
+	evAck
+	evFin
+	evReset
+	evTimeout
+)
+
+// happen is called by the host of the event, which is up.
+func (e event) happen(h *Host) {
+	switch {
+	case e.kind == evCall:
+		e.fn(h)
+	case e.kind == evSyn:
+		h.arrived(e.from)
+	case e.to.host.loop != nil && !e.to.dead:
+		e.to.happen(e)
+	case e.kind != evReset && e.kind != evTimeout && e.kind != evAck:
+		// A stream of before the host has crashed.
+		e.to.answerReset()
+	}
+}
+
+// heap has events by time, those of the same time in the order in which they were made.
+type heap []event
+
+func (q heap) less(i, j int) bool {
+	return q[i].when < q[j].when || q[i].when == q[j].when && q[i].seq < q[j].seq
+}
+
+func (q *heap) push(e event) {
+	*q = append(*q, e)
+	s := *q
+	for i := len(s) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if !s.less(i, parent) {
+			break
+		}
+		s[i], s[parent] = s[parent], s[i]
+		i = parent
+	}
+}
+
+func (q *heap) pop() (event, bool) {
+	s := *q
+	if len(s) == 0 {
+		return event{}, false
+	}
+	e := s[0]
+	n := len(s) - 1
+	s[0], s[n] = s[n], event{}
+	s = s[:n]
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= n {
+			break
+		}
+		if child+1 < n && s.less(child+1, child) {
+			child++
+		}
+		if !s.less(child, i) {
+			break
+		}
+		s[i], s[child] = s[child], s[i]
+		i = child
+	}
+	*q = s
+	return e, true
+}
+
+// fault asks for the fault of an operation.
+func (h *Host) fault(op string) Fault {
+	if h.net.Fault == nil {
+		return NoFault
+	}
+	return h.net.Fault(op, h)
+}
+
+// LookupNetIP implements netio.Names: the names are those of the hosts, and localhost.
+func (h *Host) LookupNetIP(_ context.Context, network, name string) ([]netip.Addr, error) {
+	var addrs []netip.Addr
+	if name == "localhost" {
+		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	} else if to := h.net.named(name); to != nil {
+		addrs = []netip.Addr{to.v4, to.v6}
+	}
+	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool {
+		return network == "ip4" && !a.Is4() || network == "ip6" && a.Is4()
+	})
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no such host", Name: name, Server: "the simulated network", IsNotFound: true}
+	}
+	return addrs, nil
+}
+
+// named returns the host of that name, nil if there is none.
+func (n *Network) named(name string) *Host {
+	for _, h := range n.hosts {
+		if h.name == name {
+			return h
+		}
+	}
+	return nil
+}
+
+// route returns the host that has addr, seen from h; nil if none has.
+func (h *Host) route(addr netip.Addr) *Host {
+	addr = addr.Unmap().WithZone("")
+	if addr.IsLoopback() || addr.IsUnspecified() {
+		return h
+	}
+	for _, to := range h.net.hosts {
+		if addr == to.v4 || addr == to.v6 {
+			return to
+		}
+	}
+	return nil
+}
+
+// own reports whether a socket can be bound to addr.
+func (h *Host) own(addr netip.Addr) bool { return h.route(addr) == h }
+
+// source is the address from which h sends to addr.
+func (h *Host) source(addr netip.Addr) netip.Addr {
+	switch {
+	case addr.IsUnspecified() && addr.Is4():
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	case addr.IsUnspecified():
+		return netip.IPv6Loopback()
+	case addr.IsLoopback():
+		return addr
+	case addr.Is4():
+		return h.v4
+	}
+	return h.v6
+}
+
+// ephemeral returns a port that is free for a socket at addr.
+func (h *Host) ephemeral(used func(port uint16) bool) (uint16, error) {
+	for range math.MaxUint16 - firstPort {
+		p := h.port
+		if h.port++; h.port < firstPort {
+			h.port = firstPort
+		}
+		if !used(p) {
+			return p, nil
+		}
+	}
+	return 0, os.NewSyscallError("bind", syscall.EADDRINUSE)
+}
+
+// unsupported is the error of what a simulated network cannot do.
+func unsupported(what string) error {
+	return fmt.Errorf("aiotest: the simulated network cannot %s: %w", what, errUnsupported)
+}
