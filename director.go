@@ -172,7 +172,7 @@ func (d *directed) Begin() error {
 	l := (*Loop)(d)
 	runningLoops.Lock()
 	defer runningLoops.Unlock()
-	if err := l.runnableIn(goid.Nobody); err != nil {
+	if err := l.runnableIn(^uintptr(0)); err != nil { // whoever runs another one
 		return err
 	}
 	if runningLoops.m == nil {

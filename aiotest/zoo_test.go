@@ -29,6 +29,24 @@ type specimen struct {
 
 	// Of those that a cancellation breaks, in place of mode, within and run.
 	sweep func(mended bool) func(ctx context.Context, c *aiotest.Cancelled) error
+
+	// Of those that need a network, in place of run: world is for Simulate, and fail
+	// for FailEverywhere.
+	world func(mended bool) func(ctx context.Context, w *aiotest.World) error
+	fail  func(mended bool) func(ctx context.Context, c *aiotest.Failing) error
+}
+
+// foundBy names what finds the fault.
+func (s specimen) foundBy() string {
+	switch {
+	case s.sweep != nil:
+		return "`CancelEverywhere`"
+	case s.fail != nil:
+		return "`FailEverywhere`"
+	case s.world != nil:
+		return "`Simulate`"
+	}
+	return s.mode.String()
 }
 
 var zoo = []specimen{
@@ -53,6 +71,14 @@ var zoo = []specimen{
 	{name: "stale timer", kind: "a timer that was replaced acts all the same", mode: aiotest.Environment, within: 40, run: staleTimer},
 	{name: "closed under a reader", kind: "a resource is closed while a job in a thread uses it", mode: aiotest.Environment, within: 30, run: closedUnderJob},
 	{name: "three in a row", kind: "a fault that needs three steps in a certain order among many", mode: aiotest.PCT, within: 300, run: threeInARow},
+	{name: "split brain", kind: "two take the lead, because one of them is not heard", within: 60, world: splitBrain},
+	{name: "retry over the network", kind: "a request is repeated whose answer did not come through", within: 100, world: retryOverNetwork},
+	{name: "crash before the disk", kind: "a host acknowledges what it has in memory only, and crashes", within: 100, world: crashBeforeDisk},
+	{name: "half-close", kind: "the end of what a client sends is taken for the end of the client", within: 60, world: halfClose},
+	{name: "abort", kind: "Abort is taken for a reset: the other end sees an ordinary end", fail: abortMisread},
+	{name: "reordered datagrams", kind: "the datagram that came last is taken for the newest", within: 60, world: reorderedDatagrams},
+	{name: "silent peer", kind: "a client waits for a host that will never answer", within: 60, world: silentPeer},
+	{name: "slow reader", kind: "what is written for a slow reader fills the memory", within: 60, world: slowReader},
 }
 
 // together runs functions as tasks of a group.
@@ -780,6 +806,21 @@ func TestZoo(t *testing.T) {
 				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
 				return
 			}
+			if s.fail != nil {
+				found := aiotest.Failures{}.Run(s.fail(false))
+				if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
+					t.Fatalf("FailEverywhere does not find it: %+v", found)
+				}
+				if r := (aiotest.Failures{Schedules: 5}).Run(s.fail(true)); len(r.Failures) > 0 || r.Moments < 20 {
+					t.Errorf("the mended one fails in %d moments: %v", r.Moments, r.Failures)
+				}
+				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
+				return
+			}
+			if s.world != nil {
+				findInWorld(t, s)
+				return
+			}
 			seeds := uint64(zooSeeds)
 			if s.mode == aiotest.Exhaustive {
 				seeds = 1
@@ -820,6 +861,35 @@ func TestZoo(t *testing.T) {
 	}
 }
 
+// findInWorld is TestZoo for a program of several hosts.
+func findInWorld(t *testing.T, s specimen) {
+	worst, sum := 0, 0
+	for seed := range uint64(zooSeeds) {
+		x := aiotest.Simulation{Runs: s.within, Seed: 1000 * seed}
+		if r := x.Replay("default", s.world(false)); len(r.Failures) > 0 {
+			t.Fatalf("it is wrong in asyncio's own order: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
+		}
+		r := x.Run(s.world(false))
+		if len(r.Failures) != 1 {
+			t.Fatalf("seed %d: not found in %d runs", x.Seed, s.within)
+		}
+		f := r.Failures[0]
+		worst, sum = max(worst, f.Run), sum+f.Run
+		again := x.Replay(f.Record, s.world(false))
+		if len(again.Failures) != 1 || again.Failures[0].Err.Error() != f.Err.Error() {
+			t.Errorf("the record %q gives %v, not %v", f.Record, again.Failures, f.Err)
+		}
+		if seed == 0 {
+			t.Logf("%v\n%s", f, f.Record)
+		}
+	}
+	t.Logf("found in %d runs at most, %.1f on average", worst, float64(sum)/zooSeeds)
+	r := aiotest.Simulation{Runs: 10 * s.within}.Run(s.world(true))
+	if len(r.Failures) > 0 {
+		t.Errorf("the mended one fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
+	}
+}
+
 // The table of docs/simulation.md is that of the zoo.
 func TestZooIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/simulation.md")
@@ -827,9 +897,9 @@ func TestZooIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range zoo {
-		row := fmt.Sprintf("| %s | %s | %v | %d runs |", s.name, s.kind, s.mode, s.within)
-		if s.sweep != nil {
-			row = fmt.Sprintf("| %s | %s | `CancelEverywhere` | one sweep |", s.name, s.kind)
+		row := fmt.Sprintf("| %s | %s | %s | %d runs |", s.name, s.kind, s.foundBy(), s.within)
+		if s.sweep != nil || s.fail != nil {
+			row = fmt.Sprintf("| %s | %s | %s | one sweep |", s.name, s.kind, s.foundBy())
 		}
 		if !strings.Contains(string(page), row+"\n") {
 			t.Errorf("docs/simulation.md does not have the row\n%s", row)
