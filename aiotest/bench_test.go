@@ -97,7 +97,10 @@ func BenchmarkCluster(b *testing.B) {
 			w.Host(fmt.Sprint("n", i), func(ctx context.Context) error {
 				s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 					for {
-						_, err := aio.WaitFor(ctx, aio.Coro[[]byte](func(ctx context.Context) ([]byte, error) { return r.ReadExactly(ctx, 8) }), time.Second)
+						err := aio.Timeout(ctx, time.Second, func(ctx context.Context) error {
+							_, err := r.ReadExactly(ctx, 8)
+							return err
+						})
 						if err != nil {
 							return err
 						}

@@ -375,7 +375,7 @@ func reorderedDatagrams(mended bool) func(ctx context.Context, w *aiotest.World)
 			if err := t.SendTo([]byte(strconv.Itoa(i)), nil); err != nil {
 				return err
 			}
-			if err := aio.Sleep(ctx, 8*ms); err != nil {
+			if err := aio.Sleep(ctx, 3*ms); err != nil {
 				return err
 			}
 		}
@@ -427,7 +427,7 @@ func slowReader(mended bool) func(ctx context.Context, w *aiotest.World) error {
 			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				news := make([]byte, 8<<10)
-				for range 400 {
+				for range 150 {
 					if mended && c.Transport().GetWriteBufferSize() > 64<<10 {
 						c.Transport().Abort()
 						return nil
@@ -467,7 +467,7 @@ func slowReader(mended bool) func(ctx context.Context, w *aiotest.World) error {
 		if err := reader.Wait(ctx); err != nil {
 			return err
 		}
-		if buffered > 256<<10 {
+		if buffered > 128<<10 {
 			return fmt.Errorf("%d bytes wait for a reader", buffered)
 		}
 		return nil

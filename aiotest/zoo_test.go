@@ -73,12 +73,12 @@ var zoo = []specimen{
 	{name: "three in a row", kind: "a fault that needs three steps in a certain order among many", mode: aiotest.PCT, within: 300, run: threeInARow},
 	{name: "split brain", kind: "two take the lead, because one of them is not heard", within: 60, world: splitBrain},
 	{name: "retry over the network", kind: "a request is repeated whose answer did not come through", within: 100, world: retryOverNetwork},
-	{name: "crash before the disk", kind: "a host acknowledges what it has in memory only, and crashes", within: 100, world: crashBeforeDisk},
+	{name: "crash before the disk", kind: "a host acknowledges what it has in memory only, and crashes", within: 60, world: crashBeforeDisk},
 	{name: "half-close", kind: "the end of what a client sends is taken for the end of the client", within: 60, world: halfClose},
 	{name: "abort", kind: "Abort is taken for a reset: the other end sees an ordinary end", fail: abortMisread},
 	{name: "reordered datagrams", kind: "the datagram that came last is taken for the newest", within: 60, world: reorderedDatagrams},
 	{name: "silent peer", kind: "a client waits for a host that will never answer", within: 60, world: silentPeer},
-	{name: "slow reader", kind: "what is written for a slow reader fills the memory", within: 60, world: slowReader},
+	{name: "slow reader", kind: "what is written for a slow reader fills the memory", within: 20, world: slowReader},
 }
 
 // together runs functions as tasks of a group.
