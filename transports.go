@@ -513,13 +513,15 @@ type streamEndpoint struct {
 	// on the hot list: its owner is told in the next pass, without a new event
 	hot    bool
 	forced bool // closed without regard to the write buffer
-	eof    bool // WriteEOF was called
+	// repeater is implemented by a stream whose readiness the system knows.
+	eof bool
 }
 
 // toRead are the reports of data to read, or of EOF.
 const toRead = netio.Readable | netio.HungUp | netio.Ending
 
-// repeater is implemented by a stream of which the system knows what it is ready for.
+// WatchWrite says whether the owner is told when there is room to write; initially it
+// is not. If there is room already, it is told at once.
 type repeater interface {
 	// Repeat has the owner told when the next pass begins what the stream is ready
 	// for, as if it had just become so: after the streams that are ready already.

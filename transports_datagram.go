@@ -1,17 +1,17 @@
 package aio
 
-// datagramTransport is the DatagramTransport of sockets, and of whatever else is a
+// datagramTransport is the DatagramTransport of sockets, and of every other
 // net.PacketConn. The token owns it.
 //
-// Its socket tells in each pass what it is ready for, as a poller does that is
-// level-triggered. An edge would have to be followed up until a read finds nothing, and a
-// datagram does not tell that it was the last one: where requests come one by one, that
-// is a second read and a second look at the poller for each. asyncio does it in this way
-// too, so passes and their order are the same.
+// Its socket reports its readiness in each pass, like a level-triggered poller. An edge
+// would require reading until there is nothing left, and a datagram does not tell
+// whether it was the last one: if requests come one by one, that is a second read and a
+// second poll for each. asyncio is level-triggered too, so passes and their order are
+// the same.
 //
-// When the transport runs it makes one read, so that no socket keeps the others waiting,
-// or sends from the queue until the socket takes no more. After a datagram that failed
-// the rest has to wait for the next pass.
+// When the transport runs it makes one read, so that no socket keeps the others
+// waiting, or sends from the queue until the socket accepts no more. After a datagram
+// that failed, the rest waits for the next pass.
 
 import (
 	"errors"
@@ -24,10 +24,11 @@ import (
 type datagramTransport struct {
 	endpoint
 	flow
-	sock   netio.Datagram
-	data   DatagramReceiver // the protocol, if it is one
-	target net.Addr         // where all datagrams go, nil if each has an address
-	local  net.Addr         // once somebody has asked, or the transport is closed
+	sock netio.Datagram
+	data DatagramReceiver // the protocol, if it is one
+	// the destination of all datagrams, nil if each has its own
+	target net.Addr
+	local  net.Addr // set once it was requested, or the transport is closed
 
 	out      datagramQueue
 	flushing bool // out waits for the socket
@@ -35,7 +36,8 @@ type datagramTransport struct {
 }
 
 // newDatagramTransport makes the transport of s, which opens in the next pass: then
-// ConnectionMade is called, and reading starts. After an error s is still the caller's.
+// ConnectionMade is called, and reading starts. After an error s still belongs to the
+// caller.
 func (l *Loop) newDatagramTransport(s netio.Datagram, target net.Addr, p Protocol) (*datagramTransport, error) {
 	t := &datagramTransport{sock: s, target: target}
 	t.endpoint = endpoint{loop: l, self: t}
@@ -69,11 +71,11 @@ func (t *datagramTransport) proceed() {
 // release implements lifeCycle.
 func (t *datagramTransport) release() {
 	t.gone = true
-	t.localAddr() // for those who ask later
+	t.localAddr() // for later requests
 	t.sock.Close()
 }
 
-// watch tells the socket what the transport waits for.
+// watch tells the socket which readiness the transport waits for.
 func (t *datagramTransport) watch() {
 	var r netio.Readiness
 	if !t.closing {
@@ -87,15 +89,15 @@ func (t *datagramTransport) watch() {
 	}
 }
 
-// datagramOwner is what the socket knows of its transport: methods that a user's
-// transport must not have.
+// datagramOwner is the transport as its socket sees it: methods that a user's transport
+// must not have.
 type datagramOwner datagramTransport
 
 func (o *datagramOwner) Ready(r netio.Readiness) { (*datagramTransport)(o).ready(r) }
 func (o *datagramOwner) Discard()                { (*datagramTransport)(o).discard() }
 func (o *datagramOwner) ErrorReceived(err error) { (*datagramTransport)(o).errorReceived(err) }
 
-// ready queues what can be done and is wanted.
+// ready queues the work that is possible and wanted.
 func (t *datagramTransport) ready(r netio.Readiness) {
 	t.toRead = t.toRead || t.opened && !t.closing && r&(netio.Readable|netio.HungUp) != 0
 	t.toWrite = t.toWrite || t.flushing && r&(netio.Writable|netio.HungUp) != 0
@@ -119,7 +121,7 @@ func (t *datagramTransport) run(*future) {
 // source implements sourced.
 func (t *datagramTransport) source() any { return t }
 
-// readOnce receives one datagram and hands it on.
+// readOnce receives one datagram and delivers it.
 func (t *datagramTransport) readOnce() {
 	buf := t.loop.readBuffer()
 	n, from, err := t.sock.Receive(buf)
@@ -136,21 +138,21 @@ func (t *datagramTransport) readOnce() {
 	}
 }
 
-// deliver hands a datagram to the protocol.
+// deliver passes a datagram to the protocol.
 func (t *datagramTransport) deliver(p []byte, from net.Addr) (err error) {
 	defer recovered(&err)
 	t.data.DatagramReceived(p, from)
 	return nil
 }
 
-// errorReceived tells the protocol of an error that concerns one datagram.
+// errorReceived passes the error of one datagram to the protocol.
 func (t *datagramTransport) errorReceived(err error) {
 	if p, ok := t.protocol.(ErrorReceiver); ok && !t.gone {
 		t.guard("protocol.ErrorReceived() failed", func() { p.ErrorReceived(err) })
 	}
 }
 
-// forceClose ends the transport, whatever is in the queue.
+// forceClose closes the transport without regard to the queue.
 func (t *datagramTransport) forceClose(err error) {
 	if !t.lost {
 		t.out = datagramQueue{}
@@ -179,8 +181,8 @@ func (t *datagramTransport) Abort() {
 	t.forceClose(nil)
 }
 
-// SendTo implements DatagramTransport. An endpoint without a target goes on sending until
-// ConnectionLost, as in asyncio.
+// SendTo implements [DatagramTransport]. An endpoint without a target continues to send
+// until ConnectionLost, as in asyncio.
 func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
 	t.loop.check("DatagramTransport.SendTo")
 	to, err := t.destination(addr)
@@ -212,7 +214,7 @@ func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
 	return nil
 }
 
-// destination is where a datagram goes that is sent to addr.
+// destination returns the destination of a datagram that is sent to addr.
 func (t *datagramTransport) destination(addr net.Addr) (net.Addr, error) {
 	switch {
 	case t.target != nil && (addr == nil || sameAddr(addr, t.target)):
@@ -227,7 +229,7 @@ func (t *datagramTransport) destination(addr net.Addr) (net.Addr, error) {
 	return addr, nil
 }
 
-// sameAddr reports whether two addresses are the same in meaning.
+// sameAddr reports whether two addresses are equivalent.
 func sameAddr(a, b net.Addr) bool {
 	ua, aIsUDP := a.(*net.UDPAddr)
 	ub, bIsUDP := b.(*net.UDPAddr)
@@ -298,7 +300,7 @@ func (t *datagramTransport) GetExtraInfo(name string) any {
 	return nil
 }
 
-// localAddr is the address of this end, nil if it is not known.
+// localAddr returns the local address, nil if it is not known.
 func (t *datagramTransport) localAddr() net.Addr {
 	if t.local == nil {
 		t.local = t.sock.LocalAddr()

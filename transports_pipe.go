@@ -1,16 +1,15 @@
 package aio
 
 // Transports of one direction: over pipes, FIFOs, terminals, and sockets used as pipes.
-// The token owns them. They read and write as streamTransport does, see there for what is
-// remembered between two edges, but they end in other ways, which are asyncio's:
-//
-//   - The end of input is the end of the transport, whatever EOFReceived returns.
-//   - A panic of DataReceived is reported, and reading goes on.
-//   - An error of reading is reported, except for the one by which a terminal says that
-//     its other end is gone.
-//   - A transport for writing notices by itself that nobody reads any more. With a socket
-//     asyncio takes it for that if something can be read; here it must be the end.
-//   - Close and WriteEOF are the same, and what is written after them is dropped, also
+// The token owns them. They read and write as streamTransport does, which documents the
+// state between two edges, but they close differently, as in asyncio:
+//   - EOF closes the transport, whatever EOFReceived returns.
+//   - A panic of DataReceived is reported, and reading continues.
+//   - A read error is reported, except for the one with which a terminal reports that
+//     its other end is closed.
+//   - A transport for writing notices when the reading end is closed. For a socket
+//     asyncio takes any readable data as that; here it must be EOF.
+//   - Close and WriteEOF are the same, and data written after them is dropped, even
 //     while the buffer is still being written.
 
 import (
@@ -25,31 +24,31 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// pipe is what both kinds have.
+// pipe is the common part of both directions.
 type pipe struct {
 	streamEndpoint
 	terminal bool // or another character device
 	grown    bool // see grow
 }
 
-// levelReader is implemented by a stream that has its owner told as long as there is
-// something to read.
+// levelReader is implemented by a stream that can tell its owner repeatedly while there
+// is data to read.
 type levelReader interface {
-	// WatchRead says whether the owner is to be told, at first not.
+	// WatchRead says whether the owner is told; initially it is not.
 	WatchRead(on bool) error
 }
 
-// pipeSize is what a pipe holds on most systems.
+// pipeSize is the capacity of a pipe on most systems.
 const pipeSize = 64 << 10
 
 // processPipe is a protocol of a pipe to a process.
 type processPipe interface {
-	// directSink returns what data goes straight into, nil if the protocol is to be
-	// called.
+	// directSink returns the destination for data that bypasses the protocol, nil
+	// if the protocol must be called.
 	directSink() directSink
 }
 
-// directSink brings the memory for a read of which no protocol is told.
+// directSink provides the memory for a read that bypasses the protocol.
 type directSink interface {
 	readTarget() []byte
 	commit(n int) // the first n bytes of readTarget were filled
@@ -89,7 +88,7 @@ func (p *pipe) waitOpen(c caller, call string) error {
 	return err
 }
 
-// statPipe says what f is, or why it cannot be a pipe.
+// statPipe returns the kind of f, or an error if it cannot be a pipe.
 func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 	if f == nil {
 		return nil, usagef(call, "the pipe is nil")
@@ -108,7 +107,7 @@ func statPipe(call string, f *os.File) (fs.FileInfo, error) {
 	}
 }
 
-// source implements sourced, for the steps too.
+// source implements sourced, for the steps as well.
 func (p *pipe) source() any { return p }
 
 // GetExtraInfo implements BaseTransport.
@@ -127,7 +126,7 @@ type readPipe struct {
 	level levelReader // the stream, if it is one
 	full  bool        // the last read has filled a large buffer
 	later bool        // there is a deferredReadStep in the ready queue
-	atEOF Protocol    // to be told of the end, nil if there is none yet
+	atEOF Protocol    // the protocol that must be told of EOF, nil if there is none
 }
 
 // newReadPipe makes the transport of f, and waits until ConnectionMade was called.
@@ -168,29 +167,29 @@ func (t *readPipe) proceed() {
 	}
 }
 
-// lookAgain makes the transport look in the next pass at what there is to read.
+// lookAgain makes the transport check in the next pass for data to read.
 func (t *readPipe) lookAgain() {
 	switch {
-	case t.level != nil: // it is told then
+	case t.level != nil: // the stream tells it then
 		t.can = 0
 	case t.can != 0 && !t.lost:
 		t.again((*readPipeOwner)(t))
 	}
 }
 
-// readPipeOwner is what the stream knows of its transport: methods that a user's
+// readPipeOwner is the transport as its stream sees it: methods that a user's
 // ReadTransport must not have.
 type readPipeOwner readPipe
 
 func (o *readPipeOwner) Ready(r netio.Readiness) { (*readPipe)(o).ready(r) }
 func (o *readPipeOwner) Discard()                { o.discard() }
 
-// ready queues a read if there may be something and the protocol wants it.
+// ready queues a read if there may be data and the protocol accepts it.
 func (t *readPipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
 	if !t.mayRead() {
-		if t.level != nil { // it would be told in each pass
+		if t.level != nil { // otherwise it would be told in each pass
 			_ = t.level.WatchRead(false)
 		}
 		return
@@ -208,8 +207,8 @@ func (t *readPipe) run(*future) {
 		t.readLater()
 		return
 	}
-	defer t.lookAgain() // also if the protocol panics
-	to := t.receiver    // the one in use when the read begins
+	defer t.lookAgain() // even if the protocol panics
+	to := t.receiver    // the receiver at the time when the read begins
 	buf, err := to.memory(t.loop)
 	if err != nil {
 		t.fatal("protocol.GetBuffer() failed", err)
@@ -253,7 +252,8 @@ func (t *readPipe) read(buf []byte) (int, error) {
 	return n, err
 }
 
-// directSink returns what data goes straight into, nil if the protocol is to be called.
+// directSink returns the destination for data that bypasses the protocol, nil if the
+// protocol must be called.
 func (t *readPipe) directSink() directSink {
 	if p, ok := t.protocol.(processPipe); ok {
 		return p.directSink()
@@ -270,7 +270,7 @@ func (t *readPipe) directSink() directSink {
 // would bring also what was written in the meantime.
 type deferredReadStep readPipe
 
-// readLater has t read in the next pass.
+// readLater makes t read in the next pass.
 func (t *readPipe) readLater() {
 	if !t.later && t.mayRead() {
 		t.later = true
@@ -285,7 +285,7 @@ func (s *deferredReadStep) run(*future) {
 		return
 	}
 	sink := t.directSink()
-	if sink == nil { // there is another protocol now
+	if sink == nil { // the protocol was replaced
 		t.lookAgain()
 		return
 	}
@@ -305,7 +305,7 @@ func (s *deferredReadStep) run(*future) {
 	}
 }
 
-// loseLate is the end of the transport for a read that was due one pass ago.
+// loseLate closes the transport for a read that was due one pass ago.
 func (t *readPipe) loseLate(err error) {
 	if err != io.EOF {
 		if !errors.Is(err, syscall.EIO) {
@@ -316,8 +316,7 @@ func (t *readPipe) loseLate(err error) {
 	t.loseNow()
 }
 
-// eofStep tells the protocol that there is no more: the one that was in use when that was
-// read.
+// eofStep tells the protocol of EOF: the one that was in use when EOF was read.
 type eofStep readPipe
 
 func (s *eofStep) run(*future) {
@@ -328,7 +327,7 @@ func (s *eofStep) run(*future) {
 	}
 }
 
-// fatal ends the transport because of err.
+// fatal closes the transport because of err.
 func (t *readPipe) fatal(what string, err error) {
 	if !errors.Is(err, syscall.EIO) {
 		t.report(what, err)
@@ -345,7 +344,7 @@ func (t *readPipe) String() string { return "ReadTransport " + t.state() }
 type writePipe struct {
 	pipe
 	writeHalf
-	broken bool // in the ready queue because the reader is gone
+	broken bool // in the ready queue because the reading end is closed
 }
 
 // newWritePipe is newReadPipe for writing.
@@ -380,14 +379,14 @@ func (t *writePipe) proceed() {
 	}
 }
 
-// writePipeOwner is what the stream knows of its transport: methods that a user's
+// writePipeOwner is the transport as its stream sees it: methods that a user's
 // WriteTransport must not have.
 type writePipeOwner writePipe
 
 func (o *writePipeOwner) Ready(r netio.Readiness) { (*writePipe)(o).ready(r) }
 func (o *writePipeOwner) Discard()                { o.discard() }
 
-// ready queues a flush, or the end of the transport.
+// ready queues a flush, or the close of the transport.
 func (t *writePipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
@@ -413,13 +412,14 @@ func (t *writePipe) run(*future) {
 	}
 }
 
-// missesHangup reports whether t only notices by writing that nobody reads any more.
+// missesHangup reports whether t notices only by writing that the reading end is
+// closed.
 func (t *writePipe) missesHangup() bool {
 	s, ok := t.stream.(interface{ missesHangup() bool })
 	return t.terminal || ok && s.missesHangup()
 }
 
-// drop ends the transport because of err, whatever is in the buffer.
+// drop closes the transport because of err, without regard to the buffer.
 func (t *writePipe) drop(err error) {
 	if !t.lost {
 		t.out = outBuffer{}
@@ -475,8 +475,8 @@ func (t *writePipe) flush() {
 	}
 	t.written(n)
 	if t.out.len() > 0 {
-		// asyncio has the protocol wait for the very end, sockets only for the
-		// low mark
+		// asyncio makes the protocol wait until the buffer is empty, for
+		// sockets only until the low mark
 		return
 	}
 	t.watchWrite(false)

@@ -1,6 +1,6 @@
 package aio
 
-// A transport that sends a piece of a file in place of what is written to it.
+// A transport that sends a part of a file instead of written data.
 
 import (
 	"context"
@@ -14,11 +14,11 @@ func errSendfileTwice(call string) error {
 	return usagef(call, "another Sendfile is in progress on the transport")
 }
 
-// transfer is a Sendfile that goes past the write buffer of a transport. The transport
+// transfer is a Sendfile that bypasses the write buffer of a transport. The transport
 // has it from before the buffer is written until the call returns.
 type transfer struct {
 	file    *fileSend
-	started bool // the write buffer was written, and it is file's turn
+	started bool // the write buffer is written, and file comes next
 	err     error
 	wait    *waiter // of the call, nil while it does not wait
 }
@@ -29,8 +29,8 @@ func (t *streamTransport) maySendfile() bool {
 	return s != nil && s.started && s.wait != nil && s.wait.state == pending
 }
 
-// wakeSendfile ends the wait of a Sendfile, if there is one: the write buffer was
-// written, the file was sent, or the connection is lost.
+// wakeSendfile ends the wait of a Sendfile, if there is one: the write buffer is
+// written, the file is sent, or the connection is lost.
 func (t *streamTransport) wakeSendfile() {
 	if s := t.sending; s != nil && s.wait != nil {
 		s.wait.wake()
@@ -42,7 +42,7 @@ func (s *transfer) await(c caller, call string) error {
 	return c.waitOnce(call, &s.wait)
 }
 
-// sendfile sends f by the system's own call.
+// sendfile sends f with the system call.
 func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend) error {
 	_, ok := t.stream.(fileSender)
 	switch {
@@ -78,9 +78,9 @@ func (t *streamTransport) sendfile(ctx context.Context, call string, f *fileSend
 	return t.outcome(s)
 }
 
-// advance sends some of the file, and reports whether the transfer is over: not yet after
-// the last part, but once there is room again, as in asyncio. A peer that keeps up does
-// not keep the other tasks from running.
+// advance sends some of the file, and reports whether the transfer is done: not
+// directly after the last part, but once there is room again, as in asyncio. So a peer
+// that keeps up does not keep the other tasks from running.
 func (t *streamTransport) advance() bool {
 	s := t.sending
 	done, err := t.stream.(fileSender).sendFile(s.file)
@@ -102,7 +102,7 @@ func (t *streamTransport) advance() bool {
 	return done
 }
 
-// outcome is the error of a transfer that is over.
+// outcome returns the error of a transfer that is done.
 func (t *streamTransport) outcome(s *transfer) error {
 	err := s.file.asNotAvailable(s.err)
 	if err != nil || s.file.remaining == 0 {
@@ -114,7 +114,7 @@ func (t *streamTransport) outcome(s *transfer) error {
 	return net.ErrClosed
 }
 
-// endTransfer makes up for what had to wait.
+// endTransfer does what had to wait for the transfer.
 func (t *streamTransport) endTransfer() {
 	t.sending = nil
 	t.watchWrite(t.out.len() > 0)

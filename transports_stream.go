@@ -1,11 +1,11 @@
 package aio
 
-// streamTransport is the Transport of connections: sockets, and whatever else is a
+// streamTransport is the Transport of connections: of sockets, and of every other
 // net.Conn. The token owns it.
 //
-// When it runs it makes one read and one flush, as asyncio makes one of each per pass, so
-// that no connection keeps the others waiting. If there may be more to read it goes on
-// the hot list.
+// When it runs it makes one read and one flush, as asyncio makes one of each per pass,
+// so that no connection keeps the others waiting. If there may be more to read it goes
+// on the hot list.
 
 import (
 	"fmt"
@@ -21,9 +21,9 @@ type streamTransport struct {
 	readHalf
 	writeHalf
 	sending *transfer     // of a Sendfile, nil if there is none
-	upper   *tlsTransport // over this one, nil if there is none
+	upper   *tlsTransport // the TLS layer above it, nil if there is none
 
-	// The addresses. local is set once somebody has asked, or the transport is
+	// The addresses. local is set once it was requested, or the transport is
 	// closed.
 	local, remote net.Addr
 
@@ -32,14 +32,15 @@ type streamTransport struct {
 	prev, next *streamTransport
 }
 
-// connOwner keeps the list of the connections that it has accepted.
+// connOwner has the list of the connections that it has accepted.
 type connOwner interface {
 	attach(*streamTransport)
-	detach(*streamTransport) // the connection is gone
+	detach(*streamTransport) // removes a connection that is gone
 }
 
 // newStreamTransport makes the transport of s, which opens in the next pass: then
-// ConnectionMade is called, and reading starts. After an error s is still the caller's.
+// ConnectionMade is called, and reading starts. After an error s still belongs to the
+// caller.
 func (l *Loop) newStreamTransport(s netio.Stream, p Protocol, owner connOwner) (*streamTransport, error) {
 	t := &streamTransport{owner: owner, remote: s.RemoteAddr()}
 	t.streamEndpoint = streamEndpoint{endpoint: endpoint{loop: l, self: t}, stream: s}
@@ -57,7 +58,7 @@ func (l *Loop) newStreamTransport(s netio.Stream, p Protocol, owner connOwner) (
 	return t, nil
 }
 
-// front is the transport that the application has.
+// front returns the transport that the application uses.
 func (t *streamTransport) front() Transport {
 	if t.upper != nil {
 		return t.upper
@@ -75,7 +76,7 @@ func (t *streamTransport) use(p Protocol) error {
 
 // release implements lifeCycle.
 func (t *streamTransport) release() {
-	t.localAddr() // for those who ask later
+	t.localAddr() // for later requests
 	t.streamEndpoint.release()
 	t.wakeSendfile()
 	if t.owner != nil {
@@ -84,7 +85,7 @@ func (t *streamTransport) release() {
 	}
 }
 
-// streamOwner is what the stream knows of its transport: methods that a user's Transport
+// streamOwner is the transport as its stream sees it: methods that a user's Transport
 // must not have.
 type streamOwner streamTransport
 
@@ -95,15 +96,15 @@ func (o *streamOwner) Discard() {
 	o.discard()
 }
 
-// ready queues what can be done and is wanted.
+// ready queues the work that is possible and wanted.
 func (t *streamTransport) ready(r netio.Readiness) {
-	if r == 0 { // which tells of nothing new: this is the turn of one on the hot list
+	if r == 0 { // no news: this is the entry of a transport on the hot list
 		if !t.hot { // it had a pause
 			return
 		}
 		t.hot = false
 		if s, ok := t.stream.(repeater); ok && t.can&toRead == netio.Readable && !s.Pending() {
-			// the last bytes just filled the memory for them
+			// the last bytes just filled the memory
 			t.can &^= netio.Readable
 		}
 	}
@@ -142,9 +143,9 @@ func (t *streamTransport) run(*future) {
 // source implements sourced.
 func (t *streamTransport) source() any { return t }
 
-// readOnce makes one read and hands on what it got.
+// readOnce makes one read and delivers its result.
 func (t *streamTransport) readOnce() {
-	to := t.receiver // the one in use when the read begins
+	to := t.receiver // the receiver at the time when the read begins
 	buf, err := to.memory(t.loop)
 	if err != nil {
 		t.fatal("protocol.GetBuffer() failed", err)
@@ -173,7 +174,7 @@ func (t *streamTransport) readOnce() {
 	}
 }
 
-// atEOF tells the protocol that the other end will send no more.
+// atEOF tells the protocol of EOF.
 func (t *streamTransport) atEOF() {
 	keepOpen, err := t.eofReceived()
 	switch {
@@ -184,8 +185,8 @@ func (t *streamTransport) atEOF() {
 	}
 }
 
-// fatal ends the connection because of err, and reports it if a program is to blame, not
-// the network.
+// fatal closes the connection because of err, and reports err if it is the fault of a
+// program rather than of the network.
 func (t *streamTransport) fatal(what string, err error) {
 	if !isIOError(err) {
 		t.report(what, err)
@@ -193,7 +194,7 @@ func (t *streamTransport) fatal(what string, err error) {
 	t.forceClose(err)
 }
 
-// forceClose ends the connection, whatever is in the buffer.
+// forceClose closes the connection without regard to the buffer.
 func (t *streamTransport) forceClose(err error) {
 	if !t.lost {
 		t.out = outBuffer{}
@@ -238,7 +239,7 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// mayWrite returns an error if nothing may be written, or if n bytes cannot be.
+// mayWrite returns an error if the transport cannot be written to, or not n bytes.
 func (t *streamTransport) mayWrite(call string, n int) error {
 	switch {
 	case t.eof:
@@ -251,8 +252,8 @@ func (t *streamTransport) mayWrite(call string, n int) error {
 	return nil
 }
 
-// Writelines implements WriteTransport. The pieces are joined: for the small ones that
-// people have, copying is cheaper than a gathering call.
+// Writelines implements [WriteTransport]. The pieces are joined: for the usual small
+// ones, copying is cheaper than a gathering call.
 func (t *streamTransport) Writelines(bufs [][]byte) error {
 	t.loop.check("Transport.Writelines")
 	size := 0
@@ -266,7 +267,7 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 		for _, p := range bufs {
 			t.out.add(p)
 		}
-		t.flush() // which Write does not, as in asyncio
+		t.flush() // Write does not do that, as in asyncio
 		t.maybePause(t.out.len())
 		return nil
 	}
@@ -280,7 +281,7 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 	return err
 }
 
-// writeNow writes what can be written of p at once, while nothing is in the buffer.
+// writeNow writes as much of p as is possible at once, while the buffer is empty.
 func (t *streamTransport) writeNow(p []byte) (n int, err error) {
 	n, err = t.stream.Write(p)
 	if err != nil && err != netio.ErrWouldBlock {
@@ -295,7 +296,7 @@ func (t *streamTransport) writeNow(p []byte) (n int, err error) {
 
 // flush writes from the buffer.
 func (t *streamTransport) flush() {
-	eof := t.eof // ResumeWriting may call WriteEOF, which then does the rest itself
+	eof := t.eof // ResumeWriting may call WriteEOF, which does the rest itself
 	n, err := t.stream.Write(t.out.bytes())
 	if err != nil && err != netio.ErrWouldBlock {
 		t.fatal("write error on a connection", err)
@@ -335,7 +336,7 @@ func (t *streamTransport) WriteEOF() {
 	}
 }
 
-// shutdown closes the writing half.
+// shutdown closes the connection for writing.
 func (t *streamTransport) shutdown() {
 	if err := t.stream.CloseWrite(); err != nil {
 		t.fatal("shutdown error on a connection", err)
@@ -366,7 +367,7 @@ func (t *streamTransport) GetExtraInfo(name string) any {
 	return nil
 }
 
-// localAddr is the address of this end, nil if there is none.
+// localAddr returns the local address, nil if there is none.
 func (t *streamTransport) localAddr() net.Addr {
 	if t.local == nil {
 		t.local = t.stream.LocalAddr()
