@@ -39,6 +39,7 @@
 //   - limit concurrency: [Semaphore], [Lock], or N workers on a [Queue]
 //   - wait for a change: [Event], [Condition], [Barrier]
 //   - take items one by one from an iteration that awaits: [Pull]
+//   - merge, zip, map or buffer such iterations: package [github.com/goaio/aio/aioiter]
 //
 // With the rest of Go:
 //   - call something that blocks: [ToThread], [RunInExecutor]

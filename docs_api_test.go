@@ -21,6 +21,7 @@ var updateAPI = flag.Bool("update", false, "TestAPI writes api.txt in place of c
 var apiPackages = []string{
 	"github.com/goaio/aio",
 	"github.com/goaio/aio/aiohttp",
+	"github.com/goaio/aio/aioiter",
 	"github.com/goaio/aio/aiosql",
 	"github.com/goaio/aio/aiotest",
 }

@@ -1,0 +1,213 @@
+// Package aioiter combines iterations that await: it merges, zips, maps, buffers and
+// times them, as itertools does for plain iterations and aiostream for asynchronous ones
+// in Python.
+//
+// # Streams
+//
+// A [Stream] is a function of a ctx that returns an iter.Seq2 of values and errors. The
+// iterators of package aio are streams before they are given a ctx: queue.All,
+// reader.Lines. An operator makes a new stream from others; nothing runs before it is
+// ranged over:
+//
+//	lines := aioiter.Merge(a.Lines, b.Lines)
+//	lengths := aioiter.Map(aioiter.Timeout(lines, time.Minute), 4, measure)
+//	for n, err := range lengths(ctx) {
+//		...
+//	}
+//
+// A stream ends with the first error: it yields the error, with a zero value, and no
+// more. What an operator returns does so even if its source does not.
+//
+// # Tasks
+//
+// Merge, Zip, ZipAll, Buffer, Debounce and Map with a limit other than 1 run their
+// sources in tasks of their own; the other operators run them as part of the task that
+// ranges. When the range loop ends, for whatever reason, these tasks are cancelled, and
+// the loop returns only after they have ended. A cancellation of the consumer is never
+// mistaken for one of a source: if a source, or a function that Map calls, ends with a
+// cancellation that nobody requested of the consumer, the error matches
+// [ErrSourceCancelled] and not aio.ErrCancelled.
+//
+// The body of the range loop runs in the consumer's task and is never interrupted by an
+// operator: an error of a source is yielded when the consumer asks for the next item.
+//
+// All functions here that take streams panic with an error that matches aio.ErrUsage if
+// one is nil, and none of them awaits; ranging does. To take items one by one use
+// aio.Pull.
+package aioiter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// Stream is an asynchronous iteration that has not begun. It may be ranged over several
+// times if what it is made of may.
+type Stream[T any] func(ctx context.Context) iter.Seq2[T, error]
+
+// ErrSourceCancelled says that a task of a source was cancelled, or ended with a
+// cancellation, while the consumer was not cancelled.
+var ErrSourceCancelled = errors.New("aioiter: a source was cancelled")
+
+// misuse panics with an error that matches aio.ErrUsage.
+func misuse(format string, args ...any) {
+	panic(fmt.Errorf("%w: aioiter.%s", aio.ErrUsage, fmt.Sprintf(format, args...)))
+}
+
+func check[T any](call string, sources ...Stream[T]) {
+	for i, s := range sources {
+		if s == nil {
+			misuse("%s: stream %d is nil", call, i)
+		}
+	}
+}
+
+// foreign makes the error of a task of an operator one that is no cancellation of the
+// consumer.
+func foreign(err error) error {
+	if errors.Is(err, aio.ErrCancelled) {
+		return fmt.Errorf("%w: %v", ErrSourceCancelled, err)
+	}
+	return err
+}
+
+// fail yields an error.
+func fail[T any](yield func(T, error) bool, err error) {
+	var zero T
+	yield(zero, err)
+}
+
+// Of is the stream of some values. It does not await.
+func Of[T any](values ...T) Stream[T] {
+	return func(context.Context) iter.Seq2[T, error] {
+		return func(yield func(T, error) bool) {
+			for _, v := range values {
+				if !yield(v, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// FromSeq is the stream of the values of seq. It does not await, so seq must not block.
+// (aiostream: iterate)
+func FromSeq[T any](seq iter.Seq[T]) Stream[T] {
+	if seq == nil {
+		misuse("FromSeq: the sequence is nil")
+	}
+	return func(context.Context) iter.Seq2[T, error] {
+		return func(yield func(T, error) bool) {
+			for v := range seq {
+				if !yield(v, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Collect returns the items of s up to its end, and its error, if it ends with one.
+// (aiostream: list)
+func Collect[T any](ctx context.Context, s Stream[T]) ([]T, error) {
+	if s == nil {
+		return nil, fmt.Errorf("%w: aioiter.Collect: the stream is nil", aio.ErrUsage)
+	}
+	var all []T
+	for v, err := range s(ctx) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// Chain yields the items of all sources, one source after the other. A source begins when
+// the one before it has ended. (aiostream: chain)
+func Chain[T any](sources ...Stream[T]) Stream[T] {
+	check("Chain", sources...)
+	return func(ctx context.Context) iter.Seq2[T, error] {
+		return func(yield func(T, error) bool) {
+			for _, s := range sources {
+				for v, err := range s(ctx) {
+					if err != nil {
+						fail(yield, err)
+						return
+					}
+					if !yield(v, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Chunk yields the items of s in slices of n, of which the last one may be shorter. An
+// error drops an incomplete slice. It panics if n is less than 1. (aiostream: chunks)
+func Chunk[T any](s Stream[T], n int) Stream[[]T] {
+	check("Chunk", s)
+	if n < 1 {
+		misuse("Chunk: %d items", n)
+	}
+	return func(ctx context.Context) iter.Seq2[[]T, error] {
+		return func(yield func([]T, error) bool) {
+			var chunk []T
+			for v, err := range s(ctx) {
+				if err != nil {
+					fail(yield, err)
+					return
+				}
+				if chunk = append(chunk, v); len(chunk) < n {
+					continue
+				}
+				if !yield(chunk, nil) {
+					return
+				}
+				chunk = nil
+			}
+			if chunk != nil {
+				yield(chunk, nil)
+			}
+		}
+	}
+}
+
+// Timeout ends s with aio.ErrTimeout if an item takes longer than d to arrive, counted
+// from when the consumer asks for it. The source is cancelled in its await, and may clean
+// up. With d zero or negative the source must not suspend; aio.NoTimeout sets no limit.
+// (aiostream: timeout)
+func Timeout[T any](s Stream[T], d time.Duration) Stream[T] {
+	check("Timeout", s)
+	return func(ctx context.Context) iter.Seq2[T, error] {
+		return func(yield func(T, error) bool) {
+			it := aio.Pull(ctx, s)
+			// A cancellation that comes while the source cleans up is kept
+			// for later: the loop that was left could not return it.
+			end := func() { _ = aio.Shielded(ctx, it.Close) }
+			defer end()
+			for {
+				var v T
+				var ok bool
+				err := aio.Timeout(ctx, d, func(ctx context.Context) (err error) {
+					v, ok, err = it.Next(ctx)
+					return err
+				})
+				if err != nil {
+					end()
+					fail(yield, err)
+					return
+				}
+				if !ok || !yield(v, nil) {
+					return
+				}
+			}
+		}
+	}
+}
