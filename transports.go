@@ -520,21 +520,20 @@ type streamEndpoint struct {
 // toRead are the reports of data to read, or of EOF.
 const toRead = netio.Readable | netio.HungUp | netio.Ending
 
-// WatchWrite says whether the owner is told when there is room to write; initially it
-// is not. If there is room already, it is told at once.
+// repeater is implemented by a stream whose readiness the system knows.
 type repeater interface {
-	// Repeat has the owner told when the next pass begins what the stream is ready
-	// for, as if it had just become so: after the streams that are ready already.
+	// Repeat makes the stream tell its owner its readiness when the next pass
+	// begins, as if it had just begun: after the streams that are ready already.
 	// Before the first Repeat the owner is told nothing.
 	Repeat() error
-	// WatchWrite says whether the owner is to be told that there is room to write, at
-	// first not. If there is room already, it is told that.
+	// WatchWrite says whether the owner is told when there is room to write;
+	// initially it is not. If there is room already, it is told at once.
 	WatchWrite(on bool)
-	// Pending reports whether there is something to read.
+	// Pending reports whether there is data to read.
 	Pending() bool
 }
 
-// repeat has the owner, o, told what the stream is ready for. That is where asyncio adds
+// repeat makes the stream tell its owner, o, its readiness. This is where asyncio adds
 // a descriptor to its selector: when a transport is opened, after each pause, and for
 // each part of a file.
 func (e *streamEndpoint) repeat(o netio.Owner) error {
@@ -569,8 +568,8 @@ func (e *streamEndpoint) release() {
 	}
 }
 
-// discard closes the stream because the loop is closed. ConnectionLost is not called any
-// more, but those who have the transport still learn that it is closed.
+// discard closes the stream because the loop is closed. ConnectionLost is not called
+// any more, but code that holds the transport still sees that it is closed.
 func (e *streamEndpoint) discard() {
 	e.closing, e.lost = true, true
 	e.stream.Close()
