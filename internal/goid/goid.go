@@ -1,9 +1,9 @@
-// Package goid tells which goroutine runs.
+// Package goid identifies the running goroutine.
 //
-// A goroutine is known by the address of its runtime descriptor, which the runtime keeps
-// in a register (arm64) or in thread-local storage (amd64); elsewhere by the number in
-// its stack trace. Asking for that number takes 2 µs, more than twenty switches, so there
-// Holder does it only if Check is set.
+// A goroutine is identified by the address of its runtime descriptor, which the runtime
+// keeps in a register (arm64) or in thread-local storage (amd64); elsewhere by the
+// number in its stack trace. Reading that number takes 2 µs, more than twenty switches,
+// so there Holder does it only if Check is set.
 package goid
 
 import (
@@ -15,13 +15,13 @@ import (
 // Nobody is an identity that no goroutine has. Zero is another one.
 const Nobody = 1
 
-// Check makes Holder look for the running goroutine also where that is expensive. It has
-// no effect on amd64 and arm64.
+// Check makes Holder look for the running goroutine even where that is expensive. It
+// has no effect on amd64 and arm64.
 var Check atomic.Bool
 
 // InBubble reports whether the running goroutine is in a bubble of testing/synctest. It
-// asks the runtime, which says so in the first line of the goroutine's stack trace: the
-// time of day, which in a bubble begins with the year 2000, may be wrong on a real
+// reads the first line of the goroutine's stack trace, where the runtime says so. The
+// time of day, which in a bubble begins with the year 2000, may also be wrong on a real
 // machine. It takes 2 µs.
 func InBubble() bool {
 	var buf [128]byte
