@@ -154,24 +154,28 @@ func serveCounted(t *testing.T, c *conns, h http.Handler) string {
 // A request that ends early leaves no half-read connection behind, and no request.
 func TestClientCancelled(t *testing.T) {
 	var seen conns
-	gone := make(chan struct{}, 1)
+	began, gone := make(chan struct{}, 1), make(chan struct{}, 1)
 	s := serveCounted(t, &seen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/quick" {
 			io.WriteString(w, "quick")
 			return
 		}
-		if r.URL.Path != "/header" {
+		if r.URL.Path == "/body" {
 			io.WriteString(w, "beginning")
 			w.(http.Flusher).Flush()
+		} else {
+			began <- struct{}{}
 		}
 		<-r.Context().Done()
 		gone <- struct{}{}
 	}))
 	c := newClient(t)
 	run(t, func(ctx context.Context) error {
+		var reads aio.Event // the header has come
 		read := func(ctx context.Context, url string) error {
 			resp, err := c.Get(ctx, url)
 			if err == nil {
+				reads.Set()
 				_, err = resp.Bytes(ctx)
 				if _, again := resp.Bytes(ctx); again == nil {
 					t.Error("the response can be read after it was given up")
@@ -179,14 +183,35 @@ func TestClientCancelled(t *testing.T) {
 			}
 			return err
 		}
+		// underWay suspends the calling task until the request is.
+		underWay := func(ctx context.Context, path string) error {
+			if path == "/header" {
+				_, _, err := aio.Receive(ctx, began)
+				return err
+			}
+			defer reads.Clear()
+			return reads.Wait(ctx)
+		}
 		for _, path := range []string{"/header", "/body"} {
 			for name, end := range map[string]func() error{
 				"Timeout": func() error {
-					return aio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context) error { return read(ctx, s+path) })
+					scope := aio.NewTimeout(aio.NoTimeout)
+					late := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+						if err := underWay(ctx, path); err != nil {
+							return err
+						}
+						scope.Reschedule(time.Now())
+						return nil
+					}))
+					err := scope.Run(ctx, func(ctx context.Context) error { return read(ctx, s+path) })
+					if _, lerr := late.Await(ctx); lerr != nil {
+						return lerr
+					}
+					return err
 				},
 				"Cancel": func() error {
 					task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return read(ctx, s+path) }))
-					if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil {
+					if err := underWay(ctx, path); err != nil {
 						return err
 					}
 					task.Cancel()
@@ -194,9 +219,20 @@ func TestClientCancelled(t *testing.T) {
 					return err
 				},
 				"derived context": func() error {
-					ctx, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
-					defer cancel()
-					return read(ctx, s+path)
+					derived, cancel := context.WithCancelCause(ctx)
+					defer cancel(nil)
+					late := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+						if err := underWay(ctx, path); err != nil {
+							return err
+						}
+						cancel(context.DeadlineExceeded)
+						return nil
+					}))
+					err := read(derived, s+path)
+					if _, lerr := late.Await(ctx); lerr != nil {
+						return lerr
+					}
+					return err
 				},
 			} {
 				if err := end(); !errors.Is(err, aio.ErrTimeout) && !errors.Is(err, aio.ErrCancelled) && !errors.Is(err, context.DeadlineExceeded) {

@@ -22,8 +22,19 @@ const answerText = "Hello, World!"
 
 func hello(_ context.Context, w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answerText) }
 
-func serveHTTP(_ serveOptions, ln net.Listener) error {
-	return http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answerText) }))
+var plainHello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answerText) })
+
+func serveHTTP(_ serveOptions, ln net.Listener) error { return http.Serve(ln, plainHello) }
+
+// serveLimited is net/http with the limits that aiohttp.Serve has by default.
+func serveLimited(_ serveOptions, ln net.Listener) error {
+	s := &http.Server{
+		Handler:           plainHello,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		WriteTimeout:      time.Minute,
+	}
+	return s.Serve(ln)
 }
 
 func serveHandler(_ serveOptions, ln net.Listener) error {

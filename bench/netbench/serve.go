@@ -44,11 +44,12 @@ var (
 		"Sendfile":             streamServer(sendFile),
 	}
 	netKinds = map[string]func(o serveOptions, ln net.Listener) error{
-		"net":      netServer(echoNet),
-		"io.Copy":  netServer(copyFile),
-		"Handler":  serveHandler,
-		"Serve":    serveWeb,
-		"net/http": serveHTTP,
+		"net":              netServer(echoNet),
+		"io.Copy":          netServer(copyFile),
+		"Handler":          serveHandler,
+		"Serve":            serveWeb,
+		"net/http":         serveHTTP,
+		"net/http, limits": serveLimited,
 	}
 )
 

@@ -11,7 +11,7 @@ var (
 	idlers   = []string{"protocol", "stream", "stream with a buffer", "net", "asyncio", "asyncio-stream", "uvloop", "uvloop-stream"}
 	senders  = []string{"Sendfile", "io.Copy", "asyncio-sendfile"}
 	spawners = []string{"aio", "os/exec", "asyncio", "uvloop"}
-	webs     = []string{"Handler", "Serve", "net/http"}
+	webs     = []string{"Handler", "net/http", "Serve", "net/http, limits"}
 	clients  = []string{"aiohttp.Client", "http.Client"}
 	kvs      = []string{"kv", "redis-server"}
 	spread   = []string{"1 loop", "2 loops", "net on 1 core", "net on 2 cores"}
@@ -70,7 +70,8 @@ var tables = []table{
 	{
 		title: "HTTP",
 		about: "httpN: a handler that answers with 13 bytes, under `wrk` with one thread and N connections, with " +
-			"`aiohttp.Handler` behind net/http, with `aiohttp.Serve`, and with net/http alone. client50: " +
+			"`aiohttp.Handler` behind net/http, with net/http alone, with `aiohttp.Serve`, and with net/http that has " +
+			"the limits on slow clients that Serve has by default. client50: " +
 			"clients with 50 requests under way, on such a server of net/http.",
 		columns: requests,
 		loads: []load{webLoad(1), webLoad(50), webLoad(1000), {"client50", clients, measureClient(50), []goal{
@@ -140,9 +141,10 @@ func redisLoad(command string, pipeline int, atLeast float64) load {
 
 func webLoad(conns int) load {
 	return load{fmt.Sprintf("http%d", conns), webs, measureWeb(conns), []goal{
-		{"Handler", "net/http", perSecond, 0, 0.85}, {"Serve", "net/http", perSecond, 0, 0.85},
-		{"Handler", "net/http", p99, 1.5, 0}, {"Serve", "net/http", p99, 1.5, 0},
-		{"Handler", "net/http", cpuPerRequest, 0, 0}, {"Serve", "net/http", cpuPerRequest, 0, 0},
+		{"Handler", "net/http", perSecond, 0, 0.85}, {"Serve", "net/http, limits", perSecond, 0, 0.85},
+		{"Handler", "net/http", p99, 1.5, 0}, {"Serve", "net/http, limits", p99, 1.5, 0},
+		{"Handler", "net/http", cpuPerRequest, 0, 0}, {"Serve", "net/http, limits", cpuPerRequest, 0, 0},
+		{"Serve", "net/http", perSecond, 0, 0},
 	}}
 }
 
