@@ -25,8 +25,9 @@ func TestMetrics(t *testing.T) {
 		return aio.Sleep(ctx, 0)
 	})
 	strange := aio.NewEventLoop(nil)
-	p.monitor.Watch(strange, "a \"strange\"\\\nname")
+	unwatch := p.monitor.Watch(strange, "a \"strange\"\\\nname")
 	strange.Close()
+	defer unwatch()
 	w := httptest.NewRecorder()
 	p.monitor.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "http://scraped.example/metrics", nil))
 	text := w.Body.String()
@@ -141,13 +142,14 @@ func TestManyBusyLoops(t *testing.T) {
 	p := newProgram(t, &aiomon.Options{Interval: time.Millisecond, TimelineRecords: 1000, Report: func(aiomon.Warning) {}})
 	asked := make(chan struct{})
 	var made [loops]int
+	var unwatch [loops]func()
 	var ends []func() error
 	var done []*aio.ConcurrentFuture[struct{}]
 	for i := range loops {
 		l, stop := aio.StartLoop(nil)
 		ends = append(ends, stop)
 		done = append(done, aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
-			p.monitor.Watch(l, fmt.Sprint("busy-", i))
+			unwatch[i] = p.monitor.Watch(l, fmt.Sprint("busy-", i))
 			var lock aio.Lock
 			for {
 				select {
@@ -183,6 +185,7 @@ func TestManyBusyLoops(t *testing.T) {
 		if err := ends[i](); err != nil {
 			t.Error(err)
 		}
+		unwatch[i]()
 	}
 	type overview struct {
 		Loops []struct {

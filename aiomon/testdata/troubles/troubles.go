@@ -186,6 +186,7 @@ type Program struct {
 	Loop    *aio.Loop
 	stop    chan struct{}
 	end     func() error
+	unwatch func()
 }
 
 // Start starts the program in a loop of its own.
@@ -194,7 +195,7 @@ func (t Trouble) Start(opts *aiomon.Options) (*Program, error) {
 	p.Loop, p.end = aio.StartLoop(nil)
 	started := make(chan error)
 	aio.RunCoroutineThreadsafe(p.Loop, aio.NoResult(func(ctx context.Context) error {
-		p.Monitor.Watch(p.Loop, "main")
+		p.unwatch = p.Monitor.Watch(p.Loop, "main")
 		// not by the result of the coroutine: the loop may be blocked by then
 		started <- t.Run(ctx, p.stop)
 		return nil
@@ -205,6 +206,7 @@ func (t Trouble) Start(opts *aiomon.Options) (*Program, error) {
 // Stop ends the program. The error is that of its loop; the tasks are cancelled.
 func (p *Program) Stop() error {
 	close(p.stop)
+	defer p.unwatch()
 	if err := p.end(); !errors.Is(err, aio.ErrCancelled) {
 		return err
 	}
