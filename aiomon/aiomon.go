@@ -3,16 +3,18 @@
 //
 // A [Monitor] is an http.Handler that registers itself nowhere:
 //
-//	monitor := aiomon.New(nil)
 //	err := aio.Run(func(ctx context.Context) error {
-//		defer monitor.Watch(ctx, "main")()
-//		stop, err := monitor.ListenAndServe("127.0.0.1:8765")
+//		_, stop, err := aiomon.Start(ctx, "127.0.0.1:8765", nil)
 //		if err != nil {
 //			return err
 //		}
 //		defer stop()
 //		return serve(ctx)
 //	})
+//
+// [Start] does what most programs want. Others make a monitor with [New], have it
+// [Monitor.Watch] one loop or several, and serve it with [Monitor.ListenAndServe],
+// [Monitor.ListenUnix] or a server of their own.
 //
 // It observes the loops that it was told to watch, from then on, and keeps what it sees
 // in a registry of its own. So it answers from other goroutines, without stepping a task,
@@ -137,6 +139,30 @@ func New(opts *Options) *Monitor {
 	m.mux.Handle("GET /metrics", m.Metrics())
 	m.mux.HandleFunc("POST /api/cancel", m.cancel)
 	return m
+}
+
+// Start makes a monitor that watches the loop of ctx, under the name main, and serves it
+// at a TCP address; see [Monitor.ListenAndServe] for which are allowed. stop ends both. It
+// is for tasks and callbacks of the loop, as stop is, and never awaits. nil options are
+// the defaults.
+//
+// The error is that of [Monitor.ListenAndServe], or matches aio.ErrNoRunningLoop if ctx
+// belongs to no running loop. Then nothing is left.
+func Start(ctx context.Context, addr string, opts *Options) (m *Monitor, stop func(), err error) {
+	l, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	m = New(opts)
+	stopServer, err := m.ListenAndServe(addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	unwatch := m.Watch(l, "main")
+	return m, func() {
+		unwatch()
+		stopServer()
+	}, nil
 }
 
 // AddPage adds a table to the page of the monitor, under a name. rows is called for each

@@ -398,6 +398,29 @@ func TestWhereItListens(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+func TestStart(t *testing.T) {
+	err := aio.Run(func(ctx context.Context) error {
+		m, stop, err := aiomon.Start(ctx, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		if m.URL() == "" {
+			t.Error("no URL")
+		}
+		stop()
+		if _, _, err := aiomon.Start(ctx, "0.0.0.0:0", nil); !errors.Is(err, aio.ErrUsage) {
+			t.Errorf("an address for everybody: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, _, err := aiomon.Start(context.Background(), "127.0.0.1:0", nil); !errors.Is(err, aio.ErrNoRunningLoop) {
+		t.Errorf("without a loop: %v", err)
+	}
+}
+
 func TestUnixSocketIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" || runtime.GOOS == "js" {
 		t.Skip("no modes of files here")

@@ -4,7 +4,8 @@
 //	nc localhost 7777
 //
 // A line is a message to the room one is in, or a command if it begins with a slash;
-// /help lists them. Control characters in what people write are not passed on: a terminal
+// /help lists them. With -monitor 127.0.0.1:8765 it serves the page of package aiomon
+// there, which shows what each connection is doing. Control characters in what people write are not passed on: a terminal
 // would obey them.
 //
 // On SIGINT or SIGTERM everybody is told, and has a moment to read it. The exit status is
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiomon"
 )
 
 const (
@@ -38,6 +40,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // options are what the flags say.
 type options struct {
 	addr        string
+	monitor     string
 	idle, grace time.Duration
 }
 
@@ -54,6 +57,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
 	defer r.Close()
 	err = r.Run(func(ctx context.Context) error {
+		if o.monitor != "" {
+			_, stop, err := aiomon.Start(ctx, o.monitor, nil)
+			if err != nil {
+				return err
+			}
+			defer stop()
+		}
 		return serve(ctx, o.addr, o.idle, o.grace, func(at net.Addr) { log.Printf("listening on %v", at) })
 	})
 	var sig *aio.SignalError
@@ -72,6 +82,7 @@ func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
 	flags.Usage = func() {}
 	flags.StringVar(&o.addr, "addr", "localhost:7777", "listen on `HOST:PORT`")
+	flags.StringVar(&o.monitor, "monitor", "", "show what the loop is doing at http://`ADDR`")
 	flags.DurationVar(&o.idle, "idle", 10*time.Minute, "close the connection of whoever is silent for `D`")
 	flags.DurationVar(&o.grace, "grace", 2*time.Second, "give the connections `D` to end")
 	if err := flags.Parse(args); err != nil {

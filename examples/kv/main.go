@@ -4,6 +4,9 @@
 //
 //	kv -addr localhost:6379
 //
+// With -monitor 127.0.0.1:8765 it serves the page of package aiomon there, which shows
+// what each client is doing.
+//
 // A client is a task that reads commands and runs them. There is no lock anywhere: one
 // task runs at a time, and a command does not await while it touches the data.
 //
@@ -27,6 +30,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiomon"
 )
 
 const (
@@ -40,7 +44,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program without its process. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	addr, err := parseArgs(args, stdout)
+	addr, monitor, err := parseArgs(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
@@ -51,6 +55,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
 	defer r.Close()
 	err = r.Run(func(ctx context.Context) error {
+		if monitor != "" {
+			_, stop, err := aiomon.Start(ctx, monitor, nil)
+			if err != nil {
+				return err
+			}
+			defer stop()
+		}
 		return serve(ctx, addr, func(at net.Addr) { log.Printf("listening on %v", at) })
 	})
 	var sig *aio.SignalError
@@ -64,23 +75,24 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func parseArgs(args []string, stdout io.Writer) (addr string, err error) {
+func parseArgs(args []string, stdout io.Writer) (addr, monitor string, err error) {
 	flags := flag.NewFlagSet("kv", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
 	flags.Usage = func() {}
 	flags.StringVar(&addr, "addr", "localhost:6379", "listen on `HOST:PORT`")
+	flags.StringVar(&monitor, "monitor", "", "show what the loop is doing at http://`ADDR`")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stdout, usage)
 			flags.SetOutput(stdout)
 			flags.PrintDefaults()
 		}
-		return "", err
+		return "", "", err
 	}
 	if flags.NArg() > 0 {
-		return "", fmt.Errorf("want no arguments, not %q", flags.Arg(0))
+		return "", "", fmt.Errorf("want no arguments, not %q", flags.Arg(0))
 	}
-	return addr, nil
+	return addr, monitor, nil
 }
 
 // server is what the clients share.
