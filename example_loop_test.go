@@ -496,8 +496,8 @@ func ExampleFormatTaskTable() {
 		{ID: 0xc2, Name: "oven", Stack: stack("main.bake"), AwaitedBy: []aio.TaskAwaiter{{ID: 0xc1, Stack: serve}}},
 	}))
 	// Output:
-	// loop  task id  task name  stack                            awaiter stack                    awaiter name  awaiter id
-	// ----  -------  ---------  -----                            -------------                    ------------  ----------
+	// loop  task id  task name  coroutine stack                  awaiter chain                    awaiter name  awaiter id
+	// ----  -------  ---------  ---------------                  -------------                    ------------  ----------
 	// 0x0   0xc1     shop       main.(*shop).serve -> main.main                                                 0x0
 	// 0x0   0xc2     oven       main.bake                        main.(*shop).serve -> main.main  shop          0xc1
 }

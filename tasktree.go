@@ -104,7 +104,7 @@ func FormatTaskTable(tasks []TaskInfo) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	head := []string{"loop", "task id", "task name", "stack", "awaiter stack", "awaiter name", "awaiter id"}
+	head := []string{"loop", "task id", "task name", "coroutine stack", "awaiter chain", "awaiter name", "awaiter id"}
 	row(head...)
 	for i, title := range head {
 		head[i] = strings.Repeat("-", len(title))

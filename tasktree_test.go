@@ -239,7 +239,7 @@ func wantTable(t *testing.T, tasks []aio.TaskInfo, want ...string) {
 		}
 		got = append(got, strings.Join(cells, "|"))
 	}
-	want = append([]string{"loop|task id|task name|stack|awaiter stack|awaiter name|awaiter id"}, want...)
+	want = append([]string{"loop|task id|task name|coroutine stack|awaiter chain|awaiter name|awaiter id"}, want...)
 	equal(t, "the table", got, want)
 }
 

@@ -39,7 +39,7 @@ async function get(path) {
 
 // ---- header
 
-const views = [["tasks", "Tasks"], ["graph", "Graph"], ["health", "Health"], ["timeline", "Timeline"]];
+const views = [["tasks", "Tasks"], ["graph", "Graph"], ["resources", "Resources"], ["health", "Health"], ["timeline", "Timeline"]];
 
 function drawTabs() {
   const tabs = views.map(([id, title]) => [id, "", title]);
@@ -73,9 +73,12 @@ const columns = [
   ["name", "Task", (t) => t.name], ["state", "State", (t) => t.state], ["place", "Started at", (t) => t.place],
   ["age", "Age", (t) => duration(t.age), true], ["busy", "Busy", (t) => duration(t.busy), true],
   ["waited", "Waited", (t) => duration(t.waited), true], ["steps", "Steps", (t) => String(t.steps), true],
-  ["what", "Waits for", (t) => (t.cancelled ? "⚑ " : "") + t.what],
+  ["what", "Waits for", (t) => (t.cancelled ? "⚑ " : "") + waitsFor(t)],
 ];
 const rowHeight = 28;
+
+// waitsFor says what a task waits for, and who holds that.
+function waitsFor(t) { return t.what + (t.holder ? `, held by ${t.holder}` : ""); }
 
 function drawHead() {
   $("head").replaceChildren(...columns.map(([id, title, , num]) => el("button", {
@@ -89,7 +92,7 @@ function arrange() {
   drawHead();
   const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const hit = (t) => {
-    const text = `${t.name} ${t.state} ${t.place} ${t.what}`.toLowerCase();
+    const text = `${t.name} ${t.state} ${t.place} ${waitsFor(t)}`.toLowerCase();
     return words.every((w) => text.includes(w));
   };
   const list = words.length ? state.tasks.filter(hit) : state.tasks.slice();
@@ -161,8 +164,9 @@ async function openTask(loop, id) {
   $("detail").replaceChildren(
     el("h2", { tabindex: "-1" }, d.name), el("span", { class: "state " + d.state }, d.state + " for " + duration(d.for)),
     el("dl", {},
-      el("dt", {}, "waits for"), el("dd", { class: "what" }, d.what || "—"),
-      el("dt", {}, "that is"), d.awaits?.length ? links(d.awaits) : el("dd", { class: "dim" }, "no task"),
+      el("dt", {}, "waits for"), el("dd", { class: "what" }, waitsFor(d) || "—"),
+      el("dt", {}, d.heldBy ? "held by" : "that is"), d.heldBy ? links([d.heldBy]) : d.awaits?.length ? links(d.awaits) : el("dd", { class: "dim" }, "no task"),
+      ...(d.resources ?? []).flatMap((r) => [el("dt", {}, r.holderTask === d.id ? "holds" : "waits at"), el("dd", {}, `${r.kind} of `, el("span", { class: "place" }, r.place), `, ${r.waiting} waiting`)]),
       el("dt", {}, "awaited by"), links(d.awaitedBy),
       el("dt", {}, "started by"), d.by ? el("dd", {}, link(d.by)) : el("dd", { class: "dim" }, "no task"),
       el("dt", {}, "started at"), el("dd", { class: "place" }, d.place),
@@ -194,18 +198,19 @@ function closeTask() {
 
 function drawGraph() {
   const awaited = new Set();
-  for (const t of state.tasks) for (const a of t.awaits ?? []) awaited.add(t.loop + "/" + a);
+  const next = (t) => [...(t.awaits ?? []), ...(t.heldBy ? [t.heldBy] : [])];
+  for (const t of state.tasks) for (const a of next(t)) awaited.add(t.loop + "/" + a);
   const drawn = new Set();
   let room = 2000; // items
   const item = (t, path) => {
     if (room-- <= 0) return null;
     const name = el("button", { class: "link", onclick: () => openTask(t.loop, t.id) }, t.name);
     if (path.has(key(t))) return el("li", { class: "circle" }, "↻ ", name, " — a circle: they wait for each other");
-    const again = drawn.has(key(t)) && t.awaits?.length;
+    const again = drawn.has(key(t)) && next(t).length;
     drawn.add(key(t));
     const li = el("li", { role: "treeitem" }, el("span", { class: "state " + t.state }), name,
-      el("span", { class: "dim what" }, t.what ? "  " + t.what : ""), again ? el("span", { class: "dim" }, "  (its tasks are above)") : null);
-    const below = again ? [] : (t.awaits ?? []).map((a) => state.byKey.get(t.loop + "/" + a)).filter(Boolean);
+      el("span", { class: "dim what" }, t.what ? "  " + waitsFor(t) : ""), again ? el("span", { class: "dim" }, "  (its tasks are above)") : null);
+    const below = again ? [] : next(t).map((a) => state.byKey.get(t.loop + "/" + a)).filter(Boolean);
     if (below.length) {
       const within = new Set(path).add(key(t));
       li.append(el("ul", { role: "group" }, ...below.map((b) => item(b, within)).filter(Boolean)));
@@ -214,9 +219,34 @@ function drawGraph() {
   };
   const roots = state.tasks.filter((t) => !awaited.has(key(t)));
   const list = roots.map((t) => item(t, new Set())).filter(Boolean);
-  for (const t of state.tasks) if (!drawn.has(key(t)) && t.awaits?.length) list.unshift(item(t, new Set())); // circles have no root
+  for (const t of state.tasks) if (!drawn.has(key(t)) && next(t).length) list.unshift(item(t, new Set())); // circles have no root
   $("tree").replaceChildren(el("ul", {}, ...list.filter(Boolean)));
   if (room <= 0) $("tree").append(el("p", { class: "dim" }, "More are not drawn."));
+}
+
+// ---- resources
+
+function drawResources(list) {
+  const words = $("res-filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = list.filter((r) => words.every((w) => `${r.kind} ${r.place} ${r.holder ?? ""} ${r.state}`.toLowerCase().includes(w)));
+  const link = (r, id) => {
+    const t = state.byKey.get(r.loop + "/" + id);
+    return el("button", { class: "link", onclick: () => openTask(r.loop, id) }, t ? t.name : "task " + id);
+  };
+  const cell = (name, text, attrs = {}) => el("td", { "data-label": name, ...attrs }, text);
+  $("res-count").textContent = shown.length === list.length ? `${list.length} resources` : `${shown.length} of ${list.length} resources`;
+  const several = new Set(list.map((r) => r.loop)).size > 1;
+  $("resources").replaceChildren(el("table", { class: "resources" },
+    el("thead", {}, el("tr", {}, ...[several ? "loop" : null, "kind", "state", "waiting", "held by", "who waits", "peak", "first used at, or address"].filter(Boolean)
+      .map((h) => el("th", { class: h === "waiting" || h === "peak" ? "num" : "" }, h)))),
+    el("tbody", {}, ...shown.slice(0, 500).map((r) => el("tr", { class: r.state === "full" || r.kind === "Lock" && r.waiting ? "busy" : "", "data-kind": r.kind },
+      several ? cell("loop", String(r.loop)) : null,
+      cell("kind", r.kind), cell("state", r.state + (r.limit && r.state !== "full" ? ` of ${r.limit}` : r.limit ? `, ${r.limit}` : "")),
+      cell("waiting", String(r.waiting), { class: "num" }),
+      cell("held by", r.holderTask ? link(r, r.holderTask) : r.holder ?? ""),
+      el("td", { "data-label": "who waits" }, ...(r.waiters ?? []).slice(0, 5).flatMap((id, i) => i ? [", ", link(r, id)] : [link(r, id)]), r.waiting > 5 ? ` and ${r.waiting - 5} more` : ""),
+      cell("peak", r.peak ? String(r.peak) : "", { class: "num" }), cell("place", r.place, { class: "place" }))))));
+  if (!list.length) $("resources").replaceChildren(el("p", { class: "dim" }, "No task has used a lock, a queue or another primitive, and no connection was opened, since the loop is watched."));
 }
 
 // ---- health
@@ -404,6 +434,11 @@ async function refresh() {
       state.tasks = await get("api/tasks");
       state.byKey = new Map(state.tasks.map((t) => [key(t), t]));
       if (state.view === "tasks") arrange(); else drawGraph();
+    } else if (state.view === "resources") {
+      const [tasks, list] = await Promise.all([get("api/tasks"), get("api/resources")]);
+      state.byKey = new Map(tasks.map((t) => [key(t), t]));
+      state.resources = list;
+      drawResources(list);
     } else if (state.view === "health") drawHealth(await get("api/health"));
     else if (state.view === "timeline") await loadTimeline();
     else drawExtra(await get("api/page/" + encodeURIComponent(state.extra)) ?? []);
@@ -452,7 +487,7 @@ document.addEventListener("keydown", (e) => {
     ArrowDown: () => state.view === "tasks" && choose(1), ArrowUp: () => state.view === "tasks" && choose(-1),
     PageDown: () => state.view === "tasks" && choose(20), PageUp: () => state.view === "tasks" && choose(-20),
     Enter: () => { const t = state.shown[state.chosen]; if (state.view === "tasks" && t && t.group == null && !e.target.matches("button")) openTask(t.loop, t.id); },
-    1: () => show("tasks"), 2: () => show("graph"), 3: () => show("health"), 4: () => show("timeline"),
+    1: () => show("tasks"), 2: () => show("graph"), 3: () => show("resources"), 4: () => show("health"), 5: () => show("timeline"),
   };
   if (e.target.matches("button, a") && (e.key === " " || e.key === "Enter")) return;
   if (e.target.id === "tl" && e.key.startsWith("Arrow")) return;
@@ -460,6 +495,7 @@ document.addEventListener("keydown", (e) => {
 });
 
 $("filter").addEventListener("input", arrange);
+$("res-filter").addEventListener("input", () => drawResources(state.resources ?? []));
 $("group").addEventListener("change", arrange);
 $("scroll").addEventListener("scroll", drawRows);
 $("pause").onclick = pause;

@@ -19,6 +19,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiomon"
+	"github.com/goaio/aio/aiomon/testdata/troubles"
 )
 
 // browser returns the context of a new tab.
@@ -151,6 +152,13 @@ func service(sleepers int) func(ctx context.Context) error {
 		var hen, egg *aio.Task[struct{}]
 		hen = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { _, err := egg.Await(ctx); return err }), aio.WithName("hen"))
 		egg = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { _, err := hen.Await(ctx); return err }), aio.WithName("egg"))
+		var shelf aio.Lock
+		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return shelf.With(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+		}), aio.WithName("librarian"))
+		for i := range 2 {
+			aio.CreateTask(ctx, aio.NoResult(shelf.Acquire), aio.WithName(fmt.Sprint("reader-", i)))
+		}
 		for range sleepers {
 			aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
 		}
@@ -165,7 +173,7 @@ func TestTasks(t *testing.T) {
 	url, _ := monitored(t, &aiomon.Options{AllowCancel: true}, service(10_000))
 	ctx := browser(t, 1280, 800, false)
 	do(t, ctx, "open the page", chromedp.Navigate(url))
-	until(t, ctx, "all tasks are counted", `document.getElementById("count").textContent.startsWith("10008 tasks") || document.getElementById("count").textContent.startsWith("10007 tasks")`)
+	until(t, ctx, "all tasks are counted", `document.getElementById("count").textContent.startsWith("10011 tasks") || document.getElementById("count").textContent.startsWith("10010 tasks")`)
 	if n := eval[int](t, ctx, rows+".length"); n == 0 || n > 100 {
 		t.Errorf("%d rows are made for 10 000 tasks", n)
 	}
@@ -252,7 +260,18 @@ func TestViews(t *testing.T) {
 	do(t, ctx, "close", chromedp.KeyEvent(kb.Escape))
 	picture(t, ctx, "graph")
 
-	do(t, ctx, "timeline", chromedp.KeyEvent("4"))
+	do(t, ctx, "resources", chromedp.KeyEvent("3"))
+	until(t, ctx, "the full queue, and who waits", `[...document.querySelectorAll(".resources tbody tr")].some((r) => r.textContent.startsWith("Queuefull, 10") && r.textContent.includes("producer"))`)
+	until(t, ctx, "the lock, and who holds it", `[...document.querySelectorAll(".resources tbody tr")].some((r) => r.textContent.startsWith("Lockheld") && r.textContent.includes("librarian"))`)
+	picture(t, ctx, "resources")
+	do(t, ctx, "filter", set("res-filter", "lock librarian", "input"))
+	until(t, ctx, "one is left", `document.querySelectorAll(".resources tbody tr").length === 1`)
+	do(t, ctx, "follow it to who holds it", chromedp.Evaluate(`[...document.querySelectorAll("#resources .link")].find((b) => b.textContent === "librarian").click()`, nil))
+	until(t, ctx, "librarian", `document.querySelector("#detail h2")?.textContent === "librarian" && document.getElementById("detail").textContent.includes("holds")`)
+	picture(t, ctx, "task-holds")
+	do(t, ctx, "close", chromedp.KeyEvent(kb.Escape))
+
+	do(t, ctx, "timeline", chromedp.KeyEvent("5"))
 	until(t, ctx, "records", `/[1-9]\d* records/.test(document.getElementById("tl-info").textContent)`)
 	picture(t, ctx, "timeline")
 	do(t, ctx, "pause", chromedp.KeyEvent(" "))
@@ -269,7 +288,7 @@ func TestViews(t *testing.T) {
 	}
 	do(t, ctx, "go on", chromedp.Evaluate(`document.getElementById("pause").click()`, nil))
 
-	do(t, ctx, "health", chromedp.KeyEvent("3"))
+	do(t, ctx, "health", chromedp.KeyEvent("4"))
 	until(t, ctx, "the circle is a warning", `[...document.querySelectorAll(".warning.deadlock")].some((w) => w.textContent.includes("hen → egg → hen") || w.textContent.includes("egg → hen → egg"))`)
 	picture(t, ctx, "health")
 
@@ -302,11 +321,36 @@ func TestBlockedLoop(t *testing.T) {
 
 func waitForTheTest(release <-chan struct{}) { <-release }
 
+// The health page shows each trouble.
+func TestTroubles(t *testing.T) {
+	ctx := browser(t, 1280, 800, false)
+	for _, trouble := range troubles.All {
+		opts := troubles.Options()
+		opts.Report = func(aiomon.Warning) {}
+		program, err := trouble.Start(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop, err := program.Monitor.ListenAndServe("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(t, ctx, trouble.Name, chromedp.Navigate("about:blank"), chromedp.Navigate(program.Monitor.URL()+"#health"))
+		until(t, ctx, trouble.Name, fmt.Sprintf(`[...document.querySelectorAll(".warning.%s")].some((w) => w.textContent.includes(%q) && w.textContent.includes(%q))`,
+			trouble.Kind, trouble.Text, trouble.More))
+		picture(t, ctx, "trouble-"+strings.ReplaceAll(trouble.Name, " ", "-"))
+		stop()
+		if err := program.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // On a narrow screen nothing runs over the edge.
 func TestNarrow(t *testing.T) {
 	url, _ := monitored(t, nil, service(50))
 	ctx := browser(t, 400, 800, false)
-	for _, view := range []string{"tasks", "graph", "health", "timeline"} {
+	for _, view := range []string{"tasks", "graph", "resources", "health", "timeline"} {
 		do(t, ctx, "open "+view, chromedp.Navigate("about:blank"), chromedp.Navigate(url+"#"+view))
 		until(t, ctx, view+" is there", `document.body.dataset.ready === "`+view+`" && document.querySelector(".loop")`)
 		if over := eval[int](t, ctx, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
