@@ -39,6 +39,8 @@
 //   - limit concurrency: [Semaphore], [Lock], or N workers on a [Queue]
 //   - wait for a change: [Event], [Condition], [Barrier]
 //   - take items one by one from an iteration that awaits: [Pull]
+//   - retry, run at intervals, limit rates, pool connections, stack clean-ups: package
+//     [github.com/goaio/aio/aiokit]
 //   - merge, zip, map or buffer such iterations: package [github.com/goaio/aio/aioiter]
 //
 // With the rest of Go:

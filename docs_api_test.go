@@ -22,6 +22,7 @@ var apiPackages = []string{
 	"github.com/goaio/aio",
 	"github.com/goaio/aio/aiohttp",
 	"github.com/goaio/aio/aioiter",
+	"github.com/goaio/aio/aiokit",
 	"github.com/goaio/aio/aiosql",
 	"github.com/goaio/aio/aiotest",
 }

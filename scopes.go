@@ -25,7 +25,18 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/goaio/aio/internal/plug"
 )
+
+func init() {
+	plug.CancelLater = func(ctx context.Context, err error) {
+		t := CurrentTask(ctx).core().sub.(*task)
+		if reason, ok := asCancelled(err); ok && t.cancelledIn() == nil {
+			t.mustCancel, t.reason = true, reason
+		}
+	}
+}
 
 type cancelScopeState uint8
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -338,6 +339,29 @@ func TestOperatorsPanics(t *testing.T) {
 	})
 }
 
+func TestRetry(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		start, tries := now(ctx), 0
+		s := aioiter.Stream[int](func(ctx context.Context) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) {
+				tries++
+				if tries != 2 && !yield(tries, nil) {
+					return
+				}
+				if tries < 4 {
+					yield(0, errSource)
+				}
+			}
+		})
+		got, err := aioiter.Collect(ctx, aioiter.Retry(s, nil))
+		// the pause begins anew after an item
+		if took := now(ctx).Sub(start); !slices.Equal(got, []int{1, 3, 4}) || err != nil || took != (1+2+1)*100*ms {
+			t.Errorf("%v %v after %v", got, err, took)
+		}
+		return nil
+	})
+}
+
 func TestMisuse(t *testing.T) {
 	var none aioiter.Stream[int]
 	one := aioiter.Of(1)
@@ -356,6 +380,7 @@ func TestMisuse(t *testing.T) {
 		"Chunk":        func() { aioiter.Chunk(one, 0) },
 		"Debounce":     func() { aioiter.Debounce(none, 1) },
 		"Timeout":      func() { aioiter.Timeout(none, 1) },
+		"Retry":        func() { aioiter.Retry(none, nil) },
 		"FromSeq":      func() { aioiter.FromSeq[int](nil) },
 	} {
 		err := func() (err error) {

@@ -27,3 +27,8 @@ type Coro interface {
 	// refused. Any goroutine may call it.
 	Never()
 }
+
+// CancelLater has the next await that suspends the running task of ctx's loop return err,
+// a cancellation that an await has returned already: for a call that has succeeded in the
+// moment in which the task was cancelled.
+var CancelLater func(ctx context.Context, err error)

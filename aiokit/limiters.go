@@ -1,0 +1,233 @@
+package aiokit
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// RateLimiter limits how often something happens: up to n times at once, and n times per
+// period in the long run (a token bucket). Tasks get their turn in the order in which
+// they asked. Make one with NewRateLimiter. (Python: aiolimiter.AsyncLimiter)
+type RateLimiter struct {
+	line   aio.Lock
+	burst  float64
+	per    time.Duration // for one token
+	tokens float64
+	at     time.Time // when tokens was right; zero before the first use
+}
+
+// NewRateLimiter returns a limiter for n events per period. It panics if n or the period
+// is not positive.
+func NewRateLimiter(n int, period time.Duration) *RateLimiter {
+	if n <= 0 || period <= 0 {
+		panic(usagef("NewRateLimiter: %d events in %v", n, period))
+	}
+	return &RateLimiter{burst: float64(n), tokens: float64(n), per: period / time.Duration(n)}
+}
+
+// refill adds the tokens of the time that has passed.
+func (r *RateLimiter) refill(now time.Time) {
+	if !r.at.IsZero() {
+		r.tokens = min(r.burst, r.tokens+float64(now.Sub(r.at))/float64(r.per))
+	}
+	r.at = now
+}
+
+// Wait suspends the calling task until the event may happen, and does not suspend if it
+// may at once. If it is cancelled, the event does not count. The error is a
+// *aio.CancelledError or one of those of aio.Future.Await.
+func (r *RateLimiter) Wait(ctx context.Context) error { return r.WaitN(ctx, 1) }
+
+// WaitN is Wait for n events together. More than the limiter takes at once, and a
+// negative n, are misuse.
+func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
+	if n < 0 || float64(n) > r.burst {
+		return usagef("RateLimiter.WaitN: %d events, of at most %v at once", n, r.burst)
+	}
+	loop, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		return err
+	}
+	return r.line.With(ctx, func(ctx context.Context) error {
+		for {
+			r.refill(loop.Time())
+			missing := float64(n) - r.tokens
+			if missing <= 1e-9 {
+				// what the division of a time has rounded off
+				r.tokens -= float64(n)
+				return nil
+			}
+			if err := aio.Sleep(ctx, max(1, time.Duration(missing*float64(r.per)))); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// Allow reports whether an event may happen now, and counts it if so. It never awaits,
+// and reports false while tasks wait.
+func (r *RateLimiter) Allow(ctx context.Context) bool {
+	loop, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		panic(err)
+	}
+	if r.line.Locked() {
+		return false
+	}
+	r.refill(loop.Time())
+	if r.tokens < 1 {
+		return false
+	}
+	r.tokens--
+	return true
+}
+
+// CapacityLimiter limits how many tasks do something. Unlike a semaphore it knows who has
+// borrowed a place, and their number may change. Places are given in the order of the
+// requests. Make one with NewCapacityLimiter. (trio, anyio: CapacityLimiter)
+type CapacityLimiter struct {
+	total     int
+	borrowers map[any]struct{}
+	waiting   []*borrowRequest
+}
+
+type borrowRequest struct {
+	who     any
+	granted *aio.Future[struct{}]
+}
+
+// NewCapacityLimiter returns a limiter with total places. It panics if that is negative.
+func NewCapacityLimiter(total int) *CapacityLimiter {
+	l := &CapacityLimiter{borrowers: map[any]struct{}{}}
+	l.SetTotal(total)
+	return l
+}
+
+// Acquire borrows a place for the calling task. See AcquireFor.
+func (l *CapacityLimiter) Acquire(ctx context.Context) error {
+	me := aio.CurrentTask(ctx)
+	if me == nil {
+		return aio.ErrNoTask
+	}
+	return l.AcquireFor(ctx, me)
+}
+
+// AcquireFor borrows a place for who, a value that can be compared, and suspends the
+// calling task until there is one. If it is cancelled, the place in line is lost, and a
+// place that was meant for it goes to the next. A who that has a place, or waits for one,
+// and nil are misuse. The error may be one of those of aio.Future.Await. (trio:
+// acquire_on_behalf_of)
+func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
+	if err := l.check(who); err != nil {
+		return err
+	}
+	if len(l.waiting) == 0 && len(l.borrowers) < l.total {
+		l.borrowers[who] = struct{}{}
+		return nil
+	}
+	r := &borrowRequest{who, aio.CreateFuture[struct{}](ctx)}
+	l.waiting = append(l.waiting, r)
+	_, err := r.granted.Await(ctx)
+	switch i := slices.Index(l.waiting, r); {
+	case err == nil:
+		return nil
+	case i >= 0:
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+		l.grant()
+	default: // granted in the moment of the cancellation
+		l.release(who)
+	}
+	return err
+}
+
+// TryAcquire is Acquire that never awaits, and reports whether there was a place. It
+// panics where Acquire returns misuse.
+func (l *CapacityLimiter) TryAcquire(ctx context.Context) bool {
+	me := aio.CurrentTask(ctx)
+	if me == nil {
+		panic(aio.ErrNoTask)
+	}
+	if err := l.check(me); err != nil {
+		panic(err)
+	}
+	if len(l.waiting) > 0 || len(l.borrowers) >= l.total {
+		return false
+	}
+	l.borrowers[me] = struct{}{}
+	return true
+}
+
+func (l *CapacityLimiter) check(who any) error {
+	if who == nil {
+		return usagef("CapacityLimiter: the borrower is nil")
+	}
+	if _, has := l.borrowers[who]; has || slices.ContainsFunc(l.waiting, func(r *borrowRequest) bool { return r.who == who }) {
+		return usagef("CapacityLimiter: %v has a place already, or waits for one", who)
+	}
+	return nil
+}
+
+// Release gives back the place of the calling task. It never awaits, and panics if the
+// task has none.
+func (l *CapacityLimiter) Release(ctx context.Context) {
+	me := aio.CurrentTask(ctx)
+	if me == nil {
+		panic(aio.ErrNoTask)
+	}
+	l.ReleaseFor(me)
+}
+
+// ReleaseFor gives back the place of who. It panics if there is none.
+func (l *CapacityLimiter) ReleaseFor(who any) {
+	if _, has := l.borrowers[who]; !has {
+		panic(usagef("CapacityLimiter: %v has no place", who))
+	}
+	l.release(who)
+}
+
+func (l *CapacityLimiter) release(who any) {
+	delete(l.borrowers, who)
+	l.grant()
+}
+
+// grant gives the places that are free to those who wait.
+func (l *CapacityLimiter) grant() {
+	for len(l.waiting) > 0 && len(l.borrowers) < l.total {
+		r := l.waiting[0]
+		l.waiting = slices.Delete(l.waiting, 0, 1)
+		if r.granted.SetResult(struct{}{}) == nil { // else it was cancelled
+			l.borrowers[r.who] = struct{}{}
+		}
+	}
+}
+
+// With runs body with a place for the calling task. (trio: async with limiter)
+func (l *CapacityLimiter) With(ctx context.Context, body func(ctx context.Context) error) error {
+	if body == nil {
+		return usagef("CapacityLimiter.With: the body is nil")
+	}
+	if err := l.Acquire(ctx); err != nil {
+		return err
+	}
+	defer l.Release(ctx)
+	return body(ctx)
+}
+
+// SetTotal changes the number of places. Those that were borrowed beyond it are not taken
+// away. It panics if total is negative. (trio: total_tokens)
+func (l *CapacityLimiter) SetTotal(total int) {
+	if total < 0 {
+		panic(usagef("CapacityLimiter: %d places", total))
+	}
+	l.total = total
+	l.grant()
+}
+
+// Total returns the number of places, Borrowed how many are borrowed, and Waiting how
+// many requests wait.
+func (l *CapacityLimiter) Total() int    { return l.total }
+func (l *CapacityLimiter) Borrowed() int { return len(l.borrowers) }
+func (l *CapacityLimiter) Waiting() int  { return len(l.waiting) }
