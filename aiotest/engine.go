@@ -215,14 +215,19 @@ func (e *engine) look(set setting, choices []Choice, main func(ctx context.Conte
 // maxMinimised bounds the choices of a run that is made smaller.
 const maxMinimised = 20_000
 
-// maxShrink bounds the runs in which a failure is made smaller.
-const maxShrink = 300
+// maxShrink bounds the runs in which a failure is made smaller, and maxShrinkSteps their
+// steps.
+const (
+	maxShrink      = 300
+	maxShrinkSteps = 2_000_000
+)
 
 // minimise looks for fewer choices with which the run fails in the same way: it gives
 // groups of them their default, at first large ones, in the end single ones.
 func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(ctx context.Context) error) ([]Choice, outcome) {
 	set.picker, set.fuzz, set.random = nil, false, false
-	tries := 0
+	tries, steps := 0, e.report.Steps
+	more := func() bool { return tries < maxShrink && e.report.Steps-steps < maxShrinkSteps }
 	try := func(candidate []Choice) bool {
 		tries++
 		set.script = candidate
@@ -242,9 +247,9 @@ func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(
 		return at
 	}
 	at := positions()
-	for size := (len(at) + 1) / 2; size > 0 && tries < maxShrink; {
+	for size := (len(at) + 1) / 2; size > 0 && more(); {
 		progress := false
-		for from := 0; from < len(at) && tries < maxShrink; {
+		for from := 0; from < len(at) && more(); {
 			candidate := slices.Clone(choices)
 			for _, i := range at[from:min(from+size, len(at))] {
 				candidate[i].Index = 0

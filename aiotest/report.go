@@ -44,7 +44,15 @@ func report(t TB, f func(e *engine) Report) Report {
 	for _, failure := range end.report.Failures {
 		t.Errorf("aiotest: %s%s", failure.describe(), again(t, failure.Record))
 		if len(failure.Timeline) > 0 {
-			t.Logf("aiotest: all steps of run %d:\n%s", failure.Run, failure.Timeline)
+			if n := len(failure.Timeline); n <= maxLogged {
+				t.Logf("aiotest: all steps of run %d:\n%s", failure.Run, failure.Timeline)
+			} else {
+				last := make([]int, maxLogged)
+				for i := range last {
+					last[i] = n - maxLogged + i
+				}
+				t.Logf("aiotest: the last %d of %d steps of run %d:\n%s", maxLogged, n, failure.Run, failure.Timeline.text(last))
+			}
 			if path, err := failure.page(t); err != nil {
 				t.Logf("aiotest: the timeline was not written: %v", err)
 			} else if path != "" {
@@ -54,6 +62,9 @@ func report(t TB, f func(e *engine) Report) Report {
 	}
 	return end.report
 }
+
+// maxLogged bounds the steps in the log of a failure.
+const maxLogged = 1000
 
 // toldSteps is how many steps a failure tells.
 const toldSteps = 6

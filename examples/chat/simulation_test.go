@@ -1,0 +1,120 @@
+package main
+
+// An evening in a world of hosts that crash and links that are cut: everybody hears what a
+// neighbour says in its order and once, and who is gone leaves nothing behind.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+func TestSimulation(t *testing.T) {
+	var sum aiotest.Counters
+	heard := 0
+	r := aiotest.Simulate(t, aiotest.Simulation{Runs: 100}, func(ctx context.Context, w *aiotest.World) error {
+		house := w.Host("house", func(ctx context.Context) error {
+			return serve(ctx, ":7777", 5*time.Second, time.Second, func(net.Addr) {})
+		})
+		// visit is one stay of somebody, from connecting to the end of the connection.
+		visit := func(ctx context.Context, nick string, lines int) error {
+			r, c, err := aio.OpenConnection(ctx, "house:7777", nil)
+			if err != nil {
+				return nil // it is down
+			}
+			defer c.Close()
+			talk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+				fmt.Fprintf(c, "/nick %s\n", nick)
+				for i := range lines {
+					if _, err := fmt.Fprintf(c, "line %d\n", i); err != nil {
+						return nil // the connection is lost
+					}
+					if err := aio.Sleep(ctx, 50*time.Millisecond); err != nil {
+						return err
+					}
+				}
+				fmt.Fprintf(c, "/quit\n")
+				return nil
+			}))
+			defer talk.Cancel()
+			last := map[string]int{} // line heard of each
+			for {
+				line, err := r.ReadLine(ctx)
+				if errors.Is(err, aio.ErrCancelled) || errors.Is(err, aio.ErrLoopClosed) {
+					return err
+				}
+				if err != nil || !strings.HasSuffix(string(line), "\n") {
+					return nil // it is over
+				}
+				who, what, said := strings.Cut(strings.TrimSpace(string(line)), ": ")
+				var i int
+				if _, err := fmt.Sscanf(what, "line %d", &i); !said || err != nil {
+					if strings.HasSuffix(string(line), "has come\n") {
+						clear(last) // of an earlier stay
+					}
+					continue
+				}
+				heard++
+				if before, ok := last[who]; ok && i != before+1 {
+					return fmt.Errorf("%s heard line %d of %s after line %d", nick, i, who, before)
+				}
+				last[who] = i
+			}
+		}
+		var people []*aiotest.Host
+		for _, nick := range []string{"ann", "bob", "cyd"} {
+			people = append(people, w.Host(nick, func(ctx context.Context) error {
+				for range 3 {
+					if err := visit(ctx, nick, 10); err != nil {
+						return err
+					}
+					if err := aio.Sleep(ctx, 300*time.Millisecond); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		}
+		for range 3 {
+			if err := aio.Sleep(ctx, aiotest.Between(ctx, 20*time.Millisecond, time.Second)); err != nil {
+				return err
+			}
+			somebody := people[aiotest.Choose(ctx, len(people), "host")]
+			switch aiotest.Choose(ctx, 4, "harm") {
+			case 1:
+				house.Restart()
+			case 2:
+				somebody.Restart()
+			case 3:
+				w.Partition("house", somebody.Name())
+				if err := aio.Sleep(ctx, aiotest.Between(ctx, 100*time.Millisecond, 8*time.Second)); err != nil {
+					return err
+				}
+				w.Heal("house", somebody.Name())
+			}
+		}
+		// Whoever waits for a house that has forgotten them is sent away by it, or by
+		// nobody: the house was restarted without a farewell.
+		var err error
+		for _, h := range people {
+			err = errors.Join(err, aio.Timeout(ctx, time.Minute, h.Wait))
+		}
+		if err != nil && !errors.Is(err, aio.ErrTimeout) {
+			return err
+		}
+		c := w.Counters()
+		sum.Crashes, sum.Resets, sum.Connections = sum.Crashes+c.Crashes, sum.Resets+c.Resets, sum.Connections+c.Connections
+		return nil
+	})
+	t.Logf("%d runs, %d lines heard, %+v", r.Runs, heard, sum)
+	if heard < 3000 || sum.Crashes < 50 || sum.Resets < 20 {
+		t.Error("that is too little")
+	}
+}

@@ -1,0 +1,156 @@
+package main
+
+// The server in a world of hosts that crash and links that are cut: transactions of several
+// clients are seen whole or not at all.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+// simClient is a connection to the server.
+type simClient struct {
+	r *aio.StreamReader
+	w *aio.StreamWriter
+}
+
+// call sends commands together, and returns the lines of n replies.
+func (c *simClient) call(ctx context.Context, n int, commands ...string) (replies []string, err error) {
+	for _, command := range commands {
+		args := strings.Fields(command)
+		fmt.Fprintf(c.w, "*%d\r\n", len(args))
+		for _, arg := range args {
+			fmt.Fprintf(c.w, "$%d\r\n%s\r\n", len(arg), arg)
+		}
+	}
+	for range n {
+		line, err := c.r.ReadLine(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasSuffix(string(line), "\n") {
+			return nil, net.ErrClosed
+		}
+		if line[0] == '-' {
+			return nil, wrongReply(line)
+		}
+		replies = append(replies, strings.TrimSpace(string(line)))
+	}
+	return replies, nil
+}
+
+// calls connects and calls fn, again and again, until n calls were successful. A call
+// whose answer does not come within a second is given up with its connection.
+func calls(ctx context.Context, n int, fn func(ctx context.Context, c *simClient) error) error {
+	for n > 0 {
+		err := aio.Timeout(ctx, time.Second, func(ctx context.Context) error {
+			r, w, err := aio.OpenConnection(ctx, "kv:6379", nil)
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			for ; n > 0; n-- {
+				if err := fn(ctx, &simClient{r, w}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		var wrong wrongReply
+		if errors.Is(err, aio.ErrCancelled) || errors.Is(err, aio.ErrLoopClosed) || errors.As(err, &wrong) {
+			return err
+		}
+		if err := aio.Sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wrongReply is what no failure of the network explains.
+type wrongReply string
+
+func (e wrongReply) Error() string { return string(e) }
+
+func TestSimulation(t *testing.T) {
+	var sum aiotest.Counters
+	moves, looks := 0, 0
+	r := aiotest.Simulate(t, aiotest.Simulation{Runs: 100}, func(ctx context.Context, w *aiotest.World) error {
+		kv := w.Host("kv", func(ctx context.Context) error { return serve(ctx, ":6379", func(net.Addr) {}) })
+		var others []*aiotest.Host
+		for i := range 2 {
+			others = append(others, w.Host(fmt.Sprint("mover", i), func(ctx context.Context) error {
+				return calls(ctx, 20, func(ctx context.Context, c *simClient) error {
+					got, err := c.call(ctx, 6, "MULTI", "INCR a", "INCR b", "EXEC")
+					if err != nil {
+						return err
+					}
+					moves++
+					if want := []string{"+OK", "+QUEUED", "+QUEUED", "*2"}; fmt.Sprint(got[:4]) != fmt.Sprint(want) {
+						return wrongReply(fmt.Sprintf("a mover got %q", got))
+					}
+					return aio.Sleep(ctx, 10*time.Millisecond)
+				})
+			}))
+		}
+		others = append(others, w.Host("reader", func(ctx context.Context) error {
+			return calls(ctx, 40, func(ctx context.Context, c *simClient) error {
+				if _, err := c.call(ctx, 4, "MULTI", "GET a", "GET b", "EXEC"); err != nil {
+					return err
+				}
+				var values [2]string
+				for i := range values {
+					length, err := c.call(ctx, 1)
+					if err == nil && length[0] != "$-1" {
+						length, err = c.call(ctx, 1)
+					}
+					if err != nil {
+						return err
+					}
+					values[i] = length[0]
+				}
+				looks++
+				if values[0] != values[1] {
+					return wrongReply(fmt.Sprintf("a reader got %q", values))
+				}
+				return aio.Sleep(ctx, 5*time.Millisecond)
+			})
+		}))
+		for range 4 {
+			if err := aio.Sleep(ctx, aiotest.Between(ctx, 20*time.Millisecond, 400*time.Millisecond)); err != nil {
+				return err
+			}
+			other := others[aiotest.Choose(ctx, len(others), "host")]
+			switch aiotest.Choose(ctx, 4, "harm") {
+			case 1:
+				kv.Restart()
+			case 2:
+				other.Restart()
+			case 3:
+				w.Partition("kv", other.Name())
+				if err := aio.Sleep(ctx, aiotest.Between(ctx, 100*time.Millisecond, 3*time.Second)); err != nil {
+					return err
+				}
+				w.Heal("kv", other.Name())
+			}
+		}
+		if err := w.Wait(ctx, others...); err != nil {
+			return err
+		}
+		c := w.Counters()
+		sum.Crashes, sum.Resets, sum.Connections = sum.Crashes+c.Crashes, sum.Resets+c.Resets, sum.Connections+c.Connections
+		return nil
+	})
+	t.Logf("%d runs, %d moves, %d looks, %+v", r.Runs, moves, looks, sum)
+	if moves < 3000 || looks < 3000 || sum.Crashes < 50 || sum.Resets < 20 {
+		t.Error("that is too little")
+	}
+}

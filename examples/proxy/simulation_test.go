@@ -1,0 +1,131 @@
+package main
+
+// The proxy between hosts that crash and links that are cut: what a client gets is what the
+// server has sent, from its beginning, and a connection that has ended holds nothing.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
+)
+
+func TestSimulation(t *testing.T) {
+	var sum aiotest.Counters
+	whole, broken := 0, 0
+	answer := bytes.Repeat([]byte("0123456789abcdef"), 4000)
+	r := aiotest.Simulate(t, aiotest.Simulation{Runs: 60}, func(ctx context.Context, w *aiotest.World) error {
+		server := w.Host("server", func(ctx context.Context) error {
+			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
+				defer c.Close()
+				if _, err := r.ReadLine(ctx); err != nil {
+					return nil // the proxy is gone
+				}
+				for rest := answer; len(rest) > 0; rest = rest[8000:] {
+					if _, err := c.Write(rest[:8000]); err != nil {
+						return nil
+					}
+					if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
+						return err
+					}
+				}
+				return nil
+			}, ":80", nil)
+			if err != nil {
+				return err
+			}
+			return s.ServeForever(ctx)
+		})
+		var p *proxy
+		mid := w.Host("proxy", func(ctx context.Context) error {
+			p = &proxy{
+				to: "server:80", limit: 2, connectTimeout: time.Second, linger: time.Second, grace: time.Second,
+				log: func(string, ...any) {}, slots: aio.NewSemaphore(2),
+			}
+			s, err := aio.StartServer(ctx, p.handle, ":8080", nil)
+			if err != nil {
+				return err
+			}
+			return s.ServeForever(ctx)
+		})
+		ask := func(ctx context.Context) error {
+			var got []byte
+			err := aio.Timeout(ctx, 3*time.Second, func(ctx context.Context) error {
+				r, c, err := aio.OpenConnection(ctx, "proxy:8080", nil)
+				if err != nil {
+					return err
+				}
+				defer c.Transport().Abort()
+				_, _ = c.Write([]byte("GET /\r\n"))
+				for {
+					part, err := r.Read(ctx, 1<<16)
+					got = append(got, part...)
+					if err != nil || len(part) == 0 {
+						return err
+					}
+				}
+			})
+			if errors.Is(err, aio.ErrCancelled) || errors.Is(err, aio.ErrLoopClosed) {
+				return err
+			}
+			if !bytes.HasPrefix(answer, got) {
+				return fmt.Errorf("a client got %d bytes that are not what was sent", len(got))
+			}
+			if len(got) == len(answer) {
+				whole++
+			} else {
+				broken++
+			}
+			return nil
+		}
+		var clients []*aiotest.Host
+		for i := range 3 {
+			clients = append(clients, w.Host(fmt.Sprint("client", i), func(ctx context.Context) error {
+				for range 4 {
+					if err := ask(ctx); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		}
+		for range 3 {
+			if err := aio.Sleep(ctx, aiotest.Between(ctx, 10*time.Millisecond, 300*time.Millisecond)); err != nil {
+				return err
+			}
+			hosts := []*aiotest.Host{server, mid, clients[0], clients[1]}
+			switch h := hosts[aiotest.Choose(ctx, len(hosts), "host")]; aiotest.Choose(ctx, 3, "harm") {
+			case 1:
+				h.Restart()
+			case 2:
+				if h == mid {
+					continue
+				}
+				w.Partition("proxy", h.Name())
+				if err := aio.Sleep(ctx, aiotest.Between(ctx, 100*time.Millisecond, 2*time.Second)); err != nil {
+					return err
+				}
+				w.Heal("proxy", h.Name())
+			}
+		}
+		if err := w.Wait(ctx, clients...); err != nil {
+			return err
+		}
+		// A quarter of an hour later the last connection to nobody has timed out.
+		if err := aio.Sleep(ctx, time.Hour); err != nil {
+			return err
+		}
+		c := w.Counters()
+		sum.Crashes, sum.Resets, sum.Connections = sum.Crashes+c.Crashes, sum.Resets+c.Resets, sum.Connections+c.Connections
+		return nil
+	})
+	t.Logf("%d runs, %d answers were whole, %d were not, %+v", r.Runs, whole, broken, sum)
+	if whole < 200 || broken < 20 || sum.Crashes < 30 {
+		t.Error("that is too little")
+	}
+}

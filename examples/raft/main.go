@@ -1,0 +1,129 @@
+// Raft is a replicated log: several nodes agree on a sequence of commands, also when some
+// of them crash or cannot be reached.
+//
+//	raft -name a -peers a=localhost:7001,b=localhost:7002,c=localhost:7003 -data a.log
+//	raft -propose COMMAND -peers a=localhost:7001,b=localhost:7002,c=localhost:7003
+//
+// The first form runs a node, which prints the commands that are committed. The second one
+// has the cluster take a command.
+//
+// # What it shows
+//
+//   - State without locks: one task of a node handles one event after another.
+//   - Streams between equals, which come and go.
+//   - A simulation, in raft_test.go: five hosts for an hour of virtual time, with crashes,
+//     partitions and restarts, and what must always be true checked after each step.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without its process. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("raft", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	name := flags.String("name", "", "run the node of this `name`")
+	data := flags.String("data", "", "keep its state in this `file`")
+	command := flags.String("propose", "", "have the cluster take this `command`")
+	list := flags.String("peers", "", "all nodes, as `name=host:port,...`")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	peers := map[string]string{}
+	for part := range strings.SplitSeq(*list, ",") {
+		n, addr, ok := strings.Cut(part, "=")
+		if !ok || n == "" || addr == "" {
+			fmt.Fprintf(stderr, "raft: -peers: %q is not like name=host:port\n", part)
+			return 2
+		}
+		peers[n] = addr
+	}
+	var main func(ctx context.Context) error
+	switch addr, known := peers[*name]; {
+	case *command != "" && *name == "":
+		main = func(ctx context.Context) error {
+			index, err := ask(ctx, peers, *command)
+			if err == nil {
+				fmt.Fprintf(stdout, "%d\n", index)
+			}
+			return err
+		}
+	case known && *data != "" && *command == "":
+		disk, err := openFile(*data)
+		if err != nil {
+			fmt.Fprintf(stderr, "raft: %v\n", err)
+			return 1
+		}
+		defer disk.f.Close()
+		delete(peers, *name)
+		main = func(ctx context.Context) error {
+			return Serve(ctx, Options{
+				Name: *name, Addr: addr, Peers: peers, Disk: disk,
+				Apply: func(index int, e Entry) { fmt.Fprintf(stdout, "%d %s\n", index, e.Command) },
+				Leads: func(term int) { fmt.Fprintf(stderr, "raft: leads in term %d\n", term) },
+				Random: func(_ context.Context, least, most time.Duration) time.Duration {
+					return least + rand.N(most-least)
+				},
+			})
+		}
+	default:
+		fmt.Fprintln(stderr, "usage: raft -name NAME -data FILE -peers LIST\n       raft -propose COMMAND -peers LIST")
+		return 2
+	}
+	switch err := aio.Run(main); {
+	case errors.Is(err, aio.ErrInterrupted):
+		return 130
+	case err != nil:
+		fmt.Fprintf(stderr, "raft: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// ask tries one node after another, for ten seconds, until one of them leads. It gives up
+// when a leader has the command and does not confirm it: asking again could have the
+// cluster take it twice.
+func ask(ctx context.Context, peers map[string]string, command string) (index int, err error) {
+	var names []string
+	for name := range peers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	err = aio.Timeout(ctx, 10*time.Second, func(ctx context.Context) error {
+		for i := 0; ; i++ {
+			for addr := peers[names[i%len(names)]]; addr != ""; {
+				var leader string
+				index, leader, err = Propose(ctx, addr, command)
+				var dial *net.OpError
+				switch {
+				case err == nil:
+					return nil
+				case errors.Is(err, errNotLeader):
+				case errors.As(err, &dial) && dial.Op == "dial":
+				default:
+					return fmt.Errorf("it is not known whether the command was taken: %w", err)
+				}
+				addr = peers[leader]
+			}
+			if err := aio.Sleep(ctx, heartbeat); err != nil {
+				return err
+			}
+		}
+	})
+	return index, err
+}

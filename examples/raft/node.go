@@ -1,0 +1,517 @@
+package main
+
+// A node of the cluster. One task, run, owns all of the state below: it takes one event
+// after another from the inbox, a message or a proposal, and does what Raft says. It may
+// await in between, for the disk, and nobody sees what is half done, as nobody else looks.
+// Other tasks serve connections and keep those to the peers.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// Entry is a command in the log, and the term in which a leader took it.
+type Entry struct {
+	Term    int
+	Command string
+}
+
+// State is what a node must not forget. Index 1 is the first entry of the log.
+type State struct {
+	Term int
+	Vote string // whom it elects in this term, "" for nobody so far
+	Log  []Entry
+}
+
+// Disk keeps the state of a node. Its methods are called in a worker goroutine, one at a
+// time, and return when what they were given will outlive a crash.
+type Disk interface {
+	Load() (State, error)
+	// SaveTerm keeps a term and a vote.
+	SaveTerm(term int, vote string) error
+	// SaveLog has the log end with entries, from index on.
+	SaveLog(index int, entries []Entry) error
+}
+
+// Options are the settings of a node. Name, Peers and Disk are needed.
+type Options struct {
+	Name  string
+	Addr  string            // to listen on
+	Peers map[string]string // addresses of the others by their names
+	Disk  Disk
+	// Apply is told of each entry that is committed, in order, and again after a
+	// restart.
+	Apply func(index int, e Entry)
+	// Leads is told when the node becomes the leader of a term.
+	Leads func(term int)
+	// Random returns a time from least to most, for elections.
+	Random func(ctx context.Context, least, most time.Duration) time.Duration
+
+	faults faults
+}
+
+// faults are what tests plant.
+type faults struct {
+	twoVotes bool // elects several candidates in one term
+	anyLog   bool // elects whoever asks first, whatever its log has
+	ackFirst bool // confirms entries before they are on disk
+}
+
+const (
+	heartbeat       = 100 * time.Millisecond
+	electionLeast   = 300 * time.Millisecond
+	electionMost    = 600 * time.Millisecond
+	proposalTimeout = 5 * time.Second
+	maxEntries      = 64 // in a message
+)
+
+// Message is what nodes and clients tell a node, and what it answers: a line of JSON.
+type Message struct {
+	Type string // one of the types below
+	From string `json:",omitempty"`
+	Term int    `json:",omitempty"`
+	// Of a vote, the end of the candidate's log; of an append, the entry before
+	// Entries; of a confirmation, the last entry that is the leader's, or where the
+	// leader may try next.
+	Index   int     `json:",omitempty"`
+	LogTerm int     `json:",omitempty"`
+	Entries []Entry `json:",omitempty"`
+	Commit  int     `json:",omitempty"`
+	OK      bool    `json:",omitempty"`
+	Command string  `json:",omitempty"` // of a proposal
+	Leader  string  `json:",omitempty"` // of an answer to a proposal: whom to ask instead
+}
+
+// The types of messages.
+const (
+	vote     = "vote"     // a candidate asks for a vote
+	voted    = "voted"    // the answer
+	appendTo = "append"   // a leader sends entries, or none as a heartbeat
+	appended = "appended" // the answer
+	propose  = "propose"  // a client asks for a command
+	proposed = "proposed" // the answer
+)
+
+// event is an element of the inbox.
+type event struct {
+	Message
+	answer *aio.Future[Message] // of a proposal
+}
+
+// Node is a member of a cluster.
+type Node struct {
+	Options
+	State
+	commit  int // the last entry that is known to be on most disks
+	applied int
+
+	leader   string // of the term, as far as is known
+	leads    bool
+	votes    map[string]bool // of a candidate, nil if it is none
+	next     map[string]int  // of a leader: the entry to send next
+	match    map[string]int  // the last one that is known to be there
+	waiting  map[int]event   // proposals by their index
+	deadline time.Time       // when to do something without being told
+
+	loop  *aio.Loop
+	inbox *aio.Queue[event]
+	links map[string]*link
+}
+
+// Serve runs a node until its task is cancelled.
+func Serve(ctx context.Context, o Options) error {
+	n := &Node{Options: o, inbox: aio.NewQueue[event](0), links: map[string]*link{}, waiting: map[int]event{}}
+	var err error
+	if n.loop, err = aio.GetRunningLoop(ctx); err != nil {
+		return err
+	}
+	if n.State, err = aio.ToThread(ctx, func(context.Context) (State, error) { return o.Disk.Load() }); err != nil {
+		return err
+	}
+	s, err := aio.StartServer(ctx, n.serve, o.Addr, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		for _, name := range n.names() {
+			l := newLink(o.Peers[name])
+			n.links[name] = l
+			tg.Go(l.run)
+		}
+		tg.Go(n.run)
+		return nil
+	})
+}
+
+// names are the peers in order.
+func (n *Node) names() []string {
+	var names []string
+	for name := range n.Peers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// serve takes messages of one connection to the inbox.
+func (n *Node) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+	defer w.Close()
+	for {
+		line, err := r.ReadLine(ctx)
+		if err != nil || len(line) == 0 {
+			return nil // the peer is gone
+		}
+		var e event
+		if err := json.Unmarshal(line, &e.Message); err != nil {
+			return nil // half a line of one that went down
+		}
+		if e.Type != propose {
+			if err := n.inbox.Put(ctx, e); err != nil {
+				return err
+			}
+			continue
+		}
+		e.answer = aio.CreateFuture[Message](ctx)
+		if err := n.inbox.Put(ctx, e); err != nil {
+			return err
+		}
+		reply, err := aio.WaitFor(ctx, e.answer, proposalTimeout)
+		if errors.Is(err, aio.ErrTimeout) {
+			return nil // it is open whether the command will be committed
+		}
+		if err != nil {
+			return err
+		}
+		if err := writeMessage(w, reply); err != nil {
+			return nil
+		}
+	}
+}
+
+// writeMessage writes m as a line.
+func writeMessage(w *aio.StreamWriter, m Message) error {
+	p, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(p, '\n'))
+	return err
+}
+
+// run handles events.
+func (n *Node) run(ctx context.Context) error {
+	n.rest(ctx)
+	for {
+		var e event
+		err := aio.TimeoutAt(ctx, n.deadline, func(ctx context.Context) (err error) {
+			e, err = n.inbox.Get(ctx)
+			return err
+		})
+		switch {
+		case errors.Is(err, aio.ErrTimeout) && n.leads:
+			n.sendAll()
+			n.deadline = n.loop.Time().Add(heartbeat)
+			err = nil
+		case errors.Is(err, aio.ErrTimeout):
+			err = n.stand(ctx)
+		case err == nil:
+			err = n.handle(ctx, e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// rest waits for a leader, for a random time.
+func (n *Node) rest(ctx context.Context) {
+	n.deadline = n.loop.Time().Add(n.Random(ctx, electionLeast, electionMost))
+}
+
+// stand begins an election.
+func (n *Node) stand(ctx context.Context) error {
+	if err := n.begin(ctx, n.Term+1, n.Name); err != nil {
+		return err
+	}
+	n.votes = map[string]bool{n.Name: true}
+	n.rest(ctx)
+	for _, name := range n.names() {
+		n.send(name, Message{Type: vote, Index: len(n.Log), LogTerm: n.termAt(len(n.Log))})
+	}
+	return n.count(ctx)
+}
+
+// begin begins a term.
+func (n *Node) begin(ctx context.Context, term int, vote string) error {
+	n.leads, n.leader, n.votes = false, "", nil
+	for index := range n.waiting {
+		n.refuse(index)
+	}
+	return n.elect(ctx, term, vote)
+}
+
+// refuse tells the client of a proposal that it may be lost.
+func (n *Node) refuse(index int) {
+	e := n.waiting[index]
+	delete(n.waiting, index)
+	if !e.answer.Done() {
+		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader}) // it is not done
+	}
+}
+
+// elect keeps a term and a vote.
+func (n *Node) elect(ctx context.Context, term int, vote string) error {
+	n.Term, n.Vote = term, vote
+	return n.onDisk(ctx, func() error { return n.Disk.SaveTerm(term, vote) })
+}
+
+// onDisk calls save in a worker.
+func (n *Node) onDisk(ctx context.Context, save func() error) error {
+	_, err := aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, save() })
+	return err
+}
+
+// termAt is the term of an entry, 0 before the first one.
+func (n *Node) termAt(index int) int {
+	if index == 0 {
+		return 0
+	}
+	return n.Log[index-1].Term
+}
+
+// send sends m to a peer, or drops it.
+func (n *Node) send(to string, m Message) {
+	m.From, m.Term = n.Name, n.Term
+	if l := n.links[to]; l != nil {
+		l.send(m)
+	}
+}
+
+// handle does what an event asks for.
+func (n *Node) handle(ctx context.Context, e event) error {
+	if e.Type == propose {
+		return n.take(ctx, e)
+	}
+	if e.Term > n.Term {
+		led := n.leads
+		if err := n.begin(ctx, e.Term, ""); err != nil {
+			return err
+		}
+		if led {
+			n.rest(ctx)
+		}
+	}
+	switch e.Type {
+	case vote:
+		grant := e.Term == n.Term && (n.Vote == "" || n.Vote == e.From || n.faults.twoVotes) && (n.faults.anyLog || !n.newerThan(e.Message))
+		if grant {
+			if n.Vote == "" {
+				if err := n.elect(ctx, n.Term, e.From); err != nil {
+					return err
+				}
+			}
+			n.rest(ctx)
+		}
+		n.send(e.From, Message{Type: voted, OK: grant})
+	case voted:
+		if e.Term == n.Term && e.OK && n.votes != nil {
+			n.votes[e.From] = true
+			return n.count(ctx)
+		}
+	case appendTo:
+		return n.follow(ctx, e.Message)
+	case appended:
+		n.confirmed(e.Message)
+	}
+	return nil
+}
+
+// newerThan reports whether the log has something that a candidate's has not.
+func (n *Node) newerThan(candidate Message) bool {
+	last := n.termAt(len(n.Log))
+	return last > candidate.LogTerm || last == candidate.LogTerm && len(n.Log) > candidate.Index
+}
+
+// most is how many nodes are more than half.
+func (n *Node) most() int { return (len(n.Peers)+1)/2 + 1 }
+
+// count takes the lead if most have voted for the node.
+func (n *Node) count(ctx context.Context) error {
+	if len(n.votes) < n.most() {
+		return nil
+	}
+	n.votes, n.leads, n.leader = nil, true, n.Name
+	n.next, n.match = map[string]int{}, map[string]int{}
+	for name := range n.Peers {
+		n.next[name] = len(n.Log) + 1
+	}
+	if n.Leads != nil {
+		n.Leads(n.Term)
+	}
+	n.deadline = n.loop.Time().Add(heartbeat)
+	// Entries of earlier terms count as committed only together with one of its own.
+	return n.extend(ctx, "")
+}
+
+// extend adds a command to the log of a leader.
+func (n *Node) extend(ctx context.Context, command string) error {
+	e := Entry{n.Term, command}
+	n.Log = append(n.Log, e)
+	index := len(n.Log)
+	if err := n.onDisk(ctx, func() error { return n.Disk.SaveLog(index, []Entry{e}) }); err != nil {
+		return err
+	}
+	n.sendAll()
+	n.advance() // a cluster of one
+	return nil
+}
+
+// take handles a proposal of a client.
+func (n *Node) take(ctx context.Context, e event) error {
+	if !n.leads {
+		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader}) // nobody else answers
+		return nil
+	}
+	n.waiting[len(n.Log)+1] = e
+	return n.extend(ctx, e.Command)
+}
+
+// sendAll sends what they miss to all peers, or a heartbeat.
+func (n *Node) sendAll() {
+	for _, name := range n.names() {
+		n.sendEntries(name)
+	}
+}
+
+func (n *Node) sendEntries(to string) {
+	from := n.next[to]
+	entries := n.Log[from-1:]
+	n.send(to, Message{
+		Type: appendTo, Index: from - 1, LogTerm: n.termAt(from - 1),
+		Entries: entries[:min(len(entries), maxEntries)], Commit: n.commit,
+	})
+}
+
+// follow takes entries of a leader.
+func (n *Node) follow(ctx context.Context, m Message) error {
+	if m.Term < n.Term {
+		n.send(m.From, Message{Type: appended})
+		return nil
+	}
+	n.votes, n.leader = nil, m.From
+	n.rest(ctx)
+	if m.Index > len(n.Log) || n.termAt(m.Index) != m.LogTerm {
+		// Whatever is of that term may be wrong: the leader goes back to before it.
+		at := min(m.Index, len(n.Log))
+		for at > n.commit && n.termAt(at) != m.LogTerm {
+			at--
+		}
+		n.send(m.From, Message{Type: appended, Index: at})
+		return nil
+	}
+	index := m.Index + 1
+	for len(m.Entries) > 0 && index <= len(n.Log) && n.termAt(index) == m.Entries[0].Term {
+		index, m.Entries = index+1, m.Entries[1:]
+	}
+	last := index - 1 + len(m.Entries)
+	ok := Message{Type: appended, OK: true, Index: last}
+	if n.faults.ackFirst {
+		n.send(m.From, ok)
+	}
+	if len(m.Entries) > 0 {
+		n.Log = append(n.Log[:index-1:index-1], m.Entries...)
+		if err := n.onDisk(ctx, func() error { return n.Disk.SaveLog(index, m.Entries) }); err != nil {
+			return err
+		}
+	}
+	if !n.faults.ackFirst {
+		n.send(m.From, ok)
+	}
+	n.commitTo(min(m.Commit, last))
+	return nil
+}
+
+// confirmed handles the answer of a follower.
+func (n *Node) confirmed(m Message) {
+	if !n.leads || m.Term != n.Term {
+		return
+	}
+	if !m.OK {
+		n.next[m.From] = max(1, min(n.next[m.From]-1, m.Index+1))
+		n.sendEntries(m.From)
+		return
+	}
+	if m.Index > n.match[m.From] {
+		n.match[m.From] = m.Index
+		n.next[m.From] = m.Index + 1
+		n.advance()
+	}
+	if n.next[m.From] <= len(n.Log) {
+		n.sendEntries(m.From)
+	}
+}
+
+// advance commits what most have on disk, if it is of the leader's own term.
+func (n *Node) advance() {
+	have := []int{len(n.Log)}
+	for name := range n.Peers {
+		have = append(have, n.match[name])
+	}
+	slices.Sort(have)
+	if index := have[len(have)-n.most()]; index > n.commit && n.termAt(index) == n.Term {
+		n.commitTo(index)
+	}
+}
+
+// commitTo applies entries up to index.
+func (n *Node) commitTo(index int) {
+	n.commit = max(n.commit, index)
+	for n.applied < n.commit {
+		n.applied++
+		e := n.Log[n.applied-1]
+		if n.Apply != nil && e.Command != "" {
+			n.Apply(n.applied, e)
+		}
+		if w, ok := n.waiting[n.applied]; ok {
+			delete(n.waiting, n.applied)
+			if !w.answer.Done() {
+				_ = w.answer.SetResult(Message{Type: proposed, OK: true, Index: n.applied, Term: e.Term}) // it is not done
+			}
+		}
+	}
+}
+
+// Propose asks the cluster for a command, at the node at addr, and returns the index of its
+// entry once it is committed. Otherwise leader is whom to ask instead, "" if that is not
+// known.
+func Propose(ctx context.Context, addr, command string) (index int, leader string, err error) {
+	r, w, err := aio.OpenConnection(ctx, addr, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	defer w.Close()
+	if err := writeMessage(w, Message{Type: propose, Command: command}); err != nil {
+		return 0, "", err
+	}
+	line, err := r.ReadLine(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	var m Message
+	if err := json.Unmarshal(line, &m); err != nil {
+		return 0, "", fmt.Errorf("the answer was broken off: %w", err)
+	}
+	if !m.OK {
+		return 0, m.Leader, errNotLeader
+	}
+	return m.Index, "", nil
+}
+
+var errNotLeader = errors.New("the node does not lead")
