@@ -88,8 +88,8 @@ type counting struct{ n *int }
 
 func (c *counting) DataReceived(p []byte) { *c.n += len(p) }
 
-// Five hosts send a heartbeat to each other every 50 ms, over 20 connections, and wait for
-// each one with a timeout.
+// Five hosts send a heartbeat to each other every 50 ms, over 20 connections, and wait
+// for each one with a timeout.
 func BenchmarkCluster(b *testing.B) {
 	const hosts = 5
 	r := aiotest.Simulation{Runs: 1, AllowDifferences: true, MaxSteps: 1 << 40}.Run(func(ctx context.Context, w *aiotest.World) error {

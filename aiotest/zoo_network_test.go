@@ -15,8 +15,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// serveLines answers each line of a connection to the port by answer, until the client has
-// ended.
+// serveLines answers each line of a connection to the port by answer, until the client
+// has ended.
 func serveLines(ctx context.Context, addr string, answer func(ctx context.Context, line string) (string, error)) error {
 	s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
@@ -234,7 +234,8 @@ func halfClose(mended bool) func(ctx context.Context, w *aiotest.World) error {
 				if !mended {
 					aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 						if p, err := r.Read(ctx, 1); err == nil && len(p) == 0 {
-							work.Cancel() // nobody waits for it any more
+							// nobody waits for it any more
+							work.Cancel()
 						}
 						return nil
 					}))
@@ -298,7 +299,8 @@ func abortMisread(mended bool) func(ctx context.Context, c *aiotest.Failing) err
 				p, err := from.Read(ctx, 100)
 				switch {
 				case err != nil:
-					w.Transport().Abort() // for the client to see that it is not all
+					// for the client to see that it is not all
+					w.Transport().Abort()
 					return nil
 				case len(p) == 0:
 					w.Close()

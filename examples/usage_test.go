@@ -17,7 +17,7 @@ import (
 // to standard output and ends with 0; a wrong call prints what is wrong and the usage to
 // standard error, and ends with 2.
 func TestUsage(t *testing.T) {
-	names := []string{"chat", "crawl", "kv", "proxy", "treehash"}
+	names := []string{"chat", "crawl", "kv", "proxy", "raft", "treehash"}
 	if runtime.GOOS != "windows" {
 		names = append(names, "procs")
 	}

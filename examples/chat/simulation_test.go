@@ -1,7 +1,7 @@
 package main
 
-// An evening in a world of hosts that crash and links that are cut: everybody hears what a
-// neighbour says in its order and once, and who is gone leaves nothing behind.
+// An evening in a world of hosts that crash and links that are cut: everybody hears what
+// a neighbour says in its order and once, and who is gone leaves nothing behind.
 
 import (
 	"context"
@@ -23,7 +23,8 @@ func TestSimulation(t *testing.T) {
 		house := w.Host("house", func(ctx context.Context) error {
 			return serve(ctx, ":7777", 5*time.Second, time.Second, func(net.Addr) {})
 		})
-		// visit is one stay of somebody, from connecting to the end of the connection.
+		// visit is one stay of somebody, from connecting to the end of the
+		// connection.
 		visit := func(ctx context.Context, nick string, lines int) error {
 			r, c, err := aio.OpenConnection(ctx, "house:7777", nil)
 			if err != nil {
@@ -100,8 +101,8 @@ func TestSimulation(t *testing.T) {
 				w.Heal("house", somebody.Name())
 			}
 		}
-		// Whoever waits for a house that has forgotten them is sent away by it, or by
-		// nobody: the house was restarted without a farewell.
+		// Whoever waits for a house that has forgotten them is sent away by it,
+		// or by nobody: the house was restarted without a farewell.
 		var err error
 		for _, h := range people {
 			err = errors.Join(err, aio.Timeout(ctx, time.Minute, h.Wait))

@@ -1,7 +1,7 @@
 package main
 
-// The proxy between hosts that crash and links that are cut: what a client gets is what the
-// server has sent, from its beginning, and a connection that has ended holds nothing.
+// The proxy between hosts that crash and links that are cut: what a client gets is what
+// the server has sent, from its beginning, and a connection that has ended holds nothing.
 
 import (
 	"bytes"

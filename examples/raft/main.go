@@ -4,15 +4,16 @@
 //	raft -name a -peers a=localhost:7001,b=localhost:7002,c=localhost:7003 -data a.log
 //	raft -propose COMMAND -peers a=localhost:7001,b=localhost:7002,c=localhost:7003
 //
-// The first form runs a node, which prints the commands that are committed. The second one
-// has the cluster take a command.
+// The first form runs a node, which prints the commands that are committed. The second
+// one has the cluster take a command.
 //
 // # What it shows
 //
 //   - State without locks: one task of a node handles one event after another.
 //   - Streams between equals, which come and go.
-//   - A simulation, in raft_test.go: five hosts for an hour of virtual time, with crashes,
-//     partitions and restarts, and what must always be true checked after each step.
+//   - A simulation, in raft_test.go: five hosts for an hour of virtual time, with
+//     crashes, partitions and restarts, and what must always be true checked after each
+//     step.
 package main
 
 import (
@@ -31,25 +32,43 @@ import (
 	"github.com/goaio/aio"
 )
 
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+
+	usage = "usage: raft -name NAME -data FILE -peers LIST\n       raft -propose COMMAND -peers LIST"
+)
+
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program without its process. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("raft", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	// what is wrong is reported in the form of this program
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
 	name := flags.String("name", "", "run the node of this `name`")
 	data := flags.String("data", "", "keep its state in this `file`")
 	command := flags.String("propose", "", "have the cluster take this `command`")
 	list := flags.String("peers", "", "all nodes, as `name=host:port,...`")
-	if err := flags.Parse(args); err != nil {
-		return 2
+	wrong := func(format string, args ...any) int {
+		fmt.Fprintf(stderr, "raft: "+format+"\n"+usage+"\n", args...)
+		return exitUsage
+	}
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(stdout, usage)
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+		return 0
+	} else if err != nil {
+		return wrong("%v", err)
 	}
 	peers := map[string]string{}
 	for part := range strings.SplitSeq(*list, ",") {
 		n, addr, ok := strings.Cut(part, "=")
 		if !ok || n == "" || addr == "" {
-			fmt.Fprintf(stderr, "raft: -peers: %q is not like name=host:port\n", part)
-			return 2
+			return wrong("-peers: %q is not like name=host:port", part)
 		}
 		peers[n] = addr
 	}
@@ -67,7 +86,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		disk, err := openFile(*data)
 		if err != nil {
 			fmt.Fprintf(stderr, "raft: %v\n", err)
-			return 1
+			return exitFailure
 		}
 		defer disk.f.Close()
 		delete(peers, *name)
@@ -82,15 +101,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 			})
 		}
 	default:
-		fmt.Fprintln(stderr, "usage: raft -name NAME -data FILE -peers LIST\n       raft -propose COMMAND -peers LIST")
-		return 2
+		return wrong("want either a command, or the name of a node and its file")
 	}
 	switch err := aio.Run(main); {
 	case errors.Is(err, aio.ErrInterrupted):
-		return 130
+		return exitInterrupted
 	case err != nil:
 		fmt.Fprintf(stderr, "raft: %v\n", err)
-		return 1
+		return exitFailure
 	}
 	return 0
 }

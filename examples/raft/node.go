@@ -2,8 +2,8 @@ package main
 
 // A node of the cluster. One task, run, owns all of the state below: it takes one event
 // after another from the inbox, a message or a proposal, and does what Raft says. It may
-// await in between, for the disk, and nobody sees what is half done, as nobody else looks.
-// Other tasks serve connections and keep those to the peers.
+// await in between, for the disk, and nobody sees what is half done, as nobody else
+// looks. Other tasks serve connections and keep those to the peers.
 
 import (
 	"context"
@@ -85,7 +85,8 @@ type Message struct {
 	Commit  int     `json:",omitempty"`
 	OK      bool    `json:",omitempty"`
 	Command string  `json:",omitempty"` // of a proposal
-	Leader  string  `json:",omitempty"` // of an answer to a proposal: whom to ask instead
+	// of an answer to a proposal: whom to ask instead
+	Leader string `json:",omitempty"`
 }
 
 // The types of messages.
@@ -262,7 +263,8 @@ func (n *Node) refuse(index int) {
 	e := n.waiting[index]
 	delete(n.waiting, index)
 	if !e.answer.Done() {
-		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader}) // it is not done
+		// it is not done
+		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader})
 	}
 }
 
@@ -376,7 +378,8 @@ func (n *Node) extend(ctx context.Context, command string) error {
 // take handles a proposal of a client.
 func (n *Node) take(ctx context.Context, e event) error {
 	if !n.leads {
-		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader}) // nobody else answers
+		// nobody else answers
+		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader})
 		return nil
 	}
 	n.waiting[len(n.Log)+1] = e
@@ -408,7 +411,8 @@ func (n *Node) follow(ctx context.Context, m Message) error {
 	n.votes, n.leader = nil, m.From
 	n.rest(ctx)
 	if m.Index > len(n.Log) || n.termAt(m.Index) != m.LogTerm {
-		// Whatever is of that term may be wrong: the leader goes back to before it.
+		// Whatever is of that term may be wrong: the leader goes back to before
+		// it.
 		at := min(m.Index, len(n.Log))
 		for at > n.commit && n.termAt(at) != m.LogTerm {
 			at--
@@ -426,7 +430,11 @@ func (n *Node) follow(ctx context.Context, m Message) error {
 		n.send(m.From, ok)
 	}
 	if len(m.Entries) > 0 {
-		n.Log = append(n.Log[:index-1:index-1], m.Entries...)
+		if index <= len(n.Log) {
+			// messages that wait to be sent still have what was there
+			n.Log = slices.Clone(n.Log[:index-1])
+		}
+		n.Log = append(n.Log, m.Entries...)
 		if err := n.onDisk(ctx, func() error { return n.Disk.SaveLog(index, m.Entries) }); err != nil {
 			return err
 		}
@@ -488,9 +496,9 @@ func (n *Node) commitTo(index int) {
 	}
 }
 
-// Propose asks the cluster for a command, at the node at addr, and returns the index of its
-// entry once it is committed. Otherwise leader is whom to ask instead, "" if that is not
-// known.
+// Propose asks the cluster for a command, at the node at addr, and returns the index of
+// its entry once it is committed. Otherwise leader is whom to ask instead, "" if that is
+// not known.
 func Propose(ctx context.Context, addr, command string) (index int, leader string, err error) {
 	r, w, err := aio.OpenConnection(ctx, addr, nil)
 	if err != nil {

@@ -46,7 +46,7 @@ func (d *memory) SaveLog(index int, entries []Entry) error {
 	if index <= d.c.lastAcknowledged {
 		d.c.overwritten = true
 	}
-	d.state.Log = append(d.state.Log[:index-1:index-1], entries...)
+	d.state.Log = append(d.state.Log[:index-1], entries...)
 	d.chain = d.chain[:index-1]
 	for _, e := range entries {
 		h := fnv.New64a()
@@ -121,7 +121,8 @@ func newCluster(w *aiotest.World, f faults) *cluster {
 			return Serve(ctx, Options{
 				Name: name, Addr: ":7000", Peers: peers, Disk: disk, faults: f,
 				Random: func(ctx context.Context, least, most time.Duration) time.Duration {
-					// without any choice they are different all the same
+					// without any choice they are different all the
+					// same
 					own := (most - least) * time.Duration(i) / 10
 					return least + own + aiotest.Between(ctx, 0, (most-least)/2)
 				},
