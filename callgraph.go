@@ -281,7 +281,11 @@ func (c *countdown) waitsFor(_ *future, found func(AnyFuture)) {
 	}
 }
 
-func (c *CompletedIterator[F]) waitsFor(_ *future, found func(AnyFuture)) {
+func (h *completedHook[F]) waitsFor(_ *future, found func(AnyFuture)) {
+	c := h.of.Value()
+	if c == nil {
+		return
+	}
 	for w := c.done.getters.head; w != nil; w = w.next {
 		w.eachAwaiter(found)
 	}

@@ -376,7 +376,18 @@ type callbacks struct {
 // manyCallbacks is the number of entries from which the index pays off.
 const manyCallbacks = 32
 
+// abandonable is a callback of something that may be gone before the future is done. Then
+// running it has no effect.
+type abandonable interface{ abandoned() bool }
+
 func (c *callbacks) add(r runnable) {
+	if n := len(c.list); n == cap(c.list) {
+		c.dropAbandoned()
+		if len(c.list) > n/2 {
+			// so many have to be added before this looks at all of them again
+			c.list = slices.Grow(c.list, n)
+		}
+	}
 	c.list = append(c.list, r)
 	switch {
 	case c.place != nil:
@@ -431,6 +442,19 @@ func (c *callbacks) remove(r runnable) bool {
 		c.reindex()
 	}
 	return true
+}
+
+// dropAbandoned removes the entries that have no effect any more, and the gaps.
+func (c *callbacks) dropAbandoned() {
+	n := len(c.list)
+	c.list = slices.DeleteFunc(c.list, func(r runnable) bool {
+		a, ok := r.(abandonable)
+		return r == nil || ok && a.abandoned()
+	})
+	if len(c.list) < n {
+		c.gaps = 0
+		c.reindex()
+	}
 }
 
 // RemoveDoneCallback removes a callback that [Future.AddDoneCallback] added, and

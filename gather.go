@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"time"
+	"weak"
 )
 
 // Result is the outcome of one of several awaitables.
@@ -558,16 +559,17 @@ func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration
 	l := loopOf(ctx, "AsCompleted")
 	c := &CompletedIterator[F]{loop: l, done: NewQueue[completed[F]](0), todo: map[*future]F{}}
 	c.coro = c.next
+	c.hook = &completedHook[F]{weak.Make(c)}
 	for _, f := range fs {
 		core := mustCore("AsCompleted", f)
 		if _, twice := c.todo[core]; !twice {
 			c.todo[core] = f
-			core.addCallback(c)
+			core.addCallback(c.hook)
 		}
 	}
 	c.left = len(c.todo)
 	if c.left > 0 && timeout != NoTimeout {
-		c.timer = &TimerHandle{Handle: Handle{loop: l}, target: c}
+		c.timer = &TimerHandle{Handle: Handle{loop: l}, target: c.hook}
 		l.addTimer(c.timer, l.after(timeout))
 	}
 	return c
@@ -581,7 +583,8 @@ type CompletedIterator[F AnyFuture] struct {
 	loop  *Loop
 	done  *Queue[completed[F]]
 	todo  map[*future]F
-	left  int // number of futures that were not requested yet
+	hook  *completedHook[F] // the callback of the futures in todo
+	left  int               // number of futures that were not requested yet
 	timer *TimerHandle
 	// c.next: if the compiler saw that, it would give the user's call a line of this
 	// file
@@ -594,8 +597,36 @@ type completed[F AnyFuture] struct {
 	err error
 }
 
-// run implements runnable: a future is done.
-func (c *CompletedIterator[F]) run(core *future) {
+// completedHook is the callback of all futures of a CompletedIterator. An iteration that
+// was broken off may be taken up again, so it can't take itself out of the futures. But
+// when nobody has the iterator any more, this does not keep it, and a future that lives
+// for long drops the hook when it needs the room.
+type completedHook[F AnyFuture] struct {
+	of weak.Pointer[CompletedIterator[F]]
+}
+
+// run implements runnable.
+func (h *completedHook[F]) run(core *future) {
+	if c := h.of.Value(); c != nil {
+		c.ready(core)
+	}
+}
+
+// due implements timerTarget.
+func (h *completedHook[F]) due() {
+	if c := h.of.Value(); c != nil {
+		c.timedOut()
+	}
+}
+
+// String names the entry.
+func (h *completedHook[F]) String() string { return "AsCompleted" }
+
+// abandoned implements abandonable.
+func (h *completedHook[F]) abandoned() bool { return h.of.Value() == nil }
+
+// ready has whoever is next get a future that is done.
+func (c *CompletedIterator[F]) ready(core *future) {
 	f, ok := c.todo[core]
 	if !ok {
 		return // the timeout came first
@@ -607,10 +638,10 @@ func (c *CompletedIterator[F]) run(core *future) {
 	}
 }
 
-// due implements timerTarget.
-func (c *CompletedIterator[F]) due() {
+// timedOut has those who ask for the futures that are not done get ErrTimeout.
+func (c *CompletedIterator[F]) timedOut() {
 	for core := range c.todo {
-		core.removeCallback(c)
+		core.removeCallback(c.hook)
 		c.done.put(completed[F]{err: ErrTimeout})
 	}
 	clear(c.todo)

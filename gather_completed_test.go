@@ -3,6 +3,7 @@ package aio_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -181,4 +182,100 @@ func TestAsCompletedInTimeDropsItsTimer(t *testing.T) {
 	if _, err := aio.RunUntilComplete(l, aio.Coro[int](forever)); !errors.Is(err, aio.ErrDeadlock) || l.Time() != start {
 		t.Errorf("%v, and the clock moved by %v", err, l.Time().Sub(start))
 	}
+}
+
+// An iteration that is broken off, and that nobody takes up again, leaves nothing behind
+// in futures that go on, whether they have many callbacks or few.
+func TestAsCompletedBrokenOffLeavesNothingBehind(t *testing.T) {
+	for name, breakOff := range map[string]func(ctx context.Context, fs []*aio.Future[int]){
+		"All":  func(ctx context.Context, fs []*aio.Future[int]) { breakOffAll(t, ctx, fs, aio.NoTimeout) },
+		"Next": func(ctx context.Context, fs []*aio.Future[int]) { breakOffNext(t, ctx, fs) },
+		"never begun": func(ctx context.Context, fs []*aio.Future[int]) {
+			aio.AsCompleted(ctx, fs, aio.NoTimeout)
+		},
+		"after a timeout": func(ctx context.Context, fs []*aio.Future[int]) { breakOffAll(t, ctx, fs, time.Microsecond) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
+				stays := aio.CreateFuture[int](ctx)
+				heap := func() int64 {
+					runtime.GC()
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					return int64(m.HeapAlloc)
+				}
+				iterate := func(n int) {
+					for i := range n {
+						breakOff(ctx, []*aio.Future[int]{ended(ctx, "7"), stays})
+						if i%1024 == 0 {
+							_ = aio.Sleep(ctx, time.Second) // for what is ready, and the timeouts
+							runtime.GC()
+						}
+					}
+				}
+				iterate(10)
+				before := heap()
+				iterate(1<<14 + 1)
+				eventually(t, ctx, "the future holds nothing of 16384 iterations that were broken off", func() bool {
+					return heap()-before <= 1<<19
+				})
+				_ = stays.SetResult(1)
+				letPass(ctx, 1)
+			})
+		})
+	}
+}
+
+func breakOffAll(t *testing.T, ctx context.Context, fs []*aio.Future[int], timeout time.Duration) {
+	for _, err := range aio.AsCompleted(ctx, fs, timeout).All(ctx) {
+		same(t, "the first", err, nil)
+		break
+	}
+}
+
+func breakOffNext(t *testing.T, ctx context.Context, fs []*aio.Future[int]) {
+	for next := range aio.AsCompleted(ctx, fs, aio.NoTimeout).Next() {
+		_, err := next(ctx)
+		same(t, "the first", err, nil)
+		break
+	}
+}
+
+// An iteration that somebody has still is taken up where it was broken off, also when the
+// garbage was collected meanwhile: in the order in which the futures were done.
+func TestAsCompletedBrokenOffKeepsTheOrder(t *testing.T) {
+	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
+		var fs []*aio.Future[int]
+		for range 40 { // enough for a long list in one of them
+			fs = append(fs, aio.CreateFuture[int](ctx))
+		}
+		c := aio.AsCompleted(ctx, fs, aio.NoTimeout)
+		for range 100 { // others come and go
+			aio.AsCompleted(ctx, fs, aio.NoTimeout)
+			runtime.GC()
+		}
+		var want, got []int
+		take := func(n int) {
+			for f, err := range c.All(ctx) {
+				v, _ := f.Result()
+				same(t, "error", err, nil)
+				got = append(got, v)
+				if n--; n == 0 {
+					return
+				}
+			}
+		}
+		for i := range fs {
+			i = (i*7 + 3) % len(fs)
+			_ = fs[i].SetResult(i)
+			want = append(want, i)
+			if i == 20 {
+				letPass(ctx, 1)
+				take(3)
+			}
+		}
+		letPass(ctx, 1)
+		take(len(fs))
+		equal(t, "values", got, want)
+	})
 }
