@@ -529,7 +529,7 @@ func (f *future) GetLoop() *Loop {
 // parts that never change: printing must not fail.
 func (f *future) String() string {
 	what := "Future"
-	if f.loop != nil && f.loop.checked("String") != nil {
+	if f.loop != nil && !f.loop.holds() {
 		if t, ok := f.sub.(*task); ok {
 			what = fmt.Sprintf("Task %d", t.id)
 		}

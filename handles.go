@@ -89,7 +89,7 @@ func (h *Handle) about(ec *ExceptionContext) {
 // String names the callback's function. For a goroutine that may not touch the handle
 // it returns only a constant.
 func (h *Handle) String() string {
-	if h.shared == nil && h.loop.checked("Handle.String") != nil {
+	if h.shared == nil && !h.loop.holds() {
 		return "Handle of a loop that another goroutine runs"
 	}
 	defer h.lock("Handle.String")()

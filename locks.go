@@ -31,28 +31,36 @@ type Lock struct {
 	waiters waitList
 }
 
-// enter is that of bound. A lock that was held when its loop was closed is free for the
-// next one: who held it is gone.
+// renew frees a lock that was held when its loop was closed.
+func (k *Lock) renew() { k.outlived, k.locked = false, false }
+
+// enter is that of bound, and renews the lock.
 func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
-	before := k.loop
 	c, err := k.bound.enter(ctx, call)
-	if before != nil && before != k.loop {
-		k.locked = false
+	if k.outlived {
+		k.renew()
 	}
 	return c, err
+}
+
+// check is that of bound, and renews the lock.
+func (k *Lock) check(call string) {
+	k.bound.check(call)
+	if k.outlived {
+		k.renew()
+	}
 }
 
 // Acquire takes the lock. It suspends only if the lock is held or other tasks are in
 // line. If it is cancelled, the place in line is lost. The error is a [*CancelledError]
 // or one of those of [Future.Await]. (asyncio: Lock.acquire)
 func (k *Lock) Acquire(ctx context.Context) error {
-	before := k.loop
 	e, err := k.bound.enter(ctx, "Lock.Acquire")
 	if err != nil {
 		return err
 	}
-	if before != nil && before != k.loop {
-		k.locked = false // as in enter, without its frame
+	if k.outlived { // as in enter, without its frame
+		k.renew()
 	}
 	// as in acquire, without its frame
 	if !k.locked && !k.waiters.claimed() && e.fut.loop.observed == nil {
@@ -322,13 +330,41 @@ func notHeld(call string) error { return usagef(call, "the lock is not held").as
 
 // Semaphore has a number of permits. Tasks get them in the order in which they
 // requested them. [NewSemaphore] makes one; the zero value has no permits until Release
-// adds some. (asyncio: Semaphore)
+// adds some.
+//
+// When its loop is closed, another loop may use it. The permits that tasks of the closed
+// loop had taken are back then: it has as many as it was made with, or more if more were
+// released. (asyncio: Semaphore)
 type Semaphore struct {
 	bound
 	value   int
-	bounded bool // by limit
-	limit   int
+	made    int  // with so many permits
+	bounded bool // there may not be more
 	waiters waitList
+}
+
+// enter is that of bound, and renews the semaphore.
+func (s *Semaphore) enter(ctx context.Context, call string) (caller, error) {
+	c, err := s.bound.enter(ctx, call)
+	if s.outlived {
+		s.renew()
+	}
+	return c, err
+}
+
+// check is that of bound, and renews the semaphore.
+func (s *Semaphore) check(call string) {
+	s.bound.check(call)
+	if s.outlived {
+		s.renew()
+	}
+}
+
+// renew takes back the permits of those that are gone with their loop.
+func (s *Semaphore) renew() {
+	s.outlived = false
+	s.value = max(s.value, s.made)
+	s.changed()
 }
 
 // NewSemaphore returns a semaphore with n permits. It panics with [ErrUsage] if n is
@@ -337,7 +373,7 @@ func NewSemaphore(n int) *Semaphore {
 	if n < 0 {
 		misuse("NewSemaphore", "%d permits", n)
 	}
-	return &Semaphore{value: n}
+	return &Semaphore{value: n, made: n}
 }
 
 // NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it
@@ -345,7 +381,7 @@ func NewSemaphore(n int) *Semaphore {
 // BoundedSemaphore)
 func NewBoundedSemaphore(n int) *Semaphore {
 	s := NewSemaphore(n)
-	s.bounded, s.limit = true, n
+	s.bounded = true
 	return s
 }
 
@@ -379,7 +415,11 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 }
 
 func (s *Semaphore) resource() Resource {
-	return Resource{Kind: "Semaphore", Value: s.value, Limit: s.limit}
+	r := Resource{Kind: "Semaphore", Value: s.value}
+	if s.bounded {
+		r.Limit = s.made
+	}
+	return r
 }
 
 // changed updates the entry of the semaphore, if it is listed.
@@ -394,7 +434,7 @@ func (s *Semaphore) changed() {
 // misuse: it panics with [ErrOverRelease]. (asyncio: Semaphore.release)
 func (s *Semaphore) Release() {
 	s.check("Semaphore.Release")
-	if s.bounded && s.value >= s.limit {
+	if s.bounded && s.value >= s.made {
 		panic(usagef("Semaphore.Release", "released more often than acquired").as(ErrOverRelease))
 	}
 	s.value++
@@ -459,9 +499,13 @@ func NewBarrier(parties int) *Barrier {
 }
 
 // Wait suspends the calling task until Parties tasks wait, and returns how many were
-// there before it: 0 for the first and Parties-1 for the last, which does not suspend.
-// Tasks that come while the others leave wait for that first. If Wait is cancelled the
-// task does not count. The error is ErrBrokenBarrier, a *CancelledError, or one of those
+// there when it came: Parties-1 for the last, which does not suspend, and that of no
+// other task of the round. Each index from 0 comes once if no Wait of the round is
+// cancelled. A task whose Wait is cancelled does not count, so those that come after it
+// may get an index that another one has, and none may get 0: to choose one task of a
+// round, take the last.
+//
+// Tasks that come while the others leave wait for that first. The error is ErrBrokenBarrier, a *CancelledError, or one of those
 // of Future.Await. (asyncio: Barrier.wait)
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	err = b.cond.With(ctx, func(ctx context.Context) error {

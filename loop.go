@@ -184,6 +184,12 @@ func (l *Loop) holds() bool {
 	return held == running || held == 0
 }
 
+// runsHere is holds for a loop that runs.
+func (l *Loop) runsHere() bool {
+	held, running := goid.Holder(&l.owner)
+	return held == running && held != 0
+}
+
 // check panics unless the caller may touch the state of the loop.
 func (l *Loop) check(call string) {
 	if !l.holds() {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log"
+	"net"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -59,21 +61,93 @@ func TestDebugModeReportsCallsOfOtherGoroutines(t *testing.T) {
 	}
 }
 
-// Printing says what it can without the token, and never panics.
+// Printing says what it can without the token, and never panics. In debug mode it is no
+// call that anybody has to be told of.
 func TestPrintingInAnotherGoroutine(t *testing.T) {
-	_ = inBubble(t, func(ctx context.Context) error {
+	r := aio.Runner{Options: &aio.LoopOptions{Debug: true, SlowCallbackDuration: time.Hour}}
+	defer r.Close()
+	err := r.Run(func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
+		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { t.Errorf("report: %v", ec) })
 		task := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return nil }), aio.WithName("secret"))
 		things := []any{task, aio.CreateFuture[int](ctx), l.CallSoon(nop), l.CallLater(time.Second, nop)}
-		done := make(chan struct{})
+		printed := make(chan struct{})
 		go func() {
-			defer close(done)
+			defer close(printed)
 			for _, x := range things {
 				contains(t, fmt.Sprintf("%T", x), fmt.Sprintf("%v", x), "of a loop that another goroutine runs")
 			}
 		}()
-		<-done
-		return nil
+		<-printed
+		return aio.Sleep(ctx, time.Millisecond) // for reports
+	})
+	same(t, "Run", err, nil)
+}
+
+// lossOnly is a protocol that is told of the end, and does nothing.
+type lossOnly struct{}
+
+func newLossOnly() lossOnly { return lossOnly{} }
+
+func (lossOnly) ConnectionLost(error) {}
+
+// So do transports, while their loop uses them, and a StreamWriter keeps the transport
+// that StartTLS may replace.
+func TestPrintingATransportInAnotherGoroutine(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		near, far := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		_, w, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: near})
+		if err != nil {
+			return err
+		}
+		datagrams, _, err := aio.CreateDatagramEndpoint(ctx, newLossOnly, &aio.DatagramOptions{LocalAddr: "127.0.0.1:0"})
+		if err != nil {
+			return err
+		}
+		in, out, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		reads, _, err := aio.ConnectReadPipe(ctx, newLossOnly, in)
+		if err != nil {
+			return err
+		}
+		writes, _, err := aio.ConnectWritePipe(ctx, newLossOnly, out)
+		if err != nil {
+			return err
+		}
+		things := []fmt.Stringer{}
+		for _, x := range []any{w.Transport(), datagrams, reads, writes} {
+			things = append(things, x.(fmt.Stringer))
+		}
+		var printing sync.WaitGroup
+		for _, x := range things {
+			own := x.String()
+			printing.Go(func() {
+				for range 100 {
+					if s := x.String(); s == own || !strings.Contains(s, "of a loop that another goroutine runs") {
+						t.Errorf("%T in another goroutine: %q", x, s)
+					}
+				}
+			})
+		}
+		printing.Go(func() {
+			misused(t, "StreamWriter.Transport", func() { w.Transport() }, aio.ErrWrongGoroutine)
+		})
+		for range 100 {
+			_, _ = w.Write(make([]byte, 100))
+			_, _ = writes.Write([]byte("x"))
+			letPass(ctx, 1)
+		}
+		printing.Wait()
+		_ = w.Close()
+		_ = w.WaitClosed(ctx)
+		_ = datagrams.Close()
+		_ = writes.Close()
+		_ = reads.Close()
+		letPass(ctx, 3)
+		return far.Close()
 	})
 }
 

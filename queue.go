@@ -33,7 +33,9 @@ var (
 // A queue belongs to the loop whose task waits first, or first passes its ctx; its
 // methods fail with [ErrWrongGoroutine] (those without an error result panic) when the
 // calling goroutine does not hold the token of that loop. To exchange items with other
-// goroutines use channels, with [Receive] and [Send]. A queue must not be copied.
+// goroutines use channels, with [Receive] and [Send]. Once its loop is closed another
+// loop may use it: it finds the items that are left, and Join waits for those alone. A
+// queue must not be copied.
 //
 // (asyncio: Queue, LifoQueue, PriorityQueue)
 type Queue[T any] struct {
@@ -48,6 +50,39 @@ type Queue[T any] struct {
 	getters    waitList
 	putters    waitList
 	joiners    waitList
+}
+
+// enter is that of bound, and renews the queue.
+func (q *Queue[T]) enter(ctx context.Context, call string) (caller, error) {
+	c, err := q.bound.enter(ctx, call)
+	if q.outlived {
+		q.renew()
+	}
+	return c, err
+}
+
+// check is that of bound, and renews the queue.
+func (q *Queue[T]) check(call string) {
+	q.bound.check(call)
+	if q.outlived {
+		q.renew()
+	}
+}
+
+// checked is check for a call with an error result.
+func (q *Queue[T]) checked(call string) error {
+	err := q.bound.checked(call)
+	if q.outlived {
+		q.renew()
+	}
+	return err
+}
+
+// renew no longer counts the items that were taken in a loop that is closed: nobody can
+// say of them that they are processed.
+func (q *Queue[T]) renew() {
+	q.outlived = false
+	q.unfinished = q.size()
 }
 
 // NewQueue returns a queue that returns its items in the order in which they were put.

@@ -137,7 +137,7 @@ func (l *Loop) newStreamReader(limit int) *StreamReader {
 	if limit == 0 {
 		limit = defaultStreamLimit
 	}
-	return &StreamReader{bound: bound{loop: l}, limit: limit}
+	return &StreamReader{bound: bound{loop: l, fixed: true}, limit: limit}
 }
 
 // SetTransport sets the transport that is paused while too much is buffered. Only a

@@ -32,8 +32,12 @@ func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
 }
 
 // Transport returns the transport; that of a connection is a Transport. After StartTLS it
-// is another one. (asyncio: StreamWriter.transport)
-func (w *StreamWriter) Transport() WriteTransport { return w.transport }
+// is another one. It panics with ErrWrongGoroutine if the caller does not hold the token.
+// (asyncio: StreamWriter.transport)
+func (w *StreamWriter) Transport() WriteTransport {
+	w.gate.check("StreamWriter.Transport")
+	return w.transport
+}
 
 // Write writes p; it keeps a copy of the part that cannot be written at once. The error
 // is nil, except [net.ErrClosed] if the connection is gone, which drops p, and

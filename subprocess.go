@@ -206,7 +206,7 @@ func createSubprocess(ctx context.Context, call string, cmd *exec.Cmd, opts *Sub
 	if err := opts.check(call); err != nil {
 		return nil, err
 	}
-	p := &processStreams{gate: writeGate{bound: bound{loop: c.fut.loop}}, limit: opts.Limit}
+	p := &processStreams{gate: writeGate{bound: bound{loop: c.fut.loop, fixed: true}}, limit: opts.Limit}
 	t, err := c.startProcess(ctx, call, p, cmd, opts)
 	if err != nil {
 		return nil, err

@@ -341,8 +341,10 @@ func (t *subprocess) GetExtraInfo(name string) any {
 
 // String names the process and its state.
 func (t *subprocess) String() string {
-	if t.exited {
-		return fmt.Sprintf("SubprocessTransport pid %d returncode %d", t.pid, t.code)
-	}
-	return fmt.Sprintf("SubprocessTransport pid %d running", t.pid)
+	return t.text("SubprocessTransport", func() string {
+		if t.exited {
+			return fmt.Sprintf("pid %d returncode %d", t.pid, t.code)
+		}
+		return fmt.Sprintf("pid %d running", t.pid)
+	})
 }

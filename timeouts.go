@@ -53,8 +53,9 @@ func NewTimeoutAt(when time.Time) *TimeoutScope {
 // the body is suspended, or its next one, returns a [*CancelledError], and when body
 // returns that, Timeout returns [ErrTimeout]. Any other result of body is returned
 // unchanged, even after the time has expired. A body that never suspends is never
-// interrupted. With d zero or negative the time expires at the first suspension;
-// [NoTimeout] sets no limit. The body's context ends with the scope: with
+// interrupted. With d zero or negative the time expires at the first suspension; a
+// cancellation that was requested before, and that no await has returned yet, then
+// counts as the Timeout's, as in asyncio. [NoTimeout] sets no limit. The body's context ends with the scope: with
 // [context.DeadlineExceeded] if the time has expired, as do the contexts that are
 // derived from it.
 //

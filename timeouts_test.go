@@ -426,3 +426,32 @@ func TestTimeoutAndResultInOnePass(t *testing.T) {
 		afterwards(t, ctx)
 	})
 }
+
+// A fault of asyncio that is kept, as docs/differences.md says, and the way around it.
+func TestTimeoutOfZeroTakesOverACancellation(t *testing.T) {
+	for _, d := range []time.Duration{0, -time.Second} {
+		_ = inBubble(t, func(ctx context.Context) error {
+			timeout := func(first func(ctx context.Context) error) (err error, task *aio.Task[struct{}]) {
+				task = spawn(ctx, func(ctx context.Context) error {
+					aio.CurrentTask(ctx).Cancel()
+					if err = first(ctx); err != nil {
+						return err
+					}
+					err = aio.Timeout(ctx, d, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+					return err
+				})
+				_, _ = task.Await(ctx)
+				return err, task
+			}
+			err, task := timeout(ok)
+			same(t, "Timeout", err, aio.ErrTimeout)
+			same(t, "Cancelled", task.Cancelled(), false)
+			same(t, "Cancelling", task.Cancelling(), 1)
+
+			err, task = timeout(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })
+			matches(t, "with Sleep before it", err, aio.ErrCancelled)
+			same(t, "Cancelled with Sleep before it", task.Cancelled(), true)
+			return nil
+		})
+	}
+}

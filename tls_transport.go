@@ -154,5 +154,5 @@ func (t *tlsTransport) sessionInfo(name string) any {
 
 // String names the transport and its state.
 func (t *tlsTransport) String() string {
-	return fmt.Sprintf("TLS %s over %v", t.state, t.lower)
+	return t.text("TLS", func() string { return fmt.Sprintf("%s over %v", t.state, t.lower) })
 }

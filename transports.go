@@ -340,6 +340,15 @@ func (e *endpoint) dequeued() (read, write bool) {
 	return read, write
 }
 
+// text is the text form of a transport: kind and what detail tells. A goroutine that does
+// not hold the token gets the kind alone: printing must not fail, nor race.
+func (e *endpoint) text(kind string, detail func() string) string {
+	if !e.loop.holds() {
+		return kind + " of a loop that another goroutine runs"
+	}
+	return kind + " " + detail()
+}
+
 // state returns the state of the life cycle as one word.
 func (e *endpoint) state() string {
 	switch {

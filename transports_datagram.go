@@ -310,5 +310,7 @@ func (t *datagramTransport) localAddr() net.Addr {
 
 // String names the transport and its state.
 func (t *datagramTransport) String() string {
-	return fmt.Sprintf("DatagramTransport %s %v-%v write buffer %d", t.state(), t.localAddr(), t.target, t.out.size())
+	return t.text("DatagramTransport", func() string {
+		return fmt.Sprintf("%s %v-%v write buffer %d", t.state(), t.localAddr(), t.target, t.out.size())
+	})
 }

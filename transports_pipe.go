@@ -338,7 +338,7 @@ func (t *readPipe) fatal(what string, err error) {
 func (t *readPipe) close() { t.lose(nil) }
 
 // String names the transport and its state.
-func (t *readPipe) String() string { return "ReadTransport " + t.state() }
+func (t *readPipe) String() string { return t.text("ReadTransport", t.state) }
 
 // writePipe is the WriteTransport of a pipe.
 type writePipe struct {
@@ -513,5 +513,7 @@ func (t *writePipe) Abort() {
 
 // String names the transport and its state.
 func (t *writePipe) String() string {
-	return fmt.Sprintf("WriteTransport %s write buffer %d", t.state(), t.out.len())
+	return t.text("WriteTransport", func() string {
+		return fmt.Sprintf("%s write buffer %d", t.state(), t.out.len())
+	})
 }

@@ -377,5 +377,7 @@ func (t *streamTransport) localAddr() net.Addr {
 
 // String names the transport and its state.
 func (t *streamTransport) String() string {
-	return fmt.Sprintf("Transport %s %v-%v write buffer %d", t.state(), t.localAddr(), t.remote, t.out.len())
+	return t.text("Transport", func() string {
+		return fmt.Sprintf("%s %v-%v write buffer %d", t.state(), t.localAddr(), t.remote, t.out.len())
+	})
 }

@@ -129,9 +129,15 @@ func (q *waitList) claimed() bool { return q.n > q.cancelled }
 // ctx, it belongs to the one goroutine that uses it: otherwise a call from another
 // goroutine would work in a test, and fail in production as soon as a task comes first.
 // A goroutine that runs a loop, or one of its tasks, may take it over.
+//
+// When its loop is closed, and all tasks of the loop are unwound, it belongs to nobody
+// again. The tasks that held it are gone: when the lock or queue finds outlived set, it
+// takes back what they have not released.
 type bound struct {
-	loop *Loop
-	user uintptr // the goroutine that used it first, while there is no loop
+	loop     *Loop
+	user     uintptr // the goroutine that used it first, while there is no loop
+	fixed    bool    // it is part of its loop, and ends with it
+	outlived bool    // the loop that it belonged to
 }
 
 // enter is enter for a method of the primitive.
@@ -141,17 +147,23 @@ func (b *bound) enter(ctx context.Context, call string) (caller, error) {
 		return c, err
 	}
 	if l := c.fut.loop; b.loop != l {
-		if b.loop != nil && !b.loop.closed.Load() {
-			return c, &callError{call, ErrOtherLoop}
+		if b.loop != nil {
+			if !b.loop.closed.Load() {
+				return c, &callError{call, ErrOtherLoop}
+			}
+			b.letGo()
 		}
 		b.loop = l
 	}
 	return c, nil
 }
 
+// letGo forgets the loop.
+func (b *bound) letGo() { b.loop, b.user, b.outlived = nil, 0, true }
+
 // check panics unless the caller may use the primitive.
 func (b *bound) check(call string) {
-	if b.loop == nil || !b.loop.holds() {
+	if b.loop == nil || !b.loop.runsHere() {
 		if err := b.claim(call); err != nil {
 			panic(err)
 		}
@@ -160,17 +172,23 @@ func (b *bound) check(call string) {
 
 // checked is check for a call with an error result.
 func (b *bound) checked(call string) error {
-	if b.loop == nil || !b.loop.holds() {
+	if b.loop == nil || !b.loop.runsHere() {
 		return b.claim(call)
 	}
 	return nil
 }
 
-// claim is checked for the unusual cases: there is no loop yet, or another goroutine
-// holds its token.
+// claim is checked for the unusual cases: there is no loop, it does not run, or another
+// goroutine holds its token.
 func (b *bound) claim(call string) error {
 	if b.loop != nil {
-		return b.loop.wrongGoroutine(call)
+		if !b.loop.holds() {
+			return b.loop.wrongGoroutine(call)
+		}
+		if b.fixed || !b.loop.closed.Load() {
+			return nil
+		}
+		b.letGo()
 	}
 	if b.user == 0 {
 		b.user = goid.Current()

@@ -1,0 +1,234 @@
+package aio_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// Locks and queues may be variables of a package, and live longer than the loop in which
+// they are used. The next loop finds them as if those who used them had given everything
+// back: they are gone.
+
+// outliving are uses of a lock or queue that outlives a loop: occupy takes all there is
+// and does not give it back, wait waits for more, and use is what the next loop does with
+// it, which must not wait for those who are gone.
+var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) error){
+	"Lock": func() (occupy, wait, use func(ctx context.Context) error) {
+		k := new(aio.Lock)
+		return k.Acquire, k.Acquire, func(ctx context.Context) error {
+			return k.With(ctx, func(context.Context) error { return nil })
+		}
+	},
+	"Lock.Locked": func() (occupy, wait, use func(ctx context.Context) error) {
+		k := new(aio.Lock)
+		return k.Acquire, k.Acquire, func(context.Context) error { return free(!k.Locked()) }
+	},
+	"Condition": func() (occupy, wait, use func(ctx context.Context) error) {
+		c := aio.NewCondition(nil)
+		wait = func(ctx context.Context) error { return c.With(ctx, c.Wait) }
+		return c.Acquire, wait, func(ctx context.Context) error {
+			return c.With(ctx, func(context.Context) error { c.NotifyAll(); return nil })
+		}
+	},
+	"Condition, waiting": func() (occupy, wait, use func(ctx context.Context) error) {
+		c := aio.NewCondition(nil)
+		wait = func(ctx context.Context) error { return c.With(ctx, c.Wait) }
+		return func(context.Context) error { return nil }, wait, func(ctx context.Context) error {
+			waiter := aio.CreateTask(ctx, aio.NoResult(wait))
+			letPass(ctx, 1)
+			if err := c.With(ctx, func(context.Context) error { c.Notify(1); return nil }); err != nil {
+				return err
+			}
+			_, err := waiter.Await(ctx)
+			return err
+		}
+	},
+	"Semaphore": func() (occupy, wait, use func(ctx context.Context) error) {
+		return semaphoreUses(aio.NewSemaphore(2))
+	},
+	"BoundedSemaphore": func() (occupy, wait, use func(ctx context.Context) error) {
+		return semaphoreUses(aio.NewBoundedSemaphore(2))
+	},
+	"Semaphore.Locked": func() (occupy, wait, use func(ctx context.Context) error) {
+		s := aio.NewSemaphore(1)
+		return s.Acquire, s.Acquire, func(context.Context) error { return free(!s.Locked()) }
+	},
+	"Event": func() (occupy, wait, use func(ctx context.Context) error) {
+		v := new(aio.Event)
+		return func(context.Context) error { return nil }, v.Wait, func(ctx context.Context) error {
+			waiter := aio.CreateTask(ctx, aio.NoResult(v.Wait))
+			letPass(ctx, 1)
+			v.Set()
+			_, err := waiter.Await(ctx)
+			return err
+		}
+	},
+	"Event.Set": func() (occupy, wait, use func(ctx context.Context) error) {
+		v := new(aio.Event)
+		return func(context.Context) error { v.Clear(); return nil }, v.Wait, func(ctx context.Context) error {
+			v.Set()
+			return v.Wait(ctx)
+		}
+	},
+	"Barrier": func() (occupy, wait, use func(ctx context.Context) error) {
+		b := aio.NewBarrier(3)
+		wait = func(ctx context.Context) error { _, err := b.Wait(ctx); return err }
+		return func(context.Context) error { return nil }, wait, func(ctx context.Context) error {
+			if b.NWaiting() != 0 || b.Broken() {
+				return fmt.Errorf("%d wait, broken %v", b.NWaiting(), b.Broken())
+			}
+			_, err := aio.Gather(ctx, aio.NoResult(wait), aio.NoResult(wait), aio.NoResult(wait)).Await(ctx)
+			return err
+		}
+	},
+	"Queue.Join": func() (occupy, wait, use func(ctx context.Context) error) {
+		q := aio.NewQueue[int](0)
+		occupy = func(ctx context.Context) error {
+			for i := range 3 {
+				_ = q.PutNowait(i)
+			}
+			_, err := q.Get(ctx) // and no TaskDone
+			return err
+		}
+		return occupy, q.Join, func(ctx context.Context) error {
+			for want := 1; !q.Empty(); want++ {
+				if v, err := q.GetNowait(); v != want || err != nil {
+					return fmt.Errorf("item %v, %v, want %d", v, err, want)
+				}
+				q.TaskDone()
+			}
+			return q.Join(ctx)
+		}
+	},
+	"Queue.Get": func() (occupy, wait, use func(ctx context.Context) error) {
+		q := aio.NewQueue[int](1)
+		get := func(ctx context.Context) error { _, err := q.Get(ctx); return err }
+		return func(context.Context) error { return nil }, get, func(ctx context.Context) error {
+			if err := q.PutNowait(1); err != nil {
+				return err
+			}
+			return get(ctx)
+		}
+	},
+	"Queue.Put": func() (occupy, wait, use func(ctx context.Context) error) {
+		q := aio.NewQueue[int](1)
+		put := func(ctx context.Context) error { return q.Put(ctx, 1) }
+		return put, put, func(ctx context.Context) error {
+			if _, err := q.GetNowait(); err != nil {
+				return err
+			}
+			return put(ctx)
+		}
+	},
+}
+
+func semaphoreUses(s *aio.Semaphore) (occupy, wait, use func(ctx context.Context) error) {
+	occupy = func(ctx context.Context) error {
+		_ = s.Acquire(ctx)
+		return s.Acquire(ctx)
+	}
+	return occupy, s.Acquire, func(ctx context.Context) error { // two may have it, and no more
+		for range 2 {
+			if err := s.Acquire(ctx); err != nil {
+				return err
+			}
+		}
+		if !s.Locked() {
+			return fmt.Errorf("it has more permits than it was made with")
+		}
+		s.Release()
+		s.Release()
+		return nil
+	}
+}
+
+func free(is bool) error {
+	if !is {
+		return fmt.Errorf("it is held by somebody who is gone")
+	}
+	return nil
+}
+
+func TestLocksAndQueuesOutliveTheirLoop(t *testing.T) {
+	// what those who use it do when the first loop ends
+	for how, leave := range map[string]func(ctx context.Context, occupy, wait func(ctx context.Context) error) error{
+		"the holder is done": func(ctx context.Context, occupy, _ func(ctx context.Context) error) error { return occupy(ctx) },
+		"others wait": func(ctx context.Context, occupy, wait func(ctx context.Context) error) error {
+			err := occupy(ctx)
+			for range 2 {
+				spawn(ctx, wait)
+			}
+			letPass(ctx, 2)
+			return err
+		},
+		"the holder sleeps": func(ctx context.Context, occupy, wait func(ctx context.Context) error) error {
+			spawn(ctx, func(ctx context.Context) error {
+				_ = occupy(ctx)
+				return aio.Sleep(ctx, time.Hour)
+			})
+			letPass(ctx, 1)
+			spawn(ctx, wait)
+			letPass(ctx, 2)
+			return nil
+		},
+	} {
+		for name, make := range outliving {
+			// whether the tasks are cancelled first, as by Run, or unwound by Close
+			for _, closed := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/%v", name, how, closed), func(t *testing.T) {
+					occupy, wait, use := make()
+					for range 3 { // the second loop leaves it as the first did
+						leaveIn(t, closed, func(ctx context.Context) error { return leave(ctx, occupy, wait) })
+						err := aio.Run(func(ctx context.Context) error { return aio.Timeout(ctx, patience, use) })
+						same(t, "use in another loop", err, nil)
+						if name == "Event" || name == "Event.Set" || name == "Queue.Put" {
+							break // it is set or full now
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// leaveIn runs f in a loop that then ends, or is closed with its tasks pending.
+func leaveIn(t *testing.T, closed bool, f func(ctx context.Context) error) {
+	t.Helper()
+	if !closed {
+		same(t, "the first loop", aio.Run(f), nil)
+		return
+	}
+	l := aio.NewEventLoop(nil)
+	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // tasks are destroyed
+	same(t, "the first loop", runMain(l, f), nil)
+	matches(t, "Close", l.Close(), nil)
+}
+
+// What happens to a lock while its loop is being closed, by tasks that are unwound, is
+// that loop's still.
+func TestLockIsReleasedByATaskThatIsUnwound(t *testing.T) {
+	var k aio.Lock
+	var log eventLog
+	l := aio.NewEventLoop(nil)
+	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
+	_ = runMain(l, func(ctx context.Context) error {
+		for i := range 2 {
+			spawn(ctx, func(ctx context.Context) error {
+				err := k.With(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+				log.add("%d: locked %v", i, k.Locked())
+				return err
+			})
+		}
+		letPass(ctx, 1)
+		return nil
+	})
+	_ = l.Close()
+	slices.Sort(log)
+	equal(t, "log", []string(log), []string{"0: locked false", "1: locked false"})
+	same(t, "locked afterwards", k.Locked(), false)
+}
