@@ -18,6 +18,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
@@ -288,8 +289,12 @@ func (e *PanicError) Error() string {
 		return err.Error() // which names the call
 	}
 	text := fmt.Sprintf("aio: panic: %v", e.Value)
-	if at := e.place(); at != "" {
-		text += " (at " + at + ")"
+	switch at := e.places(); len(at) {
+	case 0:
+	case 1:
+		text += " (at " + at[0] + ")"
+	default: // a deferred function has panicked with another value
+		text += " (at " + at[0] + ", after a panic at " + at[len(at)-1] + ")"
 	}
 	return text
 }
@@ -303,17 +308,32 @@ func (e *PanicError) Format(s fmt.State, verb rune) {
 	fmt.Fprintf(s, fmt.FormatString(s, verb), e.Error())
 }
 
-// place returns the function, file and line of the first frame of the user's code above
-// the panic.
-func (e *PanicError) place() string {
+// places returns the places of the panics that were under way, the last one first: each
+// is the function, file and line of the first frame of the user's code above it. A value
+// that a deferred function has recovered and panicked with again counts once, at the
+// place where that began.
+func (e *PanicError) places() (at []string) {
 	lines := strings.Split(string(e.Stack), "\n")
-	start := -1
+	last := ""
 	for i, line := range lines {
-		if strings.HasPrefix(line, "panic(") {
-			start = i + 2
+		if !strings.HasPrefix(line, "panic(") {
+			continue
 		}
+		place := userFrame(lines[min(i+2, len(lines)):])
+		// The arguments are the words of the value.
+		if value := strings.ReplaceAll(line, "?", ""); value == last {
+			at = at[:len(at)-1]
+		} else {
+			last = value
+		}
+		at = append(at, place)
 	}
-	for i := start; start >= 0 && i+1 < len(lines); i += 2 {
+	return slices.DeleteFunc(at, func(place string) bool { return place == "" })
+}
+
+// userFrame returns the first place in the user's code of what is left of a stack.
+func userFrame(lines []string) string {
+	for i := 0; i+1 < len(lines); i += 2 {
 		function := lines[i]
 		if end := strings.LastIndex(function, "("); end > 0 {
 			function = function[:end]
@@ -357,8 +377,43 @@ func (e *GroupError) Error() string {
 	return b.String()
 }
 
+// Format implements fmt.Formatter: %+v has a line for each error, with the stacks of the
+// panics that it is or wraps.
+func (e *GroupError) Format(s fmt.State, verb rune) {
+	if verb != 'v' || !s.Flag('+') {
+		fmt.Fprintf(s, fmt.FormatString(s, verb), e.Error())
+		return
+	}
+	fmt.Fprintf(s, "aio: %s (%d)", e.Message, len(e.Errors))
+	for i, err := range e.Errors {
+		text := fmt.Sprintf("%+v", err)
+		if _, formats := err.(fmt.Formatter); !formats {
+			for _, stack := range panicStacks(err) {
+				text += "\n\n" + stack
+			}
+		}
+		text = strings.TrimRight(text, "\n")
+		fmt.Fprintf(s, "\n%d: %s", i+1, strings.ReplaceAll(text, "\n", "\n\t"))
+	}
+}
+
 // Unwrap returns the errors.
 func (e *GroupError) Unwrap() []error { return e.Errors }
+
+// panicStacks returns the stacks of all panics that err is or wraps.
+func panicStacks(err error) (stacks []string) {
+	switch e := err.(type) {
+	case *PanicError:
+		stacks = append(stacks, string(e.Stack))
+	case interface{ Unwrap() error }:
+		stacks = panicStacks(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			stacks = append(stacks, panicStacks(err)...)
+		}
+	}
+	return stacks
+}
 
 // An AwaitCycleError names the tasks and futures of a cycle of awaits. Cancelling any
 // of them panics with it, because the cancellation would never end. It matches

@@ -7,7 +7,6 @@ package aio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -104,9 +103,8 @@ func logException(ec ExceptionContext) {
 	add := func(key string, v any) { attrs = append(attrs, slog.Any(key, v)) }
 	if ec.Err != nil {
 		add("error", ec.Err.Error())
-		var p *PanicError
-		if errors.As(ec.Err, &p) {
-			add("panic", string(p.Stack))
+		if stacks := panicStacks(ec.Err); len(stacks) > 0 {
+			add("panic", strings.Join(stacks, "\n"))
 		}
 	}
 	if ec.Task != nil {

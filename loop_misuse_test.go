@@ -203,6 +203,75 @@ func TestPanicErrorNamesItsPlace(t *testing.T) {
 	contains(t, "%+v", fmt.Sprintf("%+v", p), "the stack")
 }
 
+// A deferred function that panics again, with the same value or another one, does not
+// hide where it began.
+func TestPanicErrorOfADeferredPanic(t *testing.T) {
+	task := func(f func()) (err error) {
+		_ = inBubble(t, func(ctx context.Context) error {
+			_, err = spawn(ctx, func(context.Context) error { f(); return nil }).Await(ctx)
+			return nil
+		})
+		return err
+	}
+	again := func() { panic(recover()) }
+	wrapped := func() { panic(fmt.Errorf("wrapped: %v", recover())) }
+	for _, tt := range []struct {
+		name, want string
+		f          func()
+	}{
+		{"the same value", "aio: panic: boom (at aio_test.boom, ", func() { defer again(); boom() }},
+		{"the same value twice", "aio: panic: boom (at aio_test.boom, ", func() { defer again(); defer again(); boom() }},
+		{"another value", "aio: panic: wrapped: boom (at aio_test.TestPanicErrorOfADeferredPanic", func() { defer wrapped(); boom() }},
+		{"another value", ", after a panic at aio_test.boom, ", func() { defer wrapped(); boom() }},
+		{"a panic that was over before", "aio: panic: boom (at aio_test.boom, ", func() {
+			func() {
+				defer func() { _ = recover() }()
+				panic("over")
+			}()
+			boom()
+		}},
+	} {
+		contains(t, tt.name, task(tt.f).Error(), tt.want)
+	}
+	if text := task(func() { defer again(); boom() }).Error(); strings.Contains(text, "after a panic") {
+		t.Errorf("a value that is passed on counts twice: %s", text)
+	}
+}
+
+// %+v of a group's error, and the log, have the stacks of all tasks that panicked.
+func TestGroupErrorHasTheStacksOfItsParts(t *testing.T) {
+	other := func() { panic("other") }
+	var got error
+	_ = inBubble(t, func(ctx context.Context) error {
+		done := spawn(ctx, func(context.Context) error { other(); return nil })
+		letPass(ctx, 1)
+		got = aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+			tg.Go(func(context.Context) error { boom(); return nil })
+			tg.Go(func(ctx context.Context) error {
+				_, err := done.Await(ctx)
+				return fmt.Errorf("wrapped: %w", err)
+			})
+			tg.Go(func(context.Context) error { return errBoom })
+			return nil
+		})
+		return nil
+	})
+	var g *aio.GroupError
+	if !errors.As(got, &g) {
+		t.Fatalf("error %v", got)
+	}
+	text := fmt.Sprintf("%+v", g)
+	same(t, "errors", len(g.Errors), 3)
+	same(t, "stacks", strings.Count(text, "[running]:"), 2)
+	contains(t, "%+v", text, "aio_test.boom(")
+	for i := range g.Errors {
+		contains(t, "%+v", text, fmt.Sprintf("\n%d: ", i+1))
+	}
+	same(t, "%v", fmt.Sprintf("%v", g), g.Error())
+	same(t, "%s", fmt.Sprintf("%s", g), g.Error())
+	same(t, "%q", fmt.Sprintf("%q", g), fmt.Sprintf("%q", g.Error()))
+}
+
 type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(p []byte) (int, error) { w.t.Log(string(p)); return len(p), nil }
