@@ -172,5 +172,6 @@ func tokenHolder(record string) (state, place string, holds bool) {
 	if outer != inner {
 		place += ", called by " + shortFunction(outer) + ","
 	}
+	place = strings.ReplaceAll(place, "%2e", ".") // how symbols have a dot in a path
 	return state, place + " for another goroutine", holds
 }

@@ -39,6 +39,9 @@ type netConn struct {
 	secure        bool // TLS ends in both directions at once
 
 	closed atomic.Bool // Close was called
+	// why a call was refused, which a library that then closes the connection may not
+	// tell
+	refused atomic.Pointer[error]
 
 	// Owned by the token.
 	reads, writes connHalf
@@ -126,10 +129,12 @@ type connCall struct {
 // If the task is cancelled while it waits, Read fails with a *CancelledError and has
 // taken nothing; so does Write, and says how much of p the transport has. Each further
 // Read, or Write, then fails with the same error, as after a deadline, until SetDeadline,
-// SetReadDeadline or SetWriteDeadline sets another one. The other errors are those of
-// package net: io.EOF, or a *net.OpError with net.ErrClosed after Close or the end of the
-// transport, os.ErrDeadlineExceeded, syscall.EPIPE after CloseWrite, or the reason why
-// the connection was lost. When the loop is closed the error matches ErrLoopClosed and,
+// SetReadDeadline or SetWriteDeadline sets another one. A library may put an error of its
+// own in place of that: after a call of one in a task, return context.Cause(ctx) if ctx
+// has ended, or the cancellation is lost. The other errors are those of package net:
+// io.EOF, or a *net.OpError with net.ErrClosed after Close or the end of the transport,
+// os.ErrDeadlineExceeded, syscall.EPIPE after CloseWrite, or the reason why the
+// connection was lost. When the loop is closed the error matches ErrLoopClosed and,
 // outside of tasks, net.ErrClosed.
 //
 // NewConn panics with ErrWrongGoroutine, with ErrLoopClosed if the loop is closed, and
@@ -240,6 +245,7 @@ func (call *connCall) abandon() {
 
 // refuse implements refusable.
 func (call *connCall) refuse(err error) {
+	call.half.conn.refused.Store(&err)
 	call.err = call.half.opError(err)
 	close(call.done)
 }
@@ -403,6 +409,9 @@ func (h *connHalf) opError(err error) error {
 func (c *netConn) opError(op string, err error) error {
 	if err == nil {
 		err = net.ErrClosed
+	}
+	if why := c.refused.Load(); why != nil && err == net.ErrClosed {
+		err = fmt.Errorf("%w, after this: %w", err, *why)
 	}
 	if _, ok := err.(*net.OpError); ok { // of a connection below
 		return err
