@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -430,4 +432,56 @@ func TestFailEverywhere(t *testing.T) {
 	if r.Moments < 100 {
 		t.Errorf("only %d failures were tried", r.Moments)
 	}
+}
+
+// Sendfile copies, as there is no descriptor, and the Sock calls use a connection through
+// its methods.
+func TestNetworkSendfileAndSockCalls(t *testing.T) {
+	data := []byte(strings.Repeat("0123456789", 30_000))
+	path := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	aiotest.Explore(t, aiotest.Exploration{Network: true, Runs: 20, AllowDifferences: true}, func(ctx context.Context) error {
+		s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if _, err := aio.Sendfile(ctx, w.Transport().(aio.Transport), f, &aio.SendfileOptions{NoFallback: true}); !errors.Is(err, aio.ErrSendfileNotAvailable) {
+				return fmt.Errorf("without a fallback: %w", err)
+			}
+			n, err := aio.Sendfile(ctx, w.Transport().(aio.Transport), f, nil)
+			if err == nil && n != int64(len(data)) {
+				err = fmt.Errorf("%d bytes were sent", n)
+			}
+			return err
+		}, "localhost:1", nil)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		var conn net.Conn
+		if _, _, err := aio.CreateConnection(ctx, func() connProtocol { return func(c net.Conn) { conn = c } }, "localhost:1", nil); err != nil {
+			return err
+		}
+		defer conn.Close()
+		var got []byte
+		for {
+			p, err := aio.SockRecv(ctx, conn, 10_000)
+			if err != nil {
+				return err
+			}
+			if len(p) == 0 {
+				break
+			}
+			got = append(got, p...)
+		}
+		if string(got) != string(data) {
+			return fmt.Errorf("%d bytes arrived", len(got))
+		}
+		return nil
+	})
 }
