@@ -24,8 +24,9 @@ const (
 	// that need a few steps in a certain order more often than AnyOrder does, in
 	// programs of many steps.
 	PCT
-	// Exhaustive makes every schedule of AnyOrder, one after another. It is for small
-	// programs: Report.Complete says whether all were made within the number of runs.
+	// Exhaustive makes the schedules of AnyOrder one after another, except for those
+	// that no program can tell from one that it has made. It is for small programs:
+	// Report.Complete says whether all were made within the number of runs.
 	Exhaustive
 )
 

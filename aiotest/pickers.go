@@ -66,20 +66,42 @@ func (p *priorities) pick(view plug.Loop, n, step int) int {
 // depthFirst makes all choices there are, one run after another. path has the choices of
 // the run under way: those that were made in the run before come first, the last of them
 // with its next possibility.
+//
+// Not every order is another schedule. Where an entry was tried first, and then another
+// one is, the former is put to sleep if the two can change places without a difference:
+// to run it later leads to what was seen already. It wakes up with the first step with
+// which it cannot change places. (These are the sleep sets of partial order reduction.)
+// What a step of a task touches is not known, so only the timers of plain Sleeps sleep:
+// one makes its task ready, which then still may run at any time, and so commutes with
+// everything but a step that ends in Sleep(0), behind which its task must not come.
 type depthFirst struct {
 	path []fork
 	// a choice was not the one of the run before: the program is not deterministic
 	misfit bool
+
+	// The ready queue, as numbers by which entries are known while they move.
+	queue  []int
+	last   int
+	asleep map[int]bool
+	front  any // the task of the entry that runs
 }
 
 // fork is a choice and the possibilities that are left, the one that is being tried
 // first.
 type fork struct {
-	n    int
-	left []int
+	n     int
+	left  []int
+	tried []int // before
 }
 
-func (d *depthFirst) start() { d.misfit = false }
+func (d *depthFirst) start() {
+	d.misfit = false
+	d.queue, d.last = d.queue[:0], 0
+	if d.asleep == nil {
+		d.asleep = map[int]bool{}
+	}
+	clear(d.asleep)
+}
 
 func (d *depthFirst) pick(at, n int, eligible func(i int) bool) int {
 	if at < len(d.path) {
@@ -100,10 +122,74 @@ func (d *depthFirst) pick(at, n int, eligible func(i int) bool) int {
 	return f.left[0]
 }
 
+// order chooses the next entry of a ready queue.
+func (d *depthFirst) order(at int, view plug.Loop) int {
+	n := view.Len()
+	d.sync(view)
+	awake, first := 0, -1
+	may := func(i int) bool { return view.Oldest(i) == i && !d.asleep[d.queue[i]] }
+	for i := range n {
+		if may(i) {
+			awake++
+		} else if first < 0 && view.Oldest(i) == i {
+			first = i
+		}
+	}
+	if awake == 0 { // the rest of the run is like another one
+		may = func(i int) bool { return i == first }
+	}
+	v := d.pick(at, n, may)
+	if d.misfit {
+		return 0
+	}
+	for _, i := range d.path[at].tried {
+		if view.Describe(i) == "timer of Sleep" {
+			d.asleep[d.queue[i]] = true
+		}
+	}
+	return v
+}
+
+// sync numbers the entries that are new in the ready queue.
+func (d *depthFirst) sync(view plug.Loop) {
+	for len(d.queue) < view.Len() {
+		d.last++
+		d.queue = append(d.queue, d.last)
+	}
+}
+
+// moved mirrors that entry i became the first.
+func (d *depthFirst) moved(view plug.Loop, i int) {
+	d.sync(view)
+	number := d.queue[i]
+	copy(d.queue[1:i+1], d.queue[:i])
+	d.queue[0] = number
+}
+
+// begin mirrors that the first entry runs.
+func (d *depthFirst) begin(view plug.Loop) {
+	d.sync(view)
+	d.queue = append(d.queue[:0], d.queue[1:]...)
+	d.front, _ = view.Task(0)
+}
+
+// end wakes up what sleeps if the step has ended in Sleep(0).
+func (d *depthFirst) end(view plug.Loop) {
+	if len(d.asleep) > 0 && d.front != nil {
+		for i := len(d.queue); i < view.Len(); i++ {
+			if t, _ := view.Task(i); t == d.front && view.Cause(i) == "" {
+				clear(d.asleep)
+			}
+		}
+	}
+	d.sync(view)
+}
+
 // next goes on to the next run, and reports whether there is one.
 func (d *depthFirst) next() bool {
 	for len(d.path) > 0 {
 		f := &d.path[len(d.path)-1]
+		f.tried = append(f.tried, f.left[0])
 		if f.left = f.left[1:]; len(f.left) > 0 {
 			return true
 		}

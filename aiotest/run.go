@@ -296,6 +296,9 @@ func (r *run) Idle() bool {
 func (r *run) Choose() {
 	r.choice(r.view)
 	r.count(r.view)
+	if d, ok := r.picker.(*depthFirst); ok && r.world == nil {
+		d.begin(r.view)
+	}
 	if r.region != nil && !r.over {
 		r.before()
 	}
@@ -339,6 +342,9 @@ func (r *run) end(v plug.Loop) {
 // Ran implements plug.Director.
 func (r *run) Ran() {
 	r.end(r.view)
+	if d, ok := r.picker.(*depthFirst); ok && r.world == nil {
+		d.end(r.view)
+	}
 	if r.region != nil && !r.over {
 		r.after()
 	}
@@ -364,6 +370,8 @@ func (r *run) order(view plug.Loop) {
 	r.what = "order"
 	if r.pct != nil {
 		v = r.pct.pick(view, n, r.steps)
+	} else if d, ok := r.picker.(*depthFirst); ok && r.world == nil {
+		v = d.order(at, view)
 	} else {
 		v = r.picker.pick(at, n, func(i int) bool { return view.Oldest(i) == i })
 	}
@@ -380,6 +388,9 @@ func (r *run) toFront(view plug.Loop, i int) {
 	if r.log != nil && !r.closing {
 		r.log.sync(view, -1)
 		r.log.moved(view, i)
+	}
+	if d, ok := r.picker.(*depthFirst); ok && r.world == nil {
+		d.moved(view, i)
 	}
 	view.ToFront(i)
 }
