@@ -132,8 +132,12 @@ type Host struct {
 // Host adds a host and starts it: fn runs as a task of its loop. Others find the host by
 // its name, and hear from it through the network alone. What fn keeps in memory is new
 // each time it starts; what is to outlive a crash, as a disk does, is made outside of it.
-// Each name may be used once; another use panics with ErrUsage.
+// Each name may be used once, and "test" is that of the simulation's own tasks; another
+// use panics with ErrUsage.
 func (w *World) Host(name string, fn func(ctx context.Context) error) *Host {
+	if name == w.r.host.Name() || name == "localhost" || name == "" {
+		panic(usagef("World.Host: %q cannot be the name of a host", name))
+	}
 	for _, h := range w.hosts {
 		if h.Name() == name {
 			panic(usagef("World.Host: there is a host %s already", name))
