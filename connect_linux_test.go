@@ -29,7 +29,7 @@ const (
 )
 
 // cnHost makes a host of the zone of the default resolver, and returns its name and port.
-func cnHost(t *testing.T, zone dnsZone, name string, kinds ...string) string {
+func cnHost(t testing.TB, zone dnsZone, name string, kinds ...string) string {
 	t.Helper()
 	var records []dnsRecord
 	for i := range kinds {
@@ -47,7 +47,7 @@ func cnHost(t *testing.T, zone dnsZone, name string, kinds ...string) string {
 
 // cnPorts makes the sockets of a host on one port, and reports whether that was free
 // everywhere.
-func cnPorts(t *testing.T, kinds []string) (port int, ok bool) {
+func cnPorts(t testing.TB, kinds []string) (port int, ok bool) {
 	t.Helper()
 	var fds []int
 	closeAll := func() {
@@ -82,7 +82,7 @@ func cnPorts(t *testing.T, kinds []string) (port int, ok bool) {
 }
 
 // cnHang has the socket fd at addr drop what arrives: its queue is full.
-func cnHang(t *testing.T, fd int, addr string) {
+func cnHang(t testing.TB, fd int, addr string) {
 	t.Helper()
 	if err := unix.Listen(fd, 0); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func cnHang(t *testing.T, fd int, addr string) {
 }
 
 // cnZone is a zone for cnHost.
-func cnZone(t *testing.T) dnsZone {
+func cnZone(t testing.TB) dnsZone {
 	zone := dnsZone{}
 	r, _ := zone.resolver()
 	dnsDefault(t, r)

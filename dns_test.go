@@ -129,7 +129,7 @@ func dnsName(name string) []byte {
 }
 
 // dnsDefault makes r the default resolver for the length of the test.
-func dnsDefault(t *testing.T, r *net.Resolver) {
+func dnsDefault(t testing.TB, r *net.Resolver) {
 	old := net.DefaultResolver
 	net.DefaultResolver = r
 	t.Cleanup(func() { net.DefaultResolver = old })

@@ -371,6 +371,14 @@ func init() {
 			m.tasks[s.str(0)+"w"] = aio.WrapFuture(m.loop.Context(), cf)
 			return "", nil
 		},
+		"bsoon": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
+			m.bsoon(s.str(0))
+			return "", nil
+		},
+		"bcoro": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
+			m.bcoro(s.str(0), s.str(1))
+			return "", nil
+		},
 		"signal": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
 			if !m.signals {
 				return "nohandler", nil

@@ -5,11 +5,15 @@ package aio_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/goaio/aio"
 )
@@ -31,8 +35,86 @@ func ioTLS(server bool) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}}, err
 }
 
+// other returns the second loop.
+func (m *ioRun) other() *aio.Loop {
+	if m.second == nil {
+		m.second, m.stopSecond = aio.StartLoop(&aio.LoopOptions{Debug: m.mode.debug})
+	}
+	return m.second
+}
+
+// bsoon has tag logged by the second loop, and waits for that.
+func (m *ioRun) bsoon(tag string) {
+	done := make(chan struct{})
+	m.other().CallSoonThreadsafe(func() { m.log("second", "soon "+tag); close(done) })
+	<-done
+}
+
+// bcoro runs fn in the second loop; slot is a future of the first one for its outcome.
+func (m *ioRun) bcoro(slot, fn string) {
+	m.tasks[slot] = aio.WrapFuture(m.loop.Context(), aio.RunCoroutineThreadsafe(m.other(), m.coro(fn, slot, nil)))
+}
+
+// hasLogged waits until there is a line that begins with text.
+func (m *ioRun) hasLogged(ctx context.Context, text string) (string, error) {
+	for range 5000 {
+		m.mu.Lock()
+		there := slices.ContainsFunc(m.trace, func(line string) bool { return strings.HasPrefix(line, text) })
+		m.mu.Unlock()
+		if there {
+			return "ok", nil
+		}
+		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
+			return "", err
+		}
+	}
+	return "no", nil
+}
+
 // ioMoreAwaits is added to ioAwaits.
 var ioMoreAwaits = map[string]ioAwait{
+	"acoro": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
+		f := aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(m.loop, m.coro(s.str(1), s.str(0), nil)))
+		v, err := f.Await(ctx)
+		if v == nil {
+			v = "nil"
+		}
+		return fmt.Sprint("ok:", v), err
+	},
+	"begun": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
+		return m.hasLogged(ctx, s.str(0)+" begin")
+	},
+	"ended": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
+		return m.hasLogged(ctx, s.str(0)+" end")
+	},
+	"never": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
+		_, err := aio.CreateFuture[any](ctx).Await(ctx)
+		return "", err
+	},
+	"eyes": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
+		if m.zone == nil {
+			m.zone = cnZone(m.t)
+		}
+		m.hosts++
+		addr := cnHost(m.t, m.zone, fmt.Sprintf("host%d.example.", m.hosts), s.strs(1)...)
+		opts := &aio.ConnectionOptions{AllErrors: true}
+		if !s.null(2) {
+			opts.HappyEyeballsDelay = time.Duration(s.num(2)) * time.Millisecond
+		}
+		t, _, err := aio.CreateConnection(ctx, m.factory(s.str(3), s.str(0), nil, "stream"), addr, opts)
+		var group *aio.GroupError
+		if errors.As(err, &group) {
+			var texts []string
+			for _, err := range group.Errors {
+				texts = append(texts, ioError(err))
+			}
+			return strings.Join(texts, " "), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		return "ok " + t.GetExtraInfo("peername").(*net.TCPAddr).IP.String(), nil
+	},
 	"ropen": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
 		p, fd := m.take(s.str(1))
 		if p == nil {
