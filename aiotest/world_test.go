@@ -380,3 +380,43 @@ func TestDatagramsOfAWorld(t *testing.T) {
 		t.Errorf("%d datagrams were lost, %d arrived twice, %d overtook another one", lost, twice, reordered)
 	}
 }
+
+// A task of a host, or of the simulation, may end the test.
+func TestFailNowInAWorld(t *testing.T) {
+	for name, fn := range map[string]func(tb *fakeTB) func(ctx context.Context, w *aiotest.World) error{
+		"host": func(tb *fakeTB) func(ctx context.Context, w *aiotest.World) error {
+			return func(ctx context.Context, w *aiotest.World) error {
+				w.Host("other", func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+				w.Host("a", func(ctx context.Context) error {
+					tb.FailNow()
+					return nil
+				})
+				return aio.Sleep(ctx, time.Second)
+			}
+		},
+		"simulation": func(tb *fakeTB) func(ctx context.Context, w *aiotest.World) error {
+			return func(ctx context.Context, w *aiotest.World) error {
+				w.Host("a", func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+				tb.FailNow()
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tb := try(t, func(tb *fakeTB) {
+				aiotest.Simulate(tb, aiotest.Simulation{}, fn(tb))
+				t.Error("the test goes on")
+			})
+			if !tb.failed || !strings.Contains(tb.log.String(), "a task ended the test in run 1") {
+				t.Errorf("failed: %v, with\n%s", tb.failed, tb.log.String())
+			}
+		})
+	}
+	err := simulate(func(ctx context.Context, w *aiotest.World) error {
+		w.Host("a", func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+		panic("oops")
+	})
+	if err == nil || !strings.Contains(err.Error(), "oops") {
+		t.Errorf("a panic: %v", err)
+	}
+}
