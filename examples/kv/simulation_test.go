@@ -24,12 +24,16 @@ type simClient struct {
 
 // call sends commands together, and returns the lines of n replies.
 func (c *simClient) call(ctx context.Context, n int, commands ...string) (replies []string, err error) {
+	var request strings.Builder
 	for _, command := range commands {
 		args := strings.Fields(command)
-		fmt.Fprintf(c.w, "*%d\r\n", len(args))
+		fmt.Fprintf(&request, "*%d\r\n", len(args))
 		for _, arg := range args {
-			fmt.Fprintf(c.w, "$%d\r\n%s\r\n", len(arg), arg)
+			fmt.Fprintf(&request, "$%d\r\n%s\r\n", len(arg), arg)
 		}
+	}
+	if _, err := c.w.Write([]byte(request.String())); err != nil {
+		return nil, err
 	}
 	for range n {
 		line, err := c.r.ReadLine(ctx)
@@ -151,6 +155,53 @@ func TestSimulation(t *testing.T) {
 	})
 	t.Logf("%d runs, %d moves, %d looks, %+v", r.Runs, moves, looks, sum)
 	if moves < 3000 || looks < 3000 || sum.Crashes < 50 || sum.Resets < 20 {
+		t.Error("that is too little")
+	}
+}
+
+// Each operation of the network fails once, in each way: a client gets an error or the right
+// answer, and the server goes on for the next one.
+func TestFailEverywhere(t *testing.T) {
+	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: 5}, func(ctx context.Context, f *aiotest.Failing) error {
+		listening := aio.CreateFuture[net.Addr](ctx)
+		server := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return serve(ctx, "localhost:6379", func(at net.Addr) { _ = listening.SetResult(at) }) // once
+		}))
+		if _, err := listening.Await(ctx); err != nil {
+			return err
+		}
+		use := func(ctx context.Context) error {
+			r, w, err := aio.OpenConnection(ctx, "localhost:6379", nil)
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			c := &simClient{r, w}
+			got, err := c.call(ctx, 8, "DEL a b", "MULTI", "INCR a", "INCR b", "EXEC", "SET x y")
+			if err != nil {
+				return err
+			}
+			if want := []string{"+OK", "+QUEUED", "+QUEUED", "*2", ":1", ":1", "+OK"}; fmt.Sprint(got[1:]) != fmt.Sprint(want) {
+				return wrongReply(fmt.Sprintf("got %q", got))
+			}
+			return nil
+		}
+		err := f.Do(ctx, use)
+		var wrong wrongReply
+		if err != nil && (!f.Happened() || errors.As(err, &wrong)) {
+			return err
+		}
+		if err := use(ctx); err != nil {
+			return fmt.Errorf("the next client: %w", err)
+		}
+		server.Cancel()
+		if _, err := server.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
+			return fmt.Errorf("the server: %w", err)
+		}
+		return nil
+	})
+	t.Logf("%d failures were tried", r.Moments)
+	if r.Moments < 100 {
 		t.Error("that is too little")
 	}
 }
