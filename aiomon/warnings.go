@@ -215,20 +215,30 @@ func (w *watched) troubles() (all []Warning) {
 		for_ := (now - first.since).Round(time.Millisecond)
 		switch {
 		case first.what == "Queue.Put":
-			add("full", r.Place, "the queue of %s is full, with %d items: %d tasks wait to put, task %s for %v", r.Place, r.Value, n, first.name, for_)
+			add("full", r.Place, "the queue of %s is full, with %d items: %s waits to put for %v", r.Place, r.Value, several(first.name, n), for_)
 		default:
 			held := ""
 			if h, ok := holders[r.ID]; ok {
 				held = ", which task " + h.name + " holds"
 			}
-			add("wait", r.Place, "%d tasks wait long for the %s of %s%s: task %s for %v", n, r.Kind, r.Place, held, first.name, for_)
+			add("wait", r.Place, "%s waits for the %s of %s%s, for %v", several(first.name, n), r.Kind, r.Place, held, for_)
 		}
 	}
 	w.lengths = lengths
 	for _, cycle := range cyclesOf(tasks, holders) {
 		add("deadlock", cycle, "tasks wait for each other: %s", cycle)
 	}
+	// what cannot end by itself comes first
+	slices.SortStableFunc(all, func(a, b Warning) int { return cmp.Compare(oneIf(b.Kind == "deadlock"), oneIf(a.Kind == "deadlock")) })
 	return all
+}
+
+// several names the first of n tasks.
+func several(first string, n int) string {
+	if n == 1 {
+		return "task " + first
+	}
+	return fmt.Sprintf("task %s, with %d more,", first, n-1)
 }
 
 // holder is a task that holds a resource; id is 0 if the task is not known.

@@ -70,12 +70,18 @@ function show(view, extra = "") {
 // ---- tasks
 
 const columns = [
-  ["name", "Task", (t) => t.name], ["state", "State", (t) => t.state], ["place", "Started at", (t) => t.place],
+  ["name", "Task", (t) => t.name], ["state", "State", (t) => t.state], ["place", "Started at", (t) => fileFirst(t.place)],
   ["age", "Age", (t) => duration(t.age), true], ["busy", "Busy", (t) => duration(t.busy), true],
   ["waited", "Waited", (t) => duration(t.waited), true], ["steps", "Steps", (t) => String(t.steps), true],
   ["what", "Waits for", (t) => (t.cancelled ? "⚑ " : "") + waitsFor(t)],
 ];
 const rowHeight = 28;
+
+// fileFirst puts the file and line of a place before the function, whose name is long.
+function fileFirst(place) {
+  const i = place.lastIndexOf(" ");
+  return /:\d+$/.test(place) ? place.slice(i + 1) + " " + place.slice(0, i) : place;
+}
 
 // waitsFor says what a task waits for, and who holds that.
 function waitsFor(t) { return t.what + (t.holder ? `, held by ${t.holder}` : ""); }
@@ -244,8 +250,8 @@ function drawResources(list) {
       cell("kind", r.kind), cell("state", r.state + (r.limit && r.state !== "full" ? ` of ${r.limit}` : r.limit ? `, ${r.limit}` : "")),
       cell("waiting", String(r.waiting), { class: "num" }),
       cell("held by", r.holderTask ? link(r, r.holderTask) : r.holder ?? ""),
-      el("td", { "data-label": "who waits" }, ...(r.waiters ?? []).slice(0, 5).flatMap((id, i) => i ? [", ", link(r, id)] : [link(r, id)]), r.waiting > 5 ? ` and ${r.waiting - 5} more` : ""),
-      cell("peak", r.peak ? String(r.peak) : "", { class: "num" }), cell("place", r.place, { class: "place" }))))));
+      el("td", { "data-label": "who waits" }, r.waiters?.length ? el("span", {}, ...r.waiters.slice(0, 5).flatMap((id, i) => i ? [", ", link(r, id)] : [link(r, id)]), r.waiting > 5 ? ` and ${r.waiting - 5} more` : "") : null),
+      cell("peak", r.peak ? String(r.peak) : "", { class: "num" }), cell("place", fileFirst(r.place), { class: "place" }))))));
   if (!list.length) $("resources").replaceChildren(el("p", { class: "dim" }, "No task has used a lock, a queue or another primitive, and no connection was opened, since the loop is watched."));
 }
 
@@ -292,8 +298,9 @@ async function loadTimeline() {
   $("tl-loop").replaceChildren(...loops.map((l) => el("option", { value: l.number, selected: String(l.number) === chosen }, l.name)));
   const loop = $("tl-loop").value;
   if (!loop) return;
+  const tl = state.tl, wasPaused = state.paused;
   const [v] = await get(`api/timeline?loop=${loop}&n=5000`);
-  const tl = state.tl;
+  if (state.paused && !wasPaused && tl.records.length) return; // paused meanwhile
   tl.records = v?.records ?? [];
   const busy = new Map();
   for (const r of tl.records) {

@@ -36,9 +36,9 @@ var All = []Trouble{
 	{"many steps leave a task no time", "starving", "task ", "", starving},
 	{"a task swallows its cancellation", "swallowed", "task deaf was cancelled and goes on", "", swallowed},
 	{"nobody looks at an error", "error", "errors that nobody looked at", "the disk is full", lost},
-	{"a queue is full", "full", "1 tasks wait to put, task putter", "", full},
+	{"a queue is full", "full", "task putter waits to put for", "", full},
 	{"a queue only becomes longer", "grows", "the queue of troubles.growing.func1", "", growing},
-	{"a lock is held for long", "wait", "which task owner holds: task next", "", heldLock},
+	{"a lock is held for long", "wait", "which task owner holds, for", "", heldLock},
 }
 
 func start(ctx context.Context, name string, body func(ctx context.Context) error) *aio.Task[struct{}] {
