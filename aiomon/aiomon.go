@@ -129,6 +129,7 @@ func New(opts *Options) *Monitor {
 	m.mux.HandleFunc("GET /api/health", m.health)
 	m.mux.HandleFunc("GET /api/timeline", m.timeline)
 	m.mux.HandleFunc("GET /api/trace", m.trace)
+	m.mux.HandleFunc("GET /api/snapshot", m.snapshot)
 	m.mux.HandleFunc("GET /api/events", m.events)
 	m.mux.HandleFunc("GET /api/page/{name}", m.page)
 	m.mux.HandleFunc("GET /text/ps", m.ps)

@@ -40,14 +40,19 @@ func (m *Monitor) timeline(w http.ResponseWriter, r *http.Request) {
 		if only != 0 && l.number != only {
 			continue
 		}
-		v := timelineView{Loop: l.number, Name: l.name, Records: []timelineItem{}}
-		records := l.timeline.Records()
-		for _, r := range records[max(0, len(records)-n):] {
-			v.Records = append(v.Records, timelineItem{r.Kind.String(), int64(r.At), int64(r.Duration), r.Task, r.By, r.What, r.Err})
-		}
-		views = append(views, v)
+		views = append(views, timelineViewOf(l.number, l.name, l.timeline, n))
 	}
 	writeJSON(w, views)
+}
+
+// timelineViewOf returns the latest n records of a timeline.
+func timelineViewOf(loop int, name string, tl *aio.Timeline, n int) timelineView {
+	v := timelineView{Loop: loop, Name: name, Records: []timelineItem{}}
+	records := tl.Records()
+	for _, r := range records[max(0, len(records)-n):] {
+		v.Records = append(v.Records, timelineItem{r.Kind.String(), int64(r.At), int64(r.Duration), r.Task, r.By, r.What, r.Err})
+	}
+	return v
 }
 
 // traceEvent is one event of the trace event format, which Perfetto and chrome://tracing

@@ -121,6 +121,9 @@ func (w *watched) each(f func(r *record)) {
 // created.
 func (w *watched) taskViews(views []taskView) []taskView {
 	first := len(views)
+	w.mu.Lock()
+	views = slices.Grow(views, len(w.byID)+100)
+	w.mu.Unlock()
 	w.each(func(r *record) { views = append(views, w.viewOf(r)) })
 	holders := w.holders()
 	for i := range views[first:] {

@@ -31,7 +31,14 @@ const state = {
   sort: "age", down: true, open: null, tl: { records: [], from: 0, to: 1, lanes: [], fit: true },
 };
 
+// A file that was saved has its answers inside.
+const saved = window.aioSnapshot;
+
 async function get(path) {
+  if (saved) {
+    if (path in saved) return structuredClone(saved[path]);
+    throw new Error("this is not in the file");
+  }
   const r = await fetch(path);
   if (!r.ok) throw new Error((await r.text()).trim());
   return r.json();
@@ -154,7 +161,7 @@ async function openTask(loop, id) {
   state.open = { loop, id };
   let d;
   try {
-    d = await get(`api/task?loop=${loop}&task=${id}`);
+    d = saved ? savedTask(loop, id) : await get(`api/task?loop=${loop}&task=${id}`);
   } catch (e) {
     $("detail").hidden = false;
     $("detail").replaceChildren(el("h2", {}, "Gone"), el("p", {}, e.message), el("button", { onclick: closeTask }, "Close (Esc)"));
@@ -185,6 +192,13 @@ async function openTask(loop, id) {
     el("p", {}, el("button", { onclick: () => openTask(loop, id) }, "Look again"), " ",
       state.overview?.allowCancel ? el("button", { class: "danger", id: "cancel", onclick: () => cancelTask(loop, id, d.name) }, "Cancel this task") : null, " ",
       el("button", { onclick: closeTask }, "Close (Esc)")));
+}
+
+function savedTask(loop, id) {
+  const t = state.byKey.get(loop + "/" + id), all = [...state.byKey.values()].filter((o) => o.loop === loop);
+  if (!t) throw new Error("The task was done when the file was saved.");
+  return { ...t, stack: "Stacks are not saved.", children: all.filter((o) => o.by === id).map((o) => o.id),
+    awaitedBy: all.filter((o) => o.awaits?.includes(id)).map((o) => o.id) };
 }
 
 async function cancelTask(loop, id, name) {
@@ -456,6 +470,14 @@ async function refresh() {
 }
 
 function live() {
+  if (saved) {
+    state.overview = saved["api/overview"];
+    for (const id of ["pause", "save", "tl-file"]) $(id).hidden = true;
+    drawTabs();
+    drawLoops();
+    refresh();
+    return;
+  }
   const source = new EventSource("api/events");
   source.onmessage = (m) => {
     if (state.paused) return;
@@ -511,5 +533,5 @@ addEventListener("resize", () => { if (state.view === "tasks") drawRows(); if (s
 timelineEvents();
 const wanted = decodeURIComponent(location.hash.slice(1));
 if (wanted.startsWith("page=")) show("page", wanted.slice(5));
-else show(views.some(([id]) => id === wanted) ? wanted : "tasks");
+else show(views.some(([id]) => id === wanted) ? wanted : saved?.view ?? "tasks");
 live();

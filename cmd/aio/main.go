@@ -10,6 +10,8 @@
 //	aio stacks WHERE          the stacks of all goroutines; it needs no loop that answers
 //	aio trace [-o FILE] WHERE [SECONDS]
 //	                          what happened so far, or in the coming seconds, for ui.perfetto.dev
+//	aio snapshot [-o FILE] WHERE
+//	                          the page at this moment, as one HTML file
 //	aio cancel WHERE LOOP TASK
 //	                          ask a task to end; LOOP and TASK are the numbers that top shows
 //
@@ -50,6 +52,7 @@ const usage = `usage: aio COMMAND WHERE
   aio stacks WHERE             the stacks of all goroutines
   aio trace [-o FILE] WHERE [SECONDS]
                                a timeline for ui.perfetto.dev
+  aio snapshot [-o FILE] WHERE the page at this moment, as one HTML file
   aio cancel WHERE LOOP TASK   ask a task to end
 
 WHERE is the address of a monitor (127.0.0.1:8765) or the number of a process that
@@ -96,12 +99,12 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return flag.ErrHelp
 	case err != nil:
 		return fmt.Errorf("%s: %v: %w", name, err, errUsage)
-	case *file != "" && name != "trace":
-		return fmt.Errorf("%s: -o is for trace alone: %w", name, errUsage)
+	case *file != "" && name != "trace" && name != "snapshot":
+		return fmt.Errorf("%s: -o is for trace and snapshot alone: %w", name, errUsage)
 	}
 	args = flags.Args()
 	want := map[string][2]int{"ps": {1, 1}, "pstree": {1, 1}, "top": {1, 1}, "stacks": {1, 1},
-		"health": {1, 1}, "resources": {1, 1}, "trace": {1, 2}, "cancel": {3, 3}}
+		"health": {1, 1}, "resources": {1, 1}, "snapshot": {1, 1}, "trace": {1, 2}, "cancel": {3, 3}}
 	n, known := want[name]
 	switch {
 	case !known:
@@ -120,6 +123,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return c.top(ctx, out)
 	case "trace":
 		return c.trace(ctx, out, *file, args[1:])
+	case "snapshot":
+		return c.toFile(ctx, out, *file, "api/snapshot")
 	}
 	return c.cancel(ctx, args[1], args[2])
 }
@@ -200,7 +205,7 @@ func (c *client) text(ctx context.Context, out io.Writer, path string) error {
 	return err
 }
 
-func (c *client) trace(ctx context.Context, out io.Writer, file string, args []string) (err error) {
+func (c *client) trace(ctx context.Context, out io.Writer, file string, args []string) error {
 	path := "api/trace"
 	if len(args) > 0 {
 		if s, err := strconv.ParseFloat(args[0], 64); err != nil || s <= 0 {
@@ -208,6 +213,11 @@ func (c *client) trace(ctx context.Context, out io.Writer, file string, args []s
 		}
 		path += "?seconds=" + args[0]
 	}
+	return c.toFile(ctx, out, file, path)
+}
+
+// toFile copies an answer to a file, or to out if file is "".
+func (c *client) toFile(ctx context.Context, out io.Writer, file, path string) (err error) {
 	if file != "" {
 		f, err := os.Create(file)
 		if err != nil {

@@ -77,6 +77,13 @@ func TestCommands(t *testing.T) {
 		t.Errorf("trace: %d, %v, %s\n%s", code, err, errOut, data)
 	}
 
+	page := filepath.Join(t.TempDir(), "page.html")
+	code, _, errOut = aioCommand(t, "snapshot", "-o", page, where)
+	data, err = os.ReadFile(page)
+	if code != 0 || err != nil || !bytes.Contains(data, []byte(`"name":"sleeper"`)) || bytes.Contains(data, []byte(`src=`)) {
+		t.Errorf("snapshot: %d, %v, %s\n%s", code, err, errOut, data)
+	}
+
 	ctx, stop := context.WithCancel(t.Context())
 	var top bytes.Buffer
 	done := make(chan int)
@@ -199,7 +206,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"ls", "1"}, 2, `no command "ls"`},
 		{[]string{"ps"}, 2, "0 arguments"},
 		{[]string{"ps", "a", "b"}, 2, "2 arguments"},
-		{[]string{"ps", "-o", "f", m.URL()}, 2, "-o is for trace alone"},
+		{[]string{"ps", "-o", "f", m.URL()}, 2, "-o is for trace and snapshot alone"},
 		{[]string{"trace", m.URL(), "soon"}, 2, "not a number of seconds"},
 		{[]string{"ps", "%"}, 2, "neither an address"},
 		{[]string{"ps", "127.0.0.1:1"}, 1, "refused"},

@@ -296,6 +296,48 @@ func TestViews(t *testing.T) {
 	until(t, ctx, "its row", `document.getElementById("extra").textContent.includes("db:5432")`)
 }
 
+// A page that was saved shows all views without the program.
+func TestSavedPage(t *testing.T) {
+	url, m := monitored(t, nil, service(3))
+	ctx := browser(t, 1280, 800, false)
+	do(t, ctx, "open the page", chromedp.Navigate(url))
+	until(t, ctx, "the tasks", rows+".length >= 9")
+	file := filepath.Join(t.TempDir(), "saved.html")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(m.WriteHTML(f), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, "open the file", chromedp.Navigate("file://"+file))
+	until(t, ctx, "its tasks", rows+`.some((r) => r.textContent.startsWith("producer"))`)
+	do(t, ctx, "open one", chromedp.Evaluate(rows+`.find((r) => r.textContent.startsWith("hen")).click()`, nil))
+	until(t, ctx, "hen", `document.querySelector("#detail h2")?.textContent === "hen" && document.getElementById("detail").textContent.includes("egg")`)
+	do(t, ctx, "close, resources", chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("3"))
+	until(t, ctx, "the lock", `document.getElementById("resources").textContent.includes("librarian")`)
+	do(t, ctx, "timeline", chromedp.KeyEvent("5"))
+	until(t, ctx, "records", `/[1-9]\d* records/.test(document.getElementById("tl-info").textContent)`)
+
+	timeline := aio.NewTimeline(0)
+	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+	defer l.Close()
+	l.AddObserver(timeline)
+	if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = os.Create(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(aiomon.WriteTimeline(f, "</script>", timeline), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, "a timeline alone", chromedp.Navigate("about:blank"), chromedp.Navigate("file://"+file))
+	until(t, ctx, "is what it opens with", `/[1-9]\d* records/.test(document.getElementById("tl-info").textContent)`)
+	until(t, ctx, "with its name", `document.getElementById("loops").textContent.includes("</script>")`)
+	picture(t, ctx, "saved-timeline")
+}
+
 // While a task blocks the loop the page answers, and says which task it is, and where.
 func TestBlockedLoop(t *testing.T) {
 	release := make(chan struct{})

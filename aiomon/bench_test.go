@@ -1,0 +1,60 @@
+package aiomon_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiomon"
+)
+
+// A snapshot of many tasks, as the page asks for it, and for how long the loop stands
+// still at most meanwhile: the longest step of a task that does nothing but yield.
+func BenchmarkSnapshot100k(b *testing.B) {
+	for name, path := range map[string]string{"copy": "", "copy-of-an-idle-loop": "", "tasks": "/api/tasks", "resources": "/api/resources", "health": "/api/health"} {
+		b.Run(name, func(b *testing.B) {
+			l, stop := aio.StartLoop(nil)
+			p := &program{T: new(testing.T), loop: l, monitor: aiomon.New(&aiomon.Options{Report: func(aiomon.Warning) {}})}
+			var longest time.Duration
+			var unwatch func()
+			quit := make(chan struct{})
+			p.run(func(ctx context.Context) error {
+				unwatch = p.monitor.Watch(l, "main")
+				for range 100_000 {
+					aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
+				}
+				return aio.Sleep(ctx, 0)
+			})
+			aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
+				if name == "copy-of-an-idle-loop" {
+					return nil
+				}
+				for last := time.Now(); ; {
+					select {
+					case <-quit:
+						return nil
+					default:
+					}
+					if err := aio.Sleep(ctx, 0); err != nil {
+						return err
+					}
+					now := time.Now()
+					longest = max(longest, now.Sub(last))
+					last = now
+				}
+			}))
+			for b.Loop() {
+				if path == "" {
+					p.monitor.CopyTasks()
+				} else if w := p.ask("GET", path); w.Code != 200 {
+					b.Fatal(w.Code)
+				}
+			}
+			close(quit)
+			_ = stop() // the sleepers are cancelled
+			unwatch()
+			b.ReportMetric(float64(longest)/1e6, "ms-longest-step")
+		})
+	}
+}

@@ -1,0 +1,88 @@
+package aiomon
+
+// The page as one file, which needs no program and no network: the same page, with its
+// style and script inside, and the answers that it would ask for.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/goaio/aio"
+)
+
+// snapshotRecords is how many of the latest steps of a loop the page asks for.
+const snapshotRecords = 5000
+
+// WriteHTML writes what the page shows at this moment as one HTML file, which can be
+// looked at later and elsewhere: tasks, graph, resources, health and timeline, but no
+// stacks of tasks. Any goroutine may call it. The error is that of w.
+func (m *Monitor) WriteHTML(w io.Writer) error {
+	loops := m.all()
+	answers := map[string]any{}
+	tasks, resources, health := []taskView{}, []resourceView{}, []healthView{}
+	for _, l := range loops {
+		tasks = l.taskViews(tasks)
+		resources = append(resources, l.resourceViews()...)
+		health = append(health, l.healthView())
+		answers[timelinePath(l.number)] = []timelineView{timelineViewOf(l.number, l.name, l.timeline, snapshotRecords)}
+	}
+	o := m.overviewNow()
+	o.AllowCancel, o.Pages = false, []page{}
+	answers["api/overview"], answers["api/tasks"], answers["api/resources"], answers["api/health"] = o, tasks, resources, health
+	return writeSnapshot(w, answers)
+}
+
+// WriteTimeline writes a timeline as one HTML file: who held the token of the loop and
+// when, with zoom. Tests can keep one of what went wrong. name is that of the loop, for
+// people. Any goroutine may call it. The error is that of w. A nil tl panics with an error
+// that matches aio.ErrUsage.
+func WriteTimeline(w io.Writer, name string, tl *aio.Timeline) error {
+	if tl == nil {
+		panic(fmt.Errorf("aiomon: WriteTimeline: the timeline is nil: %w", aio.ErrUsage))
+	}
+	loop := loopView{Number: 1, Name: name, State: "recorded", Open: map[string]int{}}
+	return writeSnapshot(w, map[string]any{
+		"view":          "timeline",
+		"api/overview":  overview{Loops: []loopView{loop}, Pages: []page{}, PID: os.Getpid()},
+		"api/tasks":     []taskView{},
+		"api/resources": []resourceView{},
+		"api/health":    []healthView{},
+		timelinePath(1): []timelineView{timelineViewOf(1, name, tl, len(tl.Records()))},
+	})
+}
+
+func timelinePath(loop int) string {
+	return fmt.Sprintf("api/timeline?loop=%d&n=%d", loop, snapshotRecords)
+}
+
+func writeSnapshot(w io.Writer, answers map[string]any) error {
+	data, err := json.Marshal(answers) // which escapes < and >, as a script needs it
+	if err != nil {
+		return err
+	}
+	file := func(name string) string {
+		text, err := pageFiles.ReadFile("page/" + name)
+		if err != nil {
+			panic(err) // the files are part of the program
+		}
+		return string(text)
+	}
+	_, err = strings.NewReplacer(
+		`<link rel="stylesheet" href="style.css">`, "<style>\n"+file("style.css")+"</style>",
+		`<link rel="icon" href="icon.svg">`, "",
+		`<script type="module" src="app.js"></script>`,
+		"<script>window.aioSnapshot = "+string(data)+"</script>\n<script type=\"module\">\n"+file("app.js")+"</script>",
+	).WriteString(w, file("index.html"))
+	return err
+}
+
+func (m *Monitor) snapshot(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	// not to be shown here, where the policy forbids scripts within a page
+	w.Header().Set("Content-Disposition", `attachment; filename="aio-snapshot.html"`)
+	_ = m.WriteHTML(w) // the client has gone
+}
