@@ -1,0 +1,98 @@
+package aiokit_test
+
+// The cores of three libraries, written with the packages. cores_hand_test.go has the
+// same with package aio alone, and cores_test.go holds both to the same behaviour.
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/goaio/aio"
+	"github.com/goaio/aio/aioiter"
+	"github.com/goaio/aio/aiokit"
+)
+
+// A stream combinator library: lines of several sources are merged, each source within a
+// limit of time for a line, parsed up to n at a time without losing their order, and
+// handed on in batches.
+func batchesKit(sources []aioiter.Stream[string], limit time.Duration, n, size int, parse func(ctx context.Context, line string) (int, error)) aioiter.Stream[[]int] {
+	var timed []aioiter.Stream[string]
+	for _, s := range sources {
+		timed = append(timed, aioiter.Timeout(s, limit))
+	}
+	return aioiter.Chunk(aioiter.Map(aioiter.Merge(timed...), n, parse), size)
+}
+
+// A job scheduler: n workers run jobs, each with a time limit and up to three tries, at
+// no more than a rate, and the errors of all jobs are returned.
+func runJobsKit(ctx context.Context, jobs []job, n int, rate *rateOf) (map[string]error, error) {
+	failed := map[string]error{}
+	limiter := aiokit.NewRateLimiter(rate.n, rate.per)
+	err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		places := aiokit.NewCapacityLimiter(n)
+		for _, j := range jobs {
+			tg.Go(func(ctx context.Context) error {
+				return places.With(ctx, func(ctx context.Context) error {
+					err := aiokit.Retry(ctx, &aiokit.RetryOptions{Attempts: 3}, func(ctx context.Context) error {
+						if err := limiter.Wait(ctx); err != nil {
+							return err
+						}
+						return aio.Timeout(ctx, j.limit, j.run)
+					})
+					if err != nil && !errors.Is(err, aio.ErrCancelled) {
+						failed[j.name] = err
+						return nil
+					}
+					return err
+				})
+			})
+		}
+		return nil
+	})
+	return failed, err
+}
+
+// A mail client: it sends messages over a few connections that it keeps, tries again when
+// one was lost, keeps idle ones alive, and says good-bye to each in the end.
+type mailKit struct{ pool *aiokit.Pool[mailConn] }
+
+func newMailKit(dial func(ctx context.Context) (mailConn, error), max int) *mailKit {
+	return &mailKit{aiokit.NewPool(aiokit.PoolOptions[mailConn]{
+		Open:  dial,
+		Check: func(ctx context.Context, c mailConn) error { return c.command(ctx, "NOOP") },
+		Close: func(ctx context.Context, c mailConn) error {
+			_, err := aio.MoveOnAfter(ctx, time.Second, func(ctx context.Context) error { return c.command(ctx, "QUIT") })
+			c.hangUp()
+			if err == errLost {
+				return nil
+			}
+			return err
+		},
+		Max: max,
+	})}
+}
+
+func (m *mailKit) send(ctx context.Context, text string) error {
+	return aiokit.Retry(ctx, &aiokit.RetryOptions{Attempts: 3, If: func(err error) bool { return err == errLost }}, func(ctx context.Context) error {
+		return m.pool.With(ctx, func(ctx context.Context, c mailConn) error {
+			return aio.FailAfter(ctx, time.Minute, func(ctx context.Context) error { return c.command(ctx, "DATA "+text) })
+		})
+	})
+}
+
+func (m *mailKit) close(ctx context.Context) error { return m.pool.Close(ctx) }
+
+// sourceOf is a stream of lines, one after each interval.
+func sourceOf(interval time.Duration, lines ...string) aioiter.Stream[string] {
+	return func(ctx context.Context) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for _, l := range lines {
+				if err := aio.Sleep(ctx, interval); !yield(l, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
