@@ -76,25 +76,38 @@ type CallGraphOptions struct {
 //
 // (asyncio: capture_call_graph)
 func CaptureCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) *FutureCallGraph {
-	return captureCallGraph(ctx, "CaptureCallGraph", f, opts)
+	g, err := captureCallGraph(ctx, "CaptureCallGraph", f, opts)
+	if err != nil {
+		panic(err)
+	}
+	return g
 }
 
-func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGraphOptions) *FutureCallGraph {
-	l := loopOf(ctx, call)
+func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGraphOptions) (*FutureCallGraph, error) {
+	l, err := loopFor(ctx, call)
+	if err != nil {
+		return nil, err
+	}
 	if opts == nil {
 		opts = &CallGraphOptions{}
 	}
 	switch {
 	case f != nil:
-		mustCore(call, f)
+		c, err := coreOf(call, f)
+		if err == nil {
+			err = c.loop.checked(call)
+		}
+		if err != nil {
+			return nil, err
+		}
 	case !l.running.Load():
-		panic(usagef(call, "the event loop does not run, and no future is given").as(ErrNoRunningLoop))
+		return nil, usagef(call, "the event loop does not run, and no future is given").as(ErrNoRunningLoop)
 	case l.current == nil:
-		return nil
+		return nil, nil
 	default:
 		f = l.current.impl
 	}
-	return opts.graph(f, map[*future]bool{})
+	return opts.graph(f, map[*future]bool{}), nil
 }
 
 // graph captures f and what waits for it, unless that is in seen: in layers of tasks that
@@ -142,15 +155,19 @@ func innermostFirst(t *task, skip, limit int) []runtime.Frame {
 // its stack, and below them, one step further to the right, those that await it. It is ""
 // where CaptureCallGraph returns nil. (asyncio: format_call_graph)
 func FormatCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) string {
-	return formatCallGraph(ctx, "FormatCallGraph", f, opts)
+	text, err := formatCallGraph(ctx, "FormatCallGraph", f, opts)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
-func formatCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGraphOptions) string {
-	g := captureCallGraph(ctx, call, f, opts)
+func formatCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGraphOptions) (string, error) {
+	g, err := captureCallGraph(ctx, call, f, opts)
 	if g == nil {
-		return ""
+		return "", err
 	}
-	return strings.Join(g.lines(nil, "", map[*future]bool{}), "\n")
+	return strings.Join(g.lines(nil, "", map[*future]bool{}), "\n"), nil
 }
 
 // lines appends the text of g to a text. expanded has the futures whose awaiters it has
@@ -188,7 +205,10 @@ func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGra
 	if w == nil {
 		w = os.Stdout
 	}
-	_, err := io.WriteString(w, formatCallGraph(ctx, "PrintCallGraph", f, opts)+"\n")
+	text, err := formatCallGraph(ctx, "PrintCallGraph", f, opts)
+	if err == nil {
+		_, err = io.WriteString(w, text+"\n")
+	}
 	return err
 }
 

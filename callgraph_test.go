@@ -555,7 +555,9 @@ func TestCallGraphWithoutATask(t *testing.T) {
 	for name, call := range map[string]func(ctx context.Context, f aio.AnyFuture){
 		"CaptureCallGraph": func(ctx context.Context, f aio.AnyFuture) { aio.CaptureCallGraph(ctx, f, nil) },
 		"FormatCallGraph":  func(ctx context.Context, f aio.AnyFuture) { aio.FormatCallGraph(ctx, f, nil) },
-		"PrintCallGraph":   func(ctx context.Context, f aio.AnyFuture) { aio.PrintCallGraph(ctx, new(strings.Builder), f, nil) },
+		"PrintCallGraph": func(ctx context.Context, f aio.AnyFuture) {
+			raise(aio.PrintCallGraph(ctx, new(strings.Builder), f, nil))
+		},
 	} {
 		f := aio.CreateFuture[int](ctx)
 		for what, err := range map[string]error{

@@ -118,7 +118,10 @@ func newChildHandler(call string, pid int, callback func(pid, returncode int)) (
 // newWaitingHandler is newChildHandler for a callback that the loop of ctx waits for
 // and calls.
 func newWaitingHandler(ctx context.Context, call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
-	l := loopOf(ctx, call)
+	l, err := loopFor(ctx, call)
+	if err != nil {
+		return nil, err
+	}
 	h, err := newChildHandler(call, pid, callback)
 	if err != nil {
 		return nil, err

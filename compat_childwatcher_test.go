@@ -364,9 +364,10 @@ func TestChildWatchersMisuse(t *testing.T) {
 		return nil
 	})
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
-		misused(t, "no loop", func() { w.AddChildHandler(context.Background(), 1, func(int, int) {}) }, aio.ErrNoRunningLoop)
-		var err error
-		inGoroutine(func() { err = panics(func() { w.AddChildHandler(ctx, 1, func(int, int) {}) }) })
+		err := w.AddChildHandler(context.Background(), 1, func(int, int) {})
+		matches(t, "no loop", err, aio.ErrUsage)
+		matches(t, "no loop", err, aio.ErrNoRunningLoop)
+		inGoroutine(func() { err = w.AddChildHandler(ctx, 1, func(int, int) {}) })
 		matches(t, "in another goroutine", err, aio.ErrWrongGoroutine)
 		return nil
 	}, "Pidfd", "Threaded", "MultiLoop")

@@ -135,8 +135,13 @@ type pidfdWait struct {
 // AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
 func (w *PidfdChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
 	const call = "PidfdChildWatcher.AddChildHandler"
-	l := loopOf(ctx, call)
-	l.mustBeOpen(call)
+	l, err := loopFor(ctx, call)
+	if err != nil {
+		return err
+	}
+	if l.closed.Load() {
+		return &callError{call, ErrLoopClosed}
+	}
 	h, err := newChildHandler(call, pid, callback)
 	if err != nil {
 		return err

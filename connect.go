@@ -65,6 +65,8 @@ func (o *ConnectionOptions) check(call, addr string) error {
 		return usagef(call, "Limit is for OpenConnection: a protocol has none")
 	case o.HappyEyeballsDelay < 0:
 		return usagef(call, "HappyEyeballsDelay is negative")
+	case o.Interleave < 0:
+		return usagef(call, "Interleave is negative")
 	}
 	if o.LocalAddr != "" {
 		if _, _, err := splitAddr(call, o.LocalAddr); err != nil {
@@ -122,37 +124,61 @@ func CreateConnection[P any](ctx context.Context, factory func() P, addr string,
 
 // createConnection is CreateConnection for call, which errors name.
 func createConnection[P any](ctx context.Context, call string, factory func() P, addr string, opts *ConnectionOptions) (Transport, P, error) {
+	var host, port string
+	return connect(ctx, call, factory, opts, connecting{
+		check: func(o *ConnectionOptions) (config *tls.Config, err error) {
+			if err := o.check(call, addr); err != nil {
+				return nil, err
+			}
+			config = o.TLS
+			if addr != "" {
+				if host, port, err = splitAddr(call, addr); err != nil {
+					return nil, err
+				}
+				config = withServerName(config, host)
+			}
+			return config, o.tls(false).checkAny(call, config)
+		},
+		dial: func(l *Loop, o *ConnectionOptions) (netio.Stream, error) {
+			if o.Conn != nil {
+				return l.takeConn(call, o.Conn)
+			}
+			return dialAny(ctx, l, host, port, o)
+		},
+	})
+}
+
+// connecting is what differs between the calls that make a connection.
+type connecting struct {
+	server bool // of TLS
+	// check returns what is wrong with the options, and the configuration of TLS
+	check func(o *ConnectionOptions) (*tls.Config, error)
+	// dial makes the connection, or takes the one that there is
+	dial func(l *Loop, o *ConnectionOptions) (netio.Stream, error)
+}
+
+// connect makes a connection, and waits until ConnectionMade was called.
+func connect[P any](ctx context.Context, call string, factory func() P, opts *ConnectionOptions, how connecting) (Transport, P, error) {
 	var zero P
 	if opts == nil {
 		opts = &ConnectionOptions{}
 	}
 	c, err := enter(ctx, call)
 	if err == nil {
-		err = opts.check(call, addr)
+		err = checkFactory(call, factory)
 	}
-	if err != nil {
-		return nil, zero, err
-	}
-	config, host, port := opts.TLS, "", ""
-	if addr != "" {
-		if host, port, err = splitAddr(call, addr); err != nil {
-			return nil, zero, err
-		}
-		config = withServerName(config, host)
-	}
-	if err := opts.tls(false).checkAny(call, config); err != nil {
-		return nil, zero, err
+	var config *tls.Config
+	if err == nil {
+		config, err = how.check(opts)
 	}
 	var s netio.Stream
-	if opts.Conn != nil {
-		s, err = c.fut.loop.takeConn(call, opts.Conn)
-	} else {
-		s, err = dialAny(ctx, c.fut.loop, host, port, opts)
+	if err == nil {
+		s, err = how.dial(c.loop(), opts)
 	}
 	if err != nil {
 		return nil, zero, err
 	}
-	return openConnection(ctx, call, s, factory, config, opts.tls(false))
+	return openConnection(ctx, call, s, factory, config, opts.tls(how.server))
 }
 
 // tls returns the settings of TLS.
@@ -169,27 +195,15 @@ func CreateUnixConnection[P any](ctx context.Context, factory func() P, path str
 
 // createUnixConnection is CreateUnixConnection for call, which errors name.
 func createUnixConnection[P any](ctx context.Context, call string, factory func() P, path string, opts *ConnectionOptions) (Transport, P, error) {
-	var zero P
-	if opts == nil {
-		opts = &ConnectionOptions{}
-	}
-	c, err := enter(ctx, call)
-	if err == nil {
-		err = opts.checkUnix(call, path)
-	}
-	if err != nil {
-		return nil, zero, err
-	}
-	var s netio.Stream
-	if opts.Conn != nil {
-		s, err = c.fut.loop.takeConn(call, opts.Conn)
-	} else {
-		s, err = c.fut.loop.dialUnixPath(ctx, path)
-	}
-	if err != nil {
-		return nil, zero, err
-	}
-	return openConnection(ctx, call, s, factory, opts.TLS, opts.tls(false))
+	return connect(ctx, call, factory, opts, connecting{
+		check: func(o *ConnectionOptions) (*tls.Config, error) { return o.TLS, o.checkUnix(call, path) },
+		dial: func(l *Loop, o *ConnectionOptions) (netio.Stream, error) {
+			if o.Conn != nil {
+				return l.takeConn(call, o.Conn)
+			}
+			return l.dialUnixPath(ctx, path)
+		},
+	})
 }
 
 // checkUnix is check for a Unix socket.
@@ -220,29 +234,24 @@ func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, err
 // (asyncio: loop.connect_accepted_socket)
 func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn net.Conn, opts *ConnectionOptions) (Transport, P, error) {
 	const call = "ConnectAcceptedSocket"
-	var zero P
-	if opts == nil {
-		opts = &ConnectionOptions{}
-	}
-	c, err := enter(ctx, call)
-	if err == nil {
-		err = opts.tls(true).checkAny(call, opts.TLS)
-	}
+	return connect(ctx, call, factory, opts, connecting{
+		server: true,
+		check:  func(o *ConnectionOptions) (*tls.Config, error) { return o.TLS, o.checkAccepted(call, conn) },
+		dial:   func(l *Loop, _ *ConnectionOptions) (netio.Stream, error) { return l.takeConn(call, conn) },
+	})
+}
+
+// checkAccepted is check for a connection that was accepted.
+func (o *ConnectionOptions) checkAccepted(call string, conn net.Conn) error {
 	switch {
-	case err != nil:
-		return nil, zero, err
 	case conn == nil:
-		return nil, zero, usagef(call, "the connection is nil")
+		return usagef(call, "the connection is nil")
 	case !isStream(conn):
-		return nil, zero, usagef(call, "a %T is not a connection for a stream of bytes", conn)
-	case opts.Conn != nil || opts.Network != "" || opts.LocalAddr != "" || opts.HappyEyeballsDelay != 0 || opts.Interleave != 0 || opts.AllErrors:
-		return nil, zero, usagef(call, "of the options only those of TLS can be set")
+		return usagef(call, "a %T is not a connection for a stream of bytes", conn)
+	case o.Conn != nil || o.Network != "" || o.LocalAddr != "" || o.HappyEyeballsDelay != 0 || o.Interleave != 0 || o.AllErrors || o.Limit != 0:
+		return usagef(call, "of the options only those of TLS can be set")
 	}
-	s, err := c.fut.loop.takeConn(call, conn)
-	if err != nil {
-		return nil, zero, err
-	}
-	return openConnection(ctx, call, s, factory, opts.TLS, opts.tls(true))
+	return o.tls(true).checkAny(call, o.TLS)
 }
 
 // takeConn makes a stream of a connection that the transport takes over. It clears the

@@ -103,6 +103,9 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 	}
 	c, err := enter(ctx, call)
 	if err == nil {
+		err = checkFactory(call, factory)
+	}
+	if err == nil {
 		err = opts.check(call)
 	}
 	if err != nil {

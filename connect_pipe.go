@@ -34,6 +34,9 @@ import (
 func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File) (ReadTransport, P, error) {
 	var zero P
 	c, err := enter(ctx, "ConnectReadPipe")
+	if err == nil {
+		err = checkFactory("ConnectReadPipe", factory)
+	}
 	if err != nil {
 		return nil, zero, err
 	}
@@ -54,6 +57,9 @@ func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File
 func ConnectWritePipe[P any](ctx context.Context, factory func() P, pipe *os.File) (WriteTransport, P, error) {
 	var zero P
 	c, err := enter(ctx, "ConnectWritePipe")
+	if err == nil {
+		err = checkFactory("ConnectWritePipe", factory)
+	}
 	if err != nil {
 		return nil, zero, err
 	}

@@ -372,13 +372,24 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 // loopOf returns the loop of ctx for a call that touches the loop's state without
 // awaiting. The caller must hold the token, or the loop must not be running.
 func loopOf(ctx context.Context, call string) *Loop {
+	l, err := loopFor(ctx, call)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+// loopFor is loopOf for a call with an error result.
+func loopFor(ctx context.Context, call string) (*Loop, error) {
 	s, _ := scopeOf(ctx)
 	if ctx == nil {
-		misuse(call, "the context is nil")
+		return nil, usagef(call, "the context is nil")
 	}
 	if s == nil {
-		panic(usagef(call, "the context does not come from an event loop: pass the ctx that the task was given, or Loop.Context").as(ErrNoRunningLoop))
+		return nil, usagef(call, "the context does not come from an event loop: pass the ctx that the task was given, or Loop.Context").as(ErrNoRunningLoop)
 	}
-	s.loop.check(call)
-	return s.loop
+	if err := s.loop.checked(call); err != nil {
+		return nil, err
+	}
+	return s.loop, nil
 }

@@ -124,8 +124,15 @@ func (l *Loop) RemoveWriter(fd any) (bool, error) {
 }
 
 func (l *Loop) addWatch(call string, file any, r netio.Readiness, fn func()) error {
-	l.check(call)
-	l.mustBeOpen(call)
+	if err := l.checked(call); err != nil {
+		return err
+	}
+	if l.closed.Load() {
+		return &callError{call, ErrLoopClosed}
+	}
+	if fn == nil {
+		return usagef(call, "the callback is nil")
+	}
 	h := l.newHandle(call, fn)
 	fd, _, err := descriptorOf(call, file)
 	if err != nil {
@@ -175,7 +182,9 @@ func (w *watcher) cancel() {
 }
 
 func (l *Loop) removeWatch(call string, file any, r netio.Readiness) (bool, error) {
-	l.check(call)
+	if err := l.checked(call); err != nil {
+		return false, err
+	}
 	if l.closed.Load() {
 		return false, nil
 	}

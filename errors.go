@@ -425,7 +425,11 @@ type AwaitCycleError struct {
 }
 
 func (e *AwaitCycleError) Error() string {
-	return "aio: cycle of awaits: " + strings.Join(append(e.Cycle, e.Cycle[0]), " awaits ")
+	members := e.Cycle
+	if len(members) > 0 {
+		members = append(members[:len(members):len(members)], members[0])
+	}
+	return "aio: cycle of awaits: " + strings.Join(members, " awaits ")
 }
 
 // Is reports whether target is ErrAwaitCycle.

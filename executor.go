@@ -41,7 +41,20 @@ func NewConcurrentFuture[T any]() *ConcurrentFuture[T] {
 
 // Done returns a channel that is closed when the future has its result, for use in a
 // select.
-func (f *ConcurrentFuture[T]) Done() <-chan struct{} { return f.done }
+func (f *ConcurrentFuture[T]) Done() <-chan struct{} {
+	if err := f.made("ConcurrentFuture.Done"); err != nil {
+		panic(err)
+	}
+	return f.done
+}
+
+// made returns an error for a zero ConcurrentFuture.
+func (f *ConcurrentFuture[T]) made(call string) error {
+	if f.done == nil {
+		return usagef(call, "a zero ConcurrentFuture: use NewConcurrentFuture")
+	}
+	return nil
+}
 
 // Result blocks the goroutine until the future is done or ctx ends. It returns the
 // value, the error, or a [*CancelledError] if the future was cancelled. If ctx ends
@@ -52,6 +65,12 @@ func (f *ConcurrentFuture[T]) Done() <-chan struct{} { return f.done }
 // instead.
 func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	var zero T
+	if err := f.made("ConcurrentFuture.Result"); err != nil {
+		return zero, err
+	}
+	if ctx == nil {
+		return zero, usagef("ConcurrentFuture.Result", "the context is nil")
+	}
 	select {
 	case <-f.done:
 		return f.value, f.err
@@ -70,13 +89,21 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 
 // SetResult makes v the result. If the future is done already, nothing changes and the
 // error matches [ErrInvalidState].
-func (f *ConcurrentFuture[T]) SetResult(v T) error { return f.settle(finished, v, nil) }
+func (f *ConcurrentFuture[T]) SetResult(v T) error {
+	if err := f.made("ConcurrentFuture.SetResult"); err != nil {
+		return err
+	}
+	return f.settle(finished, v, nil)
+}
 
 // SetException makes the future fail with err, which must not be nil. If the future is
 // done already, nothing changes and the error matches [ErrInvalidState].
 func (f *ConcurrentFuture[T]) SetException(err error) error {
 	if err == nil {
 		return usagef("ConcurrentFuture.SetException", "the error is nil: use SetResult")
+	}
+	if err := f.made("ConcurrentFuture.SetException"); err != nil {
+		return err
 	}
 	var zero T
 	return f.settle(failed, zero, err)
@@ -125,6 +152,9 @@ func (f *ConcurrentFuture[T]) call(cb func()) {
 // Cancel cancels the future, and reports whether it is cancelled now: false if it has a
 // result. Cancel also cancels the coroutine that makes the result, if there is one.
 func (f *ConcurrentFuture[T]) Cancel(msg ...any) bool {
+	if err := f.made("ConcurrentFuture.Cancel"); err != nil {
+		panic(err)
+	}
 	var zero T
 	if f.settle(cancelled, zero, cancelReason(msg)) != nil {
 		return f.Cancelled()
@@ -148,6 +178,9 @@ func (f *ConcurrentFuture[T]) Cancelled() bool {
 func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 	if cb == nil {
 		misuse("ConcurrentFuture.AddDoneCallback", "the callback is nil")
+	}
+	if err := f.made("ConcurrentFuture.AddDoneCallback"); err != nil {
+		panic(err)
 	}
 	f.mu.Lock()
 	if f.state == pending {
@@ -174,6 +207,9 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 		misuse("RunCoroutineThreadsafe", "the loop is nil")
 	case coro == nil:
 		misuse("RunCoroutineThreadsafe", "the coroutine is nil")
+	}
+	if err := l.made("RunCoroutineThreadsafe"); err != nil {
+		panic(err)
 	}
 	c := &threadsafeCall[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
@@ -315,6 +351,9 @@ func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] 
 	l := loopOf(ctx, "WrapFuture")
 	if cf == nil {
 		misuse("WrapFuture", "the future is nil")
+	}
+	if err := cf.made("WrapFuture"); err != nil {
+		panic(err)
 	}
 	l.mustBeOpen("WrapFuture")
 	return wrapFuture(l, cf, &l.outsideWaits)

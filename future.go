@@ -82,8 +82,8 @@ type subFuture interface {
 // with SetResult, SetException or Cancel. [CreateFuture] makes one.
 //
 // All methods must be called by the goroutine that holds the loop's token (a task or a
-// callback of the loop), or while the loop does not run; a call from another goroutine
-// panics with [ErrWrongGoroutine].
+// callback of the loop), or while the loop does not run. A call from another goroutine
+// panics with [ErrWrongGoroutine]; one that has an error result returns it.
 //
 // (asyncio: Future)
 type Future[T any] struct {
@@ -250,10 +250,17 @@ func (d *doneCallback[T]) String() string { return "done callback " + funcName(d
 
 // check panics unless the caller may touch f.
 func (f *future) check(call string) {
-	if f.loop == nil {
-		misuse(call, "a zero Future belongs to no loop: use CreateFuture")
+	if err := f.checked(call); err != nil {
+		panic(err)
 	}
-	f.loop.check(call)
+}
+
+// checked is check for a call with an error result. f is nil for a zero Task.
+func (f *future) checked(call string) error {
+	if f == nil || f.loop == nil {
+		return usagef(call, "a zero Future or Task belongs to no loop: use CreateFuture or CreateTask")
+	}
+	return f.loop.checked(call)
 }
 
 // settable returns an error if the user may not settle f.
@@ -498,7 +505,9 @@ func (f *future) Cancelled() bool {
 // [*CancelledError], where asyncio raises these. (asyncio: Future.exception)
 func (f *future) Exception() error {
 	if f.loop != nil {
-		f.loop.check("Exception")
+		if err := f.loop.checked("Exception"); err != nil {
+			return err
+		}
 	}
 	if f.state == pending {
 		return fmt.Errorf("%w: the result is not there yet", ErrInvalidState)

@@ -89,6 +89,9 @@ func (h *Handle) about(ec *ExceptionContext) {
 // String names the callback's function. For a goroutine that may not touch the handle
 // it returns only a constant.
 func (h *Handle) String() string {
+	if h.loop == nil {
+		return "zero Handle"
+	}
 	if h.shared == nil && !h.loop.holds() {
 		return "Handle of a loop that another goroutine runs"
 	}
@@ -109,6 +112,9 @@ func (l *Loop) newHandle(call string, fn func()) *Handle {
 func (h *Handle) init(l *Loop, call string, fn func()) {
 	if fn == nil {
 		misuse(call, "the callback is nil")
+	}
+	if err := l.made(call); err != nil {
+		panic(err)
 	}
 	h.loop, h.fn = l, fn
 	if l.debug.Load() {

@@ -91,6 +91,9 @@ func raise(err error) {
 	}
 }
 
+// second returns the error of a call with two results.
+func second(_ any, err error) error { return err }
+
 // letPass lets n passes of the loop go by.
 func letPass(ctx context.Context, n int) {
 	for range n {

@@ -175,7 +175,12 @@ func NewEventLoop(opts *LoopOptions) *Loop {
 // Context returns the context of the loop itself, for calls outside of a task: before
 // the loop runs, and in callbacks. It belongs to no task and ends when the loop is
 // closed, so inside a task pass on the task's own.
-func (l *Loop) Context() context.Context { return l.ctx }
+func (l *Loop) Context() context.Context {
+	if err := l.made("Loop.Context"); err != nil {
+		panic(err)
+	}
+	return l.ctx
+}
 
 // holds reports whether the calling goroutine may touch the state of the loop: it holds
 // the token, or the loop does not run.
@@ -190,16 +195,25 @@ func (l *Loop) runsHere() bool {
 	return held == running && held != 0
 }
 
+// made returns an error for a zero Loop, and for the nil loop of a zero value of another
+// type.
+func (l *Loop) made(call string) error {
+	if l == nil || l.ctx == nil {
+		return usagef(call, "a zero value: make it with the function that the documentation of its type names")
+	}
+	return nil
+}
+
 // check panics unless the caller may touch the state of the loop.
 func (l *Loop) check(call string) {
-	if !l.holds() {
+	if l == nil || l.ctx == nil || !l.holds() {
 		panic(l.wrongGoroutine(call))
 	}
 }
 
 // checked is check for a call with an error result.
 func (l *Loop) checked(call string) error {
-	if !l.holds() {
+	if l == nil || l.ctx == nil || !l.holds() {
 		return l.wrongGoroutine(call)
 	}
 	return nil
@@ -209,6 +223,9 @@ func (l *Loop) checked(call string) error {
 // Such an error is easily lost, for example with "go save(ctx)": debug mode also
 // reports it, once for each place.
 func (l *Loop) wrongGoroutine(call string) error {
+	if err := l.made(call); err != nil {
+		return err
+	}
 	stack := wholeStack()
 	err := error(&callError{call, ErrWrongGoroutine})
 	if pulled(stack) {
@@ -259,6 +276,9 @@ var runningLoops struct {
 
 // begin gives the token to the calling goroutine.
 func (l *Loop) begin() error {
+	if err := l.made("Loop.RunForever"); err != nil {
+		return err
+	}
 	me := goid.Current()
 	runningLoops.Lock()
 	defer runningLoops.Unlock()
@@ -353,6 +373,8 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	switch {
 	case l == nil:
 		return zero, usagef(call, "the loop is nil")
+	case l.made(call) != nil:
+		return zero, l.made(call)
 	case aw == nil:
 		return zero, usagef(call, "the awaitable is nil")
 	}
@@ -360,6 +382,9 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 		if _, err := coreOf(call, f); err != nil {
 			return zero, err
 		}
+	}
+	if coro, ok := aw.(Coro[T]); ok && coro == nil {
+		return zero, usagef(call, "the coroutine is nil")
 	}
 	if err := l.runnableHere(); err != nil {
 		return zero, err // before a task is made, which would be left over

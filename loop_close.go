@@ -23,6 +23,9 @@ import (
 //
 // (asyncio: loop.close)
 func (l *Loop) Close() error {
+	if err := l.made("Loop.Close"); err != nil {
+		return err
+	}
 	if l.running.Load() {
 		return ErrLoopRunning
 	}

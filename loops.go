@@ -82,6 +82,9 @@ func (ls *LoopGroup) Len() int {
 // has ended is closed, and work that is submitted to it fails with [ErrLoopClosed].
 func (ls *LoopGroup) Loop(i int) *Loop {
 	ls.make()
+	if i < 0 || i >= len(ls.loops) {
+		misuse("LoopGroup.Loop", "there is no loop %d: there are %d", i, len(ls.loops))
+	}
 	return ls.loops[i]
 }
 

@@ -63,6 +63,12 @@ func NewTimeline(n int) *Timeline {
 
 // Observe implements [Observer].
 func (tl *Timeline) Observe(e *LoopEvent) {
+	if e == nil {
+		misuse("Timeline.Observe", "the event is nil")
+	}
+	if tl.ring == nil {
+		misuse("Timeline.Observe", "a zero Timeline: use NewTimeline")
+	}
 	switch e.Kind {
 	case StepBegan, TimerLate, JobQueued:
 		return
@@ -120,6 +126,9 @@ func (tl *Timeline) Records() []TimelineRecord {
 //	0.000000s      12µs  main    step, then awaits Queue.Get
 //	0.000012s       3µs  Task-2  step, woken by main, then Sleep(0)
 func (tl *Timeline) WriteText(w io.Writer) error {
+	if w == nil {
+		return usagef("Timeline.WriteText", "the writer is nil")
+	}
 	records := tl.Records()
 	width := 4
 	for _, r := range records {

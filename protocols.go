@@ -171,6 +171,14 @@ var protocolErrors sync.Map
 // checkProtocol returns an error if p cannot be the protocol of a transport of type T.
 func checkProtocol[T BaseTransport](p Protocol) error { return checkProtocolType[T](reflect.TypeOf(p)) }
 
+// checkFactory returns an error if there is no function that makes a protocol.
+func checkFactory[P any](call string, factory func() P) error {
+	if factory == nil {
+		return usagef(call, "the factory is nil")
+	}
+	return nil
+}
+
 // checkProtocolType is checkProtocol for all values of a type, which is nil for a nil
 // interface.
 func checkProtocolType[T BaseTransport](t reflect.Type) error {

@@ -359,14 +359,16 @@ func (s *CancelScope) settable(call string) {
 // Deadline returns the deadline as a time of the loop, the zero time if there is none.
 // While the body runs any goroutine may call it.
 func (s *CancelScope) Deadline() time.Time {
-	if s.scope.loop == nil {
-		return s.moment
-	}
 	return s.When()
 }
 
 // When implements deadliner.
-func (s *CancelScope) When() time.Time { return s.scope.loop.at(time.Duration(s.when.Load())) }
+func (s *CancelScope) When() time.Time {
+	if s.scope.loop == nil {
+		return s.moment
+	}
+	return s.scope.loop.at(time.Duration(s.when.Load()))
+}
 
 // SetShield puts up or takes away the shield: while it is up, no cancellation from
 // outside reaches what is in the scope. What was held back is delivered when it is taken

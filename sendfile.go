@@ -86,6 +86,9 @@ func Sendfile(ctx context.Context, t Transport, file io.ReadSeeker, opts *Sendfi
 	if _, err := enter(ctx, call); err != nil {
 		return 0, err
 	}
+	if t == nil {
+		return 0, usagef(call, "the transport is nil")
+	}
 	if t.IsClosing() {
 		return 0, fmt.Errorf("aio: %s: the transport is closing: %w", call, net.ErrClosed)
 	}

@@ -161,8 +161,8 @@ func (c *clientList) all() (ts []*streamTransport) {
 
 // newServer makes a server without sockets.
 func newServer[P any](l *Loop, call string, factory func() P, o *ServerOptions) (*Server, error) {
-	if factory == nil {
-		return nil, usagef(call, "the factory is nil")
+	if err := checkFactory(call, factory); err != nil {
+		return nil, err
 	}
 	if t := reflect.TypeFor[P](); t.Kind() != reflect.Interface {
 		// otherwise the error would come with the first connection
@@ -437,13 +437,21 @@ func (s *Server) Addr() net.Addr { return s.addr }
 // another server listens on the same address; then it may be called again. (asyncio:
 // Server.start_serving)
 func (s *Server) StartServing(ctx context.Context) error {
-	if _, err := enter(ctx, "Server.StartServing"); err != nil {
+	if _, err := s.enter(ctx, "Server.StartServing"); err != nil {
 		return err
 	}
 	if err := s.startServing(); err != nil {
 		return err
 	}
 	return Sleep(ctx, 0)
+}
+
+// enter is enter for a method of the server.
+func (s *Server) enter(ctx context.Context, call string) (caller, error) {
+	if s.loop == nil {
+		return caller{}, usagef(call, "a zero Server: use CreateServer or StartServer")
+	}
+	return enter(ctx, call)
 }
 
 func (s *Server) startServing() error {
@@ -473,7 +481,7 @@ func (s *Server) startServing() error {
 // (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	const call = "Server.ServeForever"
-	c, err := enter(ctx, call)
+	c, err := s.enter(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -583,7 +591,7 @@ func (s *Server) AbortClients() {
 // connection is gone. If that is the case already it returns at once. Cancelling it has
 // no effect on the server. (asyncio: Server.wait_closed)
 func (s *Server) WaitClosed(ctx context.Context) error {
-	c, err := enter(ctx, "Server.WaitClosed")
+	c, err := s.enter(ctx, "Server.WaitClosed")
 	if err != nil || s.over {
 		return err
 	}
@@ -602,7 +610,7 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 //
 // (asyncio has no equivalent.)
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
-	if _, err := enter(ctx, "Server.Shutdown"); err != nil {
+	if _, err := s.enter(ctx, "Server.Shutdown"); err != nil {
 		return err
 	}
 	if !s.graceful {
@@ -648,6 +656,9 @@ func (s *Server) Draining() <-chan struct{} { return s.draining }
 // in a task that it has created. Without one it returns nil, a channel that is never
 // ready. Any goroutine may call it. (asyncio has no equivalent.)
 func Draining(ctx context.Context) <-chan struct{} {
+	if ctx == nil {
+		misuse("Draining", "the context is nil")
+	}
 	if s, ok := ctx.Value(servedBy{}).(**Server); ok && *s != nil {
 		return (*s).draining
 	}

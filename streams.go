@@ -87,8 +87,8 @@ func (e *LimitOverrunError) Error() string {
 // The slices that they return belong to the caller. [StreamReader.Reader] makes an
 // io.Reader of a StreamReader.
 //
-// All other methods never await, and panic with [ErrWrongGoroutine] if the caller does
-// not hold the token.
+// All other methods never await, and panic with [ErrWrongGoroutine] (Exception returns
+// it) if the caller does not hold the token.
 //
 // (asyncio: StreamReader)
 type StreamReader struct {
@@ -145,6 +145,9 @@ func (l *Loop) newStreamReader(limit int) *StreamReader {
 // panics with [ErrUsage]. (asyncio: StreamReader.set_transport)
 func (r *StreamReader) SetTransport(t BaseTransport) {
 	r.check("StreamReader.SetTransport")
+	if t == nil {
+		misuse("StreamReader.SetTransport", "the transport is nil")
+	}
 	if r.attached {
 		misuse("StreamReader.SetTransport", "the reader has a transport already")
 	}
@@ -168,6 +171,9 @@ func (r *StreamReader) FeedData(p []byte) {
 
 // mustBeOpen panics after FeedEOF.
 func (r *StreamReader) mustBeOpen() {
+	if r.loop == nil {
+		misuse("StreamReader.FeedData", "a zero StreamReader: use NewStreamReader")
+	}
 	if r.eof {
 		misuse("StreamReader.FeedData", "called after FeedEOF")
 	}
@@ -203,7 +209,9 @@ func (r *StreamReader) fail(err error) {
 // Exception returns the error of SetException, nil before. (asyncio:
 // StreamReader.exception)
 func (r *StreamReader) Exception() error {
-	r.check("StreamReader.Exception")
+	if err := r.checked("StreamReader.Exception"); err != nil {
+		return err
+	}
 	return r.err
 }
 
@@ -662,6 +670,10 @@ func NewStreamReaderProtocol(r *StreamReader, connected func(r *StreamReader, w 
 // ConnectionMade implements [Protocol], for every kind of transport except datagram
 // transports.
 func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
+	p.mustBeMade("StreamReaderProtocol.ConnectionMade")
+	if t == nil {
+		misuse("StreamReaderProtocol.ConnectionMade", "the transport is nil")
+	}
 	p.reader.SetTransport(t)
 	p.overTLS = t.GetExtraInfo("sslcontext") != nil
 	if p.connected == nil {
@@ -682,20 +694,38 @@ func (p *StreamReaderProtocol) ConnectionMade(t BaseTransport) {
 
 // GetBuffer implements [BufferedProtocol]: it returns the memory of the waiting task,
 // if the task has provided some and nothing is buffered.
-func (p *StreamReaderProtocol) GetBuffer(int) []byte { return p.reader.readTarget() }
+func (p *StreamReaderProtocol) GetBuffer(int) []byte {
+	p.mustBeMade("StreamReaderProtocol.GetBuffer")
+	return p.reader.readTarget()
+}
+
+// mustBeMade panics for a zero StreamReaderProtocol.
+func (p *StreamReaderProtocol) mustBeMade(call string) {
+	if p.reader == nil {
+		misuse(call, "a zero StreamReaderProtocol: use NewStreamReaderProtocol")
+	}
+}
 
 // BufferUpdated implements BufferedProtocol.
-func (p *StreamReaderProtocol) BufferUpdated(n int) { p.reader.commit(n) }
+func (p *StreamReaderProtocol) BufferUpdated(n int) {
+	p.mustBeMade("StreamReaderProtocol.BufferUpdated")
+	if n < 0 {
+		misuse("StreamReaderProtocol.BufferUpdated", "%d bytes", n)
+	}
+	p.reader.commit(n)
+}
 
 // EOFReceived implements [Protocol]. The connection stays open for writing if its
 // transport supports that: TLS does not.
 func (p *StreamReaderProtocol) EOFReceived() bool {
+	p.mustBeMade("StreamReaderProtocol.EOFReceived")
 	p.reader.feedEOF()
 	return !p.overTLS
 }
 
 // ConnectionLost implements Protocol.
 func (p *StreamReaderProtocol) ConnectionLost(err error) {
+	p.mustBeMade("StreamReaderProtocol.ConnectionLost")
 	if err == nil {
 		p.reader.feedEOF()
 	} else {

@@ -672,7 +672,7 @@ func TestStreamMayBeUsedByItsLoopOnly(t *testing.T) {
 			_, err = s.r.Reader(ctx).Read(make([]byte, 1))
 			wrong = append(wrong, err, s.w.Drain(ctx), s.w.WaitClosed(ctx),
 				panics(func() { s.r.FeedData(nil) }), panics(s.r.FeedEOF), panics(func() { s.r.AtEOF() }),
-				panics(func() { s.r.SetException(errStreamBoom) }), panics(func() { s.r.Exception() }),
+				panics(func() { s.r.SetException(errStreamBoom) }), s.r.Exception(),
 				panics(func() { s.r.SetTransport(nil) }), panics(func() { aio.NewStreamReader(ctx, 0) }))
 			return nil, nil
 		})

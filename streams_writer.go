@@ -13,8 +13,9 @@ import (
 // call Drain after each Write, or use Writer; otherwise the buffer grows without a
 // limit if the peer reads slowly.
 //
-// The methods that do not take a ctx never await, and panic with [ErrWrongGoroutine] if
-// the caller does not hold the token of the loop. Unlike asyncio's, a writer that is
+// The methods that do not take a ctx never await. If the caller does not hold the token
+// of the loop, those with an error result return [ErrWrongGoroutine], and the others
+// panic with it. Unlike asyncio's, a writer that is
 // garbage-collected does not close its connection.
 //
 // (asyncio: StreamWriter)
@@ -28,6 +29,9 @@ type StreamWriter struct {
 
 // NewStreamWriter returns a writer to t, whose protocol is p. It never awaits.
 func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
+	if t == nil || p == nil || p.reader == nil {
+		misuse("NewStreamWriter", "the transport or the protocol is nil")
+	}
 	return &StreamWriter{transport: t, gate: &p.gate, reader: p.reader, protocol: p}
 }
 
@@ -39,34 +43,76 @@ func (w *StreamWriter) Transport() WriteTransport {
 	return w.transport
 }
 
+// made returns an error for a zero StreamWriter.
+func (w *StreamWriter) made(call string) error {
+	if w.transport == nil {
+		return usagef(call, "a zero StreamWriter: use NewStreamWriter")
+	}
+	return nil
+}
+
+// mustBeMade panics for a zero StreamWriter.
+func (w *StreamWriter) mustBeMade(call string) {
+	if err := w.made(call); err != nil {
+		panic(err)
+	}
+}
+
 // Write writes p; it keeps a copy of the part that cannot be written at once. The error
 // is nil, except [net.ErrClosed] if the connection is gone, which drops p, and
 // [ErrUsage] after WriteEOF. (asyncio: StreamWriter.write)
-func (w *StreamWriter) Write(p []byte) (int, error) { return w.transport.Write(p) }
+func (w *StreamWriter) Write(p []byte) (int, error) {
+	if err := w.made("StreamWriter.Write"); err != nil {
+		return 0, err
+	}
+	return w.transport.Write(p)
+}
 
 // Writelines writes all of bufs, as one Write would. (asyncio: StreamWriter.writelines)
-func (w *StreamWriter) Writelines(bufs [][]byte) error { return w.transport.Writelines(bufs) }
+func (w *StreamWriter) Writelines(bufs [][]byte) error {
+	if err := w.made("StreamWriter.Writelines"); err != nil {
+		return err
+	}
+	return w.transport.Writelines(bufs)
+}
 
 // WriteEOF closes the connection for writing once everything is written; reading is
 // still possible. A Write after it is misuse; calling it again does nothing. It panics
 // with [ErrUsage] if CanWriteEOF is false. (asyncio: StreamWriter.write_eof)
-func (w *StreamWriter) WriteEOF() { w.transport.WriteEOF() }
+func (w *StreamWriter) WriteEOF() {
+	w.mustBeMade("StreamWriter.WriteEOF")
+	w.transport.WriteEOF()
+}
 
 // CanWriteEOF reports whether the transport supports WriteEOF. TLS does not. (asyncio:
 // StreamWriter.can_write_eof)
-func (w *StreamWriter) CanWriteEOF() bool { return w.transport.CanWriteEOF() }
+func (w *StreamWriter) CanWriteEOF() bool {
+	w.mustBeMade("StreamWriter.CanWriteEOF")
+	return w.transport.CanWriteEOF()
+}
 
 // Close closes the connection, for reading too, once everything is written. Calling it
 // again does nothing. The error is nil. (asyncio: StreamWriter.close)
-func (w *StreamWriter) Close() error { return w.transport.Close() }
+func (w *StreamWriter) Close() error {
+	if err := w.made("StreamWriter.Close"); err != nil {
+		return err
+	}
+	return w.transport.Close()
+}
 
 // IsClosing reports whether the connection is closing or closed. (asyncio:
 // StreamWriter.is_closing)
-func (w *StreamWriter) IsClosing() bool { return w.transport.IsClosing() }
+func (w *StreamWriter) IsClosing() bool {
+	w.mustBeMade("StreamWriter.IsClosing")
+	return w.transport.IsClosing()
+}
 
 // GetExtraInfo returns a property of the transport by name, nil if there is none;
 // [BaseTransport] lists the names. (asyncio: StreamWriter.get_extra_info)
-func (w *StreamWriter) GetExtraInfo(name string) any { return w.transport.GetExtraInfo(name) }
+func (w *StreamWriter) GetExtraInfo(name string) any {
+	w.mustBeMade("StreamWriter.GetExtraInfo")
+	return w.transport.GetExtraInfo(name)
+}
 
 // Drain suspends the calling task while the write buffer is above its high mark, until
 // it is at or below the low mark. If the connection is closing it suspends for one
@@ -80,6 +126,9 @@ func (w *StreamWriter) GetExtraInfo(name string) any { return w.transport.GetExt
 // (asyncio: StreamWriter.drain)
 func (w *StreamWriter) Drain(ctx context.Context) error {
 	const call = "StreamWriter.Drain"
+	if err := w.made(call); err != nil {
+		return err
+	}
 	e, err := w.gate.enter(ctx, call)
 	if err != nil {
 		return err
@@ -103,6 +152,9 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 // of [Future.Await]. (asyncio: StreamWriter.wait_closed)
 func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	const call = "StreamWriter.WaitClosed"
+	if err := w.made(call); err != nil {
+		return err
+	}
 	e, err := w.gate.enter(ctx, call)
 	if err != nil {
 		return err

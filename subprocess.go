@@ -108,6 +108,9 @@ func SubprocessShell[P any](ctx context.Context, factory func() P, command strin
 func subprocessExec[P any](ctx context.Context, call string, factory func() P, cmd *exec.Cmd, opts *SubprocessOptions) (SubprocessTransport, P, error) {
 	var zero P
 	c, err := enter(ctx, call)
+	if err == nil {
+		err = checkFactory(call, factory)
+	}
 	if err != nil {
 		return nil, zero, err
 	}
@@ -151,8 +154,9 @@ func (o *SubprocessOptions) check(call string) error {
 
 // Process is a child process. Its fields must not be changed.
 //
-// The methods that do not take a ctx never await, and panic with [ErrWrongGoroutine] if
-// the caller does not hold the token. A Process to which no reference is left is still
+// The methods that do not take a ctx never await. If the caller does not hold the token
+// of the loop, those with an error result return [ErrWrongGoroutine], and the others
+// panic with it. A Process to which no reference is left is still
 // waited for, so it leaves no zombie, but it is not ended: see
 // SubprocessOptions.Context.
 //
@@ -223,21 +227,54 @@ func createSubprocess(ctx context.Context, call string, cmd *exec.Cmd, opts *Sub
 
 // Transport returns the transport of the process. Its Close closes the remaining pipes,
 // and kills the process if it runs.
-func (p *Process) Transport() SubprocessTransport { return p.transport }
+func (p *Process) Transport() SubprocessTransport {
+	if err := p.made("Process.Transport"); err != nil {
+		panic(err)
+	}
+	return p.transport
+}
+
+// made returns an error for a zero Process.
+func (p *Process) made(call string) error {
+	if p.transport == nil {
+		return usagef(call, "a zero Process: use CreateSubprocessExec or CreateSubprocessShell")
+	}
+	return nil
+}
 
 // Returncode returns the exit status of the process, or -N if signal N killed it. ok is
 // false while it runs, as far as the loop knows. (asyncio: Process.returncode)
-func (p *Process) Returncode() (code int, ok bool) { return p.transport.GetReturncode() }
+func (p *Process) Returncode() (code int, ok bool) {
+	if err := p.made("Process.Returncode"); err != nil {
+		panic(err)
+	}
+	return p.transport.GetReturncode()
+}
 
 // SendSignal, Terminate and Kill are those of [SubprocessTransport]. (asyncio:
 // Process.send_signal, terminate, kill)
-func (p *Process) SendSignal(sig os.Signal) error { return p.transport.SendSignal(sig) }
+func (p *Process) SendSignal(sig os.Signal) error {
+	if err := p.made("Process.SendSignal"); err != nil {
+		return err
+	}
+	return p.transport.SendSignal(sig)
+}
 
 // Terminate sends SIGTERM to the process; on Windows it kills it.
-func (p *Process) Terminate() error { return p.transport.Terminate() }
+func (p *Process) Terminate() error {
+	if err := p.made("Process.Terminate"); err != nil {
+		return err
+	}
+	return p.transport.Terminate()
+}
 
 // Kill sends SIGKILL to the process.
-func (p *Process) Kill() error { return p.transport.Kill() }
+func (p *Process) Kill() error {
+	if err := p.made("Process.Kill"); err != nil {
+		return err
+	}
+	return p.transport.Kill()
+}
 
 // Wait suspends the calling task until the process has exited, and returns its code as
 // [Process.Returncode] does; if it has exited already, Wait does not suspend. Wait
@@ -255,6 +292,9 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 
 // enter is enter for a method of the process.
 func (p *Process) enter(ctx context.Context, call string) (caller, error) {
+	if err := p.made(call); err != nil {
+		return caller{}, err
+	}
 	c, err := enter(ctx, call)
 	if err == nil && c.fut.loop != p.transport.loop {
 		err = &callError{call, ErrOtherLoop}

@@ -293,7 +293,12 @@ func (t *subprocess) terminate() error {
 
 // SendSignal implements SubprocessTransport.
 func (t *subprocess) SendSignal(sig os.Signal) error {
-	t.loop.check("SubprocessTransport.SendSignal")
+	if err := t.loop.checked("SubprocessTransport.SendSignal"); err != nil {
+		return err
+	}
+	if sig == nil {
+		return usagef("SubprocessTransport.SendSignal", "the signal is nil")
+	}
 	if t.finished {
 		return os.ErrProcessDone
 	}
@@ -302,7 +307,9 @@ func (t *subprocess) SendSignal(sig os.Signal) error {
 
 // Terminate implements SubprocessTransport.
 func (t *subprocess) Terminate() error {
-	t.loop.check("SubprocessTransport.Terminate")
+	if err := t.loop.checked("SubprocessTransport.Terminate"); err != nil {
+		return err
+	}
 	if t.finished {
 		return os.ErrProcessDone
 	}

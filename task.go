@@ -153,6 +153,9 @@ type TaskFactory func(spec *TaskSpec) error
 // EagerTaskFactory is a [TaskFactory] that starts every task eagerly, unless
 // [WithEagerStart] says otherwise. (asyncio: eager_task_factory)
 func EagerTaskFactory(spec *TaskSpec) error {
+	if spec == nil {
+		return usagef("EagerTaskFactory", "the TaskSpec is nil")
+	}
 	if spec.EagerStart == nil {
 		eager := true
 		spec.EagerStart = &eager
@@ -401,7 +404,7 @@ func (t *task) describe() string {
 // Cancelling returns the number of requests to cancel the task, less those that Uncancel
 // took back. (asyncio: Task.cancelling)
 func (t *task) Cancelling() int {
-	t.fut.loop.check("Task.Cancelling")
+	t.fut.check("Task.Cancelling")
 	return int(t.cancels)
 }
 
@@ -410,7 +413,7 @@ func (t *task) Cancelling() int {
 // [Timeout] and [TaskGroup] do. If none is left, a cancellation that was not delivered
 // yet is dropped. (asyncio: Task.uncancel)
 func (t *task) Uncancel() int {
-	t.fut.loop.check("Task.Uncancel")
+	t.fut.check("Task.Uncancel")
 	return t.uncancel()
 }
 
@@ -430,7 +433,7 @@ func (t *task) uncancel() int {
 // GetName returns the name given by [WithName] or SetName, or otherwise Task-1, Task-2
 // and so on in the order in which the loop made its tasks. (asyncio: Task.get_name)
 func (t *task) GetName() string {
-	t.fut.loop.check("Task.GetName")
+	t.fut.check("Task.GetName")
 	return t.name()
 }
 
@@ -443,7 +446,7 @@ func (t *task) name() string {
 
 // SetName names the task; "" restores the number. (asyncio: Task.set_name)
 func (t *task) SetName(name string) {
-	t.fut.loop.check("Task.SetName")
+	t.fut.check("Task.SetName")
 	e := t.more()
 	e.name = name
 	t.extra.Store(e)
@@ -469,7 +472,7 @@ func (t *Task[T]) entryPoint() []uintptr {
 // has not started is in the first line of its function. A task that is done has no
 // stack, nor has one that is starting the caller eagerly. (asyncio: Task.get_stack)
 func (t *task) GetStack(limit int) []runtime.Frame {
-	t.fut.loop.check("Task.GetStack")
+	t.fut.check("Task.GetStack")
 	if t.fut.state != pending {
 		return nil
 	}
@@ -511,6 +514,9 @@ func (t *task) stack() []uintptr {
 // PrintStack writes the frames of GetStack to w, or to standard error if w is nil.
 // (asyncio: Task.print_stack)
 func (t *task) PrintStack(w io.Writer, limit int) error {
+	if err := t.fut.checked("Task.PrintStack"); err != nil {
+		return err
+	}
 	if w == nil {
 		w = os.Stderr
 	}

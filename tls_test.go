@@ -622,7 +622,7 @@ func TestTLSOtherGoroutine(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
 		calls := map[string]func(){
-			"Close":                func() { c.ct.Close() },
+			"Close":                func() { raise(c.ct.Close()) },
 			"IsClosing":            func() { c.ct.IsClosing() },
 			"GetExtraInfo":         func() { c.ct.GetExtraInfo("tls") },
 			"SetProtocol":          func() { c.ct.SetProtocol(c.client) },
@@ -630,8 +630,8 @@ func TestTLSOtherGoroutine(t *testing.T) {
 			"IsReading":            func() { c.ct.IsReading() },
 			"PauseReading":         func() { c.ct.PauseReading() },
 			"ResumeReading":        func() { c.ct.ResumeReading() },
-			"Write":                func() { c.ct.Write([]byte("x")) },
-			"Writelines":           func() { c.ct.Writelines([][]byte{[]byte("x")}) },
+			"Write":                func() { raise(second(c.ct.Write([]byte("x")))) },
+			"Writelines":           func() { raise(c.ct.Writelines([][]byte{[]byte("x")})) },
 			"WriteEOF":             func() { c.ct.WriteEOF() },
 			"Abort":                func() { c.ct.Abort() },
 			"SetWriteBufferLimits": func() { c.ct.SetWriteBufferLimits(2, 1) },

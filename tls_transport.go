@@ -49,7 +49,9 @@ func (t *tlsTransport) IsClosing() bool {
 
 // Write implements WriteTransport.
 func (t *tlsTransport) Write(b []byte) (int, error) {
-	t.loop.check("Transport.Write")
+	if err := t.loop.checked("Transport.Write"); err != nil {
+		return 0, err
+	}
 	if len(b) == 0 {
 		return 0, nil
 	}
@@ -73,7 +75,9 @@ func (t *tlsTransport) Write(b []byte) (int, error) {
 // Writelines implements [WriteTransport]. The pieces are joined, so that small ones
 // share a record.
 func (t *tlsTransport) Writelines(bufs [][]byte) error {
-	t.loop.check("Transport.Writelines")
+	if err := t.loop.checked("Transport.Writelines"); err != nil {
+		return err
+	}
 	if t.state != tlsHandshaking && t.state != tlsWrapped {
 		return t.dropped()
 	}

@@ -172,20 +172,48 @@ type TransportSocket struct{ s netio.Socket }
 // SyscallConn gives access to the descriptor, which must not be closed or read from. It
 // fails with net.ErrClosed once the transport is closed, and with errors.ErrUnsupported
 // if there is no descriptor. It implements syscall.Conn.
-func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) { return t.s.SyscallConn() }
+func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) {
+	if err := t.made("TransportSocket.SyscallConn"); err != nil {
+		return nil, err
+	}
+	return t.s.SyscallConn()
+}
+
+// made returns an error for a zero TransportSocket.
+func (t *TransportSocket) made(call string) error {
+	if t.s == nil {
+		return usagef(call, "a zero TransportSocket: GetExtraInfo of a transport has one")
+	}
+	return nil
+}
 
 // LocalAddr returns the local address, nil if there is none or the socket is closed.
 // (Python: getsockname)
-func (t *TransportSocket) LocalAddr() net.Addr { return t.s.LocalAddr() }
+func (t *TransportSocket) LocalAddr() net.Addr {
+	if err := t.made("TransportSocket.LocalAddr"); err != nil {
+		panic(err)
+	}
+	return t.s.LocalAddr()
+}
 
 // RemoteAddr returns the address of the peer, nil if there is none. (Python:
 // getpeername)
-func (t *TransportSocket) RemoteAddr() net.Addr { return t.s.RemoteAddr() }
+func (t *TransportSocket) RemoteAddr() net.Addr {
+	if err := t.made("TransportSocket.RemoteAddr"); err != nil {
+		panic(err)
+	}
+	return t.s.RemoteAddr()
+}
 
 // File returns a duplicate of the socket, which the caller has to close; it stays open
 // when the transport is closed. The errors are those of SyscallConn and of the system.
 // (Python: dup)
-func (t *TransportSocket) File() (*os.File, error) { return t.s.File() }
+func (t *TransportSocket) File() (*os.File, error) {
+	if err := t.made("TransportSocket.File"); err != nil {
+		return nil, err
+	}
+	return t.s.File()
+}
 
 // logThreshold is how many writes a lost connection drops before it logs each further
 // one.
@@ -414,7 +442,9 @@ func (e *endpoint) eofReceived() (keepOpen bool, err error) {
 
 // Close implements BaseTransport.
 func (e *endpoint) Close() error {
-	e.loop.check("Transport.Close")
+	if err := e.loop.checked("Transport.Close"); err != nil {
+		return err
+	}
 	e.self.close()
 	return nil
 }

@@ -184,7 +184,9 @@ func (t *datagramTransport) Abort() {
 // SendTo implements [DatagramTransport]. An endpoint without a target continues to send
 // until ConnectionLost, as in asyncio.
 func (t *datagramTransport) SendTo(p []byte, addr net.Addr) error {
-	t.loop.check("DatagramTransport.SendTo")
+	if err := t.loop.checked("DatagramTransport.SendTo"); err != nil {
+		return err
+	}
 	to, err := t.destination(addr)
 	if err != nil {
 		return err

@@ -590,8 +590,8 @@ func TestDatagramInfo(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			for call, f := range map[string]func(){
-				"SendTo":   func() { p.t.SendTo(nil, nil) },
-				"Close":    func() { p.t.Close() },
+				"SendTo":   func() { raise(p.t.SendTo(nil, nil)) },
+				"Close":    func() { raise(p.t.Close()) },
 				"Abort":    func() { p.t.Abort() },
 				"size":     func() { p.t.GetWriteBufferSize() },
 				"limits":   func() { p.t.SetWriteBufferLimits(1, 1) },

@@ -430,7 +430,9 @@ func (t *writePipe) drop(err error) {
 
 // Write implements WriteTransport.
 func (t *writePipe) Write(p []byte) (int, error) {
-	t.loop.check("Transport.Write")
+	if err := t.loop.checked("Transport.Write"); err != nil {
+		return 0, err
+	}
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -458,7 +460,9 @@ func (t *writePipe) Write(p []byte) (int, error) {
 
 // Writelines implements WriteTransport.
 func (t *writePipe) Writelines(bufs [][]byte) error {
-	t.loop.check("Transport.Writelines")
+	if err := t.loop.checked("Transport.Writelines"); err != nil {
+		return err
+	}
 	_, err := t.Write(bytes.Join(bufs, nil))
 	return err
 }

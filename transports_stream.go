@@ -221,7 +221,9 @@ func (t *streamTransport) Abort() {
 
 // Write implements WriteTransport.
 func (t *streamTransport) Write(p []byte) (int, error) {
-	t.loop.check("Transport.Write")
+	if err := t.loop.checked("Transport.Write"); err != nil {
+		return 0, err
+	}
 	if err := t.mayWrite("Transport.Write", len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
@@ -255,7 +257,9 @@ func (t *streamTransport) mayWrite(call string, n int) error {
 // Writelines implements [WriteTransport]. The pieces are joined: for the usual small
 // ones, copying is cheaper than a gathering call.
 func (t *streamTransport) Writelines(bufs [][]byte) error {
-	t.loop.check("Transport.Writelines")
+	if err := t.loop.checked("Transport.Writelines"); err != nil {
+		return err
+	}
 	size := 0
 	for _, p := range bufs {
 		size += len(p)

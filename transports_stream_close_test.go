@@ -270,14 +270,14 @@ func TestStreamFromOutside(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			for name, f := range map[string]func(){
-				"Close":                func() { c.t.Close() },
+				"Close":                func() { raise(c.t.Close()) },
 				"Abort":                c.t.Abort,
 				"IsClosing":            func() { c.t.IsClosing() },
 				"IsReading":            func() { c.t.IsReading() },
 				"PauseReading":         c.t.PauseReading,
 				"ResumeReading":        c.t.ResumeReading,
-				"Write":                func() { c.t.Write([]byte("x")) },
-				"Writelines":           func() { c.t.Writelines(nil) },
+				"Write":                func() { raise(second(c.t.Write([]byte("x")))) },
+				"Writelines":           func() { raise(c.t.Writelines(nil)) },
 				"WriteEOF":             c.t.WriteEOF,
 				"CanWriteEOF":          func() { c.t.CanWriteEOF() },
 				"GetExtraInfo":         func() { c.t.GetExtraInfo("socket") },

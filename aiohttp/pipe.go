@@ -51,9 +51,15 @@ type PipeWriter struct {
 	turn aio.Lock
 }
 
+// errZeroPipe is what the methods of an end return that Pipe has not made.
+var errZeroPipe = fmt.Errorf("aiohttp: a zero PipeReader or PipeWriter: use Pipe: %w", aio.ErrUsage)
+
 // Read implements io.Reader.
 func (r *PipeReader) Read(b []byte) (int, error) {
 	p := r.p
+	if p == nil {
+		return 0, errZeroPipe
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.data) == 0 && p.err == nil && !p.closed {
@@ -77,6 +83,9 @@ func (r *PipeReader) Read(b []byte) (int, error) {
 // does not want the rest of a body.
 func (r *PipeReader) Close() error {
 	p := r.p
+	if p == nil {
+		return errZeroPipe
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
@@ -91,6 +100,9 @@ func (r *PipeReader) Close() error {
 // the pipe is closed with that error, so that the request fails. (io.Writer)
 func (w *PipeWriter) Write(b []byte) (int, error) {
 	p := w.p
+	if p == nil {
+		return 0, errZeroPipe
+	}
 	ctx := p.loop.Context()
 	if err := w.turn.Acquire(ctx); err != nil {
 		return 0, err
@@ -132,6 +144,9 @@ func (w *PipeWriter) Close() error { return w.CloseWithError(nil) }
 // the first call counts. It never awaits.
 func (w *PipeWriter) CloseWithError(err error) error {
 	p := w.p
+	if p == nil {
+		return errZeroPipe
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil {

@@ -204,6 +204,9 @@ func (s *Server) Addr() net.Addr { return s.addr }
 
 // URL returns the address as the beginning of a URL: "http://127.0.0.1:8080".
 func (s *Server) URL() string {
+	if s.addr == nil {
+		panic(s.made(context.Background(), "URL"))
+	}
 	if s.tls {
 		return "https://" + s.addr.String()
 	}
@@ -221,6 +224,9 @@ func (s *Server) isDraining() bool { return isClosed(s.draining) }
 // Draining returns the Draining channel of the server that ctx is the context of a
 // request of, nil if that was not started by Serve. Any goroutine may call it.
 func Draining(ctx context.Context) <-chan struct{} {
+	if ctx == nil {
+		panic(fmt.Errorf("aiohttp: Draining: the context is nil: %w", aio.ErrUsage))
+	}
 	hs, _ := ctx.Value(http.ServerContextKey).(*http.Server)
 	if hs == nil {
 		return nil
@@ -266,6 +272,9 @@ func (s *Server) remove(x *exchange) {
 // gives nil, one that cannot accept connections any more the reason. (asyncio:
 // Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
+	if err := s.made(ctx, "ServeForever"); err != nil {
+		return err
+	}
 	err := s.stopped.Wait(ctx)
 	if err == nil {
 		if errors.Is(s.err, http.ErrServerClosed) {
@@ -300,6 +309,9 @@ func (s *Server) ServeForever(ctx context.Context) error {
 // Shutdown is cancelled, or ctx ends, the server is closed at once and it returns the
 // error.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
+	if err := s.made(ctx, "Shutdown"); err != nil {
+		return err
+	}
 	if !s.drains {
 		s.drains = true
 		close(s.draining)
@@ -348,4 +360,20 @@ func (s *Server) cancelAll() {
 // Close stops accepting and breaks all connections at once, which cancels the tasks of
 // their requests. It does not wait for them. Connections that were hijacked stay. Any
 // goroutine may call it.
-func (s *Server) Close() error { return s.http.Close() }
+func (s *Server) Close() error {
+	if err := s.made(context.Background(), "Close"); err != nil {
+		return err
+	}
+	return s.http.Close()
+}
+
+// made returns an error for a zero Server, and for a nil context.
+func (s *Server) made(ctx context.Context, call string) error {
+	switch {
+	case s.http == nil:
+		return fmt.Errorf("aiohttp: Server.%s: a zero Server: use Serve: %w", call, aio.ErrUsage)
+	case ctx == nil:
+		return fmt.Errorf("aiohttp: Server.%s: the context is nil: %w", call, aio.ErrUsage)
+	}
+	return nil
+}

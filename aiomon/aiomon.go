@@ -171,6 +171,9 @@ func Start(ctx context.Context, addr string, opts *Options) (m *Monitor, stop fu
 // become the columns as encoding/json names them. A job queue can show its queues so, a
 // pool its connections.
 func (m *Monitor) AddPage(name string, rows func() any) {
+	if rows == nil {
+		panic(fmt.Errorf("aiomon: AddPage: the function is nil: %w", aio.ErrUsage))
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pages = append(m.pages, page{name, rows})

@@ -117,6 +117,9 @@ func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
 	if l == nil {
 		panic(fmt.Errorf("aiomon: Watch: the loop is nil: %w", aio.ErrUsage))
 	}
+	if m.options.Report == nil {
+		panic(fmt.Errorf("aiomon: Watch: a zero Monitor: use New: %w", aio.ErrUsage))
+	}
 	w := &watched{
 		monitor: m, loop: l, name: name, timeline: aio.NewTimeline(m.options.TimelineRecords),
 		start: time.Now(), byTask: map[aio.AnyTask]*record{}, byID: map[uint64]*record{},
