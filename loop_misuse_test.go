@@ -262,7 +262,7 @@ func TestGroupErrorHasTheStacksOfItsParts(t *testing.T) {
 	}
 	text := fmt.Sprintf("%+v", g)
 	same(t, "errors", len(g.Errors), 3)
-	same(t, "stacks", strings.Count(text, "[running]:"), 2)
+	same(t, "stacks", strings.Count(text, "[running"), 2)
 	contains(t, "%+v", text, "aio_test.boom(")
 	for i := range g.Errors {
 		contains(t, "%+v", text, fmt.Sprintf("\n%d: ", i+1))
