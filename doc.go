@@ -28,6 +28,7 @@
 //   - run a program: [Run], [Runner]
 //   - run something concurrently: [CreateTask]; [TaskGroup], which waits for its tasks
 //   - wait for several things: [TaskGroup], [Gather], [Wait], [AsCompleted]
+//   - start a service, and wait until it is ready: [StartTask]
 //   - try several ways, and keep the first success: [StaggeredRace]
 //   - set a timeout: [Timeout], [WaitFor]
 //   - cancel a piece of work as a whole, level-triggered: [CancelScope], [MoveOnAfter]

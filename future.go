@@ -26,6 +26,9 @@ type AnyFuture interface {
 	Exception() error
 	Cancel(msg ...any) bool
 	GetLoop() *Loop
+	RemoveDoneCallback(cb DoneCallback) bool
+	OnDone(cb func()) DoneCallback
+	Join(ctx context.Context) error
 	String() string
 
 	core() *future
@@ -464,8 +467,51 @@ func (c *callbacks) dropAbandoned() {
 	}
 }
 
-// RemoveDoneCallback removes a callback that [Future.AddDoneCallback] added, and
-// reports whether it had not been scheduled yet. Once f is done its callbacks are
+// OnDone is [Future.AddDoneCallback] for a future whose type is not known: cb is called
+// without it.
+func (f *future) OnDone(cb func()) DoneCallback {
+	if cb == nil {
+		misuse("OnDone", "the callback is nil")
+	}
+	f.check("OnDone")
+	d := &onDone{cb: cb, loop: f.loop}
+	f.addCallback(d)
+	return DoneCallback{d}
+}
+
+// onDone is a callback of OnDone.
+type onDone struct {
+	cb   func()
+	loop *Loop
+}
+
+// run implements runnable.
+func (d *onDone) run(*future) { d.cb() }
+
+// source implements sourced.
+func (d *onDone) source() any { return callbacksOf{d.loop} }
+
+func (d *onDone) String() string { return "done callback " + funcName(d.cb) }
+
+// Join is [Future.Await] without the result, for a future whose type is not known: it
+// suspends the calling task until f is done and returns the error of f, or one of its
+// own.
+func (f *future) Join(ctx context.Context) error {
+	c, err := enter(ctx, "Join")
+	if err != nil {
+		return err
+	}
+	if f.loop == nil {
+		return usagef("Join", "a zero Future belongs to no loop: use CreateFuture")
+	}
+	if err := c.await(f); err != nil {
+		return err
+	}
+	return f.Exception()
+}
+
+// RemoveDoneCallback removes a callback that [Future.AddDoneCallback] or OnDone added,
+// and reports whether it had not been scheduled yet. Once f is done its callbacks are
 // scheduled and cannot be removed. (asyncio: Future.remove_done_callback, which returns
 // the number of removed callbacks)
 func (f *future) RemoveDoneCallback(cb DoneCallback) bool {

@@ -60,6 +60,54 @@ func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Re
 	})
 }
 
+// GatherSlice is Gather for a slice of tasks, futures or coroutines, whose element type
+// need not be converted.
+func GatherSlice[A Awaitable[T], T any](ctx context.Context, aws []A) *Future[[]T] {
+	return Gather(ctx, awaitables[T](aws)...)
+}
+
+// GatherSliceResults is GatherResults for such a slice.
+func GatherSliceResults[A Awaitable[T], T any](ctx context.Context, aws []A) *Future[[]Result[T]] {
+	return GatherResults(ctx, awaitables[T](aws)...)
+}
+
+func awaitables[T any, A Awaitable[T]](aws []A) []Awaitable[T] {
+	all := make([]Awaitable[T], len(aws))
+	for i, aw := range aws {
+		all[i] = aw
+	}
+	return all
+}
+
+// Untyped returns aw with a result of type any, for a Gather of awaitables with results
+// of different types:
+//
+//	results, err := aio.Gather(ctx, aio.Untyped(user), aio.Untyped(orders)).Await(ctx)
+//
+// A Future or Task stays one, so it is not wrapped in another task.
+func Untyped[T any](aw Awaitable[T]) Awaitable[any] {
+	switch aw := aw.(type) {
+	case nil:
+		misuse("Untyped", "the awaitable is nil")
+	case FutureLike[T]:
+		mustCore("Untyped", aw)
+		return untyped[T]{aw, aw}
+	}
+	return Coro[any](func(ctx context.Context) (any, error) { return aw.Await(ctx) })
+}
+
+// untyped is a future whose result has lost its type.
+type untyped[T any] struct {
+	AnyFuture
+	of FutureLike[T]
+}
+
+// Await implements Awaitable.
+func (u untyped[T]) Await(ctx context.Context) (any, error) { return u.of.Await(ctx) }
+
+// Result implements FutureLike.
+func (u untyped[T]) Result() (any, error) { return u.of.Result() }
+
 func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors bool, result func(FutureLike[T]) R) *Future[[]R] {
 	l := loopOf(ctx, "Gather")
 	if len(aws) == 0 {

@@ -15,6 +15,16 @@ import (
 // TaskGroup is a group of tasks that end together. The zero value is ready for one Run;
 // [WithTaskGroup] is the short form. (asyncio: TaskGroup)
 type TaskGroup struct {
+	// Limit is how many tasks of Go and GoResult run at a time; 0 means any number.
+	// The others wait for their turn, in order, before their bodies begin. Set it
+	// before the first of them.
+	Limit int
+	// CollectErrors keeps the group from being cancelled when a task fails or the
+	// body returns an error: all tasks run to their end, and Run returns all errors.
+	// A cancellation cancels the group as ever. Set it before the first task.
+	CollectErrors bool
+
+	slots   *Semaphore // of Limit, nil before the first task
 	scope   scope
 	inner   innerScope
 	loop    *Loop        // nil before Run
@@ -112,7 +122,7 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 	if _, ok := asCancelled(err); ok {
 		cancellation, err = err, nil
 	}
-	if !tg.aborting && (cancellation != nil || err != nil) {
+	if !tg.aborting && (cancellation != nil || err != nil && (!tg.CollectErrors || err == errBodyPanicked)) {
 		tg.abort()
 	}
 	for tg.head != nil {
@@ -211,10 +221,10 @@ func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 		misuse("GoResult", "the group is nil")
 	}
 	tg.ready()
-	if tg.around != nil {
-		opts = append(slices.Clip(opts), func(s *TaskSpec) { s.inside = tg.around })
+	if tg.Limit > 0 {
+		coro = limited(tg, coro)
 	}
-	t := CreateTask(&tg.scope, coro, opts...)
+	t := CreateTask(&tg.scope, coro, tg.options(opts)...)
 	// This includes a task that has ended already, by its eager start: the group
 	// learns of its error a pass later; otherwise it would cancel its parent while
 	// that still creates tasks.
@@ -227,18 +237,121 @@ func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 	return t
 }
 
-// ready panics unless the group accepts tasks.
+// options adds to the options of a task what those of the group have besides.
+func (tg *TaskGroup) options(opts []TaskOption) []TaskOption {
+	if tg.around == nil {
+		return opts
+	}
+	return append(slices.Clip(opts), func(s *TaskSpec) { s.inside = tg.around })
+}
+
+// limited has coro wait for its turn. A nil coro stays nil, for CreateTask to refuse.
+func limited[T any](tg *TaskGroup, coro Coro[T]) Coro[T] {
+	if coro == nil {
+		return nil
+	}
+	if tg.slots == nil {
+		tg.slots = NewSemaphore(tg.Limit)
+	}
+	return func(ctx context.Context) (T, error) {
+		if err := tg.slots.Acquire(ctx); err != nil {
+			var zero T
+			return zero, err
+		}
+		defer tg.slots.Release()
+		return coro(ctx)
+	}
+}
+
+// StartTask starts f as a task, and suspends the calling task until f calls started: it
+// returns the value that started is given. From then on the task belongs to the group,
+// like one of Go. It is for services that have to be ready before others use them:
+//
+//	addr, err := aio.StartTask(ctx, tg, serve)
+//
+// If f ends before it calls started, the group is not affected: StartTask returns the
+// error of f, or an error of misuse if there is none. If the calling task is cancelled
+// before, f is cancelled, and StartTask returns when it has ended. A second call of
+// started does nothing. Limit does not count the task. Misuse is that of Go, and a nil f.
+// (trio: nursery.start; anyio: TaskGroup.start)
+func StartTask[T any](ctx context.Context, tg *TaskGroup, f func(ctx context.Context, started func(value T)) error, opts ...TaskOption) (value T, err error) {
+	const call = "StartTask"
+	c, err := enter(ctx, call)
+	switch {
+	case err != nil:
+		return value, err
+	case tg == nil:
+		return value, usagef(call, "the group is nil")
+	case f == nil:
+		return value, usagef(call, "the function is nil")
+	}
+	if err := tg.accepts(); err != nil {
+		return value, err
+	}
+	ready := newFuture[T](c.loop())
+	var t *Task[struct{}]
+	adopt := func() {
+		tg.add(&t.task)
+		if tg.aborting && t.state == pending {
+			t.cancel(errCancelled)
+		}
+	}
+	started := func(v T) {
+		if ready.SetResult(v) == nil && t != nil {
+			adopt()
+		}
+	}
+	t = CreateTask(&tg.scope, NoResult(func(ctx context.Context) error { return f(ctx, started) }), tg.options(opts)...)
+	switch {
+	case ready.state == finished: // eagerly
+		adopt()
+		return ready.value, nil
+	case t.state != pending:
+		return value, notStarted(t)
+	}
+	done := t.AddDoneCallback(func(*Future[struct{}]) {
+		if ready.state == pending {
+			_ = ready.SetException(notStarted(t))
+		}
+	})
+	value, err = ready.Await(ctx)
+	t.RemoveDoneCallback(done)
+	if ready.state == cancelled {
+		if waitErr := CancelAndWait(ctx, t); waitErr != nil {
+			return value, waitErr
+		}
+	}
+	return value, err
+}
+
+// notStarted is the error of a StartTask whose task has ended.
+func notStarted(t *Task[struct{}]) error {
+	if err := t.Exception(); err != nil {
+		return err
+	}
+	return usagef("StartTask", "the function has returned without calling started")
+}
+
+// accepts returns an error unless the group takes tasks. The caller must hold the token.
+func (tg *TaskGroup) accepts() error {
+	switch {
+	case tg.loop == nil:
+		return usagef("TaskGroup", "the group has not been entered")
+	case tg.closed || tg.exiting && tg.head == nil:
+		return usagef("TaskGroup", "the group is finished")
+	case tg.aborting:
+		return usagef("TaskGroup", "the group is shutting down")
+	}
+	return nil
+}
+
+// ready panics unless the group takes tasks.
 func (tg *TaskGroup) ready() {
 	if tg.loop != nil {
 		tg.loop.check("TaskGroup.Go")
 	}
-	switch {
-	case tg.loop == nil:
-		misuse("TaskGroup", "the group has not been entered")
-	case tg.closed || tg.exiting && tg.head == nil:
-		misuse("TaskGroup", "the group is finished")
-	case tg.aborting:
-		misuse("TaskGroup", "the group is shutting down")
+	if err := tg.accepts(); err != nil {
+		panic(err)
 	}
 }
 
@@ -301,7 +414,7 @@ func (m *member) run(f *future) {
 		return
 	}
 	tg.errs = append(tg.errs, err)
-	if !tg.aborting && !tg.parentCancelled {
+	if !tg.CollectErrors && !tg.aborting && !tg.parentCancelled {
 		tg.cancel()
 	}
 }
