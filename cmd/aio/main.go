@@ -66,7 +66,7 @@ func main() {
 }
 
 // errUsage is a wrong command line.
-var errUsage = errors.New("usage")
+var errUsage = errors.New("wrong command line")
 
 // run is the whole program. The exit code is 0 for success, 1 for a failure and 2 for a
 // wrong command line.
@@ -109,6 +109,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	switch {
 	case !known:
 		return fmt.Errorf("no command %q: %w", name, errUsage)
+	case len(args) == 0:
+		return fmt.Errorf("%s: WHERE is missing: %w", name, errUsage)
 	case len(args) < n[0] || len(args) > n[1]:
 		return fmt.Errorf("%s: %d arguments: %w", name, len(args), errUsage)
 	}

@@ -204,7 +204,7 @@ func TestWrongCommandLines(t *testing.T) {
 	}{
 		{nil, 2, "no command"},
 		{[]string{"ls", "1"}, 2, `no command "ls"`},
-		{[]string{"ps"}, 2, "0 arguments"},
+		{[]string{"ps"}, 2, "WHERE is missing"},
 		{[]string{"ps", "a", "b"}, 2, "2 arguments"},
 		{[]string{"ps", "-o", "f", m.URL()}, 2, "-o is for trace and snapshot alone"},
 		{[]string{"trace", m.URL(), "soon"}, 2, "not a number of seconds"},
