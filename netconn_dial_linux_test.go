@@ -1,0 +1,74 @@
+package aio_test
+
+import (
+	"context"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+// silent is an address that answers no attempt to connect: its queue is full.
+func silent(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}
+	for range 3 { // more than it takes
+		c, err := net.DialTimeout("tcp", at.String(), 100*time.Millisecond)
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+		}
+	}
+	return at.String()
+}
+
+// An attempt ends with the task, with a Timeout, and with the context of the call.
+func TestDialerCancelled(t *testing.T) {
+	addr := silent(t)
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		d := &aio.Dialer{Loop: l}
+		dial := func(ctx context.Context) error {
+			c, err := d.DialContext(ctx, "tcp", addr)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		}
+		task := aio.CreateTask(ctx, aio.NoResult(dial))
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+		task.Cancel()
+		_, err = task.Await(ctx)
+		matches(t, "a cancelled task", err, aio.ErrCancelled)
+		matches(t, "a Timeout", aio.Timeout(ctx, time.Millisecond, dial), aio.ErrTimeout)
+		short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		matches(t, "a foreign context", dial(short), context.DeadlineExceeded)
+		got, err := aio.ToThread(ctx, func(context.Context) (error, error) { return dial(short), nil })
+		matches(t, "a goroutine with a deadline", got, context.DeadlineExceeded)
+		// The attempts of goroutines that have given up leave no task.
+		eventually(t, ctx, "one task", func() bool { return len(aio.AllTasks(ctx)) == 1 })
+		return err
+	})
+}
