@@ -27,7 +27,12 @@ func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
 
 // AsCoro returns f as a Coro, where the compiler cannot infer the type of its result:
 // aio.Gather(ctx, aio.AsCoro(f), aio.AsCoro(g)).
-func AsCoro[T any](f func(ctx context.Context) (T, error)) Coro[T] { return f }
+func AsCoro[T any](f func(ctx context.Context) (T, error)) Coro[T] {
+	if f == nil {
+		misuse("AsCoro", "the function is nil")
+	}
+	return f
+}
 
 // NoResult returns f as a [Coro] with an empty result, for the functions that take a
 // Coro: [CreateTask], [Gather], [WaitFor], [RunCoroutineThreadsafe], also [ToThread].

@@ -20,7 +20,12 @@ var misuseOfAio = &misuse{
 	funcs: map[string]any{
 		"AllTasks":                   aio.AllTasks,
 		"AsCompleted":                aio.AsCompleted[aio.AnyFuture],
+		"AsCoro":                     aio.AsCoro[int],
 		"CancelAndWait":              aio.CancelAndWait[aio.AnyFuture],
+		"GatherSlice":                aio.GatherSlice[aio.Awaitable[int]],
+		"GatherSliceResults":         aio.GatherSliceResults[aio.Awaitable[int]],
+		"StartTask":                  aio.StartTask[int],
+		"Untyped":                    aio.Untyped[int],
 		"FailAfter":                  aio.FailAfter,
 		"FailAt":                     aio.FailAt,
 		"Listen":                     aio.Listen,

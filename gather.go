@@ -89,6 +89,10 @@ func Untyped[T any](aw Awaitable[T]) Awaitable[any] {
 	switch aw := aw.(type) {
 	case nil:
 		misuse("Untyped", "the awaitable is nil")
+	case Coro[T]:
+		if aw == nil {
+			misuse("Untyped", "the coroutine is nil")
+		}
 	case FutureLike[T]:
 		mustCore("Untyped", aw)
 		return untyped[T]{aw, aw}
