@@ -229,6 +229,7 @@ var misuseOfAio = &misuse{
 	params: map[string]func(w *misuseWorld) any{
 		"Listen network":                func(*misuseWorld) any { return "tcp" },
 		"Listen address":                func(*misuseWorld) any { return "127.0.0.1:0" },
+		"GroupError.Format s":           func(*misuseWorld) any { return misuseState{} },
 		"PanicError.Format s":           func(*misuseWorld) any { return misuseState{} },
 		"factory":                       func(*misuseWorld) any { return newMisuseProtocol },
 		"addr":                          func(*misuseWorld) any { return "127.0.0.1:1" }, // where nobody listens
@@ -321,6 +322,7 @@ var misuseOfAio = &misuse{
 		"NewCondition lock=nil":                        "a lock of its own",
 		"NewStreamReaderProtocol connected=nil":        "no callback",
 		"ObserverFunc.Observe e":                       "the function is the user's",
+		"GroupError.Format s":                          "package fmt calls it",
 		"PanicError.Format s":                          "package fmt calls it",
 		"Receive ch=nil":                               "waits for ever, as in Go",
 		"Send ch=nil":                                  "waits for ever, as in Go",
@@ -396,15 +398,18 @@ var misuseOfAiohttp = &misuse{
 var misuseOfAiomon = &misuse{
 	path: "github.com/goaio/aio/aiomon",
 	funcs: map[string]any{
-		"New":       aiomon.New,
-		"SocketDir": aiomon.SocketDir,
+		"New":           aiomon.New,
+		"Start":         aiomon.Start,
+		"WriteTimeline": aiomon.WriteTimeline,
+		"SocketDir":     aiomon.SocketDir,
 	},
 	types: map[string]func(w *misuseWorld) any{
 		"Monitor": func(*misuseWorld) any { return aiomon.New(nil) },
 		"Warning": func(*misuseWorld) any { return aiomon.Warning{} },
 	},
 	params: map[string]func(w *misuseWorld) any{
-		"w": func(*misuseWorld) any { return httptest.NewRecorder() },
+		"w":    func(*misuseWorld) any { return httptest.NewRecorder() },
+		"addr": func(*misuseWorld) any { return "127.0.0.1:0" },
 	},
 	allowed: map[string]string{
 		"Monitor.ServeHTTP w": "net/http calls it",

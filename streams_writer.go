@@ -39,6 +39,7 @@ func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
 // is another one. It panics with ErrWrongGoroutine if the caller does not hold the token.
 // (asyncio: StreamWriter.transport)
 func (w *StreamWriter) Transport() WriteTransport {
+	w.mustBeMade("StreamWriter.Transport")
 	w.gate.check("StreamWriter.Transport")
 	return w.transport
 }

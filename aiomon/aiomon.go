@@ -97,6 +97,15 @@ type page struct {
 	rows func() any
 }
 
+// check returns an error if an option is negative.
+func (o *Options) check(call string) error {
+	if o.SlowStep < 0 || o.LongWait < 0 || o.Interval < 0 || o.TimelineRecords < 0 {
+		return fmt.Errorf("aiomon: %s: a negative option: SlowStep %v, LongWait %v, Interval %v, TimelineRecords %d: %w",
+			call, o.SlowStep, o.LongWait, o.Interval, o.TimelineRecords, aio.ErrUsage)
+	}
+	return nil
+}
+
 // New returns a monitor that watches nothing yet. nil options are the defaults. A
 // negative duration or number panics with an error that matches aio.ErrUsage.
 func New(opts *Options) *Monitor {
@@ -104,18 +113,16 @@ func New(opts *Options) *Monitor {
 	if opts != nil {
 		m.options = *opts
 	}
-	switch o := &m.options; {
-	case o.SlowStep < 0 || o.LongWait < 0 || o.Interval < 0 || o.TimelineRecords < 0:
-		panic(fmt.Errorf("aiomon: New: a negative option: SlowStep %v, LongWait %v, Interval %v, TimelineRecords %d: %w",
-			o.SlowStep, o.LongWait, o.Interval, o.TimelineRecords, aio.ErrUsage))
-	default:
-		o.SlowStep = cmp.Or(o.SlowStep, 100*time.Millisecond)
-		o.LongWait = cmp.Or(o.LongWait, 10*time.Second)
-		o.Interval = cmp.Or(o.Interval, time.Second)
-		o.TimelineRecords = cmp.Or(o.TimelineRecords, 20_000)
-		if o.Report == nil {
-			o.Report = logWarning
-		}
+	o := &m.options
+	if err := o.check("New"); err != nil {
+		panic(err)
+	}
+	o.SlowStep = cmp.Or(o.SlowStep, 100*time.Millisecond)
+	o.LongWait = cmp.Or(o.LongWait, 10*time.Second)
+	o.Interval = cmp.Or(o.Interval, time.Second)
+	o.TimelineRecords = cmp.Or(o.TimelineRecords, 20_000)
+	if o.Report == nil {
+		o.Report = logWarning
 	}
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
@@ -153,6 +160,11 @@ func Start(ctx context.Context, addr string, opts *Options) (m *Monitor, stop fu
 	l, err := aio.GetRunningLoop(ctx)
 	if err != nil {
 		return nil, nil, err
+	}
+	if opts != nil {
+		if err := opts.check("Start"); err != nil {
+			return nil, nil, err
+		}
 	}
 	m = New(opts)
 	stopServer, err := m.ListenAndServe(addr)

@@ -21,6 +21,9 @@ const snapshotRecords = 5000
 // looked at later and elsewhere: tasks, graph, resources, health and timeline, but no
 // stacks of tasks. Any goroutine may call it. The error is that of w.
 func (m *Monitor) WriteHTML(w io.Writer) error {
+	if w == nil {
+		return fmt.Errorf("aiomon: WriteHTML: the writer is nil: %w", aio.ErrUsage)
+	}
 	loops := m.all()
 	answers := map[string]any{}
 	tasks, resources, health := []taskView{}, []resourceView{}, []healthView{}
@@ -41,8 +44,8 @@ func (m *Monitor) WriteHTML(w io.Writer) error {
 // people. Any goroutine may call it. The error is that of w. A nil tl panics with an error
 // that matches aio.ErrUsage.
 func WriteTimeline(w io.Writer, name string, tl *aio.Timeline) error {
-	if tl == nil {
-		panic(fmt.Errorf("aiomon: WriteTimeline: the timeline is nil: %w", aio.ErrUsage))
+	if w == nil || tl == nil {
+		return fmt.Errorf("aiomon: WriteTimeline: the writer or the timeline is nil: %w", aio.ErrUsage)
 	}
 	loop := loopView{Number: 1, Name: name, State: "recorded", Open: map[string]int{}}
 	return writeSnapshot(w, map[string]any{
