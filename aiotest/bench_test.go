@@ -3,6 +3,7 @@ package aiotest_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func BenchmarkSchedules(b *testing.B) {
 func BenchmarkMessages(b *testing.B) {
 	b.ReportAllocs()
 	got := 0
-	r := aiotest.Simulation{Runs: 1, AllowDifferences: true, MaxSteps: 1 << 40}.Run(func(ctx context.Context, w *aiotest.World) error {
+	r := aiotest.Simulation{Runs: 1, AllowDifferences: true, MaxSteps: math.MaxInt}.Run(func(ctx context.Context, w *aiotest.World) error {
 		w.Host("sink", func(ctx context.Context) error {
 			s, err := aio.CreateServer(ctx, func() *counting { return &counting{&got} }, ":1", nil)
 			if err != nil {
@@ -92,7 +93,7 @@ func (c *counting) DataReceived(p []byte) { *c.n += len(p) }
 // for each one with a timeout.
 func BenchmarkCluster(b *testing.B) {
 	const hosts = 5
-	r := aiotest.Simulation{Runs: 1, AllowDifferences: true, MaxSteps: 1 << 40}.Run(func(ctx context.Context, w *aiotest.World) error {
+	r := aiotest.Simulation{Runs: 1, AllowDifferences: true, MaxSteps: math.MaxInt}.Run(func(ctx context.Context, w *aiotest.World) error {
 		for i := range hosts {
 			w.Host(fmt.Sprint("n", i), func(ctx context.Context) error {
 				s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {

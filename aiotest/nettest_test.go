@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/net/nettest"
 
@@ -20,16 +21,21 @@ func (f connProtocol) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
 // simulatedPipe returns the two ends of a connection in a simulated network, as net.Conns
 // for other goroutines.
 func simulatedPipe(server, client *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
+	// The goroutines work in real time, and the clock jumps to a timeout while they do.
+	var patience time.Duration
+	if server != nil {
+		patience = aio.NoTimeout
+	}
 	conns, end, over := make(chan net.Conn, 2), make(chan struct{}), make(chan aiotest.Report, 1)
 	maker := func() connProtocol { return func(c net.Conn) { conns <- c } }
 	go func() {
 		over <- aiotest.Exploration{Runs: 1, Network: true, AllowDifferences: true}.Run(func(ctx context.Context) error {
-			s, err := aio.CreateServer(ctx, maker, "127.0.0.1:1", &aio.ServerOptions{TLS: server})
+			s, err := aio.CreateServer(ctx, maker, "127.0.0.1:1", &aio.ServerOptions{TLS: server, ShutdownTimeout: patience})
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if _, _, err := aio.CreateConnection(ctx, maker, "127.0.0.1:1", &aio.ConnectionOptions{TLS: client}); err != nil {
+			if _, _, err := aio.CreateConnection(ctx, maker, "127.0.0.1:1", &aio.ConnectionOptions{TLS: client, ShutdownTimeout: patience}); err != nil {
 				return err
 			}
 			_, _, err = aio.Receive(ctx, end)
