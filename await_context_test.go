@@ -35,8 +35,10 @@ func TestDerivedContextFailsAGroup(t *testing.T) {
 	err := inBubble(t, func(ctx context.Context) error {
 		q := aio.NewQueue[int](0)
 		return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
-			tg.Go(outOfTime)                                                            // produces nothing
-			tg.Go(func(ctx context.Context) error { _, err := q.Get(ctx); return err }) // would wait for ever
+			// produces nothing
+			tg.Go(outOfTime)
+			// would wait for ever
+			tg.Go(func(ctx context.Context) error { _, err := q.Get(ctx); return err })
 			return nil
 		})
 	})

@@ -25,7 +25,7 @@ type Coro[T any] func(ctx context.Context) (T, error)
 // Await runs the coroutine inline.
 func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
 
-// AsCoro returns f as a Coro, where the compiler cannot infer the type of its result:
+// AsCoro returns f as a [Coro], where the compiler cannot infer the type of its result:
 // aio.Gather(ctx, aio.AsCoro(f), aio.AsCoro(g)).
 func AsCoro[T any](f func(ctx context.Context) (T, error)) Coro[T] {
 	if f == nil {

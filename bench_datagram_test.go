@@ -61,7 +61,8 @@ func BenchmarkDatagramEcho(b *testing.B) {
 					defer close(done)
 					buf := make([]byte, 64<<10)
 					for {
-						n, from, err := c.ReadFromUDPAddrPort(buf) // the way that allocates nothing
+						// the way that allocates nothing
+						n, from, err := c.ReadFromUDPAddrPort(buf)
 						if err != nil {
 							return
 						}

@@ -3,16 +3,16 @@ package aio
 // Every store of buffers. The token of the loop owns them, but for the two pools, which
 // all loops share. An idle connection has none of this memory.
 //
-//	store            lends             to                              until
-//	Loop.readBuf     256 KiB           a transport without GetBuffer   the protocol's callback has returned
-//	streamPool.read  64 KiB            a StreamReader, to read into    what came was copied, or, if that
-//	                                                                   is a lot, kept with this buffer
-//	streamPool.free  4, 16, 64 KiB     a StreamReader                  nothing is buffered
-//	                                   a childPipe                     PipeDataReceived has returned, or a
-//	                                                                   StreamReader has it
-//	streamPool.out   to 256 KiB        a writeHalf                     all is written
-//	connPages        16 KiB            a netConn, to read ahead        all is read
-//	tlsBuffers       256 KiB           TLS, for plaintext and records  the call has returned
+//	store            lends           to                until
+//	Loop.readBuf     256 KiB         a transport       the callback has returned
+//	streamPool.read  64 KiB          a StreamReader    its bytes are copied, or kept
+//	                                                   if they are many
+//	streamPool.free  4, 16, 64 KiB   a StreamReader    nothing is buffered
+//	                                 a childPipe       PipeDataReceived returned,
+//	                                                   or a StreamReader has it
+//	streamPool.out   to 256 KiB      a writeHalf       all is written
+//	connPages        16 KiB          a netConn         all is read
+//	tlsBuffers       256 KiB         TLS               the call has returned
 //
 // Two kinds grow as they need, and belong to a transport: outBuffer, where TLS keeps
 // ciphertext and plaintext that wait, and datagramQueue. The goroutines of

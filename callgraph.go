@@ -151,9 +151,9 @@ func innermostFirst(t *task, skip, limit int) []runtime.Frame {
 	return stack
 }
 
-// FormatCallGraph is CaptureCallGraph as a text: for each task its name, its address and
-// its stack, and below them, one step further to the right, those that await it. It is ""
-// where CaptureCallGraph returns nil. (asyncio: format_call_graph)
+// FormatCallGraph is [CaptureCallGraph] as a text: for each task its name, its address
+// and its stack, and below them, one step further to the right, those that await it. It
+// is "" where CaptureCallGraph returns nil. (asyncio: format_call_graph)
 func FormatCallGraph(ctx context.Context, f AnyFuture, opts *CallGraphOptions) string {
 	text, err := formatCallGraph(ctx, "FormatCallGraph", f, opts)
 	if err != nil {
@@ -199,8 +199,8 @@ func (g *FutureCallGraph) lines(text []string, indent string, expanded map[*futu
 	return text
 }
 
-// PrintCallGraph writes the text of FormatCallGraph and a newline to w, or to standard
-// output if w is nil, and returns the error of w. (asyncio: print_call_graph)
+// PrintCallGraph writes the text of [FormatCallGraph] and a newline to w, or to
+// standard output if w is nil, and returns the error of w. (asyncio: print_call_graph)
 func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGraphOptions) error {
 	if w == nil {
 		w = os.Stdout
@@ -216,9 +216,11 @@ func PrintCallGraph(ctx context.Context, w io.Writer, f AnyFuture, opts *CallGra
 // package cannot know it: for a combinator of the user that is made of done callbacks.
 // The record ends when either of them is done, or with [FutureDiscardFromAwaitedBy].
 // Repeated calls, and calls for a future that is done, have no effect. It never awaits.
+//
 // It panics with [ErrOtherLoop] if the two belong to different loops, and with
-// [ErrWrongGoroutine] if the caller does not hold the token. (asyncio:
-// future_add_to_awaited_by)
+// [ErrWrongGoroutine] if the caller does not hold the token.
+//
+// (asyncio: future_add_to_awaited_by)
 func FutureAddToAwaitedBy(f, waiter AnyFuture) {
 	const call = "FutureAddToAwaitedBy"
 	a, b := mustCore(call, f), mustCore(call, waiter)

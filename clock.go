@@ -90,6 +90,7 @@ func (l *Loop) after(d time.Duration) time.Duration {
 // Time returns the loop's current time, from which to compute the times of
 // [Loop.CallAt], [TimeoutAt] and [TimeoutScope.Reschedule]. A virtual clock starts at
 // the beginning of the year 2000 UTC. Any goroutine may call it if the clock is real.
+//
 // (asyncio: loop.time)
 func (l *Loop) Time() time.Time {
 	if l.virtual {

@@ -27,7 +27,9 @@ import (
 // AbstractChildWatcher reports how children of this process have exited. The package
 // has five implementations, and a program may have its own, to be set with
 // [SetChildWatcher]. Any goroutine may call the methods, unless an implementation says
-// otherwise; none awaits. (asyncio: AbstractChildWatcher)
+// otherwise; none awaits.
+//
+// (asyncio: AbstractChildWatcher)
 //
 // Only Unix has such children. On other systems the watchers of the package exist, are
 // never active, and AddChildHandler returns an error that matches
@@ -84,6 +86,7 @@ func GetChildWatcher() AbstractChildWatcher { return GetEventLoopPolicy().GetChi
 // Otherwise, or if its AddChildHandler fails, which is logged, they do not use it. They
 // never use it with [SubprocessOptions] Group: the rest of a group can be killed only
 // before the status is taken. Any goroutine may call it that may call w's Close.
+//
 // (asyncio: set_child_watcher, where an inactive watcher is an error)
 //
 // Deprecated: see AbstractChildWatcher.

@@ -189,8 +189,9 @@ var errNotAttached = usagef("AddChildHandler", "this child watcher works by mean
 // SIGCHLD are called in the order in which they were added. AddChildHandler ignores its
 // ctx, and needs an attached loop; otherwise the error matches [ErrUsage]. When the
 // loop is detached or closed, waiting handlers wait for the next loop. The zero value
-// is ready to use. It must not be copied. (asyncio: SafeChildWatcher, which may call
-// callback inside add_child_handler)
+// is ready to use. It must not be copied.
+//
+// (asyncio: SafeChildWatcher, which may call callback inside add_child_handler)
 //
 // Deprecated: see AbstractChildWatcher.
 type SafeChildWatcher struct {
@@ -198,7 +199,7 @@ type SafeChildWatcher struct {
 	loopWatcher
 }
 
-// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
+// AddChildHandler implements [AbstractChildWatcher]. (asyncio: add_child_handler)
 func (w *SafeChildWatcher) AddChildHandler(_ context.Context, pid int, callback func(pid, returncode int)) error {
 	h, err := newChildHandler("SafeChildWatcher.AddChildHandler", pid, callback)
 	if err != nil {
@@ -219,7 +220,9 @@ func (w *SafeChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 // leaves the loop that was attached before; nil means none, which is logged if children
 // are waited for. The caller must hold the tokens of both loops, as for
 // [Loop.AddSignalHandler]. A closed l, and one in a bubble of testing/synctest, are
-// misuse. (asyncio: attach_loop)
+// misuse.
+//
+// (asyncio: attach_loop)
 func (w *SafeChildWatcher) AttachLoop(l *Loop) { w.attach("SafeChildWatcher.AttachLoop", l, w.scan) }
 
 // Close removes all handlers without calling them, and detaches the loop, whose token
@@ -230,11 +233,13 @@ func (w *SafeChildWatcher) Close() { w.end("SafeChildWatcher.Close") }
 // of a child does not depend on their number.
 //
 // It takes the status of every child of this process, even if other code has started
-// it: a Wait of os/exec.Cmd and os.Process elsewhere in the program fails with ECHILD,
-// and processes of this package without a handler get the return code 255. The status
-// of an unknown child is logged. A child must be started, and its handler added,
+// it: a Wait of os/exec.Cmd and [os.Process] elsewhere in the program fails with
+// ECHILD, and processes of this package without a handler get the return code 255. The
+// status of an unknown child is logged. A child must be started, and its handler added,
 // between Enter and Exit. Otherwise it is like [SafeChildWatcher]. The zero value is
-// ready to use. It must not be copied. (asyncio: FastChildWatcher)
+// ready to use. It must not be copied.
+//
+// (asyncio: FastChildWatcher)
 //
 // Deprecated: see AbstractChildWatcher.
 type FastChildWatcher struct {
@@ -275,8 +280,8 @@ func warnUnknown(pid, code int) {
 	slog.Warn("aio: FastChildWatcher has taken the status of a child process that it does not know", "pid", pid, "returncode", code)
 }
 
-// AddChildHandler implements AbstractChildWatcher. The error matches ErrUsage if Enter
-// was not called. (asyncio: add_child_handler)
+// AddChildHandler implements [AbstractChildWatcher]. The error matches [ErrUsage] if
+// Enter was not called. (asyncio: add_child_handler)
 func (w *FastChildWatcher) AddChildHandler(_ context.Context, pid int, callback func(pid, returncode int)) error {
 	const call = "FastChildWatcher.AddChildHandler"
 	h, err := newChildHandler(call, pid, callback)
@@ -372,8 +377,10 @@ func (w *FastChildWatcher) takeAny() (pid, code int, h *childHandler, unknown bo
 // token. While a callback waits, a virtual clock advances as if a task waited in
 // [Receive]. If that loop is closed when the child exits, that is logged. The watcher
 // is active from the first AttachLoop until Close. The zero value is ready to use. It
-// must not be copied. (asyncio: MultiLoopChildWatcher, which replaces the program's own
-// handler of SIGCHLD; here both get the signal)
+// must not be copied.
+//
+// (asyncio: MultiLoopChildWatcher, which replaces the program's own handler of SIGCHLD;
+// here both get the signal)
 //
 // Deprecated: see AbstractChildWatcher.
 type MultiLoopChildWatcher struct {
@@ -382,7 +389,7 @@ type MultiLoopChildWatcher struct {
 	signals chan os.Signal // nil while inactive; guarded by mu
 }
 
-// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
+// AddChildHandler implements [AbstractChildWatcher]. (asyncio: add_child_handler)
 func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
 	h, err := newWaitingHandler(ctx, "MultiLoopChildWatcher.AddChildHandler", pid, callback)
 	if err != nil {

@@ -757,7 +757,8 @@ func TestChildWatchersFromManyGoroutines(t *testing.T) {
 		}
 		eventually(t, ctx, "all others are told", func() bool { return told == n-removed })
 		for {
-			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD { // those that were removed
+			// those that were removed
+			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
 				break
 			}
 		}

@@ -22,7 +22,9 @@ import (
 // token. While a callback waits, a virtual clock advances as if a task waited in
 // [Receive]. If that loop is closed when the child exits, that is logged. The status is
 // taken even after RemoveChildHandler. The zero value is ready to use. It must not be
-// copied. (asyncio: ThreadedChildWatcher)
+// copied.
+//
+// (asyncio: ThreadedChildWatcher)
 //
 // Deprecated: see AbstractChildWatcher.
 type ThreadedChildWatcher struct {
@@ -38,7 +40,7 @@ type childWait struct {
 	handler *childHandler
 }
 
-// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler, which
+// AddChildHandler implements [AbstractChildWatcher]. (asyncio: add_child_handler, which
 // does not replace)
 func (w *ThreadedChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
 	h, err := newWaitingHandler(ctx, "ThreadedChildWatcher.AddChildHandler", pid, callback)
@@ -115,7 +117,9 @@ func (w *ThreadedChildWatcher) Close() {}
 // logged. Without such descriptors AddChildHandler returns an error that matches
 // [errors.ErrUnsupported]; it may also return an error of the system, for example when
 // there are too many descriptors. The zero value is ready to use. It must not be
-// copied. (asyncio: PidfdChildWatcher, as since 3.12)
+// copied.
+//
+// (asyncio: PidfdChildWatcher, as since 3.12)
 //
 // Deprecated: see AbstractChildWatcher.
 type PidfdChildWatcher struct {
@@ -132,7 +136,7 @@ type pidfdWait struct {
 	fd      *os.File // nil once it is closed
 }
 
-// AddChildHandler implements AbstractChildWatcher. (asyncio: add_child_handler)
+// AddChildHandler implements [AbstractChildWatcher]. (asyncio: add_child_handler)
 func (w *PidfdChildWatcher) AddChildHandler(ctx context.Context, pid int, callback func(pid, returncode int)) error {
 	const call = "PidfdChildWatcher.AddChildHandler"
 	l, err := loopFor(ctx, call)

@@ -43,9 +43,9 @@ type DefaultEventLoopPolicy struct {
 	watcher AbstractChildWatcher // nil if none was set
 }
 
-// GetEventLoop returns the loop that SetEventLoop has set last, in any goroutine, even
-// if it is closed. If there is none the error matches [ErrNoRunningLoop]; no loop is
-// made. (asyncio: AbstractEventLoopPolicy.get_event_loop)
+// GetEventLoop returns the loop that [SetEventLoop] has set last, in any goroutine,
+// even if it is closed. If there is none the error matches [ErrNoRunningLoop]; no loop
+// is made. (asyncio: AbstractEventLoopPolicy.get_event_loop)
 func (p *DefaultEventLoopPolicy) GetEventLoop() (*Loop, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,7 +124,9 @@ func GetEventLoopPolicy() AbstractEventLoopPolicy {
 // SetEventLoopPolicy makes p the policy of the process; nil means a new default policy,
 // which has no current loop. Any goroutine may call it. Unlike asyncio's, the functions
 // [NewEventLoop] and [Run] do not use the policy: pass its NewEventLoop to a [Runner]
-// as LoopFactory. (asyncio: set_event_loop_policy)
+// as LoopFactory.
+//
+// (asyncio: set_event_loop_policy)
 //
 // Deprecated: see AbstractEventLoopPolicy.
 func SetEventLoopPolicy(p AbstractEventLoopPolicy) {
@@ -138,7 +140,9 @@ func SetEventLoopPolicy(p AbstractEventLoopPolicy) {
 // default the loop of the last [SetEventLoop] or an error that matches
 // [ErrNoRunningLoop]. It never makes a loop, never awaits, and any goroutine may call
 // it. Unlike in asyncio the calling thread does not matter: without a ctx of the
-// running loop, a task gets the policy's loop too. (asyncio: get_event_loop)
+// running loop, a task gets the policy's loop too.
+//
+// (asyncio: get_event_loop)
 //
 // Deprecated: use GetRunningLoop.
 func GetEventLoop(ctx context.Context) (*Loop, error) {
@@ -150,8 +154,9 @@ func GetEventLoop(ctx context.Context) (*Loop, error) {
 
 // SetEventLoop makes l the current loop of the policy, by default for every goroutine
 // of the process; nil means none. Any goroutine may call it. [Run] and [Runner] do not
-// set the current loop, because they may run in several goroutines at once. (asyncio:
-// set_event_loop)
+// set the current loop, because they may run in several goroutines at once.
+//
+// (asyncio: set_event_loop)
 //
 // Deprecated: pass the loop, or a ctx of it, to the code that needs it.
 func SetEventLoop(l *Loop) { GetEventLoopPolicy().SetEventLoop(l) }

@@ -42,7 +42,7 @@ type ConnectionOptions struct {
 	// families alternate. Zero is 1 with a HappyEyeballsDelay; without one, and if
 	// it is negative, the order is the resolver's. (asyncio: interleave)
 	Interleave int
-	// AllErrors makes CreateConnection return a [*GroupError] with the error of
+	// AllErrors makes [CreateConnection] return a [*GroupError] with the error of
 	// each attempt, even if there was only one. (asyncio: all_errors)
 	AllErrors bool
 	// Limit is the buffer limit of the reader of [OpenConnection] and
@@ -101,7 +101,7 @@ func isStream(conn net.Conn) bool {
 
 // CreateConnection connects to addr, which is "host:port", and returns the transport
 // and the protocol that factory has made for it. The addresses of a host are tried one
-// after another; ConnectionOptions.HappyEyeballsDelay tries several at once. The
+// after another; [ConnectionOptions].HappyEyeballsDelay tries several at once. The
 // protocol's ConnectionMade has been called when CreateConnection returns, and data may
 // arrive as soon as the caller awaits or returns.
 //
@@ -231,6 +231,7 @@ func (l *Loop) dialUnixPath(ctx context.Context, path string) (netio.Stream, err
 // ConnectAcceptedSocket makes the transport of a connection that was accepted
 // elsewhere; with TLS, it is the server side. The transport takes conn over. opts may
 // be nil; only its TLS fields may be set. It awaits as [CreateConnection] does.
+//
 // (asyncio: loop.connect_accepted_socket)
 func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn net.Conn, opts *ConnectionOptions) (Transport, P, error) {
 	const call = "ConnectAcceptedSocket"

@@ -18,7 +18,9 @@ type DatagramOptions struct {
 	// path. An empty host means all addresses of this machine, of IPv4 unless
 	// Network is "udp6". An existing socket at path is replaced; the endpoint does
 	// not remove its own. A path that begins with @ is a name in Linux's abstract
-	// namespace. (asyncio: local_addr)
+	// namespace.
+	//
+	// (asyncio: local_addr)
 	LocalAddr string
 	// RemoteAddr is the destination of all datagrams, in the same form. The
 	// endpoint is connected to it: datagrams from other addresses do not arrive.
@@ -87,8 +89,8 @@ func (o *DatagramOptions) socket() netio.DatagramOptions {
 // value of factory that is not a [Protocol] give an error that matches [ErrUsage].
 // ReusePort on a system without it gives one that matches [errors.ErrUnsupported].
 //
-// The addr that DatagramReceived gets is that of net.PacketConn: a *net.UDPAddr, a
-// *net.UnixAddr, or nil if the sender has no address. It stays valid and must not be
+// The addr that DatagramReceived gets is that of [net.PacketConn]: a [*net.UDPAddr], a
+// [*net.UnixAddr], or nil if the sender has no address. It stays valid and must not be
 // changed, because later datagrams of the same sender may share it. ErrorReceived gets
 // a *net.OpError, whose Addr is the destination of the failed datagram. It may be
 // called inside SendTo.

@@ -20,7 +20,7 @@ import (
 // The transport takes pipe over, even if the calling task is cancelled, and closes it
 // when ConnectionLost has returned. It must not be used any more. It becomes
 // non-blocking, and so do its duplicates in other processes, which matters for
-// os.Stdin. To read and write over one descriptor, duplicate it.
+// [os.Stdin]. To read and write over one descriptor, duplicate it.
 //
 // It suspends the calling task for one pass of the loop. Cancelling it then closes the
 // transport.
@@ -53,7 +53,9 @@ func ConnectReadPipe[P any](ctx context.Context, factory func() P, pipe *os.File
 // nil, or with [syscall.EPIPE] if there is data left in the write buffer. For a
 // terminal, and where the system has no poller, it notices this only by writing. Close
 // and WriteEOF do the same, and CanWriteEOF is true: the data in the write buffer is
-// still written, later data is dropped. (asyncio: loop.connect_write_pipe)
+// still written, later data is dropped.
+//
+// (asyncio: loop.connect_write_pipe)
 func ConnectWritePipe[P any](ctx context.Context, factory func() P, pipe *os.File) (WriteTransport, P, error) {
 	var zero P
 	c, err := enter(ctx, "ConnectWritePipe")

@@ -359,8 +359,9 @@ func values(ctx context.Context) context.Context {
 	}
 }
 
-// GetRunningLoop returns the running event loop that ctx belongs to, or ErrNoRunningLoop.
-// It never awaits, and any goroutine may call it. (asyncio: get_running_loop)
+// GetRunningLoop returns the running event loop that ctx belongs to, or
+// [ErrNoRunningLoop]. It never awaits, and any goroutine may call it. (asyncio:
+// get_running_loop)
 func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	s, _ := scopeOf(ctx)
 	if s == nil || !s.loop.IsRunning() {

@@ -47,7 +47,8 @@ var derivations = map[string]func(ctx context.Context) context.Context{
 		_, _ = cancel, cancel2
 		return ctx
 	},
-	"AfterFunc": func(ctx context.Context) context.Context { // a context that ends as AfterFunc says
+	"AfterFunc": func(ctx context.Context) context.Context {
+		// a context that ends as AfterFunc says
 		own, cancel := context.WithCancelCause(context.Background())
 		context.AfterFunc(ctx, func() { cancel(fmt.Errorf("%w, %w", ctx.Err(), context.Cause(ctx))) })
 		return own
@@ -146,7 +147,8 @@ func TestDerivedContextsEndAsThoseOfTheStandardLibrary(t *testing.T) {
 									before[how] = derive(ctx)
 								}
 								err := aio.Sleep(ctx, time.Hour)
-								synctest.Wait() // for what AfterFunc does
+								// for what AfterFunc does
+								synctest.Wait()
 								for how, derive := range derivations {
 									wantEnd(t, how+", before", before[how], how, end.err, end.cause)
 									after := derive(ctx)

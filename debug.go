@@ -14,8 +14,9 @@ import (
 // that take [Loop.SetSlowCallbackDuration] or more: a coroutine that calls a blocking
 // function stops its loop for that time, and should use [ToThread]. It also records
 // where tasks and callbacks were created, and checks on all platforms that only the
-// holder of the token uses the loop (amd64 and arm64 always check). (asyncio:
-// loop.set_debug)
+// holder of the token uses the loop (amd64 and arm64 always check).
+//
+// (asyncio: loop.set_debug)
 func (l *Loop) SetDebug(on bool) {
 	l.check("Loop.SetDebug")
 	l.debug.Store(on)

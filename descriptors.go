@@ -87,9 +87,10 @@ func (w *watcher) slot(r netio.Readiness) **Handle {
 
 // AddReader calls fn in each pass in which fd can be read from without blocking, or its
 // other end is closed, until [Loop.RemoveReader]. fd is the number of a descriptor (int
-// or uintptr), or a value that has one, such as *os.File, *net.TCPConn and net.Listener
-// (syscall.Conn). A reader that fd already has is replaced; a writer stays. Make the
-// descriptor non-blocking, or fn may block when another reader was faster.
+// or uintptr), or a value that has one, such as [*os.File], [*net.TCPConn] and
+// [net.Listener] ([syscall.Conn]). A reader that fd already has is replaced; a writer
+// stays. Make the descriptor non-blocking, or fn may block when another reader was
+// faster.
 //
 // Call RemoveReader before closing the descriptor. Otherwise fn is not called any more,
 // and the next registration under the same number, by AddReader, a Sock call or a

@@ -32,10 +32,10 @@ type AddrInfo struct {
 	CanonName string
 }
 
-// AddrInfoOptions are the settings of Getaddrinfo. The zero value has the defaults.
+// AddrInfoOptions are the settings of [Getaddrinfo]. The zero value has the defaults.
 type AddrInfoOptions struct {
-	// Network is like that of net.Dial: "tcp", "udp", or one of them with a 4 or 6
-	// to get addresses of that family only. Empty means "tcp".
+	// Network is like that of [net.Dial]: "tcp", "udp", or one of them with a 4 or
+	// 6 to get addresses of that family only. Empty means "tcp".
 	Network string
 	// Passive makes an empty host stand for all addresses of this machine, to
 	// listen on, instead of the loopback addresses.
@@ -45,7 +45,7 @@ type AddrInfoOptions struct {
 	// NumericHost refuses a host that is neither empty nor an IP address, instead of
 	// resolving it.
 	NumericHost bool
-	// Resolver makes the lookup; nil means net.DefaultResolver.
+	// Resolver makes the lookup; nil means [net.DefaultResolver].
 	Resolver *net.Resolver
 }
 
@@ -106,7 +106,7 @@ func Getaddrinfo(ctx context.Context, host, port string, opts *AddrInfoOptions) 
 	return inExecutor(ctx, find)
 }
 
-// NameInfoOptions are the settings of Getnameinfo. The zero value has the defaults.
+// NameInfoOptions are the settings of [Getnameinfo]. The zero value has the defaults.
 type NameInfoOptions struct {
 	// Network is as in [AddrInfoOptions]. A port may have another name with udp
 	// than with tcp.
@@ -115,7 +115,7 @@ type NameInfoOptions struct {
 	NumericHost bool
 	// NumericService returns the port's number as the service.
 	NumericService bool
-	// Resolver makes the lookup; nil means net.DefaultResolver.
+	// Resolver makes the lookup; nil means [net.DefaultResolver].
 	Resolver *net.Resolver
 }
 

@@ -350,7 +350,8 @@ func TestGetnameinfo(t *testing.T) {
 			{"192.0.2.4:80", aio.NameInfoOptions{NumericService: true}, "four.example 80", 1},
 			{"[::ffff:192.0.2.4]:80", aio.NameInfoOptions{NumericService: true}, "four.example 80", 1},
 			{"[fe80::1%lo]:80", aio.NameInfoOptions{NumericService: true}, "near.example 80", 1},
-			{"192.0.2.9:80", aio.NameInfoOptions{NumericService: true}, "192.0.2.9 80", 1}, // has no name
+			// has no name
+			{"192.0.2.9:80", aio.NameInfoOptions{NumericService: true}, "192.0.2.9 80", 1},
 			{"[fe80::1%lo]:80", aio.NameInfoOptions{NumericHost: true, NumericService: true}, "fe80::1%lo 80", 0},
 			{"[::ffff:192.0.2.4]:80", aio.NameInfoOptions{NumericHost: true, NumericService: true}, "192.0.2.4 80", 0},
 		} {

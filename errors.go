@@ -24,7 +24,7 @@ import (
 
 // Sentinels for errors.Is.
 var (
-	// ErrCancelled matches every *CancelledError.
+	// ErrCancelled matches every [*CancelledError].
 	ErrCancelled = errors.New("aio: cancelled")
 
 	// ErrTimeout is the error of [Timeout], [WaitFor] and similar functions when
@@ -46,8 +46,8 @@ var (
 	// already running.
 	ErrLoopRunning = errors.New("aio: event loop is already running")
 
-	// ErrLoopStopped is returned by RunUntilComplete when the loop was stopped before
-	// the future was done.
+	// ErrLoopStopped is returned by [RunUntilComplete] when the loop was stopped
+	// before the future was done.
 	ErrLoopStopped = errors.New("aio: event loop stopped before the future was done")
 
 	// ErrNoRunningLoop says that a context does not come from a running event loop.
@@ -69,17 +69,17 @@ var (
 	// ErrAwaitSelf says that a task awaited itself.
 	ErrAwaitSelf error = &sentinel{text: "a task cannot await itself", usage: true}
 
-	// ErrAwaitCycle matches every *AwaitCycleError.
+	// ErrAwaitCycle matches every [*AwaitCycleError].
 	ErrAwaitCycle = errors.New("aio: cycle of awaits")
 
-	// ErrDeadlock matches every *DeadlockError.
+	// ErrDeadlock matches every [*DeadlockError].
 	ErrDeadlock = errors.New("aio: deadlock")
 
-	// ErrInterrupted matches the *SignalError of SIGINT, which Run returns when
+	// ErrInterrupted matches the [*SignalError] of SIGINT, which Run returns when
 	// SIGINT ended the program. (Python: KeyboardInterrupt)
 	ErrInterrupted = errors.New("aio: interrupted")
 
-	// ErrGoexit is the error of a task whose body called runtime.Goexit, as
+	// ErrGoexit is the error of a task whose body called [runtime.Goexit], as
 	// testing.T.FailNow does.
 	ErrGoexit = errors.New("aio: runtime.Goexit was called in a task")
 
@@ -103,7 +103,7 @@ var (
 // matches [ErrCancelled] and [context.Canceled].
 //
 // A coroutine that returns one, wrapped or not, ends as cancelled, and so does one that
-// returns several of them joined by errors.Join. Joined with another error it is a
+// returns several of them joined by [errors.Join]. Joined with another error it is a
 // failure, as is a [GroupError]. The end of a context that the caller derived is not a
 // cancellation: an await then returns an error that matches that context's Err and
 // Cause.
@@ -115,12 +115,12 @@ type CancelledError struct {
 	// Cause is the reason: the [*SignalError] of a signal that ended the program,
 	// the error of another loop's main in a [LoopGroup], or the end of the context
 	// under which the cancelled future was awaited. Where asyncio drops the message
-	// of a cancellation, Cause is the error that still has it. errors.Is and
-	// errors.As examine it.
+	// of a cancellation, Cause is the error that still has it. [errors.Is] and
+	// [errors.As] examine it.
 	Cause error
 	// Source says what cancelled.
 	Source CancelSource
-	// By is the name of the task that cancelled a CancelScope, "" if it was none.
+	// By is the name of the task that cancelled a [CancelScope], "" if it was none.
 	By string
 
 	// id of the task whose await has ended with its context; 0 for other
@@ -134,11 +134,11 @@ type CancelSource uint8
 const (
 	// CancelRequest is a call of Cancel of the task, or of what it awaited.
 	CancelRequest CancelSource = iota
-	// CancelDeadline is the deadline of a Timeout or CancelScope.
+	// CancelDeadline is the deadline of a [Timeout] or [CancelScope].
 	CancelDeadline
-	// CancelGroup is a TaskGroup that failed or was cancelled.
+	// CancelGroup is a [TaskGroup] that failed or was cancelled.
 	CancelGroup
-	// CancelScoped is a call of CancelScope.Cancel.
+	// CancelScoped is a call of [CancelScope.Cancel].
 	CancelScoped
 )
 
@@ -205,7 +205,7 @@ func (e *CancelledError) Error() string {
 	return "aio: cancelled"
 }
 
-// Is reports whether target is ErrCancelled or context.Canceled.
+// Is reports whether target is [ErrCancelled] or [context.Canceled].
 func (e *CancelledError) Is(target error) bool {
 	return target == ErrCancelled || target == context.Canceled
 }
@@ -299,7 +299,7 @@ func (e *PanicError) Error() string {
 	return text
 }
 
-// Format implements fmt.Formatter: %+v includes the stack.
+// Format implements [fmt.Formatter]: %+v includes the stack.
 func (e *PanicError) Format(s fmt.State, verb rune) {
 	if verb == 'v' && s.Flag('+') {
 		fmt.Fprintf(s, "%s\n\n%s", e.Error(), e.Stack)
@@ -347,15 +347,15 @@ func userFrame(lines []string) string {
 	return ""
 }
 
-// Unwrap returns the panic's value if that is an error, so that errors.Is and errors.As
-// see it.
+// Unwrap returns the panic's value if that is an error, so that [errors.Is] and
+// [errors.As] see it.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// A GroupError holds the errors of several tasks. errors.Is and errors.As examine all
-// of them. (Python: ExceptionGroup)
+// A GroupError holds the errors of several tasks. [errors.Is] and [errors.As] examine
+// all of them. (Python: ExceptionGroup)
 type GroupError struct {
 	// Message says what failed.
 	Message string
@@ -377,8 +377,8 @@ func (e *GroupError) Error() string {
 	return b.String()
 }
 
-// Format implements fmt.Formatter: %+v has a line for each error, with the stacks of the
-// panics that it is or wraps.
+// Format implements [fmt.Formatter]: %+v has a line for each error, with the stacks of
+// the panics that it is or wraps.
 func (e *GroupError) Format(s fmt.State, verb rune) {
 	if verb != 'v' || !s.Flag('+') {
 		fmt.Fprintf(s, fmt.FormatString(s, verb), e.Error())
@@ -432,7 +432,7 @@ func (e *AwaitCycleError) Error() string {
 	return "aio: cycle of awaits: " + strings.Join(members, " awaits ")
 }
 
-// Is reports whether target is ErrAwaitCycle.
+// Is reports whether target is [ErrAwaitCycle].
 func (e *AwaitCycleError) Is(target error) bool { return target == ErrAwaitCycle }
 
 // A DeadlockError is the error of a loop with a virtual clock in which nothing can ever
@@ -459,7 +459,7 @@ func (e *DeadlockError) Error() string {
 	return b.String()
 }
 
-// Is reports whether target is ErrDeadlock.
+// Is reports whether target is [ErrDeadlock].
 func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 
 // sentinel is an error variable of the package. Its text is without the prefix that Error

@@ -227,12 +227,13 @@ var misuseOfAio = &misuse{
 		},
 	},
 	params: map[string]func(w *misuseWorld) any{
-		"Listen network":                func(*misuseWorld) any { return "tcp" },
-		"Listen address":                func(*misuseWorld) any { return "127.0.0.1:0" },
-		"GroupError.Format s":           func(*misuseWorld) any { return misuseState{} },
-		"PanicError.Format s":           func(*misuseWorld) any { return misuseState{} },
-		"factory":                       func(*misuseWorld) any { return newMisuseProtocol },
-		"addr":                          func(*misuseWorld) any { return "127.0.0.1:1" }, // where nobody listens
+		"Listen network":      func(*misuseWorld) any { return "tcp" },
+		"Listen address":      func(*misuseWorld) any { return "127.0.0.1:0" },
+		"GroupError.Format s": func(*misuseWorld) any { return misuseState{} },
+		"PanicError.Format s": func(*misuseWorld) any { return misuseState{} },
+		"factory":             func(*misuseWorld) any { return newMisuseProtocol },
+		// where nobody listens
+		"addr":                          func(*misuseWorld) any { return "127.0.0.1:1" },
 		"SockSendto addr":               func(*misuseWorld) any { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9} },
 		"DatagramTransport.SendTo addr": func(*misuseWorld) any { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9} },
 		"CreateServer addr":             func(*misuseWorld) any { return "127.0.0.1:0" },

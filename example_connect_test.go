@@ -184,7 +184,8 @@ func ExampleDialer() {
 	}))
 	defer server.Close()
 	err := aio.Run(func(ctx context.Context) error {
-		// A library that works in the goroutine of its caller: a task may call it.
+		// A library that works in the goroutine of its caller: a task may call
+		// it.
 		conn, err := new(aio.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
 		if err != nil {
 			return err
@@ -225,7 +226,8 @@ func ExampleListen() {
 		if err != nil {
 			return err
 		}
-		// A server of net/http, in goroutines of its own, over connections of the loop.
+		// A server of net/http, in goroutines of its own, over connections of the
+		// loop.
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, "hello, ", r.URL.Path[1:])
 		})}

@@ -219,7 +219,8 @@ func ExampleQueue() {
 						if err != nil {
 							return err
 						}
-						if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil { // works on it
+						// works on it
+						if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil {
 							return err
 						}
 						fmt.Println(worker, "has done job", job)

@@ -445,7 +445,8 @@ func ExampleCaptureTasks() {
 		tasks := make(chan []aio.TaskInfo, 1)
 		loop.CallSoonThreadsafe(func() { tasks <- aio.CaptureTasks(loop.Context()) })
 		tree, err := aio.FormatTaskTree(<-tasks, nil)
-		fmt.Println(regexp.MustCompile(` \S*/\S*\.go:\d+`).ReplaceAllString(tree, "")) // without files and lines
+		// without files and lines
+		fmt.Println(regexp.MustCompile(` \S*/\S*\.go:\d+`).ReplaceAllString(tree, ""))
 		return err
 	}
 	err := aio.Run(func(ctx context.Context) error {

@@ -54,7 +54,9 @@ type ExceptionContext struct {
 // panics of callbacks, errors of futures and tasks that were never retrieved, tasks
 // that were pending when their loop was closed. handler runs while its goroutine holds
 // the token, and must not block. nil restores the default,
-// [Loop.DefaultExceptionHandler]. (asyncio: loop.set_exception_handler)
+// [Loop.DefaultExceptionHandler].
+//
+// (asyncio: loop.set_exception_handler)
 func (l *Loop) SetExceptionHandler(handler func(*Loop, ExceptionContext)) {
 	l.check("Loop.SetExceptionHandler")
 	l.exceptionHandler = handler

@@ -415,7 +415,9 @@ const DefaultMaxWorkers = 256
 // ThreadPoolExecutor is an [Executor] that runs each job in its own goroutine, at most
 // maxWorkers at a time; further jobs wait in a queue and begin in order. Jobs that were
 // cancelled before they began are skipped. Any goroutine may call its methods.
-// [NewThreadPoolExecutor] makes one. (Python: concurrent.futures.ThreadPoolExecutor)
+// [NewThreadPoolExecutor] makes one.
+//
+// (Python: concurrent.futures.ThreadPoolExecutor)
 type ThreadPoolExecutor struct {
 	// The jobs beyond the limit are in a queue, not in goroutines that wait for a
 	// semaphore: so they begin in order, and cancelled ones hold no goroutine.
@@ -692,8 +694,9 @@ func (l *Loop) SetDefaultExecutor(ex Executor) {
 // ShutdownDefaultExecutor makes the default executor refuse further jobs, and suspends
 // the calling task until its jobs are done or the timeout has expired, which it logs.
 // With [NoTimeout] it waits without a limit. If the executor's Shutdown panics or calls
-// runtime.Goexit, ShutdownDefaultExecutor returns that as its error. (asyncio:
-// loop.shutdown_default_executor)
+// [runtime.Goexit], ShutdownDefaultExecutor returns that as its error.
+//
+// (asyncio: loop.shutdown_default_executor)
 func (l *Loop) ShutdownDefaultExecutor(ctx context.Context, timeout time.Duration) error {
 	c, err := enter(ctx, "Loop.ShutdownDefaultExecutor")
 	if err != nil {

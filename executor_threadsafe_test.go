@@ -56,7 +56,8 @@ func TestRunCoroutineThreadsafe(t *testing.T) {
 	if !errors.As(err, &p) || p.Value != "ouch" {
 		t.Errorf("a panic: %v", err)
 	}
-	if err := panics(func() { aio.RunCoroutineThreadsafe[int](l, nil) }); !errors.Is(err, aio.ErrUsage) { // TASK-249
+	// TASK-249
+	if err := panics(func() { aio.RunCoroutineThreadsafe[int](l, nil) }); !errors.Is(err, aio.ErrUsage) {
 		t.Errorf("nil: %v", err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // the exception handler use it. Only this package implements it. [Future] documents the
 // methods.
 type AnyFuture interface {
-	// These are the methods of Future.
+	// These are the methods of [Future].
 	Done() bool
 	Cancelled() bool
 	Failed() bool
@@ -182,7 +182,9 @@ func (f *Future[T]) Result() (T, error) {
 // SetResult makes v the result of f. The tasks that await f and its done callbacks run
 // in the next pass of the loop. If f is done already nothing changes and the error
 // matches [ErrInvalidState]; the same holds for a task, whose result comes from its
-// body alone. (asyncio: Future.set_result)
+// body alone.
+//
+// (asyncio: Future.set_result)
 func (f *Future[T]) SetResult(v T) error {
 	if err := f.settable("SetResult"); err != nil {
 		return err
@@ -212,8 +214,9 @@ type DoneCallback struct{ r runnable }
 // AddDoneCallback calls cb with f when f is done: in the next pass of the loop, and in
 // the order in which callbacks were added. If f is done already, cb runs in the pass
 // after the current one. A panic of cb goes to the exception handler. The result is for
-// [Future.RemoveDoneCallback], because Go's functions cannot be compared. (asyncio:
-// Future.add_done_callback)
+// [Future.RemoveDoneCallback], because Go's functions cannot be compared.
+//
+// (asyncio: Future.add_done_callback)
 func (f *Future[T]) AddDoneCallback(cb func(f *Future[T])) DoneCallback {
 	if cb == nil {
 		misuse("AddDoneCallback", "the callback is nil")
@@ -512,8 +515,9 @@ func (f *future) Join(ctx context.Context) error {
 
 // RemoveDoneCallback removes a callback that [Future.AddDoneCallback] or OnDone added,
 // and reports whether it had not been scheduled yet. Once f is done its callbacks are
-// scheduled and cannot be removed. (asyncio: Future.remove_done_callback, which returns
-// the number of removed callbacks)
+// scheduled and cannot be removed.
+//
+// (asyncio: Future.remove_done_callback, which returns the number of removed callbacks)
 func (f *future) RemoveDoneCallback(cb DoneCallback) bool {
 	f.check("RemoveDoneCallback")
 	return f.removeCallback(cb.r)
@@ -564,8 +568,9 @@ func (f *future) Exception() error {
 // Cancel cancels the future, and reports whether that had an effect: it returns false
 // if the future was done already. A plain future is cancelled at once, and the tasks
 // that wait for it run in the next pass. [Task] and [Gather] describe their own rules.
-// The CancelledError carries the message, if there is one. (asyncio: Future.cancel,
-// Task.cancel)
+// The [CancelledError] carries the message, if there is one.
+//
+// (asyncio: Future.cancel, Task.cancel)
 func (f *future) Cancel(msg ...any) bool {
 	f.check("Cancel")
 	return f.cancel(cancelReason(msg))

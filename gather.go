@@ -60,13 +60,13 @@ func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Re
 	})
 }
 
-// GatherSlice is Gather for a slice of tasks, futures or coroutines, whose element type
-// need not be converted.
+// GatherSlice is [Gather] for a slice of tasks, futures or coroutines, whose element
+// type need not be converted.
 func GatherSlice[A Awaitable[T], T any](ctx context.Context, aws []A) *Future[[]T] {
 	return Gather(ctx, awaitables[T](aws)...)
 }
 
-// GatherSliceResults is GatherResults for such a slice.
+// GatherSliceResults is [GatherResults] for such a slice.
 func GatherSliceResults[A Awaitable[T], T any](ctx context.Context, aws []A) *Future[[]Result[T]] {
 	return GatherResults(ctx, awaitables[T](aws)...)
 }
@@ -79,12 +79,13 @@ func awaitables[T any, A Awaitable[T]](aws []A) []Awaitable[T] {
 	return all
 }
 
-// Untyped returns aw with a result of type any, for a Gather of awaitables with results
-// of different types:
+// Untyped returns aw with a result of type any, for a [Gather] of awaitables with
+// results of different types:
 //
-//	results, err := aio.Gather(ctx, aio.Untyped(user), aio.Untyped(orders)).Await(ctx)
+//	both := aio.Gather(ctx, aio.Untyped(user), aio.Untyped(orders))
+//	results, err := both.Await(ctx)
 //
-// A Future or Task stays one, so it is not wrapped in another task.
+// A [Future] or [Task] stays one, so it is not wrapped in another task.
 func Untyped[T any](aw Awaitable[T]) Awaitable[any] {
 	switch aw := aw.(type) {
 	case nil:
@@ -537,15 +538,17 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 // them, so an error of one that nobody retrieves is reported.
 //
 // If the calling task is cancelled meanwhile, CancelAndWait goes on waiting, and the
-// cancellation is delivered by the next await that suspends. So it can't be mistaken for
-// that of the futures. A future that ignores its cancellation is waited for as long as it
-// takes; a context derived by the caller, or a CancelScope, does not end the wait either.
+// cancellation is delivered by the next await that suspends. So it can't be mistaken
+// for that of the futures. A future that ignores its cancellation is waited for as long
+// as it takes; a context derived by the caller, or a [CancelScope], does not end the
+// wait either.
 //
-// The error is one of those of Future.Await that say that there is no task, or misuse: a
-// nil future, one of another loop, the calling task itself. A future that can't be
-// cancelled, because it waits for the calling task, is not waited for, and the error
-// matches ErrAwaitCycle. Without futures it returns nil. (asyncio: task.cancel and then
-// gather with return_exceptions=True)
+// The error is one of those of [Future.Await] that say that there is no task, or
+// misuse: a nil future, one of another loop, the calling task itself. A future that
+// can't be cancelled, because it waits for the calling task, is not waited for, and the
+// error matches [ErrAwaitCycle]. Without futures it returns nil.
+//
+// (asyncio: task.cancel and then gather with return_exceptions=True)
 func CancelAndWait[F AnyFuture](ctx context.Context, fs ...F) error {
 	c, err := enter(ctx, callCancelAndWait)
 	if err != nil {
@@ -605,8 +608,9 @@ func (e caller) cancelAndWait(f *future) error {
 // that occurs twice comes once. It cancels nothing. A caller that waits when the
 // timeout expires gets [ErrTimeout]; [NoTimeout] sets no limit. AsCompleted never
 // awaits; the iterator's methods do. It panics if ctx belongs to no loop or the caller
-// does not hold the token. (asyncio: as_completed, which also starts coroutines: use
-// EnsureFuture for them)
+// does not hold the token.
+//
+// (asyncio: as_completed, which also starts coroutines: use EnsureFuture for them)
 func AsCompleted[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration) *CompletedIterator[F] {
 	l := loopOf(ctx, "AsCompleted")
 	c := &CompletedIterator[F]{loop: l, done: NewQueue[completed[F]](0), todo: map[*future]F{}}
@@ -702,7 +706,9 @@ func (c *CompletedIterator[F]) timedOut() {
 // All iterates over the futures as they are done, and suspends the calling task for
 // each that is not available yet. If the await fails, with [ErrTimeout] or a
 // [*CancelledError] or one of the errors of [Future.Await], All yields that error and
-// ends. (asyncio: async for over as_completed)
+// ends.
+//
+// (asyncio: async for over as_completed)
 func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 	return func(yield func(F, error) bool) {
 		for c.more() {

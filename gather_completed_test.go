@@ -208,7 +208,9 @@ func TestAsCompletedBrokenOffLeavesNothingBehind(t *testing.T) {
 					for i := range n {
 						breakOff(ctx, []*aio.Future[int]{ended(ctx, "7"), stays})
 						if i%1024 == 0 {
-							_ = aio.Sleep(ctx, time.Second) // for what is ready, and the timeouts
+							// for what is ready, and the
+							// timeouts
+							_ = aio.Sleep(ctx, time.Second)
 							runtime.GC()
 						}
 					}

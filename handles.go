@@ -44,7 +44,9 @@ func (h *Handle) lock(call string) (unlock func()) {
 // Cancel keeps the callback from running. Calling it again, or after the callback has
 // run, does nothing. Other goroutines may cancel only a handle of
 // [Loop.CallSoonThreadsafe]; if its callback is running, Cancel waits until it has
-// returned. (asyncio: Handle.cancel)
+// returned.
+//
+// (asyncio: Handle.cancel)
 func (h *Handle) Cancel() {
 	defer h.lock("Handle.Cancel")()
 	h.cancel()

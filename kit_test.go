@@ -149,7 +149,8 @@ func openFiles() (files []string) {
 			continue
 		}
 		for _, e := range entries {
-			if link, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil { // not that of the directory itself
+			// not that of the directory itself
+			if link, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil {
 				files = append(files, e.Name()+" "+link)
 			} else if _, err := os.Stat(filepath.Join(dir, e.Name())); err == nil {
 				files = append(files, e.Name())

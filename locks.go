@@ -100,8 +100,8 @@ func oneIf(b bool) int {
 	return 0
 }
 
-// Release frees the lock, and wakes the first task in line. It never awaits. Releasing a
-// lock that is free is misuse: it panics with ErrNotLocked. (asyncio: Lock.release)
+// Release frees the lock, and wakes the first task in line. It never awaits. Releasing
+// a lock that is free is misuse: it panics with [ErrNotLocked]. (asyncio: Lock.release)
 func (k *Lock) Release() {
 	k.check("Lock.Release")
 	if !k.locked {
@@ -388,7 +388,9 @@ func NewBoundedSemaphore(n int) *Semaphore {
 // Acquire takes a permit. It suspends only if there is none, or other tasks are in
 // line. If it is cancelled, the place in line is lost, and a permit that was reserved
 // for the task goes to the next one. The error is a [*CancelledError] or one of those
-// of [Future.Await]. (asyncio: Semaphore.acquire)
+// of [Future.Await].
+//
+// (asyncio: Semaphore.acquire)
 func (s *Semaphore) Acquire(ctx context.Context) error {
 	e, err := s.enter(ctx, "Semaphore.Acquire")
 	if err != nil {
@@ -505,8 +507,9 @@ func NewBarrier(parties int) *Barrier {
 // may get an index that another one has, and none may get 0: to choose one task of a
 // round, take the last.
 //
-// Tasks that come while the others leave wait for that first. The error is ErrBrokenBarrier, a *CancelledError, or one of those
-// of Future.Await. (asyncio: Barrier.wait)
+// Tasks that come while the others leave wait for that first. The error is
+// [ErrBrokenBarrier], a [*CancelledError], or one of those of [Future.Await]. (asyncio:
+// Barrier.wait)
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	err = b.cond.With(ctx, func(ctx context.Context) error {
 		if err := b.cond.WaitFor(ctx, func() bool { return b.state != draining && b.state != resetting }); err != nil {

@@ -132,7 +132,8 @@ func semaphoreUses(s *aio.Semaphore) (occupy, wait, use func(ctx context.Context
 		_ = s.Acquire(ctx)
 		return s.Acquire(ctx)
 	}
-	return occupy, s.Acquire, func(ctx context.Context) error { // two may have it, and no more
+	return occupy, s.Acquire, func(ctx context.Context) error {
+		// two may have it, and no more
 		for range 2 {
 			if err := s.Acquire(ctx); err != nil {
 				return err
@@ -178,11 +179,14 @@ func TestLocksAndQueuesOutliveTheirLoop(t *testing.T) {
 		},
 	} {
 		for name, make := range outliving {
-			// whether the tasks are cancelled first, as by Run, or unwound by Close
+			// whether the tasks are cancelled first, as by Run, or unwound by
+			// Close
 			for _, closed := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s/%v", name, how, closed), func(t *testing.T) {
 					occupy, wait, use := make()
-					for range 3 { // the second loop leaves it as the first did
+					for range 3 {
+						// the second loop leaves it as the first
+						// did
 						leaveIn(t, closed, func(ctx context.Context) error { return leave(ctx, occupy, wait) })
 						err := aio.Run(func(ctx context.Context) error { return aio.Timeout(ctx, patience, use) })
 						same(t, "use in another loop", err, nil)
@@ -204,7 +208,8 @@ func leaveIn(t *testing.T, closed bool, f func(ctx context.Context) error) {
 		return
 	}
 	l := aio.NewEventLoop(nil)
-	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // tasks are destroyed
+	// tasks are destroyed
+	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 	same(t, "the first loop", runMain(l, f), nil)
 	matches(t, "Close", l.Close(), nil)
 }

@@ -141,7 +141,7 @@ type LoopOptions struct {
 	// A job of [ToThread] is real work, which the clock waits for, so it never
 	// times out; to test that, run a loop with a real clock in a bubble of
 	// testing/synctest. An await whose context has a deadline in real time, such as
-	// one of context.WithTimeout, fails with [ErrUsage] and is reported to the
+	// one of [context.WithTimeout], fails with [ErrUsage] and is reported to the
 	// exception handler; only ToThread accepts such a context. The end of a context
 	// by another goroutine is noticed when the next pass begins, and does not keep
 	// the run from ending with a DeadlockError.
@@ -347,7 +347,9 @@ func (l *Loop) end() {
 // RunForever runs the loop in the calling goroutine until [Loop.Stop]. The error is
 // [ErrLoopRunning] if this goroutine already runs a loop or this loop runs elsewhere,
 // [ErrLoopClosed], or a [*DeadlockError] from a virtual clock. If a task calls
-// runtime.Goexit, RunForever does so too, after the pass. (asyncio: loop.run_forever)
+// [runtime.Goexit], RunForever does so too, after the pass.
+//
+// (asyncio: loop.run_forever)
 func (l *Loop) RunForever() error {
 	if err := l.begin(); err != nil {
 		return err
@@ -366,7 +368,9 @@ func (l *Loop) RunForever() error {
 // as a task. The error is that of aw, [ErrLoopStopped] if [Loop.Stop] came first,
 // [ErrOtherLoop] if aw is a future of another loop, or one of those of
 // [Loop.RunForever]; except with an error of aw itself, a Coro may not have been
-// started. (asyncio: loop.run_until_complete)
+// started.
+//
+// (asyncio: loop.run_until_complete)
 func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	const call = "RunUntilComplete"
 	var zero T
@@ -442,8 +446,9 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 
 // CallSoonThreadsafe is [Loop.CallSoon] for any goroutine: it wakes the loop if it
 // waits. Calls take effect in the order in which they were made, those of the loop
-// itself included. It panics with [ErrLoopClosed] if the loop is closed. (asyncio:
-// loop.call_soon_threadsafe)
+// itself included. It panics with [ErrLoopClosed] if the loop is closed.
+//
+// (asyncio: loop.call_soon_threadsafe)
 func (l *Loop) CallSoonThreadsafe(fn func()) *Handle {
 	h := l.newHandle("Loop.CallSoonThreadsafe", fn)
 	h.shared = &handleLock{}

@@ -15,8 +15,8 @@ import (
 // Close ends the loop. It drops the remaining callbacks and timers. Every task that is
 // not done is reported to the exception handler and unwound: the await in which it is
 // suspended, and each further one, fails with [ErrLoopClosed], and its deferred
-// functions run; if one of them calls runtime.Goexit, Close does so too at the end. The
-// default executor accepts no more jobs; running jobs continue.
+// functions run; if one of them calls [runtime.Goexit], Close does so too at the end.
+// The default executor accepts no more jobs; running jobs continue.
 //
 // Closing a closed loop does nothing. A running loop cannot be closed: Close returns
 // [ErrLoopRunning].

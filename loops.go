@@ -27,7 +27,7 @@ import (
 //
 // The zero value has the defaults. The fields must not be changed after Run has begun.
 type LoopGroup struct {
-	// N is the number of loops; zero means runtime.GOMAXPROCS.
+	// N is the number of loops; zero means [runtime.GOMAXPROCS].
 	N int
 	// Options configure each loop; nil stands for the defaults.
 	Options *LoopOptions
@@ -93,7 +93,7 @@ func (ls *LoopGroup) Loop(i int) *Loop {
 // other loops. Run blocks the calling goroutine until all have ended.
 //
 // It returns a [*GroupError] with a [*LoopError] for each main that failed, in the
-// order in which they failed; errors.Is and errors.As find the mains' own errors.
+// order in which they failed; [errors.Is] and [errors.As] find the mains' own errors.
 // Without FailFast an error is also reported to the exception handler of its loop at
 // once, because the others may run for long; cancellations and signals are not
 // reported. Run can be called once.

@@ -3,10 +3,10 @@ package aio
 // The choice of a back end for connections, and what all back ends use.
 //
 //	interface        on the poller                 on goroutines
-//	netio.Backend    pollBackend, net_poll*.go     goroutineBackend, net_goroutine*.go
+//	netio.Backend    pollBackend, net_poll*.go     goroutineBackend, net_goroutine*
 //	netio.Stream     fdStream, net_poll_stream     connStream, net_goroutine_stream
 //	                 fdPipe, net_poll_pipe
-//	netio.Listener   fdListener, net_poll_listen   connListener, net_goroutine_listen
+//	netio.Listener   fdListener, net_poll_listen  connListener, net_goroutine_listen
 //	netio.Datagram   fdDatagram, net_poll_datagram
 //	                                       packetSocket, net_goroutine_datagram
 //	fileBackend      pollBackend, net_poll_pipe

@@ -187,7 +187,8 @@ func TestSockRecvCancelledWhenReady(t *testing.T) {
 				// of the next pass, in which the descriptor is found
 				// ready, comes first
 				log.add("ready")
-				l.CallSoon(func() { log.add("cancel%v", first.Cancel()) }) // it has been woken by then
+				// it has been woken by then
+				l.CallSoon(func() { log.add("cancel%v", first.Cancel()) })
 			})
 		})
 		_, err := first.Await(ctx)
@@ -296,7 +297,8 @@ func TestSockConnectUnix(t *testing.T) {
 func TestSockConnectResolves(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		udp := sockNew(t, unix.AF_INET, unix.SOCK_DGRAM)
-		matches(t, "SockConnect", aio.SockConnect(ctx, udp, "localhost:domain"), nil) // a service of UDP
+		// a service of UDP
+		matches(t, "SockConnect", aio.SockConnect(ctx, udp, "localhost:domain"), nil)
 		peer, err := unix.Getpeername(udp)
 		matches(t, "getpeername", err, nil)
 		if sa, ok := peer.(*unix.SockaddrInet4); ok {

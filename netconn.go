@@ -85,7 +85,7 @@ type connCall struct {
 	done   chan struct{} // of another goroutine that waits
 }
 
-// NewConn returns t as a net.Conn, for code that wants one: tls.Client,
+// NewConn returns t as a [net.Conn], for code that wants one: tls.Client,
 // textproto.NewConn, pgconn. [Dialer] and [Listen] make such connections without a
 // transport at hand. It must be called by a task or callback of t's loop, which may be
 // the ConnectionMade of t's first protocol; the net.Conn takes its place, and gets what
@@ -94,51 +94,52 @@ type connCall struct {
 //
 // The methods may be called by any goroutine, by several at once. A Read or Write that
 // has to wait suspends the calling task of t's loop. Another goroutine, be it a task of
-// another loop, it blocks until the loop has done it, so it had better be made while the
-// loop runs. A callback of the loop cannot wait: there, Read and Write fail with
-// ErrNoTask. No other method waits.
+// another loop, it blocks until the loop has done it, so it had better be made while
+// the loop runs. A callback of the loop cannot wait: there, Read and Write fail with
+// [ErrNoTask]. No other method waits.
 //
 // What a library can do with it depends on who waits for whom:
 //
 //   - A library that reads and writes in the goroutine of its caller may be called in a
 //     task of t's loop, as it is: where it would block, the task is suspended.
 //   - A library with goroutines of its own, of which the caller waits for one over a
-//     channel or a lock, blocks the loop when it is called in a task; its goroutines wait
-//     for the loop, and nothing goes on. [net/http.Client], gRPC, pools of connections
-//     and everything that multiplexes one are of this kind. Call it by [ToThread], over
-//     connections of its own or of the loop.
+//     channel or a lock, blocks the loop when it is called in a task; its goroutines
+//     wait for the loop, and nothing goes on. [net/http.Client], gRPC, pools of
+//     connections and everything that multiplexes one are of this kind. Call it by
+//     [ToThread], over connections of its own or of the loop.
 //   - A library that serves, in goroutines of its own that call a handler, may use the
 //     loop's connections while the loop runs.
 //
 // Where a goroutine waits for the loop in a Read or Write that the loop has not begun,
 // for more than a second in which the loop is blocked by a task or callback that itself
 // waits for a channel or a lock, that Read or Write fails with an error that matches
-// ErrUsage and names the place. A [Dialer] and the Accept of a [Listen] do the same. A
-// goroutine whose Read the loop has begun, and which has nothing to read, is not found
-// that way: [Loop.StartWatchdog] names the step that blocks the loop. docs/service.md has
-// a table of well-known libraries.
+// [ErrUsage] and names the place. A [Dialer] and the Accept of a [Listen] do the same.
+// A goroutine whose Read the loop has begun, and which has nothing to read, is not
+// found that way: [Loop.StartWatchdog] names the step that blocks the loop.
+// docs/service.md has a table of well-known libraries.
 //
 // Read waits until there is something; while nobody reads, up to 16 KiB are read ahead.
-// Write waits while the transport has more buffered than its high mark, and returns when
-// the transport has all of p. Close ends all calls that wait, and has the transport write
-// what it has. Deadlines are those of package time, under a virtual clock too: what is
-// left until then passes in the loop's time. The net.Conn has a CloseWrite() error as
-// well, as *net.TCPConn has; it fails with errors.ErrUnsupported if t.CanWriteEOF() is
-// false.
+// Write waits while the transport has more buffered than its high mark, and returns
+// when the transport has all of p. Close ends all calls that wait, and has the
+// transport write what it has. Deadlines are those of package time, under a virtual
+// clock too: what is left until then passes in the loop's time. The net.Conn has a
+// CloseWrite() error as well, as [*net.TCPConn] has; it fails with
+// [errors.ErrUnsupported] if t.CanWriteEOF() is false.
 //
-// If the task is cancelled while it waits, Read fails with a *CancelledError and has
+// If the task is cancelled while it waits, Read fails with a [*CancelledError] and has
 // taken nothing; so does Write, and says how much of p the transport has. Each further
-// Read, or Write, then fails with the same error, as after a deadline, until SetDeadline,
-// SetReadDeadline or SetWriteDeadline sets another one. A library may put an error of its
-// own in place of that: after a call of one in a task, return context.Cause(ctx) if ctx
-// has ended, or the cancellation is lost. The other errors are those of package net:
-// io.EOF, or a *net.OpError with net.ErrClosed after Close or the end of the transport,
-// os.ErrDeadlineExceeded, syscall.EPIPE after CloseWrite, or the reason why the
-// connection was lost. When the loop is closed the error matches ErrLoopClosed and,
-// outside of tasks, net.ErrClosed.
+// Read, or Write, then fails with the same error, as after a deadline, until
+// SetDeadline, SetReadDeadline or SetWriteDeadline sets another one. A library may put
+// an error of its own in place of that: after a call of one in a task, return
+// context.Cause(ctx) if ctx has ended, or the cancellation is lost. The other errors
+// are those of package net: [io.EOF], or a [*net.OpError] with [net.ErrClosed] after
+// Close or the end of the transport, [os.ErrDeadlineExceeded], [syscall.EPIPE] after
+// CloseWrite, or the reason why the connection was lost. When the loop is closed the
+// error matches [ErrLoopClosed] and, outside of tasks, net.ErrClosed.
 //
-// NewConn panics with ErrWrongGoroutine, with ErrLoopClosed if the loop is closed, and
-// with ErrUsage if t is not a transport of this package. (asyncio has nothing like it)
+// NewConn panics with [ErrWrongGoroutine], with ErrLoopClosed if the loop is closed,
+// and with ErrUsage if t is not a transport of this package. (asyncio has nothing like
+// it)
 func NewConn(t Transport) net.Conn {
 	own, ok := t.(interface{ common() *endpoint })
 	if !ok {

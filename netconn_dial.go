@@ -8,24 +8,24 @@ import (
 	"net"
 )
 
-// Dialer makes connections of a loop for libraries that take a function or an object that
-// dials: DialContext of an [net/http.Transport], DialFunc of a pgx config, the dialer of
-// go-redis or gRPC. Each is a net.Conn as [NewConn] makes it; see there for what
-// libraries can do with one in a task. Any goroutine may use a Dialer, several at once,
-// and its fields must not be changed meanwhile.
+// Dialer makes connections of a loop for libraries that take a function or an object
+// that dials: DialContext of an [net/http.Transport], DialFunc of a pgx config, the
+// dialer of go-redis or gRPC. Each is a [net.Conn] as [NewConn] makes it; see there for
+// what libraries can do with one in a task. Any goroutine may use a Dialer, several at
+// once, and its fields must not be changed meanwhile.
 //
-// Goroutines gain nothing from the loop's connections but that tasks may use them too: a
-// library that is called by [ToThread] dials by itself as well.
+// Goroutines gain nothing from the loop's connections but that tasks may use them too:
+// a library that is called by [ToThread] dials by itself as well.
 //
 // (asyncio has nothing like it)
 type Dialer struct {
 	// Loop is the loop whose connections they are. nil is the loop of the context
 	// that DialContext is given, which must come from one then.
 	Loop *Loop
-	// Options are those of CreateConnection or CreateUnixConnection; nil has the
-	// defaults. Conn and Limit must not be set. The network of DialContext goes
-	// before Network. With TLS the connection is encrypted; most libraries want to do
-	// that by themselves, over a connection without.
+	// Options are those of [CreateConnection] or [CreateUnixConnection]; nil has
+	// the defaults. Conn and Limit must not be set. The network of DialContext goes
+	// before Network. With TLS the connection is encrypted; most libraries want to
+	// do that by themselves, over a connection without.
 	Options *ConnectionOptions
 }
 
@@ -33,16 +33,16 @@ type Dialer struct {
 // with "host:port", or "unix" with a path.
 //
 // In a task of the loop it suspends the task, as [CreateConnection] does; another
-// goroutine it blocks until the loop has made the connection. ctx need not be that of the
-// task: libraries derive one from it, or have one of their own. When ctx ends the attempt
-// is given up, as it is when the task is cancelled. Once the connection is there the end
-// of ctx has no effect on it.
+// goroutine it blocks until the loop has made the connection. ctx need not be that of
+// the task: libraries derive one from it, or have one of their own. When ctx ends the
+// attempt is given up, as it is when the task is cancelled. Once the connection is
+// there the end of ctx has no effect on it.
 //
-// The errors are those of CreateConnection, a *CancelledError among them; ctx's in a
-// *net.OpError for a goroutine; a [net.UnknownNetworkError]; and ErrNoTask for a callback
-// of the loop, which cannot wait. If the loop is closed the error matches ErrLoopClosed.
-// It matches ErrUsage if there is no loop, the options are wrong, or the loop is blocked:
-// see NewConn.
+// The errors are those of CreateConnection, a [*CancelledError] among them; ctx's in a
+// [*net.OpError] for a goroutine; a [net.UnknownNetworkError]; and [ErrNoTask] for a
+// callback of the loop, which cannot wait. If the loop is closed the error matches
+// [ErrLoopClosed]. It matches [ErrUsage] if there is no loop, the options are wrong, or
+// the loop is blocked: see [NewConn].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	const call = "Dialer.DialContext"
 	if ctx == nil {

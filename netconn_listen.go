@@ -37,23 +37,25 @@ type acceptCall struct {
 	done     chan struct{} // of another goroutine
 }
 
-// Listen listens on an address of the network, "tcp", "tcp4" or "tcp6" with "host:port",
-// or "unix" with a path, and returns a net.Listener for libraries that serve: each
-// connection that it accepts is one of the loop's, as [NewConn] makes it. The options are
-// those of [CreateServer] and [CreateUnixServer]; nil has the defaults. DeferServing and
-// Limit must not be set. It suspends the calling task, and fails, as CreateServer does.
+// Listen listens on an address of the network, "tcp", "tcp4" or "tcp6" with
+// "host:port", or "unix" with a path, and returns a [net.Listener] for libraries that
+// serve: each connection that it accepts is one of the loop's, as [NewConn] makes it.
+// The options are those of [CreateServer] and [CreateUnixServer]; nil has the defaults.
+// DeferServing and Limit must not be set. It suspends the calling task, and fails, as
+// CreateServer does.
 //
 // Accept may be called by any goroutine, by several at once: it suspends a task of the
-// loop until there is a connection, and blocks another goroutine; connections come in the
-// order in which the calls were made. A callback of the loop cannot wait: there it fails
-// with ErrNoTask. If a task is cancelled in Accept, that fails with a *CancelledError,
-// and no connection is lost. Some 128 connections wait for Accept; further ones wait in
-// the system, and their clients with them.
+// loop until there is a connection, and blocks another goroutine; connections come in
+// the order in which the calls were made. A callback of the loop cannot wait: there it
+// fails with [ErrNoTask]. If a task is cancelled in Accept, that fails with a
+// [*CancelledError], and no connection is lost. Some 128 connections wait for Accept;
+// further ones wait in the system, and their clients with them.
 //
 // Close, by any goroutine, ends each Accept with an error that matches [net.ErrClosed],
-// and closes the connections that nobody has accepted; the others go on. Goroutines need
-// not wait for the loop for that: the address may be free a moment later. If the loop is
-// closed, Accept fails with an error that matches ErrLoopClosed and net.ErrClosed.
+// and closes the connections that nobody has accepted; the others go on. Goroutines
+// need not wait for the loop for that: the address may be free a moment later. If the
+// loop is closed, Accept fails with an error that matches [ErrLoopClosed] and
+// net.ErrClosed.
 //
 // (asyncio has nothing like it)
 func Listen(ctx context.Context, network, address string, opts *ServerOptions) (net.Listener, error) {

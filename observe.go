@@ -30,7 +30,7 @@ const (
 	// TaskCancelled: a task was asked to end, with the reason in Err. By is the task
 	// that asked.
 	TaskCancelled
-	// StepBegan: a task runs, from here to its StepEnded. One that starts another
+	// StepBegan: a task runs, from here to its [StepEnded]. One that starts another
 	// task eagerly has that task's step within its own.
 	StepBegan
 	// StepEnded: a task awaits, and What says for what, or it is done. Duration is
@@ -98,10 +98,10 @@ func (e *LoopEvent) Task() AnyTask { return taskOrNil(e.t) }
 // the one that the event is about.
 func (e *LoopEvent) By() AnyTask { return taskOrNil(e.by) }
 
-// Awaited returns the tasks that the task of a StepEnded waits for: the one that it
-// awaits, or those of a Gather that it awaits, at most 100 of them. [CaptureTasks] knows
-// those of Wait and of task groups too. Like What, it has to be asked while the event is
-// observed.
+// Awaited returns the tasks that the task of a [StepEnded] waits for: the one that it
+// awaits, or those of a [Gather] that it awaits, at most 100 of them. [CaptureTasks]
+// knows those of Wait and of task groups too. Like What, it has to be asked while the
+// event is observed.
 func (e *LoopEvent) Awaited() []AnyTask {
 	const most = 100
 	var tasks []AnyTask

@@ -12,13 +12,14 @@ import (
 // NewLogHandler returns a [slog.Handler] that passes records on to h with two attributes
 // more: "task", the name of the task of the record's ctx, and "loop", the number of its
 // loop. It finds them wherever the ctx of a task arrives, also in a function that
-// [ToThread] runs, and after the task is done. With the ctx of [Loop.Context], as callbacks
-// have it, there is no "task"; with a ctx that belongs to no loop, neither. The attributes
-// are not part of the groups of [slog.Logger.WithGroup].
+// [ToThread] runs, and after the task is done. With the ctx of [Loop.Context], as
+// callbacks have it, there is no "task"; with a ctx that belongs to no loop, neither. The
+// attributes are not part of the groups of [slog.Logger.WithGroup].
 //
 // Log with the functions that take a ctx:
 //
-//	slog.SetDefault(slog.New(aio.NewLogHandler(slog.NewJSONHandler(os.Stderr, nil))))
+//	h := slog.NewJSONHandler(os.Stderr, nil)
+//	slog.SetDefault(slog.New(aio.NewLogHandler(h)))
 //	slog.InfoContext(ctx, "stored", "key", key)
 //
 // The handler never awaits, and any goroutine may use it. It panics with [ErrUsage] if h
@@ -101,8 +102,8 @@ func (s *scope) task() *task {
 	if context.Context(s) == s.loop.ctx {
 		return nil
 	}
-	// The scope of a task is a part of the task. A pointer to it would take 8 bytes of
-	// each scope.
+	// The scope of a task is a part of the task. A pointer to it would take 8 bytes
+	// of each scope.
 	return outer.Of[task](s, scopeInTask)
 }
 

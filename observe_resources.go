@@ -24,8 +24,8 @@ import (
 type Resource struct {
 	// ID tells the resources of a loop apart.
 	ID uint64
-	// Kind is Lock, Condition, Semaphore, Event or Queue for those, and connection,
-	// server or process.
+	// Kind is [Lock], [Condition], [Semaphore], [Event] or [Queue] for those, and
+	// connection, server or process.
 	Kind string
 	// Place is where a task has used it first since the loop lists its resources: the
 	// function, file and line of the caller. For a connection it is the address of
@@ -236,9 +236,9 @@ func (r *resource) wait(n int) {
 	r.state.Waiting += n
 }
 
-// Resource returns the ID of the resource for which the task of a StepEnded waits, 0 if
-// it waits for something else or the loop does not list it. See [Loop.Resources]. Like
-// What, it has to be asked while the event is observed.
+// Resource returns the ID of the resource for which the task of a [StepEnded] waits, 0
+// if it waits for something else or the loop does not list it. See [Loop.Resources].
+// Like What, it has to be asked while the event is observed.
 func (e *LoopEvent) Resource() uint64 {
 	if e.future != nil {
 		if w, ok := e.future.sub.(*waiter); ok && w.list != nil && w.list.entry != nil {

@@ -14,9 +14,9 @@ import (
 
 // TimelineRecord is one thing in a [Timeline].
 type TimelineRecord struct {
-	// Kind is StepEnded for a step of a task, which is the most of a timeline;
-	// CallbackRan, LoopWaited, TaskCreated, TaskCancelled, TaskDone, JobEnded,
-	// ResourceOpened or ResourceClosed.
+	// Kind is [StepEnded] for a step of a task, which is the most of a timeline;
+	// [CallbackRan], [LoopWaited], [TaskCreated], [TaskCancelled], TaskDone,
+	// [JobEnded], [ResourceOpened] or [ResourceClosed].
 	Kind LoopEventKind
 	// At is when it began, by the loop's time, and Duration how long it took.
 	At, Duration time.Duration

@@ -1,10 +1,10 @@
 package aio
 
 // Tasks in the execution traces of package runtime/trace, and so in the snapshots of its
-// flight recorder. Each task is a task of the trace, whose parent is the task that created
-// it, and its body is a region of that. A step is a stretch for which the goroutine runs.
-// A program that is not traced pays for one atomic load when it creates a task and one
-// when the body begins.
+// flight recorder. Each task is a task of the trace, whose parent is the task that
+// created it, and its body is a region of that. A step is a stretch for which the
+// goroutine runs. A program that is not traced pays for one atomic load when it creates a
+// task and one when the body begins.
 
 import (
 	"context"

@@ -61,22 +61,22 @@ type WatchdogOptions struct {
 	Report func(BlockedLoop)
 }
 
-// StartWatchdog watches the loop from a goroutine of its own, until stop is called or the
-// loop is closed. While a step of a task, or a callback, lasts longer than the threshold,
-// it is reported with its stack of that moment: a call that blocks (of a channel, a
-// mutex, time.Sleep, or a library that waits for the loop) belongs into [ToThread], a
-// long computation too. The watchdog interrupts nothing.
+// StartWatchdog watches the loop from a goroutine of its own, until stop is called or
+// the loop is closed. While a step of a task, or a callback, lasts longer than the
+// threshold, it is reported with its stack of that moment: a call that blocks (of a
+// channel, a mutex, [time.Sleep], or a library that waits for the loop) belongs into
+// [ToThread], a long computation too. The watchdog interrupts nothing.
 //
-// Any goroutine may call it, before the loop runs or while it does. stop does not return
-// before the watchdog has ended, and calling it twice does nothing; a Report must not
-// call it. A negative threshold panics with [ErrUsage].
+// Any goroutine may call it, before the loop runs or while it does. stop does not
+// return before the watchdog has ended, and calling it twice does nothing; a Report
+// must not call it. A negative threshold panics with [ErrUsage].
 //
-// It makes the loop count its steps, as [Loop.Stats] does. To find the stack of a blocked
-// step the Go runtime looks at all goroutines, which takes some milliseconds for each ten
-// thousand of them; the others run on meanwhile.
+// It makes the loop count its steps, as [Loop.Stats] does. To find the stack of a
+// blocked step the Go runtime looks at all goroutines, which takes some milliseconds
+// for each ten thousand of them; the others run on meanwhile.
 //
-// asyncio has debug mode for this, which reports a step when it has ended; so does debug
-// mode here, which starts a watchdog besides.
+// asyncio has debug mode for this, which reports a step when it has ended; so does
+// debug mode here, which starts a watchdog besides.
 func (l *Loop) StartWatchdog(opts *WatchdogOptions) (stop func()) {
 	d := &watchdog{loop: l, meter: l.meterOf(), threshold: 100 * time.Millisecond, report: logBlocked,
 		quit: make(chan struct{}), ended: make(chan struct{})}

@@ -31,7 +31,7 @@ const (
 	pullEnded
 )
 
-// Iterator takes items one by one from an iteration that awaits. Make one with Pull.
+// Iterator takes items one by one from an iteration that awaits. Make one with [Pull].
 // Tasks of one loop may use it, one at a time. (Python: an asynchronous generator)
 type Iterator[T any] struct {
 	pull
@@ -64,8 +64,10 @@ type pull struct {
 //	defer it.Close(ctx)
 //
 // The body of seq begins to run in the first Next. The ctx that it is given is that of
-// the Next or Close under way, with its values and its end. Pull never awaits. It panics
-// if seq is nil, if ctx belongs to no loop, or if the caller does not hold the token.
+// the Next or Close under way, with its values and its end. Pull never awaits. It
+// panics if seq is nil, if ctx belongs to no loop, or if the caller does not hold the
+// token.
+//
 // (Python: aiter)
 func Pull[T any](ctx context.Context, seq func(ctx context.Context) iter.Seq2[T, error]) *Iterator[T] {
 	l := loopOf(ctx, "Pull")
@@ -90,18 +92,18 @@ func (it *Iterator[T]) run() {
 }
 
 // Next resumes the body until it yields, and returns what it yields: ok reports whether
-// there was an item. At the end of the iteration ok is false and err nil, now and in each
-// further call. If the body yields an error, Next returns it, with the value beside it
-// and ok false; what the next call returns is for the body to say.
+// there was an item. At the end of the iteration ok is false and err nil, now and in
+// each further call. If the body yields an error, Next returns it, with the value
+// beside it and ok false; what the next call returns is for the body to say.
 //
-// The body runs as part of the calling task and suspends it where it awaits. If the task
-// is cancelled there, the await of the body returns the *CancelledError. A body that ends
-// without yielding it has not dropped it: Next returns it then. If the body panics, so
-// does Next, and the iteration has ended.
+// The body runs as part of the calling task and suspends it where it awaits. If the
+// task is cancelled there, the await of the body returns the [*CancelledError]. A body
+// that ends without yielding it has not dropped it: Next returns it then. If the body
+// panics, so does Next, and the iteration has ended.
 //
-// The errors of Future.Await that say that there is no task are returned before the body
-// runs. Calling Next while a Next or Close is under way, in another task or in the body
-// itself, is misuse. (Python: anext)
+// The errors of [Future.Await] that say that there is no task are returned before the
+// body runs. Calling Next while a Next or Close is under way, in another task or in the
+// body itself, is misuse. (Python: anext)
 func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 	cancellation, err := it.resume(ctx, callNext, false)
 	if err != nil {
@@ -120,9 +122,9 @@ func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 // the body, which may await, runs to its end. A body that has not begun is not run. To
 // close an iteration that has ended does nothing.
 //
-// The error is the *CancelledError of a cancellation of the calling task that the body
-// was given meanwhile. As in Next, it is misuse if a Next or Close is under way, and so
-// it is if the body yields once more. (Python: aclose)
+// The error is the [*CancelledError] of a cancellation of the calling task that the
+// body was given meanwhile. As in Next, it is misuse if a Next or Close is under way,
+// and so it is if the body yields once more. (Python: aclose)
 func (it *Iterator[T]) Close(ctx context.Context) error {
 	switch it.state {
 	case pullCreated, pullEnded:
@@ -146,9 +148,11 @@ func (it *Iterator[T]) Close(ctx context.Context) error {
 }
 
 // All ranges over the items that are left. An error that the body yields comes with its
-// item and does not end the loop; one of Next itself is the last. Unlike a range over the
-// iteration itself, leaving the loop early does not close the iterator, so that the rest
-// can be taken later. (Python: async for)
+// item and does not end the loop; one of Next itself is the last. Unlike a range over
+// the iteration itself, leaving the loop early does not close the iterator, so that the
+// rest can be taken later.
+//
+// (Python: async for)
 func (it *Iterator[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {

@@ -96,6 +96,7 @@ func NewLifoQueue[T any](maxsize int) *Queue[T] { return &Queue[T]{max: maxsize,
 // function like those of package slices: it is negative if a is less than b. Equal
 // items are returned in the order in which asyncio would return them, which is not the
 // order in which they were put: if that matters, compare a sequence number too.
+//
 // (asyncio: PriorityQueue)
 func NewPriorityQueue[T any](maxsize int, compare func(a, b T) int) *Queue[T] {
 	if compare == nil {
@@ -313,8 +314,9 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 
 // Shutdown makes Put fail from now on, and Get once the queue is empty. All tasks that
 // wait to put or get check again. If immediate is set the items are dropped, and count
-// as processed for Join. Shutdown never awaits, and may be called again. (asyncio:
-// Queue.shutdown)
+// as processed for Join. Shutdown never awaits, and may be called again.
+//
+// (asyncio: Queue.shutdown)
 func (q *Queue[T]) Shutdown(immediate bool) {
 	q.check("Queue.Shutdown")
 	q.shut = true

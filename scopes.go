@@ -46,17 +46,19 @@ const (
 	cancelScopeExited
 )
 
-// CancelScope runs a body that can be cancelled as a whole. Once the scope is cancelled,
-// by Cancel or its deadline, every await in it fails with a *CancelledError until Run
-// returns: those of the body, of scopes and groups inside it, and of the tasks of these
-// groups. An await in which a task is suspended ends at once. A body that ignores the
-// error is not suspended any more, except by a TaskGroup that waits for its tasks, by a
-// Condition that takes its lock again, and inside a shielded scope.
+// CancelScope runs a body that can be cancelled as a whole. Once the scope is
+// cancelled, by Cancel or its deadline, every await in it fails with a
+// [*CancelledError] until Run returns: those of the body, of scopes and groups inside
+// it, and of the tasks of these groups. An await in which a task is suspended ends at
+// once. A body that ignores the error is not suspended any more, except by a
+// [TaskGroup] that waits for its tasks, by a [Condition] that takes its lock again, and
+// inside a shielded scope.
 //
 // The zero value is ready for one Run, without a deadline and without a shield. All
 // methods but Deadline must be called by the goroutine that holds the loop's token. For
-// common uses there are MoveOnAfter, FailAfter and Shielded. (asyncio has no such scope;
-// trio and anyio: CancelScope)
+// common uses there are [MoveOnAfter], [FailAfter] and [Shielded].
+//
+// (asyncio has no such scope; trio and anyio: CancelScope)
 type CancelScope struct {
 	scope    scope
 	inner    innerScope
@@ -90,11 +92,13 @@ type heldRequest struct {
 	from *CancelScope
 }
 
-// MoveOnAfter runs body in a CancelScope with a deadline d from now. If the deadline ends
-// the body, MoveOnAfter returns true and no error; otherwise it returns what body
-// returns. With d zero or negative the first await fails. NoTimeout sets no deadline.
-// Unlike in Timeout, the awaits of a body that ignores the error go on failing. Misuse is
-// that of CancelScope.Run. (trio, anyio: move_on_after)
+// MoveOnAfter runs body in a [CancelScope] with a deadline d from now. If the deadline
+// ends the body, MoveOnAfter returns true and no error; otherwise it returns what body
+// returns. With d zero or negative the first await fails. [NoTimeout] sets no deadline.
+// Unlike in [Timeout], the awaits of a body that ignores the error go on failing.
+// Misuse is that of [CancelScope.Run].
+//
+// (trio, anyio: move_on_after)
 func MoveOnAfter(ctx context.Context, d time.Duration, body func(ctx context.Context) error) (timedOut bool, err error) {
 	var s CancelScope
 	s.SetTimeout(d)
@@ -102,8 +106,8 @@ func MoveOnAfter(ctx context.Context, d time.Duration, body func(ctx context.Con
 	return s.caught, err
 }
 
-// MoveOnAt is MoveOnAfter with a time of the loop, see Loop.Time. The zero time sets no
-// deadline. (trio: move_on_at)
+// MoveOnAt is [MoveOnAfter] with a time of the loop, see [Loop.Time]. The zero time
+// sets no deadline. (trio: move_on_at)
 func MoveOnAt(ctx context.Context, when time.Time, body func(ctx context.Context) error) (timedOut bool, err error) {
 	var s CancelScope
 	s.SetDeadline(when)
@@ -111,13 +115,13 @@ func MoveOnAt(ctx context.Context, when time.Time, body func(ctx context.Context
 	return s.caught, err
 }
 
-// FailAfter is MoveOnAfter that returns ErrTimeout if the deadline ended the body. (trio,
-// anyio: fail_after)
+// FailAfter is [MoveOnAfter] that returns [ErrTimeout] if the deadline ended the body.
+// (trio, anyio: fail_after)
 func FailAfter(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
 	return failIf(MoveOnAfter(ctx, d, body))
 }
 
-// FailAt is FailAfter with a time of the loop, see Loop.Time. (trio: fail_at)
+// FailAt is [FailAfter] with a time of the loop, see [Loop.Time]. (trio: fail_at)
 func FailAt(ctx context.Context, when time.Time, body func(ctx context.Context) error) error {
 	return failIf(MoveOnAt(ctx, when, body))
 }
@@ -129,30 +133,32 @@ func failIf(timedOut bool, err error) error {
 	return err
 }
 
-// Shielded runs body in a shielded CancelScope: no cancellation from outside reaches it,
-// whatever its source. It is for clean-up that awaits. Give it a limit, or nothing can
-// end it:
+// Shielded runs body in a shielded [CancelScope]: no cancellation from outside reaches
+// it, whatever its source. It is for clean-up that awaits. Give it a limit, or nothing
+// can end it:
 //
 //	defer aio.Shielded(ctx, func(ctx context.Context) error {
 //		return aio.FailAfter(ctx, time.Second, conn.Close)
 //	})
 //
 // A request that comes meanwhile is delivered by the first await that suspends
-// afterwards. Shielded returns what body returns; misuse is that of CancelScope.Run.
-// (trio, anyio: CancelScope with shield=True; asyncio's shield starts a task, see Shield)
+// afterwards. Shielded returns what body returns; misuse is that of [CancelScope.Run].
+// (trio, anyio: CancelScope with shield=True; asyncio's shield starts a task, see
+// Shield)
 func Shielded(ctx context.Context, body func(ctx context.Context) error) error {
 	s := CancelScope{shielded: true}
 	return s.Run(ctx, body)
 }
 
 // Run runs body within the scope, in the calling task. It returns what body returns,
-// unless that is the cancellation by this scope: then it returns nil, and Caught reports
-// true. The cancellation goes on if a scope around this one is cancelled too, and visible
-// from here, or if the task itself was cancelled while it was in the scope.
+// unless that is the cancellation by this scope: then it returns nil, and Caught
+// reports true. The cancellation goes on if a scope around this one is cancelled too,
+// and visible from here, or if the task itself was cancelled while it was in the scope.
 //
 // The body's context has the values of ctx. It ends with the scope, and also with ctx
-// unless the scope is shielded when Run begins. The errors of Future.Await that say that
-// there is no task are returned before body runs; a second Run and a nil body are misuse.
+// unless the scope is shielded when Run begins. The errors of [Future.Await] that say
+// that there is no task are returned before body runs; a second Run and a nil body are
+// misuse.
 func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
 	c, err := enter(ctx, callCancelScope)
 	switch {
@@ -245,9 +251,11 @@ func (s *CancelScope) forget(g scopedGroup) {
 }
 
 // Cancel cancels the scope: see CancelScope. reason is the Message of the
-// *CancelledError, whose Source is CancelScoped and whose By is the name of the task that
-// called. Before Run it has the first await of the body fail; a second time and after Run
-// it does nothing. It never awaits. (trio, anyio: CancelScope.cancel)
+// [*CancelledError], whose Source is [CancelScoped] and whose By is the name of the
+// task that called. Before Run it has the first await of the body fail; a second time
+// and after Run it does nothing. It never awaits.
+//
+// (trio, anyio: CancelScope.cancel)
 func (s *CancelScope) Cancel(reason ...any) {
 	if s.scope.loop != nil {
 		s.scope.loop.check("CancelScope.Cancel")
@@ -324,9 +332,9 @@ func (s *CancelScope) set(when time.Duration) {
 	}
 }
 
-// SetDeadline moves the deadline to a time of the loop, see Loop.Time. A time that has
-// passed cancels the scope at once; the zero time means no deadline. Once the scope is
-// cancelled it has no effect. (trio, anyio: CancelScope.deadline)
+// SetDeadline moves the deadline to a time of the loop, see [Loop.Time]. A time that
+// has passed cancels the scope at once; the zero time means no deadline. Once the scope
+// is cancelled it has no effect. (trio, anyio: CancelScope.deadline)
 func (s *CancelScope) SetDeadline(when time.Time) {
 	s.settable("CancelScope.SetDeadline")
 	if s.state == cancelScopeEntered {
@@ -337,7 +345,7 @@ func (s *CancelScope) SetDeadline(when time.Time) {
 }
 
 // SetTimeout moves the deadline to d from now, before Run to d after Run begins.
-// NoTimeout means no deadline. (trio: CancelScope.relative_deadline)
+// [NoTimeout] means no deadline. (trio: CancelScope.relative_deadline)
 func (s *CancelScope) SetTimeout(d time.Duration) {
 	s.settable("CancelScope.SetTimeout")
 	if s.state == cancelScopeEntered {

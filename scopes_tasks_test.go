@@ -70,8 +70,9 @@ func TestScopeReachesGroups(t *testing.T) {
 		if err != nil || !s.Caught() || !s.CancelCalled() {
 			t.Errorf("Run returns %v, caught %v", err, s.Caught())
 		}
-		// Groups wait without being woken again: each failed await takes one pass. The
-		// group cancels its tasks too, by a request: late does not begin.
+		// Groups wait without being woken again: each failed await takes one
+		// pass. The group cancels its tasks too, by a request: late does not
+		// begin.
 		log.want(t, "cancel a:cancelled b:cancelled a:cancelled b:cancelled a:cancelled a-done b:cancelled b-done shielded:ok")
 		if aio.Gate(ctx) != 0 {
 			t.Errorf("the gate is %d", aio.Gate(ctx))

@@ -12,8 +12,8 @@ import (
 	"net"
 )
 
-// SendfileOptions are the settings of Sendfile and SockSendfile. The zero value sends the
-// whole file.
+// SendfileOptions are the settings of [Sendfile] and [SockSendfile]. The zero value
+// sends the whole file.
 type SendfileOptions struct {
 	// Offset is the offset in the file at which to begin, in bytes; the file's
 	// position does not matter.
@@ -33,7 +33,7 @@ type SendfileOptions struct {
 //
 // It suspends the calling task while there is no room to send, and while another
 // goroutine reads file. If it is cancelled, nothing more is sent. The kernel sends an
-// *os.File on Linux, macOS and FreeBSD; [SendfileOptions] NoFallback describes the
+// [*os.File] on Linux, macOS and FreeBSD; [SendfileOptions] NoFallback describes the
 // other cases.
 //
 // The error is that of the connection or of file, [ErrSendfileNotAvailable], or one
@@ -67,11 +67,12 @@ func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *Sendf
 // is none it is unchanged. opts may be nil.
 //
 // It suspends the calling task while there is no room to send, and while another
-// goroutine reads file. Reading from t is paused in the meantime. If it is cancelled,
-// nothing more is sent. The kernel sends an *os.File over a socket, without TLS, on
-// Linux, macOS and FreeBSD; [SendfileOptions] NoFallback describes the other cases.
-// During a Sendfile a Write to t is misuse, a WriteEOF is delayed, and a Close ends the
-// Sendfile.
+// goroutine reads file. Reading from t is paused in the meantime.
+//
+// If it is cancelled, nothing more is sent. The kernel sends an [*os.File] over a
+// socket, without TLS, on Linux, macOS and FreeBSD; [SendfileOptions] NoFallback
+// describes the other cases. During a Sendfile a Write to t is misuse, a WriteEOF is
+// delayed, and a Close ends the Sendfile.
 //
 // The error is that of the connection, [net.ErrClosed] if t is closing or is closed
 // during the call, that of file, [ErrSendfileNotAvailable], or one of those of

@@ -97,6 +97,7 @@ func (o *ServerOptions) listen() netio.ListenOptions {
 // Server holds listening sockets, and the connections accepted on them. [CreateServer],
 // [CreateUnixServer], [StartServer] and [StartUnixServer] make one. Tasks and callbacks
 // of its loop may call its methods; a method that awaits suspends the calling task.
+//
 // (asyncio: Server)
 type Server struct {
 	// Immutable.
@@ -335,7 +336,9 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 // CreateUnixServer is [CreateServer] on the Unix socket at path. A socket file that a
 // former server has left is replaced; any other file at path is an error. When the
 // server is closed it removes the file, unless it was replaced. A path that begins with
-// @ is a name in Linux's abstract namespace. (asyncio: loop.create_unix_server)
+// @ is a name in Linux's abstract namespace.
+//
+// (asyncio: loop.create_unix_server)
 func CreateUnixServer[P any](ctx context.Context, factory func() P, path string, opts *ServerOptions) (*Server, error) {
 	return createUnixServer(ctx, "CreateUnixServer", factory, path, opts)
 }
@@ -428,14 +431,15 @@ func (s *Server) Sockets() []*TransportSocket {
 }
 
 // Addr returns the address of the first socket, even when the server is closed. Any
-// goroutine may call it, as with a net.Listener.
+// goroutine may call it, as with a [net.Listener].
 func (s *Server) Addr() net.Addr { return s.addr }
 
 // StartServing begins to accept connections, unless the server does already, and
 // suspends the calling task for one pass. It fails with [net.ErrClosed] if the server
 // is closed, and with a [*net.OpError] if the listen call fails, for example because
-// another server listens on the same address; then it may be called again. (asyncio:
-// Server.start_serving)
+// another server listens on the same address; then it may be called again.
+//
+// (asyncio: Server.start_serving)
 func (s *Server) StartServing(ctx context.Context) error {
 	if _, err := s.enter(ctx, "Server.StartServing"); err != nil {
 		return err
@@ -476,8 +480,11 @@ func (s *Server) startServing() error {
 // suspends the calling task until it is cancelled or the server is closed. Then it
 // closes the server and its connections (during a [Server.Shutdown] the Shutdown closes
 // them) and waits until they are gone, before it returns a [*CancelledError]. A second
-// cancellation ends that wait. It fails as [Server.StartServing] does, and with an
-// error that matches [ErrUsage] if another task is already running ServeForever.
+// cancellation ends that wait.
+//
+// It fails as [Server.StartServing] does, and with an error that matches [ErrUsage] if
+// another task is already running ServeForever.
+//
 // (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	const call = "Server.ServeForever"
@@ -648,13 +655,17 @@ func (s *Server) waitClients(ctx context.Context, grace time.Duration) (done boo
 // Draining returns a channel that is closed when [Server.Shutdown] begins, before
 // anything else happens. Handlers that would otherwise run for ever end then; a task
 // waits for it with [Receive]. A handler of [StartServer] finds it with the function
-// [Draining]. Any goroutine may call it. (asyncio has no equivalent.)
+// [Draining]. Any goroutine may call it.
+//
+// (asyncio has no equivalent.)
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 // Draining returns the channel of [Server.Draining] for the handler that ctx belongs
 // to: a handler of [StartServer] or [StartUnixServer] that runs in the task of ctx, or
 // in a task that it has created. Without one it returns nil, a channel that is never
-// ready. Any goroutine may call it. (asyncio has no equivalent.)
+// ready. Any goroutine may call it.
+//
+// (asyncio has no equivalent.)
 func Draining(ctx context.Context) <-chan struct{} {
 	if ctx == nil {
 		misuse("Draining", "the context is nil")

@@ -156,7 +156,8 @@ func TestServerAddresses(t *testing.T) {
 		{addr: ":0", want: []string{"127.0.0.1", "::1"}, needs: true},
 		{addr: ":0", opts: aio.ServerOptions{Network: "tcp4"}, want: []string{"127.0.0.1"}},
 		{addr: ":0", opts: aio.ServerOptions{Network: "tcp6"}, want: []string{"::1"}, needs: true},
-		{addr: "127.0.0.1:0", opts: aio.ServerOptions{Hosts: []string{"192.0.2.1"}}, want: []string{"127.0.0.1"}}, // LOOP-151
+		// LOOP-151
+		{addr: "127.0.0.1:0", opts: aio.ServerOptions{Hosts: []string{"192.0.2.1"}}, want: []string{"127.0.0.1"}},
 	} {
 		if a.needs && !has6 {
 			continue

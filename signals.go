@@ -33,7 +33,7 @@ type SignalError struct {
 
 func (e *SignalError) Error() string { return fmt.Sprintf("aio: signal: %v", e.Signal) }
 
-// Is reports whether target is ErrInterrupted and the signal SIGINT.
+// Is reports whether target is [ErrInterrupted] and the signal SIGINT.
 func (e *SignalError) Is(target error) bool {
 	return target == ErrInterrupted && e.Signal == os.Interrupt
 }
@@ -50,8 +50,8 @@ func (e *SignalError) Is(target error) bool {
 // counts as a task that waits in [Receive]: time advances, and a deadlock is not
 // noticed.
 //
-// During a [Runner.Run] the handler takes precedence over the Runner's own handling of
-// sig, which resumes once the handler is removed. Every loop that has a handler gets
+// During a [Runner.Run] the handler takes precedence over the [Runner]'s own handling
+// of sig, which resumes once the handler is removed. Every loop that has a handler gets
 // the signal, as does every channel of [signal.Notify]; in asyncio only a loop of the
 // main thread can have handlers.
 //
@@ -93,10 +93,11 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 // RemoveSignalHandler undoes [Loop.AddSignalHandler] and reports whether there was a
 // handler. The signal has its default effect in Go again (SIGINT, SIGTERM and SIGHUP
 // end the program, most others do nothing), unless other code of the program catches
-// it; during a [Runner.Run] the signals of Runner.Signals cancel main again. The
+// it; during a [Runner.Run] the signals of [Runner].Signals cancel main again. The
 // handler is not called any more, even if the signal has arrived already. It never
-// awaits. A sig that is not a signal of this system is misuse. (asyncio:
-// loop.remove_signal_handler)
+// awaits. A sig that is not a signal of this system is misuse.
+//
+// (asyncio: loop.remove_signal_handler)
 func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	const call = "Loop.RemoveSignalHandler"
 	l.check(call)

@@ -30,9 +30,9 @@ func socketOf(ctx context.Context, call string, sock any) (socket, error) {
 //
 // sock, here and in the other calls, is the number of a non-blocking descriptor (int or
 // uintptr), or a value that has a descriptor: a connection or listener of package net,
-// an *os.File. Where the system has no poller (Windows, js) it must be one of package
-// net. Any other net.Conn, net.PacketConn or net.Listener is used through its methods,
-// in a goroutine; then the calls always suspend, and they set its deadlines.
+// an [*os.File]. Where the system has no poller (Windows, js) it must be one of package
+// net. Any other [net.Conn], [net.PacketConn] or [net.Listener] is used through its
+// methods, in a goroutine; then the calls always suspend, and they set its deadlines.
 //
 // One task at a time may receive from a socket, and one may send. On a descriptor a
 // second receiver, or an AddReader, replaces the one that waits, which then waits for
@@ -108,7 +108,9 @@ func SockSendall(ctx context.Context, sock any, p []byte) error {
 // nil if the socket is connected, and returns the length of p. It suspends the calling
 // task while there is no room; if it is cancelled then, nothing was sent. An address of
 // another type gives an error that matches [ErrUsage]. [SockRecv] describes sock and
-// the other errors. (asyncio: loop.sock_sendto)
+// the other errors.
+//
+// (asyncio: loop.sock_sendto)
 func SockSendto(ctx context.Context, sock any, p []byte, addr net.Addr) (int, error) {
 	s, err := socketOf(ctx, "SockSendto", sock)
 	if err != nil {
@@ -144,9 +146,13 @@ func SockConnect(ctx context.Context, sock any, addr string) error {
 
 // SockAccept returns the next connection to a listening socket, and suspends the
 // calling task until there is one. The address of the client is the connection's
-// RemoteAddr. If SockAccept is cancelled, the next connection goes to the next call.
-// sock may be a net.Listener; one of another package than net must have a SetDeadline
-// method. [SockRecv] lists the errors. (asyncio: loop.sock_accept)
+// RemoteAddr.
+//
+// If SockAccept is cancelled, the next connection goes to the next call. sock may be a
+// [net.Listener]; one of another package than net must have a SetDeadline method.
+// [SockRecv] lists the errors.
+//
+// (asyncio: loop.sock_accept)
 func SockAccept(ctx context.Context, sock any) (net.Conn, error) {
 	s, err := socketOf(ctx, "SockAccept", sock)
 	if err != nil {

@@ -332,7 +332,8 @@ func TestSockDatagrams(t *testing.T) {
 			socks[i] = c
 		}
 		a, b := socks[0], socks[1]
-		receive := aio.CreateTask(ctx, func(ctx context.Context) (string, error) { // it has to wait
+		// it has to wait
+		receive := aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
 			p, from, err := aio.SockRecvfrom(ctx, b, 100)
 			return fmt.Sprint(string(p), " from ", from), err
 		})

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// RaceResult is the outcome of a StaggeredRace.
+// RaceResult is the outcome of a [StaggeredRace].
 type RaceResult[T any] struct {
 	// Value is the result of the winner.
 	Value T

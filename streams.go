@@ -53,7 +53,7 @@ func (e *IncompleteReadError) Error() string {
 	return fmt.Sprintf("aio: stream ended after %d of %d expected bytes", len(e.Partial), e.Expected)
 }
 
-// Is reports whether target is io.ErrUnexpectedEOF, or io.EOF and Partial is empty.
+// Is reports whether target is [io.ErrUnexpectedEOF], or [io.EOF] and Partial is empty.
 func (e *IncompleteReadError) Is(target error) bool {
 	return target == io.ErrUnexpectedEOF || target == io.EOF && len(e.Partial) == 0
 }
@@ -85,7 +85,7 @@ func (e *LimitOverrunError) Error() string {
 // [ErrUsage]. A method that is cancelled has read nothing, except for a Read to the
 // end. If the connection failed, they return its error even if there are bytes left.
 // The slices that they return belong to the caller. [StreamReader.Reader] makes an
-// io.Reader of a StreamReader.
+// [io.Reader] of a StreamReader.
 //
 // All other methods never await, and panic with [ErrWrongGoroutine] (Exception returns
 // it) if the caller does not hold the token.
@@ -279,7 +279,9 @@ func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 // ReadExactly returns n bytes. If the stream ends before, the error is an
 // [*IncompleteReadError] that has the remaining bytes; the other errors are those of
 // [StreamReader.Read]. A negative n is [ErrUsage]. The limit of the reader does not
-// apply. (asyncio: StreamReader.readexactly)
+// apply.
+//
+// (asyncio: StreamReader.readexactly)
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	const call = "StreamReader.ReadExactly"
 	if n < 0 {
@@ -336,7 +338,9 @@ func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 // Lines iterates over the lines of the stream, as [StreamReader.ReadLine] returns them,
 // until the stream ends. If ReadLine fails, Lines yields that error and ends; after
 // [ErrLineTooLong] a new iteration continues with the following bytes. It suspends as
-// ReadLine does. (asyncio: async for line in reader)
+// ReadLine does.
+//
+// (asyncio: async for line in reader)
 func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
@@ -648,7 +652,9 @@ func (r *StreamReader) adopt(p []byte) {
 // [StreamReader], and makes Drain and WaitClosed of a [StreamWriter] wait for the
 // transport. [OpenConnection] and [StartServer] make one for each connection;
 // [NewStreamReaderProtocol] is for other transports, such as that of [ConnectReadPipe].
-// Only transports call its methods. (asyncio: StreamReaderProtocol)
+// Only transports call its methods.
+//
+// (asyncio: StreamReaderProtocol)
 type StreamReaderProtocol struct {
 	gate      writeGate
 	reader    *StreamReader
@@ -706,7 +712,7 @@ func (p *StreamReaderProtocol) mustBeMade(call string) {
 	}
 }
 
-// BufferUpdated implements BufferedProtocol.
+// BufferUpdated implements [BufferedProtocol].
 func (p *StreamReaderProtocol) BufferUpdated(n int) {
 	p.mustBeMade("StreamReaderProtocol.BufferUpdated")
 	if n < 0 {
@@ -723,7 +729,7 @@ func (p *StreamReaderProtocol) EOFReceived() bool {
 	return !p.overTLS
 }
 
-// ConnectionLost implements Protocol.
+// ConnectionLost implements [Protocol].
 func (p *StreamReaderProtocol) ConnectionLost(err error) {
 	p.mustBeMade("StreamReaderProtocol.ConnectionLost")
 	if err == nil {
@@ -734,8 +740,8 @@ func (p *StreamReaderProtocol) ConnectionLost(err error) {
 	p.gate.lose(err)
 }
 
-// PauseWriting implements Protocol.
+// PauseWriting implements [Protocol].
 func (p *StreamReaderProtocol) PauseWriting() { p.gate.paused = true }
 
-// ResumeWriting implements Protocol.
+// ResumeWriting implements [Protocol].
 func (p *StreamReaderProtocol) ResumeWriting() { p.gate.resume() }

@@ -11,8 +11,8 @@ import (
 	"io"
 )
 
-// Reader returns the stream as an io.Reader for the task of ctx. It is also an
-// io.ByteReader and an io.WriterTo. Its methods suspend, and fail, as
+// Reader returns the stream as an [io.Reader] for the task of ctx. It is also an
+// [io.ByteReader] and an [io.WriterTo]. Its methods suspend, and fail, as
 // [StreamReader.Read] does, and return [io.EOF] at the end. Read returns the bytes that
 // have arrived; if it has to wait, the transport reads directly into p, unless p is
 // small. WriteTo passes bytes on as they arrive until the end, without a buffer of its
@@ -130,7 +130,7 @@ func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
 	}
 }
 
-// Writer returns the stream as an io.Writer for the task of ctx. Its Write is a
+// Writer returns the stream as an [io.Writer] for the task of ctx. Its Write is a
 // [StreamWriter.Write] followed by a [StreamWriter.Drain], so it waits for a slow peer.
 // If it fails because of a cancellation, all was written; every further Write then
 // fails with the same error and writes nothing, until Writer is called again.

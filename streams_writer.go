@@ -35,9 +35,9 @@ func NewStreamWriter(t WriteTransport, p *StreamReaderProtocol) *StreamWriter {
 	return &StreamWriter{transport: t, gate: &p.gate, reader: p.reader, protocol: p}
 }
 
-// Transport returns the transport; that of a connection is a Transport. After StartTLS it
-// is another one. It panics with ErrWrongGoroutine if the caller does not hold the token.
-// (asyncio: StreamWriter.transport)
+// Transport returns the transport; that of a connection is a Transport. After
+// [StartTLS] it is another one. It panics with [ErrWrongGoroutine] if the caller does
+// not hold the token. (asyncio: StreamWriter.transport)
 func (w *StreamWriter) Transport() WriteTransport {
 	w.mustBeMade("StreamWriter.Transport")
 	w.gate.check("StreamWriter.Transport")
@@ -150,7 +150,9 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 // WaitClosed suspends the calling task until the connection is gone, for which Close
 // does not wait. The error is the one with which the connection was lost, in every
 // call; a [*CancelledError], after which the connection still closes; or one of those
-// of [Future.Await]. (asyncio: StreamWriter.wait_closed)
+// of [Future.Await].
+//
+// (asyncio: StreamWriter.wait_closed)
 func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	const call = "StreamWriter.WaitClosed"
 	if err := w.made(call); err != nil {

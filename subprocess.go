@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// ErrOutputLimit says that a process wrote more than SubprocessOptions.MaxOutput, and
+// ErrOutputLimit says that a process wrote more than [SubprocessOptions].MaxOutput, and
 // was killed for that reason.
 var ErrOutputLimit = errors.New("aio: the process has written more than its limit")
 
@@ -36,11 +36,12 @@ const (
 // SubprocessOptions are the settings of a new process. The zero value has the defaults.
 type SubprocessOptions struct {
 	// Stdin, Stdout and Stderr are the standard streams of the process: a
-	// [Redirect], an *os.File, or the number of a descriptor (int or uintptr; not
+	// [Redirect], an [*os.File], or the number of a descriptor (int or uintptr; not
 	// on Windows). Files and descriptors still belong to the caller. If nil,
-	// CreateSubprocessExec and CreateSubprocessShell let the process inherit the
-	// stream, SubprocessExec and SubprocessShell make a PIPE; pass os.Stdin,
-	// os.Stdout or os.Stderr to let it inherit the stream there too.
+	// [CreateSubprocessExec] and [CreateSubprocessShell] let the process inherit
+	// the stream, [SubprocessExec] and [SubprocessShell] make a [PIPE]; pass
+	// [os.Stdin], [os.Stdout] or [os.Stderr] to let it inherit the stream there
+	// too.
 	Stdin, Stdout, Stderr any
 	// Dir is the working directory of the process; empty means that of the calling
 	// process. (Python: cwd)
@@ -156,19 +157,18 @@ func (o *SubprocessOptions) check(call string) error {
 //
 // The methods that do not take a ctx never await. If the caller does not hold the token
 // of the loop, those with an error result return [ErrWrongGoroutine], and the others
-// panic with it. A Process to which no reference is left is still
-// waited for, so it leaves no zombie, but it is not ended: see
-// SubprocessOptions.Context.
+// panic with it. A Process to which no reference is left is still waited for, so it
+// leaves no zombie, but it is not ended: see [SubprocessOptions].Context.
 //
 // (asyncio: asyncio.subprocess.Process)
 type Process struct {
 	// PID is the process's id.
 	PID int
-	// Stdin writes to the process's standard input, if that is a PIPE; otherwise it
-	// is nil. Its Drain and WaitClosed fail with [syscall.EPIPE] or
+	// Stdin writes to the process's standard input, if that is a [PIPE]; otherwise
+	// it is nil. Its Drain and WaitClosed fail with [syscall.EPIPE] or
 	// [ErrConnectionLost] when the process has closed its standard input.
 	Stdin *StreamWriter
-	// Stdout and Stderr read the output of the process, if they are a PIPE;
+	// Stdout and Stderr read the output of the process, if they are a [PIPE];
 	// otherwise they are nil. Unread output eventually fills the pipe and blocks
 	// the process.
 	Stdout, Stderr *StreamReader
@@ -280,7 +280,9 @@ func (p *Process) Kill() error {
 // [Process.Returncode] does; if it has exited already, Wait does not suspend. Wait
 // neither waits for the pipes nor reads from them: a process that writes more than a
 // pipe holds does not exit before its output is read. Cancelling Wait has no effect on
-// the process. The error is one of those of [Future.Await]. (asyncio: Process.wait)
+// the process. The error is one of those of [Future.Await].
+//
+// (asyncio: Process.wait)
 func (p *Process) Wait(ctx context.Context) (int, error) {
 	const call = "Process.Wait"
 	e, err := p.enter(ctx, call)
@@ -307,7 +309,7 @@ const inputPiece = 256 << 10
 
 // Communicate writes input to the process's standard input and closes it, reads its
 // standard output and error to their end, and waits for the process, all concurrently.
-// A stream that is not a PIPE is not touched: then input is dropped, or the result is
+// A stream that is not a [PIPE] is not touched: then input is dropped, or the result is
 // nil; the result is not nil but empty if the process has written nothing. It is not an
 // error if the process does not read all of its input.
 //

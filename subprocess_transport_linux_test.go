@@ -58,7 +58,8 @@ func TestSubprocessPipesWiden(t *testing.T) {
 		if size(1) <= before {
 			t.Errorf("stdout holds %d bytes, stdin, of which nothing was asked, %d", size(1), before)
 		}
-		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil { // more than any pipe holds at first
+		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil {
+			// more than any pipe holds at first
 			return err
 		}
 		if size(0) <= before {
@@ -74,8 +75,8 @@ func TestSubprocessPipesWiden(t *testing.T) {
 	matches(t, "the run", aio.Run(poller), nil)
 }
 
-// A read of a Process takes what was there when the poller reported it, and not what the process has
-// written until the stream is told of it, one pass later.
+// A read of a Process takes what was there when the poller reported it, and not what the
+// process has written until the stream is told of it, one pass later.
 func TestProcessReadsWhatWasReported(t *testing.T) {
 	poller := func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessShell(ctx, "exec cat", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
@@ -86,7 +87,8 @@ func TestProcessReadsWhatWasReported(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// echo returns when what cat has answered is in the pipe. The loop does nothing meanwhile.
+		// echo returns when what cat has answered is in the pipe. The loop does
+		// nothing meanwhile.
 		echo := func(line string) {
 			if _, err := p.Stdin.Write([]byte(line)); err != nil {
 				t.Error(err)

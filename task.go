@@ -29,7 +29,7 @@ import (
 // AnyTask is a [Task] of any result type. Task documents the methods.
 type AnyTask interface {
 	AnyFuture
-	// These are the methods of Task.
+	// These are the methods of [Task].
 	Cancelling() int
 	Uncancel() int
 	GetName() string
@@ -125,14 +125,14 @@ type TaskSpec struct {
 	Context context.Context
 	// Name is the task's name; "" means Task-1 and so on.
 	Name string
-	// EagerStart runs the body at once, inside CreateTask, up to its first
+	// EagerStart runs the body at once, inside [CreateTask], up to its first
 	// suspension. nil means that the caller did not decide.
 	EagerStart *bool
 
 	inside *CancelScope // around the group of the task, nil if none
 }
 
-// TaskOption is an option of CreateTask.
+// TaskOption is an option of [CreateTask].
 type TaskOption func(*TaskSpec)
 
 // WithName names the task.
@@ -411,7 +411,9 @@ func (t *task) Cancelling() int {
 // Uncancel withdraws a request to cancel the task and returns the number of requests
 // that are left. It is for code that has made the request itself and has handled it, as
 // [Timeout] and [TaskGroup] do. If none is left, a cancellation that was not delivered
-// yet is dropped. (asyncio: Task.uncancel)
+// yet is dropped.
+//
+// (asyncio: Task.uncancel)
 func (t *task) Uncancel() int {
 	t.fut.check("Task.Uncancel")
 	return t.uncancel()
@@ -455,8 +457,8 @@ func (t *task) SetName(name string) {
 // GetContext returns the context that the body was given. (asyncio: Task.get_context)
 func (t *task) GetContext() context.Context { return &t.scope }
 
-// GetCoro returns the coroutine that the task runs or ran, nil if it was started eagerly
-// and was done before CreateTask returned. (asyncio: Task.get_coro)
+// GetCoro returns the coroutine that the task runs or ran, nil if it was started
+// eagerly and was done before [CreateTask] returned. (asyncio: Task.get_coro)
 func (t *Task[T]) GetCoro() Coro[T] { return t.coro }
 
 // entryPoint implements taskImpl: it is the stack of a task that has not started.
@@ -470,7 +472,9 @@ func (t *Task[T]) entryPoint() []uintptr {
 // function that awaits. Frames of this package and of the Go runtime are left out. A
 // limit greater than 0 limits the number of frames, keeping the outermost. A task that
 // has not started is in the first line of its function. A task that is done has no
-// stack, nor has one that is starting the caller eagerly. (asyncio: Task.get_stack)
+// stack, nor has one that is starting the caller eagerly.
+//
+// (asyncio: Task.get_stack)
 func (t *task) GetStack(limit int) []runtime.Frame {
 	t.fut.check("Task.GetStack")
 	if t.fut.state != pending {

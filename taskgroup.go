@@ -15,9 +15,9 @@ import (
 // TaskGroup is a group of tasks that end together. The zero value is ready for one Run;
 // [WithTaskGroup] is the short form. (asyncio: TaskGroup)
 type TaskGroup struct {
-	// Limit is how many tasks of Go and GoResult run at a time; 0 means any number.
-	// The others wait for their turn, in order, before their bodies begin. Set it
-	// before the first of them.
+	// Limit is how many tasks of Go and [GoResult] run at a time; 0 means any
+	// number. The others wait for their turn, in order, before their bodies begin.
+	// Set it before the first of them.
 	Limit int
 	// CollectErrors keeps the group from being cancelled when a task fails or the
 	// body returns an error: all tasks run to their end, and Run returns all errors.
@@ -206,7 +206,9 @@ func (tg *TaskGroup) reportErrors() {
 // suspended, and so may the tasks of the group, until Run has returned. It never
 // awaits. Once the group is being cancelled it accepts no more tasks: Go panics, as it
 // does before and after Run. Inside a task of the group such a panic is one more error
-// of the group. (asyncio: TaskGroup.create_task)
+// of the group.
+//
+// (asyncio: TaskGroup.create_task)
 func (tg *TaskGroup) Go(f func(ctx context.Context) error, opts ...TaskOption) *Task[struct{}] {
 	if f == nil {
 		misuse("TaskGroup.Go", "the function is nil")
@@ -270,9 +272,12 @@ func limited[T any](tg *TaskGroup, coro Coro[T]) Coro[T] {
 //	addr, err := aio.StartTask(ctx, tg, serve)
 //
 // If f ends before it calls started, the group is not affected: StartTask returns the
-// error of f, or an error of misuse if there is none. If the calling task is cancelled
-// before, f is cancelled, and StartTask returns when it has ended. A second call of
-// started does nothing. Limit does not count the task. Misuse is that of Go, and a nil f.
+// error of f, or an error of misuse if there is none.
+//
+// If the calling task is cancelled before, f is cancelled, and StartTask returns when
+// it has ended. A second call of started does nothing. Limit does not count the task.
+// Misuse is that of Go, and a nil f.
+//
 // (trio: nursery.start; anyio: TaskGroup.start)
 func StartTask[T any](ctx context.Context, tg *TaskGroup, f func(ctx context.Context, started func(value T)) error, opts ...TaskOption) (value T, err error) {
 	const call = "StartTask"
@@ -433,8 +438,9 @@ func (tg *TaskGroup) cancel() {
 // Cancel ends the group early: its tasks are cancelled, and so is the await in which
 // the body is suspended, or its next one. Run then returns nil, or a [*GroupError] if
 // there are errors, but not the [*CancelledError]. Before Run, Cancel takes effect when
-// the group is entered; after the end, and a second time, it does nothing. (asyncio:
-// TaskGroup.cancel of Python 3.15)
+// the group is entered; after the end, and a second time, it does nothing.
+//
+// (asyncio: TaskGroup.cancel of Python 3.15)
 func (tg *TaskGroup) Cancel() {
 	if tg.loop != nil {
 		tg.loop.check("TaskGroup.Cancel")

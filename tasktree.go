@@ -97,8 +97,10 @@ func (f *future) awaitingTasks() (tasks []*task) {
 // it: the addresses of the loop and the task, the task's name and the functions of its
 // stack, those of the awaiting task, its name, and its address. A task without awaiters
 // has one line, with the address 0x0; an awaiter that is not in tasks is called
-// Unknown. Tasks of several loops may be in one table. (asyncio: python -m asyncio ps,
-// which has the number of the thread instead of the loop)
+// Unknown. Tasks of several loops may be in one table.
+//
+// (asyncio: python -m asyncio ps, which has the number of the thread instead of the
+// loop)
 func FormatTaskTable(tasks []TaskInfo) string {
 	names := taskNames(tasks)
 	var b strings.Builder
@@ -148,7 +150,7 @@ func functionChain(stack []runtime.Frame) string {
 	return strings.Join(names, " -> ")
 }
 
-// TaskTreeOptions are the markers that FormatTaskTree puts before each name. The zero
+// TaskTreeOptions are the markers that [FormatTaskTree] puts before each name. The zero
 // value has the defaults.
 type TaskTreeOptions struct {
 	TaskMarker  string // "" is (T)
@@ -295,7 +297,7 @@ func (e *TaskCycleError) Error() string {
 	return "aio: tasks await each other: " + strings.Join(circles, "; ")
 }
 
-// Is reports whether target is ErrAwaitCycle.
+// Is reports whether target is [ErrAwaitCycle].
 func (e *TaskCycleError) Is(target error) bool { return target == ErrAwaitCycle }
 
 // taskCycles finds cycles, beginning at each task that awaits, in the order of the

@@ -54,10 +54,10 @@ func NewTimeoutAt(when time.Time) *TimeoutScope {
 // returns that, Timeout returns [ErrTimeout]. Any other result of body is returned
 // unchanged, even after the time has expired. A body that never suspends is never
 // interrupted. With d zero or negative the time expires at the first suspension; a
-// cancellation that was requested before, and that no await has returned yet, then
-// counts as the Timeout's, as in asyncio. [NoTimeout] sets no limit. The body's context ends with the scope: with
-// [context.DeadlineExceeded] if the time has expired, as do the contexts that are
-// derived from it.
+// cancellation that was requested before, and that no await has returned yet, then counts
+// as the Timeout's, as in asyncio. [NoTimeout] sets no limit. The body's context ends
+// with the scope: with [context.DeadlineExceeded] if the time has expired, as do the
+// contexts that are derived from it.
 //
 // If the task is cancelled by other code as well, Timeout returns the CancelledError.
 // Of two scopes that expire together the outer one returns ErrTimeout. Those errors of
@@ -171,8 +171,9 @@ func (s *TimeoutScope) When() time.Time {
 
 // Reschedule moves the deadline to a time of the loop, see [Loop.Time]. A time in the
 // past ends the scope in the next pass; the zero time removes the limit. It is misuse,
-// and panics, before Run and once the time has expired or body has returned. (asyncio:
-// Timeout.reschedule)
+// and panics, before Run and once the time has expired or body has returned.
+//
+// (asyncio: Timeout.reschedule)
 func (s *TimeoutScope) Reschedule(when time.Time) {
 	if s.scope.loop != nil {
 		s.scope.loop.check("Timeout.Reschedule")

@@ -170,8 +170,8 @@ func (e *tlsTimeoutError) Is(target error) bool {
 	return target == ErrTimeout || errors.Is(ErrTimeout, target) || target == syscall.ECONNABORTED && e.what == "handshake"
 }
 
-// TLSOptions are the settings of StartTLS. The zero value is a client with the default
-// timeouts.
+// TLSOptions are the settings of [StartTLS]. The zero value is a client with the
+// default timeouts.
 type TLSOptions struct {
 	// ServerSide makes this the server side.
 	ServerSide bool

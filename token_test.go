@@ -683,7 +683,8 @@ func TestNestIsBounded(t *testing.T) {
 	var tasks []*aio.Task[struct{}]
 	var got, want []string
 	for i := range n {
-		tasks = append(tasks, aio.CreateTask(l.Context(), func(ctx context.Context) (struct{}, error) { // no NoResult: it has no frame before it starts
+		// no NoResult: it has no frame before it starts
+		tasks = append(tasks, aio.CreateTask(l.Context(), func(ctx context.Context) (struct{}, error) {
 			for turn := range 3 {
 				got = append(got, fmt.Sprint(turn, " ", i))
 				if i%7 == 0 {

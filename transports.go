@@ -40,8 +40,8 @@ type BaseTransport interface {
 	//	                     all certificates
 	//	peercert             *x509.Certificate, if there is a verified one
 	//	cipher               string
-	//	close_notify         bool: the peer has closed TLS; without it, EOF may be
-	//	                     an attacker's
+	//	close_notify         bool: the peer has closed TLS; without it, EOF may
+	//	                     be an attacker's
 	GetExtraInfo(name string) any
 	// SetProtocol makes p the protocol, whose callbacks are called from now on. Its
 	// ConnectionMade is not called. It panics with [ErrUsage] if p cannot be the
@@ -92,13 +92,17 @@ type WriteTransport interface {
 	// protocol's ConnectionLost is called with nil. The peer of a TCP connection
 	// sees a normal EOF after the data that was sent, as after Close. To send a
 	// reset, first set SO_LINGER to 0, with the File of the [TransportSocket] and
-	// [net.TCPConn.SetLinger]. (asyncio: abort, which is the same)
+	// [net.TCPConn.SetLinger].
+	//
+	// (asyncio: abort, which is the same)
 	Abort()
 	// SetWriteBufferLimits sets the marks of flow control, in bytes: PauseWriting
 	// is called when more than high are buffered, ResumeWriting when low or less
 	// are buffered again. [DefaultLimit] for high means four times low, for low a
 	// quarter of high, and for both 64 and 16 KiB. It panics with [ErrUsage] unless
-	// high >= low >= 0. (asyncio: set_write_buffer_limits)
+	// high >= low >= 0.
+	//
+	// (asyncio: set_write_buffer_limits)
 	SetWriteBufferLimits(high, low int)
 	// GetWriteBufferLimits returns the marks. (asyncio: get_write_buffer_limits)
 	GetWriteBufferLimits() (low, high int)
@@ -120,7 +124,9 @@ type DatagramTransport interface {
 	// once. addr is nil on an endpoint that has a remote address. A network error
 	// goes to the protocol's ErrorReceived. The error returned is [net.ErrClosed]
 	// if p was dropped because the endpoint is closed, or one that matches
-	// [ErrUsage] if addr does not fit. (asyncio: sendto)
+	// [ErrUsage] if addr does not fit.
+	//
+	// (asyncio: sendto)
 	SendTo(p []byte, addr net.Addr) error
 	// Abort closes the endpoint at once; datagrams in the buffer are lost. (asyncio:
 	// abort)
@@ -136,8 +142,10 @@ type DatagramTransport interface {
 // SubprocessTransport is a child process and the pipes to it. Its Close closes the
 // pipes, and kills the process if it has not exited; ConnectionLost is still called
 // when it has, and the pipes are closed. Its GetExtraInfo has "subprocess", an
-// *os.Process, which must not be waited for: that would take the status away from the
-// transport. (asyncio: SubprocessTransport)
+// [*os.Process], which must not be waited for: that would take the status away from the
+// transport.
+//
+// (asyncio: SubprocessTransport)
 type SubprocessTransport interface {
 	BaseTransport
 	// GetPID returns the process's id. (asyncio: get_pid)
@@ -153,7 +161,9 @@ type SubprocessTransport interface {
 	// SendSignal sends a signal. It never reaches another process that has been
 	// given the same id: between the exit of the process and ConnectionLost it does
 	// nothing, and after that the error is [os.ErrProcessDone]. Other errors are
-	// those of the system. Windows supports only os.Kill. (asyncio: send_signal)
+	// those of the system. Windows supports only [os.Kill].
+	//
+	// (asyncio: send_signal)
 	SendSignal(sig os.Signal) error
 	// Terminate sends SIGTERM; on Windows it is Kill. (asyncio: terminate)
 	Terminate() error
@@ -170,8 +180,8 @@ const DefaultLimit = math.MinInt
 type TransportSocket struct{ s netio.Socket }
 
 // SyscallConn gives access to the descriptor, which must not be closed or read from. It
-// fails with net.ErrClosed once the transport is closed, and with errors.ErrUnsupported
-// if there is no descriptor. It implements syscall.Conn.
+// fails with [net.ErrClosed] once the transport is closed, and with
+// [errors.ErrUnsupported] if there is no descriptor. It implements [syscall.Conn].
 func (t *TransportSocket) SyscallConn() (syscall.RawConn, error) {
 	if err := t.made("TransportSocket.SyscallConn"); err != nil {
 		return nil, err

@@ -142,7 +142,8 @@ func TestDatagramEcho(t *testing.T) {
 					from = local
 				}
 				if tt.network == "unixgram" {
-					dgPlain(t, "unixgram", filepath.Join(t.TempDir(), "plain")) // or skip
+					// or skip
+					dgPlain(t, "unixgram", filepath.Join(t.TempDir(), "plain"))
 					local, from = filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
 				}
 				server, err := dgOpen(ctx, &aio.DatagramOptions{Network: tt.network, LocalAddr: local})

@@ -143,7 +143,8 @@ func TestStreamClosing(t *testing.T) {
 			c.s.Writable()
 			c.l.CallSoon(func() { c.log.add("soon") })
 			c.passes(2)
-			c.want("| soon | write:1/1 lost close", "ConnectionLost comes with the last byte, in the same callback") // in the same callback
+			// in the same callback
+			c.want("| soon | write:1/1 lost close", "ConnectionLost comes with the last byte, in the same callback")
 		}},
 		{"LOOP-256 LOOP-257 Abort", func(c *ioCase) {
 			c.s.Out = []any{0}

@@ -535,7 +535,8 @@ func TestStreamReset(t *testing.T) {
 				if !ok {
 					t.Errorf("ConnectionLost(%v), want one of %v", a.err, c.errs)
 				}
-				if strings.Contains(strings.Join(*tr.log, " "), "reported") { // LOOP-258
+				// LOOP-258
+				if strings.Contains(strings.Join(*tr.log, " "), "reported") {
 					t.Errorf("events: %v", *tr.log)
 				}
 			})

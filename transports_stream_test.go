@@ -249,7 +249,8 @@ func TestStreamReading(t *testing.T) {
 			c.p.on["data:one"] = func() { c.t.Abort(); panic("no") }
 			c.readable("one", "two")
 			c.passes(3)
-			c.want("| | read:3 data:one reported:panic | lost abort", "the first reason is the one that counts") // LOOP-257
+			// LOOP-257
+			c.want("| | read:3 data:one reported:panic | lost abort", "the first reason is the one that counts")
 		}},
 		{"LOOP-255 closed when the read is due", func(c *ioCase) {
 			c.l.CallSoon(func() { c.t.Close(); c.t.Close() })

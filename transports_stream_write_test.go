@@ -251,7 +251,8 @@ func TestStreamFlowControl(t *testing.T) {
 			c.want("pause", "one byte above it does, once")
 			c.room(8)
 			c.passes(2)
-			c.want("| | write:8/12", "above the low mark the protocol stays paused") // not at the low mark
+			// not at the low mark
+			c.want("| | write:8/12", "above the low mark the protocol stays paused")
 			c.room(1)
 			c.passes(2)
 			c.want("| | write:1/4 resume", "at the low mark it resumes")

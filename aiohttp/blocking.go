@@ -7,16 +7,16 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Blocking returns a handler for use in tasks that calls h outside of them, where it may
-// block: a reverse proxy behind a mux whose other handlers are tasks, for example. It
-// suspends the calling task until h returns. h gets the writer of the server and the
+// Blocking returns a handler for use in tasks that calls h outside of them, where it
+// may block: a reverse proxy behind a mux whose other handlers are tasks, for example.
+// It suspends the calling task until h returns. h gets the writer of the server and the
 // request as the task has it, with the body of the server unless that was replaced; the
-// context ends when the task is cancelled, and h is waited for nevertheless. A panic of h
-// goes on in the task, runtime.Goexit breaks the connection.
+// context ends when the task is cancelled, and h is waited for nevertheless. A panic of
+// h goes on in the task, [runtime.Goexit] breaks the connection.
 //
 // The handler must be called in a task of a request that [Handler] or [Serve] serves,
-// with its w or one that has it by Unwrap, before anything was written; it panics with an
-// error that matches aio.ErrUsage otherwise. What middleware in between does to the
+// with its w or one that has it by Unwrap, before anything was written; it panics with
+// an error that matches aio.ErrUsage otherwise. What middleware in between does to the
 // response has no effect on what h writes.
 func Blocking(h http.Handler) http.Handler {
 	if h == nil {

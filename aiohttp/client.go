@@ -505,7 +505,7 @@ func (e *LimitError) Error() string {
 }
 
 // Close ends the request; if the body was read to its end, it only makes further reads
-// fail with an error that matches net.ErrClosed. It never awaits, and returns nil.
+// fail with an error that matches [net.ErrClosed]. It never awaits, and returns nil.
 func (r *Response) Close() error {
 	b := r.body
 	if b.page != nil {
@@ -519,7 +519,7 @@ func (r *Response) Close() error {
 
 var errResponseClosed = fmt.Errorf("aiohttp: the response is closed: %w", net.ErrClosed)
 
-// Read reads the next bytes of the body, as io.Reader does.
+// Read reads the next bytes of the body, as [io.Reader] does.
 func (r *Response) Read(ctx context.Context, p []byte) (int, error) {
 	b := r.body
 	if len(p) == 0 {
@@ -548,10 +548,11 @@ func (r *Response) take(ctx context.Context) ([]byte, error) {
 	return b.next(ctx)
 }
 
-// Chunks returns an iterator over the body in the pieces in which it arrives, of up to 32
-// KiB. A piece is valid until the next one. After an error, which is the last pair, there
-// are no more. Breaking out of the loop closes the response. (Python:
-// StreamReader.iter_any)
+// Chunks returns an iterator over the body in the pieces in which it arrives, of up to
+// 32 KiB. A piece is valid until the next one. After an error, which is the last pair,
+// there are no more. Breaking out of the loop closes the response.
+//
+// (Python: StreamReader.iter_any)
 func (r *Response) Chunks(ctx context.Context) func(yield func([]byte, error) bool) {
 	return func(yield func([]byte, error) bool) {
 		defer r.Close()

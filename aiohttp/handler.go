@@ -31,40 +31,41 @@ import (
 
 // Handler returns an http.Handler that calls h in a task of l for each request. Any
 // goroutine may serve with it, any number at once; l must run in another one. Once the
-// loop is closed the answer is 503; a loop that is stopped and not closed answers when it
-// runs again.
+// loop is closed the answer is 503; a loop that is stopped and not closed answers when
+// it runs again.
 //
 // The context of the request that h gets is that of the task, with the values and the
-// deadline of the context that Handler was called with. When that ends because the client
-// has gone away, the task is cancelled, with context.Cause as the reason; if it has a
-// deadline, awaits end as they do under any context with one. Values set by middleware
-// outside are there.
+// deadline of the context that Handler was called with. When that ends because the
+// client has gone away, the task is cancelled, with [context.Cause] as the reason; if
+// it has a deadline, awaits end as they do under any context with one. Values set by
+// middleware outside are there.
 //
 // h sees what net/http's handlers see. These calls suspend the running task while they
 // wait for the client, and fail with a *aio.CancelledError if the task is cancelled
-// meanwhile: reading and closing the body of the request; writing the response, when more
-// than fits into the buffers is written; flushing, by http.NewResponseController(w) or
-// http.Flusher; WriteHeader of a status below 200; and Hijack. A read that was given up,
-// by a cancellation or aio.Timeout, leaves the body unusable, and the connection is
-// closed after the response, which may still be written; if that had begun before, the
-// connection breaks, except in HTTP/2. A write that was given up breaks the connection.
-// Both directions may be used at the same time, by several tasks too, as far as the
-// protocol allows (see http.ResponseController.EnableFullDuplex). Neither w nor the body
-// may be used after h has returned: both fail then.
+// meanwhile: reading and closing the body of the request; writing the response, when
+// more than fits into the buffers is written; flushing, by
+// http.NewResponseController(w) or http.Flusher; WriteHeader of a status below 200; and
+// Hijack. A read that was given up, by a cancellation or aio.Timeout, leaves the body
+// unusable, and the connection is closed after the response, which may still be
+// written; if that had begun before, the connection breaks, except in HTTP/2. A write
+// that was given up breaks the connection. Both directions may be used at the same
+// time, by several tasks too, as far as the protocol allows (see
+// http.ResponseController.EnableFullDuplex). Neither w nor the body may be used after h
+// has returned: both fail then.
 //
 // A response is never presented as complete if it may not be. If the task is cancelled
-// and h returns without having begun the response, the status is 503; if the response was
-// begun before the cancellation, the connection is broken; a response that was begun
-// after it is sent. So is one in a task that has called Uncancel. A loop that is closed
-// cancels in this sense.
+// and h returns without having begun the response, the status is 503; if the response
+// was begun before the cancellation, the connection is broken; a response that was
+// begun after it is sent. So is one in a task that has called Uncancel. A loop that is
+// closed cancels in this sense.
 //
-// A panic of h goes on in the goroutine that called Handler: net/http logs it and breaks
-// the connection, middleware outside may recover. Its value is an error that wraps a
-// *aio.PanicError and prints the stack of the task; http.ErrAbortHandler is passed on as
-// it is.
+// A panic of h goes on in the goroutine that called Handler: net/http logs it and
+// breaks the connection, middleware outside may recover. Its value is an error that
+// wraps a *aio.PanicError and prints the stack of the task; http.ErrAbortHandler is
+// passed on as it is.
 //
-// WriteHeader is passed on to the writer of the server at once, as are the first bytes of
-// a response if that writer is one of package net/http. A middleware outside whose
+// WriteHeader is passed on to the writer of the server at once, as are the first bytes
+// of a response if that writer is one of package net/http. A middleware outside whose
 // WriteHeader blocks would block the loop.
 //
 // Handler panics with an error that matches aio.ErrUsage if the loop or the handler is

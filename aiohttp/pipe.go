@@ -16,7 +16,9 @@ import (
 // ahead of the server. Pipe never awaits.
 //
 //	body, w := aiohttp.Pipe(ctx)
-//	tg.Go(func(ctx context.Context) error { return w.CloseWithError(export(ctx, w)) })
+//	tg.Go(func(ctx context.Context) error {
+//		return w.CloseWithError(export(ctx, w))
+//	})
 //	resp, err := client.Post(ctx, url, "text/csv", body)
 //
 // It panics with an error that matches aio.ErrNoRunningLoop if ctx belongs to no loop.
@@ -54,7 +56,7 @@ type PipeWriter struct {
 // errZeroPipe is what the methods of an end return that Pipe has not made.
 var errZeroPipe = fmt.Errorf("aiohttp: a zero PipeReader or PipeWriter: use Pipe: %w", aio.ErrUsage)
 
-// Read implements io.Reader.
+// Read implements [io.Reader].
 func (r *PipeReader) Read(b []byte) (int, error) {
 	p := r.p
 	if p == nil {
@@ -79,8 +81,8 @@ func (r *PipeReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close makes all reads and writes fail with io.ErrClosedPipe. net/http does so when it
-// does not want the rest of a body.
+// Close makes all reads and writes fail with [io.ErrClosedPipe]. net/http does so when
+// it does not want the rest of a body.
 func (r *PipeReader) Close() error {
 	p := r.p
 	if p == nil {
@@ -97,7 +99,7 @@ func (r *PipeReader) Close() error {
 }
 
 // Write suspends the running task until b was read. If the task is cancelled meanwhile,
-// the pipe is closed with that error, so that the request fails. (io.Writer)
+// the pipe is closed with that error, so that the request fails. ([io.Writer])
 func (w *PipeWriter) Write(b []byte) (int, error) {
 	p := w.p
 	if p == nil {

@@ -30,14 +30,15 @@ type ServeOptions struct {
 	// which stands for both in net/http. A negative value is no limit.
 	HTTP *http.Server
 	// StallTimeout is for how long a handler waits for a client that neither sends
-	// the next part of a body nor takes the next part of a response; then its Read or
-	// Write fails, with an error that matches os.ErrDeadlineExceeded, and the
-	// connection is closed. A client that is slow and not stuck has all the time that
-	// it needs. Zero is 1 minute, negative no limit. It does not apply to reads if
-	// HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is, nor to a direction
-	// for which the handler has set a deadline itself (see http.ResponseController).
+	// the next part of a body nor takes the next part of a response; then its Read
+	// or Write fails, with an error that matches [os.ErrDeadlineExceeded], and the
+	// connection is closed. A client that is slow and not stuck has all the time
+	// that it needs. Zero is 1 minute, negative no limit. It does not apply to
+	// reads if HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is, nor to a
+	// direction for which the handler has set a deadline itself (see
+	// http.ResponseController).
 	StallTimeout time.Duration
-	// Listener is one to use in place of an address: a *net.TCPListener that was
+	// Listener is one to use in place of an address: a [*net.TCPListener] that was
 	// handed over, one that limits connections, or one of [aio.Listen], whose
 	// connections are the loop's. It belongs to the server from then on, and is
 	// closed with it; only with an error that matches aio.ErrUsage it stays the
@@ -77,9 +78,10 @@ type Server struct {
 }
 
 // Serve listens on addr, which is "host:port" with port 0 for any, and serves HTTP with
-// h. The handlers run in tasks of the calling task's loop, with all that [Handler] says.
-// It suspends the calling task to look up the host, and returns when the server accepts
-// connections: it goes on until Close, Shutdown or the end of the loop. opts may be nil.
+// h. The handlers run in tasks of the calling task's loop, with all that [Handler]
+// says. It suspends the calling task to look up the host, and returns when the server
+// accepts connections: it goes on until Close, Shutdown or the end of the loop. opts
+// may be nil.
 //
 //	srv, err := aiohttp.Serve(ctx, mux, "localhost:8080", nil)
 //	if err != nil {
@@ -87,7 +89,7 @@ type Server struct {
 //	}
 //	return srv.ServeForever(ctx)
 //
-// An address that is in use or not this machine's gives a *net.OpError. Options that
+// An address that is in use or not this machine's gives a [*net.OpError]. Options that
 // contradict each other, and a nil handler, give an error that matches aio.ErrUsage.
 // (asyncio has no HTTP; the counterpart is aiohttp.web's run_app)
 func Serve(ctx context.Context, h http.Handler, addr string, opts *ServeOptions) (*Server, error) {
@@ -267,10 +269,12 @@ func (s *Server) remove(x *exchange) {
 
 // ServeForever suspends the calling task until it is cancelled or the server is closed.
 // When it is cancelled, it shuts the server down, with the grace of the options, and
-// returns the *aio.CancelledError, joined with the error of Shutdown if there is one. If
-// it is cancelled again meanwhile, the server is closed at once. A server that was closed
-// gives nil, one that cannot accept connections any more the reason. (asyncio:
-// Server.serve_forever)
+// returns the *aio.CancelledError, joined with the error of Shutdown if there is one.
+//
+// If it is cancelled again meanwhile, the server is closed at once. A server that was
+// closed gives nil, one that cannot accept connections any more the reason.
+//
+// (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
 	if err := s.made(ctx, "ServeForever"); err != nil {
 		return err

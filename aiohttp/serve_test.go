@@ -321,7 +321,8 @@ func TestStalledClients(t *testing.T) {
 			seen <- err
 		}
 	})
-	// A short limit on headers may end a request on a slow machine before it is handled.
+	// A short limit on headers may end a request on a slow machine before it is
+	// handled.
 	const limit = 20 * time.Millisecond
 	between := startServer(t, h, &aiohttp.ServeOptions{HTTP: &http.Server{ReadHeaderTimeout: limit, IdleTimeout: limit, ErrorLog: quiet().ErrorLog}})
 	within := startServer(t, h, &aiohttp.ServeOptions{HTTP: &http.Server{IdleTimeout: limit, ErrorLog: quiet().ErrorLog}, StallTimeout: limit})

@@ -153,13 +153,13 @@ func ZipAll[T any](sources ...Stream[T]) Stream[[]T] {
 	}
 }
 
-// Pair is an item of Zip.
+// Pair is an item of [Zip].
 type Pair[A, B any] struct {
 	First  A
 	Second B
 }
 
-// Zip is ZipAll for two sources with items of different types. (aiostream: zip)
+// Zip is [ZipAll] for two sources with items of different types. (aiostream: zip)
 func Zip[A, B any](a Stream[A], b Stream[B]) Stream[Pair[A, B]] {
 	check("Zip", a)
 	check("Zip", b)
@@ -248,8 +248,8 @@ func Map[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, 
 	}
 }
 
-// MapUnordered is Map that yields each result as soon as there is one, and an error as
-// soon as it occurs. (aiostream: map with ordered=False)
+// MapUnordered is [Map] that yields each result as soon as there is one, and an error
+// as soon as it occurs. (aiostream: map with ordered=False)
 func MapUnordered[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, error)) Stream[R] {
 	checkMap("MapUnordered", s, limit, f)
 	if limit == 1 {

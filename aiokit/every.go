@@ -7,12 +7,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Every calls f at each multiple of interval from now, the first time after one interval,
-// until f returns an error or the task is cancelled. It returns that error. A call that
-// takes longer than the interval delays none: the multiples that it misses are left out,
-// as those of a time.Ticker are. Run it as a task of its own:
+// Every calls f at each multiple of interval from now, the first time after one
+// interval, until f returns an error or the task is cancelled. It returns that error. A
+// call that takes longer than the interval delays none: the multiples that it misses
+// are left out, as those of a [time.Ticker] are. Run it as a task of its own:
 //
-//	tg.Go(func(ctx context.Context) error { return aiokit.Every(ctx, time.Minute, flush) })
+//	tg.Go(func(ctx context.Context) error {
+//		return aiokit.Every(ctx, time.Minute, flush)
+//	})
 //
 // An interval that is not positive and a nil f are misuse.
 func Every(ctx context.Context, interval time.Duration, f func(ctx context.Context) error) error {

@@ -8,9 +8,9 @@ import (
 	"github.com/goaio/aio"
 )
 
-// RateLimiter limits how often something happens: up to n times at once, and n times per
-// period in the long run (a token bucket). Tasks get their turn in the order in which
-// they asked. Make one with NewRateLimiter. (Python: aiolimiter.AsyncLimiter)
+// RateLimiter limits how often something happens: up to n times at once, and n times
+// per period in the long run (a token bucket). Tasks get their turn in the order in
+// which they asked. Make one with [NewRateLimiter]. (Python: aiolimiter.AsyncLimiter)
 type RateLimiter struct {
 	line   aio.Lock
 	burst  float64
@@ -85,9 +85,9 @@ func (r *RateLimiter) Allow(ctx context.Context) bool {
 	return true
 }
 
-// CapacityLimiter limits how many tasks do something. Unlike a semaphore it knows who has
-// borrowed a place, and their number may change. Places are given in the order of the
-// requests. Make one with NewCapacityLimiter. (trio, anyio: CapacityLimiter)
+// CapacityLimiter limits how many tasks do something. Unlike a semaphore it knows who
+// has borrowed a place, and their number may change. Places are given in the order of
+// the requests. Make one with [NewCapacityLimiter]. (trio, anyio: CapacityLimiter)
 type CapacityLimiter struct {
 	total     int
 	borrowers map[any]struct{}
@@ -116,10 +116,13 @@ func (l *CapacityLimiter) Acquire(ctx context.Context) error {
 }
 
 // AcquireFor borrows a place for who, a value that can be compared, and suspends the
-// calling task until there is one. If it is cancelled, the place in line is lost, and a
-// place that was meant for it goes to the next. A who that has a place, or waits for one,
-// and nil are misuse. The error may be one of those of aio.Future.Await. (trio:
-// acquire_on_behalf_of)
+// calling task until there is one.
+//
+// If it is cancelled, the place in line is lost, and a place that was meant for it goes
+// to the next. A who that has a place, or waits for one, and nil are misuse. The error
+// may be one of those of aio.Future.Await.
+//
+// (trio: acquire_on_behalf_of)
 func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
 	if err := l.check(who); err != nil {
 		return err

@@ -64,8 +64,10 @@ type Receiver[T any] struct {
 
 // NewMemoryChannel returns both ends of a channel between tasks of one loop, that holds
 // size items which nobody has received yet. With a size of 0 a sender waits for its
-// receiver; with Unlimited none waits. Unlike a queue it ends when all ends of one side
-// are closed, and the other side learns of it. It panics if size is less than Unlimited.
+// receiver; with [Unlimited] none waits. Unlike a queue it ends when all ends of one
+// side are closed, and the other side learns of it. It panics if size is less than
+// Unlimited.
+//
 // (trio: open_memory_channel; anyio: create_memory_object_stream)
 func NewMemoryChannel[T any](size int) (*Sender[T], *Receiver[T]) {
 	if size < Unlimited {
@@ -75,8 +77,8 @@ func NewMemoryChannel[T any](size int) (*Sender[T], *Receiver[T]) {
 	return &Sender[T]{m: m}, &Receiver[T]{m: m}
 }
 
-// SendNowait sends v without waiting: ErrWouldBlock says that there is no room, and no
-// receiver waits; else the error is that of Send. (trio, anyio: send_nowait)
+// SendNowait sends v without waiting: [ErrWouldBlock] says that there is no room, and
+// no receiver waits; else the error is that of Send. (trio, anyio: send_nowait)
 func (s *Sender[T]) SendNowait(v T) error {
 	m := s.m
 	switch {
@@ -108,11 +110,15 @@ func (m *memory[T]) hand(v T) bool {
 	return false
 }
 
-// Send sends v, and suspends the calling task until there is room for it, or a receiver.
-// Senders get their turn in the order of their calls. If it is cancelled the item was not
-// sent. The error is ErrBrokenChannel if nobody can receive it any more, also while it
-// waits, ErrClosedChannel if this end was closed, also while it waits, a
-// *aio.CancelledError, or one of those of aio.Future.Await. (trio, anyio: send)
+// Send sends v, and suspends the calling task until there is room for it, or a
+// receiver. Senders get their turn in the order of their calls.
+//
+// If it is cancelled the item was not sent. The error is [ErrBrokenChannel] if nobody
+// can receive it any more, also while it waits, [ErrClosedChannel] if this end was
+// closed, also while it waits, a *aio.CancelledError, or one of those of
+// aio.Future.Await.
+//
+// (trio, anyio: send)
 func (s *Sender[T]) Send(ctx context.Context, v T) error {
 	err := s.SendNowait(v)
 	if err != ErrWouldBlock {
@@ -159,8 +165,8 @@ func (s *Sender[T]) Clone() *Sender[T] {
 }
 
 // Close closes this end. When the last sender is closed, receivers get what is left and
-// then ErrEndOfChannel. Sends that wait on this end fail with ErrClosedChannel. It never
-// awaits; a second time it does nothing. (trio, anyio: close)
+// then [ErrEndOfChannel]. Sends that wait on this end fail with [ErrClosedChannel]. It
+// never awaits; a second time it does nothing. (trio, anyio: close)
 func (s *Sender[T]) Close() {
 	if s.closed {
 		return
@@ -186,8 +192,8 @@ func failAll[T any](list []*offer[T], end any, err error) (rest []*offer[T]) {
 	return rest
 }
 
-// ReceiveNowait receives an item without waiting: ErrWouldBlock says that there is none,
-// else the error is that of Receive. (trio, anyio: receive_nowait)
+// ReceiveNowait receives an item without waiting: [ErrWouldBlock] says that there is
+// none, else the error is that of Receive. (trio, anyio: receive_nowait)
 func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 	m := r.m
 	if r.closed {
@@ -216,11 +222,14 @@ func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 
 // Receive receives an item, and suspends the calling task until there is one. Receivers
 // get their turn in the order of their calls. No item is lost to a cancellation: if one
-// was received in the moment in which the task was cancelled, Receive returns it, and the
-// next await is cancelled instead. The error is ErrEndOfChannel when all senders are
-// closed and nothing is left, ErrClosedChannel if this end was closed, also while it
-// waits, a *aio.CancelledError, or one of those of aio.Future.Await. (trio, anyio:
-// receive)
+// was received in the moment in which the task was cancelled, Receive returns it, and
+// the next await is cancelled instead.
+//
+// The error is [ErrEndOfChannel] when all senders are closed and nothing is left,
+// [ErrClosedChannel] if this end was closed, also while it waits, a
+// *aio.CancelledError, or one of those of aio.Future.Await.
+//
+// (trio, anyio: receive)
 func (r *Receiver[T]) Receive(ctx context.Context) (v T, err error) {
 	v, err = r.ReceiveNowait()
 	if err != ErrWouldBlock {
@@ -264,8 +273,10 @@ func (r *Receiver[T]) Clone() *Receiver[T] {
 }
 
 // Close closes this end. When the last receiver is closed, senders fail with
-// ErrBrokenChannel, and items that nobody has received are dropped. Receives that wait on
-// this end fail with ErrClosedChannel. It never awaits; a second time it does nothing.
+// [ErrBrokenChannel], and items that nobody has received are dropped. Receives that
+// wait on this end fail with [ErrClosedChannel]. It never awaits; a second time it does
+// nothing.
+//
 // (trio, anyio: close)
 func (r *Receiver[T]) Close() {
 	if r.closed {

@@ -9,7 +9,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// PoolOptions say how a Pool makes and ends what it holds. Open is needed.
+// PoolOptions say how a [Pool] makes and ends what it holds. Open is needed.
 type PoolOptions[T any] struct {
 	// Open makes a connection. It may await.
 	Open func(ctx context.Context) (T, error)
@@ -28,13 +28,13 @@ type PoolOptions[T any] struct {
 	IdleTimeout time.Duration
 }
 
-// ErrPoolClosed says that a Pool was closed.
+// ErrPoolClosed says that a [Pool] was closed.
 var ErrPoolClosed = errors.New("aiokit: the pool is closed")
 
 // Pool lends connections, or other things that are costly to make, to one task each. It
-// makes them when they are needed, up to a number, and lends the one that was used last.
-// Tasks that wait get one in the order in which they asked. Make one with NewPool, and
-// Close it in the end.
+// makes them when they are needed, up to a number, and lends the one that was used
+// last. Tasks that wait get one in the order in which they asked. Make one with
+// [NewPool], and Close it in the end.
 type Pool[T any] struct {
 	opts   PoolOptions[T]
 	places *aio.Semaphore
@@ -63,10 +63,11 @@ func NewPool[T any](opts PoolOptions[T]) *Pool[T] {
 	return &Pool[T]{opts: opts, places: aio.NewSemaphore(opts.Max)}
 }
 
-// With runs body with a connection, and suspends the calling task until there is one. If
-// body returns nil, the connection is kept; after an error or a panic its state is not
-// known, so it is closed, unless the error is marked with Keep. The error is that of body
-// or Open, with that of Close joined, a *aio.CancelledError, or ErrPoolClosed.
+// With runs body with a connection, and suspends the calling task until there is one.
+// If body returns nil, the connection is kept; after an error or a panic its state is
+// not known, so it is closed, unless the error is marked with [Keep]. The error is that
+// of body or Open, with that of Close joined, a *aio.CancelledError, or
+// [ErrPoolClosed].
 func (p *Pool[T]) With(ctx context.Context, body func(ctx context.Context, conn T) error) (err error) {
 	if body == nil {
 		return usagef("Pool.With: the body is nil")
@@ -97,8 +98,8 @@ type keptError struct{ err error }
 func (e *keptError) Error() string { return e.err.Error() }
 func (e *keptError) Unwrap() error { return e.err }
 
-// Keep marks an error of the body of Pool.With after which the connection is still good,
-// as "no such row". With returns the error itself. Keep of nil is nil.
+// Keep marks an error of the body of [Pool.With] after which the connection is still
+// good, as "no such row". With returns the error itself. Keep of nil is nil.
 func Keep(err error) error {
 	if err == nil {
 		return nil
@@ -212,8 +213,9 @@ func (p *Pool[T]) end(ctx context.Context, conn T) error {
 }
 
 // Close closes the connections that are idle, and waits until those that are lent were
-// given back, which closes them. Tasks that wait for one get ErrPoolClosed, as does every
-// later Acquire. If Close is cancelled while it waits, the pool is closed nevertheless.
+// given back, which closes them. Tasks that wait for one get [ErrPoolClosed], as does
+// every later Acquire. If Close is cancelled while it waits, the pool is closed
+// nevertheless.
 func (p *Pool[T]) Close(ctx context.Context) error {
 	p.closed = true
 	var errs error

@@ -37,7 +37,7 @@ type RetryOptions struct {
 	Before func(attempts int, err error, pause time.Duration)
 }
 
-// RetryError is the error of a Retry that has given up.
+// RetryError is the error of a [Retry] that has given up.
 type RetryError struct {
 	Attempts int   // the number of calls
 	Err      error // of the last call
@@ -58,10 +58,12 @@ func final(ctx context.Context, err error) bool {
 }
 
 // Retry calls f until it returns nil, and suspends the calling task between the calls.
-// The error is that of f as it is, if f was cancelled, if it is misuse or the end of ctx,
-// or if If says no; a *RetryError when Attempts or Timeout are used up; or that of the
-// pause, if the task is cancelled in it. nil options are the defaults; a nil f and
-// options that make no sense are misuse. (Python: tenacity.retry)
+// The error is that of f as it is, if f was cancelled, if it is misuse or the end of
+// ctx, or if If says no; a [*RetryError] when Attempts or Timeout are used up; or that
+// of the pause, if the task is cancelled in it. nil options are the defaults; a nil f
+// and options that make no sense are misuse.
+//
+// (Python: tenacity.retry)
 func Retry(ctx context.Context, opts *RetryOptions, f func(ctx context.Context) error) error {
 	if f == nil {
 		return usagef("Retry: the function is nil")
@@ -81,7 +83,7 @@ func Retry(ctx context.Context, opts *RetryOptions, f func(ctx context.Context) 
 	}
 }
 
-// RetryResult is Retry for a function with a result.
+// RetryResult is [Retry] for a function with a result.
 func RetryResult[T any](ctx context.Context, opts *RetryOptions, f func(ctx context.Context) (T, error)) (v T, err error) {
 	if f == nil {
 		return v, usagef("RetryResult: the function is nil")
@@ -97,7 +99,7 @@ func RetryResult[T any](ctx context.Context, opts *RetryOptions, f func(ctx cont
 	return v, nil
 }
 
-// Backoff is the pauses of Retry, for loops that are no single call.
+// Backoff is the pauses of [Retry], for loops that are no single call.
 type Backoff struct {
 	opts     RetryOptions
 	loop     *aio.Loop
@@ -142,8 +144,8 @@ func newBackoff(ctx context.Context, opts *RetryOptions) (*Backoff, error) {
 // leaves Timeout alone.
 func (b *Backoff) Reset() { b.attempts, b.pause = 0, b.opts.Pause }
 
-// Wait counts a failure, and suspends the calling task for the next pause. It returns nil
-// if there is to be another try, and otherwise what Retry returns.
+// Wait counts a failure, and suspends the calling task for the next pause. It returns
+// nil if there is to be another try, and otherwise what [Retry] returns.
 func (b *Backoff) Wait(ctx context.Context, failure error) error {
 	if failure == nil {
 		return usagef("Backoff.Wait: the error is nil")

@@ -8,7 +8,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ExitStack holds what has to be undone when a body ends. See WithExitStack.
+// ExitStack holds what has to be undone when a body ends. See [WithExitStack].
 type ExitStack struct {
 	open  bool
 	exits []func(ctx context.Context, err error) error
@@ -18,8 +18,8 @@ type ExitStack struct {
 // one first, whatever body does: also if it panics. It is for resources whose number is
 // not known beforehand, or that are entered one after the other without nesting.
 //
-// The result is the error of body, as the exits have changed it: see Enter; the errors of
-// Push are joined with it, by errors.Join. The exits run in the task that calls
+// The result is the error of body, as the exits have changed it: see Enter; the errors
+// of Push are joined with it, by [errors.Join]. The exits run in the task that calls
 // WithExitStack, and may await; a cancellation reaches them, so use aio.Shielded for
 // what has to be done. A nil body is misuse. (contextlib: AsyncExitStack)
 func WithExitStack(ctx context.Context, body func(ctx context.Context, s *ExitStack) error) (err error) {

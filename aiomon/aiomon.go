@@ -65,11 +65,11 @@ type Options struct {
 	// SlowStep is how long a step of a task or a callback may last before it is
 	// listed as slow, and reported by a watchdog while it lasts; zero is 100 ms.
 	SlowStep time.Duration
-	// LongWait is how long a task may wait for a lock, a permit of a semaphore or room
-	// in a queue before there is a warning; zero is 10 s.
+	// LongWait is how long a task may wait for a lock, a permit of a semaphore or
+	// room in a queue before there is a warning; zero is 10 s.
 	LongWait time.Duration
-	// Interval is how often the monitor looks for troubles; zero is 1 s. It looks less
-	// often if that would take more than a twentieth of one processor.
+	// Interval is how often the monitor looks for troubles; zero is 1 s. It looks
+	// less often if that would take more than a twentieth of one processor.
 	Interval time.Duration
 	// Report is called once for each warning, by a goroutine of the monitor: it must
 	// not block for long, and does not hold the token. nil writes to log/slog.
@@ -150,9 +150,9 @@ func New(opts *Options) *Monitor {
 }
 
 // Start makes a monitor that watches the loop of ctx, under the name main, and serves it
-// at a TCP address; see [Monitor.ListenAndServe] for which are allowed. stop ends both. It
-// is for tasks and callbacks of the loop, as stop is, and never awaits. nil options are
-// the defaults.
+// at a TCP address; see [Monitor.ListenAndServe] for which are allowed. stop ends both.
+// It is for tasks and callbacks of the loop, as stop is, and never awaits. nil options
+// are the defaults.
 //
 // The error is that of [Monitor.ListenAndServe], or matches aio.ErrNoRunningLoop if ctx
 // belongs to no running loop. Then nothing is left.
@@ -237,9 +237,9 @@ func (m *Monitor) allowed(hostport string) bool {
 }
 
 // ListenAndServe serves the monitor at a TCP address, by goroutines of its own, until
-// stop is called. It refuses an address that is not a loopback one unless [Options.Hosts]
-// has a name by which clients are to ask. The error is that of net.Listen, or matches
-// aio.ErrUsage.
+// stop is called. It refuses an address that is not a loopback one unless
+// [Options.Hosts] has a name by which clients are to ask. The error is that of
+// [net.Listen], or matches aio.ErrUsage.
 func (m *Monitor) ListenAndServe(addr string) (stop func(), err error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -41,8 +41,8 @@ func (m *Monitor) WriteHTML(w io.Writer) error {
 
 // WriteTimeline writes a timeline as one HTML file: who held the token of the loop and
 // when, with zoom. Tests can keep one of what went wrong. name is that of the loop, for
-// people. Any goroutine may call it. The error is that of w. A nil tl panics with an error
-// that matches aio.ErrUsage.
+// people. Any goroutine may call it. The error is that of w. A nil tl panics with an
+// error that matches aio.ErrUsage.
 func WriteTimeline(w io.Writer, name string, tl *aio.Timeline) error {
 	if w == nil || tl == nil {
 		return fmt.Errorf("aiomon: WriteTimeline: the writer or the timeline is nil: %w", aio.ErrUsage)

@@ -54,8 +54,8 @@ func (m *Monitor) healthText(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// String returns the numbers of the loops as JSON: an object with those of [aio.LoopStats]
-// for the name of each loop. With it a monitor is an expvar.Var:
+// String returns the numbers of the loops as JSON: an object with those of
+// [aio.LoopStats] for the name of each loop. With it a monitor is an expvar.Var:
 //
 //	expvar.Publish("loops", monitor)
 //

@@ -97,7 +97,8 @@ func (m *Monitor) trace(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Disposition", `attachment; filename="aio-trace.json"`)
-	_ = json.NewEncoder(w).Encode(map[string]any{"traceEvents": events, "displayTimeUnit": "ns"}) // the client has gone
+	// the client has gone
+	_ = json.NewEncoder(w).Encode(map[string]any{"traceEvents": events, "displayTimeUnit": "ns"})
 }
 
 // traceOf appends the records since from: a track for each task, and one for callbacks.

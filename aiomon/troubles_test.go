@@ -86,7 +86,8 @@ func TestTroubles(t *testing.T) {
 			})
 			until(t, "it is reported: the page has "+seen, func() bool { return told.count(trouble) > 0 })
 			if trouble.Kind == "blocked" || trouble.Kind == "deadlock" {
-				time.Sleep(3 * opts.Interval) // it would come again by now
+				// it would come again by now
+				time.Sleep(3 * opts.Interval)
 				if n := told.count(trouble); n != 1 {
 					t.Errorf("it was reported %d times", n)
 				}

@@ -22,16 +22,16 @@ type Warning struct {
 	Loop string `json:"loop"`
 	// Kind is one of these:
 	//
-	//	blocked    a step has lasted longer than Options.SlowStep, and lasts still
+	//	blocked    a step has lasted longer than Options.SlowStep
 	//	slow       a step has lasted that long
 	//	starving   a task was ready for ten times as long before it ran
 	//	deadlock   tasks wait for each other, also by locks
-	//	wait       a task waits longer than Options.LongWait for a lock or a permit
+	//	wait       longer than Options.LongWait for a lock or permit
 	//	full       a task waits that long for room in a queue
 	//	grows      a queue only becomes longer
 	//	leak       the tasks that one place starts only become more
 	//	swallowed  a task was cancelled, and goes on
-	//	error      an error reached the exception handler: nobody has looked at it
+	//	error      an error has reached the exception handler
 	Kind string `json:"kind"`
 	// Text says it in one line.
 	Text string `json:"text"`
@@ -183,7 +183,8 @@ func (w *watched) troubles() (all []Warning) {
 		case r.state == "ready" && now-r.since >= w.starving():
 			add("starving", r.name, "task %s has been ready for %v and has not run", r.name, (now - r.since).Round(time.Millisecond))
 		case r.state == "waiting" && (len(r.awaits) > 0 || r.resource != 0):
-			t := waiting{r.name, r.what, r.since, r.awaits, r.resource} // awaits is never written again
+			// awaits is never written again
+			t := waiting{r.name, r.what, r.since, r.awaits, r.resource}
 			tasks[r.id] = t
 			byResource[r.resource] = append(byResource[r.resource], t)
 		}

@@ -7,9 +7,11 @@
 //
 //	db, err := sql.Open("pgx", "postgres://localhost/shop")
 //	...
-//	_, err = aiosql.Exec(ctx, db, "UPDATE stock SET n = n - $1 WHERE name = $2", 1, "tea")
-//	n, err := aiosql.QueryRow(ctx, db, aiosql.Column[int], "SELECT n FROM stock WHERE name = $1", "tea")
-//	for name, err := range aiosql.Query(ctx, db, aiosql.Column[string], "SELECT name FROM stock") {
+//	_, err = aiosql.Exec(ctx, db, "DELETE FROM stock WHERE name = $1", "tea")
+//	n, err := aiosql.QueryRow(ctx, db, aiosql.Column[int],
+//		"SELECT n FROM stock WHERE name = $1", "tea")
+//	names := aiosql.Query(ctx, db, aiosql.Column[string], "SELECT name FROM stock")
+//	for name, err := range names {
 //		...
 //	}
 //	err = aiosql.WithTx(ctx, db, nil, func(ctx context.Context, tx *sql.Tx) error {

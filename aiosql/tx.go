@@ -10,18 +10,21 @@ import (
 	"github.com/goaio/aio"
 )
 
-// WithTx runs body in a transaction. The transaction is committed when body returns nil,
-// and rolled back when body returns an error, panics, or calls runtime.Goexit. body
-// passes tx to [Exec], [Query] and [QueryRow] with the ctx that it is given. body must
-// end what it began: tasks that go on find the transaction over. opts may be nil.
+// WithTx runs body in a transaction. The transaction is committed when body returns
+// nil, and rolled back when body returns an error, panics, or calls [runtime.Goexit].
+// body passes tx to [Exec], [Query] and [QueryRow] with the ctx that it is given. body
+// must end what it began: tasks that go on find the transaction over. opts may be nil.
 //
 // It suspends the calling task to begin, to commit and to roll back. A cancellation in
 // body, which returns the error, has the transaction rolled back; what is done to end a
-// transaction is not cancelled. The error is that of body. If body has failed for another
-// reason than a cancellation, the error of the rollback is joined to it, unless the
-// connection is lost. If the task is cancelled during the commit, the commit has its way,
-// and WithTx returns a *aio.CancelledError when it has ended: whether it succeeded is not
-// known then.
+// transaction is not cancelled.
+//
+// The error is that of body. If body has failed for another reason than a cancellation,
+// the error of the rollback is joined to it, unless the connection is lost.
+//
+// If the task is cancelled during the commit, the commit has its way, and WithTx
+// returns a *aio.CancelledError when it has ended: whether it succeeded is not known
+// then.
 func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx context.Context, tx *sql.Tx) error) error {
 	switch {
 	case db == nil:
@@ -42,7 +45,8 @@ func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx
 // WithConn runs body with a connection of its own: for statements that belong to a
 // session, as LISTEN or SET. body passes conn to [Exec], [Query], [QueryRow] and
 // [WithTx]. The connection goes back to the pool when body returns, panics, or calls
-// runtime.Goexit. It suspends the calling task to get the connection and to give it back.
+// [runtime.Goexit]. It suspends the calling task to get the connection and to give it
+// back.
 func WithConn(ctx context.Context, db *sql.DB, body func(ctx context.Context, conn *sql.Conn) error) error {
 	switch {
 	case db == nil:

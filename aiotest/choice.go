@@ -20,7 +20,7 @@ import (
 type Choice struct {
 	Index int // what was chosen, from 0 to Size-1
 	Size  int // how many possibilities there were
-	// what was chosen: "order", "time", "job", or the text given to Choose
+	// what was chosen: "order", "time", "job", or the text given to [Choose]
 	What string
 }
 

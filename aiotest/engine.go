@@ -31,7 +31,7 @@ type Report struct {
 	// Moments is the number of moments in which a task was cancelled, one in each
 	// run.
 	Moments int
-	// Complete is set if mode Exhaustive has made all schedules.
+	// Complete is set if mode [Exhaustive] has made all schedules.
 	Complete bool
 	// Failures has the failures that were found: at most one of an exploration, those
 	// of a sweep that have different places or errors.
@@ -47,8 +47,8 @@ type Failure struct {
 	// Seed is where its random choices came from.
 	Seed uint64
 	// Record has the choices of the run in text form, for AIOTEST_REPLAY and
-	// Exploration.Replay. Where it was possible, they are fewer than the run had at
-	// first.
+	// [Exploration.Replay]. Where it was possible, they are fewer than the run had
+	// at first.
 	Record string
 	// Choices are the choices that are not the default.
 	Choices []Choice

@@ -11,8 +11,8 @@ type Mode uint8
 const (
 	// Environment leaves the order of ready tasks alone: it varies how long passes
 	// take, so that timers fall due between other steps, how long jobs of ToThread
-	// take, and what Choose returns. Each run is one that asyncio could make, so a
-	// failure is a fault of the program.
+	// take, and what [Choose] returns. Each run is one that asyncio could make, so
+	// a failure is a fault of the program.
 	Environment Mode = iota
 	// AnyOrder lets any entry of the ready queue run next, as long as no promise of
 	// asyncio is broken: the order of one task's steps, of callbacks, of what waits
@@ -20,13 +20,14 @@ const (
 	// ready. A failure is a fault of the program if its tasks may arrive in another
 	// order: where they wait for a network, for example.
 	AnyOrder
-	// PCT gives tasks random priorities, which change at a few steps: it finds faults
-	// that need a few steps in a certain order more often than AnyOrder does, in
-	// programs of many steps.
+	// PCT gives tasks random priorities, which change at a few steps: it finds
+	// faults that need a few steps in a certain order more often than [AnyOrder]
+	// does, in programs of many steps.
 	PCT
-	// Exhaustive makes the schedules of AnyOrder one after another, except for those
-	// that no program can tell from one that it has made. It is for small programs:
-	// Report.Complete says whether all were made within the number of runs.
+	// Exhaustive makes the schedules of [AnyOrder] one after another, except for
+	// those that no program can tell from one that it has made. It is for small
+	// programs: [Report].Complete says whether all were made within the number of
+	// runs.
 	Exhaustive
 )
 
@@ -49,14 +50,15 @@ func (m Mode) String() string {
 type Exploration struct {
 	// Mode is how schedules are made.
 	Mode Mode
-	// Runs is the number of runs; 0 is 1000, and 100 000 in mode Exhaustive.
+	// Runs is the number of runs; 0 is 1000, and 100 000 in mode [Exhaustive].
 	Runs int
 	// Seed is where the random choices of the first run come from; each run has the
 	// next seed.
 	Seed uint64
-	// Depth is how often priorities change in a run of mode PCT; 0 is 3.
+	// Depth is how often priorities change in a run of mode [PCT]; 0 is 3.
 	Depth int
-	// Slack is the longest time that a pass takes in mode Environment; 0 is 20 ms.
+	// Slack is the longest time that a pass takes in mode [Environment]; 0 is 20
+	// ms.
 	Slack time.Duration
 	// MaxSteps bounds the steps of a run, callbacks included; 0 is 1 000 000.
 	MaxSteps int
@@ -102,7 +104,8 @@ func (x Exploration) Run(main func(ctx context.Context) error) Report {
 //
 //	func FuzzTransfer(f *testing.F) {
 //		f.Fuzz(func(t *testing.T, input []byte) {
-//			aiotest.ExploreInput(t, input, aiotest.Exploration{Mode: aiotest.AnyOrder}, transfer)
+//			e := aiotest.Exploration{Mode: aiotest.AnyOrder}
+//			aiotest.ExploreInput(t, input, e, transfer)
 //		})
 //	}
 func ExploreInput(t TB, input []byte, x Exploration, main func(ctx context.Context) error) Report {
@@ -110,7 +113,7 @@ func ExploreInput(t TB, input []byte, x Exploration, main func(ctx context.Conte
 	return report(t, func(e *engine) Report { return x.runInput(e, input, main) })
 }
 
-// Replay makes one run with the choices of a record, as Failure.Record has it.
+// Replay makes one run with the choices of a record, as [Failure].Record has it.
 func (x Exploration) Replay(record string, main func(ctx context.Context) error) Report {
 	return guarded(func(e *engine) Report {
 		e.replay(x.setting(), record, main)

@@ -449,7 +449,8 @@ func TestDifferencesAreFound(t *testing.T) {
 			return nil
 		},
 		"time.Now": func(ctx context.Context) error {
-			for start := time.Now().UnixNano(); time.Now().UnixNano() == start; { // a tick may be long
+			// a tick may be long
+			for start := time.Now().UnixNano(); time.Now().UnixNano() == start; {
 			}
 			return sleepers(ctx, time.Duration(time.Now().UnixNano()%1_000_000_000+1))
 		},

@@ -8,7 +8,7 @@ import (
 	"github.com/goaio/aio/internal/simnet"
 )
 
-// Failure modes of an operation of the network, for FailEverywhere.
+// Failure modes of an operation of the network, for [FailEverywhere].
 type NetworkFailure uint8
 
 const (
@@ -35,18 +35,18 @@ func (f NetworkFailure) String() string {
 
 var failureNames = [...]string{"reset", "timed-out", "end-of-file", "short"}
 
-// Failures says how FailEverywhere fails. The zero value has the defaults.
+// Failures says how [FailEverywhere] fails. The zero value has the defaults.
 type Failures struct {
 	// Kinds are the failures that are tried; nil is all of them.
 	Kinds []NetworkFailure
-	// Schedules and Mode are those of a Sweep.
+	// Schedules and Mode are those of a [Sweep].
 	Schedules int
 	Mode      Mode
 	// MaxSteps bounds the steps of a run; 0 is 1 000 000.
 	MaxSteps int
 }
 
-// Failing is the marked region of a function for FailEverywhere.
+// Failing is the marked region of a function for [FailEverywhere].
 type Failing struct{ r *run }
 
 // Do runs fn and returns its error. The failure of the run comes while fn runs, to
@@ -62,20 +62,20 @@ func (f *Failing) Do(ctx context.Context, fn func(ctx context.Context) error) er
 // does.
 func (f *Failing) Happened() bool { return f.r.failed != "" }
 
-// FailEverywhere runs fn once without a failure, and then once for each operation of the
-// simulated network in its region (see Failing.Do) and each kind of failure, with that
-// failure of that operation: to connect, to accept, a read that finds something, a write.
-// What follows the region is the check.
+// FailEverywhere runs fn once without a failure, and then once for each operation of
+// the simulated network in its region (see [Failing.Do]) and each kind of failure, with
+// that failure of that operation: to connect, to accept, a read that finds something, a
+// write. What follows the region is the check.
 //
-// A run fails for the reasons of Explore. All operations are tried; failures are reported
-// once for each operation of the network and each error. fn must behave in the same way
-// in each run: whatever it uses has to be made inside of it.
+// A run fails for the reasons of Explore. All operations are tried; failures are
+// reported once for each operation of the network and each error. fn must behave in the
+// same way in each run: whatever it uses has to be made inside of it.
 func FailEverywhere(t TB, f Failures, fn func(ctx context.Context, c *Failing) error) Report {
 	t.Helper()
 	return report(t, func(e *engine) Report { return f.run(e, fn) })
 }
 
-// Run is FailEverywhere for programs that are no tests: failures are in the report.
+// Run is [FailEverywhere] for programs that are no tests: failures are in the report.
 func (f Failures) Run(fn func(ctx context.Context, c *Failing) error) Report {
 	return guarded(func(e *engine) Report { return f.run(e, fn) })
 }

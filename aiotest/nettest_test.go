@@ -21,7 +21,8 @@ func (f connProtocol) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
 // simulatedPipe returns the two ends of a connection in a simulated network, as net.Conns
 // for other goroutines.
 func simulatedPipe(server, client *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
-	// The goroutines work in real time, and the clock jumps to a timeout while they do.
+	// The goroutines work in real time, and the clock jumps to a timeout while they
+	// do.
 	var patience time.Duration
 	if server != nil {
 		patience = aio.NoTimeout

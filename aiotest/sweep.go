@@ -11,7 +11,7 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// Sweep says how CancelEverywhere cancels. The zero value has the defaults.
+// Sweep says how [CancelEverywhere] cancels. The zero value has the defaults.
 type Sweep struct {
 	// Tasks selects further tasks to be cancelled, each before and after each of its
 	// steps. By default only the region's own task is. Take care to select tasks that
@@ -19,7 +19,7 @@ type Sweep struct {
 	// nothing.
 	Tasks func(task aio.AnyTask) bool
 	// Schedules is the number of schedules under which all moments are swept: the
-	// first is asyncio's own order, the others are made as an Exploration of mode
+	// first is asyncio's own order, the others are made as an [Exploration] of mode
 	// Mode makes them. 0 is 1.
 	Schedules int
 	// Mode is how the schedules are made.
@@ -29,7 +29,7 @@ type Sweep struct {
 	AllowSwallowed bool
 	// MaxSteps bounds the steps of a run; 0 is 1 000 000.
 	MaxSteps int
-	// Network has connections be simulated, as that of an Exploration.
+	// Network has connections be simulated, as that of an [Exploration].
 	Network bool
 }
 
@@ -37,9 +37,9 @@ type Sweep struct {
 type Cancelled struct{ r *run }
 
 // Do runs fn as a task and returns its error, once it is done. It is the region of
-// CancelEverywhere: the cancellation of the run comes while fn runs, and hits this task.
-// A function may have several regions, one after another. Do awaits; the error matches
-// ErrUsage if a region is under way already.
+// [CancelEverywhere]: the cancellation of the run comes while fn runs, and hits this
+// task. A function may have several regions, one after another. Do awaits; the error
+// matches ErrUsage if a region is under way already.
 func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	r := c.r
 	if r.region != nil {
@@ -58,7 +58,7 @@ func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) 
 func (c *Cancelled) Happened() bool { return c.r.fired != nil }
 
 // Whole makes a function of one for Run, so that a whole test is swept: main is the
-// region, and there is no check behind it but those of CancelEverywhere itself.
+// region, and there is no check behind it but those of [CancelEverywhere] itself.
 func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Cancelled) error {
 	return func(ctx context.Context, c *Cancelled) error {
 		err := c.Do(ctx, main)
@@ -69,23 +69,26 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 	}
 }
 
-// CancelEverywhere runs fn once without a cancellation, and then once for each moment in
-// its region (see Cancelled.Do) with a cancellation of the region's task in that moment.
-// A moment is before each step of any task or callback, and after the last one of a pass:
-// so the task is cancelled both where it is suspended and where it was woken and has not
-// run yet. What follows the region is the check.
+// CancelEverywhere runs fn once without a cancellation, and then once for each moment
+// in its region (see [Cancelled.Do]) with a cancellation of the region's task in that
+// moment. A moment is before each step of any task or callback, and after the last one
+// of a pass: so the task is cancelled both where it is suspended and where it was woken
+// and has not run yet. What follows the region is the check.
 //
-//	aiotest.CancelEverywhere(t, aiotest.Sweep{}, func(ctx context.Context, c *aiotest.Cancelled) error {
+//	aiotest.CancelEverywhere(t, aiotest.Sweep{}, func(
+//		ctx context.Context, c *aiotest.Cancelled) error {
 //		pool := newPool() // new in each run
-//		err := c.Do(ctx, func(ctx context.Context) error { return pool.ask(ctx, "a") })
+//		err := c.Do(ctx, func(ctx context.Context) error {
+//			return pool.ask(ctx, "a")
+//		})
 //		return pool.check(ctx, err)
 //	})
 //
 // A run fails if fn returns an error; if there is a deadlock; if the task that was
-// cancelled ends with another error or none, without having called Uncancel; if tasks are
-// left that do not end within a second of virtual time; if an error reaches the exception
-// handler; if the run exceeds its limits. All moments are tried. A failure is reported
-// for each place in which the task was suspended and each error.
+// cancelled ends with another error or none, without having called Uncancel; if tasks
+// are left that do not end within a second of virtual time; if an error reaches the
+// exception handler; if the run exceeds its limits. All moments are tried. A failure is
+// reported for each place in which the task was suspended and each error.
 //
 // fn must behave in the same way in each run: whatever it uses has to be made inside of
 // it.
@@ -94,7 +97,7 @@ func CancelEverywhere(t TB, s Sweep, fn func(ctx context.Context, c *Cancelled) 
 	return report(t, func(e *engine) Report { return s.run(e, fn) })
 }
 
-// Run is CancelEverywhere for programs that are no tests: failures are in the report.
+// Run is [CancelEverywhere] for programs that are no tests: failures are in the report.
 func (s Sweep) Run(fn func(ctx context.Context, c *Cancelled) error) Report {
 	return guarded(func(e *engine) Report { return s.run(e, fn) })
 }

@@ -23,15 +23,15 @@ import (
 
 // Simulation says how Simulate makes its runs. The zero value has the defaults.
 type Simulation struct {
-	// Mode is how schedules are made, as that of an Exploration.
+	// Mode is how schedules are made, as that of an [Exploration].
 	Mode Mode
 	// Runs is the number of runs; 0 is 100.
 	Runs int
 	// Seed is where the random choices of the first run come from; each run has the
 	// next seed.
 	Seed uint64
-	// Slack is the longest time that a pass of a loop takes in mode Environment; 0 is
-	// 20 ms.
+	// Slack is the longest time that a pass of a loop takes in mode [Environment];
+	// 0 is 20 ms.
 	Slack time.Duration
 	// MaxSteps bounds the steps of a run, those of all hosts together; 0 is 100 000
 	// 000.
@@ -61,7 +61,7 @@ func (s Simulation) Run(fn func(ctx context.Context, w *World) error) Report {
 	return guarded(func(e *engine) Report { return s.exploration().run(e, s.main(e, fn)) })
 }
 
-// Replay makes one run with the choices of a record, as Failure.Record has it.
+// Replay makes one run with the choices of a record, as [Failure].Record has it.
 func (s Simulation) Replay(record string, fn func(ctx context.Context, w *World) error) Report {
 	return guarded(func(e *engine) Report {
 		e.replay(s.exploration().setting(), record, s.main(e, fn))
@@ -91,8 +91,8 @@ func (s Simulation) main(e *engine, fn func(ctx context.Context, w *World) error
 }
 
 // World is the world of a simulation. Its methods are called by the tasks and callbacks
-// of the function that was given to Simulate; Host.Crash, Host.Restart, Now and Note also
-// by the hosts.
+// of the function that was given to Simulate; [Host.Crash], [Host.Restart], Now and
+// Note also by the hosts.
 type World struct {
 	r      *run
 	net    *simnet.Network
@@ -113,7 +113,7 @@ func newWorld(r *run) *World {
 	return w
 }
 
-// Host is a host of a World.
+// Host is a host of a [World].
 type Host struct {
 	w    *World
 	sim  *simnet.Host
@@ -352,7 +352,7 @@ func (w *World) Heal(a, b string) {
 }
 
 // Between returns a time from least to most, which is a choice of the run: least in the
-// ordinary case. The caller is as that of Choose.
+// ordinary case. The caller is as that of [Choose].
 func Between(ctx context.Context, least, most time.Duration) time.Duration {
 	const steps = 1000
 	i := Choose(ctx, steps, "between")

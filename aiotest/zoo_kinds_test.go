@@ -326,7 +326,8 @@ func kindPhilosophers(bool) func(ctx context.Context) error {
 			return func(ctx context.Context) error {
 				return afterwards(ctx, from, func(ctx context.Context) error {
 					return forks[i].With(ctx, func(ctx context.Context) error {
-						if err := aio.Sleep(ctx, 2*ms); err != nil { // thinks
+						// thinks
+						if err := aio.Sleep(ctx, 2*ms); err != nil {
 							return err
 						}
 						return forks[(i+1)%3].With(ctx, hop)
@@ -465,7 +466,8 @@ func kindTwoFiles(bool) func(ctx context.Context, c *aiotest.Cancelled) error {
 		index, data := map[string]bool{}, map[string]bool{}
 		_ = c.Do(ctx, func(ctx context.Context) error {
 			index["k"] = true
-			_, err := aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil }) // fsync
+			// fsync
+			_, err := aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil })
 			if err != nil {
 				return err
 			}

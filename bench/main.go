@@ -108,7 +108,8 @@ func (m *measurement) report() (*report, error) {
 	if _, err := os.Stat(filepath.Join("..", "bench_test.go")); err != nil {
 		return nil, errors.New("this has to be run in the directory bench of the repository")
 	}
-	r := &report{rows: m.rows, runs: m.count, commit: machine.Commit(), date: time.Now()} // before files are written
+	// before files are written
+	r := &report{rows: m.rows, runs: m.count, commit: machine.Commit(), date: time.Now()}
 	config := map[string]string{}
 	var err error
 	all := names(m.rows)

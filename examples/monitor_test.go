@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// kv and chat serve the page of a monitor, if they are asked to, and only to this machine.
+// kv and chat serve the page of a monitor, if they are asked to, and only to this
+// machine.
 func TestMonitorFlag(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no SIGTERM here")

@@ -6,7 +6,8 @@
 // request: on a machine whose load generator shares its cores, requests per second say
 // more about both. Run it in its own directory:
 //
-//	go run . [-run REGEXP] [-seconds S] [-rounds N] [-python PATH] [-uvloop PATH] [-out FILE]
+//	go run . [-run REGEXP] [-seconds S] [-rounds N]
+//		[-python PATH] [-uvloop PATH] [-out FILE]
 //
 // A server runs on one core, the load on another, if the machine has two. It installs
 // nothing: without redis-server, redis-benchmark, wrk or a Python it leaves out what

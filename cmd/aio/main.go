@@ -7,13 +7,13 @@
 //	aio top WHERE             loops and tasks, renewed each second until Ctrl-C
 //	aio health WHERE          the state of each loop, and what the monitor warns of
 //	aio resources WHERE       locks and who holds them, queues, connections
-//	aio stacks WHERE          the stacks of all goroutines; it needs no loop that answers
+//	aio stacks WHERE          the stacks of all goroutines, even if a loop is stuck
 //	aio trace [-o FILE] WHERE [SECONDS]
-//	                          what happened so far, or in the coming seconds, for ui.perfetto.dev
+//	                          the timeline, for ui.perfetto.dev
 //	aio snapshot [-o FILE] WHERE
 //	                          the page at this moment, as one HTML file
 //	aio cancel WHERE LOOP TASK
-//	                          ask a task to end; LOOP and TASK are the numbers that top shows
+//	                          cancel a task; top shows the numbers LOOP and TASK
 //
 // WHERE is an address (127.0.0.1:8765, or a URL) or the number of a process. ps and
 // pstree print what python -m asyncio ps and pstree do.

@@ -118,7 +118,8 @@ func TestNATSChannel(t *testing.T) {
 			return err
 		}
 		for i := range 20 {
-			if err := nc.Publish("news", []byte(strconv.Itoa(i))); err != nil { // puts it in a buffer
+			// puts it in a buffer
+			if err := nc.Publish("news", []byte(strconv.Itoa(i))); err != nil {
 				return err
 			}
 		}
@@ -140,7 +141,8 @@ func TestNATSInTask(t *testing.T) {
 		if err == nil {
 			_, err = nc.Request("nobody", nil, patience)
 			err = errors.Join(err, nc.LastError())
-			_ = inThread(ctx, func(context.Context) error { nc.Close(); return nil }) // fails only with the loop
+			// fails only with the loop
+			_ = inThread(ctx, func(context.Context) error { nc.Close(); return nil })
 		}
 		return refused(err)
 	})

@@ -182,8 +182,8 @@ func (c taskConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// withConn connects in a task, over a connection of the loop, and closes the connection in
-// the end.
+// withConn connects in a task, over a connection of the loop, and closes the connection
+// in the end.
 func (s postgres) withConn(ctx context.Context, l *aio.Loop, f func(ctx context.Context, conn *pgx.Conn) error) error {
 	d := &aio.Dialer{Loop: l}
 	return s.withDial(ctx, func(ctx context.Context, network, addr string) (net.Conn, error) {

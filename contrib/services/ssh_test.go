@@ -75,7 +75,7 @@ PermitRootLogin yes
 MaxStartups 1000
 MaxSessions 100
 SetEnv HOME=%s
-`, port, write("host", hostKey), write("authorized", ssh.MarshalAuthorizedKey(mine.PublicKey())), dir)) // no startup files of a shell
+`, port, write("host", hostKey), write("authorized", ssh.MarshalAuthorizedKey(mine.PublicKey())), dir))
 	s := sshServer{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), config: &ssh.ClientConfig{
 		User: me.Username, Auth: []ssh.AuthMethod{ssh.PublicKeys(mine)}, HostKeyCallback: ssh.FixedHostKey(host.PublicKey()),
 	}}

@@ -17,7 +17,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// pocketWeb has pages by their addresses. How long an answer takes is a choice of the run.
+// pocketWeb has pages by their addresses. How long an answer takes is a choice of the
+// run.
 type pocketWeb struct {
 	pages map[string][]string // the links of each page; "-> address" redirects
 	rules map[string]string   // robots.txt of a host
@@ -139,7 +140,8 @@ func excursion(do func(ctx context.Context, fn func(ctx context.Context) error) 
 		if !errors.Is(err, aio.ErrCancelled) {
 			return fmt.Errorf("crawl: %w", err)
 		}
-		// What was cancelled has left a part of the table, and nothing that is not in it.
+		// What was cancelled has left a part of the table, and nothing that is
+		// not in it.
 		for row := range strings.Lines(table) {
 			address, what, _ := strings.Cut(strings.TrimSpace(row), " ")
 			if !strings.Contains(wantTable, address+" ") {

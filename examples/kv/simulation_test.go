@@ -159,13 +159,14 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// Each operation of the network fails once, in each way: a client gets an error or the right
-// answer, and the server goes on for the next one.
+// Each operation of the network fails once, in each way: a client gets an error or the
+// right answer, and the server goes on for the next one.
 func TestFailEverywhere(t *testing.T) {
 	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: 5}, func(ctx context.Context, f *aiotest.Failing) error {
 		listening := aio.CreateFuture[net.Addr](ctx)
 		server := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			return serve(ctx, "localhost:6379", func(at net.Addr) { _ = listening.SetResult(at) }) // once
+			// once
+			return serve(ctx, "localhost:6379", func(at net.Addr) { _ = listening.SetResult(at) })
 		}))
 		if _, err := listening.Await(ctx); err != nil {
 			return err

@@ -1,7 +1,8 @@
 // Raft is a replicated log: several nodes agree on a sequence of commands, also when some
 // of them crash or cannot be reached.
 //
-//	raft -name a -peers a=localhost:7001,b=localhost:7002,c=localhost:7003 -data a.log
+//	raft -name a -data a.log \
+//		-peers a=localhost:7001,b=localhost:7002,c=localhost:7003
 //	raft -propose COMMAND -peers a=localhost:7001,b=localhost:7002,c=localhost:7003
 //
 // The first form runs a node, which prints the commands that are committed. The second

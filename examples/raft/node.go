@@ -490,7 +490,8 @@ func (n *Node) commitTo(index int) {
 		if w, ok := n.waiting[n.applied]; ok {
 			delete(n.waiting, n.applied)
 			if !w.answer.Done() {
-				_ = w.answer.SetResult(Message{Type: proposed, OK: true, Index: n.applied, Term: e.Term}) // it is not done
+				// it is not done
+				_ = w.answer.SetResult(Message{Type: proposed, OK: true, Index: n.applied, Term: e.Term})
 			}
 		}
 	}

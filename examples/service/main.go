@@ -137,7 +137,8 @@ func (s *stock) events(ctx context.Context, w http.ResponseWriter, _ *http.Reque
 			if _, _, err := aio.Receive(ctx, aiohttp.Draining(ctx)); err != nil {
 				return err
 			}
-			drains = true // a cancellation could break off an event that is being sent
+			// a cancellation could break off an event that is being sent
+			drains = true
 			return s.notify(ctx)
 		})
 		for seen := -1; ; {

@@ -169,7 +169,8 @@ func TestReplaced(t *testing.T) {
 					return
 				default:
 				}
-				r, err := client.Post(fmt.Sprintf("http://service/stock/item%d?n=1", i), "", nil) // nobody repeats it
+				// nobody repeats it
+				r, err := client.Post(fmt.Sprintf("http://service/stock/item%d?n=1", i), "", nil)
 				if err != nil {
 					t.Errorf("a request was lost: %v", err)
 					return

@@ -1,7 +1,7 @@
 // Package plug is how package aiotest reaches into a loop: it decides what asyncio leaves
 // open, in which order ready entries run and how long a pass takes. Package aiohttp
-// reaches into it by [Start] and [ContainGoexit]. Package aio sets the variables, and no exported
-// name of it tells of them.
+// reaches into it by [Start] and [ContainGoexit]. Package aio sets the variables, and no
+// exported name of it tells of them.
 //
 // Everything here belongs to the goroutine that runs the loop, and is used between the
 // steps of tasks, or while the loop does not run.

@@ -1,0 +1,82 @@
+package aio_test
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// commentWidth is how wide a line with a comment may be, where a tab counts as 8 columns.
+const commentWidth = 90
+
+// directive is a comment for a tool, which cannot be split.
+var directive = regexp.MustCompile(`^//(go:|lint:|nolint)`)
+
+// wideComments returns the positions of the comment lines in a Go source that are too
+// wide. A comment behind code is as wide as its line. Directives and single words, such
+// as an address, cannot be split.
+func wideComments(t *testing.T, path, src string) (wide []string) {
+	lines := strings.Split(src, "\n")
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, path, src, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range f.Comments {
+		for _, c := range group.List {
+			if directive.MatchString(c.Text) {
+				continue
+			}
+			if strings.HasPrefix(c.Text, "// Output:") {
+				break // what an example prints
+			}
+			first := files.Position(c.Pos()).Line
+			for n := first; n <= files.Position(c.End()).Line; n++ {
+				line := lines[n-1]
+				width := utf8.RuneCountInString(line) + 7*strings.Count(line, "\t")
+				if width > commentWidth && len(strings.Fields(line)) > 2 {
+					wide = append(wide, fmt.Sprintf("%s:%d", path, n))
+				}
+			}
+		}
+	}
+	return wide
+}
+
+func TestCommentWidth(t *testing.T) {
+	long := strings.Repeat("word ", 18)
+	sample := "package p\n\n// " + long + "\n//\n//go:generate " + long + "\nvar s = `// " + long + "`\n" +
+		"// " + long[:80] + "\n\n//\t" + long[:81] + "\n"
+	if got := wideComments(t, "sample.go", sample); !slices.Equal(got, []string{"sample.go:3", "sample.go:9"}) {
+		t.Fatalf("in the sample, %q are too wide", got)
+	}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".go":
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, at := range wideComments(t, path, string(src)) {
+			t.Errorf("%s: wider than %d columns", at, commentWidth)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
