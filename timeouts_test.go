@@ -431,7 +431,7 @@ func TestTimeoutAndResultInOnePass(t *testing.T) {
 func TestTimeoutOfZeroTakesOverACancellation(t *testing.T) {
 	for _, d := range []time.Duration{0, -time.Second} {
 		_ = inBubble(t, func(ctx context.Context) error {
-			timeout := func(first func(ctx context.Context) error) (err error, task *aio.Task[struct{}]) {
+			timeout := func(first func(ctx context.Context) error) (task *aio.Task[struct{}], err error) {
 				task = spawn(ctx, func(ctx context.Context) error {
 					aio.CurrentTask(ctx).Cancel()
 					if err = first(ctx); err != nil {
@@ -441,14 +441,14 @@ func TestTimeoutOfZeroTakesOverACancellation(t *testing.T) {
 					return err
 				})
 				_, _ = task.Await(ctx)
-				return err, task
+				return task, err
 			}
-			err, task := timeout(ok)
+			task, err := timeout(ok)
 			same(t, "Timeout", err, aio.ErrTimeout)
 			same(t, "Cancelled", task.Cancelled(), false)
 			same(t, "Cancelling", task.Cancelling(), 1)
 
-			err, task = timeout(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })
+			task, err = timeout(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })
 			matches(t, "with Sleep before it", err, aio.ErrCancelled)
 			same(t, "Cancelled with Sleep before it", task.Cancelled(), true)
 			return nil

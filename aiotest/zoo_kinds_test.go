@@ -400,8 +400,10 @@ func kindSingleton(bool) func(ctx context.Context) error {
 		err := together(ctx,
 			func(ctx context.Context) (err error) { a, err = get(ctx); return err },
 			func(ctx context.Context) (err error) {
-				if err := hop(ctx); err == nil {
-					err = hop(ctx)
+				for range 2 {
+					if err := hop(ctx); err != nil {
+						return err
+					}
 				}
 				b, err = get(ctx)
 				return err

@@ -7,9 +7,9 @@ import (
 
 func TestOf(t *testing.T) {
 	type s struct {
-		before [3]int64
-		part   string
-		after  *int
+		_    [3]int64
+		part string
+		_    *int
 	}
 	f, _ := reflect.TypeFor[s]().FieldByName("part")
 	v := &s{part: "x"}

@@ -210,7 +210,6 @@ func (h *Host) Poll() {
 type Link struct {
 	net      *Network
 	from, to *Host
-	set      bool
 	min, max time.Duration
 	loss     int // of 1000
 	twice    int // of 1000

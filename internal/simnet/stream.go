@@ -50,7 +50,6 @@ type stream struct {
 	closed bool
 	dead   bool // its host has crashed
 	stuck  bool // a packet of it waits for a link or a host
-	short  bool // see Short
 }
 
 // connect establishes a connection with a listener of the host to.
