@@ -18,7 +18,7 @@ var rowTest = regexp.MustCompile("\\| `(Test\\w+)` \\|$")
 // tableTests returns the tests of the rows of the table in docs/service.md, and the rows
 // that have none.
 func tableTests(page string) (tests, without []string) {
-	_, table, _ := strings.Cut(page, "\n| library | what | how | test |\n")
+	_, table, _ := strings.Cut(page, "\n| library | operations | how to call it | test |\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	for i, row := range strings.Split(table, "\n") {
 		if m := rowTest.FindStringSubmatch(row); m != nil {
@@ -33,7 +33,7 @@ func tableTests(page string) (tests, without []string) {
 // TestTable compares the table in docs/service.md with the tests of this module: each row
 // has one, and each test has a row.
 func TestTable(t *testing.T) {
-	sample, without := tableTests("x\n| library | what | how | test |\n| --- | --- | --- | --- |\n| a | b | c | `TestD` |\n| e | f | g | |\n\n| h | i | j | `TestK` |")
+	sample, without := tableTests("x\n| library | operations | how to call it | test |\n| --- | --- | --- | --- |\n| a | b | c | `TestD` |\n| e | f | g | |\n\n| h | i | j | `TestK` |")
 	if !slices.Equal(sample, []string{"TestD"}) || len(without) != 1 {
 		t.Fatalf("in the sample there are the tests %v, and the rows %v have none", sample, without)
 	}
