@@ -51,9 +51,10 @@ func (p *cnClient) ConnectionLost(err error) {
 
 func newCnClient() *cnClient { return &cnClient{} }
 
-// cnLeaks fails unless f leaves as many descriptors as there were. f is run once before,
-// for what is made once and stays; the loop's poller is made in any case, as f may be
-// over before it needs one.
+// cnLeaks fails if the number of open descriptors after f differs from the number
+// before. f runs once before the count, for descriptors that are opened once and stay
+// open. The loop's poller is created in any case, since f may return before it needs
+// one.
 func cnLeaks(t *testing.T, ctx context.Context, f func()) {
 	t.Helper()
 	l, err := aio.GetRunningLoop(ctx)

@@ -16,8 +16,8 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Protocols that write down what they are told, and a stream of which a test decides what
-// each call does, to see exactly what a transport asks for.
+// Protocols that record the calls of their methods, and a stream whose calls have
+// results chosen by a test. Together they show exactly which calls a transport makes.
 
 // ioEcho is a protocol that sends back what it gets.
 type ioEcho struct{ t aio.Transport }
@@ -269,8 +269,8 @@ func (s *scriptedStream) tell(r netio.Readiness) {
 	aio.Again(s.loop, s)
 }
 
-// Ready implements netio.Owner: the list of those that are still ready serves as a poller
-// here.
+// Ready implements netio.Owner. The loop's list of owners that are still ready replaces
+// a poller here.
 func (s *scriptedStream) Ready(netio.Readiness) {
 	s.owner.Ready(s.next)
 	s.next = 0

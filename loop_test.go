@@ -673,8 +673,8 @@ func TestAwaitWithoutTask(t *testing.T) {
 	matches(t, "after the run", aio.Sleep(kept, 0), aio.ErrNoRunningLoop)
 }
 
-// LOOP-056, in a bubble of testing/synctest: a loop that waits is durably blocked there,
-// so that time goes on.
+// LOOP-056, in a bubble of testing/synctest: a loop that waits is durably blocked
+// there, so that the time of the bubble advances.
 func TestLoopInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)

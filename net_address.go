@@ -13,8 +13,9 @@ import (
 	"syscall"
 )
 
-// checkUnixPath returns an error if a Unix socket cannot be at path. The system would
-// cut the path at a zero byte, and calls a path that is too long an invalid argument.
+// checkUnixPath returns an error if path cannot be the path of a Unix socket. The
+// system would truncate the path at a zero byte, and would report a path that is too
+// long as an invalid argument.
 func checkUnixPath(path string) error {
 	limit := 104 // including a zero byte at the end
 	switch runtime.GOOS {

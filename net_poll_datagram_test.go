@@ -88,8 +88,8 @@ func TestDatagramCannotConnect(t *testing.T) {
 	})
 }
 
-// The poller is asked for what is waited for, and nothing more, or it would keep the loop
-// busy.
+// The transport registers with the poller only for the events that it waits for.
+// Otherwise the poller would keep the loop busy.
 func TestDatagramWatched(t *testing.T) {
 	dgWays(t, func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error {
 		if !dgOnPoller(t) {

@@ -178,7 +178,8 @@ func (ln *netListener) await() (net.Conn, error) {
 	return nil, err
 }
 
-// begin makes a call, and reports whether it is done: if not, it is in the line.
+// begin starts a call, and reports whether it is done. If it is not, the call has been
+// added to the listener's queue of calls.
 func (call *acceptCall) begin() (done bool) {
 	ln := call.listener
 	if len(ln.calls) == 0 && ln.advance(call) {

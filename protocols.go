@@ -66,9 +66,9 @@ type BufferedProtocol interface {
 	// GetBuffer returns the memory for the next read. hint is the expected number
 	// of bytes, or -1 if it is unknown; any size except zero is allowed.
 	GetBuffer(hint int) []byte
-	// BufferUpdated is called when the first n bytes of that memory were filled. n
-	// is at least 1. Not every GetBuffer is followed by one: there may have been
-	// nothing to read.
+	// BufferUpdated is called when the first n bytes of the buffer returned by
+	// GetBuffer were filled. n is at least 1. A call of GetBuffer need not be
+	// followed by a call of BufferUpdated: there may have been no data to read.
 	BufferUpdated(n int)
 }
 

@@ -344,8 +344,9 @@ func (s *CancelScope) SetDeadline(when time.Time) {
 	s.moment, s.delayed = when, false
 }
 
-// SetTimeout moves the deadline to d from now, before Run to d after Run begins.
-// [NoTimeout] means no deadline. (trio: CancelScope.relative_deadline)
+// SetTimeout moves the deadline to d from now. If it is called before Run, the deadline
+// is d after Run begins. [NoTimeout] means no deadline. (trio:
+// CancelScope.relative_deadline)
 func (s *CancelScope) SetTimeout(d time.Duration) {
 	s.settable("CancelScope.SetTimeout")
 	if s.state == cancelScopeEntered {

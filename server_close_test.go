@@ -284,8 +284,9 @@ func TestServerEndedInCallbacks(t *testing.T) {
 	}
 }
 
-// A server that is closed takes no more clients: not those that are accepted and have no
-// transport yet, nor the one whose factory closes it.
+// A server that is closed serves no more clients. That includes clients that are
+// accepted but have no transport yet, and the client whose protocol factory closes the
+// server.
 func TestServerClosedWhileAccepting(t *testing.T) {
 	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
 		c := &srvCase{T: t, ctx: ctx, l: l}

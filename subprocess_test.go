@@ -416,8 +416,8 @@ func TestProcessBlockedOnFullPipe(t *testing.T) {
 	})
 }
 
-// A process that writes more than MaxOutput is killed, and others who have the pipe do
-// not matter.
+// A process that writes more than MaxOutput is killed, even if other processes hold the
+// pipe open.
 func TestProcessMaxOutput(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		limited := func(n int) *aio.SubprocessOptions {

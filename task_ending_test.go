@@ -234,8 +234,8 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 		t.Errorf("reports: %+v", *reports)
 	}
 	want = "nothing"
-	// Cancel on a task that has failed silences the report, and Goexit is passed on,
-	// not lost.
+	// Cancel on a task that has failed suppresses the report of its error. Goexit
+	// still reaches the goroutine of the loop.
 	if consumer == "dropped" && cancelled != "when done" && outcome != "7" && outcome != "cancelled" && outcome != "exit" {
 		want = outcome
 	}

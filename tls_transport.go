@@ -95,8 +95,9 @@ func (t *tlsTransport) Writelines(bufs [][]byte) error {
 	return nil
 }
 
-// WriteEOF implements [WriteTransport]. TLS would use a close_notify for it, which
-// asyncio does not send: many peers take it for the end of both directions.
+// WriteEOF implements [WriteTransport]. With TLS it would have to send a close_notify.
+// asyncio does not send one, because many peers treat a close_notify as the end of both
+// directions.
 func (t *tlsTransport) WriteEOF() {
 	t.loop.check("Transport.WriteEOF")
 	misuse("Transport.WriteEOF", "TLS has no half-closed connections; ask CanWriteEOF before")

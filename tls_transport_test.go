@@ -262,8 +262,8 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 			})
 		}
 	}
-	// Nothing waits here any more, but the transport below cannot get rid of what it
-	// has.
+	// Here nothing waits for the client, but the transport below TLS cannot send
+	// its buffered data.
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
 		c.c.stuck = true

@@ -379,8 +379,8 @@ func (t *writePipe) proceed() {
 	}
 }
 
-// writePipeOwner is the transport as its stream sees it: methods that a user's
-// WriteTransport must not have.
+// writePipeOwner is the writePipe as the owner of its stream. It has methods that the
+// user's WriteTransport must not have.
 type writePipeOwner writePipe
 
 func (o *writePipeOwner) Ready(r netio.Readiness) { (*writePipe)(o).ready(r) }

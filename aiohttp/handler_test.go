@@ -145,8 +145,8 @@ func TestHandlerAnswers(t *testing.T) {
 	}
 }
 
-// A panic after the answer has begun breaks the connection, so that the client does not
-// take half of an answer for the whole.
+// A panic after the response has begun aborts the connection, so that the client cannot
+// mistake a truncated response for a complete one.
 func TestPanicAfterFlushBreaksTheConnection(t *testing.T) {
 	l, _ := startLoop(t)
 	s := serve(t, tasks(l, func(_ context.Context, w http.ResponseWriter, _ *http.Request) {

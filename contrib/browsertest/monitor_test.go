@@ -338,7 +338,8 @@ func TestSavedPage(t *testing.T) {
 	picture(t, ctx, "saved-timeline")
 }
 
-// While a task blocks the loop the page answers, and says which task it is, and where.
+// While a task blocks the loop, the page still responds, and shows the blocking task
+// and its position in the source.
 func TestBlockedLoop(t *testing.T) {
 	release := make(chan struct{})
 	url, _ := monitored(t, &aiomon.Options{SlowStep: 20 * time.Millisecond}, func(ctx context.Context) error {

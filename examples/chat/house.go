@@ -125,8 +125,9 @@ func (h *house) listen(ctx context.Context, r *aio.StreamReader) (string, error)
 	return printable(string(line)), err
 }
 
-// printable is line without what is not text: a terminal obeys the escape sequences in
-// what it is sent, so one visitor could play with the terminals of the others.
+// printable returns line without the characters that are not text. A terminal executes
+// the escape sequences that it receives, so one user could otherwise control the
+// terminals of the others.
 func printable(line string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || unicode.IsGraphic(r) {

@@ -84,8 +84,8 @@ type visit struct {
 	depth, number int
 }
 
-// nearestFirst looks at the number too because a priority queue promises nothing about
-// the order of equal items.
+// nearestFirst also compares the sequence numbers, because a priority queue does not
+// keep the order of equal items.
 func nearestFirst(a, b visit) int {
 	return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.number, b.number))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// entry is the value of a key: a list if isList is set, one of the kinds of
-// collections.go if collection is, a string otherwise.
+// entry is the value of a key. It is a list if isList is set, one of the types in
+// collections.go if collection is set, and a string otherwise.
 type entry struct {
 	str        string
 	list       list

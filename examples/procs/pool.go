@@ -59,9 +59,10 @@ func newPool(o options, stdout, stderr *os.File) *pool {
 	return p
 }
 
-// run returns when the commands have ended, one way or the other. If it is cancelled it
-// stops them. If that comes again it returns at once: then the end of the loop cancels
-// the tasks, and they kill what is left.
+// run returns when all commands have ended, successfully or not. If run is cancelled,
+// it stops the commands. If it is cancelled a second time, it returns at once. Then the
+// end of the loop cancels the tasks of the commands, and these tasks kill the processes
+// that are left.
 func (p *pool) run(ctx context.Context) error {
 	p.enough = aio.CreateFuture[error](ctx)
 	all := aio.CreateTask(ctx, aio.NoResult(p.runAll))

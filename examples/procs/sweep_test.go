@@ -63,8 +63,9 @@ func pretend(out *os.File, failFast bool, do func(ctx context.Context, fn func(c
 			return fmt.Errorf("run: %w", err)
 		}
 		if errors.Is(err, aio.ErrCancelled) && live > 0 && failFast {
-			// It was stopping by itself, so it leaves at once: the end of the
-			// loop cancels the tasks.
+			// The pool was already stopping, so run returned at once when
+			// it was cancelled. The end of the loop cancels the tasks that
+			// are left.
 			for _, task := range aio.AllTasks(ctx) {
 				if task != aio.CurrentTask(ctx) {
 					task.Cancel()
