@@ -1,26 +1,26 @@
 package aio
 
-// A scope is the context.Context that a task, or a Timeout or TaskGroup within it, hands
-// to its body. It carries the loop and context values, and its Done channel closes when
-// the task is cancelled or the scope ends. asyncio's cancellation does not travel this
-// way: an await looks at its task, never at the Done channel of a scope, so a
-// cancellation that was swallowed stays swallowed. Done is for what runs beside the loop:
+// A scope is the context.Context that a task, or a Timeout or TaskGroup within it,
+// passes to its body. It carries the loop and context values, and its Done channel
+// closes when the task is cancelled or the scope ends. asyncio's cancellation does not
+// use this path: an await looks at its task, never at the Done channel of a scope, so a
+// swallowed cancellation stays swallowed. Done is for code that runs outside the loop:
 // a query or a request in a worker goroutine.
 //
-// Any goroutine may use a scope. Nearly no scope is ever asked for its Done channel, so
+// Any goroutine may use a scope. The Done channel of most scopes is never requested, so
 // the standard library's cancellable context behind it is made on demand. ext, which
-// holds it, only goes from nil to a value that stays; losing the race to set it means
-// using the winner's.
+// holds it, changes only from nil to a value that then stays; a goroutine that loses
+// the race to set it uses the winner's value.
 //
 // Contexts that a user derives from a scope are children of that standard context, so
-// they end as it does: in the same moment, with the same Err and Cause. A cancel function
-// of the standard library can only end it with context.Canceled, but a Timeout that
-// expires has to end it with context.DeadlineExceeded. So the standard context is never
-// cancelled itself. Its parent is the scopeExt, which decides when it ends and with which
-// error, and ends the scopeExts of the scopes inside. The one end that does not come this
-// way is that of a context that a user derived and entered a scope with: its scopeExt is
-// told by a goroutine (context.AfterFunc), and Err, Done and each await look for
-// themselves before.
+// they end as it does: at the same moment, with the same Err and Cause. A cancel
+// function of the standard library can only end it with context.Canceled, but a Timeout
+// that expires has to end it with context.DeadlineExceeded. So the standard context is
+// never cancelled itself. Its parent is the scopeExt, which decides when it ends and
+// with which error, and ends the scopeExts of the scopes inside. One case takes another
+// path: a scope that was entered with a context that a user derived. When that context
+// ends, a goroutine (context.AfterFunc) ends the scopeExt, and Err, Done and each await
+// check the context themselves first.
 
 import (
 	"context"
@@ -32,44 +32,46 @@ import (
 
 type scope struct {
 	loop   *Loop
-	parent context.Context // values; for an inner scope, its end as well
+	parent context.Context // provides values; for an inner scope also cancellation
 	inner  *innerScope     // nil for the context of a task or of a loop
 	ext    atomic.Pointer[scopeExt]
 }
 
-// deadliner is a scope with a deadline that may move: a TimeoutScope.
+// deadliner is a scope whose deadline may change: a TimeoutScope.
 type deadliner interface{ When() time.Time }
 
-// innerScope is what the scope of a Timeout or TaskGroup has besides.
+// innerScope is the additional state of the scope of a Timeout or TaskGroup.
 type innerScope struct {
-	// derived by the user, the end of which ends awaits; nil if there is none
+	// endCtx was derived by the user, and awaits end when it is done; nil if there
+	// is none.
 	endCtx context.Context
-	limit  deadliner // whose deadline the scope reports, nil if it has none
+	limit  deadliner // its deadline is that of the scope; nil if it has none
 }
 
-// scopeExt is the part of a scope that exists once somebody asked for Done, or the scope
+// scopeExt is the part of a scope that exists once Done was requested, or the scope has
 // ended. It is the parent of the standard context.
 type scopeExt struct {
 	ctx   context.Context       // the standard context
 	ended atomic.Pointer[ended] // nil until the scope has ended
-	leave func()                // the scope around it, or the user's, forgets it
+	// removes it from the scope, or the user's context, around it
+	leave func()
 
 	mu     sync.Mutex
-	finish func()                 // ends ctx, as ended says
+	finish func()                 // ends ctx as ended describes
 	inner  map[*scopeExt]struct{} // of scopes inside, which end with this one
 }
 
-// ended is how a scope has ended.
+// ended is the way in which a scope has ended.
 type ended struct {
 	err   error
-	cause context.Context // which context.Cause asks for the cause
+	cause context.Context // context.Cause takes the cause from it
 }
 
-// scopeKey is the key under which a context finds the scope that it was derived from.
+// scopeKey is the key under which a derived context finds its scope.
 type scopeKey struct{}
 
-// never is not closed. It stands here because the variables below need it, which the
-// compiler can't see.
+// never is never closed. It is declared here because the variables below need it in
+// their initialisation, which the compiler cannot see.
 var never = make(chan struct{})
 
 var (
@@ -86,13 +88,13 @@ var (
 func newScopeExt() *scopeExt {
 	e := &scopeExt{leave: func() {}}
 	ctx, cancel := context.WithCancel(e)
-	_ = cancel // it ends with e
+	_ = cancel // it is ended with e
 	e.ctx = ctx
 	return e
 }
 
-// endedExt returns what stands for a scope that ended before anybody asked for its Done
-// channel.
+// endedExt returns the scopeExt of a scope that ended before its Done channel was
+// requested.
 func endedExt(err, cause error) *scopeExt {
 	e := newScopeExt()
 	e.end(endedBy(err, cause))
@@ -105,7 +107,8 @@ func endedBy(err, cause error) *ended {
 	return &ended{err, ctx}
 }
 
-// end ends the standard context and the scopes inside. Only the first call counts.
+// end ends the standard context and the scopes inside. Only the first call has an
+// effect.
 func (e *scopeExt) end(how *ended) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -124,7 +127,7 @@ func (e *scopeExt) endWith(ctx context.Context) {
 	e.end(endedBy(ctx.Err(), context.Cause(ctx)))
 }
 
-// follow has e end with the scope that it is the part of, which is inside of parent.
+// follow makes e end when parent ends. parent is the context around the scope of e.
 func (e *scopeExt) follow(parent context.Context) {
 	if parent.Done() == nil { // context.WithoutCancel
 		return
@@ -159,14 +162,15 @@ func (e *scopeExt) follow(parent context.Context) {
 	}
 }
 
-// AfterFunc is called once, by package context, with what ends the standard context.
+// AfterFunc implements the interface that package context looks for. It is called once,
+// with the function that ends the standard context.
 func (e *scopeExt) AfterFunc(end func()) (stop func() bool) {
 	e.finish = end
 	return func() bool { return false }
 }
 
-// Done implements context.Context. Package context asks whether it is closed already, and
-// then calls AfterFunc.
+// Done implements context.Context. Package context checks whether it is closed already,
+// and then calls AfterFunc.
 func (e *scopeExt) Done() <-chan struct{} { return never }
 
 // Err implements context.Context.
@@ -177,7 +181,7 @@ func (e *scopeExt) Err() error {
 	return nil
 }
 
-// Value implements context.Context. It has nothing but the cause: values are those of the
+// Value implements context.Context. It provides only the cause: values come from the
 // scope.
 func (e *scopeExt) Value(key any) any {
 	if how := e.ended.Load(); how != nil {
@@ -189,8 +193,8 @@ func (e *scopeExt) Value(key any) any {
 // Deadline implements context.Context.
 func (e *scopeExt) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-// end closes Done. Only the first call counts. ended is used as it is if nobody asked
-// before.
+// end closes Done. Only the first call has an effect. If Done was not requested before,
+// ended is used as the scopeExt.
 func (s *scope) end(ended *scopeExt) {
 	if s.ext.Load() == nil {
 		if s.inner == nil || s.parent.Err() == nil {
@@ -198,7 +202,7 @@ func (s *scope) end(ended *scopeExt) {
 				return
 			}
 		} else {
-			s.std() // which has ended, as the context around it
+			s.std() // it has ended, as the context around it has
 		}
 	}
 	e := s.ext.Load()
@@ -232,8 +236,8 @@ func (s *scope) std() *scopeExt {
 	return e
 }
 
-// look ends s if it is inside of a context of the user's that has ended, of which e may
-// not have been told yet.
+// look ends s if it is inside of a user's context that has ended; e may not have ended
+// yet.
 func (s *scope) look(e *scopeExt) {
 	if s.endCtx() != nil && e.ended.Load() == nil && s.parent.Err() != nil {
 		e.endWith(s.parent)
@@ -261,8 +265,8 @@ func (s *scope) Err() error {
 	return e.ctx.Err()
 }
 
-// errOf is ctx.Err, for a context that the user may have derived from a scope: the scope
-// looks first whether it has ended.
+// errOf is ctx.Err for a context that the user may have derived from a scope: the scope
+// first checks whether it has ended.
 func errOf(ctx context.Context) error {
 	if s, _ := ctx.Value(scopeKey{}).(*scope); s != nil {
 		_ = s.Err()
@@ -270,8 +274,8 @@ func errOf(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Deadline implements context.Context. It reports the deadline of the innermost Timeout,
-// on a loop that lives in real time. Reschedule moves it.
+// Deadline implements context.Context. It reports the deadline of the innermost
+// Timeout, on a loop that runs in real time. Reschedule changes it.
 func (s *scope) Deadline() (deadline time.Time, ok bool) {
 	if s.inner == nil {
 		return time.Time{}, false
@@ -292,8 +296,8 @@ func (s *scope) Value(key any) any {
 		return s
 	}
 	if e := s.ext.Load(); e != nil {
-		// The standard context answers for itself when another is derived from
-		// it.
+		// The standard context must identify itself when another is derived
+		// from it.
 		if v := e.ctx.Value(key); v != nil {
 			return v
 		}
@@ -305,7 +309,7 @@ func (s *scope) Value(key any) any {
 func (s *scope) String() string { return "aio.Context" }
 
 // scopeOf returns the scope that ctx is, or is derived from, and the context to watch
-// during an await: ctx or one that it comes from, if the user derived that with a
+// during an await: ctx or one of its ancestors, if the user derived it with a
 // cancellation or deadline.
 func scopeOf(ctx context.Context) (s *scope, endCtx context.Context) {
 	if s, ok := ctx.(*scope); ok {
@@ -329,7 +333,8 @@ func scopeOf(ctx context.Context) (s *scope, endCtx context.Context) {
 	return s, s.endCtx()
 }
 
-// endCtx returns the context derived by the user that s comes from, nil if there is none.
+// endCtx returns the context derived by the user from which s comes, nil if there is
+// none.
 func (s *scope) endCtx() context.Context {
 	if s.inner == nil {
 		return nil
@@ -344,7 +349,7 @@ func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
 }
 
 // values returns the context from which a new task inherits: its values, but not its
-// cancellation. The scope of the creator is left out if possible; otherwise each
+// cancellation. It skips the scope of the creator if possible; otherwise each
 // generation of tasks would keep the one before it in memory.
 func values(ctx context.Context) context.Context {
 	for {
@@ -370,7 +375,7 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	return s.loop, nil
 }
 
-// loopOf returns the loop of ctx for a call that touches the loop's state without
+// loopOf returns the loop of ctx for a call that uses the loop's state without
 // awaiting. The caller must hold the token, or the loop must not be running.
 func loopOf(ctx context.Context, call string) *Loop {
 	l, err := loopFor(ctx, call)

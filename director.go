@@ -1,19 +1,21 @@
 package aio
 
-// The seam for tests that decide what asyncio leaves open: see package internal/plug. A
-// directed loop makes no nests, so every step begins and ends on the base, where the
-// director is called.
+// The hook for tests that decide the order that asyncio leaves open: see package
+// internal/plug. A directed loop does not nest tasks, so every step begins and ends on
+// the root, where the director is called.
 //
-// What a director may reorder: any entry of the whole ready queue may run next, as long
-// as no program can see a promise of asyncio broken. These are the promises:
-//   - Entries of one source keep their order. A source is a task, a transport, a server,
-//     or all callbacks of the loop together.
-//   - Callbacks of one future run in the order in which they were added, tasks that await
-//     it among them.
-//   - Timers run in the order of their times. Equal times have no promised order.
-//   - A task that called Sleep(0) lets everything run that was ready before.
+// A director may let any entry of the whole ready queue run next, as long as no program
+// can observe that a guarantee of asyncio is broken. These are the guarantees:
+//   - Entries of one source keep their order. A source is a task, a transport, a
+//     server, or all callbacks of the loop together.
+//   - Callbacks of one future run in the order in which they were added; this includes
+//     the tasks that await it.
+//   - Timers run in the order of their times. The order of equal times is not
+//     guaranteed.
+//   - After a task calls Sleep(0), everything that was ready before runs before the
+//     task.
 //
-// Without the second and the last, common programs would fail that are right under
+// Without the second and the last, common programs would fail that are correct under
 // asyncio.
 
 import (
@@ -34,14 +36,15 @@ func init() {
 	}
 }
 
-// sourced is implemented by a runnable whose source is something else than the future
-// that caused it or, without one, the callbacks of the loop.
+// sourced is implemented by a runnable whose source is neither the future that caused
+// it nor, without such a future, the callbacks of the loop.
 type sourced interface{ source() any }
 
 // callbacksOf is the source of all callbacks of a loop.
 type callbacksOf struct{ l *Loop }
 
-// source returns what the entry e keeps its order with, nil for a timer.
+// source returns the source of the entry e, whose entries keep their order; nil for a
+// timer.
 func (l *Loop) source(e readyEntry) any {
 	switch r := e.r.(type) {
 	case *task:
@@ -57,14 +60,14 @@ func (l *Loop) source(e readyEntry) any {
 	return callbacksOf{l}
 }
 
-// mustFollow reports whether b, which is behind a in the ready queue, may not overtake
+// mustFollow reports whether b, which is behind a in the ready queue, must not overtake
 // it.
 func (l *Loop) mustFollow(a, b readyEntry) bool {
 	if a.f != nil && a.f == b.f {
 		return true
 	}
 	if t, ok := b.r.(*task); ok && b.f == nil && t.co != nil {
-		return true // it called Sleep(0)
+		return true // its task called Sleep(0)
 	}
 	if ta, ok := a.r.(*TimerHandle); ok {
 		tb, ok := b.r.(*TimerHandle)
@@ -134,8 +137,8 @@ func (d *directed) Oldest(i int) int {
 	return i
 }
 
-// Commuting implements plug.Loop. A check for an error that nobody retrieves notes that
-// there is one, which whoever retrieves it takes back. A timer that was cancelled does
+// Commuting implements plug.Loop. A check for an unretrieved error only records that
+// the error exists; retrieving it removes the record. A timer that was cancelled does
 // nothing.
 func (d *directed) Commuting() int {
 	for i := range d.ready.n {
@@ -167,12 +170,13 @@ func (d *directed) ToFront(i int) {
 // SetNetwork implements plug.Loop.
 func (d *directed) SetNetwork(b any) { d.net, _ = b.(netio.Backend) }
 
-// Begin implements plug.Loop. Between passes nobody holds the token.
+// Begin implements plug.Loop. Between passes no goroutine holds the token.
 func (d *directed) Begin() error {
 	l := (*Loop)(d)
 	runningLoops.Lock()
 	defer runningLoops.Unlock()
-	if err := l.runnableIn(^uintptr(0)); err != nil { // whoever runs another one
+	// also for a goroutine that runs another loop
+	if err := l.runnableIn(^uintptr(0)); err != nil {
 		return err
 	}
 	if runningLoops.m == nil {

@@ -1,19 +1,19 @@
 package aio
 
-// Calls of other goroutines that cannot come through. A library that a task calls may
-// have goroutines of its own, which use connections of the loop; if the task then blocks
-// until they have done their work, outside of an await, they wait for the loop and the
-// loop waits for them, for ever and without a word.
+// Detection of calls from other goroutines that a blocked loop cannot serve. A library
+// that a task calls may have its own goroutines, which use connections of the loop. If
+// the task then blocks, outside of an await, until they have done their work, they wait
+// for the loop and the loop waits for them: a silent deadlock.
 //
-// Nothing in Go says who will wake a goroutine. What can be seen is that the loop has
-// taken nothing out of its inbox for long, and that the goroutine which holds the token
-// is not computing, sleeping or in a system call, but waits for another goroutine: for a
-// channel or a lock, twice in the same place. That goes on only as long as somebody
-// blocks the loop, which no task may do. So then the calls that wait in the inbox are
-// refused, with an error that names the place.
+// Go cannot report which goroutine will wake another. The package can observe two
+// facts: the loop has taken nothing out of its inbox for a long time, and the goroutine
+// that holds the token is not computing, sleeping or in a system call, but waits for
+// another goroutine, on a channel or a lock, in the same place at two checks. That
+// state lasts only while a task or callback blocks the loop, which none may do. Then
+// the calls that wait in the inbox are refused with an error that names the place.
 //
-// A Read that the loop has begun, which waits for data, is not found: it is not in the
-// inbox. The watchdog names the step that blocks the loop all the same.
+// A Read that the loop has started and that waits for data is not detected, because it
+// is not in the inbox. The watchdog still reports the step that blocks the loop.
 
 import (
 	"bytes"
@@ -24,15 +24,15 @@ import (
 	"time"
 )
 
-// blockedPatience is for how long the loop has taken nothing before somebody looks why;
-// blockedAgain is the time to the second look.
+// blockedPatience is how long the loop has taken nothing before the first check;
+// blockedAgain is the time until the second check.
 const (
 	blockedPatience = time.Second
 	blockedAgain    = 250 * time.Millisecond
 )
 
-// refusable is an entry of the inbox for which a goroutine waits that cannot go on
-// without it.
+// refusable is an entry of the inbox for which a goroutine waits and which only the
+// loop can complete.
 type refusable interface {
 	// refuse ends the call with err. The loop will not run the entry.
 	refuse(err error)
@@ -45,7 +45,7 @@ func (l *Loop) postBlocked(r runnable) bool {
 	}
 	in := &l.inbox
 	if in.watched.Load() || l.virtual || l.bubble {
-		return true // a virtual clock says when nothing can go on
+		return true // under a virtual clock the loop detects the deadlock
 	}
 	if in.watched.CompareAndSwap(false, true) {
 		in.mu.Lock()
@@ -56,9 +56,9 @@ func (l *Loop) postBlocked(r runnable) bool {
 	return true
 }
 
-// lookBlocked looks whether calls in the inbox have to be refused: if the loop has taken
-// nothing since taken, and is blocked in the place before, which is "" at the first look.
-// It looks again as long as there are such calls.
+// lookBlocked checks whether calls in the inbox have to be refused: whether the loop
+// has taken nothing since taken, and is blocked in the place before, which is "" at the
+// first check. It checks again as long as there are such calls.
 func (l *Loop) lookBlocked(taken uint64, before string) {
 	in := &l.inbox
 	var place, stack string
@@ -101,21 +101,21 @@ func (in *inbox) stuckSince(taken uint64) bool {
 	return in.taken == taken && len(in.events) > 0
 }
 
-// waitsForGoroutine are the states of a goroutine that another one has to wake, as the
-// traceback of the runtime has them.
+// waitsForGoroutine holds the states, as in the runtime's tracebacks, of a goroutine
+// that only another goroutine can wake.
 var waitsForGoroutine = map[string]bool{
 	"chan receive": true, "chan send": true, "select": true, "semacquire": true,
 	"sync.Mutex.Lock": true, "sync.RWMutex.RLock": true, "sync.RWMutex.Lock": true,
 	"sync.WaitGroup.Wait": true, "sync.Cond.Wait": true,
 }
 
-// blockedPlace returns where the goroutines are that hold the token of a loop, if all of
-// them wait for other goroutines, and their stacks. Which of them is whose the traceback
-// does not tell: with several loops in one process, a loop whose calls wait may have to
-// wait for a moment in which no other one computes.
+// blockedPlace returns where the goroutines that hold the token of a loop are, if all
+// of them wait for other goroutines, and their stacks. The traceback does not show
+// which loop each belongs to. So with several loops in a process, the calls of a
+// blocked loop may have to wait for a moment in which no other loop computes.
 func blockedPlace() (place, stack string) {
 	var buf bytes.Buffer
-	_ = pprof.Lookup("goroutine").WriteTo(&buf, 2) // a bytes.Buffer takes everything
+	_ = pprof.Lookup("goroutine").WriteTo(&buf, 2) // a bytes.Buffer never fails
 	var stacks []string
 	for _, record := range strings.Split(buf.String(), "\n\n") {
 		state, at, holds := tokenHolder(record)
@@ -128,14 +128,14 @@ func blockedPlace() (place, stack string) {
 		_, trace, _ := strings.Cut(record, "\n")
 		place, stacks = at, append(stacks, trace)
 	}
-	slices.Sort(stacks) // the runtime has them in no order
+	slices.Sort(stacks) // the runtime lists them in no order
 	return place, strings.Join(stacks, "\n\n")
 }
 
-// tokenHolder reads the traceback of a goroutine: its state, in words where it is, and
-// whether it is one that holds the token of a loop. A goroutine that has switched to a
-// coroutine of its loop, or was switched from, is in the state "coroutine"; the goroutine
-// that runs the loop and waits for something to happen is in Loop.wait.
+// tokenHolder parses the traceback of a goroutine: its state, its place as text, and
+// whether it holds the token of a loop. A goroutine that has switched to a coroutine of
+// its loop, or was switched from, is in the state "coroutine"; the goroutine that runs
+// the loop and waits for events is in Loop.wait.
 func tokenHolder(record string) (state, place string, holds bool) {
 	head, trace, _ := strings.Cut(record, "\n")
 	_, state, _ = strings.Cut(head, "[")
@@ -172,6 +172,7 @@ func tokenHolder(record string) (state, place string, holds bool) {
 	if outer != inner {
 		place += ", called by " + shortFunction(outer) + ","
 	}
-	place = strings.ReplaceAll(place, "%2e", ".") // how symbols have a dot in a path
+	// symbols have a dot in a path escaped
+	place = strings.ReplaceAll(place, "%2e", ".")
 	return state, place + " for another goroutine", holds
 }

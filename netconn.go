@@ -1,16 +1,15 @@
 package aio
 
-// A transport as a net.Conn. All its state belongs to the loop, and is owned by the
-// token: there is no lock. A task of the loop works on it directly and awaits; another
-// goroutine hands each call to the loop and, for a Read or Write, blocks on a channel
-// until the loop has done it. A lock around a common buffer would save other goroutines
-// some ways to the loop, and cost all the tasks, for whom a loop is made.
+// A transport as a net.Conn. The token owns all of its state, so there is no lock. A
+// task of the loop works on the state directly and awaits. Any other goroutine passes
+// each call to the loop and, for a Read or Write, blocks on a channel until the loop
+// has completed it. A lock around a common buffer would save other goroutines a round
+// trip to the loop, at the expense of every task, and tasks are what a loop is for.
 //
-// Each direction is a queue of calls, of which the first makes progress and the others
-// wait for it to be done: so what is written at the same time does not mix, as with the
-// connections of package net. A call leaves its queue when it is done, be it with an
-// error; pump makes what progress there can be, and is called whenever something has
-// changed.
+// Each direction is a queue of calls. The first call makes progress; the others wait
+// until it is done. So concurrent writes are not interleaved, as with the connections
+// of package net. A call leaves its queue when it is done, also when it fails. pump
+// makes as much progress as possible; it runs after every change of state.
 
 import (
 	"errors"
@@ -24,122 +23,125 @@ import (
 	"time"
 )
 
-// maxPiece is how much a Write hands to the transport before it looks whether that wants
-// a pause.
+// maxPiece is how many bytes a Write passes to the transport before it checks whether
+// the transport has paused writing.
 const maxPiece = 64 << 10
 
-// netConn is the net.Conn of a transport, and its protocol. For the protocol's methods
-// see the netConnProtocol.
+// netConn is the net.Conn of a transport, and its protocol. The protocol's methods are
+// those of netConnProtocol.
 type netConn struct {
 	// Immutable.
 	loop          *Loop
 	t             Transport
 	local, remote net.Addr
 	halfCloses    bool // CloseWrite is possible
-	secure        bool // TLS ends in both directions at once
+	secure        bool // TLS closes both directions together
 
 	closed atomic.Bool // Close was called
-	// why a call was refused, which a library that then closes the connection may not
-	// tell
+	// refused is why a call was refused. A library that then closes the connection
+	// may not report that error.
 	refused atomic.Pointer[error]
 
 	// Owned by the token.
 	reads, writes connHalf
-	in            []byte    // that has come and nobody has read
-	page          *connPage // that in is in, nil if it is in memory of its own
+	in            []byte    // received and not read yet
+	page          *connPage // the memory of in; nil if in is not in a page
 	lent          bool      // the transport reads into the buffer of the first Read
 	held          bool      // in has no room, so reading is paused
-	blocked       bool      // the transport wants no more for now
-	eof           bool      // the other end will send no more
+	blocked       bool      // the transport has paused writing
+	eof           bool      // the peer will send no more
 	writeClosed   bool      // CloseWrite was called
-	lost          bool      // there is no connection any more
+	lost          bool      // the connection is lost
 	cause         error     // why
 }
 
-// netConnProtocol is a netConn as the protocol of its transport, so that what a transport
-// calls is no method of the net.Conn.
+// netConnProtocol is a netConn as the protocol of its transport. With a type of their
+// own, the protocol's methods are not methods of the net.Conn.
 type netConnProtocol netConn
 
 // connHalf is one direction of a netConn.
 type connHalf struct {
 	conn  *netConn
 	write bool
-	calls []*connCall  // that are not done, the first in progress
+	calls []*connCall  // calls that are not done; the first is in progress
 	late  bool         // the deadline has passed
-	timer *TimerHandle // of the deadline, nil if there is none or it has passed
+	timer *TimerHandle // for the deadline; nil if there is none or it has passed
 	spare *connCall    // for the next task
 
-	// stopped is the error with which a task that was cancelled in a call had to
-	// stop; nil if none had to. Parsers drop an error and ask again, while a
-	// cancellation is delivered once.
+	// stopped is the error of the task that was cancelled in a call of this
+	// direction, nil if none was. Later calls return it again: parsers drop an
+	// error and read again, but a cancellation is delivered only once.
 	stopped error
 }
 
-// connCall is a Read or Write. Until it is done the loop has it, then its caller.
+// connCall is a Read or Write. The loop owns it until it is done, then its caller.
 type connCall struct {
 	half   *connHalf
 	p      []byte
 	n      int
 	err    error
-	waiter *waiter       // of a task that waits
-	done   chan struct{} // of another goroutine that waits
+	waiter *waiter       // of a task
+	done   chan struct{} // of another goroutine
 }
 
-// NewConn returns t as a [net.Conn], for code that wants one: tls.Client,
-// textproto.NewConn, pgconn. [Dialer] and [Listen] make such connections without a
-// transport at hand. It must be called by a task or callback of t's loop, which may be
-// the ConnectionMade of t's first protocol; the net.Conn takes its place, and gets what
-// arrives from then on. Reading, writing and closing are up to the net.Conn. Abort,
-// GetExtraInfo and SetWriteBufferLimits of t may still be used.
+// NewConn returns t as a [net.Conn], for code that needs one: tls.Client,
+// textproto.NewConn, pgconn. [Dialer] and [Listen] make such connections without an
+// explicit transport. Call NewConn in a task or callback of t's loop, for example in
+// the ConnectionMade of t's first protocol. The net.Conn replaces the protocol of t and
+// receives all data from then on. From then on only the net.Conn may read, write and
+// close. Abort, GetExtraInfo and SetWriteBufferLimits of t may still be used.
 //
-// The methods may be called by any goroutine, by several at once. A Read or Write that
-// has to wait suspends the calling task of t's loop. Another goroutine, be it a task of
-// another loop, it blocks until the loop has done it, so it had better be made while
-// the loop runs. A callback of the loop cannot wait: there, Read and Write fail with
-// [ErrNoTask]. No other method waits.
+// Any goroutine may call the methods, also concurrently. A Read or Write that has to
+// wait suspends the calling task of t's loop. In any other goroutine, also that of
+// another loop's task, the call blocks until the loop has completed it, so the loop
+// must be running. A callback of the loop cannot wait: in a callback Read and Write
+// fail with [ErrNoTask]. No other method waits.
 //
-// What a library can do with it depends on who waits for whom:
+// How to use a library with such a connection depends on which goroutines the library
+// waits for:
 //
-//   - A library that reads and writes in the goroutine of its caller may be called in a
-//     task of t's loop, as it is: where it would block, the task is suspended.
-//   - A library with goroutines of its own, of which the caller waits for one over a
-//     channel or a lock, blocks the loop when it is called in a task; its goroutines
-//     wait for the loop, and nothing goes on. [net/http.Client], gRPC, pools of
-//     connections and everything that multiplexes one are of this kind. Call it by
-//     [ToThread], over connections of its own or of the loop.
-//   - A library that serves, in goroutines of its own that call a handler, may use the
-//     loop's connections while the loop runs.
+//   - A library that reads and writes in the goroutine of its caller can be called in a
+//     task of t's loop without changes: where it would block, the task is suspended.
+//   - A library that has its own goroutines, and whose caller waits for one of them on
+//     a channel or a lock, blocks the loop if a task calls it. Its goroutines wait for
+//     the loop, so neither makes progress: a deadlock. [net/http.Client], gRPC,
+//     connection pools and all clients that multiplex a connection are of this kind.
+//     Call them with [ToThread], over their own connections or over those of the loop.
+//   - A server library that calls a handler in its own goroutines can use the loop's
+//     connections while the loop runs.
 //
-// Where a goroutine waits for the loop in a Read or Write that the loop has not begun,
-// for more than a second in which the loop is blocked by a task or callback that itself
-// waits for a channel or a lock, that Read or Write fails with an error that matches
-// [ErrUsage] and names the place. A [Dialer] and the Accept of a [Listen] do the same.
-// A goroutine whose Read the loop has begun, and which has nothing to read, is not
-// found that way: [Loop.StartWatchdog] names the step that blocks the loop.
+// NewConn detects this deadlock in part. Suppose a goroutine waits in a Read or Write
+// that the loop has not started, and a task or callback blocks the loop on a channel or
+// a lock for more than a second. Then the Read or Write fails with an error that
+// matches [ErrUsage] and names the place. A [Dialer] and the Accept of a [Listen] do
+// the same. A goroutine whose Read the loop has already started, and for which no data
+// arrives, is not detected; [Loop.StartWatchdog] reports the step that blocks the loop.
 // docs/service.md has a table of well-known libraries.
 //
-// Read waits until there is something; while nobody reads, up to 16 KiB are read ahead.
-// Write waits while the transport has more buffered than its high mark, and returns
-// when the transport has all of p. Close ends all calls that wait, and has the
-// transport write what it has. Deadlines are those of package time, under a virtual
-// clock too: what is left until then passes in the loop's time. The net.Conn has a
-// CloseWrite() error as well, as [*net.TCPConn] has; it fails with
-// [errors.ErrUnsupported] if t.CanWriteEOF() is false.
+// Read waits for data; up to 16 KiB are read ahead. Write waits while the transport's
+// buffer is above its high-water mark, and returns when the transport has all of p.
+// Close makes all waiting calls fail, and the transport still writes its buffered data.
+// Deadlines work as in package net. Under a virtual clock the time that remains until
+// the deadline passes in the loop's time. The net.Conn also has a CloseWrite() error
+// method, as [*net.TCPConn] has; it fails with [errors.ErrUnsupported] if
+// t.CanWriteEOF() is false.
 //
-// If the task is cancelled while it waits, Read fails with a [*CancelledError] and has
-// taken nothing; so does Write, and says how much of p the transport has. Each further
-// Read, or Write, then fails with the same error, as after a deadline, until
-// SetDeadline, SetReadDeadline or SetWriteDeadline sets another one. A library may put
-// an error of its own in place of that: after a call of one in a task, return
-// context.Cause(ctx) if ctx has ended, or the cancellation is lost. The other errors
-// are those of package net: [io.EOF], or a [*net.OpError] with [net.ErrClosed] after
-// Close or the end of the transport, [os.ErrDeadlineExceeded], [syscall.EPIPE] after
-// CloseWrite, or the reason why the connection was lost. When the loop is closed the
-// error matches [ErrLoopClosed] and, outside of tasks, net.ErrClosed.
+// If the task is cancelled while it waits, Read fails with a [*CancelledError] and
+// consumes no data. Write fails in the same way and returns how many bytes of p the
+// transport has. Each further Read, or Write, then fails with the same error, as after
+// a deadline, until SetDeadline, SetReadDeadline or SetWriteDeadline sets a new
+// deadline. A library may replace that error with its own. So after a call of a library
+// in a task, return context.Cause(ctx) if ctx is done; otherwise the cancellation is
+// lost.
+//
+// The other errors are those of package net: [io.EOF], or a [*net.OpError] with
+// [net.ErrClosed] after Close or when the transport is closed,
+// [os.ErrDeadlineExceeded], [syscall.EPIPE] after CloseWrite, or the reason why the
+// connection was lost. When the loop is closed the error matches [ErrLoopClosed] and,
+// outside of tasks, net.ErrClosed.
 //
 // NewConn panics with [ErrWrongGoroutine], with ErrLoopClosed if the loop is closed,
-// and with ErrUsage if t is not a transport of this package. (asyncio has nothing like
-// it)
+// and with ErrUsage if t is not a transport of this package. asyncio has no equivalent.
 func NewConn(t Transport) net.Conn {
 	own, ok := t.(interface{ common() *endpoint })
 	if !ok {
@@ -160,10 +162,10 @@ func NewConn(t Transport) net.Conn {
 	c.reads.conn, c.writes.conn, c.writes.write = c, c, true
 	t.SetProtocol((*netConnProtocol)(c))
 	if s, ok := t.(*streamTransport); ok {
-		c.eof = s.ended // which will not be said again
+		c.eof = s.ended // EOFReceived is not called again
 	}
 	if t.IsClosing() {
-		c.lost = true // which may have been said
+		c.lost = true // ConnectionLost may have been called already
 		return c
 	}
 	c.loop.open.add(c)
@@ -171,8 +173,8 @@ func NewConn(t Transport) net.Conn {
 	return c
 }
 
-// connAddr returns an address of t, which is not nil: code that has a net.Conn relies on
-// that.
+// connAddr returns an address of t that is never nil: code that uses a net.Conn relies
+// on that.
 func connAddr(t Transport, name string) net.Addr {
 	if addr, ok := t.GetExtraInfo(name).(net.Addr); ok {
 		return addr
@@ -180,7 +182,7 @@ func connAddr(t Transport, name string) net.Addr {
 	return unknownAddr{}
 }
 
-// unknownAddr is the address of an end that has none.
+// unknownAddr is the address of an endpoint that has none.
 type unknownAddr struct{}
 
 func (unknownAddr) Network() string { return "aio" }
@@ -192,7 +194,7 @@ func (c *netConn) RemoteAddr() net.Addr { return c.remote }
 func (c *netConn) Read(p []byte) (int, error)  { return c.reads.do("Conn.Read", p) }
 func (c *netConn) Write(p []byte) (int, error) { return c.writes.do("Conn.Write", p) }
 
-// do makes a call, and waits until it is done.
+// do makes a call and waits until it is done.
 func (h *connHalf) do(name string, p []byte) (int, error) {
 	if h.conn.loop.holdsToken() {
 		return h.await(name, p)
@@ -231,7 +233,7 @@ func (h *connHalf) await(name string, p []byte) (int, error) {
 	return n, err
 }
 
-// run implements runnable, for a call of another goroutine.
+// run implements runnable, for a call from another goroutine.
 func (call *connCall) run(*future) {
 	if call.half.begin(call) {
 		close(call.done)
@@ -251,7 +253,7 @@ func (call *connCall) refuse(err error) {
 	close(call.done)
 }
 
-// begin makes a call, and reports whether it is done: if not, it is in the queue.
+// begin starts a call and reports whether it is done. If not, the call is in the queue.
 func (h *connHalf) begin(call *connCall) (done bool) {
 	if h.stopped != nil && !h.conn.closed.Load() {
 		call.err = h.stopped
@@ -264,14 +266,14 @@ func (h *connHalf) begin(call *connCall) (done bool) {
 	return false
 }
 
-// pump makes what progress there can be.
+// pump makes as much progress as possible.
 func (h *connHalf) pump() {
 	for len(h.calls) > 0 && h.advance(h.calls[0]) {
 		h.pop()
 	}
 }
 
-// pop takes the first call, which is done, out of the queue.
+// pop removes the first call, which is done, from the queue.
 func (h *connHalf) pop() {
 	call := h.calls[0]
 	h.calls = slices.Delete(h.calls, 0, 1)
@@ -282,7 +284,7 @@ func (h *connHalf) pop() {
 	}
 }
 
-// withdraw gives up a call whose task was cancelled, perhaps after the call was done.
+// withdraw cancels a call whose task was cancelled. The call may be done already.
 func (h *connHalf) withdraw(call *connCall) {
 	if i := slices.Index(h.calls, call); i >= 0 {
 		h.calls = slices.Delete(h.calls, i, i+1)
@@ -293,7 +295,7 @@ func (h *connHalf) withdraw(call *connCall) {
 	}
 }
 
-// advance goes on with the call, and reports whether it is done.
+// advance continues the call and reports whether it is done.
 func (h *connHalf) advance(call *connCall) bool {
 	switch {
 	case h.conn.closed.Load():
@@ -352,13 +354,13 @@ func (c *netConn) advanceWrite(call *connCall) bool {
 	}
 }
 
-// send writes to the transport. A panic must not lose the call.
+// send writes to the transport. If Write panics the call must not be lost.
 func (c *netConn) send(p []byte) (n int, err error) {
 	defer recovered(&err)
 	return c.t.Write(p)
 }
 
-// makeRoom gives the memory of in back if there is nothing in it.
+// makeRoom releases the memory of in if in is empty.
 func (c *netConn) makeRoom() {
 	if len(c.in) > 0 {
 		return
@@ -381,7 +383,7 @@ func (c *netConn) holdIfFull() {
 	}
 }
 
-// putBack makes p the next to be read.
+// putBack makes p the next data to be read.
 func (c *netConn) putBack(p []byte) {
 	if len(p) == 0 || c.closed.Load() {
 		return
@@ -396,10 +398,10 @@ func (c *netConn) putBack(p []byte) {
 	c.reads.pump()
 }
 
-// errConnLoop is the cause of a connection that went down with its loop.
+// errConnLoop is the cause of a connection that was closed with its loop.
 var errConnLoop = fmt.Errorf("%w: %w", ErrLoopClosed, net.ErrClosed)
 
-// opError is err in the form of package net.
+// opError returns err in the form of package net.
 func (h *connHalf) opError(err error) error {
 	if h.write {
 		return h.conn.opError("write", err)
@@ -414,14 +416,14 @@ func (c *netConn) opError(op string, err error) error {
 	if why := c.refused.Load(); why != nil && err == net.ErrClosed {
 		err = fmt.Errorf("%w, after this: %w", err, *why)
 	}
-	if _, ok := err.(*net.OpError); ok { // of a connection below
+	if _, ok := err.(*net.OpError); ok { // of an underlying connection
 		return err
 	}
 	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }
 
-// tell has fn called by the loop, now if the caller holds the token. It does not wait:
-// what the same goroutine, or one that it tells, does later comes later.
+// tell makes the loop call fn, at once if the caller holds the token. It does not wait.
+// Calls from one goroutine keep their order.
 func (c *netConn) tell(op string, fn func()) error {
 	if c.loop.holdsToken() {
 		fn()
@@ -441,13 +443,14 @@ func (c *netConn) Close() error {
 	return c.tell("close", func() {
 		c.stopAll()
 		c.in = nil
-		c.held = false // or there would be a ResumeReading
+		c.held = false // otherwise ResumeReading would be called
 		c.makeRoom()
 		_ = c.t.Close() // a transport's Close does not fail
 	})
 }
 
-// stopAll has the calls that wait fail, for a reason that is set, and stops the timers.
+// stopAll makes the waiting calls fail with the error that is already set, and stops
+// the timers.
 func (c *netConn) stopAll() {
 	for _, h := range []*connHalf{&c.reads, &c.writes} {
 		stopTimer(&h.timer)
@@ -455,7 +458,7 @@ func (c *netConn) stopAll() {
 	}
 }
 
-// CloseWrite closes the writing half once everything is written.
+// CloseWrite closes the write half after all data is written.
 func (c *netConn) CloseWrite() error {
 	if c.closed.Load() {
 		return c.opError("close", net.ErrClosed)
@@ -513,7 +516,7 @@ func (h *connHalf) due() {
 	h.pump()
 }
 
-// lose is the end of the connection.
+// lose ends the connection: all waiting calls fail.
 func (c *netConn) lose(err error) {
 	if !c.lost {
 		c.lost, c.cause = true, err
@@ -522,12 +525,12 @@ func (c *netConn) lose(err error) {
 	c.stopAll()
 }
 
-// closeWithLoop has what waits outside the loop fail, because the loop is closed.
+// closeWithLoop makes calls from outside the loop fail, because the loop is closed.
 func (c *netConn) closeWithLoop() { c.lose(errConnLoop) }
 
-// GetBuffer implements BufferedProtocol. A Read that waits gets the bytes straight into
-// its buffer, unless that is small: then reading more at once and copying it is cheaper
-// than more system calls. (With reads of 4 KiB of what comes without a pause, by half.)
+// GetBuffer implements BufferedProtocol. A waiting Read gets the bytes directly in its
+// buffer, unless the buffer is small: then one larger read and a copy cost less than
+// more system calls. (Half the time, for reads of 4 KiB from a continuous stream.)
 func (p *netConnProtocol) GetBuffer(int) []byte {
 	c := (*netConn)(p)
 	if calls := c.reads.calls; len(calls) > 0 && len(calls[0].p) >= len(connPage{}) {
@@ -555,7 +558,7 @@ func (p *netConnProtocol) BufferUpdated(n int) {
 	c.holdIfFull()
 }
 
-// EOFReceived is for the transport. Writing goes on where it can.
+// EOFReceived is for the transport. Writing continues if the transport can half-close.
 func (p *netConnProtocol) EOFReceived() bool {
 	p.eof = true
 	(*netConn)(p).reads.pump()

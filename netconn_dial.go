@@ -1,48 +1,50 @@
 package aio
 
-// Connections of a loop for libraries that dial themselves. The connection is always made
-// by a task: the one that calls, or one of the loop's for a goroutine that waits.
+// Connections of a loop for libraries that dial. A task always makes the connection:
+// the calling task, or a new task of the loop if another goroutine calls and blocks.
 
 import (
 	"context"
 	"net"
 )
 
-// Dialer makes connections of a loop for libraries that take a function or an object
-// that dials: DialContext of an [net/http.Transport], DialFunc of a pgx config, the
-// dialer of go-redis or gRPC. Each is a [net.Conn] as [NewConn] makes it; see there for
-// what libraries can do with one in a task. Any goroutine may use a Dialer, several at
-// once, and its fields must not be changed meanwhile.
+// Dialer makes connections of a loop, for libraries that take a dial function or a
+// dialer: DialContext of an [net/http.Transport], DialFunc of a pgx config, the dialer
+// of go-redis or gRPC. Each connection is a [net.Conn] as [NewConn] makes it; NewConn
+// documents how libraries can use one in a task. Any goroutine may use a Dialer, also
+// concurrently; do not change its fields while it is in use.
 //
-// Goroutines gain nothing from the loop's connections but that tasks may use them too:
-// a library that is called by [ToThread] dials by itself as well.
+// For goroutines the loop's connections have no advantage except that tasks can use the
+// same connections: a library that is called with [ToThread] can also use its own
+// dialer.
 //
-// (asyncio has nothing like it)
+// asyncio has no equivalent.
 type Dialer struct {
-	// Loop is the loop whose connections they are. nil is the loop of the context
-	// that DialContext is given, which must come from one then.
+	// Loop is the loop that owns the connections. If it is nil, the ctx of
+	// DialContext must belong to a loop, which is used then.
 	Loop *Loop
-	// Options are those of [CreateConnection] or [CreateUnixConnection]; nil has
-	// the defaults. Conn and Limit must not be set. The network of DialContext goes
-	// before Network. With TLS the connection is encrypted; most libraries want to
-	// do that by themselves, over a connection without.
+	// Options are those of [CreateConnection] or [CreateUnixConnection]; nil means
+	// the defaults. Conn and Limit must not be set. The network argument of
+	// DialContext takes precedence over Options.Network. With TLS the connection is
+	// encrypted; most libraries add TLS themselves, on top of a connection without
+	// it.
 	Options *ConnectionOptions
 }
 
 // DialContext connects to the address on the network, which is "tcp", "tcp4" or "tcp6"
 // with "host:port", or "unix" with a path.
 //
-// In a task of the loop it suspends the task, as [CreateConnection] does; another
-// goroutine it blocks until the loop has made the connection. ctx need not be that of
-// the task: libraries derive one from it, or have one of their own. When ctx ends the
-// attempt is given up, as it is when the task is cancelled. Once the connection is
-// there the end of ctx has no effect on it.
+// In a task of the loop it suspends the task, as [CreateConnection] does. Any other
+// goroutine blocks until the loop has made the connection. ctx need not be that of the
+// task: libraries derive a context from it or use their own. If ctx is done first, or
+// if the task is cancelled, the attempt is cancelled. ctx has no effect on an
+// established connection.
 //
-// The errors are those of CreateConnection, a [*CancelledError] among them; ctx's in a
-// [*net.OpError] for a goroutine; a [net.UnknownNetworkError]; and [ErrNoTask] for a
-// callback of the loop, which cannot wait. If the loop is closed the error matches
-// [ErrLoopClosed]. It matches [ErrUsage] if there is no loop, the options are wrong, or
-// the loop is blocked: see [NewConn].
+// The errors are those of CreateConnection, [*CancelledError] included; for a
+// goroutine, the error of ctx in a [*net.OpError]; a [net.UnknownNetworkError]; and
+// [ErrNoTask] in a callback of the loop, which cannot wait. If the loop is closed the
+// error matches [ErrLoopClosed]. It matches [ErrUsage] if there is no loop, if the
+// options are invalid, or if the loop is blocked: see [NewConn].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	const call = "Dialer.DialContext"
 	if ctx == nil {
@@ -65,13 +67,13 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return d.dialFrom(ctx, l, network, address)
 }
 
-// Dial is DialContext with [context.Background], for libraries that want nothing else.
-// Loop must be set.
+// Dial is [Dialer.DialContext] with [context.Background], for libraries that do not
+// pass a context. Loop must be set.
 func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// dial is DialContext in a task.
+// dial is DialContext for a task.
 func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	const call = "Dialer.DialContext"
 	var o ConnectionOptions
@@ -96,12 +98,12 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return m.conn, nil
 }
 
-// connMaker is the first protocol of a connection that shall be a net.Conn.
+// connMaker is the first protocol of a connection; it makes the net.Conn.
 type connMaker struct{ conn net.Conn }
 
 func (m *connMaker) ConnectionMade(t Transport) { m.conn = NewConn(t) }
 
-// dialFrom is DialContext in a goroutine that does not hold the token of l.
+// dialFrom is DialContext for a goroutine that does not hold the token of l.
 func (d *Dialer) dialFrom(ctx context.Context, l *Loop, network, address string) (net.Conn, error) {
 	c := &dialCall{dialer: d, network: network, address: address, out: NewConcurrentFuture[net.Conn](), loop: l}
 	if l.ending.Load() || !l.postBlocked(c) {
@@ -113,14 +115,14 @@ func (d *Dialer) dialFrom(ctx context.Context, l *Loop, network, address string)
 			l.submit(c)
 			return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
 		}
-		// it came at the last moment
+		// The connection may have been made at the last moment.
 		conn, err = c.out.Result(context.WithoutCancel(ctx))
 	}
 	return conn, err
 }
 
-// dialCall is a DialContext of another goroutine, on its way through the loop: first to
-// begin, and once more if the goroutine has given up.
+// dialCall is a DialContext from another goroutine. The loop runs it once to start the
+// task, and a second time if the goroutine stops waiting.
 type dialCall struct {
 	dialer           *Dialer
 	loop             *Loop
@@ -138,11 +140,11 @@ func (c *dialCall) run(*future) {
 		c.work = RunCoroutineThreadsafe(c.loop, NoResult(c.dial))
 		c.work.AddDoneCallback(func() {
 			_, err := c.work.Result(context.Background())
-			if _, ok := asCancelled(err); ok { // by the end of the loop
+			if _, ok := asCancelled(err); ok { // because the loop is closed
 				err = &net.OpError{Op: "dial", Net: c.network, Err: errConnLoop}
 			}
 			if err != nil {
-				// fails if nobody waits any more
+				// fails if the goroutine no longer waits
 				_ = c.out.SetException(err)
 			}
 		})
@@ -152,7 +154,7 @@ func (c *dialCall) run(*future) {
 // dial is the body of the task.
 func (c *dialCall) dial(ctx context.Context) error {
 	conn, err := c.dialer.dial(ctx, c.network, c.address)
-	if err == nil && c.out.SetResult(conn) != nil { // nobody waits any more
+	if err == nil && c.out.SetResult(conn) != nil { // the goroutine no longer waits
 		_ = conn.Close()
 	}
 	return err
@@ -163,6 +165,6 @@ func (c *dialCall) abandon() { c.refuse(errConnLoop) }
 
 // refuse implements refusable.
 func (c *dialCall) refuse(err error) {
-	// fails if it is over
+	// fails if the call is done
 	_ = c.out.SetException(&net.OpError{Op: "dial", Net: c.network, Err: err})
 }

@@ -1,8 +1,8 @@
 package aio
 
-// A server of a loop as a net.Listener. Connections that were accepted wait in a line for
-// calls of Accept, and calls of Accept in another one for connections: one of the two is
-// empty. Both belong to the loop.
+// A server of a loop as a net.Listener. There are two queues: accepted connections that
+// wait for an Accept, and Accepts that wait for a connection. One of them is always
+// empty. The loop owns both.
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"sync/atomic"
 )
 
-// maxAccepted is how many connections wait for Accept before the system keeps the further
-// ones; those of one pass come on top.
+// maxAccepted is how many connections wait for Accept before further ones stay in the
+// system's backlog. The connections accepted in the same pass may exceed it.
 const maxAccepted = 128
 
-// netListener is what Listen returns.
+// netListener is the net.Listener that Listen returns.
 type netListener struct {
 	loop   *Loop
 	srv    *Server
@@ -24,11 +24,11 @@ type netListener struct {
 	// Owned by the token.
 	conns []net.Conn
 	calls []*acceptCall
-	held  bool  // the system keeps connections
-	lost  error // why there will be no more, nil as long as there may be
+	held  bool  // accepting is paused: connections stay in the backlog
+	lost  error // why no more connections can come; nil while they can
 }
 
-// acceptCall is a call of Accept that waits.
+// acceptCall is an Accept that waits.
 type acceptCall struct {
 	listener *netListener
 	conn     net.Conn
@@ -37,27 +37,27 @@ type acceptCall struct {
 	done     chan struct{} // of another goroutine
 }
 
-// Listen listens on an address of the network, "tcp", "tcp4" or "tcp6" with
-// "host:port", or "unix" with a path, and returns a [net.Listener] for libraries that
-// serve: each connection that it accepts is one of the loop's, as [NewConn] makes it.
-// The options are those of [CreateServer] and [CreateUnixServer]; nil has the defaults.
-// DeferServing and Limit must not be set. It suspends the calling task, and fails, as
-// CreateServer does.
+// Listen listens on an address and returns a [net.Listener], for server libraries. The
+// network is "tcp", "tcp4" or "tcp6" with an address "host:port", or "unix" with a
+// path. Each accepted connection belongs to the loop, as [NewConn] makes it. The
+// options are those of [CreateServer] and [CreateUnixServer]; nil means the defaults.
+// DeferServing and Limit must not be set. Listen suspends the calling task, and fails,
+// as CreateServer does.
 //
-// Accept may be called by any goroutine, by several at once: it suspends a task of the
-// loop until there is a connection, and blocks another goroutine; connections come in
-// the order in which the calls were made. A callback of the loop cannot wait: there it
-// fails with [ErrNoTask]. If a task is cancelled in Accept, that fails with a
-// [*CancelledError], and no connection is lost. Some 128 connections wait for Accept;
-// further ones wait in the system, and their clients with them.
+// Any goroutine may call Accept, also concurrently. It suspends a task of the loop, or
+// blocks any other goroutine, until there is a connection. Calls get connections in the
+// order of the calls. A callback of the loop cannot wait: in a callback Accept fails
+// with [ErrNoTask]. If a task is cancelled in Accept, Accept fails with a
+// [*CancelledError] and no connection is lost. About 128 connections wait for Accept;
+// further ones wait in the system's backlog.
 //
-// Close, by any goroutine, ends each Accept with an error that matches [net.ErrClosed],
-// and closes the connections that nobody has accepted; the others go on. Goroutines
-// need not wait for the loop for that: the address may be free a moment later. If the
-// loop is closed, Accept fails with an error that matches [ErrLoopClosed] and
-// net.ErrClosed.
+// Any goroutine may call Close. It makes each Accept fail with an error that matches
+// [net.ErrClosed], and closes the connections that were not accepted yet; accepted
+// connections stay open. Outside the loop Close does not wait for the loop, so the
+// address may become free slightly later. If the loop is closed, Accept fails with an
+// error that matches [ErrLoopClosed] and net.ErrClosed.
 //
-// (asyncio has nothing like it)
+// asyncio has no equivalent.
 func Listen(ctx context.Context, network, address string, opts *ServerOptions) (net.Listener, error) {
 	const call = "Listen"
 	c, err := enter(ctx, call)
@@ -83,7 +83,7 @@ func Listen(ctx context.Context, network, address string, opts *ServerOptions) (
 		err = &net.OpError{Op: "listen", Net: network, Err: net.UnknownNetworkError(network)}
 	}
 	if err != nil {
-		ln.end(net.ErrClosed) // a connection may have come already
+		ln.end(net.ErrClosed) // a connection may be queued already
 		return nil, err
 	}
 	ln.loop.open.add(ln)
@@ -95,9 +95,9 @@ type acceptProtocol struct{ listener *netListener }
 
 func (p acceptProtocol) ConnectionMade(t Transport) { p.listener.arrived(NewConn(t)) }
 
-// arrived hands out a connection.
+// arrived passes a connection to an Accept or queues it.
 func (ln *netListener) arrived(c net.Conn) {
-	if ln.lost != nil { // during the handshake
+	if ln.lost != nil { // it was closed during the handshake
 		_ = c.Close()
 		return
 	}
@@ -105,7 +105,7 @@ func (ln *netListener) arrived(c net.Conn) {
 	ln.pump()
 }
 
-// pump gives connections to the calls that wait.
+// pump gives queued connections to the waiting calls.
 func (ln *netListener) pump() {
 	for len(ln.calls) > 0 && ln.advance(ln.calls[0]) {
 		call := ln.calls[0]
@@ -119,7 +119,7 @@ func (ln *netListener) pump() {
 	ln.hold()
 }
 
-// advance does a call, if it can be done now.
+// advance completes a call if that is possible now.
 func (ln *netListener) advance(call *acceptCall) (done bool) {
 	switch {
 	case ln.lost != nil:
@@ -133,7 +133,7 @@ func (ln *netListener) advance(call *acceptCall) (done bool) {
 	return true
 }
 
-// hold has the system keep connections while too many wait here.
+// hold pauses accepting while too many connections are queued.
 func (ln *netListener) hold() {
 	if hold := len(ln.conns) >= maxAccepted; hold != ln.held && ln.lost == nil {
 		ln.held = hold
@@ -171,7 +171,8 @@ func (ln *netListener) await() (net.Conn, error) {
 	if i := slices.Index(ln.calls, call); i >= 0 {
 		ln.calls = slices.Delete(ln.calls, i, i+1)
 	}
-	if call.conn != nil { // it had come, and the task was cancelled before it ran
+	// the task was cancelled after it got a connection and before it ran
+	if call.conn != nil {
 		ln.conns = slices.Insert(ln.conns, 0, call.conn)
 		ln.pump()
 	}
@@ -190,7 +191,7 @@ func (call *acceptCall) begin() (done bool) {
 	return false
 }
 
-// run implements runnable, for a call of another goroutine.
+// run implements runnable, for a call from another goroutine.
 func (call *acceptCall) run(*future) {
 	if call.begin() {
 		close(call.done)
@@ -224,7 +225,7 @@ func (ln *netListener) Close() error {
 	return nil
 }
 
-// end closes the server and all that waits.
+// end closes the server and everything that waits.
 func (ln *netListener) end(reason error) {
 	if ln.lost != nil {
 		return
@@ -235,13 +236,14 @@ func (ln *netListener) end(reason error) {
 		ln.srv.close()
 	}
 	for _, c := range ln.conns {
-		_ = c.Close() // a fresh connection's does not fail
+		_ = c.Close() // does not fail for a new connection
 	}
 	ln.conns = nil
 	ln.pump()
 }
 
-// closeWithLoop implements closer. The server and the connections are closers themselves.
+// closeWithLoop implements closer. The server and the connections are themselves
+// closers.
 func (ln *netListener) closeWithLoop() {
 	ln.lost = errConnLoop
 	ln.conns = nil

@@ -1,12 +1,12 @@
 package aio
 
-// What happens in a loop, for those who look on. The kernel tells an observation of it at
-// a handful of places, each behind one nil test: a loop that nobody observes has none.
+// Events of a loop, for observers. The kernel reports to an observation at a handful of
+// places, each behind one nil test: a loop without observers has no observation.
 //
-// The token owns an observation, but for its meter, whose fields are atomic: any
+// The token owns an observation, except for its meter, whose fields are atomic: any
 // goroutine may read them, also while a task blocks the loop. So the loop counts only
-// while it is observed. The clock is read only if there are observers; the meter and the
-// watchdog do without.
+// while it is observed. It reads the clock only if there are observers; the meter and
+// the watchdog need no clock.
 
 import (
 	"fmt"
@@ -18,43 +18,45 @@ import (
 	"time"
 )
 
-// LoopEventKind says what happened in a loop.
+// LoopEventKind is the kind of a [LoopEvent].
 type LoopEventKind uint8
 
 const (
-	// TaskCreated: a task was made. By is the task that made it.
+	// TaskCreated: a task was created. By is the task that created it.
 	TaskCreated LoopEventKind = iota + 1
-	// TaskWoken: what a task waited for is done, and the task will run. By is the
-	// task that did it, nil for a callback, a timer or a descriptor.
+	// TaskWoken: the operation that a task awaited is done, and the task will run.
+	// By is the task that completed it, nil for a callback, a timer or a
+	// descriptor.
 	TaskWoken
-	// TaskCancelled: a task was asked to end, with the reason in Err. By is the task
-	// that asked.
+	// TaskCancelled: the cancellation of a task was requested, with the reason in
+	// Err. By is the task that requested it.
 	TaskCancelled
-	// StepBegan: a task runs, from here to its [StepEnded]. One that starts another
-	// task eagerly has that task's step within its own.
+	// StepBegan: a step of a task begins, and lasts until its [StepEnded]. If it
+	// starts another task eagerly, that task's step is nested within this one.
 	StepBegan
-	// StepEnded: a task awaits, and What says for what, or it is done. Duration is
-	// how long the step took.
+	// StepEnded: a task awaits, and What names the awaited operation, or the task
+	// is done. Duration is the duration of the step.
 	StepEnded
-	// TaskDone: a task has a result, or the error in Err. It is the last event of the
-	// task; one that was cancelled before it began had no steps.
+	// TaskDone: a task is done, with the error in Err if it failed. It is the last
+	// event of the task. A task that was cancelled before it began had no steps.
 	TaskDone
-	// CallbackRan: a callback, or a step in the life of a transport, ran for
+	// CallbackRan: a callback, or an internal step of a transport, ran for
 	// Duration.
 	CallbackRan
-	// TimerLate: a timer came up Duration after the time it was set for.
+	// TimerLate: a timer ran Duration after the time it was set for.
 	TimerLate
 	// LoopWaited: nothing was ready, and the loop waited for Duration.
 	LoopWaited
-	// JobQueued: a job was handed to an executor. By is the task that did.
+	// JobQueued: a job was submitted to an executor. By is the task that submitted
+	// it.
 	JobQueued
 	// JobEnded: a job is done, Duration after it was queued.
 	JobEnded
-	// ResourceOpened: a connection, a server or a process, as What says, came into
-	// being.
+	// ResourceOpened: a connection, a server or a process was opened; What says
+	// which kind.
 	ResourceOpened
-	// ResourceClosed: a connection, a server or a process is gone, by the error in
-	// Err if that is not nil.
+	// ResourceClosed: a connection, a server or a process was closed; Err is the
+	// error that closed it, if any.
 	ResourceClosed
 )
 
@@ -63,7 +65,7 @@ var loopEventKinds = [...]string{
 	"callback ran", "timer late", "loop waited", "job queued", "job ended", "opened", "closed",
 }
 
-// String names the kind in words.
+// String returns the kind as words.
 func (k LoopEventKind) String() string {
 	if int(k) >= len(loopEventKinds) || k == 0 {
 		return fmt.Sprintf("LoopEventKind(%d)", k)
@@ -71,37 +73,38 @@ func (k LoopEventKind) String() string {
 	return loopEventKinds[k]
 }
 
-// LoopEvent is something that happened in a loop. What is not said at its kind is zero.
+// LoopEvent is an event of a loop. Fields that the documentation of its kind does not
+// mention are zero.
 type LoopEvent struct {
-	// Kind is what happened.
+	// Kind is the kind of the event.
 	Kind LoopEventKind
-	// Loop is where.
+	// Loop is the loop in which it happened.
 	Loop *Loop
-	// At is when: the loop's time, since it was made. Under a virtual clock it
-	// repeats.
+	// At is the time of the event: the loop's time since the loop was made. Under a
+	// virtual clock several events may have the same time.
 	At time.Duration
-	// Duration is how long it took. Under a virtual clock it is 0 for what does not
-	// wait.
+	// Duration depends on the kind. Under a virtual clock it is 0 for steps and
+	// callbacks, which take no virtual time.
 	Duration time.Duration
-	// Err is the error with which something ended, or the reason of a cancellation.
+	// Err is the error of a task or resource, or the reason of a cancellation.
 	Err error
 
 	t, by  *task
-	future *future // of StepEnded: what is awaited
+	future *future // of StepEnded: the awaited future
 	what   string
 }
 
-// Task returns the task that the event is about, nil if it is about none.
+// Task returns the task of the event, nil if the event is not about a task.
 func (e *LoopEvent) Task() AnyTask { return taskOrNil(e.t) }
 
-// By returns the task that ran when the event happened, nil if there was none or it is
-// the one that the event is about.
+// By returns the task that was running when the event happened. It is nil if no task
+// was running, or if that is the task of the event.
 func (e *LoopEvent) By() AnyTask { return taskOrNil(e.by) }
 
-// Awaited returns the tasks that the task of a [StepEnded] waits for: the one that it
+// Awaited returns the tasks that the task of a [StepEnded] waits for: the task that it
 // awaits, or those of a [Gather] that it awaits, at most 100 of them. [CaptureTasks]
-// knows those of Wait and of task groups too. Like What, it has to be asked while the
-// event is observed.
+// also reports those of [Wait] and of task groups. Like [LoopEvent.What], call it only
+// within Observe.
 func (e *LoopEvent) Awaited() []AnyTask {
 	const most = 100
 	var tasks []AnyTask
@@ -132,9 +135,9 @@ func taskOrNil(t *task) AnyTask {
 	return t.impl
 }
 
-// What says what a task waits for, which callback ran, or what was opened or closed; it
-// is "" where there is nothing to say. It has to be asked while the event is observed,
-// and makes the text only then.
+// What returns which operation a task awaits, which callback ran, or what was opened or
+// closed, as text. It is "" if there is nothing to report. Call it only within Observe;
+// it builds the text on demand.
 func (e *LoopEvent) What() string {
 	if e.future != nil {
 		return e.future.label()
@@ -142,33 +145,33 @@ func (e *LoopEvent) What() string {
 	return e.what
 }
 
-// Observer is told of what happens in a loop. Observe is called with the token held, by
-// whatever goroutine holds it, at the moment the event happens: it may look at the tasks
-// of the loop, and must not block, await, or change anything. The event is good for this
-// call alone, and used again after it: keep a copy of its fields, not the pointer. A
-// panic in it ends the program, as there is no task whose error it could be.
+// Observer receives the events of a loop. Observe is called with the token held, by any
+// goroutine that holds it, at the moment of the event. It may read the tasks of the
+// loop; it must not block, await, or change anything. The event is valid only during
+// the call and is then reused: keep a copy of its fields, not the pointer. A panic in
+// Observe ends the program, because there is no task whose error it could be.
 type Observer interface {
 	// Observe is called for each event, with the token held.
 	Observe(e *LoopEvent)
 }
 
-// ObserverFunc is a function as an [Observer].
+// ObserverFunc is a function that implements [Observer].
 type ObserverFunc func(e *LoopEvent)
 
 // Observe calls f.
 func (f ObserverFunc) Observe(e *LoopEvent) { f(e) }
 
-// AddObserver has o told of everything that happens in the loop from now on, until remove
-// is called. Several observers are told in the order in which they were added. A loop
-// that has none pays nothing; with one, each step of a task costs some 100 ns more, most
+// AddObserver reports every event of the loop to o from now on, until remove is called.
+// Several observers are called in the order in which they were added. A loop without
+// observers has no cost; with one, each step of a task takes some 100 ns longer, most
 // of it for reading the clock.
 //
-// AddObserver and remove never await. Like other methods of a loop they are for its tasks
-// and callbacks, and for whoever has a loop that does not run; both panic with
-// [ErrWrongGoroutine] otherwise, and AddObserver with [ErrUsage] if o is nil. Calling
-// remove twice does nothing.
+// AddObserver and remove never await. Like other methods of a loop they may be called
+// by its tasks and callbacks, and by any goroutine while the loop is not running;
+// otherwise both panic with [ErrWrongGoroutine]. AddObserver panics with [ErrUsage] if
+// o is nil. A second call of remove has no effect.
 //
-// asyncio has nothing of the kind; trio has Instruments.
+// asyncio has no equivalent. (trio: Instruments)
 func (l *Loop) AddObserver(o Observer) (remove func()) {
 	l.check("Loop.AddObserver")
 	if o == nil {
@@ -180,17 +183,17 @@ func (l *Loop) AddObserver(o Observer) (remove func()) {
 	return func() {
 		l.check("Loop.AddObserver: remove")
 		if i := slices.Index(w.observers, own); i >= 0 {
-			// A new slice, as an observer may remove itself while it is told
-			// of something.
+			// A new slice, because an observer may remove itself while
+			// observers are called.
 			w.observers = slices.Delete(slices.Clone(w.observers), i, i+1)
 		}
 	}
 }
 
-// observerEntry tells an observer that was added twice from itself.
+// observerEntry distinguishes two registrations of the same observer.
 type observerEntry struct{ Observer }
 
-// observation is what a loop that is observed has.
+// observation is the state of a loop that is observed.
 type observation struct {
 	loop      *Loop
 	meter     *meter
@@ -205,9 +208,10 @@ type stepRunning struct {
 	began time.Duration
 }
 
-// meter counts for any goroutine to read.
+// meter holds counters that any goroutine may read.
 type meter struct {
-	asked, counting             atomic.Bool // somebody wants to count; the loop does
+	// asked: counts are wanted; counting: the loop counts
+	asked, counting             atomic.Bool
 	passes, steps, callbacks    atomic.Uint64
 	tasks, ready, timers        atomic.Int64
 	jobs, connections, servers  atomic.Int64
@@ -217,10 +221,10 @@ type meter struct {
 	resources                   atomic.Pointer[resourceRegistry]
 }
 
-// taskRef names a task without keeping it in memory.
+// taskRef identifies a task without keeping it in memory.
 type taskRef struct {
 	id   uint64 // 0 for none
-	name string // "" if it is that of the id
+	name string // "" if it is the default name made from the id
 }
 
 func refTo(t *task) taskRef {
@@ -244,7 +248,7 @@ func (r taskRef) String() string {
 	return "Task-" + strconv.FormatUint(r.id, 10)
 }
 
-// observe returns the observation of l, and makes it if there is none yet.
+// observe returns the observation of l, and creates it if there is none yet.
 func (l *Loop) observe() *observation {
 	if l.observed == nil {
 		m := l.meterOf()
@@ -270,7 +274,8 @@ func (l *Loop) meterOf() *meter {
 	return l.meter.Load()
 }
 
-// startCounting has the loop observe itself: at once if this goroutine holds its token.
+// startCounting makes the loop observe itself: at once if this goroutine holds its
+// token.
 func (l *Loop) startCounting(m *meter) {
 	if l.holdsToken() {
 		l.observe()
@@ -281,12 +286,12 @@ func (l *Loop) startCounting(m *meter) {
 	}
 }
 
-// startObserving makes a loop count, on behalf of another goroutine.
+// startObserving makes a loop start counting, for a call from another goroutine.
 type startObserving struct{ loop *Loop }
 
 func (s startObserving) run(*future) { s.loop.observe() }
 
-// tell has all observers told of w.ev.
+// tell reports w.ev to all observers.
 func (w *observation) tell() {
 	w.ev.Loop = w.loop
 	for _, o := range w.observers {
@@ -295,9 +300,10 @@ func (w *observation) tell() {
 	w.ev = LoopEvent{}
 }
 
-// by is the task that runs, if that is not t.
+// by returns the task that is running, unless that is t.
 func (w *observation) by(t *task) *task {
-	// Not Loop.current: that names a task that has parked until the next step begins.
+	// Not Loop.current: until the next step begins, that is the task that parked
+	// last.
 	if n := len(w.running); n > 0 && w.running[n-1].t != t {
 		return w.running[n-1].t
 	}
@@ -348,11 +354,11 @@ func (w *observation) stepBegan(t *task) {
 	w.running = append(w.running, s)
 }
 
-// stepEnded ends the step of t, which awaits f or, if f is nil, has yielded or is done.
+// stepEnded ends the step of t. t awaits f; if f is nil, t has yielded or is done.
 func (w *observation) stepEnded(t *task, f *future) {
 	n := len(w.running)
 	if n == 0 || w.running[n-1].t != t {
-		return // it was unwound, or began before the loop was observed
+		return // it was unwound, or the step began before the loop was observed
 	}
 	s := w.running[n-1]
 	w.running[n-1] = stepRunning{} // a task that is done must not stay in memory
@@ -387,7 +393,7 @@ func (w *observation) taskDone(t *task) {
 	}
 }
 
-// call is Loop.call for a loop that is observed.
+// call is Loop.call for an observed loop.
 func (w *observation) call(e readyEntry) {
 	m := w.meter
 	m.callbacks.Add(1)
@@ -414,7 +420,7 @@ func (w *observation) timerLate(late time.Duration) {
 	}
 }
 
-// wait is Loop.wait for a loop that is observed.
+// wait is Loop.wait for an observed loop.
 func (w *observation) wait() {
 	m := w.meter
 	m.ready.Store(0)
@@ -450,9 +456,9 @@ func (w *observation) jobEnded(queued time.Duration, err error) {
 	}
 }
 
-// resource counts, lists and tells of a connection, server or process; n is 1 for one
-// that was opened and -1 for one that is gone. key tells it apart, and where says which
-// one it is.
+// resource counts, lists and reports a connection, server or process; n is 1 for one
+// that was opened and -1 for one that was closed. key identifies it, and where
+// describes it.
 func (w *observation) resource(what string, n int64, err error, key any, where func() string) {
 	if reg := w.meter.resources.Load(); reg != nil {
 		if n > 0 {
@@ -479,14 +485,14 @@ func (w *observation) resource(what string, n int64, err error, key any, where f
 	}
 }
 
-// Labels by which the goroutine profile tells the goroutines of tasks apart.
+// Labels of the goroutines of tasks in the goroutine profile.
 const (
 	labelTask = "aio_task" // the name of the task
-	labelLoop = "aio_loop" // a number of the loop
+	labelLoop = "aio_loop" // the number of the loop
 )
 
-// label gives the goroutine that calls it, which is about to run t, the labels of t,
-// beside those that the context of the task has.
+// label gives the calling goroutine, which is about to run t, the labels of t in
+// addition to those of the task's context.
 func (w *observation) label(t *task) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(&t.scope, pprof.Labels(
 		labelTask, t.name(), labelLoop, strconv.FormatUint(w.loop.number, 10))))

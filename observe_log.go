@@ -9,12 +9,12 @@ import (
 	"github.com/goaio/aio/internal/outer"
 )
 
-// NewLogHandler returns a [slog.Handler] that passes records on to h with two attributes
-// more: "task", the name of the task of the record's ctx, and "loop", the number of its
-// loop. It finds them wherever the ctx of a task arrives, also in a function that
-// [ToThread] runs, and after the task is done. With the ctx of [Loop.Context], as
-// callbacks have it, there is no "task"; with a ctx that belongs to no loop, neither. The
-// attributes are not part of the groups of [slog.Logger.WithGroup].
+// NewLogHandler returns a [slog.Handler] that passes records to h with two additional
+// attributes: "task", the name of the task of the record's ctx, and "loop", the number
+// of its loop. They are set for every ctx that comes from a task, also in a function
+// that [ToThread] runs, and after the task is done. The ctx of [Loop.Context], which
+// callbacks use, adds only "loop"; a ctx that belongs to no loop adds neither. The
+// attributes are outside of the groups of [slog.Logger.WithGroup].
 //
 // Log with the functions that take a ctx:
 //
@@ -22,8 +22,9 @@ import (
 //	slog.SetDefault(slog.New(aio.NewLogHandler(h)))
 //	slog.InfoContext(ctx, "stored", "key", key)
 //
-// The handler never awaits, and any goroutine may use it. It panics with [ErrUsage] if h
-// is nil. asyncio has nothing of the kind; logging.LogRecord.taskName is similar.
+// The handler never awaits, and any goroutine may use it. NewLogHandler panics with
+// [ErrUsage] if h is nil. asyncio has no equivalent; logging.LogRecord.taskName is
+// similar.
 func NewLogHandler(h slog.Handler) slog.Handler {
 	if h == nil {
 		misuse("NewLogHandler", "the handler is nil")
@@ -31,8 +32,8 @@ func NewLogHandler(h slog.Handler) slog.Handler {
 	return &logHandler{inner: h, outer: h}
 }
 
-// logHandler has two handlers: inner has all groups and attributes that were added, outer
-// those before the first group. steps lead from outer to inner.
+// logHandler has two handlers: inner has all groups and attributes that were added,
+// outer those added before the first group. Applying steps to outer gives inner.
 type logHandler struct {
 	inner, outer slog.Handler
 	steps        []func(slog.Handler) slog.Handler
@@ -48,7 +49,7 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 		return h.inner.Handle(ctx, r)
 	}
 	if len(h.steps) == 0 {
-		r = r.Clone() // the caller may use it for another handler
+		r = r.Clone() // the caller may use it with another handler
 		r.AddAttrs(attrs...)
 		return h.inner.Handle(ctx, r)
 	}
@@ -80,7 +81,7 @@ func (h *logHandler) with(grouped bool, step func(slog.Handler) slog.Handler) sl
 	return c
 }
 
-// logAttrs returns what a log says of ctx.
+// logAttrs returns the attributes that a log record gets from ctx.
 func logAttrs(ctx context.Context) []slog.Attr {
 	s, _ := scopeOf(ctx)
 	if s == nil {
@@ -93,7 +94,7 @@ func logAttrs(ctx context.Context) []slog.Attr {
 	return []slog.Attr{loop}
 }
 
-// task returns the task whose body s was made for, nil for the context of a loop. Any
+// task returns the task for whose body s was made, nil for the context of a loop. Any
 // goroutine may call it.
 func (s *scope) task() *task {
 	for s.inner != nil {

@@ -1,14 +1,14 @@
 package aio
 
-// Locks, queues and other primitives, for those who look on. A loop whose resources were
-// asked for keeps an entry for each primitive that a task has used since. The primitive
-// writes its state there, and any goroutine may read it, so the answer is that of this
-// moment also while a task blocks the loop.
+// Locks, queues and other primitives, for observers. After the first call of Resources
+// a loop keeps an entry for each primitive that a task uses. The primitive writes its
+// state to the entry, and any goroutine may read it, so the answer is current even
+// while a task blocks the loop.
 //
-// An entry is found by its primitive through the waitLists in it, which have a pointer to
-// the entry: nil until then, and one nil test for each use. The registry must not keep
+// A primitive reaches its entry through its waitLists, which have a pointer to the
+// entry: nil until then, so each use costs one nil test. The registry must not keep
 // primitives alive. So an entry has only a weak pointer to its primitive, and entries
-// whose primitive is gone are dropped when the registry has doubled.
+// whose primitive was collected are dropped whenever the registry has doubled in size.
 
 import (
 	"fmt"
@@ -19,39 +19,40 @@ import (
 	"weak"
 )
 
-// Resource is the state of a lock, queue or another primitive at one moment. See
+// Resource is a snapshot of the state of a lock, queue or another primitive. See
 // [Loop.Resources].
 type Resource struct {
-	// ID tells the resources of a loop apart.
+	// ID identifies the resource within its loop.
 	ID uint64
-	// Kind is [Lock], [Condition], [Semaphore], [Event] or [Queue] for those, and
-	// connection, server or process.
+	// Kind is the type of the primitive, [Lock], [Condition], [Semaphore], [Event]
+	// or [Queue], or one of connection, server and process.
 	Kind string
-	// Place is where a task has used it first since the loop lists its resources: the
-	// function, file and line of the caller. For a connection it is the address of
-	// the peer, for a server its own, and for a process its number. It is "" if there
-	// is none, as for pipes.
+	// Place is where a task first used the primitive after the loop began to list
+	// its resources: the function, file and line of the caller. For a connection it
+	// is the address of the peer, for a server its own address, and for a process
+	// its id. It is "" if there is none, as for pipes.
 	Place string
-	// Holder is the task that holds a lock, HolderName its name at the time when it
-	// acquired the lock. They are nil and "" if the lock is free, was acquired before
-	// the loop listed it, or for the other kinds. Only the loop may call methods of
-	// Holder.
+	// Holder is the task that holds a lock, HolderName its name when it acquired
+	// the lock. They are nil and "" if the lock is free, if it was acquired before
+	// the loop listed it, and for the other kinds. Only code that holds the loop's
+	// token may call methods of Holder.
 	Holder     AnyTask
 	HolderName string
-	// Value is 1 for a lock that is held and for an event that is set, the number of
-	// free permits of a semaphore, or the number of items in a queue.
+	// Value is 1 for a held lock and for an event that is set, the number of free
+	// permits of a semaphore, or the number of items in a queue.
 	Value int
-	// Limit is the maximal Value of a queue or a bounded semaphore, 0 without one.
+	// Limit is the maximum Value of a queue or a bounded semaphore, 0 if there is
+	// none.
 	Limit int
-	// Peak is the largest number of items that a queue has had since it is listed.
+	// Peak is the largest number of items that a queue has had since it was listed.
 	Peak int
-	// Waiting is how many tasks wait for it now, of those that began to wait since it
-	// is listed.
+	// Waiting is the number of tasks that wait for it now, without those that began
+	// to wait before it was listed.
 	Waiting int
 }
 
-// String is the resource in one line: "Lock of kv.(*Store).Set store.go:31, held by
-// Task-7, 2 waiting".
+// String returns the resource in one line: "Lock of kv.(*Store).Set store.go:31, held
+// by Task-7, 2 waiting".
 func (r Resource) String() string {
 	switch r.Kind {
 	case "connection", "server", "process":
@@ -83,17 +84,18 @@ func (r Resource) String() string {
 	return s + fmt.Sprintf(", %d waiting", r.Waiting)
 }
 
-// Resources returns the locks, conditions, semaphores, events and queues of the loop that
-// its tasks have used, and the connections, servers and processes that are open, in the
-// order in which they were used first or opened. Those that the program has dropped are
-// left out. Any goroutine may call it at any time: it does not wait for
-// the loop, so it answers while a task blocks the loop, and when the loop is closed.
+// Resources returns the locks, conditions, semaphores, events and queues of the loop
+// that its tasks have used, and the open connections, servers and processes, in the
+// order in which they were first used or opened. Primitives that the program no longer
+// references are left out. Any goroutine may call it at any time: it does not wait for
+// the loop, so it returns even while a task blocks the loop, and after the loop is
+// closed.
 //
-// A loop lists nothing until somebody asks. It begins with the first call of Resources,
-// as [Loop.Stats] does, and lists what is used after that. Each use of a primitive then
-// costs some 20 ns more, and the first use of each a few microseconds.
+// A loop lists nothing until the first call of Resources. From then on it lists what is
+// used or opened; [Loop.Stats] starts in the same way. Each use of a primitive then
+// takes some 20 ns longer, and the first use of each a few microseconds.
 //
-// asyncio has nothing of the kind; tokio-console lists resources.
+// asyncio has no equivalent; tokio-console lists resources.
 func (l *Loop) Resources() []Resource {
 	m := l.meterOf()
 	reg := m.resources.Load()
@@ -106,7 +108,7 @@ func (l *Loop) Resources() []Resource {
 	return reg.list()
 }
 
-// resourceRegistry has the entries of a loop.
+// resourceRegistry holds the entries of a loop.
 type resourceRegistry struct {
 	mu      sync.Mutex
 	entries []*resource
@@ -115,7 +117,8 @@ type resourceRegistry struct {
 	open    map[any]*resource
 }
 
-// resource is the entry of a primitive. mu guards state; the rest does not change.
+// resource is the entry of a primitive. mu guards state; the other fields do not
+// change.
 type resource struct {
 	registry *resourceRegistry
 	alive    func() bool
@@ -141,13 +144,13 @@ func (reg *resourceRegistry) list() []Resource {
 	return all
 }
 
-// prune drops the entries whose primitive is gone. The caller holds reg.mu.
+// prune drops the entries whose primitive was collected. The caller holds reg.mu.
 func (reg *resourceRegistry) prune() {
 	reg.entries = slices.DeleteFunc(reg.entries, func(r *resource) bool { return !r.alive() })
 	reg.pruneAt = 2*len(reg.entries) + 100
 }
 
-// opened lists what has a beginning and an end.
+// opened lists a resource that has an explicit open and close.
 func (reg *resourceRegistry) opened(key any, state Resource) {
 	r := &resource{state: state}
 	r.alive = func() bool { return !r.gone } // called with reg.mu held
@@ -180,8 +183,8 @@ func (reg *resourceRegistry) add(r *resource) {
 	reg.entries = append(reg.entries, r)
 }
 
-// listResource gives primitive p of a loop that is observed an entry, through its lists,
-// if the loop lists resources and p has none yet. state says how p is now.
+// listResource gives primitive p of an observed loop an entry, through its lists, if
+// the loop lists resources and p has none yet. state returns the current state of p.
 func listResource[T any](l *Loop, p *T, state func() Resource, lists ...*waitList) {
 	reg := l.observed.meter.resources.Load()
 	if reg == nil || lists[0].entry != nil && lists[0].entry.registry == reg {
@@ -199,7 +202,7 @@ func listResource[T any](l *Loop, p *T, state func() Resource, lists ...*waitLis
 	}
 }
 
-// userPlace is the innermost place in the user's code.
+// userPlace returns the innermost place in the user's code.
 func userPlace() string {
 	stack := frames(wholeStack(), 0)
 	if len(stack) == 0 {
@@ -209,7 +212,7 @@ func userPlace() string {
 	return fmt.Sprintf("%s %s:%d", shortFunction(f.Function), path.Base(f.File), f.Line)
 }
 
-// held says that t holds the lock, or nobody does if t is nil.
+// held records that t holds the lock; nil means that it is free.
 func (r *resource) held(t *task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,7 +222,7 @@ func (r *resource) held(t *task) {
 	}
 }
 
-// now says what the value is.
+// now records the current value.
 func (r *resource) now(value int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -229,16 +232,16 @@ func (r *resource) now(value int) {
 	}
 }
 
-// wait counts n tasks more that wait.
+// wait records n more waiting tasks.
 func (r *resource) wait(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state.Waiting += n
 }
 
-// Resource returns the ID of the resource for which the task of a [StepEnded] waits, 0
-// if it waits for something else or the loop does not list it. See [Loop.Resources].
-// Like What, it has to be asked while the event is observed.
+// Resource returns the ID of the resource that the task of a [StepEnded] waits for, 0
+// if it waits for something else or the loop does not list the resource. See
+// [Loop.Resources]. Like [LoopEvent.What], call it only within Observe.
 func (e *LoopEvent) Resource() uint64 {
 	if e.future != nil {
 		if w, ok := e.future.sub.(*waiter); ok && w.list != nil && w.list.entry != nil {

@@ -1,48 +1,49 @@
 package aio
 
-// The numbers of a loop, for goroutines that do not hold its token: a scrape of metrics
-// must be answered while a task blocks the loop. What is read here is atomic; each number
-// is right by itself, but they are not of one moment.
+// The counters of a loop, for goroutines that do not hold its token: a metrics scrape
+// must be answered even while a task blocks the loop. All reads are atomic. Each number
+// is correct on its own, but the numbers are not a consistent snapshot.
 
 import "time"
 
-// LoopStats are the numbers of a loop. See [Loop.Stats].
+// LoopStats are counters and states of a loop. See [Loop.Stats].
 type LoopStats struct {
-	// Running and Closed say what the loop is doing at all.
+	// Running and Closed report whether the loop is running or closed.
 	Running, Closed bool
-	// Observed says whether the loop counts: the numbers below are 0 until it does.
+	// Observed reports whether the loop counts: the numbers below are 0 until it
+	// does.
 	Observed bool
-	// Waiting says that nothing is ready: the loop waits for a timer or for the world
-	// outside.
+	// Waiting reports that nothing is ready: the loop waits for a timer, I/O or a
+	// call from another goroutine.
 	Waiting bool
-	// Passes, Steps and Callbacks count what the loop has done since it is observed:
-	// rounds of the loop, steps of tasks, and callbacks, those of transports
-	// included.
+	// Passes, Steps and Callbacks count, since the loop is observed, the passes of
+	// the loop, the steps of tasks, and the callbacks, including those of
+	// transports.
 	Passes, Steps, Callbacks uint64
-	// Tasks is how many tasks are not done.
+	// Tasks is the number of tasks that are not done.
 	Tasks int
-	// Ready is how many entries the ready queue had when the last pass began, and
-	// Timers how many timers were set, cancelled ones included.
+	// Ready is the number of entries in the ready queue when the last pass began.
+	// Timers is the number of timers set at that moment, including cancelled ones.
 	Ready, Timers int
-	// Jobs is how many jobs of executors are queued or run.
+	// Jobs is the number of executor jobs that are queued or running.
 	Jobs int
-	// Connections, Servers and Processes are how many are open, of those that were
-	// opened since the loop is observed.
+	// Connections, Servers and Processes are the numbers of open ones, among those
+	// that were opened since the loop is observed.
 	Connections, Servers, Processes int
-	// MaxLag is the longest delay between the time that a timer was set for and the
-	// pass in which it came up, since the loop is observed.
+	// MaxLag is the longest delay, since the loop is observed, between the time for
+	// which a timer was set and the pass that ran it.
 	MaxLag time.Duration
 }
 
-// Stats returns the numbers of the loop. Any goroutine may call it at any time: it takes
-// no lock and does not wait for the loop, so it answers while a task blocks the loop, and
-// when the loop is closed.
+// Stats returns the numbers of the loop. Any goroutine may call it at any time: it
+// takes no lock and does not wait for the loop, so it returns even while a task blocks
+// the loop, and after the loop is closed.
 //
-// A loop that nobody observes does not count, because that would cost its tasks time. It
-// begins with the first call of Stats, or with [Loop.AddObserver], at the next pass;
-// Observed says whether it has. Counting costs a task some 20 ns for each step.
+// A loop counts only while it is observed, because counting costs time: some 20 ns for
+// each step of a task. It starts counting with the first call of Stats, or with
+// [Loop.AddObserver], at the next pass; Observed reports whether it has started.
 //
-// asyncio has nothing of the kind; tokio's runtime metrics are similar.
+// asyncio has no equivalent; tokio's runtime metrics are similar.
 func (l *Loop) Stats() LoopStats {
 	m := l.meterOf()
 	s := LoopStats{Running: l.running.Load(), Closed: l.closed.Load()}

@@ -1,8 +1,8 @@
 package aio
 
-// The timeline: who held the token, and when, over the last moments of a loop. It keeps
-// what it was told in a ring of plain records, under a lock that is held for one record
-// or for one copy, so any goroutine may read it while the loop runs or is stuck.
+// The timeline: which task held the token, and when, in the recent past of a loop. It
+// keeps the events in a ring of plain records, under a lock that is held for one record
+// or for one copy, so any goroutine may read it while the loop runs or is blocked.
 
 import (
 	"bufio"
@@ -12,45 +12,47 @@ import (
 	"time"
 )
 
-// TimelineRecord is one thing in a [Timeline].
+// TimelineRecord is one record of a [Timeline].
 type TimelineRecord struct {
-	// Kind is [StepEnded] for a step of a task, which is the most of a timeline;
-	// [CallbackRan], [LoopWaited], [TaskCreated], [TaskCancelled], TaskDone,
+	// Kind is [StepEnded] for a step of a task, which is the most frequent kind;
+	// [CallbackRan], [LoopWaited], [TaskCreated], [TaskCancelled], [TaskDone],
 	// [JobEnded], [ResourceOpened] or [ResourceClosed].
 	Kind LoopEventKind
-	// At is when it began, by the loop's time, and Duration how long it took.
+	// At is the loop's time at which it began, and Duration how long it took.
 	At, Duration time.Duration
-	// Task is the name of the task that it is about, By that of the task that caused
-	// it: that woke the task for this step, created it, or cancelled it. By is "" if
-	// no task did.
+	// Task is the name of the task of the record. By is the name of the task that
+	// caused it: the task that woke Task for this step, created it, or cancelled
+	// it. By is "" if no task did.
 	Task, By string
-	// What says what the task awaits at the end of the step, or which callback ran.
+	// What is the operation that the task awaits after the step, or the callback
+	// that ran.
 	What string
-	// Err is the text of the error with which something ended.
+	// Err is the text of the error of a task or resource.
 	Err string
 }
 
-// Timeline is an [Observer] that remembers the latest steps of a loop. Make one with
-// [NewTimeline], and hand it to [Loop.AddObserver]. It may observe one loop. Records and
-// WriteText are for any goroutine, at any time.
+// Timeline is an [Observer] that keeps the latest steps of a loop. Make one with
+// [NewTimeline], and pass it to [Loop.AddObserver]. It may observe only one loop. Any
+// goroutine may call Records and WriteText at any time.
 type Timeline struct {
-	mu    sync.Mutex
-	ring  []timelineEntry
-	n     uint64            // entries that were ever written
-	woken map[*task]taskRef // by which task one was woken that has not run yet
+	mu   sync.Mutex
+	ring []timelineEntry
+	n    uint64 // entries written so far
+	// for each woken task that has not run yet, the task that woke it
+	woken map[*task]taskRef
 }
 
-// timelineEntry is a record without the texts that would have to be made.
+// timelineEntry is a record without the texts that are made on demand.
 type timelineEntry struct {
 	kind           LoopEventKind
 	at, took       time.Duration
-	task, by, next taskRef // next is the task that is awaited
+	task, by, next taskRef // next is the awaited task
 	what           string
 	err            error
 }
 
-// NewTimeline returns a timeline that keeps the latest n records; 0 keeps 10 000, which
-// takes some two megabytes. A negative n panics with [ErrUsage].
+// NewTimeline returns a timeline that keeps the latest n records; 0 means 10 000, which
+// take about two megabytes. A negative n panics with [ErrUsage].
 func NewTimeline(n int) *Timeline {
 	if n < 0 {
 		misuse("NewTimeline", "the number of records is negative: %d", n)
@@ -97,7 +99,7 @@ func (tl *Timeline) Observe(e *LoopEvent) {
 	}
 }
 
-// Records returns what is in the timeline, oldest first.
+// Records returns the records of the timeline, oldest first.
 func (tl *Timeline) Records() []TimelineRecord {
 	tl.mu.Lock()
 	size := uint64(len(tl.ring))
@@ -121,7 +123,8 @@ func (tl *Timeline) Records() []TimelineRecord {
 	return records
 }
 
-// WriteText writes the timeline as a table: when, how long, which task, and what it did.
+// WriteText writes the timeline as a table: the time, the duration, the task, and what
+// the task did.
 //
 //	0.000000s      12µs  main    step, then awaits Queue.Get
 //	0.000012s       3µs  Task-2  step, woken by main, then Sleep(0)
@@ -141,7 +144,7 @@ func (tl *Timeline) WriteText(w io.Writer) error {
 	return out.Flush()
 }
 
-// text says what a record is, without the time and the task.
+// text describes a record, without the time and the task.
 func (r TimelineRecord) text() string {
 	s := r.Kind.String()
 	if r.Kind == StepEnded {

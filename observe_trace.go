@@ -1,26 +1,26 @@
 package aio
 
-// Tasks in the execution traces of package runtime/trace, and so in the snapshots of its
-// flight recorder. Each task is a task of the trace, whose parent is the task that
-// created it, and its body is a region of that. A step is a stretch for which the
-// goroutine runs. A program that is not traced pays for one atomic load when it creates a
-// task and one when the body begins.
+// Tasks in the execution traces of package runtime/trace, and so in the snapshots of
+// its flight recorder. Each task is a task of the trace, whose parent is the task that
+// created it, and its body is a region of that trace task. A step is a period in which
+// the goroutine runs. Without tracing the cost is one atomic load when a task is
+// created and one when its body begins.
 
 import (
 	"context"
 	"runtime/trace"
 )
 
-// beginTrace makes a task of the trace for t, which has no step yet, and puts it into the
-// context of the body: what the body logs and which regions it starts belong to it.
+// beginTrace creates a task of the trace for t, which has not run yet, and adds it to
+// the context of the body: the log messages and regions of the body then belong to it.
 func (t *task) beginTrace() {
 	parent := t.scope.parent
 	base := parent
 	if p, ok := parent.(*tracedContext); ok {
 		base = p.base
 	}
-	// NewTask derives its context from the one that it is given. Without the switch
-	// below, each generation of tasks would hold the one before it in memory.
+	// NewTask derives its context from its argument. Without the switch below, each
+	// generation of tasks would keep the one before it in memory.
 	c := &switchedContext{parent}
 	ctx, task := trace.NewTask(c, t.traceType())
 	c.Context = base
@@ -30,8 +30,9 @@ func (t *task) beginTrace() {
 	t.extra.Store(e)
 }
 
-// traceType is the name of t if it was given one, otherwise the function that created it:
-// tools list tasks by type, and each number would be a type of its own.
+// traceType is the name of t if it was given one, otherwise the function that created
+// it: tools group tasks by type, and with the default names each task would be a type
+// of its own.
 func (t *task) traceType() string {
 	if e := t.extra.Load(); e != nil && e.name != "" {
 		return e.name
@@ -50,7 +51,7 @@ func (t *task) traceRegion() *trace.Region {
 // tracedContext is the context of a task of the trace.
 type tracedContext struct {
 	context.Context
-	base context.Context // what it would be without
+	base context.Context // the context without the trace task
 }
 
 type switchedContext struct{ context.Context }

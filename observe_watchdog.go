@@ -1,14 +1,14 @@
 package aio
 
-// The watchdog: a goroutine beside a loop that says so while a step of it lasts too long.
-// What blocks a loop is seldom found by looking at the code: it waits for a channel, a
-// mutex that another task holds, or a library that waits for the loop.
+// The watchdog: a goroutine that reports a step of the loop while the step lasts too
+// long. The cause of a blocked loop is rarely obvious from the code: the step waits for
+// a channel, a mutex that another task holds, or a library that waits for the loop.
 //
-// The loop counts its moves (steps, callbacks, waits) in its meter, and reads no clock.
-// The watchdog looks at that number a few times within its threshold: if it has not
-// moved, and the loop neither waits nor is stopped, one step has lasted for as long. The
-// stack of the moment comes from the goroutine profile, as Go cannot print that of one
-// other goroutine.
+// The loop counts its activities (steps, callbacks, waits) in its meter, and reads no
+// clock. The watchdog reads that number several times per threshold: if it has not
+// changed, and the loop neither waits nor is stopped, one step has lasted that long.
+// The current stack comes from the goroutine profile, because Go cannot print the stack
+// of a single other goroutine.
 
 import (
 	"bufio"
@@ -23,22 +23,23 @@ import (
 	"time"
 )
 
-// BlockedLoop is what a watchdog reports: a step of a task, or a callback, that has
-// lasted longer than it should and lasts still.
+// BlockedLoop is the report of a watchdog: a step of a task, or a callback, has
+// exceeded the threshold and is still running.
 type BlockedLoop struct {
 	// Loop is the loop that is blocked.
 	Loop *Loop
-	// Task is the name of the task whose step it is, "" for a callback.
+	// Task is the name of the task that runs the step, "" for a callback.
 	Task string
-	// For is how long it has lasted, to a quarter of the threshold.
+	// For is how long it has lasted, with a resolution of a quarter of the
+	// threshold.
 	For time.Duration
-	// Stack is where it is, from the innermost frame outwards: a line with the
-	// function, and an indented one with the file and the line. It is "" if the step
-	// ended while the watchdog was looking.
+	// Stack is the current stack, from the innermost frame outwards: a line with
+	// the function, and an indented one with the file and the line. It is "" if the
+	// step ended while the watchdog captured it.
 	Stack string
 }
 
-// String says it in one line, with the stack below.
+// String returns the report in one line, followed by the stack.
 func (b BlockedLoop) String() string {
 	what := "a callback"
 	if b.Task != "" {
@@ -51,32 +52,33 @@ func (b BlockedLoop) String() string {
 	return s
 }
 
-// WatchdogOptions are the settings of [Loop.StartWatchdog]. The zero value has the
+// WatchdogOptions are the settings of [Loop.StartWatchdog]. The zero value means the
 // defaults.
 type WatchdogOptions struct {
-	// Threshold is how long a step may last; zero is 100 ms, as in debug mode.
+	// Threshold is how long a step may last; zero means 100 ms, as in debug mode.
 	Threshold time.Duration
-	// Report is called for each step that lasts longer, once, by the goroutine of the
-	// watchdog: it does not hold the token. nil writes a warning to log/slog.
+	// Report is called once for each step that lasts longer, by the goroutine of
+	// the watchdog, which does not hold the token. nil logs a warning with
+	// log/slog.
 	Report func(BlockedLoop)
 }
 
-// StartWatchdog watches the loop from a goroutine of its own, until stop is called or
-// the loop is closed. While a step of a task, or a callback, lasts longer than the
-// threshold, it is reported with its stack of that moment: a call that blocks (of a
-// channel, a mutex, [time.Sleep], or a library that waits for the loop) belongs into
-// [ToThread], a long computation too. The watchdog interrupts nothing.
+// StartWatchdog watches the loop from its own goroutine, until stop is called or the
+// loop is closed. When a step of a task, or a callback, lasts longer than the
+// threshold, the watchdog reports it with its current stack. Move the blocking call (a
+// channel operation, a mutex, [time.Sleep], a library that waits for the loop) or the
+// long computation to [ToThread]. The watchdog interrupts nothing.
 //
-// Any goroutine may call it, before the loop runs or while it does. stop does not
-// return before the watchdog has ended, and calling it twice does nothing; a Report
-// must not call it. A negative threshold panics with [ErrUsage].
+// Any goroutine may call it, before the loop runs or while it runs. stop returns after
+// the watchdog has ended; a second call has no effect. A Report must not call it. A
+// negative threshold panics with [ErrUsage].
 //
-// It makes the loop count its steps, as [Loop.Stats] does. To find the stack of a
-// blocked step the Go runtime looks at all goroutines, which takes some milliseconds
-// for each ten thousand of them; the others run on meanwhile.
+// The watchdog makes the loop count its steps, as [Loop.Stats] does. To find the stack
+// of a blocked step the Go runtime examines all goroutines, which takes some
+// milliseconds for each ten thousand of them; other goroutines keep running.
 //
-// asyncio has debug mode for this, which reports a step when it has ended; so does
-// debug mode here, which starts a watchdog besides.
+// asyncio's debug mode reports a slow step when it has ended. Debug mode here does so
+// too, and also starts a watchdog.
 func (l *Loop) StartWatchdog(opts *WatchdogOptions) (stop func()) {
 	d := &watchdog{loop: l, meter: l.meterOf(), threshold: 100 * time.Millisecond, report: logBlocked,
 		quit: make(chan struct{}), ended: make(chan struct{})}
@@ -99,9 +101,10 @@ func (l *Loop) StartWatchdog(opts *WatchdogOptions) (stop func()) {
 	})
 }
 
-// watchDebug starts or stops the watchdog that a running loop has in debug mode. There is
-// none under a virtual clock, where other tests of the machine would decide what is
-// reported, nor in a bubble of testing/synctest, whose time a ticker would set going.
+// watchDebug starts or stops the watchdog of a running loop in debug mode. There is no
+// watchdog under a virtual clock, where the load of the machine would decide which
+// steps are reported, nor in a bubble of testing/synctest, whose time would advance
+// because of the ticker.
 func (l *Loop) watchDebug() {
 	on := l.debug.Load() && !l.virtual && !l.bubble && l.slow > 0
 	switch {
@@ -156,14 +159,15 @@ func (d *watchdog) run() {
 		b := BlockedLoop{Loop: d.loop, For: lasted}
 		b.Task, b.Stack = blockedStack(d.loop)
 		if d.meter.moves.Load() != moves {
-			continue // it has just ended
+			continue // the step has just ended
 		}
 		reported = true
 		d.tell(b)
 	}
 }
 
-// tell calls the user's Report, whose panic must not end the program, nor the watchdog.
+// tell calls the user's Report. A panic of Report must end neither the program nor the
+// watchdog.
 func (d *watchdog) tell(b BlockedLoop) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -173,13 +177,13 @@ func (d *watchdog) tell(b BlockedLoop) {
 	d.report(b)
 }
 
-// blockedStack finds the goroutine that holds the token of l, by what is on its stack: a
-// task that runs has runTask there, but is not inside park or resume, by which it would
-// have given the token away; a callback has Loop.call there. Labels tell the tasks of
-// several loops apart.
+// blockedStack finds the goroutine that holds the token of l by its stack: a running
+// task has runTask there, but neither park nor resume, in which it would have released
+// the token; a callback has Loop.call there. Labels distinguish the tasks of several
+// loops.
 func blockedStack(l *Loop) (task, stack string) {
 	var buf bytes.Buffer
-	_ = pprof.Lookup("goroutine").WriteTo(&buf, 1) // a bytes.Buffer takes everything
+	_ = pprof.Lookup("goroutine").WriteTo(&buf, 1) // a bytes.Buffer never fails
 	loop := strconv.FormatUint(l.number, 10)
 	for _, record := range strings.Split(buf.String(), "\n\n") {
 		var frames []string
@@ -191,7 +195,7 @@ func blockedStack(l *Loop) (task, stack string) {
 				labels = parseLabels(strings.TrimSuffix(l, "}"))
 				continue
 			}
-			// "# 0x4a2f31 time.Sleep+0x114
+			// for example "# 0x4a2f31 time.Sleep+0x114
 			// /usr/local/go/src/runtime/time.go:368"
 			cells := strings.Fields(line)
 			if len(cells) < 4 || cells[0] != "#" {

@@ -2,16 +2,16 @@ package aio
 
 // The pull form of an iteration whose body awaits.
 //
-// iter.Pull alone cannot do it: the body would await in a goroutine that does not hold
-// the token, and its suspension would be taken for an item. So the body runs in a
-// coroutine made by iter.Pull that stands in for that of the task which calls Next: while
-// the body runs, task.co is pull.co. When the body awaits, its park yields to Next, which
-// parks the task's own coroutine in its place and hands the outcome back. So the body
-// runs as part of the calling task, as that of a Python generator does: an item takes no
-// pass of the loop, a cancellation of the task arrives at the await of the body, and the
-// calls that await pay nothing for it.
+// iter.Pull alone cannot do this: the body would await in a goroutine that does not
+// hold the token, and its suspension would look like an item. So the body runs in a
+// coroutine made by iter.Pull, which replaces the coroutine of the task that calls
+// Next: while the body runs, task.co is pull.co. When the body awaits, its park yields
+// to Next. Next then parks the task's own coroutine and passes the outcome back to the
+// body. So the body runs as part of the calling task, as the body of a Python generator
+// does: an item takes no pass of the loop, a cancellation of the task arrives at the
+// await of the body, and the awaits of other code cost nothing extra.
 //
-// The token owns the state. ctx.current alone is read by other goroutines.
+// The token owns the state. Only ctx.current is read by other goroutines.
 
 import (
 	"context"
@@ -32,15 +32,16 @@ const (
 )
 
 // Iterator takes items one by one from an iteration that awaits. Make one with [Pull].
-// Tasks of one loop may use it, one at a time. (Python: an asynchronous generator)
+// Only tasks of one loop may use it, and only one at a time. (Python: an asynchronous
+// generator)
 type Iterator[T any] struct {
 	pull
 	seq  func(ctx context.Context) iter.Seq2[T, error]
 	item T
-	err  error // that came with item
+	err  error // the error that came with item
 }
 
-// pull is the part of an Iterator that does not depend on its type.
+// pull is the part of an Iterator that does not depend on its item type.
 type pull struct {
 	_        noCopy
 	loop     *Loop
@@ -48,25 +49,25 @@ type pull struct {
 	ctx      pullContext
 	state    pullState
 	closing  bool // yield is to return false
-	yielded  bool // the body has handed out an item since it was resumed
+	yielded  bool // the body has yielded an item since it was resumed
 	body     func()
 	panicked error
 	prev     *pull // in Loop.pulls
 	next     *pull
 }
 
-// Pull returns the pull form of seq, for iterations that are not a single range loop:
-// those that several tasks share, that take one item here and one there, or that give
-// each item a time limit. seq is what the package's own iterators are before they are
-// given a ctx:
+// Pull returns the pull form of seq. Use it for iterations that are not a single range
+// loop: several tasks share the iteration, the program takes items in different places,
+// or each item has its own timeout. seq is a function of a ctx, like the package's own
+// iterators:
 //
 //	it := aio.Pull(ctx, queue.All)
 //	defer it.Close(ctx)
 //
-// The body of seq begins to run in the first Next. The ctx that it is given is that of
-// the Next or Close under way, with its values and its end. Pull never awaits. It
-// panics if seq is nil, if ctx belongs to no loop, or if the caller does not hold the
-// token.
+// The body of seq starts to run in the first [Iterator.Next]. Its ctx is always that of
+// the Next or Close in progress: it has the values and the cancellation of that ctx.
+// Pull never awaits. It panics if seq is nil, if ctx belongs to no loop, or if the
+// caller does not hold the token.
 //
 // (Python: aiter)
 func Pull[T any](ctx context.Context, seq func(ctx context.Context) iter.Seq2[T, error]) *Iterator[T] {
@@ -91,18 +92,20 @@ func (it *Iterator[T]) run() {
 	})
 }
 
-// Next resumes the body until it yields, and returns what it yields: ok reports whether
-// there was an item. At the end of the iteration ok is false and err nil, now and in
-// each further call. If the body yields an error, Next returns it, with the value
-// beside it and ok false; what the next call returns is for the body to say.
+// Next resumes the body until it yields, and returns the item with ok true. At the end
+// of the iteration, and in each later call, ok is false and err nil. If the body yields
+// an error, Next returns it, together with the yielded value and ok false; the body
+// determines the result of the next call.
 //
-// The body runs as part of the calling task and suspends it where it awaits. If the
-// task is cancelled there, the await of the body returns the [*CancelledError]. A body
-// that ends without yielding it has not dropped it: Next returns it then. If the body
-// panics, so does Next, and the iteration has ended.
+// The body runs as part of the calling task and suspends the task where it awaits.
 //
-// The errors of [Future.Await] that say that there is no task are returned before the
-// body runs. Calling Next while a Next or Close is under way, in another task or in the
+// If the task is cancelled in such an await, the await returns the [*CancelledError] to
+// the body. If the body ends without yielding the cancellation, Next returns it, so it
+// is not lost. If the body panics, Next panics with the same value, and the iteration
+// has ended.
+//
+// If there is no task, Next returns the error that [Future.Await] documents for that
+// before the body runs. Calling Next during a Next or Close, in another task or in the
 // body itself, is misuse. (Python: anext)
 func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 	cancellation, err := it.resume(ctx, callNext, false)
@@ -119,12 +122,12 @@ func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 }
 
 // Close ends the iteration: the yield at which the body is suspended returns false, and
-// the body, which may await, runs to its end. A body that has not begun is not run. To
-// close an iteration that has ended does nothing.
+// the body, which may await, runs to its end. A body that has not started does not run.
+// Close has no effect on an iteration that has ended.
 //
-// The error is the [*CancelledError] of a cancellation of the calling task that the
-// body was given meanwhile. As in Next, it is misuse if a Next or Close is under way,
-// and so it is if the body yields once more. (Python: aclose)
+// If the body received a cancellation of the calling task while it ended, Close returns
+// that [*CancelledError]. As with [Iterator.Next], calling Close during a Next or Close
+// is misuse. It is also misuse if the body yields again. (Python: aclose)
 func (it *Iterator[T]) Close(ctx context.Context) error {
 	switch it.state {
 	case pullCreated, pullEnded:
@@ -147,10 +150,10 @@ func (it *Iterator[T]) Close(ctx context.Context) error {
 	return cancellation
 }
 
-// All ranges over the items that are left. An error that the body yields comes with its
-// item and does not end the loop; one of Next itself is the last. Unlike a range over
-// the iteration itself, leaving the loop early does not close the iterator, so that the
-// rest can be taken later.
+// All iterates over the remaining items. An error that the body yields comes with its
+// item and does not end the loop; an error of [Iterator.Next] itself is the last
+// element. Unlike a range over the iteration itself, leaving the loop early does not
+// close the iterator, so the remaining items can be taken later.
 //
 // (Python: async for)
 func (it *Iterator[T]) All(ctx context.Context) iter.Seq2[T, error] {
@@ -165,7 +168,7 @@ func (it *Iterator[T]) All(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // resume runs the body until it yields or ends. cancellation is a cancellation of the
-// task that the body was given and has not handed on.
+// task that the body has received and has not yielded.
 func (p *pull) resume(ctx context.Context, call string, closing bool) (cancellation, err error) {
 	c, err := enter(ctx, call)
 	if err != nil {
@@ -189,7 +192,7 @@ func (p *pull) resume(ctx context.Context, call string, closing bool) (cancellat
 		requests-- // it will be delivered to the body
 	}
 	outer, g := c.co, p.loop.owner
-	ended := true // also by a panic or Goexit of the body
+	ended := true // stays true after a panic or Goexit of the body
 	defer func() {
 		c.task.co, p.loop.owner = outer, g
 		if ended {
@@ -220,12 +223,12 @@ func (p *pull) resume(ctx context.Context, call string, closing bool) (cancellat
 		panic(p.panicked)
 	}
 	if c.cancels <= requests {
-		cancellation = nil // a scope inside the body has taken its request back
+		cancellation = nil // a scope inside the body has withdrawn its request
 	}
 	return cancellation, nil
 }
 
-// open makes the coroutine.
+// open creates the coroutine.
 func (p *pull) open() {
 	l := p.loop
 	p.co.next, p.co.stop = iter.Pull(p.main)
@@ -236,7 +239,7 @@ func (p *pull) open() {
 	l.pulls = p
 }
 
-// ended forgets the coroutine, which has ended.
+// ended drops the coroutine, which has ended.
 func (p *pull) ended() {
 	p.state = pullEnded
 	l := p.loop
@@ -253,7 +256,7 @@ func (p *pull) ended() {
 	p.ctx.set(l.ctx)
 }
 
-// main is what the coroutine runs.
+// main is the function of the coroutine.
 func (p *pull) main(yield func(struct{}) bool) {
 	p.co.yield = yield
 	p.co.g = goid.Current()
@@ -264,7 +267,7 @@ func (p *pull) main(yield func(struct{}) bool) {
 			return
 		}
 		if v := recover(); v != nil {
-			// else it is runtime.Goexit, which goes on in Next
+			// otherwise it is runtime.Goexit, which continues in Next
 			p.panicked = panicError(v)
 		}
 	}()
@@ -272,15 +275,15 @@ func (p *pull) main(yield func(struct{}) bool) {
 	returned = true
 }
 
-// checkYield panics if a yield was called where it may not be: iter.Pull would swap two
-// goroutines without a word.
+// checkYield panics if yield is called in the wrong place: otherwise iter.Pull would
+// silently swap two goroutines.
 func (p *pull) checkYield() {
 	if p.co.g != goid.Current() || p.loop.owner != p.co.g {
 		panic(&callError{"Pull: yield", ErrWrongGoroutine})
 	}
 }
 
-// handOver gives an item to Next and returns what yield returns.
+// handOver gives an item to Next and returns the result of yield.
 func (p *pull) handOver() bool {
 	p.yielded = true
 	p.co.yield(struct{}{})
@@ -314,7 +317,7 @@ func (p *pull) abandon() {
 	}
 }
 
-// closePulls closes the iterators that are open, the newest first, as part of a task.
+// closePulls closes the open iterators, the newest first, as part of a task.
 func (l *Loop) closePulls(ctx context.Context) error {
 	for l.pulls != nil {
 		p := l.pulls
@@ -332,8 +335,8 @@ func (l *Loop) closePulls(ctx context.Context) error {
 	return nil
 }
 
-// pullContext is the context of the body of an iteration: that of the Next or Close under
-// way.
+// pullContext is the context of the body of an iteration: that of the Next or Close in
+// progress.
 type pullContext struct {
 	current atomic.Pointer[context.Context]
 }

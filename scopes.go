@@ -2,23 +2,25 @@ package aio
 
 // Cancel scopes: cancellation as a state rather than an event.
 //
-// Task.Cancel, Timeout and TaskGroup cancel as asyncio does, by a request: it is
+// Task.Cancel, Timeout and TaskGroup cancel as asyncio does, with a request: it is
 // delivered once, at one await, and is then spent. A cancelled CancelScope fails every
-// await inside it until it is left. Both live in one task; docs/cancellation.md has the
-// rules of their meeting.
+// await inside it until the task leaves it. Both kinds can occur in one task;
+// docs/cancellation.md has the rules for combining them.
 //
-// The scopes of a loop form trees. The parent of a scope is the one around it in its own
-// task, or, for the first scope of a group's task, the one around the group. task.inside
-// is the innermost scope of a task: its own, or that around its group. A scope knows the
-// scopes and the groups directly inside it, so that cancelling it can wake the tasks that
-// are suspended there, once each, in the order in which they came.
+// The scopes of a loop form trees. The parent of a scope is the scope around it in its
+// own task or, for the first scope of a group's task, the scope around the group.
+// task.inside is the innermost scope of a task: its own, or the one around its group. A
+// scope knows the scopes and groups directly inside it. So when it is cancelled it can
+// wake the tasks that are suspended inside, each once, in the order in which they
+// entered.
 //
-// Scopes cost a task nothing that does not use them. An await asks Loop.gate, which is 0
-// while no scope is cancelled, in place of asking whether the loop is closed.
+// Scopes cost nothing for a task that does not use them. An await checks Loop.gate
+// instead of whether the loop is closed; gate is 0 while the loop is open and no scope
+// is cancelled.
 //
-// A shield hides the scopes around it. It also holds requests back that come from outside
-// of it: they wait in its list held, and are counted in Task.Cancelling. The token owns
-// all of this, except for CancelScope.when.
+// A shield hides the scopes around it. It also holds back requests that come from
+// outside of it: they wait in its list held, and count in Task.Cancelling. The token
+// owns all of this, except for CancelScope.when.
 
 import (
 	"context"
@@ -47,32 +49,32 @@ const (
 )
 
 // CancelScope runs a body that can be cancelled as a whole. Once the scope is
-// cancelled, by Cancel or its deadline, every await in it fails with a
-// [*CancelledError] until Run returns: those of the body, of scopes and groups inside
-// it, and of the tasks of these groups. An await in which a task is suspended ends at
-// once. A body that ignores the error is not suspended any more, except by a
-// [TaskGroup] that waits for its tasks, by a [Condition] that takes its lock again, and
-// inside a shielded scope.
+// cancelled, by [CancelScope.Cancel] or its deadline, every await in it fails with a
+// [*CancelledError] until [CancelScope.Run] returns: the awaits of the body, of scopes
+// and groups inside it, and of the tasks of these groups. An await in which a task is
+// suspended returns at once. If the body ignores the error, later awaits do not suspend
+// it either. The exceptions are a [TaskGroup] that waits for its tasks, a [Condition]
+// that reacquires its lock, and everything inside a shielded scope.
 //
 // The zero value is ready for one Run, without a deadline and without a shield. All
-// methods but Deadline must be called by the goroutine that holds the loop's token. For
-// common uses there are [MoveOnAfter], [FailAfter] and [Shielded].
+// methods except Deadline must be called by the goroutine that holds the loop's token.
+// For common uses there are [MoveOnAfter], [FailAfter] and [Shielded].
 //
-// (asyncio has no such scope; trio and anyio: CancelScope)
+// asyncio has no equivalent. (trio and anyio: CancelScope)
 type CancelScope struct {
 	scope    scope
 	inner    innerScope
 	state    cancelScopeState
 	shielded bool
 	caught   bool
-	delayed  bool            // delay, not when, is the deadline
+	delayed  bool            // the deadline is delay after Run begins, not when
 	reason   *CancelledError // nil until the scope is cancelled
-	host     *task           // that runs the body
+	host     *task           // the task that runs the body
 	parent   *CancelScope
 	scopes   []*CancelScope // directly inside, in the order of entry
 	groups   []scopedGroup  // the same
-	held     []heldRequest  // by the shield
-	requests int32          // for the host, as counted when it entered
+	held     []heldRequest  // held back by the shield
+	requests int32          // the host's requests when it entered
 	timer    *TimerHandle
 	delay    time.Duration
 	moment   time.Time
@@ -85,18 +87,18 @@ type scopedGroup interface {
 	eachTask(func(t *task))
 }
 
-// heldRequest is a request to cancel a task that a shield holds back.
+// heldRequest is a request to cancel a task that a shield has held back.
 type heldRequest struct {
 	reason *CancelledError
-	// the innermost scope around what made the request, nil if none
+	// the innermost scope around the code that made the request, nil if none
 	from *CancelScope
 }
 
 // MoveOnAfter runs body in a [CancelScope] with a deadline d from now. If the deadline
-// ends the body, MoveOnAfter returns true and no error; otherwise it returns what body
-// returns. With d zero or negative the first await fails. [NoTimeout] sets no deadline.
-// Unlike in [Timeout], the awaits of a body that ignores the error go on failing.
-// Misuse is that of [CancelScope.Run].
+// ends the body, MoveOnAfter returns true and no error; otherwise it returns the error
+// of body. With d zero or negative the first await fails. [NoTimeout] sets no deadline.
+// Unlike with [Timeout], all later awaits fail too if the body ignores the error.
+// Misuse is the same as for [CancelScope.Run].
 //
 // (trio, anyio: move_on_after)
 func MoveOnAfter(ctx context.Context, d time.Duration, body func(ctx context.Context) error) (timedOut bool, err error) {
@@ -115,7 +117,7 @@ func MoveOnAt(ctx context.Context, when time.Time, body func(ctx context.Context
 	return s.caught, err
 }
 
-// FailAfter is [MoveOnAfter] that returns [ErrTimeout] if the deadline ended the body.
+// FailAfter is [MoveOnAfter], but returns [ErrTimeout] if the deadline ended the body.
 // (trio, anyio: fail_after)
 func FailAfter(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
 	return failIf(MoveOnAfter(ctx, d, body))
@@ -134,31 +136,32 @@ func failIf(timedOut bool, err error) error {
 }
 
 // Shielded runs body in a shielded [CancelScope]: no cancellation from outside reaches
-// it, whatever its source. It is for clean-up that awaits. Give it a limit, or nothing
-// can end it:
+// it, from any source. Use it for clean-up that awaits. Give it a timeout, because
+// nothing else can end it:
 //
 //	defer aio.Shielded(ctx, func(ctx context.Context) error {
 //		return aio.FailAfter(ctx, time.Second, conn.Close)
 //	})
 //
-// A request that comes meanwhile is delivered by the first await that suspends
-// afterwards. Shielded returns what body returns; misuse is that of [CancelScope.Run].
-// (trio, anyio: CancelScope with shield=True; asyncio's shield starts a task, see
-// Shield)
+// A request that arrives while body runs is delivered by the first await that suspends
+// afterwards. Shielded returns the error of body; misuse is the same as for
+// [CancelScope.Run]. (trio, anyio: CancelScope with shield=True; unlike it, asyncio's
+// shield starts a task, see [Shield])
 func Shielded(ctx context.Context, body func(ctx context.Context) error) error {
 	s := CancelScope{shielded: true}
 	return s.Run(ctx, body)
 }
 
-// Run runs body within the scope, in the calling task. It returns what body returns,
-// unless that is the cancellation by this scope: then it returns nil, and Caught
-// reports true. The cancellation goes on if a scope around this one is cancelled too,
-// and visible from here, or if the task itself was cancelled while it was in the scope.
+// Run runs body within the scope, in the calling task. It returns the error of body,
+// unless that is the cancellation by this scope: then it returns nil, and
+// [CancelScope.Caught] reports true. Run also returns the cancellation if a visible
+// scope around this one is cancelled too, or if the task itself was cancelled inside
+// the scope.
 //
-// The body's context has the values of ctx. It ends with the scope, and also with ctx
-// unless the scope is shielded when Run begins. The errors of [Future.Await] that say
-// that there is no task are returned before body runs; a second Run and a nil body are
-// misuse.
+// The body's context has the values of ctx. It is done when the scope is cancelled or
+// left, and also when ctx is done, unless the scope is shielded when Run begins. If
+// there is no task, Run returns the error that [Future.Await] documents for that before
+// body runs. A second Run and a nil body are misuse.
 func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) error) (err error) {
 	c, err := enter(ctx, callCancelScope)
 	switch {
@@ -186,7 +189,7 @@ func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) er
 	}
 	t.inside = s
 	if s.shielded && t.mustCancel {
-		// requested, not delivered, and from outside
+		// the request came from outside and is not delivered yet
 		t.mustCancel = false
 		s.held = append(s.held, heldRequest{t.reason, s.parent})
 	}
@@ -230,7 +233,8 @@ func (s *CancelScope) exit(err error) error {
 		return err
 	}
 	if requested {
-		// The task itself was cancelled: that goes on, and is delivered by this.
+		// The task itself was cancelled: this error delivers that cancellation,
+		// which continues.
 		if t.mustCancel {
 			t.mustCancel = false
 			return t.reason
@@ -244,16 +248,16 @@ func (s *CancelScope) exit(err error) error {
 	return nil
 }
 
-// forget takes out a group that has ended.
+// forget removes a group that has ended.
 func (s *CancelScope) forget(g scopedGroup) {
 	i := slices.Index(s.groups, g)
 	s.groups = slices.Delete(s.groups, i, i+1)
 }
 
-// Cancel cancels the scope: see CancelScope. reason is the Message of the
-// [*CancelledError], whose Source is [CancelScoped] and whose By is the name of the
-// task that called. Before Run it has the first await of the body fail; a second time
-// and after Run it does nothing. It never awaits.
+// Cancel cancels the scope; see [CancelScope] for the effect. reason is the Message of
+// the [*CancelledError], whose Source is [CancelScoped] and whose By is the name of the
+// task that called Cancel. Before [CancelScope.Run] it makes the first await of the
+// body fail. A second call, and a call after Run, have no effect. It never awaits.
 //
 // (trio, anyio: CancelScope.cancel)
 func (s *CancelScope) Cancel(reason ...any) {
@@ -272,7 +276,7 @@ func (s *CancelScope) Cancel(reason ...any) {
 	}
 }
 
-// cancelled makes the cancellation of an entered scope known.
+// cancelled makes the cancellation of an entered scope take effect.
 func (s *CancelScope) cancelled() {
 	stopTimer(&s.timer)
 	s.scope.loop.gate++
@@ -300,11 +304,11 @@ func (s *CancelScope) deliver(reason *CancelledError) {
 	}
 }
 
-// interrupt ends the await in which t is suspended, unless t is woken already.
+// interrupt ends the await in which t is suspended, unless t has been woken already.
 func (t *task) interrupt(reason *CancelledError) {
 	if t.waiting != nil {
 		t.byContext = false
-		_, _ = t.waiting.tryCancel(reason) // of a cycle the next await tells
+		_, _ = t.waiting.tryCancel(reason) // the next await reports a cycle
 	}
 }
 
@@ -317,7 +321,7 @@ func (s *CancelScope) due() {
 	}
 }
 
-// set moves the deadline.
+// set changes the deadline.
 func (s *CancelScope) set(when time.Duration) {
 	stopTimer(&s.timer)
 	s.when.Store(int64(when))
@@ -332,9 +336,9 @@ func (s *CancelScope) set(when time.Duration) {
 	}
 }
 
-// SetDeadline moves the deadline to a time of the loop, see [Loop.Time]. A time that
-// has passed cancels the scope at once; the zero time means no deadline. Once the scope
-// is cancelled it has no effect. (trio, anyio: CancelScope.deadline)
+// SetDeadline sets the deadline to a time of the loop, see [Loop.Time]. A time that has
+// passed cancels the scope at once; the zero time means no deadline. It has no effect
+// once the scope is cancelled. (trio, anyio: CancelScope.deadline)
 func (s *CancelScope) SetDeadline(when time.Time) {
 	s.settable("CancelScope.SetDeadline")
 	if s.state == cancelScopeEntered {
@@ -344,8 +348,8 @@ func (s *CancelScope) SetDeadline(when time.Time) {
 	s.moment, s.delayed = when, false
 }
 
-// SetTimeout moves the deadline to d from now. If it is called before Run, the deadline
-// is d after Run begins. [NoTimeout] means no deadline. (trio:
+// SetTimeout sets the deadline to d from now. If it is called before [CancelScope.Run],
+// the deadline is d after Run begins. [NoTimeout] means no deadline. (trio:
 // CancelScope.relative_deadline)
 func (s *CancelScope) SetTimeout(d time.Duration) {
 	s.settable("CancelScope.SetTimeout")
@@ -366,7 +370,7 @@ func (s *CancelScope) settable(call string) {
 }
 
 // Deadline returns the deadline as a time of the loop, the zero time if there is none.
-// While the body runs any goroutine may call it.
+// Any goroutine may call it while the body runs.
 func (s *CancelScope) Deadline() time.Time {
 	return s.When()
 }
@@ -379,9 +383,9 @@ func (s *CancelScope) When() time.Time {
 	return s.scope.loop.at(time.Duration(s.when.Load()))
 }
 
-// SetShield puts up or takes away the shield: while it is up, no cancellation from
-// outside reaches what is in the scope. What was held back is delivered when it is taken
-// away. (trio, anyio: CancelScope.shield)
+// SetShield sets or removes the shield. While it is set, no cancellation from outside
+// reaches the code inside the scope. When it is removed, the cancellations that it held
+// back are delivered. (trio, anyio: CancelScope.shield)
 func (s *CancelScope) SetShield(on bool) {
 	s.settable("CancelScope.SetShield")
 	if s.shielded == on {
@@ -399,11 +403,11 @@ func (s *CancelScope) SetShield(on bool) {
 	}
 }
 
-// Shielded reports whether the shield is up.
+// Shielded reports whether the shield is set.
 func (s *CancelScope) Shielded() bool { return s.shielded }
 
-// CancelCalled reports whether the scope was cancelled, by Cancel or by its deadline.
-// (trio, anyio: CancelScope.cancel_called)
+// CancelCalled reports whether the scope was cancelled, by [CancelScope.Cancel] or by
+// its deadline. (trio, anyio: CancelScope.cancel_called)
 func (s *CancelScope) CancelCalled() bool {
 	if s.scope.loop != nil {
 		s.scope.loop.check("CancelScope.CancelCalled")
@@ -411,8 +415,8 @@ func (s *CancelScope) CancelCalled() bool {
 	return s.reason != nil
 }
 
-// Caught reports whether Run returned nil in place of the cancellation by the scope.
-// (trio, anyio: CancelScope.cancelled_caught)
+// Caught reports whether [CancelScope.Run] returned nil instead of the cancellation by
+// the scope. (trio, anyio: CancelScope.cancelled_caught)
 func (s *CancelScope) Caught() bool {
 	if s.scope.loop != nil {
 		s.scope.loop.check("CancelScope.Caught")
@@ -420,8 +424,8 @@ func (s *CancelScope) Caught() bool {
 	return s.caught
 }
 
-// cancelledBy returns the innermost cancelled scope that is seen from inside s, nil if
-// there is none.
+// cancelledBy returns the innermost cancelled scope that is visible from inside s, nil
+// if there is none.
 func (s *CancelScope) cancelledBy() *CancelScope {
 	for ; s != nil; s = s.parent {
 		if s.reason != nil {
@@ -437,8 +441,8 @@ func (s *CancelScope) cancelledBy() *CancelScope {
 // cancelledIn returns the cancelled scope that t is in, nil if there is none.
 func (t *task) cancelledIn() *CancelScope { return t.inside.cancelledBy() }
 
-// The names of calls that await, or enter something, and do not fail in a cancelled
-// scope.
+// The names of calls that await, or enter a scope or group, and do not fail in a
+// cancelled scope.
 const (
 	callTimeout       = "Timeout"
 	callTaskGroup     = "TaskGroup"
@@ -449,7 +453,7 @@ const (
 	callLockAgain     = "Condition.Wait, taking the lock again"
 )
 
-// loopClosed is what a closed loop adds to its gate.
+// A closed loop adds loopClosed to its gate.
 const loopClosed = 1 << 30
 
 // requests is the number of requests to cancel t that no shield holds back.
@@ -461,8 +465,9 @@ func (t *task) requests() int32 {
 	return n
 }
 
-// shieldFrom returns the innermost shield between t and a request from the scope from,
-// nil for one from outside of the task. Shields around the group of t are not in between.
+// shieldFrom returns the innermost shield between t and a request that was made inside
+// the scope from. from is nil for a request from outside of the task. Shields around
+// the group of t do not count.
 func (t *task) shieldFrom(from *CancelScope) *CancelScope {
 	for s := t.inside; s != from && s != nil && s.host == t; s = s.parent {
 		if s.shielded {
@@ -472,7 +477,8 @@ func (t *task) shieldFrom(from *CancelScope) *CancelScope {
 	return nil
 }
 
-// release delivers the requests that s has held back, unless another shield does.
+// release delivers the requests that s has held back, unless another shield holds them
+// back.
 func (s *CancelScope) release() {
 	t, held := s.host, s.held
 	s.held = nil
@@ -487,7 +493,7 @@ func (s *CancelScope) release() {
 	}
 }
 
-// dropHeld forgets a request that is held back, because one was withdrawn.
+// dropHeld removes one held-back request, because a request was withdrawn.
 func (t *task) dropHeld() {
 	for s := t.inside; s != nil && s.host == t; s = s.parent {
 		if n := len(s.held); n > 0 {
