@@ -7,17 +7,19 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Blocking returns a handler for use in tasks that calls h outside of them, where it
-// may block: a reverse proxy behind a mux whose other handlers are tasks, for example.
+// Blocking returns a handler for use in tasks that calls h in another goroutine, where
+// h may block: for example, a reverse proxy behind a mux whose other handlers are
+// tasks.
+//
 // It suspends the calling task until h returns. h gets the writer of the server and the
-// request as the task has it, with the body of the server unless that was replaced; the
-// context ends when the task is cancelled, and h is waited for nevertheless. A panic of
-// h goes on in the task, [runtime.Goexit] breaks the connection.
+// request as the task has it, with the body of the server unless that was replaced. If
+// the task is cancelled, the context of h is cancelled, and the task still waits for h.
+// A panic of h continues in the task; [runtime.Goexit] breaks the connection.
 //
 // The handler must be called in a task of a request that [Handler] or [Serve] serves,
-// with its w or one that has it by Unwrap, before anything was written; it panics with
-// an error that matches aio.ErrUsage otherwise. What middleware in between does to the
-// response has no effect on what h writes.
+// with the task's w or a wrapper of it that has Unwrap, before anything was written.
+// Otherwise it panics with an error that matches aio.ErrUsage. Middleware between the
+// task and h has no effect on what h writes.
 func Blocking(h http.Handler) http.Handler {
 	if h == nil {
 		panic(fmt.Errorf("aiohttp: Blocking: the handler is nil: %w", aio.ErrUsage))
@@ -41,7 +43,7 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body = x.body.inner
 	}
 	if err := x.writes.turn.Acquire(x.ctx); err != nil {
-		return // cancelled before it began: there is no response
+		return // the task was cancelled before it began: there is no response
 	}
 	defer x.writes.turn.Release()
 	x.announceClose()
@@ -64,7 +66,7 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}()
 		<-over
 	}}
-	// The response is up to h, which sees the end of the context.
+	// h writes the response; it sees the end of the context.
 	x.status, x.late = http.StatusOK, true
 	x.ops <- op
 	_ = x.writes.await(x.ctx, op, func() error { return nil }, true)

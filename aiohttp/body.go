@@ -13,20 +13,20 @@ const pageSize = 32 << 10
 
 var pages = sync.Pool{New: func() any { return new([pageSize]byte) }}
 
-// body is the body of a request as its handler has it. It is owned by the loop, but for
-// what an operation uses until that is done.
+// body is the body of a request as its handler sees it. The loop owns it, except for
+// the fields that an operation uses until it is done.
 type body struct {
 	x      *exchange
-	inner  io.ReadCloser // as it came
+	inner  io.ReadCloser // the body from net/http
 	reads  direction
 	page   *[pageSize]byte // nil until something is read
-	left   []byte          // of page, that the handler has not read
-	err    error           // of reading after left, nil if there was none
-	ended  chan struct{}   // of the last operation, closed when it is done
+	left   []byte          // the part of page that the handler has not read
+	err    error           // the error after left, nil if there was none
+	ended  chan struct{}   // closed when the last operation is done
 	closed bool            // by the handler
-	// reading says that a task waits for an operation.
+	// reading reports that a task waits for an operation.
 	reading bool
-	// deadline says that the handler has set one for reading.
+	// deadline reports that the handler has set a read deadline.
 	deadline atomic.Bool
 }
 
@@ -51,7 +51,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads the next piece. Its error is that of an await; one of reading is in b.err.
+// fill reads the next page. It returns the error of an await; a read error is stored in
+// b.err.
 func (b *body) fill() error {
 	d := &b.reads
 	if err := d.turn.Acquire(b.x.ctx); err != nil {
@@ -59,7 +60,7 @@ func (b *body) fill() error {
 	}
 	defer d.turn.Release()
 	if len(b.left) > 0 || b.err != nil || d.err != nil {
-		// another task has read meanwhile
+		// another task has read in the meantime
 		return d.err
 	}
 	if b.page == nil {
@@ -83,8 +84,8 @@ func (b *body) fill() error {
 	return nil
 }
 
-// operate has a goroutine do something with the body, and waits for it. The caller has
-// its turn.
+// operate makes a goroutine run do on the body, and waits for it. The caller has its
+// turn.
 func (b *body) operate(do func()) error {
 	x := b.x
 	ended := make(chan struct{})
@@ -93,7 +94,7 @@ func (b *body) operate(do func()) error {
 		b.extend()
 		do()
 		if x.r.ProtoMajor > 1 && b.stalls() {
-			// where a deadline ends the stream, whether it is used or not
+			// because a deadline ends the stream, whether it is used or not
 			_ = x.control().SetReadDeadline(time.Time{})
 		}
 	}}
@@ -102,8 +103,8 @@ func (b *body) operate(do func()) error {
 		close(ended)
 		x.tell(op.done.Set)
 	}()
-	// A middleware outside that has wrapped the body may not see the deadline, so the
-	// operation is not waited for: it has a page of its own.
+	// Middleware outside that has wrapped the body may not pass the deadline on, so
+	// the task does not wait for the operation: it has a page of its own.
 	b.reading = true
 	err := b.reads.await(x.ctx, op, b.unblock, false)
 	b.reading = false
@@ -111,7 +112,7 @@ func (b *body) operate(do func()) error {
 	return err
 }
 
-// extend gives the client its time to send what is read next, in a goroutine.
+// extend renews, in a goroutine, the client's time to send the data that is read next.
 func (b *body) extend() {
 	if b.stalls() {
 		_ = b.x.control().SetReadDeadline(time.Now().Add(b.x.handler.server.readStall))
@@ -126,7 +127,7 @@ func (b *body) stalls() bool {
 
 func (b *body) unblock() error { return b.x.control().SetReadDeadline(longAgo) }
 
-// Close implements io.Closer. As in net/http, what little is left is read.
+// Close implements io.Closer. As in net/http, it reads a short rest.
 func (b *body) Close() error {
 	if b.x.over || b.closed {
 		return nil
@@ -134,7 +135,7 @@ func (b *body) Close() error {
 	b.closed = true
 	b.left = nil
 	if b.err == io.EOF && own(b.inner) {
-		return nil // net/http closes it in the end
+		return nil // net/http closes it at the end
 	}
 	d := &b.reads
 	if err := d.turn.Acquire(b.x.ctx); err != nil {
@@ -142,7 +143,7 @@ func (b *body) Close() error {
 	}
 	defer d.turn.Release()
 	if d.err != nil {
-		return nil // it is of no use any more
+		return nil // the connection cannot be used again
 	}
 	var closing error
 	if err := b.operate(func() { closing = b.inner.Close() }); err != nil {
@@ -151,11 +152,11 @@ func (b *body) Close() error {
 	return closing
 }
 
-// finish ends what is under way, in the goroutine of the connection, and gives the client
-// its time for what net/http reads of the rest.
+// finish ends the operation in progress, in the goroutine of the connection, and renews
+// the client's time to send the rest that net/http reads.
 func (b *body) finish() {
 	if b.ended != nil && !isClosed(b.ended) {
-		if b.reads.err == nil { // another task of the handler reads
+		if b.reads.err == nil { // another task of the handler is reading
 			b.reads.err = errOver
 			_ = b.unblock()
 		}

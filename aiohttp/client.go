@@ -1,9 +1,10 @@
 package aiohttp
 
-// A request has a goroutine of its own, which sends it and then reads the body ahead of
-// the task, two pages at most. The task is woken when the response has come, and when it
-// waits for more of the body. The goroutine ends with the body, or when the request is
-// cancelled; net/http then knows whether the connection can serve another request.
+// Each request has its own goroutine, which sends it and then reads the body ahead of
+// the task, by at most two pages. The goroutine wakes the task when the response has
+// arrived, and when the task waits for more of the body. The goroutine ends with the
+// body, or when the request is cancelled; then net/http knows whether it can reuse the
+// connection.
 
 import (
 	"bytes"
@@ -28,69 +29,74 @@ import (
 )
 
 // Client is an [http.Client] for tasks: its calls suspend the calling task instead of
-// blocking. The zero value is a client with the defaults. It belongs to the tasks of one
-// loop, and its fields must not be changed once it is used. Connections, redirects,
-// cookies, proxies and compression are net/http's.
+// blocking. The zero value is a client with the defaults. It belongs to the tasks of
+// one loop; do not change its fields after the first use. net/http handles connections,
+// redirects, cookies, proxies and compression.
 //
 // A request ends when the body of its response has been read to its end, when the
-// response is closed, and when an await on it ends early: if the task is cancelled, or a
-// Timeout around it expires, in Do or while the body is read, the request on the wire is
-// cancelled too. It also ends with ctx, the one that the call was given: that of a
-// Timeout or TaskGroup ends when its body returns. A cancellation that the task has
-// swallowed ends only the request that it waited for, so that a task may clean up by
-// another. However it ends, the connection goes back to the pool if the response was read
-// to its end, and is closed otherwise.
+// response is closed, or when an await on it fails: if the task is cancelled, or a
+// Timeout around it expires, in [Client.Do] or while the body is read, the request on
+// the wire is cancelled too. It also ends when the ctx of the call is done: the ctx of
+// a Timeout or TaskGroup is done when its body returns.
+//
+// A cancellation that the task has swallowed ends only the request that the task was
+// waiting for, so a task can clean up with another request. In all cases the connection
+// returns to the pool if the response was read to its end, and is closed otherwise.
 //
 // (Python: aiohttp.ClientSession)
 type Client struct {
-	// HTTP is the client of net/http to use, with its transport, cookie jar, redirect
-	// policy and timeout. nil is one of the client's own, with a copy of
+	// HTTP is the client of net/http to use, with its transport, cookie jar,
+	// redirect policy and timeout. nil means a private client, with a copy of
 	// http.DefaultTransport that keeps up to 100 idle connections to a host. A
-	// transport with the DialContext of an [aio.Dialer] uses connections of the loop.
+	// transport with the DialContext of an [aio.Dialer] uses connections of the
+	// loop.
 	HTTP *http.Client
-	// BaseURL is put in front of URLs that have no host. The paths are joined by a
+	// BaseURL is prefixed to URLs that have no host. The paths are joined with a
 	// slash: "https://api.example.com/v1" and "users?id=3" give
 	// "https://api.example.com/v1/users?id=3".
 	BaseURL string
-	// Header is sent with each request, except for the keys that the request has.
+	// Header is added to each request, except for the keys that the request already
+	// has.
 	Header http.Header
-	// PerHost is how many requests to a host may be under way at the same time, the
-	// bodies of their responses included; the others wait, in the order of their
-	// calls. Zero is any number.
+	// PerHost is the maximum number of concurrent requests to a host, including
+	// those whose bodies are still being read; further requests wait, in the order
+	// of their calls. Zero means no limit.
 	PerHost int
-	// Retry says when a request is repeated; the zero value says never.
+	// Retry is the policy for repeating requests; the zero value repeats none.
 	Retry Retry
-	// MaxBody is how many bytes Bytes, Text and JSON read at most, after
-	// decompression; zero is 64 MiB, negative any number.
+	// MaxBody is the maximum number of bytes that Bytes, Text and JSON read, after
+	// decompression; zero means 64 MiB, negative no limit.
 	MaxBody int64
-	// MaxLine is how long a line of Lines may be, in bytes; zero is 64 KiB.
+	// MaxLine is the maximum length of a line of Lines, in bytes; zero means 64
+	// KiB.
 	MaxLine int
 
 	own   *http.Client
 	hosts map[string]*aio.Semaphore
 }
 
-// Retry is the policy of a [Client] for requests that failed or were answered with a
-// status that says to try again. Repeated are only requests that may be: those of the
-// methods GET, HEAD, OPTIONS, TRACE, PUT and DELETE, those with an Idempotency-Key
-// header, and those of which nothing was sent because no connection could be made; and
-// only if their body can be sent again (http.Request.GetBody, which http.NewRequest sets
-// for bytes and strings). The errors of a cancellation, of a timeout around the call and
-// of certificates are final, as is a host that does not exist.
+// Retry is the policy of a [Client] for requests that failed, or whose status asks for
+// another attempt. Only these requests are repeated: those of the methods GET, HEAD,
+// OPTIONS, TRACE, PUT and DELETE, those with an Idempotency-Key header, and those of
+// which nothing was sent because no connection could be made; and only if their body
+// can be sent again (http.Request.GetBody, which http.NewRequest sets for bytes and
+// strings). There is no further attempt after a cancellation, a timeout around the
+// call, a certificate error, or for a host that does not exist.
 //
-// net/http itself repeats a request, of those that may be repeated, if a connection that
-// it kept turns out to be closed.
+// net/http itself repeats a request that may be repeated if an idle connection turns
+// out to be closed.
 type Retry struct {
-	// Attempts is how often a request is sent at most; 0 and 1 are once.
+	// Attempts is the maximum number of times a request is sent; 0 and 1 mean once.
 	Attempts int
-	// Delay is the wait before the second attempt, which is doubled for each further
-	// one, up to MaxDelay; of each wait a random part, up to the half, is left out.
-	// Zero is 100 ms. A Retry-After header is followed instead, if it does not ask
-	// for more than MaxDelay; if it does, the response is returned.
+	// Delay is the wait before the second attempt. It doubles for each further
+	// attempt, up to MaxDelay; a random part of each wait, up to half of it, is
+	// subtracted. Zero means 100 ms. A Retry-After header takes precedence if it
+	// asks for at most MaxDelay; if it asks for more, the response is returned.
 	Delay time.Duration
-	// MaxDelay is the longest wait; zero is 10 s.
+	// MaxDelay is the longest wait; zero means 10 s.
 	MaxDelay time.Duration
-	// Statuses are those that ask for another attempt; nil is 429, 502, 503 and 504.
+	// Statuses are the statuses that ask for another attempt; nil means 429, 502,
+	// 503 and 504.
 	Statuses []int
 }
 
@@ -103,8 +109,8 @@ func (c *Client) Get(ctx context.Context, url string) (*Response, error) {
 	return c.Do(ctx, req)
 }
 
-// Post sends a body, which may be nil. It is read by another goroutine: use a [Pipe] for
-// one that a task writes. See [Client.Do].
+// Post sends a request with a body, which may be nil. Another goroutine reads the body:
+// use a [Pipe] for a body that a task writes. See [Client.Do].
 func (c *Client) Post(ctx context.Context, url, contentType string, body io.Reader) (*Response, error) {
 	req, err := http.NewRequest(http.MethodPost, url, body)
 	if err != nil {
@@ -124,13 +130,13 @@ func (c *Client) PostJSON(ctx context.Context, url string, v any) (*Response, er
 }
 
 // Do sends a request and suspends the calling task until the header of the response has
-// come, after redirects and attempts. Any status is a response; an error means that there
-// is none. The caller must read the response to its end or close it.
+// arrived, after redirects and retries. A response with any status is returned without
+// an error; an error means that there is no response. The caller must read the response
+// to its end or close it.
 //
-// ctx takes the place of the request's context, whose values are not used. The errors are
-// those of http.Client.Do and, if the await ends early, those of an await: a
-// *aio.CancelledError, or the end of a context that the caller derived. req is not
-// changed.
+// ctx replaces the request's context, whose values are not used. The errors are those
+// of http.Client.Do and, if the await fails, those of an await: a *aio.CancelledError,
+// or the error of a context that the caller derived. req is not changed.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 	loop, err := aio.GetRunningLoop(ctx)
 	switch {
@@ -182,7 +188,7 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 	}
 }
 
-// CloseIdleConnections closes the connections that wait for a request.
+// CloseIdleConnections closes the connections that no request uses.
 func (c *Client) CloseIdleConnections() { c.client().CloseIdleConnections() }
 
 // client returns the client of net/http.
@@ -231,7 +237,8 @@ func (c *Client) prepare(req *http.Request) (*http.Request, error) {
 	return req, nil
 }
 
-// slot returns what limits the requests to the host of u, nil if nothing does.
+// slot returns the semaphore that limits the requests to the host of u, nil if there is
+// no limit.
 func (c *Client) slot(u *url.URL) *aio.Semaphore {
 	if c.PerHost <= 0 {
 		return nil
@@ -247,7 +254,7 @@ func (c *Client) slot(u *url.URL) *aio.Semaphore {
 	return s
 }
 
-// repeats reports whether there should be, and may be, another attempt.
+// repeats reports whether another attempt is wanted and allowed.
 func (p *Retry) repeats(req *http.Request, resp *Response, err error) bool {
 	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return false
@@ -272,7 +279,7 @@ func (p *Retry) repeats(req *http.Request, resp *Response, err error) bool {
 		return false
 	}
 	var failed *requestError
-	if !errors.As(err, &failed) { // of an await
+	if !errors.As(err, &failed) { // the error of an await
 		return false
 	}
 	var dns *net.DNSError
@@ -288,7 +295,7 @@ func (p *Retry) repeats(req *http.Request, resp *Response, err error) bool {
 	return errors.As(err, &timeout) && (unsent || timeout.Timeout())
 }
 
-// retryAfter returns what a Retry-After header says.
+// retryAfter returns the wait that a Retry-After header asks for.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	v := h.Get("Retry-After")
 	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
@@ -300,17 +307,17 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// requestError marks the error of a request, in contrast to that of the await.
+// requestError marks the error of a request, as opposed to the error of an await.
 type requestError struct{ error }
 
 func (e *requestError) Unwrap() error { return e.error }
 
-// send makes one attempt. It gives slot back when the request has ended.
+// send makes one attempt. It releases slot when the request has ended.
 func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore) (*Response, error) {
 	b := &responseBody{loop: loop, slot: slot, maxBody: cmp.Or(c.MaxBody, 64<<20), maxLine: cmp.Or(c.MaxLine, 64<<10)}
 	b.room.L = &b.mu
-	// The context of a scope of the task ends with its cancellation as well, which
-	// the await is told.
+	// The context of a scope of the task also ends with its cancellation; the await
+	// reports that.
 	rctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	b.cancel = cancel
 	b.release = context.AfterFunc(ctx, func() {
@@ -331,7 +338,7 @@ func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, sl
 	return resp, nil
 }
 
-// responseBody is a request under way, and the body of its response.
+// responseBody is a request in progress, and the body of its response.
 type responseBody struct {
 	loop    *aio.Loop
 	slot    *aio.Semaphore
@@ -340,29 +347,29 @@ type responseBody struct {
 	maxBody int64
 	maxLine int
 
-	// resp is set by the goroutine before ready is. ready and arrived are of the
-	// loop.
+	// The goroutine sets resp before it sets ready. The loop owns ready and
+	// arrived.
 	resp    *http.Response
 	ready   aio.Event
 	arrived aio.Event
-	rest    []byte // of the piece that is being read
-	closed  bool   // by the task, or read to its end by a method that closes it
+	rest    []byte // the unread part of the current piece
+	closed  bool   // by the task, or by a method that has read to the end
 	page    *[pageSize]byte
 
 	mu      sync.Mutex
-	room    sync.Cond // for the goroutine
+	room    sync.Cond // signals the goroutine
 	pieces  []piece
-	err     error // how it ended; there may be pieces left
-	waiting bool  // the task is, for arrived
+	err     error // why it ended; pieces may be left
+	waiting bool  // the task waits for arrived
 }
 
-// piece is what was read at once.
+// piece is the data of one read.
 type piece struct {
 	page *[pageSize]byte
 	n    int
 }
 
-// maxPieces is how many pieces are read ahead.
+// maxPieces is the number of pieces that are read ahead.
 const maxPieces = 2
 
 // run is the goroutine of the request.
@@ -376,7 +383,7 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 	b.mu.Unlock()
 	var body io.ReadCloser
 	if err == nil {
-		b.resp, body = resp, resp.Body // which the task replaces
+		b.resp, body = resp, resp.Body // the task replaces the Body
 	}
 	tell(b.loop, b.ready.Set)
 	if err == nil {
@@ -398,7 +405,7 @@ func (b *responseBody) pump(body io.Reader) {
 		page := pages.Get().(*[pageSize]byte)
 		n, err := body.Read(page[:])
 		b.mu.Lock()
-		if b.err != nil { // it was ended meanwhile
+		if b.err != nil { // the request was ended in the meantime
 			b.mu.Unlock()
 			pages.Put(page)
 			return
@@ -424,7 +431,8 @@ func (b *responseBody) pump(body io.Reader) {
 	}
 }
 
-// end ends the request, unless it has ended. Any goroutine may call it.
+// end ends the request; it has no effect if the request has ended. Any goroutine may
+// call it.
 func (b *responseBody) end(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -443,7 +451,7 @@ func (b *responseBody) end(err error) {
 	b.cancel(err)
 }
 
-// next returns the next piece of the body, which is valid until the following call.
+// next returns the next piece of the body, which is valid until the next call.
 func (b *responseBody) next(ctx context.Context) ([]byte, error) {
 	if b.closed {
 		return nil, errResponseClosed
@@ -477,22 +485,23 @@ func (b *responseBody) next(ctx context.Context) ([]byte, error) {
 }
 
 // Response is the response to a request of a [Client]. Its methods must be called by
-// tasks of the client's loop, one at a time. Bytes, Text, JSON, Lines and Chunks read the
-// body to its end and close the response, unless they end early; so does reading Body. A
-// response of which the rest is not wanted must be closed.
+// tasks of the client's loop, one at a time. Bytes, Text, JSON, Lines and Chunks read
+// the body to its end and close the response, unless they end early; so does reading
+// Body. Close a response that is not read to its end.
 //
-// Up to 64 KiB of a body are read before anybody asks; then the server has to wait.
+// Up to 64 KiB of a body are read ahead; then the server has to wait until the body is
+// read.
 type Response struct {
-	// Response has the status and the header. Its Body is a reader for tasks: a Read
-	// suspends the running task while it waits, an await that ends early makes all
-	// later ones fail too, and there is no limit on its size. It may be given to code
-	// that wants an io.Reader, as long as that reads in the task.
+	// Response has the status and the header. Its Body is a reader for tasks: a
+	// Read suspends the running task while it waits, a failed await makes all later
+	// reads fail too, and its size is not limited. Body may be passed to code that
+	// takes an io.Reader, if that code reads in the task.
 	*http.Response
 	body *responseBody
 }
 
-// LimitError says that a body, or a line of it, is longer than the client allows. The
-// request has been ended.
+// LimitError reports that a body, or a line of it, is longer than the client allows.
+// The request has been ended.
 type LimitError struct {
 	// What is "body" or "line".
 	What string
@@ -504,8 +513,9 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("aiohttp: the %s of the response is longer than the limit of %d bytes", e.What, e.Limit)
 }
 
-// Close ends the request; if the body was read to its end, it only makes further reads
-// fail with an error that matches [net.ErrClosed]. It never awaits, and returns nil.
+// Close ends the request. If the body was read to its end, Close only makes further
+// reads fail with an error that matches [net.ErrClosed]. It never awaits, and returns
+// nil.
 func (r *Response) Close() error {
 	b := r.body
 	if b.page != nil {
@@ -537,7 +547,7 @@ func (r *Response) Read(ctx context.Context, p []byte) (int, error) {
 	return n, nil
 }
 
-// take returns the next piece of the body, what Read has left first.
+// take returns the next piece of the body, beginning with the bytes that Read has left.
 func (r *Response) take(ctx context.Context) ([]byte, error) {
 	b := r.body
 	if len(b.rest) > 0 {
@@ -549,8 +559,8 @@ func (r *Response) take(ctx context.Context) ([]byte, error) {
 }
 
 // Chunks returns an iterator over the body in the pieces in which it arrives, of up to
-// 32 KiB. A piece is valid until the next one. After an error, which is the last pair,
-// there are no more. Breaking out of the loop closes the response.
+// 32 KiB. A piece is valid until the next one. An error is yielded as the last pair.
+// Breaking out of the loop closes the response.
 //
 // (Python: StreamReader.iter_any)
 func (r *Response) Chunks(ctx context.Context) func(yield func([]byte, error) bool) {
@@ -595,7 +605,7 @@ func (r *Response) Text(ctx context.Context) (string, error) {
 	return string(b), err
 }
 
-// JSON reads the body and decodes it into v; see [Response.Bytes]. It does not look at
+// JSON reads the body and decodes it into v; see [Response.Bytes]. It does not check
 // the status.
 func (r *Response) JSON(ctx context.Context, v any) error {
 	b, err := r.Bytes(ctx)
@@ -605,10 +615,10 @@ func (r *Response) JSON(ctx context.Context, v any) error {
 	return json.Unmarshal(b, v)
 }
 
-// Lines returns an iterator over the lines of the body, without their ends ("\n" or
-// "\r\n"). A last line without an end counts. If a line is longer than Client.MaxLine the
-// error is a *[LimitError]. After an error, which is the last pair, there are no more.
-// Breaking out of the loop closes the response.
+// Lines returns an iterator over the lines of the body, without their line endings
+// ("\n" or "\r\n"). A last line without a line ending is yielded too. If a line is
+// longer than Client.MaxLine the error is a *[LimitError]. An error is yielded as the
+// last pair. Breaking out of the loop closes the response.
 func (r *Response) Lines(ctx context.Context) func(yield func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		var line []byte
@@ -645,7 +655,7 @@ func (r *Response) reader() io.ReadCloser { return &bodyReader{r} }
 
 type bodyReader struct{ r *Response }
 
-// Read implements io.Reader. The task that suspends is the one that runs.
+// Read implements io.Reader. It suspends the task that is running.
 func (b *bodyReader) Read(p []byte) (int, error) { return b.r.Read(b.r.body.loop.Context(), p) }
 
 // Close implements io.Closer.

@@ -6,19 +6,20 @@ import (
 	"time"
 )
 
-// taskContext is the context of a request's task. It has the end of the task, which the
-// end of the request cancels, and the values and deadline of both.
+// taskContext is the context of a request's task. It ends with the task, which is
+// cancelled when the request ends, and it has the values and deadline of both.
 //
-// If the request has a deadline, or is cancelled by more than its client's leaving,
-// awaits must end with the error of that context, and no cancellation of the task says
-// so. Context is then derived from the task's and ends with the request. Other requests
-// use the task's own: each await under a derived context has to watch it.
+// If the request has a deadline, or can be cancelled for another reason than a
+// disconnected client, awaits must fail with the error of that context, and a
+// cancellation of the task would not do that. Then Context is derived from the task's
+// context and ends with the request. Other requests use the task's own context, because
+// each await under a derived context has to watch it.
 type taskContext struct {
 	context.Context
 	request context.Context
 }
 
-// derive sets c, and returns a function that releases what it holds.
+// derive initialises c, and returns a function that releases its resources.
 func (c *taskContext) derive(task, request context.Context) (release func()) {
 	*c = taskContext{task, request}
 	if _, ok := request.Deadline(); !ok {
@@ -42,8 +43,8 @@ func (c *taskContext) Deadline() (time.Time, bool) {
 	return d, ok
 }
 
-// Err implements context.Context. Once the task knows of the request's end, its error is
-// that one.
+// Err implements context.Context. Once the task has received the end of the request,
+// Err is the request's error.
 func (c *taskContext) Err() error {
 	err := c.Context.Err()
 	if err != nil {
@@ -55,8 +56,8 @@ func (c *taskContext) Err() error {
 }
 
 // Value implements context.Context. context.Cause asks a context for the standard
-// library's context that it comes from: once the request has ended, that one has the
-// cause.
+// library's context that it comes from. Once the request has ended, the request's
+// context answers, because it has the cause.
 func (c *taskContext) Value(key any) any {
 	v := c.Context.Value(key)
 	switch {
@@ -70,7 +71,7 @@ func (c *taskContext) Value(key any) any {
 	return v
 }
 
-// cancelContext is the type of what context.Cause asks for.
+// cancelContext is the type of the value that context.Cause asks for.
 var cancelContext = func() reflect.Type {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -3,16 +3,16 @@ package aiohttp
 // A request has two sides: the task in which the handler runs, and the goroutine of
 // net/http's connection, which blocks where the task may not.
 //
-// The goroutine waits in exchange.serve for operations that the task sends it: what
-// writes to the connection. Reads of the body have goroutines of their own, since a
-// handler may read and write at the same time. Each tells the loop of its end. What the
-// two sides share is handed over by these messages, so nothing needs a lock; that a
-// handler writes into the buffer of net/http by itself is part of this: the goroutine
-// does not touch it then.
+// The goroutine waits in exchange.serve for operations that the task sends it: those
+// that write to the connection. Reads of the body have their own goroutines, because a
+// handler may read and write concurrently. Each operation notifies the loop when it is
+// done. These messages transfer the ownership of shared state, so no locks are needed.
+// This also covers the case that a handler writes directly to the buffer of net/http:
+// the goroutine does not touch the buffer at that time.
 //
-// A task that gives up waiting for an operation has its connection's deadline set into
-// the past, which ends the operation soon, and leaves that direction unusable: nobody
-// knows how much was done.
+// A task that stops waiting for an operation sets its connection's deadline to the
+// past. That ends the operation soon and makes that direction unusable, because the
+// number of bytes transferred is unknown.
 
 import (
 	"context"
@@ -30,42 +30,43 @@ import (
 )
 
 // Handler returns an http.Handler that calls h in a task of l for each request. Any
-// goroutine may serve with it, any number at once; l must run in another one. Once the
-// loop is closed the answer is 503; a loop that is stopped and not closed answers when
-// it runs again.
+// goroutine may serve with it, also concurrently; l must run in another goroutine. Once
+// the loop is closed the response is 503; a loop that is stopped but not closed serves
+// the request when it runs again.
 //
 // The context of the request that h gets is that of the task, with the values and the
-// deadline of the context that Handler was called with. When that ends because the
-// client has gone away, the task is cancelled, with [context.Cause] as the reason; if
-// it has a deadline, awaits end as they do under any context with one. Values set by
-// middleware outside are there.
+// deadline of the context with which Handler was called. When that context ends because
+// the client has disconnected, the task is cancelled, with [context.Cause] as the
+// reason. If the context has a deadline, awaits fail as under any context with a
+// deadline. Values set by middleware outside are available.
 //
-// h sees what net/http's handlers see. These calls suspend the running task while they
-// wait for the client, and fail with a *aio.CancelledError if the task is cancelled
-// meanwhile: reading and closing the body of the request; writing the response, when
-// more than fits into the buffers is written; flushing, by
-// http.NewResponseController(w) or http.Flusher; WriteHeader of a status below 200; and
-// Hijack. A read that was given up, by a cancellation or aio.Timeout, leaves the body
-// unusable, and the connection is closed after the response, which may still be
-// written; if that had begun before, the connection breaks, except in HTTP/2. A write
-// that was given up breaks the connection. Both directions may be used at the same
-// time, by several tasks too, as far as the protocol allows (see
-// http.ResponseController.EnableFullDuplex). Neither w nor the body may be used after h
-// has returned: both fail then.
+// h gets what net/http's handlers get. These calls suspend the running task while they
+// wait for the client, and fail with a *aio.CancelledError if the task is cancelled in
+// the call: reading and closing the body of the request; writing more of the response
+// than fits into the buffers; flushing, with http.NewResponseController(w) or
+// http.Flusher; WriteHeader with a status below 200; and Hijack. Several tasks may use
+// both directions concurrently, as far as the protocol allows (see
+// http.ResponseController.EnableFullDuplex). After h has returned, calls of w and reads
+// of the body fail.
 //
-// A response is never presented as complete if it may not be. If the task is cancelled
-// and h returns without having begun the response, the status is 503; if the response
-// was begun before the cancellation, the connection is broken; a response that was
-// begun after it is sent. So is one in a task that has called Uncancel. A loop that is
-// closed cancels in this sense.
+// A read that was abandoned, because of a cancellation or aio.Timeout, leaves the body
+// unusable. The response may still be written, and the connection is closed after it;
+// if the response had begun before the read was abandoned, the connection breaks,
+// except in HTTP/2. An abandoned write breaks the connection.
 //
-// A panic of h goes on in the goroutine that called Handler: net/http logs it and
-// breaks the connection, middleware outside may recover. Its value is an error that
-// wraps a *aio.PanicError and prints the stack of the task; http.ErrAbortHandler is
-// passed on as it is.
+// A response is never presented as complete if it may be incomplete. If the task is
+// cancelled and h returns without having begun the response, the status is 503. If the
+// response was begun before the cancellation, the connection is broken. A response that
+// was begun after the cancellation is sent, and so is the response of a task that has
+// called Uncancel. Closing the loop counts as a cancellation here.
 //
-// WriteHeader is passed on to the writer of the server at once, as are the first bytes
-// of a response if that writer is one of package net/http. A middleware outside whose
+// A panic of h continues in the goroutine that called Handler: net/http logs it and
+// breaks the connection, and middleware outside may recover it. Its value is an error
+// that wraps a *aio.PanicError and prints the stack of the task; http.ErrAbortHandler
+// is passed on unchanged.
+//
+// WriteHeader calls the writer of the server at once; so do writes of the first bytes
+// of a response if that writer is one of package net/http. Middleware outside whose
 // WriteHeader blocks would block the loop.
 //
 // Handler panics with an error that matches aio.ErrUsage if the loop or the handler is
@@ -80,7 +81,7 @@ func Handler(l *aio.Loop, h http.Handler) http.Handler {
 type handler struct {
 	loop   *aio.Loop
 	inner  http.Handler
-	server *Server // that serves it, nil if another one does
+	server *Server // the server of the request, nil if Serve did not start it
 }
 
 // ServeHTTP implements http.Handler.
@@ -89,48 +90,50 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.serve()
 }
 
-// maxOps is how many messages of a task may be on their way to the goroutine: a write
-// that was given up, and the end. A send never blocks.
+// maxOps is the maximum number of messages from a task that the goroutine has not
+// received: an abandoned write, and the end. So a send never blocks.
 const maxOps = 2
 
 // exchange is a request and its response. It is the handler's http.ResponseWriter.
 type exchange struct {
 	handler *handler
-	w       http.ResponseWriter // as it came
-	r       *http.Request       // as it came
-	ops     chan *operation     // to the goroutine; nil says that the task is over
-	never   bool                // there will be no task
+	w       http.ResponseWriter // from net/http
+	r       *http.Request       // from net/http
+	ops     chan *operation     // to the goroutine; nil means that the task is done
+	never   bool                // the task will never run
 
-	// Owned by the task's loop until the task is over, then by the goroutine.
+	// Owned by the task's loop until the task is done, then by the goroutine.
 	task   aio.AnyTask
-	ctx    context.Context // to await with
-	tc     taskContext     // of the request, as the handler has it
-	inside *http.Request   // as the handler has it
-	body   *body           // of it, nil if there is none
+	ctx    context.Context // the context for awaits
+	tc     taskContext     // the context of the request for the handler
+	inside *http.Request   // the request for the handler
+	body   *body           // the body of inside, nil if there is none
 	over   bool            // the handler has returned
-	gone   bool            // the client has
-	leaves bool            // the task is cancelled when an operation has ended
-	// ctx ends with the request, and the task is not cancelled
+	gone   bool            // the client has disconnected
+	// the task is to be cancelled when the current operation is done
+	leaves bool
+	// derived reports that ctx ends with the request, and that the task is not
+	// cancelled.
 	derived bool
 	end     outcome
 	response
-	next, prev *exchange // of the server's list
+	next, prev *exchange // links of the server's list
 }
 
-// outcome is how a handler ended.
+// outcome is how a handler has ended.
 type outcome struct {
-	panicked  any  // not nil if it did
+	panicked  any  // the panic value, nil if the handler did not panic
 	exited    bool // by runtime.Goexit
-	cancelled bool // the task was, and it was not taken back
+	cancelled bool // the task was cancelled and did not call Uncancel
 }
 
-// operation is something that may block.
+// operation is a call that may block.
 type operation struct {
 	do   func()
 	done aio.Event
 }
 
-// requestTask is the exchange as the task that a loop is to run.
+// requestTask is the exchange in the form in which a loop starts it as a task.
 type requestTask exchange
 
 // Never implements plug.Coro: the loop is closed, or the task was cancelled before it
@@ -154,8 +157,8 @@ func (x *exchange) run(ctx context.Context) {
 		x.ctx = tc
 	}
 	if x.gone && !x.derived {
-		// a client that has ended its half of the connection may wait for an
-		// answer
+		// a client that has half-closed the connection may still wait for the
+		// response
 		x.cancel()
 	}
 	x.inside = x.r.WithContext(tc)
@@ -191,8 +194,8 @@ func (x *exchange) run(ctx context.Context) {
 	returned = true
 }
 
-// handlerPanic is the panic of a handler, as it goes on in the goroutine of the
-// connection. That one's stack, which net/http logs, says nothing.
+// handlerPanic is the panic of a handler, as it continues in the goroutine of the
+// connection. The stack of that goroutine, which net/http logs, is of no use.
 type handlerPanic struct{ *aio.PanicError }
 
 func (p *handlerPanic) Error() string {
@@ -202,29 +205,30 @@ func (p *handlerPanic) Error() string {
 // Unwrap returns the *aio.PanicError.
 func (p *handlerPanic) Unwrap() error { return p.PanicError }
 
-// passedOn returns what the goroutine panics with.
+// passedOn returns the value with which the goroutine panics.
 func passedOn(v any) any {
 	if v == http.ErrAbortHandler {
 		return v
 	}
-	if p, ok := v.(*handlerPanic); ok { // of a Handler inside this one
+	if p, ok := v.(*handlerPanic); ok { // from a Handler inside this one
 		return p
 	}
 	return &handlerPanic{&aio.PanicError{Value: v, Stack: debug.Stack()}}
 }
 
-// serve is the goroutine's side: it does what the task asks for, until the task is over.
+// serve is the goroutine's side: it runs the operations that the task sends, until the
+// task is done.
 //
-// It gives way once before it waits, and the loop sleeps on for so long. That is for
-// fairness between connections. The scheduler of Go runs next whatever was woken last,
-// and asks the network for more only when nothing else can run. net/http has just started
-// a goroutine that reads ahead in this connection, and ends it after the response. If the
-// loop was woken at once, it would push that goroutine to the end of the queue, this one
-// would wait for it there with its response sent, and by then the next request would have
-// arrived: under load the connections that were being served would go round for ever, and
-// the others wait for seconds. It costs nothing besides: all requests that have arrived
-// are in the loop when it wakes, and most goroutines find theirs answered when they run
-// again.
+// It yields the processor once before it waits, and the loop stays asleep until then.
+// This provides fairness between connections. The scheduler of Go next runs the
+// goroutine that was woken last, and polls the network only when nothing else can run.
+// net/http has just started a goroutine that reads ahead on this connection, and ends
+// it after the response. If the loop was woken at once, it would push that goroutine to
+// the end of the queue. This goroutine would wait for it there with its response sent,
+// and by then the next request would have arrived: under load the connections that were
+// being served would be served again and again, and the others would wait for seconds.
+// Yielding has no other cost: when the loop wakes it has all requests that have
+// arrived, and most goroutines find their response ready when they run again.
 func (x *exchange) serve() {
 	asleep := plug.Start(x.handler.loop, (*requestTask)(x))
 	runtime.Gosched()
@@ -238,7 +242,7 @@ func (x *exchange) serve() {
 		}
 	default:
 	}
-	gone := x.r.Context().Done() // it is made when one asks for it first
+	gone := x.r.Context().Done() // net/http creates it on the first call
 	for {
 		select {
 		case op := <-x.ops:
@@ -252,7 +256,7 @@ func (x *exchange) serve() {
 	}
 }
 
-// answer does what the task asks for, and reports whether the task is over.
+// answer runs an operation of the task, and reports whether the task is done.
 func (x *exchange) answer(op *operation) (over bool) {
 	switch {
 	case op != nil:
@@ -267,11 +271,11 @@ func (x *exchange) answer(op *operation) (over bool) {
 	return true
 }
 
-// leave is told that the request has ended, in the loop. If its context has a deadline,
-// that of the task is derived from it, and awaits end with it. Otherwise the task is
-// cancelled; an operation that is under way fails by the same cause, or is made to, and
-// returns what it has first: the beginning of a body and io.ErrUnexpectedEOF, for
-// example.
+// leave runs in the loop when the request has ended. If the request's context has a
+// deadline, the task's context is derived from it, and awaits fail with its error.
+// Otherwise leave cancels the task. An operation in progress fails for the same cause,
+// or is made to fail, and first returns the data it has: the beginning of a body and
+// io.ErrUnexpectedEOF, for example.
 func (x *exchange) leave() {
 	x.gone = true
 	b := x.body
@@ -290,7 +294,8 @@ func (x *exchange) leave() {
 	x.leaves = true
 }
 
-// left cancels the task after an operation, if that has held the cancellation up.
+// left cancels the task after an operation, if the operation has delayed the
+// cancellation.
 func (x *exchange) left() {
 	if x.leaves {
 		x.leaves = false
@@ -301,8 +306,8 @@ func (x *exchange) left() {
 // cancel cancels the task because the request has ended.
 func (x *exchange) cancel() { x.task.Cancel(context.Cause(x.r.Context())) }
 
-// tell has fn called in the loop. If that is closed, so are all tasks that might want to
-// know.
+// tell makes the loop call fn. If the loop is closed, all tasks that fn could concern
+// have ended.
 func (x *exchange) tell(fn func()) { tell(x.handler.loop, fn) }
 
 func tell(l *aio.Loop, fn func()) {
@@ -316,7 +321,7 @@ func tell(l *aio.Loop, fn func()) {
 	l.CallSoonThreadsafe(fn)
 }
 
-// finish ends the request when the task is over.
+// finish ends the request after the task is done.
 func (x *exchange) finish() {
 	if x.hijacked {
 		return
@@ -324,7 +329,7 @@ func (x *exchange) finish() {
 	if x.body != nil {
 		x.body.finish()
 	}
-	// net/http removes the files of the request that it made
+	// net/http removes the temporary files of the request that it created
 	x.r.MultipartForm = x.inside.MultipartForm
 	switch e := x.end; {
 	case e.panicked != nil:
@@ -342,21 +347,22 @@ func (x *exchange) finish() {
 	}
 }
 
-// unavailable answers for a handler that could not.
+// unavailable sends the response for a handler that could not.
 func unavailable(w http.ResponseWriter) {
 	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 }
 
-// direction is one of the two directions of a connection, as tasks use it. It is owned by
-// the loop.
+// direction is one of the two directions of a connection, as tasks use it. The loop
+// owns it.
 type direction struct {
 	turn aio.Lock // several tasks of a handler may use it
-	err  error    // of the operation that was given up
+	err  error    // the error of the abandoned operation
 }
 
-// await waits for op, which has been started. If the task is cancelled first the
-// direction is given up: unblock makes op end soon. sure says that it does so whatever
-// happens, and is waited for, so that what op uses is the caller's again.
+// await waits for op, which has been started. If the task is cancelled first, the
+// direction is abandoned: unblock makes op end soon. sure reports that unblock always
+// works; then await waits until op is done, so that the caller may use the arguments of
+// op again.
 func (d *direction) await(ctx context.Context, op *operation, unblock func() error, sure bool) error {
 	err := op.done.Wait(ctx)
 	if err == nil {
@@ -376,7 +382,8 @@ func (d *direction) await(ctx context.Context, op *operation, unblock func() err
 	return err
 }
 
-// own reports whether v is of a type of net/http, whose behaviour is known.
+// own reports whether the type of v belongs to net/http, so that its behaviour is
+// known.
 func own(v any) bool {
 	t := reflect.TypeOf(v)
 	if t.Kind() == reflect.Pointer {
@@ -386,5 +393,5 @@ func own(v any) bool {
 	return path == "net/http" || strings.HasPrefix(path, "net/http/")
 }
 
-// longAgo is a deadline that ends a read or write that waits.
+// longAgo is a deadline that ends a waiting read or write.
 var longAgo = time.Unix(1, 0)

@@ -11,12 +11,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// hijackedConn is a connection that a handler has hijacked. Its own methods are for any
-// goroutine; in a task of the loop a Read or Write awaits, while a goroutine does it.
+// hijackedConn is a connection that a handler has hijacked. Any goroutine may call its
+// methods. In a task of the loop a Read or Write awaits while another goroutine
+// performs it.
 //
-// An error that ends an await is kept, as an exceeded deadline is in package net: who
-// parses what is read may drop an error and read on, but a cancellation is delivered
-// once.
+// An error that ends an await is kept, as package net keeps an exceeded deadline: a
+// parser may drop an error and read again, but a cancellation is delivered only once.
 type hijackedConn struct {
 	net.Conn
 	loop          *aio.Loop
@@ -26,11 +26,12 @@ type hijackedConn struct {
 // connDirection is one direction of a hijackedConn.
 type connDirection struct {
 	direction
-	// a new deadline was set: the error of the direction is forgotten
+	// clear reports that a new deadline was set: it resets the error of the
+	// direction
 	clear atomic.Bool
 }
 
-// hijacked returns nc for the handler. What rw has read already comes first.
+// hijacked returns nc for the handler. Bytes that rw has buffered are read first.
 func hijacked(l *aio.Loop, nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter, error) {
 	c := &hijackedConn{Conn: nc, loop: l}
 	ahead, err := rw.Reader.Peek(rw.Reader.Buffered())
@@ -43,12 +44,13 @@ func hijacked(l *aio.Loop, nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.
 		source = io.MultiReader(bytes.NewReader(ahead), c)
 	}
 	r := bufio.NewReader(source)
-	// for Buffered, by which one tells whether there is anything
+	// so that Buffered reports them
 	_, err = r.Peek(len(ahead))
 	return c, bufio.NewReadWriter(r, bufio.NewWriter(c)), err
 }
 
-// NetConn returns the connection itself, as [crypto/tls.Conn] does. Its methods block.
+// NetConn returns the underlying connection, as [crypto/tls.Conn] does. The methods of
+// that connection block.
 func (c *hijackedConn) NetConn() net.Conn { return c.Conn }
 
 // Read implements net.Conn.

@@ -10,10 +10,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Pipe returns the two ends of a pipe from a task of ctx's loop to another goroutine: the
-// body of a request that a task writes while it is being sent. There is no buffer: a
-// Write suspends the task until the other end has taken all of it, so the sender is never
-// ahead of the server. Pipe never awaits.
+// Pipe returns the two ends of a pipe from a task of ctx's loop to another goroutine,
+// for the body of a request that a task writes while it is being sent. The pipe has no
+// buffer: a Write suspends the task until the other end has read all of it, so the task
+// is never ahead of the server. Pipe never awaits.
 //
 //	body, w := aiohttp.Pipe(ctx)
 //	tg.Go(func(ctx context.Context) error {
@@ -32,28 +32,29 @@ func Pipe(ctx context.Context) (*PipeReader, *PipeWriter) {
 	return &PipeReader{p}, &PipeWriter{p: p}
 }
 
-// pipe is what the two ends share. The task has its part of the loop's events.
+// pipe is the shared state of the two ends. The task waits for it with events of the
+// loop.
 type pipe struct {
 	loop  *aio.Loop
-	taken aio.Event // of the loop: data is nil
+	taken aio.Event // set when data is nil
 
 	mu     sync.Mutex
 	more   sync.Cond
-	data   []byte // of the Write that waits
-	err    error  // of the writer's end, io.EOF if it has closed it
-	closed bool   // the reader's end is
+	data   []byte // the data of the waiting Write
+	err    error  // set when the writer is closed; io.EOF without an error
+	closed bool   // the reader is closed
 }
 
-// PipeReader is the end of a [Pipe] that a goroutine reads. Read blocks.
+// PipeReader is the end of a [Pipe] from which a goroutine reads. Read blocks.
 type PipeReader struct{ p *pipe }
 
-// PipeWriter is the end of a [Pipe] that tasks write, one at a time.
+// PipeWriter is the end of a [Pipe] to which tasks write, one at a time.
 type PipeWriter struct {
 	p    *pipe
 	turn aio.Lock
 }
 
-// errZeroPipe is what the methods of an end return that Pipe has not made.
+// errZeroPipe is the error of the methods of an end that [Pipe] has not made.
 var errZeroPipe = fmt.Errorf("aiohttp: a zero PipeReader or PipeWriter: use Pipe: %w", aio.ErrUsage)
 
 // Read implements [io.Reader].
@@ -81,8 +82,8 @@ func (r *PipeReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close makes all reads and writes fail with [io.ErrClosedPipe]. net/http does so when
-// it does not want the rest of a body.
+// Close makes all reads and writes fail with [io.ErrClosedPipe]. net/http calls it when
+// it does not need the rest of a body.
 func (r *PipeReader) Close() error {
 	p := r.p
 	if p == nil {
@@ -98,8 +99,9 @@ func (r *PipeReader) Close() error {
 	return nil
 }
 
-// Write suspends the running task until b was read. If the task is cancelled meanwhile,
-// the pipe is closed with that error, so that the request fails. ([io.Writer])
+// Write suspends the running task until the other end has read b. If the task is
+// cancelled in Write, the pipe is closed with that error, so the request fails.
+// ([io.Writer])
 func (w *PipeWriter) Write(b []byte) (int, error) {
 	p := w.p
 	if p == nil {
@@ -139,11 +141,11 @@ func (w *PipeWriter) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close says that there is no more. It never awaits.
+// Close makes reads return [io.EOF] after the data. It never awaits.
 func (w *PipeWriter) Close() error { return w.CloseWithError(nil) }
 
-// CloseWithError makes reads fail with err, or end if err is nil, and returns err. Only
-// the first call counts. It never awaits.
+// CloseWithError makes reads fail with err, or with [io.EOF] if err is nil, and returns
+// err. Only the first call has an effect. It never awaits.
 func (w *PipeWriter) CloseWithError(err error) error {
 	p := w.p
 	if p == nil {

@@ -1,13 +1,13 @@
 package aiohttp
 
-// The response has three stages: what fits into the buffers of net/http for sure is
-// written there by the task itself, so that net/http sees a short response as it would
-// without a loop; more is gathered in out; and what does not fit there is handed to the
-// goroutine.
+// The response has three stages. The task itself writes data that is certain to fit
+// into the buffers of net/http, so net/http handles a short response as it would
+// without a loop. Further data is collected in out. When out is full its contents are
+// passed to the goroutine.
 //
-// net/http reports some errors of Write at once: more bytes than the Content-Length, and
-// a status that has no body. They must not come later, so out is only used where there
-// can be no such error.
+// net/http reports some errors of Write at once: more bytes than the Content-Length,
+// and a body for a status that has none. They must not be reported later, so out is
+// only used where such errors cannot occur.
 
 import (
 	"bufio"
@@ -23,30 +23,30 @@ import (
 )
 
 const (
-	// room is what the buffers of net/http take without sending anything: of HTTP/1,
-	// which keeps 2048 bytes to choose between a Content-Length and chunks, and of
-	// HTTP/2, which keeps 4096.
+	// room is how many bytes the buffers of net/http take without sending: HTTP/1
+	// keeps 2048 bytes to choose between a Content-Length and chunks, and HTTP/2
+	// keeps 4096.
 	room = 2 << 10
-	// maxOut is how much more is gathered before it is sent.
+	// maxOut is how many further bytes are collected before they are sent.
 	maxOut = 32 << 10
 )
 
-// response is the part of an exchange that is about the response.
+// response is the part of an exchange that handles the response.
 type response struct {
 	writes   direction
-	sending  bool        // an operation of writes is under way
-	status   int         // that was decided, 0 until then
-	closes   bool        // the connection is closed after it
-	late     bool        // that was after a cancellation
-	own      bool        // the writer is one of net/http
-	room     int         // how much net/http takes without sending anything
+	sending  bool        // an operation of writes is in progress
+	status   int         // the chosen status, 0 until it is chosen
+	closes   bool        // the connection is closed after the response
+	late     bool        // the status was chosen after a cancellation
+	own      bool        // the writer is of package net/http
+	room     int         // how many more bytes net/http takes without sending
 	gathers  bool        // out may be used
-	out      []byte      // that was written, and net/http does not have
-	hijacked bool        // the connection is not the server's any more
-	deadline atomic.Bool // the handler has set one for writing
+	out      []byte      // written by the handler and not yet passed to net/http
+	hijacked bool        // the connection no longer belongs to the server
+	deadline atomic.Bool // the handler has set a write deadline
 }
 
-// errOver is the error of a response that is used too late.
+// errOver is the error of using a response after its handler has returned.
 var errOver = fmt.Errorf("aiohttp: the handler has returned: %w", aio.ErrUsage)
 
 // Header implements http.ResponseWriter.
@@ -55,7 +55,7 @@ func (x *exchange) Header() http.Header { return x.w.Header() }
 // WriteHeader implements http.ResponseWriter.
 func (x *exchange) WriteHeader(status int) {
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
-		// An error is that of the next Write as well.
+		// The next Write returns the same error.
 		_ = x.send(func() error { x.w.WriteHeader(status); return nil })
 		return
 	}
@@ -65,10 +65,10 @@ func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 {
 		x.decide(status)
 	}
-	x.w.WriteHeader(status) // a second one is logged
+	x.w.WriteHeader(status) // net/http logs a second call
 }
 
-// decide notes the status of the response, the header of which is frozen next.
+// decide records the status of the response; the header is frozen next.
 func (x *exchange) decide(status int) {
 	x.announceClose()
 	h := x.w.Header()
@@ -78,8 +78,8 @@ func (x *exchange) decide(status int) {
 	x.gathers = !declared && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// announceClose has net/http close the connection after the response, if it must be or
-// the server wants its clients to go elsewhere.
+// announceClose makes net/http close the connection after the response, if that is
+// necessary or the server is draining.
 func (x *exchange) announceClose() {
 	if s := x.handler.server; x.halfRead() || s != nil && s.isDraining() {
 		x.closes = true
@@ -87,8 +87,9 @@ func (x *exchange) announceClose() {
 	}
 }
 
-// halfRead reports whether a read of the body was given up, on a connection that it is a
-// part of: the rest of it must not be taken for another request.
+// halfRead reports whether a read of the body was abandoned on a connection that
+// carries more than the body: the rest of the body must not be parsed as the next
+// request.
 func (x *exchange) halfRead() bool {
 	return x.body != nil && x.body.reads.err != nil && x.r.ProtoMajor == 1
 }
@@ -117,7 +118,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	out := x.take()
-	if !x.own { // which may go on with p after this has returned
+	if !x.own { // the writer may continue to use p after this has returned
 		p = append([]byte(nil), p...)
 	}
 	var n int
@@ -131,7 +132,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		return err
 	})
 	if x.writes.err != nil {
-		return 0, err // n may be the goroutine's still
+		return 0, err // the goroutine may still write n
 	}
 	return n, err
 }
@@ -154,7 +155,7 @@ func (x *exchange) direct(n int) bool {
 	return n > 0 && n <= x.room && len(x.out) == 0 && !x.sending && !x.over && !x.hijacked && x.status != 0 && x.writes.err == nil
 }
 
-// ReadFrom implements io.ReaderFrom, for files: the goroutine copies them, by the
+// ReadFrom implements io.ReaderFrom, for files: the goroutine copies them, with the
 // system's sendfile if net/http can.
 func (x *exchange) ReadFrom(r io.Reader) (int64, error) {
 	file, limit := r, int64(-1)
@@ -192,15 +193,15 @@ func (x *exchange) ReadFrom(r io.Reader) (int64, error) {
 // writerOnly hides ReadFrom.
 type writerOnly struct{ io.Writer }
 
-// take takes what was gathered.
+// take returns the collected data and removes it.
 func (x *exchange) take() []byte {
 	out := x.out
-	x.out = nil // another task may write meanwhile
-	x.room = 0  // nobody knows how much of it net/http sends at once
+	x.out = nil // another task may write in the meantime
+	x.room = 0  // net/http may have sent any part of it
 	return out
 }
 
-// send has the goroutine do something with the connection, and waits for it.
+// send makes the goroutine run do on the connection, and waits for it.
 func (x *exchange) send(do func() error) error {
 	if x.over {
 		return errOver
@@ -233,28 +234,29 @@ func (x *exchange) send(do func() error) error {
 // unblock makes a write to the connection return soon.
 func (x *exchange) unblock() error { return x.control().SetWriteDeadline(longAgo) }
 
-// extendWrite gives the client its time to take what is written next, in the goroutine.
+// extendWrite renews, in the goroutine, the client's time to receive the data that is
+// written next.
 func (x *exchange) extendWrite() {
 	if x.stalls() {
 		_ = x.control().SetWriteDeadline(time.Now().Add(x.handler.server.writeStall))
 	}
 }
 
-// stalls reports whether there is a limit on how long a client may take nothing.
+// stalls reports whether there is a limit on how long a client may receive nothing.
 func (x *exchange) stalls() bool {
 	s := x.handler.server
 	return s != nil && s.writeStall > 0 && !x.deadline.Load()
 }
 
-// forgetWrite ends what extendWrite began, where a deadline ends a stream whether it is
-// used or not.
+// forgetWrite resets the deadline of extendWrite, because a deadline ends a stream
+// whether it is used or not.
 func (x *exchange) forgetWrite() {
 	if x.r.ProtoMajor > 1 && x.stalls() {
 		_ = x.control().SetWriteDeadline(time.Time{})
 	}
 }
 
-// control reaches the server's connection.
+// control returns the controller of the server's connection.
 func (x *exchange) control() *http.ResponseController { return http.NewResponseController(x.w) }
 
 // sendRest ends the response, in the goroutine.
@@ -264,11 +266,12 @@ func (x *exchange) sendRest() {
 		x.announceClose()
 	}
 	if len(x.out) > 0 {
-		_, _ = x.w.Write(x.out) // that the client is gone is no news
+		// an error only means that the client has disconnected
+		_, _ = x.w.Write(x.out)
 	}
 }
 
-// FlushError sends what was written, for http.ResponseController.
+// FlushError sends the written data, for http.ResponseController.
 func (x *exchange) FlushError() error {
 	switch {
 	case x.over:
@@ -333,7 +336,7 @@ func (x *exchange) Push(target string, opts *http.PushOptions) error {
 	return x.send(func() error { return p.Push(target, opts) })
 }
 
-// Hijack implements http.Hijacker. See the package's documentation for the connection.
+// Hijack implements http.Hijacker. The package documentation describes the connection.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if x.over {
 		return nil, nil, errOver

@@ -1,8 +1,8 @@
 package aiohttp
 
 // A server has three parts: net/http's server, in goroutines; the list of the requests
-// that are in handlers, owned by the loop; and a task that ends the first when the loop
-// does.
+// whose handlers run, owned by the loop; and a task that closes net/http's server when
+// the loop ends.
 
 import (
 	"cmp"
@@ -17,44 +17,44 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ServeOptions are the settings of [Serve]. The zero value has the defaults.
+// ServeOptions are the settings of [Serve]. The zero value means the defaults.
 type ServeOptions struct {
 	// HTTP is the server of net/http to use, for all its settings: timeouts,
 	// MaxHeaderBytes, TLSConfig, Protocols, ErrorLog, BaseContext and the rest. nil
-	// is a new one. Its Addr must be empty and its Handler nil, as Serve sets it, and
-	// it must not be used otherwise.
+	// means a new one. Its Addr must be empty and its Handler nil, because Serve
+	// sets them, and it must not be used for anything else.
 	//
-	// With a TLSConfig the server speaks TLS, and HTTP/2 where the client does; for
-	// HTTP/2 without TLS see http.Protocols. Of the timeouts ReadHeaderTimeout is 10
-	// seconds if it is zero, and IdleTimeout 2 minutes, unless ReadTimeout is set,
-	// which stands for both in net/http. A negative value is no limit.
+	// With a TLSConfig the server uses TLS, and HTTP/2 if the client supports it;
+	// for HTTP/2 without TLS see http.Protocols. A zero ReadHeaderTimeout means 10
+	// seconds. A zero IdleTimeout means 2 minutes, unless ReadTimeout is set:
+	// net/http then uses it for both. A negative value means no timeout.
 	HTTP *http.Server
-	// StallTimeout is for how long a handler waits for a client that neither sends
-	// the next part of a body nor takes the next part of a response; then its Read
+	// StallTimeout is how long a handler waits for a client that neither sends the
+	// next part of a body nor receives the next part of a response. Then the Read
 	// or Write fails, with an error that matches [os.ErrDeadlineExceeded], and the
-	// connection is closed. A client that is slow and not stuck has all the time
-	// that it needs. Zero is 1 minute, negative no limit. It does not apply to
-	// reads if HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is, nor to a
+	// connection is closed. A client that is slow but makes progress has unlimited
+	// time. Zero means 1 minute, negative no limit. It does not apply to reads if
+	// HTTP.ReadTimeout is set, to writes if HTTP.WriteTimeout is set, nor to a
 	// direction for which the handler has set a deadline itself (see
 	// http.ResponseController).
 	StallTimeout time.Duration
-	// Listener is one to use in place of an address: a [*net.TCPListener] that was
-	// handed over, one that limits connections, or one of [aio.Listen], whose
-	// connections are the loop's. It belongs to the server from then on, and is
-	// closed with it; only with an error that matches aio.ErrUsage it stays the
-	// caller's.
+	// Listener is used instead of an address: an inherited [*net.TCPListener], a
+	// listener that limits connections, or one of [aio.Listen], whose connections
+	// belong to the loop. The server takes ownership and closes it, except when
+	// Serve fails with an error that matches aio.ErrUsage.
 	Listener net.Listener
-	// DrainDelay is how long Shutdown goes on accepting connections after the server
-	// has begun to say that it is draining. Behind a load balancer, choose what that
-	// takes to notice, 5 seconds for example. Zero is no delay.
+	// DrainDelay is how long Shutdown continues to accept connections after the
+	// server has begun to announce that it is draining. Behind a load balancer,
+	// choose the time that the balancer takes to notice, for example 5 seconds.
+	// Zero means no delay.
 	DrainDelay time.Duration
-	// Grace is what ServeForever gives requests to end when it is cancelled; see
-	// Shutdown. Zero is 10 seconds.
+	// Grace is the time that ServeForever gives requests to end when it is
+	// cancelled; see [Server.Shutdown]. Zero means 10 seconds.
 	Grace time.Duration
 }
 
-// Server is a server that Serve has started. Its methods that take a ctx must be called
-// by tasks of its loop, the others by any goroutine.
+// Server is a server that [Serve] has started. Its methods that take a ctx must be
+// called by tasks of its loop; any goroutine may call the others.
 type Server struct {
 	loop       *aio.Loop
 	http       *http.Server
@@ -69,19 +69,19 @@ type Server struct {
 
 	// Owned by the loop.
 	drains      bool      // draining is closed
-	first, last *exchange // requests that are in handlers, the oldest first
-	stopped     aio.Event // net/http's server is
+	first, last *exchange // requests whose handlers run, the oldest first
+	stopped     aio.Event // net/http's server has stopped
 	err         error     // why
-	// set while no request is in a handler, if somebody wants to know
+	// idle is set while no handler runs, if a task waits for that
 	idle  aio.Event
 	waits bool // somebody does
 }
 
-// Serve listens on addr, which is "host:port" with port 0 for any, and serves HTTP with
-// h. The handlers run in tasks of the calling task's loop, with all that [Handler]
-// says. It suspends the calling task to look up the host, and returns when the server
-// accepts connections: it goes on until Close, Shutdown or the end of the loop. opts
-// may be nil.
+// Serve listens on addr and serves HTTP with h. addr is "host:port"; port 0 chooses a
+// free port. The handlers run in tasks of the calling task's loop; everything that the
+// documentation of [Handler] says applies. It suspends the calling task to look up the
+// host, and returns when the server accepts connections. The server runs until Close,
+// Shutdown or the end of the loop. opts may be nil.
 //
 //	srv, err := aiohttp.Serve(ctx, mux, "localhost:8080", nil)
 //	if err != nil {
@@ -89,9 +89,9 @@ type Server struct {
 //	}
 //	return srv.ServeForever(ctx)
 //
-// An address that is in use or not this machine's gives a [*net.OpError]. Options that
-// contradict each other, and a nil handler, give an error that matches aio.ErrUsage.
-// (asyncio has no HTTP; the counterpart is aiohttp.web's run_app)
+// For an address that is in use, or that is not an address of this machine, the error
+// is a [*net.OpError]. For contradictory options and a nil handler it matches
+// aio.ErrUsage. asyncio has no HTTP server; the counterpart is aiohttp.web's run_app.
 func Serve(ctx context.Context, h http.Handler, addr string, opts *ServeOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServeOptions{}
@@ -121,7 +121,7 @@ func Serve(ctx context.Context, h http.Handler, addr string, opts *ServeOptions)
 		http:     hs,
 		listener: ln,
 		addr:     ln.Addr(),
-		tls:      hs.TLSConfig != nil, // which net/http changes
+		tls:      hs.TLSConfig != nil, // net/http changes it
 		delay:    opts.DrainDelay,
 		grace:    cmp.Or(opts.Grace, 10*time.Second),
 		draining: make(chan struct{}),
@@ -190,21 +190,21 @@ func (s *Server) accept() {
 	})
 }
 
-// attend is a task that lasts as long as the server accepts, or the loop.
+// attend is a task that runs until the server stops accepting or the loop ends.
 func (s *Server) attend(ctx context.Context) (struct{}, error) {
 	if s.stopped.Wait(ctx) != nil { // the program ends, or the loop is closed
 		s.listener.Close()
-		// which says goodbye to TLS clients, and may have to wait for that
+		// sends close_notify to TLS clients, which may block
 		go s.http.Close()
 	}
 	return struct{}{}, nil
 }
 
-// Addr returns the address that the server listens on. It stays what it was when the
+// Addr returns the address on which the server listens. It does not change when the
 // server is closed.
 func (s *Server) Addr() net.Addr { return s.addr }
 
-// URL returns the address as the beginning of a URL: "http://127.0.0.1:8080".
+// URL returns the base URL of the server: "http://127.0.0.1:8080".
 func (s *Server) URL() string {
 	if s.addr == nil {
 		panic(s.made(context.Background(), "URL"))
@@ -215,16 +215,16 @@ func (s *Server) URL() string {
 	return "http://" + s.addr.String()
 }
 
-// Draining returns a channel that is closed when Shutdown begins, before anything else
-// happens. A readiness probe answers 503 from then on; a handler that never ends by
-// itself, of server-sent events for example, ends. A task waits for it with aio.Receive.
-// See also [Draining].
+// Draining returns a channel that is closed when [Server.Shutdown] begins, before
+// anything else happens. From then on a readiness probe should answer 503, and a
+// handler that otherwise runs without end, for server-sent events for example, should
+// return. A task waits for it with aio.Receive. See also [Draining].
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 func (s *Server) isDraining() bool { return isClosed(s.draining) }
 
-// Draining returns the Draining channel of the server that ctx is the context of a
-// request of, nil if that was not started by Serve. Any goroutine may call it.
+// Draining returns the [Server.Draining] channel of the server whose request has the
+// context ctx, nil if [Serve] did not start that server. Any goroutine may call it.
 func Draining(ctx context.Context) <-chan struct{} {
 	if ctx == nil {
 		panic(fmt.Errorf("aiohttp: Draining: the context is nil: %w", aio.ErrUsage))
@@ -240,7 +240,7 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return h.server.draining
 }
 
-// add notes that the handler of a request begins.
+// add records that the handler of a request begins.
 func (s *Server) add(x *exchange) {
 	if x.prev = s.last; x.prev == nil {
 		s.first = x
@@ -250,7 +250,7 @@ func (s *Server) add(x *exchange) {
 	s.last = x
 }
 
-// remove notes that the handler of a request has ended.
+// remove records that the handler of a request has ended.
 func (s *Server) remove(x *exchange) {
 	if x.prev == nil {
 		s.first = x.next
@@ -268,11 +268,13 @@ func (s *Server) remove(x *exchange) {
 }
 
 // ServeForever suspends the calling task until it is cancelled or the server is closed.
-// When it is cancelled, it shuts the server down, with the grace of the options, and
-// returns the *aio.CancelledError, joined with the error of Shutdown if there is one.
+// When it is cancelled, it shuts the server down, with the Grace of the options, and
+// returns the *aio.CancelledError, joined with the error of [Server.Shutdown] if there
+// is one.
 //
-// If it is cancelled again meanwhile, the server is closed at once. A server that was
-// closed gives nil, one that cannot accept connections any more the reason.
+// If it is cancelled again during the shutdown, the server is closed at once. It
+// returns nil if the server was closed, and the reason if the server cannot accept
+// connections any more.
 //
 // (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {
@@ -287,30 +289,30 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		return s.err
 	}
 	if !errors.Is(err, aio.ErrCancelled) && ctx.Err() == nil {
-		return err // it was not this server's loop, or no task
+		return err // not a task of this server's loop
 	}
-	// That ctx has ended is why this is the end, no reason to be in a hurry.
+	// ctx is done because of the cancellation; that must not shorten the shutdown.
 	if down := s.Shutdown(context.WithoutCancel(ctx), s.grace); down != nil {
 		return fmt.Errorf("%w (and %w)", err, down)
 	}
 	return err
 }
 
-// Shutdown ends the server so that no request is lost. It suspends the calling task until
-// all is over.
+// Shutdown stops the server gracefully: no request is lost. It suspends the calling
+// task until the server has stopped.
 //
-//  1. Draining is closed, and from then on each response asks the client to close its
-//     connection, and to go elsewhere with the next request. Connections and requests are
-//     accepted as before, for the DrainDelay of the options.
-//  2. The listener is closed, and so are connections that wait for a request. Requests
-//     that have begun have as long as grace to end.
-//  3. The tasks of those that are left are cancelled. They have as long again to end; a
-//     handler that has not begun its response answers 503 thereby.
-//  4. What is left is closed: the connections break. If handlers go on all the same, the
-//     error matches aio.ErrTimeout.
+//  1. The Draining channel is closed. From then on each response asks the client to close
+//     its connection, and to send the next request elsewhere. Connections and requests
+//     are still accepted, for the DrainDelay of the options.
+//  2. The listener and the idle connections are closed. Requests that have begun have
+//     the time grace to end.
+//  3. The tasks of the remaining requests are cancelled. They have the same time again to
+//     end; a handler that has not begun its response then answers 503.
+//  4. The remaining connections are closed. If handlers are still running, the error
+//     matches aio.ErrTimeout.
 //
-// Connections that were hijacked are their handlers' own affair: Draining tells them. If
-// Shutdown is cancelled, or ctx ends, the server is closed at once and it returns the
+// Their handlers must close hijacked connections; Draining notifies them. If Shutdown
+// is cancelled, or ctx is done, the server is closed at once and Shutdown returns the
 // error.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	if err := s.made(ctx, "Shutdown"); err != nil {
@@ -328,7 +330,7 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	}
 	var over aio.Event
 	go func() {
-		// until all connections are idle or closed
+		// returns when all connections are idle or closed
 		_ = s.http.Shutdown(context.Background())
 		tell(s.loop, over.Set)
 	}()
@@ -354,7 +356,7 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	return nil
 }
 
-// cancelAll cancels the handlers that are left.
+// cancelAll cancels the remaining handlers.
 func (s *Server) cancelAll() {
 	for x := s.first; x != nil; x = x.next {
 		x.task.Cancel(http.ErrServerClosed)
@@ -362,7 +364,7 @@ func (s *Server) cancelAll() {
 }
 
 // Close stops accepting and breaks all connections at once, which cancels the tasks of
-// their requests. It does not wait for them. Connections that were hijacked stay. Any
+// their requests. It does not wait for the tasks. Hijacked connections stay open. Any
 // goroutine may call it.
 func (s *Server) Close() error {
 	if err := s.made(context.Background(), "Close"); err != nil {
