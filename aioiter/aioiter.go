@@ -1,13 +1,13 @@
 // Package aioiter combines iterations that await: it merges, zips, maps, buffers and
-// times them, as itertools does for plain iterations and aiostream for asynchronous ones
-// in Python.
+// times them, as itertools does for plain iterations and aiostream for asynchronous
+// ones in Python.
 //
 // # Streams
 //
 // A [Stream] is a function of a ctx that returns an iter.Seq2 of values and errors. The
-// iterators of package aio are streams before they are given a ctx: queue.All,
-// reader.Lines. An operator makes a new stream from others; nothing runs before it is
-// ranged over:
+// iterators of package aio are streams in their form without a ctx: queue.All,
+// reader.Lines. An operator makes a new stream from others; nothing runs before a range
+// loop iterates over it:
 //
 //	lines := aioiter.Merge(a.Lines, b.Lines)
 //	lengths := aioiter.Map(aioiter.Timeout(lines, time.Minute), 4, measure)
@@ -15,24 +15,26 @@
 //		...
 //	}
 //
-// A stream ends with the first error: it yields the error, with a zero value, and no
-// more. What an operator returns does so even if its source does not.
+// A stream ends with the first error: it yields the error, with a zero value, and then
+// no more items. A stream that an operator returns follows this rule even if its source
+// does not.
 //
 // # Tasks
 //
 // Merge, Zip, ZipAll, Buffer, Debounce and Map with a limit other than 1 run their
-// sources in tasks of their own; the other operators run them as part of the task that
-// ranges. When the range loop ends, for whatever reason, these tasks are cancelled, and
+// sources in separate tasks; the other operators run them as part of the task that
+// iterates. When the range loop ends, for any reason, these tasks are cancelled, and
 // the loop returns only after they have ended. A cancellation of the consumer is never
-// mistaken for one of a source: if a source, or a function that Map calls, ends with a
-// cancellation that nobody requested of the consumer, the error matches
+// confused with one of a source: if a source, or a function that Map calls, ends with a
+// cancellation that was not requested for the consumer, the error matches
 // [ErrSourceCancelled] and not aio.ErrCancelled.
 //
-// The body of the range loop runs in the consumer's task and is never interrupted by an
-// operator: an error of a source is yielded when the consumer asks for the next item.
+// The body of the range loop runs in the consumer's task, and an operator never
+// interrupts it: an error of a source is yielded when the consumer asks for the next
+// item.
 //
 // All functions here that take streams panic with an error that matches aio.ErrUsage if
-// one is nil, and none of them awaits; ranging does. To take items one by one use
+// one is nil. None of them awaits; iterating does. To take items one by one use
 // aio.Pull.
 package aioiter
 
@@ -46,11 +48,11 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Stream is an asynchronous iteration that has not begun. It may be ranged over several
-// times if what it is made of may.
+// Stream is an asynchronous iteration that has not started. Whether it can be iterated
+// more than once depends on its sources.
 type Stream[T any] func(ctx context.Context) iter.Seq2[T, error]
 
-// ErrSourceCancelled says that a task of a source was cancelled, or ended with a
+// ErrSourceCancelled reports that a task of a source was cancelled, or ended with a
 // cancellation, while the consumer was not cancelled.
 var ErrSourceCancelled = errors.New("aioiter: a source was cancelled")
 
@@ -67,8 +69,8 @@ func check[T any](call string, sources ...Stream[T]) {
 	}
 }
 
-// foreign makes the error of a task of an operator one that is no cancellation of the
-// consumer.
+// foreign converts the error of a task of an operator: a cancellation becomes an error
+// that is not a cancellation of the consumer.
 func foreign(err error) error {
 	if errors.Is(err, aio.ErrCancelled) {
 		return fmt.Errorf("%w: %v", ErrSourceCancelled, err)
@@ -82,7 +84,7 @@ func fail[T any](yield func(T, error) bool, err error) {
 	yield(zero, err)
 }
 
-// Of is the stream of some values. It does not await.
+// Of returns a stream of the given values. It does not await.
 func Of[T any](values ...T) Stream[T] {
 	return func(context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
@@ -95,8 +97,8 @@ func Of[T any](values ...T) Stream[T] {
 	}
 }
 
-// FromSeq is the stream of the values of seq. It does not await, so seq must not block.
-// (aiostream: iterate)
+// FromSeq returns a stream of the values of seq. It does not await, so seq must not
+// block. (aiostream: iterate)
 func FromSeq[T any](seq iter.Seq[T]) Stream[T] {
 	if seq == nil {
 		misuse("FromSeq: the sequence is nil")
@@ -112,8 +114,7 @@ func FromSeq[T any](seq iter.Seq[T]) Stream[T] {
 	}
 }
 
-// Collect returns the items of s up to its end, and its error, if it ends with one.
-// (aiostream: list)
+// Collect returns all items of s, and the error if s ends with one. (aiostream: list)
 func Collect[T any](ctx context.Context, s Stream[T]) ([]T, error) {
 	if s == nil {
 		return nil, fmt.Errorf("%w: aioiter.Collect: the stream is nil", aio.ErrUsage)
@@ -128,8 +129,8 @@ func Collect[T any](ctx context.Context, s Stream[T]) ([]T, error) {
 	return all, nil
 }
 
-// Chain yields the items of all sources, one source after the other. A source begins when
-// the one before it has ended. (aiostream: chain)
+// Chain yields the items of all sources, one source after the other. A source starts
+// when the one before it has ended. (aiostream: chain)
 func Chain[T any](sources ...Stream[T]) Stream[T] {
 	check("Chain", sources...)
 	return func(ctx context.Context) iter.Seq2[T, error] {
@@ -149,8 +150,8 @@ func Chain[T any](sources ...Stream[T]) Stream[T] {
 	}
 }
 
-// Chunk yields the items of s in slices of n, of which the last one may be shorter. An
-// error drops an incomplete slice. It panics if n is less than 1. (aiostream: chunks)
+// Chunk yields the items of s in slices of n; the last slice may be shorter. An error
+// drops an incomplete slice. It panics if n is less than 1. (aiostream: chunks)
 func Chunk[T any](s Stream[T], n int) Stream[[]T] {
 	check("Chunk", s)
 	if n < 1 {
@@ -179,17 +180,17 @@ func Chunk[T any](s Stream[T], n int) Stream[[]T] {
 	}
 }
 
-// Timeout ends s with aio.ErrTimeout if an item takes longer than d to arrive, counted
-// from when the consumer asks for it. The source is cancelled in its await, and may clean
-// up. With d zero or negative the source must not suspend; aio.NoTimeout sets no limit.
-// (aiostream: timeout)
+// Timeout ends s with aio.ErrTimeout if an item takes longer than d to arrive, measured
+// from the moment the consumer asks for it. The source is cancelled in its await, and
+// may clean up. With d zero or negative the source must not suspend; aio.NoTimeout sets
+// no timeout. (aiostream: timeout)
 func Timeout[T any](s Stream[T], d time.Duration) Stream[T] {
 	check("Timeout", s)
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
 			it := aio.Pull(ctx, s)
-			// A cancellation that comes while the source cleans up is kept
-			// for later: the loop that was left could not return it.
+			// A cancellation that arrives while the source cleans up is
+			// deferred: the loop that was left cannot return it.
 			end := func() { _ = aio.Shielded(ctx, it.Close) }
 			defer end()
 			for {

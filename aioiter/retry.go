@@ -7,10 +7,10 @@ import (
 	"github.com/goaio/aio/aiokit"
 )
 
-// Retry begins s anew when it fails, after the pauses of opts; an item starts the pauses
-// and attempts from the beginning. What a source yields again comes again: it is for
-// sources that go on where they were, as a subscription does. The error is that of
-// [aiokit.Retry]. nil options are the defaults. It panics if s is nil.
+// Retry starts s again when it fails, after the pauses of opts. Each item resets the
+// pauses and attempts. Items that a restarted source yields again are yielded again, so
+// Retry is for sources that resume where they were, as a subscription does. The error
+// is that of [aiokit.Retry]. nil options mean the defaults. It panics if s is nil.
 func Retry[T any](s Stream[T], opts *aiokit.RetryOptions) Stream[T] {
 	check("Retry", s)
 	return func(ctx context.Context) iter.Seq2[T, error] {

@@ -1,13 +1,13 @@
 package aioiter
 
-// The operators that run their sources in tasks. A feed has what the tasks of one range
-// loop have in common: the queue through which they reach the consumer. A task hands over
-// one item at a time, and continues when the consumer asks for the next one, so an
-// operator is at most one item of each source ahead of its consumer. Only Buffer is
-// further ahead.
+// The operators that run their sources in tasks. A feed is the common state of the
+// tasks of one range loop: the queue through which they pass items to the consumer. A
+// task passes one item at a time, and continues when the consumer asks for the next
+// one, so an operator is at most one item per source ahead of its consumer. Only Buffer
+// reads further ahead.
 //
-// The end of a task, with its error, comes through the same queue, by a done callback; so
-// a panic of a source arrives as an error too, after the items before it.
+// The end of a task, with its error, comes through the same queue, from a done
+// callback. So a panic of a source also arrives as an error, after the items before it.
 
 import (
 	"context"
@@ -18,13 +18,13 @@ import (
 	"github.com/goaio/aio"
 )
 
-// parcel is what a task of a feed hands over: an item, or its end.
+// parcel is what a task of a feed passes to the consumer: an item, or its end.
 type parcel[T any] struct {
 	from  int
 	item  T
-	taken *aio.Event // to be set when the consumer asks for the next item
+	taken *aio.Event // set when the consumer asks for the next item
 	done  bool
-	err   error // of the end
+	err   error // the error of the end
 }
 
 type feed[T any] struct {
@@ -35,19 +35,19 @@ type feed[T any] struct {
 
 func newFeed[T any]() *feed[T] { return &feed[T]{queue: aio.NewQueue[parcel[T]](0)} }
 
-// start runs body in a task, as number from of the feed.
+// start runs body in a task, as source number from of the feed.
 func (f *feed[T]) start(ctx context.Context, from int, body func(ctx context.Context) error) {
 	task := aio.CreateTask(ctx, aio.NoResult(body))
 	f.tasks = append(f.tasks, task)
 	task.AddDoneCallback(func(t *aio.Future[struct{}]) {
 		if f.closed {
-			return // an error is reported, as nobody retrieves it
+			return // the error is reported, because it is not retrieved
 		}
 		_ = f.queue.PutNowait(parcel[T]{from: from, done: true, err: foreign(t.Exception())})
 	})
 }
 
-// pour runs a source in a task, as number from of the feed.
+// pour runs a source in a task, as source number from of the feed.
 func (f *feed[T]) pour(ctx context.Context, from int, s Stream[T]) {
 	f.start(ctx, from, func(ctx context.Context) error {
 		var taken aio.Event
@@ -67,16 +67,16 @@ func (f *feed[T]) pour(ctx context.Context, from int, s Stream[T]) {
 	})
 }
 
-// close ends the tasks. It is deferred: a cancellation that comes meanwhile is delivered
+// close ends the tasks. It is deferred: a cancellation that arrives in it is delivered
 // later.
 func (f *feed[T]) close(ctx context.Context) {
 	f.closed = true
 	_ = aio.CancelAndWait(ctx, f.tasks...)
 }
 
-// Merge yields the items of all sources as they arrive, those that arrive together in
-// order of arrival, until all sources have ended. The sources run concurrently. The first
-// error ends it. (aiostream: merge)
+// Merge yields the items of all sources in the order of their arrival, until all
+// sources have ended. The sources run concurrently. The first error ends it.
+// (aiostream: merge)
 func Merge[T any](sources ...Stream[T]) Stream[T] {
 	check("Merge", sources...)
 	return func(ctx context.Context) iter.Seq2[T, error] {
@@ -194,12 +194,12 @@ func erase[T any](s Stream[T]) Stream[any] {
 	}
 }
 
-// Map yields f of each item of s, in the order of the items. Up to limit calls of f are
-// under way, or have returned and wait for their turn; 0 means any number. With a limit
-// of 1 it calls f in the consumer's task, between two items; otherwise s and each call of
-// f have tasks of their own. An error of f, or of s, comes after the results for the
-// items before it. It panics if f is nil or limit is negative. (aiostream: map with
-// task_limit)
+// Map yields f(item) for each item of s, in the order of the items. It runs up to limit
+// calls of f concurrently, counting those whose result waits for its turn; 0 means no
+// limit. With a limit of 1 it calls f in the consumer's task, between two items;
+// otherwise s and each call of f have their own tasks. An error of f, or of s, is
+// yielded after the results for the items before it. It panics if f is nil or limit is
+// negative. (aiostream: map with task_limit)
 func Map[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, error)) Stream[R] {
 	checkMap("Map", s, limit, f)
 	if limit == 1 {
@@ -237,7 +237,7 @@ func Map[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, 
 				}
 				m.returned()
 			}
-			p, err := m.queue.Get(ctx) // how s has ended
+			p, err := m.queue.Get(ctx) // the error with which s has ended
 			if err == nil {
 				err = p.err
 			}
@@ -248,8 +248,8 @@ func Map[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, 
 	}
 }
 
-// MapUnordered is [Map] that yields each result as soon as there is one, and an error
-// as soon as it occurs. (aiostream: map with ordered=False)
+// MapUnordered is [Map], but yields each result as soon as its call returns, and an
+// error as soon as it occurs. (aiostream: map with ordered=False)
 func MapUnordered[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, error)) Stream[R] {
 	checkMap("MapUnordered", s, limit, f)
 	if limit == 1 {
@@ -319,12 +319,12 @@ func mapInTurn[T, R any](s Stream[T], f func(ctx context.Context, v T) (R, error
 	}
 }
 
-// mapping is a feed whose one source starts calls of f.
+// mapping is a feed whose only source starts calls of f.
 type mapping[T, R any] struct {
 	feed[R]
-	slots *aio.Semaphore // nil for any number
-	calls []*aio.Task[R] // that may not be done
-	open  int            // calls whose result was not yielded
+	slots *aio.Semaphore // nil without a limit
+	calls []*aio.Task[R] // calls that may not be done
+	open  int            // calls whose result was not yielded yet
 }
 
 func newMapping[T, R any](limit int) *mapping[T, R] {
@@ -335,7 +335,8 @@ func newMapping[T, R any](limit int) *mapping[T, R] {
 	return m
 }
 
-// each starts a call for each item of s, and takes no item without a place for the call.
+// each starts a call for each item of s. It takes an item only when there is a slot for
+// the call.
 func (m *mapping[T, R]) each(ctx context.Context, s Stream[T], f func(ctx context.Context, v T) (R, error), started func(call *aio.Task[R])) error {
 	if err := m.acquire(ctx); err != nil {
 		return err
@@ -365,7 +366,7 @@ func (m *mapping[T, R]) acquire(ctx context.Context) error {
 	return m.slots.Acquire(ctx)
 }
 
-// returned makes room for another call: the consumer asks for the next result.
+// returned frees a slot for another call: the consumer asks for the next result.
 func (m *mapping[T, R]) returned() {
 	m.open--
 	if m.slots != nil {
@@ -379,8 +380,8 @@ func (m *mapping[T, R]) close(ctx context.Context) {
 	_ = aio.CancelAndWait(ctx, m.calls...)
 }
 
-// Buffer runs s in a task that is up to n items ahead of the consumer, beside the one
-// that it holds. Items that were buffered come before an error. It panics if n is less
+// Buffer runs s in a task that reads up to n items ahead of the consumer, plus one that
+// waits for room. Buffered items are yielded before an error. It panics if n is less
 // than 1.
 func Buffer[T any](s Stream[T], n int) Stream[T] {
 	check("Buffer", s)
@@ -427,10 +428,10 @@ func Buffer[T any](s Stream[T], n int) Stream[T] {
 	}
 }
 
-// Debounce yields an item of s when no other one has come for d, and drops those that
-// were followed sooner. The last item comes when s ends, without delay, and before its
-// error. The source runs in a task, and does not wait for the consumer. With d zero or
-// negative an item is dropped if the next one is there already.
+// Debounce yields an item of s when no other item has arrived for d, and drops items
+// that were followed sooner. When s ends, the last item is yielded without delay, and
+// before an error. The source runs in a task, and does not wait for the consumer. With
+// d zero or negative an item is dropped only if the next one is already available.
 func Debounce[T any](s Stream[T], d time.Duration) Stream[T] {
 	check("Debounce", s)
 	return func(ctx context.Context) iter.Seq2[T, error] {
@@ -441,7 +442,7 @@ func Debounce[T any](s Stream[T], d time.Duration) Stream[T] {
 				return
 			}
 			var latest T
-			// set while there is an item that was not yielded
+			// set while an item was not yielded yet
 			var came aio.Event
 			var quiet time.Time
 			f := newFeed[T]()

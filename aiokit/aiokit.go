@@ -1,20 +1,19 @@
-// Package aiokit has the tools that programs of tasks write again and again: retries,
-// periodic jobs, limits on rates and on concurrency, pools, exit stacks, and channels
-// between tasks.
+// Package aiokit has common tools for programs of tasks: retries, periodic jobs, limits
+// on rates and on concurrency, pools, exit stacks, and channels between tasks.
 //
-//   - try again after a failure, with a growing pause: [Retry]
-//   - run something at intervals: [Every]
-//   - limit how often something happens: [RateLimiter]
-//   - limit how many tasks do something, by a number that may change: [CapacityLimiter]
+//   - retry after a failure, with increasing pauses: [Retry]
+//   - run a function periodically: [Every]
+//   - limit the rate of an operation: [RateLimiter]
+//   - limit concurrency, with a limit that may change: [CapacityLimiter]
 //   - share connections: [Pool]
-//   - hold several resources, and give them back in reverse order: [WithExitStack]
-//   - pass items between tasks that come and go, and learn when the other side is gone:
-//     [NewMemoryChannel]
+//   - hold several resources, and release them in reverse order: [WithExitStack]
+//   - pass items between tasks that start and end, and detect that the other side is
+//     closed: [NewMemoryChannel]
 //
-// The types here belong to the loop whose tasks use them, as the locks of package aio do,
-// and need no mutex. A call with an error result returns misuse as an error that matches
-// aio.ErrUsage; one without panics with it. A cancellation is passed on everywhere, and
-// nothing that was acquired is lost to one.
+// The types here belong to the loop whose tasks use them, like the locks of package
+// aio, and need no mutex. A call with an error result returns misuse as an error that
+// matches aio.ErrUsage; a call without one panics with it. A cancellation is always
+// passed on, and never loses an acquired resource.
 package aiokit
 
 import (

@@ -9,8 +9,8 @@ import (
 
 // Every calls f at each multiple of interval from now, the first time after one
 // interval, until f returns an error or the task is cancelled. It returns that error. A
-// call that takes longer than the interval delays none: the multiples that it misses
-// are left out, as those of a [time.Ticker] are. Run it as a task of its own:
+// call that takes longer than the interval does not delay later calls: the multiples
+// that it misses are skipped, as with a [time.Ticker]. Run it as a separate task:
 //
 //	tg.Go(func(ctx context.Context) error {
 //		return aiokit.Every(ctx, time.Minute, flush)

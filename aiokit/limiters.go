@@ -8,15 +8,15 @@ import (
 	"github.com/goaio/aio"
 )
 
-// RateLimiter limits how often something happens: up to n times at once, and n times
-// per period in the long run (a token bucket). Tasks get their turn in the order in
-// which they asked. Make one with [NewRateLimiter]. (Python: aiolimiter.AsyncLimiter)
+// RateLimiter limits the rate of events: up to n events at once, and n events per
+// period in the long run (a token bucket). Tasks proceed in the order of their calls.
+// Make one with [NewRateLimiter]. (Python: aiolimiter.AsyncLimiter)
 type RateLimiter struct {
 	line   aio.Lock
 	burst  float64
-	per    time.Duration // for one token
+	per    time.Duration // the time for one token
 	tokens float64
-	at     time.Time // when tokens was right; zero before the first use
+	at     time.Time // when tokens was computed; zero before the first use
 }
 
 // NewRateLimiter returns a limiter for n events per period. It panics if n or the period
@@ -28,7 +28,7 @@ func NewRateLimiter(n int, period time.Duration) *RateLimiter {
 	return &RateLimiter{burst: float64(n), tokens: float64(n), per: period / time.Duration(n)}
 }
 
-// refill adds the tokens of the time that has passed.
+// refill adds the tokens for the time since the last call.
 func (r *RateLimiter) refill(now time.Time) {
 	if !r.at.IsZero() {
 		r.tokens = min(r.burst, r.tokens+float64(now.Sub(r.at))/float64(r.per))
@@ -36,13 +36,13 @@ func (r *RateLimiter) refill(now time.Time) {
 	r.at = now
 }
 
-// Wait suspends the calling task until the event may happen, and does not suspend if it
-// may at once. If it is cancelled, the event does not count. The error is a
-// *aio.CancelledError or one of those of aio.Future.Await.
+// Wait suspends the calling task until the event may happen; it does not suspend if the
+// event may happen at once. If the task is cancelled, the event does not count. The
+// error is a *aio.CancelledError or one of those of aio.Future.Await.
 func (r *RateLimiter) Wait(ctx context.Context) error { return r.WaitN(ctx, 1) }
 
-// WaitN is Wait for n events together. More than the limiter takes at once, and a
-// negative n, are misuse.
+// WaitN is [RateLimiter.Wait] for n events together. An n that is negative or larger
+// than the n of [NewRateLimiter] is misuse.
 func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
 	if n < 0 || float64(n) > r.burst {
 		return usagef("RateLimiter.WaitN: %d events, of at most %v at once", n, r.burst)
@@ -56,7 +56,7 @@ func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
 			r.refill(loop.Time())
 			missing := float64(n) - r.tokens
 			if missing <= 1e-9 {
-				// what the division of a time has rounded off
+				// corrects rounding of the division
 				r.tokens -= float64(n)
 				return nil
 			}
@@ -68,7 +68,7 @@ func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
 }
 
 // Allow reports whether an event may happen now, and counts it if so. It never awaits,
-// and reports false while tasks wait.
+// and returns false while tasks wait.
 func (r *RateLimiter) Allow(ctx context.Context) bool {
 	loop, err := aio.GetRunningLoop(ctx)
 	if err != nil {
@@ -85,9 +85,10 @@ func (r *RateLimiter) Allow(ctx context.Context) bool {
 	return true
 }
 
-// CapacityLimiter limits how many tasks do something. Unlike a semaphore it knows who
-// has borrowed a place, and their number may change. Places are given in the order of
-// the requests. Make one with [NewCapacityLimiter]. (trio, anyio: CapacityLimiter)
+// CapacityLimiter limits how many tasks do something concurrently. Unlike a semaphore
+// it records which task has borrowed a place, and the number of places may change.
+// Tasks get places in the order of their requests. Make one with [NewCapacityLimiter].
+// (trio, anyio: CapacityLimiter)
 type CapacityLimiter struct {
 	total     int
 	borrowers map[any]struct{}
@@ -106,7 +107,7 @@ func NewCapacityLimiter(total int) *CapacityLimiter {
 	return l
 }
 
-// Acquire borrows a place for the calling task. See AcquireFor.
+// Acquire borrows a place for the calling task. See [CapacityLimiter.AcquireFor].
 func (l *CapacityLimiter) Acquire(ctx context.Context) error {
 	me := aio.CurrentTask(ctx)
 	if me == nil {
@@ -115,12 +116,12 @@ func (l *CapacityLimiter) Acquire(ctx context.Context) error {
 	return l.AcquireFor(ctx, me)
 }
 
-// AcquireFor borrows a place for who, a value that can be compared, and suspends the
-// calling task until there is one.
+// AcquireFor borrows a place for who, a comparable value, and suspends the calling task
+// until there is a place.
 //
-// If it is cancelled, the place in line is lost, and a place that was meant for it goes
-// to the next. A who that has a place, or waits for one, and nil are misuse. The error
-// may be one of those of aio.Future.Await.
+// If the task is cancelled, it leaves the queue, and a place that it would have got
+// goes to the next one. A who that is nil, that already has a place, or that waits for
+// one, is misuse. The error may be one of those of aio.Future.Await.
 //
 // (trio: acquire_on_behalf_of)
 func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
@@ -140,14 +141,14 @@ func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
 	case i >= 0:
 		l.waiting = slices.Delete(l.waiting, i, i+1)
 		l.grant()
-	default: // granted in the moment of the cancellation
+	default: // granted at the moment of the cancellation
 		l.release(who)
 	}
 	return err
 }
 
-// TryAcquire is Acquire that never awaits, and reports whether there was a place. It
-// panics where Acquire returns misuse.
+// TryAcquire is [CapacityLimiter.Acquire] without waiting; it reports whether there was
+// a place. It never awaits. It panics where Acquire returns misuse.
 func (l *CapacityLimiter) TryAcquire(ctx context.Context) bool {
 	me := aio.CurrentTask(ctx)
 	if me == nil {
@@ -173,7 +174,7 @@ func (l *CapacityLimiter) check(who any) error {
 	return nil
 }
 
-// Release gives back the place of the calling task. It never awaits, and panics if the
+// Release returns the place of the calling task. It never awaits, and panics if the
 // task has none.
 func (l *CapacityLimiter) Release(ctx context.Context) {
 	me := aio.CurrentTask(ctx)
@@ -183,7 +184,7 @@ func (l *CapacityLimiter) Release(ctx context.Context) {
 	l.ReleaseFor(me)
 }
 
-// ReleaseFor gives back the place of who. It panics if there is none.
+// ReleaseFor returns the place of who. It panics if who has none.
 func (l *CapacityLimiter) ReleaseFor(who any) {
 	if _, has := l.borrowers[who]; !has {
 		panic(usagef("CapacityLimiter: %v has no place", who))
@@ -196,12 +197,12 @@ func (l *CapacityLimiter) release(who any) {
 	l.grant()
 }
 
-// grant gives the places that are free to those who wait.
+// grant gives free places to the waiting requests.
 func (l *CapacityLimiter) grant() {
 	for len(l.waiting) > 0 && len(l.borrowers) < l.total {
 		r := l.waiting[0]
 		l.waiting = slices.Delete(l.waiting, 0, 1)
-		if r.granted.SetResult(struct{}{}) == nil { // else it was cancelled
+		if r.granted.SetResult(struct{}{}) == nil { // otherwise it was cancelled
 			l.borrowers[r.who] = struct{}{}
 		}
 	}
@@ -219,8 +220,8 @@ func (l *CapacityLimiter) With(ctx context.Context, body func(ctx context.Contex
 	return body(ctx)
 }
 
-// SetTotal changes the number of places. Those that were borrowed beyond it are not taken
-// away. It panics if total is negative. (trio: total_tokens)
+// SetTotal changes the number of places. Borrowed places beyond the new total stay
+// borrowed. It panics if total is negative. (trio: total_tokens)
 func (l *CapacityLimiter) SetTotal(total int) {
 	if total < 0 {
 		panic(usagef("CapacityLimiter: %d places", total))
@@ -229,8 +230,8 @@ func (l *CapacityLimiter) SetTotal(total int) {
 	l.grant()
 }
 
-// Total returns the number of places, Borrowed how many are borrowed, and Waiting how
-// many requests wait.
+// Total returns the number of places, Borrowed the number of borrowed ones, and Waiting
+// the number of waiting requests.
 func (l *CapacityLimiter) Total() int    { return l.total }
 func (l *CapacityLimiter) Borrowed() int { return len(l.borrowers) }
 func (l *CapacityLimiter) Waiting() int  { return len(l.waiting) }

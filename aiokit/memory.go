@@ -13,24 +13,24 @@ import (
 
 // Errors of memory channels.
 var (
-	// ErrEndOfChannel says that nothing can arrive any more: all senders are closed.
-	// (trio: EndOfChannel; anyio: EndOfStream)
+	// ErrEndOfChannel reports that no more items can arrive: all senders are
+	// closed. (trio: EndOfChannel; anyio: EndOfStream)
 	ErrEndOfChannel = errors.New("aiokit: end of channel")
-	// ErrBrokenChannel says that nobody can receive any more: all receivers are
-	// closed. (trio, anyio: BrokenResourceError)
+	// ErrBrokenChannel reports that no item can be received any more: all receivers
+	// are closed. (trio, anyio: BrokenResourceError)
 	ErrBrokenChannel = errors.New("aiokit: all receivers are closed")
-	// ErrClosedChannel says that this end was closed. It is misuse. (trio, anyio:
-	// ClosedResourceError)
+	// ErrClosedChannel reports that this end was closed. It is misuse. (trio,
+	// anyio: ClosedResourceError)
 	ErrClosedChannel = fmt.Errorf("aiokit: this end of the channel was closed: %w", aio.ErrUsage)
-	// ErrWouldBlock says that a call that never awaits would have to. (trio, anyio:
-	// WouldBlock)
+	// ErrWouldBlock reports that a call that never awaits would have to wait.
+	// (trio, anyio: WouldBlock)
 	ErrWouldBlock = errors.New("aiokit: the call would have to wait")
 )
 
 // Unlimited is the size of a memory channel whose senders never wait.
 const Unlimited = -1
 
-// memory is what the ends of a channel share.
+// memory is the state that the ends of a channel share.
 type memory[T any] struct {
 	size      int
 	items     []T
@@ -40,32 +40,32 @@ type memory[T any] struct {
 	receiving []*offer[T]
 }
 
-// offer is a task that waits: with an item, or for one.
+// offer is a waiting task: a sender with an item, or a receiver.
 type offer[T any] struct {
 	item T
-	end  any                   // the SendChannel or ReceiveChannel
-	met  *aio.Future[struct{}] // done when the item was handed over, or with an error
+	end  any                   // a *Sender or *Receiver
+	met  *aio.Future[struct{}] // done when the item was passed, or with an error
 }
 
-// Sender is an end of a memory channel that sends. Any number of tasks may use it, and
-// Clone makes another end that is closed by itself. (trio: MemorySendChannel; anyio:
-// MemoryObjectSendStream)
+// Sender is a sending end of a memory channel. Any number of tasks may use it.
+// [Sender.Clone] makes another end that is closed separately. (trio: MemorySendChannel;
+// anyio: MemoryObjectSendStream)
 type Sender[T any] struct {
 	m      *memory[T]
 	closed bool
 }
 
-// Receiver is an end of a memory channel that receives. Each item goes to one receiver.
+// Receiver is a receiving end of a memory channel. Each item goes to one receiver.
 // (trio: MemoryReceiveChannel; anyio: MemoryObjectReceiveStream)
 type Receiver[T any] struct {
 	m      *memory[T]
 	closed bool
 }
 
-// NewMemoryChannel returns both ends of a channel between tasks of one loop, that holds
-// size items which nobody has received yet. With a size of 0 a sender waits for its
-// receiver; with [Unlimited] none waits. Unlike a queue it ends when all ends of one
-// side are closed, and the other side learns of it. It panics if size is less than
+// NewMemoryChannel returns both ends of a channel between tasks of one loop, which
+// buffers up to size items. With a size of 0 a sender waits for its receiver; with
+// [Unlimited] senders never wait. Unlike a queue it ends when all ends of one side are
+// closed, and calls on the other side report that. It panics if size is less than
 // Unlimited.
 //
 // (trio: open_memory_channel; anyio: create_memory_object_stream)
@@ -77,8 +77,9 @@ func NewMemoryChannel[T any](size int) (*Sender[T], *Receiver[T]) {
 	return &Sender[T]{m: m}, &Receiver[T]{m: m}
 }
 
-// SendNowait sends v without waiting: [ErrWouldBlock] says that there is no room, and
-// no receiver waits; else the error is that of Send. (trio, anyio: send_nowait)
+// SendNowait sends v without waiting. It returns [ErrWouldBlock] if the buffer is full
+// and no receiver waits; the other errors are those of [Sender.Send]. (trio, anyio:
+// send_nowait)
 func (s *Sender[T]) SendNowait(v T) error {
 	m := s.m
 	switch {
@@ -95,7 +96,7 @@ func (s *Sender[T]) SendNowait(v T) error {
 	return nil
 }
 
-// hand gives v to the first receiver that waits.
+// hand gives v to the first waiting receiver.
 func (m *memory[T]) hand(v T) bool {
 	for len(m.receiving) > 0 {
 		r := m.receiving[0]
@@ -110,13 +111,12 @@ func (m *memory[T]) hand(v T) bool {
 	return false
 }
 
-// Send sends v, and suspends the calling task until there is room for it, or a
-// receiver. Senders get their turn in the order of their calls.
+// Send sends v, and suspends the calling task until there is room for v, or a receiver.
+// Senders proceed in the order of their calls.
 //
-// If it is cancelled the item was not sent. The error is [ErrBrokenChannel] if nobody
-// can receive it any more, also while it waits, [ErrClosedChannel] if this end was
-// closed, also while it waits, a *aio.CancelledError, or one of those of
-// aio.Future.Await.
+// If Send is cancelled the item was not sent. The error is [ErrBrokenChannel] if all
+// receivers are closed, and [ErrClosedChannel] if this end is closed, both also while
+// Send waits; otherwise a *aio.CancelledError, or one of those of aio.Future.Await.
 //
 // (trio, anyio: send)
 func (s *Sender[T]) Send(ctx context.Context, v T) error {
@@ -137,8 +137,8 @@ func (s *Sender[T]) Send(ctx context.Context, v T) error {
 	return err
 }
 
-// late is for a task that was cancelled in the moment in which its item was handed over:
-// the item stays sent or received, and the cancellation is delivered by the next await.
+// late handles a task that was cancelled at the moment in which its item was passed:
+// the item stays sent or received, and the next await delivers the cancellation.
 func (m *memory[T]) late(ctx context.Context, err error) error {
 	if !errors.Is(err, aio.ErrCancelled) {
 		return err
@@ -154,8 +154,8 @@ func remove[T any](list []*offer[T], o *offer[T]) []*offer[T] {
 	return list
 }
 
-// Clone returns another end of the channel, which has to be closed too. It panics if this
-// end is closed. (trio, anyio: clone)
+// Clone returns another sending end of the channel, which has to be closed too. It
+// panics if this end is closed. (trio, anyio: clone)
 func (s *Sender[T]) Clone() *Sender[T] {
 	if s.closed {
 		panic(ErrClosedChannel)
@@ -164,9 +164,10 @@ func (s *Sender[T]) Clone() *Sender[T] {
 	return &Sender[T]{m: s.m}
 }
 
-// Close closes this end. When the last sender is closed, receivers get what is left and
-// then [ErrEndOfChannel]. Sends that wait on this end fail with [ErrClosedChannel]. It
-// never awaits; a second time it does nothing. (trio, anyio: close)
+// Close closes this end. When the last sender is closed, receivers get the remaining
+// items and then [ErrEndOfChannel]. Sends that wait on this end fail with
+// [ErrClosedChannel]. It never awaits; a second call has no effect. (trio, anyio:
+// close)
 func (s *Sender[T]) Close() {
 	if s.closed {
 		return
@@ -180,7 +181,8 @@ func (s *Sender[T]) Close() {
 	}
 }
 
-// failAll ends the waits of an end, of all if end is nil, and returns the rest.
+// failAll makes the waits of an end fail, or all waits if end is nil, and returns the
+// rest.
 func failAll[T any](list []*offer[T], end any, err error) (rest []*offer[T]) {
 	for _, o := range list {
 		if end != nil && o.end != end {
@@ -192,14 +194,15 @@ func failAll[T any](list []*offer[T], end any, err error) (rest []*offer[T]) {
 	return rest
 }
 
-// ReceiveNowait receives an item without waiting: [ErrWouldBlock] says that there is
-// none, else the error is that of Receive. (trio, anyio: receive_nowait)
+// ReceiveNowait receives an item without waiting. It returns [ErrWouldBlock] if there
+// is none; the other errors are those of [Receiver.Receive]. (trio, anyio:
+// receive_nowait)
 func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 	m := r.m
 	if r.closed {
 		return v, ErrClosedChannel
 	}
-	for len(m.sending) > 0 { // their items come after those in the channel
+	for len(m.sending) > 0 { // their items come after the buffered ones
 		o := m.sending[0]
 		m.sending = slices.Delete(m.sending, 0, 1)
 		if o.met.Done() {
@@ -221,12 +224,12 @@ func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 }
 
 // Receive receives an item, and suspends the calling task until there is one. Receivers
-// get their turn in the order of their calls. No item is lost to a cancellation: if one
-// was received in the moment in which the task was cancelled, Receive returns it, and
+// proceed in the order of their calls. A cancellation never loses an item: if an item
+// was received at the moment in which the task was cancelled, Receive returns it, and
 // the next await is cancelled instead.
 //
-// The error is [ErrEndOfChannel] when all senders are closed and nothing is left,
-// [ErrClosedChannel] if this end was closed, also while it waits, a
+// The error is [ErrEndOfChannel] when all senders are closed and no item is left,
+// [ErrClosedChannel] if this end is closed, also while Receive waits, a
 // *aio.CancelledError, or one of those of aio.Future.Await.
 //
 // (trio, anyio: receive)
@@ -249,8 +252,8 @@ func (r *Receiver[T]) Receive(ctx context.Context) (v T, err error) {
 	return o.item, nil
 }
 
-// All ranges over the items until the channel ends. Another error is yielded as the last
-// item. (trio, anyio: async for)
+// All iterates over the items until the channel ends. Any error other than
+// [ErrEndOfChannel] is yielded as the last element. (trio, anyio: async for)
 func (r *Receiver[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -262,8 +265,8 @@ func (r *Receiver[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// Clone returns another end of the channel, which has to be closed too. It panics if this
-// end is closed. (trio, anyio: clone)
+// Clone returns another receiving end of the channel, which has to be closed too. It
+// panics if this end is closed. (trio, anyio: clone)
 func (r *Receiver[T]) Clone() *Receiver[T] {
 	if r.closed {
 		panic(ErrClosedChannel)
@@ -273,9 +276,8 @@ func (r *Receiver[T]) Clone() *Receiver[T] {
 }
 
 // Close closes this end. When the last receiver is closed, senders fail with
-// [ErrBrokenChannel], and items that nobody has received are dropped. Receives that
-// wait on this end fail with [ErrClosedChannel]. It never awaits; a second time it does
-// nothing.
+// [ErrBrokenChannel], and buffered items are dropped. Receives that wait on this end
+// fail with [ErrClosedChannel]. It never awaits; a second call has no effect.
 //
 // (trio, anyio: close)
 func (r *Receiver[T]) Close() {
@@ -292,5 +294,5 @@ func (r *Receiver[T]) Close() {
 	}
 }
 
-// Len returns how many items nobody has received yet, without those of senders that wait.
+// Len returns the number of buffered items, without those of waiting senders.
 func (r *Receiver[T]) Len() int { return len(r.m.items) }

@@ -9,39 +9,39 @@ import (
 	"github.com/goaio/aio"
 )
 
-// PoolOptions say how a [Pool] makes and ends what it holds. Open is needed.
+// PoolOptions are the settings of a [Pool]. Open is required.
 type PoolOptions[T any] struct {
-	// Open makes a connection. It may await.
+	// Open opens a connection. It may await.
 	Open func(ctx context.Context) (T, error)
-	// Close ends one; nil does nothing. It is called in a shield, so it is not
-	// cancelled; give it a limit.
+	// Close closes a connection; nil means nothing to do. It runs shielded, so it
+	// cannot be cancelled; give it a timeout.
 	Close func(ctx context.Context, conn T) error
-	// Check looks at a connection that was idle before it is given out; one for which
-	// it returns an error is closed, and the next one is tried. nil takes all.
+	// Check checks an idle connection before it is lent. If it returns an error,
+	// the connection is closed and the next one is tried. nil means no check.
 	Check func(ctx context.Context, conn T) error
-	// Max is the number of connections at most; 0 is 10.
+	// Max is the maximum number of connections; 0 means 10.
 	Max int
-	// MaxIdle is how many are kept while nobody uses them; 0 is Max.
+	// MaxIdle is the maximum number of idle connections that are kept; 0 means Max.
 	MaxIdle int
-	// IdleTimeout is how long one is kept while nobody uses it; 0 means no limit. It
-	// is applied when connections are taken and given back.
+	// IdleTimeout is how long an idle connection is kept; 0 means no limit. It is
+	// checked when connections are lent and returned.
 	IdleTimeout time.Duration
 }
 
-// ErrPoolClosed says that a [Pool] was closed.
+// ErrPoolClosed reports that a [Pool] was closed.
 var ErrPoolClosed = errors.New("aiokit: the pool is closed")
 
-// Pool lends connections, or other things that are costly to make, to one task each. It
-// makes them when they are needed, up to a number, and lends the one that was used
-// last. Tasks that wait get one in the order in which they asked. Make one with
-// [NewPool], and Close it in the end.
+// Pool lends connections, or other objects that are expensive to make, each to one task
+// at a time. It opens them on demand, up to Max, and lends the most recently used one
+// first. Waiting tasks get a connection in the order of their calls. Make one with
+// [NewPool], and Close it when it is no longer needed.
 type Pool[T any] struct {
 	opts   PoolOptions[T]
 	places *aio.Semaphore
-	idle   []idleConn[T] // the one used last at the end
+	idle   []idleConn[T] // the most recently used last
 	inUse  int
 	closed bool
-	empty  aio.Event // set by the last that is given back after Close
+	empty  aio.Event // set when the last connection is returned after Close
 }
 
 type idleConn[T any] struct {
@@ -64,9 +64,9 @@ func NewPool[T any](opts PoolOptions[T]) *Pool[T] {
 }
 
 // With runs body with a connection, and suspends the calling task until there is one.
-// If body returns nil, the connection is kept; after an error or a panic its state is
-// not known, so it is closed, unless the error is marked with [Keep]. The error is that
-// of body or Open, with that of Close joined, a *aio.CancelledError, or
+// If body returns nil, the connection is kept. After an error or a panic its state is
+// unknown, so it is closed, unless the error is marked with [Keep]. The error is that
+// of body or Open, joined with that of Close, a *aio.CancelledError, or
 // [ErrPoolClosed].
 func (p *Pool[T]) With(ctx context.Context, body func(ctx context.Context, conn T) error) (err error) {
 	if body == nil {
@@ -92,14 +92,14 @@ func (p *Pool[T]) With(ctx context.Context, body func(ctx context.Context, conn 
 	return err
 }
 
-// keptError marks an error after which a connection is still good.
+// keptError marks an error after which a connection is still usable.
 type keptError struct{ err error }
 
 func (e *keptError) Error() string { return e.err.Error() }
 func (e *keptError) Unwrap() error { return e.err }
 
 // Keep marks an error of the body of [Pool.With] after which the connection is still
-// good, as "no such row". With returns the error itself. Keep of nil is nil.
+// usable, such as "no such row". With returns the unmarked error. Keep(nil) is nil.
 func Keep(err error) error {
 	if err == nil {
 		return nil
@@ -107,7 +107,8 @@ func Keep(err error) error {
 	return &keptError{err}
 }
 
-// Acquire lends a connection, which has to be given back by Release. With does both.
+// Acquire lends a connection, which must be returned with [Pool.Release]. [Pool.With]
+// does both.
 func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 	if p.closed {
 		return conn, ErrPoolClosed
@@ -139,7 +140,8 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 		err := func() error {
 			defer func() {
 				if !good {
-					// it is of no use any more
+					// the connection is closed because it is
+					// unusable
 					_ = p.end(ctx, last.conn)
 				}
 			}()
@@ -160,9 +162,10 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 	return conn, err
 }
 
-// Release gives back a connection. With keep false it is closed, as it is if the pool is
-// closed or full; the error is that of closing it. It may await for that, and is not
-// cancelled meanwhile. Giving back more than was lent is misuse.
+// Release returns a connection. If keep is false, the pool is closed or enough
+// connections are idle, Release closes the connection and returns the error of closing
+// it. It may await for that, and is not cancelled in the meantime. Returning more
+// connections than were lent is misuse.
 func (p *Pool[T]) Release(ctx context.Context, conn T, keep bool) (err error) {
 	if p.inUse == 0 {
 		return usagef("Pool.Release: nothing is lent")
@@ -179,7 +182,7 @@ func (p *Pool[T]) Release(ctx context.Context, conn T, keep bool) (err error) {
 	return p.end(ctx, conn)
 }
 
-// leave makes a place free.
+// leave frees a slot.
 func (p *Pool[T]) leave() {
 	p.inUse--
 	p.places.Release()
@@ -188,7 +191,7 @@ func (p *Pool[T]) leave() {
 	}
 }
 
-// expire closes what nobody has used for too long.
+// expire closes connections that have been idle for too long.
 func (p *Pool[T]) expire(ctx context.Context) (err error) {
 	if p.opts.IdleTimeout == 0 {
 		return nil
@@ -212,9 +215,9 @@ func (p *Pool[T]) end(ctx context.Context, conn T) error {
 	return aio.Shielded(ctx, func(ctx context.Context) error { return p.opts.Close(ctx, conn) })
 }
 
-// Close closes the connections that are idle, and waits until those that are lent were
-// given back, which closes them. Tasks that wait for one get [ErrPoolClosed], as does
-// every later Acquire. If Close is cancelled while it waits, the pool is closed
+// Close closes the idle connections, and waits until the lent ones are returned, which
+// closes them. Tasks that wait for a connection get [ErrPoolClosed], as does every
+// later [Pool.Acquire]. If Close is cancelled while it waits, the pool is closed
 // nevertheless.
 func (p *Pool[T]) Close(ctx context.Context) error {
 	p.closed = true
@@ -230,6 +233,7 @@ func (p *Pool[T]) Close(ctx context.Context) error {
 	return errs
 }
 
-// Idle returns how many connections are idle, InUse how many are lent or being made.
+// Idle returns the number of idle connections, InUse the number that are lent or being
+// opened.
 func (p *Pool[T]) Idle() int  { return len(p.idle) }
 func (p *Pool[T]) InUse() int { return p.inUse }

@@ -11,36 +11,36 @@ import (
 	"github.com/goaio/aio"
 )
 
-// RetryOptions say how often and when to try again. The zero value tries for ever, with
+// RetryOptions are the settings of [Retry]. The zero value retries without limit, with
 // pauses of 100 ms, 200 ms and so on up to 30 s.
 type RetryOptions struct {
-	// Attempts is the number of calls at most; 0 means any number.
+	// Attempts is the maximum number of calls; 0 means no limit.
 	Attempts int
-	// Timeout is how long after the first call the last pause may end; 0 means no
-	// limit. It does not interrupt a call: see aio.Timeout.
+	// Timeout is the latest end of a pause, measured from the first call; 0 means
+	// no limit. It does not interrupt a call: see aio.Timeout.
 	Timeout time.Duration
-	// Pause is the first pause; 0 is 100 ms. Each pause is Factor times the one
-	// before, but not longer than MaxPause. Factor 0 is 2, MaxPause 0 is 30 s. A
+	// Pause is the first pause; 0 means 100 ms. Each pause is Factor times the one
+	// before, but at most MaxPause. Factor 0 means 2, MaxPause 0 means 30 s. A
 	// factor of 1 makes all pauses equal.
 	Pause    time.Duration
 	Factor   float64
 	MaxPause time.Duration
-	// Jitter, from 0 to 1, is the share of a pause that is random: with 1 it is
-	// anything between 0 and the full pause.
+	// Jitter, from 0 to 1, is the random fraction of a pause: with 1 the pause is
+	// any time between 0 and the full pause.
 	Jitter float64
-	// Rand returns random numbers from 0 to 1, exclusive; nil is math/rand/v2.
+	// Rand returns random numbers from 0 to 1, exclusive; nil means math/rand/v2.
 	Rand func() float64
-	// If reports whether to try again after an error; nil tries after each one.
+	// If reports whether to retry after an error; nil retries after every error.
 	If func(err error) bool
-	// Before is called before each pause with the number of calls that were made, the
-	// last error, and the pause, for logs.
+	// Before is called before each pause, for example to log it, with the number of
+	// calls so far, the last error, and the pause.
 	Before func(attempts int, err error, pause time.Duration)
 }
 
-// RetryError is the error of a [Retry] that has given up.
+// RetryError is the error of a [Retry] that has reached a limit.
 type RetryError struct {
 	Attempts int   // the number of calls
-	Err      error // of the last call
+	Err      error // the error of the last call
 }
 
 func (e *RetryError) Error() string {
@@ -50,18 +50,19 @@ func (e *RetryError) Error() string {
 // Unwrap returns the error of the last call.
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// final reports whether no further try can help: the task was cancelled, the context of
-// the caller has ended, or the program is wrong.
+// final reports whether retrying is useless: the task was cancelled, the context of the
+// caller is done, or the error is misuse.
 func final(ctx context.Context, err error) bool {
 	return errors.Is(err, aio.ErrCancelled) || errors.Is(err, aio.ErrUsage) || errors.Is(err, aio.ErrLoopClosed) ||
 		ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
 // Retry calls f until it returns nil, and suspends the calling task between the calls.
-// The error is that of f as it is, if f was cancelled, if it is misuse or the end of
-// ctx, or if If says no; a [*RetryError] when Attempts or Timeout are used up; or that
-// of the pause, if the task is cancelled in it. nil options are the defaults; a nil f
-// and options that make no sense are misuse.
+// nil options mean the defaults; a nil f and invalid options are misuse.
+//
+// Retry returns the error of f unchanged if it is a cancellation, misuse or the error
+// of ctx, or if If returns false. It returns a [*RetryError] when Attempts or Timeout
+// is reached, and the error of the pause if the task is cancelled in a pause.
 //
 // (Python: tenacity.retry)
 func Retry(ctx context.Context, opts *RetryOptions, f func(ctx context.Context) error) error {
@@ -99,7 +100,7 @@ func RetryResult[T any](ctx context.Context, opts *RetryOptions, f func(ctx cont
 	return v, nil
 }
 
-// Backoff is the pauses of [Retry], for loops that are no single call.
+// Backoff provides the pauses of [Retry], for loops that do not consist of one call.
 type Backoff struct {
 	opts     RetryOptions
 	loop     *aio.Loop
@@ -108,8 +109,8 @@ type Backoff struct {
 	pause    time.Duration
 }
 
-// NewBackoff returns the pauses that opts describe, for the loop of ctx. The time of
-// Timeout begins now. It never awaits. The errors are misuse.
+// NewBackoff returns a Backoff with the pauses of opts, for the loop of ctx. The time
+// of Timeout starts now. It never awaits. The errors are misuse.
 func NewBackoff(ctx context.Context, opts *RetryOptions) (*Backoff, error) {
 	return newBackoff(ctx, opts)
 }
@@ -140,12 +141,13 @@ func newBackoff(ctx context.Context, opts *RetryOptions) (*Backoff, error) {
 	return b, nil
 }
 
-// Reset begins anew with the first pause and the first attempt, after a success. It
-// leaves Timeout alone.
+// Reset starts again with the first pause and the first attempt, after a success. It
+// does not reset Timeout.
 func (b *Backoff) Reset() { b.attempts, b.pause = 0, b.opts.Pause }
 
 // Wait counts a failure, and suspends the calling task for the next pause. It returns
-// nil if there is to be another try, and otherwise what [Retry] returns.
+// nil if there should be another attempt, and otherwise the error that [Retry] would
+// return.
 func (b *Backoff) Wait(ctx context.Context, failure error) error {
 	if failure == nil {
 		return usagef("Backoff.Wait: the error is nil")

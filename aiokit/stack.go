@@ -8,20 +8,22 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ExitStack holds what has to be undone when a body ends. See [WithExitStack].
+// ExitStack holds the clean-up functions of a body. See [WithExitStack].
 type ExitStack struct {
 	open  bool
 	exits []func(ctx context.Context, err error) error
 }
 
-// WithExitStack runs body with a new stack, and then calls what was put on it, the last
-// one first, whatever body does: also if it panics. It is for resources whose number is
-// not known beforehand, or that are entered one after the other without nesting.
+// WithExitStack runs body with a new stack, and then calls the functions pushed on it,
+// the last one first, however body ends: also after a panic. Use it for resources whose
+// number is not known in advance, or to enter several without nesting.
 //
-// The result is the error of body, as the exits have changed it: see Enter; the errors
-// of Push are joined with it, by [errors.Join]. The exits run in the task that calls
-// WithExitStack, and may await; a cancellation reaches them, so use aio.Shielded for
-// what has to be done. A nil body is misuse. (contextlib: AsyncExitStack)
+// The result is the error of body, as the exits have changed it: see [ExitStack.Enter].
+// The errors of [ExitStack.Push] functions are joined with it, by [errors.Join].
+//
+// The exits run in the task that calls WithExitStack, and may await. A cancellation
+// reaches them, so use aio.Shielded for clean-up that must complete. A nil body is
+// misuse. (contextlib: AsyncExitStack)
 func WithExitStack(ctx context.Context, body func(ctx context.Context, s *ExitStack) error) (err error) {
 	if body == nil {
 		return usagef("WithExitStack: the body is nil")
@@ -38,7 +40,8 @@ func WithExitStack(ctx context.Context, body func(ctx context.Context, s *ExitSt
 	return s.unwind(ctx, err)
 }
 
-// unwind calls the exits. If one panics the others are called, and the panic continues.
+// unwind calls the exits. If one panics, the others are still called, and the panic
+// continues.
 func (s *ExitStack) unwind(ctx context.Context, err error) error {
 	for len(s.exits) > 0 {
 		exit := s.exits[len(s.exits)-1]
@@ -65,8 +68,8 @@ func (s *ExitStack) push(call string, exit func(ctx context.Context, err error) 
 	s.exits = append(s.exits, exit)
 }
 
-// Push has f called when the stack is left. It never awaits. It panics if f is nil or the
-// stack has been left. (contextlib: push_async_callback)
+// Push adds f, to be called when the stack is unwound. It never awaits. It panics if f
+// is nil or the stack has been unwound. (contextlib: push_async_callback)
 func (s *ExitStack) Push(f func(ctx context.Context) error) {
 	if f == nil {
 		panic(usagef("ExitStack.Push: the function is nil"))
@@ -86,13 +89,14 @@ func join(a, b error) error {
 	return errors.Join(a, b)
 }
 
-// Enter enters what with runs a body in, as lock.With does, and returns the ctx that with
-// gives its body, to be used from then on. The body of with lasts until the stack is
-// left. It returns the error that there is by then, and what with returns becomes the
-// error: so a lock is released, a Timeout turns its cancellation into aio.ErrTimeout, a
-// TaskGroup waits for its tasks. If with fails before it calls its body, so does Enter,
-// and nothing is put on the stack. A nil with, one that does not call its body, and a
-// stack that has been left are misuse. (contextlib: enter_async_context)
+// Enter enters with, a function that runs a body, such as lock.With. It returns the ctx
+// that with gives its body; use this ctx from then on. The body of with lasts until the
+// stack is unwound. The body then returns the current error, and the result of with
+// becomes the new one: so a lock is released, a Timeout converts its cancellation into
+// aio.ErrTimeout, a TaskGroup waits for its tasks. If with fails before it calls its
+// body, Enter returns that error, and the stack is unchanged. A nil with, one that does
+// not call its body, and a stack that has been unwound are misuse. (contextlib:
+// enter_async_context)
 //
 //	ctx, err := stack.Enter(ctx, lock.With)
 func (s *ExitStack) Enter(ctx context.Context, with func(ctx context.Context, body func(ctx context.Context) error) error) (inside context.Context, err error) {
@@ -130,8 +134,8 @@ func (s *ExitStack) Enter(ctx context.Context, with func(ctx context.Context, bo
 	return inside, nil
 }
 
-// PopAll moves what is on the stack to a function that calls it, for an owner that takes
-// the resources over. (contextlib: pop_all)
+// PopAll moves the contents of the stack into a function that calls them, for an owner
+// that takes over the resources. (contextlib: pop_all)
 func (s *ExitStack) PopAll() (leave func(ctx context.Context) error) {
 	moved := &ExitStack{open: true, exits: s.exits}
 	s.exits = nil

@@ -1,7 +1,7 @@
 package aiosql
 
-// A query has a goroutine of its own, which reads rows ahead and hands them over in
-// batches: one at a time to a task that waits, many at once to one that is slower.
+// Each query has its own goroutine, which reads rows ahead and passes them in batches:
+// of one row to a task that waits, of many rows to a slower task.
 
 import (
 	"cmp"
@@ -13,21 +13,26 @@ import (
 	"github.com/goaio/aio"
 )
 
-// maxBatch is how many rows are read ahead, beside those that the task has taken.
+// maxBatch is the number of rows that are read ahead, in addition to the batch that the
+// task has taken.
 const maxBatch = 256
 
-// Query executes a query and iterates over its rows; it does so anew each time that the
-// result is ranged over. scan makes a value of the current row, by [sql.Rows.Scan]; it
-// runs in another goroutine, must not use what belongs to the task, and must not call
-// Next or Close. [Column] is the one for a single column. Rows are read up to 512 ahead.
+// Query returns an iterator over the rows of a query. Each range loop over it executes
+// the query again. scan makes a value from the current row with [sql.Rows.Scan]; it
+// runs in another goroutine, must not use values that belong to the task, and must not
+// call Next or Close. [Column] is the scan function for a single column. Up to 512 rows
+// are read ahead.
 //
-// The loop body may await and run other statements. Each step suspends the calling task
-// until there is a row. An error ends the iteration, and is its last element, beside the
-// zero value: that of the query, of a row, of scan, or of an await. A loop that is left
-// early closes the rows before it goes on, which may read what is left of them; with a
-// cancellation, the statement is cancelled as well.
+// Each step suspends the calling task until there is a row. The loop body may await and
+// run other statements.
 //
-// Do not await in an iterator that iter.Pull runs: it has a goroutine of its own.
+// An error ends the iteration; it is yielded as the last element with the zero value.
+// It is the error of the query, of a row, of scan, or of an await. Leaving the loop
+// early closes the rows, which may read the remaining rows; if the loop is left because
+// of a cancellation, the statement is cancelled as well.
+//
+// Do not await in an iterator that iter.Pull runs: iter.Pull runs it in another
+// goroutine.
 func Query[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args ...any) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		if err := each(ctx, db, scan, query, args, yield); err != nil {
@@ -37,10 +42,10 @@ func Query[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error
 	}
 }
 
-// errLeft ends the goroutine of a query that nobody ranges over any more.
+// errLeft ends the goroutine of a query whose range loop was left.
 var errLeft = errors.New("aiosql: the loop was left")
 
-// each calls yield for each row. It returns no error if the loop was left.
+// each calls yield for each row. It returns nil if the loop was left.
 func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args []any, yield func(T, error) bool) error {
 	switch {
 	case db == nil:
@@ -59,7 +64,7 @@ func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 		return err
 	}
 	over := false
-	defer func() { // the loop is left, also by a panic
+	defer func() { // also after a panic
 		if over {
 			return
 		}
@@ -75,7 +80,7 @@ func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 			over = true
 			cancel(err)
 			close(left)
-			_ = join(ctx, f, cancel) // there is an error already
+			_ = join(ctx, f, cancel) // there already is an error
 			return err
 		case !ok:
 			over = true
@@ -93,9 +98,9 @@ func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 	}
 }
 
-// again has the task cancelled at its next await, by a cancellation that came where there
-// was no error to return. The number of cancellations stays the same, which a Timeout and
-// a TaskGroup count.
+// again makes the next await of the task return a cancellation that arrived where no
+// error could be returned. The number of cancellations, which Timeout and TaskGroup
+// count, does not change.
 func again(ctx context.Context, err error) {
 	var c *aio.CancelledError
 	if t := aio.CurrentTask(ctx); t != nil && errors.As(err, &c) {
@@ -145,7 +150,7 @@ func read[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 	return rows.Close()
 }
 
-// flush hands over what there is.
+// flush passes on the current batch.
 func flush[T any](batches chan<- []T, batch []T, left <-chan struct{}) error {
 	if len(batch) == 0 {
 		return nil
@@ -158,9 +163,9 @@ func flush[T any](batches chan<- []T, batch []T, left <-chan struct{}) error {
 	}
 }
 
-// QueryRow executes a query of which one row is wanted and returns what scan makes of the
-// first one, as in [Query]; further rows are dropped. If there is none the error is
-// [sql.ErrNoRows]. It suspends the calling task until the rows are closed.
+// QueryRow executes a query and returns the result of scan for the first row, as in
+// [Query]; further rows are dropped. If there is no row the error is [sql.ErrNoRows].
+// It suspends the calling task until the rows are closed.
 func QueryRow[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args ...any) (T, error) {
 	var zero T
 	switch {

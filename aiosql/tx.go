@@ -12,19 +12,19 @@ import (
 
 // WithTx runs body in a transaction. The transaction is committed when body returns
 // nil, and rolled back when body returns an error, panics, or calls [runtime.Goexit].
-// body passes tx to [Exec], [Query] and [QueryRow] with the ctx that it is given. body
-// must end what it began: tasks that go on find the transaction over. opts may be nil.
+// body passes tx to [Exec], [Query] and [QueryRow] with the ctx that it gets. Tasks
+// that body starts must end before body returns: later the transaction is done. opts
+// may be nil.
 //
-// It suspends the calling task to begin, to commit and to roll back. A cancellation in
-// body, which returns the error, has the transaction rolled back; what is done to end a
-// transaction is not cancelled.
+// It suspends the calling task to begin, to commit and to roll back. If body returns a
+// cancellation, the transaction is rolled back; the rollback itself cannot be
+// cancelled.
 //
 // The error is that of body. If body has failed for another reason than a cancellation,
 // the error of the rollback is joined to it, unless the connection is lost.
 //
-// If the task is cancelled during the commit, the commit has its way, and WithTx
-// returns a *aio.CancelledError when it has ended: whether it succeeded is not known
-// then.
+// If the task is cancelled during the commit, WithTx waits for the commit and then
+// returns a *aio.CancelledError: it is unknown whether the commit succeeded.
 func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx context.Context, tx *sql.Tx) error) error {
 	switch {
 	case db == nil:
@@ -32,7 +32,7 @@ func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx
 	case body == nil:
 		return usage("WithTx", "the body is nil")
 	}
-	// A transaction lives as long as the context that it was begun with.
+	// A transaction ends when the context of its BeginTx ends.
 	return with(ctx, "WithTx", func(life context.Context) (*sql.Tx, error) { return db.BeginTx(life, opts) },
 		body, (*sql.Tx).Commit, func(tx *sql.Tx) error {
 			if err := tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
@@ -42,11 +42,11 @@ func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx
 		})
 }
 
-// WithConn runs body with a connection of its own: for statements that belong to a
-// session, as LISTEN or SET. body passes conn to [Exec], [Query], [QueryRow] and
-// [WithTx]. The connection goes back to the pool when body returns, panics, or calls
-// [runtime.Goexit]. It suspends the calling task to get the connection and to give it
-// back.
+// WithConn runs body with a connection reserved for it, for statements that depend on a
+// session, such as LISTEN or SET. body passes conn to [Exec], [Query], [QueryRow] and
+// [WithTx]. The connection returns to the pool when body returns, panics, or calls
+// [runtime.Goexit]. It suspends the calling task to get the connection and to return
+// it.
 func WithConn(ctx context.Context, db *sql.DB, body func(ctx context.Context, conn *sql.Conn) error) error {
 	switch {
 	case db == nil:
@@ -63,9 +63,8 @@ func WithConn(ctx context.Context, db *sql.DB, body func(ctx context.Context, co
 	return with(ctx, "WithConn", db.Conn, body, closed, closed)
 }
 
-// with runs body with what open returns. A cancellation ends the context of open as long
-// as that has not succeeded: what it has opened would be closed behind our back then, at
-// some time.
+// with runs body with the result of open. A cancellation ends the context of open only
+// until open has succeeded: later that would close the result at an arbitrary moment.
 func with[R any](ctx context.Context, call string, open func(context.Context) (*R, error),
 	body func(context.Context, *R) error, succeed, fail func(*R) error) error {
 	life, end := context.WithCancelCause(inner(ctx))
@@ -96,7 +95,7 @@ func with[R any](ctx context.Context, call string, open func(context.Context) (*
 	returned := false
 	defer func() {
 		if !returned {
-			_ = finish(ctx, r, fail) // body panics, and that goes on
+			_ = finish(ctx, r, fail) // the panic of body continues
 		}
 	}()
 	if err == nil {
@@ -109,7 +108,7 @@ func with[R any](ctx context.Context, call string, open func(context.Context) (*
 	ferr := finish(ctx, r, fail)
 	switch {
 	case errors.Is(ferr, aio.ErrCancelled) && !errors.Is(err, aio.ErrCancelled):
-		return ferr // the task has been cancelled since
+		return ferr // the task was cancelled in the meantime
 	case ferr == nil, errors.Is(err, aio.ErrCancelled):
 		return err
 	default:
@@ -117,12 +116,12 @@ func with[R any](ctx context.Context, call string, open func(context.Context) (*
 	}
 }
 
-// finish calls end for r. Nothing cancels that.
+// finish calls end for r. It cannot be cancelled.
 func finish[R any](ctx context.Context, r *R, end func(*R) error) error {
-	// ctx may have ended long ago, which would end the await
+	// ctx may be done already, which would end the await
 	ctx = context.WithoutCancel(ctx)
 	f, err := start(ctx, "", func() (struct{}, error) { return struct{}{}, end(r) })
-	if err != nil { // the loop is closed: nobody waits
+	if err != nil { // the loop is closed: nothing waits
 		go func() { _ = end(r) }()
 		return err
 	}
