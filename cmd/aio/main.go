@@ -1,22 +1,22 @@
-// Command aio shows what the event loops of a running program are doing. The program has
-// to have an aiomon.Monitor that serves a TCP address (ListenAndServe) or a Unix socket
+// Command aio shows what the event loops of a running program are doing. The program
+// needs an aiomon.Monitor that serves a TCP address (ListenAndServe) or a Unix socket
 // of this user (ListenUnix).
 //
-//	aio ps WHERE              a table of the tasks, and who awaits them
+//	aio ps WHERE              a table of the tasks, and which tasks await them
 //	aio pstree WHERE          the same as a tree
-//	aio top WHERE             loops and tasks, renewed each second until Ctrl-C
-//	aio health WHERE          the state of each loop, and what the monitor warns of
-//	aio resources WHERE       locks and who holds them, queues, connections
+//	aio top WHERE             loops and tasks, refreshed each second until Ctrl-C
+//	aio health WHERE          the state of each loop, and the warnings of the monitor
+//	aio resources WHERE       locks and their holders, queues, connections
 //	aio stacks WHERE          the stacks of all goroutines, even if a loop is stuck
 //	aio trace [-o FILE] WHERE [SECONDS]
 //	                          the timeline, for ui.perfetto.dev
 //	aio snapshot [-o FILE] WHERE
-//	                          the page at this moment, as one HTML file
+//	                          the current page, as one HTML file
 //	aio cancel WHERE LOOP TASK
 //	                          cancel a task; top shows the numbers LOOP and TASK
 //
-// WHERE is an address (127.0.0.1:8765, or a URL) or the number of a process. ps and
-// pstree print what python -m asyncio ps and pstree do.
+// WHERE is an address (127.0.0.1:8765, or a URL) or a process id. ps and pstree print
+// the same as python -m asyncio ps and pstree.
 package main
 
 import (
@@ -65,11 +65,11 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// errUsage is a wrong command line.
+// errUsage reports a wrong command line.
 var errUsage = errors.New("wrong command line")
 
-// run is the whole program. The exit code is 0 for success, 1 for a failure and 2 for a
-// wrong command line.
+// run is the program without os.Exit. The exit code is 0 for success, 1 for a failure
+// and 2 for a wrong command line.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	err := command(ctx, args, out)
 	switch {
@@ -131,7 +131,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	return c.cancel(ctx, args[1], args[2])
 }
 
-// client asks one monitor.
+// client sends requests to one monitor.
 type client struct {
 	http http.Client
 	base string
@@ -176,7 +176,7 @@ func (c *client) do(ctx context.Context, method, path string) (io.ReadCloser, er
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
-		// the status says it as well
+		// without the text, the status is the error message
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 10_000))
 		return nil, errors.New(cmp.Or(strings.TrimSpace(string(text)), resp.Status))
 	}
@@ -193,7 +193,7 @@ func (c *client) copy(ctx context.Context, out io.Writer, path string) error {
 	return err
 }
 
-// text copies a text for the terminal.
+// text copies a text response to the terminal.
 func (c *client) text(ctx context.Context, out io.Writer, path string) error {
 	body, err := c.get(ctx, path)
 	if err != nil {
@@ -218,7 +218,7 @@ func (c *client) trace(ctx context.Context, out io.Writer, file string, args []s
 	return c.toFile(ctx, out, file, path)
 }
 
-// toFile copies an answer to a file, or to out if file is "".
+// toFile copies a response to a file, or to out if file is "".
 func (c *client) toFile(ctx context.Context, out io.Writer, file, path string) (err error) {
 	if file != "" {
 		f, err := os.Create(file)
@@ -243,7 +243,7 @@ func (c *client) cancel(ctx context.Context, loop, task string) error {
 	return err
 }
 
-// overview and task are what top reads of the monitor's JSON.
+// overview and task are the parts of the monitor's JSON that top needs.
 type overview struct {
 	PID   int
 	Loops []struct {
@@ -277,8 +277,8 @@ func (c *client) json(ctx context.Context, path string, v any) error {
 	return json.NewDecoder(body).Decode(v)
 }
 
-// top draws the loops, and the tasks that were busiest since it drew last, until ctx
-// ends.
+// top prints the loops, and the tasks that were busiest since the last refresh, until
+// ctx is done.
 func (c *client) top(ctx context.Context, out io.Writer) error {
 	busy := map[[2]uint64]time.Duration{}
 	for {
@@ -290,7 +290,7 @@ func (c *client) top(ctx context.Context, out io.Writer) error {
 			}
 			return err
 		}
-		fmt.Fprint(out, "\x1b[H\x1b[2J") // home, and clear
+		fmt.Fprint(out, "\x1b[H\x1b[2J") // cursor home, and clear
 		fmt.Fprintf(out, "process %d, %s\n\n", o.PID, time.Now().Format(time.TimeOnly))
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "LOOP\tNAME\tSTATE\tTASKS\tREADY\tTIMERS\tJOBS\tSTEPS\tMAX LAG")
@@ -335,8 +335,8 @@ func (c *client) top(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// clean takes out what a terminal would obey: names of tasks may come from a client of
-// the program.
+// clean removes control characters that a terminal would interpret: names of tasks may
+// come from a client of the program.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {

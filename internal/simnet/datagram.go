@@ -12,23 +12,23 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// datagram is a socket for datagrams.
+// datagram is a datagram socket.
 type datagram struct {
 	host    *Host
 	network string
 	at      netip.AddrPort // of UDP
-	path    string         // of a Unix socket, "" if it has none
-	peer    net.Addr       // if it is connected
+	path    string         // the path of a Unix socket, "" if it has none
+	peer    net.Addr       // set if it is connected
 	reuse   bool
 	owner   netio.DatagramOwner
 	want    netio.Readiness
 	queue   []packet
 	size    int
-	err     error // that the next Receive returns
+	err     error // the next Receive returns it
 	closed  bool
 }
 
-// packet is a datagram that has arrived.
+// packet is a received datagram.
 type packet struct {
 	p    []byte
 	from net.Addr
@@ -131,7 +131,7 @@ func (d *datagram) Watch(r netio.Readiness) error {
 	return nil
 }
 
-// readiness is what can be done now. There is always room to send.
+// readiness returns what the socket is ready for. There is always room to send.
 func (d *datagram) readiness() netio.Readiness {
 	r := netio.Writable
 	if len(d.queue) > 0 || d.err != nil {
@@ -161,7 +161,7 @@ func (d *datagram) Receive(p []byte) (n int, from net.Addr, err error) {
 	return copy(p, q.p), q.from, nil
 }
 
-// packetCost is what a datagram takes of a socket's memory beside its bytes.
+// packetCost is the overhead of a datagram in a socket's receive buffer.
 const packetCost = 256
 
 // Send implements netio.Datagram.
@@ -229,7 +229,7 @@ func (d *datagram) send(p []byte, to net.Addr) error {
 	return nil
 }
 
-// receive finds the socket for a datagram of sender.
+// receive finds the socket for a datagram from sender.
 func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 	found := h.datagrams[to]
 	if len(found) == 0 {
@@ -254,7 +254,7 @@ func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 	if sender.peer == nil {
 		return
 	}
-	// The answer that nobody is there.
+	// The answer for a closed port.
 	back := h.net.Link(h, sender.host)
 	if back.cut || sender.host.loop == nil {
 		return
@@ -266,7 +266,7 @@ func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 	}})
 }
 
-// arrived puts a datagram into the queue, if there is room.
+// arrived adds a datagram to the queue, if there is room.
 func (d *datagram) arrived(p []byte, from net.Addr) {
 	n := d.host.net
 	if d.closed || d.size+len(p)+packetCost > datagramsMax {

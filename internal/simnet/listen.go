@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// listener is a socket that is bound to an address, and may listen.
+// listener is a bound socket, which may listen.
 type listener struct {
 	host     *Host
 	at       netip.AddrPort // of TCP
@@ -23,14 +23,14 @@ type listener struct {
 	closed   bool
 }
 
-// overlaps reports whether two sockets at these addresses would get the same packets.
+// overlaps reports whether sockets at these addresses would receive the same packets.
 func overlaps(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && a.Addr().Is4() == b.Addr().Is4() &&
 		(a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
 }
 
-// bindable returns where a socket may be bound that is to be at addr: with a port that is
-// free if it has none.
+// bindable returns the address at which a socket for addr may be bound. If addr has no
+// port, it chooses a free one.
 func (h *Host) bindable(addr netip.AddrPort, taken func(netip.AddrPort) bool) (netip.AddrPort, error) {
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	if !h.own(addr.Addr()) {
@@ -89,7 +89,8 @@ func (h *Host) Listener(ln net.Listener) (netio.Listener, error) {
 	return nil, unsupported(fmt.Sprintf("use a %T, which belongs to the real one", ln))
 }
 
-// listenerFor returns the socket that accepts connections to addr, nil if none does.
+// listenerFor returns the socket that accepts connections to addr, nil if there is
+// none.
 func (h *Host) listenerFor(addr net.Addr) *listener {
 	var found []*listener
 	switch a := addr.(type) {
@@ -128,7 +129,7 @@ func (ln *listener) Start(a netio.Acceptor, backlog int) error {
 	return nil
 }
 
-// offer has a connection wait to be accepted.
+// offer queues a connection to be accepted.
 func (ln *listener) offer(s *stream) {
 	ln.waiting = append(ln.waiting, s)
 	if !ln.queued {
@@ -137,7 +138,7 @@ func (ln *listener) offer(s *stream) {
 	}
 }
 
-// accept hands on what waits.
+// accept passes waiting connections to the acceptor.
 func (ln *listener) accept() {
 	ln.queued = false
 	waiting := ln.waiting
@@ -152,7 +153,7 @@ func (ln *listener) accept() {
 		switch ln.host.fault("accept") {
 		case NoFault, Short:
 			ln.acceptor.Accepted(s)
-		default: // it was gone before anybody saw it
+		default: // it was closed before it was accepted
 			s.abandoned()
 		}
 	}

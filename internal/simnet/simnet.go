@@ -1,20 +1,20 @@
-// Package simnet is a network that is simulated: hosts with addresses and names, links
-// between them, TCP, UDP and Unix sockets, in virtual time. A [Host] is a back end of
-// package aio (netio.Backend and netio.Names).
+// Package simnet simulates a network in virtual time: hosts with addresses and names,
+// links between them, TCP, UDP and Unix sockets. A [Host] is a backend of package aio
+// (netio.Backend and netio.Names).
 //
-// Nothing here has goroutines or locks. All hosts of a network belong to one goroutine,
-// the one that runs the loops of all of them. What one host does to another travels as an
-// event that becomes due at the other host; a host sees its events when its loop begins a
-// pass, and calls [Host.Poll]. So the state of a socket is only touched under the token
-// of the loop that it belongs to.
+// The package has no goroutines and no locks. All hosts of a network belong to one
+// goroutine, which runs the loops of all of them. Every effect of one host on another
+// is an event that becomes due at the other host; a host processes its events when its
+// loop begins a pass and calls [Host.Poll]. So the state of a socket is only accessed
+// under the token of the loop that owns it.
 //
-// What a real network leaves open (how long a packet takes, how a stream is cut into
-// pieces, what is lost) is asked from a [Driver]. The answer 0 is always the ordinary
-// one.
+// A [Driver] decides the behaviour that a real network leaves open: how long a packet
+// takes, how a stream is split into pieces, which packets are lost. The answer 0 is
+// always the ordinary one.
 //
-// A packet of a stream is never lost: where a real one would be sent again, it is held
-// back until the link is whole. An end that gets no answer for a quarter of an hour fails
-// with ETIMEDOUT, as with Linux.
+// A packet of a stream is never lost: where a real network would retransmit it, it is
+// held back until the link is healed. An end that gets no answer for a quarter of an
+// hour fails with ETIMEDOUT, as on Linux.
 package simnet
 
 import (
@@ -29,42 +29,42 @@ import (
 	"time"
 )
 
-// Driver is what a network needs of the run that it is a part of.
+// Driver is the part of a run that a network uses.
 type Driver interface {
 	// Now is the time since the beginning of the run.
 	Now() time.Duration
-	// Choose returns a number from 0 to n-1, 0 in the ordinary case. what names the
+	// Choose returns a number from 0 to n-1; 0 is the ordinary case. what names the
 	// choice.
 	Choose(n int, what string) int
-	// Note tells what became of something, for a report.
+	// Note adds an outcome to the report of the run.
 	Note(text string)
 }
 
-// Loop is what a host needs of its loop.
+// Loop is the part of a loop that a host uses.
 type Loop interface {
-	// Soon queues f as an entry of its own.
+	// Soon queues f as a separate entry.
 	Soon(f func())
-	// Waiter makes something that the task of ctx can wait for. wake may be called
-	// once, by the host's Poll.
+	// Waiter returns a function with which the task of ctx waits, and one that
+	// wakes it. The host's Poll may call wake, once.
 	Waiter(ctx context.Context) (wait func() error, wake func(), err error)
 }
 
 // The limits of the network. They are those of Linux, except for the last.
 const (
-	// of each direction of a stream, bytes on the way included
+	// of each direction of a stream, including bytes in transit
 	bufferSize   = 64 << 10
-	datagramsMax = 208 << 10         // that a socket holds
+	datagramsMax = 208 << 10         // in a socket's receive buffer
 	maxDatagram  = 65507             // bytes
-	synTimeout   = 127 * time.Second // until connecting is given up
-	// until a stream is given up whose packets get no answer
+	synTimeout   = 127 * time.Second // timeout of connecting
+	// timeout of a stream whose packets get no answer
 	ackTimeout = 924 * time.Second
 	lostDelay  = 200 * time.Millisecond
 	firstPort  = 32768
 )
 
-// Network is a network. Its fields may be changed at any time.
+// Network is a simulated network. Its fields may be changed at any time.
 type Network struct {
-	// Fault, if it is not nil, is asked before each operation of a socket.
+	// Fault, if it is not nil, is called before each operation of a socket.
 	Fault func(op string, host *Host) Fault
 
 	driver Driver
@@ -74,35 +74,35 @@ type Network struct {
 	count  Counters
 }
 
-// Counters are what a network has carried.
+// Counters count the traffic of a network.
 type Counters struct {
 	Connections int // that were established
-	Segments    int // of streams, that arrived
+	Segments    int // of streams, that have arrived
 	Datagrams   int // that arrived
-	Dropped     int // datagrams that did not
+	Dropped     int // datagrams that were lost
 	Resets      int // of streams
 }
 
-// Fault is what happens to an operation in place of success.
+// Fault replaces the success of an operation.
 type Fault uint8
 
 const (
 	NoFault   Fault = iota
 	Reset           // the connection is reset, or refused
 	TimedOut        // the operation fails with ETIMEDOUT, and the connection with it
-	EndOfFile       // the other end seems to have closed
+	EndOfFile       // the peer seems to have closed the connection
 	Short           // one byte is read or written at a time
 )
 
-// New returns a network without hosts.
+// New returns a network with no hosts.
 func New(d Driver) *Network {
 	return &Network{driver: d, links: map[[2]*Host]*Link{}}
 }
 
-// Counters returns what the network has carried so far.
+// Counters returns the traffic so far.
 func (n *Network) Counters() Counters { return n.count }
 
-// Host is a machine with an IPv4 and an IPv6 address, and the back end of a loop.
+// Host is a machine with an IPv4 and an IPv6 address, and the backend of a loop.
 type Host struct {
 	net    *Network
 	name   string
@@ -114,13 +114,14 @@ type Host struct {
 	datagrams map[netip.AddrPort][]*datagram
 	paths     map[string]*listener // Unix sockets
 	mailboxes map[string]*datagram // Unix sockets for datagrams
-	level     []*datagram          // that are watched
-	limbo     []event              // that came while the host was down
+	level     []*datagram          // sockets with level-triggered readiness
+	limbo     []event              // events that arrived while the host was down
 	streams   map[*stream]struct{}
 	port      uint16
 }
 
-// Host adds a host. Its addresses are 10.0.0.0/16 and fd00::/64, by its number.
+// Host adds a host. Its addresses are in 10.0.0.0/16 and fd00::/64, derived from its
+// number.
 func (n *Network) Host(name string) *Host {
 	i := len(n.hosts) + 1
 	h := &Host{
@@ -135,7 +136,7 @@ func (n *Network) Host(name string) *Host {
 	return h
 }
 
-// clear is the state of a host that has just started.
+// clear sets the state of a host that has just started.
 func (h *Host) clear() {
 	h.listeners, h.datagrams = map[netip.AddrPort][]*listener{}, map[netip.AddrPort][]*datagram{}
 	h.paths, h.mailboxes = map[string]*listener{}, map[string]*datagram{}
@@ -148,7 +149,7 @@ func (h *Host) Name() string { return h.name }
 // Addrs are the addresses of the host.
 func (h *Host) Addrs() (v4, v6 netip.Addr) { return h.v4, h.v6 }
 
-// Start makes loop the one that the host serves. What had come for a former one is
+// Start makes loop the loop of the host. Packets that arrived for an earlier loop are
 // answered with a reset.
 func (h *Host) Start(loop Loop) {
 	h.loop = loop
@@ -159,7 +160,7 @@ func (h *Host) Start(loop Loop) {
 	}
 }
 
-// Crash ends the use of all sockets. Nobody is told: what their peers send gets no answer
+// Crash drops all sockets without notifying the peers: their packets get no answer
 // until the host is started again.
 func (h *Host) Crash() {
 	for s := range h.streams {
@@ -175,7 +176,7 @@ func (h *Host) Crash() {
 // Down reports whether the host has crashed.
 func (h *Host) Down() bool { return h.loop == nil }
 
-// Next is when something happens at the host.
+// Next returns when the next event of the host is due.
 func (h *Host) Next() (when time.Duration, ok bool) {
 	if h.loop == nil {
 		return 0, false
@@ -191,7 +192,7 @@ func (h *Host) Next() (when time.Duration, ok bool) {
 	return h.events[0].when, true
 }
 
-// Poll has happen at the host what is due, and tells the owners of its sockets.
+// Poll processes the due events of the host, and notifies the owners of its sockets.
 func (h *Host) Poll() {
 	now := h.net.driver.Now()
 	for len(h.events) > 0 && h.events[0].when <= now {
@@ -206,7 +207,8 @@ func (h *Host) Poll() {
 	}
 }
 
-// Link is what lies between two hosts, in one direction. The zero value has no latency.
+// Link is the connection between two hosts, in one direction. The zero value has no
+// latency.
 type Link struct {
 	net      *Network
 	from, to *Host
@@ -217,7 +219,7 @@ type Link struct {
 	held     []event
 }
 
-// Link returns the way from one host to another, or within one.
+// Link returns the link from one host to another, or within one host.
 func (n *Network) Link(from, to *Host) *Link {
 	l := n.links[[2]*Host{from, to}]
 	if l == nil {
@@ -232,17 +234,17 @@ func (n *Network) Link(from, to *Host) *Link {
 	return l
 }
 
-// Latency sets how long packets take: min, or what the run chooses, up to max.
+// Latency sets how long packets take: min, or a time up to max that the run chooses.
 func (l *Link) Latency(min, max time.Duration) { l.min, l.max = min, max }
 
-// Loss sets how many of 1000 datagrams may be lost, and how many may arrive twice. A
-// packet of a stream that is lost is sent again, and takes 200 ms longer.
+// Loss sets how many of 1000 datagrams may be lost, and how many may be duplicated. A
+// lost packet of a stream is retransmitted, and takes 200 ms longer.
 func (l *Link) Loss(lost, twice int) { l.loss, l.twice = lost, twice }
 
-// Cut ends the transport of packets. Those under way arrive.
+// Cut stops the transport of packets. Packets in transit arrive.
 func (l *Link) Cut() { l.cut = true }
 
-// Heal is the reverse of Cut: what was held back is sent again.
+// Heal reverts Cut: packets that were held back are sent again.
 func (l *Link) Heal() {
 	if !l.cut {
 		return
@@ -258,10 +260,10 @@ func (l *Link) Heal() {
 // IsCut reports whether the link is cut.
 func (l *Link) IsCut() bool { return l.cut }
 
-// latencies is how many different times a packet can take.
+// latencies is the number of different latencies that a packet can have.
 const latencies = 8
 
-// latency is how long a packet takes.
+// latency returns the latency of a packet.
 func (l *Link) latency() time.Duration {
 	if l.max <= l.min {
 		return l.min
@@ -269,12 +271,12 @@ func (l *Link) latency() time.Duration {
 	return l.min + (l.max-l.min)*time.Duration(l.net.driver.Choose(latencies, "latency"))/(latencies-1)
 }
 
-// chance reports whether something happens that may happen n times of 1000.
+// chance reports whether an event happens that may happen n times out of 1000.
 func (l *Link) chance(n int, what string) bool {
 	return n > 0 && l.net.driver.Choose(1000, what) >= 1000-n
 }
 
-// send sends what belongs to a stream: in order, and never lost.
+// send sends an event of a stream: in order, and never lost.
 func (l *Link) send(e event) {
 	if l.cut {
 		l.held = append(l.held, e)
@@ -302,7 +304,7 @@ func (l *Link) send(e event) {
 	l.to.at(when, e)
 }
 
-// at has e happen at the host.
+// at schedules e at the host.
 func (h *Host) at(when time.Duration, e event) {
 	h.net.seq++
 	e.when, e.seq = when, h.net.seq
@@ -321,15 +323,15 @@ func (h *Host) at(when time.Duration, e event) {
 	h.events.push(e)
 }
 
-// event is something that happens at a host.
+// event is an event at a host.
 type event struct {
 	when time.Duration
 	seq  uint64
 	kind eventKind
 	n    int            // bytes
-	from *stream        // that has sent it, nil if none has
-	to   *stream        // where it happens, nil if it has no stream
-	last *time.Duration // when the last one of its direction arrives
+	from *stream        // the stream that sent it, nil if none has
+	to   *stream        // the stream that receives it, nil if there is none
+	last *time.Duration // arrival time of the latest event of its direction
 	fn   func(h *Host)  // of evCall
 }
 
@@ -347,7 +349,7 @@ const (
 	evTimeout
 )
 
-// happen is called by the host of the event, which is up.
+// happen processes the event. The host of the event calls it, and is up.
 func (e event) happen(h *Host) {
 	switch {
 	case e.kind == evCall:
@@ -357,12 +359,13 @@ func (e event) happen(h *Host) {
 	case e.to.host.loop != nil && !e.to.dead:
 		e.to.happen(e)
 	case e.kind != evReset && e.kind != evTimeout && e.kind != evAck:
-		// A stream of before the host has crashed.
+		// A stream from before the host's crash.
 		e.to.answerReset()
 	}
 }
 
-// heap has events by time, those of the same time in the order in which they were made.
+// heap orders events by time, and events of the same time in the order in which they
+// were made.
 type heap []event
 
 func (q heap) less(i, j int) bool {
@@ -409,7 +412,7 @@ func (q *heap) pop() (event, bool) {
 	return e, true
 }
 
-// fault asks for the fault of an operation.
+// fault returns the fault of an operation.
 func (h *Host) fault(op string) Fault {
 	if h.net.Fault == nil {
 		return NoFault
@@ -444,7 +447,7 @@ func (n *Network) named(name string) *Host {
 	return nil
 }
 
-// route returns the host that has addr, seen from h; nil if none has.
+// route returns the host with the address addr, as seen from h; nil if there is none.
 func (h *Host) route(addr netip.Addr) *Host {
 	addr = addr.Unmap().WithZone("")
 	if addr.IsLoopback() || addr.IsUnspecified() {
@@ -461,7 +464,7 @@ func (h *Host) route(addr netip.Addr) *Host {
 // own reports whether a socket can be bound to addr.
 func (h *Host) own(addr netip.Addr) bool { return h.route(addr) == h }
 
-// source is the address from which h sends to addr.
+// source returns the address from which h sends to addr.
 func (h *Host) source(addr netip.Addr) netip.Addr {
 	switch {
 	case addr.IsUnspecified() && addr.Is4():
@@ -476,7 +479,7 @@ func (h *Host) source(addr netip.Addr) netip.Addr {
 	return h.v6
 }
 
-// ephemeral returns a port that is free for a socket at addr.
+// ephemeral returns a free port for a socket at addr.
 func (h *Host) ephemeral(used func(port uint16) bool) (uint16, error) {
 	for range math.MaxUint16 - firstPort {
 		p := h.port
@@ -490,7 +493,8 @@ func (h *Host) ephemeral(used func(port uint16) bool) (uint16, error) {
 	return 0, os.NewSyscallError("bind", syscall.EADDRINUSE)
 }
 
-// unsupported is the error of what a simulated network cannot do.
+// unsupported returns the error for an operation that a simulated network does not
+// support.
 func unsupported(what string) error {
 	return fmt.Errorf("aiotest: the simulated network cannot %s: %w", what, errUnsupported)
 }

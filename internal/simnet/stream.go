@@ -1,8 +1,8 @@
 package simnet
 
 // Streams: connections of TCP and Unix sockets. A stream has a pipe in each direction,
-// which belongs to both ends: the sender appends, and an event makes what it has sent
-// visible to the receiver.
+// which both ends share: the sender appends, and an event makes the sent bytes visible
+// to the receiver.
 
 import (
 	"context"
@@ -22,37 +22,37 @@ var errUnsupported = errors.ErrUnsupported
 
 // pipe is one direction of a connection.
 type pipe struct {
-	buf     []byte // from the first byte that was not read
-	visible int    // of buf, how many bytes have arrived
-	unacked int    // bytes that the sender may not forget yet
+	buf     []byte // begins with the first unread byte
+	visible int    // how many bytes of buf have arrived
+	unacked int    // bytes that the sender must keep
 	last    time.Duration
 }
 
-// drop forgets what has arrived.
+// drop discards the bytes that have arrived.
 func (p *pipe) drop() { p.buf, p.visible = p.buf[p.visible:], 0 }
 
 // stream is one end of a connection.
 type stream struct {
 	host          *Host
 	peer          *stream // nil until the connection is established
-	to            *Host   // where the peer is
+	to            *Host   // the peer's host
 	local, remote net.Addr
 	in, out       *pipe
 	owner         netio.Owner
 
-	wake  func() // of the task that connects
+	wake  func() // wakes the task that connects
 	err   error  // that ended the connection
 	ended bool   // the peer sends no more
 	done  bool   // CloseWrite or Close was called
 	full  bool   // a write found no room
-	acked int    // bytes that were read since the last acknowledgement
+	acked int    // bytes read since the last acknowledgement
 
 	closed bool
 	dead   bool // its host has crashed
-	stuck  bool // a packet of it waits for a link or a host
+	stuck  bool // one of its packets waits for a link or a host
 }
 
-// connect establishes a connection with a listener of the host to.
+// connect establishes a connection to a listener on the host s.to.
 func (h *Host) connect(ctx context.Context, s *stream) error {
 	if h.loop == nil {
 		return net.ErrClosed
@@ -88,7 +88,7 @@ func (h *Host) DialTCP(ctx context.Context, remote, local netip.AddrPort) (netio
 	fail := func(err error) error {
 		var errno syscall.Errno
 		if !errors.As(err, &errno) {
-			return err // of the waiting
+			return err // the error of waiting
 		}
 		return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(remote), Err: err}
 	}
@@ -144,7 +144,7 @@ func (h *Host) DialUnix(ctx context.Context, path string) (netio.Stream, error) 
 	return s, nil
 }
 
-// arrived is called when the attempt of client to connect has reached the host.
+// arrived is called when the connection attempt of client has reached the host.
 func (h *Host) arrived(client *stream) {
 	ln := h.listenerFor(client.remote)
 	reply := event{to: client, kind: evRefused}
@@ -161,14 +161,14 @@ func (h *Host) arrived(client *stream) {
 	h.net.Link(h, client.host).send(reply)
 }
 
-// remoteAt is the address of the other end with another port.
+// remoteAt returns the address of the peer with another port.
 func (s *stream) remoteAt(port int) net.Addr {
 	a := *s.remote.(*net.TCPAddr)
 	a.Port = port
 	return &a
 }
 
-// happen is what an event does to the stream.
+// happen applies an event to the stream.
 func (s *stream) happen(e event) {
 	switch e.kind {
 	case evAccepted:
@@ -188,7 +188,7 @@ func (s *stream) happen(e event) {
 			return
 		}
 		if s.in.visible += e.n; s.ended || s.err != nil {
-			s.in.drop() // only a fault can be the cause
+			s.in.drop() // possible only after a fault
 			return
 		}
 		s.tell(netio.Readable)
@@ -223,7 +223,7 @@ func (s *stream) connected() {
 	}
 }
 
-// tell tells the owner what the stream is ready for.
+// tell notifies the owner of r.
 func (s *stream) tell(r netio.Readiness) {
 	if s.owner != nil && !s.closed {
 		s.owner.Ready(r)
@@ -241,8 +241,8 @@ func (s *stream) fail(errno syscall.Errno) {
 	s.tell(netio.Readable | netio.Writable | netio.HungUp | netio.Ending)
 }
 
-// answerReset tells the other end that there is no connection. It may be called for a
-// stream whose host has crashed since.
+// answerReset sends a reset to the peer. It may be called for a stream whose host has
+// crashed since.
 func (s *stream) answerReset() {
 	if s.peer != nil {
 		s.host.net.Link(s.host, s.to).send(event{kind: evReset, from: s, to: s.peer, last: &s.out.last})
@@ -256,7 +256,7 @@ func (s *stream) send(kind eventKind, n int) {
 	}
 }
 
-// reset ends the connection at both ends: errno is what this one is told.
+// reset ends the connection at both ends: this end fails with errno.
 func (s *stream) reset(errno syscall.Errno) {
 	s.fail(errno)
 	s.answerReset()
@@ -300,7 +300,7 @@ func (s *stream) Read(p []byte) (n int, more bool, err error) {
 		case EndOfFile:
 			s.in.drop()
 			s.ended = true
-			s.answerReset() // of what it still sends
+			s.answerReset() // for data that the peer still sends
 		case Short:
 			p = p[:1]
 		}
@@ -383,8 +383,8 @@ func (s *stream) CloseWrite() error {
 	return nil
 }
 
-// Close implements netio.Stream. Like that of Linux, it resets the connection if there is
-// something that was not read.
+// Close implements netio.Stream. As on Linux, it resets the connection if there is
+// unread data.
 func (s *stream) Close() {
 	if s.closed {
 		return
@@ -403,7 +403,8 @@ func (s *stream) Close() {
 	}
 }
 
-// Abort implements netio.Stream. It is Close: it is the network that sends the rest.
+// Abort implements netio.Stream. It is the same as Close: the network sends the
+// remaining data.
 func (s *stream) Abort() { s.Close() }
 
 // LocalAddr implements netio.Socket.

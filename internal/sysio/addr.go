@@ -2,9 +2,9 @@
 
 package sysio
 
-// Addresses: the kernel's form, Go's form, and the way between them. Sockaddr is the one
-// conversion to the kernel's form that system calls take; a socket for datagrams on Linux
-// encodes without it, as that would allocate (datagram_linux.go).
+// Addresses: the kernel's form, Go's form, and the conversions between them. Sockaddr
+// is the only conversion to the kernel's form that system calls take. A datagram socket
+// on Linux encodes addresses without it, because it would allocate (datagram_linux.go).
 
 import (
 	"fmt"
@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sockaddr returns the form in which the kernel takes ap, and its address family. An IPv4
-// address in the form of IPv6 is an IPv4 address.
+// Sockaddr returns the kernel's form of ap, and its address family. An IPv4-mapped IPv6
+// address counts as an IPv4 address.
 func Sockaddr(ap netip.AddrPort) (sa unix.Sockaddr, family int, err error) {
 	addr := ap.Addr()
 	if addr.Is4() || addr.Is4In6() {
@@ -35,8 +35,8 @@ func Sockaddr(ap netip.AddrPort) (sa unix.Sockaddr, family int, err error) {
 	return sa6, unix.AF_INET6, nil
 }
 
-// SockaddrIn is Sockaddr for a socket of family: one of IPv6 takes an IPv4 address in the
-// form of IPv6 only.
+// SockaddrIn is Sockaddr for a socket of family: an IPv6 socket takes an IPv4 address
+// only in its IPv4-mapped form.
 func SockaddrIn(family int, ap netip.AddrPort) (unix.Sockaddr, error) {
 	sa, of, err := Sockaddr(ap)
 	if of == unix.AF_INET && family == unix.AF_INET6 {
@@ -79,7 +79,7 @@ func ipFor(family int, a *net.UDPAddr) (netip.Addr, error) {
 	return ip, nil
 }
 
-// Family returns the address family of sa, 0 if it is neither IPv4 nor IPv6 nor Unix.
+// Family returns the address family of sa, 0 if it is none of IPv4, IPv6 and Unix.
 func Family(sa unix.Sockaddr) int {
 	switch sa.(type) {
 	case *unix.SockaddrInet4:
@@ -92,7 +92,7 @@ func Family(sa unix.Sockaddr) int {
 	return 0
 }
 
-// NetworkFamily returns the address family of a network of datagrams.
+// NetworkFamily returns the address family of a datagram network.
 func NetworkFamily(network string) int {
 	switch network {
 	case "udp4":
@@ -103,7 +103,8 @@ func NetworkFamily(network string) int {
 	return unix.AF_UNIX
 }
 
-// addrPort returns the address that the kernel gave, if it is one of IPv4 or IPv6.
+// addrPort returns the address that the kernel returned, if it is an IPv4 or IPv6
+// address.
 func addrPort(sa unix.Sockaddr) (ap netip.AddrPort, ok bool) {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:

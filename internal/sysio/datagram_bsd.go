@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Addrs has nothing to remember: the system calls allocate their addresses anyway.
+// Addrs keeps no state: the system calls allocate their addresses anyway.
 type Addrs struct{}
 
 // Recvfrom receives a datagram. The address is nil if the sender has none.
@@ -35,7 +35,7 @@ func (*Addrs) Recvfrom(fd int, p []byte) (int, net.Addr, error) {
 	}
 }
 
-// Sendto sends a datagram over a socket of family, to the other end if to is nil.
+// Sendto sends a datagram over a socket of family, to the peer if to is nil.
 func (*Addrs) Sendto(fd, family int, p []byte, to net.Addr) error {
 	send := func() error { return unix.Send(fd, p, 0) }
 	if to != nil {

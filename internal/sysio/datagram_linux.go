@@ -1,7 +1,7 @@
 package sysio
 
-// Datagrams. The addresses of one socket are kept in an Addrs, in the form of the kernel,
-// so that neither a datagram from the sender of the one before nor one that is sent
+// Datagrams. An Addrs keeps the addresses of one socket, in the kernel's form. So
+// neither sending a datagram nor receiving one from the same sender as before
 // allocates.
 
 import (
@@ -18,17 +18,17 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Addrs are the addresses of one socket's datagrams. Most come from the sender of the one
-// before, and then need no memory of their own.
+// Addrs are the addresses of one socket's datagrams. Most datagrams come from the same
+// sender as the one before, whose address is reused.
 type Addrs struct {
-	raw      rawAddr // of the system call
+	raw      rawAddr // for the system call
 	last     rawAddr // of the last sender
 	lastAddr net.Addr
-	zone     string // that was last sent to, and its number
+	zone     string // the zone that was last sent to, and its number
 	zoneID   uint32
 }
 
-// rawAddr is an address as the kernel has it.
+// rawAddr is an address in the kernel's form.
 type rawAddr struct {
 	b [unix.SizeofSockaddrAny]byte
 	n uint32
@@ -53,7 +53,7 @@ func (a *Addrs) Recvfrom(fd int, p []byte) (int, net.Addr, error) {
 	}
 }
 
-// Sendto sends a datagram over a socket of family, to the other end if to is nil.
+// Sendto sends a datagram over a socket of family, to the peer if to is nil.
 func (a *Addrs) Sendto(fd, family int, p []byte, to net.Addr) error {
 	raw := &a.raw
 	raw.n = 0
@@ -74,13 +74,13 @@ func (a *Addrs) Sendto(fd, family int, p []byte, to net.Addr) error {
 			return netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
-			a.zone = "" // it may have another number by now
+			a.zone = "" // its number may have changed
 			return os.NewSyscallError("sendto", errno)
 		}
 	}
 }
 
-// sender is the address in raw.
+// sender returns the address in raw.
 func (a *Addrs) sender() net.Addr {
 	if !bytes.Equal(a.raw.b[:a.raw.n], a.last.b[:a.last.n]) {
 		a.last = a.raw
@@ -89,7 +89,7 @@ func (a *Addrs) sender() net.Addr {
 	return a.lastAddr
 }
 
-// decode makes Go's form of an address, nil if it is none.
+// decode returns Go's form of an address, nil if there is none.
 func (r *rawAddr) decode() net.Addr {
 	if r.n <= 2 {
 		return nil
@@ -116,7 +116,7 @@ func (r *rawAddr) decode() net.Addr {
 
 func (r *rawAddr) port() int { return int(binary.BigEndian.Uint16(r.b[2:])) }
 
-// udpAddr makes an address of IP, in one piece of memory.
+// udpAddr makes an IP address with one allocation.
 func (r *rawAddr) udpAddr(ip net.IP) net.Addr {
 	u := &struct {
 		net.UDPAddr
@@ -130,7 +130,7 @@ func (r *rawAddr) udpAddr(ip net.IP) net.Addr {
 	return &u.UDPAddr
 }
 
-// encode puts the kernel's form of an address for a socket of family into raw.
+// encode stores the kernel's form of an address for a socket of family in raw.
 func (a *Addrs) encode(to net.Addr, family int) error {
 	b := a.raw.b[:]
 	binary.NativeEndian.PutUint16(b, uint16(family))
@@ -142,7 +142,7 @@ func (a *Addrs) encode(to net.Addr, family int) error {
 		a.raw.n = uint32(2 + len(u.Name) + 1)
 		if strings.HasPrefix(u.Name, "@") || strings.HasPrefix(u.Name, "\x00") {
 			b[2] = 0
-			a.raw.n-- // what would end a path is part of such a name
+			a.raw.n-- // an abstract name has no terminating zero byte
 		}
 		return nil
 	}
@@ -171,7 +171,7 @@ func (a *Addrs) encode(to net.Addr, family int) error {
 	return nil
 }
 
-// find finds the number of a zone, which takes a look at all network interfaces.
+// find looks up the number of a zone, which enumerates all network interfaces.
 func (a *Addrs) find(zone string) error {
 	sa, _, err := Sockaddr(netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes().WithZone(zone), 0))
 	if err != nil {

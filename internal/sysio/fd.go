@@ -2,7 +2,7 @@
 
 package sysio
 
-// What all kinds of descriptors have.
+// Operations on all kinds of descriptors.
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ func Dup(fd int) (int, error) {
 	return n, os.NewSyscallError("dup", err)
 }
 
-// DupOf returns a duplicate of the descriptor of c. Neither of the two blocks any more.
+// DupOf returns a duplicate of the descriptor of c. Both are then in non-blocking mode.
 func DupOf(c syscall.Conn) (fd int, err error) {
 	rc, err := c.SyscallConn()
 	if err != nil {
@@ -40,8 +40,8 @@ func DupOf(c syscall.Conn) (fd int, err error) {
 // SetNoDelay makes a TCP socket send small writes at once, as asyncio does.
 func SetNoDelay(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
 
-// ReusePort is the Control function of a net.ListenConfig for ports that several sockets
-// share.
+// ReusePort is the Control function of a net.ListenConfig for a port that several
+// sockets share.
 func ReusePort(_, _ string, c syscall.RawConn) (err error) {
 	cerr := c.Control(func(fd uintptr) {
 		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// ReusePort fails: this system has no ports that several sockets share.
+// ReusePort fails: this system does not support sharing a port between sockets.
 func ReusePort(_, _ string, _ syscall.RawConn) error {
 	return fmt.Errorf("aio: ReusePort: %w", errors.ErrUnsupported)
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// CanSendfile reports whether there is a Sendfile.
+// CanSendfile reports whether Sendfile is available.
 const CanSendfile = true
 
-// maxSendfile is how much one Sendfile sends at most: about a millisecond of the loop's
+// maxSendfile is the maximum that one Sendfile sends: about a millisecond of the loop's
 // time.
 const maxSendfile = 4 << 20
 
-// Sendfile sends up to n bytes of the file in, which begin at offset at, to the socket
-// out, and returns how many it has sent: 0 without an error at the end of the file.
+// Sendfile sends up to n bytes of the file in, from offset at, to the socket out. It
+// returns how many it has sent: 0 without an error at the end of the file.
 func Sendfile(out int, in syscall.RawConn, at, n int64) (sent int64, err error) {
 	cerr := in.Control(func(fd uintptr) {
 		for {
@@ -27,7 +27,7 @@ func Sendfile(out int, in syscall.RawConn, at, n int64) (sent int64, err error) 
 			offset := at
 			k, err = unix.Sendfile(out, int(fd), &offset, int(min(n, maxSendfile)))
 			if k > 0 {
-				// with an error too on some systems, if that was not all
+				// some systems also return an error if not all was sent
 				sent, err = int64(k), nil
 			}
 			if err != unix.EINTR {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// CanSendfile reports whether there is a Sendfile.
+// CanSendfile reports whether Sendfile is available.
 const CanSendfile = false
 
 // Sendfile fails.

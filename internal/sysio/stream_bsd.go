@@ -16,8 +16,8 @@ import (
 func Read(fd int, p []byte) (int, error) { return transfer("read", unix.Read, fd, p) }
 
 // Receive is Read for a stream socket. There may be more after a short read too: at
-// urgent data, and at a descriptor that came along. Only the read that finds nothing
-// tells.
+// urgent data, and at a descriptor that was sent along. Only a read that finds nothing
+// shows that the socket is empty.
 func Receive(fd int, p []byte, _ bool) (n int, more bool, err error) {
 	n, err = Read(fd, p)
 	return n, true, err
@@ -42,9 +42,9 @@ func transfer(name string, call func(fd int, p []byte) (int, error), fd int, p [
 	}
 }
 
-// Socket makes a socket that is non-blocking and closed on exec.
+// Socket creates a socket that is non-blocking and closed on exec.
 func Socket(family, typ int) (int, error) {
-	syscall.ForkLock.RLock() // no child may be started in between
+	syscall.ForkLock.RLock() // no child process may be started in between
 	defer syscall.ForkLock.RUnlock()
 	fd, err := unix.Socket(family, typ, 0)
 	fd, err = setUp(fd, err)
@@ -75,11 +75,12 @@ func setUp(fd int, err error) (int, error) {
 	return fd, nil
 }
 
-// GrowPipe does nothing: pipes grow by themselves, as far as they may.
+// GrowPipe does nothing: pipes grow automatically, up to their limit.
 func GrowPipe(int) {}
 
 // Pending returns how many bytes can be read from fd.
 func Pending(fd int) (int, error) { return unix.IoctlGetInt(fd, fionread) }
 
-// fionread is the same on all of these systems, not each of which has it in x/sys.
+// fionread is the same on all of these systems; x/sys does not define it on all of
+// them.
 const fionread = 0x4004667f

@@ -1,7 +1,7 @@
 package sysio
 
-// Streams. These calls do not block, so Go's scheduler need not be told of them: that is
-// a third of the cost of a small read or write.
+// Streams. These calls do not block, so they bypass Go's scheduler: that saves a third
+// of the cost of a small read or write.
 
 import (
 	"os"
@@ -19,11 +19,11 @@ func Read(fd int, p []byte) (int, error) {
 	return transfer("read", unix.SYS_READ, fd, p)
 }
 
-// Receive is Read for a stream socket. more tells that there may be more to read at once.
-// A short read has emptied the socket, and what comes later is an edge of its own, with
-// two exceptions: urgent data, which the poller reports as such, and in a Unix socket the
-// place at which the peer has sent a descriptor or its credentials along. They are
-// dropped, and the kernel says that they were.
+// Receive is Read for a stream socket. more reports that there may be more to read at
+// once. A short read has emptied the socket, and later data causes a new edge, with two
+// exceptions: urgent data, which the poller reports as such, and, in a Unix socket, the
+// position at which the peer has sent a descriptor or its credentials. These are
+// dropped, and the kernel reports that.
 func Receive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 	if !isUnix {
 		n, err = Read(fd, p)
@@ -68,22 +68,21 @@ func transfer(name string, call uintptr, fd int, p []byte) (int, error) {
 	}
 }
 
-// Socket makes a socket that is non-blocking and closed on exec.
+// Socket creates a socket that is non-blocking and closed on exec.
 func Socket(family, typ int) (int, error) {
 	fd, err := unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	return fd, os.NewSyscallError("socket", err)
 }
 
-// Accept accepts a connection, as a socket that is non-blocking and closed on exec. With
-// an address x/sys asks the kernel for the socket's protocol each time, for one that is
-// neither TCP nor UDP; the package syscall does not.
+// Accept accepts a connection, as a socket that is non-blocking and closed on exec. If
+// the address is neither TCP nor UDP, x/sys asks the kernel for the socket's protocol
+// each time; package syscall does not.
 func Accept(fd int) (int, unix.Sockaddr, error) {
 	n, sa, err := syscall.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	return n, sockaddr(sa), err
 }
 
-// Getsockname returns the address to which a socket of the internet or a Unix socket is
-// bound.
+// Getsockname returns the address to which an IP or Unix socket is bound.
 func Getsockname(fd int) (unix.Sockaddr, error) {
 	sa, err := syscall.Getsockname(fd)
 	return sockaddr(sa), err
@@ -101,8 +100,8 @@ func sockaddr(sa syscall.Sockaddr) unix.Sockaddr {
 	return nil
 }
 
-// GrowPipe has a pipe hold 256 KiB, unless the user has too much of that already. More
-// brings nothing.
+// GrowPipe sets the size of a pipe to 256 KiB, unless the user has reached the system's
+// limit. More has no benefit.
 func GrowPipe(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 256<<10) }
 
 // Pending returns how many bytes can be read from fd.
