@@ -140,8 +140,7 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 		err := func() error {
 			defer func() {
 				if !good {
-					// the connection is closed because it is
-					// unusable
+					// the connection is unusable
 					_ = p.end(ctx, last.conn)
 				}
 			}()

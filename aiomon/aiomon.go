@@ -1,7 +1,8 @@
-// Package aiomon shows what the event loops of a running program are doing: a page for a
-// browser, JSON, and text forms for a terminal (command aio in cmd/aio asks for these).
+// Package aiomon shows what the event loops of a running program are doing: as a page
+// for a browser, as JSON, and as text for a terminal (command aio in cmd/aio requests
+// these).
 //
-// A [Monitor] is an http.Handler that registers itself nowhere:
+// A [Monitor] is an http.Handler; it does not register itself anywhere:
 //
 //	err := aio.Run(func(ctx context.Context) error {
 //		_, stop, err := aiomon.Start(ctx, "127.0.0.1:8765", nil)
@@ -12,20 +13,21 @@
 //		return serve(ctx)
 //	})
 //
-// [Start] does what most programs want. Others make a monitor with [New], have it
-// [Monitor.Watch] one loop or several, and serve it with [Monitor.ListenAndServe],
-// [Monitor.ListenUnix] or a server of their own.
+// [Start] does everything that most programs need. Other programs make a monitor with
+// [New], let it [Monitor.Watch] one or more loops, and serve it with
+// [Monitor.ListenAndServe], [Monitor.ListenUnix] or another server.
 //
-// It observes the loops that it was told to watch, from then on, and keeps what it sees
-// in a registry of its own. So it answers from other goroutines, without stepping a task,
-// also while a task blocks its loop and when the loop is closed. Loops that are not
-// watched pay nothing; in one that is, each step costs about a microsecond more.
+// A monitor observes each loop from the call of Watch on, and keeps the observed state
+// in its own registry. So it answers from other goroutines, without running a step of a
+// task, even while a task blocks its loop and after the loop is closed. Loops that are
+// not watched have no cost; in a watched loop each step takes about a microsecond
+// longer.
 //
-// It is read-only unless [Options.AllowCancel] is set, and serves only clients that name
-// it by a loopback address or localhost, so that no page of another site reaches it by
-// DNS rebinding; see [Options.Hosts]. It shows names of tasks and functions, places in
-// the source, what tasks wait for, and the texts of errors: no arguments, no values, no
-// buffers.
+// It is read-only unless [Options.AllowCancel] is set. It serves only requests whose
+// Host is a loopback address or localhost, so that no page of another site reaches it
+// by DNS rebinding; see [Options.Hosts]. It shows names of tasks and functions, source
+// positions, the operations that tasks wait for, and the texts of errors: no arguments,
+// no values, no buffers.
 package aiomon
 
 import (
@@ -55,31 +57,33 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// Options are the settings of a [Monitor]. The zero value has the defaults.
+// Options are the settings of a [Monitor]. The zero value means the defaults.
 type Options struct {
 	// AllowCancel lets the page and the command cancel tasks.
 	AllowCancel bool
-	// Hosts are names, besides the loopback ones, by which clients may ask: the name
-	// of a reverse proxy with access control of its own, say. "*" is every name.
+	// Hosts are additional host names that requests may use, besides the loopback
+	// ones: for example the name of a reverse proxy that has its own access
+	// control. "*" allows every name.
 	Hosts []string
-	// SlowStep is how long a step of a task or a callback may last before it is
-	// listed as slow, and reported by a watchdog while it lasts; zero is 100 ms.
+	// SlowStep is how long a step of a task or a callback may last. A longer one is
+	// listed as slow, and a watchdog reports it while it lasts. Zero means 100 ms.
 	SlowStep time.Duration
 	// LongWait is how long a task may wait for a lock, a permit of a semaphore or
-	// room in a queue before there is a warning; zero is 10 s.
+	// room in a queue before the monitor warns; zero means 10 s.
 	LongWait time.Duration
-	// Interval is how often the monitor looks for troubles; zero is 1 s. It looks
-	// less often if that would take more than a twentieth of one processor.
+	// Interval is how often the monitor checks for problems; zero means 1 s. It
+	// checks less often if the checks would take more than a twentieth of one
+	// processor.
 	Interval time.Duration
-	// Report is called once for each warning, by a goroutine of the monitor: it must
-	// not block for long, and does not hold the token. nil writes to log/slog.
+	// Report is called once for each warning, by a goroutine of the monitor, which
+	// does not hold the token. It must not block for long. nil logs with log/slog.
 	Report func(Warning)
-	// TimelineRecords is how many of the latest steps of each loop the timeline
-	// keeps; zero is 20 000, some 4 megabytes.
+	// TimelineRecords is the number of the latest steps of each loop that the
+	// timeline keeps; zero means 20 000, which take about 4 megabytes.
 	TimelineRecords int
 }
 
-// Monitor watches loops, and shows what they do. Any goroutine may use it. Make one with
+// Monitor watches loops and shows their state. Any goroutine may use it. Make one with
 // [New].
 type Monitor struct {
 	options Options
@@ -106,7 +110,7 @@ func (o *Options) check(call string) error {
 	return nil
 }
 
-// New returns a monitor that watches nothing yet. nil options are the defaults. A
+// New returns a monitor that watches no loop yet. nil options mean the defaults. A
 // negative duration or number panics with an error that matches aio.ErrUsage.
 func New(opts *Options) *Monitor {
 	m := &Monitor{}
@@ -149,13 +153,13 @@ func New(opts *Options) *Monitor {
 	return m
 }
 
-// Start makes a monitor that watches the loop of ctx, under the name main, and serves it
-// at a TCP address; see [Monitor.ListenAndServe] for which are allowed. stop ends both.
-// It is for tasks and callbacks of the loop, as stop is, and never awaits. nil options
-// are the defaults.
+// Start makes a monitor that watches the loop of ctx, under the name main, and serves
+// it at a TCP address; see [Monitor.ListenAndServe] for the allowed addresses. stop
+// ends both. Start and stop must be called by tasks or callbacks of the loop, and never
+// await. nil options mean the defaults.
 //
 // The error is that of [Monitor.ListenAndServe], or matches aio.ErrNoRunningLoop if ctx
-// belongs to no running loop. Then nothing is left.
+// belongs to no running loop. After an error nothing is left running.
 func Start(ctx context.Context, addr string, opts *Options) (m *Monitor, stop func(), err error) {
 	l, err := aio.GetRunningLoop(ctx)
 	if err != nil {
@@ -178,10 +182,10 @@ func Start(ctx context.Context, addr string, opts *Options) (m *Monitor, stop fu
 	}, nil
 }
 
-// AddPage adds a table to the page of the monitor, under a name. rows is called for each
-// look at it, by any goroutine, and returns a slice of structs or maps, whose fields
-// become the columns as encoding/json names them. A job queue can show its queues so, a
-// pool its connections.
+// AddPage adds a table to the page of the monitor, under a name. rows is called for
+// each request, by any goroutine, and returns a slice of structs or maps, whose fields
+// become the columns as encoding/json names them. For example, a job queue can show its
+// queues, and a pool its connections.
 func (m *Monitor) AddPage(name string, rows func() any) {
 	if rows == nil {
 		panic(fmt.Errorf("aiomon: AddPage: the function is nil: %w", aio.ErrUsage))
@@ -205,9 +209,9 @@ func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mux.ServeHTTP(w, r)
 }
 
-// refuses says why a request is not served, "" if it is. A page of another site that has
-// its name resolve to this machine sends its own name as Host; one that sends a form has
-// its own Origin.
+// refuses returns why a request is not served, "" if it is. The page of another site
+// whose name resolves to this machine sends that name as Host; a form of another site
+// sends that site's Origin.
 func (m *Monitor) refuses(r *http.Request) string {
 	if !m.allowed(r.Host) {
 		return fmt.Sprintf("host %q is not allowed: ask by a loopback address, or set Options.Hosts", r.Host)
@@ -219,7 +223,7 @@ func (m *Monitor) refuses(r *http.Request) string {
 		}
 	}
 	if r.Method == http.MethodPost && r.Header.Get("X-Aiomon") == "" {
-		return "the header X-Aiomon is missing" // no form can send it
+		return "the header X-Aiomon is missing" // a form cannot send it
 	}
 	return ""
 }
@@ -236,10 +240,10 @@ func (m *Monitor) allowed(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// ListenAndServe serves the monitor at a TCP address, by goroutines of its own, until
-// stop is called. It refuses an address that is not a loopback one unless
-// [Options.Hosts] has a name by which clients are to ask. The error is that of
-// [net.Listen], or matches aio.ErrUsage.
+// ListenAndServe serves the monitor at a TCP address, in its own goroutines, until stop
+// is called. It refuses an address other than a loopback one unless [Options.Hosts] has
+// a name for clients to use. The error is that of [net.Listen], or matches
+// aio.ErrUsage.
 func (m *Monitor) ListenAndServe(addr string) (stop func(), err error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -256,7 +260,7 @@ func (m *Monitor) ListenAndServe(addr string) (stop func(), err error) {
 	return m.serve(ln), nil
 }
 
-// URL returns the address of the page that the latest [Monitor.ListenAndServe] serves, ""
+// URL returns the URL of the page that the latest [Monitor.ListenAndServe] serves, ""
 // if there was none.
 func (m *Monitor) URL() string {
 	m.mu.Lock()
@@ -264,9 +268,9 @@ func (m *Monitor) URL() string {
 	return m.url
 }
 
-// SocketDir is the directory in which [Monitor.ListenUnix] makes its sockets, and in
-// which the aio command looks for that of a process: aio in $XDG_RUNTIME_DIR, or aio-UID
-// in the directory of temporary files.
+// SocketDir returns the directory in which [Monitor.ListenUnix] makes its sockets, and
+// in which the aio command looks for the socket of a process: aio in $XDG_RUNTIME_DIR,
+// or aio-UID in the directory for temporary files.
 func SocketDir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "aio")
@@ -274,16 +278,15 @@ func SocketDir() string {
 	return filepath.Join(os.TempDir(), "aio-"+strconv.Itoa(os.Getuid()))
 }
 
-// ListenUnix serves the monitor on a Unix socket named after the process, in [SocketDir],
-// for the aio command: `aio ps PID`. The directory has mode 0700 and the socket 0600. It
-// ends when stop is called, which removes the socket.
+// ListenUnix serves the monitor on a Unix socket in [SocketDir] that is named after the
+// process id, for the aio command: `aio ps PID`. The directory has mode 0700 and the
+// socket 0600. stop ends it and removes the socket.
 func (m *Monitor) ListenUnix() (stop func(), err error) {
 	dir := SocketDir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	// A directory that somebody else made beforehand would let them replace the
-	// socket.
+	// If another user has made the directory, that user could replace the socket.
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || info.Mode().Perm()&0o077 != 0 || !ownedByUs(info) {
 		return nil, fmt.Errorf("aiomon: %s is not a directory of this user alone (mode 0700)", dir)
 	}
@@ -319,7 +322,7 @@ func (m *Monitor) serve(ln net.Listener) (stop func()) {
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	// the client has gone: nobody is there to be told
+	// an error means that the client has disconnected
 	_ = json.NewEncoder(w).Encode(v)
 }
 
@@ -331,7 +334,7 @@ func (m *Monitor) all() []*watched {
 
 func (m *Monitor) overview(w http.ResponseWriter, r *http.Request) { writeJSON(w, m.overviewNow()) }
 
-// Overview is what the page shows above every view.
+// overview is the part that the page shows above every view.
 type overview struct {
 	Loops       []loopView `json:"loops"`
 	Pages       []page     `json:"pages"`
@@ -457,8 +460,8 @@ func (m *Monitor) cancel(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, "asked")
 }
 
-// ask has f called with the tasks of each loop, captured with the token held. That waits
-// for the loop, but not for one that is blocked.
+// ask calls f with the tasks of each loop, captured with the token held. It waits for
+// each loop, except for blocked ones.
 func (m *Monitor) ask(w http.ResponseWriter, r *http.Request, f func(tasks []aio.TaskInfo) error) {
 	ctx, stop := context.WithTimeout(r.Context(), 2*time.Second)
 	defer stop()
@@ -494,9 +497,10 @@ func (m *Monitor) pstree(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stacks writes the stacks of all goroutines, those of tasks with their labels. It needs
-// no loop.
+// stacks writes the stacks of all goroutines, with the labels of those of tasks. It
+// does not need a loop.
 func (m *Monitor) stacks(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_ = pprof.Lookup("goroutine").WriteTo(w, 1) // the client has gone
+	// an error means that the client has disconnected
+	_ = pprof.Lookup("goroutine").WriteTo(w, 1)
 }

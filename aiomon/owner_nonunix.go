@@ -4,5 +4,6 @@ package aiomon
 
 import "io/fs"
 
-// ownedByUs has nothing to ask: the directories of temporary files are the user's own.
+// ownedByUs has nothing to check: the directory for temporary files belongs to the
+// user.
 func ownedByUs(fs.FileInfo) bool { return true }

@@ -1,9 +1,9 @@
 package aiomon
 
-// What a monitor knows of a loop. The observer writes it, with the token of the loop
-// held; the handlers read it, from other goroutines. So all of it is guarded by
-// watched.mu, which either side holds for one event or one copy of a part, never while
-// anything waits.
+// The state that a monitor keeps of a loop. The observer writes it, with the token of
+// the loop held; the handlers read it, from other goroutines. So watched.mu guards all
+// of it. Both sides hold it only for one event or one partial copy, and never while
+// they wait.
 
 import (
 	"context"
@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	keptSlow = 100 // slow steps that are remembered
-	keptDone = 100 // tasks that ended with an error
-	// copied is how many tasks a snapshot copies before it lets the loop at the
-	// registry again.
+	keptSlow = 100 // slow steps that are kept
+	keptDone = 100 // tasks that ended with an error that are kept
+	// copied is the number of tasks that a snapshot copies before it releases the
+	// registry for the loop.
 	copied = 1000
 )
 
@@ -31,35 +31,35 @@ type watched struct {
 	monitor  *Monitor
 	loop     *aio.Loop
 	name     string
-	number   int // of the loop, in this monitor
+	number   int // of the loop, within this monitor
 	timeline *aio.Timeline
 
 	mu        sync.Mutex
 	start     time.Time     // when the loop's time was 0
-	now       time.Duration // of the latest event
+	now       time.Duration // time of the latest event
 	nextID    uint64
 	byTask    map[aio.AnyTask]*record
 	byID      map[uint64]*record
-	order     []*record // by id; those that are done stay for a while
+	order     []*record // by id; includes recently finished ones
 	places    map[string]*place
 	lags      [len(lagBounds) + 1]uint64
 	slow      []slowStep // latest last
 	errors    []lostError
 	swallowed []string
 	open      map[string]int
-	blocked   *aio.BlockedLoop // that lasts, nil if none does
-	// of the step that has just ended and had blocked the loop
+	blocked   *aio.BlockedLoop // the current blocked step, nil if there is none
+	// stack of the step that has just ended and had blocked the loop
 	lastStack string
-	starved   string // the last task that was ready for long before it ran
+	starved   string // the last task that was ready for a long time before it ran
 	found     []Warning
 	ended     bool
 
-	// of the goroutine that samples
+	// owned by the goroutine that samples
 	reported map[string]bool
-	lengths  map[uint64][]int // of queues, one a sample
+	lengths  map[uint64][]int // of queues, one per sample
 }
 
-// record is a task.
+// record is the state of a task.
 type record struct {
 	task    aio.AnyTask
 	id      uint64
@@ -68,22 +68,22 @@ type record struct {
 	by      uint64
 	created time.Duration
 	state   string
-	since   time.Duration // of the state
+	since   time.Duration // start of the current state
 	steps   uint64
 	busy    time.Duration
 	waited  time.Duration
 	what    string
 	awaits  []uint64
-	// the resource that it waits for, 0 if that is none
+	// the resource that it waits for, 0 if there is none
 	resource uint64
-	// steps that it had when it was cancelled, plus one; 0 if it was not
+	// 1 + its number of steps when it was cancelled; 0 if it was not
 	cancelled uint64
 }
 
-// place is where tasks are started.
+// place is a source position at which tasks are started.
 type place struct {
 	live, made int
-	samples    []int // of live, the latest
+	samples    []int // of live, the most recent
 }
 
 type slowStep struct {
@@ -99,19 +99,21 @@ type lostError struct {
 	About string    `json:"about"`
 }
 
-// lagBounds are the upper bounds of the classes in the histogram of late timers.
+// lagBounds are the upper bounds of the buckets in the histogram of late timers.
 var lagBounds = [...]time.Duration{100 * time.Microsecond, 300 * time.Microsecond, time.Millisecond, 3 * time.Millisecond,
 	10 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, time.Second}
 
-// Watch has the monitor watch a loop, under a name for people, until unwatch is called;
-// what was known of the loop then remains visible. It lists the tasks that exist already,
-// whose history it does not know. Watch is for tasks and callbacks of the loop, or for
-// whoever has a loop that does not run, and so is unwatch; otherwise both panic with an
-// error that matches aio.ErrWrongGoroutine. They never await. A nil loop panics with one
-// that matches aio.ErrUsage.
+// Watch makes the monitor watch a loop until unwatch is called; afterwards the recorded
+// state remains visible. name is a label for people. Watch also lists the existing
+// tasks, without their history.
 //
-// While it watches, errors that reach the loop's exception handler are shown too, and
-// passed on to the handler that was set before. A watchdog runs, with the threshold of
+// Watch and unwatch must be called by tasks or callbacks of the loop, or by any
+// goroutine while the loop is not running; otherwise both panic with an error that
+// matches aio.ErrWrongGoroutine. They never await. A nil loop panics with an error that
+// matches aio.ErrUsage.
+//
+// Errors that reach the loop's exception handler are shown too, and passed on to the
+// handler that was set before. A watchdog runs, with the threshold of
 // [Options.SlowStep].
 func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
 	if l == nil {
@@ -125,7 +127,7 @@ func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
 		start: time.Now(), byTask: map[aio.AnyTask]*record{}, byID: map[uint64]*record{},
 		places: map[string]*place{}, open: map[string]int{}, reported: map[string]bool{}, lengths: map[uint64][]int{},
 	}
-	l.Resources() // it lists them from now on
+	l.Resources() // makes the loop list its resources
 	for _, t := range aio.AllTasks(l.Context()) {
 		w.add(t, "before it was watched", nil)
 	}
@@ -165,7 +167,8 @@ func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
 	})
 }
 
-// add makes the record of a task. The caller holds w.mu, or nobody else knows w yet.
+// add makes the record of a task. The caller holds w.mu, or no other goroutine knows w
+// yet.
 func (w *watched) add(t aio.AnyTask, where string, by aio.AnyTask) *record {
 	w.nextID++
 	r := &record{task: t, id: w.nextID, name: t.GetName(), place: where, created: w.now, since: w.now, state: "ready"}
@@ -191,7 +194,8 @@ func (w *watched) add(t aio.AnyTask, where string, by aio.AnyTask) *record {
 func (w *watched) Observe(e *aio.LoopEvent) {
 	var where string
 	if e.Kind == aio.TaskCreated {
-		where = callerPlace() // before the lock: it takes a microsecond
+		// before taking the lock, because it takes a microsecond
+		where = callerPlace()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -201,8 +205,8 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 	w.now = e.At
 	switch e.Kind {
 	case aio.StepBegan, aio.StepEnded, aio.CallbackRan, aio.LoopWaited:
-		// Whatever blocked the loop has ended; addSlow, below, still gets its
-		// stack.
+		// The step that blocked the loop has ended; addSlow, below, still gets
+		// its stack.
 		if b := w.blocked; b != nil {
 			w.blocked, w.lastStack = nil, b.Stack
 			defer func() { w.lastStack = "" }()
@@ -261,7 +265,7 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 			}
 		}
 		if r.steps < 3 {
-			// SetName is among the first things that tasks do
+			// tasks usually call SetName in their first step
 			r.name = e.Task().GetName()
 		}
 		if e.Duration >= w.monitor.options.SlowStep {
@@ -282,8 +286,7 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 	}
 }
 
-// addSlow remembers a step that took long, with the stack that the watchdog has seen it
-// at.
+// addSlow records a step that took long, with the stack that the watchdog captured.
 func (w *watched) addSlow(what string, e *aio.LoopEvent) {
 	s := slowStep{What: what, At: w.start.Add(e.At), Duration: e.Duration, Stack: w.lastStack}
 	if len(w.slow) == keptSlow {
@@ -292,7 +295,7 @@ func (w *watched) addSlow(what string, e *aio.LoopEvent) {
 	w.slow = append(w.slow, s)
 }
 
-// isBlocked is told by the watchdog, without the token.
+// isBlocked records a report of the watchdog; the token is not held.
 func (w *watched) isBlocked(b aio.BlockedLoop) {
 	w.mu.Lock()
 	w.blocked = &b
@@ -304,7 +307,7 @@ func (w *watched) isBlocked(b aio.BlockedLoop) {
 	w.monitor.options.Report(Warning{Loop: w.name, Kind: "blocked", Text: who + " blocks the loop", More: b.Stack})
 }
 
-// lost remembers an error that nobody looked at.
+// lost records an error that was never retrieved.
 func (w *watched) lost(ec aio.ExceptionContext) {
 	e := lostError{At: time.Now(), About: ec.Message}
 	if ec.Err != nil {
@@ -318,7 +321,7 @@ func (w *watched) lost(ec aio.ExceptionContext) {
 	w.errors = append(w.errors, e)
 }
 
-// callerPlace is the place in the user's code at which a task is started.
+// callerPlace returns the place in the user's code at which a task is started.
 func callerPlace() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
@@ -333,14 +336,15 @@ func callerPlace() string {
 	}
 }
 
-// internal reports whether a frame is one of package aio or of the runtime.
+// internal reports whether a frame belongs to package aio or the runtime.
 func internal(f runtime.Frame) bool {
 	const root = "github.com/goaio/aio."
 	return strings.HasPrefix(f.Function, root) && !strings.HasSuffix(f.File, "_test.go") ||
 		strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "iter.")
 }
 
-// call has f called by the loop, with the token held, and waits for that until ctx ends.
+// call makes the loop call f, with the token held, and waits for that until ctx is
+// done.
 func (w *watched) call(ctx context.Context, f func()) error {
 	done := make(chan struct{})
 	if err := w.post(func() {
@@ -357,7 +361,7 @@ func (w *watched) call(ctx context.Context, f func()) error {
 	}
 }
 
-// post has f called by the loop. A closed loop panics, which is an error here.
+// post makes the loop call f. A closed loop panics, which becomes an error here.
 func (w *watched) post(f func()) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -376,7 +380,7 @@ func (w *watched) capture(ctx context.Context) (tasks []aio.TaskInfo, err error)
 	return tasks, err
 }
 
-// taskOf returns a task, nil if it is done.
+// taskOf returns the task with this id, nil if it is done.
 func (w *watched) taskOf(id uint64) aio.AnyTask {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -386,7 +390,7 @@ func (w *watched) taskOf(id uint64) aio.AnyTask {
 	return nil
 }
 
-// cancel asks a task to end, as soon as the loop gets to it.
+// cancel cancels a task as soon as the loop runs the request.
 func (w *watched) cancel(id uint64) error {
 	t := w.taskOf(id)
 	if t == nil {
@@ -395,7 +399,8 @@ func (w *watched) cancel(id uint64) error {
 	return w.post(func() { t.Cancel("by the monitor") })
 }
 
-// stackOf asks the loop where a task is suspended; "" if it does not answer.
+// stackOf asks the loop for the stack of a suspended task; "" if the loop does not
+// answer.
 func (w *watched) stackOf(ctx context.Context, id uint64) string {
 	t := w.taskOf(id)
 	if t == nil {

@@ -1,7 +1,7 @@
 package aiomon
 
-// The page as one file, which needs no program and no network: the same page, with its
-// style and script inside, and the answers that it would ask for.
+// The page as one file, which needs neither the program nor a network: the same page,
+// with its style and script inlined, and with the responses that it would request.
 
 import (
 	"encoding/json"
@@ -14,12 +14,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// snapshotRecords is how many of the latest steps of a loop the page asks for.
+// snapshotRecords is the number of the latest steps of a loop that the page requests.
 const snapshotRecords = 5000
 
-// WriteHTML writes what the page shows at this moment as one HTML file, which can be
-// looked at later and elsewhere: tasks, graph, resources, health and timeline, but no
-// stacks of tasks. Any goroutine may call it. The error is that of w.
+// WriteHTML writes the current page as one HTML file, which can be viewed later and
+// elsewhere: tasks, graph, resources, health and timeline, but no stacks of tasks. Any
+// goroutine may call it. The error is that of w.
 func (m *Monitor) WriteHTML(w io.Writer) error {
 	if w == nil {
 		return fmt.Errorf("aiomon: WriteHTML: the writer is nil: %w", aio.ErrUsage)
@@ -39,10 +39,10 @@ func (m *Monitor) WriteHTML(w io.Writer) error {
 	return writeSnapshot(w, answers)
 }
 
-// WriteTimeline writes a timeline as one HTML file: who held the token of the loop and
-// when, with zoom. Tests can keep one of what went wrong. name is that of the loop, for
-// people. Any goroutine may call it. The error is that of w. A nil tl panics with an
-// error that matches aio.ErrUsage.
+// WriteTimeline writes a timeline as one HTML file: which task held the token of the
+// loop and when, with zoom. A test can write one when it fails. name is a label of the
+// loop for people. Any goroutine may call it. The error is that of w. A nil tl panics
+// with an error that matches aio.ErrUsage.
 func WriteTimeline(w io.Writer, name string, tl *aio.Timeline) error {
 	if w == nil || tl == nil {
 		return fmt.Errorf("aiomon: WriteTimeline: the writer or the timeline is nil: %w", aio.ErrUsage)
@@ -63,7 +63,8 @@ func timelinePath(loop int) string {
 }
 
 func writeSnapshot(w io.Writer, answers map[string]any) error {
-	data, err := json.Marshal(answers) // which escapes < and >, as a script needs it
+	// it escapes < and >, as needed inside a script element
+	data, err := json.Marshal(answers)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func writeSnapshot(w io.Writer, answers map[string]any) error {
 
 func (m *Monitor) snapshot(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	// not to be shown here, where the policy forbids scripts within a page
+	// as a download, because the policy here forbids inline scripts
 	w.Header().Set("Content-Disposition", `attachment; filename="aio-snapshot.html"`)
-	_ = m.WriteHTML(w) // the client has gone
+	_ = m.WriteHTML(w) // an error means that the client has disconnected
 }

@@ -1,6 +1,6 @@
 package aiomon
 
-// What the handlers show as plain text, for a terminal and for other programs.
+// Plain-text responses of the handlers, for a terminal and for other programs.
 
 import (
 	"encoding/json"
@@ -54,12 +54,13 @@ func (m *Monitor) healthText(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// String returns the numbers of the loops as JSON: an object with those of
-// [aio.LoopStats] for the name of each loop. With it a monitor is an expvar.Var:
+// String returns the numbers of the loops as JSON: an object that maps the name of each
+// loop to its [aio.LoopStats]. So a monitor is an expvar.Var:
 //
 //	expvar.Publish("loops", monitor)
 //
-// This package does not import expvar, as that registers a handler by itself.
+// This package does not import expvar, because that package registers a handler when it
+// is imported.
 func (m *Monitor) String() string {
 	all := map[string]aio.LoopStats{}
 	for _, l := range m.all() {
@@ -67,12 +68,12 @@ func (m *Monitor) String() string {
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
-		return "{}" // numbers and booleans: it cannot fail
+		return "{}" // only numbers and booleans: it cannot fail
 	}
 	return string(text)
 }
 
-// metrics are the numbers of a loop in the text format of Prometheus.
+// metrics lists the numbers of a loop in the text format of Prometheus.
 var metrics = []struct {
 	name, kind, help string
 	value            func(s aio.LoopStats) float64
@@ -101,11 +102,12 @@ func oneIf(b bool) float64 {
 
 // Metrics returns a handler that serves the numbers of the loops in the text format of
 // Prometheus, with the name of the loop as a label: those of [aio.LoopStats],
-// aio_loop_blocked, and how many warnings there are. It answers while a task blocks a
-// loop and when a loop is closed.
+// aio_loop_blocked, and the number of warnings. It answers while a task blocks a loop
+// and when a loop is closed.
 //
-// The monitor itself serves it at /metrics. This handler does not check who asks, as it
-// tells numbers alone: put it on the server that is scraped.
+// The monitor itself serves the same at /metrics. This handler does not check the Host
+// of a request, because it exposes only numbers: mount it on the server that Prometheus
+// scrapes.
 func (m *Monitor) Metrics() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

@@ -17,7 +17,7 @@ type timelineView struct {
 	Records []timelineItem `json:"records"`
 }
 
-// timelineItem has short names: there are many of them.
+// timelineItem has short JSON names, because there are many items.
 type timelineItem struct {
 	Kind string `json:"k"`
 	At   int64  `json:"at"` // ns of the loop's time
@@ -28,7 +28,7 @@ type timelineItem struct {
 	Err  string `json:"e,omitempty"`
 }
 
-// timeline sends the latest steps, those of the loop named by loop, the last n.
+// timeline sends the latest n steps of the requested loop.
 func (m *Monitor) timeline(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.Atoi(r.FormValue("n"))
 	if err != nil || n <= 0 {
@@ -55,7 +55,7 @@ func timelineViewOf(loop int, name string, tl *aio.Timeline, n int) timelineView
 	return v
 }
 
-// traceEvent is one event of the trace event format, which Perfetto and chrome://tracing
+// traceEvent is an event of the trace event format, which Perfetto and chrome://tracing
 // read.
 type traceEvent struct {
 	Name  string         `json:"name"`
@@ -68,8 +68,8 @@ type traceEvent struct {
 	Args  map[string]any `json:"args,omitempty"`
 }
 
-// trace sends the timeline as a file for Perfetto. With seconds it waits for so long
-// first, and sends what happened meanwhile.
+// trace sends the timeline as a file for Perfetto. With seconds it first waits that
+// long, and sends only the records of that time.
 func (m *Monitor) trace(w http.ResponseWriter, r *http.Request) {
 	wait, err := time.ParseDuration(r.FormValue("seconds") + "s")
 	if r.FormValue("seconds") != "" && (err != nil || wait < 0 || wait > time.Hour) {
@@ -97,7 +97,7 @@ func (m *Monitor) trace(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Disposition", `attachment; filename="aio-trace.json"`)
-	// the client has gone
+	// an error means that the client has disconnected
 	_ = json.NewEncoder(w).Encode(map[string]any{"traceEvents": events, "displayTimeUnit": "ns"})
 }
 

@@ -1,6 +1,6 @@
 package aiomon
 
-// What the handlers show, as JSON: copies of the registry's contents.
+// The JSON views of the handlers: copies of the registry's contents.
 
 import (
 	"maps"
@@ -66,7 +66,7 @@ type taskView struct {
 	What    string        `json:"what"`
 	Awaits  []uint64      `json:"awaits,omitempty"`
 	Cancels bool          `json:"cancelled,omitempty"`
-	// the resource that it waits for, and who holds that
+	// the resource that it waits for, and its holder
 	Resource uint64 `json:"resource,omitempty"`
 	HeldBy   uint64 `json:"heldBy,omitempty"`
 	Holder   string `json:"holder,omitempty"`
@@ -77,11 +77,11 @@ type taskDetail struct {
 	Stack     string   `json:"stack"`
 	AwaitedBy []uint64 `json:"awaitedBy"`
 	Children  []uint64 `json:"children"`
-	// that it holds or waits for
+	// resources that it holds or waits for
 	Resources []resourceView `json:"resources,omitempty"`
 }
 
-// elapsed is the loop's time, which does not stand still while nothing happens.
+// elapsed is the loop's time, which advances even while there are no events.
 func (w *watched) elapsed() time.Duration { return max(w.now, time.Since(w.start)) }
 
 func (w *watched) viewOf(r *record) taskView {
@@ -100,8 +100,9 @@ func (w *watched) viewOf(r *record) taskView {
 	return v
 }
 
-// each calls f with the record of each task, in the order in which they were created. It
-// holds the lock for a thousand tasks at a time: the loop waits for it.
+// each calls f with the record of each task, in the order in which they were created.
+// It holds the lock for a thousand tasks at a time, because the loop waits for the
+// lock.
 func (w *watched) each(f func(r *record)) {
 	w.mu.Lock()
 	records := slices.Clone(w.order)

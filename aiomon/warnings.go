@@ -1,8 +1,8 @@
 package aiomon
 
-// The troubles that a monitor finds by itself. A goroutine for each loop looks for them
-// from time to time: what takes a walk over all tasks works on a copy, so that the loop
-// does not wait for it.
+// The problems that a monitor detects. A goroutine for each loop checks for them
+// periodically. Checks that visit all tasks work on a copy, so that the loop does not
+// wait for them.
 
 import (
 	"cmp"
@@ -16,32 +16,32 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Warning is a trouble that a [Monitor] has found.
+// Warning is a problem that a [Monitor] has detected.
 type Warning struct {
 	// Loop is the name of the loop.
 	Loop string `json:"loop"`
 	// Kind is one of these:
 	//
 	//	blocked    a step has lasted longer than Options.SlowStep
-	//	slow       a step has lasted that long
+	//	slow       a step had lasted that long
 	//	starving   a task was ready for ten times as long before it ran
-	//	deadlock   tasks wait for each other, also by locks
-	//	wait       longer than Options.LongWait for a lock or permit
+	//	deadlock   tasks wait for each other, also through locks
+	//	wait       a wait longer than Options.LongWait for a lock or permit
 	//	full       a task waits that long for room in a queue
-	//	grows      a queue only becomes longer
-	//	leak       the tasks that one place starts only become more
-	//	swallowed  a task was cancelled, and goes on
+	//	grows      the length of a queue only increases
+	//	leak       the number of tasks started at one place only increases
+	//	swallowed  a task was cancelled, and continues
 	//	error      an error has reached the exception handler
 	Kind string `json:"kind"`
-	// Text says it in one line.
+	// Text describes the problem in one line.
 	Text string `json:"text"`
 	// More is a stack or the text of an error, "" if there is none.
 	More string `json:"more,omitempty"`
 
-	key string // the same for the same trouble, which is reported once
+	key string // identifies a problem, which is reported once
 }
 
-// String is the warning in one line, with More below.
+// String returns the warning in one line, followed by More.
 func (w Warning) String() string {
 	s := fmt.Sprintf("%s: %s: %s", w.Loop, w.Kind, w.Text)
 	if w.More != "" {
@@ -54,18 +54,19 @@ func logWarning(w Warning) {
 	slog.Warn("aiomon: "+w.Text, "loop", w.Loop, "kind", w.Kind, "more", w.More)
 }
 
-// starving is for how long a task may be ready without running.
+// starving is how long a task may be ready without running.
 func (w *watched) starving() time.Duration { return 10 * w.monitor.options.SlowStep }
 
-// growthSamples is for how many samples in a row the tasks of a place, or the items of a
-// queue, have to become more, and never fewer, before they are said to grow.
+// growthSamples is the number of consecutive samples in which the number of tasks of a
+// place, or of items in a queue, must increase without ever decreasing, before it is
+// reported as growing.
 const growthSamples = 10
 
 func grows(samples []int) bool {
 	return len(samples) == growthSamples && slices.IsSorted(samples) && samples[growthSamples-1] >= samples[0]+growthSamples/2
 }
 
-// sampled appends a sample, and keeps the latest.
+// sampled appends a sample, and keeps the most recent ones.
 func sampled(samples []int, n int) []int {
 	if len(samples) == growthSamples {
 		samples = slices.Delete(samples, 0, 1)
@@ -75,7 +76,7 @@ func sampled(samples []int, n int) []int {
 
 func (p *place) grows() bool { return grows(p.samples) }
 
-// sample looks for troubles until quit or the loop is closed.
+// sample checks for problems until quit is closed or the loop is closed.
 func (w *watched) sample(quit <-chan struct{}) {
 	timer := time.NewTimer(w.monitor.options.Interval)
 	defer timer.Stop()
@@ -94,7 +95,7 @@ func (w *watched) sample(quit <-chan struct{}) {
 	}
 }
 
-// look finds the troubles of this moment, and reports those that are new.
+// look detects the current problems, and reports the new ones.
 func (w *watched) look() {
 	w.mu.Lock()
 	for _, p := range w.places {
@@ -113,7 +114,7 @@ func (w *watched) look() {
 	}
 }
 
-// warnings are those that the page shows.
+// warnings returns the warnings that the page shows.
 func (w *watched) warnings() []Warning {
 	past := w.pastTroubles()
 	w.mu.Lock()
@@ -129,7 +130,7 @@ func (w *watched) warnings() []Warning {
 	return append(append(all, w.found...), past...)
 }
 
-// pastTroubles are those that the observer has noted.
+// pastTroubles returns the problems that the observer has recorded.
 func (w *watched) pastTroubles() (all []Warning) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -162,7 +163,7 @@ type waiting struct {
 	resource uint64
 }
 
-// troubles finds those of this moment.
+// troubles detects the current problems.
 func (w *watched) troubles() (all []Warning) {
 	add := func(kind, key, format string, args ...any) {
 		all = append(all, Warning{Loop: w.name, Kind: kind, Text: fmt.Sprintf(format, args...), key: kind + " " + key})
@@ -177,13 +178,13 @@ func (w *watched) troubles() (all []Warning) {
 	w.mu.Unlock()
 
 	tasks := map[uint64]waiting{}
-	byResource := map[uint64][]waiting{} // the longest wait is not first
+	byResource := map[uint64][]waiting{} // they are not ordered by waiting time
 	w.each(func(r *record) {
 		switch {
 		case r.state == "ready" && now-r.since >= w.starving():
 			add("starving", r.name, "task %s has been ready for %v and has not run", r.name, (now - r.since).Round(time.Millisecond))
 		case r.state == "waiting" && (len(r.awaits) > 0 || r.resource != 0):
-			// awaits is never written again
+			// awaits is not written after this
 			t := waiting{r.name, r.what, r.since, r.awaits, r.resource}
 			tasks[r.id] = t
 			byResource[r.resource] = append(byResource[r.resource], t)
@@ -229,7 +230,7 @@ func (w *watched) troubles() (all []Warning) {
 	for _, cycle := range cyclesOf(tasks, holders) {
 		add("deadlock", cycle, "tasks wait for each other: %s", cycle)
 	}
-	// what cannot end by itself comes first
+	// problems that cannot resolve themselves come first
 	slices.SortStableFunc(all, func(a, b Warning) int { return cmp.Compare(oneIf(b.Kind == "deadlock"), oneIf(a.Kind == "deadlock")) })
 	return all
 }
@@ -248,7 +249,7 @@ type holder struct {
 	name string
 }
 
-// holders returns who holds which resource.
+// holders returns the holder of each resource.
 func (w *watched) holders() map[uint64]holder { return w.holdersOf(w.loop.Resources()) }
 
 func (w *watched) holdersOf(resources []aio.Resource) map[uint64]holder {
@@ -268,8 +269,9 @@ func (w *watched) holdersOf(resources []aio.Resource) map[uint64]holder {
 	return holders
 }
 
-// cyclesOf finds tasks that wait for each other in a circle. A task that awaits several
-// others is followed to each of them, and one that waits for a resource to who holds it.
+// cyclesOf finds cycles of tasks that wait for each other. From a task that awaits
+// several others it follows each of them; from a task that waits for a resource it
+// follows the holder.
 func cyclesOf(tasks map[uint64]waiting, holders map[uint64]holder) (texts []string) {
 	const onPath, done = 1, 2
 	state := map[uint64]int{}
@@ -305,7 +307,7 @@ func cyclesOf(tasks map[uint64]waiting, holders map[uint64]holder) (texts []stri
 	return texts
 }
 
-// resourceView is a row of the page.
+// resourceView is a row of the resources view.
 type resourceView struct {
 	Loop     int      `json:"loop"`
 	ID       uint64   `json:"id"`
@@ -321,10 +323,11 @@ type resourceView struct {
 	Waiters  []uint64 `json:"waiters,omitempty"`
 }
 
-// mostWaiters bounds the tasks that are named for one resource.
+// mostWaiters limits the number of tasks that are named for one resource.
 const mostWaiters = 100
 
-// resourceViews returns what the loop lists, those with the most waiting tasks first.
+// resourceViews returns the resources of the loop, those with the most waiting tasks
+// first.
 func (w *watched) resourceViews() []resourceView {
 	waiters := map[uint64][]uint64{}
 	w.each(func(r *record) {

@@ -1,6 +1,6 @@
 // Package aiotest runs tests of programs that use package aio in virtual time: a test
-// that sleeps for an hour takes no time, makes the same steps in each run, and fails if
-// its tasks wait for each other for ever.
+// that sleeps for an hour takes no time, runs the same steps in each run, and fails if
+// its tasks deadlock.
 //
 //	func TestWaits(t *testing.T) {
 //		aiotest.Run(t, func(ctx context.Context) error {
@@ -8,9 +8,8 @@
 //		})
 //	}
 //
-// The same test becomes a search for faults of concurrency if another function runs it:
-// Explore runs it with many schedules, CancelEverywhere with a cancellation at every
-// await.
+// The same test searches for concurrency bugs if another function runs it: [Explore]
+// runs it with many schedules, [CancelEverywhere] with a cancellation at every await.
 package aiotest
 
 import (
@@ -19,22 +18,21 @@ import (
 
 // Run runs main as a task of a loop with a virtual clock. The test fails
 //   - if main returns an error;
-//   - with a list of all tasks and what they wait for, if there is a deadlock;
-//   - if tasks are left that are not done when main returns; they are cancelled then;
-//   - if an error of a task, future or callback reaches the exception handler, which it
-//     does at the latest when the loop is closed;
-//   - if the program goes round without waiting: 10 000 000 passes at the same virtual
-//     time;
-//   - if a step blocks for half a minute of real time, or for what the environment
-//     variable AIOTEST_STUCK says, with the stack of who runs. Nothing can end such a
-//     step: its goroutine is left behind.
+//   - if there is a deadlock; the failure lists all tasks and what they wait for;
+//   - if tasks are not done when main returns; they are then cancelled;
+//   - if an error of a task, future or callback reaches the exception handler, which
+//     happens at the latest when the loop is closed;
+//   - if the program loops without waiting: 10 000 000 passes at the same virtual time;
+//   - if a step blocks for half a minute of real time, or for the duration in the
+//     environment variable AIOTEST_STUCK; the failure has the stack of the running
+//     goroutine. Nothing can end such a step: its goroutine is leaked.
 //
-// Jobs of ToThread are waited for in real time, see aio.LoopOptions. A test of what
-// happens when one takes too long is better run by Explore, where jobs take virtual time,
-// or by aio.Run in a bubble of testing/synctest.
+// Run waits for jobs of ToThread in real time, see [aio.LoopOptions]. To test what
+// happens when a job takes too long, use [Explore], where jobs take virtual time, or
+// [aio.Run] in a bubble of testing/synctest.
 //
 // The body of the test, and any task, may call t.FailNow, t.Fatal and t.Skip, which end
-// the test. Signals are left alone.
+// the test. Run does not handle signals.
 func Run(t TB, main func(ctx context.Context) error) {
 	t.Helper()
 	e := &engine{}

@@ -1,8 +1,9 @@
 package aiotest
 
-// Choices. Whatever a run leaves to chance is one number out of n, made by a picker and
-// written down. The record does not say how the numbers were found, so a run of any mode
-// is repeated in the same way: by a picker that reads them from the record.
+// Choices. Every decision that a run leaves to chance is one number out of n, made by a
+// picker and recorded. The record does not depend on how the numbers were made, so a
+// run of any mode is repeated in the same way: by a picker that reads the numbers from
+// the record.
 
 import (
 	"context"
@@ -15,16 +16,16 @@ import (
 	"github.com/goaio/aio/internal/simnet"
 )
 
-// Choice is one thing that a run left open, and what was chosen. 0 is always the default:
+// Choice is one decision that a run left open, and its result. 0 is always the default:
 // what would happen without an exploration.
 type Choice struct {
-	Index int // what was chosen, from 0 to Size-1
-	Size  int // how many possibilities there were
-	// what was chosen: "order", "time", "job", or the text given to [Choose]
+	Index int // the result, from 0 to Size-1
+	Size  int // the number of possibilities
+	// the kind of decision: "order", "time", "job", or the text given to [Choose]
 	What string
 }
 
-// String says what was chosen.
+// String describes the choice.
 func (c Choice) String() string {
 	switch {
 	case c.What == "time" && c.Index == 1:
@@ -37,14 +38,14 @@ func (c Choice) String() string {
 	return fmt.Sprintf("%s: %d of %d", c.What, c.Index, c.Size)
 }
 
-// Choose returns a number from 0 to n-1: a choice of the run, which an exploration makes
-// in as many ways as it can, and repeats when it repeats the run. what names the choice
-// in reports. Fakes use it for what a real counterpart leaves open: a delay, a failure,
-// an order. 0 must be the ordinary case, as it is what Choose returns outside of an
-// exploration.
+// Choose returns a number from 0 to n-1: a choice of the run. An exploration tries as
+// many results as it can, and repeats the same result when it repeats the run. what
+// names the choice in reports. Fakes use it for behaviour that the real counterpart
+// leaves open: a delay, a failure, an order. 0 must be the ordinary case, because
+// Choose returns 0 outside of an exploration.
 //
-// The caller is a task or callback of the loop that ctx belongs to. Choose never awaits.
-// It panics with ErrUsage if n is not positive, with ErrNoRunningLoop or
+// It must be called by a task or callback of the loop to which ctx belongs. It never
+// awaits. It panics with ErrUsage if n is not positive, and with ErrNoRunningLoop or
 // ErrWrongGoroutine for another caller.
 func Choose(ctx context.Context, n int, what string) int {
 	if n <= 0 {
@@ -66,7 +67,7 @@ func chooseIn(loop *aio.Loop, n int, what string) int {
 	return 0
 }
 
-// label is what with the characters that a record can have.
+// label removes from what the characters that a record cannot contain.
 func label(what string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -84,13 +85,13 @@ func usagef(format string, args ...any) error {
 
 // A picker makes choices.
 type picker interface {
-	// pick returns one of 0 to n-1 for choice number at of the run. eligible is nil,
-	// or tells which of them are different from all smaller ones.
+	// pick returns one of 0 to n-1 for choice number at of the run. eligible is
+	// nil, or reports which of them differ from all smaller ones.
 	pick(at, n int, eligible func(i int) bool) int
 }
 
-// seeded makes random choices. bias of 16 are the default without being drawn: some
-// faults need one rare thing among many that are as usual.
+// seeded makes random choices. Of 16 choices, bias use the default without drawing a
+// number: some bugs need one rare event among many ordinary ones.
 type seeded struct {
 	rng  rand.PCG
 	bias uint64
@@ -112,7 +113,8 @@ func (p *seeded) pick(_, n int, _ func(int) bool) int {
 	return int((x >> 32) * uint64(n) >> 32)
 }
 
-// input makes the choices that the input of a fuzz test says, and then the default.
+// input makes choices from the input of a fuzz test; after its end it returns the
+// default.
 type input []byte
 
 func (p input) pick(at, n int, _ func(int) bool) int {
@@ -125,11 +127,12 @@ func (p input) pick(at, n int, _ func(int) bool) int {
 	return int(p[at]) % n
 }
 
-// script makes the choices of a record, and the default where it has none.
+// script repeats the choices of a record, and returns the default where the record has
+// none.
 type script struct {
-	choices []Choice // Size is 0 where the record has nothing
-	strict  bool     // a choice that does not fit ends the run
-	misfit  string   // the first that did not fit
+	choices []Choice // Size is 0 where the record has no choice
+	strict  bool     // a choice that does not match ends the run
+	misfit  string   // the first that did not match
 	what    func() string
 }
 
@@ -150,18 +153,19 @@ func (p *script) pick(at, n int, _ func(int) bool) int {
 	return c.Index
 }
 
-// record is a run in text form: the choices that are not the default, and what a sweep
-// has done.
+// record is a run in text form: the choices that are not the default, and the action of
+// a sweep.
 type record struct {
 	choices []Choice
-	// in place of the choices, if they are too many to be written
+	// instead of the choices, if there are too many to write
 	seed   string
-	moment int          // of a cancellation, 0 if there was none
-	op     int          // of the network that has failed, 0 if none has
-	fault  simnet.Fault // how
+	moment int // of the cancellation, 0 if there was none
+	// the number of the failed network operation, 0 if there was none
+	op    int
+	fault simnet.Fault // how
 }
 
-// String writes the record down.
+// String returns the text form of the record.
 func (d record) String() string {
 	var b strings.Builder
 	if d.seed != "" {
@@ -185,10 +189,10 @@ func (d record) String() string {
 	return strings.TrimSuffix(b.String(), " ")
 }
 
-// maxWritten bounds the choices of a record that are written down.
+// maxWritten limits the number of choices that a record contains.
 const maxWritten = 1000
 
-// parseRecord is the reverse of String.
+// parseRecord is the inverse of String.
 func parseRecord(text string) (d record, err error) {
 	if text == "default" {
 		return d, nil
@@ -230,5 +234,5 @@ func parseRecord(text string) (d record, err error) {
 	return d, nil
 }
 
-// maxRecord bounds the numbers of choices that a record may name.
+// maxRecord limits the choice numbers in a record.
 const maxRecord = 1 << 24

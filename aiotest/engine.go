@@ -1,8 +1,7 @@
 package aiotest
 
-// An engine makes the runs of one exploration, sweep or replay, in one goroutine. It
-// knows nothing of package testing: the functions that take a TB print what its report
-// says.
+// An engine runs one exploration, sweep or replay, in one goroutine. It does not depend
+// on package testing: the functions that take a TB print the engine's report.
 
 import (
 	"context"
@@ -21,54 +20,53 @@ import (
 	"github.com/goaio/aio/internal/simnet"
 )
 
-// Report is what an exploration or a sweep did and found.
+// Report is the result of an exploration or a sweep.
 type Report struct {
-	// Runs is the number of runs, those included that made a failure smaller or were
-	// repeated.
+	// Runs is the number of runs, including those that minimised or repeated a
+	// failure.
 	Runs int
-	// Steps is the number of steps that these runs made: of tasks, and callbacks.
+	// Steps is the number of steps in these runs: of tasks, and callbacks.
 	Steps int
-	// Moments is the number of moments in which a task was cancelled, one in each
+	// Moments is the number of moments at which a task was cancelled, one in each
 	// run.
 	Moments int
-	// Complete is set if mode [Exhaustive] has made all schedules.
+	// Complete reports whether mode [Exhaustive] has run all schedules.
 	Complete bool
-	// Failures has the failures that were found: at most one of an exploration, those
-	// of a sweep that have different places or errors.
+	// Failures are the failures that were found: at most one for an exploration;
+	// for a sweep one for each place and error.
 	Failures []*Failure
 }
 
 // Failure is a run that failed.
 type Failure struct {
-	// Err says what went wrong.
+	// Err is the reason of the failure.
 	Err error
 	// Run is the number of the run in its exploration or sweep, from 1.
 	Run int
-	// Seed is where its random choices came from.
+	// Seed is the seed of its random choices.
 	Seed uint64
 	// Record has the choices of the run in text form, for AIOTEST_REPLAY and
-	// [Exploration.Replay]. Where it was possible, they are fewer than the run had
-	// at first.
+	// [Exploration.Replay]. If possible, they are fewer than in the original run.
 	Record string
 	// Choices are the choices that are not the default.
 	Choices []Choice
-	// Cancelled says which task a sweep has cancelled, and where, or which operation
-	// of the network has failed; "" if none.
+	// Cancelled describes which task a sweep has cancelled, and where, or which
+	// network operation has failed; "" if none.
 	Cancelled string
 	// Timeline has the steps of the run.
 	Timeline Timeline
 
 	mode    Mode
-	choices int // how many the run made
+	choices int // the number of choices in the run
 }
 
-// Error returns what went wrong and in which run.
+// Error returns the reason of the failure and the number of the run.
 func (f *Failure) Error() string { return fmt.Sprintf("run %d: %v", f.Run, f.Err) }
 
 // Unwrap returns Err.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// setting is what a run is to be like.
+// setting has the parameters of a run.
 type setting struct {
 	mode           Mode
 	maxSteps       int
@@ -82,15 +80,15 @@ type setting struct {
 	allowSwallowed bool
 	sweep          bool
 	moment         int
-	op             int // of the network that fails, 0 for none
+	op             int // the network operation that fails, 0 for none
 	faults         simnet.Fault
 
-	// Where the choices come from: the first of these that is set.
+	// The source of the choices: the first of these that is set.
 	picker picker
 	input  []byte
 	fuzz   bool
 	script []Choice
-	fits   bool // the script has to fit
+	fits   bool // the script must match
 	random bool
 	seed   uint64
 }
@@ -99,16 +97,16 @@ type setting struct {
 type engine struct {
 	run     run
 	report  Report
-	failed  func() bool // of the test, nil if there is none
+	failed  func() bool // reports a failed test, nil without a test
 	seeds   seeded
 	prios   priorities
-	longest int // steps of a run so far
+	longest int // largest number of steps of a run so far
 	note    string
-	now     setting // of the run under way
+	now     setting // of the current run
 	exited  bool    // a task has ended the goroutine
 }
 
-// once makes a run.
+// once runs main once.
 func (e *engine) once(set setting, main func(ctx context.Context) error) outcome {
 	e.now = set
 	r := &e.run
@@ -147,7 +145,7 @@ func (e *engine) once(set setting, main func(ctx context.Context) error) outcome
 	return out
 }
 
-// attempt makes a run, and reports its failure. It reports whether the run passed.
+// attempt runs main once, reports its failure, and returns whether it passed.
 func (e *engine) attempt(set setting, main func(ctx context.Context) error) bool {
 	out := e.once(set, main)
 	if out.err != nil {
@@ -156,13 +154,14 @@ func (e *engine) attempt(set setting, main func(ctx context.Context) error) bool
 	return out.err == nil
 }
 
-// misuse ends an exploration that cannot be made.
+// misuse returns the report of an exploration that cannot run.
 func (e *engine) misuse(err error) Report {
 	e.report.Failures = append(e.report.Failures, &Failure{Err: err, Record: record{}.String()})
 	return e.report
 }
 
-// fail reports a run that failed: it makes the failure smaller and looks at it once more.
+// fail reports a failed run: it minimises the failure and runs it again with a
+// timeline.
 func (e *engine) fail(set setting, out outcome, main func(ctx context.Context) error) {
 	f := &Failure{Run: e.report.Runs, Seed: set.seed, mode: set.mode}
 	choices := slices.Clone(e.run.choices)
@@ -198,7 +197,7 @@ func (e *engine) fail(set setting, out outcome, main func(ctx context.Context) e
 	e.report.Failures = append(e.report.Failures, f)
 }
 
-// look makes a run with a timeline.
+// look runs main once with a timeline.
 func (e *engine) look(set setting, choices []Choice, main func(ctx context.Context) error) outcome {
 	set.picker, set.fuzz, set.random = nil, false, false
 	set.script = choices
@@ -207,23 +206,22 @@ func (e *engine) look(set setting, choices []Choice, main func(ctx context.Conte
 	}
 	e.run.log = &timeline{}
 	if e.run.loop != nil {
-		_ = e.run.close() // a new loop: nothing of other runs is in it
+		_ = e.run.close() // a new loop without state of other runs
 	}
 	return e.once(set, main)
 }
 
-// maxMinimised bounds the choices of a run that is made smaller.
+// maxMinimised limits the number of choices of a run that is minimised.
 const maxMinimised = 20_000
 
-// maxShrink bounds the runs in which a failure is made smaller, and maxShrinkSteps their
-// steps.
+// maxShrink limits the runs that minimise a failure, and maxShrinkSteps their steps.
 const (
 	maxShrink      = 300
 	maxShrinkSteps = 2_000_000
 )
 
-// minimise looks for fewer choices with which the run fails in the same way: it gives
-// groups of them their default, at first large ones, in the end single ones.
+// minimise looks for fewer choices with which the run fails in the same way: it sets
+// groups of choices to their default, large groups first, single choices last.
 func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(ctx context.Context) error) ([]Choice, outcome) {
 	set.picker, set.fuzz, set.random = nil, false, false
 	tries, steps := 0, e.report.Steps
@@ -258,7 +256,9 @@ func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(
 			if try(candidate) {
 				if at = positions(); len(at) < before {
 					progress = true
-					continue // the same place has others now
+					// another schedule has different choices at this
+					// place
+					continue
 				}
 			}
 			from += size
@@ -270,7 +270,7 @@ func (e *engine) minimise(set setting, choices []Choice, out outcome, main func(
 	return choices, out
 }
 
-// happened says what the sweep has done in the run, "" if nothing.
+// happened describes what the sweep has done in the run, "" if nothing.
 func (r *run) happened() string {
 	if r.failed != "" {
 		return r.failed
@@ -278,8 +278,7 @@ func (r *run) happened() string {
 	return r.fired.String()
 }
 
-// repeatable makes the last run two more times and reports whether it made the same
-// steps.
+// repeatable repeats the last run twice and reports whether both ran the same steps.
 func (e *engine) repeatable(set setting, main func(ctx context.Context) error) bool {
 	set.picker, set.fuzz, set.random = nil, false, false
 	set.script = slices.Clone(e.run.choices)
@@ -303,7 +302,7 @@ func (e *engine) repeatable(set setting, main func(ctx context.Context) error) b
 	return false
 }
 
-// exhaust makes all schedules, up to a number of runs.
+// exhaust runs all schedules, up to a number of runs.
 func (e *engine) exhaust(base setting, runs int, main func(ctx context.Context) error) Report {
 	d := &depthFirst{}
 	for i := range runs {
@@ -328,7 +327,7 @@ func (e *engine) exhaust(base setting, runs int, main func(ctx context.Context) 
 	return e.report
 }
 
-// replaying makes the run that AIOTEST_REPLAY names, and reports whether there is one.
+// replaying runs the record in AIOTEST_REPLAY, and reports whether there is one.
 func (e *engine) replaying(set setting, main func(ctx context.Context) error) bool {
 	text := os.Getenv("AIOTEST_REPLAY")
 	if text == "" || e.failed == nil {
@@ -346,9 +345,9 @@ func (e *engine) replay(set setting, text string, main func(ctx context.Context)
 	}
 	set.fits, set.moment, set.op, set.faults = true, d.moment, d.op, d.fault
 	if d.seed != "" {
-		// made again in the way in which it was found, to have its choices
+		// repeated in the way in which it was found, to get its choices
 		set.random = true
-		// parseRecord has checked it
+		// parseRecord has validated it
 		set.seed, _ = strconv.ParseUint(d.seed, 10, 64)
 		e.once(set, main)
 		d.choices = slices.Clone(e.run.choices)
@@ -368,8 +367,8 @@ func (e *engine) replay(set setting, text string, main func(ctx context.Context)
 	e.run.log = nil
 }
 
-// fromEnvironment is what AIOTEST_SEED adds to seeds, and by what AIOTEST_RUNS multiplies
-// runs.
+// fromEnvironment returns the offset to add to seeds, from AIOTEST_SEED, and the factor
+// by which to multiply runs, from AIOTEST_RUNS.
 func (e *engine) fromEnvironment() (offset uint64, factor int) {
 	factor = 1
 	if e.failed == nil {
@@ -391,7 +390,7 @@ func (e *engine) fromEnvironment() (offset uint64, factor int) {
 // stuckAfter is how long, in real time, a step may take.
 const stuckAfter = 30 * time.Second
 
-// stuckLimit is stuckAfter, or what AIOTEST_STUCK says: a duration, 0 for no limit.
+// stuckLimit returns stuckAfter, or the duration in AIOTEST_STUCK; 0 means no limit.
 func stuckLimit() time.Duration {
 	if d, err := time.ParseDuration(os.Getenv("AIOTEST_STUCK")); err == nil {
 		return d
@@ -399,16 +398,15 @@ func stuckLimit() time.Duration {
 	return stuckAfter
 }
 
-// ending is how the goroutine of an engine ended.
+// ending is how the goroutine of an engine has ended.
 type ending struct {
 	report Report
 	panic  any
 	exited bool
 }
 
-// guard calls f in a goroutine of its own, where its runs are made, and watches: a step
-// that does not end is a failure. Then the goroutine is left behind, as nothing can end
-// it.
+// guard calls f in a new goroutine, which makes the runs, and watches it: a step that
+// does not end is a failure. Its goroutine is then leaked, because nothing can end it.
 func (e *engine) guard(f func(e *engine) Report) ending {
 	done := make(chan ending, 1)
 	go func() {
@@ -452,8 +450,8 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 	}
 }
 
-// blockedStacks are the stacks of goroutines that run a task or callback of a loop, those
-// left out that are suspended in an await.
+// blockedStacks returns the stacks of goroutines that run a task or callback of a loop,
+// without those suspended in an await.
 func blockedStacks() string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
@@ -468,7 +466,7 @@ func blockedStacks() string {
 	return strings.TrimSpace(b.String())
 }
 
-// pass goes on as the goroutine did.
+// pass ends the calling goroutine in the same way.
 func (e ending) pass() {
 	if e.panic != nil {
 		panic(e.panic)
@@ -478,7 +476,7 @@ func (e ending) pass() {
 	}
 }
 
-// guarded makes the runs of an exploration that belongs to no test.
+// guarded runs an exploration outside of a test.
 func guarded(f func(e *engine) Report) Report {
 	var e engine
 	end := e.guard(f)

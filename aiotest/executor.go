@@ -12,14 +12,14 @@ import (
 
 // VirtualExecutor returns an executor that runs its jobs in the loop of ctx, as
 // callbacks, at a time of the loop's clock. Explorations and sweeps run the jobs of
-// ToThread in the same way. A job takes a millisecond, or what the run chooses, and is
-// called at the end of that time. At most workers jobs are under way at a time; they
-// start in the order in which they were submitted. A job must not wait for a task of the
-// loop: ConcurrentFuture.Result fails there with ErrWrongGoroutine.
+// ToThread in the same way. A job takes a millisecond, or a time that the run chooses,
+// and is called at the end of that time. At most workers jobs run concurrently; they
+// start in the order in which they were submitted. A job must not wait for a task of
+// the loop: ConcurrentFuture.Result fails there with ErrWrongGoroutine.
 //
-// It is for programs that have an executor of their own: a test puts this one in its
-// place. It panics with ErrUsage if workers is not positive, and if ctx belongs to no
-// running loop.
+// Use it in tests of programs that have their own executor, to replace that executor.
+// It panics with ErrUsage if workers is not positive, and if ctx belongs to no running
+// loop.
 func VirtualExecutor(ctx context.Context, workers int) aio.Executor {
 	if workers <= 0 {
 		panic(usagef("VirtualExecutor: there must be a worker, not %d", workers))
@@ -31,7 +31,7 @@ func VirtualExecutor(ctx context.Context, workers int) aio.Executor {
 	return &virtualExecutor{loop: loop, workers: workers}
 }
 
-// virtualExecutor is owned by the token of its loop, but for down.
+// The token of its loop owns a virtualExecutor, except for down.
 type virtualExecutor struct {
 	loop    *aio.Loop
 	workers int
@@ -40,7 +40,7 @@ type virtualExecutor struct {
 	down    atomic.Bool // set by any goroutine
 }
 
-// jobTimes are how long a job takes, the default first.
+// jobTimes are the durations of a job, the default first.
 var jobTimes = [...]time.Duration{time.Millisecond, 0, 10 * time.Millisecond, 100 * time.Millisecond}
 
 // Submit implements aio.Executor.

@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// Mode is how an exploration makes schedules.
+// Mode is the way in which an exploration makes schedules.
 type Mode uint8
 
 const (
-	// Environment leaves the order of ready tasks alone: it varies how long passes
-	// take, so that timers fall due between other steps, how long jobs of ToThread
-	// take, and what [Choose] returns. Each run is one that asyncio could make, so
-	// a failure is a fault of the program.
+	// Environment does not change the order of ready tasks. It varies how long
+	// passes take, so that timers fall due between other steps, how long jobs of
+	// ToThread take, and the results of [Choose]. Each run is possible with
+	// asyncio, so a failure is a bug of the program.
 	Environment Mode = iota
-	// AnyOrder lets any entry of the ready queue run next, as long as no promise of
-	// asyncio is broken: the order of one task's steps, of callbacks, of what waits
-	// for one future, of timers, and that Sleep(0) lets everything else run that is
-	// ready. A failure is a fault of the program if its tasks may arrive in another
-	// order: where they wait for a network, for example.
+	// AnyOrder lets any entry of the ready queue run next, as long as no guarantee
+	// of asyncio is broken: the order of the steps of one task, of callbacks, of
+	// the waiters of one future, of timers, and that Sleep(0) lets all other ready
+	// entries run. A failure is a bug of the program if its tasks may become ready
+	// in another order: if they wait for a network, for example.
 	AnyOrder
-	// PCT gives tasks random priorities, which change at a few steps: it finds
-	// faults that need a few steps in a certain order more often than [AnyOrder]
-	// does, in programs of many steps.
+	// PCT gives tasks random priorities, which change at a few steps. In programs
+	// with many steps it finds bugs that need a few steps in a certain order more
+	// often than [AnyOrder] does.
 	PCT
-	// Exhaustive makes the schedules of [AnyOrder] one after another, except for
-	// those that no program can tell from one that it has made. It is for small
-	// programs: [Report].Complete says whether all were made within the number of
-	// runs.
+	// Exhaustive runs the schedules of [AnyOrder] one after another, except for
+	// those that a program cannot distinguish from an earlier one. It is for small
+	// programs: [Report].Complete reports whether all schedules were run within the
+	// number of runs.
 	Exhaustive
 )
 
@@ -46,61 +46,60 @@ func (m Mode) String() string {
 	return "unknown mode"
 }
 
-// Exploration says how Explore makes its runs. The zero value has the defaults.
+// Exploration has the settings of [Explore]. The zero value means the defaults.
 type Exploration struct {
-	// Mode is how schedules are made.
+	// Mode is the way in which schedules are made.
 	Mode Mode
-	// Runs is the number of runs; 0 is 1000, and 100 000 in mode [Exhaustive].
+	// Runs is the number of runs; 0 means 1000, and 100 000 in mode [Exhaustive].
 	Runs int
-	// Seed is where the random choices of the first run come from; each run has the
-	// next seed.
+	// Seed is the seed of the random choices of the first run; each further run has
+	// the next seed.
 	Seed uint64
-	// Depth is how often priorities change in a run of mode [PCT]; 0 is 3.
+	// Depth is how often priorities change in a run of mode [PCT]; 0 means 3.
 	Depth int
-	// Slack is the longest time that a pass takes in mode [Environment]; 0 is 20
-	// ms.
+	// Slack is the longest duration of a pass in mode [Environment]; 0 means 20 ms.
 	Slack time.Duration
-	// MaxSteps bounds the steps of a run, callbacks included; 0 is 1 000 000.
+	// MaxSteps limits the steps of a run, including callbacks; 0 means 1 000 000.
 	MaxSteps int
-	// AllowDifferences turns off the check that a run which is repeated makes the
-	// same steps.
+	// AllowDifferences turns off the check that a repeated run makes the same
+	// steps.
 	AllowDifferences bool
-	// RealThreads leaves the jobs of ToThread in goroutines. By default the loop runs
+	// RealThreads runs the jobs of ToThread in goroutines. By default the loop runs
 	// them itself, at a time of the virtual clock, so that they are part of the
 	// schedule.
 	RealThreads bool
-	// Network has connections be simulated, in the virtual time of the loop: TCP, UDP
+	// Network simulates the connections, in the virtual time of the loop: TCP, UDP
 	// and Unix sockets of this one host, localhost. How long packets take and how
-	// streams are cut into pieces are choices of the run. See Simulate for several
-	// hosts.
+	// streams are split into pieces are choices of the run. See [Simulate] for
+	// several hosts.
 	Network bool
 }
 
-// Explore runs main, as Run does, many times with different schedules, until a run fails.
-// The first run is in asyncio's own order. The failure tells the smallest set of choices
-// that was found to make it fail, in which order things happened, and how to see it
-// again.
+// Explore runs main many times, as [Run] does, with different schedules, until a run
+// fails. The first run is in asyncio's own order. The failure reports the smallest set
+// of choices found that makes the run fail, the order of the steps, and how to repeat
+// the run.
 //
 // A run fails for the reasons of Run, if it exceeds its limits, or if it makes other
-// steps when it is repeated; tasks that are left get a second of virtual time to end.
-// main must behave in the same way in each run: whatever it uses has to be made inside of
-// it.
+// steps when it is repeated; remaining tasks get a second of virtual time to end. main
+// must be deterministic and create all its state itself, so that each run starts in the
+// same state.
 //
-// The environment variable AIOTEST_REPLAY repeats a run, as failures say. AIOTEST_RUNS
-// multiplies the number of runs, and AIOTEST_SEED is added to the seeds; "random" stands
-// for a random number.
+// The environment variable AIOTEST_REPLAY repeats a run; the failure shows its value.
+// AIOTEST_RUNS multiplies the number of runs, and AIOTEST_SEED is added to the seeds;
+// "random" means a random number.
 func Explore(t TB, x Exploration, main func(ctx context.Context) error) Report {
 	t.Helper()
 	return report(t, func(e *engine) Report { return x.run(e, main) })
 }
 
-// Run is Explore for programs that are no tests: the failure is in the report.
+// Run is [Explore] outside of tests: the failure is in the report.
 func (x Exploration) Run(main func(ctx context.Context) error) Report {
 	return guarded(func(e *engine) Report { return x.run(e, main) })
 }
 
 // ExploreInput makes one run of an exploration, whose choices are read from input: the
-// body of a fuzz test. Where the input ends the choices are the default.
+// body of a fuzz test. After the end of the input the choices are the default.
 //
 //	func FuzzTransfer(f *testing.F) {
 //		f.Fuzz(func(t *testing.T, input []byte) {
@@ -113,7 +112,7 @@ func ExploreInput(t TB, input []byte, x Exploration, main func(ctx context.Conte
 	return report(t, func(e *engine) Report { return x.runInput(e, input, main) })
 }
 
-// Replay makes one run with the choices of a record, as [Failure].Record has it.
+// Replay makes one run with the choices of a record, as in [Failure].Record.
 func (x Exploration) Replay(record string, main func(ctx context.Context) error) Report {
 	return guarded(func(e *engine) Report {
 		e.replay(x.setting(), record, main)
@@ -121,7 +120,7 @@ func (x Exploration) Replay(record string, main func(ctx context.Context) error)
 	})
 }
 
-// setting is what all runs of x have in common.
+// setting returns the parameters that all runs of x share.
 func (x Exploration) setting() setting {
 	set := setting{mode: x.Mode, maxSteps: x.MaxSteps, slack: x.Slack, threads: x.RealThreads, network: x.Network, depth: x.Depth, compare: !x.AllowDifferences}
 	if set.slack == 0 {

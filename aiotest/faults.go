@@ -8,18 +8,18 @@ import (
 	"github.com/goaio/aio/internal/simnet"
 )
 
-// Failure modes of an operation of the network, for [FailEverywhere].
+// NetworkFailure is a way in which a network operation fails, for [FailEverywhere].
 type NetworkFailure uint8
 
 const (
-	// ConnectionReset is the end of a connection by a reset: the operation fails with
-	// ECONNRESET, a connect with ECONNREFUSED.
+	// ConnectionReset resets the connection: the operation fails with ECONNRESET, a
+	// connect with ECONNREFUSED.
 	ConnectionReset NetworkFailure = iota
-	// ConnectionTimedOut is the end of a connection because the other end does not
-	// answer: the operation fails with ETIMEDOUT.
+	// ConnectionTimedOut ends a connection because the peer does not answer: the
+	// operation fails with ETIMEDOUT.
 	ConnectionTimedOut
-	// EndOfFile has the other end seem to have closed the connection, in the middle
-	// of what it sent.
+	// EndOfFile makes the peer seem to have closed the connection, in the middle of
+	// its data.
 	EndOfFile
 	// ShortOperation reads or writes one byte.
 	ShortOperation
@@ -35,22 +35,22 @@ func (f NetworkFailure) String() string {
 
 var failureNames = [...]string{"reset", "timed-out", "end-of-file", "short"}
 
-// Failures says how [FailEverywhere] fails. The zero value has the defaults.
+// Failures has the settings of [FailEverywhere]. The zero value means the defaults.
 type Failures struct {
-	// Kinds are the failures that are tried; nil is all of them.
+	// Kinds are the failures to try; nil means all of them.
 	Kinds []NetworkFailure
 	// Schedules and Mode are those of a [Sweep].
 	Schedules int
 	Mode      Mode
-	// MaxSteps bounds the steps of a run; 0 is 1 000 000.
+	// MaxSteps limits the steps of a run; 0 means 1 000 000.
 	MaxSteps int
 }
 
 // Failing is the marked region of a function for [FailEverywhere].
 type Failing struct{ r *run }
 
-// Do runs fn and returns its error. The failure of the run comes while fn runs, to
-// whichever connection of the program it then is the turn of.
+// Do runs fn and returns its error. The failure of the run occurs while fn runs, in any
+// connection of the program: the one whose operation has the number of this run.
 func (f *Failing) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	f.r.regions++
 	f.r.failing++
@@ -58,24 +58,25 @@ func (f *Failing) Do(ctx context.Context, fn func(ctx context.Context) error) er
 	return fn(ctx)
 }
 
-// Happened reports whether the failure of this run has come. In the first run it never
-// does.
+// Happened reports whether the failure of this run has occurred. In the first run it
+// never does.
 func (f *Failing) Happened() bool { return f.r.failed != "" }
 
-// FailEverywhere runs fn once without a failure, and then once for each operation of
-// the simulated network in its region (see [Failing.Do]) and each kind of failure, with
-// that failure of that operation: to connect, to accept, a read that finds something, a
-// write. What follows the region is the check.
+// FailEverywhere runs fn once without a failure. Then it runs fn once for each
+// operation of the simulated network in its region (see [Failing.Do]) and each kind of
+// failure, and makes that operation fail. The operations are connecting, accepting,
+// reads that return data, and writes. The code after the region checks the result.
 //
-// A run fails for the reasons of Explore. All operations are tried; failures are
-// reported once for each operation of the network and each error. fn must behave in the
-// same way in each run: whatever it uses has to be made inside of it.
+// A run fails for the reasons of [Explore]. All operations are tried; failures are
+// reported once for each operation of the network and each error. fn must be
+// deterministic and create all its state itself, so that each run starts in the same
+// state.
 func FailEverywhere(t TB, f Failures, fn func(ctx context.Context, c *Failing) error) Report {
 	t.Helper()
 	return report(t, func(e *engine) Report { return f.run(e, fn) })
 }
 
-// Run is [FailEverywhere] for programs that are no tests: failures are in the report.
+// Run is [FailEverywhere] outside of tests: failures are in the report.
 func (f Failures) Run(fn func(ctx context.Context, c *Failing) error) Report {
 	return guarded(func(e *engine) Report { return f.run(e, fn) })
 }
@@ -98,7 +99,7 @@ func (f Failures) run(e *engine, fn func(ctx context.Context, c *Failing) error)
 	for seed := range max(f.Schedules, 1) {
 		set := base
 		set.seed, set.random = uint64(seed), seed > 0
-		if !e.attempt(set, main) { // without a failure it has to pass
+		if !e.attempt(set, main) { // without a failure the run must pass
 			return e.report
 		}
 		if e.run.regions == 0 {
@@ -134,7 +135,7 @@ func (f Failures) run(e *engine, fn func(ctx context.Context, c *Failing) error)
 	return e.report
 }
 
-// fault is asked before each operation of the network.
+// fault is called before each operation of the network.
 func (r *run) fault(op string, _ *simnet.Host) simnet.Fault {
 	if r.failing == 0 || r.over {
 		return simnet.NoFault
@@ -147,7 +148,7 @@ func (r *run) fault(op string, _ *simnet.Host) simnet.Fault {
 	return r.faults
 }
 
-// parseFailure reads the failure of a record: "fail=12:reset".
+// parseFailure parses the failure of a record: "fail=12:reset".
 func parseFailure(text string) (op int, fault simnet.Fault, ok bool) {
 	number, name, _ := strings.Cut(text, ":")
 	if _, err := fmt.Sscanf(number, "%d", &op); err != nil || op <= 0 {

@@ -1,6 +1,6 @@
 package aiotest
 
-// How a simulated network is driven by a run. See internal/simnet.
+// The adapter between a run and its simulated network. See internal/simnet.
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio/internal/simnet"
 )
 
-// driver is the run as a network sees it.
+// driver is the run in the form that a network uses.
 type driver struct{ r *run }
 
 // Now implements simnet.Driver.
@@ -31,7 +31,7 @@ func (d driver) Note(text string) {
 	}
 }
 
-// hostLoop is a loop as its host sees it.
+// hostLoop is a loop in the form that its host uses.
 type hostLoop struct{ loop *aio.Loop }
 
 // Soon implements simnet.Loop.
@@ -46,13 +46,14 @@ func (h hostLoop) Waiter(ctx context.Context) (wait func() error, wake func(), e
 	}
 	wake = func() {
 		if !f.Done() {
-			_ = f.SetResult(struct{}{}) // it is not done
+			// it cannot fail: the future is not done
+			_ = f.SetResult(struct{}{})
 		}
 	}
 	return wait, wake, nil
 }
 
-// connect gives the loop of the run a network of its own, if it is to have one.
+// connect gives the loop of the run a simulated network, if the run has one.
 func (r *run) connect() {
 	r.host = nil
 	if !r.network {

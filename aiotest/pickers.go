@@ -6,11 +6,11 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// priorities choose the order of steps for mode PCT: each source of entries has a random
-// priority, and the highest that is ready runs. At a few random steps the one that would
-// run gets the lowest. With d such steps a fault that needs d+1 steps in a certain order
-// is found with a probability that falls with the number of steps to the power of d, not
-// with the number of schedules.
+// priorities choose the order of steps for mode PCT: each source of entries has a
+// random priority, and the ready source with the highest one runs. At a few random
+// steps the source that would run gets the lowest priority. With d such steps a bug
+// that needs d+1 steps in a certain order is found with a probability that falls with
+// the number of steps to the power of d, not with the number of schedules.
 type priorities struct {
 	seeds  *seeded
 	of     map[any]int
@@ -63,31 +63,31 @@ func (p *priorities) pick(view plug.Loop, n, step int) int {
 	return best
 }
 
-// depthFirst makes all choices there are, one run after another. path has the choices of
-// the run under way: those that were made in the run before come first, the last of them
-// with its next possibility.
+// depthFirst makes all possible choices, one run after another. path has the choices of
+// the current run: first those of the previous run, the last of them with its next
+// possibility.
 //
-// Not every order is another schedule. Where an entry was tried first, and then another
-// one is, the former is put to sleep if the two can change places without a difference:
-// to run it later leads to what was seen already. It wakes up with the first step with
-// which it cannot change places. (These are the sleep sets of partial order reduction.)
-// What a step of a task touches is not known, so only the timers of plain Sleeps sleep:
-// one makes its task ready, which then still may run at any time, and so commutes with
-// everything but a step that ends in Sleep(0), behind which its task must not come.
+// Different orders are not always different schedules. When an entry was tried first,
+// and then another one is tried, the former is put to sleep if the two commute: running
+// it later leads to a state that was seen already. It wakes up with the first step with
+// which it does not commute. (These are the sleep sets of partial order reduction.) The
+// state that a step of a task accesses is unknown, so only the timers of plain Sleeps
+// are put to sleep. Such a timer makes its task ready, which then still may run at any
+// time. So it commutes with everything except a step that ends in Sleep(0), behind
+// which its task must not come.
 type depthFirst struct {
 	path []fork
-	// a choice was not the one of the run before: the program is not deterministic
+	// a choice differs from the previous run: the program is not deterministic
 	misfit bool
 
-	// The ready queue, as numbers by which entries are known while they move.
+	// The ready queue, as numbers that identify entries while they move.
 	queue  []int
 	last   int
 	asleep map[int]bool
 	front  any // the task of the entry that runs
 }
 
-// fork is a choice and the possibilities that are left, the one that is being tried
-// first.
+// fork is a choice, the possibility that is being tried, and the remaining ones.
 type fork struct {
 	n     int
 	left  []int
@@ -135,7 +135,7 @@ func (d *depthFirst) order(at int, view plug.Loop) int {
 			first = i
 		}
 	}
-	if awake == 0 { // the rest of the run is like another one
+	if awake == 0 { // the rest of the run is equivalent to an earlier one
 		may = func(i int) bool { return i == first }
 	}
 	v := d.pick(at, n, may)
@@ -150,7 +150,7 @@ func (d *depthFirst) order(at int, view plug.Loop) int {
 	return v
 }
 
-// sync numbers the entries that are new in the ready queue.
+// sync numbers the new entries of the ready queue.
 func (d *depthFirst) sync(view plug.Loop) {
 	for len(d.queue) < view.Len() {
 		d.last++
@@ -158,7 +158,7 @@ func (d *depthFirst) sync(view plug.Loop) {
 	}
 }
 
-// moved mirrors that entry i became the first.
+// moved updates the numbers after entry i became the first.
 func (d *depthFirst) moved(view plug.Loop, i int) {
 	d.sync(view)
 	number := d.queue[i]
@@ -166,14 +166,14 @@ func (d *depthFirst) moved(view plug.Loop, i int) {
 	d.queue[0] = number
 }
 
-// begin mirrors that the first entry runs.
+// begin updates the numbers when the first entry runs.
 func (d *depthFirst) begin(view plug.Loop) {
 	d.sync(view)
 	d.queue = append(d.queue[:0], d.queue[1:]...)
 	d.front, _ = view.Task(0)
 }
 
-// end wakes up what sleeps if the step has ended in Sleep(0).
+// end wakes the sleeping entries if the step has ended in Sleep(0).
 func (d *depthFirst) end(view plug.Loop) {
 	if len(d.asleep) > 0 && d.front != nil {
 		for i := len(d.queue); i < view.Len(); i++ {
@@ -185,7 +185,7 @@ func (d *depthFirst) end(view plug.Loop) {
 	d.sync(view)
 }
 
-// next goes on to the next run, and reports whether there is one.
+// next prepares the next run, and reports whether there is one.
 func (d *depthFirst) next() bool {
 	for len(d.path) > 0 {
 		f := &d.path[len(d.path)-1]

@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// TB is what this package needs of a test: *testing.T, *testing.B, *testing.F and
-// testing.TB have it.
+// TB is the part of [testing.TB] that this package needs; *testing.T, *testing.B and
+// *testing.F implement it.
 type TB interface {
-	// Helper marks the caller as a function that is not where a failure is.
+	// Helper marks the calling function as a test helper.
 	Helper()
-	// Name is the name of the test.
+	// Name returns the name of the test.
 	Name() string
 	// Failed reports whether the test has failed.
 	Failed() bool
 	// Logf prints a message.
 	Logf(format string, args ...any)
-	// Errorf prints a message and makes the test fail.
+	// Errorf prints a message and marks the test as failed.
 	Errorf(format string, args ...any)
 }
 
-// report makes the runs of a test, and prints what failed.
+// report makes the runs of a test, and prints the failures.
 func report(t TB, f func(e *engine) Report) Report {
 	t.Helper()
 	e := &engine{failed: t.Failed}
@@ -63,13 +63,13 @@ func report(t TB, f func(e *engine) Report) Report {
 	return end.report
 }
 
-// maxLogged bounds the steps in the log of a failure.
+// maxLogged limits the steps in the log of a failure.
 const maxLogged = 1000
 
-// toldSteps is how many steps a failure tells.
+// toldSteps is the number of steps in the text of a failure.
 const toldSteps = 6
 
-// describe tells what happened, and in which order.
+// describe describes what happened, and in which order.
 func (f *Failure) describe() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: run %d failed: %v", f.mode, f.Run, f.Err)
@@ -86,7 +86,7 @@ func (f *Failure) describe() string {
 	return b.String()
 }
 
-// again is the line that repeats a run.
+// again returns the command line that repeats a run.
 func again(t TB, record string) string {
 	parts := strings.Split(t.Name(), "/")
 	for i, p := range parts {
@@ -95,10 +95,10 @@ func again(t TB, record string) string {
 	return fmt.Sprintf("\nTo see it again: AIOTEST_REPLAY='%s' go test -v -run '%s'", record, strings.Join(parts, "/"))
 }
 
-// page writes the timeline as a page where the test keeps artifacts, and returns its
-// path.
+// page writes the timeline as a page to the artifact directory of the test, and returns
+// its path.
 func (f *Failure) page(t TB) (string, error) {
-	a, ok := t.(interface{ ArtifactDir() string }) // of Go 1.26
+	a, ok := t.(interface{ ArtifactDir() string }) // since Go 1.26
 	if !ok {
 		return "", nil
 	}
