@@ -217,7 +217,7 @@ type meter struct {
 	jobs, connections, servers  atomic.Int64
 	processes, waiting, lateMax atomic.Int64 // waiting: 1 while the loop waits
 	moves                       atomic.Uint64
-	current                     atomic.Pointer[task] // that runs
+	current                     atomic.Pointer[task] // the task that runs
 	resources                   atomic.Pointer[resourceRegistry]
 }
 

@@ -2,9 +2,9 @@ package aiotest
 
 // One run of a program under test, in a directed loop with a virtual clock.
 //
-// A run is a director (see internal/plug): the loop calls it between the steps of tasks,
-// in the goroutine that runs the loop, which owns all of its state. beat alone is read by
-// another goroutine, the one that watches for steps that do not end.
+// A run is a director (see internal/plug): the loop calls it between the steps of
+// tasks, in the goroutine that runs the loop, which owns all of its state. Only beat is
+// read by another goroutine, which watches for steps that do not end.
 
 import (
 	"context"
@@ -20,16 +20,16 @@ import (
 	"github.com/goaio/aio/internal/simnet"
 )
 
-// runs has the run of each loop that has one.
+// runs maps each loop that has a run to its run.
 var runs sync.Map // *aio.Loop -> *run
 
-// defaultMaxSteps bounds the steps of one run of an exploration.
+// defaultMaxSteps limits the steps of one run of an exploration.
 const defaultMaxSteps = 1_000_000
 
-// maxStill bounds the passes that a run makes while its clock stands still.
+// maxStill limits the passes of a run while its clock does not advance.
 var maxStill = 10_000_000
 
-// drainTime is how long, in virtual time, tasks that were left get to end.
+// drainTime is how long, in virtual time, remaining tasks get to end.
 const drainTime = time.Second
 
 // run is the state of one run.
@@ -38,51 +38,52 @@ type run struct {
 	view   plug.Loop
 	runner aio.Runner
 
-	// What to do; set before each run.
+	// Parameters; set before each run.
 	mode           Mode
 	picker         picker
 	pct            *priorities   // in mode PCT
 	slack          time.Duration // in mode Environment
 	maxSteps       int
-	moment         int // in which to cancel, 0 for never
+	moment         int // at which to cancel, 0 for never
 	victims        func(aio.AnyTask) bool
 	allowSwallowed bool
-	log            *timeline // nil if nobody wants one
+	log            *timeline // nil if no timeline is wanted
 	check          *trace    // nil if the run is not compared with another
 	threads        bool      // ToThread uses real goroutines
 	network        bool      // connections are simulated
-	op             int       // of the network that fails, 0 for none
+	op             int       // the network operation that fails, 0 for none
 	faults         simnet.Fault
-	strict         bool // tasks that are left are not given the time to end
+	strict         bool // remaining tasks get no time to end
 
 	// What happened.
 	choices []Choice
-	what    string // of the choice being made
+	what    string // the name of the choice being made
 	steps   int
-	still   int           // passes in which the clock stood still
-	stillAt time.Duration // the time at which it does
-	// main has ended: there is nothing to choose or to cancel any more
+	still   int           // passes since the clock advanced
+	stillAt time.Duration // the time at which the clock is
+	// over reports that main has ended: there is nothing left to choose or cancel
 	over     bool
 	limit    error // why the run was ended early
 	reported []error
 	main     *aio.Task[struct{}]
-	region   *aio.Task[struct{}] // that is being swept
+	region   *aio.Task[struct{}] // the task of the current region
 	regions  int
-	moments  int // in it, so far
+	moments  int // so far in the region
 	fired    *cancellation
-	ran      aio.AnyTask // whose step ran last, if victims is set
+	ran      aio.AnyTask // the task whose step ran last, if victims is set
 	closing  bool
-	failing  int    // regions of FailEverywhere that are under way
-	ops      int    // of the network in them, so far
-	failed   string // the one that failed, "" if none has
+	failing  int    // active regions of FailEverywhere
+	ops      int    // network operations in them so far
+	failed   string // the operation that failed, "" if none has
 
-	host  *simnet.Host // whose network the loop has, nil if that is the system's
-	world *World       // of a simulation
+	// its network is that of the loop; nil for the system's network
+	host  *simnet.Host
+	world *World // of a simulation
 
 	beat atomic.Uint64 // odd while a step runs
 }
 
-// kind says in which way a run failed, to tell one fault from another while minimising.
+// kind is the way in which a run failed. Minimising uses it to distinguish failures.
 type kind string
 
 const (
@@ -97,22 +98,22 @@ const (
 	differs     kind = "not deterministic"
 )
 
-// outcome is how a run ended: err is nil if it passed.
+// outcome is the result of a run: err is nil if it passed.
 type outcome struct {
 	kind kind
 	err  error
 }
 
-// open makes the loop of the run.
+// open creates the loop of the run.
 func (r *run) open() {
 	r.loop = aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	r.view = plug.Direct(r.loop, r)
 	runs.Store(r.loop, r)
 	r.runner = aio.Runner{LoopFactory: func() *aio.Loop { return r.loop }}
-	_, _ = r.runner.GetLoop() // a new runner has one
+	_, _ = r.runner.GetLoop() // cannot fail for a new runner
 }
 
-// close cancels the tasks that are left, waits for them and closes the loop.
+// close cancels the remaining tasks, waits for them and closes the loop.
 func (r *run) close() error {
 	if r.loop == nil {
 		return nil
@@ -124,8 +125,7 @@ func (r *run) close() error {
 	return err
 }
 
-// do makes a run. It may be called again, and uses the same loop while nothing is left in
-// it.
+// do runs main. It may be called again, and reuses the loop if no state is left in it.
 func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	if r.loop == nil {
 		r.open()
@@ -133,7 +133,8 @@ func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	done := false
 	defer func() {
 		if !done {
-			// a task called t.FailNow or the like, which ends this goroutine
+			// A task called t.FailNow or a similar method, which ends this
+			// goroutine.
 			if r.world != nil {
 				r.world.end()
 			}
@@ -151,7 +152,7 @@ func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	r.main = aio.CreateTask(r.loop.Context(), aio.NoResult(main))
 	_, err := aio.RunUntilComplete(r.loop, r.main)
 	r.over = true
-	if w := r.world; w != nil { // main has not come to its end
+	if w := r.world; w != nil { // main has not returned
 		if errors.Is(err, aio.ErrDeadlock) {
 			err = fmt.Errorf("%w%s", err, w.tasks())
 		}
@@ -180,7 +181,7 @@ func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	return out
 }
 
-// judge says how a run ended whose main returned err.
+// judge returns the outcome of a run whose main returned err.
 func (r *run) judge(err error) outcome {
 	if p, ok := r.picker.(*script); ok && p.misfit != "" {
 		return outcome{doesNotFit, errors.New(p.misfit)}
@@ -200,7 +201,7 @@ func (r *run) judge(err error) outcome {
 		var b strings.Builder
 		for _, task := range left {
 			b.WriteString("\n" + task.String() + "\n")
-			_ = task.PrintStack(&b, 0) // a strings.Builder does not fail
+			_ = task.PrintStack(&b, 0) // a strings.Builder never fails
 		}
 		return outcome{leftTasks, fmt.Errorf("%d tasks are left that are not done:%s", len(left), b.String())}
 	}
@@ -224,7 +225,7 @@ func (r *run) exceptionOf(host string, ec aio.ExceptionContext) {
 	}
 }
 
-// choose makes a choice and writes it down.
+// choose makes a choice and records it.
 func (r *run) choose(n int, what string) int {
 	if n <= 1 || r.over || r.picker == nil {
 		return 0
@@ -251,8 +252,8 @@ func (r *run) Pass() {
 	}
 }
 
-// delay has the pass before have taken so long that the next timer is due by now, if that
-// is the choice.
+// delay makes the previous pass take so long that the next timer is due, if the run
+// chooses that.
 func (r *run) delay(v plug.Loop) {
 	if r.mode != Environment || r.over || r.picker == nil || v.Len() == 0 {
 		return
@@ -263,7 +264,7 @@ func (r *run) delay(v plug.Loop) {
 	}
 }
 
-// Idle implements plug.Director: it moves the clock to the next event of a simulated
+// Idle implements plug.Director: it advances the clock to the next event of a simulated
 // network, or of the world.
 func (r *run) Idle() bool {
 	switch {
@@ -305,7 +306,7 @@ func (r *run) Choose() {
 	r.begin(r.view, "")
 }
 
-// choice chooses which entry of a loop's ready queue is next.
+// choice chooses the next entry of a loop's ready queue.
 func (r *run) choice(v plug.Loop) {
 	if r.mode != Environment && !r.over && r.picker != nil {
 		r.order(v)
@@ -320,7 +321,7 @@ func (r *run) count(v plug.Loop) {
 	}
 }
 
-// begin writes a step down.
+// begin records a step in the timeline.
 func (r *run) begin(v plug.Loop, host string) {
 	if r.check != nil && !r.closing {
 		r.check.step(r, v, host)
@@ -331,7 +332,7 @@ func (r *run) begin(v plug.Loop, host string) {
 	r.beat.Add(1)
 }
 
-// end writes down how a step ended.
+// end records in the timeline how a step ended.
 func (r *run) end(v plug.Loop) {
 	r.beat.Add(1)
 	if r.log != nil && !r.closing {
@@ -353,10 +354,9 @@ func (r *run) Ran() {
 	}
 }
 
-// order chooses which entry of the ready queue is next. There is nothing to choose where
-// the order of entries makes no difference to a program: after main has ended, and for an
-// entry that commutes with all others. That keeps mode Exhaustive from making the same
-// schedule many times.
+// order chooses the next entry of the ready queue. There is no choice where a program
+// cannot observe the order: after main has ended, and for an entry that commutes with
+// all others. That keeps mode Exhaustive from running the same schedule many times.
 func (r *run) order(view plug.Loop) {
 	n := view.Len()
 	if n <= 1 || r.main.Done() {
@@ -395,7 +395,7 @@ func (r *run) toFront(view plug.Loop, i int) {
 	view.ToFront(i)
 }
 
-// exceeded ends the run because of a limit, and says who is running.
+// exceeded ends the run because of a limit, and reports which task is running.
 func (r *run) exceeded(view plug.Loop, err error) {
 	if r.limit != nil {
 		return
@@ -405,7 +405,7 @@ func (r *run) exceeded(view plug.Loop, err error) {
 		if t, _ := view.Task(i); t != nil {
 			task := t.(aio.AnyTask)
 			b.WriteString("\n")
-			_ = task.PrintStack(&b, 0) // a strings.Builder does not fail
+			_ = task.PrintStack(&b, 0) // a strings.Builder never fails
 		} else {
 			b.WriteString("\n" + view.Describe(i))
 		}

@@ -11,35 +11,34 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// Sweep says how [CancelEverywhere] cancels. The zero value has the defaults.
+// Sweep has the settings of [CancelEverywhere]. The zero value means the defaults.
 type Sweep struct {
-	// Tasks selects further tasks to be cancelled, each before and after each of its
-	// steps. By default only the region's own task is. Take care to select tasks that
-	// the program itself cancels: a cancellation that nobody can request proves
-	// nothing.
+	// Tasks selects further tasks to cancel, each before and after each of its
+	// steps. By default only the region's own task is cancelled. Select only tasks
+	// that the program itself cancels: a failure after a cancellation that the
+	// program never requests proves nothing.
 	Tasks func(task aio.AnyTask) bool
 	// Schedules is the number of schedules under which all moments are swept: the
-	// first is asyncio's own order, the others are made as an [Exploration] of mode
-	// Mode makes them. 0 is 1.
+	// first is asyncio's own order, the others are made as in an [Exploration] of
+	// mode Mode. 0 means 1.
 	Schedules int
-	// Mode is how the schedules are made.
+	// Mode is the way in which the schedules are made.
 	Mode Mode
-	// AllowSwallowed turns off the check that a task which was cancelled ends as
-	// cancelled.
+	// AllowSwallowed turns off the check that a cancelled task ends as cancelled.
 	AllowSwallowed bool
-	// MaxSteps bounds the steps of a run; 0 is 1 000 000.
+	// MaxSteps limits the steps of a run; 0 means 1 000 000.
 	MaxSteps int
-	// Network has connections be simulated, as that of an [Exploration].
+	// Network simulates the connections, as in an [Exploration].
 	Network bool
 }
 
-// Cancelled is the marked region of a function that is swept.
+// Cancelled is the region of a swept function in which the cancellation occurs.
 type Cancelled struct{ r *run }
 
-// Do runs fn as a task and returns its error, once it is done. It is the region of
-// [CancelEverywhere]: the cancellation of the run comes while fn runs, and hits this
-// task. A function may have several regions, one after another. Do awaits; the error
-// matches ErrUsage if a region is under way already.
+// Do runs fn as a task, suspends the calling task until it is done, and returns its
+// error. It is the region of [CancelEverywhere]: the cancellation of the run occurs
+// while fn runs, and cancels this task. A function may have several regions, one after
+// another. The error matches ErrUsage if a region is active already.
 func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	r := c.r
 	if r.region != nil {
@@ -53,12 +52,13 @@ func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) 
 	return err
 }
 
-// Happened reports whether the cancellation of this run has come. In the first run it
-// never does.
+// Happened reports whether the cancellation of this run has occurred. In the first run
+// it never does.
 func (c *Cancelled) Happened() bool { return c.r.fired != nil }
 
-// Whole makes a function of one for Run, so that a whole test is swept: main is the
-// region, and there is no check behind it but those of [CancelEverywhere] itself.
+// Whole converts main into a function for [Sweep.Run] or [CancelEverywhere] in which
+// the whole of main is the region. The only checks are those of CancelEverywhere
+// itself.
 func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Cancelled) error {
 	return func(ctx context.Context, c *Cancelled) error {
 		err := c.Do(ctx, main)
@@ -69,11 +69,11 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 	}
 }
 
-// CancelEverywhere runs fn once without a cancellation, and then once for each moment
-// in its region (see [Cancelled.Do]) with a cancellation of the region's task in that
-// moment. A moment is before each step of any task or callback, and after the last one
-// of a pass: so the task is cancelled both where it is suspended and where it was woken
-// and has not run yet. What follows the region is the check.
+// CancelEverywhere runs fn once without a cancellation. Then it runs fn once for each
+// moment in its region (see [Cancelled.Do]), and cancels the region's task at that
+// moment. There is a moment before each step of any task or callback, and one after the
+// last step of a pass. So the task is cancelled both while it is suspended and after it
+// was woken and before it runs. The code after the region checks the result.
 //
 //	aiotest.CancelEverywhere(t, aiotest.Sweep{}, func(
 //		ctx context.Context, c *aiotest.Cancelled) error {
@@ -84,20 +84,20 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 //		return pool.check(ctx, err)
 //	})
 //
-// A run fails if fn returns an error; if there is a deadlock; if the task that was
-// cancelled ends with another error or none, without having called Uncancel; if tasks
-// are left that do not end within a second of virtual time; if an error reaches the
-// exception handler; if the run exceeds its limits. All moments are tried. A failure is
-// reported for each place in which the task was suspended and each error.
+// A run fails if fn returns an error; if there is a deadlock; if the cancelled task
+// ends with another error or none, without having called Uncancel; if remaining tasks
+// do not end within a second of virtual time; if an error reaches the exception
+// handler; if the run exceeds its limits. All moments are tried. Failures are reported
+// once for each place in which the task was suspended and each error.
 //
-// fn must behave in the same way in each run: whatever it uses has to be made inside of
-// it.
+// fn must be deterministic and create all its state itself, so that each run starts in
+// the same state.
 func CancelEverywhere(t TB, s Sweep, fn func(ctx context.Context, c *Cancelled) error) Report {
 	t.Helper()
 	return report(t, func(e *engine) Report { return s.run(e, fn) })
 }
 
-// Run is [CancelEverywhere] for programs that are no tests: failures are in the report.
+// Run is [CancelEverywhere] outside of tests: failures are in the report.
 func (s Sweep) Run(fn func(ctx context.Context, c *Cancelled) error) Report {
 	return guarded(func(e *engine) Report { return s.run(e, fn) })
 }
@@ -116,7 +116,7 @@ func (s Sweep) run(e *engine, fn func(ctx context.Context, c *Cancelled) error) 
 	for seed := range max(s.Schedules, 1) {
 		set := base
 		set.seed, set.random = uint64(seed), seed > 0
-		if !e.attempt(set, main) { // without a cancellation it has to pass
+		if !e.attempt(set, main) { // without a cancellation the run must pass
 			return e.report
 		}
 		if e.run.regions == 0 {
@@ -150,26 +150,26 @@ func (s Sweep) run(e *engine, fn func(ctx context.Context, c *Cancelled) error) 
 	return e.report
 }
 
-// maxFailures bounds the failures that a sweep reports.
+// maxFailures limits the failures that a sweep reports.
 const maxFailures = 10
 
-// firstLine is the first line of the text of err.
+// firstLine returns the first line of the text of err.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
 }
 
-// cancellation is the one that was made in a run.
+// cancellation is the cancellation of a run.
 type cancellation struct {
 	task    aio.AnyTask
 	name    string
 	stack   []runtime.Frame // of the task
-	during  string          // what was about to run
+	during  string          // the entry that was about to run
 	step    int
-	allowed bool // to be swallowed
+	allowed bool // swallowing it is allowed
 }
 
-// before is called before an entry runs, while a region is under way.
+// before is called before an entry runs, while a region is active.
 func (r *run) before() {
 	if !r.region.Done() {
 		r.reach(r.region, true)
@@ -183,7 +183,7 @@ func (r *run) before() {
 	}
 }
 
-// after is called after an entry ran, while a region is under way.
+// after is called after an entry has run, while a region is active.
 func (r *run) after() {
 	if r.view.Todo() == 0 && !r.region.Done() {
 		r.reach(r.region, false)
@@ -193,8 +193,8 @@ func (r *run) after() {
 	}
 }
 
-// reach counts a moment in which victim may be cancelled, and does so if it is the one of
-// the run.
+// reach counts a moment at which victim may be cancelled, and cancels it if this is the
+// moment of the run.
 func (r *run) reach(victim aio.AnyTask, before bool) {
 	r.moments++
 	if r.moments != r.moment {
@@ -211,7 +211,7 @@ func (r *run) reach(victim aio.AnyTask, before bool) {
 	victim.Cancel("aiotest: cancelled by CancelEverywhere")
 }
 
-// judge says whether the task that was cancelled ended in the right way.
+// judge returns an error if the cancelled task did not end correctly.
 func (f *cancellation) judge(view plug.Loop) error {
 	if f == nil || f.allowed || f.task.Cancelled() || f.task.Cancelling() == 0 || view.Undelivered(f.task) {
 		return nil
@@ -222,7 +222,7 @@ func (f *cancellation) judge(view plug.Loop) error {
 	return fmt.Errorf("the cancellation was swallowed: task %s ended with the error %v", f.name, f.task.Exception())
 }
 
-// String says who was cancelled and where.
+// String describes the cancelled task and its place.
 func (f *cancellation) String() string {
 	if f == nil {
 		return ""
@@ -237,7 +237,7 @@ func (f *cancellation) String() string {
 	return s
 }
 
-// place is the stack of the task that was cancelled.
+// place returns the stack of the cancelled task.
 func (f *cancellation) place() string {
 	if f == nil {
 		return ""

@@ -20,32 +20,34 @@ type Step struct {
 	// task.
 	Name string
 	Task bool
-	// Why says what the step comes from: what the task was waiting for.
+	// Why is the reason of the step: the operation that the task was waiting for.
 	Why string
-	// By is the number of the step that made it ready, -1 if none did.
+	// By is the number of the step that made this one ready, -1 if none did.
 	By int
-	// Where is the line at which the task awaits after the step, or how it ended.
+	// Where is the line at which the task awaits after the step, or how the task
+	// ended.
 	Where string
-	// Ready is the number of entries in the ready queue when the step began, itself
-	// included.
+	// Ready is the number of entries in the ready queue when the step began,
+	// including its own.
 	Ready int
-	// Notes are choices that were made before or during the step, and cancellations.
+	// Notes are the choices that were made before or during the step, and
+	// cancellations.
 	Notes []string
 }
 
-// Timeline has the steps of a run in their order.
+// Timeline has the steps of a run in order.
 type Timeline []Step
 
-// timeline follows a run.
+// timeline records the steps of a run.
 type timeline struct {
 	steps Timeline
-	// by which step each entry of a ready queue was made ready
+	// for each entry of a ready queue, the step that made it ready
 	mirror map[plug.Loop]*[]int
-	task   aio.AnyTask // whose step it is
-	noted  int         // how many choices have their note
-	notes  []string    // for the next step
+	task   aio.AnyTask // the task of the open step
+	noted  int         // how many choices have a note
+	notes  []string    // notes for the next step
 	seen   map[aio.AnyTask]bool
-	open   bool // the last step runs
+	open   bool // the last step is running
 }
 
 // origin returns the mirror of a loop's ready queue.
@@ -61,17 +63,17 @@ func (t *timeline) origin(v plug.Loop) *[]int {
 	return q
 }
 
-// maxTimeline bounds the steps of a timeline.
+// maxTimeline limits the steps of a timeline.
 const maxTimeline = 100_000
 
-// sync notes where the entries come from that are new in the ready queue.
+// sync records the origin of the new entries of the ready queue.
 func (t *timeline) sync(v plug.Loop, by int) {
 	for q := t.origin(v); len(*q) < v.Len(); {
 		*q = append(*q, by)
 	}
 }
 
-// moved mirrors that entry i became the first.
+// moved updates the mirror after entry i became the first.
 func (t *timeline) moved(v plug.Loop, i int) {
 	q := *t.origin(v)
 	by := q[i]
@@ -79,11 +81,11 @@ func (t *timeline) moved(v plug.Loop, i int) {
 	q[0] = by
 }
 
-// note has text stand at the next step, or at the one that runs.
+// note adds text to the next step, or to the one that is running.
 func (t *timeline) note(text string) { t.notes = append(t.notes, text) }
 
-// begin writes down the step that is about to run, in the loop of a host, or the run's
-// own if that is "".
+// begin records the step that is about to run, in the loop of a host, or in the run's
+// own loop if host is "".
 func (t *timeline) begin(r *run, v plug.Loop, host string) {
 	if len(t.steps) == maxTimeline {
 		return
@@ -110,8 +112,8 @@ func (t *timeline) begin(r *run, v plug.Loop, host string) {
 	} else {
 		t.task = nil
 		s.Name = v.Describe(0)
-		// of a path of packages the last element tells enough; the rest of a name
-		// of a generic type is in brackets
+		// The last element of a package path is enough; the type arguments of a
+		// generic name are in brackets
 		name, args, generic := strings.Cut(s.Name, "[")
 		s.Name = name[strings.LastIndexByte(name, '/')+1:]
 		if generic {
@@ -127,7 +129,7 @@ func (t *timeline) begin(r *run, v plug.Loop, host string) {
 	t.open = true
 }
 
-// end writes down where the task of the step is now.
+// end records where the task of the step is suspended, or how it ended.
 func (t *timeline) end(r *run, v plug.Loop) {
 	if !t.open {
 		return
@@ -158,7 +160,7 @@ func (t *timeline) end(r *run, v plug.Loop) {
 	}
 }
 
-// choices adds the choices to notes that were made since the last time.
+// choices appends to notes the choices that were made since the last call.
 func (t *timeline) choices(notes []string, r *run) []string {
 	for _, c := range r.choices[t.noted:] {
 		if c.Index != 0 {
@@ -169,8 +171,8 @@ func (t *timeline) choices(notes []string, r *run) []string {
 	return notes
 }
 
-// innermost names the innermost line of a stack that is not in this package, "" if there
-// is none.
+// innermost returns the innermost line of a stack that is not in this package, "" if
+// there is none.
 func innermost(stack []runtime.Frame) string {
 	for _, f := range slices.Backward(stack) {
 		if !strings.HasPrefix(f.Function, "github.com/goaio/aio/aiotest.") {
@@ -189,8 +191,8 @@ func (t Timeline) String() string {
 	return t.text(all)
 }
 
-// tell selects the n steps that tell the most of what happened: those with notes, as far
-// as half of the room goes, and the last ones that are no callbacks of the library.
+// tell selects the n most informative steps: steps with notes, for up to half of n, and
+// the last steps that are not callbacks of the library.
 func (t Timeline) tell(n int) []int {
 	var at []int
 	for i, s := range t {
@@ -249,7 +251,7 @@ func (t Timeline) text(steps []int) string {
 	return b.String()
 }
 
-// trace has the steps of a run in a form to be compared.
+// trace has the steps of a run in a form that can be compared.
 type trace struct{ steps []traced }
 
 type traced struct {
@@ -260,7 +262,7 @@ type traced struct {
 	made  int // choices
 }
 
-// maxTraced bounds the steps that are compared.
+// maxTraced limits the steps that are compared.
 const maxTraced = 1 << 16
 
 func (t *trace) step(r *run, v plug.Loop, host string) {
@@ -280,12 +282,12 @@ func (t *trace) step(r *run, v plug.Loop, host string) {
 	t.steps = append(t.steps, s)
 }
 
-// usualCauses of runs that differ.
+// usualCauses lists the usual causes of different runs.
 const usualCauses = "Usual causes: the order of a map, time.Now, a goroutine, a select with several ready channels, " +
 	"a random number (use aiotest.Choose), an address in text, or something that lives on from run to run"
 
-// difference says at which step another run of the same choices went another way, "" if
-// nowhere.
+// difference describes the first step at which another run with the same choices
+// differs, "" if there is none.
 func (t *trace) difference(other *trace) string {
 	for i := range max(len(t.steps), len(other.steps)) {
 		switch {

@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// pageStyle is for WriteHTML. The page needs no script and no network.
+// pageStyle is the style of WriteHTML. The page needs no script and no network.
 const pageStyle = `body{font:14px/1.4 system-ui,sans-serif;margin:2em}pre{background:#f6f6f6;padding:1em;overflow:auto}
 table{border-collapse:collapse}th{position:sticky;top:0;background:#fff;text-align:left;vertical-align:bottom}
 td,th{padding:2px 8px;border-left:1px solid #ddd}td.time,td.n{text-align:right;color:#666;border:0;font-variant-numeric:tabular-nums}
 td.on{background:#dbe9ff;border-radius:4px;white-space:nowrap}td.on small{color:#555}td.done{background:#d8f0d8}td.cancelled{background:#ffe1d6}
 b.note{color:#b00}tr:target{outline:2px solid #06c}a{color:#06c;text-decoration:none}`
 
-// WriteHTML writes the failure as a page: a column for each task, a row for each step.
+// WriteHTML writes the failure as an HTML page: a column for each task, a row for each
+// step.
 func (f *Failure) WriteHTML(w io.Writer, title string) error {
 	var columns []string
 	column := map[string]int{}
@@ -71,7 +72,7 @@ func (f *Failure) WriteHTML(w io.Writer, title string) error {
 	return err
 }
 
-// lane is the column of the step.
+// lane returns the column of the step.
 func (s Step) lane() string {
 	if s.Task {
 		return s.Name

@@ -1,13 +1,13 @@
 package aiotest
 
-// A simulation: several hosts, each with a loop of its own, in one goroutine and one
-// virtual time.
+// A simulation: several hosts, each with its own loop, in one goroutine and one virtual
+// time.
 //
 // The function of the simulation runs in the run's own loop, whose clock is that of the
-// world. When that loop begins a pass each host makes a pass too, if it has something to
-// do; when it has nothing to do the hosts go on, and then the clock moves to what comes
-// next anywhere. A host whose pass takes long, by a choice, is ahead of the world's clock
-// and has no pass until the world is there.
+// world. When that loop begins a pass, each host that has something to do runs a pass
+// too. When that loop has nothing to do, the hosts continue, and then the clock
+// advances to the next event anywhere. If a host's pass takes long, by a choice, the
+// host is ahead of the world's clock and runs no pass until the clock has reached it.
 
 import (
 	"context"
@@ -21,47 +21,48 @@ import (
 	"github.com/goaio/aio/internal/simnet"
 )
 
-// Simulation says how Simulate makes its runs. The zero value has the defaults.
+// Simulation has the settings of [Simulate]. The zero value means the defaults.
 type Simulation struct {
-	// Mode is how schedules are made, as that of an [Exploration].
+	// Mode is the way in which schedules are made, as in an [Exploration].
 	Mode Mode
-	// Runs is the number of runs; 0 is 100.
+	// Runs is the number of runs; 0 means 100.
 	Runs int
-	// Seed is where the random choices of the first run come from; each run has the
-	// next seed.
+	// Seed is the seed of the random choices of the first run; each further run has
+	// the next seed.
 	Seed uint64
-	// Slack is the longest time that a pass of a loop takes in mode [Environment];
-	// 0 is 20 ms.
+	// Slack is the longest duration of a pass of a loop in mode [Environment]; 0
+	// means 20 ms.
 	Slack time.Duration
-	// MaxSteps bounds the steps of a run, those of all hosts together; 0 is 100 000
+	// MaxSteps limits the steps of a run, of all hosts together; 0 means 100 000
 	// 000.
 	MaxSteps int
-	// AllowDifferences turns off the check that a run which is repeated makes the
-	// same steps.
+	// AllowDifferences turns off the check that a repeated run makes the same
+	// steps.
 	AllowDifferences bool
 }
 
-// Simulate runs fn many times in a world of its own, until a run fails: with hosts that
-// are connected by a simulated network, which fn makes, crashes, restarts and separates.
-// All of it is in one virtual time, and what a real world leaves open are choices of the
-// run: how long packets take, how streams are cut into pieces, how long passes and jobs
-// take. A failure tells how to see the run again, as that of Explore.
+// Simulate runs fn many times, each time in a new [World], until a run fails. fn adds
+// hosts to the world, which a simulated network connects, and crashes, restarts and
+// separates them. Everything happens in one virtual time. The behaviour that the real
+// world leaves open is a choice of the run: how long packets take, how streams are
+// split into pieces, how long passes and jobs take. The failure reports how to repeat
+// the run, as with [Explore].
 //
 // A run fails if fn returns an error, if there is a deadlock, if the function of a host
-// returns an error that nobody was told by Wait, if an error reaches the exception
-// handler of a host, or if a condition of Always does not hold. Hosts that still run when
-// fn returns are ended as by Crash.
+// returns an error that no Wait has returned, if an error reaches the exception handler
+// of a host, or if a condition of [World.Always] fails. Hosts that still run when fn
+// returns are stopped as by [Host.Crash].
 func Simulate(t TB, s Simulation, fn func(ctx context.Context, w *World) error) Report {
 	t.Helper()
 	return report(t, func(e *engine) Report { return s.exploration().run(e, s.main(e, fn)) })
 }
 
-// Run is Simulate for programs that are no tests: the failure is in the report.
+// Run is [Simulate] outside of tests: the failure is in the report.
 func (s Simulation) Run(fn func(ctx context.Context, w *World) error) Report {
 	return guarded(func(e *engine) Report { return s.exploration().run(e, s.main(e, fn)) })
 }
 
-// Replay makes one run with the choices of a record, as [Failure].Record has it.
+// Replay makes one run with the choices of a record, as in [Failure].Record.
 func (s Simulation) Replay(record string, fn func(ctx context.Context, w *World) error) Report {
 	return guarded(func(e *engine) Report {
 		e.replay(s.exploration().setting(), record, s.main(e, fn))
@@ -80,7 +81,7 @@ func (s Simulation) exploration() Exploration {
 	return x
 }
 
-// main makes a function of one for Explore.
+// main converts fn into a function for Explore.
 func (s Simulation) main(e *engine, fn func(ctx context.Context, w *World) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		w := newWorld(&e.run)
@@ -90,15 +91,15 @@ func (s Simulation) main(e *engine, fn func(ctx context.Context, w *World) error
 	}
 }
 
-// World is the world of a simulation. Its methods are called by the tasks and callbacks
-// of the function that was given to Simulate; [Host.Crash], [Host.Restart], Now and
-// Note also by the hosts.
+// World is the world of a simulation. Its methods may be called by the tasks and
+// callbacks of the function that was passed to [Simulate]; the hosts may call
+// [Host.Crash], [Host.Restart], [World.Now] and [World.Note].
 type World struct {
 	r      *run
 	net    *simnet.Network
 	hosts  []*Host
 	always []func() error
-	turn   *Host // whose pass runs, nil if none does
+	turn   *Host // the host whose pass is running, nil if there is none
 	failed error
 	still  int
 }
@@ -125,15 +126,15 @@ type Host struct {
 	ended    aio.Event // fn has returned
 	err      error     // of fn
 	told     bool      // by Wait
-	crashing int       // 1 to crash after the pass under way, 2 to restart
+	crashing int       // 1 to crash after the current pass, 2 to restart
 	crashes  int
 }
 
-// Host adds a host and starts it: fn runs as a task of its loop. Others find the host by
-// its name, and hear from it through the network alone. What fn keeps in memory is new
-// each time it starts; what is to outlive a crash, as a disk does, is made outside of it.
-// Each name may be used once, and "test" is that of the simulation's own tasks; another
-// use panics with ErrUsage.
+// Host adds a host and starts it: fn runs as a task of its loop. Other hosts find it by
+// its name, and communicate with it only over the network. Create the memory of the
+// host in fn, so that it is new after each start. Create state that survives a crash,
+// such as a disk, outside of fn. Each name may be used once, and "test" is the host of
+// the simulation's own tasks; using a name again panics with ErrUsage.
 func (w *World) Host(name string, fn func(ctx context.Context) error) *Host {
 	if name == w.r.host.Name() || name == "localhost" || name == "" {
 		panic(usagef("World.Host: %q cannot be the name of a host", name))
@@ -149,7 +150,7 @@ func (w *World) Host(name string, fn func(ctx context.Context) error) *Host {
 	return h
 }
 
-// start lets the function of the host begin.
+// start starts the function of the host.
 func (h *Host) start() {
 	r := h.w.r
 	h.loop = aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
@@ -170,7 +171,7 @@ func (h *Host) start() {
 	}
 }
 
-// stop ends the loop of the host without a farewell to anybody.
+// stop ends the loop of the host without notifying its peers.
 func (h *Host) stop() {
 	if h.loop == nil {
 		return
@@ -181,22 +182,23 @@ func (h *Host) stop() {
 	loop := h.loop
 	h.loop, h.view, h.main = nil, nil, nil
 	runs.Delete(loop)
-	_ = loop.Close() // it does not run
+	_ = loop.Close() // cannot fail: the loop is not running
 }
 
-// Name is the name of the host.
+// Name returns the name of the host.
 func (h *Host) Name() string { return h.sim.Name() }
 
 // Running reports whether the host is up.
 func (h *Host) Running() bool { return h.loop != nil }
 
-// Crashes is how often the host has crashed.
+// Crashes returns how many times the host has crashed.
 func (h *Host) Crashes() int { return h.crashes }
 
-// Crash ends the host as a loss of power does. Its connections are gone, and nobody is
-// told. Each await of its tasks, and each further one, fails with aio.ErrLoopClosed, so
-// deferred functions run, but nothing they do leaves the host. If code of the host itself
-// calls it, the crash comes at the end of the pass. A host that is down stays so.
+// Crash stops the host like a power failure. Its connections disappear without
+// notifying the peers. The current await of each of its tasks, and each later one,
+// fails with aio.ErrLoopClosed. So deferred functions run, but they have no effect
+// outside of the host. If code of the host itself calls it, the crash happens at the
+// end of the pass. It has no effect on a host that is down.
 func (h *Host) Crash() {
 	if h.loop == nil {
 		return
@@ -210,8 +212,8 @@ func (h *Host) Crash() {
 	h.stop()
 }
 
-// Restart is Crash, if the host is up, and then starts its function again, with a new
-// loop. What its former self had left in the network is answered with resets.
+// Restart crashes the host if it is up, and then starts its function again, with a new
+// loop. Packets for its earlier connections are answered with resets.
 func (h *Host) Restart() {
 	if h.w.turn == h {
 		h.crashing = 2
@@ -222,8 +224,9 @@ func (h *Host) Restart() {
 	h.start()
 }
 
-// Wait waits until the function of the host has returned, and returns its error. While
-// the host is down it waits for the end of the next start.
+// Wait suspends the calling task until the function of the host has returned, and
+// returns its error. If the host is down, Wait waits for the function to return after
+// the next start.
 func (h *Host) Wait(ctx context.Context) error {
 	if err := h.ended.Wait(ctx); err != nil {
 		return err
@@ -232,7 +235,7 @@ func (h *Host) Wait(ctx context.Context) error {
 	return h.err
 }
 
-// Wait waits for these hosts, or for all if there are none given, one after the other,
+// Wait waits for these hosts, or for all hosts if none are given, one after the other,
 // and returns the first error.
 func (w *World) Wait(ctx context.Context, hosts ...*Host) error {
 	if len(hosts) == 0 {
@@ -246,27 +249,27 @@ func (w *World) Wait(ctx context.Context, hosts ...*Host) error {
 	return nil
 }
 
-// Always has condition called after each step of any host, and after each one of the
-// simulation's own tasks. The run ends with the first error.
+// Always makes the run call condition after each step of any host, and after each step
+// of the simulation's own tasks. The first error ends the run.
 func (w *World) Always(condition func() error) { w.always = append(w.always, condition) }
 
-// Now is the time since the beginning of the run.
+// Now returns the time since the beginning of the run.
 func (w *World) Now() time.Duration { return w.time() }
 
-// Note has text stand in the timeline of a failure.
+// Note adds text to the timeline of a failure.
 func (w *World) Note(text string) { driver{w.r}.Note(text) }
 
-// Counters are what a world has seen.
+// Counters count the events of a world.
 type Counters struct {
-	Connections int // that were established
-	Segments    int // of streams, that arrived
-	Datagrams   int // that arrived
-	Dropped     int // datagrams that did not
+	Connections int // established
+	Segments    int // stream segments that have arrived
+	Datagrams   int // that have arrived
+	Dropped     int // datagrams that were lost
 	Resets      int // of connections
 	Crashes     int
 }
 
-// Counters returns what there was so far.
+// Counters returns the counts so far.
 func (w *World) Counters() Counters {
 	n := w.net.Counters()
 	c := Counters{n.Connections, n.Segments, n.Datagrams, n.Dropped, n.Resets, 0}
@@ -276,12 +279,12 @@ func (w *World) Counters() Counters {
 	return c
 }
 
-// Link is what lies between two hosts, in both directions. "test" is the name of where
-// the tasks of the simulation itself are.
+// Link is the connection between two hosts, in both directions. The simulation's own
+// tasks run on the host named "test".
 type Link struct{ ways []*simnet.Link }
 
-// Link returns the link between two hosts. It panics with ErrUsage if there is no such
-// host.
+// Link returns the link between two hosts. It panics with ErrUsage if a host does not
+// exist.
 func (w *World) Link(a, b string) Link {
 	return Link{[]*simnet.Link{w.way(a, b), w.way(b, a)}}
 }
@@ -305,8 +308,8 @@ func (w *World) named(name string) *simnet.Host {
 	panic(usagef("World: there is no host %s", name))
 }
 
-// Latency sets how long packets take: from least to most, as the run chooses. It is 1 to
-// 10 ms at first, and 0 to 2 ms within a host.
+// Latency sets how long packets take: a time from least to most that the run chooses.
+// The default is 1 to 10 ms, and 0 to 2 ms within a host.
 func (l Link) Latency(least, most time.Duration) Link {
 	for _, way := range l.ways {
 		way.Latency(least, most)
@@ -314,8 +317,8 @@ func (l Link) Latency(least, most time.Duration) Link {
 	return l
 }
 
-// Loss sets how many of 1000 datagrams may be lost, and how many may arrive twice.
-// Packets of streams are sent again when they are lost, and take 200 ms longer.
+// Loss sets how many of 1000 datagrams may be lost, and how many may be duplicated.
+// Lost packets of streams are retransmitted, and take 200 ms longer.
 func (l Link) Loss(lost, twice int) Link {
 	for _, way := range l.ways {
 		way.Loss(lost, twice)
@@ -323,43 +326,42 @@ func (l Link) Loss(lost, twice int) Link {
 	return l
 }
 
-// Cut has no packet get through. Datagrams are lost. Packets of streams wait for Heal,
-// for a quarter of an hour; then their connection ends with ETIMEDOUT at the end that
-// sends.
+// Cut stops all packets. Datagrams are lost. Packets of streams wait for [Link.Heal];
+// after a quarter of an hour the sending end of their connection fails with ETIMEDOUT.
 func (l Link) Cut() {
 	for _, way := range l.ways {
 		way.Cut()
 	}
 }
 
-// Heal is the reverse of Cut.
+// Heal reverts [Link.Cut].
 func (l Link) Heal() {
 	for _, way := range l.ways {
 		way.Heal()
 	}
 }
 
-// Partition cuts the link between two hosts, Heal makes it whole.
+// Partition cuts the link between two hosts; [World.Heal] restores it.
 func (w *World) Partition(a, b string) {
 	w.Note("partition of " + a + " and " + b)
 	w.Link(a, b).Cut()
 }
 
-// Heal makes the link between two hosts whole.
+// Heal restores the link between two hosts.
 func (w *World) Heal(a, b string) {
 	w.Note("no partition of " + a + " and " + b)
 	w.Link(a, b).Heal()
 }
 
 // Between returns a time from least to most, which is a choice of the run: least in the
-// ordinary case. The caller is as that of [Choose].
+// ordinary case. It must be called where [Choose] may be called.
 func Between(ctx context.Context, least, most time.Duration) time.Duration {
 	const steps = 1000
 	i := Choose(ctx, steps, "between")
 	return least + time.Duration(float64(most-least)*float64(i)/(steps-1))
 }
 
-// time is the time of whoever runs.
+// time returns the time of the running host, or that of the world.
 func (w *World) time() time.Duration {
 	if w.turn != nil {
 		return w.turn.view.Now()
@@ -367,7 +369,7 @@ func (w *World) time() time.Duration {
 	return w.r.view.Now()
 }
 
-// round gives each host a pass.
+// round runs a pass of each host.
 func (w *World) round() {
 	now := w.r.view.Now()
 	for i := 0; i < len(w.hosts); i++ {
@@ -375,7 +377,7 @@ func (w *World) round() {
 	}
 }
 
-// pass makes a pass, and reports whether there was something to do.
+// pass runs a pass, and reports whether there was anything to do.
 func (h *Host) pass(now time.Duration) bool {
 	if h.loop == nil || h.view.Now() > now {
 		return false
@@ -407,8 +409,8 @@ func (h *Host) pass(now time.Duration) bool {
 	return true
 }
 
-// idle goes on with the hosts, and moves the clock, until the simulation's own loop has
-// something to do. It reports false if nothing can ever happen.
+// idle runs the hosts, and advances the clock, until the simulation's own loop has
+// something to do. It returns false if nothing can ever happen.
 func (w *World) idle() bool {
 	v := w.r.view
 	for at := v.Now(); ; {
@@ -443,7 +445,7 @@ func (w *World) idle() bool {
 			}
 			jobs, outside = jobs+h.view.Jobs(), outside+h.view.Outside()
 			if at := h.view.Now(); at > now {
-				earlier(at, true) // it is busy until then
+				earlier(at, true) // the host is busy until then
 				continue
 			}
 			earlier(h.view.Timer())
@@ -451,7 +453,7 @@ func (w *World) idle() bool {
 		}
 		switch {
 		case jobs > 0 || outside > 0:
-			// real time, for what is outside of the simulation
+			// real time, for events from outside of the simulation
 			v.Block(time.Millisecond)
 			if jobs > 0 {
 				continue
@@ -487,7 +489,7 @@ func (w *World) fail(err error) {
 	}
 }
 
-// end ends all hosts.
+// end stops all hosts.
 func (w *World) end() {
 	for _, h := range w.hosts {
 		h.stop()
@@ -495,7 +497,7 @@ func (w *World) end() {
 	w.r.world = nil
 }
 
-// lost are the errors of hosts that nobody was told.
+// lost returns the errors of hosts that no Wait has returned.
 func (w *World) lost() error {
 	var errs []error
 	for _, h := range w.hosts {
@@ -506,7 +508,7 @@ func (w *World) lost() error {
 	return errors.Join(errs...)
 }
 
-// tasks lists what the hosts wait for, after a deadlock.
+// tasks lists what the tasks of the hosts wait for, after a deadlock.
 func (w *World) tasks() string {
 	var b strings.Builder
 	for _, h := range w.hosts {
@@ -518,7 +520,7 @@ func (w *World) tasks() string {
 			fmt.Fprintf(&b, "\n\t%s: %s", h.Name(), task)
 		}
 		if err := h.view.Begin(); err != nil {
-			panic(err) // it ran before
+			panic(err) // cannot fail: it ran before
 		}
 	}
 	return b.String()
@@ -547,5 +549,5 @@ func (d hostDirector) Ran() {
 	d.h.w.stepped()
 }
 
-// Idle implements plug.Director: the world moves the clock.
+// Idle implements plug.Director: the world advances the clock.
 func (d hostDirector) Idle() bool { return true }

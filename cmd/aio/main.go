@@ -44,18 +44,18 @@ import (
 
 const usage = `usage: aio COMMAND WHERE
 
-  aio ps WHERE                 a table of the tasks, and who awaits them
+  aio ps WHERE                 a table of the tasks, and which tasks await them
   aio pstree WHERE             the same as a tree
-  aio top WHERE                loops and tasks, renewed each second
+  aio top WHERE                loops and tasks, refreshed each second
   aio health WHERE             the state of each loop, and warnings
-  aio resources WHERE          locks and who holds them, queues, connections
+  aio resources WHERE          locks and their holders, queues, connections
   aio stacks WHERE             the stacks of all goroutines
   aio trace [-o FILE] WHERE [SECONDS]
                                a timeline for ui.perfetto.dev
-  aio snapshot [-o FILE] WHERE the page at this moment, as one HTML file
-  aio cancel WHERE LOOP TASK   ask a task to end
+  aio snapshot [-o FILE] WHERE the current page, as one HTML file
+  aio cancel WHERE LOOP TASK   cancel a task; top shows the numbers LOOP and TASK
 
-WHERE is the address of a monitor (127.0.0.1:8765) or the number of a process that
+WHERE is the address of a monitor (127.0.0.1:8765) or the id of a process that
 has called ListenUnix of its aiomon.Monitor.
 `
 

@@ -76,9 +76,9 @@ type Network struct {
 
 // Counters count the traffic of a network.
 type Counters struct {
-	Connections int // that were established
-	Segments    int // of streams, that have arrived
-	Datagrams   int // that arrived
+	Connections int // established
+	Segments    int // stream segments that have arrived
+	Datagrams   int // that have arrived
 	Dropped     int // datagrams that were lost
 	Resets      int // of streams
 }

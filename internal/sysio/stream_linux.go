@@ -74,9 +74,9 @@ func Socket(family, typ int) (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
-// Accept accepts a connection, as a socket that is non-blocking and closed on exec. If
-// the address is neither TCP nor UDP, x/sys asks the kernel for the socket's protocol
-// each time; package syscall does not.
+// Accept accepts a connection, as a socket that is non-blocking and closed on exec.
+// When x/sys returns an address, it first asks the kernel for the socket's protocol
+// each time, to support protocols other than TCP and UDP; package syscall does not.
 func Accept(fd int) (int, unix.Sockaddr, error) {
 	n, sa, err := syscall.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	return n, sockaddr(sa), err
