@@ -5,7 +5,7 @@
 //	aio ps WHERE              a table of the tasks, and which tasks await them
 //	aio pstree WHERE          the same as a tree
 //	aio top WHERE             loops and tasks, refreshed each second until Ctrl-C
-//	aio health WHERE          the state of each loop, and the warnings of the monitor
+//	aio health WHERE          the state of each loop, and the warnings
 //	aio resources WHERE       locks and their holders, queues, connections
 //	aio stacks WHERE          the stacks of all goroutines, even if a loop is stuck
 //	aio trace [-o FILE] WHERE [SECONDS]
