@@ -281,7 +281,7 @@ func simulation(f faults, d, pace time.Duration, sum *totals) func(ctx context.C
 func TestSimulation(t *testing.T) {
 	var sum totals
 	runs, d, least := 1, time.Hour, totals{elections: 100, crashes: 50, partitions: 50, acknowledged: 5000}
-	if testing.Short() {
+	if testing.Short() || underRace {
 		d, least = 6*time.Minute, totals{elections: 10, crashes: 5, partitions: 5, acknowledged: 500}
 	}
 	if os.Getenv("AIO_LONG") != "" {
@@ -299,7 +299,7 @@ func TestSimulation(t *testing.T) {
 func TestManySimulations(t *testing.T) {
 	var sum totals
 	runs := 20
-	if testing.Short() {
+	if testing.Short() || underRace {
 		runs = 10
 	}
 	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 100}, simulation(faults{}, time.Minute, 2*time.Second, &sum))
