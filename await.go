@@ -270,8 +270,8 @@ func (l *Loop) lookAtContexts() {
 
 // checkDeadline refuses an await whose context has a deadline in real time if the loop
 // has a virtual clock: real time does not reach the deadline there, so a test of a
-// timeout would pass without one, or never end. The exception handler is told as well,
-// once, because the caller may take any error for the timeout.
+// timeout would pass without one, or never end. The error is also reported to the
+// exception handler, once, because the caller may mistake any error for the timeout.
 func (c *caller) checkDeadline() error {
 	l := c.fut.loop
 	if c.endCtx == nil || !l.virtual {

@@ -110,9 +110,9 @@ func captureCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallG
 	return opts.graph(f, map[*future]bool{}), nil
 }
 
-// graph captures f and what waits for it, unless that is in seen: in layers of tasks that
-// wait for each other the number of ways grows exponentially, and in a cycle there is no
-// end.
+// graph captures f and what waits for it, unless f is in seen: with layers of tasks
+// that wait for each other the number of paths grows exponentially, and in a cycle the
+// paths never end.
 func (o *CallGraphOptions) graph(f AnyFuture, seen map[*future]bool) *FutureCallGraph {
 	c := f.core()
 	g := &FutureCallGraph{Future: f}

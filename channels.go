@@ -61,9 +61,9 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	})
 }
 
-// inGoroutine suspends the running task until op, in a goroutine of its own, is done.
-// op returns false if it stopped because quit was closed. It must return at once when
-// it can do either.
+// inGoroutine suspends the running task until op, which runs in a new goroutine, is
+// done. op returns false if it stopped because quit was closed. When op can do either,
+// it must do so and return at once.
 func (e caller) inGoroutine(what string, op func(quit <-chan struct{}) bool) error {
 	l := e.fut.loop
 	x := &outsideWait{}

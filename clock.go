@@ -1,17 +1,17 @@
 package aio
 
 // A loop measures time from its epoch. Real time is Go's monotonic clock. A virtual
-// clock stands still while anything is ready and, when nothing is, jumps to the next
-// timer: a program that sleeps for an hour finishes at once, and always makes the same
-// steps at the same times.
+// clock does not advance while an entry is ready. When no entry is ready, it jumps to
+// the next timer: a program that sleeps for an hour finishes at once, and always makes
+// the same steps at the same times.
 //
 // Two things keep a virtual clock from jumping. A job of an executor is real work that
 // will end, so the clock waits for it. Where a task waits for an event from outside
 // that may never come (a Go channel, a socket), the clock waits a millisecond of real
-// time before each jump, and if no timer is left the loop waits without a limit. Only
-// if there is neither can nothing ever happen again, and the run ends with a
-// *DeadlockError. The clock does not know of later calls of CallSoonThreadsafe by other
-// goroutines, nor that a context will end under which a task awaits. The end of a
+// time before each jump, and if no timer is left the loop waits without a limit. If
+// there is neither a job nor such a wait, no task can ever be woken again, and the run
+// ends with a *DeadlockError. The clock cannot predict calls of CallSoonThreadsafe by
+// other goroutines, nor the end of a context that a task awaits with. The end of a
 // context is noticed when a pass begins.
 
 import (

@@ -1,9 +1,9 @@
 package aio
 
-// The watchers that wait for each child separately. They have an os.Process of it.
-// Where the system has descriptors of processes, that refers to this one process;
-// elsewhere it knows when the process has exited and sends no more signals, on which a
-// transport relies.
+// The watchers that wait for each child separately. They have an os.Process for the
+// child. On systems with process descriptors, the os.Process refers to exactly this
+// process. On other systems it records that the process has exited, and then sends no
+// more signals. Transports rely on this.
 
 import (
 	"context"

@@ -3,9 +3,9 @@ package aio
 // Names and addresses. Package net resolves them with blocking calls, so lookups are
 // jobs of the default executor. Nothing here has state that outlives a call.
 //
-// Each lookup has a context of its own, which ends when the await does. The task's
-// context is not suitable: it stays ended after a cancellation, but a task may catch
-// the cancellation and make another lookup.
+// Each lookup has its own context, which ends when the await ends. The task's context
+// is not suitable: it stays ended after a cancellation, but a task may catch the
+// cancellation and make another lookup.
 
 import (
 	"context"

@@ -481,8 +481,8 @@ type callError struct {
 func (e *callError) Error() string { return "aio: " + e.call + ": " + e.err.(*sentinel).text }
 func (e *callError) Unwrap() error { return e.err }
 
-// usageError is an error of misuse with a text of its own. It matches ErrUsage and, if
-// also is set, another error.
+// usageError is an error of misuse with its own text. It matches ErrUsage and, if also
+// is set, another error.
 type usageError struct {
 	call, text string
 	also       error // another error that it matches; nil if there is none

@@ -210,12 +210,12 @@ func (f *future) watchError() {
 	}, r)
 }
 
-// reaper asks for garbage collections while errors are unretrieved. An error is
+// reaper starts garbage collections while there are unretrieved errors. An error is
 // reported when its future is collected, and an idle program may not collect anything
-// for minutes. It asks at growing intervals, outside the loops, and not if the program
-// has collected in the meantime: a busy program pays nothing. Loops with a virtual
-// clock, whose runs must repeat, and loops in a bubble of testing/synctest do not take
-// part.
+// for minutes. It does so at growing intervals, in a goroutine outside the loops, and
+// not if a garbage collection has run in the meantime: a busy program pays nothing. It
+// ignores loops with a virtual clock, whose runs must be reproducible, and loops in a
+// bubble of testing/synctest.
 var reaper struct {
 	sync.Mutex
 	listed   int // reports

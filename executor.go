@@ -310,7 +310,8 @@ type startedCoro struct {
 	begun bool
 }
 
-// run implements runnable: it starts the task, or is told that it ended without its body.
+// run implements runnable: it starts the task, or handles the end of a task whose body
+// never ran.
 func (s *startedCoro) run(f *future) {
 	if f != nil || s.loop.ending.Load() {
 		s.coro.Never()

@@ -534,14 +534,14 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 
 // CancelAndWait cancels the futures that are not done, and suspends the calling task
 // until all are done. It is for tasks that must not outlive their owner, and may be
-// deferred: whatever happens, they have ended when it returns. Their outcome stays with
-// them, so an error of one that nobody retrieves is reported.
+// deferred: whatever happens, they have ended when it returns. It does not retrieve
+// their errors, so an error that is never retrieved is reported.
 //
-// If the calling task is cancelled meanwhile, CancelAndWait goes on waiting, and the
-// cancellation is delivered by the next await that suspends. So it can't be mistaken
-// for that of the futures. A future that ignores its cancellation is waited for as long
-// as it takes; a context derived by the caller, or a [CancelScope], does not end the
-// wait either.
+// If the calling task is cancelled meanwhile, CancelAndWait continues to wait, and the
+// next await that suspends delivers the cancellation. So this cancellation cannot be
+// mistaken for that of the futures. A future that ignores its cancellation is waited
+// for as long as it takes; a context derived by the caller, or a [CancelScope], does
+// not end the wait either.
 //
 // The error is one of those of [Future.Await] that say that there is no task, or
 // misuse: a nil future, one of another loop, the calling task itself. A future that
@@ -653,10 +653,10 @@ type completed[F AnyFuture] struct {
 	err error
 }
 
-// completedHook is the callback of all futures of a CompletedIterator. An iteration that
-// was broken off may be taken up again, so it can't take itself out of the futures. But
-// when nobody has the iterator any more, this does not keep it, and a future that lives
-// for long drops the hook when it needs the room.
+// completedHook is the callback of all futures of a CompletedIterator. An iteration
+// that was left early may be continued, so it cannot remove its callback from the
+// futures. But the hook does not keep an unreferenced iterator alive, and a long-lived
+// future drops the hook when it needs the space.
 type completedHook[F AnyFuture] struct {
 	of weak.Pointer[CompletedIterator[F]]
 }

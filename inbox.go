@@ -70,7 +70,8 @@ func (in *inbox) rouse() {
 }
 
 // postAsleep is post that does not wake a sleeping loop. If asleep is true, the caller
-// must call wakeUp: the loop sleeps, and no other caller has been told so.
+// must call wakeUp: the loop sleeps, and postAsleep has returned true to no other
+// caller.
 func (l *Loop) postAsleep(e readyEntry) (ok, asleep bool) {
 	in := &l.inbox
 	in.mu.Lock()

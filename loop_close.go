@@ -1,9 +1,10 @@
 package aio
 
 // Closing a loop, in this order: the tasks are unwound, with the token; the entries
-// that are left in the queue and in the inbox are dropped, and those that wait for one
-// are told; timers; signals; descriptors; the registered closers, first all of them,
-// then the waits of those that need time; then, without the token, the executor.
+// that are left in the queue and in the inbox are dropped, and goroutines that wait for
+// one are notified; then timers, signals and descriptors are closed; then all
+// registered closers are called, and after that the loop waits for the closers that
+// need time; then, without the token, the executor is shut down.
 
 import (
 	"errors"

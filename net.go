@@ -39,8 +39,8 @@ type fileBackend interface {
 	// socket returns the socket for call, one of the Sock calls, which a user has
 	// called with sock.
 	socket(call string, sock any) (socket, error)
-	// watch tells owner in each pass in which fd can be read. The error matches
-	// errors.ErrUnsupported if that is not possible.
+	// watch makes the poller notify owner in each pass in which fd is readable. The
+	// error matches errors.ErrUnsupported if that is not possible.
 	watch(fd int, owner netio.Owner) error
 }
 

@@ -43,11 +43,11 @@ const (
 	connAbortTimeout = time.Second
 )
 
-// served is a connection or socket that two goroutines serve, one in each direction. Each
-// has a buffer that stands for the one that the kernel has for a socket.
+// served is a connection or socket that two goroutines serve, one in each direction.
+// Each has a buffer that corresponds to the kernel's buffer of a socket.
 //
-// mu guards everything but what is immutable. The goroutines wait on conditions of it, so
-// that they are durably blocked in a bubble of testing/synctest.
+// mu guards everything but what is immutable. The goroutines wait on conditions of it,
+// so that they are durably blocked in a bubble of testing/synctest.
 type served[C servedConn] struct {
 	loop *Loop
 	conn C
@@ -89,7 +89,8 @@ func (s *served[C]) end(self interface{ closeWithLoop() }) {
 	s.loop.open.remove(self)
 }
 
-// notify tells the owner of r: the loop runs entry, which takes it. mu must be locked.
+// notify reports r to the owner: the loop runs entry, which reads the report. mu must
+// be locked.
 func (s *served[C]) notify(r netio.Readiness, entry runnable) {
 	s.pending |= r
 	if !s.posted {

@@ -281,12 +281,12 @@ func (m ioQueues) close() {
 }
 
 // inGoroutine calls fn in a goroutine, and suspends the calling task until it has
-// returned. If the task is cancelled, fn is ended by a deadline in the past; late tells
-// that it was successful nevertheless.
+// returned. If the task is cancelled, a deadline in the past ends fn; late reports that
+// fn succeeded nevertheless.
 //
-// deadline is called first, to make sure that it works: without, a cancelled call would
-// go on, and take what is meant for the next one. It need not work on a connection that
-// is closed, where fn will not block.
+// deadline is called first, to check that it works. Without a working deadline, a
+// cancelled call would continue, and receive the data of the next call. On a closed
+// connection deadline may fail, because fn does not block there.
 func (s *goSocket) inGoroutine(ctx context.Context, deadline func(time.Time) error, fn func() error) (late bool, err error) {
 	c, err := enter(ctx, s.call)
 	if err != nil {

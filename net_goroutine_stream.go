@@ -2,7 +2,7 @@ package aio
 
 // A connection without a pollable descriptor (net.Pipe, a net.Conn of another package,
 // any on a system without a poller) has two goroutines, behind the same interface as a
-// socket. Each has a buffer that stands for the kernel's buffer of a socket: one
+// socket. Each has a buffer that corresponds to the kernel's buffer of a socket: one
 // goroutine fills the first buffer from the connection, the other writes the second
 // buffer to it, and both notify the loop.
 

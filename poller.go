@@ -69,8 +69,8 @@ func (p *polling) register(fd int, owner netio.Owner, want netio.Readiness) erro
 	return nil
 }
 
-// reserve makes owner the owner of fd, an open descriptor. The owner is told nothing
-// before renew.
+// reserve makes owner the owner of fd, an open descriptor. The owner gets no
+// notification before renew.
 func (p *polling) reserve(fd int, owner netio.Owner, want netio.Readiness) error {
 	if err := p.mayOwn(fd); err != nil {
 		return err
@@ -179,7 +179,7 @@ func (p *polling) ownerOf(fd int) netio.Owner {
 }
 
 // wait asks the system which descriptors are ready, waits for one for at most d, and
-// tells the owners. A negative d means no limit.
+// notifies the owners. A negative d means no limit.
 func (p *polling) wait(d time.Duration) {
 	if len(p.hot) > 0 {
 		p.hot, p.busy = p.busy[:0], p.hot

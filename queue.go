@@ -78,8 +78,8 @@ func (q *Queue[T]) checked(call string) error {
 	return err
 }
 
-// renew no longer counts the items that were taken in a loop that is closed: nobody can
-// say of them that they are processed.
+// renew no longer counts the items that were taken in a loop that is closed: no task
+// can call TaskDone for them any more.
 func (q *Queue[T]) renew() {
 	q.outlived = false
 	q.unfinished = q.size()

@@ -543,8 +543,8 @@ func (s *Server) close() {
 // closeWithLoop implements closer.
 func (s *Server) closeWithLoop() { s.closeListeners() }
 
-// hold has the system keep further connections, until it is called with false. Listeners
-// of a back end that cannot do that go on.
+// hold stops accepting, so that further connections wait in the system, until it is
+// called with false. Listeners of a back end that cannot do this continue to accept.
 func (s *Server) hold(on bool) {
 	for _, ln := range s.listeners {
 		if h, ok := ln.(interface{ Hold(on bool) error }); ok {

@@ -66,8 +66,8 @@ func (c *childPipe) GetBuffer(int) []byte {
 	return c.buf
 }
 
-// BufferUpdated implements BufferedProtocol. The protocol of the process is told one pass
-// later, as in asyncio.
+// BufferUpdated implements BufferedProtocol. The callback of the process's protocol
+// runs one pass later, as in asyncio.
 func (c *childPipe) BufferUpdated(n int) {
 	d := &c.data
 	if d.buf != nil { // it waits for the ConnectionMade of the process

@@ -1,38 +1,40 @@
 package aio
 
 // The token. At any moment at most one goroutine may touch the state of a loop: the one
-// that the loop's owner field names. That is the goroutine that runs the loop, called the
-// base here, or that of a task.
+// that the loop's owner field names. That is the goroutine that runs the loop, called
+// the base here, or that of a task.
 //
 // A coroutine is a goroutine made by iter.Pull that runs one task after another. next
-// hands it the token and blocks until it calls yield, which hands the token back and
+// passes it the token and blocks until it calls yield, which passes the token back and
 // blocks until the following next. One round trip takes a third of the time that a
 // channel would.
 //
-// A task that has to wait does not go back to the base for the next step of the pass. It
-// looks at the ready queue itself, and if the next entry is a step of another task it
-// calls that one's next. So those that run form a nest: the base has called next of a
-// coroutine, which has called next of another one, and so on to the top, which holds the
-// token. When the next step is that of a coroutine within the nest, the ones above yield,
-// one after the other, until it is on top. Each next has its one yield, as if all steps
-// were made from the base, but two tasks that take turns need one switch for a step, and
-// a task that creates another and waits for it needs two, not four. A coroutine whose
-// task has ended goes on with the next task that has not started, if that is next in the
-// queue: then there is no switch at all. In a nest that is deep enough, a coroutine that
-// parks yields to the one below, which goes on looking.
+// A task that has to wait does not go back to the base for the next step of the pass.
+// It looks at the ready queue itself, and if the next entry is a step of another task
+// it calls that one's next. So those that run form a nest: the base has called next of
+// a coroutine, which has called next of another one, and so on to the top, which holds
+// the token. When the next step is that of a coroutine within the nest, the ones above
+// yield, one after the other, until it is on top. Each next has its one yield, as if
+// all steps were made from the base, but two tasks that take turns need one switch for
+// a step, and a task that creates another and waits for it needs two, not four. A
+// coroutine whose task has ended goes on with the next task that has not started, if
+// that is next in the queue: then there is no switch at all. In a nest that is deep
+// enough, a coroutine that parks yields to the one below, which goes on looking.
 //
 // Callbacks run on the base only, and it is the base that waits when nothing is ready.
 //
-// What iter.Pull does not check is checked here: its yield, called by a goroutine that is
-// not the coroutine's, silently swaps the two. So every call that suspends or touches
-// loop state first compares the running goroutine with owner (enter and Loop.check).
+// What iter.Pull does not check is checked here: its yield, called by a goroutine that
+// is not the coroutine's, silently swaps the two. So every call that suspends or
+// touches loop state first compares the running goroutine with owner (enter and
+// Loop.check).
 //
 // Hazards that the runtime leaves to the caller:
-//   - A thread lock belongs to the coroutine's state: runtime.LockOSThread held across an
-//     await is a fatal error of the Go runtime, which nothing in the language can ask
-//     about beforehand. A loop may run on a locked thread; a task must unlock before it
-//     awaits.
-//   - A panic that crossed next would lose the task's frames: runTask recovers it inside.
+//   - A thread lock belongs to the coroutine's state: runtime.LockOSThread held across
+//     an await is a fatal error of the Go runtime, which nothing in the language can
+//     ask about beforehand. A loop may run on a locked thread; a task must unlock
+//     before it awaits.
+//   - A panic that crossed next would lose the task's frames: runTask recovers it
+//     inside.
 //   - runtime.Goexit would end the goroutine that called next, which may be that of
 //     another task. runTask holds it back until the base can exit.
 //   - A coroutine that is never resumed again is a goroutine that nothing collects:
@@ -52,8 +54,9 @@ import (
 // costs about ten times as much as reusing one; an idle one holds some 3 KiB.
 const maxIdle = 1024
 
-// maxNest bounds the coroutines of a nest. Those that are left for later are resumed once
-// more on the way down, so they had better be in the processor's caches still.
+// maxNest limits the number of coroutines in a nest. Coroutines that still have steps
+// to make are resumed once more on the way down, and should then still be in the
+// processor's caches.
 const maxNest = 16
 
 // coroutine is owned by the token, except for g, which never changes once it runs.
@@ -147,10 +150,10 @@ func setLabels(ctx context.Context, base goid.Labels) {
 
 // runTask runs the body of co.task to its end.
 //
-// A panic becomes the task's error rather than the program's end: asyncio keeps errors in
-// tasks, and one whose error nobody looks at is reported. Re-raising it where the task is
-// awaited, as a WaitGroup might, would leave it unknown which of several awaiters it
-// hits.
+// A panic becomes the task's error rather than the program's end: asyncio keeps errors
+// in tasks, and an error that is never retrieved is reported. Re-raising it where the
+// task is awaited, as a WaitGroup might, would leave it unknown which of several
+// awaiters it hits.
 func (co *coroutine) runTask() {
 	t := co.task
 	ended := false
@@ -226,9 +229,9 @@ func (co *coroutine) park() error {
 	}
 }
 
-// canRunOthers reports whether co may make steps of other tasks when its own waits or has
-// ended: not if it was started eagerly, as then the creating task goes on at once, nor in
-// debug mode, which measures each step.
+// canRunOthers reports whether co may make steps of other tasks when its own waits or
+// has ended: not if it was started eagerly, because then the creating task continues at
+// once, nor in debug mode, which measures each step.
 func (co *coroutine) canRunOthers() bool { return !co.eager && co.loop.chaining }
 
 // replyStack tells where the task is suspended.
@@ -266,7 +269,7 @@ func (l *Loop) switchBack(co, self *coroutine) {
 	}
 }
 
-// resume runs t until it first awaits or ends, and then goes on with the calling task.
+// resume runs t until it first awaits or ends, and then continues the calling task.
 func (l *Loop) resume(t *task) {
 	owner, current := l.owner, l.current
 	co := l.switchTo(t)

@@ -378,8 +378,9 @@ func (e *endpoint) dequeued() (read, write bool) {
 	return read, write
 }
 
-// text is the text form of a transport: kind and what detail tells. A goroutine that does
-// not hold the token gets the kind alone: printing must not fail, nor race.
+// text is the text form of a transport: kind and the result of detail. A goroutine that
+// does not hold the token gets only the kind, because printing must neither fail nor
+// race.
 func (e *endpoint) text(kind string, detail func() string) string {
 	if !e.loop.holds() {
 		return kind + " of a loop that another goroutine runs"
@@ -559,7 +560,7 @@ type streamEndpoint struct {
 	endpoint
 	stream netio.Stream
 	can    netio.Readiness
-	// on the hot list: its owner is told in the next pass, without a new event
+	// on the hot list: its owner is notified in the next pass, without a new event
 	hot    bool
 	forced bool // closed without regard to the write buffer
 	// repeater is implemented by a stream whose readiness the system knows.
@@ -571,12 +572,12 @@ const toRead = netio.Readable | netio.HungUp | netio.Ending
 
 // repeater is implemented by a stream whose readiness the system knows.
 type repeater interface {
-	// Repeat makes the stream tell its owner its readiness when the next pass
-	// begins, as if it had just begun: after the streams that are ready already.
-	// Before the first Repeat the owner is told nothing.
+	// Repeat makes the stream report its readiness to its owner when the next pass
+	// begins, as if it had just become ready: after the streams that are ready
+	// already. Before the first Repeat the owner gets no reports.
 	Repeat() error
-	// WatchWrite says whether the owner is told when there is room to write;
-	// initially it is not. If there is room already, it is told at once.
+	// WatchWrite sets whether the stream reports to its owner that there is room to
+	// write; initially it does not. If there is room already, it reports at once.
 	WatchWrite(on bool)
 	// Pending reports whether there is data to read.
 	Pending() bool

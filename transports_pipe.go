@@ -261,13 +261,14 @@ func (t *readPipe) directSink() directSink {
 	return nil
 }
 
-// deferredReadStep reads what a process has written, straight into a stream or the memory
-// of a task that waits there.
+// deferredReadStep reads what a process has written, straight into a stream or the
+// memory of a task that waits there.
 //
-// The protocol of a process is told one pass after the read. A process that fills the
-// pipe is faster than the loop, so for its stream the read itself is one pass later:
-// nothing has to be kept meanwhile or copied. Otherwise that would show, as the read
-// would bring also what was written in the meantime.
+// The callback of a process's protocol runs one pass after the read. If a process fills
+// the pipe, it is faster than the loop. Then the read for its stream is made one pass
+// later itself, so no data has to be stored or copied in between. In other cases a
+// later read would be visible: it would also return data that was written in the
+// meantime.
 type deferredReadStep readPipe
 
 // readLater makes t read in the next pass.
@@ -316,7 +317,7 @@ func (t *readPipe) loseLate(err error) {
 	t.loseNow()
 }
 
-// eofStep tells the protocol of EOF: the one that was in use when EOF was read.
+// eofStep reports EOF to the protocol that was in use when EOF was read.
 type eofStep readPipe
 
 func (s *eofStep) run(*future) {

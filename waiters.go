@@ -130,9 +130,9 @@ func (q *waitList) claimed() bool { return q.n > q.cancelled }
 // goroutine would work in a test, and fail in production as soon as a task comes first.
 // A goroutine that runs a loop, or one of its tasks, may take it over.
 //
-// When its loop is closed, and all tasks of the loop are unwound, it belongs to nobody
-// again. The tasks that held it are gone: when the lock or queue finds outlived set, it
-// takes back what they have not released.
+// When its loop is closed, and all tasks of the loop are unwound, it belongs to no loop
+// again. The tasks that held it no longer exist. When the lock or queue finds outlived
+// set, it releases what they held.
 type bound struct {
 	loop     *Loop
 	user     uintptr // the goroutine that used it first, while there is no loop
