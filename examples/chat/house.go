@@ -1,7 +1,7 @@
 package main
 
-// The house has rooms, and people in them. All of it belongs to one loop: a handler
-// changes it as it likes, and nobody else runs before its next await.
+// The house has rooms, and people in them. All of it belongs to one loop: a handler can
+// change it without a lock, because no other task runs before its next await.
 
 import (
 	"context"

@@ -5,11 +5,11 @@
 //
 // A line is a message to the room one is in, or a command if it begins with a slash;
 // /help lists them. With -monitor 127.0.0.1:8765 it serves the page of package aiomon
-// there, which shows what each connection is doing. Control characters in what people
-// write are not passed on: a terminal would obey them.
+// there, which shows what each connection is doing. Control characters in messages are
+// removed, because a terminal would execute them.
 //
-// On SIGINT or SIGTERM everybody is told, and has a moment to read it. The exit status is
-// 0 then, 1 if it could not do its work, 2 if it was called wrongly.
+// On SIGINT or SIGTERM all users get a message, and the server waits briefly before it
+// ends. The exit status is 0 then, 1 after a failure, 2 for wrong arguments.
 package main
 
 import (

@@ -53,8 +53,8 @@ const (
 	failed           // to get an answer
 )
 
-// way is how a page was found: after so many links, and so many redirects since the last
-// of them.
+// way is how a page was found: the number of links, and the number of redirects since
+// the last link.
 type way struct {
 	depth, hops int
 	from        *page // nil for the page where the crawl starts
@@ -77,8 +77,8 @@ func (w way) foundOn() string {
 	return w.from.name
 }
 
-// visit is an entry of the queue. It has a depth of its own because what is in a priority
-// queue must keep its place in the order, and the depth of a page can change.
+// visit is an entry of the queue. It stores its own depth because the order of the
+// items in a priority queue must not change, and the depth of a page can change.
 type visit struct {
 	page          *page
 	depth, number int

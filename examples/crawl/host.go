@@ -30,9 +30,10 @@ func (c *crawler) host(u *url.URL) *host {
 	return h
 }
 
-// robots returns what the robots.txt of the host of u says. Who comes first starts the
-// task that fetches it; all wait for that one task. A host without the file, or that does
-// not answer, forbids nothing: if it is down, the requests to come will tell.
+// robots returns what the robots.txt of the host of u says. The first caller starts the
+// task that fetches the file; all callers wait for this task. A host without the file,
+// or that does not respond, forbids nothing: if the host is down, the following
+// requests report it.
 func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules, error) {
 	if h.robots == nil {
 		h.robots = aio.GoResult(c.tasks, func(ctx context.Context) (rules robotsRules, err error) {
@@ -51,9 +52,10 @@ func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules,
 	return h.robots.Await(ctx)
 }
 
-// request makes a request to h, when it may start, and tells how long it took. The caller
-// has a permit already: to wait for a start first and for a permit then would let starts
-// pass unused, and those who had them start together when permits come free.
+// request waits for a start time, makes a request to h, and returns how long it took.
+// The caller must already hold a permit. If it waited for the start time first and for
+// the permit then, start times would pass unused, and several requests could start
+// together when permits are released.
 func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Context) (T, error)) (v T, took time.Duration, err error) {
 	if err := h.pace(ctx, c.loop.Time()); err != nil {
 		return v, 0, err

@@ -50,17 +50,17 @@ var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
 func isWeb(u *url.URL) bool { return defaultPorts[u.Scheme] != "" }
 
-// isWeb reports whether l is for the crawler. What makes no sense is: it is a broken
-// link.
+// isWeb reports whether the crawler checks l. That includes invalid links, which are
+// reported as broken.
 func (l link) isWeb() bool { return l.err != nil || isWeb(l.url) }
 
 // These two take HTML apart as far as finding links needs. Whatever may hold something
 // that only looks like a link has to be matched too, to be stepped over: a comment, a
 // script, the quoted value of another attribute.
 var (
-	// markup matches a comment, the whole of an element whose content is no markup,
-	// or the start of an a or base element, of which it has the name and the
-	// attributes. What is never closed goes on to the end of the page, as it does in
+	// markup matches a comment, an entire element whose content is not markup, or
+	// the start tag of an a or base element, with its name and attributes as
+	// groups. An element that is never closed extends to the end of the page, as in
 	// a browser.
 	markup = regexp.MustCompile(`(?is)` +
 		`<!--.*?(?:-->|\z)` +
@@ -75,8 +75,8 @@ var (
 	attribute = regexp.MustCompile(`(?s)([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))`)
 )
 
-// findLinks returns the links in a page, in the order in which they are there. What does
-// not lead to a web page is left out.
+// findLinks returns the links in a page, in their order in the page. Links to other
+// resources than web pages are omitted.
 func findLinks(address *url.URL, page string) []link {
 	base := address
 	var refs []string

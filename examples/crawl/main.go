@@ -2,36 +2,36 @@
 //
 //	crawl [flags] URL
 //
-// It reads the page at URL and the pages of the same host that this leads to, as far away
-// as -depth says, and checks all they link to. Then it prints a line for each address,
-// sorted: the status, the time the answer took, the size, the address and the page it was
-// found on. A redirect has a line of its own, and so has what it leads to.
+// It reads the page at URL and the pages of the same host that this leads to, up to the
+// distance -depth, and checks all links in these pages. Then it prints a line for each
+// address, sorted: the status, the time the answer took, the size, the address and the
+// page it was found on. A redirect has its own line, and so has its target.
 //
-// It is polite: it says who it is, keeps to robots.txt, and limits for each host how many
-// requests are under way (-per-host) and how many begin in a second (-rate).
+// It sends a User-Agent, follows robots.txt, and limits for each host the number of
+// concurrent requests (-per-host) and of requests per second (-rate).
 //
-// The exit status is 0 if no link is broken, 1 if one is or something failed, 2 if the
-// program was called wrongly, and 130 if it was interrupted: then it has printed what it
-// knew by that time.
+// The exit status is 0 if no link is broken, 1 if one is or something failed, 2 for
+// wrong arguments, and 130 if it was interrupted. Then it prints the results so far.
 //
 // # What it shows
 //
-//   - State without locks. One task of a loop runs at a time and gives way only where it
-//     awaits, so the map of known addresses, the counters and the timetable of each host
-//     are plain variables.
-//   - Workers around an [aio.Queue], here a priority queue: they range over All and say
-//     TaskDone, while the task that started them waits in Join for the work that makes
-//     more work to end. Shutdown then ends their loops.
-//   - An HTTP client whose calls are awaits, [aiohttp.Client]: when the task is cancelled
-//     or its [aio.WaitFor] runs out of time, the request on the wire ends too. What
-//     computes, the search for links, runs in a worker goroutine by [aio.ToThread].
-//   - Limits of two kinds: an [aio.Semaphore] for how many at once, and [aio.Sleep] until
-//     a time that was reserved for how many a second.
-//   - A task as a value that is computed once: all who need the robots.txt of a host
-//     await the one task that fetches it.
-//   - What is left of a run that was cancelled. The tasks are gone when [aio.Run]
-//     returns, and the state they had built up is whole, because none of them was stopped
-//     between two awaits.
+//   - State without locks. One task of a loop runs at a time, and other tasks run only
+//     where it awaits, so the map of known addresses, the counters and the timetable of
+//     each host are plain variables.
+//   - Workers around an [aio.Queue], here a priority queue: they range over All and
+//     call TaskDone. The task that started them waits in Join until all items are
+//     processed, also those that the workers add. Then Shutdown ends the workers'
+//     loops.
+//   - An HTTP client whose calls are awaits, [aiohttp.Client]: when the task is
+//     cancelled or its [aio.WaitFor] runs out of time, the request on the wire ends
+//     too. The search for links is a computation, so it runs in a worker goroutine with
+//     [aio.ToThread].
+//   - Limits of two kinds: an [aio.Semaphore] limits concurrent requests, and
+//     [aio.Sleep] until a reserved start time limits requests per second.
+//   - A task as a value that is computed once: all tasks that need the robots.txt of a
+//     host await the one task that fetches it.
+//   - The result of a cancelled run. When [aio.Run] returns all tasks have ended, and
+//     their shared state is consistent, because no task was stopped between two awaits.
 package main
 
 import (

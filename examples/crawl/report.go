@@ -49,9 +49,9 @@ func (p *page) isBroken() bool {
 	return p.status == failed || p.status == answered && (p.answer.code >= 400 || p.redirectProblem() != "")
 }
 
-// redirectProblem says why the redirects that begin at p lead nowhere. It is "" if they
-// do, or if p is none. Whether there is a page where they end is told by the line of that
-// page.
+// redirectProblem explains why the redirects that begin at p have no target. It returns
+// "" if they have one, or if p is not a redirect. The report has a separate line for
+// the target, with its status.
 func (p *page) redirectProblem() string {
 	seen := map[*page]bool{}
 	for ; !seen[p]; p = p.target {

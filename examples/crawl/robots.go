@@ -44,8 +44,8 @@ func parseRobots(text string) robotsRules {
 	return rules
 }
 
-// pathRule returns the rule for a path: it is a prefix, in which * stands for anything
-// and a $ at the end says that nothing may follow. A rule that is not UTF-8 is none.
+// pathRule returns the rule for a path: it is a prefix, in which * matches any text and
+// a $ at the end matches the end of the path. A rule that is not UTF-8 is ignored.
 func pathRule(path string) robotsRules {
 	expr := "^" + strings.ReplaceAll(regexp.QuoteMeta(path), `\*`, `.*`)
 	if prefix, ok := strings.CutSuffix(expr, `\$`); ok {

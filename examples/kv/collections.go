@@ -1,7 +1,7 @@
 package main
 
-// The collections beside lists: sets, hashes, sorted sets and streams. Each has the
-// commands that redis-benchmark measures, and one to look at it.
+// The collections other than lists: sets, hashes, sorted sets and streams. Each has the
+// commands that redis-benchmark measures, and a command that returns its contents.
 
 import (
 	"cmp"

@@ -11,8 +11,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// command is what a name stands for. run appends the reply to the client's output. It
-// does not await, except in BLPOP; an error ends the connection.
+// command is the implementation of a command name. run appends the reply to the
+// client's output. It does not await, except in BLPOP; an error ends the connection.
 type command struct {
 	min, max int // arguments, the name not counted; a negative max is any number
 	run      func(c *client, ctx context.Context, args [][]byte) error

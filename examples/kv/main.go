@@ -7,11 +7,11 @@
 // With -monitor 127.0.0.1:8765 it serves the page of package aiomon there, which shows
 // what each client is doing.
 //
-// A client is a task that reads commands and runs them. There is no lock anywhere: one
-// task runs at a time, and a command does not await while it touches the data.
+// A client is a task that reads commands and runs them. There are no locks: one task
+// runs at a time, and a command does not await while it accesses the data.
 //
-// SIGINT and SIGTERM end it. The exit status is 0 then, 1 if it could not do its work, 2
-// if it was called wrongly.
+// SIGINT and SIGTERM end it. The exit status is 0 then, 1 if it could not do its work,
+// 2 if it was called wrongly.
 package main
 
 import (
@@ -232,8 +232,8 @@ func (c *client) flush(ctx context.Context) error {
 	return c.w.Drain(ctx)
 }
 
-// send sends a message to a subscriber, from whichever task publishes it. Nobody waits
-// for one that does not read.
+// send sends a message to a subscriber, in the task that publishes it. The publisher
+// does not wait for a subscriber that does not read.
 func (c *client) send(msg []byte) {
 	if c.w.Transport().GetWriteBufferSize() > maxUnread {
 		c.w.Transport().Abort()

@@ -122,8 +122,8 @@ func (r *commandReader) split() [][]byte {
 	return r.args
 }
 
-// number is a decimal number that is not negative. It stands in each line of each
-// command, so it is read without an allocation.
+// number parses a decimal number that is not negative. Each line of each command
+// contains one, so number does not allocate.
 func number(p []byte) (n int, ok bool) {
 	if len(p) == 0 || len(p) > 10 {
 		return 0, false
@@ -137,7 +137,7 @@ func number(p []byte) (n int, ok bool) {
 	return n, true
 }
 
-// Replies are appended to a buffer that goes out when there is no further command to run.
+// Replies are appended to a buffer, which is sent when no further command is waiting.
 
 func appendSimple(b []byte, s string) []byte { return append(append(append(b, '+'), s...), "\r\n"...) }
 

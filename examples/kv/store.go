@@ -117,8 +117,9 @@ func (s *store) remove(key string) {
 	delete(s.mortal, key)
 }
 
-// sweep deletes some of the keys whose time is over, so that those nobody asks for do not
-// stay. It looks at few of them: other clients wait meanwhile.
+// sweep deletes some of the expired keys, so that keys which are not accessed any more
+// do not stay in memory. It checks only a few keys, because other clients wait
+// meanwhile.
 func (s *store) sweep() {
 	now, n := s.loop.Time(), 0
 	for key := range s.mortal {
@@ -174,9 +175,9 @@ func (s *store) pop(key string, e *entry, from func(*list) string) string {
 	return item
 }
 
-// serveBlocked hands what was pushed to those who wait for it, the longest waiting first.
-// It is called between commands, so that a transaction is over before anybody sees a part
-// of it.
+// serveBlocked passes pushed items to the clients that wait for them, the longest
+// waiting client first. It is called between commands, so that no client sees a part of
+// an unfinished transaction.
 func (s *store) serveBlocked() {
 	for len(s.pushed) > 0 {
 		key := s.pushed[0]

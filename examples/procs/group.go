@@ -41,7 +41,8 @@ func (g *group) member() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pgid: g.leader.PID}
 }
 
-// terminate asks all of the group to end. What is stopped goes on, or it could not.
+// terminate asks all processes of the group to end. Stopped processes are continued,
+// because otherwise they could not end.
 func (g *group) terminate() {
 	g.leader.Terminate()
 	g.leader.SendSignal(syscall.SIGCONT)

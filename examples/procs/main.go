@@ -5,10 +5,10 @@
 //	procs [-n N] [-fail-fast] [-grace D] [-f FILE] [COMMAND...]
 //
 // The commands are the arguments, or the lines of FILE, by default those of standard
-// input; blank lines and those that begin with # do not count. They are started in their
-// order. Each line that a command writes is passed on with the command's number in front,
-// to standard output or standard error as the command has it. A terminal shows below what
-// is running, and for how long:
+// input; blank lines and lines that begin with # are ignored. The commands are started
+// in this order. Each line that a command writes is printed with the command's number
+// in front, to the same stream: standard output or standard error. On a terminal, the
+// last lines show the running commands, and for how long they have run:
 //
 //	$ procs -n 2 'make test' 'make docs' 'make lint'
 //	1 $ make test
@@ -20,31 +20,32 @@
 //	3   2s  make lint
 //	2 running, 1 done, 0 failed, 0 waiting
 //
-// A command has ended when its shell has, and nobody has its output any more. What it
-// leaves behind is killed. With -fail-fast the first command that fails stops the others,
-// and so does an interrupt (Ctrl-C), SIGTERM or SIGHUP: all that a command has started
-// gets SIGTERM, and SIGKILL after the grace period. A second signal kills at once. Even
-// if procs is killed itself, the commands are. Only what has put itself into a session or
-// process group of its own gets away.
+// A command is done when its shell has exited and no process holds its output open.
+// Processes that it leaves behind are killed. With -fail-fast the first command that
+// fails stops the others. An interrupt (Ctrl-C), SIGTERM or SIGHUP stops all commands.
+// All processes that a command has started get SIGTERM, and SIGKILL after the grace
+// period. A second signal kills them at once. If procs itself is killed, its commands
+// are killed too. Only processes that have created their own session or process group
+// survive.
 //
-// The exit status is 0 if every command's was; that of the first command that failed, or
-// 128+N if signal N ended it; 1 if procs could not do its work; 2 if it was called
-// wrongly; and 128+N if signal N stopped it.
+// The exit status is 0 if every command's was; that of the first command that failed,
+// or 128+N if signal N ended it; 1 if procs failed; 2 for wrong arguments; and 128+N if
+// signal N stopped it.
 //
 // # What it shows
 //
-//   - Processes as streams. A task reads from each of the readers that
-//     [aio.CreateSubprocessShell] gives. A command that writes faster than the terminal
-//     takes it has to wait: a reader holds so much and no more, and then the pipe is
-//     full.
-//   - State without locks. One task of a loop runs at a time and gives way only where it
-//     awaits, so the counters and the list of what runs are plain variables.
+//   - Processes as streams. A task reads from each of the readers of an
+//     [aio.CreateSubprocessShell]. A command that writes faster than the terminal has
+//     to wait: the buffer of a reader is limited, and then the pipe is full.
+//   - State without locks. One task of a loop runs at a time, and other tasks run only
+//     where it awaits, so the counters and the list of running commands are plain
+//     variables.
 //   - A signal as a cancellation. It ends the one await of the main task, which then
-//     stops the commands, while the tasks that copy their output go on: [aio.Wait] leaves
-//     alone what it waited for.
+//     stops the commands, while the tasks that copy their output continue: [aio.Wait]
+//     does not cancel the tasks that it waits for.
 //   - An [aio.Executor] with one worker, for writes that may block and must keep their
 //     order; see screen.go.
-//   - Process groups that end with procs, however that ends; see group.go.
+//   - Process groups that end when procs ends, for whatever reason; see group.go.
 package main
 
 import (

@@ -20,13 +20,14 @@ import (
 // tick is the time from one look at the clock to the next.
 const tick = 250 * time.Millisecond
 
-// screen is standard output and standard error. If the former is a terminal, its last
-// lines are about what is going on: they are erased before something is written, and
-// drawn again below.
+// screen is standard output and standard error. If standard output is a terminal, its
+// last lines show the progress: they are erased before other output is written, and
+// drawn again below it.
 //
-// A goroutine writes, or a terminal that was stopped would keep the loop from hearing of
-// a signal. It has an executor of its own, with one worker: that makes one write after
-// the other, in order, and nobody waits for one that blocks when procs ends.
+// A goroutine writes; otherwise a stopped terminal would block the loop, and signals
+// would not be handled. It is the single worker of a separate executor, which makes the
+// writes one after another, in order. When procs ends it does not wait for a write that
+// blocks.
 type screen struct {
 	stdout, stderr *os.File
 	// what there is to show in n lines; nil in the end
@@ -36,8 +37,8 @@ type screen struct {
 	shown  int // how many lines are there to be erased; the writer's
 }
 
-// print writes text when what was printed before is written, and returns when that is
-// done. It fails only if it is cancelled; the text is written all the same.
+// print writes text after all earlier output, and returns when it is written. It fails
+// only if it is cancelled; the text is written nevertheless.
 func (s *screen) print(ctx context.Context, to *os.File, text []byte) error {
 	written := s.post(ctx, to, text)
 	if _, _, err := aio.Wait(ctx, []aio.AnyFuture{written}, aio.NoTimeout, aio.AllCompleted); err != nil {
@@ -98,7 +99,8 @@ func (s *screen) close(ctx context.Context, text string) error {
 	return s.print(ctx, s.stdout, []byte(text+"\n"))
 }
 
-// height is how many lines f shows, 0 if it is no terminal that can move its cursor.
+// height returns the number of lines of the terminal f, 0 if f is not a terminal that
+// can move its cursor.
 func height(f *os.File) int {
 	if os.Getenv("TERM") == "dumb" {
 		return 0

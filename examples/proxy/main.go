@@ -1,15 +1,14 @@
-// Command proxy passes TCP connections on to another address, with a limit on how many
-// there are at a time, TLS on either side, and counters:
+// Command proxy forwards TCP connections to another address, with a limit on concurrent
+// connections, TLS on either side, and counters:
 //
 //	proxy -listen localhost:8443 -cert cert.pem -key key.pem -to localhost:8080
 //	proxy -listen localhost:8080 -to example.org:443 -to-tls
 //
-// Connections above the limit wait for one of the others to end. On SIGINT or SIGTERM no
-// more are accepted, and those that there are have a moment to end. SIGUSR1 logs the
-// counters, where there is such a signal.
+// Connections above the limit wait until another one ends. On SIGINT or SIGTERM the
+// proxy accepts no more connections, and gives the open ones some time to end. SIGUSR1
+// logs the counters, on systems with this signal.
 //
-// The exit status is 0 if a signal ended it, 1 if it could not do its work, 2 if it was
-// called wrongly.
+// The exit status is 0 if a signal ended it, 1 after a failure, 2 for wrong arguments.
 package main
 
 import (

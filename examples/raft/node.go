@@ -1,9 +1,10 @@
 package main
 
 // A node of the cluster. One task, run, owns all of the state below: it takes one event
-// after another from the inbox, a message or a proposal, and does what Raft says. It may
-// await in between, for the disk, and nobody sees what is half done, as nobody else
-// looks. Other tasks serve connections and keep those to the peers.
+// after another from the inbox, a message or a proposal, and does what Raft says. It
+// may await the disk in between. No other task reads the state, so none sees an
+// inconsistent state. Other tasks serve connections, and keep the connections to the
+// peers open.
 
 import (
 	"context"
@@ -45,7 +46,7 @@ type Options struct {
 	Addr  string            // to listen on
 	Peers map[string]string // addresses of the others by their names
 	Disk  Disk
-	// Apply is told of each entry that is committed, in order, and again after a
+	// Apply is called for each committed entry, in order, and again after a
 	// restart.
 	Apply func(index int, e Entry)
 	// Leads is told when the node becomes the leader of a term.

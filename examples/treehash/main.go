@@ -1,30 +1,31 @@
-// Treehash prints the SHA-256 of every regular file below a directory, sorted by path, in
-// the format of sha256sum, which checks the list with its -c option:
+// Treehash prints the SHA-256 of every regular file below a directory, sorted by path,
+// in the format of sha256sum, which checks the list with its -c option:
 //
 //	treehash [-timeout D] [-workers N] DIR
 //
-// Symbolic links below DIR are not followed, and whatever else is not a regular file is
-// skipped. A file that cannot be read is reported on standard error and left out. Nothing
-// is printed before every file has been tried: after a timeout or an interrupt there is
-// no list, rather than a part of one that could be taken for the whole. For the same
-// reason a list that is complete is printed whatever time that takes. Only an interrupt
-// still ends it then, after a whole line.
+// Symbolic links below DIR are not followed, and other entries that are not regular
+// files are skipped. A file that cannot be read is reported on standard error and
+// omitted. The list is printed after all files have been read: after a timeout or an
+// interrupt nothing is printed, because a partial list could be mistaken for a complete
+// one. For the same reason a complete list is printed even if the timeout expires
+// meanwhile. Only an interrupt stops the printing, after a complete line.
 //
-// The exit status is 0 if every file was hashed, 1 if there was an error or the time ran
-// out, 2 if the program was called wrongly, and 128+N if signal N ended it.
+// The exit status is 0 if every file was hashed, 1 after an error or a timeout, 2 for
+// wrong arguments, and 128+N if signal N ended it.
 //
 // # What it shows
 //
-//   - State without locks. One task of a loop runs at a time and gives way only where it
-//     awaits, so the workers append to a slice and add to counters, and a progress line
-//     reads them, as if there were no concurrency.
-//   - Blocking work in worker goroutines. Only what runs inside [aio.ToThread] is
-//     parallel: reading directories, hashing files, printing. It shares nothing with the
-//     tasks: arguments go in by the closure, the result comes out as a value.
-//   - A bounded [aio.Queue] between the walk and the workers. A walk that is faster than
-//     they are waits for a free place, and so gets no further ahead than it is of use.
-//   - A [aio.TaskGroup] as owner: when it returns no task is left, whether the work was
-//     done, failed or was cancelled.
+//   - State without locks. One task of a loop runs at a time, and other tasks run only
+//     where it awaits, so the workers append to a slice and add to counters, and a
+//     progress line reads them, as if there were no concurrency.
+//   - Blocking work in worker goroutines. Only the functions in [aio.ToThread] run in
+//     parallel: reading directories, hashing files, printing. They share no state with
+//     the tasks: the closure has the arguments, and the result is a return value.
+//   - A bounded [aio.Queue] between the walk and the workers. If the walk is faster
+//     than the workers, it waits for room in the queue, so it does not get far ahead of
+//     them.
+//   - An [aio.TaskGroup] owns the tasks: when it returns all tasks have ended, whether
+//     the work succeeded, failed or was cancelled.
 //   - One way to stop. [aio.Timeout] and Ctrl-C both arrive as a cancellation: as an
 //     error where a task awaits, as the end of the context where a worker goroutine
 //     computes.
@@ -243,8 +244,8 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// sum is the result for one file. That the file could not be read is a result as well, so
-// that the error of ToThread remains what it is for: that the task cannot go on.
+// sum is the result for one file. An unreadable file is a result too, so that an error
+// of ToThread always means that the task cannot continue.
 type sum struct {
 	path   string
 	digest [sha256.Size]byte
@@ -254,9 +255,8 @@ type sum struct {
 
 // hashFiles is a worker.
 func (h *hasher) hashFiles(ctx context.Context) error {
-	// If ToThread is cancelled its function goes on for a moment, and with it the use
-	// of buf. So an error must end this task: the next file would need a buffer of
-	// its own.
+	// If ToThread is cancelled its function continues for a moment, and still uses
+	// buf. So an error must end this task: the next file would need another buffer.
 	buf := make([]byte, readSize)
 	for path, err := range h.files.All(ctx) {
 		if err != nil {
@@ -305,8 +305,8 @@ func hashFile(ctx context.Context, path string, buf []byte) sum {
 	return s
 }
 
-// untilDone is a reader that fails when ctx ends. Nobody will see that error: the
-// ToThread that gave out ctx has returned a CancelledError by then.
+// untilDone is a reader that fails when ctx ends. That error is not seen: the ToThread
+// that passed ctx has already returned a CancelledError by then.
 type untilDone struct {
 	ctx context.Context
 	r   io.Reader
