@@ -30,9 +30,9 @@ const (
 	// largeBuffer is what a read of the transport takes at most, unless a task brings
 	// more.
 	largeBuffer = 64 << 10
-	// maxCopy is how much is copied from the scratch buffer to one that fits, rather
-	// than keep all of that: many connections may get some bytes each in the same
-	// pass.
+	// maxCopy is the largest amount of data that is copied from the scratch buffer
+	// to a buffer of its size. A stream keeps the scratch buffer itself only for
+	// more data, because in one pass many connections may get a few bytes each.
 	maxCopy = 16 << 10
 	// maxOut is the largest write buffer that is kept, and maxOuts how many are.
 	maxOut, maxOuts = 256 << 10, 8

@@ -267,7 +267,7 @@ func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
 	}
 }
 
-// What no task will end is a deadlock, if only a derived context could end it.
+// A wait that only the end of a derived context could end is a deadlock.
 func TestVirtualClockDoesNotWaitForAContext(t *testing.T) {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()

@@ -34,8 +34,8 @@ type DatagramOptions struct {
 	ReusePort bool
 	// AllowBroadcast permits datagrams to all hosts of a network. Then the endpoint
 	// is not connected to RemoteAddr, because the answers come from other
-	// addresses. Where there is no poller, all sockets permit that. (asyncio:
-	// allow_broadcast)
+	// addresses. On systems without a poller, all sockets permit broadcasts.
+	// (asyncio: allow_broadcast)
 	AllowBroadcast bool
 	// Conn is a socket to use in place of addresses, with no other option. The
 	// transport takes it over. (asyncio: sock)

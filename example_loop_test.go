@@ -76,8 +76,8 @@ func ExampleTimerHandle() {
 	// <nil>
 }
 
-// A clock that does not drift: each tick is at a fixed distance from the first, however
-// long one takes.
+// A clock that does not drift: each tick has a fixed distance from the first one,
+// regardless of how long a callback takes.
 func ExampleLoop_CallAt() {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()

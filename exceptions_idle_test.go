@@ -8,8 +8,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// An idle program that never collects garbage by itself learns of an unretrieved error
-// all the same.
+// An idle program, in which the garbage collector does not run by itself, still reports
+// an unretrieved error.
 func TestUnretrievedErrorOfAnIdleProgram(t *testing.T) {
 	reported := make(chan error, 1)
 	err := aio.Run(func(ctx context.Context) error {

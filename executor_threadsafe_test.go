@@ -290,8 +290,8 @@ func thread(fn func()) {
 	<-done
 }
 
-// A coroutine that a loop gives to itself is bridged without a pass of its own in either
-// direction.
+// A coroutine that a loop submits to itself needs no additional pass, neither for the
+// start nor for the result.
 func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)

@@ -306,8 +306,8 @@ func TestGatherLoopLosesNoCancellation(t *testing.T) {
 	})
 }
 
-// TASK-097: a future fills each of its places; a Coro is a function, and runs for each of
-// them.
+// TASK-097: a future that is passed twice has its result in both places; a Coro is a
+// function, and runs once for each place.
 func TestGatherOfTheSameThingTwice(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		runs := 0

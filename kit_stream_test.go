@@ -234,8 +234,8 @@ func newIOLogger() *ioLogger { return &ioLogger{log: new(eventLog)} }
 // scriptedStream is a stream that answers from lists. Each call is noted with Note.
 type scriptedStream struct {
 	Note func(format string, args ...any)
-	// In is what reads give: a []byte, of which a read takes what fits, or an error.
-	// When it is empty they would block.
+	// In has the results of reads: a []byte, from which a read copies as many bytes
+	// as fit, or an error. When In is empty, a read would block.
 	In []any
 	// Out is what writes do: an int is how many bytes are taken at most, an error is
 	// returned. When it is empty they take all.

@@ -18,8 +18,8 @@ import (
 )
 
 // The layout of the package, as docs/architecture.md has it, held against the sources.
-// The checks read names, not types, and know no build constraints: every file of every
-// system is looked at.
+// The checks compare names, not types, and ignore build constraints: they read every
+// file of every system.
 
 // maxFileLines bounds each file, tests included.
 const maxFileLines = 800

@@ -179,8 +179,8 @@ func TestListenHoldsBack(t *testing.T) {
 	})
 }
 
-// Close ends the calls that wait, in tasks and goroutines, and the connections that
-// nobody has accepted; so does the end of the loop.
+// Close ends the calls that wait, in tasks and goroutines, and closes the connections
+// that Accept has not returned. Closing the loop does the same.
 func TestListenEnds(t *testing.T) {
 	for _, by := range []string{"task", "goroutine", "loop"} {
 		t.Run(by, func(t *testing.T) {

@@ -401,7 +401,8 @@ func TestServerListensTooLate(t *testing.T) {
 	})
 }
 
-// ioVirtual runs main in a loop with a virtual clock, to which nothing may be reported.
+// ioVirtual runs main in a loop with a virtual clock, and fails the test if the
+// exception handler is called.
 func ioVirtual(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	l, reports := newLoop(t)

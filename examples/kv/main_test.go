@@ -272,8 +272,8 @@ func TestTransactions(t *testing.T) {
 	s.want("2", "GET", "a")
 }
 
-// Those who wait for an item get it in the order in which they came, and one who has gone
-// gets none.
+// Clients that wait for an item get it in the order in which they began to wait, and a
+// client that has disconnected gets none.
 func TestBlockingPop(t *testing.T) {
 	addr := start(t)
 	first, gone, second, pusher := dial(t, addr), dial(t, addr), dial(t, addr), dial(t, addr)

@@ -1,7 +1,7 @@
 package main
 
-// The server in a world of hosts that crash and links that are cut: transactions of
-// several clients are seen whole or not at all.
+// The server in a simulation with crashing hosts and cut links: the transactions of
+// several clients are visible completely or not at all.
 
 import (
 	"context"

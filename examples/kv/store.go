@@ -86,7 +86,7 @@ func newStore(l *aio.Loop) *store {
 	}
 }
 
-// get returns the entry of key, nil if there is none or its time is over.
+// get returns the entry of key, nil if there is none or it has expired.
 func (s *store) get(key []byte) *entry {
 	e := s.entries[string(key)]
 	if e == nil || e.expires.IsZero() || s.loop.Time().Before(e.expires) {

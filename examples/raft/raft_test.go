@@ -1,8 +1,8 @@
 package main
 
-// Five hosts for an hour of virtual time: they crash, are cut off and come back, while a
-// client asks for commands. After each step what Raft promises is checked on what the
-// nodes have on disk.
+// Five hosts run for an hour of virtual time: they crash, are partitioned and restart,
+// while a client submits commands. After each step the test checks the guarantees of
+// Raft on the data that the nodes have on disk.
 
 import (
 	"context"
