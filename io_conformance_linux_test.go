@@ -210,7 +210,7 @@ func TestIOConformanceGoroutines(t *testing.T) {
 		}
 		return trace
 	}
-	for _, p := range ioPrograms(t, 2*ioPart) {
+	for _, p := range ioPrograms(t, 8*ioPart) {
 		switch p.Profile {
 		case "calmtls", "calmtlsbuffers", "calmeyes", "calmchain", "calmloops", "calmstreams":
 		default:

@@ -304,13 +304,23 @@ func TestQueryLeft(t *testing.T) {
 		matches(t, "a panic", err, errors.ErrUnsupported)
 		idle(t, s, db, "after a panic")
 
+		broken := aio.CreateFuture[struct{}](ctx)
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			for range aiosql.Query(ctx, db, aiosql.Column[int], "hang 1") {
+			for _, err := range aiosql.Query(ctx, db, aiosql.Column[int], "hang 1") {
+				if err != nil {
+					return err
+				}
+				if err := broken.SetResult(struct{}{}); err != nil {
+					return err
+				}
 				break // and waits for a row that does not come
 			}
 			idle(t, s, db, "after break")
 			return aio.Sleep(ctx, time.Hour)
 		}))
+		if _, err := broken.Await(ctx); err != nil {
+			return err
+		}
 		if _, _, err := aio.Receive(ctx, s.running); err != nil {
 			return err
 		}
