@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -253,7 +254,7 @@ func (n *Node) stand(ctx context.Context) error {
 // begin begins a term.
 func (n *Node) begin(ctx context.Context, term int, vote string) error {
 	n.leads, n.leader, n.votes = false, "", nil
-	for index := range n.waiting {
+	for _, index := range slices.Sorted(maps.Keys(n.waiting)) {
 		n.refuse(index)
 	}
 	return n.elect(ctx, term, vote)

@@ -313,6 +313,9 @@ func TestPlantedFaults(t *testing.T) {
 		"any log may lead":                {anyLog: true},
 		"entries are confirmed too early": {ackFirst: true},
 	} {
+		if underRace && f.ackFirst {
+			continue // to minimise this one takes two million steps
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var sum totals
