@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
@@ -241,5 +242,34 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 	}
 	if reported != want {
 		t.Errorf("reported %s, want %s", reported, want)
+	}
+}
+
+// An error that joins cancellations alone is a cancellation, as a deferred
+// errors.Join(err, f.Close()) makes it; one that joins another error is a failure.
+func TestJoinedCancellationsAreACancellation(t *testing.T) {
+	for _, closing := range []error{nil, errBoom} {
+		body := func(ctx context.Context) (err error) {
+			defer func() { err = errors.Join(err, closing) }()
+			return aio.Sleep(ctx, time.Hour)
+		}
+		_ = inBubble(t, func(ctx context.Context) error {
+			err := aio.Timeout(ctx, time.Second, body)
+			same(t, "Timeout returns ErrTimeout", err == aio.ErrTimeout, closing == nil)
+			task := spawn(ctx, body)
+			letPass(ctx, 1)
+			task.Cancel()
+			_, err = task.Await(ctx)
+			matches(t, "the task", err, aio.ErrCancelled)
+			same(t, "Cancelled", task.Cancelled(), closing == nil)
+			err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(body)
+				letPass(ctx, 1)
+				tg.Cancel()
+				return nil
+			})
+			matches(t, "the group", err, closing)
+			return nil
+		})
 	}
 }
