@@ -27,6 +27,7 @@ type parcel[T any] struct {
 	err   error // the error of the end
 }
 
+// feed is the common state of the tasks of one range loop.
 type feed[T any] struct {
 	queue  *aio.Queue[parcel[T]]
 	tasks  []*aio.Task[struct{}]
@@ -67,6 +68,16 @@ func (f *feed[T]) pour(ctx context.Context, from int, s Stream[T]) {
 	})
 }
 
+// next waits for the next parcel. The error is that of the wait, or that of the end of
+// a task.
+func (f *feed[T]) next(ctx context.Context) (parcel[T], error) {
+	p, err := f.queue.Get(ctx)
+	if err == nil {
+		err = p.err
+	}
+	return p, err
+}
+
 // close ends the tasks. It is deferred: a cancellation that arrives in it is delivered
 // later.
 func (f *feed[T]) close(ctx context.Context) {
@@ -87,10 +98,7 @@ func Merge[T any](sources ...Stream[T]) Stream[T] {
 				f.pour(ctx, i, s)
 			}
 			for left := len(sources); left > 0; {
-				p, err := f.queue.Get(ctx)
-				if err == nil {
-					err = p.err
-				}
+				p, err := f.next(ctx)
 				switch {
 				case err != nil:
 					f.close(ctx)
@@ -127,10 +135,7 @@ func ZipAll[T any](sources ...Stream[T]) Stream[[]T] {
 				row := make([]T, len(sources))
 				taken := make([]*aio.Event, 0, len(sources))
 				for len(taken) < len(sources) {
-					p, err := f.queue.Get(ctx)
-					if err == nil {
-						err = p.err
-					}
+					p, err := f.next(ctx)
 					if err != nil {
 						f.close(ctx)
 						fail(yield, err)
@@ -237,11 +242,7 @@ func Map[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, 
 				}
 				m.returned()
 			}
-			p, err := m.queue.Get(ctx) // the error with which s has ended
-			if err == nil {
-				err = p.err
-			}
-			if err != nil {
+			if _, err := m.next(ctx); err != nil { // the error with which s has ended
 				fail(yield, err)
 			}
 		}
@@ -268,10 +269,7 @@ func MapUnordered[T, R any](s Stream[T], limit int, f func(ctx context.Context, 
 				})
 			})
 			for ended := false; !ended || m.open > 0; {
-				p, err := m.queue.Get(ctx)
-				if err == nil {
-					err = p.err
-				}
+				p, err := m.next(ctx)
 				switch {
 				case err != nil:
 					m.close(ctx)
@@ -328,7 +326,7 @@ type mapping[T, R any] struct {
 }
 
 func newMapping[T, R any](limit int) *mapping[T, R] {
-	m := &mapping[T, R]{feed: feed[R]{queue: aio.NewQueue[parcel[R]](0)}}
+	m := &mapping[T, R]{feed: *newFeed[R]()}
 	if limit > 0 {
 		m.slots = aio.NewSemaphore(limit)
 	}
@@ -408,11 +406,8 @@ func Buffer[T any](s Stream[T], n int) Stream[T] {
 			for {
 				v, err := items.Get(ctx)
 				if err == aio.ErrQueueShutDown {
-					var end parcel[T]
-					if end, err = f.queue.Get(ctx); err == nil {
-						if err = end.err; err == nil {
-							return
-						}
+					if _, err = f.next(ctx); err == nil {
+						return
 					}
 				}
 				if err != nil {

@@ -85,54 +85,18 @@ func (f Failures) run(e *engine, fn func(ctx context.Context, c *Failing) error)
 	c := &Failing{&e.run}
 	main := func(ctx context.Context) error { return fn(ctx, c) }
 	base := setting{mode: f.Mode, maxSteps: f.MaxSteps, network: true}
-	if base.mode == Exhaustive || base.mode == PCT {
-		return e.misuse(usagef("a sweep has the mode Environment or AnyOrder"))
-	}
-	if e.replaying(base, main) {
-		return e.report
-	}
 	kinds := f.Kinds
 	if kinds == nil {
 		kinds = []NetworkFailure{ConnectionReset, ConnectionTimedOut, EndOfFile, ShortOperation}
 	}
-	seen := map[string]bool{}
-	for seed := range max(f.Schedules, 1) {
-		set := base
-		set.seed, set.random = uint64(seed), seed > 0
-		if !e.attempt(set, main) { // without a failure the run must pass
-			return e.report
-		}
-		if e.run.regions == 0 {
-			return e.misuse(usagef("FailEverywhere: the function never calls Do, so there is nothing that could fail"))
-		}
-		choices := append([]Choice(nil), e.run.choices...)
-		if seed == 0 && !e.repeatable(set, main) {
-			return e.report
-		}
-		total := e.run.ops
-		for op := 1; op <= total; op++ {
-			for _, kind := range kinds {
-				set := set
-				set.script, set.random = choices, false
-				set.op, set.faults = op, simnet.Fault(kind)+1
-				out := e.once(set, main)
-				e.report.Moments++
-				if out.err == nil {
-					continue
-				}
-				key := string(out.kind) + firstLine(out.err) + e.run.failed
-				if seen[key] {
-					continue
-				}
-				seen[key] = true
-				e.fail(set, out, main)
-				if len(e.report.Failures) >= maxFailures {
-					return e.report
-				}
-			}
-		}
-	}
-	return e.report
+	return e.sweep(base, f.Schedules, disturbance{
+		unused: "FailEverywhere: the function never calls Do, so there is nothing that could fail",
+		points: func() int { return e.run.ops * len(kinds) },
+		disturb: func(set *setting, i int) {
+			set.op, set.faults = i/len(kinds)+1, simnet.Fault(kinds[i%len(kinds)])+1
+		},
+		place: func() string { return e.run.failed },
+	}, main)
 }
 
 // fault is called before each operation of the network.

@@ -106,6 +106,25 @@ func (s Sweep) run(e *engine, fn func(ctx context.Context, c *Cancelled) error) 
 	c := &Cancelled{&e.run}
 	main := func(ctx context.Context) error { return fn(ctx, c) }
 	base := setting{mode: s.Mode, maxSteps: s.MaxSteps, victims: s.Tasks, allowSwallowed: s.AllowSwallowed, network: s.Network, sweep: true}
+	return e.sweep(base, s.Schedules, disturbance{
+		unused:  "CancelEverywhere: the function never calls Do, so there is nothing to cancel",
+		points:  func() int { return e.run.moments },
+		disturb: func(set *setting, i int) { set.moment = i + 1 },
+		place:   func() string { return e.run.fired.place() },
+	}, main)
+}
+
+// disturbance is the part in which [CancelEverywhere] and [FailEverywhere] differ.
+type disturbance struct {
+	unused  string                    // the error of a function that never calls Do
+	points  func() int                // number of points in the last run
+	disturb func(set *setting, i int) // sets the point at which a run is disturbed, from 0
+	place   func() string             // where the last run was disturbed
+}
+
+// sweep makes an undisturbed run of main for each schedule, which must pass, and then a
+// run for each of its points, with the same choices.
+func (e *engine) sweep(base setting, schedules int, d disturbance, main func(ctx context.Context) error) Report {
 	if base.mode == Exhaustive || base.mode == PCT {
 		return e.misuse(usagef("a sweep has the mode Environment or AnyOrder"))
 	}
@@ -113,30 +132,28 @@ func (s Sweep) run(e *engine, fn func(ctx context.Context, c *Cancelled) error) 
 		return e.report
 	}
 	seen := map[string]bool{}
-	for seed := range max(s.Schedules, 1) {
+	for seed := range max(schedules, 1) {
 		set := base
 		set.seed, set.random = uint64(seed), seed > 0
-		if !e.attempt(set, main) { // without a cancellation the run must pass
+		if !e.attempt(set, main) {
 			return e.report
 		}
 		if e.run.regions == 0 {
-			return e.misuse(usagef("CancelEverywhere: the function never calls Do, so there is nothing to cancel"))
+			return e.misuse(usagef("%s", d.unused))
 		}
 		choices := append([]Choice(nil), e.run.choices...)
 		if seed == 0 && !e.repeatable(set, main) {
 			return e.report
 		}
-		total := e.run.moments
-		for moment := 1; moment <= total; moment++ {
-			set := set
-			set.moment = moment
-			set.script, set.random = choices, false
+		set.script, set.random = choices, false
+		for i := range d.points() {
+			d.disturb(&set, i)
 			out := e.once(set, main)
 			e.report.Moments++
 			if out.err == nil {
 				continue
 			}
-			key := string(out.kind) + firstLine(out.err) + e.run.fired.place()
+			key := string(out.kind) + firstLine(out.err) + d.place()
 			if seen[key] {
 				continue
 			}
