@@ -242,7 +242,8 @@ func Map[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, 
 				}
 				m.returned()
 			}
-			if _, err := m.next(ctx); err != nil { // the error with which s has ended
+			// the error with which s has ended
+			if _, err := m.next(ctx); err != nil {
 				fail(yield, err)
 			}
 		}

@@ -116,10 +116,11 @@ func (s Sweep) run(e *engine, fn func(ctx context.Context, c *Cancelled) error) 
 
 // disturbance is the part in which [CancelEverywhere] and [FailEverywhere] differ.
 type disturbance struct {
-	unused  string                    // the error of a function that never calls Do
-	points  func() int                // number of points in the last run
-	disturb func(set *setting, i int) // sets the point at which a run is disturbed, from 0
-	place   func() string             // where the last run was disturbed
+	unused string     // the error of a function that never calls Do
+	points func() int // number of points in the last run
+	// disturb sets the point at which a run is disturbed; points count from 0.
+	disturb func(set *setting, i int)
+	place   func() string // where the last run was disturbed
 }
 
 // sweep makes an undisturbed run of main for each schedule, which must pass, and then a
