@@ -1,6 +1,6 @@
-// Package browsertest drives the pages of this repository in a real browser: Chromium,
-// headless. It fails where there is none. AIO_SCREENSHOTS=DIR keeps a picture of each
-// view.
+// Package browsertest tests the pages of this repository in a real browser, headless
+// Chromium. The tests fail if it is not installed. With AIO_SCREENSHOTS=DIR they save a
+// picture of each view.
 package browsertest
 
 import (
@@ -49,7 +49,7 @@ func browser(t *testing.T, width, height int, dark bool) context.Context {
 	return ctx
 }
 
-// do runs actions, and says which step failed.
+// do runs actions; why names them in a failure.
 func do(t *testing.T, ctx context.Context, why string, actions ...chromedp.Action) {
 	t.Helper()
 	if err := chromedp.Run(ctx, actions...); err != nil {
@@ -57,8 +57,8 @@ func do(t *testing.T, ctx context.Context, why string, actions ...chromedp.Actio
 	}
 }
 
-// until waits until a JavaScript expression is true. An evaluation that fails, as in a
-// page that is just being left, is made again.
+// until waits until a JavaScript expression is true. An evaluation that fails, for
+// example because the page is being replaced, is repeated.
 func until(t *testing.T, ctx context.Context, why, expression string) {
 	t.Helper()
 	limit := time.Now().Add(45 * time.Second)
@@ -77,7 +77,7 @@ func until(t *testing.T, ctx context.Context, why, expression string) {
 	}
 }
 
-// set gives a field a value as a person would, with the event that tells the page.
+// set sets the value of a field and sends the event that a user's input would send.
 func set(id, value, event string) chromedp.Action {
 	return chromedp.Evaluate(fmt.Sprintf(`{ const e = document.getElementById(%q); e.value = %q; e.dispatchEvent(new Event(%q)); }`, id, value, event), nil)
 }
@@ -88,7 +88,7 @@ func eval[T any](t *testing.T, ctx context.Context, expression string) (v T) {
 	return v
 }
 
-// picture keeps a screenshot for people.
+// picture saves a screenshot if AIO_SCREENSHOTS is set.
 func picture(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	dir := os.Getenv("AIO_SCREENSHOTS")
@@ -102,8 +102,7 @@ func picture(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-// monitored runs main in a loop that a monitor watches, and returns the address of the
-// page.
+// monitored runs main in an event loop with a monitor, and returns the URL of the page.
 func monitored(t *testing.T, opts *aiomon.Options, main func(ctx context.Context) error) (url string, m *aiomon.Monitor) {
 	t.Helper()
 	m = aiomon.New(opts)
@@ -124,8 +123,8 @@ func monitored(t *testing.T, opts *aiomon.Options, main func(ctx context.Context
 	return m.URL(), m
 }
 
-// service is a program with some workers behind a queue, a deadlock, a lost error and
-// many sleepers.
+// service returns a program with several workers that share a queue, a deadlock, a lost
+// error and the given number of sleeping tasks.
 func service(sleepers int) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		q := aio.NewQueue[int](10)
@@ -168,7 +167,8 @@ func service(sleepers int) func(ctx context.Context) error {
 
 const rows = `[...document.querySelectorAll("#rows .row")]`
 
-// The table: sort, filter, group, keys, ten thousand tasks, one task, cancel.
+// Tests the table of tasks: sorting, filter, groups, the keyboard, ten thousand tasks,
+// the details of one task, and cancelling.
 func TestTasks(t *testing.T) {
 	url, _ := monitored(t, &aiomon.Options{AllowCancel: true}, service(10_000))
 	ctx := browser(t, 1280, 800, false)
@@ -195,11 +195,11 @@ func TestTasks(t *testing.T) {
 	picture(t, ctx, "tasks-grouped")
 	do(t, ctx, "no groups", set("group", "", "change"))
 
-	// By the keyboard alone: filter, leave the field, choose, open, close.
+	// With the keyboard only: filter, leave the field, select, open, close.
 	do(t, ctx, "keys", chromedp.Evaluate(`document.activeElement.blur()`, nil), chromedp.KeyEvent("/"))
 	until(t, ctx, "the filter has the focus", `document.activeElement.id === "filter"`)
-	// The protocol of the browser's tools types the slash as well, which a keyboard
-	// does not.
+	// In the DevTools protocol the key event also types the slash, which a real
+	// keyboard does not.
 	do(t, ctx, "type and choose", set("filter", "", "input"), chromedp.KeyEvent("producer"), chromedp.KeyEvent(kb.Enter))
 	until(t, ctx, "the producer", rows+`.length === 1`)
 	do(t, ctx, "open it", chromedp.KeyEvent(kb.Enter))
@@ -220,7 +220,7 @@ func TestTasks(t *testing.T) {
 	picture(t, ctx, "tasks-dark")
 }
 
-// A monitor that may not cancel offers no button, and refuses.
+// A monitor without AllowCancel shows no button to cancel, and refuses the request.
 func TestReadOnly(t *testing.T) {
 	url, _ := monitored(t, nil, service(0))
 	ctx := browser(t, 1280, 800, false)
@@ -236,14 +236,14 @@ func TestReadOnly(t *testing.T) {
 		Text   string
 	}
 	var got answer
-	do(t, ctx, "ask all the same", chromedp.Evaluate(`fetch("api/cancel", {method: "POST", headers: {"X-Aiomon": "1"}, body: "loop=1&task=1"}).then(async (r) => ({Status: r.status, Text: await r.text()}))`, &got, awaitPromise))
+	do(t, ctx, "send the request without a button", chromedp.Evaluate(`fetch("api/cancel", {method: "POST", headers: {"X-Aiomon": "1"}, body: "loop=1&task=1"}).then(async (r) => ({Status: r.status, Text: await r.text()}))`, &got, awaitPromise))
 	if got.Status != 403 || !strings.Contains(got.Text, "AllowCancel") {
 		t.Errorf("cancelling: %+v", got)
 	}
 }
 
-// The other views: the graph with its circle, health with its warnings, the timeline with
-// zoom.
+// Tests the other views: the graph with its cycle, health with its warnings, and the
+// timeline with its zoom.
 func TestViews(t *testing.T) {
 	url, m := monitored(t, &aiomon.Options{SlowStep: 20 * time.Millisecond}, service(20))
 	m.AddPage("Pool", func() any { return []map[string]any{{"connection": "db:5432", "idle": 3}} })
@@ -255,18 +255,18 @@ func TestViews(t *testing.T) {
 	until(t, ctx, "hen and egg", `document.querySelector("#tree .circle")?.textContent.includes("circle")`)
 	do(t, ctx, "follow the graph to a task", chromedp.Evaluate(`[...document.querySelectorAll("#tree .link")].find((b) => b.textContent === "egg").click()`, nil))
 	until(t, ctx, "egg", `document.querySelector("#detail h2")?.textContent === "egg"`)
-	do(t, ctx, "and on to what it waits for", chromedp.Evaluate(`[...document.querySelectorAll("#detail .link")].find((b) => b.textContent === "hen").click()`, nil))
+	do(t, ctx, "follow it to the task that it waits for", chromedp.Evaluate(`[...document.querySelectorAll("#detail .link")].find((b) => b.textContent === "hen").click()`, nil))
 	until(t, ctx, "hen", `document.querySelector("#detail h2")?.textContent === "hen"`)
 	do(t, ctx, "close", chromedp.KeyEvent(kb.Escape))
 	picture(t, ctx, "graph")
 
 	do(t, ctx, "resources", chromedp.KeyEvent("3"))
-	until(t, ctx, "the full queue, and who waits", `[...document.querySelectorAll(".resources tbody tr")].some((r) => r.textContent.startsWith("Queuefull, 10") && r.textContent.includes("producer"))`)
-	until(t, ctx, "the lock, and who holds it", `[...document.querySelectorAll(".resources tbody tr")].some((r) => r.textContent.startsWith("Lockheld") && r.textContent.includes("librarian"))`)
+	until(t, ctx, "the full queue and the task that waits", `[...document.querySelectorAll(".resources tbody tr")].some((r) => r.textContent.startsWith("Queuefull, 10") && r.textContent.includes("producer"))`)
+	until(t, ctx, "the lock and its holder", `[...document.querySelectorAll(".resources tbody tr")].some((r) => r.textContent.startsWith("Lockheld") && r.textContent.includes("librarian"))`)
 	picture(t, ctx, "resources")
 	do(t, ctx, "filter", set("res-filter", "lock librarian", "input"))
 	until(t, ctx, "one is left", `document.querySelectorAll(".resources tbody tr").length === 1`)
-	do(t, ctx, "follow it to who holds it", chromedp.Evaluate(`[...document.querySelectorAll("#resources .link")].find((b) => b.textContent === "librarian").click()`, nil))
+	do(t, ctx, "follow the lock to its holder", chromedp.Evaluate(`[...document.querySelectorAll("#resources .link")].find((b) => b.textContent === "librarian").click()`, nil))
 	until(t, ctx, "librarian", `document.querySelector("#detail h2")?.textContent === "librarian" && document.getElementById("detail").textContent.includes("holds")`)
 	picture(t, ctx, "task-holds")
 	do(t, ctx, "close", chromedp.KeyEvent(kb.Escape))
@@ -289,14 +289,14 @@ func TestViews(t *testing.T) {
 	do(t, ctx, "go on", chromedp.Evaluate(`document.getElementById("pause").click()`, nil))
 
 	do(t, ctx, "health", chromedp.KeyEvent("4"))
-	until(t, ctx, "the circle is a warning", `[...document.querySelectorAll(".warning.deadlock")].some((w) => w.textContent.includes("hen → egg → hen") || w.textContent.includes("egg → hen → egg"))`)
+	until(t, ctx, "the cycle is a warning", `[...document.querySelectorAll(".warning.deadlock")].some((w) => w.textContent.includes("hen → egg → hen") || w.textContent.includes("egg → hen → egg"))`)
 	picture(t, ctx, "health")
 
 	do(t, ctx, "a page of another package", chromedp.Evaluate(`[...document.querySelectorAll("#tabs button")].find((b) => b.textContent === "Pool").click()`, nil))
 	until(t, ctx, "its row", `document.getElementById("extra").textContent.includes("db:5432")`)
 }
 
-// A page that was saved shows all views without the program.
+// A saved page shows all views after the program has ended.
 func TestSavedPage(t *testing.T) {
 	url, m := monitored(t, nil, service(3))
 	ctx := browser(t, 1280, 800, false)
@@ -333,7 +333,7 @@ func TestSavedPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, ctx, "a timeline alone", chromedp.Navigate("about:blank"), chromedp.Navigate("file://"+file))
-	until(t, ctx, "is what it opens with", `/[1-9]\d* records/.test(document.getElementById("tl-info").textContent)`)
+	until(t, ctx, "the view the page opens with", `/[1-9]\d* records/.test(document.getElementById("tl-info").textContent)`)
 	until(t, ctx, "with its name", `document.getElementById("loops").textContent.includes("</script>")`)
 	picture(t, ctx, "saved-timeline")
 }
@@ -355,8 +355,8 @@ func TestBlockedLoop(t *testing.T) {
 	defer close(release)
 	ctx := browser(t, 1280, 800, true)
 	do(t, ctx, "open the page", chromedp.Navigate(url+"#health"))
-	until(t, ctx, "the loop is said to be blocked", `document.querySelector(".loop.blocked")`)
-	until(t, ctx, "by whom, and where", `document.querySelector(".warning.blocked")?.textContent.includes("task stuck") && document.querySelector(".warning.blocked").textContent.includes("waitForTheTest")`)
+	until(t, ctx, "a warning says that the loop is blocked", `document.querySelector(".loop.blocked")`)
+	until(t, ctx, "it names the task and the function", `document.querySelector(".warning.blocked")?.textContent.includes("task stuck") && document.querySelector(".warning.blocked").textContent.includes("waitForTheTest")`)
 	picture(t, ctx, "blocked-dark")
 	do(t, ctx, "the tasks", chromedp.KeyEvent("1"))
 	until(t, ctx, "are there too", rows+`.some((r) => r.textContent.includes("stuck") && r.textContent.includes("running"))`)
@@ -389,7 +389,7 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
-// On a narrow screen nothing runs over the edge.
+// On a narrow screen nothing is wider than the window.
 func TestNarrow(t *testing.T) {
 	url, _ := monitored(t, nil, service(50))
 	ctx := browser(t, 400, 800, false)

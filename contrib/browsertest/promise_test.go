@@ -4,5 +4,5 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 )
 
-// awaitPromise has an evaluation wait for the promise that it returns.
+// awaitPromise makes an evaluation wait for the promise that it returns.
 func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

@@ -1,4 +1,4 @@
-// Package otel makes a span of OpenTelemetry for each task of an event loop.
+// Package otel records an OpenTelemetry span for each task of an event loop.
 package otel
 
 import (
@@ -11,15 +11,16 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Trace makes a span for each task that l creates from now on, until stop is called. The
-// parent of the span is that of the ctx that the task was created with: the span of the
-// task that created it, or of a request. The body of the task finds its span in its ctx,
-// so what it starts itself is below. A span has an event for each await, up to
-// maxEvents, the error with which the task ended, and an event if it was cancelled.
+// Trace starts a span for each task that l creates until stop is called. The parent is
+// the span in the ctx that the task was created with: the span of the creating task, or
+// of a request. The ctx of the task's body carries the task's span, so that spans
+// started there become its children. A span has one event for each await, at most
+// maxEvents of them, the error that the task ended with, and an event if the task was
+// cancelled.
 //
-// It sets a task factory, which calls the one that was set before, and adds an observer.
-// Like [aio.Loop.AddObserver], Trace and stop are for whoever holds the token of the
-// loop. Spans of tasks that are not done when stop is called are ended then.
+// Trace sets a task factory, which calls the previous one, and adds an observer. As for
+// [aio.Loop.AddObserver], the caller of Trace and of stop must hold the token of the
+// loop. stop ends the spans of the tasks that are not done.
 func Trace(l *aio.Loop, tracer trace.Tracer) (stop func()) {
 	t := &tracing{tracer: tracer, spans: map[aio.AnyTask]*span{}, before: l.GetTaskFactory()}
 	l.SetTaskFactory(t.factory)
@@ -34,14 +35,14 @@ func Trace(l *aio.Loop, tracer trace.Tracer) (stop func()) {
 	}
 }
 
-// maxEvents bounds the awaits that a span tells of.
+// maxEvents is the maximum number of awaits recorded in a span.
 const maxEvents = 100
 
-// tracing is owned by the token of the loop.
+// tracing is protected by the token of the loop.
 type tracing struct {
 	tracer trace.Tracer
 	before aio.TaskFactory
-	next   trace.Span // of the task that is being created
+	next   trace.Span // span of the task that is being created
 	spans  map[aio.AnyTask]*span
 }
 
@@ -50,8 +51,8 @@ type span struct {
 	events int
 }
 
-// factory starts the span of a task. The observer hears of the task right after it, as
-// nothing comes in between.
+// factory starts the span of a task. The loop reports the new task to the observer
+// directly after it; no other task is created in between.
 func (t *tracing) factory(spec *aio.TaskSpec) error {
 	if t.before != nil {
 		if err := t.before(spec); err != nil {

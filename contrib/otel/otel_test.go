@@ -15,7 +15,7 @@ import (
 	"github.com/goaio/aio/contrib/otel"
 )
 
-// Spans follow tasks: who created whom, what they awaited, how they ended.
+// Spans record the parent of each task, its awaits and its result.
 func TestSpans(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	tracer := trace.NewTracerProvider(trace.WithSpanProcessor(recorder)).Tracer("test")
@@ -54,7 +54,7 @@ func TestSpans(t *testing.T) {
 	}
 	for child, parent := range map[string]string{"outer": "request", "inner": "outer", "of the body": "inner"} {
 		if spans[child] == nil || spans[parent] == nil || spans[child].Parent().SpanID() != spans[parent].SpanContext().SpanID() {
-			t.Fatalf("%s is not below %s: %v", child, parent, spans)
+			t.Fatalf("%s is not a child of %s: %v", child, parent, spans)
 		}
 	}
 	awaits := func(name string) string {
@@ -79,7 +79,8 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// A factory that was set before goes on working, and a task that it refuses has no span.
+// A factory that was set before is still called, and a task that it refuses has no
+// span.
 func TestFactoryBefore(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	tracer := trace.NewTracerProvider(trace.WithSpanProcessor(recorder)).Tracer("test")
@@ -109,7 +110,7 @@ func TestFactoryBefore(t *testing.T) {
 		open := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, aio.NoTimeout) }))
 		stop()
 		if l.GetTaskFactory() == nil {
-			t.Error("the factory before is gone")
+			t.Error("the previous factory was not restored")
 		}
 		open.Cancel()
 		return err

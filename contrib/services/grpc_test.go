@@ -19,7 +19,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// rpcServer is a gRPC server. A call with a FillUsername hangs.
+// rpcServer is a gRPC server. A call with FillUsername set never returns.
 type rpcServer struct {
 	grpc_testing.UnimplementedTestServiceServer
 	hangs atomic.Int64
@@ -39,7 +39,7 @@ func (s *rpcServer) UnaryCall(ctx context.Context, r *grpc_testing.SimpleRequest
 	return &grpc_testing.SimpleResponse{Username: fmt.Sprint(r.ResponseSize + 1)}, nil
 }
 
-// FullDuplexCall answers each message, and hangs for one without parameters.
+// FullDuplexCall answers each message; after a message without parameters it blocks.
 func (s *rpcServer) FullDuplexCall(stream grpc.BidiStreamingServer[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse]) error {
 	for {
 		r, err := stream.Recv()
@@ -60,19 +60,19 @@ func (s *rpcServer) FullDuplexCall(stream grpc.BidiStreamingServer[grpc_testing.
 	}
 }
 
-// serve serves on ln until stop is called.
+// serve accepts connections on ln until stop is called.
 func (s *rpcServer) serve(ln net.Listener) (stop func()) {
 	g := grpc.NewServer()
 	grpc_testing.RegisterTestServiceServer(g, s)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = g.Serve(ln) // it is stopped
+		_ = g.Serve(ln) // returns an error once it is stopped
 	}()
 	return func() { g.Stop(); <-done }
 }
 
-// rpcClient connects, over connections of the loop if l is not nil.
+// rpcClient makes a client; if l is not nil, it uses connections of the loop.
 func rpcClient(addr string, l *aio.Loop) (*grpc.ClientConn, error) {
 	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
 	if l != nil {
@@ -84,7 +84,7 @@ func rpcClient(addr string, l *aio.Loop) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+addr, options...)
 }
 
-// rpcQuick is a quick call, in the goroutine that makes it.
+// rpcQuick makes a short call. It blocks the calling goroutine.
 func rpcQuick(ctx context.Context, c grpc_testing.TestServiceClient, i int) error {
 	r, err := c.UnaryCall(ctx, &grpc_testing.SimpleRequest{ResponseSize: int32(i)})
 	if err == nil && r.Username != fmt.Sprint(i+1) {
@@ -93,8 +93,9 @@ func rpcQuick(ctx context.Context, c grpc_testing.TestServiceClient, i int) erro
 	return err
 }
 
-// rpcWays runs a test with each kind of connection: of the client by itself or of the
-// loop, of the server by itself or, by Listen, of the loop.
+// rpcWays runs a test for each kind of connection: the client dials by its own means or
+// with a Dialer of the loop, the server listens by its own means or with Listen of the
+// loop.
 func rpcWays(t *testing.T, test func(ctx context.Context, c grpc_testing.TestServiceClient, s *rpcServer, stop func()) error) {
 	for _, over := range []string{"its own connections", "the loop's connections", "a listener of the loop"} {
 		t.Run(over, func(t *testing.T) {
@@ -125,7 +126,7 @@ func rpcWays(t *testing.T, test func(ctx context.Context, c grpc_testing.TestSer
 	}
 }
 
-// Unary calls, by ToThread.
+// Unary calls with ToThread.
 func TestGRPC(t *testing.T) {
 	rpcWays(t, func(ctx context.Context, c grpc_testing.TestServiceClient, s *rpcServer, stop func()) error {
 		return exercise(ctx, calls{
@@ -144,7 +145,7 @@ func TestGRPC(t *testing.T) {
 	})
 }
 
-// Streams in both directions, by ToThread.
+// Bidirectional streams with ToThread.
 func TestGRPCStream(t *testing.T) {
 	stream := func(ctx context.Context, c grpc_testing.TestServiceClient, hang bool) error {
 		stream, err := c.FullDuplexCall(ctx)
@@ -164,14 +165,14 @@ func TestGRPCStream(t *testing.T) {
 				return err
 			}
 			if len(got.Payload.Body) != i {
-				return fmt.Errorf("%d bytes came, want %d", len(got.Payload.Body), i)
+				return fmt.Errorf("received %d bytes, want %d", len(got.Payload.Body), i)
 			}
 		}
 		if err := stream.CloseSend(); err != nil {
 			return err
 		}
 		if _, err := stream.Recv(); err != io.EOF {
-			return fmt.Errorf("at the end: %w", err)
+			return fmt.Errorf("Recv after the last message: %w", err)
 		}
 		return nil
 	}
@@ -193,8 +194,8 @@ func TestGRPCStream(t *testing.T) {
 // The deadline of a Timeout reaches the server.
 func TestGRPCDeadline(t *testing.T) {
 	rpcWays(t, func(ctx context.Context, c grpc_testing.TestServiceClient, s *rpcServer, _ func()) error {
-		// The caller gives up at the same moment as the server does, and either
-		// may be the first.
+		// The deadlines of client and server expire at the same moment; either
+		// error may come first.
 		err := aio.Timeout(ctx, 50*time.Millisecond, func(ctx context.Context) error {
 			return inThread(ctx, func(ctx context.Context) error {
 				_, err := c.UnaryCall(ctx, &grpc_testing.SimpleRequest{FillUsername: true})
@@ -204,11 +205,11 @@ func TestGRPCDeadline(t *testing.T) {
 		if !errors.Is(err, aio.ErrTimeout) && status.Code(err) != codes.DeadlineExceeded {
 			return fmt.Errorf("the call ended with %w", err)
 		}
-		return eventually(ctx, "calls that still run", 0, func(context.Context) (int, error) { return int(s.hangs.Load()), nil })
+		return eventually(ctx, "calls that are still running", 0, func(context.Context) (int, error) { return int(s.hangs.Load()), nil })
 	})
 }
 
-// A call in a task, over connections of the loop, is refused.
+// A call from a task over connections of the loop is refused.
 func TestGRPCInTask(t *testing.T) {
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

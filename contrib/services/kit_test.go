@@ -1,5 +1,5 @@
-// Package services holds tests: that client libraries of real servers work with aio, in
-// the ways that docs/service.md lists. The tests start the servers themselves.
+// Package services tests that client libraries of real servers work with aio in the
+// ways that docs/service.md lists. The tests start the servers.
 package services_test
 
 import (
@@ -38,24 +38,24 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience is how long a test waits for what a server does. Only a test that fails waits
-// for so long.
+// patience is how long a test waits for an action of a server. Only a failing test
+// waits that long.
 const patience = time.Minute
 
-// shared are what all tests use, and what ends it.
+// shared lists the functions that stop what all tests share.
 var shared struct {
 	sync.Mutex
 	stops []func()
 }
 
-// atEnd has stop called after the tests.
+// atEnd makes TestMain call stop after the tests.
 func atEnd(stop func()) {
 	shared.Lock()
 	defer shared.Unlock()
 	shared.stops = append(shared.stops, stop)
 }
 
-// once is sync.OnceValue for what a test starts that others use as well.
+// once is like sync.OnceValue, for a fixture that several tests use.
 func once[T any](start func(t testing.TB, cleanup func(func())) T) func(t testing.TB) T {
 	var mu sync.Mutex
 	var v *T
@@ -71,7 +71,7 @@ func once[T any](start func(t testing.TB, cleanup func(func())) T) func(t testin
 	}
 }
 
-// program returns the path of a program that Debian keeps outside of PATH.
+// program returns the path of a program that Debian may install outside of PATH.
 func program(t testing.TB, name string, dirs ...string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -86,7 +86,7 @@ func program(t testing.TB, name string, dirs ...string) string {
 	return ""
 }
 
-// process is a server.
+// process is a server process.
 type process struct {
 	cmd    *exec.Cmd
 	out    bytes.Buffer
@@ -94,32 +94,33 @@ type process struct {
 	killed sync.Once
 }
 
-// start starts a server. as is whose process it is if the tests are root's, "" for root's
-// own.
+// start starts a server. If the tests run as root, the server runs as the user as; an
+// empty as means root.
 func start(t testing.TB, cleanup func(func()), as, name string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(name, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	p.cmd.SysProcAttr = credential(t, as)
-	p.cmd.WaitDelay = time.Second // its children may have its output
+	p.cmd.WaitDelay = time.Second // its children may still hold its output open
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
 		defer close(p.ended)
-		_ = p.cmd.Wait() // it is killed
+		_ = p.cmd.Wait() // returns an error once it is killed
 	}()
 	cleanup(p.kill)
 	return p
 }
 
-// kill ends the server at once.
+// kill kills the server and waits until it has ended.
 func (p *process) kill() {
 	p.killed.Do(func() { _ = p.cmd.Process.Kill() })
 	<-p.ended
 }
 
-// credential makes a process that of a user, if the tests are root's.
+// credential returns the attributes that start a process as the user as, if the tests
+// run as root.
 func credential(t testing.TB, as string) *syscall.SysProcAttr {
 	t.Helper()
 	if as == "" || os.Getuid() != 0 {
@@ -134,7 +135,7 @@ func credential(t testing.TB, as string) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// dirOf makes a directory for a user.
+// dirOf makes a temporary directory that belongs to the user as.
 func dirOf(t testing.TB, cleanup func(func()), as string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "aio-services")
@@ -150,7 +151,7 @@ func dirOf(t testing.TB, cleanup func(func()), as string) string {
 	return dir
 }
 
-// freePort returns a port on which nobody listens at the moment.
+// freePort returns a port that is not in use at the moment.
 func freePort(t testing.TB) int {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -161,7 +162,7 @@ func freePort(t testing.TB) int {
 	return ln.Addr().(*net.TCPAddr).Port
 }
 
-// ready waits until try succeeds, which asks a server that was just started.
+// ready waits until try, which sends a request to the new server, succeeds.
 func (p *process) ready(t testing.TB, try func() error) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -181,7 +182,7 @@ func (p *process) ready(t testing.TB, try func() error) {
 	}
 }
 
-// inLoop runs a test in a loop of its own, which must have nothing to report.
+// inLoop runs a test in a new event loop. The test fails if the loop reports an error.
 func inLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	var runner aio.Runner
@@ -198,13 +199,13 @@ func inLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop) error) {
 	}
 }
 
-// inThread calls f, which blocks, by ToThread.
+// inThread calls f, which may block, with ToThread.
 func inThread(ctx context.Context, f func(ctx context.Context) error) error {
 	_, err := aio.ToThread(ctx, aio.NoResult(f))
 	return err
 }
 
-// eventually waits until a number that a server tells is n.
+// eventually waits until count returns n.
 func eventually(ctx context.Context, what string, n int, count func(ctx context.Context) (int, error)) error {
 	for end := time.Now().Add(patience); ; {
 		got, err := aio.ToThread(ctx, count)
@@ -214,7 +215,7 @@ func eventually(ctx context.Context, what string, n int, count func(ctx context.
 		case got == n:
 			return nil
 		case time.Now().After(end):
-			return fmt.Errorf("%s: there are %d, want %d", what, got, n)
+			return fmt.Errorf("%s: %d, want %d", what, got, n)
 		}
 		if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil {
 			return err
@@ -222,24 +223,25 @@ func eventually(ctx context.Context, what string, n int, count func(ctx context.
 	}
 }
 
-// calls is what exercise needs to know of a way to call a server.
+// calls describes a way to call a server, for exercise.
 type calls struct {
-	// quick makes one call, whose answer depends on i, and checks it.
+	// quick makes one call, whose answer depends on i, and checks the answer.
 	quick func(ctx context.Context, i int) error
 	// hang makes a call that the server never answers.
 	hang func(ctx context.Context) error
-	// running asks the server how many of these it has. It may block.
+	// running asks the server how many calls of hang are running there. It may
+	// block.
 	running func(ctx context.Context) (int, error)
-	// kill ends the server; nil if there is none.
+	// kill ends the server; it is nil if there is no server process.
 	kill func()
-	// atOnce is how many quick calls are made at the same time; zero is 1000.
+	// atOnce is the number of concurrent quick calls; zero means 1000.
 	atOnce int
-	// together is how many hangs can be made at the same time; zero is 3.
+	// together is the number of concurrent calls of hang; zero means 3.
 	together int
 }
 
-// exercise ends calls in all ways and looks whether the server has stopped to work for
-// them.
+// exercise ends calls in every possible way and checks that the server has stopped
+// working on them.
 func exercise(ctx context.Context, c calls) error {
 	broken := errors.New("broken")
 	if c.atOnce == 0 {
@@ -250,14 +252,14 @@ func exercise(ctx context.Context, c calls) error {
 	}
 	started := func(ctx context.Context, n int) error { return eventually(ctx, "calls that run", n, c.running) }
 	stopped := func(ctx context.Context) error {
-		return errors.Join(eventually(ctx, "calls that still run", 0, c.running), c.quick(ctx, 7))
+		return errors.Join(eventually(ctx, "calls that are still running", 0, c.running), c.quick(ctx, 7))
 	}
 	for _, step := range []struct {
 		name string
 		run  func(ctx context.Context) error
 	}{
 		{"a call", func(ctx context.Context) error { return c.quick(ctx, 1) }},
-		{"cancelled in the middle", func(ctx context.Context) error {
+		{"cancelled during the call", func(ctx context.Context) error {
 			task := aio.CreateTask(ctx, aio.NoResult(c.hang))
 			if err := started(ctx, 1); err != nil {
 				return err
@@ -297,7 +299,7 @@ func exercise(ctx context.Context, c calls) error {
 				return nil
 			})
 		}},
-		{"killed in the middle", func(ctx context.Context) error {
+		{"server killed during the call", func(ctx context.Context) error {
 			if c.kill == nil {
 				return nil
 			}
@@ -319,7 +321,7 @@ func exercise(ctx context.Context, c calls) error {
 		}},
 	} {
 		err := step.run(ctx)
-		if err == nil && step.name != "killed in the middle" {
+		if err == nil && step.name != "server killed during the call" {
 			err = stopped(ctx)
 		}
 		if err != nil {
@@ -337,8 +339,9 @@ func wants(err, target error) error {
 	return nil
 }
 
-// orCause returns the reason for which the task was cancelled in a call of a library that
-// returned err, as the library may have put an error of its own in its place.
+// orCause returns the reason for which the task was cancelled during a library call
+// that returned err: the library may have returned an error of its own instead. If the
+// task was not cancelled it returns err.
 func orCause(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

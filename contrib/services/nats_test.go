@@ -14,7 +14,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// startNATS starts a server in this process.
+// startNATS starts a server inside the test process.
 func startNATS(t testing.TB, cleanup func(func())) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
@@ -29,7 +29,7 @@ func startNATS(t testing.TB, cleanup func(func())) *server.Server {
 	return s
 }
 
-// NATS by ToThread, over connections of its own or of the loop.
+// NATS with ToThread, over its own connections or those of the loop.
 func TestNATS(t *testing.T) {
 	for _, over := range []string{"its own connections", "the loop's connections"} {
 		t.Run(over, func(t *testing.T) {
@@ -44,8 +44,8 @@ func TestNATS(t *testing.T) {
 					return err
 				}
 				answers := aio.NewThreadPoolExecutor(0)
-				// A service in the same loop answers: each request is a
-				// task.
+				// A service in the same loop answers: each request
+				// becomes a task.
 				plus, err := nc.Subscribe("plus", func(m *nats.Msg) {
 					aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
 						i, err := strconv.Atoi(string(m.Data))
@@ -53,10 +53,12 @@ func TestNATS(t *testing.T) {
 							err = aio.Sleep(ctx, time.Millisecond)
 						}
 						// Over connections of the loop a task
-						// must not respond itself: that takes a
-						// lock which is held while something is
-						// written. The workers of ToThread may
-						// all be waiting for responses.
+						// must not call Respond directly:
+						// Respond takes a lock that another
+						// goroutine holds while it writes. The
+						// workers of ToThread may all be
+						// waiting for responses, so an executor
+						// of the service sends them.
 						_, rerr := aio.RunInExecutor(ctx, answers, func() (struct{}, error) {
 							return struct{}{}, m.Respond([]byte(strconv.Itoa(i + 1)))
 						}).Await(ctx)
@@ -86,8 +88,8 @@ func TestNATS(t *testing.T) {
 							return errors.Join(err, sub.Unsubscribe())
 						})
 					},
-					// What the server knows, but for the service and
-					// the client's inbox.
+					// The subscriptions of the server without those
+					// of the service and of the client's inbox.
 					running: func(context.Context) (int, error) {
 						subs, err := s.Subsz(&server.SubszOptions{Subscriptions: true, Test: "nothing"})
 						if err != nil {
@@ -97,14 +99,14 @@ func TestNATS(t *testing.T) {
 					},
 					kill: func() { s.Shutdown(); s.WaitForShutdown() },
 				})
-				_ = plus.Unsubscribe() // the server is gone
+				_ = plus.Unsubscribe() // the server may be gone
 				return errors.Join(err, inThread(ctx, func(context.Context) error { nc.Close(); return nil }))
 			})
 		})
 	}
 }
 
-// A subscription as a channel, which a task receives from.
+// A subscription as a channel that a task receives from.
 func TestNATSChannel(t *testing.T) {
 	s := startNATS(t, t.Cleanup)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
@@ -118,7 +120,7 @@ func TestNATSChannel(t *testing.T) {
 			return err
 		}
 		for i := range 20 {
-			// puts it in a buffer
+			// Publish only fills a buffer.
 			if err := nc.Publish("news", []byte(strconv.Itoa(i))); err != nil {
 				return err
 			}
@@ -133,7 +135,8 @@ func TestNATSChannel(t *testing.T) {
 	})
 }
 
-// In a task NATS is refused; LastError, which the error handler gets, says why.
+// A call from a task is refused; LastError, which the error handler gets, gives the
+// reason.
 func TestNATSInTask(t *testing.T) {
 	s := startNATS(t, t.Cleanup)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
@@ -141,7 +144,7 @@ func TestNATSInTask(t *testing.T) {
 		if err == nil {
 			_, err = nc.Request("nobody", nil, patience)
 			err = errors.Join(err, nc.LastError())
-			// fails only with the loop
+			// The cleanup fails only if the loop does.
 			_ = inThread(ctx, func(context.Context) error { nc.Close(); return nil })
 		}
 		return refused(err)

@@ -57,7 +57,7 @@ func startPostgres(t testing.TB, cleanup func(func())) postgres {
 
 var sharedPostgres = once(startPostgres)
 
-// watch returns a connection beside those of a test, to look at what the server does.
+// watch returns a separate connection that inspects what the server does.
 func (s postgres) watch(t testing.TB) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.url)
@@ -68,10 +68,11 @@ func (s postgres) watch(t testing.TB) *pgx.Conn {
 	return conn
 }
 
-// hanging is the statement that never ends; its number tells those of tests apart.
+// hanging is a statement that does not return during a test. Its number distinguishes
+// the tests.
 const hanging = "SELECT pg_sleep(3600)"
 
-// sleeping counts the statements that hang, by pg_stat_activity.
+// sleeping counts the hanging statements in pg_stat_activity.
 func sleeping(conn *pgx.Conn) func(ctx context.Context) (int, error) {
 	return func(ctx context.Context) (n int, err error) {
 		err = conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1", hanging+"%").Scan(&n)
@@ -79,13 +80,13 @@ func sleeping(conn *pgx.Conn) func(ctx context.Context) (int, error) {
 	}
 }
 
-// pgQuerier is the part of a pgx.Conn, Pool and Tx that the tests use.
+// pgQuerier is the part of pgx.Conn, pgxpool.Pool and pgx.Tx that the tests use.
 type pgQuerier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// pgQuick is a quick call, in the goroutine that makes it.
+// pgQuick makes a short call. It blocks the calling goroutine.
 func pgQuick(ctx context.Context, q pgQuerier, i int) error {
 	var got int
 	if err := q.QueryRow(ctx, "SELECT $1::int + 1", i).Scan(&got); err != nil {
@@ -102,7 +103,7 @@ func pgHang(ctx context.Context, q pgQuerier) error {
 	return err
 }
 
-// pool makes a pool. Its connections are the loop's if l is not nil.
+// pool makes a connection pool. If l is not nil, it uses connections of the loop.
 func (s postgres) pool(ctx context.Context, l *aio.Loop) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(s.url)
 	if err != nil {
@@ -112,11 +113,11 @@ func (s postgres) pool(ctx context.Context, l *aio.Loop) (*pgxpool.Pool, error) 
 	if l != nil {
 		config.ConnConfig.DialFunc = (&aio.Dialer{Loop: l}).DialContext
 	}
-	// The pool has goroutines that live as long as this context.
+	// The pool's goroutines run until this context is done.
 	return pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 }
 
-// A pool of pgx by ToThread, over connections of its own or of the loop.
+// A pgx pool with ToThread, over its own connections or those of the loop.
 func TestPgxPool(t *testing.T) {
 	for _, over := range []string{"its own connections", "the loop's connections"} {
 		t.Run(over, func(t *testing.T) {
@@ -146,7 +147,7 @@ func TestPgxPool(t *testing.T) {
 	}
 }
 
-// A pool that is called in a task is refused, with an error that says what to do.
+// A pool call from a task is refused, with an error that says what to do.
 func TestPgxPoolInTask(t *testing.T) {
 	s := sharedPostgres(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
@@ -159,7 +160,8 @@ func TestPgxPoolInTask(t *testing.T) {
 	})
 }
 
-// refused checks the error of a call that would wait for the loop in a task.
+// refused checks that err refuses a call that would have made a task wait for its own
+// loop.
 func refused(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "aio.ToThread") {
 		return fmt.Errorf("the call was not refused: %v", err)
@@ -167,23 +169,24 @@ func refused(err error) error {
 	return nil
 }
 
-// taskConn is a connection for a pgx.Conn in a task. When a write takes longer than 15 ms
-// pgx has a goroutine read ahead, and waits for that goroutine, which cannot read as long
-// as the task waits. A timeout makes it give up; the task then reads itself.
+// taskConn is a connection for a pgx.Conn in a task. When a write takes longer than 15
+// ms, pgx starts a goroutine that reads ahead, and waits for it; that goroutine cannot
+// read while the task blocks the loop. A timeout ends its read, and then the task
+// reads.
 type taskConn struct {
 	net.Conn
 	loop *aio.Loop
 }
 
 func (c taskConn) Read(p []byte) (int, error) {
-	if aio.CurrentTask(c.loop.Context()) == nil { // in another goroutine
+	if aio.CurrentTask(c.loop.Context()) == nil { // called from another goroutine
 		return 0, os.ErrDeadlineExceeded
 	}
 	return c.Conn.Read(p)
 }
 
-// withConn connects in a task, over a connection of the loop, and closes the connection
-// in the end.
+// withConn connects over a connection of the loop, calls f in the task, and closes the
+// connection.
 func (s postgres) withConn(ctx context.Context, l *aio.Loop, f func(ctx context.Context, conn *pgx.Conn) error) error {
 	d := &aio.Dialer{Loop: l}
 	return s.withDial(ctx, func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -192,7 +195,7 @@ func (s postgres) withConn(ctx context.Context, l *aio.Loop, f func(ctx context.
 	}, f)
 }
 
-// withDial is withConn over what dial returns.
+// withDial is withConn with another dial function.
 func (s postgres) withDial(ctx context.Context, dial pgconn.DialFunc, f func(ctx context.Context, conn *pgx.Conn) error) error {
 	config, err := pgx.ParseConfig(s.url)
 	if err != nil {
@@ -203,13 +206,13 @@ func (s postgres) withDial(ctx context.Context, dial pgconn.DialFunc, f func(ctx
 	if err != nil {
 		return orCause(ctx, err)
 	}
-	// A cancelled task has a context that has ended, and goes on.
+	// After a cancellation ctx is done; Close needs a context that is not.
 	defer conn.Close(context.WithoutCancel(ctx))
 	return orCause(ctx, f(ctx, conn))
 }
 
-// A pgx.Conn in a task, over a connection of the loop: where it would block, the task is
-// suspended.
+// A pgx.Conn in a task, over a connection of the loop: calls that would block suspend
+// the task.
 func TestPgxConnInTask(t *testing.T) {
 	s := startPostgres(t, t.Cleanup)
 	watcher := s.watch(t)
@@ -230,7 +233,7 @@ func TestPgxConnInTask(t *testing.T) {
 	})
 }
 
-// A transaction over several awaits, in a task. A cancellation rolls it back.
+// A transaction over several awaits of a task. A cancellation rolls it back.
 func TestPgxTransactionInTask(t *testing.T) {
 	s := sharedPostgres(t)
 	watcher := s.watch(t)
@@ -282,11 +285,11 @@ func TestPgxTransactionInTask(t *testing.T) {
 			err = watcher.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO stock_pgx%'").Scan(&n)
 			return n, err
 		}
-		return errors.Join(eventually(ctx, "transactions that are open", 0, idle), eventually(ctx, "rows after a rollback", 3, count))
+		return errors.Join(eventually(ctx, "open transactions", 0, idle), eventually(ctx, "rows after a rollback", 3, count))
 	})
 }
 
-// LISTEN in one task, NOTIFY by another one.
+// LISTEN in one task, NOTIFY from another one.
 func TestPgxListenInTask(t *testing.T) {
 	s := sharedPostgres(t)
 	watcher := s.watch(t)
@@ -319,12 +322,12 @@ func TestPgxListenInTask(t *testing.T) {
 			})
 		})
 		if want := "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19"; err == nil && strings.Join(got, " ") != want {
-			err = fmt.Errorf("the notifications are %v", got)
+			err = fmt.Errorf("notifications: %v", got)
 		}
 		if err != nil {
 			return err
 		}
-		// One that waits ends with its task, and the session with it.
+		// A cancelled task ends its LISTEN and its session.
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
 				if _, err := conn.Exec(ctx, "LISTEN nothing"); err != nil {
@@ -347,8 +350,8 @@ func TestPgxListenInTask(t *testing.T) {
 	})
 }
 
-// COPY to the server has a goroutine that writes: by ToThread. COPY from the server works
-// in a task.
+// COPY to the server starts a goroutine that writes, so it needs ToThread. COPY from
+// the server works in a task.
 func TestPgxCopy(t *testing.T) {
 	s := sharedPostgres(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
@@ -400,7 +403,7 @@ func TestPgxCopy(t *testing.T) {
 	})
 }
 
-// database/sql by aiosql.
+// database/sql with aiosql.
 func TestSQLPostgres(t *testing.T) {
 	s := startPostgres(t, t.Cleanup)
 	watcher := s.watch(t)
@@ -441,8 +444,8 @@ func TestSQLPostgres(t *testing.T) {
 	}
 }
 
-// sqlWorks uses rows, and transactions that are committed, rolled back and cancelled.
-// Each call returns with no connection in use.
+// sqlWorks reads rows and runs transactions that are committed, rolled back and
+// cancelled. It checks that no call leaves a connection in use.
 func sqlWorks(ctx context.Context, db *sql.DB, series, table, arg string) error {
 	sum := 0
 	for n, err := range aiosql.Query(ctx, db, aiosql.Column[int], "SELECT * FROM "+series) {

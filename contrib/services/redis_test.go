@@ -34,7 +34,7 @@ func startRedis(t testing.TB, cleanup func(func())) redisServer {
 
 var sharedRedis = once(startRedis)
 
-// client makes a client. Its connections are the loop's if l is not nil.
+// client makes a client. If l is not nil, it uses connections of the loop.
 func (s redisServer) client(l *aio.Loop) *redis.Client {
 	o := &redis.Options{Addr: s.addr, ContextTimeoutEnabled: true, MaxRetries: -1, PoolSize: 20, PoolTimeout: patience, DisableIdentity: true}
 	if l != nil {
@@ -43,7 +43,7 @@ func (s redisServer) client(l *aio.Loop) *redis.Client {
 	return redis.NewClient(o)
 }
 
-// blocked counts the clients that wait in a command, by CLIENT LIST.
+// blocked counts the clients that are blocked in the command cmd, with CLIENT LIST.
 func (s redisServer) blocked(watcher *redis.Client, cmd string) func(ctx context.Context) (int, error) {
 	return func(ctx context.Context) (int, error) {
 		list, err := watcher.ClientList(ctx).Result()
@@ -51,7 +51,7 @@ func (s redisServer) blocked(watcher *redis.Client, cmd string) func(ctx context
 	}
 }
 
-// redisQuick is a quick call, in the goroutine that makes it.
+// redisQuick makes a short call. It blocks the calling goroutine.
 func redisQuick(ctx context.Context, c *redis.Client, i int) error {
 	got, err := c.Echo(ctx, i).Result()
 	if err == nil && got != strconv.Itoa(i) {
@@ -60,7 +60,7 @@ func redisQuick(ctx context.Context, c *redis.Client, i int) error {
 	return err
 }
 
-// go-redis by ToThread, over connections of its own or of the loop.
+// go-redis with ToThread, over its own connections or those of the loop.
 func TestRedis(t *testing.T) {
 	for _, over := range []string{"its own connections", "the loop's connections"} {
 		t.Run(over, func(t *testing.T) {
@@ -88,8 +88,8 @@ func TestRedis(t *testing.T) {
 	}
 }
 
-// blpop waits for an element that does not come. go-redis does not watch ctx while it
-// reads: the connection of a command that blocks has to be closed.
+// blpop waits for an element that never arrives. go-redis does not watch ctx while it
+// reads, so a cancellation has to close the connection.
 func blpop(ctx context.Context, c *redis.Client) error {
 	conn := c.WithTimeout(time.Hour)
 	own := redis.NewClient(&redis.Options{Addr: conn.Options().Addr, Dialer: conn.Options().Dialer, MaxRetries: -1,
@@ -103,7 +103,7 @@ func blpop(ctx context.Context, c *redis.Client) error {
 	return own.BLPop(ctx, 0, "nothing").Err()
 }
 
-// Publish and subscribe, by ToThread.
+// Publish and subscribe with ToThread.
 func TestRedisPubSub(t *testing.T) {
 	s := sharedRedis(t)
 	watcher := s.client(nil)
@@ -148,12 +148,12 @@ func TestRedisPubSub(t *testing.T) {
 		if want := "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 last "; got != want {
 			return fmt.Errorf("received %q", got)
 		}
-		err := eventually(ctx, "subscribers that are left", 0, subscribers)
+		err := eventually(ctx, "remaining subscribers", 0, subscribers)
 		return errors.Join(err, inThread(ctx, func(context.Context) error { return client.Close() }))
 	})
 }
 
-// The messages of a subscription as a channel, which a task receives from.
+// The messages of a subscription as a channel that a task receives from.
 func TestRedisPubSubChannel(t *testing.T) {
 	s := sharedRedis(t)
 	watcher := s.client(nil)
@@ -189,12 +189,12 @@ func TestRedisPubSubChannel(t *testing.T) {
 		}
 		task.Cancel()
 		_, err = task.Await(ctx)
-		return errors.Join(wants(err, aio.ErrCancelled), eventually(ctx, "subscribers that are left", 0, subscribers),
+		return errors.Join(wants(err, aio.ErrCancelled), eventually(ctx, "remaining subscribers", 0, subscribers),
 			inThread(ctx, func(context.Context) error { return client.Close() }))
 	})
 }
 
-// In a task go-redis is refused: its pool dials in goroutines.
+// go-redis in a task is refused: its pool dials in other goroutines.
 func TestRedisInTask(t *testing.T) {
 	s := sharedRedis(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {

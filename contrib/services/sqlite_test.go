@@ -16,8 +16,8 @@ import (
 // endless is a query that never ends.
 const endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT count(*) FROM c"
 
-// SQLite in this process, by ToThread and by aiosql. That a statement has stopped is seen
-// in the pool: the driver gives back a connection when SQLite has returned.
+// SQLite in the test process, with ToThread and with aiosql. The pool shows when a
+// statement has stopped: the driver returns the connection once SQLite has returned.
 func TestSQLite(t *testing.T) {
 	for _, by := range []string{"ToThread", "aiosql"} {
 		t.Run(by, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sshServer is an OpenSSH server for one user, who has a key.
+// sshServer is an OpenSSH server for one user, who logs in with a key.
 type sshServer struct {
 	*process
 	addr   string
@@ -34,7 +34,7 @@ func startSSH(t testing.TB, cleanup func(func())) sshServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if os.Getuid() == 0 { // where it gives up its privileges
+	if os.Getuid() == 0 { // where sshd drops its privileges
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ SetEnv HOME=%s
 	return s
 }
 
-// client connects in the goroutine of the caller.
+// client connects. It blocks the calling goroutine.
 func (s sshServer) client(ctx context.Context, dial func(ctx context.Context, network, addr string) (net.Conn, error)) (*ssh.Client, error) {
 	conn, err := dial(ctx, "tcp", s.addr)
 	if err != nil {
@@ -103,8 +103,8 @@ func (s sshServer) client(ctx context.Context, dial func(ctx context.Context, ne
 	return ssh.NewClient(c, channels, requests), nil
 }
 
-// command runs a command until it ends or ctx does: the terminal is then closed, which
-// the server tells the command.
+// command runs a command until it ends or ctx is done. It then closes the terminal, and
+// the server sends the command a hangup.
 func command(ctx context.Context, client *ssh.Client, line string) (string, error) {
 	session, err := client.NewSession()
 	if err != nil {
@@ -120,7 +120,7 @@ func command(ctx context.Context, client *ssh.Client, line string) (string, erro
 	return strings.TrimSpace(string(out)), err
 }
 
-// processes counts the processes with a command line.
+// processes counts the processes with the given command line.
 func processes(line string) func(ctx context.Context) (int, error) {
 	return func(context.Context) (n int, err error) {
 		files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -133,7 +133,7 @@ func processes(line string) func(ctx context.Context) (int, error) {
 	}
 }
 
-// SSH by ToThread, over connections of its own or of the loop.
+// SSH with ToThread, over its own connections or those of the loop.
 func TestSSH(t *testing.T) {
 	for i, over := range []string{"its own connections", "the loop's connections"} {
 		t.Run(over, func(t *testing.T) {
@@ -150,13 +150,13 @@ func TestSSH(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				// no other process has that
+				// a command line that no other process has
 				sleep := fmt.Sprintf("sleep 3600.%d%d", os.Getpid(), i)
-				// The server's part of a connection is a process of its
-				// own.
+				// The server handles each connection in a process of
+				// its own, which kill does not reach.
 				kill := func() { s.kill(); client.Close() }
-				// the server allows 100 sessions, which end a little
-				// later there
+				// The server allows 100 sessions, and ends a session a
+				// little later than the client.
 				slots := aio.NewSemaphore(8)
 				err = exercise(ctx, calls{
 					quick: func(ctx context.Context, i int) error {
@@ -180,7 +180,7 @@ func TestSSH(t *testing.T) {
 					kill:    kill,
 				})
 				client.Close()
-				return errors.Join(err, eventually(ctx, "commands that are left", 0, processes(sleep)))
+				return errors.Join(err, eventually(ctx, "remaining commands", 0, processes(sleep)))
 			})
 		})
 	}

@@ -12,30 +12,30 @@ import (
 	"testing"
 )
 
-// rowTest is the last cell of a row of the table.
+// rowTest matches the last cell of a row of the table.
 var rowTest = regexp.MustCompile("\\| `(Test\\w+)` \\|$")
 
-// tableTests returns the tests of the rows of the table in docs/service.md, and the rows
-// that have none.
+// tableTests returns the tests that the rows of the table in docs/service.md name, and
+// the rows without a test.
 func tableTests(page string) (tests, without []string) {
 	_, table, _ := strings.Cut(page, "\n| library | operations | how to call it | test |\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	for i, row := range strings.Split(table, "\n") {
 		if m := rowTest.FindStringSubmatch(row); m != nil {
 			tests = append(tests, m[1])
-		} else if i > 0 { // the line below the heading
+		} else if i > 0 { // row 0 is the line below the heading
 			without = append(without, row)
 		}
 	}
 	return tests, without
 }
 
-// TestTable compares the table in docs/service.md with the tests of this module: each row
-// has one, and each test has a row.
+// TestTable compares the table in docs/service.md with the tests of this module: each
+// row names a test, and each test has a row.
 func TestTable(t *testing.T) {
 	sample, without := tableTests("x\n| library | operations | how to call it | test |\n| --- | --- | --- | --- |\n| a | b | c | `TestD` |\n| e | f | g | |\n\n| h | i | j | `TestK` |")
 	if !slices.Equal(sample, []string{"TestD"}) || len(without) != 1 {
-		t.Fatalf("in the sample there are the tests %v, and the rows %v have none", sample, without)
+		t.Fatalf("sample: tests %v, rows without a test %v", sample, without)
 	}
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "service.md"))
 	if err != nil {

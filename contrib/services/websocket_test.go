@@ -17,7 +17,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// socketServer adds 1 to the number in each message; to another word it does not answer.
+// socketServer is a server that answers a number with its successor, and does not
+// answer any other message.
 type socketServer struct {
 	net.Listener
 	hangs atomic.Int64
@@ -46,7 +47,8 @@ func startSockets(t testing.TB) *socketServer {
 			if err != nil {
 				s.hangs.Add(1)
 				defer s.hangs.Add(-1)
-				continue // until the client is gone
+				// no answer; the read waits until the client is gone
+				continue
 			}
 			if err := c.Write(r.Context(), kind, []byte(strconv.Itoa(i+1))); err != nil {
 				return
@@ -56,7 +58,7 @@ func startSockets(t testing.TB) *socketServer {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = web.Serve(s) // it is closed
+		_ = web.Serve(s) // returns an error once it is closed
 	}()
 	t.Cleanup(func() {
 		web.Close()
@@ -70,7 +72,7 @@ func (s *socketServer) address() string { return "ws://" + s.Addr().String() }
 
 func (s *socketServer) running(context.Context) (int, error) { return int(s.hangs.Load()), nil }
 
-// kill breaks all connections: http.Server does not know them any more.
+// kill closes all connections: http.Server does not track hijacked ones.
 func (s *socketServer) kill() {
 	s.Listener.Close()
 	s.mu.Lock()
@@ -80,7 +82,7 @@ func (s *socketServer) kill() {
 	}
 }
 
-// Accept implements net.Listener: it keeps the connections.
+// Accept implements net.Listener. It records the connections for kill.
 func (s *socketServer) Accept() (net.Conn, error) {
 	c, err := s.Listener.Accept()
 	if err == nil {
@@ -91,8 +93,8 @@ func (s *socketServer) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// gorilla's client works in the goroutine of its caller: in a task, over a connection of
-// the loop.
+// gorilla's client works in the goroutine of its caller, so a task can use it over a
+// connection of the loop.
 func TestWebSocketInTask(t *testing.T) {
 	s := startSockets(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
@@ -113,7 +115,8 @@ func TestWebSocketInTask(t *testing.T) {
 	})
 }
 
-// socketCalls are those of a client that sends a word and waits for the answer.
+// socketCalls describes the calls of a client that sends a word and waits for the
+// answer.
 func socketCalls(s *socketServer, ask func(ctx context.Context, word string) (string, error)) calls {
 	slots := aio.NewSemaphore(100)
 	return calls{
@@ -135,7 +138,7 @@ func socketCalls(s *socketServer, ask func(ctx context.Context, word string) (st
 	}
 }
 
-// coder's client has goroutines of its own: by ToThread.
+// coder's client starts goroutines of its own, so it needs ToThread.
 func TestWebSocket(t *testing.T) {
 	for _, over := range []string{"its own connections", "the loop's connections"} {
 		t.Run(over, func(t *testing.T) {
@@ -165,7 +168,7 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// In a task coder's client is refused.
+// coder's client in a task is refused.
 func TestWebSocketDialInTask(t *testing.T) {
 	s := startSockets(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {

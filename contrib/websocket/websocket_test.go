@@ -1,5 +1,4 @@
-// Package websocket holds tests: that the WebSocket packages work in handlers that are
-// tasks.
+// Package websocket tests that WebSocket packages work in handlers that are tasks.
 package websocket_test
 
 import (
@@ -22,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// within bounds a test.
+// within is the time limit of a test.
 const within = 20 * time.Second
 
-// socket is a connection of either package, as handlers use it.
+// socket is a connection of one of the two packages.
 type socket interface {
 	read() (string, error)
 	write(text string) error
@@ -34,8 +33,8 @@ type socket interface {
 
 type coderSocket struct{ *coder.Conn }
 
-// The packages' own contexts are for goroutines of theirs: a task that is cancelled wakes
-// from the connection.
+// The contexts of both packages stop goroutines; a cancelled task is woken by its
+// connection instead, so the methods need no context.
 func (s coderSocket) read() (string, error) {
 	_, b, err := s.Read(context.Background())
 	return string(b), err
@@ -58,7 +57,7 @@ func (s gorillaSocket) close() error {
 	return errors.Join(s.WriteMessage(gorilla.CloseMessage, gorilla.FormatCloseMessage(gorilla.CloseNormalClosure, "bye")), s.Close())
 }
 
-// accepting are the ways to accept a connection.
+// accepting lists the ways to accept a connection.
 var accepting = map[string]func(w http.ResponseWriter, r *http.Request) (socket, error){
 	"coder": func(w http.ResponseWriter, r *http.Request) (socket, error) {
 		c, err := coder.Accept(w, r, nil)
@@ -70,7 +69,7 @@ var accepting = map[string]func(w http.ResponseWriter, r *http.Request) (socket,
 	},
 }
 
-// serving are the ways to serve: they return the URL and the loop.
+// serving lists the ways to serve. Each returns the URL and the loop.
 var serving = map[string]func(t *testing.T, h http.Handler) (string, *aio.Loop){
 	"Handler": func(t *testing.T, h http.Handler) (string, *aio.Loop) {
 		l, stop := aio.StartLoop(nil)
@@ -100,8 +99,8 @@ var serving = map[string]func(t *testing.T, h http.Handler) (string, *aio.Loop){
 	},
 }
 
-// each runs a test for both packages and both ways to serve. handle gets the connection
-// in its task.
+// each runs a test for both packages and all ways to serve. handle runs in the task of
+// a connection.
 func each(t *testing.T, handle func(t *testing.T, ctx context.Context, s socket), test func(t *testing.T, url string, l *aio.Loop)) {
 	for pkg, accept := range accepting {
 		for way, serve := range serving {
@@ -120,7 +119,7 @@ func each(t *testing.T, handle func(t *testing.T, ctx context.Context, s socket)
 	}
 }
 
-// dial connects a client, in this goroutine.
+// dial connects a client.
 func dial(t *testing.T, url string) *gorilla.Conn {
 	t.Helper()
 	c, _, err := gorilla.DefaultDialer.Dial("ws"+strings.TrimPrefix(url, "http"), nil)
@@ -134,7 +133,7 @@ func dial(t *testing.T, url string) *gorilla.Conn {
 	return c
 }
 
-// Many connections wait at the same time, and share state without a lock.
+// Many connections wait concurrently and share state without a lock.
 func TestChat(t *testing.T) {
 	const clients, rounds = 20, 10
 	var members []socket
@@ -147,7 +146,7 @@ func TestChat(t *testing.T) {
 				return
 			}
 			if err := s.write(fmt.Sprintf("%s of %d", text, len(members))); err != nil {
-				return // the client notices what is missing
+				return // the client notices the missing message
 			}
 		}
 	}, func(t *testing.T, url string, _ *aio.Loop) {
@@ -157,13 +156,13 @@ func TestChat(t *testing.T) {
 			conns = append(conns, dial(t, url))
 		}
 		for round := range rounds {
-			for i, c := range conns { // all handlers but one wait
+			for i, c := range conns { // all handlers but one are waiting
 				if err := c.WriteMessage(gorilla.TextMessage, []byte(fmt.Sprint(round, i))); err != nil {
 					t.Fatal(err)
 				}
 				_, b, err := c.ReadMessage()
 				want := fmt.Sprintf("%d %d of %d", round, i, clients)
-				if round == 0 { // not all have been accepted
+				if round == 0 { // not all clients are connected yet
 					want, _, _ = strings.Cut(want, " of ")
 					b = []byte(strings.SplitN(string(b), " of ", 2)[0])
 				}
@@ -178,7 +177,7 @@ func TestChat(t *testing.T) {
 	})
 }
 
-// A reader and a writer are tasks of their own.
+// A task reads while another task writes.
 func TestReaderAndWriter(t *testing.T) {
 	each(t, func(t *testing.T, ctx context.Context, s socket) {
 		defer s.close()
@@ -224,7 +223,7 @@ func TestReaderAndWriter(t *testing.T) {
 	})
 }
 
-// A Timeout ends a read that waits, and a cancellation of the task does.
+// Timeout and cancelling the task both end a read that waits.
 func TestCancelledRead(t *testing.T) {
 	each(t, func(t *testing.T, ctx context.Context, s socket) {
 		err := aio.Timeout(ctx, time.Millisecond, func(context.Context) error {
@@ -232,7 +231,7 @@ func TestCancelledRead(t *testing.T) {
 			return err
 		})
 		if !errors.Is(err, aio.ErrTimeout) {
-			t.Errorf("a read with a timeout gave %v", err)
+			t.Errorf("a read with a timeout returned %v", err)
 		}
 		s.close()
 	}, func(t *testing.T, url string, _ *aio.Loop) {
@@ -243,7 +242,7 @@ func TestCancelledRead(t *testing.T) {
 	})
 }
 
-// What would block the loop goes to a worker goroutine: a read there blocks only that.
+// A read in a ToThread worker blocks only the worker, not the loop.
 func TestReadInToThread(t *testing.T) {
 	each(t, func(t *testing.T, ctx context.Context, s socket) {
 		defer s.close()
@@ -251,10 +250,10 @@ func TestReadInToThread(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		_ = s.write("got " + text) // the client notices what is missing
+		_ = s.write("got " + text) // the client notices the missing message
 	}, func(t *testing.T, url string, l *aio.Loop) {
 		c := dial(t, url)
-		// The loop goes on.
+		// The loop still runs tasks.
 		if _, err := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, 0) })).Result(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +269,7 @@ func TestReadInToThread(t *testing.T) {
 // An echo server: its reads and writes suspend the task of the connection.
 func Example() {
 	loop, stop := aio.StartLoop(nil)
-	connected := 0 // of the loop
+	connected := 0 // accessed only by tasks of the loop
 	server := httptest.NewServer(aiohttp.Handler(loop, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		c, err := coder.Accept(w, r, nil)
 		if err != nil {
