@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "rewrite the golden file")
 
-// recorded is the report on the measurements in testdata.
+// recorded returns the report on the measurements in testdata.
 func recorded(t *testing.T) *report {
 	t.Helper()
 	open := func(name string) *os.File {
@@ -121,7 +121,7 @@ ok  	example.org	1.0s
 		}
 	}
 	if err := s.readGo(strings.NewReader("BenchmarkX 1 many ns/op\n"), config); err == nil {
-		t.Error("a value that is no number is accepted")
+		t.Error("a value that is not a number is accepted")
 	}
 }
 
@@ -185,7 +185,7 @@ func TestAmount(t *testing.T) {
 	}
 }
 
-// TestWorkloads has every row measured by Python too, where there is one.
+// TestWorkloads checks that Python measures every row that it can.
 func TestWorkloads(t *testing.T) {
 	for _, name := range names(rows) {
 		if !strings.Contains(workloads, `    "`+name+`": `) {
@@ -194,7 +194,7 @@ func TestWorkloads(t *testing.T) {
 	}
 	found := pythons(pythonPaths())
 	if len(found) == 0 {
-		t.Skip("there is no Python")
+		t.Skip("Python is not installed")
 	}
 	m := measurement{count: 2, benchtime: time.Millisecond, log: io.Discard}
 	s, err := m.measurePython(found[0], "asyncio", []string{"Switch", "RunCoroutineThreadsafe"})

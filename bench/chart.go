@@ -14,7 +14,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The colours differ in brightness too, for those who do not tell them apart.
+// The colours also differ in brightness, for colour-blind readers.
 var (
 	metColor    = color.RGBA{R: 0x2b, G: 0x6c, B: 0xb0, A: 0xff}
 	missedColor = color.RGBA{R: 0xf0, G: 0x9a, B: 0x36, A: 0xff}
@@ -24,11 +24,11 @@ const (
 	barHeight  = vg.Length(12)
 	rowHeight  = vg.Length(20)
 	chartWidth = vg.Length(640)
-	chartFrame = vg.Length(110) // title, axis and legend
+	chartFrame = vg.Length(110) // for title, axis and legend
 )
 
-// compared are the rows that have a rival, as they stand in the chart: from bottom to
-// top.
+// compared returns the rows that have a rival, in the order of the chart: from bottom
+// to top.
 func (r *report) compared() []row {
 	var some []row
 	for _, row := range r.rows {
@@ -40,7 +40,7 @@ func (r *report) compared() []row {
 	return some
 }
 
-// chart draws what aio takes in terms of plain Go, with the goals, as SVG.
+// chart draws the time of aio as a ratio to plain Go, with the goals, as SVG.
 func (r *report) chart() ([]byte, error) {
 	rows := r.compared()
 	if len(rows) == 0 {
@@ -56,12 +56,12 @@ func (r *report) chart() ([]byte, error) {
 func (r *report) plot(rows []row) (*plot.Plot, error) {
 	p := plot.New()
 	sans(p)
-	p.Title.Text = "aio beside plain Go, shorter is better"
+	p.Title.Text = "aio compared with plain Go, shorter is better"
 	p.Title.Padding = vg.Points(8)
 	p.X.Label.Text = "time (Parked: memory) of aio / that of plain Go"
 	p.X.Min = 0
 	var labels []string
-	var met, missed plotter.Values // 0 where the bar is of the other kind
+	var met, missed plotter.Values // 0 in the series that does not draw the bar
 	var goals plotter.XYs
 	highest := 1.0
 	for i, row := range rows {
@@ -111,14 +111,14 @@ func (r *report) plot(rows []row) (*plot.Plot, error) {
 	return p, nil
 }
 
-// sans has all text of p in a font without serifs.
+// sans sets all text of p in a sans-serif font.
 func sans(p *plot.Plot) {
 	for _, style := range []*draw.TextStyle{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
 		style.Font.Variant = "Sans"
 	}
 }
 
-// ticks are every half, with the numbers.
+// ticks returns a labelled tick at every half.
 func ticks(highest float64) plot.ConstantTicks {
 	var all plot.ConstantTicks
 	for v := 0.0; v <= highest; v += 0.5 {
@@ -127,7 +127,7 @@ func ticks(highest float64) plot.ConstantTicks {
 	return all
 }
 
-// gridLines are the faint lines behind the bars.
+// gridLines draws thin lines behind the bars.
 func gridLines() *plotter.Grid {
 	g := plotter.NewGrid()
 	g.Horizontal.Width = 0
@@ -135,21 +135,21 @@ func gridLines() *plotter.Grid {
 	return g
 }
 
-// upright is the mark of a goal: a line across the bar.
+// upright draws the mark of a goal: a vertical line across the bar.
 type upright struct{}
 
 func (upright) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, at vg.Point) {
 	c.StrokeLine2(draw.LineStyle{Color: s.Color, Width: vg.Points(2)}, at.X, at.Y-s.Radius, at.X, at.Y+s.Radius)
 }
 
-// render draws p on white, which stays readable where the page around it is dark.
+// render draws p on white, which stays readable on a dark page.
 func render(p *plot.Plot, height vg.Length) ([]byte, error) {
 	p.BackgroundColor = color.White
 	c := vgsvg.New(chartWidth, height)
 	p.Draw(draw.NewCanvas(c, chartWidth, height))
 	var b bytes.Buffer
 	_, err := c.WriteTo(&b)
-	// The font is not part of the file. Those named here have letters of the same
+	// The file does not embed the font. The fonts named here have the same letter
 	// widths.
 	fonts := []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
 	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"), fonts), err

@@ -8,10 +8,11 @@ import (
 	"github.com/goaio/aio/bench/internal/machine"
 )
 
-// fact is something that one has to know to make sense of the figures.
+// fact is a condition of the measurement that readers of the figures need.
 type fact struct{ what, value string }
 
-// about describes the machine and the versions. config is what go test said.
+// about describes the machine and the versions. config holds the configuration lines of
+// go test.
 func about(config map[string]string, found []python) []fact {
 	facts := []fact{
 		{"processor", fmt.Sprintf("%s, %d cores", strings.Join(strings.Fields(config["cpu"]), " "), runtime.NumCPU())},

@@ -1,9 +1,10 @@
-// Command bench measures aio beside plain Go, Python's asyncio and uvloop, and writes the
+// Command bench compares aio with plain Go, Python's asyncio and uvloop, and writes the
 // table and the chart of docs/performance.md. Run it in its own directory:
 //
 //	go run . [-count N] [-benchtime D] [-run REGEXP] [-python PATHS] [-out DIR]
 //
-// It installs nothing: it uses the Pythons that there are, and says what it did not find.
+// It installs nothing: it uses the Python interpreters that it finds, and reports what
+// it did not find.
 package main
 
 import (
@@ -25,11 +26,11 @@ import (
 
 func main() {
 	m := measurement{log: os.Stderr}
-	flag.IntVar(&m.count, "count", 5, "how often each benchmark is run; the medians count")
-	flag.DurationVar(&m.benchtime, "benchtime", time.Second, "how long a run of a benchmark takes")
-	run := flag.String("run", "", "run the benchmarks whose name matches this, without the scale check; print the table unless -out is given")
-	paths := flag.String("python", "", "the Pythons to look at, separated as in PATH (default: those on PATH and under pyenv)")
-	out := flag.String("out", filepath.Join("..", "docs"), "the directory of performance.md and performance.svg")
+	flag.IntVar(&m.count, "count", 5, "number of runs of each benchmark; the results are medians")
+	flag.DurationVar(&m.benchtime, "benchtime", time.Second, "duration of a run of a benchmark")
+	run := flag.String("run", "", "run only the benchmarks whose name matches this, without the scale check; print the table unless -out is given")
+	paths := flag.String("python", "", "paths of Python interpreters, separated as in PATH (default: those on PATH and under pyenv)")
+	out := flag.String("out", filepath.Join("..", "docs"), "directory of performance.md and performance.svg")
 	flag.Parse()
 
 	match, err := regexp.Compile(*run)
@@ -66,7 +67,7 @@ type measurement struct {
 	benchtime time.Duration
 	rows      []row
 	scale     bool
-	pythons   []string // where to look for interpreters
+	pythons   []string // paths of interpreters
 	missing   []string
 	log       io.Writer
 }
@@ -76,12 +77,12 @@ func (m *measurement) fail(err error) {
 	os.Exit(1)
 }
 
-// lack notes something that could not be measured.
+// lack records something that could not be measured.
 func (m *measurement) lack(format string, args ...any) {
 	m.missing = append(m.missing, fmt.Sprintf(format, args...))
 }
 
-// output runs cmd and returns what it prints.
+// output runs cmd and returns its standard output.
 func (m *measurement) output(cmd *exec.Cmd, stdin string) (io.Reader, error) {
 	fmt.Fprintln(m.log, "+", shorten(strings.Join(cmd.Args, " ")))
 	cmd.Stdin = strings.NewReader(stdin)
@@ -92,7 +93,7 @@ func (m *measurement) output(cmd *exec.Cmd, stdin string) (io.Reader, error) {
 	return bytes.NewReader(out), err
 }
 
-// shorten keeps a line of the log readable.
+// shorten cuts a log line to a readable length.
 func shorten(s string) string {
 	if len(s) > 120 {
 		return s[:117] + "..."
@@ -100,15 +101,15 @@ func shorten(s string) string {
 	return s
 }
 
-// report measures everything.
+// report makes all measurements.
 func (m *measurement) report() (*report, error) {
 	if len(m.rows) == 0 {
-		return nil, errors.New("no benchmark has such a name")
+		return nil, errors.New("-run matches no benchmark")
 	}
 	if _, err := os.Stat(filepath.Join("..", "bench_test.go")); err != nil {
-		return nil, errors.New("this has to be run in the directory bench of the repository")
+		return nil, errors.New("run this in the directory bench of the repository")
 	}
-	// before files are written
+	// the commit, before the run changes files
 	r := &report{rows: m.rows, runs: m.count, commit: machine.Commit(), date: time.Now()}
 	config := map[string]string{}
 	var err error
@@ -123,12 +124,12 @@ func (m *measurement) report() (*report, error) {
 	}
 	found := pythons(m.pythons)
 	if len(found) == 0 {
-		m.lack("asyncio: there is no Python %d.%d or newer", oldest[0], oldest[1])
+		m.lack("asyncio: found no Python %d.%d or newer", oldest[0], oldest[1])
 	} else if r.asyncio, err = m.measurePython(found[0], "asyncio", all); err != nil {
 		return nil, err
 	}
 	if p, ok := withUVLoop(found); !ok {
-		m.lack("uvloop: no Python that was found can import it")
+		m.lack("uvloop: none of the Python interpreters can import it")
 	} else if r.uvloop, err = m.measurePython(p, "uvloop", all); err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (m *measurement) report() (*report, error) {
 	return r, nil
 }
 
-// withUVLoop is the newest interpreter that has uvloop.
+// withUVLoop returns the newest interpreter that has uvloop.
 func withUVLoop(found []python) (python, bool) {
 	for _, p := range found {
 		if p.UVLoop != "" {
@@ -147,12 +148,12 @@ func withUVLoop(found []python) (python, bool) {
 	return python{}, false
 }
 
-// process is one run of a test program: the benchmarks that match, for so long.
+// process is one run of a test program: the benchmarks that match, and -benchtime.
 type process struct{ match, benchtime string }
 
-// processes are those that measure the rows once. Memory is measured by processes of its
-// own, with one round each: what another benchmark or round has left behind, goroutines
-// to be used again most of all, would not be counted in the second.
+// processes returns the processes that measure all rows once. Memory is measured in
+// separate processes, with one round each: another benchmark or round leaves reusable
+// memory behind, above all goroutines, which the second round would not count.
 func (m *measurement) processes() []process {
 	var timed []string
 	var all []process
@@ -174,9 +175,9 @@ func (m *measurement) processes() []process {
 	return all
 }
 
-// measureGo runs benchmarks of the package in dir. They are built once, so that all runs
-// measure the same code. Each run makes all of them, rather than the same one again and
-// again, so that a time in which the machine is slow does not fall on one row alone.
+// measureGo runs benchmarks of the package in dir. They are built once, so that all
+// runs measure the same code. Each run makes all the benchmarks, instead of repeating
+// one, so that a period in which the machine is slow does not affect only one row.
 func (m *measurement) measureGo(dir string, processes []process, config map[string]string) (samples, error) {
 	tmp, err := os.MkdirTemp("", "bench")
 	if err != nil {

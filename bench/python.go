@@ -16,15 +16,15 @@ import (
 //go:embed workloads.py
 var workloads string
 
-// oldest is the first version of Python that has what workloads.py needs throughout.
+// oldest is the first Python version that supports everything that workloads.py uses.
 var oldest = []int{3, 9}
 
-// python is an interpreter.
+// python is a Python interpreter.
 type python struct {
 	path    string
 	Version []int
-	Label   string // the version in full
-	UVLoop  string // the version of uvloop that it can import, "" if it cannot
+	Label   string // full version
+	UVLoop  string // version of uvloop, "" if it cannot be imported
 }
 
 const probe = `
@@ -37,21 +37,20 @@ except ImportError:
 print(json.dumps({"Version": sys.version_info[:3], "Label": platform.python_version(), "UVLoop": uv}))
 `
 
-// newestFirst orders interpreters. Of two of the same version the one with uvloop goes
-// first, so that asyncio and uvloop are measured with the same interpreter where that can
-// be.
+// newestFirst orders interpreters. Of two with the same version, the one with uvloop
+// comes first, so that asyncio and uvloop are measured with the same interpreter if
+// possible.
 func newestFirst(a, b python) int {
 	return cmp.Or(slices.Compare(b.Version, a.Version), cmp.Compare(b.UVLoop, a.UVLoop))
 }
 
-// pythons returns those of the interpreters that can run workloads.py, newest first.
+// pythons returns the interpreters that can run workloads.py, newest first.
 func pythons(paths []string) []python {
 	var found []python
 	for _, path := range paths {
 		out, err := exec.Command(path, "-c", probe).Output()
 		if err != nil {
-			// a name that pyenv keeps for a version which is not in use, for
-			// example
+			// for example a pyenv shim of a version that is not active
 			continue
 		}
 		p := python{path: path}
@@ -63,7 +62,7 @@ func pythons(paths []string) []python {
 	return found
 }
 
-// pythonPaths are where Python may be: on PATH and under pyenv.
+// pythonPaths returns the candidate paths of interpreters: on PATH and under pyenv.
 func pythonPaths() []string {
 	var paths []string
 	glob := func(elem ...string) {
@@ -86,7 +85,7 @@ func pythonPaths() []string {
 	return paths
 }
 
-// measurePython has p run the workloads.
+// measurePython runs the workloads with p.
 func (m *measurement) measurePython(p python, loop string, names []string) (samples, error) {
 	args := []string{"-", "-loop", loop, "-count", strconv.Itoa(m.count),
 		"-seconds", strconv.FormatFloat(m.pythonTime().Seconds(), 'f', -1, 64)}
@@ -103,6 +102,6 @@ func (m *measurement) measurePython(p python, loop string, names []string) (samp
 	return s, err
 }
 
-// pythonTime is how long a repetition of a workload takes: half of what a Go benchmark
-// does, as one repetition here has a number of operations that was found out before.
+// pythonTime is the duration of a repetition of a workload. It is half of that of a Go
+// benchmark, because the number of operations is calibrated before.
 func (m *measurement) pythonTime() time.Duration { return m.benchtime / 2 }

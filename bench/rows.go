@@ -2,15 +2,15 @@ package main
 
 import "regexp"
 
-// row is a benchmark of the parent package, and what is wanted of it.
+// row is a benchmark of the parent package, with its goals.
 type row struct {
 	name  string
-	rival string // its sub-benchmark in plain Go, "" if there is none
-	unit  string // what is compared
-	// the most that aio may take in terms of the rival, 0 if there is no goal
+	rival string // the sub-benchmark in plain Go, "" if there is none
+	unit  string // the unit that is compared
+	// the largest ratio of aio to the rival, 0 if there is no goal
 	goal float64
-	// scheduling says that the goals beside asyncio and uvloop are for this row: that
-	// what it measures is the loop, not memory, threads or the passing of time.
+	// scheduling reports whether the goals relative to asyncio and uvloop apply:
+	// the row measures the loop, not memory, threads or elapsed time.
 	scheduling bool
 }
 
@@ -20,11 +20,11 @@ const (
 	perParked = "B/parked"
 )
 
-// What is wanted besides the goals of the rows.
+// Goals for all rows.
 const (
-	asyncioGoal = 10 // times faster than asyncio, in rows of scheduling
-	uvloopGoal  = 5  // times faster than uvloop, in rows of scheduling
-	// times the time for one of a thousand that one of a million may take
+	asyncioGoal = 10 // times as fast as asyncio, for rows with scheduling
+	uvloopGoal  = 5  // times as fast as uvloop, for rows with scheduling
+	// largest ratio of the time per item among 1,000,000 to that among 1,000
 	scaleGoal = 2
 )
 
@@ -63,7 +63,7 @@ var scaleRows = []struct{ name, item string }{
 	{"Queue", "one of N items, put and got"},
 }
 
-// label is how the row is called in the table and the chart.
+// label is the name of the row in the table and the chart.
 func (r row) label() string {
 	if r.rival == "go-cancellable" {
 		return r.name + ", cancellable"
@@ -71,7 +71,7 @@ func (r row) label() string {
 	return r.name
 }
 
-// chosen are the rows whose name matches.
+// chosen returns the rows whose name matches.
 func chosen(match *regexp.Regexp) []row {
 	var some []row
 	for _, r := range rows {
@@ -82,7 +82,7 @@ func chosen(match *regexp.Regexp) []row {
 	return some
 }
 
-// names are those of rs, each once.
+// names returns the names of rs without duplicates.
 func names(rs []row) []string {
 	var all []string
 	for i, r := range rs {

@@ -1,6 +1,6 @@
 package main
 
-// Reading what was measured: the output of go test -bench, and that of workloads.py.
+// Parsing of the measurements: the output of go test -bench, and that of workloads.py.
 
 import (
 	"bufio"
@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// samples has the values that were measured, in the order of the runs.
+// samples holds the measured values, in the order of the runs.
 type samples map[series][]float64
 
-// series is a benchmark, as Switch/aio, and one of its units.
+// series is a benchmark, for example Switch/aio, and one of its units.
 type series struct{ name, unit string }
 
 // median returns the median of a series, 0 if it was not measured.
@@ -29,8 +29,8 @@ func (s samples) median(name, unit string) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// spread returns by which part of the median the greatest value of a series exceeds the
-// least.
+// spread returns the range of a series relative to its median: (greatest - least) /
+// median.
 func (s samples) spread(name, unit string) float64 {
 	values := s[series{name, unit}]
 	if len(values) == 0 {
@@ -39,11 +39,12 @@ func (s samples) spread(name, unit string) float64 {
 	return (slices.Max(values) - slices.Min(values)) / s.median(name, unit)
 }
 
-// processors is what go test appends to the name of a benchmark.
+// processors matches the GOMAXPROCS suffix that go test appends to the name of a
+// benchmark.
 var processors = regexp.MustCompile(`-\d+$`)
 
-// readGo adds what go test -bench printed. The configuration lines that stand before the
-// results, as goos: linux, go to config.
+// readGo adds the output of go test -bench. Configuration lines before the results,
+// such as goos: linux, are stored in config.
 func (s samples) readGo(r io.Reader, config map[string]string) error {
 	in := bufio.NewScanner(r)
 	for in.Scan() {
@@ -73,12 +74,12 @@ func (s samples) readGo(r io.Reader, config map[string]string) error {
 
 // pythonLine is a line that workloads.py prints.
 type pythonLine struct {
-	Python, UVLoop      string // in the first line
+	Python, UVLoop      string // only in the first line
 	Name, Unit, Missing string
 	Values              []float64
 }
 
-// readPython adds what workloads.py printed, and returns what it lacked.
+// readPython adds the output of workloads.py, and returns what could not be measured.
 func (s samples) readPython(r io.Reader) (missing []string, err error) {
 	for in := json.NewDecoder(r); ; {
 		var l pythonLine

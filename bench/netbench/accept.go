@@ -19,8 +19,8 @@ func measureAccept(b *bench, rival string) ([]float64, error) {
 	return r.figures(cpu)[:2], err
 }
 
-// loadAccept opens connections, each of which sends a request, gets its echo, and is
-// closed. The oldest of so many makes room for a new one.
+// loadAccept opens connections; each sends a request, receives the echo, and is closed.
+// At most o.Conns are open: a new connection replaces the oldest.
 func loadAccept(o loadOptions) (r loadResult, err error) {
 	open := make([]int, o.Conns)
 	buf := make([]byte, o.Size)
@@ -29,11 +29,12 @@ func loadAccept(o loadOptions) (r loadResult, err error) {
 		fd := open[opened%o.Conns]
 		if fd > 0 {
 			if n, err := unix.Read(fd, buf); n != o.Size {
-				return fmt.Errorf("%d bytes came back, %v", n, err)
+				return fmt.Errorf("received %d bytes, %v", n, err)
 			}
 			unix.Close(fd)
 		}
-		// what is closed keeps its port for a while
+		// Vary the source address: a closed connection keeps its port for a
+		// while.
 		fd, err := dial(o.Addr, byte(1+opened%200))
 		if err != nil {
 			return err

@@ -15,8 +15,9 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// measureClient measures a client that has so many requests under way. It runs on the
-// core of servers, the server on that of loads.
+// measureClient measures a client with the given number of concurrent requests. The
+// client runs on the core otherwise used by servers, and the server on the core of
+// loads.
 func measureClient(requests int) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
 		s, addr, err := b.server(loadCore, "net/http", serveOptions{})
@@ -30,7 +31,7 @@ func measureClient(requests int) func(*bench, string) ([]float64, error) {
 			return nil, err
 		}
 		defer c.stop()
-		if _, err := c.line(); err != nil { // it is warm
+		if _, err := c.line(); err != nil { // the warm-up is over
 			return nil, err
 		}
 		before := c.cpu()
@@ -44,11 +45,11 @@ func measureClient(requests int) func(*bench, string) ([]float64, error) {
 	}
 }
 
-// clientLoad is what the tasks or goroutines of a client share.
+// clientLoad is shared by the tasks or goroutines of a client.
 type clientLoad struct {
 	warm    sync.WaitGroup
 	begun   chan struct{}
-	started time.Time // when begun is closed
+	started time.Time // set before begun is closed
 	seconds time.Duration
 	failed  atomic.Pointer[error]
 
@@ -68,8 +69,8 @@ func newClientLoad(o loadOptions) *clientLoad {
 	return l
 }
 
-// work makes requests, one after the other, until the load is over. The first ones do not
-// count.
+// work makes requests, one after the other, until the time is up. The warm-up requests
+// are not counted.
 func (l *clientLoad) work(request func() error) {
 	var trips []float64
 	for n, counts := 0, false; ; n++ {

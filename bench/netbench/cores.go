@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// measureCores measures a server on one core, or on two that it shares with the load.
+// measureCores measures a server on one core, or on two cores that it shares with the
+// load.
 func measureCores(work, conns int) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
 		kind, o := "protocol", serveOptions{Size: 64, Work: work, Loops: 1}
@@ -29,7 +30,7 @@ func measureCores(work, conns int) func(*bench, string) ([]float64, error) {
 	}
 }
 
-// hash is work.
+// hash is the work of a request: it hashes kib KiB.
 func hash(kib int) {
 	var block [1024]byte
 	for range kib {

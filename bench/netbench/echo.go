@@ -26,7 +26,7 @@ func measureEcho(o loadOptions) func(*bench, string) ([]float64, error) {
 	}
 }
 
-// name is that of the load, as tlsecho64x50.
+// name returns the name of the load, for example tlsecho64x50.
 func (o loadOptions) name() string {
 	name := fmt.Sprintf("%s%dx%d", o.Kind, o.Size, o.Conns)
 	if o.TLS {
@@ -45,7 +45,8 @@ func loadEcho(o loadOptions) (loadResult, error) {
 	return l.load(o)
 }
 
-// echoLoop is an epoll loop, so that the load needs less than the servers do.
+// echoLoop is an epoll loop, so that the load needs less processor time than the
+// servers.
 type echoLoop struct {
 	epoll, size int
 	in, out     []byte
@@ -54,7 +55,7 @@ type echoLoop struct {
 	count       int
 }
 
-// echoConn is a connection with a request under way.
+// echoConn is a connection with an outstanding request.
 type echoConn struct {
 	fd        int
 	sent, got int
@@ -103,7 +104,7 @@ func (l *echoLoop) load(o loadOptions) (r loadResult, err error) {
 	return r, nil
 }
 
-// turn serves the connections that are ready, and returns the time.
+// turn handles the connections that are ready, and returns the time.
 func (l *echoLoop) turn() (now time.Time, err error) {
 	var events [1024]unix.EpollEvent
 	n, err := unix.EpollWait(l.epoll, events[:], 1000)
@@ -125,7 +126,7 @@ func (l *echoLoop) turn() (now time.Time, err error) {
 	return now, nil
 }
 
-// push sends what there is room for.
+// push writes until the request is sent or the socket buffer is full.
 func (l *echoLoop) push(c *echoConn) error {
 	for c.sent < l.size {
 		n, err := unix.Write(c.fd, l.out[c.sent:])
@@ -140,7 +141,7 @@ func (l *echoLoop) push(c *echoConn) error {
 	return nil
 }
 
-// pull reads what has come, and sends the next request after the end of an echo.
+// pull reads the available data; after a complete echo it sends the next request.
 func (l *echoLoop) pull(c *echoConn, now time.Time) error {
 	for {
 		n, err := unix.Read(c.fd, l.in)
@@ -170,13 +171,14 @@ func (l *echoLoop) pull(c *echoConn, now time.Time) error {
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
-// loadTLS is a goroutine for each connection.
+// loadTLS uses a goroutine for each connection.
 func loadTLS(o loadOptions) (r loadResult, err error) {
 	var warm, all sync.WaitGroup
 	warm.Add(o.Conns)
-	go1 := make(chan time.Time) // closed when it begins; then end is set
+	// closed when the measurement begins; end is set before
+	go1 := make(chan time.Time)
 	var end time.Time
-	var mu sync.Mutex // guards what follows, r and err
+	var mu sync.Mutex // guards the following variables, r and err
 	var trips []float64
 	for range o.Conns {
 		c, err1 := tls.Dial("tcp", o.Addr, &tls.Config{InsecureSkipVerify: true})

@@ -26,7 +26,7 @@ var plainHello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 
 func serveHTTP(_ serveOptions, ln net.Listener) error { return http.Serve(ln, plainHello) }
 
-// serveLimited is net/http with the limits that aiohttp.Serve has by default.
+// serveLimited is net/http with the default limits of aiohttp.Serve.
 func serveLimited(_ serveOptions, ln net.Listener) error {
 	s := &http.Server{
 		Handler:           plainHello,
@@ -60,7 +60,7 @@ func serveWeb(_ serveOptions, ln net.Listener) error {
 	})
 }
 
-// measureWeb has wrk keep so many connections busy.
+// measureWeb runs wrk with the given number of connections.
 func measureWeb(conns int) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
 		s, addr, err := b.server(serverCore, rival, serveOptions{})
@@ -83,7 +83,7 @@ func measureWeb(conns int) func(*bench, string) ([]float64, error) {
 
 var wrkSays = regexp.MustCompile(`(?s)\n +50%\s+(\S+).*\n +99%\s+(\S+).*\s(\d+) requests in .*Requests/sec:\s+(\S+)`)
 
-// wrkFigures are what wrk has found, with the processor time that the server has spent.
+// wrkFigures parses the output of wrk, and adds the processor time of the server.
 func wrkFigures(said string, cpu float64) ([]float64, error) {
 	m := wrkSays.FindStringSubmatch(said)
 	if m == nil {

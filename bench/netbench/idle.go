@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// measureIdle finds out what a server needs for connections that do nothing.
+// measureIdle measures the memory of a server with idle connections.
 func measureIdle(o loadOptions) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
 		kind := rival
@@ -45,7 +45,7 @@ func measureIdle(o loadOptions) func(*bench, string) ([]float64, error) {
 	}
 }
 
-// memory is heap and stack, if the server can tell, and RSS.
+// memory returns heap and stack, if the server can report them, and RSS.
 func (c *child) memory(rival string) ([]float64, error) {
 	heap := math.NaN()
 	if _, _, ok := python(rival); !ok {
@@ -60,7 +60,7 @@ func (c *child) memory(rival string) ([]float64, error) {
 	return []float64{heap, c.rss()}, nil
 }
 
-// loadIdle opens connections, and has them do nothing after one round trip.
+// loadIdle opens connections, makes one round trip on each, and leaves them idle.
 func loadIdle(o loadOptions) (r loadResult, err error) {
 	buf := make([]byte, o.Size)
 	for range o.Conns {

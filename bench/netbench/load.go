@@ -2,7 +2,7 @@
 
 package main
 
-// The side of the loads.
+// The processes that generate load.
 
 import (
 	"bufio"
@@ -15,17 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loadOptions are what a load is told.
+// loadOptions are the options of a load, passed as JSON.
 type loadOptions struct {
 	Kind    string
 	Addr    string
-	Size    int // bytes of a request
+	Size    int // size of a request, in bytes
 	Conns   int
 	TLS     bool
 	Seconds float64
 }
 
-// loadResult is what the load has counted.
+// loadResult is the result of a load.
 type loadResult struct {
 	Requests int
 	Seconds  float64
@@ -60,14 +60,14 @@ func loadMain(args []string) error {
 	return nil
 }
 
-// begin says that the load is warm, and waits until it is to be counted.
+// begin reports that the warm-up is done, and waits for the start of the measurement.
 func begin() {
 	fmt.Println("warm")
 	bufio.NewReader(os.Stdin).ReadString('\n')
 }
 
-// dial opens a connection, blocking, from a loopback address. There are many of these,
-// each with its own ports.
+// dial opens a blocking connection from the loopback address 127.0.0.from: each source
+// address has its own ports.
 func dial(addr string, from byte) (fd int, err error) {
 	to, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
@@ -89,7 +89,7 @@ func dial(addr string, from byte) (fd int, err error) {
 	return fd, nil
 }
 
-// percentiles are of the round trips in trips, in their unit.
+// percentiles returns percentiles of the round-trip times, in their unit.
 func percentiles(trips []float64) (p50, p99 float64) {
 	slices.Sort(trips)
 	if len(trips) == 0 {

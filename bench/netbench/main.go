@@ -1,21 +1,21 @@
 //go:build linux
 
-// Command netbench measures servers of package aio, and what else of it deals with the
-// system, beside plain Go, asyncio, uvloop and Redis. The load comes from another
-// process, and what counts first is the processor time that the server spends on a
-// request: on a machine whose load generator shares its cores, requests per second say
-// more about both. Run it in its own directory:
+// Command netbench compares the servers and other I/O of package aio with plain Go,
+// asyncio, uvloop and Redis. The load comes from another process. The main figure is
+// the processor time that the server spends on a request: on a machine where the load
+// generator shares cores with the server, requests per second measure both. Run it in
+// its own directory:
 //
 //	go run . [-run REGEXP] [-seconds S] [-rounds N]
 //		[-python PATH] [-uvloop PATH] [-out FILE]
 //
 // A server runs on one core, the load on another, if the machine has two. It installs
-// nothing: without redis-server, redis-benchmark, wrk or a Python it leaves out what
-// needs them, and says so.
+// nothing: without redis-server, redis-benchmark, wrk or Python it leaves out what
+// needs them, and reports that.
 //
-// tables.go says what is measured. This file is the program's frame, report.go writes the
-// page, process.go starts processes, and each other file is one kind of load, with its
-// servers if they serve nothing else.
+// tables.go lists the measurements. This file contains the main program, report.go
+// writes the page, process.go starts processes, and each other file contains one kind
+// of load, with its servers if no other load uses them.
 package main
 
 import (
@@ -35,7 +35,8 @@ func main() {
 	exit(run())
 }
 
-// parts are what the program does as a process that is measured, or that makes a load.
+// parts are the modes of the program as a child process: the measured process, or the
+// load.
 var parts = map[string]func(args []string) error{
 	"serve": serveMain,
 	"load":  loadMain,
@@ -44,12 +45,12 @@ var parts = map[string]func(args []string) error{
 
 func run() (err error) {
 	b := bench{lines: map[string][]string{}}
-	match := flag.String("run", "", "measure the loads and rivals, as echo64x50/protocol, that match this")
-	flag.Float64Var(&b.seconds, "seconds", 2, "how long each measurement takes")
-	flag.IntVar(&b.rounds, "rounds", 3, "how often each is made; the medians count")
-	flag.StringVar(&b.python, "python", "python3", "a Python for asyncio")
-	flag.StringVar(&b.uvloop, "uvloop", "/usr/bin/python3", "a Python that has uvloop")
-	out := flag.String("out", "", "write the tables to this file, between its marks; loads that -run leaves out stay as they are there")
+	match := flag.String("run", "", "measure only the loads and rivals that match this, for example echo64x50/protocol")
+	flag.Float64Var(&b.seconds, "seconds", 2, "duration of each measurement in seconds")
+	flag.IntVar(&b.rounds, "rounds", 3, "number of rounds; the results are medians")
+	flag.StringVar(&b.python, "python", "python3", "Python interpreter for asyncio")
+	flag.StringVar(&b.uvloop, "uvloop", "/usr/bin/python3", "Python interpreter with uvloop")
+	out := flag.String("out", "", "write the tables to this file, between its marks; the rows of loads that -run excludes are kept")
 	flag.Parse()
 	if b.match, err = regexp.Compile(*match); err != nil {
 		return err
@@ -87,17 +88,18 @@ type bench struct {
 	rounds         int
 	python, uvloop string
 	self           string              // the program
-	dir            string              // for files that are gone afterwards
-	lines          map[string][]string // of the tables, by load
-	notes          []string            // of what was left out
+	dir            string              // for temporary files
+	lines          map[string][]string // rows of the tables, by load
+	notes          []string            // about measurements that were left out
 }
 
-// run measures a load on its rivals.
+// run measures a load with each of its rivals.
 func (b *bench) run(t table, l load) {
 	found := map[string][][]float64{}
 	failed := map[string]bool{}
 	for range b.rounds {
-		// in turns, so that a slow time of the machine does not fall on one rival
+		// The rivals take turns, so that a period in which the machine is slow
+		// does not affect only one of them.
 		for _, rival := range l.rivals {
 			if failed[rival] || !b.match.MatchString(l.name+"/"+rival) {
 				continue
@@ -127,20 +129,20 @@ func (b *bench) run(t table, l load) {
 	}
 }
 
-// line notes a line of a table, and prints it.
+// line prints a row of a table and records it.
 func (b *bench) line(key, line string) {
 	fmt.Println(line)
 	b.lines[key] = append(b.lines[key], line)
 }
 
-// note says what is left out, and why.
+// note reports what is left out, and why.
 func (b *bench) note(format string, args ...any) {
 	note := fmt.Sprintf(format, args...)
 	fmt.Fprintln(os.Stderr, note)
 	b.notes = append(b.notes, note)
 }
 
-// median is the middle of each figure.
+// median returns the median of each figure.
 func median(rounds [][]float64) []float64 {
 	middle := make([]float64, len(rounds[0]))
 	for i := range middle {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// The program itself is run, with a short load of each kind on those rivals that need
-// only Go and what every system has, and on others if their tools are there.
+// Runs the program with a short load of each kind. Rivals that need other tools than Go
+// are included if the tools are installed.
 func TestMeasures(t *testing.T) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "netbench")
@@ -60,14 +60,15 @@ func TestMeasures(t *testing.T) {
 			for _, rival := range part.rivals {
 				row := regexp.MustCompile(`(?m)^\| ` + part.load + ` \| ` + rival + `( \| [0-9.]*[1-9][0-9.]*)+ \|$`)
 				if !row.Match(got) {
-					t.Errorf("there is no row for %s:\n%s\n%s", rival, got, out)
+					t.Errorf("no row for %s:\n%s\n%s", rival, got, out)
 				}
 			}
 		})
 	}
 }
 
-// A run that leaves loads out leaves their lines on the page, also those about goals.
+// A run that excludes loads keeps their rows on the page, including the rows about
+// goals.
 func TestPageKeepsWhatWasNotMeasured(t *testing.T) {
 	i := slices.IndexFunc(tables, func(t table) bool { return t.title == "Subprocesses" })
 	spawns := tables[i]
@@ -87,11 +88,11 @@ func TestPageKeepsWhatWasNotMeasured(t *testing.T) {
 		"\n| `true` | ms/run | aio | os/exec | 1.00 | at most 1.10 |\n| `read` | ms/run | aio | os/exec | 1.00 | at most 1.11 |\n",
 	} {
 		if strings.Count(second, want) != 1 {
-			t.Errorf("%q is not there once:\n%s", want, second)
+			t.Errorf("want %q exactly once:\n%s", want, second)
 		}
 	}
 	if strings.Contains(second, "### Echo") {
-		t.Errorf("there is a table of what was never measured:\n%s", second)
+		t.Errorf("a table without measurements was written:\n%s", second)
 	}
 }
 
@@ -108,23 +109,23 @@ func TestGoalsThatAreMissedAreBold(t *testing.T) {
 		{goal{}, 2, " 2.00 |  |"},
 	} {
 		if got := c.goal.row("x", c.ratio); !strings.HasSuffix(got, c.want) {
-			t.Errorf("%+v of %v is %q, want %q at its end", c.goal, c.ratio, got, c.want)
+			t.Errorf("%+v of %v is %q, want suffix %q", c.goal, c.ratio, got, c.want)
 		}
 	}
 }
 
-// Every goal is about a rival and a column that its load has.
+// Every goal names a rival and a column of its load.
 func TestGoals(t *testing.T) {
 	seen := map[string]bool{}
 	for _, table := range tables {
 		for _, l := range table.loads {
 			if seen[l.name] {
-				t.Errorf("there are two loads %s", l.name)
+				t.Errorf("two loads are named %s", l.name)
 			}
 			seen[l.name] = true
 			for _, g := range l.goals {
 				if table.index(g.column) < 0 || !slices.Contains(l.rivals, g.of) || !slices.Contains(l.rivals, g.than) {
-					t.Errorf("%s has no such figures as %+v", l.name, g)
+					t.Errorf("%s does not have the figures of %+v", l.name, g)
 				}
 			}
 		}

@@ -2,8 +2,9 @@
 
 package main
 
-// Processes that are measured or make a load. Those of this program print a line when
-// they are ready, do what is next when they read one, and take their options as JSON.
+// The measured processes and the load generators. Those that are this program print a
+// line when they are ready, continue when they read a line, and take their options as
+// JSON.
 
 import (
 	"bufio"
@@ -29,18 +30,19 @@ const (
 	allCores   = -1
 )
 
-// child is a process.
+// child is a child process.
 type child struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Scanner
 }
 
-// start starts a process on a core. From its beginning: what a Go program takes
-// GOMAXPROCS from is the number of cores that it may use when it begins.
+// start starts a process on a core. The process must have this affinity from its start:
+// a Go program takes GOMAXPROCS from the number of cores that it may use when it
+// starts.
 func start(core int, name string, args ...string) (*child, error) {
 	cmd := exec.Command(name, args...)
-	// none is to stay behind
+	// no child outlives this process
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -57,7 +59,7 @@ func start(core int, name string, args ...string) (*child, error) {
 	return &child{cmd, in, bufio.NewScanner(out)}, nil
 }
 
-// startOn starts cmd with the cores that this thread has meanwhile.
+// startOn starts cmd while this thread is pinned to core, so that cmd inherits that.
 func startOn(core int, cmd *exec.Cmd) error {
 	var cores, one unix.CPUSet
 	if core == allCores || unix.SchedGetaffinity(0, &cores) != nil || cores.Count() < 2 {
@@ -73,7 +75,7 @@ func startOn(core int, cmd *exec.Cmd) error {
 	return cmd.Start()
 }
 
-// output runs a program on a core, and returns what it prints.
+// output runs a program on a core and returns its standard output.
 func output(core int, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	var out, errs strings.Builder
@@ -88,7 +90,7 @@ func output(core int, name string, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// line is the next line that the process prints.
+// line returns the next line that the process prints.
 func (c *child) line() (string, error) {
 	if !c.out.Scan() {
 		return "", fmt.Errorf("%s ended early", c.cmd.Args)
@@ -96,7 +98,7 @@ func (c *child) line() (string, error) {
 	return c.out.Text(), nil
 }
 
-// next has the process go on, and returns what it says then.
+// next makes the process continue, and returns the line that it prints then.
 func (c *child) next() (string, error) {
 	if _, err := io.WriteString(c.in, "\n"); err != nil {
 		return "", err
@@ -104,22 +106,22 @@ func (c *child) next() (string, error) {
 	return c.line()
 }
 
-// stop ends the process.
+// stop kills the process.
 func (c *child) stop() {
 	_ = c.cmd.Process.Kill()
 	_ = c.cmd.Wait()
 }
 
-// cpu is the processor time that the process has spent, in µs.
+// cpu returns the processor time that the process has used, in µs.
 func (c *child) cpu() float64 {
 	var t unix.Timespec
-	// the kernel's number of the clock of a process
+	// the clock id of the process's CPU-time clock, as the kernel encodes it
 	clock := int32(^c.cmd.Process.Pid)<<3 | 2
 	_ = unix.ClockGettime(clock, &t)
 	return float64(t.Nano()) / 1e3
 }
 
-// rss is the memory of the process, in bytes.
+// rss returns the resident memory of the process, in bytes.
 func (c *child) rss() float64 {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", c.cmd.Process.Pid))
 	fields := strings.Fields(string(stat))
@@ -130,7 +132,8 @@ func (c *child) rss() float64 {
 	return float64(pages * os.Getpagesize())
 }
 
-// server starts a server of this program, or of Python, and returns it with its address.
+// server starts a server, a process of this program or of Python, and returns it with
+// its address.
 func (b *bench) server(core int, rival string, o serveOptions) (*child, string, error) {
 	var c *child
 	var err error
@@ -151,7 +154,7 @@ func (b *bench) server(core int, rival string, o serveOptions) (*child, string, 
 	return c, addr, nil
 }
 
-// python tells whether a rival is one of Python, as uvloop-stream is.
+// python reports whether a rival, for example uvloop-stream, is a Python program.
 func python(rival string) (loop, style string, ok bool) {
 	loop, style, _ = strings.Cut(rival, "-")
 	return loop, style, loop == "asyncio" || loop == "uvloop"
@@ -164,8 +167,8 @@ func (b *bench) interpreter(loop string) string {
 	return b.python
 }
 
-// underLoad has a load work on a server, and returns what it has counted and the
-// processor time in µs that the server has spent meanwhile.
+// underLoad runs a load against a server. It returns the result of the load and the
+// processor time in µs that the server used during it.
 func (b *bench) underLoad(server *child, core int, o loadOptions) (r loadResult, cpu float64, err error) {
 	o.Seconds = b.seconds
 	load, err := start(core, b.self, "load", asJSON(o))
@@ -173,7 +176,7 @@ func (b *bench) underLoad(server *child, core int, o loadOptions) (r loadResult,
 		return r, 0, err
 	}
 	defer load.stop()
-	if _, err = load.line(); err != nil { // it is warm
+	if _, err = load.line(); err != nil { // the warm-up is over
 		return r, 0, err
 	}
 	before := server.cpu()
@@ -185,8 +188,8 @@ func (b *bench) underLoad(server *child, core int, o loadOptions) (r loadResult,
 	return r, cpu, err
 }
 
-// listening starts a server on a core that says nothing, and waits until it can be
-// reached.
+// listening starts a server that prints nothing, and waits until it accepts
+// connections.
 func listening(core int, addr, name string, args ...string) (*child, error) {
 	c, err := start(core, name, args...)
 	if err != nil {
@@ -201,10 +204,10 @@ func listening(core int, addr, name string, args ...string) (*child, error) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	c.stop()
-	return nil, fmt.Errorf("%s cannot be reached", name)
+	return nil, fmt.Errorf("%s does not accept connections", name)
 }
 
-// freeAddress is an address at which nobody listens.
+// freeAddress returns an address that is not in use.
 func freeAddress() (addr, port string, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -217,6 +220,6 @@ func freeAddress() (addr, port string, err error) {
 }
 
 func asJSON(options any) string {
-	text, _ := json.Marshal(options) // of plain structs
+	text, _ := json.Marshal(options) // plain structs always marshal
 	return string(text)
 }

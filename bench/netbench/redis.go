@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// measureRedis has redis-benchmark send a command.
+// measureRedis measures one command with redis-benchmark.
 func measureRedis(command string, pipeline int) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
 		s, port, err := b.redis(rival)
@@ -19,12 +19,13 @@ func measureRedis(command string, pipeline int) func(*bench, string) ([]float64,
 			return nil, err
 		}
 		defer s.stop()
-		n := int(b.seconds * 100_000) // about what goes through in that time
+		// roughly the number of requests in that time
+		n := int(b.seconds * 100_000)
 		if pipeline > 1 {
 			n *= 8
 		}
 		if _, err := redisBenchmark(port, "set", 1, 10_000); err != nil {
-			// for get to find something
+			// a key for GET
 			return nil, err
 		}
 		before := s.cpu()

@@ -17,7 +17,7 @@ import (
 
 func measureSendfile(b *bench, rival string) ([]float64, error) {
 	file := filepath.Join(b.dir, "file")
-	f, err := os.Create(file) // the same one each time, a hole
+	f, err := os.Create(file) // the same sparse file each time
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func measureSendfile(b *bench, rival string) ([]float64, error) {
 	return []float64{1e3 * r.Seconds / n, cpu / 1e3 / n}, err
 }
 
-// sendFile sends a file to whoever connects.
+// sendFile sends a file to each client.
 func sendFile(o serveOptions) aio.StreamHandler {
 	return func(ctx context.Context, _ *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
@@ -49,7 +49,7 @@ func sendFile(o serveOptions) aio.StreamHandler {
 	}
 }
 
-// copyFile is what the rival does.
+// copyFile sends the file as the rival, with io.Copy.
 func copyFile(o serveOptions, c net.Conn) {
 	defer c.Close()
 	f, err := os.Open(o.File)
@@ -62,8 +62,8 @@ func copyFile(o serveOptions, c net.Conn) {
 	}
 }
 
-// loadDrop gets files, one after another, and has the system drop what comes. The first
-// one is not counted: it has the file read.
+// loadDrop receives files, one after another, and makes the kernel discard the data.
+// The first one is not counted: it brings the file into the page cache.
 func loadDrop(o loadOptions) (r loadResult, err error) {
 	if err := drop(o.Addr); err != nil {
 		return r, err

@@ -2,7 +2,7 @@
 
 package main
 
-// The servers that are measured.
+// The measured servers.
 
 import (
 	"bufio"
@@ -24,17 +24,18 @@ import (
 	"github.com/goaio/aio"
 )
 
-// serveOptions are what a server is told.
+// serveOptions are the options of a server, passed as JSON.
 type serveOptions struct {
 	Kind  string
-	Size  int // bytes of a request, for the buffers
+	Size  int // size of a request in bytes, for the buffers
 	TLS   bool
-	Loops int    // zero is one
+	Loops int    // zero means one
 	Work  int    // KiB to hash for each request
 	File  string // to send
 }
 
-// The kinds of servers: those that a loop serves, and those that serve a listener.
+// The kinds of servers: those that run on an event loop, and those that serve a
+// net.Listener.
 var (
 	loopKinds = map[string]func(ctx context.Context, o serveOptions, so aio.ServerOptions) (*aio.Server, error){
 		"protocol":             serveProtocol,
@@ -86,8 +87,8 @@ func serveMain(args []string) error {
 	})
 }
 
-// answer prints the heap and stack in use for each line of standard input, after it has
-// given back the rest.
+// answer prints heap and stack in use for each line of standard input, after returning
+// unused memory to the system.
 func answer() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		runtime.GC()
@@ -109,7 +110,7 @@ func streamServer(handler func(o serveOptions) aio.StreamHandler) func(context.C
 	}
 }
 
-// netServer is the rival: a goroutine for each connection.
+// netServer is the rival: one goroutine for each connection.
 func netServer(handle func(o serveOptions, c net.Conn)) func(serveOptions, net.Listener) error {
 	return func(o serveOptions, ln net.Listener) error {
 		for {
@@ -122,7 +123,7 @@ func netServer(handle func(o serveOptions, c net.Conn)) func(serveOptions, net.L
 	}
 }
 
-// echo is the protocol.
+// echo is the protocol of the echo server.
 type echo struct {
 	t    aio.Transport
 	work int
@@ -135,7 +136,7 @@ func (e *echo) DataReceived(p []byte) {
 	e.t.Write(p)
 }
 
-// echoStream has a buffer of its own, as the rival has.
+// echoStream reads into its own buffer, as the rival does.
 func echoStream(o serveOptions) aio.StreamHandler {
 	return func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
@@ -144,7 +145,7 @@ func echoStream(o serveOptions) aio.StreamHandler {
 		for {
 			n, err := in.Read(buf)
 			if err != nil {
-				// the load resets its connections when it has enough
+				// The load resets its connections at its end.
 				return nil
 			}
 			w.Write(buf[:n])
@@ -155,7 +156,7 @@ func echoStream(o serveOptions) aio.StreamHandler {
 	}
 }
 
-// echoRead is an echo as one writes it with asyncio.
+// echoRead is an echo server written as in asyncio.
 func echoRead(serveOptions) aio.StreamHandler {
 	return func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
@@ -187,7 +188,7 @@ func echoNet(o serveOptions, c net.Conn) {
 	}
 }
 
-// serverConfig has a certificate for this run.
+// serverConfig returns a TLS configuration with a new certificate.
 func serverConfig() *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

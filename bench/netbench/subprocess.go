@@ -18,7 +18,7 @@ import (
 
 const gib = 1 << 30
 
-// spawns are what is done with a process, by this package and by os/exec.
+// spawns are the operations with a child process, with this package and with os/exec.
 var spawns = map[string]struct {
 	aio  func(ctx context.Context) error
 	exec func() error
@@ -28,7 +28,7 @@ var spawns = map[string]struct {
 	"cat":  {aioCat, execCat},
 }
 
-// spawnResult is what a process that does so has counted.
+// spawnResult is the result of a process that repeats such an operation.
 type spawnResult struct {
 	Runs         int
 	Seconds, CPU float64
@@ -52,8 +52,8 @@ func measureSpawn(what string, core int) func(*bench, string) ([]float64, error)
 	}
 }
 
-// spawnMain does what args say for so many seconds, and at least once after the first
-// time.
+// spawnMain repeats the operation that args name for the given number of seconds, at
+// least once after the warm-up.
 func spawnMain(args []string) error {
 	rival, do := args[0], spawns[args[1]]
 	seconds, err := strconv.ParseFloat(args[2], 64)
@@ -86,7 +86,7 @@ func repeat(seconds float64, do func() error) error {
 	return nil
 }
 
-// ownCPU is the processor time of this process, in seconds.
+// ownCPU returns the processor time of this process, in seconds.
 func ownCPU() float64 {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t)
@@ -103,7 +103,7 @@ func aioTrue(ctx context.Context) error {
 
 func execTrue() error { return exec.Command("/bin/true").Run() }
 
-// zeros prints 1 GiB.
+// zeros are the arguments that make dd print 1 GiB.
 var zeros = []string{"if=/dev/zero", "bs=64k", "count=16384", "status=none"}
 
 func aioRead(ctx context.Context) error {

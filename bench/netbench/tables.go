@@ -2,7 +2,7 @@
 
 package main
 
-// What is measured.
+// The list of measurements.
 
 import "fmt"
 
@@ -17,7 +17,7 @@ var (
 	spread   = []string{"1 loop", "2 loops", "net on 1 core", "net on 2 cores"}
 )
 
-// Columns that goals are about.
+// Columns with goals.
 const (
 	cpuPerRequest = "µs CPU/request"
 	perSecond     = "requests/s"
@@ -52,7 +52,7 @@ var tables = []table{
 		loads:   []load{idleLoad(5000, false), idleLoad(1000, true)},
 	},
 	{
-		title:   "Connections that come and go",
+		title:   "Short connections",
 		about:   "A connection is opened, has 64 bytes echoed and is closed by the client, 50 at a time.",
 		columns: []column{{cpuPerConn, "%.2f"}, {connsPerSec, "%.0f"}},
 		loads: []load{{"connect", echoers, measureAccept, []goal{

@@ -1,11 +1,11 @@
 // Package scale measures how the time of one operation grows with the number of tasks,
-// timers and queue items that there are.
+// timers and queue items.
 package scale
 
-// Each benchmark does the whole work with n of its things b.N times over, and reports the
-// time for one of them as ns/item. The sub-benchmarks go do the same in plain Go where
-// there is a like: they show how much of the growth is the machine's, whose caches hold a
-// thousand goroutines and no million.
+// Each benchmark repeats the work on n items b.N times, and reports the time per item
+// as ns/item. The sub-benchmarks "go" do the same in plain Go where there is an
+// equivalent. They show which part of the growth is due to the machine, whose caches
+// hold a thousand goroutines but not a million.
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sizes are what is compared.
+// sizes are the compared numbers of items.
 var sizes = []int{1_000, 1_000_000}
 
 // eachSize runs f for every size as the sub-benchmark who.
@@ -40,16 +40,16 @@ func inLoop(b *testing.B, f func(ctx context.Context, b *testing.B, n int) error
 	})
 }
 
-// perItem reports how long each of items took.
+// perItem reports the time per item.
 func perItem(b *testing.B, items int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(items), "ns/item")
 }
 
-// steps is how often each task sleeps for zero time. The first step, in which tasks get
+// steps is the number of Sleep(0) calls of each task. The first one, in which tasks get
 // their stacks, is not measured.
 const steps = 5
 
-// BenchmarkSteps is one sleep(0) step among n tasks.
+// BenchmarkSteps measures a Sleep(0) step among n tasks.
 func BenchmarkSteps(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B, n int) error {
 		b.StopTimer()
@@ -109,7 +109,7 @@ func BenchmarkSteps(b *testing.B) {
 	})
 }
 
-// BenchmarkGather is one of n trivial coroutines in a Gather.
+// BenchmarkGather measures a trivial coroutine among n in one Gather.
 func BenchmarkGather(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B, n int) error {
 		aws := make([]aio.Awaitable[int], n)
@@ -144,8 +144,8 @@ func BenchmarkGather(b *testing.B) {
 	})
 }
 
-// BenchmarkTimers is one of n timers that are set and then fire, in another order. They
-// are due a nanosecond apart, so that waiting for them takes no time of its own.
+// BenchmarkTimers measures one of n timers that are set in one order and fire in
+// another. They are due a nanosecond apart, so that waiting for them takes no time.
 func BenchmarkTimers(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B, n int) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -187,7 +187,7 @@ func BenchmarkTimers(b *testing.B) {
 	})
 }
 
-// BenchmarkPendingTimers is one timer that is made and cancelled while n others are
+// BenchmarkPendingTimers measures creating and cancelling a timer while n others are
 // pending.
 func BenchmarkPendingTimers(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B, n int) error {
@@ -230,7 +230,7 @@ func BenchmarkPendingTimers(b *testing.B) {
 	})
 }
 
-// BenchmarkQueue is one of n items that are put into a queue, and then got.
+// BenchmarkQueue measures putting and getting an item, with n items in a queue.
 func BenchmarkQueue(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B, n int) error {
 		for range b.N {

@@ -100,7 +100,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	case err != nil:
 		return fmt.Errorf("%s: %v: %w", name, err, errUsage)
 	case *file != "" && name != "trace" && name != "snapshot":
-		return fmt.Errorf("%s: -o is for trace and snapshot alone: %w", name, errUsage)
+		return fmt.Errorf("%s: only trace and snapshot have the flag -o: %w", name, errUsage)
 	}
 	args = flags.Args()
 	want := map[string][2]int{"ps": {1, 1}, "pstree": {1, 1}, "top": {1, 1}, "stacks": {1, 1},
@@ -155,7 +155,7 @@ func newClient(where string) (*client, error) {
 	}
 	u, err := url.Parse(where)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%q is neither an address nor the number of a process: %w", where, errUsage)
+		return nil, fmt.Errorf("%q is neither an address nor a process id: %w", where, errUsage)
 	}
 	return &client{base: strings.TrimSuffix(u.String(), "/") + "/"}, nil
 }

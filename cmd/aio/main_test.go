@@ -16,7 +16,7 @@ import (
 	"github.com/goaio/aio/aiomon/testdata/troubles"
 )
 
-// monitored serves a monitor of a loop with two tasks.
+// monitored returns a monitor of a loop with two tasks.
 func monitored(t *testing.T, opts *aiomon.Options) *aiomon.Monitor {
 	t.Helper()
 	m := aiomon.New(opts)
@@ -99,7 +99,7 @@ func TestCommands(t *testing.T) {
 		}
 	}
 
-	// By the number that top shows.
+	// Cancel with the number that top shows.
 	id := ""
 	for line := range strings.Lines(top.String()) {
 		if f := strings.Fields(line); len(f) > 3 && f[2] == "sleeper" {
@@ -109,7 +109,7 @@ func TestCommands(t *testing.T) {
 	if code, _, errOut := aioCommand(t, "cancel", where, "1", id); code != 0 {
 		t.Errorf("cancel: %d %s", code, errOut)
 	}
-	for { // it is asked to end, and does so when the loop gets to it
+	for { // The cancellation has been requested; the task ends when the loop runs it.
 		if _, out, _ := aioCommand(t, "ps", where); !strings.Contains(out, "sleeper") {
 			break
 		}
@@ -120,7 +120,7 @@ type writerFunc func(p []byte)
 
 func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
 
-// aio health shows each trouble, and aio resources what tasks wait for.
+// aio health shows each kind of trouble, and aio resources shows what tasks wait for.
 func TestTroubles(t *testing.T) {
 	for _, trouble := range troubles.All {
 		t.Run(trouble.Name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"ls", "1"}, 2, `no command "ls"`},
 		{[]string{"ps"}, 2, "WHERE is missing"},
 		{[]string{"ps", "a", "b"}, 2, "2 arguments"},
-		{[]string{"ps", "-o", "f", m.URL()}, 2, "-o is for trace and snapshot alone"},
+		{[]string{"ps", "-o", "f", m.URL()}, 2, "only trace and snapshot have the flag -o"},
 		{[]string{"trace", m.URL(), "soon"}, 2, "not a number of seconds"},
 		{[]string{"ps", "%"}, 2, "neither an address"},
 		{[]string{"ps", "127.0.0.1:1"}, 1, "refused"},

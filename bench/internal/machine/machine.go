@@ -1,4 +1,5 @@
-// Package machine says on what something was measured.
+// Package machine describes the machine and the version that a measurement was made
+// with.
 package machine
 
 import (
@@ -9,7 +10,7 @@ import (
 	"strings"
 )
 
-// System names the operating system.
+// System returns the name of the operating system.
 func System() string {
 	kernel := Command("uname", "-sr")
 	release, err := os.ReadFile("/etc/os-release")
@@ -24,12 +25,12 @@ func System() string {
 	return kernel
 }
 
-// Commit names the version that is measured.
+// Commit returns the measured version.
 func Commit() string {
 	return strings.Replace(Command("git", "describe", "--always", "--dirty", "--exclude=*"), "-dirty", " with changes", 1)
 }
 
-// Command returns what a command prints, or "unknown".
+// Command returns the output of a command, or "unknown" if it fails.
 func Command(name string, args ...string) string {
 	out, err := exec.Command(name, args...).Output()
 	if err != nil {
