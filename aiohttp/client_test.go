@@ -32,14 +32,14 @@ func run(t *testing.T, f func(ctx context.Context) error) {
 	}
 }
 
-// newClient returns a client, whose connections end with the test.
+// newClient returns a client. Its idle connections are closed at the end of the test.
 func newClient(t *testing.T) *aiohttp.Client {
 	c := &aiohttp.Client{HTTP: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(c.CloseIdleConnections)
 	return c
 }
 
-// conns counts the connections of a test server that are open, and all there were.
+// conns counts the open connections of a test server, and all that it ever had.
 type conns struct{ open, all atomic.Int32 }
 
 func (c *conns) state(_ net.Conn, s http.ConnState) {
@@ -142,7 +142,7 @@ func TestClientReadsBodies(t *testing.T) {
 	})
 }
 
-// serveCounted serves h and counts connections.
+// serveCounted serves h and counts the connections.
 func serveCounted(t *testing.T, c *conns, h http.Handler) string {
 	ln := listen(t)
 	s := &http.Server{Handler: h, ConnState: c.state, ErrorLog: quiet().ErrorLog}
@@ -151,7 +151,8 @@ func serveCounted(t *testing.T, c *conns, h http.Handler) string {
 	return "http://" + ln.Addr().String()
 }
 
-// A request that ends early leaves no half-read connection behind, and no request.
+// A cancelled request leaves no half-read connection, and does not keep running on the
+// server.
 func TestClientCancelled(t *testing.T) {
 	var seen conns
 	began, gone := make(chan struct{}, 1), make(chan struct{}, 1)
@@ -171,19 +172,20 @@ func TestClientCancelled(t *testing.T) {
 	}))
 	c := newClient(t)
 	run(t, func(ctx context.Context) error {
-		var reads aio.Event // the header has come
+		var reads aio.Event // set when the response header has arrived
 		read := func(ctx context.Context, url string) error {
 			resp, err := c.Get(ctx, url)
 			if err == nil {
 				reads.Set()
 				_, err = resp.Bytes(ctx)
 				if _, again := resp.Bytes(ctx); again == nil {
-					t.Error("the response can be read after it was given up")
+					t.Error("the response can still be read after the request was cancelled")
 				}
 			}
 			return err
 		}
-		// underWay suspends the calling task until the request is.
+		// underWay suspends the calling task until the server handles the
+		// request.
 		underWay := func(ctx context.Context, path string) error {
 			if path == "/header" {
 				_, _, err := aio.Receive(ctx, began)
@@ -243,7 +245,7 @@ func TestClientCancelled(t *testing.T) {
 				}
 			}
 		}
-		// A scope that ends ends the requests that were made in it.
+		// When a scope ends, the requests made in it are cancelled.
 		var resp *aiohttp.Response
 		err := aio.Timeout(ctx, time.Minute, func(ctx context.Context) (err error) {
 			resp, err = c.Get(ctx, s+"/body")
@@ -258,7 +260,7 @@ func TestClientCancelled(t *testing.T) {
 		if _, err := resp.Bytes(ctx); err == nil {
 			t.Error("a response outlives the scope of its request")
 		}
-		// So does Close, and leaving a loop.
+		// Leaving a range loop over the body cancels the request too.
 		for range 2 {
 			if resp, err = c.Get(ctx, s+"/body"); err != nil {
 				return err
@@ -270,7 +272,7 @@ func TestClientCancelled(t *testing.T) {
 				return err
 			}
 		}
-		// A task that was cancelled may clean up.
+		// A cancelled task can make requests in its clean-up.
 		task := aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
 			if err := aio.Sleep(ctx, time.Hour); err == nil {
 				t.Error("not cancelled")
@@ -292,7 +294,7 @@ func TestClientCancelled(t *testing.T) {
 	})
 }
 
-// rogue is a server that says what it is told to.
+// rogue starts a server that runs talk on each connection.
 func rogue(t *testing.T, talk func(c *net.TCPConn)) string {
 	ln := listen(t)
 	t.Cleanup(func() { ln.Close() })
@@ -314,8 +316,8 @@ func rogue(t *testing.T, talk func(c *net.TCPConn)) string {
 	return "http://" + ln.Addr().String()
 }
 
-// Whatever a server does, a request ends with an error that says so, and the next one is
-// not harmed.
+// Whatever a server sends, the request ends with an error that describes it, and the
+// next request works.
 func TestClientAndRogueServers(t *testing.T) {
 	say := func(s string) func(*net.TCPConn) { return func(c *net.TCPConn) { io.WriteString(c, s) } }
 	stall := func(s string) func(*net.TCPConn) {
@@ -414,7 +416,8 @@ func TestClientAndRogueServers(t *testing.T) {
 	}
 }
 
-// Only what may be repeated is, and as often as is allowed.
+// Retry repeats only requests that may be repeated, and not more often than Attempts
+// allows.
 func TestClientRetries(t *testing.T) {
 	var calls atomic.Int32
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -439,7 +442,7 @@ func TestClientRetries(t *testing.T) {
 	ln.Close()
 	closed := "http://" + ln.Addr().String()
 	c := newClient(t)
-	// or net/http repeats some by itself
+	// With keep-alive, net/http would repeat some requests on its own.
 	c.HTTP.Transport.(*http.Transport).DisableKeepAlives = true
 	c.Retry = aiohttp.Retry{Attempts: 4, Delay: time.Millisecond}
 	run(t, func(ctx context.Context) error {
@@ -494,7 +497,8 @@ func TestClientRetries(t *testing.T) {
 	})
 }
 
-// The limit for a host includes the bodies, and lets the others wait in order.
+// A request counts towards the limit per host until its body is closed; others wait in
+// FIFO order.
 func TestClientPerHost(t *testing.T) {
 	var now, most atomic.Int32
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -527,9 +531,9 @@ func TestClientPerHost(t *testing.T) {
 	}
 }
 
-// A body that a task writes is sent while it is written, and not further than the server
-// reads; a body that is read is not read further ahead than two pages. So the memory in
-// use stays small, whatever the size.
+// The body of a request is sent while a task writes it, no faster than the server
+// reads. The body of a response is read at most two pages ahead. So memory use is small
+// for any size.
 func TestClientStreams(t *testing.T) {
 	const size = int64(1 << 30)
 	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
@@ -596,7 +600,7 @@ func TestClientStreams(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// A server that does not want the body ends the writer.
+		// If the server refuses the body, the writer gets an error.
 		body, w = aiohttp.Pipe(ctx)
 		refuse := rogue(t, func(c *net.TCPConn) {
 			io.WriteString(c, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -612,17 +616,17 @@ func TestClientStreams(t *testing.T) {
 			resp.Close()
 		}
 		if _, err := writer.Await(ctx); !errors.Is(err, io.ErrClosedPipe) {
-			t.Errorf("the writer got %v", err)
+			t.Errorf("the writer's error is %v", err)
 		}
 		return nil
 	})
 	t.Logf("%d MiB up and %d MiB down: at most %d KiB of the heap were in use", size>>20, size>>20, most>>10)
 	if most > 20<<20 {
-		t.Errorf("%d MiB were in use", most>>20)
+		t.Errorf("%d MiB of the heap were in use", most>>20)
 	}
 }
 
-// nginx, with its keep-alive, compression, ranges, limits and redirects.
+// Tests keep-alive, compression, ranges, limits and redirects with nginx.
 func TestClientNginx(t *testing.T) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
@@ -700,7 +704,7 @@ http {
 			return text, resp
 		}
 		if text, _ := get("/"); text != "hello" {
-			// the retries wait until nginx listens
+			// The retries wait until nginx accepts connections.
 			t.Errorf("got %q", text)
 		}
 		c.Retry = aiohttp.Retry{}
@@ -736,7 +740,7 @@ http {
 		if _, err := c.Get(ctx, "/drop"); !errors.Is(err, io.EOF) {
 			t.Errorf("dropped: %v", err)
 		}
-		// A download that is given up half-way, and the connection with it.
+		// A cancelled download closes its connection.
 		err = aio.Timeout(ctx, 50*time.Millisecond, func(ctx context.Context) error {
 			resp, err := c.Get(ctx, "/slow")
 			if err != nil {

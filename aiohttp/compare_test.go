@@ -24,11 +24,11 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// Requests are sent to two servers, byte for byte: one of net/http, and one whose
-// handlers are tasks. They have the same handlers. What comes back must be the same, and
-// so must be what the handlers saw.
+// The tests send the same bytes to a server of net/http and to a server whose handlers
+// are tasks. Both have the same handlers. The responses must be equal, and so must be
+// the requests that the handlers got.
 
-// journal is what the handlers of a server saw.
+// journal records what the handlers of a server got.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -48,7 +48,7 @@ func (j *journal) take() []string {
 	return lines
 }
 
-// short is a text that may be long.
+// short quotes b, abbreviated if it is long.
 func short(b []byte) string {
 	if len(b) <= 300 {
 		return fmt.Sprintf("%q", b)
@@ -56,7 +56,7 @@ func short(b []byte) string {
 	return fmt.Sprintf("%d bytes %x", len(b), sha256.Sum256(b))
 }
 
-// see notes a request and its body.
+// see records a request and its body.
 func (j *journal) see(r *http.Request) []byte {
 	b, err := io.ReadAll(r.Body)
 	j.add("%s %s %s host=%q %v te=%v length=%d body=%s err=%v trailer=%v close=%v", r.Method, r.RequestURI, r.Proto, r.Host,
@@ -64,7 +64,7 @@ func (j *journal) see(r *http.Request) []byte {
 	return b
 }
 
-// compareRoutes are the handlers, by path.
+// compareRoutes returns the handlers by path.
 func compareRoutes(j *journal, dir string) map[string]http.HandlerFunc {
 	write := func(w http.ResponseWriter, p []byte) {
 		n, err := w.Write(p)
@@ -309,17 +309,17 @@ func compareRoutes(j *journal, dir string) map[string]http.HandlerFunc {
 	return routes
 }
 
-// limited are the routes with http.MaxBytesHandler outside.
+// limited are the routes that are wrapped in http.MaxBytesHandler.
 var limited = map[string]int64{"/limited": 10, "/limited-large": 50_000}
 
-// compared is a server that is compared.
+// compared is one of the two servers.
 type compared struct {
 	journal *journal
 	addr    string
 }
 
-// startCompared starts a server with the routes. wrap makes a handler one of that
-// server's.
+// startCompared starts a net/http server with the routes. wrap converts each handler
+// for the server under test.
 func startCompared(t testing.TB, dir string, wrap func(http.Handler) http.Handler) *compared {
 	j := &journal{}
 	mux := http.NewServeMux()
@@ -357,7 +357,7 @@ func startServed(t testing.TB, dir string) *compared {
 	return &compared{j, srv.Addr().String()}
 }
 
-// startServer starts a server of Serve, in a loop of its own, which ends with the test.
+// startServer starts a server of Serve in a new loop. Both end with the test.
 func startServer(t testing.TB, h http.Handler, opts *aiohttp.ServeOptions) *aiohttp.Server {
 	t.Helper()
 	l, _ := startLoop(t)
@@ -377,18 +377,18 @@ func startServer(t testing.TB, h http.Handler, opts *aiohttp.ServeOptions) *aioh
 	return srv
 }
 
-// answers is what a server sends back.
+// answers is the output of a server for one case.
 type answers struct {
-	text string // of the responses, in order
+	text string // responses in order
 	seen []string
 }
 
-// probe is the last request of each connection: whether it is answered tells whether the
-// connection has lived until then.
+// probe is the last request on each connection: its answer shows that the connection
+// was still usable.
 const probe = "GET /probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-// ask sends raw, and reads until the server has closed the connection. With eof the
-// client sends no more after that, where the server would wait for more.
+// ask sends raw and reads until the server closes the connection. With eof the client
+// then closes its side, so that the server does not wait for more.
 func (s *compared) ask(t testing.TB, raw string, methods []string, eof bool) answers {
 	t.Helper()
 	nc, err := net.Dial("tcp", s.addr)
@@ -402,7 +402,7 @@ func (s *compared) ask(t testing.TB, raw string, methods []string, eof bool) ans
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		_, _ = io.WriteString(nc, raw) // the server may close early
+		_, _ = io.WriteString(nc, raw) // fails if the server closes early
 		if eof {
 			_ = nc.(*net.TCPConn).CloseWrite()
 		}
@@ -410,14 +410,14 @@ func (s *compared) ask(t testing.TB, raw string, methods []string, eof bool) ans
 	got, err := io.ReadAll(nc)
 	<-sent
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the server neither answers nor closes: got %q", got)
+		t.Errorf("the server neither responds nor closes: got %q", got)
 	}
 	return answers{responses(got, methods), s.journal.take()}
 }
 
 var anyDate = regexp.MustCompile(`Date: [^\r\n]*`)
 
-// responses makes the responses comparable.
+// responses normalizes responses so that they can be compared.
 func responses(b []byte, methods []string) string {
 	b = anyDate.ReplaceAll(b, []byte("Date: today"))
 	var text strings.Builder
@@ -447,12 +447,12 @@ func responses(b []byte, methods []string) string {
 // compareCase is a row of the table.
 type compareCase struct {
 	name string
-	raw  string // without the probe
-	eof  bool   // the client ends what it sends, without a probe
-	head bool   // the first request is a HEAD
+	raw  string // request bytes without the probe
+	eof  bool   // the client sends EOF after raw, instead of the probe
+	head bool   // the first request is a HEAD request
 }
 
-// get and post are requests as clients send them.
+// rawGet and rawPost return requests as HTTP clients send them.
 func rawGet(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" }
 func rawPost(path string, n int) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", path, n, strings.Repeat("b", n))
@@ -616,7 +616,7 @@ func TestSameAsNetHTTP(t *testing.T) {
 				t.Errorf("%s, %s\n got %s\nwant %s", name, c.name, got.text, want.text)
 			}
 			if !slices.Equal(got.seen, want.seen) {
-				t.Errorf("%s, %s: the handlers\n saw %s\nwant %s", name, c.name, strings.Join(got.seen, "\n     "), strings.Join(want.seen, "\n     "))
+				t.Errorf("%s, %s: the handlers\n got %s\nwant %s", name, c.name, strings.Join(got.seen, "\n     "), strings.Join(want.seen, "\n     "))
 			}
 		}
 	}
@@ -624,6 +624,6 @@ func TestSameAsNetHTTP(t *testing.T) {
 		t.Errorf("reported %q", got)
 	}
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) != 0 {
-		t.Errorf("files of forms are left: %v %v", left, err)
+		t.Errorf("temporary files of forms remain: %v %v", left, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// show prints what there is at an address.
+// show prints the response to a GET request.
 func show(url string) {
 	resp, err := http.Get(url)
 	if err != nil {
@@ -25,14 +25,14 @@ func show(url string) {
 	fmt.Printf("%s %v\n", body, err)
 }
 
-// An ordinary server whose handlers share state without a lock, as they run in one loop.
+// A net/http server whose handlers run in one loop, and share state without a lock.
 func ExampleHandler() {
 	loop, stop := aio.StartLoop(nil)
-	visits := 0 // of the loop
+	visits := 0 // accessed only by tasks of the loop
 	site := httptest.NewServer(aiohttp.Handler(loop, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		visits++
 		if err := aio.Sleep(ctx, time.Millisecond); err != nil {
-			// others are served meanwhile
+			// other requests are handled during the sleep
 			return
 		}
 		fmt.Fprintf(w, "visit %d of %s", visits, r.URL.Path)

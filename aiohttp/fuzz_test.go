@@ -14,8 +14,9 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// FuzzSameAsNetHTTP sends bytes to a server of net/http and to one whose handlers are
-// tasks: the responses, and what the handlers saw, must be the same. Run it for long with
+// FuzzSameAsNetHTTP sends the same bytes to a server of net/http and to one whose
+// handlers are tasks: the responses must be equal, and so must be what the handlers
+// got. To fuzz, run
 //
 //	go test -run '^$' -fuzz FuzzSameAsNetHTTP ./aiohttp
 func FuzzSameAsNetHTTP(f *testing.F) {
@@ -30,7 +31,7 @@ func FuzzSameAsNetHTTP(f *testing.F) {
 	tasks := startCompared(f, dir, func(h http.Handler) http.Handler { return aiohttp.Handler(l, h) })
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if strings.Contains(string(raw), "hijack") {
-			return // the handler waits for more
+			return // the handler would wait for more
 		}
 		// A server that is slow looks like one that waits for more, and then the
 		// end of the input cancels what its handlers do. So a difference counts
@@ -48,8 +49,8 @@ func FuzzSameAsNetHTTP(f *testing.F) {
 	})
 }
 
-// throw sends raw and a probe, and reads until the server has closed the connection. A
-// server that waits for more learns after quiet that there is none.
+// throw sends raw and a probe, and reads until the server closes the connection. It sends
+// EOF if the server sends nothing for quiet.
 func (s *compared) throw(t *testing.T, raw []byte, quiet time.Duration) answers {
 	nc, err := net.Dial("tcp", s.addr)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// loadAddr is the environment variable that makes the test's program a load for the
-// server at that address.
+// loadAddr is the environment variable that makes the test binary act as a load
+// generator for the server at that address.
 const loadAddr = "AIOHTTP_TEST_LOAD"
 
 func init() {
@@ -34,12 +34,12 @@ func init() {
 	os.Exit(0)
 }
 
-// crowd is how many connections the load keeps busy.
+// crowd is the number of connections that the load keeps busy.
 const crowd = 400
 
-// Under load the connections take turns: between a request and its answer, each other
-// connection has about one answer. The load is a process of its own, as it must not share
-// the scheduler with the server.
+// Under load the connections take turns: between a request and its response, each other
+// connection gets about one response. The load runs in another process, because it must
+// not share the Go scheduler with the server.
 func TestBusyConnectionsTakeTurns(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	l, _ := startLoop(t)
@@ -55,7 +55,7 @@ func TestBusyConnectionsTakeTurns(t *testing.T) {
 	}
 	var waits []int
 	if err := json.Unmarshal(out, &waits); err != nil {
-		t.Fatalf("the load said %q: %v", out, err)
+		t.Fatalf("load: %q, %v", out, err)
 	}
 	slices.Sort(waits)
 	longest := waits[len(waits)*999/1000]
@@ -65,8 +65,9 @@ func TestBusyConnectionsTakeTurns(t *testing.T) {
 	}
 }
 
-// load keeps connections busy until each has had 80 answers on the average. It prints
-// how many of the others were answered during each request, but the first ones.
+// load keeps the connections busy until they have had 80 responses each on average. It
+// prints how many responses the other connections got during each request, without the
+// first requests.
 func load(addr string) error {
 	var answered atomic.Int64
 	waits := make(chan []int)

@@ -24,8 +24,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// startLoop runs a loop in a goroutine of its own until the test ends. reports gets the
-// messages that reach its exception handler.
+// startLoop runs a loop in a new goroutine until the test ends. reports returns the
+// messages that the exception handler got.
 func startLoop(t testing.TB) (l *aio.Loop, reports func() []string) {
 	t.Helper()
 	l = aio.NewEventLoop(nil)
@@ -56,7 +56,7 @@ func startLoop(t testing.TB) (l *aio.Loop, reports func() []string) {
 	}
 }
 
-// tasks is Handler of a function.
+// tasks returns a Handler that calls h.
 func tasks(l *aio.Loop, h aiohttp.HandlerFunc) http.Handler { return aiohttp.Handler(l, h) }
 
 // serve serves h until the test ends.
@@ -66,7 +66,7 @@ func serve(t *testing.T, h http.Handler) *httptest.Server {
 	return s
 }
 
-// get returns the status and body of an answer.
+// get returns the status and body of a response.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	r, err := http.Get(url)
@@ -81,8 +81,7 @@ func get(t *testing.T, url string) (int, string) {
 	return r.StatusCode, string(b)
 }
 
-// The handlers of many requests at once take turns at their awaits only: the sum is right
-// without a lock.
+// Concurrent handlers switch only at awaits: the sum is right without a lock.
 func TestHandlersShareStateWithoutALock(t *testing.T) {
 	l, _ := startLoop(t)
 	total := 0
@@ -166,8 +165,8 @@ func TestPanicAfterFlushBreaksTheConnection(t *testing.T) {
 	}
 }
 
-// Bodies below and above what is read ahead arrive whole, and the loop goes on while a
-// slow client sends one.
+// Bodies shorter and longer than the read-ahead buffer arrive complete, and the loop
+// runs other tasks while a slow client sends one.
 func TestBodies(t *testing.T) {
 	l, _ := startLoop(t)
 	s := serve(t, tasks(l, func(_ context.Context, w http.ResponseWriter, r *http.Request) {
@@ -188,7 +187,7 @@ func TestBodies(t *testing.T) {
 			t.Errorf("a body of %d bytes was read as %s", n, b)
 		}
 	}
-	pr, pw := io.Pipe() // chunked, and slow
+	pr, pw := io.Pipe() // a slow, chunked body
 	slow := make(chan string)
 	go func() {
 		r, err := http.Post(s.URL, "text/plain", pr)
@@ -203,7 +202,7 @@ func TestBodies(t *testing.T) {
 	}()
 	io.WriteString(pw, "ab")
 	if _, body := get(t, s.URL); body != "0" {
-		t.Errorf("beside a slow client: %s", body)
+		t.Errorf("with a slow client: %s", body)
 	}
 	io.WriteString(pw, "cd")
 	pw.Close()
@@ -212,7 +211,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// When the client goes away the task is cancelled, with a reason, and may clean up.
+// When the client disconnects, the task is cancelled with a reason, and can clean up.
 func TestClientGoneCancelsTheTask(t *testing.T) {
 	l, _ := startLoop(t)
 	began, ended := make(chan struct{}), make(chan error, 1)
@@ -231,15 +230,15 @@ func TestClientGoneCancelsTheTask(t *testing.T) {
 	}()
 	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
 	if _, err := http.DefaultClient.Do(r); !errors.Is(err, context.Canceled) {
-		t.Errorf("the client got %v", err)
+		t.Errorf("the client's error is %v", err)
 	}
 	var reason *aio.CancelledError
 	if err := <-ended; !errors.As(err, &reason) || reason.Message != context.Canceled {
-		t.Errorf("the task was ended by %v", err)
+		t.Errorf("the task's error is %v", err)
 	}
 }
 
-// A handler that gives up waiting for the body can still answer.
+// A handler whose read of the body times out can still respond.
 func TestTimeoutOnBody(t *testing.T) {
 	l, _ := startLoop(t)
 	s := serve(t, tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
@@ -248,7 +247,7 @@ func TestTimeoutOnBody(t *testing.T) {
 			return err
 		})
 		if !errors.Is(err, aio.ErrTimeout) {
-			t.Errorf("the read ended with %v", err)
+			t.Errorf("the read returned %v", err)
 		}
 		http.Error(w, "too slow", http.StatusRequestTimeout)
 	}))
@@ -268,13 +267,14 @@ func TestTimeoutOnBody(t *testing.T) {
 	}
 }
 
-// The values of the request's context are there, and the task's context serves awaits.
+// A handler's context has the values of the request's context, and can be passed to
+// awaits.
 func TestContextValues(t *testing.T) {
 	l, _ := startLoop(t)
 	type key struct{}
 	inner := tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		if r.Context() != ctx {
-			t.Error("the request's context is another one")
+			t.Error("the request has another context")
 		}
 		if _, ok := ctx.Value(http.LocalAddrContextKey).(net.Addr); !ok {
 			t.Error("the values of net/http are missing")
@@ -303,8 +303,8 @@ func TestClosedLoopIsUnavailable(t *testing.T) {
 	}
 }
 
-// A request whose task never begins is answered too, and one whose task begins as it is
-// made.
+// A request gets a response if its task never starts, and if an eager task factory
+// starts it at once.
 func TestTaskFactories(t *testing.T) {
 	refused := errors.New("no tasks today")
 	for name, c := range map[string]struct {
@@ -356,7 +356,8 @@ func TestTaskFactories(t *testing.T) {
 	}
 }
 
-// A loop that is closed before it has taken in a request answers it all the same.
+// A loop that is closed before it takes a request out of its queue still gets it a
+// response.
 func TestLoopClosedBeforeItsRequests(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	h := tasks(l, func(context.Context, http.ResponseWriter, *http.Request) { t.Error("the handler was called") })

@@ -28,7 +28,8 @@ import (
 // quiet is a server of net/http that logs nothing.
 func quiet() *http.Server { return &http.Server{ErrorLog: log.New(io.Discard, "", 0)} }
 
-// dial connects to a server. The connection ends with the test, and fails after a while.
+// dial connects to a server. The connection has a deadline, and is closed at the end of
+// the test.
 func dial(t *testing.T, addr string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -50,8 +51,8 @@ func in(t *testing.T, l *aio.Loop, f func(ctx context.Context) error) {
 	}
 }
 
-// A handler that gives up waiting for a body that stalls can still answer, and the
-// connection ends with its answer. deadlineKey has the deadline that a context was
+// A handler whose read of a stalled body times out can still respond; the connection is
+// closed after the response. deadlineKey is the key of the deadline that a context was
 // derived with.
 type deadlineKey struct{}
 
@@ -63,10 +64,10 @@ func TestTimeoutAroundStalledBody(t *testing.T) {
 			return err
 		})
 		if !errors.Is(err, aio.ErrTimeout) {
-			t.Errorf("the read ended with %v", err)
+			t.Errorf("the read returned %v", err)
 		}
 		if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, aio.ErrCancelled) {
-			t.Errorf("the next read ended with %v", err)
+			t.Errorf("the next read returned %v", err)
 		}
 		http.Error(w, "too slow", http.StatusRequestTimeout)
 	})
@@ -95,14 +96,14 @@ func TestTimeoutAroundStalledBody(t *testing.T) {
 				t.Errorf("%s: status %d, body %q, %v, close=%v", name, r.StatusCode, b, err, r.Close)
 			}
 			if _, err := in.ReadByte(); err != io.EOF {
-				t.Errorf("%s: after the answer: %v", name, err)
+				t.Errorf("%s: after the response: %v", name, err)
 			}
 		}
 	}
 }
 
-// A read that is given up after the response has begun breaks the connection: what is
-// left of the body must not be taken for a request.
+// A read that times out after the response has begun aborts the connection: the rest of
+// the body must not be parsed as a request.
 func TestTimeoutAroundBodyAfterResponse(t *testing.T) {
 	var calls atomic.Int32
 	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
@@ -116,7 +117,7 @@ func TestTimeoutAroundBodyAfterResponse(t *testing.T) {
 			return err
 		})
 		if !errors.Is(err, aio.ErrTimeout) {
-			t.Errorf("the read ended with %v", err)
+			t.Errorf("the read returned %v", err)
 		}
 		io.WriteString(w, "done")
 	}), &aiohttp.ServeOptions{HTTP: quiet()})
@@ -127,7 +128,7 @@ func TestTimeoutAroundBodyAfterResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b, err := io.ReadAll(r.Body); err == nil {
-		t.Errorf("the client took %q for the whole", b)
+		t.Errorf("the client took %q for a complete response", b)
 	}
 	io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 10))
 	if n := calls.Load(); n != 1 {
@@ -135,8 +136,8 @@ func TestTimeoutAroundBodyAfterResponse(t *testing.T) {
 	}
 }
 
-// Whatever cancels a handler, but its own Uncancel, the client never takes what there is
-// for a response.
+// Whatever cancels a handler, the client never takes a partial response for a complete
+// one. Only a handler that calls Uncancel itself completes its response.
 func TestCancelledHandlers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -185,7 +186,8 @@ func TestCancelledHandlers(t *testing.T) {
 				go func() {
 					defer close(ended)
 					_ = l.RunForever()
-					if how == "stop" { // as Run ends
+					// Run cancels the tasks at its end
+					if how == "stop" {
 						for _, task := range aio.AllTasks(l.Context()) {
 							task.Cancel()
 						}
@@ -236,10 +238,10 @@ func TestCancelledHandlers(t *testing.T) {
 	}
 }
 
-// oneAnswer describes what a client gets.
+// oneAnswer describes the response that a client gets.
 func oneAnswer(url string) string {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	// which is not repeated
+	// a POST, which the client does not repeat
 	r, err := client.Post(url, "text/plain", strings.NewReader("x"))
 	if err != nil {
 		return errors.Unwrap(err).Error()
@@ -249,7 +251,8 @@ func oneAnswer(url string) string {
 	return fmt.Sprintf("%d %q %v", r.StatusCode, b, err)
 }
 
-// The context of a handler has the values, the deadline and the cause of the request's.
+// The context of a handler has the values, the deadline and the cause of the request's
+// context.
 func TestRequestContext(t *testing.T) {
 	l, _ := startLoop(t)
 	type key struct{}
@@ -296,7 +299,8 @@ func TestRequestContext(t *testing.T) {
 	}
 }
 
-// Clients that stall, wherever they do, are given up, and what is under way learns of it.
+// Wherever a client stalls, the server closes the connection after its time limit, and
+// the operation in progress returns an error.
 func TestStalledClients(t *testing.T) {
 	seen := make(chan error, 1)
 	h := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
@@ -321,7 +325,7 @@ func TestStalledClients(t *testing.T) {
 			seen <- err
 		}
 	})
-	// A short limit on headers may end a request on a slow machine before it is
+	// On a slow machine a short header timeout could end a request before it is
 	// handled.
 	const limit = 20 * time.Millisecond
 	between := startServer(t, h, &aiohttp.ServeOptions{HTTP: &http.Server{ReadHeaderTimeout: limit, IdleTimeout: limit, ErrorLog: quiet().ErrorLog}})
@@ -340,7 +344,7 @@ func TestStalledClients(t *testing.T) {
 		{"trailers", "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-", true, false},
 		{"body that is not read", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", false, false},
 		{"never reads", "GET /write HTTP/1.1\r\nHost: x\r\n\r\n", true, true},
-		{"never reads what is flushed", "GET /flush HTTP/1.1\r\nHost: x\r\n\r\n", true, true},
+		{"never reads flushed data", "GET /flush HTTP/1.1\r\nHost: x\r\n\r\n", true, true},
 	} {
 		srv := between
 		if c.handled || strings.HasPrefix(c.name, "body") {
@@ -352,11 +356,11 @@ func TestStalledClients(t *testing.T) {
 		}
 		if !c.never {
 			if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s: the server waits", c.name)
+				t.Errorf("%s: the server still waits", c.name)
 			}
 		}
 		if c.handled {
-			// net/http has an error of its own for trailers.
+			// net/http returns another error for trailers.
 			if err := <-seen; !errors.Is(err, os.ErrDeadlineExceeded) && (err == nil || c.name != "trailers") {
 				t.Errorf("%s: the handler got %v", c.name, err)
 			}
@@ -365,8 +369,8 @@ func TestStalledClients(t *testing.T) {
 	}
 }
 
-// A client that sends requests and never reads the answers is given up, although each
-// answer fits into a buffer.
+// A client that sends requests and never reads the responses is disconnected, although
+// each response fits into a buffer.
 func TestAnswersThatNobodyReads(t *testing.T) {
 	ended := make(chan struct{})
 	hs := quiet()
@@ -383,7 +387,7 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 	for {
 		if _, err := conn.Write(requests); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Error("the server waits for ever")
+				t.Error("the server still waits")
 			}
 			break
 		}
@@ -392,8 +396,8 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 	<-ended
 }
 
-// Inside, http.MaxBytesReader limits what the handler reads, and says so; what is left of
-// the body is no second request.
+// Inside a handler, http.MaxBytesReader limits what the handler reads and returns its
+// error; the rest of the body is not parsed as a request.
 func TestMaxBytesInside(t *testing.T) {
 	h := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
@@ -427,7 +431,7 @@ func TestMaxBytesInside(t *testing.T) {
 			if got := fmt.Sprintf("%d %s", r.StatusCode, b); got != want {
 				t.Errorf("%d bytes, %s: %q, want %q", n, name, got, want)
 			}
-			// The rest was read, or the connection is closed.
+			// Either the rest was read, or the connection is closed.
 			r, err = http.ReadResponse(in, nil)
 			if err == nil && (r.StatusCode != http.StatusOK || n == 1_000_000) {
 				t.Errorf("%d bytes, %s: after that %d", n, name, r.StatusCode)
@@ -437,8 +441,8 @@ func TestMaxBytesInside(t *testing.T) {
 	}
 }
 
-// The loop goes on while clients do not read: what is written without being handed over
-// fits into the buffers of net/http.
+// The loop keeps running while clients do not read: writes that are not flushed fit
+// into the buffers of net/http.
 func TestSmallWritesDoNotReachTheConnection(t *testing.T) {
 	l, _ := startLoop(t)
 	writes := &countingListener{Listener: listen(t)}
@@ -489,7 +493,7 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// protocols are the ways to speak HTTP/2 with a server.
+// protocols returns the ways to use HTTP/2 with a server.
 func protocols(t *testing.T, h http.Handler) map[string]struct {
 	url    string
 	client *http.Client
@@ -513,15 +517,16 @@ func protocols(t *testing.T, h http.Handler) map[string]struct {
 		"TLS": {startServer(t, h, &aiohttp.ServeOptions{HTTP: secure}).URL(), &http.Client{Transport: h2}},
 		"h2c": {startServer(t, h, &aiohttp.ServeOptions{HTTP: plain}).URL(), &http.Client{Transport: h2c}},
 	}
-	t.Cleanup(func() { // before the servers shut down, which would wait
+	// before the shutdown of the servers, which would wait for connections
+	t.Cleanup(func() {
 		h2.CloseIdleConnections()
 		h2c.CloseIdleConnections()
 	})
 	return ways
 }
 
-// HTTP/2: both directions of a stream are used at the same time, by two tasks, with
-// trailers both ways.
+// HTTP/2: two tasks use both directions of a stream concurrently, with trailers in both
+// directions.
 func TestHTTP2(t *testing.T) {
 	h := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
@@ -589,7 +594,7 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// Handlers of net/http outside: they may block.
+// Handlers of net/http can wrap the task handler, and may block.
 func TestOutside(t *testing.T) {
 	l, _ := startLoop(t)
 	dir := t.TempDir()
@@ -609,7 +614,7 @@ func TestOutside(t *testing.T) {
 		err := aio.Sleep(ctx, time.Hour)
 		io.WriteString(w, "too late")
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the await gave %v", err)
+			t.Errorf("the await returned %v", err)
 		}
 		close(released)
 	})
@@ -629,7 +634,7 @@ func TestOutside(t *testing.T) {
 		inside.Handle("/panic", aiohttp.Blocking(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })))
 		inside.Handle("/timeout", http.TimeoutHandler(aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 			if err := aio.Sleep(ctx, 0); !errors.Is(err, aio.ErrWrongGoroutine) {
-				t.Errorf("an await inside of TimeoutHandler gave %v", err)
+				t.Errorf("an await inside TimeoutHandler returned %v", err)
 			}
 			io.WriteString(w, "refused")
 		}), time.Minute, ""))
@@ -655,8 +660,8 @@ func TestOutside(t *testing.T) {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
-// Server-sent events arrive one by one, and their handler ends when the server begins to
-// drain.
+// Server-sent events arrive one at a time, and their handler returns when the server
+// starts draining.
 func TestServerSentEvents(t *testing.T) {
 	events := aio.NewQueue[int](0)
 	var srv *aiohttp.Server
@@ -705,15 +710,15 @@ func TestServerSentEvents(t *testing.T) {
 	}
 	down := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { return srv.Shutdown(ctx, time.Minute) }))
 	if b, err := io.ReadAll(lines); len(b) != 0 || err != nil {
-		t.Errorf("at the end: %q, %v", b, err)
+		t.Errorf("after the last event: %q, %v", b, err)
 	}
 	if _, err := down.Result(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-// While a server drains it accepts and answers, and tells its clients to go elsewhere;
-// then it waits for what is under way.
+// A draining server accepts connections and responds, asks clients to close their
+// connections, and waits for the requests in progress.
 func TestDraining(t *testing.T) {
 	l, _ := startLoop(t)
 	var srv *aiohttp.Server
@@ -755,7 +760,7 @@ func TestDraining(t *testing.T) {
 		down := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { return srv.Shutdown(ctx, time.Minute) }))
 		<-srv.Draining()
 		if _, body := get(t, srv.URL()); body != "true" { // a new connection
-			t.Errorf("a new request is told %s", body)
+			t.Errorf("a new request got %s", body)
 		}
 		for { // the delay
 			c, err := net.Dial("tcp", srv.Addr().String())
@@ -771,7 +776,7 @@ func TestDraining(t *testing.T) {
 		close(slow)
 	}()
 	if body, closes := ask("/slow"); body != "true" || !closes {
-		t.Errorf("under way: %s, close=%v", body, closes)
+		t.Errorf("request in progress: %s, close=%v", body, closes)
 	}
 	<-slow
 }
@@ -785,7 +790,8 @@ func isClosed(ch <-chan struct{}) bool {
 	}
 }
 
-// Handlers that do not end are cancelled, and what does not end then is said.
+// Shutdown cancels handlers that do not return in time, and its error reports the ones
+// that then still run.
 func TestShutdownCancels(t *testing.T) {
 	l, _ := startLoop(t)
 	for _, stubborn := range []bool{false, true} {
@@ -816,7 +822,7 @@ func TestShutdownCancels(t *testing.T) {
 		l.CallSoonThreadsafe(release.Set)
 		var reason *aio.CancelledError
 		if err := <-ended; !errors.As(err, &reason) || reason.Message != http.ErrServerClosed {
-			t.Errorf("the handler was ended by %v", err)
+			t.Errorf("the handler's error is %v", err)
 		}
 		want := "503 \"Service Unavailable\\n\" <nil>"
 		if stubborn {
@@ -828,7 +834,7 @@ func TestShutdownCancels(t *testing.T) {
 	}
 }
 
-// A server ends with its loop, without being asked to.
+// A server is closed with its loop.
 func TestServerEndsWithItsLoop(t *testing.T) {
 	var addr string
 	err := aio.Run(func(ctx context.Context) error {
@@ -841,7 +847,7 @@ func TestServerEndsWithItsLoop(t *testing.T) {
 	}
 	if c, err := net.Dial("tcp", addr); err == nil {
 		c.Close()
-		t.Error("the server accepts connections")
+		t.Error("the server still accepts connections")
 	}
 }
 
@@ -869,7 +875,7 @@ func TestServeMisuse(t *testing.T) {
 			}
 		}
 		if _, err := aiohttp.Serve(ctx, h, "127.0.0.1:99999", nil); err == nil || errors.Is(err, aio.ErrUsage) {
-			t.Errorf("a port that cannot be: %v", err)
+			t.Errorf("an invalid port: %v", err)
 		}
 		return nil
 	})
@@ -877,12 +883,12 @@ func TestServeMisuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := aiohttp.Serve(context.Background(), h, "127.0.0.1:0", nil); !errors.Is(err, aio.ErrNoRunningLoop) {
-		t.Errorf("outside of a loop: %v", err)
+		t.Errorf("without a loop: %v", err)
 	}
 }
 
-// A handler that calls runtime.Goexit, as t.FailNow does, breaks its connection as it
-// does with net/http. The loop lives, and serves the next request.
+// A handler that calls runtime.Goexit, as t.FailNow does, aborts its connection, as
+// with net/http. The loop keeps running and serves the next request.
 func TestGoexitInHandler(t *testing.T) {
 	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/exit" {
@@ -903,7 +909,7 @@ func TestGoexitInHandler(t *testing.T) {
 	}
 }
 
-// Both ends may use the connections of the loop.
+// Client and server can both use connections of the loop.
 func TestLoopConnections(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		ln, err := aio.Listen(ctx, "tcp", "127.0.0.1:0", nil)

@@ -23,8 +23,8 @@ const ms = time.Millisecond
 
 var errSource = errors.New("the source failed")
 
-// script is a source: words are items, numbers are milliseconds to wait, "!" is an error,
-// "x" a cancellation that nobody requested.
+// script returns a source: words are items, numbers are milliseconds to wait, "!" is an
+// error, and "x" is a cancellation that was not requested.
 func script(ctx context.Context, log *[]string, words string) aioiter.Stream[string] {
 	start := now(ctx)
 	return func(ctx context.Context) iter.Seq2[string, error] {
@@ -61,7 +61,7 @@ func now(ctx context.Context) time.Time {
 	return loop.Time()
 }
 
-// word is the text of an item in a log.
+// word formats an item for a log.
 func word(v any) string {
 	switch v := v.(type) {
 	case []string:
@@ -72,8 +72,8 @@ func word(v any) string {
 	return fmt.Sprint(v)
 }
 
-// run ranges over s and returns what comes and when, and what the sources write down. The
-// consumer takes pause for each item, and leaves after limit items.
+// run ranges over s and returns the items with their times, and what the sources log.
+// The consumer takes pause for each item and leaves after limit items.
 func run[T any](ctx context.Context, log *[]string, s aioiter.Stream[T], pause time.Duration, limit int) string {
 	start := now(ctx)
 	add := func(what string) { *log = append(*log, fmt.Sprintf("%s@%d", what, now(ctx).Sub(start)/ms)) }
@@ -103,7 +103,7 @@ func run[T any](ctx context.Context, log *[]string, s aioiter.Stream[T], pause t
 	return events
 }
 
-// slow waits for as many milliseconds as its item is long.
+// slow sleeps one millisecond for each byte of its item.
 func slow(ctx context.Context, v string) (string, error) {
 	if v == "bad" {
 		return "", errSource
@@ -124,7 +124,7 @@ func TestOperators(t *testing.T) {
 			0, -1, "a@10 b@10 end@10 c@20 end@20 over@20"},
 		{"chain of nothing", func(s func(string) aioiter.Stream[string]) any { return aioiter.Chain[string]() },
 			0, -1, "over@0"},
-		{"chain that is left does not begin the rest", func(s func(string) aioiter.Stream[string]) any { return aioiter.Chain(s("a"), s("b")) },
+		{"chain that is left does not start the rest", func(s func(string) aioiter.Stream[string]) any { return aioiter.Chain(s("a"), s("b")) },
 			0, 1, "a@0 end@0 over@0"},
 		{"chain with an error", func(s func(string) aioiter.Stream[string]) any { return aioiter.Chain(s("a !"), s("b")) },
 			0, -1, "a@0 the-source-failed@0 end@0 over@0"},
@@ -229,8 +229,8 @@ func TestOperators(t *testing.T) {
 	}
 }
 
-// Each operator is swept: whenever its consumer is cancelled, it leaves no source open
-// and no task behind, and does not lose the cancellation.
+// A sweep cancels the consumer at every moment: no operator leaves a source open or a
+// task running, or swallows the cancellation.
 func TestOperatorsCancelled(t *testing.T) {
 	for name, op := range map[string]func(a, b aioiter.Stream[string]) any{
 		"Chain":        func(a, b aioiter.Stream[string]) any { return aioiter.Chain(a, b) },
@@ -275,7 +275,7 @@ func TestOperatorsCancelled(t *testing.T) {
 					return errors.New("no stream")
 				})
 				if began != ended {
-					return fmt.Errorf("%d sources began, %d ended", began, ended)
+					return fmt.Errorf("%d sources started, %d ended", began, ended)
 				}
 				if c.Happened() && errors.Is(err, aio.ErrCancelled) {
 					return nil
@@ -286,7 +286,7 @@ func TestOperatorsCancelled(t *testing.T) {
 	}
 }
 
-// drain takes all items, and awaits for each.
+// drain consumes all items and awaits at each.
 func drain[T any](ctx context.Context, s aioiter.Stream[T]) error {
 	for _, err := range s(ctx) {
 		if err != nil {
@@ -299,7 +299,7 @@ func drain[T any](ctx context.Context, s aioiter.Stream[T]) error {
 	return nil
 }
 
-// A panic of a source, or of a function, arrives as an error.
+// A panic in a source or in a function arrives as an error.
 func TestOperatorsPanics(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		bad := aioiter.Stream[string](func(context.Context) iter.Seq2[string, error] {
@@ -316,7 +316,7 @@ func TestOperatorsPanics(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		// one of the consumer ends the sources
+		// A panic in the consumer ends the sources.
 		began, ended := 0, 0
 		source := aioiter.Stream[int](func(ctx context.Context) iter.Seq2[int, error] {
 			return func(yield func(int, error) bool) {
@@ -333,7 +333,7 @@ func TestOperatorsPanics(t *testing.T) {
 			}
 		}()
 		if began != 2 || ended != 2 {
-			t.Errorf("%d sources began, %d ended", began, ended)
+			t.Errorf("%d sources started, %d ended", began, ended)
 		}
 		return nil
 	})
@@ -354,7 +354,7 @@ func TestRetry(t *testing.T) {
 			}
 		})
 		got, err := aioiter.Collect(ctx, aioiter.Retry(s, nil))
-		// the pause begins anew after an item
+		// An item resets the delay.
 		if took := now(ctx).Sub(start); !slices.Equal(got, []int{1, 3, 4}) || err != nil || took != (1+2+1)*100*ms {
 			t.Errorf("%v %v after %v", got, err, took)
 		}
@@ -395,7 +395,7 @@ func TestMisuse(t *testing.T) {
 	if _, err := aioiter.Collect(context.Background(), none); !errors.Is(err, aio.ErrUsage) {
 		t.Error(err)
 	}
-	// outside of a loop the range says so
+	// Outside of a loop the iteration returns the error.
 	if _, err := aioiter.Collect(context.Background(), aioiter.Debounce(one, 1)); !errors.Is(err, aio.ErrNoRunningLoop) {
 		t.Error(err)
 	}

@@ -23,7 +23,7 @@ func ticks(name string, interval time.Duration, n int) aioiter.Stream[string] {
 	}
 }
 
-// show runs a loop in virtual time that prints the items of s.
+// show prints the items of s, in a loop with a virtual clock.
 func show[T any](s aioiter.Stream[T]) {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -71,7 +71,7 @@ func ExampleChain() {
 	// second
 }
 
-// fetch takes as long as its argument says.
+// fetch takes the given number of seconds.
 func fetch(ctx context.Context, seconds int) (string, error) {
 	if err := aio.Sleep(ctx, time.Duration(seconds)*time.Second); err != nil {
 		return "", err
@@ -98,7 +98,8 @@ func ExampleMapUnordered() {
 func ExampleBuffer() {
 	source := aioiter.Buffer(ticks("item", time.Second, 2), 10)
 	show(aioiter.Map(source, 1, func(ctx context.Context, item string) (string, error) {
-		return item, aio.Sleep(ctx, time.Minute) // the source goes on meanwhile
+		// the source continues during the sleep
+		return item, aio.Sleep(ctx, time.Minute)
 	}))
 	// Output:
 	// item

@@ -30,7 +30,7 @@ func loopOf(ctx context.Context) *aio.Loop {
 	return loop
 }
 
-// clock returns a function that returns the milliseconds since now.
+// clock returns a function that returns the milliseconds since the call of clock.
 func clock(ctx context.Context) func() int {
 	start := loopOf(ctx).Time()
 	return func() int { return int(loopOf(ctx).Time().Sub(start) / ms) }
@@ -62,7 +62,7 @@ func TestRetry(t *testing.T) {
 		for _, c := range []struct {
 			name   string
 			opts   *aiokit.RetryOptions
-			fails  int // calls that fail
+			fails  int // number of calls that fail
 			err    error
 			events string
 		}{
@@ -104,7 +104,7 @@ func TestRetry(t *testing.T) {
 		if before.want(t, "1 flaky 100ms"); n != 2 || err != nil {
 			t.Errorf("%v %v", n, err)
 		}
-		// the end of the caller's context is passed on
+		// When the caller's context is done, Retry returns its error.
 		derived, cancel := context.WithCancel(ctx)
 		calls := 0
 		err = aiokit.Retry(derived, nil, func(ctx context.Context) error {
@@ -128,7 +128,8 @@ func TestEvery(t *testing.T) {
 			if calls++; calls == 5 {
 				return errFlaky
 			}
-			// the second takes too long: 30 and 40 are left out
+			// The second call takes too long: the ticks at 30 and 40 are
+			// skipped.
 			return aio.Sleep(ctx, time.Duration([]int{0, 25, 0, 10}[calls-1])*ms)
 		})
 		log.want(t, "10 20 50 60 80")
@@ -156,16 +157,16 @@ func TestRateLimiter(t *testing.T) {
 		})
 		log.want(t, "0@0 1@0 2@0 3@100 4@200 5@300")
 		if r.Allow(ctx) {
-			t.Error("there is a token left")
+			t.Error("a token is available")
 		}
 		err = errors.Join(err, aio.Sleep(ctx, time.Hour))
 		for range 3 {
 			if !r.Allow(ctx) {
-				t.Error("no more than the burst is saved")
+				t.Error("at most the burst is saved")
 			}
 		}
 		if r.Allow(ctx) {
-			t.Error("more than the burst is saved")
+			t.Error("more than the burst was saved")
 		}
 		return errors.Join(err, r.WaitN(ctx, 3))
 	})
@@ -191,7 +192,7 @@ func TestCapacityLimiter(t *testing.T) {
 		})
 		log.want(t, "0@0 1@0 2@10 3@10 4@20 5@30 6@35")
 		if l.Borrowed() != 0 || l.Waiting() != 0 || l.Total() != 3 {
-			t.Errorf("%d borrowed, %d wait, of %d", l.Borrowed(), l.Waiting(), l.Total())
+			t.Errorf("%d borrowed, %d waiting, of %d", l.Borrowed(), l.Waiting(), l.Total())
 		}
 		if !l.TryAcquire(ctx) {
 			t.Error("there are places")
@@ -313,7 +314,7 @@ func TestExitStack(t *testing.T) {
 			t.Error(err)
 		}
 
-		// what is entered sees the error, and may change it
+		// An entered context manager gets the error and can change it.
 		var lock aio.Lock
 		err = aiokit.WithExitStack(ctx, func(ctx context.Context, s *aiokit.ExitStack) error {
 			ctx, err := s.Enter(ctx, func(ctx context.Context, body func(ctx context.Context) error) error {
@@ -333,7 +334,7 @@ func TestExitStack(t *testing.T) {
 			t.Errorf("%v, locked %v", err, lock.Locked())
 		}
 
-		// a with that fails, and one that forgets its body
+		// One context manager fails to enter, and one does not call its body.
 		err = aiokit.WithExitStack(ctx, func(ctx context.Context, s *aiokit.ExitStack) error {
 			if _, err := s.Enter(ctx, func(context.Context, func(ctx context.Context) error) error { return errFlaky }); err != errFlaky {
 				t.Error(err)
@@ -347,7 +348,7 @@ func TestExitStack(t *testing.T) {
 			t.Error(err)
 		}
 
-		// a panic, also of an exit
+		// A panic of the body, and one of an exit callback.
 		err = panicked(func() {
 			_ = aiokit.WithExitStack(ctx, func(ctx context.Context, s *aiokit.ExitStack) error {
 				s.Push(note("last", nil))
@@ -430,7 +431,7 @@ func TestMemoryChannel(t *testing.T) {
 		if _, err := r.ReceiveNowait(); err != aiokit.ErrWouldBlock {
 			t.Error(err)
 		}
-		// ends that are closed while tasks wait on them
+		// A side is closed while tasks wait on it.
 		waits := func(f func(ctx context.Context) error) *aio.Task[struct{}] {
 			return aio.CreateTask(ctx, aio.NoResult(f))
 		}
@@ -498,7 +499,7 @@ func TestMisuse(t *testing.T) {
 	})
 }
 
-// Each tool is swept: whenever a task that uses it is cancelled, nothing is lost.
+// A sweep cancels a task that uses each tool, at every moment: nothing is lost.
 func TestCancelled(t *testing.T) {
 	type region = func(ctx context.Context, fn func(ctx context.Context) error) error
 	for name, use := range map[string]func(ctx context.Context, do region) error{
@@ -555,7 +556,7 @@ func TestCancelled(t *testing.T) {
 			err := do(ctx, use)
 			_, e := aio.Gather(ctx, aio.Awaitable[struct{}](other), third).Await(ctx)
 			if l.Borrowed() != 0 || l.Waiting() != 0 {
-				return fmt.Errorf("%d borrowed, %d wait", l.Borrowed(), l.Waiting())
+				return fmt.Errorf("%d borrowed, %d waiting", l.Borrowed(), l.Waiting())
 			}
 			return errors.Join(err, e)
 		},
@@ -642,7 +643,7 @@ func TestCancelled(t *testing.T) {
 					}
 				}
 			})
-			r.Close() // if the region did not begin
+			r.Close() // in case the region did not start
 			_, e := other.Await(ctx)
 			if sent != received {
 				return fmt.Errorf("%d sent, %d received", sent, received)
@@ -671,7 +672,7 @@ func TestCancelled(t *testing.T) {
 				}
 				return nil
 			})
-			s.Close() // if the region did not begin
+			s.Close() // in case the region did not start
 			_, e := other.Await(ctx)
 			if sent != received {
 				return fmt.Errorf("%d sent, %d received", sent, received)

@@ -1,7 +1,8 @@
 package aiokit_test
 
-// The cores of three libraries, written with the packages. cores_hand_test.go has the
-// same with package aio alone, and cores_test.go holds both to the same behaviour.
+// The cores of three libraries, written with aiokit and aioiter. cores_hand_test.go
+// contains the same with package aio only, and cores_test.go checks that both behave
+// the same.
 
 import (
 	"context"
@@ -14,9 +15,9 @@ import (
 	"github.com/goaio/aio/aiokit"
 )
 
-// A stream combinator library: lines of several sources are merged, each source within a
-// limit of time for a line, parsed up to n at a time without losing their order, and
-// handed on in batches.
+// A stream combinator library: it merges lines of several sources, with a time limit
+// for each line of a source, parses up to n lines concurrently while keeping their
+// order, and yields them in batches.
 func batchesKit(sources []aioiter.Stream[string], limit time.Duration, n, size int, parse func(ctx context.Context, line string) (int, error)) aioiter.Stream[[]int] {
 	var timed []aioiter.Stream[string]
 	for _, s := range sources {
@@ -25,8 +26,8 @@ func batchesKit(sources []aioiter.Stream[string], limit time.Duration, n, size i
 	return aioiter.Chunk(aioiter.Map(aioiter.Merge(timed...), n, parse), size)
 }
 
-// A job scheduler: n workers run jobs, each with a time limit and up to three tries, at
-// no more than a rate, and the errors of all jobs are returned.
+// A job scheduler: n workers run jobs, each with a time limit and up to three attempts,
+// under a rate limit, and the errors of all jobs are returned.
 func runJobsKit(ctx context.Context, jobs []job, n int, rate *rateOf) (map[string]error, error) {
 	failed := map[string]error{}
 	limiter := aiokit.NewRateLimiter(rate.n, rate.per)
@@ -54,8 +55,8 @@ func runJobsKit(ctx context.Context, jobs []job, n int, rate *rateOf) (map[strin
 	return failed, err
 }
 
-// A mail client: it sends messages over a few connections that it keeps, tries again when
-// one was lost, keeps idle ones alive, and says good-bye to each in the end.
+// A mail client: it sends messages over a small connection pool, retries when a
+// connection is lost, keeps idle connections alive, and sends QUIT on each at the end.
 type mailKit struct{ pool *aiokit.Pool[mailConn] }
 
 func newMailKit(dial func(ctx context.Context) (mailConn, error), max int) *mailKit {
@@ -84,7 +85,7 @@ func (m *mailKit) send(ctx context.Context, text string) error {
 
 func (m *mailKit) close(ctx context.Context) error { return m.pool.Close(ctx) }
 
-// sourceOf is a stream of lines, one after each interval.
+// sourceOf returns a stream that yields a line after each interval.
 func sourceOf(interval time.Duration, lines ...string) aioiter.Stream[string] {
 	return func(ctx context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {

@@ -36,7 +36,7 @@ type mailConn interface {
 
 var errLost = errors.New("connection lost")
 
-// mailServer is one whose connections are lost at the commands that drops lists.
+// mailServer is a server that drops a connection at the commands listed in drops.
 type mailServer struct {
 	log   eventLog
 	open  int
@@ -79,8 +79,8 @@ type mailer interface {
 	close(ctx context.Context) error
 }
 
-// core is one of the three with what it is to do. The region may be cancelled; check
-// follows.
+// core is a test workload for the core of a library. It calls do with the region that a
+// sweep may cancel, and then checks the result.
 type core func(ctx context.Context, log *eventLog, do func(ctx context.Context, fn func(ctx context.Context) error) error) error
 
 func streamCore(batches func([]aioiter.Stream[string], time.Duration, int, int, func(context.Context, string) (int, error)) aioiter.Stream[[]int]) core {
@@ -105,7 +105,7 @@ func streamCore(batches func([]aioiter.Stream[string], time.Duration, int, int, 
 			return nil
 		})
 		if began != ended {
-			return fmt.Errorf("%d calls began, %d ended", began, ended)
+			return fmt.Errorf("%d calls started, %d ended", began, ended)
 		}
 		return err
 	}
@@ -117,7 +117,7 @@ func jobsCore(run func(context.Context, []job, int, *rateOf) (map[string]error, 
 		work := func(name string, takes time.Duration, fails int) job {
 			return job{name, 50 * ms, func(ctx context.Context) error {
 				if running++; running > 2 {
-					return errors.New("more than two run")
+					return errors.New("more than two are running")
 				}
 				defer func() { running-- }()
 				if err := aio.Sleep(ctx, takes); err != nil {
@@ -176,7 +176,8 @@ var cores = map[string]struct{ kit, hand core }{
 	},
 }
 
-// Both forms of a core do the same, step by step, and survive a cancellation anywhere.
+// Both versions of a core behave the same, step by step, and leave nothing behind when
+// cancelled at any moment.
 func TestCores(t *testing.T) {
 	for name, c := range cores {
 		logs := map[string]string{}
@@ -204,7 +205,7 @@ func TestCores(t *testing.T) {
 	}
 }
 
-// lines counts the lines of the functions and types of a file that belong to a core.
+// lines counts the lines of the named functions and types in a file.
 func lines(t *testing.T, file string, names ...string) (n int) {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, file, nil, 0)
@@ -233,7 +234,7 @@ func lines(t *testing.T, file string, names ...string) (n int) {
 	return n
 }
 
-// With the packages a core takes at most two thirds of the lines.
+// A core written with the packages has at most two thirds of the lines.
 func TestCoresAreShorter(t *testing.T) {
 	for _, c := range []struct{ kit, hand []string }{
 		{[]string{"batchesKit"}, []string{"batchesHand"}},

@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio/aiokit"
 )
 
-// simulate runs main in virtual time and prints its error.
+// simulate runs main with a virtual clock and prints its error.
 func simulate(main func(ctx context.Context) error) {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -55,7 +55,7 @@ func ExampleNewBackoff() {
 	simulate(func(ctx context.Context) error {
 		pauses, err := aiokit.NewBackoff(ctx, &aiokit.RetryOptions{Attempts: 2})
 		for err == nil {
-			// and then reading, until the connection is lost
+			// a real client would read here until the connection is lost
 			fmt.Println("connecting")
 			err = pauses.Wait(ctx, errors.New("connection lost"))
 		}
@@ -182,7 +182,7 @@ func ExampleNewMemoryChannel() {
 			}
 			send.Close()
 			for item, err := range receive.All(ctx) {
-				// until all senders are closed
+				// err is not nil once all senders are closed
 				if err != nil {
 					return err
 				}

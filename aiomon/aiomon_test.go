@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// program is a loop in a goroutine of its own, and its monitor.
+// program is a loop that runs in a goroutine, and its monitor.
 type program struct {
 	*testing.T
 	monitor *aiomon.Monitor
@@ -58,7 +58,7 @@ func (p *program) run(f func(ctx context.Context) error) {
 	}
 }
 
-// ask asks the monitor, as a browser on this machine would.
+// ask sends a request to the monitor, as a browser on this machine would.
 func (p *program) ask(method, target string, change ...func(r *http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://127.0.0.1:1234"+target, nil)
 	for _, f := range change {
@@ -90,7 +90,7 @@ type health struct {
 	}
 }
 
-// warned waits until there is a warning of a kind with a text.
+// warned waits until there is a warning of the given kind that contains text.
 func (p *program) warned(kind, text string) {
 	p.Helper()
 	limit := time.Now().Add(30 * time.Second)
@@ -155,10 +155,10 @@ func TestCancelHasToBeAllowed(t *testing.T) {
 	}
 	p = newProgram(t, &aiomon.Options{AllowCancel: true})
 	if w := p.ask("POST", "/api/cancel?loop=1&task=99", header); w.Code != 404 {
-		t.Errorf("a task that is not there: %d %s", w.Code, w.Body)
+		t.Errorf("an unknown task: %d %s", w.Code, w.Body)
 	}
 	if w := p.ask("POST", "/api/cancel?loop=7&task=1", header); w.Code != 404 {
-		t.Errorf("a loop that is not there: %d %s", w.Code, w.Body)
+		t.Errorf("an unknown loop: %d %s", w.Code, w.Body)
 	}
 	if w := p.ask("GET", "/api/cancel?loop=1&task=1"); w.Code == 200 {
 		t.Errorf("GET cancels: %d %s", w.Code, w.Body)
@@ -217,14 +217,14 @@ func TestTasks(t *testing.T) {
 		return errors.Join(aio.Sleep(ctx, 0), aio.Sleep(ctx, 0), aio.Sleep(ctx, 0), aio.Sleep(ctx, 0))
 	})
 	if left := p.tasks(); len(left) != 0 {
-		t.Errorf("tasks that are done are left: %v", left)
+		t.Errorf("tasks that are done are listed: %v", left)
 	}
 	if w := p.ask("GET", fmt.Sprintf("/api/task?loop=1&task=%d", waiter.ID)); w.Code != 404 {
 		t.Errorf("a task that is done: %d", w.Code)
 	}
 }
 
-// Each of these troubles is a warning.
+// Each of these situations causes a warning.
 func TestWarnings(t *testing.T) {
 	t.Run("tasks wait for each other", func(t *testing.T) {
 		p := newProgram(t, nil)
@@ -236,7 +236,7 @@ func TestWarnings(t *testing.T) {
 		})
 		p.warned("deadlock", "a → b → a")
 	})
-	t.Run("an error that nobody looks at", func(t *testing.T) {
+	t.Run("an error that is never retrieved", func(t *testing.T) {
 		p := newProgram(t, nil)
 		p.run(func(ctx context.Context) error {
 			l, err := aio.GetRunningLoop(ctx)
@@ -264,7 +264,7 @@ func TestWarnings(t *testing.T) {
 		})
 		p.warned("swallowed", "deaf")
 	})
-	t.Run("a step that blocks, while it does and afterwards", func(t *testing.T) {
+	t.Run("a step that blocks, during the step and after it", func(t *testing.T) {
 		p := newProgram(t, &aiomon.Options{SlowStep: 5 * time.Millisecond})
 		release := make(chan struct{})
 		p.loop.CallSoonThreadsafe(func() {
@@ -292,7 +292,7 @@ func TestWarnings(t *testing.T) {
 
 func blockUntil(release <-chan struct{}) { <-release }
 
-// A monitor answers for loops that are closed, and goes on for the others.
+// A monitor reports closed loops, and keeps serving the others.
 func TestClosedLoop(t *testing.T) {
 	p := newProgram(t, nil)
 	l := aio.NewEventLoop(nil)
@@ -349,7 +349,8 @@ func TestPagesOfOthers(t *testing.T) {
 	}
 }
 
-// The page is served below a prefix too, and sends events until the client goes.
+// The page can be served below a path prefix, and it sends events until the client
+// disconnects.
 func TestEventsBelowAPrefix(t *testing.T) {
 	p := newProgram(t, nil)
 	mux := http.NewServeMux()
@@ -377,7 +378,7 @@ func TestEventsBelowAPrefix(t *testing.T) {
 func TestWhereItListens(t *testing.T) {
 	m := aiomon.New(nil)
 	if stop, err := m.ListenAndServe("0.0.0.0:0"); !errors.Is(err, aio.ErrUsage) {
-		t.Errorf("an address for everybody: %v", err)
+		t.Errorf("a public address: %v", err)
 		stop()
 	}
 	stop, err := m.ListenAndServe("127.0.0.1:0")
@@ -393,7 +394,7 @@ func TestWhereItListens(t *testing.T) {
 	stop()
 	stop()
 	if _, err := http.Get(m.URL()); err == nil {
-		t.Error("it answers after stop")
+		t.Error("the monitor responds after stop")
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
@@ -409,7 +410,7 @@ func TestStart(t *testing.T) {
 		}
 		stop()
 		if _, _, err := aiomon.Start(ctx, "0.0.0.0:0", nil); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("an address for everybody: %v", err)
+			t.Errorf("a public address: %v", err)
 		}
 		return nil
 	})
@@ -423,7 +424,7 @@ func TestStart(t *testing.T) {
 
 func TestUnixSocketIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" || runtime.GOOS == "js" {
-		t.Skip("no modes of files here")
+		t.Skip("no file modes on this system")
 	}
 	dir := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", dir)
@@ -440,13 +441,13 @@ func TestUnixSocketIsPrivate(t *testing.T) {
 	}
 	stop()
 	if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the socket is left: %v", err)
+		t.Errorf("the socket file remains: %v", err)
 	}
 	if err := os.Chmod(aiomon.SocketDir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if stop, err := m.ListenUnix(); err == nil {
-		t.Error("a directory that others may read is accepted")
+		t.Error("a directory readable by other users is accepted")
 		stop()
 	}
 }
@@ -468,7 +469,7 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// A snapshot of many tasks comes from the registry: the loop makes no step for it.
+// A snapshot of many tasks is read from the registry: it needs no step of the loop.
 func TestManyTasks(t *testing.T) {
 	p := newProgram(t, nil)
 	const n = 20_000

@@ -9,8 +9,8 @@ import (
 	"github.com/goaio/aio/aiomon"
 )
 
-// A snapshot of many tasks, as the page asks for it, and for how long the loop stands
-// still at most meanwhile: the longest step of a task that does nothing but yield.
+// Measures a snapshot of many tasks, as the page requests it, and the longest time
+// during which it stops the loop: the longest step of a task that only yields.
 func BenchmarkSnapshot100k(b *testing.B) {
 	for name, path := range map[string]string{"copy": "", "copy-of-an-idle-loop": "", "tasks": "/api/tasks", "resources": "/api/resources", "health": "/api/health"} {
 		b.Run(name, func(b *testing.B) {
@@ -52,7 +52,7 @@ func BenchmarkSnapshot100k(b *testing.B) {
 				}
 			}
 			close(quit)
-			_ = stop() // the sleepers are cancelled
+			_ = stop() // returns the cancellation of the sleepers
 			unwatch()
 			b.ReportMetric(float64(longest)/1e6, "ms-longest-step")
 		})

@@ -1,6 +1,6 @@
 package aiomon
 
-// CopyTasks copies what the tasks page shows, without encoding it.
+// CopyTasks copies the data of the tasks page without encoding it.
 func (m *Monitor) CopyTasks() (n int) {
 	for _, l := range m.all() {
 		n += len(l.taskViews(nil))

@@ -15,7 +15,7 @@ import (
 	"github.com/goaio/aio/aiomon"
 )
 
-// A monitor is a variable of expvar.
+// A monitor is an expvar variable.
 var _ expvar.Var = (*aiomon.Monitor)(nil)
 
 func TestMetrics(t *testing.T) {
@@ -88,15 +88,15 @@ func TestResources(t *testing.T) {
 		t.Errorf("the lock: %+v", r)
 	}
 	if next.Name != "next" || next.Holder != "owner" || next.HeldBy != owner.ID {
-		t.Errorf("the task that waits: %+v", next)
+		t.Errorf("the waiting task: %+v", next)
 	}
 	if w := p.ask("GET", "/text/resources"); !strings.Contains(w.Body.String(), "main  Lock  held") {
 		t.Errorf("as a text:\n%s", w.Body)
 	}
 }
 
-// What the program works on is in no answer: arguments, items of queues, values of
-// contexts, buffers.
+// No response contains the data of the program: arguments, items of queues, values of
+// contexts, or buffers.
 func TestNoSecretsInAnswers(t *testing.T) {
 	const secret = "hunter2-secret"
 	type key struct{}
@@ -130,13 +130,13 @@ func TestNoSecretsInAnswers(t *testing.T) {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 		if bytes.Contains(w.Body.Bytes(), []byte(secret)) {
-			t.Errorf("%s tells the secret:\n%s", path, w.Body)
+			t.Errorf("%s reveals the secret:\n%s", path, w.Body)
 		}
 	}
 }
 
-// Several loops, each in a goroutine of its own, create many thousand tasks a second. Any
-// page may be asked meanwhile, and in the end nothing is left.
+// Several loops, each in its own goroutine, create thousands of tasks a second. All
+// pages can be requested during that, and at the end no task remains.
 func TestManyBusyLoops(t *testing.T) {
 	const loops = 4
 	p := newProgram(t, &aiomon.Options{Interval: time.Millisecond, TimelineRecords: 1000, Report: func(aiomon.Warning) {}})

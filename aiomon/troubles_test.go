@@ -12,7 +12,7 @@ import (
 	"github.com/goaio/aio/aiomon/testdata/troubles"
 )
 
-// reports is an Options.Report that keeps what it is told.
+// reports is an Options.Report that records the warnings.
 type reports struct {
 	mu  sync.Mutex
 	all []aiomon.Warning
@@ -24,7 +24,7 @@ func (r *reports) add(w aiomon.Warning) {
 	r.all = append(r.all, w)
 }
 
-// count returns how many warnings of a trouble there were.
+// count returns the number of warnings of a trouble.
 func (r *reports) count(of troubles.Trouble) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,7 +40,7 @@ func shows(of troubles.Trouble, w aiomon.Warning) bool {
 	return w.Kind == of.Kind && strings.Contains(w.Text, of.Text) && strings.Contains(w.More, of.More)
 }
 
-// until asks again and again until ok.
+// until polls until ok returns true.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for limit := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -50,8 +50,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// The JSON of the page and the report of the monitor show each trouble, and the report
-// comes once.
+// The JSON of the page shows each trouble, and the monitor reports it once.
 func TestTroubles(t *testing.T) {
 	for _, trouble := range troubles.All {
 		t.Run(trouble.Name, func(t *testing.T) {
@@ -84,9 +83,9 @@ func TestTroubles(t *testing.T) {
 				}
 				return false
 			})
-			until(t, "it is reported: the page has "+seen, func() bool { return told.count(trouble) > 0 })
+			until(t, "it is reported; the page has "+seen, func() bool { return told.count(trouble) > 0 })
 			if trouble.Kind == "blocked" || trouble.Kind == "deadlock" {
-				// it would come again by now
+				// long enough for a second report
 				time.Sleep(3 * opts.Interval)
 				if n := told.count(trouble); n != 1 {
 					t.Errorf("it was reported %d times", n)

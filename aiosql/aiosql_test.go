@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// run runs a test in a loop, with a pool of two connections, and checks that nothing is
-// in use at its end.
+// run runs a test in a loop with a pool of two connections, and checks that none is in
+// use at its end.
 func run(t *testing.T, f func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error) {
 	t.Helper()
 	s := newServer()
@@ -30,11 +30,11 @@ func run(t *testing.T, f func(t *testing.T, ctx context.Context, s *server, db *
 	idle(t, s, db, "at the end")
 }
 
-// idle fails if anything is in use.
+// idle checks that no statement runs and that no connection is in use.
 func idle(t *testing.T, s *server, db *sql.DB, when string) {
 	t.Helper()
 	if n, in := s.busy(0), db.Stats().InUse; n != 0 || in != 0 {
-		t.Errorf("%s %d statements run, and %d connections are in use", when, n, in)
+		t.Errorf("%s: %d statements are running, %d connections are in use", when, n, in)
 	}
 }
 
@@ -45,7 +45,7 @@ func matches(t *testing.T, what string, err, want error) {
 	}
 }
 
-// Other tasks run while one waits.
+// Other tasks run while a call waits.
 func TestCallsAwait(t *testing.T) {
 	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
 		stuck := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) {
@@ -83,7 +83,7 @@ func TestCallsAwait(t *testing.T) {
 	})
 }
 
-// waits are the calls that can hang.
+// waits are the calls that can block.
 var waits = map[string]func(ctx context.Context, db *sql.DB) error{
 	"Exec": func(ctx context.Context, db *sql.DB) error {
 		_, err := aiosql.Exec(ctx, db, "hang")
@@ -129,7 +129,7 @@ var waits = map[string]func(ctx context.Context, db *sql.DB) error{
 	},
 }
 
-// However a call is ended, nothing is in use when it returns.
+// However a call is ended, no connection is in use when it returns.
 func TestCallsEnd(t *testing.T) {
 	for name, wait := range waits {
 		for by, end := range map[string]func(ctx context.Context, s *server, call func(ctx context.Context) error) error{
@@ -183,7 +183,7 @@ func TestCallsEnd(t *testing.T) {
 						return err
 					})
 					if got := s.did(); name == "transaction" && got != "begin rollback" {
-						t.Errorf("the server did %q", got)
+						t.Errorf("the server's log is %q", got)
 					}
 					return err
 				})
@@ -199,7 +199,7 @@ func want(err, target error) error {
 	return nil
 }
 
-// A driver that does not watch its context is waited for, and so is a commit.
+// A call waits for a driver that ignores its context, and for a commit.
 func TestCallsWaitForTheDriver(t *testing.T) {
 	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
 		s.commit = s.release
@@ -220,7 +220,7 @@ func TestCallsWaitForTheDriver(t *testing.T) {
 				}
 			}
 			if task.Done() {
-				t.Errorf("%s: the call has not waited", name)
+				t.Errorf("%s: the call did not wait", name)
 			}
 			s.release <- struct{}{}
 			_, err := task.Await(ctx)
@@ -228,13 +228,13 @@ func TestCallsWaitForTheDriver(t *testing.T) {
 			idle(t, s, db, "after the "+name)
 		}
 		if got := s.did(); got != "begin commit" {
-			t.Errorf("the server did %q", got)
+			t.Errorf("the server's log is %q", got)
 		}
 		return nil
 	})
 }
 
-// A transaction ends as its body does.
+// A transaction is committed or rolled back depending on the result of its body.
 func TestWithTx(t *testing.T) {
 	broken := errors.New("broken")
 	for _, c := range []struct {
@@ -260,7 +260,7 @@ func TestWithTx(t *testing.T) {
 				_, err := task.Await(ctx)
 				matches(t, c.name, err, c.want)
 				if got := s.did(); got != c.log {
-					t.Errorf("the server did %q, want %q", got, c.log)
+					t.Errorf("the server's log is %q, want %q", got, c.log)
 				}
 				return nil
 			})
@@ -278,14 +278,14 @@ func TestWithTx(t *testing.T) {
 		}()
 		<-done
 		if got := s.did(); got != "begin rollback" {
-			t.Errorf("the server did %q", got)
+			t.Errorf("the server's log is %q", got)
 		}
 		idle(t, s, db, "after Goexit")
 	})
 }
 
-// A loop over rows that is left closes them first, also by a panic; a cancellation that
-// comes meanwhile is not lost.
+// Leaving a range loop over rows, also by a panic, closes the rows first. A
+// cancellation that arrives during that is not lost.
 func TestQueryLeft(t *testing.T) {
 	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
 		for n, err := range aiosql.Query(ctx, db, aiosql.Column[int], "count 100000") {
@@ -313,7 +313,8 @@ func TestQueryLeft(t *testing.T) {
 				if err := broken.SetResult(struct{}{}); err != nil {
 					return err
 				}
-				break // and waits for a row that does not come
+				// closes the rows, which waits for a row that never comes
+				break
 			}
 			idle(t, s, db, "after break")
 			return aio.Sleep(ctx, time.Hour)
@@ -328,7 +329,7 @@ func TestQueryLeft(t *testing.T) {
 		_, err = task.Await(ctx)
 		var c *aio.CancelledError
 		if !errors.As(err, &c) || c.Message != "enough" {
-			t.Errorf("the task ended with %v", err)
+			t.Errorf("the task's error is %v", err)
 		}
 		if n := task.Cancelling(); n != 1 {
 			t.Errorf("Cancelling is %d", n)
@@ -337,7 +338,7 @@ func TestQueryLeft(t *testing.T) {
 	})
 }
 
-// After a cancellation the task may go on to use the database.
+// After a cancellation the task can still use the database.
 func TestAfterCancellation(t *testing.T) {
 	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
 		task := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
@@ -356,7 +357,7 @@ func TestAfterCancellation(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 		if got := s.did(); got != "cleaned" {
-			t.Errorf("the server did %q", got)
+			t.Errorf("the server's log is %q", got)
 		}
 		return nil
 	})
@@ -396,7 +397,7 @@ func TestErrors(t *testing.T) {
 		matches(t, "no rows", err, sql.ErrNoRows)
 		_, err = aiosql.QueryRow(ctx, db, aiosql.Column[time.Time], "count 1")
 		if err == nil {
-			t.Error("a number was scanned into a time")
+			t.Error("scanned a number into a time without an error")
 		}
 		got := 0
 		failing := func(rows *sql.Rows) (n int, err error) {
@@ -431,7 +432,7 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// A loop that is closed does not leave anything in use.
+// A loop that is closed leaves no connection in use.
 func TestLoopClosed(t *testing.T) {
 	for name, wait := range waits {
 		t.Run(name, func(t *testing.T) {

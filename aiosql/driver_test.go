@@ -13,21 +13,21 @@ import (
 	"testing"
 )
 
-// server is a database that understands a few words:
+// server is a database with these statements:
 //
-//	count N    rows with the numbers 1 to N, one column
-//	hang       waits until its context ends; hang N does so after N rows
-//	stuck      waits for release, whatever its context says
+//	count N    returns rows with the numbers 1 to N, one column
+//	hang       waits until its context is done; hang N does so after N rows
+//	stuck      waits for release and ignores its context
 //	panic      panics
-//	log WORD   writes the word down; so do begin, commit and rollback
+//	log WORD   appends the word to the log; so do begin, commit and rollback
 type server struct {
-	release chan struct{} // ends a stuck statement
-	commit  chan struct{} // if it is not nil, a commit waits for it
-	running chan string   // has each statement that hangs, once it does
+	release chan struct{} // closing it ends the stuck statements
+	commit  chan struct{} // if not nil, a commit receives from it first
+	running chan string   // receives each hanging statement when it starts to wait
 
 	mu    sync.Mutex
 	log   []string
-	count int // statements and open sets of rows
+	count int // running statements and open rows
 }
 
 func newServer() *server {
@@ -48,7 +48,7 @@ func (s *server) add(word string) {
 	s.log = append(s.log, word)
 }
 
-// did returns the log, and empties it.
+// did returns the log and clears it.
 func (s *server) did() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *server) did() string {
 	return log
 }
 
-// busy counts what runs.
+// busy adds n to the number of running statements, and returns it.
 func (s *server) busy(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func (c *conn) Close() error                        { return nil }
 func (c *conn) Begin() (driver.Tx, error)           { return nil, errors.ErrUnsupported }
 
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if opts.ReadOnly { // stands for a server that does not answer
+	if opts.ReadOnly { // simulates a server that does not respond
 		return nil, c.hang(ctx, "begin")
 	}
 	c.add("begin")
@@ -132,7 +132,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, _ []driver.NamedV
 	return &rows{conn: c, ctx: ctx, n: n, hangs: word == "hang"}, nil
 }
 
-// rows are those of count and hang.
+// rows are the rows of count and hang.
 type rows struct {
 	*conn
 	ctx   context.Context

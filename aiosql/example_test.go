@@ -23,7 +23,7 @@ func Example() {
 		}
 		_, err := aiosql.Exec(ctx, db, "log tea", 1, 2)
 		fmt.Println("exec:", err)
-		// The statement is cancelled in the server too.
+		// The timeout cancels the statement in the server too.
 		err = aio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
 			_, err := aiosql.Exec(ctx, db, "hang")
 			return err
@@ -117,7 +117,7 @@ func ExampleWithConn() {
 	defer db.Close()
 	err := aio.Run(func(ctx context.Context) error {
 		return aiosql.WithConn(ctx, db, func(ctx context.Context, conn *sql.Conn) error {
-			// All in one session.
+			// All statements in this function use the same session.
 			if _, err := aiosql.Exec(ctx, conn, "log settings"); err != nil {
 				return err
 			}

@@ -15,17 +15,17 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// On js/wasm the runtime has a goroutine of its own for events.
+// On js/wasm the runtime has a goroutine for events, runtime.handleEvent.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
 }
 
-// fakeTB is a test that may fail without the one that looks on.
+// fakeTB is a testing.TB that may fail without failing the real test.
 type fakeTB struct {
 	testing.TB
 	log    strings.Builder
 	failed bool
-	ended  string // by what the test was ended early
+	ended  string // the method that ended the test early
 }
 
 func (f *fakeTB) Helper()      {}
@@ -44,7 +44,7 @@ func (f *fakeTB) Fatal(args ...any) {
 func (f *fakeTB) FailNow() { f.failed, f.ended = true, "FailNow"; runtime.Goexit() }
 func (f *fakeTB) SkipNow() { f.ended = "SkipNow"; runtime.Goexit() }
 
-// attempt runs main with aiotest.Run in a test of its own.
+// attempt runs main with aiotest.Run in a fake test.
 func attempt(t *testing.T, main func(ctx context.Context, tb testing.TB) error) *fakeTB {
 	f := &fakeTB{TB: t}
 	done := make(chan struct{})
@@ -76,8 +76,8 @@ func TestRunFails(t *testing.T) {
 	forever := func(ctx context.Context) error { return aio.Sleep(ctx, 1000*time.Hour) }
 	for name, c := range map[string]struct {
 		main func(ctx context.Context, tb testing.TB) error
-		log  []string // what the failure has to say
-		not  string   // what it must not
+		log  []string // texts that the failure must contain
+		not  string   // text that it must not contain
 	}{
 		"main fails": {
 			main: func(context.Context, testing.TB) error { return failure },
@@ -105,7 +105,7 @@ func TestRunFails(t *testing.T) {
 			},
 			log: []string{"2 tasks are left", "Task left pending, awaiting Sleep", "Task other", "aiotest_test.go:"},
 		},
-		"error that nobody retrieved": {
+		"error that is never retrieved": {
 			main: func(ctx context.Context, _ testing.TB) error {
 				task(ctx, "loser", func(context.Context) error { return failure })
 				return aio.Sleep(ctx, 0)
@@ -138,7 +138,7 @@ func TestRunFails(t *testing.T) {
 			}
 			for _, part := range c.log {
 				if !strings.Contains(f.log.String(), part) {
-					t.Errorf("it does not say %q:\n%s", part, f.log.String())
+					t.Errorf("the failure does not contain %q:\n%s", part, f.log.String())
 				}
 			}
 			if c.not != "" && strings.Contains(f.log.String(), c.not) {
@@ -148,7 +148,7 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
-// A test may be ended by main and by any task.
+// main and any other task may end the test.
 func TestRunEndedEarly(t *testing.T) {
 	for name, end := range map[string]func(tb testing.TB){
 		"FailNow": testing.TB.FailNow,

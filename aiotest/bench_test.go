@@ -11,8 +11,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// readYieldWrite is three tasks that each read a variable, yield and write it: 9 steps
-// and some callbacks.
+// readYieldWrite runs three tasks that each read a variable, yield and write it: 9
+// steps and some callbacks.
 func readYieldWrite(ctx context.Context) error {
 	n := 0
 	for range 3 {
@@ -42,8 +42,8 @@ func BenchmarkSchedules(b *testing.B) {
 	}
 }
 
-// Messages of 64 bytes from one host to another: each is a write, an event of the network
-// and a call of DataReceived.
+// Messages of 64 bytes from one host to another. Each message is a Write, a network
+// event and a call of DataReceived.
 func BenchmarkMessages(b *testing.B) {
 	b.ReportAllocs()
 	got := 0
@@ -90,7 +90,7 @@ type counting struct{ n *int }
 func (c *counting) DataReceived(p []byte) { *c.n += len(p) }
 
 // Five hosts send a heartbeat to each other every 50 ms, over 20 connections, and wait
-// for each one with a timeout.
+// for each heartbeat with a timeout.
 func BenchmarkCluster(b *testing.B) {
 	const hosts = 5
 	r := aiotest.Simulation{Runs: 1, AllowDifferences: true, MaxSteps: math.MaxInt}.Run(func(ctx context.Context, w *aiotest.World) error {

@@ -11,21 +11,22 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// A program that is no test explores by Exploration.Run. The failure has the fewest
-// choices that were found to make the program fail, and a record that repeats it.
+// A program that is not a test can call Exploration.Run. The failure contains the
+// smallest set of choices found that makes the program fail, and a record that repeats
+// it.
 func ExampleExploration_Run() {
 	count := func(ctx context.Context) error {
 		n := 0
 		add := func(ctx context.Context) error {
 			read := n
-			if err := hop(ctx); err != nil { // others run here
+			if err := hop(ctx); err != nil { // other tasks run here
 				return err
 			}
 			n = read + 1
 			return nil
 		}
 		later := func(ctx context.Context) error {
-			for range 2 { // by then the first one is done, in asyncio's order
+			for range 2 { // in asyncio's order the first task is done by then
 				if err := hop(ctx); err != nil {
 					return err
 				}
@@ -51,12 +52,12 @@ func ExampleExploration_Run() {
 	// main: n is 1
 }
 
-// The semaphore loses its permit if the task is cancelled between Acquire and Release.
+// The program loses a permit if the task is cancelled between Acquire and Release.
 func ExampleSweep_Run() {
 	report := aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
 		permits := aio.NewSemaphore(1)
 		_ = c.Do(ctx, func(ctx context.Context) error {
-			// cancelled in here, and only here
+			// the sweep cancels only this function
 			if err := permits.Acquire(ctx); err != nil {
 				return err
 			}
@@ -75,10 +76,10 @@ func ExampleSweep_Run() {
 	// main: aio: timed out
 }
 
-// Whole makes the body of a test for Run one for CancelEverywhere.
+// Whole converts a test body for Run to one for CancelEverywhere.
 func ExampleWhole() {
 	main := func(ctx context.Context) error {
-		_ = aio.Sleep(ctx, time.Second) // a cancellation is dropped here
+		_ = aio.Sleep(ctx, time.Second) // ignores a cancellation
 		return nil
 	}
 	report := aiotest.Sweep{}.Run(aiotest.Whole(main))
@@ -87,7 +88,8 @@ func ExampleWhole() {
 	// the cancellation was swallowed: task region ended with the error <nil>
 }
 
-// A fake leaves to the run what a real server leaves open: here, whether it answers.
+// A fake server lets the run choose what a real server may do: here, whether it
+// answers.
 func ExampleChoose() {
 	ask := func(ctx context.Context) (string, error) {
 		if aiotest.Choose(ctx, 10, "server is down") == 9 {
@@ -106,8 +108,8 @@ func ExampleChoose() {
 	// 0=9/10:server_is_down
 }
 
-// A program has an executor of its own, with one worker. Its test puts a virtual one in
-// its place.
+// A program uses an executor with one worker. The test passes a virtual executor
+// instead.
 func ExampleVirtualExecutor() {
 	write := func(ctx context.Context, disk aio.Executor) error {
 		var file []string
@@ -132,7 +134,8 @@ func ExampleVirtualExecutor() {
 	// 2 workers, 1 failures
 }
 
-// A timeline has the steps of a run: who ran, why, and where it awaited then.
+// A timeline lists the steps of a run: which task or callback ran, why, and where it
+// awaited then.
 func ExampleTimeline() {
 	report := aiotest.Exploration{}.Run(func(ctx context.Context) error {
 		if err := aio.Sleep(ctx, time.Second); err != nil {
@@ -149,8 +152,8 @@ func ExampleTimeline() {
 	// 1s Task-1 (Sleep)
 }
 
-// Two hosts and their network in one test: a client asks for the time until the link to
-// the server is whole again.
+// Two hosts and their network in one test: a client repeats its request until the link
+// to the server works again.
 func ExampleSimulation() {
 	report := aiotest.Simulation{Runs: 1, AllowDifferences: true}.Run(func(ctx context.Context, w *aiotest.World) error {
 		w.Host("clock", func(ctx context.Context) error {
@@ -187,7 +190,8 @@ func ExampleSimulation() {
 	// 0 failures
 }
 
-// A client that takes the end of the stream for the end of the answer.
+// A client that treats EOF as the end of the response, although the connection may have
+// failed.
 func ExampleFailures() {
 	report := aiotest.Failures{}.Run(func(ctx context.Context, c *aiotest.Failing) error {
 		s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
@@ -215,7 +219,7 @@ func ExampleFailures() {
 			err = fmt.Errorf("the quote of the day is %q", quote)
 		}
 		if c.Happened() && !strings.Contains(fmt.Sprint(err), "quote") {
-			return nil // the client was told that something is wrong
+			return nil // the client got an error
 		}
 		return err
 	})

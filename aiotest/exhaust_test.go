@@ -10,8 +10,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// Mode Exhaustive leaves out schedules, but none that a program can tell from all others:
-// whatever a random schedule leads to, one of its schedules does too.
+// Mode Exhaustive omits schedules, but none that a program can distinguish from all
+// others: every result of a random schedule is also the result of an exhaustive one.
 func TestExhaustiveMissesNothing(t *testing.T) {
 	type program func(ctx context.Context, say func(string)) error
 	spawn := func(ctx context.Context, fns ...func(ctx context.Context) error) error {
@@ -83,7 +83,7 @@ func TestExhaustiveMissesNothing(t *testing.T) {
 			_, random := logs(aiotest.Exploration{Mode: aiotest.AnyOrder, Runs: 3000})
 			for log := range random {
 				if !all[log] {
-					t.Errorf("%q was not seen", log)
+					t.Errorf("result %q was not found", log)
 				}
 			}
 			t.Logf("%d runs, %d logs", r.Runs, len(all))

@@ -20,7 +20,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// try runs f with a test of its own, which may fail.
+// try runs f with a fake test, which may fail.
 func try(t *testing.T, f func(tb *fakeTB)) *fakeTB {
 	tb := &fakeTB{TB: t}
 	done := make(chan struct{})
@@ -47,15 +47,16 @@ func TestExploreSaysWhatHappened(t *testing.T) {
 		"AIOTEST_REPLAY='0=1/2:time' go test -v -run '^TestExploreSaysWhatHappened$'",
 	} {
 		if !strings.Contains(failure, part) {
-			t.Errorf("it does not say %q:\n%s", part, failure)
+			t.Errorf("the failure does not contain %q:\n%s", part, failure)
 		}
 	}
 	if !strings.Contains(rest, "<- the pass before took so long that the next timer is due") {
-		t.Errorf("the timeline does not tell the choice:\n%s", rest)
+		t.Errorf("the timeline does not show the choice:\n%s", rest)
 	}
 }
 
-// A record repeats a run of any mode, and says where it does not fit any more.
+// A record repeats a run of any mode. If it does not fit the program, Replay reports
+// where.
 func TestReplay(t *testing.T) {
 	t.Setenv("AIOTEST_REPLAY", "0=1/2:time")
 	replay := func(main func(ctx context.Context) error) *fakeTB {
@@ -100,7 +101,7 @@ func TestReplayOfACancellation(t *testing.T) {
 	}
 }
 
-// The moments of a sweep, one by one: before each step, and after the last of a pass.
+// The moments at which a sweep cancels: before each step, and at the end of each pass.
 func TestCancelEverywhereMoments(t *testing.T) {
 	var log []string
 	r := aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
@@ -136,11 +137,12 @@ func TestCancelEverywhereMoments(t *testing.T) {
 	if len(r.Failures) > 0 {
 		t.Fatal(r.Failures[0])
 	}
-	// Run 0 and its two repetitions are not cancelled. Then: at the end of the pass
-	// that makes the region, before the helper and the region start, at the end of
-	// that pass, and for each of the two sleeps before the timer, at the end of that
-	// pass, before the helper and at the end of that pass, before the region that it
-	// woke; the last ends it.
+	// Run 0 and its two repetitions are not cancelled. The following runs are
+	// cancelled at the end of the pass that creates the region; in the next pass,
+	// before the helper starts, before the region starts, and at the end; and for
+	// each of the two sleeps: before the timer, at the end of that pass, before the
+	// helper, at the end of that pass, and before the woken region. The last moment
+	// is after the second sleep.
 	const start, first, second = "", "get 0, end", "get 0, get 1, end"
 	want := []string{second, second, second, start, start, start}
 	want = append(want, first, first, first, first, first, first)
@@ -173,14 +175,14 @@ func TestCancelEverywhereChecks(t *testing.T) {
 			}
 			return nil
 		}},
-		"goes on for ever": {body: func(ctx context.Context) error {
+		"never ends": {body: func(ctx context.Context) error {
 			if wait(ctx) == nil {
 				return nil
 			}
 			_, err := aio.CreateFuture[int](ctx).Await(ctx)
 			return err
 		}, want: "deadlock"},
-		"a task is left": {body: func(ctx context.Context) error {
+		"a task remains": {body: func(ctx context.Context) error {
 			other := task(ctx, "left", func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
 			err := wait(ctx)
 			if err == nil {
@@ -218,7 +220,7 @@ func TestCancelEverywhereChecks(t *testing.T) {
 			case c.want == "" && len(r.Failures) > 0:
 				t.Errorf("it fails: %v", r.Failures)
 			case c.want != "" && (len(r.Failures) == 0 || !strings.Contains(r.Failures[0].Err.Error(), c.want)):
-				t.Errorf("it does not say %q: %v", c.want, r.Failures)
+				t.Errorf("the failure does not contain %q: %v", c.want, r.Failures)
 			}
 			if r.Moments < 4 {
 				t.Errorf("%d moments", r.Moments)
@@ -227,7 +229,7 @@ func TestCancelEverywhereChecks(t *testing.T) {
 	}
 }
 
-// All places are reported, each once.
+// Each place is reported once.
 func TestCancelEverywhereReportsEachPlace(t *testing.T) {
 	r := aiotest.Sweep{}.Run(aiotest.Whole(func(ctx context.Context) error {
 		_ = aio.Sleep(ctx, ms)
@@ -267,7 +269,7 @@ func TestCancelEverywhereMisuse(t *testing.T) {
 	}
 }
 
-// A run without a cancellation has to pass first.
+// The run without a cancellation must pass first.
 func TestCancelEverywhereFirstRun(t *testing.T) {
 	failure := errors.New("failure")
 	runs := 0
@@ -280,8 +282,8 @@ func TestCancelEverywhereFirstRun(t *testing.T) {
 	}
 }
 
-// The exhaustive mode makes each schedule once: two tasks of k steps, each woken by
-// something else, have (2k)!/(k!k!) orders.
+// Mode Exhaustive makes each schedule exactly once: two tasks of k steps, each step
+// woken by another future, have (2k)!/(k!k!) orders.
 func TestExhaustiveMakesEachScheduleOnce(t *testing.T) {
 	for k, want := range map[int]int{1: 2, 2: 6, 3: 20, 4: 70} {
 		seen := map[string]int{}
@@ -326,7 +328,7 @@ func next(ctx context.Context) error {
 	return hop(ctx)
 }
 
-// What asyncio promises is kept in every schedule.
+// Guarantees of asyncio hold in every schedule.
 func TestAnyOrderKeepsPromises(t *testing.T) {
 	programs := map[string]func(ctx context.Context) error{
 		"Sleep(0) lets a new task start": func(ctx context.Context) error {
@@ -425,7 +427,8 @@ func TestAnyOrderKeepsPromises(t *testing.T) {
 	}
 }
 
-// Programs that depend on something else than the record are found out, and told where.
+// Programs that depend on more than the record are detected, and the failure says where
+// the runs differ.
 func TestDifferencesAreFound(t *testing.T) {
 	sleepers := func(ctx context.Context, ds ...time.Duration) error {
 		for _, d := range ds {
@@ -449,7 +452,7 @@ func TestDifferencesAreFound(t *testing.T) {
 			return nil
 		},
 		"time.Now": func(ctx context.Context) error {
-			// a tick may be long
+			// the clock's resolution may be coarse
 			for start := time.Now().UnixNano(); time.Now().UnixNano() == start; {
 			}
 			return sleepers(ctx, time.Duration(time.Now().UnixNano()%1_000_000_000+1))
@@ -472,7 +475,7 @@ func TestDifferencesAreFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "a real thread" && runtime.GOARCH == "wasm" {
-				t.Skip("there are no threads that could differ")
+				t.Skip("js/wasm has no threads")
 			}
 			r := aiotest.Exploration{}.Run(main)
 			if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Error(), "the run is not deterministic: ") {
@@ -497,7 +500,7 @@ func TestChoose(t *testing.T) {
 		v := aiotest.Choose(ctx, 5, "value")
 		seen[v]++
 		if aiotest.Choose(ctx, 1, "nothing") != 0 {
-			return errors.New("one possibility is no choice")
+			return errors.New("a choice with one possibility")
 		}
 		return nil
 	})
@@ -506,7 +509,7 @@ func TestChoose(t *testing.T) {
 	}
 	aiotest.Run(t, func(ctx context.Context) error {
 		if v := aiotest.Choose(ctx, 5, "value"); v != 0 {
-			t.Errorf("outside of an exploration it is %d", v)
+			t.Errorf("outside of an exploration Choose returned %d", v)
 		}
 		return nil
 	})
@@ -523,7 +526,8 @@ func TestChoose(t *testing.T) {
 		},
 	} {
 		if name == "another caller" && runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-			continue // only debug mode tells goroutines apart there
+			// on this architecture only debug mode tells goroutines apart
+			continue
 		}
 		aiotest.Run(t, func(ctx context.Context) error {
 			defer func() {
@@ -535,7 +539,7 @@ func TestChoose(t *testing.T) {
 			return nil
 		})
 	}
-	// The smallest failing set of choices is found.
+	// Exploration finds the smallest set of choices that fails.
 	r = aiotest.Exploration{}.Run(func(ctx context.Context) error {
 		var chosen []int
 		for i := range 20 {
@@ -551,7 +555,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// The input of a fuzz test is the record of choices.
+// The input of the fuzz test is a record of choices.
 func FuzzExploreInput(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add([]byte{0, 1, 0, 1, 3})
@@ -582,7 +586,7 @@ func TestExploreInputFindsIt(t *testing.T) {
 	}
 }
 
-// Jobs of ToThread are steps of the loop, at a virtual time.
+// ToThread jobs run as steps of the loop, at a virtual time.
 func TestToThreadInVirtualTime(t *testing.T) {
 	var orders []string
 	r := aiotest.Exploration{Runs: 100}.Run(func(ctx context.Context) error {
@@ -612,7 +616,7 @@ func TestToThreadInVirtualTime(t *testing.T) {
 		if _, err := aio.ToThread(ctx, func(context.Context) (int, error) { panic("oops") }); err == nil || !strings.Contains(err.Error(), "oops") {
 			return fmt.Errorf("a job that panics: %w", err)
 		}
-		// A job that waits for its loop would wait for ever here.
+		// A job that waits for its loop would never end here.
 		_, err = aio.ToThread(ctx, func(ctx context.Context) (int, error) {
 			return aio.RunCoroutineThreadsafe(loop, func(context.Context) (int, error) { return 1, nil }).Result(ctx)
 		})
@@ -629,8 +633,8 @@ func TestToThreadInVirtualTime(t *testing.T) {
 	}
 }
 
-// A program that goes round without waiting is stopped, and the stack of who runs is
-// told.
+// A program that loops without waiting is stopped, and the failure contains the stack
+// of the running task.
 func TestBounds(t *testing.T) {
 	defer aiotest.SetMaxStill(1000)()
 	for name, main := range map[string]func(ctx context.Context) error{
@@ -647,7 +651,7 @@ func TestBounds(t *testing.T) {
 				return err
 			}
 			var again func()
-			half := 0.5 // of a nanosecond
+			half := 0.5 // half a nanosecond
 			again = func() { loop.CallLater(time.Duration(half), again) }
 			again()
 			return aio.Sleep(ctx, time.Hour)
@@ -677,7 +681,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// A step that blocks is noticed by another goroutine.
+// Another goroutine detects a step that blocks.
 func TestBlockedStep(t *testing.T) {
 	t.Setenv("AIOTEST_STUCK", "200ms")
 	release := make(chan struct{})
@@ -693,11 +697,11 @@ func TestBlockedStep(t *testing.T) {
 	if !strings.Contains(f.log.String(), "a step has not ended for 200ms") || !strings.Contains(f.log.String(), "TestBlockedStep.func") {
 		t.Errorf("it says %s", f.log.String())
 	}
-	close(release) // for the goroutine that was left behind
+	close(release) // ends the blocked goroutine
 	<-ended
 }
 
-// A test may end in any run, and the failure says in which.
+// A test may be ended in any run, and the failure says in which run.
 func TestExploreEndedByTheTest(t *testing.T) {
 	for name, end := range map[string]func(tb testing.TB){"FailNow": testing.TB.FailNow, "SkipNow": testing.TB.SkipNow} {
 		tb := try(t, func(tb *fakeTB) {
@@ -712,7 +716,7 @@ func TestExploreEndedByTheTest(t *testing.T) {
 			t.Errorf("%s: ended by %q, failed %v", name, tb.ended, tb.failed)
 		}
 		if tb.failed && !strings.Contains(tb.log.String(), "AIOTEST_REPLAY='0=1/2:end'") {
-			t.Errorf("it does not say how to see it again: %s", tb.log.String())
+			t.Errorf("the failure does not say how to repeat it: %s", tb.log.String())
 		}
 	}
 	tb := try(t, func(tb *fakeTB) {
@@ -728,7 +732,7 @@ func TestExploreEndedByTheTest(t *testing.T) {
 	}
 }
 
-// artifacts is a test with a directory for artifacts.
+// artifacts is a fake test with a directory for artifacts.
 type artifacts struct {
 	*fakeTB
 	dir string
@@ -743,7 +747,7 @@ func TestTimelinePage(t *testing.T) {
 	})
 	pages, _ := filepath.Glob(filepath.Join(dir, "*.html"))
 	if len(pages) != 1 {
-		t.Fatalf("there are the pages %q", pages)
+		t.Fatalf("pages: %q", pages)
 	}
 	page, err := os.ReadFile(pages[0])
 	if err != nil {
@@ -751,7 +755,7 @@ func TestTimelinePage(t *testing.T) {
 	}
 	for _, want := range []string{`<th>Task-2`, `the balance is 110`, `<b class=note>the pass before took so long that the next timer is due</b>`, `<a href=#s3>`, `awaits Sleep at zoo_test.go:`} {
 		if !strings.Contains(string(page), want) {
-			t.Errorf("the page does not have %q:\n%s", want, page)
+			t.Errorf("the page does not contain %q:\n%s", want, page)
 		}
 	}
 	rows := regexp.MustCompile(`(?m)^<tr id=s\d+>.*$`).FindAllString(string(page), -1)
@@ -762,7 +766,7 @@ func TestTimelinePage(t *testing.T) {
 	}
 }
 
-// The engine does not need package testing: it runs in other programs too.
+// The engine does not import package testing: other programs use it too.
 func TestEngineWithoutPackageTesting(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -1,6 +1,6 @@
 package aiotest
 
-// SetMaxStill changes the bound on passes during which the clock stands still, and
+// SetMaxStill sets the maximum number of passes without progress of the clock, and
 // returns a function that restores it.
 func SetMaxStill(n int) (restore func()) {
 	old := maxStill

@@ -13,16 +13,16 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// connProtocol makes a net.Conn of its transport.
+// connProtocol calls itself with a net.Conn for its transport.
 type connProtocol func(net.Conn)
 
 func (f connProtocol) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
 
-// simulatedPipe returns the two ends of a connection in a simulated network, as net.Conns
-// for other goroutines.
+// simulatedPipe returns the two ends of a simulated connection, as net.Conns for other
+// goroutines.
 func simulatedPipe(server, client *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
-	// The goroutines work in real time, and the clock jumps to a timeout while they
-	// do.
+	// The goroutines run in real time, and while they run the virtual clock would
+	// jump to a handshake timeout.
 	var patience time.Duration
 	if server != nil {
 		patience = aio.NoTimeout

@@ -21,13 +21,13 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// echo serves until the client has ended, and sends back what comes.
+// echo sends back what it reads until EOF.
 func echo(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	defer w.Close()
 	for {
 		p, err := r.Read(ctx, 4096)
 		if connectionEnded(err) {
-			return nil // as clients do that are cancelled
+			return nil // for example a connection reset by a cancelled client
 		}
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func echo(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	}
 }
 
-// exploreNetwork runs main in all the ways in which small programs are explored.
+// exploreNetwork explores main in the modes for small programs.
 func exploreNetwork(t *testing.T, main func(ctx context.Context) error) {
 	t.Helper()
 	for _, mode := range []aiotest.Mode{aiotest.Environment, aiotest.AnyOrder, aiotest.PCT} {
@@ -85,13 +85,14 @@ func TestNetworkStreams(t *testing.T) {
 	})
 }
 
-// connectionEnded reports whether err is the end of a connection.
+// connectionEnded reports whether err says that the connection was closed or broken.
 func connectionEnded(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }
 
-// tlsConfigs are those of a server at 127.0.0.1 and of a client that trusts it. The
-// signatures of Ed25519 have one length, so that handshakes are the same each time.
+// tlsConfigs returns the configurations of a server at 127.0.0.1 and of a client that
+// trusts it. Ed25519 signatures have a fixed length, so every handshake sends the same
+// number of bytes.
 func tlsConfigs(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
@@ -168,7 +169,7 @@ func TestNetworkUnix(t *testing.T) {
 	})
 }
 
-// catcher is a protocol for datagrams that keeps them in a queue.
+// catcher is a datagram protocol that puts the datagrams into a queue.
 type catcher struct {
 	got  *aio.Queue[string]
 	errs []error
@@ -221,13 +222,13 @@ func TestNetworkDatagrams(t *testing.T) {
 			return err
 		}
 		if len(b.errs) != 1 || !errors.Is(b.errs[0], syscall.ECONNREFUSED) {
-			return fmt.Errorf("nobody is there, and the errors are %v", b.errs)
+			return fmt.Errorf("no receiver: the errors are %v", b.errs)
 		}
 		if err := there.SendTo(make([]byte, 70_000), nil); err != nil {
 			return err
 		}
 		if len(b.errs) != 2 || !errors.Is(b.errs[1], syscall.EMSGSIZE) {
-			return fmt.Errorf("it was too long, and the errors are %v", b.errs)
+			return fmt.Errorf("a datagram too large: the errors are %v", b.errs)
 		}
 		return nil
 	})
@@ -246,7 +247,7 @@ func TestNetworkErrors(t *testing.T) {
 			return fmt.Errorf("no such host: %w", err)
 		}
 		if _, err := aio.StartServer(ctx, echo, "192.0.2.1:80", nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
-			return fmt.Errorf("an address of nobody: %w", err)
+			return fmt.Errorf("an address without a listener: %w", err)
 		}
 		s, err := aio.StartServer(ctx, echo, "localhost:0", nil)
 		if err != nil {
@@ -278,7 +279,7 @@ func TestNetworkErrors(t *testing.T) {
 	})
 }
 
-// A writer waits while nobody reads, and all that it wrote arrives.
+// A writer waits while the peer does not read, and everything that it wrote arrives.
 func TestNetworkFlowControl(t *testing.T) {
 	aiotest.Explore(t, aiotest.Exploration{Network: true, Runs: 100}, func(ctx context.Context) error {
 		const size = 400_000
@@ -320,7 +321,7 @@ func TestNetworkFlowControl(t *testing.T) {
 			return err
 		}
 		if took := loop.Time().Sub(start); took < 900*time.Millisecond {
-			return fmt.Errorf("%d bytes had room after %v, and nobody has read", size, took)
+			return fmt.Errorf("%d bytes were buffered after %v without a read", size, took)
 		}
 		w.Close()
 		n, err := received.Await(ctx)
@@ -331,7 +332,7 @@ func TestNetworkFlowControl(t *testing.T) {
 	})
 }
 
-// What was written before a Close or an Abort is still sent.
+// Data written before Close or Abort is still sent.
 func TestNetworkAbort(t *testing.T) {
 	aiotest.Explore(t, aiotest.Exploration{Network: true}, func(ctx context.Context) error {
 		over := aio.CreateFuture[error](ctx)
@@ -367,13 +368,13 @@ func TestNetworkAbort(t *testing.T) {
 }
 
 func TestFailEverywhere(t *testing.T) {
-	// A client that takes the end of an answer for all of it.
+	// The client treats EOF as the end of the response.
 	ask := func(mended bool) func(ctx context.Context, c *aiotest.Failing) error {
 		return func(ctx context.Context, c *aiotest.Failing) error {
 			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 				defer w.Close()
 				if _, err := r.ReadLine(ctx); err != nil {
-					return nil // the client's affair
+					return nil // the client reports the error
 				}
 				_, _ = w.Write([]byte("HTTP/1.0 200 OK\r\n\r\nhalf an answer"))
 				_ = aio.Sleep(ctx, time.Second)
@@ -401,7 +402,7 @@ func TestFailEverywhere(t *testing.T) {
 			})
 			switch {
 			case err != nil && c.Happened():
-				return nil // it was told
+				return nil // the client got an error
 			case err != nil:
 				return err
 			case !strings.HasSuffix(string(answer), "other half"):
@@ -416,11 +417,11 @@ func TestFailEverywhere(t *testing.T) {
 	}
 	f := found.Failures[0]
 	if !strings.Contains(f.Record, "fail=") || !strings.Contains(f.Cancelled, "of the network failed") {
-		t.Errorf("the failure does not tell what has failed: %q, %q", f.Record, f.Cancelled)
+		t.Errorf("the failure does not name the failed operation: %q, %q", f.Record, f.Cancelled)
 	}
 	tb := try(t, func(tb *fakeTB) { aiotest.FailEverywhere(tb, aiotest.Failures{}, ask(false)) })
 	if !tb.failed || !strings.Contains(tb.log.String(), "AIOTEST_REPLAY='fail=") {
-		t.Errorf("the failure does not say how to see it again:\n%s", tb.log.String())
+		t.Errorf("the failure does not say how to repeat it:\n%s", tb.log.String())
 	}
 	t.Setenv("AIOTEST_REPLAY", f.Record)
 	tb = try(t, func(tb *fakeTB) { aiotest.FailEverywhere(tb, aiotest.Failures{}, ask(false)) })
@@ -434,8 +435,8 @@ func TestFailEverywhere(t *testing.T) {
 	}
 }
 
-// Sendfile copies, as there is no descriptor, and the Sock calls use a connection through
-// its methods.
+// Sendfile copies, because there is no file descriptor. The Sock calls use the methods
+// of the connection.
 func TestNetworkSendfileAndSockCalls(t *testing.T) {
 	data := []byte(strings.Repeat("0123456789", 30_000))
 	path := filepath.Join(t.TempDir(), "data")

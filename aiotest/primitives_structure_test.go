@@ -1,6 +1,6 @@
 package aiotest_test
 
-// Uses of iterators, and of what groups and ends tasks, for TestPrimitives.
+// Uses of iterators, task groups and scopes, for TestPrimitives.
 
 import (
 	"context"
@@ -21,7 +21,7 @@ var structureUses = map[string]func(ctx context.Context, do region) error{
 			return func(yield func(int, error) bool) {
 				began++
 				defer func() { ended++ }()
-				// clean-up that drops its error
+				// clean-up that ignores its error
 				defer func() { _ = aio.Sleep(ctx, ms) }()
 				for i := 1; i <= 3; i++ {
 					if err := aio.Sleep(ctx, ms); !yield(i, err) || err != nil {
@@ -54,7 +54,7 @@ var structureUses = map[string]func(ctx context.Context, do region) error{
 		work := func(ctx context.Context) error {
 			began++
 			defer func() { ended++ }()
-			_ = aio.Sleep(ctx, 2*ms) // ignores what it is told
+			_ = aio.Sleep(ctx, 2*ms) // ignores its cancellation
 			return aio.Sleep(ctx, 2*ms)
 		}
 		err := do(ctx, func(ctx context.Context) error {

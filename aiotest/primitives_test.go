@@ -1,8 +1,8 @@
 package aiotest_test
 
-// The primitives of package aio under their own tool: each use below is explored in every
-// mode, and swept under many schedules. The check behind the region holds whatever
-// happened to the region.
+// Tests of the primitives of package aio with aiotest: each use below is explored in
+// every mode, and swept under many schedules. The checks after the region must hold
+// whatever happened to the region.
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// A region runs fn as the part of a use that may be cancelled, and returns its error.
+// A region runs fn, the part of a use that may be cancelled, and returns its error.
 type region func(ctx context.Context, fn func(ctx context.Context) error) error
 
 // unlessCancelled returns err, or nil if it is a cancellation.
@@ -29,7 +29,7 @@ func unlessCancelled(err error) error {
 	return err
 }
 
-// start makes a task that must not fail.
+// start creates a task.
 func start(ctx context.Context, fn func(ctx context.Context) error) *aio.Task[struct{}] {
 	return aio.CreateTask(ctx, aio.NoResult(fn))
 }
@@ -48,7 +48,7 @@ func within(ctx context.Context, fn func(ctx context.Context) error) error {
 	return aio.Timeout(ctx, time.Minute, fn)
 }
 
-// uses are the operations. Each is one way in which programs use a primitive.
+// uses lists the uses of primitives by name.
 var uses = map[string]func(ctx context.Context, do region) error{
 	"Sleep": func(ctx context.Context, do region) error {
 		return unlessCancelled(do(ctx, func(ctx context.Context) error {
@@ -73,7 +73,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			return err
 		})
 		if awaited && !f.Done() {
-			return errors.New("the await is over, and the future is not")
+			return errors.New("the await returned before the future was done")
 		}
 		return unlessCancelled(err)
 	},
@@ -83,7 +83,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		use := func(ctx context.Context) error {
 			return lock.With(ctx, func(ctx context.Context) error {
 				if inside++; inside > 1 {
-					return errors.New("two tasks have the lock")
+					return errors.New("two tasks hold the lock")
 				}
 				defer func() { inside-- }()
 				return aio.Sleep(ctx, ms)
@@ -97,7 +97,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			return err
 		}
 		if lock.Locked() {
-			return errors.New("the lock stays locked")
+			return errors.New("the lock is still locked")
 		}
 		return nil
 	},
@@ -109,8 +109,8 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		return errors.Join(unlessCancelled(err), within(ctx, func(ctx context.Context) error { return all(ctx, other) }))
 	},
 	"Condition": func(ctx context.Context, do region) error {
-		// As many notifications as waiters: who is cancelled passes its
-		// notification on.
+		// There are as many notifications as waiters: a cancelled waiter passes
+		// its notification on.
 		var cond aio.Condition
 		tokens, taken := 0, 0
 		take := func(ctx context.Context) error {
@@ -142,7 +142,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			return err
 		}
 		if tokens+taken != 2 || cond.Locked() {
-			return fmt.Errorf("%d tokens are left, %d were taken, locked %v", tokens, taken, cond.Locked())
+			return fmt.Errorf("%d tokens remain, %d were taken, locked %v", tokens, taken, cond.Locked())
 		}
 		return nil
 	},
@@ -165,7 +165,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		use := func(ctx context.Context) error {
 			return permits.With(ctx, func(ctx context.Context) error {
 				if inside++; inside > 2 {
-					return fmt.Errorf("%d tasks have two permits", inside)
+					return fmt.Errorf("%d tasks hold two permits", inside)
 				}
 				defer func() { inside-- }()
 				return aio.Sleep(ctx, ms)
@@ -189,7 +189,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		}
 		return within(ctx, func(ctx context.Context) error {
 			if err != nil && !other.Done() {
-				// the other one still waits for a second
+				// the other child still waits, for a second
 				if err := aio.Sleep(ctx, ms); err != nil {
 					return err
 				}
@@ -235,7 +235,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, []int{0, 1}) {
-			return fmt.Errorf("the items %v came out", got)
+			return fmt.Errorf("got the items %v", got)
 		}
 		return nil
 	},
@@ -274,7 +274,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			return err
 		}
 		if put != got+q.QSize() {
-			return fmt.Errorf("%d items went in, %d came out, %d are left", put, got, q.QSize())
+			return fmt.Errorf("%d items were put, %d were got, %d remain", put, got, q.QSize())
 		}
 		return nil
 	},
@@ -378,7 +378,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			return err
 		})
 		if !slow.Done() {
-			slow.Cancel() // it was cancelled before it waited
+			slow.Cancel() // cancelled before it waited
 		}
 		return unlessCancelled(err)
 	},
@@ -426,11 +426,11 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		err := do(ctx, func(ctx context.Context) error {
 			done, left, err := aio.Wait(ctx, fs, time.Hour, aio.FirstCompleted)
 			if err == nil && (len(done) == 0 || len(done)+len(left) != 3) {
-				err = fmt.Errorf("%d are done, %d are left", len(done), len(left))
+				err = fmt.Errorf("%d are done, %d are pending", len(done), len(left))
 			}
 			return err
 		})
-		// Wait cancels nothing
+		// Wait does not cancel its futures
 		return errors.Join(unlessCancelled(err), all(ctx, tasks...))
 	},
 	"AsCompleted": func(ctx context.Context, do region) error {
@@ -447,7 +447,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 				n++
 			}
 			if n != 3 {
-				return fmt.Errorf("%d of 3 came", n)
+				return fmt.Errorf("got %d of 3", n)
 			}
 			return nil
 		})
@@ -509,7 +509,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 	},
 }
 
-// What TestPrimitives makes at least, for all uses together.
+// The minimum of TestPrimitives over all uses.
 const (
 	minUses      = 20
 	minSchedules = 30_000
@@ -545,6 +545,6 @@ func TestPrimitives(t *testing.T) {
 	})
 	t.Logf("%d uses of primitives, %d schedules, %d moments of cancellation, %d steps", len(uses), explored.Load(), moments.Load(), steps.Load())
 	if len(uses) < minUses || explored.Load() < minSchedules || moments.Load() < minMoments {
-		t.Errorf("that is too few: at least %d, %d and %d", minUses, minSchedules, minMoments)
+		t.Errorf("too few, want at least %d, %d and %d", minUses, minSchedules, minMoments)
 	}
 }

@@ -14,17 +14,18 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// disk is what outlives a crash.
+// disk is the state that survives a crash.
 type disk struct{ n int }
 
-// serveCounter answers each line "add" with the count, which it has on disk first.
+// serveCounter answers each line "add" with the new count, which it first writes to
+// disk.
 func serveCounter(ctx context.Context, d *disk) error {
 	s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
 		for {
 			line, err := r.ReadLine(ctx)
 			if err != nil || len(line) == 0 {
-				return nil // the client is gone
+				return nil // the client has closed the connection
 			}
 			d.n++
 			_, _ = fmt.Fprintf(w, "%d\n", d.n)
@@ -39,7 +40,8 @@ func serveCounter(ctx context.Context, d *disk) error {
 	return s.ServeForever(ctx)
 }
 
-// add has a counter go on once, with as many attempts as it takes, and returns its value.
+// add increments a counter of serveCounter and returns its value. It repeats the
+// request until it gets a response.
 func add(ctx context.Context, addr string) (int, error) {
 	for {
 		var n int
@@ -66,7 +68,7 @@ func add(ctx context.Context, addr string) (int, error) {
 	}
 }
 
-// A counter outlives a partition and a crash of its host.
+// A counter survives a partition and crashes of its host.
 func TestSimulate(t *testing.T) {
 	crashes, connections := 0, 0
 	r := aiotest.Simulate(t, aiotest.Simulation{Runs: 50}, func(ctx context.Context, w *aiotest.World) error {
@@ -88,7 +90,7 @@ func TestSimulate(t *testing.T) {
 		})
 		w.Always(func() error {
 			if d.n < acknowledged {
-				return fmt.Errorf("%d additions were acknowledged, %d are on disk", acknowledged, d.n)
+				return fmt.Errorf("%d increments were acknowledged, %d are on disk", acknowledged, d.n)
 			}
 			return nil
 		})
@@ -188,8 +190,8 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The second line is sent to a host that is down, and gets no answer. When the
-	// host is up again, it answers what it does not know with a reset.
+	// The second line is sent to a host that is down, and gets no response. When
+	// the host is up again, it answers packets of the old connection with a reset.
 	want := []string{`"0\n" at 0s`, "deferred in start 1", `"" at 3s`, "false at 3s", `"" at 4s`, "true at 4s", "timer of start 2", "deferred in start 2"}
 	if fmt.Sprint(log) != fmt.Sprint(want) {
 		t.Errorf("got  %q\nwant %q", log, want)
@@ -220,8 +222,8 @@ func TestPartition(t *testing.T) {
 		if err := ask("whole"); err != nil {
 			return err
 		}
-		// One way: requests arrive, answers do not, until the link is whole
-		// again.
+		// A cut of one direction: requests arrive, responses do not, until the
+		// link is restored.
 		w.Way("srv", "test").Cut()
 		start := w.Now()
 		if err := ask("cut"); !errors.Is(err, aio.ErrTimeout) {
@@ -234,14 +236,14 @@ func TestPartition(t *testing.T) {
 		if took := w.Now() - start; took < time.Minute || took > 61*time.Second {
 			return fmt.Errorf("the answer took %v", took)
 		}
-		// For too long: what was sent gets no answer.
+		// A longer partition: the connection times out.
 		w.Partition("test", "srv")
 		_, _ = c.Write([]byte("lost"))
 		if _, err := r.ReadExactly(ctx, 4); !errors.Is(err, syscall.ETIMEDOUT) {
 			return fmt.Errorf("after a quarter of an hour: %w", err)
 		}
 		if _, _, err := aio.OpenConnection(ctx, "srv:7", nil); !errors.Is(err, syscall.ETIMEDOUT) {
-			return fmt.Errorf("connecting to the other side: %w", err)
+			return fmt.Errorf("connecting across the partition: %w", err)
 		}
 		return nil
 	})
@@ -298,7 +300,7 @@ func TestWorldFailures(t *testing.T) {
 	}
 }
 
-// A host that crashes or restarts itself does so at the end of its pass.
+// A host that crashes or restarts itself does so at the end of its current pass.
 func TestCrashOfItself(t *testing.T) {
 	starts := 0
 	err := simulate(func(ctx context.Context, w *aiotest.World) error {
@@ -325,7 +327,7 @@ func TestCrashOfItself(t *testing.T) {
 	}
 }
 
-// Datagrams may be lost, arrive twice, and overtake each other.
+// Datagrams can be lost, duplicated and reordered.
 func TestDatagramsOfAWorld(t *testing.T) {
 	lost, twice, reordered := 0, 0, 0
 	aiotest.Simulate(t, aiotest.Simulation{Runs: 50}, func(ctx context.Context, w *aiotest.World) error {
@@ -377,11 +379,11 @@ func TestDatagramsOfAWorld(t *testing.T) {
 		return nil
 	})
 	if lost < 10 || twice < 10 || reordered < 10 {
-		t.Errorf("%d datagrams were lost, %d arrived twice, %d overtook another one", lost, twice, reordered)
+		t.Errorf("%d datagrams were lost, %d duplicated, %d reordered", lost, twice, reordered)
 	}
 }
 
-// A task of a host, or of the simulation, may end the test.
+// A task of a host or of the simulation can end the test.
 func TestFailNowInAWorld(t *testing.T) {
 	for name, fn := range map[string]func(tb *fakeTB) func(ctx context.Context, w *aiotest.World) error{
 		"host": func(tb *fakeTB) func(ctx context.Context, w *aiotest.World) error {
@@ -405,7 +407,7 @@ func TestFailNowInAWorld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tb := try(t, func(tb *fakeTB) {
 				aiotest.Simulate(tb, aiotest.Simulation{}, fn(tb))
-				t.Error("the test goes on")
+				t.Error("the test continues")
 			})
 			if !tb.failed || !strings.Contains(tb.log.String(), "a task ended the test in run 1") {
 				t.Errorf("failed: %v, with\n%s", tb.failed, tb.log.String())

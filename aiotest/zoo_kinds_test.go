@@ -1,7 +1,7 @@
 package aiotest_test
 
-// Other programs with faults of the kinds that are in the zoo, written without looking at
-// how the zoo's own are found.
+// More programs with faults of the kinds in the zoo. They were written without
+// considering how the zoo's programs are found.
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// foundWithin is the number of runs in which each of these is found.
+// foundWithin is the number of runs in which each fault must be found.
 const foundWithin = 1000
 
 var kinds = []specimen{
@@ -31,7 +31,7 @@ var kinds = []specimen{
 	{name: "hedged request", kind: "timer against answer", mode: aiotest.Environment, run: kindHedge},
 	{name: "singleton", kind: "double connect", mode: aiotest.AnyOrder, run: kindSingleton},
 	{name: "unlock at the end", kind: "dropped error of a deferred await", sweep: kindUnlock},
-	{name: "flush at the end", kind: "queue dropped at shutdown", mode: aiotest.Environment, run: kindFlush},
+	{name: "flush at exit", kind: "queue dropped at shutdown", mode: aiotest.Environment, run: kindFlush},
 	{name: "two files", kind: "acknowledged before durable", sweep: kindTwoFiles},
 	{name: "debounce", kind: "stale timer", mode: aiotest.Environment, run: kindDebounce},
 	{name: "limit of connections", kind: "check, then act", mode: aiotest.Exhaustive, run: kindLimit},
@@ -72,7 +72,7 @@ func TestOthersOfTheKinds(t *testing.T) {
 	}
 }
 
-// The mended programs are the zoo's: these have the fault only.
+// Only the faulty versions; the zoo has the mended ones.
 
 func kindStock(bool) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
@@ -82,7 +82,7 @@ func kindStock(bool) func(ctx context.Context) error {
 			if left < n {
 				return nil
 			}
-			if err := aio.Sleep(ctx, 3*ms); err != nil { // prints the label
+			if err := aio.Sleep(ctx, 3*ms); err != nil { // print the label
 				return err
 			}
 			stock = left - n
@@ -118,7 +118,7 @@ func kindCounter(bool) func(ctx context.Context) error {
 		total := 0
 		add := func(ctx context.Context, q *aio.Queue[int]) error {
 			before := total
-			n, err := q.Get(ctx) // which may have to wait
+			n, err := q.Get(ctx) // may have to wait
 			total = before + n
 			return err
 		}
@@ -235,7 +235,7 @@ func kindEvent(bool) func(ctx context.Context) error {
 			return nil
 		}
 		runner := func(ctx context.Context) error {
-			for range 2 { // warms up, and goes to the line
+			for range 2 { // warm up, and walk to the start
 				if err := aio.Sleep(ctx, 3*ms); err != nil {
 					return err
 				}
@@ -262,7 +262,8 @@ func kindCount(bool) func(ctx context.Context, c *aiotest.Cancelled) error {
 				return err
 			}
 			err = aio.Sleep(ctx, 3*ms)
-			// Leaving has an await of its own, which a cancellation can hit.
+			// The clean-up awaits too, and a cancellation may be delivered
+			// there.
 			werr := cond.With(ctx, func(context.Context) error {
 				running--
 				cond.NotifyAll()
@@ -271,7 +272,7 @@ func kindCount(bool) func(ctx context.Context, c *aiotest.Cancelled) error {
 			return errors.Join(err, werr)
 		}
 		other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			// holds the lock from time to time
+			// hold the lock from time to time
 			for range 4 {
 				if err := cond.With(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, ms) }); err != nil {
 					return err
@@ -306,14 +307,14 @@ func kindBatch(bool) func(ctx context.Context, c *aiotest.Cancelled) error {
 				}
 				batch = append(batch, n)
 			}
-			if err := aio.Sleep(ctx, 2*ms); err != nil { // opens the file
+			if err := aio.Sleep(ctx, 2*ms); err != nil { // open the file
 				return err
 			}
 			written = append(written, batch...)
 			return nil
 		})
 		if got := len(written) + in.QSize(); got != 3 {
-			return fmt.Errorf("%d of 3 are left", got)
+			return fmt.Errorf("%d of 3 remain", got)
 		}
 		return nil
 	}
@@ -368,7 +369,7 @@ func kindHedge(bool) func(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(done) == 0 { // slow: asks another one too
+		if len(done) == 0 { // slow: ask another server too
 			if err := ask(ctx); err != nil {
 				return err
 			}
@@ -420,7 +421,7 @@ func kindUnlock(bool) func(ctx context.Context, c *aiotest.Cancelled) error {
 	return func(ctx context.Context, c *aiotest.Cancelled) error {
 		return expected(c, c.Do(ctx, func(ctx context.Context) error {
 			defer func() {
-				// says good-bye to the server of locks
+				// a request to the lock server
 				_ = aio.Sleep(ctx, ms)
 			}()
 			return aio.Sleep(ctx, ms)
@@ -434,7 +435,7 @@ func kindFlush(bool) func(ctx context.Context) error {
 		var disk []string
 		writer := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			for line, err := range lines.All(ctx) {
-				for range 2 { // writes it, and syncs
+				for range 2 { // write and sync
 					if err == nil {
 						err = aio.Sleep(ctx, 1*ms)
 					}
@@ -449,7 +450,8 @@ func kindFlush(bool) func(ctx context.Context) error {
 		for i := range 3 {
 			_ = lines.PutNowait(fmt.Sprint(i))
 		}
-		if err := aio.Sleep(ctx, 9*ms); err != nil { // it is done long before
+		// much longer than the writer needs
+		if err := aio.Sleep(ctx, 9*ms); err != nil {
 			return err
 		}
 		writer.Cancel()
@@ -457,7 +459,7 @@ func kindFlush(bool) func(ctx context.Context) error {
 			return err
 		}
 		if len(disk) != 3 {
-			return fmt.Errorf("%d of 3 are on the disk", len(disk))
+			return fmt.Errorf("%d of 3 are on disk", len(disk))
 		}
 		return nil
 	}
@@ -492,7 +494,7 @@ func kindDebounce(bool) func(ctx context.Context) error {
 		saves, typing := 0, false
 		key := func() {
 			if typing {
-				return // its timer is under way, and saves all
+				return // the pending timer saves everything
 			}
 			typing = true
 			loop.CallLater(10*ms, func() { saves++; typing = false })
@@ -526,7 +528,8 @@ func kindLimit(bool) func(ctx context.Context) error {
 				if open >= 1 {
 					return nil // full
 				}
-				if err := hop(ctx); err != nil { // looks up who it is
+				// look up the client's name
+				if err := hop(ctx); err != nil {
 					return err
 				}
 				open++

@@ -1,6 +1,6 @@
 package aiotest_test
 
-// The part of the zoo that needs a network.
+// The programs of the zoo that need a network.
 
 import (
 	"context"
@@ -15,19 +15,18 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// serveLines answers each line of a connection to the port by answer, until the client
-// has ended.
+// serveLines answers each line of a connection with answer until EOF.
 func serveLines(ctx context.Context, addr string, answer func(ctx context.Context, line string) (string, error)) error {
 	s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		defer w.Close()
 		for {
 			line, err := r.ReadLine(ctx)
 			if err != nil || len(line) == 0 {
-				return nil // the client is gone
+				return nil // the client has closed the connection
 			}
 			reply, err := answer(ctx, strings.TrimSpace(string(line)))
 			if err != nil {
-				return nil // the host goes down
+				return nil // the host is shutting down
 			}
 			_, _ = fmt.Fprintf(w, "%s\n", reply)
 		}
@@ -53,8 +52,9 @@ func askLine(ctx context.Context, addr, line string) (string, error) {
 	return strings.TrimSpace(string(reply)), err
 }
 
-// splitBrain has a backup that takes over when it hears nothing from the leader. The link
-// may be cut in one direction. The mended leader resigns when nobody acknowledges it.
+// splitBrain has a backup that becomes leader when it receives nothing from the leader.
+// The link may be cut in one direction. The mended leader resigns when no
+// acknowledgement arrives.
 func splitBrain(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		leads := map[string]bool{"a": true}
@@ -125,8 +125,8 @@ func splitBrain(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	}
 }
 
-// retryOverNetwork repeats a request whose answer did not come. The mended one has a
-// number that the server knows.
+// retryOverNetwork repeats a request when no response arrives. The mended version adds
+// a number by which the server recognizes the request.
 func retryOverNetwork(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		charged := map[string]bool{}
@@ -150,7 +150,7 @@ func retryOverNetwork(mended bool) func(ctx context.Context, w *aiotest.World) e
 					return err
 				}
 			}
-			return errors.New("the bank does not answer")
+			return errors.New("the bank does not respond")
 		})
 		w.Link("bank", "shop").Latency(50*ms, 300*ms)
 		if err := aio.Sleep(ctx, aiotest.Between(ctx, 0, time.Second)); err != nil {
@@ -176,7 +176,7 @@ func retryOverNetwork(mended bool) func(ctx context.Context, w *aiotest.World) e
 	}
 }
 
-// crashBeforeDisk acknowledges a value, and may crash before it is on disk.
+// crashBeforeDisk acknowledges a value, and may crash before the value is on disk.
 func crashBeforeDisk(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var disk []string
@@ -198,7 +198,7 @@ func crashBeforeDisk(mended bool) func(ctx context.Context, w *aiotest.World) er
 			for i := range 20 {
 				value := strconv.Itoa(i)
 				if reply, err := askLine(ctx, "db:1", value); err != nil || reply != "stored" {
-					return nil // it was not acknowledged
+					return nil // not acknowledged
 				}
 				stored = append(stored, value)
 			}
@@ -213,14 +213,15 @@ func crashBeforeDisk(mended bool) func(ctx context.Context, w *aiotest.World) er
 		}
 		for _, value := range stored {
 			if !slices.Contains(disk, value) {
-				return fmt.Errorf("%s was acknowledged, and is not on disk", value)
+				return fmt.Errorf("%s was acknowledged but is not on disk", value)
 			}
 		}
 		return nil
 	}
 }
 
-// halfClose has a server that takes the end of the request for the end of the client.
+// halfClose has a server that treats EOF as if the client had closed the whole
+// connection.
 func halfClose(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {
@@ -234,7 +235,8 @@ func halfClose(mended bool) func(ctx context.Context, w *aiotest.World) error {
 				if !mended {
 					aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 						if p, err := r.Read(ctx, 1); err == nil && len(p) == 0 {
-							// nobody waits for it any more
+							// assumes that the client is
+							// gone
 							work.Cancel()
 						}
 						return nil
@@ -257,7 +259,7 @@ func halfClose(mended bool) func(ctx context.Context, w *aiotest.World) error {
 		}
 		defer c.Close()
 		_, _ = c.Write([]byte("query\n"))
-		if err := aio.Sleep(ctx, 25*ms); err != nil { // has nothing more to say
+		if err := aio.Sleep(ctx, 25*ms); err != nil { // nothing more to send
 			return err
 		}
 		c.WriteEOF()
@@ -269,8 +271,8 @@ func halfClose(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	}
 }
 
-// abortMisread has a proxy that aborts the connection to its client when the server's
-// breaks. The client of the broken one takes that for the end of the answer.
+// abortMisread has a proxy that aborts the connection to its client when the connection
+// to the server breaks. The faulty client treats that as the end of the response.
 func abortMisread(mended bool) func(ctx context.Context, c *aiotest.Failing) error {
 	return func(ctx context.Context, c *aiotest.Failing) error {
 		const whole = "all of the answer"
@@ -299,7 +301,7 @@ func abortMisread(mended bool) func(ctx context.Context, c *aiotest.Failing) err
 				p, err := from.Read(ctx, 100)
 				switch {
 				case err != nil:
-					// for the client to see that it is not all
+					// so that the client notices the missing data
 					w.Transport().Abort()
 					return nil
 				case len(p) == 0:
@@ -336,7 +338,7 @@ func abortMisread(mended bool) func(ctx context.Context, c *aiotest.Failing) err
 			return err
 		})
 		if err != nil && c.Happened() {
-			return nil // the client knows
+			return nil // the client got an error
 		}
 		if err == nil && string(answer) != whole {
 			err = fmt.Errorf("the answer is %q", answer)
@@ -345,8 +347,8 @@ func abortMisread(mended bool) func(ctx context.Context, c *aiotest.Failing) err
 	}
 }
 
-// reorderedDatagrams shows the position that came last. The mended receiver looks at the
-// number.
+// reorderedDatagrams shows the position that arrived last. The mended receiver compares
+// the sequence numbers.
 func reorderedDatagrams(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		shown := 0
@@ -391,7 +393,7 @@ func reorderedDatagrams(mended bool) func(ctx context.Context, w *aiotest.World)
 	}
 }
 
-// silentPeer waits for the answer of a server that may crash.
+// silentPeer waits for the response of a server that may crash.
 func silentPeer(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		srv := w.Host("server", func(ctx context.Context) error {
@@ -408,7 +410,7 @@ func silentPeer(mended bool) func(ctx context.Context, w *aiotest.World) error {
 				if err := aio.Timeout(ctx, time.Second, ask); !errors.Is(err, aio.ErrTimeout) {
 					return err
 				}
-				return nil // and asks another server
+				return nil // a real client would ask another server
 			}
 			return ask(ctx)
 		})
@@ -420,8 +422,8 @@ func silentPeer(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	}
 }
 
-// slowReader sends news to everybody, at the speed at which they come. The mended one
-// parts with readers that are too slow.
+// slowReader sends news to all readers at the rate at which they are produced. The
+// mended version disconnects readers that are too slow.
 func slowReader(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		buffered := 0
@@ -435,7 +437,8 @@ func slowReader(mended bool) func(ctx context.Context, w *aiotest.World) error {
 						return nil
 					}
 					if _, err := c.Write(news); err != nil {
-						return nil // the reader is gone
+						// the reader has closed the connection
+						return nil
 					}
 					buffered = max(buffered, c.Transport().GetWriteBufferSize())
 					if err := aio.Sleep(ctx, 5*ms); err != nil {

@@ -1,9 +1,9 @@
 package aiotest_test
 
-// The zoo: small programs with a fault of a kind that real programs had, and next to each
-// the same program without it. Every program is right in asyncio's own order of steps.
-// TestZoo holds aiotest to the number of runs in which it finds each fault.
-// docs/simulation.md teaches with these programs.
+// The zoo: small programs with kinds of faults found in real programs, each with a
+// mended version. In asyncio's own order of steps every program is correct. TestZoo
+// checks in how many runs aiotest finds each fault. docs/simulation.md explains these
+// programs.
 
 import (
 	"context"
@@ -19,24 +19,24 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// specimen is a program of the zoo, broken and mended.
+// specimen is a program of the zoo, with and without its fault.
 type specimen struct {
 	name   string
 	kind   string       // of fault
-	mode   aiotest.Mode // that finds it
-	within int          // the runs that takes, for ten seeds in a row
+	mode   aiotest.Mode // the mode that finds it
+	within int          // maximum number of runs for each of ten seeds
 	run    func(mended bool) func(ctx context.Context) error
 
-	// Of those that a cancellation breaks, in place of mode, within and run.
+	// Set instead of mode, within and run if a cancellation triggers the fault.
 	sweep func(mended bool) func(ctx context.Context, c *aiotest.Cancelled) error
 
-	// Of those that need a network, in place of run: world is for Simulate, and fail
+	// Set instead of run if the program needs a network: world for Simulate, fail
 	// for FailEverywhere.
 	world func(mended bool) func(ctx context.Context, w *aiotest.World) error
 	fail  func(mended bool) func(ctx context.Context, c *aiotest.Failing) error
 }
 
-// foundBy names what finds the fault.
+// foundBy names the function and mode that find the fault.
 func (s specimen) foundBy() string {
 	switch {
 	case s.sweep != nil:
@@ -91,7 +91,7 @@ func together(ctx context.Context, fns ...func(ctx context.Context) error) error
 	})
 }
 
-// hop awaits a task that does nothing: a call that takes no time, and lets others run.
+// hop awaits a task that does nothing: it lets other tasks run and takes no time.
 func hop(ctx context.Context) error {
 	_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return nil })).Await(ctx)
 	return err
@@ -112,7 +112,7 @@ func lostUpdate(mended bool) func(ctx context.Context) error {
 			}
 			read := balance
 			if err := aio.Sleep(ctx, 2*ms); err != nil {
-				// a query to the bank's database
+				// a query to the database
 				return err
 			}
 			balance = read + 10
@@ -156,7 +156,7 @@ func lostUpdateWithoutTime(mended bool) func(ctx context.Context) error {
 			return nil
 		}
 		err := together(ctx, add, func(ctx context.Context) error {
-			for range 2 { // by then the first has long written
+			for range 2 { // the first task has written n long before
 				if err := hop(ctx); err != nil {
 					return err
 				}
@@ -170,18 +170,19 @@ func lostUpdateWithoutTime(mended bool) func(ctx context.Context) error {
 	}
 }
 
-// wire is a connection: the answers to requests come in their order, each after a while.
+// wire is a connection on which the responses arrive in the order of the requests, each
+// after its latency.
 type wire struct {
 	answers *aio.Queue[string]
 }
 
 func newWire() *wire { return &wire{answers: aio.NewQueue[string](0)} }
 
-// request sends a request and returns the answer that comes next.
+// request sends a request and returns the next response.
 func (w *wire) request(ctx context.Context, what string, latency time.Duration) (string, error) {
 	loop, err := aio.GetRunningLoop(ctx)
 	if err == nil {
-		err = aio.Sleep(ctx, 1*ms) // writes the request
+		err = aio.Sleep(ctx, 1*ms) // write the request
 	}
 	if err != nil {
 		return "", err
@@ -190,14 +191,14 @@ func (w *wire) request(ctx context.Context, what string, latency time.Duration) 
 	return w.answers.Get(ctx)
 }
 
-// pool keeps a connection for the next user.
+// pool keeps a connection for the next caller.
 type pool struct {
 	free   []*wire
 	mended bool
 }
 
-// ask makes a request with a connection of the pool. The mended one does not keep a
-// connection whose answer it has not read.
+// ask makes a request on a connection of the pool. The mended version does not reuse a
+// connection with an unread response.
 func (p *pool) ask(ctx context.Context, what string, latency time.Duration) (string, error) {
 	w := newWire()
 	if n := len(p.free); n > 0 {
@@ -298,7 +299,7 @@ func lostNotify(mended bool) func(ctx context.Context) error {
 			})
 		}
 		consumer := func(ctx context.Context) error {
-			for range 2 { // connects, and says who it is
+			for range 2 { // connect and authenticate
 				if err := aio.Sleep(ctx, 2*ms); err != nil {
 					return err
 				}
@@ -348,9 +349,9 @@ func itemLost(mended bool) func(ctx context.Context, c *aiotest.Cancelled) error
 			if err != nil {
 				return err
 			}
-			if err := aio.Sleep(ctx, 5*ms); err != nil { // does the job
+			if err := aio.Sleep(ctx, 5*ms); err != nil { // do the job
 				if mended {
-					_ = jobs.PutNowait(job) // the queue has no limit
+					_ = jobs.PutNowait(job) // the queue is unbounded
 				}
 				return err
 			}
@@ -418,7 +419,7 @@ func orderOfTasks(mended bool) func(ctx context.Context) error {
 			}
 		}
 		if !slices.Equal(lines, []string{"a", "b", "c"}) {
-			return fmt.Errorf("the lines are %v", lines)
+			return fmt.Errorf("lines: %v", lines)
 		}
 		return nil
 	}
@@ -511,7 +512,7 @@ func deferredAwait(mended bool) func(ctx context.Context, c *aiotest.Cancelled) 
 	}
 }
 
-// expected takes the cancellation of the run for granted.
+// expected ignores the cancellation that the sweep made.
 func expected(c *aiotest.Cancelled, err error) error {
 	if c.Happened() && errors.Is(err, aio.ErrCancelled) {
 		return nil
@@ -590,7 +591,7 @@ func retryDuplicates(mended bool) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		charged := map[string]int{}
 		charge := func(ctx context.Context, id string) error {
-			// a call of another service
+			// a call to another service
 			if err := aio.Sleep(ctx, 4*ms); err != nil {
 				return err
 			}
@@ -600,7 +601,7 @@ func retryDuplicates(mended bool) func(ctx context.Context) error {
 		for try := range 3 {
 			id := "order"
 			if !mended {
-				// no two requests look the same
+				// each attempt has another id
 				id = fmt.Sprint("order, try ", try)
 			}
 			err := aio.Timeout(ctx, 20*ms, func(ctx context.Context) error { return charge(ctx, id) })
@@ -663,7 +664,8 @@ func checkThenAct(mended bool) func(ctx context.Context) error {
 		}
 		err := together(ctx, buy, func(ctx context.Context) error {
 			for range 2 {
-				if err := hop(ctx); err != nil { // for something else
+				// wait for something else
+				if err := hop(ctx); err != nil {
 					return err
 				}
 			}
@@ -694,8 +696,7 @@ func staleTimer(mended bool) func(ctx context.Context) error {
 				closedAt = now
 			}
 		}
-		// An idle connection is closed after 10 ms. Traffic moves the deadline,
-		// if it comes in time.
+		// An idle connection is closed after 10 ms. Traffic moves the deadline.
 		arm()
 		if err := aio.Sleep(ctx, 3*ms); err != nil {
 			return err
@@ -704,8 +705,8 @@ func staleTimer(mended bool) func(ctx context.Context) error {
 		if mended {
 			deadline = idle + 10*ms
 		} else if idle < 5*ms {
-			// sent early: no need to move the deadline for what little is
-			// left
+			// an early message: only extend the deadline, do not start
+			// another timer
 			deadline = idle + 7*ms
 		} else {
 			deadline = idle + 10*ms
@@ -735,7 +736,7 @@ func closedUnderJob(mended bool) func(ctx context.Context) error {
 				return err
 			}
 		} else if err := aio.Sleep(ctx, 5*ms); err != nil {
-			// it takes a millisecond
+			// the query takes a millisecond
 			return err
 		}
 		open = false
@@ -743,7 +744,7 @@ func closedUnderJob(mended bool) func(ctx context.Context) error {
 			return err
 		}
 		if late {
-			return errors.New("the job used what was closed")
+			return errors.New("the job used a closed resource")
 		}
 		return nil
 	}
@@ -770,7 +771,7 @@ func threeInARow(mended bool) func(ctx context.Context) error {
 				return err
 			}
 			if step != 1 {
-				return fmt.Errorf("another task has changed step to %d", step)
+				return fmt.Errorf("another task changed step to %d", step)
 			}
 			return nil
 		}
@@ -788,7 +789,7 @@ func threeInARow(mended bool) func(ctx context.Context) error {
 	}
 }
 
-// zooSeeds is how many seeds each fault has to be found with.
+// zooSeeds is the number of seeds for which each fault has to be found.
 const zooSeeds = 10
 
 func TestZoo(t *testing.T) {
@@ -801,7 +802,7 @@ func TestZoo(t *testing.T) {
 					t.Fatalf("the sweep does not find it: %+v", found)
 				}
 				if r := (aiotest.Sweep{}).Run(s.sweep(true)); len(r.Failures) > 0 || r.Moments < 2 {
-					t.Errorf("the mended one fails in %d moments: %v", r.Moments, r.Failures)
+					t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
 				}
 				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
 				return
@@ -812,7 +813,7 @@ func TestZoo(t *testing.T) {
 					t.Fatalf("FailEverywhere does not find it: %+v", found)
 				}
 				if r := (aiotest.Failures{Schedules: 5}).Run(s.fail(true)); len(r.Failures) > 0 || r.Moments < 20 {
-					t.Errorf("the mended one fails in %d moments: %v", r.Moments, r.Failures)
+					t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
 				}
 				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
 				return
@@ -845,23 +846,23 @@ func TestZoo(t *testing.T) {
 					t.Logf("%v\n%s%s", f, f.Record, "\n"+f.Timeline.String())
 				}
 			}
-			t.Logf("found in %d runs at most, %.1f on average", worst, float64(sum)/float64(seeds))
+			t.Logf("found within %d runs, %.1f on average", worst, float64(sum)/float64(seeds))
 			runs := 10 * s.within
 			if s.mode == aiotest.Exhaustive {
 				runs = 100_000
 			}
 			r := aiotest.Exploration{Mode: s.mode, Runs: runs}.Run(s.run(true))
 			if len(r.Failures) > 0 {
-				t.Errorf("the mended one fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
+				t.Errorf("the mended version fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
 			}
 			if s.mode == aiotest.Exhaustive && !r.Complete {
-				t.Errorf("%d runs are not all schedules of the mended one", r.Runs)
+				t.Errorf("%d runs are not all schedules of the mended version", r.Runs)
 			}
 		})
 	}
 }
 
-// findInWorld is TestZoo for a program of several hosts.
+// findInWorld is the part of TestZoo for programs with several hosts.
 func findInWorld(t *testing.T, s specimen) {
 	worst, sum := 0, 0
 	for seed := range uint64(zooSeeds) {
@@ -883,14 +884,14 @@ func findInWorld(t *testing.T, s specimen) {
 			t.Logf("%v\n%s", f, f.Record)
 		}
 	}
-	t.Logf("found in %d runs at most, %.1f on average", worst, float64(sum)/zooSeeds)
+	t.Logf("found within %d runs, %.1f on average", worst, float64(sum)/zooSeeds)
 	r := aiotest.Simulation{Runs: 10 * s.within}.Run(s.world(true))
 	if len(r.Failures) > 0 {
-		t.Errorf("the mended one fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
+		t.Errorf("the mended version fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
 	}
 }
 
-// The table of docs/simulation.md is that of the zoo.
+// docs/simulation.md contains the table of the zoo.
 func TestZooIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/simulation.md")
 	if err != nil {
@@ -926,13 +927,14 @@ func TestPoolUnderCancellation(t *testing.T) {
 	aiotest.CancelEverywhere(t, aiotest.Sweep{}, unreadAnswer(true))
 }
 
-// Every order of a mended program is right, and there are few enough to make them all:
-// steps that commute with all others are not tried in two orders.
+// All schedules of a mended program pass. They are few enough to make them all:
+// commuting steps are not tried in both orders.
 func TestZooExhausted(t *testing.T) {
 	const most = 1000
 	for _, s := range zoo {
 		if s.run == nil || s.mode == aiotest.PCT {
-			// which is for programs that are too long for this
+			// that mode is for programs with too many schedules for
+			// Exhaustive
 			continue
 		}
 		r := aiotest.Exploration{Mode: aiotest.Exhaustive, Runs: most}.Run(s.run(true))

@@ -12,7 +12,7 @@ func TestCurrentTellsGoroutinesApart(t *testing.T) {
 	goid.Check.Store(true)
 	mine := goid.Current()
 	if mine == 0 || mine == goid.Nobody {
-		t.Fatalf("Current() = %d, which stands for no goroutine", mine)
+		t.Fatalf("Current() = %d, want a goroutine", mine)
 	}
 	if again := goid.Current(); again != mine {
 		t.Errorf("Current() = %d, then %d in the same goroutine", mine, again)
@@ -21,7 +21,8 @@ func TestCurrentTellsGoroutinesApart(t *testing.T) {
 	if held, running := goid.Holder(&owner); held != mine || running != mine {
 		t.Errorf("Holder = %d, %d, want %d twice", held, running, mine)
 	}
-	// All of them live at the same time, or two might have one address.
+	// All goroutines run at the same time: two that run one after the other could
+	// have the same address.
 	const n = 50
 	ids := make(chan uintptr, n)
 	var all sync.WaitGroup
@@ -40,7 +41,7 @@ func TestCurrentTellsGoroutinesApart(t *testing.T) {
 	for range n {
 		id := <-ids
 		if seen[id] {
-			t.Errorf("two goroutines are called %d", id)
+			t.Errorf("two goroutines have the id %d", id)
 		}
 		seen[id] = true
 	}
