@@ -68,8 +68,20 @@ type caller struct {
 func (c caller) loop() *Loop { return c.fut.loop }
 
 // enter begins every call that may await: it finds the running task, and fails if the
-// calling goroutine is not that of the task.
+// calling goroutine is not that of the task. This is the short way for nearly every
+// call; enterSlow has the rules.
 func enter(ctx context.Context, call string) (caller, error) {
+	if s, ok := ctx.(*scope); ok {
+		l := s.loop
+		held, running := goid.Holder(&l.owner)
+		if held == running && l.current != nil && l.gate == 0 && !l.debug.Load() {
+			return caller{l.current, s.endCtx()}, nil
+		}
+	}
+	return enterSlow(ctx, call)
+}
+
+func enterSlow(ctx context.Context, call string) (caller, error) {
 	s, watch := scopeOf(ctx)
 	if s == nil {
 		if ctx == nil {
@@ -474,10 +486,6 @@ func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 	l := c.fut.loop
 	w := l.newWaiter(what)
 	list.push(w)
-	entry := list.entry
-	if entry != nil {
-		entry.wait(1)
-	}
 	suspend, err := c.arm(&w.future)
 	if suspend { // as in await, without its frame
 		stop := c.parking()
@@ -488,9 +496,6 @@ func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 	}
 	if c.byContext {
 		err = c.contextEnded(err)
-	}
-	if entry != nil {
-		entry.wait(-1)
 	}
 	woken = w.state == finished
 	list.remove(w)

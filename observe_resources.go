@@ -46,8 +46,7 @@ type Resource struct {
 	Limit int
 	// Peak is the largest number of items that a queue has had since it was listed.
 	Peak int
-	// Waiting is the number of tasks that wait for it now, without those that began
-	// to wait before it was listed.
+	// Waiting is the number of tasks that wait for it now.
 	Waiting int
 }
 
@@ -196,10 +195,11 @@ func listResource[T any](l *Loop, p *T, state func() Resource, lists ...*waitLis
 		r.state.Peak = r.state.Value
 	}
 	r.state.Place = userPlace()
-	reg.add(r)
 	for _, list := range lists {
 		list.entry = r
+		r.state.Waiting += list.n
 	}
+	reg.add(r)
 }
 
 // userPlace returns the innermost place in the user's code.

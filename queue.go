@@ -71,7 +71,10 @@ func (q *Queue[T]) check(call string) {
 
 // checked is check for a call with an error result.
 func (q *Queue[T]) checked(call string) error {
-	err := q.bound.checked(call)
+	if q.loop != nil && q.loop.runsHere() {
+		return nil
+	}
+	err := q.claim(call)
 	if q.outlived {
 		q.renew()
 	}

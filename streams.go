@@ -242,8 +242,11 @@ func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	case n < 0:
 		return r.readAll(e, call)
 	}
-	if _, err := r.waitBuffered(e, call); err != nil {
-		return nil, err
+	// as in waitBuffered, without its frame: a parked task keeps its stack
+	for r.size() == 0 && !r.eof {
+		if err := r.wait(e, call, nil); err != nil {
+			return nil, err
+		}
 	}
 	return r.take(min(n, r.size())), nil
 }

@@ -52,6 +52,9 @@ func (q *waitList) push(w *waiter) {
 		q.fresh = w
 	}
 	q.n++
+	if q.entry != nil {
+		q.entry.wait(1)
+	}
 }
 
 // remove removes w and reports whether it was still in the list.
@@ -77,6 +80,9 @@ func (q *waitList) remove(w *waiter) bool {
 	}
 	w.list, w.prev, w.next = nil, nil, nil
 	q.n--
+	if q.entry != nil {
+		q.entry.wait(-1)
+	}
 	return true
 }
 
