@@ -36,6 +36,24 @@ func init() {
 	}
 }
 
+// runDirected runs the entries of a pass in the order that the director chooses.
+func (l *Loop) runDirected() {
+	for l.todo > 0 {
+		l.director.Choose()
+		e := l.ready.pop()
+		l.todo--
+		switch _, isTask := e.r.(*task); {
+		case l.debug.Load():
+			l.runTimed(e)
+		case !isTask && l.observed != nil:
+			l.observed.call(e)
+		default:
+			l.call(e)
+		}
+		l.director.Ran()
+	}
+}
+
 // sourced is implemented by a runnable whose source is neither the future that caused
 // it nor, without such a future, the callbacks of the loop.
 type sourced interface{ source() any }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -548,33 +549,39 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	return f
 }
 
-// workers records which goroutines run jobs of a loop.
+// workers records which goroutines run jobs of a loop. A goroutine is there twice if an
+// executor calls a job inside another one.
 type workers struct {
-	mu sync.Mutex
-	m  map[uintptr]int // number of jobs, nested if an executor runs jobs at once
+	mu    sync.Mutex
+	slots []uintptr // 0 in a free one
+	free  []int
 }
 
-func (w *workers) enter(goroutine uintptr) {
+// enter records a goroutine, and returns its slot.
+func (w *workers) enter(goroutine uintptr) (slot int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.m == nil {
-		w.m = map[uintptr]int{}
+	if n := len(w.free); n > 0 {
+		slot = w.free[n-1]
+		w.free = w.free[:n-1]
+		w.slots[slot] = goroutine
+		return slot
 	}
-	w.m[goroutine]++
+	w.slots = append(w.slots, goroutine)
+	return len(w.slots) - 1
 }
 
-func (w *workers) leave(goroutine uintptr) {
+func (w *workers) leave(slot int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.m[goroutine]--; w.m[goroutine] == 0 {
-		delete(w.m, goroutine)
-	}
+	w.slots[slot] = 0
+	w.free = append(w.free, slot)
 }
 
 func (w *workers) has(goroutine uintptr) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.m[goroutine] > 0
+	return slices.Contains(w.slots, goroutine)
 }
 
 // job is a function on its way through an executor.
@@ -598,9 +605,7 @@ func (j *job[T]) work() {
 		return
 	}
 	workers := &j.result.loop.workers
-	me := goid.Current()
-	workers.enter(me)
-	defer workers.leave(me)
+	defer workers.leave(workers.enter(goid.Current()))
 	j.err = ErrGoexit
 	defer func() {
 		if v := recover(); v != nil {

@@ -20,12 +20,12 @@ func (l *Loop) runPass() (stop bool) {
 	}
 	if l.director != nil {
 		l.director.Pass()
+		l.takeDue()
+		l.runDirected()
+	} else {
+		l.takeDue()
 	}
-	l.takeDue()
 	for l.todo > 0 {
-		if l.director != nil {
-			l.director.Choose()
-		}
 		e := l.ready.pop()
 		l.todo--
 		if l.debug.Load() {
@@ -41,9 +41,6 @@ func (l *Loop) runPass() (stop bool) {
 			l.observed.call(e)
 		} else {
 			l.call(e)
-		}
-		if l.director != nil {
-			l.director.Ran()
 		}
 	}
 	if len(l.exiting) > 0 {
