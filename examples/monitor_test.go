@@ -15,11 +15,10 @@ import (
 	"testing"
 )
 
-// kv and chat serve the page of a monitor, if they are asked to, and only to this
-// machine.
+// With -monitor, kv and chat serve the page of a monitor, only on loopback addresses.
 func TestMonitorFlag(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no SIGTERM here")
+		t.Skip("Windows has no SIGTERM")
 	}
 	bin := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", bin+string(os.PathSeparator), "./kv", "./chat").CombinedOutput(); err != nil {
@@ -57,7 +56,7 @@ func TestMonitorFlag(t *testing.T) {
 		err = json.NewDecoder(resp.Body).Decode(&tasks)
 		resp.Body.Close()
 		if err != nil || len(tasks) == 0 {
-			t.Errorf("%s: the tasks: %v %v", name, tasks, err)
+			t.Errorf("%s: tasks: %v %v", name, tasks, err)
 		}
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package examples has the programs in its folders. This file tests what they have in
-// common.
+// Package examples contains the example programs in its folders. This file tests their
+// common conventions.
 package examples
 
 import (
@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// Each program has one style of usage text and exit codes: -h prints its usage and flags
-// to standard output and ends with 0; a wrong call prints what is wrong and the usage to
-// standard error, and ends with 2.
+// All programs have the same conventions for usage and exit codes: -h prints the usage
+// and the flags to standard output and exits with 0; wrong arguments print an error and
+// the usage to standard error and exit with 2.
 func TestUsage(t *testing.T) {
 	names := []string{"chat", "crawl", "kv", "proxy", "raft", "treehash"}
 	if runtime.GOOS != "windows" {
@@ -37,7 +37,7 @@ func TestUsage(t *testing.T) {
 		for _, c := range []struct {
 			args           []string
 			status         int
-			stdout, stderr string // how they begin
+			stdout, stderr string // prefixes of the output
 		}{
 			{[]string{"-h"}, 0, "usage: " + name + " ", ""},
 			{[]string{"-no-such-flag"}, 2, "", name + ": flag provided but not defined: -no-such-flag\nusage: " + name + " "},
@@ -56,7 +56,7 @@ func TestUsage(t *testing.T) {
 				name, got, want string
 			}{{"stdout", stdout.String(), c.stdout}, {"stderr", stderr.String(), c.stderr}} {
 				if !strings.HasPrefix(out.got, out.want) || out.want == "" && out.got != "" {
-					t.Errorf("%s %s: %s is %q, want it to begin with %q", name, c.args, out.name, out.got, out.want)
+					t.Errorf("%s %s: %s is %q, want prefix %q", name, c.args, out.name, out.got, out.want)
 				}
 			}
 		}

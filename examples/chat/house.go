@@ -1,7 +1,8 @@
 package main
 
-// The house has rooms, and people in them. All of it belongs to one loop: a handler can
-// change it without a lock, because no other task runs before its next await.
+// A house is the state of the chat server: its rooms and users. It is owned by one
+// loop, so a handler changes it without a lock: no other task runs before the handler's
+// next await.
 
 import (
 	"context"
@@ -20,22 +21,22 @@ import (
 
 const (
 	lobby = "lobby"
-	// maxUnread is how much somebody may leave unread before the connection is cut:
-	// the others do not wait.
+	// maxUnread is the number of unread bytes at which a user is disconnected: a
+	// slow reader does not make the other users wait.
 	maxUnread = 1 << 20
-	// maxLine is how long a line may be.
+	// maxLine is the maximum length of a line.
 	maxLine = 4 << 10
 )
 
 type house struct {
 	idle    time.Duration
-	rooms   map[string][]*user // in the order in which they came; no room is empty
+	rooms   map[string][]*user // in the order of arrival; empty rooms are deleted
 	nicks   map[string]*user
-	guests  int // that were ever here
+	guests  int // number of users since the start
 	closing bool
 }
 
-// user is somebody who is connected.
+// user is a connected client.
 type user struct {
 	nick, room string
 	w          *aio.StreamWriter
@@ -54,7 +55,7 @@ func (u *user) tell(format string, args ...any) {
 	fmt.Fprintf(u.w, format+"\n", args...)
 }
 
-// users returns everybody, by name.
+// users returns all users, sorted by name.
 func (h *house) users() (all []*user) {
 	for _, nick := range slices.Sorted(maps.Keys(h.nicks)) {
 		all = append(all, h.nicks[nick])
@@ -62,7 +63,7 @@ func (h *house) users() (all []*user) {
 	return all
 }
 
-// announce tells everybody in a room but one.
+// announce sends a line to everybody in a room except one user.
 func (h *house) announce(room string, but *user, format string, args ...any) {
 	for _, u := range h.rooms[room] {
 		if u != but {
@@ -75,23 +76,23 @@ func (h *house) announce(room string, but *user, format string, args ...any) {
 func (h *house) welcome(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	h.guests++
 	u := &user{nick: fmt.Sprintf("guest%d", h.guests), w: w}
-	for h.nicks[u.nick] != nil { // somebody has chosen that name
+	for h.nicks[u.nick] != nil { // another user has chosen that name
 		h.guests++
 		u.nick = fmt.Sprintf("guest%d", h.guests)
 	}
 	h.nicks[u.nick] = u
 	defer w.Close()
 	defer h.leave(u)
-	u.tell("* welcome, %s: /help tells what you can do", u.nick)
+	u.tell("* welcome, %s: /help lists the commands", u.nick)
 	h.enter(u, lobby)
 	for !h.closing {
 		line, err := h.listen(ctx, r)
 		switch {
 		case errors.Is(err, aio.ErrTimeout):
-			u.tell("* you were silent for %v: good-bye", h.idle)
+			u.tell("* you were silent for %v: goodbye", h.idle)
 			return nil
 		case errors.Is(err, aio.ErrLineTooLong):
-			u.tell("* that was too long")
+			u.tell("* line too long")
 			continue
 		case isGone(err):
 			return nil
@@ -106,7 +107,7 @@ func (h *house) welcome(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 			return nil
 		}
 		if err := w.Drain(ctx); err != nil {
-			return nil // the connection is gone
+			return nil // the connection is closed
 		}
 	}
 	return nil
@@ -137,22 +138,22 @@ func printable(line string) string {
 	}, strings.ToValidUTF8(line, "\uFFFD"))
 }
 
-// isGone reports whether an error says no more than that the connection has ended.
+// isGone reports whether err only says that the connection was closed or broken.
 func isGone(err error) bool {
 	var network interface{ Timeout() bool }
 	return errors.Is(err, io.EOF) || errors.As(err, &network) && !errors.Is(err, aio.ErrTimeout)
 }
 
-// commands are what can follow a slash.
+// commands are the commands that follow a slash.
 var commands = map[string]struct {
 	help string
 	run  func(h *house, u *user, arg string) (stay bool)
 }{
-	"nick":  {"NAME  take another name", (*house).rename},
-	"join":  {"ROOM  go to another room", (*house).join},
-	"who":   {"who is in this room", (*house).who},
-	"rooms": {"which rooms there are", (*house).list},
-	"me":    {"TEXT  say what you do", (*house).act},
+	"nick":  {"NAME  change your name", (*house).rename},
+	"join":  {"ROOM  move to another room", (*house).join},
+	"who":   {"list the users in this room", (*house).who},
+	"rooms": {"list the rooms", (*house).list},
+	"me":    {"TEXT  describe an action of yours", (*house).act},
 	"quit":  {"leave", func(*house, *user, string) bool { return false }},
 }
 
@@ -171,13 +172,13 @@ func (h *house) hear(u *user, line string) (stay bool) {
 	}
 	c, ok := commands[name]
 	if !ok {
-		u.tell("* there is no /%s: /help lists what there is", name)
+		u.tell("* unknown command /%s: /help lists the commands", name)
 		return true
 	}
 	return c.run(h, u, strings.TrimSpace(arg))
 }
 
-// validName is what people and rooms may be called.
+// validName matches the names of users and rooms.
 var validName = regexp.MustCompile(`^[\pL\pN_-]{1,20}$`)
 
 func (h *house) rename(u *user, nick string) bool {
@@ -199,7 +200,7 @@ func (h *house) rename(u *user, nick string) bool {
 func (h *house) join(u *user, room string) bool {
 	switch {
 	case !validName.MatchString(room):
-		u.tell("* a room has a name of 1 to 20 letters, digits, - or _")
+		u.tell("* the name of a room has 1 to 20 letters, digits, - or _")
 	case room != u.room:
 		h.exit(u)
 		h.enter(u, room)
@@ -228,15 +229,15 @@ func (h *house) act(u *user, what string) bool {
 	return true
 }
 
-// enter puts u into a room.
+// enter adds u to a room.
 func (h *house) enter(u *user, room string) {
 	u.room = room
 	h.rooms[room] = append(h.rooms[room], u)
-	h.announce(room, u, "* %s has come", u.nick)
+	h.announce(room, u, "* %s has joined", u.nick)
 	h.who(u, "")
 }
 
-// exit takes u out of the room.
+// exit removes u from its room.
 func (h *house) exit(u *user) {
 	rest := slices.DeleteFunc(h.rooms[u.room], func(other *user) bool { return other == u })
 	if len(rest) == 0 {
@@ -244,10 +245,10 @@ func (h *house) exit(u *user) {
 	} else {
 		h.rooms[u.room] = rest
 	}
-	h.announce(u.room, u, "* %s has gone", u.nick)
+	h.announce(u.room, u, "* %s has left", u.nick)
 }
 
-// leave takes u out of the house.
+// leave removes u from the house.
 func (h *house) leave(u *user) {
 	h.exit(u)
 	delete(h.nicks, u.nick)

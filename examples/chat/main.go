@@ -37,14 +37,14 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	addr        string
 	monitor     string
 	idle, grace time.Duration
 }
 
-// run is the program without its process. It returns the exit status.
+// run is main without os.Exit. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -69,7 +69,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig):
-		log.Printf("ended by %v", sig.Signal)
+		log.Printf("stopped by %v", sig.Signal)
 	case err != nil:
 		fmt.Fprintf(stderr, "chat: %v\n", err)
 		return exitFailure
@@ -79,12 +79,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.Usage = func() {}
 	flags.StringVar(&o.addr, "addr", "localhost:7777", "listen on `HOST:PORT`")
 	flags.StringVar(&o.monitor, "monitor", "", "show what the loop is doing at http://`ADDR`")
-	flags.DurationVar(&o.idle, "idle", 10*time.Minute, "close the connection of whoever is silent for `D`")
-	flags.DurationVar(&o.grace, "grace", 2*time.Second, "give the connections `D` to end")
+	flags.DurationVar(&o.idle, "idle", 10*time.Minute, "disconnect users that send nothing for `D`")
+	flags.DurationVar(&o.grace, "grace", 2*time.Second, "on shutdown, wait up to `D` for the connections to close")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stdout, usage)
@@ -95,16 +95,16 @@ func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 	}
 	switch {
 	case o.idle <= 0:
-		return o, fmt.Errorf("-idle must be more than 0, not %v", o.idle)
+		return o, fmt.Errorf("-idle must be greater than 0, got %v", o.idle)
 	case o.grace < 0:
-		return o, fmt.Errorf("-grace must not be negative, as %v is", o.grace)
+		return o, fmt.Errorf("-grace must not be negative, got %v", o.grace)
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("want no arguments, not %q", flags.Arg(0))
+		return o, fmt.Errorf("want no arguments, got %q", flags.Arg(0))
 	}
 	return o, nil
 }
 
-// serve runs the chat until it is cancelled. It calls ready when it listens.
+// serve runs the chat until it is cancelled. It calls ready when it is listening.
 func serve(ctx context.Context, addr string, idle, grace time.Duration, ready func(net.Addr)) error {
 	h := newHouse(idle)
 	srv, err := aio.StartServer(ctx, h.welcome, addr, &aio.ServerOptions{Limit: maxLine})
@@ -115,9 +115,9 @@ func serve(ctx context.Context, addr string, idle, grace time.Duration, ready fu
 	err = aio.Sleep(ctx, aio.NoTimeout)
 	h.closing = true
 	for _, u := range h.users() {
-		u.tell("* the server is going down")
+		u.tell("* the server is shutting down")
 	}
-	// A cancellation is delivered once: there is time to say good-bye.
+	// A cancellation is delivered only once, so the following awaits work as usual.
 	if serr := srv.Shutdown(ctx, grace); serr != nil {
 		return serr
 	}

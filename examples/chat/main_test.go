@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start runs a chat in a loop of its own. stop ends it, at the latest when the test does.
+// start runs a chat server in a new loop. stop ends it; the end of the test does too.
 func start(t *testing.T, idle time.Duration) (addr string, stop func()) {
 	t.Helper()
 	at := make(chan string, 1)
@@ -55,7 +55,7 @@ func start(t *testing.T, idle time.Duration) (addr string, stop func()) {
 	return <-at, stop
 }
 
-// guest is somebody at a terminal.
+// guest is the client of a user.
 type guest struct {
 	t  *testing.T
 	c  io.ReadWriteCloser
@@ -79,12 +79,12 @@ func (g *guest) say(line string) {
 	}
 }
 
-// reads fails unless these are the next lines.
+// reads checks that these are the next lines.
 func (g *guest) reads(lines ...string) {
 	g.t.Helper()
 	for _, want := range lines {
 		if !g.in.Scan() {
-			g.t.Fatalf("the connection has ended (%v), want %q", g.in.Err(), want)
+			g.t.Fatalf("the connection was closed (%v), want %q", g.in.Err(), want)
 		}
 		if got := g.in.Text(); got != want {
 			g.t.Fatalf("read %q, want %q", got, want)
@@ -92,23 +92,23 @@ func (g *guest) reads(lines ...string) {
 	}
 }
 
-// leaves fails unless the connection ends here.
+// leaves checks that the connection is closed.
 func (g *guest) leaves() {
 	g.t.Helper()
 	if g.in.Scan() {
-		g.t.Errorf("read %q, want the end", g.in.Text())
+		g.t.Errorf("read %q, want EOF", g.in.Text())
 	}
 }
 
 func TestChat(t *testing.T) {
 	addr, stop := start(t, time.Hour)
 	ann := visit(t, addr)
-	ann.reads("* welcome, guest1: /help tells what you can do", "* in lobby: guest1")
+	ann.reads("* welcome, guest1: /help lists the commands", "* in lobby: guest1")
 	ann.say("/nick ann")
 	ann.reads("* guest1 is now ann")
 	bob := visit(t, addr)
-	bob.reads("* welcome, guest2: /help tells what you can do", "* in lobby: ann, guest2")
-	ann.reads("* guest2 has come")
+	bob.reads("* welcome, guest2: /help lists the commands", "* in lobby: ann, guest2")
+	ann.reads("* guest2 has joined")
 	bob.say("/nick ann")
 	bob.reads("* ann is taken")
 	bob.say("/nick not a name")
@@ -119,41 +119,41 @@ func TestChat(t *testing.T) {
 	ann.say("hello")
 	bob.reads("ann: hello")
 	ann.say("\x1b]0;title\a\x1b[2Jclear \u009b31m\u202eright to left\xff \tend")
-	// no control character, and no order of one's own
+	// control characters and bidirectional overrides are removed
 	bob.reads("ann: ]0;title[2Jclear 31mright to left\uFFFD \tend")
 	bob.say("  \n/me waves")
 	bob.reads("* bob waves")
 	ann.reads("* bob waves")
 	bob.say("/join garden")
 	bob.reads("* in garden: bob")
-	ann.reads("* bob has gone")
+	ann.reads("* bob has left")
 	ann.say("nobody hears this")
 	ann.say("/rooms")
 	ann.reads("* garden (1)", "* lobby (1)")
 	ann.say("/join garden")
 	ann.reads("* in garden: bob, ann")
-	bob.reads("* ann has come")
+	bob.reads("* ann has joined")
 	ann.say("/dance")
-	ann.reads("* there is no /dance: /help lists what there is")
+	ann.reads("* unknown command /dance: /help lists the commands")
 	ann.say("/help")
-	ann.reads("* /join ROOM  go to another room", "* /me TEXT  say what you do", "* /nick NAME  take another name",
-		"* /quit leave", "* /rooms which rooms there are", "* /who who is in this room")
+	ann.reads("* /join ROOM  move to another room", "* /me TEXT  describe an action of yours", "* /nick NAME  change your name",
+		"* /quit leave", "* /rooms list the rooms", "* /who list the users in this room")
 	ann.say(strings.Repeat("x", 5000))
-	ann.reads("* that was too long")
+	ann.reads("* line too long")
 	ann.say("/quit")
 	ann.reads("* good-bye")
 	ann.leaves()
-	bob.reads("* ann has gone")
-	carl := visit(t, addr) // who leaves without a word
-	carl.reads("* welcome, guest3: /help tells what you can do", "* in lobby: guest3")
+	bob.reads("* ann has left")
+	carl := visit(t, addr) // disconnects without /quit
+	carl.reads("* welcome, guest3: /help lists the commands", "* in lobby: guest3")
 	carl.say("/join garden")
-	bob.reads("* guest3 has come")
+	bob.reads("* guest3 has joined")
 	carl.c.Close()
-	bob.reads("* guest3 has gone")
+	bob.reads("* guest3 has left")
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		bob.reads("* the server is going down")
+		bob.reads("* the server is shutting down")
 		bob.say("/quit")
 		bob.c.Close()
 	}()
@@ -164,12 +164,12 @@ func TestChat(t *testing.T) {
 func TestSilenceEndsTheVisit(t *testing.T) {
 	addr, _ := start(t, 20*time.Millisecond)
 	g := visit(t, addr)
-	g.reads("* welcome, guest1: /help tells what you can do", "* in lobby: guest1",
-		"* you were silent for 20ms: good-bye")
+	g.reads("* welcome, guest1: /help lists the commands", "* in lobby: guest1",
+		"* you were silent for 20ms: goodbye")
 	g.leaves()
 }
 
-// The program itself, with nc as its clients, ends by SIGTERM.
+// Runs the program with nc as its clients, and stops it with SIGTERM.
 func TestNetcatAndSIGTERM(t *testing.T) {
 	nc, err := exec.LookPath("nc")
 	if err != nil || runtime.GOOS == "windows" {
@@ -190,11 +190,11 @@ func TestNetcatAndSIGTERM(t *testing.T) {
 	defer srv.Process.Kill()
 	log := bufio.NewScanner(logged)
 	if !log.Scan() {
-		t.Fatal("the server said nothing")
+		t.Fatal("the server printed nothing")
 	}
 	_, addr, ok := strings.Cut(log.Text(), "listening on ")
 	if !ok {
-		t.Fatalf("the server said %q", log.Text())
+		t.Fatalf("the server printed %q", log.Text())
 	}
 	host, port, _ := net.SplitHostPort(addr)
 	var guests []*guest
@@ -227,8 +227,8 @@ func TestNetcatAndSIGTERM(t *testing.T) {
 		}
 		guests = append(guests, g)
 	}
-	guests[0].reads("* guest2 has come", "* guest3 has come")
-	guests[1].reads("* guest3 has come")
+	guests[0].reads("* guest2 has joined", "* guest3 has joined")
+	guests[1].reads("* guest3 has joined")
 	guests[1].say("hello from nc")
 	guests[0].reads("guest2: hello from nc")
 	guests[2].reads("guest2: hello from nc")
@@ -236,10 +236,10 @@ func TestNetcatAndSIGTERM(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, g := range guests {
-		g.reads("* the server is going down")
+		g.reads("* the server is shutting down")
 	}
 	if !log.Scan() || !strings.Contains(log.Text(), "ended by terminated") {
-		t.Errorf("the server said %q", log.Text())
+		t.Errorf("the server printed %q", log.Text())
 	}
 	if err := srv.Wait(); err != nil {
 		t.Error(err)

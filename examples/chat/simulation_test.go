@@ -1,7 +1,7 @@
 package main
 
-// An evening in a world of hosts that crash and links that are cut: everybody hears what
-// a neighbour says in its order and once, and who is gone leaves nothing behind.
+// The chat in a simulation with crashing hosts and cut links: every user gets the lines
+// of another user in order and at most once, and a user who has left remains nowhere.
 
 import (
 	"context"
@@ -23,12 +23,11 @@ func TestSimulation(t *testing.T) {
 		house := w.Host("house", func(ctx context.Context) error {
 			return serve(ctx, ":7777", 5*time.Second, time.Second, func(net.Addr) {})
 		})
-		// visit is one stay of somebody, from connecting to the end of the
-		// connection.
+		// visit is one connection of a user, until the connection is closed.
 		visit := func(ctx context.Context, nick string, lines int) error {
 			r, c, err := aio.OpenConnection(ctx, "house:7777", nil)
 			if err != nil {
-				return nil // it is down
+				return nil // the server is down
 			}
 			defer c.Close()
 			talk := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
@@ -45,26 +44,27 @@ func TestSimulation(t *testing.T) {
 				return nil
 			}))
 			defer talk.Cancel()
-			last := map[string]int{} // line heard of each
+			last := map[string]int{} // last line received from each user
 			for {
 				line, err := r.ReadLine(ctx)
 				if errors.Is(err, aio.ErrCancelled) || errors.Is(err, aio.ErrLoopClosed) {
 					return err
 				}
 				if err != nil || !strings.HasSuffix(string(line), "\n") {
-					return nil // it is over
+					return nil // the visit is over
 				}
 				who, what, said := strings.Cut(strings.TrimSpace(string(line)), ": ")
 				var i int
 				if _, err := fmt.Sscanf(what, "line %d", &i); !said || err != nil {
-					if strings.HasSuffix(string(line), "has come\n") {
-						clear(last) // of an earlier stay
+					if strings.HasSuffix(string(line), "has joined\n") {
+						// discard the lines of an earlier visit
+						clear(last)
 					}
 					continue
 				}
 				heard++
 				if before, ok := last[who]; ok && i != before+1 {
-					return fmt.Errorf("%s heard line %d of %s after line %d", nick, i, who, before)
+					return fmt.Errorf("%s got line %d of %s after line %d", nick, i, who, before)
 				}
 				last[who] = i
 			}
@@ -101,8 +101,9 @@ func TestSimulation(t *testing.T) {
 				w.Heal("house", somebody.Name())
 			}
 		}
-		// Whoever waits for a house that has forgotten them is sent away by it,
-		// or by nobody: the house was restarted without a farewell.
+		// A user may be connected to a server that was restarted and does not
+		// know the user. No end of the connection arrives in that case, so the
+		// wait has a timeout.
 		var err error
 		for _, h := range people {
 			err = errors.Join(err, aio.Timeout(ctx, time.Minute, h.Wait))
@@ -114,8 +115,8 @@ func TestSimulation(t *testing.T) {
 		sum.Crashes, sum.Resets, sum.Connections = sum.Crashes+c.Crashes, sum.Resets+c.Resets, sum.Connections+c.Connections
 		return nil
 	})
-	t.Logf("%d runs, %d lines heard, %+v", r.Runs, heard, sum)
+	t.Logf("%d runs, %d lines received, %+v", r.Runs, heard, sum)
 	if heard < 3000 || sum.Crashes < 50 || sum.Resets < 20 {
-		t.Error("that is too little")
+		t.Error("too few")
 	}
 }

@@ -1,7 +1,7 @@
 package main
 
-// The house under explored schedules and a cancellation in each moment, on connections in
-// memory.
+// The chat under explored schedules, and with a cancellation at every moment, over
+// in-memory connections.
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio/examples/internal/wire"
 )
 
-// resident talks and listens without a person.
+// resident is a simulated user.
 type resident struct {
 	wire.End
 	heard []string
@@ -25,7 +25,7 @@ type resident struct {
 
 func (r *resident) say(line string) { _, _ = r.W.Write([]byte(line + "\n")) }
 
-// listen takes down what is said, until the connection ends.
+// listen records the lines that it receives, until the connection is closed.
 func (r *resident) listen(ctx context.Context) error {
 	for {
 		line, err := r.R.ReadLine(ctx)
@@ -36,7 +36,7 @@ func (r *resident) listen(ctx context.Context) error {
 	}
 }
 
-// evening is a talk of two people; do runs the handler of the first.
+// evening is a conversation of two users; do runs the handler of the first.
 func evening(do func(ctx context.Context, fn func(ctx context.Context) error) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		h := newHouse(time.Minute)
@@ -67,11 +67,11 @@ func evening(do func(ctx context.Context, fn func(ctx context.Context) error) er
 					}
 				}
 				if err := aio.Sleep(ctx, time.Second); err != nil {
-					// the other has long gone
+					// the other user has left long before
 					return err
 				}
 				if nicks := h.users(); len(nicks) != 1 || nicks[0].nick != "bob" {
-					return fmt.Errorf("there are %d people", len(nicks))
+					return fmt.Errorf("%d users are connected", len(nicks))
 				}
 				if len(h.rooms) != 1 || len(h.rooms[lobby]) != 1 {
 					return fmt.Errorf("the rooms are %v", h.rooms)
@@ -81,7 +81,7 @@ func evening(do func(ctx context.Context, fn func(ctx context.Context) error) er
 			}),
 		}
 		err := do(ctx, func(ctx context.Context) error { return h.welcome(ctx, annThere.R, annThere.W) })
-		annThere.W.Close() // as the server does
+		annThere.W.Close() // closes the server's side
 		if err != nil && !errors.Is(err, aio.ErrCancelled) {
 			return fmt.Errorf("the handler: %w", err)
 		}
@@ -91,15 +91,15 @@ func evening(do func(ctx context.Context, fn func(ctx context.Context) error) er
 			}
 		}
 		if len(h.nicks) > 0 || len(h.rooms) > 0 {
-			return fmt.Errorf("there are still %d people in %d rooms", len(h.nicks), len(h.rooms))
+			return fmt.Errorf("%d users remain in %d rooms", len(h.nicks), len(h.rooms))
 		}
-		// Whoever came to the house while bob was there has gone again for him.
+		// Every user whose arrival bob saw must have left again.
 		come, gone := 0, 0
 		for _, line := range bob.heard {
 			switch {
-			case strings.HasSuffix(line, " has come"):
+			case strings.HasSuffix(line, " has joined"):
 				come++
-			case strings.HasSuffix(line, " has gone"):
+			case strings.HasSuffix(line, " has left"):
 				gone++
 			}
 		}
@@ -121,6 +121,6 @@ func TestSweep(t *testing.T) {
 	}
 	t.Logf("%d moments, %d schedules", r.Moments, schedules)
 	if r.Moments < 1000 {
-		t.Errorf("there were only %d moments", r.Moments)
+		t.Errorf("only %d moments", r.Moments)
 	}
 }

@@ -1,10 +1,10 @@
 package main
 
-// A page is fetched once, but may be found many times, and the first way to it that turns
-// up need not be the shortest: that depends on which server was slow. For a run to end
-// with the same table each time, a page that is found again by a shorter way passes that
-// on to all it leads to. Its links are kept for this, also if it seemed too far away to
-// follow them when it came in.
+// A page is fetched once, but several paths may lead to it, and the path that is found
+// first need not be the shortest: this depends on which server was slow. To produce the
+// same table in every run, a page that is found again by a shorter path updates the
+// depth of all pages it leads to. For this it keeps its links, even if it was too deep
+// to follow them when it was fetched.
 
 import (
 	"cmp"
@@ -16,12 +16,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// maxHops is how many redirects in a row are followed, as many as net/http would.
+// maxHops is the maximum number of consecutive redirects, the same as in net/http.
 const maxHops = 10
 
-// crawler crawls once. Its tasks share the fields, and all that hangs on them, without a
-// lock: what belongs together is changed without an await in between, so no task sees
-// half of it.
+// crawler makes one crawl. Its tasks share the fields, and everything reachable from
+// them, without a lock: related changes are made without an await in between, so no
+// task sees only some of them.
 type crawler struct {
 	options
 	web    web
@@ -29,19 +29,19 @@ type crawler struct {
 	tasks  *aio.TaskGroup
 	queue  *aio.Queue[visit]
 	visits int              // begun
-	pages  map[string]*page // by name, all that were found
-	hosts  map[string]*host // by what they are called in URLs
+	pages  map[string]*page // all pages found, by name
+	hosts  map[string]*host // by host name in URLs
 }
 
-// page is an address and what is known about it.
+// page is an address and its state.
 type page struct {
 	link
 	way
 	status status
-	answer answer        // if status is answered
-	err    error         // if status is failed
-	took   time.Duration // if there was a request
-	target *page         // of a redirect that was followed
+	answer answer        // set if status is answered
+	err    error         // set if status is failed
+	took   time.Duration // zero without a request
+	target *page         // target of a redirect that was followed
 }
 
 type status int
@@ -49,19 +49,19 @@ type status int
 const (
 	unchecked status = iota
 	forbidden        // by robots.txt
-	answered         // by the server, be it with an error
-	failed           // to get an answer
+	answered         // by the server, possibly with an error status
+	failed           // no response
 )
 
-// way is how a page was found: the number of links, and the number of redirects since
-// the last link.
+// way is a path to a page: the number of links, and the number of redirects since the
+// last link.
 type way struct {
 	depth, hops int
-	from        *page // nil for the page where the crawl starts
+	from        *page // nil for the start page
 }
 
-// compare puts the shorter way first. Of ways that are equally long it prefers one too,
-// for the table not to depend on which was found first.
+// compare orders shorter paths first. Among paths of equal length it also chooses one,
+// so that the table does not depend on which was found first.
 func (w way) compare(v way) int {
 	return cmp.Or(
 		cmp.Compare(w.depth, v.depth),
@@ -100,7 +100,7 @@ func newCrawler(o options, w web) *crawler {
 	}
 }
 
-// crawl leaves what it finds in c.pages. Its error is never that of a page.
+// crawl stores its results in c.pages. Its error is never that of a page.
 func (c *crawler) crawl(ctx context.Context) (err error) {
 	if c.loop, err = aio.GetRunningLoop(ctx); err != nil {
 		return err
@@ -111,9 +111,9 @@ func (c *crawler) crawl(ctx context.Context) (err error) {
 		for range c.workers {
 			tasks.Go(c.work)
 		}
-		// That the queue is empty does not mean that the work is done: a page
-		// that is being read may have links. Join waits until everything that was
-		// ever put has been dealt with.
+		// An empty queue does not mean that the work is done: a page that is
+		// being read may contain links. Join waits until every item that was
+		// put has been processed.
 		if err := c.queue.Join(ctx); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (c *crawler) work(ctx context.Context) error {
 		}
 		c.visits++
 		if c.visits == c.limit {
-			// drops what is left, and Join does not wait for it
+			// drops the remaining items; Join does not wait for them
 			c.queue.Shutdown(true)
 		}
 		if err := c.visit(ctx, v.page); err != nil {
@@ -141,8 +141,8 @@ func (c *crawler) work(ctx context.Context) error {
 	return nil
 }
 
-// visit finds out about p. Its error is that of a task that has to end; what goes wrong
-// with the page is part of what is found out.
+// visit determines the state of p. It returns an error only if the task has to end; an
+// error of the page is part of its state.
 func (c *crawler) visit(ctx context.Context, p *page) error {
 	h := c.host(p.url)
 	rules, err := c.robots(ctx, h, p.url)
@@ -169,7 +169,8 @@ func (c *crawler) visit(ctx context.Context, p *page) error {
 	return nil
 }
 
-// ask gets a page of the site to read it, and of others only whether it is there.
+// ask reads a page of the start page's host. For pages of other hosts it only checks
+// that they exist.
 func (c *crawler) ask(ctx context.Context, h *host, u *url.URL) (answer, time.Duration, error) {
 	get := func(ctx context.Context) (answer, error) { return c.web.page(ctx, u) }
 	if u.Host == c.start.url.Host {
@@ -180,12 +181,12 @@ func (c *crawler) ask(ctx context.Context, h *host, u *url.URL) (answer, time.Du
 	})
 	if err == nil && a.refusesHead() {
 		a, took, err = request(ctx, c, h, get)
-		a.links = nil // not ours to follow
+		a.links = nil // links of other hosts are not followed
 	}
 	return a, took, err
 }
 
-// follow has what p leads to found.
+// follow registers the pages that p leads to.
 func (c *crawler) follow(p *page) {
 	if to := p.answer.location; to != nil && to.isWeb() && p.hops < maxHops {
 		p.target = c.found(*to, way{p.depth, p.hops + 1, p})
@@ -198,7 +199,7 @@ func (c *crawler) follow(p *page) {
 	}
 }
 
-// found notes a way to what l names, which is visited if it is new.
+// found registers a path to l. If the page is new, it is queued.
 func (c *crawler) found(l link, w way) *page {
 	p := c.pages[l.name]
 	switch {
@@ -209,7 +210,7 @@ func (c *crawler) found(l link, w way) *page {
 			p.status, p.err = failed, l.err
 			break
 		}
-		// After Shutdown the queue takes no more, and the page stays unchecked.
+		// After Shutdown the put fails, and the page stays unchecked.
 		_ = c.queue.PutNowait(visit{p, w.depth, len(c.pages)})
 	case w.compare(p.way) < 0:
 		p.way = w

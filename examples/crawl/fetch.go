@@ -1,6 +1,6 @@
 package main
 
-// What is asked of servers, and what of their answers is kept.
+// The requests to servers, and the parts of the responses that are kept.
 
 import (
 	"context"
@@ -17,27 +17,25 @@ import (
 const (
 	userAgent = "aio-crawl/1.0 (+https://github.com/goaio/aio)"
 
-	maxBody = 1 << 20 // bytes of a page or a robots.txt that are read
+	maxBody = 1 << 20 // maximum number of bytes read of a page or a robots.txt
 )
 
-// web is what the crawler asks: the servers, or in some tests a web that lives in the
-// loop.
+// web makes the requests: over HTTP, or in some tests to a web simulated in the loop.
 type web interface {
-	// head asks for a page without its body.
+	// head requests a page without its body.
 	head(ctx context.Context, u *url.URL) (answer, error)
-	// page asks for a page and reads it if it is HTML, for its links. Of what is too
-	// large it reads the beginning.
+	// page requests a page and, if it is HTML, reads it and finds its links. If the
+	// page is too large it reads only the beginning.
 	page(ctx context.Context, u *url.URL) (answer, error)
-	// robots gets the rules of the host of u.
+	// robots fetches the rules of the host of u.
 	robots(ctx context.Context, u *url.URL) (robotsRules, error)
 }
 
-// overHTTP is the real web.
+// overHTTP is the web over HTTP.
 type overHTTP struct{ client *aiohttp.Client }
 
-// newClient returns a client that takes one step at a time: where a redirect leads is for
-// the crawler to follow, or the steps would not be in the table and the hosts on the way
-// not spared.
+// newClient returns a client that does not follow redirects. The crawler follows them
+// itself: each redirect has a line in the table, and the limits of each host apply.
 func newClient(transport *http.Transport) *aiohttp.Client {
 	return &aiohttp.Client{
 		HTTP: &http.Client{
@@ -48,17 +46,16 @@ func newClient(transport *http.Transport) *aiohttp.Client {
 	}
 }
 
-// answer is what a server says about a page.
+// answer describes the response for a page.
 type answer struct {
 	code      int
-	location  *link // of a redirect, nil if it is none
-	size      int64 // of the body, -1 if it is not known
+	location  *link // target of a redirect, otherwise nil
+	size      int64 // size of the body, -1 if unknown
 	truncated bool  // the body is larger than size
 	links     []link
 }
 
-// refusesHead reports whether a server may have answered so only because the method was
-// HEAD.
+// refusesHead reports whether the status may be due to the method HEAD.
 func (a answer) refusesHead() bool {
 	return slices.Contains([]int{http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented}, a.code)
 }
@@ -77,7 +74,7 @@ func (w overHTTP) page(ctx context.Context, u *url.URL) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Close() // what was not read stays with the server
+	defer resp.Close() // discards the unread part
 	a := newAnswer(resp)
 	if a.code != http.StatusOK || !isHTML(resp.Header) {
 		return a, nil
@@ -90,7 +87,7 @@ func (w overHTTP) page(ctx context.Context, u *url.URL) (answer, error) {
 		body, a.truncated = body[:maxBody], true
 	}
 	a.size = int64(len(body))
-	// To search a large page takes long enough to be felt by the other tasks.
+	// Searching a large page would block the other tasks noticeably.
 	a.links, err = aio.ToThread(ctx, func(context.Context) ([]link, error) { return findLinks(u, string(body)), nil })
 	return a, err
 }
@@ -111,7 +108,8 @@ func (w overHTTP) robots(ctx context.Context, u *url.URL) (robotsRules, error) {
 	return parseRobots(string(body)), nil
 }
 
-// send makes a request, which ends when the task does, also while its body is being read.
+// send makes a request. It is cancelled with the task, also while its body is being
+// read.
 func send(ctx context.Context, client *aiohttp.Client, method string, u *url.URL) (*aiohttp.Response, error) {
 	req, err := http.NewRequest(method, u.String(), nil)
 	if err != nil {
@@ -121,7 +119,7 @@ func send(ctx context.Context, client *aiohttp.Client, method string, u *url.URL
 	return resp, withoutURL(err)
 }
 
-// readBeginning reads a body, but no more than n bytes.
+// readBeginning reads at most n bytes of a body.
 func readBeginning(ctx context.Context, resp *aiohttp.Response, n int) (body []byte, err error) {
 	for p, err := range resp.Chunks(ctx) {
 		if err != nil {
@@ -148,8 +146,7 @@ func newAnswer(resp *aiohttp.Response) answer {
 	return a
 }
 
-// withoutURL returns what is wrong in an error that also says with which URL: the table
-// has a column for that.
+// withoutURL removes the URL from an error: the table has a column for it.
 func withoutURL(err error) error {
 	if urlErr := (*url.Error)(nil); errors.As(err, &urlErr) {
 		return urlErr.Err

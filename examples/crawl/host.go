@@ -9,15 +9,15 @@ import (
 	"github.com/goaio/aio"
 )
 
-// host is what the requests to a host have in common.
+// host is the state shared by the requests to one host.
 type host struct {
 	permits  *aio.Semaphore
-	interval time.Duration // from the start of one request to that of the next
-	next     time.Time     // when the next request may start, by the loop's clock
+	interval time.Duration // time between the starts of two requests
+	next     time.Time     // earliest start of the next request, by the loop's clock
 	robots   *aio.Task[robotsRules]
 }
 
-// host returns the host of u, the same one each time.
+// host returns the host of u. The result is the same for equal hosts.
 func (c *crawler) host(u *url.URL) *host {
 	h := c.hosts[u.Host]
 	if h == nil {
@@ -65,8 +65,8 @@ func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Co
 	return v, c.loop.Time().Sub(start), err
 }
 
-// pace reserves the next start and waits for it. Between the lines that read and move the
-// timetable there is no await, so two tasks never get the same start.
+// pace reserves the next start time and waits for it. There is no await between reading
+// and updating h.next, so two tasks never get the same start time.
 func (h *host) pace(ctx context.Context, now time.Time) error {
 	start := h.next
 	if start.Before(now) {

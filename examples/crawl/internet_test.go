@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// Most tests run in a synctest bubble, on an internet of their own: time passes when
-// everybody waits, and then exactly, so that the times in the table are part of what is
-// compared.
+// Most tests run in a synctest bubble with a simulated internet: time advances only
+// when all goroutines wait, and by exact amounts, so the tests can compare the times in
+// the table.
 
-// internet has the servers of a test by their addresses.
+// internet holds the servers of a test by address.
 type internet map[string]*server
 
-// server is a web server, and what it knows about those who came.
+// server is a web server that records its requests.
 type server struct {
 	conns   chan net.Conn
 	closed  chan struct{}
@@ -33,10 +33,10 @@ type server struct {
 	requests map[string]int // by method and path
 	starts   []time.Duration
 	agents   map[string]bool
-	now, max int // requests under way
+	now, max int // concurrent requests
 }
 
-// newInternet has the crawler use an internet without any servers.
+// newInternet makes the crawler use an internet without servers.
 func newInternet(t *testing.T) internet {
 	in := internet{}
 	old := newTransport
@@ -59,7 +59,8 @@ func (in internet) dial(ctx context.Context, _, address string) (net.Conn, error
 	}
 }
 
-// serve starts a server at http://name. robots.txt is not there unless handlers have it.
+// serve starts a server at http://name. robots.txt does not exist unless handlers
+// contains it.
 func (in internet) serve(t *testing.T, name string, handlers map[string]http.HandlerFunc) *server {
 	mux := http.NewServeMux()
 	for path, handler := range handlers {
@@ -83,7 +84,7 @@ func (in internet) serve(t *testing.T, name string, handlers map[string]http.Han
 	return s
 }
 
-// A server is its own net.Listener.
+// A server is also its net.Listener.
 
 func (s *server) Accept() (net.Conn, error) {
 	select {
@@ -115,7 +116,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// wantRequests fails unless the server got each of these requests once, and no other.
+// wantRequests checks that the server got exactly these requests, each once.
 func (s *server) wantRequests(t *testing.T, want ...string) {
 	t.Helper()
 	s.mu.Lock()
@@ -131,7 +132,7 @@ func (s *server) wantRequests(t *testing.T, want ...string) {
 	}
 }
 
-// pageWith answers with HTML that has these links.
+// pageWith returns a handler for an HTML page with these links.
 func pageWith(hrefs ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for _, href := range hrefs {
@@ -140,7 +141,7 @@ func pageWith(hrefs ...string) http.HandlerFunc {
 	}
 }
 
-// after lets some time pass first, which in a bubble is no time.
+// after delays a handler. In a bubble that takes no real time.
 func after(d time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(d)

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// link is where a reference leads.
+// link is the target of a reference.
 type link struct {
-	name string   // as in the table, one for each address
-	url  *url.URL // nil if err is not
-	err  error    // why the reference makes no sense
+	name string   // name in the table, unique for each address
+	url  *url.URL // nil if err is set
+	err  error    // why the reference is invalid
 }
 
 // newLink resolves a reference found at base, in a form that is the same for all
@@ -30,7 +30,7 @@ func newLink(base *url.URL, ref string) link {
 	}
 	u.Fragment, u.RawFragment = "", ""
 	u.RawQuery = notInQueries.ReplaceAllStringFunc(u.RawQuery, url.PathEscape)
-	u.Host = strings.ToLower(u.Host) // Parse has done so for the scheme
+	u.Host = strings.ToLower(u.Host) // Parse has lowered the scheme already
 	if port := u.Port(); port != "" && port == defaultPorts[u.Scheme] || strings.HasSuffix(u.Host, ":") {
 		u.Host = u.Host[:strings.LastIndexByte(u.Host, ':')]
 	}
@@ -40,10 +40,11 @@ func newLink(base *url.URL, ref string) link {
 	return link{name: u.String(), url: u}
 }
 
-// notInQueries matches what a browser escapes in a query, and net/url leaves as it is.
+// notInQueries matches the characters that a browser escapes in a query and net/url
+// does not.
 var notInQueries = regexp.MustCompile(`[^!#-;=?-~]+`)
 
-// lineBreaks are dropped wherever they are in a reference, as browsers do.
+// lineBreaks are removed anywhere in a reference, as in browsers.
 var lineBreaks = strings.NewReplacer("\n", "", "\r", "", "\t", "")
 
 var defaultPorts = map[string]string{"http": "80", "https": "443"}
@@ -54,9 +55,9 @@ func isWeb(u *url.URL) bool { return defaultPorts[u.Scheme] != "" }
 // reported as broken.
 func (l link) isWeb() bool { return l.err != nil || isWeb(l.url) }
 
-// These two take HTML apart as far as finding links needs. Whatever may hold something
-// that only looks like a link has to be matched too, to be stepped over: a comment, a
-// script, the quoted value of another attribute.
+// These two regular expressions parse HTML as far as finding links needs. They also
+// match and thereby skip everything that may contain text that looks like a link:
+// comments, scripts, quoted values of other attributes.
 var (
 	// markup matches a comment, an entire element whose content is not markup, or
 	// the start tag of an a or base element, with its name and attributes as
@@ -88,8 +89,7 @@ func findLinks(address *url.URL, page string) []link {
 		case strings.EqualFold(m[1], "a"):
 			refs = append(refs, ref)
 		case !rebased:
-			// of several base elements the first one counts, for all of the
-			// page
+			// the first base element applies to the whole page
 			rebased = true
 			if l := newLink(address, ref); l.err == nil {
 				base = l.url
@@ -105,7 +105,7 @@ func findLinks(address *url.URL, page string) []link {
 	return links
 }
 
-// href returns the value of the first attribute of that name.
+// href returns the value of the first href attribute.
 func href(attributes string) (value string, ok bool) {
 	for _, m := range attribute.FindAllStringSubmatch(attributes, -1) {
 		if strings.EqualFold(m[1], "href") {

@@ -61,7 +61,7 @@ var newTransport = func() *http.Transport { return http.DefaultTransport.(*http.
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program without its process. It returns the exit status.
+// run is main without os.Exit. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -72,7 +72,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	transport := newTransport()
-	// or most connections would serve one request only
+	// With a lower limit most connections would serve only one request.
 	transport.MaxIdleConnsPerHost = o.perHost
 	defer transport.CloseIdleConnections()
 
@@ -102,20 +102,20 @@ type options struct {
 	limit   int
 }
 
-// minRate keeps the time between two requests within what a time.Duration can hold.
+// minRate limits the interval between two requests to what a time.Duration can hold.
 const minRate = 0.001
 
-// parseArgs writes to stdout only if help is asked for.
+// parseArgs writes to stdout only for -h.
 func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("crawl", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.Usage = func() {}
 	flags.IntVar(&o.depth, "depth", 3, "read pages up to `N` links away from URL, and check what they link to")
-	flags.IntVar(&o.workers, "workers", 8, "check up to `N` addresses at once")
-	flags.IntVar(&o.perHost, "per-host", 2, "have up to `N` requests to a host under way")
-	flags.Float64Var(&o.rate, "rate", 10, "begin up to `N` requests a second to a host, 0 for any number")
-	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "give up on a request after `D`")
-	flags.IntVar(&o.limit, "limit", 1000, "check no more than `N` addresses, the nearest ones first")
+	flags.IntVar(&o.workers, "workers", 8, "check up to `N` addresses concurrently")
+	flags.IntVar(&o.perHost, "per-host", 2, "make up to `N` concurrent requests to a host")
+	flags.Float64Var(&o.rate, "rate", 10, "make up to `N` requests per second to a host; 0 means no limit")
+	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "time limit `D` of a request")
+	flags.IntVar(&o.limit, "limit", 1000, "check at most `N` addresses, nearest first")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stdout, usage)
@@ -126,19 +126,19 @@ func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 	}
 	switch {
 	case o.depth < 0:
-		return o, fmt.Errorf("-depth must not be negative, as %d is", o.depth)
+		return o, fmt.Errorf("-depth must not be negative, got %d", o.depth)
 	case o.workers < 1:
-		return o, fmt.Errorf("-workers must be at least 1, not %d", o.workers)
+		return o, fmt.Errorf("-workers must be at least 1, got %d", o.workers)
 	case o.perHost < 1:
-		return o, fmt.Errorf("-per-host must be at least 1, not %d", o.perHost)
-	case o.rate != 0 && !(o.rate >= minRate): // also if it is not a number
-		return o, fmt.Errorf("-rate must be 0 or at least %v, not %v", minRate, o.rate)
+		return o, fmt.Errorf("-per-host must be at least 1, got %d", o.perHost)
+	case o.rate != 0 && !(o.rate >= minRate): // true for NaN too
+		return o, fmt.Errorf("-rate must be 0 or at least %v, got %v", minRate, o.rate)
 	case o.timeout <= 0:
-		return o, fmt.Errorf("-timeout must be more than 0, not %v", o.timeout)
+		return o, fmt.Errorf("-timeout must be greater than 0, got %v", o.timeout)
 	case o.limit < 1:
-		return o, fmt.Errorf("-limit must be at least 1, not %d", o.limit)
+		return o, fmt.Errorf("-limit must be at least 1, got %d", o.limit)
 	case flags.NArg() != 1:
-		return o, fmt.Errorf("want one URL, not %d", flags.NArg())
+		return o, fmt.Errorf("want one URL, got %d", flags.NArg())
 	}
 	o.start = newLink(&url.URL{}, flags.Arg(0))
 	switch {

@@ -24,13 +24,13 @@ import (
 
 func TestMain(m *testing.M) {
 	if runtime.GOOS != "js" && signal.Ignored(os.Interrupt) {
-		// by who started the tests in the background
+		// SIGINT may be ignored if the tests run in the background
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// outcome is what a run has left.
+// outcome is the result of a run.
 type outcome struct {
 	status         int
 	stdout, stderr string
@@ -122,7 +122,7 @@ func testSite(t *testing.T) {
 	}
 }
 
-// hugePage answers with a link and more text than anybody wants to read.
+// hugePage answers with a link and more text than the crawler reads.
 func hugePage(href string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		pageWith(href)(w, r)
@@ -134,7 +134,7 @@ func hugePage(href string) http.HandlerFunc {
 	}
 }
 
-// While a page is slow, what it links to may be found by a longer way first.
+// While a page is slow, its links may first be found by a longer path.
 func TestShorterWayFoundLater(t *testing.T) { synctest.Test(t, testShorterWayFoundLater) }
 
 func testShorterWayFoundLater(t *testing.T) {
@@ -142,7 +142,7 @@ func testShorterWayFoundLater(t *testing.T) {
 	site := in.serve(t, "site.test", map[string]http.HandlerFunc{
 		"/{$}":  pageWith("/1", "/slow", "/z"),
 		"/1":    pageWith("/2"),
-		"/2":    pageWith("/goal"), // whose links do not count, at that depth
+		"/2":    pageWith("/goal"), // links at this depth are not followed
 		"/slow": after(time.Second, pageWith("/goal", "/tie")),
 		"/z":    pageWith("/tie"),
 		"/tie":  pageWith(),
@@ -193,17 +193,18 @@ func testRateSpacesRequests(t *testing.T) {
 	in := newInternet(t)
 	site := in.serve(t, "site.test", map[string]http.HandlerFunc{
 		"/{$}": pageWith("/1", "/2", "/3", "http://other.test/1", "http://other.test/2"),
-		"/1":   after(time.Second, pageWith()), // does not hold up the next start
-		"/2":   pageWith(),
-		"/3":   pageWith(),
+		// a slow response does not delay the next start
+		"/1": after(time.Second, pageWith()),
+		"/2": pageWith(),
+		"/3": pageWith(),
 	})
 	other := in.serve(t, "other.test", map[string]http.HandlerFunc{
-		// whose GET keeps to the rate too
+		// its GET request obeys the rate too
 		"/1": code(http.StatusMethodNotAllowed),
 		"/2": pageWith(),
 	})
 	o := crawl("-rate", "4", "-per-host", "8", "http://site.test")
-	if o.status != 1 || o.stderr != "" { // other.test/1 stays at 405
+	if o.status != 1 || o.stderr != "" { // other.test/1 answers 405 to GET as well
 		t.Errorf("exit status %d, want 1; stderr %q", o.status, o.stderr)
 	}
 	for _, tt := range []struct {
@@ -291,7 +292,8 @@ func testTimeoutEndsRequest(t *testing.T) {
 			<-r.Context().Done()
 			took = time.Since(start)
 		},
-		"/next": after(time.Second, pageWith()), // keeps the worker after that
+		// keeps the worker busy after the timeout
+		"/next": after(time.Second, pageWith()),
 	})
 	crawl("-rate", "0", "-workers", "1", "-timeout", "3s", "http://site.test").
 		wantSummary(t, 1, "3 checked, 1 broken, 0 redirects, 0 disallowed, 0 not checked")
@@ -352,7 +354,7 @@ func testHeadIsRefused(t *testing.T) {
 	other.wantRequests(t, "GET /robots.txt", "HEAD /page", "GET /page")
 }
 
-// A robots.txt that never comes keeps its host's pages waiting, and no others.
+// A robots.txt that never arrives delays only the pages of its host.
 func TestSlowRobots(t *testing.T) { synctest.Test(t, testSlowRobots) }
 
 func testSlowRobots(t *testing.T) {
@@ -370,8 +372,8 @@ func testSlowRobots(t *testing.T) {
 	}
 }
 
-// Signals do not reach into a bubble: this and the next test use real connections, and
-// leave out the times.
+// Signals do not work in a bubble: this test and the next one use real connections, and
+// do not compare times.
 func TestInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot send itself an interrupt")
@@ -387,7 +389,7 @@ func TestInterrupt(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		<-r.Context().Done() // or the server could not be closed
+		<-r.Context().Done() // otherwise closing the server would block
 	})
 	web := httptest.NewServer(mux)
 	defer web.Close()
@@ -415,22 +417,22 @@ func TestRealServers(t *testing.T) {
 func TestUsage(t *testing.T) {
 	for _, tt := range []struct {
 		args   string
-		stderr string // its first line
+		stderr string // first line of standard error
 	}{
-		{"", "crawl: want one URL, not 0"},
-		{"http://a.test http://b.test", "crawl: want one URL, not 2"},
+		{"", "crawl: want one URL, got 0"},
+		{"http://a.test http://b.test", "crawl: want one URL, got 2"},
 		{"site.test", `crawl: "site.test" does not begin with http:// or https://`},
 		{"ftp://site.test", `crawl: "ftp://site.test" does not begin with http:// or https://`},
 		{"http:///path", `crawl: "http:///path": no host in URL`},
 		{"http://[bad", `crawl: "http://[bad": missing ']' in host`},
 		{"-colour http://site.test", "crawl: flag provided but not defined: -colour"},
-		{"-depth -1 http://site.test", "crawl: -depth must not be negative, as -1 is"},
-		{"-workers 0 http://site.test", "crawl: -workers must be at least 1, not 0"},
-		{"-per-host 0 http://site.test", "crawl: -per-host must be at least 1, not 0"},
-		{"-rate -1 http://site.test", "crawl: -rate must be 0 or at least 0.001, not -1"},
-		{"-rate NaN http://site.test", "crawl: -rate must be 0 or at least 0.001, not NaN"},
-		{"-timeout 0s http://site.test", "crawl: -timeout must be more than 0, not 0s"},
-		{"-limit 0 http://site.test", "crawl: -limit must be at least 1, not 0"},
+		{"-depth -1 http://site.test", "crawl: -depth must not be negative, got -1"},
+		{"-workers 0 http://site.test", "crawl: -workers must be at least 1, got 0"},
+		{"-per-host 0 http://site.test", "crawl: -per-host must be at least 1, got 0"},
+		{"-rate -1 http://site.test", "crawl: -rate must be 0 or at least 0.001, got -1"},
+		{"-rate NaN http://site.test", "crawl: -rate must be 0 or at least 0.001, got NaN"},
+		{"-timeout 0s http://site.test", "crawl: -timeout must be greater than 0, got 0s"},
+		{"-limit 0 http://site.test", "crawl: -limit must be at least 1, got 0"},
 	} {
 		want := outcome{2, "", tt.stderr + "\n" + usage + "\n"}
 		if got := crawl(strings.Fields(tt.args)...); got != want {

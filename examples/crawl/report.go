@@ -15,8 +15,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// report prints what is known and returns how many addresses are broken. It runs after
-// the loop.
+// report prints the table and returns the number of broken addresses. It runs after the
+// loop.
 func (c *crawler) report(w io.Writer) (broken int, err error) {
 	var checked, redirects, disallowed, left int
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -84,7 +84,8 @@ func (p *page) statusText() string {
 	return text
 }
 
-// shortTarget is where the redirect p leads to, without the host if that is p's own.
+// shortTarget returns the target of the redirect p, without the host if it is the same
+// as p's.
 func (p *page) shortTarget() string {
 	site := p.url.Scheme + "://" + p.url.Host
 	if path, ok := strings.CutPrefix(p.answer.location.name, site+"/"); ok {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// robotsRules are the paths that a robots.txt forbids to everybody.
+// robotsRules match the paths that a robots.txt forbids for all user agents.
 type robotsRules []*regexp.Regexp
 
 func (r robotsRules) forbid(u *url.URL) bool {
@@ -18,12 +18,12 @@ func (r robotsRules) forbid(u *url.URL) bool {
 	return false
 }
 
-// parseRobots returns the Disallow rules for the user agent "*". It does not know Allow,
-// and so may keep away from more than it has to.
+// parseRobots returns the Disallow rules for the user agent "*". It ignores Allow
+// rules, so it may forbid more than the file does.
 func parseRobots(text string) robotsRules {
 	var rules robotsRules
-	naming := false // in the User-agent lines that a group begins with
-	ours := false   // in a group that is for everybody
+	naming := false // in the User-agent lines at the start of a group
+	ours := false   // in a group for all user agents
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
 		key, value, _ := strings.Cut(line, ":")

@@ -1,7 +1,7 @@
 package main
 
-// The crawler under explored schedules and a cancellation in each moment, on a web that
-// lives in the loop.
+// The crawler under explored schedules, and with a cancellation at every moment, on a
+// web that is simulated in the loop.
 
 import (
 	"context"
@@ -17,19 +17,18 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// pocketWeb has pages by their addresses. How long an answer takes is a choice of the
-// run.
+// pocketWeb is a simulated web. The run chooses how long each response takes.
 type pocketWeb struct {
 	pages map[string][]string // the links of each page; "-> address" redirects
-	rules map[string]string   // robots.txt of a host
+	rules map[string]string   // robots.txt of each host
 	slow  string              // never answers
 
-	asked      []string       // as methods and addresses
+	asked      []string       // methods and addresses of the requests
 	underWay   map[string]int // by host
 	mostAtOnce int
 }
 
-// ask is a request: it takes some time.
+// ask simulates a request, which takes some time.
 func (w *pocketWeb) ask(ctx context.Context, method string, u *url.URL) error {
 	w.asked = append(w.asked, method+" "+u.String())
 	if w.underWay == nil {
@@ -85,7 +84,7 @@ func (w *pocketWeb) robots(ctx context.Context, u *url.URL) (robotsRules, error)
 	return parseRobots(w.rules[u.Host]), nil
 }
 
-// excursion crawls a small site, by do, and looks at what came of it.
+// excursion crawls a small site in the region that do runs, and checks the results.
 func excursion(do func(ctx context.Context, fn func(ctx context.Context) error) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		w := &pocketWeb{
@@ -97,7 +96,7 @@ func excursion(do func(ctx context.Context, fn func(ctx context.Context) error) 
 				"http://site.test/moved":  {"-> /new"},
 				"http://site.test/new":    {"/c"},
 				"http://site.test/deep/1": {"/deep/2"},
-				"http://site.test/deep/2": {"/deep/3"}, // too far away
+				"http://site.test/deep/2": {"/deep/3"}, // too deep
 				"http://other.test/there": {"/not-ours"},
 			},
 			rules: map[string]string{"site.test": "User-agent: *\nDisallow: /private/"},
@@ -110,15 +109,15 @@ func excursion(do func(ctx context.Context, fn func(ctx context.Context) error) 
 		err := do(ctx, c.crawl)
 		for host, n := range w.underWay {
 			if n != 0 {
-				return fmt.Errorf("%d requests to %s are still under way", n, host)
+				return fmt.Errorf("%d requests to %s are still running", n, host)
 			}
 		}
 		if w.mostAtOnce > 2 {
-			return fmt.Errorf("%d requests to a host at once", w.mostAtOnce)
+			return fmt.Errorf("%d concurrent requests to a host", w.mostAtOnce)
 		}
 		slices.Sort(w.asked)
 		if all := len(w.asked); len(slices.Compact(w.asked)) != all {
-			return fmt.Errorf("something was asked for twice: %q", w.asked)
+			return fmt.Errorf("a page was requested twice: %q", w.asked)
 		}
 		for _, h := range c.hosts {
 			for range 2 {
@@ -140,22 +139,22 @@ func excursion(do func(ctx context.Context, fn func(ctx context.Context) error) 
 		if !errors.Is(err, aio.ErrCancelled) {
 			return fmt.Errorf("crawl: %w", err)
 		}
-		// What was cancelled has left a part of the table, and nothing that is
-		// not in it.
+		// The table of a cancelled crawl contains only rows of the complete
+		// table.
 		for row := range strings.Lines(table) {
 			address, what, _ := strings.Cut(strings.TrimSpace(row), " ")
 			if !strings.Contains(wantTable, address+" ") {
-				return fmt.Errorf("%s is in the table of a crawl that was cancelled, with %q", address, what)
+				return fmt.Errorf("the table of a cancelled crawl contains %s with %q", address, what)
 			}
 			if status, _, _ := strings.Cut(what, " "); status != "unchecked" && !strings.Contains(wantTable, address+" "+status+" ") {
-				return fmt.Errorf("%s is %s in the table of a crawl that was cancelled", address, status)
+				return fmt.Errorf("%s is %s in the table of a cancelled crawl", address, status)
 			}
 		}
 		return nil
 	}
 }
 
-// tableOf has a line for each page: what came of it, and how far away it is.
+// tableOf returns a line for each page with its state and depth.
 func tableOf(c *crawler) string {
 	var rows []string
 	for name, p := range c.pages {
@@ -188,8 +187,8 @@ http://site.test/private/x disallowed 1 http://site.test/
 http://site.test/stuck failed 3 http://site.test/c
 `
 
-// The table is the same whichever answer comes first, and a crawl that is cancelled, in
-// whatever moment, leaves no request, no permit and no worker behind.
+// The table does not depend on the order of the responses. A crawl that is cancelled at
+// any moment leaves no request, permit or worker behind.
 func TestSweep(t *testing.T) {
 	r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 10}, func(ctx context.Context, c *aiotest.Cancelled) error {
 		return excursion(c.Do)(ctx)
@@ -201,6 +200,6 @@ func TestSweep(t *testing.T) {
 	}
 	t.Logf("%d moments, %d schedules", r.Moments, schedules)
 	if r.Moments < 1500 {
-		t.Errorf("there were only %d moments", r.Moments)
+		t.Errorf("only %d moments", r.Moments)
 	}
 }

@@ -1,7 +1,7 @@
 package main
 
-// The collections other than lists: sets, hashes, sorted sets and streams. Each has the
-// commands that redis-benchmark measures, and a command that returns its contents.
+// Sets, hashes, sorted sets and streams. Each has the commands that redis-benchmark
+// measures, and a command that returns its contents.
 
 import (
 	"cmp"
@@ -14,8 +14,9 @@ import (
 
 func (e *entry) isString() bool { return !e.isList && e.collection == nil }
 
-// collectionOf returns the collection of key, and fails if the key has another kind of
-// value. Without one it is nil or, with create, a new one.
+// collectionOf returns the collection of key. It replies with an error if the key has
+// another type of value. If the key does not exist, the result is nil or, with create,
+// a new collection.
 func collectionOf[T any](c *client, key []byte, create bool) (value *T, ok bool) {
 	switch e := c.srv.store.get(key); {
 	case e == nil && !create:
@@ -32,7 +33,7 @@ func collectionOf[T any](c *client, key []byte, create bool) (value *T, ok bool)
 	}
 }
 
-// pairs fails unless args are pairs.
+// pairs checks that args has an even length, and otherwise replies with an error.
 func (c *client) pairs(args [][]byte, name string) bool {
 	if len(args)%2 != 0 {
 		c.fail("ERR wrong number of arguments for '" + name + "' command")
@@ -62,7 +63,8 @@ func (c *client) mget(args [][]byte) {
 	}
 }
 
-// set has its members in a slice, so that a random one is found at once.
+// set stores its members in a slice too, so that a random member is found in constant
+// time.
 type set struct {
 	members []string
 	index   map[string]int
@@ -149,7 +151,7 @@ func (c *client) hget(args [][]byte) {
 	c.out = appendNil(c.out)
 }
 
-// sortedSet has its members in the order of their scores, and then of their names.
+// sortedSet stores its members ordered by score and then by name.
 type sortedSet struct {
 	members []scored
 	scores  map[string]float64
@@ -225,8 +227,7 @@ func (c *client) zcard(args [][]byte) {
 	}
 }
 
-// stream is a log of entries, each with an id that is greater than that of the one
-// before.
+// stream is a log of entries with increasing ids.
 type stream struct {
 	last    streamID
 	entries []streamEntry
@@ -240,7 +241,7 @@ func (id streamID) String() string {
 
 type streamEntry struct {
 	id     streamID
-	fields []string // names and values
+	fields []string // alternating names and values
 }
 
 func (c *client) xadd(args [][]byte) {

@@ -11,14 +11,15 @@ import (
 	"github.com/goaio/aio"
 )
 
-// command is the implementation of a command name. run appends the reply to the
-// client's output. It does not await, except in BLPOP; an error ends the connection.
+// command is the implementation of a command. run appends the reply to the client's
+// output. Only BLPOP awaits in it. An error closes the connection.
 type command struct {
-	min, max int // arguments, the name not counted; a negative max is any number
+	// number of arguments without the name; a negative max means no limit
+	min, max int
 	run      func(c *client, ctx context.Context, args [][]byte) error
 }
 
-// plain is a command that can end no connection.
+// plain adapts a command that does not close the connection.
 func plain(run func(c *client, args [][]byte)) func(*client, context.Context, [][]byte) error {
 	return func(c *client, _ context.Context, args [][]byte) error {
 		run(c, args)
@@ -28,7 +29,7 @@ func plain(run func(c *client, args [][]byte)) func(*client, context.Context, []
 
 var commands map[string]command
 
-func init() { // not in the declaration: EXEC looks at it
+func init() { // in init, because EXEC refers to the table itself
 	commands = map[string]command{
 		"PING":        {0, 1, plain((*client).ping)},
 		"ECHO":        {1, 1, plain(func(c *client, args [][]byte) { c.out = appendBulk(c.out, args[0]) })},
@@ -73,7 +74,7 @@ func init() { // not in the declaration: EXEC looks at it
 	}
 }
 
-// run makes one command of a client.
+// run executes one command of a client.
 func (c *client) run(ctx context.Context, args [][]byte) error {
 	name := args[0]
 	for i, b := range name {
@@ -100,7 +101,8 @@ func (c *client) run(ctx context.Context, args [][]byte) error {
 	return nil
 }
 
-// fail replies with an error. One within a transaction, before it runs, spoils it.
+// fail replies with an error. In a transaction that is being queued, it also makes EXEC
+// fail.
 func (c *client) fail(text string) {
 	c.spoilt = c.queueing
 	c.out = appendError(c.out, text)
@@ -127,7 +129,7 @@ func (c *client) ping(args [][]byte) {
 	}
 }
 
-// first is the first argument, if there is one.
+// first returns the first argument, or nil.
 func first(args [][]byte) []byte {
 	if len(args) == 0 {
 		return nil
@@ -297,7 +299,7 @@ func (c *client) push(args [][]byte, push func(*list, string)) {
 	c.out = appendInt(c.out, int64(e.list.len()))
 }
 
-// pop is LPOP and RPOP.
+// pop implements LPOP and RPOP.
 func (c *client) pop(args [][]byte, from func(*list) string) {
 	count, many := 1, len(args) == 2
 	if many {
@@ -327,8 +329,7 @@ func (c *client) pop(args [][]byte, from func(*list) string) {
 	}
 }
 
-// blpop takes the first item of the first list that has one, and waits for it if none
-// has.
+// blpop takes the first item of the first list that is not empty, or waits for an item.
 func (c *client) blpop(ctx context.Context, args [][]byte) error {
 	s := c.srv.store
 	last := len(args) - 1
@@ -350,7 +351,7 @@ func (c *client) blpop(ctx context.Context, args [][]byte) error {
 		}
 		keys = append(keys, string(key))
 	}
-	if c.running { // a transaction does not wait
+	if c.running { // a command in a transaction does not wait
 		c.out = appendNilArray(c.out)
 		return nil
 	}
@@ -366,7 +367,8 @@ func (c *client) blpop(ctx context.Context, args [][]byte) error {
 		if err == nil && rerr == nil {
 			c.reply(item)
 		} else if e := s.listOf([]byte(item.key)); rerr == nil && e != nil {
-			// it came when the client was leaving
+			// The item arrived after the client had disconnected: put it
+			// back.
 			e.list.pushFront(item.item)
 		}
 		return err
@@ -378,20 +380,21 @@ func (c *client) blpop(ctx context.Context, args [][]byte) error {
 	return err
 }
 
-// reply is that of BLPOP.
+// reply appends the reply of BLPOP.
 func (c *client) reply(p popped) {
 	c.out = appendArray(c.out, 2)
 	c.out = appendBulk(c.out, p.key)
 	c.out = appendBulk(c.out, p.item)
 }
 
-// awaitItem waits until item is there, the time is over, or the client is gone, which is
-// an error.
+// awaitItem waits for item until the timeout. It returns an error if the client
+// disconnects.
 func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeout time.Duration) (err error) {
 	if err := c.flush(ctx); err != nil {
 		return err
 	}
-	if c.commands.in.Buffered() > 0 { // the next command: the client is there
+	// the next command has arrived, so the client is connected
+	if c.commands.in.Buffered() > 0 {
 		_, _, err := aio.Wait(ctx, []aio.AnyFuture{item}, timeout, aio.AllCompleted)
 		return err
 	}
@@ -399,11 +402,12 @@ func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeou
 		_, err := c.commands.in.Peek(1)
 		return err
 	}))
-	defer func() { // it must have ended before anybody else reads
+	defer func() { // the watching task must have ended before another task reads
 		next.Cancel()
 		_, _, werr := aio.Wait(ctx, []aio.AnyFuture{next}, aio.NoTimeout, aio.AllCompleted)
 		if err == nil {
-			// a cancellation is delivered once: here, if it comes here
+			// A cancellation is delivered only once, so it must not be lost
+			// here.
 			err = werr
 		}
 	}()
@@ -424,7 +428,7 @@ func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeou
 		if err := next.Exception(); err != nil {
 			return err
 		}
-		// the client has sent its next command, and waits for this one
+		// The client has sent its next command, which waits for this one.
 		waitFor = waitFor[:1]
 	}
 }
@@ -470,7 +474,7 @@ func (c *client) begin([][]byte) {
 	c.ok()
 }
 
-// queue keeps a command for EXEC. The arguments are copied: they are in the reader's
+// queue stores a command for EXEC. It copies the arguments, which are in the reader's
 // buffer.
 func (c *client) queue(cmd command, args [][]byte) {
 	q := queued{cmd: cmd}

@@ -1,17 +1,17 @@
-// Command kv is a server for strings, lists, sets, hashes, streams and messages in
-// memory, which speaks enough of the Redis protocol for redis-cli and for all of
-// redis-benchmark:
+// Command kv is an in-memory server for strings, lists, sets, hashes, streams and
+// messages. It implements enough of the Redis protocol for redis-cli and for all tests
+// of redis-benchmark:
 //
 //	kv -addr localhost:6379
 //
 // With -monitor 127.0.0.1:8765 it serves the page of package aiomon there, which shows
 // what each client is doing.
 //
-// A client is a task that reads commands and runs them. There are no locks: one task
+// Each client is a task that reads commands and runs them. There are no locks: one task
 // runs at a time, and a command does not await while it accesses the data.
 //
-// SIGINT and SIGTERM end it. The exit status is 0 then, 1 if it could not do its work,
-// 2 if it was called wrongly.
+// SIGINT and SIGTERM stop the server. The exit status is 0 then, 1 after a failure, 2
+// for wrong arguments.
 package main
 
 import (
@@ -42,7 +42,7 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program without its process. It returns the exit status.
+// run is main without os.Exit. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	addr, monitor, err := parseArgs(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -67,7 +67,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig):
-		log.Printf("ended by %v", sig.Signal)
+		log.Printf("stopped by %v", sig.Signal)
 	case err != nil:
 		fmt.Fprintf(stderr, "kv: %v\n", err)
 		return exitFailure
@@ -77,7 +77,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func parseArgs(args []string, stdout io.Writer) (addr, monitor string, err error) {
 	flags := flag.NewFlagSet("kv", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.Usage = func() {}
 	flags.StringVar(&addr, "addr", "localhost:6379", "listen on `HOST:PORT`")
 	flags.StringVar(&monitor, "monitor", "", "show what the loop is doing at http://`ADDR`")
@@ -90,23 +90,23 @@ func parseArgs(args []string, stdout io.Writer) (addr, monitor string, err error
 		return "", "", err
 	}
 	if flags.NArg() > 0 {
-		return "", "", fmt.Errorf("want no arguments, not %q", flags.Arg(0))
+		return "", "", fmt.Errorf("want no arguments, got %q", flags.Arg(0))
 	}
 	return addr, monitor, nil
 }
 
-// server is what the clients share.
+// server is the state shared by the clients.
 type server struct {
 	loop      *aio.Loop
 	store     *store
-	topics    map[string][]*client // subscribers, in the order in which they came
+	topics    map[string][]*client // subscribers in the order of their subscriptions
 	started   time.Time
 	connected int
 	accepted  int
 	processed int
 }
 
-// serve listens on addr until ctx ends, and calls ready when it does.
+// serve listens on addr until it is cancelled. It calls ready when it is listening.
 func serve(ctx context.Context, addr string, ready func(net.Addr)) error {
 	loop, err := aio.GetRunningLoop(ctx)
 	if err != nil {
@@ -135,13 +135,13 @@ type client struct {
 	srv      *server
 	w        *aio.StreamWriter
 	commands commandReader
-	out      []byte // replies that were not yet sent
+	out      []byte // replies that are not sent yet
 	leaving  bool   // after QUIT
 
-	topics map[string]struct{} // that it has subscribed to
+	topics map[string]struct{} // topics of its subscriptions
 
 	queueing bool // between MULTI and EXEC
-	spoilt   bool // a command in between was wrong
+	spoilt   bool // a queued command was invalid
 	queued   []queued
 	running  bool // in EXEC
 }
@@ -152,7 +152,7 @@ type queued struct {
 	args [][]byte
 }
 
-// maxUnread is how many bytes a subscriber may leave unread before it is cut off.
+// maxUnread is the number of unread bytes at which a subscriber is disconnected.
 const maxUnread = 32 << 20
 
 // handle serves one client.
@@ -175,14 +175,14 @@ func (s *server) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 		c.out = appendError(c.out, "ERR "+bad.Error())
 		return c.flush(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, new(*net.OpError)), errors.As(err, new(*os.SyscallError)):
-		return nil // the client has gone, which it may
+		return nil // the client has disconnected, which is not an error
 	}
 	return err
 }
 
-// repliesFirst is the client's input. It sends the replies before it waits for more
-// commands, so that those of a pipeline go out together, and none is held back by half a
-// command.
+// repliesFirst is the client's input. It sends the pending replies before it waits for
+// more commands. So the replies of a pipeline are sent together, and an incomplete
+// command does not delay earlier replies.
 type repliesFirst struct {
 	client *client
 	ctx    context.Context
@@ -193,12 +193,13 @@ func (r *repliesFirst) Read(p []byte) (int, error) {
 	if err := r.client.flush(r.ctx); err != nil {
 		return 0, err
 	}
-	// An adapter fails for good once a read was cancelled, as BLPOP does with its
-	// look at the next command.
+	// A reader from Reader returns the same error for ever after a cancelled read,
+	// and BLPOP cancels a read when it watches for the next command. So make a new
+	// one for each read.
 	return r.in.Reader(r.ctx).Read(p)
 }
 
-// talk runs commands until the client leaves.
+// talk runs commands until the client quits.
 func (c *client) talk(ctx context.Context) error {
 	for !c.leaving {
 		args, err := c.commands.read()
@@ -232,8 +233,8 @@ func (c *client) flush(ctx context.Context) error {
 	return c.w.Drain(ctx)
 }
 
-// send sends a message to a subscriber, in the task that publishes it. The publisher
-// does not wait for a subscriber that does not read.
+// send sends a message to a subscriber, from the task of the publisher. The publisher
+// does not wait for slow subscribers.
 func (c *client) send(msg []byte) {
 	if c.w.Transport().GetWriteBufferSize() > maxUnread {
 		c.w.Transport().Abort()

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start runs a server in a loop of its own until the test ends, and returns its address.
+// start runs a server in a new loop until the test ends, and returns its address.
 func start(t *testing.T) string {
 	t.Helper()
 	addr := make(chan string, 1)
@@ -78,8 +78,8 @@ func (s *session) send(words ...string) {
 	}
 }
 
-// reply reads a reply and writes it down in a line: strings bare, nil as nil, arrays in
-// brackets.
+// reply reads a reply and formats it on one line: strings without quotes, nil as nil,
+// arrays in brackets.
 func (s *session) reply() string {
 	s.t.Helper()
 	line, err := s.in.ReadString('\n')
@@ -218,7 +218,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A pipeline is answered in order, however it is cut, and as one types it as well.
+// The replies of a pipeline arrive in order, wherever the input is split, and also for
+// inline commands.
 func TestPipeline(t *testing.T) {
 	addr := start(t)
 	var send, want strings.Builder
@@ -237,7 +238,7 @@ func TestPipeline(t *testing.T) {
 			for p := []byte(send.String()); len(p) > 0; {
 				n, err := c.Write(p[:min(cut, len(p))])
 				if err != nil {
-					return // the server has had its QUIT
+					return // the server has received QUIT
 				}
 				p = p[n:]
 			}
@@ -277,7 +278,7 @@ func TestTransactions(t *testing.T) {
 func TestBlockingPop(t *testing.T) {
 	addr := start(t)
 	first, gone, second, pusher := dial(t, addr), dial(t, addr), dial(t, addr), dial(t, addr)
-	waiting := func(n int) { // until n lists are waited for
+	waiting := func(n int) { // waits until clients wait for n lists
 		t.Helper()
 		for {
 			pusher.send("INFO")
@@ -303,7 +304,7 @@ func TestBlockingPop(t *testing.T) {
 	}
 	pusher.want("[]", "KEYS", "*")
 	first.want("nil[]", "BLPOP", "a", "0.001")
-	// What is sent meanwhile is answered afterwards.
+	// Commands sent during the wait are answered after it.
 	first.send("BLPOP", "a", "0")
 	first.send("PING")
 	waiting(1)
@@ -360,7 +361,7 @@ func TestWrongInput(t *testing.T) {
 		if _, err := io.WriteString(c2.c, c.send); err != nil {
 			t.Fatal(err)
 		}
-		// what was sent in vain may make it end with a reset
+		// the connection may be reset, as the server leaves input unread
 		got, _ := io.ReadAll(c2.in)
 		if string(got) != c.want {
 			t.Errorf("%.30q: got %q, want %q", c.send, got, c.want)
@@ -372,7 +373,7 @@ func TestWrongInput(t *testing.T) {
 	dial(t, addr).want("PONG", "PING")
 }
 
-// A list that is used from both ends is the same as a slice.
+// A random sequence of operations on a list has the same results as on a slice.
 func TestListAgainstSlice(t *testing.T) {
 	var l list
 	var model []string
@@ -399,7 +400,7 @@ func TestListAgainstSlice(t *testing.T) {
 	}
 }
 
-// Keys expire in the loop's time, and are gone though nobody asks for them.
+// Keys expire by the loop's clock, and are deleted even if they are not accessed.
 func TestExpiry(t *testing.T) {
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer l.Close()
@@ -411,14 +412,14 @@ func TestExpiry(t *testing.T) {
 			return struct{}{}, err
 		}
 		if s.get([]byte("a")) == nil {
-			t.Error("a has expired too early")
+			t.Error("a expired too early")
 		}
 		if err := aio.Sleep(ctx, 1); err != nil {
 			return struct{}{}, err
 		}
 		s.sweep()
 		if len(s.entries) != 1 || len(s.mortal) != 1 {
-			t.Errorf("%d keys are left", len(s.entries))
+			t.Errorf("%d keys remain", len(s.entries))
 		}
 		return struct{}{}, nil
 	}))
@@ -427,7 +428,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// Redis's own programs are served.
+// redis-cli and redis-benchmark work with the server.
 func TestRedisTools(t *testing.T) {
 	cli, err := exec.LookPath("redis-cli")
 	if err != nil {
@@ -445,7 +446,7 @@ func TestRedisTools(t *testing.T) {
 	if err != nil {
 		t.Skip("redis-benchmark is not installed")
 	}
-	// Without -t it makes all its tests.
+	// Without -t it runs all its tests.
 	out, err = exec.Command(bench, "-h", host, "-p", port, "-n", "1000", "--csv").CombinedOutput()
 	if err != nil || strings.Contains(strings.ToLower(string(out)), "error") {
 		t.Errorf("redis-benchmark: %v\n%s", err, out)
@@ -453,7 +454,7 @@ func TestRedisTools(t *testing.T) {
 	for _, name := range []string{"PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "LPUSH", "RPUSH", "LPOP", "RPOP", "SADD", "HSET",
 		"SPOP", "ZADD", "ZPOPMIN", "LRANGE_100 (first 100 elements)", "LRANGE_600 (first 600 elements)", "MSET (10 keys)"} {
 		if !strings.Contains(string(out), "\n\""+name+"\"") {
-			t.Errorf("redis-benchmark has not measured %s:\n%s", name, out)
+			t.Errorf("redis-benchmark did not measure %s:\n%s", name, out)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 package main
 
-// The Redis serialization protocol, version 2: commands in, replies out.
+// The Redis serialization protocol, version 2: it parses commands and formats replies.
 
 import (
 	"bufio"
@@ -11,14 +11,14 @@ import (
 	"strconv"
 )
 
-// Limits of a command, as Redis has them.
+// Limits of a command, the same as in Redis.
 const (
 	maxArgs = 1 << 20
 	maxBulk = 512 << 20
 	maxLine = 64 << 10
 )
 
-// errProtocol is for input that is no command. The connection cannot go on after it.
+// errProtocol is the error for invalid input. The connection is closed after it.
 type errProtocol struct{ what string }
 
 func (e errProtocol) Error() string { return "Protocol error: " + e.what }
@@ -27,24 +27,25 @@ func (e errProtocol) Error() string { return "Protocol error: " + e.what }
 // call.
 type commandReader struct {
 	in    *bufio.Reader
-	bytes []byte // of all arguments of a command
-	ends  []int  // of each argument in bytes
+	bytes []byte // all arguments of a command
+	ends  []int  // end of each argument in bytes
 	args  [][]byte
 }
 
 // read returns the next command, which is empty for an empty line. It returns io.EOF
-// between commands only.
+// only between commands.
 func (r *commandReader) read() ([][]byte, error) {
 	r.bytes, r.ends, r.args = r.bytes[:0], r.ends[:0], r.args[:0]
 	if cap(r.bytes) > maxLine {
-		r.bytes = nil // a large value is no reason to hold the memory for ever
+		r.bytes = nil // release the memory of a large command
 	}
 	line, err := r.line()
 	if err != nil {
 		return nil, err
 	}
 	if len(line) == 0 || line[0] != '*' {
-		for _, word := range bytes.Fields(line) { // as one types it into nc
+		// an inline command, as typed into nc
+		for _, word := range bytes.Fields(line) {
 			r.bytes = append(r.bytes, word...)
 			r.ends = append(r.ends, len(r.bytes))
 		}
@@ -65,7 +66,7 @@ func (r *commandReader) read() ([][]byte, error) {
 	return r.split(), nil
 }
 
-// line reads a line, and returns it without its end.
+// line reads a line and returns it without the line break.
 func (r *commandReader) line() ([]byte, error) {
 	line, err := r.in.ReadSlice('\n')
 	switch {
@@ -79,8 +80,8 @@ func (r *commandReader) line() ([]byte, error) {
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
 }
 
-// bulk reads one argument. Its memory grows with what has come, not with what was
-// announced.
+// bulk reads one argument. Its memory grows with the data that has arrived, not with
+// the announced length.
 func (r *commandReader) bulk() error {
 	line, err := r.line()
 	if err != nil {
@@ -112,7 +113,8 @@ func (r *commandReader) bulk() error {
 	return nil
 }
 
-// split returns the arguments. Not before now, as bytes may have moved while it grew.
+// split returns the arguments. It must run after the last argument was read: until then
+// r.bytes may be reallocated.
 func (r *commandReader) split() [][]byte {
 	from := 0
 	for _, end := range r.ends {

@@ -22,7 +22,7 @@ type simClient struct {
 	w *aio.StreamWriter
 }
 
-// call sends commands together, and returns the lines of n replies.
+// call sends commands together and returns the lines of n replies.
 func (c *simClient) call(ctx context.Context, n int, commands ...string) (replies []string, err error) {
 	var request strings.Builder
 	for _, command := range commands {
@@ -51,8 +51,8 @@ func (c *simClient) call(ctx context.Context, n int, commands ...string) (replie
 	return replies, nil
 }
 
-// calls connects and calls fn, again and again, until n calls were successful. A call
-// whose answer does not come within a second is given up with its connection.
+// calls connects and calls fn repeatedly until n calls were successful. If a call takes
+// longer than a second, calls closes the connection and makes a new one.
 func calls(ctx context.Context, n int, fn func(ctx context.Context, c *simClient) error) error {
 	for n > 0 {
 		err := aio.Timeout(ctx, time.Second, func(ctx context.Context) error {
@@ -79,7 +79,7 @@ func calls(ctx context.Context, n int, fn func(ctx context.Context, c *simClient
 	return nil
 }
 
-// wrongReply is what no failure of the network explains.
+// wrongReply is an error that a network failure cannot cause.
 type wrongReply string
 
 func (e wrongReply) Error() string { return string(e) }
@@ -99,7 +99,7 @@ func TestSimulation(t *testing.T) {
 					}
 					moves++
 					if want := []string{"+OK", "+QUEUED", "+QUEUED", "*2"}; fmt.Sprint(got[:4]) != fmt.Sprint(want) {
-						return wrongReply(fmt.Sprintf("a mover got %q", got))
+						return wrongReply(fmt.Sprintf("a moving client got %q", got))
 					}
 					return aio.Sleep(ctx, 10*time.Millisecond)
 				})
@@ -123,7 +123,7 @@ func TestSimulation(t *testing.T) {
 				}
 				looks++
 				if values[0] != values[1] {
-					return wrongReply(fmt.Sprintf("a reader got %q", values))
+					return wrongReply(fmt.Sprintf("a reading client got %q", values))
 				}
 				return aio.Sleep(ctx, 5*time.Millisecond)
 			})
@@ -153,14 +153,14 @@ func TestSimulation(t *testing.T) {
 		sum.Crashes, sum.Resets, sum.Connections = sum.Crashes+c.Crashes, sum.Resets+c.Resets, sum.Connections+c.Connections
 		return nil
 	})
-	t.Logf("%d runs, %d moves, %d looks, %+v", r.Runs, moves, looks, sum)
+	t.Logf("%d runs, %d moves, %d reads, %+v", r.Runs, moves, looks, sum)
 	if moves < 3000 || looks < 3000 || sum.Crashes < 50 || sum.Resets < 20 {
-		t.Error("that is too little")
+		t.Error("too few")
 	}
 }
 
-// Each operation of the network fails once, in each way: a client gets an error or the
-// right answer, and the server goes on for the next one.
+// Each network operation fails once in each way: a client gets an error or the right
+// reply, and the server can serve the next client.
 func TestFailEverywhere(t *testing.T) {
 	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: 5}, func(ctx context.Context, f *aiotest.Failing) error {
 		listening := aio.CreateFuture[net.Addr](ctx)
@@ -203,6 +203,6 @@ func TestFailEverywhere(t *testing.T) {
 	})
 	t.Logf("%d failures were tried", r.Moments)
 	if r.Moments < 100 {
-		t.Error("that is too little")
+		t.Error("too few")
 	}
 }

@@ -1,6 +1,6 @@
 package main
 
-// The data. Only tasks of the loop touch it, and none of its functions awaits, so each
+// The data. Only tasks of the loop access it, and none of its functions awaits, so each
 // command is atomic without a lock.
 
 import (
@@ -21,10 +21,10 @@ type entry struct {
 	expires    time.Time // zero if never
 }
 
-// list is a queue with two ends.
+// list is a double-ended queue.
 type list struct {
 	items []string
-	head  int // items before it are gone
+	head  int // items before head are removed
 }
 
 func (l *list) len() int          { return len(l.items) - l.head }
@@ -32,7 +32,7 @@ func (l *list) at(i int) string   { return l.items[l.head+i] }
 func (l *list) pushBack(s string) { l.items = append(l.items, s) }
 
 func (l *list) pushFront(s string) {
-	if l.head == 0 { // make room for as many as there are
+	if l.head == 0 { // double the space at the front
 		room := len(l.items) + 4
 		l.items = append(make([]string, room, room+len(l.items)+4), l.items...)
 		l.head = room
@@ -63,12 +63,12 @@ func (l *list) popFront() string {
 type store struct {
 	loop    *aio.Loop
 	entries map[string]*entry
-	mortal  map[string]struct{} // keys that have an expiry
+	mortal  map[string]struct{} // keys with an expiry time
 	blocked map[string][]*popper
-	pushed  []string // lists that got something while somebody waits for it
+	pushed  []string // lists that got an item while a client waits for it
 }
 
-// popper is a client that waits for an item of one of several lists.
+// popper is a client that waits for an item in one of several lists.
 type popper struct {
 	keys []string
 	item *aio.Future[popped]
@@ -102,7 +102,7 @@ func (s *store) set(key string, e *entry) {
 	s.mark(key, e)
 }
 
-// mark notes whether the key has an expiry.
+// mark records whether the key has an expiry time.
 func (s *store) mark(key string, e *entry) {
 	if !e.expires.IsZero() {
 		s.mortal[key] = struct{}{}
@@ -118,8 +118,8 @@ func (s *store) remove(key string) {
 }
 
 // sweep deletes some of the expired keys, so that keys which are not accessed any more
-// do not stay in memory. It checks only a few keys, because other clients wait
-// meanwhile.
+// do not stay in memory. It checks only a few keys, because the other clients wait
+// while it runs.
 func (s *store) sweep() {
 	now, n := s.loop.Time(), 0
 	for key := range s.mortal {
@@ -132,7 +132,7 @@ func (s *store) sweep() {
 	}
 }
 
-// match returns the keys that match a glob pattern, in order.
+// match returns the sorted keys that match a glob pattern.
 func (s *store) match(pattern string) (keys []string, err error) {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return nil, err
@@ -146,8 +146,8 @@ func (s *store) match(pattern string) (keys []string, err error) {
 	return keys, nil
 }
 
-// listOf returns the list of key, a new one if there is none, nil if the key has another
-// kind of value.
+// listOf returns the list of key, or a new one if the key does not exist. It returns
+// nil if the key has another type of value.
 func (s *store) listOf(key []byte) *entry {
 	e := s.get(key)
 	if e == nil {
@@ -163,7 +163,7 @@ func (s *store) listOf(key []byte) *entry {
 	return e
 }
 
-// popLeft takes the first item of the list of key, which is deleted with its last one.
+// popLeft takes the first item of the list of key. The key of an empty list is deleted.
 func (s *store) popLeft(key string, e *entry) string { return s.pop(key, e, (*list).popFront) }
 
 // pop is popLeft for either end.
@@ -189,20 +189,21 @@ func (s *store) serveBlocked() {
 			}
 			p := s.blocked[key][0]
 			s.unblock(p)
-			// nobody else sets it, and who cancels it leaves the queue first
+			// Only this sets the result, and a client that cancels the
+			// future leaves the queue first.
 			_ = p.item.SetResult(popped{key, s.popLeft(key, e)})
 		}
 	}
 }
 
-// block has p wait for its keys.
+// block makes p wait for its keys.
 func (s *store) block(p *popper) {
 	for _, key := range p.keys {
 		s.blocked[key] = append(s.blocked[key], p)
 	}
 }
 
-// unblock ends block.
+// unblock undoes block.
 func (s *store) unblock(p *popper) {
 	for _, key := range p.keys {
 		queue := slices.DeleteFunc(s.blocked[key], func(q *popper) bool { return q == p })

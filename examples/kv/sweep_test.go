@@ -1,7 +1,7 @@
 package main
 
-// The server under explored schedules and a cancellation in each moment, on connections
-// in memory.
+// The server under explored schedules, and with a cancellation at every moment, over
+// in-memory connections.
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/goaio/aio/examples/internal/wire"
 )
 
-// inMemory is a server without a listener.
+// inMemory returns a server without a listener.
 func inMemory(ctx context.Context) (*server, error) {
 	loop, err := aio.GetRunningLoop(ctx)
 	if err != nil {
@@ -25,12 +25,12 @@ func inMemory(ctx context.Context) (*server, error) {
 	return &server{loop: loop, store: newStore(loop), topics: map[string][]*client{}, started: loop.Time()}, nil
 }
 
-// terminal is a client that sends lines, as one types them into nc.
+// terminal is a client that sends inline commands.
 type terminal struct{ wire.End }
 
 func (t terminal) say(line string) { _, _ = t.W.Write([]byte(line + "\r\n")) }
 
-// hears reads as many lines as are given, and compares them.
+// hears reads lines and compares them.
 func (t terminal) hears(ctx context.Context, lines ...string) error {
 	for _, want := range lines {
 		line, err := t.R.ReadLine(ctx)
@@ -38,7 +38,7 @@ func (t terminal) hears(ctx context.Context, lines ...string) error {
 			return err
 		}
 		if got := strings.TrimSuffix(string(line), "\r\n"); got != want {
-			return fmt.Errorf("the answer is %q, not %q", got, want)
+			return fmt.Errorf("the reply is %q, want %q", got, want)
 		}
 	}
 	return nil
@@ -50,10 +50,11 @@ func (s *server) visit(ctx context.Context) (terminal, *aio.Task[struct{}]) {
 	return terminal{here}, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return s.handle(ctx, there.R, there.W) }))
 }
 
-// talks are what a client does whose handler is cancelled, and what must hold after that.
+// talks are the actions of a client whose handler is cancelled, with a check of the
+// state afterwards.
 var talks = map[string]struct {
 	talk func(ctx context.Context, s *server, t terminal) error
-	// heard is whether the client got all answers
+	// heard reports whether the client got all replies
 	check func(s *server, heard bool) error
 }{
 	"a pipeline": {
@@ -68,10 +69,10 @@ var talks = map[string]struct {
 			return t.hears(ctx, "+OK", ":2", "$1", "2", "+OK", "+QUEUED", "+QUEUED", "*2", ":3", ":2")
 		},
 		check: func(s *server, _ bool) error {
-			// The transaction was made as a whole, or not at all.
+			// The transaction ran completely or not at all.
 			a, l := s.store.get([]byte("a")), s.store.get([]byte("l"))
 			if l != nil && (a == nil || a.str != "3" || l.list.len() != 2) || l == nil && a != nil && a.str == "3" {
-				return errors.New("half a transaction was made")
+				return errors.New("a transaction was executed partly")
 			}
 			return nil
 		},
@@ -82,13 +83,13 @@ var talks = map[string]struct {
 			return t.hears(ctx, "*2", "$4", "jobs", "$3", "job")
 		},
 		check: func(s *server, heard bool) error {
-			// The job was sent to the client, or is there for the next one.
+			// The job was either sent to the client or remains in the list.
 			left := 0
 			if e := s.store.get([]byte("jobs")); e != nil {
 				left = e.list.len()
 			}
 			if heard == (left == 1) || left > 1 {
-				return fmt.Errorf("the client got the job: %v, and %d are left", heard, left)
+				return fmt.Errorf("the client got the job: %v, and %d jobs remain", heard, left)
 			}
 			return nil
 		},
@@ -102,7 +103,7 @@ var talks = map[string]struct {
 	},
 }
 
-// scene is a talk of one client, while another one does things that concern it.
+// scene runs a talk of one client, while another client makes related changes.
 func scene(name string, do func(ctx context.Context, fn func(ctx context.Context) error) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		s, err := inMemory(ctx)
@@ -130,7 +131,7 @@ func scene(name string, do func(ctx context.Context, fn func(ctx context.Context
 			return nil
 		}))
 		err = do(ctx, func(ctx context.Context) error { return s.handle(ctx, there.R, there.W) })
-		there.W.Close() // as the server does
+		there.W.Close() // closes the server's side
 		gone := errors.Is(err, aio.ErrCancelled)
 		if err != nil && !gone {
 			return fmt.Errorf("the handler: %w", err)
@@ -148,10 +149,10 @@ func scene(name string, do func(ctx context.Context, fn func(ctx context.Context
 	}
 }
 
-// left says what a server without clients still has of them.
+// left returns an error if a server without clients still has state of clients.
 func left(s *server) error {
 	if s.connected != 0 || len(s.topics) > 0 || len(s.store.blocked) > 0 {
-		return fmt.Errorf("%d are connected, %d topics, %d blocked", s.connected, len(s.topics), len(s.store.blocked))
+		return fmt.Errorf("%d clients are connected, %d topics, %d blocked lists", s.connected, len(s.topics), len(s.store.blocked))
 	}
 	return nil
 }
@@ -166,7 +167,7 @@ func TestSweep(t *testing.T) {
 			any := aiotest.Explore(t, aiotest.Exploration{Runs: 300, Mode: aiotest.AnyOrder}, scene(name, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
 			t.Logf("%d moments, %d schedules", r.Moments, e.Runs+any.Runs)
 			if r.Moments < 500 {
-				t.Errorf("there were only %d moments", r.Moments)
+				t.Errorf("only %d moments", r.Moments)
 			}
 		})
 	}

@@ -9,13 +9,13 @@ import (
 	"github.com/goaio/aio"
 )
 
-// group is a process group for a command and all that this starts.
+// group is a process group for a command and all its descendants.
 //
-// The shell of the command cannot be its leader: it may end first, and from then on the
-// group's number would be anybody's. So the leader is a process that does nothing. It
-// ignores SIGTERM, and stays until the group is killed, or until procs has ended in
-// whatever way, which it sees by its standard input: then it kills the group, and itself
-// with that.
+// The shell of the command cannot lead the group: it may exit first, and then its
+// process id, which identifies the group, could be reused. So the leader is a separate
+// process that only waits. It ignores SIGTERM, and exits when the group is killed, or
+// when procs has exited for any reason: then it reads EOF from its standard input and
+// kills the whole group.
 type group struct{ leader *aio.Process }
 
 func newGroup(ctx context.Context) (*group, error) {
@@ -29,14 +29,14 @@ func newGroup(ctx context.Context) (*group, error) {
 	}
 	g := &group{leader}
 	if _, err := leader.Stdout.ReadLine(ctx); err != nil {
-		// from then on it ignores SIGTERM
+		// after this output the leader ignores SIGTERM
 		g.kill(ctx)
 		return nil, err
 	}
 	return g, nil
 }
 
-// member has a process be in the group from the start.
+// member returns the attributes that start a process in the group.
 func (g *group) member() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pgid: g.leader.PID}
 }
@@ -48,7 +48,7 @@ func (g *group) terminate() {
 	g.leader.SendSignal(syscall.SIGCONT)
 }
 
-// kill ends the group. Nobody can refuse, except who has got other credentials.
+// kill kills all processes of the group, except those that run with other credentials.
 func (g *group) kill(ctx context.Context) {
 	g.leader.Kill()
 	g.leader.Wait(ctx)

@@ -72,7 +72,7 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-// run is the program without its process. It returns the exit status.
+// run is main without os.Exit. It returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	o, err := parseArgs(args, stdin, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -104,15 +104,15 @@ type options struct {
 	lines    []string // the commands
 }
 
-// parseArgs writes to stdout only if help is asked for.
+// parseArgs writes to stdout only for -h.
 func parseArgs(args []string, stdin io.Reader, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("procs", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.Usage = func() {}
-	flags.IntVar(&o.n, "n", runtime.GOMAXPROCS(0), "run up to `N` commands at a time")
+	flags.IntVar(&o.n, "n", runtime.GOMAXPROCS(0), "run up to `N` commands concurrently")
 	flags.BoolVar(&o.failFast, "fail-fast", false, "stop the other commands when one fails")
-	flags.DurationVar(&o.grace, "grace", 5*time.Second, "kill what has not ended `D` after it was stopped")
-	file := flags.String("f", "", "read the commands from `FILE`, one a line")
+	flags.DurationVar(&o.grace, "grace", 5*time.Second, "kill commands that are still running `D` after SIGTERM")
+	file := flags.String("f", "", "read the commands from `FILE`, one per line")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stdout, usage)
@@ -123,9 +123,9 @@ func parseArgs(args []string, stdin io.Reader, stdout io.Writer) (o options, err
 	}
 	switch {
 	case o.n < 1:
-		return o, fmt.Errorf("-n must be at least 1, not %d", o.n)
+		return o, fmt.Errorf("-n must be at least 1, got %d", o.n)
 	case o.grace < 0:
-		return o, fmt.Errorf("-grace must not be negative, as %v is", o.grace)
+		return o, fmt.Errorf("-grace must not be negative, got %v", o.grace)
 	case *file != "" && flags.NArg() > 0:
 		return o, errors.New("want a file or arguments, not both")
 	}

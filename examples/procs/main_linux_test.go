@@ -12,12 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Nobody reads the output, so procs cannot write it. It hears the signals all the same.
+// The output of procs blocks, because the test does not read it. Procs still handles
+// signals.
 func TestSignalsWhileTheOutputBlocks(t *testing.T) {
 	name := fifo(t)
 	p := start(t, "-grace", "1h", "trap 'echo bye >"+name+"; exit' TERM; yes & wait")
 	p.await("1 | y")
-	for full := 0; full < 1<<16; { // so much fits in a pipe
+	for full := 0; full < 1<<16; { // the capacity of a pipe
 		var err error
 		if full, err = unix.IoctlGetInt(int(p.pipe.Fd()), unix.TIOCINQ); err != nil {
 			t.Fatal(err)
@@ -50,18 +51,19 @@ func TestOutputFails(t *testing.T) {
 	}
 }
 
-// terminal shows what programs write to it, and never scrolls.
+// terminal is a simulated terminal that records what programs write to it. It does not
+// scroll.
 type terminal struct {
 	t        *testing.T
 	master   *os.File
 	width    int
-	cutOff   bool // what does not fit in a line, or else it goes on in the next
+	cutOff   bool // truncate long lines instead of wrapping them
 	lines    [][]byte
 	row, col int
-	received []byte // and not yet understood
+	received []byte // bytes that are not processed yet
 }
 
-// newTerminal returns a terminal of that size, and the end of it that programs get.
+// newTerminal returns a terminal of that size and the device file for the programs.
 func newTerminal(t *testing.T, rows, cols uint16) (*terminal, *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -87,10 +89,10 @@ func newTerminal(t *testing.T, rows, cols uint16) (*terminal, *os.File) {
 	return &terminal{t: t, master: master, width: int(cols), lines: make([][]byte, 1)}, slave
 }
 
-// sequences are what the terminal understands.
+// sequences matches the escape sequences that the terminal understands.
 var sequences = regexp.MustCompile(`^(?:[\r\n -~]|\x1b\[(\??\d*)([A-Za-z]))`)
 
-// read takes in what was written, and reports whether there may be more.
+// read processes the available output, and reports whether there may be more.
 func (tm *terminal) read() bool {
 	tm.t.Helper()
 	buf := make([]byte, 4096)
@@ -107,10 +109,10 @@ func (tm *terminal) read() bool {
 	if len(tm.received) > len("\x1b[?7l") {
 		tm.t.Fatalf("cannot show %q", tm.received)
 	}
-	return err == nil // it is EIO when no program is left
+	return err == nil // EIO after the last program has closed the device
 }
 
-// do does what one character or sequence stands for.
+// do executes one character or escape sequence.
 func (tm *terminal) do(c byte, sequence string) {
 	tm.t.Helper()
 	up := 0
@@ -126,7 +128,7 @@ func (tm *terminal) do(c byte, sequence string) {
 		tm.lines[tm.row] = tm.lines[tm.row][:tm.col]
 	case strings.HasSuffix(sequence, "A"):
 		if _, err := fmt.Sscanf(sequence, "%dA", &up); err != nil || up > tm.row {
-			tm.t.Fatalf("up by %q from line %d", sequence, tm.row)
+			tm.t.Fatalf("cursor up by %q from line %d", sequence, tm.row)
 		}
 		tm.row -= up
 	case sequence != "":
@@ -150,24 +152,24 @@ func (tm *terminal) down() {
 	}
 }
 
-// since is where the last lines say how long a command has been running.
+// since matches the running times in the status lines.
 var since = regexp.MustCompile(`(?m)^(\d+) +[0-9hm]+s `)
 
 func (tm *terminal) text() string {
 	return since.ReplaceAllString(withoutTimes(string(bytes.Join(tm.lines, []byte("\n")))), "$1 ")
 }
 
-// await reads until this is on the terminal.
+// await reads until the text of the terminal is want.
 func (tm *terminal) await(want string) {
 	tm.t.Helper()
 	for tm.text() != want {
 		if !tm.read() {
-			tm.t.Fatalf("in the end there is\n%s\nnot\n%s", tm.text(), want)
+			tm.t.Fatalf("at the end the terminal shows\n%s\nwant\n%s", tm.text(), want)
 		}
 	}
 }
 
-// On a terminal the last lines tell what is going on, as far as they fit.
+// On a terminal the last lines show the progress, as far as they fit.
 func TestTerminal(t *testing.T) {
 	const rows, cols = 4, 40
 	tm, slave := newTerminal(t, rows, cols)
@@ -213,7 +215,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// One that cannot move its cursor is a file like others.
+// A terminal that cannot move its cursor is treated like a file.
 func TestDumbTerminal(t *testing.T) {
 	tm, slave := newTerminal(t, 24, 80)
 	cmd := procs("echo x")

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childEnv has the test binary be procs.
+// childEnv makes the test binary run as procs.
 const childEnv = "PROCS_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -32,17 +32,17 @@ func TestMain(m *testing.M) {
 func procs(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), childEnv+"=1", "TERM=xterm",
-		// or it would take a second to end, under the race detector
+		// otherwise the race detector delays the exit by a second
 		"GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
-// took is the end of a line that says how long a command took.
+// took matches the duration at the end of a result line.
 var took = regexp.MustCompile(`(?m)^( *\d+ = .*), [0-9.hms]+$`)
 
 func withoutTimes(s string) string { return took.ReplaceAllString(s, "$1") }
 
-// status is what Run or Wait of a command says.
+// status returns the exit status from the error of Run or Wait.
 func status(t *testing.T, err error) int {
 	t.Helper()
 	if exit, ok := err.(*exec.ExitError); ok {
@@ -53,7 +53,7 @@ func status(t *testing.T, err error) int {
 	return 0
 }
 
-// fifo makes one. Who opens it waits until it is opened at the other end as well.
+// fifo creates a FIFO. Opening it blocks until the other end is opened too.
 func fifo(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "fifo")
@@ -63,8 +63,8 @@ func fifo(t *testing.T) string {
 	return name
 }
 
-// wantGone fails unless nothing comes out of a FIFO. It returns when nobody can write to
-// it any more.
+// wantGone waits until no process has the FIFO open for writing, and checks that
+// nothing was written.
 func wantGone(t *testing.T, f *os.File) {
 	t.Helper()
 	if b, err := io.ReadAll(f); len(b) > 0 || err != nil {
@@ -106,7 +106,7 @@ func TestOutput(t *testing.T) {
 			"1 $ echo out; printf err >&2\n1 | out\n1 = done\n1 done, 0 failed\n", "1 | err\n", 0,
 		},
 		{
-			"their standard input is empty", []string{"wc -c | tr -d ' '"}, "something",
+			"standard input is empty", []string{"wc -c | tr -d ' '"}, "something",
 			"1 $ wc -c | tr -d ' '\n1 | 0\n1 = done\n1 done, 0 failed\n", "", 0,
 		},
 		{
@@ -126,7 +126,7 @@ func TestOutput(t *testing.T) {
 			"1 $ true\n1 = done\n2 $ exit 3\n2 = exit status 3\n1 done, 1 failed, 1 not run\n", "", 3,
 		},
 		{
-			// does not reach the process that leads the group
+			// kill 0 does not kill the leader of the group
 			"kill 0", []string{"kill 0"}, "",
 			"1 $ kill 0\n1 = killed by signal 15 (terminated)\n0 done, 1 failed\n", "", 128 + 15,
 		},
@@ -154,9 +154,9 @@ func TestNumbersHaveOneWidth(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, tt := range []struct{ args, stderr string }{
-		{"-n 0 true", "-n must be at least 1, not 0"},
+		{"-n 0 true", "-n must be at least 1, got 0"},
 		{"-n x true", `invalid value "x" for flag -n: parse error`},
-		{"-grace -1s true", "-grace must not be negative, as -1s is"},
+		{"-grace -1s true", "-grace must not be negative, got -1s"},
 		{"-f /no/such/file", "open /no/such/file: no such file or directory"},
 		{"-f x true", "want a file or arguments, not both"},
 		{"-slow true", "flag provided but not defined: -slow"},
@@ -175,8 +175,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// The first command ends when the second one runs, and there is no place for the third
-// before.
+// The first command ends only when the second one runs; the third one starts after
+// that.
 func TestSeveralAtATime(t *testing.T) {
 	name := fifo(t)
 	out, err := procs("-n", "2", "read line <"+name, "echo >"+name, "true").Output()
@@ -194,7 +194,7 @@ func TestSeveralAtATime(t *testing.T) {
 		most = max(most, running)
 	}
 	if running != 0 || most != 2 {
-		t.Errorf("%d commands at a time, %d in the end\n%s", most, running, out)
+		t.Errorf("%d concurrent commands, %d at the end\n%s", most, running, out)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
-// A command that writes more than anybody reads does not fill the memory.
+// A command that writes faster than its output is read does not fill the memory.
 func TestFlood(t *testing.T) {
 	cmd := procs("head -c 100000000 /dev/zero | tr '\\0' x", "head -c 5000000 /dev/zero | tr '\\0' '\\n'")
 	out, err := cmd.StdoutPipe()
@@ -235,7 +235,7 @@ func TestFlood(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	// KiB, but on macOS bytes
+	// in KiB, on macOS in bytes
 	most := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
 	if runtime.GOOS == "darwin" {
 		most >>= 10
@@ -245,7 +245,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// running is a procs that runs.
+// running is a procs process.
 type running struct {
 	*exec.Cmd
 	t    *testing.T
@@ -266,14 +266,14 @@ func start(t *testing.T, args ...string) *running {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill() // if the test has failed
+		cmd.Process.Kill() // still runs if the test has failed
 		cmd.Wait()
 		r.Close()
 	})
 	return &running{cmd, t, r, bufio.NewReader(r)}
 }
 
-// await reads up to a line.
+// await reads up to the line want.
 func (r *running) await(want string) {
 	r.t.Helper()
 	for {
@@ -290,17 +290,17 @@ func (r *running) await(want string) {
 func (r *running) signal(sig os.Signal) {
 	r.t.Helper()
 	if signal.Ignored(sig) {
-		r.t.Skip("signals are ignored here")
+		r.t.Skip("the signal is ignored in this process")
 	}
 	if err := r.Process.Signal(sig); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-// killed is what procs may say or not when it is in a hurry.
+// killed is output that procs may omit when a second signal arrives.
 const killed = "1 = killed by signal 9 (killed)\n"
 
-// wantEnd fails unless procs ends with this status, and the rest of its output is this.
+// wantEnd checks the exit status of procs and the rest of its output.
 func (r *running) wantEnd(code int, out string) {
 	r.t.Helper()
 	rest, err := io.ReadAll(r.out)
@@ -309,7 +309,7 @@ func (r *running) wantEnd(code int, out string) {
 	}
 	got := withoutTimes(string(rest))
 	if s := status(r.t, r.Wait()); s != code || got != out && (out != killed || got != "") {
-		r.t.Errorf("status %d, and\n%s\nwant %d, and\n%s", s, got, code, out)
+		r.t.Errorf("status %d, output\n%s\nwant %d, output\n%s", s, got, code, out)
 	}
 }
 
@@ -324,15 +324,16 @@ func open(t *testing.T, name string) *os.File {
 	return f
 }
 
-// A signal stops the commands, and what they have started. Both have the time to say
-// good-bye.
+// A signal stops the commands and their descendants. All of them get the time to clean
+// up.
 func TestSignal(t *testing.T) {
 	for sig, text := range map[syscall.Signal]string{
 		syscall.SIGINT: "interrupt", syscall.SIGTERM: "terminated", syscall.SIGHUP: "hangup",
 	} {
 		t.Run(text, func(t *testing.T) {
 			name := fifo(t)
-			// The outer shell dies at once, and the inner one still speaks.
+			// SIGTERM kills the outer shell at once; the inner one still
+			// prints a line.
 			p := start(t, "-grace", "1h", "-n", "1",
 				`sh -c 'trap "echo bye; exit 0" TERM; sleep 1000 >`+name+` & echo ready; wait'; echo never`, "echo never")
 			gone := open(t, name)
@@ -345,7 +346,8 @@ func TestSignal(t *testing.T) {
 	}
 }
 
-// What does not end by SIGTERM is killed after a while, with what it has started.
+// Processes that do not exit on SIGTERM are killed after the grace period, with their
+// descendants.
 func TestGracePeriod(t *testing.T) {
 	name := fifo(t)
 	p := start(t, "-grace", "10ms", "trap '' TERM; sleep 1000 >"+name+" & echo ready; wait")
@@ -369,7 +371,8 @@ func TestSecondSignal(t *testing.T) {
 	wantGone(t, gone)
 }
 
-// The first failure stops the others, and then a signal kills what is left of them.
+// After the first failure the other commands are stopped; a signal then kills those
+// that still run.
 func TestFailFast(t *testing.T) {
 	for _, tt := range []struct {
 		name, trapped string
@@ -396,7 +399,7 @@ func TestFailFast(t *testing.T) {
 	}
 }
 
-// However procs ends, the commands do too.
+// The commands end even if procs is killed.
 func TestProcsIsKilled(t *testing.T) {
 	name := fifo(t)
 	p := start(t, "trap '' TERM HUP; sleep 1000 >"+name+" & echo ready; wait")
@@ -406,7 +409,7 @@ func TestProcsIsKilled(t *testing.T) {
 	wantGone(t, gone)
 }
 
-// What a command leaves behind is killed: it does not keep procs waiting.
+// Processes that a command leaves behind are killed, and do not keep procs waiting.
 func TestLeftBehind(t *testing.T) {
 	name := fifo(t)
 	p := start(t, "sleep 1000 >"+name+" 2>&1 & echo ready")
@@ -416,7 +419,7 @@ func TestLeftBehind(t *testing.T) {
 	wantGone(t, gone)
 }
 
-// Its output is waited for.
+// Procs waits for a background process that still has the output open.
 func TestOutputComesLater(t *testing.T) {
 	name := fifo(t)
 	p := start(t, "cat "+name+" & echo ready")

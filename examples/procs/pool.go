@@ -17,38 +17,39 @@ import (
 	"github.com/goaio/aio"
 )
 
-// maxLine is how long a line of output may be. A longer one is passed on in pieces.
+// maxLine is the maximum length of a line of output. A longer line is printed in
+// pieces.
 const maxLine = 64 << 10
 
-// command is a command that was started.
+// command is a command that has been started.
 type command struct {
 	number int
 	line   string
 	since  time.Time
-	group  terminator // nil before the process is there
+	group  terminator // nil until the process exists
 }
 
-// terminator asks what a command has started to end.
+// terminator asks the processes of a command to exit.
 type terminator interface{ terminate() }
 
 // pool runs commands. Its tasks share the fields without a lock.
 type pool struct {
 	options
 	screen                *screen
-	next                  int        // of lines, to be started
-	running               []*command // in the order in which they were started
+	next                  int        // index in lines of the next command
+	running               []*command // in the order of their start
 	done, failed, stopped int
 	runOne                func(ctx context.Context, c *command) (code int, ended bool, err error)
-	status                int // of the first that has failed
+	status                int // of the first command that failed
 
-	stopping bool // none is started any more
-	// done when they are to be stopped; -fail-fast is no error
+	stopping bool // no more commands are started
+	// Done when the commands are to be stopped. Its error is nil for -fail-fast.
 	enough *aio.Future[error]
 }
 
 func newPool(o options, stdout, stderr *os.File) *pool {
 	p := &pool{options: o}
-	p.runOne = p.runInGroup
+	p.runOne = p.runInProcessGroup
 	p.screen = &screen{
 		stdout: stdout,
 		stderr: stderr,
@@ -84,7 +85,8 @@ func (p *pool) run(ctx context.Context) error {
 	return cmp.Or(again, err)
 }
 
-// stop asks all that runs to end. cause has the signal, if there was one.
+// stop asks all running commands to end. cause contains the signal, if a signal is the
+// reason.
 func (p *pool) stop(ctx context.Context, cause error) {
 	p.stopping = true
 	for _, c := range p.running {
@@ -93,19 +95,19 @@ func (p *pool) stop(ctx context.Context, cause error) {
 		}
 	}
 	if sig := (*aio.SignalError)(nil); errors.As(cause, &sig) {
-		// Waiting until that is printed might take longer than the grace period.
+		// Waiting for the write could take longer than the grace period.
 		p.screen.post(ctx, p.screen.stderr, fmt.Appendf(nil, "procs: %v: stopping, once more kills\n", sig.Signal))
 	}
 }
 
-// fail has the commands stopped.
+// fail makes run stop the commands.
 func (p *pool) fail(err error) {
 	if !p.enough.Done() {
 		p.enough.SetResult(err)
 	}
 }
 
-// runAll runs the commands.
+// runAll runs the commands with several workers.
 func (p *pool) runAll(ctx context.Context) error {
 	ticks := aio.CreateTask(ctx, aio.NoResult(p.screen.refresh))
 	defer ticks.Cancel()
@@ -117,7 +119,7 @@ func (p *pool) runAll(ctx context.Context) error {
 	})
 }
 
-// work runs one command after the other, until there is none left or it is cancelled.
+// work runs one command after another, until none is left or it is cancelled.
 func (p *pool) work(ctx context.Context) error {
 	for p.next < len(p.lines) && !p.stopping {
 		c := &command{number: p.next + 1, line: p.lines[p.next], since: time.Now()}
@@ -133,8 +135,8 @@ func (p *pool) work(ctx context.Context) error {
 	return nil
 }
 
-// runCommand fails if it is cancelled or the command cannot be started, not if the
-// command fails.
+// runCommand runs a command. It fails if it is cancelled or the command cannot be
+// started, but not if the command fails.
 func (p *pool) runCommand(ctx context.Context, c *command) error {
 	p.running = append(p.running, c)
 	code, ended, err := p.runOne(ctx, c)
@@ -144,15 +146,16 @@ func (p *pool) runCommand(ctx context.Context, c *command) error {
 		if err == nil {
 			return p.screen.print(ctx, p.screen.stdout, text)
 		}
-		// who has cancelled this does not wait, if the output blocks
+		// After a cancellation do not wait for the output, which may block.
 		p.screen.post(ctx, p.screen.stdout, text)
 	}
 	return err
 }
 
-// runInGroup starts a command, unless none is started any more, and returns when nothing
-// is left of it, with its exit status if it has ended.
-func (p *pool) runInGroup(ctx context.Context, c *command) (code int, ended bool, err error) {
+// runInProcessGroup starts a command and waits until all its processes have ended.
+// ended reports whether the command has an exit status; it is false if the pool was
+// already stopping.
+func (p *pool) runInProcessGroup(ctx context.Context, c *command) (code int, ended bool, err error) {
 	text := p.withNumber(c, "$", []byte(oneLine(c.line)))
 	if err := p.screen.print(ctx, p.screen.stdout, text); err != nil {
 		return 0, false, err
@@ -183,17 +186,17 @@ func (p *pool) runInGroup(ctx context.Context, c *command) (code int, ended bool
 		_, err = proc.Wait(ctx)
 	}
 	if err != nil { // cancelled
-		proc.Transport().Close() // kills it, also if it has left the group
+		proc.Transport().Close() // kills it even if it has left the group
 		proc.Wait(ctx)
 	}
 	code, ended = proc.Returncode()
 	return code, ended, err
 }
 
-// copyLines passes on what a command writes, as many lines as there are at a time.
+// copyLines prints the output of a command, all available complete lines at a time.
 func (p *pool) copyLines(c *command, to *os.File, from *aio.StreamReader) aio.Coro[struct{}] {
 	return aio.NoResult(func(ctx context.Context) error {
-		var text []byte // that was not yet passed on
+		var text []byte // not printed yet
 		for {
 			b, err := from.Read(ctx, maxLine)
 			if err != nil {
@@ -224,7 +227,7 @@ func (p *pool) withNumber(c *command, mark string, text []byte) (b []byte) {
 	return b
 }
 
-// outcome counts a command that has ended with this code, and says how it did.
+// outcome counts a command that has exited with code, and describes its result.
 func (p *pool) outcome(c *command, code int) string {
 	how, status := "done", code
 	switch {
@@ -248,7 +251,8 @@ func (p *pool) outcome(c *command, code int) string {
 	return fmt.Sprintf("%s, %v", how, time.Since(c.since).Round(time.Second/10))
 }
 
-// progress returns up to n lines about what is going on, the last one about all of it.
+// progress returns up to n lines about the running commands; the last line is about all
+// commands.
 func (p *pool) progress(n int) (lines []string) {
 	for _, c := range p.running[:min(n-1, len(p.running))] {
 		lines = append(lines, fmt.Sprintf("%*d %4v  %s", p.digits(), c.number,
@@ -258,7 +262,7 @@ func (p *pool) progress(n int) (lines []string) {
 		len(p.running), p.done, p.failed, len(p.lines)-len(p.running)-p.done-p.failed-p.stopped))
 }
 
-// summary says in the end what has become of the commands.
+// summary describes the results of all commands.
 func (p *pool) summary() string {
 	s := fmt.Sprintf("%d done, %d failed", p.done, p.failed)
 	if p.stopped > 0 {
@@ -270,5 +274,5 @@ func (p *pool) summary() string {
 	return s
 }
 
-// digits is how many the numbers of the commands have.
+// digits is the width of the command numbers.
 func (p *pool) digits() int { return len(strconv.Itoa(len(p.lines))) }

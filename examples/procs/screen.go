@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// tick is the time from one look at the clock to the next.
+// tick is the interval between updates of the status lines.
 const tick = 250 * time.Millisecond
 
 // screen is standard output and standard error. If standard output is a terminal, its
@@ -30,11 +30,11 @@ const tick = 250 * time.Millisecond
 // blocks.
 type screen struct {
 	stdout, stderr *os.File
-	// what there is to show in n lines; nil in the end
+	// status returns at most n status lines; it is nil after close.
 	status func(n int) []string
-	fail   func(error) // told when a write has failed
+	fail   func(error) // called when a write has failed
 	writer aio.Executor
-	shown  int // how many lines are there to be erased; the writer's
+	shown  int // number of status lines on the screen; used only by the writer
 }
 
 // print writes text after all earlier output, and returns when it is written. It fails
@@ -59,17 +59,17 @@ func (s *screen) post(ctx context.Context, to *os.File, text []byte) *aio.Future
 	return aio.RunInExecutor(ctx, s.writer, func() (error, error) { return s.write(to, text, status), nil })
 }
 
-// write is for the writer.
+// write runs in the writer.
 func (s *screen) write(to *os.File, text []byte, status []string) error {
 	var erase, draw []byte
 	if s.shown > 0 {
 		erase = fmt.Appendf(nil, "\r\x1b[%dA\x1b[J", s.shown)
 	}
 	if s.shown = len(status); s.shown > 0 {
-		// a line that is too long is cut off at the margin
+		// the sequences around the lines turn wrapping off and on
 		draw = fmt.Appendf(nil, "\x1b[?7l%s\n\x1b[?7h", strings.Join(status, "\n"))
 	}
-	if to == s.stdout { // all at once, so that it does not flicker
+	if to == s.stdout { // a single write, so that the screen does not flicker
 		erase, text, draw = nil, slices.Concat(erase, text, draw), nil
 	}
 	return cmp.Or(write(s.stdout, erase), write(to, text), write(s.stdout, draw))
@@ -83,7 +83,7 @@ func write(f *os.File, b []byte) error {
 	return err
 }
 
-// refresh draws the last lines again and again.
+// refresh redraws the status lines periodically.
 func (s *screen) refresh(ctx context.Context) (err error) {
 	for height(s.stdout) > 0 && err == nil {
 		if err = aio.Sleep(ctx, tick); err == nil {
@@ -93,7 +93,7 @@ func (s *screen) refresh(ctx context.Context) (err error) {
 	return err
 }
 
-// close prints the very last line.
+// close removes the status lines and prints the last line.
 func (s *screen) close(ctx context.Context, text string) error {
 	s.status = nil
 	return s.print(ctx, s.stdout, []byte(text+"\n"))
@@ -109,13 +109,13 @@ func height(f *os.File) int {
 	switch {
 	case err != nil:
 		return 0
-	case size.Row < 2: // nobody has told it
+	case size.Row < 2: // the size is unknown
 		return 24
 	}
 	return int(size.Row)
 }
 
-// oneLine makes a command something to print.
+// oneLine replaces control characters, so that a command prints as one line.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -2,7 +2,8 @@
 
 package main
 
-// The pool without processes, under explored schedules and an interrupt in each moment.
+// The pool with simulated processes, under explored schedules and with an interrupt at
+// every moment.
 
 import (
 	"bytes"
@@ -19,13 +20,13 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// fake is what stands for a process: it runs for a while, unless it is asked to end.
+// fake is a simulated process: it runs for some time, or until it is asked to end.
 type fake struct{ asked aio.Event }
 
 func (f *fake) terminate() { f.asked.Set() }
 
-// pretend runs five commands, two at a time. The third fails; the fifth does not listen
-// to SIGTERM.
+// pretend runs five commands, two at a time. The third one fails; the fifth one ignores
+// SIGTERM.
 func pretend(out *os.File, failFast bool, do func(ctx context.Context, fn func(ctx context.Context) error) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		p := newPool(options{n: 2, failFast: failFast, grace: 50 * time.Millisecond, lines: []string{"a", "b", "fails", "d", "deaf"}}, out, out)
@@ -63,9 +64,8 @@ func pretend(out *os.File, failFast bool, do func(ctx context.Context, fn func(c
 			return fmt.Errorf("run: %w", err)
 		}
 		if errors.Is(err, aio.ErrCancelled) && live > 0 && failFast {
-			// The pool was already stopping, so run returned at once when
-			// it was cancelled. The end of the loop cancels the tasks that
-			// are left.
+			// The pool was already stopping, so the cancelled run returned
+			// at once. Like the end of a loop, cancel the remaining tasks.
 			for _, task := range aio.AllTasks(ctx) {
 				if task != aio.CurrentTask(ctx) {
 					task.Cancel()
@@ -76,7 +76,7 @@ func pretend(out *os.File, failFast bool, do func(ctx context.Context, fn func(c
 			}
 		}
 		if live > 0 || len(p.running) > 0 {
-			return fmt.Errorf("%d processes are left, of %d commands", live, len(p.running))
+			return fmt.Errorf("%d processes remain, of %d commands", live, len(p.running))
 		}
 		switch {
 		case p.done+p.failed+p.stopped > len(p.lines):
@@ -108,11 +108,11 @@ func TestSweep(t *testing.T) {
 		}
 		t.Logf("-fail-fast %v: %d moments, %d schedules", failFast, r.Moments, schedules)
 		if r.Moments < 500 {
-			t.Errorf("there were only %d moments", r.Moments)
+			t.Errorf("only %d moments", r.Moments)
 		}
 	}
 	text, err := os.ReadFile(out.Name())
 	if err != nil || !bytes.Contains(text, []byte("3 = exit status 3")) {
-		t.Errorf("the output has no result of the third command, %v", err)
+		t.Errorf("the output does not contain the result of the third command: %v", err)
 	}
 }

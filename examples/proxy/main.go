@@ -37,7 +37,7 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program without its process. It returns the exit status.
+// run is main without os.Exit. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	p, listen, err := parseArgs(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -55,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig):
-		p.log("ended by %v", sig.Signal)
+		p.log("stopped by %v", sig.Signal)
 	case err != nil:
 		fmt.Fprintf(stderr, "proxy: %v\n", err)
 		return exitFailure
@@ -66,18 +66,18 @@ func run(args []string, stdout, stderr io.Writer) int {
 func parseArgs(args []string, stdout io.Writer) (p *proxy, listen string, err error) {
 	p = &proxy{log: log.Printf}
 	flags := flag.NewFlagSet("proxy", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.Usage = func() {}
 	flags.StringVar(&listen, "listen", "localhost:8080", "listen on `HOST:PORT`")
 	flags.StringVar(&p.to, "to", "", "connect to `HOST:PORT`")
-	flags.IntVar(&p.limit, "limit", 1000, "pass on up to `N` connections at a time")
-	cert := flags.String("cert", "", "use the certificate in `FILE` for TLS with the clients")
-	key := flags.String("key", "", "and its key in `FILE`")
+	flags.IntVar(&p.limit, "limit", 1000, "forward up to `N` concurrent connections")
+	cert := flags.String("cert", "", "certificate `FILE` for TLS with the clients")
+	key := flags.String("key", "", "private key `FILE` for -cert")
 	toTLS := flags.Bool("to-tls", false, "connect with TLS")
-	ca := flags.String("ca", "", "trust the certificates in `FILE`, not the system's")
-	flags.DurationVar(&p.connectTimeout, "connect-timeout", 10*time.Second, "give up connecting after `D`")
-	flags.DurationVar(&p.linger, "linger", 30*time.Second, "end a connection with TLS when nothing has come for `D` after its client has closed its half")
-	flags.DurationVar(&p.grace, "grace", 5*time.Second, "give the connections `D` to end")
+	ca := flags.String("ca", "", "with -to-tls, trust the certificates in `FILE` instead of the system's")
+	flags.DurationVar(&p.connectTimeout, "connect-timeout", 10*time.Second, "timeout `D` for connecting")
+	flags.DurationVar(&p.linger, "linger", 30*time.Second, "after a client's EOF, close a TLS connection when no data arrives for `D`")
+	flags.DurationVar(&p.grace, "grace", 5*time.Second, "on shutdown, wait up to `D` for the connections to end")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stdout, usage)
@@ -91,17 +91,17 @@ func parseArgs(args []string, stdout io.Writer) (p *proxy, listen string, err er
 	case p.to == "":
 		return nil, "", errors.New("-to is needed")
 	case err != nil || host == "" || port == "":
-		return nil, "", fmt.Errorf("-to must be HOST:PORT, not %q", p.to)
+		return nil, "", fmt.Errorf("-to must be HOST:PORT, got %q", p.to)
 	case p.limit < 1:
-		return nil, "", fmt.Errorf("-limit must be at least 1, not %d", p.limit)
+		return nil, "", fmt.Errorf("-limit must be at least 1, got %d", p.limit)
 	case p.connectTimeout <= 0:
-		return nil, "", fmt.Errorf("-connect-timeout must be more than 0, not %v", p.connectTimeout)
+		return nil, "", fmt.Errorf("-connect-timeout must be greater than 0, got %v", p.connectTimeout)
 	case p.linger <= 0:
-		return nil, "", fmt.Errorf("-linger must be more than 0, not %v", p.linger)
+		return nil, "", fmt.Errorf("-linger must be greater than 0, got %v", p.linger)
 	case p.grace < 0:
-		return nil, "", fmt.Errorf("-grace must not be negative, as %v is", p.grace)
+		return nil, "", fmt.Errorf("-grace must not be negative, got %v", p.grace)
 	case flags.NArg() > 0:
-		return nil, "", fmt.Errorf("want no arguments, not %q", flags.Arg(0))
+		return nil, "", fmt.Errorf("want no arguments, got %q", flags.Arg(0))
 	}
 	return p, listen, p.secure(*cert, *key, *ca, *toTLS)
 }
@@ -109,7 +109,7 @@ func parseArgs(args []string, stdout io.Writer) (p *proxy, listen string, err er
 // secure sets up TLS from the flags.
 func (p *proxy) secure(cert, key, ca string, toTLS bool) error {
 	if (cert == "") != (key == "") {
-		return errors.New("-cert and -key go together")
+		return errors.New("-cert and -key must be used together")
 	}
 	if cert != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
@@ -119,7 +119,7 @@ func (p *proxy) secure(cert, key, ca string, toTLS bool) error {
 		p.clientTLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
 	if ca != "" && !toTLS {
-		return errors.New("-ca is for -to-tls")
+		return errors.New("-ca requires -to-tls")
 	}
 	if !toTLS {
 		return nil
@@ -132,7 +132,7 @@ func (p *proxy) secure(cert, key, ca string, toTLS bool) error {
 		}
 		p.serverTLS.RootCAs = x509.NewCertPool()
 		if !p.serverTLS.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%s: there is no certificate in it", ca)
+			return fmt.Errorf("%s: no certificate found", ca)
 		}
 	}
 	return nil

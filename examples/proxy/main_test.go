@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// certificate makes one for localhost, and writes it and its key to files.
+// certificate makes a certificate for localhost, and writes it and its key to files.
 func certificate(t *testing.T) (pair tls.Certificate, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -60,8 +60,7 @@ func certificate(t *testing.T) (pair tls.Certificate, certFile, keyFile string) 
 	return pair, certFile, keyFile
 }
 
-// echo is a server of package net that answers what it gets with it, until its client has
-// no more.
+// echo starts a server of package net that sends back what it reads, until EOF.
 func echo(t *testing.T, config *tls.Config) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -91,7 +90,7 @@ func echo(t *testing.T, config *tls.Config) string {
 	return ln.Addr().String()
 }
 
-// start runs p in a loop of its own until the test ends, or until stop.
+// start runs p in a new loop until the test ends or stop is called.
 func start(t *testing.T, p *proxy) (addr string, stop func()) {
 	t.Helper()
 	if p.limit == 0 {
@@ -128,7 +127,7 @@ func start(t *testing.T, p *proxy) (addr string, stop func()) {
 	return <-at, stop
 }
 
-// roundTrip sends data through c and reads until the end.
+// roundTrip sends data through c, and reads the echo until EOF.
 func roundTrip(t *testing.T, c net.Conn, data []byte) {
 	t.Helper()
 	defer c.Close()
@@ -198,7 +197,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// One connection more than the limit waits for one of the others to end.
+// With the limit reached, a connection waits until another one ends.
 func TestLimit(t *testing.T) {
 	p := &proxy{to: echo(t, nil), limit: 1}
 	addr, _ := start(t, p)
@@ -228,7 +227,7 @@ func TestLimit(t *testing.T) {
 	second.Close()
 }
 
-// A client learns by a reset that there is nobody to talk to.
+// If the target does not accept connections, the client gets a reset.
 func TestNobodyThere(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -238,14 +237,14 @@ func TestNobodyThere(t *testing.T) {
 	ln.Close()
 	p := &proxy{to: to}
 	addr, stop := start(t, p)
-	c, err := net.Dial("tcp", addr) // the reset may be here before Dial has returned
+	c, err := net.Dial("tcp", addr) // the reset may arrive before Dial returns
 	if err == nil {
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(time.Minute))
 		_, err = c.Read(make([]byte, 1))
 	}
 	if !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the client got %v", err)
+		t.Errorf("the client's error is %v", err)
 	}
 	stop()
 	if p.connectFailure != 1 {
@@ -253,7 +252,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// The program tells what is wrong with its arguments.
+// The program reports errors in its arguments.
 func TestWrongArguments(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "proxy")
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
@@ -264,9 +263,9 @@ func TestWrongArguments(t *testing.T) {
 		{"-to localhost", "-to must be HOST:PORT"},
 		{"-to :80", "-to must be HOST:PORT"},
 		{"-to x:1 -limit 0", "-limit must be at least 1"},
-		{"-to x:1 -cert c", "-cert and -key go together"},
+		{"-to x:1 -cert c", "-cert and -key must be used together"},
 		{"-to x:1 -cert c -key k", "no such file"},
-		{"-to x:1 -ca c", "-ca is for -to-tls"},
+		{"-to x:1 -ca c", "-ca requires -to-tls"},
 		{"-to x:1 extra", "want no arguments"},
 	} {
 		out, err := exec.Command(bin, strings.Fields(c.args)...).CombinedOutput()
@@ -282,8 +281,8 @@ func TestWrongArguments(t *testing.T) {
 	}
 }
 
-// A client that closes its half of the connection, as nc -N does, gets the answer, also
-// from a server behind TLS, where there is no half of an end.
+// A client that closes its writing side, as nc -N does, gets the answer, even if the
+// server uses TLS, which cannot close one direction only.
 func TestHalfClose(t *testing.T) {
 	nc, err := exec.LookPath("nc")
 	if err != nil {
@@ -312,8 +311,9 @@ func TestHalfClose(t *testing.T) {
 				if _, err := io.ReadFull(c, make([]byte, len("question\n"))); err != nil {
 					t.Error(err)
 				}
-				// The client has no more to say. Without TLS that arrives
-				// here; with TLS nothing may.
+				// The client has sent EOF. Without TLS the server reads
+				// EOF; with TLS the proxy must not close the connection
+				// yet.
 				c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 				if n, err := c.Read(make([]byte, 1)); n > 0 || config != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("after the question: %d bytes, %v", n, err)
@@ -331,8 +331,8 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// A reset of one end is a reset of the other: a part of an answer is not taken for all of
-// it.
+// A reset of one connection resets the other one, so that a partial answer is not taken
+// for a complete one.
 func TestReset(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -367,7 +367,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// A client whose TLS handshake fails is logged and counted.
+// A failed TLS handshake of a client is logged and counted.
 func TestHandshakeFailure(t *testing.T) {
 	_, certFile, keyFile := certificate(t)
 	p := &proxy{to: echo(t, nil)}

@@ -11,26 +11,27 @@ import (
 	"github.com/goaio/aio"
 )
 
-// proxy passes connections on. Its counters belong to the loop.
+// proxy forwards connections. Its counters are accessed only by tasks of the loop.
 type proxy struct {
 	to                   string
 	limit                int
-	clientTLS, serverTLS *tls.Config // nil for none
+	clientTLS, serverTLS *tls.Config // nil without TLS
 	connectTimeout       time.Duration
-	linger               time.Duration // for an answer after the client's end
-	grace                time.Duration
-	log                  func(format string, args ...any)
+	// time to wait for an answer after the client's EOF
+	linger time.Duration
+	grace  time.Duration
+	log    func(format string, args ...any)
 
 	slots       *aio.Semaphore
 	open, total int
-	upBytes     int64 // from the clients
-	downBytes   int64 // to the clients
+	upBytes     int64 // from clients
+	downBytes   int64 // to clients
 
-	handshakeFailure int // of TLS with clients
+	handshakeFailure int // of handshakes with clients
 	connectFailure   int
 }
 
-// serve runs the proxy until it is cancelled. It calls ready when it listens.
+// serve runs the proxy until it is cancelled. It calls ready when it is listening.
 func (p *proxy) serve(ctx context.Context, addr string, ready func(net.Addr)) error {
 	p.slots = aio.NewSemaphore(p.limit)
 	loop, err := aio.GetRunningLoop(ctx)
@@ -53,13 +54,13 @@ func (p *proxy) serve(ctx context.Context, addr string, ready func(net.Addr)) er
 	return err
 }
 
-// counters logs what there is to count.
+// counters logs the counters.
 func (p *proxy) counters() {
 	p.log("%d connections, %d now, %d could not be passed on, %d failed TLS handshakes, %d bytes up, %d bytes down",
 		p.total, p.open, p.connectFailure, p.handshakeFailure, p.upBytes, p.downBytes)
 }
 
-// handle passes one connection on.
+// handle forwards one connection.
 func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	defer w.Close()
 	if p.clientTLS != nil {
@@ -84,7 +85,7 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 		return p.failed(w, &p.connectFailure, err)
 	}
 	defer upW.Close()
-	// TLS has no half of an end: where one of the two ends, it is over in both
+	// TLS cannot close one direction only: EOF on a TLS connection ends both
 	// directions.
 	down := &counting{n: &p.downBytes}
 	err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -96,7 +97,8 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 			case !w.CanWriteEOF():
 				tg.Cancel()
 			case !upW.CanWriteEOF():
-				// it cannot be told, and its answer may still come
+				// The server cannot be told about the EOF, and may
+				// still answer.
 				return p.silence(ctx, down)
 			}
 			return nil
@@ -111,8 +113,8 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 		return nil
 	})
 	if err != nil && !errors.Is(err, aio.ErrCancelled) {
-		// One end was reset: the other one must not take a part of the data for
-		// all of it.
+		// One connection was reset: reset the other one too, because its peer
+		// must not take partial data for complete data.
 		reset(upW)
 		reset(w)
 		return nil
@@ -120,8 +122,8 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 	return err
 }
 
-// failed counts and logs that a client cannot be served because of err, and resets its
-// connection: a clean end would look as if it had been served.
+// failed counts and logs that a client cannot be served because of err. It resets the
+// connection: EOF would look like a complete answer.
 func (p *proxy) failed(w *aio.StreamWriter, count *int, err error) error {
 	if errors.Is(err, aio.ErrCancelled) {
 		return err
@@ -132,7 +134,7 @@ func (p *proxy) failed(w *aio.StreamWriter, count *int, err error) error {
 	return nil
 }
 
-// pump passes on what comes from r until it ends, and then the end if that is possible.
+// pump copies from r to w until EOF, and then closes the writing side of w if possible.
 func pump(ctx context.Context, w *aio.StreamWriter, r *aio.StreamReader, c *counting) error {
 	c.Writer = w.Writer(ctx)
 	_, err := io.Copy(c, r.Reader(ctx))
@@ -142,7 +144,7 @@ func pump(ctx context.Context, w *aio.StreamWriter, r *aio.StreamReader, c *coun
 	return err
 }
 
-// silence waits until nothing has come for a while.
+// silence waits until no data has arrived for the linger time.
 func (p *proxy) silence(ctx context.Context, c *counting) error {
 	for before := int64(-1); before != c.own; {
 		before = c.own
@@ -153,12 +155,12 @@ func (p *proxy) silence(ctx context.Context, c *counting) error {
 	return errors.New("no answer")
 }
 
-// reset closes a connection so that its peer gets an error rather than the end of the
-// data, where the system can: Abort alone sends a FIN, as Close does.
+// reset closes a connection so that its peer gets an error instead of EOF, if the
+// system supports it: Abort alone sends a FIN, as Close does.
 func reset(w *aio.StreamWriter) {
 	if sock, ok := w.GetExtraInfo("socket").(*aio.TransportSocket); ok {
 		if f, err := sock.File(); err == nil {
-			// a duplicate, which has the same options
+			// a duplicate, which shares the socket options
 			if c, err := net.FileConn(f); err == nil {
 				if tcp, ok := c.(*net.TCPConn); ok {
 					_ = tcp.SetLinger(0)
@@ -171,10 +173,10 @@ func reset(w *aio.StreamWriter) {
 	w.Transport().Abort()
 }
 
-// counting counts what is written.
+// counting counts the written bytes.
 type counting struct {
 	io.Writer
-	n   *int64 // of all connections
+	n   *int64 // the counter for all connections
 	own int64
 }
 

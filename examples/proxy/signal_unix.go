@@ -8,7 +8,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// onCounters has fn called on SIGUSR1, and reports whether there is such a signal.
+// onCounters calls fn on each SIGUSR1. It reports whether the system has this signal.
 func onCounters(l *aio.Loop, fn func()) bool {
 	return l.AddSignalHandler(syscall.SIGUSR1, fn) == nil
 }

@@ -1,7 +1,7 @@
 package main
 
-// The proxy between hosts that crash and links that are cut: what a client gets is what
-// the server has sent, from its beginning, and a connection that has ended holds nothing.
+// The proxy in a simulation with crashing hosts and cut links: a client gets a prefix
+// of what the server has sent, and a connection that has ended uses no resources.
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ func TestSimulation(t *testing.T) {
 			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
 				if _, err := r.ReadLine(ctx); err != nil {
-					return nil // the proxy is gone
+					return nil // the proxy is down
 				}
 				for rest := answer; len(rest) > 0; rest = rest[8000:] {
 					if _, err := c.Write(rest[:8000]); err != nil {
@@ -74,7 +74,7 @@ func TestSimulation(t *testing.T) {
 				return err
 			}
 			if !bytes.HasPrefix(answer, got) {
-				return fmt.Errorf("a client got %d bytes that are not what was sent", len(got))
+				return fmt.Errorf("a client got %d bytes that differ from the sent ones", len(got))
 			}
 			if len(got) == len(answer) {
 				whole++
@@ -116,7 +116,7 @@ func TestSimulation(t *testing.T) {
 		if err := w.Wait(ctx, clients...); err != nil {
 			return err
 		}
-		// A quarter of an hour later the last connection to nobody has timed out.
+		// Connections to a crashed host time out after a quarter of an hour.
 		if err := aio.Sleep(ctx, time.Hour); err != nil {
 			return err
 		}
@@ -124,8 +124,8 @@ func TestSimulation(t *testing.T) {
 		sum.Crashes, sum.Resets, sum.Connections = sum.Crashes+c.Crashes, sum.Resets+c.Resets, sum.Connections+c.Connections
 		return nil
 	})
-	t.Logf("%d runs, %d answers were whole, %d were not, %+v", r.Runs, whole, broken, sum)
+	t.Logf("%d runs, %d complete answers, %d broken ones, %+v", r.Runs, whole, broken, sum)
 	if whole < 200 || broken < 20 || sum.Crashes < 30 {
-		t.Error("that is too little")
+		t.Error("too few")
 	}
 }

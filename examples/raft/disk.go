@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// file is a disk in a file: lines of JSON that are only ever added.
+// file is a Disk in a file, to which it only appends lines of JSON.
 type file struct{ f *os.File }
 
 // record is a line of the file: a term and vote, or entries.
@@ -20,7 +20,7 @@ type record struct {
 	Entries []Entry `json:",omitempty"`
 }
 
-// openFile opens the file at path, and makes it if it is not there.
+// openFile opens the file at path, and creates it if it does not exist.
 func openFile(path string) (*file, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -29,7 +29,7 @@ func openFile(path string) (*file, error) {
 	return &file{f}, err
 }
 
-// Load implements Disk. A last line that a crash has cut off is dropped.
+// Load implements Disk. It drops a last line that a crash has truncated.
 func (d *file) Load() (s State, err error) {
 	if _, err := d.f.Seek(0, io.SeekStart); err != nil {
 		return s, err

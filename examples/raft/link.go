@@ -8,27 +8,27 @@ import (
 	"github.com/goaio/aio"
 )
 
-// link is the way to a peer: a connection, when there is one. Messages may be lost, as
-// Raft repeats what matters.
+// link sends messages to a peer over a connection, which it reconnects. Messages may be
+// lost: Raft repeats the important ones.
 type link struct {
 	addr  string
 	queue *aio.Queue[Message]
 }
 
-// maxQueued is how many messages wait for a connection.
+// maxQueued is the number of messages that can wait for a connection.
 const maxQueued = 16
 
 func newLink(addr string) *link { return &link{addr, aio.NewQueue[Message](maxQueued)} }
 
-// send queues m. When there is no room the oldest message is dropped.
+// send queues m. If the queue is full, the oldest message is dropped.
 func (l *link) send(m Message) {
 	if l.queue.Full() {
-		_, _ = l.queue.GetNowait() // it is full
+		_, _ = l.queue.GetNowait() // does not fail: the queue is full
 	}
-	_ = l.queue.PutNowait(m) // there is room
+	_ = l.queue.PutNowait(m) // does not fail: there is room
 }
 
-// run keeps a connection to the peer.
+// run keeps the connection to the peer open.
 func (l *link) run(ctx context.Context) error {
 	for {
 		err := l.connected(ctx)
@@ -53,7 +53,7 @@ func (l *link) connected(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	// The peer sends nothing: what can be read is the end.
+	// The peer sends nothing, so a read returns at EOF or after an error.
 	end := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 		_, err := r.Read(ctx, 1)
 		w.Transport().Abort()
@@ -68,7 +68,7 @@ func (l *link) connected(ctx context.Context) error {
 		if err := writeMessage(w, m); err != nil {
 			return err
 		}
-		// A peer that takes nothing for a second has to connect anew.
+		// If the peer reads nothing for a second, reconnect.
 		if err := aio.Timeout(ctx, time.Second, w.Drain); err != nil {
 			w.Transport().Abort()
 			return err

@@ -1,19 +1,19 @@
-// Raft is a replicated log: several nodes agree on a sequence of commands, also when some
+// Raft is a replicated log: several nodes agree on a sequence of commands, even if some
 // of them crash or cannot be reached.
 //
 //	raft -name a -data a.log \
 //		-peers a=localhost:7001,b=localhost:7002,c=localhost:7003
 //	raft -propose COMMAND -peers a=localhost:7001,b=localhost:7002,c=localhost:7003
 //
-// The first form runs a node, which prints the commands that are committed. The second
-// one has the cluster take a command.
+// The first form runs a node, which prints the committed commands. The second form
+// submits a command to the cluster.
 //
 // # What it shows
 //
 //   - State without locks: one task of a node handles one event after another.
-//   - Streams between equals, which come and go.
-//   - A simulation, in raft_test.go: five hosts for an hour of virtual time, with
-//     crashes, partitions and restarts, and what must always be true checked after each
+//   - Stream connections between peers, which reconnect.
+//   - A simulation, in raft_test.go: five hosts run for an hour of virtual time, with
+//     crashes, partitions and restarts. The guarantees of Raft are checked after each
 //     step.
 package main
 
@@ -43,15 +43,15 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program without its process. It returns the exit status.
+// run is main without os.Exit. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("raft", flag.ContinueOnError)
-	// what is wrong is reported in the form of this program
+	// run reports errors in the format of this program
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
-	name := flags.String("name", "", "run the node of this `name`")
-	data := flags.String("data", "", "keep its state in this `file`")
-	command := flags.String("propose", "", "have the cluster take this `command`")
+	name := flags.String("name", "", "run the node `name`")
+	data := flags.String("data", "", "`file` for the state of the node")
+	command := flags.String("propose", "", "submit `command` to the cluster")
 	list := flags.String("peers", "", "all nodes, as `name=host:port,...`")
 	wrong := func(format string, args ...any) int {
 		fmt.Fprintf(stderr, "raft: "+format+"\n"+usage+"\n", args...)
@@ -69,7 +69,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	for part := range strings.SplitSeq(*list, ",") {
 		n, addr, ok := strings.Cut(part, "=")
 		if !ok || n == "" || addr == "" {
-			return wrong("-peers: %q is not like name=host:port", part)
+			return wrong("-peers: %q does not have the form name=host:port", part)
 		}
 		peers[n] = addr
 	}
@@ -95,14 +95,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return Serve(ctx, Options{
 				Name: *name, Addr: addr, Peers: peers, Disk: disk,
 				Apply: func(index int, e Entry) { fmt.Fprintf(stdout, "%d %s\n", index, e.Command) },
-				Leads: func(term int) { fmt.Fprintf(stderr, "raft: leads in term %d\n", term) },
+				Leads: func(term int) { fmt.Fprintf(stderr, "raft: leader of term %d\n", term) },
 				Random: func(_ context.Context, least, most time.Duration) time.Duration {
 					return least + rand.N(most-least)
 				},
 			})
 		}
 	default:
-		return wrong("want either a command, or the name of a node and its file")
+		return wrong("want either -propose, or -name and -data")
 	}
 	switch err := aio.Run(main); {
 	case errors.Is(err, aio.ErrInterrupted):
@@ -114,9 +114,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// ask tries one node after another, for ten seconds, until one of them leads. It gives up
-// when a leader has the command and does not confirm it: asking again could have the
-// cluster take it twice.
+// ask tries one node after another, for ten seconds, until it finds the leader. It
+// returns an error if a leader received the command but did not confirm it: a second
+// request could add the command twice.
 func ask(ctx context.Context, peers map[string]string, command string) (index int, err error) {
 	var names []string
 	for name := range peers {
@@ -135,7 +135,7 @@ func ask(ctx context.Context, peers map[string]string, command string) (index in
 				case errors.Is(err, errNotLeader):
 				case errors.As(err, &dial) && dial.Op == "dial":
 				default:
-					return fmt.Errorf("it is not known whether the command was taken: %w", err)
+					return fmt.Errorf("it is unknown whether the command was added: %w", err)
 				}
 				addr = peers[leader]
 			}

@@ -14,13 +14,13 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Three nodes with real sockets and files: what a cluster has committed is there when all
-// nodes have been started again.
+// Three nodes with real sockets and files: the committed commands survive a restart of
+// all nodes.
 func TestRestart(t *testing.T) {
 	dir, addrs := t.TempDir(), map[string]string{}
 	var list []string
 	for _, name := range []string{"a", "b", "c"} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0") // for a port that is free
+		ln, err := net.Listen("tcp", "127.0.0.1:0") // reserves a free port
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestRestart(t *testing.T) {
 			select {
 			case got := <-committed:
 				if want := fmt.Sprint("round ", i); got != want {
-					t.Errorf("%q was committed, not %q", got, want)
+					t.Errorf("%q was committed, want %q", got, want)
 				}
 			case <-time.After(20 * time.Second):
 				t.Fatalf("round %d: command %d is not committed", round, i)

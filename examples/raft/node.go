@@ -1,10 +1,10 @@
 package main
 
 // A node of the cluster. One task, run, owns all of the state below: it takes one event
-// after another from the inbox, a message or a proposal, and does what Raft says. It
-// may await the disk in between. No other task reads the state, so none sees an
-// inconsistent state. Other tasks serve connections, and keep the connections to the
-// peers open.
+// after another from the inbox, a message or a proposal, and handles it as Raft
+// specifies. It may await the disk in between. No other task reads the state, so none
+// sees an inconsistent state. Other tasks serve connections, and keep the connections
+// to the peers open.
 
 import (
 	"context"
@@ -18,50 +18,50 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Entry is a command in the log, and the term in which a leader took it.
+// Entry is a command in the log, with the term in which a leader added it.
 type Entry struct {
 	Term    int
 	Command string
 }
 
-// State is what a node must not forget. Index 1 is the first entry of the log.
+// State is the persistent state of a node. The first entry of the log has index 1.
 type State struct {
 	Term int
-	Vote string // whom it elects in this term, "" for nobody so far
+	Vote string // the node it voted for in this term, "" if none
 	Log  []Entry
 }
 
-// Disk keeps the state of a node. Its methods are called in a worker goroutine, one at a
-// time, and return when what they were given will outlive a crash.
+// Disk stores the state of a node. Its methods are called in a worker goroutine, one at
+// a time. They return when the data will survive a crash.
 type Disk interface {
 	Load() (State, error)
-	// SaveTerm keeps a term and a vote.
+	// SaveTerm stores a term and a vote.
 	SaveTerm(term int, vote string) error
-	// SaveLog has the log end with entries, from index on.
+	// SaveLog replaces the log from index on with entries.
 	SaveLog(index int, entries []Entry) error
 }
 
-// Options are the settings of a node. Name, Peers and Disk are needed.
+// Options are the settings of a node. Name, Peers and Disk are required.
 type Options struct {
 	Name  string
 	Addr  string            // to listen on
-	Peers map[string]string // addresses of the others by their names
+	Peers map[string]string // addresses of the other nodes by name
 	Disk  Disk
 	// Apply is called for each committed entry, in order, and again after a
 	// restart.
 	Apply func(index int, e Entry)
-	// Leads is told when the node becomes the leader of a term.
+	// Leads is called when the node becomes the leader of a term.
 	Leads func(term int)
-	// Random returns a time from least to most, for elections.
+	// Random returns an election timeout from least to most.
 	Random func(ctx context.Context, least, most time.Duration) time.Duration
 
 	faults faults
 }
 
-// faults are what tests plant.
+// faults are bugs that tests enable.
 type faults struct {
-	twoVotes bool // elects several candidates in one term
-	anyLog   bool // elects whoever asks first, whatever its log has
+	twoVotes bool // votes for several candidates in one term
+	anyLog   bool // votes for the first candidate, whatever its log contains
 	ackFirst bool // confirms entries before they are on disk
 }
 
@@ -70,34 +70,35 @@ const (
 	electionLeast   = 300 * time.Millisecond
 	electionMost    = 600 * time.Millisecond
 	proposalTimeout = 5 * time.Second
-	maxEntries      = 64 // in a message
+	maxEntries      = 64 // maximum per message
 )
 
-// Message is what nodes and clients tell a node, and what it answers: a line of JSON.
+// Message is a message between nodes, a request of a client or a response: a line of
+// JSON.
 type Message struct {
 	Type string // one of the types below
 	From string `json:",omitempty"`
 	Term int    `json:",omitempty"`
-	// Of a vote, the end of the candidate's log; of an append, the entry before
-	// Entries; of a confirmation, the last entry that is the leader's, or where the
-	// leader may try next.
+	// In a vote, the end of the candidate's log; in an append, the entry before
+	// Entries; in a confirmation, the last entry that matches the leader's log, or
+	// the index at which the leader may retry.
 	Index   int     `json:",omitempty"`
 	LogTerm int     `json:",omitempty"`
 	Entries []Entry `json:",omitempty"`
 	Commit  int     `json:",omitempty"`
 	OK      bool    `json:",omitempty"`
-	Command string  `json:",omitempty"` // of a proposal
-	// of an answer to a proposal: whom to ask instead
+	Command string  `json:",omitempty"` // in a proposal
+	// in the response to a proposal: the node to ask instead
 	Leader string `json:",omitempty"`
 }
 
 // The types of messages.
 const (
-	vote     = "vote"     // a candidate asks for a vote
+	vote     = "vote"     // a candidate requests a vote
 	voted    = "voted"    // the answer
 	appendTo = "append"   // a leader sends entries, or none as a heartbeat
 	appended = "appended" // the answer
-	propose  = "propose"  // a client asks for a command
+	propose  = "propose"  // a client submits a command
 	proposed = "proposed" // the answer
 )
 
@@ -111,16 +112,16 @@ type event struct {
 type Node struct {
 	Options
 	State
-	commit  int // the last entry that is known to be on most disks
+	commit  int // the last entry known to be on a majority of the disks
 	applied int
 
-	leader   string // of the term, as far as is known
+	leader   string // of the term, if known
 	leads    bool
-	votes    map[string]bool // of a candidate, nil if it is none
-	next     map[string]int  // of a leader: the entry to send next
-	match    map[string]int  // the last one that is known to be there
-	waiting  map[int]event   // proposals by their index
-	deadline time.Time       // when to do something without being told
+	votes    map[string]bool // as a candidate, otherwise nil
+	next     map[string]int  // as the leader: the next entry to send to each peer
+	match    map[string]int  // the last entry known to be on each peer
+	waiting  map[int]event   // proposals by the index of their entry
+	deadline time.Time       // time of the next election or heartbeat
 
 	loop  *aio.Loop
 	inbox *aio.Queue[event]
@@ -153,7 +154,7 @@ func Serve(ctx context.Context, o Options) error {
 	})
 }
 
-// names are the peers in order.
+// names returns the sorted names of the peers.
 func (n *Node) names() []string {
 	var names []string
 	for name := range n.Peers {
@@ -163,17 +164,17 @@ func (n *Node) names() []string {
 	return names
 }
 
-// serve takes messages of one connection to the inbox.
+// serve puts the messages of one connection into the inbox.
 func (n *Node) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	defer w.Close()
 	for {
 		line, err := r.ReadLine(ctx)
 		if err != nil || len(line) == 0 {
-			return nil // the peer is gone
+			return nil // the peer has disconnected
 		}
 		var e event
 		if err := json.Unmarshal(line, &e.Message); err != nil {
-			return nil // half a line of one that went down
+			return nil // a partial line from a peer that crashed
 		}
 		if e.Type != propose {
 			if err := n.inbox.Put(ctx, e); err != nil {
@@ -187,7 +188,7 @@ func (n *Node) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamWrit
 		}
 		reply, err := aio.WaitFor(ctx, e.answer, proposalTimeout)
 		if errors.Is(err, aio.ErrTimeout) {
-			return nil // it is open whether the command will be committed
+			return nil // it is unknown whether the command will be committed
 		}
 		if err != nil {
 			return err
@@ -208,7 +209,7 @@ func writeMessage(w *aio.StreamWriter, m Message) error {
 	return err
 }
 
-// run handles events.
+// run handles events, one after another.
 func (n *Node) run(ctx context.Context) error {
 	n.rest(ctx)
 	for {
@@ -233,12 +234,12 @@ func (n *Node) run(ctx context.Context) error {
 	}
 }
 
-// rest waits for a leader, for a random time.
+// rest sets a random timeout for messages of the leader.
 func (n *Node) rest(ctx context.Context) {
 	n.deadline = n.loop.Time().Add(n.Random(ctx, electionLeast, electionMost))
 }
 
-// stand begins an election.
+// stand starts an election.
 func (n *Node) stand(ctx context.Context) error {
 	if err := n.begin(ctx, n.Term+1, n.Name); err != nil {
 		return err
@@ -251,7 +252,7 @@ func (n *Node) stand(ctx context.Context) error {
 	return n.count(ctx)
 }
 
-// begin begins a term.
+// begin starts a term.
 func (n *Node) begin(ctx context.Context, term int, vote string) error {
 	n.leads, n.leader, n.votes = false, "", nil
 	for _, index := range slices.Sorted(maps.Keys(n.waiting)) {
@@ -260,29 +261,29 @@ func (n *Node) begin(ctx context.Context, term int, vote string) error {
 	return n.elect(ctx, term, vote)
 }
 
-// refuse tells the client of a proposal that it may be lost.
+// refuse tells the client of a proposal that the command may be lost.
 func (n *Node) refuse(index int) {
 	e := n.waiting[index]
 	delete(n.waiting, index)
 	if !e.answer.Done() {
-		// it is not done
+		// does not fail: the future is not done
 		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader})
 	}
 }
 
-// elect keeps a term and a vote.
+// elect stores a term and a vote.
 func (n *Node) elect(ctx context.Context, term int, vote string) error {
 	n.Term, n.Vote = term, vote
 	return n.onDisk(ctx, func() error { return n.Disk.SaveTerm(term, vote) })
 }
 
-// onDisk calls save in a worker.
+// onDisk calls save in a worker goroutine.
 func (n *Node) onDisk(ctx context.Context, save func() error) error {
 	_, err := aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, save() })
 	return err
 }
 
-// termAt is the term of an entry, 0 before the first one.
+// termAt returns the term of an entry, 0 for index 0.
 func (n *Node) termAt(index int) int {
 	if index == 0 {
 		return 0
@@ -290,7 +291,7 @@ func (n *Node) termAt(index int) int {
 	return n.Log[index-1].Term
 }
 
-// send sends m to a peer, or drops it.
+// send sends m to a peer. The message may be dropped.
 func (n *Node) send(to string, m Message) {
 	m.From, m.Term = n.Name, n.Term
 	if l := n.links[to]; l != nil {
@@ -298,7 +299,7 @@ func (n *Node) send(to string, m Message) {
 	}
 }
 
-// handle does what an event asks for.
+// handle handles an event.
 func (n *Node) handle(ctx context.Context, e event) error {
 	if e.Type == propose {
 		return n.take(ctx, e)
@@ -337,16 +338,16 @@ func (n *Node) handle(ctx context.Context, e event) error {
 	return nil
 }
 
-// newerThan reports whether the log has something that a candidate's has not.
+// newerThan reports whether the node's log is more up to date than the candidate's.
 func (n *Node) newerThan(candidate Message) bool {
 	last := n.termAt(len(n.Log))
 	return last > candidate.LogTerm || last == candidate.LogTerm && len(n.Log) > candidate.Index
 }
 
-// most is how many nodes are more than half.
+// most returns the number of nodes in a majority.
 func (n *Node) most() int { return (len(n.Peers)+1)/2 + 1 }
 
-// count takes the lead if most have voted for the node.
+// count makes the node the leader if it has the votes of a majority.
 func (n *Node) count(ctx context.Context) error {
 	if len(n.votes) < n.most() {
 		return nil
@@ -360,11 +361,12 @@ func (n *Node) count(ctx context.Context) error {
 		n.Leads(n.Term)
 	}
 	n.deadline = n.loop.Time().Add(heartbeat)
-	// Entries of earlier terms count as committed only together with one of its own.
+	// Raft commits entries of earlier terms only together with an entry of the
+	// leader's own term, so add an empty one.
 	return n.extend(ctx, "")
 }
 
-// extend adds a command to the log of a leader.
+// extend appends a command to the log of a leader.
 func (n *Node) extend(ctx context.Context, command string) error {
 	e := Entry{n.Term, command}
 	n.Log = append(n.Log, e)
@@ -373,14 +375,14 @@ func (n *Node) extend(ctx context.Context, command string) error {
 		return err
 	}
 	n.sendAll()
-	n.advance() // a cluster of one
+	n.advance() // in a cluster of one node
 	return nil
 }
 
 // take handles a proposal of a client.
 func (n *Node) take(ctx context.Context, e event) error {
 	if !n.leads {
-		// nobody else answers
+		// does not fail: only this task sets the result
 		_ = e.answer.SetResult(Message{Type: proposed, Leader: n.leader})
 		return nil
 	}
@@ -388,7 +390,7 @@ func (n *Node) take(ctx context.Context, e event) error {
 	return n.extend(ctx, e.Command)
 }
 
-// sendAll sends what they miss to all peers, or a heartbeat.
+// sendAll sends each peer the entries that it lacks, or a heartbeat.
 func (n *Node) sendAll() {
 	for _, name := range n.names() {
 		n.sendEntries(name)
@@ -404,7 +406,7 @@ func (n *Node) sendEntries(to string) {
 	})
 }
 
-// follow takes entries of a leader.
+// follow handles the entries of a leader.
 func (n *Node) follow(ctx context.Context, m Message) error {
 	if m.Term < n.Term {
 		n.send(m.From, Message{Type: appended})
@@ -413,8 +415,8 @@ func (n *Node) follow(ctx context.Context, m Message) error {
 	n.votes, n.leader = nil, m.From
 	n.rest(ctx)
 	if m.Index > len(n.Log) || n.termAt(m.Index) != m.LogTerm {
-		// Whatever is of that term may be wrong: the leader goes back to before
-		// it.
+		// All entries of that term may differ from the leader's: make the
+		// leader go back to the term before.
 		at := min(m.Index, len(n.Log))
 		for at > n.commit && n.termAt(at) != m.LogTerm {
 			at--
@@ -433,7 +435,8 @@ func (n *Node) follow(ctx context.Context, m Message) error {
 	}
 	if len(m.Entries) > 0 {
 		if index <= len(n.Log) {
-			// messages that wait to be sent still have what was there
+			// Queued messages still refer to the old entries, so copy
+			// instead of overwriting them.
 			n.Log = slices.Clone(n.Log[:index-1])
 		}
 		n.Log = append(n.Log, m.Entries...)
@@ -448,7 +451,7 @@ func (n *Node) follow(ctx context.Context, m Message) error {
 	return nil
 }
 
-// confirmed handles the answer of a follower.
+// confirmed handles the response of a follower.
 func (n *Node) confirmed(m Message) {
 	if !n.leads || m.Term != n.Term {
 		return
@@ -468,7 +471,8 @@ func (n *Node) confirmed(m Message) {
 	}
 }
 
-// advance commits what most have on disk, if it is of the leader's own term.
+// advance commits the entries that a majority has on disk, if they are of the leader's
+// own term.
 func (n *Node) advance() {
 	have := []int{len(n.Log)}
 	for name := range n.Peers {
@@ -492,16 +496,16 @@ func (n *Node) commitTo(index int) {
 		if w, ok := n.waiting[n.applied]; ok {
 			delete(n.waiting, n.applied)
 			if !w.answer.Done() {
-				// it is not done
+				// does not fail: the future is not done
 				_ = w.answer.SetResult(Message{Type: proposed, OK: true, Index: n.applied, Term: e.Term})
 			}
 		}
 	}
 }
 
-// Propose asks the cluster for a command, at the node at addr, and returns the index of
-// its entry once it is committed. Otherwise leader is whom to ask instead, "" if that is
-// not known.
+// Propose submits a command to the node at addr, and returns the index of its entry
+// once it is committed. If the node is not the leader, leader is the node to ask
+// instead, or "" if that is unknown.
 func Propose(ctx context.Context, addr, command string) (index int, leader string, err error) {
 	r, w, err := aio.OpenConnection(ctx, addr, nil)
 	if err != nil {
@@ -517,7 +521,7 @@ func Propose(ctx context.Context, addr, command string) (index int, leader strin
 	}
 	var m Message
 	if err := json.Unmarshal(line, &m); err != nil {
-		return 0, "", fmt.Errorf("the answer was broken off: %w", err)
+		return 0, "", fmt.Errorf("the response was truncated: %w", err)
 	}
 	if !m.OK {
 		return 0, m.Leader, errNotLeader
@@ -525,4 +529,4 @@ func Propose(ctx context.Context, addr, command string) (index int, leader strin
 	return m.Index, "", nil
 }
 
-var errNotLeader = errors.New("the node does not lead")
+var errNotLeader = errors.New("the node is not the leader")

@@ -2,5 +2,6 @@
 
 package main
 
-// underRace says that the race detector is on, which makes a simulation ten times slower.
+// underRace reports that the race detector is enabled, which makes a simulation ten
+// times slower.
 const underRace = true

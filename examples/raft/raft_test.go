@@ -23,12 +23,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// memory is the disk of a host, which outlives its crashes.
+// memory is the disk of a host. It survives crashes of the host.
 type memory struct {
 	c     *cluster
 	name  string
 	state State
-	chain []uint64 // of each entry, a hash of the log up to it
+	chain []uint64 // for each entry, a hash of the log up to it
 }
 
 func (d *memory) Load() (State, error) {
@@ -57,20 +57,21 @@ func (d *memory) SaveLog(index int, entries []Entry) error {
 		fmt.Fprint(h, before, e.Term, e.Command)
 		d.chain = append(d.chain, h.Sum64())
 	}
-	// Logs that have an entry of the same term at the same index agree up to there.
+	// Two logs that have an entry with the same index and term are equal up to this
+	// entry.
 	for _, other := range d.c.disks {
 		last := len(d.state.Log)
 		if len(other.state.Log) < last || other == d {
 			continue
 		}
 		if other.state.Log[last-1].Term == d.state.Log[last-1].Term && other.chain[last-1] != d.chain[last-1] {
-			d.c.fail("the logs of %s and %s have entry %d of the same term, and differ", d.name, other.name, last)
+			d.c.fail("the logs of %s and %s have entry %d with the same term, but differ", d.name, other.name, last)
 		}
 	}
 	return nil
 }
 
-// cluster is what the test knows about all nodes.
+// cluster is what the test records about all nodes.
 type cluster struct {
 	w     *aiotest.World
 	names []string
@@ -80,9 +81,9 @@ type cluster struct {
 
 	leaders          map[int]string // by term
 	applied          map[int]Entry
-	acknowledged     map[int]string // commands, by index
+	acknowledged     map[int]string // acknowledged commands by index
 	lastAcknowledged int
-	overwritten      bool // an entry up to there was
+	overwritten      bool // an entry up to this one was overwritten
 
 	elections, partitions int
 }
@@ -121,8 +122,8 @@ func newCluster(w *aiotest.World, f faults) *cluster {
 			return Serve(ctx, Options{
 				Name: name, Addr: ":7000", Peers: peers, Disk: disk, faults: f,
 				Random: func(ctx context.Context, least, most time.Duration) time.Duration {
-					// without any choice they are different all the
-					// same
+					// The timeouts differ even without choices of
+					// the run.
 					own := (most - least) * time.Duration(i) / 10
 					return least + own + aiotest.Between(ctx, 0, (most-least)/2)
 				},
@@ -146,7 +147,7 @@ func newCluster(w *aiotest.World, f faults) *cluster {
 	return c
 }
 
-// kept checks that an acknowledged entry is on most disks.
+// kept checks that an acknowledged entry is on a majority of the disks.
 func (c *cluster) kept(index int) {
 	n := 0
 	for _, d := range c.disks {
@@ -159,7 +160,7 @@ func (c *cluster) kept(index int) {
 	}
 }
 
-// client asks for commands, one after another.
+// client submits commands, one after another.
 func (c *cluster) client(ctx context.Context) error {
 	target := 0
 	for i := 0; ; i++ {
@@ -188,13 +189,14 @@ func (c *cluster) client(ctx context.Context) error {
 	}
 }
 
-// weather crashes hosts and cuts links until a time, and then mends all.
+// weather crashes hosts and cuts links until the given time, and then repairs
+// everything.
 func (c *cluster) weather(ctx context.Context, until time.Duration, pace time.Duration) error {
 	for day := 0; c.w.Now() < until; day++ {
 		if err := aio.Sleep(ctx, pace/2+aiotest.Between(ctx, 0, pace)); err != nil {
 			return err
 		}
-		// also a run without any choice has all kinds of weather
+		// even a run without choices has all kinds of failures
 		i := (day + aiotest.Choose(ctx, len(c.names), "node")) % len(c.names)
 		down := 0
 		for _, h := range c.hosts {
@@ -203,15 +205,15 @@ func (c *cluster) weather(ctx context.Context, until time.Duration, pace time.Du
 			}
 		}
 		switch what := (5*day + aiotest.Choose(ctx, 8, "weather")) % 8; what {
-		case 0, 1: // all is well again
+		case 0, 1: // repair everything
 			c.mend()
-		case 2, 3: // power fails, at most at two hosts
+		case 2, 3: // crash a host, if fewer than two are down
 			if down < 2 {
 				c.hosts[i].Crash()
 			}
-		case 4: // and is back at once
+		case 4: // restart a host
 			c.hosts[i].Restart()
-		default: // one host, or two, are cut off: in both directions, or in one
+		default: // isolate one or two hosts, in both directions or in one
 			c.partitions++
 			cut := []string{c.names[i]}
 			if what == 7 {
@@ -236,7 +238,7 @@ func (c *cluster) weather(ctx context.Context, until time.Duration, pace time.Du
 	return aio.Sleep(ctx, 10*time.Second)
 }
 
-// mend makes all links whole and starts the hosts that are down.
+// mend repairs all links and starts the hosts that are down.
 func (c *cluster) mend() {
 	for i, h := range c.hosts {
 		if !h.Running() {
@@ -248,12 +250,12 @@ func (c *cluster) mend() {
 	}
 }
 
-// totals are what all runs have seen.
+// totals are the sums over all runs.
 type totals struct {
 	elections, crashes, partitions, acknowledged, connections int
 }
 
-// simulation lets a cluster live for some time.
+// simulation runs a cluster for d of virtual time.
 func simulation(f faults, d, pace time.Duration, sum *totals) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		c := newCluster(w, f)
@@ -266,7 +268,7 @@ func simulation(f faults, d, pace time.Duration, sum *totals) func(ctx context.C
 			return err
 		}
 		if len(c.acknowledged) == before {
-			return errors.New("all is well, and no command is taken")
+			return errors.New("no command is accepted without failures")
 		}
 		n := w.Counters()
 		sum.elections += c.elections
@@ -291,11 +293,11 @@ func TestSimulation(t *testing.T) {
 	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 1, AllowDifferences: true}, simulation(faults{}, d, 6*time.Second, &sum))
 	t.Logf("%d times %v of virtual time in %v: %+v", runs, d, time.Since(start).Round(time.Millisecond), sum)
 	if sum.elections < least.elections || sum.crashes < least.crashes || sum.partitions < least.partitions || sum.acknowledged < least.acknowledged {
-		t.Errorf("that is less than %+v", least)
+		t.Errorf("want at least %+v", least)
 	}
 }
 
-// Many short lives, with worse weather.
+// Many short runs with more frequent failures.
 func TestManySimulations(t *testing.T) {
 	var sum totals
 	runs := 20
@@ -306,7 +308,7 @@ func TestManySimulations(t *testing.T) {
 	t.Logf("%+v", sum)
 }
 
-// Each fault is found.
+// Each planted fault is found.
 func TestPlantedFaults(t *testing.T) {
 	for name, f := range map[string]faults{
 		"two votes in a term":             {twoVotes: true},
@@ -314,7 +316,7 @@ func TestPlantedFaults(t *testing.T) {
 		"entries are confirmed too early": {ackFirst: true},
 	} {
 		if underRace && f.ackFirst {
-			continue // to minimise this one takes two million steps
+			continue // minimising this failure takes two million steps
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

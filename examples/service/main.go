@@ -1,15 +1,16 @@
-// Command service is an HTTP service from main to SIGTERM: it keeps a stock of goods.
+// Command service is an HTTP service that keeps a stock of goods. It shows startup,
+// state shared by handlers, and graceful shutdown.
 //
 //	service -addr localhost:8080 -drain 5s -grace 20s
 //
 //	POST /stock/{name}?n=3    adds to the stock
 //	DELETE /stock/{name}?n=3  takes from it, and waits up to a second for more
-//	GET /events               tells of changes as server-sent events
-//	GET /ready                says whether requests are welcome, for a load balancer
+//	GET /events               sends changes as server-sent events
+//	GET /ready                readiness probe for a load balancer
 //
-// On SIGTERM or SIGINT it drains: /ready answers 503, and for the time of -drain requests
-// are served as before, so that the load balancer can notice. Then those under way have
-// the time of -grace to end. A second signal ends it at once.
+// On SIGTERM or SIGINT it drains: /ready answers 503, and for the duration -drain
+// requests are served as before, so that the load balancer can notice. Then it waits up
+// to -grace for the running requests. A second signal stops it at once.
 package main
 
 import (
@@ -31,8 +32,8 @@ import (
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "the `address` to listen on")
-	drain := flag.Duration("drain", 0, "how long to accept requests after a signal")
-	grace := flag.Duration("grace", 20*time.Second, "how long requests may take to end after that")
+	drain := flag.Duration("drain", 0, "how long to accept new requests after a signal")
+	grace := flag.Duration("grace", 20*time.Second, "how long to wait for running requests after that")
 	flag.Parse()
 	if flag.NArg() > 0 || *drain < 0 || *grace <= 0 {
 		flag.Usage()
@@ -55,7 +56,8 @@ func main() {
 	}
 }
 
-// serve runs the service until its task is cancelled. It calls ready when it listens.
+// serve runs the service until its task is cancelled. It calls ready when it is
+// listening.
 func serve(ctx context.Context, addr string, opts *aiohttp.ServeOptions, ready func(net.Addr)) error {
 	s := &stock{items: map[string]int{}}
 	mux := http.NewServeMux()
@@ -68,7 +70,7 @@ func serve(ctx context.Context, addr string, opts *aiohttp.ServeOptions, ready f
 		return err
 	}
 	ready(srv.Addr())
-	return srv.ServeForever(ctx) // which drains when the task is cancelled
+	return srv.ServeForever(ctx) // drains when the task is cancelled
 }
 
 // stock is the state of the service. Its handlers are tasks of one loop: they change it
@@ -76,17 +78,17 @@ func serve(ctx context.Context, addr string, opts *aiohttp.ServeOptions, ready f
 type stock struct {
 	items   map[string]int
 	version int           // counts the changes
-	changed aio.Condition // tells of them
+	changed aio.Condition // notified after each change
 }
 
-// change changes the number of an item, and wakes the tasks that wait for that.
+// change adds n to an item, and wakes the tasks that wait for a change.
 func (s *stock) change(ctx context.Context, name string, n int) error {
 	s.items[name] += n
 	s.version++
 	return s.notify(ctx)
 }
 
-// notify makes the tasks that wait for a change look again.
+// notify wakes the tasks that wait for a change; they check their condition again.
 func (s *stock) notify(ctx context.Context) error {
 	return s.changed.With(ctx, func(context.Context) error {
 		s.changed.NotifyAll()
@@ -125,10 +127,10 @@ func (s *stock) take(ctx context.Context, w http.ResponseWriter, r *http.Request
 		http.Error(w, "not enough in stock", http.StatusConflict)
 	case err == nil:
 		fmt.Fprintln(w, s.items[name])
-	} // otherwise the task was cancelled: the client has gone, or the service ends
+	} // otherwise the task was cancelled: the client disconnected, or a shutdown
 }
 
-// events tells of each version until the client goes away, or the server drains.
+// events sends each version until the client disconnects or the server drains.
 func (s *stock) events(ctx context.Context, w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	_ = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -137,7 +139,7 @@ func (s *stock) events(ctx context.Context, w http.ResponseWriter, _ *http.Reque
 			if _, _, err := aio.Receive(ctx, aiohttp.Draining(ctx)); err != nil {
 				return err
 			}
-			// a cancellation could break off an event that is being sent
+			// a cancellation could interrupt an event that is being sent
 			drains = true
 			return s.notify(ctx)
 		})

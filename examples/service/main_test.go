@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain runs the program itself if the tests ask for it.
+// TestMain runs main instead of the tests if SERVICE_MAIN is set.
 func TestMain(m *testing.M) {
 	if os.Getenv("SERVICE_MAIN") != "" {
 		main()
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// service is a running program.
+// service is a process of the program.
 type service struct {
 	cmd   *exec.Cmd
 	url   string
@@ -36,7 +36,7 @@ type service struct {
 	log   strings.Builder // after ended
 }
 
-// start starts the program, and waits until it listens.
+// start starts the program and waits until it is listening.
 func start(t *testing.T, args ...string) *service {
 	t.Helper()
 	exe, err := os.Executable()
@@ -73,7 +73,7 @@ func start(t *testing.T, args ...string) *service {
 	return s
 }
 
-// ask makes a request on a connection of its own.
+// ask makes a request on a new connection.
 func (s *service) ask(method, path string) (string, error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
 	req, err := http.NewRequest(method, s.url+path, nil)
@@ -125,27 +125,28 @@ func TestService(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadAll(lines); err != nil { // its handler has ended by itself
+	// ends without an error: the handler returned on its own
+	if _, err := io.ReadAll(lines); err != nil {
 		t.Error(err)
 	}
 	events.Body.Close()
 	if err := <-s.ended; err != nil || !strings.Contains(s.log.String(), "ended signal=terminated") {
-		t.Errorf("it ended with %v\n%s", err, &s.log)
+		t.Errorf("the service exited with %v\n%s", err, &s.log)
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// Clients that keep their connections busy lose no request while the replica that they
-// use is replaced. This is what a cluster does: it sends SIGTERM, and once the replica
-// is not ready, its load balancer sends no new connections to it and closes those that
-// are idle. A response tells each of the others to close, if it has one more request
-// before the drain delay is over; a request that meets the end of an idle connection is
-// lost. So the delay is longer than a busy machine may stop the clients.
+// Clients with busy keep-alive connections lose no request while their replica is
+// replaced, as in a cluster: the cluster sends SIGTERM, and once the replica is not
+// ready, its load balancer sends no new connections to it and closes the idle ones. On
+// each other connection, the response to a request during the drain delay tells the
+// client to close it. A request on an idle connection that the server is closing is
+// lost, so the delay must be longer than a busy machine may pause the clients.
 func TestReplaced(t *testing.T) {
 	needSignals(t)
 	replicas := []*service{start(t, "-drain", "3s"), start(t)}
 	var mu sync.Mutex
-	current := 0 // where the balancer sends new connections
+	current := 0 // the replica that gets new connections
 	transport := &http.Transport{
 		MaxIdleConnsPerHost: 10,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -159,7 +160,7 @@ func TestReplaced(t *testing.T) {
 	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
 	stop := make(chan struct{})
 	var all sync.WaitGroup
-	var sent [2]int // before and after the signal
+	var sent [2]int // requests before and after the signal
 	phase := 0
 	for i := range 8 {
 		all.Go(func() {
@@ -169,7 +170,7 @@ func TestReplaced(t *testing.T) {
 					return
 				default:
 				}
-				// nobody repeats it
+				// the client does not repeat a POST
 				r, err := client.Post(fmt.Sprintf("http://service/stock/item%d?n=1", i), "", nil)
 				if err != nil {
 					t.Errorf("a request was lost: %v", err)
@@ -198,7 +199,7 @@ func TestReplaced(t *testing.T) {
 	if err := replicas[0].cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for { // the balancer's probe
+	for { // the readiness probe of the load balancer
 		if got, err := replicas[0].ask("GET", "/ready"); err != nil {
 			t.Fatal(err)
 		} else if strings.HasPrefix(got, "503") {
@@ -210,7 +211,7 @@ func TestReplaced(t *testing.T) {
 	mu.Unlock()
 	transport.CloseIdleConnections()
 	if err := <-replicas[0].ended; err != nil || !strings.Contains(replicas[0].log.String(), "ended signal=terminated") {
-		t.Errorf("it ended with %v\n%s", err, &replicas[0].log)
+		t.Errorf("the service exited with %v\n%s", err, &replicas[0].log)
 	}
 	before := count(1)
 	for count(1) < before+100 && !t.Failed() {
@@ -227,7 +228,7 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// TestGuide holds the listing of docs/service.md to this program.
+// TestGuide checks that docs/service.md contains this program.
 func TestGuide(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/service.md")
 	if err != nil {
@@ -238,6 +239,6 @@ func TestGuide(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(guide), "```go\n"+string(program)+"```\n") {
-		t.Error("docs/service.md does not have examples/service/main.go word for word")
+		t.Error("docs/service.md does not contain examples/service/main.go word for word")
 	}
 }

@@ -1,6 +1,6 @@
 package tour
 
-// The programs of docs/tour.md. Each says at its end what it prints.
+// The programs of docs/tour.md. A comment at the end of each contains its output.
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 func TestPrograms(t *testing.T) {
 	sources, err := filepath.Glob("*/main.go")
 	if err != nil || len(sources) == 0 {
-		t.Fatalf("there are no programs: %v", err)
+		t.Fatalf("found no programs: %v", err)
 	}
 	tool, err := exec.LookPath("go")
 	if err != nil {
@@ -34,7 +34,7 @@ func TestPrograms(t *testing.T) {
 			}
 			_, comment, ok := strings.Cut(string(text), "\t// Output:\n")
 			if !ok {
-				t.Fatal("it does not say what it prints")
+				t.Fatal("no comment with the output")
 			}
 			var want strings.Builder
 			for line := range strings.Lines(strings.TrimSuffix(comment, "}\n")) {
@@ -49,7 +49,7 @@ func TestPrograms(t *testing.T) {
 				t.Fatal(err)
 			}
 			if string(got) != want.String() {
-				t.Errorf("it prints\n%s\nand says\n%s", got, want.String())
+				t.Errorf("output\n%s\nwant\n%s", got, want.String())
 			}
 		})
 	}

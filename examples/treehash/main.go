@@ -58,11 +58,11 @@ const (
 
 	usage = "usage: treehash [-timeout D] [-workers N] DIR\n"
 	help  = usage +
-		"  -timeout D  give up after that time, such as 90s or 5m (no limit)\n" +
-		"  -workers N  hash so many files at the same time (twice the number of CPUs)\n"
+		"  -timeout D  time limit, such as 90s or 5m (default: none)\n" +
+		"  -workers N  hash up to N files in parallel (default: twice the number of CPUs)\n"
 
-	queueSize = 1000 // paths that the walk may be ahead of the workers
-	// a worker goroutine looks for its end after so many bytes
+	queueSize = 1000 // maximum number of paths between the walk and the workers
+	// a worker goroutine checks for cancellation after this many bytes
 	readSize         = 256 << 10
 	progressInterval = 100 * time.Millisecond
 )
@@ -72,7 +72,7 @@ var open = func(path string) (io.ReadCloser, error) { return os.Open(path) }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program without its process. It returns the exit status.
+// run is main without os.Exit. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -98,7 +98,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig):
-		fmt.Fprintf(stderr, "treehash: ended by %v\n", sig.Signal)
+		fmt.Fprintf(stderr, "treehash: stopped by signal: %v\n", sig.Signal)
 		return exitSignal + int(sig.Signal.(syscall.Signal))
 	case errors.Is(err, aio.ErrTimeout):
 		fmt.Fprintf(stderr, "treehash: timed out after %v\n", o.timeout)
@@ -120,7 +120,7 @@ type options struct {
 
 func parseArgs(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("treehash", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run reports the error, in the form of this program
+	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.DurationVar(&o.timeout, "timeout", aio.NoTimeout, "")
 	flags.IntVar(&o.workers, "workers", 2*runtime.GOMAXPROCS(0), "")
 	if err := flags.Parse(args); err != nil {
@@ -128,14 +128,15 @@ func parseArgs(args []string) (o options, err error) {
 	}
 	switch {
 	case o.timeout <= 0:
-		return o, fmt.Errorf("-timeout must be more than 0, not %v", o.timeout)
+		return o, fmt.Errorf("-timeout must be greater than 0, got %v", o.timeout)
 	case o.workers < 1:
-		return o, fmt.Errorf("-workers must be at least 1, not %d", o.workers)
+		return o, fmt.Errorf("-workers must be at least 1, got %d", o.workers)
 	case flags.NArg() != 1:
-		return o, fmt.Errorf("want one directory, not %d", flags.NArg())
+		return o, fmt.Errorf("want one directory, got %d", flags.NArg())
 	}
 	o.dir = flags.Arg(0)
-	info, err := os.Stat(o.dir) // not Lstat: a link that the user names is meant
+	// Stat, not Lstat: a link given as the argument is followed
+	info, err := os.Stat(o.dir)
 	switch {
 	case err != nil:
 		return o, fmt.Errorf("%s: %w", escape(o.dir), withoutPath(err))
@@ -145,13 +146,13 @@ func parseArgs(args []string) (o options, err error) {
 	return o, nil
 }
 
-// hasher hashes a tree once. Its tasks share the fields without a lock; worker goroutines
-// must not touch them.
+// hasher hashes a tree once. Its tasks share the fields without a lock; worker
+// goroutines must not access them.
 type hasher struct {
 	files  *aio.Queue[string]
-	sums   []sum // in the order in which they were ready
+	sums   []sum // in the order of completion
 	found  int   // files
-	failed int   // files and directories
+	failed int   // number of files and directories
 	bytes  int64 // in sums
 	stderr io.Writer
 	status statusLine
@@ -165,13 +166,13 @@ func newHasher(stderr io.Writer) *hasher {
 	}
 }
 
-// hashTree leaves the sums of the files below dir in h.sums. Its error is never that of a
-// file.
+// hashTree stores the sums of the files below dir in h.sums. Its error is never that of
+// a file.
 func (h *hasher) hashTree(ctx context.Context, dir string, workers int) error {
 	defer h.status.clear()
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-		// The executor behind ToThread has a limit too. Workers beyond it would
-		// only wait.
+		// The executor of ToThread has a limit too. Workers above it would only
+		// wait.
 		for range min(workers, aio.DefaultMaxWorkers) {
 			tg.Go(h.hashFiles)
 		}
@@ -179,11 +180,11 @@ func (h *hasher) hashTree(ctx context.Context, dir string, workers int) error {
 		if err := h.walk(ctx, dir); err != nil {
 			return err
 		}
-		h.files.Shutdown(false) // ends the workers once it is empty
+		h.files.Shutdown(false) // ends the workers once the queue is empty
 		if err := h.files.Join(ctx); err != nil {
 			return err
 		}
-		progress.Cancel() // which has no end of its own
+		progress.Cancel() // it runs until it is cancelled
 		return nil
 	})
 }
@@ -214,8 +215,8 @@ func (h *hasher) walk(ctx context.Context, root string) error {
 	return nil
 }
 
-// listing is what a directory holds, as far as it is of interest. After an error it may
-// hold a part.
+// listing holds the subdirectories and regular files of a directory, after an error
+// possibly not all of them.
 type listing struct {
 	dirs, files []string
 	err         error
@@ -235,8 +236,7 @@ func list(dir string) (l listing) {
 	return l
 }
 
-// join keeps dir as the user wrote it, which filepath.Join would clean: the paths in the
-// list shall be recognisable.
+// join keeps dir as the user wrote it, unlike filepath.Join, which would clean it.
 func join(dir, name string) string {
 	if os.IsPathSeparator(dir[len(dir)-1]) {
 		return dir + name
@@ -253,10 +253,11 @@ type sum struct {
 	err    error
 }
 
-// hashFiles is a worker.
+// hashFiles is the body of a worker task.
 func (h *hasher) hashFiles(ctx context.Context) error {
-	// If ToThread is cancelled its function continues for a moment, and still uses
-	// buf. So an error must end this task: the next file would need another buffer.
+	// After a cancellation the function passed to ToThread may still run and use
+	// buf. So the task must end after an error, and must not use buf for the next
+	// file.
 	buf := make([]byte, readSize)
 	for path, err := range h.files.All(ctx) {
 		if err != nil {
@@ -283,8 +284,8 @@ func (h *hasher) add(s sum) {
 	h.bytes += s.bytes
 }
 
-// report writes while other tasks wait. Standard error is worth that: the messages come
-// one after the other and the status line is not in their way.
+// report writes to standard error, which blocks the loop. That is accepted, so that the
+// messages do not interleave with each other or with the status line.
 func (h *hasher) report(path string, err error) {
 	h.failed++
 	h.status.clear()
@@ -305,8 +306,8 @@ func hashFile(ctx context.Context, path string, buf []byte) sum {
 	return s
 }
 
-// untilDone is a reader that fails when ctx ends. That error is not seen: the ToThread
-// that passed ctx has already returned a CancelledError by then.
+// untilDone is a reader that fails once ctx is done. Callers never see that error: the
+// ToThread call with this ctx has already returned a CancelledError.
 type untilDone struct {
 	ctx context.Context
 	r   io.Reader
@@ -319,7 +320,7 @@ func (u untilDone) Read(p []byte) (int, error) {
 	return u.r.Read(p)
 }
 
-// showProgress writes a status line now and then until it is cancelled.
+// showProgress updates the status line periodically until it is cancelled.
 func (h *hasher) showProgress(ctx context.Context) error {
 	for h.status.live {
 		if err := aio.Sleep(ctx, progressInterval); err != nil {
@@ -330,14 +331,14 @@ func (h *hasher) showProgress(ctx context.Context) error {
 	return nil
 }
 
-// statusLine is the last line of a terminal, written over again and again.
+// statusLine is a line of a terminal that is overwritten repeatedly.
 type statusLine struct {
 	w     io.Writer
 	live  bool // w is a terminal
 	shown bool
 }
 
-// eraseLine moves to the first column and erases what follows.
+// eraseLine moves the cursor to the first column and erases the line.
 const eraseLine = "\r\x1b[K"
 
 func (l *statusLine) show(text string) {
@@ -354,8 +355,8 @@ func (l *statusLine) clear() {
 	}
 }
 
-// isTerminal takes some other devices for terminals too, such as /dev/null, where it does
-// no harm.
+// isTerminal also reports true for some other devices, such as /dev/null, where the
+// status line does no harm.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -365,9 +366,9 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// printSums writes the list in the order of paths. That is a job for a worker goroutine
-// as well, or a slow reader of a pipe would keep the task from hearing of an interrupt.
-// No task uses sums any more, so it may go along.
+// printSums prints the list sorted by path. It uses a worker goroutine: a write to a
+// slow pipe would block the loop, and an interrupt would not be handled. No task uses
+// sums at the same time, so the worker may access it.
 func printSums(ctx context.Context, out io.Writer, sums []sum) error {
 	_, err := aio.ToThread(ctx, aio.NoResult(func(ctx context.Context) error {
 		slices.SortFunc(sums, func(a, b sum) int { return cmp.Compare(a.path, b.path) })
@@ -376,7 +377,7 @@ func printSums(ctx context.Context, out io.Writer, sums []sum) error {
 	return err
 }
 
-// writeSums stops after a whole line when ctx ends.
+// writeSums writes the list. When ctx is done it stops after a complete line.
 func writeSums(ctx context.Context, out io.Writer, sums []sum) error {
 	w := bufio.NewWriter(out)
 	for _, s := range sums {
@@ -389,16 +390,17 @@ func writeSums(ctx context.Context, out io.Writer, sums []sum) error {
 		}
 		fmt.Fprintf(w, "%x  %s\n", s.digest, name)
 	}
-	return w.Flush() // the first error of any write
+	return w.Flush() // the first error of all writes
 }
 
 var escapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
 
-// escape spells a path as sha256sum does, so that it cannot break a line. In the list a
-// backslash at the beginning of the line says that the path is not to be taken literally.
+// escape formats a path as sha256sum does, so that it fits on one line. A backslash at
+// the beginning of a line says that the path is escaped.
 func escape(path string) string { return escapes.Replace(path) }
 
-// withoutPath returns the reason alone, for messages that name the path themselves.
+// withoutPath removes the path from an error, for messages that contain the path
+// already.
 func withoutPath(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -23,10 +23,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// childEnv has the test binary be treehash, with files that never end.
+// childEnv makes the test binary run as treehash, with files that never end.
 const childEnv = "TREEHASH_TEST_CHILD"
 
-// reading is what the child says on standard error when it has begun to read a file.
+// reading is printed by the child on standard error when it starts to read a file.
 const reading = "reading"
 
 func TestMain(m *testing.M) {
@@ -58,7 +58,7 @@ func TestSha256sumAcceptsTheList(t *testing.T) {
 		t.Skip("sha256sum is not installed")
 	}
 	if version, _ := exec.Command(tool, "--version").Output(); !bytes.Contains(version, []byte("GNU coreutils")) {
-		t.Skip("sha256sum is not that of GNU, and may not know escaped names")
+		t.Skip("sha256sum is not from GNU coreutils and may not support escaped names")
 	}
 	t.Chdir(t.TempDir())
 	files := oddFiles()
@@ -71,7 +71,8 @@ func TestSha256sumAcceptsTheList(t *testing.T) {
 	if err != nil {
 		t.Fatalf("sha256sum --check: %v\n%s\nof the list\n%s", err, out, list)
 	}
-	// A name is escaped in this report too, so that there is a line for each.
+	// sha256sum escapes names in this report too, so there is one line for each
+	// file.
 	if ok := strings.Count(string(out), ": OK\n"); ok != len(files) {
 		t.Errorf("sha256sum found %d files in order, want %d:\n%s", ok, len(files), out)
 	}
@@ -109,7 +110,7 @@ func TestOnlyRegularFilesAreHashed(t *testing.T) {
 	writeFiles(t, "tree", files)
 	for link, target := range map[string]string{"to-file": "f", "to-dir": "d", "to-parent": "..", "to-nothing": "gone"} {
 		if err := os.Symlink(target, filepath.Join("tree", link)); err != nil {
-			t.Skipf("no symbolic links here: %v", err)
+			t.Skipf("no symbolic links on this system: %v", err)
 		}
 	}
 	if l, err := net.Listen("unix", "tree/socket"); err != nil {
@@ -123,7 +124,7 @@ func TestOnlyRegularFilesAreHashed(t *testing.T) {
 	}
 }
 
-// TestWalkWaitsForWorkers has more files than the queue has places, in one directory and
+// TestWalkWaitsForWorkers hashes more files than the queue holds, in one directory and
 // in many.
 func TestWalkWaitsForWorkers(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -147,7 +148,7 @@ func TestWalkWaitsForWorkers(t *testing.T) {
 
 func TestUnreadableFilesAreReportedAndTheRestPrinted(t *testing.T) {
 	if os.Geteuid() == 0 || runtime.GOOS == "windows" {
-		t.Skip("this user may read everything")
+		t.Skip("root can read all files")
 	}
 	t.Chdir(t.TempDir())
 	files := map[string]string{"a": "1", "c": "3"}
@@ -181,7 +182,7 @@ func TestFailingFilesAreReportedAndTheRestPrinted(t *testing.T) {
 			}
 			return os.Open(path)
 		}, statError("gone").Error()},
-		{"broken in the middle", func(string) (io.ReadCloser, error) {
+		{"read error", func(string) (io.ReadCloser, error) {
 			r := io.MultiReader(strings.NewReader("the beginning"), failingReader{errBroken})
 			return io.NopCloser(r), nil
 		}, errBroken.Error()},
@@ -228,8 +229,7 @@ func TestTimeoutPrintsNoList(t *testing.T) {
 		}
 		return os.Open(path)
 	})
-	// The file never ends, so the time always runs out; returning at all is the
-	// success.
+	// The file never ends, so the timeout always expires.
 	status, stdout, stderr := treehash("-timeout", "20ms", "tree")
 	if want := "treehash: timed out after 20ms\n"; status != 1 || stdout != "" || stderr != want {
 		t.Errorf("treehash: status %d, output %q, standard error %q, want 1, nothing, %q", status, stdout, stderr, want)
@@ -238,10 +238,10 @@ func TestTimeoutPrintsNoList(t *testing.T) {
 
 func TestInterruptPrintsNoList(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there is no sending of interrupts on Windows")
+		t.Skip("Windows cannot send an interrupt")
 	}
 	if signal.Ignored(os.Interrupt) {
-		t.Skip("interrupts are ignored here, and so they are in a child process")
+		t.Skip("interrupts are ignored in this process, and so in its children")
 	}
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "", "b": "", "c/d": ""})
@@ -249,7 +249,7 @@ func TestInterruptPrintsNoList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The timeout is only for a child that is left behind.
+	// The timeout only ends a child that the test left running.
 	child := exec.CommandContext(t.Context(), exe, "-timeout", "10m", dir)
 	child.Env = append(os.Environ(), childEnv+"=1")
 	var stdout bytes.Buffer
@@ -263,7 +263,7 @@ func TestInterruptPrintsNoList(t *testing.T) {
 	}
 	stderr := bufio.NewReader(pipe)
 	if line, err := stderr.ReadString('\n'); line != reading+"\n" {
-		t.Fatalf("the child said %q, %v, want %q", line, err, reading)
+		t.Fatalf("the child printed %q, %v, want %q", line, err, reading)
 	}
 	if err := child.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -272,11 +272,11 @@ func TestInterruptPrintsNoList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait() // the status is looked at below
+	_ = child.Wait() // the status is checked below
 	if got := child.ProcessState.ExitCode(); got != 130 {
 		t.Errorf("the exit status is %d (%v), want 130", got, child.ProcessState)
 	}
-	if got, want := string(message), "treehash: ended by interrupt\n"; got != want {
+	if got, want := string(message), "treehash: stopped by signal: interrupt\n"; got != want {
 		t.Errorf("standard error %q, want %q", got, want)
 	}
 	if stdout.Len() > 0 {
@@ -292,18 +292,18 @@ func TestWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "want one directory, not 0"},
-		{[]string{"tree", "tree"}, "want one directory, not 2"},
+		{nil, "want one directory, got 0"},
+		{[]string{"tree", "tree"}, "want one directory, got 2"},
 		{[]string{"gone"}, "gone: " + gone},
 		{[]string{"gone\n"}, `gone\n: ` + gone},
 		{[]string{""}, ": " + gone},
 		{[]string{"tree/f"}, "tree/f: not a directory"},
 		{[]string{"-size", "tree"}, "flag provided but not defined: -size"},
-		{[]string{"-workers", "0", "tree"}, "-workers must be at least 1, not 0"},
-		{[]string{"-workers=-3", "tree"}, "-workers must be at least 1, not -3"},
+		{[]string{"-workers", "0", "tree"}, "-workers must be at least 1, got 0"},
+		{[]string{"-workers=-3", "tree"}, "-workers must be at least 1, got -3"},
 		{[]string{"-workers", "many", "tree"}, `invalid value "many" for flag -workers: parse error`},
-		{[]string{"-timeout", "0", "tree"}, "-timeout must be more than 0, not 0s"},
-		{[]string{"-timeout", "-1s", "tree"}, "-timeout must be more than 0, not -1s"},
+		{[]string{"-timeout", "0", "tree"}, "-timeout must be greater than 0, got 0s"},
+		{[]string{"-timeout", "-1s", "tree"}, "-timeout must be greater than 0, got -1s"},
 		{[]string{"-timeout", "5", "tree"}, `invalid value "5" for flag -timeout: parse error`},
 		{[]string{"-timeout"}, "flag needs an argument: -timeout"},
 	} {
@@ -336,7 +336,7 @@ func TestListEndsWithAWholeLine(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var list bytes.Buffer
 	out := writerFunc(func(p []byte) (int, error) {
-		cancel() // at the first write, of a part of the list
+		cancel() // during the first write
 		return list.Write(p)
 	})
 	sums := make([]sum, 1000)
@@ -354,7 +354,8 @@ func TestProgressIsRewrittenAndCleared(t *testing.T) {
 	h.status.live = true
 	h.found = 3
 
-	// In the loop's own time: half an interval after each line something happens.
+	// With a virtual clock: an event happens half an interval after each status
+	// line.
 	r := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	defer r.Close()
 	err := r.Run(func(ctx context.Context) error {
@@ -390,14 +391,14 @@ func TestProgressIsRewrittenAndCleared(t *testing.T) {
 	}
 }
 
-// treehash runs the program in this process.
+// treehash runs the program in the test process.
 func treehash(args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	status = run(args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
-// wantSums is the list for files, which has their contents by name.
+// wantSums returns the list for files, a map from names to contents.
 func wantSums(prefix string, files map[string]string) string {
 	var paths []string
 	for name := range files {
@@ -418,8 +419,8 @@ func wantSums(prefix string, files map[string]string) string {
 	return b.String()
 }
 
-// oddFiles has what could go wrong in a list: names that need escapes, an order of paths
-// that is not that of a walk, contents around the size of a read.
+// oddFiles returns files with critical names and sizes: names that need escapes, names
+// that sort differently from the order of the walk, sizes around the read size.
 func oddFiles() map[string]string {
 	files := map[string]string{
 		"empty":          "",
@@ -463,8 +464,8 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// chmod takes rights away until the end of the test, when the directory has to be
-// removed.
+// chmod changes the mode until the end of the test, when the directory has to be
+// removable.
 func chmod(t *testing.T, path string, mode fs.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {
@@ -483,13 +484,13 @@ func replaceOpen(t *testing.T, f func(path string) (io.ReadCloser, error)) {
 	t.Cleanup(func() { open = before })
 }
 
-// statError is the reason for which a path cannot be used, in the words of the system.
+// statError returns the system's reason why path cannot be used.
 func statError(path string) error {
 	_, err := os.Stat(path)
 	return withoutPath(err)
 }
 
-// endless is a file without an end, which calls onRead before each read.
+// endless is a file that never ends. It calls onRead before each read.
 type endless func()
 
 func (onRead endless) Read(p []byte) (int, error) {

@@ -1,7 +1,6 @@
-// Package wire makes connections in memory, for tests of the examples that explore
-// schedules and cancel everywhere. Bytes arrive in a timer of the loop, so they live in
-// its virtual time; how long they take and in which pieces they come are choices of the
-// run.
+// Package wire makes in-memory connections for tests of the examples that explore
+// schedules and sweep cancellations. A timer of the loop delivers the data, so
+// connections use virtual time. The run chooses the latency and how data is split.
 package wire
 
 import (
@@ -20,7 +19,7 @@ type End struct {
 	W *aio.StreamWriter
 }
 
-// Pair returns the two ends of a new connection. Reads are limited as those of
+// Pair returns the two ends of a new connection. Their readers have the limits of
 // OpenConnection.
 func Pair(ctx context.Context) (a, b End) {
 	x, y := &transport{ctx: ctx}, &transport{ctx: ctx}
@@ -28,23 +27,22 @@ func Pair(ctx context.Context) (a, b End) {
 	return x.open(), y.open()
 }
 
-// transport is an end as package aio sees it. All of it is owned by the token of the
-// loop.
+// transport is the transport of one end, protected by the token of the loop.
 type transport struct {
 	ctx      context.Context
 	loop     *aio.Loop
 	peer     *transport
 	protocol aio.Protocol
-	arrives  time.Time // when what was written last arrives
+	arrives  time.Time // when the last written data arrives
 	inFlight int       // bytes
 	full     bool      // the protocol was told to pause
-	held     []func()  // what arrived while reading was paused
+	held     []func()  // deliveries held back while reading was paused
 	paused   bool
 	closing  bool
 	eof      bool
 }
 
-// highWater is how many bytes may be on their way before writers wait.
+// highWater is the number of bytes in flight at which writers wait.
 const highWater = 64 << 10
 
 func (t *transport) open() End {
@@ -56,13 +54,13 @@ func (t *transport) open() End {
 	return End{r, aio.NewStreamWriter(t, p)}
 }
 
-// later calls f at the other end, after all that was sent before.
+// later calls f at the other end, after everything sent before.
 func (t *transport) later(f func()) {
 	delay := time.Duration(1+3*aiotest.Choose(t.ctx, 4, "latency")) * time.Millisecond
 	if at := t.loop.Time().Add(delay); at.After(t.arrives) {
 		t.arrives = at
 	} else {
-		// timers of the same time have no order
+		// timers due at the same time have no defined order
 		t.arrives = t.arrives.Add(time.Nanosecond)
 	}
 	t.loop.CallAt(t.arrives, func() {
@@ -105,7 +103,7 @@ func (t *transport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// deliver gives p to the protocol.
+// deliver passes p to the protocol.
 func (t *transport) deliver(p []byte) {
 	b := t.protocol.(aio.BufferedProtocol)
 	for len(p) > 0 {
@@ -124,7 +122,7 @@ func (t *transport) WriteEOF() {
 	t.later(t.peer.end)
 }
 
-// end tells the protocol that there is no more.
+// end delivers EOF to the protocol.
 func (t *transport) end() {
 	if !t.closing && !t.protocol.(interface{ EOFReceived() bool }).EOFReceived() {
 		_ = t.Close()
@@ -177,7 +175,7 @@ func (t *transport) ResumeReading() {
 	})
 }
 
-// The rest of aio.Transport.
+// The other methods of aio.Transport.
 
 func (t *transport) IsReading() bool                    { return !t.paused && !t.closing }
 func (t *transport) IsClosing() bool                    { return t.closing }
@@ -187,5 +185,5 @@ func (t *transport) GetWriteBufferLimits() (low, _ int) { return highWater / 4, 
 func (t *transport) GetWriteBufferSize() int            { return t.inFlight }
 func (t *transport) SetProtocol(p aio.Protocol)         { t.protocol = p }
 func (t *transport) GetProtocol() aio.Protocol          { return t.protocol }
-func (t *transport) String() string                     { return fmt.Sprintf("wire, %d bytes on their way", t.inFlight) }
+func (t *transport) String() string                     { return fmt.Sprintf("wire, %d bytes in flight", t.inFlight) }
 func (t *transport) GetExtraInfo(string) any            { return nil }

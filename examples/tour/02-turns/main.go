@@ -25,13 +25,13 @@ func main() {
 		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			tg.Go(func(ctx context.Context) error { return count(ctx, "left") })
 			tg.Go(func(ctx context.Context) error { return count(ctx, "right") })
-			fmt.Println("both are made, neither has begun")
+			fmt.Println("both are created, neither has started")
 			return nil // the group waits for both
 		})
 	})
 	fmt.Println("error:", err)
 	// Output:
-	// both are made, neither has begun
+	// both are created, neither has started
 	// left 0
 	// right 0
 	// left 1

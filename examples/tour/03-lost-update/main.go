@@ -1,5 +1,5 @@
-// Two concurrent withdrawals from one account. One awaits between reading the balance and
-// writing it, and meanwhile the other one reads the same balance.
+// Two concurrent withdrawals from one account. One awaits between reading the balance
+// and writing it, and during the await the other one reads the same balance.
 package main
 
 import (
