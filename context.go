@@ -37,15 +37,14 @@ type scope struct {
 	ext    atomic.Pointer[scopeExt]
 }
 
-// deadliner is a scope whose deadline may change: a TimeoutScope.
-type deadliner interface{ When() time.Time }
-
 // innerScope is the additional state of the scope of a Timeout or TaskGroup.
 type innerScope struct {
 	// endCtx was derived by the user, and awaits end when it is done; nil if there
 	// is none.
 	endCtx context.Context
-	limit  deadliner // its deadline is that of the scope; nil if it has none
+	// the deadline in nanoseconds since the epoch of the loop; nil if there can be
+	// none
+	limit *atomic.Int64
 }
 
 // scopeExt is the part of a scope that exists once Done was requested, or the scope has
@@ -284,7 +283,7 @@ func (s *scope) Deadline() (deadline time.Time, ok bool) {
 	if s.inner.limit == nil || s.loop.virtual {
 		return deadline, ok
 	}
-	if t := s.inner.limit.When(); !t.IsZero() && (!ok || t.Before(deadline)) {
+	if t := s.loop.at(time.Duration(s.inner.limit.Load())); !t.IsZero() && (!ok || t.Before(deadline)) {
 		return t, true
 	}
 	return deadline, ok

@@ -183,7 +183,7 @@ func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) er
 	}
 	s.scope.enter(c, ctx, &s.inner)
 	s.inner.endCtx = c.endCtx
-	s.inner.limit = s
+	s.inner.limit = &s.when
 	if s.parent != nil {
 		s.parent.scopes = append(s.parent.scopes, s)
 	}
@@ -372,11 +372,6 @@ func (s *CancelScope) settable(call string) {
 // Deadline returns the deadline as a time of the loop, the zero time if there is none.
 // Any goroutine may call it while the body runs.
 func (s *CancelScope) Deadline() time.Time {
-	return s.When()
-}
-
-// When implements deadliner.
-func (s *CancelScope) When() time.Time {
 	if s.scope.loop == nil {
 		return s.moment
 	}

@@ -29,18 +29,20 @@ type TimeoutScope struct {
 	state   timeoutState
 	task    *task
 	timer   *TimerHandle
-	around  *CancelScope  // that the task is in, nil if none
-	cancels int32         // requests to cancel the task from before the scope
-	isAt    bool          // made by NewTimeoutAt
-	delay   time.Duration // of NewTimeout
-	moment  time.Time     // of NewTimeoutAt
-	// nanoseconds since the epoch of the loop; any goroutine may read it
+	around  *CancelScope // that the task is in, nil if none
+	cancels int32        // requests to cancel the task from before the scope
+	isAt    bool         // made by NewTimeoutAt
+	moment  time.Time    // of NewTimeoutAt
+	// nanoseconds since the epoch of the loop, before Run the delay of NewTimeout; any
+	// goroutine may read it
 	when atomic.Int64
 }
 
 // NewTimeout returns a scope that ends d after Run begins. [NoTimeout] sets no limit.
 func NewTimeout(d time.Duration) *TimeoutScope {
-	return &TimeoutScope{delay: d}
+	s := &TimeoutScope{}
+	s.when.Store(int64(d))
+	return s
 }
 
 // NewTimeoutAt returns a scope that ends at a time of the loop, see [Loop.Time]. The
@@ -91,12 +93,12 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 	s.task = c.task
 	s.cancels, s.around = c.requests(), c.inside
 	s.scope.enter(c, ctx, &s.inner)
-	s.inner.limit = s
+	s.inner.limit = &s.when
 	l := s.scope.loop
 	if s.isAt {
 		s.set(l.since(s.moment))
 	} else {
-		s.set(l.after(s.delay))
+		s.set(l.after(time.Duration(s.when.Load())))
 	}
 	returned := false
 	defer func() {
