@@ -95,9 +95,7 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 		t := co.task
 		co.label(t)
 		if trace.IsEnabled() {
-			r := t.traceRegion()
-			co.runTask()
-			r.End()
+			co.runTraced()
 		} else {
 			co.runTask()
 		}
@@ -116,6 +114,12 @@ func (co *coroutine) main(yield func(struct{}) bool) {
 			return
 		}
 	}
+}
+
+// runTraced is runTask within a region of the execution tracer.
+func (co *coroutine) runTraced() {
+	defer co.task.traceRegion().End()
+	co.runTask()
 }
 
 func init() {
