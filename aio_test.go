@@ -18,8 +18,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// RUN-001, RUN-002, RUN-010, RUN-026: in Go main has no value; what it leaves is in its
-// closure.
+// RUN-001, RUN-002, RUN-010, RUN-026: in Go main has no result value; a closure stores
+// its results.
 func TestRunReturnsTheErrorOfMain(t *testing.T) {
 	failure := errors.New("failure")
 	for name, c := range map[string]struct {
@@ -100,7 +100,7 @@ func TestRunCancelsWhatIsLeft(t *testing.T) {
 			})
 		}
 		spawn(ctx, func(ctx context.Context) error {
-			// it swallows its cancellation
+			// swallows its cancellation
 			_ = aio.Sleep(ctx, time.Hour)
 			return nil
 		})
@@ -185,7 +185,7 @@ func TestRunnerLife(t *testing.T) {
 	same(t, "loops made", made, 1)
 }
 
-// A loop that its user has closed is closed already.
+// Close of a Runner succeeds if the program has closed its loop.
 func TestRunnerWhoseLoopIsClosed(t *testing.T) {
 	var r aio.Runner
 	l, _ := r.GetLoop()
@@ -194,7 +194,7 @@ func TestRunnerWhoseLoopIsClosed(t *testing.T) {
 	matches(t, "Close", r.Close(), nil)
 }
 
-// RUN-015: the loop of a runner takes any awaitable.
+// RUN-015: Runner.Run accepts any awaitable.
 func TestRunnerAndFuture(t *testing.T) {
 	var r aio.Runner
 	defer r.Close()
@@ -244,7 +244,7 @@ func TestRunWaitsForWorkers(t *testing.T) {
 			return 0, nil
 		})
 		spawn(ctx, func(ctx context.Context) error {
-			// cancelled when main has ended
+			// cancelled after main has returned
 			_ = aio.Sleep(ctx, time.Hour)
 			l.CallSoon(func() { close(release) })
 			return nil
@@ -255,7 +255,7 @@ func TestRunWaitsForWorkers(t *testing.T) {
 	same(t, "the job has finished", finished, true)
 }
 
-// RUN-022: where signals are left alone.
+// RUN-022: a Runner that does not handle signals.
 func TestRunWithoutSignals(t *testing.T) {
 	before := signal.Ignored(os.Interrupt)
 	r := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
@@ -264,8 +264,8 @@ func TestRunWithoutSignals(t *testing.T) {
 	same(t, "SIGINT is ignored", signal.Ignored(os.Interrupt), before)
 }
 
-// interrupted has the programs that TestInterrupt sends SIGINT to. They print "ready" for
-// each.
+// interrupted contains the programs that TestInterrupt sends SIGINT to. They print
+// "ready" to request one.
 var interrupted = map[string]func() error{
 	// RUN-019
 	"main waits for a future": func() error {
@@ -334,7 +334,8 @@ var interrupted = map[string]func() error{
 			ready(ctx)
 			fmt.Println("sleep:", aio.Sleep(ctx, time.Hour))
 			ready(ctx)
-			// as hard-headed as it is, it is cancelled on the way out
+			// after the second interrupt Run returns, and cancels this task
+			// again
 			err := aio.Sleep(ctx, time.Hour)
 			fmt.Println("sleep:", err)
 			return err
@@ -365,7 +366,7 @@ var interrupted = map[string]func() error{
 			return err
 		})
 	},
-	"beside a handler of the program's own": func() error {
+	"with a signal handler of the program": func() error {
 		own := make(chan os.Signal, 1)
 		signal.Notify(own, os.Interrupt)
 		err := aio.Run(func(ctx context.Context) error {
@@ -377,7 +378,7 @@ var interrupted = map[string]func() error{
 	},
 }
 
-// ready asks for a SIGINT.
+// ready asks the parent for a SIGINT.
 func ready(context.Context) { fmt.Println("ready") }
 
 // RUN-019, RUN-020, RUN-021, RUN-023, RUN-024, RUN-025
@@ -400,7 +401,7 @@ func TestInterrupt(t *testing.T) {
 		"after the run":                         "ready; killed",
 		"between two runs":                      "ready; run: aio: signal: interrupt; ready; end: aio: signal: interrupt",
 		"while SIGINT is ignored":               "ready; end: <nil>",
-		"beside a handler of the program's own": "ready; own: interrupt; end: aio: signal: interrupt",
+		"with a signal handler of the program": "ready; own: interrupt; end: aio: signal: interrupt",
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := childProcess(t, name)
@@ -437,7 +438,7 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("the child: %v", err)
 			}
 			if got := strings.Join(got, "; "); got != want {
-				t.Errorf("the child says\n got %s\nwant %s\n%s", got, want, stderr.String())
+				t.Errorf("output of the child\n got %s\nwant %s\n%s", got, want, stderr.String())
 			}
 		})
 	}
@@ -445,7 +446,7 @@ func TestInterrupt(t *testing.T) {
 
 func TestStartLoop(t *testing.T) {
 	l, stop := aio.StartLoop(nil)
-	var log []string // of the loop
+	var log []string // entries made by the loop
 	started := make(chan struct{})
 	left := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
 		close(started)
@@ -467,12 +468,12 @@ func TestStartLoop(t *testing.T) {
 	same(t, "IsClosed", l.IsClosed(), true)
 	same(t, "log", strings.Join(log, ", "), "task: aio: cancelled")
 	_, err = left.Result(t.Context())
-	matches(t, "the task that was left", err, aio.ErrCancelled)
+	matches(t, "the remaining task", err, aio.ErrCancelled)
 	_, err = aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error { return nil })).Result(t.Context())
 	matches(t, "after the end", err, aio.ErrLoopClosed)
 }
 
-// However a loop ends that StartLoop has started, it is closed.
+// StartLoop closes its loop for whatever reason it stops.
 func TestStartLoopEndsByItself(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts *aio.LoopOptions

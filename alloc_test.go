@@ -8,7 +8,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// What the hot paths may allocate: the ceilings that keep them hot.
+// The maximum number of allocations of each operation on a hot path.
 func TestAllocations(t *testing.T) {
 	l, _ := newLoop(t)
 	event := &aio.Event{}
@@ -18,9 +18,9 @@ func TestAllocations(t *testing.T) {
 		max  float64
 		op   func(ctx context.Context) error
 	}{
-		{"Sleep of no time", 0, step},
+		{"Sleep of zero time", 0, step},
 		{"Sleep", 0, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) }},
-		{"Await of a future that is done", 1, func(ctx context.Context) error {
+		{"Await of a done future", 1, func(ctx context.Context) error {
 			// the future
 			f := aio.CreateFuture[int](ctx)
 			_ = f.SetResult(1)
@@ -32,7 +32,7 @@ func TestAllocations(t *testing.T) {
 			return err
 		}},
 		{"CallSoon", 2, func(ctx context.Context) error {
-			// the handle, and the closure here
+			// allocates the handle, and the closure in this line
 			event.Clear()
 			l.CallSoon(func() { event.Set() })
 			return event.Wait(ctx)

@@ -11,10 +11,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The end of a context that a coroutine derived is a failure of what runs it, never a
+// If a context that a coroutine derived is done, the await in it fails. That is never a
 // cancellation: nobody has cancelled the task.
 
-// outOfTime runs out of its own time.
+// outOfTime returns the error of an await whose derived context reaches its deadline.
 func outOfTime(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -24,7 +24,7 @@ func outOfTime(ctx context.Context) error {
 	return nil
 }
 
-// inBubble runs main in a bubble of testing/synctest, and gives its error.
+// inBubble runs main in a synctest bubble and returns its error.
 func inBubble(t *testing.T, main func(ctx context.Context) error) (err error) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) { err = aio.Run(main) })
@@ -37,7 +37,7 @@ func TestDerivedContextFailsAGroup(t *testing.T) {
 		return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
 			// produces nothing
 			tg.Go(outOfTime)
-			// would wait for ever
+			// without the failure this would wait forever
 			tg.Go(func(ctx context.Context) error { _, err := q.Get(ctx); return err })
 			return nil
 		})
@@ -53,7 +53,7 @@ func TestDerivedContextIsAFailureOfATask(t *testing.T) {
 		other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
 		done, _, err := aio.Wait(ctx, []aio.AnyFuture{task, other}, aio.NoTimeout, aio.FirstException)
 		same(t, "the error of Wait", err, nil)
-		same(t, "futures that are done", len(done), 1)
+		same(t, "done futures", len(done), 1)
 		same(t, "Cancelled", task.Cancelled(), false)
 		same(t, "Cancelling", task.Cancelling(), 0)
 		matches(t, "Exception", task.Exception(), context.DeadlineExceeded)
@@ -74,8 +74,8 @@ func TestDerivedContextIsReported(t *testing.T) {
 	matches(t, "the error", reports[0], context.DeadlineExceeded)
 }
 
-// Whoever cancels the task while its context has just ended is heard: the cancellation
-// wins.
+// If the task is cancelled at the moment at which its derived context is done, the
+// cancellation wins.
 func TestCancellationWinsOverADerivedContext(t *testing.T) {
 	for _, first := range []string{"the context", "Cancel"} {
 		t.Run(first, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestCancellationWinsOverADerivedContext(t *testing.T) {
 				same(t, "Cancelled", task.Cancelled(), true)
 				var c *aio.CancelledError
 				if !errors.As(got, &c) || c.Message != "enough" {
-					t.Errorf("the await ended with %v, want the cancellation", got)
+					t.Errorf("the await returned %v, want the cancellation", got)
 				}
 				return err
 			})
@@ -110,7 +110,8 @@ func TestCancellationWinsOverADerivedContext(t *testing.T) {
 	}
 }
 
-// An await under a context derived from that of a Timeout ends with the Timeout.
+// When a Timeout expires, an await with a context derived inside it returns the
+// cancellation of the Timeout.
 func TestTimeoutWinsOverAContextDerivedInIt(t *testing.T) {
 	for _, when := range []string{"parked", "a later await"} {
 		err := inBubble(t, func(ctx context.Context) error {
@@ -128,7 +129,8 @@ func TestTimeoutWinsOverAContextDerivedInIt(t *testing.T) {
 	}
 }
 
-// A context that ends because another task was cancelled is no cancellation of this one.
+// If a derived context is done because another task was cancelled, this task is not
+// cancelled.
 func TestContextOfACancelledTaskIsNoCancellationOfAnother(t *testing.T) {
 	err := inBubble(t, func(ctx context.Context) error {
 		other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
@@ -142,10 +144,11 @@ func TestContextOfACancelledTaskIsNoCancellationOfAnother(t *testing.T) {
 	same(t, "it matches ErrCancelled", errors.Is(err, aio.ErrCancelled), false)
 }
 
-// A task was cancelled, and before it runs the end of the context under which it awaits
-// is noticed: it is cancelled all the same.
+// A task is cancelled, and before it runs, the loop notices that its derived context is
+// done: the task is still cancelled.
 func TestDerivedContextEndsAfterACancellation(t *testing.T) {
-	slow := func(ctx context.Context) error { // takes a while to be cancelled
+	// needs another pass to finish after its cancellation
+	slow := func(ctx context.Context) error {
 		err := aio.Sleep(ctx, time.Hour)
 		if err := aio.Sleep(ctx, time.Second); err != nil {
 			return err
@@ -166,7 +169,8 @@ func TestDerivedContextEndsAfterACancellation(t *testing.T) {
 			_ = aio.Sleep(ctx, time.Minute)
 			l.CallSoon(func() {
 				end(errors.New("enough"))
-				// in the next pass, when the end is noticed
+				// in the next pass, in which the loop notices the
+				// context
 				l.CallSoon(func() { task.Cancel() })
 			})
 			_, err := task.Await(ctx)

@@ -8,15 +8,15 @@ import (
 	"github.com/goaio/aio"
 )
 
-// datagramEcho is a protocol that sends back what it gets.
+// datagramEcho is a protocol that sends back each datagram.
 type datagramEcho struct{ t aio.DatagramTransport }
 
 func (p *datagramEcho) ConnectionMade(t aio.DatagramTransport)   { p.t = t }
 func (p *datagramEcho) DatagramReceived(b []byte, from net.Addr) { p.t.SendTo(b, from) }
 
-// BenchmarkDatagramEcho sends 64 bytes at a time to an echo server. The client is the
-// same, a goroutine with a socket of package net, and takes its part of the time; window
-// is how many datagrams it keeps on their way.
+// BenchmarkDatagramEcho sends datagrams of 64 bytes to an echo server. The client, a
+// goroutine with a socket of package net, is the same for both servers, and its time is
+// included. window is the number of datagrams in flight.
 func BenchmarkDatagramEcho(b *testing.B) {
 	for _, bm := range []struct {
 		name   string
@@ -61,7 +61,8 @@ func BenchmarkDatagramEcho(b *testing.B) {
 					defer close(done)
 					buf := make([]byte, 64<<10)
 					for {
-						// the way that allocates nothing
+						// the variant of ReadFrom that does not
+						// allocate
 						n, from, err := c.ReadFromUDPAddrPort(buf)
 						if err != nil {
 							return
@@ -79,7 +80,7 @@ func BenchmarkDatagramEcho(b *testing.B) {
 	}
 }
 
-// datagramClient has b.N datagrams echoed by server.
+// datagramClient sends b.N datagrams to an echo server and reads the echoes.
 func datagramClient(b *testing.B, server *net.UDPAddr, window int) error {
 	c, err := net.DialUDP("udp4", nil, server)
 	if err != nil {

@@ -1,8 +1,8 @@
 package aio_test
 
-// Each benchmark has a sub-benchmark aio and, where Go has a way of its own to do the
-// same work, one go, so that one run compares them. docs/performance.md has the goals and
-// the newest figures.
+// Each benchmark has a sub-benchmark aio and, if plain Go has an equivalent, one named
+// go, so that one run compares them. docs/performance.md contains the goals and the
+// latest figures.
 
 import (
 	"context"
@@ -19,10 +19,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// batch is how many tasks or timers one round has in benchmarks of many.
+// batch is the maximum number of tasks or timers that exist at the same time.
 const batch = 200_000
 
-// inLoop runs main as the aio sub-benchmark. main resets the timer when it is set up.
+// inLoop runs main as the sub-benchmark aio. main resets the timer after its setup.
 func inLoop(b *testing.B, main func(ctx context.Context, b *testing.B) error) {
 	b.Run("aio", func(b *testing.B) {
 		b.ReportAllocs()
@@ -32,7 +32,7 @@ func inLoop(b *testing.B, main func(ctx context.Context, b *testing.B) error) {
 	})
 }
 
-// inGo runs f as the go sub-benchmark.
+// inGo runs f as the sub-benchmark go.
 func inGo(b *testing.B, f func(b *testing.B)) {
 	b.Run("go", func(b *testing.B) {
 		b.ReportAllocs()
@@ -40,7 +40,7 @@ func inGo(b *testing.B, f func(b *testing.B)) {
 	})
 }
 
-// rounds calls f with counts of at most size that add up to b.N.
+// rounds calls f with numbers of at most size whose sum is b.N.
 func rounds(b *testing.B, size int, f func(n int) error) error {
 	b.ResetTimer()
 	for left := b.N; left > 0; left -= size {
@@ -51,7 +51,7 @@ func rounds(b *testing.B, size int, f func(n int) error) error {
 	return nil
 }
 
-// yields sleeps n times for zero time.
+// yields calls Sleep(ctx, 0) n times.
 func yields(ctx context.Context, n int) error {
 	for range n {
 		if err := aio.Sleep(ctx, 0); err != nil {
@@ -61,7 +61,8 @@ func yields(ctx context.Context, n int) error {
 	return nil
 }
 
-// BenchmarkPull is the floor: a round trip of the coroutines that tasks are made of.
+// BenchmarkPull is a lower bound: a round trip of the coroutines that tasks are built
+// on.
 func BenchmarkPull(b *testing.B) {
 	next, stop := iter.Pull(func(yield func(struct{}) bool) {
 		for yield(struct{}{}) {
@@ -73,7 +74,7 @@ func BenchmarkPull(b *testing.B) {
 	}
 }
 
-// switches makes b.N steps in as many tasks as said.
+// switches makes b.N steps in the given number of tasks.
 func switches(ctx context.Context, b *testing.B, tasks int) error {
 	b.ResetTimer()
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -198,7 +199,7 @@ func BenchmarkFutureWake(b *testing.B) {
 func BenchmarkQueueNowait(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B) error {
 		q := aio.NewQueue[int](0)
-		if err := q.Join(ctx); err != nil { // ties the queue to the loop
+		if err := q.Join(ctx); err != nil { // binds the queue to the loop
 			return err
 		}
 		b.ResetTimer()
@@ -280,7 +281,7 @@ func BenchmarkLockUncontended(b *testing.B) {
 	})
 }
 
-// contended runs section b.N times in all, in ten tasks.
+// contended runs section b.N times, distributed over ten tasks.
 func contended(ctx context.Context, b *testing.B, section func(ctx context.Context) error) error {
 	b.ResetTimer()
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -394,7 +395,7 @@ func BenchmarkEventPingPong(b *testing.B) {
 	})
 }
 
-// BenchmarkTimers100k is one whole run of 100 000 sleeps of 1 to 100 ms.
+// BenchmarkTimers100k runs 100 000 sleeps of 1 to 100 ms in each iteration.
 func BenchmarkTimers100k(b *testing.B) {
 	const n = 100_000
 	span := func(i int) time.Duration { return time.Duration(i%100+1) * time.Millisecond }
@@ -496,7 +497,7 @@ func BenchmarkTimeout(b *testing.B) {
 	})
 }
 
-// BenchmarkCancel cancels sleeping tasks, and collects them.
+// BenchmarkCancel cancels sleeping tasks and awaits them.
 func BenchmarkCancel(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B) error {
 		sleep := aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
@@ -578,8 +579,8 @@ func BenchmarkRunCoroutineThreadsafe(b *testing.B) {
 	})
 }
 
-// BenchmarkParked is the memory of a task that waits, beside that of a goroutine that
-// waits on a channel, and beside one that can be cancelled as a task can.
+// BenchmarkParked measures the memory of a waiting task, compared with a goroutine that
+// waits on a channel, with and without support for cancellation.
 func BenchmarkParked(b *testing.B) {
 	const n = batch
 	inUse := func() uint64 {

@@ -16,7 +16,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// graphFunctions are the names of the functions of a stack, without those of closures.
+// graphFunctions returns the names of the functions of a stack without closures.
 func graphFunctions(stack []aio.FrameCallGraphEntry) string {
 	closure := regexp.MustCompile(`^(func)?\d+(-range\d+)?$`)
 	var names []string
@@ -30,8 +30,8 @@ func graphFunctions(stack []aio.FrameCallGraphEntry) string {
 	return strings.Join(names, " ")
 }
 
-// graphShape is a graph in one line: name(innermost … outermost) <- [those that await
-// it].
+// graphShape formats a graph on one line: name(innermost … outermost) <- [its
+// awaiters].
 func graphShape(g *aio.FutureCallGraph) string {
 	if g == nil {
 		return "nil"
@@ -51,18 +51,18 @@ func graphShape(g *aio.FutureCallGraph) string {
 	return s + " <- [" + strings.Join(by, ", ") + "]"
 }
 
-// wantGraph compares the graph of f.
+// wantGraph compares the graph of f with want.
 func wantGraph(t *testing.T, ctx context.Context, what string, f aio.AnyFuture, want string) {
 	t.Helper()
 	same(t, what, graphShape(aio.CaptureCallGraph(ctx, f, nil)), want)
 }
 
-// graphTask starts f as a task with a name.
+// graphTask starts f as a named task.
 func graphTask(ctx context.Context, name string, f func(ctx context.Context) error) *aio.Task[struct{}] {
 	return aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }, aio.WithName(name))
 }
 
-// inGraph runs f as the main task, called main, of a loop with a virtual clock.
+// inGraph runs f in a task named main, in a loop with a virtual clock.
 func inGraph(t *testing.T, f func(ctx context.Context)) {
 	t.Helper()
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
@@ -111,11 +111,11 @@ func TestCallGraphOfTheCurrentTask(t *testing.T) {
 		same(t, "the package", strings.HasPrefix(innermost.Function, "github.com/goaio/aio_test."), true)
 		same(t, "the file", strings.HasSuffix(innermost.File, "/callgraph_test.go"), true)
 		same(t, "the line is known", innermost.Line > 0, true)
-		same(t, "the task's own function", strings.Contains(caller.Function, "graphTask"), true)
+		same(t, "the function of the task", strings.Contains(caller.Function, "graphTask"), true)
 	})
 }
 
-// GRAPH-002: Skip is asyncio's depth less one.
+// GRAPH-002: Skip is the depth of asyncio minus one.
 func TestCallGraphSkip(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		stack := func(skip int) []aio.FrameCallGraphEntry {
@@ -139,7 +139,7 @@ func TestCallGraphSkip(t *testing.T) {
 	})
 }
 
-// GRAPH-003: in Go one that runs shows its whole stack.
+// GRAPH-003: in Go, a running task shows its whole stack.
 func TestCallGraphOfAnotherTask(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f := aio.CreateFuture[int](ctx)
@@ -162,13 +162,13 @@ func TestCallGraphOfAFuture(t *testing.T) {
 		wantGraph(t, ctx, "awaited by nobody", f, "Future()")
 		a := graphTask(ctx, "a", func(ctx context.Context) error { return graphOuter(ctx, f) })
 		b := graphTask(ctx, "b", func(ctx context.Context) error { return graphAwait(ctx, f) })
-		f.AddDoneCallback(func(*aio.Future[int]) {}) // waits for nothing
+		f.AddDoneCallback(func(*aio.Future[int]) {}) // is not an awaiter
 		letPass(ctx, 1)
 		wantGraph(t, ctx, "awaited by two", f, "Future() <- [a(graphInner graphOuter), b(graphAwait)]")
 
 		a.SetName("renamed")
 		wantGraph(t, ctx, "awaited by two", f, "Future() <- [renamed(graphInner graphOuter), b(graphAwait)]")
-		a.Cancel() // cancels f, too
+		a.Cancel() // also cancels f
 		wantGraph(t, ctx, "done", f, "Future()")
 		letPass(ctx, 1)
 		same(t, "a is done", a.Cancelled(), true)
@@ -187,14 +187,14 @@ func TestCallGraphNests(t *testing.T) {
 			return graphAwait(ctx, aio.Gather[struct{}](ctx, b, c))
 		})
 		letPass(ctx, 1)
-		wantGraph(t, ctx, "two ways to a", leaf,
+		wantGraph(t, ctx, "two paths to a", leaf,
 			"leaf(graphAwait) <- [b(graphInner graphOuter) <- [a(graphAwait)], c(graphAwait) <- [a(graphAwait)]]")
 		f.SetResult(1)
 		matches(t, "a", graphAwait(ctx, a), nil)
 	})
 }
 
-// In asyncio the recursion has no end.
+// In asyncio this recursion does not end.
 func TestCallGraphOfACycle(t *testing.T) {
 	l, _ := newLoop(t)
 	ctx := l.Context()
@@ -209,7 +209,8 @@ func TestCallGraphOfACycle(t *testing.T) {
 	same(t, "c", c.Done(), false)
 }
 
-// GRAPH-006, GRAPH-020: a task that has not started is in its entry function.
+// GRAPH-006, GRAPH-020: for a task that has not started, the stack contains its
+// function.
 func TestCallGraphOfATaskGroup(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f := aio.CreateFuture[int](ctx)
@@ -264,7 +265,7 @@ func TestCallGraphOfGather(t *testing.T) {
 		})
 		letPass(ctx, 1)
 		const by = "Future() <- [caller(graphInner graphOuter)]"
-		// GRAPH-020: once, though it is given twice
+		// GRAPH-020: listed once, although passed twice
 		wantGraph(t, ctx, "the first", f, by)
 		wantGraph(t, ctx, "the second", g, by)
 		wantGraph(t, ctx, "the future of Gather", gathered, by)
@@ -277,7 +278,7 @@ func TestCallGraphOfGather(t *testing.T) {
 	})
 }
 
-// A Gather within a Gather, a shield or a Wait passes on who waits.
+// A nested Gather, Shield or Wait passes the awaiter on to the inner futures.
 func TestCallGraphOfCombinatorsInCombinators(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f := aio.CreateFuture[int](ctx)
@@ -325,7 +326,7 @@ func TestCallGraphThroughATimeout(t *testing.T) {
 		letPass(ctx, 1)
 		g := aio.CaptureCallGraph(ctx, child, nil)
 		same(t, "the chain", graphShape(g), "child(graphAwait) <- [waiter(graphAwait graphWithTimeout)]")
-		// The body, the function around it, and the two closures of the task.
+		// the body, the function around it, and two closures of the task
 		same(t, "frames", len(g.AwaitedBy[0].CallStack), 5)
 		f.SetResult(1)
 		matches(t, "the waiter", graphAwait(ctx, waiter), nil)
@@ -344,7 +345,7 @@ func TestCallGraphOfWait(t *testing.T) {
 		graphTask(ctx, "waiter", func(ctx context.Context) error {
 			_, _, err := aio.Wait(ctx, []*aio.Future[int]{f, g}, aio.NoTimeout, aio.FirstCompleted)
 			if err == nil {
-				wantGraph(t, ctx, "the one that is left", g, "Future()")
+				wantGraph(t, ctx, "the remaining one", g, "Future()")
 			}
 			return err
 		})
@@ -363,7 +364,7 @@ func TestCallGraphOfAsCompleted(t *testing.T) {
 		f, g := aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
 		graphTask(ctx, "waiter", func(ctx context.Context) error {
 			for _, err := range aio.AsCompleted(ctx, []*aio.Future[int]{f, g}, aio.NoTimeout).All(ctx) {
-				return err // at the first
+				return err // when the first one fails
 			}
 			return nil
 		})
@@ -372,7 +373,7 @@ func TestCallGraphOfAsCompleted(t *testing.T) {
 		wantGraph(t, ctx, "the second", g, "Future() <- [waiter()]")
 		f.SetResult(1)
 		letPass(ctx, 2)
-		wantGraph(t, ctx, "the loop has ended", g, "Future()")
+		wantGraph(t, ctx, "the loop is closed", g, "Future()")
 		g.Cancel()
 		letPass(ctx, 1)
 	})
@@ -438,7 +439,7 @@ func TestCallGraphOfATaskThatIsDone(t *testing.T) {
 	})
 }
 
-// graphGenerator awaits f, and yields.
+// graphGenerator returns an iterator that awaits f and then yields.
 func graphGenerator(ctx context.Context, f *aio.Future[int]) iter.Seq[int] {
 	return func(yield func(int) bool) { graphGenerate(ctx, f, yield) }
 }
@@ -459,8 +460,7 @@ func graphRanges(ctx context.Context, f, g *aio.Future[int]) (err error) {
 	return err
 }
 
-// GRAPH-018, GRAPH-019: an iterator, whether it awaits or calls what does, is a frame
-// like others.
+// GRAPH-018, GRAPH-019: an iterator that awaits is a frame like any other function.
 func TestCallGraphThroughAnIterator(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f, g := aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
@@ -506,7 +506,7 @@ func TestCallGraphLimit(t *testing.T) {
 		})
 		matches(t, "the group", err, nil)
 
-		// Of the task that runs, after Skip.
+		// Limit applies to the running task after Skip.
 		whole := graphHelper(ctx, nil).CallStack
 		n := len(whole)
 		for limit, want := range map[int][]aio.FrameCallGraphEntry{
@@ -514,9 +514,9 @@ func TestCallGraphLimit(t *testing.T) {
 		} {
 			got := graphHelper(ctx, &aio.CallGraphOptions{Skip: 1, Limit: limit}).CallStack
 			function := func(f aio.FrameCallGraphEntry) string { return f.Function }
-			same(t, fmt.Sprintf("its own with limit %d", limit), graphNames(got, function), graphNames(want, function))
+			same(t, fmt.Sprintf("the running task with limit %d", limit), graphNames(got, function), graphNames(want, function))
 		}
-		same(t, "its own without stacks", len(graphHelper(ctx, &aio.CallGraphOptions{NoStacks: true}).CallStack), 0)
+		same(t, "the running task without stacks", len(graphHelper(ctx, &aio.CallGraphOptions{NoStacks: true}).CallStack), 0)
 	})
 }
 
@@ -528,7 +528,8 @@ func graphNames[T any](all []T, name func(T) string) string {
 	return strings.Join(names, " ")
 }
 
-// graphEntry is a coroutine whose outermost frame has a name: it awaits f two calls down.
+// graphEntry returns a coroutine whose outermost frame has a name. It awaits f two
+// calls below.
 func graphEntry(f *aio.Future[int]) aio.Coro[int] { return graphEntered{f}.graphEnter }
 
 type graphEntered struct{ f *aio.Future[int] }
@@ -548,7 +549,7 @@ func TestCallGraphOfATaskThatHasNotStarted(t *testing.T) {
 	})
 }
 
-// GRAPH-022: what is not a future does not compile.
+// GRAPH-022: passing something that is not a future does not compile.
 func TestCallGraphWithoutATask(t *testing.T) {
 	l, _ := newLoop(t)
 	ctx := l.Context()
@@ -561,7 +562,7 @@ func TestCallGraphWithoutATask(t *testing.T) {
 	} {
 		f := aio.CreateFuture[int](ctx)
 		for what, err := range map[string]error{
-			"with a loop that does not run": panics(func() { call(ctx, nil) }),
+			"with a loop that is not running": panics(func() { call(ctx, nil) }),
 			"without a loop":                panics(func() { call(context.Background(), nil) }),
 			"without a loop, of a future":   panics(func() { call(context.Background(), f) }),
 		} {
@@ -580,7 +581,7 @@ func TestCallGraphWithoutATask(t *testing.T) {
 		l.Stop()
 	})
 	matches(t, "RunForever", l.RunForever(), nil)
-	same(t, "what was printed in a callback", b.String(), "\n")
+	same(t, "the output in a callback", b.String(), "\n")
 }
 
 func TestCallGraphFromAnotherGoroutine(t *testing.T) {
@@ -604,7 +605,8 @@ func TestCallGraphFromAnotherGoroutine(t *testing.T) {
 	})
 }
 
-// GRAPH-023, GRAPH-024, GRAPH-025: Go's functions are of one kind, and have no tag.
+// GRAPH-023, GRAPH-024, GRAPH-025: in Go all functions have the same format, without a
+// tag for coroutines.
 func TestPrintCallGraph(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f := aio.CreateFuture[int](ctx)
@@ -660,7 +662,7 @@ type graphBroken struct{}
 
 func (graphBroken) Write([]byte) (int, error) { return 0, errTwo }
 
-// A combinator made of done callbacks says who waits.
+// A combinator that is built with done callbacks registers the awaiter itself.
 func TestFutureAddToAwaitedBy(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f, g := aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
@@ -674,7 +676,7 @@ func TestFutureAddToAwaitedBy(t *testing.T) {
 
 		aio.FutureDiscardFromAwaitedBy(f, task)
 		aio.FutureDiscardFromAwaitedBy(f, task)
-		aio.FutureDiscardFromAwaitedBy(g, task) // is known without
+		aio.FutureDiscardFromAwaitedBy(g, task) // known without the registration
 		wantGraph(t, ctx, "one is left", f, "Future() <- [Future() <- [task(graphAwait)]]")
 		wantGraph(t, ctx, "the other one", g, "Future() <- [task(graphAwait)]")
 
@@ -699,8 +701,8 @@ func TestFutureAddToAwaitedByOfTwoLoops(t *testing.T) {
 	aio.FutureDiscardFromAwaitedBy(f, g)
 }
 
-// What was named does not keep a failed future from being collected, and its error from
-// being reported.
+// FutureAddToAwaitedBy does not keep a failed future alive, so its error is still
+// reported.
 func TestFutureAddToAwaitedByDoesNotHideErrors(t *testing.T) {
 	l, reports := newLoop(t)
 	ctx := l.Context()
@@ -741,15 +743,14 @@ func TestCallGraphOfAStaggeredRace(t *testing.T) {
 	})
 }
 
-// A task that is started eagerly is awaited from the moment in which its creator knows
-// it.
+// An eager task has its awaiter as soon as its creator has the task.
 func TestCallGraphOfAnEagerTask(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			creator := aio.CurrentTask(ctx)
 			tg.Go(func(ctx context.Context) error {
 				same(t, "its own graph", graphShape(graphHelper(ctx, nil)), "eager(graphHelper)")
-				wantGraph(t, ctx, "the creator, which runs", creator, "main()")
+				wantGraph(t, ctx, "the creator, which is running", creator, "main()")
 				same(t, "the creator's stack", len(aio.CaptureCallGraph(ctx, creator, nil).CallStack), 0)
 				letPass(ctx, 1)
 				same(t, "its own graph", graphShape(graphHelper(ctx, nil)), "eager(graphHelper) <- [main()]")
@@ -761,7 +762,7 @@ func TestCallGraphOfAnEagerTask(t *testing.T) {
 	})
 }
 
-// Looking must not change the order of steps.
+// Capturing a call graph does not change the order of steps.
 func TestCallGraphDoesNotDisturb(t *testing.T) {
 	order := func(look bool) string {
 		var log eventLog

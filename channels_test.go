@@ -16,7 +16,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// receive is Receive as a coroutine, for channels that stay open.
+// receive returns Receive as a coroutine, for channels that stay open.
 func receive[T any](ch <-chan T) aio.Coro[T] {
 	return func(ctx context.Context) (T, error) {
 		v, _, err := aio.Receive(ctx, ch)
@@ -24,7 +24,7 @@ func receive[T any](ch <-chan T) aio.Coro[T] {
 	}
 }
 
-// send is Send as a coroutine.
+// send returns Send as a coroutine.
 func send[T any](ch chan<- T, v T) aio.Coro[struct{}] {
 	return aio.NoResult(func(ctx context.Context) error { return aio.Send(ctx, ch, v) })
 }
@@ -84,8 +84,8 @@ func TestReceiveFromAClosedChannel(t *testing.T) {
 	log.want(t, "1:true:<nil> 0:false:<nil> 0:false:<nil> 0:false <nil>")
 }
 
-// underRace reports whether the race detector is on. To it, closing a channel on which
-// another goroutine waits to send is a race in itself.
+// underRace reports whether the race detector is enabled. For it, closing a channel
+// while another goroutine waits to send on it is a data race.
 func underRace() bool {
 	info, _ := debug.ReadBuildInfo()
 	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
@@ -117,8 +117,8 @@ func TestSendToAClosedChannelPanics(t *testing.T) {
 	})
 }
 
-// A receiver that is cancelled after its value has come has the value, and the
-// cancellation comes with its next await; so it is for a sender.
+// A receiver that is cancelled after its value has arrived returns the value, and the
+// next await returns the cancellation. The same applies to a sender.
 func TestChannelCancellationThatComesTooLateWaits(t *testing.T) {
 	for name, tt := range map[string]struct {
 		op      func(ctx context.Context, ch chan int) (int, error)
@@ -149,7 +149,8 @@ func TestChannelCancellationThatComesTooLateWaits(t *testing.T) {
 				})
 				letPass(ctx, 1)
 				if v := tt.partner(ch); v != 7 {
-					// blocks the loop until the value is handed over
+					// block the loop until the value has been
+					// transferred
 					t.Errorf("the value is %d", v)
 				}
 				tk.Cancel("late")
@@ -162,7 +163,7 @@ func TestChannelCancellationThatComesTooLateWaits(t *testing.T) {
 	}
 }
 
-// The time of a Timeout that runs out after the value has come does not take it back.
+// A Timeout that expires after the value has arrived does not discard it.
 func TestReceiveInATimeoutThatComesTooLate(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		ch := make(chan int)
@@ -176,7 +177,8 @@ func TestReceiveInATimeoutThatComesTooLate(t *testing.T) {
 				return err
 			})
 			if err := aio.Sleep(ctx, 0); err != nil {
-				// nothing of the request is left
+				// the cancellation of the Timeout has no effect any
+				// more
 				t.Errorf("after the scope: %v", err)
 			}
 			return v, err
@@ -188,15 +190,15 @@ func TestReceiveInATimeoutThatComesTooLate(t *testing.T) {
 	})
 }
 
-// What comes too late waits for the next await also if it ends the context that Receive
-// was given.
+// If the context that was passed to Receive is done after the value has arrived, the
+// next await with it returns the error.
 func TestReceiveWithADerivedContextKeepsWhatComesTooLate(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(task aio.AnyTask, s *aio.TimeoutScope, now time.Time)
 		want error
 	}{
 		"a cancellation":         {func(task aio.AnyTask, _ *aio.TimeoutScope, _ time.Time) { task.Cancel() }, aio.ErrCancelled},
-		"the end of its Timeout": {func(_ aio.AnyTask, s *aio.TimeoutScope, now time.Time) { s.Reschedule(now) }, aio.ErrTimeout},
+		"its Timeout expires": {func(_ aio.AnyTask, s *aio.TimeoutScope, now time.Time) { s.Reschedule(now) }, aio.ErrTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			aiotest.Run(t, func(ctx context.Context) error {
@@ -225,8 +227,8 @@ func TestReceiveWithADerivedContextKeepsWhatComesTooLate(t *testing.T) {
 	}
 }
 
-// Receivers are cancelled at any moment while another goroutine sends: each value arrives
-// exactly once, and in order.
+// Receivers are cancelled at random moments while another goroutine sends: each value
+// arrives exactly once and in order.
 func TestReceiveLosesNoValueToACancellation(t *testing.T) {
 	const values = 2000
 	ch := make(chan int)
@@ -264,7 +266,8 @@ func TestReceiveLosesNoValueToACancellation(t *testing.T) {
 	}
 }
 
-// Senders are cancelled at any moment: what Send says of the value is what became of it.
+// Senders are cancelled at random moments: the result of Send says whether the value
+// was sent.
 func TestSendTellsWhetherTheValueWasSent(t *testing.T) {
 	const values = 2000
 	ch, sum := make(chan int), make(chan []int)
@@ -328,10 +331,10 @@ func TestChannelOperationsThatNobodyAnswersCanBeCancelled(t *testing.T) {
 				l, _ := aio.GetRunningLoop(ctx)
 				l.CallSoon(func() { cancel(errOne) })
 				if err := op(derived); !errors.Is(err, errOne) || errors.Is(err, aio.ErrCancelled) {
-					t.Errorf("with a context that ends: %v", err)
+					t.Errorf("with a context cancelled during the call: %v", err)
 				}
 				if err := op(derived); !errors.Is(err, errOne) {
-					t.Errorf("with a context that has ended: %v", err)
+					t.Errorf("with a done context: %v", err)
 				}
 
 				other := make(chan error)
@@ -348,7 +351,7 @@ func TestChannelOperationsThatNobodyAnswersCanBeCancelled(t *testing.T) {
 	}
 }
 
-// Closing the loop ends the wait; TestMain looks for goroutines that stayed behind.
+// Closing the loop ends the waits; TestMain checks that no goroutine remains.
 func TestChannelOperationsEndWithTheirLoop(t *testing.T) {
 	l, _ := newLoop(t)
 	ch := make(chan int)
@@ -372,8 +375,8 @@ func TestChannelOperationsEndWithTheirLoop(t *testing.T) {
 	}
 }
 
-// A virtual clock does not jump over what another goroutine is sending, and does not call
-// a wait for one a deadlock.
+// A virtual clock does not advance while another goroutine is sending, and does not
+// report such a wait as a deadlock.
 func TestReceiveUnderAVirtualClock(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		ch, release := make(chan int), make(chan struct{})
@@ -381,7 +384,7 @@ func TestReceiveUnderAVirtualClock(t *testing.T) {
 		l, _ := aio.GetRunningLoop(ctx)
 		l.CallLater(time.Hour, func() { close(release) })
 		now := clock(ctx)
-		v, _, err := aio.Receive(ctx, ch) // when it waits there is no timer left
+		v, _, err := aio.Receive(ctx, ch) // no timer is pending during this wait
 		if v != 7 || now() != time.Hour {
 			t.Errorf("received %d after %v", v, now())
 		}
@@ -416,9 +419,9 @@ func TestLoopInASynctestBubble(t *testing.T) {
 				}
 				got = append(got, v)
 			}
-			// The sender waited for its first receiver, an hour long.
+			// The sender waited an hour for its first receiver.
 			want := []time.Duration{time.Minute, time.Hour + time.Minute, time.Hour + 2*time.Minute}
-			equal(t, "the times of what is received", got, want)
+			equal(t, "the times of the received values", got, want)
 			before := elapsed()
 			if err := aio.Timeout(ctx, time.Minute, func(ctx context.Context) error { return aio.Send(ctx, make(chan int), 1) }); err != aio.ErrTimeout || elapsed()-before != time.Minute {
 				t.Errorf("Send: %v after %v", err, elapsed()-before)
@@ -431,8 +434,8 @@ func TestLoopInASynctestBubble(t *testing.T) {
 	})
 }
 
-// A loop in a bubble waits durably: synctest.Wait returns while its tasks wait for each
-// other.
+// A loop in a bubble is durably blocked when its tasks wait for each other:
+// synctest.Wait returns.
 func TestLoopInASynctestBubbleIsDurablyBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)

@@ -16,7 +16,7 @@ import (
 func TestVirtualClockJumpsToTheNextTimer(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		start := l.Time()
-		same(t, "the beginning of time", start, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+		same(t, "the initial time", start, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
 		var log eventLog
 		for _, d := range []time.Duration{3 * time.Hour, time.Nanosecond, 1000 * time.Hour} {
 			spawn(ctx, func(ctx context.Context) error {
@@ -33,7 +33,7 @@ func TestVirtualClockJumpsToTheNextTimer(t *testing.T) {
 func TestVirtualClockStandsStillWhileAnythingIsReady(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		start := l.Time()
-		l.CallLater(time.Nanosecond, func() { t.Error("the timer came while a task was ready") })
+		l.CallLater(time.Nanosecond, func() { t.Error("the timer fired while a task was ready") })
 		for range 1000 {
 			matches(t, "Sleep", aio.Sleep(ctx, 0), nil)
 		}
@@ -42,7 +42,7 @@ func TestVirtualClockStandsStillWhileAnythingIsReady(t *testing.T) {
 	})
 }
 
-// A job of an executor is real work that will end: the clock waits for it.
+// Executor jobs run in real time, so the virtual clock waits for them.
 func TestVirtualClockWaitsForWorkers(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		var log eventLog
@@ -57,7 +57,7 @@ func TestVirtualClockWaitsForWorkers(t *testing.T) {
 	})
 }
 
-// A channel on which nobody may ever send does not stop the clock, and does not make a
+// Waiting for a channel that is never sent on does not stop the clock and is not a
 // deadlock.
 func TestVirtualClockAndChannels(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -111,14 +111,14 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 				"Task Task-4 pending, awaiting Wait",
 			},
 		},
-		"a context that cannot end": {
+		"a context that is never done": {
 			main: func(ctx context.Context) error {
 				var e aio.Event
 				return e.Wait(context.WithoutCancel(ctx))
 			},
 			tasks: []string{"Task Task-1 pending, awaiting Event.Wait"},
 		},
-		"a sleep without end": {
+		"an infinite sleep": {
 			main:  func(ctx context.Context) error { return aio.Sleep(ctx, aio.NoTimeout) },
 			tasks: []string{"Task Task-1 pending, awaiting Sleep"},
 		},
@@ -171,7 +171,7 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
-			// the tasks are destroyed
+			// ignores the reports of destroyed tasks
 			l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 			defer l.Close()
 			err := runMain(l, c.main)
@@ -191,7 +191,7 @@ func TestDeadlockNamesTheTasks(t *testing.T) {
 	}
 }
 
-// A loop goes on after a deadlock once there is something to do.
+// After a deadlock a loop can run again once something is ready.
 func TestDeadlockIsNotTheEnd(t *testing.T) {
 	l, _ := newLoop(t)
 	f := aio.CreateFuture[int](l.Context())
@@ -203,7 +203,7 @@ func TestDeadlockIsNotTheEnd(t *testing.T) {
 	matches(t, "RunUntilComplete", err, nil)
 }
 
-// A task that awaits itself fails, and is no deadlock.
+// A task that awaits itself gets an error; that is not a deadlock.
 func TestAwaitSelfIsNoDeadlock(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
 		var self *aio.Task[struct{}]
@@ -214,8 +214,8 @@ func TestAwaitSelfIsNoDeadlock(t *testing.T) {
 	})
 }
 
-// Under a virtual clock the end of a derived context is noticed when the next pass
-// begins, always in the same one, and does not hold the clock up.
+// With a virtual clock a derived context that is done is noticed at the start of the
+// next pass, in the same pass in each run. The clock does not wait for it.
 func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
 	for range 20 {
 		var log []string
@@ -258,7 +258,7 @@ func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
 				cancel(errors.New("enough"))
 			})
 			_, err = aio.Gather(ctx, waiters[0], waiters[1]).Await(ctx)
-			// how many passes the end of a run takes is of no interest here
+			// the number of passes for the shutdown does not matter
 			pass = 8
 			return err
 		})
@@ -267,7 +267,7 @@ func TestVirtualClockNoticesTheEndOfAContext(t *testing.T) {
 	}
 }
 
-// A wait that only the end of a derived context could end is a deadlock.
+// A wait that only a derived context could end is a deadlock.
 func TestVirtualClockDoesNotWaitForAContext(t *testing.T) {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -279,12 +279,12 @@ func TestVirtualClockDoesNotWaitForAContext(t *testing.T) {
 		return err
 	}))
 	if !errors.Is(err, aio.ErrDeadlock) {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("the run returned %v", err)
 	}
 }
 
-// A deadline of the standard library is one in real time, which a virtual clock does not
-// know.
+// Deadlines of package context are in real time, which a virtual clock does not
+// measure.
 func TestVirtualClockRefusesDeadlinesInRealTime(t *testing.T) {
 	for name, wait := range map[string]func(ctx context.Context) error{
 		"Sleep":   func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) },
@@ -296,7 +296,7 @@ func TestVirtualClockRefusesDeadlinesInRealTime(t *testing.T) {
 			_, err := aio.WaitFor(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }), time.Second)
 			return err
 		},
-		"inside of a Timeout": func(ctx context.Context) error {
+		"inside a Timeout": func(ctx context.Context) error {
 			return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })
 		},
 	} {
@@ -323,7 +323,7 @@ func TestVirtualClockRefusesDeadlinesInRealTime(t *testing.T) {
 				t.Errorf("main: %v", err)
 			}
 			if want := []string{"deadline in real time under a virtual clock"}; !slices.Equal(reported, want) {
-				t.Errorf("the exception handler was told %q", reported)
+				t.Errorf("the exception handler got %q", reported)
 			}
 		})
 	}

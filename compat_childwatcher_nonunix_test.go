@@ -11,7 +11,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Where there are no children of Unix, a program that names the watchers is told so.
+// On other systems than Unix, child watchers return an error that says so.
 func TestChildWatchersUnsupported(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		for _, w := range []aio.AbstractChildWatcher{

@@ -15,7 +15,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// childProbe is a watcher that writes down what it is asked, and has another one do it.
+// childProbe is a watcher that logs its calls and delegates them to another watcher.
 type childProbe struct {
 	aio.AbstractChildWatcher
 	mu       sync.Mutex
@@ -46,7 +46,7 @@ func (w *childProbe) AddChildHandler(ctx context.Context, pid int, callback func
 	return w.AbstractChildWatcher.AddChildHandler(ctx, pid, callback)
 }
 
-// LOOP-344, SUBP-028: the processes of the package use the watcher that was set.
+// LOOP-344, SUBP-028: subprocesses use the configured watcher.
 func TestSubprocessWithChildWatcher(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		probe := &childProbe{AbstractChildWatcher: w}
@@ -55,7 +55,7 @@ func TestSubprocessWithChildWatcher(t *testing.T) {
 		tr, p := procShell(t, ctx, "exit 7", nil)
 		p.wantOver(t, ctx, 7)
 		p.wantEvents(t, "made", "exited:7,true pipe0 pipe1 pipe2", "lost")
-		same(t, "the id of the process that has ended", tr.GetExtraInfo("subprocess").(*os.Process).Pid, tr.GetPID())
+		same(t, "the id of the exited process", tr.GetExtraInfo("subprocess").(*os.Process).Pid, tr.GetPID())
 		matches(t, "a signal afterwards", tr.SendSignal(os.Kill), os.ErrProcessDone)
 		probe.log.want(t, "enter add exit")
 
@@ -82,7 +82,7 @@ func TestSubprocessWithChildWatcher(t *testing.T) {
 	})
 }
 
-// What the watcher is not asked about, or refuses, is watched without it.
+// A process that the watcher does not or cannot handle is watched by the package.
 func TestSubprocessWithoutChildWatcher(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		warnings := childWarnings(t)
@@ -112,7 +112,7 @@ func TestSubprocessWithoutChildWatcher(t *testing.T) {
 	}, "Threaded")
 }
 
-// A process does not get lost with its watcher.
+// A process whose watcher is closed is still watched.
 func TestSubprocessChildWatcherCloses(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
@@ -123,7 +123,7 @@ func TestSubprocessChildWatcherCloses(t *testing.T) {
 		tr.GetPipeTransport(0).Close()
 		p.wantOver(t, ctx, 7)
 
-		// The loop of the watcher is closed.
+		// The watcher is attached to a closed loop.
 		other := aio.NewEventLoop(nil)
 		w.AttachLoop(l)
 		aio.SetChildWatcher(w)
@@ -141,9 +141,10 @@ func TestSubprocessChildWatcherCloses(t *testing.T) {
 	})
 }
 
-// LOOP-354: as without a watcher.
+// LOOP-354: the same as without a watcher.
 func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
-	// closes runs a loop that ends before the process that it has started.
+	// closes runs a loop that is closed before the process that it has started
+	// exits.
 	closes := func(t *testing.T, ctx context.Context, attach func(*aio.Loop) aio.AbstractChildWatcher) {
 		t.Helper()
 		warnings := childWarnings(t)
@@ -162,7 +163,7 @@ func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
 		})
 		in.Close()
 		r.Close()
-		// the watcher may need this loop
+		// waits in a task, because the watcher may need this loop
 		warning, _, err := aio.Receive(ctx, warnings)
 		matches(t, "Receive", err, nil)
 		contains(t, "the warning", warning, fmt.Sprintf("event loop was closed\" pid=%d returncode=6", pid))
@@ -171,7 +172,7 @@ func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
 	}
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		closes(t, ctx, func(*aio.Loop) aio.AbstractChildWatcher { return w })
-		runtime.GC() // os.Process has a descriptor that nobody has given back
+		runtime.GC() // release the descriptor of the os.Process
 		return nil
 	})
 	for _, c := range childWatchers {
@@ -184,7 +185,7 @@ func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
 	}
 }
 
-// childTeller is a watcher of a program's own: it tells what the test has it tell.
+// childTeller is a custom watcher that reports what the test tells it to.
 type childTeller struct {
 	aio.ThreadedChildWatcher
 	callback func(pid, returncode int)
@@ -195,8 +196,8 @@ func (w *childTeller) AddChildHandler(_ context.Context, _ int, callback func(pi
 	return nil
 }
 
-// SUBP-036: when somebody has told that the status was taken, the id may be another
-// process's, and nobody gets a signal.
+// SUBP-036: once a watcher has reported that the status was taken, the process id may
+// be reused, so no signal is sent to it.
 func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		var w childTeller
@@ -205,7 +206,7 @@ func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 			tr, p := procShell(t, ctx, "echo ready; read l; exit 5", nil)
 			p.wantOut(t, ctx, 1, "ready\n")
 			if told {
-				// a lie, so that the process can be asked
+				// a wrong report, so that the child still runs
 				inGoroutine(func() { w.callback(tr.GetPID(), 4) })
 			}
 			if _, ok := tr.GetReturncode(); ok {
@@ -214,8 +215,8 @@ func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 			matches(t, "Kill", tr.Kill(), nil)
 			matches(t, "Close", tr.Close(), nil)
 			var s syscall.WaitStatus
-			eventually(t, ctx, "the process is gone", func() bool {
-				// with its pipes closed, it ends by itself
+			eventually(t, ctx, "the process has exited", func() bool {
+				// it exits when its pipes are closed
 				pid, err := syscall.Wait4(tr.GetPID(), &s, syscall.WNOHANG, nil)
 				return pid != 0 || err != nil
 			})

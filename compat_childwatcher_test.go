@@ -20,7 +20,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// childWatchers are the watchers of the package, ready to be used.
+// childWatchers lists the watchers of the package.
 var childWatchers = []struct {
 	name string
 	make func() aio.AbstractChildWatcher
@@ -32,9 +32,10 @@ var childWatchers = []struct {
 	{"MultiLoop", func() aio.AbstractChildWatcher { return &aio.MultiLoopChildWatcher{} }},
 }
 
-// childEach does main with each of these watchers, or all, attached to the loop and
-// closed in the end. No child and no descriptor may be left. Tests do not run in
-// parallel, so a watcher may wait for any child.
+// childEach runs main with each of the named watchers, or with all of them, attached to
+// the loop. It closes the watcher at the end, and checks that no child and no
+// descriptor remains. Tests do not run in parallel, so a watcher may wait for any
+// child.
 func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error, names ...string) {
 	for _, c := range childWatchers {
 		if len(names) > 0 && !slices.Contains(names, c.name) {
@@ -46,8 +47,8 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 				if err != nil {
 					return err
 				}
-				// The loop and os/exec have the descriptors that they
-				// keep after this.
+				// opens the descriptors that the loop and os/exec keep
+				// open
 				r, _ := pipeEnds(t)
 				if err := l.AddReader(r, func() {}); err != nil {
 					return err
@@ -59,7 +60,7 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 				w := c.make()
 				w.AttachLoop(l)
 				if !w.IsActive() {
-					t.Skip("the system has no such watcher")
+					t.Skip("the watcher is not supported on this system")
 				}
 				defer w.Close()
 				before := openFiles()
@@ -72,8 +73,8 @@ func childEach(t *testing.T, main func(t *testing.T, ctx context.Context, w aio.
 	}
 }
 
-// childStart starts a command of the shell, of which somebody else has to take the
-// status. end closes its standard input.
+// childStart starts a shell command. A watcher has to wait for it. end closes its
+// standard input.
 func childStart(t *testing.T, command string) (pid int, end func()) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", command)
@@ -102,22 +103,24 @@ func childAdd(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher, pid
 	}
 }
 
-// childGone waits until somebody has taken the status of a child, or does it.
+// childGone waits until the status of a child has been taken, and takes it if nobody
+// else does.
 func childGone(t *testing.T, ctx context.Context, pid int) {
 	t.Helper()
-	eventually(t, ctx, "the child has ended", func() bool {
+	eventually(t, ctx, "the child has exited", func() bool {
 		_, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		return err == syscall.ECHILD
 	})
 }
 
-// childLog is what callbacks are told.
+// childLog records the calls of callbacks.
 type childLog struct {
 	log  eventLog
 	more aio.Event
 }
 
-// ended is a callback that writes name and code down, if it is called for pid.
+// ended returns a callback that logs name and code. It fails if it is called for
+// another pid.
 func (c *childLog) ended(t *testing.T, name string, pid int) func(pid, returncode int) {
 	return func(got, code int) {
 		same(t, "the process of "+name, got, pid)
@@ -126,7 +129,7 @@ func (c *childLog) ended(t *testing.T, name string, pid int) func(pid, returncod
 	}
 }
 
-// wait lets the loop run until there are n events.
+// wait runs the loop until there are n events.
 func (c *childLog) wait(t *testing.T, ctx context.Context, n int) {
 	t.Helper()
 	for len(c.log) < n {
@@ -137,7 +140,7 @@ func (c *childLog) wait(t *testing.T, ctx context.Context, n int) {
 	}
 }
 
-// childWarnings has slog's records come out of a channel until the test ends.
+// childWarnings sends slog's records to a channel until the test ends.
 func childWarnings(t *testing.T) chan string {
 	ch := make(chan string, 100)
 	old := slog.Default()
@@ -150,7 +153,7 @@ type childWriter chan string
 
 func (w childWriter) Write(p []byte) (int, error) { w <- string(p); return len(p), nil }
 
-// childSet has the package use w until the test ends.
+// childSet makes the package use w until the test ends.
 func childSet(t *testing.T, w aio.AbstractChildWatcher) {
 	t.Helper()
 	policyReset(t)
@@ -167,7 +170,8 @@ func TestChildWatchers(t *testing.T) {
 			pid, end := childStart(t, command)
 			told := c.ended(t, fmt.Sprint("child", i), pid)
 			childAdd(t, ctx, w, pid, func(pid, code int) {
-				l.CallSoon(func() {}) // panics if this is not the loop
+				// panics outside of the loop's goroutine
+				l.CallSoon(func() {})
 				told(pid, code)
 			})
 			w.Exit()
@@ -179,21 +183,21 @@ func TestChildWatchers(t *testing.T) {
 		}
 		c.log.want(t, "child4:255 child3:-15 child2:-9 child1:3 child0:0")
 
-		// One that has ended before it is watched.
+		// A child that has exited before it is watched.
 		w.Enter()
 		pid, end := childStart(t, "exit 7")
 		end()
 		procZombie(t, pid)
 		childAdd(t, ctx, w, pid, c.ended(t, "dead", pid))
 		w.Exit()
-		c.log.want(t, "") // not from inside of AddChildHandler
+		c.log.want(t, "") // the callback does not run inside AddChildHandler
 		c.wait(t, ctx, 1)
 		c.log.want(t, "dead:7")
 		return nil
 	})
 }
 
-// Many that end at once: signals for them are merged.
+// Many children that exit at the same time: their signals are merged.
 func TestChildWatchersManyAtOnce(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		const n = 30
@@ -229,8 +233,8 @@ func TestChildWatchersManyAtOnce(t *testing.T) {
 	})
 }
 
-// Those that one SIGCHLD tells of are called in the order in which they were added; one
-// that was replaced keeps its place.
+// The callbacks for children that one SIGCHLD reports run in the order in which they
+// were added. A replaced callback keeps its place.
 func TestChildWatcherOrder(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		var c childLog
@@ -244,7 +248,8 @@ func TestChildWatcherOrder(t *testing.T) {
 		childAdd(t, ctx, w, pids[1], c.ended(t, "again1", pids[1]))
 		for i := len(ends) - 1; i >= 0; i-- {
 			ends[i]()
-			// this task has the token, and the watcher has to wait for it
+			// this task holds the token, so the watcher cannot call back
+			// yet
 			procZombie(t, pids[i])
 		}
 		c.wait(t, ctx, 5)
@@ -275,21 +280,21 @@ func TestChildWatchersReplace(t *testing.T) {
 func TestChildWatchersRemove(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		warnings := childWarnings(t)
-		same(t, "RemoveChildHandler of one that nobody has added", w.RemoveChildHandler(1), false)
+		same(t, "RemoveChildHandler of an unknown pid", w.RemoveChildHandler(1), false)
 		var c childLog
 		pid, end := childStart(t, "read l; exit 2")
 		childAdd(t, ctx, w, pid, c.ended(t, "removed", pid))
 		same(t, "RemoveChildHandler", w.RemoveChildHandler(pid), true)
 		same(t, "RemoveChildHandler again", w.RemoveChildHandler(pid), false)
 		switch w.(type) {
-		case *aio.ThreadedChildWatcher: // takes it all the same
+		case *aio.ThreadedChildWatcher: // still waits for the child
 			end()
-			eventually(t, ctx, "the child is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
-		case *aio.FastChildWatcher: // as it takes all
+			eventually(t, ctx, "the child has exited", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+		case *aio.FastChildWatcher: // waits for all children
 			end()
-			eventually(t, ctx, "the child is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+			eventually(t, ctx, "the child has exited", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 			contains(t, "the warning", <-warnings, fmt.Sprintf("pid=%d returncode=2", pid))
-		default: // leaves it for others
+		default: // leaves the child to others
 			letPass(ctx, 3)
 			end()
 			procZombie(t, pid)
@@ -300,7 +305,7 @@ func TestChildWatchersRemove(t *testing.T) {
 			}
 		}
 
-		// One that was removed can be added again.
+		// A removed handler can be added again.
 		pid, end = childStart(t, "read l; exit 4")
 		childAdd(t, ctx, w, pid, c.ended(t, "removed", pid))
 		w.RemoveChildHandler(pid)
@@ -312,14 +317,14 @@ func TestChildWatchersRemove(t *testing.T) {
 	})
 }
 
-// LOOP-353: somebody else has taken the status, or it is no child at all.
+// LOOP-353: the status was taken elsewhere, or the pid is not a child.
 func TestChildWatchersUnknown(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		warnings := childWarnings(t)
 		var c childLog
 		pid := 1
 		if _, ok := w.(*aio.PidfdChildWatcher); ok {
-			// process 1 does not end, so it would wait
+			// process 1 never exits, so this watcher would wait forever
 			var end func()
 			pid, end = childStart(t, "read l")
 			childAdd(t, ctx, w, pid, c.ended(t, "gone", pid))
@@ -396,7 +401,7 @@ func TestChildWatchersMisuse(t *testing.T) {
 	}, "Safe", "Fast")
 }
 
-// There are no signals in a bubble.
+// Signals do not work in a bubble.
 func TestChildWatchersInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)
@@ -409,7 +414,7 @@ func TestChildWatchersInBubble(t *testing.T) {
 	})
 }
 
-// inGoroutine does f in another goroutine, and waits for that.
+// inGoroutine runs f in another goroutine and waits for it.
 func inGoroutine(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -444,7 +449,7 @@ func TestChildWatchersCallbackPanics(t *testing.T) {
 	})
 }
 
-// A handler of one loop does not run in another one.
+// Handlers run only in the loop that they were added in.
 func TestChildWatchersOfSeveralLoops(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		main, _ := aio.GetRunningLoop(ctx)
@@ -467,7 +472,8 @@ func TestChildWatchersOfSeveralLoops(t *testing.T) {
 					w.Enter()
 					pid, end := childStart(t, fmt.Sprint("read l; exit ", i+5))
 					childAdd(t, ctx, w, pid, func(pid, code int) {
-						// panics if this is another loop
+						// panics outside of this loop's
+						// goroutine
 						of.CallSoon(func() { settle(code) })
 					})
 					w.Exit()
@@ -488,7 +494,7 @@ func TestChildWatchersOfSeveralLoops(t *testing.T) {
 	})
 }
 
-// LOOP-354: the child ends when the loop of its handler is closed.
+// LOOP-354: the child exits after the loop of its handler has been closed.
 func TestChildWatchersLoopClosed(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		warnings := childWarnings(t)
@@ -509,7 +515,7 @@ func TestChildWatchersLoopClosed(t *testing.T) {
 	}, "Pidfd", "Threaded", "MultiLoop")
 }
 
-// Handlers wait for the next loop when there is none.
+// Without a loop, handlers are kept until the next loop is attached.
 func TestChildWatchersChangeLoops(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
@@ -574,7 +580,7 @@ func TestChildWatchersClose(t *testing.T) {
 			if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
 				t.Error(err)
 			}
-			w.AttachLoop(l) // it can be used again
+			w.AttachLoop(l) // the watcher can be used again
 			same(t, "it is active again", w.IsActive(), true)
 			pid, end := childStart(t, "read l; exit 5")
 			childAdd(t, ctx, w, pid, c.ended(t, "again", pid))
@@ -587,7 +593,7 @@ func TestChildWatchersClose(t *testing.T) {
 	})
 }
 
-// A watcher that is inactive, and gets active, finds what has ended before.
+// A watcher that becomes active reports the children that exited before.
 func TestMultiLoopChildWatcherBeforeAttach(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		var w aio.MultiLoopChildWatcher
@@ -606,7 +612,8 @@ func TestMultiLoopChildWatcherBeforeAttach(t *testing.T) {
 	})
 }
 
-// What it takes from others, and what it keeps for those who are late.
+// FastChildWatcher takes the status of children that others wait for, and keeps it for
+// handlers that are added later.
 func TestFastChildWatcherTakesAll(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		l, _ := aio.GetRunningLoop(ctx)
@@ -647,8 +654,8 @@ func TestFastChildWatcherTakesAll(t *testing.T) {
 	}, "Fast")
 }
 
-// Time that is virtual stands still no longer than it has to: a child is waited for, and
-// is no deadlock.
+// A virtual clock does not advance while a child is watched, and that is not a
+// deadlock.
 func TestChildWatchersVirtualClock(t *testing.T) {
 	for _, c := range childWatchers {
 		t.Run(c.name, func(t *testing.T) {
@@ -675,7 +682,7 @@ func TestChildWatchersVirtualClock(t *testing.T) {
 			}); err != nil {
 				t.Error(err)
 			}
-			// Nothing of that is left to wait for.
+			// After that, waiting is a deadlock.
 			matches(t, "a deadlock", runMain(l, func(ctx context.Context) error {
 				_, err := forever(ctx)
 				return err
@@ -689,7 +696,8 @@ func TestChildWatchersVirtualClock(t *testing.T) {
 	}
 }
 
-// LOOP-024: the watcher belongs to the policy, and follows its current loop.
+// LOOP-024: the watcher belongs to the policy, and is attached to the policy's current
+// loop.
 func TestPolicyChildWatcher(t *testing.T) {
 	policyReset(t)
 	first := aio.GetChildWatcher()
@@ -726,8 +734,8 @@ func TestPolicyChildWatcher(t *testing.T) {
 	same(t, "the watcher when there is none", aio.GetChildWatcher(), first)
 }
 
-// Watchers that are busy leave no goroutines and descriptors behind, whichever call comes
-// in between.
+// Concurrent use of watchers from many goroutines leaves no goroutines or descriptors
+// behind.
 func TestChildWatchersFromManyGoroutines(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		const n = 20
@@ -755,9 +763,9 @@ func TestChildWatchersFromManyGoroutines(t *testing.T) {
 				removed++
 			}
 		}
-		eventually(t, ctx, "all others are told", func() bool { return told == n-removed })
+		eventually(t, ctx, "all others are called", func() bool { return told == n-removed })
 		for {
-			// those that were removed
+			// the children whose handlers were removed
 			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
 				break
 			}

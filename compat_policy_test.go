@@ -8,13 +8,13 @@ import (
 	"github.com/goaio/aio"
 )
 
-// policyReset has the process use a new default policy, now and when the test ends.
+// policyReset installs a new default policy, now and at the end of the test.
 func policyReset(t *testing.T) {
 	aio.SetEventLoopPolicy(nil)
 	t.Cleanup(func() { aio.SetEventLoopPolicy(nil) })
 }
 
-// policyLoop fails unless GetEventLoop gives want, or no loop if that is nil.
+// policyLoop checks that GetEventLoop returns want, or an error if want is nil.
 func policyLoop(t *testing.T, when string, ctx context.Context, want *aio.Loop) {
 	t.Helper()
 	l, err := aio.GetEventLoop(ctx)
@@ -26,25 +26,26 @@ func policyLoop(t *testing.T, when string, ctx context.Context, want *aio.Loop) 
 	}
 }
 
-// LOOP-024, LOOP-026, LOOP-027: what is not a loop does not compile.
+// LOOP-024, LOOP-026, LOOP-027: passing something that is not a loop does not compile.
 func TestCurrentLoop(t *testing.T) {
 	policyReset(t)
 	ctx := context.Background()
 	a, _ := newLoop(t)
 	b, _ := newLoop(t)
 	policyLoop(t, "of a new policy", ctx, nil)
-	policyLoop(t, "asked for again", ctx, nil) // the first time has made none
+	// the first call has not created a loop
+	policyLoop(t, "asked for again", ctx, nil)
 	made := aio.GetEventLoopPolicy().NewEventLoop()
 	defer made.Close()
-	policyLoop(t, "when loops were made", ctx, nil)
-	matches(t, "a run of the loop that was made", runMain(made, sleeps(0)), nil)
+	policyLoop(t, "after creating loops", ctx, nil)
+	matches(t, "a run of the new loop", runMain(made, sleeps(0)), nil)
 	for _, l := range []*aio.Loop{a, b, a, nil} {
 		aio.SetEventLoop(l)
 		policyLoop(t, "that was set", ctx, l)
 	}
 }
 
-// LOOP-025: the current loop is one for all goroutines.
+// LOOP-025: all goroutines share one current loop.
 func TestCurrentLoopOfGoroutines(t *testing.T) {
 	policyReset(t)
 	l, _ := newLoop(t)
@@ -113,7 +114,7 @@ func TestRunSetsNoCurrentLoop(t *testing.T) {
 	policyLoop(t, "after the run", context.Background(), l)
 }
 
-// LOOP-031: what is not a policy does not compile.
+// LOOP-031: passing something that is not a policy does not compile.
 func TestEventLoopPolicy(t *testing.T) {
 	policyReset(t)
 	first := aio.GetEventLoopPolicy()

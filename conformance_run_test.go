@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio/internal/plug"
 )
 
-// tick is the unit of a program's clock.
+// tick is the unit of time in programs.
 const tick = time.Second / 64
 
 // program is one line of a file.
@@ -27,13 +27,13 @@ type program struct {
 	Trace []string
 }
 
-// statement is a name and its arguments, undecoded.
+// statement is the name of a statement and its undecoded arguments.
 type statement []json.RawMessage
 
 func (s statement) op() string { return decode[string](s[0]) }
 
-// str, num, flag and body decode the i-th argument; what is missing or null has its zero
-// value.
+// str, num, flag and body decode the i-th argument; a missing or null argument is the
+// zero value.
 func (s statement) str(i int) string { return arg[string](s, i) }
 
 func (s statement) num(i int) int { return arg[int](s, i) }
@@ -46,7 +46,7 @@ func (s statement) body(i int) []statement { return arg[[]statement](s, i) }
 
 func (s statement) null(i int) bool { return i >= len(s)-1 || string(s[i+1]) == "null" }
 
-// ticks is a time span in ticks, null for no limit.
+// ticks returns a duration given in ticks; null means no limit.
 func (s statement) ticks(i int) time.Duration {
 	if s.null(i) {
 		return aio.NoTimeout
@@ -70,12 +70,13 @@ func decode[V any](raw json.RawMessage) (v V) {
 	return v
 }
 
-// progError is an error of the program's own, by raise and fail.
+// progError is an error that the program itself raises, with the statements raise and
+// fail.
 type progError string
 
 func (e progError) Error() string { return string(e) }
 
-// awaitable is what a slot holds.
+// awaitable is the type of a slot.
 type awaitable interface {
 	aio.AnyFuture
 	aio.Awaitable[any]
@@ -84,7 +85,7 @@ type awaitable interface {
 	RemoveDoneCallback(aio.DoneCallback) bool
 }
 
-// settable is a slot that does not hold a task.
+// settable is implemented by slots that do not contain a task.
 type settable interface {
 	SetResult(any) error
 	SetException(error) error
@@ -102,7 +103,7 @@ type interpreter struct {
 	objects map[string]any
 }
 
-// frame is what a coroutine instance knows.
+// frame is the state of a coroutine instance.
 type frame struct {
 	m        *interpreter
 	label    string
@@ -110,10 +111,10 @@ type frame struct {
 	groups   []*aio.TaskGroup
 }
 
-// run returns the trace of the program.
+// run returns the trace of a program.
 func run(p program, debug bool) []string { return runDirected(p, debug, nil) }
 
-// runDirected is run with a director, unless that is nil.
+// runDirected is run with a director; nil means none.
 func runDirected(p program, debug bool, d plug.Director) []string {
 	m := &interpreter{
 		prog:    p,
@@ -181,7 +182,7 @@ func (m *interpreter) log(label, text string) {
 	m.trace = append(m.trace, fmt.Sprintf("%d %s %s", m.loop.Time().Sub(m.start)/tick, label, text))
 }
 
-// value is the text of a result.
+// value formats a result.
 func value(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -198,7 +199,7 @@ func value(v any) string {
 	return fmt.Sprint(v)
 }
 
-// errorText is the text of an error.
+// errorText formats an error.
 func errorText(err error) string {
 	if e, ok := err.(progError); ok {
 		return "error:" + string(e)
@@ -261,7 +262,7 @@ func (m *interpreter) call(ctx context.Context, fn, label string) (v any, err er
 	return v, nil
 }
 
-// number turns what encoding/json made of an integer into one.
+// number converts a json.Number with an integer value to an int.
 func number(v any) any {
 	if n, ok := v.(json.Number); ok {
 		i, err := n.Int64()
@@ -284,12 +285,12 @@ func (f *frame) block(ctx context.Context, stmts []statement) error {
 
 func (f *frame) log(format string, args ...any) { f.m.log(f.label, fmt.Sprintf(format, args...)) }
 
-// coro is a new coroutine.
+// coro returns a new coroutine.
 func (f *frame) coro(fn, label string) aio.Coro[any] {
 	return func(ctx context.Context) (any, error) { return f.m.call(ctx, fn, label) }
 }
 
-// source is the awaitable of a slot or, for {"call": fn}, a new coroutine.
+// source returns the awaitable of a slot or, for {"call": fn}, a new coroutine.
 func (f *frame) source(raw json.RawMessage, label string) aio.Awaitable[any] {
 	if raw[0] == '{' {
 		return f.coro(decode[struct{ Call string }](raw).Call, label)
@@ -297,7 +298,7 @@ func (f *frame) source(raw json.RawMessage, label string) aio.Awaitable[any] {
 	return f.m.slots[decode[string](raw)]
 }
 
-// logged logs how an operation ended, with its value if that is shown.
+// logged logs the result of an operation, with its value if show is set.
 func (f *frame) logged(what string, v any, show bool, err error) error {
 	switch {
 	case err != nil:
@@ -369,8 +370,8 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 	case "sleep":
 		return f.logged("sleep", nil, false, aio.Sleep(ctx, s.ticks(0)))
 	case "spawn":
-		// The slot is filled when the call returns, so not yet while the body
-		// starts eagerly.
+		// The slot is assigned when the call returns, so it is still empty
+		// while the body starts eagerly.
 		if s.flag(2) {
 			m.slots[name] = aio.CreateTask(ctx, f.coro(s.str(1), name), aio.WithEagerStart(true))
 			f.log("spawned %s", name)
@@ -491,7 +492,7 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 		shield := aio.Shield(ctx, source)
 		m.slots[name] = shield
 		if t, ok := source.(*aio.Task[any]); ok && &t.Future == shield {
-			m.slots[name] = t // it was done
+			m.slots[name] = t // the task was done already
 		}
 		if l, ok := source.(awaitable); ok && !isTask && l.Done() {
 			m.slots[name] = l
@@ -562,8 +563,8 @@ func (f *frame) statement(ctx context.Context, s statement) error {
 	return nil
 }
 
-// anyList makes an untyped awaitable of a future of a list. It is that future's:
-// cancelling, callbacks and the count of passes are not touched by the conversion.
+// anyList makes an untyped awaitable of a future of a list. It wraps the same future,
+// so the conversion does not affect cancelling, callbacks and the number of passes.
 func anyList[E any](f *aio.Future[[]E], conv func(E) any) awaitable {
 	return &listFuture[E]{Future: f, conv: conv}
 }
@@ -571,7 +572,7 @@ func anyList[E any](f *aio.Future[[]E], conv func(E) any) awaitable {
 type listFuture[E any] struct {
 	*aio.Future[[]E]
 	conv func(E) any
-	set  any // by a program that sets the result of a gather itself
+	set  any // set if the program itself sets the result of a gather
 }
 
 func (f *listFuture[E]) SetResult(v any) error {

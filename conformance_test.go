@@ -1,9 +1,9 @@
 package aio_test
 
-// The programs of testdata/conformance are small concurrent programs in a language of
-// their own, each with the trace that CPython 3.14's asyncio produced for it under a
-// virtual clock; see the README beside them. TestConformance runs each on this package
-// and compares, line by line.
+// The programs of testdata/conformance are small concurrent programs in their own
+// language, each with the trace that CPython 3.14's asyncio produced under a virtual
+// clock; see the README there. TestConformance runs each program with this package and
+// compares the traces line by line.
 
 import (
 	"bufio"
@@ -109,7 +109,7 @@ func (f *frame) try(ctx context.Context, s statement) (err error) {
 	return err
 }
 
-// objectStatement is a statement on a lock, queue or the like.
+// objectStatement runs a statement on a lock, queue or similar object.
 func (f *frame) objectStatement(ctx context.Context, op, name string, s statement) error {
 	type locker interface {
 		Acquire(context.Context) error
@@ -228,7 +228,7 @@ func readPrograms(t testing.TB, dir string) []program {
 	return all
 }
 
-// difference tells where got leaves want, "" if nowhere.
+// difference describes the first difference of the traces; it is "" if they are equal.
 func difference(want, got []string) string {
 	line := func(trace []string, i int) string {
 		if i < len(trace) {
@@ -271,8 +271,8 @@ func TestConformance(t *testing.T) {
 	fmt.Printf("conformance: %d of %d programs match\n", matched, len(all))
 }
 
-// TestConformanceFound runs the programs by which random testing against CPython found a
-// difference once. They came from the same oracle as the others.
+// TestConformanceFound runs the programs with which random testing against CPython once
+// found a difference. Their traces come from the same oracle.
 func TestConformanceFound(t *testing.T) {
 	for _, p := range readPrograms(t, filepath.Join("testdata", "found")) {
 		if diff := difference(p.Trace, run(p, false)); diff != "" {
@@ -281,8 +281,8 @@ func TestConformanceFound(t *testing.T) {
 	}
 }
 
-// TestConformanceInDebugMode runs the programs in debug mode, which must not change the
-// order of anything.
+// TestConformanceInDebugMode runs the programs in debug mode, which must not change any
+// order.
 func TestConformanceInDebugMode(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
@@ -293,7 +293,7 @@ func TestConformanceInDebugMode(t *testing.T) {
 	}
 }
 
-// stepCounter is a director that changes nothing.
+// stepCounter is a director that keeps the default order and counts.
 type stepCounter struct{ passes, steps, ran int }
 
 func (c *stepCounter) Pass()      { c.passes++ }
@@ -301,8 +301,8 @@ func (c *stepCounter) Choose()    { c.steps++ }
 func (c *stepCounter) Idle() bool { return false }
 func (c *stepCounter) Ran()       { c.ran++ }
 
-// TestConformanceDirected runs the programs under a director, which makes each step from
-// the base: with the default choices the order is that of an ordinary loop.
+// TestConformanceDirected runs the programs under a director, so each step is made from
+// the base goroutine. With the default choices the order is that of an ordinary loop.
 func TestConformanceDirected(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
@@ -315,12 +315,13 @@ func TestConformanceDirected(t *testing.T) {
 			t.Errorf("%s: %s", p.ID, diff)
 		}
 		if c.passes == 0 || c.steps == 0 || c.ran != c.steps {
-			t.Errorf("%s: the director saw %d passes, and %d steps begin and %d end", p.ID, c.passes, c.steps, c.ran)
+			t.Errorf("%s: the director saw %d passes, %d starts and %d ends of steps", p.ID, c.passes, c.steps, c.ran)
 		}
 	}
 }
 
-// TestConformanceCanFail changes one line of each of some traces.
+// TestConformanceCanFail changes a line in some of the traces, and checks that the
+// comparison notices it.
 func TestConformanceCanFail(t *testing.T) {
 	for i, p := range programs(t) {
 		if i%50 != 0 {

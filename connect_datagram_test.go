@@ -16,7 +16,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ConnectionMade is called by the loop, and nothing is read before. LOOP-187, LOOP-214
+// The loop calls ConnectionMade, before any datagram is read. LOOP-187, LOOP-214
 func TestDatagramOpening(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		c := dgPlain(t, "udp4", "127.0.0.1:0")
@@ -35,7 +35,7 @@ func TestDatagramOpening(t *testing.T) {
 			return err
 		}
 		if dgOnPoller(t) {
-			// what there is to read comes in the next pass
+			// datagrams are read in the next pass
 			p.log.want(t, "factory soon made")
 			p.log = eventLog{"factory", "soon", "made"}
 		}
@@ -86,7 +86,7 @@ func TestDatagramConn(t *testing.T) {
 	})
 }
 
-// Each kind of socket that package net has. LOOP-188
+// All kinds of datagram sockets of package net. LOOP-188
 func TestDatagramConnKinds(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		dir := t.TempDir()
@@ -96,7 +96,7 @@ func TestDatagramConnKinds(t *testing.T) {
 		} {
 			c, err := net.ListenPacket(tt[0], tt[1])
 			if err != nil {
-				continue // the system has no such sockets
+				continue // the system does not support this kind
 			}
 			p, err := dgOpen(ctx, &aio.DatagramOptions{Conn: c})
 			if err != nil {
@@ -118,7 +118,7 @@ func TestDatagramConnKinds(t *testing.T) {
 		c := dgPlain(t, "udp4", "127.0.0.1:0")
 		c.Close()
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Conn: c})
-		if err == nil { // it is left to a goroutine to find out
+		if err == nil { // reported later, by a goroutine
 			err, _ = p.lost.Await(ctx)
 		}
 		dgIs(t, err, net.ErrClosed)
@@ -153,10 +153,11 @@ func TestDatagramUsage(t *testing.T) {
 			}
 		}
 		if _, err := conn.WriteTo(nil, conn.LocalAddr()); err != nil {
-			t.Errorf("the socket is no longer the caller's: %v", err)
+			t.Errorf("the caller's socket was closed: %v", err)
 		}
 		_, _, err := aio.CreateDatagramEndpoint(ctx, func() *ioEcho { return &ioEcho{} }, &aio.DatagramOptions{Conn: conn})
-		dgIs(t, err, aio.ErrUsage) // its ConnectionMade takes a Transport
+		// its ConnectionMade takes another type of transport
+		dgIs(t, err, aio.ErrUsage)
 		_, err = conn.WriteTo(nil, conn.LocalAddr())
 		dgIs(t, err, net.ErrClosed)
 		_, err = dgOpen(context.Background(), &aio.DatagramOptions{LocalAddr: "127.0.0.1:0"})
@@ -184,10 +185,10 @@ func TestDatagramConnOfStream(t *testing.T) {
 	})
 }
 
-// dgNoExecutor takes no jobs.
+// dgNoExecutor rejects all jobs.
 type dgNoExecutor struct{}
 
-func (dgNoExecutor) Submit(func()) error { return errors.New("there is nobody to ask") }
+func (dgNoExecutor) Submit(func()) error { return errors.New("no executor") }
 
 func (dgNoExecutor) Shutdown(bool) {}
 
@@ -228,7 +229,7 @@ func TestDatagramNoAddress(t *testing.T) {
 	})
 }
 
-// LOOP-191. That nothing stays open is for dgPaths to see.
+// LOOP-191. dgPaths checks that no socket stays open.
 func TestDatagramCannotOpen(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		taken := dgPlain(t, "udp4", "127.0.0.1:0").LocalAddr().String()
@@ -257,7 +258,7 @@ func TestDatagramCannotOpen(t *testing.T) {
 	})
 }
 
-// dgIsOp fails unless err tells what failed, and where.
+// dgIsOp checks the operation and the address in an error.
 func dgIsOp(t *testing.T, err error, op, addr string) {
 	t.Helper()
 	var e *net.OpError
@@ -266,7 +267,7 @@ func dgIsOp(t *testing.T, err error, op, addr string) {
 	}
 }
 
-// The first pair of addresses that can be used is. LOOP-191
+// The first usable pair of addresses is chosen. LOOP-191
 func TestDatagramPairs(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		v6 := dgPlain(t, "udp6", "[::1]:0").LocalAddr().(*net.UDPAddr)
@@ -275,8 +276,8 @@ func TestDatagramPairs(t *testing.T) {
 		} else {
 			c.Close()
 		}
-		// An empty host is ::1 and 127.0.0.1 where all go, 0.0.0.0 and :: where
-		// all come from.
+		// An empty host means ::1 and 127.0.0.1 for a remote address, and
+		// 0.0.0.0 and :: for a local one.
 		at := fmt.Sprintf(":%d", v6.Port)
 		p, err := dgOpen(ctx, &aio.DatagramOptions{RemoteAddr: at})
 		if err != nil {
@@ -299,8 +300,7 @@ func TestDatagramPairs(t *testing.T) {
 		if got := p.sockname().(*net.UDPAddr); got.IP.To4() == nil || !got.IP.IsUnspecified() {
 			t.Errorf("the endpoint is at %v", got)
 		}
-		// Nobody can be at an address that is not this machine's, so the other
-		// family it is.
+		// With udp6 the empty host is the wildcard address of IPv6.
 		p, err = dgOpen(ctx, &aio.DatagramOptions{Network: "udp6", LocalAddr: ":0"})
 		if err != nil {
 			return err
@@ -317,7 +317,7 @@ func TestDatagramUnix(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "s")
-		dgPlain(t, "unixgram", path).Close() // and its file stays
+		dgPlain(t, "unixgram", path).Close() // its file remains
 		if _, err := os.Stat(path); err != nil {
 			return err
 		}
@@ -328,7 +328,7 @@ func TestDatagramUnix(t *testing.T) {
 		if got := p.sockname().String(); got != path {
 			t.Errorf("the endpoint is at %s", got)
 		}
-		// Who has no address cannot be answered, even if somebody else can.
+		// A sender without an address cannot be answered.
 		dgPlain(t, "unixgram", filepath.Join(dir, "named")).WriteTo([]byte("named"), p.sockname())
 		if err := p.after(ctx, 2); err != nil {
 			return err
@@ -360,9 +360,9 @@ func TestDatagramUnix(t *testing.T) {
 			return err
 		}
 		if _, err := os.Stat(path); err != nil {
-			t.Errorf("the socket is gone: %v", err)
+			t.Errorf("the socket file was removed: %v", err)
 		}
-		// One that has no address can send all the same.
+		// A socket without an address can send.
 		plain := dgPlain(t, "unixgram", filepath.Join(dir, "plain"))
 		if p, err = dgOpen(ctx, &aio.DatagramOptions{Network: "unixgram"}); err != nil {
 			return err
@@ -375,10 +375,10 @@ func TestDatagramUnix(t *testing.T) {
 	})
 }
 
-// A name of the abstract namespace may have any bytes.
+// An address in the abstract namespace may contain any bytes.
 func TestDatagramAbstract(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has it")
+		t.Skip("only Linux has abstract addresses")
 	}
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		a, err := dgOpen(ctx, &aio.DatagramOptions{Network: "unixgram", LocalAddr: fmt.Sprintf("@aio-test-%d-a", os.Getpid())})

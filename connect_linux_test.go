@@ -18,17 +18,19 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The whole of 127.0.0.0/8 is this machine on Linux, so a host can have as many addresses
-// as a test wants: they are at 127.0.0.11 and on, so that nobody else is there.
+// On Linux all addresses in 127.0.0.0/8 are local, so a host can have any number of
+// addresses. The tests use those from 127.0.0.11 on, which other programs are unlikely
+// to use.
 
-// What is found at an address of a host.
+// Behaviours of an address of a host.
 const (
-	listens = "listens" // and never accepts
-	refuses = "refuses" // its port is in use, so nobody can come to listen on it
-	hangs   = "hangs"   // drops what arrives, as a firewall does
+	listens = "listens" // listens, but never accepts
+	refuses = "refuses" // bound but not listening, so connections are refused
+	hangs   = "hangs"   // drops packets, as a firewall does
 )
 
-// cnHost makes a host of the zone of the default resolver, and returns its name and port.
+// cnHost adds a host to the zone of the default resolver, and returns its name and
+// port.
 func cnHost(t testing.TB, zone dnsZone, name string, kinds ...string) string {
 	t.Helper()
 	var records []dnsRecord
@@ -45,8 +47,8 @@ func cnHost(t testing.TB, zone dnsZone, name string, kinds ...string) string {
 	return ""
 }
 
-// cnPorts makes the sockets of a host on one port, and reports whether that was free
-// everywhere.
+// cnPorts creates the sockets of a host on one port. ok is false if the port is in use
+// at one of the addresses.
 func cnPorts(t testing.TB, kinds []string) (port int, ok bool) {
 	t.Helper()
 	var fds []int
@@ -81,7 +83,7 @@ func cnPorts(t testing.TB, kinds []string) (port int, ok bool) {
 	return port, true
 }
 
-// cnHang has the socket fd at addr drop what arrives: its queue is full.
+// cnHang makes the listening socket fd drop connection attempts: its queue is full.
 func cnHang(t testing.TB, fd int, addr string) {
 	t.Helper()
 	if err := unix.Listen(fd, 0); err != nil {
@@ -94,7 +96,7 @@ func cnHang(t testing.TB, fd int, addr string) {
 	t.Cleanup(func() { conn.Close() })
 }
 
-// cnZone is a zone for cnHost.
+// cnZone returns a zone for cnHost.
 func cnZone(t testing.TB) dnsZone {
 	zone := dnsZone{}
 	r, _ := zone.resolver()
@@ -102,7 +104,7 @@ func cnZone(t testing.TB) dnsZone {
 	return zone
 }
 
-// cnTexts has the errors of a *GroupError in one line.
+// cnTexts formats the errors of a *GroupError on one line.
 func cnTexts(err error) string {
 	var group *aio.GroupError
 	if !errors.As(err, &group) {
@@ -113,7 +115,7 @@ func cnTexts(err error) string {
 		var op *net.OpError
 		var errno syscall.Errno
 		if !errors.As(err, &op) || !errors.As(err, &errno) {
-			return fmt.Sprintf("no error of the network: %v", err)
+			return fmt.Sprintf("not a network error: %v", err)
 		}
 		texts = append(texts, fmt.Sprintf("%s %s", op.Addr.(*net.TCPAddr).IP, unix.ErrnoName(errno)))
 	}
@@ -188,7 +190,7 @@ func TestConnectOutOfDescriptors(t *testing.T) {
 			return err
 		}
 		cnLeaks(t, ctx, func() {
-			// the resolver has asked now
+			// the name has been resolved
 			tr, _, err := aio.CreateConnection(ctx, newCnClient, addr, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -217,7 +219,7 @@ func TestConnectLocalAddr(t *testing.T) {
 	zone := cnZone(t)
 	addr := cnHost(t, zone, "there.example.", listens)
 	refused := cnHost(t, zone, "nothere.example.", refuses)
-	// a port that is in use can be refused as well
+	// an attempt from a port that is in use fails too
 	busy := cnHost(t, zone, "busy.example.", refuses)
 	_, port, _ := net.SplitHostPort(busy)
 	zone["local.example."] = []dnsRecord{
@@ -250,13 +252,14 @@ func TestConnectLocalAddr(t *testing.T) {
 				t.Errorf("from %s: %v", own, err)
 			}
 			if _, err := connect(ctx, addr, "[::1]:0"); err == nil || !strings.Contains(err.Error(), "no local address of the same family") {
-				t.Errorf("from the other family: %v", err)
+				t.Errorf("local address of the other family: %v", err)
 			}
 			_, err = connect(ctx, addr, busy)
 			if in := "127.0.0.11:" + port; !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), in) {
-				t.Errorf("from an address in use: %v", err)
+				t.Errorf("local address in use: %v", err)
 			}
-			// A connection leaves its address in use for a while.
+			// A closed connection keeps its address in use for a while, so
+			// use a new one.
 			last++
 			zone["local.example."][2].value = fmt.Sprintf("127.0.0.%d", last)
 			_, err = connect(ctx, refused, "local.example.:"+port)
@@ -272,8 +275,8 @@ func TestConnectLocalAddr(t *testing.T) {
 	})
 }
 
-// cnVirtual runs main in a loop with a virtual clock, over the poller. Connections over
-// goroutines are work outside, which such a clock waits for.
+// cnVirtual runs main in a loop with a virtual clock, with the poller. Connections
+// served by goroutines count as outside work, for which such a clock waits.
 func cnVirtual(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	l, reports := newLoop(t)
@@ -292,7 +295,7 @@ func TestHappyEyeballs(t *testing.T) {
 	for _, tt := range []struct {
 		kinds string
 		took  time.Duration
-		want  string // who answers, or the errors
+		want  string // the address of the peer, or the errors
 	}{
 		{"listens listens", 0, "127.0.0.11"},
 		{"refuses listens", 0, "127.0.0.12"},
@@ -329,8 +332,8 @@ func TestHappyEyeballs(t *testing.T) {
 	}
 }
 
-// With both families, the first address of the second one does not wait for the others of
-// the first.
+// With two address families, the first address of the second family does not wait for
+// the remaining ones of the first.
 func TestHappyEyeballsFamilies(t *testing.T) {
 	zone := cnZone(t)
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -366,7 +369,7 @@ func TestHappyEyeballsFamilies(t *testing.T) {
 	})
 }
 
-// The same where goroutines connect.
+// The same with the goroutine back end.
 func TestHappyEyeballsGoroutines(t *testing.T) {
 	zone := cnZone(t)
 	addr := cnHost(t, zone, "happy.example.", hangs, hangs, listens)
@@ -385,7 +388,8 @@ func TestHappyEyeballsGoroutines(t *testing.T) {
 	})
 }
 
-// An attempt that leads nowhere is given up with the task, or when its time is over.
+// A connection attempt that gets no answer ends when the task is cancelled or the time
+// limit expires.
 //
 // LOOP-113
 func TestConnectGivenUp(t *testing.T) {
@@ -423,7 +427,7 @@ func TestConnectGivenUp(t *testing.T) {
 					l, _ := aio.GetRunningLoop(ctx)
 					l.CallLater(time.Millisecond, func() { cancel(errOne) })
 					if _, err := connect(own); !errors.Is(err, errOne) || errors.Is(err, aio.ErrCancelled) {
-						t.Errorf("with a context that ends: %v", err)
+						t.Errorf("with a context cancelled during the call: %v", err)
 					}
 				})
 				return nil
@@ -432,7 +436,8 @@ func TestConnectGivenUp(t *testing.T) {
 	}
 }
 
-// The system does not tell when the queue of a Unix socket has room again.
+// The kernel does not report when the queue of a Unix socket has room again, so connect
+// is retried.
 func TestConnectUnixQueueFull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -521,7 +526,7 @@ func TestConnectNoDelay(t *testing.T) {
 		if tr, p, err = aio.CreateConnection(ctx, newCnClient, "", &aio.ConnectionOptions{Conn: conn}); err != nil {
 			return err
 		}
-		noDelay(t, "a connection that was there", tr)
+		noDelay(t, "an existing connection", tr)
 		tr.Write([]byte("hello"))
 		if err := p.some.Wait(ctx); err != nil {
 			return err
@@ -533,7 +538,7 @@ func TestConnectNoDelay(t *testing.T) {
 	})
 }
 
-// LOOP-178: a path of the abstract namespace works as well.
+// LOOP-178: connects to a path in the abstract namespace.
 func TestConnectAbstract(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		path := fmt.Sprintf("@aio-test-%d", os.Getpid())

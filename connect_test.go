@@ -21,12 +21,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// cnClient is a protocol that writes down what happens to it.
+// cnClient is a protocol that logs its callbacks.
 type cnClient struct {
 	t    aio.Transport
 	log  eventLog
 	got  []byte
-	some aio.Event // got has something
+	some aio.Event // set when got contains data
 	lost aio.Event
 	err  error // of ConnectionLost
 }
@@ -51,10 +51,9 @@ func (p *cnClient) ConnectionLost(err error) {
 
 func newCnClient() *cnClient { return &cnClient{} }
 
-// cnLeaks fails if the number of open descriptors after f differs from the number
-// before. f runs once before the count, for descriptors that are opened once and stay
-// open. The loop's poller is created in any case, since f may return before it needs
-// one.
+// cnLeaks checks that the number of open descriptors is the same before and after f. f
+// runs once before the count, for descriptors that are opened once and stay open. The
+// loop's poller is created in any case, since f may return before it needs one.
 func cnLeaks(t *testing.T, ctx context.Context, f func()) {
 	t.Helper()
 	l, err := aio.GetRunningLoop(ctx)
@@ -78,7 +77,7 @@ func cnLeaks(t *testing.T, ctx context.Context, f func()) {
 	wantClosed(t, ctx, before)
 }
 
-// cnEcho starts a server that sends back what it gets, and returns its address.
+// cnEcho starts an echo server and returns its address.
 func cnEcho(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	srv, err := aio.CreateServer(ctx, func() *ioEcho { return &ioEcho{} }, "127.0.0.1:0", nil)
@@ -88,7 +87,7 @@ func cnEcho(t *testing.T, ctx context.Context) string {
 	return srv.Addr().String()
 }
 
-// cnTalk sends text over p's connection and closes that once it has come back.
+// cnTalk sends text over p's connection, checks the echo and closes the connection.
 func cnTalk(t *testing.T, ctx context.Context, p *cnClient, text string) {
 	t.Helper()
 	if _, err := p.t.Write([]byte(text)); err != nil {
@@ -101,7 +100,7 @@ func cnTalk(t *testing.T, ctx context.Context, p *cnClient, text string) {
 		}
 	}
 	if string(p.got) != text {
-		t.Errorf("%q came back, want %q", p.got, text)
+		t.Errorf("the echo is %q, want %q", p.got, text)
 	}
 	p.t.Close()
 	if err := p.lost.Wait(ctx); err != nil {
@@ -124,7 +123,7 @@ func TestCreateConnection(t *testing.T) {
 		p.log.want(t, "made")
 		p.log.add("made")
 		if p.t != tr || tr.GetProtocol() != aio.Protocol(p) || tr.IsClosing() || !tr.IsReading() {
-			t.Errorf("the transport is %v, the protocol was told %v", tr, p.t)
+			t.Errorf("the transport is %v, ConnectionMade got %v", tr, p.t)
 		}
 		if peer := tr.GetExtraInfo("peername").(net.Addr).String(); peer != addr {
 			t.Errorf("the peer is %s, want %s", peer, addr)
@@ -138,7 +137,7 @@ func TestCreateConnection(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// which is the user's, not the transport's
+		// a deadline of the caller, which the transport must ignore
 		conn.SetDeadline(time.Unix(1, 0))
 		own := conn.LocalAddr().String()
 		tr, p, err = aio.CreateConnection(ctx, newCnClient, "", &aio.ConnectionOptions{Conn: conn})
@@ -235,14 +234,14 @@ func TestConnectAcceptedSocket(t *testing.T) {
 	}
 }
 
-// cnUsage makes sure that err is one of misuse and says why.
+// cnUsage returns a check that an error matches ErrUsage and contains why.
 func cnUsage(why string) func(error) bool {
 	return func(err error) bool {
 		return errors.Is(err, aio.ErrUsage) && strings.Contains(err.Error(), why)
 	}
 }
 
-// cnIs makes sure that err is target, and that its text has parts.
+// cnIs returns a check that an error matches target and contains parts.
 func cnIs(target error, parts ...string) func(error) bool {
 	return func(err error) bool {
 		for _, part := range parts {
@@ -254,7 +253,7 @@ func cnIs(target error, parts ...string) func(error) bool {
 	}
 }
 
-// Bad input gets an error that says what is wrong, and leaves nothing open.
+// Invalid arguments return an error that describes them, and leave nothing open.
 //
 // LOOP-104, LOOP-107, LOOP-114, LOOP-125, LOOP-178, LOOP-179, LOOP-180, LOOP-181
 func TestConnectBadInput(t *testing.T) {
@@ -327,8 +326,8 @@ func TestConnectBadInput(t *testing.T) {
 			return err
 		}
 	}
-	// over gives the function a connection, which is its own to close if the input
-	// was not used.
+	// over passes a connection to the function. If unused is set, the caller still
+	// owns it afterwards and closes it.
 	over := func(conn func() net.Conn, unused bool, f func(context.Context, net.Conn) error) func(context.Context) error {
 		return func(ctx context.Context) error {
 			c := conn()
@@ -358,7 +357,7 @@ func TestConnectBadInput(t *testing.T) {
 		}), cnUsage("both an address and a connection")},
 		{"no port", connect("localhost", options{}), cnUsage("missing port")},
 		{"an empty port", connect("localhost:", options{}), cnUsage("it must be like host:port")},
-		{"half an IPv6 address", connect("[::1:80", options{}), cnUsage("missing ']'")},
+		{"an incomplete IPv6 address", connect("[::1:80", options{}), cnUsage("missing ']'")},
 		{"an unknown network", connect(refused, options{Network: "udp"}), cnUsage(`not "udp"`)},
 		{"an unknown port", connect("127.0.0.1:nosuchservice", options{}), func(err error) bool { return errors.As(err, new(*net.DNSError)) }},
 		{"a port too high", connect("127.0.0.1:65536", options{}), func(err error) bool { return errors.As(err, new(*net.DNSError)) }},
@@ -373,11 +372,11 @@ func TestConnectBadInput(t *testing.T) {
 		{"no address of the network", connect("127.0.0.1:80", options{Network: "tcp6"}), func(err error) bool { return errors.As(err, new(*net.DNSError)) }},
 		{"a bad local address", connect(refused, options{LocalAddr: "127.0.0.1"}), cnUsage(`address "127.0.0.1": missing port`)},
 		{"an unknown local name", connect(refused, options{LocalAddr: "nobody.example.:0"}), func(err error) bool { return errors.As(err, new(*net.DNSError)) }},
-		{"somebody else's local address", connect(refused, options{LocalAddr: "192.0.2.1:0"}), cnIs(syscall.EADDRNOTAVAIL, "192.0.2.1:0")},
+		{"a local address of another machine", connect(refused, options{LocalAddr: "192.0.2.1:0"}), cnIs(syscall.EADDRNOTAVAIL, "192.0.2.1:0")},
 		{"a local address for a connection", over(tcp, true, with(options{LocalAddr: ":0"})), cnUsage("takes no LocalAddr")},
 		{"a negative delay", connect(refused, options{HappyEyeballsDelay: -1}), cnUsage("HappyEyeballsDelay is negative")},
-		{"a limit for a protocol", connect(refused, options{Limit: 1}), cnUsage("for OpenConnection")},
-		{"a timeout of no TLS", connect(refused, options{HandshakeTimeout: 1}), cnUsage("with TLS only")},
+		{"a limit with a protocol", connect(refused, options{Limit: 1}), cnUsage("for OpenConnection")},
+		{"a TLS timeout without TLS", connect(refused, options{HandshakeTimeout: 1}), cnUsage("with TLS only")},
 		{"a negative timeout", connect(refused, options{TLS: noServerName, ShutdownTimeout: -1}), cnUsage("must be positive")},
 		{"TLS to nobody", over(tcp, true, with(options{TLS: noServerName})), cnUsage("ServerName")},
 		{"a refused port", connect(refused, options{}), func(err error) bool {
@@ -386,8 +385,8 @@ func TestConnectBadInput(t *testing.T) {
 		}},
 		{"a closed connection", over(closed, false, with(options{})), cnIs(net.ErrClosed, "CreateConnection", "closed already")},
 		{"a closed pipe", over(closedPipe, true, with(options{})), cnIs(net.ErrClosed, "CreateConnection", "closed already")},
-		{"a connection of packets", over(udp, true, with(options{})), cnUsage("*net.UDPConn")},
-		{"a Unix connection of packets", over(unixgram, true, with(options{})), cnUsage("*net.UnixConn")},
+		{"a packet connection", over(udp, true, with(options{})), cnUsage("*net.UDPConn")},
+		{"a Unix packet connection", over(unixgram, true, with(options{})), cnUsage("*net.UnixConn")},
 		{"no protocol", func(ctx context.Context) error {
 			_, _, err := aio.CreateConnection(ctx, func() int { return 1 }, ln.Addr().String(), nil)
 			return err
@@ -415,14 +414,14 @@ func TestConnectBadInput(t *testing.T) {
 		{"a path too long", connectUnix(filepath.Join(dir, strings.Repeat("x", 200)), options{}), cnIs(syscall.ENAMETOOLONG, "dial unix", "too long")},
 		{"a path with a zero byte", connectUnix(stale+"\x00x", options{}), cnIs(syscall.EINVAL, "dial unix")},
 		{"a stale path", connectUnix(stale, options{}), cnIs(syscall.ECONNREFUSED, "dial unix", stale)},
-		{"a path that is no socket", connectUnix(file, options{}), func(err error) bool { return errors.As(err, new(*net.OpError)) }},
+		{"a path that is not a socket", connectUnix(file, options{}), func(err error) bool { return errors.As(err, new(*net.OpError)) }},
 		{"options of TCP", connectUnix(stale, options{LocalAddr: ":0"}), cnUsage("are for TCP")},
-		{"all errors of one", connectUnix(stale, options{AllErrors: true}), cnUsage("are for TCP")},
+		{"all errors of one attempt", connectUnix(stale, options{AllErrors: true}), cnUsage("are for TCP")},
 		{"TLS to a path", connectUnix(stale, options{TLS: noServerName}), cnUsage("ServerName")},
 		{"a TCP connection", over(tcp, true, func(ctx context.Context, c net.Conn) error {
 			return connectUnix("", options{Conn: c})(ctx)
 		}), cnUsage("not one of a Unix stream socket but a *net.TCPConn")},
-		{"a connection of datagrams", over(unixgram, true, func(ctx context.Context, c net.Conn) error {
+		{"a datagram connection", over(unixgram, true, func(ctx context.Context, c net.Conn) error {
 			return connectUnix("", options{Conn: c})(ctx)
 		}), cnUsage("*net.UnixConn")},
 
@@ -445,7 +444,7 @@ func TestConnectBadInput(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if runtime.GOOS == "windows" && strings.Contains(tt.name, "nix connection of") {
-				t.Skip("there is no such socket here")
+				t.Skip("not supported on this system")
 			}
 			bothPaths(t, func(t *testing.T, ctx context.Context) error {
 				cnLeaks(t, ctx, func() {
@@ -459,8 +458,8 @@ func TestConnectBadInput(t *testing.T) {
 	}
 }
 
-// A connection that a transport has taken cannot be taken again where its descriptor has
-// moved into the loop.
+// A connection whose descriptor has been moved into the loop cannot be passed to a
+// second transport.
 //
 // LOOP-125
 func TestConnectTakenTwice(t *testing.T) {
@@ -475,7 +474,7 @@ func TestConnectTakenTwice(t *testing.T) {
 			return err
 		}
 		if tr.GetExtraInfo("socket").(*aio.TransportSocket) == nil {
-			t.Error("there is no socket")
+			t.Error("the transport has no socket")
 		}
 		if _, _, err := aio.CreateConnection(ctx, newCnClient, "", &aio.ConnectionOptions{Conn: a}); runtime.GOOS != "windows" && !errors.Is(err, net.ErrClosed) {
 			t.Errorf("the second time: %v", err)
@@ -499,7 +498,7 @@ func TestConnectCancelledBeforeItIsMade(t *testing.T) {
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			tr, got, err := aio.CreateConnection(ctx, func() *cnClient { return p }, "", &aio.ConnectionOptions{Conn: a})
 			if tr != nil || got != nil {
-				t.Errorf("there is a connection all the same: %v", tr)
+				t.Errorf("connected, but got %v", tr)
 			}
 			return err
 		}))
@@ -511,7 +510,7 @@ func TestConnectCancelledBeforeItIsMade(t *testing.T) {
 		_, err = task.Await(ctx)
 		var ce *aio.CancelledError
 		if !errors.As(err, &ce) || ce.Message != "no more" {
-			t.Errorf("it ended with %v", err)
+			t.Errorf("the run returned %v", err)
 		}
 		if err := p.lost.Wait(ctx); err != nil {
 			return err
@@ -529,7 +528,7 @@ func TestConnectCancelledBeforeItIsMade(t *testing.T) {
 	})
 }
 
-// A task that was cancelled once and has gone on can connect.
+// A task that has swallowed a cancellation can connect.
 func TestConnectAfterCancellation(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		addr := cnEcho(t, ctx)
@@ -553,7 +552,7 @@ func TestConnectAfterCancellation(t *testing.T) {
 	})
 }
 
-// Whenever the task is cancelled, either there is a connection or nothing is left of it.
+// Wherever the task is cancelled, it either gets a connection or leaves nothing open.
 func TestConnectCancelledAnywhere(t *testing.T) {
 	web := httptest.NewUnstartedServer(nil)
 	web.StartTLS()

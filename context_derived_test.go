@@ -13,11 +13,11 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Contexts that are derived from that of a scope end as they would if the scope were one
-// of the standard library: with context.DeadlineExceeded where a Timeout expired, with
-// context.Canceled otherwise, and with the cause.
+// Contexts derived from that of a scope are done in the same way as if the scope were a
+// context of the standard library: with context.DeadlineExceeded if a Timeout expired,
+// with context.Canceled otherwise, and with the cause.
 
-// derivations are the ways to derive a context.
+// derivations are ways to derive a context.
 var derivations = map[string]func(ctx context.Context) context.Context{
 	"the same":  func(ctx context.Context) context.Context { return ctx },
 	"WithValue": func(ctx context.Context) context.Context { return context.WithValue(ctx, ctxKey("k"), 1) },
@@ -48,7 +48,7 @@ var derivations = map[string]func(ctx context.Context) context.Context{
 		return ctx
 	},
 	"AfterFunc": func(ctx context.Context) context.Context {
-		// a context that ends as AfterFunc says
+		// a context that is cancelled by AfterFunc
 		own, cancel := context.WithCancelCause(context.Background())
 		context.AfterFunc(ctx, func() { cancel(fmt.Errorf("%w, %w", ctx.Err(), context.Cause(ctx))) })
 		return own
@@ -61,8 +61,8 @@ var derivations = map[string]func(ctx context.Context) context.Context{
 	},
 }
 
-// surroundings are what may be around the place where a context is derived, within the
-// scope that ends.
+// surroundings are scopes inside the ended scope that enclose the place where the
+// context is derived.
 var surroundings = map[string]func(ctx context.Context, body func(ctx context.Context) error) error{
 	"nothing": func(ctx context.Context, body func(ctx context.Context) error) error { return body(ctx) },
 	"a Timeout": func(ctx context.Context, body func(ctx context.Context) error) error {
@@ -90,8 +90,8 @@ var surroundings = map[string]func(ctx context.Context, body func(ctx context.Co
 	},
 }
 
-// ends are the ways in which a scope ends while its body is suspended. Each runs body
-// within the scope.
+// ends are the ways in which a scope can end while its body is suspended. Each runs
+// body within the scope.
 var ends = map[string]struct {
 	run        func(ctx context.Context, body func(ctx context.Context) error) error
 	err, cause error
@@ -147,7 +147,8 @@ func TestDerivedContextsEndAsThoseOfTheStandardLibrary(t *testing.T) {
 									before[how] = derive(ctx)
 								}
 								err := aio.Sleep(ctx, time.Hour)
-								// for what AfterFunc does
+								// for the functions of
+								// AfterFunc
 								synctest.Wait()
 								for how, derive := range derivations {
 									wantEnd(t, how+", before", before[how], how, end.err, end.cause)
@@ -167,7 +168,7 @@ func TestDerivedContextsEndAsThoseOfTheStandardLibrary(t *testing.T) {
 	}
 }
 
-// wantEnd checks how ctx, which was derived in the way that how names, has ended.
+// wantEnd checks Err and Cause of ctx, which was derived as how says.
 func wantEnd(t *testing.T, what string, ctx context.Context, how string, err, cause error) {
 	t.Helper()
 	switch how {
@@ -177,8 +178,8 @@ func wantEnd(t *testing.T, what string, ctx context.Context, how string, err, ca
 		}
 	case "AfterFunc":
 		same(t, what+": closed", closed(ctx), true)
-		matches(t, what+": what AfterFunc saw", context.Cause(ctx), err)
-		matches(t, what+": what AfterFunc saw", context.Cause(ctx), cause)
+		matches(t, what+": in AfterFunc", context.Cause(ctx), err)
+		matches(t, what+": in AfterFunc", context.Cause(ctx), cause)
 	default:
 		same(t, what+": closed", closed(ctx), true)
 		same(t, what+": Err", ctx.Err(), err)
@@ -186,10 +187,10 @@ func wantEnd(t *testing.T, what string, ctx context.Context, how string, err, ca
 	}
 }
 
-// What a context said once it says for ever, also when the scopes that it was derived in
-// end afterwards for another reason.
+// Err and Cause of a done context never change, even if enclosing scopes later end for
+// another reason.
 func TestContextStaysEndedAsItWas(t *testing.T) {
-	for _, asked := range []bool{false, true} { // for Done, before the end
+	for _, asked := range []bool{false, true} { // whether Done was called before
 		synctest.Test(t, func(t *testing.T) {
 			_ = aio.Run(func(ctx context.Context) error {
 				var seen []context.Context
@@ -207,7 +208,7 @@ func TestContextStaysEndedAsItWas(t *testing.T) {
 							keep(ctx)
 							err := aio.Sleep(ctx, time.Hour)
 							for i, ctx := range seen {
-								same(t, fmt.Sprintf("%d: Err when the time is up", i), ctx.Err(), context.DeadlineExceeded)
+								same(t, fmt.Sprintf("%d: Err at the deadline", i), ctx.Err(), context.DeadlineExceeded)
 							}
 							return err
 						})
@@ -225,9 +226,9 @@ func TestContextStaysEndedAsItWas(t *testing.T) {
 	}
 }
 
-// Goroutines watch a context and one derived from it while its scope ends. At every
-// moment Done, Err and Cause agree: none of them says less than another one has said
-// before.
+// Goroutines watch a context and a derived one while its scope ends. Done, Err and
+// Cause are consistent at every moment: once one of them reports the end, so do the
+// others.
 func TestDoneErrAndCauseAgreeAtEveryMoment(t *testing.T) {
 	for range amount(200, 2000) {
 		err := aio.Run(func(ctx context.Context) error {
@@ -275,8 +276,8 @@ func TestDoneErrAndCauseAgreeAtEveryMoment(t *testing.T) {
 	}
 }
 
-// A scope that ends is forgotten by the one around it: a task that goes on for ever, and
-// derives contexts in a Timeout for each thing that it does, keeps none of them.
+// An ended scope is released by its enclosing scope: a long-running task that derives
+// contexts in a Timeout for each operation keeps none of them in memory.
 func TestScopesThatEndAreForgotten(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		for name, derive := range map[string]func(ctx context.Context) (context.Context, context.CancelFunc){

@@ -17,7 +17,7 @@ import (
 
 type ctxKey string
 
-// closed reports whether ctx has ended.
+// closed reports whether ctx is done.
 func closed(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -27,8 +27,8 @@ func closed(ctx context.Context) bool {
 	}
 }
 
-// Context values are what asyncio has context variables for. They cannot be changed, only
-// derived from, so nothing goes back to the creator.
+// Context values correspond to asyncio's context variables. A task cannot change them,
+// only derive a new context, so the creator is not affected.
 //
 // TASK-180, TASK-181, TASK-185
 func TestContextValuesAreInheritedAtCreation(t *testing.T) {
@@ -91,8 +91,8 @@ func TestContextOfATaskMayBeGiven(t *testing.T) {
 	})
 }
 
-// A task outlives the context that it was made with: it inherits values, no end and no
-// deadline.
+// A task inherits the values of the context it was created with, but not its
+// cancellation or deadline.
 func TestContextOfATaskDoesNotEndWithItsCreators(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		short, cancel := context.WithTimeout(ctx, time.Hour)
@@ -112,11 +112,11 @@ func TestContextOfATaskDoesNotEndWithItsCreators(t *testing.T) {
 	})
 }
 
-// Done of a task's context closes when the task is cancelled, before Cancel returns, or
-// ends.
+// Done of a task's context is closed when the task ends, and when it is cancelled,
+// before Cancel returns.
 func TestContextEndsWithItsTask(t *testing.T) {
 	for _, asked := range []bool{true, false} {
-		// whether anybody asked for Done before the end
+		// whether Done was called before the end
 		aiotest.Run(t, func(ctx context.Context) error {
 			park := func(ctx context.Context) (context.Context, error) {
 				if asked && closed(ctx) {
@@ -151,8 +151,8 @@ func TestContextEndsWithItsTask(t *testing.T) {
 	}
 }
 
-// Done says once and for all that there was a cancellation; for awaits it is over when it
-// was swallowed.
+// Done stays closed after a cancellation; awaits work again after the cancellation was
+// swallowed.
 func TestContextSwallowedCancellationStaysSwallowed(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
@@ -184,7 +184,7 @@ func TestContextSwallowedCancellationStaysSwallowed(t *testing.T) {
 	})
 }
 
-// Timeout and TaskGroup end their own context and leave the task's alone.
+// Timeout and TaskGroup cancel their own context, but not that of the task.
 func TestContextOfAScopeEndsAlone(t *testing.T) {
 	scopes := map[string]func(ctx context.Context, inside func(ctx context.Context)) error{
 		"timeout that expires": func(ctx context.Context, inside func(ctx context.Context)) error {
@@ -197,7 +197,7 @@ func TestContextOfAScopeEndsAlone(t *testing.T) {
 				return err
 			})
 		},
-		"timeout that is left": func(ctx context.Context, inside func(ctx context.Context)) error {
+		"timeout that does not expire": func(ctx context.Context, inside func(ctx context.Context)) error {
 			return aio.Timeout(ctx, time.Second, func(ctx context.Context) error { inside(ctx); return nil })
 		},
 		"group that fails": func(ctx context.Context, inside func(ctx context.Context)) error {
@@ -211,7 +211,7 @@ func TestContextOfAScopeEndsAlone(t *testing.T) {
 				return err
 			})
 		},
-		"group that is left": func(ctx context.Context, inside func(ctx context.Context)) error {
+		"group that ends normally": func(ctx context.Context, inside func(ctx context.Context)) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error { inside(ctx); return nil })
 		},
 	}
@@ -243,7 +243,7 @@ func TestContextOfAScopeEndsAlone(t *testing.T) {
 	}
 }
 
-// A task that is cancelled ends the contexts of all scopes in it.
+// Cancelling a task cancels the contexts of all scopes in it.
 func TestContextOfAScopeEndsWithItsTask(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var in []context.Context
@@ -271,11 +271,11 @@ func TestContextOfAScopeEndsWithItsTask(t *testing.T) {
 	})
 }
 
-// An await ends with the context that the caller derived, as by a cancellation: what it
-// waits for is cancelled, the error has the context's cause, and the task itself is none
-// the wiser.
+// An await with a context that the caller derived ends with that context: the awaited
+// operation is cancelled, and the error contains the context's cause. The task itself
+// is not cancelled.
 //
-// These run in real time, as the end of a context that is not the package's own does.
+// These tests run in real time, because contexts of the standard library do.
 func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 	derive := map[string]func(ctx context.Context) (c context.Context, end func(), cause error){
 		"WithCancelCause": func(ctx context.Context) (context.Context, func(), error) {
@@ -288,7 +288,7 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 		},
 		"WithTimeout": func(ctx context.Context) (context.Context, func(), error) {
 			c, cancel := context.WithTimeout(ctx, time.Millisecond)
-			_ = cancel // it ends by itself
+			_ = cancel // the deadline ends it
 			return c, func() {}, context.DeadlineExceeded
 		},
 		"WithValue over WithCancelCause": func(ctx context.Context) (context.Context, func(), error) {
@@ -330,7 +330,7 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 	for how, derive := range derive {
 		for on, await := range await {
 			for _, before := range []bool{false, true} {
-				// the context ends before the await
+				// the context is done before the await
 				t.Run(fmt.Sprintf("%s/%s/%v", how, on, before), func(t *testing.T) {
 					err := aio.Run(func(ctx context.Context) error {
 						f := aio.CreateFuture[int](ctx)
@@ -346,7 +346,7 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 							if err != nil {
 								return err
 							}
-							// when the await has begun
+							// during the await
 							loop.CallSoon(end)
 						}
 						err := await(c, f, child)
@@ -365,8 +365,8 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 							}
 						}
 						// Later awaits with the derived context
-						// fail too, those with the task's own do
-						// not.
+						// fail too; those with the context of
+						// the task do not.
 						if err := aio.Sleep(c, 0); !endOf(err, c, cause) {
 							t.Errorf("a later await: %v", err)
 						}
@@ -385,13 +385,13 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 	}
 }
 
-// endOf reports whether err says that an await has ended with the context c, and is no
-// cancellation.
+// endOf reports whether err says that an await ended with the context c and was not
+// cancelled.
 func endOf(err error, c context.Context, cause error) bool {
 	return errors.Is(err, c.Err()) && errors.Is(err, cause) && !errors.Is(err, aio.ErrCancelled)
 }
 
-// A context that ends in the very moment in which an await begins ends it all the same.
+// A context that is cancelled at the moment at which an await starts ends it too.
 func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		for i := range 2000 {
@@ -400,7 +400,7 @@ func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 			go func() {
 				ready.Store(true)
 				for n := i % 30; n > 0 || !begun.Load(); n-- {
-					// try all moments
+					// vary the moment
 				}
 				cancel()
 			}()
@@ -419,8 +419,8 @@ func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 	}
 }
 
-// The usual way to give a cleanup its time after a cancellation: a context without the
-// one that has ended, and with a limit of its own.
+// After a cancellation, a clean-up usually runs with context.WithoutCancel and its own
+// timeout.
 func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
@@ -428,10 +428,10 @@ func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
 			c, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Millisecond)
 			defer cancel()
 			if err := aio.Sleep(c, 0); err != nil {
-				t.Errorf("it ended before its time: %v", err)
+				t.Errorf("the clean-up ended early: %v", err)
 			}
 			if err := aio.Sleep(c, 5*time.Second); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("its end had no effect: %v", err)
+				t.Errorf("the timeout had no effect: %v", err)
 			}
 			return nil
 		}))
@@ -445,7 +445,7 @@ func TestContextOfACleanupEndsItsAwaits(t *testing.T) {
 	}
 }
 
-// An await with a derived context that does not suspend is not ended by it.
+// An await that does not suspend succeeds even if its derived context is done.
 func TestContextDerivedAndEndedLetsDoneFuturesThrough(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		c, cancel := context.WithCancel(ctx)
@@ -457,13 +457,13 @@ func TestContextDerivedAndEndedLetsDoneFuturesThrough(t *testing.T) {
 	})
 }
 
-// The task that suspends is the one that runs, whatever context it passes.
+// An await suspends the running task, whichever task's context is passed.
 func TestContextOfAnotherTaskSuspendsTheCaller(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog
 		child := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 			log.add("child")
-			err := aio.Sleep(ctx, 0) // the context of the parent
+			err := aio.Sleep(ctx, 0) // the context of the parent task
 			log.add("child")
 			return err
 		}))
@@ -476,10 +476,11 @@ func TestContextOfAnotherTaskSuspendsTheCaller(t *testing.T) {
 	})
 }
 
-// The end of a derived context by the task's own cancellation is that cancellation, not
-// one more.
+// If the task's cancellation cancels a derived context, that is the same cancellation,
+// not a second one.
 func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
-	for range 20 { // what a second one would come by is a goroutine
+	// a second cancellation would come from a goroutine, so repeat the test
+	for range 20 {
 		err := aio.Run(func(ctx context.Context) error {
 			child := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				_, err := forever(ctx)
@@ -510,13 +511,13 @@ func TestContextDerivedDoesNotCancelTwice(t *testing.T) {
 	}
 }
 
-// sliceError is an error that cannot be compared.
+// sliceError is an error that is not comparable.
 type sliceError []string
 
 func (e sliceError) Error() string { return e[0] }
 
-// The context that ends is outside a Timeout, the one that the await is given was derived
-// inside.
+// The outer context is done; the await uses one that is derived from it inside a
+// Timeout.
 func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
 	for _, cause := range []error{context.Canceled, errBoom, sliceError{"not comparable"}} {
 		t.Run(cause.Error(), func(t *testing.T) {
@@ -532,7 +533,7 @@ func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
 					})
 				})
 				if errors.Is(err, aio.ErrCancelled) || !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), cause.Error()) {
-					t.Errorf("error %v, want the end of the context because of %v", err, cause)
+					t.Errorf("error %v, want the error of the context with cause %v", err, cause)
 				}
 				same(t, "time that passed", time.Since(start), time.Second)
 			})
@@ -540,7 +541,7 @@ func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
 	}
 }
 
-// What is called from a worker goroutine fails, and disturbs nothing.
+// Calls from a worker goroutine return an error and have no effect.
 func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
 	tries := amount(1000, 10_000)
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -595,7 +596,7 @@ func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
 		}))
 		for mine := 0; !over.Load(); mine++ {
 			if rounds != mine {
-				return fmt.Errorf("%d rounds of the other task, %d of mine", rounds, mine)
+				return fmt.Errorf("%d rounds of the other task, %d of this one", rounds, mine)
 			}
 			letPass(ctx, 1)
 		}
@@ -607,7 +608,7 @@ func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
 	})
 }
 
-// Where there is no task to suspend an await says so.
+// An await outside of a task returns an error.
 func TestContextWithoutATaskCannotAwait(t *testing.T) {
 	l, _ := newLoop(t)
 	f := aio.CreateFuture[int](l.Context())
@@ -682,8 +683,7 @@ func TestContextRunningLoop(t *testing.T) {
 	}
 }
 
-// A deadline that a Timeout sets is seen by what asks the context, on a loop in real
-// time.
+// Deadline returns the deadline of a Timeout if the loop runs in real time.
 func TestContextHasTheDeadlineOfItsTimeout(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -717,8 +717,8 @@ func TestContextHasTheDeadlineOfItsTimeout(t *testing.T) {
 	}
 }
 
-// context.AfterFunc and derived contexts on a task's context cost no goroutine, and are
-// told.
+// context.AfterFunc and contexts derived from a task's context need no goroutine, and
+// are notified.
 func TestContextDerivedCostsNoGoroutine(t *testing.T) {
 	leavesNoGoroutine(t)
 	count := goroutines(t)

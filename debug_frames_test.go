@@ -12,14 +12,14 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// thisLine returns the number of the line that calls it.
+// thisLine returns the line number of its caller.
 func thisLine() int {
 	_, _, n, _ := runtime.Caller(1)
 	return n
 }
 
-// A task that is suspended in a range over one of the package's iterators is in the line
-// of its own code that has the range, or the await within it.
+// The stack of a task suspended in a range over an iterator of the package contains the
+// line of the range statement, or of the await in its body.
 func TestStacksOfTasksInIterators(t *testing.T) {
 	user := func(seq iter.Seq2[int, error]) iter.Seq[int] {
 		return func(yield func(int) bool) {
@@ -76,7 +76,7 @@ func TestStacksOfTasksInIterators(t *testing.T) {
 			}
 			return nil
 		},
-		"an iterator of the user's over Queue.All": func(ctx context.Context) error {
+		"a user-defined iterator over Queue.All": func(ctx context.Context) error {
 			want = thisLine() + 1
 			for range user(aio.NewQueue[int](0).All(ctx)) {
 				return nil

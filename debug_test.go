@@ -17,14 +17,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// logged is a record that reached the default logger.
+// logged is a log record.
 type logged struct {
 	level slog.Level
 	text  string
 	attrs map[string]string
 }
 
-// recorder is a slog.Handler that keeps the records.
+// recorder is a slog.Handler that records.
 type recorder struct{ records *[]logged }
 
 func (recorder) Enabled(context.Context, slog.Level) bool { return true }
@@ -40,7 +40,8 @@ func (r recorder) Handle(_ context.Context, rec slog.Record) error {
 	return nil
 }
 
-// captureLog has the default logger write to the result until the test ends.
+// captureLog replaces the default logger by one that appends to the result, until the
+// test ends.
 func captureLog(t *testing.T) *[]logged {
 	before, flags, out := slog.Default(), log.Flags(), log.Writer()
 	t.Cleanup(func() {
@@ -53,7 +54,7 @@ func captureLog(t *testing.T) *[]logged {
 	return records
 }
 
-// only returns the only record, which must have the given level.
+// only checks that there is exactly one record, with the given level, and returns it.
 func only(t *testing.T, records *[]logged, level slog.Level) logged {
 	t.Helper()
 	if len(*records) != 1 {
@@ -65,7 +66,7 @@ func only(t *testing.T, records *[]logged, level slog.Level) logged {
 	return r
 }
 
-// contains fails unless s contains part.
+// contains checks that s contains part.
 func contains(t *testing.T, what, s, part string) {
 	t.Helper()
 	if !strings.Contains(s, part) {
@@ -82,7 +83,7 @@ func TestExceptionHandlerIsReplaced(t *testing.T) {
 	custom := 0
 	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) { custom++ })
 	l.GetExceptionHandler()(l, aio.ExceptionContext{})
-	same(t, "calls of the handler by hand", custom, 1)
+	same(t, "calls of the handler by the test", custom, 1)
 	l.CallExceptionHandler(aio.ExceptionContext{Message: "first"})
 	same(t, "calls of the handler", custom, 2)
 	same(t, "records", len(*records), 0)
@@ -119,8 +120,7 @@ func TestExceptionHandlerOfCallbacks(t *testing.T) {
 	}
 }
 
-// callerOf returns the function outside of the package that made the call whose stack it
-// gets.
+// callerOf returns the innermost function of a stack that is not part of the package.
 func callerOf(stack []uintptr) string {
 	if len(stack) == 0 {
 		return ""
@@ -199,7 +199,7 @@ func TestExceptionHandlerThatFails(t *testing.T) {
 	contains(t, "the error of the context", r.attrs["context_error"], "callback failed")
 }
 
-// LOOP-073: Goexit is for the goroutine of the loop, not for the handler.
+// LOOP-073: Goexit ends the goroutine of the loop and is not reported.
 func TestGoexitOfCallbackIsNotReported(t *testing.T) {
 	l, reports := newLoop(t)
 	l.CallSoon(runtime.Goexit)
@@ -252,7 +252,8 @@ func TestErrorThatNobodyRetrievesIsReported(t *testing.T) {
 	}
 }
 
-// LOOP-074: what is still referred to is reported when the loop is closed.
+// LOOP-074: the error of a future that is still referenced is reported when the loop is
+// closed.
 func TestErrorThatNobodyRetrievesIsReportedByClose(t *testing.T) {
 	l, reports := newLoop(t)
 	failure := errors.New("failure")
@@ -267,7 +268,8 @@ func TestErrorThatNobodyRetrievesIsReportedByClose(t *testing.T) {
 	matches(t, "Exception", task.Exception(), failure)
 }
 
-// An error that is looked at again a pass later is not lost if there is no such pass.
+// An error whose report is due in the next pass is reported by Close if there is no
+// such pass.
 func TestErrorOfTheLastPassIsReportedByClose(t *testing.T) {
 	l, reports := newLoop(t)
 	failure := errors.New("failure")
@@ -282,8 +284,7 @@ func TestErrorOfTheLastPassIsReportedByClose(t *testing.T) {
 	}
 }
 
-// LOOP-074, in a bubble of testing/synctest, whose channels the garbage collector's
-// goroutine must not touch.
+// LOOP-074 in a synctest bubble, whose channels the finalizer goroutine must not use.
 func TestErrorThatNobodyRetrievesInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)
@@ -292,7 +293,7 @@ func TestErrorThatNobodyRetrievesInBubble(t *testing.T) {
 		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reports = append(reports, ec.Message) })
 		err := runMain(l, func(ctx context.Context) error {
 			spawn(ctx, func(context.Context) error { return errors.New("failure") })
-			for range 3 { // while the loop sleeps
+			for range 3 { // collect while the loop sleeps
 				matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
 				runtime.GC()
 			}
@@ -314,7 +315,7 @@ func TestDebugMode(t *testing.T) {
 		{"", &aio.LoopOptions{}, false},
 		{"", &aio.LoopOptions{Debug: true}, true},
 		{"1", nil, true},
-		{"0", &aio.LoopOptions{}, true}, // anything but empty, as Python has it
+		{"0", &aio.LoopOptions{}, true}, // any non-empty value, as in Python
 		{"1", &aio.LoopOptions{Debug: true}, true},
 	} {
 		t.Run(fmt.Sprintf("AIO_DEBUG=%s, %v", c.env, c.opts), func(t *testing.T) {
@@ -347,7 +348,7 @@ type brokenHandler struct{ recorder }
 func (brokenHandler) Handle(context.Context, slog.Record) error { panic("broken") }
 
 func TestLogHandlerThatPanicsDoesNotEndTheLoop(t *testing.T) {
-	captureLog(t) // to have the logger restored
+	captureLog(t) // restores the logger at the end
 	slog.SetDefault(slog.New(brokenHandler{}))
 	l, _ := newLoop(t)
 	l.SetDebug(true)
@@ -362,7 +363,7 @@ func TestLogHandlerThatPanicsDoesNotEndTheLoop(t *testing.T) {
 // LOOP-081, LOOP-082
 func TestSlowCallbacksAreLogged(t *testing.T) {
 	records := captureLog(t)
-	synctest.Test(t, func(t *testing.T) { // where time passes only in time.Sleep
+	synctest.Test(t, func(t *testing.T) { // time advances only in time.Sleep
 		l := aio.NewEventLoop(&aio.LoopOptions{Debug: true})
 		defer l.Close()
 		same(t, "SlowCallbackDuration", l.GetSlowCallbackDuration(), 100*time.Millisecond)
@@ -399,7 +400,8 @@ func TestSlowCallbacksAreLogged(t *testing.T) {
 			same(t, c.name+": seconds", r.attrs["seconds"], "0.1")
 		}
 
-		// 0 logs everything, debug mode off nothing.
+		// A duration of 0 logs every step; without debug mode nothing is
+		// logged.
 		l.SetSlowCallbackDuration(0)
 		for _, debug := range []bool{true, false} {
 			*records = nil
@@ -412,7 +414,7 @@ func TestSlowCallbacksAreLogged(t *testing.T) {
 	})
 }
 
-// What debug mode remembers of a task.
+// Debug mode records where a task was created.
 func TestDebugModeReportsWhereTaskWasCreated(t *testing.T) {
 	l, reports := newLoop(t)
 	l.SetDebug(true)
@@ -424,7 +426,7 @@ func TestDebugModeReportsWhereTaskWasCreated(t *testing.T) {
 	same(t, "innermost caller", callerOf((*reports)[0].Stack), "spawn")
 }
 
-// The same for a future that is no task.
+// Debug mode records where a future was created.
 func TestDebugModeReportsWhereFutureWasCreated(t *testing.T) {
 	l, reports := newLoop(t)
 	l.SetDebug(true)
@@ -434,7 +436,7 @@ func TestDebugModeReportsWhereFutureWasCreated(t *testing.T) {
 	same(t, "innermost caller", callerOf((*reports)[0].Stack), "TestDebugModeReportsWhereFutureWasCreated")
 }
 
-// A report of a task that was destroyed says where it was suspended.
+// The report of a destroyed task contains the stack where it was suspended.
 func TestDestroyedTaskIsReportedWithItsStack(t *testing.T) {
 	records := captureLog(t)
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
@@ -452,8 +454,7 @@ func TestDestroyedTaskIsReportedWithItsStack(t *testing.T) {
 	})), 3)
 }
 
-// What a stack leaves out is the package's own, with its internal packages, and the
-// runtime's.
+// Stacks omit the frames of this package, of its internal packages and of the runtime.
 func TestHiddenFrames(t *testing.T) {
 	for _, c := range []struct {
 		function, file string
@@ -472,7 +473,8 @@ func TestHiddenFrames(t *testing.T) {
 	}
 }
 
-// In debug mode an await with a context that is not the task's, or no more, is reported.
+// In debug mode the loop reports an await with the context of another task or of an
+// ended scope.
 func TestDebugReportsTheWrongContext(t *testing.T) {
 	for _, debug := range []bool{false, true} {
 		var got []string

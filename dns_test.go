@@ -19,7 +19,7 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Types of DNS records.
+// DNS record types.
 const (
 	dnsA     = 1
 	dnsCNAME = 5
@@ -34,8 +34,8 @@ type dnsRecord struct {
 	value string // an address or a name
 }
 
-// dnsZone is what a name server knows, by the names that it is asked for. It fails if
-// asked for broken.example.
+// dnsZone contains the records of a name server, by name. Queries for broken.example
+// fail.
 type dnsZone map[string][]dnsRecord
 
 var dnsTestZone = dnsZone{
@@ -50,7 +50,8 @@ var dnsTestZone = dnsZone{
 		{"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.e.f.ip6.arpa.", dnsPTR, "near.example."}},
 }
 
-// resolver returns a resolver that asks this zone, and counts the questions that it asks.
+// resolver returns a resolver for this zone, and a function that returns the number of
+// its queries.
 func (z dnsZone) resolver() (r *net.Resolver, asked func() int) {
 	questions := make(chan string, 10000)
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -60,7 +61,7 @@ func (z dnsZone) resolver() (r *net.Resolver, asked func() int) {
 	}}, func() int { return len(questions) }
 }
 
-// serve answers questions over a stream until that ends.
+// serve answers queries on a stream until EOF.
 func (z dnsZone) serve(conn net.Conn, questions chan<- string) {
 	defer conn.Close()
 	for {
@@ -76,7 +77,7 @@ func (z dnsZone) serve(conn net.Conn, questions chan<- string) {
 		for ; msg[end] != 0; end += 1 + int(msg[end]) {
 			name += string(msg[end+1:end+1+int(msg[end])]) + "."
 		}
-		end += 1 + 4 // the type and the class
+		end += 1 + 4 // skip type and class
 		questions <- name
 		answer := z.answer(name, binary.BigEndian.Uint16(msg[end-4:]), msg[:2], msg[12:end])
 		if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
@@ -85,7 +86,7 @@ func (z dnsZone) serve(conn net.Conn, questions chan<- string) {
 	}
 }
 
-// answer is the message in answer to a question.
+// answer returns the response to a query.
 func (z dnsZone) answer(name string, kind uint16, id, question []byte) []byte {
 	records, known := z[name]
 	var code uint16
@@ -107,7 +108,7 @@ func (z dnsZone) answer(name string, kind uint16, id, question []byte) []byte {
 		}
 		body = append(body, dnsName(r.name)...)
 		body = binary.BigEndian.AppendUint16(body, r.kind)
-		body = append(body, 0, 1, 0, 0, 0, 60) // class, time to live
+		body = append(body, 0, 1, 0, 0, 0, 60) // class and TTL
 		body = binary.BigEndian.AppendUint16(body, uint16(len(value)))
 		body = append(body, value...)
 		n++
@@ -119,7 +120,7 @@ func (z dnsZone) answer(name string, kind uint16, id, question []byte) []byte {
 	return slices.Concat(msg, question, body)
 }
 
-// dnsName is a name as DNS writes it.
+// dnsName encodes a name in DNS format.
 func dnsName(name string) []byte {
 	var b []byte
 	for label := range strings.SplitSeq(name, ".") {
@@ -128,14 +129,15 @@ func dnsName(name string) []byte {
 	return b
 }
 
-// dnsDefault makes r the default resolver for the length of the test.
+// dnsDefault replaces the default resolver for the duration of the test.
 func dnsDefault(t testing.TB, r *net.Resolver) {
 	old := net.DefaultResolver
 	net.DefaultResolver = r
 	t.Cleanup(func() { net.DefaultResolver = old })
 }
 
-// dnsText writes addresses down: networks and canonical names with those of Getaddrinfo.
+// dnsText formats addresses, with networks and canonical names as Getaddrinfo returns
+// them.
 func dnsText(infos []aio.AddrInfo) string {
 	var words []string
 	for _, i := range infos {
@@ -144,7 +146,7 @@ func dnsText(infos []aio.AddrInfo) string {
 	return strings.Join(words, ", ")
 }
 
-// dnsRefused fails unless err is a DNSError of that kind.
+// dnsRefused checks that err is a DNSError, and its IsNotFound.
 func dnsRefused(t *testing.T, what string, err error, notFound bool) {
 	t.Helper()
 	var e *net.DNSError
@@ -203,7 +205,7 @@ func TestResolveAsksNobodyForLiterals(t *testing.T) {
 	})
 }
 
-// LOOP-095: what the resolver would be asked is known without it.
+// LOOP-095: the result for a literal is known without the resolver.
 func TestResolveLiteralOfTheOtherFamily(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		for network, host := range map[string]string{"tcp4": "::1", "udp6": "127.0.0.1", "tcp6": "::ffff:127.0.0.1"} {
@@ -241,7 +243,8 @@ func TestResolveNames(t *testing.T) {
 		mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
 		l.SetDefaultExecutor(mine)
 
-		// The resolver's own order depends on the routes of this machine.
+		// The order of the addresses depends on the routing table of this
+		// machine.
 		ips, err := r.LookupIPAddr(ctx, "both.example.")
 		if len(ips) != 3 || err != nil {
 			t.Fatalf("the test's name server: %v, %v", ips, err)
@@ -292,7 +295,7 @@ func TestResolveNothingIsAnError(t *testing.T) {
 			}
 		}
 		_, err := aio.Resolve(ctx, "tcp", "broken.example.", "80", false)
-		dnsRefused(t, "a server that fails", err, false)
+		dnsRefused(t, "a failing server", err, false)
 		_, err = aio.Getaddrinfo(ctx, "unknown.example.", "80", nil)
 		dnsRefused(t, "Getaddrinfo", err, true)
 		return nil
@@ -350,7 +353,7 @@ func TestGetnameinfo(t *testing.T) {
 			{"192.0.2.4:80", aio.NameInfoOptions{NumericService: true}, "four.example 80", 1},
 			{"[::ffff:192.0.2.4]:80", aio.NameInfoOptions{NumericService: true}, "four.example 80", 1},
 			{"[fe80::1%lo]:80", aio.NameInfoOptions{NumericService: true}, "near.example 80", 1},
-			// has no name
+			// the address has no name
 			{"192.0.2.9:80", aio.NameInfoOptions{NumericService: true}, "192.0.2.9 80", 1},
 			{"[fe80::1%lo]:80", aio.NameInfoOptions{NumericHost: true, NumericService: true}, "fe80::1%lo 80", 0},
 			{"[::ffff:192.0.2.4]:80", aio.NameInfoOptions{NumericHost: true, NumericService: true}, "192.0.2.4 80", 0},
@@ -363,7 +366,7 @@ func TestGetnameinfo(t *testing.T) {
 			}
 		}
 
-		// Whether this machine has a list of services is its own affair.
+		// The machine may or may not have a list of services.
 		_, service, err := aio.Getnameinfo(ctx, netip.MustParseAddrPort("127.0.0.1:53"), &aio.NameInfoOptions{Network: "udp", NumericHost: true})
 		if port, e := net.LookupPort("udp", service); port != 53 || e != nil || err != nil {
 			t.Errorf("the service on port 53: %q, %v", service, err)
@@ -395,8 +398,7 @@ func TestGetnameinfoServiceNames(t *testing.T) {
 	}
 }
 
-// asyncio's two calls suspend whatever they are asked, and so it is here: other tasks run
-// meanwhile.
+// As in asyncio, both calls always suspend, and other tasks run.
 func TestGetaddrinfoAndGetnameinfoAlwaysSuspend(t *testing.T) {
 	var log eventLog
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -411,8 +413,8 @@ func TestGetaddrinfoAndGetnameinfoAlwaysSuspend(t *testing.T) {
 	log.want(t, "one addrs:<nil> two names:<nil>")
 }
 
-// The await ends at once when the task is cancelled, or a context of its caller's ends,
-// and the lookup ends with it.
+// When the task is cancelled, or a context derived by the caller is done, the await
+// ends at once and the lookup is cancelled.
 func TestGetaddrinfoCancelled(t *testing.T) {
 	for name, cancel := range map[string]func(tk *aio.Task[struct{}], end context.CancelCauseFunc){
 		"the task":    func(tk *aio.Task[struct{}], _ context.CancelCauseFunc) { tk.Cancel() },
@@ -455,8 +457,7 @@ func TestGetaddrinfoCancelled(t *testing.T) {
 	}
 }
 
-// A task that catches its cancellation may go on to look up names, though its own ctx has
-// ended.
+// A task that has swallowed a cancellation can look up names although its ctx is done.
 func TestGetaddrinfoAfterACancellation(t *testing.T) {
 	r, _ := dnsTestZone.resolver()
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -506,7 +507,7 @@ func TestSplitAddr(t *testing.T) {
 	}
 }
 
-// namedNetwork is a back end with names of its own.
+// namedNetwork is a back end with its own name resolution.
 type namedNetwork struct {
 	netio.Backend
 	log *eventLog
@@ -523,7 +524,8 @@ func (n namedNetwork) LookupNetIP(ctx context.Context, network, host string) ([]
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}, nil
 }
 
-// A network of its own is asked for names by the task itself, and the system is not.
+// Names of a custom network are resolved in the task itself, without the system's
+// resolver.
 func TestNamesOfTheNetwork(t *testing.T) {
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer l.Close()
@@ -547,7 +549,7 @@ func TestNamesOfTheNetwork(t *testing.T) {
 
 		_, _, err = aio.CreateConnection(ctx, newIOLogger, "localhost:"+port, nil)
 		var unknown *net.DNSError
-		same(t, "a name of the system is unknown", errors.As(err, &unknown) && unknown.Name == "localhost", true)
+		same(t, "a system name is unknown", errors.As(err, &unknown) && unknown.Name == "localhost", true)
 		log.want(t, "ip:localhost")
 
 		infos, err := aio.Getaddrinfo(ctx, "db", port, &aio.AddrInfoOptions{CanonName: true})

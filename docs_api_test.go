@@ -17,7 +17,7 @@ import (
 
 var updateAPI = flag.Bool("update", false, "TestAPI writes api.txt in place of comparing with it")
 
-// apiPackages are the packages whose exported names api.txt lists.
+// apiPackages are the packages listed in api.txt.
 var apiPackages = []string{
 	"github.com/goaio/aio",
 	"github.com/goaio/aio/aiohttp",
@@ -27,7 +27,7 @@ var apiPackages = []string{
 	"github.com/goaio/aio/aiotest",
 }
 
-// apiImport returns the packages, as the compiler exports them.
+// apiImport loads the export data of the packages.
 func apiImport(t *testing.T, paths []string) (packages []*types.Package) {
 	t.Helper()
 	tool, err := exec.LookPath("go")

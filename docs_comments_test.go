@@ -13,12 +13,11 @@ import (
 	"testing"
 )
 
-// docLink is a [Name], [Type.Method] or [*Type] in a comment, that of another package
-// included.
+// docLink matches a doc link: [Name], [Type.Method], [*Type], also with a package.
 var docLink = regexp.MustCompile(`(?:^|[\s(])\[\*?((?:[a-z][\w./-]*\.)?[A-Z]\w*(?:\.[A-Z]\w*)?|github\.com/goaio/aio/[\w/]+)\](?:[^(:\w]|$)`)
 
-// brokenLinks returns the links of a comment that lead to no declared name. Code blocks
-// have none.
+// brokenLinks returns the doc links in a comment whose name is not declared. Code
+// blocks are skipped.
 func brokenLinks(text string, declared func(name string) bool) (bad []string) {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "\t") || strings.HasPrefix(line, " \t") {
@@ -33,8 +32,7 @@ func brokenLinks(text string, declared func(name string) bool) (bad []string) {
 				continue
 			}
 			if strings.ToLower(name[:1]) == name[:1] && strings.Contains(name, ".") {
-				// of a package of the standard library: pkg.go.dev checks
-				// it
+				// names of the standard library are not checked
 				continue
 			}
 			if !declared(name) {
@@ -82,7 +80,7 @@ func TestDocLinks(t *testing.T) {
 	}
 }
 
-// collectNames adds what a declaration declares: names, methods and fields as Type.Name.
+// collectNames adds the names of a declaration; methods and fields as Type.Name.
 func collectNames(names map[string]bool, d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
@@ -92,7 +90,7 @@ func collectNames(names map[string]bool, d ast.Decl) {
 		}
 		of := receiverName(d)
 		names[of+"."+d.Name.Name] = true
-		if of == "future" { // whose methods are those of the types that embed it
+		if of == "future" { // its methods belong to the types that embed it
 			names["Future."+d.Name.Name], names["Task."+d.Name.Name] = true, true
 		}
 		if of == "task" {
@@ -126,7 +124,7 @@ func collectNames(names map[string]bool, d ast.Decl) {
 	}
 }
 
-// Each entry of the list "Which function to use" in doc.go links to what it names.
+// Each entry of the list "Which function to use" in doc.go contains a link.
 func TestChooserHasLinks(t *testing.T) {
 	f, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	if err != nil {

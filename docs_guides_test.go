@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// guides are the documents whose programs are held to what is compiled and run.
+// guides are the documents whose code blocks are compared with compiled code.
 var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "testing.md"}
 
-// guideBlock is a block of code of a guide.
+// guideBlock is a code block of a guide.
 type guideBlock struct{ guide, language, text string }
 
-// guideBlocks returns the blocks of code of all guides, in order.
+// guideBlocks returns the code blocks of all guides, in order.
 func guideBlocks(t *testing.T) (blocks []guideBlock) {
 	t.Helper()
 	fence := regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
@@ -44,7 +44,7 @@ func (b guideBlock) isProgram() bool {
 	return b.language == "go" && strings.HasPrefix(b.text, "package ")
 }
 
-// output is what the block says that it prints; ok is false if it does not say.
+// output returns the text of the block's Output comment; ok is false if it has none.
 func (b guideBlock) output() (out string, ok bool) {
 	_, comment, ok := strings.Cut(b.text, "// Output:")
 	for line := range strings.Lines(comment) {
@@ -54,13 +54,13 @@ func (b guideBlock) output() (out string, ok bool) {
 	return strings.TrimSpace(out), ok
 }
 
-// guideSources are what Go blocks may consist of.
+// guideSources are the texts that Go blocks may consist of.
 type guideSources struct {
-	bodies       map[string]bool // of examples, without their indentation
-	declarations map[string]bool // with their comments
+	bodies       map[string]bool // bodies of examples, not indented
+	declarations map[string]bool // declarations with their comments
 }
 
-// add reads the Go files that match pattern.
+// add reads the Go files that match the pattern.
 func (s *guideSources) add(t *testing.T, pattern string) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -85,10 +85,10 @@ func (s *guideSources) add(t *testing.T, pattern string) {
 type guideDeclaration struct {
 	decl ast.Decl
 	text string // with its comment
-	body string // of a function, without its indentation
+	body string // body of a function, not indented
 }
 
-// guideDeclarations returns the declarations of src, none if it is not Go.
+// guideDeclarations returns the declarations in src, or none if src is not valid Go.
 func guideDeclarations(t *testing.T, src string) (found []guideDeclaration) {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, "", src, parser.ParseComments)
@@ -121,7 +121,7 @@ func guideDeclarations(t *testing.T, src string) (found []guideDeclaration) {
 	return found
 }
 
-// has reports whether a block is the body of an example, or some declarations.
+// has reports whether a block is the body of an example or consists of declarations.
 func (s *guideSources) has(t *testing.T, block string) bool {
 	if s.bodies[block] {
 		return true
@@ -135,8 +135,8 @@ func (s *guideSources) has(t *testing.T, block string) bool {
 	return len(found) > 0
 }
 
-// TestGuideGo holds the Go blocks of the guides to what is compiled and run, word for
-// word.
+// TestGuideGo checks that the Go blocks of the guides also exist, word for word, in
+// code that is compiled and run.
 func TestGuideGo(t *testing.T) {
 	sources := &guideSources{map[string]bool{}, map[string]bool{}}
 	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "aiosql/*_test.go", "examples/tour/*/*.go", "examples/service/main.go"} {
@@ -148,7 +148,7 @@ func TestGuideGo(t *testing.T) {
 		"// only a comment\n",
 	} {
 		if sources.has(t, block) {
-			t.Fatalf("this is taken to exist:\n%s", block)
+			t.Fatalf("a block that does not exist was found:\n%s", block)
 		}
 	}
 	for _, b := range guideBlocks(t) {
@@ -162,7 +162,8 @@ func TestGuideGo(t *testing.T) {
 	}
 }
 
-// TestGuidePython runs the Python halves. Each prints what the Go half after it does.
+// TestGuidePython runs the Python blocks. Each must print the same as the Go block
+// after it.
 func TestGuidePython(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("asyncio has no signal handlers on Windows")

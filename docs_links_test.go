@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// mdCode matches code, in blocks and in lines: it has no links.
+// mdCode matches code blocks and inline code, which contain no links.
 var mdCode = regexp.MustCompile("(?ms)^```.*?^```$|^(?:    |\t)[^\n]*$|`[^`\n]*`")
 
 var (
@@ -25,7 +25,8 @@ var (
 	mdOther   = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// mdAnchors returns the anchors of a document's headings, as GitHub makes them.
+// mdAnchors returns the anchors of the headings of a document, as GitHub generates
+// them.
 func mdAnchors(text string) map[string]bool {
 	anchors := map[string]bool{}
 	for _, m := range mdHeading.FindAllStringSubmatch(text, -1) {
@@ -73,20 +74,20 @@ func mdDead(page, link string) string {
 	return ""
 }
 
-// TestLinks finds dead links in the documents of the repository. Those to other hosts are
-// not followed.
+// TestLinks finds dead links in the documents of the repository. It does not follow
+// links to other hosts.
 func TestLinks(t *testing.T) {
 	sample := "[a](b.md) ![c](<d.svg> \"title\") [e](https://example.com/f) `[g](h)` <a href=\"i.md\">\n" +
 		"\n    [j](k)\n\n[l]: m.md\n```\n[n](o)\n```\n"
 	if got := strings.Join(mdLinks(sample), " "); got != "b.md d.svg m.md i.md" {
-		t.Fatalf("the links of the sample are taken to be %s", got)
+		t.Fatalf("links of the sample: %s", got)
 	}
 	for link, dead := range map[string]bool{
 		"CHANGELOG.md": false, "docs": false, "README.md#install": false, "#install": false,
 		"no-such-file.md": true, "README.md#no-such-heading": true, "docs/no-such-file.md": true,
 	} {
 		if reason := mdDead("README.md", link); (reason != "") != dead {
-			t.Fatalf("%s is taken to be dead: %v, %s", link, !dead, reason)
+			t.Fatalf("link %s of the sample: dead is %v, %s", link, !dead, reason)
 		}
 	}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -120,7 +121,7 @@ var (
 	mdReference = regexp.MustCompile("\\[`[^`\n]+`\\](:|\\[|\\()?")
 )
 
-// apiNames returns the names of api.txt as pkg.go.dev's anchors have them:
+// apiNames returns the names in api.txt in the form of pkg.go.dev URLs:
 // aio#Loop.CallSoon.
 func apiNames(t *testing.T) map[string]bool {
 	t.Helper()
@@ -133,7 +134,7 @@ func apiNames(t *testing.T) map[string]bool {
 	for line := range strings.Lines(string(text)) {
 		m := entry.FindStringSubmatch(line)
 		if m == nil {
-			t.Fatalf("api.txt has the line %s", line)
+			t.Fatalf("cannot parse the line %s of api.txt", line)
 		}
 		name := m[3]
 		if m[2] != "" {
@@ -144,8 +145,8 @@ func apiNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// mdDeadNames returns the links to pkg.go.dev whose name does not exist, and the names in
-// brackets that are not defined as links.
+// mdDeadNames returns the links to pkg.go.dev whose name does not exist, and the names
+// in brackets without a link definition.
 func mdDeadNames(text string, names map[string]bool) (dead []string) {
 	defined := map[string]bool{}
 	for _, m := range mdPackage.FindAllStringSubmatch(text, -1) {
@@ -177,7 +178,7 @@ func TestNameLinks(t *testing.T) {
 		"[`Field`]: https://pkg.go.dev/github.com/goaio/aio#Runner.Signals\n"
 	got := strings.Join(mdDeadNames(sample, names), " ")
 	if got != "https://pkg.go.dev/github.com/goaio/aio#None [`Nothing`]" {
-		t.Fatalf("in the sample these are taken to be dead: %s", got)
+		t.Fatalf("dead names of the sample: %s", got)
 	}
 	pages, err := filepath.Glob(filepath.Join("docs", "*.md"))
 	if err != nil {
@@ -189,12 +190,12 @@ func TestNameLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, link := range mdDeadNames(string(text), names) {
-			t.Errorf("%s: %s does not lead to a name of the package", page, link)
+			t.Errorf("%s: the link %s names nothing in the package", page, link)
 		}
 	}
 }
 
-// mdUnlinked returns the names of the package in the rows of a table that are not links.
+// mdUnlinked returns the names of the package in table rows that are not links.
 func mdUnlinked(text string, names map[string]bool) (unlinked []string) {
 	name := regexp.MustCompile("\\[?`(?:(aiohttp|aiosql|aiotest)\\.)?([\\w.]+)`")
 	for line := range strings.Lines(text) {
@@ -219,7 +220,7 @@ func TestChooserLinks(t *testing.T) {
 	names := apiNames(t)
 	sample := "| a | `Run`, [`Gather`], `net.Conn`, `aiotest.Run`, `Nothing` |\nand `Shield`\n"
 	if got := strings.Join(mdUnlinked(sample, names), " "); got != "`Run` `aiotest.Run`" {
-		t.Fatalf("in the sample these are taken to be no links: %s", got)
+		t.Fatalf("unlinked names of the sample: %s", got)
 	}
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -241,8 +242,8 @@ func undocumented(files *token.FileSet, file *ast.File) (names []string) {
 		}
 		return documented
 	}
-	// A comment also is that of the fields and methods right below, up to the next
-	// empty line.
+	// A comment also documents the fields and methods directly below it, up to the
+	// next empty line.
 	members := func(of string, fields *ast.FieldList) {
 		documented, last := false, 0
 		for _, f := range fields.List {
@@ -261,8 +262,8 @@ func undocumented(files *token.FileSet, file *ast.File) (names []string) {
 			name, exported := decl.Name.Name, decl.Name.IsExported()
 			if decl.Recv != nil {
 				of := typeName(decl.Recv.List[0].Type)
-				// Error is that of the interface error, and says nothing
-				// that the type does not.
+				// The method Error implements the interface error and
+				// needs no comment.
 				name, exported = of+"."+name, exported && ast.IsExported(of) && name != "Error"
 			}
 			check(exported, name, decl.Doc)
@@ -330,7 +331,7 @@ var T = 1
 		t.Fatal(err)
 	}
 	if got := strings.Join(undocumented(files, sample), " "); got != "A.B A.C A.F I I.M A.O T" {
-		t.Fatalf("in the sample these are taken to have no comment: %s", got)
+		t.Fatalf("names of the sample without a comment: %s", got)
 	}
 	for _, dir := range []string{".", "aiohttp", "aiosql", "aiotest"} {
 		sources, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// readmePrograms returns the programs of README.md, and the output that follows each, ""
-// if none does.
+// readmePrograms returns the programs of README.md, and the output block that follows
+// each, "" if there is none.
 func readmePrograms(t *testing.T) (programs, outputs []string) {
 	t.Helper()
 	blocks := guideBlocks(t)
@@ -29,7 +29,7 @@ func readmePrograms(t *testing.T) (programs, outputs []string) {
 	return programs, outputs
 }
 
-// readmeBuild builds a program as part of this module, and returns the path of the
+// readmeBuild builds a program as part of this module and returns the path of the
 // executable.
 func readmeBuild(t *testing.T, program string) string {
 	t.Helper()
@@ -50,8 +50,8 @@ func readmeBuild(t *testing.T, program string) string {
 	return exe
 }
 
-// TestReadmePrograms builds the programs of README.md word for word, and runs those whose
-// output it has.
+// TestReadmePrograms builds the programs of README.md, and runs those that are followed
+// by their output.
 func TestReadmePrograms(t *testing.T) {
 	programs, outputs := readmePrograms(t)
 	ran := 0
@@ -71,7 +71,7 @@ func TestReadmePrograms(t *testing.T) {
 	}
 }
 
-// TestReadmeServer talks to the server of README.md, on another port.
+// TestReadmeServer runs the server of README.md on another port and sends requests.
 func TestReadmeServer(t *testing.T) {
 	const addr = `"localhost:8888"`
 	programs, _ := readmePrograms(t)
@@ -104,14 +104,14 @@ func TestReadmeServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, err := bufio.NewReader(conn).ReadString('\n'); got != want || err != nil {
-				t.Errorf("the answer is %q, %v, want %q", got, err, want)
+				t.Errorf("the response is %q, %v, want %q", got, err, want)
 			}
 			if err := conn.Close(); err != nil {
 				t.Error(err)
 			}
 		}
 		if runtime.GOOS == "windows" {
-			// a process cannot send SIGINT to another one
+			// Windows cannot send SIGINT to a process
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 			return
@@ -123,7 +123,7 @@ func TestReadmeServer(t *testing.T) {
 		if !strings.Contains(line, "interrupt") {
 			t.Errorf("after SIGINT the server prints %q, %v", line, err)
 		}
-		_ = cmd.Wait() // its status is 1
+		_ = cmd.Wait() // it exits with status 1
 		return
 	}
 	t.Error("README.md has no server on " + addr)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// goMod is what a go.mod file says, in the words of go mod edit -json.
+// goMod is the output of go mod edit -json.
 type goMod struct {
 	Module  struct{ Path string }
 	Require []struct{ Path string }
@@ -22,8 +22,8 @@ type goMod struct {
 	}
 }
 
-// moduleError returns which rule of CONTRIBUTING.md for modules the one in dir breaks, ""
-// if none.
+// moduleError returns the rule in CONTRIBUTING.md that the module in dir violates, or
+// "".
 func moduleError(dir string, mod goMod) string {
 	const root = "github.com/goaio/aio"
 	if want := path.Join(root, dir); mod.Module.Path != want {
@@ -49,7 +49,8 @@ func moduleError(dir string, mod goMod) string {
 	return ""
 }
 
-// TestModules holds the modules of the repository to the rules in CONTRIBUTING.md.
+// TestModules checks the modules of the repository against the rules in
+// CONTRIBUTING.md.
 func TestModules(t *testing.T) {
 	tool, err := exec.LookPath("go")
 	if err != nil {
@@ -85,7 +86,7 @@ func TestModules(t *testing.T) {
 		}
 		switch d.Name() {
 		case "go.work":
-			t.Errorf("%s: CONTRIBUTING.md says why there is none", file)
+			t.Errorf("%s: CONTRIBUTING.md does not allow go.work", file)
 		case "go.mod":
 			found++
 			out, err := exec.CommandContext(t.Context(), tool, "mod", "edit", "-json", file).Output()
@@ -110,7 +111,7 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// notIndexed returns the pages among the files of docs that the index does not link to.
+// notIndexed returns the pages in files that the index does not link to.
 func notIndexed(index string, files []string) (missing []string) {
 	links := mdLinks(index)
 	for _, f := range files {
@@ -125,7 +126,7 @@ func notIndexed(index string, files []string) (missing []string) {
 func TestDocsIndex(t *testing.T) {
 	sample := notIndexed("[a](a.md) [c](c.md#d)", []string{"README.md", "a.md", "a.svg", "b.md", "c.md"})
 	if got := strings.Join(sample, " "); got != "b.md c.md" {
-		t.Fatalf("in the sample these are taken to be missing: %s", got)
+		t.Fatalf("missing pages of the sample: %s", got)
 	}
 	index, err := os.ReadFile(filepath.Join("docs", "README.md"))
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// declarations are what a package declares, on all platforms.
+// declarations are the declarations of a package on all platforms.
 type declarations struct {
-	names   map[string]bool            // of its own scope
+	names   map[string]bool            // package scope
 	members map[string]map[string]bool // methods and fields of each type
-	embeds  map[string][]string        // the types that a type embeds
+	embeds  map[string][]string        // embedded types of each type
 }
 
 // declared returns the declarations of this package.
@@ -84,7 +84,7 @@ func (d *declarations) member(of, name string) {
 	d.members[of][name] = true
 }
 
-// typeName is the name of a type without its pointer and type parameters.
+// typeName returns the name of a type without pointer and type parameters.
 func typeName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:
@@ -97,7 +97,7 @@ func typeName(e ast.Expr) string {
 	return ""
 }
 
-// has reports whether there is such a name, as Name or Type.Member.
+// has reports whether a name, Name or Type.Member, is declared.
 func (d *declarations) has(name string) bool {
 	typ, member, isMember := strings.Cut(name, ".")
 	if !isMember {
@@ -109,17 +109,17 @@ func (d *declarations) has(name string) bool {
 	return slices.ContainsFunc(d.embeds[typ], func(e string) bool { return d.has(e + "." + member) })
 }
 
-// TestAsyncioTable holds docs/porting.md to the package, and to the list of asyncio's
-// names.
+// TestAsyncioTable compares docs/porting.md with the package and with the list of
+// asyncio's names.
 func TestAsyncioTable(t *testing.T) {
 	d := declared(t)
 	for name, want := range map[string]bool{
 		"Run": true, "NoSuchName": false, "Loop.Stop": true, "Loop.NoSuchName": false,
-		"Task.Cancel":     true, // of what it embeds
+		"Task.Cancel":     true, // promoted from an embedded type
 		"Transport.Abort": true, "NoSuchType.Run": false,
 	} {
 		if d.has(name) != want {
-			t.Fatalf("%s is taken to exist: %v", name, !want)
+			t.Fatalf("has(%s) = %v", name, !want)
 		}
 	}
 	table, err := os.ReadFile(filepath.Join("docs", "porting.md"))

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// exportedNames returns what api.txt lists: names of package aio as Name and Type.Member,
-// and those of other packages with their package.
+// exportedNames returns the names in api.txt: those of package aio as Name and
+// Type.Member, and those of other packages qualified by the package.
 func exportedNames(t *testing.T) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile("api.txt")
@@ -21,7 +21,7 @@ func exportedNames(t *testing.T) map[string]bool {
 	for l := range strings.Lines(string(text)) {
 		m := line.FindStringSubmatch(l)
 		if m == nil {
-			t.Fatalf("api.txt has the line %q", l)
+			t.Fatalf("cannot parse the line %q of api.txt", l)
 		}
 		name := m[3]
 		if m[2] != "" {
@@ -35,13 +35,13 @@ func exportedNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// TestTrioTables holds docs/porting-trio.md to the packages, and to the lists of the
+// TestTrioTables compares docs/porting-trio.md with the packages, and with the lists of
 // names of trio and anyio.
 func TestTrioTables(t *testing.T) {
 	names := exportedNames(t)
 	for name, want := range map[string]bool{"Run": true, "CancelScope.Deadline": true, "aiokit.Sender.Send": true, "NoSuch": false, "aiokit.Run": false} {
 		if names[name] != want {
-			t.Fatalf("%s is taken to exist: %v", name, !want)
+			t.Fatalf("has(%s) = %v", name, !want)
 		}
 	}
 	page, err := os.ReadFile(filepath.Join("docs", "porting-trio.md"))

@@ -14,15 +14,16 @@ import (
 	"unicode/utf8"
 )
 
-// commentWidth is how wide a line with a comment may be, where a tab counts as 8 columns.
+// commentWidth is the maximum width of a line with a comment. A tab counts as 8
+// columns.
 const commentWidth = 90
 
-// directive is a comment for a tool, which cannot be split.
+// directive matches a comment for a tool, which cannot be split.
 var directive = regexp.MustCompile(`^//(go:|lint:|nolint)`)
 
 // wideComments returns the positions of the comment lines in a Go source that are too
-// wide. A comment behind code is as wide as its line. Directives and single words, such
-// as an address, cannot be split.
+// wide. For a comment after code the whole line counts. Directives and single words,
+// such as URLs, cannot be split.
 func wideComments(t *testing.T, path, src string) (wide []string) {
 	lines := strings.Split(src, "\n")
 	files := token.NewFileSet()
@@ -36,7 +37,7 @@ func wideComments(t *testing.T, path, src string) (wide []string) {
 				continue
 			}
 			if strings.HasPrefix(c.Text, "// Output:") {
-				break // what an example prints
+				break // output of an example
 			}
 			first := files.Position(c.Pos()).Line
 			for n := first; n <= files.Position(c.End()).Line; n++ {
@@ -56,7 +57,7 @@ func TestCommentWidth(t *testing.T) {
 	sample := "package p\n\n// " + long + "\n//\n//go:generate " + long + "\nvar s = `// " + long + "`\n" +
 		"// " + long[:80] + "\n\n//\t" + long[:81] + "\n"
 	if got := wideComments(t, "sample.go", sample); !slices.Equal(got, []string{"sample.go:3", "sample.go:9"}) {
-		t.Fatalf("in the sample, %q are too wide", got)
+		t.Fatalf("too wide in the sample: %q", got)
 	}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
