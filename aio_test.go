@@ -391,16 +391,16 @@ func TestInterrupt(t *testing.T) {
 		t.Skip("a process cannot send SIGINT to another one")
 	}
 	for name, want := range map[string]string{
-		"main waits for a future":               "ready; await: aio: cancelled: aio: signal: interrupt true true true; end: aio: signal: interrupt",
-		"main yields in a cycle":                "ready; sleep: aio: cancelled: aio: signal: interrupt; end: aio: signal: interrupt",
-		"main returns a new CancelledError":     "ready; end: aio: signal: interrupt",
-		"main was cancelled before":             "sleep: aio: cancelled; ready; sleep: aio: cancelled: aio: signal: interrupt; end: aio: cancelled: aio: signal: interrupt",
-		"main absorbs it":                       "ready; sleep: aio: cancelled: aio: signal: interrupt; end: <nil>",
-		"main fails":                            "ready; end: main failed",
-		"twice":                                 "ready; sleep: aio: cancelled: aio: signal: interrupt; ready; sleep: aio: cancelled; worker: aio: cancelled; end: aio: signal: interrupt",
-		"after the run":                         "ready; killed",
-		"between two runs":                      "ready; run: aio: signal: interrupt; ready; end: aio: signal: interrupt",
-		"while SIGINT is ignored":               "ready; end: <nil>",
+		"main waits for a future":              "ready; await: aio: cancelled: aio: signal: interrupt true true true; end: aio: signal: interrupt",
+		"main yields in a cycle":               "ready; sleep: aio: cancelled: aio: signal: interrupt; end: aio: signal: interrupt",
+		"main returns a new CancelledError":    "ready; end: aio: signal: interrupt",
+		"main was cancelled before":            "sleep: aio: cancelled; ready; sleep: aio: cancelled: aio: signal: interrupt; end: aio: cancelled: aio: signal: interrupt",
+		"main absorbs it":                      "ready; sleep: aio: cancelled: aio: signal: interrupt; end: <nil>",
+		"main fails":                           "ready; end: main failed",
+		"twice":                                "ready; sleep: aio: cancelled: aio: signal: interrupt; ready; sleep: aio: cancelled; worker: aio: cancelled; end: aio: signal: interrupt",
+		"after the run":                        "ready; killed",
+		"between two runs":                     "ready; run: aio: signal: interrupt; ready; end: aio: signal: interrupt",
+		"while SIGINT is ignored":              "ready; end: <nil>",
 		"with a signal handler of the program": "ready; own: interrupt; end: aio: signal: interrupt",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -563,8 +563,8 @@ func TestCallGraphWithoutATask(t *testing.T) {
 		f := aio.CreateFuture[int](ctx)
 		for what, err := range map[string]error{
 			"with a loop that is not running": panics(func() { call(ctx, nil) }),
-			"without a loop":                panics(func() { call(context.Background(), nil) }),
-			"without a loop, of a future":   panics(func() { call(context.Background(), f) }),
+			"without a loop":                  panics(func() { call(context.Background(), nil) }),
+			"without a loop, of a future":     panics(func() { call(context.Background(), f) }),
 		} {
 			matches(t, name+" "+what, err, aio.ErrNoRunningLoop)
 			if err != nil && !strings.HasPrefix(err.Error(), "aio: "+name+": ") {

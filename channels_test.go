@@ -197,7 +197,7 @@ func TestReceiveWithADerivedContextKeepsWhatComesTooLate(t *testing.T) {
 		end  func(task aio.AnyTask, s *aio.TimeoutScope, now time.Time)
 		want error
 	}{
-		"a cancellation":         {func(task aio.AnyTask, _ *aio.TimeoutScope, _ time.Time) { task.Cancel() }, aio.ErrCancelled},
+		"a cancellation":      {func(task aio.AnyTask, _ *aio.TimeoutScope, _ time.Time) { task.Cancel() }, aio.ErrCancelled},
 		"its Timeout expires": {func(_ aio.AnyTask, s *aio.TimeoutScope, now time.Time) { s.Reschedule(now) }, aio.ErrTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,8 @@
 package aio_test
 
-// What the examples of asyncio's documentation do, in the order of its chapters. Those
-// that wait have a virtual clock, so that their dates are the same in each run; those
-// that connect have real sockets.
+// The examples of asyncio's documentation, in the order of its chapters. Those that
+// wait use a virtual clock, so that their output is the same in each run; those that
+// connect use real sockets.
 
 import (
 	"bytes"
@@ -49,7 +49,8 @@ func Example_helloWorldCallback() {
 	// <nil>
 }
 
-// A callback that shows the date and has itself called again a second later, five times.
+// A callback that prints the date and schedules itself again a second later, five
+// times.
 func Example_displayDateCallback() {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -74,7 +75,7 @@ func Example_displayDateCallback() {
 	// <nil>
 }
 
-// The same as a coroutine: a loop in place of a callback that schedules itself.
+// The same as a coroutine: a loop instead of a callback that schedules itself.
 func Example_displayDate() {
 	runner := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	defer runner.Close()
@@ -101,7 +102,8 @@ func Example_displayDate() {
 	// <nil>
 }
 
-// A coroutine calls another, which calls two more: one result is needed for the next.
+// A coroutine calls a coroutine, which calls two more in sequence: the second needs the
+// result of the first.
 func Example_chainedCoroutines() {
 	find := func(ctx context.Context, name string) (int, error) {
 		return len(name), aio.Sleep(ctx, time.Millisecond)
@@ -130,7 +132,7 @@ func Example_chainedCoroutines() {
 	// <nil>
 }
 
-// Three tasks side by side: each factorial takes as long as it has factors.
+// Three concurrent tasks: a factorial with more factors takes longer.
 func Example_factorials() {
 	runner := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	defer runner.Close()
@@ -163,7 +165,7 @@ func Example_factorials() {
 	// <nil>
 }
 
-// A limit on what takes too long, and on what does not.
+// A timeout for a slow operation, and for a fast one.
 func Example_timeouts() {
 	runner := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	defer runner.Close()
@@ -188,7 +190,7 @@ func Example_timeouts() {
 	// <nil>
 }
 
-// What must not be stopped half-way goes on when the one who waits for it is cancelled.
+// A shielded operation continues when the task that waits for it is cancelled.
 func Example_shieldedSave() {
 	saved := false
 	save := aio.NoResult(func(ctx context.Context) error {
@@ -197,7 +199,7 @@ func Example_shieldedSave() {
 		return err
 	})
 	err := aio.Run(func(ctx context.Context) error {
-		// the caller keeps the task, to wait for it in the end
+		// the caller keeps the task to await it at the end
 		saving := aio.CreateTask(ctx, save)
 		request := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			_, err := aio.Shield(ctx, saving).Await(ctx)
@@ -219,7 +221,7 @@ func Example_shieldedSave() {
 	// <nil>
 }
 
-// Three workers share what is on a queue.
+// Three workers process the items of a queue.
 func Example_queueWorkers() {
 	runner := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	defer runner.Close()
@@ -287,7 +289,7 @@ func (e *docEcho) DataReceived(p []byte) {
 	e.t.Close()
 }
 
-// docEchoClient says something and hears the answer.
+// docEchoClient sends a message and prints the response.
 type docEchoClient struct {
 	message string
 	lost    *aio.Future[struct{}]
@@ -368,10 +370,10 @@ func (e *docUDPEcho) ConnectionMade(t aio.DatagramTransport) { e.t = t }
 
 func (e *docUDPEcho) DatagramReceived(p []byte, from net.Addr) {
 	fmt.Printf("server: %q\n", p)
-	_ = e.t.SendTo(p, from) // an error goes to ErrorReceived
+	_ = e.t.SendTo(p, from) // errors go to ErrorReceived
 }
 
-// docUDPClient sends a datagram, and closes when the answer has come.
+// docUDPClient sends a datagram, and closes the transport when the response arrives.
 type docUDPClient struct {
 	message string
 	t       aio.DatagramTransport
@@ -421,7 +423,7 @@ func Example_udpEcho() {
 	// <nil>
 }
 
-// docWatcher waits for data on a connection that somebody else has made.
+// docWatcher waits for data on an existing connection.
 type docWatcher struct {
 	t    aio.Transport
 	lost *aio.Future[struct{}]
@@ -436,7 +438,7 @@ func (w *docWatcher) DataReceived(p []byte) {
 
 func (w *docWatcher) ConnectionLost(error) { _ = w.lost.SetResult(struct{}{}) }
 
-// An open socket becomes a transport, with a protocol that is told when data comes.
+// An open socket becomes a transport, whose protocol is called when data arrives.
 func Example_openSocketProtocol() {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -451,7 +453,7 @@ func Example_openSocketProtocol() {
 		if err != nil {
 			return err
 		}
-		// as from the network
+		// simulates the reception of data from the network
 		loop.CallSoon(func() { go theirs.Write([]byte("abc")) })
 		_, err = watcher.lost.Await(ctx)
 		return err
@@ -476,7 +478,7 @@ func Example_openSocketStreams() {
 		if err != nil {
 			return err
 		}
-		// as from the network
+		// simulates the reception of data from the network
 		loop.CallSoon(func() { go theirs.Write([]byte("abc")) })
 		p, err := r.Read(ctx, 100)
 		fmt.Printf("received %q, %v\n", p, err)
@@ -489,7 +491,7 @@ func Example_openSocketStreams() {
 	// <nil>
 }
 
-// The head of an answer to an HTTP request, by hand, over TLS.
+// Reads the headers of an HTTP response, over TLS and without an HTTP package.
 func Example_httpHeaders() {
 	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
@@ -515,7 +517,7 @@ func Example_httpHeaders() {
 			}
 			fmt.Printf("%s\n", line)
 		}
-		w.Close() // the body, if any, is of no interest
+		w.Close() // the body is not needed
 		return w.WaitClosed(ctx)
 	})
 	fmt.Println(err)
@@ -527,16 +529,17 @@ func Example_httpHeaders() {
 	// <nil>
 }
 
-// A blocking call beside a coroutine: both are done after the longer of the two.
+// A blocking call and a coroutine run concurrently: the total time is that of the
+// longer one.
 func Example_blockingBesideCoroutine() {
 	release := make(chan struct{})
 	blocking := func(context.Context) (string, error) {
-		<-release // a file, a query, a computation
+		<-release // a file, a query or a computation
 		return "from a thread", nil
 	}
 	var first aio.Coro[string] = func(ctx context.Context) (string, error) { return aio.ToThread(ctx, blocking) }
 	var second aio.Coro[string] = func(ctx context.Context) (string, error) {
-		close(release) // this runs while the first one blocks
+		close(release) // this runs while the other one blocks
 		return "from the loop", aio.Sleep(ctx, time.Millisecond)
 	}
 	err := aio.Run(func(ctx context.Context) error {

@@ -39,7 +39,8 @@ func (p *asker) ConnectionLost(err error) {
 	}
 }
 
-// answerer is the other side of it: it answers the first line, and closes.
+// answerer is the protocol of the server: it answers the first line and closes the
+// connection.
 type answerer struct {
 	t    aio.Transport
 	line []byte
@@ -105,7 +106,7 @@ func ExampleCreateUnixConnection() {
 	// <nil>
 }
 
-// A connection of any kind can be given to a loop: here one in memory.
+// A loop can use a connection of any kind, here one in memory.
 func ExampleConnectAcceptedSocket() {
 	client, server := net.Pipe()
 	answer := make(chan []byte)
@@ -129,7 +130,7 @@ func ExampleConnectAcceptedSocket() {
 	// you said "hello", <nil>
 }
 
-// lastAnswerer is an answerer that tells when it is done.
+// lastAnswerer is an answerer whose future is done when the connection is closed.
 type lastAnswerer struct {
 	answerer
 	done *aio.Future[error]
@@ -137,13 +138,13 @@ type lastAnswerer struct {
 
 func (p *lastAnswerer) ConnectionLost(err error) { p.done.SetResult(err) }
 
-// onConn is a protocol that makes a net.Conn of each connection.
+// onConn is a protocol that passes each connection as a net.Conn to a function.
 type onConn func(net.Conn)
 
 func (f onConn) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
 
 func ExampleNewConn() {
-	// Code that knows nothing of loops.
+	// ordinary code that does not know about event loops
 	answer := func(c net.Conn) {
 		defer c.Close()
 		text := textproto.NewConn(c)
@@ -152,7 +153,7 @@ func ExampleNewConn() {
 		}
 	}
 	err := aio.Run(func(ctx context.Context) error {
-		// A goroutine that runs it is blocked while it waits.
+		// In a goroutine, a Read blocks the goroutine.
 		srv, err := aio.CreateServer(ctx, func() onConn { return func(c net.Conn) { go answer(c) } }, "127.0.0.1:0", nil)
 		if err != nil {
 			return err
@@ -163,7 +164,7 @@ func ExampleNewConn() {
 		}, srv.Addr().String(), nil); err != nil {
 			return err
 		}
-		// A task is suspended, and others run.
+		// In a task, a Read suspends the task, and other tasks run.
 		text := textproto.NewConn(conn)
 		text.PrintfLine("hello")
 		line, err := text.ReadLine()
@@ -184,8 +185,7 @@ func ExampleDialer() {
 	}))
 	defer server.Close()
 	err := aio.Run(func(ctx context.Context) error {
-		// A library that works in the goroutine of its caller: a task may call
-		// it.
+		// A task can call a library that uses only the goroutine of its caller.
 		conn, err := new(aio.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
 		if err != nil {
 			return err
@@ -195,7 +195,7 @@ func ExampleDialer() {
 		text.PrintfLine("GET / HTTP/1.0\r\n")
 		fmt.Println(text.ReadLine())
 
-		// One that has goroutines of its own belongs in ToThread.
+		// Calls of a library with its own goroutines belong in ToThread.
 		loop, err := aio.GetRunningLoop(ctx)
 		if err != nil {
 			return err
@@ -226,8 +226,7 @@ func ExampleListen() {
 		if err != nil {
 			return err
 		}
-		// A server of net/http, in goroutines of its own, over connections of the
-		// loop.
+		// A net/http server, whose goroutines use connections of the loop.
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, "hello, ", r.URL.Path[1:])
 		})}
@@ -257,7 +256,7 @@ func ExampleListen() {
 	// <nil>
 }
 
-// crier is a server that answers each datagram in capitals.
+// crier is a server that answers each datagram in upper case.
 type crier struct{ t aio.DatagramTransport }
 
 func (s *crier) ConnectionMade(t aio.DatagramTransport) { s.t = t }
@@ -266,7 +265,7 @@ func (s *crier) DatagramReceived(p []byte, from net.Addr) {
 	s.t.SendTo([]byte(strings.ToUpper(string(p))), from)
 }
 
-// caller is a client that puts what comes into a queue.
+// caller is a client that puts the datagrams it receives into a queue.
 type caller struct{ answers *aio.Queue[string] }
 
 func (a *caller) DatagramReceived(p []byte, _ net.Addr) { a.answers.PutNowait(string(p)) }
@@ -306,7 +305,7 @@ func ExampleCreateDatagramEndpoint() {
 	// WORLD
 }
 
-// complainer tells of each datagram that could not be sent.
+// complainer is notified of each datagram that could not be sent.
 type complainer struct{ heard aio.Event }
 
 func (c *complainer) ErrorReceived(err error) {
@@ -314,7 +313,7 @@ func (c *complainer) ErrorReceived(err error) {
 	c.heard.Set()
 }
 
-// What cannot be sent ends nothing.
+// A send error does not close the transport.
 func ExampleDatagramTransport() {
 	err := aio.Run(func(ctx context.Context) error {
 		t, c, err := aio.CreateDatagramEndpoint(ctx, func() *complainer { return &complainer{} },
@@ -339,7 +338,7 @@ func ExampleDatagramTransport() {
 	// false
 }
 
-// Where a web server listens, and an address that needs no resolver.
+// The addresses on which a web server listens, and an address that needs no resolver.
 func ExampleGetaddrinfo() {
 	err := aio.Run(func(ctx context.Context) error {
 		infos, err := aio.Getaddrinfo(ctx, "", "http", &aio.AddrInfoOptions{Passive: true})
@@ -380,7 +379,7 @@ func ExampleGetnameinfo() {
 	// 2001:db8::1 54321
 }
 
-// A server without transports, for one client: it sends back what comes.
+// An echo server for one client, without transports.
 func ExampleSockAccept() {
 	err := aio.Run(func(ctx context.Context) error {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -396,7 +395,8 @@ func ExampleSockAccept() {
 			defer conn.Close()
 			for {
 				p, err := aio.SockRecv(ctx, conn, 1024)
-				if err != nil || len(p) == 0 { // the client has gone
+				// the client has closed the connection
+				if err != nil || len(p) == 0 {
 					return err
 				}
 				if err := aio.SockSendall(ctx, conn, p); err != nil {
@@ -430,7 +430,7 @@ func ExampleSockAccept() {
 	// <nil>
 }
 
-// What comes too late is there for the next call.
+// Data that arrives after a timeout is kept for the next call.
 func ExampleSockRecv() {
 	err := aio.Run(func(ctx context.Context) error {
 		a, b := net.Pipe()
@@ -460,7 +460,7 @@ func ExampleSockRecv() {
 	// late
 }
 
-// Datagrams tell where they come from.
+// Each datagram comes with the address of its sender.
 func ExampleSockRecvfrom() {
 	err := aio.Run(func(ctx context.Context) error {
 		server, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -498,7 +498,7 @@ func ExampleSockRecvfrom() {
 	// answer
 }
 
-// A part of a file, here one in memory.
+// Sends a part of a file, here of one in memory.
 func ExampleSockSendfile() {
 	err := aio.Run(func(ctx context.Context) error {
 		a, b := net.Pipe()
@@ -570,7 +570,7 @@ func ExampleSendfile() {
 	// here it is: the file
 }
 
-// shouter answers in capitals. Asked to, it goes on with TLS.
+// shouter answers in upper case. On request it switches to TLS.
 type shouter struct {
 	loop   *aio.Loop
 	t      aio.Transport
@@ -584,7 +584,7 @@ func (s *shouter) DataReceived(p []byte) {
 		s.t.Write(bytes.ToUpper(p))
 		return
 	}
-	s.t.PauseReading() // what comes next is for TLS
+	s.t.PauseReading() // the following data belongs to TLS
 	s.t.Write([]byte("ready"))
 	aio.CreateTask(s.loop.Context(), func(ctx context.Context) (_ struct{}, err error) {
 		t, err := aio.StartTLS(ctx, s.t, s, s.config, &aio.TLSOptions{ServerSide: true})
@@ -598,10 +598,11 @@ func (s *shouter) DataReceived(p []byte) {
 // answers puts what it gets on a queue.
 type answers struct{ aio.Queue[string] }
 
-// the queue has no limit
+// PutNowait does not fail: the queue is unbounded.
 func (a *answers) DataReceived(p []byte) { _ = a.PutNowait(string(p)) }
 
-// A connection that begins in clear, as those of mail servers and databases do.
+// A connection that starts unencrypted and is upgraded to TLS, as in SMTP and database
+// protocols.
 func ExampleStartTLS() {
 	site := httptest.NewTLSServer(nil) // for its certificate
 	defer site.Close()
@@ -652,10 +653,10 @@ func ExampleStartTLS() {
 	// <nil>
 }
 
-// A server with TLS and a client that verifies it. The name to verify is the host of the
-// address unless the configuration says otherwise.
+// A server with TLS and a client that verifies its certificate. The name to verify is
+// the host of the address unless the configuration specifies another one.
 func ExampleConnectionOptions() {
-	// for its certificate, which is for example.com
+	// provides a certificate for example.com
 	site := httptest.NewTLSServer(nil)
 	defer site.Close()
 	roots := x509.NewCertPool()
@@ -688,8 +689,8 @@ func ExampleConnectionOptions() {
 	// <nil>
 }
 
-// Streams that begin in clear. The server waits for no more than a second for the
-// client's handshake.
+// Streams that start unencrypted. The server waits at most a second for the client's
+// handshake.
 func ExampleTLSOptions() {
 	site := httptest.NewTLSServer(nil) // for its certificate
 	defer site.Close()
@@ -715,7 +716,7 @@ func ExampleTLSOptions() {
 			return err
 		}
 		defer w.Close()
-		if _, err := r.ReadLine(ctx); err != nil { // the word to begin
+		if _, err := r.ReadLine(ctx); err != nil { // wait for the server's line
 			return err
 		}
 		if err := w.StartTLS(ctx, &tls.Config{ServerName: "example.com", RootCAs: roots}, nil); err != nil {

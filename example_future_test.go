@@ -12,8 +12,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A result that a callback brings. Whoever awaits it goes on in the next pass of the
-// loop.
+// A callback sets the result of a future. The task that awaits it continues in the next
+// pass of the loop.
 func ExampleFuture() {
 	_ = aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -33,7 +33,7 @@ func ExampleFuture() {
 	// aio: invalid state: SetResult: the future is done
 }
 
-// What AddDoneCallback returns names the callback, to take it back.
+// AddDoneCallback returns a value that identifies the callback, to remove it.
 func ExampleDoneCallback() {
 	_ = aio.Run(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, say("tea", 0))
@@ -48,7 +48,7 @@ func ExampleDoneCallback() {
 	// tea <nil>
 }
 
-// A result that any goroutine may wait for, with a select or with Result.
+// Any goroutine can wait for the result, with select or with Result.
 func ExampleConcurrentFuture() {
 	loop, stop := aio.StartLoop(nil)
 	slow := aio.RunCoroutineThreadsafe(loop, say("slow", time.Hour))
@@ -69,11 +69,11 @@ func ExampleConcurrentFuture() {
 	// <nil>
 }
 
-// A goroutine gives its result to a task, and is told if that is not wanted any more.
+// A goroutine passes its result to a task, and learns whether the task still wants it.
 func ExampleNewConcurrentFuture() {
 	answer, gone := aio.NewConcurrentFuture[int](), make(chan error)
 	go func() {
-		<-answer.Done()              // somebody settled it before
+		<-answer.Done()              // the timeout cancels the future
 		gone <- answer.SetResult(42) // too late
 	}()
 	_ = aio.Run(func(ctx context.Context) error {
@@ -87,8 +87,8 @@ func ExampleNewConcurrentFuture() {
 	// true
 }
 
-// All is for the task that wants the futures one after another. A loop over it that was
-// left can be taken up again.
+// All yields the futures one after another to one task. After a break, another range
+// over All continues.
 func ExampleCompletedIterator_All() {
 	_ = aio.Run(func(ctx context.Context) error {
 		var tasks []*aio.Task[string]
@@ -114,8 +114,8 @@ func ExampleCompletedIterator_All() {
 	// later: Task-2
 }
 
-// Next is for handing out coroutines: each gives the next future that is done, whoever
-// runs it.
+// Next returns coroutines, each of which returns the next future that is done, in
+// whichever task it runs.
 func ExampleCompletedIterator_Next() {
 	_ = aio.Run(func(ctx context.Context) error {
 		tasks := []*aio.Task[string]{
@@ -136,7 +136,7 @@ func ExampleCompletedIterator_Next() {
 	// slow <nil>
 }
 
-// countdown is an Awaitable of the program's own.
+// countdown is a user-defined Awaitable.
 type countdown int
 
 func (c countdown) Await(ctx context.Context) (string, error) {
@@ -148,7 +148,7 @@ func (c countdown) Await(ctx context.Context) (string, error) {
 	return "lift-off", nil
 }
 
-// What has an Await can be given to Gather, WaitFor, Shield and EnsureFuture.
+// A type with a method Await can be passed to Gather, WaitFor, Shield and EnsureFuture.
 func ExampleAwaitable() {
 	_ = aio.Run(func(ctx context.Context) error {
 		fmt.Println(aio.Gather(ctx, say("ignition", 0), countdown(3)).Await(ctx))
@@ -161,7 +161,8 @@ func ExampleAwaitable() {
 	// aio: timed out
 }
 
-// A slice of tasks is no slice of Awaitables to Go: it is copied into one.
+// In Go a slice of tasks is not a slice of Awaitables, so its elements are copied into
+// one.
 func ExampleAwaitable_slice() {
 	_ = aio.Run(func(ctx context.Context) error {
 		var all []aio.Awaitable[string]
@@ -174,8 +175,8 @@ func ExampleAwaitable_slice() {
 	// Output: [a b c] <nil>
 }
 
-// upper is a task with another result: what takes futures sees the one that its methods
-// give.
+// upper is a task with another result: functions that take futures use the result of
+// its methods.
 type upper struct{ *aio.Task[string] }
 
 func (u upper) Result() (string, error) {
@@ -198,7 +199,7 @@ func ExampleFutureLike() {
 	// Output: [hello HELLO] <nil>
 }
 
-// Futures with results of different types in one Wait, until one of them fails.
+// Wait for futures with results of different types, until one of them fails.
 func ExampleAnyFuture() {
 	_ = aio.Run(func(ctx context.Context) error {
 		fs := []aio.AnyFuture{
@@ -219,7 +220,7 @@ func ExampleAnyFuture() {
 	// [Task slow pending, awaiting Sleep] <nil>
 }
 
-// A limit that is told whether it was the reason.
+// A timeout whose state can be read afterwards: did it expire?
 func ExampleTimeoutScope() {
 	_ = aio.Run(func(ctx context.Context) error {
 		limit := aio.NewTimeout(time.Millisecond)
@@ -236,7 +237,8 @@ func ExampleTimeoutScope() {
 	// outside: aio: timed out true
 }
 
-// One deadline for two steps: each has what the other leaves.
+// Two steps share one deadline: the second step gets the time that the first one
+// leaves.
 func ExampleNewTimeoutAt() {
 	_ = aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -256,7 +258,7 @@ func ExampleNewTimeoutAt() {
 	// aio: timed out true
 }
 
-// A group that some function is handed, to start tasks in.
+// A task group can be passed to functions, which start tasks in it.
 func ExampleTaskGroup() {
 	serve := func(tg *aio.TaskGroup, name string) {
 		tg.Go(func(ctx context.Context) error {
@@ -283,7 +285,7 @@ func ExampleTaskGroup() {
 	// aio: errors in a task group (1): no database
 }
 
-// Tasks with results, which the group's end has brought.
+// Tasks with results: they are available when the group has ended.
 func ExampleGoResult() {
 	_ = aio.Run(func(ctx context.Context) error {
 		var name *aio.Task[string]
@@ -296,7 +298,7 @@ func ExampleGoResult() {
 		if err != nil {
 			return err
 		}
-		// the group has no error, so neither has a task of it
+		// the group returned no error, so its tasks have none
 		n, _ := name.Result()
 		s, _ := size.Result()
 		fmt.Println(n, s)
@@ -305,7 +307,7 @@ func ExampleGoResult() {
 	// Output: report.pdf 4096
 }
 
-// Ending a program in order: whatever else runs is told to stop, and waited for.
+// An orderly shutdown: all other tasks are cancelled and awaited.
 func ExampleAllTasks() {
 	_ = aio.Run(func(ctx context.Context) error {
 		aio.CreateTask(ctx, say("a", time.Hour), aio.WithName("a"))
@@ -328,7 +330,7 @@ func ExampleAllTasks() {
 	// b true
 }
 
-// Why was it cancelled? A message comes from Cancel, a cause from the context that ended.
+// The reason of a cancellation: Cancel can pass a message, a context its cause.
 func ExampleCancelledError() {
 	errQuota := errors.New("no quota left")
 	_ = aio.Run(func(ctx context.Context) error {
@@ -338,8 +340,8 @@ func ExampleCancelledError() {
 		_, err := task.Await(ctx)
 		fmt.Println(errors.As(err, &c), c.Message)
 
-		// The end of a context that the caller derived is no cancellation of the
-		// task.
+		// The await fails because the derived context is done; the task is not
+		// cancelled.
 		limited, cancel := context.WithCancelCause(ctx)
 		cancel(errQuota)
 		err = aio.Sleep(limited, time.Hour)
@@ -351,8 +353,8 @@ func ExampleCancelledError() {
 	// false true true
 }
 
-// A panic ends the task, not the program. If its value is an error it can be found in the
-// task's.
+// A panic ends the task but not the program. If the panic value is an error, the error
+// of the task wraps it.
 func ExamplePanicError() {
 	_ = aio.Run(func(ctx context.Context) error {
 		_, err := aio.CreateTask(ctx, func(context.Context) (int, error) {
@@ -370,7 +372,7 @@ func ExamplePanicError() {
 	// true true
 }
 
-// Each error of a group is looked at.
+// Handles each error of a group.
 func ExampleGroupError_Unwrap() {
 	errDisk := errors.New("disk full")
 	_ = aio.Run(func(ctx context.Context) error {
@@ -392,7 +394,8 @@ func ExampleGroupError_Unwrap() {
 	// true true a bug
 }
 
-// Two tasks that wait for each other can never go on. Cancelling one of them tells.
+// Two tasks that wait for each other never continue. Cancelling one of them returns the
+// cycle as an error.
 func ExampleAwaitCycleError() {
 	_ = aio.Run(func(ctx context.Context) error {
 		var egg, hen *aio.Task[int]
@@ -413,7 +416,7 @@ func ExampleAwaitCycleError() {
 	// Output: [hen egg]
 }
 
-// A stream that ends in the middle of a message gives what there is of it.
+// If a stream ends within a message, the error contains the part that was read.
 func ExampleIncompleteReadError() {
 	_ = aio.Run(func(ctx context.Context) error {
 		r := aio.NewStreamReader(ctx, 0)
@@ -426,7 +429,7 @@ func ExampleIncompleteReadError() {
 		}
 		fmt.Println(errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF))
 		_, err = r.ReadExactly(ctx, 8)
-		fmt.Println(errors.Is(err, io.EOF)) // nothing at all is left
+		fmt.Println(errors.Is(err, io.EOF)) // io.EOF only if no byte was left
 		return nil
 	})
 	// Output:
@@ -435,7 +438,7 @@ func ExampleIncompleteReadError() {
 	// true
 }
 
-// What is longer than the limit is taken in parts.
+// A record longer than the limit can be read in parts.
 func ExampleLimitOverrunError() {
 	_ = aio.Run(func(ctx context.Context) error {
 		r := aio.NewStreamReader(ctx, 8)
@@ -457,7 +460,7 @@ func ExampleLimitOverrunError() {
 	// Output: a long record; <nil>
 }
 
-// A handler of one's own is told of errors that nobody waits for.
+// A custom exception handler gets the errors of tasks that nobody awaits.
 func ExampleExceptionContext() {
 	loop := aio.NewEventLoop(nil)
 	loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
@@ -467,6 +470,6 @@ func ExampleExceptionContext() {
 		aio.CreateTask(ctx, refuse, aio.WithName("fetch"))
 		return aio.Sleep(ctx, 0)
 	}))
-	_ = loop.Close() // at the latest
+	_ = loop.Close() // reports it at the latest
 	// Output: task fetch: error was never retrieved: refused
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A lock is for a section that awaits in the middle.
+// A lock protects a section that awaits in the middle.
 func ExampleLock() {
 	var lock aio.Lock
 	balance := 100
@@ -21,7 +21,7 @@ func ExampleLock() {
 				return nil
 			}
 			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
-				// asks the bank
+				// asks the bank, for example
 				return err
 			}
 			balance -= amount
@@ -80,7 +80,7 @@ func ExampleEvent() {
 	// Cid runs
 }
 
-// A condition lets a task wait until some state is as it needs it.
+// A condition lets a task wait until a state is reached.
 func ExampleCondition() {
 	err := aio.Run(func(ctx context.Context) error {
 		var changed aio.Condition
@@ -121,7 +121,7 @@ func ExampleCondition() {
 	// 22 degrees reached
 }
 
-// A semaphore limits how many tasks do something at the same time.
+// A semaphore limits the number of tasks that do something concurrently.
 func ExampleSemaphore() {
 	err := aio.Run(func(ctx context.Context) error {
 		connections := aio.NewSemaphore(2)
@@ -130,8 +130,8 @@ func ExampleSemaphore() {
 				tg.Go(func(ctx context.Context) error {
 					return connections.With(ctx, func(ctx context.Context) error {
 						fmt.Println("fetching page", page)
-						// the others have their turn while it
-						// comes
+						// other tasks run while the page is
+						// fetched
 						err := aio.Sleep(ctx, 0)
 						fmt.Println("got page", page)
 						return err
@@ -155,8 +155,8 @@ func ExampleSemaphore() {
 	// got page 4
 }
 
-// Releasing a bounded semaphore once too often is a mistake in the program: it panics,
-// which becomes the error of the task.
+// Releasing a bounded semaphore too often is a programming error: Release panics, and
+// the panic becomes the error of the task.
 func ExampleNewBoundedSemaphore() {
 	err := aio.Run(func(ctx context.Context) error {
 		seats := aio.NewBoundedSemaphore(1)
@@ -208,7 +208,7 @@ func ExampleBarrier() {
 	// all have ended round 2
 }
 
-// Workers take jobs until all are done; then they are told to go home.
+// Workers process jobs until all are done; then Shutdown ends their loops.
 func ExampleQueue() {
 	err := aio.Run(func(ctx context.Context) error {
 		jobs := aio.NewQueue[int](0)
@@ -219,14 +219,14 @@ func ExampleQueue() {
 						if err != nil {
 							return err
 						}
-						// works on it
+						// process the job
 						if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil {
 							return err
 						}
 						fmt.Println(worker, "has done job", job)
 						jobs.TaskDone()
 					}
-					fmt.Println(worker, "goes home")
+					fmt.Println(worker, "stops")
 					return nil
 				})
 			}
@@ -252,12 +252,12 @@ func ExampleQueue() {
 	// Ann has done job 3
 	// Bob has done job 4
 	// all jobs are done
-	// Ann goes home
-	// Bob goes home
+	// Ann stops
+	// Bob stops
 }
 
-// A queue with a limit holds its producer back. A producer that has no more says so by
-// Shutdown, and the consumer's loop ends when it has taken what is left.
+// A bounded queue makes its producer wait. After its last item the producer calls
+// Shutdown, and the consumer's loop ends after the remaining items.
 func ExampleQueue_All() {
 	err := aio.Run(func(ctx context.Context) error {
 		lines := aio.NewQueue[string](1)
@@ -291,7 +291,7 @@ func ExampleQueue_All() {
 	// no more
 }
 
-// Putting without waiting fails if there is no room.
+// PutNowait fails if the queue is full.
 func ExampleQueue_PutNowait() {
 	queue := aio.NewQueue[string](2)
 	for _, item := range []string{"a", "b", "c"} {
@@ -303,7 +303,7 @@ func ExampleQueue_PutNowait() {
 	// c aio: queue is full
 }
 
-// drain prints what a queue holds.
+// drain prints the items of a queue.
 func drain[T any](queue *aio.Queue[T]) {
 	for !queue.Empty() {
 		item, err := queue.GetNowait()
@@ -329,8 +329,8 @@ func ExampleNewLifoQueue() {
 	// type
 }
 
-// Jobs of equal priority come out in the order in which they went in only if that is a
-// part of the comparison.
+// A priority queue does not keep the order of jobs with equal priority, so the
+// comparison includes a sequence number.
 func ExampleNewPriorityQueue() {
 	type job struct {
 		priority, number int
@@ -379,8 +379,8 @@ func ExampleNewOrderedQueue() {
 	// 3
 }
 
-// Two conditions under one lock: who puts something in wakes one of those who take, and
-// the reverse.
+// Two conditions that share a lock: a producer wakes a consumer, and a consumer wakes a
+// producer.
 func ExampleNewCondition() {
 	var lock aio.Lock
 	notEmpty, notFull := aio.NewCondition(&lock), aio.NewCondition(&lock)
@@ -423,7 +423,8 @@ func ExampleNewCondition() {
 	// <nil>
 }
 
-// One who will not come tells the others, so that they do not wait for ever.
+// A task that will not arrive aborts the barrier, so that the others do not wait
+// forever.
 func ExampleBarrier_Abort() {
 	err := aio.Run(func(ctx context.Context) error {
 		start := aio.NewBarrier(3)

@@ -14,7 +14,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The loop of a ctx, for the calls that are its methods.
+// The running loop, for functions that are its methods.
 func ExampleGetRunningLoop() {
 	_ = aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -31,7 +31,7 @@ func ExampleGetRunningLoop() {
 	// true
 }
 
-// A Handle is for those who change their mind.
+// A Handle can cancel the call.
 func ExampleHandle() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
@@ -47,7 +47,7 @@ func ExampleHandle() {
 	// <nil>
 }
 
-// A time limit that each sign of life puts off.
+// A timeout that is restarted by each message.
 func ExampleTimerHandle() {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -76,7 +76,7 @@ func ExampleTimerHandle() {
 	// <nil>
 }
 
-// A clock that does not drift: each tick has a fixed distance from the first one,
+// Periodic calls without drift: each one has a fixed distance from the first,
 // regardless of how long a callback takes.
 func ExampleLoop_CallAt() {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
@@ -101,8 +101,7 @@ func ExampleLoop_CallAt() {
 	// <nil>
 }
 
-// Code that has an error and nobody to return it to can report it as the loop reports its
-// own.
+// Code that has no caller to return an error to can report it to the exception handler.
 func ExampleLoop_CallExceptionHandler() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
@@ -120,10 +119,10 @@ func ExampleLoop_CallExceptionHandler() {
 	// <nil>
 }
 
-// An Executor of the program's own: here one that counts its jobs.
+// A user-defined Executor, here one that counts its jobs.
 type jobCounter struct {
 	aio.Executor
-	jobs int // of the loop, which is who calls Submit
+	jobs int // accessed only by the loop, which calls Submit
 }
 
 func (e *jobCounter) Submit(job func()) error {
@@ -138,7 +137,7 @@ func ExampleExecutor() {
 		if err != nil {
 			return err
 		}
-		loop.SetDefaultExecutor(pool) // of ToThread too; Run shuts it down
+		loop.SetDefaultExecutor(pool) // also for ToThread; Run shuts it down
 		for _, s := range []string{"a", "b"} {
 			upper, err := aio.ToThread(ctx, func(context.Context) (string, error) { return strings.ToUpper(s), nil })
 			fmt.Println(upper, err)
@@ -160,7 +159,7 @@ func ExampleThreadPoolExecutor() {
 			fmt.Println(err)
 		}
 	}
-	pool.Shutdown(true) // waits for them
+	pool.Shutdown(true) // waits for the jobs
 	fmt.Println(pool.Submit(func() {}) != nil)
 	// Output:
 	// job 0
@@ -169,7 +168,7 @@ func ExampleThreadPoolExecutor() {
 	// true
 }
 
-// A factory that names each task after the request in its context.
+// A task factory that names each task after the request in its context.
 func ExampleTaskFactory() {
 	type requestKey struct{}
 	_ = aio.Run(func(ctx context.Context) error {
@@ -193,8 +192,8 @@ func ExampleTaskFactory() {
 	// Task audit pending
 }
 
-// Eager tasks run at once up to their first wait: what needs none costs no pass of the
-// loop.
+// An eager task runs at once until its first suspension; if it does not suspend, it
+// needs no pass of the loop.
 func ExampleEagerTaskFactory() {
 	_ = aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -214,8 +213,8 @@ func ExampleEagerTaskFactory() {
 	// [from the cache from the network later] <nil>
 }
 
-// A task of a group with values that the group's ctx does not have. It is cancelled with
-// the group.
+// A task in a group with context values that the group's ctx does not have. It is
+// cancelled with the group.
 func ExampleWithContext() {
 	type userKey struct{}
 	greet := func(ctx context.Context) error {
@@ -237,10 +236,10 @@ func ExampleWithContext() {
 	// hello <nil>
 }
 
-// Four loops share a computation, each with a part of its own and no lock.
+// Four loops share a computation. Each sums its own part, so no lock is needed.
 func ExampleLoopGroup() {
 	loops := aio.LoopGroup{N: 4}
-	sums := make([]int, loops.Len()) // each loop writes its own place
+	sums := make([]int, loops.Len()) // each loop writes one element
 	err := loops.Run(func(ctx context.Context, i int) error {
 		for n := i; n < 1000; n += loops.Len() {
 			sums[i] += n
@@ -255,11 +254,11 @@ func ExampleLoopGroup() {
 	// Output: 499500 <nil>
 }
 
-// A loop asks another one for what belongs to that.
+// A loop asks another loop for data that the other one owns.
 func ExampleLoopGroup_Loop() {
 	loops := aio.LoopGroup{N: 2}
-	stock := map[string]int{"tea": 3} // of loop 1
-	var over aio.Event                // of loop 1
+	stock := map[string]int{"tea": 3} // owned by loop 1
+	var over aio.Event                // owned by loop 1
 	err := loops.Run(func(ctx context.Context, i int) error {
 		if i == 1 {
 			return over.Wait(ctx)
@@ -277,7 +276,7 @@ func ExampleLoopGroup_Loop() {
 	// <nil>
 }
 
-// Which loop failed? Without FailFast the others go on.
+// The error says which loop failed. Without FailFast the other loops continue.
 func ExampleLoopError() {
 	loops := aio.LoopGroup{N: 3, FailFast: true}
 	err := loops.Run(func(ctx context.Context, i int) error {
@@ -293,7 +292,7 @@ func ExampleLoopError() {
 	// Output: 1 no database
 }
 
-// Each loop serves the clients that the system gives to its listener.
+// Each loop serves the clients that the kernel assigns to its listener.
 func ExampleSharedListeners() {
 	const n = 2
 	listeners, err := aio.SharedListeners(n, "tcp", "127.0.0.1:0")
@@ -333,7 +332,7 @@ func ExampleSharedListeners() {
 	// <nil>
 }
 
-// Who waits for what this function is doing?
+// Which tasks wait for the current function?
 func ExampleCaptureCallGraph() {
 	query := func(ctx context.Context) (int, error) {
 		for g := aio.CaptureCallGraph(ctx, nil, nil); ; g = g.AwaitedBy[0] {
@@ -359,8 +358,8 @@ func ExampleCaptureCallGraph() {
 	// Task-1
 }
 
-// Without stacks there is a line for each task and future, and one for those that it
-// holds up.
+// Without stacks there is one line for each task and future, and for each of their
+// awaiters.
 func ExampleFormatCallGraph() {
 	err := aio.Run(func(ctx context.Context) error {
 		answer := aio.CreateFuture[int](ctx)
@@ -390,8 +389,8 @@ func ExampleFormatCallGraph() {
 	//         * Task(name="Task-1", id=0x...)
 }
 
-// A combinator of one's own, here one that is done with the first result, ties futures
-// together by done callbacks. Call graphs show what it tells them.
+// A user-defined combinator that is done with the first result. It links futures with
+// done callbacks, so it registers the awaiters for call graphs itself.
 func ExampleFutureAddToAwaitedBy() {
 	first := func(ctx context.Context, fs ...*aio.Future[int]) *aio.Future[int] {
 		result := aio.CreateFuture[int](ctx)
@@ -438,14 +437,14 @@ func (c *crawler) crawl(ctx context.Context) error {
 
 func (c *crawler) fetch(ctx context.Context) error { return c.found.Wait(ctx) }
 
-// Another goroutine, such as a handler of net/http, asks the loop for its tasks and draws
+// Another goroutine, such as an HTTP handler, captures the tasks of the loop and draws
 // them.
 func ExampleCaptureTasks() {
 	draw := func(loop *aio.Loop) error {
 		tasks := make(chan []aio.TaskInfo, 1)
 		loop.CallSoonThreadsafe(func() { tasks <- aio.CaptureTasks(loop.Context()) })
 		tree, err := aio.FormatTaskTree(<-tasks, nil)
-		// without files and lines
+		// without file names and lines
 		fmt.Println(regexp.MustCompile(` \S*/\S*\.go:\d+`).ReplaceAllString(tree, ""))
 		return err
 	}
@@ -456,7 +455,7 @@ func ExampleCaptureTasks() {
 		}
 		var c crawler
 		crawler := aio.CreateTask(ctx, aio.NoResult(c.crawl), aio.WithName("crawler"))
-		for range 2 { // the crawler starts, then its tasks do
+		for range 2 { // first the crawler starts, then its tasks
 			if err := aio.Sleep(ctx, 0); err != nil {
 				return err
 			}
@@ -483,7 +482,7 @@ func ExampleCaptureTasks() {
 	//             └──  aio_test.(*crawler).fetch
 }
 
-// Each line is a task and one of those that await it.
+// Each line is a task and one of its awaiters.
 func ExampleFormatTaskTable() {
 	stack := func(functions ...string) (stack []runtime.Frame) {
 		for _, name := range functions {
@@ -492,7 +491,8 @@ func ExampleFormatTaskTable() {
 		return stack
 	}
 	serve := stack("main.(*shop).serve", "main.main")
-	fmt.Println(aio.FormatTaskTable([]aio.TaskInfo{ // as CaptureTasks returns them
+	// in the form that CaptureTasks returns
+	fmt.Println(aio.FormatTaskTable([]aio.TaskInfo{
 		{ID: 0xc1, Name: "shop", Stack: serve},
 		{ID: 0xc2, Name: "oven", Stack: stack("main.bake"), AwaitedBy: []aio.TaskAwaiter{{ID: 0xc1, Stack: serve}}},
 	}))
@@ -503,7 +503,7 @@ func ExampleFormatTaskTable() {
 	// 0x0   0xc2     oven       main.bake                        main.(*shop).serve -> main.main  shop          0xc1
 }
 
-// Without a writer it goes to standard output.
+// A nil writer means standard output.
 func ExamplePrintCallGraph() {
 	err := aio.Run(func(ctx context.Context) error {
 		report := func(ctx context.Context) error {
@@ -525,10 +525,11 @@ func ExamplePrintCallGraph() {
 	// <nil>
 }
 
-// Markers of one's own, for the tasks and for the frames.
+// Custom markers for tasks and frames.
 func ExampleFormatTaskTree() {
 	frame := func(name string) []runtime.Frame { return []runtime.Frame{{Function: name, File: "shop.go", Line: 12}} }
-	tree, err := aio.FormatTaskTree([]aio.TaskInfo{ // as CaptureTasks returns them
+	// in the form that CaptureTasks returns
+	tree, err := aio.FormatTaskTree([]aio.TaskInfo{
 		{ID: 1, Name: "shop", Stack: frame("main.serve")},
 		{ID: 2, Name: "oven", Stack: frame("main.bake"), AwaitedBy: []aio.TaskAwaiter{{ID: 1, Stack: frame("main.serve")}}},
 	}, &aio.TaskTreeOptions{TaskMarker: "[task]", FrameMarker: "at"})
@@ -542,7 +543,7 @@ func ExampleFormatTaskTree() {
 	// <nil>
 }
 
-// A program that was ported line by line. With Run it needs no current loop.
+// A program ported line by line. With Run a program needs no current loop.
 func ExampleGetEventLoop() {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()
@@ -563,14 +564,14 @@ func ExampleGetEventLoop() {
 	// <nil>
 }
 
-// virtualPolicy has loops live in a time of their own.
+// virtualPolicy creates loops with a virtual clock.
 type virtualPolicy struct{ aio.DefaultEventLoopPolicy }
 
 func (*virtualPolicy) NewEventLoop() *aio.Loop {
 	return aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 }
 
-// A policy of the program's own is heeded where it is asked.
+// A custom policy creates the loop of a Runner.
 func ExampleSetEventLoopPolicy() {
 	aio.SetEventLoopPolicy(&virtualPolicy{})
 	defer aio.SetEventLoopPolicy(nil)

@@ -34,7 +34,7 @@ func ExampleLoop_AddObserver() {
 	// Output: map[Task-1:2 worker:2] <nil>
 }
 
-// A loop with a virtual clock makes the same timeline in each run.
+// With a virtual clock the timeline is the same in each run.
 func ExampleTimeline() {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -72,8 +72,8 @@ func ExampleTimeline() {
 	// <nil>
 }
 
-// A task that waits for a channel blocks its whole loop. The watchdog says which task,
-// and where.
+// A task that receives from a channel directly blocks its whole loop. The watchdog
+// reports the task and its position.
 func ExampleLoop_StartWatchdog() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
@@ -89,7 +89,8 @@ func ExampleLoop_StartWatchdog() {
 
 	_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {
 		_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
-			askBlocking(answer) // a task awaits aio.Receive instead
+			// blocks the loop; aio.Receive would suspend the task instead
+			askBlocking(answer)
 			return nil
 		}), aio.WithName("asker")).Await(ctx)
 		return err
@@ -102,11 +103,11 @@ func ExampleLoop_StartWatchdog() {
 
 func askBlocking(answer chan string) string { return <-answer }
 
-// The numbers of a loop are for any goroutine, also while a task blocks it.
+// Any goroutine can read the statistics of a loop, even while a task blocks it.
 func ExampleLoop_Stats() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
-	loop.Stats() // the loop counts from the first call on
+	loop.Stats() // the first call starts the counters
 
 	_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {
 		if err := aio.Sleep(ctx, 0); err != nil {
@@ -124,11 +125,11 @@ func ExampleLoop_Stats() {
 	// <nil>
 }
 
-// The locks and queues of a loop, for any goroutine.
+// Any goroutine can list the locks and queues of a loop.
 func ExampleLoop_Resources() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
-	loop.Resources() // the loop lists what is used from the first call on
+	loop.Resources() // the first call starts the list
 
 	_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {
 		var lock aio.Lock
@@ -150,10 +151,10 @@ func ExampleLoop_Resources() {
 	// <nil>
 }
 
-// Each line of the log names the task.
+// Each log record contains the name of the task.
 func ExampleNewLogHandler() {
 	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		// without the time and the number of the loop, for this example
+		// omits the time and the number of the loop from the output
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "loop" {
 				return slog.Attr{}
@@ -166,7 +167,7 @@ func ExampleNewLogHandler() {
 		worker := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			log.InfoContext(ctx, "in the task")
 			_, err := aio.ToThread(ctx, func(ctx context.Context) (int, error) {
-				log.InfoContext(ctx, "in a goroutine of its own")
+				log.InfoContext(ctx, "in another goroutine")
 				return 0, nil
 			})
 			return err
@@ -177,6 +178,6 @@ func ExampleNewLogHandler() {
 	fmt.Println(err)
 	// Output:
 	// level=INFO msg="in the task" task=worker
-	// level=INFO msg="in a goroutine of its own" task=worker
+	// level=INFO msg="in another goroutine" task=worker
 	// <nil>
 }

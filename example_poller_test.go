@@ -14,7 +14,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A callback for a pipe that somebody else writes to.
+// A callback for a pipe that another goroutine writes to.
 func ExampleLoop_AddReader() {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -53,7 +53,7 @@ func ExampleLoop_AddReader() {
 	// from another goroutine
 }
 
-// A socket of the user's own making.
+// Connects a socket that the program has created with system calls.
 func ExampleSockConnect() {
 	err := aio.Run(func(ctx context.Context) error {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -91,7 +91,7 @@ func ExampleSockConnect() {
 	// hello
 }
 
-// A callback for when there is room to write again.
+// A callback that is called when the descriptor is writable again.
 func ExampleLoop_AddWriter() {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)

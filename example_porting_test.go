@@ -1,6 +1,7 @@
 package aio_test
 
-// The Go halves of docs/idioms.md, which has the body of each function word for word.
+// The Go examples of docs/idioms.md, which contains the bodies of these functions word
+// for word.
 
 import (
 	"context"

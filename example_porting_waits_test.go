@@ -1,6 +1,6 @@
 package aio_test
 
-// More Go halves of docs/idioms.md: timeouts, results as they complete, events,
+// More Go examples of docs/idioms.md: timeouts, results in order of completion, events,
 // conditions, executors and datagrams.
 
 import (

@@ -1,6 +1,6 @@
 package aio_test
 
-// The Go blocks of docs/service.md, which has them word for word.
+// The Go code of docs/service.md, which contains it word for word.
 
 import (
 	"context"
@@ -16,13 +16,13 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// stock is a part of a service. Its loop owns what it has; any goroutine may call its
-// methods.
+// stock is a component of a service. Its state is owned by its loop; any goroutine may
+// call its methods.
 type stock struct {
 	loop    *aio.Loop
-	Close   func() error   // cancels whoever still waits, and ends the loop
-	items   map[string]int // of the loop
-	changed aio.Event      // of the loop
+	Close   func() error   // cancels all pending calls and stops the loop
+	items   map[string]int // owned by the loop
+	changed aio.Event      // owned by the loop
 }
 
 func newStock() *stock {
@@ -31,14 +31,14 @@ func newStock() *stock {
 	return s
 }
 
-// do runs a coroutine in the loop, and cancels it when ctx ends.
+// do runs a coroutine in the loop, and cancels it when ctx is done.
 func (s *stock) do(ctx context.Context, coro aio.Coro[int]) (int, error) {
 	f := aio.RunCoroutineThreadsafe(s.loop, coro)
-	defer f.Cancel() // does nothing once it is done
+	defer f.Cancel() // has no effect if f is done
 	return f.Result(ctx)
 }
 
-// Add puts n items on stock.
+// Add adds n items to the stock.
 func (s *stock) Add(ctx context.Context, name string, n int) error {
 	_, err := s.do(ctx, func(context.Context) (int, error) {
 		s.items[name] += n
@@ -89,7 +89,7 @@ func Example_serviceLoop() {
 
 func Example_serviceHandler() {
 	s := newStock()
-	visits := 0 // of the loop, as handlers run there
+	visits := 0 // owned by the loop, which runs the handlers
 	server := httptest.NewServer(aiohttp.Handler(s.loop, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		visits++
 		fmt.Fprintf(w, "visit %d of %s", visits, r.URL.Path)
@@ -144,7 +144,7 @@ func Example_serviceBlocking() {
 
 func Example_serviceCleanup() {
 	rollback := aio.NoResult(func(ctx context.Context) error {
-		return ctx.Err() // a query would fail if its ctx has ended
+		return ctx.Err() // a query with this ctx would fail
 	})
 	transaction := func(ctx context.Context) (string, error) {
 		if err := aio.Sleep(ctx, time.Hour); err != nil {
@@ -169,7 +169,7 @@ func Example_serviceCleanup() {
 
 func Example_serviceChannels() {
 	orders := make(chan string)
-	go func() { // what the service has already
+	go func() { // the existing service
 		defer close(orders)
 		for _, order := range []string{"tea", "milk"} {
 			orders <- order
@@ -194,13 +194,13 @@ func Example_serviceChannels() {
 func Example_serviceShutdown() {
 	// or signal.NotifyContext
 	service, stop := context.WithCancel(context.Background())
-	// the service looks after signals
+	// the service handles signals itself
 	runner := aio.Runner{Signals: []os.Signal{}}
 	defer runner.Close()
 	serve := func(ctx context.Context) error {
 		defer fmt.Println("closed")
 		fmt.Println("serving")
-		stop() // as the service does when it is told to end
+		stop() // called when the service is told to stop
 		return aio.Sleep(ctx, time.Hour)
 	}
 	err := runner.Run(func(ctx context.Context) error {

@@ -59,8 +59,8 @@ func ExampleStartServer() {
 	// <nil>
 }
 
-// What reads from an io.Reader or writes to an io.Writer does so in a task, which waits
-// in the meantime.
+// Code that uses an io.Reader or an io.Writer can run in a task, which is suspended
+// while it waits.
 func ExampleStreamReader_Reader() {
 	type order struct{ Item string }
 	err := aio.Run(func(ctx context.Context) error {
@@ -97,7 +97,7 @@ func ExampleStreamReader_Reader() {
 	// <nil>
 }
 
-// What is too long for ReadUntil stays in the stream.
+// Data longer than the limit of ReadUntil stays in the stream.
 func ExampleStreamReader_ReadUntil() {
 	err := aio.Run(func(ctx context.Context) error {
 		r := aio.NewStreamReader(ctx, 8)
@@ -132,7 +132,7 @@ func ExampleStreamReader_ReadUntil() {
 	// <nil>
 }
 
-// A connection to a server of any kind: here what HTTP looks like below.
+// A connection to a server of any kind, here an HTTP server.
 func ExampleOpenConnection() {
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "hello")
@@ -150,7 +150,7 @@ func ExampleOpenConnection() {
 			return err
 		}
 		fmt.Printf("%q\n", status)
-		rest, err := r.Read(ctx, -1) // all there is, until the end
+		rest, err := r.Read(ctx, -1) // until EOF
 		fmt.Printf("%s\n", rest[bytes.LastIndexByte(rest, '\n')+1:])
 		return err
 	})
@@ -161,7 +161,7 @@ func ExampleOpenConnection() {
 	// <nil>
 }
 
-// Streams over a Unix socket, whose file goes with the server.
+// Streams over a Unix socket. The server removes the socket file when it is closed.
 func ExampleStartUnixServer() {
 	dir, err := os.MkdirTemp("", "aio")
 	if err != nil {
@@ -197,16 +197,16 @@ func ExampleStartUnixServer() {
 	// <nil>
 }
 
-// Messages with their length in front of them. A reader without a transport is fed by
-// hand.
+// Messages with a length prefix. A reader without a transport gets its data with
+// FeedData.
 func ExampleStreamReader() {
 	_ = aio.Run(func(ctx context.Context) error {
 		r := aio.NewStreamReader(ctx, 0)
-		r.FeedData([]byte("\x05hello\x03by")) // as it happens to arrive
+		r.FeedData([]byte("\x05hello\x03by")) // in arbitrary pieces
 		r.FeedEOF()
 		for {
 			size, err := r.ReadExactly(ctx, 1)
-			if errors.Is(err, io.EOF) { // at the end of a message
+			if errors.Is(err, io.EOF) { // EOF between two messages
 				return nil
 			} else if err != nil {
 				return err
@@ -224,8 +224,8 @@ func ExampleStreamReader() {
 	// aio: stream ended after 2 of 3 expected bytes
 }
 
-// Drain holds a task back while its peer reads slowly; WaitClosed waits until all has
-// been sent.
+// Drain waits while the peer reads slowly; WaitClosed waits until all data has been
+// sent.
 func ExampleStreamWriter() {
 	here, there := net.Pipe()
 	received := make(chan int)
@@ -251,7 +251,7 @@ func ExampleStreamWriter() {
 	// Output: 1000000 <nil>
 }
 
-// Streams of what is no connection: the lines of a pipe.
+// Reads lines from a pipe.
 func ExampleNewStreamReaderProtocol() {
 	pr, pw, err := os.Pipe()
 	if err != nil {
@@ -286,7 +286,8 @@ func ExampleNewStreamReaderProtocol() {
 	// <nil>
 }
 
-// The writing half of a pipe needs a protocol too, for Drain and WaitClosed to wait for.
+// A StreamWriter for a pipe needs a protocol too, because Drain and WaitClosed wait for
+// its callbacks.
 func ExampleNewStreamWriter() {
 	pr, pw, err := os.Pipe()
 	if err != nil {

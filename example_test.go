@@ -11,7 +11,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// say is a coroutine function: it returns a coroutine that nobody has started yet.
+// say returns a coroutine that sleeps and returns its name.
 func say(name string, d time.Duration) aio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		if err := aio.Sleep(ctx, d); err != nil {
@@ -66,8 +66,8 @@ func Example_sharedState() {
 	// Output: 2000 <nil>
 }
 
-// The classic mistake of shared state: an await between reading and writing lets others
-// in.
+// The classic race condition: between reading and writing, an await lets other tasks
+// run.
 func Example_lostUpdate() {
 	counter := 0
 	broken := func(ctx context.Context) error {
@@ -107,7 +107,7 @@ func ExampleRun() {
 	// <nil>
 }
 
-// A Runner keeps its loop, and what runs in it, from one Run to the next.
+// A Runner keeps its loop between calls of Run.
 func ExampleRunner() {
 	var r aio.Runner
 	defer r.Close()
@@ -140,7 +140,7 @@ func ExampleNewEventLoop_virtualClock() {
 	// Output: patience <nil> 1h0m0s
 }
 
-// A virtual clock knows when nothing can ever happen again, and says who waits for what.
+// A loop with a virtual clock detects deadlocks and reports which task waits for what.
 func ExampleDeadlockError() {
 	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 	defer loop.Close()
@@ -184,7 +184,7 @@ func ExampleLoop_CallSoonThreadsafe() {
 			return err
 		}
 		ready := aio.CreateFuture[string](ctx)
-		go func() { // any goroutine, at any time
+		go func() { // any goroutine may do this at any time
 			loop.CallSoonThreadsafe(func() { _ = ready.SetResult("from outside") })
 		}()
 		fmt.Println(ready.Await(ctx))
@@ -228,7 +228,7 @@ func ExampleCreateTask() {
 	// Task fetcher finished
 }
 
-// A task can ask why it is cancelled, clean up, and should pass the error on.
+// A cancelled task can read the reason, clean up, and should return the error.
 func ExampleTask_Cancel() {
 	_ = aio.Run(func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
@@ -236,7 +236,7 @@ func ExampleTask_Cancel() {
 			fmt.Println("cleaning up:", err)
 			return "", err
 		})
-		_ = aio.Sleep(ctx, 0) // it sleeps now
+		_ = aio.Sleep(ctx, 0) // until the task sleeps
 		fmt.Println(task.Cancel("enough"), task.Cancelled())
 		_, err := task.Await(ctx)
 		fmt.Println(errors.Is(err, context.Canceled), task.Cancelled())
@@ -291,7 +291,7 @@ func ExampleCreateFuture() {
 func ExampleCoro() {
 	_ = aio.Run(func(ctx context.Context) error {
 		coro := say("inline", 0)
-		// runs as part of this task, as "await fetch()" does
+		// runs as part of this task, like "await fetch()"
 		fmt.Println(coro(ctx))
 		return nil
 	})
@@ -317,7 +317,7 @@ func ExampleSleep() {
 			return nil
 		}))
 		fmt.Println("before")
-		err := aio.Sleep(ctx, 0) // one turn for everybody else
+		err := aio.Sleep(ctx, 0) // lets each ready task run once
 		fmt.Println("after")
 		return err
 	})
@@ -351,7 +351,7 @@ func ExampleGatherResults() {
 	// "" refused
 }
 
-// What is shielded goes on when the one who waits for it is cancelled.
+// A shielded operation continues when the task that waits for it is cancelled.
 func ExampleShield() {
 	_ = aio.Run(func(ctx context.Context) error {
 		saving := aio.CreateTask(ctx, say("saved", time.Millisecond))
@@ -446,7 +446,7 @@ func ExampleTimeout() {
 	// Output: aio: timed out true
 }
 
-// A deadline that moves while there is progress.
+// A deadline that is extended while there is progress.
 func ExampleTimeoutScope_Reschedule() {
 	_ = aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -495,7 +495,8 @@ func ExampleWithTaskGroup() {
 	// answer <nil>
 }
 
-// When one task fails the others are cancelled, and all errors are in the group's.
+// When one task fails, the others are cancelled, and the GroupError contains all
+// errors.
 func ExampleGroupError() {
 	errDisk := errors.New("disk full")
 	_ = aio.Run(func(ctx context.Context) error {
@@ -517,7 +518,7 @@ func ExampleTaskGroup_Cancel() {
 	_ = aio.Run(func(ctx context.Context) error {
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			aio.GoResult(tg, say("background", time.Hour))
-			tg.Cancel() // an early end is no error
+			tg.Cancel() // ending the group early is not an error
 			return nil
 		})
 		fmt.Println(err)
@@ -540,11 +541,12 @@ func ExampleCurrentTask() {
 	// helper
 }
 
-// A blocking call runs in a goroutine of its own while the loop goes on.
+// A blocking call runs in a worker goroutine while the loop runs other tasks.
 func ExampleToThread() {
 	_ = aio.Run(func(ctx context.Context) error {
 		text, err := aio.ToThread(ctx, func(ctx context.Context) (string, error) {
-			time.Sleep(time.Millisecond) // or a query, a file, a computation
+			// or a query, a file operation, a computation
+			time.Sleep(time.Millisecond)
 			return "from a worker", nil
 		})
 		fmt.Println(text, err)
@@ -577,10 +579,10 @@ func ExampleRunCoroutineThreadsafe() {
 	// <nil>
 }
 
-// A loop beside the goroutines of a program: what the loop owns needs no lock.
+// A loop in the background of a program: data that the loop owns needs no lock.
 func ExampleStartLoop() {
 	loop, stop := aio.StartLoop(nil)
-	visits := map[string]int{} // of the loop
+	visits := map[string]int{} // owned by the loop
 	visit := func(name string) aio.Coro[int] {
 		return func(context.Context) (int, error) {
 			visits[name]++
@@ -604,7 +606,7 @@ func ExampleStartLoop() {
 	// <nil>
 }
 
-// A result that some goroutine will bring, awaited by a task.
+// A task awaits a result that another goroutine sets.
 func ExampleWrapFuture() {
 	result := aio.NewConcurrentFuture[int]()
 	go func() { _ = result.SetResult(42) }()
@@ -647,7 +649,8 @@ func ExampleSend() {
 	// Output: hello
 }
 
-// An await ends with a context that its caller derived, and says why.
+// An await ends with a context that its caller derived, and its error contains the
+// cause.
 func Example_derivedContext() {
 	_ = aio.Run(func(ctx context.Context) error {
 		errFull := errors.New("the bucket is full")
@@ -655,7 +658,7 @@ func Example_derivedContext() {
 		cancel(errFull)
 		err := aio.Sleep(limited, time.Hour)
 		fmt.Println(errors.Is(err, aio.ErrCancelled), errors.Is(err, context.Canceled), errors.Is(err, errFull))
-		return aio.Sleep(ctx, 0) // the task itself goes on
+		return aio.Sleep(ctx, 0) // the task itself is not cancelled
 	})
 	// Output: false true true
 }

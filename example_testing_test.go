@@ -1,6 +1,6 @@
 package aio_test
 
-// The Go blocks of docs/testing.md, which has them word for word.
+// The Go code of docs/testing.md, which contains it word for word.
 
 import (
 	"context"
@@ -17,7 +17,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// retry calls f until it succeeds, at most five times, with pauses that double.
+// retry calls f until it succeeds, at most five times, with exponentially growing
+// pauses.
 func retry(ctx context.Context, f func(ctx context.Context) error) error {
 	pause := time.Second
 	for try := 1; ; try++ {
@@ -64,7 +65,7 @@ func TestRetryIsCancelled(t *testing.T) {
 			})
 		}))
 		if err := aio.Sleep(ctx, 2*time.Second); err != nil {
-			// retry is in its second pause
+			// during the second pause
 			return err
 		}
 		task.Cancel()
@@ -129,7 +130,7 @@ func TestServerWithoutSockets(t *testing.T) {
 		client, server := net.Pipe()
 		go func() {
 			defer client.Close()
-			time.Sleep(time.Minute) // a slow client
+			time.Sleep(time.Minute) // simulates a slow client
 			fmt.Fprint(client, "hello\n")
 			if answer, err := io.ReadAll(client); string(answer) != "hello\n" || err != nil {
 				t.Errorf("the answer is %q, %v", answer, err)

@@ -14,13 +14,13 @@ import (
 	"github.com/goaio/aio"
 )
 
-// exampleEcho is a server's protocol: it sends back what it gets.
+// exampleEcho is the protocol of an echo server.
 type exampleEcho struct{ t aio.Transport }
 
 func (p *exampleEcho) ConnectionMade(t aio.Transport) { p.t = t }
 func (p *exampleEcho) DataReceived(b []byte)          { p.t.Write(b) }
 
-// exampleClient is a client's protocol: it sends a message, and notes what comes back.
+// exampleClient is the protocol of a client that sends a message and prints the echo.
 type exampleClient struct {
 	message string
 	t       aio.Transport
@@ -43,8 +43,8 @@ func (p *exampleClient) ConnectionLost(err error) {
 	p.done.Set()
 }
 
-// A server that echoes, and a client of it. None of the callbacks needs a lock: the loop
-// calls one at a time.
+// An echo server and a client. The callbacks need no lock: the loop calls them one at a
+// time.
 func ExampleCreateServer() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0", nil)
@@ -71,7 +71,7 @@ func ExampleCreateServer() {
 	// closed: <nil>
 }
 
-// The same over a Unix socket, whose file goes with the server.
+// The same over a Unix socket. The server removes the socket file when it is closed.
 func ExampleCreateUnixServer() {
 	dir, err := os.MkdirTemp("", "aio")
 	if err != nil {
@@ -95,7 +95,7 @@ func ExampleCreateUnixServer() {
 		}
 		srv.Close()
 		_, err = os.Stat(path)
-		fmt.Println("the file is gone:", os.IsNotExist(err))
+		fmt.Println("the file is removed:", os.IsNotExist(err))
 		return srv.WaitClosed(ctx)
 	})
 	if err != nil {
@@ -105,15 +105,15 @@ func ExampleCreateUnixServer() {
 	// sent: hello
 	// received: hello
 	// closed: <nil>
-	// the file is gone: true
+	// the file is removed: true
 }
 
-// exampleRecords is a BufferedProtocol: what arrives goes straight to where it belongs,
-// first to the header of a record, then to a body of the size that this says.
+// exampleRecords is a BufferedProtocol, which receives data without a copy: first into
+// the header of a record, then into a body of the size in the header.
 type exampleRecords struct {
 	header [2]byte
 	body   []byte // nil while the header is being read
-	filled int    // of the one or the other
+	filled int    // bytes read of the header or the body
 	done   aio.Event
 }
 
@@ -143,7 +143,7 @@ func (p *exampleRecords) ConnectionLost(error) { p.done.Set() }
 
 func ExampleBufferedProtocol() {
 	here, there := net.Pipe()
-	go func() { // the other end, which belongs to somebody else
+	go func() { // the peer
 		defer there.Close()
 		for _, s := range []string{"a short one", "and one that is longer"} {
 			there.Write(binary.BigEndian.AppendUint16(nil, uint16(len(s))))
@@ -165,7 +165,7 @@ func ExampleBufferedProtocol() {
 	// a record of 22 bytes: and one that is longer
 }
 
-// exampleUpload sends much, and keeps to the pace of who reads it.
+// exampleUpload sends a large amount of data no faster than the peer reads.
 type exampleUpload struct {
 	t      aio.Transport
 	may    aio.Event // set while the write buffer has room
@@ -178,8 +178,8 @@ func (p *exampleUpload) PauseWriting()                  { p.pauses++; p.may.Clea
 func (p *exampleUpload) ResumeWriting()                 { p.may.Set() }
 func (p *exampleUpload) ConnectionLost(error)           { p.may.Set(); p.closed.Set() }
 
-// Flow control: Write never blocks, so a task that has more to write than memory to keep
-// it waits until the protocol is told that there is room again.
+// Flow control: Write never blocks, so the program limits the size of the buffer: when
+// PauseWriting is called, the task waits for ResumeWriting.
 func ExampleWriteTransport() {
 	here, there := net.Pipe()
 	received := make(chan int64)
@@ -221,14 +221,14 @@ func ExampleWriteTransport() {
 	// received: 10000000
 }
 
-// exampleSession is a server's protocol for clients that stay.
+// exampleSession is the protocol of a server with long connections.
 type exampleSession struct{ t aio.Transport }
 
 func (p *exampleSession) ConnectionMade(t aio.Transport) { p.t = t; t.Write([]byte("welcome")) }
 func (p *exampleSession) DataReceived([]byte)            { p.t.Write([]byte("bye")); p.t.Close() }
 
-// A server that is shut down gives its clients time to finish. The one here uses it; one
-// that stays is closed when the time is over.
+// Shutdown gives clients time to finish. This client finishes in time; others would be
+// closed at the end of the timeout.
 func ExampleServer_Shutdown() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleSession { return &exampleSession{} }, "localhost:0", nil)
@@ -238,7 +238,7 @@ func ExampleServer_Shutdown() {
 		clients := make(chan struct{})
 		welcome := aio.CreateFuture[bool](ctx)
 		addr := srv.Addr().String()
-		go func() { // a client, somewhere
+		go func() { // a client
 			defer close(clients)
 			conn, err := net.Dial("tcp", addr)
 			if err != nil {
@@ -272,8 +272,8 @@ func ExampleServer_Shutdown() {
 	// shut down: <nil>
 }
 
-// A program that serves until it is told to stop: ServeForever returns when its task is
-// cancelled, and has closed the server and its connections by then.
+// ServeForever returns when its task is cancelled. Then the server and its connections
+// are closed.
 func ExampleServer_ServeForever() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0", nil)
@@ -307,7 +307,7 @@ func ExampleServer_ServeForever() {
 	// <nil>
 }
 
-// What can be known of a connection, and done to its socket.
+// Properties of a connection and its socket.
 func ExampleTransportSocket() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "127.0.0.1:0", nil)
@@ -337,8 +337,8 @@ func ExampleTransportSocket() {
 	// it has a descriptor: true
 }
 
-// greeter is a Protocol: it has the methods that it needs, and no others. The first line
-// it gets is a name, and what follows is for another protocol.
+// greeter is a Protocol with only the methods that it needs. The first line is a name;
+// it passes the following data to another protocol.
 type greeter struct {
 	t    aio.Transport
 	line []byte
@@ -347,7 +347,7 @@ type greeter struct {
 func (g *greeter) ConnectionMade(t aio.Transport) { g.t = t }
 
 func (g *greeter) DataReceived(p []byte) {
-	g.line = append(g.line, p...) // p is valid until the method returns
+	g.line = append(g.line, p...) // p is valid only until the method returns
 	if name, rest, ok := bytes.Cut(g.line, []byte("\n")); ok {
 		fmt.Fprintf(g.t, "hello %s\n", name)
 		echo := &exampleEcho{t: g.t}
@@ -356,7 +356,7 @@ func (g *greeter) DataReceived(p []byte) {
 	}
 }
 
-// the transport stays open for writing
+// true keeps the transport open for writing
 func (g *greeter) EOFReceived() bool { return true }
 
 func ExampleProtocol() {
@@ -388,8 +388,8 @@ func ExampleProtocol() {
 	// <nil>
 }
 
-// slowReader takes one message at a time: it pauses the transport while a task deals with
-// it.
+// slowReader handles one message at a time: it pauses reading while a task handles a
+// message.
 type slowReader struct {
 	loop   *aio.Loop
 	t      aio.Transport
@@ -400,7 +400,7 @@ func (s *slowReader) ConnectionMade(t aio.Transport) { s.t = t }
 func (s *slowReader) ConnectionLost(error)           { s.closed.Set() }
 
 func (s *slowReader) DataReceived(p []byte) {
-	// the rest stays in the system, and the peer's writes wait in the end
+	// the kernel buffers the rest, and finally blocks the peer's writes
 	s.t.PauseReading()
 	message := string(p)
 	aio.CreateTask(s.loop.Context(), aio.NoResult(func(ctx context.Context) error {
@@ -410,7 +410,7 @@ func (s *slowReader) DataReceived(p []byte) {
 	}))
 }
 
-// A callback cannot await. It starts a task, and has the transport wait meanwhile.
+// A callback cannot await. It starts a task and pauses reading until the task is done.
 func ExampleTransport() {
 	here, there := net.Pipe()
 	go func() { // the peer
@@ -437,7 +437,7 @@ func ExampleTransport() {
 	// <nil>
 }
 
-// A server that is made first and opened later, when the rest of the program is ready.
+// A server that is created first and starts listening later, when the program is ready.
 func ExampleServer_StartServing() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleEcho { return &exampleEcho{} }, "localhost:0",
@@ -458,8 +458,8 @@ func ExampleServer_StartServing() {
 	// <nil>
 }
 
-// Ending a server at once: no more clients, and those that are there get what is in their
-// buffers. AbortClients would not even do that.
+// Closes a server and its connections at once. CloseClients still sends the buffered
+// data; AbortClients would discard it.
 func ExampleServer_CloseClients() {
 	err := aio.Run(func(ctx context.Context) error {
 		srv, err := aio.CreateServer(ctx, func() *exampleSession { return &exampleSession{} }, "localhost:0", nil)
@@ -494,13 +494,13 @@ func (p *pipePrinter) DataReceived(b []byte) { fmt.Printf("%s!\n", b) }
 
 func (p *pipePrinter) ConnectionLost(error) { p.over.Set() }
 
-// pipeSilent is a protocol for a transport of which only the writing matters.
+// pipeSilent is a protocol for a transport that is only written to.
 type pipeSilent struct{}
 
 func (pipeSilent) ConnectionLost(error) {}
 
-// One task writes to a pipe that a protocol reads from. Where programs do not need
-// protocols, streams are more convenient.
+// A protocol reads from a pipe. If a program does not need protocols, streams are more
+// convenient.
 func ExampleConnectReadPipe() {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A callback that is called when a descriptor can be read from.
+// A callback that is called when a descriptor is readable.
 func Example_watchDescriptor() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
@@ -34,7 +34,7 @@ func Example_watchDescriptor() {
 		loop.Stop()
 	})
 	fmt.Println(err)
-	// as from elsewhere
+	// simulates another writer
 	loop.CallSoon(func() { _, _ = syscall.Write(fds[1], []byte("abc")) })
 	fmt.Println(loop.RunForever())
 	// Output:
@@ -44,7 +44,7 @@ func Example_watchDescriptor() {
 	// <nil>
 }
 
-// A program that runs until it is told to end, by either of two signals.
+// A program that runs until it gets one of two signals.
 func Example_signalHandlers() {
 	loop := aio.NewEventLoop(nil)
 	defer loop.Close()
@@ -56,7 +56,7 @@ func Example_signalHandlers() {
 			fmt.Println(err)
 		}
 	}
-	// as from a shell
+	// simulates a signal from a shell
 	loop.CallSoon(func() { _ = syscall.Kill(os.Getpid(), syscall.SIGTERM) })
 	fmt.Println(loop.RunForever())
 	// Output:
@@ -64,7 +64,7 @@ func Example_signalHandlers() {
 	// <nil>
 }
 
-// The same where the loop is that of Run: an event that the signal sets.
+// The same with Run: the signal sets an event.
 func Example_signalEvent() {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -75,7 +75,8 @@ func Example_signalEvent() {
 		if err := loop.AddSignalHandler(syscall.SIGTERM, stop.Set); err != nil {
 			return err
 		}
-		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // as from a shell
+		// simulates a signal from a shell
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		if err := stop.Wait(ctx); err != nil {
 			return err
 		}
@@ -88,7 +89,7 @@ func Example_signalEvent() {
 	// <nil>
 }
 
-// docDate collects what a process writes until the process is gone.
+// docDate collects the output of a process until the process has exited.
 type docDate struct {
 	output []byte
 	exited *aio.Future[struct{}]
@@ -100,9 +101,9 @@ func (d *docDate) ProcessExited() { fmt.Println("it has exited") }
 
 func (d *docDate) ConnectionLost(error) { _ = d.exited.SetResult(struct{}{}) }
 
-// The output of another program, with a protocol. ConnectionLost is called when the
-// process has ended and all of its output has come; ProcessExited may be called before
-// that.
+// Reads the output of a program with a protocol. ConnectionLost is called when the
+// process has exited and all of its output has arrived; ProcessExited may be called
+// earlier.
 func Example_subprocessProtocol() {
 	err := aio.Run(func(ctx context.Context) error {
 		t, d, err := aio.SubprocessExec(ctx, func() *docDate {
@@ -150,8 +151,8 @@ func Example_subprocessStreams() {
 	// <nil>
 }
 
-// A process of os/exec that is watched, as ported programs do it, and one that need not
-// be.
+// Watches an os/exec process, as ported programs do, and waits for one without a
+// watcher.
 func ExampleAbstractChildWatcher() {
 	err := aio.Run(func(ctx context.Context) error {
 		ended := aio.CreateFuture[int](ctx)
@@ -184,7 +185,7 @@ func ExampleAbstractChildWatcher() {
 	// <nil>
 }
 
-// A watcher that is set is asked about the processes of the package. None is needed.
+// A configured watcher watches the processes of the package. No watcher is needed.
 func ExampleSetChildWatcher() {
 	err := aio.Run(func(ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -194,7 +195,7 @@ func ExampleSetChildWatcher() {
 		watcher := &aio.SafeChildWatcher{}
 		watcher.AttachLoop(l)
 		aio.SetChildWatcher(watcher)
-		defer aio.SetChildWatcher(nil) // which closes it
+		defer aio.SetChildWatcher(nil) // closes the watcher
 		p, err := aio.CreateSubprocessShell(ctx, "kill $$", nil)
 		if err != nil {
 			return err
@@ -208,8 +209,7 @@ func ExampleSetChildWatcher() {
 	// <nil>
 }
 
-// Whatever child ends, it is this watcher that gets to know; here it knows of none but
-// its own.
+// A FastChildWatcher takes the status of all children; here it knows only its own.
 func ExampleFastChildWatcher() {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()
@@ -229,12 +229,12 @@ func ExampleFastChildWatcher() {
 	watcher.Exit()
 	fmt.Println(err)
 	fmt.Println(l.RunForever())
-	fmt.Println(cmd.Wait() != nil, "as nothing is left for others to wait for")
+	fmt.Println(cmd.Wait() != nil, "no child is left for others to wait for")
 	// Output:
 	// <nil>
 	// ended with 7
 	// <nil>
-	// true as nothing is left for others to wait for
+	// true no child is left for others to wait for
 }
 
 func Example_portingSignals() {
@@ -247,7 +247,7 @@ func Example_portingSignals() {
 		if err := loop.AddSignalHandler(syscall.SIGTERM, stop.Set); err != nil {
 			return err
 		}
-		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // as a supervisor does
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // simulates a supervisor
 		if err := stop.Wait(ctx); err != nil {
 			return err
 		}
@@ -281,7 +281,7 @@ func Example_portingSubprocesses() {
 	// Output: HELLO 0
 }
 
-// A command of the shell, whose output a protocol gets as it comes.
+// A shell command, whose protocol gets the output as it arrives.
 func ExampleSubprocessShell() {
 	err := aio.Run(func(ctx context.Context) error {
 		t, p, err := aio.SubprocessShell(ctx, func() *processPrinter { return &processPrinter{} },
@@ -302,13 +302,13 @@ func ExampleSubprocessShell() {
 	// <nil>
 }
 
-// The lines of a process as they come, its errors among them.
+// Reads the lines of a process, including its standard error, as they arrive.
 func ExampleSubprocessOptions() {
 	err := aio.Run(func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessExec(ctx, "sh", []string{"-c", "echo one; echo two >&2; exit 3"}, &aio.SubprocessOptions{
 			Stdin:  aio.DEVNULL,
 			Stdout: aio.PIPE,
-			Stderr: aio.STDOUT, // the same pipe
+			Stderr: aio.STDOUT, // into the same pipe
 		})
 		if err != nil {
 			return err
@@ -331,7 +331,8 @@ func ExampleSubprocessOptions() {
 	// <nil>
 }
 
-// A signal that the process handles, once it has said that it is ready.
+// Sends a signal to a process that handles it, after the process has printed that it is
+// ready.
 func ExampleProcess_SendSignal() {
 	err := aio.Run(func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessExec(ctx, "sh", []string{"-c", "trap 'echo bye; exit 7' USR1; echo ready; while :; do sleep 0.01; done"},
@@ -360,7 +361,7 @@ func ExampleProcess_SendSignal() {
 	// <nil>
 }
 
-// talker is the protocol of a process that is asked something, and of its pipes.
+// talker is the protocol of an interactive process and its pipes.
 type talker struct {
 	over aio.Event
 	text []byte
@@ -396,7 +397,7 @@ func ExampleSubprocessTransport() {
 	// <nil>
 }
 
-// A service that reads its configuration again on SIGUSR1.
+// A service that reloads its configuration on SIGUSR1.
 func ExampleLoop_AddSignalHandler() {
 	err := aio.Run(func(ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -409,27 +410,27 @@ func ExampleLoop_AddSignalHandler() {
 		}
 		defer l.RemoveSignalHandler(syscall.SIGUSR1)
 
-		_ = syscall.Kill(os.Getpid(), syscall.SIGUSR1) // as from a shell
+		// simulates a signal from a shell
+		_ = syscall.Kill(os.Getpid(), syscall.SIGUSR1)
 		if err := reload.Wait(ctx); err != nil {
 			return err
 		}
-		fmt.Println("reading the configuration again")
+		fmt.Println("reloading the configuration")
 		return nil
 	})
 	fmt.Println(err)
 	// Output:
-	// reading the configuration again
+	// reloading the configuration
 	// <nil>
 }
 
-// A service that cleans up when it is told to end: by Ctrl-C or, by whoever supervises
-// it, SIGTERM.
+// A service that cleans up on Ctrl-C or on SIGTERM from a supervisor.
 func ExampleSignalError() {
 	runner := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
 	defer runner.Close()
 	err := runner.Run(func(ctx context.Context) error {
 		defer fmt.Println("cleaning up")
-		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // as from a supervisor
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // simulates a supervisor
 		return aio.Sleep(ctx, time.Hour)
 	})
 	var stopped *aio.SignalError
@@ -441,13 +442,13 @@ func ExampleSignalError() {
 	// stopped: terminated
 }
 
-// A process that answers, line by line.
+// A process that answers each line.
 func ExampleCreateSubprocessExec() {
 	err := aio.Run(func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessExec(ctx, "cat", nil, &aio.SubprocessOptions{
 			Stdin:   aio.PIPE,
 			Stdout:  aio.PIPE,
-			Context: ctx, // whatever happens, it does not outlive this task
+			Context: ctx, // the process does not outlive this task
 		})
 		if err != nil {
 			return err
@@ -489,7 +490,7 @@ func ExampleCreateSubprocessShell() {
 	// <nil>
 }
 
-// Input and output, whatever their size, without a deadlock.
+// Input and output of any size without a deadlock.
 func ExampleProcess_Communicate() {
 	err := aio.Run(func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessExec(ctx, "tr", []string{"a-z", "A-Z"}, &aio.SubprocessOptions{

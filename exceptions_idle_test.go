@@ -8,8 +8,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// An idle program, in which the garbage collector does not run by itself, still reports
-// an unretrieved error.
+// An idle program, in which no garbage collection happens on its own, still reports an
+// unretrieved error.
 func TestUnretrievedErrorOfAnIdleProgram(t *testing.T) {
 	reported := make(chan error, 1)
 	err := aio.Run(func(ctx context.Context) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// endingExecutor ends each Shutdown as end does.
+// endingExecutor calls end in each Shutdown.
 type endingExecutor struct{ end func() }
 
 func (endingExecutor) Submit(job func()) error { go job(); return nil }
@@ -51,7 +51,8 @@ func TestCloseWithAnExecutorThatPanics(t *testing.T) {
 	matches(t, "the context of the loop", l.Context().Err(), context.Canceled)
 }
 
-// logText returns what is logged until the test ends.
+// logText returns the log output since the call. The logger is restored when the test
+// ends.
 func logText(t *testing.T) func() string {
 	var mu sync.Mutex
 	var log bytes.Buffer

@@ -25,7 +25,7 @@ func TestToThread(t *testing.T) {
 				t.Error("the function runs in the task")
 			}
 			if err := aio.Sleep(ctx, 0); !errors.Is(err, aio.ErrWrongGoroutine) {
-				t.Errorf("Sleep beside the loop: %v", err)
+				t.Errorf("Sleep in a worker goroutine: %v", err)
 			}
 			return ctx.Value(contextKey{}), nil
 		})
@@ -99,7 +99,7 @@ func TestToThreadCancelledAtOnceWhileTheFunctionGoesOn(t *testing.T) {
 		}
 		close(gate)
 		if err := <-ended; err != context.Canceled {
-			t.Errorf("the function's context: %v, want it to end with the task", err)
+			t.Errorf("the function's context: %v, want it to be done with the task", err)
 		}
 		return nil
 	})
@@ -107,7 +107,7 @@ func TestToThreadCancelledAtOnceWhileTheFunctionGoesOn(t *testing.T) {
 
 func justErr[T any](_ T, err error) error { return err }
 
-// LOOP-084: nil is the default executor, others are used when given.
+// LOOP-084: nil means the default executor.
 func TestRunInExecutor(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		mine := &countingExecutor{Executor: aio.NewThreadPoolExecutor(1)}
@@ -141,7 +141,7 @@ func TestRunInExecutor(t *testing.T) {
 	}
 }
 
-// countingExecutor counts what it is asked to do. It is used by one goroutine.
+// countingExecutor counts its jobs. It is used by one goroutine.
 type countingExecutor struct {
 	aio.Executor
 	submitted int
@@ -178,8 +178,8 @@ func TestSetDefaultExecutor(t *testing.T) {
 	}
 }
 
-// LOOP-086, LOOP-090: what ends after its loop is closed, cancelled before or not, goes
-// nowhere.
+// LOOP-086, LOOP-090: the result of a job that ends after its loop was closed is
+// discarded, whether the job was cancelled or not.
 func TestExecutorJobEndsAfterItsLoop(t *testing.T) {
 	for _, cancel := range []bool{false, true} {
 		l, reports := newLoop(t)
@@ -273,7 +273,7 @@ func TestThreadPoolExecutorNeedsWorkers(t *testing.T) {
 		t.Errorf("-1 workers: %v", err)
 	}
 	if err := panics(func() { aio.NewThreadPoolExecutor(0) }); err != nil {
-		t.Errorf("0 workers are the default number: %v", err)
+		t.Errorf("0 workers, meaning the default: %v", err)
 	}
 }
 
@@ -290,7 +290,7 @@ func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
 		for want := 2; want <= 6; want++ {
 			synctest.Wait()
 			if len(started) != want {
-				t.Errorf("%d jobs have begun, want %d", len(started), want)
+				t.Errorf("%d jobs are running, want %d", len(started), want)
 			}
 			gate <- struct{}{}
 		}
@@ -302,8 +302,8 @@ func TestExecutorNeverRunsMoreThanItsWorkers(t *testing.T) {
 	})
 }
 
-// Shutdown(true) waits for every job, also those that have not begun; Shutdown(false) for
-// none.
+// Shutdown(true) waits for all jobs, including those that have not started;
+// Shutdown(false) does not wait.
 func TestExecutorShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ex := aio.NewThreadPoolExecutor(1)
@@ -357,13 +357,14 @@ func TestExecutorJobCancelledBeforeItBeginsNeverRuns(t *testing.T) {
 	})
 }
 
-// heldExecutor keeps its jobs for the test to run.
+// heldExecutor stores its jobs until the test runs them.
 type heldExecutor struct{ jobs []func() }
 
 func (e *heldExecutor) Submit(job func()) error { e.jobs = append(e.jobs, job); return nil }
 func (e *heldExecutor) Shutdown(bool)           {}
 
-// There need not be a pass between the cancellation and the job.
+// A job that is cancelled before it starts never runs, even if no pass of the loop
+// comes in between.
 func TestExecutorJobCancelledJustBeforeItBeginsNeverRuns(t *testing.T) {
 	l, _ := newLoop(t)
 	var ex heldExecutor
@@ -394,9 +395,8 @@ func TestExecutorJobsThatWaitHoldNoGoroutines(t *testing.T) {
 	matches(t, "the first job", err, nil)
 }
 
-// A virtual clock waits for jobs, however long they take, and counts those it has given
-// up.
-func TestExecutorHoldsAVirtualClock(t *testing.T) {
+// A virtual clock does not advance while a job runs.
+func TestVirtualClockDoesNotAdvanceDuringJobs(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		gate := make(chan struct{})
 		now := clock(ctx)

@@ -12,8 +12,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// loopElsewhere returns a loop that another goroutine runs until the test ends, or until
-// halt.
+// loopElsewhere returns a loop that runs in another goroutine until the test ends or
+// halt is called.
 func loopElsewhere(t *testing.T) (l *aio.Loop, halt func()) {
 	t.Helper()
 	l = aio.NewEventLoop(nil)
@@ -32,7 +32,7 @@ func loopElsewhere(t *testing.T) (l *aio.Loop, halt func()) {
 	return l, halt
 }
 
-// inThatLoop has f called by a task of l, and waits for it.
+// inThatLoop runs f in a task of l and waits for it.
 func inThatLoop(t *testing.T, l *aio.Loop, f func(ctx context.Context)) {
 	t.Helper()
 	cf := aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error { f(ctx); return nil }))
@@ -69,7 +69,7 @@ func TestRunCoroutineThreadsafeGivenUp(t *testing.T) {
 	defer cancel()
 	cf := aio.RunCoroutineThreadsafe(l, forever)
 	if _, err := cf.Result(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Result in no time: %v", err)
+		t.Errorf("Result with a zero timeout: %v", err)
 	}
 	if !cf.Cancel() || !cf.Cancelled() {
 		t.Error("the future cannot be cancelled")
@@ -110,7 +110,7 @@ func TestRunCoroutineThreadsafeCancelCancelsTheTask(t *testing.T) {
 		t.Error("the future cannot be cancelled")
 	}
 	if err := <-ended; !errors.Is(err, aio.ErrCancelled) {
-		t.Errorf("the task's await ended with %v", err)
+		t.Errorf("the task's await returned %v", err)
 	}
 	inThatLoop(t, l, func(context.Context) {
 		if !task.Cancelled() {
@@ -167,7 +167,8 @@ func TestRunCoroutineThreadsafeCancelledBeforeItsFirstStep(t *testing.T) {
 	}
 }
 
-// A future whose loop is closed says so, whenever that happens: Result never hangs.
+// The future of a closed loop gets an error, whenever the loop is closed: Result never
+// blocks forever.
 func TestRunCoroutineThreadsafeAndAClosedLoop(t *testing.T) {
 	t.Run("before the call", func(t *testing.T) {
 		l, _ := newLoop(t)
@@ -270,7 +271,7 @@ func TestConcurrentFutureResultInItsOwnLoop(t *testing.T) {
 	})
 }
 
-// A virtual clock goes on while a task waits for what its own loop brings.
+// A virtual clock advances while a task waits for a future that its own loop sets.
 func TestWrapFutureOfTheSameLoopDoesNotHoldAVirtualClock(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
@@ -283,15 +284,15 @@ func TestWrapFutureOfTheSameLoopDoesNotHoldAVirtualClock(t *testing.T) {
 	})
 }
 
-// thread runs fn in another goroutine and returns when that has returned.
+// thread runs fn in another goroutine and waits for it.
 func thread(fn func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); fn() }()
 	<-done
 }
 
-// A coroutine that a loop submits to itself needs no additional pass, neither for the
-// start nor for the result.
+// A coroutine that a loop submits to itself needs no additional pass, neither for its
+// start nor for its result.
 func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
@@ -310,10 +311,10 @@ func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 		f := start()
 		f.Cancel()
 		passes(5)
-		log.want(t, "") // it is cancelled before its first step
+		log.want(t, "") // cancelled before its first step
 
-		// The task is made in the first pass and makes its step in the second;
-		// its callback sets f in the third.
+		// The first pass creates the task, the second makes its step, and the
+		// task's callback sets f in the third.
 		f = start()
 		passes(2)
 		log.want(t, "step")
@@ -327,7 +328,7 @@ func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 		done := aio.NewConcurrentFuture[int]()
 		_ = done.SetResult(1)
 		if !aio.WrapFuture(ctx, done).Done() {
-			t.Error("the future of one that is done is pending")
+			t.Error("the future of a done future is pending")
 		}
 		return nil
 	})
@@ -357,7 +358,7 @@ func TestConcurrentFuture(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			cancel(errTwo)
 			if _, err := f.Result(ctx); err != errTwo {
-				t.Errorf("Result of a future that is not done, without time: %v", err)
+				t.Errorf("Result of a pending future with a zero timeout: %v", err)
 			}
 			if err := tt.settle(f); err != nil {
 				t.Error(err)
@@ -384,8 +385,7 @@ func TestConcurrentFuture(t *testing.T) {
 	}
 }
 
-// A callback is the user's code: what it panics with must not end the loop that settles
-// the future.
+// A callback that panics must not end the loop that sets the future.
 func TestConcurrentFutureCallbackPanics(t *testing.T) {
 	l, reports := newLoop(t)
 	cf := aio.RunCoroutineThreadsafe(l, returns(1))
@@ -432,7 +432,7 @@ func TestWrapFutureNeedsALoop(t *testing.T) {
 	l, _ := newLoop(t)
 	f := aio.WrapFuture(l.Context(), cf)
 	if f.GetLoop() != l {
-		t.Error("it is not of the loop whose context was given")
+		t.Error("the future belongs to another loop than that of the context")
 	}
 	_ = cf.SetResult(3)
 	if v, err := aio.RunUntilComplete(l, f); v != 3 || err != nil {

@@ -2,7 +2,7 @@
 
 package aio
 
-// Watched returns what the poller is asked about for t.
+// Watched returns the events that the poller is asked to report for t.
 func Watched(t DatagramTransport) string {
 	s, ok := t.(*datagramTransport).sock.(*fdDatagram)
 	if !ok {

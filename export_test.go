@@ -1,6 +1,6 @@
 package aio
 
-// What the tests see of the package's insides.
+// Unexported parts of the package that tests use.
 
 import (
 	"context"
@@ -14,50 +14,49 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// HeapPush, HeapPop and Heapify are the heap of timers and priority queues.
+// HeapPush, HeapPop and Heapify are the heap functions of timers and priority queues.
 func HeapPush[T any](h []T, v T, less func(a, b T) bool) []T { return heapPush(h, v, less) }
 func HeapPop[T any](h []T, less func(a, b T) bool) ([]T, T)  { return heapPop(h, less) }
 func Heapify[T any](h []T, less func(a, b T) bool)           { heapify(h, less) }
 
-// Timers returns how many timers l holds, and how many of them are cancelled.
-// IdleCoroutines returns how many coroutines of l wait for a task.
+// Timers returns the number of timers of l, and of the cancelled ones among them.
+// IdleCoroutines returns the number of coroutines of l that wait for a task.
 func IdleCoroutines(l *Loop) int { return len(l.idle) }
 
 func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers.cancelled }
 
-// ForceGoroutines has l serve its connections by goroutines, as on a system without a
-// poller.
+// ForceGoroutines makes l serve its connections with goroutines, as on a system without
+// a poller.
 func ForceGoroutines(l *Loop, on bool) {
-	l.net, l.files = nil, nil // to be chosen
+	l.net, l.files = nil, nil // chosen again on the next use
 	if on {
 		l.net, l.files = goroutineBackend{l}, goroutineBackend{l}
 	}
 }
 
-// SetNetwork has b serve the connections of l. Network returns what does.
+// SetNetwork sets the back end of l. Network returns it.
 func SetNetwork(l *Loop, b netio.Backend) { l.net = b }
 func Network(l *Loop) netio.Backend       { return l.network() }
 
-// HidesFrame reports whether the stack of a task leaves a frame out.
+// HidesFrame reports whether the stack of a task omits a frame.
 func HidesFrame(function, file string) bool {
 	return internalFrame(runtime.Frame{Function: function, File: file})
 }
 
-// Posted returns how many events other goroutines have handed in that l has not looked
-// at.
+// Posted returns the number of events from other goroutines that l has not taken yet.
 func Posted(l *Loop) int {
 	l.inbox.mu.Lock()
 	defer l.inbox.mu.Unlock()
 	return len(l.inbox.events) + len(l.inbox.signals)
 }
 
-// UsesGoroutines reports whether l serves its connections by goroutines.
+// UsesGoroutines reports whether l serves its connections with goroutines.
 func UsesGoroutines(l *Loop) bool {
 	_, ok := l.network().(goroutineBackend)
 	return ok
 }
 
-// The sizes that tests of transports need to know.
+// Sizes used by tests of transports.
 const (
 	MaxRead    = maxRead
 	ConnBuffer = connBuffer
@@ -68,13 +67,14 @@ func OpenStream(l *Loop, s netio.Stream, p Protocol) (Transport, error) {
 	return l.newStreamTransport(s, p, nil)
 }
 
-// Again has owner told of its readiness when the next pass begins.
+// Again makes the loop report the readiness of owner in the next pass.
 func Again(l *Loop, owner netio.Owner) { l.polling.again(owner) }
 
-// Interleave is the order in which the addresses of a host are tried.
+// Interleave returns the order in which the addresses of a host are tried.
 func Interleave(addrs []netip.AddrPort, first int) []netip.AddrPort { return interleave(addrs, first) }
 
-// Resolve and SplitAddr are what connections and servers find their addresses by.
+// Resolve and SplitAddr are the functions with which connections and servers find their
+// addresses.
 func Resolve(ctx context.Context, network, host, port string, passive bool) ([]netip.AddrPort, error) {
 	return loopOf(ctx, "Resolve").resolve(ctx, network, host, port, passive)
 }
@@ -83,7 +83,7 @@ func SplitAddr(call, addr string) (host, port string, err error) { return splitA
 // ServiceIn finds the name of a port in a list of services.
 func ServiceIn(list, port, protocol string) string { return serviceIn(list, port, protocol) }
 
-// SendsBySystem reports whether Sendfile of file over t is done by the system.
+// SendsBySystem reports whether the kernel sends file in a Sendfile over t.
 func SendsBySystem(t Transport, file io.ReadSeeker) bool {
 	s, ok := t.(*streamTransport)
 	if !ok {
@@ -93,14 +93,14 @@ func SendsBySystem(t Transport, file io.ReadSeeker) bool {
 	return ok && (&fileSend{file: file}).systemFile() != nil
 }
 
-// StreamHasBytes reports whether r has bytes that nobody has read.
+// StreamHasBytes reports whether r has unread bytes.
 func StreamHasBytes(r *StreamReader) bool { return r.size() > 0 }
 
-// StreamMemory is the size of the buffer that r holds.
+// StreamMemory returns the size of the buffer of r.
 func StreamMemory(r *StreamReader) int { return cap(r.buf) }
 
-// NewTLS makes a TLS layer whose ConnectionMade is called, and returns it with its
-// protocol for the transport below.
+// NewTLS makes a TLS layer, whose ConnectionMade has been called, and returns it with
+// its protocol for the transport below.
 func NewTLS(l *Loop, app Protocol, config *tls.Config, server bool, handshake, shutdown time.Duration, done func(error)) (Transport, Protocol) {
 	t, err := newTLS(l, app, config, tlsSettings{server: server, handshake: handshake, shutdown: shutdown}, done)
 	if err != nil {
@@ -109,30 +109,32 @@ func NewTLS(l *Loop, app Protocol, config *tls.Config, server bool, handshake, s
 	return t, t.lowerProtocol()
 }
 
-// StartTLSAhead is StartTLS for a caller that has read some of the peer's TLS.
+// StartTLSAhead is StartTLS for a caller that has already read some TLS bytes of the
+// peer.
 func StartTLSAhead(ctx context.Context, t Transport, p Protocol, config *tls.Config, opts *TLSOptions, ahead []byte) (Transport, error) {
 	return startTLS(ctx, t, p, config, opts, ahead)
 }
 
-// TLSMemory returns how many bytes a TLS transport of its own keeps in buffers.
+// TLSMemory returns the number of bytes in the buffers of a TLS transport.
 func TLSMemory(t Transport) int {
 	tt := t.(*tlsTransport)
 	return cap(tt.in.buf) + cap(tt.queue.buf) + cap(tt.borrowed) + cap(tt.records)
 }
 
-// ConnectionsWaiting is how many connections wait for Accept of a listener of Listen.
+// ConnectionsWaiting returns the number of connections that wait for Accept on a
+// listener of Listen.
 func ConnectionsWaiting(ln net.Listener) int { return len(ln.(*netListener).conns) }
 
-// AcceptsWaiting is how many calls of Accept wait.
+// AcceptsWaiting returns the number of pending calls of Accept.
 func AcceptsWaiting(ln net.Listener) int { return len(ln.(*netListener).calls) }
 
-// FireTimeout lets the time of s run out now.
+// FireTimeout makes s expire now.
 func FireTimeout(s *TimeoutScope) {
 	s.stopTimer()
 	s.due()
 }
 
-// Gate returns what an await looks at before it asks for cancelled scopes.
+// Gate returns the value that an await checks before it looks for cancelled scopes.
 func Gate(ctx context.Context) int {
 	s, _ := scopeOf(ctx)
 	return int(s.loop.gate)

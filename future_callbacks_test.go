@@ -11,8 +11,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// Callbacks that are added and removed in any order run in the order in which they were
-// added.
+// Whatever callbacks are added and removed, the rest run in the order in which they
+// were added.
 func TestDoneCallbacksRemovedInAnyOrder(t *testing.T) {
 	for seed := range uint64(50) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 var errBoom = errors.New("boom")
 
-// upshot is the text of what f has come to: a value, an error, or pending.
+// upshot formats the state of f: a value, an error, or pending.
 func upshot[T any](f aio.FutureLike[T]) string {
 	v, err := f.Result()
 	var c *aio.CancelledError
@@ -32,7 +32,7 @@ func upshot[T any](f aio.FutureLike[T]) string {
 	return fmt.Sprint(v)
 }
 
-// ended is a future with the given outcome: a number, boom or cancelled.
+// ended returns a future with the given outcome: a number, boom or cancelled.
 func ended(ctx context.Context, how string) *aio.Future[int] {
 	f := aio.CreateFuture[int](ctx)
 	switch how {
@@ -79,7 +79,7 @@ func TestFutureKeepsItsFirstOutcome(t *testing.T) {
 		t.Run(tt.how, func(t *testing.T) {
 			l, _ := newLoop(t)
 			f := ended(l.Context(), tt.how)
-			for range 3 { // the same each time
+			for range 3 { // the result is the same each time
 				if !f.Done() || f.Cancelled() != (tt.how == "cancelled") {
 					t.Errorf("done %v, cancelled %v", f.Done(), f.Cancelled())
 				}
@@ -119,15 +119,16 @@ func TestFutureCancelHasAnEffectOnce(t *testing.T) {
 	}
 }
 
-// TASK-010: a future has the loop of its context; without one there is no future.
+// TASK-010: a future belongs to the loop of its context; without a loop CreateFuture
+// panics.
 func TestFutureBelongsToTheLoopOfItsContext(t *testing.T) {
 	l, _ := newLoop(t)
 	if f := aio.CreateFuture[int](l.Context()); f.GetLoop() != l {
-		t.Error("made before the loop runs: another loop")
+		t.Error("created before the loop runs: another loop")
 	}
 	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		if f := aio.CreateFuture[int](ctx); f.GetLoop() != l {
-			t.Error("made by a task: another loop")
+			t.Error("created by a task: another loop")
 		}
 		return nil
 	}))
@@ -230,7 +231,7 @@ func TestFutureCallbacksRunInThePassAfterInOrderOfAdding(t *testing.T) {
 				for _, tag := range []string{"a", "b", "c"} {
 					f.AddDoneCallback(func(g *aio.Future[int]) {
 						if g != f {
-							t.Error("another future was given")
+							t.Error("the callback got another future")
 						}
 						log.add("%s:%s", tag, upshot(g))
 					})
@@ -257,7 +258,8 @@ func TestFutureCallbacksRunInThePassAfterInOrderOfAdding(t *testing.T) {
 	}
 }
 
-// A callback is removed by what AddDoneCallback returned, one registration at a time.
+// RemoveDoneCallback takes the value that AddDoneCallback returned, and removes one
+// registration.
 //
 // TASK-017, TASK-018
 func TestFutureRemoveDoneCallbackRemovesOneRegistration(t *testing.T) {
@@ -276,7 +278,7 @@ func TestFutureRemoveDoneCallbackRemovesOneRegistration(t *testing.T) {
 	}
 	other := aio.CreateFuture[int](l.Context())
 	if other.RemoveDoneCallback(added[0]) || f.RemoveDoneCallback(aio.DoneCallback{}) {
-		t.Error("removed what was never added")
+		t.Error("removed a callback that was never added")
 	}
 	_ = f.SetResult(1)
 	if _, err := aio.RunUntilComplete(l, f); err != nil {
@@ -310,7 +312,7 @@ func TestFutureRemainingCallbacksKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// TASK-020, TASK-229: what is scheduled can no longer be removed.
+// TASK-020, TASK-229: a callback that is already scheduled cannot be removed.
 func TestFutureCallbackCannotRemoveScheduledOnes(t *testing.T) {
 	l, _ := newLoop(t)
 	f := aio.CreateFuture[int](l.Context())
@@ -452,7 +454,7 @@ func TestFutureCoroutineCalledInlineIsTheSameTask(t *testing.T) {
 	})
 }
 
-// A Coro is a function: it may run in several tasks, also at the same time.
+// A Coro is a function: it can run in several tasks, also concurrently.
 //
 // TASK-030
 func TestFutureCoroMayRunMoreThanOnce(t *testing.T) {
@@ -585,8 +587,8 @@ func neverRetrieved(t *testing.T, body func(ctx context.Context)) []aio.Exceptio
 	return *reports
 }
 
-// An error that nobody knows is reported once: when the garbage collector finds its
-// future lost, or when the loop is closed.
+// An unretrieved error is reported once: when the future is garbage-collected, or when
+// the loop is closed.
 //
 // TASK-003, TASK-208, TASK-209, TASK-210, TASK-211, TASK-255
 func TestFutureErrorIsReportedUnlessRetrieved(t *testing.T) {
@@ -594,7 +596,7 @@ func TestFutureErrorIsReportedUnlessRetrieved(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		body func(ctx context.Context)
-		want string // what is named, "" for no report
+		want string // text of the report, "" for no report
 	}{
 		{"pending future", func(ctx context.Context) { aio.CreateFuture[int](ctx) }, ""},
 		{"unread value", func(ctx context.Context) { ended(ctx, "7") }, ""},
@@ -660,7 +662,7 @@ func TestFutureErrorIsReportedWhenTheFutureIsLost(t *testing.T) {
 	l, reports := newLoop(t)
 	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
 		ended(ctx, "boom")
-		for len(*reports) == 0 { // the collector runs the cleanup in its own time
+		for len(*reports) == 0 { // the runtime runs the cleanup asynchronously
 			runtime.GC()
 			letPass(ctx, 1)
 		}
@@ -671,7 +673,8 @@ func TestFutureErrorIsReportedWhenTheFutureIsLost(t *testing.T) {
 	}
 }
 
-// A loop holds its tasks, so none is lost; what is left when it is closed is reported.
+// A loop references its tasks, so none is garbage-collected while pending; those left
+// when the loop is closed are reported.
 //
 // TASK-212
 func TestFuturePendingTaskIsReportedWhenItsLoopCloses(t *testing.T) {
@@ -701,7 +704,7 @@ func TestFuturePendingTaskIsReportedWhenItsLoopCloses(t *testing.T) {
 	}
 	log.want(t, "closed:true deferred")
 	if n := len(aio.AllTasks(l.Context())); n != 0 {
-		t.Errorf("%d tasks are left", n)
+		t.Errorf("%d tasks remain", n)
 	}
 	for i, name := range []string{"parked", "new"} {
 		if len(*reports) != 2 || (*reports)[i].Task.GetName() != name || !strings.Contains((*reports)[i].Message, "destroyed but it is pending") {
@@ -726,7 +729,7 @@ func TestFutureMisuseIsRefused(t *testing.T) {
 	}
 }
 
-// Failed looks at an error and leaves it to be reported.
+// Failed does not mark the error as retrieved.
 func TestFutureFailed(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()

@@ -53,7 +53,7 @@ func TestAsCompletedNextGivesTheNextThatIsDone(t *testing.T) {
 			f, err := item(ctx)
 			note(&log, "%s %v", state(f), err)
 		}
-		// The rest, in the other style of the same object.
+		// The rest, by ranging over All of the same iterator.
 		_ = a.SetResult(1)
 		for f, err := range it.All(ctx) {
 			note(&log, "%s %v", state(f), err)
@@ -86,8 +86,8 @@ func TestAsCompletedItemsMayBeAwaitedConcurrently(t *testing.T) {
 	})
 }
 
-// TASK-150, TASK-151, TASK-152: a step that is cancelled, even when its future has come
-// by then, takes nothing with it, and an iteration that is broken off goes on.
+// TASK-150, TASK-151, TASK-152: a cancelled step loses no future, even if the future is
+// done by then, and the iteration can be continued after a break.
 func TestAsCompletedLosesNothingToACancellation(t *testing.T) {
 	type iterator = *aio.CompletedIterator[*aio.Future[int]]
 	for style, step := range map[string]func(ctx context.Context, it iterator) error{
@@ -150,7 +150,7 @@ func TestAsCompletedTimeout(t *testing.T) {
 		}
 		note(&log, "|")
 		it := aio.AsCompleted(ctx, fs, time.Minute)
-		for range 3 { // each ends with the first error
+		for range 3 { // each returns the first error
 			for f, err := range it.All(ctx) {
 				note(&log, "%v:%v:%v", f == b, err == aio.ErrTimeout, now())
 			}
@@ -176,7 +176,7 @@ func TestAsCompletedInTimeDropsItsTimer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing is left that could ever happen: a timer would make the clock jump
+	// Nothing can happen any more. A remaining timer would make the clock jump
 	// instead.
 	start := l.Time()
 	if _, err := aio.RunUntilComplete(l, aio.Coro[int](forever)); !errors.Is(err, aio.ErrDeadlock) || l.Time() != start {
@@ -184,8 +184,8 @@ func TestAsCompletedInTimeDropsItsTimer(t *testing.T) {
 	}
 }
 
-// An iteration that is broken off, and that nobody takes up again, leaves nothing behind
-// in futures that go on, whether they have many callbacks or few.
+// An abandoned iteration leaves nothing behind in pending futures, whether they have
+// many callbacks or few.
 func TestAsCompletedBrokenOffLeavesNothingBehind(t *testing.T) {
 	for name, breakOff := range map[string]func(ctx context.Context, fs []*aio.Future[int]){
 		"All":  func(ctx context.Context, fs []*aio.Future[int]) { breakOffAll(t, ctx, fs, aio.NoTimeout) },
@@ -208,7 +208,7 @@ func TestAsCompletedBrokenOffLeavesNothingBehind(t *testing.T) {
 					for i := range n {
 						breakOff(ctx, []*aio.Future[int]{ended(ctx, "7"), stays})
 						if i%1024 == 0 {
-							// for what is ready, and the
+							// run what is ready, and the
 							// timeouts
 							_ = aio.Sleep(ctx, time.Second)
 							runtime.GC()
@@ -218,7 +218,7 @@ func TestAsCompletedBrokenOffLeavesNothingBehind(t *testing.T) {
 				iterate(10)
 				before := heap()
 				iterate(1<<14 + 1)
-				eventually(t, ctx, "the future holds nothing of 16384 iterations that were broken off", func() bool {
+				eventually(t, ctx, "the future holds nothing of 16384 abandoned iterations", func() bool {
 					return heap()-before <= 1<<19
 				})
 				_ = stays.SetResult(1)
@@ -243,16 +243,16 @@ func breakOffNext(t *testing.T, ctx context.Context, fs []*aio.Future[int]) {
 	}
 }
 
-// An iteration that somebody has still is taken up where it was broken off, also when the
-// garbage was collected meanwhile: in the order in which the futures were done.
+// An iterator that is still referenced continues after a break in the order in which
+// the futures were done, even after a garbage collection.
 func TestAsCompletedBrokenOffKeepsTheOrder(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
 		var fs []*aio.Future[int]
-		for range 40 { // enough for a long list in one of them
+		for range 40 { // makes the list of callbacks long in one of the futures
 			fs = append(fs, aio.CreateFuture[int](ctx))
 		}
 		c := aio.AsCompleted(ctx, fs, aio.NoTimeout)
-		for range 100 { // others come and go
+		for range 100 { // adds and removes other iterations
 			aio.AsCompleted(ctx, fs, aio.NoTimeout)
 			runtime.GC()
 		}

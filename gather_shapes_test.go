@@ -63,7 +63,7 @@ func TestGatherShapes(t *testing.T) {
 	})
 }
 
-// What can be done with a future of an unknown type.
+// The operations on a future of unknown type.
 func TestAnyFuture(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog
@@ -80,7 +80,7 @@ func TestAnyFuture(t *testing.T) {
 		if err := panics(func() { f.OnDone(nil) }); !errors.Is(err, aio.ErrUsage) {
 			t.Error(err)
 		}
-		// cancelling the one that waits cancels it, as an await does
+		// cancelling the task that awaits it also cancels the future
 		var slow aio.AnyFuture = aio.CreateFuture[string](ctx)
 		task := aio.CreateTask(ctx, aio.NoResult(slow.Join))
 		letPass(ctx, 1)

@@ -35,7 +35,7 @@ func TestShieldHasTheOutcomeOfWhatItShields(t *testing.T) {
 	}
 }
 
-// TASK-107, TASK-109: nothing is reported, or aiotest.Run would fail.
+// TASK-107, TASK-109: aiotest.Run would fail if an error were reported.
 func TestShieldCancelledLeavesTheFutureAlone(t *testing.T) {
 	var log eventLog
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -68,7 +68,7 @@ func TestShieldCancelledIsLetGoByTheFuture(t *testing.T) {
 		runtime.GC()
 		for _, p := range shields {
 			if p.Value() != nil {
-				t.Error("the future still holds a shield that was cancelled")
+				t.Error("the future still holds a cancelled shield")
 			}
 		}
 		_ = inner.SetResult(1)
@@ -76,8 +76,7 @@ func TestShieldCancelledIsLetGoByTheFuture(t *testing.T) {
 	})
 }
 
-// TASK-108: a future that is shielded over and over, for a short time each, does not
-// grow.
+// TASK-108: a future that is shielded many times, for a short time each, does not grow.
 func TestShieldCancelledOftenLeavesNothingBehind(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		inner := aio.CreateFuture[int](ctx)
@@ -96,7 +95,7 @@ func TestShieldCancelledOftenLeavesNothingBehind(t *testing.T) {
 		shield(10)
 		before := heap()
 		shield(1 << 15)
-		eventually(t, ctx, "the future holds nothing of 32768 shields that were cancelled", func() bool {
+		eventually(t, ctx, "the future holds nothing of 32768 cancelled shields", func() bool {
 			return heap()-before <= 1<<18
 		})
 		_ = inner.SetResult(1)
@@ -104,8 +103,8 @@ func TestShieldCancelledOftenLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// TASK-110, TASK-111: what fails behind a shield that was given up is reported once,
-// unless somebody has retrieved it.
+// TASK-110, TASK-111: an error behind a cancelled shield is reported once, unless it
+// has been retrieved.
 func TestShieldCancelledReportsTheErrorOnce(t *testing.T) {
 	for _, retrieved := range []bool{false, true} {
 		t.Run(fmt.Sprintf("retrieved=%v", retrieved), func(t *testing.T) {

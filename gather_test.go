@@ -15,7 +15,8 @@ import (
 
 var errOne, errTwo = errors.New("one"), errors.New("two")
 
-// state is a future's state in one word: pending, cancelled, its value or its error.
+// state formats the state of a future as one word: pending, cancelled, its value or its
+// error.
 func state[T any](f aio.FutureLike[T]) string {
 	v, err := f.Result()
 	switch {
@@ -29,24 +30,25 @@ func state[T any](f aio.FutureLike[T]) string {
 	return strings.ReplaceAll(fmt.Sprint(v), " ", ",")
 }
 
-// threeFutures returns futures that are not done.
+// threeFutures returns three pending futures.
 func threeFutures(ctx context.Context) (a, b, c *aio.Future[int]) {
 	return aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
 }
 
-// note writes each word down as an event.
+// note logs each word as an event.
 func note(log *eventLog, format string, args ...any) {
 	for _, word := range strings.Fields(fmt.Sprintf(format, args...)) {
 		log.add("%s", word)
 	}
 }
 
-// after is a coroutine that returns v after d.
+// after returns a coroutine that returns v after d.
 func after[T any](d time.Duration, v T) aio.Coro[T] {
 	return func(ctx context.Context) (T, error) { return v, aio.Sleep(ctx, d) }
 }
 
-// onCancel is a coroutine that ends only when it is cancelled, and then as answer says.
+// onCancel returns a coroutine that waits for its cancellation and then returns the
+// results of answer.
 func onCancel(answer func(ctx context.Context, err error) (int, error)) aio.Coro[int] {
 	return func(ctx context.Context) (int, error) {
 		_, err := forever(ctx)
@@ -54,7 +56,7 @@ func onCancel(answer func(ctx context.Context, err error) (int, error)) aio.Coro
 	}
 }
 
-// cleansUp is a coroutine that ends only when it is cancelled, d later.
+// cleansUp returns a coroutine that waits for its cancellation and returns d later.
 func cleansUp(d time.Duration) aio.Coro[int] {
 	return onCancel(func(ctx context.Context, err error) (int, error) {
 		if err := aio.Sleep(ctx, d); err != nil {
@@ -64,7 +66,7 @@ func cleansUp(d time.Duration) aio.Coro[int] {
 	})
 }
 
-// clock returns a function that tells how much time of the loop has gone by.
+// clock returns a function that returns the loop time since the call.
 func clock(ctx context.Context) func() time.Duration {
 	l, _ := aio.GetRunningLoop(ctx)
 	start := l.Time()
@@ -223,8 +225,8 @@ func TestGatherCancelComesTooLateOnceAllAreDone(t *testing.T) {
 	log.want(t, "pending false [1,2]")
 }
 
-// TASK-095, TASK-239: the message goes with the CancelledError that a child passes on, as
-// in asyncio.
+// TASK-095, TASK-239: as in asyncio, the message is part of the CancelledError that a
+// child returns.
 func TestGatherCancellationIsNotCollected(t *testing.T) {
 	swallows := onCancel(func(context.Context, error) (int, error) { return 42, nil })
 	for _, tt := range []struct {
@@ -245,7 +247,7 @@ func TestGatherCancellationIsNotCollected(t *testing.T) {
 				_, err := outer.Await(ctx)
 				var c *aio.CancelledError
 				if !errors.As(err, &c) || c.Message != tt.message {
-					t.Errorf("the await ended with %#v, want a CancelledError with message %v", err, tt.message)
+					t.Errorf("the await returned %#v, want a CancelledError with message %v", err, tt.message)
 				}
 				return nil
 			})
@@ -284,7 +286,7 @@ func TestGatherCancelledEndsWithItsFirstChild(t *testing.T) {
 	})
 }
 
-// TASK-096: a cancellation of the task reaches it, whichever step it comes between.
+// TASK-096: a cancellation reaches the task, at whatever step it is requested.
 func TestGatherLoopLosesNoCancellation(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		for passes := range 20 {
@@ -306,7 +308,7 @@ func TestGatherLoopLosesNoCancellation(t *testing.T) {
 	})
 }
 
-// TASK-097: a future that is passed twice has its result in both places; a Coro is a
+// TASK-097: if a future is passed twice, its result appears in both places; a Coro is a
 // function, and runs once for each place.
 func TestGatherOfTheSameThingTwice(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -316,10 +318,10 @@ func TestGatherOfTheSameThingTwice(t *testing.T) {
 		g := aio.Gather[int](ctx, f, tk, f, tk)
 		_ = f.SetResult(7)
 		if v, err := g.Await(ctx); err != nil || !slices.Equal(v, []int{7, 1, 7, 1}) {
-			t.Errorf("futures given twice: %v, %v", v, err)
+			t.Errorf("a future passed twice: %v, %v", v, err)
 		}
 		if v, err := aio.Gather(ctx, count, count).Await(ctx); err != nil || !slices.Equal(v, []int{2, 3}) {
-			t.Errorf("a coroutine given twice: %v, %v", v, err)
+			t.Errorf("a coroutine passed twice: %v, %v", v, err)
 		}
 		return nil
 	})
@@ -344,8 +346,8 @@ func TestGatherOfNothingIsDone(t *testing.T) {
 	}
 }
 
-// TASK-099, TASK-116, TASK-158: what starts a coroutine needs the loop of its context,
-// and the token.
+// TASK-099, TASK-116, TASK-158: functions that start a coroutine need the loop of its
+// context, and the token.
 func TestCombinatorsNeedALoopAndItsToken(t *testing.T) {
 	never := aio.Coro[int](func(context.Context) (int, error) { t.Error("a coroutine ran"); return 0, nil })
 	var f *aio.Future[int]
@@ -396,7 +398,7 @@ func TestCombinatorsBeforeTheLoopRuns(t *testing.T) {
 	s := aio.Shield(l.Context(), returns(3))
 	g := aio.Gather(l.Context(), returns(1), returns(2))
 	if g.GetLoop() != l || s.GetLoop() != l {
-		t.Error("the futures are not of the loop whose context was given")
+		t.Error("the futures belong to another loop than that of the context")
 	}
 	if v, err := aio.RunUntilComplete(l, g); err != nil || !slices.Equal(v, []int{1, 2}) {
 		t.Errorf("Gather: %v, %v", v, err)
@@ -508,8 +510,8 @@ func TestCombinatorsOfFinishedFuturesAreDone(t *testing.T) {
 	}
 }
 
-// TASK-256: how many passes of the loop there are between a SetResult and the task that
-// awaits.
+// TASK-256: the number of passes of the loop between a SetResult and the step of the
+// awaiting task.
 func TestCombinatorsTakeAsManyPassesAsAsyncio(t *testing.T) {
 	type await = func(ctx context.Context, f *aio.Future[int]) error
 	for name, tt := range map[string]struct {
@@ -558,7 +560,7 @@ func TestCombinatorsTakeAsManyPassesAsAsyncio(t *testing.T) {
 			aiotest.Run(t, func(ctx context.Context) error {
 				l, _ := aio.GetRunningLoop(ctx)
 				pass, over := 0, false
-				var tick func() // comes first in each pass
+				var tick func() // runs first in each pass
 				tick = func() {
 					if pass++; !over {
 						l.CallSoon(tick)

@@ -26,7 +26,7 @@ func TestWaitReturnsWhatIsDoneAndWhatIsNot(t *testing.T) {
 	type set = func(a, b, c *aio.Future[int])
 	for _, tt := range []struct {
 		name          string
-		before, later set // now, and once Wait is suspended
+		before, later set // before Wait is called, and while it is suspended
 		timeout       time.Duration
 		when          aio.ReturnWhen
 		done, notDone string
@@ -42,17 +42,17 @@ func TestWaitReturnsWhatIsDoneAndWhatIsNot(t *testing.T) {
 			a.AddDoneCallback(func(*aio.Future[int]) { _ = c.SetResult(3) })
 			_ = a.SetResult(1)
 		}, aio.NoTimeout, aio.FirstCompleted, "ac", "b", 0},
-		{"first completed counts a cancelled one", nil, func(_, _, c *aio.Future[int]) { c.Cancel() },
+		{"first completed counts a cancelled future", nil, func(_, _, c *aio.Future[int]) { c.Cancel() },
 			aio.NoTimeout, aio.FirstCompleted, "c", "ab", 0},
-		{"first completed is done already", func(_, b, _ *aio.Future[int]) { _ = b.SetResult(1) }, nil,
+		{"first completed is already done", func(_, b, _ *aio.Future[int]) { _ = b.SetResult(1) }, nil,
 			time.Hour, aio.FirstCompleted, "b", "ac", 0},
 		{"first exception", nil, func(a, b, _ *aio.Future[int]) { _, _ = a.SetResult(1), b.SetException(errOne) },
 			aio.NoTimeout, aio.FirstException, "ab", "c", 0},
-		{"first exception is there already", func(_, b, _ *aio.Future[int]) { _ = b.SetException(errOne) }, nil,
+		{"first exception has already occurred", func(_, b, _ *aio.Future[int]) { _ = b.SetException(errOne) }, nil,
 			time.Hour, aio.FirstException, "b", "ac", 0},
-		{"first exception does not count a cancelled one", nil, func(a, b, _ *aio.Future[int]) { _, _ = a.SetResult(1), b.Cancel() },
+		{"first exception does not count a cancelled future", nil, func(a, b, _ *aio.Future[int]) { _, _ = a.SetResult(1), b.Cancel() },
 			time.Hour, aio.FirstException, "ab", "c", time.Hour},
-		{"first exception of none", nil, func(a, b, c *aio.Future[int]) { _, _, _ = a.SetResult(1), b.Cancel(), c.SetResult(1) },
+		{"first exception without an exception", nil, func(a, b, c *aio.Future[int]) { _, _, _ = a.SetResult(1), b.Cancel(), c.SetResult(1) },
 			time.Hour, aio.FirstException, "abc", "", 0},
 		{"timeout", nil, func(a, _, _ *aio.Future[int]) { _ = a.SetResult(1) },
 			time.Minute, aio.AllCompleted, "a", "bc", time.Minute},
@@ -78,11 +78,12 @@ func TestWaitReturnsWhatIsDoneAndWhatIsNot(t *testing.T) {
 				}
 				for _, f := range notDone {
 					if f.Done() {
-						t.Errorf("%v was not left alone", f)
+						t.Errorf("%v was changed", f)
 					}
 				}
 				if b.Done() {
-					// the test does not want it to be reported
+					// marks the error as retrieved, so that it is
+					// not reported
 					_ = b.Exception()
 				}
 				return nil
@@ -170,8 +171,9 @@ func TestWaitForInTime(t *testing.T) {
 	})
 }
 
-// TASK-130, TASK-131, TASK-133, TASK-134, TASK-135, TASK-138: what is cancelled by the
-// limit has ended when WaitFor returns, and has the last word.
+// TASK-130, TASK-131, TASK-133, TASK-134, TASK-135, TASK-138: when WaitFor returns
+// after a timeout, the operation that it cancelled has ended, and its result is
+// returned.
 func TestWaitForWaitsForTheEndOfWhatItCancels(t *testing.T) {
 	answers := map[string]struct {
 		answer aio.Coro[int]
@@ -193,7 +195,7 @@ func TestWaitForWaitsForTheEndOfWhatItCancels(t *testing.T) {
 		for _, limit := range []time.Duration{time.Second, 0, -1} {
 			for _, isTask := range []bool{false, true} {
 				if !isTask && limit <= 0 {
-					// it does not start: TestWaitForWithoutTime
+					// it does not start: see TestWaitForWithoutTime
 					continue
 				}
 				t.Run(fmt.Sprintf("%s/limit=%v/task=%v", name, limit, isTask), func(t *testing.T) {
@@ -218,7 +220,7 @@ func TestWaitForWaitsForTheEndOfWhatItCancels(t *testing.T) {
 							t.Errorf("the task is %v", tk)
 						}
 						if n := aio.CurrentTask(ctx).Cancelling(); n != 0 {
-							t.Errorf("WaitFor left %d requests to cancel its task", n)
+							t.Errorf("WaitFor left %d cancellation requests on its task", n)
 						}
 						return nil
 					})
@@ -235,7 +237,7 @@ func TestWaitForWithoutTime(t *testing.T) {
 			f := aio.CreateFuture[int](ctx)
 			_ = f.SetResult(7)
 			if v, err := aio.WaitFor(ctx, f, limit); v != 7 || err != nil {
-				t.Errorf("limit %v, a future that is done: %d, %v", limit, v, err)
+				t.Errorf("limit %v, a done future: %d, %v", limit, v, err)
 			}
 			started := false
 			_, err := aio.WaitFor(ctx, aio.NoResult(func(context.Context) error { started = true; return nil }), limit)
@@ -342,7 +344,8 @@ func TestWaitForTellsATimeoutFromACancellation(t *testing.T) {
 		_, err := aio.WaitFor(ctx, f, time.Second)
 		note(&log, "%v %d", errors.Is(err, aio.ErrCancelled), aio.CurrentTask(ctx).Cancelling())
 
-		// A request that the task has dealt with stays counted, and does no harm.
+		// An earlier, handled cancellation request is still counted, and has no
+		// effect.
 		aio.CurrentTask(ctx).Cancel()
 		_ = aio.Sleep(ctx, 0)
 		_, err = aio.WaitFor(ctx, aio.Coro[int](forever), time.Second)

@@ -9,9 +9,9 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Whatever a task or callback that blocks the loop waits for, a Write that waits for the
-// loop is refused. Here it is the one that would release the loop. The connection is as
-// it was.
+// While a task or callback blocks the loop, a Write that waits for the loop is refused,
+// whatever the blocking call waits for; here it waits for that Write. The connection
+// stays usable.
 func TestBlockedLoop(t *testing.T) {
 	for _, in := range []string{"task", "callback"} {
 		for name, blocker := range map[string]func() (wait, release func()){

@@ -20,7 +20,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// clProgram returns the path of a client, and skips the test where there is none.
+// clProgram returns the path of a client program, and skips the test if it is not
+// installed.
 func clProgram(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -30,7 +31,8 @@ func clProgram(t *testing.T, name string) string {
 	return path
 }
 
-// clRun runs a client beside the loop and returns its output.
+// clRun runs a client program in another goroutine while the loop runs, and returns its
+// output.
 func clRun(t *testing.T, ctx context.Context, input []byte, program string, args ...string) []byte {
 	t.Helper()
 	out, err := aio.ToThread(ctx, func(ctx context.Context) ([]byte, error) {
@@ -50,11 +52,10 @@ func clRun(t *testing.T, ctx context.Context, input []byte, program string, args
 	return out
 }
 
-// clData is more than the buffers of a connection hold.
+// clData exceeds the buffers of a connection.
 var clData = bytes.Repeat([]byte("The quick brown fox jumps over the lazy dog.\n"), 100_000)
 
-// clEcho is a protocol that sends back what it gets, and reads no faster than it can
-// write.
+// clEcho is the protocol of an echo server that reads no faster than it can write.
 type clEcho struct{ t aio.Transport }
 
 func (p *clEcho) ConnectionMade(t aio.Transport) { p.t = t }
@@ -62,7 +63,7 @@ func (p *clEcho) DataReceived(b []byte)          { p.t.Write(b) }
 func (p *clEcho) PauseWriting()                  { p.t.PauseReading() }
 func (p *clEcho) ResumeWriting()                 { p.t.ResumeReading() }
 
-// clServers runs test with an echo server on a port and one on a path.
+// clServers runs test with an echo server on a port and one on a socket path.
 func clServers(t *testing.T, test func(t *testing.T, ctx context.Context, port, path string) error) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		tcp, err := aio.CreateServer(ctx, func() *clEcho { return &clEcho{} }, "127.0.0.1:0", nil)
@@ -87,12 +88,12 @@ func clServers(t *testing.T, test func(t *testing.T, ctx context.Context, port, 
 func clSame(t *testing.T, what string, got []byte) {
 	t.Helper()
 	if !bytes.Equal(got, clData) {
-		t.Errorf("%s: %d bytes came back of %d, or they differ", what, len(got), len(clData))
+		t.Errorf("%s: received %d bytes of %d, or they differ", what, len(got), len(clData))
 	}
 }
 
-// There are several programs of this name; all send their input and print what comes
-// back, but not all tell the server that the input has ended.
+// There are several programs named nc. All send their input and print the response, but
+// not all send EOF at the end of the input.
 func TestClientNetcat(t *testing.T) {
 	nc := clProgram(t, "nc")
 	help, _ := exec.Command(nc, "-h").CombinedOutput()
@@ -123,7 +124,8 @@ func TestClientSocat(t *testing.T) {
 			return err
 		}
 		text := []byte("over TLS\n")
-		// With its input it ends the connection, and the server says the rest.
+		// At the end of its input socat sends EOF; the server still sends the
+		// rest of the echo.
 		if got := clRun(t, ctx, text, socat, "-t", "60", "-", "OPENSSL:"+srv.Addr().String()+",verify=0"); !bytes.Equal(got, text) {
 			t.Errorf("socat OPENSSL: %q", got)
 		}
@@ -132,12 +134,12 @@ func TestClientSocat(t *testing.T) {
 	})
 }
 
-// clWeb is a little of HTTP/1.1: it answers a request with its body, or with clData if it
-// has none.
+// clWeb is a minimal HTTP/1.1 server: it answers a request with the request's body, or
+// with clData if it has none.
 type clWeb struct {
 	clEcho
 	head []byte
-	need int // of the body; -1 before it begins
+	need int // remaining bytes of the body; -1 before the body
 	body []byte
 }
 
@@ -212,7 +214,7 @@ func TestClientCurl(t *testing.T) {
 		run("a download", url)
 		run("an upload", "--data-binary", "@"+upload, url)
 		run("a Unix socket", "--unix-socket", path, "http://localhost/")
-		// its certificate is for 127.0.0.1 too
+		// the certificate is valid for 127.0.0.1 too
 		secret := "https://" + secure.Addr().String() + "/"
 		run("a download over TLS", "--cacert", ca, secret)
 		run("an upload over TLS", "--cacert", ca, "--data-binary", "@"+upload, secret)
@@ -248,7 +250,7 @@ func (l *clListener) Accept() (net.Conn, error) {
 func (l *clListener) Addr() net.Addr { return l.addr }
 func (l *clListener) Close() error   { close(l.done); return nil }
 
-// The server of net/http, in goroutines, on the connections of a loop.
+// A net/http server, whose goroutines use connections of a loop.
 func TestClientCurlOfHTTPServer(t *testing.T) {
 	curl := clProgram(t, "curl")
 	upload := filepath.Join(t.TempDir(), "upload")

@@ -33,8 +33,8 @@ type TimeoutScope struct {
 	cancels int32        // requests to cancel the task from before the scope
 	isAt    bool         // made by NewTimeoutAt
 	moment  time.Time    // of NewTimeoutAt
-	// nanoseconds since the epoch of the loop, before Run the delay of NewTimeout; any
-	// goroutine may read it
+	// nanoseconds since the epoch of the loop, before Run the delay of NewTimeout;
+	// any goroutine may read it
 	when atomic.Int64
 }
 
