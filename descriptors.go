@@ -14,15 +14,22 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// awaitDescriptor suspends the calling task until fd is ready for r.
-func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio.Readiness) error {
-	return l.whenReady(ctx, call, fd, r, func() bool { return true })
+// watchable is a socket or file for which a user may have callbacks: a descriptor or, in
+// a simulated network, what there is in its place.
+type watchable struct {
+	fd  int
+	sim netio.UserSocket // nil for a descriptor
 }
 
-// whenReady suspends the calling task, and calls try in each pass in which fd is ready
+// awaitDescriptor suspends the calling task until fd is ready for r.
+func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio.Readiness) error {
+	return l.whenReady(ctx, call, watchable{fd: fd}, r, func() bool { return true })
+}
+
+// whenReady suspends the calling task, and calls try in each pass in which on is ready
 // for r, until try reports that it is done. It does not call try once the task is
 // cancelled.
-func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readiness, try func() (done bool)) error {
+func (l *Loop) whenReady(ctx context.Context, call string, on watchable, r netio.Readiness, try func() (done bool)) error {
 	c, err := enter(ctx, call)
 	if err != nil {
 		return err
@@ -33,23 +40,86 @@ func (l *Loop) whenReady(ctx context.Context, call string, fd int, r netio.Readi
 			w.wake()
 		}
 	}}
-	if err := l.watch(call, fd, r, h); err != nil {
+	if err := l.watch(call, on, r, h); err != nil {
 		return err
 	}
 	err = c.waitOnce(call, &w)
-	// Another reader may be registered for fd by now, or the descriptor may belong
-	// to a transport.
-	if at, ok := l.polling.ownerOf(fd).(*watcher); ok && *at.slot(r) == h {
+	// Another reader may be registered by now, or the descriptor may belong to a
+	// transport.
+	if at, ok := l.ownerOf(on).(*watcher); ok && *at.slot(r) == h {
 		l.unwatch(at, r)
 	}
 	h.cancel()
 	return err
 }
 
+// triedSocket is a socket whose calls are tried at once, and again when the loop knows
+// that it is ready. The descriptor of a Go value is used only through raw, which keeps
+// it open during the use.
+type triedSocket struct {
+	loop *Loop
+	call string
+	watchable
+	raw syscall.RawConn // nil if the user gave a number, or there is no descriptor
+}
+
+// use calls f while the descriptor is open.
+func (s *triedSocket) use(f func() error) (err error) {
+	if s.raw == nil {
+		return f()
+	}
+	if cerr := s.raw.Control(func(uintptr) { err = f() }); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// receive calls try, and calls it again when the socket is readable, until it does not
+// block.
+func (s *triedSocket) receive(ctx context.Context, try func() error) error {
+	return s.receiveWhen(ctx, try, func() bool { return true })
+}
+
+// receiveWhen is receive that calls ready when the poller has reported something.
+func (s *triedSocket) receiveWhen(ctx context.Context, try func() error, ready func() bool) error {
+	for {
+		if err := s.use(try); err != netio.ErrWouldBlock {
+			return err
+		}
+		if err := s.loop.whenReady(ctx, s.call, s.watchable, netio.Readable, ready); err != nil {
+			return err
+		}
+	}
+}
+
+// send calls try, and calls it again, from the loop itself, each time the socket is
+// writable, until it is done or fails.
+func (s *triedSocket) send(ctx context.Context, try func() (done bool, err error)) error {
+	var done bool
+	var err error
+	step := func() bool {
+		err = s.use(func() (err error) {
+			done, err = try()
+			return err
+		})
+		if err == netio.ErrWouldBlock {
+			err = nil
+		}
+		return done || err != nil
+	}
+	if step() {
+		return err
+	}
+	if err := s.loop.whenReady(ctx, s.call, s.watchable, netio.Writable, step); err != nil {
+		return err
+	}
+	return err
+}
+
 // watcher is the owner of a descriptor for AddReader and AddWriter.
 type watcher struct {
 	loop           *Loop
-	fd             int
+	on             watchable
 	reader, writer *Handle
 }
 
@@ -135,21 +205,38 @@ func (l *Loop) addWatch(call string, file any, r netio.Readiness, fn func()) err
 		return usagef(call, "the callback is nil")
 	}
 	h := l.newHandle(call, fn)
-	fd, _, err := descriptorOf(call, file)
+	on, err := l.watchableOf(call, file)
 	if err != nil {
 		return err
 	}
-	return l.watch(call, fd, r, h)
+	return l.watch(call, on, r, h)
 }
 
-// watch calls h while fd is ready for r.
-func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
-	w, err := l.watcherOf(call, fd)
+// watchableOf returns what a user's value is or has.
+func (l *Loop) watchableOf(call string, file any) (watchable, error) {
+	if s, ok := l.files.(simulatedFiles); ok {
+		sim, err := s.userSocket(call, file)
+		return watchable{sim: sim}, err
+	}
+	fd, _, err := descriptorOf(call, file)
+	return watchable{fd: fd}, err
+}
+
+// watch calls h while on is ready for r.
+func (l *Loop) watch(call string, on watchable, r netio.Readiness, h *Handle) error {
+	w, err := l.watcherOf(call, on)
 	if err != nil {
 		return err
 	}
+	fd := on.fd
 	fail := func(err error) error { return fmt.Errorf("aio: %s: descriptor %d: %w", call, fd, err) }
-	if w != nil {
+	switch {
+	case on.sim != nil:
+		if w == nil {
+			w = &watcher{loop: l, on: on}
+		}
+		on.sim.Watch(w, w.want()|r)
+	case w != nil:
 		closed, err := l.polling.closed(fd, w.want()|r)
 		switch {
 		case err != nil:
@@ -160,7 +247,7 @@ func (l *Loop) watch(call string, fd int, r netio.Readiness, h *Handle) error {
 		}
 	}
 	if w == nil {
-		w = &watcher{loop: l, fd: fd}
+		w = &watcher{loop: l, on: on}
 		if err := l.polling.register(fd, w, r); err != nil {
 			return fail(err)
 		}
@@ -189,11 +276,11 @@ func (l *Loop) removeWatch(call string, file any, r netio.Readiness) (bool, erro
 	if l.closed.Load() {
 		return false, nil
 	}
-	fd, _, err := descriptorOf(call, file)
+	on, err := l.watchableOf(call, file)
 	if err != nil {
 		return false, err
 	}
-	w, err := l.watcherOf(call, fd)
+	w, err := l.watcherOf(call, on)
 	if w == nil {
 		return false, err
 	}
@@ -208,25 +295,36 @@ func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 	}
 	h.cancel()
 	*w.slot(r) = nil
-	if want := w.want(); want != 0 {
+	switch want := w.want(); {
+	case w.on.sim != nil:
+		w.on.sim.Watch(w, want)
+	case want != 0:
 		// a failure to remove an interest does not matter
-		_ = l.polling.modify(w.fd, want)
-	} else {
-		l.polling.unregister(w.fd)
+		_ = l.polling.modify(w.on.fd, want)
+	default:
+		l.polling.unregister(w.on.fd)
 	}
 	return true
 }
 
-// watcherOf returns the watcher of fd, nil if there is none, or an error if a transport
+// ownerOf returns the owner of on, nil if it has none.
+func (l *Loop) ownerOf(on watchable) netio.Owner {
+	if on.sim != nil {
+		return on.sim.Watcher()
+	}
+	return l.polling.ownerOf(on.fd)
+}
+
+// watcherOf returns the watcher of on, nil if there is none, or an error if a transport
 // has it.
-func (l *Loop) watcherOf(call string, fd int) (*watcher, error) {
-	switch owner := l.polling.ownerOf(fd).(type) {
+func (l *Loop) watcherOf(call string, on watchable) (*watcher, error) {
+	switch owner := l.ownerOf(on).(type) {
 	case nil:
 		return nil, nil
 	case *watcher:
 		return owner, nil
 	}
-	return nil, usagef(call, "descriptor %d is in use by a transport", fd)
+	return nil, usagef(call, "descriptor %d is in use by a transport", on.fd)
 }
 
 // descriptorOf returns the descriptor that a user's value is or has; in the latter case

@@ -186,7 +186,12 @@ func (d *directed) ToFront(i int) {
 }
 
 // SetNetwork implements plug.Loop.
-func (d *directed) SetNetwork(b any) { d.net, _ = b.(netio.Backend) }
+func (d *directed) SetNetwork(b any) {
+	d.net, d.files = nil, nil
+	if sim, ok := b.(netio.Simulated); ok {
+		d.net, d.files = sim, simulatedFiles{(*Loop)(d), sim}
+	}
+}
 
 // Begin implements plug.Loop. Between passes no goroutine holds the token.
 func (d *directed) Begin() error {
@@ -294,7 +299,7 @@ func (d *directed) Reset() bool {
 		}
 	}
 	l.timers.heap, l.timers.cancelled = nil, 0
-	l.executor, l.net = nil, nil
+	l.executor, l.net, l.files = nil, nil, nil
 	l.vtime, l.taskSeq, l.runErr, l.stopping = 0, 0, nil, false
 	return true
 }

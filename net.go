@@ -13,6 +13,9 @@ package aio
 //	                                       goroutineBackend, net_goroutine_stream
 //	socket           fdSocket, net_poll_sock       goSocket, net_goroutine_sock
 //
+// A simulated network is a netio.Backend outside of this package. Its fileBackend is
+// simulatedFiles, its socket simSocket, both in net_simulated.
+//
 // The two back ends are independent of each other. The poller back end passes what it
 // cannot serve (a net.Conn of another package, a device) to a fallback, which it is
 // given here.
@@ -30,7 +33,7 @@ import (
 )
 
 // fileBackend is the part of a back end that serves descriptors and files of this
-// process. A simulated network does not have it.
+// process.
 type fileBackend interface {
 	// pipe makes a stream of f, which the stream takes over, and attaches owner to
 	// it. writes says which of the two directions is used. After an error f still

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -19,14 +18,8 @@ import (
 	"github.com/goaio/aio/internal/sysio"
 )
 
-// fdSocket is a descriptor that the user owns. The descriptor of a Go value is used
-// only through raw, which keeps it open during the use.
-type fdSocket struct {
-	loop *Loop
-	call string
-	fd   int
-	raw  syscall.RawConn // nil if the user gave a number
-}
+// fdSocket is a descriptor that the user owns.
+type fdSocket struct{ triedSocket }
 
 // watch implements fileBackend.
 func (b pollBackend) watch(fd int, owner netio.Owner) error {
@@ -47,10 +40,10 @@ func (b pollBackend) socket(call string, sock any) (socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.loop.watcherOf(call, fd); err != nil {
+	if _, err := b.loop.watcherOf(call, watchable{fd: fd}); err != nil {
 		return nil, err
 	}
-	s := &fdSocket{b.loop, call, fd, raw}
+	s := &fdSocket{triedSocket{b.loop, call, watchable{fd: fd}, raw}}
 	return s, s.use(s.checkNonBlocking)
 }
 
@@ -63,59 +56,6 @@ func (s *fdSocket) checkNonBlocking() error {
 		return usagef(s.call, "descriptor %d blocks: make it non-blocking", s.fd)
 	}
 	return nil
-}
-
-// use calls f while the descriptor is open.
-func (s *fdSocket) use(f func() error) (err error) {
-	if s.raw == nil {
-		return f()
-	}
-	if cerr := s.raw.Control(func(uintptr) { err = f() }); cerr != nil {
-		return cerr
-	}
-	return err
-}
-
-// receive calls try, and calls it again when the socket is readable, until it does not
-// block.
-func (s *fdSocket) receive(ctx context.Context, try func() error) error {
-	return s.receiveWhen(ctx, try, func() bool { return true })
-}
-
-// receiveWhen is receive that calls ready when the poller has reported something.
-func (s *fdSocket) receiveWhen(ctx context.Context, try func() error, ready func() bool) error {
-	for {
-		if err := s.use(try); err != netio.ErrWouldBlock {
-			return err
-		}
-		if err := s.loop.whenReady(ctx, s.call, s.fd, netio.Readable, ready); err != nil {
-			return err
-		}
-	}
-}
-
-// send calls try, and calls it again, from the loop itself, each time the socket is
-// writable, until it is done or fails.
-func (s *fdSocket) send(ctx context.Context, try func() (done bool, err error)) error {
-	var done bool
-	var err error
-	step := func() bool {
-		err = s.use(func() (err error) {
-			done, err = try()
-			return err
-		})
-		if err == netio.ErrWouldBlock {
-			err = nil
-		}
-		return done || err != nil
-	}
-	if step() {
-		return err
-	}
-	if err := s.loop.whenReady(ctx, s.call, s.fd, netio.Writable, step); err != nil {
-		return err
-	}
-	return err
 }
 
 // recv reads what is there when the poller reports it, as asyncio does. But the task

@@ -188,6 +188,9 @@ type unknownAddr struct{}
 func (unknownAddr) Network() string { return "aio" }
 func (unknownAddr) String() string  { return "unknown" }
 
+// ownLoop is for the Sock calls in a simulated network.
+func (c *netConn) ownLoop() *Loop { return c.loop }
+
 func (c *netConn) LocalAddr() net.Addr  { return c.local }
 func (c *netConn) RemoteAddr() net.Addr { return c.remote }
 

@@ -207,6 +207,9 @@ func (call *acceptCall) refuse(err error) {
 	close(call.done)
 }
 
+// ownLoop is for the Sock calls in a simulated network.
+func (ln *netListener) ownLoop() *Loop { return ln.loop }
+
 // Addr implements net.Listener.
 func (ln *netListener) Addr() net.Addr { return ln.srv.Addr() }
 

@@ -77,6 +77,9 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if l.closed.Load() {
 		return &callError{call, ErrLoopClosed}
 	}
+	if err := l.refuse(call, "handle signals of the system"); err != nil {
+		return err
+	}
 	// A goroutine outside of a bubble, such as that of os/signal, may not use a
 	// channel of the bubble.
 	if l.bubble {

@@ -12,6 +12,9 @@ import (
 // startProcess starts cmd, and waits until the protocol is connected.
 func (c caller) startProcess(ctx context.Context, call string, p Protocol, cmd *exec.Cmd, o *SubprocessOptions) (*subprocess, error) {
 	l := c.fut.loop
+	if err := l.refuse(call, "start a subprocess"); err != nil {
+		return nil, err
+	}
 	t := &subprocess{group: o.Group, grace: o.GracePeriod}
 	t.endpoint = endpoint{loop: l, self: t}
 	if err := t.use(p); err != nil {

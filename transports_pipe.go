@@ -70,6 +70,9 @@ func (p *pipe) grow() {
 // attach makes f the pipe of the transport, whose stream tells owner.
 func (p *pipe) attach(call string, f *os.File, writes bool, owner netio.Owner) error {
 	info, err := statPipe(call, f)
+	if err == nil {
+		err = p.loop.refuse(call, "use a pipe of the system")
+	}
 	if err != nil {
 		return err
 	}

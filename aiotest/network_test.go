@@ -35,7 +35,7 @@ func echo(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 		if len(p) == 0 {
 			return nil
 		}
-		if _, err := w.Write(p); err != nil {
+		if _, err := w.Write(p); err != nil && !connectionEnded(err) {
 			return err
 		}
 		if err := w.Drain(ctx); err != nil && !connectionEnded(err) {

@@ -283,11 +283,11 @@ func simulation(f faults, d, pace time.Duration, sum *totals) func(ctx context.C
 func TestSimulation(t *testing.T) {
 	var sum totals
 	runs, d, least := 1, time.Hour, totals{elections: 100, crashes: 50, partitions: 50, acknowledged: 5000}
-	if testing.Short() || underRace {
-		d, least = 6*time.Minute, totals{elections: 10, crashes: 5, partitions: 5, acknowledged: 500}
-	}
-	if os.Getenv("AIO_LONG") != "" {
+	switch long := os.Getenv("AIO_LONG") != ""; {
+	case long:
 		runs = 20
+	case testing.Short(), underRace:
+		d, least = 2*time.Minute, totals{elections: 4, crashes: 2, partitions: 2, acknowledged: 150}
 	}
 	start := time.Now()
 	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 1, AllowDifferences: true}, simulation(faults{}, d, 6*time.Second, &sum))
@@ -300,11 +300,11 @@ func TestSimulation(t *testing.T) {
 // Many short runs with more frequent failures.
 func TestManySimulations(t *testing.T) {
 	var sum totals
-	runs := 20
+	runs, d := 20, time.Minute
 	if testing.Short() || underRace {
-		runs = 10
+		runs, d = 3, 10*time.Second
 	}
-	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 100}, simulation(faults{}, time.Minute, 2*time.Second, &sum))
+	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 100}, simulation(faults{}, d, 2*time.Second, &sum))
 	t.Logf("%+v", sum)
 }
 

@@ -175,3 +175,38 @@ type Names interface {
 	// the task of ctx.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
+
+// Simulated is a Backend that is no part of the system: it has no descriptors, no pipes
+// and no processes.
+type Simulated interface {
+	Backend
+	Names
+	// UserSocket returns the socket that sock is, nil if it is not one of this
+	// network.
+	UserSocket(sock any) UserSocket
+	// Unsupported returns the error of an operation that the network cannot do.
+	Unsupported(what string) error
+}
+
+// UserSocket is a socket of a simulated network that a user owns, where the system has
+// a non-blocking descriptor. The errors may be ErrWouldBlock.
+type UserSocket interface {
+	// Network is the network of the socket: "tcp4", "tcp6", "udp4", "udp6", "unix"
+	// or "unixgram".
+	Network() string
+	// Receive reads from a stream, or stores the next datagram in p. The error is
+	// io.EOF at the end of a stream.
+	Receive(p []byte) (n int, from net.Addr, err error)
+	// Send writes as much of p as possible to a stream, or p as one datagram; to is
+	// nil if the socket is connected.
+	Send(p []byte, to net.Addr) (n int, err error)
+	// Connect begins to connect, or returns the outcome of an earlier call once the
+	// socket is writable.
+	Connect(to net.Addr) error
+	// AcceptConn returns the next connection of a socket that listens.
+	AcceptConn() (net.Conn, error)
+	// Watch notifies owner in each pass in which the socket is ready for r. It ends
+	// if r is 0. Watcher returns that owner, nil if there is none.
+	Watch(owner Owner, r Readiness)
+	Watcher() Owner
+}

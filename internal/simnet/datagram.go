@@ -14,18 +14,20 @@ import (
 
 // datagram is a datagram socket.
 type datagram struct {
+	src     source
 	host    *Host
 	network string
 	at      netip.AddrPort // of UDP
 	path    string         // the path of a Unix socket, "" if it has none
 	peer    net.Addr       // set if it is connected
 	reuse   bool
-	owner   netio.DatagramOwner
-	want    netio.Readiness
 	queue   []packet
 	size    int
 	err     error // the next Receive returns it
 	closed  bool
+
+	blocked *datagram   // the socket whose queue was full for a Send
+	senders []*datagram // the sockets that wait for room in this one's queue
 }
 
 // packet is a received datagram.
@@ -108,37 +110,67 @@ func (d *datagram) bind(local, remote net.Addr) error {
 
 // Datagram implements netio.Backend.
 func (h *Host) Datagram(conn net.PacketConn) (netio.Datagram, error) {
-	return nil, unsupported(fmt.Sprintf("use a %T, which belongs to the real one", conn))
+	if u, ok := conn.(*Socket); ok && u.dg != nil && u.host == h {
+		d := u.dg
+		u.release()
+		return d, nil
+	}
+	return nil, h.foreign(conn)
+}
+
+// connect sets the destination of all datagrams.
+func (d *datagram) connect(to net.Addr) error {
+	if !d.Fits(to) {
+		return os.NewSyscallError("connect", syscall.EAFNOSUPPORT)
+	}
+	if d.network == "unixgram" {
+		if d.host.mailboxes[to.String()] == nil {
+			return os.NewSyscallError("connect", syscall.ENOENT)
+		}
+		d.peer = to
+		return nil
+	}
+	d.peer = to
+	if d.at.IsValid() {
+		return nil
+	}
+	return d.bind(nil, to)
 }
 
 // Attach implements netio.Datagram.
 func (d *datagram) Attach(owner netio.DatagramOwner) error {
-	d.owner = owner
-	return nil
+	d.src.owner = owner
+	return d.Watch(netio.Readable)
 }
 
 // Watch implements netio.Datagram.
 func (d *datagram) Watch(r netio.Readiness) error {
-	h := d.host
-	if d.want = r; d.closed {
-		return nil
-	}
-	if i := slices.Index(h.level, d); r == 0 && i >= 0 {
-		h.level = slices.Delete(h.level, i, i+1)
-	} else if r != 0 && i < 0 {
-		h.level = append(h.level, d)
+	if d.src.want = r; !d.closed {
+		d.host.wake(d, d.readiness())
 	}
 	return nil
 }
 
-// readiness returns what the socket is ready for. There is always room to send.
+// source implements pollable.
+func (d *datagram) source() *source { return &d.src }
+
+// readiness implements pollable. There is always room to send over UDP.
 func (d *datagram) readiness() netio.Readiness {
-	r := netio.Writable
+	if d.closed {
+		return 0
+	}
+	var r netio.Readiness
+	if to := d.blocked; to == nil || to.closed || !to.fullQueue() {
+		r |= netio.Writable
+	}
 	if len(d.queue) > 0 || d.err != nil {
 		r |= netio.Readable
 	}
 	return r
 }
+
+// fullQueue reports whether a sender must wait. Only Unix sockets have such a limit.
+func (d *datagram) fullQueue() bool { return d.network == "unixgram" && len(d.queue) > maxQueue }
 
 // Receive implements netio.Datagram.
 func (d *datagram) Receive(p []byte) (n int, from net.Addr, err error) {
@@ -158,8 +190,13 @@ func (d *datagram) Receive(p []byte) (n int, from net.Addr, err error) {
 		d.queue = nil
 	}
 	d.size -= len(q.p) + packetCost
+	d.wakeSenders()
 	return copy(p, q.p), q.from, nil
 }
+
+// maxQueue is how many datagrams wait in a Unix socket before senders have to wait, minus
+// one. (net.unix.max_dgram_qlen)
+const maxQueue = 10
 
 // packetCost is the overhead of a datagram in a socket's receive buffer.
 const packetCost = 256
@@ -173,6 +210,9 @@ func (d *datagram) Send(p []byte, to net.Addr) error {
 		to = d.peer
 	}
 	err := d.send(p, to)
+	if err == netio.ErrWouldBlock {
+		return err
+	}
 	if err != nil {
 		return &net.OpError{Op: "write", Net: d.network, Source: d.LocalAddr(), Addr: to, Err: os.NewSyscallError("sendto", err)}
 	}
@@ -187,14 +227,22 @@ func (d *datagram) send(p []byte, to net.Addr) error {
 	data := slices.Clone(p)
 	if d.network == "unixgram" {
 		box := h.mailboxes[to.String()]
-		if box == nil {
+		switch {
+		case box == nil && d.peer != nil:
+			return syscall.ECONNREFUSED
+		case box == nil:
 			return syscall.ENOENT
+		case box.fullQueue():
+			d.blocked = box
+			box.senders = append(box.senders, d)
+			return netio.ErrWouldBlock
 		}
+		d.blocked = nil
 		var from net.Addr
 		if d.path != "" {
 			from = &net.UnixAddr{Name: d.path, Net: "unixgram"}
 		}
-		h.at(h.net.driver.Now(), event{kind: evCall, fn: func(*Host) { box.arrived(data, from) }})
+		box.arrived(data, from)
 		return nil
 	}
 	addr, _ := to.(*net.UDPAddr)
@@ -262,6 +310,7 @@ func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 	sender.host.at(h.net.driver.Now()+back.latency(), event{kind: evCall, fn: func(*Host) {
 		if !sender.closed {
 			sender.err = os.NewSyscallError("recvfrom", syscall.ECONNREFUSED)
+			sender.host.wake(sender, netio.Readable)
 		}
 	}})
 }
@@ -269,13 +318,26 @@ func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 // arrived adds a datagram to the queue, if there is room.
 func (d *datagram) arrived(p []byte, from net.Addr) {
 	n := d.host.net
-	if d.closed || d.size+len(p)+packetCost > datagramsMax {
+	if d.closed || d.network != "unixgram" && d.size+len(p)+packetCost > datagramsMax {
 		n.count.Dropped++
 		return
 	}
 	n.count.Datagrams++
 	d.size += len(p) + packetCost
 	d.queue = append(d.queue, packet{p, from})
+	d.host.wake(d, netio.Readable)
+}
+
+// wakeSenders tells the senders that wait that there is room.
+func (d *datagram) wakeSenders() {
+	if len(d.senders) == 0 || !d.closed && d.fullQueue() {
+		return
+	}
+	senders := d.senders
+	d.senders = nil
+	for _, s := range senders {
+		s.host.wake(s, netio.Writable)
+	}
 }
 
 // Sending implements netio.Datagram.
@@ -297,8 +359,8 @@ func (d *datagram) Close() {
 	if d.closed {
 		return
 	}
-	_ = d.Watch(0)
 	d.closed = true
+	d.wakeSenders()
 	h := d.host
 	switch {
 	case d.path != "":

@@ -1,7 +1,6 @@
 package simnet
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -10,8 +9,10 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// listener is a bound socket, which may listen.
+// listener is a bound socket, which may listen. The connections that wait are taken by
+// an acceptor or by a user.
 type listener struct {
+	src      source
 	host     *Host
 	at       netip.AddrPort // of TCP
 	path     string         // of a Unix socket
@@ -20,7 +21,9 @@ type listener struct {
 	backlog  int
 	waiting  []*stream // to be accepted
 	queued   bool
-	closed   bool
+
+	listening bool
+	closed    bool
 }
 
 // overlaps reports whether sockets at these addresses would receive the same packets.
@@ -86,7 +89,12 @@ func (h *Host) BindUnix(path string, _ netio.ListenOptions) (netio.Listener, err
 
 // Listener implements netio.Backend.
 func (h *Host) Listener(ln net.Listener) (netio.Listener, error) {
-	return nil, unsupported(fmt.Sprintf("use a %T, which belongs to the real one", ln))
+	if u, ok := ln.(*Socket); ok && u.ln != nil && u.host == h {
+		l := u.ln
+		u.release()
+		return l, nil
+	}
+	return nil, h.foreign(ln)
 }
 
 // listenerFor returns the socket that accepts connections to addr, nil if there is
@@ -111,7 +119,7 @@ func (h *Host) listenerFor(addr net.Addr) *listener {
 	}
 	var open []*listener
 	for _, ln := range found {
-		if ln.acceptor != nil && len(ln.waiting) <= ln.backlog {
+		if ln.listening {
 			open = append(open, ln)
 		}
 	}
@@ -121,35 +129,75 @@ func (h *Host) listenerFor(addr net.Addr) *listener {
 	return open[h.net.driver.Choose(len(open), "listener")]
 }
 
+// fullQueue reports whether no more connections may wait.
+func (ln *listener) fullQueue() bool { return len(ln.waiting) > ln.backlog }
+
+// listen makes the listener accept connections.
+func (ln *listener) listen(backlog int) { ln.listening, ln.backlog = true, max(backlog, 0) }
+
 // Start implements netio.Listener.
 func (ln *listener) Start(a netio.Acceptor, backlog int) error {
 	if ln.acceptor == nil {
-		ln.acceptor, ln.backlog = a, max(backlog, 0)
+		ln.acceptor = a
+		ln.listen(backlog)
+		ln.src.owner, ln.src.want = ln, netio.Readable
+		ln.host.renew(ln)
 	}
 	return nil
+}
+
+// Hold stops accepting, or resumes it.
+func (ln *listener) Hold(on bool) error {
+	if ln.src.want = netio.Readable; on {
+		ln.src.want = 0
+	}
+	ln.host.renew(ln)
+	return nil
+}
+
+// source implements pollable.
+func (ln *listener) source() *source { return &ln.src }
+
+// readiness implements pollable.
+func (ln *listener) readiness() netio.Readiness {
+	if len(ln.waiting) > 0 && !ln.closed {
+		return netio.Readable
+	}
+	return 0
 }
 
 // offer queues a connection to be accepted.
 func (ln *listener) offer(s *stream) {
 	ln.waiting = append(ln.waiting, s)
+	ln.host.wake(ln, netio.Readable)
+}
+
+// Ready implements netio.Owner.
+func (ln *listener) Ready(netio.Readiness) {
 	if !ln.queued {
 		ln.queued = true
 		ln.host.loop.Soon(ln.accept)
 	}
 }
 
+// Discard implements netio.Owner.
+func (ln *listener) Discard() { ln.Close() }
+
+// next takes the connection that has waited longest.
+func (ln *listener) next() *stream {
+	s := ln.waiting[0]
+	ln.waiting = ln.waiting[1:]
+	return s
+}
+
 // accept passes waiting connections to the acceptor.
 func (ln *listener) accept() {
 	ln.queued = false
-	waiting := ln.waiting
-	ln.waiting = nil
-	for i, s := range waiting {
-		if ln.closed {
-			for _, s := range waiting[i:] {
-				s.abandoned()
-			}
+	for range ln.backlog + 1 {
+		if ln.closed || len(ln.waiting) == 0 || ln.src.want == 0 {
 			return
 		}
+		s := ln.next()
 		switch ln.host.fault("accept") {
 		case NoFault, Short:
 			ln.acceptor.Accepted(s)
@@ -162,7 +210,7 @@ func (ln *listener) accept() {
 // abandoned resets a connection that was never accepted.
 func (s *stream) abandoned() {
 	s.answerReset()
-	s.err = syscall.ECONNRESET
+	s.broken = true
 	s.Close()
 }
 
@@ -191,12 +239,10 @@ func (ln *listener) Close() {
 			h.listeners[ln.at] = lns
 		}
 	}
-	if !ln.queued {
-		for _, s := range ln.waiting {
-			s.abandoned()
-		}
-		ln.waiting = nil
+	for _, s := range ln.waiting {
+		s.abandoned()
 	}
+	ln.waiting = nil
 }
 
 // LocalAddr implements netio.Socket.

@@ -27,6 +27,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // Driver is the part of a run that a network uses.
@@ -60,6 +62,8 @@ const (
 	ackTimeout = 924 * time.Second
 	lostDelay  = 200 * time.Millisecond
 	firstPort  = 32768
+	// of connecting while the listener's queue is full: 1, 2, 4, … 64 s apart
+	maxAttempts = 6
 )
 
 // Network is a simulated network. Its fields may be changed at any time.
@@ -114,8 +118,9 @@ type Host struct {
 	datagrams map[netip.AddrPort][]*datagram
 	paths     map[string]*listener // Unix sockets
 	mailboxes map[string]*datagram // Unix sockets for datagrams
-	level     []*datagram          // sockets with level-triggered readiness
+	ready     []pollable           // may have readiness to report, in this order
 	limbo     []event              // events that arrived while the host was down
+	spare     []pollable           // memory for ready
 	streams   map[*stream]struct{}
 	port      uint16
 }
@@ -140,7 +145,7 @@ func (n *Network) Host(name string) *Host {
 func (h *Host) clear() {
 	h.listeners, h.datagrams = map[netip.AddrPort][]*listener{}, map[netip.AddrPort][]*datagram{}
 	h.paths, h.mailboxes = map[string]*listener{}, map[string]*datagram{}
-	h.streams, h.level = map[*stream]struct{}{}, nil
+	h.streams, h.ready = map[*stream]struct{}{}, nil
 }
 
 // Name is the name of the host.
@@ -181,8 +186,8 @@ func (h *Host) Next() (when time.Duration, ok bool) {
 	if h.loop == nil {
 		return 0, false
 	}
-	for _, d := range h.level {
-		if d.readiness()&d.want != 0 {
+	for _, p := range h.ready {
+		if s := p.source(); s.owner != nil && p.readiness()&s.want != 0 {
 			return h.net.driver.Now(), true
 		}
 	}
@@ -194,17 +199,67 @@ func (h *Host) Next() (when time.Duration, ok bool) {
 
 // Poll processes the due events of the host, and notifies the owners of its sockets.
 func (h *Host) Poll() {
+	h.Settle()
+	// As with Linux's poller, what is still ready is reported again after all that
+	// is ready now.
+	ready := h.ready
+	h.ready = h.spare[:0]
+	for i, p := range ready {
+		ready[i] = nil
+		s := p.source()
+		s.queued = false
+		r := p.readiness() & s.want
+		if s.owner == nil || r == 0 {
+			continue
+		}
+		if !s.edge {
+			h.wake(p, r)
+		}
+		s.owner.Ready(r)
+	}
+	h.spare = ready
+}
+
+// Settle processes the due events of the host, without notifying anybody.
+func (h *Host) Settle() {
 	now := h.net.driver.Now()
 	for len(h.events) > 0 && h.events[0].when <= now {
 		e, _ := h.events.pop()
 		e.happen(h)
 	}
-	for i := 0; i < len(h.level); i++ {
-		d := h.level[i]
-		if r := d.readiness() & d.want; r != 0 {
-			d.owner.Ready(r)
-		}
+}
+
+// source is the part of a socket that notifies its owner: once for each time that it
+// becomes ready, if edge is set, or in each pass in which it is ready.
+type source struct {
+	owner  netio.Owner // nil if nobody is notified
+	want   netio.Readiness
+	edge   bool
+	queued bool // in Host.ready
+}
+
+// pollable is a socket with a source.
+type pollable interface {
+	source() *source
+	readiness() netio.Readiness
+}
+
+// wake queues p because it has become ready for r.
+func (h *Host) wake(p pollable, r netio.Readiness) {
+	if s := p.source(); s.owner != nil && s.want&r != 0 && !s.queued {
+		s.queued = true
+		h.ready = append(h.ready, p)
 	}
+}
+
+// renew makes p report its readiness as if it had just begun.
+func (h *Host) renew(p pollable) {
+	s := p.source()
+	if s.queued {
+		s.queued = false
+		h.ready = slices.DeleteFunc(h.ready, func(other pollable) bool { return other == p })
+	}
+	h.wake(p, p.readiness())
 }
 
 // Link is the connection between two hosts, in one direction. The zero value has no
@@ -345,6 +400,7 @@ const (
 	evData
 	evAck
 	evFin
+	evGone // the peer of a Unix socket is closed
 	evReset
 	evTimeout
 )
@@ -492,6 +548,9 @@ func (h *Host) ephemeral(used func(port uint16) bool) (uint16, error) {
 	}
 	return 0, os.NewSyscallError("bind", syscall.EADDRINUSE)
 }
+
+// Unsupported implements netio.Simulated.
+func (h *Host) Unsupported(what string) error { return unsupported(what) }
 
 // unsupported returns the error for an operation that a simulated network does not
 // support.

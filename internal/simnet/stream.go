@@ -31,75 +31,151 @@ type pipe struct {
 // drop discards the bytes that have arrived.
 func (p *pipe) drop() { p.buf, p.visible = p.buf[p.visible:], 0 }
 
-// stream is one end of a connection.
+// stream is one end of a connection. Both ends of a Unix socket belong to one host, so
+// what one end does has its effect on the other at once; over TCP it is an event.
 type stream struct {
+	src           source
 	host          *Host
+	unix          bool
 	peer          *stream // nil until the connection is established
 	to            *Host   // the peer's host
 	local, remote net.Addr
 	in, out       *pipe
-	owner         netio.Owner
 
-	wake  func() // wakes the task that connects
-	err   error  // that ended the connection
-	ended bool   // the peer sends no more
-	done  bool   // CloseWrite or Close was called
-	full  bool   // a write found no room
-	acked int    // bytes read since the last acknowledgement
+	connecting bool          // the attempt has no outcome yet
+	attempts   int           // to reach a listener whose queue is full
+	wake       func()        // wakes the task that connects
+	err        syscall.Errno // that the next read or write returns, 0 if none
+	broken     bool          // there is no connection any more
+	ended      bool          // the peer sends no more
+	gone       bool          // the peer of a Unix socket is closed
+	done       bool          // CloseWrite or Close was called
+	full       bool          // a write found no room
+	linger     bool          // Close resets the connection
+	acked      int           // bytes read since the last acknowledgement
 
 	closed bool
 	dead   bool // its host has crashed
 	stuck  bool // one of its packets waits for a link or a host
 }
 
-// connect establishes a connection to a listener on the host s.to.
-func (h *Host) connect(ctx context.Context, s *stream) error {
+// dial establishes a connection to a listener on the host s.to.
+func (h *Host) dial(ctx context.Context, s *stream) error {
 	if h.loop == nil {
 		return net.ErrClosed
-	}
-	switch h.fault("connect") {
-	case Reset:
-		return os.NewSyscallError("connect", syscall.ECONNREFUSED)
-	case TimedOut, EndOfFile:
-		return os.NewSyscallError("connect", syscall.ETIMEDOUT)
 	}
 	wait, wake, err := h.loop.Waiter(ctx)
 	if err != nil {
 		return err
 	}
+	if s.unix {
+		// nothing reports that the listener's queue has room again
+		for delay := time.Millisecond; ; delay = min(2*delay, 64*time.Millisecond) {
+			if err := h.connect(s); err != syscall.EAGAIN {
+				return systemError("connect", err)
+			}
+			h.at(h.net.driver.Now()+delay, event{kind: evCall, fn: func(*Host) { wake() }})
+			if err := wait(); err != nil {
+				return err
+			}
+			if wait, wake, err = h.loop.Waiter(ctx); err != nil {
+				return err
+			}
+		}
+	}
 	s.wake = wake
-	h.streams[s] = struct{}{}
-	h.net.Link(h, s.to).send(event{kind: evSyn, from: s, last: &s.out.last})
+	if err := h.connect(s); err != 0 {
+		return systemError("connect", err)
+	}
 	if err := wait(); err != nil {
 		s.wake = nil
 		s.Close()
 		return err
 	}
-	if s.err != nil {
+	if err := s.takeError(); err != 0 {
 		s.Close()
-		return os.NewSyscallError("connect", s.err)
+		return systemError("connect", err)
 	}
 	return nil
 }
 
+// systemError returns the error of a system call.
+func systemError(call string, errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return os.NewSyscallError(call, errno)
+}
+
+// connect begins to connect. Over TCP the outcome is an event; the result of a Unix
+// socket is there at once, and EAGAIN if the listener's queue is full.
+func (h *Host) connect(s *stream) syscall.Errno {
+	switch h.fault("connect") {
+	case Reset:
+		return syscall.ECONNREFUSED
+	case TimedOut, EndOfFile:
+		return syscall.ETIMEDOUT
+	}
+	if !s.unix {
+		h.streams[s] = struct{}{}
+		s.connecting = true
+		h.net.Link(h, s.to).send(event{kind: evSyn, from: s, last: &s.out.last})
+		return 0
+	}
+	ln := h.paths[s.remote.String()]
+	switch {
+	case ln == nil:
+		return syscall.ENOENT
+	case !ln.listening:
+		return syscall.ECONNREFUSED
+	case ln.fullQueue():
+		return syscall.EAGAIN
+	}
+	h.streams[s] = struct{}{}
+	h.net.count.Connections++
+	ln.offer(s.counterpart(h))
+	return 0
+}
+
+// counterpart makes the other end of s, at the host h.
+func (s *stream) counterpart(h *Host) *stream {
+	o := &stream{host: h, unix: s.unix, to: s.host, peer: s, in: s.out, out: s.in, local: s.remote, remote: s.local}
+	if a, ok := o.local.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		o.local = o.remoteAt(a.Port)
+	}
+	h.streams[o] = struct{}{}
+	s.peer = o
+	return o
+}
+
 // DialTCP implements netio.Backend.
 func (h *Host) DialTCP(ctx context.Context, remote, local netip.AddrPort) (netio.Stream, error) {
-	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
-	fail := func(err error) error {
-		var errno syscall.Errno
-		if !errors.As(err, &errno) {
-			return err // the error of waiting
-		}
-		return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(remote), Err: err}
+	s, err := h.newTCP(remote, local, nil)
+	if err == nil {
+		err = h.dial(ctx, s)
 	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) { // otherwise it is the error of waiting
+		err = &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(remote), Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// newTCP returns an unconnected stream from local, if that is valid, to remote. bound is
+// the socket that has local already, nil if there is none.
+func (h *Host) newTCP(remote, local netip.AddrPort, bound *listener) (*stream, error) {
+	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
 	to := h.route(remote.Addr())
 	if to == nil {
-		return nil, fail(os.NewSyscallError("connect", syscall.EHOSTUNREACH))
+		return nil, os.NewSyscallError("connect", syscall.EHOSTUNREACH)
 	}
-	from := netip.AddrPortFrom(h.source(remote.Addr()), 0)
+	from := netip.AddrPortFrom(h.source(remote.Addr()), local.Port())
 	if local.IsValid() {
 		if !h.own(local.Addr()) {
-			return nil, fail(os.NewSyscallError("bind", syscall.EADDRNOTAVAIL))
+			return nil, os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
 		}
 		if !local.Addr().IsUnspecified() {
 			from = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
@@ -108,35 +184,33 @@ func (h *Host) DialTCP(ctx context.Context, remote, local netip.AddrPort) (netio
 	if from.Port() == 0 {
 		port, err := h.ephemeral(func(p uint16) bool { return len(h.listeners[netip.AddrPortFrom(from.Addr(), p)]) > 0 })
 		if err != nil {
-			return nil, fail(err)
+			return nil, err
 		}
 		from = netip.AddrPortFrom(from.Addr(), port)
-	} else if len(h.listeners[from]) > 0 {
-		return nil, fail(fmt.Errorf("%v: %w", from, os.NewSyscallError("bind", syscall.EADDRINUSE)))
+	} else if len(h.listeners[from]) > 0 && bound == nil {
+		return nil, fmt.Errorf("%v: %w", from, os.NewSyscallError("bind", syscall.EADDRINUSE))
 	}
-	s := &stream{
+	return &stream{
 		host: h, to: to, in: &pipe{}, out: &pipe{},
 		local: net.TCPAddrFromAddrPort(from), remote: net.TCPAddrFromAddrPort(remote),
+	}, nil
+}
+
+// newUnix returns an unconnected stream to the Unix socket at path.
+func (h *Host) newUnix(path string) *stream {
+	return &stream{
+		host: h, to: h, unix: true, in: &pipe{}, out: &pipe{},
+		local: &net.UnixAddr{Net: "unix"}, remote: &net.UnixAddr{Name: path, Net: "unix"},
 	}
-	if err := h.connect(ctx, s); err != nil {
-		return nil, fail(err)
-	}
-	return s, nil
 }
 
 // DialUnix implements netio.Backend.
 func (h *Host) DialUnix(ctx context.Context, path string) (netio.Stream, error) {
-	addr := &net.UnixAddr{Name: path, Net: "unix"}
-	s := &stream{host: h, to: h, in: &pipe{}, out: &pipe{}, local: &net.UnixAddr{Net: "unix"}, remote: addr}
-	var err error
-	if h.paths[path] == nil {
-		err = os.NewSyscallError("connect", syscall.ENOENT)
-	} else {
-		err = h.connect(ctx, s)
-	}
+	s := h.newUnix(path)
+	err := h.dial(ctx, s)
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
-		err = &net.OpError{Op: "dial", Net: "unix", Addr: addr, Err: err}
+		err = &net.OpError{Op: "dial", Net: "unix", Addr: s.remote, Err: err}
 	}
 	if err != nil {
 		return nil, err
@@ -144,17 +218,24 @@ func (h *Host) DialUnix(ctx context.Context, path string) (netio.Stream, error) 
 	return s, nil
 }
 
-// arrived is called when the connection attempt of client has reached the host.
+// arrived is called when the connection attempt of client has reached the host. If the
+// queue of the listener is full, the attempt is dropped, and made again later.
 func (h *Host) arrived(client *stream) {
 	ln := h.listenerFor(client.remote)
 	reply := event{to: client, kind: evRefused}
-	if ln != nil {
-		s := &stream{host: h, to: client.host, peer: client, in: client.out, out: client.in, local: client.remote, remote: client.local}
-		if a, ok := s.local.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-			s.local = s.remoteAt(a.Port)
+	switch {
+	case ln == nil:
+	case ln.fullQueue():
+		again := time.Second << client.attempts
+		if client.attempts++; client.closed || client.attempts > maxAttempts {
+			client.host.at(h.net.driver.Now()+again, event{kind: evTimeout, to: client})
+			client.stuck = true
+		} else {
+			h.at(h.net.driver.Now()+again, event{kind: evSyn, from: client})
 		}
-		h.streams[s] = struct{}{}
-		client.peer = s
+		return
+	default:
+		s := client.counterpart(h)
 		reply.kind, reply.from, reply.last = evAccepted, s, &s.out.last
 		ln.offer(s)
 	}
@@ -179,34 +260,34 @@ func (s *stream) happen(e event) {
 		s.host.net.count.Connections++
 		s.connected()
 	case evRefused:
-		s.err = syscall.ECONNREFUSED
-		s.connected()
+		s.fail(syscall.ECONNREFUSED)
 	case evData:
 		s.host.net.count.Segments++
 		if s.closed {
 			s.answerReset()
 			return
 		}
-		if s.in.visible += e.n; s.ended || s.err != nil {
+		if s.in.visible += e.n; s.ended || s.broken {
 			s.in.drop() // possible only after a fault
 			return
 		}
-		s.tell(netio.Readable)
+		s.host.wake(s, netio.Readable)
 	case evAck:
 		s.out.unacked -= e.n
-		if s.full && s.out.unacked < bufferSize {
+		if s.full && s.hasRoom() {
 			s.full = false
-			s.tell(netio.Writable)
+			s.host.wake(s, netio.Writable)
 		}
-	case evFin:
+	case evFin, evGone:
 		s.ended = true
-		r := netio.Readable | netio.Ending
-		if s.done {
-			r |= netio.HungUp
-		}
-		s.tell(r)
+		s.gone = e.kind == evGone
+		s.host.wake(s, netio.Readable|netio.Writable|netio.Ending|netio.HungUp)
 	case evReset:
-		s.fail(syscall.ECONNRESET)
+		errno := syscall.ECONNRESET
+		if s.ended && !s.unix {
+			errno = syscall.EPIPE
+		}
+		s.fail(errno)
 	case evTimeout:
 		if s.stuck {
 			s.stuck = false
@@ -215,45 +296,88 @@ func (s *stream) happen(e event) {
 	}
 }
 
+// hasRoom reports whether the socket is writable after a write that found no room.
+func (s *stream) hasRoom() bool {
+	if s.unix {
+		return 4*s.out.unacked <= bufferSize
+	}
+	return s.out.unacked < bufferSize
+}
+
 // connected ends the wait of the task that connects.
 func (s *stream) connected() {
+	s.connecting = false
+	s.host.wake(s, netio.Writable)
 	if wake := s.wake; wake != nil {
 		s.wake = nil
 		wake()
 	}
 }
 
-// tell notifies the owner of r.
-func (s *stream) tell(r netio.Readiness) {
-	if s.owner != nil && !s.closed {
-		s.owner.Ready(r)
+// source implements pollable.
+func (s *stream) source() *source { return &s.src }
+
+// readiness implements pollable.
+func (s *stream) readiness() netio.Readiness {
+	switch {
+	case s.closed || s.dead || s.connecting:
+		return 0
+	case s.broken:
+		return netio.Readable | netio.Writable | netio.HungUp | netio.Ending
 	}
+	var r netio.Readiness
+	if s.in.visible > 0 {
+		r |= netio.Readable
+	}
+	if s.ended {
+		r |= netio.Readable | netio.Ending
+		if s.done || s.gone {
+			r |= netio.HungUp
+		}
+	}
+	if !s.full || s.gone {
+		r |= netio.Writable
+	}
+	return r
 }
 
 // fail ends the connection at this end.
 func (s *stream) fail(errno syscall.Errno) {
-	if s.err != nil || s.closed {
+	if s.broken || s.closed {
 		return
 	}
-	s.host.net.count.Resets++
-	s.err = errno
+	if !s.connecting {
+		s.host.net.count.Resets++
+	}
+	s.err, s.broken = errno, true
 	s.connected()
-	s.tell(netio.Readable | netio.Writable | netio.HungUp | netio.Ending)
+	s.host.wake(s, netio.Readable|netio.Writable|netio.HungUp|netio.Ending)
+}
+
+// takeError returns the error of the connection, once.
+func (s *stream) takeError() syscall.Errno {
+	errno := s.err
+	s.err = 0
+	return errno
 }
 
 // answerReset sends a reset to the peer. It may be called for a stream whose host has
 // crashed since.
-func (s *stream) answerReset() {
-	if s.peer != nil {
-		s.host.net.Link(s.host, s.to).send(event{kind: evReset, from: s, to: s.peer, last: &s.out.last})
-	}
-}
+func (s *stream) answerReset() { s.send(evReset, 0) }
 
 // send sends an event to the peer.
 func (s *stream) send(kind eventKind, n int) {
-	if s.peer != nil {
-		s.host.net.Link(s.host, s.to).send(event{kind: kind, n: n, from: s, to: s.peer, last: &s.out.last})
+	if s.peer == nil {
+		return
 	}
+	e := event{kind: kind, n: n, from: s, to: s.peer, last: &s.out.last}
+	if s.unix {
+		if !s.peer.closed && !s.peer.dead {
+			s.peer.happen(e)
+		}
+		return
+	}
+	s.host.net.Link(s.host, s.to).send(e)
 }
 
 // reset ends the connection at both ends: this end fails with errno.
@@ -262,34 +386,54 @@ func (s *stream) reset(errno syscall.Errno) {
 	s.answerReset()
 }
 
+// edges is the readiness that an owner learns of if it does not wait for room.
+const edges = netio.Readable | netio.Ending | netio.HungUp
+
 // Attach implements netio.Stream.
 func (s *stream) Attach(owner netio.Owner) error {
 	if s.closed || s.dead {
 		return net.ErrClosed
 	}
-	s.owner = owner
-	s.host.at(s.host.net.driver.Now(), event{kind: evCall, fn: func(*Host) {
-		r := netio.Writable
-		if s.in.visible > 0 {
-			r |= netio.Readable
-		}
-		if s.ended {
-			r |= netio.Readable | netio.Ending
-		}
-		if s.err != nil {
-			r |= netio.Readable | netio.HungUp | netio.Ending
-		}
-		s.tell(r)
-	}})
+	s.src = source{owner: owner, edge: true, queued: s.src.queued}
 	return nil
 }
 
+// Repeat makes the stream report its readiness when the next pass begins, as if it had
+// just become ready. Before the first Repeat the owner gets no reports.
+func (s *stream) Repeat() error {
+	if !s.closed && !s.dead {
+		s.src.want |= edges
+		s.host.renew(s)
+	}
+	return nil
+}
+
+// WatchWrite sets whether the owner learns that there is room to write.
+func (s *stream) WatchWrite(on bool) {
+	want := edges
+	if on {
+		want |= netio.Writable
+	}
+	if want != s.src.want {
+		s.src.want = want
+		s.host.wake(s, s.readiness())
+	}
+}
+
+// Pending reports whether there is data to read.
+func (s *stream) Pending() bool { return s.in.visible > 0 }
+
 // Read implements netio.Stream.
 func (s *stream) Read(p []byte) (n int, more bool, err error) {
+	n, err = s.read(p)
+	return n, n == len(p), err
+}
+
+func (s *stream) read(p []byte) (n int, err error) {
 	if s.closed || s.dead {
-		return 0, false, net.ErrClosed
+		return 0, net.ErrClosed
 	}
-	if s.in.visible > 0 || s.ended || s.err != nil {
+	if s.in.visible > 0 || s.ended || s.broken {
 		switch s.host.fault("read") {
 		case Reset:
 			s.in.drop()
@@ -303,27 +447,29 @@ func (s *stream) Read(p []byte) (n int, more bool, err error) {
 			s.answerReset() // for data that the peer still sends
 		case Short:
 			p = p[:1]
+			// the rest is reported as if it had just arrived
+			s.host.at(s.host.net.driver.Now(), event{kind: evCall, fn: func(*Host) { s.host.wake(s, edges) }})
 		}
 	}
 	switch {
 	case s.in.visible > 0:
-	case s.err != nil:
-		return 0, false, os.NewSyscallError("read", s.err)
-	case s.ended:
-		return 0, false, io.EOF
+	case s.err != 0:
+		return 0, systemError("read", s.takeError())
+	case s.ended, s.broken:
+		return 0, io.EOF
 	default:
-		return 0, false, netio.ErrWouldBlock
+		return 0, netio.ErrWouldBlock
 	}
 	n = copy(p, s.in.buf[:s.in.visible])
 	s.in.visible -= n
 	if s.in.buf = s.in.buf[n:]; len(s.in.buf) == 0 {
 		s.in.buf = nil
 	}
-	if s.acked += n; s.acked >= bufferSize/4 || s.peer != nil && s.peer.full {
+	if s.acked += n; s.acked >= bufferSize/4 || s.unix || s.peer != nil && s.peer.full {
 		s.send(evAck, s.acked)
 		s.acked = 0
 	}
-	return n, s.in.visible > 0 || s.ended || s.err != nil, nil
+	return n, nil
 }
 
 // Write implements netio.Stream.
@@ -331,7 +477,7 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	if s.closed || s.dead {
 		return 0, net.ErrClosed
 	}
-	if s.err == nil && !s.done && len(p) > 0 {
+	if !s.broken && !s.done && len(p) > 0 {
 		switch s.host.fault("write") {
 		case Reset, EndOfFile:
 			s.reset(syscall.ECONNRESET)
@@ -340,17 +486,20 @@ func (s *stream) Write(p []byte) (n int, err error) {
 		case Short:
 			if len(p) > 1 {
 				p = p[:1]
-				s.host.at(s.host.net.driver.Now(), event{kind: evCall, fn: func(*Host) { s.tell(netio.Writable) }})
+				s.host.at(s.host.net.driver.Now(), event{kind: evCall, fn: func(*Host) { s.host.wake(s, netio.Writable) }})
 			}
 		}
 	}
 	switch {
-	case s.err == syscall.ECONNRESET, s.done:
-		return 0, os.NewSyscallError("write", syscall.EPIPE)
-	case s.err != nil:
-		return 0, os.NewSyscallError("write", s.err)
+	case s.err != 0 && !s.unix:
+		return 0, systemError("write", s.takeError())
+	case s.broken, s.done, s.gone:
+		return 0, systemError("write", syscall.EPIPE)
 	}
 	n = min(len(p), bufferSize-s.out.unacked)
+	if s.full && !s.hasRoom() {
+		n = 0
+	}
 	s.full = n < len(p)
 	if n == 0 {
 		return 0, netio.ErrWouldBlock
@@ -359,7 +508,7 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	s.out.unacked += n
 	for rest := n; rest > 0; {
 		piece := rest
-		if rest > 1 && s.host.net.driver.Choose(4, "segment") == 3 {
+		if rest > 1 && !s.unix && s.host.net.driver.Choose(4, "segment") == 3 {
 			piece = 1 + s.host.net.driver.Choose(rest-1, "size")
 		}
 		s.send(evData, piece)
@@ -383,6 +532,15 @@ func (s *stream) CloseWrite() error {
 	return nil
 }
 
+// SetLinger makes Close reset the connection, if sec is 0.
+func (s *stream) SetLinger(sec int) error {
+	if s.closed || s.dead {
+		return net.ErrClosed
+	}
+	s.linger = sec == 0
+	return nil
+}
+
 // Close implements netio.Stream. As on Linux, it resets the connection if there is
 // unread data.
 func (s *stream) Close() {
@@ -391,12 +549,14 @@ func (s *stream) Close() {
 	}
 	s.closed = true
 	delete(s.host.streams, s)
-	if s.dead || s.err != nil {
+	if s.dead || s.broken {
 		return
 	}
 	switch {
-	case s.in.visible > 0:
+	case s.in.visible > 0, s.linger && !s.unix:
 		s.answerReset()
+	case s.unix:
+		s.send(evGone, 0)
 	case !s.done:
 		s.done = true
 		s.send(evFin, 0)
@@ -423,5 +583,15 @@ func (s *stream) File() (*os.File, error) { return nil, unsupported("give access
 
 // Stream implements netio.Backend.
 func (h *Host) Stream(conn net.Conn) (netio.Stream, error) {
-	return nil, unsupported(fmt.Sprintf("use a %T, which belongs to the real one", conn))
+	if u, ok := conn.(*Socket); ok && u.st != nil && u.host == h {
+		s := u.st
+		u.release()
+		return s, nil
+	}
+	return nil, h.foreign(conn)
+}
+
+// foreign is the error for a socket of the system.
+func (h *Host) foreign(conn any) error {
+	return h.Unsupported(fmt.Sprintf("use a %T, which belongs to the real network", conn))
 }

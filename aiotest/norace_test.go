@@ -1,0 +1,5 @@
+//go:build !race
+
+package aiotest_test
+
+const underRace = false
