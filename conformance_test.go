@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 func (f *listFuture[E]) Await(ctx context.Context) (any, error) { return f.list(f.Future.Await(ctx)) }
@@ -197,6 +198,15 @@ func programs(t testing.TB) []program {
 	return readPrograms(t, dir)
 }
 
+// sample returns every fourth program, and all of them in .ci/run: for tests that run the
+// programs once more, in another way.
+func sample(all []program) (some []program) {
+	for i := 0; i < len(all); i += stage.Amount(4, 1, 1) {
+		some = append(some, all[i])
+	}
+	return some
+}
+
 func readPrograms(t testing.TB, dir string) []program {
 	files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
 	if err != nil || len(files) == 0 {
@@ -286,7 +296,7 @@ func TestConformanceFound(t *testing.T) {
 func TestConformanceInDebugMode(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	for _, p := range programs(t) {
+	for _, p := range sample(programs(t)) {
 		if diff := difference(p.Trace, run(p, true)); diff != "" {
 			t.Errorf("%s: %s", p.ID, diff)
 		}
@@ -306,10 +316,7 @@ func (c *stepCounter) Ran()       { c.ran++ }
 func TestConformanceDirected(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	for i, p := range programs(t) {
-		if testing.Short() && i%8 != 0 {
-			continue
-		}
+	for i, p := range sample(programs(t)) {
 		var c stepCounter
 		if diff := difference(p.Trace, runDirected(p, i%2 == 1, &c)); diff != "" {
 			t.Errorf("%s: %s", p.ID, diff)

@@ -94,6 +94,19 @@ func cnHang(t testing.TB, fd int, addr string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	// The peer is connected as soon as it has the listener's answer. Only its answer
+	// to that puts the connection into the queue, and until then there is room for
+	// another.
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
+		if err == unix.EINTR {
+			continue
+		}
+		if n != 1 || err != nil {
+			t.Fatalf("the queue of %s is empty: %v", addr, err)
+		}
+		return
+	}
 }
 
 // cnZone returns a zone for cnHost.

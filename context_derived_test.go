@@ -11,6 +11,7 @@ import (
 	"weak"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // Contexts derived from that of a scope are done in the same way as if the scope were a
@@ -230,7 +231,7 @@ func TestContextStaysEndedAsItWas(t *testing.T) {
 // Cause are consistent at every moment: once one of them reports the end, so do the
 // others.
 func TestDoneErrAndCauseAgreeAtEveryMoment(t *testing.T) {
-	for range amount(200, 2000) {
+	for range stage.Amount(200, 200, 2000) {
 		err := aio.Run(func(ctx context.Context) error {
 			var watching, watched sync.WaitGroup
 			_ = aio.Timeout(ctx, 20*time.Microsecond, func(ctx context.Context) error {

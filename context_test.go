@@ -13,6 +13,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 type ctxKey string
@@ -543,7 +544,7 @@ func TestContextDerivedEndsAwaitsOfThoseDerivedFromIt(t *testing.T) {
 
 // Calls from a worker goroutine return an error and have no effect.
 func TestContextInAnotherGoroutineIsRefused(t *testing.T) {
-	tries := amount(1000, 10_000)
+	tries := stage.Amount(1000, 1000, 10_000)
 	aiotest.Run(t, func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
 		if err != nil {

@@ -284,7 +284,7 @@ type misuseOutcome struct {
 // misuseCall makes a call in a task of a loop of its own. prepare returns the function
 // and its arguments, in a world that lasts as long as the call.
 func misuseCall(t *testing.T, call string, outside bool, prepare func(w *misuseWorld) (fn reflect.Value, args []reflect.Value)) (o misuseOutcome) {
-	defer time.AfterFunc(10*time.Second, func() { panic(call + " does not return") }).Stop()
+	defer time.AfterFunc(patience, func() { panic(call + " does not return") }).Stop()
 	w := &misuseWorld{T: t}
 	w.loop = aio.NewEventLoop(nil)
 	w.loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {

@@ -19,10 +19,10 @@ func HeapPush[T any](h []T, v T, less func(a, b T) bool) []T { return heapPush(h
 func HeapPop[T any](h []T, less func(a, b T) bool) ([]T, T)  { return heapPop(h, less) }
 func Heapify[T any](h []T, less func(a, b T) bool)           { heapify(h, less) }
 
-// Timers returns the number of timers of l, and of the cancelled ones among them.
 // IdleCoroutines returns the number of coroutines of l that wait for a task.
 func IdleCoroutines(l *Loop) int { return len(l.idle) }
 
+// Timers returns the number of timers of l, and of the cancelled ones among them.
 func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers.cancelled }
 
 // ForceGoroutines makes l serve its connections with goroutines, as on a system without
@@ -138,4 +138,15 @@ func FireTimeout(s *TimeoutScope) {
 func Gate(ctx context.Context) int {
 	s, _ := scopeOf(ctx)
 	return int(s.loop.gate)
+}
+
+// HurryBlocked makes loops notice after a short time that they are blocked. undo restores
+// the time.
+func HurryBlocked() (undo func()) {
+	patience := blockedPatience.Swap(int64(20 * time.Millisecond))
+	again := blockedAgain.Swap(int64(10 * time.Millisecond))
+	return func() {
+		blockedPatience.Store(patience)
+		blockedAgain.Store(again)
+	}
 }

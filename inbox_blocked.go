@@ -21,15 +21,19 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // blockedPatience is how long the loop has taken nothing before the first check;
-// blockedAgain is the time until the second check.
-const (
-	blockedPatience = time.Second
-	blockedAgain    = 250 * time.Millisecond
-)
+// blockedAgain is the time until the second check. Both are a time.Duration; tests
+// shorten them.
+var blockedPatience, blockedAgain atomic.Int64
+
+func init() {
+	blockedPatience.Store(int64(time.Second))
+	blockedAgain.Store(int64(250 * time.Millisecond))
+}
 
 // refusable is an entry of the inbox for which a goroutine waits and which only the
 // loop can complete.
@@ -51,7 +55,7 @@ func (l *Loop) postBlocked(r runnable) bool {
 		in.mu.Lock()
 		taken := in.taken
 		in.mu.Unlock()
-		time.AfterFunc(blockedPatience, func() { l.lookBlocked(taken, "") })
+		time.AfterFunc(time.Duration(blockedPatience.Load()), func() { l.lookBlocked(taken, "") })
 	}
 	return true
 }
@@ -65,7 +69,7 @@ func (l *Loop) lookBlocked(taken uint64, before string) {
 	if in.stuckSince(taken) {
 		place, stack = blockedPlace()
 	}
-	again := blockedPatience
+	again := blockedPatience.Load()
 	var refused []refusable
 	in.mu.Lock()
 	switch {
@@ -73,7 +77,7 @@ func (l *Loop) lookBlocked(taken uint64, before string) {
 		taken, stack = in.taken, ""
 	case stack == "":
 	case stack != before:
-		again = blockedAgain
+		again = blockedAgain.Load()
 	default:
 		in.events = slices.DeleteFunc(in.events, func(e readyEntry) bool {
 			r, ok := e.r.(refusable)
@@ -87,7 +91,7 @@ func (l *Loop) lookBlocked(taken uint64, before string) {
 	in.watched.Store(rest)
 	in.mu.Unlock()
 	if rest {
-		time.AfterFunc(again, func() { l.lookBlocked(taken, stack) })
+		time.AfterFunc(time.Duration(again), func() { l.lookBlocked(taken, stack) })
 	}
 	for _, r := range refused {
 		r.refuse(usagef("", "the event loop, which has to do this, is blocked: a task or callback waits %s. If that one waits for this call, nothing goes on: call what blocks by aio.ToThread", place))

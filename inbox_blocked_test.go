@@ -13,6 +13,7 @@ import (
 // whatever the blocking call waits for; here it waits for that Write. The connection
 // stays usable.
 func TestBlockedLoop(t *testing.T) {
+	t.Cleanup(aio.HurryBlocked())
 	for _, in := range []string{"task", "callback"} {
 		for name, blocker := range map[string]func() (wait, release func()){
 			"receive": func() (func(), func()) {

@@ -21,11 +21,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/goaio/aio/internal/stage"
 )
 
 // ioPart is the fraction of the programs of each file that the README's test command
-// runs: one of ioPart. AIO_IO_CONFORMANCE=all runs all programs.
-const ioPart = 8
+// runs, and .ci/run under the race detector: one of ioPart. AIO_IO_CONFORMANCE=all runs
+// all programs, as .ci/run does without the race detector.
+var ioPart = stage.Amount(16, 4, 1)
 
 // ioPrograms reads the programs of a directory: those of AIO_IO_CONFORMANCE_DIR if it is
 // set. Then, and with AIO_IO_CONFORMANCE=all, it returns all of them; otherwise every
@@ -43,17 +46,13 @@ func ioPrograms(t testing.TB, part int) (all []*ioProgram) {
 		t.Fatalf("no I/O programs in %s (%v)", dir, err)
 	}
 	for _, name := range files {
-		for i, p := range ioProgramsOf(t, name) {
-			if i%part == 0 {
-				all = append(all, p)
-			}
-		}
+		all = append(all, ioProgramsOf(t, name, part)...)
 	}
 	return all
 }
 
-// ioProgramsOf reads the programs of a file, which may be compressed.
-func ioProgramsOf(t testing.TB, name string) (all []*ioProgram) {
+// ioProgramsOf reads every part-th program of a file, which may be compressed.
+func ioProgramsOf(t testing.TB, name string, part int) (all []*ioProgram) {
 	fatal := func(err error) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -69,8 +68,8 @@ func ioProgramsOf(t testing.TB, name string) (all []*ioProgram) {
 	}
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, 1<<24)
-	for in.Scan() {
-		if strings.TrimSpace(in.Text()) != "" {
+	for i := 0; in.Scan(); i++ {
+		if i%part == 0 && strings.TrimSpace(in.Text()) != "" {
 			p := &ioProgram{}
 			fatal(json.Unmarshal(in.Bytes(), p))
 			all = append(all, p)
@@ -144,7 +143,7 @@ func TestIOConformance(t *testing.T) {
 func TestIOConformanceDiffers(t *testing.T) {
 	quiet(t)
 	name := filepath.Join("testdata", "io-conformance", "differs.jsonl")
-	all := ioProgramsOf(t, name)
+	all := ioProgramsOf(t, name, 1)
 	if os.Getenv("AIO_IO_CONFORMANCE_RECORD") != "" {
 		recordIO(t, name, all)
 	}
@@ -187,7 +186,7 @@ func recordIO(t *testing.T, name string, all []*ioProgram) {
 // there once were, in each way in which the order must be the same.
 func TestIOConformanceKinds(t *testing.T) {
 	quiet(t)
-	for _, p := range ioProgramsOf(t, filepath.Join("testdata", "io-conformance", "programs", "minimal.jsonl.gz")) {
+	for _, p := range ioProgramsOf(t, filepath.Join("testdata", "io-conformance", "programs", "minimal.jsonl.gz"), 1) {
 		t.Run(strings.TrimPrefix(p.ID, "min-"), func(t *testing.T) {
 			for _, mode := range []ioMode{{}, {debug: true}} {
 				if diff := ioDifference(t, p, mode); diff != "" {
@@ -240,7 +239,7 @@ func TestIOConformanceInDebugMode(t *testing.T) {
 // TestIOConformanceCanFail changes one line of each of some traces.
 func TestIOConformanceCanFail(t *testing.T) {
 	quiet(t)
-	for i, p := range ioPrograms(t, 16*ioPart) {
+	for i, p := range ioPrograms(t, 8*ioPart) {
 		if i%4 != 0 {
 			continue
 		}

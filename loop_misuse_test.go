@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // An iterator that awaits runs in a goroutine of its own under iter.Pull: the error says
@@ -330,7 +331,7 @@ func TestExecutorThatFailsInShutdown(t *testing.T) {
 // Coroutines that arrive while stop ends the loop run to their end, or are told that it
 // is closed.
 func TestStopUnderLoad(t *testing.T) {
-	for range 30 {
+	for range stage.Amount(5, 30, 300) {
 		l, stop := aio.StartLoop(nil)
 		var destroyed int
 		l.CallSoonThreadsafe(func() {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/goaio/aio/internal/stage"
 )
 
 // The limits of a test, with and without AIO_LONG. They are for tests that hang: on a
@@ -24,34 +26,18 @@ const (
 	longTestLimit = time.Hour
 )
 
-// long reports whether the tests run in their long form, for which the environment
-// variable AIO_LONG is set: with more connections, more processes and more random
-// programs.
-var long = os.Getenv("AIO_LONG") != ""
-
-// amount is how much a test does: the second value in its long form.
-func amount[T any](usual, inLongForm T) T {
-	if long {
-		return inLongForm
-	}
-	return usual
-}
-
 // onlyLong skips a test that has no short form.
 func onlyLong(t testing.TB) {
 	t.Helper()
-	if !long {
+	if !stage.Long {
 		t.Skip("it takes long: run it with AIO_LONG=1, as .ci/run -long does")
 	}
 }
 
 func TestMain(m *testing.M) {
 	heedSignals()
-	limit := testLimit
-	if long {
-		limit = longTestLimit
-	}
-	goleak.VerifyTestMain(limited{m, limit}, leakOptions...)
+	stage.HurryChildren()
+	goleak.VerifyTestMain(limited{m, stage.Amount(testLimit, testLimit, longTestLimit)}, leakOptions...)
 }
 
 // of js/wasm

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // A place is a call that is in progress.
@@ -621,7 +622,7 @@ var subjects = []struct {
 }
 
 func TestPrimitivesKeepTheirPromisesUnderRandomCancellation(t *testing.T) {
-	seeds := amount[uint64](128, 10_000)
+	seeds := stage.Amount[uint64](128, 128, 10_000)
 	for _, sub := range subjects {
 		for seed := range seeds {
 			t.Run(fmt.Sprint(sub.name, " ", seed), func(t *testing.T) {

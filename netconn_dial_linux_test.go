@@ -2,10 +2,11 @@ package aio_test
 
 import (
 	"context"
-	"net"
-	"syscall"
+	"fmt"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/goaio/aio"
 )
@@ -13,29 +14,21 @@ import (
 // silent is an address that answers no attempt to connect: its queue is full.
 func silent(t testing.TB) string {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	sa, err := syscall.Getsockname(fd)
+	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}
-	for range 3 { // more than it takes
-		c, err := net.DialTimeout("tcp", at.String(), 100*time.Millisecond)
-		if err == nil {
-			t.Cleanup(func() { c.Close() })
-		}
-	}
-	return at.String()
+	addr := fmt.Sprintf("127.0.0.1:%d", sa.(*unix.SockaddrInet4).Port)
+	cnHang(t, fd, addr)
+	return addr
 }
 
 // An attempt ends with the task, with a Timeout, and with the context of the call.

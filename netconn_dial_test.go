@@ -180,6 +180,7 @@ func TestDialerServesLibraries(t *testing.T) {
 // In a task a library that waits for goroutines of its own is told so, and the loop goes
 // on.
 func TestDialerRefusedWhileBlocked(t *testing.T) {
+	t.Cleanup(aio.HurryBlocked())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))
 	defer server.Close()
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -215,6 +216,7 @@ func TestDialerRefusedWhileBlocked(t *testing.T) {
 
 // A loop that is blocked by what ends by itself refuses nothing.
 func TestDialerWaitsForBusyLoop(t *testing.T) {
+	t.Cleanup(aio.HurryBlocked())
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		peer := dialPeer(t, "tcp", "")
 		l, err := aio.GetRunningLoop(ctx)
@@ -229,7 +231,7 @@ func TestDialerWaitsForBusyLoop(t *testing.T) {
 			}
 			got <- err
 		}()
-		time.Sleep(1600 * time.Millisecond) // in a task, which no task should do
+		time.Sleep(100 * time.Millisecond) // in a task, which no task should do
 		err, _, _ = aio.Receive(ctx, got)
 		return err
 	})

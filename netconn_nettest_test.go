@@ -9,8 +9,12 @@ import (
 	"golang.org/x/net/nettest"
 )
 
+// The suite waits for deadlines most of the time, so its networks are tested in parallel.
+
 func TestConnNettest(t *testing.T) {
+	t.Parallel()
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		t.Parallel()
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 			return connPipe(network, t.TempDir(), goroutines, nil, nil)
 		})
@@ -18,8 +22,10 @@ func TestConnNettest(t *testing.T) {
 }
 
 func TestConnNettestOverTLS(t *testing.T) {
+	t.Parallel()
 	client, server := connConfigs()
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		t.Parallel()
 		if network != "tcp" {
 			onlyLong(t)
 		}
@@ -34,15 +40,15 @@ func TestConnNettestOverTLS(t *testing.T) {
 // refuses all further ones. And BasicIO and PingPong close both ends, the second of which
 // cannot send its close_notify any more; only TCP does not notice at once.
 func TestConnNettestUnderTLS(t *testing.T) {
-	// PastTimeout, FutureTimeout, ConcurrentMethods
-	without := map[int]bool{7: true, 9: true, 11: true}
+	t.Parallel()
 	clientConfig, serverConfig := connConfigs()
 	connNetworks(t, func(t *testing.T, network string, goroutines bool) {
+		t.Parallel()
 		if network != "tcp" {
 			onlyLong(t)
 		}
-		// BasicIO, PingPong
-		without[1], without[2] = network != "tcp", network != "tcp"
+		// PastTimeout, FutureTimeout, ConcurrentMethods; BasicIO, PingPong
+		without := map[int]bool{7: true, 9: true, 11: true, 1: network != "tcp", 2: network != "tcp"}
 		test := 0
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 			c1, c2, stop, err = connPipe(network, t.TempDir(), goroutines, nil, nil)

@@ -18,12 +18,13 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // TestStreamReaderIsAReader runs the checks of testing/iotest, and others, on a stream
 // that gets its data in the pieces that a buffer has.
 func TestStreamReaderIsAReader(t *testing.T) {
-	text := strings.Repeat("The quick brown fox jumps over the lazy dog.\n", amount(300, 3000))
+	text := strings.Repeat("The quick brown fox jumps over the lazy dog.\n", stage.Amount(300, 300, 3000))
 	play(t, func(sc *scene) {
 		for _, piece := range []int{1, 100, 5000, 200000} {
 			fed := func() io.Reader {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // ldDescriptors makes sure that this process may have n descriptors, and skips the test
@@ -115,7 +116,7 @@ func (p *ldEcho) DataReceived(b []byte) {
 
 // Thousands of connections at once on one loop lose nothing.
 func TestLoadManyConnections(t *testing.T) {
-	conns := amount(500, 5000)
+	conns := stage.Amount(500, 500, 5000)
 	t.Run("poller", func(t *testing.T) { ldConnections(t, conns, false) })
 	t.Run("goroutines", func(t *testing.T) { ldConnections(t, 200, true) })
 }
@@ -132,7 +133,7 @@ func ldRun(goroutines bool, main func(ctx context.Context) error) error {
 }
 
 func ldConnections(t *testing.T, conns int, goroutines bool) {
-	messages := amount(20, 100)
+	messages := stage.Amount(20, 20, 100)
 	ldDescriptors(t, uint64(2*conns+200))
 	var bytes, served atomic.Int64
 	addr, stop := make(chan string, 1), make(chan struct{})

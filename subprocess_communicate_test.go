@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // SUBP-011, SUBP-012, SUBP-015
@@ -82,7 +83,7 @@ func TestProcessReopensStdin(t *testing.T) {
 // SUBP-016: 64 MiB each way, which no pipe or buffer holds.
 func TestProcessCommunicateMuch(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		size := amount(8<<20, 64<<20)
+		size := stage.Amount(8<<20, 8<<20, 64<<20)
 		input := make([]byte, size)
 		for i := range input {
 			input[i] = byte(i * 7 >> 3)

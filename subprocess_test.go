@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // procPipes has all three standard streams be pipes.
@@ -582,7 +583,7 @@ func TestProcessOfAnotherLoop(t *testing.T) {
 // Many processes at once.
 func TestProcessManyAtOnce(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		n := amount(100, 500)
+		n := stage.Amount(100, 100, 500)
 		var all []aio.Awaitable[int]
 		running := 0
 		var started aio.Event
@@ -625,7 +626,7 @@ func TestProcessManyAtOnce(t *testing.T) {
 
 // One process after the other, without a descriptor, goroutine or zombie left.
 func TestProcessManyInARow(t *testing.T) {
-	n := amount(50, 2000)
+	n := stage.Amount(50, 50, 2000)
 	count := goroutines(t)
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		run := func(i int) error {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // tlsTestEcho sends back what it gets. It stops reading while it cannot write.
@@ -56,7 +57,7 @@ func (s *tlsTestSender) DataReceived(p []byte) {
 	}
 }
 
-var tlsTestClients = amount(6, 25)
+var tlsTestClients = stage.Amount(6, 6, 25)
 
 // TLS-030: both ends are this package's.
 func TestTLSClientsAndServer(t *testing.T) {

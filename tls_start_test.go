@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // tlsTestPlain is a connection in clear between two applications.
@@ -294,7 +295,7 @@ func TestStartTLSGivenUp(t *testing.T) {
 func TestTLSInsideTLS(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		matches(t, "all clients", aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-			for i := range amount(8, 25) {
+			for i := range stage.Amount(8, 8, 25) {
 				tg.Go(func(ctx context.Context) error { return tlsTestNested(t, ctx, l, i) })
 			}
 			return nil

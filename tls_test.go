@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // tlsTestCerts are what all tests use: a certificate for tls.test and 127.0.0.1, and one
@@ -454,7 +455,7 @@ func TestTLSByteByByte(t *testing.T) {
 			client := tlsTestClientConfig()
 			client.MaxVersion = version
 			c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client, before: func(c *tlsTestConn) { c.c.chunk, c.s.chunk = 1, 1 }})
-			n := amount(3000, 20_000)
+			n := stage.Amount(3000, 3000, 20_000)
 			sent := tlsTestBytes(n)
 			for len(sent) > 0 {
 				n := min(len(sent), 1+len(sent)/2)

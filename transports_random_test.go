@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // randPattern is what each end sends, from its beginning.
@@ -248,7 +249,7 @@ func randTalk(t *testing.T, ctx context.Context, seed uint64, pair func(t *testi
 }
 
 func TestTransportsRandom(t *testing.T) {
-	seeds := amount[uint64](20, 1000)
+	seeds := stage.Amount[uint64](20, 20, 1000)
 	pairs := map[string]func(t *testing.T) (a, b net.Conn){
 		"pipe": func(*testing.T) (a, b net.Conn) { return net.Pipe() },
 		"tcp":  randTCP,

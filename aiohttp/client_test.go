@@ -22,6 +22,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiohttp"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // run runs f as the main task of a loop.
@@ -535,7 +536,7 @@ func TestClientPerHost(t *testing.T) {
 // reads. The body of a response is read at most two pages ahead. So memory use is small
 // for any size.
 func TestClientStreams(t *testing.T) {
-	const size = int64(1 << 30)
+	size := stage.Amount[int64](1<<27, 1<<30, 1<<33)
 	srv := startServer(t, aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		if r.Method == "POST" {
 			n, err := io.Copy(io.Discard, r.Body)

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/goaio/aio/aiohttp"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // loadAddr is the environment variable that makes the test binary act as a load
@@ -65,10 +66,11 @@ func TestBusyConnectionsTakeTurns(t *testing.T) {
 	}
 }
 
-// load keeps the connections busy until they have had 80 responses each on average. It
-// prints how many responses the other connections got during each request, without the
-// first requests.
+// load keeps the connections busy until they have had 80 responses each on average, or
+// half as many in a sample. It prints how many responses the other connections got during
+// each request, without the first requests.
 func load(addr string) error {
+	answers := stage.Amount[int64](40, 80, 400) * crowd
 	var answered atomic.Int64
 	waits := make(chan []int)
 	failed := make(chan error)
@@ -76,12 +78,12 @@ func load(addr string) error {
 		go func() {
 			var all []int
 			err := busy(addr, func(request func() error) error {
-				for answered.Load() < 80*crowd {
+				for answered.Load() < answers {
 					before := answered.Load()
 					if err := request(); err != nil {
 						return err
 					}
-					if after := answered.Add(1); before > 20*crowd {
+					if after := answered.Add(1); before > answers/4 {
 						all = append(all, int(after-before))
 					}
 				}

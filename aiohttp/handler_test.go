@@ -20,9 +20,13 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiohttp"
+	"github.com/goaio/aio/internal/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	stage.HurryChildren()
+	goleak.VerifyTestMain(m)
+}
 
 // startLoop runs a loop in a new goroutine until the test ends. reports returns the
 // messages that the exception handler got.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiomon"
+	"github.com/goaio/aio/internal/stage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -276,7 +277,12 @@ func TestWarnings(t *testing.T) {
 		if o := get[overview](p, "/api/overview"); o.Loops[0].State != "blocked" {
 			t.Errorf("the loop is %q", o.Loops[0].State)
 		}
-		if w := p.ask("GET", "/text/ps"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "blocked") {
+		brief := func(r *http.Request) { // or it would wait for two seconds
+			ctx, stop := context.WithTimeout(r.Context(), time.Millisecond)
+			t.Cleanup(stop)
+			*r = *r.WithContext(ctx)
+		}
+		if w := p.ask("GET", "/text/ps", brief); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "blocked") {
 			t.Errorf("ps of a blocked loop: %d %s", w.Code, w.Body)
 		}
 		if w := p.ask("GET", "/text/stacks"); w.Code != 200 || !strings.Contains(w.Body.String(), "blockUntil") {
@@ -472,7 +478,7 @@ func TestMisuse(t *testing.T) {
 // A snapshot of many tasks is read from the registry: it needs no step of the loop.
 func TestManyTasks(t *testing.T) {
 	p := newProgram(t, nil)
-	const n = 20_000
+	n := stage.Amount(5000, 20_000, 100_000)
 	p.run(func(ctx context.Context) error {
 		for range n {
 			aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // Mode Exhaustive omits schedules, but none that a program can distinguish from all
@@ -80,11 +81,7 @@ func TestExhaustiveMissesNothing(t *testing.T) {
 			if len(r.Failures) > 0 || !r.Complete || r.Runs > c.most || len(all) < c.logs {
 				t.Errorf("complete %v after %d runs, with %d logs: %v", r.Complete, r.Runs, len(all), r.Failures)
 			}
-			runs := 3000
-			if underRace {
-				runs = 300
-			}
-			_, random := logs(aiotest.Exploration{Mode: aiotest.AnyOrder, Runs: runs})
+			_, random := logs(aiotest.Exploration{Mode: aiotest.AnyOrder, Runs: stage.Amount(300, 3000, 30_000)})
 			for log := range random {
 				if !all[log] {
 					t.Errorf("result %q was not found", log)

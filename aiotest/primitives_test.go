@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // A region runs fn, the part of a use that may be cancelled, and returns its error.
@@ -512,17 +512,12 @@ var uses = map[string]func(ctx context.Context, do region) error{
 // The minimum of TestPrimitives over all uses.
 const (
 	minUses      = 20
-	minSchedules = 30_000
-	minMoments   = 20_000
+	minSchedules = 3 * minUses // of each size
+	minMoments   = 500         // of each sweep
 )
 
 func TestPrimitives(t *testing.T) {
-	schedules, sweeps, part := 500, 40, 1
-	if os.Getenv("AIO_LONG") != "" {
-		schedules, sweeps = 10_000, 500
-	} else if underRace {
-		schedules, sweeps, part = 100, 8, 5
-	}
+	schedules, sweeps := stage.Amount(100, 500, 10_000), stage.Amount(8, 40, 500)
 	var explored, moments, steps atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		for name, use := range uses {
@@ -546,7 +541,7 @@ func TestPrimitives(t *testing.T) {
 		}
 	})
 	t.Logf("%d uses of primitives, %d schedules, %d moments of cancellation, %d steps", len(uses), explored.Load(), moments.Load(), steps.Load())
-	if len(uses) < minUses || explored.Load() < int64(minSchedules/part) || moments.Load() < int64(minMoments/part) {
-		t.Errorf("too few, want at least %d, %d and %d", minUses, minSchedules/part, minMoments/part)
+	if len(uses) < minUses || int(explored.Load()) < minSchedules*schedules || int(moments.Load()) < minMoments*sweeps {
+		t.Errorf("too few, want at least %d, %d and %d", minUses, minSchedules*schedules, minMoments*sweeps)
 	}
 }

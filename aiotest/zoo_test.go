@@ -17,6 +17,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // specimen is a program of the zoo, with and without its fault.
@@ -791,13 +792,7 @@ func threeInARow(mended bool) func(ctx context.Context) error {
 
 // zooSeeds is the number of seeds for which each fault has to be found. The mended
 // version passes zooMended times as many runs.
-var zooSeeds, zooMended = 10, 10
-
-func init() {
-	if underRace && os.Getenv("AIO_LONG") == "" {
-		zooSeeds, zooMended = 1, 1
-	}
-}
+var zooSeeds, zooMended = stage.Amount(1, 10, 10), stage.Amount(1, 10, 100)
 
 func TestZoo(t *testing.T) {
 	for _, s := range zoo {

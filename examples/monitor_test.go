@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -20,10 +19,7 @@ func TestMonitorFlag(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no SIGTERM")
 	}
-	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", bin+string(os.PathSeparator), "./kv", "./chat").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	bin := built(t)
 	for _, name := range []string{"kv", "chat"} {
 		path := filepath.Join(bin, name)
 		out, err := exec.Command(path, "-addr", "127.0.0.1:0", "-monitor", "0.0.0.0:0").CombinedOutput()

@@ -5,31 +5,67 @@ package examples
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
+
+// programs are the examples that are commands.
+func programs() []string {
+	names := []string{"chat", "crawl", "kv", "proxy", "raft", "treehash"}
+	if runtime.GOOS != "windows" {
+		names = append(names, "procs")
+	}
+	return names
+}
+
+// bin is a directory for the commands, and building puts them there.
+var (
+	bin      string
+	building = sync.OnceValue(func() error {
+		args := []string{"build", "-ldflags=-s -w", "-o", bin + string(os.PathSeparator)}
+		for _, name := range programs() {
+			args = append(args, "./"+name)
+		}
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+		return nil
+	})
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if bin, err = os.MkdirTemp("", "examples"); err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	if err := os.RemoveAll(bin); err != nil {
+		panic(err)
+	}
+	os.Exit(status)
+}
+
+// built returns the directory that has the commands.
+func built(t *testing.T) string {
+	t.Helper()
+	if err := building(); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
 
 // All programs have the same conventions for usage and exit codes: -h prints the usage
 // and the flags to standard output and exits with 0; wrong arguments print an error and
 // the usage to standard error and exit with 2.
 func TestUsage(t *testing.T) {
-	names := []string{"chat", "crawl", "kv", "proxy", "raft", "treehash"}
-	if runtime.GOOS != "windows" {
-		names = append(names, "procs")
-	}
-	bin := t.TempDir()
-	args := []string{"build", "-o", bin + string(os.PathSeparator)}
-	for _, name := range names {
-		args = append(args, "./"+name)
-	}
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, name := range names {
+	bin := built(t)
+	for _, name := range programs() {
 		path := filepath.Join(bin, name)
 		if runtime.GOOS == "windows" {
 			path += ".exe"

@@ -176,7 +176,7 @@ func TestNetcatAndSIGTERM(t *testing.T) {
 		t.Skip("nc is not installed")
 	}
 	bin := filepath.Join(t.TempDir(), "chat")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	srv := exec.Command(bin, "-addr", "127.0.0.1:0", "-grace", "10ms")

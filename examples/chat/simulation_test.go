@@ -14,12 +14,14 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 func TestSimulation(t *testing.T) {
+	runs := stage.Amount(33, 100, 1000)
 	var sum aiotest.Counters
 	heard := 0
-	r := aiotest.Simulate(t, aiotest.Simulation{Runs: 100}, func(ctx context.Context, w *aiotest.World) error {
+	r := aiotest.Simulate(t, aiotest.Simulation{Runs: runs}, func(ctx context.Context, w *aiotest.World) error {
 		house := w.Host("house", func(ctx context.Context) error {
 			return serve(ctx, ":7777", 5*time.Second, time.Second, func(net.Addr) {})
 		})
@@ -116,7 +118,7 @@ func TestSimulation(t *testing.T) {
 		return nil
 	})
 	t.Logf("%d runs, %d lines received, %+v", r.Runs, heard, sum)
-	if heard < 3000 || sum.Crashes < 50 || sum.Resets < 20 {
+	if heard < 30*runs || sum.Crashes < runs/2 || sum.Resets < runs/5 {
 		t.Error("too few")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
 	"github.com/goaio/aio/examples/internal/wire"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // resident is a simulated user.
@@ -111,16 +112,17 @@ func evening(do func(ctx context.Context, fn func(ctx context.Context) error) er
 }
 
 func TestSweep(t *testing.T) {
-	r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 20}, func(ctx context.Context, c *aiotest.Cancelled) error {
+	schedules, runs := stage.Amount(5, 20, 200), stage.Amount(75, 300, 3000)
+	r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: schedules}, func(ctx context.Context, c *aiotest.Cancelled) error {
 		return evening(c.Do)(ctx)
 	})
-	schedules := 0
+	explored := 0
 	for _, mode := range []aiotest.Mode{aiotest.Environment, aiotest.AnyOrder} {
-		e := aiotest.Explore(t, aiotest.Exploration{Runs: 300, Mode: mode}, evening(func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
-		schedules += e.Runs
+		e := aiotest.Explore(t, aiotest.Exploration{Runs: runs, Mode: mode}, evening(func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
+		explored += e.Runs
 	}
-	t.Logf("%d moments, %d schedules", r.Moments, schedules)
-	if r.Moments < 1000 {
+	t.Logf("%d moments, %d schedules", r.Moments, explored)
+	if r.Moments < 50*schedules {
 		t.Errorf("only %d moments", r.Moments)
 	}
 }

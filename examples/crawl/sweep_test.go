@@ -15,6 +15,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // pocketWeb is a simulated web. The run chooses how long each response takes.
@@ -190,16 +191,17 @@ http://site.test/stuck failed 3 http://site.test/c
 // The table does not depend on the order of the responses. A crawl that is cancelled at
 // any moment leaves no request, permit or worker behind.
 func TestSweep(t *testing.T) {
-	r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 10}, func(ctx context.Context, c *aiotest.Cancelled) error {
+	schedules, runs := stage.Amount(3, 10, 100), stage.Amount(75, 300, 3000)
+	r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: schedules}, func(ctx context.Context, c *aiotest.Cancelled) error {
 		return excursion(c.Do)(ctx)
 	})
-	schedules := 0
+	explored := 0
 	for _, mode := range []aiotest.Mode{aiotest.Environment, aiotest.AnyOrder, aiotest.PCT} {
-		e := aiotest.Explore(t, aiotest.Exploration{Runs: 300, Mode: mode}, excursion(func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
-		schedules += e.Runs
+		e := aiotest.Explore(t, aiotest.Exploration{Runs: runs, Mode: mode}, excursion(func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
+		explored += e.Runs
 	}
-	t.Logf("%d moments, %d schedules", r.Moments, schedules)
-	if r.Moments < 1500 {
+	t.Logf("%d moments, %d schedules", r.Moments, explored)
+	if r.Moments < 150*schedules {
 		t.Errorf("only %d moments", r.Moments)
 	}
 }

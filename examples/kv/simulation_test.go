@@ -14,6 +14,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // simClient is a connection to the server.
@@ -85,9 +86,10 @@ type wrongReply string
 func (e wrongReply) Error() string { return string(e) }
 
 func TestSimulation(t *testing.T) {
+	runs := stage.Amount(33, 100, 1000)
 	var sum aiotest.Counters
 	moves, looks := 0, 0
-	r := aiotest.Simulate(t, aiotest.Simulation{Runs: 100}, func(ctx context.Context, w *aiotest.World) error {
+	r := aiotest.Simulate(t, aiotest.Simulation{Runs: runs}, func(ctx context.Context, w *aiotest.World) error {
 		kv := w.Host("kv", func(ctx context.Context) error { return serve(ctx, ":6379", func(net.Addr) {}) })
 		var others []*aiotest.Host
 		for i := range 2 {
@@ -154,7 +156,7 @@ func TestSimulation(t *testing.T) {
 		return nil
 	})
 	t.Logf("%d runs, %d moves, %d reads, %+v", r.Runs, moves, looks, sum)
-	if moves < 3000 || looks < 3000 || sum.Crashes < 50 || sum.Resets < 20 {
+	if moves < 30*runs || looks < 30*runs || sum.Crashes < runs/2 || sum.Resets < runs/5 {
 		t.Error("too few")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
 	"github.com/goaio/aio/examples/internal/wire"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // inMemory returns a server without a listener.
@@ -158,15 +159,16 @@ func left(s *server) error {
 }
 
 func TestSweep(t *testing.T) {
+	schedules, runs := stage.Amount(5, 20, 200), stage.Amount(75, 300, 3000)
 	for name := range talks {
 		t.Run(name, func(t *testing.T) {
-			r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 20}, func(ctx context.Context, c *aiotest.Cancelled) error {
+			r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: schedules}, func(ctx context.Context, c *aiotest.Cancelled) error {
 				return scene(name, c.Do)(ctx)
 			})
-			e := aiotest.Explore(t, aiotest.Exploration{Runs: 300}, scene(name, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
-			any := aiotest.Explore(t, aiotest.Exploration{Runs: 300, Mode: aiotest.AnyOrder}, scene(name, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
+			e := aiotest.Explore(t, aiotest.Exploration{Runs: runs}, scene(name, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
+			any := aiotest.Explore(t, aiotest.Exploration{Runs: runs, Mode: aiotest.AnyOrder}, scene(name, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
 			t.Logf("%d moments, %d schedules", r.Moments, e.Runs+any.Runs)
-			if r.Moments < 500 {
+			if r.Moments < 25*schedules {
 				t.Errorf("only %d moments", r.Moments)
 			}
 		})

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +18,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goaio/aio/internal/stage"
 )
 
 // childEnv makes the test binary run as procs.
@@ -220,7 +223,7 @@ func TestLongLine(t *testing.T) {
 
 // A command that writes faster than its output is read does not fill the memory.
 func TestFlood(t *testing.T) {
-	cmd := procs("head -c 100000000 /dev/zero | tr '\\0' x", "head -c 5000000 /dev/zero | tr '\\0' '\\n'")
+	cmd := procs("head -c 100000000 /dev/zero | tr '\\0' x", fmt.Sprintf("head -c %d /dev/zero | tr '\\0' '\\n'", stage.Amount(1_000_000, 5_000_000, 5_000_000)))
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

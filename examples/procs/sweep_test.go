@@ -18,6 +18,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // fake is a simulated process: it runs for some time, or until it is asked to end.
@@ -96,18 +97,19 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
+	schedules, runs := stage.Amount(2, 5, 50), stage.Amount(40, 100, 1000)
 	for _, failFast := range []bool{false, true} {
-		r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 5}, func(ctx context.Context, c *aiotest.Cancelled) error {
+		r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: schedules}, func(ctx context.Context, c *aiotest.Cancelled) error {
 			return pretend(out, failFast, c.Do)(ctx)
 		})
-		schedules := 0
+		explored := 0
 		for _, mode := range []aiotest.Mode{aiotest.Environment, aiotest.AnyOrder} {
-			e := aiotest.Explore(t, aiotest.Exploration{Runs: 100, Mode: mode},
+			e := aiotest.Explore(t, aiotest.Exploration{Runs: runs, Mode: mode},
 				pretend(out, failFast, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }))
-			schedules += e.Runs
+			explored += e.Runs
 		}
-		t.Logf("-fail-fast %v: %d moments, %d schedules", failFast, r.Moments, schedules)
-		if r.Moments < 500 {
+		t.Logf("-fail-fast %v: %d moments, %d schedules", failFast, r.Moments, explored)
+		if r.Moments < 100*schedules {
 			t.Errorf("only %d moments", r.Moments)
 		}
 	}

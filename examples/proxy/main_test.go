@@ -255,7 +255,7 @@ func TestNobodyThere(t *testing.T) {
 // The program reports errors in its arguments.
 func TestWrongArguments(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "proxy")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, c := range []struct{ args, want string }{

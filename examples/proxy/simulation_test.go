@@ -13,13 +13,15 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 func TestSimulation(t *testing.T) {
+	runs := stage.Amount(20, 60, 600)
 	var sum aiotest.Counters
 	whole, broken := 0, 0
 	answer := bytes.Repeat([]byte("0123456789abcdef"), 4000)
-	r := aiotest.Simulate(t, aiotest.Simulation{Runs: 60}, func(ctx context.Context, w *aiotest.World) error {
+	r := aiotest.Simulate(t, aiotest.Simulation{Runs: runs}, func(ctx context.Context, w *aiotest.World) error {
 		server := w.Host("server", func(ctx context.Context) error {
 			s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, c *aio.StreamWriter) error {
 				defer c.Close()
@@ -125,7 +127,7 @@ func TestSimulation(t *testing.T) {
 		return nil
 	})
 	t.Logf("%d runs, %d complete answers, %d broken ones, %+v", r.Runs, whole, broken, sum)
-	if whole < 200 || broken < 20 || sum.Crashes < 30 {
+	if whole < 3*runs || broken < runs/3 || sum.Crashes < runs/2 {
 		t.Error("too few")
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -283,11 +283,11 @@ func simulation(f faults, d, pace time.Duration, sum *totals) func(ctx context.C
 func TestSimulation(t *testing.T) {
 	var sum totals
 	runs, d, least := 1, time.Hour, totals{elections: 100, crashes: 50, partitions: 50, acknowledged: 5000}
-	switch long := os.Getenv("AIO_LONG") != ""; {
-	case long:
+	switch {
+	case stage.Long:
 		runs = 20
 	case testing.Short(), underRace:
-		d, least = 2*time.Minute, totals{elections: 4, crashes: 2, partitions: 2, acknowledged: 150}
+		d, least = stage.Amount(2*time.Minute, 6*time.Minute, 0), totals{elections: 4, crashes: 2, partitions: 2, acknowledged: 150}
 	}
 	start := time.Now()
 	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 1, AllowDifferences: true}, simulation(faults{}, d, 6*time.Second, &sum))
@@ -302,7 +302,7 @@ func TestManySimulations(t *testing.T) {
 	var sum totals
 	runs, d := 20, time.Minute
 	if testing.Short() || underRace {
-		runs, d = 3, 10*time.Second
+		runs, d = stage.Amount(3, 10, 10), stage.Amount(10*time.Second, time.Minute, time.Minute)
 	}
 	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 100}, simulation(faults{}, d, 2*time.Second, &sum))
 	t.Logf("%+v", sum)

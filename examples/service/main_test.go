@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/goaio/aio/internal/stage"
 )
 
 // TestMain runs main instead of the tests if SERVICE_MAIN is set.
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	stage.HurryChildren()
 	goleak.VerifyTestMain(m)
 }
 
@@ -104,6 +107,7 @@ func needSignals(t *testing.T) {
 
 func TestService(t *testing.T) {
 	needSignals(t)
+	t.Parallel()
 	s := start(t)
 	s.want(t, "GET", "/ready", "200 ready")
 	s.want(t, "POST", "/stock/tea?n=3", "200 3")
@@ -144,6 +148,7 @@ func TestService(t *testing.T) {
 // lost, so the delay must be longer than a busy machine may pause the clients.
 func TestReplaced(t *testing.T) {
 	needSignals(t)
+	t.Parallel()
 	replicas := []*service{start(t, "-drain", "3s"), start(t)}
 	var mu sync.Mutex
 	current := 0 // the replica that gets new connections

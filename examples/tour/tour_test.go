@@ -21,7 +21,7 @@ func TestPrograms(t *testing.T) {
 		t.Skip("the go command is not on PATH")
 	}
 	bin := t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), tool, "build", "-o", bin+string(os.PathSeparator), "./...").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), tool, "build", "-ldflags=-s -w", "-o", bin+string(os.PathSeparator), "./...").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, source := range sources {

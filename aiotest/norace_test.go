@@ -1,5 +1,0 @@
-//go:build !race
-
-package aiotest_test
-
-const underRace = false
