@@ -21,7 +21,8 @@ import (
 // cancelled.
 //
 // The error is that of body. If body has failed for another reason than a cancellation,
-// the error of the rollback is joined to it, unless the connection is lost.
+// the error of the rollback is joined to it: when the connection is lost, both usually
+// fail.
 //
 // If the task is cancelled during the commit, WithTx waits for the commit and then
 // returns a *aio.CancelledError: it is unknown whether the commit succeeded.

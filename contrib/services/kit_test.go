@@ -3,17 +3,13 @@
 package services_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,12 +21,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	playRole()
 	code := m.Run()
 	for _, stop := range slices.Backward(shared.stops) {
 		stop()
 	}
 	if code == 0 {
-		if err := goleak.Find(goleak.IgnoreAnyFunction("modernc.org/libc.init")); err != nil {
+		err := errors.Join(exercised.compare(), goleak.Find(goleak.IgnoreAnyFunction("modernc.org/libc.init")))
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -71,118 +69,29 @@ func once[T any](start func(t testing.TB, cleanup func(func())) T) func(t testin
 	}
 }
 
-// program returns the path of a program that Debian may install outside of PATH.
-func program(t testing.TB, name string, dirs ...string) string {
-	t.Helper()
-	if path, err := exec.LookPath(name); err == nil {
-		return path
+// The connections over which a client works.
+const (
+	itsOwn   = "its own connections"
+	theLoops = "the loop's connections"
+)
+
+// overBoth runs a test over the client's own connections, and over those of the loop.
+func overBoth(t *testing.T, test func(t *testing.T, over string)) {
+	for _, over := range []string{itsOwn, theLoops} {
+		t.Run(over, func(t *testing.T) { test(t, over) })
 	}
-	for _, dir := range dirs {
-		if found, _ := filepath.Glob(filepath.Join(dir, name)); len(found) > 0 {
-			return found[len(found)-1]
-		}
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
 }
 
-// process is a server process.
-type process struct {
-	cmd    *exec.Cmd
-	out    bytes.Buffer
-	ended  chan struct{}
-	killed sync.Once
-}
-
-// start starts a server. If the tests run as root, the server runs as the user as; an
-// empty as means root.
-func start(t testing.TB, cleanup func(func()), as, name string, args ...string) *process {
-	t.Helper()
-	p := &process{cmd: exec.Command(name, args...), ended: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	p.cmd.SysProcAttr = credential(t, as)
-	p.cmd.WaitDelay = time.Second // its children may still hold its output open
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.ended)
-		_ = p.cmd.Wait() // returns an error once it is killed
-	}()
-	cleanup(p.kill)
-	return p
-}
-
-// kill kills the server and waits until it has ended.
-func (p *process) kill() {
-	p.killed.Do(func() { _ = p.cmd.Process.Kill() })
-	<-p.ended
-}
-
-// credential returns the attributes that start a process as the user as, if the tests
-// run as root.
-func credential(t testing.TB, as string) *syscall.SysProcAttr {
-	t.Helper()
-	if as == "" || os.Getuid() != 0 {
+// dialerOf returns a dialer of the loop if a test is over its connections, otherwise nil.
+func dialerOf(l *aio.Loop, over string) *aio.Dialer {
+	if over != theLoops {
 		return nil
 	}
-	u, err := user.Lookup(as)
-	if err != nil {
-		t.Skipf("%s is not installed: %v", as, err)
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	return &aio.Dialer{Loop: l}
 }
 
-// dirOf makes a temporary directory that belongs to the user as.
-func dirOf(t testing.TB, cleanup func(func()), as string) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "aio-services")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cleanup(func() { _ = os.RemoveAll(dir) })
-	if attr := credential(t, as); attr != nil {
-		if err := os.Chown(dir, int(attr.Credential.Uid), int(attr.Credential.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-// freePort returns a port that is not in use at the moment.
-func freePort(t testing.TB) int {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
-}
-
-// ready waits until try, which sends a request to the new server, succeeds.
-func (p *process) ready(t testing.TB, try func() error) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		err := try()
-		if err == nil {
-			return
-		}
-		select {
-		case <-p.ended:
-			t.Fatalf("the server has ended:\n%s", &p.out)
-		default:
-		}
-		if time.Now().After(end) {
-			p.kill()
-			t.Fatalf("the server does not answer: %v\n%s", err, &p.out)
-		}
-	}
-}
-
-// inLoop runs a test in a new event loop. The test fails if the loop reports an error.
+// inLoop runs a test in a new event loop. The test fails if the loop reports an error,
+// or if a connection or server of the loop is still open at the end.
 func inLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	var runner aio.Runner
@@ -191,8 +100,22 @@ func inLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop) error) {
 		t.Fatal(err)
 	}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { t.Errorf("reported: %s: %v", ec.Message, ec.Err) })
+	l.SetDefaultExecutor(aio.NewThreadPoolExecutor(2 * many))
+	l.Resources() // the loop lists them from now on
 	err = runner.Run(func(ctx context.Context) error {
-		return aio.Timeout(ctx, 2*patience, func(ctx context.Context) error { return f(ctx, l) })
+		return aio.Timeout(ctx, 5*patience, func(ctx context.Context) error {
+			if err := f(ctx, l); err != nil {
+				return err
+			}
+			return eventually(ctx, "remaining connections and servers", 0, func(context.Context) (n int, err error) {
+				for _, r := range l.Resources() {
+					if r.Kind == "connection" || r.Kind == "server" {
+						n++
+					}
+				}
+				return n, nil
+			})
+		})
 	})
 	if err := errors.Join(err, runner.Close()); err != nil {
 		t.Error(err)
@@ -205,13 +128,18 @@ func inThread(ctx context.Context, f func(ctx context.Context) error) error {
 	return err
 }
 
+// closing closes c, which may block, and joins the error to err.
+func closing(ctx context.Context, err error, c interface{ Close() error }) error {
+	return errors.Join(err, inThread(ctx, func(context.Context) error { return c.Close() }))
+}
+
 // eventually waits until count returns n.
 func eventually(ctx context.Context, what string, n int, count func(ctx context.Context) (int, error)) error {
 	for end := time.Now().Add(patience); ; {
 		got, err := aio.ToThread(ctx, count)
 		switch {
 		case err != nil:
-			return err
+			return fmt.Errorf("%s: %w", what, err)
 		case got == n:
 			return nil
 		case time.Now().After(end):
@@ -223,6 +151,9 @@ func eventually(ctx context.Context, what string, n int, count func(ctx context.
 	}
 }
 
+// many is the number of concurrent calls.
+const many = 1000
+
 // calls describes a way to call a server, for exercise.
 type calls struct {
 	// quick makes one call, whose answer depends on i, and checks the answer.
@@ -232,103 +163,173 @@ type calls struct {
 	// running asks the server how many calls of hang are running there. It may
 	// block.
 	running func(ctx context.Context) (int, error)
-	// kill ends the server; it is nil if there is no server process.
-	kill func()
-	// atOnce is the number of concurrent quick calls; zero means 1000.
-	atOnce int
-	// together is the number of concurrent calls of hang; zero means 3.
+	// together is the number of concurrent calls of hang; zero means many.
 	together int
+	// over is the kind of connections, if there is no subtest for each kind.
+	over string
+
+	// server is killed during calls; it is nil if there is no server process.
+	server *process
+	// lost reports whether err is an error of a call whose server was killed.
+	lost func(err error) bool
+	// outlive means that calls of hang survive: they continue when the server is
+	// back.
+	outlive bool
+	// renew makes a new client for the restarted server; it is nil if the client
+	// reconnects. It may block.
+	renew func(ctx context.Context) error
+	// byCaller means that the client does not reconnect, and that quick and hang do.
+	byCaller bool
 }
 
 // exercise ends calls in every possible way and checks that the server has stopped
 // working on them.
-func exercise(ctx context.Context, c calls) error {
-	broken := errors.New("broken")
-	if c.atOnce == 0 {
-		c.atOnce = 1000
-	}
+func exercise(ctx context.Context, t *testing.T, c calls) error {
 	if c.together == 0 {
-		c.together = 3
+		c.together = many
 	}
-	started := func(ctx context.Context, n int) error { return eventually(ctx, "calls that run", n, c.running) }
-	stopped := func(ctx context.Context) error {
-		return errors.Join(eventually(ctx, "calls that are still running", 0, c.running), c.quick(ctx, 7))
-	}
-	for _, step := range []struct {
+	type step struct {
 		name string
 		run  func(ctx context.Context) error
-	}{
+	}
+	steps := []step{
 		{"a call", func(ctx context.Context) error { return c.quick(ctx, 1) }},
-		{"cancelled during the call", func(ctx context.Context) error {
-			task := aio.CreateTask(ctx, aio.NoResult(c.hang))
-			if err := started(ctx, 1); err != nil {
-				return err
-			}
-			task.Cancel()
-			_, err := task.Await(ctx)
-			return wants(err, aio.ErrCancelled)
-		}},
-		{"Timeout", func(ctx context.Context) error {
-			limit := aio.NewTimeout(aio.NoTimeout)
-			expire := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-				err := started(ctx, 1)
-				limit.Reschedule(time.Now())
-				return err
-			}))
-			err := wants(limit.Run(ctx, c.hang), aio.ErrTimeout)
-			_, other := expire.Await(ctx)
-			return errors.Join(err, other)
-		}},
-		{"TaskGroup that fails", func(ctx context.Context) error {
-			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				for range c.together {
-					tg.Go(c.hang)
-				}
-				if err := started(ctx, c.together); err != nil {
-					return err
-				}
-				return broken
-			})
-			return wants(err, broken)
-		}},
-		{"many at once", func(ctx context.Context) error {
-			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				for i := range c.atOnce {
-					tg.Go(func(ctx context.Context) error { return c.quick(ctx, i) })
-				}
-				return nil
-			})
-		}},
-		{"server killed during the call", func(ctx context.Context) error {
-			if c.kill == nil {
-				return nil
-			}
-			task := aio.CreateTask(ctx, aio.NoResult(c.hang))
-			if err := started(ctx, 1); err != nil {
-				return err
-			}
-			if err := inThread(ctx, func(context.Context) error { c.kill(); return nil }); err != nil {
-				return err
-			}
-			_, err := task.Await(ctx)
-			if err == nil || errors.Is(err, aio.ErrCancelled) {
-				return fmt.Errorf("the call returned %v", err)
-			}
-			if err := c.quick(ctx, 1); err == nil || errors.Is(err, aio.ErrCancelled) {
-				return fmt.Errorf("a later call returned %v", err)
-			}
-			return nil
-		}},
-	} {
-		err := step.run(ctx)
-		if err == nil && step.name != "server killed during the call" {
-			err = stopped(ctx)
-		}
-		if err != nil {
+		{"cancelled during the call", c.cancelled},
+		{"Timeout", c.timeout},
+		{"TaskGroup that fails", c.failing},
+		{"many at once", c.atOnce},
+	}
+	if c.server != nil {
+		steps = append(steps, step{"server killed during the call", c.killed}, step{"cancelled after the restart", c.cancelled})
+	}
+	for _, step := range steps {
+		begun := time.Now()
+		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
+		t.Logf("%s: %v", step.name, time.Since(begun).Round(time.Millisecond))
 	}
+	exercised.add(t.Name(), c)
 	return nil
+}
+
+// started waits until the server has n calls.
+func (c *calls) started(ctx context.Context, n int) error {
+	return eventually(ctx, "running calls", n, c.running)
+}
+
+// stopped waits until the server has no calls, and makes another call.
+func (c *calls) stopped(ctx context.Context) error {
+	return errors.Join(eventually(ctx, "calls that are still running", 0, c.running), c.quick(ctx, 7))
+}
+
+// cancelled cancels a task during a call.
+func (c *calls) cancelled(ctx context.Context) error {
+	task := aio.CreateTask(ctx, aio.NoResult(c.hang))
+	if err := c.started(ctx, 1); err != nil {
+		return err
+	}
+	task.Cancel()
+	_, err := task.Await(ctx)
+	return errors.Join(wants(err, aio.ErrCancelled), c.stopped(ctx))
+}
+
+// timeout lets a Timeout expire during a call.
+func (c *calls) timeout(ctx context.Context) error {
+	limit := aio.NewTimeout(aio.NoTimeout)
+	expire := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+		err := c.started(ctx, 1)
+		limit.Reschedule(time.Now())
+		return err
+	}))
+	err := wants(limit.Run(ctx, c.hang), aio.ErrTimeout)
+	_, other := expire.Await(ctx)
+	return errors.Join(err, other, c.stopped(ctx))
+}
+
+// failing lets a TaskGroup fail during the calls of its tasks.
+func (c *calls) failing(ctx context.Context) error {
+	broken := errors.New("broken")
+	err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		for range c.together {
+			tg.Go(c.hang)
+		}
+		if err := c.started(ctx, c.together); err != nil {
+			return err
+		}
+		return broken
+	})
+	return errors.Join(wants(err, broken), c.stopped(ctx))
+}
+
+// atOnce makes many concurrent calls.
+func (c *calls) atOnce(ctx context.Context) error {
+	err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		for i := range many {
+			tg.Go(func(ctx context.Context) error { return c.quick(ctx, i) })
+		}
+		return nil
+	})
+	return errors.Join(err, c.stopped(ctx))
+}
+
+// killed kills the server during calls and restarts it.
+func (c *calls) killed(ctx context.Context) error {
+	var tasks []*aio.Task[struct{}]
+	for range c.together {
+		tasks = append(tasks, aio.CreateTask(ctx, aio.NoResult(c.hang)))
+	}
+	if err := c.started(ctx, c.together); err != nil {
+		return err
+	}
+	if err := inThread(ctx, func(context.Context) error { c.server.kill(); return nil }); err != nil {
+		return err
+	}
+	if !c.outlive {
+		for i, task := range tasks {
+			if _, err := task.Await(ctx); err == nil || !c.lost(err) {
+				return fmt.Errorf("call %d of %d returned %w", i, c.together, err)
+			}
+		}
+		if err := c.quick(ctx, 1); err == nil || !c.lost(err) {
+			return fmt.Errorf("a call without a server returned %w", err)
+		}
+	}
+	if err := inThread(ctx, func(context.Context) error { return c.server.start() }); err != nil {
+		return err
+	}
+	if c.renew != nil {
+		if err := inThread(ctx, c.renew); err != nil {
+			return fmt.Errorf("a new client: %w", err)
+		}
+	}
+	if c.outlive {
+		if err := c.started(ctx, c.together); err != nil {
+			return fmt.Errorf("after the restart: %w", err)
+		}
+		for _, task := range tasks {
+			task.Cancel()
+		}
+		for _, task := range tasks {
+			_, err := task.Await(ctx)
+			if err := wants(err, aio.ErrCancelled); err != nil {
+				return err
+			}
+		}
+	}
+	// A client may notice only now that a connection of its pool is broken.
+	for end := time.Now().Add(patience); ; {
+		err := c.quick(ctx, 1)
+		switch {
+		case err == nil:
+			return c.stopped(ctx)
+		case c.renew != nil || !c.lost(err) || time.Now().After(end):
+			return fmt.Errorf("a call after the restart: %w", err)
+		}
+		if err := aio.Sleep(ctx, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // wants returns an error unless err matches target.
@@ -347,4 +348,22 @@ func orCause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// brokenConn reports whether err says that a connection broke or could not be made.
+func brokenConn(err error) bool {
+	if errors.Is(err, aio.ErrCancelled) || errors.Is(err, aio.ErrTimeout) || errors.Is(err, aio.ErrUsage) {
+		return false
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EPIPE)
+}
+
+// refused checks that err refuses a call that would have made a task wait for its own
+// loop.
+func refused(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "aio.ToThread") {
+		return fmt.Errorf("the call was not refused: %v", err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiosql"
@@ -41,44 +42,65 @@ func startPostgres(t testing.TB, cleanup func(func())) postgres {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	port := freePort(t)
-	s := postgres{url: fmt.Sprintf("postgres://aio@127.0.0.1:%d/postgres?sslmode=disable", port)}
-	s.process = start(t, cleanup, as, program(t, "postgres", dirs...), "-D", data, "-p", strconv.Itoa(port),
-		"-h", "127.0.0.1", "-k", dir, "-c", "fsync=off", "-c", "max_connections=100")
-	s.ready(t, func() error {
-		conn, err := pgx.Connect(t.Context(), s.url)
-		if err == nil {
-			err = conn.Close(t.Context())
-		}
-		return err
-	})
+	addr, port := freeAddr(t)
+	s := postgres{url: fmt.Sprintf("postgres://aio@%s/postgres?sslmode=disable", addr)}
+	s.process = start(t, cleanup, func() error { _, err := s.count(context.Background(), "SELECT 1"); return err }, as,
+		program(t, "postgres", dirs...), "-D", data, "-p", port, "-h", "127.0.0.1", "-k", dir, "-c", "fsync=off", "-c", "max_connections=100")
 	return s
 }
 
-var sharedPostgres = once(startPostgres)
+var runningPostgres = once(startPostgres)
 
-// watch returns a separate connection that inspects what the server does.
-func (s postgres) watch(t testing.TB) *pgx.Conn {
+// sharedPostgres returns the server of all tests. It restarts the server if a test that
+// killed it has failed.
+func sharedPostgres(t testing.TB) postgres {
+	t.Helper()
+	s := runningPostgres(t)
+	if s.cmd == nil {
+		if err := s.start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// count asks for a number, over a separate connection.
+func (s postgres) count(ctx context.Context, query string, args ...any) (n int, err error) {
+	// After a cancellation pgx would close the connection in a goroutine.
+	ctx = context.WithoutCancel(ctx)
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return 0, err
+	}
+	err = conn.QueryRow(ctx, query, args...).Scan(&n)
+	return n, errors.Join(err, conn.Close(ctx))
+}
+
+// counting returns a function that calls count.
+func (s postgres) counting(query string, args ...any) func(ctx context.Context) (int, error) {
+	return func(ctx context.Context) (int, error) { return s.count(ctx, query, args...) }
+}
+
+// exec executes statements over a separate connection.
+func (s postgres) exec(t testing.TB, statements string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.url)
+	if err == nil {
+		_, err = conn.Exec(t.Context(), statements)
+		err = errors.Join(err, conn.Close(t.Context()))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
 }
 
-// hanging is a statement that does not return during a test. Its number distinguishes
-// the tests.
+// active counts the sessions that execute a statement with the given beginning.
+func (s postgres) active(statement string) func(ctx context.Context) (int, error) {
+	return s.counting("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1", statement+"%")
+}
+
+// hanging is a statement that never ends.
 const hanging = "SELECT pg_sleep(3600)"
-
-// sleeping counts the hanging statements in pg_stat_activity.
-func sleeping(conn *pgx.Conn) func(ctx context.Context) (int, error) {
-	return func(ctx context.Context) (n int, err error) {
-		err = conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1", hanging+"%").Scan(&n)
-		return n, err
-	}
-}
 
 // pgQuerier is the part of pgx.Conn, pgxpool.Pool and pgx.Tx that the tests use.
 type pgQuerier interface {
@@ -103,70 +125,73 @@ func pgHang(ctx context.Context, q pgQuerier) error {
 	return err
 }
 
-// pool makes a connection pool. If l is not nil, it uses connections of the loop.
-func (s postgres) pool(ctx context.Context, l *aio.Loop) (*pgxpool.Pool, error) {
+// pgConns is the maximum number of connections of a test, pgTogether the number of calls
+// of hang. The rest are for quick calls and for cancel requests.
+const (
+	pgConns    = 20
+	pgTogether = 15
+)
+
+// pgLost reports whether err is an error of a call whose server was killed.
+func pgLost(err error) bool {
+	return brokenConn(err) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, net.ErrClosed)
+}
+
+// pool makes a connection pool. If dialer is not nil, it makes the connections.
+func (s postgres) pool(ctx context.Context, dialer *aio.Dialer) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(s.url)
 	if err != nil {
 		return nil, err
 	}
-	config.MaxConns = 20
-	if l != nil {
-		config.ConnConfig.DialFunc = (&aio.Dialer{Loop: l}).DialContext
+	config.MaxConns = pgConns
+	if dialer != nil {
+		config.ConnConfig.DialFunc = dialer.DialContext
 	}
 	// The pool's goroutines run until this context is done.
 	return pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 }
 
+// closePool closes a pool, which blocks.
+func closePool(ctx context.Context, err error, pool *pgxpool.Pool) error {
+	return errors.Join(err, inThread(ctx, func(context.Context) error { pool.Close(); return nil }))
+}
+
 // A pgx pool with ToThread, over its own connections or those of the loop.
 func TestPgxPool(t *testing.T) {
-	for _, over := range []string{"its own connections", "the loop's connections"} {
-		t.Run(over, func(t *testing.T) {
-			s := startPostgres(t, t.Cleanup)
-			watcher := s.watch(t)
-			inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-				if over == "its own connections" {
-					l = nil
-				}
-				pool, err := s.pool(ctx, l)
-				if err != nil {
-					return err
-				}
-				err = exercise(ctx, calls{
-					quick: func(ctx context.Context, i int) error {
-						return inThread(ctx, func(ctx context.Context) error { return pgQuick(ctx, pool, i) })
-					},
-					hang: func(ctx context.Context) error {
-						return inThread(ctx, func(ctx context.Context) error { return pgHang(ctx, pool) })
-					},
-					running: sleeping(watcher),
-					kill:    s.kill,
-				})
-				return errors.Join(err, inThread(ctx, func(context.Context) error { pool.Close(); return nil }))
+	overBoth(t, func(t *testing.T, over string) {
+		s := sharedPostgres(t)
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			pool, err := s.pool(ctx, dialerOf(l, over))
+			if err != nil {
+				return err
+			}
+			err = exercise(ctx, t, calls{
+				quick: func(ctx context.Context, i int) error {
+					return inThread(ctx, func(ctx context.Context) error { return pgQuick(ctx, pool, i) })
+				},
+				hang: func(ctx context.Context) error {
+					return inThread(ctx, func(ctx context.Context) error { return pgHang(ctx, pool) })
+				},
+				running:  s.active(hanging),
+				together: pgTogether,
+				server:   s.process,
+				lost:     pgLost,
 			})
+			return closePool(ctx, err, pool)
 		})
-	}
+	})
 }
 
 // A pool call from a task is refused, with an error that says what to do.
 func TestPgxPoolInTask(t *testing.T) {
 	s := sharedPostgres(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		pool, err := s.pool(ctx, l)
+		pool, err := s.pool(ctx, &aio.Dialer{Loop: l})
 		if err != nil {
 			return err
 		}
-		err = refused(pgQuick(ctx, pool, 1))
-		return errors.Join(err, inThread(ctx, func(context.Context) error { pool.Close(); return nil }))
+		return closePool(ctx, refused(pgQuick(ctx, pool, 1)), pool)
 	})
-}
-
-// refused checks that err refuses a call that would have made a task wait for its own
-// loop.
-func refused(err error) error {
-	if err == nil || !strings.Contains(err.Error(), "aio.ToThread") {
-		return fmt.Errorf("the call was not refused: %v", err)
-	}
-	return nil
 }
 
 // taskConn is a connection for a pgx.Conn in a task. When a write takes longer than 15
@@ -185,119 +210,158 @@ func (c taskConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// connect connects over a connection of the loop. It suspends the calling task.
+func (s postgres) connect(ctx context.Context, l *aio.Loop) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(s.url)
+	if err != nil {
+		return nil, err
+	}
+	d := &aio.Dialer{Loop: l}
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := d.DialContext(ctx, network, addr)
+		return taskConn{c, l}, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	return conn, orCause(ctx, err)
+}
+
 // withConn connects over a connection of the loop, calls f in the task, and closes the
 // connection.
 func (s postgres) withConn(ctx context.Context, l *aio.Loop, f func(ctx context.Context, conn *pgx.Conn) error) error {
-	d := &aio.Dialer{Loop: l}
-	return s.withDial(ctx, func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := d.DialContext(ctx, network, addr)
-		return taskConn{c, l}, err
-	}, f)
-}
-
-// withDial is withConn with another dial function.
-func (s postgres) withDial(ctx context.Context, dial pgconn.DialFunc, f func(ctx context.Context, conn *pgx.Conn) error) error {
-	config, err := pgx.ParseConfig(s.url)
+	conn, err := s.connect(ctx, l)
 	if err != nil {
 		return err
-	}
-	config.DialFunc = dial
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return orCause(ctx, err)
 	}
 	// After a cancellation ctx is done; Close needs a context that is not.
 	defer conn.Close(context.WithoutCancel(ctx))
 	return orCause(ctx, f(ctx, conn))
 }
 
-// A pgx.Conn in a task, over a connection of the loop: calls that would block suspend
-// the task.
-func TestPgxConnInTask(t *testing.T) {
-	s := startPostgres(t, t.Cleanup)
-	watcher := s.watch(t)
-	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		slots := aio.NewSemaphore(20)
-		return exercise(ctx, calls{
-			quick: func(ctx context.Context, i int) error {
-				return slots.With(ctx, func(ctx context.Context) error {
-					return s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error { return pgQuick(ctx, conn, i) })
-				})
-			},
-			hang: func(ctx context.Context) error {
-				return s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error { return pgHang(ctx, conn) })
-			},
-			running: sleeping(watcher),
-			kill:    s.kill,
-		})
+// exerciseConn exercises calls of a pgx.Conn in a task. Each quick call leaves its
+// connection to the next one.
+func (s postgres) exerciseConn(ctx context.Context, t *testing.T, l *aio.Loop, running func(ctx context.Context) (int, error),
+	quick func(ctx context.Context, conn *pgx.Conn, i int) error, hang func(ctx context.Context, conn *pgx.Conn) error) error {
+	var idle []*pgx.Conn
+	defer func() {
+		for _, conn := range idle {
+			conn.Close(ctx)
+		}
+	}()
+	slots := aio.NewSemaphore(pgConns)
+	return exercise(ctx, t, calls{
+		quick: func(ctx context.Context, i int) error {
+			return slots.With(ctx, func(ctx context.Context) (err error) {
+				var conn *pgx.Conn
+				if last := len(idle) - 1; last >= 0 {
+					conn, idle = idle[last], idle[:last]
+				} else if conn, err = s.connect(ctx, l); err != nil {
+					return err
+				}
+				if err := quick(ctx, conn, i); err != nil {
+					conn.Close(context.WithoutCancel(ctx))
+					return orCause(ctx, err)
+				}
+				idle = append(idle, conn)
+				return nil
+			})
+		},
+		hang:     func(ctx context.Context) error { return s.withConn(ctx, l, hang) },
+		running:  running,
+		together: pgTogether,
+		server:   s.process,
+		lost:     pgLost,
+		byCaller: true,
+		over:     theLoops,
 	})
 }
 
-// A transaction over several awaits of a task. A cancellation rolls it back.
+// A pgx.Conn in a task, over a connection of the loop: calls that would block suspend
+// the task.
+func TestPgxConnInTask(t *testing.T) {
+	s := sharedPostgres(t)
+	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		return s.exerciseConn(ctx, t, l, s.active(hanging),
+			func(ctx context.Context, conn *pgx.Conn, i int) error { return pgQuick(ctx, conn, i) },
+			func(ctx context.Context, conn *pgx.Conn) error { return pgHang(ctx, conn) })
+	})
+}
+
+// Transactions over several awaits of a task. A cancellation rolls one back.
 func TestPgxTransactionInTask(t *testing.T) {
 	s := sharedPostgres(t)
-	watcher := s.watch(t)
-	if _, err := watcher.Exec(t.Context(), "DROP TABLE IF EXISTS stock_pgx; CREATE TABLE stock_pgx (n int)"); err != nil {
-		t.Fatal(err)
-	}
-	count := func(ctx context.Context) (n int, err error) {
-		err = watcher.QueryRow(ctx, "SELECT count(*) FROM stock_pgx").Scan(&n)
-		return n, err
-	}
+	s.exec(t, "DROP TABLE IF EXISTS stock; CREATE TABLE stock (n int)")
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		inserted := aio.CreateFuture[struct{}](ctx)
-		insert := func(ctx context.Context, between func(ctx context.Context) error) error {
-			return s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
-				return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-					for i := range 3 {
-						if _, err := tx.Exec(ctx, "INSERT INTO stock_pgx VALUES ($1)", i); err != nil {
-							return err
-						}
-						if err := between(ctx); err != nil {
-							return err
-						}
+		const slow = "INSERT INTO stock SELECT -1 FROM pg_sleep(3600)"
+		committed := 0
+		insert := func(ctx context.Context, conn *pgx.Conn, n int, then func(ctx context.Context, tx pgx.Tx) error) error {
+			return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+				for range 3 {
+					if _, err := tx.Exec(ctx, "INSERT INTO stock VALUES ($1)", n); err != nil {
+						return err
 					}
-					return nil
+					if err := aio.Sleep(ctx, 0); err != nil {
+						return err
+					}
+				}
+				return then(ctx, tx)
+			})
+		}
+		err := s.exerciseConn(ctx, t, l, s.active(slow),
+			func(ctx context.Context, conn *pgx.Conn, i int) error {
+				err := insert(ctx, conn, i, func(ctx context.Context, tx pgx.Tx) error { return pgQuick(ctx, tx, i) })
+				if err == nil {
+					committed++
+				}
+				return err
+			},
+			func(ctx context.Context, conn *pgx.Conn) error {
+				return insert(ctx, conn, -1, func(ctx context.Context, tx pgx.Tx) error {
+					_, err := tx.Exec(ctx, slow)
+					return err
 				})
 			})
-		}
-		if err := insert(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Millisecond) }); err != nil {
+		if err != nil {
 			return err
 		}
-		if err := eventually(ctx, "rows of a transaction", 3, count); err != nil {
-			return err
-		}
+		// The same for an await that does not wait for the server.
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			return insert(ctx, func(ctx context.Context) error {
-				inserted.SetResult(struct{}{})
-				return aio.Sleep(ctx, time.Hour)
+			return s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
+				return insert(ctx, conn, -1, func(ctx context.Context, _ pgx.Tx) error { return aio.Sleep(ctx, time.Hour) })
 			})
 		}))
-		if _, err := inserted.Await(ctx); err != nil {
+		open := s.counting("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE 'INSERT%'")
+		if err := eventually(ctx, "open transactions", 1, open); err != nil {
 			return err
 		}
 		task.Cancel()
-		_, err := task.Await(ctx)
+		_, err = task.Await(ctx)
 		if err := wants(err, aio.ErrCancelled); err != nil {
 			return err
 		}
-		idle := func(ctx context.Context) (n int, err error) {
-			err = watcher.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO stock_pgx%'").Scan(&n)
-			return n, err
-		}
-		return errors.Join(eventually(ctx, "open transactions", 0, idle), eventually(ctx, "rows after a rollback", 3, count))
+		return errors.Join(eventually(ctx, "open transactions after a cancellation", 0, open),
+			eventually(ctx, "rows", 3*committed, s.counting("SELECT count(*) FROM stock")),
+			eventually(ctx, "rows of transactions that were rolled back", 0, s.counting("SELECT count(*) FROM stock WHERE n < 0")))
 	})
 }
 
 // LISTEN in one task, NOTIFY from another one.
 func TestPgxListenInTask(t *testing.T) {
 	s := sharedPostgres(t)
-	watcher := s.watch(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		wait := func(ctx context.Context, conn *pgx.Conn, want string) error {
+			note, err := conn.WaitForNotification(ctx)
+			if err == nil && note.Payload != want {
+				err = fmt.Errorf("notification %q, want %q", note.Payload, want)
+			}
+			return err
+		}
+		listen := func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, "LISTEN news")
+			return err
+		}
 		const n = 20
-		var got []string
 		err := s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
-			if _, err := conn.Exec(ctx, "LISTEN news"); err != nil {
+			if err := listen(ctx, conn); err != nil {
 				return err
 			}
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -311,137 +375,214 @@ func TestPgxListenInTask(t *testing.T) {
 						return nil
 					})
 				})
-				for range n {
-					note, err := conn.WaitForNotification(ctx)
-					if err != nil {
+				for i := range n {
+					if err := wait(ctx, conn, strconv.Itoa(i)); err != nil {
 						return err
 					}
-					got = append(got, note.Payload)
 				}
 				return nil
 			})
 		})
-		if want := "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19"; err == nil && strings.Join(got, " ") != want {
-			err = fmt.Errorf("notifications: %v", got)
-		}
 		if err != nil {
 			return err
 		}
 		// A cancelled task ends its LISTEN and its session.
-		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			return s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
+		return s.exerciseConn(ctx, t, l, s.counting("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN nothing'"),
+			func(ctx context.Context, conn *pgx.Conn, i int) error {
+				if _, err := conn.Exec(ctx, "LISTEN news"+strconv.Itoa(i)); err != nil {
+					return err
+				}
+				if _, err := conn.Exec(ctx, "SELECT pg_notify('news' || $1, $1)", strconv.Itoa(i)); err != nil {
+					return err
+				}
+				if err := wait(ctx, conn, strconv.Itoa(i)); err != nil {
+					return err
+				}
+				_, err := conn.Exec(ctx, "UNLISTEN *")
+				return err
+			},
+			func(ctx context.Context, conn *pgx.Conn) error {
 				if _, err := conn.Exec(ctx, "LISTEN nothing"); err != nil {
 					return err
 				}
-				_, err := conn.WaitForNotification(ctx)
-				return err
+				return wait(ctx, conn, "")
 			})
-		}))
-		listening := func(ctx context.Context) (n int, err error) {
-			err = watcher.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN nothing'").Scan(&n)
-			return n, err
-		}
-		if err := eventually(ctx, "sessions that listen", 1, listening); err != nil {
-			return err
-		}
-		task.Cancel()
-		_, err = task.Await(ctx)
-		return errors.Join(wants(err, aio.ErrCancelled), eventually(ctx, "sessions that listen", 0, listening))
 	})
 }
 
-// COPY to the server starts a goroutine that writes, so it needs ToThread. COPY from
-// the server works in a task.
-func TestPgxCopy(t *testing.T) {
+// slowly is a pgx.CopyFromSource that never ends and takes a millisecond for each row.
+// The rows are long because CopyFrom notices a lost connection only when it sends, which
+// it does each 64 KiB.
+type slowly struct {
+	ctx context.Context
+	n   int
+}
+
+func (s *slowly) Next() bool {
+	s.n++
+	select {
+	case <-s.ctx.Done():
+		return false
+	case <-time.After(time.Millisecond):
+		return true
+	}
+}
+
+var longRow = strings.Repeat("row ", 1000)
+
+func (s *slowly) Values() ([]any, error) { return []any{-s.n, longRow}, nil }
+
+func (s *slowly) Err() error { return s.ctx.Err() }
+
+// COPY to the server starts a goroutine that writes, so it needs ToThread.
+func TestPgxCopyTo(t *testing.T) {
+	overBoth(t, func(t *testing.T, over string) {
+		s := sharedPostgres(t)
+		s.exec(t, "DROP TABLE IF EXISTS copied; CREATE TABLE copied (i int, s text)")
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			pool, err := s.pool(ctx, dialerOf(l, over))
+			if err != nil {
+				return err
+			}
+			copyRows := func(ctx context.Context, source pgx.CopyFromSource, want int64) error {
+				return inThread(ctx, func(ctx context.Context) error {
+					n, err := pool.CopyFrom(ctx, pgx.Identifier{"copied"}, []string{"i", "s"}, source)
+					if err == nil && n != want {
+						err = fmt.Errorf("%d rows were copied, want %d", n, want)
+					}
+					return err
+				})
+			}
+			rows := func(n, i int) pgx.CopyFromSource {
+				return pgx.CopyFromSlice(n, func(j int) ([]any, error) { return []any{i, "row " + strconv.Itoa(j)}, nil })
+			}
+			const n = 50_000
+			if err := copyRows(ctx, rows(n, 7), n); err != nil {
+				return err
+			}
+			err = exercise(ctx, t, calls{
+				quick:    func(ctx context.Context, i int) error { return copyRows(ctx, rows(10, i), 10) },
+				hang:     func(ctx context.Context) error { return copyRows(ctx, &slowly{ctx: ctx}, 0) },
+				running:  s.active("copy "),
+				together: pgTogether,
+				server:   s.process,
+				lost:     pgLost,
+			})
+			if err == nil {
+				err = eventually(ctx, "rows of unfinished copies", 0, s.counting("SELECT count(*) FROM copied WHERE i < 0"))
+			}
+			return closePool(ctx, err, pool)
+		})
+	})
+}
+
+// COPY from the server works in a task.
+func TestPgxCopyFromInTask(t *testing.T) {
 	s := sharedPostgres(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		const n = 50_000
-		copyFrom := func(ctx context.Context, conn *pgx.Conn) error {
-			rows := pgx.CopyFromSlice(n, func(i int) ([]any, error) { return []any{i, "row " + strconv.Itoa(i)}, nil })
-			copied, err := conn.CopyFrom(ctx, pgx.Identifier{"copied"}, []string{"i", "s"}, rows)
-			if err == nil && copied != n {
-				err = fmt.Errorf("%d rows were copied", copied)
+		copyRows := func(ctx context.Context, conn *pgx.Conn, n int) error {
+			var out strings.Builder
+			tag, err := conn.PgConn().CopyTo(ctx, &out, fmt.Sprintf("COPY (SELECT generate_series(1, %d)) TO STDOUT", n))
+			if lines := strings.Count(out.String(), "\n"); err == nil && (tag.RowsAffected() != int64(n) || lines != n) {
+				err = fmt.Errorf("CopyTo: %v, %d lines, want %d", tag, lines, n)
 			}
 			return err
 		}
-		dial := (&aio.Dialer{Loop: l}).DialContext
-		err := inThread(ctx, func(ctx context.Context) error {
-			return s.withDial(ctx, dial, func(ctx context.Context, conn *pgx.Conn) error {
-				if _, err := conn.Exec(ctx, "DROP TABLE IF EXISTS copied; CREATE TABLE copied (i int, s text)"); err != nil {
-					return err
-				}
-				return copyFrom(ctx, conn)
-			})
-		})
-		if err != nil {
-			return err
-		}
-		err = s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
-			ticks, over := 0, false
-			ticker := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-				for !over {
+		// Other tasks must run during the COPY.
+		ticks := 0
+		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			ticker := tg.Go(func(ctx context.Context) error {
+				for {
 					ticks++
 					if err := aio.Sleep(ctx, 0); err != nil {
 						return err
 					}
 				}
-				return nil
-			}))
-			var out strings.Builder
-			tag, err := conn.PgConn().CopyTo(ctx, &out, "COPY copied TO STDOUT")
-			if lines := strings.Count(out.String(), "\n"); err == nil && (tag.RowsAffected() != n || lines != n || ticks < 2) {
-				err = fmt.Errorf("CopyTo: %v, %d lines, and another task ran %d times", tag, lines, ticks)
-			}
-			over = true
-			_, terr := ticker.Await(ctx)
-			return errors.Join(err, terr)
+			})
+			err := s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error { return copyRows(ctx, conn, 50_000) })
+			ticker.Cancel()
+			return err
 		})
+		if err == nil && ticks < 2 {
+			err = fmt.Errorf("another task ran %d times", ticks)
+		}
 		if err != nil {
 			return err
 		}
-		return refused(s.withDial(ctx, dial, copyFrom))
+		const endless = "COPY (SELECT generate_series(1, 1000000000), pg_sleep(0.001)) TO STDOUT"
+		return s.exerciseConn(ctx, t, l, s.active(endless),
+			func(ctx context.Context, conn *pgx.Conn, i int) error { return copyRows(ctx, conn, i) },
+			func(ctx context.Context, conn *pgx.Conn) error {
+				_, err := conn.PgConn().CopyTo(ctx, io.Discard, endless)
+				return err
+			})
 	})
 }
 
-// database/sql with aiosql.
-func TestSQLPostgres(t *testing.T) {
-	s := startPostgres(t, t.Cleanup)
-	watcher := s.watch(t)
-	db, err := sql.Open("pgx", s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(20)
-	if _, err := db.Exec("CREATE TABLE stock_sql (n int)"); err != nil {
-		t.Fatal(err)
-	}
-	inLoop(t, func(ctx context.Context, _ *aio.Loop) error {
-		if err := sqlWorks(ctx, db, "generate_series(1, 3000)", "stock_sql", "$1"); err != nil {
+// COPY to the server in a task is refused.
+func TestPgxCopyToInTask(t *testing.T) {
+	s := sharedPostgres(t)
+	s.exec(t, "DROP TABLE IF EXISTS copied; CREATE TABLE copied (i int, s text)")
+	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		config, err := pgx.ParseConfig(s.url)
+		if err != nil {
 			return err
 		}
-		return exercise(ctx, calls{
-			quick: func(ctx context.Context, i int) error {
-				got, err := aiosql.QueryRow(ctx, db, aiosql.Column[int], "SELECT $1::int + 1", i)
-				if err == nil && got != i+1 {
-					err = fmt.Errorf("the server answered %d to %d", got, i)
-				}
+		config.DialFunc = (&aio.Dialer{Loop: l}).DialContext
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		rows := pgx.CopyFromSlice(50_000, func(i int) ([]any, error) { return []any{i, "row"}, nil })
+		_, err = conn.CopyFrom(ctx, pgx.Identifier{"copied"}, []string{"i", "s"}, rows)
+		return refused(err)
+	})
+}
+
+// database/sql with aiosql, over its own connections or those of the loop.
+func TestSQLPostgres(t *testing.T) {
+	overBoth(t, func(t *testing.T, over string) {
+		s := sharedPostgres(t)
+		s.exec(t, "DROP TABLE IF EXISTS stock; CREATE TABLE stock (n int)")
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			config, err := pgx.ParseConfig(s.url)
+			if err != nil {
 				return err
-			},
-			hang: func(ctx context.Context) error {
-				err := aiosql.WithTx(ctx, db, nil, func(ctx context.Context, tx *sql.Tx) error {
-					_, err := aiosql.Exec(ctx, tx, hanging)
-					return err
+			}
+			if dialer := dialerOf(l, over); dialer != nil {
+				config.DialFunc = dialer.DialContext
+			}
+			db := stdlib.OpenDB(*config)
+			db.SetMaxOpenConns(pgConns)
+			err = sqlWorks(ctx, db, "generate_series(1, 3000)", "stock", "$1")
+			if err == nil {
+				err = exercise(ctx, t, calls{
+					quick: func(ctx context.Context, i int) error {
+						got, err := aiosql.QueryRow(ctx, db, aiosql.Column[int], "SELECT $1::int + 1", i)
+						if err == nil && got != i+1 {
+							err = fmt.Errorf("the server answered %d to %d", got, i)
+						}
+						return err
+					},
+					hang: func(ctx context.Context) error {
+						return aiosql.WithTx(ctx, db, nil, func(ctx context.Context, tx *sql.Tx) error {
+							_, err := aiosql.Exec(ctx, tx, hanging)
+							return err
+						})
+					},
+					running:  s.active(hanging),
+					together: pgTogether,
+					server:   s.process,
+					lost:     pgLost,
 				})
-				return errors.Join(err, nil)
-			},
-			running: sleeping(watcher),
-			kill:    s.kill,
+			}
+			if n := db.Stats().InUse; err == nil && n != 0 {
+				err = fmt.Errorf("%d connections are in use", n)
+			}
+			return closing(ctx, err, db)
 		})
 	})
-	if n := db.Stats().InUse; n != 0 {
-		t.Errorf("%d connections are in use", n)
-	}
 }
 
 // sqlWorks reads rows and runs transactions that are committed, rolled back and

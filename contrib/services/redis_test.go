@@ -2,9 +2,8 @@ package services_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
+
 	"strconv"
 	"strings"
 	"testing"
@@ -22,23 +21,24 @@ type redisServer struct {
 
 func startRedis(t testing.TB, cleanup func(func())) redisServer {
 	t.Helper()
-	port := freePort(t)
-	s := redisServer{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	s.process = start(t, cleanup, "", program(t, "redis-server"), "--port", strconv.Itoa(port), "--bind", "127.0.0.1",
-		"--save", "", "--appendonly", "no", "--dir", dirOf(t, cleanup, ""))
+	addr, port := freeAddr(t)
+	s := redisServer{addr: addr}
 	client := s.client(nil)
-	defer client.Close()
-	s.ready(t, func() error { return client.Ping(t.Context()).Err() })
+	cleanup(func() { client.Close() })
+	s.process = start(t, cleanup, func() error { return client.Ping(context.Background()).Err() }, "",
+		program(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--dir", dirOf(t, cleanup, ""))
 	return s
 }
 
 var sharedRedis = once(startRedis)
 
-// client makes a client. If l is not nil, it uses connections of the loop.
-func (s redisServer) client(l *aio.Loop) *redis.Client {
-	o := &redis.Options{Addr: s.addr, ContextTimeoutEnabled: true, MaxRetries: -1, PoolSize: 20, PoolTimeout: patience, DisableIdentity: true}
-	if l != nil {
-		o.Dialer = (&aio.Dialer{Loop: l}).DialContext
+// client makes a client. If dialer is not nil, it makes the connections.
+func (s redisServer) client(dialer *aio.Dialer) *redis.Client {
+	o := &redis.Options{Addr: s.addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, PoolSize: 20, PoolTimeout: patience,
+		DisableIdentity: true}
+	if dialer != nil {
+		o.Dialer = dialer.DialContext
 	}
 	return redis.NewClient(o)
 }
@@ -62,30 +62,26 @@ func redisQuick(ctx context.Context, c *redis.Client, i int) error {
 
 // go-redis with ToThread, over its own connections or those of the loop.
 func TestRedis(t *testing.T) {
-	for _, over := range []string{"its own connections", "the loop's connections"} {
-		t.Run(over, func(t *testing.T) {
-			s := startRedis(t, t.Cleanup)
-			watcher := s.client(nil)
-			defer watcher.Close()
-			inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-				if over == "its own connections" {
-					l = nil
-				}
-				client := s.client(l)
-				err := exercise(ctx, calls{
-					quick: func(ctx context.Context, i int) error {
-						return inThread(ctx, func(ctx context.Context) error { return redisQuick(ctx, client, i) })
-					},
-					hang: func(ctx context.Context) error {
-						return inThread(ctx, func(ctx context.Context) error { return blpop(ctx, client) })
-					},
-					running: s.blocked(watcher, "blpop"),
-					kill:    s.kill,
-				})
-				return errors.Join(err, inThread(ctx, func(context.Context) error { return client.Close() }))
+	overBoth(t, func(t *testing.T, over string) {
+		s := startRedis(t, t.Cleanup)
+		watcher := s.client(nil)
+		defer watcher.Close()
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			client := s.client(dialerOf(l, over))
+			err := exercise(ctx, t, calls{
+				quick: func(ctx context.Context, i int) error {
+					return inThread(ctx, func(ctx context.Context) error { return redisQuick(ctx, client, i) })
+				},
+				hang: func(ctx context.Context) error {
+					return inThread(ctx, func(ctx context.Context) error { return blpop(ctx, client) })
+				},
+				running: s.blocked(watcher, "blpop"),
+				server:  s.process,
+				lost:    brokenConn,
 			})
+			return closing(ctx, err, client)
 		})
-	}
+	})
 }
 
 // blpop waits for an element that never arrives. go-redis does not watch ctx while it
@@ -103,94 +99,120 @@ func blpop(ctx context.Context, c *redis.Client) error {
 	return own.BLPop(ctx, 0, "nothing").Err()
 }
 
-// Publish and subscribe with ToThread.
-func TestRedisPubSub(t *testing.T) {
-	s := sharedRedis(t)
-	watcher := s.client(nil)
-	defer watcher.Close()
-	subscribers := func(ctx context.Context) (int, error) {
-		n, err := watcher.PubSubNumSub(ctx, "news").Result()
-		return int(n["news"]), err
+// subscribers asks the server for the number of subscriptions to a channel.
+func subscribers(watcher *redis.Client, channel string) func(ctx context.Context) (int, error) {
+	return func(ctx context.Context) (int, error) {
+		n, err := watcher.PubSubNumSub(ctx, channel).Result()
+		return int(n[channel]), err
 	}
-	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		client := s.client(l)
-		const n = 20
-		got := ""
-		receive := func(ctx context.Context) error {
-			return inThread(ctx, func(ctx context.Context) error {
-				sub := client.Subscribe(ctx, "news")
-				defer sub.Close()
-				for m := range sub.Channel() {
-					if got += m.Payload + " "; m.Payload == "last" {
-						return nil
+}
+
+// Publish and subscribe with ToThread, over its own connections or those of the loop.
+func TestRedisPubSub(t *testing.T) {
+	overBoth(t, func(t *testing.T, over string) {
+		s := startRedis(t, t.Cleanup)
+		watcher := s.client(nil)
+		defer watcher.Close()
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			client := s.client(dialerOf(l, over))
+			// receive subscribes, publishes, and receives what it has
+			// published. If that is nothing, it waits for ever.
+			receive := func(ctx context.Context, channel string, publish ...string) error {
+				return inThread(ctx, func(ctx context.Context) (err error) {
+					sub := client.Subscribe(ctx, channel)
+					defer sub.Close()
+					// go-redis does not watch ctx while it reads.
+					defer context.AfterFunc(ctx, func() { sub.Close() })()
+					if _, err := sub.Receive(ctx); err != nil {
+						// the confirmation
+						return err
 					}
-				}
-				return errors.New("the channel is closed")
+					for _, word := range publish {
+						if err := client.Publish(ctx, channel, word).Err(); err != nil {
+							return err
+						}
+					}
+					for i := 0; i < max(1, len(publish)); i++ {
+						m, err := sub.ReceiveMessage(ctx)
+						if err != nil {
+							return err
+						}
+						if i >= len(publish) || m.Payload != publish[i] {
+							return fmt.Errorf("received %q, published were %q", m.Payload, publish)
+						}
+					}
+					return nil
+				})
+			}
+			err := exercise(ctx, t, calls{
+				quick: func(ctx context.Context, i int) error {
+					n := strconv.Itoa(i)
+					return receive(ctx, "news."+n, n, "last of "+n)
+				},
+				hang:    func(ctx context.Context) error { return receive(ctx, "nothing") },
+				running: subscribers(watcher, "nothing"),
+				server:  s.process,
+				lost:    brokenConn,
 			})
-		}
-		task := aio.CreateTask(ctx, aio.NoResult(receive))
-		if err := eventually(ctx, "subscribers", 1, subscribers); err != nil {
-			return err
-		}
-		for i := range n {
-			word := strconv.Itoa(i)
-			if i == n-1 {
-				word = "last"
-			}
-			err := inThread(ctx, func(ctx context.Context) error { return client.Publish(ctx, "news", word).Err() })
-			if err != nil {
-				return err
-			}
-		}
-		if _, err := task.Await(ctx); err != nil {
-			return err
-		}
-		if want := "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 last "; got != want {
-			return fmt.Errorf("received %q", got)
-		}
-		err := eventually(ctx, "remaining subscribers", 0, subscribers)
-		return errors.Join(err, inThread(ctx, func(context.Context) error { return client.Close() }))
+			return closing(ctx, err, client)
+		})
 	})
 }
 
-// The messages of a subscription as a channel that a task receives from.
+// The messages of a subscription as a channel that a task receives from. The
+// subscription reconnects.
 func TestRedisPubSubChannel(t *testing.T) {
-	s := sharedRedis(t)
-	watcher := s.client(nil)
-	defer watcher.Close()
-	subscribers := func(ctx context.Context) (int, error) {
-		n, err := watcher.PubSubNumSub(ctx, "stream").Result()
-		return int(n["stream"]), err
-	}
-	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		client := s.client(nil)
-		sub, err := aio.ToThread(ctx, func(ctx context.Context) (*redis.PubSub, error) {
-			sub := client.Subscribe(context.WithoutCancel(ctx), "stream")
-			_, err := sub.Receive(ctx) // the confirmation
-			return sub, err
+	overBoth(t, func(t *testing.T, over string) {
+		s := startRedis(t, t.Cleanup)
+		watcher := s.client(nil)
+		defer watcher.Close()
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			client := s.client(dialerOf(l, over))
+			receive := func(ctx context.Context, channel string, publish ...string) (err error) {
+				// without a channel it does not block
+				sub := client.Subscribe(ctx)
+				defer func() { err = closing(context.WithoutCancel(ctx), err, sub) }()
+				err = inThread(ctx, func(ctx context.Context) error {
+					if err := sub.Subscribe(ctx, channel); err != nil {
+						return err
+					}
+					_, err := sub.Receive(ctx) // the confirmation
+					return err
+				})
+				if err != nil {
+					return err
+				}
+				for _, word := range publish {
+					err := inThread(ctx, func(ctx context.Context) error { return client.Publish(ctx, channel, word).Err() })
+					if err != nil {
+						return err
+					}
+				}
+				messages := sub.Channel()
+				for i := 0; i < max(1, len(publish)); i++ {
+					m, _, err := aio.Receive(ctx, messages)
+					if err != nil {
+						return err
+					}
+					if i >= len(publish) || m.Payload != publish[i] {
+						return fmt.Errorf("received %q, published were %q", m.Payload, publish)
+					}
+				}
+				return nil
+			}
+			err := exercise(ctx, t, calls{
+				quick: func(ctx context.Context, i int) error {
+					n := strconv.Itoa(i)
+					return receive(ctx, "stream."+n, n, "last of "+n)
+				},
+				hang:    func(ctx context.Context) error { return receive(ctx, "nothing") },
+				running: subscribers(watcher, "nothing"),
+				server:  s.process,
+				lost:    brokenConn,
+				outlive: true,
+			})
+			return closing(ctx, err, client)
 		})
-		if err != nil {
-			return err
-		}
-		if err := inThread(ctx, func(ctx context.Context) error { return watcher.Publish(ctx, "stream", "hello").Err() }); err != nil {
-			return err
-		}
-		messages := sub.Channel()
-		m, _, err := aio.Receive(ctx, messages)
-		if err != nil || m.Payload != "hello" {
-			return fmt.Errorf("received %v, %w", m, err)
-		}
-		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			_, _, err := aio.Receive(ctx, messages)
-			return errors.Join(err, inThread(context.WithoutCancel(ctx), func(context.Context) error { return sub.Close() }))
-		}))
-		if err := aio.Sleep(ctx, 0); err != nil {
-			return err
-		}
-		task.Cancel()
-		_, err = task.Await(ctx)
-		return errors.Join(wants(err, aio.ErrCancelled), eventually(ctx, "remaining subscribers", 0, subscribers),
-			inThread(ctx, func(context.Context) error { return client.Close() }))
 	})
 }
 
@@ -198,8 +220,8 @@ func TestRedisPubSubChannel(t *testing.T) {
 func TestRedisInTask(t *testing.T) {
 	s := sharedRedis(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		client := s.client(l)
+		client := s.client(&aio.Dialer{Loop: l})
 		err := refused(redisQuick(ctx, client, 1))
-		return errors.Join(err, inThread(ctx, func(context.Context) error { return client.Close() }))
+		return closing(ctx, err, client)
 	})
 }

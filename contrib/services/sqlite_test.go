@@ -48,7 +48,7 @@ func TestSQLite(t *testing.T) {
 						return err
 					}
 				}
-				return exercise(ctx, calls{
+				return exercise(ctx, t, calls{
 					quick: func(ctx context.Context, i int) error {
 						got, err := query(ctx, "SELECT ? + 1", i)
 						if err == nil && got != i+1 {
@@ -60,7 +60,8 @@ func TestSQLite(t *testing.T) {
 						_, err := query(ctx, endless)
 						return err
 					},
-					running: func(context.Context) (int, error) { return db.Stats().InUse, nil },
+					running:  func(context.Context) (int, error) { return db.Stats().InUse, nil },
+					together: 4,
 				})
 			})
 		})

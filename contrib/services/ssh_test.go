@@ -64,8 +64,8 @@ func startSSH(t testing.TB, cleanup func(func())) sshServer {
 	}
 	host, hostKey := key()
 	mine, _ := key()
-	port := freePort(t)
-	config := write("config", fmt.Appendf(nil, `ListenAddress 127.0.0.1:%d
+	addr, port := freeAddr(t)
+	config := write("config", fmt.Appendf(nil, `ListenAddress 127.0.0.1:%s
 HostKey %s
 AuthorizedKeysFile %s
 StrictModes no
@@ -73,20 +73,19 @@ UsePAM no
 PidFile none
 PermitRootLogin yes
 MaxStartups 1000
-MaxSessions 100
+MaxSessions 10000
 SetEnv HOME=%s
 `, port, write("host", hostKey), write("authorized", ssh.MarshalAuthorizedKey(mine.PublicKey())), dir))
-	s := sshServer{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), config: &ssh.ClientConfig{
+	s := sshServer{addr: addr, config: &ssh.ClientConfig{
 		User: me.Username, Auth: []ssh.AuthMethod{ssh.PublicKeys(mine)}, HostKeyCallback: ssh.FixedHostKey(host.PublicKey()),
 	}}
-	s.process = start(t, cleanup, "", path, "-D", "-e", "-f", config)
-	s.ready(t, func() error {
+	s.process = start(t, cleanup, func() error {
 		client, err := ssh.Dial("tcp", s.addr, s.config)
 		if err == nil {
 			err = client.Close()
 		}
 		return err
-	})
+	}, "", path, "-D", "-e", "-f", config)
 	return s
 }
 
@@ -135,55 +134,58 @@ func processes(line string) func(ctx context.Context) (int, error) {
 
 // SSH with ToThread, over its own connections or those of the loop.
 func TestSSH(t *testing.T) {
-	for i, over := range []string{"its own connections", "the loop's connections"} {
-		t.Run(over, func(t *testing.T) {
-			if _, err := os.Stat("/proc/self/cmdline"); err != nil {
-				t.Skip("this system has no /proc, where the test looks for processes")
+	overBoth(t, func(t *testing.T, over string) {
+		if _, err := os.Stat("/proc/self/cmdline"); err != nil {
+			t.Skip("this system has no /proc, where the test looks for processes")
+		}
+		s := startSSH(t, t.Cleanup)
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			dial := new(net.Dialer).DialContext
+			if dialer := dialerOf(l, over); dialer != nil {
+				dial = dialer.DialContext
 			}
-			s := startSSH(t, t.Cleanup)
-			inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-				dial := new(net.Dialer).DialContext
-				if over == "the loop's connections" {
-					dial = (&aio.Dialer{Loop: l}).DialContext
+			var client *ssh.Client
+			connect := func(ctx context.Context) (err error) {
+				if client != nil {
+					// fails after the server was killed
+					client.Close()
 				}
-				client, err := aio.ToThread(ctx, func(ctx context.Context) (*ssh.Client, error) { return s.client(ctx, dial) })
-				if err != nil {
-					return err
-				}
-				// a command line that no other process has
-				sleep := fmt.Sprintf("sleep 3600.%d%d", os.Getpid(), i)
-				// The server handles each connection in a process of
-				// its own, which kill does not reach.
-				kill := func() { s.kill(); client.Close() }
-				// The server allows 100 sessions, and ends a session a
-				// little later than the client.
-				slots := aio.NewSemaphore(8)
-				err = exercise(ctx, calls{
-					quick: func(ctx context.Context, i int) error {
-						return slots.With(ctx, func(ctx context.Context) error {
-							return inThread(ctx, func(ctx context.Context) error {
-								out, err := command(ctx, client, "echo "+strconv.Itoa(i))
-								if err == nil && out != strconv.Itoa(i) {
-									err = fmt.Errorf("the command printed %q", out)
-								}
-								return err
-							})
-						})
-					},
-					hang: func(ctx context.Context) error {
-						return inThread(ctx, func(ctx context.Context) error {
-							_, err := command(ctx, client, "exec "+sleep)
-							return err
-						})
-					},
-					running: processes(sleep),
-					kill:    kill,
-				})
-				client.Close()
-				return errors.Join(err, eventually(ctx, "remaining commands", 0, processes(sleep)))
+				client, err = s.client(ctx, dial)
+				return err
+			}
+			if err := inThread(ctx, connect); err != nil {
+				return err
+			}
+			// a command line that no other process has
+			sleep := fmt.Sprintf("sleep 3600.%d%d", os.Getpid(), len(over))
+			err := exercise(ctx, t, calls{
+				quick: func(ctx context.Context, i int) error {
+					return inThread(ctx, func(ctx context.Context) error {
+						out, err := command(ctx, client, "echo "+strconv.Itoa(i))
+						if err == nil && out != strconv.Itoa(i) {
+							err = fmt.Errorf("the command printed %q", out)
+						}
+						return err
+					})
+				},
+				hang: func(ctx context.Context) error {
+					return inThread(ctx, func(ctx context.Context) error {
+						_, err := command(ctx, client, "exec "+sleep)
+						return err
+					})
+				},
+				running:  processes(sleep),
+				together: 100,
+				server:   s.process,
+				lost: func(err error) bool {
+					var missing *ssh.ExitMissingError
+					return brokenConn(err) || errors.As(err, &missing)
+				},
+				renew: connect,
 			})
+			return errors.Join(err, inThread(ctx, func(context.Context) error { return client.Close() }))
 		})
-	}
+	})
 }
 
 // A connection in a task is refused.

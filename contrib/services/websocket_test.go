@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -17,22 +16,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// socketServer is a server that answers a number with its successor, and does not
-// answer any other message.
-type socketServer struct {
-	net.Listener
-	hangs atomic.Int64
-	mu    sync.Mutex
-	conns []net.Conn
-}
-
-func startSockets(t testing.TB) *socketServer {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &socketServer{Listener: ln}
-	web := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// serveSockets is the role of a WebSocket server; the argument is the address. It answers
+// a number with its successor, and does not answer any other message. /hangs returns the
+// number of connections that wait for such an answer.
+func serveSockets(args []string) error {
+	var hangs atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("/hangs", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, hangs.Load()) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c, err := coder.Accept(w, r, nil)
 		if err != nil {
 			return
@@ -45,8 +36,8 @@ func startSockets(t testing.TB) *socketServer {
 			}
 			i, err := strconv.Atoi(string(b))
 			if err != nil {
-				s.hangs.Add(1)
-				defer s.hangs.Add(-1)
+				hangs.Add(1)
+				defer hangs.Add(-1)
 				// no answer; the read waits until the client is gone
 				continue
 			}
@@ -54,43 +45,68 @@ func startSockets(t testing.TB) *socketServer {
 				return
 			}
 		}
-	})}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = web.Serve(s) // returns an error once it is closed
-	}()
-	t.Cleanup(func() {
-		web.Close()
-		s.kill()
-		<-served
 	})
+	return http.ListenAndServe(args[0], mux)
+}
+
+// socketServer is a WebSocket server process.
+type socketServer struct {
+	*process
+	addr string
+}
+
+func startSockets(t *testing.T) socketServer {
+	t.Helper()
+	addr, _ := freeAddr(t)
+	s := socketServer{addr: addr}
+	s.process = startRole(t, func() error { _, err := s.running(t.Context()); return err }, "websocket", addr)
 	return s
 }
 
-func (s *socketServer) address() string { return "ws://" + s.Addr().String() }
+func (s socketServer) url() string { return "ws://" + s.addr }
 
-func (s *socketServer) running(context.Context) (int, error) { return int(s.hangs.Load()), nil }
-
-// kill closes all connections: http.Server does not track hijacked ones.
-func (s *socketServer) kill() {
-	s.Listener.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.conns {
-		c.Close()
+// running asks the server how many calls hang.
+func (s socketServer) running(ctx context.Context) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/hangs", nil)
+	if err != nil {
+		return 0, err
 	}
+	r.Close = true
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(b))
 }
 
-// Accept implements net.Listener. It records the connections for kill.
-func (s *socketServer) Accept() (net.Conn, error) {
-	c, err := s.Listener.Accept()
-	if err == nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.conns = append(s.conns, c)
+// calls describes the calls of a client that sends a word and waits for the answer. Each
+// makes a connection.
+func (s socketServer) calls(ask func(ctx context.Context, word string) (string, error)) calls {
+	return calls{
+		quick: func(ctx context.Context, i int) error {
+			got, err := ask(ctx, strconv.Itoa(i))
+			if err == nil && got != strconv.Itoa(i+1) {
+				err = fmt.Errorf("the server answered %q to %d", got, i)
+			}
+			return err
+		},
+		hang: func(ctx context.Context) error {
+			_, err := ask(ctx, "hang")
+			return err
+		},
+		running: s.running,
+		server:  s.process,
+		lost: func(err error) bool {
+			return brokenConn(err) || gorilla.IsCloseError(err, gorilla.CloseAbnormalClosure)
+		},
+		byCaller: true,
+		over:     theLoops,
 	}
-	return c, err
 }
 
 // gorilla's client works in the goroutine of its caller, so a task can use it over a
@@ -99,8 +115,8 @@ func TestWebSocketInTask(t *testing.T) {
 	s := startSockets(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		dialer := gorilla.Dialer{NetDialContext: (&aio.Dialer{Loop: l}).DialContext}
-		ask := func(ctx context.Context, word string) (string, error) {
-			c, _, err := dialer.DialContext(ctx, s.address(), nil)
+		return exercise(ctx, t, s.calls(func(ctx context.Context, word string) (string, error) {
+			c, _, err := dialer.DialContext(ctx, s.url(), nil)
 			if err != nil {
 				return "", orCause(ctx, err)
 			}
@@ -110,62 +126,36 @@ func TestWebSocketInTask(t *testing.T) {
 			}
 			_, b, err := c.ReadMessage()
 			return string(b), orCause(ctx, err)
-		}
-		return exercise(ctx, socketCalls(s, ask))
+		}))
 	})
-}
-
-// socketCalls describes the calls of a client that sends a word and waits for the
-// answer.
-func socketCalls(s *socketServer, ask func(ctx context.Context, word string) (string, error)) calls {
-	slots := aio.NewSemaphore(100)
-	return calls{
-		quick: func(ctx context.Context, i int) error {
-			return slots.With(ctx, func(ctx context.Context) error {
-				got, err := ask(ctx, strconv.Itoa(i))
-				if err == nil && got != strconv.Itoa(i+1) {
-					err = fmt.Errorf("the server answered %q to %d", got, i)
-				}
-				return err
-			})
-		},
-		hang: func(ctx context.Context) error {
-			_, err := ask(ctx, "hang")
-			return err
-		},
-		running: s.running,
-		kill:    s.kill,
-	}
 }
 
 // coder's client starts goroutines of its own, so it needs ToThread.
 func TestWebSocket(t *testing.T) {
-	for _, over := range []string{"its own connections", "the loop's connections"} {
-		t.Run(over, func(t *testing.T) {
-			s := startSockets(t)
-			inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-				transport := &http.Transport{}
-				if over != "its own connections" {
-					transport.DialContext = (&aio.Dialer{Loop: l}).DialContext
-				}
-				options := &coder.DialOptions{HTTPClient: &http.Client{Transport: transport}}
-				return exercise(ctx, socketCalls(s, func(ctx context.Context, word string) (string, error) {
-					return aio.ToThread(ctx, func(ctx context.Context) (string, error) {
-						c, _, err := coder.Dial(ctx, s.address(), options)
-						if err != nil {
-							return "", err
-						}
-						defer c.CloseNow()
-						if err := c.Write(ctx, coder.MessageText, []byte(word)); err != nil {
-							return "", err
-						}
-						_, b, err := c.Read(ctx)
-						return string(b), err
-					})
-				}))
-			})
+	overBoth(t, func(t *testing.T, over string) {
+		s := startSockets(t)
+		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+			transport := &http.Transport{}
+			if dialer := dialerOf(l, over); dialer != nil {
+				transport.DialContext = dialer.DialContext
+			}
+			options := &coder.DialOptions{HTTPClient: &http.Client{Transport: transport}}
+			return exercise(ctx, t, s.calls(func(ctx context.Context, word string) (string, error) {
+				return aio.ToThread(ctx, func(ctx context.Context) (string, error) {
+					c, _, err := coder.Dial(ctx, s.url(), options)
+					if err != nil {
+						return "", err
+					}
+					defer c.CloseNow()
+					if err := c.Write(ctx, coder.MessageText, []byte(word)); err != nil {
+						return "", err
+					}
+					_, b, err := c.Read(ctx)
+					return string(b), err
+				})
+			}))
 		})
-	}
+	})
 }
 
 // coder's client in a task is refused.
@@ -173,7 +163,7 @@ func TestWebSocketDialInTask(t *testing.T) {
 	s := startSockets(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
 		client := &http.Client{Transport: &http.Transport{DialContext: new(aio.Dialer).DialContext}}
-		c, _, err := coder.Dial(ctx, s.address(), &coder.DialOptions{HTTPClient: client})
+		c, _, err := coder.Dial(ctx, s.url(), &coder.DialOptions{HTTPClient: client})
 		if err == nil {
 			err = errors.Join(errors.New("it was not"), c.CloseNow())
 		}
