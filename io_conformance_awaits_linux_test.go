@@ -17,7 +17,7 @@ import (
 
 type ioAwait func(m *ioRun, ctx context.Context, s statement, me *ioEnd) (string, error)
 
-// reading makes an op of a reader's method.
+// reading returns the await statement for a method of a StreamReader.
 func reading(f func(ctx context.Context, r *aio.StreamReader, s statement) ([]byte, error)) ioAwait {
 	return func(m *ioRun, ctx context.Context, s statement, me *ioEnd) (string, error) {
 		e := m.endOf(s.str(0), me)
@@ -59,7 +59,7 @@ func sock(f func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string,
 	}
 }
 
-// take takes the own end of a pair out of it.
+// take removes the own end of a pair from the pair and returns it.
 func (m *ioRun) take(name string) (*ioPair, int) {
 	p := m.pairs[name]
 	if p == nil || p.own < 0 {
@@ -71,7 +71,7 @@ func (m *ioRun) take(name string) (*ioPair, int) {
 	return p, fd
 }
 
-// noDescriptor hides what kind of connection it is, so that goroutines serve it.
+// noDescriptor hides the type of a connection, so that goroutines serve it.
 type noDescriptor struct{ net.Conn }
 
 func (c noDescriptor) CloseWrite() error {
@@ -104,8 +104,8 @@ func onProcess(f func(ctx context.Context, p *aio.Process, s statement) (string,
 
 var ioAwaits map[string]ioAwait
 
-// asMisuse is err, or misuse where aio says by net.ErrClosed what asyncio has a
-// RuntimeError for.
+// asMisuse returns err, or ErrUsage if aio returns net.ErrClosed where asyncio raises
+// RuntimeError.
 func asMisuse(err error) error {
 	if errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		return aio.ErrUsage
@@ -358,7 +358,8 @@ func sendfileOptions(s statement) *aio.SendfileOptions {
 	return &aio.SendfileOptions{Offset: int64(s.num(2)), Count: int64(s.num(3)), NoFallback: !s.flag(4)}
 }
 
-// sent is the outcome of a Sendfile. Where the file is after nothing was sent differs.
+// sent formats the result of Sendfile. If nothing was sent, the position of the file
+// differs from asyncio's.
 func sent(f *os.File, n int64) string {
 	if n == 0 {
 		return "ok:0"
@@ -367,7 +368,7 @@ func sent(f *os.File, n int64) string {
 	return fmt.Sprintf("ok:%d at %d", n, at)
 }
 
-// file is a file with n bytes of a pattern, that no name leads to.
+// file returns an unlinked file with n bytes of a pattern.
 func file(n int) *os.File {
 	f, err := os.CreateTemp("", "io")
 	if err != nil {
@@ -395,7 +396,7 @@ func (m *ioRun) server(ctx context.Context, s statement) (string, error) {
 		addr = m.path(name)
 	}
 	if kind == "tcp" || kind == "tls" {
-		// over a socket of the program's own; "host" is looked up
+		// a socket of the program; "host" is resolved
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			return "", err

@@ -32,7 +32,7 @@ func (m *ioRun) endOf(name string, me *ioEnd) *ioEnd {
 	return m.slots[name]
 }
 
-// sync runs s if it is a statement that does not await, and reports whether it was one.
+// sync runs s if it is a statement that does not await, and reports whether it is one.
 func (m *ioRun) sync(s statement, label string, me *ioEnd) bool {
 	f, ok := ioCalls[s.op()]
 	if !ok {
@@ -56,7 +56,7 @@ type ioCall func(m *ioRun, s statement, label string, me *ioEnd) (string, error)
 
 var ioCalls map[string]ioCall
 
-// on makes an op of one for a transport.
+// onTransport returns the statement for a method of a transport.
 func onTransport(f func(m *ioRun, e *ioEnd, s statement) (string, error)) ioCall {
 	return func(m *ioRun, s statement, _ string, me *ioEnd) (string, error) {
 		e := m.endOf(s.str(0), me)
@@ -234,8 +234,8 @@ func init() {
 			return bit(ok), err
 		}),
 
-		// What Write and SendTo say of dropped bytes has no counterpart in
-		// asyncio.
+		// The errors of Write and SendTo about dropped bytes have no
+		// counterpart in asyncio.
 		"write": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
 			b, pos := payload(s.raw(1), e.wpos)
 			if _, err := e.writer().Write(b); errors.Is(err, aio.ErrUsage) {
@@ -277,7 +277,7 @@ func init() {
 		"close": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) { return "ok", e.t.Close() }),
 		"abort": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
 			if t, ok := e.t.(interface{ Abort() }); ok {
-				// not a pipe that is read from
+				// a pipe to write to has no Close
 				t.Abort()
 			}
 			return "ok", nil

@@ -100,7 +100,8 @@ func byLabel(trace []string) []string {
 	return trace
 }
 
-// ioDifference runs p and tells where its trace differs, "" if nowhere.
+// ioDifference runs p and describes the first difference of its trace, "" if there is
+// none.
 func ioDifference(t testing.TB, p *ioProgram, mode ioMode) string {
 	want := p.Trace
 	if p.byLabel() {
@@ -112,7 +113,7 @@ func ioDifference(t testing.TB, p *ioProgram, mode ioMode) string {
 	return difference(want, runIO(t, p, mode))
 }
 
-// quiet discards what is logged during a test.
+// quiet discards log records during a test.
 func quiet(t testing.TB) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
@@ -137,8 +138,8 @@ func TestIOConformance(t *testing.T) {
 	fmt.Printf("io conformance: %d of %d programs match\n", matched, len(all))
 }
 
-// TestIOConformanceDiffers runs the programs of which the trace is not CPython's, for a
-// reason that docs/differences.md has. Their own traces must not change either.
+// TestIOConformanceDiffers runs the programs whose trace differs from CPython's for a
+// reason given in docs/differences.md. Their traces here must not change either.
 // AIO_IO_CONFORMANCE_RECORD=1 records them.
 func TestIOConformanceDiffers(t *testing.T) {
 	quiet(t)
@@ -153,7 +154,7 @@ func TestIOConformanceDiffers(t *testing.T) {
 				t.Errorf("not the recorded trace: %s", diff)
 			}
 			if difference(p.Trace, p.Ours) == "" || p.Differs == "" {
-				t.Errorf("there is no difference, or no reason for it: %q", p.Differs)
+				t.Errorf("no difference, or no reason for it: %q", p.Differs)
 			}
 		})
 	}
@@ -182,8 +183,8 @@ func recordIO(t *testing.T, name string, all []*ioProgram) {
 	}
 }
 
-// TestIOConformanceKinds runs the smallest programs for the kinds of differences that
-// there once were, in each way in which the order must be the same.
+// TestIOConformanceKinds runs the smallest program for each kind of difference that has
+// ever been found, in each mode in which the order must be the same.
 func TestIOConformanceKinds(t *testing.T) {
 	quiet(t)
 	for _, p := range ioProgramsOf(t, filepath.Join("testdata", "io-conformance", "programs", "minimal.jsonl.gz"), 1) {
@@ -198,8 +199,8 @@ func TestIOConformanceKinds(t *testing.T) {
 }
 
 // TestIOConformanceGoroutines runs the programs of the calm profiles with connections
-// that goroutines serve. The order must be the same for each connection and task; how
-// much is in a buffer is not, as a goroutine empties it.
+// that goroutines serve. The order must be the same for each connection and task;
+// buffer sizes may differ, because a goroutine empties the buffer.
 func TestIOConformanceGoroutines(t *testing.T) {
 	quiet(t)
 	comparable := func(trace []string) []string {
@@ -213,8 +214,8 @@ func TestIOConformanceGoroutines(t *testing.T) {
 		switch p.Profile {
 		case "calmtls", "calmtlsbuffers", "calmeyes", "calmchain", "calmloops", "calmstreams":
 		default:
-			// calmfile is of the system's sendfile, and to a protocol a
-			// goroutine hands on data in other pieces
+			// calmfile tests the kernel's sendfile; a goroutine passes data
+			// to a protocol in different pieces
 			continue
 		}
 		if diff := difference(comparable(p.Trace), comparable(runIO(t, p, ioMode{goroutines: true}))); diff != "" {
@@ -225,8 +226,8 @@ func TestIOConformanceGoroutines(t *testing.T) {
 
 var bufferSize = regexp.MustCompile(`\bbuf=\d+`)
 
-// TestIOConformanceInDebugMode runs programs in debug mode, which must not change the
-// order of anything.
+// TestIOConformanceInDebugMode runs programs in debug mode, which must not change any
+// order.
 func TestIOConformanceInDebugMode(t *testing.T) {
 	quiet(t)
 	for _, p := range ioPrograms(t, 4*ioPart) {
@@ -236,7 +237,8 @@ func TestIOConformanceInDebugMode(t *testing.T) {
 	}
 }
 
-// TestIOConformanceCanFail changes one line of each of some traces.
+// TestIOConformanceCanFail changes a line in some of the traces, and checks that the
+// comparison notices it.
 func TestIOConformanceCanFail(t *testing.T) {
 	quiet(t)
 	for i, p := range ioPrograms(t, 8*ioPart) {

@@ -1,6 +1,6 @@
 package aio_test
 
-// The statements for TLS, for streams over pipes and for lookups.
+// The statements for TLS, streams over pipes and name lookups.
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ioCertificate is the one that CPython's traces were made with.
+// ioCertificate returns the certificate with which CPython's traces were made.
 var ioCertificate = sync.OnceValues(func() (tls.Certificate, error) {
 	pem, err := os.ReadFile(filepath.Join("testdata", "io-conformance", "tls.pem"))
 	if err != nil {
@@ -43,19 +43,20 @@ func (m *ioRun) other() *aio.Loop {
 	return m.second
 }
 
-// bsoon has tag logged by the second loop, and waits for that.
+// bsoon makes the second loop log tag, and waits for it.
 func (m *ioRun) bsoon(tag string) {
 	done := make(chan struct{})
 	m.other().CallSoonThreadsafe(func() { m.log("second", "soon "+tag); close(done) })
 	<-done
 }
 
-// bcoro runs fn in the second loop; slot is a future of the first one for its outcome.
+// bcoro runs fn in the second loop; slot becomes a future of the first loop for its
+// result.
 func (m *ioRun) bcoro(slot, fn string) {
 	m.tasks[slot] = aio.WrapFuture(m.loop.Context(), aio.RunCoroutineThreadsafe(m.other(), m.coro(fn, slot, nil)))
 }
 
-// hasLogged waits until there is a line that begins with text.
+// hasLogged waits until the trace contains a line that begins with text.
 func (m *ioRun) hasLogged(ctx context.Context, text string) (string, error) {
 	for range 5000 {
 		m.mu.Lock()
@@ -71,7 +72,7 @@ func (m *ioRun) hasLogged(ctx context.Context, text string) (string, error) {
 	return "no", nil
 }
 
-// ioMoreAwaits is added to ioAwaits.
+// ioMoreAwaits are more entries of ioAwaits.
 var ioMoreAwaits = map[string]ioAwait{
 	"acoro": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
 		f := aio.WrapFuture(ctx, aio.RunCoroutineThreadsafe(m.loop, m.coro(s.str(1), s.str(0), nil)))

@@ -1,7 +1,6 @@
 package aio_test
 
-// The ends of connections that a program drives itself, with system calls, outside the
-// loop.
+// Ends of connections that a program uses directly with system calls, outside the loop.
 
 import (
 	"bytes"
@@ -15,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pair is two ends: own goes to a transport, or is used by the program; peer is driven by
-// statements.
+// ioPair is a pair of connected ends: own is passed to a transport or used by the
+// program; statements use peer.
 type ioPair struct {
 	kind       string
 	own, peer  int // -1 for none
@@ -49,7 +48,7 @@ func latin1(s string) []byte {
 	return b
 }
 
-// settle gives the kernel's loopback network, and goroutines, the time to pass things on.
+// settle gives the kernel's loopback network and the goroutines time to deliver data.
 func (m *ioRun) settle(p *ioPair) {
 	switch {
 	case m.mode.goroutines:
@@ -59,11 +58,11 @@ func (m *ioRun) settle(p *ioPair) {
 	}
 }
 
-// settleChild waits until a process has done what it is to do: until it waits for input,
-// sleeps, or has ended.
+// settleChild waits until a process is idle: it waits for input, sleeps, or has exited.
 func settleChild(pid int) {
 	defer time.Sleep(time.Millisecond)
-	// in a row: one that is being woken up still looks like that for a moment
+	// Require several idle samples in a row: a process that is being woken up still
+	// looks idle for a moment.
 	blocked := 0
 	for range 3000 {
 		time.Sleep(time.Millisecond)
@@ -91,7 +90,7 @@ func settleChild(pid int) {
 
 func (m *ioRun) keep(fd int) int { m.fds = append(m.fds, fd); return fd }
 
-// release takes fd out of what is closed in the end.
+// release removes fd from the descriptors that are closed at the end.
 func (m *ioRun) release(fd int) {
 	for i, f := range m.fds {
 		if f == fd {
@@ -246,7 +245,7 @@ func (m *ioRun) watch(add func(any, func()) error, op string, p *ioPair, s state
 	})
 }
 
-// dial makes a raw client, connected when it returns.
+// dial creates a raw client, which is connected when dial returns.
 func (m *ioRun) dial(name, kind, addr string) (string, error) {
 	p := &ioPair{kind: "unix", own: -1, peer: -1}
 	m.pairs[name] = p

@@ -1,7 +1,7 @@
 package aio_test
 
-// The interpreter of the I/O programs. One ioRun runs one program; everything in it
-// belongs to the loop's token.
+// The interpreter of the I/O programs. One ioRun runs one program; its state is
+// protected by the loop's token.
 
 import (
 	"context"
@@ -30,17 +30,17 @@ const ioPassLimit = 150
 type ioProgram struct {
 	ID      string
 	Profile string
-	Ticker  *bool // nil is true
+	Ticker  *bool // nil means true
 	Protos  map[string]*ioProtocol
 	Coros   map[string][]statement
 	Trace   []string
-	Differs string   // why the trace of this package is another one
+	Differs string   // why the trace of this package differs
 	Ours    []string // that trace
 }
 
-// byLabel reports whether only the order of the lines of each label is the same. Over
-// TLS, how long a handshake takes and in what parts data comes is a matter of the TLS
-// library; several addresses take time; and two loops run at the same time.
+// byLabel reports whether only the order of the lines of each label is compared. Over
+// TLS the duration of a handshake and the size of pieces depend on the TLS library;
+// connecting to several addresses takes time; and two loops run concurrently.
 func (p *ioProgram) byLabel() bool {
 	switch p.Profile {
 	case "calmtls", "calmtlsbuffers", "calmeyes", "calmloops":
@@ -52,22 +52,22 @@ func (p *ioProgram) byLabel() bool {
 // ticks reports whether the lines of the trace begin with the number of the pass.
 func (p *ioProgram) ticks() bool { return p.Ticker == nil || *p.Ticker }
 
-// ioProtocol describes a protocol: the n-th call of a callback runs the n-th of its
-// scripts.
+// ioProtocol describes a protocol: the n-th call of a callback runs the n-th script.
 type ioProtocol struct {
-	Kind  string
-	Keep  bool // what EOFReceived returns
-	Quiet bool // GetBuffer is not logged: how often it is called is a matter of TLS
-	Size  int  // of what GetBuffer returns, in bytes
+	Kind string
+	Keep bool // result of EOFReceived
+	// GetBuffer is not logged: the number of calls depends on the TLS library
+	Quiet bool
+	Size  int // size of the result of GetBuffer, in bytes
 	On    map[string][][]statement
 }
 
-// raw is the i-th argument, undecoded.
+// raw returns the i-th argument, undecoded.
 func (s statement) raw(i int) json.RawMessage { return s[i+1] }
 
 func (s statement) isString(i int) bool { return i < len(s)-1 && s[i+1][0] == '"' }
 
-// head is the beginning of the line that a statement logs.
+// head returns the beginning of the line that a statement logs.
 func (s statement) head() string {
 	if s.isString(0) {
 		return s.op() + " " + s.str(0)
@@ -75,10 +75,10 @@ func (s statement) head() string {
 	return s.op()
 }
 
-// noslot is what a statement logs that names an object which does not exist.
+// noslot is logged by a statement that refers to an object that does not exist.
 const noslot = "noslot"
 
-// ioError is the text of an error.
+// ioError formats an error.
 func ioError(err error) string {
 	var cancelled *aio.CancelledError
 	var prog progError
@@ -86,7 +86,7 @@ func ioError(err error) string {
 	var over *aio.LimitOverrunError
 	var errno syscall.Errno
 	var p *aio.PanicError
-	// a method of the other direction, which raises in asyncio
+	// a method of the other direction, which raises an exception in asyncio
 	var lacks *runtime.TypeAssertionError
 	switch {
 	case err == nil:
@@ -125,7 +125,7 @@ func ioError(err error) string {
 	return fmt.Sprintf("%T:%v", err, err)
 }
 
-// show is the text of bytes in a trace: their number and CRC.
+// show formats bytes for a trace: their number and CRC.
 func show(b []byte) string {
 	if len(b) == 0 {
 		return "0"
@@ -140,7 +140,7 @@ func bit(b bool) string {
 	return "0"
 }
 
-// ioEnd is what a slot holds: a transport, or a stream with its transport.
+// ioEnd is the content of a slot: a transport, or a stream with its transport.
 type ioEnd struct {
 	name string
 	kind string // stream, rpipe, wpipe, dgram or child
@@ -149,7 +149,7 @@ type ioEnd struct {
 	w    *aio.StreamWriter
 	proc *aio.Process
 	pair *ioPair
-	wpos int // how much of the running pattern was written
+	wpos int // bytes of the running pattern that have been written
 }
 
 func (e *ioEnd) writer() aio.WriteTransport { return e.t.(aio.WriteTransport) }
@@ -160,9 +160,9 @@ type ioServer struct {
 	kind string
 }
 
-// ioMode is how a program is run.
+// ioMode says how a program is run.
 type ioMode struct {
-	// connections are served by goroutines; passes are not counted then
+	// goroutines serve the connections; passes are not counted
 	goroutines bool
 	debug      bool // in debug mode
 }
@@ -172,24 +172,24 @@ type ioRun struct {
 	prog       *ioProgram
 	loop       *aio.Loop
 	mode       ioMode
-	ticker     bool // the lines begin with the number of the pass
+	ticker     bool // lines begin with the number of the pass
 	npass      int
-	mu         sync.Mutex // of live and trace: a second loop logs too
-	live       bool       // what happens is logged
+	mu         sync.Mutex // guards live and trace, as a second loop logs too
+	live       bool       // events are logged
 	trace      []string
 	slots      map[string]*ioEnd
 	pairs      map[string]*ioPair
 	tasks      map[string]awaitable
 	servers    map[string]*ioServer
-	counts     map[string]int // of the connections of each server
-	fds        []int          // to close at the end
+	counts     map[string]int // number of connections of each server
+	fds        []int          // closed at the end
 	pool       *aio.ThreadPoolExecutor
-	tmp        string    // directory for Unix sockets, "" until it is needed
-	signals    bool      // there is a handler of SIGUSR1
-	second     *aio.Loop // in another goroutine, nil until it is needed
+	tmp        string    // directory for Unix sockets, "" until one is needed
+	signals    bool      // a handler of SIGUSR1 is installed
+	second     *aio.Loop // runs in another goroutine; nil until it is needed
 	stopSecond func() error
-	zone       dnsZone // of the hosts
-	hosts      int     // of several addresses
+	zone       dnsZone // names of the hosts
+	hosts      int     // number of hosts with several addresses
 }
 
 func (m *ioRun) log(label, text string) {
@@ -212,13 +212,13 @@ func (m *ioRun) path(name string) string {
 	return filepath.Join(m.tmp, name)
 }
 
-// ioCallbacks is what the protocols have in common.
+// ioCallbacks is the common part of the protocols.
 type ioCallbacks struct {
 	m     *ioRun
 	spec  *ioProtocol
 	end   *ioEnd
 	label string
-	n     map[string]int // calls of each callback
+	n     map[string]int // number of calls of each callback
 	buf   []byte
 }
 
@@ -281,7 +281,7 @@ func (p *ioChild) PipeConnectionLost(fd int, err error) {
 }
 func (p *ioChild) ProcessExited() { p.on("exited", "") }
 
-// protocol makes the protocol that spec describes, for the transport of e.
+// protocol creates the protocol described by spec, for the transport of e.
 func (m *ioRun) protocol(spec string, e *ioEnd) aio.Protocol {
 	s := m.prog.Protos[spec]
 	c := ioCallbacks{m: m, spec: s, end: e, label: e.name + "." + spec, n: map[string]int{}}
@@ -296,7 +296,8 @@ func (m *ioRun) protocol(spec string, e *ioEnd) aio.Protocol {
 	return &ioDatagrams{c}
 }
 
-// coro is the coroutine fn of the program; label is the name of the task that runs it.
+// coro returns the coroutine fn of the program; label is the name of the task that runs
+// it.
 func (m *ioRun) coro(fn, label string, me *ioEnd) aio.Coro[any] {
 	return func(ctx context.Context) (any, error) {
 		m.log(label, "begin")
@@ -309,8 +310,8 @@ func (m *ioRun) coro(fn, label string, me *ioEnd) aio.Coro[any] {
 	}
 }
 
-// block runs statements. Each logs its error and the next one follows; only a
-// cancellation ends the block.
+// block runs statements. Each logs its error and the next one runs; only a cancellation
+// ends the block.
 func (m *ioRun) block(ctx context.Context, stmts []statement, label string, me *ioEnd) error {
 	for _, s := range stmts {
 		if s.op() == "raise" {
@@ -384,8 +385,8 @@ func (m *ioRun) tick() {
 	m.loop.CallSoon(m.tick)
 }
 
-// whenIdle calls fn when nothing was logged between so many looks, 0.1 s apart. A machine
-// that was busy meanwhile makes one look late, but not the ones after it.
+// whenIdle calls fn when nothing was logged during the given number of checks, 0.1 s
+// apart. If the machine is busy, one check is late, but not the following ones.
 func (m *ioRun) whenIdle(looks int, fn func()) {
 	left, lines := looks, 0
 	var look func()

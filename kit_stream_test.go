@@ -16,17 +16,17 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Protocols that record the calls of their methods, and a stream whose calls have
-// results chosen by a test. Together they show exactly which calls a transport makes.
+// Protocols that record their calls, and a stream whose results are chosen by the test.
+// Together they show exactly which calls a transport makes.
 
-// ioEcho is a protocol that sends back what it gets.
+// ioEcho is the protocol of an echo server.
 type ioEcho struct{ t aio.Transport }
 
 func (p *ioEcho) ConnectionMade(t aio.Transport) { p.t = t }
 
 func (p *ioEcho) DataReceived(b []byte) { p.t.Write(b) }
 
-// ioClient is a protocol that collects what it gets.
+// ioClient is a protocol that records the received data.
 type ioClient struct {
 	log  eventLog
 	got  []byte
@@ -40,14 +40,13 @@ func (p *ioClient) DataReceived(b []byte) { p.got = append(p.got, b...); p.more.
 
 func (p *ioClient) ConnectionLost(err error) { p.log.add("lost"); p.lost.SetResult(err) }
 
-// ioLogger is a protocol that writes down what it is told. on has what it does besides,
-// by event.
+// ioLogger is a protocol that logs its calls. on contains further actions, by event.
 type ioLogger struct {
-	name     string // before each event
+	name     string // prefix of each event
 	log      *eventLog
 	on       map[string]func()
-	each     func(event string) // is told of each event, if it is not nil
-	keepOpen bool               // what EOFReceived returns
+	each     func(event string) // called for each event if not nil
+	keepOpen bool               // result of EOFReceived
 	t        aio.Transport
 	got      []byte
 	err      error
@@ -92,7 +91,7 @@ func (p *ioLogger) PauseWriting() { p.event("pause") }
 
 func (p *ioLogger) ResumeWriting() { p.event("resume") }
 
-// ioErrName is a word for an error.
+// ioErrName returns a word for an error.
 func ioErrName(err error) string {
 	var p *aio.PanicError
 	switch {
@@ -106,12 +105,12 @@ func ioErrName(err error) string {
 	return strings.ReplaceAll(err.Error(), " ", "_")
 }
 
-// errIO is an error of the network.
+// errIO stands for a network error.
 var errIO = errors.New("the cable was cut")
 
-// ioCase is a transport over a stream that a test has written the script of. What the
-// stream is asked for, what the protocol is told, and what is reported, is in one log.
-// The methods are for the task of the test.
+// ioCase is a transport over a scripted stream. One log contains the calls of the
+// stream, the calls of the protocol and the reports of the loop. Its methods must be
+// called in the task of the test.
 type ioCase struct {
 	*testing.T
 	ctx context.Context
@@ -122,7 +121,7 @@ type ioCase struct {
 	log *eventLog
 }
 
-// scripted runs main in a task that has such a transport, whose ConnectionMade was
+// scripted runs main in a task with such a transport, whose ConnectionMade has been
 // called.
 func scripted(t *testing.T, main func(c *ioCase)) {
 	t.Helper()
@@ -138,7 +137,7 @@ func scripted(t *testing.T, main func(c *ioCase)) {
 		}
 		c := &ioCase{t, ctx, l, s, p, tr, log}
 		c.passes(1)
-		c.want("| made", "ConnectionMade comes in the first pass")
+		c.want("| made", "ConnectionMade is called in the first pass")
 		main(c)
 		return nil
 	})); err != nil {
@@ -146,14 +145,14 @@ func scripted(t *testing.T, main func(c *ioCase)) {
 	}
 }
 
-// ioReportTo has the exception handler write to log.
+// ioReportTo makes the exception handler write to log.
 func ioReportTo(l *aio.Loop, log *eventLog) {
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 		log.add("reported:%s", ioErrName(ec.Err))
 	})
 }
 
-// passes lets n passes go by, each of which is a bar in the log.
+// passes runs n passes and logs a bar after each.
 func (c *ioCase) passes(n int) {
 	c.Helper()
 	for range n {
@@ -167,7 +166,7 @@ func (c *ioCase) passes(n int) {
 // want compares the log.
 func (c *ioCase) want(events, why string) { c.Helper(); c.log.want(c.T, events, why) }
 
-// buffered compares what is in the write buffer.
+// buffered compares the size of the write buffer.
 func (c *ioCase) buffered(want int) {
 	c.Helper()
 	if got := c.t.GetWriteBufferSize(); got != want {
@@ -175,7 +174,7 @@ func (c *ioCase) buffered(want int) {
 	}
 }
 
-// write writes and checks that this is taken.
+// write writes s, which must succeed.
 func (c *ioCase) write(s string) {
 	c.Helper()
 	if n, err := c.t.Write([]byte(s)); n != len(s) || err != nil {
@@ -183,7 +182,7 @@ func (c *ioCase) write(s string) {
 	}
 }
 
-// readable has the transport find this to read: the bytes of a string, or an error.
+// readable makes the transport read these results: the bytes of a string, or an error.
 func (c *ioCase) readable(in ...any) {
 	for _, v := range in {
 		if s, ok := v.(string); ok {
@@ -194,25 +193,24 @@ func (c *ioCase) readable(in ...any) {
 	c.s.Readable()
 }
 
-// ioLimits sets the marks of the write buffer to 10 and 3 bytes.
+// limits sets the limits of the write buffer to 10 and 3 bytes.
 func (c *ioCase) limits() { c.t.SetWriteBufferLimits(10, 3) }
 
-// room has the transport told that there is room for these writes, as in
-// ScriptedStream.Out.
+// room makes the stream writable with these results, as in scriptedStream.Out.
 func (c *ioCase) room(out ...any) {
 	c.s.Out = append(c.s.Out, out...)
 	c.s.Writable()
 }
 
-// taken compares what the stream has taken.
+// taken compares the data that the stream has accepted.
 func (c *ioCase) taken(want string) {
 	c.Helper()
 	if got := string(c.s.Taken); got != want {
-		c.Errorf("the stream has taken %q, want %q", got, want)
+		c.Errorf("the stream has accepted %q, want %q", got, want)
 	}
 }
 
-// lines writes the pieces in one go.
+// lines writes the pieces with one call of Writelines.
 func (c *ioCase) lines(pieces ...string) error {
 	var bufs [][]byte
 	for _, p := range pieces {
@@ -221,7 +219,7 @@ func (c *ioCase) lines(pieces ...string) error {
 	return c.t.Writelines(bufs)
 }
 
-// misused fails unless f panics with ErrUsage.
+// misused checks that f panics with ErrUsage.
 func (c *ioCase) misused(what string, f func()) {
 	c.Helper()
 	if err := panics(f); !errors.Is(err, aio.ErrUsage) {
@@ -231,20 +229,20 @@ func (c *ioCase) misused(what string, f func()) {
 
 func newIOLogger() *ioLogger { return &ioLogger{log: new(eventLog)} }
 
-// scriptedStream is a stream that answers from lists. Each call is noted with Note.
+// scriptedStream is a stream with scripted results. It calls Note for each call.
 type scriptedStream struct {
 	Note func(format string, args ...any)
-	// In has the results of reads: a []byte, from which a read copies as many bytes
-	// as fit, or an error. When In is empty, a read would block.
+	// In contains the results of reads: a []byte, of which a read copies as many
+	// bytes as fit, or an error. When In is empty, a read would block.
 	In []any
-	// Out is what writes do: an int is how many bytes are taken at most, an error is
-	// returned. When it is empty they take all.
+	// Out contains the results of writes: an int is the maximum number of accepted
+	// bytes, an error is returned. When Out is empty, a write accepts everything.
 	Out []any
-	// Taken is what writes have taken.
+	// Taken contains the accepted data.
 	Taken []byte
-	// HalfCloseErr is what closing the writing half returns.
+	// HalfCloseErr is the result of closing the writing half.
 	HalfCloseErr error
-	// NoHalfClose has it that there is no such thing.
+	// NoHalfClose means that the writing half cannot be closed.
 	NoHalfClose bool
 
 	loop  *aio.Loop
@@ -252,14 +250,14 @@ type scriptedStream struct {
 	next  netio.Readiness
 }
 
-// openScripted makes a transport over s.
+// openScripted creates a transport over s.
 func openScripted(l *aio.Loop, s *scriptedStream, p aio.Protocol) (aio.Transport, error) {
 	s.loop = l
 	return aio.OpenStream(l, s, p)
 }
 
-// Readable, Writable and HungUp have the transport told, when the next pass begins, what
-// a poller would tell.
+// Readable, Writable and HungUp make the loop report, in the next pass, what a poller
+// would report.
 func (s *scriptedStream) Readable() { s.tell(netio.Readable) }
 func (s *scriptedStream) Writable() { s.tell(netio.Writable) }
 func (s *scriptedStream) HungUp()   { s.tell(netio.HungUp) }

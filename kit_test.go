@@ -1,7 +1,7 @@
 package aio_test
 
-// The vocabulary of the tests: the order of events, passes of a loop, waiting for what is
-// outside a loop, and counting what a test leaves behind.
+// Helpers of the tests: event logs, passes of a loop, waiting for things outside a
+// loop, and checks for leaks.
 
 import (
 	"bytes"
@@ -26,13 +26,13 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// eventLog is what a test's tasks write down, to compare the order of their steps.
+// eventLog records events of a test's tasks, to compare the order of their steps.
 type eventLog []string
 
 func (l *eventLog) add(format string, args ...any) { *l = append(*l, fmt.Sprintf(format, args...)) }
 
-// want fails unless the log has exactly these events, which are separated by spaces, and
-// empties it. The message tells the first event that differs, and why that matters.
+// want checks that the log contains exactly these events, separated by spaces, and
+// empties it. The message names the first event that differs, and the reason why.
 func (l *eventLog) want(t testing.TB, events string, why ...string) {
 	t.Helper()
 	got, want := []string(*l), strings.Fields(events)
@@ -49,16 +49,16 @@ func (l *eventLog) want(t testing.TB, events string, why ...string) {
 		strings.Join(why, " "), strings.Join(got, " "), strings.Join(want, " "))
 }
 
-// returns is a coroutine that returns v without awaiting.
+// returns returns a coroutine that returns v without awaiting.
 func returns[T any](v T) aio.Coro[T] {
 	return func(context.Context) (T, error) { return v, nil }
 }
 
-// forever is a coroutine that ends only when it is cancelled.
+// forever is a coroutine that waits until it is cancelled.
 func forever(ctx context.Context) (int, error) { return aio.CreateFuture[int](ctx).Await(ctx) }
 
-// newLoop returns a loop with a virtual clock that is closed when the test ends, and the
-// reports that reach its exception handler.
+// newLoop returns a loop with a virtual clock that is closed at the end of the test,
+// and the reports to its exception handler.
 func newLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	t.Helper()
 	l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
@@ -72,7 +72,7 @@ func newLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	return l, reports
 }
 
-// panics returns the error that f panics with, nil if it does not.
+// panics returns the error that f panics with, or nil if it does not panic.
 func panics(f func()) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -83,8 +83,8 @@ func panics(f func()) (err error) {
 	return nil
 }
 
-// raise panics with err if it is not nil, for tables of calls of which some return an
-// error.
+// raise panics with err if it is not nil, for tables of calls only some of which return
+// an error.
 func raise(err error) {
 	if err != nil {
 		panic(err)
@@ -94,7 +94,7 @@ func raise(err error) {
 // second returns the error of a call with two results.
 func second(_ any, err error) error { return err }
 
-// letPass lets n passes of the loop go by.
+// letPass runs n passes of the loop.
 func letPass(ctx context.Context, n int) {
 	for range n {
 		if err := aio.Sleep(ctx, 0); err != nil {
@@ -103,21 +103,21 @@ func letPass(ctx context.Context, n int) {
 	}
 }
 
-// patience is how long a test waits for another goroutine, for a process or for the
-// system. Only a test that fails waits for so long.
+// patience is how long a test waits for another goroutine, a process or the system.
+// Only a failing test waits that long.
 const patience = time.Minute
 
-// eventually waits until done reports true. What it waits for happens outside the loop,
-// or it would take a number of passes that a test can tell. If ctx is that of a task, its
-// loop makes passes meanwhile. The test ends if nothing happens.
+// eventually waits until done returns true, for events outside the loop, which take an
+// unknown number of passes. If ctx is that of a task, its loop runs during the wait. It
+// ends the test on a timeout.
 func eventually(t testing.TB, ctx context.Context, what string, done func() bool) {
 	t.Helper()
 	if !within(ctx, done) {
-		t.Fatalf("after %v this is still not so: %s", patience, what)
+		t.Fatalf("still not true after %v: %s", patience, what)
 	}
 }
 
-// within is eventually that reports whether it came to that.
+// within is like eventually, but reports whether done returned true in time.
 func within(ctx context.Context, done func() bool) bool {
 	_, err := aio.GetRunningLoop(ctx)
 	inTask := err == nil
@@ -133,15 +133,15 @@ func within(ctx context.Context, done func() bool) bool {
 	return true
 }
 
-// collected is eventually for what the garbage collector brings about.
+// collected is like eventually, for effects of the garbage collector.
 func collected(t testing.TB, ctx context.Context, what string, done func() bool) {
 	t.Helper()
 	eventually(t, ctx, what, func() bool { runtime.GC(); return done() })
 }
 
-// openFiles returns the descriptors that this process has, each with what the system says
-// that it is: "7 socket:[31415]", or the number alone on a system that does not tell. It
-// returns nil on a system that does not list them, as Windows.
+// openFiles returns the open descriptors of this process, each with the system's
+// description, such as "7 socket:[31415]", or only the number if the system has none.
+// It returns nil if the system does not list descriptors, as on Windows.
 func openFiles() (files []string) {
 	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {
 		entries, err := os.ReadDir(dir)
@@ -149,7 +149,7 @@ func openFiles() (files []string) {
 			continue
 		}
 		for _, e := range entries {
-			// not that of the directory itself
+			// omits the descriptor of the directory itself
 			if link, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil {
 				files = append(files, e.Name()+" "+link)
 			} else if _, err := os.Stat(filepath.Join(dir, e.Name())); err == nil {
@@ -161,7 +161,7 @@ func openFiles() (files []string) {
 	return nil
 }
 
-// netKeepsItsDescriptors has package net open what it keeps.
+// netKeepsItsDescriptors makes package net open the descriptors that it keeps open.
 func netKeepsItsDescriptors(t testing.TB) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -170,8 +170,8 @@ func netKeepsItsDescriptors(t testing.TB) {
 	ln.Close()
 }
 
-// opened returns the descriptors that are open and were not before. Those of earlier
-// tests, which a goroutine or the garbage collector may close at any time, do not matter.
+// opened returns the descriptors that have been opened since before. It ignores those
+// of earlier tests, which a goroutine or the garbage collector may close at any time.
 func opened(before []string) []string {
 	return slices.DeleteFunc(openFiles(), func(file string) bool { return slices.Contains(before, file) })
 }
@@ -190,10 +190,10 @@ func wantClosed(t testing.TB, ctx context.Context, before []string) {
 
 var counted atomic.Int64
 
-// goroutines begins to count: what it returns counts the caller, the goroutines that it
-// has started since, those that these have started, and so on. Others, of the Go runtime
-// or of tests before, do not matter. To count those of a loop, call it before the loop
-// runs.
+// goroutines returns a function that counts the caller, the goroutines that it has
+// started since, those that these have started, and so on. It does not count other
+// goroutines, such as those of the Go runtime or of earlier tests. To count those of a
+// loop, call goroutines before the loop runs.
 func goroutines(t testing.TB) (count func() int) {
 	id := strconv.FormatInt(counted.Add(1), 10)
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("aio_test", id)))
@@ -204,7 +204,7 @@ func goroutines(t testing.TB) (count func() int) {
 		if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 			t.Error(err)
 		}
-		// goroutines with the stack and the labels that are described next
+		// the header of goroutines with the same stack and labels
 		same := 0
 		for line := range bytes.Lines(profile.Bytes()) {
 			if count, _, ok := bytes.Cut(line, []byte(" @ ")); ok {
@@ -217,17 +217,17 @@ func goroutines(t testing.TB) (count func() int) {
 	}
 }
 
-// leavesNoGoroutine fails unless the goroutines that the test starts from here on end
-// with it.
+// leavesNoGoroutine checks that the goroutines that the test starts after the call have
+// ended when it ends.
 func leavesNoGoroutine(t testing.TB) {
 	count := goroutines(t)
 	before := count()
 	t.Cleanup(func() {
-		eventually(t, t.Context(), "the test has left no goroutine", func() bool { return count() <= before })
+		eventually(t, t.Context(), "the test leaves no goroutine", func() bool { return count() <= before })
 	})
 }
 
-// A scene is a main task that starts others, and the log of how they ended.
+// A scene is a main task that starts other tasks, and a log of their results.
 type scene struct {
 	*testing.T
 	eventLog
@@ -235,8 +235,8 @@ type scene struct {
 	cast []*aio.Task[struct{}]
 }
 
-// play runs f as the main task under a virtual clock. Tasks that wait still at its end
-// are cancelled, which must end them.
+// play runs f as the main task with a virtual clock. Tasks that still wait when f
+// returns are cancelled, and must end.
 func play(t *testing.T, f func(s *scene)) {
 	t.Helper()
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -254,12 +254,12 @@ func play(t *testing.T, f func(s *scene)) {
 	})
 }
 
-// start runs f as a task, which logs its name when f has succeeded, and else name!error.
+// start runs f as a task, which logs its name if f succeeds, and name!error otherwise.
 func (s *scene) start(name string, f func(ctx context.Context) error) *aio.Task[struct{}] {
 	return s.play(func(ctx context.Context) { s.ended(name, f(ctx)) })
 }
 
-// fetch is start for an f that has a result, which the log gets as name=result.
+// fetch is like start for a function with a result, which is logged as name=result.
 func fetch[T any](s *scene, name string, f func(ctx context.Context) (T, error)) *aio.Task[struct{}] {
 	return s.play(func(ctx context.Context) {
 		v, err := f(ctx)
@@ -279,7 +279,7 @@ func (s *scene) play(f func(ctx context.Context)) *aio.Task[struct{}] {
 	return task
 }
 
-// ended logs an outcome.
+// ended logs the result of a task.
 func (s *scene) ended(name string, err error) {
 	var c *aio.CancelledError
 	switch {
@@ -302,10 +302,10 @@ func (s *scene) ended(name string, err error) {
 	}
 }
 
-// letPass lets everybody else run for n passes of the loop.
+// letPass runs the other tasks for n passes of the loop.
 func (s *scene) letPass(n int) { letPass(s.ctx, n) }
 
-// after lets everybody else run for n passes, and compares what they logged.
+// after runs the other tasks for n passes, and compares the log.
 func (s *scene) after(n int, events string, why ...string) {
 	s.Helper()
 	s.letPass(n)
@@ -324,7 +324,7 @@ func (s *scene) must(err error) {
 	}
 }
 
-// misused fails unless f panics with an error of misuse that matches every sentinel.
+// misused checks that f panics with an error that matches ErrUsage and every sentinel.
 func misused(t *testing.T, what string, f func(), sentinels ...error) {
 	t.Helper()
 	err := panics(f)
@@ -337,7 +337,7 @@ func misused(t *testing.T, what string, f func(), sentinels ...error) {
 
 func ok(context.Context) error { return nil }
 
-// same fails unless got is want.
+// same checks that got == want.
 func same[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {
@@ -345,7 +345,8 @@ func same[T comparable](t testing.TB, what string, got, want T) {
 	}
 }
 
-// equal is same for slices, maps and structs. The message shows what differs.
+// equal is like same for slices, maps and structs. The message contains the
+// differences.
 func equal(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -353,7 +354,7 @@ func equal(t testing.TB, what string, got, want any) {
 	}
 }
 
-// matches fails unless err matches target, or is nil if that is.
+// matches checks that err matches target, or that both are nil.
 func matches(t testing.TB, what string, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
@@ -384,7 +385,7 @@ func runMain(l *aio.Loop, f func(ctx context.Context) error) error {
 	return err
 }
 
-// onePass has l make one pass, without waiting. LOOP-017
+// onePass makes l run one pass, without waiting. LOOP-017
 func onePass(t *testing.T, l *aio.Loop) {
 	t.Helper()
 	l.Stop()
@@ -393,7 +394,8 @@ func onePass(t *testing.T, l *aio.Loop) {
 
 func nop() {}
 
-// bothPaths runs main over the system's poller, where there is one, and over goroutines.
+// bothPaths runs main with the poller, if the system has one, and with connections
+// served by goroutines.
 func bothPaths(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
 	t.Helper()
 	for name, goroutines := range map[string]bool{"poller": false, "goroutines": true} {
@@ -407,7 +409,7 @@ func bothPaths(t *testing.T, main func(t *testing.T, ctx context.Context) error)
 			l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 				t.Errorf("reported: %s: %v", ec.Message, ec.Err)
 			})
-			defer func() { // also if main calls t.FailNow
+			defer func() { // runs even if main calls t.FailNow
 				if err := r.Close(); err != nil {
 					t.Error(err)
 				}

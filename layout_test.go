@@ -17,18 +17,17 @@ import (
 	"testing"
 )
 
-// The layout of the package, as docs/architecture.md has it, held against the sources.
-// The checks compare names, not types, and ignore build constraints: they read every
-// file of every system.
+// Compares the layout of the package with docs/architecture.md. The checks compare
+// names, not types, and ignore build constraints: they read the files of all systems.
 
-// maxFileLines bounds each file, tests included.
+// maxFileLines is the maximum number of lines of a file, including tests.
 const maxFileLines = 800
 
-// layoutMap is what docs/architecture.md says.
+// layoutMap is the content of docs/architecture.md.
 type layoutMap struct {
-	layers map[string]int  // of a source file
-	tests  map[string]bool // test files without a source of their own
-	// "file: name", allowed to name a declaration of a higher layer
+	layers map[string]int  // layer of each source file
+	tests  map[string]bool // test files without a source file of their name
+	// "file: name", names of a higher layer that a file may use
 	exceptions map[string]bool
 }
 
@@ -91,7 +90,7 @@ func parseSources(t *testing.T, texts map[string]string) []*sourceFile {
 	return files
 }
 
-// checkLayout returns what in files is not as m has it.
+// checkLayout returns the differences between files and m.
 func checkLayout(m layoutMap, files []*sourceFile) []string {
 	var bad []string
 	add := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
@@ -123,12 +122,12 @@ func checkLayout(m layoutMap, files []*sourceFile) []string {
 	arrows := upwardNames(m, sources)
 	for _, a := range slices.Sorted(maps.Keys(arrows)) {
 		if !m.exceptions[a] {
-			add("%s is declared in a higher layer (%s), and is no listed exception", a, arrows[a])
+			add("%s is declared in a higher layer (%s) and is not a listed exception", a, arrows[a])
 		}
 	}
 	for _, e := range slices.Sorted(maps.Keys(m.exceptions)) {
 		if _, ok := arrows[e]; !ok {
-			add("%s is listed as an exception, and not needed", e)
+			add("%s is listed as an exception but not needed", e)
 		}
 	}
 
@@ -140,7 +139,7 @@ func checkLayout(m layoutMap, files []*sourceFile) []string {
 	for _, f := range tests {
 		bad = append(bad, checkSuffix(f)...)
 		if !m.tests[f.name] && !strings.HasPrefix(f.name, "example_") && !hasSource(f.name, present) {
-			add("%s tests no source of that name and has no row in docs/architecture.md", f.name)
+			add("%s has neither a source file of that name nor a row in docs/architecture.md", f.name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.tests)) {
@@ -151,9 +150,9 @@ func checkLayout(m layoutMap, files []*sourceFile) []string {
 	return bad
 }
 
-// hasSource reports whether a test file is named after a source: locks_test.go after
-// locks.go, and so are locks_condition_test.go, for a part of it, and
-// locks_linux_test.go.
+// hasSource reports whether a test file is named after a source file: locks_test.go,
+// locks_condition_test.go for a part of it, and locks_linux_test.go are named after
+// locks.go.
 func hasSource(test string, sources map[string]bool) bool {
 	name := strings.TrimSuffix(test, "_test.go")
 	for {
@@ -168,7 +167,8 @@ func hasSource(test string, sources map[string]bool) bool {
 	}
 }
 
-// family splits the net layer: the two back ends must not name each other.
+// family distinguishes the back ends of the net layer, which must not refer to each
+// other.
 func family(file string) string {
 	for _, f := range []string{"net_poll", "net_goroutine"} {
 		if strings.HasPrefix(file, f) {
@@ -178,13 +178,13 @@ func family(file string) string {
 	return ""
 }
 
-// upwardNames finds the names by which a file refers to a higher layer, or a back end to
-// the other one: "file: name" to the file that declares the name.
+// upwardNames finds references to a higher layer, or from one back end to the other: it
+// maps "file: name" to the file that declares the name.
 func upwardNames(m layoutMap, sources []*sourceFile) map[string]string {
-	declared := map[string][]string{} // package-level name to files
-	methods := map[string][]string{}  // method name to files
+	declared := map[string][]string{} // package-level names to files
+	methods := map[string][]string{}  // method names to files
 	receivers := map[string]map[string]bool{}
-	fields := map[string]bool{} // names of fields and of interfaces' methods
+	fields := map[string]bool{} // names of fields and of interface methods
 	for _, f := range sources {
 		if f.ast == nil {
 			continue
@@ -259,7 +259,8 @@ func upwardNames(m layoutMap, sources []*sourceFile) map[string]string {
 					keys[id] = true
 				}
 			case *ast.SelectorExpr:
-				// exported, it may be of a type of another package
+				// an exported name may belong to a type of another
+				// package
 				name := n.Sel.Name
 				if !n.Sel.IsExported() && len(receivers[name]) == 1 && !fields[name] && len(declared[name]) == 0 {
 					refer(f, name, methods[name])
@@ -294,17 +295,18 @@ func receiverName(d *ast.FuncDecl) string {
 	}
 }
 
-// checkSystem finds what belongs into internal/: unsafe, assembly, raw system calls; and
-// golang.org/x/sys outside of the families that make ordinary calls of it.
+// checkSystem finds code that belongs in internal/: unsafe, assembly and raw system
+// calls. It also finds imports of golang.org/x/sys outside of the file families that
+// make system calls with it.
 func checkSystem(f *sourceFile) (bad []string) {
 	if strings.HasSuffix(f.name, ".s") {
-		return []string{f.name + " is assembly: it belongs into internal/"}
+		return []string{f.name + " is assembly: it belongs in internal/"}
 	}
 	for _, imp := range f.ast.Imports {
 		path, _ := strconv.Unquote(imp.Path.Value)
 		switch {
 		case path == "unsafe":
-			bad = append(bad, f.name+" imports unsafe: that belongs into internal/")
+			bad = append(bad, f.name+" imports unsafe: that belongs in internal/")
 		case strings.HasPrefix(path, "golang.org/x/sys/") && !strings.HasPrefix(f.name, "net_poll") &&
 			!strings.HasPrefix(f.name, "subprocess_") && !strings.HasPrefix(f.name, "compat_"):
 			bad = append(bad, f.name+" imports "+path+": only net_poll*, subprocess_* and compat_* may")
@@ -312,14 +314,14 @@ func checkSystem(f *sourceFile) (bad []string) {
 	}
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		if s, ok := n.(*ast.SelectorExpr); ok && strings.HasPrefix(s.Sel.Name, "RawSyscall") {
-			bad = append(bad, f.name+" makes a raw system call: that belongs into internal/")
+			bad = append(bad, f.name+" makes a raw system call: that belongs in internal/")
 		}
 		return true
 	})
 	return bad
 }
 
-// privateParts are fields and methods that only some files may use.
+// privateParts are fields and methods that only the listed files may use.
 var privateParts = []struct {
 	selector string
 	files    []string
@@ -359,8 +361,8 @@ func checkPrivateParts(f *sourceFile) (bad []string) {
 
 const pollerSystems = "linux || darwin || dragonfly || freebsd || netbsd || openbsd"
 
-// suffixLines has the build line that each suffix of a file's name stands for; net_poll
-// is a family rather than a suffix.
+// suffixLines maps the suffix of a file name to its build line; net_poll is a family,
+// not a suffix.
 var suffixLines = map[string]string{
 	"nonlinux":   "!linux",
 	"nonwindows": "!windows",
@@ -368,12 +370,12 @@ var suffixLines = map[string]string{
 	"nonunix":    "!unix",
 }
 
-// systemSuffixes are those that the go command itself understands.
+// systemSuffixes are the suffixes that the go command understands.
 var systemSuffixes = []string{"linux", "windows", "darwin", "freebsd", "amd64", "arm64", "wasm", "js"}
 
-// checkSuffix holds a file's build line against its name. A file without a suffix has
-// none, unless it is of the family net_poll, or net_stub.go, which stands for that
-// family.
+// checkSuffix compares the build line of a file with its name. A file without a suffix
+// has no build line, unless it belongs to the family net_poll or is net_stub.go, which
+// replaces that family.
 func checkSuffix(f *sourceFile) []string {
 	if f.ast == nil {
 		return nil
@@ -387,7 +389,7 @@ func checkSuffix(f *sourceFile) []string {
 	case strings.HasPrefix(base, "net_poll"), strings.HasPrefix(base, "poller"), base == "export_poll", base == "example_poller":
 		want = pollerSystems
 		if base == "poller" && !strings.HasSuffix(f.name, "_test.go") {
-			// the loop's part, for all systems
+			// the part for all systems
 			want = ""
 		}
 	case base == "net_stub":
@@ -397,7 +399,7 @@ func checkSuffix(f *sourceFile) []string {
 	if got == want || strings.HasSuffix(f.name, "_test.go") && want == "" && got == "unix" {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s has the build line %q, its name says %q", f.name, got, want)}
+	return []string{fmt.Sprintf("%s has the build line %q, its name requires %q", f.name, got, want)}
 }
 
 func negated(systems string) string {
@@ -417,7 +419,7 @@ func buildLine(text string) string {
 	return ""
 }
 
-// checkImports holds the packages of the module against who may import what.
+// checkImports checks the imports of a package of the module.
 func checkImports(dir, path string) string {
 	const module = "github.com/goaio/aio"
 	inside := strings.TrimPrefix(path, module+"/")
@@ -430,7 +432,7 @@ func checkImports(dir, path string) string {
 			dir == "internal/netio" && strings.Contains(path, "."):
 			return "imports more than the standard library: " + path
 		case strings.HasPrefix(path, module+"/") && inside != "internal/netio":
-			return "imports " + path + ": of this module it may use internal/netio alone"
+			return "imports " + path + ": of this module it may import only internal/netio"
 		}
 	case dir == "." || !strings.HasPrefix(path, module+"/internal/"):
 	case inside == "internal/plug" && (dir == "aiotest" || dir == "aiohttp" || dir == "aiokit"), inside == "internal/simnet" && dir == "aiotest":
@@ -443,8 +445,8 @@ func checkImports(dir, path string) string {
 	return ""
 }
 
-// checkWords finds names in the walks of the page, from its section "One step of a task"
-// on, that no source declares: `Loop.runPass`, `park`, `maxNest`.
+// checkWords finds names in the sections of the page from "One step of a task" on that
+// no source file declares: `Loop.runPass`, `park`, `maxNest`.
 func checkWords(page string, sources []*sourceFile) (bad []string) {
 	declared := map[string]bool{}
 	for _, f := range sources {
@@ -546,7 +548,7 @@ func isModule(dir string) bool {
 	return err == nil
 }
 
-// Each rule is shown to find what it is for.
+// Checks that each rule finds a violation.
 func TestLayoutFindsViolations(t *testing.T) {
 	const page = "### L1 kernel\n| `loop.go`, `ready.go` | x |\n" +
 		"### L5 net\n| `net_poll_stream.go`, `net_goroutine_stream.go` | x |\n" +
@@ -569,29 +571,29 @@ func TestLayoutFindsViolations(t *testing.T) {
 	}{
 		{"the fixture itself is clean", "loop.go", clean["loop.go"], ""},
 		{"a kernel file names Server", "ready.go", "package aio\n\nvar s *Server\n",
-			"ready.go: Server is declared in a higher layer (server.go), and is no listed exception"},
+			"ready.go: Server is declared in a higher layer (server.go) and is not a listed exception"},
 		{"a kernel file calls a method of Server", "ready.go", "package aio\n\nfunc f(x any) { x.attach() }\n",
-			"ready.go: attach is declared in a higher layer (server.go), and is no listed exception"},
+			"ready.go: attach is declared in a higher layer (server.go) and is not a listed exception"},
 		{"an exception that is not needed", "loop.go", "package aio\n\ntype Loop struct{}\n",
-			"loop.go: Loops is listed as an exception, and not needed"},
+			"loop.go: Loops is listed as an exception but not needed"},
 		{"a back end names the other one", "net_goroutine_stream.go", "package aio\n\nvar s fdStream\n",
-			"net_goroutine_stream.go: fdStream is declared in a higher layer (net_poll_stream.go), and is no listed exception"},
+			"net_goroutine_stream.go: fdStream is declared in a higher layer (net_poll_stream.go) and is not a listed exception"},
 		{"a file without a row", "streams.go", "package aio\n", "streams.go has no row in docs/architecture.md"},
 		{"unsafe", "ready.go", "package aio\n\nimport \"unsafe\"\n\nvar _ unsafe.Pointer\n",
-			"ready.go imports unsafe: that belongs into internal/"},
+			"ready.go imports unsafe: that belongs in internal/"},
 		{"assembly", "ready.s", "TEXT\n", "ready.s has no row in docs/architecture.md"},
 		{"a raw system call", "ready.go", "package aio\n\nfunc f() { syscall.RawSyscall(0, 0, 0, 0) }\n",
-			"ready.go makes a raw system call: that belongs into internal/"},
+			"ready.go makes a raw system call: that belongs in internal/"},
 		{"x/sys in the kernel", "ready.go", "package aio\n\nimport \"golang.org/x/sys/unix\"\n\nvar _ = unix.EINTR\n",
 			"ready.go imports golang.org/x/sys/unix: only net_poll*, subprocess_* and compat_* may"},
 		{"a private part", "server.go", clean["server.go"] + "\nfunc f(l *Loop) { l.ready.push(1) }\n",
 			"server.go uses ready.push, which only ready.go and inbox.go may"},
 		{"a suffix with another build line", "server_nonlinux_test.go", "//go:build !unix\n\npackage aio_test\n",
-			`server_nonlinux_test.go has the build line "!unix", its name says "!linux"`},
+			`server_nonlinux_test.go has the build line "!unix", its name requires "!linux"`},
 		{"a build line without a suffix", "ready.go", "//go:build unix\n\npackage aio\n",
-			`ready.go has the build line "unix", its name says ""`},
+			`ready.go has the build line "unix", its name requires ""`},
 		{"a test without a source", "nest_test.go", "package aio_test\n",
-			"nest_test.go tests no source of that name and has no row in docs/architecture.md"},
+			"nest_test.go has neither a source file of that name nor a row in docs/architecture.md"},
 		{"a file of more than 800 lines", "ready.go", "package aio\n" + strings.Repeat("\n", maxFileLines),
 			"ready.go has more than 800 lines"},
 	}
@@ -610,10 +612,10 @@ func TestLayoutFindsViolations(t *testing.T) {
 	}
 	sources := parseSources(t, clean)
 	if bad := checkWords("## One step of a task\n`Server.attach` of `Loop`\n", sources); len(bad) > 0 {
-		t.Errorf("found %q in a page that names what there is", bad)
+		t.Errorf("found %q in a page with declared names only", bad)
 	}
 	if bad := checkWords("## One step of a task\n`Server.detach`\n", sources); len(bad) != 1 {
-		t.Errorf("found %q in a page that names what there is not", bad)
+		t.Errorf("found %q in a page with an undeclared name", bad)
 	}
 	for dir, path := range map[string]string{
 		"internal/netio": "golang.org/x/sys/unix",

@@ -21,7 +21,7 @@ func TestBarrierNeedsParties(t *testing.T) {
 	}
 }
 
-// empty fails unless the barrier is as if new.
+// empty checks that the barrier is in its initial state.
 func (s *scene) empty(b *aio.Barrier) {
 	s.Helper()
 	same(s, "Broken", b.Broken(), false)
@@ -69,7 +69,7 @@ func TestBarrierScopeWaitsOnEntryOnly(t *testing.T) {
 
 		fetch(s, "C", b.Wait)
 		s.letPass(1)
-		s.must(b.Abort(s.ctx)) // by the party that failed
+		s.must(b.Abort(s.ctx)) // called by the party that failed
 		s.after(1, "C!broken")
 		enter("D", nil)
 		s.after(1, "D!broken")
@@ -105,8 +105,8 @@ func TestBarrierServesRoundAfterRound(t *testing.T) {
 				})
 			})
 		}
-		// B, the last to leave, is the first to come again; C and A had to wait
-		// for that.
+		// B leaves last and is the first to wait again; C and A wait until the
+		// barrier has drained.
 		s.after(10, "C2 A0 B1 A2 A B0 B C1 C")
 		s.empty(b)
 	})
@@ -128,7 +128,7 @@ func TestBarrierThatDrainsKeepsNewcomersOut(t *testing.T) {
 				switch cancel {
 				case "none":
 					s.after(1, "A=0 B=1")
-					same(s, "the newcomer has not run yet: NWaiting", b.NWaiting(), 0)
+					same(s, "before the newcomer has run: NWaiting", b.NWaiting(), 0)
 				case "released":
 					a.Cancel()
 					s.after(1, "A!cancelled B=1")
@@ -163,7 +163,7 @@ func TestBarrierCancelledWaiterDoesNotCount(t *testing.T) {
 		fetch(s, "C", b.Wait)
 		s.after(1, "")
 		fetch(s, "D", b.Wait)
-		s.after(2, "D=2 B=1 C=1") // B's index was fixed when A was there
+		s.after(2, "D=2 B=1 C=1") // B's index was determined while A was waiting
 		s.empty(b)
 	})
 }
@@ -189,7 +189,7 @@ func TestBarrierResetFailsThoseWhoWait(t *testing.T) {
 		s.letPass(2)
 		same(s, "waiting again: NWaiting", b.NWaiting(), 2)
 		fetch(s, "C", b.Wait)
-		// B was the last to leave, and the first to come back
+		// B leaves last and is the first to wait again
 		s.after(2, "C=2 B A")
 		s.empty(b)
 	})
@@ -221,7 +221,7 @@ func TestBarrierThatResetsKeepsNewcomersOut(t *testing.T) {
 		b := aio.NewBarrier(2)
 		fetch(s, "A", b.Wait)
 		s.letPass(1)
-		fetch(s, "new", b.Wait) // is ready before A
+		fetch(s, "new", b.Wait) // ready before A
 		s.must(b.Reset(s.ctx))
 		s.after(1, "A!broken")
 		s.empty(b)
@@ -305,7 +305,7 @@ func TestBarrierAbortWhileItDrains(t *testing.T) {
 	})
 }
 
-// A fault of asyncio that is kept, as docs/differences.md says, and the way around it.
+// A fault of asyncio that is kept, see docs/differences.md, and a workaround.
 func TestBarrierIndexAfterACancelledWait(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
 		b := aio.NewBarrier(3)
@@ -325,10 +325,10 @@ func TestBarrierIndexAfterACancelledWait(t *testing.T) {
 	})
 }
 
-// However many waits are cancelled, exactly one task of a round is the last.
+// Exactly one task of a round is the last one, however many waits are cancelled.
 func TestBarrierHasOneLastTask(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
-		for cancelled := range 1 << 4 { // which of the first four
+		for cancelled := range 1 << 4 { // bit mask of the first four tasks
 			b := aio.NewBarrier(5)
 			last, through := 0, 0
 			var tasks []*aio.Task[struct{}]
@@ -361,8 +361,8 @@ func TestBarrierHasOneLastTask(t *testing.T) {
 					t.Errorf("%04b: %v", cancelled, err)
 				}
 			}
-			same(t, "tasks that went through", through, 5)
-			same(t, "tasks that were the last", last, 1)
+			same(t, "tasks that passed", through, 5)
+			same(t, "tasks that were last", last, 1)
 		}
 	})
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/goaio/aio"
 )
 
-// BenchmarkCrowd has many tasks wait for one thing and then wakes, releases or cancels
-// all of them. The time for each waiter must not grow with their number, beyond what
-// caches make of it: the rows "a future each" have nothing in common that could be
-// walked, and show what it costs to resume and end as many tasks, the stacks of which are
-// in no cache.
+// BenchmarkCrowd makes many tasks wait for one object, and then wakes, releases or
+// cancels all of them. The time per waiter must not grow with their number, except for
+// the effect of caches: in the rows "a future each" the tasks share no data structure,
+// so they show the cost of resuming and ending as many tasks whose stacks are in no
+// cache.
 func BenchmarkCrowd(b *testing.B) {
 	type crowd struct {
-		wait func(ctx context.Context) error // of each task
-		// of all tasks; nil cancels them, the newest first
+		wait func(ctx context.Context) error // run by each task
+		// wakes all tasks; nil cancels them, the newest first
 		wake func(ctx context.Context) error
 	}
 	for _, c := range []struct {
@@ -87,7 +87,7 @@ func BenchmarkCrowd(b *testing.B) {
 		{"Semaphore cancelled", func(context.Context, int) crowd {
 			v := aio.NewSemaphore(0)
 			return crowd{wait: func(ctx context.Context) error {
-				defer v.Locked() // while the others are still in line
+				defer v.Locked() // runs while the others are still queued
 				return v.Acquire(ctx)
 			}}
 		}},
@@ -150,7 +150,8 @@ func BenchmarkCrowd(b *testing.B) {
 							})
 						}
 						letPass(ctx, 3)
-						runtime.GC() // of the crowd before
+						// collects the previous crowd
+						runtime.GC()
 						b.StartTimer()
 						if crowd.wake != nil {
 							if err := crowd.wake(ctx); err != nil {

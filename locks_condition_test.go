@@ -67,7 +67,7 @@ func TestConditionWaiterGoesOnWhenItHasTheLock(t *testing.T) {
 		s.after(10, "")
 		c.Release()
 		s.after(1, "A")
-		same(s, "A went on: Locked", c.Locked(), true)
+		same(s, "A continued: Locked", c.Locked(), true)
 		c.Release()
 	})
 }
@@ -76,7 +76,7 @@ func TestConditionWaiterGoesOnWhenItHasTheLock(t *testing.T) {
 func TestConditionNotifyWakesTheFirstN(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		notify []int // -1 for all
+		notify []int // -1 means all
 		want   string
 	}{
 		{"one", []int{1}, "1"},
@@ -91,7 +91,7 @@ func TestConditionNotifyWakesTheFirstN(t *testing.T) {
 			play(t, func(s *scene) {
 				var c aio.Condition
 				s.must(c.Acquire(s.ctx))
-				c.NotifyAll() // nobody hears it
+				c.NotifyAll() // no task waits
 				c.Release()
 				for _, name := range []string{"1", "2", "3", "4"} {
 					s.waiter(name, &c, false)
@@ -99,7 +99,7 @@ func TestConditionNotifyWakesTheFirstN(t *testing.T) {
 				s.after(5, "")
 				s.must(c.Acquire(s.ctx))
 				s.start("notifier", func(context.Context) error {
-					// not the one that acquired it
+					// the notifying task must hold the lock
 					for _, n := range test.notify {
 						if n < 0 {
 							c.NotifyAll()
@@ -179,11 +179,11 @@ func TestConditionCancelledWaiterTakesTheLockFirst(t *testing.T) {
 		same(s, "held lock: Locked", c.Locked(), true)
 		c.Release()
 
-		s.must(c.Acquire(s.ctx)) // neither is in line any more
+		s.must(c.Acquire(s.ctx)) // no task is queued for the lock any more
 		c.NotifyAll()
 		c.Release()
 		s.after(3, "")
-		same(s, "in the end: Locked", c.Locked(), false)
+		same(s, "at the end: Locked", c.Locked(), false)
 	})
 }
 
@@ -212,7 +212,7 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 			t.Run(fmt.Sprintf("release %d cancel %d", release, cancel), func(t *testing.T) {
 				play(t, func(s *scene) {
 					var c aio.Condition
-					// looks that it has the lock
+					// checks that it holds the lock
 					a := s.waiter("A", &c, true)
 					s.letPass(1)
 					s.must(c.Acquire(s.ctx))
@@ -226,8 +226,8 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 						}
 						s.letPass(1)
 					}
-					// A runs in the turn of the release, and can be
-					// cancelled until then.
+					// A runs in the pass after the release, and can
+					// be cancelled until then.
 					if cancel <= release {
 						s.want("A!cancelled")
 					} else {
@@ -264,7 +264,7 @@ func TestConditionPassesTheCancellationOnUnchanged(t *testing.T) {
 			_, err := a.Await(s.ctx)
 			var ce *aio.CancelledError
 			if err != inner || !errors.As(err, &ce) || ce.Message != "why" {
-				t.Errorf("notified=%t: the awaiter got %v, WaitFor had returned %v", notified, err, inner)
+				t.Errorf("notified=%t: the awaiter got %v, WaitFor returned %v", notified, err, inner)
 			}
 		})
 	}
@@ -273,7 +273,7 @@ func TestConditionPassesTheCancellationOnUnchanged(t *testing.T) {
 // COND-021
 func TestConditionNotificationOfACancelledWaiterPassesOn(t *testing.T) {
 	for _, turns := range []int{0, 1, 4} {
-		// not resumed yet, and waiting for the lock
+		// before it is resumed, and while it waits for the lock
 		t.Run(fmt.Sprint(turns, " turns"), func(t *testing.T) {
 			play(t, func(s *scene) {
 				var c aio.Condition
@@ -302,7 +302,7 @@ func TestConditionWaitThatFailsWakesAnother(t *testing.T) {
 		s.waiter("C", &c, false)
 		s.letPass(1)
 		a.Cancel()
-		s.after(5, "A!cancelled B") // although nobody was notified
+		s.after(5, "A!cancelled B") // although there was no notification
 	})
 }
 
@@ -321,8 +321,7 @@ func TestConditionWaitUnderADeadlineEndsWithTheLock(t *testing.T) {
 	})
 }
 
-// impatient is a context that has ended, and loses patience if it is asked for that too
-// often.
+// impatient is a done context that panics if it is queried too often.
 type impatient struct {
 	context.Context
 	asked  int

@@ -8,7 +8,7 @@ import (
 
 // EVT-001, EVT-008
 func TestEventIsAFlag(t *testing.T) {
-	var v aio.Event // no loop is needed
+	var v aio.Event // works without a loop
 	if v.IsSet() {
 		t.Error("a new event is set")
 	}
@@ -66,7 +66,7 @@ func TestEventWaitCancelledBeforeOrAfterSet(t *testing.T) {
 			v.Set()
 			s.after(1, "A!cancelled B")
 			v.Clear()
-			v.Set() // nobody is left to be woken
+			v.Set() // no task waits any more
 			s.after(3, "")
 		})
 	}

@@ -10,13 +10,13 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Locks and queues may be variables of a package, and live longer than the loop in which
-// they are used. The next loop finds them as if those who used them had given everything
-// back: they are gone.
+// Locks and queues may be package variables and outlive the loop in which they are
+// used. The next loop finds them as if the tasks of the first loop had released
+// everything, because these tasks no longer exist.
 
-// outliving are uses of a lock or queue that outlives a loop: occupy takes all there is
-// and does not give it back, wait waits for more, and use is what the next loop does with
-// it, which must not wait for those who are gone.
+// outliving are uses of a lock or queue that outlives a loop: occupy acquires
+// everything and does not release it, wait waits for more, and use is called in the
+// next loop, where it must not wait for tasks of the first one.
 var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) error){
 	"Lock": func() (occupy, wait, use func(ctx context.Context) error) {
 		k := new(aio.Lock)
@@ -92,7 +92,7 @@ var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) e
 			for i := range 3 {
 				_ = q.PutNowait(i)
 			}
-			_, err := q.Get(ctx) // and no TaskDone
+			_, err := q.Get(ctx) // without TaskDone
 			return err
 		}
 		return occupy, q.Join, func(ctx context.Context) error {
@@ -133,14 +133,14 @@ func semaphoreUses(s *aio.Semaphore) (occupy, wait, use func(ctx context.Context
 		return s.Acquire(ctx)
 	}
 	return occupy, s.Acquire, func(ctx context.Context) error {
-		// two may have it, and no more
+		// exactly two permits are available
 		for range 2 {
 			if err := s.Acquire(ctx); err != nil {
 				return err
 			}
 		}
 		if !s.Locked() {
-			return fmt.Errorf("it has more permits than it was made with")
+			return fmt.Errorf("it has more permits than initially")
 		}
 		s.Release()
 		s.Release()
@@ -150,13 +150,13 @@ func semaphoreUses(s *aio.Semaphore) (occupy, wait, use func(ctx context.Context
 
 func free(is bool) error {
 	if !is {
-		return fmt.Errorf("it is held by somebody who is gone")
+		return fmt.Errorf("it is held by a task that no longer exists")
 	}
 	return nil
 }
 
 func TestLocksAndQueuesOutliveTheirLoop(t *testing.T) {
-	// what those who use it do when the first loop ends
+	// the state of the tasks when the first loop ends
 	for how, leave := range map[string]func(ctx context.Context, occupy, wait func(ctx context.Context) error) error{
 		"the holder is done": func(ctx context.Context, occupy, _ func(ctx context.Context) error) error { return occupy(ctx) },
 		"others wait": func(ctx context.Context, occupy, wait func(ctx context.Context) error) error {
@@ -179,19 +179,18 @@ func TestLocksAndQueuesOutliveTheirLoop(t *testing.T) {
 		},
 	} {
 		for name, make := range outliving {
-			// whether the tasks are cancelled first, as by Run, or unwound by
-			// Close
+			// whether Close unwinds the tasks, or Run cancels them first
 			for _, closed := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s/%v", name, how, closed), func(t *testing.T) {
 					occupy, wait, use := make()
 					for range 3 {
-						// the second loop leaves it as the first
-						// did
+						// repeated: the second loop leaves it
+						// in the same state as the first
 						leaveIn(t, closed, func(ctx context.Context) error { return leave(ctx, occupy, wait) })
 						err := aio.Run(func(ctx context.Context) error { return aio.Timeout(ctx, patience, use) })
 						same(t, "use in another loop", err, nil)
 						if name == "Event" || name == "Event.Set" || name == "Queue.Put" {
-							break // it is set or full now
+							break // it stays set or full
 						}
 					}
 				})
@@ -200,7 +199,8 @@ func TestLocksAndQueuesOutliveTheirLoop(t *testing.T) {
 	}
 }
 
-// leaveIn runs f in a loop that then ends, or is closed with its tasks pending.
+// leaveIn runs f in a loop that ends normally, or is closed while its tasks are
+// pending.
 func leaveIn(t *testing.T, closed bool, f func(ctx context.Context) error) {
 	t.Helper()
 	if !closed {
@@ -208,14 +208,13 @@ func leaveIn(t *testing.T, closed bool, f func(ctx context.Context) error) {
 		return
 	}
 	l := aio.NewEventLoop(nil)
-	// tasks are destroyed
+	// ignores the reports of destroyed tasks
 	l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 	same(t, "the first loop", runMain(l, f), nil)
 	matches(t, "Close", l.Close(), nil)
 }
 
-// What happens to a lock while its loop is being closed, by tasks that are unwound, is
-// that loop's still.
+// While a loop is being closed, its unwinding tasks still use its locks.
 func TestLockIsReleasedByATaskThatIsUnwound(t *testing.T) {
 	var k aio.Lock
 	var log eventLog

@@ -25,14 +25,14 @@ func TestSemaphoreCountsPermits(t *testing.T) {
 			same(s, "Locked after Acquire", m.Locked(), locked)
 		}
 		s.after(1, "acquired acquired other")
-		for range 3 { // one more than there were
+		for range 3 { // one more than the initial number of permits
 			m.Release()
 			same(s, "Locked after Release", m.Locked(), false)
 		}
 		for range 3 {
 			s.must(m.Acquire(s.ctx))
 		}
-		same(s, "Locked in the end", m.Locked(), true)
+		same(s, "Locked at the end", m.Locked(), true)
 	})
 }
 
@@ -90,7 +90,7 @@ func TestSemaphoreWokenWaiterHandsOutWhatIsLeft(t *testing.T) {
 		m := aio.NewSemaphore(0)
 		s.start("A", func(ctx context.Context) error {
 			err := m.Acquire(ctx)
-			s.start("D", ok) // starts after those whom Acquire woke
+			s.start("D", ok) // starts after the tasks that Acquire has woken
 			return err
 		})
 		s.letPass(1)
@@ -147,10 +147,11 @@ func TestSemaphoreRotates(t *testing.T) {
 // SEM-012, SEM-013, SEM-014, SEM-015, SEM-016
 func TestSemaphoreCancelledWaiters(t *testing.T) {
 	for _, test := range []struct {
-		ids    string
-		ops    string // c1: cancel 1, r: release, t: let one turn pass
-		want   string
-		locked bool // at once, before the waiters have unwound
+		ids  string
+		ops  string // c1: cancel task 1, r: release, t: run one pass
+		want string
+		// directly after the operations, before the waiters have unwound
+		locked bool
 	}{
 		{"SEM-012", "c1", "1!cancelled", true},
 		{"SEM-013", "c1 c2 r", "1!cancelled 2!cancelled 3", true},
@@ -182,7 +183,7 @@ func TestSemaphoreCancelledWaiters(t *testing.T) {
 				}
 				same(s, "Locked", m.Locked(), test.locked)
 				s.after(2, test.want)
-				same(s, "in the end: Locked", m.Locked(), test.locked)
+				same(s, "at the end: Locked", m.Locked(), test.locked)
 				s.after(3, "")
 			})
 		})
@@ -210,7 +211,7 @@ func TestBoundedSemaphoreTakesBackNoMoreThanItGave(t *testing.T) {
 	misused(t, "NewBoundedSemaphore(-1)", func() { aio.NewBoundedSemaphore(-1) })
 	for n := range 3 {
 		m := aio.NewBoundedSemaphore(n)
-		misused(t, fmt.Sprint("releasing a new one of ", n), m.Release, aio.ErrOverRelease)
+		misused(t, fmt.Sprint("releasing a new semaphore of ", n), m.Release, aio.ErrOverRelease)
 		play(t, func(s *scene) {
 			for range n {
 				s.must(m.Acquire(s.ctx))
@@ -233,7 +234,8 @@ func TestBoundedSemaphoreCountsAPermitOfAWokenWaiterAsTaken(t *testing.T) {
 		s.start("A", m.Acquire)
 		s.letPass(1)
 		m.Release()
-		m.Release() // A has the first, even though it has not run
+		// A has been assigned the first permit, even though it has not run
+		m.Release()
 		misused(t, "the third Release", m.Release, aio.ErrOverRelease)
 		s.after(1, "A")
 	})

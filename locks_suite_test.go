@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// lockLike is what the following suite asks of a lock.
+// lockLike is the interface of the locks in the following suite.
 type lockLike interface {
 	Acquire(ctx context.Context) error
 	Release()
@@ -18,7 +18,7 @@ type lockLike interface {
 	With(ctx context.Context, body func(ctx context.Context) error) error
 }
 
-// tokenLock is a lock made of a queue with one token in it.
+// tokenLock is a lock built from a queue with one token.
 type tokenLock struct{ *aio.Queue[struct{}] }
 
 func newTokenLock() lockLike {
@@ -50,8 +50,8 @@ func (k tokenLock) With(ctx context.Context, body func(ctx context.Context) erro
 var lockLikes = []struct {
 	name   string
 	new    func() lockLike
-	barges bool  // a newcomer may overtake one that was woken
-	misuse error // of releasing it while it is free, nil if that is none
+	barges bool  // a newcomer may overtake a woken waiter
+	misuse error // error of releasing it while it is free; nil if that is allowed
 }{
 	{"Lock", func() lockLike { return new(aio.Lock) }, false, aio.ErrNotLocked},
 	{"Condition", func() lockLike { return new(aio.Condition) }, false, aio.ErrNotLocked},
@@ -103,7 +103,7 @@ func TestLockLike(t *testing.T) {
 			s.after(3, "")
 			k.Release()
 			s.after(1, "A")
-			same(s, "A has it: Locked", k.Locked(), true)
+			same(s, "A holds it: Locked", k.Locked(), true)
 		})
 		scenario("free after an error or a panic", func(s *scene, k lockLike) {
 			failure := errors.New("failure")
@@ -127,7 +127,7 @@ func TestLockLike(t *testing.T) {
 			k.Release()
 			s.after(5, "B C")
 		})
-		scenario("cancelled as its turn has come", func(s *scene, k lockLike) {
+		scenario("cancelled when its turn has come", func(s *scene, k lockLike) {
 			s.must(k.Acquire(s.ctx))
 			a := s.start("A", hold(s, k, ok))
 			s.start("B", hold(s, k, ok))
@@ -135,7 +135,7 @@ func TestLockLike(t *testing.T) {
 			k.Release()
 			a.Cancel()
 			s.after(3, "A!cancelled B")
-			same(s, "in the end: Locked", k.Locked(), false)
+			same(s, "at the end: Locked", k.Locked(), false)
 		})
 		scenario("cancelled while it holds the lock", func(s *scene, k lockLike) {
 			a := s.start("A", hold(s, k, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }))
@@ -156,7 +156,8 @@ func TestLockLike(t *testing.T) {
 			derived, cancel := context.WithCancelCause(s.ctx)
 			cause := errors.New("cause")
 			cancel(cause)
-			// free: an acquire that need not wait does not look
+			// the lock is free: an Acquire that does not wait ignores the
+			// context
 			s.must(k.Acquire(derived))
 			a := s.start("A", func(context.Context) error {
 				err := k.Acquire(derived)
@@ -175,7 +176,7 @@ func TestLockLike(t *testing.T) {
 			s.must(k.Acquire(s.ctx))
 			s.start("waiter", hold(s, k, ok))
 			s.letPass(1)
-			s.start("newcomer", hold(s, k, ok)) // is ready before the waiter
+			s.start("newcomer", hold(s, k, ok)) // ready before the waiter
 			k.Release()
 			if test.barges {
 				s.after(5, "newcomer waiter")
@@ -194,7 +195,7 @@ func TestLockLike(t *testing.T) {
 	}
 }
 
-// testLockLikeLoopClosed closes a loop in which tasks hold and wait for a lock: they are
+// testLockLikeLoopClosed closes a loop while tasks hold and wait for a lock: they are
 // unwound, and the lock can be used in another loop.
 func testLockLikeLoopClosed(t *testing.T, k lockLike) {
 	l, reports := newLoop(t)
@@ -217,7 +218,7 @@ func testLockLikeLoopClosed(t *testing.T, k lockLike) {
 	}
 	log.want(t, "A B C")
 	if len(*reports) != 3 {
-		t.Errorf("%d reports of tasks that were destroyed, want 3: %v", len(*reports), *reports)
+		t.Errorf("%d reports of destroyed tasks, want 3: %v", len(*reports), *reports)
 	}
 	play(t, func(s *scene) {
 		s.start("A", func(ctx context.Context) error { return k.With(ctx, ok) })
@@ -226,7 +227,7 @@ func testLockLikeLoopClosed(t *testing.T, k lockLike) {
 	})
 }
 
-// primitives are one of each kind, all of them in use by one loop.
+// primitives contains one primitive of each kind, all in use by one loop.
 type primitives struct {
 	k aio.Lock
 	v aio.Event
@@ -252,7 +253,7 @@ func (p *primitives) String() string {
 		p.q.QSize(), p.q.Empty(), p.q.Full())
 }
 
-// awaits are the calls that take a ctx.
+// awaits returns the calls that take a ctx.
 func (p *primitives) awaits() map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
 		"Lock.Acquire":      p.k.Acquire,
@@ -280,7 +281,7 @@ func (p *primitives) awaits() map[string]func(ctx context.Context) error {
 	}
 }
 
-// plain are the calls that never await.
+// plain returns the calls that never await.
 func (p *primitives) plain() map[string]func() {
 	return map[string]func(){
 		"Lock.Release":        p.k.Release,
@@ -306,7 +307,7 @@ func (p *primitives) plain() map[string]func() {
 	}
 }
 
-// LOCK-017, COND-024: in Go also for calls that need not wait.
+// LOCK-017, COND-024: in Go this includes calls that do not wait.
 func TestPrimitivesBelongToOneLoop(t *testing.T) {
 	l, _ := newLoop(t)
 	p, err := aio.RunUntilComplete(l, aio.Coro[*primitives](newPrimitives))
@@ -332,7 +333,7 @@ func TestPrimitivesRefuseAGoroutineWithoutTheToken(t *testing.T) {
 		s.must(err)
 		before := p.String()
 		done := make(chan struct{})
-		go func() { // while the task blocks the loop, which holds the token
+		go func() { // while the task blocks the loop and holds the token
 			defer close(done)
 			for name, f := range p.awaits() {
 				if err := f(s.ctx); !errors.Is(err, aio.ErrWrongGoroutine) {

@@ -47,7 +47,7 @@ func TestLockNewcomerQueuesBehindAWokenWaiter(t *testing.T) {
 		s.must(k.Acquire(s.ctx))
 		s.start("waiter", k.Acquire)
 		s.letPass(1)
-		s.start("newcomer", k.Acquire) // is ready before the waiter
+		s.start("newcomer", k.Acquire) // ready before the waiter
 		k.Release()
 		s.after(3, "waiter")
 		k.Release()
@@ -83,7 +83,7 @@ func TestLockCancelledWaiterLeavesTheLine(t *testing.T) {
 		s.after(1, "B!cancelled")
 		k.Release()
 		s.after(1, "C")
-		k.Release() // by another task than the one that acquired it
+		k.Release() // released by another task than the one that acquired it
 		same(s, "released: Locked", k.Locked(), false)
 	})
 }
@@ -155,7 +155,7 @@ func TestLockWhoseWaitersAreCancelledIsFree(t *testing.T) {
 	})
 }
 
-// waiter starts a task that waits for c, and keeps the lock after that if keep is set.
+// waiter starts a task that waits for c; if keep is set it then keeps the lock.
 func (s *scene) waiter(name string, c *aio.Condition, keep bool) *aio.Task[struct{}] {
 	return s.start(name, func(ctx context.Context) error {
 		if err := c.Acquire(ctx); err != nil {

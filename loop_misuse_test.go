@@ -20,8 +20,8 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// An iterator that awaits runs in a goroutine of its own under iter.Pull: the error says
-// so.
+// Under iter.Pull an iterator runs in a separate goroutine, where it cannot await: the
+// error explains that.
 func TestPulledIteratorSaysWhatToDo(t *testing.T) {
 	err := inBubble(t, func(ctx context.Context) error {
 		q := aio.NewQueue[int](0)
@@ -33,11 +33,12 @@ func TestPulledIteratorSaysWhatToDo(t *testing.T) {
 	matches(t, "next", err, aio.ErrWrongGoroutine)
 	contains(t, "the error", err.Error(), "range over it")
 	if strings.Contains(err.Error(), "CallSoonThreadsafe") {
-		t.Errorf("the error %q gives advice for another case", err)
+		t.Errorf("the error %q contains advice for another case", err)
 	}
 }
 
-// In debug mode an error that "go save(ctx)" drops is reported, once for each place.
+// In debug mode an error that "go save(ctx)" discards is reported once for each call
+// site.
 func TestDebugModeReportsCallsOfOtherGoroutines(t *testing.T) {
 	for _, debug := range []bool{false, true} {
 		var reports []aio.ExceptionContext
@@ -62,8 +63,8 @@ func TestDebugModeReportsCallsOfOtherGoroutines(t *testing.T) {
 	}
 }
 
-// Printing says what it can without the token, and never panics. In debug mode it is no
-// call that anybody has to be told of.
+// Formatting a value without the token gives what is available, and never panics. In
+// debug mode it is not reported.
 func TestPrintingInAnotherGoroutine(t *testing.T) {
 	r := aio.Runner{Options: &aio.LoopOptions{Debug: true, SlowCallbackDuration: time.Hour}}
 	defer r.Close()
@@ -85,15 +86,15 @@ func TestPrintingInAnotherGoroutine(t *testing.T) {
 	same(t, "Run", err, nil)
 }
 
-// lossOnly is a protocol that is told of the end, and does nothing.
+// lossOnly is a protocol that has only ConnectionLost, which does nothing.
 type lossOnly struct{}
 
 func newLossOnly() lossOnly { return lossOnly{} }
 
 func (lossOnly) ConnectionLost(error) {}
 
-// So do transports, while their loop uses them, and a StreamWriter keeps the transport
-// that StartTLS may replace.
+// The same for transports in use, and for a StreamWriter, whose transport StartTLS may
+// replace.
 func TestPrintingATransportInAnotherGoroutine(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		near, far := net.Pipe()
@@ -152,7 +153,7 @@ func TestPrintingATransportInAnotherGoroutine(t *testing.T) {
 	})
 }
 
-// A primitive that no task has used yet belongs to the goroutine that uses it.
+// A primitive that no task has used yet belongs to the goroutine that uses it first.
 func TestPrimitiveWithoutALoopHasOneUser(t *testing.T) {
 	q := aio.NewQueue[int](0)
 	same(t, "PutNowait", q.PutNowait(1), nil)
@@ -164,7 +165,7 @@ func TestPrimitiveWithoutALoopHasOneUser(t *testing.T) {
 	elsewhere(func() { matches(t, "PutNowait in another goroutine", q.PutNowait(2), aio.ErrWrongGoroutine) })
 	same(t, "PutNowait again", q.PutNowait(3), nil)
 	_ = inBubble(t, func(ctx context.Context) error {
-		// a task takes it over, even by a call without a ctx
+		// a task takes ownership even with a call without a ctx
 		same(t, "PutNowait in a task", q.PutNowait(4), nil)
 		elsewhere(func() { matches(t, "in another goroutine", q.PutNowait(5), aio.ErrWrongGoroutine) })
 		same(t, "QSize", q.QSize(), 3)
@@ -172,7 +173,7 @@ func TestPrimitiveWithoutALoopHasOneUser(t *testing.T) {
 	})
 }
 
-// A lock that was held when its loop was closed is free for the next loop.
+// A lock held when its loop was closed is free for the next loop.
 func TestLockOfAClosedLoopIsFree(t *testing.T) {
 	var lock aio.Lock
 	for range 3 {
@@ -184,7 +185,7 @@ func TestLockOfAClosedLoopIsFree(t *testing.T) {
 
 func boom() { panic("boom") }
 
-// A panic says where it was, in Error and, with its stack, in %+v.
+// The text of a PanicError contains the position of the panic; with %+v also the stack.
 func TestPanicErrorNamesItsPlace(t *testing.T) {
 	task := func(f func()) error {
 		return aio.Run(func(ctx context.Context) error {
@@ -204,8 +205,8 @@ func TestPanicErrorNamesItsPlace(t *testing.T) {
 	contains(t, "%+v", fmt.Sprintf("%+v", p), "the stack")
 }
 
-// A deferred function that panics again, with the same value or another one, does not
-// hide where it began.
+// A deferred function that panics again, with the same or another value, does not hide
+// the position of the first panic.
 func TestPanicErrorOfADeferredPanic(t *testing.T) {
 	task := func(f func()) (err error) {
 		_ = inBubble(t, func(ctx context.Context) error {
@@ -224,7 +225,7 @@ func TestPanicErrorOfADeferredPanic(t *testing.T) {
 		{"the same value twice", "aio: panic: boom (at aio_test.boom, ", func() { defer again(); defer again(); boom() }},
 		{"another value", "aio: panic: wrapped: boom (at aio_test.TestPanicErrorOfADeferredPanic", func() { defer wrapped(); boom() }},
 		{"another value", ", after a panic at aio_test.boom, ", func() { defer wrapped(); boom() }},
-		{"a panic that was over before", "aio: panic: boom (at aio_test.boom, ", func() {
+		{"a panic recovered before", "aio: panic: boom (at aio_test.boom, ", func() {
 			func() {
 				defer func() { _ = recover() }()
 				panic("over")
@@ -235,11 +236,11 @@ func TestPanicErrorOfADeferredPanic(t *testing.T) {
 		contains(t, tt.name, task(tt.f).Error(), tt.want)
 	}
 	if text := task(func() { defer again(); boom() }).Error(); strings.Contains(text, "after a panic") {
-		t.Errorf("a value that is passed on counts twice: %s", text)
+		t.Errorf("a value that is passed on is counted twice: %s", text)
 	}
 }
 
-// %+v of a group's error, and the log, have the stacks of all tasks that panicked.
+// %+v of a GroupError and its log record contain the stacks of all tasks that panicked.
 func TestGroupErrorHasTheStacksOfItsParts(t *testing.T) {
 	other := func() { panic("other") }
 	var got error
@@ -277,7 +278,7 @@ type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(p []byte) (int, error) { w.t.Log(string(p)); return len(p), nil }
 
-// The labels that a body sets are its own.
+// Profiler labels set by the body of a task do not affect other tasks.
 func TestProfilerLabelsDoNotPassToTheNextTask(t *testing.T) {
 	labelled := func() bool {
 		var b strings.Builder
@@ -297,7 +298,7 @@ func TestProfilerLabelsDoNotPassToTheNextTask(t *testing.T) {
 	})
 }
 
-// badExecutor is an Executor of a user whose Shutdown does not return.
+// badExecutor is an Executor whose Shutdown does not return normally.
 type badExecutor struct{ shutdown func() }
 
 func (badExecutor) Submit(job func()) error { go job(); return nil }
@@ -328,8 +329,8 @@ func TestExecutorThatFailsInShutdown(t *testing.T) {
 	}
 }
 
-// Coroutines that arrive while stop ends the loop run to their end, or are told that it
-// is closed.
+// Coroutines submitted while stop ends the loop either run to their end or get
+// ErrLoopClosed.
 func TestStopUnderLoad(t *testing.T) {
 	for range stage.Amount(5, 30, 300) {
 		l, stop := aio.StartLoop(nil)
@@ -359,7 +360,7 @@ func TestStopUnderLoad(t *testing.T) {
 		_ = stop()
 		close(quit)
 		all.Wait()
-		same(t, "tasks that were destroyed", destroyed, 0)
+		same(t, "destroyed tasks", destroyed, 0)
 	}
 }
 
@@ -377,8 +378,8 @@ func TestStopInAJobOfTheLoop(t *testing.T) {
 	same(t, "stop of that", stopOther(), nil)
 }
 
-// Layers of tasks that wait for each other have exponentially many ways: each is shown
-// once.
+// Layers of tasks that wait for each other have exponentially many paths: each task is
+// shown once.
 func TestCallGraphOfLayers(t *testing.T) {
 	_ = inBubble(t, func(ctx context.Context) error {
 		below := []*aio.Task[int]{aio.CreateTask(ctx, forever)}

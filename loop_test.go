@@ -182,8 +182,8 @@ func TestRunUntilCompleteStopped(t *testing.T) {
 	same(t, "Done", f.Done(), false)
 }
 
-// LOOP-014, LOOP-015, LOOP-073: what leaves a run at once, as SystemExit does in Python,
-// is runtime.Goexit.
+// LOOP-014, LOOP-015, LOOP-073: runtime.Goexit leaves a run at once, as SystemExit does
+// in Python.
 func TestRunUntilCompleteLeftByGoexit(t *testing.T) {
 	for _, in := range []string{"callback", "task"} {
 		t.Run(in, func(t *testing.T) {
@@ -299,8 +299,8 @@ func TestSleepLastsExactlyAsLong(t *testing.T) {
 	}
 }
 
-// LOOP-023: in a bubble time would stand still if the loop did not wait for the shortest
-// timer.
+// LOOP-023: the time of the bubble would not advance if the loop polled instead of
+// waiting for the timer.
 func TestSleepDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)
@@ -364,7 +364,7 @@ func TestTaskFactory(t *testing.T) {
 func TestCallSoonIsFirstInFirstOut(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog
-	for i := range 40 { // more than the ready queue begins with
+	for i := range 40 { // exceeds the initial size of the ready queue
 		l.CallSoon(func() { log.add("%d", i) })
 	}
 	l.CallSoon(l.Stop)
@@ -427,7 +427,7 @@ func TestHandleCancel(t *testing.T) {
 		}
 	}
 
-	// Earlier in the same pass, also for timers that have left the heap.
+	// Cancelled earlier in the same pass, including timers that have left the heap.
 	var victims [3]handle
 	cancelAll := func() {
 		for _, h := range victims {
@@ -447,13 +447,14 @@ func TestHandleCancel(t *testing.T) {
 
 // LOOP-056
 func TestCallSoonThreadsafeWakesTheLoop(t *testing.T) {
-	l := aio.NewEventLoop(nil) // in real time, or the idle loop would be a deadlock
+	// a real clock, because an idle loop with a virtual clock is a deadlock
+	l := aio.NewEventLoop(nil)
 	defer l.Close()
 	idle := make(chan struct{})
 	go func() {
 		<-idle
 		l.CallSoonThreadsafe(func() {
-			l.CallSoon(l.Stop) // panics unless this is the loop's goroutine
+			l.CallSoon(l.Stop) // panics in any other goroutine
 		})
 	}()
 	l.CallSoon(func() { close(idle) })
@@ -489,8 +490,8 @@ func TestCallSoonThreadsafeIsFirstInFirstOut(t *testing.T) {
 	}
 }
 
-// LOOP-019: what came from outside by then is part of the last pass, and what is left of
-// that runs ahead of what comes later.
+// LOOP-019: calls from outside that have arrived by then run in the last pass; what
+// these schedule runs first in the next run.
 func TestLoopStopAndCallSoonThreadsafe(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog
@@ -565,7 +566,8 @@ func TestThreadsafeHandleUsedWhileItRuns(t *testing.T) {
 	for _, use := range []string{"Cancel", "Cancelled"} {
 		t.Run(use, func(t *testing.T) {
 			l, _ := newLoop(t)
-			// not atomic: the race detector sees whether the use waits
+			// Not atomic: the race detector reports the access if the call
+			// does not wait.
 			var finished bool
 			var h *aio.Handle
 			started, used := make(chan struct{}), make(chan struct{})
@@ -623,7 +625,8 @@ func TestThreadsafeHandleCancelledByATaskThatItsCallbackStarts(t *testing.T) {
 	same(t, "Cancelled", h.Cancelled(), true)
 }
 
-// Debug mode looks at a handle before it runs it: the race detector sees whether it may.
+// Debug mode reads a handle before it runs it: the race detector checks that this is
+// synchronized.
 func TestThreadsafeHandleCancelledInDebugMode(t *testing.T) {
 	l := aio.NewEventLoop(&aio.LoopOptions{Debug: true})
 	defer l.Close()
@@ -654,11 +657,11 @@ func TestCallbackPanicIsReported(t *testing.T) {
 	for i, want := range []*aio.Handle{h, &timer.Handle} {
 		r := (*reports)[i]
 		matches(t, "the error", r.Err, failure)
-		same(t, "the handle is the callback's", r.Handle == want, true)
+		same(t, "the handle is that of the callback", r.Handle == want, true)
 	}
 }
 
-// What a call says that awaits where there is no task to suspend.
+// The error of an await without a task.
 func TestAwaitWithoutTask(t *testing.T) {
 	l, _ := newLoop(t)
 	matches(t, "before the run", aio.Sleep(l.Context(), 0), aio.ErrNoRunningLoop)
@@ -673,8 +676,8 @@ func TestAwaitWithoutTask(t *testing.T) {
 	matches(t, "after the run", aio.Sleep(kept, 0), aio.ErrNoRunningLoop)
 }
 
-// LOOP-056, in a bubble of testing/synctest: a loop that waits is durably blocked
-// there, so that the time of the bubble advances.
+// LOOP-056 in a synctest bubble: a waiting loop is durably blocked, so the time of the
+// bubble advances.
 func TestLoopInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)

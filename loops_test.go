@@ -14,10 +14,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Each loop has a main of its own, and values go from one to another.
+// Each loop runs its own main, and the loops exchange values.
 func TestLoopsSendWorkAndValues(t *testing.T) {
 	loops := aio.LoopGroup{N: 3}
-	var totals [3]int // each belongs to its loop
+	var totals [3]int // each element is accessed by one loop
 	all := aio.NewConcurrentFuture[struct{}]()
 	var arrived atomic.Int32
 	err := loops.Run(func(ctx context.Context, i int) error {
@@ -38,7 +38,8 @@ func TestLoopsSendWorkAndValues(t *testing.T) {
 			}
 		}
 		if arrived.Add(1) == 3 {
-			// a loop that ended earlier would take no more work
+			// a loop that has ended accepts no more work, so all wait for
+			// the last one
 			all.SetResult(struct{}{})
 		}
 		_, err := aio.WrapFuture(ctx, all).Await(ctx)
@@ -52,7 +53,7 @@ func TestLoopsSendWorkAndValues(t *testing.T) {
 	}
 }
 
-// A main that fails takes nobody with it, and is reported at once.
+// A failing main does not stop the other loops, and is reported at once.
 func TestLoopsGoOnWithoutOne(t *testing.T) {
 	boom := errors.New("boom")
 	loops := aio.LoopGroup{N: 3}
@@ -82,10 +83,10 @@ func TestLoopsGoOnWithoutOne(t *testing.T) {
 		t.Errorf("reported %q, want %q", reports, want)
 	}
 	if !loops.Loop(1).IsClosed() {
-		t.Error("the loop is open still")
+		t.Error("the loop is still open")
 	}
 	if _, err := aio.RunCoroutineThreadsafe(loops.Loop(1), returns(1)).Result(t.Context()); !errors.Is(err, aio.ErrLoopClosed) {
-		t.Errorf("a closed loop took work: %v", err)
+		t.Errorf("a closed loop accepted work: %v", err)
 	}
 	if err := loops.Run(func(context.Context, int) error { return nil }); !errors.Is(err, aio.ErrLoopRunning) {
 		t.Errorf("a second run: %v", err)
@@ -112,7 +113,7 @@ func TestLoopsFailFast(t *testing.T) {
 	}
 }
 
-// A panic is the error of its loop alone.
+// A panic becomes the error of its own loop.
 func TestLoopsPanic(t *testing.T) {
 	loops := aio.LoopGroup{N: 2}
 	for i := range loops.Len() {
@@ -130,7 +131,7 @@ func TestLoopsPanic(t *testing.T) {
 	}
 }
 
-// Servers of several loops share a port, and every connection is served by one of them.
+// Servers of several loops share a port; each connection is served by one of them.
 func TestSharedListeners(t *testing.T) {
 	const n, clients = 3, 60
 	lns, err := aio.SharedListeners(n, "tcp", "127.0.0.1:0")
@@ -199,6 +200,6 @@ func TestSharedListeners(t *testing.T) {
 		t.Errorf("no listeners: %v", err)
 	}
 	if _, err := aio.SharedListeners(2, "tcp", "127.0.0.1:nonsense"); err == nil {
-		t.Error("a port that does not exist was listened on")
+		t.Error("listening on an invalid port succeeded")
 	}
 }

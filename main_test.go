@@ -1,7 +1,7 @@
 package aio_test
 
-// What holds for all tests: the signals of whoever started them do not matter, none of
-// them runs for ever, and none leaves a goroutine behind.
+// Setup for all tests: signals ignored by the parent process are reset, the duration of
+// each test is limited, and no test may leave a goroutine behind.
 
 import (
 	"fmt"
@@ -19,8 +19,8 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// The limits of a test, with and without AIO_LONG. They are for tests that hang: on a
-// slow machine a test takes a tenth of the time.
+// Time limits of a single test, with and without AIO_LONG. They are for tests that
+// hang: even on a slow machine a test takes a tenth of the limit.
 const (
 	testLimit     = 4 * time.Minute
 	longTestLimit = time.Hour
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // of js/wasm
 var leakOptions = []goleak.Option{goleak.IgnoreAnyFunction("runtime.handleEvent")}
 
-// limited runs the tests with a limit for each of them.
+// limited runs the tests with a time limit for each.
 type limited struct {
 	*testing.M
 	limit time.Duration
@@ -54,17 +54,17 @@ func (m limited) Run() int {
 	code := m.M.Run()
 	stop()
 	if code == 0 {
-		// goleak waits for about a second, which is too little on a machine that
-		// does much else
+		// goleak waits only about a second, which is too short on a busy
+		// machine
 		for end := time.Now().Add(patience); goleak.Find(leakOptions...) != nil && time.Now().Before(end); {
 		}
 	}
 	return code
 }
 
-// heedSignals undoes what nohup, and a shell that starts a command in the background, do
-// to the signals of that command: the child processes of the tests would ignore them as
-// well, and never end. (Go's runtime takes over the other signals.)
+// heedSignals reverts the ignoring of signals by nohup, or by a shell that starts a
+// command in the background: the child processes of the tests would ignore these
+// signals too, and never end. (The Go runtime handles the other signals.)
 func heedSignals() {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.Signal(1)} { // SIGHUP
 		if runtime.GOOS != "js" && signal.Ignored(sig) {
@@ -75,15 +75,15 @@ func heedSignals() {
 
 var testFrame = regexp.MustCompile(`(?m)^github\.com/goaio/aio_test\.((?:Test|Example)\w*)\(`)
 
-// limitTests ends the program, with the stacks of all goroutines, when one test runs for
-// longer than limit. The tests that run are those that are on the stack of a goroutine.
+// limitTests ends the program and prints the stacks of all goroutines when a test runs
+// longer than limit. It finds the running tests in the stacks.
 func limitTests(limit time.Duration) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(limit / 8)
 		defer tick.Stop()
-		// once, as tests measure what is allocated
+		// allocated once, because some tests measure allocations
 		stacks := make([]byte, 0, 4<<20)
 		since := map[string]time.Time{}
 		for {
