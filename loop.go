@@ -338,6 +338,9 @@ func (l *Loop) end() {
 	}
 	l.stopping, l.chaining = false, false
 	l.owner, l.current, l.resumeTarget = 0, nil, nil
+	if l.observed != nil {
+		l.observed.fresh = false
+	}
 	runningLoops.Lock()
 	delete(runningLoops.m, l)
 	runningLoops.Unlock()

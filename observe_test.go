@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goaio/aio"
@@ -314,4 +316,155 @@ closed server
 opened connection
 opened connection
 opened server`)
+}
+
+// A reader sees whole records, in order and without a gap, while the loop writes.
+func TestTimelineIsReadWhileItIsWritten(t *testing.T) {
+	const size, steps = 700, 20_000
+	l := aio.NewEventLoop(nil)
+	defer l.Close()
+	tl := aio.NewTimeline(size)
+	l.AddObserver(tl)
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	read := func() (records []aio.TimelineRecord) {
+		records = tl.Records()
+		if len(records) > size {
+			t.Errorf("%d records of at most %d", len(records), size)
+		}
+		for i, r := range records {
+			if r.Kind != aio.StepEnded || r.What != "Sleep(0)" {
+				continue
+			}
+			if r.Task != "left" && r.Task != "right" || r.Duration < 0 {
+				t.Errorf("record %d: %+v", i, r)
+			}
+			// A step begins when the one before it ended.
+			if before := records[max(i-1, 0)]; before.What == "Sleep(0)" && (before.At+before.Duration != r.At && i > 0 || before.Task == r.Task && i > 0) {
+				t.Errorf("record %d: %+v after %+v", i, r, before)
+			}
+		}
+		return records
+	}
+	for range 2 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					read()
+				}
+			}
+		})
+	}
+	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+		yields := func(ctx context.Context) error {
+			for range steps {
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+			tg.Go(yields, aio.WithName("left"))
+			tg.Go(yields, aio.WithName("right"))
+			return nil
+		})
+	}))
+	close(done)
+	readers.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if records := read(); len(records) != size {
+		t.Errorf("%d records, want %d", len(records), size)
+	}
+}
+
+// What a step took is the time from its beginning to its end: not that of a task that it
+// started eagerly, of a callback, or of a wait before it.
+func TestTimelineDurations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := aio.NewEventLoop(nil)
+		defer l.Close()
+		tl := aio.NewTimeline(0)
+		l.AddObserver(tl)
+		block := func(ms int) { time.Sleep(time.Duration(ms) * time.Millisecond) }
+		run := func(main func(ctx context.Context) error) {
+			if _, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+				aio.CurrentTask(ctx).SetName("main")
+				return main(ctx)
+			})); err != nil {
+				t.Error(err)
+			}
+		}
+		run(func(ctx context.Context) error {
+			eager := func(ms int) {
+				aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					block(ms)
+					return aio.Sleep(ctx, 0)
+				}), aio.WithName(fmt.Sprint("eager", ms)), aio.WithEagerStart(true))
+			}
+			block(1)
+			eager(10)
+			block(100)
+			eager(20)
+			l.CallSoon(func() { block(200) })
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			block(2)
+			return aio.Sleep(ctx, time.Second)
+		})
+		block(5000) // the loop does not run
+		run(func(ctx context.Context) error { block(3); return nil })
+		var b strings.Builder
+		for _, r := range tl.Records() {
+			fmt.Fprintf(&b, "%5d +%4d %s %v %s\n", r.At.Milliseconds(), r.Duration.Milliseconds(), r.Task, r.Kind, r.What)
+		}
+		sameText(t, "the timeline", b.String(), `
+0 +   0 Task-1 task created 
+    1 +   0 eager10 task created 
+    1 +  10 eager10 step ended Sleep(0)
+  111 +   0 eager20 task created 
+  111 +  20 eager20 step ended Sleep(0)
+    0 + 131 main step ended Sleep(0)
+  131 +   0 eager10 step ended 
+  131 +   0 eager10 task done 
+  131 +   0 eager20 step ended 
+  131 +   0 eager20 task done 
+  131 + 200  callback ran Handle github.com/goaio/aio_test.TestTimelineDurations.func1.3.2
+  331 +   2 main step ended Sleep
+  333 +1000  loop waited 
+ 1333 +   0  callback ran Timer
+ 1333 +   0 main step ended 
+ 1333 +   0 main task done 
+ 1333 +   0  callback ran RunUntilComplete
+ 6333 +   0 Task-4 task created 
+ 6333 +   3 main step ended 
+ 6336 +   0 main task done 
+ 6336 +   0  callback ran RunUntilComplete`[1:])
+	})
+}
+
+// A timeline belongs to the loop that it has observed.
+func TestTimelineOfAnotherLoop(t *testing.T) {
+	one, two := aio.NewEventLoop(nil), aio.NewEventLoop(nil)
+	defer one.Close()
+	defer two.Close()
+	tl := aio.NewTimeline(1)
+	one.AddObserver(tl)()
+	one.AddObserver(tl)
+	for why, tl := range map[string]*aio.Timeline{"another loop": tl, "a zero Timeline": {}, "nil": nil} {
+		func() {
+			defer func() {
+				if err, _ := recover().(error); !errors.Is(err, aio.ErrUsage) {
+					t.Errorf("%s: %v", why, err)
+				}
+			}()
+			two.AddObserver(tl)
+		}()
+	}
 }

@@ -1,14 +1,21 @@
 package aio
 
-// The timeline: which task held the token, and when, in the recent past of a loop. It
-// keeps the events in a ring of plain records, under a lock that is held for one record
-// or for one copy, so any goroutine may read it while the loop runs or is blocked.
+// The timeline: which task held the token, and when, in the recent past of a loop. Any
+// goroutine may read it while the loop runs or is blocked.
+//
+// The loop writes plain records without a lock, and publishes each with one atomic store
+// of their number; readers see only those below that number. The records are in chunks.
+// When one is full, the loop takes the lock, and goes on with the oldest chunk or, while
+// anybody reads, with a new one: so what a reader sees is never overwritten. Texts are
+// made when they are read: a record has the id of a task and the pointer to its name.
 
 import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,24 +42,36 @@ type TimelineRecord struct {
 // [NewTimeline], and pass it to [Loop.AddObserver]. It may observe only one loop. Any
 // goroutine may call Records and WriteText at any time.
 type Timeline struct {
-	mu   sync.Mutex
-	ring []timelineEntry
-	n    uint64 // entries written so far
-	// for each woken task that has not run yet, the task that woke it
-	woken map[*task]taskRef
+	size int                  // the number of records to keep; immutable
+	loop atomic.Pointer[Loop] // the one that it observes
+
+	// Owned by the token of the loop.
+	chunk []timelineRecord // the one that is written
+	used  int              // records in it
+	// records written in all; the token writes it, and any goroutine reads it
+	written atomic.Uint64
+
+	mu      sync.Mutex
+	chunks  [][]timelineRecord // oldest first; the last one is chunk
+	first   uint64             // the number of records before chunks
+	readers int
 }
 
-// timelineEntry is a record without the texts that are made on demand.
-type timelineEntry struct {
-	kind           LoopEventKind
-	at, took       time.Duration
-	task, by, next taskRef // next is the awaited task
-	what           string
-	err            error
+// timelineChunk is the number of records in a chunk of a large timeline.
+const timelineChunk = 512
+
+// timelineRecord is a record without the texts that are made on demand.
+type timelineRecord struct {
+	at, took time.Duration
+	task, by taskRef
+	what     string
+	next     taskRef // the awaited task
+	err      error
+	kind     LoopEventKind
 }
 
 // NewTimeline returns a timeline that keeps the latest n records; 0 means 10 000, which
-// take about two megabytes. A negative n panics with [ErrUsage].
+// take about a megabyte. A negative n panics with [ErrUsage].
 func NewTimeline(n int) *Timeline {
 	if n < 0 {
 		misuse("NewTimeline", "the number of records is negative: %d", n)
@@ -60,57 +79,106 @@ func NewTimeline(n int) *Timeline {
 	if n == 0 {
 		n = 10_000
 	}
-	return &Timeline{ring: make([]timelineEntry, n), woken: map[*task]taskRef{}}
+	return &Timeline{size: n}
 }
 
-// Observe implements [Observer].
+// Observe implements [Observer]. The loop of a timeline does not call it for steps,
+// which it writes directly.
 func (tl *Timeline) Observe(e *LoopEvent) {
 	if e == nil {
 		misuse("Timeline.Observe", "the event is nil")
 	}
-	if tl.ring == nil {
+	if tl.size == 0 {
 		misuse("Timeline.Observe", "a zero Timeline: use NewTimeline")
 	}
 	switch e.Kind {
-	case StepBegan, TimerLate, JobQueued:
+	case StepBegan, TaskWoken, TimerLate, JobQueued:
 		return
+	case StepEnded:
+		if e.t != nil {
+			tl.step(e.t, e.waker, e.future, e.At-e.Duration, e.At)
+			return
+		}
 	}
+	*tl.next() = timelineRecord{kind: e.Kind, at: e.At - e.Duration, took: e.Duration, task: refTo(e.t), by: refTo(e.by), what: e.what, err: e.Err}
+	tl.publish()
+}
+
+// step writes a step of t, which then awaits f; if f is nil, t has yielded or is done.
+func (tl *Timeline) step(t, waker *task, f *future, began, ended time.Duration) {
+	r := tl.next()
+	r.kind, r.at, r.took = StepEnded, began, ended-began
+	r.task, r.by, r.next = taskRef{t.id, t.extra.Load()}, taskRef{}, taskRef{}
+	r.what, r.err = "", nil
+	if waker != nil {
+		r.by = refTo(waker)
+	}
+	if f != nil {
+		switch sub := f.sub.(type) {
+		case *waiter:
+			r.what = sub.what
+		case *task:
+			r.next = refTo(sub)
+		default:
+			r.what = f.label()
+		}
+	} else if t.fut.state == pending {
+		r.what = yielded
+	}
+	tl.publish()
+}
+
+// next returns the record to write next.
+func (tl *Timeline) next() *timelineRecord {
+	if tl.used == len(tl.chunk) {
+		tl.turn()
+	}
+	return &tl.chunk[tl.used]
+}
+
+// publish makes the record that was written visible to other goroutines.
+func (tl *Timeline) publish() {
+	tl.used++
+	tl.written.Store(tl.written.Load() + 1)
+}
+
+// turn goes on with another chunk.
+func (tl *Timeline) turn() {
 	tl.mu.Lock()
 	defer tl.mu.Unlock()
-	if e.Kind == TaskWoken {
-		if e.by != nil {
-			tl.woken[e.t] = refTo(e.by)
+	n := min(timelineChunk, tl.size)
+	full := (tl.size+n-1)/n + 1 // the oldest chunk has fewer and fewer that are kept
+	var c []timelineRecord
+	if len(tl.chunks) == full {
+		if tl.readers == 0 {
+			c = tl.chunks[0]
 		}
-		return
+		tl.chunks = slices.Delete(tl.chunks, 0, 1)
+		tl.first += uint64(n)
 	}
-	r := &tl.ring[tl.n%uint64(len(tl.ring))]
-	tl.n++
-	*r = timelineEntry{kind: e.Kind, at: e.At - e.Duration, took: e.Duration, task: refTo(e.t), by: refTo(e.by), what: e.what, err: e.Err}
-	if e.Kind == StepEnded && len(tl.woken) > 0 {
-		r.by = tl.woken[e.t]
-		delete(tl.woken, e.t)
+	if c == nil {
+		c = make([]timelineRecord, n)
 	}
-	if e.future != nil {
-		if t, ok := e.future.sub.(*task); ok {
-			r.next = refTo(t)
-		} else {
-			r.what = e.future.label()
-		}
-	}
+	tl.chunks = append(tl.chunks, c)
+	tl.chunk, tl.used = c, 0
 }
 
 // Records returns the records of the timeline, oldest first.
 func (tl *Timeline) Records() []TimelineRecord {
 	tl.mu.Lock()
-	size := uint64(len(tl.ring))
-	first := tl.n - min(tl.n, size)
-	entries := make([]timelineEntry, 0, tl.n-first)
-	for i := first; i < tl.n; i++ {
-		entries = append(entries, tl.ring[i%size])
-	}
+	chunks, first, written := slices.Clone(tl.chunks), tl.first, tl.written.Load()
+	tl.readers++
 	tl.mu.Unlock()
-	records := make([]TimelineRecord, len(entries))
-	for i, e := range entries {
+	defer func() {
+		tl.mu.Lock()
+		tl.readers--
+		tl.mu.Unlock()
+	}()
+	n := min(written, uint64(tl.size))
+	records := make([]TimelineRecord, 0, n)
+	for i := written - n; i < written; i++ {
+		size := uint64(len(chunks[0])) // all have the same
+		e := &chunks[(i-first)/size][(i-first)%size]
 		r := TimelineRecord{Kind: e.kind, At: e.at, Duration: e.took, Task: e.task.String(), By: e.by.String(), What: e.what}
 		if e.next.id != 0 {
 			r.What = e.next.String()
@@ -118,7 +186,7 @@ func (tl *Timeline) Records() []TimelineRecord {
 		if e.err != nil {
 			r.Err = e.err.Error()
 		}
-		records[i] = r
+		records = append(records, r)
 	}
 	return records
 }

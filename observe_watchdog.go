@@ -4,8 +4,8 @@ package aio
 // long. The cause of a blocked loop is rarely obvious from the code: the step waits for
 // a channel, a mutex that another task holds, or a library that waits for the loop.
 //
-// The loop counts its activities (steps, callbacks, waits) in its meter, and reads no
-// clock. The watchdog reads that number several times per threshold: if it has not
+// The loop counts what it begins (passes, steps, callbacks, waits) in its meter, and
+// reads no clock. The watchdog reads that number several times per threshold: if it has not
 // changed, and the loop neither waits nor is stopped, one step has lasted that long.
 // The current stack comes from the goroutine profile, because Go cannot print the stack
 // of a single other goroutine.
@@ -137,7 +137,7 @@ func (d *watchdog) run() {
 	defer close(d.ended)
 	tick := time.NewTicker(max(d.threshold/4, time.Millisecond))
 	defer tick.Stop()
-	moves, since, reported := d.meter.moves.Load(), time.Now(), false
+	moves, since, reported := d.meter.moves(), time.Now(), false
 	for {
 		select {
 		case <-d.quit:
@@ -147,7 +147,7 @@ func (d *watchdog) run() {
 		if d.loop.closed.Load() {
 			return
 		}
-		now := d.meter.moves.Load()
+		now := d.meter.moves()
 		if now != moves || d.meter.waiting.Load() != 0 || !d.loop.running.Load() || !d.meter.counting.Load() {
 			moves, since, reported = now, time.Now(), false
 			continue
@@ -158,7 +158,7 @@ func (d *watchdog) run() {
 		}
 		b := BlockedLoop{Loop: d.loop, For: lasted}
 		b.Task, b.Stack = blockedStack(d.loop)
-		if d.meter.moves.Load() != moves {
+		if d.meter.moves() != moves {
 			continue // the step has just ended
 		}
 		reported = true

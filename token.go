@@ -68,6 +68,7 @@ type coroutine struct {
 	stop   func()
 	yield  func(struct{}) bool
 	thrown error // what the await that is resumed shall return
+	waker  *task // the task that woke task, if the loop is observed
 	// set to be told where the task is suspended, instead of resuming it
 	stackRequest *[]uintptr
 	runs         bool // in the nest
