@@ -278,7 +278,7 @@ func (r taskRef) String() string {
 	case r.extra != nil && r.extra.name != "":
 		return r.extra.name
 	}
-	return "Task-" + strconv.FormatUint(r.id, 10)
+	return defaultName(r.id)
 }
 
 // observe returns the observation of l, and creates it if there is none yet.

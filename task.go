@@ -21,6 +21,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/trace"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/goaio/aio/internal/goid"
@@ -443,8 +444,10 @@ func (t *task) name() string {
 	if e := t.extra.Load(); e != nil && e.name != "" {
 		return e.name
 	}
-	return fmt.Sprintf("Task-%d", t.id)
+	return defaultName(t.id)
 }
+
+func defaultName(id uint64) string { return "Task-" + strconv.FormatUint(id, 10) }
 
 // SetName names the task; "" restores the number. (asyncio: Task.set_name)
 func (t *task) SetName(name string) {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/goaio/aio/internal/plug"
 )
 
 // TaskInfo is a snapshot of a task. Any goroutine may use it. (asyncio:
@@ -54,18 +56,51 @@ type TaskAwaiter struct {
 // (asyncio: the data of python -m asyncio ps)
 func CaptureTasks(ctx context.Context) []TaskInfo {
 	l := loopOf(ctx, "CaptureTasks")
-	var tasks []TaskInfo
-	stacks := make(map[*task][]runtime.Frame, l.tasks.n)
+	var c taskCapture
 	for t := l.tasks.head; t != nil; t = t.next {
-		stacks[t] = innermostFirst(t, 0, 0)
-		tasks = append(tasks, TaskInfo{Loop: l, ID: t.fut.address(), Name: t.name(), Stack: stacks[t]})
+		c.add(t)
 	}
-	for i, t := 0, l.tasks.head; t != nil; i, t = i+1, t.next {
-		for _, w := range t.fut.awaitingTasks() {
-			tasks[i].AwaitedBy = append(tasks[i].AwaitedBy, TaskAwaiter{w.fut.address(), stacks[w]})
+	return c.infos()
+}
+
+// taskCapture captures tasks, one after the other.
+type taskCapture struct {
+	tasks  []TaskInfo
+	stacks map[uintptr][]runtime.Frame
+}
+
+// add captures t, except for the stacks of its awaiters. The token must be held.
+func (c *taskCapture) add(t *task) {
+	info := TaskInfo{Loop: t.fut.loop, ID: t.fut.address(), Name: t.name(), Stack: innermostFirst(t, 0, 0)}
+	for _, w := range t.fut.awaitingTasks() {
+		info.AwaitedBy = append(info.AwaitedBy, TaskAwaiter{ID: w.fut.address()})
+	}
+	if c.stacks == nil {
+		c.stacks = map[uintptr][]runtime.Frame{}
+	}
+	c.stacks[info.ID] = info.Stack
+	c.tasks = append(c.tasks, info)
+}
+
+// infos returns the tasks. It does not need the token.
+func (c *taskCapture) infos() []TaskInfo {
+	for _, t := range c.tasks {
+		for i := range t.AwaitedBy {
+			t.AwaitedBy[i].Stack = c.stacks[t.AwaitedBy[i].ID]
 		}
 	}
-	return tasks
+	return c.tasks
+}
+
+func init() {
+	plug.Capture = func() (add func(task any), infos func() any) {
+		c := &taskCapture{}
+		return func(t any) {
+			if t := t.(AnyTask).core().sub.(*task); t.fut.state == pending {
+				c.add(t)
+			}
+		}, func() any { return c.infos() }
+	}
 }
 
 // address identifies f among the existing futures.

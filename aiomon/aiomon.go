@@ -354,11 +354,9 @@ func (m *Monitor) overviewNow() overview {
 }
 
 func (m *Monitor) tasks(w http.ResponseWriter, r *http.Request) {
-	views := []taskView{}
-	for _, l := range m.all() {
-		views = l.taskViews(views)
-	}
-	writeJSON(w, views)
+	w.Header().Set("Content-Type", "application/json")
+	// an error means that the client has disconnected
+	_ = writeTasks(w, m.all())
 }
 
 // find returns the loop and the task that a request names.
@@ -463,11 +461,9 @@ func (m *Monitor) cancel(w http.ResponseWriter, r *http.Request) {
 // ask calls f with the tasks of each loop, captured with the token held. It waits for
 // each loop, except for blocked ones.
 func (m *Monitor) ask(w http.ResponseWriter, r *http.Request, f func(tasks []aio.TaskInfo) error) {
-	ctx, stop := context.WithTimeout(r.Context(), 2*time.Second)
-	defer stop()
 	var tasks []aio.TaskInfo
 	for _, l := range m.all() {
-		of, err := l.capture(ctx)
+		of, err := l.capture(r.Context())
 		if err != nil {
 			http.Error(w, fmt.Sprintf("aiomon: loop %s: %v", l.name, err), http.StatusServiceUnavailable)
 			return

@@ -2,6 +2,7 @@ package aiomon_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -475,7 +476,8 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// A snapshot of many tasks is read from the registry: it needs no step of the loop.
+// A snapshot of many tasks comes from the registry: the loop makes no step for it, and
+// goes on while it is written.
 func TestManyTasks(t *testing.T) {
 	p := newProgram(t, nil)
 	n := stage.Amount(5000, 20_000, 100_000)
@@ -487,5 +489,57 @@ func TestManyTasks(t *testing.T) {
 	})
 	if got := len(get[[]task](p, "/api/tasks")); got != n {
 		t.Errorf("%d tasks, want %d", got, n)
+	}
+	parts := 0
+	if err := p.monitor.WriteTasks(writerFunc(func(b []byte) (int, error) {
+		parts++
+		if tasks := bytes.Count(b, []byte(`"id":`)); tasks > 1000 {
+			t.Errorf("%d tasks in one part", tasks)
+		}
+		// A task of the loop starts another one, which is entered in the
+		// registry.
+		p.run(func(ctx context.Context) error {
+			_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return nil })).Await(ctx)
+			return err
+		})
+		return len(b), nil
+	})); err != nil || parts < n/1000 {
+		t.Errorf("%d parts, %v", parts, err)
+	}
+}
+
+type writerFunc func(b []byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// The table and the tree of many tasks are captured a part at a time, and are those of
+// few: each task once, with its stack and its awaiter.
+func TestStacksOfManyTasks(t *testing.T) {
+	p := newProgram(t, nil)
+	const n = 2000
+	p.run(func(ctx context.Context) error {
+		var sleepers []aio.AnyFuture
+		for i := range n {
+			sleepers = append(sleepers, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) }), aio.WithName(fmt.Sprint("sleeper-", i))))
+		}
+		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			_, _, err := aio.Wait(ctx, sleepers, aio.NoTimeout, aio.AllCompleted)
+			return err
+		}), aio.WithName("parent"))
+		return errors.Join(aio.Sleep(ctx, 0), aio.Sleep(ctx, 0))
+	})
+	lines := strings.Split(strings.TrimSpace(p.ask("GET", "/text/ps").Body.String()), "\n")
+	if len(lines) != 2+n+1 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for i, line := range lines[2 : 2+n] {
+		cells := strings.Fields(line)
+		if cells[2] != fmt.Sprint("sleeper-", i) || !strings.HasPrefix(cells[3], "aiomon_test.") || cells[5] != "parent" {
+			t.Fatalf("line %d: %s", i, line)
+		}
+	}
+	tree := p.ask("GET", "/text/pstree").Body.String()
+	if !strings.HasPrefix(tree, "└── (T) parent\n") || strings.Count(tree, "(T) sleeper-") != n {
+		t.Errorf("the tree: %.300s", tree)
 	}
 }

@@ -1,9 +1,6 @@
 package aiomon
 
-// CopyTasks copies the data of the tasks page without encoding it.
-func (m *Monitor) CopyTasks() (n int) {
-	for _, l := range m.all() {
-		n += len(l.taskViews(nil))
-	}
-	return n
-}
+import "io"
+
+// WriteTasks writes what the tasks page asks for.
+func (m *Monitor) WriteTasks(w io.Writer) error { return writeTasks(w, m.all()) }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/plug"
 )
 
 const (
@@ -375,9 +376,50 @@ func (w *watched) post(f func()) (err error) {
 	return nil
 }
 
-func (w *watched) capture(ctx context.Context) (tasks []aio.TaskInfo, err error) {
-	err = w.call(ctx, func() { tasks = aio.CaptureTasks(w.loop.Context()) })
-	return tasks, err
+const (
+	// manyTasks is the number of tasks from which they are captured in several
+	// callbacks.
+	manyTasks = 200
+	// captureTime is how long such a callback captures tasks.
+	captureTime = 2 * time.Millisecond
+)
+
+// capture captures the tasks of the loop with their stacks. Many tasks are captured in
+// several callbacks, so that the loop goes on meanwhile; those that end meanwhile are
+// left out.
+func (w *watched) capture(ctx context.Context) ([]aio.TaskInfo, error) {
+	records := w.records()
+	if len(records) <= manyTasks {
+		var tasks []aio.TaskInfo
+		if err := w.callSoon(ctx, func() { tasks = aio.CaptureTasks(w.loop.Context()) }); err != nil {
+			return nil, err
+		}
+		return tasks, nil
+	}
+	add, infos := plug.Capture()
+	for len(records) > 0 {
+		err := w.callSoon(ctx, func() {
+			for end := time.Now().Add(captureTime); len(records) > 0 && time.Now().Before(end); records = records[1:] {
+				w.mu.Lock()
+				t := records[0].task
+				w.mu.Unlock()
+				if t != nil {
+					add(t)
+				}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return infos().([]aio.TaskInfo), nil
+}
+
+// callSoon is call for a loop that should answer within seconds.
+func (w *watched) callSoon(ctx context.Context, f func()) error {
+	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
+	defer stop()
+	return w.call(ctx, f)
 }
 
 // taskOf returns the task with this id, nil if it is done.

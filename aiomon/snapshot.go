@@ -26,17 +26,16 @@ func (m *Monitor) WriteHTML(w io.Writer) error {
 	}
 	loops := m.all()
 	answers := map[string]any{}
-	tasks, resources, health := []taskView{}, []resourceView{}, []healthView{}
+	resources, health := []resourceView{}, []healthView{}
 	for _, l := range loops {
-		tasks = l.taskViews(tasks)
 		resources = append(resources, l.resourceViews()...)
 		health = append(health, l.healthView())
 		answers[timelinePath(l.number)] = []timelineView{timelineViewOf(l.number, l.name, l.timeline, snapshotRecords)}
 	}
 	o := m.overviewNow()
 	o.AllowCancel, o.Pages = false, []page{}
-	answers["api/overview"], answers["api/tasks"], answers["api/resources"], answers["api/health"] = o, tasks, resources, health
-	return writeSnapshot(w, answers)
+	answers["api/overview"], answers["api/resources"], answers["api/health"] = o, resources, health
+	return writeSnapshot(w, answers, loops)
 }
 
 // WriteTimeline writes a timeline as one HTML file: which task held the token of the
@@ -51,19 +50,19 @@ func WriteTimeline(w io.Writer, name string, tl *aio.Timeline) error {
 	return writeSnapshot(w, map[string]any{
 		"view":          "timeline",
 		"api/overview":  overview{Loops: []loopView{loop}, Pages: []page{}, PID: os.Getpid()},
-		"api/tasks":     []taskView{},
 		"api/resources": []resourceView{},
 		"api/health":    []healthView{},
 		timelinePath(1): []timelineView{timelineViewOf(1, name, tl, len(tl.Records()))},
-	})
+	}, nil)
 }
 
 func timelinePath(loop int) string {
 	return fmt.Sprintf("api/timeline?loop=%d&n=%d", loop, snapshotRecords)
 }
 
-func writeSnapshot(w io.Writer, answers map[string]any) error {
-	// it escapes < and >, as needed inside a script element
+// writeSnapshot writes the page with these answers, and the tasks of some loops.
+func writeSnapshot(w io.Writer, answers map[string]any, loops []*watched) error {
+	// it escapes < and >, as needed inside a script element, and so does writeTasks
 	data, err := json.Marshal(answers)
 	if err != nil {
 		return err
@@ -75,12 +74,18 @@ func writeSnapshot(w io.Writer, answers map[string]any) error {
 		}
 		return string(text)
 	}
-	_, err = strings.NewReplacer(
+	page := strings.NewReplacer(
 		`<link rel="stylesheet" href="style.css">`, "<style>\n"+file("style.css")+"</style>",
 		`<link rel="icon" href="icon.svg">`, "",
-		`<script type="module" src="app.js"></script>`,
-		"<script>window.aioSnapshot = "+string(data)+"</script>\n<script type=\"module\">\n"+file("app.js")+"</script>",
-	).WriteString(w, file("index.html"))
+	).Replace(file("index.html"))
+	head, tail, _ := strings.Cut(page, `<script type="module" src="app.js"></script>`)
+	if _, err := fmt.Fprintf(w, "%s<script>window.aioSnapshot = %s\nwindow.aioSnapshot[\"api/tasks\"] = ", head, data); err != nil {
+		return err
+	}
+	if err := writeTasks(w, loops); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "</script>\n<script type=\"module\">\n%s</script>%s", file("app.js"), tail)
 	return err
 }
 

@@ -84,8 +84,8 @@ type taskDetail struct {
 // elapsed is the loop's time, which advances even while there are no events.
 func (w *watched) elapsed() time.Duration { return max(w.now, time.Since(w.start)) }
 
-func (w *watched) viewOf(r *record) taskView {
-	now := w.elapsed()
+// viewOf returns the view of a task, without the holder of its resource.
+func (w *watched) viewOf(r *record, now time.Duration) taskView {
 	v := taskView{
 		Loop: w.number, ID: r.id, Name: r.name, State: r.state, Place: r.place, By: r.by,
 		Age: now - r.created, For: now - r.since, Busy: r.busy, Waited: r.waited, Steps: r.steps,
@@ -100,14 +100,26 @@ func (w *watched) viewOf(r *record) taskView {
 	return v
 }
 
+// heldBy adds the holder of the resource that the task waits for.
+func (v *taskView) heldBy(holders map[uint64]holder) {
+	if h, ok := holders[v.Resource]; ok && v.State == "waiting" {
+		v.HeldBy, v.Holder = h.id, h.name
+	}
+}
+
+// records returns the records of the tasks, in the order in which they were created;
+// some may be done.
+func (w *watched) records() []*record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.order)
+}
+
 // each calls f with the record of each task, in the order in which they were created.
 // It holds the lock for a thousand tasks at a time, because the loop waits for the
 // lock.
 func (w *watched) each(f func(r *record)) {
-	w.mu.Lock()
-	records := slices.Clone(w.order)
-	w.mu.Unlock()
-	for chunk := range slices.Chunk(records, copied) {
+	for chunk := range slices.Chunk(w.records(), copied) {
 		w.mu.Lock()
 		for _, r := range chunk {
 			if r.state != "done" {
@@ -118,24 +130,6 @@ func (w *watched) each(f func(r *record)) {
 	}
 }
 
-// taskViews appends the tasks of the loop to views, in the order in which they were
-// created.
-func (w *watched) taskViews(views []taskView) []taskView {
-	first := len(views)
-	w.mu.Lock()
-	views = slices.Grow(views, len(w.byID)+100)
-	w.mu.Unlock()
-	w.each(func(r *record) { views = append(views, w.viewOf(r)) })
-	holders := w.holders()
-	for i := range views[first:] {
-		v := &views[first+i]
-		if h, ok := holders[v.Resource]; ok && v.State == "waiting" {
-			v.HeldBy, v.Holder = h.id, h.name
-		}
-	}
-	return views
-}
-
 func (w *watched) detail(id uint64) (taskDetail, bool) {
 	w.mu.Lock()
 	r := w.byID[id]
@@ -143,11 +137,9 @@ func (w *watched) detail(id uint64) (taskDetail, bool) {
 		w.mu.Unlock()
 		return taskDetail{}, false
 	}
-	d := taskDetail{taskView: w.viewOf(r), AwaitedBy: []uint64{}, Children: []uint64{}}
+	d := taskDetail{taskView: w.viewOf(r, w.elapsed()), AwaitedBy: []uint64{}, Children: []uint64{}}
 	w.mu.Unlock()
-	if h, ok := w.holders()[d.Resource]; ok && d.State == "waiting" {
-		d.HeldBy, d.Holder = h.id, h.name
-	}
+	d.heldBy(w.holders())
 	w.each(func(other *record) {
 		if slices.Contains(other.awaits, id) && other.state == "waiting" {
 			d.AwaitedBy = append(d.AwaitedBy, other.id)

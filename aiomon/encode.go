@@ -1,0 +1,108 @@
+package aiomon
+
+// The JSON of the tasks, which may be a hundred thousand. Package encoding/json takes
+// some 10 µs for each, and needs a copy of all. Here they are encoded by hand, straight
+// from the registry, and written a thousand at a time: the loop waits for the registry
+// while a thousand are encoded, and not while they are written.
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// writeTasks writes the tasks of some loops as a JSON array, those of a loop in the
+// order in which they were created.
+func writeTasks(out io.Writer, loops []*watched) error {
+	buf := []byte{'['}
+	for _, w := range loops {
+		holders := w.holders()
+		for chunk := range slices.Chunk(w.records(), copied) {
+			w.mu.Lock()
+			now := w.elapsed()
+			for _, r := range chunk {
+				if r.state == "done" {
+					continue
+				}
+				v := w.viewOf(r, now)
+				v.heldBy(holders)
+				buf = append(v.appendJSON(buf), ',')
+			}
+			w.mu.Unlock()
+			// the last byte may have to go
+			n := len(buf) - 1
+			if _, err := out.Write(buf[:n]); err != nil {
+				return err
+			}
+			buf = append(buf[:0], buf[n])
+		}
+	}
+	if buf[0] == ',' {
+		buf = buf[1:]
+	}
+	_, err := out.Write(append(buf, ']', '\n'))
+	return err
+}
+
+// appendJSON appends what json.Marshal makes of v.
+func (v *taskView) appendJSON(b []byte) []byte {
+	number := func(key string, n int64) {
+		b = strconv.AppendInt(append(b, key...), n, 10)
+	}
+	text := func(key, s string) {
+		b = appendQuoted(append(b, key...), s)
+	}
+	number(`{"loop":`, int64(v.Loop))
+	number(`,"id":`, int64(v.ID))
+	text(`,"name":`, v.Name)
+	text(`,"state":`, v.State)
+	text(`,"place":`, v.Place)
+	number(`,"by":`, int64(v.By))
+	number(`,"age":`, int64(v.Age))
+	number(`,"for":`, int64(v.For))
+	number(`,"busy":`, int64(v.Busy))
+	number(`,"waited":`, int64(v.Waited))
+	number(`,"steps":`, int64(v.Steps))
+	text(`,"what":`, v.What)
+	for i, id := range v.Awaits {
+		key := `,`
+		if i == 0 {
+			key = `,"awaits":[`
+		}
+		number(key, int64(id))
+	}
+	if len(v.Awaits) > 0 {
+		b = append(b, ']')
+	}
+	if v.Cancels {
+		b = append(b, `,"cancelled":true`...)
+	}
+	if v.Resource != 0 {
+		number(`,"resource":`, int64(v.Resource))
+	}
+	if v.HeldBy != 0 {
+		number(`,"heldBy":`, int64(v.HeldBy))
+	}
+	if v.Holder != "" {
+		text(`,"holder":`, v.Holder)
+	}
+	return append(b, '}')
+}
+
+// appendQuoted appends s as json.Marshal does. Nearly all texts need no escapes.
+func appendQuoted(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				panic(err) // it is a string
+			}
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
