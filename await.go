@@ -159,6 +159,22 @@ func (t *task) checkScope(s *scope, call string) {
 	})
 }
 
+// checkInnermost reports to the exception handler, in debug mode, a call that passes the
+// ctx of a scope on to other code while the task is in a scope inside it: the other code
+// does not see the end of that one.
+func (c caller) checkInnermost(ctx context.Context, call string) {
+	l := c.fut.loop
+	in := l.entered[c.co]
+	if s, _ := scopeOf(ctx); len(in) == 0 || in[len(in)-1] == s || !c.owns(s) {
+		return
+	}
+	l.CallExceptionHandler(ExceptionContext{
+		Message: call + ": the function gets the ctx from outside the innermost Timeout, TaskGroup or CancelScope, so it is not told when that ends: pass on the ctx that the body was given",
+		Task:    c.impl,
+		Stack:   c.stack(),
+	})
+}
+
 // await suspends the running task until f is done. It returns the error that is thrown
 // into the task, or nil.
 func (c caller) await(f *future) error {

@@ -345,6 +345,36 @@ func (s *scope) endCtx() context.Context {
 func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
 	s.loop, s.parent, s.inner = c.fut.loop, ctx, inner
 	inner.endCtx = c.endCtx
+	if s.loop.debug.Load() {
+		s.loop.noteEntered(c.co, s)
+	}
+}
+
+// leave ends s, whose body has returned in co.
+func (s *scope) leave(co *coroutine) {
+	if s.loop.entered != nil {
+		s.loop.noteLeft(co, s)
+	}
+	s.end(endedScope)
+}
+
+// noteEntered records, in debug mode, that s is the innermost scope that co runs in.
+func (l *Loop) noteEntered(co *coroutine, s *scope) {
+	if l.entered == nil {
+		l.entered = map[*coroutine][]*scope{}
+	}
+	l.entered[co] = append(l.entered[co], s)
+}
+
+func (l *Loop) noteLeft(co *coroutine, s *scope) {
+	in := l.entered[co]
+	switch n := len(in); {
+	case n == 0 || in[n-1] != s: // debug mode began inside s
+	case n == 1:
+		delete(l.entered, co)
+	default:
+		l.entered[co] = in[:n-1]
+	}
 }
 
 // values returns the context from which a new task inherits: its values, but not its

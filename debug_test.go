@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log"
 	"log/slog"
 	"runtime"
@@ -507,6 +508,76 @@ func TestDebugReportsTheWrongContext(t *testing.T) {
 				"Sleep: the task awaits with the context of another task: pass on the ctx that its body was given"
 		}
 		same(t, "reports", strings.Join(got, "|"), want)
+	}
+}
+
+// In debug mode a ToThread whose function is not told of the end of a scope around the call
+// is reported.
+func TestDebugReportsTheOuterContextOfAThread(t *testing.T) {
+	thread := func(ctx context.Context) error {
+		return justErr(aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil }))
+	}
+	scopes := map[string]func(ctx context.Context, body func(ctx context.Context) error) error{
+		"Timeout": func(ctx context.Context, body func(ctx context.Context) error) error {
+			return aio.Timeout(ctx, time.Hour, body)
+		},
+		"TaskGroup": func(ctx context.Context, body func(ctx context.Context) error) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error { return body(ctx) })
+		},
+		"CancelScope": func(ctx context.Context, body func(ctx context.Context) error) error {
+			return new(aio.CancelScope).Run(ctx, body)
+		},
+	}
+	for name, in := range scopes {
+		for _, c := range []struct {
+			what string
+			call func(ctx context.Context) error
+			want int // reports in debug mode
+		}{
+			{"the inner ctx", func(ctx context.Context) error { return in(ctx, thread) }, 0},
+			{"derived from the inner ctx", func(ctx context.Context) error {
+				return in(ctx, func(ctx context.Context) error { return thread(context.WithoutCancel(ctx)) })
+			}, 0},
+			{"the outer ctx", func(ctx context.Context) error {
+				return in(ctx, func(context.Context) error { return thread(ctx) })
+			}, 1},
+			{"afterwards", func(ctx context.Context) error {
+				_ = in(ctx, func(context.Context) error { return errOne })
+				return thread(ctx)
+			}, 0},
+			{"after a panic", func(ctx context.Context) error {
+				func() {
+					defer func() { _ = recover() }()
+					_ = in(ctx, func(context.Context) error { panic(errOne) })
+				}()
+				return thread(ctx)
+			}, 0},
+			{"the consumer of an iterator in the scope", func(ctx context.Context) error {
+				it := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
+					return func(yield func(int, error) bool) {
+						_ = in(ctx, func(context.Context) error { yield(1, nil); return nil })
+					}
+				})
+				if _, _, err := it.Next(ctx); err != nil {
+					return err
+				}
+				return errors.Join(thread(ctx), it.Close(ctx))
+			}, 0},
+		} {
+			for _, debug := range []bool{false, true} {
+				var got []string
+				l := aio.NewEventLoop(nil)
+				l.SetDebug(debug)
+				l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { got = append(got, ec.Message) })
+				same(t, name+", "+c.what, runMain(l, c.call), nil)
+				l.Close()
+				want := 0
+				if debug {
+					want = c.want
+				}
+				same(t, fmt.Sprintf("%s, %s, debug mode %v: reports %q", name, c.what, debug, got), len(got), want)
+			}
+		}
 	}
 }
 

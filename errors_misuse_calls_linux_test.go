@@ -117,6 +117,7 @@ var misuseOfAio = &misuse{
 		"StartUnixServer":            aio.StartUnixServer,
 		"SubprocessExec":             aio.SubprocessExec[misuseProtocol],
 		"SubprocessShell":            aio.SubprocessShell[misuseProtocol],
+		"TaskOf":                     aio.TaskOf,
 		"Timeout":                    aio.Timeout,
 		"TimeoutAt":                  aio.TimeoutAt,
 		"ToThread":                   aio.ToThread[int],
@@ -305,6 +306,8 @@ var misuseOfAio = &misuse{
 
 		"*.Await ctx=nil":                              "a Coro gets the context as it is",
 		"*.Await ctx=Background":                       "a Coro gets the context as it is",
+		"TaskOf ctx=nil":                               "there is no task",
+		"TaskOf ctx=Background":                        "there is no task",
 		"CurrentTask ctx=nil":                          "there is no task",
 		"CurrentTask ctx=Background":                   "there is no task",
 		"Draining ctx=Background":                      "there is no server",

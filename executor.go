@@ -201,18 +201,24 @@ func (f *ConcurrentFuture[T]) AddDoneCallback(cb func()) {
 // [ErrLoopClosed]. A cancellation by the goroutine that runs l takes effect at once: if
 // it comes before the first step of the task, coro is not called.
 //
+// The task has no values of the caller's context; with [WithContext] it gets them, but
+// not the cancellation and deadline of that context. The other options are those of
+// [CreateTask] too.
+//
 // (asyncio: run_coroutine_threadsafe)
-func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
+func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T], opts ...TaskOption) *ConcurrentFuture[T] {
 	switch {
 	case l == nil:
 		misuse("RunCoroutineThreadsafe", "the loop is nil")
 	case coro == nil:
 		misuse("RunCoroutineThreadsafe", "the coroutine is nil")
+	case slices.ContainsFunc(opts, func(o TaskOption) bool { return o == nil }):
+		misuse("RunCoroutineThreadsafe", "a TaskOption is nil")
 	}
 	if err := l.made("RunCoroutineThreadsafe"); err != nil {
 		panic(err)
 	}
-	c := &threadsafeCall[T]{coro: coro, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
+	c := &threadsafeCall[T]{coro: coro, opts: opts, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
 	// A loop that is ending refuses here already. If it refused later, inside the
 	// loop, a steady stream of submissions could keep it from ending.
@@ -226,6 +232,7 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 type threadsafeCall[T any] struct {
 	out  ConcurrentFuture[T] // its producer is the loop
 	coro Coro[T]
+	opts []TaskOption
 	task *Task[T] // owned by the loop's token
 }
 
@@ -252,7 +259,12 @@ func (c *threadsafeCall[T]) start() {
 			c.out.producer.CallExceptionHandler(ExceptionContext{Message: "exception in RunCoroutineThreadsafe", Err: err})
 		}
 	}()
-	c.task = CreateTask(c.out.producer.Context(), c.coro)
+	c.task = CreateTask(c.out.producer.Context(), c.coro, c.opts...)
+	c.opts = nil
+	if c.out.Cancelled() { // by the coroutine, in an eager start
+		reason, _ := asCancelled(c.out.err)
+		c.task.cancel(reason)
+	}
 	c.task.addCallback(c)
 }
 
@@ -675,13 +687,16 @@ func (j *job[T]) source() any { return j }
 //
 // (asyncio: to_thread)
 func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
-	_, err := enter(ctx, "ToThread")
+	c, err := enter(ctx, "ToThread")
 	if err == nil && fn == nil {
 		err = usagef("ToThread", "the function is nil")
 	}
 	if err != nil {
 		var zero T
 		return zero, err
+	}
+	if c.fut.loop.debug.Load() {
+		c.checkInnermost(ctx, "ToThread")
 	}
 	return RunInExecutor(ctx, nil, func() (T, error) { return fn(ctx) }).Await(ctx)
 }

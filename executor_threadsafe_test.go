@@ -481,3 +481,47 @@ func TestWrapFutureOfACancelledOne(t *testing.T) {
 		return nil
 	})
 }
+
+// WithContext gives the task the values of a caller outside the loop, and neither its end
+// nor its deadline.
+func TestRunCoroutineThreadsafeWithContext(t *testing.T) {
+	l, stop := aio.StartLoop(nil)
+	defer func() { same(t, "stop", stop(), nil) }()
+	type key struct{}
+	caller, cancel := context.WithTimeout(context.WithValue(context.Background(), key{}, "span"), time.Hour)
+	cancel()
+	get := func(ctx context.Context) (any, error) {
+		_, hasDeadline := ctx.Deadline()
+		same(t, "the task has a deadline", hasDeadline, false)
+		return ctx.Value(key{}), aio.Sleep(ctx, 0)
+	}
+	got, err := aio.RunCoroutineThreadsafe(l, get, aio.WithContext(caller), aio.WithName("of the caller")).Result(context.Background())
+	same(t, "the value", got, any("span"))
+	same(t, "Result", err, nil)
+	got, err = aio.RunCoroutineThreadsafe(l, get).Result(context.Background())
+	same(t, "the value without the option", got, nil)
+	same(t, "Result", err, nil)
+	misused(t, "a nil option", func() { aio.RunCoroutineThreadsafe(l, get, nil) }, aio.ErrUsage)
+}
+
+// A coroutine that starts eagerly may cancel its own future before the call has the task.
+func TestRunCoroutineThreadsafeCancelledInItsEagerStart(t *testing.T) {
+	err := inBubble(t, func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		l.SetTaskFactory(aio.EagerTaskFactory)
+		var cf *aio.ConcurrentFuture[int]
+		ended := aio.CreateFuture[error](ctx)
+		cf = aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (int, error) {
+			cf.Cancel("enough")
+			err := aio.Sleep(ctx, time.Hour)
+			_ = ended.SetResult(err)
+			return 0, err
+		})
+		return aio.Timeout(ctx, time.Minute, func(ctx context.Context) error {
+			err, waitErr := ended.Await(ctx)
+			matches(t, "the await of the coroutine", err, aio.ErrCancelled)
+			return waitErr
+		})
+	})
+	same(t, "Run", err, nil)
+}

@@ -123,10 +123,13 @@ func TLSMemory(t Transport) int {
 
 // ConnectionsWaiting returns the number of connections that wait for Accept on a
 // listener of Listen.
-func ConnectionsWaiting(ln net.Listener) int { return len(ln.(*netListener).conns) }
+func ConnectionsWaiting(ln net.Listener) int { return ln.(*netListener).conns.n }
 
 // AcceptsWaiting returns the number of pending calls of Accept.
-func AcceptsWaiting(ln net.Listener) int { return len(ln.(*netListener).calls) }
+func AcceptsWaiting(ln net.Listener) (n int) {
+	ln.(*netListener).calls.all(func(*acceptCall) { n++ })
+	return n
+}
 
 // FireTimeout makes s expire now.
 func FireTimeout(s *TimeoutScope) {
@@ -149,4 +152,20 @@ func HurryBlocked() (undo func()) {
 		blockedPatience.Store(patience)
 		blockedAgain.Store(again)
 	}
+}
+
+// CallbacksOf is how many entries a future has that is not done, with gaps and the tasks
+// that are named as awaiting it.
+func CallbacksOf(f AnyFuture) (n int) {
+	c := f.core()
+	if c.first != nil {
+		n++
+	}
+	if c.more != nil {
+		n += len(c.more.list)
+	}
+	if c.report != nil {
+		n += len(c.report.awaitedBy)
+	}
+	return n
 }

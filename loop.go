@@ -61,7 +61,9 @@ type Loop struct {
 	// open iterators, the newest first
 	pulls *pull
 	// from the first to the innermost future that is being cancelled
-	path    []*future
+	path []*future
+	// in debug mode, the scopes that coroutines run in, the innermost last
+	entered map[*coroutine][]*scope
 	reports reportList // errors that were not retrieved yet
 
 	polling  polling

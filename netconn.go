@@ -63,19 +63,22 @@ type netConnProtocol netConn
 type connHalf struct {
 	conn  *netConn
 	write bool
-	calls []*connCall  // calls that are not done; the first is in progress
+	calls callQueue    // calls that are not done; the first is in progress
 	late  bool         // the deadline has passed
 	timer *TimerHandle // for the deadline; nil if there is none or it has passed
 	spare *connCall    // for the next task
 
-	// stopped is the error of the task that was cancelled in a call of this
-	// direction, nil if none was. Later calls return it again: parsers drop an
-	// error and read again, but a cancellation is delivered only once.
-	stopped error
+	// kept is the error of a task that was cancelled in a call of this direction.
+	// Later calls return it again: parsers drop an error and read again, but a
+	// cancellation is delivered only once.
+	kept keptError
 }
+
+type callQueue = chain[connCall, *connCall]
 
 // connCall is a Read or Write. The loop owns it until it is done, then its caller.
 type connCall struct {
+	links[connCall]
 	half   *connHalf
 	p      []byte
 	n      int
@@ -130,7 +133,9 @@ type connCall struct {
 // consumes no data. Write fails in the same way and returns how many bytes of p the
 // transport has. Each further Read, or Write, then fails with the same error, as after
 // a deadline, until SetDeadline, SetReadDeadline or SetWriteDeadline sets a new
-// deadline. A library may replace that error with its own. So after a call of a library
+// deadline. For other tasks, and once the cancellation is over, as that of a [Timeout]
+// that has returned, the error matches [ErrCancelled], but is a failure of the task that
+// returns it. A library may replace that error with its own. So after a call of a library
 // in a task, return context.Cause(ctx) if ctx is done; otherwise the cancellation is
 // lost.
 //
@@ -225,9 +230,7 @@ func (h *connHalf) await(name string, p []byte) (int, error) {
 	if !h.begin(call) {
 		if err = c.waitOnce(name, &call.waiter); err != nil {
 			h.withdraw(call)
-			if call.err = err; interrupted(err) {
-				h.stopped = err
-			}
+			call.err = h.kept.keep(c.task, err)
 		}
 	}
 	n, err := call.n, call.err
@@ -258,28 +261,27 @@ func (call *connCall) refuse(err error) {
 
 // begin starts a call and reports whether it is done. If not, the call is in the queue.
 func (h *connHalf) begin(call *connCall) (done bool) {
-	if h.stopped != nil && !h.conn.closed.Load() {
-		call.err = h.stopped
+	if h.kept.err != nil && !h.conn.closed.Load() {
+		call.err = h.kept.again(h.conn.loop, "set a deadline")
 		return true
 	}
-	if len(h.calls) == 0 && h.advance(call) {
+	if h.calls.head == nil && h.advance(call) {
 		return true
 	}
-	h.calls = append(h.calls, call)
+	h.calls.push(call)
 	return false
 }
 
 // pump makes as much progress as possible.
 func (h *connHalf) pump() {
-	for len(h.calls) > 0 && h.advance(h.calls[0]) {
+	for h.calls.head != nil && h.advance(h.calls.head) {
 		h.pop()
 	}
 }
 
 // pop removes the first call, which is done, from the queue.
 func (h *connHalf) pop() {
-	call := h.calls[0]
-	h.calls = slices.Delete(h.calls, 0, 1)
+	call := h.calls.pop()
 	if call.done != nil {
 		close(call.done)
 	} else {
@@ -289,8 +291,7 @@ func (h *connHalf) pop() {
 
 // withdraw cancels a call whose task was cancelled. The call may be done already.
 func (h *connHalf) withdraw(call *connCall) {
-	if i := slices.Index(h.calls, call); i >= 0 {
-		h.calls = slices.Delete(h.calls, i, i+1)
+	if h.calls.remove(call) {
 		h.pump()
 	} else if !h.write {
 		h.conn.putBack(call.p[:call.n])
@@ -501,7 +502,7 @@ func (c *netConn) setDeadline(t time.Time, halves ...*connHalf) error {
 
 func (h *connHalf) setDeadline(t time.Time) {
 	stopTimer(&h.timer)
-	h.late, h.stopped = false, nil
+	h.late, h.kept = false, keptError{}
 	if t.IsZero() || h.conn.lost || h.conn.closed.Load() {
 		return
 	}
@@ -536,9 +537,9 @@ func (c *netConn) closeWithLoop() { c.lose(errConnLoop) }
 // more system calls. (Half the time, for reads of 4 KiB from a continuous stream.)
 func (p *netConnProtocol) GetBuffer(int) []byte {
 	c := (*netConn)(p)
-	if calls := c.reads.calls; len(calls) > 0 && len(calls[0].p) >= len(connPage{}) {
+	if call := c.reads.calls.head; call != nil && len(call.p) >= len(connPage{}) {
 		c.lent = true
-		return calls[0].p
+		return call.p
 	}
 	c.lent = false
 	if c.in == nil {
@@ -552,7 +553,7 @@ func (p *netConnProtocol) GetBuffer(int) []byte {
 func (p *netConnProtocol) BufferUpdated(n int) {
 	c := (*netConn)(p)
 	if c.lent {
-		c.reads.calls[0].n = n
+		c.reads.calls.head.n = n
 		c.reads.pop()
 		return
 	}

@@ -7,7 +7,6 @@ package aio
 import (
 	"context"
 	"net"
-	"slices"
 	"sync/atomic"
 )
 
@@ -22,14 +21,15 @@ type netListener struct {
 	closed atomic.Bool // Close was called
 
 	// Owned by the token.
-	conns []net.Conn
-	calls []*acceptCall
+	conns ring[net.Conn]
+	calls chain[acceptCall, *acceptCall]
 	held  bool  // accepting is paused: connections stay in the backlog
 	lost  error // why no more connections can come; nil while they can
 }
 
 // acceptCall is an Accept that waits.
 type acceptCall struct {
+	links[acceptCall]
 	listener *netListener
 	conn     net.Conn
 	err      error
@@ -101,15 +101,14 @@ func (ln *netListener) arrived(c net.Conn) {
 		_ = c.Close()
 		return
 	}
-	ln.conns = append(ln.conns, c)
+	ln.conns.push(c)
 	ln.pump()
 }
 
 // pump gives queued connections to the waiting calls.
 func (ln *netListener) pump() {
-	for len(ln.calls) > 0 && ln.advance(ln.calls[0]) {
-		call := ln.calls[0]
-		ln.calls = slices.Delete(ln.calls, 0, 1)
+	for ln.calls.head != nil && ln.advance(ln.calls.head) {
+		call := ln.calls.pop()
 		if call.done != nil {
 			close(call.done)
 		} else {
@@ -124,9 +123,8 @@ func (ln *netListener) advance(call *acceptCall) (done bool) {
 	switch {
 	case ln.lost != nil:
 		call.err = ln.opError("accept", ln.lost)
-	case len(ln.conns) > 0:
-		call.conn = ln.conns[0]
-		ln.conns = slices.Delete(ln.conns, 0, 1)
+	case ln.conns.n > 0:
+		call.conn = ln.conns.pop()
 	default:
 		return false
 	}
@@ -135,7 +133,7 @@ func (ln *netListener) advance(call *acceptCall) (done bool) {
 
 // hold pauses accepting while too many connections are queued.
 func (ln *netListener) hold() {
-	if hold := len(ln.conns) >= maxAccepted; hold != ln.held && ln.lost == nil {
+	if hold := ln.conns.n >= maxAccepted; hold != ln.held && ln.lost == nil {
 		ln.held = hold
 		ln.srv.hold(hold)
 	}
@@ -168,12 +166,10 @@ func (ln *netListener) await() (net.Conn, error) {
 	if err = c.waitOnce(name, &call.waiter); err == nil {
 		return call.conn, call.err
 	}
-	if i := slices.Index(ln.calls, call); i >= 0 {
-		ln.calls = slices.Delete(ln.calls, i, i+1)
-	}
+	ln.calls.remove(call)
 	// the task was cancelled after it got a connection and before it ran
 	if call.conn != nil {
-		ln.conns = slices.Insert(ln.conns, 0, call.conn)
+		ln.conns.pushFront(call.conn)
 		ln.pump()
 	}
 	return nil, err
@@ -183,11 +179,11 @@ func (ln *netListener) await() (net.Conn, error) {
 // added to the listener's queue of calls.
 func (call *acceptCall) begin() (done bool) {
 	ln := call.listener
-	if len(ln.calls) == 0 && ln.advance(call) {
+	if ln.calls.head == nil && ln.advance(call) {
 		ln.hold()
 		return true
 	}
-	ln.calls = append(ln.calls, call)
+	ln.calls.push(call)
 	return false
 }
 
@@ -238,10 +234,9 @@ func (ln *netListener) end(reason error) {
 		ln.loop.open.remove(ln)
 		ln.srv.close()
 	}
-	for _, c := range ln.conns {
-		_ = c.Close() // does not fail for a new connection
+	for ln.conns.n > 0 {
+		_ = ln.conns.pop().Close() // does not fail for a new connection
 	}
-	ln.conns = nil
 	ln.pump()
 }
 
@@ -249,7 +244,7 @@ func (ln *netListener) end(reason error) {
 // closers.
 func (ln *netListener) closeWithLoop() {
 	ln.lost = errConnLoop
-	ln.conns = nil
+	ln.conns = ring[net.Conn]{}
 	ln.pump()
 }
 

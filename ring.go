@@ -16,6 +16,16 @@ func (r *ring[T]) push(v T) {
 	r.n++
 }
 
+// pushFront adds v as the oldest value.
+func (r *ring[T]) pushFront(v T) {
+	if r.n == len(r.buf) {
+		r.resize(max(16, 2*r.n))
+	}
+	r.head = (r.head - 1) & (len(r.buf) - 1)
+	r.buf[r.head] = v
+	r.n++
+}
+
 // front returns the oldest value and leaves it in the ring. The ring must not be empty.
 func (r *ring[T]) front() *T { return &r.buf[r.head&(len(r.buf)-1)] }
 

@@ -24,7 +24,6 @@ package aio
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -71,10 +70,11 @@ type CancelScope struct {
 	reason   *CancelledError // nil until the scope is cancelled
 	host     *task           // the task that runs the body
 	parent   *CancelScope
-	scopes   []*CancelScope // directly inside, in the order of entry
-	groups   []scopedGroup  // the same
-	held     []heldRequest  // held back by the shield
-	requests int32          // the host's requests when it entered
+	scopes   chain[CancelScope, *CancelScope] // directly inside, in the order of entry
+	groups   chain[scopedGroup, *scopedGroup] // the same
+	links[CancelScope]
+	held     []heldRequest // held back by the shield
+	requests int32         // the host's requests when it entered
 	timer    *TimerHandle
 	delay    time.Duration
 	moment   time.Time
@@ -83,8 +83,9 @@ type CancelScope struct {
 }
 
 // scopedGroup is a TaskGroup inside a CancelScope.
-type scopedGroup interface {
-	eachTask(func(t *task))
+type scopedGroup struct {
+	group interface{ eachTask(func(t *task)) }
+	links[scopedGroup]
 }
 
 // heldRequest is a request to cancel a task that a shield has held back.
@@ -185,7 +186,7 @@ func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) er
 	s.inner.endCtx = c.endCtx
 	s.inner.limit = &s.when
 	if s.parent != nil {
-		s.parent.scopes = append(s.parent.scopes, s)
+		s.parent.scopes.push(s)
 	}
 	t.inside = s
 	if s.shielded && t.mustCancel {
@@ -218,12 +219,11 @@ func (s *CancelScope) exit(err error) error {
 	t := s.host
 	s.state = cancelScopeExited
 	stopTimer(&s.timer)
-	s.scope.end(endedScope)
+	s.scope.leave(t.co)
 	requested := t.requests() > s.requests
 	t.inside = s.parent
 	if s.parent != nil {
-		i := slices.Index(s.parent.scopes, s)
-		s.parent.scopes = slices.Delete(s.parent.scopes, i, i+1)
+		s.parent.scopes.remove(s)
 	}
 	if s.reason != nil {
 		s.scope.loop.gate--
@@ -246,12 +246,6 @@ func (s *CancelScope) exit(err error) error {
 	}
 	s.caught = true
 	return nil
-}
-
-// forget removes a group that has ended.
-func (s *CancelScope) forget(g scopedGroup) {
-	i := slices.Index(s.groups, g)
-	s.groups = slices.Delete(s.groups, i, i+1)
 }
 
 // Cancel cancels the scope; see [CancelScope] for the effect. reason is the Message of
@@ -289,19 +283,19 @@ func (s *CancelScope) deliver(reason *CancelledError) {
 	if s.host.inside == s {
 		s.host.interrupt(reason)
 	}
-	for _, g := range s.groups {
-		g.eachTask(func(t *task) {
+	s.groups.all(func(g *scopedGroup) {
+		g.group.eachTask(func(t *task) {
 			t.scope.cancelled(reason)
 			if t.inside == s {
 				t.interrupt(reason)
 			}
 		})
-	}
-	for _, in := range s.scopes {
+	})
+	s.scopes.all(func(in *CancelScope) {
 		if !in.shielded {
 			in.deliver(reason)
 		}
-	}
+	})
 }
 
 // interrupt ends the await in which t is suspended, unless t has been woken already.

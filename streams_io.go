@@ -11,6 +11,45 @@ import (
 	"io"
 )
 
+// keptError is the error that an adapter keeps: that of a call which the task was asked
+// to stop. The zero value keeps none.
+type keptError struct {
+	err  error
+	task uint64 // the id of the task
+}
+
+// keep stores err, the error of a call of t, if it asks t to stop.
+func (k *keptError) keep(t *task, err error) error {
+	if interrupted(err) {
+		*k = keptError{err, t.id}
+	}
+	return err
+}
+
+// again returns the error of a further call, nil if none is kept. The caller holds the
+// token of l.
+//
+// The cancellation may be over: a Timeout has withdrawn its request, or another task
+// makes the call. If the error were still a CancelledError then, a task that returned it
+// would end as cancelled, although nobody has cancelled it, and its failure would be
+// lost.
+func (k *keptError) again(l *Loop, remedy string) error {
+	if _, ok := asCancelled(k.err); !ok {
+		return k.err
+	}
+	if t := l.current; t != nil && t.id == k.task && t.requests() > 0 {
+		return k.err
+	}
+	return &lateError{remedy}
+}
+
+// lateError is the error of a call of an adapter after a cancellation that is over. It
+// matches ErrCancelled, but is not a CancelledError: a task that returns it has failed.
+type lateError struct{ remedy string }
+
+func (e *lateError) Error() string        { return "aio: an earlier call was cancelled: " + e.remedy }
+func (e *lateError) Is(target error) bool { return target == ErrCancelled }
+
 // Reader returns the stream as an [io.Reader] for the task of ctx. It is also an
 // [io.ByteReader] and an [io.WriterTo]. Its methods suspend, and fail, as
 // [StreamReader.Read] does, and return [io.EOF] at the end. Read returns the bytes that
@@ -19,32 +58,25 @@ import (
 // own; bytes that the writer does not accept stay in the stream.
 //
 // Once a call has failed because the task was cancelled, or because ctx has ended,
-// every further one fails with the same error. To continue reading after a
-// cancellation, call Reader again.
+// every further one fails with the same error. After a cancellation that is over, as
+// that of a [Timeout] that has returned, the error still matches [ErrCancelled], but it
+// is a failure of the task that returns it. To continue reading, call Reader again.
 func (r *StreamReader) Reader(ctx context.Context) io.Reader { return &taskReader{ctx: ctx, r: r} }
 
 // taskReader is a StreamReader with a context.
 type taskReader struct {
-	ctx     context.Context
-	r       *StreamReader
-	stopped error // the error that asks the caller to stop, nil before
+	ctx  context.Context
+	r    *StreamReader
+	kept keptError
 }
 
 // begin begins each call.
 func (t *taskReader) begin(call string) (caller, error) {
 	c, err := t.r.begin(t.ctx, call)
 	if err == nil {
-		err = t.stopped
+		err = t.kept.again(c.loop(), "call Reader again")
 	}
 	return c, err
-}
-
-// keep stores err if it asks the caller to stop.
-func (t *taskReader) keep(err error) error {
-	if interrupted(err) {
-		t.stopped = err
-	}
-	return err
 }
 
 func (t *taskReader) Read(p []byte) (int, error) {
@@ -63,7 +95,7 @@ func (t *taskReader) Read(p []byte) (int, error) {
 			directBuf = nil
 		}
 		if err := r.wait(e, call, directBuf); err != nil {
-			return 0, t.keep(err)
+			return 0, t.kept.keep(e.task, err)
 		}
 		if n := len(r.direct); n > 0 {
 			r.direct = nil
@@ -92,7 +124,7 @@ func (t *taskReader) ReadByte() (byte, error) {
 	p, err := r.waitBuffered(e, call)
 	switch {
 	case err != nil:
-		return 0, t.keep(err)
+		return 0, t.kept.keep(e.task, err)
 	case len(p) == 0:
 		return 0, io.EOF
 	}
@@ -111,7 +143,7 @@ func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
 		}
 		p, err := r.waitBuffered(e, call)
 		if err != nil || len(p) == 0 {
-			return written, t.keep(err)
+			return written, t.kept.keep(e.task, err)
 		}
 		buf := r.detach() // because w may await, during which more may arrive
 		r.maybeResume()
@@ -133,24 +165,30 @@ func (t *taskReader) WriteTo(w io.Writer) (written int64, err error) {
 // Writer returns the stream as an [io.Writer] for the task of ctx. Its Write is a
 // [StreamWriter.Write] followed by a [StreamWriter.Drain], so it waits for a slow peer.
 // If it fails because of a cancellation, all was written; every further Write then
-// fails with the same error and writes nothing, until Writer is called again.
+// fails as a further Read of [StreamReader.Reader] does and writes nothing, until Writer
+// is called again.
 func (w *StreamWriter) Writer(ctx context.Context) io.Writer { return &taskWriter{ctx: ctx, w: w} }
 
 // taskWriter is a StreamWriter with a context.
 type taskWriter struct {
-	ctx     context.Context
-	w       *StreamWriter
-	stopped error // the error that asks the caller to stop, nil before
+	ctx  context.Context
+	w    *StreamWriter
+	kept keptError
 }
 
 func (t *taskWriter) Write(p []byte) (int, error) {
-	if t.stopped != nil {
-		return 0, t.stopped
+	if t.kept.err != nil {
+		c, err := enter(t.ctx, "StreamWriter.Writer.Write")
+		if err == nil {
+			err = t.kept.again(c.loop(), "call Writer again")
+		}
+		return 0, err
 	}
 	n, err := t.w.Write(p)
 	if err == nil {
 		if err = t.w.Drain(t.ctx); interrupted(err) {
-			t.stopped = err
+			s, _ := scopeOf(t.ctx)
+			_ = t.kept.keep(s.loop.current, err)
 		}
 	}
 	return n, err

@@ -120,3 +120,78 @@ func adapterPair(ctx context.Context, t *testing.T) (*aio.StreamReader, *aio.Str
 	_, werr := other.Write([]byte("Subject: x\r\n"))
 	return r, w, errors.Join(err, werr)
 }
+
+// A cancellation that is over is not the error of later calls: a task that returned it
+// would end as cancelled, and nobody would learn that it failed.
+func TestAdapterAfterACancellationThatIsOver(t *testing.T) {
+	type conn struct {
+		ctx context.Context
+		r   *aio.StreamReader
+		w   *aio.StreamWriter
+		c   net.Conn
+	}
+	read := func(r io.Reader) error { _, err := r.Read(make([]byte, 1)); return err }
+	// what the other side does not read
+	write := func(w io.Writer) error { _, err := w.Write(make([]byte, 64<<20)); return err }
+	for name, adapter := range map[string]func(c *conn) func() error{
+		"Reader": func(c *conn) func() error { r := c.r.Reader(c.ctx); return func() error { return read(r) } },
+		"Writer": func(c *conn) func() error { w := c.w.Writer(c.ctx); return func() error { return write(w) } },
+		"NewConn, Read": func(c *conn) func() error {
+			return func() error { return read(c.c) }
+		},
+		"NewConn, Write": func(c *conn) func() error {
+			return func() error { return write(c.c) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := aio.Run(func(ctx context.Context) error {
+				r, w, err := adapterPair(ctx, t)
+				if err != nil {
+					return err
+				}
+				defer w.Transport().(aio.Transport).Abort()
+				c := &conn{r: r, w: w}
+				if name == "NewConn, Read" || name == "NewConn, Write" {
+					c.c = aio.NewConn(w.Transport().(aio.Transport))
+				}
+				// in a group, which must learn that its task has failed
+				err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+					tg.Go(func(ctx context.Context) error {
+						c.ctx = ctx
+						call := adapter(c)
+						line := len("Subject: x\r\n")
+						if c.c != nil {
+							_, _ = io.ReadFull(c.c, make([]byte, line))
+						} else {
+							_, _ = r.ReadExactly(ctx, line)
+						}
+						err := aio.Timeout(ctx, time.Millisecond, func(context.Context) error {
+							err := call()
+							matches(t, "the call that was cancelled", err, aio.ErrCancelled)
+							same(t, "a second call", call(), err)
+							return err
+						})
+						same(t, "Timeout", err, aio.ErrTimeout)
+						return call()
+					})
+					return nil
+				})
+				grouped(t, err, aio.ErrCancelled)
+				same(t, "it matches context.Canceled", errors.Is(err, context.Canceled), false)
+				if c.c != nil {
+					other := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+						if name == "NewConn, Read" {
+							return read(c.c)
+						}
+						return write(c.c)
+					}))
+					_, err := other.Await(ctx)
+					matches(t, "a call of another task", err, aio.ErrCancelled)
+					same(t, "that task is cancelled", other.Cancelled(), false)
+				}
+				return nil
+			})
+			same(t, "Run", err, nil)
+		})
+	}
+}

@@ -434,9 +434,12 @@ func (t *task) uncancel() int {
 }
 
 // GetName returns the name given by [WithName] or SetName, or otherwise Task-1, Task-2
-// and so on in the order in which the loop made its tasks. (asyncio: Task.get_name)
+// and so on in the order in which the loop made its tasks. Any goroutine may call it.
+// (asyncio: Task.get_name)
 func (t *task) GetName() string {
-	t.fut.check("Task.GetName")
+	if t.fut == nil {
+		misuse("Task.GetName", "a zero Task belongs to no loop: use CreateTask")
+	}
 	return t.name()
 }
 
@@ -555,6 +558,25 @@ func CurrentTask(ctx context.Context) AnyTask {
 		return nil
 	}
 	return s.loop.current.impl
+}
+
+// TaskOf returns the task that ctx comes from: the one whose body was given ctx, or a
+// context from which ctx is derived. Unlike [CurrentTask] it also does so in a callback,
+// in a function that [ToThread] runs, and after the task is done. It returns nil for the
+// ctx of a loop, and for one that belongs to no loop.
+//
+// It never awaits, and any goroutine may call it. A goroutine that does not hold the
+// token may call only GetName, GetContext and String of the task. asyncio has no
+// equivalent: there a context variable may keep the task.
+func TaskOf(ctx context.Context) AnyTask {
+	s, _ := scopeOf(ctx)
+	if s == nil {
+		return nil
+	}
+	if t := s.task(); t != nil {
+		return t.impl
+	}
+	return nil
 }
 
 // AllTasks returns the unfinished tasks of the loop of ctx, in the order in which they

@@ -670,3 +670,43 @@ func TestTaskParentHearsTheAnswerOfItsChild(t *testing.T) {
 		})
 	}
 }
+
+// TaskOf finds the task of a ctx where no task runs, and its name may be read there.
+func TestTaskOf(t *testing.T) {
+	err := inBubble(t, func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		me := aio.CurrentTask(ctx)
+		var old context.Context
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			old = ctx
+			me := aio.CurrentTask(ctx)
+			same(t, "in the task", aio.TaskOf(ctx), me)
+			called := aio.CreateFuture[aio.AnyTask](ctx)
+			l.CallSoon(func() {
+				same(t, "CurrentTask in a callback", aio.CurrentTask(ctx), nil)
+				_ = called.SetResult(aio.TaskOf(ctx))
+			})
+			got, err := called.Await(ctx)
+			same(t, "in a callback", got, me)
+			derived, cancel := context.WithCancel(ctx)
+			defer cancel()
+			name, err2 := aio.ToThread(derived, func(ctx context.Context) (string, error) {
+				same(t, "CurrentTask in ToThread", aio.CurrentTask(ctx), nil)
+				same(t, "in ToThread", aio.TaskOf(ctx), me)
+				return aio.TaskOf(ctx).GetName(), nil
+			})
+			same(t, "its name", name, "worker")
+			return errors.Join(err, err2, aio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
+				same(t, "in a Timeout", aio.TaskOf(ctx), me)
+				return nil
+			}))
+		}), aio.WithName("worker"))
+		_, err := task.Await(ctx)
+		same(t, "after its end", aio.TaskOf(old), aio.AnyTask(task))
+		same(t, "another task", aio.TaskOf(ctx), me)
+		same(t, "the ctx of the loop", aio.TaskOf(l.Context()), nil)
+		return err
+	})
+	same(t, "Run", err, nil)
+	same(t, "no loop", aio.TaskOf(context.Background()), nil)
+}

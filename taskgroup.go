@@ -92,8 +92,9 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 	tg.parent = c.task
 	tg.scope.enter(c, ctx, &tg.inner)
 	if tg.around = c.inside; tg.around != nil {
-		tg.around.groups = append(tg.around.groups, tg)
-		defer tg.around.forget(tg)
+		listed := &scopedGroup{group: tg}
+		tg.around.groups.push(listed)
+		defer tg.around.groups.remove(listed)
 	}
 	if tg.cancelled {
 		tg.cancel()
@@ -145,7 +146,7 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 		}
 	}
 	tg.closed = true
-	tg.scope.end(endedScope)
+	tg.scope.leave(tg.parent.co)
 	return tg.outcome(err, cancellation)
 }
 
@@ -384,7 +385,7 @@ func (tg *TaskGroup) remove(m *member) {
 	}
 }
 
-// eachTask implements scopedGroup.
+// eachTask calls f with each task, for the scope around the group.
 func (tg *TaskGroup) eachTask(f func(t *task)) {
 	for m := tg.head; m != nil; m = m.next {
 		f(m.task)

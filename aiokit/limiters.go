@@ -1,8 +1,8 @@
 package aiokit
 
 import (
+	"container/list"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/goaio/aio"
@@ -92,7 +92,8 @@ func (r *RateLimiter) Allow(ctx context.Context) bool {
 type CapacityLimiter struct {
 	total     int
 	borrowers map[any]struct{}
-	waiting   []*borrowRequest
+	waiting   list.List             // of *borrowRequest
+	waiter    map[any]*list.Element // in waiting, by who
 }
 
 type borrowRequest struct {
@@ -102,7 +103,7 @@ type borrowRequest struct {
 
 // NewCapacityLimiter returns a limiter with total places. It panics if that is negative.
 func NewCapacityLimiter(total int) *CapacityLimiter {
-	l := &CapacityLimiter{borrowers: map[any]struct{}{}}
+	l := &CapacityLimiter{borrowers: map[any]struct{}{}, waiter: map[any]*list.Element{}}
 	l.SetTotal(total)
 	return l
 }
@@ -128,20 +129,20 @@ func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
 	if err := l.check(who); err != nil {
 		return err
 	}
-	if len(l.waiting) == 0 && len(l.borrowers) < l.total {
+	if l.waiting.Len() == 0 && len(l.borrowers) < l.total {
 		l.borrowers[who] = struct{}{}
 		return nil
 	}
 	r := &borrowRequest{who, aio.CreateFuture[struct{}](ctx)}
-	l.waiting = append(l.waiting, r)
+	at := l.waiting.PushBack(r)
+	l.waiter[who] = at
 	_, err := r.granted.Await(ctx)
-	switch i := slices.Index(l.waiting, r); {
+	switch {
 	case err == nil:
-		return nil
-	case i >= 0:
-		l.waiting = slices.Delete(l.waiting, i, i+1)
+	case l.waiter[who] == at:
+		l.take(at)
 		l.grant()
-	default: // granted at the moment of the cancellation
+	case !r.granted.Cancelled(): // granted at the moment of the cancellation
 		l.release(who)
 	}
 	return err
@@ -157,7 +158,7 @@ func (l *CapacityLimiter) TryAcquire(ctx context.Context) bool {
 	if err := l.check(me); err != nil {
 		panic(err)
 	}
-	if len(l.waiting) > 0 || len(l.borrowers) >= l.total {
+	if l.waiting.Len() > 0 || len(l.borrowers) >= l.total {
 		return false
 	}
 	l.borrowers[me] = struct{}{}
@@ -168,7 +169,7 @@ func (l *CapacityLimiter) check(who any) error {
 	if who == nil {
 		return usagef("CapacityLimiter: the borrower is nil")
 	}
-	if _, has := l.borrowers[who]; has || slices.ContainsFunc(l.waiting, func(r *borrowRequest) bool { return r.who == who }) {
+	if _, has := l.borrowers[who]; has || l.waiter[who] != nil {
 		return usagef("CapacityLimiter: %v has a place already, or waits for one", who)
 	}
 	return nil
@@ -199,13 +200,19 @@ func (l *CapacityLimiter) release(who any) {
 
 // grant gives free places to the waiting requests.
 func (l *CapacityLimiter) grant() {
-	for len(l.waiting) > 0 && len(l.borrowers) < l.total {
-		r := l.waiting[0]
-		l.waiting = slices.Delete(l.waiting, 0, 1)
+	for l.waiting.Len() > 0 && len(l.borrowers) < l.total {
+		r := l.take(l.waiting.Front())
 		if r.granted.SetResult(struct{}{}) == nil { // otherwise it was cancelled
 			l.borrowers[r.who] = struct{}{}
 		}
 	}
+}
+
+// take removes a waiting request.
+func (l *CapacityLimiter) take(at *list.Element) *borrowRequest {
+	r := l.waiting.Remove(at).(*borrowRequest)
+	delete(l.waiter, r.who)
+	return r
 }
 
 // With runs body with a place for the calling task. (trio: async with limiter)
@@ -234,4 +241,4 @@ func (l *CapacityLimiter) SetTotal(total int) {
 // the number of waiting requests.
 func (l *CapacityLimiter) Total() int    { return l.total }
 func (l *CapacityLimiter) Borrowed() int { return len(l.borrowers) }
-func (l *CapacityLimiter) Waiting() int  { return len(l.waiting) }
+func (l *CapacityLimiter) Waiting() int  { return l.waiting.Len() }

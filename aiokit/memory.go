@@ -1,11 +1,11 @@
 package aiokit
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/internal/plug"
@@ -33,11 +33,11 @@ const Unlimited = -1
 // memory is the state that the ends of a channel share.
 type memory[T any] struct {
 	size      int
-	items     []T
+	items     fifo[T]
 	senders   int // open ends
 	receivers int
-	sending   []*offer[T]
-	receiving []*offer[T]
+	sending   list.List // of *offer[T]
+	receiving list.List // the same
 }
 
 // offer is a waiting task: a sender with an item, or a receiver.
@@ -89,18 +89,17 @@ func (s *Sender[T]) SendNowait(v T) error {
 		return ErrBrokenChannel
 	case m.hand(v):
 		return nil
-	case m.size != Unlimited && len(m.items) >= m.size:
+	case m.size != Unlimited && m.items.len() >= m.size:
 		return ErrWouldBlock
 	}
-	m.items = append(m.items, v)
+	m.items.push(v)
 	return nil
 }
 
 // hand gives v to the first waiting receiver.
 func (m *memory[T]) hand(v T) bool {
-	for len(m.receiving) > 0 {
-		r := m.receiving[0]
-		m.receiving = slices.Delete(m.receiving, 0, 1)
+	for m.receiving.Len() > 0 {
+		r := m.receiving.Remove(m.receiving.Front()).(*offer[T])
 		if r.met.Done() {
 			continue // cancelled
 		}
@@ -126,13 +125,13 @@ func (s *Sender[T]) Send(ctx context.Context, v T) error {
 	}
 	o := &offer[T]{item: v, end: s, met: aio.CreateFuture[struct{}](ctx)}
 	m := s.m
-	m.sending = append(m.sending, o)
+	at := m.sending.PushBack(o)
 	_, err = o.met.Await(ctx)
 	if err != nil {
 		if o.met.Done() && !o.met.Cancelled() && o.met.Exception() == nil {
 			return m.late(ctx, err)
 		}
-		m.sending = remove(m.sending, o)
+		m.sending.Remove(at)
 	}
 	return err
 }
@@ -145,13 +144,6 @@ func (m *memory[T]) late(ctx context.Context, err error) error {
 	}
 	plug.CancelLater(ctx, err)
 	return nil
-}
-
-func remove[T any](list []*offer[T], o *offer[T]) []*offer[T] {
-	if i := slices.Index(list, o); i >= 0 {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
 }
 
 // Clone returns another sending end of the channel, which has to be closed too. It
@@ -175,23 +167,24 @@ func (s *Sender[T]) Close() {
 	s.closed = true
 	m := s.m
 	m.senders--
-	m.sending = failAll(m.sending, s, ErrClosedChannel)
+	failAll[T](&m.sending, s, ErrClosedChannel)
 	if m.senders == 0 {
-		m.receiving = failAll(m.receiving, nil, ErrEndOfChannel)
+		failAll[T](&m.receiving, nil, ErrEndOfChannel)
 	}
 }
 
-// failAll makes the waits of an end fail, or all waits if end is nil, and returns the
-// rest.
-func failAll[T any](list []*offer[T], end any, err error) (rest []*offer[T]) {
-	for _, o := range list {
-		if end != nil && o.end != end {
-			rest = append(rest, o)
-		} else if !o.met.Done() {
-			_ = o.met.SetException(err)
+// failAll removes the waits of an end, or all waits if end is nil, and makes them fail.
+func failAll[T any](waits *list.List, end any, err error) {
+	for at := waits.Front(); at != nil; {
+		o, next := at.Value.(*offer[T]), at.Next()
+		if end == nil || o.end == end {
+			waits.Remove(at)
+			if !o.met.Done() {
+				_ = o.met.SetException(err)
+			}
 		}
+		at = next
 	}
-	return rest
 }
 
 // ReceiveNowait receives an item without waiting. It returns [ErrWouldBlock] if there
@@ -202,21 +195,18 @@ func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 	if r.closed {
 		return v, ErrClosedChannel
 	}
-	for len(m.sending) > 0 { // their items come after the buffered ones
-		o := m.sending[0]
-		m.sending = slices.Delete(m.sending, 0, 1)
+	for m.sending.Len() > 0 { // their items come after the buffered ones
+		o := m.sending.Remove(m.sending.Front()).(*offer[T])
 		if o.met.Done() {
 			continue // cancelled
 		}
-		m.items = append(m.items, o.item)
+		m.items.push(o.item)
 		_ = o.met.SetResult(struct{}{})
 		break
 	}
 	switch {
-	case len(m.items) > 0:
-		v = m.items[0]
-		m.items = slices.Delete(m.items, 0, 1)
-		return v, nil
+	case m.items.len() > 0:
+		return m.items.pop(), nil
 	case m.senders == 0:
 		return v, ErrEndOfChannel
 	}
@@ -240,13 +230,13 @@ func (r *Receiver[T]) Receive(ctx context.Context) (v T, err error) {
 	}
 	o := &offer[T]{end: r, met: aio.CreateFuture[struct{}](ctx)}
 	m := r.m
-	m.receiving = append(m.receiving, o)
+	at := m.receiving.PushBack(o)
 	_, err = o.met.Await(ctx)
 	if err != nil {
 		if o.met.Done() && !o.met.Cancelled() && o.met.Exception() == nil {
 			return o.item, m.late(ctx, err)
 		}
-		m.receiving = remove(m.receiving, o)
+		m.receiving.Remove(at)
 		return v, err
 	}
 	return o.item, nil
@@ -287,12 +277,12 @@ func (r *Receiver[T]) Close() {
 	r.closed = true
 	m := r.m
 	m.receivers--
-	m.receiving = failAll(m.receiving, r, ErrClosedChannel)
+	failAll[T](&m.receiving, r, ErrClosedChannel)
 	if m.receivers == 0 {
-		m.items = nil
-		m.sending = failAll(m.sending, nil, ErrBrokenChannel)
+		m.items = fifo[T]{}
+		failAll[T](&m.sending, nil, ErrBrokenChannel)
 	}
 }
 
 // Len returns the number of buffered items, without those of waiting senders.
-func (r *Receiver[T]) Len() int { return len(r.m.items) }
+func (r *Receiver[T]) Len() int { return r.m.items.len() }

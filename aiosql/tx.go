@@ -123,7 +123,11 @@ func finish[R any](ctx context.Context, r *R, end func(*R) error) error {
 	ctx = context.WithoutCancel(ctx)
 	f, err := start(ctx, "", func() (struct{}, error) { return struct{}{}, end(r) })
 	if err != nil { // the loop is closed: nothing waits
-		go func() { _ = end(r) }()
+		go func() {
+			// a driver may panic, and nobody is left to be told
+			defer func() { _ = recover() }()
+			_ = end(r)
+		}()
 		return err
 	}
 	if err := join(ctx, f, func(error) {}); err != nil {
