@@ -127,13 +127,30 @@ func (s *served[C]) Close() {
 // closeConn closes the connection itself, once.
 func (s *served[C]) closeConn() {
 	if !s.connClosed.Swap(true) {
-		s.conn.Close()
+		_ = guarded(s.conn.Close)
 	}
 }
 
 // setWriteTimeout limits the time for sending the rest.
 func (s *served[C]) setWriteTimeout(d time.Duration) {
-	_ = s.conn.SetWriteDeadline(time.Now().Add(d))
+	_ = guarded(func() error { return s.conn.SetWriteDeadline(time.Now().Add(d)) })
+}
+
+// guarded calls a method of a type of the user. In a goroutine of this package, where
+// nothing else recovers it, a panic would end the program: it becomes an error of the
+// connection.
+func guarded(f func() error) (err error) {
+	defer recovered(&err)
+	return f()
+}
+
+// unlocked is guarded for a call during which mu is unlocked. If f calls runtime.Goexit,
+// mu is locked again for what the goroutine has deferred.
+func (s *served[C]) unlocked(f func() error) (err error) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	defer recovered(&err)
+	return f()
 }
 
 func (s *served[C]) LocalAddr() net.Addr { return s.conn.LocalAddr() }

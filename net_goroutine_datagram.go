@@ -107,7 +107,7 @@ func (s *packetSocket) receiveAll() {
 	}
 	buf := make([]byte, size)
 	for {
-		n, from, err := s.conn.ReadFrom(buf)
+		n, from, err := s.receiveOne(buf)
 		if errors.Is(err, io.EOF) {
 			err = net.ErrClosed
 		}
@@ -129,6 +129,21 @@ func (s *packetSocket) receiveAll() {
 	}
 }
 
+// receiveOne is guarded for ReadFrom of the socket.
+func (s *packetSocket) receiveOne(p []byte) (n int, from net.Addr, err error) {
+	err = ErrGoexit
+	defer func() {
+		if err == ErrGoexit { // the goroutine ends: nothing will be received
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.errs = append(s.errs, err)
+			s.notify(0, s)
+		}
+	}()
+	defer recovered(&err)
+	return s.conn.ReadFrom(p)
+}
+
 // sendAll is the goroutine that sends. At its end it closes the socket.
 func (s *packetSocket) sendAll() {
 	defer s.end(s)
@@ -144,16 +159,17 @@ func (s *packetSocket) sendAll() {
 		}
 		batch, s.out = s.out, batch
 		s.inSend = true
-		s.mu.Unlock()
 		var errs []error
-		for batch.len() > 0 {
-			p, to := batch.front()
-			if err := s.sendOne(p, to); err != nil {
-				errs = append(errs, err)
+		_ = s.unlocked(func() error {
+			for batch.len() > 0 {
+				p, to := batch.front()
+				if err := s.sendOne(p, to); err != nil {
+					errs = append(errs, err)
+				}
+				batch.pop()
 			}
-			batch.pop()
-		}
-		s.mu.Lock()
+			return nil
+		})
 		s.inSend = false
 		s.errs = append(s.errs, errs...)
 		if r := s.want & netio.Writable; len(errs) > 0 || r != 0 && s.out.len() == 0 {
@@ -165,6 +181,7 @@ func (s *packetSocket) sendAll() {
 // sendOne sends a datagram. If there is no room for an empty one, the Write of package
 // net fails instead of waiting.
 func (s *packetSocket) sendOne(p []byte, to net.Addr) (err error) {
+	defer recovered(&err)
 	if s.peer == nil {
 		_, err = s.conn.WriteTo(p, to)
 		return err

@@ -86,7 +86,7 @@ func (c *connListener) acceptAll() {
 		c.gate.Lock()
 		//lint:ignore SA2001 it only waits
 		c.gate.Unlock()
-		conn, err := c.ln.Accept()
+		conn, err := c.accept()
 		if err != nil {
 			c.loop.post(readyEntry{acceptError{c, err}, nil}, false)
 			return
@@ -95,6 +95,18 @@ func (c *connListener) acceptAll() {
 			conn.Close()
 		}
 	}
+}
+
+// accept is guarded for the Accept of the listener.
+func (c *connListener) accept() (conn net.Conn, err error) {
+	err = ErrGoexit
+	defer func() {
+		if err == ErrGoexit {
+			c.loop.post(readyEntry{acceptError{c, err}, nil}, false)
+		}
+	}()
+	defer recovered(&err)
+	return c.ln.Accept()
 }
 
 // acceptedConn passes a connection to the loop.

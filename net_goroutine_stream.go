@@ -76,11 +76,25 @@ func (s *connStream) run(*future) {
 
 // readAll is the goroutine that reads.
 func (s *connStream) readAll() {
+	exited := true
+	defer func() {
+		if exited { // Read has called runtime.Goexit
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.in, s.inErr = nil, ErrGoexit
+			s.notify(netio.Readable, s)
+		}
+	}()
+	s.readLoop()
+	exited = false
+}
+
+func (s *connStream) readLoop() {
 	buf := make([]byte, connIdle)
 	for {
-		n, err := s.conn.Read(buf)
+		n, err := s.readConn(buf)
 		s.mu.Lock()
-		if s.outErr != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		if s.outErr == ErrGoexit || s.outErr != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			err = s.outErr
 		}
 		s.in, s.inErr = buf[:n], err
@@ -104,6 +118,12 @@ func (s *connStream) readAll() {
 	}
 }
 
+// readConn is guarded for the Read of the connection.
+func (s *connStream) readConn(p []byte) (n int, err error) {
+	defer recovered(&err)
+	return s.conn.Read(p)
+}
+
 // writeAll is the goroutine that writes. At its end it closes the connection.
 func (s *connStream) writeAll() {
 	defer func() {
@@ -112,6 +132,19 @@ func (s *connStream) writeAll() {
 	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	exited := true
+	defer func() {
+		if exited { // Write has called runtime.Goexit
+			s.outErr, s.out = ErrGoexit, nil
+			s.notify(netio.Writable|netio.HungUp, s)
+		}
+	}()
+	s.writeLoop()
+	exited = false
+}
+
+// writeLoop is the body of writeAll. mu is locked before and after.
+func (s *connStream) writeLoop() {
 	for {
 		for len(s.out) == 0 && !s.halfDone && !s.closed {
 			s.toWrite.Wait()
@@ -125,10 +158,8 @@ func (s *connStream) writeAll() {
 		case s.closed:
 			return
 		default:
-			s.mu.Unlock()
 			// if it fails, the following calls fail too
-			_ = s.conn.(writeCloser).CloseWrite()
-			s.mu.Lock()
+			_ = s.unlocked(s.conn.(writeCloser).CloseWrite)
 			s.halfDone = false
 		}
 	}
@@ -138,9 +169,11 @@ func (s *connStream) writeAll() {
 func (s *connStream) writeSome() error {
 	p := s.out
 	s.out, s.writing = s.spare[:0], true
-	s.mu.Unlock()
-	n, err := s.conn.Write(p)
-	s.mu.Lock()
+	n := 0
+	err := s.unlocked(func() (err error) {
+		n, err = s.conn.Write(p)
+		return err
+	})
 	s.spare, s.writing = p, false
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite // a net.Conn must not do this
@@ -160,7 +193,7 @@ func (s *connStream) writeSome() error {
 func (s *connStream) failWrites(err error) {
 	s.outErr, s.out = err, nil
 	s.notify(netio.Writable|netio.HungUp, s)
-	_ = s.conn.SetReadDeadline(time.Now().Add(connAbortTimeout))
+	_ = guarded(func() error { return s.conn.SetReadDeadline(time.Now().Add(connAbortTimeout)) })
 	for !s.closed {
 		s.toWrite.Wait()
 	}

@@ -429,7 +429,7 @@ func (e *endpoint) about(ec *ExceptionContext) {
 // does not get such errors.
 func isIOError(err error) bool {
 	var p *PanicError
-	return !errors.As(err, &p) && !errors.Is(err, ErrUsage)
+	return !errors.As(err, &p) && !errors.Is(err, ErrUsage) && !errors.Is(err, ErrGoexit)
 }
 
 // dropped counts a write to a lost connection.

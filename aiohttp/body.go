@@ -36,7 +36,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	if b.reads.err != nil || len(p) == 0 {
-		return 0, b.reads.err
+		return 0, b.reads.unusable(b.x.ctx)
 	}
 	if len(b.left) == 0 && b.err == nil {
 		if err := b.fill(); err != nil {
@@ -55,13 +55,13 @@ func (b *body) Read(p []byte) (int, error) {
 // b.err.
 func (b *body) fill() error {
 	d := &b.reads
-	if err := d.turn.Acquire(b.x.ctx); err != nil {
+	if err := d.acquire(b.x.ctx); err != nil {
 		return err
 	}
 	defer d.turn.Release()
 	if len(b.left) > 0 || b.err != nil || d.err != nil {
 		// another task has read in the meantime
-		return d.err
+		return d.unusable(b.x.ctx)
 	}
 	if b.page == nil {
 		b.page = pages.Get().(*[pageSize]byte)
@@ -99,9 +99,9 @@ func (b *body) operate(do func()) error {
 		}
 	}}
 	go func() {
-		op.do()
-		close(ended)
-		x.tell(op.done.Set)
+		defer x.tell(op.done.Set)
+		defer close(ended)
+		op.run()
 	}()
 	// Middleware outside that has wrapped the body may not pass the deadline on, so
 	// the task does not wait for the operation: it has a page of its own.
@@ -138,7 +138,7 @@ func (b *body) Close() error {
 		return nil // net/http closes it at the end
 	}
 	d := &b.reads
-	if err := d.turn.Acquire(b.x.ctx); err != nil {
+	if err := d.acquire(b.x.ctx); err != nil {
 		return err
 	}
 	defer d.turn.Release()

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -353,8 +354,10 @@ type responseBody struct {
 	ready   aio.Event
 	arrived aio.Event
 	rest    []byte // the unread part of the current piece
-	closed  bool   // by the task, or by a method that has read to the end
-	page    *[pageSize]byte
+	// of the read that was cancelled
+	abandoned givenUp
+	closed    bool // by the task, or by a method that has read to the end
+	page      *[pageSize]byte
 
 	mu      sync.Mutex
 	room    sync.Cond // signals the goroutine
@@ -373,7 +376,32 @@ type piece struct {
 const maxPieces = 2
 
 // run is the goroutine of the request.
+//
+// A RoundTripper, a CheckRedirect or a body of the user runs in it too. A panic of these
+// is the error of the request, as nothing else would recover it here.
 func (b *responseBody) run(client *http.Client, req *http.Request) {
+	returned := false
+	defer func() {
+		if !returned { // one of them has panicked, or has called runtime.Goexit
+			err := aio.ErrGoexit
+			if v := recover(); v != nil {
+				err = &aio.PanicError{Value: v, Stack: debug.Stack()}
+			}
+			b.end(err)
+			tell(b.loop, b.ready.Set)
+		}
+		b.release()
+		b.cancel(nil)
+		if b.slot != nil {
+			tell(b.loop, b.slot.Release)
+		}
+	}()
+	b.request(client, req)
+	returned = true
+}
+
+// request makes the request and reads the response.
+func (b *responseBody) request(client *http.Client, req *http.Request) {
 	resp, err := client.Do(req)
 	b.mu.Lock()
 	ended := b.err != nil
@@ -391,11 +419,6 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 			b.pump(body)
 		}
 		body.Close()
-	}
-	b.release()
-	b.cancel(nil)
-	if b.slot != nil {
-		tell(b.loop, b.slot.Release)
 	}
 }
 
@@ -472,13 +495,17 @@ func (b *responseBody) next(ctx context.Context) ([]byte, error) {
 		}
 		if err := b.err; err != nil {
 			b.mu.Unlock()
+			if err == b.abandoned.err {
+				err = b.abandoned.again(ctx)
+			}
 			return nil, err
 		}
 		b.waiting = true
 		b.arrived.Clear()
 		b.mu.Unlock()
 		if err := b.arrived.Wait(ctx); err != nil {
-			b.end(fmt.Errorf("aiohttp: an earlier read was given up: %w", err))
+			b.abandoned.keep(ctx, err)
+			b.end(b.abandoned.err)
 			return nil, err
 		}
 	}

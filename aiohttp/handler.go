@@ -131,6 +131,27 @@ type outcome struct {
 type operation struct {
 	do   func()
 	done aio.Event
+	// the value of a panic of do, which continues in the task; nil if there was none
+	panicked any
+}
+
+// run calls do. What it calls may be of middleware: a panic there continues in the task,
+// where the panic of a handler belongs.
+func (op *operation) run() {
+	returned := false
+	defer func() {
+		switch v := recover(); {
+		case returned:
+		case v == nil: // runtime.Goexit
+			op.panicked = aio.ErrGoexit
+		case v == http.ErrAbortHandler:
+			op.panicked = v
+		default:
+			op.panicked = &aio.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	op.do()
+	returned = true
 }
 
 // requestTask is the exchange in the form in which a loop starts it as a task.
@@ -210,8 +231,11 @@ func passedOn(v any) any {
 	if v == http.ErrAbortHandler {
 		return v
 	}
-	if p, ok := v.(*handlerPanic); ok { // from a Handler inside this one
+	switch p := v.(type) {
+	case *handlerPanic: // from a Handler inside this one
 		return p
+	case *aio.PanicError: // from an operation
+		return &handlerPanic{p}
 	}
 	return &handlerPanic{&aio.PanicError{Value: v, Stack: debug.Stack()}}
 }
@@ -260,8 +284,8 @@ func (x *exchange) serve() {
 func (x *exchange) answer(op *operation) (over bool) {
 	switch {
 	case op != nil:
-		op.do()
-		x.tell(op.done.Set)
+		defer x.tell(op.done.Set)
+		op.run()
 		return false
 	case x.never:
 		unavailable(x.w)
@@ -356,7 +380,32 @@ func unavailable(w http.ResponseWriter) {
 // owns it.
 type direction struct {
 	turn aio.Lock // several tasks of a handler may use it
-	err  error    // the error of the abandoned operation
+	// err is the error of the abandoned operation, or of the end, which make the
+	// direction unusable
+	err error
+	// abandoned has more about err, if that comes from a cancellation; waited is that
+	// of a task that was cancelled while it waited for its turn
+	abandoned, waited givenUp
+}
+
+// acquire waits for the turn of the running task. The direction may be unusable then.
+func (d *direction) acquire(ctx context.Context) error {
+	if err := d.waited.pending(ctx); err != nil {
+		return err
+	}
+	err := d.turn.Acquire(ctx)
+	if err != nil {
+		d.waited.keep(ctx, err)
+	}
+	return err
+}
+
+// unusable returns the error of a call of a direction that cannot be used, otherwise nil.
+func (d *direction) unusable(ctx context.Context) error {
+	if d.err != nil && d.abandoned.err == d.err {
+		return d.abandoned.again(ctx)
+	}
+	return d.err
 }
 
 // await waits for op, which has been started. If the task is cancelled first, the
@@ -366,9 +415,13 @@ type direction struct {
 func (d *direction) await(ctx context.Context, op *operation, unblock func() error, sure bool) error {
 	err := op.done.Wait(ctx)
 	if err == nil {
+		if op.panicked != nil {
+			panic(op.panicked)
+		}
 		return nil
 	}
-	d.err = fmt.Errorf("aiohttp: an earlier call was given up: %w", err)
+	d.abandoned.keep(ctx, err)
+	d.err = d.abandoned.err
 	if unblock() == nil && sure {
 		for !op.done.IsSet() {
 			if later := op.done.Wait(context.WithoutCancel(ctx)); later != nil {

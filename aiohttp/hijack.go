@@ -68,7 +68,7 @@ func (c *hijackedConn) do(d *connDirection, do func([]byte) (int, error), p []by
 	if aio.CurrentTask(ctx) == nil {
 		return do(p)
 	}
-	if aerr := d.turn.Acquire(ctx); aerr != nil {
+	if aerr := d.acquire(ctx); aerr != nil {
 		return 0, aerr
 	}
 	defer d.turn.Release()
@@ -76,12 +76,12 @@ func (c *hijackedConn) do(d *connDirection, do func([]byte) (int, error), p []by
 		d.err = nil
 	}
 	if d.err != nil {
-		return 0, d.err
+		return 0, d.unusable(ctx)
 	}
 	op := &operation{do: func() { n, err = do(p) }}
 	go func() {
-		op.do()
-		tell(c.loop, op.done.Set)
+		defer tell(c.loop, op.done.Set)
+		op.run()
 	}()
 	unblock := func() error { return deadline(longAgo) }
 	if aerr := d.await(ctx, op, unblock, true); aerr != nil {

@@ -51,7 +51,7 @@ type PipeReader struct{ p *pipe }
 // PipeWriter is the end of a [Pipe] to which tasks write, one at a time.
 type PipeWriter struct {
 	p    *pipe
-	turn aio.Lock
+	turn direction
 }
 
 // errZeroPipe is the error of the methods of an end that [Pipe] has not made.
@@ -108,10 +108,10 @@ func (w *PipeWriter) Write(b []byte) (int, error) {
 		return 0, errZeroPipe
 	}
 	ctx := p.loop.Context()
-	if err := w.turn.Acquire(ctx); err != nil {
+	if err := w.turn.acquire(ctx); err != nil {
 		return 0, err
 	}
-	defer w.turn.Release()
+	defer w.turn.turn.Release()
 	p.mu.Lock()
 	if p.closed || p.err != nil {
 		p.mu.Unlock()

@@ -106,7 +106,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	switch {
 	case x.writes.err != nil:
-		return 0, x.writes.err
+		return 0, x.writes.unusable(x.ctx)
 	case len(p) == 0:
 		return 0, nil
 	case x.direct(len(p)):
@@ -207,12 +207,12 @@ func (x *exchange) send(do func() error) error {
 		return errOver
 	}
 	d := &x.writes
-	if err := d.turn.Acquire(x.ctx); err != nil {
+	if err := d.acquire(x.ctx); err != nil {
 		return err
 	}
 	defer d.turn.Release()
 	if d.err != nil {
-		return d.err
+		return d.unusable(x.ctx)
 	}
 	var err error
 	op := &operation{do: func() {
