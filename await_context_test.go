@@ -179,3 +179,193 @@ func TestDerivedContextEndsAfterACancellation(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a task awaits when its own context ends, nobody has cancelled it: the error is
+// that of the context, and what runs the task learns of the failure.
+func TestDerivedContextInEachCall(t *testing.T) {
+	cause := errors.New("enough")
+	pendingFuture := func(ctx context.Context) *aio.Future[int] { return aio.CreateFuture[int](ctx) }
+	held := func(ctx context.Context) *aio.Lock {
+		var k aio.Lock
+		_ = k.Acquire(ctx)
+		return &k
+	}
+	full := func() *aio.Queue[int] {
+		q := aio.NewQueue[int](1)
+		_ = q.PutNowait(1)
+		return q
+	}
+	calls := map[string]func(ctx, derived context.Context) error{
+		"Sleep":             func(_, derived context.Context) error { return aio.Sleep(derived, time.Hour) },
+		"Lock.Acquire":      func(ctx, derived context.Context) error { return held(ctx).Acquire(derived) },
+		"Lock.With":         func(ctx, derived context.Context) error { return held(ctx).With(derived, nobody) },
+		"Semaphore.Acquire": func(_, derived context.Context) error { return aio.NewSemaphore(0).Acquire(derived) },
+		"Event.Wait":        func(_, derived context.Context) error { return new(aio.Event).Wait(derived) },
+		"Condition.Wait": func(_, derived context.Context) error {
+			c := aio.NewCondition(nil)
+			return c.With(derived, c.Wait)
+		},
+		"Condition.WaitFor": func(_, derived context.Context) error {
+			c := aio.NewCondition(nil)
+			return c.With(derived, func(ctx context.Context) error { return c.WaitFor(ctx, func() bool { return false }) })
+		},
+		"Barrier.Wait": func(_, derived context.Context) error { return second(aio.NewBarrier(2).Wait(derived)) },
+		"Queue.Get":    func(_, derived context.Context) error { return second(aio.NewQueue[int](0).Get(derived)) },
+		"Queue.Put":    func(_, derived context.Context) error { return full().Put(derived, 2) },
+		"Queue.Join":   func(_, derived context.Context) error { return full().Join(derived) },
+		"Queue.All": func(_, derived context.Context) (err error) {
+			for _, err = range aio.NewQueue[int](0).All(derived) {
+			}
+			return err
+		},
+		"Future.Await": func(ctx, derived context.Context) error { return second(pendingFuture(ctx).Await(derived)) },
+		"Future.Join":  func(ctx, derived context.Context) error { return pendingFuture(ctx).Join(derived) },
+		"Task.Await": func(ctx, derived context.Context) error {
+			return second(aio.CreateTask(ctx, forever).Await(derived))
+		},
+		"Gather": func(ctx, derived context.Context) error {
+			return second(aio.Gather(ctx, aio.AsCoro(forever), aio.AsCoro(forever)).Await(derived))
+		},
+		"GatherResults": func(ctx, derived context.Context) error {
+			return second(aio.GatherResults(ctx, aio.AsCoro(forever)).Await(derived))
+		},
+		"Shield": func(ctx, derived context.Context) error {
+			return second(aio.Shield(ctx, pendingFuture(ctx)).Await(derived))
+		},
+		"Wait": func(ctx, derived context.Context) error {
+			_, _, err := aio.Wait(derived, []*aio.Future[int]{pendingFuture(ctx)}, aio.NoTimeout, aio.AllCompleted)
+			return err
+		},
+		"WaitFor": func(ctx, derived context.Context) error {
+			return second(aio.WaitFor(derived, pendingFuture(ctx), time.Hour))
+		},
+		"WaitFor, a coroutine": func(_, derived context.Context) error {
+			return second(aio.WaitFor(derived, aio.AsCoro(forever), time.Hour))
+		},
+		"Timeout": func(_, derived context.Context) error {
+			return aio.Timeout(derived, time.Hour, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+		},
+		"TaskGroup, its body": func(_, derived context.Context) error {
+			return aio.WithTaskGroup(derived, func(ctx context.Context, _ *aio.TaskGroup) error { return aio.Sleep(ctx, time.Hour) })
+		},
+		"TaskGroup, its end": func(_, derived context.Context) error {
+			return aio.WithTaskGroup(derived, func(_ context.Context, tg *aio.TaskGroup) error {
+				tg.Go(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+				return nil
+			})
+		},
+		"StartTask": func(ctx, derived context.Context) error {
+			return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+				_, err := aio.StartTask(derived, tg, func(ctx context.Context, _ func(int)) error { return aio.Sleep(ctx, time.Hour) })
+				return err
+			})
+		},
+		"CancelScope": func(_, derived context.Context) error {
+			return new(aio.CancelScope).Run(derived, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+		},
+		"AsCompleted": func(ctx, derived context.Context) (err error) {
+			for _, err = range aio.AsCompleted(ctx, []*aio.Future[int]{pendingFuture(ctx)}, aio.NoTimeout).All(derived) {
+			}
+			return err
+		},
+		"StaggeredRace": func(_, derived context.Context) error {
+			return second(aio.StaggeredRace(derived, time.Hour, aio.AsCoro(forever)))
+		},
+		"Receive": func(_, derived context.Context) error {
+			_, _, err := aio.Receive(derived, make(chan int))
+			return err
+		},
+		"Send": func(_, derived context.Context) error { return aio.Send(derived, make(chan int), 1) },
+		"ToThread": func(_, derived context.Context) error {
+			return second(aio.ToThread(derived, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil }))
+		},
+		"Iterator.Next": func(ctx, derived context.Context) error {
+			it := aio.Pull(ctx, aio.NewQueue[int](0).All)
+			_, _, err := it.Next(derived)
+			return errors.Join(err, it.Close(ctx))
+		},
+	}
+	for name, call := range calls {
+		for _, moment := range []string{"before", "meanwhile"} {
+			t.Run(name+"/"+moment, func(t *testing.T) {
+				_ = inBubble(t, func(ctx context.Context) error {
+					l, _ := aio.GetRunningLoop(ctx)
+					l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
+						if !errors.Is(ec.Err, cause) {
+							t.Errorf("report: %v", ec)
+						}
+					})
+					var task *aio.Task[struct{}]
+					err := aio.Timeout(ctx, 2*time.Hour, func(ctx context.Context) error {
+						return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+							task = tg.Go(func(ctx context.Context) error {
+								derived, end := context.WithCancelCause(ctx)
+								if moment == "before" {
+									end(cause)
+								} else {
+									l.CallLater(time.Minute, func() { end(cause) })
+								}
+								return call(ctx, derived)
+							})
+							return nil
+						})
+					})
+					var g *aio.GroupError
+					if !errors.As(err, &g) {
+						t.Errorf("the group returned %v", err)
+					}
+					matches(t, "it", err, cause)
+					matches(t, "it", err, context.Canceled)
+					same(t, "it matches ErrCancelled", errors.Is(err, aio.ErrCancelled), false)
+					same(t, "the task is cancelled", task.Cancelled(), false)
+					same(t, "requests", task.Cancelling(), 0)
+					return nil
+				})
+			})
+		}
+	}
+}
+
+func nobody(context.Context) error { return nil }
+
+// The same end, seen by what else tells of a task.
+func TestDerivedContextIsAFailureElsewhere(t *testing.T) {
+	err := inBubble(t, func(ctx context.Context) error {
+		task := func() *aio.Task[struct{}] { return aio.CreateTask(ctx, aio.NoResult(outOfTime)) }
+		_, err := aio.Gather(ctx, aio.Awaitable[struct{}](task())).Await(ctx)
+		matches(t, "Gather", err, context.DeadlineExceeded)
+		r, err := aio.GatherResults(ctx, aio.Awaitable[struct{}](task())).Await(ctx)
+		same(t, "GatherResults", err, nil)
+		matches(t, "its result", r[0].Err, context.DeadlineExceeded)
+		shield := aio.Shield(ctx, aio.Awaitable[struct{}](task()))
+		_, err = shield.Await(ctx)
+		matches(t, "Shield", err, context.DeadlineExceeded)
+		same(t, "the shield is cancelled", shield.Cancelled(), false)
+		_, err = aio.WaitFor(ctx, aio.NoResult(outOfTime), time.Hour)
+		matches(t, "WaitFor", err, context.DeadlineExceeded)
+		same(t, "WaitFor has timed out", err == aio.ErrTimeout, false)
+		err = aio.Timeout(ctx, time.Hour, outOfTime)
+		same(t, "Timeout has expired", err == aio.ErrTimeout, false)
+		same(t, "Timeout's error is that of its body", err.Error(), "outOfTime: aio: context deadline exceeded")
+		var scope aio.CancelScope
+		matches(t, "CancelScope", scope.Run(ctx, outOfTime), context.DeadlineExceeded)
+		same(t, "it has caught a cancellation", scope.Caught(), false)
+		_, err = aio.StaggeredRace(ctx, time.Hour, aio.NoResult(outOfTime))
+		same(t, "StaggeredRace", err, nil)
+		l, _ := aio.GetRunningLoop(ctx)
+		cf := aio.RunCoroutineThreadsafe(l, aio.NoResult(outOfTime))
+		_, err = aio.WrapFuture(ctx, cf).Await(ctx)
+		matches(t, "RunCoroutineThreadsafe", err, context.DeadlineExceeded)
+		same(t, "its future is cancelled", cf.Cancelled(), false)
+		// the end of the context and that of a Timeout around it, in one pass
+		err = aio.Timeout(ctx, time.Second, func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error { tg.Go(outOfTime); return nil })
+		})
+		if err != aio.ErrTimeout && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Timeout and a context that end together: %v", err)
+		}
+		same(t, "requests", aio.CurrentTask(ctx).Cancelling(), 0)
+		return aio.Sleep(ctx, time.Second)
+	})
+	same(t, "Run", err, nil)
+}

@@ -273,3 +273,59 @@ func TestJoinedCancellationsAreACancellation(t *testing.T) {
 		})
 	}
 }
+
+// How an error is made of cancellations decides whether it is one.
+func TestErrorsMadeOfCancellations(t *testing.T) {
+	for name, c := range map[string]struct {
+		of   func(c error) error
+		want bool // it is a cancellation
+	}{
+		"itself":                   {func(c error) error { return c }, true},
+		"wrapped":                  {func(c error) error { return fmt.Errorf("load: %w", c) }, true},
+		"as text":                  {func(c error) error { return fmt.Errorf("load: %v", c) }, false},
+		"joined twice":             {func(c error) error { return errors.Join(errors.Join(c, nil), c) }, true},
+		"two verbs":                {func(c error) error { return fmt.Errorf("%w, %w", c, c) }, true},
+		"a join in a wrap":         {func(c error) error { return fmt.Errorf("load: %w", errors.Join(c)) }, true},
+		"a wrap in a join":         {func(c error) error { return errors.Join(fmt.Errorf("load: %w", c)) }, true},
+		"with another":             {func(c error) error { return errors.Join(c, errBoom) }, false},
+		"another first":            {func(c error) error { return errors.Join(errBoom, c) }, false},
+		"another, deep":            {func(c error) error { return errors.Join(c, fmt.Errorf("%w", errors.Join(c, errBoom))) }, false},
+		"with a timeout":           {func(c error) error { return errors.Join(c, aio.ErrTimeout) }, false},
+		"with misuse":              {func(c error) error { return fmt.Errorf("%w: %w", c, aio.ErrUsage) }, false},
+		"with the end of a ctx":    {func(c error) error { return errors.Join(c, context.Canceled) }, false},
+		"a GroupError":             {func(c error) error { return &aio.GroupError{Errors: []error{c}} }, false},
+		"a GroupError in a join":   {func(c error) error { return errors.Join(c, &aio.GroupError{Errors: []error{c}}) }, false},
+		"a join of nothing":        {func(error) error { return manyErrors{} }, false},
+		"another type with a list": {func(c error) error { return manyErrors{c, c} }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_ = inBubble(t, func(ctx context.Context) error {
+				body := func(ctx context.Context) error {
+					if err := aio.Sleep(ctx, time.Hour); err != nil {
+						return c.of(err)
+					}
+					return nil
+				}
+				same(t, "Timeout returns ErrTimeout", aio.Timeout(ctx, time.Second, body) == aio.ErrTimeout, c.want)
+				task := spawn(ctx, body)
+				letPass(ctx, 1)
+				task.Cancel()
+				_, _, err := aio.Wait(ctx, []aio.AnyFuture{task}, aio.NoTimeout, aio.AllCompleted)
+				same(t, "Cancelled", task.Cancelled(), c.want)
+				same(t, "Failed", task.Failed(), !c.want)
+				_ = task.Exception()
+				var scope aio.CancelScope
+				scope.SetTimeout(time.Second)
+				_ = scope.Run(ctx, body)
+				same(t, "a CancelScope has caught it", scope.Caught(), c.want)
+				return err
+			})
+		})
+	}
+}
+
+// manyErrors is a list of errors, as packages other than errors have it.
+type manyErrors []error
+
+func (manyErrors) Error() string     { return "many" }
+func (m manyErrors) Unwrap() []error { return m }

@@ -35,6 +35,83 @@ func TestTaskGroupCancelledByAnEagerChild(t *testing.T) {
 	}
 }
 
+// Whatever else an eager child does before it suspends, the group ends as if the child had
+// done it a pass later.
+func TestTaskGroupWithAnEagerChild(t *testing.T) {
+	type child struct {
+		before func(ctx context.Context, tg *aio.TaskGroup, parent aio.AnyTask) error
+		want   error // that the group has, ErrCancelled if it is cancelled
+	}
+	for name, c := range map[string]child{
+		"fails":  {func(context.Context, *aio.TaskGroup, aio.AnyTask) error { return errOne }, errOne},
+		"panics": {func(context.Context, *aio.TaskGroup, aio.AnyTask) error { panic(errOne) }, errOne},
+		"cancels itself": {func(ctx context.Context, _ *aio.TaskGroup, _ aio.AnyTask) error {
+			aio.CurrentTask(ctx).Cancel()
+			return nil
+		}, nil},
+		"cancels the parent": {func(_ context.Context, _ *aio.TaskGroup, parent aio.AnyTask) error {
+			parent.Cancel()
+			return nil
+		}, aio.ErrCancelled},
+		"cancels group and parent": {func(_ context.Context, tg *aio.TaskGroup, parent aio.AnyTask) error {
+			tg.Cancel()
+			parent.Cancel()
+			return nil
+		}, aio.ErrCancelled},
+		"starts a child that fails": {func(_ context.Context, tg *aio.TaskGroup, _ aio.AnyTask) error {
+			tg.Go(func(context.Context) error { return errOne }, aio.WithEagerStart(true))
+			return nil
+		}, errOne},
+		"cancels the group, in a Timeout that is over": {func(ctx context.Context, tg *aio.TaskGroup, _ aio.AnyTask) error {
+			tg.Cancel()
+			return aio.Timeout(ctx, 0, func(context.Context) error { return nil })
+		}, nil},
+	} {
+		for _, start := range []string{"Go", "StartTask", "Limit"} {
+			t.Run(name+"/"+start, func(t *testing.T) {
+				_ = inBubble(t, func(ctx context.Context) error {
+					parent := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+						me := aio.CurrentTask(ctx)
+						tg := new(aio.TaskGroup)
+						if start == "Limit" {
+							tg.Limit = 1
+						}
+						return tg.Run(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+							body := func(ctx context.Context) error {
+								if err := c.before(ctx, tg, me); err != nil {
+									return err
+								}
+								return aio.Sleep(ctx, time.Hour)
+							}
+							if start != "StartTask" {
+								tg.Go(body, aio.WithEagerStart(true))
+								return nil
+							}
+							_, err := aio.StartTask(ctx, tg, func(ctx context.Context, started func(int)) error {
+								started(1)
+								return body(ctx)
+							}, aio.WithEagerStart(true))
+							return err
+						})
+					}))
+					_, err := aio.WaitFor(ctx, parent, 2*time.Hour)
+					switch {
+					case c.want == nil:
+						same(t, "the group", err, nil)
+					case c.want == aio.ErrCancelled:
+						matches(t, "the group", err, aio.ErrCancelled)
+						same(t, "the parent is cancelled", parent.Cancelled(), true)
+					default:
+						grouped(t, err, c.want)
+						same(t, "requests", parent.Cancelling(), 0)
+					}
+					return nil
+				})
+			})
+		}
+	}
+}
+
 // cancelledGroup is cancelled by its body, and its child takes a second to clean up.
 func cancelledGroup(ctx context.Context) error {
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -67,6 +144,95 @@ func TestTaskGroupThatWasCancelledPassesOnACancellation(t *testing.T) {
 		return nil
 	})
 	same(t, "Run", err, nil)
+}
+
+// The same in other nestings, and with other requests.
+func TestTaskGroupPassesOnEachCancellation(t *testing.T) {
+	for name, c := range map[string]struct {
+		run  func(ctx context.Context) error // of a task that is cancelled after half a second
+		want string                          // how it ends
+	}{
+		"in another group": {func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error { return cancelledGroup(ctx) })
+		}, "cancelled"},
+		"in another group that is cancelled too": {func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Cancel()
+				_ = aio.Sleep(ctx, 0) // which takes the cancellation by that group
+				return cancelledGroup(ctx)
+			})
+		}, "cancelled"},
+		"in a Timeout that goes on": {func(ctx context.Context) error {
+			return aio.Timeout(ctx, time.Hour, cancelledGroup)
+		}, "cancelled"},
+		"in a Timeout that expires meanwhile": {func(ctx context.Context) error {
+			return aio.Timeout(ctx, 700*time.Millisecond, cancelledGroup)
+		}, "cancelled"},
+		"in a CancelScope": {func(ctx context.Context) error {
+			return new(aio.CancelScope).Run(ctx, cancelledGroup)
+		}, "cancelled"},
+		"in a shield": {func(ctx context.Context) error {
+			if err := aio.Shielded(ctx, cancelledGroup); err != nil {
+				return err
+			}
+			return aio.Sleep(ctx, 0)
+		}, "cancelled"},
+		"that is withdrawn": {func(ctx context.Context) error {
+			me := aio.CurrentTask(ctx)
+			l, _ := aio.GetRunningLoop(ctx)
+			l.CallLater(600*time.Millisecond, func() { me.Uncancel() })
+			return cancelledGroup(ctx)
+		}, "ok"},
+		"twice": {func(ctx context.Context) error {
+			me := aio.CurrentTask(ctx)
+			l, _ := aio.GetRunningLoop(ctx)
+			l.CallLater(600*time.Millisecond, func() { me.Cancel() })
+			return cancelledGroup(ctx)
+		}, "cancelled"},
+		"and the body fails": {func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(func(ctx context.Context) error {
+					_ = aio.Sleep(ctx, time.Hour)
+					return aio.Shielded(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })
+				})
+				letPass(ctx, 1)
+				tg.Cancel()
+				return errOne
+			})
+		}, "failed, next await cancelled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_ = inBubble(t, func(ctx context.Context) error {
+				var got string
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					err := c.run(ctx)
+					switch {
+					case err == nil:
+						got = "ok"
+					case errors.Is(err, errOne):
+						got = "failed"
+						if errors.Is(aio.Sleep(ctx, 0), aio.ErrCancelled) {
+							got += ", next await cancelled"
+						}
+					case errors.Is(err, aio.ErrCancelled):
+						got = "cancelled"
+					default:
+						got = err.Error()
+					}
+					return err
+				}))
+				if err := aio.Sleep(ctx, time.Second/2); err != nil {
+					return err
+				}
+				task.Cancel()
+				_, _, err := aio.Wait(ctx, []aio.AnyFuture{task}, time.Hour, aio.AllCompleted)
+				same(t, "the end of the task", got, c.want)
+				same(t, "Cancelled", task.Cancelled(), c.want == "cancelled")
+				_ = task.Exception()
+				return err
+			})
+		})
+	}
 }
 
 func TestTaskGroupWhoseBodyPanicsReportsTheErrorsOfItsTasks(t *testing.T) {
