@@ -45,8 +45,8 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 		return func(context.Context) error { f(); return nil }
 	}
 
-	// They have nothing in common that could be walked: what it costs to resume and end
-	// so many tasks.
+	// They have nothing in common that could be walked: what it costs to resume and
+	// end so many tasks.
 	add("a future each", ", one by one", func() crowd {
 		fs := make([]*aio.Future[int], 0, n)
 		return crowd{
@@ -273,12 +273,13 @@ func groupCrowds(n int) map[string]func(ctx context.Context, tg *aio.TaskGroup, 
 	}
 }
 
-// BenchmarkCrowd has many tasks wait for one thing and then wakes, releases or cancels all
-// of them. The time for each waiter must not grow with their number, beyond what caches
-// make of it: the rows "a future each" have nothing in common that could be walked.
+// BenchmarkCrowd has many tasks wait for one thing and then wakes, releases or cancels
+// all of them. The time for each waiter must not grow with their number, beyond what
+// caches make of it: the rows "a future each" have nothing in common that could be
+// walked.
 //
-// Each measurement is of 100 000 waiters, in one crowd or in a hundred, and follows one of
-// the same kind that is not measured. The time that it takes to make a crowd does not
+// Each measurement is of 100 000 waiters, in one crowd or in a hundred, and follows one
+// of the same kind that is not measured. The time that it takes to make a crowd does not
 // count.
 func BenchmarkCrowd(b *testing.B) {
 	const total = 100_000

@@ -112,7 +112,8 @@ func TestConnectionThatPanics(t *testing.T) {
 			t.Run(how+"/"+method, func(t *testing.T) {
 				want := end.want
 				if method != "Read" && method != "Write" {
-					want = nil // there is nothing that the error could concern
+					// there is nothing that the error could concern
+					want = nil
 				}
 				if how == "Goexit" && method == "SetWriteDeadline" {
 					t.Skip("the loop itself calls it")

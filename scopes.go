@@ -70,8 +70,9 @@ type CancelScope struct {
 	reason   *CancelledError // nil until the scope is cancelled
 	host     *task           // the task that runs the body
 	parent   *CancelScope
-	scopes   chain[CancelScope, *CancelScope] // directly inside, in the order of entry
-	groups   chain[scopedGroup, *scopedGroup] // the same
+	// directly inside, in the order of entry
+	scopes chain[CancelScope, *CancelScope]
+	groups chain[scopedGroup, *scopedGroup] // the same
 	links[CancelScope]
 	held     []heldRequest // held back by the shield
 	requests int32         // the host's requests when it entered

@@ -35,8 +35,8 @@ func TestTaskGroupCancelledByAnEagerChild(t *testing.T) {
 	}
 }
 
-// Whatever else an eager child does before it suspends, the group ends as if the child had
-// done it a pass later.
+// Whatever else an eager child does before it suspends, the group ends as if the child
+// had done it a pass later.
 func TestTaskGroupWithAnEagerChild(t *testing.T) {
 	type child struct {
 		before func(ctx context.Context, tg *aio.TaskGroup, parent aio.AnyTask) error
@@ -149,8 +149,9 @@ func TestTaskGroupThatWasCancelledPassesOnACancellation(t *testing.T) {
 // The same in other nestings, and with other requests.
 func TestTaskGroupPassesOnEachCancellation(t *testing.T) {
 	for name, c := range map[string]struct {
-		run  func(ctx context.Context) error // of a task that is cancelled after half a second
-		want string                          // how it ends
+		// of a task that is cancelled after half a second
+		run  func(ctx context.Context) error
+		want string // how it ends
 	}{
 		"in another group": {func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error { return cancelledGroup(ctx) })
@@ -158,7 +159,8 @@ func TestTaskGroupPassesOnEachCancellation(t *testing.T) {
 		"in another group that is cancelled too": {func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				tg.Cancel()
-				_ = aio.Sleep(ctx, 0) // which takes the cancellation by that group
+				// which takes the cancellation by that group
+				_ = aio.Sleep(ctx, 0)
 				return cancelledGroup(ctx)
 			})
 		}, "cancelled"},

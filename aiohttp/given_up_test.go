@@ -114,7 +114,8 @@ func TestClientWhoseTransportPanics(t *testing.T) {
 			t.Run(name+"/"+where, func(t *testing.T) {
 				run(t, func(ctx context.Context) error {
 					c := &aiohttp.Client{HTTP: &http.Client{Transport: rt}, PerHost: 1}
-					for range 2 { // the place of the host is free again
+					for range 2 {
+						// the place of the host is free again
 						err := aio.Timeout(ctx, patience, func(ctx context.Context) error {
 							resp, err := c.Get(ctx, "http://host.test/")
 							if err == nil {
@@ -145,8 +146,8 @@ type badWriter struct {
 
 func (w badWriter) Write(p []byte) (int, error) { w.bad(); return len(p), nil }
 
-// A panic of middleware outside, in an operation that the task waits for, continues in the
-// task, and from there where that of a handler does.
+// A panic of middleware outside, in an operation that the task waits for, continues in
+// the task, and from there where that of a handler does.
 func TestMiddlewareThatPanics(t *testing.T) {
 	for name, middleware := range map[string]func(h http.Handler) http.Handler{
 		"body": func(h http.Handler) http.Handler {
