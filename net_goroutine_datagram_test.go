@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// pcConn is a net.PacketConn in memory.
+// pcConn is an in-memory net.PacketConn.
 type pcConn struct {
 	in     chan pcDatagram
 	out    chan pcDatagram
@@ -26,7 +26,7 @@ type pcDatagram struct {
 	err  error
 }
 
-// pcAddr is an address of a pcConn.
+// pcAddr is the address of a pcConn.
 type pcAddr string
 
 func (a pcAddr) Network() string { return "memory" }
@@ -94,7 +94,8 @@ func pcRun(t *testing.T, main func(t *testing.T, ctx context.Context, p *dgPeer,
 	})
 }
 
-// Any net.PacketConn will do, and any address. LOOP-195, LOOP-196, LOOP-198, LOOP-208
+// Any net.PacketConn works, with any type of address. LOOP-195, LOOP-196, LOOP-198,
+// LOOP-208
 func TestPacketConn(t *testing.T) {
 	pcRun(t, func(t *testing.T, ctx context.Context, p *dgPeer, c *pcConn) error {
 		go func() {
@@ -112,7 +113,7 @@ func TestPacketConn(t *testing.T) {
 			t.Errorf("the errors are %v", p.errs)
 		}
 		if p.from[0] != pcAddr("x") || p.from[1] != nil || p.from[2] != pcAddr("y") {
-			t.Errorf("they came from %v", p.from)
+			t.Errorf("the senders are %v", p.from)
 		}
 		p.t.SendTo([]byte("re:b"), p.from[2])
 		p.t.SendTo(nil, pcAddr("z"))
@@ -123,7 +124,7 @@ func TestPacketConn(t *testing.T) {
 			t.Errorf("got %v", d)
 		}
 		if got := p.t.GetExtraInfo("sockname"); got != pcAddr("here") {
-			t.Errorf("it is at %v", got)
+			t.Errorf("the address is %v", got)
 		}
 		_, err := p.t.GetExtraInfo("socket").(*aio.TransportSocket).SyscallConn()
 		dgIs(t, err, errors.ErrUnsupported)
@@ -135,8 +136,7 @@ func TestPacketConn(t *testing.T) {
 	})
 }
 
-// A socket that is gone ends the endpoint: ConnectionLost gets the error, nobody else
-// does. LOOP-205
+// A broken socket ends the endpoint: only ConnectionLost gets the error. LOOP-205
 func TestPacketConnGone(t *testing.T) {
 	for _, end := range []func(c *pcConn){
 		func(c *pcConn) { c.Close() },
@@ -152,7 +152,7 @@ func TestPacketConnGone(t *testing.T) {
 	}
 }
 
-// pcWaiter is a dgPeer that lets everything else happen before it knows of its transport.
+// pcWaiter is a dgPeer whose ConnectionMade is called after a delay.
 type pcWaiter struct{ *dgPeer }
 
 func (p *pcWaiter) ConnectionMade(t aio.DatagramTransport) {
@@ -160,7 +160,7 @@ func (p *pcWaiter) ConnectionMade(t aio.DatagramTransport) {
 	p.dgPeer.ConnectionMade(t)
 }
 
-// What comes before ConnectionMade waits.
+// Datagrams that arrive before ConnectionMade are delivered after it.
 func TestPacketConnEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPCConn()
@@ -182,7 +182,8 @@ func TestPacketConnEarly(t *testing.T) {
 	})
 }
 
-// Both directions are bounded, and both go on. LOOP-199, LOOP-201, LOOP-209
+// The buffers of both directions are limited, and transfers continue when there is
+// room. LOOP-199, LOOP-201, LOOP-209
 func TestPacketConnBounds(t *testing.T) {
 	pcRun(t, func(t *testing.T, ctx context.Context, p *dgPeer, c *pcConn) error {
 		p.t.SetWriteBufferLimits(0, aio.DefaultLimit)
@@ -193,7 +194,7 @@ func TestPacketConnBounds(t *testing.T) {
 			}
 		}
 		if n < 64<<10/600 || n > 3*64<<10/500 {
-			t.Errorf("%d datagrams were taken", n)
+			t.Errorf("%d datagrams were accepted", n)
 		}
 		p.log.want(t, "pause")
 		p.t.SendTo([]byte("no"), pcAddr("nowhere"))
@@ -221,16 +222,16 @@ func TestPacketConnBounds(t *testing.T) {
 		}
 		p.log.want(t, "resume error")
 
-		// What nobody takes waits in the socket: the loop is kept busy until it
-		// stays there.
+		// Datagrams that are not read stay in the socket: the test blocks the
+		// loop until the buffer is full.
 		taken := make(chan int)
 		go func() {
 			for i := 0; ; i++ {
 				select {
 				case c.in <- pcDatagram{data: string(dgNumber(i))}:
 				case <-time.After(time.Second):
-					// of the bubble's time, in which all else stands
-					// still
+					// in the bubble's time, which advances only
+					// when all goroutines wait
 					taken <- i
 					c.in <- pcDatagram{data: "end"}
 					return
@@ -239,7 +240,7 @@ func TestPacketConnBounds(t *testing.T) {
 		}()
 		n = <-taken // blocks the loop
 		if n < 64<<10/600 || n > 2*64<<10/500 {
-			t.Errorf("%d datagrams were taken", n)
+			t.Errorf("%d datagrams were accepted", n)
 		}
 		if err := p.after(ctx, n+1); err != nil {
 			return err
@@ -256,7 +257,8 @@ func TestPacketConnBounds(t *testing.T) {
 	})
 }
 
-// What is still to be sent is, and its errors are told before the end. LOOP-211, LOOP-212
+// Close still sends the buffered datagrams, and reports their errors before
+// ConnectionLost. LOOP-211, LOOP-212
 func TestPacketConnClose(t *testing.T) {
 	pcRun(t, func(t *testing.T, ctx context.Context, p *dgPeer, c *pcConn) error {
 		p.t.SendTo([]byte("a"), pcAddr("x"))
@@ -277,7 +279,7 @@ func TestPacketConnClose(t *testing.T) {
 	})
 }
 
-// A datagram that is on its way counts too. LOOP-212
+// Close also waits for the datagram that is being sent. LOOP-212
 func TestPacketConnCloseWhileSending(t *testing.T) {
 	pcRun(t, func(t *testing.T, ctx context.Context, p *dgPeer, c *pcConn) error {
 		p.t.SendTo([]byte("a"), pcAddr("x"))
@@ -295,8 +297,8 @@ func TestPacketConnCloseWhileSending(t *testing.T) {
 	})
 }
 
-// An endpoint that is closed keeps no virtual clock from seeing a deadlock; one that is
-// open does.
+// With a virtual clock, an open endpoint prevents a deadlock error; a closed one does
+// not.
 func TestPacketConnDeadlock(t *testing.T) {
 	l, _ := newLoop(t)
 	_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
@@ -319,7 +321,7 @@ func TestPacketConnDeadlock(t *testing.T) {
 	dgIs(t, err, aio.ErrDeadlock)
 }
 
-// A loop that is closed waits for nobody.
+// Closing the loop does not wait for a peer.
 func TestPacketConnLoopClosed(t *testing.T) {
 	pcRun(t, func(t *testing.T, ctx context.Context, p *dgPeer, c *pcConn) error {
 		p.t.SendTo([]byte("a"), pcAddr("x"))
@@ -329,7 +331,7 @@ func TestPacketConnLoopClosed(t *testing.T) {
 		}
 		select {
 		case <-c.closed:
-			t.Error("the socket is closed before the rest was sent")
+			t.Error("the socket was closed before the rest was sent")
 		default:
 		}
 		return nil

@@ -1,8 +1,7 @@
 package aio_test
 
-// Connections that are served by goroutines. The tests live in bubbles of
-// testing/synctest, where it is known when the goroutines have done what they can, and
-// what time it is.
+// Connections that are served by goroutines. The tests run in synctest bubbles, where
+// they can wait until all goroutines are blocked, and control the time.
 
 import (
 	"bytes"
@@ -22,7 +21,7 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// connCase is a transport over a connection of the test's making.
+// connCase is a transport over a connection that the test provides.
 type connCase struct {
 	*testing.T
 	ctx context.Context
@@ -32,7 +31,7 @@ type connCase struct {
 	log *eventLog
 }
 
-// connServed runs main in a task of a new loop, in a bubble, with a transport over conn.
+// connServed runs main in a task of a new loop in a bubble, with a transport over conn.
 func connServed(t *testing.T, conn func() net.Conn, main func(c *connCase)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +58,7 @@ func connServed(t *testing.T, conn func() net.Conn, main func(c *connCase)) {
 	})
 }
 
-// settle lets the loop and the goroutines do what they can without time passing.
+// settle runs the loop and the goroutines until they wait, without advancing the time.
 func (c *connCase) settle() {
 	c.Helper()
 	for range 4 {
@@ -80,8 +79,8 @@ func (c *connCase) sleep(d time.Duration) {
 
 func (c *connCase) want(events string, why ...string) { c.Helper(); c.log.want(c.T, events, why...) }
 
-// connFake is a net.Conn that does what its functions say. Nothing happens where one is
-// nil: reads wait until Close, and writes take everything.
+// connFake is a net.Conn that calls the given functions. If they are nil, a read waits
+// for Close and a write accepts everything.
 type connFake struct {
 	read       func(p []byte) (int, error)
 	write      func(p []byte) (int, error)
@@ -122,7 +121,7 @@ func (c *connFake) SetDeadline(time.Time) error      { return errors.ErrUnsuppor
 func (c *connFake) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
 func (c *connFake) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// script has reads return these results, and then wait until Close.
+// script makes reads return these results, and then wait for Close.
 func (c *connFake) script(results ...any) {
 	c.read = func(p []byte) (n int, err error) {
 		if len(results) == 0 {
@@ -143,15 +142,16 @@ func (c *connFake) script(results ...any) {
 	}
 }
 
-// What a Read returns reaches the protocol in its order, also if it comes together.
+// The results of reads reach the protocol in order, also data that comes together with
+// an error.
 func TestConnStreamReads(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		results []any
 		want    string
 	}{
-		{"data and then the end", []any{"one", nil, "two", nil, "", io.EOF}, "data:one data:two eof lost"},
-		{"data with the end", []any{"one", io.EOF}, "data:one eof lost"},
+		{"data and then EOF", []any{"one", nil, "two", nil, "", io.EOF}, "data:one data:two eof lost"},
+		{"data with EOF", []any{"one", io.EOF}, "data:one eof lost"},
 		{"data with an error", []any{"one", errIO}, "data:one lost:errIO"},
 		{"an error", []any{"", errIO}, "lost:errIO"},
 		{"nothing at all", []any{"", nil, "", nil, "one", nil, "", io.EOF}, "data:one eof lost"},
@@ -170,8 +170,7 @@ func TestConnStreamReads(t *testing.T) {
 	}
 }
 
-// While the protocol does not want to hear of it, nothing more is read than one buffer
-// holds.
+// While reading is paused, at most one buffer is read.
 func TestConnStreamPausedReading(t *testing.T) {
 	here, there := net.Conn(nil), net.Conn(nil)
 	connServed(t, func() net.Conn { here, there = net.Pipe(); return here }, func(c *connCase) {
@@ -201,7 +200,7 @@ func TestConnStreamPausedReading(t *testing.T) {
 	})
 }
 
-// The memory for reading follows what there is to read.
+// The size of the read buffer adapts to the amount of data.
 func TestConnStreamReadBuffer(t *testing.T) {
 	var sizes []int
 	connServed(t, func() net.Conn {
@@ -225,7 +224,7 @@ func TestConnStreamReadBuffer(t *testing.T) {
 	equal(t, "the sizes of the buffers", sizes, []int{4 << 10, 8 << 10, 16 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 64 << 10})
 }
 
-// Connections that have transferred much and are idle now hold little memory.
+// Idle connections hold little memory, even after large transfers.
 func TestConnStreamIdleMemory(t *testing.T) {
 	const limit = 40 << 10
 	conns := stage.Amount(25, 100, 100)
@@ -267,7 +266,7 @@ func TestConnStreamIdleMemory(t *testing.T) {
 			}
 			p.got = nil
 		}
-		collected(t, ctx, fmt.Sprintf("a connection holds less than %d bytes", limit), func() bool {
+		collected(t, ctx, fmt.Sprintf("memory of a connection below %d bytes", limit), func() bool {
 			runtime.ReadMemStats(&after)
 			return after.HeapAlloc < before.HeapAlloc+uint64(conns*limit)
 		})
@@ -278,8 +277,9 @@ func TestConnStreamIdleMemory(t *testing.T) {
 	}
 }
 
-// LOOP-228, LOOP-229, LOOP-240, LOOP-254: what the connection does not take at once
-// waits, first in a buffer that stands for the kernel's, then in the transport's.
+// LOOP-228, LOOP-229, LOOP-240, LOOP-254: data that the connection does not accept at
+// once is kept, first in a buffer that corresponds to the kernel's, then in the
+// transport's buffer.
 func TestConnStreamBackpressure(t *testing.T) {
 	f := newConnFake()
 	room := (chan int)(nil)
@@ -309,7 +309,7 @@ func TestConnStreamBackpressure(t *testing.T) {
 			sent[i] = byte(i ^ i>>8)
 		}
 		c.t.Write(sent[:10])
-		buffered(0) // the goroutine is writing that
+		buffered(0) // the goroutine is writing it
 		c.t.Write(sent[10 : 10+kernel+50])
 		buffered(50)
 		c.t.Write(sent[10+kernel+50 : 10+kernel+1000])
@@ -320,7 +320,7 @@ func TestConnStreamBackpressure(t *testing.T) {
 		c.want("pause")
 		room <- 5
 		buffered(len(sent) - 10 - kernel)
-		room <- 5 // now it takes all that was in the first buffer
+		room <- 5 // the connection accepts the content of the first buffer
 		buffered(len(sent) - 10 - 2*kernel)
 		c.t.Close()
 		for !f.isClosed.Load() {
@@ -329,12 +329,12 @@ func TestConnStreamBackpressure(t *testing.T) {
 		}
 		c.want("resume lost")
 		if !bytes.Equal(got.Bytes(), sent) {
-			c.Errorf("the connection has got %d bytes, want %d, in order", got.Len(), len(sent))
+			c.Errorf("the connection received %d bytes, want %d, in order", got.Len(), len(sent))
 		}
 	})
 }
 
-// LOOP-236: an error of the connection comes up with the next write, or by reading.
+// LOOP-236: an error of the connection is reported at the next write or by a read.
 func TestConnStreamWriteErrors(t *testing.T) {
 	fail := func(n int, err error) func() net.Conn {
 		return func() net.Conn {
@@ -353,10 +353,10 @@ func TestConnStreamWriteErrors(t *testing.T) {
 		conn func() net.Conn
 		want error
 	}{
-		"an error":               {fail(0, errIO), errIO},
-		"an error in the middle": {fail(3, errIO), errIO},
-		"a short write":          {fail(3, nil), io.ErrShortWrite},
-		"nothing written":        {fail(0, nil), io.ErrShortWrite},
+		"an error":                  {fail(0, errIO), errIO},
+		"an error after some bytes": {fail(3, errIO), errIO},
+		"a short write":             {fail(3, nil), io.ErrShortWrite},
+		"nothing written":           {fail(0, nil), io.ErrShortWrite},
 	} {
 		t.Run(name, func(t *testing.T) {
 			connServed(t, c.conn, func(s *connCase) {
@@ -404,20 +404,20 @@ func TestConnStreamWriteErrors(t *testing.T) {
 			s.t.Write([]byte("hello"))
 			s.settle()
 			s.want("")
-			s.sleep(time.Second) // for what may be there to read
+			s.sleep(time.Second) // time to read remaining data
 			s.settle()
 			s.want("lost:errIO")
 		})
 	})
 }
 
-// brokenConn is a connection that cannot be written to.
+// brokenConn is a connection whose writes fail.
 type brokenConn struct{ net.Conn }
 
 func (brokenConn) Write([]byte) (int, error) { return 0, errIO }
 
-// LOOP-250, LOOP-251: the writing half is closed behind what was written, if there is a
-// way.
+// LOOP-250, LOOP-251: the writing half is closed after the buffered data, if the
+// connection supports it.
 func TestConnStreamWriteEOF(t *testing.T) {
 	log := new(eventLog)
 	connServed(t, func() net.Conn {
@@ -427,7 +427,7 @@ func TestConnStreamWriteEOF(t *testing.T) {
 			log.add("write:%d", len(p))
 			return len(p), nil
 		}
-		// which nobody can use
+		// its error cannot be reported
 		f.closeWrite = func() error { log.add("closeWrite"); return errIO }
 		return f
 	}, func(c *connCase) {
@@ -456,15 +456,15 @@ func TestConnStreamWriteEOF(t *testing.T) {
 	})
 }
 
-// What was written before the transport was closed is still sent, as by a kernel; but not
-// for ever.
+// After Close the buffered data is still sent, as by a kernel, but only for a limited
+// time.
 func TestConnStreamLingers(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		end      func(tr aio.Transport)
-		reads    time.Duration // after which the peer reads
+		reads    time.Duration // delay before the peer reads
 		wantData bool
-		wantEnd  time.Duration // after which the peer sees the end
+		wantEnd  time.Duration // time until the peer sees EOF
 	}{
 		{"a peer that reads late", func(tr aio.Transport) { tr.Close() }, 59 * time.Second, true, 59 * time.Second},
 		{"a peer that reads too late", func(tr aio.Transport) { tr.Close() }, 61 * time.Second, false, 61 * time.Second},
@@ -478,21 +478,21 @@ func TestConnStreamLingers(t *testing.T) {
 				s.t.Write([]byte("hello"))
 				c.end(s.t)
 				s.settle()
-				s.want("lost") // which does not wait for it
+				s.want("lost") // without waiting for the peer
 				s.sleep(c.reads)
 				data, err := io.ReadAll(there)
 				if err != nil || (string(data) == "hello") != c.wantData {
-					t.Errorf("the peer has read %q, %v", data, err)
+					t.Errorf("the peer read %q, %v", data, err)
 				}
 				if d := time.Since(start); d != c.wantEnd {
-					t.Errorf("the peer saw the end after %v, want %v", d, c.wantEnd)
+					t.Errorf("the peer saw EOF after %v, want %v", d, c.wantEnd)
 				}
 			})
 		})
 	}
 }
 
-// A loop that is closed sends what was written, if that takes no more than a moment.
+// Closing the loop sends the buffered data if that takes only a moment.
 func TestConnStreamOfAClosedLoop(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -537,7 +537,7 @@ func TestConnStreamOfAClosedLoop(t *testing.T) {
 					t.Errorf("Close took %v, want %v", d, c.takes)
 				}
 				if got := <-read; got != c.want {
-					t.Errorf("the peer has read %q, want %q", got, c.want)
+					t.Errorf("the peer read %q, want %q", got, c.want)
 				}
 			})
 		})
@@ -577,7 +577,7 @@ func TestConnStreamOfAClosedLoop(t *testing.T) {
 	})
 }
 
-// A connection that fails to be attached to a protocol is closed all the same.
+// A connection that cannot be attached to a protocol is closed.
 func TestConnStreamOfNoProtocol(t *testing.T) {
 	f := newConnFake()
 	l, _ := newLoop(t)
@@ -593,7 +593,7 @@ func TestConnStreamOfNoProtocol(t *testing.T) {
 	}
 }
 
-// LOOP-261: what is known of a connection without a descriptor.
+// LOOP-261: extra information about a connection without a descriptor.
 func TestConnStreamExtraInfo(t *testing.T) {
 	connServed(t, func() net.Conn { here, _ := net.Pipe(); return here }, func(c *connCase) {
 		for _, name := range []string{"sockname", "peername"} {
@@ -610,7 +610,7 @@ func TestConnStreamExtraInfo(t *testing.T) {
 		}
 	})
 	connServed(t, func() net.Conn { return newConnFake() }, func(c *connCase) {
-		// that has no addresses
+		// a pipe has no addresses
 		for _, name := range []string{"sockname", "peername"} {
 			if a := c.t.GetExtraInfo(name); a != nil {
 				c.Errorf("%s is %v", name, a)

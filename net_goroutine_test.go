@@ -12,10 +12,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// closes counts how often the package closes what a user has handed in.
+// closes counts how often the package closes a value passed in by the user.
 type closes struct{ n atomic.Int32 }
 
-// closesConn is a net.Conn of a user's own whose Close may be called once.
+// closesConn is a user-defined net.Conn whose Close may be called only once.
 type closesConn struct {
 	net.Conn
 	*closes
@@ -23,7 +23,8 @@ type closesConn struct {
 
 func (c closesConn) Close() error { c.n.Add(1); return c.Conn.Close() }
 
-// closesConnStuck is one whose peer takes nothing, and that has no deadlines.
+// closesConnStuck is a closesConn whose writes block and that does not support
+// deadlines.
 type closesConnStuck struct {
 	closesConn
 	stuck chan struct{}
@@ -33,7 +34,8 @@ func (c closesConnStuck) Write([]byte) (int, error)        { <-c.stuck; return 0
 func (c closesConnStuck) SetWriteDeadline(time.Time) error { return nil }
 func (c closesConnStuck) Close() error                     { c.n.Add(1); close(c.stuck); return c.Conn.Close() }
 
-// closesPacketConn is a net.PacketConn of a user's own whose Close may be called once.
+// closesPacketConn is a user-defined net.PacketConn whose Close may be called only
+// once.
 type closesPacketConn struct {
 	*pcConn
 	*closes
@@ -41,7 +43,7 @@ type closesPacketConn struct {
 
 func (c closesPacketConn) Close() error { c.n.Add(1); close(c.closed); return nil }
 
-// closesListener is a net.Listener of a user's own, to which one client comes.
+// closesListener is a user-defined net.Listener that accepts one client.
 type closesListener struct {
 	conns chan net.Conn
 	gone  chan struct{}
@@ -60,13 +62,13 @@ func (l closesListener) Accept() (net.Conn, error) {
 func (l closesListener) Close() error   { l.n.Add(1); close(l.gone); return nil }
 func (l closesListener) Addr() net.Addr { return pcAddr("here") }
 
-// Whatever of a user's own the package closes, it closes once, however it ends.
+// The package closes a value passed in by the user exactly once, whatever happens.
 func TestUsersValuesAreClosedOnce(t *testing.T) {
 	type world struct {
 		t      *testing.T
 		ctx    context.Context
 		counts map[string]*closes
-		peer   net.Conn // of the last conn
+		peer   net.Conn // peer of the last conn
 	}
 	count := func(w *world, name string) *closes {
 		c := &closes{}
@@ -122,26 +124,26 @@ func TestUsersValuesAreClosedOnce(t *testing.T) {
 		}},
 		{"a connection, aborted", func(w *world) { connect(w, conn(w, "conn")).Abort() }},
 		{"a connection, idle", func(w *world) { connect(w, conn(w, "conn")) }},
-		{"a connection, at its end", func(w *world) {
+		{"a connection after EOF", func(w *world) {
 			connect(w, conn(w, "conn"))
 			w.peer.Close()
 			settle(w)
 		}},
-		{"a connection with something to send", func(w *world) {
+		{"a connection with buffered data", func(w *world) {
 			connect(w, conn(w, "conn")).Write([]byte("x"))
 		}},
-		{"a connection whose peer is gone when it writes", func(w *world) {
+		{"a connection whose peer closes before a write", func(w *world) {
 			tr := connect(w, conn(w, "conn"))
 			w.peer.Close()
 			tr.Write([]byte("x"))
 			settle(w)
 		}},
-		{"a connection that lingers without end", func(w *world) {
+		{"a connection that lingers forever", func(w *world) {
 			tr := connect(w, closesConnStuck{conn(w, "conn").(closesConn), make(chan struct{})})
 			tr.Write([]byte("x"))
 			tr.Close()
 		}},
-		{"a connection whose protocol is none", func(w *world) {
+		{"a connection with an invalid protocol", func(w *world) {
 			_, _, err := aio.ConnectAcceptedSocket(w.ctx, func() int { return 1 }, conn(w, "conn"), nil)
 			matches(w.t, "ConnectAcceptedSocket", err, aio.ErrUsage)
 		}},
@@ -155,17 +157,17 @@ func TestUsersValuesAreClosedOnce(t *testing.T) {
 			tr.Abort()
 		}},
 		{"a socket, idle", func(w *world) { packets(w) }},
-		{"a socket, with something to send", func(w *world) {
+		{"a socket with buffered data", func(w *world) {
 			tr, _ := packets(w)
 			tr.SendTo([]byte("x"), pcAddr("x"))
 			tr.Close()
 		}},
-		{"a socket, at its end", func(w *world) {
+		{"a socket that is closed", func(w *world) {
 			_, c := packets(w)
 			c.in <- pcDatagram{err: io.EOF}
 			settle(w)
 		}},
-		{"a socket whose protocol is none", func(w *world) {
+		{"a socket with an invalid protocol", func(w *world) {
 			c := closesPacketConn{newPCConn(), count(w, "socket")}
 			_, _, err := aio.CreateDatagramEndpoint(w.ctx, func() int { return 1 }, &aio.DatagramOptions{Conn: c})
 			matches(w.t, "CreateDatagramEndpoint", err, aio.ErrUsage)
@@ -181,18 +183,18 @@ func TestUsersValuesAreClosedOnce(t *testing.T) {
 			ln.conns <- conn(w, "client")
 			settle(w)
 		}},
-		{"a listener with a client that nobody has seen yet", func(w *world) {
+		{"a listener with a client that is not accepted yet", func(w *world) {
 			_, ln := serve(w)
 			ln.conns <- conn(w, "client")
 			synctest.Wait()
 		}},
-		{"a listener, closed, with a client that nobody has seen yet", func(w *world) {
+		{"a closed listener with a client that is not accepted yet", func(w *world) {
 			s, ln := serve(w)
 			ln.conns <- conn(w, "client")
 			synctest.Wait()
 			s.Close()
 		}},
-		{"a listener, closed, with a client that has no transport yet", func(w *world) {
+		{"a closed listener with a client that has no transport yet", func(w *world) {
 			s, ln := serve(w)
 			ln.conns <- conn(w, "client")
 			synctest.Wait()

@@ -42,7 +42,7 @@ func TestDatagramSocketOptions(t *testing.T) {
 			if got := dgOption(t, p, unix.SO_REUSEPORT) != 0; got != reusePort {
 				t.Errorf("SO_REUSEPORT is %v", got)
 			}
-			// Package net sets it for all sockets.
+			// Package net sets SO_BROADCAST for all sockets.
 			if got := dgOption(t, p, unix.SO_BROADCAST) != 0; got != broadcast && dgOnPoller(t) {
 				t.Errorf("SO_BROADCAST is %v", got)
 			}
@@ -61,19 +61,19 @@ func TestDatagramSocketOptions(t *testing.T) {
 	})
 }
 
-// A descriptor that cannot be connected is closed again: broadcasting has to be asked
-// for. LOOP-191
+// If connect fails, the descriptor is closed: a broadcast address is refused without
+// AllowBroadcast. LOOP-191
 func TestDatagramCannotConnect(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		if !dgOnPoller(t) {
-			t.Skip("package net allows it for all sockets")
+			t.Skip("package net allows broadcasts for all sockets")
 		}
 		_, err := dgOpen(ctx, &aio.DatagramOptions{RemoteAddr: "255.255.255.255:9"})
 		dgIs(t, err, unix.EACCES)
 		dgIsOp(t, err, "dial", "255.255.255.255:9")
 
-		// That the answer is for one datagram, sent to such an address, is told
-		// in passing. LOOP-204
+		// Sending to a broadcast address fails for this datagram only, and
+		// ErrorReceived gets the error. LOOP-204
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Network: "udp4"})
 		if err != nil {
 			return err
@@ -93,16 +93,16 @@ func TestDatagramCannotConnect(t *testing.T) {
 func TestDatagramWatched(t *testing.T) {
 	dgWays(t, func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error {
 		if !dgOnPoller(t) {
-			t.Skip("there is no poller")
+			t.Skip("this back end has no poller")
 		}
 		want := func(want string) {
 			t.Helper()
 			if got := aio.Watched(p.t); got != want {
-				t.Errorf("the poller is asked about %s, want %s", got, want)
+				t.Errorf("the poller watches %s, want %s", got, want)
 			}
 		}
 		waiting, closing := "both", "writing"
-		if to != nil { // it would always find that there is room
+		if to != nil { // the socket is always writable
 			waiting, closing = "reading", "nothing"
 		}
 		want("reading")

@@ -16,7 +16,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// LOOP-331: the watch is removed, and the position is exact.
+// LOOP-331: after a cancellation the poller does not watch the descriptor, and the
+// position is exact.
 func TestSockSendfileCancelledOnDescriptor(t *testing.T) {
 	needsSendfile(t)
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
@@ -63,7 +64,8 @@ func TestSockSendfileRefusesBlockingDescriptor(t *testing.T) {
 	})
 }
 
-// LOOP-332: a first call that fails may mean anything, so reading has to find out.
+// LOOP-332: if the first system call fails, the reason may be one that a fallback to
+// reading avoids.
 func TestSockSendfileSystemFails(t *testing.T) {
 	needsSendfile(t)
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
@@ -74,14 +76,14 @@ func TestSockSendfileSystemFails(t *testing.T) {
 			same(t, "sent", sent, 0)
 			same(t, "it is not available", errors.Is(err, aio.ErrSendfileNotAvailable), noFallback)
 			var no *os.SyscallError
-			same(t, "the error is of the system", errors.As(err, &no), true)
+			same(t, "the error is a system error", errors.As(err, &no), true)
 			sendfileAt(t, f, 5)
 		}
 		return nil
 	})
 }
 
-// A file that becomes shorter meanwhile ends the transfer.
+// The transfer ends if the file becomes shorter.
 func TestSockSendfileOfShrinkingFile(t *testing.T) {
 	needsSendfile(t)
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
@@ -103,7 +105,7 @@ func TestSockSendfileOfShrinkingFile(t *testing.T) {
 	})
 }
 
-// needsSendfile skips a test where the system does not send files over sockets.
+// needsSendfile skips a test if the system cannot send files over sockets.
 func needsSendfile(t *testing.T) {
 	t.Helper()
 	switch runtime.GOOS {

@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// LOOP-100: there is no resolver for other kinds of addresses.
+// LOOP-100: addresses of other families are not resolved.
 func TestSockConnectOfAnotherFamily(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		fd := sockNew(t, unix.AF_NETLINK, unix.SOCK_RAW)

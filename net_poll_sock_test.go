@@ -33,8 +33,8 @@ func sockNew(t *testing.T, family, typ int) int {
 	return fd
 }
 
-// sockRun runs main in a loop with a real clock, to whose exception handler nothing must
-// come.
+// sockRun runs main in a loop with a real clock, and checks that its exception handler
+// is not called.
 func sockRun(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) {
 	t.Helper()
 	l, reports := pollLoop(t)
@@ -61,7 +61,7 @@ func TestSockOfDescriptors(t *testing.T) {
 		}
 		unix.Shutdown(a, unix.SHUT_WR)
 		p, err := aio.SockRecv(ctx, file, 10)
-		same(t, "SockRecv at the end", fmt.Sprint(len(p), err), "0 <nil>")
+		same(t, "SockRecv at EOF", fmt.Sprint(len(p), err), "0 <nil>")
 		return nil
 	})
 }
@@ -91,8 +91,8 @@ func TestSockAtOnce(t *testing.T) {
 	})
 }
 
-// A call that waits takes as many passes as in asyncio: the callback of the descriptor,
-// then the task.
+// A call that waits takes as many passes as in asyncio: one for the callback of the
+// descriptor, one for the task.
 func TestSockWaitPasses(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
@@ -119,7 +119,7 @@ func TestSockWaitPasses(t *testing.T) {
 	})
 }
 
-// LOOP-287, to a callback that reads.
+// LOOP-287, with a peer that reads in a callback.
 func TestSockSendallToReader(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
@@ -143,7 +143,8 @@ func TestSockSendallToReader(t *testing.T) {
 	})
 }
 
-// LOOP-288: a cancelled call leaves no watch, and does not remove that of another.
+// LOOP-288: after a cancelled call the descriptor is not watched, unless another call
+// or callback needs it.
 func TestSockCancelledLeavesNoWatch(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		_, b := pollPair(t)
@@ -166,7 +167,7 @@ func TestSockCancelledLeavesNoWatch(t *testing.T) {
 			return err
 		}
 		first.Cancel()
-		pollAdd(t, l.AddReader, b, nop) // before the first has run
+		pollAdd(t, l.AddReader, b, nop) // before the first task has run
 		_, err := first.Await(ctx)
 		matches(t, "the first", err, aio.ErrCancelled)
 		pollRemove(t, l.RemoveReader, b, true)
@@ -174,20 +175,19 @@ func TestSockCancelledLeavesNoWatch(t *testing.T) {
 	})
 }
 
-// LOOP-288: also between the moment in which a call is woken and the one in which its
-// task runs.
+// LOOP-288, with a cancellation between the wake-up of a call and the step of its task.
 func TestSockRecvCancelledWhenReady(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)
 		var log eventLog
 		first := aio.CreateTask(ctx, sockText(b, 10))
-		l.CallSoon(func() { // after it has begun to wait
+		l.CallSoon(func() { // after the call has started to wait
 			pollWrite(t, a, "data")
 			l.CallSoon(func() {
-				// of the next pass, in which the descriptor is found
-				// ready, comes first
+				// first in the next pass, which finds the descriptor
+				// ready
 				log.add("ready")
-				// it has been woken by then
+				// the call has been woken by then
 				l.CallSoon(func() { log.add("cancel%v", first.Cancel()) })
 			})
 		})
@@ -293,11 +293,11 @@ func TestSockConnectUnix(t *testing.T) {
 	})
 }
 
-// The name is looked up for the family and type that the socket has. LOOP-099
+// The name is resolved for the family and type of the socket. LOOP-099
 func TestSockConnectResolves(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		udp := sockNew(t, unix.AF_INET, unix.SOCK_DGRAM)
-		// a service of UDP
+		// a service name of UDP
 		matches(t, "SockConnect", aio.SockConnect(ctx, udp, "localhost:domain"), nil)
 		peer, err := unix.Getpeername(udp)
 		matches(t, "getpeername", err, nil)
@@ -346,7 +346,7 @@ func TestSockAcceptGivesNonBlocking(t *testing.T) {
 			return err
 		}
 		accept := aio.CreateTask(ctx, func(ctx context.Context) (net.Conn, error) { return aio.SockAccept(ctx, fd) })
-		if err := aio.Sleep(ctx, 0); err != nil { // it has to wait
+		if err := aio.Sleep(ctx, 0); err != nil { // the connection attempt waits
 			return err
 		}
 		client := sockDial(t, ln.Addr())
@@ -379,8 +379,8 @@ func TestSockSendtoWaits(t *testing.T) {
 			if err := unix.Sendto(a, []byte("x"), 0, &unix.SockaddrUnix{Name: to.Name}); err == unix.EAGAIN {
 				break
 			} else if err == unix.ENOBUFS {
-				// a system that says so where others have one wait, and
-				// never tells when there is room
+				// This system returns an error at once, and never
+				// reports that there is room.
 				return nil
 			} else if err != nil {
 				return err
@@ -412,8 +412,8 @@ func TestSockSendtoWaits(t *testing.T) {
 	})
 }
 
-// An IPv6 socket of both families is told of IPv4 addresses in a form of theirs, and
-// answers to it.
+// A dual-stack IPv6 socket returns IPv4 addresses as IPv4-mapped addresses, and can
+// send to them.
 func TestSockDatagramsOfBothFamilies(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		both, err := net.ListenPacket("udp", ":0")
@@ -438,7 +438,7 @@ func TestSockDatagramsOfBothFamilies(t *testing.T) {
 		p, _, err = aio.SockRecvfrom(ctx, client, 100)
 		same(t, "what comes back", string(p), "answer")
 		_, serr := aio.SockSendto(ctx, both, nil, sockNoAddr{})
-		matches(t, "SockSendto to something else", serr, aio.ErrUsage)
+		matches(t, "SockSendto to an invalid address", serr, aio.ErrUsage)
 		return err
 	})
 }
@@ -448,7 +448,7 @@ type sockNoAddr struct{}
 func (sockNoAddr) Network() string { return "none" }
 func (sockNoAddr) String() string  { return "nowhere" }
 
-// LOOP-283: in debug mode and without.
+// LOOP-283: with and without debug mode.
 func TestSockRefusesBlockingDescriptor(t *testing.T) {
 	for _, debug := range []bool{true, false} {
 		sockRun(t, func(ctx context.Context, l *aio.Loop) error {
@@ -470,13 +470,13 @@ func TestSockRefusesBlockingDescriptor(t *testing.T) {
 				matches(t, call, err, aio.ErrUsage)
 			}
 			_, err := aio.SockRecv(ctx, 1<<20, 1)
-			matches(t, "SockRecv of a free number", err, syscall.EBADF)
+			matches(t, "SockRecv of an unused descriptor number", err, syscall.EBADF)
 			return nil
 		})
 	}
 }
 
-// LOOP-300: also where the call would not have to wait.
+// LOOP-300: includes calls that do not have to wait.
 func TestSockOfTransportsDescriptor(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		ln := sockListen(t, "tcp", "127.0.0.1:0")

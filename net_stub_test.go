@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// Where there is no poller, it is said so.
+// Without a poller the functions return an error that says so.
 func TestPollerMissing(t *testing.T) {
 	l, _ := newLoop(t)
 	matches(t, "AddReader", l.AddReader(os.Stdin, nop), errors.ErrUnsupported)
 	matches(t, "AddWriter", l.AddWriter(0, nop), errors.ErrUnsupported)
 	had, err := l.RemoveReader(0)
-	same(t, "there was a callback", had, false)
+	same(t, "a callback was removed", had, false)
 	matches(t, "RemoveReader", err, nil)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// Deadlines are those of package time, and each half has its own.
+// Deadlines use the time of package time, and reads and writes have separate ones.
 func TestConnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		err := aio.Run(func(ctx context.Context) error {
@@ -40,7 +40,7 @@ func TestConnDeadline(t *testing.T) {
 			if n, err := c.Write([]byte("x")); n != 1 || err != nil {
 				t.Errorf("Write: %d, %v", n, err)
 			}
-			// A deadline that moves.
+			// A deadline can be moved during a read.
 			c.SetReadDeadline(time.Now().Add(time.Minute))
 			mover := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				if err := aio.Sleep(ctx, 30*time.Second); err != nil {
@@ -71,7 +71,7 @@ func TestConnDeadline(t *testing.T) {
 	})
 }
 
-// Under a virtual clock, what is left until a deadline passes in the loop's time.
+// With a virtual clock, the remaining time until a deadline passes in virtual time.
 func TestConnVirtualDeadline(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		a, b := net.Pipe()
@@ -90,6 +90,6 @@ func TestConnVirtualDeadline(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		c.SetReadDeadline(time.Now().Add(1000 * time.Hour))
-		return c.Close() // with the timer
+		return c.Close() // Close stops the timer
 	})
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// silent is an address that answers no attempt to connect: its queue is full.
+// silent returns an address that does not respond to connection attempts: the queue of
+// its listener is full.
 func silent(t testing.TB) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -31,7 +32,8 @@ func silent(t testing.TB) string {
 	return addr
 }
 
-// An attempt ends with the task, with a Timeout, and with the context of the call.
+// An attempt ends when the task is cancelled, when a Timeout expires, and when the
+// context of the call is done.
 func TestDialerCancelled(t *testing.T) {
 	addr := silent(t)
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -60,7 +62,7 @@ func TestDialerCancelled(t *testing.T) {
 		matches(t, "a foreign context", dial(short), context.DeadlineExceeded)
 		got, err := aio.ToThread(ctx, func(context.Context) (error, error) { return dial(short), nil })
 		matches(t, "a goroutine with a deadline", got, context.DeadlineExceeded)
-		// The attempts of goroutines that have given up leave no task.
+		// Cancelled attempts of goroutines leave no task behind.
 		eventually(t, ctx, "one task", func() bool { return len(aio.AllTasks(ctx)) == 1 })
 		return err
 	})

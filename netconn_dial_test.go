@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// dialPeer listens on a network, for one client: what it sends comes back.
+// dialPeer listens on a network, and echoes the data of one client.
 func dialPeer(t testing.TB, network, dir string) net.Listener {
 	t.Helper()
 	addr := "127.0.0.1:0"
@@ -44,7 +44,7 @@ func dialPeer(t testing.TB, network, dir string) net.Listener {
 	return ln
 }
 
-// echoed fails unless c echoes.
+// echoed checks that c echoes.
 func echoed(t *testing.T, c net.Conn) {
 	t.Helper()
 	if _, err := c.Write([]byte("hello")); err != nil {
@@ -53,8 +53,7 @@ func echoed(t *testing.T, c net.Conn) {
 	wantRead(t, c, "hello")
 }
 
-// A connection is made in a task, in a goroutine, with the context of the task or
-// another.
+// A task and a goroutine dial, with the context of the task or another one.
 func TestDialer(t *testing.T) {
 	for _, network := range []string{"tcp", "tcp4", "unix"} {
 		t.Run(network, func(t *testing.T) {
@@ -100,7 +99,7 @@ func TestDialer(t *testing.T) {
 	}
 }
 
-// What is wrong is said.
+// The errors of Dial describe the reason.
 func TestDialerErrors(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -135,7 +134,7 @@ func TestDialerErrors(t *testing.T) {
 			check("limit", &aio.Dialer{Loop: l, Options: &aio.ConnectionOptions{Limit: 1}}, ctx, "tcp", gone.Addr().String(), aio.ErrUsage)
 			ended, cancel := context.WithCancel(context.Background())
 			cancel()
-			check("context that has ended", own, ended, "tcp", gone.Addr().String(), context.Canceled)
+			check("a done context", own, ended, "tcp", gone.Addr().String(), context.Canceled)
 		}
 		called := aio.CreateFuture[error](ctx)
 		l.CallSoon(func() {
@@ -154,7 +153,7 @@ func TestDialerErrors(t *testing.T) {
 	matches(t, "Dial of a closed loop", err, aio.ErrLoopClosed)
 }
 
-// A client of net/http whose connections are the loop's, in a goroutine.
+// A net/http client in a goroutine, with connections of the loop.
 func TestDialerServesLibraries(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))
 	defer server.Close()
@@ -177,8 +176,8 @@ func TestDialerServesLibraries(t *testing.T) {
 	})
 }
 
-// In a task a library that waits for goroutines of its own is told so, and the loop goes
-// on.
+// In a task, a library that waits for its own goroutines gets an error that says so,
+// and the loop keeps running.
 func TestDialerRefusedWhileBlocked(t *testing.T) {
 	t.Cleanup(aio.HurryBlocked())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))
@@ -207,14 +206,15 @@ func TestDialerRefusedWhileBlocked(t *testing.T) {
 		if err := inThread(ctx, func() error { return get(ctx) }); err != nil {
 			t.Errorf("by ToThread: %v", err)
 		}
-		// Over a connection that exists it is the Write.
+		// With an existing connection the Write is refused.
 		err = get(ctx)
 		matches(t, "a second call in a task", err, aio.ErrUsage)
 		return nil
 	})
 }
 
-// A loop that is blocked by what ends by itself refuses nothing.
+// If the loop is blocked by something that ends without the call, the call waits and is
+// not refused.
 func TestDialerWaitsForBusyLoop(t *testing.T) {
 	t.Cleanup(aio.HurryBlocked())
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -231,13 +231,14 @@ func TestDialerWaitsForBusyLoop(t *testing.T) {
 			}
 			got <- err
 		}()
-		time.Sleep(100 * time.Millisecond) // in a task, which no task should do
+		// blocks the loop, which a task should not do
+		time.Sleep(100 * time.Millisecond)
 		err, _, _ = aio.Receive(ctx, got)
 		return err
 	})
 }
 
-// lines is a library that serves: it knows nothing of loops.
+// lines is a server library that knows nothing of event loops.
 func lines(ln net.Listener, served chan<- error) {
 	for {
 		c, err := ln.Accept()

@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// listenOn is Listen on a fresh address of the network.
+// listenOn calls Listen with a new address of the network.
 func listenOn(t testing.TB, ctx context.Context, network string, opts *aio.ServerOptions) net.Listener {
 	t.Helper()
 	addr := "127.0.0.1:0"
@@ -27,7 +27,8 @@ func listenOn(t testing.TB, ctx context.Context, network string, opts *aio.Serve
 	return ln
 }
 
-// A library in a goroutine serves over connections of the loop, whose tasks are clients.
+// A library serves connections of the loop in a goroutine, with tasks of the loop as
+// clients.
 func TestListenServesLibraries(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
@@ -70,8 +71,8 @@ func TestListenServesLibraries(t *testing.T) {
 	}
 }
 
-// Calls of tasks and of goroutines get connections in the order of the calls; one that is
-// cancelled loses none.
+// Accept calls of tasks and goroutines get connections in FIFO order; a cancelled call
+// loses none.
 func TestListenAcceptOrder(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln := listenOn(t, ctx, "tcp", nil)
@@ -116,7 +117,7 @@ func TestListenAcceptOrder(t *testing.T) {
 			return err
 		}
 		log.want(t, "first:a third:b")
-		// What comes while nobody accepts waits in order.
+		// Connections that arrive without a pending Accept are kept in order.
 		say("c")
 		say("d")
 		for _, name := range []string{"fourth", "fifth"} {
@@ -129,11 +130,11 @@ func TestListenAcceptOrder(t *testing.T) {
 	})
 }
 
-// Connections that nobody accepts stay with the system when there are many, and all of
-// them come in the end.
+// If many connections are not accepted, they stay in the kernel, and all are accepted
+// later.
 func TestListenHoldsBack(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		const most = 128 // that wait in the loop
+		const most = 128 // maximum number of connections that wait in the loop
 		ln := listenOn(t, ctx, "tcp", &aio.ServerOptions{Backlog: 100})
 		defer ln.Close()
 		sent := 0
@@ -150,13 +151,13 @@ func TestListenHoldsBack(t *testing.T) {
 			}
 		}
 		for sent < most {
-			clients(most / 4) // less than the system's queue takes
+			clients(most / 4) // fewer than the kernel's queue holds
 			eventually(t, ctx, "all in the loop", func() bool { return aio.ConnectionsWaiting(ln) == sent })
 		}
 		clients(50)
 		letPass(ctx, 50)
 		if n := aio.ConnectionsWaiting(ln); n > most+1 {
-			// one that was being accepted
+			// plus one that was just being accepted
 			t.Errorf("%d connections wait in the loop", n)
 		}
 		seen := map[int]bool{}
@@ -173,14 +174,14 @@ func TestListenHoldsBack(t *testing.T) {
 			seen[i] = true
 		}
 		if len(seen) != sent {
-			t.Errorf("%d of %d clients have come", len(seen), sent)
+			t.Errorf("%d of %d clients were accepted", len(seen), sent)
 		}
 		return nil
 	})
 }
 
-// Close ends the calls that wait, in tasks and goroutines, and closes the connections
-// that Accept has not returned. Closing the loop does the same.
+// Close ends the pending calls of tasks and goroutines, and closes the connections that
+// Accept has not returned. So does closing the loop.
 func TestListenEnds(t *testing.T) {
 	for _, by := range []string{"task", "goroutine", "loop"} {
 		t.Run(by, func(t *testing.T) {
@@ -225,7 +226,7 @@ func TestListenEnds(t *testing.T) {
 				})
 			})
 			if by == "loop" {
-				for range 2 { // of both paths
+				for range 2 { // for both paths
 					err := <-ended
 					matches(t, "Accept when the loop is closed", err, aio.ErrLoopClosed)
 					matches(t, "Accept when the loop is closed", err, net.ErrClosed)

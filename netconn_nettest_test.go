@@ -35,10 +35,11 @@ func TestConnNettestOverTLS(t *testing.T) {
 	})
 }
 
-// Some of the tests, which count from one, fail with crypto/tls over package net's own
-// connections too, and run without TLS here. After a Write that timed out, a tls.Conn
-// refuses all further ones. And BasicIO and PingPong close both ends, the second of which
-// cannot send its close_notify any more; only TCP does not notice at once.
+// Some of the tests, whose numbers start at 1, also fail for crypto/tls over package
+// net's own connections, and run without TLS here. After a Write has timed out, a
+// tls.Conn refuses all further writes. BasicIO and PingPong close both ends, and the
+// second one cannot send its close_notify any more, which all networks but TCP report
+// at once.
 func TestConnNettestUnderTLS(t *testing.T) {
 	t.Parallel()
 	clientConfig, serverConfig := connConfigs()

@@ -19,12 +19,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// connMaker is a protocol that makes a net.Conn of its transport.
+// connMaker is a protocol that makes a net.Conn for its transport.
 type connMaker func(net.Conn)
 
 func (f connMaker) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
 
-// connLoop runs a loop in a goroutine of its own. stop closes it.
+// connLoop runs a loop in a new goroutine. stop closes it.
 func connLoop(goroutines bool) (l *aio.Loop, stop func()) {
 	l = aio.NewEventLoop(nil)
 	aio.ForceGoroutines(l, goroutines)
@@ -44,8 +44,8 @@ func connLoop(goroutines bool) (l *aio.Loop, stop func()) {
 	}
 }
 
-// connTake makes a net.Conn of a transport of l over c, the server's end of it if TLS is
-// that of a server.
+// connTake makes a net.Conn for a transport of l over c. A config of a server makes it
+// the server side.
 func connTake(l *aio.Loop, c net.Conn, config *tls.Config) *aio.ConcurrentFuture[net.Conn] {
 	return aio.RunCoroutineThreadsafe(l, func(ctx context.Context) (made net.Conn, err error) {
 		maker := func() connMaker { return func(c net.Conn) { made = c } }
@@ -88,7 +88,7 @@ func connPair(network, dir string) (c1, c2 net.Conn, err error) {
 	return c1, c2, err
 }
 
-// connPipe returns the two ends of a connection over transports of two loops. The
+// connPipe returns the two ends of a connection between transports of two loops. The
 // configurations are nil without TLS.
 func connPipe(network, dir string, goroutines bool, client, server *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
 	if c1, c2, err = connPair(network, dir); err != nil {
@@ -107,9 +107,9 @@ func connPipe(network, dir string, goroutines bool, client, server *tls.Config) 
 	return c1, c2, stop, err
 }
 
-// connNetworks runs test for each kind of connection. The suite of package nettest takes
-// its time, as it waits for deadlines: with TLS, whose layer is the same for all, it runs
-// on two kinds only.
+// connNetworks runs test for each kind of connection. With TLS, whose implementation is
+// the same for all, it uses only two kinds, because the tests of package nettest wait
+// for deadlines.
 func connNetworks(t *testing.T, test func(t *testing.T, network string, goroutines bool)) {
 	for _, tt := range []struct {
 		name, network string
@@ -124,7 +124,7 @@ func connNetworks(t *testing.T, test func(t *testing.T, network string, goroutin
 	}
 }
 
-// connEnd is a net.Conn of a transport of the test's loop.
+// connEnd is a net.Conn over a transport of the test's loop.
 type connEnd struct {
 	net.Conn
 	t aio.Transport
@@ -132,7 +132,7 @@ type connEnd struct {
 
 func (c connEnd) closeWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
-// connOver makes a connEnd over c.
+// connOver returns a connEnd over c.
 func connOver(t testing.TB, ctx context.Context, c net.Conn) connEnd {
 	t.Helper()
 	var made net.Conn
@@ -145,8 +145,8 @@ func connOver(t testing.TB, ctx context.Context, c net.Conn) connEnd {
 	return connEnd{made, tr}
 }
 
-// connBoth runs test on both paths, with an end of the test's loop and one of package
-// net.
+// connBoth runs test with both back ends. One end belongs to the test's loop, the other
+// one to package net.
 func connBoth(t *testing.T, network string, test func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		c1, c2, err := connPair(network, t.TempDir())
@@ -158,13 +158,13 @@ func connBoth(t *testing.T, network string, test func(t *testing.T, ctx context.
 	})
 }
 
-// inThread runs f, which blocks, beside the loop.
+// inThread calls f, which blocks, in a worker goroutine.
 func inThread(ctx context.Context, f func() error) error {
 	_, err := aio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, f() })
 	return err
 }
 
-// wantRead fails unless c has exactly want to read, up to the length of want.
+// wantRead checks that the next bytes of c are want.
 func wantRead(t *testing.T, c io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -173,7 +173,7 @@ func wantRead(t *testing.T, c io.Reader, want string) {
 	}
 }
 
-// Two tasks of one loop talk, each over a net.Conn.
+// Two tasks of one loop communicate over net.Conns.
 func TestConnTasks(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		a, b, err := connPair("tcp", "")
@@ -202,7 +202,7 @@ func TestConnTasks(t *testing.T) {
 				return err
 			}
 			if !bytes.Equal(got, sent) {
-				t.Errorf("%d bytes have come back changed", size)
+				t.Errorf("the echo of %d bytes differs", size)
 			}
 			if _, err := write.Await(ctx); err != nil || len(log) != 1 {
 				t.Errorf("Write: %v, %v", log, err)
@@ -215,7 +215,7 @@ func TestConnTasks(t *testing.T) {
 			t.Errorf("Write after CloseWrite: %v", err)
 		}
 		if n, err := client.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Errorf("Read at the end: %d, %v", n, err)
+			t.Errorf("Read at EOF: %d, %v", n, err)
 		}
 		if err := client.Close(); err != nil {
 			t.Error(err)
@@ -225,7 +225,7 @@ func TestConnTasks(t *testing.T) {
 	})
 }
 
-// A cancelled Read has taken nothing, even if it was done already.
+// A cancelled Read has consumed no data, even if the data had already arrived.
 func TestConnReadCancelled(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
 		var readErr error
@@ -244,10 +244,10 @@ func TestConnReadCancelled(t *testing.T) {
 		_, err := task.Await(ctx)
 		var ce *aio.CancelledError
 		if !errors.As(err, &ce) || ce.Message != "enough" || readErr != err {
-			t.Errorf("the task ended with %v, Read with %v", err, readErr)
+			t.Errorf("the task returned %v, Read returned %v", err, readErr)
 		}
-		c.SetReadDeadline(time.Time{}) // or each further Read would fail
-		// It is done, and the task has not run yet.
+		c.SetReadDeadline(time.Time{}) // otherwise each further Read would fail
+		// The data has arrived, but the task has not run yet.
 		for _, size := range []int{10, 32 << 10} {
 			task = read(size)
 			spy := &connSpy{connProtocol: c.t.GetProtocol().(connProtocol), updated: func() { task.Cancel() }}
@@ -256,7 +256,7 @@ func TestConnReadCancelled(t *testing.T) {
 				return err
 			}
 			if n, err := task.Await(ctx); n != 0 || !errors.Is(err, aio.ErrCancelled) || !errors.Is(readErr, aio.ErrCancelled) {
-				t.Errorf("a Read that was done ended with %d, %v, and %v", n, err, readErr)
+				t.Errorf("a Read whose data had arrived returned %d, %v, and %v", n, err, readErr)
 			}
 			c.SetReadDeadline(time.Time{})
 			if n, err := read(3).Await(ctx); n != 3 || err != nil {
@@ -269,7 +269,7 @@ func TestConnReadCancelled(t *testing.T) {
 	})
 }
 
-// connProtocol is what a net.Conn is as a protocol.
+// connProtocol is the protocol interface of a net.Conn.
 type connProtocol interface {
 	aio.BufferedProtocol
 	EOFReceived() bool
@@ -289,7 +289,7 @@ func (s *connSpy) BufferUpdated(n int) {
 	s.updated()
 }
 
-// Without a Read, no more than 16 KiB are taken from the system.
+// Without a Read, at most 16 KiB are read from the kernel.
 func TestConnReadsNotAhead(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
 		taken := 0
@@ -305,7 +305,7 @@ func TestConnReadsNotAhead(t *testing.T) {
 		}
 		first := make([]byte, 1<<20)
 		if n, err := c.Read(first); n != 16<<10 || err != nil || !bytes.Equal(first[:n], sent[:n]) {
-			t.Errorf("%d bytes had been read ahead, %v", n, err)
+			t.Errorf("%d bytes were read ahead, %v", n, err)
 		}
 		rest := make([]byte, len(sent)-16<<10)
 		if _, err := io.ReadFull(c, rest); err != nil || !bytes.Equal(rest, sent[16<<10:]) {
@@ -321,7 +321,7 @@ func TestConnWriteWaits(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
 		sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 		var log eventLog
-		// Two at once do not mix.
+		// The data of concurrent writes is not interleaved.
 		var tasks []aio.AnyFuture
 		for _, p := range [][]byte{sent, []byte("end")} {
 			tasks = append(tasks, aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
@@ -366,8 +366,8 @@ func TestConnWriteWaits(t *testing.T) {
 	})
 }
 
-// A Write that is cancelled or too late says how much the transport has, and that much
-// arrives.
+// A Write that is cancelled or times out returns the number of bytes that the transport
+// has accepted, and these arrive.
 func TestConnWriteEnds(t *testing.T) {
 	for name, end := range map[string]func(c connEnd, task aio.AnyTask){
 		"cancelled":     func(_ connEnd, task aio.AnyTask) { task.Cancel() },
@@ -415,7 +415,7 @@ func TestConnWriteEnds(t *testing.T) {
 	}
 }
 
-// Close ends every call, and what was written arrives.
+// Close ends all calls, and the written data arrives.
 func TestConnClose(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
 		var log eventLog
@@ -464,7 +464,7 @@ func TestConnClose(t *testing.T) {
 	})
 }
 
-// What the peer does: the end of its data, and a reset.
+// Tests EOF and a reset from the peer.
 func TestConnPeer(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
 		tcp := peer.(*net.TCPConn)
@@ -497,7 +497,7 @@ func TestConnPeer(t *testing.T) {
 		}
 		return c.Close()
 	})
-	// The transport is aborted behind the connection's back.
+	// The transport is aborted directly.
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
 		aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { c.t.Abort(); return nil }))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
@@ -510,7 +510,7 @@ func TestConnPeer(t *testing.T) {
 	})
 }
 
-// With TLS the end of one direction is that of the other.
+// With TLS, EOF ends both directions.
 func TestConnPeerTLS(t *testing.T) {
 	client, server := connConfigs()
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -553,7 +553,7 @@ func TestConnPeerTLS(t *testing.T) {
 	})
 }
 
-// A callback cannot wait. It can close.
+// A callback cannot wait, but it can close a connection.
 func TestConnCallback(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -578,10 +578,10 @@ func TestConnCallback(t *testing.T) {
 	})
 }
 
-// NewConn takes a transport in whatever state it is.
+// NewConn accepts a transport in any state.
 func TestNewConnState(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
-		// Paused in both directions.
+		// reading paused, and the write buffer full
 		c.t.PauseReading()
 		if _, err := c.t.Write(make([]byte, 16<<20)); err != nil {
 			return err
@@ -596,7 +596,7 @@ func TestNewConnState(t *testing.T) {
 			return err
 		}
 		if size := c.t.GetWriteBufferSize(); written.Done() || size > buffered {
-			t.Errorf("%d bytes were buffered, and are %d; Write is done: %t", buffered, size, written.Done())
+			t.Errorf("%d bytes were buffered, now %d; Write is done: %t", buffered, size, written.Done())
 		}
 		if err := inThread(ctx, func() error {
 			if _, err := io.CopyN(io.Discard, peer, 16<<20); err != nil {
@@ -612,12 +612,12 @@ func TestNewConnState(t *testing.T) {
 		if _, err := again.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("Read: %v", err)
 		}
-		// At the end of its data.
+		// at EOF
 		again = connEnd{aio.NewConn(c.t), c.t}
 		if _, err := again.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("Read by the third: %v", err)
 		}
-		// Closing, and closed.
+		// closing, and closed
 		for _, wait := range []int{0, 0, 3} {
 			c.t.Close()
 			for range wait {
@@ -627,7 +627,7 @@ func TestNewConnState(t *testing.T) {
 			}
 			last := aio.NewConn(c.t)
 			if _, err := last.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("Write on a closed one: %v", err)
+				t.Errorf("Write on a closed connection: %v", err)
 			}
 			if err := last.Close(); err != nil {
 				t.Error(err)
@@ -650,8 +650,7 @@ func TestNewConnMisuse(t *testing.T) {
 		}
 		return c.Close()
 	})
-	// Who writes to the transport itself as well may do what the net.Conn does not
-	// expect.
+	// The transport is used directly as well, which the net.Conn does not expect.
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, _ net.Conn) error {
 		c.t.WriteEOF()
 		if err := inThread(ctx, func() error { _, err := c.Write([]byte("x")); return err }); !errors.Is(err, aio.ErrUsage) {
@@ -667,7 +666,7 @@ func TestNewConnMisuse(t *testing.T) {
 	})
 }
 
-// A loop that is closed ends the calls of other goroutines, wherever they are.
+// Closing the loop ends the calls of other goroutines, whatever state they are in.
 func TestConnLoopClosed(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
 		l := aio.NewEventLoop(nil)
@@ -689,7 +688,7 @@ func TestConnLoopClosed(t *testing.T) {
 		})); err != nil {
 			t.Fatal(err)
 		}
-		// of the task that is destroyed
+		// for the destroyed task
 		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 		results := make(chan error, 3)
 		read := func() {
@@ -704,7 +703,7 @@ func TestConnLoopClosed(t *testing.T) {
 		if err := l.RunForever(); err != nil {
 			t.Fatal(err)
 		}
-		go read() // stays in the inbox
+		go read() // still in the inbox
 		for aio.Posted(l) == 0 {
 			runtime.Gosched()
 		}
@@ -729,10 +728,10 @@ func TestConnLoopClosed(t *testing.T) {
 	}
 }
 
-// A task that talks over a net.Conn allocates nothing.
+// Reads and writes of a task over a net.Conn do not allocate.
 func TestConnAllocations(t *testing.T) {
 	if runtime.GOOS == "windows" || runtime.GOOS == "js" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-		t.Skip("goroutines serve the connections here, or are told from each other by their stack traces")
+		t.Skip("on this system goroutines serve the connections, or are identified by their stack traces")
 	}
 	err := aio.Run(func(ctx context.Context) error {
 		a, b, err := connPair("tcp", "")

@@ -13,8 +13,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// newTestLogger returns a logger with the handler, and what was logged: the numbers of
-// loops, which depend on the tests before, are N.
+// newTestLogger returns a logger with the handler, and the log output. The numbers of
+// loops, which depend on earlier tests, are replaced by N.
 func newTestLogger() (log *slog.Logger, text func() string) {
 	var mu sync.Mutex
 	var buf bytes.Buffer
@@ -81,7 +81,8 @@ msg="after its end" task=child loop=N`)
 
 type testKey struct{}
 
-// A name that changes while another goroutine logs is the old one or the new one.
+// If a name changes while another goroutine logs, the record contains the old or the
+// new name.
 func TestLogHandlerWhileTheNameChanges(t *testing.T) {
 	log, text := newTestLogger()
 	err := aio.Run(func(ctx context.Context) error {

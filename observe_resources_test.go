@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// resourceLines has a line for each resource of a loop, without the places.
+// resourceLines formats the resources of a loop, one per line, without positions.
 func resourceLines(l *aio.Loop) string {
 	var lines []string
 	for _, r := range l.Resources() {
@@ -69,7 +69,7 @@ func TestResources(t *testing.T) {
 			if _, err := next.Await(ctx); err != nil {
 				return err
 			}
-			sameText(t, "the next has it", resourceLines(l), "1 Lock value 1 limit 0 peak 0 waiting 0 by next")
+			sameText(t, "the next task holds it", resourceLines(l), "1 Lock value 1 limit 0 peak 0 waiting 0 by next")
 			if s := l.Resources()[0].String(); !strings.HasPrefix(s, "Lock of aio_test.TestResources.") || !strings.HasSuffix(s, ", held by next, 0 waiting") {
 				t.Errorf("as a text: %s", s)
 			}
@@ -187,7 +187,7 @@ func TestResources(t *testing.T) {
 			return nil
 		})
 	})
-	t.Run("those that the program has dropped are gone", func(t *testing.T) {
+	t.Run("unreferenced resources are removed", func(t *testing.T) {
 		listed(t, func(ctx context.Context, l *aio.Loop) error {
 			var kept aio.Lock
 			if err := kept.Acquire(ctx); err != nil {
@@ -232,7 +232,8 @@ func TestResources(t *testing.T) {
 	})
 }
 
-// Any goroutine may ask, also while a task blocks the loop with a lock in its hands.
+// Any goroutine can list the resources, even while a task blocks the loop and holds a
+// lock.
 func TestResourcesOfABlockedLoop(t *testing.T) {
 	l, stop := aio.StartLoop(nil)
 	l.Resources()
@@ -255,5 +256,5 @@ func TestResourcesOfABlockedLoop(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	l.Resources() // of a closed loop
+	l.Resources() // works on a closed loop
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// observed runs main in a loop with a virtual clock, and returns what an observer is
-// told.
+// observed runs main in a loop with a virtual clock, and returns the events of an
+// observer.
 func observed(t *testing.T, kinds []aio.LoopEventKind, main func(ctx context.Context) error) string {
 	t.Helper()
 	want := map[aio.LoopEventKind]bool{}
@@ -67,7 +67,7 @@ func sameText(t *testing.T, why, got, want string) {
 
 func TestObserverOfTasks(t *testing.T) {
 	kinds := []aio.LoopEventKind{aio.TaskCreated, aio.TaskWoken, aio.TaskCancelled, aio.StepBegan, aio.StepEnded, aio.TaskDone}
-	t.Run("one task waits for another by a queue", func(t *testing.T) {
+	t.Run("one task waits for another with a queue", func(t *testing.T) {
 		got := observed(t, kinds, func(ctx context.Context) error {
 			q := aio.NewQueue[int](1)
 			getter := aio.CreateTask(ctx, q.Get, aio.WithName("getter"))
@@ -153,15 +153,15 @@ func TestObserverOfTheLoop(t *testing.T) {
 	})
 	for _, want := range []string{"callback ran (Handle github.com/goaio/aio_test.callbackForObserver)", "loop waited 1s", "timer late", "job queued by main", "job ended"} {
 		if !strings.Contains(got+"\n", want) {
-			t.Errorf("no %q among the events:\n%s", want, got)
+			t.Errorf("no event %q:\n%s", want, got)
 		}
 	}
 }
 
 func callbackForObserver() {}
 
-// Observers are told in order, and one that removes itself, or another, while it is told
-// of something is told of nothing more.
+// Observers are called in order. An observer that is removed during an event, by itself
+// or by another one, gets no more events.
 func TestObserversComeAndGo(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()
@@ -229,8 +229,7 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// Stats answers for a loop that has not begun, one whose task blocks it, and one that is
-// closed.
+// Stats works before the loop has run, while a task blocks it, and after it is closed.
 func TestStats(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	if s := l.Stats(); s.Observed || s.Running || s.Closed {
@@ -266,7 +265,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// What is open is counted until it is gone, that below TLS once.
+// Open resources are counted until they are closed; a TLS connection counts once.
 func TestStatsOfResources(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()
@@ -309,7 +308,7 @@ func TestStatsOfResources(t *testing.T) {
 		t.Errorf("at the end: %+v", s)
 	}
 	slices.Sort(log)
-	sameText(t, "what was opened and closed", strings.Join(log, "\n"), `
+	sameText(t, "opened and closed resources", strings.Join(log, "\n"), `
 closed connection
 closed connection
 closed server

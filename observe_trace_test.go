@@ -18,7 +18,7 @@ import (
 )
 
 // traced runs f with a flight recorder, and returns the events of its snapshot that
-// concern tasks, regions and logs of the trace.
+// concern tasks, regions and logs.
 func traced(t *testing.T, f func()) []string {
 	t.Helper()
 	if runtime.GOOS == "js" {
@@ -104,8 +104,8 @@ func TestTasksInTraces(t *testing.T) {
 	has(t, events, `TaskEnd .*ID=`+child[1]+` `)
 }
 
-// A task that creates its successor and ends, again and again, must not leave a chain of
-// contexts in memory: each look for a value would walk all of it.
+// A task that creates its successor and ends, repeatedly, must not leave a chain of
+// contexts in memory: each lookup of a value would walk the whole chain.
 func TestTracedTasksLeaveNoChain(t *testing.T) {
 	var depths []int
 	traced(t, func() {
@@ -130,11 +130,11 @@ func TestTracedTasksLeaveNoChain(t *testing.T) {
 		}
 	})
 	if len(depths) != 100 || depths[99] != depths[1] {
-		t.Errorf("contexts that the ctx of each task is derived from: %v", depths)
+		t.Errorf("number of parent contexts of each task's ctx: %v", depths)
 	}
 }
 
-// contextDepth returns from how many contexts ctx is derived.
+// contextDepth returns the number of parent contexts of ctx.
 func contextDepth(ctx context.Context) (n int) {
 	for v := reflect.ValueOf(ctx); ; n++ {
 		for v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer {

@@ -9,10 +9,11 @@ import (
 	"github.com/goaio/aio"
 )
 
-// blockHere is what blocks a loop in these tests: its name has to be in the report.
+// blockHere blocks a loop; the report must contain its name.
 func blockHere(release <-chan struct{}) { <-release }
 
-// Whatever blocks a loop is reported while it does, once, with the task and the place.
+// Whatever blocks a loop is reported once while it blocks, with the task and the
+// position.
 func TestWatchdog(t *testing.T) {
 	for _, c := range []struct {
 		why, task string
@@ -65,8 +66,7 @@ func TestWatchdog(t *testing.T) {
 				done <- err
 			}()
 			for {
-				// the machine may be so busy that something else takes as
-				// long
+				// on a busy machine another step may take as long
 				b := <-reports
 				if b.Task == c.task && strings.Contains(b.Stack, "aio_test.blockHere") {
 					if !strings.Contains(b.String(), "observe_watchdog_test.go:") || b.Loop != l || b.For <= 0 {
@@ -85,7 +85,7 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-// With several loops, each watchdog reports the task of its own.
+// With several loops, each watchdog reports the task of its own loop.
 func TestWatchdogOfSeveralLoops(t *testing.T) {
 	release := make(chan struct{})
 	done := make(chan error)
@@ -127,7 +127,7 @@ func TestWatchdogOfSeveralLoops(t *testing.T) {
 	}
 }
 
-// A watchdog ends with its loop.
+// A watchdog stops with its loop.
 func TestWatchdogEndsWithItsLoop(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: time.Millisecond})

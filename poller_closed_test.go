@@ -14,8 +14,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A descriptor that was closed without being removed does no harm to whatever gets its
-// number next.
+// A descriptor that was closed without being removed does not affect the next user of
+// its number.
 func TestPollerClosedWithoutRemove(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -50,7 +50,7 @@ func TestPollerClosedWithoutRemove(t *testing.T) {
 			f := os.NewFile(uintptr(pollDup(t, fd)), "socket")
 			conn, err := net.FileConn(f)
 			f.Close()
-			unix.Close(fd) // the lowest number that is free
+			unix.Close(fd) // makes it the lowest free number
 			matches(t, "FileConn", err, nil)
 			p := &ioClient{lost: aio.CreateFuture[error](ctx)}
 			tr, _, err := aio.CreateConnection(ctx, func() *ioClient { return p }, "", &aio.ConnectionOptions{Conn: conn})
@@ -95,7 +95,7 @@ func TestPollerClosedWithoutRemove(t *testing.T) {
 	}
 }
 
-// pollMove gives the file of a descriptor another number too, which is free.
+// pollMove duplicates a descriptor to the given number, which is free.
 func pollMove(t *testing.T, from, to int) {
 	t.Helper()
 	if n, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, to); n != to {
@@ -103,7 +103,7 @@ func pollMove(t *testing.T, from, to int) {
 	}
 }
 
-// pollNumber is the number of a transport's descriptor.
+// pollNumber returns the descriptor number of a transport.
 func pollNumber(t *testing.T, tr aio.Transport) int {
 	t.Helper()
 	fd := -1

@@ -28,7 +28,7 @@ func pollPipe(t *testing.T) (r, w int) {
 	return pollEnds(t, p)
 }
 
-// pollPair is pollPipe for two sockets that are connected.
+// pollPair is like pollPipe for two connected sockets.
 func pollPair(t *testing.T) (a, b int) {
 	t.Helper()
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
@@ -58,7 +58,7 @@ func pollWrite(t *testing.T, fd int, p string) {
 	}
 }
 
-// pollRead reads what there is.
+// pollRead reads the available data.
 func pollRead(t *testing.T, fd int) string {
 	t.Helper()
 	buf := make([]byte, 100)
@@ -70,7 +70,7 @@ func pollRead(t *testing.T, fd int) string {
 }
 
 // pollLoop returns a loop with a real clock that is closed when the test ends, and the
-// reports that reach its exception handler.
+// reports to its exception handler.
 func pollLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	t.Helper()
 	l := aio.NewEventLoop(nil)
@@ -80,18 +80,18 @@ func pollLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	return l, reports
 }
 
-// pollAdd is AddReader or AddWriter, which must succeed.
+// pollAdd calls AddReader or AddWriter, which must succeed.
 func pollAdd(t *testing.T, add func(fd any, fn func()) error, fd any, fn func()) {
 	t.Helper()
 	matches(t, "adding a callback", add(fd, fn), nil)
 }
 
-// pollRemove is RemoveReader or RemoveWriter, which must report want.
+// pollRemove calls RemoveReader or RemoveWriter, which must return want.
 func pollRemove(t *testing.T, remove func(fd any) (bool, error), fd any, want bool) {
 	t.Helper()
 	had, err := remove(fd)
 	matches(t, "removing a callback", err, nil)
-	same(t, "there was a callback", had, want)
+	same(t, "a callback was removed", had, want)
 }
 
 // LOOP-003, LOOP-004
@@ -108,7 +108,7 @@ func TestPollerOfClosedLoop(t *testing.T) {
 		pollRemove(t, l.RemoveReader, r, false)
 		pollRemove(t, l.RemoveWriter, w, false)
 	}
-	pollWrite(t, w, "x") // the descriptors are the user's
+	pollWrite(t, w, "x") // the program may still use its descriptors
 	same(t, "what is read", pollRead(t, r), "x")
 }
 
@@ -147,19 +147,19 @@ func TestPollerTakesDescriptors(t *testing.T) {
 		pollAdd(t, l.AddWriter, fd, nop)
 		pollRemove(t, l.RemoveWriter, fd, true)
 	}
-	tooLarge := int64(math.MaxInt32) + 1 // as an int of 32 bits it is negative
+	tooLarge := int64(math.MaxInt32) + 1 // negative as a 32-bit integer
 	for _, fd := range []any{-1, ^uintptr(0), int(tooLarge), nil, "3", 3.0, t, struct{}{}} {
 		matches(t, "AddReader", l.AddReader(fd, nop), aio.ErrUsage)
 		matches(t, "AddWriter", l.AddWriter(fd, nop), aio.ErrUsage)
 		for _, remove := range []func(any) (bool, error){l.RemoveReader, l.RemoveWriter} {
 			had, err := remove(fd)
-			same(t, "there was a callback", had, false)
+			same(t, "a callback was removed", had, false)
 			matches(t, "removing a callback", err, aio.ErrUsage)
 		}
 	}
 	ln.Close()
 	matches(t, "AddReader of a closed listener", l.AddReader(ln, nop), net.ErrClosed)
-	matches(t, "AddReader of a free number", l.AddReader(1<<20, nop), syscall.EBADF)
+	matches(t, "AddReader of an unused descriptor number", l.AddReader(1<<20, nop), syscall.EBADF)
 	pollRemove(t, l.RemoveReader, 1<<20, false)
 	matches(t, "AddReader without a callback", l.AddReader(r, nil), aio.ErrUsage)
 }
@@ -181,7 +181,7 @@ func TestPollerFromAnotherGoroutine(t *testing.T) {
 // LOOP-302, LOOP-305
 func TestPollerOneDirection(t *testing.T) {
 	l, _ := pollLoop(t)
-	a, b := pollPair(t) // which can be written to all the time
+	a, b := pollPair(t) // always writable
 	var log eventLog
 	pollAdd(t, l.AddReader, a, func() { log.add("read") })
 	onePass(t, l)
@@ -209,7 +209,7 @@ func TestPollerForgetsWithTheLast(t *testing.T) {
 	pollRemove(t, l.RemoveWriter, a, true)
 	pollRemove(t, l.RemoveReader, a, true)
 	err := runMain(l, func(ctx context.Context) error {
-		// a descriptor could end the wait
+		// not a deadlock, as a descriptor could end the wait
 		_, err := forever(ctx)
 		return err
 	})
@@ -230,8 +230,8 @@ func TestPollerReplaces(t *testing.T) {
 	pollAdd(t, l.AddWriter, a, func() { log.add("write2") })
 	onePass(t, l)
 	log.want(t, "read2 write2")
-	// One that is replaced when it is due does not run, nor does the new one before
-	// the next pass.
+	// A callback that is replaced when it is already due does not run, and the new
+	// one runs in the next pass at the earliest.
 	l.CallSoon(func() { pollAdd(t, l.AddReader, a, func() { log.add("read3") }) })
 	onePass(t, l)
 	log.want(t, "write2")
@@ -271,19 +271,19 @@ func TestPollerFiresInEachPass(t *testing.T) {
 			pollRemove(t, l.RemoveReader, r, true)
 			l.Stop()
 		case 2:
-			panic(failure) // which ends nothing
+			panic(failure) // the loop continues
 		}
 	})
 	matches(t, "RunForever", l.RunForever(), nil)
 	onePass(t, l)
 	log.want(t, "read1 between read2 between read3 between")
-	same(t, "the byte is there still", pollRead(t, r), "x")
+	same(t, "the byte is still there", pollRead(t, r), "x")
 	same(t, "reports", len(*reports), 1)
 	matches(t, "the report", (*reports)[0].Err, failure)
 	same(t, "the report has a handle", (*reports)[0].Handle != nil, true)
 }
 
-// A peer that is gone is for both callbacks to find out. LOOP-306
+// If the peer has closed the connection, both callbacks are called. LOOP-306
 func TestPollerHangUp(t *testing.T) {
 	l, _ := pollLoop(t)
 	a, b := pollPair(t)
@@ -311,7 +311,7 @@ func TestPollerRemovedInTheSamePass(t *testing.T) {
 	pollAdd(t, l.AddWriter, a, func() { log.add("write") })
 	onePass(t, l)
 	log.want(t, "read")
-	// It also holds for what was queued before the loop asked the system.
+	// The same for callbacks scheduled before the loop polled.
 	l.CallSoon(func() {
 		log.add("remove")
 		pollRemove(t, l.RemoveReader, a, true)
@@ -354,7 +354,7 @@ func TestPollerDescriptorOfTransport(t *testing.T) {
 			_, err = l.RemoveWriter(file)
 			matches(t, "RemoveWriter", err, aio.ErrUsage)
 		}
-		// the socket as another descriptor, which has no transport
+		// a duplicate of the socket, which no transport uses
 		other, err := sock.File()
 		if err != nil {
 			return err
@@ -367,7 +367,7 @@ func TestPollerDescriptorOfTransport(t *testing.T) {
 		if _, err := p.lost.Await(ctx); err != nil {
 			return err
 		}
-		for n := -1; n != int(fd); { // the number is free again
+		for n := -1; n != int(fd); { // until the number is free again
 			if n = pollDup(t, r); n > int(fd) {
 				t.Fatalf("descriptor %d was not closed", fd)
 			}
@@ -380,9 +380,9 @@ func TestPollerDescriptorOfTransport(t *testing.T) {
 	matches(t, "the run", err, nil)
 }
 
-// A socket that lives on in a duplicate comes back under the number that it had when its
-// transport was closed. Whatever the system still knows of that, the new registration
-// counts.
+// A duplicate keeps a socket open after its transport is closed, and gets the number of
+// the transport's descriptor. The new registration counts, whatever the kernel still
+// knows of the old one.
 func TestPollerDuplicateComesBack(t *testing.T) {
 	l, _ := pollLoop(t)
 	stays, peer := pollPair(t)
@@ -460,7 +460,7 @@ func TestPollerEventBesideStop(t *testing.T) {
 	log.want(t, "left")
 }
 
-// A Stop before the run makes one pass, which asks the system too. LOOP-019
+// Stop before the run makes one pass, which also polls. LOOP-019
 func TestPollerStopBeforeRun(t *testing.T) {
 	l, _ := pollLoop(t)
 	_, w := pollPipe(t)
@@ -488,11 +488,11 @@ func TestPollerOrderWithinPass(t *testing.T) {
 		pollAdd(t, l.AddWriter, a, step("write"))
 		l.CallSoon(step("soon"))
 		for due := l.Time().Add(time.Microsecond); l.Time().Before(due); {
-			// the timer is due by then
+			// due in the next pass
 		}
 		l.CallSoon(func() {
 			pollRemove(t, l.RemoveReader, a, true)
-			// removed before its first turn
+			// removed before its first call
 			pollAdd(t, l.AddReader, a, step("never"))
 			l.CallSoon(func() { pollRemove(t, l.RemoveReader, a, true) })
 		})
@@ -506,8 +506,8 @@ func TestPollerOrderWithinPass(t *testing.T) {
 	log.want(t, "soon+ write+ timer+")
 }
 
-// What another goroutine hands in before the loop asks the system comes before
-// descriptors. LOOP-020
+// Calls from other goroutines that arrive before the loop polls run before the
+// callbacks of descriptors. LOOP-020
 func TestPollerOrderAgainstThreadsafe(t *testing.T) {
 	l, _ := pollLoop(t)
 	_, w := pollPipe(t)
@@ -530,8 +530,8 @@ func TestPollerOrderAgainstThreadsafe(t *testing.T) {
 	log.want(t, "threadsafe soon write")
 }
 
-// A callback of a descriptor is one entry of the queue, and so is the wake-up of a task
-// by it.
+// A callback of a descriptor is one entry of the ready queue, and so is the task that
+// it wakes.
 func TestPollerWakesTask(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, w := pollPipe(t)
@@ -553,8 +553,8 @@ func TestPollerWakesTask(t *testing.T) {
 	log.want(t, "callback task:x after")
 }
 
-// The loop waits in the system's poller while a descriptor is registered, and is woken
-// there.
+// While a descriptor is registered the loop waits in the poller, and a call from
+// another goroutine wakes it there.
 func TestPollerWokenByGoroutine(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, _ := pollPipe(t)
@@ -580,7 +580,7 @@ func TestPollerWokenByGoroutine(t *testing.T) {
 	same(t, "rounds", rounds, 500)
 }
 
-// The same with the descriptor itself, which another goroutine makes ready.
+// The same with a descriptor that another goroutine makes ready.
 func TestPollerWokenByDescriptor(t *testing.T) {
 	l, _ := pollLoop(t)
 	there, here := pollPair(t)
@@ -626,8 +626,8 @@ func pollDup(t *testing.T, fd int) int {
 	return n
 }
 
-// LOOP-022: a timer does not fire early, whatever its size, when the system does the
-// waiting.
+// LOOP-022: a timer of any duration does not fire early when the loop waits in the
+// poller.
 func TestPollerTimersBesideDescriptor(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, _ := pollPipe(t)
@@ -647,7 +647,7 @@ func TestPollerTimersBesideDescriptor(t *testing.T) {
 	matches(t, "the run", err, nil)
 }
 
-// Timers of many sizes fire in the order of their times beside a descriptor.
+// Timers of many durations fire in order while the loop waits in the poller.
 func TestPollerTimerOrderBesideDescriptor(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, _ := pollPipe(t)
@@ -671,8 +671,8 @@ func TestPollerTimerOrderBesideDescriptor(t *testing.T) {
 	same(t, "in order", slices.IsSorted(got), true)
 }
 
-// What is ready comes before a virtual clock moves on, and what may yet become ready is
-// no deadlock.
+// Ready descriptors are handled before a virtual clock advances, and waiting for a
+// descriptor is not a deadlock.
 func TestPollerVirtualClock(t *testing.T) {
 	l, _ := newLoop(t)
 	r, w := pollPipe(t)
@@ -692,7 +692,7 @@ func TestPollerVirtualClock(t *testing.T) {
 		same(t, "time passed", l.Time().Sub(start), 0)
 		timer.Cancel()
 		if err := aio.Sleep(ctx, time.Hour); err != nil {
-			// nothing arrives, and the clock jumps
+			// nothing arrives, so the clock jumps
 			return err
 		}
 		same(t, "time passed", l.Time().Sub(start), time.Hour)
@@ -702,7 +702,8 @@ func TestPollerVirtualClock(t *testing.T) {
 			pollWrite(t, w, "later")
 			close(written)
 		}()
-		_, err := arrived.Await(ctx) // without a timer: it waits for the world
+		// no timer: the loop waits for the descriptor
+		_, err := arrived.Await(ctx)
 		<-written
 		same(t, "time passed", l.Time().Sub(start), time.Hour)
 		pollRemove(t, l.RemoveReader, r, true)
@@ -712,7 +713,8 @@ func TestPollerVirtualClock(t *testing.T) {
 	log.want(t, `read"now" read"later"`)
 }
 
-// A descriptor that was closed without being removed is misuse, but harms nobody else.
+// Closing a descriptor without removing its callbacks is misuse, but affects no other
+// descriptor.
 func TestPollerClosedDescriptor(t *testing.T) {
 	l, _ := pollLoop(t)
 	r, w := pollPipe(t)
@@ -732,8 +734,8 @@ func TestPollerClosedDescriptor(t *testing.T) {
 	same(t, "events", len(log), 2)
 }
 
-// One pass takes in whatever is ready, also if that is more than the loop has room for at
-// first.
+// One pass handles all ready descriptors, even more than the loop's initial buffer
+// holds.
 func TestPollerManyDescriptors(t *testing.T) {
 	l, _ := pollLoop(t)
 	ready := map[int]int{}
@@ -744,5 +746,5 @@ func TestPollerManyDescriptors(t *testing.T) {
 	for range 5 {
 		onePass(t, l)
 	}
-	same(t, "descriptors that were ready", len(ready), 200)
+	same(t, "ready descriptors", len(ready), 200)
 }

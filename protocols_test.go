@@ -11,7 +11,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Protocols with one callback each that is not as it must be.
+// Protocols with one invalid callback each.
 type (
 	protoMade0          struct{}
 	protoMadeTwo        struct{}
@@ -70,8 +70,8 @@ func (protoNothing) Hello([]byte)                              {}
 func (*protoByPointer) DataReceived([]byte)                    {}
 func (*protoByPointer) ConnectionMade(aio.Transport)           {}
 
-// What is no protocol is refused by whoever is given it, and the error says what is
-// wrong.
+// All functions that take a protocol refuse a value that is not one, and the error
+// describes the reason.
 func TestProtocolRefused(t *testing.T) {
 	for _, c := range []struct {
 		p    aio.Protocol
@@ -113,7 +113,7 @@ func TestProtocolRefused(t *testing.T) {
 		scripted(t, func(s *ioCase) {
 			_, _, err := aio.ConnectAcceptedSocket(s.ctx, func() aio.Protocol { return c.p }, net.Conn(newConnFake()), nil)
 			check("ConnectAcceptedSocket", err)
-			for range 2 { // the second time it is known
+			for range 2 { // the result of the first check is cached
 				check("SetProtocol", panics(func() { s.t.SetProtocol(c.p) }))
 			}
 			s.want("", "a protocol that was refused changes nothing")
@@ -121,7 +121,7 @@ func TestProtocolRefused(t *testing.T) {
 	}
 }
 
-// What a protocol may look like.
+// Valid protocols.
 type (
 	protoAnyTransport   struct{ t aio.BaseTransport }
 	protoReadTransport  struct{ t aio.ReadTransport }
@@ -140,8 +140,8 @@ func (p *protoAllKinds) DataReceived([]byte)                       { p.data++ }
 func (p *protoAllKinds) DatagramReceived([]byte, net.Addr)         { p.datagrams++ }
 func (p *protoAllKinds) ErrorReceived(error)                       { p.datagrams++ }
 
-// PROTO-001: any part of a protocol will do, and ConnectionMade gets the transport as
-// what it asks for.
+// PROTO-001: a protocol may have any subset of the methods, and ConnectionMade gets the
+// transport as the interface that it declares.
 func TestProtocolParts(t *testing.T) {
 	anyT, readT, writeT := &protoAnyTransport{}, &protoReadTransport{}, &protoWriteTransport{}
 	lost, kinds, n := &protoLostOnly{}, &protoAllKinds{}, 0
@@ -173,7 +173,7 @@ func TestProtocolParts(t *testing.T) {
 	}
 }
 
-// PROTO-003, PROTO-010, LOOP-223: a BufferedProtocol gets everything in order.
+// PROTO-003, PROTO-010, LOOP-223: a BufferedProtocol receives all data in order.
 func TestProtocolBufferedOverConnections(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		sent := strings.Repeat("123456789", 1024)
@@ -214,8 +214,8 @@ func (p *protoSmallBuffers) GetBuffer(int) []byte     { return p.buf[:] }
 func (p *protoSmallBuffers) BufferUpdated(n int)      { p.got = append(p.got, p.buf[:n]...) }
 func (p *protoSmallBuffers) ConnectionLost(err error) { p.lost.SetResult(err) }
 
-// A method whose name is nearly one of those that are called is refused, beside right
-// ones too.
+// A protocol with a misspelt method name is refused, even if its other methods are
+// correct.
 type (
 	protoMisspelt    struct{}
 	protoMisspeltEOF struct{}
@@ -227,7 +227,7 @@ func (protoMisspelt) DataRecieved([]byte)          {}
 func (protoMisspeltEOF) DataReceived([]byte)       {}
 func (protoMisspeltEOF) EofReceived() bool         { return true }
 
-// the right one is there: the other may be the user's
+// DataReceived exists, so the other method may be intended
 func (protoMisspeltToo) DataReceived([]byte) {}
 func (protoMisspeltToo) DataRecieved([]byte) {}
 

@@ -15,8 +15,7 @@ import (
 
 type seqOf[T any] = func(ctx context.Context) iter.Seq2[T, error]
 
-// counting yields 1 to n, and awaits for d before each item. It writes down what happens
-// to it.
+// counting yields 1 to n, and awaits for d before each item. It logs its start and end.
 func counting(log *eventLog, n int, d time.Duration) seqOf[int] {
 	return func(ctx context.Context) iter.Seq2[int, error] {
 		return func(yield func(int, error) bool) {
@@ -59,7 +58,7 @@ func TestPullOrder(t *testing.T) {
 				break
 			}
 		}
-		// Each item takes the one pass that its own await takes.
+		// Each item takes one pass, that of its own await.
 		log.want(t, "made begin pass1 1,true pass2 2,true end 0,false")
 		if v, ok, err := it.Next(ctx); v != 0 || ok || err != nil {
 			t.Errorf("after the end Next returns %v %v %v", v, ok, err)
@@ -83,7 +82,7 @@ func TestPullClose(t *testing.T) {
 		if _, ok, err := unused.Next(ctx); ok || err != nil {
 			t.Errorf("Next after Close returns %v %v", ok, err)
 		}
-		log.want(t, "", "a body that has not begun is not run")
+		log.want(t, "", "a body that has not started does not run")
 
 		it := aio.Pull(ctx, counting(&log, 2, 0))
 		if v, ok, err := it.Next(ctx); v != 1 || !ok || err != nil {
@@ -122,14 +121,14 @@ func TestPullClose(t *testing.T) {
 			return err
 		}
 		if err := stubborn.Close(ctx); !errors.Is(err, aio.ErrUsage) {
-			t.Errorf("a body that goes on: %v", err)
+			t.Errorf("a body that continues: %v", err)
 		}
 		return stubborn.Close(ctx)
 	})
 }
 
-// A Next or Close while another one has not returned is misuse, of another task and of
-// the body itself.
+// Calling Next or Close while another call is in progress is misuse, in another task
+// and in the body itself.
 func TestPullInUse(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog
@@ -182,7 +181,7 @@ func TestPullCancelled(t *testing.T) {
 		}
 		log.want(t, "end")
 
-		// An iteration outlives a timeout that its body deals with.
+		// The iteration can continue after a timeout that its body handles.
 		patient := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
 			return func(yield func(int, error) bool) {
 				for {
@@ -208,7 +207,7 @@ func TestPullCancelled(t *testing.T) {
 	})
 }
 
-// A body that drops a cancellation does not take it from the task.
+// If the body swallows a cancellation, the task still gets it.
 func TestPullDroppedCancellation(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		deaf := func(ctx context.Context) iter.Seq2[int, error] {
@@ -235,7 +234,7 @@ func TestPullDroppedCancellation(t *testing.T) {
 				t.Errorf("%s returns %v", end, err)
 			}
 		}
-		// A request that a scope in the body has made is not the task's.
+		// A cancellation by a scope in the body does not cancel the task.
 		own := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
 			return func(yield func(int, error) bool) {
 				err := aio.Timeout(ctx, time.Second, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
@@ -251,7 +250,7 @@ func TestPullDroppedCancellation(t *testing.T) {
 	})
 }
 
-// Tasks take turns, and each finds its own context in the body.
+// Several tasks call Next in turns, and the body sees the context of the calling task.
 func TestPullContext(t *testing.T) {
 	type key struct{}
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -276,11 +275,11 @@ func TestPullContext(t *testing.T) {
 				t.Errorf("%v %v", got, err)
 			}
 		}
-		// the end of a context that the caller derived
+		// a derived context that is done
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
 		if _, _, err := it.Next(ended); !errors.Is(err, context.Canceled) || errors.Is(err, aio.ErrCancelled) {
-			t.Errorf("under a context that has ended: %v", err)
+			t.Errorf("with a done context: %v", err)
 		}
 		return it.Close(ctx)
 	})
@@ -304,7 +303,7 @@ func TestPullNested(t *testing.T) {
 						}
 						p[i] = v
 					}
-					// an eager task, and a group, within the body
+					// an eager task and a group in the body
 					aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 						log.add("eager")
 						return 0, aio.Sleep(ctx, 0)
@@ -364,7 +363,7 @@ func TestPullPanics(t *testing.T) {
 		if _, ok, err := it.Next(ctx); ok || err != nil {
 			t.Errorf("after the panic: %v %v", ok, err)
 		}
-		// runtime.Goexit ends the task, as it does without Pull
+		// runtime.Goexit ends the task, as without Pull
 		exits := aio.Pull(ctx, func(context.Context) iter.Seq2[int, error] {
 			return func(func(int, error) bool) { runtime.Goexit() }
 		})
@@ -397,7 +396,7 @@ func TestPullMisuse(t *testing.T) {
 		if err := panics(func() { aio.Pull[int](ctx, nil) }); !errors.Is(err, aio.ErrUsage) {
 			t.Error(err)
 		}
-		// a yield from a child task would swap two goroutines
+		// a yield from a child task would switch between two goroutines
 		it := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
 			return func(yield func(int, error) bool) {
 				_, err := aio.CreateTask(ctx, func(context.Context) (int, error) {
@@ -408,7 +407,7 @@ func TestPullMisuse(t *testing.T) {
 			}
 		})
 		if _, _, err := it.Next(ctx); !errors.Is(err, aio.ErrWrongGoroutine) {
-			t.Errorf("a yield of another task: %v", err)
+			t.Errorf("a yield from another task: %v", err)
 		}
 		if err := it.Close(ctx); err != nil {
 			return err
@@ -419,14 +418,14 @@ func TestPullMisuse(t *testing.T) {
 			return 0, err
 		})
 		if !errors.Is(err, aio.ErrWrongGoroutine) {
-			t.Errorf("Next by a worker: %v", err)
+			t.Errorf("Next in a worker: %v", err)
 		}
 		return nil
 	})
 }
 
-// An iterator that nobody closes is closed at the end: by Run, while its body may still
-// await, or else by Loop.Close.
+// An iterator that is not closed by the program is closed by Run, during which its body
+// may still await, or else by Loop.Close.
 func TestPullLeftOpen(t *testing.T) {
 	var log eventLog
 	body := func(ctx context.Context) iter.Seq2[int, error] {
@@ -451,7 +450,7 @@ func TestPullLeftOpen(t *testing.T) {
 	})); err != nil {
 		t.Error(err)
 	}
-	// and one in the middle of an item
+	// another one in the middle of an item
 	aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 		_, _, err := aio.Pull(ctx, counting(&log, 1, time.Hour)).Next(ctx)
 		return err

@@ -11,12 +11,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// put is a coroutine that puts one item.
+// put returns a coroutine that puts one item.
 func put(q *aio.Queue[int], item int) func(ctx context.Context) error {
 	return func(ctx context.Context) error { return q.Put(ctx, item) }
 }
 
-// fill puts items that must not have to wait.
+// fill puts items without waiting.
 func (s *scene) fill(q *aio.Queue[int], items ...int) {
 	s.Helper()
 	for _, item := range items {
@@ -24,7 +24,7 @@ func (s *scene) fill(q *aio.Queue[int], items ...int) {
 	}
 }
 
-// holds takes all items out of the queue and compares them.
+// holds removes all items from the queue and compares them.
 func (s *scene) holds(q *aio.Queue[int], want ...int) {
 	s.Helper()
 	same(s, "QSize", q.QSize(), len(want))
@@ -38,7 +38,7 @@ func (s *scene) holds(q *aio.Queue[int], want ...int) {
 	}
 }
 
-// queueKinds are the orders in which a queue gives out 1, 3, 2.
+// queueKinds lists the kinds of queues, with the order in which they return 1, 3, 2.
 var queueKinds = []struct {
 	name string
 	new  func(maxsize int) *aio.Queue[int]
@@ -58,7 +58,7 @@ func TestQueueHoldsItemsInItsOrder(t *testing.T) {
 	for _, kind := range queueKinds {
 		for _, max := range []int{-1, 0, 3} {
 			t.Run(fmt.Sprint(kind.name, " ", max), func(t *testing.T) {
-				s := &scene{T: t} // no loop is needed
+				s := &scene{T: t} // works without a loop
 				q := kind.new(max)
 				same(s, "MaxSize", q.MaxSize(), max)
 				for i, item := range []int{1, 3, 2} {
@@ -72,7 +72,7 @@ func TestQueueHoldsItemsInItsOrder(t *testing.T) {
 					same(s, "PutNowait into a full queue", q.PutNowait(4), aio.ErrQueueFull)
 				}
 				s.holds(q, kind.out...)
-				same(s, "Empty in the end", q.Empty(), true)
+				same(s, "Empty at the end", q.Empty(), true)
 				_, err := q.GetNowait()
 				same(s, "GetNowait from an empty queue", err, aio.ErrQueueEmpty)
 				for range 3 {
@@ -280,7 +280,8 @@ func TestQueueGetterThatWasOvertakenWaitsAgain(t *testing.T) {
 	})
 }
 
-// QUE-018, QUE-025: a wake-up is passed on only if there is still something to be had.
+// QUE-018, QUE-025: a wake-up is passed on only if an item or a slot is still
+// available.
 func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
 	play(t, func(s *scene) {
 		q := aio.NewQueue[int](1)
@@ -293,7 +294,7 @@ func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
 		a.Cancel()
 		s.after(3, "A!cancelled")
 		for _, want := range []string{"B=2", "C=2"} {
-			// B has kept its place before C
+			// B is still before C
 			s.fill(q, 2)
 			s.after(1, want)
 		}
@@ -331,7 +332,8 @@ func TestQueueItemsStayUntilTheGettersResume(t *testing.T) {
 
 // QUE-022, QUE-023
 func TestQueueCancelledPutterIsNotWoken(t *testing.T) {
-	for _, first := range []bool{false, true} { // X comes before or after b
+	// whether X is put before b or after it
+	for _, first := range []bool{false, true} {
 		play(t, func(s *scene) {
 			q := aio.NewQueue[int](1)
 			s.fill(q, 1)
@@ -391,7 +393,7 @@ func TestQueueJoinWaitsUntilAllIsDone(t *testing.T) {
 				s.must(q.Join(s.ctx))
 				s.want("") // it did not suspend
 				s.fill(q, 1, 3, 2)
-				q.TaskDone() // before the get
+				q.TaskDone() // allowed before the get
 				s.start("A", q.Join)
 				s.start("B", q.Join)
 				s.holds(q, kind.out...)
@@ -399,7 +401,7 @@ func TestQueueJoinWaitsUntilAllIsDone(t *testing.T) {
 				q.TaskDone()
 				s.after(5, "")
 				q.TaskDone()
-				s.fill(q, 4) // too late for those who wait
+				s.fill(q, 4) // too late for the tasks that wait in Join
 				s.after(1, "A B")
 				c := s.start("C", q.Join)
 				s.after(3, "")
@@ -436,7 +438,7 @@ func TestQueueJoinReturnsWhenTwoWorkersHaveDoneAll(t *testing.T) {
 				})
 			}
 			s.must(q.Join(s.ctx))
-			same(s, kind.name+": sum of what was done at the end of Join", sum, 99*100/2)
+			same(s, kind.name+": sum of the finished items when Join returns", sum, 99*100/2)
 		})
 	}
 }
@@ -446,7 +448,7 @@ func TestQueueShutdown(t *testing.T) {
 	type env struct {
 		*scene
 		q   *aio.Queue[int]
-		out []int // the order of 1, 3, 2
+		out []int // the order in which 1, 3, 2 are returned
 	}
 	get := func(s env) func(ctx context.Context) (int, error) { return s.q.Get }
 	refuses := func(s env) {
@@ -617,15 +619,15 @@ func TestQueueAllEndsWithTheQueueOrWithTheError(t *testing.T) {
 
 		s.start("B", all)
 		s.fill(q, 2, 3, 4)
-		s.after(1, "2 3 B") // left by return: 4 stays
+		s.after(1, "2 3 B") // ended by return: 4 remains
 		q.Shutdown(false)
 		s.start("C", all)
 		s.after(1, "4 exhausted C")
 	})
 }
 
-// Equal priorities leave the queue as from Python's heapq, which is neither the order in
-// which they went in nor its reverse.
+// Items of equal priority leave the queue in the order of Python's heapq, which is
+// neither that of insertion nor its reverse.
 func TestPriorityQueueGivesEqualsInTheOrderOfHeapq(t *testing.T) {
 	s := &scene{T: t}
 	type job struct{ priority, number int }
@@ -638,5 +640,5 @@ func TestPriorityQueueGivesEqualsInTheOrderOfHeapq(t *testing.T) {
 		s.must(err)
 		s.add("%d/%d", j.priority, j.number)
 	}
-	s.want("0/1 0/5 0/6 0/3 1/2 1/7 1/4 1/0") // measured on CPython
+	s.want("0/1 0/5 0/6 0/3 1/2 1/7 1/4 1/0") // as measured with CPython
 }

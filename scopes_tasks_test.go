@@ -10,8 +10,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// A cancelled scope reaches the tasks of the groups in it, again and again, and those of
-// groups in these; shields and scopes in a task hold it off.
+// A cancelled scope cancels the tasks of the groups in it, and of nested groups, at
+// each of their awaits; shields and scopes within a task hold it off.
 func TestScopeReachesGroups(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog
@@ -31,7 +31,7 @@ func TestScopeReachesGroups(t *testing.T) {
 				return nil
 			}
 		}
-		loop := s.Deadline // before Run there is none
+		loop := s.Deadline // before Run
 		if !loop().IsZero() {
 			t.Error("a deadline before Run")
 		}
@@ -62,7 +62,8 @@ func TestScopeReachesGroups(t *testing.T) {
 				if !errors.As(err, &c) || c.Message != "that's it" || c.Source != aio.CancelScoped || c.By != "canceller" {
 					t.Errorf("the error is %#v", err)
 				}
-				// started in a cancelled scope: its first await fails
+				// started in a cancelled scope, so its first await
+				// fails
 				tg.Go(stubborn("late"))
 				return err
 			})
@@ -70,9 +71,9 @@ func TestScopeReachesGroups(t *testing.T) {
 		if err != nil || !s.Caught() || !s.CancelCalled() {
 			t.Errorf("Run returns %v, caught %v", err, s.Caught())
 		}
-		// Groups wait without being woken again: each failed await takes one
-		// pass. The group cancels its tasks too, by a request: late does not
-		// begin.
+		// The groups wait without additional passes: each failed await takes
+		// one pass. The group also cancels its tasks with a request, so late
+		// does not start.
 		log.want(t, "cancel a:cancelled b:cancelled a:cancelled b:cancelled a:cancelled a-done b:cancelled b-done shielded:ok")
 		if aio.Gate(ctx) != 0 {
 			t.Errorf("the gate is %d", aio.Gate(ctx))
@@ -81,7 +82,7 @@ func TestScopeReachesGroups(t *testing.T) {
 	})
 }
 
-// A group in a cancelled scope waits for its tasks without passes of its own, as does a
+// A group in a cancelled scope waits for its tasks without using passes, and so does a
 // Condition for its lock.
 func TestScopeDoesNotSpin(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -155,7 +156,7 @@ func TestScopeDeadline(t *testing.T) {
 			t.Errorf("FailAfter without a limit: %v", err)
 		}
 
-		// moved from outside, and lifted
+		// the deadline is moved from outside, and removed
 		var s aio.CancelScope
 		s.SetTimeout(time.Second)
 		loop.CallLater(time.Second/2, func() { s.SetTimeout(time.Minute) })
@@ -169,28 +170,28 @@ func TestScopeDeadline(t *testing.T) {
 		if err := lifted.Run(ctx, sleep); err != nil || lifted.CancelCalled() || took() != time.Hour || !lifted.Deadline().IsZero() {
 			t.Errorf("a lifted deadline: %v", err)
 		}
-		// the error says that it was a deadline
+		// the error says that the reason was a deadline
 		var c *aio.CancelledError
 		err = aio.FailAfter(ctx, time.Second, func(ctx context.Context) error {
 			if err := sleep(ctx); !errors.As(err, &c) || c.Source != aio.CancelDeadline {
 				t.Errorf("the await returns %#v", err)
 			}
 			if ctx.Err() == nil {
-				t.Error("the context has not ended")
+				t.Error("the context is not done")
 			}
 			return nil
 		})
-		return err // not the timeout, if the body does not return it
+		return err // the body returns another error than the timeout
 	})
 }
 
-// Timeouts and groups say in their cancellation what they are.
+// The cancellations of timeouts and groups contain their reason.
 func TestCancelSource(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		source := func(err error) aio.CancelSource {
 			var c *aio.CancelledError
 			if !errors.As(err, &c) {
-				t.Errorf("%v is no cancellation", err)
+				t.Errorf("%v is not a cancellation", err)
 				return 99
 			}
 			return c.Source
@@ -267,7 +268,7 @@ func TestScopeShieldMoves(t *testing.T) {
 	})
 }
 
-// What asyncio counts is right inside a shield and behind it.
+// The counter of cancellation requests is right inside a shield and after it.
 func TestShieldCounts(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog
@@ -286,7 +287,7 @@ func TestShieldCounts(t *testing.T) {
 				return err
 			})
 			log.add("shield:%v", outcomeOf(err))
-			// nothing to wait for, so nothing is delivered
+			// does not wait, so no cancellation is delivered
 			var free aio.Lock
 			log.add("lock:%v", outcomeOf(free.Acquire(ctx)))
 			err = aio.Sleep(ctx, time.Hour)
@@ -333,7 +334,7 @@ func TestCancelAndWait(t *testing.T) {
 		if !a.Cancelled() || b.Exception() != errors.ErrUnsupported {
 			t.Errorf("a %v, b %v", a, b)
 		}
-		// futures of all kinds, and none
+		// futures of different kinds, and no futures
 		f := aio.CreateFuture[int](ctx)
 		if err := aio.CancelAndWait[aio.AnyFuture](ctx, f, a); err != nil || !f.Cancelled() {
 			t.Errorf("%v %v", err, f)
@@ -367,7 +368,7 @@ func TestScopeMisuse(t *testing.T) {
 				t.Errorf("entered twice: %v", err)
 			}
 			var free aio.Lock
-			err := free.Acquire(ctx) // every await fails
+			err := free.Acquire(ctx) // every await fails, even this one
 			if free.Locked() || err == nil || err.Error() != "aio: cancelled: early" {
 				t.Errorf("cancelled before Run: %v", err)
 			}
@@ -386,7 +387,7 @@ func TestScopeMisuse(t *testing.T) {
 				t.Errorf("%s after Run: %v", name, err)
 			}
 		}
-		// a panic leaves the scope
+		// a panic leaves the scope properly
 		var p aio.CancelScope
 		p.Cancel()
 		_ = panics(func() { _ = p.Run(ctx, func(context.Context) error { panic(errors.ErrUnsupported) }) })

@@ -11,15 +11,15 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The rules of docs/cancellation.md as a model, and the package held against it: each
-// nesting of up to three scopes, each one or two cancellations, each order and moment of
-// these, each way to deal with an error.
+// A model of the rules in docs/cancellation.md, with which the package is compared:
+// every nesting of up to three scopes, every one or two cancellations, every order and
+// moment of these, every way to handle an error.
 
-// A nesting is a word of layers, from the outermost to the innermost: t is a Timeout, s a
-// CancelScope, h a shielded one.
+// A nesting is a string of layers, from the outermost to the innermost: t is a Timeout,
+// s a CancelScope, h a shielded CancelScope.
 type nesting string
 
-// outcomeOf is the word for an error in the logs.
+// outcomeOf returns the word for an error in the logs.
 func outcomeOf(err error) string {
 	switch {
 	case err == nil:
@@ -32,17 +32,17 @@ func outcomeOf(err error) string {
 	return err.Error()
 }
 
-// scopeModel predicts. Events are numbered: -1 is a request to cancel the task, i the end
-// of layer i.
+// scopeModel predicts the results. Events are numbered: -1 is a request to cancel the
+// task, i is the expiry or cancellation of layer i.
 type scopeModel struct {
 	layers    nesting
-	pending   []int // requests that are not delivered, by event
-	delivered []int // requests that are, and were not withdrawn
+	pending   []int // requests not delivered yet, by event
+	delivered []int // requests that have been delivered and not withdrawn
 	cancelled map[int]bool
 	log       []string
 }
 
-// seen reports whether what comes from layer i reaches what is inside layer depth.
+// seen reports whether an event of layer i affects awaits inside layer depth.
 func (m *scopeModel) seen(i, depth int) bool {
 	return !strings.Contains(string(m.layers[i+1:depth+1]), "h")
 }
@@ -55,8 +55,8 @@ func (m *scopeModel) apply(event int) {
 	m.pending = append(m.pending, event)
 }
 
-// await is what an await inside layer depth returns. One that was woken already does not
-// notice a scope.
+// await returns the result of an await inside layer depth. An await that has already
+// been woken is not affected by a scope.
 func (m *scopeModel) await(depth int, woken bool) string {
 	var rest []int
 	hit := false
@@ -75,7 +75,7 @@ func (m *scopeModel) await(depth int, woken bool) string {
 	return "ok"
 }
 
-// inCancelled reports whether a cancelled scope is seen from inside layer depth.
+// inCancelled reports whether a cancelled scope affects awaits inside layer depth.
 func (m *scopeModel) inCancelled(depth int) bool {
 	for i := depth; i >= 0; i-- {
 		if m.cancelled[i] {
@@ -88,7 +88,8 @@ func (m *scopeModel) inCancelled(depth int) bool {
 	return false
 }
 
-// requested reports whether requests are seen inside layer i that it did not make.
+// requested reports whether there are requests that affect layer i and were not made by
+// it.
 func (m *scopeModel) requested(i int) bool {
 	if len(m.delivered) > 0 {
 		return true
@@ -101,7 +102,7 @@ func (m *scopeModel) requested(i int) bool {
 	return false
 }
 
-// withdraw takes back the request of layer i and reports whether there was one.
+// withdraw withdraws the request of layer i and reports whether there was one.
 func (m *scopeModel) withdraw(i int) (found bool) {
 	for _, list := range []*[]int{&m.pending, &m.delivered} {
 		for k, r := range *list {
@@ -114,7 +115,7 @@ func (m *scopeModel) withdraw(i int) (found bool) {
 	return false
 }
 
-// leave is what layer i returns if its body has returned err.
+// leave returns the result of layer i if its body has returned err.
 func (m *scopeModel) leave(i int, err string) string {
 	if m.layers[i] == 't' {
 		if m.withdraw(i) && !m.requested(i) && err == "cancelled" {
@@ -129,7 +130,7 @@ func (m *scopeModel) leave(i int, err string) string {
 	delete(m.cancelled, i)
 	switch {
 	case m.requested(i):
-		m.await(i, true) // this delivers them
+		m.await(i, true) // delivers the pending requests
 		return err
 	case m.layers[i] == 's' && i > 0 && m.inCancelled(i-1):
 		return err
@@ -137,16 +138,18 @@ func (m *scopeModel) leave(i int, err string) string {
 	return "ok"
 }
 
-// scopeCase is one program: events happen at a moment of the first await, the others at
-// that of the second.
+// scopeCase is one program. The events in first happen at the given moment of the first
+// await, those in second at that of the second await.
 type scopeCase struct {
 	layers        nesting
 	first, second []int
 	moment        string // "before", "during" or "woken"
-	body          string // "pass" an error on, "retry" once, "ignore" two
+	// how the body handles errors: "pass" returns one, "retry" awaits once more,
+	// "ignore" twice
+	body string
 }
 
-// predict returns the log of the program, nil if there is no such program.
+// predict returns the log of the program, or nil if the case is impossible.
 func (c scopeCase) predict() []string {
 	m := &scopeModel{layers: c.layers, cancelled: map[int]bool{}}
 	inner := len(c.layers) - 1
@@ -154,7 +157,7 @@ func (c scopeCase) predict() []string {
 	say := func(what, outcome string) { m.log = append(m.log, what+"="+outcome) }
 	await := func(events []int) string {
 		if m.inCancelled(inner) && c.moment != "before" && len(events) > 0 {
-			possible = false // the await fails before they happen
+			possible = false // the await fails before the events
 		}
 		for _, e := range events {
 			m.apply(e)
@@ -207,7 +210,8 @@ func (c scopeCase) run(t *testing.T, l *aio.Loop) []string {
 		case c.moment == "during":
 			l.CallLater(step/2, func() { fire(events) })
 		default:
-			// in the pass that wakes the task, behind the timer that wakes it
+			// in the pass that wakes the task, after the timer that wakes
+			// it
 			l.CallLater(step/2, func() { l.CallLater(step/2, func() { fire(events) }) })
 		}
 		return say("await", aio.Sleep(ctx, step))
@@ -242,7 +246,7 @@ func (c scopeCase) run(t *testing.T, l *aio.Loop) []string {
 		return err
 	}
 	task = aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error { return enter(ctx, 0) }))
-	_, _ = aio.RunUntilComplete(l, task) // whose outcome is in the log
+	_, _ = aio.RunUntilComplete(l, task) // its result is in the log
 	if !task.Done() {
 		t.Fatalf("%+v does not end", c)
 	}
@@ -289,7 +293,7 @@ func TestScopesMeet(t *testing.T) {
 	t.Logf("%d cases", cases)
 }
 
-// nestings returns the words of 1 to n letters of an alphabet.
+// nestings returns all strings of 1 to n letters of an alphabet.
 func nestings(alphabet string, n int) (all []nesting) {
 	words := []nesting{""}
 	for range n {

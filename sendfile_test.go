@@ -18,8 +18,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sendfileMuch is more than the system takes for the connections of sendfilePair if
-// nobody reads.
+// sendfileMuch exceeds the kernel buffers of the connections of sendfilePair.
 const sendfileMuch = 2 << 20
 
 // sendfilePair returns the ends of a connection with small buffers.
@@ -54,8 +53,8 @@ func sendfileFile(t *testing.T, n int) (*os.File, []byte) {
 	return f, data
 }
 
-// sendfileForms are what a file may be given as. The system can send the first by itself,
-// the others are read.
+// sendfileForms are ways to pass a file. The kernel can send the first form; the others
+// are read.
 var sendfileForms = map[string]func(f *os.File) io.ReadSeeker{
 	"file":   func(f *os.File) io.ReadSeeker { return f },
 	"seeker": func(f *os.File) io.ReadSeeker { return struct{ io.ReadSeeker }{f} },
@@ -69,7 +68,7 @@ var sendfileForms = map[string]func(f *os.File) io.ReadSeeker{
 	},
 }
 
-// sendfileAt fails unless the position of file is want.
+// sendfileAt checks that the position of file is want.
 func sendfileAt(t *testing.T, file io.Seeker, want int64) {
 	t.Helper()
 	at, err := file.Seek(0, io.SeekCurrent)
@@ -83,8 +82,8 @@ type sendfileWay struct {
 	close func()
 }
 
-// sendfileWays are the two calls. The other package's transport is one that the package
-// does not know.
+// sendfileWays are SockSendfile and Sendfile. The last one uses a transport of a type
+// that the package does not know.
 var sendfileWays = map[string]func(ctx context.Context, conn net.Conn) (sendfileWay, error){
 	"SockSendfile": func(ctx context.Context, conn net.Conn) (sendfileWay, error) {
 		return sendfileWay{
@@ -115,14 +114,14 @@ func sendfileBy(tr aio.Transport) sendfileWay {
 	}
 }
 
-// sendfileTransport makes a transport of conn.
+// sendfileTransport returns a transport over conn.
 func sendfileTransport(ctx context.Context, conn net.Conn) (aio.Transport, *ioClient, error) {
 	return aio.ConnectAcceptedSocket(ctx, func() *ioClient {
 		return &ioClient{lost: aio.CreateFuture[error](ctx)}
 	}, conn, nil)
 }
 
-// sendfileEach runs main for each way and form, over the poller and over goroutines.
+// sendfileEach runs main for each way and form, with the poller and with goroutines.
 func sendfileEach(t *testing.T, main func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error) {
 	t.Helper()
 	for wayName, open := range sendfileWays {
@@ -142,7 +141,7 @@ func sendfileEach(t *testing.T, main func(t *testing.T, ctx context.Context, way
 	}
 }
 
-// sendfileRest reads from peer, in another goroutine, until the end of the stream.
+// sendfileRest reads from peer until EOF, in another goroutine.
 func sendfileRest(ctx context.Context, peer net.Conn) *aio.Task[[]byte] {
 	return aio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) {
 		return aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(peer) })
@@ -197,8 +196,8 @@ func TestSendfileParts(t *testing.T) {
 	})
 }
 
-// LOOP-331, LOOP-335: a transfer goes on when there is room, and others have their turns
-// meanwhile.
+// LOOP-331, LOOP-335: a transfer continues when there is room, and other tasks run in
+// between.
 func TestSendfileWaits(t *testing.T) {
 	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, sendfileMuch)
@@ -224,13 +223,14 @@ func TestSendfileWaits(t *testing.T) {
 	})
 }
 
-// LOOP-331: nothing more is sent after a cancellation, and the connection can be used.
+// LOOP-331: nothing more is sent after a cancellation, and the connection stays usable.
 func TestSendfileCancelled(t *testing.T) {
 	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, sendfileMuch)
 		file := form(f)
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return way.send(ctx, file, nil) })
-		if _, err := sockReadAll(ctx, peer, 1000); err != nil { // so it has begun
+		// the transfer has started
+		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
 			return err
 		}
 		if err := aio.Sleep(ctx, 2*time.Millisecond); err != nil {
@@ -250,9 +250,9 @@ func TestSendfileCancelled(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// A piece that was handed over in part does not count.
+		// A piece that was sent only in part is not counted in the position.
 		if n := int64(1000 + len(got) - len("after")); at < 0 || at > n || n-at > 256<<10 || n == int64(len(data)) {
-			t.Errorf("%d bytes have arrived, the position is %d", n, at)
+			t.Errorf("%d bytes arrived, the position is %d", n, at)
 		}
 		same(t, "what comes last", string(got[len(got)-5:]), "after")
 		same(t, "what comes before", bytes.Equal(got[:len(got)-5], data[1000:1000+len(got)-5]), true)
@@ -272,7 +272,8 @@ func TestSendfileWithoutFallback(t *testing.T) {
 			f, _ := sendfileFile(t, 1000)
 			for _, file := range []io.ReadSeeker{
 				struct{ io.ReadSeeker }{f},
-				struct{ *os.File }{f}, // which may do more than a file
+				// may have methods that differ from the file's
+				struct{ *os.File }{f},
 				bytes.NewReader([]byte("in memory")),
 				strings.NewReader(""),
 			} {
@@ -353,15 +354,15 @@ func TestSendfilePeerClosesMidway(t *testing.T) {
 		if _, err := sockReadAll(ctx, peer, 1000); err != nil {
 			return err
 		}
-		peer.Close() // with unread data, which resets the connection
+		peer.Close() // the unread data causes a reset
 		_, err := sending.Await(ctx)
 		var no *os.SyscallError
-		same(t, "the error is of the system: "+fmt.Sprint(err), errors.As(err, &no), true)
+		same(t, "the error is a system error: "+fmt.Sprint(err), errors.As(err, &no), true)
 		at, err := file.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return err
 		}
-		if sent == 0 { // not even one piece has gone as a whole
+		if sent == 0 { // not even one piece was sent completely
 			sent = 5
 		}
 		same(t, "the position", at, sent)
@@ -392,7 +393,7 @@ func TestSendfilePeerClosesAfterEverything(t *testing.T) {
 	})
 }
 
-// sendfileProtocol notes what it is told.
+// sendfileProtocol records its calls.
 type sendfileProtocol struct {
 	ioClient
 }
@@ -421,7 +422,7 @@ func sendfileTransports(t *testing.T, main func(t *testing.T, ctx context.Contex
 	}
 }
 
-// LOOP-341: also if the transfer fails.
+// LOOP-341: reading is paused during a transfer, and resumed even if it fails.
 func TestSendfilePausesReading(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, sendfileMuch)
@@ -437,7 +438,7 @@ func TestSendfilePausesReading(t *testing.T) {
 				return err
 			}
 			same(t, "IsReading during the transfer", tr.IsReading(), false)
-			same(t, "what the protocol got", string(p.got), "")
+			same(t, "data received by the protocol", string(p.got), "")
 			if _, err := sockReadAll(ctx, peer, len(data)-1000); err != nil {
 				return err
 			}
@@ -447,7 +448,7 @@ func TestSendfilePausesReading(t *testing.T) {
 			same(t, "IsReading afterwards", tr.IsReading(), !paused)
 			same(t, "the protocol afterwards", tr.GetProtocol() == aio.Protocol(p), true)
 			if paused {
-				same(t, "what the protocol got", string(p.got), "")
+				same(t, "data received by the protocol", string(p.got), "")
 				tr.ResumeReading()
 			}
 			for string(p.got) != "meanwhile" {
@@ -463,7 +464,7 @@ func TestSendfilePausesReading(t *testing.T) {
 	})
 }
 
-// sendfileTLS returns a transport with TLS, and the other end.
+// sendfileTLS returns a transport with TLS, and its peer.
 func sendfileTLS(t *testing.T, ctx context.Context) (aio.Transport, *sendfileProtocol, net.Conn) {
 	t.Helper()
 	conn, raw := sendfilePair(t)
@@ -484,7 +485,7 @@ func sendfileTLS(t *testing.T, ctx context.Context) (aio.Transport, *sendfilePro
 	return tr, p, peer
 }
 
-// LOOP-334, LOOP-335, LOOP-337, LOOP-339, LOOP-341: TLS goes by reading.
+// LOOP-334, LOOP-335, LOOP-337, LOOP-339, LOOP-341: with TLS the file is read.
 func TestSendfileTLS(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		f, data := sendfileFile(t, sendfileMuch)
@@ -506,7 +507,7 @@ func TestSendfileTLS(t *testing.T) {
 			return err
 		}
 		same(t, "IsReading during the transfer", tr.IsReading(), false)
-		same(t, "what the protocol got", string(p.got), "")
+		same(t, "data received by the protocol", string(p.got), "")
 		reading := sendfileRest(ctx, peer)
 		sent, err = sending.Await(ctx)
 		same(t, "sent", fmt.Sprint(sent, err), fmt.Sprint(sendfileMuch-20, nil))
@@ -567,7 +568,7 @@ func TestSendfileKeepsOthersFromWriting(t *testing.T) {
 		_, err = aio.Sendfile(ctx, tr, f, nil)
 		matches(t, "a second Sendfile", err, aio.ErrUsage)
 		if aio.SendsBySystem(tr, f) {
-			tr.WriteEOF() // which has to wait
+			tr.WriteEOF() // waits for the transfer
 		}
 		reading := sendfileRest(ctx, peer)
 		sent, err := sending.Await(ctx)
@@ -578,7 +579,7 @@ func TestSendfileKeepsOthersFromWriting(t *testing.T) {
 		_, serr := aio.Sendfile(ctx, tr, f, nil)
 		matches(t, "a Sendfile after WriteEOF", serr, aio.ErrUsage)
 		_, serr = aio.Sendfile(ctx, tr, f, &aio.SendfileOptions{NoFallback: true})
-		matches(t, "one without the fallback", serr, aio.ErrSendfileNotAvailable)
+		matches(t, "a Sendfile without the fallback", serr, aio.ErrSendfileNotAvailable)
 		n, serr := aio.Sendfile(ctx, tr, f, &aio.SendfileOptions{Offset: sendfileMuch})
 		same(t, "one of nothing", fmt.Sprint(n, serr), fmt.Sprint(0, nil))
 		tr.Close()
@@ -586,8 +587,7 @@ func TestSendfileKeepsOthersFromWriting(t *testing.T) {
 	})
 }
 
-// LOOP-335: what is in the write buffer goes out first, and the connection may be lost
-// meanwhile.
+// LOOP-335: the write buffer is sent first, during which the connection may be lost.
 func TestSendfileAfterWriteBuffer(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, 1000)
@@ -626,7 +626,7 @@ func TestSendfileAfterWriteBuffer(t *testing.T) {
 	})
 }
 
-// A Close meanwhile ends the transfer, and with it the connection.
+// Close during a transfer ends it, and closes the connection.
 func TestSendfileClosed(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, sendfileMuch)
@@ -648,7 +648,7 @@ func TestSendfileClosed(t *testing.T) {
 	})
 }
 
-// LOOP-339: the transport closes as soon as it has noticed that the peer is gone.
+// LOOP-339: the transport closes as soon as it notices that the connection is lost.
 func TestSendfileConnectionLost(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, _ := sendfileFile(t, sendfileMuch)
@@ -661,7 +661,8 @@ func TestSendfileConnectionLost(t *testing.T) {
 		if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Sendfile: %v", err)
 		}
-		// which is when it reads again, if the error was not one of Write
+		// if the error did not come from Write, the transport notices it at the
+		// next read
 		_, lerr := p.lost.Await(ctx)
 		same(t, "the transport is closing", tr.IsClosing(), true)
 		p.log.want(t, "lost")
@@ -669,15 +670,14 @@ func TestSendfileConnectionLost(t *testing.T) {
 	})
 }
 
-// What the protocol knows of the write buffer is right again after a transfer that was
-// cancelled.
+// After a cancelled transfer the protocol's state of the write buffer is right.
 func TestSendfileCancelledTellsProtocol(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		tr.SetWriteBufferLimits(0, 0)
 		f, _ := sendfileFile(t, sendfileMuch)
 		file := form(f)
 		sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, file, nil) })
-		for range 20 { // until nothing can be sent any more
+		for range 20 { // until no more can be sent
 			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
 				return err
 			}
@@ -686,7 +686,7 @@ func TestSendfileCancelledTellsProtocol(t *testing.T) {
 		_, err := sending.Await(ctx)
 		matches(t, "the transfer", err, aio.ErrCancelled)
 		paused := len(p.log) > 0 && p.log[len(p.log)-1] == "pause"
-		same(t, "it knows whether there is something in the buffer", paused, tr.GetWriteBufferSize() > 0)
+		same(t, "the protocol knows whether the buffer is empty", paused, tr.GetWriteBufferSize() > 0)
 		reading := sendfileRest(ctx, peer)
 		tr.Write([]byte("after"))
 		tr.Close()
@@ -696,13 +696,13 @@ func TestSendfileCancelledTellsProtocol(t *testing.T) {
 	})
 }
 
-// Others have their turns while a file is sent.
+// Other tasks run while a file is sent.
 func TestSendfileLetsOthersRun(t *testing.T) {
 	sendfileEach(t, func(t *testing.T, ctx context.Context, way sendfileWay, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, _ := sendfileFile(t, 0)
 		size := int64(2 << 20)
 		if _, ok := form(f).(*os.File); ok {
-			size = 9 << 20 // the system sends up to 4 MiB at a time
+			size = 9 << 20 // the kernel sends up to 4 MiB at a time
 		}
 		if err := os.Truncate(f.Name(), size); err != nil {
 			return err
@@ -720,8 +720,8 @@ func TestSendfileLetsOthersRun(t *testing.T) {
 				return err
 			}
 		}
-		if turns < 5 { // before each part, and after the last one
-			t.Errorf("there were %d turns", turns)
+		if turns < 5 { // before each part and after the last one
+			t.Errorf("the other task ran %d times", turns)
 		}
 		_, err := reading.Await(ctx)
 		return err

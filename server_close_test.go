@@ -15,7 +15,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// LOOP-160, LOOP-161, LOOP-162, LOOP-164: serving until it is cancelled.
+// LOOP-160, LOOP-161, LOOP-162, LOOP-164: ServeForever runs until it is cancelled.
 func TestServerServeForever(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(&aio.ServerOptions{DeferServing: true})
@@ -32,9 +32,9 @@ func TestServerServeForever(t *testing.T) {
 		if ce := new(aio.CancelledError); !errors.As(err, &ce) || ce.Message != "enough" {
 			c.Errorf("ServeForever: %v", err)
 		}
-		c.log.want(c.T, "made lost") // before it returns
+		c.log.want(c.T, "made lost") // before ServeForever returns
 		if c.srv.IsServing() || c.srv.Sockets() != nil {
-			c.Error("the server is open")
+			c.Error("the server is still open")
 		}
 		c.refused(addr)
 		c.lost(p)
@@ -61,7 +61,7 @@ func TestServerCloseWhileServing(t *testing.T) {
 	})
 }
 
-// ServeForever with a context that ends waits for the clients too, as long as they take.
+// If its context is done, ServeForever waits for the clients without a limit.
 func TestServerServeForeverWithContext(t *testing.T) {
 	inMemory(t, func(c *memCase) {
 		conn := c.dial()
@@ -82,7 +82,7 @@ func TestServerServeForeverWithContext(t *testing.T) {
 		}
 		c.log.want(c.T, "made pause resume lost")
 	})
-	inMemory(t, func(c *memCase) { // but a second cancellation ends it
+	inMemory(t, func(c *memCase) { // a second cancellation ends the wait
 		conn := c.dial()
 		c.clients[0].t.Write(make([]byte, 1<<20))
 		task := spawn(c.ctx, c.srv.ServeForever)
@@ -102,7 +102,7 @@ func TestServerServeForeverWithContext(t *testing.T) {
 	})
 }
 
-// LOOP-165, LOOP-166: Close leaves the connections alone.
+// LOOP-165, LOOP-166: Close does not close the connections.
 func TestServerClose(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.on["data:hello"] = func(p *ioLogger) { p.t.Write([]byte("you too")) }
@@ -126,7 +126,7 @@ func TestServerClose(t *testing.T) {
 	})
 }
 
-// LOOP-167, LOOP-168, LOOP-169: who waits for what.
+// LOOP-167, LOOP-168, LOOP-169: what WaitClosed waits for.
 func TestServerWaitClosed(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(nil)
@@ -139,7 +139,7 @@ func TestServerWaitClosed(t *testing.T) {
 			})
 		}
 		tasks := []*aio.Task[struct{}]{wait("idle")}
-		c.connect().t.Close() // the last one, but the server is open
+		c.connect().t.Close() // the last client, but the server is still open
 		c.lost(c.clients[0])
 		c.clients = nil
 		p := c.connect()
@@ -172,12 +172,13 @@ func TestServerWaitClosed(t *testing.T) {
 		passed := false
 		c.l.CallSoon(func() { passed = true })
 		if err := c.srv.WaitClosed(c.ctx); err != nil || passed {
-			c.Errorf("WaitClosed of what is over: %v, it suspends: %v", err, passed)
+			c.Errorf("WaitClosed of a closed server: %v, it suspends: %v", err, passed)
 		}
 	})
 }
 
-// LOOP-170: the server and its last client end in one pass, before anybody waits for it.
+// LOOP-170: the server and its last client are closed in one pass, before the call of
+// WaitClosed.
 func TestServerWaitClosedTooLate(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(nil)
@@ -191,7 +192,7 @@ func TestServerWaitClosedTooLate(t *testing.T) {
 	})
 }
 
-// LOOP-173: WaitClosed does not wait for the tasks that serve the clients.
+// LOOP-173: WaitClosed does not wait for the tasks of the clients' handlers.
 func TestServerWaitClosedLeavesTasks(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(nil)
@@ -212,7 +213,7 @@ func TestServerWaitClosedLeavesTasks(t *testing.T) {
 	})
 }
 
-// LOOP-174: who ends the server may still answer.
+// LOOP-174: a client that closes the server still gets its answer.
 func TestServerEndedByClient(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(nil)
@@ -234,7 +235,7 @@ func TestServerEndedByClient(t *testing.T) {
 	})
 }
 
-// The methods that end things may be called from inside the protocols' callbacks.
+// Protocol callbacks may call the methods that close a server or connection.
 func TestServerEndedInCallbacks(t *testing.T) {
 	ends := map[string]func(srv *aio.Server){
 		"Close":                   (*aio.Server).Close,
@@ -251,14 +252,16 @@ func TestServerEndedInCallbacks(t *testing.T) {
 					c.on[event] = func(*ioLogger) { end(c.srv) }
 					c.serve(nil)
 					addr := c.srv.Addr().String()
-					// Two clients, so that it is not only about the
-					// one whose callback it is.
+					// two clients, to test connections other than
+					// the one whose callback it is
 					var ps []*ioLogger
 					for range 2 {
 						p := newIOLogger()
 						if _, _, err := aio.CreateConnection(c.ctx, func() *ioLogger { return p }, addr, nil); err != nil {
 							if !c.srv.IsServing() {
-								break // it was quick
+								// the connection is
+								// already closed
+								break
 							}
 							c.Fatal(err)
 						}
@@ -284,9 +287,8 @@ func TestServerEndedInCallbacks(t *testing.T) {
 	}
 }
 
-// A server that is closed serves no more clients. That includes clients that are
-// accepted but have no transport yet, and the client whose protocol factory closes the
-// server.
+// A closed server does not serve new clients. That includes clients that are accepted
+// but have no transport yet, and the client whose protocol factory closes the server.
 func TestServerClosedWhileAccepting(t *testing.T) {
 	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
 		c := &srvCase{T: t, ctx: ctx, l: l}
@@ -299,7 +301,7 @@ func TestServerClosedWhileAccepting(t *testing.T) {
 			}
 			conns = append(conns, conn)
 		}
-		c.pass() // in which they are accepted, where there is a poller
+		c.pass() // with a poller they are accepted in this pass
 		c.srv.Close()
 		c.srv.AbortClients()
 		if err := c.srv.WaitClosed(ctx); err != nil {
@@ -322,7 +324,7 @@ func TestServerClosedWhileAccepting(t *testing.T) {
 	})
 	inMemory(t, func(c *memCase) {
 		conn := c.ln.dial()
-		synctest.Wait() // it is accepted, and the loop has not heard of it
+		synctest.Wait() // accepted, but the loop does not know it yet
 		c.srv.Close()
 		if err := c.srv.WaitClosed(c.ctx); err != nil {
 			c.Error(err)
@@ -367,7 +369,7 @@ func TestServerClosedWhileAccepting(t *testing.T) {
 	})
 }
 
-// A loop that is closed leaves no server behind.
+// Closing a loop closes its servers.
 func TestServerOfAClosedLoop(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
 		l := aio.NewEventLoop(nil)
@@ -381,7 +383,8 @@ func TestServerOfAClosedLoop(t *testing.T) {
 			if idle, err = aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{DeferServing: true}); err != nil {
 				return err
 			}
-			for range 2 { // one that is accepted, and one that is about to be
+			// one accepted client, and one that is being accepted
+			for range 2 {
 				if conn, err = net.Dial("tcp", srv.Addr().String()); err != nil {
 					return err
 				}
@@ -402,25 +405,26 @@ func TestServerOfAClosedLoop(t *testing.T) {
 		for _, addr := range addrs {
 			if conn, err := net.Dial("tcp", addr.String()); err == nil {
 				conn.Close()
-				t.Errorf("somebody listens at %v", addr)
+				t.Errorf("%v still accepts connections", addr)
 			}
 		}
 		if _, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Error("the client is served")
 		}
 		conn.Close()
-		srv.Close() // does no harm
+		srv.Close() // has no effect
 		srv.AbortClients()
 	}
 }
 
-// LOOP-260: a loop that goes on keeps nothing of servers and connections that are over.
+// LOOP-260: a running loop keeps no references to closed servers and connections.
 func TestServerIsForgotten(t *testing.T) {
 	served(t, func(c *srvCase) {
 		var servers []weak.Pointer[aio.Server]
 		var protocols []weak.Pointer[ioLogger]
 		for range 3 {
-			func() { // so that this task's stack has none of them either
+			// a function, so that the stack of this task keeps no reference
+			func() {
 				c.serve(nil)
 				p := c.connect()
 				p.t.Write([]byte("hello"))
@@ -451,14 +455,13 @@ func TestServerIsForgotten(t *testing.T) {
 		for range 1000 {
 			runtime.GC()
 			if left() <= 1 {
-				// a register, or a stack that was not cleared, may have
-				// one
+				// a register or the stack may still contain a reference
 				return
 			}
 			if err := aio.Sleep(c.ctx, time.Millisecond); err != nil {
 				c.Fatal(err)
 			}
 		}
-		c.Errorf("%d of %d are kept", left(), len(servers)+len(protocols))
+		c.Errorf("%d of %d are still referenced", left(), len(servers)+len(protocols))
 	})
 }

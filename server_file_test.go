@@ -45,10 +45,10 @@ func TestUnixServer(t *testing.T) {
 		}
 		c.log.want(c.T, "made data:hello lost")
 		if srv.IsServing() || srv.Sockets() != nil {
-			c.Error("the server is open")
+			c.Error("the server is still open")
 		}
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) { // LOOP-183
-			c.Errorf("the file is there: %v", err)
+			c.Errorf("the socket file exists: %v", err)
 		}
 	})
 }
@@ -83,13 +83,13 @@ func TestUnixServerFile(t *testing.T) {
 		srv := create(path, &aio.ServerOptions{KeepSocket: true}) // LOOP-185
 		srv.Close()
 		if !exists(path) {
-			c.Error("the file is gone")
+			c.Error("the file does not exist")
 		}
 		srv = create(path, nil) // LOOP-176
 		reachable(path)
 		srv.Close() // LOOP-183
 		if exists(path) {
-			c.Error("the file is there")
+			c.Error("the file exists")
 		}
 		srv.Close()
 
@@ -108,11 +108,11 @@ func TestUnixServerFile(t *testing.T) {
 		reachable(path)
 		other.Close()
 		if exists(path) {
-			c.Error("the file is there")
+			c.Error("the file exists")
 		}
 
 		for _, keep := range []bool{false, true} {
-			// LOOP-183, LOOP-185: a listener that exists
+			// LOOP-183, LOOP-185: an existing listener
 			ln, err := net.Listen("unix", path)
 			if err != nil {
 				c.Fatal(err)
@@ -121,12 +121,12 @@ func TestUnixServerFile(t *testing.T) {
 			reachable(path)
 			srv.Close()
 			if exists(path) != keep {
-				c.Errorf("the file is there: %v, want %v", !keep, keep)
+				c.Errorf("the file exists: %v, want %v", !keep, keep)
 			}
 		}
 		os.Remove(path)
 
-		// LOOP-184: and whose file is replaced
+		// LOOP-184: an existing listener whose file is replaced
 		ln, err := net.Listen("unix", path)
 		if err != nil {
 			c.Fatal(err)
@@ -157,10 +157,10 @@ func TestUnixServerFile(t *testing.T) {
 		}
 		_, err = aio.CreateUnixServer(c.ctx, c.factory, filepath.Join(dir, strings.Repeat("x", 200)), nil)
 		if err == nil {
-			c.Error("a path that is too long is none")
+			c.Error("a path that is too long")
 		}
 		for range 5 {
-			c.pass() // for what has connected
+			c.pass() // lets the connections be made
 		}
 	})
 }

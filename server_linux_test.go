@@ -1,6 +1,6 @@
 package aio_test
 
-// Servers and the descriptors that they have, or have not.
+// Tests of servers and their file descriptors.
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// srvTraced runs main in a loop that has a bar in the log for each pass.
+// srvTraced runs main in a loop that logs a bar for each pass.
 func srvTraced(t *testing.T, main func(c *srvCase)) {
 	t.Helper()
 	l := aio.NewEventLoop(nil)
@@ -39,7 +39,7 @@ func srvTraced(t *testing.T, main func(c *srvCase)) {
 	}
 }
 
-// tick has a bar in the log for each of the next n passes.
+// tick logs a bar for each of the next n passes.
 func (c *srvCase) tick(n int) {
 	var tick func()
 	tick = func() {
@@ -51,7 +51,7 @@ func (c *srvCase) tick(n int) {
 	c.l.CallSoon(tick)
 }
 
-// dial connects from outside of the loop, which meanwhile stands still.
+// dial connects from outside of the loop, which is blocked during that.
 func (c *srvCase) dial() net.Conn {
 	c.Helper()
 	conn, err := net.Dial("tcp", c.srv.Addr().String())
@@ -61,9 +61,9 @@ func (c *srvCase) dial() net.Conn {
 	return conn
 }
 
-// In how many passes a connection comes into being and ends, as in CPython: a pass in
-// which it is accepted, one in which its protocol is made, one for ConnectionMade, one
-// for the first data.
+// The number of passes in which a connection is made and closed, as in CPython: it is
+// accepted in the first pass, the protocol is created in the second, ConnectionMade is
+// called in the third, and data arrives in the fourth.
 func TestServerInterleavesAsInCPython(t *testing.T) {
 	srvTraced(t, func(c *srvCase) {
 		c.serve(nil)
@@ -89,7 +89,7 @@ func TestServerInterleavesAsInCPython(t *testing.T) {
 	})
 }
 
-// LOOP-171, LOOP-172: WaitClosed returns two passes after the clients were told to go.
+// LOOP-171, LOOP-172: WaitClosed returns two passes after the connections were closed.
 func TestServerWaitClosedPasses(t *testing.T) {
 	for name, end := range map[string]func(*aio.Server){
 		"LOOP-171": (*aio.Server).CloseClients,
@@ -114,19 +114,19 @@ func TestServerWaitClosedPasses(t *testing.T) {
 				end(c.srv)
 				c.pass()
 				if task.Done() {
-					t.Error("the wait is over too early")
+					t.Error("WaitClosed returned too early")
 				}
 				c.pass()
 				if !task.Done() {
-					t.Error("the wait is not over")
+					t.Error("WaitClosed has not returned")
 				}
 			})
 		})
 	}
 }
 
-// LOOP-152: one readiness of the listener is for as many connections as the backlog and
-// one more.
+// LOOP-152: when the listener becomes ready, the server accepts at most backlog + 1
+// connections.
 func TestServerBacklog(t *testing.T) {
 	for _, backlog := range []int{1, 3, 0} {
 		srvTraced(t, func(c *srvCase) {
@@ -144,7 +144,7 @@ func TestServerBacklog(t *testing.T) {
 				}
 			}
 			want := map[int][]int{1: {2, 2, 2, 2, 2}, 3: {4, 4, 2}, 0: {10}}[backlog]
-			equal(t, "connections that are accepted in each pass", made, want)
+			equal(t, "connections accepted in each pass", made, want)
 			c.end()
 		})
 	}
@@ -188,8 +188,8 @@ func TestServerSocketOptions(t *testing.T) {
 	}
 }
 
-// LOOP-143: all sockets of a server get the same port, also if the first one that the
-// system has chosen is in use on another address.
+// LOOP-143: all sockets of a server get the same port, even if the first port chosen by
+// the system is in use on another address.
 func TestServerPortInUseElsewhere(t *testing.T) {
 	for range 1000 { // of 28000
 		ln, err := net.Listen("tcp", "127.0.0.2:0")
@@ -214,7 +214,7 @@ func TestServerPortInUseElsewhere(t *testing.T) {
 	})
 }
 
-// A name of Linux's abstract namespace is no file.
+// A name in Linux's abstract namespace has no file.
 func TestUnixServerAbstract(t *testing.T) {
 	served(t, func(c *srvCase) {
 		name := fmt.Sprintf("@aio-test-%d-%s", os.Getpid(), filepath.Base(c.Name()))
@@ -242,8 +242,8 @@ func TestUnixServerAbstract(t *testing.T) {
 	})
 }
 
-// Nothing stays open: not when a server or connection cannot be made, and not when all is
-// closed.
+// No descriptor stays open, whether a server or connection cannot be created or
+// everything is closed.
 func TestServerLeavesNoDescriptors(t *testing.T) {
 	netKeepsItsDescriptors(t)
 	used, err := net.Listen("tcp", "127.0.0.1:0")
@@ -269,18 +269,18 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 		}},
 		{"an address in use", func(c *srvCase) {
 			if _, err := aio.CreateServer(c.ctx, c.factory, used.Addr().String(), nil); err == nil {
-				c.Error("there is a server")
+				c.Error("a server was created")
 			}
 		}},
 		{"the second address in use", func(c *srvCase) {
 			_, port, _ := net.SplitHostPort(used.Addr().String())
 			if _, err := aio.CreateServer(c.ctx, c.factory, "127.0.0.2:"+port, &aio.ServerOptions{Hosts: []string{"127.0.0.1"}}); err == nil {
-				c.Error("there is a server")
+				c.Error("a server was created")
 			}
 		}},
-		{"a path that cannot be", func(c *srvCase) {
+		{"an invalid path", func(c *srvCase) {
 			if _, err := aio.CreateUnixServer(c.ctx, c.factory, filepath.Join(dir, "no", "path"), nil); err == nil {
-				c.Error("there is a server")
+				c.Error("a server was created")
 			}
 		}},
 		{"cancelled while it starts", func(c *srvCase) {
@@ -307,10 +307,10 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 			c.lost(p)
 			srv.Close()
 		}},
-		{"protocols that are refused", func(c *srvCase) {
+		{"refused protocols", func(c *srvCase) {
 			conn, _ := ioSocketpair(c.T)
 			if _, _, err := aio.ConnectAcceptedSocket(c.ctx, func() int { return 1 }, conn, nil); err == nil {
-				c.Error("there is a transport")
+				c.Error("a transport was created")
 			}
 		}},
 		{"clients that are closed, aborted and left alone", func(c *srvCase) {
@@ -336,11 +336,11 @@ func TestServerLeavesNoDescriptors(t *testing.T) {
 	}
 }
 
-// LOOP-155: with no descriptor left a server waits for a second, which nobody notices but
-// the exception handler, and the clients who wait in the backlog.
+// LOOP-155: without a free descriptor a server waits for a second. Only the exception
+// handler is called; clients wait in the backlog.
 func TestServerOutOfDescriptors(t *testing.T) {
 	mode := os.Getenv(childMode)
-	if mode == "" { // a limit is one of the process
+	if mode == "" { // a child process, because the limit applies to a whole process
 		for _, mode := range []string{"poller", "goroutines"} {
 			if out, err := childProcess(t, mode).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", mode, err, out)
@@ -386,8 +386,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// until lets time go by as well: the server waits before it accepts
-		// again.
+		// until also lets time pass: the server waits before it accepts again.
 		until := func(what string, f func() bool) {
 			t.Helper()
 			eventually(t, ctx, what, func() bool {
@@ -431,7 +430,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		}
 		wantClosed(t, ctx, files)
 
-		// Closed while it waits.
+		// Close during the wait.
 		restore = noMoreDescriptors(t, 1)
 		third := srvSocket(t)
 		srvConnect(t, third, c.srv.Addr())
@@ -444,7 +443,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		}
 		unix.Close(third)
 
-		// Closed by the one who is told.
+		// Close in the exception handler.
 		c.serve(nil)
 		onReport = func() { c.srv.Close() }
 		restore = noMoreDescriptors(t, 1)
@@ -456,7 +455,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		restore()
 		unix.Close(fourth)
 
-		// And a loop that is closed meanwhile.
+		// Closing the loop during the wait.
 		onReport = func() {}
 		c.serve(nil)
 		restore = noMoreDescriptors(t, 1)
@@ -475,8 +474,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 	wantClosed(t, t.Context(), before)
 }
 
-// noMoreDescriptors lets the process have no more than n descriptors beside those that it
-// has.
+// noMoreDescriptors limits the process to n descriptors more than it has.
 func noMoreDescriptors(t *testing.T, n int) (restore func()) {
 	t.Helper()
 	var old unix.Rlimit

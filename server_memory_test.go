@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// memListener is a net.Listener without the system.
+// memListener is an in-memory net.Listener.
 type memListener struct {
 	conns  chan net.Conn
 	errs   chan error
@@ -44,7 +44,7 @@ func (ln *memListener) Close() error { ln.once.Do(func() { close(ln.closed) }); 
 
 func (ln *memListener) Addr() net.Addr { return memAddr{} }
 
-// dial returns the other end of a connection that Accept returns.
+// dial returns the peer of a connection that Accept returns.
 func (ln *memListener) dial() net.Conn {
 	here, there := net.Pipe()
 	ln.conns <- here
@@ -57,7 +57,7 @@ func (memAddr) Network() string { return "mem" }
 
 func (memAddr) String() string { return "mem" }
 
-// memCase is a server on a memListener in a bubble, where it is known what time it is.
+// memCase is a server on a memListener in a bubble, with the time of the bubble.
 type memCase struct {
 	srvCase
 	ln      *memListener
@@ -89,7 +89,7 @@ func inMemory(t *testing.T, main func(c *memCase)) {
 	})
 }
 
-// dial makes a connection and waits until the server has made its protocol.
+// dial makes a connection and waits until the server has created its protocol.
 func (c *memCase) dial() net.Conn {
 	c.Helper()
 	conn := c.ln.dial()
@@ -97,7 +97,7 @@ func (c *memCase) dial() net.Conn {
 	return conn
 }
 
-// settle lets everything happen that takes no time.
+// settle runs everything that can run without advancing the time.
 func (c *memCase) settle() {
 	c.Helper()
 	for range 4 {
@@ -111,9 +111,9 @@ func TestServerShutdown(t *testing.T) {
 	const grace = 10 * time.Second
 	for _, s := range []struct {
 		name   string
-		client func(c *memCase, conn net.Conn) // what it does, in a goroutine
+		client func(c *memCase, conn net.Conn) // run in a goroutine
 		setUp  func(c *memCase)                // before Shutdown
-		want   time.Duration                   // how long it takes
+		want   time.Duration                   // duration of Shutdown
 		events string
 	}{
 		{name: "nobody is there", want: 0},
@@ -176,7 +176,8 @@ func TestServerShutdown(t *testing.T) {
 	}
 }
 
-// Shutdown that is cancelled, or whose context ends, is in a hurry.
+// If Shutdown is cancelled, or its context is done, it aborts the remaining
+// connections.
 func TestServerShutdownCancelled(t *testing.T) {
 	for _, phase := range []time.Duration{5 * time.Second, 15 * time.Second} {
 		for _, derived := range []bool{false, true} {
@@ -214,7 +215,8 @@ func TestServerShutdownCancelled(t *testing.T) {
 	}
 }
 
-// A ServeForever leaves the clients to Shutdown, and ends when that does.
+// During Shutdown, ServeForever does not close the clients, and returns when Shutdown
+// does.
 func TestServerShutdownWhileServing(t *testing.T) {
 	inMemory(t, func(c *memCase) {
 		conn := c.dial()
@@ -244,7 +246,7 @@ func TestServerShutdownWhileServing(t *testing.T) {
 	})
 }
 
-// LOOP-155: a listener whose Accept fails is asked again after a second.
+// LOOP-155: when Accept fails, it is called again after a second.
 func TestServerAcceptFails(t *testing.T) {
 	inMemory(t, func(c *memCase) {
 		errs := []error{&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}, errIO}
@@ -263,7 +265,7 @@ func TestServerAcceptFails(t *testing.T) {
 			start := time.Now()
 			accepted := make(chan time.Duration, 1)
 			go func() {
-				conn := c.ln.dial() // which waits until it is accepted
+				conn := c.ln.dial() // waits until it is accepted
 				accepted <- time.Since(start)
 				conn.Close()
 			}()
@@ -271,13 +273,13 @@ func TestServerAcceptFails(t *testing.T) {
 				c.Fatal(err)
 			}
 			if d := <-accepted; d != time.Second {
-				c.Errorf("the next client is accepted after %v", d)
+				c.Errorf("the next client was accepted after %v", d)
 			}
 		}
 		c.settle()
 		c.log.want(c.T, "made eof lost made eof lost")
 
-		c.ln.errs <- errIO // and no more once the server is closed
+		c.ln.errs <- errIO // not called again once the server is closed
 		c.settle()
 		c.srv.Close()
 		if err := aio.Sleep(c.ctx, 5*time.Second); err != nil {
@@ -287,7 +289,7 @@ func TestServerAcceptFails(t *testing.T) {
 			c.Errorf("reported %v", c.reports)
 		}
 	})
-	inMemory(t, func(c *memCase) { // the listener was closed behind the server's back
+	inMemory(t, func(c *memCase) { // the listener was closed directly
 		c.ln.Close()
 		if err := aio.Sleep(c.ctx, 5*time.Second); err != nil {
 			c.Fatal(err)
@@ -296,7 +298,7 @@ func TestServerAcceptFails(t *testing.T) {
 			c.Errorf("reported %v", c.reports)
 		}
 	})
-	inMemory(t, func(c *memCase) { // the handler closes the server
+	inMemory(t, func(c *memCase) { // the exception handler closes the server
 		c.l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) { c.srv.Close() })
 		c.ln.errs <- errIO
 		if err := c.srv.WaitClosed(c.ctx); err != nil {
@@ -305,7 +307,7 @@ func TestServerAcceptFails(t *testing.T) {
 	})
 }
 
-// The clients of a server are closed in the order in which they came.
+// The connections of a server are closed in the order in which they were made.
 func TestServerClientsInOrder(t *testing.T) {
 	for name, end := range map[string]func(*aio.Server){"CloseClients": (*aio.Server).CloseClients, "AbortClients": (*aio.Server).AbortClients} {
 		inMemory(t, func(c *memCase) {

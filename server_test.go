@@ -16,18 +16,18 @@ import (
 	"github.com/goaio/aio"
 )
 
-// srvCase is a server and what its protocols write down, in one log.
+// srvCase is a server with one log for its protocols.
 type srvCase struct {
 	*testing.T
 	ctx     context.Context
 	l       *aio.Loop
 	log     eventLog
 	srv     *aio.Server
-	on      map[string]func(p *ioLogger) // of the server's protocols
-	clients []*ioLogger                  // the server's end of each connection
+	on      map[string]func(p *ioLogger) // callbacks of the server's protocols
+	clients []*ioLogger                  // server side of each connection
 }
 
-// factory makes the server's protocols.
+// factory creates the server's protocols.
 func (c *srvCase) factory() *ioLogger {
 	p := &ioLogger{log: &c.log, on: map[string]func(){}}
 	for event, f := range c.on {
@@ -37,7 +37,7 @@ func (c *srvCase) factory() *ioLogger {
 	return p
 }
 
-// serve starts a server on a port of this machine.
+// serve starts a server on a local port.
 func (c *srvCase) serve(opts *aio.ServerOptions) {
 	c.Helper()
 	srv, err := aio.CreateServer(c.ctx, c.factory, "127.0.0.1:0", opts)
@@ -47,7 +47,7 @@ func (c *srvCase) serve(opts *aio.ServerOptions) {
 	c.srv = srv
 }
 
-// connect makes a connection to the server, the log of which is its own.
+// connect makes a connection to the server; the client has its own log.
 func (c *srvCase) connect() *ioLogger {
 	c.Helper()
 	n := len(c.clients)
@@ -68,7 +68,7 @@ func (c *srvCase) pass() {
 	}
 }
 
-// lost waits until p's connection is gone.
+// lost waits until p's connection is closed.
 func (c *srvCase) lost(p *ioLogger) {
 	c.Helper()
 	if err := p.lost.Wait(c.ctx); err != nil {
@@ -76,12 +76,12 @@ func (c *srvCase) lost(p *ioLogger) {
 	}
 }
 
-// refused fails unless nobody listens at addr.
+// refused checks that connections to addr are refused.
 func (c *srvCase) refused(addr net.Addr) {
 	c.Helper()
 	if conn, err := net.Dial(addr.Network(), addr.String()); err == nil {
 		conn.Close()
-		c.Errorf("somebody listens at %v", addr)
+		c.Errorf("%v accepts connections", addr)
 	}
 }
 
@@ -95,7 +95,7 @@ func (c *srvCase) end() {
 	}
 }
 
-// served runs main over the poller and over goroutines.
+// served runs main with the poller and with goroutines.
 func served(t *testing.T, main func(c *srvCase)) {
 	t.Helper()
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -136,7 +136,7 @@ func TestServer(t *testing.T) {
 	})
 }
 
-// LOOP-141, LOOP-142, LOOP-143, LOOP-144: which addresses a server listens on.
+// LOOP-141, LOOP-142, LOOP-143, LOOP-144: the addresses on which a server listens.
 func TestServerAddresses(t *testing.T) {
 	has6 := false
 	if ln, err := net.Listen("tcp6", "[::1]:0"); err == nil {
@@ -194,7 +194,7 @@ func TestServerAddresses(t *testing.T) {
 				c.Errorf("a closed server has the sockets %v", srv.Sockets())
 			}
 			addr := make(chan net.Addr)
-			// any goroutine may ask, at any time
+			// any goroutine may call Addr at any time
 			go func() { addr <- srv.Addr() }()
 			if at := (<-addr).(*net.TCPAddr).Port; at != port {
 				c.Errorf("a closed server has the port %d, it had %d", at, port)
@@ -203,8 +203,8 @@ func TestServerAddresses(t *testing.T) {
 	}
 }
 
-// LOOP-145, LOOP-179, LOOP-180 and other options that cannot be, and what factories may
-// not make.
+// LOOP-145, LOOP-179, LOOP-180 and other invalid options, and invalid results of
+// factories.
 func TestServerOptionsRefused(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -257,7 +257,7 @@ func TestServerOptionsRefused(t *testing.T) {
 			"a datagram one": func() (*aio.Server, error) {
 				return aio.CreateUnixServer(c.ctx, func() protoMadeDatagram { return protoMadeDatagram{} }, "/tmp/sock", nil)
 			},
-			"no factory for one": func() (*aio.Server, error) { return aio.CreateUnixServer[*ioLogger](c.ctx, nil, "/tmp/sock", nil) },
+			"no factory for a client": func() (*aio.Server, error) { return aio.CreateUnixServer[*ioLogger](c.ctx, nil, "/tmp/sock", nil) },
 		} {
 			if srv, err := create(); srv != nil || !errors.Is(err, aio.ErrUsage) {
 				t.Errorf("%s: %v, %v", what, srv, err)
@@ -266,7 +266,7 @@ func TestServerOptionsRefused(t *testing.T) {
 	})
 }
 
-// A server is created by a task of the loop, and used by its goroutines.
+// A server is created by a task of the loop and used by goroutines.
 func TestServerFromOutside(t *testing.T) {
 	l, _ := newLoop(t)
 	if _, err := aio.CreateServer(l.Context(), newIOLogger, "127.0.0.1:0", nil); !errors.Is(err, aio.ErrNoRunningLoop) {
@@ -309,7 +309,7 @@ func TestServerFromOutside(t *testing.T) {
 	})
 }
 
-// LOOP-146: a listener that exists.
+// LOOP-146: an existing listener.
 func TestServerGivenListener(t *testing.T) {
 	served(t, func(c *srvCase) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -328,12 +328,12 @@ func TestServerGivenListener(t *testing.T) {
 		c.end()
 		c.lost(p)
 		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
-			c.Errorf("the listener was open: %v", err)
+			c.Errorf("the listener was still open: %v", err)
 		}
 	})
 }
 
-// LOOP-147, LOOP-149: an address that is in use.
+// LOOP-147, LOOP-149: an address in use.
 func TestServerAddressInUse(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(nil)
@@ -354,10 +354,11 @@ func TestServerAddressInUse(t *testing.T) {
 	})
 }
 
-// LOOP-149: two servers may be bound to one address, and the first one to listen has it.
+// LOOP-149: two servers may be bound to one address; the first one that listens gets
+// it.
 func TestServerListensTooLate(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("the second one cannot be bound here")
+		t.Skip("on this system the second bind fails")
 	}
 	ioVirtual(t, func(ctx context.Context, l *aio.Loop) error {
 		first, err := aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{DeferServing: true})
@@ -383,7 +384,7 @@ func TestServerListensTooLate(t *testing.T) {
 		}
 		first.Close()
 		if err := second.StartServing(ctx); err != nil {
-			t.Errorf("once the first one is gone: %v", err)
+			t.Errorf("after closing the first one: %v", err)
 		}
 		if !second.IsServing() {
 			t.Error("IsServing() = false")
@@ -414,12 +415,13 @@ func ioVirtual(t *testing.T, main func(ctx context.Context, l *aio.Loop) error) 
 	}
 }
 
-// LOOP-150, LOOP-151: what was bound is given back if the rest cannot be.
+// LOOP-150, LOOP-151: if one address cannot be bound, the sockets bound before are
+// closed.
 func TestServerBindFails(t *testing.T) {
 	served(t, func(c *srvCase) {
 		taken, err := net.Listen("tcp", "127.0.0.2:0")
 		if err != nil {
-			c.Skip(err) // there is one loopback address
+			c.Skip(err) // the system has only one loopback address
 		}
 		defer taken.Close()
 		port := strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)
@@ -443,11 +445,11 @@ func TestServerBindFails(t *testing.T) {
 	})
 }
 
-// LOOP-147: several servers on one port, if all want that.
+// LOOP-147: several servers on one port, if all set ReusePort.
 func TestServerReusePort(t *testing.T) {
 	switch runtime.GOOS {
 	case "windows", "js":
-		t.Skip("there is no such thing here")
+		t.Skip("SO_REUSEPORT is not supported on this system")
 	}
 	served(t, func(c *srvCase) {
 		var servers []*aio.Server
@@ -461,7 +463,7 @@ func TestServerReusePort(t *testing.T) {
 			addr = srv.Addr().String()
 		}
 		if _, err := aio.CreateServer(c.ctx, c.factory, addr, nil); !errors.Is(err, syscall.EADDRINUSE) {
-			c.Errorf("without saying so: %v", err)
+			c.Errorf("without ReusePort: %v", err)
 		}
 		for _, srv := range servers {
 			srv.Close()
@@ -469,8 +471,8 @@ func TestServerReusePort(t *testing.T) {
 	})
 }
 
-// LOOP-154: nothing happens for a client that is gone again; LOOP-153: or that has reset
-// the connection before it was accepted.
+// LOOP-154: a client that has already disconnected has no effect; LOOP-153: nor has one
+// that was reset before it was accepted.
 func TestServerClientsThatAreGone(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(nil)
@@ -501,8 +503,7 @@ func TestServerClientsThatAreGone(t *testing.T) {
 	})
 }
 
-// LOOP-156: a factory that fails is the end of the client's connection, not of the
-// server.
+// LOOP-156: a factory that fails closes the client's connection, not the server.
 func TestServerFactoryFails(t *testing.T) {
 	served(t, func(c *srvCase) {
 		var reports []error
@@ -542,7 +543,7 @@ func TestServerFactoryFails(t *testing.T) {
 	})
 }
 
-// LOOP-158, LOOP-159: a server that does not serve yet.
+// LOOP-158, LOOP-159: a server that does not listen yet.
 func TestServerDeferServing(t *testing.T) {
 	served(t, func(c *srvCase) {
 		c.serve(&aio.ServerOptions{DeferServing: true})
@@ -565,12 +566,12 @@ func TestServerDeferServing(t *testing.T) {
 	})
 }
 
-// Handlers of StartServer learn that their server is draining, and so do those that have
-// the server.
+// Handlers of StartServer, and code with a reference to the server, can see that the
+// server is draining.
 func TestServerDraining(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		if aio.Draining(ctx) != nil {
-			t.Error("a task that serves nobody has a server")
+			t.Error("a task that is not a handler has a server")
 		}
 		var log []string
 		srv, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
@@ -605,7 +606,7 @@ func TestServerDraining(t *testing.T) {
 			return err
 		}
 		<-srv.Draining()
-		if err := srv.Shutdown(ctx, time.Minute); err != nil { // a second time
+		if err := srv.Shutdown(ctx, time.Minute); err != nil { // a second call
 			return err
 		}
 		b, err := r.Read(ctx, -1)

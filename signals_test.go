@@ -11,7 +11,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// notASignal has the type that signals have, and is none of the system's.
+// notASignal implements os.Signal but is not a signal of the system.
 type notASignal struct{}
 
 func (notASignal) Signal()        {}
@@ -27,15 +27,15 @@ func TestSignalHandlerOfWhatIsNoSignal(t *testing.T) {
 	}
 }
 
-// LOOP-313: a coroutine does not compile.
+// LOOP-313: passing a coroutine does not compile.
 func TestSignalHandlerNil(t *testing.T) {
 	l, _ := newLoop(t)
 	matches(t, "AddSignalHandler", l.AddSignalHandler(os.Interrupt, nil), aio.ErrUsage)
 	same(t, "RemoveSignalHandler", l.RemoveSignalHandler(os.Interrupt), false)
 }
 
-// LOOP-314: any goroutine can run a loop that handles signals. What is in the way here is
-// a bubble of testing/synctest, and not having the token.
+// LOOP-314: a loop in any goroutine can handle signals. AddSignalHandler fails only in
+// a synctest bubble, and without the token.
 func TestSignalHandlerInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// A bubble begins in the year 2000; that year must not be what tells.

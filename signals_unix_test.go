@@ -36,8 +36,8 @@ func signalSelf(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// signalCatcher catches sig beside the loops, so that it ends no test. The function it
-// returns sends sig to the process and returns when os/signal has it.
+// signalCatcher catches sig in addition to the loops, so that it does not end the test
+// process. send sends sig to the process and returns when os/signal has received it.
 func signalCatcher(t *testing.T, sig syscall.Signal) (send func()) {
 	own := make(chan os.Signal, 1)
 	signal.Notify(own, sig)
@@ -49,14 +49,14 @@ func signalCatcher(t *testing.T, sig syscall.Signal) (send func()) {
 	}
 }
 
-// signalsPosted returns when n signals are in the inbox of l, which does not look at it.
+// signalsPosted waits until n signals are in the inbox of l, which does not run.
 func signalsPosted(l *aio.Loop, n int) {
 	for aio.Posted(l) < n {
 		runtime.Gosched()
 	}
 }
 
-// signalPasses has the loop make some passes.
+// signalPasses makes the loop run some passes.
 func signalPasses(ctx context.Context) error {
 	for range 5 {
 		if err := aio.Sleep(ctx, 0); err != nil {
@@ -76,7 +76,7 @@ func TestSignalHandlerRuns(t *testing.T) {
 		handle := func(name string) func() {
 			return func() {
 				same(t, "a task runs", aio.CurrentTask(l.Context()) != nil, false)
-				// needs the token
+				// panics without the token
 				l.CallSoon(func() { log.add("after"); came.Set() })
 				log.add("%s", name)
 			}
@@ -89,8 +89,7 @@ func TestSignalHandlerRuns(t *testing.T) {
 					came.Clear()
 					signalSelf(t, sig)
 					if err := came.Wait(ctx); err != nil {
-						// nothing but the signal can wake the
-						// loop
+						// only the signal can wake the loop
 						return err
 					}
 				}
@@ -101,9 +100,9 @@ func TestSignalHandlerRuns(t *testing.T) {
 	}
 }
 
-// LOOP-310: of a signal that comes while the loop does not run, the handler runs in the
-// next run. A signal is taken in when the next pass begins, after whatever was scheduled
-// before, and its handler runs in the pass after that.
+// LOOP-310: if a signal arrives while the loop is not running, the handler runs in the
+// next run. The loop takes a signal at the start of a pass, after the calls scheduled
+// before, and the handler runs in the pass after that.
 func TestSignalHandlerRunsInTheSecondPass(t *testing.T) {
 	l := signalLoop(t)
 	var log eventLog
@@ -157,7 +156,7 @@ func TestSignalHandlerIsReplaced(t *testing.T) {
 	matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, func() { t.Error("the first handler ran") }), nil)
 	send()
 	matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, l.Stop), nil)
-	// the signal that came before is not lost
+	// the earlier signal is not lost
 	matches(t, "RunForever", l.RunForever(), nil)
 	same(t, "RemoveSignalHandler", l.RemoveSignalHandler(syscall.SIGUSR1), true)
 	same(t, "RemoveSignalHandler again", l.RemoveSignalHandler(syscall.SIGUSR1), false)
@@ -188,14 +187,14 @@ func TestSignalsThatCannotBeCaught(t *testing.T) {
 	}
 }
 
-// LOOP-314: asyncio has one thread that may handle signals. Here each loop that has a
+// LOOP-314: in asyncio only one thread may handle signals. Here each loop with a
 // handler gets them.
 func TestSignalsInSeveralLoops(t *testing.T) {
 	const loops, rounds = 3, 3
 	var ready, done sync.WaitGroup
 	counts := make([]int, loops)
 	ready.Add(loops)
-	again := make(chan struct{}) // closed never, a send is for one loop
+	again := make(chan struct{}) // never closed: each send resumes one loop
 	for n := range loops {
 		done.Go(func() {
 			matches(t, "Run", aio.Run(func(ctx context.Context) error {
@@ -223,7 +222,7 @@ func TestSignalsInSeveralLoops(t *testing.T) {
 		}
 		signalSelf(t, syscall.SIGUSR1)
 		for range loops {
-			again <- struct{}{} // a loop that has got the signal
+			again <- struct{}{} // for a loop that has received the signal
 		}
 	}
 	done.Wait()
@@ -242,8 +241,8 @@ func TestSignalOfRemovedHandler(t *testing.T) {
 	matches(t, "the run", runMain(l, signalPasses), nil)
 }
 
-// LOOP-316, LOOP-319: two signals have come, and the handler that is first removes the
-// other.
+// LOOP-316, LOOP-319: two signals have arrived, and the first handler removes the other
+// one.
 func TestSignalHandlerRemovesAnother(t *testing.T) {
 	l := signalLoop(t)
 	ran := 0
@@ -324,11 +323,11 @@ func TestSignalOfChildProcess(t *testing.T) {
 	log.want(t, "signal:terminated handler")
 }
 
-// While there is a handler, a virtual clock knows of no deadlock.
+// With a signal handler, waiting is not a deadlock for a virtual clock.
 func TestSignalAndVirtualClock(t *testing.T) {
 	l, _ := newLoop(t)
 	err := runMain(l, func(ctx context.Context) error {
-		for range 2 { // the second handler replaces the first
+		for range 2 { // the second iteration replaces the handler
 			matches(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, nop), nil)
 		}
 		var came aio.Event
@@ -345,7 +344,7 @@ func TestSignalAndVirtualClock(t *testing.T) {
 	matches(t, "the run", err, aio.ErrDeadlock)
 }
 
-// signalOf returns the signal by which err came about, nil if none.
+// signalOf returns the signal in err, or nil.
 func signalOf(err error) os.Signal {
 	var s *aio.SignalError
 	if !errors.As(err, &s) {
@@ -354,7 +353,7 @@ func signalOf(err error) os.Signal {
 	return s.Signal
 }
 
-// RUN-019, with any signal
+// RUN-019, with any signal.
 func TestRunnerSignals(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGTERM}}
@@ -375,7 +374,7 @@ func TestRunnerSignals(t *testing.T) {
 	}
 }
 
-// RUN-024: the second signal may be another one.
+// RUN-024: the second signal may differ from the first.
 func TestRunnerTwoSignals(t *testing.T) {
 	r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM, os.Interrupt}}
 	var log eventLog
@@ -393,7 +392,7 @@ func TestRunnerTwoSignals(t *testing.T) {
 	log.want(t, "<nil>")
 }
 
-// LOOP-316: what the Runner does with SIGINT is back when the handler is removed.
+// LOOP-316: when the handler is removed, the Runner handles SIGINT again.
 func TestSignalHandlerInRunner(t *testing.T) {
 	for _, before := range []bool{false, true} {
 		var r aio.Runner
@@ -411,7 +410,7 @@ func TestSignalHandlerInRunner(t *testing.T) {
 			if !before {
 				add()
 			}
-			for range 4 { // more than it takes to end a run
+			for range 4 { // more than are needed to end a run
 				came.Clear()
 				signalSelf(t, syscall.SIGINT)
 				if err := came.Wait(ctx); err != nil {
@@ -431,8 +430,8 @@ func TestSignalHandlerInRunner(t *testing.T) {
 	}
 }
 
-// RUN-024: two signals have come, so the Runner has given up on them. A handler gets the
-// next one.
+// RUN-024: after two signals the Runner does not handle signals any more. A handler
+// still gets the next one.
 func TestSignalHandlerAfterTwoSignals(t *testing.T) {
 	r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}
 	l, err := r.GetLoop()
@@ -449,7 +448,7 @@ func TestSignalHandlerAfterTwoSignals(t *testing.T) {
 	})
 	same[os.Signal](t, "the signal of Run", signalOf(err), syscall.SIGTERM)
 	matches(t, "the next run", r.Run(came.Wait), nil)
-	err = r.Run(func(ctx context.Context) error { // each run begins anew
+	err = r.Run(func(ctx context.Context) error { // handles signals again
 		same(t, "RemoveSignalHandler", l.RemoveSignalHandler(syscall.SIGTERM), true)
 		signalSelf(t, syscall.SIGTERM)
 		return aio.Sleep(ctx, time.Hour)
@@ -458,7 +457,8 @@ func TestSignalHandlerAfterTwoSignals(t *testing.T) {
 	matches(t, "Close", r.Close(), nil)
 }
 
-// A handler outlives the run in which it was added, but not the loop.
+// A handler stays installed after the run in which it was added, until the loop is
+// closed.
 func TestSignalHandlerAfterRun(t *testing.T) {
 	var r aio.Runner
 	var came aio.Event
@@ -472,8 +472,8 @@ func TestSignalHandlerAfterRun(t *testing.T) {
 	matches(t, "Close", r.Close(), nil)
 }
 
-// signalled has the programs of TestSignalDefaults, which shall be killed by the signal
-// that they are sent when they print its name.
+// signalled contains the programs of TestSignalDefaults. They print the name of a
+// signal, and must be killed by it.
 var signalled = map[string]func() error{
 	// LOOP-316
 	"handler removed": func() error {
@@ -524,7 +524,7 @@ var signalled = map[string]func() error{
 		}
 		return waitFor("SIGTERM")
 	},
-	// RUN-024: the third signal ends a program that hangs.
+	// RUN-024: the third signal kills a program that hangs.
 	"main hangs": func() error {
 		return signalledTwice(func(*aio.Loop) error { return waitFor("SIGTERM") })
 	},
@@ -539,7 +539,7 @@ var signalled = map[string]func() error{
 	},
 }
 
-// signalledTwice calls main in a run that has got two signals, which it has not seen.
+// signalledTwice calls main in a run that has got two signals but not handled them yet.
 func signalledTwice(main func(l *aio.Loop) error) error {
 	r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}
 	return r.Run(func(ctx context.Context) error {
@@ -557,7 +557,7 @@ func signalledTwice(main func(l *aio.Loop) error) error {
 	})
 }
 
-// waitFor asks for a signal and blocks the goroutine.
+// waitFor asks the parent for a signal and blocks.
 func waitFor(name string) error {
 	fmt.Println(name)
 	_, err := io.Copy(io.Discard, os.Stdin)
@@ -589,7 +589,7 @@ func TestSignalDefaults(t *testing.T) {
 			line, err := bufio.NewReader(stdout).ReadString('\n')
 			sig, ok := sigs[line]
 			if !ok {
-				t.Errorf("the child says %q, %v", line, err)
+				t.Errorf("the child printed %q, %v", line, err)
 				sig = syscall.SIGKILL
 			}
 			matches(t, "sending the signal", cmd.Process.Signal(sig), nil)

@@ -18,7 +18,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sockKinds are the ways to get two connected ends. The last has no descriptors.
+// sockKinds are ways to get a pair of connected ends. The last kind has no descriptors.
 var sockKinds = map[string]func(t *testing.T) (a, b net.Conn){
 	"tcp":  func(t *testing.T) (a, b net.Conn) { return sockConnected(t, "tcp", "127.0.0.1:0") },
 	"unix": func(t *testing.T) (a, b net.Conn) { return sockConnected(t, "unix", sockPath(t)) },
@@ -51,7 +51,7 @@ func sockListen(t *testing.T, network, addr string) net.Listener {
 	return ln
 }
 
-// sockDial connects until the test ends.
+// sockDial connects; the connection is closed at the end of the test.
 func sockDial(t *testing.T, addr net.Addr) net.Conn {
 	t.Helper()
 	c, err := net.Dial(addr.Network(), addr.String())
@@ -74,7 +74,7 @@ func sockConnected(t *testing.T, network, addr string) (a, b net.Conn) {
 	return a, b
 }
 
-// sockEach runs main with each kind of connection, over the poller and over goroutines.
+// sockEach runs main with each kind of connection, with the poller and with goroutines.
 func sockEach(t *testing.T, main func(t *testing.T, ctx context.Context, a, b net.Conn) error) {
 	t.Helper()
 	for name, pair := range sockKinds {
@@ -87,7 +87,7 @@ func sockEach(t *testing.T, main func(t *testing.T, ctx context.Context, a, b ne
 	}
 }
 
-// sockText is a coroutine that receives up to n bytes.
+// sockText returns a coroutine that receives up to n bytes.
 func sockText(sock any, n int) aio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		p, err := aio.SockRecv(ctx, sock, n)
@@ -95,7 +95,7 @@ func sockText(sock any, n int) aio.Coro[string] {
 	}
 }
 
-// sockReadAll receives until there are n bytes.
+// sockReadAll receives n bytes.
 func sockReadAll(ctx context.Context, sock any, n int) ([]byte, error) {
 	var all []byte
 	for len(all) < n {
@@ -104,14 +104,15 @@ func sockReadAll(ctx context.Context, sock any, n int) ([]byte, error) {
 			return all, err
 		}
 		if len(p) == 0 {
-			return all, fmt.Errorf("the stream ends after %d bytes", len(all))
+			return all, fmt.Errorf("EOF after %d bytes", len(all))
 		}
 		all = append(all, p...)
 	}
 	return all, nil
 }
 
-// sockPattern returns n bytes that tell their places, up to 4 MiB.
+// sockPattern returns the first n bytes of a pattern in which each position is
+// recognizable, at most 4 MiB.
 func sockPattern(n int) []byte { return bytes.Clone(sockBytes()[:n]) }
 
 var sockBytes = sync.OnceValue(func() []byte {
@@ -155,9 +156,9 @@ func TestSockSendAndReceive(t *testing.T) {
 		a.Close()
 		for range 2 {
 			p, err := aio.SockRecv(ctx, b, 10)
-			same(t, "SockRecv at the end", fmt.Sprint(len(p), err), "0 <nil>")
+			same(t, "SockRecv at EOF", fmt.Sprint(len(p), err), "0 <nil>")
 			n, err := aio.SockRecvInto(ctx, b, buf)
-			same(t, "SockRecvInto at the end", fmt.Sprint(n, err), "0 <nil>")
+			same(t, "SockRecvInto at EOF", fmt.Sprint(n, err), "0 <nil>")
 		}
 		return nil
 	})
@@ -214,7 +215,8 @@ func TestSockSendallCancelled(t *testing.T) {
 	sockEach(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
 		much := bytes.Repeat([]byte("x"), 16<<20)
 		first := spawn(ctx, func(ctx context.Context) error { return aio.SockSendall(ctx, a, much) })
-		if _, err := sockText(b, 1000)(ctx); err != nil { // so it has begun
+		// the transfer has started
+		if _, err := sockText(b, 1000)(ctx); err != nil {
 			return err
 		}
 		first.Cancel()
@@ -242,7 +244,7 @@ func TestSockSendallCancelled(t *testing.T) {
 	})
 }
 
-// An await ends with the context that was derived for it, and nothing is lost.
+// An await ends when its derived context is done, and no data is lost.
 func TestSockRecvWithDerivedContext(t *testing.T) {
 	sockEach(t, func(t *testing.T, ctx context.Context, a, b net.Conn) error {
 		enough := errors.New("enough")
@@ -279,7 +281,8 @@ func TestSockAcceptCancelled(t *testing.T) {
 				if err := aio.Sleep(ctx, 0); err != nil {
 					return err
 				}
-				// now the listener is ready
+				// the listener is ready before the cancellation is
+				// delivered
 				client := sockDial(t, ln.Addr())
 				first.Cancel()
 				_, err := first.Await(ctx)
@@ -332,7 +335,7 @@ func TestSockDatagrams(t *testing.T) {
 			socks[i] = c
 		}
 		a, b := socks[0], socks[1]
-		// it has to wait
+		// waits for a datagram
 		receive := aio.CreateTask(ctx, func(ctx context.Context) (string, error) {
 			p, from, err := aio.SockRecvfrom(ctx, b, 100)
 			return fmt.Sprint(string(p), " from ", from), err
@@ -360,7 +363,7 @@ func TestSockDatagrams(t *testing.T) {
 		p, from, err := aio.SockRecvfrom(ctx, b, 10)
 		same(t, "an empty datagram", fmt.Sprint(len(p), from, err), fmt.Sprint(0, a.LocalAddr(), nil))
 
-		// A socket that is connected needs no address.
+		// A connected socket needs no address.
 		c, err := net.Dial("udp", b.LocalAddr().String())
 		if err != nil {
 			return err
@@ -375,7 +378,7 @@ func TestSockDatagrams(t *testing.T) {
 	})
 }
 
-// LOOP-288, for datagrams
+// LOOP-288, for datagrams.
 func TestSockRecvfromCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		b, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -396,15 +399,15 @@ func TestSockRecvfromCancelled(t *testing.T) {
 			return err
 		}
 		got, err := receive(ctx)
-		same(t, "what the second gets", got, "data")
+		same(t, "datagram of the second call", got, "data")
 		_, ferr := first.Await(ctx)
 		matches(t, "the first", ferr, aio.ErrCancelled)
 		return err
 	})
 }
 
-// sockLate is a connection and a listener for which something comes just when a call is
-// ended.
+// sockLate is a connection and a listener for which data arrives at the moment at which
+// a call is cancelled.
 type sockLate struct {
 	net.Conn
 	cut chan struct{}
@@ -448,10 +451,11 @@ func sockCancelled[T any](t *testing.T, ctx context.Context, coro aio.Coro[T]) {
 	aio.Sleep(ctx, 0)
 	task.Cancel()
 	_, err := task.Await(ctx)
-	matches(t, "the one that is cancelled", err, aio.ErrCancelled)
+	matches(t, "the cancelled call", err, aio.ErrCancelled)
 }
 
-// What a cancelled call has got nevertheless goes to the next ones. LOOP-288, LOOP-291
+// Data and connections that a cancelled call has received are passed to the next calls.
+// LOOP-288, LOOP-291
 func TestSockLateOutcomeIsKept(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		c := newSockLate()
@@ -476,12 +480,12 @@ func TestSockLateOutcomeIsKept(t *testing.T) {
 			return err
 		}
 		conn.Close()
-		sockCancelled(t, ctx, accept) // its connection is closed with the loop
+		sockCancelled(t, ctx, accept) // closing the loop closes its connection
 		return nil
 	})
 }
 
-// A call that waits for its turn can be cancelled too, and the others go on in order.
+// A call that is queued can be cancelled too, and the others continue in order.
 func TestSockCallsOnOneConnectionTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
@@ -513,7 +517,7 @@ func TestSockCallsOnOneConnectionTakeTurns(t *testing.T) {
 		})
 		matches(t, "Run", err, nil)
 		same(t, "calls", len(log), 4)
-		same(t, "the first to get something", log[2], "1:one")
+		same(t, "the first call that gets data", log[2], "1:one")
 		same(t, "the next", log[3], "3:two")
 	})
 }
@@ -539,7 +543,7 @@ func TestSockRecvTimeoutInBubble(t *testing.T) {
 	})
 }
 
-// A loop that is closed ends the calls, and leaves the connection as it was.
+// Closing the loop ends the calls and leaves the connection unchanged.
 func TestSockLoopClosed(t *testing.T) {
 	for name, pair := range sockKinds {
 		t.Run(name, func(t *testing.T) {
@@ -560,7 +564,7 @@ func TestSockLoopClosed(t *testing.T) {
 			})
 			onePass(t, l)
 			matches(t, "Close", l.Close(), nil)
-			same(t, "calls that were ended", len(errs), 3)
+			same(t, "ended calls", len(errs), 3)
 			for _, err := range errs {
 				matches(t, "the call", err, aio.ErrLoopClosed)
 			}
@@ -571,25 +575,25 @@ func TestSockLoopClosed(t *testing.T) {
 	}
 }
 
-// sockGoroutinesLoop is newLoop for the other path.
+// sockGoroutinesLoop is newLoop for the goroutine back end.
 func sockGoroutinesLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	l, reports := newLoop(t)
 	aio.ForceGoroutines(l, true)
 	return l, reports
 }
 
-// sockStubborn cannot be given deadlines.
+// sockStubborn does not support deadlines.
 type sockStubborn struct{ net.Conn }
 
 func (sockStubborn) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
 func (sockStubborn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// sockPanics is a connection that fails.
+// sockPanics is a connection that panics.
 type sockPanics struct{ net.Conn }
 
 func (*sockPanics) Write([]byte) (int, error) { panic("the connection panicked") }
 
-// sockSlices cannot be compared.
+// sockSlices is not comparable.
 type sockSlices struct {
 	net.Conn
 	_ []byte
@@ -648,7 +652,7 @@ func TestSockMisuse(t *testing.T) {
 	})
 }
 
-// The other end is gone: a circumstance, that the caller learns.
+// The peer has closed the connection: a runtime failure, returned as an error.
 func TestSockPeerGone(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		a, b := sockKinds["tcp"](t)

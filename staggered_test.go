@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// failsLater is a coroutine that fails with err after d.
+// failsLater returns a coroutine that fails with err after d.
 func failsLater(d time.Duration, err error) aio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		if err := aio.Sleep(ctx, d); err != nil {
@@ -23,7 +23,7 @@ func failsLater(d time.Duration, err error) aio.Coro[string] {
 	}
 }
 
-// outcome is a race's result in one line.
+// outcome formats the result of a race.
 func outcome(r aio.RaceResult[string], err error) string {
 	var errs []string
 	for _, e := range r.Errors {
@@ -75,7 +75,7 @@ func TestStaggeredRace(t *testing.T) {
 	}
 }
 
-// STG-007: two are ready in the same turn, and a third waits.
+// STG-007: two candidates are ready in the same pass, and a third one waits.
 func TestStaggeredRaceHasOneWinner(t *testing.T) {
 	var log eventLog
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -102,8 +102,8 @@ func TestStaggeredRaceHasOneWinner(t *testing.T) {
 	log.want(t, "a:true b:false")
 }
 
-// STG-008, STG-009, STG-010: a candidate that absorbs one cancel sees the next; the race
-// ends as cancelled all the same.
+// STG-008, STG-009, STG-010: if a candidate swallows a cancellation, the next one
+// reaches it too; the race still ends as cancelled.
 func TestStaggeredRaceForwardsEachCancellation(t *testing.T) {
 	var log eventLog
 	aiotest.Run(t, func(ctx context.Context) error {
@@ -180,8 +180,8 @@ func TestStaggeredRaceWaitsForItsLosers(t *testing.T) {
 	})
 }
 
-// The end of a derived context cancels the candidates once: they may await as they clean
-// up.
+// When a derived context is done, the candidates are cancelled once: they may await in
+// their clean-up.
 func TestStaggeredRaceEndsWithADerivedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -230,7 +230,7 @@ func TestStaggeredRaceSecondWinnerIsMisuse(t *testing.T) {
 	})
 }
 
-// The outcome does not depend on whether tasks start eagerly.
+// The result does not depend on whether tasks start eagerly.
 func TestStaggeredRaceOfEagerTasks(t *testing.T) {
 	l, _ := newLoop(t)
 	l.SetTaskFactory(aio.EagerTaskFactory)

@@ -11,9 +11,9 @@ import (
 	"github.com/goaio/aio"
 )
 
-// FuzzStreamChunks has a stream be read in some way while its input comes in pieces, and
-// compares with the same reads when all of it is there at once. The limit is more than
-// the input, as a line that is too long is dropped as far as it has come.
+// FuzzStreamChunks reads a stream whose input arrives in pieces, and compares the
+// results with those for the whole input. The limit exceeds the input, because of a
+// line that is too long only the part that has arrived is discarded.
 func FuzzStreamChunks(f *testing.F) {
 	f.Add([]byte("one\ntwo\r\nthree--four-\n-five"), []byte{1, 2, 3, 4, 5, 6, 7}, []byte{3, 1, 200, 2})
 	f.Add([]byte("aaabaabaaaab\n\n\n--"), []byte{2, 2, 2, 0, 17, 34}, []byte{1})
@@ -55,11 +55,11 @@ func FuzzStreamChunks(f *testing.F) {
 			})
 			pieces = streamReads(s, ops)
 		})
-		equal(t, "outcomes in pieces, and all at once", pieces, whole)
+		equal(t, "results in pieces and all at once", pieces, whole)
 	})
 }
 
-// streamReads reads until the end by the methods in ops, and returns the outcomes.
+// streamReads reads until EOF with the methods in ops, and returns the results.
 func streamReads(s *streamScene, ops []byte) (outcomes []string) {
 	seps := [][][]byte{{[]byte("--")}, {[]byte("aab")}, {[]byte("\r"), []byte("\n")}, {[]byte("aab"), []byte("b"), []byte("-\n-")}}
 	for i := 0; ; i++ {
@@ -81,8 +81,8 @@ func streamReads(s *streamScene, ops []byte) (outcomes []string) {
 	}
 }
 
-// FuzzStreamSeparators compares ReadUntil with a plain search for the separator that ends
-// first.
+// FuzzStreamSeparators compares ReadUntil with a simple search for the separator that
+// ends first.
 func FuzzStreamSeparators(f *testing.F) {
 	f.Add([]byte("abababcabc"), []byte("abc"), []byte("b"), []byte("ca"), byte(3))
 	f.Add([]byte("0123456789"), []byte("9"), []byte("345678"), []byte("567"), byte(200))
@@ -128,7 +128,7 @@ func FuzzStreamSeparators(f *testing.F) {
 			}
 			left, err := s.r.Read(s.ctx, -1)
 			if err != nil || len(left) != rest {
-				t.Errorf("%d bytes are left, %v, want %d", len(left), err, rest)
+				t.Errorf("%d bytes remain, %v, want %d", len(left), err, rest)
 			}
 			s.eventLog = nil
 		})

@@ -13,8 +13,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A parser of the standard library drops an error and asks again, while a cancellation is
-// delivered once: what an adapter has failed with it fails with again.
+// Parsers of the standard library ignore an error and read again, but a cancellation is
+// delivered only once: after a failed call an adapter returns the same error again.
 func TestAdaptersKeepACancellation(t *testing.T) {
 	for name, reader := range map[string]func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) io.Reader{
 		"StreamReader.Reader": func(ctx context.Context, r *aio.StreamReader, _ *aio.StreamWriter) io.Reader {
@@ -79,7 +79,7 @@ func TestWritersKeepACancellation(t *testing.T) {
 					if conn == nil {
 						out = w.Writer(ctx)
 					}
-					// which the other side does not read
+					// the peer does not read
 					_, err := out.Write(make([]byte, 64<<20))
 					return err
 				}))
@@ -89,7 +89,7 @@ func TestWritersKeepACancellation(t *testing.T) {
 				matches(t, "the first Write", err, aio.ErrCancelled)
 				n, err := out.Write([]byte("more"))
 				matches(t, "the next one", err, aio.ErrCancelled)
-				same(t, "the bytes that it wrote", n, 0)
+				same(t, "the number of bytes written", n, 0)
 				w.Transport().(aio.Transport).Abort()
 				return nil
 			})
@@ -98,8 +98,8 @@ func TestWritersKeepACancellation(t *testing.T) {
 	}
 }
 
-// adapterPair is a connection whose other side sends one line, a byte later, and stays
-// open.
+// adapterPair returns a connection whose peer sends one line, later one byte, and then
+// nothing.
 func adapterPair(ctx context.Context, t *testing.T) (*aio.StreamReader, *aio.StreamWriter, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// TestStreamReaderIsAReader runs the checks of testing/iotest, and others, on a stream
-// that gets its data in the pieces that a buffer has.
+// TestStreamReaderIsAReader runs the checks of testing/iotest and others on a stream
+// whose data arrives in pieces of various sizes.
 func TestStreamReaderIsAReader(t *testing.T) {
 	text := strings.Repeat("The quick brown fox jumps over the lazy dog.\n", stage.Amount(300, 300, 3000))
 	play(t, func(sc *scene) {
@@ -50,7 +50,7 @@ func TestStreamReaderIsAReader(t *testing.T) {
 				t.Errorf("pieces of %d: ReadAll: %d bytes, %v", piece, len(got), err)
 			}
 			if got, err := io.ReadAll(bufio.NewReaderSize(fed(), 16)); string(got) != text || err != nil {
-				t.Errorf("pieces of %d: ReadAll by a small buffer: %d bytes, %v", piece, len(got), err)
+				t.Errorf("pieces of %d: ReadAll with a small buffer: %d bytes, %v", piece, len(got), err)
 			}
 			var out bytes.Buffer
 			if n, err := io.Copy(&out, fed()); n != int64(len(text)) || out.String() != text || err != nil {
@@ -63,13 +63,13 @@ func TestStreamReaderIsAReader(t *testing.T) {
 				}
 			}
 			if _, err := bytewise.ReadByte(); err != io.EOF {
-				t.Errorf("pieces of %d: ReadByte at the end: %v", piece, err)
+				t.Errorf("pieces of %d: ReadByte at EOF: %v", piece, err)
 			}
 		}
 	})
 }
 
-// streamFull is a writer that takes a few bytes, and then fails with err.
+// streamFull is a writer that accepts a few bytes and then fails with err.
 type streamFull struct {
 	bytes.Buffer
 	room int
@@ -98,12 +98,12 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 				same(s, "error", err, failure)
 			}
 			same(s, "copied", fmt.Sprintf("%d %s", n, w.String()), "3 012")
-			s.want("pause resume pause") // 7 are left
+			s.want("pause resume pause") // 7 bytes remain
 			same(s, "the rest", streamRead(20)(s.ctx, s.r), `"3456789"`)
 			s.want("resume")
 		})
 	}
-	// More has come while the writer was at it, and a part of that was read.
+	// More data arrived during the write, and some of it was read.
 	streamPlay(t, 0, func(s *streamScene) {
 		s.arrive("0123")
 		_, err := io.Copy(streamWriteFunc(func([]byte) (int, error) {
@@ -114,7 +114,7 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 		same(s, "error", err, errStreamBoom)
 		s.gets(streamRead(9), `"23CD"`)
 	})
-	// A task that waits gets what was left, and has to look at it anew.
+	// A waiting task gets the rest, and must search it from the beginning.
 	for _, c := range []struct {
 		op   streamOp
 		want string
@@ -142,7 +142,7 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 		same(s, "error", err, errStreamBoom)
 		s.after(1, `A="--"`)
 	})
-	// It fails as Read does.
+	// A call fails in the same cases as Read.
 	streamPlay(t, 3, func(s *streamScene) {
 		rd := s.r.Reader(s.ctx).(interface {
 			io.ByteReader
@@ -165,8 +165,8 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 	})
 }
 
-// TestStreamsCarryGoCode has the standard library's readers and writers run on a
-// connection in tasks, against a peer that reads slowly, so that both sides wait.
+// TestStreamsCarryGoCode uses readers and writers of the standard library in tasks,
+// with a peer that reads slowly, so that both sides wait.
 func TestStreamsCarryGoCode(t *testing.T) {
 	const items = 2000
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -229,7 +229,7 @@ func TestStreamsCarryGoCode(t *testing.T) {
 	})
 }
 
-// TestStreamProxy copies both ways between two connections.
+// TestStreamProxy copies data in both directions between two connections.
 func TestStreamProxy(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		far := streamServe(t, ctx, streamEcho, nil)
@@ -262,7 +262,7 @@ func TestStreamProxy(t *testing.T) {
 		}))
 		got, err := io.ReadAll(r.Reader(ctx))
 		if !bytes.Equal(got, text) || err != nil {
-			t.Errorf("%d bytes of %d came back, %v", len(got), len(text), err)
+			t.Errorf("received %d bytes of %d, %v", len(got), len(text), err)
 		}
 		if _, err := sender.Await(ctx); err != nil {
 			t.Error(err)
@@ -274,7 +274,7 @@ func TestStreamProxy(t *testing.T) {
 	})
 }
 
-// The parsers of the standard library, in a Timeout.
+// Parsers of the standard library in a Timeout.
 func TestParsersAreTimedOut(t *testing.T) {
 	for name, parse := range map[string]func(io.Reader) error{
 		"ReadMIMEHeader": func(r io.Reader) error {
@@ -324,7 +324,7 @@ func TestParsersAreTimedOut(t *testing.T) {
 	}
 }
 
-// connFirst is the protocol of a transport before NewConn.
+// connFirst is the protocol of a transport before NewConn replaces it.
 type connFirst struct{}
 
 func (*connFirst) ConnectionMade(aio.Transport) {}

@@ -16,8 +16,7 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// ldDescriptors makes sure that this process may have n descriptors, and skips the test
-// if it cannot.
+// ldDescriptors raises the limit to n descriptors, and skips the test if it cannot.
 func ldDescriptors(t *testing.T, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -30,13 +29,13 @@ func ldDescriptors(t *testing.T, n uint64) {
 	old := limit
 	limit.Cur = limit.Max
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Max) < n {
-		t.Skipf("%d descriptors are needed, %d can be had: %v", n, limit.Max, err)
+		t.Skipf("need %d descriptors, the limit is %d: %v", n, limit.Max, err)
 	}
 	t.Cleanup(func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) })
 }
 
-// ldMessage is what a connection sends: its number, that of the message, and what depends
-// on both.
+// ldMessage is a message: the numbers of the connection and of the message, and bytes
+// that depend on both.
 type ldMessage [64]byte
 
 func newLdMessage(conn, number int) (m ldMessage) {
@@ -48,20 +47,20 @@ func newLdMessage(conn, number int) (m ldMessage) {
 	return m
 }
 
-// ldClient sends messages one after another, each when the one before has come back.
+// ldClient sends messages, each after the echo of the one before.
 type ldClient struct {
 	t      aio.Transport
 	crowd  *ldCrowd
 	number int
 	sent   int
 	want   ldMessage
-	have   int // bytes of want that have come back
+	have   int // received bytes of want
 }
 
-// ldCrowd is what the clients have in common.
+// ldCrowd is the state shared by the clients.
 type ldCrowd struct {
 	messages int // of each
-	working  int // clients that have not had all of their messages back
+	working  int // clients that have not received all their messages
 	open     int
 	wrong    int
 	allDone  aio.Event
@@ -94,14 +93,14 @@ func (p *ldClient) DataReceived(b []byte) {
 func (p *ldClient) ConnectionLost(err error) {
 	if err != nil {
 		p.crowd.wrong++
-		p.crowd.allDone.Set() // there will be no more to wait for
+		p.crowd.allDone.Set() // nothing more to wait for
 	}
 	if p.crowd.open--; p.crowd.open == 0 {
 		p.crowd.allLost.Set()
 	}
 }
 
-// ldEcho counts what goes through the server.
+// ldEcho is an echo protocol that counts bytes and connections.
 type ldEcho struct {
 	clEcho
 	bytes, conns *atomic.Int64
@@ -114,14 +113,14 @@ func (p *ldEcho) DataReceived(b []byte) {
 	p.clEcho.DataReceived(b)
 }
 
-// Thousands of connections at once on one loop lose nothing.
+// Thousands of concurrent connections on one loop lose no data.
 func TestLoadManyConnections(t *testing.T) {
 	conns := stage.Amount(500, 500, 5000)
 	t.Run("poller", func(t *testing.T) { ldConnections(t, conns, false) })
 	t.Run("goroutines", func(t *testing.T) { ldConnections(t, 200, true) })
 }
 
-// ldRun is aio.Run, over goroutines if that is set.
+// ldRun is aio.Run, with goroutines if that is set.
 func ldRun(goroutines bool, main func(ctx context.Context) error) error {
 	var r aio.Runner
 	l, err := r.GetLoop()
@@ -158,7 +157,8 @@ func ldConnections(t *testing.T, conns int, goroutines bool) {
 		to := <-addr
 		crowd := &ldCrowd{messages: messages, working: conns, open: conns}
 		clients := make([]*ldClient, conns)
-		// connect at a time, or the server's queue would overflow
+		// Limit concurrent connection attempts, or the server's queue would
+		// overflow.
 		few := aio.NewSemaphore(100)
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			for i := range clients {
@@ -184,7 +184,7 @@ func ldConnections(t *testing.T, conns int, goroutines bool) {
 			return err
 		}
 		if crowd.wrong > 0 || crowd.open < conns {
-			t.Errorf("%d answers were wrong, %d connections were lost", crowd.wrong, conns-crowd.open)
+			t.Errorf("%d echoes were wrong, %d connections were lost", crowd.wrong, conns-crowd.open)
 		}
 		for _, p := range clients {
 			p.t.Close()
@@ -209,7 +209,7 @@ func ldConnections(t *testing.T, conns int, goroutines bool) {
 	}
 }
 
-// ldWriter sends as much as it is allowed to.
+// ldWriter writes until it is paused.
 type ldWriter struct {
 	t      aio.Transport
 	paused bool
@@ -217,7 +217,7 @@ type ldWriter struct {
 	left   int
 	sum    hash.Hash64
 	piece  []byte
-	most   int // that was ever buffered
+	most   int // maximum size of the write buffer
 }
 
 func (p *ldWriter) ConnectionMade(t aio.Transport) { p.t = t; p.pump() }
@@ -239,7 +239,7 @@ func (p *ldWriter) pump() {
 	}
 }
 
-// ldReader reads in every third pass or so.
+// ldReader reads only in every third pass.
 type ldReader struct {
 	l    *aio.Loop
 	t    aio.Transport
@@ -258,7 +258,7 @@ func (p *ldReader) DataReceived(b []byte) {
 	p.l.CallSoon(func() { p.l.CallSoon(p.t.ResumeReading) })
 }
 
-// A reader that is slow holds the writer back, whose buffer stays small.
+// A slow reader makes the writer wait, and the writer's buffer stays small.
 func TestLoadSlowReader(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -277,7 +277,7 @@ func TestLoadSlowReader(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// The reader does not read at all: the writer comes to a stop.
+		// The reader does not read at all: the writer stops.
 		for last, same := -1, 0; same < 1000 || reader.t == nil || !writer.paused; same++ {
 			if writer.left != last {
 				last, same = writer.left, 0
@@ -287,7 +287,7 @@ func TestLoadSlowReader(t *testing.T) {
 			}
 		}
 		if !writer.paused || writer.left == 0 || reader.n > 0 {
-			t.Errorf("nobody reads: %d bytes are left to write, paused: %t; %d were read", writer.left, writer.paused, reader.n)
+			t.Errorf("without a reader: %d bytes are left to write, paused: %t; %d were read", writer.left, writer.paused, reader.n)
 		}
 		reader.t.ResumeReading()
 		if err := reader.lost.Wait(ctx); err != nil {

@@ -20,14 +20,14 @@ func TestStreamPausesTheTransport(t *testing.T) {
 		s.feed("9")
 		s.want("pause")
 		s.feed("more")
-		s.gets(streamExactly(8), `"12345678"`) // 5 are left
+		s.gets(streamExactly(8), `"12345678"`) // 5 bytes remain
 		same(s, "outcome", streamExactly(1)(s.ctx, s.r), `"9"`)
 		s.want("resume")
 		s.gets(streamRead(9), `"more"`)
 		s.feed("123456789")
 		s.want("pause")
 	})
-	// Twice a limit may be more than there are numbers.
+	// Twice the limit may overflow an int.
 	streamPlay(t, math.MaxInt, func(s *streamScene) { s.feed("x") })
 }
 
@@ -61,8 +61,8 @@ func TestStreamWithATransportThatCannotPause(t *testing.T) {
 	})
 }
 
-// TestStreamReaderReadsRightIntoTheCallersMemory has the transport see the buffer of the
-// task that waits.
+// TestStreamReaderReadsRightIntoTheCallersMemory checks that the transport reads
+// directly into the buffer of a waiting task.
 func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		p := make([]byte, 4096)
@@ -78,20 +78,21 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 		s.feed("")
 		same(s, "A waits still: mine", mine(), true)
 		s.arrive("abc")
-		same(s, "it has got some: mine", mine(), false)
-		s.arrive("def") // is for the next one
+		same(s, "after some data: mine", mine(), false)
+		s.arrive("def") // for the next task
 		s.after(1, `A="abc"`)
 		s.gets(read, `"def"`)
 
-		// Data that is fed by hand, or that nobody waits for, takes the other
-		// way.
+		// Data passed to FeedData, or received without a waiting task, is
+		// stored in the reader's own buffer.
 		s.begin("B", read)
 		s.after(1, "")
 		s.feed("abc")
-		same(s, "it was fed: mine", mine(), false)
+		same(s, "after FeedData: mine", mine(), false)
 		s.after(1, `B="abc"`)
 
-		// A cancelled task's memory is its own at once.
+		// After a cancellation the transport does not use the task's buffer any
+		// more.
 		c := s.begin("C", read)
 		s.after(1, "")
 		c.Cancel()
@@ -102,33 +103,35 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 	})
 }
 
-// TestStreamReaderHasBigReadsForSmallBuffers: a buffer that one read has filled was too
-// small for what there was, so the next read brings more than that.
+// TestStreamReaderHasBigReadsForSmallBuffers: if a read fills a small buffer, there is
+// more data, so the next read uses a larger buffer.
 func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 	for _, c := range []struct {
 		size  int
 		reads []int
 	}{
-		{100, []int{65536, 14464}},        // too small for a read of its own
-		{4096, []int{4096, 65536, 10368}}, // the rest of the first, and one more
-		// worth it each time, but nobody waits for the rest
+		{100, []int{65536, 14464}}, // too small for a direct read
+		// the rest of the first read, and another one
+		{4096, []int{4096, 65536, 10368}},
+		// large enough for direct reads, but no task waits for the rest
 		{16384, []int{16384, 63616}},
 		{80000, []int{80000}},
 	} {
 		streamPlay(t, 1<<20, func(s *streamScene) {
 			s.begin("A", streamInto(c.size))
 			s.after(1, "")
-			equal(s.T, "what is read at a time", s.arrive(strings.Repeat("x", 80000)), c.reads)
+			equal(s.T, "sizes of the reads", s.arrive(strings.Repeat("x", 80000)), c.reads)
 			s.letPass(1)
 			s.eventLog = nil
 		})
 	}
-	// Once a read was not filled, small buffers are read into again.
+	// After a read that does not fill the buffer, small buffers are read into
+	// directly again.
 	streamPlay(t, 0, func(s *streamScene) {
 		for i, c := range []struct{ size, arrives int }{{512, 512}, {65536, 500}, {512, 100}, {512, 512}, {65536, 1}} {
 			s.begin("A", streamInto(512))
 			s.after(1, "")
-			same(s, fmt.Sprint("size of the memory ", i), len(s.p.GetBuffer(-1)), c.size)
+			same(s, fmt.Sprint("size of the buffer ", i), len(s.p.GetBuffer(-1)), c.size)
 			s.arrive(strings.Repeat("x", c.arrives))
 			s.letPass(1)
 			s.eventLog = nil
@@ -136,8 +139,9 @@ func TestStreamReaderHasBigReadsForSmallBuffers(t *testing.T) {
 	})
 }
 
-// TestStreamReadThatAnotherTaskWasQuickerThan: between the wake-up of a reader and its
-// turn another task may read. It gets the bytes, and the first one waits for more.
+// TestStreamReadThatAnotherTaskWasQuickerThan: another task may read between the
+// wake-up of a reader and its step. It gets the bytes, and the woken reader waits for
+// more.
 func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 	for _, op := range []streamOp{streamRead(9), streamInto(9), streamInto(4096)} {
 		streamPlay(t, 0, func(s *streamScene) {
@@ -150,19 +154,20 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 			s.after(1, `A="cd"`)
 		})
 	}
-	// The first one's memory was filled, and the second waits with its own.
+	// The first task's buffer was filled, and the second task waits with its own
+	// buffer.
 	streamPlay(t, 0, func(s *streamScene) {
 		s.begin("A", streamInto(4096))
 		s.after(1, "")
 		s.arrive("ab")
 		s.gets(streamRead(9), `"ab"`)
 		s.begin("B", streamInto(5000))
-		s.after(2, "B=misuse") // A waits again, and came first
+		s.after(2, "B=misuse") // A waits again, before B
 		s.arrive("cd")
 		s.after(1, `A="cd"`)
 	})
-	// The second one's memory was filled before the first has its turn, and more
-	// comes before the second has.
+	// The second task's buffer is filled before the first task runs, and more data
+	// arrives before the second one runs.
 	for _, op := range []streamOp{streamInto(4096), streamRead(9), streamUntil("d"), streamExactly(2)} {
 		streamPlay(t, 0, func(s *streamScene) {
 			loop, _ := aio.GetRunningLoop(s.ctx)
@@ -176,7 +181,7 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 			s.want(`A="cd"`)
 		})
 	}
-	// What was searched already is not what is there now.
+	// The data that was searched already has been replaced by other data.
 	for _, takes := range []func(s *streamScene){
 		func(s *streamScene) { s.gets(streamRead(8), `"abcdefgh"`) },
 		func(s *streamScene) {
@@ -205,7 +210,7 @@ func TestStreamReadThatAnotherTaskWasQuickerThan(t *testing.T) {
 	}
 }
 
-// TestStreamBuffersAreNotShared reads through the pool of buffers in all sizes, on two
+// TestStreamBuffersAreNotShared reads with buffers of all sizes from the pool, on two
 // streams.
 func TestStreamBuffersAreNotShared(t *testing.T) {
 	play(t, func(sc *scene) {
@@ -221,19 +226,19 @@ func TestStreamBuffersAreNotShared(t *testing.T) {
 			got, err := a.r.ReadExactly(sc.ctx, n-n/2+n)
 			sc.must(err)
 			if string(kept)+string(got) != text("a", n)+text("A", n) {
-				t.Errorf("%d: the first stream has changed", n)
+				t.Errorf("%d: the data of the first stream has changed", n)
 			}
 			got, err = b.r.ReadExactly(sc.ctx, 2*n)
 			sc.must(err)
 			if string(got) != text("b", n)+text("B", n) {
-				t.Errorf("%d: the second stream has changed", n)
+				t.Errorf("%d: the data of the second stream has changed", n)
 			}
 		}
 	})
 }
 
-// TestStreamHoldsMemoryOnlyForWhatIsBuffered: once all is read the buffer serves another
-// stream.
+// TestStreamHoldsMemoryOnlyForWhatIsBuffered: when all data is read, the buffer is
+// returned to the pool.
 func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 	streamPlay(t, 1<<20, func(s *streamScene) {
 		rd := s.r.Reader(s.ctx)
@@ -246,7 +251,7 @@ func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 			s.arrive(strings.Repeat("x", c.n))
 			same(s, fmt.Sprint("memory for ", c.n), aio.StreamMemory(s.r), c.holds)
 			same(s, "outcome", streamGot(s.r.ReadExactly(s.ctx, c.n-1)), streamGot(p[:c.n-1], nil))
-			same(s, "memory for a byte", aio.StreamMemory(s.r), c.holds)
+			same(s, "memory for one byte", aio.StreamMemory(s.r), c.holds)
 			if n, err := rd.Read(p); n != 1 || err != nil {
 				t.Errorf("read %d bytes, %v", n, err)
 			}
@@ -254,7 +259,7 @@ func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 		data := p[:60000]
 		if n := testing.AllocsPerRun(100, func() {
 			s.r.FeedData(data[:1000])
-			s.r.FeedData(data[:4000]) // makes it grow
+			s.r.FeedData(data[:4000]) // makes the buffer grow
 			s.r.FeedData(data[:20000])
 			if _, err := io.ReadFull(rd, p[:25000]); err != nil {
 				t.Error(err)
@@ -271,8 +276,8 @@ func TestStreamHoldsMemoryOnlyForWhatIsBuffered(t *testing.T) {
 	})
 }
 
-// TestStreamReaderSlidesAlong has a buffer with a little in it be fed and read for long:
-// it must not grow, nor lose its place.
+// TestStreamReaderSlidesAlong alternately feeds and reads a buffer that contains little
+// data: it must not grow or lose data.
 func TestStreamReaderSlidesAlong(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		var sent, got []byte
@@ -290,7 +295,7 @@ func TestStreamReaderSlidesAlong(t *testing.T) {
 		rest, err := s.r.Read(s.ctx, -1)
 		s.must(err)
 		if !bytes.Equal(append(got, rest...), sent) {
-			t.Error("what was read is not what was sent")
+			t.Error("the received data differs from the sent data")
 		}
 		s.eventLog = nil
 	})

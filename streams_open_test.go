@@ -14,7 +14,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// streamEcho is a handler that sends back each line.
+// streamEcho is a handler that echoes each line.
 func streamEcho(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	defer w.Close()
 	for line, err := range r.Lines(ctx) {
@@ -29,7 +29,7 @@ func streamEcho(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) e
 	return nil
 }
 
-// streamServe starts a server on a port of its own.
+// streamServe starts a server on a free port.
 func streamServe(t *testing.T, ctx context.Context, handler aio.StreamHandler, opts *aio.ServerOptions) *aio.Server {
 	t.Helper()
 	srv, err := aio.StartServer(ctx, handler, "localhost:0", opts)
@@ -49,7 +49,7 @@ func streamOpen(t *testing.T, ctx context.Context, srv *aio.Server) (*aio.Stream
 	return r, w
 }
 
-// streamEnd closes a connection, and then the server, of which it is the last one.
+// streamEnd closes the last connection of a server, and then the server.
 func streamEnd(ctx context.Context, srv *aio.Server, w *aio.StreamWriter) error {
 	w.Close()
 	if err := w.WaitClosed(ctx); err != nil {
@@ -59,7 +59,7 @@ func streamEnd(ctx context.Context, srv *aio.Server, w *aio.StreamWriter) error 
 	return srv.WaitClosed(ctx)
 }
 
-// streamWant compares what a call that reads returns.
+// streamWant compares the result of a read.
 func streamWant(t *testing.T, ctx context.Context, r *aio.StreamReader, op streamOp, want string) {
 	t.Helper()
 	if got := op(ctx, r); got != want {
@@ -108,8 +108,8 @@ func TestStreamUnixServer(t *testing.T) {
 	})
 }
 
-// STREAM-001, STREAM-082: the errors of connecting are passed on, and a limit is refused
-// before.
+// STREAM-001, STREAM-082: connection errors are returned, and an invalid limit is
+// refused before connecting.
 func TestOpenConnectionFails(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "localhost:0")
@@ -119,7 +119,7 @@ func TestOpenConnectionFails(t *testing.T) {
 		ln.Close()
 		_, _, err = aio.OpenConnection(ctx, ln.Addr().String(), nil)
 		if op := (*net.OpError)(nil); !errors.As(err, &op) {
-			t.Errorf("a port that nobody listens on: %v", err)
+			t.Errorf("a port without a listener: %v", err)
 		}
 		handler := func(context.Context, *aio.StreamReader, *aio.StreamWriter) error { return nil }
 		for _, call := range []func() error{
@@ -155,7 +155,7 @@ func TestOpenConnectionFails(t *testing.T) {
 	})
 }
 
-// STREAM-084, STREAM-085: over connections and listeners that exist.
+// STREAM-084, STREAM-085: existing connections and listeners.
 func TestStreamOverExistingSockets(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "localhost:0")
@@ -178,7 +178,7 @@ func TestStreamOverExistingSockets(t *testing.T) {
 		streamWant(t, ctx, r, streamLine, `"one\n"`)
 		return streamEnd(ctx, srv, w)
 	})
-	// net.Pipe has no buffer, nor a descriptor.
+	// net.Pipe has neither a buffer nor a descriptor.
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		a, b := net.Pipe()
 		ra, wa, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: a})
@@ -200,7 +200,7 @@ func TestStreamOverExistingSockets(t *testing.T) {
 	})
 }
 
-// STREAM-056: what was written is sent though nobody has read what came in.
+// STREAM-056: the written data is sent even if the received data was not read.
 func TestStreamCloseSendsTheRest(t *testing.T) {
 	const size = 8 << 20
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -221,7 +221,7 @@ func TestStreamCloseSendsTheRest(t *testing.T) {
 			t.Error(err)
 		}
 		if n, err := arrived.Await(ctx); n != size || err != nil {
-			t.Errorf("%d bytes have arrived, %v", n, err)
+			t.Errorf("%d bytes arrived, %v", n, err)
 		}
 		srv.Close()
 		return srv.WaitClosed(ctx)
@@ -230,12 +230,13 @@ func TestStreamCloseSendsTheRest(t *testing.T) {
 		srv := streamServe(t, ctx, streamEcho, nil)
 		r, w := streamOpen(t, ctx, srv)
 		w.Write([]byte("never read\n"))
-		streamWant(t, ctx, r, streamRead(1), `"n"`) // so it has come back
+		streamWant(t, ctx, r, streamRead(1), `"n"`) // the echo has arrived
 		return streamEnd(ctx, srv, w)
 	})
 }
 
-// STREAM-060: a peer that is gone ends a task that only writes and drains.
+// STREAM-060: a task that only writes and drains ends when the peer has closed the
+// connection.
 func TestStreamWritingToAPeerThatIsGoneEnds(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		srv := streamServe(t, ctx, func(_ context.Context, _ *aio.StreamReader, w *aio.StreamWriter) error { return w.Close() }, nil)
@@ -247,7 +248,7 @@ func TestStreamWritingToAPeerThatIsGoneEnds(t *testing.T) {
 			err = w.Drain(ctx)
 		}
 		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNABORTED) && runtime.GOOS != "windows" {
-			t.Errorf("Drain fails with %v", err)
+			t.Errorf("Drain returned %v", err)
 		}
 		w.Close()
 		if err2 := w.WaitClosed(ctx); err != aio.ErrConnectionLost && err2 != err {
@@ -283,7 +284,7 @@ func TestStreamAbort(t *testing.T) {
 		}
 		streamWant(t, ctx, r, streamRead(-1), `""`)
 		if n, err := arrived.Await(ctx); n == 16<<20 || err != nil {
-			t.Errorf("%d bytes have arrived, %v", n, err)
+			t.Errorf("%d bytes arrived, %v", n, err)
 		}
 		srv.Close()
 		return srv.WaitClosed(ctx)
@@ -316,7 +317,7 @@ func TestStreamWriteEOF(t *testing.T) {
 	})
 }
 
-// streamReports has the reports of a loop collected.
+// streamReports collects the reports of a loop.
 func streamReports(ctx context.Context) *[]aio.ExceptionContext {
 	reports := new([]aio.ExceptionContext)
 	loop, _ := aio.GetRunningLoop(ctx)
@@ -328,7 +329,7 @@ func streamPanics(context.Context, *aio.StreamReader, *aio.StreamWriter) error {
 
 func streamFails(context.Context, *aio.StreamReader, *aio.StreamWriter) error { return errStreamBoom }
 
-// STREAM-076: and no other client notices.
+// STREAM-076: other clients are not affected.
 func TestStreamHandlerFails(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		reports := streamReports(ctx)
@@ -374,7 +375,7 @@ func TestStreamHandlerFails(t *testing.T) {
 	})
 }
 
-// STREAM-077: a callback that is no task, and panics.
+// STREAM-077: a callback that is not a task panics.
 func TestStreamCallbackPanicsOverASocket(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		reports := streamReports(ctx)
@@ -449,7 +450,7 @@ func TestStreamConnectionIsReset(t *testing.T) {
 		streamWant(t, ctx, r, streamRead(-1), `""`)
 		return streamEnd(ctx, srv, w)
 	})
-	// A real reset: the other end closes with data that it has not read.
+	// A real reset: the peer closes the connection with unread data.
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "localhost:0")
 		if err != nil {
@@ -539,8 +540,8 @@ func TestStreamLimitIsTheReaders(t *testing.T) {
 	})
 }
 
-// TestStreamHandlerHasTheValuesOfTheServer: as contextvars are inherited from whoever
-// starts it.
+// TestStreamHandlerHasTheValuesOfTheServer: the handler inherits the context values of
+// the task that started the server, as with contextvars.
 func TestStreamHandlerHasTheValuesOfTheServer(t *testing.T) {
 	type key struct{}
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {

@@ -16,7 +16,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// streamOp is a call that reads, and what comes of it as a text without spaces.
+// streamOp is a read call; it returns its result as text without spaces.
 type streamOp func(ctx context.Context, r *aio.StreamReader) string
 
 func streamRead(n int) streamOp {
@@ -37,7 +37,7 @@ func streamUntil(seps ...string) streamOp {
 	return func(ctx context.Context, r *aio.StreamReader) string { return streamGot(r.ReadUntil(ctx, list...)) }
 }
 
-// streamInto reads by way of an io.Reader, with a buffer of n bytes.
+// streamInto reads through an io.Reader, with a buffer of n bytes.
 func streamInto(n int) streamOp {
 	return func(ctx context.Context, r *aio.StreamReader) string {
 		p := make([]byte, n)
@@ -49,10 +49,10 @@ func streamInto(n int) streamOp {
 	}
 }
 
-// errStreamBoom is an error of the network.
+// errStreamBoom stands for a network error.
 var errStreamBoom = errors.New("boom")
 
-// streamGot is the outcome of a read.
+// streamGot formats the result of a read.
 func streamGot(p []byte, err error) string {
 	var part *aio.IncompleteReadError
 	var over *aio.LimitOverrunError
@@ -88,7 +88,7 @@ type streamScene struct {
 	w *aio.StreamWriter
 }
 
-// streamPlay runs f with a reader of that limit on a fake transport.
+// streamPlay runs f with a reader that has the given limit, on a fake transport.
 func streamPlay(t *testing.T, limit int, f func(s *streamScene)) {
 	t.Helper()
 	play(t, func(sc *scene) {
@@ -107,7 +107,7 @@ func newStreamScene(sc *scene, limit int) *streamScene {
 	return s
 }
 
-// gets compares what calls return that need not wait.
+// gets compares the result of a call that does not wait.
 func (s *streamScene) gets(op streamOp, want string) {
 	s.Helper()
 	if got := op(s.ctx, s.r); got != want {
@@ -116,19 +116,19 @@ func (s *streamScene) gets(op streamOp, want string) {
 	s.want("")
 }
 
-// begin has a task called name make the call, and log name=outcome.
+// begin starts a task that makes the call and logs name=result.
 func (s *streamScene) begin(name string, op streamOp) *aio.Task[struct{}] {
 	return fetch(s.scene, name, func(ctx context.Context) (string, error) { return op(ctx, s.r), nil })
 }
 
-// feed feeds the reader without a transport.
+// feed passes data to the reader without a transport.
 func (s *streamScene) feed(chunks ...string) {
 	for _, c := range chunks {
 		s.r.FeedData([]byte(c))
 	}
 }
 
-// fakeTransport is a transport whose other end is the test. What it is told is logged.
+// fakeTransport is a transport whose peer is the test. Its calls are logged.
 type fakeTransport struct {
 	log     *scene
 	p       *aio.StreamReaderProtocol
@@ -143,7 +143,7 @@ func newFakeTransport(s *scene, p *aio.StreamReaderProtocol) *fakeTransport {
 	return &fakeTransport{log: s, p: p}
 }
 
-// arrive has the protocol read data as it wants to, and returns the sizes of the reads.
+// arrive makes the protocol read data, and returns the sizes of the reads.
 func (f *fakeTransport) arrive(data string) (reads []int) {
 	f.log.Helper()
 	for data != "" {
@@ -199,7 +199,7 @@ func TestStreamReaderRefusesALimit(t *testing.T) {
 	play(t, func(s *scene) {
 		misused(t, "a negative limit", func() { aio.NewStreamReader(s.ctx, -1) })
 	})
-	// The default is 64 KiB: twice that does not pause the transport.
+	// The default limit is 64 KiB: twice as much data does not pause the transport.
 	streamPlay(t, 0, func(s *streamScene) {
 		s.feed(strings.Repeat("x", 128<<10))
 		s.want("")
@@ -331,7 +331,7 @@ func TestStreamReadToTheEndLosesWhatItHadIfItFails(t *testing.T) {
 		s.r.SetException(errStreamBoom)
 		s.after(1, "all=boom")
 
-		// The end and an error come before the task has taken the rest.
+		// EOF and an error arrive before the task has taken the rest.
 		s.gets(streamRead(-1), "boom")
 	})
 	streamPlay(t, 0, func(s *streamScene) {
@@ -383,7 +383,7 @@ func TestStreamReadExactly(t *testing.T) {
 		same(s, "outcome", streamGot(nil, err), `incomplete("g",9)`)
 		for _, number := range []string{"1", "9"} {
 			if !strings.Contains(err.Error(), number) {
-				t.Errorf("the text %q has not the number %s", err, number)
+				t.Errorf("the text %q does not contain the number %s", err, number)
 			}
 		}
 		s.gets(streamRead(9), `""`)
@@ -428,8 +428,7 @@ func TestStreamCancelledReadLeavesTheBytes(t *testing.T) {
 			s.gets(streamRead(9), `"abcdef"`)
 		})
 	}
-	// Bytes that came after the last look, and then the cancellation before the next
-	// one.
+	// Bytes arrive after the last search, and a cancellation before the next one.
 	for _, op := range []streamOp{streamRead(9), streamLine, streamUntil("\n"), streamExactly(3), streamInto(9), streamInto(4096)} {
 		streamPlay(t, 0, func(s *streamScene) {
 			a := s.begin("A", op)
@@ -467,12 +466,12 @@ func TestStreamOnlyOneTaskCanWait(t *testing.T) {
 			s.after(1, "")
 			err := c.read(s.ctx, s.r)
 			if !errors.Is(err, aio.ErrUsage) || !strings.Contains(err.Error(), c.name+":") {
-				t.Errorf("a second %s fails with %v", c.name, err)
+				t.Errorf("a second %s returned %v", c.name, err)
 			}
 			s.arrive("x\n")
 			s.letPass(1)
 			if got := fmt.Sprint(s.eventLog); got != `[A="x"]` && got != `[A="x\n"]` {
-				t.Errorf("the first %s gets %s", c.name, got)
+				t.Errorf("the first %s returned %s", c.name, got)
 			}
 			s.eventLog = nil
 		})
@@ -503,7 +502,7 @@ func TestStreamErrorAfterTheWakeUp(t *testing.T) {
 			s.after(1, "A="+c.want)
 		})
 	}
-	// A read that has seen the end is not told of what came after it.
+	// A read that has seen EOF ignores data that arrives later.
 	streamPlay(t, 0, func(s *streamScene) {
 		s.begin("A", streamLine)
 		s.feed("ab")
@@ -579,7 +578,7 @@ func TestStreamErrorsAreData(t *testing.T) {
 	}
 	lost := fmt.Errorf("wrapped: %w", aio.ErrConnectionLost)
 	if !errors.Is(lost, net.ErrClosed) || !errors.Is(lost, syscall.ECONNRESET) || errors.Is(lost, io.EOF) {
-		t.Error("ErrConnectionLost does not match what it should")
+		t.Error("ErrConnectionLost does not match its wrapped errors")
 	}
 }
 
@@ -624,16 +623,16 @@ func TestStreamProtocolCallsTheCallback(t *testing.T) {
 		p.ConnectionMade(tr)
 		s.want("callback")
 		r.FeedData([]byte("1234567"))
-		s.want("pause") // so the reader has the transport
+		s.want("pause") // calls the transport
 		misused(t, "a second transport", func() { p.ConnectionMade(tr) })
 	})
 	streamPlay(t, 0, func(s *streamScene) {
 		p := aio.NewStreamReaderProtocol(aio.NewStreamReader(s.ctx, 0), func(*aio.StreamReader, *aio.StreamWriter) {})
-		misused(t, "a transport to read from", func() { p.ConnectionMade(struct{ aio.ReadTransport }{s.fakeTransport}) })
+		misused(t, "a transport that cannot be read from", func() { p.ConnectionMade(struct{ aio.ReadTransport }{s.fakeTransport}) })
 	})
 }
 
-// STREAM-077: the connection of a callback that panics is closed.
+// STREAM-077: if a callback panics, its connection is closed.
 func TestStreamProtocolCallbackPanics(t *testing.T) {
 	var reports []aio.ExceptionContext
 	streamPlay(t, 0, func(s *streamScene) {
@@ -662,7 +661,7 @@ func TestStreamProtocolAtEOF(t *testing.T) {
 	})
 }
 
-// TestStreamMayBeUsedByItsLoopOnly: other goroutines are refused.
+// TestStreamMayBeUsedByItsLoopOnly: calls from other goroutines return an error.
 func TestStreamMayBeUsedByItsLoopOnly(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		var wrong []error
@@ -685,7 +684,7 @@ func TestStreamMayBeUsedByItsLoopOnly(t *testing.T) {
 	})
 }
 
-// An error names the call that the program has made, not the one below.
+// The error names the call that the program made, not an internal one.
 func TestStreamErrorsNameTheirCall(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
 		handler := func(context.Context, *aio.StreamReader, *aio.StreamWriter) error { return nil }

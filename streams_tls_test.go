@@ -19,7 +19,7 @@ func TestStreamStartTLS(t *testing.T) {
 			defer w.Close()
 			streamWant(t, ctx, r, streamLine, `"clear\n"`)
 			if info := w.GetExtraInfo("sslcontext"); info != nil {
-				t.Errorf("sslcontext is %v in clear", info)
+				t.Errorf("sslcontext is %v before StartTLS", info)
 			}
 			w.Write([]byte("go on\n"))
 			if err := w.StartTLS(ctx, tlsTestServerConfig(), nil); err != nil {
@@ -29,7 +29,7 @@ func TestStreamStartTLS(t *testing.T) {
 				t.Error("no sslcontext over TLS")
 			}
 			if w.Transport().CanWriteEOF() {
-				t.Error("the writer has the old transport")
+				t.Error("the writer still has the old transport")
 			}
 			line, err := r.ReadLine(ctx)
 			w.Write(line)
@@ -50,7 +50,7 @@ func TestStreamStartTLS(t *testing.T) {
 	})
 }
 
-// STREAM-072: the transport that the reader pauses is the new one.
+// STREAM-072: the reader pauses the new transport.
 func TestStreamStartTLSGivesTheReaderTheTransport(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		srv := streamServe(t, ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
@@ -77,13 +77,14 @@ func TestStreamStartTLSGivesTheReaderTheTransport(t *testing.T) {
 		}
 		streamWant(t, ctx, r, streamExactly(1000), "1000")
 		if !tr.IsReading() {
-			t.Error("the transport is paused still")
+			t.Error("the transport is still paused")
 		}
 		return streamEnd(ctx, srv, w)
 	})
 }
 
-// STREAM-073: the client's hello is in the reader's buffer before the server starts TLS.
+// STREAM-073: the server's reader has buffered the ClientHello before the server calls
+// StartTLS.
 func TestStreamStartTLSTakesWhatWasReadAhead(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		srv := streamServe(t, ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
@@ -115,8 +116,8 @@ func TestStreamStartTLSTakesWhatWasReadAhead(t *testing.T) {
 	})
 }
 
-// TestStreamStartTLSTrustsNothingInClear: a client that has got more in clear than it has
-// read does not take that for what came over TLS.
+// TestStreamStartTLSTrustsNothingInClear: plaintext that a client has received but not
+// read is not treated as data received over TLS.
 func TestStreamStartTLSTrustsNothingInClear(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		srv := streamServe(t, ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
@@ -156,7 +157,7 @@ func TestStreamsOverTLS(t *testing.T) {
 		}))
 		got, err := r.ReadExactly(ctx, len(text))
 		if !bytes.Equal(got, text) {
-			t.Errorf("%d bytes came back, %v", len(got), err)
+			t.Errorf("received %d bytes, %v", len(got), err)
 		}
 		_, err = writer.Await(ctx)
 		return errors.Join(err, streamEnd(ctx, srv, w))

@@ -183,8 +183,8 @@ func TestStreamReadUntilWithSeveralSeparators(t *testing.T) {
 	}
 }
 
-// TestStreamReadUntilWithSeveralSeparatorsFarOff has them around the borders of the
-// windows in which they are searched.
+// TestStreamReadUntilWithSeveralSeparatorsFarOff places the separators around the
+// boundaries of the search windows.
 func TestStreamReadUntilWithSeveralSeparatorsFarOff(t *testing.T) {
 	long := strings.Repeat("-", 300) + "+"
 	for _, at := range []int{0, 1, 250, 254, 255, 256, 257, 511, 767, 768, 769, 2000} {

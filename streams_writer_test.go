@@ -62,8 +62,8 @@ func TestStreamDrainOfAClosingConnectionWaits(t *testing.T) {
 	})
 }
 
-// STREAM-060: Drain makes one step when the connection is closing, so that its end can
-// come.
+// STREAM-060: if the connection is closing, Drain yields once, so that ConnectionLost
+// can be called.
 func TestStreamDrainOfAClosingConnectionYields(t *testing.T) {
 	streamPlay(t, 0, func(s *streamScene) {
 		s.start("other", ok)
@@ -142,15 +142,15 @@ func TestStreamWriterWaitsForTheEnd(t *testing.T) {
 			for range 2 {
 				same(s, "WaitClosed", s.w.WaitClosed(s.ctx), lost)
 			}
-			if lost == nil { // else the reader's error goes first
+			if lost == nil { // otherwise the reader's error comes first
 				same(s, "Drain", s.w.Drain(s.ctx), aio.ErrConnectionLost)
 			}
 			s.start("closed", s.w.WaitClosed)
 			s.after(1, "closed"+suffix)
 		})
 	}
-	// Writing that is not paused makes no difference, and an error that nobody asks
-	// for is not reported.
+	// Whether writing is paused makes no difference, and an unretrieved error is
+	// not reported.
 	streamPlay(t, 0, func(s *streamScene) { s.p.ConnectionLost(errStreamBoom) })
 	play(t, func(s *scene) {
 		r := aio.NewStreamReader(s.ctx, 0)

@@ -29,7 +29,7 @@ func benchProcess(b *testing.B, f func(ctx context.Context) error) {
 	}
 }
 
-// Starting a process and waiting for it.
+// Starts a process and waits for it.
 func BenchmarkSubprocessRun(b *testing.B) {
 	b.Run("aio", func(b *testing.B) {
 		benchProcess(b, func(ctx context.Context) error {
@@ -50,7 +50,7 @@ func BenchmarkSubprocessRun(b *testing.B) {
 	})
 }
 
-// Reading 1 GiB from a process.
+// Reads 1 GiB from a process.
 func BenchmarkSubprocessRead(b *testing.B) {
 	const size = 1 << 30
 	args := []string{"if=/dev/zero", "bs=64k", "count=16384", "status=none"}
@@ -98,7 +98,7 @@ func BenchmarkSubprocessRead(b *testing.B) {
 	})
 }
 
-// Writing 1 GiB to a process.
+// Writes 1 GiB to a process.
 func BenchmarkSubprocessWrite(b *testing.B) {
 	const size = 1 << 30
 	args := []string{"of=/dev/null", "bs=64k", "status=none"}
@@ -145,7 +145,7 @@ func BenchmarkSubprocessWrite(b *testing.B) {
 	})
 }
 
-// 64 MiB to a process, and back.
+// Sends 64 MiB to a process and reads them back.
 func BenchmarkSubprocessCommunicate(b *testing.B) {
 	input := make([]byte, 64<<20)
 	b.Run("aio", func(b *testing.B) {

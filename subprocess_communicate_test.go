@@ -39,7 +39,7 @@ func TestProcessCommunicate(t *testing.T) {
 				t.Errorf("%s: %q, %q, %v", c.command, out, errs, err)
 			}
 			if out == nil || (errs == nil) != (c.stderr == aio.STDOUT) {
-				t.Errorf("%s: nil is for what is no pipe: %v, %v", c.command, out, errs)
+				t.Errorf("%s: want nil for a stream without a pipe: %v, %v", c.command, out, errs)
 			}
 			if code, ok := p.Returncode(); code != 0 || !ok {
 				t.Errorf("%s: the return code is %d, %v", c.command, code, ok)
@@ -49,8 +49,8 @@ func TestProcessCommunicate(t *testing.T) {
 	})
 }
 
-// SUBP-008: a process that is started later does not keep the pipe of an earlier one
-// open.
+// SUBP-008: a process that is started later does not inherit the pipes of an earlier
+// one.
 func TestProcessPipesAreNotInherited(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := procStart(t, ctx, "cat", procPipes)
@@ -80,7 +80,7 @@ func TestProcessReopensStdin(t *testing.T) {
 	})
 }
 
-// SUBP-016: 64 MiB each way, which no pipe or buffer holds.
+// SUBP-016: 64 MiB in each direction, which exceeds all buffers.
 func TestProcessCommunicateMuch(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		size := stage.Amount(8<<20, 8<<20, 64<<20)
@@ -196,13 +196,13 @@ func TestProcessSmallLimit(t *testing.T) {
 	})
 }
 
-// SUBP-022: what was not read when the process ended is not lost.
+// SUBP-022: output that was not read before the process exited is not lost.
 func TestProcessOutputOutlivesIt(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		for command, limit := range map[string]int{
-			// the reader holds all of it
+			// fits into the reader's buffer
 			"head -c 262144 /dev/zero; exit 4": 256 << 10,
-			// a process that has the pipe too writes the rest later
+			// another process writes to the pipe after the exit
 			"head -c 262144 /dev/zero & exit 4": 0,
 		} {
 			p := procStart(t, ctx, command, &aio.SubprocessOptions{Stdout: aio.PIPE, Limit: limit})
@@ -265,8 +265,8 @@ func TestProcessCommunicateTheRest(t *testing.T) {
 // SUBP-025
 func TestProcessCommunicateTimesOut(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		// It writes more than pipe and reader hold, so that Communicate has read
-		// a part when it goes on.
+		// The output exceeds the buffers of the pipe and the reader, so
+		// Communicate has read a part when it is cancelled.
 		const size = 4 << 20
 		r, w := pipeEnds(t)
 		p := procStart(t, ctx, fmt.Sprintf("head -c %d /dev/zero; exec 3>&-; exec sleep 1000", size), &aio.SubprocessOptions{
@@ -300,13 +300,13 @@ func TestProcessCommunicateTimesOut(t *testing.T) {
 	})
 }
 
-// Wherever Communicate is when it is cancelled, the process goes on, and nothing is left
-// behind when that is killed.
+// Wherever Communicate is cancelled, the process keeps running, and nothing remains
+// after it is killed.
 func TestProcessCommunicateCancelled(t *testing.T) {
 	for name, c := range map[string]struct {
 		command string
 		input   []byte
-		stuck   func(p *aio.Process) bool // it has come to where it waits
+		stuck   func(p *aio.Process) bool // reports whether Communicate waits
 	}{
 		"writing": {"exec sleep 1000", make([]byte, 4<<20), func(p *aio.Process) bool { return true }},
 		"reading": {"cat; exec sleep 1000", []byte("x"), func(p *aio.Process) bool { return p.Stdin.IsClosing() }},
@@ -340,7 +340,7 @@ func TestProcessCommunicateCancelled(t *testing.T) {
 				letPass(ctx, 10)
 				procNoChildren(t)
 				if n := len(aio.AllTasks(ctx)); n != 1 {
-					t.Errorf("%d tasks are left", n)
+					t.Errorf("%d tasks remain", n)
 				}
 				return nil
 			})

@@ -46,7 +46,7 @@ func TestSubprocessSettings(t *testing.T) {
 	})
 }
 
-// Files and descriptors stay the caller's.
+// Files and descriptors passed in are not closed.
 func TestSubprocessFiles(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
@@ -79,7 +79,7 @@ func TestSubprocessFiles(t *testing.T) {
 	})
 }
 
-// SUBP-005, LOOP-351 as far as it makes sense
+// SUBP-005, and LOOP-351 as far as it applies.
 func TestSubprocessCannotStart(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		start := func(program string, o *aio.SubprocessOptions) error {
@@ -90,7 +90,7 @@ func TestSubprocessCannotStart(t *testing.T) {
 			return err
 		}
 		if err := start("/bin/true", nil); err != nil {
-			// the loop has what it needs from now on
+			// opens the descriptors that the loop keeps
 			return err
 		}
 		before := openFiles()
@@ -114,7 +114,7 @@ func TestSubprocessCannotStart(t *testing.T) {
 		cause := errors.New("the cause")
 		end(cause)
 		if err := start("/bin/true", &aio.SubprocessOptions{Context: ended}); err != cause {
-			t.Errorf("a context that has ended: %v", err)
+			t.Errorf("a done context: %v", err)
 		}
 		var noFile *os.File
 		for name, o := range map[string]aio.SubprocessOptions{
@@ -144,7 +144,7 @@ func TestSubprocessCannotStart(t *testing.T) {
 	})
 }
 
-// SUBP-006: whenever the creation is cancelled, the process is killed and waited for.
+// SUBP-006: wherever the creation is cancelled, the process is killed and waited for.
 func TestSubprocessCreationCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		_, p := procShell(t, ctx, "true", nil)
@@ -176,10 +176,10 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
 			}
 			procNoChildren(t)
-			letPass(ctx, 20) // for the pipes, and what the protocol is told
+			letPass(ctx, 20) // for the pipes and the protocol's callbacks
 			p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
 		}
-		if cancelled != 8 { // asyncio takes as many passes
+		if cancelled != 8 { // the same number of passes as in asyncio
 			t.Errorf("creating a process takes %d passes", cancelled)
 		}
 		wantClosed(t, ctx, before)
@@ -221,7 +221,8 @@ func TestSubprocessExitBeforeThePipes(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
 		l.CallSoon(func() {
-			// between the start of the process and the first look at it
+			// between the start of the process and the first check of its
+			// status
 			procZombie(t, procChild(t))
 		})
 		_, p, err := aio.SubprocessExec(ctx, func() *procProtocol { return newProcProtocol(ctx) }, "/bin/true", nil, nil)

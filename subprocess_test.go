@@ -20,10 +20,10 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// procPipes has all three standard streams be pipes.
+// procPipes makes all three standard streams pipes.
 var procPipes = &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE, Stderr: aio.PIPE}
 
-// procStart starts a command of the shell.
+// procStart starts a shell command.
 func procStart(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) *aio.Process {
 	t.Helper()
 	p, err := aio.CreateSubprocessShell(ctx, command, opts)
@@ -33,7 +33,7 @@ func procStart(t *testing.T, ctx context.Context, command string, opts *aio.Subp
 	return p
 }
 
-// procWait waits for p, which must end with this code.
+// procWait waits for p and checks its return code.
 func procWait(t *testing.T, ctx context.Context, p *aio.Process, want int) {
 	t.Helper()
 	if code, err := p.Wait(ctx); code != want || err != nil {
@@ -44,7 +44,7 @@ func procWait(t *testing.T, ctx context.Context, p *aio.Process, want int) {
 	}
 }
 
-// procLine reads a line of the standard output.
+// procLine reads a line from standard output.
 func procLine(t *testing.T, ctx context.Context, p *aio.Process) string {
 	t.Helper()
 	line, err := p.Stdout.ReadLine(ctx)
@@ -54,12 +54,12 @@ func procLine(t *testing.T, ctx context.Context, p *aio.Process) string {
 	return strings.TrimSuffix(string(line), "\n")
 }
 
-// procTask does f in a task.
+// procTask runs f in a task.
 func procTask[T any](ctx context.Context, f func(ctx context.Context) (T, error)) *aio.Task[T] {
 	return aio.CreateTask(ctx, aio.Coro[T](f))
 }
 
-// SUBP-002: without options the process reads and writes what this one does.
+// SUBP-002: without options the process inherits the standard streams.
 func TestProcessInheritsStreams(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		in, toIn := pipeEnds(t)
@@ -90,7 +90,7 @@ func TestProcessInherits(t *testing.T) {
 			return err
 		}
 		if p.Stdin != nil || p.Stdout != nil || p.Stderr != nil {
-			t.Error("there are streams without pipes")
+			t.Error("a stream without a pipe is not nil")
 		}
 		if p.PID <= 0 || p.PID != p.Transport().GetPID() {
 			t.Errorf("the process's id is %d", p.PID)
@@ -115,7 +115,7 @@ func TestProcessInherits(t *testing.T) {
 	})
 }
 
-// The errors are those of SubprocessExec, and those of the options that it does not have.
+// Returns the errors of SubprocessExec, and errors for unsupported options.
 func TestProcessCannotStart(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		if _, err := aio.CreateSubprocessExec(ctx, "/no/such/program", nil, nil); !errors.Is(err, os.ErrNotExist) {
@@ -160,7 +160,7 @@ func TestProcessSettings(t *testing.T) {
 	})
 }
 
-// SUBP-006: whenever the creation is cancelled, the process is killed and waited for.
+// SUBP-006: wherever the creation is cancelled, the process is killed and waited for.
 func TestProcessCreationCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		procWait(t, ctx, procStart(t, ctx, "true", procPipes), 0)
@@ -234,7 +234,7 @@ func TestProcessWaitTwice(t *testing.T) {
 	})
 }
 
-// What a process has written before its pipes were connected is there.
+// Output written before the pipes were connected is not lost.
 func TestProcessOutputBeforeThePipes(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, _ := aio.GetRunningLoop(ctx)
@@ -251,8 +251,8 @@ func TestProcessOutputBeforeThePipes(t *testing.T) {
 	})
 }
 
-// Each byte is read once, also if a Read into a task's own memory is cancelled, wherever
-// the byte is then.
+// Each byte is read exactly once, even if a Read into a task's own buffer is cancelled
+// at any moment.
 func TestProcessReadCancelled(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := procStart(t, ctx, "cat", procPipes)
@@ -263,7 +263,7 @@ func TestProcessReadCancelled(t *testing.T) {
 			line := fmt.Appendf(nil, "line %d\n", i)
 			sent = append(sent, line...)
 			p.Stdin.Write(line)
-			if i%4 == 3 { // else it has not come back yet, nearly always
+			if i%4 == 3 { // otherwise the echo has usually not arrived yet
 				aio.Sleep(ctx, time.Duration(i)*time.Microsecond)
 			}
 			letPass(ctx, i%7)
@@ -284,7 +284,8 @@ func TestProcessReadCancelled(t *testing.T) {
 	})
 }
 
-// SUBP-043: what its protocol is told comes before what those do who wait.
+// SUBP-043: the callbacks of the protocol run before the tasks that wait for the
+// process.
 func TestProcessExitedBeforeWait(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := procStart(t, ctx, "read line; exit 6", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.DEVNULL, Stderr: aio.DEVNULL})
@@ -306,7 +307,7 @@ func TestProcessExitedBeforeWait(t *testing.T) {
 	})
 }
 
-// SUBP-027, SUBP-030, and a process that is killed while it is waited for
+// SUBP-027, SUBP-030, and a process that is killed while tasks wait for it.
 func TestProcessManyWaits(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := procStart(t, ctx, "exec sleep 1000", nil)
@@ -320,7 +321,7 @@ func TestProcessManyWaits(t *testing.T) {
 			t.Errorf("the cancelled Wait: %v", err)
 		}
 		if _, ok := p.Returncode(); ok {
-			t.Error("cancelling a Wait has ended the process")
+			t.Error("cancelling Wait ended the process")
 		}
 		p.Kill()
 		for i, w := range waits {
@@ -345,7 +346,7 @@ func TestProcessSignals(t *testing.T) {
 			-1:  func(p *aio.Process) error { return p.SendSignal(syscall.SIGHUP) },
 		} {
 			r, w := pipeEnds(t)
-			// The shell runs another command, which lives on.
+			// The shell starts another command, which outlives it.
 			p := procStart(t, ctx, "cat; exit 1", &aio.SubprocessOptions{Stdin: r, Stdout: aio.PIPE})
 			w.WriteString("it runs\n")
 			procLine(t, ctx, p)
@@ -354,7 +355,7 @@ func TestProcessSignals(t *testing.T) {
 			}
 			procWait(t, ctx, p, code)
 			if err := send(p); err != nil {
-				t.Errorf("a signal to what has ended, and still has its pipe: %v", err)
+				t.Errorf("a signal to an exited process whose pipe is open: %v", err)
 			}
 			r.Close()
 			w.Close()
@@ -382,7 +383,7 @@ func TestProcessGrandchildKeepsPipe(t *testing.T) {
 			aio.Sleep(ctx, time.Millisecond)
 		}
 		if communicate.Done() {
-			t.Error("Communicate does not wait for the end of the pipe")
+			t.Error("Communicate does not wait for EOF")
 		}
 		w.WriteString("from the grandchild")
 		w.Close()
@@ -405,7 +406,7 @@ func TestProcessBlockedOnFullPipe(t *testing.T) {
 			aio.Sleep(ctx, time.Millisecond)
 		}
 		if wait.Done() {
-			t.Error("the process has ended though nobody has read")
+			t.Error("the process exited although its output was not read")
 		}
 		if b, err := p.Stdout.Read(ctx, -1); len(b) != size || err != nil {
 			t.Errorf("read %d bytes, %v", len(b), err)
@@ -444,8 +445,8 @@ func TestProcessMaxOutput(t *testing.T) {
 	})
 }
 
-// A process that is tied to a context is terminated when that ends, and killed if that
-// does not help.
+// A process with a context is terminated when the context is done, and killed if it
+// does not exit.
 func TestProcessContext(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		for _, c := range []struct {
@@ -467,14 +468,14 @@ func TestProcessContext(t *testing.T) {
 			procWait(t, ctx, p, c.code)
 		}
 
-		// A process that has ended is not touched any more.
+		// A process that has already exited is not signalled.
 		tied, end := context.WithCancel(context.Background())
 		p := procStart(t, ctx, "exit 3", &aio.SubprocessOptions{Context: tied})
 		procWait(t, ctx, p, 3)
 		end()
 		letPass(ctx, 3)
 
-		// The context of a task ends with the task.
+		// The context of a task is done when the task ends.
 		task := procTask(ctx, func(ctx context.Context) (*aio.Process, error) {
 			p := procStart(t, ctx, "echo ready; exec sleep 1000", &aio.SubprocessOptions{Stdout: aio.PIPE, Context: ctx})
 			procLine(t, ctx, p)
@@ -486,7 +487,7 @@ func TestProcessContext(t *testing.T) {
 		}
 		procWait(t, ctx, p, -15)
 
-		// So does that of a scope.
+		// So is the context of a scope.
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error {
 			p = procStart(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: ctx})
 			return nil
@@ -499,7 +500,7 @@ func TestProcessContext(t *testing.T) {
 	})
 }
 
-// A loop that is closed kills the processes that are tied to a context.
+// Closing the loop kills the processes with a context.
 func TestProcessContextLoopClosed(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
 		warned := make(chan struct{}, 1)
@@ -524,7 +525,7 @@ func TestProcessContextLoopClosed(t *testing.T) {
 	}
 }
 
-// Signals to a group reach all of it.
+// Signals to a group reach all its processes.
 func TestProcessGroup(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		start := func(command string, tied context.Context, attr *syscall.SysProcAttr) (p *aio.Process, grandchild int) {
@@ -547,7 +548,7 @@ func TestProcessGroup(t *testing.T) {
 		procWait(t, ctx, p, -9)
 		procGone(t, grandchild)
 
-		// The grandchild does not mind SIGTERM.
+		// The grandchild ignores SIGTERM.
 		tied, end := context.WithCancel(context.Background())
 		p, grandchild = start("(trap '' TERM; exec sleep 1000) & echo $!; wait", tied, nil)
 		end()
@@ -580,7 +581,7 @@ func TestProcessOfAnotherLoop(t *testing.T) {
 	}
 }
 
-// Many processes at once.
+// Many concurrent processes.
 func TestProcessManyAtOnce(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		n := stage.Amount(100, 100, 500)
@@ -597,7 +598,7 @@ func TestProcessManyAtOnce(t *testing.T) {
 					started.Set()
 				}
 				if err := started.Wait(ctx); err != nil {
-					// all of them run before the first one ends
+					// all processes run before the first one exits
 					return 0, err
 				}
 				out, _, err := p.Communicate(ctx, []byte(strconv.Itoa(i)))
@@ -624,7 +625,7 @@ func TestProcessManyAtOnce(t *testing.T) {
 	})
 }
 
-// One process after the other, without a descriptor, goroutine or zombie left.
+// Processes run one after another leave no descriptor, goroutine or zombie.
 func TestProcessManyInARow(t *testing.T) {
 	n := stage.Amount(50, 50, 2000)
 	count := goroutines(t)
@@ -641,8 +642,7 @@ func TestProcessManyInARow(t *testing.T) {
 			return nil
 		}
 		for range 10 {
-			// the loop and the Go runtime keep what they need for the next
-			// one
+			// opens what the loop and the Go runtime keep open
 			if err := run(-1); err != nil {
 				return err
 			}
@@ -654,8 +654,8 @@ func TestProcessManyInARow(t *testing.T) {
 			}
 		}
 		wantClosed(t, ctx, files)
-		// The loop keeps a few for tasks to come: as many as there were tasks at
-		// a time.
+		// The loop keeps idle goroutines for tasks, at most as many as there
+		// were concurrent tasks.
 		eventually(t, ctx, "no process leaves a goroutine", func() bool { return count() < before+n/2 })
 		procNoChildren(t)
 		return nil

@@ -12,13 +12,13 @@ import (
 	"github.com/goaio/aio"
 )
 
-// A user who asks for a descriptor of the process gets one of their own.
+// A program that requests a descriptor for the process gets a separate one.
 func TestSubprocessPidFD(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		fd := -1
 		tr, p := procShell(t, ctx, "read line", &aio.SubprocessOptions{SysProcAttr: &syscall.SysProcAttr{PidFD: &fd}})
 		if fd < 0 {
-			t.Skip("the kernel has no such descriptors")
+			t.Skip("the kernel does not support pidfd")
 		}
 		if err := unix.PidfdSendSignal(fd, unix.SIGHUP, nil, 0); err != nil {
 			t.Error(err)
@@ -32,7 +32,7 @@ func TestSubprocessPidFD(t *testing.T) {
 	})
 }
 
-// The pipe to a process, or from it, that turns out to be too small is made larger.
+// A pipe of a process whose capacity proves too small is enlarged.
 func TestSubprocessPipesWiden(t *testing.T) {
 	poller := func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessShell(ctx, "dd if=/dev/zero bs=65536 count=16; exec cat",
@@ -56,14 +56,14 @@ func TestSubprocessPipesWiden(t *testing.T) {
 			return err
 		}
 		if size(1) <= before {
-			t.Errorf("stdout holds %d bytes, stdin, of which nothing was asked, %d", size(1), before)
+			t.Errorf("capacity of stdout %d bytes, of the unused stdin %d", size(1), before)
 		}
 		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil {
-			// more than any pipe holds at first
+			// larger than the default capacity
 			return err
 		}
 		if size(0) <= before {
-			t.Errorf("stdin holds %d bytes, as before", before)
+			t.Errorf("the capacity of stdin is still %d bytes", before)
 		}
 		if _, err := p.Stdout.ReadExactly(ctx, 1<<20); err != nil {
 			return err
@@ -75,8 +75,8 @@ func TestSubprocessPipesWiden(t *testing.T) {
 	matches(t, "the run", aio.Run(poller), nil)
 }
 
-// A read of a Process takes what was there when the poller reported it, and not what the
-// process has written until the stream is told of it, one pass later.
+// A read of a Process returns the data that was available when the poller reported it,
+// not data that arrives before the stream is notified one pass later.
 func TestProcessReadsWhatWasReported(t *testing.T) {
 	poller := func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessShell(ctx, "exec cat", &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
@@ -87,8 +87,8 @@ func TestProcessReadsWhatWasReported(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// echo returns when what cat has answered is in the pipe. The loop does
-		// nothing meanwhile.
+		// echo returns when cat's answer is in the pipe. The loop is blocked
+		// until then.
 		echo := func(line string) {
 			if _, err := p.Stdin.Write([]byte(line)); err != nil {
 				t.Error(err)
@@ -102,19 +102,19 @@ func TestProcessReadsWhatWasReported(t *testing.T) {
 					return
 				}
 				if time.Now().After(end) {
-					t.Errorf("the pipe has %d bytes, want %q", n, line)
+					t.Errorf("the pipe contains %d bytes, want %q", n, line)
 					return
 				}
 				runtime.Gosched()
 			}
 		}
 		echo("first\n")
-		for range 2 { // the poller reports after this task was resumed
+		for range 2 { // the poller reports after the task is resumed
 			if err := aio.Sleep(ctx, 0); err != nil {
 				t.Error(err)
 			}
 		}
-		echo("the second\n") // longer: it cannot be taken for the first
+		echo("the second\n") // longer, so that it differs from the first line
 		for _, want := range []string{"first\n", "the second\n"} {
 			if got, err := p.Stdout.Read(ctx, 100); string(got) != want || err != nil {
 				t.Errorf("Read = %q, %v, want %q", got, err, want)

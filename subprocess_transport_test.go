@@ -20,7 +20,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// procProtocol is a protocol of a process, which writes down what it is told.
+// procProtocol is the protocol of a process. It logs its calls.
 type procProtocol struct {
 	loop   *aio.Loop
 	t      aio.SubprocessTransport
@@ -32,7 +32,7 @@ type procProtocol struct {
 	data   func()
 	exited func()
 	gone   [3]bool // the pipes
-	late   bool    // there was data of one that is gone
+	late   bool    // data arrived after the end of its pipe
 }
 
 func newProcProtocol(ctx context.Context) *procProtocol {
@@ -82,8 +82,8 @@ func (p *procProtocol) ConnectionLost(err error) {
 	p.over.SetResult(err)
 }
 
-// wantOver waits for ConnectionLost, and for the code with which the process has ended.
-// No data may have come after the end of its pipe.
+// wantOver waits for ConnectionLost, and checks the return code. No data may arrive
+// after the end of its pipe.
 func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
 	t.Helper()
 	if err, awaitErr := p.over.Await(ctx); err != nil || awaitErr != nil {
@@ -97,7 +97,7 @@ func (p *procProtocol) wantOver(t *testing.T, ctx context.Context, code int) {
 	}
 }
 
-// wantEvents fails unless the log has first, these in any order, and last.
+// wantEvents checks that the log contains first, then anyOrder in any order, then last.
 func (p *procProtocol) wantEvents(t *testing.T, first, anyOrder, last string) {
 	t.Helper()
 	n, m := len(strings.Fields(first)), len(p.log)-len(strings.Fields(last))
@@ -107,7 +107,7 @@ func (p *procProtocol) wantEvents(t *testing.T, first, anyOrder, last string) {
 	p.log.want(t, first+" "+anyOrder+" "+last)
 }
 
-// wantOut waits until the process has written so much to its descriptor fd.
+// wantOut waits until the process has written want to its descriptor fd.
 func (p *procProtocol) wantOut(t *testing.T, ctx context.Context, fd int, want string) {
 	t.Helper()
 	for p.out[fd].Len() < len(want) {
@@ -122,7 +122,7 @@ func (p *procProtocol) wantOut(t *testing.T, ctx context.Context, fd int, want s
 	p.out[fd].Reset()
 }
 
-// procShell starts a command of the shell.
+// procShell starts a shell command.
 func procShell(t *testing.T, ctx context.Context, command string, opts *aio.SubprocessOptions) (aio.SubprocessTransport, *procProtocol) {
 	t.Helper()
 	tr, p, err := aio.SubprocessShell(ctx, func() *procProtocol { return newProcProtocol(ctx) }, command, opts)
@@ -132,7 +132,7 @@ func procShell(t *testing.T, ctx context.Context, command string, opts *aio.Subp
 	return tr, p
 }
 
-// procShellFor starts a command of the shell for a protocol that exists.
+// procShellFor starts a shell command with an existing protocol.
 func procShellFor(t *testing.T, ctx context.Context, p *procProtocol, command string) aio.SubprocessTransport {
 	t.Helper()
 	tr, _, err := aio.SubprocessShell(ctx, func() *procProtocol { return p }, command, nil)
@@ -142,8 +142,8 @@ func procShellFor(t *testing.T, ctx context.Context, p *procProtocol, command st
 	return tr
 }
 
-// procState returns the letter that the system has for the state of a process, and
-// reports whether there is such a process.
+// procState returns the state letter of a process as in /proc; ok is false if the
+// process does not exist.
 func procState(pid int) (state byte, ok bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -152,37 +152,36 @@ func procState(pid int) (state byte, ok bool) {
 	return b[bytes.LastIndexByte(b, ')')+2], true
 }
 
-// procZombie waits until the process with this id has ended, without taking its status.
+// procZombie waits until the process has exited, without taking its status.
 func procZombie(t *testing.T, pid int) {
 	t.Helper()
 	if _, ok := procState(pid); !ok {
 		t.Skip("this needs /proc")
 	}
-	eventually(t, t.Context(), "the process has ended", func() bool {
+	eventually(t, t.Context(), "the process has exited", func() bool {
 		state, _ := procState(pid)
 		return state == 'Z'
 	})
 }
 
-// procGone waits until there is no process with this id, which must not be a child, or it
-// has ended.
+// procGone waits until the process, which must not be a child, has exited.
 func procGone(t *testing.T, pid int) {
 	t.Helper()
-	eventually(t, t.Context(), "the process is gone", func() bool {
+	eventually(t, t.Context(), "the process does not exist", func() bool {
 		state, ok := procState(pid)
 		return !ok || state == 'Z'
 	})
 }
 
-// procNoChildren fails if there is a child that has not been waited for.
+// procNoChildren checks that every child has been waited for.
 func procNoChildren(t *testing.T) {
 	t.Helper()
 	if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
-		t.Errorf("a child is left: %d, %v", pid, err)
+		t.Errorf("a child remains: %d, %v", pid, err)
 	}
 }
 
-// procLog has slog write into a buffer until the test ends.
+// procLog redirects slog to a buffer until the test ends.
 func procLog(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	var buf bytes.Buffer
@@ -211,7 +210,7 @@ func TestSubprocessExec(t *testing.T) {
 		}
 		p.log.want(t, "made")
 		if p.t != tr || tr.GetProtocol() != aio.Protocol(p) {
-			t.Error("transport and protocol do not belong together")
+			t.Error("the transport has another protocol")
 		}
 		if got := tr.GetExtraInfo("subprocess").(*os.Process).Pid; got != tr.GetPID() || got <= 0 {
 			t.Errorf("the process is %d, GetPID says %d", got, tr.GetPID())
@@ -275,8 +274,8 @@ func TestSubprocessReturncodes(t *testing.T) {
 // LOOP-345, SUBP-042, SUBP-043
 func TestSubprocessOrder(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
-		// The pipes live on in a grandchild, which ends when it reads the end of
-		// the third.
+		// A grandchild keeps the pipes open, and exits when it reads EOF from
+		// the third one.
 		p := newProcProtocol(ctx)
 		p.exited = func() { p.t.GetPipeTransport(0).Close() }
 		procShellFor(t, ctx, p, "exec 3<&0; cat <&3 & exit 4")
@@ -323,7 +322,7 @@ func TestSubprocessNoPipes(t *testing.T) {
 			}
 		}
 		if _, ok := tr.GetPipeTransport(1).(aio.ReadTransport); !ok {
-			t.Error("there is no pipe 1")
+			t.Error("pipe 1 does not exist")
 		}
 		p.wantOver(t, ctx, 0)
 		_, p = procShell(t, ctx, "exit 6", &aio.SubprocessOptions{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
@@ -338,7 +337,7 @@ func TestSubprocessStderrToStdout(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		tr, p := procShell(t, ctx, "echo out; echo err >&2", &aio.SubprocessOptions{Stderr: aio.STDOUT})
 		if tr.GetPipeTransport(2) != nil {
-			t.Error("there is a pipe 2")
+			t.Error("pipe 2 exists")
 		}
 		p.wantOver(t, ctx, 0)
 		p.wantOut(t, ctx, 1, "out\nerr\n")
@@ -349,7 +348,7 @@ func TestSubprocessStderrToStdout(t *testing.T) {
 	})
 }
 
-// LOOP-349. A shell that ignores SIGPIPE writes until that fails.
+// LOOP-349. A shell that ignores SIGPIPE writes until a write fails.
 func TestSubprocessCloseStdout(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		tr, p := procShell(t, ctx, "trap '' PIPE; read line; while echo out; do :; done 2>/dev/null; cat >&2", nil)
@@ -388,7 +387,7 @@ func procChild(t *testing.T) (pid int) {
 func TestSubprocessSignalAfterTheEnd(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p := newProcProtocol(ctx)
-		p.exited = func() { // it has ended, but its pipes are open
+		p.exited = func() { // the process has exited, but its pipes are open
 			for _, err := range []error{p.t.Kill(), p.t.Terminate(), p.t.SendSignal(syscall.SIGHUP)} {
 				if err != nil {
 					t.Errorf("after the exit: %v", err)
@@ -414,8 +413,8 @@ func TestSubprocessSignalToZombie(t *testing.T) {
 			"Kill":  aio.SubprocessTransport.Kill,
 			"Close": func(tr aio.SubprocessTransport) error { return tr.Close() },
 		} {
-			// Killed, and killed again when it has ended and the loop does
-			// not know.
+			// A process is killed, and killed again when it has exited and
+			// the loop does not know it yet.
 			tr, p := procShell(t, ctx, "read line", nil)
 			tr.Kill()
 			procZombie(t, tr.GetPID())
@@ -425,10 +424,11 @@ func TestSubprocessSignalToZombie(t *testing.T) {
 			if err := signal(tr); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			procZombie(t, tr.GetPID()) // its id is still taken
+			procZombie(t, tr.GetPID()) // its process id is still in use
 			p.wantOver(t, ctx, -9)
 
-			// Ended by itself, and then killed: the status is the true one.
+			// A process exits and is then killed: its real status is
+			// reported.
 			tr, p = procShell(t, ctx, "exit 3", nil)
 			procZombie(t, tr.GetPID())
 			if err := signal(tr); err != nil {
@@ -486,7 +486,7 @@ func TestSubprocessReapedByOthers(t *testing.T) {
 	})
 }
 
-// LOOP-352: the status cannot be taken, for another reason than that it is gone.
+// LOOP-352: waiting for the status fails for another reason than that it was taken.
 func TestSubprocessWaitFails(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
 		_, p := procShell(t, ctx, "true", nil)
@@ -542,7 +542,7 @@ func TestSubprocessLoopClosed(t *testing.T) {
 	}
 }
 
-// procNotify tells when something was written.
+// procNotify sends on ch when data is written.
 type procNotify struct {
 	io.Writer
 	ch chan struct{}
@@ -618,7 +618,7 @@ func TestSubprocessSetProtocol(t *testing.T) {
 	})
 }
 
-// A process that is tied to a context is terminated when that ends.
+// A process with a context is terminated when the context is done.
 func TestSubprocessContext(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		var p *procProtocol

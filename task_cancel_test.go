@@ -70,7 +70,7 @@ func TestTaskCancelWhileParked(t *testing.T) {
 		name string
 		park func(ctx context.Context, f *aio.Future[int]) error
 		act  func(task *aio.Task[struct{}], f *aio.Future[int])
-		want bool // that the future is cancelled at once
+		want bool // whether the future is cancelled at once
 	}{
 		{"yielding", func(ctx context.Context, _ *aio.Future[int]) error { return aio.Sleep(ctx, 0) },
 			func(task *aio.Task[struct{}], _ *aio.Future[int]) { task.Cancel() }, false},
@@ -153,7 +153,7 @@ func TestTaskCancelsItself(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		then func(ctx context.Context, f *aio.Future[int]) error
-		want string // outcome of the task
+		want string // result of the task
 	}{
 		{"then awaits", func(ctx context.Context, _ *aio.Future[int]) error { return aio.Sleep(ctx, 100*time.Second) }, "cancelled"},
 		{"then yields", func(ctx context.Context, _ *aio.Future[int]) error { return aio.Sleep(ctx, 0) }, "cancelled"},
@@ -168,7 +168,7 @@ func TestTaskCancelsItself(t *testing.T) {
 			}
 			return err
 		}, "cancelled"},
-		{"then awaits a future that is done", func(ctx context.Context, _ *aio.Future[int]) error {
+		{"then awaits a done future", func(ctx context.Context, _ *aio.Future[int]) error {
 			if v, err := ended(ctx, "7").Await(ctx); v != 7 || err != nil {
 				t.Errorf("done future: %v, %v", v, err)
 			}
@@ -314,9 +314,10 @@ func TestTaskParentLearnsOfItsChildsCancellation(t *testing.T) {
 	})
 }
 
-// What a body makes of a CancelledError: an error that wraps it is one still, as a body
-// often adds a word to the errors it passes on; an error that does not, or holds it
-// beside others, is not. A deferred errors.Join(err, f.Close()) makes no failure of one.
+// The task is cancelled if its error wraps a CancelledError, as a body often adds
+// context to an error; it has failed if the error does not wrap one, or joins one with
+// other errors. A deferred errors.Join(err, f.Close()) with a nil error of Close is
+// still a cancellation.
 //
 // TASK-068
 func TestTaskErrorThatWrapsACancellationIsOne(t *testing.T) {
@@ -412,7 +413,8 @@ func TestTaskCancelMessage(t *testing.T) {
 	}
 }
 
-// The message is given out once; who asks later finds it in the cause.
+// The message is passed to the first CancelledError only; later ones have it in their
+// cause.
 //
 // TASK-069
 func TestTaskCancelMessageIsGivenOutOnce(t *testing.T) {
@@ -478,7 +480,7 @@ func TestTaskCancellingCountsRequests(t *testing.T) {
 			count(i + 1)
 		}
 		letPass(ctx, 3)
-		log.want(t, "true:3") // one CancelledError for the three of them
+		log.want(t, "true:3") // one CancelledError for the three requests
 		count(3)
 		for want := 2; want >= 0; want-- {
 			if n := task.Uncancel(); n != want {
@@ -536,14 +538,14 @@ func TestTaskUncancelWithdrawsWhatWasNotDelivered(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		started bool
-		// what the future comes to first: ok, boom, "" for nothing
+		// what happens to the future first: ok, boom, or "" for nothing
 		settle            string
 		cancels, withdraw int
 		want              string
 		future            string
 	}{
 		{"before the first step", false, "", 1, 1, "42", "42"},
-		{"before the first step, not all", false, "", 2, 1, "cancelled", "42"},
+		{"before the first step, partly withdrawn", false, "", 2, 1, "cancelled", "42"},
 		{"future has its value", true, "42", 1, 1, "42", "42"},
 		{"future has its value, not withdrawn", true, "42", 1, 0, "cancelled", "42"},
 		{"future has failed", true, "boom", 1, 1, "boom", "boom"},
@@ -611,7 +613,8 @@ func TestTaskTimeoutByHand(t *testing.T) {
 			if got := fmt.Sprint(err, loop.Time().Sub(begin), me.Cancelling()); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
-			return aio.Sleep(ctx, 2*time.Second) // nothing comes after
+			// no cancellation arrives later
+			return aio.Sleep(ctx, 2*time.Second)
 		})
 	}
 }

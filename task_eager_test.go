@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// eagerly runs a test of eager tasks both ways: asked for by an option, and by the
+// eagerly runs a test of eager tasks in both ways: with the option, and with the
 // factory.
 func eagerly(t *testing.T, main func(t *testing.T, ctx context.Context, eager ...aio.TaskOption)) {
 	t.Helper()
@@ -47,11 +47,12 @@ func TestEagerTaskRunsUpToItsFirstSuspension(t *testing.T) {
 			t.Errorf("quick: %v, %v", v, err)
 		}
 		if v, err := f.Await(ctx); v != 1 || err != nil {
-			t.Errorf("what it set: %v, %v", v, err)
+			t.Errorf("the values that it set: %v, %v", v, err)
 		}
 		slow := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 			log.add("begin")
-			if _, err := f.Await(ctx); err != nil { // done: no suspension
+			// done, so the await does not suspend
+			if _, err := f.Await(ctx); err != nil {
 				return 0, err
 			}
 			log.add("before")
@@ -169,7 +170,8 @@ func TestEagerStartFalseOverridesTheFactory(t *testing.T) {
 	})
 }
 
-// recursion makes width tasks that make width tasks and so on, and counts them.
+// recursion creates width tasks, each of which creates width tasks, and so on, and
+// counts them.
 func recursion(gather bool, width, depth int) aio.Coro[int] {
 	return func(ctx context.Context) (int, error) {
 		if depth == 0 {
@@ -273,7 +275,7 @@ func TestEagerStaggeredRace(t *testing.T) {
 	}
 }
 
-// A factory sees what was asked for, and may change it.
+// A factory gets the requested options and may change them.
 //
 // TASK-204, TASK-205
 func TestEagerFactorySeesAndChangesTheOptions(t *testing.T) {
@@ -301,7 +303,7 @@ func TestEagerFactorySeesAndChangesTheOptions(t *testing.T) {
 			return nil
 		})
 		if loop.GetTaskFactory() == nil {
-			t.Error("the factory is not there")
+			t.Error("the factory is not set")
 		}
 		who := func(ctx context.Context) (string, error) {
 			return fmt.Sprintf("%s %v %v", aio.CurrentTask(ctx).GetName(), ctx.Value(ctxKey("who")), ctx.Value(ctxKey("made"))), nil
@@ -374,7 +376,7 @@ func TestEagerTaskErrorsStayInTheTask(t *testing.T) {
 			if _, err := task.Await(ctx); !errors.Is(err, errBoom) {
 				t.Errorf("got %v", err)
 			}
-			log.want(t, "") // that await did not suspend
+			log.want(t, "") // the await did not suspend
 			letPass(ctx, 1)
 			log.want(t, "called")
 		}
@@ -434,8 +436,8 @@ func TestEagerFactoryStartsTheCoroutineOfAWaitForWithoutTime(t *testing.T) {
 	})
 }
 
-// runtime.Goexit in an eager step ends the task; its creator goes on until the pass is
-// over.
+// runtime.Goexit in an eager step ends the task; its creator runs until the end of the
+// pass.
 func TestEagerTaskGoexit(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog

@@ -13,7 +13,8 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// A body that panics with an error fails with it; the rest is in the PanicError.
+// If a body panics with an error, the error of the task wraps it; other values are in
+// the PanicError.
 func TestTaskPanicBecomesItsError(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		for _, value := range []any{errBoom, "text"} {
@@ -24,7 +25,7 @@ func TestTaskPanicBecomesItsError(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if errors.Is(err, errBoom) != (value == errBoom) {
-				t.Errorf("%v does not unwrap as it shall", err)
+				t.Errorf("%v does not unwrap as expected", err)
 			}
 			if _, again := task.Await(ctx); again != err {
 				t.Errorf("the second await: %v", again)
@@ -34,15 +35,15 @@ func TestTaskPanicBecomesItsError(t *testing.T) {
 	})
 }
 
-// The cross product: how the body of a task ends, when the task is cancelled, and who
-// wants its result. The body waits for a gate, notes what came of that, and then ends in
-// its own way whether it was cancelled or not; only the one that returns passes the
+// All combinations of how the body ends, when the task is cancelled, and how its result
+// is used. The body waits for a gate, logs the result, and then ends in its own way,
+// whether it was cancelled or not; only the variant that returns passes the
 // CancelledError on.
 func TestTaskEndingsByCancellationsByConsumers(t *testing.T) {
 	type ending struct{ body, cancelled string }
 	for e, want := range map[ending]struct {
-		events  string // of the body, and what Cancel returned
-		outcome string // of the task
+		events  string // events of the body, and results of Cancel
+		outcome string // result of the task
 	}{
 		{"returns", "never"}:         {"begin opened", "7"},
 		{"returns", "before start"}:  {"cancel:true", "cancelled"},
@@ -95,7 +96,7 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 		}
 		return v, err
 	}
-	// text names an outcome.
+	// text formats a result.
 	text := func(v int, err error) string {
 		var p *aio.PanicError
 		switch {
@@ -235,8 +236,8 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 		t.Errorf("reports: %+v", *reports)
 	}
 	want = "nothing"
-	// Cancel on a task that has failed suppresses the report of its error. Goexit
-	// still reaches the goroutine of the loop.
+	// Cancel on a failed task marks its error as retrieved. Goexit still reaches
+	// the goroutine of the loop.
 	if consumer == "dropped" && cancelled != "when done" && outcome != "7" && outcome != "cancelled" && outcome != "exit" {
 		want = outcome
 	}
@@ -245,8 +246,8 @@ func testTaskEnding(t *testing.T, body, cancelled, consumer, events, outcome str
 	}
 }
 
-// An error that joins cancellations alone is a cancellation, as a deferred
-// errors.Join(err, f.Close()) makes it; one that joins another error is a failure.
+// An error that joins only cancellations is a cancellation, as with a deferred
+// errors.Join(err, f.Close()); one that joins another error is a failure.
 func TestJoinedCancellationsAreACancellation(t *testing.T) {
 	for _, closing := range []error{nil, errBoom} {
 		body := func(ctx context.Context) (err error) {

@@ -100,7 +100,7 @@ func TestTaskCreationRefusesWhatCannotRun(t *testing.T) {
 func TestTaskResultComesFromItsBodyAlone(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, returns(7))
-		for range 2 { // pending, then done
+		for range 2 { // first pending, then done
 			if err := task.SetResult(1); !errors.Is(err, aio.ErrInvalidState) {
 				t.Errorf("SetResult: %v", err)
 			}
@@ -158,7 +158,7 @@ func TestTaskGoesOnAfterItsLoopWasStopped(t *testing.T) {
 	}
 	log.want(t, "begin same-pass")
 	if task.Done() || !task.Cancel() {
-		t.Error("the task is over")
+		t.Error("the task is done")
 	}
 	if _, err := aio.RunUntilComplete(l, task); !errors.Is(err, aio.ErrCancelled) {
 		t.Errorf("second run: %v", err)
@@ -222,7 +222,7 @@ func TestTaskStringOfATaskThatReturnsItselfEnds(t *testing.T) {
 	})
 }
 
-// stackOuter is the function of a task that awaits two calls down.
+// stackOuter is the function of a task that awaits two calls below.
 func stackOuter(ctx context.Context) (int, error)  { return stackMiddle(ctx) }
 func stackMiddle(ctx context.Context) (int, error) { return forever(ctx) }
 
@@ -331,7 +331,7 @@ func TestTaskCurrentTaskIsTheOneThatRuns(t *testing.T) {
 			contexts = append(contexts, ctx)
 			for range 3 {
 				for _, c := range append(contexts, l.Context()) {
-					// whichever context of the loop is asked
+					// the same for every context of the loop
 					if me := aio.CurrentTask(c); me != aio.AnyTask(tasks[i]) {
 						t.Errorf("task %d: current is %v", i, me)
 					}
@@ -405,7 +405,8 @@ func TestTaskLoopsInGoroutinesOfTheirOwnKeepTheirTasksApart(t *testing.T) {
 	wg.Wait()
 }
 
-// Another goroutine cannot list the tasks itself, but can have them listed in the loop.
+// Another goroutine cannot list the tasks directly, but it can call a function in the
+// loop that does.
 //
 // TASK-219, TASK-201
 func TestTaskAllTasksFromOtherGoroutinesGoesThroughTheLoop(t *testing.T) {
@@ -495,7 +496,7 @@ func TestTaskDebugModeIsOffUnlessAskedFor(t *testing.T) {
 	}
 }
 
-// here is the name of the calling function.
+// here returns the name of the calling function.
 func here() string {
 	pc, _, _, _ := runtime.Caller(1)
 	return runtime.FuncForPC(pc).Name()

@@ -15,7 +15,7 @@ func TestTaskGroupOwnerIsCancelled(t *testing.T) {
 		return func(ctx context.Context) error {
 			err := aio.Sleep(ctx, 100*time.Hour)
 			log.add("%s-cancelled", who)
-			// the second request of the owner does not reach it
+			// the second cancellation of the owner does not reach it
 			_ = aio.Sleep(ctx, time.Minute)
 			log.add("%s-ends", who)
 			return err
@@ -66,10 +66,10 @@ func TestTaskGroupOwnerIsCancelledAndSomethingFails(t *testing.T) {
 		child, body func(ctx context.Context) error
 		want        error
 	}{
-		"the body makes an error of it": {sleeps(time.Hour), failsInCleanup(errBody), errBody},
-		"a task fails in its cleanup":   {failsInCleanup(errChild), sleeps(time.Hour), errChild},
-		"a task fails, no body":         {failsInCleanup(errChild), nil, errChild},
-		"a task fails while the body takes its time": {
+		"the body converts it to an error": {sleeps(time.Hour), failsInCleanup(errBody), errBody},
+		"a task fails in its cleanup":      {failsInCleanup(errChild), sleeps(time.Hour), errChild},
+		"a task fails, no body":            {failsInCleanup(errChild), nil, errChild},
+		"a task fails while the body cleans up": {
 			failsAfter(time.Minute, errChild),
 			func(ctx context.Context) error {
 				err := aio.Sleep(ctx, time.Hour)
@@ -103,7 +103,7 @@ func TestTaskGroupOwnerIsCancelledAndSomethingFails(t *testing.T) {
 	}
 }
 
-// TG-017: the tasks are not cancelled until the body has left.
+// TG-017: the tasks are not cancelled until the body has returned.
 func TestTaskGroupTasksGoOnWhileTheCancelledBodyUnwinds(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
 		var child *aio.Task[struct{}]
@@ -316,7 +316,7 @@ func TestTaskGroupCancel(t *testing.T) {
 	})
 }
 
-// A request from elsewhere is not taken for the group's own.
+// A cancellation requested elsewhere is distinguished from the group's own.
 func TestTaskGroupCancelAndOwnerIsCancelled(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
 		var tg aio.TaskGroup

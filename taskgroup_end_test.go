@@ -9,8 +9,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Whatever an eager child does before it suspends is done before the group has it in its
-// list.
+// An eager child that ends the group before it first suspends does so before the group
+// has added it to its list.
 func TestTaskGroupCancelledByAnEagerChild(t *testing.T) {
 	for name, end := range map[string]func(tg *aio.TaskGroup){
 		"Cancel": func(tg *aio.TaskGroup) { tg.Cancel() },
@@ -35,12 +35,12 @@ func TestTaskGroupCancelledByAnEagerChild(t *testing.T) {
 	}
 }
 
-// Whatever else an eager child does before it suspends, the group ends as if the child
-// had done it a pass later.
+// An action of an eager child before its first suspension has the same effect on the
+// group as a pass later.
 func TestTaskGroupWithAnEagerChild(t *testing.T) {
 	type child struct {
 		before func(ctx context.Context, tg *aio.TaskGroup, parent aio.AnyTask) error
-		want   error // that the group has, ErrCancelled if it is cancelled
+		want   error // error of the group, ErrCancelled if it is cancelled
 	}
 	for name, c := range map[string]child{
 		"fails":  {func(context.Context, *aio.TaskGroup, aio.AnyTask) error { return errOne }, errOne},
@@ -62,7 +62,7 @@ func TestTaskGroupWithAnEagerChild(t *testing.T) {
 			tg.Go(func(context.Context) error { return errOne }, aio.WithEagerStart(true))
 			return nil
 		}, errOne},
-		"cancels the group, in a Timeout that is over": {func(ctx context.Context, tg *aio.TaskGroup, _ aio.AnyTask) error {
+		"cancels the group, in an expired Timeout": {func(ctx context.Context, tg *aio.TaskGroup, _ aio.AnyTask) error {
 			tg.Cancel()
 			return aio.Timeout(ctx, 0, func(context.Context) error { return nil })
 		}, nil},
@@ -112,7 +112,8 @@ func TestTaskGroupWithAnEagerChild(t *testing.T) {
 	}
 }
 
-// cancelledGroup is cancelled by its body, and its child takes a second to clean up.
+// cancelledGroup runs a group that is cancelled by its body; its child takes a second to
+// clean up.
 func cancelledGroup(ctx context.Context) error {
 	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 		tg.Go(func(ctx context.Context) error {
@@ -136,7 +137,7 @@ func TestTaskGroupThatWasCancelledPassesOnACancellation(t *testing.T) {
 		same(t, "Cancelled", task.Cancelled(), true)
 		var c *aio.CancelledError
 		if !errors.As(err, &c) || c.Message != "stop" {
-			t.Errorf("the task ended with %v, want the cancellation with its message", err)
+			t.Errorf("the task returned %v, want the cancellation with its message", err)
 		}
 
 		same(t, "without another cancellation", cancelledGroup(ctx), nil)

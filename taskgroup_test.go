@@ -20,8 +20,8 @@ var (
 	errBody  = errors.New("body failed")
 )
 
-// grouped fails unless err is a *GroupError with exactly these errors, in this order. A
-// nil among them stands for any other *GroupError.
+// grouped checks that err is a *GroupError with exactly these errors, in this order. A
+// nil in want stands for any other *GroupError.
 func grouped(t *testing.T, err error, want ...error) *aio.GroupError {
 	t.Helper()
 	g, ok := err.(*aio.GroupError)
@@ -56,7 +56,7 @@ func eachStart(t *testing.T, f func(t *testing.T, ctx context.Context, l *aio.Lo
 	}
 }
 
-// failsAfter is a body that returns err after d.
+// failsAfter returns a body that returns err after d.
 func failsAfter(d time.Duration, err error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		if e := aio.Sleep(ctx, d); e != nil {
@@ -66,7 +66,7 @@ func failsAfter(d time.Duration, err error) func(ctx context.Context) error {
 	}
 }
 
-// failsInCleanup is a body that returns err when it is cancelled.
+// failsInCleanup returns a body that returns err when it is cancelled.
 func failsInCleanup(err error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		if e := aio.Sleep(ctx, 1000*time.Hour); errors.Is(e, aio.ErrCancelled) {
@@ -174,7 +174,7 @@ func TestTaskGroupTaskFailsWhileTheBodyIsSuspended(t *testing.T) {
 				tg.Go(failsAfter(time.Minute, errChild))
 				err := aio.Sleep(ctx, time.Hour)
 				matches(t, "Sleep", err, aio.ErrCancelled)
-				same(t, "the context has ended", ctx.Err() != nil, true)
+				same(t, "the context is done", ctx.Err() != nil, true)
 				if swallow {
 					return nil
 				}
@@ -275,7 +275,7 @@ func TestTaskGroupWhoseTasksKeepSpawning(t *testing.T) {
 // TG-031, TG-032
 func TestTaskGroupRefusesTasks(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
-		never := func(context.Context) error { t.Error("a task that was refused was run"); return nil }
+		never := func(context.Context) error { t.Error("a refused task ran"); return nil }
 		refused := func(when string, tg *aio.TaskGroup) {
 			matches(t, "Go "+when, panics(func() { tg.Go(never) }), aio.ErrUsage)
 		}
@@ -296,7 +296,7 @@ func TestTaskGroupRefusesTasks(t *testing.T) {
 		refused("after the end", tg)
 		same(t, "tasks", len(aio.AllTasks(ctx)), 1)
 
-		// A refusal that nobody handles is an error like any other.
+		// A refusal that is not handled is an error like any other.
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 			tg.Go(func(ctx context.Context) error {
 				_ = aio.Sleep(ctx, time.Hour)
@@ -315,7 +315,7 @@ func TestTaskGroupRunTwice(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, _ *aio.Loop) {
 		tg := new(aio.TaskGroup)
 		again := func() error {
-			return tg.Run(ctx, func(context.Context, *aio.TaskGroup) error { t.Error("the body was run"); return nil })
+			return tg.Run(ctx, func(context.Context, *aio.TaskGroup) error { t.Error("the body ran"); return nil })
 		}
 		err := tg.Run(ctx, func(context.Context, *aio.TaskGroup) error {
 			matches(t, "Run within Run", again(), aio.ErrUsage)
@@ -330,7 +330,7 @@ func TestTaskGroupRunTwice(t *testing.T) {
 func TestTaskGroupOutsideOfTask(t *testing.T) {
 	l, _ := newLoop(t)
 	tg := new(aio.TaskGroup)
-	body := func(context.Context, *aio.TaskGroup) error { t.Error("the body was run"); return nil }
+	body := func(context.Context, *aio.TaskGroup) error { t.Error("the body ran"); return nil }
 	matches(t, "Run outside of a run", tg.Run(l.Context(), body), aio.ErrNoRunningLoop)
 	l.CallSoon(func() { matches(t, "Run in a callback", tg.Run(l.Context(), body), aio.ErrNoTask) })
 	err := runMain(l, func(ctx context.Context) error {
@@ -353,8 +353,8 @@ func TestTaskGroupForgetsTasksThatAreDone(t *testing.T) {
 			}
 			collected(t, ctx, "they are collected", func() bool {
 				for _, p := range done[:9] {
-					// the last one may be on the stack of this pass
-					// still
+					// the stack of this pass may still reference
+					// the last one
 					if p.Value() != nil {
 						return false
 					}
@@ -384,7 +384,7 @@ func TestTaskGroupTaskOptions(t *testing.T) {
 				same(t, "GetName", task.GetName(), strings.Fields(want)[0])
 				v, err := task.Await(ctx)
 				matches(t, "Await", err, nil)
-				same(t, "what the task saw", v, want)
+				same(t, "the value in the task", v, want)
 			}
 			return nil
 		})
