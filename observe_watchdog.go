@@ -5,8 +5,8 @@ package aio
 // a channel, a mutex that another task holds, or a library that waits for the loop.
 //
 // The loop counts what it begins (passes, steps, callbacks, waits) in its meter, and
-// reads no clock. The watchdog reads that number several times per threshold: if it has not
-// changed, and the loop neither waits nor is stopped, one step has lasted that long.
+// reads no clock. The watchdog reads that number several times per threshold: if it has
+// not changed, and the loop neither waits nor is stopped, one step has lasted that long.
 // The current stack comes from the goroutine profile, because Go cannot print the stack
 // of a single other goroutine.
 

@@ -1,8 +1,8 @@
 // Package plug gives other packages of this module access to the internals of a loop.
 // Package aiotest uses it to decide the order that asyncio leaves open: in which order
 // ready entries run and how long a pass takes. Package aiohttp uses [Start] and
-// [ContainGoexit], package aiomon [Capture]. Package aio sets the variables; its exported API does not mention
-// them.
+// [ContainGoexit], package aiomon [Capture]. Package aio sets the variables; its exported
+// API does not mention them.
 //
 // Everything here belongs to the goroutine that runs the loop, and is used between the
 // steps of tasks, or while the loop does not run.
