@@ -51,16 +51,6 @@ func rounds(b *testing.B, size int, f func(n int) error) error {
 	return nil
 }
 
-// yields calls Sleep(ctx, 0) n times.
-func yields(ctx context.Context, n int) error {
-	for range n {
-		if err := aio.Sleep(ctx, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // BenchmarkPull is a lower bound: a round trip of the coroutines that tasks are built
 // on.
 func BenchmarkPull(b *testing.B) {
@@ -83,7 +73,7 @@ func switches(ctx context.Context, b *testing.B, tasks int) error {
 			if i < b.N%tasks {
 				n++
 			}
-			tg.Go(func(ctx context.Context) error { return yields(ctx, n) })
+			tg.Go(func(ctx context.Context) error { letPass(ctx, n); return nil })
 		}
 		return nil
 	})
@@ -603,7 +593,8 @@ func BenchmarkParked(b *testing.B) {
 				}
 				b.ReportMetric(float64(inUse()-before)/n, "B/parked")
 				event.Set()
-				return yields(ctx, 2)
+				letPass(ctx, 2)
+				return nil
 			})
 			if err != nil {
 				return err

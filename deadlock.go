@@ -2,75 +2,85 @@ package aio
 
 // Cycles of awaits, and tasks that nothing can wake any more.
 
+import "slices"
+
 // deadlock describes why nothing can happen any more.
 func (l *Loop) deadlock() error {
 	e := &DeadlockError{}
-	seen := map[*task]bool{}
+	search := cycleSearch[*future]{next: awaitedBy, found: func(cycle []*future) {
+		e.Cycles = append(e.Cycles, cycleError(cycle).Error())
+	}}
 	for t := l.tasks.head; t != nil; t = t.next {
 		e.Tasks = append(e.Tasks, t.describe())
-		if c := l.cycleFrom(t, seen); c != nil {
-			e.Cycles = append(e.Cycles, c.Error())
-		}
+		search.from(t.fut)
 	}
 	return e
 }
 
-// cycleFrom returns the cycle of awaits that t is in, unless seen has it.
-func (l *Loop) cycleFrom(t *task, seen map[*task]bool) *AwaitCycleError {
-	if seen[t] {
-		return nil
+// awaitedBy returns the pending futures that f waits for.
+func awaitedBy(f *future) (fs []*future) {
+	var all []*future
+	switch sub := f.sub.(type) {
+	case *task:
+		all = []*future{sub.waiting}
+	case interface{ awaited() []*future }:
+		all = sub.awaited()
 	}
-	var path []*future
-	var walk func(f *future) bool
-	walk = func(f *future) bool {
-		if f == nil || f.state != pending {
-			return false
+	for _, f := range all {
+		if f != nil && f.state == pending {
+			fs = append(fs, f)
 		}
-		for i, p := range path {
-			if p == f {
-				path = path[i:]
-				return true
-			}
-		}
-		path = append(path, f)
-		switch sub := f.sub.(type) {
-		case *task:
-			if !seen[sub] {
-				seen[sub] = true
-				if walk(sub.waiting) {
-					return true
-				}
-			}
-		case interface{ awaited() []*future }:
-			for _, child := range sub.awaited() {
-				if walk(child) {
-					return true
-				}
-			}
-		}
-		path = path[:len(path)-1]
-		return false
 	}
-	if !walk(t.fut) {
-		return nil
-	}
+	return fs
+}
+
+// cycleError makes the error for a cycle.
+func cycleError(cycle []*future) *AwaitCycleError {
 	e := &AwaitCycleError{}
-	for _, f := range path {
+	for _, f := range cycle {
 		e.Cycle = append(e.Cycle, f.label())
 	}
 	return e
 }
 
+// cycleSearch is a depth-first search for cycles. It visits each node once, so of
+// cycles that share nodes it may find some only.
+type cycleSearch[N comparable] struct {
+	next  func(N) []N
+	found func(cycle []N) // valid during the call
+	path  []N
+	// the nodes that were visited; true while a node is on the path
+	onPath map[N]bool
+}
+
+// from searches what can be reached from n.
+func (s *cycleSearch[N]) from(n N) {
+	switch on, visited := s.onPath[n]; {
+	case on:
+		s.found(s.path[slices.Index(s.path, n):])
+		return
+	case visited:
+		return
+	}
+	if s.onPath == nil {
+		s.onPath = map[N]bool{}
+	}
+	s.onPath[n] = true
+	s.path = append(s.path, n)
+	for _, next := range s.next(n) {
+		s.from(next)
+	}
+	s.path = s.path[:len(s.path)-1]
+	s.onPath[n] = false
+}
+
 // cycle makes the error for a cancellation that has come back to f, and drops the
 // cancellation.
 func (l *Loop) cycle(f *future) error {
-	e := &AwaitCycleError{}
 	for _, g := range l.path {
 		g.cancelling = false
-		if g == f || len(e.Cycle) > 0 {
-			e.Cycle = append(e.Cycle, g.label())
-		}
 	}
+	e := cycleError(l.path[slices.Index(l.path, f):])
 	l.path = l.path[:0]
 	return e
 }

@@ -87,11 +87,7 @@ func TestStacksOfTasksInIterators(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			aiotest.Run(t, func(ctx context.Context) error {
 				task := aio.CreateTask(ctx, aio.NoResult(body))
-				for range 5 {
-					if err := aio.Sleep(ctx, 0); err != nil {
-						return err
-					}
-				}
+				letPass(ctx, 5)
 				found := false
 				for _, f := range task.GetStack(0) {
 					found = found || f.Line == want && filepath.Base(f.File) == "debug_frames_test.go"

@@ -159,14 +159,11 @@ type report struct {
 	what  string
 	stack []uintptr // of the call that made the future, in debug mode
 	// futures named by FutureAddToAwaitedBy, while the future is pending
-	awaitedBy  []AnyFuture
-	reaped     bool // counted by reaper
-	listed     bool // in the loop's list
-	cleanup    runtime.Cleanup
-	prev, next *report
+	awaitedBy     []AnyFuture
+	reaped        bool // counted by reaper
+	cleanup       runtime.Cleanup
+	links[report] // in the list of the loop
 }
-
-type reportList struct{ head, tail *report }
 
 // errorCheck is scheduled behind the entries that wait for a failed future. If none of
 // them has retrieved the error, it begins to watch the error.
@@ -188,17 +185,12 @@ func (f *future) watchError() {
 		f.report = &report{loop: l}
 	}
 	r := f.report
-	r.err, r.what, r.listed = f.err, "future", true
+	r.err, r.what = f.err, "future"
 	r.awaitedBy = nil // they may hold the future
 	if t, ok := f.sub.(*task); ok {
 		r.what = "task " + t.name()
 	}
-	if r.prev = l.reports.tail; r.prev == nil {
-		l.reports.head = r
-	} else {
-		r.prev.next = r
-	}
-	l.reports.tail = r
+	l.reports.push(r)
 	if r.reaped = !l.virtual && !l.bubble; r.reaped {
 		reapLater()
 	}
@@ -288,18 +280,7 @@ func (r *report) lost() {
 
 // unwatch removes r from its loop's list.
 func (r *report) unwatch() {
-	list := &r.loop.reports
-	if r.prev == nil {
-		list.head = r.next
-	} else {
-		r.prev.next = r.next
-	}
-	if r.next == nil {
-		list.tail = r.prev
-	} else {
-		r.next.prev = r.prev
-	}
-	r.prev, r.next, r.listed = nil, nil, false
+	r.loop.reports.remove(r)
 	if r.reaped {
 		reaped()
 	}

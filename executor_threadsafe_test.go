@@ -303,25 +303,20 @@ func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 				return nil
 			})))
 		}
-		passes := func(n int) {
-			for range n {
-				_ = aio.Sleep(ctx, 0)
-			}
-		}
 		f := start()
 		f.Cancel()
-		passes(5)
+		letPass(ctx, 5)
 		log.want(t, "") // cancelled before its first step
 
 		// The first pass creates the task, the second makes its step, and the
 		// task's callback sets f in the third.
 		f = start()
-		passes(2)
+		letPass(ctx, 2)
 		log.want(t, "step")
 		if f.Done() {
 			t.Error("the future is done in the pass of the coroutine's last step")
 		}
-		passes(1)
+		letPass(ctx, 1)
 		if !f.Done() || f.Cancel() {
 			t.Errorf("one pass later: done %t", f.Done())
 		}

@@ -133,7 +133,7 @@ func AcceptsWaiting(ln net.Listener) (n int) {
 
 // FireTimeout makes s expire now.
 func FireTimeout(s *TimeoutScope) {
-	s.stopTimer()
+	stopTimer(&s.timer)
 	s.due()
 }
 

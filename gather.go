@@ -131,45 +131,11 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 			g.outer.settle(cancelled, errCancelled)
 		}
 	}()
-	// futures among the arguments: only they may occur twice
-	var given map[*future]bool
-	var done []*future
+	start := gatherStart{gathering: g, loop: l}
 	for i, aw := range aws {
-		var f FutureLike[T]
-		isFuture := false
-		if aw == nil {
-			misuse("Gather", "awaitable %d is nil", i)
-		}
-		if coro, ok := aw.(Coro[T]); ok {
-			// the usual case: asking for other types first costs time
-			f = CreateTask(ctx, coro)
-		} else {
-			_, isFuture = aw.(FutureLike[T])
-			f = EnsureFuture(ctx, aw)
-		}
-		if !isFuture {
-			// nothing else can wait for it
-			f.core().sub.(*task).noPendingReport = true
-		}
+		f, isFuture := startChild(ctx, i, aw)
 		places[i] = f
-		c := f.core()
-		g.children = append(g.children, c)
-		if isFuture {
-			if given[c] {
-				continue
-			}
-			if given == nil {
-				given = map[*future]bool{}
-				l = c.loop
-			}
-			given[c] = true
-		}
-		g.left++
-		if c.state == pending {
-			c.addCallback(g)
-		} else {
-			done = append(done, c)
-		}
+		start.add(f.core(), isFuture)
 	}
 	g.deliver = func() {
 		outer.value = make([]R, len(places))
@@ -178,16 +144,66 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 		}
 	}
 	for _, c := range g.children {
-		if c.loop != l {
+		if c.loop != start.loop {
 			panic(usagef("Gather", "the futures belong to different event loops").as(ErrOtherLoop))
 		}
 	}
 	complete = true
-	outer.loop, outer.sub = l, g
-	for _, c := range done {
+	outer.loop, outer.sub = start.loop, g
+	for _, c := range start.done {
 		g.run(c)
 	}
 	return outer
+}
+
+// startChild returns the future of the i-th argument of Gather, which it starts as a
+// task if it is not a future.
+func startChild[T any](ctx context.Context, i int, aw Awaitable[T]) (f FutureLike[T], isFuture bool) {
+	if aw == nil {
+		misuse("Gather", "awaitable %d is nil", i)
+	}
+	if coro, ok := aw.(Coro[T]); ok {
+		// the usual case: asking for other types first costs time
+		f = CreateTask(ctx, coro)
+	} else {
+		_, isFuture = aw.(FutureLike[T])
+		f = EnsureFuture(ctx, aw)
+	}
+	if !isFuture {
+		// nothing else can wait for it
+		f.core().sub.(*task).noPendingReport = true
+	}
+	return f, isFuture
+}
+
+// gatherStart collects the children of a gathering.
+type gatherStart struct {
+	*gathering
+	// of the first future among the arguments, or of the caller
+	loop  *Loop
+	given map[*future]bool // futures among the arguments: only they may occur twice
+	done  []*future        // those that were done
+}
+
+// add adds a child, which counts once.
+func (s *gatherStart) add(c *future, isFuture bool) {
+	s.children = append(s.children, c)
+	if isFuture {
+		if s.given[c] {
+			return
+		}
+		if s.given == nil {
+			s.given = map[*future]bool{}
+			s.loop = c.loop
+		}
+		s.given[c] = true
+	}
+	s.left++
+	if c.state == pending {
+		c.addCallback(s.gathering)
+	} else {
+		s.done = append(s.done, c)
+	}
 }
 
 // gathering is the state of the future of Gather.

@@ -64,7 +64,7 @@ type Loop struct {
 	path []*future
 	// in debug mode, the scopes that coroutines run in, the innermost last
 	entered map[*coroutine][]*scope
-	reports reportList // errors that were not retrieved yet
+	reports chain[report, *report] // errors that were not retrieved yet
 
 	polling  polling
 	net      netio.Backend // makes connections; nil before the first one

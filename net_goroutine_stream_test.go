@@ -256,11 +256,8 @@ func TestConnStreamIdleMemory(t *testing.T) {
 				}
 				received <- err
 			}()
-			for n := 5*aio.ConnBuffer + 10; len(p.got) < n; {
-				if err := aio.Sleep(ctx, 0); err != nil {
-					return err
-				}
-			}
+			n := 5*aio.ConnBuffer + 10
+			eventually(t, ctx, "everything has arrived", func() bool { return len(p.got) == n })
 			if err := <-received; err != nil {
 				t.Error(err)
 			}

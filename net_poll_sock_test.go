@@ -134,9 +134,7 @@ func TestSockSendallToReader(t *testing.T) {
 			got += n
 		})
 		err := aio.SockSendall(ctx, a, data)
-		for got < len(data) && err == nil {
-			err = aio.Sleep(ctx, 0)
-		}
+		eventually(t, ctx, "everything has arrived", func() bool { return got == len(data) || err != nil })
 		pollRemove(t, l.RemoveReader, b, true)
 		pollRemove(t, l.RemoveWriter, a, false)
 		return err
@@ -221,11 +219,7 @@ func TestSockRecvReplacesAnother(t *testing.T) {
 			return err
 		}
 		pollWrite(t, a, "more")
-		for range 10 {
-			if err := aio.Sleep(ctx, 0); err != nil {
-				return err
-			}
-		}
+		letPass(ctx, 10)
 		same(t, "the first is done", first.Done(), false)
 		first.Cancel()
 		_, err := first.Await(ctx)

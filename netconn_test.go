@@ -298,11 +298,7 @@ func TestConnReadsNotAhead(t *testing.T) {
 		written := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return inThread(ctx, func() error { _, err := peer.Write(sent); return err })
 		}))
-		for c.t.IsReading() {
-			if err := aio.Sleep(ctx, 0); err != nil {
-				return err
-			}
-		}
+		eventually(t, ctx, "the transport has stopped reading", func() bool { return !c.t.IsReading() })
 		first := make([]byte, 1<<20)
 		if n, err := c.Read(first); n != 16<<10 || err != nil || !bytes.Equal(first[:n], sent[:n]) {
 			t.Errorf("%d bytes were read ahead, %v", n, err)
@@ -333,11 +329,7 @@ func TestConnWriteWaits(t *testing.T) {
 		_, high := c.t.GetWriteBufferLimits()
 		most := 0
 		look := func() { most = max(most, c.t.GetWriteBufferSize()) }
-		for c.t.GetWriteBufferSize() <= high {
-			if err := aio.Sleep(ctx, 0); err != nil {
-				return err
-			}
-		}
+		eventually(t, ctx, "the write buffer is full", func() bool { return c.t.GetWriteBufferSize() > high })
 		log.want(t, "")
 		spin := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			for {
@@ -387,11 +379,7 @@ func TestConnWriteEnds(t *testing.T) {
 					return err
 				}))
 				_, high := c.t.GetWriteBufferLimits()
-				for c.t.GetWriteBufferSize() <= high {
-					if err := aio.Sleep(ctx, 0); err != nil {
-						return err
-					}
-				}
+				eventually(t, ctx, "the write buffer is full", func() bool { return c.t.GetWriteBufferSize() > high })
 				end(c, task)
 				if _, err := task.Await(ctx); !errors.Is(err, want) {
 					t.Errorf("Write: %v, want %v", err, want)
@@ -620,11 +608,7 @@ func TestNewConnState(t *testing.T) {
 		// closing, and closed
 		for _, wait := range []int{0, 0, 3} {
 			c.t.Close()
-			for range wait {
-				if err := aio.Sleep(ctx, 0); err != nil {
-					return err
-				}
-			}
+			letPass(ctx, wait)
 			last := aio.NewConn(c.t)
 			if _, err := last.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("Write on a closed connection: %v", err)

@@ -114,50 +114,17 @@ type Server struct {
 	cleanup   func()  // removes the file of a Unix socket
 
 	// The end.
-	closed   bool
-	counted  bool          // counted in the loop's Stats
-	graceful bool          // a Shutdown is in progress and will close the connections
-	draining chan struct{} // closed when a Shutdown begins; itself immutable
-	over     bool          // closed, and the last connection is gone
-	clients  clientList
-	waiters  waitList // of WaitClosed
-}
-
-// clientList holds the connections of a server, in the order in which they came.
-type clientList struct {
-	head, tail *streamTransport
-}
-
-func (c *clientList) push(t *streamTransport) {
-	t.prev = c.tail
-	if c.tail == nil {
-		c.head = t
-	} else {
-		c.tail.next = t
-	}
-	c.tail = t
-}
-
-func (c *clientList) remove(t *streamTransport) {
-	if t.prev == nil {
-		c.head = t.next
-	} else {
-		t.prev.next = t.next
-	}
-	if t.next == nil {
-		c.tail = t.prev
-	} else {
-		t.next.prev = t.prev
-	}
-	t.prev, t.next = nil, nil
-}
-
-// all returns a copy of the list, for a walk during which connections may be removed.
-func (c *clientList) all() (ts []*streamTransport) {
-	for t := c.head; t != nil; t = t.next {
-		ts = append(ts, t)
-	}
-	return ts
+	closed  bool
+	counted bool // counted in the loop's Stats
+	// a Shutdown is in progress and will close the connections
+	graceful bool
+	// closed when a Shutdown begins; itself immutable
+	draining chan struct{}
+	// closed, and the last connection is gone
+	over bool
+	// in the order in which they came
+	clients chain[streamTransport, *streamTransport]
+	waiters waitList // of WaitClosed
 }
 
 // newServer makes a server without sockets.
@@ -580,7 +547,7 @@ func (s *Server) CloseClients() {
 }
 
 func (s *Server) closeClients() {
-	for _, t := range s.clients.all() {
+	for _, t := range s.connections() {
 		_ = t.front().Close() // a transport's Close does not fail
 	}
 }
@@ -589,7 +556,7 @@ func (s *Server) closeClients() {
 // (asyncio: Server.abort_clients)
 func (s *Server) AbortClients() {
 	s.loop.check("Server.AbortClients")
-	for _, t := range s.clients.all() {
+	for _, t := range s.connections() {
 		t.forceClose(nil)
 	}
 }
@@ -679,6 +646,13 @@ func Draining(ctx context.Context) <-chan struct{} {
 // servedBy is the key for the server in the context of a handler. The value is a
 // pointer to a server, because the context is made first.
 type servedBy struct{}
+
+// connections returns a copy of the list, for a walk during which connections may be
+// removed.
+func (s *Server) connections() (all []*streamTransport) {
+	s.clients.all(func(t *streamTransport) { all = append(all, t) })
+	return all
+}
 
 // attach adds t to the connections of the server.
 func (s *Server) attach(t *streamTransport) { s.clients.push(t) }

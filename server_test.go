@@ -592,11 +592,7 @@ func TestServerDraining(t *testing.T) {
 			return err
 		}
 		defer w.Close()
-		for len(log) == 0 {
-			if err := aio.Sleep(ctx, 0); err != nil {
-				return err
-			}
-		}
+		eventually(t, ctx, "the server has logged something", func() bool { return len(log) > 0 })
 		select {
 		case <-srv.Draining():
 			t.Error("draining before Shutdown")

@@ -238,7 +238,7 @@ func TestSignalOfRemovedHandler(t *testing.T) {
 	same(t, "RemoveSignalHandler", l.RemoveSignalHandler(syscall.SIGUSR1), true)
 	same(t, "RemoveSignalHandler again", l.RemoveSignalHandler(syscall.SIGUSR1), false)
 	send()
-	matches(t, "the run", runMain(l, signalPasses), nil)
+	matches(t, "the run", runMain(l, func(ctx context.Context) error { letPass(ctx, 5); return nil }), nil)
 }
 
 // LOOP-316, LOOP-319: two signals have arrived, and the first handler removes the other
@@ -519,7 +519,7 @@ var signalled = map[string]func() error{
 	// RUN-025
 	"after the run": func() error {
 		r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}
-		if err := r.Run(signalPasses); err != nil {
+		if err := r.Run(func(ctx context.Context) error { letPass(ctx, 5); return nil }); err != nil {
 			return err
 		}
 		return waitFor("SIGTERM")

@@ -493,11 +493,7 @@ func TestStreamServerWaitsForItsClients(t *testing.T) {
 			srv.Close()
 			return srv.WaitClosed(ctx)
 		}))
-		for range 3 {
-			if err := aio.Sleep(ctx, 0); err != nil {
-				return err
-			}
-		}
+		letPass(ctx, 3)
 		w.Write([]byte("two\n"))
 		streamWant(t, ctx, r, streamLine, `"two\n"`)
 		log.add("client")

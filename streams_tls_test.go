@@ -70,11 +70,7 @@ func TestStreamStartTLSGivesTheReaderTheTransport(t *testing.T) {
 			return err
 		}
 		tr := w.Transport().(aio.Transport)
-		for tr.IsReading() {
-			if err := aio.Sleep(ctx, 0); err != nil {
-				return err
-			}
-		}
+		eventually(t, ctx, "the transport has stopped reading", func() bool { return !tr.IsReading() })
 		streamWant(t, ctx, r, streamExactly(1000), "1000")
 		if !tr.IsReading() {
 			t.Error("the transport is still paused")
@@ -90,11 +86,7 @@ func TestStreamStartTLSTakesWhatWasReadAhead(t *testing.T) {
 		srv := streamServe(t, ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 			defer w.Close()
 			streamWant(t, ctx, r, streamLine, `"clear\n"`)
-			for !aio.StreamHasBytes(r) {
-				if err := aio.Sleep(ctx, 0); err != nil {
-					return err
-				}
-			}
+			eventually(t, ctx, "there is something to read", func() bool { return aio.StreamHasBytes(r) })
 			if err := w.StartTLS(ctx, nil, nil); !errors.Is(err, aio.ErrUsage) {
 				t.Errorf("without a configuration: %v", err)
 			}

@@ -348,27 +348,12 @@ func taskCycles(tasks []TaskInfo) (cycles [][]uintptr) {
 			awaits[a.ID] = append(awaits[a.ID], t.ID)
 		}
 	}
-	var path []uintptr
-	onPath := map[uintptr]bool{} // false once the search has left it
-	var visit func(id uintptr)
-	visit = func(id uintptr) {
-		switch on, visited := onPath[id]; {
-		case on:
-			cycles = append(cycles, append(slices.Clone(path[slices.Index(path, id):]), id))
-			return
-		case visited:
-			return
-		}
-		onPath[id] = true
-		path = append(path, id)
-		for _, next := range awaits[id] {
-			visit(next)
-		}
-		path = path[:len(path)-1]
-		onPath[id] = false
+	search := cycleSearch[uintptr]{
+		next:  func(id uintptr) []uintptr { return awaits[id] },
+		found: func(cycle []uintptr) { cycles = append(cycles, append(slices.Clone(cycle), cycle[0])) },
 	}
 	for _, id := range order {
-		visit(id)
+		search.from(id)
 	}
 	return cycles
 }

@@ -113,7 +113,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 
 // exit ends the scope. err is the result of the body.
 func (s *TimeoutScope) exit(err error) error {
-	s.stopTimer()
+	stopTimer(&s.timer)
 	s.scope.leave(s.task.co)
 	if s.state != timeoutExpiring {
 		s.state = timeoutExited
@@ -131,7 +131,7 @@ func (s *TimeoutScope) exit(err error) error {
 
 // set moves the deadline.
 func (s *TimeoutScope) set(when time.Duration) {
-	s.stopTimer()
+	stopTimer(&s.timer)
 	s.when.Store(int64(when))
 	if when == NoTimeout {
 		return
@@ -142,13 +142,6 @@ func (s *TimeoutScope) set(when time.Duration) {
 		l.schedule(s.timer, nil)
 	} else {
 		l.addTimer(s.timer, when)
-	}
-}
-
-func (s *TimeoutScope) stopTimer() {
-	if s.timer != nil {
-		s.timer.cancel()
-		s.timer = nil
 	}
 }
 

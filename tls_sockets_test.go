@@ -574,9 +574,7 @@ func TestTLSConnectGivenUp(t *testing.T) {
 		atPeer, _, err := aio.Receive(ctx, ended)
 		matches(t, "what the peer saw", atPeer, nil)
 		same(t, "callbacks of the protocol", app.t != nil || app.lost.Done(), false)
-		for len(aio.AllTasks(ctx)) > 1 { // the handshake's is on its way out
-			_ = aio.Sleep(ctx, 0)
-		}
+		eventually(t, ctx, "the task of the handshake has ended", func() bool { return len(aio.AllTasks(ctx)) == 1 })
 		tlsTestNoTimers(t, l) // TLS-011
 		return err
 	})

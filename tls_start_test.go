@@ -52,10 +52,7 @@ func TestStartTLS(t *testing.T) {
 		same(t, "what was delivered", len(c.c.wire), 0)
 		c.settle()
 		c.client.transport.Write([]byte("!"))
-		for len(c.server.got) < len("inclear!") {
-			// the server begins when it knows
-			_ = aio.Sleep(ctx, 0)
-		}
+		eventually(t, ctx, "the server has the text in clear", func() bool { return len(c.server.got) == len("inclear!") })
 		c.upgrade(t)
 		same(t, "bytes in clear", string(c.c.wire[:8]), "inclear!")
 		c.log.want(t, "server:inclear server:!")
@@ -148,9 +145,7 @@ func TestStartTLSAhead(t *testing.T) {
 				return err
 			})
 			c.c.chunk = ahead
-			for len(c.server.got) == 0 {
-				_ = aio.Sleep(ctx, 0)
-			}
+			eventually(t, ctx, "the server has something", func() bool { return len(c.server.got) > 0 })
 			n := len(c.server.got)
 			st, err := aio.StartTLSAhead(ctx, c.s, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true}, c.server.got)
 			matches(t, "StartTLS of the server", err, nil)
@@ -316,11 +311,7 @@ func tlsTestNested(t *testing.T, ctx context.Context, l *aio.Loop, i int) error 
 		}
 		c.s.chunk, c.c.chunk = i%5*1000, i%3*777
 	}})
-	for c.client.transport == nil {
-		if err := aio.Sleep(ctx, 0); err != nil {
-			return err
-		}
-	}
+	eventually(t, ctx, "the client is connected", func() bool { return c.client.transport != nil })
 	inner, err := aio.StartTLS(ctx, c.client.transport, c.client, tlsTestClientConfig(), nil)
 	if err != nil {
 		return err

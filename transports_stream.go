@@ -27,9 +27,8 @@ type streamTransport struct {
 	// closed.
 	local, remote net.Addr
 
-	// The owner, and its list.
-	owner      connOwner // nil if there is none
-	prev, next *streamTransport
+	owner                  connOwner // nil if there is none
+	links[streamTransport]           // in the owner's list
 }
 
 // connOwner has the list of the connections that it has accepted.

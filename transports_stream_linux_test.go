@@ -105,15 +105,6 @@ func (c *ioTrace) open(name string, conn net.Conn, set func(p *ioLogger)) *ioLog
 	return p
 }
 
-func (c *ioTrace) passes(n int) {
-	c.Helper()
-	for range n {
-		if err := aio.Sleep(c.ctx, 0); err != nil {
-			c.Fatal(err)
-		}
-	}
-}
-
 // The wanted traces are those of CPython 3.13 for the same programs with a socketpair; a
 // bar is a callback that has itself called again in each pass, an apostrophe marks a
 // callback that was scheduled by the event.
@@ -131,15 +122,15 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				b := c.open("b", right, func(p *ioLogger) { p.keepOpen = true })
 				c.log.add("task")
 				a.t.Write([]byte("hi"))
-				c.passes(2)
+				letPass(c.ctx, 2)
 				c.log.add("task")
 				a.t.WriteEOF()
-				c.passes(2)
+				letPass(c.ctx, 2)
 				c.log.add("task")
 				b.t.Write([]byte("bye"))
 				b.t.Close()
 				c.log.add("closed")
-				c.passes(5)
+				letPass(c.ctx, 5)
 			}},
 		{"data before the transport, and an end with data",
 			"| amade | amade' task adata:early | adata:early' | task | adata:x | adata:x' aeof | aeof' alost | alost' | end |",
@@ -148,11 +139,11 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				b.write("early")
 				c.open("a", conn, nil)
 				c.log.add("task")
-				c.passes(2)
+				letPass(c.ctx, 2)
 				c.log.add("task")
 				b.write("x")
 				b.close()
-				c.passes(5)
+				letPass(c.ctx, 5)
 			}},
 		{"pausing", // LOOP-215, LOOP-216
 			"| amade | amade' task | | resumed | soon adata:early | adata:early' | | task resumed | adata:more | adata:more' aeof | aeof' alost | alost' | end |",
@@ -161,21 +152,21 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				b.write("early")
 				a := c.open("a", conn, func(p *ioLogger) { p.on["made"] = func() { p.t.PauseReading() } })
 				c.log.add("task")
-				c.passes(2)
+				letPass(c.ctx, 2)
 				a.t.ResumeReading()
 				c.log.add("resumed")
 				c.l.CallSoon(func() { c.log.add("soon") })
-				c.passes(2)
+				letPass(c.ctx, 2)
 				a.t.PauseReading()
 				b.write("more")
 				b.close()
-				c.passes(2)
+				letPass(c.ctx, 2)
 				c.log.add("task")
 				a.t.ResumeReading()
 				a.t.PauseReading()
 				a.t.ResumeReading()
 				c.log.add("resumed")
-				c.passes(5)
+				letPass(c.ctx, 5)
 			}},
 		{"one that is resumed has its turn after those that are ready",
 			"| amade | amade' | bmade | bmade' task | adata:1 bdata:2 | adata:1' bdata:2' | end |",
@@ -189,7 +180,7 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				q.write("2")
 				p.write("1")
 				b.t.ResumeReading()
-				c.passes(3)
+				letPass(c.ctx, 3)
 			}},
 		{"closing in DataReceived",
 			"| amade | amade' | bmade | bmade' written | adata:x | adata:x' alost bdata:last | alost' bdata:last' beof | beof' blost | blost' | end |",
@@ -205,7 +196,7 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				b := c.open("b", right, nil)
 				b.t.Write([]byte("x"))
 				c.log.add("written")
-				c.passes(6)
+				letPass(c.ctx, 6)
 			}},
 		{"a panic of DataReceived", // LOOP-220
 			"| amade | amade' | bmade | bmade' written | adata:x reported:panic | adata:x' alost:panic | alost:panic' beof | beof' blost | blost' | end |",
@@ -215,7 +206,7 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				b := c.open("b", right, nil)
 				b.t.Write([]byte("x"))
 				c.log.add("written")
-				c.passes(6)
+				letPass(c.ctx, 6)
 			}},
 		{"one read for each pass, and in turns", // LOOP-218
 			"| amade | amade' | cmade | cmade' sent | adata:262144 cdata:20 | adata:262144' cdata:20' adata:37856 | adata:37856' cdata:30 | cdata:30' | | | end |",
@@ -231,9 +222,9 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				}
 				d.write(strings.Repeat("z", 20))
 				c.log.add("sent")
-				c.passes(2)
+				letPass(c.ctx, 2)
 				d.write(strings.Repeat("w", 30))
-				c.passes(5)
+				letPass(c.ctx, 5)
 			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -304,7 +295,7 @@ func TestStreamPartialWritesToSocket(t *testing.T) {
 		a.t.Close()
 		var got string
 		for !a.lost.IsSet() {
-			c.passes(1)
+			letPass(c.ctx, 1)
 			more, _ := peer.read()
 			got += more
 			if left := a.t.GetWriteBufferSize(); len(got)+left > len(sent) {
@@ -462,7 +453,7 @@ func TestStreamUrgentData(t *testing.T) {
 		send("ef", 0)
 		send("!", unix.MSG_OOB)
 		send("gh", 0)
-		c.passes(3)
+		letPass(c.ctx, 3)
 		a.t.ResumeReading()
 		c.until("all is read", func() bool { return string(a.got) == "abcdefgh" })
 		send("ij", 0)
@@ -486,7 +477,7 @@ func TestStreamReset(t *testing.T) {
 			func(c *ioTrace, a *ioLogger, reset func()) { reset() }, []error{syscall.ECONNRESET}},
 		{"LOOP-236 in the middle of a write", func(c *ioTrace, a *ioLogger, reset func()) {
 			a.t.Write(make([]byte, 32<<20))
-			c.until("the socket is full", func() bool { c.passes(10); return a.t.GetWriteBufferSize() > 0 })
+			c.until("the socket is full", func() bool { letPass(c.ctx, 10); return a.t.GetWriteBufferSize() > 0 })
 			reset()
 		}, []error{syscall.ECONNRESET, syscall.EPIPE}},
 		{"LOOP-236 in the middle of a write, with reading paused", func(c *ioTrace, a *ioLogger, reset func()) {
@@ -502,7 +493,7 @@ func TestStreamReset(t *testing.T) {
 		{"LOOP-236 before a write", func(c *ioTrace, a *ioLogger, reset func()) {
 			a.t.PauseReading()
 			reset()
-			c.passes(5)
+			letPass(c.ctx, 5)
 			if a.lost.IsSet() {
 				c.Error("nobody has asked for that")
 			}
@@ -515,7 +506,7 @@ func TestStreamReset(t *testing.T) {
 		{"LOOP-219 with reading paused", func(c *ioTrace, a *ioLogger, reset func()) {
 			a.t.PauseReading()
 			reset()
-			c.passes(5)
+			letPass(c.ctx, 5)
 			a.t.ResumeReading()
 		}, []error{syscall.ECONNRESET}},
 	} {
@@ -648,7 +639,7 @@ func TestTransportSocket(t *testing.T) {
 			t.Errorf("the peer has read %q, %v", buf, err)
 		}
 		peer.Write([]byte("back"))
-		c.passes(3)
+		letPass(c.ctx, 3)
 		if n, err := dup.Read(buf); err != nil || string(buf[:n]) != "back" {
 			t.Errorf("the duplicate has read %q, %v", buf[:n], err)
 		}

@@ -238,7 +238,7 @@ func TestNetcatAndSIGTERM(t *testing.T) {
 	for _, g := range guests {
 		g.reads("* the server is shutting down")
 	}
-	if !log.Scan() || !strings.Contains(log.Text(), "ended by terminated") {
+	if !log.Scan() || !strings.Contains(log.Text(), "stopped by terminated") {
 		t.Errorf("the server printed %q", log.Text())
 	}
 	if err := srv.Wait(); err != nil {
