@@ -31,6 +31,8 @@ type crawler struct {
 	visits int              // begun
 	pages  map[string]*page // all pages found, by name
 	hosts  map[string]*host // by host name in URLs
+
+	progress progressLine
 }
 
 // page is an address and its state.
@@ -114,9 +116,11 @@ func (c *crawler) crawl(ctx context.Context) (err error) {
 		// An empty queue does not mean that the work is done: a page that is
 		// being read may contain links. Join waits until every item that was
 		// put has been processed.
+		shows := tasks.Go(c.showProgress)
 		if err := c.queue.Join(ctx); err != nil {
 			return err
 		}
+		shows.Cancel()
 		c.queue.Shutdown(false) // ends the workers
 		return nil
 	})

@@ -60,36 +60,48 @@ func (l link) isWeb() bool { return l.err != nil || isWeb(l.url) }
 // comments, scripts, quoted values of other attributes.
 var (
 	// markup matches a comment, an entire element whose content is not markup, or
-	// the start tag of an a or base element, with its name and attributes as
-	// groups. An element that is never closed extends to the end of the page, as in
-	// a browser.
+	// the start tag of an element of links, with its name and attributes as groups.
+	// A script has attributes as well. An element that is never closed extends to
+	// the end of the page, as in a browser.
 	markup = regexp.MustCompile(`(?is)` +
 		`<!--.*?(?:-->|\z)` +
+		`|<(script)\b((?:[^>"']|"[^"]*"|'[^']*')*)>.*?(?:</script\b|\z)` +
 		`|<script\b.*?(?:</script\b|\z)` +
 		`|<style\b.*?(?:</style\b|\z)` +
 		`|<textarea\b.*?(?:</textarea\b|\z)` +
 		`|<title\b.*?(?:</title\b|\z)` +
-		`|<(a|base)[\s/]((?:[^>"']|"[^"]*"|'[^']*')*)>`)
+		`|<(a|area|audio|base|embed|frame|iframe|img|input|link|object|source|track|video)` +
+		`[\s/]((?:[^>"']|"[^"]*"|'[^']*')*)>`)
 
 	// attribute matches an attribute that has a value: in double quotes, in single
 	// quotes, or bare.
 	attribute = regexp.MustCompile(`(?s)([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))`)
 )
 
-// findLinks returns the links in a page, in their order in the page. Links to other
-// resources than web pages are omitted.
+// references are the attributes of each element that refer to something: to another
+// page, or to an image, style sheet, script, frame or medium that is a part of this one.
+var references = map[string][]string{
+	"a": {"href"}, "area": {"href"}, "link": {"href"},
+	"audio": {"src"}, "embed": {"src"}, "frame": {"src"}, "iframe": {"src"}, "input": {"src"},
+	"script": {"src"}, "track": {"src"},
+	"img": {"src", "srcset"}, "source": {"src", "srcset"}, "video": {"src", "poster"},
+	"object": {"data"},
+}
+
+// findLinks returns the links in a page, in their order in the page, with those to its
+// parts. Links to other resources than those of the web are omitted.
 func findLinks(address *url.URL, page string) []link {
 	base := address
 	var refs []string
 	rebased := false
 	for _, m := range markup.FindAllStringSubmatch(page, -1) {
-		ref, ok := href(m[2])
-		switch {
-		case !ok:
-		case strings.EqualFold(m[1], "a"):
-			refs = append(refs, ref)
-		case !rebased:
-			// the first base element applies to the whole page
+		element, attributes := strings.ToLower(m[1]+m[3]), m[2]+m[4]
+		if element != "base" {
+			refs = append(refs, refsOf(element, attributes)...)
+			continue
+		}
+		// the first base element with an href applies to the whole page
+		if ref, ok := value(attributes, "href"); ok && !rebased {
 			rebased = true
 			if l := newLink(address, ref); l.err == nil {
 				base = l.url
@@ -105,10 +117,36 @@ func findLinks(address *url.URL, page string) []link {
 	return links
 }
 
-// href returns the value of the first href attribute.
-func href(attributes string) (value string, ok bool) {
+// refsOf returns the references of an element.
+func refsOf(element, attributes string) (refs []string) {
+	if rel, _ := value(attributes, "rel"); element == "link" && onlyConnects.MatchString(rel) {
+		return nil
+	}
+	for _, name := range references[element] {
+		ref, ok := value(attributes, name)
+		switch {
+		case !ok:
+		case name == "srcset":
+			for _, candidate := range strings.Split(ref, ", ") {
+				// an address, and the size for which it is meant
+				if fields := strings.Fields(candidate); len(fields) > 0 {
+					refs = append(refs, strings.TrimSuffix(fields[0], ","))
+				}
+			}
+		default:
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+// onlyConnects matches the relations of link elements that name a host and nothing on it.
+var onlyConnects = regexp.MustCompile(`(?i)\b(?:preconnect|dns-prefetch)\b`)
+
+// value returns the value of the first attribute with a name.
+func value(attributes, name string) (value string, ok bool) {
 	for _, m := range attribute.FindAllStringSubmatch(attributes, -1) {
-		if strings.EqualFold(m[1], "href") {
+		if strings.EqualFold(m[1], name) {
 			return html.UnescapeString(m[2] + m[3] + m[4]), true
 		}
 	}

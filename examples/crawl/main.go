@@ -3,15 +3,18 @@
 //	crawl [flags] URL
 //
 // It reads the page at URL and the pages of the same host that this leads to, up to the
-// distance -depth, and checks all links in these pages. Then it prints a line for each
-// address, sorted: the status, the time the answer took, the size, the address and the
-// page it was found on. A redirect has its own line, and so has its target.
+// distance -depth, and checks all links in these pages, and their images, style sheets,
+// scripts and frames. Then it prints a line for each address, sorted: the status, the
+// time the answer took, the size, the address and the page it was found on. A redirect
+// has its own line, and so has its target. While it works, it shows how far it is if
+// standard error is a terminal.
 //
 // It sends a User-Agent, follows robots.txt, and limits for each host the number of
 // concurrent requests (-per-host) and of requests per second (-rate).
 //
 // The exit status is 0 if no link is broken, 1 if one is or something failed, 2 for
-// wrong arguments, and 130 if it was interrupted. Then it prints the results so far.
+// wrong arguments, and 128 plus the number of the signal if SIGINT or SIGTERM stopped it.
+// Then it prints the results so far.
 //
 // # What it shows
 //
@@ -43,15 +46,16 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/goaio/aio"
 )
 
 const (
-	exitFailure     = 1
-	exitUsage       = 2
-	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+	exitFailure = 1
+	exitUsage   = 2
+	exitSignal  = 128 // plus the number of the signal, as shells report it
 
 	usage = "usage: crawl [flags] URL"
 )
@@ -77,12 +81,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer transport.CloseIdleConnections()
 
 	c := newCrawler(o, overHTTP{newClient(transport)})
-	crawlErr := aio.Run(c.crawl)
+	c.progress = progressLine{stderr, isTerminal(stderr)}
+	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
+	defer r.Close()
+	crawlErr := r.Run(c.crawl)
 	broken, err := c.report(stdout)
+	var sig *aio.SignalError
 	switch err := cmp.Or(crawlErr, err); {
-	case errors.Is(err, aio.ErrInterrupted):
-		fmt.Fprintln(stderr, "crawl: interrupted")
-		return exitInterrupted
+	case errors.As(err, &sig):
+		fmt.Fprintf(stderr, "crawl: stopped by signal: %v\n", sig.Signal)
+		return exitSignal + int(sig.Signal.(syscall.Signal))
 	case err != nil:
 		fmt.Fprintf(stderr, "crawl: %v\n", err)
 		return exitFailure

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -372,32 +373,61 @@ func testSlowRobots(t *testing.T) {
 	}
 }
 
-// Signals do not work in a bubble: this test and the next one use real connections, and
-// do not compare times.
-func TestInterrupt(t *testing.T) {
+// Signals do not work in a bubble: the next tests use real connections, and do not compare
+// times.
+func TestSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a process cannot send itself an interrupt")
+		t.Skip("a process cannot send itself a signal")
 	}
+	for _, tt := range []struct {
+		signal syscall.Signal
+		status int
+		stderr string
+	}{
+		{syscall.SIGINT, 130, "crawl: stopped by signal: interrupt\n"},
+		{syscall.SIGTERM, 143, "crawl: stopped by signal: terminated\n"},
+	} {
+		mux := http.NewServeMux()
+		mux.HandleFunc("/{$}", pageWith("/hangs"))
+		mux.HandleFunc("/hangs", func(_ http.ResponseWriter, r *http.Request) {
+			self, err := os.FindProcess(os.Getpid())
+			if err == nil {
+				err = self.Signal(tt.signal)
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			<-r.Context().Done() // otherwise closing the server would block
+		})
+		web := httptest.NewServer(mux)
+		o := crawl("-rate", "0", web.URL)
+		web.Close()
+		if o.status != tt.status || o.stderr != tt.stderr {
+			t.Errorf("exit status %d, stderr %q", o.status, o.stderr)
+		}
+		o.wantSummary(t, tt.status, "1 checked, 0 broken, 0 redirects, 0 disallowed, 1 not checked")
+	}
+}
+
+// A page whose image, style sheet, script and frame are missing has four broken links.
+func TestMissingParts(t *testing.T) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", pageWith("/hangs"))
-	mux.HandleFunc("/hangs", func(_ http.ResponseWriter, r *http.Request) {
-		self, err := os.FindProcess(os.Getpid())
-		if err == nil {
-			err = self.Signal(os.Interrupt)
-		}
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		<-r.Context().Done() // otherwise closing the server would block
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, `<link rel="stylesheet" href="style.css"><script src="script.js"></script>`+
+			`<img src="here.png"><img src="image.png"><iframe src="frame.html"></iframe>`)
 	})
+	mux.HandleFunc("/here.png", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "\x89PNG\r\n") })
 	web := httptest.NewServer(mux)
 	defer web.Close()
 	o := crawl("-rate", "0", web.URL)
-	if o.status != 130 || o.stderr != "crawl: interrupted\n" {
-		t.Errorf("exit status %d, stderr %q", o.status, o.stderr)
+	o.wantSummary(t, 1, "6 checked, 4 broken, 0 redirects, 0 disallowed, 0 not checked")
+	for _, name := range []string{"style.css", "script.js", "image.png", "frame.html"} {
+		if !regexp.MustCompile(`(?m)^404 .*/` + name + ` `).MatchString(o.stdout) {
+			t.Errorf("%s is not reported in\n%s", name, o.stdout)
+		}
 	}
-	o.wantSummary(t, 130, "1 checked, 0 broken, 0 redirects, 0 disallowed, 1 not checked")
 }
 
 func TestRealServers(t *testing.T) {
@@ -503,7 +533,12 @@ func TestFindLinks(t *testing.T) {
 		{`<a title="href=no > <a" data-href="no" download href="1" href="no">`, "/dir/1"},
 		{"<a\nid=x\nhref='1'\n>", "/dir/1"},
 		{`<a href="?a=1&amp;b=2">`, "/dir/?a=1&b=2"},
-		{`<a name="x"><a><abbr href="no"><link href="no"></a>`, ""},
+		{`<a name="x"><a><abbr href="no"></a>`, ""},
+		{`<img src="1"><img srcset="2 1x, 3 2x"><link rel=stylesheet href=4><script src="5">"<img src=no>"</script>` +
+			`<iframe src="6"></iframe><frame src=7><object data=8><video src=9 poster="10"><embed src=11>`,
+			"/dir/1 /dir/2 /dir/3 /dir/4 /dir/5 /dir/6 /dir/7 /dir/8 /dir/9 /dir/10 /dir/11"},
+		{`<link rel="preconnect" href="http://cdn.test"><img src="data:image/gif;base64,AA=="><a src="no"><img href="no">`, ""},
+		{`<script src="1" async>`, "/dir/1"},
 		{`<!-- <a href="no"> --><a href="1"><!-- <a href="no">`, "/dir/1"},
 		{`<script>"<a href='no'>"</script><a href="1"><style><a href="no">`, "/dir/1"},
 		{`<a href="mailto:x@y"><a href="javascript:void(0)"><a href="tel:1">`, ""},
