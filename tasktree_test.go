@@ -98,8 +98,12 @@ func TestTaskTreeOfAwaits(t *testing.T) {
 		"        │   │   └──  same",
 		"        │   │       └── (T) b",
 		"        │   │           └── (T) c",
-		"        │   └── (T) b (see above)",
-		"        ├── (T) a (see above)",
+		"        │   └── (T) b",
+		"        │       └── (T) c",
+		"        ├── (T) a",
+		"        │   └──  same",
+		"        │       └── (T) b",
+		"        │           └── (T) c",
 		"        └──  other",
 		"            └── (T) c",
 		"└── (T) root too",
@@ -302,7 +306,7 @@ func TestCaptureTasks(t *testing.T) {
                     └──  aio_test.graphInner[...]`
 		same(t, "the tree\n", graphPlaces(tree),
 			"└── (T) relayed\n    └──  aio_test.graphWaits.relayed"+below+
-				"\n└── (T) gathers\n    └──  aio_test.graphWaits.gathered\n        └── (T) leaf (see above)")
+				"\n└── (T) gathers\n    └──  aio_test.graphWaits.gathered"+below)
 
 		aio.FutureAddToAwaitedBy(relay, leaf) // which waits for itself now
 		_, err = aio.FormatTaskTree(aio.CaptureTasks(ctx), nil)

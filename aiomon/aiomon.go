@@ -471,9 +471,26 @@ func (m *Monitor) ask(w http.ResponseWriter, r *http.Request, f func(tasks []aio
 		tasks = append(tasks, of...)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := f(tasks); err != nil {
+	var cycle *aio.TaskCycleError
+	switch err := f(tasks); {
+	case errors.As(err, &cycle):
+		http.Error(w, cycleText(cycle), http.StatusConflict)
+	case err != nil:
 		http.Error(w, err.Error(), http.StatusConflict)
 	}
+}
+
+// cycleText is what python -m asyncio pstree prints for tasks that await each other.
+func cycleText(e *aio.TaskCycleError) string {
+	text := "ERROR: await-graph contains cycles - cannot print a tree!\n"
+	for _, cycle := range e.Cycles {
+		var names []string
+		for _, id := range cycle {
+			names = append(names, cmp.Or(e.Names[id], fmt.Sprintf("%#x", id)))
+		}
+		text += "\ncycle: " + strings.Join(names, " → ")
+	}
+	return text
 }
 
 func (m *Monitor) ps(w http.ResponseWriter, r *http.Request) {
@@ -486,7 +503,7 @@ func (m *Monitor) ps(w http.ResponseWriter, r *http.Request) {
 func (m *Monitor) pstree(w http.ResponseWriter, r *http.Request) {
 	m.ask(w, r, func(tasks []aio.TaskInfo) error {
 		tree, err := aio.FormatTaskTree(tasks, nil)
-		if err == nil {
+		if err == nil && tree != "" {
 			fmt.Fprintln(w, tree)
 		}
 		return err

@@ -82,9 +82,20 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "aio: %v\n%s", err, usage)
 		return 2
 	}
-	fmt.Fprintln(errOut, "aio:", err)
+	var text conflict
+	if errors.As(err, &text) {
+		fmt.Fprintln(errOut, string(text))
+	} else {
+		fmt.Fprintln(errOut, "aio:", err)
+	}
 	return 1
 }
+
+// conflict is the text with which a monitor says why there is no tree; pstree prints it
+// as it is.
+type conflict string
+
+func (c conflict) Error() string { return string(c) }
 
 func command(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
@@ -178,7 +189,11 @@ func (c *client) do(ctx context.Context, method, path string) (io.ReadCloser, er
 		defer resp.Body.Close()
 		// without the text, the status is the error message
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 10_000))
-		return nil, errors.New(cmp.Or(strings.TrimSpace(string(text)), resp.Status))
+		reason := cmp.Or(strings.TrimSpace(string(text)), resp.Status)
+		if resp.StatusCode == http.StatusConflict {
+			return nil, conflict(clean(reason))
+		}
+		return nil, errors.New(reason)
 	}
 	return resp.Body, nil
 }

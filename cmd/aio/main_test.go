@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,27 @@ func TestTroubles(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of tasks that wait for each other pstree prints what python -m asyncio pstree does.
+func TestTreeOfACycle(t *testing.T) {
+	trouble := troubles.All[slices.IndexFunc(troubles.All, func(t troubles.Trouble) bool { return t.Name == "tasks wait for each other" })]
+	program, err := trouble.Start(troubles.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, err := program.Monitor.ListenAndServe("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := aioCommand(t, "pstree", program.Monitor.URL())
+	if code != 1 || out != "" || errOut != "ERROR: await-graph contains cycles - cannot print a tree!\n\ncycle: egg → hen → egg\n" {
+		t.Errorf("%d\n%s%s", code, out, errOut)
+	}
+	stop()
+	if err := program.Stop(); err != nil {
+		t.Error(err)
 	}
 }
 
