@@ -5,9 +5,9 @@ package aio
 //
 //	store            lends           to                until
 //	Loop.readBuf     256 KiB         a transport       the callback has returned
-//	streamPool.read  64 KiB          a StreamReader    its bytes are copied, or kept
+//	streamPool.read  64, 256 KiB     a StreamReader    its bytes are copied, or kept
 //	                                                   if they are many
-//	streamPool.free  4, 16, 64 KiB   a StreamReader    nothing is buffered
+//	streamPool.free  4 to 256 KiB    a StreamReader    nothing is buffered
 //	                                 a childPipe       PipeDataReceived returned,
 //	                                                   or a StreamReader has it
 //	streamPool.out   to 256 KiB      a writeHalf       all is written
@@ -27,32 +27,34 @@ import (
 const (
 	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
 	smallBuffer = 4 << 10
-	// largeBuffer is what a read of the transport takes at most, unless a task brings
-	// more.
+	// largeBuffer is the memory for a read of a stream of which the previous read was
+	// not full: a transport then fetches the rest into maxRead.
 	largeBuffer = 64 << 10
-	// maxCopy is the largest amount of data that is copied from the scratch buffer
-	// to a buffer of its size. A stream keeps the scratch buffer itself only for
-	// more data, because in one pass many connections may get a few bytes each.
-	maxCopy = 16 << 10
+	// maxCopy is the largest amount of data that is copied from the scratch buffer of
+	// 64 KiB to a buffer of its size. A stream keeps the scratch buffer itself only
+	// for more than a quarter of it, because in one pass many connections may get a
+	// few bytes each.
+	maxCopy = largeBuffer / 4
 	// maxOut is the largest write buffer that is kept, and maxOuts how many are.
 	maxOut, maxOuts = 256 << 10, 8
 )
 
 // streamPool has the buffers of a loop's streams that are not in use.
 type streamPool struct {
-	read []byte // the scratch buffer, nil until it is needed
-	free [3][][]byte
+	read [2][]byte // the scratch buffers, nil until they are needed
+	free [4][][]byte
 	out  [][]byte // the write buffers that were emptied last
 }
 
 // bufferSizes are the sizes of the buffers that are kept for reuse, and how many of
 // each.
-var bufferSizes = [3]struct{ size, keep int }{{smallBuffer, maxIdle}, {maxCopy, 64}, {largeBuffer, 16}}
+var bufferSizes = [4]struct{ size, keep int }{{smallBuffer, maxIdle}, {maxCopy, 64}, {largeBuffer, 16}, {maxRead, 4}}
 
 // get returns an empty buffer for n bytes or more.
 func (s *streamPool) get(n int) []byte {
 	for i, b := range bufferSizes {
-		if n > b.size {
+		if n > b.size || largeBuffer < n && n <= maxRead/2 {
+			// the last one would be mostly empty
 			continue
 		}
 		free := s.free[i]
@@ -92,19 +94,26 @@ func (s *streamPool) putOut(p []byte) {
 	}
 }
 
-// scratch returns the buffer that any StreamReader may read into for the duration of a
-// callback.
-func (s *streamPool) scratch() []byte {
-	if s.read == nil {
-		s.read = s.get(largeBuffer)[:largeBuffer]
+// scratch returns a buffer that any StreamReader may read into for the duration of a
+// callback; large means the one of 256 KiB.
+func (s *streamPool) scratch(large bool) []byte {
+	i, size := 0, largeBuffer
+	if large {
+		i, size = 1, maxRead
 	}
-	return s.read
+	if s.read[i] == nil {
+		s.read[i] = s.get(size)[:size]
+	}
+	return s.read[i]
 }
 
-// takeScratch gives the scratch buffer away.
-func (s *streamPool) takeScratch() []byte {
-	p := s.read
-	s.read = nil
+// takeScratch gives p, one of the scratch buffers, away.
+func (s *streamPool) takeScratch(p []byte) []byte {
+	for i := range s.read {
+		if sameMemory(s.read[i], p) {
+			s.read[i] = nil
+		}
+	}
 	return p
 }
 
@@ -189,3 +198,6 @@ func (b *outBuffer) skip(n int) {
 		*b = outBuffer{}
 	}
 }
+
+// sameMemory reports whether two slices begin at the same byte.
+func sameMemory(p, q []byte) bool { return len(p) > 0 && len(q) > 0 && &p[0] == &q[0] }

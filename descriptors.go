@@ -14,13 +14,6 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// watchable is a socket or file for which a user may have callbacks: a descriptor or, in
-// a simulated network, what there is in its place.
-type watchable struct {
-	fd  int
-	sim netio.UserSocket // nil for a descriptor
-}
-
 // awaitDescriptor suspends the calling task until fd is ready for r.
 func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio.Readiness) error {
 	return l.whenReady(ctx, call, watchable{fd: fd}, r, func() bool { return true })
@@ -30,27 +23,49 @@ func (l *Loop) awaitDescriptor(ctx context.Context, call string, fd int, r netio
 // for r, until try reports that it is done. It does not call try once the task is
 // cancelled.
 func (l *Loop) whenReady(ctx context.Context, call string, on watchable, r netio.Readiness, try func() (done bool)) error {
+	return l.whenReadyEach(ctx, call, on, r, false, try)
+}
+
+// whenReadyEach is whenReady. With anew each call of try has a registration of its own,
+// which ends before the call: this decides the order of on among others that are ready.
+func (l *Loop) whenReadyEach(ctx context.Context, call string, on watchable, r netio.Readiness, anew bool, try func() (done bool)) error {
 	c, err := enter(ctx, call)
 	if err != nil {
 		return err
 	}
 	var w *waiter
-	h := &Handle{loop: l, fn: func() {
-		if w != nil && w.state == pending && try() {
+	var h *Handle
+	h = &Handle{loop: l, fn: func() {
+		if w == nil || w.state != pending {
+			return
+		}
+		if anew {
+			l.unwatchHandle(on, r, h)
+		}
+		if try() {
 			w.wake()
+		} else if anew {
+			if err := l.watch(call, on, r, h); err != nil {
+				w.errRetrieved = true
+				w.settle(failed, err)
+			}
 		}
 	}}
 	if err := l.watch(call, on, r, h); err != nil {
 		return err
 	}
 	err = c.waitOnce(call, &w)
-	// Another reader may be registered by now, or the descriptor may belong to a
-	// transport.
-	if at, ok := l.ownerOf(on).(*watcher); ok && *at.slot(r) == h {
-		l.unwatch(at, r)
-	}
+	l.unwatchHandle(on, r, h)
 	h.cancel()
 	return err
+}
+
+// unwatchHandle ends the registration of h for on, if that is still there: another reader
+// may be registered by now, or the descriptor may belong to a transport.
+func (l *Loop) unwatchHandle(on watchable, r netio.Readiness, h *Handle) {
+	if at, ok := l.ownerOf(on).(*watcher); ok && *at.slot(r) == h {
+		l.vacate(at, r)
+	}
 }
 
 // triedSocket is a socket whose calls are tried at once, and again when the loop knows
@@ -77,24 +92,55 @@ func (s *triedSocket) use(f func() error) (err error) {
 // receive calls try, and calls it again when the socket is readable, until it does not
 // block.
 func (s *triedSocket) receive(ctx context.Context, try func() error) error {
-	return s.receiveWhen(ctx, try, func() bool { return true })
+	return s.receiveWhen(ctx, try, func() {})
 }
 
-// receiveWhen is receive that calls ready when the poller has reported something.
-func (s *triedSocket) receiveWhen(ctx context.Context, try func() error, ready func() bool) error {
+// receiveWhen is receive that calls ready when the poller has reported something. What
+// is reported belongs to the task that waits for it, although that reads one pass later:
+// until then the socket has nothing for another task.
+func (s *triedSocket) receiveWhen(ctx context.Context, try func() error, ready func()) error {
 	for {
-		if err := s.use(try); err != netio.ErrWouldBlock {
+		if s.loop.reported[s.watchable] == 0 {
+			if err := s.use(try); err != netio.ErrWouldBlock {
+				return err
+			}
+		}
+		mine := 0
+		err := s.loop.whenReady(ctx, s.call, s.watchable, netio.Readable, func() bool {
+			ready()
+			mine = 1
+			s.loop.addReported(s.watchable, mine)
+			return true
+		})
+		s.loop.addReported(s.watchable, -mine)
+		if err != nil {
 			return err
 		}
-		if err := s.loop.whenReady(ctx, s.call, s.watchable, netio.Readable, ready); err != nil {
-			return err
-		}
+	}
+}
+
+// addReported adds n to the number of tasks for which on was reported as readable, and
+// which have not run since.
+func (l *Loop) addReported(on watchable, n int) {
+	if n == 0 {
+		return
+	}
+	if l.reported == nil {
+		l.reported = map[watchable]int{}
+	}
+	if l.reported[on] += n; l.reported[on] == 0 {
+		delete(l.reported, on)
 	}
 }
 
 // send calls try, and calls it again, from the loop itself, each time the socket is
 // writable, until it is done or fails.
 func (s *triedSocket) send(ctx context.Context, try func() (done bool, err error)) error {
+	return s.sendEach(ctx, false, try)
+}
+
+// sendEach is send; whenReadyEach describes anew.
+func (s *triedSocket) sendEach(ctx context.Context, anew bool, try func() (done bool, err error)) error {
 	var done bool
 	var err error
 	step := func() bool {
@@ -110,7 +156,7 @@ func (s *triedSocket) send(ctx context.Context, try func() (done bool, err error
 	if step() {
 		return err
 	}
-	if err := s.loop.whenReady(ctx, s.call, s.watchable, netio.Writable, step); err != nil {
+	if err := s.loop.whenReadyEach(ctx, s.call, s.watchable, netio.Writable, anew, step); err != nil {
 		return err
 	}
 	return err
@@ -294,6 +340,12 @@ func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 		return false
 	}
 	h.cancel()
+	l.vacate(w, r)
+	return true
+}
+
+// vacate ends the registration of the callback for r.
+func (l *Loop) vacate(w *watcher, r netio.Readiness) {
 	*w.slot(r) = nil
 	switch want := w.want(); {
 	case w.on.sim != nil:
@@ -304,7 +356,6 @@ func (l *Loop) unwatch(w *watcher, r netio.Readiness) bool {
 	default:
 		l.polling.unregister(w.on.fd)
 	}
-	return true
 }
 
 // ownerOf returns the owner of on, nil if it has none.

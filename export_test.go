@@ -68,7 +68,7 @@ func OpenStream(l *Loop, s netio.Stream, p Protocol) (Transport, error) {
 }
 
 // Again makes the loop report the readiness of owner in the next pass.
-func Again(l *Loop, owner netio.Owner) { l.polling.again(owner) }
+func Again(l *Loop, owner netio.Owner) { l.polling.again(owner, -1) }
 
 // Interleave returns the order in which the addresses of a host are tried.
 func Interleave(addrs []netip.AddrPort, first int) []netip.AddrPort { return interleave(addrs, first) }

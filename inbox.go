@@ -26,7 +26,7 @@ type inbox struct {
 	mu       sync.Mutex
 	events   []readyEntry
 	taken    uint64       // how often the loop has taken events
-	signals  []readyEntry // moved only when a pass begins
+	signals  []readyEntry // taken by signalsRead only
 	sleeping bool         // the loop waits and has not been woken yet
 	promised bool         // the caller of postAsleep has not called wakeUp yet
 	// the poller in which it waits; nil if it waits for the token in wake
@@ -131,24 +131,38 @@ func (l *Loop) collect() {
 	in.full.Store(len(in.signals) > 0)
 }
 
-// collectAll is collect including signals, for the beginning of a pass. asyncio learns
-// of a signal by polling: the signal comes after everything that was scheduled in the
-// pass in which it arrived.
+// collectAll is collect at the beginning of a pass, which may also be one that reads
+// signals.
 func (l *Loop) collectAll() {
-	in := &l.inbox
-	if !in.full.Load() {
-		return
+	l.collect()
+	if l.signalHandlers > 0 && (l.selfWoken || l.inbox.full.Load()) {
+		l.enqueue((*signalsRead)(l))
 	}
+	l.selfWoken = false
+}
+
+// signalsRead takes the signals that have arrived until it runs. asyncio learns of a
+// signal from the pipe with which other threads wake it, and which it reads in a pass
+// that begins with something in it: another thread's call, or a signal.
+type signalsRead Loop
+
+func (s *signalsRead) run(*future) {
+	l := (*Loop)(s)
+	in := &l.inbox
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	l.takeEvents()
-	l.take(&in.signals)
-	in.full.Store(false)
+	signals := in.signals
+	in.signals = nil
+	in.full.Store(len(in.events) > 0)
+	in.mu.Unlock()
+	for _, e := range signals {
+		e.r.run(nil)
+	}
 }
 
 // takeEvents moves the events to the ready queue. The inbox is locked.
 func (l *Loop) takeEvents() {
 	l.inbox.taken++
+	l.selfWoken = l.selfWoken || len(l.inbox.events) > 0
 	l.take(&l.inbox.events)
 }
 
@@ -172,6 +186,7 @@ func (l *Loop) submit(r runnable) bool {
 			return false
 		}
 		l.schedule(r, nil)
+		l.selfWoken = true
 		return true
 	}
 	return l.post(readyEntry{r, nil}, false)

@@ -160,6 +160,42 @@ func TestIOConformanceDiffers(t *testing.T) {
 	}
 }
 
+// TestIOConformanceReasons compares differs.jsonl with docs/differences.md, which has the
+// reason of each key in brackets, followed by a comment with the ids of its programs.
+func TestIOConformanceReasons(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("docs", "differences.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(page), "\n## I/O, pass by pass\n")
+	if !ok {
+		t.Fatal("docs/differences.md has no section on I/O")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := map[string][]string{}
+	for _, m := range ioReason.FindAllStringSubmatch(section, -1) {
+		documented[m[1]] = strings.FieldsFunc(m[2], func(r rune) bool { return strings.ContainsRune(", \n", r) })
+	}
+	programs := map[string][]string{}
+	for _, p := range ioProgramsOf(t, filepath.Join("testdata", "io-conformance", "differs.jsonl"), 1) {
+		programs[p.Differs] = append(programs[p.Differs], p.ID)
+	}
+	equal(t, "the programs that differ, by reason, and the documented ones", documented, programs)
+	all := map[string]bool{}
+	for _, p := range ioPrograms(t, 1) {
+		all[p.ID] = true
+	}
+	for reason, ids := range programs {
+		for _, id := range ids {
+			if all[id] {
+				t.Errorf("%s differs for the reason %s, and is among the programs that match", id, reason)
+			}
+		}
+	}
+}
+
+var ioReason = regexp.MustCompile(`\[([a-z0-9-]+)\]\s+<!--([^>]*)-->`)
+
 // recordIO writes the traces of this package into a file of programs.
 func recordIO(t *testing.T, name string, all []*ioProgram) {
 	data, err := os.ReadFile(name)

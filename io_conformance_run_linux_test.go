@@ -167,6 +167,13 @@ type ioMode struct {
 	debug      bool // in debug mode
 }
 
+// ioExecutor is the default executor of a program's loop: a job is over when
+// RunInExecutor returns, and its outcome is on the way to the loop.
+type ioExecutor struct{}
+
+func (ioExecutor) Submit(job func()) error { thread(job); return nil }
+func (ioExecutor) Shutdown(bool)           {}
+
 type ioRun struct {
 	t          testing.TB
 	prog       *ioProgram
@@ -385,6 +392,13 @@ func (m *ioRun) tick() {
 	m.loop.CallSoon(m.tick)
 }
 
+// waitForProcesses is the last callback of each pass: it gives processes the time to do
+// what they do in a pass of asyncio, which takes longer.
+func (m *ioRun) waitForProcesses() {
+	time.Sleep(time.Millisecond)
+	m.loop.CallAt(m.loop.Time(), m.waitForProcesses)
+}
+
 // whenIdle calls fn when nothing was logged during the given number of checks, 0.1 s
 // apart. If the machine is busy, one check is late, but not the following ones.
 func (m *ioRun) whenIdle(looks int, fn func()) {
@@ -417,6 +431,9 @@ func runIO(t testing.TB, p *ioProgram, mode ioMode) []string {
 	}
 	aio.ForceGoroutines(m.loop, mode.goroutines)
 	m.loop.SetSlowCallbackDuration(time.Hour)
+	if !mode.goroutines { // which dial there
+		m.loop.SetDefaultExecutor(ioExecutor{})
+	}
 	m.ticker = p.ticks() && !mode.goroutines
 	m.loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 		if strings.Contains(ec.Message, "never retrieved") || strings.Contains(ec.Message, "was destroyed") {
@@ -425,6 +442,9 @@ func runIO(t testing.TB, p *ioProgram, mode ioMode) []string {
 		m.log("loop", "handler "+ioError(ec.Err))
 	})
 	if m.ticker {
+		if p.Profile == "child" || p.Profile == "process" {
+			m.waitForProcesses()
+		}
 		m.loop.CallSoon(m.tick)
 	} else {
 		looks := 2

@@ -74,6 +74,13 @@ type Loop struct {
 	readBuf  []byte        // of transports, for one callback at a time
 	outside
 	signals map[os.Signal]*signalRelay // signals that the loop handles
+	// how many of them for AddSignalHandler, and whether asyncio would have written
+	// to the pipe with which it wakes itself since the last pass began
+	signalHandlers int
+	selfWoken      bool
+
+	// descriptors that a SockRecv is about to read, see receiveWhen
+	reported map[watchable]int
 	settings
 
 	observed *observation // nil while there is no observer

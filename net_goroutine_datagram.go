@@ -226,7 +226,7 @@ func (s *packetSocket) Receive(p []byte) (n int, from net.Addr, err error) {
 	}
 	switch {
 	case s.in.len() > 0 || s.inErr != nil:
-		s.loop.polling.again(s)
+		s.loop.polling.again(s, -1)
 	default:
 		s.toRead.Signal()
 	}

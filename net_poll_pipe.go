@@ -59,7 +59,7 @@ func (p *fdPipe) WatchRead(on bool) error {
 	case p.fd < 0:
 		return nil
 	case on:
-		return p.Repeat()
+		return p.Repeat(false)
 	}
 	p.loop.polling.withdraw(p.fd)
 	return nil

@@ -71,7 +71,7 @@ func (s *fdSocket) recv(ctx context.Context, memory func() []byte) (p []byte, er
 		n, err := sysio.Read(s.fd, buf)
 		p = buf[:n]
 		return err
-	}, func() bool {
+	}, func() {
 		err := s.use(func() (err error) {
 			there, err = sysio.Pending(s.fd)
 			return err
@@ -79,7 +79,6 @@ func (s *fdSocket) recv(ctx context.Context, memory func() []byte) (p []byte, er
 		if err != nil { // not every kind of descriptor can tell
 			there = 0
 		}
-		return true
 	})
 	if err != nil {
 		return nil, err
@@ -258,8 +257,8 @@ func (s *fdSocket) sendfile(ctx context.Context, f *fileSend) error {
 	}
 	// After each part, including the last one, the task waits until there is room
 	// again, as in asyncio: so a peer that keeps up does not keep the other tasks
-	// from running.
-	err := s.send(ctx, func() (done bool, err error) { return f.system(s.fd) })
+	// from running. asyncio removes its writer before each part.
+	err := s.sendEach(ctx, true, func() (done bool, err error) { return f.system(s.fd) })
 	return f.asNotAvailable(err)
 }
 

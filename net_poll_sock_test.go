@@ -198,6 +198,38 @@ func TestSockRecvCancelledWhenReady(t *testing.T) {
 	})
 }
 
+// What the poller has reported belongs to the SockRecv that waits for it, although that
+// reads one pass later: another one in between finds nothing, as in asyncio.
+func TestSockRecvKeepsWhatWasReported(t *testing.T) {
+	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
+		a, b := pollPair(t)
+		var log eventLog
+		receive := func(name string) *aio.Task[struct{}] {
+			return aio.CreateTask(ctx, func(ctx context.Context) (struct{}, error) {
+				log.add("%s", name)
+				got, err := sockText(b, 10)(ctx)
+				log.add("%s:%s", name, got)
+				return struct{}{}, err
+			})
+		}
+		first := receive("first")
+		var second *aio.Task[struct{}]
+		l.CallSoon(func() { // after it has begun to wait
+			pollWrite(t, a, "data")
+			// in the next pass, before the first is woken
+			l.CallSoon(func() { second = receive("second") })
+		})
+		_, err := first.Await(ctx)
+		if err != nil {
+			return err
+		}
+		pollWrite(t, a, "more")
+		_, err = second.Await(ctx)
+		log.want(t, "first second first:data second:more")
+		return err
+	})
+}
+
 // LOOP-299
 func TestSockRecvReplacesAnother(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {

@@ -60,12 +60,15 @@ func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
 }
 
 // Repeat implements repeater.
-func (s *fdStream) Repeat() error {
+func (s *fdStream) Repeat(keep bool) error {
 	if s.fd < 0 {
 		return nil
 	}
-	return os.NewSyscallError("poll", s.loop.polling.renew(s.fd))
+	return os.NewSyscallError("poll", s.loop.polling.renew(s.fd, keep))
 }
+
+// Again implements repeater.
+func (s *fdStream) Again(owner netio.Owner) { s.loop.polling.again(owner, s.fd) }
 
 // WatchWrite implements repeater.
 func (s *fdStream) WatchWrite(on bool) {
@@ -85,6 +88,9 @@ func (s *fdStream) Pending() bool {
 	n, err := sysio.Pending(s.fd)
 	return err != nil || n > 0 // the read reports the error
 }
+
+// NotReady implements repeater.
+func (s *fdStream) NotReady() { s.loop.polling.notReady(s.fd) }
 
 func (s *fdStream) Write(p []byte) (n int, err error) { return sysio.Write(s.fd, p) }
 

@@ -12,6 +12,12 @@ package aio
 // AddReader and AddWriter are level-triggered, because the poller does not know what
 // their callbacks do with the descriptor.
 //
+// Descriptors that are ready in the same pass run in the order of asyncio, where all
+// registrations are level-triggered: first those that the previous wait has reported
+// too, in its order, and then the others, in the order in which they became ready. The
+// kernel keeps such a list, so that is its order for level-triggered registrations. An
+// edge comes at the time of its event, so wait sorts, where that makes a difference.
+//
 // A descriptor is registered in one loop at a time, with one owner. The token owns
 // everything here, except for the wake-up of the system's poller, which any goroutine
 // may call.
@@ -20,6 +26,8 @@ package aio
 // waits with Go's own primitives, so that it can run in a bubble of testing/synctest.
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/goaio/aio/internal/netio"
@@ -32,6 +40,15 @@ type descriptor struct {
 	key   uint32          // distinguishes registrations of the same number
 	want  netio.Readiness // in the form of package poll
 	added bool            // it is registered with the system
+	// the last wait that has reported it, 0 for none, and its place there
+	turn, place uint32
+}
+
+// watchable is a socket or file for which a user may have callbacks: a descriptor or, in
+// a simulated network, what there is in its place.
+type watchable struct {
+	fd  int
+	sim netio.UserSocket // nil for a descriptor
 }
 
 // polling is the part of a loop that handles descriptors.
@@ -40,8 +57,25 @@ type polling struct {
 	fds  []descriptor
 	n    int // registered
 	key  uint32
-	hot  []netio.Owner // still ready, as far as is known
-	busy []netio.Owner // hot of the previous pass, for reuse
+	hot  []hotOwner
+	turn uint32 // how many waits there were
+
+	reports []readyReport // of wait, for reuse
+}
+
+// hotOwner is an owner that is still ready, as far as is known.
+type hotOwner struct {
+	owner netio.Owner
+	fd    int // -1 if it has none
+}
+
+// readyReport is what wait tells an owner: 0 that it is on the hot list, otherwise an
+// event.
+type readyReport struct {
+	owner netio.Owner
+	r     netio.Readiness
+	fd    int
+	key   uint64 // by which reports are sorted
 }
 
 // idle reports whether there is no need to ask the system.
@@ -65,7 +99,7 @@ func (p *polling) register(fd int, owner netio.Owner, want netio.Readiness) erro
 		return err
 	}
 	// only now is fd known to be a descriptor
-	p.own(fd, descriptor{owner, p.key, want, true})
+	p.own(fd, descriptor{owner: owner, key: p.key, want: want, added: true})
 	return nil
 }
 
@@ -76,7 +110,7 @@ func (p *polling) reserve(fd int, owner netio.Owner, want netio.Readiness) error
 		return err
 	}
 	p.key++
-	p.own(fd, descriptor{owner, p.key, want, false})
+	p.own(fd, descriptor{owner: owner, key: p.key, want: want})
 	return nil
 }
 
@@ -130,14 +164,19 @@ func (p *polling) withdraw(fd int) {
 	if d := &p.fds[fd]; d.added {
 		p.sys.Withdraw(fd, d.want)
 		d.added = false
+		d.turn = 0
 	}
 }
 
 // renew registers fd with the system, again if need be: its readiness is reported as if
-// it had just begun, after all descriptors that are ready already.
-func (p *polling) renew(fd int) error {
-	p.withdraw(fd)
+// it had just begun, after all descriptors that are ready already. With keep, a
+// descriptor that was reported in this pass keeps its place.
+func (p *polling) renew(fd int, keep bool) error {
 	d := &p.fds[fd]
+	if keep && d.added && d.turn == p.turn {
+		return p.sys.Change(fd, d.key, d.want, d.want)
+	}
+	p.withdraw(fd)
 	if err := p.sys.Add(fd, d.key, d.want); err != nil {
 		return err
 	}
@@ -168,7 +207,11 @@ func (p *polling) closed(fd int, want netio.Readiness) (bool, error) {
 }
 
 // again queues owner for the next pass, because it is still ready as far as it knows.
-func (p *polling) again(owner netio.Owner) { p.hot = append(p.hot, owner) }
+// fd is its descriptor, or -1.
+func (p *polling) again(owner netio.Owner, fd int) { p.hot = append(p.hot, hotOwner{owner, fd}) }
+
+// notReady says that fd is on the hot list, but not ready: the next report is a new one.
+func (p *polling) notReady(fd int) { p.fds[fd].turn = 0 }
 
 // ownerOf returns the owner that has registered fd, or nil.
 func (p *polling) ownerOf(fd int) netio.Owner {
@@ -182,22 +225,71 @@ func (p *polling) ownerOf(fd int) netio.Owner {
 // notifies the owners. A negative d means no limit.
 func (p *polling) wait(d time.Duration) {
 	if len(p.hot) > 0 {
-		p.hot, p.busy = p.busy[:0], p.hot
-		for i, owner := range p.busy {
-			owner.Ready(0)
-			p.busy[i] = nil
-		}
 		d = 0
 	}
-	if p.sys == nil {
-		return
+	n := 0
+	if p.sys != nil {
+		n = p.sys.Wait(d)
 	}
-	for i := range p.sys.Wait(d) {
-		fd, key, r := p.sys.Event(i)
-		if fd < len(p.fds) && p.fds[fd].key == key && p.fds[fd].owner != nil {
-			p.fds[fd].owner.Ready(r)
+	p.collect(n)
+	p.turn++
+	for i := range p.reports {
+		r := &p.reports[i]
+		if r.fd >= 0 {
+			at := &p.fds[r.fd]
+			at.turn, at.place = p.turn, uint32(i)
 		}
+		r.owner.Ready(r.r)
+		r.owner = nil
 	}
+}
+
+// The keys of reports: those of the previous wait come between the two.
+const (
+	keyBefore = 1 << 32
+	keyAfter  = 1 << 62
+)
+
+// collect puts the hot list and the n events of the system into reports, in order.
+func (p *polling) collect(n int) {
+	all, sorted, last := p.reports[:0], true, uint64(0)
+	add := func(owner netio.Owner, fd int, r netio.Readiness, key uint64) {
+		sorted, last = sorted && key > last, key
+		all = append(all, readyReport{owner, r, fd, key})
+	}
+	for i, h := range p.hot {
+		fd, key := -1, uint64(1+i)
+		if h.fd >= 0 && p.fds[h.fd].owner == h.owner {
+			fd = h.fd
+			if place, ok := p.placeBefore(fd); ok {
+				key = keyBefore + 2*place
+			}
+		}
+		add(h.owner, fd, 0, key)
+		p.hot[i].owner = nil
+	}
+	p.hot = p.hot[:0]
+	for i := range n {
+		fd, key, r := p.sys.Event(i)
+		if fd >= len(p.fds) || p.fds[fd].key != key || p.fds[fd].owner == nil {
+			continue
+		}
+		k := keyAfter + uint64(i)
+		if place, ok := p.placeBefore(fd); ok {
+			k = keyBefore + 2*place + 1 // after its entry of the hot list
+		}
+		add(p.fds[fd].owner, fd, r, k)
+	}
+	if !sorted {
+		slices.SortFunc(all, func(a, b readyReport) int { return cmp.Compare(a.key, b.key) })
+	}
+	p.reports = all
+}
+
+// placeBefore returns the place of fd in the previous wait, if that has reported it.
+func (p *polling) placeBefore(fd int) (place uint64, ok bool) {
+	d := &p.fds[fd]
+	return uint64(d.place), d.turn == p.turn && p.turn > 0
 }
 
 // close discards all registrations and the system's poller.

@@ -117,12 +117,6 @@ func copyTo(ctx context.Context, call string, f *fileSend, t Transport) error {
 	if err != nil {
 		return err
 	}
-	if f.remaining > 0 {
-		// before anything is read: it tells of a WriteEOF
-		if _, err := t.Write(nil); err != nil {
-			return err
-		}
-	}
 	wasPaused := writingPaused(t)
 	p := &sendfileProtocol{user: t.GetProtocol(), paused: wasPaused}
 	if t.IsReading() {
@@ -208,6 +202,29 @@ func (p *sendfileProtocol) ConnectionLost(err error) {
 	if user, ok := p.user.(LossReceiver); ok {
 		user.ConnectionLost(err)
 	}
+}
+
+// DataReceived and EOFReceived pass on what arrives although the Sendfile has paused
+// reading: the user has resumed it.
+func (p *sendfileProtocol) DataReceived(b []byte) {
+	to := newReceiver(p.user)
+	for len(b) > 0 && to.buffered != nil {
+		buf, err := to.ownMemory()
+		if err != nil {
+			panic(err)
+		}
+		n := copy(buf, b)
+		b = b[n:]
+		to.buffered.BufferUpdated(n)
+	}
+	if len(b) > 0 {
+		to.receive(b, len(b))
+	}
+}
+
+func (p *sendfileProtocol) EOFReceived() bool {
+	user, ok := p.user.(EOFReceiver)
+	return ok && user.EOFReceived()
 }
 
 func (p *sendfileProtocol) wake() {

@@ -464,6 +464,38 @@ func TestSendfilePausesReading(t *testing.T) {
 	})
 }
 
+// A program may resume reading during a Sendfile. What arrives goes to its protocol, even
+// if that is not the transport's at the moment because the file is read.
+func TestSendfileReadingResumed(t *testing.T) {
+	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
+		f, data := sendfileFile(t, sendfileMuch)
+		buffered := &ioBuffered{log: &eventLog{}, buf: make([]byte, 4)}
+		for _, protocol := range []aio.Protocol{p, buffered} {
+			tr.SetProtocol(protocol)
+			sending := aio.CreateTask(ctx, func(ctx context.Context) (int64, error) { return aio.Sendfile(ctx, tr, form(f), nil) })
+			if _, err := sockReadAll(ctx, peer, 1000); err != nil {
+				return err
+			}
+			tr.ResumeReading()
+			if err := aio.SockSendall(ctx, peer, []byte("meanwhile")); err != nil {
+				return err
+			}
+			eventually(t, ctx, "what the peer has sent", func() bool { return string(p.got)+string(buffered.got) == "meanwhile" })
+			same(t, "Sendfile is done", sending.Done(), false)
+			if _, err := sockReadAll(ctx, peer, len(data)-1000); err != nil {
+				return err
+			}
+			if _, err := sending.Await(ctx); err != nil {
+				return err
+			}
+			p.got = nil
+		}
+		tr.SetProtocol(p)
+		p.log.want(t, "")
+		return nil
+	})
+}
+
 // sendfileTLS returns a transport with TLS, and its peer.
 func sendfileTLS(t *testing.T, ctx context.Context) (aio.Transport, *sendfileProtocol, net.Conn) {
 	t.Helper()

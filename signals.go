@@ -88,6 +88,7 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	w := l.watchSignal(sig)
 	if w.handler == nil {
 		l.outsideWaits++
+		l.signalHandlers++
 	}
 	w.assign(h, w.runner)
 	return nil
@@ -114,6 +115,7 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	w.handler.done, w.handler.fn = true, nil
 	w.assign(nil, w.runner)
 	l.outsideWaits--
+	l.signalHandlers--
 	return true
 }
 

@@ -101,6 +101,7 @@ type StreamReader struct {
 	attached  bool          // SetTransport was called
 	paused    bool          // the transport is paused
 	full      bool          // the last read filled all of its memory
+	bulk      bool          // the last pass has brought more than largeBuffer
 	eof       bool
 	err       error
 
@@ -501,9 +502,6 @@ func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 	return err
 }
 
-// sameMemory reports whether two slices begin at the same byte.
-func sameMemory(p, q []byte) bool { return len(p) > 0 && len(q) > 0 && &p[0] == &q[0] }
-
 // wake wakes the waiting task, which checks again.
 func (r *StreamReader) wake() {
 	r.directBuf = nil
@@ -614,7 +612,7 @@ func (r *StreamReader) readTarget() []byte {
 	case r.tailUsable():
 		return r.buf[len(r.buf):cap(r.buf)]
 	}
-	return r.loop.streams.scratch()
+	return r.loop.streams.scratch(r.bulk)
 }
 
 // tailUsable reports whether the unused part of buf is worth a read of its own.
@@ -625,13 +623,14 @@ func (r *StreamReader) commit(n int) {
 	r.mustBeOpen()
 	p := r.readTarget()
 	r.full = n == len(p)
+	r.bulk = n > largeBuffer
 	switch {
 	case r.directBuf != nil:
 		r.direct = p[:n]
 	case r.tailUsable():
 		r.buf = r.buf[:len(r.buf)+n]
-	case r.buf == nil && n > maxCopy:
-		r.buf = r.loop.streams.takeScratch()[:n]
+	case r.buf == nil && n > len(p)/4:
+		r.buf = r.loop.streams.takeScratch(p)[:n]
 	default:
 		r.add(p[:n])
 	}
@@ -723,6 +722,12 @@ func (p *StreamReaderProtocol) BufferUpdated(n int) {
 	}
 	p.reader.commit(n)
 }
+
+// wantsRest implements restReader.
+func (p *StreamReaderProtocol) wantsRest() bool { return p.reader.full && p.reader.direct == nil }
+
+// brought implements restReader.
+func (p *StreamReaderProtocol) brought(n int) { p.reader.bulk = n > largeBuffer }
 
 // EOFReceived implements [Protocol]. The connection stays open for writing if its
 // transport supports that: TLS does not.

@@ -563,8 +563,7 @@ type streamEndpoint struct {
 	// on the hot list: its owner is notified in the next pass, without a new event
 	hot    bool
 	forced bool // closed without regard to the write buffer
-	// repeater is implemented by a stream whose readiness the system knows.
-	eof bool
+	eof    bool // WriteEOF was called
 }
 
 // toRead are the reports of data to read, or of EOF.
@@ -574,21 +573,27 @@ const toRead = netio.Readable | netio.HungUp | netio.Ending
 type repeater interface {
 	// Repeat makes the stream report its readiness to its owner when the next pass
 	// begins, as if it had just become ready: after the streams that are ready
-	// already. Before the first Repeat the owner gets no reports.
-	Repeat() error
+	// already. With keep, a stream that has reported in this pass keeps its place.
+	// Before the first Repeat the owner gets no reports.
+	Repeat(keep bool) error
+	// Again tells owner in the next pass that the stream is still ready as far as is
+	// known.
+	Again(owner netio.Owner)
 	// WatchWrite sets whether the stream reports to its owner that there is room to
 	// write; initially it does not. If there is room already, it reports at once.
 	WatchWrite(on bool)
 	// Pending reports whether there is data to read.
 	Pending() bool
+	// NotReady says that there is none in the pass for which Again has asked.
+	NotReady()
 }
 
 // repeat makes the stream tell its owner, o, its readiness. This is where asyncio adds
 // a descriptor to its selector: when a transport is opened, after each pause, and for
-// each part of a file.
-func (e *streamEndpoint) repeat(o netio.Owner) error {
+// each part of a file. With keep, asyncio still has it there, for another reason.
+func (e *streamEndpoint) repeat(o netio.Owner, keep bool) error {
 	if s, ok := e.stream.(repeater); ok {
-		return s.Repeat()
+		return s.Repeat(keep)
 	}
 	e.again(o)
 	return nil
@@ -603,9 +608,14 @@ func (e *streamEndpoint) watchWrite(on bool) {
 
 // again puts the transport, whose stream tells o, on the hot list.
 func (e *streamEndpoint) again(o netio.Owner) {
-	if !e.hot {
-		e.hot = true
-		e.loop.polling.again(o)
+	if e.hot {
+		return
+	}
+	e.hot = true
+	if s, ok := e.stream.(repeater); ok {
+		s.Again(o)
+	} else {
+		e.loop.polling.again(o, -1)
 	}
 }
 

@@ -378,7 +378,7 @@ func (t *writePipe) use(p Protocol) error {
 
 // proceed implements lifeCycle.
 func (t *writePipe) proceed() {
-	if err := t.repeat((*writePipeOwner)(t)); err != nil {
+	if err := t.repeat((*writePipeOwner)(t), false); err != nil {
 		t.drop(err)
 	}
 }

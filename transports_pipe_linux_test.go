@@ -336,3 +336,44 @@ func TestPipeStandardStreams(t *testing.T) {
 	}
 	os.Exit(0)
 }
+
+// systemReads returns how many system calls of the process have read so far.
+func systemReads(t *testing.T) (n int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		t.Skipf("the kernel does not count system calls: %v", err)
+	}
+	_, rest, _ := strings.Cut(string(text), "syscr: ")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	return n
+}
+
+// A message in a pipe costs one read. A second one, that finds nothing, is not needed:
+// the poller reports what comes.
+func TestPipeReadIsOneSystemCall(t *testing.T) {
+	const messages = 1000
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		left := messages
+		p.data = func([]byte) {
+			if left--; left > 0 {
+				w.WriteString("message")
+			}
+		}
+		tr := pipeRead(t, ctx, r, p)
+		before := systemReads(t)
+		w.WriteString("message")
+		p.wantGot(t, ctx, strings.Repeat("message", messages))
+		// a few more are of the Go runtime, and of the count itself
+		if n := systemReads(t) - before; n < messages || n > messages+messages/4 {
+			t.Errorf("%d reads for %d messages", n, messages)
+		}
+		tr.Close()
+		p.wantLost(t, ctx, nil)
+		return nil
+	})
+}

@@ -94,7 +94,7 @@ func (t *streamTransport) advance() bool {
 	case !done:
 		t.can &^= netio.Writable
 		t.watchWrite(true)
-		if err := t.repeat((*streamOwner)(t)); err != nil {
+		if err := t.repeat((*streamOwner)(t), false); err != nil {
 			s.err = err
 			return true
 		}

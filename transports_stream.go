@@ -105,6 +105,7 @@ func (t *streamTransport) ready(r netio.Readiness) {
 		if s, ok := t.stream.(repeater); ok && t.can&toRead == netio.Readable && !s.Pending() {
 			// the last bytes just filled the memory
 			t.can &^= netio.Readable
+			s.NotReady()
 		}
 	}
 	t.can |= r
@@ -116,7 +117,7 @@ func (t *streamTransport) ready(r netio.Readiness) {
 // proceed implements lifeCycle.
 func (t *streamTransport) proceed() {
 	t.hot = false
-	if err := t.repeat((*streamOwner)(t)); err != nil {
+	if err := t.repeat((*streamOwner)(t), t.out.len() > 0); err != nil {
 		t.fatal("a connection cannot be polled", err)
 	}
 }
@@ -169,8 +170,50 @@ func (t *streamTransport) readOnce() {
 	default:
 		if err := to.deliver(buf, n); err != nil {
 			t.fatal(to.what()+" failed", err)
+		} else if n == len(buf) {
+			t.readRest(to, n)
 		}
 	}
+}
+
+// restReader is implemented by a BufferedProtocol that may get more in a pass than fits
+// into its memory.
+type restReader interface {
+	// wantsRest reports whether the last read has filled the memory.
+	wantsRest() bool
+	// brought says that the pass has brought n bytes.
+	brought(n int)
+}
+
+// readRest continues a read of n bytes that has filled the memory of a restReader. What
+// its task sees of a pass is up to maxRead bytes, as in asyncio, in however many system
+// calls. It asks before each of them, because an error belongs to the next pass.
+func (t *streamTransport) readRest(to receiver, n int) {
+	p, wants := to.buffered.(restReader)
+	s, ok := t.stream.(repeater)
+	if !wants || !ok {
+		return
+	}
+	for n < maxRead && p.wantsRest() {
+		if !s.Pending() {
+			t.can &^= netio.Readable
+			break
+		}
+		buf := to.buffered.GetBuffer(-1)
+		got, more, err := t.stream.Read(buf[:min(len(buf), maxRead-n)])
+		if err != nil { // there was data
+			return
+		}
+		if !more {
+			t.can &^= netio.Readable
+		}
+		n += got
+		if err := to.deliver(buf, got); err != nil {
+			t.fatal(to.what()+" failed", err)
+			return
+		}
+	}
+	p.brought(n)
 }
 
 // atEOF tells the protocol of EOF.
