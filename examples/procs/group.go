@@ -51,5 +51,5 @@ func (g *group) terminate() {
 // kill kills all processes of the group, except those that run with other credentials.
 func (g *group) kill(ctx context.Context) {
 	g.leader.Kill()
-	g.leader.Wait(ctx)
+	_, _ = g.leader.Wait(ctx) // ctx may be cancelled already
 }
