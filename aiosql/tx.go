@@ -96,7 +96,7 @@ func with[R any](ctx context.Context, call string, open func(context.Context) (*
 	returned := false
 	defer func() {
 		if !returned {
-			_ = finish(ctx, r, fail) // the panic of body continues
+			_ = finish(ctx, r, fail) //aiovet:ok the panic of body continues
 		}
 	}()
 	if err == nil {

@@ -1,0 +1,43 @@
+// Command aiovet finds mistakes with package aio that compile. Run it on packages, or let
+// go vet run it:
+//
+//	aiovet ./...
+//	aiovet -fix ./...
+//	go vet -vettool=$(which aiovet) ./...
+//
+// aiovet help lists the analyzers, and aiovet help NAME describes one:
+//
+//	aioouterctx      the outer ctx in the body of a Timeout or TaskGroup
+//	aiogoctx         go statements whose function awaits
+//	aiodroppederror  awaits whose error is dropped, and with it a cancellation
+//	aiolockheld      a sync.Mutex that is held over an await
+//	aioblocking      calls that block the loop
+//	aiomethodvalue   method values that a task does not run as meant
+//
+// A comment //aiovet:ok at the end of a line says that a report about it is known; the
+// reason may follow.
+//
+// The linter contextcheck reports calls such as tg.Go(f), whose function gets its ctx from
+// the group, as calls without a ctx. It cannot know that the group passes one on: exclude
+// them, or pass a function literal whose parameter is the ctx.
+package main
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/tools/go/analysis/multichecker"
+	"golang.org/x/tools/go/analysis/unitchecker"
+
+	"github.com/goaio/aio/cmd/aiovet/passes"
+)
+
+func main() {
+	// go vet asks for the version and the flags, and then passes one file of options
+	for _, arg := range os.Args[1:] {
+		if arg == "-flags" || strings.HasPrefix(arg, "-V") || strings.HasSuffix(arg, ".cfg") {
+			unitchecker.Main(passes.All...)
+		}
+	}
+	multichecker.Main(passes.All...)
+}
