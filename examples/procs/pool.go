@@ -187,7 +187,7 @@ func (p *pool) runInProcessGroup(ctx context.Context, c *command) (code int, end
 	}
 	if err != nil { // cancelled
 		proc.Transport().Close() // kills it even if it has left the group
-		_, _ = proc.Wait(ctx) // err is the cancellation
+		_, _ = proc.Wait(ctx)    // err is the cancellation
 	}
 	code, ended = proc.Returncode()
 	return code, ended, err
