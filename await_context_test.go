@@ -277,7 +277,12 @@ func TestDerivedContextInEachCall(t *testing.T) {
 		},
 		"Send": func(_, derived context.Context) error { return aio.Send(derived, make(chan int), 1) },
 		"ToThread": func(_, derived context.Context) error {
-			return second(aio.ToThread(derived, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil }))
+			return second(aio.ToThread(derived, func(ctx context.Context) (int, error) {
+				<-ctx.Done()
+				// in the time of the bubble: after the await has ended
+				time.Sleep(time.Second)
+				return 0, nil
+			}))
 		},
 		"Iterator.Next": func(ctx, derived context.Context) error {
 			it := aio.Pull(ctx, aio.NewQueue[int](0).All)

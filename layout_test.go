@@ -435,7 +435,7 @@ func checkImports(dir, path string) string {
 			return "imports " + path + ": of this module it may import only internal/netio"
 		}
 	case dir == "." || !strings.HasPrefix(path, module+"/internal/"):
-	case inside == "internal/plug" && (dir == "aiotest" || dir == "aiohttp" || dir == "aiokit"), inside == "internal/simnet" && dir == "aiotest":
+	case inside == "internal/plug" && (dir == "aiotest" || dir == "aiohttp" || dir == "aiokit" || dir == "aiomon"), inside == "internal/simnet" && dir == "aiotest":
 	default:
 		return "imports " + path
 	}

@@ -114,17 +114,14 @@ type Server struct {
 	cleanup   func()  // removes the file of a Unix socket
 
 	// The end.
-	closed  bool
-	counted bool // counted in the loop's Stats
-	// a Shutdown is in progress and will close the connections
-	graceful bool
-	// closed when a Shutdown begins; itself immutable
-	draining chan struct{}
-	// closed, and the last connection is gone
-	over bool
-	// in the order in which they came
+	closed   bool
+	counted  bool          // counted in the loop's Stats
+	graceful bool          // a Shutdown is in progress and will close the connections
+	draining chan struct{} // closed when a Shutdown begins; itself immutable
+	over     bool          // closed, and the last connection is gone
+	waiters  waitList      // of WaitClosed
+	// the connections, in the order in which they came
 	clients chain[streamTransport, *streamTransport]
-	waiters waitList // of WaitClosed
 }
 
 // newServer makes a server without sockets.

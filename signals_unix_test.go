@@ -56,16 +56,6 @@ func signalsPosted(l *aio.Loop, n int) {
 	}
 }
 
-// signalPasses makes the loop run some passes.
-func signalPasses(ctx context.Context) error {
-	for range 5 {
-		if err := aio.Sleep(ctx, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // LOOP-310
 func TestSignalHandlerRuns(t *testing.T) {
 	for _, debug := range []bool{false, true} {

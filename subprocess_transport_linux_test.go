@@ -109,11 +109,7 @@ func TestProcessReadsWhatWasReported(t *testing.T) {
 			}
 		}
 		echo("first\n")
-		for range 2 { // the poller reports after the task is resumed
-			if err := aio.Sleep(ctx, 0); err != nil {
-				t.Error(err)
-			}
-		}
+		letPass(ctx, 2)      // the poller reports after the task is resumed
 		echo("the second\n") // longer, so that it differs from the first line
 		for _, want := range []string{"first\n", "the second\n"} {
 			if got, err := p.Stdout.Read(ctx, 100); string(got) != want || err != nil {
