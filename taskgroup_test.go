@@ -429,7 +429,7 @@ func TestTaskGroupPassInWhichAbortArrives(t *testing.T) {
 	})
 }
 
-// TG-042: what leaves the group bare is a panic of its body; the tasks end before.
+// TG-042: a panic of the body leaves Run as a panic, after the tasks have ended.
 func TestTaskGroupBodyPanics(t *testing.T) {
 	eachStart(t, func(t *testing.T, ctx context.Context, l *aio.Loop) {
 		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { matches(t, "the report", ec.Err, errChild) })
@@ -462,8 +462,8 @@ func TestTaskGroupTaskPanics(t *testing.T) {
 	})
 }
 
-// While a group waits for its tasks, the context that it was given may end: that cancels
-// the tasks, once.
+// If the group's context is done while the group waits for its tasks, the tasks are
+// cancelled once.
 func TestTaskGroupEndsWithADerivedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

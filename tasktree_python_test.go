@@ -16,8 +16,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The programs in testdata/taskviews, of which the files there have what python -m
-// asyncio ps and pstree print (make.py writes them), with the same names.
+// The programs in testdata/taskviews, with the same names. The files there contain the
+// output of python -m asyncio ps and pstree; make.py writes them.
 type (
 	viewChain  struct{ event aio.Event }
 	viewGather struct{ queue *aio.Queue[int] }
@@ -225,7 +225,7 @@ func (v *viewChained) main(ctx context.Context) error {
 // left out.
 func outline(tree string) string {
 	var lines []string
-	var left []int // depths of frames that were left out, above this line
+	var left []int // depths of removed frames above this line
 	for line := range strings.Lines(strings.TrimSpace(tree)) {
 		branch, label, ok := strings.Cut(line, "── ")
 		if !ok {
@@ -320,7 +320,7 @@ func rows(table string) string {
 	return strings.Join(lines, "\n")
 }
 
-// CPython prints the same table and the same tree for the same program.
+// CPython prints the same table and tree for the same program.
 func TestTaskViewsOfPython(t *testing.T) {
 	for name, main := range map[string]func(ctx context.Context) error{
 		"chain": (&viewChain{}).main, "gather": (&viewGather{}).main, "shared": (&viewShared{}).main,

@@ -12,7 +12,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// graphStack is a stack of functions whose place is not known, the innermost first.
+// graphStack returns a stack of functions without positions, the innermost first.
 func graphStack(functions ...string) (stack []runtime.Frame) {
 	for _, name := range functions {
 		stack = append(stack, runtime.Frame{Function: name})
@@ -20,17 +20,17 @@ func graphStack(functions ...string) (stack []runtime.Frame) {
 	return stack
 }
 
-// graphBy is a task that awaits another one, with the stack by which it does.
+// graphBy returns an awaiter with its stack.
 func graphBy(id uintptr, functions ...string) aio.TaskAwaiter {
 	return aio.TaskAwaiter{ID: id, Stack: graphStack(functions...)}
 }
 
-// graphInfo is a task without a stack.
+// graphInfo returns a task without a stack.
 func graphInfo(id uintptr, name string, awaiters ...aio.TaskAwaiter) aio.TaskInfo {
 	return aio.TaskInfo{ID: id, Name: name, AwaitedBy: awaiters}
 }
 
-// wantTree compares the drawing of tasks, of which want has the lines.
+// wantTree compares the drawing of tasks with the lines in want.
 func wantTree(t *testing.T, tasks []aio.TaskInfo, want ...string) {
 	t.Helper()
 	got, err := aio.FormatTaskTree(tasks, nil)
@@ -49,7 +49,7 @@ func TestTaskTreeOfRoots(t *testing.T) {
 	loops := []*aio.Loop{one, idle, two}
 	for _, l := range loops {
 		defer l.Close()
-		// tasks that are pending when it is closed
+		// ignores the reports of pending tasks at Close
 		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 	}
 	start := func(l *aio.Loop, name string) { aio.CreateTask(l.Context(), forever, aio.WithName(name)) }
@@ -194,7 +194,7 @@ func TestTaskTreeOfCycles(t *testing.T) {
 		{"a ring with a chord", []aio.TaskInfo{
 			graphInfo(1, "a", graphBy(3)), graphInfo(2, "b", graphBy(1)), graphInfo(3, "c", graphBy(2), graphBy(1)),
 		}, "[[3 1 2 3] [3 1 3]]", "c awaits a awaits b awaits c; c awaits a awaits c"},
-		{"one that is not among the tasks", []aio.TaskInfo{
+		{"a task that is not listed", []aio.TaskInfo{
 			graphInfo(10, "a", graphBy(11)), graphInfo(11, "b", graphBy(10)), graphInfo(12, "", graphBy(255), graphBy(12)),
 		}, "[[11 10 11] [12 12]]", "b awaits a awaits b;  awaits "},
 	} {
@@ -217,14 +217,14 @@ func TestTaskTreeOfCycles(t *testing.T) {
 	same(t, "another error", errors.Is(err, aio.ErrDeadlock), false)
 }
 
-// wantTable compares a table's rows, with a bar between the cells.
+// wantTable compares the rows of a table, with a bar between the cells.
 func wantTable(t *testing.T, tasks []aio.TaskInfo, want ...string) {
 	t.Helper()
 	lines := strings.Split(aio.FormatTaskTable(tasks), "\n")
 	if len(lines) < 2 {
-		t.Fatalf("the table has no head: %q", lines)
+		t.Fatalf("the table has no header: %q", lines)
 	}
-	var starts []int // of columns, which the rule shows
+	var starts []int // of columns, as the line below the header shows
 	for _, m := range regexp.MustCompile(`-+`).FindAllStringIndex(lines[1], -1) {
 		starts = append(starts, m[0])
 	}
@@ -269,7 +269,7 @@ func TestTaskTableOfACycle(t *testing.T) {
 		"0x0|0x1|a|||b|0x2", "0x0|0x2|b|||a|0x1")
 }
 
-// graphPlaces takes the files and lines out of a text.
+// graphPlaces removes file names and line numbers from a text.
 func graphPlaces(text string) string {
 	return regexp.MustCompile(` \S*\.go:\d+`).ReplaceAllString(text, "")
 }
@@ -282,7 +282,7 @@ func TestCaptureTasks(t *testing.T) {
 		aio.FutureAddToAwaitedBy(leaf, relay)
 		aio.CreateTask(ctx, graphWaits{relay}.relayed, aio.WithName("relayed"))
 		gathers := aio.CreateTask(ctx, graphWaits{leaf}.gathered, aio.WithName("gathers"))
-		aio.FutureAddToAwaitedBy(relay, gathers) // which is known already
+		aio.FutureAddToAwaitedBy(relay, gathers) // known already
 		aio.FutureAddToAwaitedBy(relay, relay)
 		letPass(ctx, 1)
 
@@ -308,7 +308,7 @@ func TestCaptureTasks(t *testing.T) {
 			"└── (T) relayed\n    └──  aio_test.graphWaits.relayed"+below+
 				"\n└── (T) gathers\n    └──  aio_test.graphWaits.gathered"+below)
 
-		aio.FutureAddToAwaitedBy(relay, leaf) // which waits for itself now
+		aio.FutureAddToAwaitedBy(relay, leaf) // relay now waits for itself
 		_, err = aio.FormatTaskTree(aio.CaptureTasks(ctx), nil)
 		matches(t, "a cycle", err, aio.ErrAwaitCycle)
 		same(t, "its text", err.Error(), "aio: tasks await each other: leaf awaits leaf")

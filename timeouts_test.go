@@ -13,19 +13,19 @@ import (
 	"github.com/goaio/aio"
 )
 
-// sleeps is a body that sleeps for d.
+// sleeps returns a body that sleeps for d.
 func sleeps(d time.Duration) func(ctx context.Context) error {
 	return func(ctx context.Context) error { return aio.Sleep(ctx, d) }
 }
 
-// afterwards fails unless the running task has no request to cancel it left.
+// afterwards checks that the running task has no cancellation requests.
 func afterwards(t *testing.T, ctx context.Context) {
 	t.Helper()
 	same(t, "Cancelling afterwards", aio.CurrentTask(ctx).Cancelling(), 0)
 	matches(t, "Sleep afterwards", aio.Sleep(ctx, 0), nil)
 }
 
-// TMO-001, TMO-002, TMO-003, TMO-010, TMO-011: in Go the error does not hold the
+// TMO-001, TMO-002, TMO-003, TMO-010, TMO-011: in Go the error does not wrap the
 // CancelledError.
 func TestTimeoutOfBodyThatOutlastsIt(t *testing.T) {
 	for name, make := range map[string]func(now time.Time) *aio.TimeoutScope{
@@ -41,7 +41,7 @@ func TestTimeoutOfBodyThatOutlastsIt(t *testing.T) {
 					same(t, "Expired inside", s.Expired(), false)
 					err := aio.Sleep(ctx, time.Hour)
 					matches(t, "Sleep", err, aio.ErrCancelled)
-					same(t, "Expired once it struck", s.Expired(), true)
+					same(t, "Expired after the deadline", s.Expired(), true)
 					return err
 				})
 				matches(t, "Run", err, aio.ErrTimeout)
@@ -55,13 +55,13 @@ func TestTimeoutOfBodyThatOutlastsIt(t *testing.T) {
 	}
 }
 
-// What else the error of a timeout is.
+// The error of a timeout matches other errors for timeouts too.
 func TestErrTimeoutIsWhatGoKnows(t *testing.T) {
 	for _, target := range []error{context.DeadlineExceeded, os.ErrDeadlineExceeded} {
 		matches(t, "ErrTimeout", aio.ErrTimeout, target)
 	}
 	var ne net.Error
-	same(t, "it is a net.Error of a timeout", errors.As(aio.ErrTimeout, &ne) && ne.Timeout(), true)
+	same(t, "it is a net.Error with Timeout", errors.As(aio.ErrTimeout, &ne) && ne.Timeout(), true)
 }
 
 // TMO-004
@@ -271,7 +271,7 @@ func TestTimeoutAndCancellationAtOnce(t *testing.T) {
 				err := s.Run(ctx, func(ctx context.Context) error {
 					l.CallLater(at, func() { task.Cancel() })
 					err := aio.Sleep(ctx, time.Hour)
-					// until the other one comes
+					// until the other timeout expires
 					_ = aio.Sleep(ctx, time.Hour)
 					return err
 				})
@@ -358,7 +358,7 @@ func TestTimeoutRunTwice(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
 		s := aio.NewTimeout(time.Minute)
 		again := func() error {
-			return s.Run(ctx, func(context.Context) error { t.Error("the body was run"); return nil })
+			return s.Run(ctx, func(context.Context) error { t.Error("the body ran"); return nil })
 		}
 		err := s.Run(ctx, func(context.Context) error {
 			matches(t, "Run within Run", again(), aio.ErrUsage)
@@ -373,7 +373,7 @@ func TestTimeoutRunTwice(t *testing.T) {
 func TestTimeoutOutsideOfTask(t *testing.T) {
 	l, _ := newLoop(t)
 	s := aio.NewTimeout(time.Minute)
-	body := func(context.Context) error { t.Error("the body was run"); return nil }
+	body := func(context.Context) error { t.Error("the body ran"); return nil }
 	matches(t, "Run outside of a run", s.Run(l.Context(), body), aio.ErrNoRunningLoop)
 	l.CallSoon(func() { matches(t, "Run in a callback", s.Run(l.Context(), body), aio.ErrNoTask) })
 	err := runMain(l, func(ctx context.Context) error { return s.Run(ctx, sleeps(time.Hour)) })
@@ -413,7 +413,7 @@ func TestTimeoutAndResultInOnePass(t *testing.T) {
 		var log eventLog
 		f := aio.CreateFuture[int](ctx)
 		when := l.Time().Add(time.Minute)
-		// of two equal deadlines the first is due first
+		// of two equal deadlines, the one that was set first is due first
 		l.CallAt(when, func() { log.add("result"); f.SetResult(1) })
 		s := aio.NewTimeoutAt(when)
 		err := s.Run(ctx, func(ctx context.Context) error {
@@ -427,7 +427,7 @@ func TestTimeoutAndResultInOnePass(t *testing.T) {
 	})
 }
 
-// A fault of asyncio that is kept, as docs/differences.md says, and the way around it.
+// A fault of asyncio that is kept, see docs/differences.md, and a workaround.
 func TestTimeoutOfZeroTakesOverACancellation(t *testing.T) {
 	for _, d := range []time.Duration{0, -time.Second} {
 		_ = inBubble(t, func(ctx context.Context) error {

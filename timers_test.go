@@ -59,8 +59,8 @@ func TestCallAtIsNotEarly(t *testing.T) {
 	same(t, "When of CallLater", later.When(), l.Time().Add(time.Minute))
 }
 
-// The far past is due at once, also on a clock that has gone on when the loop looks at
-// it.
+// A time far in the past is due at once, even if the clock has advanced when the loop
+// checks it.
 func TestTimersInTheFarPast(t *testing.T) {
 	later := func() { time.Sleep(time.Second) }
 	for name, schedule := range map[string]func(l *aio.Loop){
@@ -88,7 +88,7 @@ func TestTimersInTheFarPast(t *testing.T) {
 	}
 }
 
-// A deadline that no clock reaches is none.
+// A deadline that the clock cannot reach is never due.
 func TestCallLaterForever(t *testing.T) {
 	l, _ := newLoop(t)
 	l.CallLater(time.Hour, l.Stop)
@@ -117,8 +117,7 @@ func TestTimersJoinThePassLast(t *testing.T) {
 	log.want(t, "next-soon next next-timer0 next-timer")
 }
 
-// LOOP-044, LOOP-050: where deadlines are equal the order is CPython's, measured by heapq
-// there.
+// LOOP-044, LOOP-050: with equal deadlines the order is that of CPython's heapq.
 func TestEqualDeadlinesFireInTheOrderOfCPython(t *testing.T) {
 	every := make([]int, 120)
 	for _, c := range []struct {
@@ -135,7 +134,7 @@ func TestEqualDeadlinesFireInTheOrderOfCPython(t *testing.T) {
 		{delays: []int{2, 1, 2, 1, 2, 1, 2}, want: "1 5 3 2 6 4 0"},
 		{delays: []int{3, 3, 1, 1, 2, 2, 3, 3, 1, 1}, want: "2 3 9 8 5 4 0 6 1 7"},
 		{delays: []int{5, 4, 4, 4, 3, 3, 5, 5, 4}, want: "4 5 2 1 3 8 6 0 7"},
-		{ // so many cancelled that the heap is rebuilt
+		{ // enough cancelled timers for a rebuild of the heap
 			delays: every, keep: func(i int) bool { return i%6 == 0 },
 			want: "84 36 12 0 54 18 102 42 78 90 30 66 6 114 48 72 96 24 60 108",
 		},
@@ -186,8 +185,8 @@ func TestWaitIsForTheFirstLiveTimer(t *testing.T) {
 // LOOP-049, LOOP-050
 func TestCancelledTimersAreDroppedWhenTheyAreMost(t *testing.T) {
 	for _, c := range []struct{ timers, cancelled, held int }{
-		{100, 99, 100},  // too few to care
-		{200, 100, 200}, // half is not most
+		{100, 99, 100},  // too few for a rebuild
+		{200, 100, 200}, // half is not a majority
 		{200, 101, 99},
 		{101, 51, 50},
 		{101, 50, 101},
@@ -200,7 +199,8 @@ func TestCancelledTimersAreDroppedWhenTheyAreMost(t *testing.T) {
 		}
 		var want []string
 		for i, h := range handles {
-			if i > 0 && i <= c.cancelled { // behind a live one
+			// not the first timer, which must stay active
+			if i > 0 && i <= c.cancelled {
 				h.Cancel()
 			} else {
 				want = append(want, fmt.Sprint(i))
@@ -216,7 +216,7 @@ func TestCancelledTimersAreDroppedWhenTheyAreMost(t *testing.T) {
 	}
 }
 
-// Package heap's equal elements are covered by TestEqualDeadlinesFireInTheOrderOfCPython.
+// The order of equal elements is tested by TestEqualDeadlinesFireInTheOrderOfCPython.
 func TestHeapSorts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -243,8 +243,8 @@ func TestHeapSorts(t *testing.T) {
 	}
 }
 
-// FuzzTimers schedules, cancels and lets time pass as the input says, and checks each
-// callback at the moment at which it runs.
+// FuzzTimers schedules and cancels timers and lets time pass as the input specifies,
+// and checks each callback when it runs.
 func FuzzTimers(f *testing.F) {
 	f.Add([]byte("\x00\x05\x00\x03\x00\x05\x03\x09"))
 	f.Add([]byte("\x00\x05\x00\x03\x02\x00\x01\x01\x03\x04\x00\x09\x03\x20"))
@@ -252,7 +252,7 @@ func FuzzTimers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		type timer struct {
 			when   time.Duration
-			set    time.Duration // when it was scheduled
+			set    time.Duration // time of scheduling
 			handle *aio.TimerHandle
 			live   bool
 		}
@@ -270,7 +270,7 @@ func FuzzTimers(f *testing.F) {
 			ops = ops[2:]
 			switch {
 			case op == 0, op == 2:
-				// 2: one that cancels another when it fires
+				// 2: a timer that cancels another one when it fires
 				x := &timer{live: true, set: now()}
 				victim := -1
 				if op == 2 && len(timers) > 0 {
@@ -279,7 +279,7 @@ func FuzzTimers(f *testing.F) {
 				x.handle = l.CallLater(time.Duration(arg%16-4), func() {
 					switch {
 					case !x.live:
-						t.Fatalf("a timer fired that was cancelled or had fired already")
+						t.Fatalf("a timer fired that was cancelled or had already fired")
 					case now() != max(x.when, x.set):
 						t.Fatalf("a timer for %d, set at %d, fired at %d", x.when, x.set, now())
 					case x.when < last:
@@ -296,7 +296,7 @@ func FuzzTimers(f *testing.F) {
 			case op == 1 && len(timers) > 0:
 				cancel(arg % len(timers))
 			case op == 3:
-				// what is due already, from before, comes first
+				// timers due from before come first
 				last = -1 << 62
 				l.CallLater(time.Duration(arg%32), l.Stop)
 				if err := l.RunForever(); err != nil {

@@ -38,7 +38,7 @@ func TestTLSSetProtocol(t *testing.T) {
 type tlsTestBuffered struct {
 	buf      []byte
 	events   []string
-	fail     string // the method that panics
+	fail     string // name of the method that panics
 	onUpdate func()
 	t        aio.Transport
 	err      error
@@ -72,7 +72,7 @@ func (b *tlsTestBuffered) ConnectionLost(err error) {
 	b.events = append(b.events, "lost")
 }
 
-// TLS-022: what does not fit follows at once, unless the protocol pauses.
+// TLS-022: data that does not fit follows at once, unless the protocol pauses reading.
 func TestTLSBufferedProtocol(t *testing.T) {
 	for _, c := range []struct {
 		size int
@@ -113,7 +113,7 @@ func TestTLSBufferedProtocol(t *testing.T) {
 	})
 }
 
-// TLS-053 for a BufferedProtocol
+// TLS-053 for a BufferedProtocol.
 func TestTLSBufferedProtocolPanics(t *testing.T) {
 	for _, fail := range []string{"GetBuffer", "BufferUpdated", "empty"} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -131,7 +131,7 @@ func TestTLSBufferedProtocolPanics(t *testing.T) {
 	}
 }
 
-// TLS-031: what precedes the damage is delivered, and the peer is sent an alert.
+// TLS-031: data before the corrupted record is delivered, and the peer gets an alert.
 func TestTLSCorruptedRecord(t *testing.T) {
 	tlsTestVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -172,7 +172,7 @@ func TestTLSPauseReading(t *testing.T) {
 		c.log.want(t, "")
 		c.settle()
 		c.log.want(t, "client:data")
-		// A protocol that pauses in the middle of what there is.
+		// The protocol pauses reading in the middle of the available data.
 		c.client.onData = func([]byte) { c.ct.PauseReading() }
 		c.st.Write(tlsTestBytes(300 << 10))
 		c.settle()
@@ -201,7 +201,7 @@ func TestTLSRecordsAreJoined(t *testing.T) {
 		c.s.release()
 		c.settle()
 		c.log.want(t, "client:abc")
-		// Pieces that are written together share a record.
+		// Pieces written with Writelines share a record.
 		wire := len(c.s.wire)
 		matches(t, "Writelines", c.st.Writelines([][]byte{[]byte("d"), nil, []byte("e"), []byte("f")}), nil)
 		c.settle()
@@ -255,7 +255,7 @@ func TestTLSWriteLimits(t *testing.T) {
 		c.log.want(t, "")
 
 		c.c.stuck, c.c.high = true, 0
-		c.ct.Write([]byte("taken below, which then wants a pause"))
+		c.ct.Write([]byte("accepted by the transport below, which pauses"))
 		same(t, "size", c.ct.GetWriteBufferSize(), 0)
 		c.ct.Write([]byte("abc"))
 		same(t, "size", c.ct.GetWriteBufferSize(), 3)
@@ -270,14 +270,14 @@ func TestTLSWriteLimits(t *testing.T) {
 		c.log.want(t, "server:37 client:resume server:abcde")
 		same(t, "size", c.ct.GetWriteBufferSize(), 0)
 
-		// PROTO-016: a mark that is exceeded when it is set.
+		// PROTO-016: a limit that is already exceeded when it is set.
 		c.ct.SetWriteBufferLimits(100, 10)
 		c.c.stuck = true
 		c.ct.Write([]byte("x"))
 		c.ct.Write([]byte("four"))
 		c.ct.SetWriteBufferLimits(4, 1)
 		c.log.want(t, "client:pause")
-		// PROTO-019: raising it does not resume.
+		// PROTO-019: raising the limit does not resume.
 		c.ct.SetWriteBufferLimits(100, 50)
 		c.log.want(t, "")
 		c.c.release()
@@ -302,7 +302,7 @@ func TestTLSReadLimits(t *testing.T) {
 		c.settle()
 		c.log.want(t, "server:pause")
 		below.want(t, "pause")
-		same(t, "bytes that were read", len(c.s.wire)-before, 260<<10)
+		same(t, "bytes read", len(c.s.wire)-before, 260<<10)
 		c.ct.ResumeReading()
 		c.settle()
 		below.want(t, "resume")
@@ -313,7 +313,7 @@ func TestTLSReadLimits(t *testing.T) {
 	})
 }
 
-// The same mark holds during a handshake.
+// The same limit applies during a handshake.
 func TestTLSReadLimitDuringHandshake(t *testing.T) {
 	hello := tlsTestHello(t)
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -334,8 +334,8 @@ func TestTLSReadLimitDuringHandshake(t *testing.T) {
 	})
 }
 
-// Whatever happens to the records of a connection, what is delivered is a beginning of
-// what was sent.
+// Whatever happens to the records of a connection, the delivered data is a prefix of
+// the sent data.
 func FuzzTLSRecords(f *testing.F) {
 	f.Add(0, 0, byte(0), uint16(0))
 	f.Add(100, 1, byte(1), uint16(tls.VersionTLS12))
@@ -359,7 +359,7 @@ func FuzzTLSRecords(f *testing.F) {
 			c.s.release()
 			c.over(t)
 			if !bytes.HasPrefix(sent, c.client.got) {
-				t.Errorf("%d bytes were delivered that are not what was sent", len(c.client.got))
+				t.Errorf("%d delivered bytes differ from the sent ones", len(c.client.got))
 			}
 			tlsTestNoTimers(t, l)
 			c.quiet(t)

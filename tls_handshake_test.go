@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// tlsTestRaw is a protocol that knows nothing of TLS.
+// tlsTestRaw is a protocol without TLS.
 type tlsTestRaw struct {
 	t    aio.Transport
 	got  []byte
@@ -37,7 +37,7 @@ func (r *tlsTestRaw) PauseWriting() {}
 
 func (r *tlsTestRaw) ResumeWriting() {}
 
-// tlsTestHandshake is a TLS end whose peer is not one.
+// tlsTestHandshake is a TLS end whose peer does not use TLS.
 type tlsTestHandshake struct {
 	t         aio.Transport
 	app       *tlsTestApp
@@ -51,7 +51,7 @@ type tlsTestHandshake struct {
 	startedAt time.Time
 }
 
-// tlsTestHalf begins a handshake with a peer that knows nothing of TLS.
+// tlsTestHalf starts a handshake with a peer that does not use TLS.
 func tlsTestHalf(ctx context.Context, l *aio.Loop, server bool, config *tls.Config, timeout time.Duration) *tlsTestHandshake {
 	h := &tlsTestHandshake{raw: &tlsTestRaw{}, reports: new([]aio.ExceptionContext), loop: l, ctx: ctx, startedAt: l.Time()}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { *h.reports = append(*h.reports, ec) })
@@ -70,8 +70,8 @@ func tlsTestHalf(ctx context.Context, l *aio.Loop, server bool, config *tls.Conf
 	return h
 }
 
-// failed waits for the outcome, and fails unless it is an error of a handshake of which
-// the application knows nothing and which left nothing behind.
+// failed waits for the result, which must be a handshake error. The application must
+// not have been called, and nothing must be left open.
 func (h *tlsTestHandshake) failed(t *testing.T, targets ...error) error {
 	t.Helper()
 	for i := 0; len(h.outcome) == 0 && i < 1000; i++ {
@@ -89,7 +89,7 @@ func (h *tlsTestHandshake) failed(t *testing.T, targets ...error) error {
 	h.log.want(t, "")
 	same(t, "IsClosing", h.t.IsClosing(), true)
 	same(t, "the transport below is lost", h.lower.lost, true)
-	same(t, "the peer knows of the end", h.raw.eof && h.raw.over, true)
+	same(t, "the peer's connection is lost", h.raw.eof && h.raw.over, true)
 	tlsTestNoTimers(t, h.loop)
 	same(t, "tasks left", len(aio.AllTasks(h.ctx)), 1)
 	return h.outcome[0]
@@ -102,7 +102,7 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 			inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 				h := tlsTestHalf(ctx, l, server, nil, c.given)
 				_ = aio.Sleep(ctx, c.want-time.Nanosecond)
-				same(t, "outcomes before the time is up", len(h.outcome), 0)
+				same(t, "results before the timeout", len(h.outcome), 0)
 				_ = aio.Sleep(ctx, time.Nanosecond)
 				err := h.failed(t, aio.ErrTimeout, context.DeadlineExceeded, os.ErrDeadlineExceeded, syscall.ECONNABORTED)
 				same(t, "text", err.Error(), fmt.Sprintf("aio: TLS handshake took longer than %v", c.want))
@@ -130,7 +130,7 @@ func TestTLSHandshakeEndOfInput(t *testing.T) {
 	}
 }
 
-// tlsTestHello returns what a client sends first.
+// tlsTestHello returns the first message of a client.
 func tlsTestHello(t *testing.T) (hello []byte) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		h := tlsTestHalf(ctx, l, false, nil, 0)
@@ -143,7 +143,7 @@ func tlsTestHello(t *testing.T) (hello []byte) {
 
 // TLS-013
 func TestTLSHandshakeConnectionLost(t *testing.T) {
-	failure := errors.New("the cable is cut")
+	failure := errors.New("the connection breaks")
 	for _, err := range []error{failure, nil} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 			h := tlsTestHalf(ctx, l, false, nil, 0)
@@ -199,7 +199,7 @@ func TestTLSGarbage(t *testing.T) {
 					h.lower.peer.Write([]byte(garbage))
 					err := h.failed(t)
 					if errors.Is(err, aio.ErrTimeout) || errors.Is(err, net.ErrClosed) {
-						t.Errorf("error %v is not one of TLS", err)
+						t.Errorf("error %v is not a TLS error", err)
 					}
 					same(t, "time that passed", l.Time().Sub(h.startedAt), time.Nanosecond)
 					same(t, "reports", len(*h.reports), 0)
@@ -215,7 +215,7 @@ func TestTLSGarbage(t *testing.T) {
 	})
 }
 
-// TLS-014: the server learns of it by an alert.
+// TLS-014: an alert informs the server.
 func TestTLSCertificateErrors(t *testing.T) {
 	for name, config := range map[string]*tls.Config{
 		"another name":      {ServerName: "other.test", RootCAs: tlsTestCert().pool},
@@ -241,7 +241,8 @@ func TestTLSCertificateErrors(t *testing.T) {
 	}
 }
 
-// A client of TLS 1.3 is done before the server has looked at its certificate.
+// The handshake of a TLS 1.3 client ends before the server has checked the client's
+// certificate.
 func TestTLSClientCertificateIsMissing(t *testing.T) {
 	tlsTestVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -265,7 +266,7 @@ func TestTLSClientCertificateIsMissing(t *testing.T) {
 	})
 }
 
-// The callbacks of a tls.Config may await, with the context of the hello.
+// The callbacks of a tls.Config may await, with the context of the ClientHelloInfo.
 func TestTLSConfigCallbackAwaits(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		server := tlsTestServerConfig()
@@ -286,13 +287,12 @@ func TestTLSConfigCallbackAwaits(t *testing.T) {
 	})
 }
 
-// What the callback waits for is cancelled when the handshake is given up, and the time
-// limit holds for it as well.
+// When the handshake is cancelled or times out, the await of the callback is cancelled.
 func TestTLSConfigCallbackIsCancelled(t *testing.T) {
 	for name, end := range map[string]func(*tlsTestHandshake){
-		"by the time limit": func(h *tlsTestHandshake) { _ = aio.Sleep(h.ctx, time.Minute) },
-		"by Close":          func(h *tlsTestHandshake) { h.t.Close() },
-		"by the peer":       func(h *tlsTestHandshake) { h.lower.lose(syscall.ECONNRESET); _ = aio.Sleep(h.ctx, 0) },
+		"by the timeout": func(h *tlsTestHandshake) { _ = aio.Sleep(h.ctx, time.Minute) },
+		"by Close":       func(h *tlsTestHandshake) { h.t.Close() },
+		"by the peer":    func(h *tlsTestHandshake) { h.lower.lose(syscall.ECONNRESET); _ = aio.Sleep(h.ctx, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			hello := tlsTestHello(t)
@@ -301,8 +301,7 @@ func TestTLSConfigCallbackIsCancelled(t *testing.T) {
 				var got error
 				server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 					got = aio.Sleep(hello.Context(), time.Hour)
-					// a cancellation that is swallowed changes
-					// nothing
+					// swallowing the cancellation changes nothing
 					return nil, nil
 				}
 				h := tlsTestHalf(ctx, l, true, server, 0)
@@ -317,7 +316,8 @@ func TestTLSConfigCallbackIsCancelled(t *testing.T) {
 	}
 }
 
-// A callback that panics fails the handshake, and is reported as the program's fault.
+// If a callback panics, the handshake fails, and the panic is reported to the exception
+// handler.
 func TestTLSConfigCallbackPanics(t *testing.T) {
 	hello := tlsTestHello(t)
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -334,8 +334,8 @@ func TestTLSConfigCallbackPanics(t *testing.T) {
 	})
 }
 
-// A task that is cancelled from outside, as all are when a program ends, gives up the
-// handshake.
+// If its task is cancelled, as all tasks are at the end of a program, the handshake
+// fails.
 func TestTLSHandshakeTaskCancelled(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		h := tlsTestHalf(ctx, l, false, nil, 0)
@@ -351,8 +351,7 @@ func TestTLSHandshakeTaskCancelled(t *testing.T) {
 	})
 }
 
-// A loop that is closed in the middle of a handshake reports nothing and leaves no
-// goroutine.
+// Closing a loop during a handshake reports nothing and leaves no goroutine.
 func TestTLSLoopClosedDuringHandshake(t *testing.T) {
 	l, reports := newLoop(t)
 	var h *tlsTestHandshake
@@ -366,8 +365,8 @@ func TestTLSLoopClosedDuringHandshake(t *testing.T) {
 	same(t, "reports", len(*reports), 0)
 }
 
-// Whatever a peer sends, and however it is cut, the handshake ends once and leaves
-// nothing behind.
+// Whatever a peer sends, in whatever pieces, the handshake ends once and leaves nothing
+// open.
 func FuzzTLSHandshake(f *testing.F) {
 	f.Add([]byte{}, 0, false)
 	f.Add([]byte("\x16\x03\x01\x00\x05hello"), 1, true)

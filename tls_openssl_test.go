@@ -18,12 +18,12 @@ import (
 	"github.com/goaio/aio"
 )
 
-// tlsTestOpenSSL returns the command openssl, and files with the server's certificate and
-// key.
+// tlsTestOpenSSL returns the path of openssl, and files with the server's certificate
+// and key.
 func tlsTestOpenSSL(t *testing.T) (cmd, cert, key string) {
 	cmd, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("there is no openssl command to test against")
+		t.Skip("openssl is not installed")
 	}
 	dir := t.TempDir()
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -60,7 +60,7 @@ func tlsTestRun(name string, args ...string) (*tlsTestProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.cmd.Stderr = p.cmd.Stdout // into the same pipe
+	p.cmd.Stderr = p.cmd.Stdout // the same pipe
 	p.out = bufio.NewReader(out)
 	return p, p.cmd.Start()
 }
@@ -85,7 +85,7 @@ func (p *tlsTestProcess) say(line string) error {
 	return err
 }
 
-// OpenSSL is the client: it updates its keys and asks for ours, and closes with a
+// OpenSSL as the client: it updates its keys, requests a key update, and closes with a
 // close_notify.
 func TestTLSOpenSSLClient(t *testing.T) {
 	openssl, _, _ := tlsTestOpenSSL(t)
@@ -136,7 +136,7 @@ func TestTLSOpenSSLClient(t *testing.T) {
 	}
 }
 
-// OpenSSL is the server, which sends each line back in reverse.
+// OpenSSL as the server, which sends each line back in reverse.
 func TestTLSOpenSSLServer(t *testing.T) {
 	openssl, cert, key := tlsTestOpenSSL(t)
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {

@@ -1,6 +1,6 @@
 package aio_test
 
-// TLS over real sockets, and with other implementations at the other end.
+// TLS over real sockets, and with other TLS implementations.
 
 import (
 	"bytes"
@@ -21,7 +21,8 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// tlsTestEcho sends back what it gets. It stops reading while it cannot write.
+// tlsTestEcho is the protocol of an echo server. It pauses reading while it cannot
+// write.
 type tlsTestEcho struct {
 	t    aio.Transport
 	n    int
@@ -39,7 +40,7 @@ func (e *tlsTestEcho) PauseWriting()                  { e.t.PauseReading() }
 func (e *tlsTestEcho) ResumeWriting()                 { e.t.ResumeReading() }
 func (e *tlsTestEcho) ConnectionLost(err error)       { e.err = err; _ = e.lost.SetResult(struct{}{}) }
 
-// tlsTestSender sends something and collects the answer, then closes.
+// tlsTestSender sends data, collects the echo, and closes the connection.
 type tlsTestSender struct {
 	tlsTestEcho
 	send []byte
@@ -59,7 +60,7 @@ func (s *tlsTestSender) DataReceived(p []byte) {
 
 var tlsTestClients = stage.Amount(6, 6, 25)
 
-// TLS-030: both ends are this package's.
+// TLS-030: both ends use this package.
 func TestTLSClientsAndServer(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -102,7 +103,7 @@ func TestTLSClientsAndServer(t *testing.T) {
 		if err := srv.WaitClosed(ctx); err != nil {
 			return err
 		}
-		same(t, "clients that were served", len(served), tlsTestClients)
+		same(t, "number of served clients", len(served), tlsTestClients)
 		for _, e := range served {
 			if _, err := e.lost.Await(ctx); err != nil {
 				return err
@@ -113,7 +114,7 @@ func TestTLSClientsAndServer(t *testing.T) {
 	})
 }
 
-// TLS-030: the server is crypto/tls on net.
+// TLS-030: the server uses crypto/tls over package net.
 func TestTLSClientsOfPlainGo(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -133,14 +134,14 @@ func TestTLSClientsOfPlainGo(t *testing.T) {
 					continue
 				}
 				go func() {
-					_, err := io.Copy(c, c) // up to the close_notify
+					_, err := io.Copy(c, c) // until the close_notify
 					ended <- errors.Join(err, c.Close())
 				}()
 			}
 		}()
 		var clients []*tlsTestSender
 		for i := range tlsTestClients {
-			// a ready connection
+			// an existing connection
 			conn, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
 				return err
@@ -165,7 +166,8 @@ func TestTLSClientsOfPlainGo(t *testing.T) {
 	})
 }
 
-// TLS-030: the clients are crypto/tls on net, with half of each version.
+// TLS-030: the clients use crypto/tls over package net, half of them with each TLS
+// version.
 func TestTLSServerOfPlainGo(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -213,7 +215,7 @@ func TestTLSServerOfPlainGo(t *testing.T) {
 	})
 }
 
-// TLS-026: over sockets, and closed from the server's side.
+// TLS-026: over sockets, and closed by the server.
 func TestStartTLSOverSockets(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -257,7 +259,7 @@ func TestStartTLSOverSockets(t *testing.T) {
 	})
 }
 
-// tlsTestUpgrader is an echo that has TLS inside TLS from the beginning.
+// tlsTestUpgrader is an echo server that uses TLS inside TLS from the start.
 type tlsTestUpgrader struct {
 	tlsTestEcho
 	loop   *aio.Loop
@@ -277,8 +279,8 @@ func (u *tlsTestUpgrader) ConnectionMade(t aio.Transport) {
 	})
 }
 
-// Server.CloseClients closes the layer on top, so that the peer gets everything and then
-// its close_notify, not only the end of the socket.
+// Server.CloseClients closes the TLS layer, so that the peer gets all data and a
+// close_notify, and not only EOF of the socket.
 func TestTLSServerCloseClients(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -322,8 +324,8 @@ func TestTLSServerCloseClients(t *testing.T) {
 	})
 }
 
-// tlsTestNoEOF has the end of the socket be an error, so that a close_notify can be told
-// from it.
+// tlsTestNoEOF turns EOF of the socket into an error, to distinguish it from a
+// close_notify.
 type tlsTestNoEOF struct{ net.Conn }
 
 func (c tlsTestNoEOF) Read(p []byte) (int, error) {
@@ -334,8 +336,8 @@ func (c tlsTestNoEOF) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TLS-003, TLS-008, LOOP-130, LOOP-134, LOOP-136: without a ServerName the host of the
-// address is what the certificate must be for.
+// TLS-003, TLS-008, LOOP-130, LOOP-134, LOOP-136: without ServerName the certificate
+// must be valid for the host of the address.
 func TestTLSServerName(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -377,8 +379,8 @@ func TestTLSServerName(t *testing.T) {
 	})
 }
 
-// TLS-006, LOOP-132, LOOP-134, LOOP-135: a config without anything verifies against the
-// system's authorities, which do not know the one of this test.
+// TLS-006, LOOP-132, LOOP-134, LOOP-135: an empty config verifies with the system's
+// root certificates, which do not include that of this test.
 func TestTLSVerifiesByDefault(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
@@ -405,8 +407,8 @@ func TestTLSVerifiesByDefault(t *testing.T) {
 	})
 }
 
-// TLS-001 to TLS-005, LOOP-128, LOOP-131, LOOP-137: nothing is connected or accepted with
-// options that cannot be.
+// TLS-001 to TLS-005, LOOP-128, LOOP-131, LOOP-137: with invalid options no connection
+// is made or accepted.
 func TestTLSOptionsMisuse(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		conn, other := net.Pipe()
@@ -462,7 +464,7 @@ func TestTLSOptionsMisuse(t *testing.T) {
 	})
 }
 
-// TLS-018, TLS-012: a server's end of a connection that was accepted elsewhere.
+// TLS-018, TLS-012: the server side of a connection that was accepted elsewhere.
 func TestTLSAcceptedSocket(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -509,7 +511,7 @@ func TestTLSAcceptedSocket(t *testing.T) {
 		app.log.want(t, "app:made app:hello app:eof app:lost")
 
 		app, err, peerErr = accept(func(c net.Conn) error { return nil }, 0)
-		matches(t, "one that goes away", err, syscall.ECONNRESET)
+		matches(t, "a client that disconnects", err, syscall.ECONNRESET)
 		matches(t, "its end", peerErr, nil)
 		app.log.want(t, "")
 
@@ -518,7 +520,7 @@ func TestTLSAcceptedSocket(t *testing.T) {
 			_, err := io.ReadAll(c)
 			return err
 		}, time.Nanosecond)
-		matches(t, "one that says nothing", err, aio.ErrTimeout)
+		matches(t, "a client that sends nothing", err, aio.ErrTimeout)
 		matches(t, "its end", peerErr, nil)
 		app.log.want(t, "")
 
@@ -535,7 +537,7 @@ func TestTLSAcceptedSocket(t *testing.T) {
 	})
 }
 
-// TLS-010, TLS-017: a client that loses patience leaves nothing open.
+// TLS-010, TLS-017: a client whose connection attempt times out leaves nothing open.
 func TestTLSConnectGivenUp(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -572,7 +574,7 @@ func TestTLSConnectGivenUp(t *testing.T) {
 		_, err = task.Await(ctx)
 		matches(t, "CreateConnection", err, aio.ErrCancelled)
 		atPeer, _, err := aio.Receive(ctx, ended)
-		matches(t, "what the peer saw", atPeer, nil)
+		matches(t, "error of the peer", atPeer, nil)
 		same(t, "callbacks of the protocol", app.t != nil || app.lost.Done(), false)
 		eventually(t, ctx, "the task of the handshake has ended", func() bool { return len(aio.AllTasks(ctx)) == 1 })
 		tlsTestNoTimers(t, l) // TLS-011
@@ -580,14 +582,14 @@ func TestTLSConnectGivenUp(t *testing.T) {
 	})
 }
 
-// TLS-004, LOOP-137: over a Unix socket, where there is no host.
+// TLS-004, LOOP-137: over a Unix socket, which has no host name.
 func TestTLSOverUnixSockets(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		l, err := aio.GetRunningLoop(ctx)
 		if err != nil {
 			return err
 		}
-		// a name that is short enough for a socket
+		// the path of a socket must be short
 		dir, err := os.MkdirTemp("", "aio")
 		if err != nil {
 			return err
@@ -614,7 +616,7 @@ func TestTLSOverUnixSockets(t *testing.T) {
 	})
 }
 
-// TLS-040: streams see a clean end, of 25 connections at once.
+// TLS-040: streams get a clean EOF, on 25 concurrent connections.
 func TestTLSStreamsEnd(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		left := tlsTestClients
@@ -650,7 +652,7 @@ func TestTLSStreamsEnd(t *testing.T) {
 					return errors.Join(err, w.Close(), w.WaitClosed(ctx))
 				})
 			}
-			// the server's connections may be gone before the handlers know
+			// the connections may be closed before the handlers notice
 			return over.Wait(ctx)
 		})
 		srv.Close()
@@ -658,7 +660,7 @@ func TestTLSStreamsEnd(t *testing.T) {
 	})
 }
 
-// tlsTestDamage is a connection that damages what is written, once it is told to.
+// tlsTestDamage is a connection that corrupts written data once it is switched on.
 type tlsTestDamage struct {
 	net.Conn
 	on bool
@@ -672,8 +674,7 @@ func (d *tlsTestDamage) Write(p []byte) (int, error) {
 	return d.Conn.Write(p)
 }
 
-// TLS-031: what came before the damage can be read, then reading and waiting for the end
-// fail.
+// TLS-031: data before the corrupted record can be read; then Read and WaitClosed fail.
 func TestTLSStreamsCorruptedRecord(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -694,7 +695,7 @@ func TestTLSStreamsCorruptedRecord(t *testing.T) {
 			_, err = tc.Write([]byte("a line\n"))
 			damage.on = true
 			_, werr := tc.Write([]byte("another\n"))
-			io.Copy(io.Discard, c) // until the client has closed
+			io.Copy(io.Discard, c) // until the client closes the connection
 			ended <- errors.Join(err, werr)
 		}()
 		r, w, err := aio.OpenConnection(ctx, ln.Addr().String(), &aio.ConnectionOptions{TLS: tlsTestClientConfig()})

@@ -16,7 +16,7 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// tlsTestPlain is a connection in clear between two applications.
+// tlsTestPlain returns an unencrypted connection between two applications.
 func tlsTestPlain(ctx context.Context, l *aio.Loop) *tlsTestConn {
 	c := &tlsTestConn{ctx: ctx, loop: l, log: new(eventLog)}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { c.reports = append(c.reports, ec) })
@@ -29,7 +29,7 @@ func tlsTestPlain(ctx context.Context, l *aio.Loop) *tlsTestConn {
 	return c
 }
 
-// upgrade runs StartTLS at both ends.
+// upgrade calls StartTLS at both ends.
 func (c *tlsTestConn) upgrade(t *testing.T) {
 	t.Helper()
 	server := spawn(c.ctx, func(ctx context.Context) (err error) {
@@ -62,7 +62,7 @@ func TestStartTLS(t *testing.T) {
 		c.settle()
 		c.st.Write([]byte("answer"))
 		c.settle()
-		same(t, "clear text on the wire", bytes.Contains(c.c.wire, []byte("secret")) || bytes.Contains(c.s.wire, []byte("answer")), false)
+		same(t, "plaintext on the wire", bytes.Contains(c.c.wire, []byte("secret")) || bytes.Contains(c.s.wire, []byte("answer")), false)
 		c.ct.Close()
 		c.over(t)
 		c.log.want(t, "server:secret client:answer server:eof client:eof server:lost client:lost")
@@ -71,8 +71,8 @@ func TestStartTLS(t *testing.T) {
 	})
 }
 
-// What was written to the old transport precedes the handshake, even if it is still
-// buffered; and reading goes on if it was paused.
+// Data written to the old transport is sent before the handshake, even if it is still
+// buffered; reading is resumed if it was paused.
 func TestStartTLSWithBufferedOutput(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestPlain(ctx, l)
@@ -80,7 +80,7 @@ func TestStartTLSWithBufferedOutput(t *testing.T) {
 		c.client.transport.Write([]byte("clear"))
 		c.client.transport.PauseReading()
 		c.server.onData = func([]byte) {
-			// the answer to the last word in clear is TLS
+			// the response to the last plaintext message is sent over TLS
 			c.server.onData = nil
 			spawn(ctx, func(ctx context.Context) (err error) {
 				c.st, err = aio.StartTLS(ctx, c.s, c.server, tlsTestServerConfig(), &aio.TLSOptions{ServerSide: true})
@@ -99,13 +99,13 @@ func TestStartTLSWithBufferedOutput(t *testing.T) {
 	})
 }
 
-// A protocol that was told to pause before is told to resume, although it is the layer
-// that is told.
+// A protocol that was paused before StartTLS is resumed, although the transport below
+// then resumes the TLS layer.
 func TestStartTLSWhileWritingIsPaused(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestPlain(ctx, l)
-		// TLS inside TLS, as the transport below has to be one of the package's
-		// own
+		// TLS inside TLS, because the transport below must be one of this
+		// package
 		c.upgrade(t)
 		c.client.transport, c.server.transport = c.ct, c.st
 		c.c.stuck, c.c.high = true, 0
@@ -135,7 +135,7 @@ func TestStartTLSWhileWritingIsPaused(t *testing.T) {
 	})
 }
 
-// A caller that has read the peer's hello already hands it in.
+// The caller has already read the peer's ClientHello and passes it to StartTLS.
 func TestStartTLSAhead(t *testing.T) {
 	for _, ahead := range []int{1, 50, 10_000} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -159,7 +159,7 @@ func TestStartTLSAhead(t *testing.T) {
 	}
 }
 
-// TLS-001, TLS-002, TLS-007: nothing has happened when it is refused.
+// TLS-001, TLS-002, TLS-007: a refused call has no effect.
 func TestStartTLSMisuse(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestPlain(ctx, l)
@@ -210,8 +210,8 @@ func TestStartTLSMisuse(t *testing.T) {
 	})
 }
 
-// TLS-023, TLS-010: the caller has its own limit. TLS-025: the application hears of the
-// end in every case, not only in some as in asyncio.
+// TLS-023, TLS-010: a timeout of the caller ends the handshake. TLS-025: ConnectionLost
+// of the application is called in every case, not only in some as in asyncio.
 func TestStartTLSGivenUp(t *testing.T) {
 	for _, server := range []bool{false, true} {
 		config := tlsTestClientConfig()
@@ -332,7 +332,7 @@ func tlsTestNested(t *testing.T, ctx context.Context, l *aio.Loop, i int) error 
 	*c.log = nil
 	inner.Close()
 	c.over(t)
-	// Which end is first depends on how the records are cut.
+	// The order of the two ends depends on how the records are split.
 	same(t, "the client's events", c.eventsOf("client"), "client:eof client:lost")
 	same(t, "the server's events", c.eventsOf("server"), "server:eof server:lost")
 	same(t, "the transport below is lost", c.c.lost && c.s.lost, true)
@@ -340,7 +340,7 @@ func tlsTestNested(t *testing.T, ctx context.Context, l *aio.Loop, i int) error 
 	return nil
 }
 
-// The outer layer stays open for what the inner one still has to deliver.
+// The outer layer stays open until the inner one has delivered its data.
 func TestTLSInsideTLSWhilePaused(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		records := captureLog(t)

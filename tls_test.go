@@ -27,8 +27,8 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// tlsTestCerts are what all tests use: a certificate for tls.test and 127.0.0.1, and one
-// of a client.
+// tlsTestCerts are the certificates of all tests: one for tls.test and 127.0.0.1, and
+// one of a client.
 type tlsTestCerts struct {
 	pool           *x509.CertPool
 	server, client tls.Certificate
@@ -76,26 +76,26 @@ func tlsTestServerConfig() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{tlsTestCert().server}}
 }
 
-// tlsTestEnd is one end of a connection in memory. What is written is delivered to the
-// protocol of the peer in later passes.
+// tlsTestEnd is one end of an in-memory connection. Written data is delivered to the
+// peer's protocol in later passes.
 type tlsTestEnd struct {
 	loop     *aio.Loop
 	name     string
 	peer     *tlsTestEnd
 	protocol aio.Protocol
-	out      []byte // written, and not yet delivered
-	wire     []byte // delivered so far
-	chunk    int    // how much is delivered in a pass; 0: all
+	out      []byte // written but not delivered yet
+	wire     []byte // all data delivered so far
+	chunk    int    // bytes delivered per pass; 0 means all
 	stuck    bool   // nothing is delivered, as if the peer did not read
-	writeErr error  // what the connection is lost with at the next write
-	eof      bool   // an end of file follows out
-	reading  bool   // the protocol was connected
+	writeErr error  // error with which the connection is lost at the next write
+	eof      bool   // EOF follows out
+	reading  bool   // ConnectionMade was called
 	paused   bool
 	closing  bool
 	lost     bool
-	full     bool // the protocol was told to pause
+	full     bool // PauseWriting was called
 	high     int
-	log      *eventLog // of PauseReading and ResumeReading, nil if nobody wants it
+	log      *eventLog // log of PauseReading and ResumeReading, may be nil
 }
 
 // tlsTestPipe returns a connection.
@@ -118,12 +118,12 @@ func (e *tlsTestEnd) connect(p aio.Protocol) {
 	})
 }
 
-// pump has what can be delivered to the peer delivered in the next pass.
+// pump delivers available data to the peer in the next pass.
 func (e *tlsTestEnd) pump() { e.loop.CallSoon(e.deliver) }
 
 func (e *tlsTestEnd) deliver() {
 	p := e.peer
-	gone := p.closing || p.lost // then it drops what arrives
+	gone := p.closing || p.lost // a closed peer drops received data
 	mayRead := p.reading && (gone || !p.paused)
 	if len(e.out) > 0 {
 		if e.stuck || !mayRead {
@@ -138,7 +138,7 @@ func (e *tlsTestEnd) deliver() {
 		e.wire = append(e.wire, b...)
 		if !gone {
 			p.protocol.(interface{ DataReceived([]byte) }).DataReceived(b)
-			clear(b) // it was lent for the call
+			clear(b) // the buffer is only valid during the call
 		}
 		if e.full && len(e.out) <= e.high/4 && !e.lost {
 			e.full = false
@@ -158,7 +158,7 @@ func (e *tlsTestEnd) deliver() {
 	}
 }
 
-// lose ends the connection in the next pass.
+// lose closes the connection in the next pass.
 func (e *tlsTestEnd) lose(err error) {
 	e.lost, e.closing = true, true
 	e.loop.CallSoon(func() {
@@ -181,7 +181,7 @@ func (e *tlsTestEnd) Abort() {
 		return
 	}
 	if e.stuck {
-		e.out = nil // what is not stuck has been sent
+		e.out = nil // data that is not stuck counts as sent
 	}
 	e.lose(nil)
 }
@@ -239,14 +239,14 @@ func (e *tlsTestEnd) GetExtraInfo(name string) any {
 	return nil
 }
 
-// release has a connection that was stuck go on.
+// release resumes a stuck connection.
 func (e *tlsTestEnd) release() {
 	e.stuck = false
 	e.pump()
 }
 
-// tlsTestApp is an application's protocol. It writes down what it is told, and what it
-// received.
+// tlsTestApp is the protocol of an application. It logs its calls and records the
+// received data.
 type tlsTestApp struct {
 	name      string
 	log       *eventLog
@@ -257,7 +257,7 @@ type tlsTestApp struct {
 	onMade    func(t aio.Transport)
 	onData    func(p []byte)
 	onEOF     func()
-	lost      *aio.Future[struct{}] // done once ConnectionLost was called
+	lost      *aio.Future[struct{}] // done after ConnectionLost
 }
 
 func tlsTestNewApp(ctx context.Context, name string, log *eventLog) *tlsTestApp {
@@ -305,7 +305,7 @@ func (a *tlsTestApp) ConnectionLost(err error) {
 func (a *tlsTestApp) PauseWriting()  { a.log.add("%s:pause", a.name) }
 func (a *tlsTestApp) ResumeWriting() { a.log.add("%s:resume", a.name) }
 
-// tlsTestConn is a TLS connection between two applications, in memory.
+// tlsTestConn is an in-memory TLS connection between two applications.
 type tlsTestConn struct {
 	ctx            context.Context
 	loop           *aio.Loop
@@ -313,19 +313,19 @@ type tlsTestConn struct {
 	client, server *tlsTestApp
 	ct, st         aio.Transport // the TLS transports
 	c, s           *tlsTestEnd   // the transports below
-	cErr, sErr     []error       // what the handshakes brought
+	cErr, sErr     []error       // results of the handshakes
 	reports        []aio.ExceptionContext
 }
 
-// tlsTestSetup is what a test may want to be different.
+// tlsTestSetup contains the options of a test.
 type tlsTestSetup struct {
 	client, server      *tls.Config
 	clientApp           aio.Protocol
-	handshake, shutdown time.Duration // of the client
+	handshake, shutdown time.Duration // timeouts of the client
 	before              func(*tlsTestConn)
 }
 
-// tlsTestStart makes a connection whose handshake is about to begin.
+// tlsTestStart creates a connection whose handshake has not started.
 func tlsTestStart(ctx context.Context, l *aio.Loop, setup tlsTestSetup) *tlsTestConn {
 	c := &tlsTestConn{ctx: ctx, loop: l, log: new(eventLog)}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { c.reports = append(c.reports, ec) })
@@ -352,7 +352,7 @@ func tlsTestStart(ctx context.Context, l *aio.Loop, setup tlsTestSetup) *tlsTest
 	return c
 }
 
-// tlsTestOpen makes a connection and waits for its handshake.
+// tlsTestOpen creates a connection and waits for its handshake.
 func tlsTestOpen(t *testing.T, ctx context.Context, l *aio.Loop, setup tlsTestSetup) *tlsTestConn {
 	t.Helper()
 	c := tlsTestStart(ctx, l, setup)
@@ -370,10 +370,10 @@ func tlsTestOpen(t *testing.T, ctx context.Context, l *aio.Loop, setup tlsTestSe
 	return c
 }
 
-// settle lets everything happen that needs no time.
+// settle runs everything that can run without advancing the time.
 func (c *tlsTestConn) settle() { _ = aio.Sleep(c.ctx, time.Nanosecond) }
 
-// over waits until both applications know of the end.
+// over waits until ConnectionLost of both applications was called.
 func (c *tlsTestConn) over(t *testing.T) {
 	t.Helper()
 	for _, app := range []*tlsTestApp{c.client, c.server} {
@@ -383,13 +383,13 @@ func (c *tlsTestConn) over(t *testing.T) {
 	}
 }
 
-// eventsOf returns what one of the applications has written down.
+// eventsOf returns the log entries of one application.
 func (c *tlsTestConn) eventsOf(app string) string {
 	of := slices.DeleteFunc(slices.Clone(*c.log), func(event string) bool { return !strings.HasPrefix(event, app+":") })
 	return strings.Join(of, " ")
 }
 
-// quiet fails if something was reported to the exception handler.
+// quiet checks that nothing was reported to the exception handler.
 func (c *tlsTestConn) quiet(t *testing.T) {
 	t.Helper()
 	for _, r := range c.reports {
@@ -397,7 +397,7 @@ func (c *tlsTestConn) quiet(t *testing.T) {
 	}
 }
 
-// noTimers fails if the loop has timers that will still do something.
+// tlsTestNoTimers checks that the loop has no active timers.
 func tlsTestNoTimers(t *testing.T, l *aio.Loop) {
 	t.Helper()
 	if held, cancelled := aio.Timers(l); held != cancelled {
@@ -413,7 +413,7 @@ func tlsTestBytes(n int) []byte {
 	return b
 }
 
-// tlsTestVersions runs f over both versions of TLS.
+// tlsTestVersions runs f with both versions of TLS.
 func tlsTestVersions(t *testing.T, f func(t *testing.T, version uint16)) {
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) { f(t, version) })
@@ -448,7 +448,7 @@ func TestTLSExchange(t *testing.T) {
 	})
 }
 
-// Every byte comes alone, so each record is met in each state of being incomplete.
+// Each byte arrives separately, so records are incomplete in every possible way.
 func TestTLSByteByByte(t *testing.T) {
 	tlsTestVersions(t, func(t *testing.T, version uint16) {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -475,10 +475,10 @@ func TestTLSByteByByte(t *testing.T) {
 	})
 }
 
-// tlsTestSecrets collects what a tls.Config logs of its keys.
+// tlsTestSecrets collects the key log of a tls.Config.
 type tlsTestSecrets struct{ bytes.Buffer }
 
-// get returns the secret that has a label.
+// get returns the secret with the given label.
 func (s *tlsTestSecrets) get(t *testing.T, label string) []byte {
 	t.Helper()
 	for line := range strings.Lines(s.String()) {
@@ -502,7 +502,8 @@ func tlsTestLabel(secret []byte, label string, n int) []byte {
 	return b
 }
 
-// tlsTestSeal makes the first record under a traffic secret of TLS_AES_128_GCM_SHA256.
+// tlsTestSeal encrypts the first record under a traffic secret of
+// TLS_AES_128_GCM_SHA256.
 func tlsTestSeal(secret []byte, kind byte, content []byte) []byte {
 	block, err := aes.NewCipher(tlsTestLabel(secret, "key", 16))
 	if err != nil {
@@ -518,18 +519,18 @@ func tlsTestSeal(secret []byte, kind byte, content []byte) []byte {
 	return append(header, aead.Seal(nil, tlsTestLabel(secret, "iv", 12), inner, header)...)
 }
 
-// crypto/tls never begins a key update, so this one is made by hand: a request to update,
-// and data under the next keys. It arrives byte by byte.
+// crypto/tls never starts a key update, so the test sends one: an update request, and
+// data encrypted with the next keys. It arrives byte by byte.
 func TestTLSKeyUpdate(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		secrets := &tlsTestSecrets{}
 		server := tlsTestServerConfig()
 		server.KeyLogWriter = secrets
-		// so that no record was sent under these keys
+		// so that no record has been sent with these keys
 		server.SessionTicketsDisabled = true
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{server: server})
 		if suite := c.ct.GetExtraInfo("cipher"); suite != "TLS_AES_128_GCM_SHA256" {
-			t.Skipf("crypto/tls has chosen %v, as it does on processors without AES", suite)
+			t.Skipf("crypto/tls chose %v, as on processors without AES instructions", suite)
 		}
 		secret := secrets.get(t, "SERVER_TRAFFIC_SECRET_0")
 		next := tlsTestLabel(secret, "traffic upd", 32)
@@ -539,8 +540,8 @@ func TestTLSKeyUpdate(t *testing.T) {
 		c.settle()
 		c.ct.Write([]byte("mine-too"))
 		c.settle()
-		// The server's tls.Conn takes the update of the client's keys, and reads
-		// what follows it.
+		// The server's tls.Conn handles the update of the client's keys, and
+		// reads the data that follows.
 		c.log.want(t, "client:new-keys server:mine-too")
 		same(t, "the client's bytes", string(c.client.got), "new-keys")
 		c.ct.Abort()
@@ -564,7 +565,7 @@ func TestTLSExtraInfo(t *testing.T) {
 				var early []any
 				c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client, server: server, before: func(c *tlsTestConn) {
 					l.CallSoon(func() {
-						// in the middle of the handshake
+						// during the handshake
 						for _, name := range []string{"ssl_object", "tls", "peercert", "cipher"} {
 							early = append(early, c.ct.GetExtraInfo(name))
 						}
@@ -606,19 +607,19 @@ func TestTLSExtraInfoBeforeConnecting(t *testing.T) {
 	})
 }
 
-// Without verification there is no certificate that could be trusted.
+// Without verification there is no verified certificate.
 func TestTLSUnverifiedPeer(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		// TLS-002
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: &tls.Config{InsecureSkipVerify: true}})
 		same(t, "peercert", c.ct.GetExtraInfo("peercert"), nil)
-		same(t, "certificates that were sent", len(c.ct.GetExtraInfo("tls").(tls.ConnectionState).PeerCertificates), 1)
+		same(t, "certificates sent", len(c.ct.GetExtraInfo("tls").(tls.ConnectionState).PeerCertificates), 1)
 		c.ct.Abort()
 		c.over(t)
 	})
 }
 
-// All methods are for the goroutine that has the token.
+// All methods must be called by the goroutine that holds the token.
 func TestTLSOtherGoroutine(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
@@ -639,7 +640,7 @@ func TestTLSOtherGoroutine(t *testing.T) {
 			"GetWriteBufferLimits": func() { c.ct.GetWriteBufferLimits() },
 			"GetWriteBufferSize":   func() { c.ct.GetWriteBufferSize() },
 		}
-		l.SetDebug(true) // which has the check made on all platforms
+		l.SetDebug(true) // debug mode makes the check on all platforms
 		errs := make(chan error, 1)
 		for name, call := range calls {
 			go func() { errs <- panics(call) }()
@@ -652,8 +653,7 @@ func TestTLSOtherGoroutine(t *testing.T) {
 	})
 }
 
-// A connection on which nothing is under way keeps no buffers, whatever went over it
-// before.
+// An idle connection keeps no buffers, whatever was transferred before.
 func TestTLSIdleMemory(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
@@ -665,9 +665,9 @@ func TestTLSIdleMemory(t *testing.T) {
 			c.ct.Write(tlsTestBytes(1 << 20))
 			c.st.Write(tlsTestBytes(1 << 20))
 			_ = aio.Sleep(ctx, 0)
-			same(t, "the server keeps what it cannot write", aio.TLSMemory(c.st) > 0, true)
+			same(t, "the server keeps data that it cannot write", aio.TLSMemory(c.st) > 0, true)
 			c.settle()
-			same(t, "the client keeps what is not wanted", aio.TLSMemory(c.ct) > 0, true)
+			same(t, "the client keeps data that is not read", aio.TLSMemory(c.ct) > 0, true)
 			c.ct.ResumeReading()
 			c.settle()
 		}
@@ -676,7 +676,7 @@ func TestTLSIdleMemory(t *testing.T) {
 	})
 }
 
-// The handshake task may be started eagerly, from inside a callback or another task.
+// The handshake task may be started eagerly, in a callback or in another task.
 func TestTLSEagerTasks(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		l.SetTaskFactory(aio.EagerTaskFactory)

@@ -85,7 +85,7 @@ func TestTLSPeerCloses(t *testing.T) {
 	})
 }
 
-// TLS-041: also if the transport below writes in small pieces.
+// TLS-041: even if the transport below writes in small pieces.
 func TestTLSPeerClosesWhileDataIsQueued(t *testing.T) {
 	for _, chunk := range []int{0, 1000} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -93,7 +93,7 @@ func TestTLSPeerClosesWhileDataIsQueued(t *testing.T) {
 			c.c.stuck, c.c.chunk = true, chunk
 			sent := tlsTestBytes(1 << 20)
 			c.ct.Write(sent)
-			// A peer that closes its own half only.
+			// The peer closes only its writing side.
 			matches(t, "CloseWrite", c.st.GetExtraInfo("ssl_object").(*tls.Conn).CloseWrite(), nil)
 			c.settle()
 			c.log.want(t, "client:pause client:eof")
@@ -129,8 +129,8 @@ func TestTLSEndOfFileWhileDataIsQueued(t *testing.T) {
 	})
 }
 
-// TLS-043: between records it is a clean end, which the missing close_notify tells from a
-// real one. In the middle of a record it is an error, unlike in asyncio.
+// TLS-043: truncation between records is a clean EOF, which can be recognized by the
+// missing close_notify. Truncation within a record is an error, unlike in asyncio.
 func TestTLSTruncation(t *testing.T) {
 	for _, cut := range []int{0, 1, 4, 5, 10} {
 		inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
@@ -157,7 +157,7 @@ func TestTLSTruncation(t *testing.T) {
 	}
 }
 
-// The reader of a stream gets what came in whole records, and then the error.
+// The reader of a stream gets the data of complete records, and then the error.
 func TestTLSTruncatedStream(t *testing.T) {
 	for _, c := range []struct {
 		end    string
@@ -252,7 +252,7 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 				same(t, "time that passed", l.Time().Sub(start), limit)
 				matches(t, "end of the client", c.client.lostWith, aio.ErrTimeout)
 				same(t, "text", c.client.lostWith.Error(), fmt.Sprintf("aio: TLS shutdown took longer than %v", limit))
-				same(t, "it is an abortion", errors.Is(c.client.lostWith, syscall.ECONNABORTED), false)
+				same(t, "the connection was aborted", errors.Is(c.client.lostWith, syscall.ECONNABORTED), false)
 				c.log.want(t, "client:pause client:eof client:lost-with-error server:eof")
 				same(t, "the transport below is lost", c.c.lost, true)
 				c.s.Abort()
@@ -262,8 +262,8 @@ func TestTLSPeerThatNeverReads(t *testing.T) {
 			})
 		}
 	}
-	// Here nothing waits for the client, but the transport below TLS cannot send
-	// its buffered data.
+	// Nothing waits for the client, but the transport below TLS cannot send its
+	// buffered data.
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
 		c.c.stuck = true
@@ -287,7 +287,7 @@ func TestTLSPeerThatNeverAnswersCloseNotify(t *testing.T) {
 		same(t, "time that passed", l.Time().Sub(start), 30*time.Second)
 		matches(t, "end of the client", c.client.lostWith, aio.ErrTimeout)
 		c.over(t)
-		// The server cannot get rid of its answer either.
+		// The server cannot send its response either.
 		c.log.want(t, "server:eof client:lost-with-error server:lost-with-error")
 		tlsTestNoTimers(t, l)
 		c.quiet(t)
@@ -318,8 +318,7 @@ func TestTLSWriteAfterClose(t *testing.T) {
 	})
 }
 
-// TLS-050: data that was on its way when we closed is dropped. asyncio has an error of
-// it.
+// TLS-050: data that was in flight when we closed is dropped. asyncio reports an error.
 func TestTLSDataAfterClose(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
@@ -332,8 +331,8 @@ func TestTLSDataAfterClose(t *testing.T) {
 	})
 }
 
-// What the application did not want before it closed is dropped as well, and must not
-// keep the peer's close_notify from being seen.
+// Data that the application did not read before Close is dropped too, and must not hide
+// the peer's close_notify.
 func TestTLSCloseWithUnreadData(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
@@ -404,7 +403,7 @@ func TestTLSAbort(t *testing.T) {
 		matches(t, "end of the client", c.client.lostWith, nil)
 		c.quiet(t)
 	})
-	// In the middle of a shutdown.
+	// During a shutdown.
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
 		c.s.stuck = true
@@ -445,8 +444,8 @@ func TestTLSProtocolPanics(t *testing.T) {
 	}
 }
 
-// PROTO-006: a ConnectionMade that panics is reported, and the connection goes on. One
-// that closes the transport has had its connection.
+// PROTO-006: a panic of ConnectionMade is reported, and the connection continues. If
+// ConnectionMade closes the transport, ConnectionLost is called.
 func TestTLSConnectionMade(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestStart(ctx, l, tlsTestSetup{before: func(c *tlsTestConn) {
@@ -475,8 +474,8 @@ func TestTLSConnectionMade(t *testing.T) {
 	}
 }
 
-// A write that is longer than the high mark of the transport below is not encrypted at
-// once.
+// A write that exceeds the high-water mark of the transport below is not encrypted all
+// at once.
 func TestTLSWritesInPieces(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})

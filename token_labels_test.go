@@ -52,7 +52,7 @@ func TestLabelsOfATaskEndWithIt(t *testing.T) {
 			set(ctx)
 			return aio.Sleep(ctx, 0)
 		},
-		"set, and another goroutine is needed": func(ctx context.Context) error {
+		"labels are set, and another goroutine is needed": func(ctx context.Context) error {
 			set(ctx)
 			task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				if thisTaskLooks(t, "mine") {
@@ -90,11 +90,11 @@ func TestLabelsOfAContextAreThoseOfItsTasksAndJobs(t *testing.T) {
 		pprof.Do(ctx, pprof.Labels("mine", "inherited"), func(ctx context.Context) {
 			err = await(ctx, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 				if !thisTaskLooks(t, "inherited") {
-					t.Error("a task has not the labels of its context")
+					t.Error("a task does not have the labels of its context")
 				}
 				_, err := aio.ToThread(ctx, func(context.Context) (bool, error) {
 					if !thisJobLooks(t, "inherited") {
-						t.Error("a job has not the labels of its context")
+						t.Error("a job does not have the labels of its context")
 					}
 					return true, nil
 				})
@@ -111,11 +111,11 @@ func TestTasksHaveTheLabelsOfTheLoopsGoroutine(t *testing.T) {
 			for range 3 {
 				err := await(ctx, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					if !thisTaskLooks(t, "outside") {
-						t.Error("a task has not the labels of the goroutine that runs the loop")
+						t.Error("a task does not have the labels of the goroutine that runs the loop")
 					}
 					_, err := aio.ToThread(ctx, func(context.Context) (bool, error) {
 						if !thisJobLooks(t, "outside") {
-							t.Error("a job has not the labels of the goroutine that runs the loop")
+							t.Error("a job does not have the labels of the goroutine that runs the loop")
 						}
 						return true, nil
 					})
@@ -139,7 +139,7 @@ func TestLabelsOfAJobEndWithIt(t *testing.T) {
 			return 0, nil
 		})
 		second := aio.RunInExecutor(ctx, ex, func() (int, error) {
-			// it waits for the first one
+			// runs after the first job
 			if thisJobLooks(t, "mine") {
 				t.Error("a job has the labels that the one before it has set")
 			}

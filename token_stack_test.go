@@ -22,7 +22,7 @@ func parkInner(ctx context.Context, f *aio.Future[int]) error {
 	return err
 }
 
-// functions returns the names of the functions of frames, without the package's.
+// functions returns the function names of frames, without the package path.
 func functions(frames []runtime.Frame) string {
 	var names []string
 	for _, f := range frames {
@@ -42,7 +42,7 @@ func TestGetStack(t *testing.T) {
 
 		turn := func() { matches(t, "Sleep", aio.Sleep(ctx, 0), nil) }
 		turn()
-		for range 2 { // looking does not disturb
+		for range 2 { // capturing a stack has no side effect
 			stack := task.GetStack(0)
 			same(t, "the outermost", strings.Contains(stack[0].Function, "parkTask"), true)
 			same(t, "suspended", functions(stack[1:]), "parkOuter parkMiddle parkInner")
@@ -69,7 +69,8 @@ func TestGetStack(t *testing.T) {
 	})
 }
 
-// parkTask awaits f in a nested call, and on the way looks at its own stack.
+// parkTask returns a coroutine that awaits f in a nested call, and captures its own
+// stack before.
 func parkTask(f *aio.Future[int]) aio.Coro[int] {
 	return func(ctx context.Context) (int, error) {
 		own := aio.CurrentTask(ctx).GetStack(0)
@@ -80,8 +81,7 @@ func parkTask(f *aio.Future[int]) aio.Coro[int] {
 	}
 }
 
-// An eager task can look at the one that starts it, which is not suspended: it has no
-// stack.
+// An eager task asks for the stack of its creator, which is not suspended: it has none.
 func TestGetStackOfTheCreator(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, _ *aio.Loop) {
 		creator := aio.CurrentTask(ctx)
@@ -118,8 +118,8 @@ func TestGetStackOfADeepTask(t *testing.T) {
 	})
 }
 
-// A task whose goroutine is making the steps of others is asked where it is suspended,
-// and goes on when its turn comes, as often as that may be.
+// The stack of a task can be captured while its goroutine runs steps of other tasks,
+// and the task continues when it is resumed.
 func TestGetStackOfATaskThatServesOthers(t *testing.T) {
 	l, _ := newLoop(t)
 	var log eventLog

@@ -19,8 +19,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// goexits runs f in a goroutine of its own and reports whether that ended by
-// runtime.Goexit.
+// goexits reports whether f, in a new goroutine, calls runtime.Goexit.
 func goexits(f func()) bool {
 	exited := true
 	done := make(chan struct{})
@@ -33,11 +32,11 @@ func goexits(f func()) bool {
 	return exited
 }
 
-// childMode is the environment variable that tells a test that it runs as its own child
+// childMode is the environment variable that tells the test binary that it is a child
 // process.
 const childMode = "AIO_TEST_CHILD"
 
-// childProcess returns a command that runs the calling test once more, with childMode set
+// childProcess returns a command that runs the calling test again, with childMode set
 // to mode.
 func childProcess(t *testing.T, mode string) *exec.Cmd {
 	name, _, _ := strings.Cut(t.Name(), "/")
@@ -61,8 +60,7 @@ func TestPanicBecomesTheTasksError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l, _ := newLoop(t)
 			err := runMain(l, func(ctx context.Context) error {
-				// so that the stack is that of a coroutine that was
-				// resumed
+				// so that the stack belongs to a resumed coroutine
 				aio.Sleep(ctx, 0)
 				blowUp(c.value)
 				return nil
@@ -100,14 +98,14 @@ func TestPanicOfEagerTaskStaysInIt(t *testing.T) {
 		same(t, "Done", task.Done(), true)
 		_, err := task.Await(ctx)
 		matches(t, "Await", err, fs.ErrExist)
-		for range 2 { // the same error for all who ask
+		for range 2 { // each await returns the same error
 			matches(t, "Exception", task.Exception(), err)
 		}
 	})
 }
 
-// Goexit in a task, as t.FailNow does it, ends the goroutine that runs the loop, after
-// the pass.
+// Goexit in a task, as from t.FailNow, ends the goroutine that runs the loop, at the
+// end of the pass.
 func TestGoexitEndsTheGoroutineOfTheLoop(t *testing.T) {
 	start := func(l *aio.Loop, f func(), eager bool) {
 		spawn(l.Context(), func(ctx context.Context) error {
@@ -182,7 +180,7 @@ func TestGoexitEndsTheGoroutineOfTheLoop(t *testing.T) {
 				}
 				log.want(t, c.want)
 				same(t, "tasks left", len(aio.AllTasks(l.Context())), 0)
-				l.CallSoon(l.Stop) // the loop is as good as before
+				l.CallSoon(l.Stop) // the loop can still be used
 				matches(t, "RunForever", l.RunForever(), nil)
 			})
 		}
@@ -196,7 +194,7 @@ func TestGoexitIsTheTasksError(t *testing.T) {
 	matches(t, "Exception", task.Exception(), aio.ErrGoexit)
 }
 
-// Goexit is not lost: it is passed on, so nobody needs a report of it.
+// Goexit is passed on to the caller, so it is not reported.
 func TestGoexitIsNotReported(t *testing.T) {
 	l, reports := newLoop(t)
 	spawn(l.Context(), func(context.Context) error { runtime.Goexit(); return nil })
@@ -207,7 +205,7 @@ func TestGoexitIsNotReported(t *testing.T) {
 	}
 }
 
-// A task that is unwound by Close may call Goexit in its deferred functions.
+// A task that Close unwinds may call Goexit in a deferred function.
 func TestGoexitDuringClose(t *testing.T) {
 	leavesNoGoroutine(t)
 	l, _ := newLoop(t)
@@ -226,7 +224,7 @@ func TestGoexitDuringClose(t *testing.T) {
 	log.want(t, "0 1 2")
 }
 
-// A goroutine that is locked to its thread closes the loop itself.
+// A goroutine that is locked to its thread closes the loop.
 func TestGoexitDuringCloseOnALockedThread(t *testing.T) {
 	leavesNoGoroutine(t)
 	l, _ := newLoop(t)
@@ -243,8 +241,8 @@ func TestGoexitDuringCloseOnALockedThread(t *testing.T) {
 	same(t, "IsClosed", l.IsClosed(), true)
 }
 
-// Goexit in the exception handler, as t.FailNow does it, ends the one who closes the loop
-// when everything is closed.
+// Goexit in the exception handler, as from t.FailNow, ends the goroutine that closes
+// the loop, after everything is closed.
 func TestGoexitOfTheExceptionHandlerDuringClose(t *testing.T) {
 	leavesNoGoroutine(t)
 	l, _ := newLoop(t)
@@ -331,13 +329,13 @@ func TestAwaitsAfterCloseFailEachTime(t *testing.T) {
 	matches(t, "RunForever", l.RunForever(), nil)
 	matches(t, "Close", l.Close(), nil)
 	same(t, "attempts", attempts, 100)
-	same(t, "the stubborn one went on for a while", stubborn > 100, true)
+	same(t, "the stubborn task continued for a while", stubborn > 100, true)
 	matches(t, "the stubborn one", forever.Exception(), aio.ErrLoopClosed)
 	var p *aio.PanicError
 	same(t, "it was ended by a panic", errors.As(forever.Exception(), &p), true)
 }
 
-// LOOP-079, LOOP-080: the check of asyncio's debug mode is always made.
+// LOOP-079, LOOP-080: what asyncio checks only in debug mode is always checked.
 func TestForeignGoroutineIsRefused(t *testing.T) {
 	var (
 		lock    aio.Lock
@@ -377,7 +375,7 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 		err = scope.Run(ctx, func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				body := aio.NoResult(func(context.Context) error { t.Error("a coroutine was started"); return nil })
-				void := func(context.Context) error { t.Error("a body was run"); return nil }
+				void := func(context.Context) error { t.Error("a body ran"); return nil }
 				panicking := map[string]func(){
 					"Loop.CallSoon":             func() { l.CallSoon(nop) },
 					"Loop.CallLater":            func() { l.CallLater(0, nop) },
@@ -493,7 +491,7 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 						matches(t, name, err, aio.ErrWrongGoroutine)
 						matches(t, name, err, aio.ErrUsage)
 						if err != nil && !strings.Contains(err.Error(), "CallSoonThreadsafe") {
-							t.Errorf("%s: the error %q names no way out", name, err)
+							t.Errorf("%s: the error %q does not say what to do instead", name, err)
 						}
 					})
 				}
@@ -505,8 +503,8 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 				}
 				tries = append(tries, func() { same(t, "CurrentTask is nil", aio.CurrentTask(ctx) == nil, true) })
 
-				// Two tasks that check each other's steps while a
-				// goroutine does all that.
+				// two tasks that exchange items while a goroutine makes
+				// the calls
 				stop, steps := false, 0
 				var pings aio.Queue[int]
 				tg.Go(func(ctx context.Context) error {
@@ -540,13 +538,13 @@ func TestForeignGoroutineIsRefused(t *testing.T) {
 				}()
 				_, _, err := aio.Receive(ctx, done)
 				stop = true
-				same(t, "the loop went on", steps > 0, true)
+				same(t, "the loop continued", steps > 0, true)
 				return err
 			})
 		})
 		matches(t, "the scopes", err, nil)
 
-		// Nothing has changed.
+		// The calls had no effect.
 		same(t, "Queue.QSize", queue.QSize(), 1)
 		same(t, "Lock.Locked", lock.Locked(), true)
 		same(t, "Task.Cancelling", task.Cancelling(), 0)
@@ -594,7 +592,7 @@ func TestLoopOnLockedThread(t *testing.T) {
 	})
 }
 
-// A task may lock its thread between two awaits, but not across one: that ends the
+// A task may lock its thread between two awaits, but not during one: that ends the
 // program.
 func TestTaskLocksThread(t *testing.T) {
 	if os.Getenv(childMode) != "" {
@@ -626,7 +624,8 @@ func TestCoroutinesArePooled(t *testing.T) {
 		}
 		same(t, "coroutines left by tasks that ran one after another", aio.IdleCoroutines(l), 1)
 
-		// Many at a time: what the pool does not keep ends with its task.
+		// Many concurrent tasks: coroutines that the pool does not keep end
+		// with their tasks.
 		const many = 3000
 		for range many {
 			spawn(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })
@@ -638,8 +637,7 @@ func TestCoroutinesArePooled(t *testing.T) {
 	})
 }
 
-// Everything that a task can wait for is durably blocking in a bubble of
-// testing/synctest.
+// Everything that a task can wait for is durably blocking in a synctest bubble.
 func TestTasksInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -676,14 +674,14 @@ func TestTasksInBubble(t *testing.T) {
 	})
 }
 
-// More tasks in turn than a nest may hold, with stacks being asked for across it.
+// More nested tasks than the maximum depth, with stacks captured in all of them.
 func TestNestIsBounded(t *testing.T) {
 	l, _ := newLoop(t)
 	const n = 100
 	var tasks []*aio.Task[struct{}]
 	var got, want []string
 	for i := range n {
-		// no NoResult: it has no frame before it starts
+		// without NoResult, because a task that has not started has no frames
 		tasks = append(tasks, aio.CreateTask(l.Context(), func(ctx context.Context) (struct{}, error) {
 			for turn := range 3 {
 				got = append(got, fmt.Sprint(turn, " ", i))

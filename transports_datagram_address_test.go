@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// The address of a sender stays what it is when others send.
+// The address of a sender does not change when others send.
 func TestDatagramAddresses(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		p, err := dgOpen(ctx, &aio.DatagramOptions{LocalAddr: "127.0.0.1:0"})
@@ -35,7 +35,7 @@ func TestDatagramAddresses(t *testing.T) {
 	})
 }
 
-// Addresses of one machine's links, which have a zone.
+// Link-local addresses, which have a zone.
 func TestDatagramZone(t *testing.T) {
 	ifs, err := net.Interfaces()
 	if err != nil {
@@ -51,7 +51,7 @@ func TestDatagramZone(t *testing.T) {
 		}
 	}
 	if at == "" {
-		t.Skip("there is no such address")
+		t.Skip("no link-local address")
 	}
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		p, err := dgOpen(ctx, &aio.DatagramOptions{LocalAddr: at})
@@ -71,7 +71,7 @@ func TestDatagramZone(t *testing.T) {
 		}
 		q.log.want(t, "made got:x got:x")
 		if !dgOnPoller(t) {
-			return nil // package net does not look at what it does not know
+			return nil // package net ignores an unknown zone
 		}
 		if got := q.from[0].String(); got != p.sockname().String() {
 			t.Errorf("the answer came from %s, want %v", got, p.sockname())
@@ -87,11 +87,11 @@ func TestDatagramZone(t *testing.T) {
 	})
 }
 
-// An IPv6 socket may serve IPv4 as well. Then the addresses of IPv4 are such here.
+// An IPv6 socket may receive IPv4 datagrams too. Their addresses are IPv4 addresses.
 func TestDatagramDualStack(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		if !dgOnPoller(t) || runtime.GOOS != "linux" {
-			t.Skip("it depends on the system, and on package net")
+			t.Skip("depends on the system and on package net")
 		}
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Network: "udp6", LocalAddr: ":0"})
 		if err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// dgFill sends numbers to a Unix socket that nobody reads, until one has to wait. It
-// returns how many were sent.
+// dgFill sends numbered datagrams to a Unix socket that is not read, until one has to
+// wait. It returns the number of datagrams sent.
 func dgFill(t *testing.T, p *dgPeer, to net.Addr) int {
 	t.Helper()
 	n := 0
 	for ; p.t.GetWriteBufferSize() == 0; n++ {
 		if n == 1<<16 {
-			t.Fatal("the system takes all")
+			t.Fatal("the kernel accepts everything")
 		}
 		if err := p.t.SendTo(dgNumber(n), to); err != nil {
 			t.Fatal(err)
@@ -30,10 +30,10 @@ func dgFill(t *testing.T, p *dgPeer, to net.Addr) int {
 	return n
 }
 
-// dgNumber is a datagram of some length.
+// dgNumber returns a datagram of more than 500 bytes.
 func dgNumber(n int) []byte { return append(fmt.Appendf(nil, "%06d", n), make([]byte, 500)...) }
 
-// dgDrain reads what dgFill has sent, and as many more datagrams, which it returns.
+// dgDrain reads what dgFill has sent, and then returns as many more datagrams.
 func dgDrain(t *testing.T, ctx context.Context, c net.PacketConn, n, more int) (rest []string, err error) {
 	return aio.ToThread(ctx, func(context.Context) ([]string, error) {
 		for i := range n + more {
@@ -49,11 +49,12 @@ func dgDrain(t *testing.T, ctx context.Context, c net.PacketConn, n, more int) (
 	})
 }
 
-// dgWays are the two kinds of endpoints that can be made to wait: whose receiver's queue
-// a poller knows, and where nothing tells.
+// dgWays runs main with the two kinds of endpoints that may have to wait: connected
+// ones, whose queue the poller watches, and unconnected ones, for which nothing reports
+// room.
 func dgWays(t *testing.T, main func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error) {
 	if runtime.GOOS != "linux" {
-		t.Skip("where the receiver's queue is full that is an error")
+		t.Skip("on this system a full queue is an error")
 	}
 	for _, connected := range []bool{true, false} {
 		t.Run(fmt.Sprintf("connected=%v", connected), func(t *testing.T) {
@@ -102,9 +103,9 @@ func TestDatagramQueue(t *testing.T) {
 			t.Errorf("the rest is %s", got)
 		}
 		if got := p.t.GetWriteBufferSize(); got != 0 {
-			t.Errorf("%d bytes are buffered in the end", got)
+			t.Errorf("%d bytes are buffered at the end", got)
 		}
-		// It goes on as if nothing had been.
+		// The endpoint is still usable.
 		p.t.SendTo([]byte("more"), to)
 		if got, _ := dgRead(t, plain); got != "more" {
 			t.Errorf("got %q", got)
@@ -114,7 +115,7 @@ func TestDatagramQueue(t *testing.T) {
 	})
 }
 
-// It happens more than once that the queue has to wait.
+// The queue fills up more than once.
 func TestDatagramQueueAgain(t *testing.T) {
 	dgWays(t, func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error {
 		p.t.SetWriteBufferLimits(0, aio.DefaultLimit)
@@ -136,13 +137,13 @@ func TestDatagramQueueAgain(t *testing.T) {
 	})
 }
 
-// dgTooLong is a datagram that no system sends, and its first part one that UDP does not.
+// dgTooLong is too long for every system, and dgTooLongUDP for UDP.
 var (
 	dgTooLong    = make([]byte, 1<<24)
 	dgTooLongUDP = dgTooLong[:65508]
 )
 
-// What fails does so inside SendTo where there is a poller. LOOP-204, LOOP-210, LOOP-213
+// With a poller, errors occur inside SendTo. LOOP-204, LOOP-210, LOOP-213
 func TestDatagramSendError(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		plain := dgPlain(t, "udp4", "127.0.0.1:0")
@@ -178,7 +179,7 @@ func TestDatagramSendError(t *testing.T) {
 	})
 }
 
-// An address of the wrong family is an error of the network, as it may come from
+// An address of the wrong family is a network error, because it may come from
 // elsewhere. LOOP-204
 func TestDatagramOtherFamily(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -223,11 +224,12 @@ func TestDatagramPathTooLong(t *testing.T) {
 	})
 }
 
-// An endpoint that is lost but for its last call may send, and not wait. LOOP-206
+// Before ConnectionLost is called, a lost endpoint may send, but does not queue.
+// LOOP-206
 func TestDatagramLostCannotWait(t *testing.T) {
 	dgWays(t, func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error {
 		if to == nil || !dgOnPoller(t) {
-			t.Skip("it sends no more, or has another queue")
+			t.Skip("a lost endpoint does not send, or uses another queue")
 		}
 		dgFill(t, p, to)
 		q, err := dgOpen(ctx, &aio.DatagramOptions{Network: "unixgram"})
@@ -288,7 +290,7 @@ func TestDatagramCloseSendsTheRest(t *testing.T) {
 		if got := fmt.Sprint(p.t); !strings.HasPrefix(got, "DatagramTransport closing ") || !p.t.IsClosing() {
 			t.Errorf("its name is %q", got)
 		}
-		p.t.SendTo([]byte("b"), to) // as long as it is not lost
+		p.t.SendTo([]byte("b"), to) // before ConnectionLost
 		p.t.Close()
 		p.log.want(t, "")
 		rest, err := dgDrain(t, ctx, plain, n, 2)
@@ -349,7 +351,7 @@ func TestDatagramErrorLastAtClose(t *testing.T) {
 	})
 }
 
-// Whoever gets a callback of the flush may close the endpoint, even at once.
+// A callback during the flush may close or abort the endpoint.
 func TestDatagramCloseInFlush(t *testing.T) {
 	for _, tt := range []struct{ name, events string }{
 		{"error", "pause error lost"},
@@ -396,7 +398,7 @@ func TestDatagramCloseInFlush(t *testing.T) {
 	}
 }
 
-// dgCloser is a dgPeer that does something when it may write again.
+// dgCloser is a dgPeer that calls onResume in ResumeWriting.
 type dgCloser struct {
 	*dgPeer
 	onResume func()

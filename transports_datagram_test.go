@@ -19,7 +19,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// dgPeer is a protocol that writes down what it gets.
+// dgPeer is a protocol that logs what it receives.
 type dgPeer struct {
 	t      aio.DatagramTransport
 	log    eventLog
@@ -58,7 +58,7 @@ func (p *dgPeer) ConnectionLost(err error) {
 
 func (p *dgPeer) note(event string) { p.log.add("%s", event); p.more.Set() }
 
-// after waits until so many events have happened since the log was last looked at.
+// after waits until n events are in the log.
 func (p *dgPeer) after(ctx context.Context, n int) error {
 	for len(p.log) < n {
 		p.more.Clear()
@@ -69,7 +69,7 @@ func (p *dgPeer) after(ctx context.Context, n int) error {
 	return nil
 }
 
-// dgOpen makes an endpoint.
+// dgOpen creates an endpoint.
 func dgOpen(ctx context.Context, opts *aio.DatagramOptions) (*dgPeer, error) {
 	_, p, err := aio.CreateDatagramEndpoint(ctx, func() *dgPeer {
 		return &dgPeer{lost: aio.CreateFuture[error](ctx)}
@@ -77,11 +77,10 @@ func dgOpen(ctx context.Context, opts *aio.DatagramOptions) (*dgPeer, error) {
 	return p, err
 }
 
-// sockname is the address of the endpoint.
+// sockname returns the address of the endpoint.
 func (p *dgPeer) sockname() net.Addr { return p.t.GetExtraInfo("sockname").(net.Addr) }
 
-// dgPaths is bothPaths with a limit of time, and makes sure that no descriptor stays
-// open.
+// dgPaths is bothPaths with a time limit. It checks that no descriptor stays open.
 func dgPaths(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
 	t.Helper()
 	netKeepsItsDescriptors(t)
@@ -103,7 +102,7 @@ func dgPlain(t *testing.T, network, addr string) net.PacketConn {
 	return c
 }
 
-// dgRead reads a datagram from a plain socket, and blocks meanwhile.
+// dgRead reads a datagram from a plain socket; it blocks the loop.
 func dgRead(t *testing.T, c net.PacketConn) (string, net.Addr) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(time.Minute))
@@ -115,7 +114,7 @@ func dgRead(t *testing.T, c net.PacketConn) (string, net.Addr) {
 	return string(buf[:n]), from
 }
 
-// dgIs fails unless errors.Is(err, want).
+// dgIs checks errors.Is(err, want).
 func dgIs(t *testing.T, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -123,8 +122,8 @@ func dgIs(t *testing.T, err, want error) {
 	}
 }
 
-// dgOnPoller reports whether the loop of dgPaths polls: what goes through goroutines is
-// not bound to passes, and comes back later.
+// dgOnPoller reports whether the loop of dgPaths uses the poller: with goroutines,
+// events do not happen in fixed passes.
 func dgOnPoller(t *testing.T) bool {
 	return strings.HasSuffix(t.Name(), "/poller") && (runtime.GOOS == "linux" || runtime.GOOS == "darwin")
 }
@@ -201,12 +200,12 @@ func TestDatagramEcho(t *testing.T) {
 	}
 }
 
-// One datagram in each pass, which begins with those that were ready before. LOOP-195,
-// LOOP-214
+// One datagram is read in each pass, in the order in which the endpoints became ready.
+// LOOP-195, LOOP-214
 func TestDatagramPasses(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		if !dgOnPoller(t) {
-			t.Skip("goroutines are not bound to passes")
+			t.Skip("with goroutines the passes vary")
 		}
 		p, err := dgOpen(ctx, &aio.DatagramOptions{LocalAddr: "127.0.0.1:0"})
 		if err != nil {
@@ -229,8 +228,8 @@ func TestDatagramPasses(t *testing.T) {
 		}
 		p.log.want(t, "made pass pass got:a other:x pass got:b pass got:c pass")
 
-		// What is found ready is not read if the endpoint is closed before its
-		// turn.
+		// A datagram is not read if the endpoint is closed before its callback
+		// runs.
 		p.t.SendTo([]byte("late"), p.sockname())
 		if err := aio.Sleep(ctx, 0); err != nil {
 			return err
@@ -242,8 +241,8 @@ func TestDatagramPasses(t *testing.T) {
 	})
 }
 
-// dgRefusing returns the address of a UDP socket to which nothing gets: the system
-// refuses what comes.
+// dgRefusing returns the address of a UDP socket that refuses all datagrams from
+// others.
 func dgRefusing(t *testing.T) string {
 	t.Helper()
 	c, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
@@ -306,7 +305,7 @@ func TestDatagramSendTo(t *testing.T) {
 				t.Errorf("%d bytes are buffered", n)
 			}
 			for _, want := range []string{"x", "", ""} {
-				// before another pass begins
+				// before the next pass
 				if got, _ := dgRead(t, plain); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
@@ -339,7 +338,7 @@ func TestDatagramDropped(t *testing.T) {
 				return err
 			}
 			p.t.Close()
-			if !connected { // goes on until it is lost
+			if !connected { // continues until it is lost
 				if err := p.t.SendTo([]byte("still"), to); err != nil {
 					t.Error(err)
 				}
@@ -396,8 +395,8 @@ func TestDatagramDeadAddress(t *testing.T) {
 	})
 }
 
-// An error that waits on a connected socket hides none of the datagrams that came before
-// or after it. LOOP-208
+// A pending error on a connected socket does not hide datagrams that arrive before or
+// after it. LOOP-208
 func TestDatagramPendingError(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		plain, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -413,7 +412,7 @@ func TestDatagramPendingError(t *testing.T) {
 		plain.Close()
 		p.t.SendTo([]byte("x"), nil)
 		if plain, err = net.ListenUDP("udp4", at); err != nil {
-			t.Skip(err) // somebody else was quicker
+			t.Skip(err) // the port is in use by now
 		}
 		defer plain.Close()
 		plain.WriteTo([]byte("after"), p.sockname())
@@ -428,7 +427,7 @@ func TestDatagramPendingError(t *testing.T) {
 	})
 }
 
-// A panic of a callback is reported, and ends nothing.
+// A panic of a callback is reported and does not close the endpoint.
 func TestDatagramPanics(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		var reports []string
@@ -472,7 +471,7 @@ func TestDatagramPanics(t *testing.T) {
 	})
 }
 
-// dgBad is a protocol that panics at both ends of its life.
+// dgBad is a protocol that panics in ConnectionMade and ConnectionLost.
 type dgBad struct{ t aio.DatagramTransport }
 
 func (p *dgBad) ConnectionMade(t aio.DatagramTransport) { p.t = t; panic(io.ErrNoProgress) }
@@ -506,7 +505,7 @@ func TestDatagramPanicsAtTheEnds(t *testing.T) {
 	})
 }
 
-// dgBare is the least that a protocol of datagrams can be.
+// dgBare is a minimal datagram protocol.
 type dgBare struct{}
 
 func (dgBare) PauseWriting() {}
@@ -545,7 +544,7 @@ func TestDatagramBareProtocol(t *testing.T) {
 	})
 }
 
-// What a program has of an endpoint: marks, names, the socket.
+// Properties of an endpoint: limits, addresses, socket.
 func TestDatagramInfo(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		plain := dgPlain(t, "udp4", "127.0.0.1:0")
@@ -554,16 +553,16 @@ func TestDatagramInfo(t *testing.T) {
 			return err
 		}
 		if low, high := p.t.GetWriteBufferLimits(); low != 16<<10 || high != 64<<10 {
-			t.Errorf("the marks are %d and %d", low, high)
+			t.Errorf("the limits are %d and %d", low, high)
 		}
 		p.t.SetWriteBufferLimits(100, 50)
 		if low, high := p.t.GetWriteBufferLimits(); low != 50 || high != 100 {
-			t.Errorf("the marks are %d and %d", low, high)
+			t.Errorf("the limits are %d and %d", low, high)
 		}
 		dgIs(t, panics(func() { p.t.SetWriteBufferLimits(1, 2) }), aio.ErrUsage)
 		s := p.t.GetExtraInfo("socket").(*aio.TransportSocket)
 		if s.LocalAddr().String() != p.sockname().String() || s.RemoteAddr().String() != plain.LocalAddr().String() {
-			t.Errorf("the socket goes from %v to %v", s.LocalAddr(), s.RemoteAddr())
+			t.Errorf("the socket has the addresses %v and %v", s.LocalAddr(), s.RemoteAddr())
 		}
 		if _, err := s.SyscallConn(); err != nil {
 			t.Error(err)
@@ -582,7 +581,7 @@ func TestDatagramInfo(t *testing.T) {
 			t.Errorf("the duplicate is at %v", dup.LocalAddr())
 		}
 		if p.t.GetExtraInfo("nonsense") != nil {
-			t.Error("there is something of that name")
+			t.Error("an unknown name has a value")
 		}
 		name := fmt.Sprintf("DatagramTransport open %v-%v write buffer 0", p.sockname(), plain.LocalAddr())
 		if got := fmt.Sprint(p.t); got != name {
@@ -600,7 +599,7 @@ func TestDatagramInfo(t *testing.T) {
 				"protocol": func() { p.t.SetProtocol(p) },
 			} {
 				if err := panics(f); !errors.Is(err, aio.ErrWrongGoroutine) {
-					t.Errorf("%s by another goroutine: %v", call, err)
+					t.Errorf("%s in another goroutine: %v", call, err)
 				}
 			}
 		})
@@ -614,13 +613,13 @@ func TestDatagramInfo(t *testing.T) {
 			return err
 		}
 		if got := p.sockname().String(); got != at {
-			t.Errorf("it was at %s", got)
+			t.Errorf("its address was %s", got)
 		}
 		return nil
 	})
 }
 
-// A task that is cancelled while the endpoint opens leaves nothing behind.
+// A task that is cancelled while the endpoint is being created leaves nothing open.
 func TestDatagramCancelled(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		var p *dgPeer
@@ -645,7 +644,7 @@ func TestDatagramCancelled(t *testing.T) {
 	})
 }
 
-// A loop that is closed closes what is open, whatever it waits for.
+// Closing a loop closes its endpoints, whatever they wait for.
 func TestDatagramLoopClosed(t *testing.T) {
 	dgWays(t, func(t *testing.T, ctx context.Context, p *dgPeer, to net.Addr, plain net.PacketConn) error {
 		dgFill(t, p, to)
@@ -659,7 +658,7 @@ func TestDatagramLoopClosed(t *testing.T) {
 	})
 }
 
-// dgPong answers, and says when it has done so often enough.
+// dgPong replies to a number of datagrams.
 type dgPong struct {
 	t    aio.DatagramTransport
 	left int
@@ -675,8 +674,8 @@ func (p *dgPong) DatagramReceived(b []byte, from net.Addr) {
 	p.t.SendTo(b, from)
 }
 
-// Datagrams of one peer allocate nothing where there is a poller that can be asked
-// cheaply.
+// Datagrams exchanged with one peer do not allocate, with a poller whose system calls
+// do not allocate.
 func TestDatagramAllocations(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system calls allocate")
@@ -714,7 +713,7 @@ func TestDatagramAllocations(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				if n >= rounds { // a few are of the surroundings
+				if n >= rounds { // a few allocations are made elsewhere
 					t.Errorf("%d round trips made %v allocations", rounds, n)
 				}
 				return nil

@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// pipeFIFO makes a FIFO and opens both of its ends.
+// pipeFIFO creates a FIFO and opens both ends.
 func pipeFIFO(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fifo")
@@ -36,7 +36,7 @@ func pipeFIFO(t *testing.T) (r, w *os.File) {
 	return r, open(os.O_WRONLY)
 }
 
-// pipePty opens a pseudo terminal in raw mode.
+// pipePty opens a pseudo-terminal in raw mode.
 func pipePty(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	m, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
@@ -61,8 +61,8 @@ func pipePty(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// pipeFD is the descriptor of f. Asking f for it by Fd would make it block, and where
-// goroutines serve it, nothing ends a read that blocks.
+// pipeFD returns the descriptor of f. Fd would make f blocking, and then nothing could
+// end a read of a goroutine.
 func pipeFD(t *testing.T, f *os.File) (fd int) {
 	t.Helper()
 	c, err := f.SyscallConn()
@@ -75,7 +75,7 @@ func pipeFD(t *testing.T, f *os.File) (fd int) {
 	return fd
 }
 
-// pipeRaw has a terminal pass on bytes as they are.
+// pipeRaw puts a terminal into raw mode.
 func pipeRaw(t *testing.T, slave *os.File) {
 	t.Helper()
 	termios, err := unix.IoctlGetTermios(pipeFD(t, slave), unix.TCGETS)
@@ -114,8 +114,9 @@ func TestPipeReadSizes(t *testing.T) {
 		all := strings.Repeat("0123456789abcdef", 600<<10/16)
 		w.WriteString(all)
 		p.wantGot(t, ctx, all)
-		equal(t, "the sizes of the pieces", sizes, []int{256 << 10, 256 << 10, 88 << 10})
-		// After a read that was full there is another one, which finds nothing.
+		equal(t, "sizes of the pieces", sizes, []int{256 << 10, 256 << 10, 88 << 10})
+		// A read that fills its buffer is followed by another one, which finds
+		// nothing.
 		w.WriteString(all[:256<<10])
 		p.wantGot(t, ctx, all[:256<<10])
 		letPass(ctx, 3)
@@ -151,7 +152,7 @@ func TestPipeFIFOWithUnreadDataStaysOpen(t *testing.T) {
 	})
 }
 
-// A FIFO that no writer has opened yet is not at its end.
+// A FIFO that no writer has opened yet is not at EOF.
 func TestPipeFIFOBeforeTheFirstWriter(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
 		path := filepath.Join(t.TempDir(), "fifo")
@@ -178,7 +179,7 @@ func TestPipeFIFOBeforeTheFirstWriter(t *testing.T) {
 	})
 }
 
-// LOOP-282: master and slave, and a reading and a writing transport on one slave.
+// LOOP-282: master and slave, and a reading and a writing transport for one slave.
 func TestPipePty(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		m, s := pipePty(t)
@@ -201,19 +202,19 @@ func TestPipePty(t *testing.T) {
 		sp.wantGot(t, ctx, "more")
 		sr.Close()
 		sp.wantLost(t, ctx, nil)
-		mp.wantLost(t, ctx, syscall.EIO) // quietly, as bothPaths makes sure
+		mp.wantLost(t, ctx, syscall.EIO) // without a report, as bothPaths checks
 		mp.log.want(t, "lost")
 		mw.Close()
 		mwp.wantLost(t, ctx, nil)
 		if !mr.IsClosing() {
-			t.Error("the master is open")
+			t.Error("the master is still open")
 		}
 		return nil
 	})
 }
 
-// A terminal that is not in raw mode gives a line with each read, and has an edge only
-// for all.
+// A terminal in line mode returns one line per read, but the poller reports readiness
+// only once for all lines.
 func TestPipePtyLines(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		m, s := pipePty(t)
@@ -227,7 +228,7 @@ func TestPipePtyLines(t *testing.T) {
 	})
 }
 
-// LOOP-274: of a terminal only writing tells that it is gone.
+// LOOP-274: that a terminal has been closed is only reported by a write.
 func TestPipeFlushError(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
 		m, s := pipePty(t)
@@ -245,7 +246,7 @@ func TestPipeFlushError(t *testing.T) {
 	})
 }
 
-// A pipe in packet mode gives one packet with each read.
+// A pipe in packet mode returns one packet per read.
 func TestPipePackets(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		var fds [2]int
@@ -269,7 +270,7 @@ func TestPipePackets(t *testing.T) {
 	})
 }
 
-// There are devices that the poller does not take.
+// Devices that epoll does not support.
 func TestPipeUnpollable(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		p, q := newPipeProtocol(ctx), newPipeProtocol(ctx)
@@ -294,8 +295,8 @@ func TestPipeUnpollable(t *testing.T) {
 	})
 }
 
-// Two transports cannot have the same descriptor, which a standard stream keeps. Run in a
-// child, as it is the end of the streams.
+// Two transports cannot use the same descriptor. A transport closes a standard stream,
+// so this runs in a child process.
 func TestPipeStandardStreams(t *testing.T) {
 	if os.Getenv("AIO_TEST_PIPE_CHILD") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestPipeStandardStreams$")
@@ -318,7 +319,7 @@ func TestPipeStandardStreams(t *testing.T) {
 		}
 		for fd := range 2 {
 			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
-				return fmt.Errorf("descriptor %d is gone: %w", fd, err)
+				return fmt.Errorf("descriptor %d is closed: %w", fd, err)
 			}
 		}
 		p.wantLost(t, ctx, nil)
@@ -326,7 +327,7 @@ func TestPipeStandardStreams(t *testing.T) {
 		tr.Close()
 		q.wantLost(t, ctx, nil)
 		if _, err := os.Stdin.Stat(); !errors.Is(err, os.ErrClosed) {
-			return fmt.Errorf("standard input is open: %w", err)
+			return fmt.Errorf("standard input is still open: %w", err)
 		}
 		return nil
 	})

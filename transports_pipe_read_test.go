@@ -10,8 +10,8 @@ import (
 	"github.com/goaio/aio"
 )
 
-// LOOP-268: both callbacks are entries of the same pass, and the result of EOFReceived is
-// ignored.
+// LOOP-268: EOFReceived and ConnectionLost are called in the same pass, and the result
+// of EOFReceived is ignored.
 func TestPipeReadEOF(t *testing.T) {
 	for _, keepOpen := range []bool{false, true} {
 		bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -21,7 +21,7 @@ func TestPipeReadEOF(t *testing.T) {
 			tr := pipeRead(t, ctx, r, p)
 			p.atEOF = func() {
 				if !tr.IsClosing() || tr.IsReading() {
-					t.Error("in EOFReceived the transport still reads")
+					t.Error("the transport still reads in EOFReceived")
 				}
 				p.loop.CallSoon(func() { p.log.add("after") })
 			}
@@ -37,7 +37,7 @@ func TestPipeReadEOF(t *testing.T) {
 	}
 }
 
-// A panic of EOFReceived is reported, and ConnectionLost comes all the same.
+// A panic of EOFReceived is reported, and ConnectionLost is still called.
 func TestPipeEOFReceivedPanics(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)
@@ -92,7 +92,7 @@ func TestPipeReadErrorReported(t *testing.T) {
 	})
 }
 
-// A panic of DataReceived is reported, and the pipe goes on.
+// A panic of DataReceived is reported, and the pipe stays open.
 func TestPipeDataReceivedPanics(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)
@@ -155,7 +155,7 @@ func TestPipeBufferedProtocol(t *testing.T) {
 			t.Errorf("with an empty buffer: lost %v, reports %v", err, *reports)
 		}
 		if !tr.IsClosing() {
-			t.Error("the transport is open")
+			t.Error("the transport is still open")
 		}
 		return nil
 	})
@@ -211,8 +211,7 @@ func TestPipePauseReading(t *testing.T) {
 		tr.ResumeReading()
 		p.wantGot(t, ctx, "b")
 
-		// Pausing takes the turn away that a transport has in this pass; nothing
-		// is lost by it.
+		// Pausing skips the transport's read in this pass; no data is lost.
 		w.WriteString("c")
 		tr.PauseReading()
 		tr.ResumeReading()
@@ -239,7 +238,7 @@ func TestPipeReadClose(t *testing.T) {
 		tr := pipeRead(t, ctx, r, p)
 		w.WriteString("never read")
 		tr.Close()
-		p.log.want(t, "") // it comes from the loop
+		p.log.want(t, "") // the loop calls it later
 		if !tr.IsClosing() {
 			t.Error("it is not closing")
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// pipeOnPoller runs main over the system's poller, where there is one.
+// pipeOnPoller runs main with the poller, if the system has one.
 func pipeOnPoller(t *testing.T, main func(t *testing.T, ctx context.Context) error) {
 	t.Helper()
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -25,7 +25,7 @@ func pipeOnPoller(t *testing.T, main func(t *testing.T, ctx context.Context) err
 	})
 }
 
-// pipeProtocol is a protocol of both kinds of pipes, which writes down what it is told.
+// pipeProtocol is a protocol for both directions. It logs its calls.
 type pipeProtocol struct {
 	loop      *aio.Loop
 	transport aio.BaseTransport
@@ -80,7 +80,8 @@ func (p *pipeProtocol) ConnectionLost(err error) {
 	}
 }
 
-// wantGot waits until the protocol has got as many bytes as want.
+// wantGot waits until the protocol has received as many bytes as want, and compares
+// them.
 func (p *pipeProtocol) wantGot(t *testing.T, ctx context.Context, want string) {
 	t.Helper()
 	for len(p.got) < len(want) {
@@ -95,7 +96,7 @@ func (p *pipeProtocol) wantGot(t *testing.T, ctx context.Context, want string) {
 	p.got = nil
 }
 
-// wantLost waits for ConnectionLost.
+// wantLost waits for ConnectionLost and compares its error.
 func (p *pipeProtocol) wantLost(t *testing.T, ctx context.Context, want error) {
 	t.Helper()
 	err, awaitErr := p.lost.Await(ctx)
@@ -118,7 +119,7 @@ func pipeEnds(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// pipeRead connects r.
+// pipeRead makes a read transport for r.
 func pipeRead(t *testing.T, ctx context.Context, r *os.File, p *pipeProtocol) aio.ReadTransport {
 	t.Helper()
 	tr, _, err := aio.ConnectReadPipe(ctx, func() *pipeProtocol { return p }, r)
@@ -129,7 +130,7 @@ func pipeRead(t *testing.T, ctx context.Context, r *os.File, p *pipeProtocol) ai
 	return tr
 }
 
-// pipeWrite connects w.
+// pipeWrite makes a write transport for w.
 func pipeWrite(t *testing.T, ctx context.Context, w *os.File, p *pipeProtocol) aio.WriteTransport {
 	t.Helper()
 	tr, _, err := aio.ConnectWritePipe(ctx, func() *pipeProtocol { return p }, w)
@@ -140,15 +141,15 @@ func pipeWrite(t *testing.T, ctx context.Context, w *os.File, p *pipeProtocol) a
 	return tr
 }
 
-// pipeReports collects what reaches the exception handler.
+// pipeReports collects the reports to the exception handler.
 func pipeReports(l *aio.Loop) *[]aio.ExceptionContext {
 	reports := new([]aio.ExceptionContext)
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { *reports = append(*reports, ec) })
 	return reports
 }
 
-// pipeFill writes until size bytes more than the pipe takes are in the buffer, and
-// returns all that was written.
+// pipeFill writes until data is left in the write buffer, and returns everything that
+// was written.
 func pipeFill(t *testing.T, tr aio.WriteTransport) (written []byte) {
 	t.Helper()
 	written = bytes.Repeat([]byte("0123456789abcdef"), 64<<10)
@@ -199,13 +200,13 @@ func TestPipeRefusesFilesAndMisuse(t *testing.T) {
 			t.Errorf("a protocol of connections: %v", err)
 		}
 		if _, err := w.WriteString("x"); err != nil {
-			t.Errorf("the pipe is not the caller's any more: %v", err)
+			t.Errorf("the caller's pipe was closed: %v", err)
 		}
 		return nil
 	})
 }
 
-// LOOP-264: a socket will do.
+// LOOP-264: a socket works too.
 func TestPipeOverSocket(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		ln, err := net.Listen("tcp", "localhost:0")
@@ -242,8 +243,8 @@ func TestPipeOverSocket(t *testing.T) {
 	})
 }
 
-// LOOP-265: the entries of the ready queue are asyncio's: ConnectionMade in the pass
-// after the call, and the caller in the one after that, behind what ConnectionMade has
+// LOOP-265: as in asyncio, ConnectionMade is called in the pass after the call, and the
+// caller is resumed in the pass after that, after everything that ConnectionMade has
 // scheduled.
 func TestPipeConnectionMadeBeforeReturn(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
@@ -257,7 +258,7 @@ func TestPipeConnectionMadeBeforeReturn(t *testing.T) {
 		}
 		p.log.want(t, "first made second")
 		if got != p || p.transport != aio.BaseTransport(tr) || tr.GetProtocol() != aio.Protocol(p) {
-			t.Error("transport and protocol do not belong together")
+			t.Error("the transport has another protocol")
 		}
 		tr.Close()
 		p.wantLost(t, ctx, nil)
@@ -276,7 +277,7 @@ func TestPipeConnectionMadeBeforeReturn(t *testing.T) {
 	})
 }
 
-// A panic of ConnectionMade is reported, and nothing else.
+// A panic of ConnectionMade is reported and has no other effect.
 func TestPipeConnectionMadePanics(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)
@@ -351,11 +352,12 @@ func TestPipeClosedAfterConnectionLost(t *testing.T) {
 			}
 			c.p.wantLost(t, ctx, nil)
 		}
-		// The ends that were taken over are gone, as those here see.
+		// The ends that were passed to the loop are closed, as the other ends
+		// show.
 		if b, err := io.ReadAll(r2); len(b) != 0 || err != nil {
 			t.Errorf("reading: %q, %v", b, err)
 		}
-		for { // the goroutines close a little later
+		for { // the goroutines close them a little later
 			if _, err := w.WriteString("x"); err != nil {
 				if !errors.Is(err, syscall.EPIPE) {
 					t.Errorf("writing: %v", err)
@@ -364,13 +366,13 @@ func TestPipeClosedAfterConnectionLost(t *testing.T) {
 			}
 		}
 		if _, err := r.Stat(); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("the file that was given: %v", err)
+			t.Errorf("the file passed in: %v", err)
 		}
 		return nil
 	})
 }
 
-// A loop that is closed closes its pipes.
+// Closing a loop closes its pipes.
 func TestPipeLoopClosed(t *testing.T) {
 	r, w := pipeEnds(t)
 	r2, w2 := pipeEnds(t)
@@ -394,7 +396,7 @@ func TestPipeLoopClosed(t *testing.T) {
 		if b, err := io.ReadAll(r2); len(b) != 0 || err != nil {
 			t.Errorf("read %q, %v", b, err)
 		}
-		for err == nil { // the goroutines close a little later
+		for err == nil { // the goroutines close them a little later
 			_, err = w.WriteString("x")
 		}
 		if !errors.Is(err, syscall.EPIPE) {

@@ -89,7 +89,7 @@ func TestPipeWriteBufferLimits(t *testing.T) {
 	})
 }
 
-// LOOP-273. The goroutines learn of it only when they write.
+// LOOP-273. With goroutines the error is noticed only at a later write.
 func TestPipeWriteErrorAtOnce(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)
@@ -141,7 +141,7 @@ func TestPipeReaderGone(t *testing.T) {
 	})
 }
 
-// Where the goroutines serve a pipe, writing tells that the reader is gone.
+// With goroutines, only a write notices that the reader has closed the pipe.
 func TestPipeReaderGoneNoticedByWriting(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)
@@ -161,7 +161,7 @@ func TestPipeReaderGoneWithDataPending(t *testing.T) {
 		p := newPipeProtocol(ctx)
 		tr := pipeWrite(t, ctx, w, p)
 		pipeFill(t, tr)
-		tr.Close() // waits for the rest, which nobody will read
+		tr.Close() // waits for the buffered data, which nobody will read
 		r.Close()
 		p.wantLost(t, ctx, syscall.EPIPE)
 		if tr.GetWriteBufferSize() != 0 {
@@ -247,7 +247,7 @@ func TestPipeAbort(t *testing.T) {
 	})
 }
 
-// Who writes a lot does not need new memory each time that the pipe is full.
+// A program that writes much does not allocate whenever the pipe is full.
 func TestPipeWriteBufferIsReused(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
 		r, w := pipeEnds(t)
@@ -264,7 +264,7 @@ func TestPipeWriteBufferIsReused(t *testing.T) {
 					return err
 				}
 				left = left[n:]
-				letPass(ctx, 3) // the pipe is filled again
+				letPass(ctx, 3) // fills the pipe again
 			}
 			return nil
 		}

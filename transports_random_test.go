@@ -1,9 +1,8 @@
 package aio_test
 
-// Two transports that talk to each other while a random number generator pauses them,
-// changes their protocols, and writes, half-closes and aborts by their hand. Whatever it
-// does, every byte must arrive in its order, and each end must see the end of input and
-// of the connection once.
+// Two transports communicate while a random number generator pauses them, replaces
+// their protocols, writes, half-closes and aborts. Every byte must arrive in order, and
+// each end must get EOFReceived and ConnectionLost exactly once.
 
 import (
 	"context"
@@ -19,7 +18,7 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// randPattern is what each end sends, from its beginning.
+// randPattern is the data that each end sends, from its beginning.
 var randPattern = func() []byte {
 	p := make([]byte, 1<<20)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -29,14 +28,14 @@ var randPattern = func() []byte {
 	return p
 }()
 
-// randEnd is one end. It is the protocol in the form of randPlain or randBuffered.
+// randEnd is one end. randPlain and randBuffered make it a protocol.
 type randEnd struct {
 	name    string
 	rng     *rand.Rand
 	t       aio.Transport
 	peer    *randEnd
-	halves  bool // there is a WriteEOF
-	total   int  // to be sent
+	halves  bool // WriteEOF is supported
+	total   int  // number of bytes to send
 	sent    int
 	got     int
 	buf     []byte
@@ -81,9 +80,9 @@ func (p *randEnd) received(b []byte) {
 	case len(b) == 0:
 		p.fail("no data was received")
 	case p.eof || p.lost > 0:
-		p.fail("%d bytes after the end", len(b))
+		p.fail("%d bytes after EOF", len(b))
 	case p.got+len(b) > p.peer.sent || !slices.Equal(b, randPattern[p.got:p.got+len(b)]):
-		p.fail("%d bytes that are not those after the first %d, of %d", len(b), p.got, p.peer.sent)
+		p.fail("%d bytes differ from those expected after the first %d, of %d", len(b), p.got, p.peer.sent)
 	}
 	p.got += len(b)
 	if p.rng.IntN(3) == 0 {
@@ -94,7 +93,7 @@ func (p *randEnd) received(b []byte) {
 
 func (p *randEnd) EOFReceived() bool {
 	if p.eof || p.lost > 0 {
-		p.fail("one more end of input")
+		p.fail("another EOF")
 	}
 	p.eof = true
 	p.maybeEnd()
@@ -109,7 +108,7 @@ func (p *randEnd) ConnectionLost(err error) {
 	case err != nil && !p.aborted && !p.peer.aborted:
 		p.fail("ConnectionLost(%v)", err)
 	}
-	if !p.eofSent { // which would make it misuse
+	if !p.eofSent { // otherwise a write is misuse
 		if _, err := p.t.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 			p.fail("Write in ConnectionLost: %v", err)
 		}
@@ -131,7 +130,7 @@ func (p *randEnd) ResumeWriting() {
 	p.write()
 }
 
-// act does anything that may be done at any time.
+// act does something that is allowed at any time.
 func (p *randEnd) act() {
 	switch p.rng.IntN(8) {
 	case 0, 1:
@@ -147,7 +146,7 @@ func (p *randEnd) act() {
 	}
 }
 
-// write writes a bit more, if there is more, and most of the time only if it may.
+// write writes some more data. If writing is paused it usually does nothing.
 func (p *randEnd) write() {
 	if p.eofSent || p.t.IsClosing() || p.stop && p.rng.IntN(20) > 0 {
 		return
@@ -161,15 +160,15 @@ func (p *randEnd) write() {
 	} else {
 		err = p.t.Writelines([][]byte{b[:k], b[k:]})
 	}
-	clear(b) // it was copied
+	clear(b) // the data was copied
 	if err != nil && !p.aborted && !p.peer.aborted {
 		p.fail("Write: %v", err)
 	}
 	p.maybeEnd()
 }
 
-// maybeEnd ends the connection, or its half, when all is said. Where there are no halves,
-// the end of input takes the place of a last word.
+// maybeEnd closes the connection or its writing side when everything has been sent.
+// Without WriteEOF, Close is used.
 func (p *randEnd) maybeEnd() {
 	if p.t.IsClosing() || p.sent < p.total {
 		return
@@ -187,7 +186,7 @@ func (p *randEnd) maybeEnd() {
 	}
 }
 
-// randTalk lets the two ends of a connection talk until both are lost.
+// randTalk lets the two ends of a connection communicate until both are lost.
 func randTalk(t *testing.T, ctx context.Context, seed uint64, pair func(t *testing.T) (a, b net.Conn)) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -209,7 +208,7 @@ func randTalk(t *testing.T, ctx context.Context, seed uint64, pair func(t *testi
 			end.act()
 			end.maybeEnd()
 		}
-		if turn > 2000 { // enough: the rest in one go
+		if turn > 2000 { // send the rest in one piece
 			for _, end := range []*randEnd{a, b} {
 				end.t.ResumeReading()
 				end.write()
@@ -242,7 +241,7 @@ func randTalk(t *testing.T, ctx context.Context, seed uint64, pair func(t *testi
 		case end.got != end.peer.total:
 			t.Errorf("seed %d: %s: got %d bytes of %d", seed, end.name, end.got, end.peer.total)
 		case end.halves && !end.eof:
-			t.Errorf("seed %d: %s: no end of input", seed, end.name)
+			t.Errorf("seed %d: %s: no EOF", seed, end.name)
 		}
 		end.t.Abort()
 	}
@@ -269,7 +268,7 @@ func TestTransportsRandom(t *testing.T) {
 	}
 }
 
-// randMorePairs are those that not each system has.
+// randMorePairs are pairs that not all systems support.
 var randMorePairs = map[string]func(t *testing.T) (a, b net.Conn){}
 
 // randTCP returns the two ends of a TCP connection.

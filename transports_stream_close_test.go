@@ -30,16 +30,16 @@ func TestStreamClosing(t *testing.T) {
 			c.want("write:1/1 shutdown", "the writing half is closed at once, and once")
 			c.readable("still", io.EOF)
 			c.passes(4)
-			c.want("| | read:5 data:still | read:EOF eof | lost close", "the reading half is open until its end")
+			c.want("| | read:5 data:still | read:EOF eof | lost close", "the reading half is open until EOF")
 		}},
-		{"LOOP-251 WriteEOF with something in the buffer", func(c *ioCase) {
+		{"LOOP-251 WriteEOF with buffered data", func(c *ioCase) {
 			c.s.Out = []any{0, 1}
 			c.write("xy")
 			c.t.WriteEOF()
 			c.t.WriteEOF()
 			c.s.Writable()
 			c.passes(2)
-			c.want("write:0/2 | | write:1/2", "the buffer goes out first")
+			c.want("write:0/2 | | write:1/2", "the buffer is sent first")
 			c.s.Writable()
 			c.passes(2)
 			c.want("| | write:1/1 shutdown", "then the half is closed, and the connection stays")
@@ -53,8 +53,8 @@ func TestStreamClosing(t *testing.T) {
 			c.write("xy")
 			c.t.WriteEOF()
 			for range 3 {
-				// before the shutdown, after it, and when the connection
-				// is lost
+				// before the shutdown, after it, and after
+				// ConnectionLost
 				for _, p := range [][]byte{[]byte("z"), nil} {
 					_, err := c.t.Write(p)
 					matches(c.T, "Write", err, aio.ErrUsage)
@@ -66,14 +66,14 @@ func TestStreamClosing(t *testing.T) {
 				c.passes(2)
 			}
 			c.taken("xy")
-			c.want("write:0/2 | | write:2/2 shutdown | lost abort | | |", "it is misuse in each state, and the buffer goes out")
+			c.want("write:0/2 | | write:2/2 shutdown | lost abort | | |", "it is misuse in each state, and the buffer is sent")
 		}},
 		{"LOOP-252 WriteEOF after Close", func(c *ioCase) {
 			c.t.Close()
 			c.t.WriteEOF()
 			c.passes(2)
 			c.t.WriteEOF()
-			c.want("| lost close |", "WriteEOF has no effect any more")
+			c.want("| lost close |", "WriteEOF has no effect")
 		}},
 		{"Close after WriteEOF", func(c *ioCase) {
 			c.s.Out = []any{0}
@@ -91,7 +91,7 @@ func TestStreamClosing(t *testing.T) {
 			c.write("0123456789A")
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/11 pause | | write:11/11 resume shutdown |", "the buffer is empty by then, so the half is closed at once")
+			c.want("write:0/11 pause | | write:11/11 resume shutdown |", "the buffer is empty, so the half is closed at once")
 			c.t.Abort()
 		}},
 		{"WriteEOF fails", func(c *ioCase) {
@@ -100,7 +100,7 @@ func TestStreamClosing(t *testing.T) {
 			c.passes(2)
 			c.want("shutdown | lost:errIO abort |", "the error ends the connection")
 		}},
-		{"there is no WriteEOF", func(c *ioCase) {
+		{"WriteEOF is not supported", func(c *ioCase) {
 			c.s.NoHalfClose = true
 			if c.t.CanWriteEOF() {
 				c.Error("CanWriteEOF() = true")
@@ -108,7 +108,7 @@ func TestStreamClosing(t *testing.T) {
 			c.misused("WriteEOF", c.t.WriteEOF)
 			c.write("on")
 			c.t.Close()
-			c.t.WriteEOF() // does nothing anyway
+			c.t.WriteEOF() // has no effect
 			c.passes(1)
 			c.want("write:2/2 | lost close", "the connection still works")
 		}},
@@ -128,7 +128,7 @@ func TestStreamClosing(t *testing.T) {
 			c.passes(2)
 			c.want("| |", "nothing comes afterwards")
 		}},
-		{"LOOP-254 Close with something in the buffer", func(c *ioCase) {
+		{"LOOP-254 Close with buffered data", func(c *ioCase) {
 			c.s.Out = []any{0, 1}
 			c.write("xy")
 			c.t.Close()
@@ -139,7 +139,7 @@ func TestStreamClosing(t *testing.T) {
 			c.readable("unread")
 			c.s.Writable()
 			c.passes(3)
-			c.want("write:0/2 | | write:1/2 |", "the buffer goes out, and nothing is read")
+			c.want("write:0/2 | | write:1/2 |", "the buffer is sent, and nothing is read")
 			c.s.Writable()
 			c.l.CallSoon(func() { c.log.add("soon") })
 			c.passes(2)
@@ -173,9 +173,9 @@ func TestStreamClosing(t *testing.T) {
 			c.readable(errIO)
 			c.s.HungUp()
 			c.passes(3)
-			c.want("| lost close | |", "there is no second reason")
+			c.want("| lost close | |", "a second error has no effect")
 		}},
-		{"LOOP-259 what an error report has", func(c *ioCase) {
+		{"LOOP-259 contents of an error report", func(c *ioCase) {
 			var got aio.ExceptionContext
 			c.l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { got = ec })
 			c.p.on["data:x"] = func() { panic("no") }
@@ -193,7 +193,7 @@ func TestStreamClosing(t *testing.T) {
 			}
 		}},
 		{"LOOP-260 the stream is open in ConnectionLost", func(c *ioCase) {
-			c.p.on["lost"] = func() { c.want("| lost", "the protocol is told while the stream is open") }
+			c.p.on["lost"] = func() { c.want("| lost", "ConnectionLost is called while the stream is open") }
 			c.t.Close()
 			c.passes(1)
 			c.want("close", "then the stream is closed")
@@ -208,14 +208,14 @@ func TestStreamClosing(t *testing.T) {
 			c.passes(5)
 			c.want("| made reported:panic | | read:5 data:hello | read:EOF eof | lost close", "the panic is reported, and the connection is served")
 		}},
-		{"LOOP-226 what is no protocol", func(c *ioCase) {
+		{"LOOP-226 an invalid protocol", func(c *ioCase) {
 			c.misused("SetProtocol(nil)", func() { c.t.SetProtocol(nil) })
 			c.misused("SetProtocol(1)", func() { c.t.SetProtocol(1) })
 			if c.t.GetProtocol() != aio.Protocol(c.p) {
 				c.Errorf("the protocol is %v", c.t.GetProtocol())
 			}
 		}},
-		{"PROTO-011 what is not known", func(c *ioCase) {
+		{"PROTO-011 unknown extra info", func(c *ioCase) {
 			for _, name := range []string{"sockname", "peername", "sslcontext", "nothing", ""} {
 				if v := c.t.GetExtraInfo(name); v != nil {
 					c.Errorf("GetExtraInfo(%q) = %v", name, v)
@@ -227,8 +227,8 @@ func TestStreamClosing(t *testing.T) {
 	}
 }
 
-// PROTO-001, PROTO-002: a protocol needs none of the callbacks but one, and one that has
-// no EOFReceived has the transport close.
+// PROTO-001, PROTO-002: a protocol needs only one callback; without EOFReceived the
+// transport closes at EOF.
 func TestStreamOfAProtocolWithLittleInterest(t *testing.T) {
 	scripted(t, func(c *ioCase) {
 		c.t.SetProtocol(struct{ ioMade }{})
@@ -238,16 +238,16 @@ func TestStreamOfAProtocolWithLittleInterest(t *testing.T) {
 		c.s.Writable()
 		c.readable("nobody wants it", io.EOF)
 		c.passes(5)
-		c.want("write:0/11 | | read:15 write:11/11 | read:EOF | close |", "there is nobody to tell, and the transport works all the same")
+		c.want("write:0/11 | | read:15 write:11/11 | read:EOF | close |", "the transport works without the callbacks")
 	})
 }
 
-// ioMade is the least of a protocol.
+// ioMade is a minimal protocol.
 type ioMade struct{}
 
 func (ioMade) ConnectionMade(aio.BaseTransport) {}
 
-// LOOP-237: the fifth write that is dropped, and each after it, is logged.
+// LOOP-237: the fifth dropped write, and each after it, is logged.
 func TestStreamLogsWritesThatAreDropped(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	var logged bytes.Buffer
@@ -265,7 +265,7 @@ func TestStreamLogsWritesThatAreDropped(t *testing.T) {
 	})
 }
 
-// A transport belongs to its loop, and says so to other goroutines.
+// Calls from other goroutines return an error that says so.
 func TestStreamFromOutside(t *testing.T) {
 	scripted(t, func(c *ioCase) {
 		var wg sync.WaitGroup
@@ -294,7 +294,7 @@ func TestStreamFromOutside(t *testing.T) {
 			}
 		})
 		wg.Wait()
-		c.want("", "no call that was refused had an effect")
+		c.want("", "no refused call had an effect")
 		for _, state := range []string{"open", "closing", "closed"} {
 			if s := fmt.Sprint(c.t); !strings.HasPrefix(s, "Transport "+state+" ") {
 				t.Errorf("an %s transport is %q", state, s)
@@ -311,7 +311,7 @@ func TestStreamFromOutside(t *testing.T) {
 	})
 }
 
-// A transport whose loop is closed says so, and has let go of its connection.
+// A transport of a closed loop returns an error, and has closed its connection.
 func TestStreamOfAClosedLoop(t *testing.T) {
 	for _, pair := range []func(*testing.T) (a, b net.Conn){
 		func(*testing.T) (a, b net.Conn) { return net.Pipe() },
@@ -331,7 +331,7 @@ func TestStreamOfAClosedLoop(t *testing.T) {
 			}
 			t.Cleanup(func() {
 				if !l.IsClosed() || !tr.IsClosing() {
-					t.Error("the loop or the transport is open")
+					t.Error("the loop or the transport is still open")
 				}
 				if _, err := tr.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Write: %v", err)

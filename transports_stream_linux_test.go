@@ -1,6 +1,7 @@
 package aio_test
 
-// Streams over sockets of a kernel whose buffers and edges are known.
+// Streams over sockets of a kernel whose buffer sizes and edge-triggered events are
+// known.
 
 import (
 	"context"
@@ -18,7 +19,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// ioPeer is the other end of a connection, as a descriptor that does not block.
+// ioPeer is the other end of a connection, a non-blocking descriptor.
 type ioPeer struct {
 	t  *testing.T
 	fd int
@@ -28,11 +29,11 @@ type ioPeer struct {
 func (p *ioPeer) write(s string) {
 	p.t.Helper()
 	if n, err := unix.Write(p.fd, []byte(s)); n != len(s) || err != nil {
-		p.t.Errorf("the peer has written %d of %d bytes: %v", n, len(s), err)
+		p.t.Errorf("the peer wrote %d of %d bytes: %v", n, len(s), err)
 	}
 }
 
-// read reads what there is: eof tells that this was all.
+// read reads the available data; eof reports EOF.
 func (p *ioPeer) read() (got string, eof bool) {
 	p.t.Helper()
 	buf := make([]byte, 1<<16)
@@ -79,17 +80,18 @@ func ioSocketpair(t *testing.T) (net.Conn, *ioPeer) {
 	return conn, p
 }
 
-// ioTrace is a test that compares the order of everything, in passes, with asyncio's.
+// ioTrace is a test that compares the order of all events, including passes, with
+// asyncio's.
 type ioTrace struct {
 	*testing.T
 	ctx context.Context
 	l   *aio.Loop
 	log *eventLog
 
-	each func(event string) // of the protocols
+	each func(event string) // called for each event of the protocols
 }
 
-// open makes a transport over conn.
+// open creates a transport over conn.
 func (c *ioTrace) open(name string, conn net.Conn, set func(p *ioLogger)) *ioLogger {
 	c.Helper()
 	_, p, err := aio.CreateConnection(c.ctx, func() *ioLogger {
@@ -113,7 +115,7 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 		name, want string
 		run        func(c *ioTrace)
 	}{
-		{"data and ends in both directions", // PROTO-003, LOOP-214, LOOP-265
+		{"data and EOF in both directions", // PROTO-003, LOOP-214, LOOP-265
 			"| amade | amade' task | bmade | bmade' task | bdata:hi | task bdata:hi' | beof | task closed beof' | blost adata:bye | blost' adata:bye' aeof | aeof' alost | alost' | end |",
 			func(c *ioTrace) {
 				left, right := ioConnPair(c.T)
@@ -132,7 +134,7 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				c.log.add("closed")
 				letPass(c.ctx, 5)
 			}},
-		{"data before the transport, and an end with data",
+		{"data before the transport, and EOF with data",
 			"| amade | amade' task adata:early | adata:early' | task | adata:x | adata:x' aeof | aeof' alost | alost' | end |",
 			func(c *ioTrace) {
 				conn, b := ioSocketpair(c.T)
@@ -168,7 +170,7 @@ func TestStreamInterleavesAsInCPython(t *testing.T) {
 				c.log.add("resumed")
 				letPass(c.ctx, 5)
 			}},
-		{"one that is resumed has its turn after those that are ready",
+		{"a resumed transport is read after those that are ready",
 			"| amade | amade' | bmade | bmade' task | adata:1 bdata:2 | adata:1' bdata:2' | end |",
 			func(c *ioTrace) {
 				left, p := ioSocketpair(c.T)
@@ -271,11 +273,11 @@ func ioConnPair(t *testing.T) (a, b net.Conn) {
 	return a, b
 }
 
-// LOOP-228, LOOP-232, LOOP-240, LOOP-254: a socket that takes only a part, over and over.
+// LOOP-228, LOOP-232, LOOP-240, LOOP-254: a socket that repeatedly accepts only a part.
 func TestStreamPartialWritesToSocket(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {
 		conn, peer := ioSocketpair(t)
-		conn.(*net.UnixConn).SetWriteBuffer(1) // the least that the kernel allows
+		conn.(*net.UnixConn).SetWriteBuffer(1) // the minimum of the kernel
 		a := c.open("", conn, nil)
 		sent := ioPattern(200000)
 		if n, err := a.t.Write(sent[:150000]); n != 150000 || err != nil {
@@ -283,7 +285,7 @@ func TestStreamPartialWritesToSocket(t *testing.T) {
 		}
 		taken := 150000 - a.t.GetWriteBufferSize()
 		if taken == 0 || taken > 100000 {
-			t.Errorf("the socket has taken %d bytes", taken)
+			t.Errorf("the socket accepted %d bytes", taken)
 		}
 		if err := a.t.Writelines([][]byte{sent[150000:180000], sent[180000:]}); err != nil {
 			t.Error(err)
@@ -299,18 +301,18 @@ func TestStreamPartialWritesToSocket(t *testing.T) {
 			more, _ := peer.read()
 			got += more
 			if left := a.t.GetWriteBufferSize(); len(got)+left > len(sent) {
-				t.Fatalf("%d bytes have come and %d are left", len(got), left)
+				t.Fatalf("%d bytes arrived and %d are left", len(got), left)
 			}
 		}
 		c.log.want(t, "resume lost")
 		more, eof := peer.read()
 		if got += more; !eof || got != string(sent) {
-			t.Errorf("the peer has read %d bytes and %v, the same: %v", len(got), eof, got == string(sent))
+			t.Errorf("the peer read %d bytes and %v, equal: %v", len(got), eof, got == string(sent))
 		}
 	})
 }
 
-// ioTraced runs main in a task of a loop that reports to the log.
+// ioTraced runs main in a task of a loop whose reports are logged.
 func ioTraced(t *testing.T, main func(c *ioTrace)) {
 	t.Helper()
 	l := aio.NewEventLoop(nil)
@@ -327,7 +329,7 @@ func ioTraced(t *testing.T, main func(c *ioTrace)) {
 	}
 }
 
-// ioPattern returns n bytes in which what is missing or twice shows.
+// ioPattern returns n bytes in which missing and duplicated parts can be recognized.
 func ioPattern(n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -336,7 +338,7 @@ func ioPattern(n int) []byte {
 	return p
 }
 
-// until waits until what the poller finds has made f true.
+// until waits until f returns true as a result of poller events.
 func (c *ioTrace) until(what string, f func() bool) {
 	c.Helper()
 	for range 10000 {
@@ -347,11 +349,12 @@ func (c *ioTrace) until(what string, f func() bool) {
 			c.Fatal(err)
 		}
 	}
-	c.Errorf("it does not come to this: %s", what)
+	c.Errorf("timed out: %s", what)
 }
 
-// A read of a Unix socket stops where the peer has sent a descriptor along. What is
-// behind that was there when the poller spoke, and it will not speak again.
+// A read of a Unix socket stops before data that was sent with a descriptor. That data
+// was already there when the poller reported readiness, so the poller will not report
+// it again.
 func TestStreamUnixDescriptorAlong(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {
 		conn, peer := ioSocketpair(t)
@@ -365,7 +368,7 @@ func TestStreamUnixDescriptorAlong(t *testing.T) {
 	})
 }
 
-// So it does in a Unix socket that is to tell who has written.
+// The same for a Unix socket that passes the credentials of the sender.
 func TestStreamUnixCredentials(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {
 		conn, peer := ioSocketpair(t)
@@ -404,7 +407,7 @@ func ioTCP(t *testing.T) (net.Conn, *net.TCPConn) {
 	return conn, peer.(*net.TCPConn)
 }
 
-// control calls f with the descriptor of c.
+// ioControl calls f with the descriptor of c.
 func ioControl(t *testing.T, c syscall.Conn, f func(fd int) error) {
 	t.Helper()
 	rc, err := c.SyscallConn()
@@ -417,8 +420,8 @@ func ioControl(t *testing.T, c syscall.Conn, f func(fd int) error) {
 	}
 }
 
-// PROTO-007: a read that fills its buffer leaves something behind, of which the poller
-// does not speak again.
+// PROTO-007: after a read that fills its buffer there is more data, which the poller
+// does not report again.
 func TestStreamFullReads(t *testing.T) {
 	for name, pair := range map[string]func(*testing.T) (a, b net.Conn){"tcp": randTCP, "unix": ioConnPair, "pipe": func(*testing.T) (a, b net.Conn) { return net.Pipe() }} {
 		t.Run(name, func(t *testing.T) {
@@ -437,7 +440,7 @@ func TestStreamFullReads(t *testing.T) {
 	}
 }
 
-// A read stops where there is urgent data, which is skipped.
+// A read stops at urgent data, which is skipped.
 func TestStreamUrgentData(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {
 		conn, peer := ioTCP(t)
@@ -466,7 +469,7 @@ func TestStreamUrgentData(t *testing.T) {
 	})
 }
 
-// A peer that resets the connection.
+// The peer resets the connection.
 func TestStreamReset(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -495,9 +498,9 @@ func TestStreamReset(t *testing.T) {
 			reset()
 			letPass(c.ctx, 5)
 			if a.lost.IsSet() {
-				c.Error("nobody has asked for that")
+				c.Error("not requested")
 			}
-			for range 2 { // the first one gets the pending error
+			for range 2 { // the first one returns the pending error
 				if n, err := a.t.Write([]byte("x")); n != 0 || err == nil {
 					c.Errorf("Write() = %d, %v", n, err)
 				}
@@ -535,7 +538,7 @@ func TestStreamReset(t *testing.T) {
 	}
 }
 
-// Small writes are sent at once, whoever has made the connection.
+// TCP_NODELAY is set on all connections, whoever has created them.
 func TestStreamNoDelay(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		check := func(what string, tr aio.Transport) {
@@ -582,7 +585,7 @@ func TestStreamNoDelay(t *testing.T) {
 	})
 }
 
-// LOOP-261, LOOP-262: what is known of a socket, and what can be done to it.
+// LOOP-261, LOOP-262: properties of a socket, and operations on it.
 func TestTransportSocket(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {
 		conn, peer := ioTCP(t)
@@ -623,27 +626,26 @@ func TestTransportSocket(t *testing.T) {
 			t.Errorf("LocalAddr of a closed socket: %v", s.LocalAddr())
 		}
 		for _, name := range []string{"sockname", "peername"} {
-			// which a transport remembers
+			// cached by the transport
 			if a.t.GetExtraInfo(name) == nil {
 				t.Errorf("%s of a closed transport is nil", name)
 			}
 		}
 
-		// The duplicate lives on, and what happens to it is none of the loop's
-		// business.
+		// The duplicate stays open, and is independent of the loop.
 		if _, err := dup.Write([]byte("hello")); err != nil {
 			t.Error(err)
 		}
 		buf := make([]byte, 5)
 		if _, err := io.ReadFull(peer, buf); err != nil || string(buf) != "hello" {
-			t.Errorf("the peer has read %q, %v", buf, err)
+			t.Errorf("the peer read %q, %v", buf, err)
 		}
 		peer.Write([]byte("back"))
 		letPass(c.ctx, 3)
 		if n, err := dup.Read(buf); err != nil || string(buf[:n]) != "back" {
-			t.Errorf("the duplicate has read %q, %v", buf[:n], err)
+			t.Errorf("the duplicate read %q, %v", buf[:n], err)
 		}
-		// Not even when the descriptor's number is somebody else's.
+		// even if another connection has the descriptor's number.
 		conn, other := ioTCP(t)
 		b := c.open("", conn, nil)
 		peer.Write([]byte("more"))

@@ -50,7 +50,7 @@ func TestStreamTransportEcho(t *testing.T) {
 	})
 }
 
-// LOOP-214: ConnectionMade comes from the loop, and reading starts after it.
+// LOOP-214: the loop calls ConnectionMade, and reading starts after that.
 func TestStreamOpening(t *testing.T) {
 	l, _ := newLoop(t)
 	log := new(eventLog)
@@ -73,7 +73,7 @@ func TestStreamOpening(t *testing.T) {
 			return err
 		}
 		log.want(t, "soon")
-		p.t.Abort() // before the poller's next look would have it read
+		p.t.Abort() // before the next poll would start a read
 		return nil
 	})); err != nil {
 		t.Error(err)
@@ -85,11 +85,11 @@ func TestStreamReading(t *testing.T) {
 		name string
 		run  func(c *ioCase)
 	}{
-		{"LOOP-218 a read for each pass", func(c *ioCase) {
+		{"LOOP-218 one read per pass", func(c *ioCase) {
 			c.readable(strings.Repeat("x", aio.MaxRead+5), "hello")
 			c.l.CallSoon(func() { c.log.add("soon") })
 			c.passes(4)
-			c.want("| soon | read:262144 data:262144 | read:5 data:xxxxx | read:5 data:hello", "there is one read for each pass, and callbacks have their turn")
+			c.want("| soon | read:262144 data:262144 | read:5 data:xxxxx | read:5 data:hello", "there is one read per pass, and other callbacks run in between")
 			c.s.Readable()
 			c.passes(2)
 			c.want("| | read:blocks", "a read that finds nothing is the last one")
@@ -113,7 +113,7 @@ func TestStreamReading(t *testing.T) {
 			c.t.ResumeReading()
 			reading(true)
 			c.passes(2)
-			c.want("| | read:3 data:one", "what came meanwhile is read afterwards, once")
+			c.want("| | read:3 data:one", "data that arrived during the pause is read once")
 			c.t.Close()
 			reading(false)
 			c.readable("two")
@@ -133,10 +133,10 @@ func TestStreamReading(t *testing.T) {
 			c.t.PauseReading()
 			c.t.ResumeReading()
 			c.passes(2)
-			c.want("| | read:3 data:one", "after several calls it is due once")
+			c.want("| | read:3 data:one", "several calls cause one read")
 		}},
 		{"paused and resumed when the read is due", func(c *ioCase) {
-			// then it is due again
+			// a read is due again
 			c.readable("one")
 			c.l.CallSoon(func() {
 				c.t.PauseReading()
@@ -144,7 +144,7 @@ func TestStreamReading(t *testing.T) {
 				c.log.add("resumed")
 			})
 			c.passes(4)
-			c.want("| resumed | | read:3 data:one |", "it is due again, in a later pass")
+			c.want("| resumed | | read:3 data:one |", "a read is due again, in a later pass")
 		}},
 		{"LOOP-215 paused in DataReceived", func(c *ioCase) {
 			c.p.on["data:one"] = func() { c.t.PauseReading() }
@@ -171,17 +171,17 @@ func TestStreamReading(t *testing.T) {
 			c.passes(4)
 			c.want("| | read:3 data:one | read:*errors.errorString | lost:errIO abort", "a read error ends the connection in the next pass")
 		}},
-		{"LOOP-221 PROTO-002 the end", func(c *ioCase) {
+		{"LOOP-221 PROTO-002 EOF", func(c *ioCase) {
 			c.readable("one", io.EOF)
 			c.passes(4)
-			c.want("| | read:3 data:one | read:EOF eof | lost close", "EOFReceived returns false, so the end follows")
+			c.want("| | read:3 data:one | read:EOF eof | lost close", "EOFReceived returns false, so ConnectionLost follows")
 		}},
-		{"LOOP-222 PROTO-002 the end of one direction", func(c *ioCase) {
+		{"LOOP-222 PROTO-002 EOF with an open writing side", func(c *ioCase) {
 			c.p.keepOpen = true
 			c.readable(io.EOF)
 			c.passes(2)
 			c.want("| | read:EOF eof", "EOFReceived returns true, so the connection stays")
-			c.s.HungUp() // no second time
+			c.s.HungUp() // EOF is not reported twice
 			c.t.PauseReading()
 			c.t.ResumeReading()
 			c.passes(2)
@@ -191,7 +191,7 @@ func TestStreamReading(t *testing.T) {
 			c.passes(1)
 			c.want("write:5/5 | lost close", "the other direction still works")
 		}},
-		{"the end while paused", func(c *ioCase) {
+		{"EOF while paused", func(c *ioCase) {
 			c.t.PauseReading()
 			c.s.In = []any{[]byte("rest"), io.EOF}
 			c.s.HungUp()
@@ -199,22 +199,23 @@ func TestStreamReading(t *testing.T) {
 			c.want("| |", "a hang-up waits while reading is paused")
 			c.t.ResumeReading()
 			c.passes(4)
-			c.want("| | read:4 data:rest | read:EOF eof | lost close", "the rest comes first, then the end")
+			c.want("| | read:4 data:rest | read:EOF eof | lost close", "the rest is delivered first, then EOF")
 		}},
-		{"a hang-up that is none", func(c *ioCase) {
-			// as urgent data, or an error that was fetched
+		{"a hang-up without EOF", func(c *ioCase) {
+			// for example urgent data, or an error that has been fetched
 			c.s.HungUp()
 			c.passes(2)
-			c.want("| | read:blocks", "a hang-up is a reason to read, and not the end")
+			c.want("| | read:blocks", "a hang-up is a reason to read, not EOF")
 			c.readable("one")
 			c.passes(2)
 			c.want("| | read:3 data:one", "reading continues")
 		}},
-		{"a short read after a hang-up", func(c *ioCase) { // there may be more
+		// there may be more data
+		{"a short read after a hang-up", func(c *ioCase) {
 			c.s.In = []any{[]byte("ab")}
 			c.s.HungUp()
 			c.passes(2)
-			c.s.In = []any{[]byte("cd")} // without a word
+			c.s.In = []any{[]byte("cd")} // without an event of the poller
 			c.passes(3)
 			c.want("| | read:2 data:ab | read:2 data:cd | read:blocks |", "after a hang-up the transport reads until that would block")
 		}},
@@ -250,7 +251,7 @@ func TestStreamReading(t *testing.T) {
 			c.readable("one", "two")
 			c.passes(3)
 			// LOOP-257
-			c.want("| | read:3 data:one reported:panic | lost abort", "the first reason is the one that counts")
+			c.want("| | read:3 data:one reported:panic | lost abort", "the first reason counts")
 		}},
 		{"LOOP-255 closed when the read is due", func(c *ioCase) {
 			c.l.CallSoon(func() { c.t.Close(); c.t.Close() })
@@ -273,7 +274,7 @@ func TestStreamReading(t *testing.T) {
 	}
 }
 
-// ioBuffered is a BufferedProtocol that writes down what it is told.
+// ioBuffered is a BufferedProtocol that logs its calls.
 type ioBuffered struct {
 	log  *eventLog
 	buf  []byte
@@ -323,13 +324,13 @@ func TestStreamReadingIntoBuffers(t *testing.T) {
 			c.want("| | get:-1 read:blocks", "there is no BufferUpdated if nothing was read")
 			c.readable(io.EOF)
 			c.passes(3)
-			c.want("| | get:-1 read:EOF eof | lost close", "nor at the end")
+			c.want("| | get:-1 read:EOF eof | lost close", "nor at EOF")
 		}},
 		{"PROTO-007 a small buffer", func(c *ioCase, p *ioBuffered) {
 			p.buf = make([]byte, 2)
 			c.readable("hello")
 			c.passes(5)
-			c.want("| | get:-1 read:2 updated:2 | get:-1 read:2 updated:2 | get:-1 read:1 updated:1 |", "a small buffer needs several reads, one for each pass")
+			c.want("| | get:-1 read:2 updated:2 | get:-1 read:2 updated:2 | get:-1 read:1 updated:1 |", "a small buffer needs several reads, one per pass")
 			if string(p.got) != "hello" {
 				c.Errorf("got %q", p.got)
 			}
@@ -362,14 +363,14 @@ func TestStreamReadingIntoBuffers(t *testing.T) {
 			c.p.on["data:two"] = func() { c.t.SetProtocol(p) }
 			c.readable("one", "two", "three")
 			c.passes(4)
-			c.want("| | get:-1 read:3 updated:3 | read:3 data:two | get:-1 read:5 updated:5", "each read is for the protocol of its time")
+			c.want("| | get:-1 read:3 updated:3 | read:3 data:two | get:-1 read:5 updated:5", "each read is passed to the current protocol")
 		}},
 		{"another protocol in GetBuffer", func(c *ioCase, p *ioBuffered) {
-			// has its turn with the next read
+			// used from the next read on
 			p.on["get:-1"] = func() { c.t.SetProtocol(c.p) }
 			c.readable("one", "two")
 			c.passes(3)
-			c.want("| | get:-1 read:3 updated:3 | read:3 data:two", "a new protocol has its turn with the next read")
+			c.want("| | get:-1 read:3 updated:3 | read:3 data:two", "a new protocol is used from the next read on")
 		}},
 		{"closed in GetBuffer", func(c *ioCase, p *ioBuffered) {
 			p.on["get:-1"] = func() { c.t.Close() }

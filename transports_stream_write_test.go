@@ -17,45 +17,45 @@ func TestStreamWriting(t *testing.T) {
 		name string
 		run  func(c *ioCase)
 	}{
-		{"LOOP-227 all is taken", func(c *ioCase) {
+		{"LOOP-227 everything is accepted", func(c *ioCase) {
 			c.write("hello")
 			c.buffered(0)
-			c.s.Writable() // nobody waits for that
+			c.s.Writable() // no write is pending
 			c.passes(2)
-			c.want("write:5/5 | |", "what the stream takes at once is not buffered")
+			c.want("write:5/5 | |", "data that the stream accepts at once is not buffered")
 		}},
-		{"LOOP-228 LOOP-232 LOOP-247 a part is taken", func(c *ioCase) {
+		{"LOOP-228 LOOP-232 LOOP-247 a part is accepted", func(c *ioCase) {
 			c.s.Out = []any{2}
 			c.write("hello")
 			c.buffered(3)
 			c.room(1, 0, netio.ErrWouldBlock)
 			c.passes(2)
-			c.want("write:2/5 | | write:1/3", "the rest is offered when there is room")
+			c.want("write:2/5 | | write:1/3", "the rest is written when there is room")
 			c.buffered(2)
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:0/2", "each readiness is one attempt")
+			c.want("| | write:0/2", "each readiness event causes one attempt")
 			c.s.Writable()
 			c.passes(2)
 			c.want("| | write:blocks", "a stream without room leaves the rest in the buffer")
 			c.buffered(2)
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:2/2", "the last part goes out")
+			c.want("| | write:2/2", "the last part is sent")
 			c.buffered(0)
 			c.s.Writable()
 			c.passes(2)
-			c.want("| |", "an empty buffer asks for no more")
+			c.want("| |", "an empty buffer causes no attempts")
 			c.taken("hello")
 		}},
-		{"LOOP-228 LOOP-232 only room has it try again", func(c *ioCase) {
+		{"LOOP-228 LOOP-232 only a writable event causes an attempt", func(c *ioCase) {
 			c.s.Writable()
 			c.passes(2)
 			c.s.Out = []any{2, 1}
 			c.write("hello")
 			c.readable("one")
 			c.passes(2)
-			c.want("| | write:2/5 | | read:3 data:one", "input that can be read causes no write")
+			c.want("| | write:2/5 | | read:3 data:one", "a readable event causes no write")
 			c.s.Writable()
 			c.passes(2)
 			c.readable("two")
@@ -63,7 +63,7 @@ func TestStreamWriting(t *testing.T) {
 			c.want("| | write:1/3 | | read:3 data:two", "room does, once")
 			c.t.Abort()
 		}},
-		{"LOOP-228 nothing is taken", func(c *ioCase) {
+		{"LOOP-228 nothing is accepted", func(c *ioCase) {
 			for _, out := range []any{0, netio.ErrWouldBlock} {
 				c.s.Taken, c.s.Out = nil, []any{out}
 				c.write("hello")
@@ -72,9 +72,9 @@ func TestStreamWriting(t *testing.T) {
 				c.passes(2)
 				c.taken("hello")
 			}
-			c.want("write:0/5 | | write:5/5 write:blocks | | write:5/5", "zero bytes and ErrWouldBlock both mean: later")
+			c.want("write:0/5 | | write:5/5 write:blocks | | write:5/5", "zero bytes and ErrWouldBlock both mean that there is no room")
 		}},
-		{"LOOP-229 LOOP-233 with something in the buffer, Writelines makes an attempt and Write does not", func(c *ioCase) {
+		{"LOOP-229 LOOP-233 with buffered data, Writelines makes an attempt and Write does not", func(c *ioCase) {
 			c.s.Out = []any{1, 1}
 			c.write("ab")
 			c.write("cd")
@@ -100,7 +100,7 @@ func TestStreamWriting(t *testing.T) {
 				}
 			}
 			c.buffered(0)
-			c.want("", "writing nothing asks nothing of the stream")
+			c.want("", "writing nothing does not call the stream")
 			c.s.Out = []any{1}
 			if err := c.lines("ab", ""); err != nil {
 				c.Error(err)
@@ -138,10 +138,10 @@ func TestStreamWriting(t *testing.T) {
 				c.Error(err)
 			}
 			c.buffered(11)
-			c.want("write:3/14 pause", "what is left counts for the high mark")
+			c.want("write:3/14 pause", "the rest counts for the high-water mark")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:11/11 resume", "below the low mark the protocol resumes")
+			c.want("| | write:11/11 resume", "below the low-water mark the protocol is resumed")
 			c.taken("abcde0123456789ABCD")
 		}},
 		{"LOOP-236 an error in Write", func(c *ioCase) {
@@ -162,7 +162,7 @@ func TestStreamWriting(t *testing.T) {
 			c.passes(2)
 			c.want("write:*errors.errorString | lost:errIO abort |", "an error in Writelines does the same")
 		}},
-		{"LOOP-236 an error later", func(c *ioCase) {
+		{"LOOP-236 a later error", func(c *ioCase) {
 			c.s.Out = []any{2}
 			c.write("hello")
 			c.room(errIO)
@@ -170,13 +170,13 @@ func TestStreamWriting(t *testing.T) {
 			c.want("write:2/5 | | write:*errors.errorString | lost:errIO abort", "so does an error in a later attempt")
 			c.buffered(0)
 		}},
-		{"a hang-up is for the writer to find out", func(c *ioCase) {
+		{"a hang-up is noticed by a write", func(c *ioCase) {
 			c.t.PauseReading()
 			c.s.Out = []any{2, errIO}
 			c.write("hello")
 			c.s.HungUp()
 			c.passes(3)
-			c.want("write:2/5 | | write:*errors.errorString | lost:errIO abort", "a hang-up is room to write: the attempt has the error")
+			c.want("write:2/5 | | write:*errors.errorString | lost:errIO abort", "a hang-up causes an attempt, which returns the error")
 		}},
 		{"LOOP-238 after Close", func(c *ioCase) {
 			c.s.Out = []any{2}
@@ -186,10 +186,10 @@ func TestStreamWriting(t *testing.T) {
 			c.buffered(9)
 			c.s.Writable()
 			c.passes(2)
-			c.want("write:2/5 | | write:9/9 lost close", "the buffer goes out, also what is written after Close")
+			c.want("write:2/5 | | write:9/9 lost close", "the buffer is sent, including data written after Close")
 			c.taken("hello world")
 		}},
-		{"LOOP-237 LOOP-238 after the end", func(c *ioCase) {
+		{"LOOP-237 LOOP-238 after the connection was lost", func(c *ioCase) {
 			c.t.Close()
 			for range 2 { // before and after ConnectionLost
 				if n, err := c.t.Write([]byte("hello")); n != 0 || !errors.Is(err, net.ErrClosed) {
@@ -210,7 +210,7 @@ func TestStreamWriting(t *testing.T) {
 				c.t.Close()
 				c.passes(2)
 			}
-			c.want("| lost close | | |", "nothing is written after the end")
+			c.want("| lost close | | |", "nothing is written after the connection was lost")
 		}},
 		{"in ConnectionLost", func(c *ioCase) {
 			c.p.on["lost"] = func() {
@@ -245,17 +245,17 @@ func TestStreamFlowControl(t *testing.T) {
 			c.s.Out = []any{0}
 			c.write("0123456789")
 			// not above the mark
-			c.want("write:0/10", "the high mark itself does not pause")
+			c.want("write:0/10", "reaching the high-water mark does not pause")
 			c.write("x")
 			c.write("y")
-			c.want("pause", "one byte above it does, once")
+			c.want("pause", "one byte more does, once")
 			c.room(8)
 			c.passes(2)
-			// not at the low mark
-			c.want("| | write:8/12", "above the low mark the protocol stays paused")
+			// above the low-water mark
+			c.want("| | write:8/12", "above the low-water mark the protocol stays paused")
 			c.room(1)
 			c.passes(2)
-			c.want("| | write:1/4 resume", "at the low mark it resumes")
+			c.want("| | write:1/4 resume", "at the low-water mark it is resumed")
 			c.room(1)
 			c.passes(2)
 			c.want("| | write:1/3", "only once")
@@ -263,7 +263,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.want("pause", "it pauses again")
 			c.t.Abort()
 		}},
-		{"LOOP-241 LOOP-242 PROTO-014 PROTO-015 PROTO-017 the marks", func(c *ioCase) {
+		{"LOOP-241 LOOP-242 PROTO-014 PROTO-015 PROTO-017 the limits", func(c *ioCase) {
 			for _, m := range []struct{ high, low, wantLow, wantHigh int }{
 				{aio.DefaultLimit, aio.DefaultLimit, 16 << 10, 64 << 10},
 				{100, aio.DefaultLimit, 25, 100},
@@ -275,7 +275,7 @@ func TestStreamFlowControl(t *testing.T) {
 			} {
 				c.t.SetWriteBufferLimits(m.high, m.low)
 				if low, high := c.t.GetWriteBufferLimits(); low != m.wantLow || high != m.wantHigh {
-					c.Errorf("the marks of %+v are %d and %d", m, low, high)
+					c.Errorf("the limits of %+v are %d and %d", m, low, high)
 				}
 			}
 			for _, m := range []struct{ high, low int }{
@@ -284,36 +284,36 @@ func TestStreamFlowControl(t *testing.T) {
 				c.misused(fmt.Sprint("SetWriteBufferLimits", m), func() { c.t.SetWriteBufferLimits(m.high, m.low) })
 			}
 			if low, high := c.t.GetWriteBufferLimits(); low != 0 || high != 7 {
-				c.Errorf("the marks are %d and %d", low, high)
+				c.Errorf("the limits are %d and %d", low, high)
 			}
 		}},
-		{"LOOP-241 a new transport's marks", func(c *ioCase) {
+		{"LOOP-241 limits of a new transport", func(c *ioCase) {
 			if low, high := c.t.GetWriteBufferLimits(); low != 16<<10 || high != 64<<10 {
-				c.Errorf("the marks are %d and %d", low, high)
+				c.Errorf("the limits are %d and %d", low, high)
 			}
 		}},
-		{"LOOP-243 PROTO-016 PROTO-019 other marks", func(c *ioCase) {
+		{"LOOP-243 PROTO-016 PROTO-019 other limits", func(c *ioCase) {
 			c.s.Out = []any{0}
 			c.write(strings.Repeat("x", 512))
 			c.t.SetWriteBufferLimits(1024, aio.DefaultLimit)
-			c.want("write:0/512", "below a higher mark nothing pauses")
+			c.want("write:0/512", "below a higher limit nothing is paused")
 			c.t.SetWriteBufferLimits(256, aio.DefaultLimit)
-			c.want("pause", "a lower mark pauses at once")
+			c.want("pause", "a lower limit pauses at once")
 			c.t.SetWriteBufferLimits(4096, 2048)
 			c.passes(2)
-			c.want("| |", "a higher mark does not resume by itself")
+			c.want("| |", "a higher limit alone does not resume")
 			c.room(1)
 			c.passes(2)
 			c.want("| | write:1/512 resume", "the next attempt does")
 			c.t.Abort()
 		}},
-		{"LOOP-244 PROTO-018 a high mark of zero", func(c *ioCase) {
+		{"LOOP-244 PROTO-018 a limit of zero", func(c *ioCase) {
 			c.t.SetWriteBufferLimits(0, aio.DefaultLimit)
 			c.s.Out = []any{1, 0}
 			c.write("ab")
 			c.room(1)
 			c.passes(2)
-			c.want("write:1/2 pause | | write:0/1", "any byte in the buffer pauses")
+			c.want("write:1/2 pause | | write:0/1", "any buffered byte pauses")
 			c.s.Writable()
 			c.passes(2)
 			c.want("| | write:1/1 resume", "an empty buffer resumes")
@@ -336,7 +336,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.want("write:0/11 pause | | write:11/11 resume write:3/8", "what ResumeWriting writes is accepted while the transport closes")
 			c.s.Writable()
 			c.passes(2)
-			c.want("| | write:5/5 lost close", "it goes out before the end")
+			c.want("| | write:5/5 lost close", "it is sent before ConnectionLost")
 			c.taken("0123456789Athe rest")
 		}},
 		{"LOOP-246 ResumeWriting closes", func(c *ioCase) {
@@ -346,7 +346,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.write("0123456789A")
 			c.s.Writable()
 			c.passes(4)
-			c.want("write:0/11 pause | | write:11/11 resume | lost close |", "ConnectionLost comes in a pass of its own")
+			c.want("write:0/11 pause | | write:11/11 resume | lost close |", "ConnectionLost is called in the next pass")
 		}},
 		{"ResumeWriting aborts", func(c *ioCase) {
 			c.limits()
@@ -355,9 +355,9 @@ func TestStreamFlowControl(t *testing.T) {
 			c.write("0123456789A")
 			c.s.Writable()
 			c.passes(4)
-			c.want("write:0/11 pause | | write:9/11 resume | lost abort |", "what is left is dropped")
+			c.want("write:0/11 pause | | write:9/11 resume | lost abort |", "the rest is dropped")
 		}},
-		{"ResumeWriting writes until it is told to pause", func(c *ioCase) {
+		{"ResumeWriting writes until it is paused", func(c *ioCase) {
 			c.limits()
 			c.p.on["resume"] = func() { c.write("0123456789ABC") }
 			c.s.Out = []any{0, 11, 1, 12, 1}
@@ -390,7 +390,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.limits()
 			c.p.on["pause"] = func() {
 				c.buffered(11)
-				c.write("B") // does not tell again
+				c.write("B") // does not call PauseWriting again
 				c.t.Close()
 			}
 			c.s.Out = []any{0}
@@ -407,7 +407,7 @@ func TestStreamFlowControl(t *testing.T) {
 			c.t.Abort()
 			c.buffered(0)
 			c.passes(2)
-			c.want("write:0/11 pause | lost abort |", "no ResumeWriting comes after Abort")
+			c.want("write:0/11 pause | lost abort |", "ResumeWriting is not called after Abort")
 		}},
 		{"aborted in PauseWriting", func(c *ioCase) {
 			c.limits()
