@@ -43,8 +43,9 @@ func TestParserOfABodyIsTimedOut(t *testing.T) {
 	l, _ := startLoop(t)
 	done := make(chan error, 1)
 	s := serve(t, tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
-		done <- aio.Timeout(ctx, 10*time.Millisecond, func(context.Context) error { return readHeader(r.Body) })
+		err := aio.Timeout(ctx, 10*time.Millisecond, func(context.Context) error { return readHeader(r.Body) })
 		failsAfterwards(t, ctx, r.Body)
+		done <- err
 	}))
 	body, w := io.Pipe()
 	defer w.Close()
