@@ -341,19 +341,28 @@ func (s *scope) endCtx() context.Context {
 	return s.inner.endCtx
 }
 
-// enter makes s the scope of a Timeout or TaskGroup inside ctx.
+// enter makes s the scope of a Timeout, TaskGroup or CancelScope inside ctx.
 func (s *scope) enter(c caller, ctx context.Context, inner *innerScope) {
 	s.loop, s.parent, s.inner = c.fut.loop, ctx, inner
 	inner.endCtx = c.endCtx
 	if s.loop.debug.Load() {
 		s.loop.noteEntered(c.co, s)
 	}
+	if p := c.co.pull; p != nil {
+		p.scopes++
+		p.host = c.task
+	}
 }
 
-// leave ends s, whose body has returned in co.
-func (s *scope) leave(co *coroutine) {
-	if s.loop.entered != nil {
-		s.loop.noteLeft(co, s)
+// leave ends a scope because its body has returned.
+func (s *scope) leave() {
+	if t := s.loop.current; t != nil { // the loop is not closed
+		if s.loop.entered != nil {
+			s.loop.noteLeft(t.co, s)
+		}
+		if p := t.co.pull; p != nil {
+			p.scopes--
+		}
 	}
 	s.end(endedScope)
 }

@@ -14,7 +14,9 @@ package aio
 // The token owns the state. Only ctx.current is read by other goroutines.
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -38,7 +40,6 @@ type Iterator[T any] struct {
 	pull
 	seq  func(ctx context.Context) iter.Seq2[T, error]
 	item T
-	err  error // the error that came with item
 }
 
 // pull is the part of an Iterator that does not depend on its item type.
@@ -48,10 +49,13 @@ type pull struct {
 	co       coroutine
 	ctx      pullContext
 	state    pullState
-	closing  bool // yield is to return false
-	yielded  bool // the body has yielded an item since it was resumed
+	closing  bool  // yield is to return false
+	yielded  bool  // the body has yielded since it was resumed
+	err      error // the error that it has yielded
 	body     func()
 	panicked error
+	scopes   int   // that the body is in
+	host     *task // that has entered them
 	prev     *pull // in Loop.pulls
 	next     *pull
 }
@@ -78,7 +82,7 @@ func Pull[T any](ctx context.Context, seq func(ctx context.Context) iter.Seq2[T,
 	}
 	it := &Iterator[T]{seq: seq}
 	it.loop = l
-	it.co = coroutine{loop: l, g: goid.Nobody, eager: true}
+	it.co = coroutine{loop: l, g: goid.Nobody, eager: true, pull: &it.pull}
 	it.body = it.run
 	return it
 }
@@ -106,7 +110,14 @@ func (it *Iterator[T]) run() {
 //
 // If there is no task, Next returns the error that [Future.Await] documents for that
 // before the body runs. Calling Next during a Next or Close, in another task or in the
-// body itself, is misuse. (Python: anext)
+// body itself, is misuse.
+//
+// A body may yield inside a [Timeout], [TaskGroup] or [CancelScope]. The scope belongs to
+// the task whose Next has entered it. Until the body has left the scope, calling Next in
+// another task is misuse, and the scope, if it is cancelled, also cancels the awaits of
+// that task between two items.
+//
+// (Python: anext)
 func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 	cancellation, err := it.resume(ctx, callNext, false)
 	if err != nil {
@@ -125,9 +136,16 @@ func (it *Iterator[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 // the body, which may await, runs to its end. A body that has not started does not run.
 // Close has no effect on an iteration that has ended.
 //
-// If the body received a cancellation of the calling task while it ended, Close returns
-// that [*CancelledError]. As with [Iterator.Next], calling Close during a Next or Close
-// is misuse. It is also misuse if the body yields again. (Python: aclose)
+// If the clean-up of the body fails, the body may yield the error, and Close returns it.
+// (A body that is also used in range loops must not do that: a yield panics there once
+// the loop has been left.) If the body received a cancellation of the calling task while
+// it ended, Close returns that [*CancelledError]. As with [Iterator.Next], calling Close
+// during a Next or Close is misuse. It is also misuse if the body yields another item.
+//
+// If the body is inside a scope of another task, Close closes the iterator and returns
+// misuse: see [Iterator.Next].
+//
+// (Python: aclose)
 func (it *Iterator[T]) Close(ctx context.Context) error {
 	switch it.state {
 	case pullCreated, pullEnded:
@@ -137,17 +155,43 @@ func (it *Iterator[T]) Close(ctx context.Context) error {
 		it.state = pullEnded
 		return nil
 	}
-	cancellation, err := it.resume(ctx, callClose, true)
+	err := it.close(ctx)
 	var zero T
 	it.item, it.err = zero, nil
-	if err != nil {
-		return err
+	return err
+}
+
+// heldBy is the error of a task that resumes a body in which another task has entered a
+// scope. The deadline of that scope, or a failing task of that group, cancels the task
+// that has entered it, whatever it is doing.
+func (p *pull) heldBy(call string) error {
+	return usagef(call, "the body is inside a Timeout, TaskGroup or CancelScope that the task %q entered: only that task may resume it", p.host.name())
+}
+
+// close resumes the body to its end.
+func (p *pull) close(ctx context.Context) error {
+	var failure error // of the clean-up
+	yielded := false
+	if p.scopes > 0 && p.host != p.loop.current && !p.loop.ending.Load() {
+		failure = p.heldBy(callClose)
 	}
-	if it.yielded {
-		it.state = pullSuspended
-		return usagef(callClose, "the body goes on yielding though yield has returned false")
+	for {
+		cancellation, err := p.resume(ctx, callClose, true)
+		switch {
+		case err != nil:
+			return err
+		case !p.yielded:
+			return cmp.Or(cancellation, failure)
+		case p.err == nil || yielded:
+			err := usagef(callClose, "the body goes on yielding though yield has returned false")
+			return errors.Join(failure, err)
+		}
+		if yielded = true; failure == nil {
+			failure = p.err
+		} else {
+			failure = errors.Join(failure, p.err)
+		}
 	}
-	return cancellation
 }
 
 // All iterates over the remaining items. An error that the body yields comes with its
@@ -182,6 +226,8 @@ func (p *pull) resume(ctx context.Context, call string, closing bool) (cancellat
 	case p.state == pullEnded:
 		p.yielded = false
 		return nil, nil
+	case p.scopes > 0 && p.host != c.task && !closing:
+		return nil, p.heldBy(call)
 	case p.state == pullCreated:
 		p.open()
 	}
@@ -321,14 +367,14 @@ func (p *pull) abandon() {
 func (l *Loop) closePulls(ctx context.Context) error {
 	for l.pulls != nil {
 		p := l.pulls
-		cancellation, err := p.resume(ctx, callClose, true)
-		if err == nil {
-			err = cancellation
-		}
-		if err != nil {
+		err := p.close(ctx)
+		if _, ok := asCancelled(err); ok || p.state == pullRunning {
 			return err
 		}
-		if p.yielded {
+		if err != nil {
+			l.CallExceptionHandler(ExceptionContext{Message: "closing an Iterator that was left open failed", Err: err})
+		}
+		if p.state != pullEnded {
 			p.abandon()
 		}
 	}

@@ -123,7 +123,22 @@ func TestPullClose(t *testing.T) {
 		if err := stubborn.Close(ctx); !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("a body that continues: %v", err)
 		}
-		return stubborn.Close(ctx)
+
+		errFlush := errors.New("flush failed")
+		failing := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) {
+				yield(1, nil)
+				log.add("%v", yield(0, errFlush))
+			}
+		})
+		if _, _, err := failing.Next(ctx); err != nil {
+			return err
+		}
+		if err := failing.Close(ctx); err != errFlush {
+			t.Errorf("a body whose clean-up fails: %v", err)
+		}
+		log.want(t, "false", "yield goes on returning false")
+		return errors.Join(stubborn.Close(ctx), failing.Close(ctx))
 	})
 }
 
@@ -466,4 +481,157 @@ func TestPullLeftOpen(t *testing.T) {
 	if len(*reports) != 1 {
 		t.Errorf("reports: %v", *reports)
 	}
+
+	// An error of the clean-up, and a body that does not end, are reported.
+	var messages []error
+	runner := &aio.Runner{}
+	if err := runner.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { messages = append(messages, ec.Err) })
+		for _, failure := range []error{errChild, nil} {
+			_, _, err := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
+				return func(yield func(int, error) bool) {
+					yield(1, nil)
+					yield(2, failure)
+				}
+			}).Next(ctx)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := runner.Close(); err != nil {
+		t.Error(err)
+	}
+	if len(messages) != 2 || !errors.Is(messages[0], aio.ErrUsage) || messages[1] != errChild {
+		t.Errorf("reports: %v", messages)
+	}
+}
+
+// A scope that the body is inside of when it yields belongs to the task that has entered
+// it. Other tasks may only close the iterator.
+func TestPullScopeOfAnotherTask(t *testing.T) {
+	for name, with := range map[string]func(ctx context.Context, body func(ctx context.Context) error) error{
+		"Timeout": func(ctx context.Context, body func(ctx context.Context) error) error {
+			return aio.Timeout(ctx, time.Hour, body)
+		},
+		"CancelScope": new(aio.CancelScope).Run,
+		"TaskGroup": func(ctx context.Context, body func(ctx context.Context) error) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(func(ctx context.Context) error { return aio.Sleep(ctx, time.Second) })
+				return body(ctx)
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aiotest.Run(t, func(ctx context.Context) error {
+				var log eventLog
+				it := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
+					return func(yield func(int, error) bool) {
+						err := with(ctx, func(ctx context.Context) error {
+							for i := 1; yield(i, nil); i++ {
+							}
+							log.add("closed")
+							return nil
+						})
+						log.add("%v", err)
+					}
+				})
+				other := func(f func(ctx context.Context) error) error {
+					_, err := aio.CreateTask(ctx, aio.NoResult(f)).Await(ctx)
+					return err
+				}
+				next := func(ctx context.Context) error { _, _, err := it.Next(ctx); return err }
+				if err := errors.Join(next(ctx), next(ctx)); err != nil {
+					return err
+				}
+				err := other(next)
+				if !errors.Is(err, aio.ErrUsage) || !strings.Contains(err.Error(), aio.CurrentTask(ctx).GetName()) {
+					t.Errorf("Next in another task: %v", err)
+				}
+				log.want(t, "", "the body is not resumed")
+				if err := next(ctx); err != nil {
+					t.Errorf("Next in the task of the scope: %v", err)
+				}
+				if err := other(it.Close); !errors.Is(err, aio.ErrUsage) {
+					t.Errorf("Close in another task: %v", err)
+				}
+				log.want(t, "closed <nil>", "Close ends the body all the same")
+				if _, ok, err := it.Next(ctx); ok || err != nil {
+					t.Errorf("%v %v", ok, err)
+				}
+				return nil
+			})
+		})
+	}
+	// Nobody is to blame for an iterator that is closed at the end.
+	runner := &aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
+	if err := runner.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { t.Errorf("report: %v", ec) })
+		_, _, err = aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) {
+				err := new(aio.CancelScope).Run(ctx, func(context.Context) error { yield(1, nil); return nil })
+				if err != nil {
+					yield(0, err)
+				}
+			}
+		}).Next(ctx)
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := runner.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A scope of an iterator is left before one that the consumer has entered later: that is
+// misuse, and the scopes of the task stay in order.
+func TestPullScopeLeftEarly(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		var held, later, around aio.CancelScope
+		it := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) {
+				err := held.Run(ctx, func(context.Context) error { yield(1, nil); return nil })
+				yield(0, err)
+			}
+		})
+		err := around.Run(ctx, func(ctx context.Context) error {
+			if _, _, err := it.Next(ctx); err != nil {
+				return err
+			}
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				return later.Run(ctx, func(ctx context.Context) error {
+					child := tg.Go(func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+					if err := it.Close(ctx); !errors.Is(err, aio.ErrUsage) {
+						t.Errorf("Close in an inner scope: %v", err)
+					}
+					held.Cancel() // it has been left
+					if err := aio.Sleep(ctx, time.Second); err != nil {
+						t.Errorf("in the inner scope: %v", err)
+					}
+					around.Cancel()
+					if err := aio.Sleep(ctx, time.Second); !errors.Is(err, aio.ErrCancelled) {
+						t.Errorf("after the scope around was cancelled: %v", err)
+					}
+					_ = child
+					return nil
+				})
+			})
+		})
+		if err != nil || later.Caught() {
+			t.Errorf("%v, caught by the inner scope: %v", err, later.Caught())
+		}
+		return aio.Sleep(ctx, time.Second) // the task is in no scope
+	})
 }

@@ -24,6 +24,7 @@ package aio
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -85,7 +86,7 @@ type CancelScope struct {
 
 // scopedGroup is a TaskGroup inside a CancelScope.
 type scopedGroup struct {
-	group interface{ eachTask(func(t *task)) }
+	group *TaskGroup
 	links[scopedGroup]
 }
 
@@ -220,11 +221,16 @@ func (s *CancelScope) exit(err error) error {
 	t := s.host
 	s.state = cancelScopeExited
 	stopTimer(&s.timer)
-	s.scope.leave(t.co)
+	s.scope.leave()
 	requested := t.requests() > s.requests
-	t.inside = s.parent
 	if s.parent != nil {
 		s.parent.scopes.remove(s)
+	}
+	if t.inside == s {
+		t.inside = s.parent
+	} else {
+		s.leaveInner()
+		err = errors.Join(err, usagef(callCancelScope, "the scope was left before a scope that was entered inside it: an Iterator that holds a scope must be closed in the scope in which it was started"))
 	}
 	if s.reason != nil {
 		s.scope.loop.gate--
@@ -247,6 +253,21 @@ func (s *CancelScope) exit(err error) error {
 	}
 	s.caught = true
 	return nil
+}
+
+// leaveInner moves what is still inside s to the scope around it. This happens only if
+// s is entered in the body of an Iterator.
+func (s *CancelScope) leaveInner() {
+	for in := s.scopes.pop(); in != nil; in = s.scopes.pop() {
+		if in.parent = s.parent; s.parent != nil {
+			s.parent.scopes.push(in)
+		}
+	}
+	for g := s.groups.pop(); g != nil; g = s.groups.pop() {
+		if g.group.around = s.parent; s.parent != nil {
+			s.parent.groups.push(g)
+		}
+	}
 }
 
 // Cancel cancels the scope; see [CancelScope] for the effect. reason is the Message of

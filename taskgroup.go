@@ -94,7 +94,11 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 	if tg.around = c.inside; tg.around != nil {
 		listed := &scopedGroup{group: tg}
 		tg.around.groups.push(listed)
-		defer tg.around.groups.remove(listed)
+		defer func() {
+			if tg.around != nil { // it is still inside a scope
+				tg.around.groups.remove(listed)
+			}
+		}()
 	}
 	if tg.cancelled {
 		tg.cancel()
@@ -146,7 +150,7 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 		}
 	}
 	tg.closed = true
-	tg.scope.leave(tg.parent.co)
+	tg.scope.leave()
 	return tg.outcome(err, cancellation)
 }
 

@@ -114,7 +114,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 // exit ends the scope. err is the result of the body.
 func (s *TimeoutScope) exit(err error) error {
 	stopTimer(&s.timer)
-	s.scope.leave(s.task.co)
+	s.scope.leave()
 	if s.state != timeoutExpiring {
 		s.state = timeoutExited
 		return err

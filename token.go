@@ -78,6 +78,7 @@ type coroutine struct {
 	contained bool // that concerns nobody but the task
 	// of an Iterator whose body is suspended in a Next of the task, see pull.go
 	inner *coroutine
+	pull  *pull // whose body it runs, nil for the coroutine of tasks
 }
 
 // newCoroutine makes a coroutine and lets it run to the point where it waits for its
