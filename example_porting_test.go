@@ -484,7 +484,9 @@ func (a *ask) ConnectionMade(t aio.Transport) {
 }
 
 func (a *ask) DataReceived(p []byte) {
-	_ = a.answer.SetResult(string(p)) // fails if it is already set
+	if err := a.answer.SetResult(string(p)); err != nil {
+		panic(err) // it is already set: reported, as in Python
+	}
 	a.t.Close()
 }
 

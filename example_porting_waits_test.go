@@ -170,7 +170,9 @@ func (c *capitals) DatagramReceived(p []byte, from net.Addr) {
 type question struct{ answer *aio.Future[string] }
 
 func (q *question) DatagramReceived(p []byte, from net.Addr) {
-	_ = q.answer.SetResult(string(p)) // fails if it is already set
+	if err := q.answer.SetResult(string(p)); err != nil {
+		panic(err) // it is already set: reported, as in Python
+	}
 }
 
 func Example_portingDatagrams() {
