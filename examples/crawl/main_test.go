@@ -373,8 +373,8 @@ func testSlowRobots(t *testing.T) {
 	}
 }
 
-// Signals do not work in a bubble: the next tests use real connections, and do not compare
-// times.
+// Signals do not work in a bubble: the next tests use real connections, and do not
+// compare times.
 func TestSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot send itself a signal")
