@@ -140,7 +140,7 @@ func syscallConnOf(c any) (syscall.RawConn, error) {
 	return nil, fmt.Errorf("aio: a %T has no descriptor: %w", c, errors.ErrUnsupported)
 }
 
-// fileOf is File for Go's own connections and listeners.
+// fileOf calls the method File of a connection or listener of package net.
 func fileOf(c any) (*os.File, error) {
 	if c, ok := c.(interface{ File() (*os.File, error) }); ok {
 		return c.File()

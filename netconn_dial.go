@@ -115,7 +115,7 @@ func (d *Dialer) dialFrom(ctx context.Context, l *Loop, network, address string)
 			l.submit(c)
 			return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
 		}
-		// The connection may have been made at the last moment.
+		// The dial completed before it could be cancelled: return its result.
 		conn, err = c.out.Result(context.WithoutCancel(ctx))
 	}
 	return conn, err

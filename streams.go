@@ -252,7 +252,7 @@ func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	return r.take(min(n, r.size())), nil
 }
 
-// readAll is Read to the end.
+// readAll implements Read with a negative size: it reads until EOF.
 func (r *StreamReader) readAll(c caller, call string) ([]byte, error) {
 	var all []byte
 	for r.err == nil {
@@ -435,7 +435,7 @@ func (s *search) next(p []byte) (at, end int) {
 	return s.from, 0
 }
 
-// find is next without its memory of former searches.
+// find searches p from s.from on; next records how far p has been searched.
 //
 // With several separators it searches windows of growing size. One search through all
 // of p for each separator would take quadratic time for a buffer in which one of them

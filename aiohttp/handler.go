@@ -226,7 +226,8 @@ func (p *handlerPanic) Error() string {
 // Unwrap returns the *aio.PanicError.
 func (p *handlerPanic) Unwrap() error { return p.PanicError }
 
-// passedOn returns the value with which the goroutine panics.
+// passedOn returns the panic value for the goroutine of the request, given the value v
+// with which the handler's task panicked.
 func passedOn(v any) any {
 	if v == http.ErrAbortHandler {
 		return v

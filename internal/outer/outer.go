@@ -3,8 +3,8 @@ package outer
 
 import "unsafe"
 
-// Of returns the T in which *field is at the offset, as reflect.StructField has it.
-// *field must be a part of a T.
+// Of returns the T that contains *field. offset is the offset of the field in T, as in
+// reflect.StructField.
 func Of[T, F any](field *F, offset uintptr) *T {
 	return (*T)(unsafe.Add(unsafe.Pointer(field), -int(offset)))
 }
