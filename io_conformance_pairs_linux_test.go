@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,8 +71,15 @@ func settleChild(pid int) {
 		if err != nil {
 			return
 		}
-		if state := stat[bytes.LastIndexByte(stat, ')')+2]; state == 'Z' || state == 'X' {
+		// the state, six numbers, and the flags
+		state := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if state[0] == "Z" || state[0] == "X" {
 			return
+		}
+		const exiting = 4 // PF_EXITING
+		if flags, _ := strconv.Atoi(state[6]); flags&exiting != 0 {
+			blocked = 0
+			continue
 		}
 		call, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
 		if err != nil {
