@@ -26,7 +26,6 @@ package aio
 // waits with Go's own primitives, so that it can run in a bubble of testing/synctest.
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -60,7 +59,9 @@ type polling struct {
 	hot  []hotOwner
 	turn uint32 // how many waits there were
 
-	reports []readyReport // of wait, for reuse
+	// of wait, for reuse
+	reports []readyReport
+	order   []uint64 // the keys of the reports, each with the index of its report
 }
 
 // hotOwner is an owner that is still ready, as far as is known.
@@ -75,7 +76,6 @@ type readyReport struct {
 	owner netio.Owner
 	r     netio.Readiness
 	fd    int
-	key   uint64 // by which reports are sorted
 }
 
 // idle reports whether there is no need to ask the system.
@@ -233,8 +233,8 @@ func (p *polling) wait(d time.Duration) {
 	}
 	p.collect(n)
 	p.turn++
-	for i := range p.reports {
-		r := &p.reports[i]
+	for i, key := range p.order {
+		r := &p.reports[key%maxReports]
 		if r.fd >= 0 {
 			at := &p.fds[r.fd]
 			at.turn, at.place = p.turn, uint32(i)
@@ -244,52 +244,53 @@ func (p *polling) wait(d time.Duration) {
 	}
 }
 
-// The keys of reports: those of the previous wait come between the two.
+// A key has three parts. The highest one says whether the report is that of an owner on
+// the hot list that has no place in the previous wait, or has such a place, or is new;
+// then comes the place, and then the index of the report.
 const (
-	keyBefore = 1 << 32
-	keyAfter  = 1 << 62
+	maxReports = 1 << 24
+	keyPlaced  = 1 << 56
+	keyNew     = 2 << 56
 )
 
-// collect puts the hot list and the n events of the system into reports, in order.
+// collect puts the hot list and the n events of the system into reports, and their order
+// into order.
 func (p *polling) collect(n int) {
-	all, sorted, last := p.reports[:0], true, uint64(0)
-	add := func(owner netio.Owner, fd int, r netio.Readiness, key uint64) {
-		sorted, last = sorted && key > last, key
-		all = append(all, readyReport{owner, r, fd, key})
-	}
+	p.reports, p.order = p.reports[:0], p.order[:0]
+	sorted, last := true, uint64(0)
 	for i, h := range p.hot {
-		fd, key := -1, uint64(1+i)
+		fd, key := -1, uint64(0)
 		if h.fd >= 0 && p.fds[h.fd].owner == h.owner {
-			fd = h.fd
-			if place, ok := p.placeBefore(fd); ok {
-				key = keyBefore + 2*place
-			}
+			fd, key = h.fd, p.keyOf(h.fd, 0)
 		}
-		add(h.owner, fd, 0, key)
+		key += uint64(i)
+		sorted, last = sorted && key >= last, key
+		p.reports, p.order = append(p.reports, readyReport{h.owner, 0, fd}), append(p.order, key)
 		p.hot[i].owner = nil
 	}
 	p.hot = p.hot[:0]
 	for i := range n {
-		fd, key, r := p.sys.Event(i)
-		if fd >= len(p.fds) || p.fds[fd].key != key || p.fds[fd].owner == nil {
+		fd, k, r := p.sys.Event(i)
+		if fd >= len(p.fds) || p.fds[fd].key != k || p.fds[fd].owner == nil {
 			continue
 		}
-		k := keyAfter + uint64(i)
-		if place, ok := p.placeBefore(fd); ok {
-			k = keyBefore + 2*place + 1 // after its entry of the hot list
-		}
-		add(p.fds[fd].owner, fd, r, k)
+		// behind its own entry of the hot list, because of the index
+		key := p.keyOf(fd, keyNew) + uint64(len(p.reports))
+		sorted, last = sorted && key >= last, key
+		p.reports, p.order = append(p.reports, readyReport{p.fds[fd].owner, r, fd}), append(p.order, key)
 	}
 	if !sorted {
-		slices.SortFunc(all, func(a, b readyReport) int { return cmp.Compare(a.key, b.key) })
+		slices.Sort(p.order)
 	}
-	p.reports = all
 }
 
-// placeBefore returns the place of fd in the previous wait, if that has reported it.
-func (p *polling) placeBefore(fd int) (place uint64, ok bool) {
-	d := &p.fds[fd]
-	return uint64(d.place), d.turn == p.turn && p.turn > 0
+// keyOf returns the key of a report about fd without its index: otherwise, unless the
+// previous wait has reported fd too.
+func (p *polling) keyOf(fd int, otherwise uint64) uint64 {
+	if d := &p.fds[fd]; d.turn == p.turn && p.turn > 0 {
+		return keyPlaced + uint64(d.place)*maxReports
+	}
+	return otherwise
 }
 
 // close discards all registrations and the system's poller.
