@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -542,4 +544,143 @@ func TestStacksOfManyTasks(t *testing.T) {
 	if !strings.HasPrefix(tree, "└── (T) parent\n") || strings.Count(tree, "(T) sleeper-") != n {
 		t.Errorf("the tree: %.300s", tree)
 	}
+}
+
+// Several loops churn tasks on all cores, one of them blocks, and one is closed, while
+// others ask for every page: each answer is whole, and no task is lost or left over.
+func TestManyLoopsUnderLoad(t *testing.T) {
+	monitor := aiomon.New(&aiomon.Options{SlowStep: 5 * time.Millisecond, Interval: time.Millisecond, Report: func(aiomon.Warning) {}})
+	loops := max(3, runtime.GOMAXPROCS(0)+1)
+	each := stage.Amount(1000, 3000, 30_000)
+	programs := make([]*program, loops)
+	for i := range programs {
+		l, stop := aio.StartLoop(nil)
+		programs[i] = &program{t, monitor, l}
+		programs[i].run(func(context.Context) error {
+			unwatch := monitor.Watch(l, fmt.Sprint("loop-", i))
+			t.Cleanup(func() {
+				if err := stop(); err != nil && !errors.Is(err, aio.ErrCancelled) {
+					t.Error(err)
+				}
+				unwatch()
+			})
+			return nil
+		})
+	}
+	first := programs[0]
+	closed := aio.NewEventLoop(nil)
+	defer monitor.Watch(closed, "closed")()
+	closed.Close()
+
+	// A loop whose task is in an endless loop, until all others are done.
+	var release atomic.Bool
+	stuck, stopStuck := aio.StartLoop(nil)
+	spins := make(chan struct{})
+	spinner := &program{t, monitor, stuck}
+	var unwatch func()
+	spinner.run(func(context.Context) error { unwatch = monitor.Watch(stuck, "stuck"); return nil })
+	defer func() {
+		release.Store(true)
+		if err := stopStuck(); err != nil && !errors.Is(err, aio.ErrCancelled) {
+			t.Error(err)
+		}
+		unwatch()
+	}()
+	stuck.CallSoonThreadsafe(func() {
+		aio.CreateTask(stuck.Context(), aio.NoResult(func(context.Context) error {
+			close(spins)
+			for !release.Load() {
+			}
+			return nil
+		}), aio.WithName("spinner"))
+	})
+	<-spins
+
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	answers := map[string]*atomic.Int64{}
+	for _, path := range []string{"/api/overview", "/api/tasks", "/api/resources", "/api/health", "/api/timeline?loop=1", "/metrics", "/text/health"} {
+		n := new(atomic.Int64)
+		answers[path] = n
+		readers.Go(func() {
+			for {
+				w := first.ask("GET", path)
+				if w.Code != 200 || strings.HasPrefix(path, "/api/") && !json.Valid(w.Body.Bytes()) {
+					t.Errorf("%s: %d %.200s", path, w.Code, w.Body)
+				}
+				n.Add(1)
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	var busy sync.WaitGroup
+	for _, p := range programs {
+		busy.Go(func() {
+			_, err := aio.RunCoroutineThreadsafe(p.loop, aio.NoResult(func(ctx context.Context) error {
+				return churn(ctx, each)
+			})).Result(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	busy.Wait()
+	type overview struct {
+		Loops []struct{ Name, State string }
+	}
+	until(t, "the loop is blocked", func() bool {
+		o := get[overview](first, "/api/overview")
+		return o.Loops[loops].State == "closed" && o.Loops[loops+1].State == "blocked"
+	})
+	release.Store(true)
+	close(done)
+	readers.Wait()
+	for path, n := range answers {
+		if n.Load() == 0 {
+			t.Errorf("%s was never answered", path)
+		}
+	}
+	for i, h := range get[[]health](first, "/api/health")[:loops] {
+		made, live := 0, 0
+		for _, p := range h.Places {
+			if strings.HasPrefix(p.Place, "aiomon_test.churn") {
+				made, live = made+p.Made, live+p.Live
+			}
+		}
+		if made != each || live != 0 {
+			t.Errorf("loop %d: %d tasks made, %d left, of %d", i, made, live, each)
+		}
+	}
+	if left := get[[]task](first, "/api/tasks"); len(left) != 0 {
+		t.Errorf("%d tasks are left", len(left))
+	}
+}
+
+// churn creates n tasks, some of which wait, fail or are cancelled, and awaits each.
+func churn(ctx context.Context, n int) error {
+	var lock aio.Lock
+	for i := range n {
+		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			switch i % 4 {
+			case 0:
+				return lock.With(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, 0) })
+			case 1:
+				return aio.Sleep(ctx, 10*time.Microsecond)
+			case 2:
+				return errors.New("failed")
+			}
+			return aio.Sleep(ctx, time.Hour)
+		}))
+		if i%4 == 3 {
+			task.Cancel()
+		}
+		if _, err := task.Await(ctx); err != nil && i%4 < 2 {
+			return err
+		}
+	}
+	return nil
 }

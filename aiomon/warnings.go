@@ -139,7 +139,7 @@ func (w *watched) pastTroubles() (all []Warning) {
 	}
 	if n := len(w.slow); n > 0 {
 		s := w.slow[n-1]
-		add("slow", s.What, s.Stack, "%d slow steps; the last one: %s took %v", n, s.What, s.Duration.Round(time.Millisecond))
+		add("slow", s.What, s.Stack, "%s; the last one: %s took %v", count(n, "slow step"), s.What, s.Duration.Round(time.Millisecond))
 	}
 	if w.starved != "" {
 		add("starving", "", "", "%s: the others leave it no time", w.starved)
@@ -149,9 +149,17 @@ func (w *watched) pastTroubles() (all []Warning) {
 	}
 	if n := len(w.errors); n > 0 {
 		e := w.errors[n-1]
-		add("error", e.About+e.Text, e.Text, "%d errors that nobody looked at; the last one: %s", n, e.About)
+		add("error", e.About+e.Text, e.Text, "%s that nobody looked at; the last one: %s", count(n, "error"), e.About)
 	}
 	return all
+}
+
+// count returns a number of things, as words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // waiting is a task that waits for a task or a resource.

@@ -28,7 +28,7 @@ function duration(ns) {
 
 const state = {
   view: "tasks", extra: "", paused: false, overview: null, tasks: [], byKey: new Map(), shown: [], chosen: 0,
-  sort: "age", down: true, open: null, tl: { records: [], from: 0, to: 1, lanes: [], fit: true },
+  sort: "age", down: true, open: null, tl: { records: [], start: 0, from: 0, to: 1, lanes: [], fit: true },
 };
 
 // A file that was saved has its answers inside.
@@ -331,7 +331,7 @@ async function loadTimeline() {
 function fitTimeline() {
   const tl = state.tl, r = tl.records;
   tl.fit = true;
-  tl.from = r.length ? Math.min(...r.map((x) => x.at)) : 0;
+  tl.start = tl.from = r.length ? Math.min(...r.map((x) => x.at)) : 0;
   tl.to = r.length ? Math.max(...r.map((x) => x.at + x.d)) : 1;
   if (tl.to <= tl.from) tl.to = tl.from + 1000;
 }
@@ -357,11 +357,12 @@ function drawTimeline() {
   // axis
   g.fillStyle = colour("dim");
   const step = niceStep((tl.to - tl.from) / Math.max(2, (w - labels) / 120));
-  for (let t = Math.ceil(tl.from / step) * step; t < tl.to; t += step) {
+  for (let t = tl.start + Math.ceil((tl.from - tl.start) / step) * step; t < tl.to; t += step) {
     g.globalAlpha = .25;
     g.fillRect(x(t), axis - 4, 1, h);
     g.globalAlpha = 1;
-    g.fillText(duration(t - tl.from), x(t) + 4, 14);
+    const text = t === tl.start ? "0" : duration(Math.round(t - tl.start));
+    if (x(t) + 4 + g.measureText(text).width < w) g.fillText(text, x(t) + 4, 14);
   }
   shown.forEach((name, i) => {
     g.fillStyle = colour("line");

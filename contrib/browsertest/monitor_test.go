@@ -389,6 +389,18 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
+// Each view is dark where the system is.
+func TestDark(t *testing.T) {
+	url, _ := monitored(t, nil, service(50))
+	ctx := browser(t, 1280, 800, true)
+	for _, view := range []string{"tasks", "graph", "resources", "health", "timeline"} {
+		do(t, ctx, "open "+view, chromedp.Navigate("about:blank"), chromedp.Navigate(url+"#"+view))
+		until(t, ctx, view+" is there", `document.body.dataset.ready === "`+view+`" && document.querySelector(".loop")`)
+		until(t, ctx, "a dark background", `getComputedStyle(document.body).backgroundColor === "rgb(20, 25, 26)"`)
+		picture(t, ctx, "dark-"+view)
+	}
+}
+
 // On a narrow screen nothing is wider than the window.
 func TestNarrow(t *testing.T) {
 	url, _ := monitored(t, nil, service(50))
