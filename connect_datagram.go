@@ -149,7 +149,7 @@ func (l *Loop) openDatagram(ctx context.Context, call string, o *DatagramOptions
 	case o.Network == "unixgram":
 		var local, remote net.Addr
 		if o.LocalAddr != "" {
-			removeStale(o.LocalAddr)
+			l.removeStale(o.LocalAddr)
 			local = &net.UnixAddr{Name: o.LocalAddr, Net: o.Network}
 		}
 		if o.RemoteAddr != "" {

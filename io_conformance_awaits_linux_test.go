@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/simnet"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +53,7 @@ func serving(f func(ctx context.Context, s *aio.Server) error) ioAwait {
 func sock(f func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error)) ioAwait {
 	return func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
 		p := m.pairs[s.str(0)]
-		if p == nil || p.own < 0 {
+		if p == nil || p.own == nil {
 			return noslot, nil
 		}
 		return f(m, ctx, p, s)
@@ -60,16 +61,21 @@ func sock(f func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string,
 }
 
 // take removes the own end of a pair from the pair and returns it.
-func (m *ioRun) take(name string) (*ioPair, int) {
+func (m *ioRun) take(name string) (*ioPair, ioSocket) {
 	p := m.pairs[name]
-	if p == nil || p.own < 0 {
-		return nil, -1
+	if p == nil || p.own == nil {
+		return nil, nil
 	}
-	fd := p.own
-	p.own = -1
-	m.release(fd)
-	return p, fd
+	own := p.own
+	p.own = nil
+	if f, ok := own.(ioFD); ok {
+		m.release(f.fd)
+	}
+	return p, own
 }
+
+// pipe returns the file of a pipe.
+func pipe(s ioSocket) *os.File { return os.NewFile(uintptr(s.(ioFD).fd), "pipe") }
 
 // noDescriptor hides the type of a connection, so that goroutines serve it.
 type noDescriptor struct{ net.Conn }
@@ -128,11 +134,11 @@ func init() {
 			return fmt.Sprint("ok:", v), err
 		},
 		"connect": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
-			p, fd := m.take(s.str(1))
+			p, own := m.take(s.str(1))
 			if p == nil {
 				return noslot, nil
 			}
-			c, err := m.conn(fd)
+			c, err := own.conn()
 			if err != nil {
 				return "", err
 			}
@@ -148,11 +154,11 @@ func init() {
 			return "ok", err
 		},
 		"open": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
-			p, fd := m.take(s.str(1))
+			p, own := m.take(s.str(1))
 			if p == nil {
 				return noslot, nil
 			}
-			c, err := m.conn(fd)
+			c, err := own.conn()
 			if err != nil {
 				return "", err
 			}
@@ -169,29 +175,27 @@ func init() {
 			return "ok", nil
 		},
 		"rpipe": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
-			p, fd := m.take(s.str(1))
+			p, own := m.take(s.str(1))
 			if p == nil {
 				return noslot, nil
 			}
-			_, _, err := aio.ConnectReadPipe(ctx, m.factory(s.str(2), s.str(0), p, "rpipe"), os.NewFile(uintptr(fd), "pipe"))
+			_, _, err := aio.ConnectReadPipe(ctx, m.factory(s.str(2), s.str(0), p, "rpipe"), pipe(own))
 			return "ok", err
 		},
 		"wpipe": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
-			p, fd := m.take(s.str(1))
+			p, own := m.take(s.str(1))
 			if p == nil {
 				return noslot, nil
 			}
-			_, _, err := aio.ConnectWritePipe(ctx, m.factory(s.str(2), s.str(0), p, "wpipe"), os.NewFile(uintptr(fd), "pipe"))
+			_, _, err := aio.ConnectWritePipe(ctx, m.factory(s.str(2), s.str(0), p, "wpipe"), pipe(own))
 			return "ok", err
 		},
 		"endpoint": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
-			p, fd := m.take(s.str(1))
+			p, own := m.take(s.str(1))
 			if p == nil {
 				return noslot, nil
 			}
-			f := os.NewFile(uintptr(fd), "own")
-			defer f.Close()
-			c, err := net.FilePacketConn(f)
+			c, err := own.packetConn()
 			if err != nil {
 				return "", err
 			}
@@ -285,55 +289,64 @@ func init() {
 		},
 
 		"sock_recv": sock(func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error) {
-			b, err := aio.SockRecv(ctx, p.own, s.num(1))
+			b, err := aio.SockRecv(ctx, p.own.handle(), s.num(1))
 			return show(b), err
 		}),
 		"sock_recv_into": sock(func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error) {
 			b := make([]byte, s.num(1))
-			n, err := aio.SockRecvInto(ctx, p.own, b)
+			n, err := aio.SockRecvInto(ctx, p.own.handle(), b)
 			return show(b[:n]), err
 		}),
 		"sock_recvfrom": sock(func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error) {
-			b, _, err := aio.SockRecvfrom(ctx, p.own, s.num(1))
+			b, _, err := aio.SockRecvfrom(ctx, p.own.handle(), s.num(1))
 			return show(b), err
 		}),
 		"sock_sendall": sock(func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error) {
 			var b []byte
 			b, p.opos = payload(s.raw(1), p.opos)
-			return "ok", aio.SockSendall(ctx, p.own, b)
+			return "ok", aio.SockSendall(ctx, p.own.handle(), b)
 		}),
 		"sock_sendto": sock(func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error) {
 			var b []byte
 			b, p.opos = payload(s.raw(1), p.opos)
-			n, err := aio.SockSendto(ctx, p.own, b, p.dest)
+			n, err := aio.SockSendto(ctx, p.own.handle(), b, p.dest)
 			return fmt.Sprint(n), err
 		}),
 		"sock_accept": sock(func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error) {
-			c, err := aio.SockAccept(ctx, p.own)
+			c, err := aio.SockAccept(ctx, p.own.handle())
 			if err != nil {
 				return "", err
 			}
-			q := &ioPair{kind: "unix", own: -1, peer: -1}
+			q := &ioPair{kind: "unix"}
 			m.pairs[s.str(1)] = q
+			if u, ok := c.(*simnet.Socket); ok {
+				q.own = ioSimulated{m, u}
+				return "ok", nil
+			}
 			rc, _ := c.(syscall.Conn).SyscallConn()
-			rc.Control(func(fd uintptr) { q.own, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
-			m.keep(q.own)
+			var own int
+			rc.Control(func(fd uintptr) { own, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+			q.own = m.keep(own)
 			c.Close()
 			return "ok", err
 		}),
 		"sock_connect": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
 			p := m.pairs[s.str(1)]
-			if p == nil || p.own < 0 {
+			if p == nil || p.own == nil {
 				return noslot, nil
 			}
-			q := &ioPair{kind: "unix", own: -1, peer: -1}
+			q := &ioPair{kind: "unix"}
 			m.pairs[s.str(0)] = q
-			fd, err := socket(unix.AF_UNIX, unix.SOCK_STREAM)
-			if err != nil {
-				return "", err
+			if m.host != nil {
+				q.own = m.newSimulated("unix")
+			} else {
+				fd, err := socket(unix.AF_UNIX, unix.SOCK_STREAM)
+				if err != nil {
+					return "", err
+				}
+				q.own = m.keep(fd)
 			}
-			q.own = m.keep(fd)
-			return "ok", aio.SockConnect(ctx, fd, p.addr)
+			return "ok", aio.SockConnect(ctx, q.own.handle(), p.addr)
 		},
 		"sendfile": func(m *ioRun, ctx context.Context, s statement, me *ioEnd) (string, error) {
 			e := m.endOf(s.str(0), me)
@@ -348,7 +361,7 @@ func init() {
 		"sock_sendfile": sock(func(m *ioRun, ctx context.Context, p *ioPair, s statement) (string, error) {
 			f := file(s.num(1))
 			defer f.Close()
-			n, err := aio.SockSendfile(ctx, p.own, f, sendfileOptions(s))
+			n, err := aio.SockSendfile(ctx, p.own.handle(), f, sendfileOptions(s))
 			return sent(f, n), err
 		}),
 	}
@@ -397,7 +410,7 @@ func (m *ioRun) server(ctx context.Context, s statement) (string, error) {
 	}
 	if kind == "tcp" || kind == "tls" {
 		// a socket of the program; "host" is resolved
-		ln, err := net.Listen("tcp", addr)
+		ln, err := m.listen(addr)
 		if err != nil {
 			return "", err
 		}

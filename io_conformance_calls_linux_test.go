@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
-	"golang.org/x/sys/unix"
 )
 
 func (m *ioRun) script(stmts []statement, label string, me *ioEnd) {
@@ -81,7 +81,7 @@ func onReader(f func(e *ioEnd, s statement)) ioCall {
 func onPeer(f func(m *ioRun, p *ioPair, s statement) (string, error)) ioCall {
 	return func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
 		p := m.pairs[s.str(0)]
-		if p == nil || p.peer < 0 {
+		if p == nil || p.peer == nil {
 			return noslot, nil
 		}
 		m.settle(p)
@@ -93,7 +93,7 @@ func onPeer(f func(m *ioRun, p *ioPair, s statement) (string, error)) ioCall {
 func onOwn(f func(m *ioRun, p *ioPair, s statement) (string, error)) ioCall {
 	return func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
 		p := m.pairs[s.str(0)]
-		if p == nil || p.own < 0 {
+		if p == nil || p.own == nil {
 			return noslot, nil
 		}
 		return f(m, p, s)
@@ -142,11 +142,11 @@ func init() {
 			return "", nil
 		},
 		"later": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
-			m.loop.CallLater(0, func() { m.log("loop", "later "+s.str(0)) })
+			m.loop.CallLater(m.tie(), func() { m.log("loop", "later "+s.str(0)) })
 			return "", nil
 		},
 		"at": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
-			m.loop.CallAt(m.loop.Time().Add(-time.Second), func() { m.log("loop", "at "+s.str(0)) })
+			m.loop.CallAt(m.loop.Time().Add(m.tie()-time.Second), func() { m.log("loop", "at "+s.str(0)) })
 			return "", nil
 		},
 		"spawn": func(m *ioRun, s statement, _ string, me *ioEnd) (string, error) {
@@ -179,25 +179,25 @@ func init() {
 		"psend": onPeer((*ioRun).psend),
 		"precv": onPeer((*ioRun).precv),
 		"pshut": onPeer(func(m *ioRun, p *ioPair, s statement) (string, error) {
-			return "ok", unix.Shutdown(p.peer, unix.SHUT_WR)
+			return "ok", p.peer.shut()
 		}),
 		"pclose": onPeer(func(m *ioRun, p *ioPair, s statement) (string, error) {
-			m.closeFD(p.peer)
-			p.peer = -1
+			p.peer.close(false)
+			p.peer = nil
 			return "ok", nil
 		}),
 		"preset": onPeer(func(m *ioRun, p *ioPair, s statement) (string, error) {
-			if p.kind == "tcp" {
-				unix.SetsockoptLinger(p.peer, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-			}
-			m.closeFD(p.peer)
-			p.peer = -1
+			p.peer.close(true)
+			p.peer = nil
 			return "ok", nil
 		}),
 
 		"fdread": onOwn(func(m *ioRun, p *ioPair, s statement) (string, error) {
 			b := make([]byte, s.num(1))
-			n, err := unix.Read(p.own, b)
+			n, err := p.own.read(b)
+			if err == io.EOF {
+				err = nil
+			}
 			if err != nil {
 				return "", err
 			}
@@ -205,7 +205,7 @@ func init() {
 		}),
 		"fdwrite": onOwn(func(m *ioRun, p *ioPair, s statement) (string, error) {
 			b, _ := payload(s.raw(1), p.opos)
-			n, err := unix.Write(p.own, b)
+			n, err := p.own.write(b)
 			if err != nil {
 				return "", err
 			}
@@ -215,8 +215,8 @@ func init() {
 			return fmt.Sprint(n), nil
 		}),
 		"fdclose": onOwn(func(m *ioRun, p *ioPair, s statement) (string, error) {
-			m.closeFD(p.own)
-			p.own = -1
+			p.own.close(false)
+			p.own = nil
 			return "ok", nil
 		}),
 		"add_reader": onOwn(func(m *ioRun, p *ioPair, s statement) (string, error) {
@@ -226,11 +226,11 @@ func init() {
 			return m.watch(m.loop.AddWriter, "writer", p, s)
 		}),
 		"remove_reader": onOwn(func(m *ioRun, p *ioPair, s statement) (string, error) {
-			ok, err := m.loop.RemoveReader(p.own)
+			ok, err := m.loop.RemoveReader(p.own.handle())
 			return bit(ok), err
 		}),
 		"remove_writer": onOwn(func(m *ioRun, p *ioPair, s statement) (string, error) {
-			ok, err := m.loop.RemoveWriter(p.own)
+			ok, err := m.loop.RemoveWriter(p.own.handle())
 			return bit(ok), err
 		}),
 
@@ -432,22 +432,22 @@ func init() {
 		}),
 		"paccept": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
 			q, p := m.pairs[s.str(0)], m.pairs[s.str(1)]
-			if p == nil || p.own < 0 || q == nil {
+			if p == nil || p.own == nil || q == nil {
 				return noslot, nil
 			}
-			fd, _, err := unix.Accept4(p.own, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			peer, err := p.own.accept()
 			if err != nil {
 				return "", err
 			}
-			if q.peer >= 0 {
-				m.closeFD(q.peer)
+			if q.peer != nil {
+				q.peer.close(false)
 			}
-			q.peer = m.keep(fd)
+			q.peer = peer
 			return "ok", nil
 		},
 		"pdial": func(m *ioRun, s statement, _ string, _ *ioEnd) (string, error) {
 			p := m.pairs[s.str(1)]
-			if p == nil || p.own < 0 {
+			if p == nil || p.own == nil {
 				return noslot, nil
 			}
 			return m.dial(s.str(0), "unix", p.addr)

@@ -117,13 +117,13 @@ var ioMoreAwaits = map[string]ioAwait{
 		return "ok " + t.GetExtraInfo("peername").(*net.TCPAddr).IP.String(), nil
 	},
 	"ropen": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
-		p, fd := m.take(s.str(1))
+		p, own := m.take(s.str(1))
 		if p == nil {
 			return noslot, nil
 		}
 		e := &ioEnd{name: s.str(0), kind: "rpipe", pair: p, r: aio.NewStreamReader(ctx, s.num(2))}
 		proto := aio.NewStreamReaderProtocol(e.r, nil)
-		t, _, err := aio.ConnectReadPipe(ctx, func() *aio.StreamReaderProtocol { return proto }, os.NewFile(uintptr(fd), "pipe"))
+		t, _, err := aio.ConnectReadPipe(ctx, func() *aio.StreamReaderProtocol { return proto }, pipe(own))
 		if err != nil {
 			return "", err
 		}
@@ -132,13 +132,13 @@ var ioMoreAwaits = map[string]ioAwait{
 		return "ok", nil
 	},
 	"wopen": func(m *ioRun, ctx context.Context, s statement, _ *ioEnd) (string, error) {
-		p, fd := m.take(s.str(1))
+		p, own := m.take(s.str(1))
 		if p == nil {
 			return noslot, nil
 		}
 		e := &ioEnd{name: s.str(0), kind: "wpipe", pair: p}
 		proto := aio.NewStreamReaderProtocol(aio.NewStreamReader(ctx, 0), nil)
-		t, _, err := aio.ConnectWritePipe(ctx, func() *aio.StreamReaderProtocol { return proto }, os.NewFile(uintptr(fd), "pipe"))
+		t, _, err := aio.ConnectWritePipe(ctx, func() *aio.StreamReaderProtocol { return proto }, pipe(own))
 		if err != nil {
 			return "", err
 		}

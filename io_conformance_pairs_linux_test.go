@@ -5,7 +5,9 @@ package aio_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -19,10 +21,69 @@ import (
 // program; statements use peer.
 type ioPair struct {
 	kind       string
-	own, peer  int // -1 for none
+	own, peer  ioSocket // nil for none
 	ppos, opos int
 	dest       net.Addr
 	addr       string
+}
+
+// ioSocket is a non-blocking socket or pipe that a program drives itself: a descriptor
+// or, in a simulated network, its counterpart.
+type ioSocket interface {
+	read(p []byte) (int, error)
+	write(p []byte) (int, error)
+	shut() error
+	close(reset bool)
+	// handle is what the Sock calls and AddReader take
+	handle() any
+	conn() (net.Conn, error)
+	packetConn() (net.PacketConn, error)
+	// accept returns the next connection of a socket that listens
+	accept() (ioSocket, error)
+}
+
+// ioFD is a descriptor.
+type ioFD struct {
+	m  *ioRun
+	fd int
+}
+
+func (f ioFD) read(p []byte) (int, error) { return unix.Read(f.fd, p) }
+
+func (f ioFD) write(p []byte) (int, error) {
+	n, err := unix.SendmsgN(f.fd, p, nil, nil, unix.MSG_NOSIGNAL)
+	if err == unix.ENOTSOCK {
+		return unix.Write(f.fd, p)
+	}
+	return n, err
+}
+
+func (f ioFD) shut() error { return unix.Shutdown(f.fd, unix.SHUT_WR) }
+
+func (f ioFD) close(reset bool) {
+	if reset {
+		// without an effect on all but TCP
+		unix.SetsockoptLinger(f.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	f.m.closeFD(f.fd)
+}
+
+func (f ioFD) handle() any { return f.fd }
+
+func (f ioFD) conn() (net.Conn, error) { return f.m.conn(f.fd) }
+
+func (f ioFD) packetConn() (net.PacketConn, error) {
+	file := os.NewFile(uintptr(f.fd), "own")
+	defer file.Close()
+	return net.FilePacketConn(file)
+}
+
+func (f ioFD) accept() (ioSocket, error) {
+	fd, _, err := unix.Accept4(f.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return f.m.keep(fd), nil
 }
 
 func (p *ioPair) datagrams() bool {
@@ -52,6 +113,8 @@ func latin1(s string) []byte {
 // settle gives the kernel's loopback network and the goroutines time to deliver data.
 func (m *ioRun) settle(p *ioPair) {
 	switch {
+	case m.host != nil:
+		m.host.Settle()
 	case m.mode.goroutines:
 		time.Sleep(2 * time.Millisecond)
 	case p.kind == "tcp", p.kind == "udp", p.kind == "udpopen":
@@ -96,7 +159,7 @@ func settleChild(pid int) {
 	}
 }
 
-func (m *ioRun) keep(fd int) int { m.fds = append(m.fds, fd); return fd }
+func (m *ioRun) keep(fd int) ioFD { m.fds = append(m.fds, fd); return ioFD{m, fd} }
 
 // release removes fd from the descriptors that are closed at the end.
 func (m *ioRun) release(fd int) {
@@ -117,8 +180,12 @@ func socket(domain, typ int) (int, error) {
 var loopback = &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 
 func (m *ioRun) newPair(s statement) (err error) {
-	p := &ioPair{kind: s.str(1), own: -1, peer: -1}
+	p := &ioPair{kind: s.str(1)}
 	m.pairs[s.str(0)] = p
+	if m.host != nil {
+		return m.newSimulatedPair(p, s)
+	}
+	own, peer := -1, -1
 	check := func(e error) {
 		if e != nil && err == nil {
 			err = e
@@ -127,24 +194,24 @@ func (m *ioRun) newPair(s statement) (err error) {
 	sock := func(domain, typ int) int {
 		fd, e := socket(domain, typ)
 		check(e)
-		return m.keep(fd)
+		return m.keep(fd).fd
 	}
 	switch p.kind {
 	case "unix":
 		fds, e := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		check(e)
-		p.own, p.peer = m.keep(fds[0]), m.keep(fds[1])
+		own, peer = m.keep(fds[0]).fd, m.keep(fds[1]).fd
 	case "tcp":
 		l, _ := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		check(unix.Bind(l, loopback))
 		check(unix.Listen(l, 1))
 		at, _ := unix.Getsockname(l)
-		p.own, _ = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		check(unix.Connect(p.own, at))
-		p.peer, _, _ = unix.Accept4(l, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		own, _ = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		check(unix.Connect(own, at))
+		peer, _, _ = unix.Accept4(l, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 		unix.Close(l)
-		unix.SetNonblock(p.own, true)
-		for _, fd := range []int{m.keep(p.own), m.keep(p.peer)} {
+		unix.SetNonblock(own, true)
+		for _, fd := range []int{m.keep(own).fd, m.keep(peer).fd} {
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		}
 	case "rpipe", "wpipe":
@@ -152,56 +219,53 @@ func (m *ioRun) newPair(s statement) (err error) {
 		check(unix.Pipe2(fds[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
 		m.keep(fds[0])
 		m.keep(fds[1])
-		if p.own, p.peer = fds[0], fds[1]; p.kind == "wpipe" {
-			p.own, p.peer = fds[1], fds[0]
+		if own, peer = fds[0], fds[1]; p.kind == "wpipe" {
+			own, peer = fds[1], fds[0]
 		}
-		return err
 	case "udp", "udpopen":
-		p.peer, p.own = sock(unix.AF_INET, unix.SOCK_DGRAM), sock(unix.AF_INET, unix.SOCK_DGRAM)
-		check(unix.Bind(p.peer, loopback))
-		check(unix.Bind(p.own, loopback))
-		there, _ := unix.Getsockname(p.peer)
-		here, _ := unix.Getsockname(p.own)
+		peer, own = sock(unix.AF_INET, unix.SOCK_DGRAM), sock(unix.AF_INET, unix.SOCK_DGRAM)
+		check(unix.Bind(peer, loopback))
+		check(unix.Bind(own, loopback))
+		there, _ := unix.Getsockname(peer)
+		here, _ := unix.Getsockname(own)
 		p.dest = &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: there.(*unix.SockaddrInet4).Port}
-		check(unix.Connect(p.peer, here))
+		check(unix.Connect(peer, here))
 		if p.kind == "udp" {
-			check(unix.Connect(p.own, there))
+			check(unix.Connect(own, there))
 		}
 	case "ugram", "ugramopen":
 		a, b := m.path(s.str(0)+"a"), m.path(s.str(0)+"b")
-		p.own, p.peer = sock(unix.AF_UNIX, unix.SOCK_DGRAM), sock(unix.AF_UNIX, unix.SOCK_DGRAM)
-		check(unix.Bind(p.own, &unix.SockaddrUnix{Name: a}))
-		check(unix.Bind(p.peer, &unix.SockaddrUnix{Name: b}))
+		own, peer = sock(unix.AF_UNIX, unix.SOCK_DGRAM), sock(unix.AF_UNIX, unix.SOCK_DGRAM)
+		check(unix.Bind(own, &unix.SockaddrUnix{Name: a}))
+		check(unix.Bind(peer, &unix.SockaddrUnix{Name: b}))
 		p.dest = &net.UnixAddr{Name: b, Net: "unixgram"}
 		if p.kind == "ugram" {
-			check(unix.Connect(p.own, &unix.SockaddrUnix{Name: b}))
+			check(unix.Connect(own, &unix.SockaddrUnix{Name: b}))
 		}
-		check(unix.Connect(p.peer, &unix.SockaddrUnix{Name: a}))
+		check(unix.Connect(peer, &unix.SockaddrUnix{Name: a}))
 	case "listen":
 		p.addr = m.path(s.str(0))
-		p.own = sock(unix.AF_UNIX, unix.SOCK_STREAM)
-		check(unix.Bind(p.own, &unix.SockaddrUnix{Name: p.addr}))
-		check(unix.Listen(p.own, 8))
+		own = sock(unix.AF_UNIX, unix.SOCK_STREAM)
+		check(unix.Bind(own, &unix.SockaddrUnix{Name: p.addr}))
+		check(unix.Listen(own, 8))
 	}
 	if size := s.num(2); size > 0 {
-		for _, fd := range []int{p.own, p.peer} {
-			if fd >= 0 {
+		for _, fd := range []int{own, peer} {
+			if fd >= 0 && !strings.HasSuffix(p.kind, "pipe") {
 				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
 			}
 		}
+	}
+	p.own = ioFD{m, own}
+	if peer >= 0 {
+		p.peer = ioFD{m, peer}
 	}
 	return err
 }
 
 func (m *ioRun) psend(p *ioPair, s statement) (string, error) {
 	b, _ := payload(s.raw(1), p.ppos)
-	var n int
-	var err error
-	if strings.HasSuffix(p.kind, "pipe") {
-		n, err = unix.Write(p.peer, b)
-	} else {
-		n, err = unix.SendmsgN(p.peer, b, nil, nil, unix.MSG_NOSIGNAL)
-	}
+	n, err := p.peer.write(b)
 	if err != nil {
 		return "", err
 	}
@@ -219,9 +283,12 @@ func (m *ioRun) precv(p *ioPair, s statement) (string, error) {
 		if !p.datagrams() {
 			b = b[:min(len(b), want-len(out))]
 		}
-		n, err := unix.Read(p.peer, b)
-		if err == unix.EAGAIN {
+		n, err := p.peer.read(b)
+		if errors.Is(err, unix.EAGAIN) {
 			break
+		}
+		if err == io.EOF {
+			n, err = 0, nil
 		}
 		if err != nil {
 			how = " " + ioError(err)
@@ -243,7 +310,7 @@ func (m *ioRun) precv(p *ioPair, s statement) (string, error) {
 
 func (m *ioRun) watch(add func(any, func()) error, op string, p *ioPair, s statement) (string, error) {
 	bodies, n := arg[[][]statement](s, 2), 0
-	return "ok", add(p.own, func() {
+	return "ok", add(p.own.handle(), func() {
 		m.log("loop", op+" "+s.str(1))
 		k := min(n, len(bodies)-1)
 		n++
@@ -255,8 +322,11 @@ func (m *ioRun) watch(add func(any, func()) error, op string, p *ioPair, s state
 
 // dial creates a raw client, which is connected when dial returns.
 func (m *ioRun) dial(name, kind, addr string) (string, error) {
-	p := &ioPair{kind: "unix", own: -1, peer: -1}
+	p := &ioPair{kind: "unix"}
 	m.pairs[name] = p
+	if m.host != nil {
+		return m.dialSimulated(p, kind, addr)
+	}
 	var sa unix.Sockaddr = &unix.SockaddrUnix{Name: addr}
 	domain := unix.AF_UNIX
 	if kind != "unix" {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/simnet"
 	"golang.org/x/sys/unix"
 )
 
@@ -165,6 +166,7 @@ type ioMode struct {
 	// goroutines serve the connections; passes are not counted
 	goroutines bool
 	debug      bool // in debug mode
+	simulated  bool // in a simulated network, and virtual time
 }
 
 // ioExecutor is the default executor of a program's loop: a job is over when
@@ -195,8 +197,10 @@ type ioRun struct {
 	signals    bool      // a handler of SIGUSR1 is installed
 	second     *aio.Loop // runs in another goroutine; nil until it is needed
 	stopSecond func() error
-	zone       dnsZone // names of the hosts
-	hosts      int     // number of hosts with several addresses
+	zone       dnsZone      // names of the hosts
+	hosts      int          // number of hosts with several addresses
+	host       *simnet.Host // of a simulated network, nil if there is none
+	timers     int          // created in a run with a simulated network
 }
 
 func (m *ioRun) log(label, text string) {
@@ -213,6 +217,9 @@ func (m *ioRun) log(label, text string) {
 }
 
 func (m *ioRun) path(name string) string {
+	if m.host != nil {
+		return "/run/" + name
+	}
 	if m.tmp == "" {
 		m.tmp, _ = os.MkdirTemp("", "io")
 	}
@@ -427,9 +434,13 @@ func runIO(t testing.TB, p *ioProgram, mode ioMode) []string {
 		slots: map[string]*ioEnd{}, pairs: map[string]*ioPair{}, tasks: map[string]awaitable{},
 		servers: map[string]*ioServer{}, counts: map[string]int{},
 		pool: aio.NewThreadPoolExecutor(1),
-		loop: aio.NewEventLoop(&aio.LoopOptions{Debug: mode.debug}),
+		loop: aio.NewEventLoop(&aio.LoopOptions{Debug: mode.debug, VirtualClock: mode.simulated}),
 	}
-	aio.ForceGoroutines(m.loop, mode.goroutines)
+	if mode.simulated {
+		m.simulate()
+	} else {
+		aio.ForceGoroutines(m.loop, mode.goroutines)
+	}
 	m.loop.SetSlowCallbackDuration(time.Hour)
 	if !mode.goroutines { // which dial there
 		m.loop.SetDefaultExecutor(ioExecutor{})

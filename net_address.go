@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/goaio/aio/internal/netio"
 )
 
 // checkUnixPath returns an error if path cannot be the path of a Unix socket. The
@@ -54,10 +56,16 @@ func isAbstract(path string) bool {
 	return runtime.GOOS == "linux" && (strings.HasPrefix(path, "@") || strings.HasPrefix(path, "\x00"))
 }
 
+// hasFile reports whether the Unix socket at path is a file of the system.
+func (l *Loop) hasFile(path string) bool {
+	_, simulated := l.network().(netio.Simulated)
+	return !simulated && !isAbstract(path)
+}
+
 // removeStale removes a socket that an earlier program has left. If that fails, the
 // following bind fails as well, unless the file is already gone.
-func removeStale(path string) {
-	if isAbstract(path) {
+func (l *Loop) removeStale(path string) {
+	if !l.hasFile(path) {
 		return
 	}
 	info, err := os.Stat(path)

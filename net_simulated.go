@@ -86,7 +86,9 @@ func (s *simSocket) recvfrom(ctx context.Context, memory func() []byte) (p []byt
 	err = s.receive(ctx, func() error {
 		buf := memory()
 		n, from, err := s.sim.Receive(buf)
-		p, addr = buf[:n], from
+		if p, addr = buf[:n], from; err == io.EOF { // of a stream
+			err = nil
+		}
 		return err
 	})
 	if err != nil {

@@ -345,7 +345,7 @@ func (s *Server) bindPath(path string) error {
 	if err := checkUnixPath(path); err != nil {
 		return &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 	}
-	removeStale(path)
+	s.loop.removeStale(path)
 	ln, err := s.loop.network().BindUnix(path, s.opts.listen())
 	if err != nil {
 		return err
@@ -357,7 +357,7 @@ func (s *Server) bindPath(path string) error {
 // removeLater removes the file of a Unix socket when the server is closed, unless
 // another file has replaced it by then.
 func (s *Server) removeLater(path string) {
-	if isAbstract(path) {
+	if !s.loop.hasFile(path) {
 		return
 	}
 	mine, err := os.Stat(path)

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,10 +21,13 @@ type datagram struct {
 	at      netip.AddrPort // of UDP
 	path    string         // the path of a Unix socket, "" if it has none
 	peer    net.Addr       // set if it is connected
+	box     *datagram      // the connected peer of a Unix socket, nil once it is gone
 	reuse   bool
 	queue   []packet
 	size    int
-	err     error // the next Receive returns it
+	err     error // the next Receive or Send returns it
+	done    bool  // CloseWrite was called
+	used    int   // the memory of datagrams that were sent and not received
 	closed  bool
 
 	blocked *datagram   // the socket whose queue was full for a Send
@@ -32,8 +36,9 @@ type datagram struct {
 
 // packet is a received datagram.
 type packet struct {
-	p    []byte
-	from net.Addr
+	p      []byte
+	from   net.Addr
+	sender *datagram // of a Unix socket
 }
 
 // BindDatagram implements netio.Backend.
@@ -51,7 +56,9 @@ func (h *Host) BindDatagram(network string, local, remote net.Addr, o netio.Data
 	case h.loop == nil:
 		err = net.ErrClosed
 	case network == "unixgram":
-		err = d.bindPath(local)
+		if err = d.bindPath(local); err == nil && d.peer != nil {
+			err = d.connect(d.peer)
+		}
 	default:
 		err = d.bind(local, remote)
 	}
@@ -67,7 +74,7 @@ func (d *datagram) bindPath(local net.Addr) error {
 		return nil
 	}
 	d.path = local.String()
-	if h.mailboxes[d.path] != nil || h.paths[d.path] != nil {
+	if box := h.mailboxes[d.path]; box != nil && !box.closed || h.paths[d.path] != nil {
 		return os.NewSyscallError("bind", syscall.EADDRINUSE)
 	}
 	h.mailboxes[d.path] = d
@@ -124,10 +131,14 @@ func (d *datagram) connect(to net.Addr) error {
 		return os.NewSyscallError("connect", syscall.EAFNOSUPPORT)
 	}
 	if d.network == "unixgram" {
-		if d.host.mailboxes[to.String()] == nil {
+		box := d.host.mailboxes[to.String()]
+		switch {
+		case box == nil:
 			return os.NewSyscallError("connect", syscall.ENOENT)
+		case box.closed:
+			return os.NewSyscallError("connect", syscall.ECONNREFUSED)
 		}
-		d.peer = to
+		d.peer, d.box = to, box
 		return nil
 	}
 	d.peer = to
@@ -160,7 +171,7 @@ func (d *datagram) readiness() netio.Readiness {
 		return 0
 	}
 	var r netio.Readiness
-	if to := d.blocked; to == nil || to.closed || !to.fullQueue() {
+	if to := d.blocked; (to == nil || to.closed || !to.fullQueue()) && 4*d.used <= unixBuffer {
 		r |= netio.Writable
 	}
 	if len(d.queue) > 0 || d.err != nil {
@@ -190,6 +201,10 @@ func (d *datagram) Receive(p []byte) (n int, from net.Addr, err error) {
 		d.queue = nil
 	}
 	d.size -= len(q.p) + packetCost
+	if q.sender != nil {
+		q.sender.used -= datagramCost(len(q.p))
+		d.host.wake(q.sender, netio.Writable)
+	}
 	d.wakeSenders()
 	return copy(p, q.p), q.from, nil
 }
@@ -220,31 +235,22 @@ func (d *datagram) Send(p []byte, to net.Addr) error {
 }
 
 func (d *datagram) send(p []byte, to net.Addr) error {
+	switch {
+	case d.done:
+		return syscall.EPIPE
+	case d.network == "unixgram":
+		return d.sendUnix(p, to)
+	case d.err != nil:
+		var errno syscall.Errno
+		errors.As(d.err, &errno)
+		d.err = nil
+		return errno
+	}
 	if len(p) > maxDatagram {
 		return syscall.EMSGSIZE
 	}
 	h := d.host
 	data := slices.Clone(p)
-	if d.network == "unixgram" {
-		box := h.mailboxes[to.String()]
-		switch {
-		case box == nil && d.peer != nil:
-			return syscall.ECONNREFUSED
-		case box == nil:
-			return syscall.ENOENT
-		case box.fullQueue():
-			d.blocked = box
-			box.senders = append(box.senders, d)
-			return netio.ErrWouldBlock
-		}
-		d.blocked = nil
-		var from net.Addr
-		if d.path != "" {
-			from = &net.UnixAddr{Name: d.path, Net: "unixgram"}
-		}
-		box.arrived(data, from)
-		return nil
-	}
 	addr, _ := to.(*net.UDPAddr)
 	if addr == nil {
 		return syscall.EDESTADDRREQ
@@ -272,9 +278,64 @@ func (d *datagram) send(p []byte, to net.Addr) error {
 			h.net.driver.Note(fmt.Sprintf("a datagram from %s to %s is lost", h.name, dest.name))
 			continue
 		}
-		dest.at(h.net.driver.Now()+l.latency(), event{kind: evCall, fn: func(dest *Host) { dest.receive(data, source, target, d) }})
+		l.deliver(h.net.driver.Now()+l.latency(), event{kind: evCall, fn: func(dest *Host) { dest.receive(data, source, target, d) }})
 	}
 	return nil
+}
+
+func (d *datagram) sendUnix(p []byte, to net.Addr) error {
+	if len(p) > unixBuffer-32 {
+		return syscall.EMSGSIZE
+	}
+	box := d.box
+	if d.peer == nil {
+		addr, ok := to.(*net.UnixAddr)
+		if !ok {
+			return syscall.ENOTCONN
+		}
+		box = d.host.mailboxes[addr.Name]
+	}
+	switch {
+	case box == nil && d.peer != nil:
+		return syscall.ENOTCONN
+	case box == nil:
+		return syscall.ENOENT
+	case box.closed && d.peer != nil:
+		// as Linux does, which drops what has come from there, too
+		d.box = nil
+		d.drop()
+		return syscall.ECONNREFUSED
+	case box.closed:
+		return syscall.ECONNREFUSED
+	case d.used >= unixBuffer:
+		return netio.ErrWouldBlock
+	case box.fullQueue():
+		d.blocked = box
+		box.senders = append(box.senders, d)
+		return netio.ErrWouldBlock
+	}
+	d.blocked = nil
+	var from net.Addr
+	if d.path != "" {
+		from = &net.UnixAddr{Name: d.path, Net: "unixgram"}
+	}
+	d.used += datagramCost(len(p))
+	box.arrived(packet{slices.Clone(p), from, d})
+	return nil
+}
+
+// datagramCost is the memory that a datagram of a Unix socket takes on Linux.
+func datagramCost(n int) int {
+	const most = 16064 // bytes in one memory block
+	pages := 0
+	if n > most {
+		pages = (n - most + page - 1) / page * page
+	}
+	head := 512
+	for head < n-pages+320 {
+		head *= 2
+	}
+	return head + pages + 256
 }
 
 // receive finds the socket for a datagram from sender.
@@ -295,7 +356,7 @@ func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 		}
 	}
 	if len(open) > 0 {
-		open[h.net.driver.Choose(len(open), "socket")].arrived(p, net.UDPAddrFromAddrPort(from))
+		open[h.net.driver.Choose(len(open), "socket")].arrived(packet{p, net.UDPAddrFromAddrPort(from), nil})
 		return
 	}
 	h.net.count.Dropped++
@@ -307,7 +368,7 @@ func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 	if back.cut || sender.host.loop == nil {
 		return
 	}
-	sender.host.at(h.net.driver.Now()+back.latency(), event{kind: evCall, fn: func(*Host) {
+	back.deliver(h.net.driver.Now()+back.latency(), event{kind: evCall, fn: func(*Host) {
 		if !sender.closed {
 			sender.err = os.NewSyscallError("recvfrom", syscall.ECONNREFUSED)
 			sender.host.wake(sender, netio.Readable)
@@ -316,15 +377,15 @@ func (h *Host) receive(p []byte, from, to netip.AddrPort, sender *datagram) {
 }
 
 // arrived adds a datagram to the queue, if there is room.
-func (d *datagram) arrived(p []byte, from net.Addr) {
+func (d *datagram) arrived(p packet) {
 	n := d.host.net
-	if d.closed || d.network != "unixgram" && d.size+len(p)+packetCost > datagramsMax {
+	if d.closed || d.network != "unixgram" && d.size+len(p.p)+packetCost > datagramsMax {
 		n.count.Dropped++
 		return
 	}
 	n.count.Datagrams++
-	d.size += len(p) + packetCost
-	d.queue = append(d.queue, packet{p, from})
+	d.size += len(p.p) + packetCost
+	d.queue = append(d.queue, p)
 	d.host.wake(d, netio.Readable)
 }
 
@@ -360,21 +421,29 @@ func (d *datagram) Close() {
 		return
 	}
 	d.closed = true
+	d.drop()
 	d.wakeSenders()
+	if d.network == "unixgram" {
+		return // its file stays
+	}
 	h := d.host
-	switch {
-	case d.path != "":
-		if h.mailboxes[d.path] == d {
-			delete(h.mailboxes, d.path)
-		}
-	case d.network != "unixgram":
-		ds := slices.DeleteFunc(slices.Clone(h.datagrams[d.at]), func(other *datagram) bool { return other == d })
-		if len(ds) == 0 {
-			delete(h.datagrams, d.at)
-		} else {
-			h.datagrams[d.at] = ds
+	ds := slices.DeleteFunc(slices.Clone(h.datagrams[d.at]), func(other *datagram) bool { return other == d })
+	if len(ds) == 0 {
+		delete(h.datagrams, d.at)
+	} else {
+		h.datagrams[d.at] = ds
+	}
+}
+
+// drop discards the datagrams that were not received.
+func (d *datagram) drop() {
+	for _, q := range d.queue {
+		if q.sender != nil {
+			q.sender.used -= datagramCost(len(q.p))
+			d.host.wake(q.sender, netio.Writable)
 		}
 	}
+	d.queue, d.size = nil, 0
 }
 
 // LocalAddr implements netio.Socket.

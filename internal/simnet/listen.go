@@ -76,7 +76,7 @@ func (h *Host) BindUnix(path string, _ netio.ListenOptions) (netio.Listener, err
 	switch {
 	case h.loop == nil:
 		err = net.ErrClosed
-	case h.paths[path] != nil || h.mailboxes[path] != nil:
+	case h.paths[path] != nil || h.mailboxes[path] != nil && !h.mailboxes[path].closed:
 		err = os.NewSyscallError("bind", syscall.EADDRINUSE)
 	}
 	if err != nil {
@@ -141,7 +141,7 @@ func (ln *listener) Start(a netio.Acceptor, backlog int) error {
 		ln.acceptor = a
 		ln.listen(backlog)
 		ln.src.owner, ln.src.want = ln, netio.Readable
-		ln.host.renew(ln)
+		ln.host.renew(ln, false)
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func (ln *listener) Hold(on bool) error {
 	if ln.src.want = netio.Readable; on {
 		ln.src.want = 0
 	}
-	ln.host.renew(ln)
+	ln.host.renew(ln, false)
 	return nil
 }
 

@@ -187,7 +187,7 @@ func (h *Host) Next() (when time.Duration, ok bool) {
 		return 0, false
 	}
 	for _, p := range h.ready {
-		if s := p.source(); s.owner != nil && p.readiness()&s.want != 0 {
+		if s := p.source(); s.again || s.report(p) != 0 {
 			return h.net.driver.Now(), true
 		}
 	}
@@ -200,22 +200,26 @@ func (h *Host) Next() (when time.Duration, ok bool) {
 // Poll processes the due events of the host, and notifies the owners of its sockets.
 func (h *Host) Poll() {
 	h.Settle()
-	// As with Linux's poller, what is still ready is reported again after all that
-	// is ready now.
+	// As with Linux's poller, what was reported keeps its place for the next pass,
+	// before all that becomes ready until then.
 	ready := h.ready
 	h.ready = h.spare[:0]
 	for i, p := range ready {
 		ready[i] = nil
 		s := p.source()
-		s.queued = false
-		r := p.readiness() & s.want
-		if s.owner == nil || r == 0 {
+		r, again := s.report(p), s.again
+		s.queued, s.news, s.again = false, false, false
+		if r == 0 && !again || s.owner == nil {
 			continue
 		}
-		if !s.edge {
-			h.wake(p, r)
+		s.queued = true
+		h.ready = append(h.ready, p)
+		if again {
+			s.owner.Ready(0)
 		}
-		s.owner.Ready(r)
+		if r != 0 {
+			s.owner.Ready(r)
+		}
 	}
 	h.spare = ready
 }
@@ -236,6 +240,16 @@ type source struct {
 	want   netio.Readiness
 	edge   bool
 	queued bool // in Host.ready
+	news   bool // it has become ready since the last report
+	again  bool // the owner asks for an entry in the next pass
+}
+
+// report returns what the owner of p is to be told.
+func (s *source) report(p pollable) netio.Readiness {
+	if s.owner == nil || s.edge && !s.news {
+		return 0
+	}
+	return p.readiness() & s.want
 }
 
 // pollable is a socket with a source.
@@ -246,20 +260,35 @@ type pollable interface {
 
 // wake queues p because it has become ready for r.
 func (h *Host) wake(p pollable, r netio.Readiness) {
-	if s := p.source(); s.owner != nil && s.want&r != 0 && !s.queued {
+	if s := p.source(); s.owner != nil && s.want&r != 0 {
+		s.news = true
+		h.queue(p)
+	}
+}
+
+// queue puts p at the end of what may be ready, unless it has a place there.
+func (h *Host) queue(p pollable) {
+	if s := p.source(); !s.queued {
 		s.queued = true
 		h.ready = append(h.ready, p)
 	}
 }
 
-// renew makes p report its readiness as if it had just begun.
-func (h *Host) renew(p pollable) {
-	s := p.source()
-	if s.queued {
-		s.queued = false
-		h.ready = slices.DeleteFunc(h.ready, func(other pollable) bool { return other == p })
+// renew makes p report its readiness as if it had just begun. With keep, a socket that
+// was reported in this pass keeps its place.
+func (h *Host) renew(p pollable, keep bool) {
+	if !keep {
+		h.unqueue(p)
 	}
 	h.wake(p, p.readiness())
+}
+
+// unqueue makes p lose its place.
+func (h *Host) unqueue(p pollable) {
+	if s := p.source(); s.queued {
+		s.queued, s.news, s.again = false, false, false
+		h.ready = slices.DeleteFunc(h.ready, func(other pollable) bool { return other == p })
+	}
 }
 
 // Link is the connection between two hosts, in one direction. The zero value has no
@@ -355,6 +384,16 @@ func (l *Link) send(e event) {
 	if e.last != nil {
 		when = max(when, *e.last)
 		*e.last = when
+	}
+	l.deliver(when, e)
+}
+
+// deliver makes e happen at that time: at once within a host, if nothing takes time.
+func (l *Link) deliver(when time.Duration, e event) {
+	if l.from == l.to && l.to.loop != nil && when <= l.net.driver.Now() {
+		l.to.Settle()
+		e.happen(l.to)
+		return
 	}
 	l.to.at(when, e)
 }

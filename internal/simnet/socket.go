@@ -181,8 +181,11 @@ func (u *Socket) Connect(to net.Addr) error {
 			u.ln.Close()
 			u.ln = nil
 		}
-		s.src = source{owner: u.owner, want: 0}
 		u.st = s
+		if !s.unix {
+			// also if it is established already, as on Linux
+			return netio.ErrWouldBlock
+		}
 	}
 	switch s := u.st; {
 	case s.connecting:
@@ -334,12 +337,14 @@ func (u *Socket) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// CloseWrite closes a stream for writing.
+// CloseWrite closes a connected socket for writing.
 func (u *Socket) CloseWrite() error {
 	err := u.ready()
 	switch {
 	case err != nil:
-	case u.st == nil:
+	case u.dg != nil && u.dg.peer != nil:
+		u.dg.done = true
+	case u.st == nil, u.st.broken && !u.st.unix:
 		err = os.NewSyscallError("shutdown", syscall.ENOTCONN)
 	default:
 		err = u.st.CloseWrite()
@@ -353,6 +358,16 @@ func (u *Socket) SetLinger(sec int) error {
 		return u.opError("set", os.NewSyscallError("setsockopt", syscall.ENOTCONN))
 	}
 	return u.opError("set", u.st.SetLinger(sec))
+}
+
+// SetWriteBuffer sets the size of the send buffer of a connected Unix socket, as Linux
+// does: to twice as many bytes, and not too few.
+func (u *Socket) SetWriteBuffer(bytes int) error {
+	if u.st == nil || !u.st.unix {
+		return u.opError("set", errUnsupported)
+	}
+	u.st.sendBuffer = max(2*bytes, 4608)
+	return nil
 }
 
 // Close implements net.Conn.

@@ -26,10 +26,16 @@ type pipe struct {
 	visible int    // how many bytes of buf have arrived
 	unacked int    // bytes that the sender must keep
 	last    time.Duration
+	pieces  []int // of a Unix socket: the sizes of the pieces in buf
+	part    int   // how many bytes of the first piece are gone
+	cost    int   // of a Unix socket: the memory of the pieces
 }
 
 // drop discards the bytes that have arrived.
-func (p *pipe) drop() { p.buf, p.visible = p.buf[p.visible:], 0 }
+func (p *pipe) drop() {
+	p.freed(p.visible)
+	p.buf, p.visible = p.buf[p.visible:], 0
+}
 
 // stream is one end of a connection. Both ends of a Unix socket belong to one host, so
 // what one end does has its effect on the other at once; over TCP it is an event.
@@ -44,7 +50,7 @@ type stream struct {
 
 	connecting bool          // the attempt has no outcome yet
 	attempts   int           // to reach a listener whose queue is full
-	wake       func()        // wakes the task that connects
+	sendBuffer int           // of a Unix socket, in bytes; 0 means the default
 	err        syscall.Errno // that the next read or write returns, 0 if none
 	broken     bool          // there is no connection any more
 	ended      bool          // the peer sends no more
@@ -83,21 +89,33 @@ func (h *Host) dial(ctx context.Context, s *stream) error {
 			}
 		}
 	}
-	s.wake = wake
+	s.src = source{owner: dialer{h, wake}, want: netio.Writable, edge: true}
 	if err := h.connect(s); err != 0 {
 		return systemError("connect", err)
 	}
-	if err := wait(); err != nil {
-		s.wake = nil
-		s.Close()
-		return err
+	err = wait()
+	s.host.unqueue(s)
+	s.src = source{}
+	if err == nil {
+		err = systemError("connect", s.takeError())
 	}
-	if err := s.takeError(); err != 0 {
+	if err != nil {
 		s.Close()
-		return systemError("connect", err)
 	}
-	return nil
+	return err
 }
+
+// dialer is the owner of a stream for which a task waits.
+type dialer struct {
+	host *Host
+	wake func()
+}
+
+// Ready implements netio.Owner.
+func (d dialer) Ready(netio.Readiness) { d.host.loop.Soon(d.wake) }
+
+// Discard implements netio.Owner.
+func (d dialer) Discard() {}
 
 // systemError returns the error of a system call.
 func systemError(call string, errno syscall.Errno) error {
@@ -274,7 +292,7 @@ func (s *stream) happen(e event) {
 		s.host.wake(s, netio.Readable)
 	case evAck:
 		s.out.unacked -= e.n
-		if s.full && s.hasRoom() {
+		if s.full && s.out.unacked < bufferSize {
 			s.full = false
 			s.host.wake(s, netio.Writable)
 		}
@@ -296,22 +314,10 @@ func (s *stream) happen(e event) {
 	}
 }
 
-// hasRoom reports whether the socket is writable after a write that found no room.
-func (s *stream) hasRoom() bool {
-	if s.unix {
-		return 4*s.out.unacked <= bufferSize
-	}
-	return s.out.unacked < bufferSize
-}
-
-// connected ends the wait of the task that connects.
+// connected ends the attempt to connect.
 func (s *stream) connected() {
 	s.connecting = false
 	s.host.wake(s, netio.Writable)
-	if wake := s.wake; wake != nil {
-		s.wake = nil
-		wake()
-	}
 }
 
 // source implements pollable.
@@ -335,7 +341,7 @@ func (s *stream) readiness() netio.Readiness {
 			r |= netio.HungUp
 		}
 	}
-	if !s.full || s.gone {
+	if s.unix && 4*s.out.cost <= s.limit() || !s.unix && !s.full || s.gone {
 		r |= netio.Writable
 	}
 	return r
@@ -394,18 +400,35 @@ func (s *stream) Attach(owner netio.Owner) error {
 	if s.closed || s.dead {
 		return net.ErrClosed
 	}
-	s.src = source{owner: owner, edge: true, queued: s.src.queued}
+	s.host.unqueue(s)
+	s.src = source{owner: owner, edge: true}
 	return nil
 }
 
 // Repeat makes the stream report its readiness when the next pass begins, as if it had
-// just become ready. Before the first Repeat the owner gets no reports.
-func (s *stream) Repeat() error {
+// just become ready; with keep, in the place of its report in this pass. Before the
+// first Repeat the owner gets no reports.
+func (s *stream) Repeat(keep bool) error {
 	if !s.closed && !s.dead {
 		s.src.want |= edges
-		s.host.renew(s)
+		s.host.renew(s, keep)
 	}
 	return nil
+}
+
+// Again gives owner an entry in the next pass.
+func (s *stream) Again(netio.Owner) {
+	if !s.closed && !s.dead {
+		s.src.again = true
+		s.host.queue(s)
+	}
+}
+
+// NotReady says that the stream is not ready after all: the next report is a new one.
+func (s *stream) NotReady() {
+	if !s.src.news {
+		s.host.unqueue(s)
+	}
 }
 
 // WatchWrite sets whether the owner learns that there is room to write.
@@ -437,9 +460,11 @@ func (s *stream) read(p []byte) (n int, err error) {
 		switch s.host.fault("read") {
 		case Reset:
 			s.in.drop()
+			s.ended = false
 			s.reset(syscall.ECONNRESET)
 		case TimedOut:
 			s.in.drop()
+			s.ended = false
 			s.reset(syscall.ETIMEDOUT)
 		case EndOfFile:
 			s.in.drop()
@@ -453,6 +478,8 @@ func (s *stream) read(p []byte) (n int, err error) {
 	}
 	switch {
 	case s.in.visible > 0:
+	case s.ended && !s.unix: // a reset after that is an error for writes only
+		return 0, io.EOF
 	case s.err != 0:
 		return 0, systemError("read", s.takeError())
 	case s.ended, s.broken:
@@ -465,7 +492,14 @@ func (s *stream) read(p []byte) (n int, err error) {
 	if s.in.buf = s.in.buf[n:]; len(s.in.buf) == 0 {
 		s.in.buf = nil
 	}
-	if s.acked += n; s.acked >= bufferSize/4 || s.unix || s.peer != nil && s.peer.full {
+	if s.unix {
+		s.in.freed(n)
+		if s.peer.readiness()&netio.Writable != 0 {
+			s.host.wake(s.peer, netio.Writable)
+		}
+		return n, nil
+	}
+	if s.acked += n; s.acked >= bufferSize/4 || s.peer != nil && s.peer.full {
 		s.send(evAck, s.acked)
 		s.acked = 0
 	}
@@ -496,10 +530,10 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	case s.broken, s.done, s.gone:
 		return 0, systemError("write", syscall.EPIPE)
 	}
-	n = min(len(p), bufferSize-s.out.unacked)
-	if s.full && !s.hasRoom() {
-		n = 0
+	if s.unix {
+		return s.writeUnix(p)
 	}
+	n = min(len(p), bufferSize-s.out.unacked)
 	s.full = n < len(p)
 	if n == 0 {
 		return 0, netio.ErrWouldBlock
@@ -508,13 +542,70 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	s.out.unacked += n
 	for rest := n; rest > 0; {
 		piece := rest
-		if rest > 1 && !s.unix && s.host.net.driver.Choose(4, "segment") == 3 {
+		if rest > 1 && s.host.net.driver.Choose(4, "segment") == 3 {
 			piece = 1 + s.host.net.driver.Choose(rest-1, "size")
 		}
 		s.send(evData, piece)
 		rest -= piece
 	}
 	return n, nil
+}
+
+// The buffer of a Unix socket, as that of Linux: pieces of data have a cost, and there is
+// room for another piece while the cost of all is below the limit.
+const (
+	unixBuffer = 212992
+	maxPiece   = 36544
+	maxHead    = 3776 // bytes in the first memory block of a piece
+	page       = 4096
+	pieceCost  = 576 // of an empty piece
+)
+
+// limit is the size of the send buffer of a Unix socket.
+func (s *stream) limit() int {
+	if s.sendBuffer > 0 {
+		return s.sendBuffer
+	}
+	return unixBuffer
+}
+
+// cost is the memory of a piece of n bytes.
+func cost(n int) int {
+	pages := min(n, (max(0, n-maxHead)+page-1)/page*page)
+	head := 512
+	for head < n-pages+pieceCost-256 {
+		head *= 2
+	}
+	return head + pages + 256
+}
+
+func (s *stream) writeUnix(p []byte) (n int, err error) {
+	for n < len(p) && s.out.cost < s.limit() {
+		size := min(len(p)-n, s.limit()/2-64, maxPiece)
+		s.out.buf = append(s.out.buf, p[n:n+size]...)
+		s.out.pieces = append(s.out.pieces, size)
+		s.out.cost += cost(size)
+		n += size
+		s.send(evData, size)
+	}
+	if n == 0 {
+		return 0, netio.ErrWouldBlock
+	}
+	return n, nil
+}
+
+// freed frees the memory of the first n bytes, by whole pieces.
+func (p *pipe) freed(n int) {
+	for n > 0 && len(p.pieces) > 0 {
+		if n < p.pieces[0] {
+			p.pieces[0] -= n
+			p.part += n
+			return
+		}
+		n -= p.pieces[0]
+		p.cost -= cost(p.pieces[0] + p.part)
+		p.pieces, p.part = p.pieces[1:], 0
+	}
 }
 
 // CanCloseWrite implements netio.Stream.
