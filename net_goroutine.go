@@ -6,6 +6,7 @@ package aio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -158,6 +159,14 @@ func (s *served[C]) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 func (s *served[C]) SyscallConn() (syscall.RawConn, error) { return syscallConnOf(s.conn) }
 
 func (s *served[C]) File() (*os.File, error) { return fileOf(s.conn) }
+
+// SetLinger is for TransportSocket.
+func (s *served[C]) SetLinger(sec int) error {
+	if c, ok := any(s.conn).(interface{ SetLinger(sec int) error }); ok {
+		return c.SetLinger(sec)
+	}
+	return fmt.Errorf("aio: a %T has no SetLinger: %w", s.conn, errors.ErrUnsupported)
+}
 
 // dialInGoroutine connects where the loop cannot: the caller waits as for any job. A
 // connection that is established after the caller has stopped waiting is closed.

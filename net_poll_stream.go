@@ -132,6 +132,18 @@ func (s *fdStream) LocalAddr() net.Addr {
 
 func (s *fdStream) RemoteAddr() net.Addr { return s.remote }
 
+// SetLinger is for TransportSocket.
+func (s *fdStream) SetLinger(sec int) error {
+	if s.fd < 0 {
+		return net.ErrClosed
+	}
+	l := unix.Linger{Linger: int32(max(sec, 0))}
+	if sec >= 0 {
+		l.Onoff = 1
+	}
+	return os.NewSyscallError("setsockopt", unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &l))
+}
+
 func (s *fdStream) CanCloseWrite() bool { return true }
 
 // SyscallConn implements netio.Socket.

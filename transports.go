@@ -91,8 +91,7 @@ type WriteTransport interface {
 	// Abort closes the transport at once; the data in the write buffer is lost. The
 	// protocol's ConnectionLost is called with nil. The peer of a TCP connection
 	// sees a normal EOF after the data that was sent, as after Close. To send a
-	// reset, first set SO_LINGER to 0, with the File of the [TransportSocket] and
-	// [net.TCPConn.SetLinger].
+	// reset, first call [TransportSocket.SetLinger] with 0.
 	//
 	// (asyncio: abort, which is the same)
 	Abort()
@@ -223,6 +222,25 @@ func (t *TransportSocket) File() (*os.File, error) {
 		return nil, err
 	}
 	return t.s.File()
+}
+
+// SetLinger sets what Close and Abort do with data of a TCP connection that the peer has
+// not acknowledged, as [net.TCPConn.SetLinger] does. With 0 they discard it and reset
+// the connection, so the peer gets an error in place of EOF; a negative number means the
+// system's default. The error is
+// [net.ErrClosed] once the transport is closed, that of the system, or one that matches
+// [errors.ErrUnsupported] if the connection has no such setting.
+//
+// (Python: setsockopt with SO_LINGER)
+func (t *TransportSocket) SetLinger(sec int) error {
+	const call = "TransportSocket.SetLinger"
+	if err := t.made(call); err != nil {
+		return err
+	}
+	if s, ok := t.s.(interface{ SetLinger(sec int) error }); ok {
+		return s.SetLinger(sec)
+	}
+	return fmt.Errorf("aio: %s: %w", call, errors.ErrUnsupported)
 }
 
 // logThreshold is how many writes a lost connection drops before it logs each further

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/goaio/aio"
@@ -397,4 +398,34 @@ func TestStreamReadingIntoBuffers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// With SetLinger(0) the peer gets a reset in place of EOF.
+func TestTransportSocketSetLinger(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			if _, err := r.ReadLine(ctx); err != nil {
+				return err
+			}
+			if err := w.GetExtraInfo("socket").(*aio.TransportSocket).SetLinger(0); err != nil {
+				return err
+			}
+			w.Transport().Abort()
+			return nil
+		}, "127.0.0.1:0", nil)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		r, w, err := aio.OpenConnection(ctx, s.Addr().String(), nil)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		_, _ = w.Write([]byte("x\n"))
+		if _, err := r.Read(ctx, -1); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the client gets %v", err)
+		}
+		return nil
+	})
 }

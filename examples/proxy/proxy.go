@@ -155,20 +155,11 @@ func (p *proxy) silence(ctx context.Context, c *counting) error {
 	return errors.New("no answer")
 }
 
-// reset closes a connection so that its peer gets an error instead of EOF, if the
-// system supports it: Abort alone sends a FIN, as Close does.
+// reset closes a connection so that its peer gets an error rather than the end of the
+// data, if possible: Abort alone sends a FIN, as Close does.
 func reset(w *aio.StreamWriter) {
 	if sock, ok := w.GetExtraInfo("socket").(*aio.TransportSocket); ok {
-		if f, err := sock.File(); err == nil {
-			// a duplicate, which shares the socket options
-			if c, err := net.FileConn(f); err == nil {
-				if tcp, ok := c.(*net.TCPConn); ok {
-					_ = tcp.SetLinger(0)
-				}
-				c.Close()
-			}
-			f.Close()
-		}
+		_ = sock.SetLinger(0) // fails if it is closed already
 	}
 	w.Transport().Abort()
 }

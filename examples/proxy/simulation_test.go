@@ -78,9 +78,12 @@ func TestSimulation(t *testing.T) {
 			if !bytes.HasPrefix(answer, got) {
 				return fmt.Errorf("a client got %d bytes that differ from the sent ones", len(got))
 			}
-			if len(got) == len(answer) {
+			switch {
+			case len(got) == len(answer):
 				whole++
-			} else {
+			case err == nil:
+				return fmt.Errorf("a client got %d bytes and then the end, as if they were all", len(got))
+			default:
 				broken++
 			}
 			return nil
