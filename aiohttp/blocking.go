@@ -35,9 +35,8 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case x == nil:
 		panic(fmt.Errorf("aiohttp: Blocking: a %T is not the writer of a handler that runs in a task: %w", w, aio.ErrUsage))
-	case x.over || x.status != 0:
-		panic(fmt.Errorf("aiohttp: Blocking: the response has begun: %w", aio.ErrUsage))
 	}
+	x.mustBegin()
 	if x.body != nil && r.Body == x.body {
 		r = r.WithContext(r.Context())
 		r.Body = x.body.inner
@@ -46,6 +45,7 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the task was cancelled before it began: there is no response
 	}
 	defer x.writes.turn.Release()
+	x.mustBegin() // another task may have had the turn
 	x.announceClose()
 	var panicked any
 	returned := false
@@ -68,7 +68,7 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}}
 	// h writes the response; it sees the end of the context.
 	x.status, x.late = http.StatusOK, true
-	x.ops <- op
+	x.channel() <- op
 	_ = x.writes.await(x.ctx, op, func() error { return nil }, true)
 	x.writes.err = nil
 	switch {
@@ -77,6 +77,13 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(passedOn(panicked))
 	default:
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// mustBegin panics if the response has begun.
+func (x *exchange) mustBegin() {
+	if x.over || x.status != 0 {
+		panic(fmt.Errorf("aiohttp: Blocking: the response has begun: %w", aio.ErrUsage))
 	}
 }
 

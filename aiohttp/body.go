@@ -59,8 +59,10 @@ func (b *body) fill() error {
 		return err
 	}
 	defer d.turn.Release()
-	if len(b.left) > 0 || b.err != nil || d.err != nil {
-		// another task has read in the meantime
+	switch {
+	case b.x.over || b.closed: // while another task had the turn
+		return http.ErrBodyReadAfterClose
+	case len(b.left) > 0 || b.err != nil || d.err != nil: // that task has read
 		return d.unusable(b.x.ctx)
 	}
 	if b.page == nil {
@@ -142,8 +144,8 @@ func (b *body) Close() error {
 		return err
 	}
 	defer d.turn.Release()
-	if d.err != nil {
-		return nil // the connection cannot be used again
+	if d.err != nil || b.x.over {
+		return nil // the connection cannot be used again, or net/http closes the body
 	}
 	var closing error
 	if err := b.operate(func() { closing = b.inner.Close() }); err != nil {

@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/goaio/aio"
@@ -86,7 +87,7 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{handler: h, w: w, r: r, ops: make(chan *operation, maxOps)}
+	x := &exchange{handler: h, w: w, r: r}
 	x.serve()
 }
 
@@ -99,8 +100,11 @@ type exchange struct {
 	handler *handler
 	w       http.ResponseWriter // from net/http
 	r       *http.Request       // from net/http
-	ops     chan *operation     // to the goroutine; nil means that the task is done
 	never   bool                // the task will never run
+	// ops points to the channel on which the task sends operations; a nil operation
+	// means that the task is done. The side that first needs the channel makes it.
+	// ops is noChannel if the task was done before that.
+	ops atomic.Pointer[chan *operation]
 
 	// Owned by the task's loop until the task is done, then by the goroutine.
 	task   aio.AnyTask
@@ -118,6 +122,32 @@ type exchange struct {
 	end     outcome
 	response
 	next, prev *exchange // links of the server's list
+}
+
+// noChannel is the value of exchange.ops if the task was done before the exchange had a
+// channel. That is usual: most tasks send no operation, and are done when the goroutine
+// looks for the first time.
+var noChannel = new(chan *operation)
+
+// channel returns the channel from the task to the goroutine, or nil if the task is done
+// and has sent no operation.
+func (x *exchange) channel() chan *operation {
+	if c := x.ops.Load(); c != nil {
+		return *c
+	}
+	c := make(chan *operation, maxOps)
+	if x.ops.CompareAndSwap(nil, &c) {
+		return c
+	}
+	return *x.ops.Load()
+}
+
+// tellDone tells the goroutine that the task is done. It transfers the ownership of the
+// state of x.
+func (x *exchange) tellDone() {
+	if !x.ops.CompareAndSwap(nil, noChannel) {
+		x.channel() <- nil
+	}
 }
 
 // outcome is how a handler has ended.
@@ -161,7 +191,7 @@ type requestTask exchange
 // began.
 func (t *requestTask) Never() {
 	t.never = true
-	t.ops <- nil
+	(*exchange)(t).tellDone()
 }
 
 // Run implements plug.Coro.
@@ -209,7 +239,7 @@ func (x *exchange) run(ctx context.Context) {
 		x.end.cancelled = x.task.Cancelling() > 0 || x.handler.loop.IsClosed() || x.derived && x.ctx.Err() != nil
 		x.over = true
 		release()
-		x.ops <- nil
+		x.tellDone()
 	}()
 	x.handler.inner.ServeHTTP(x, x.inside)
 	returned = true
@@ -260,8 +290,13 @@ func (x *exchange) serve() {
 	if asleep {
 		plug.Wake(x.handler.loop)
 	}
+	ops := x.channel()
+	if ops == nil {
+		x.answer(nil)
+		return
+	}
 	select {
-	case op := <-x.ops:
+	case op := <-ops:
 		if x.answer(op) {
 			return
 		}
@@ -270,7 +305,7 @@ func (x *exchange) serve() {
 	gone := x.r.Context().Done() // net/http creates it on the first call
 	for {
 		select {
-		case op := <-x.ops:
+		case op := <-ops:
 			if x.answer(op) {
 				return
 			}

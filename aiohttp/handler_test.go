@@ -215,6 +215,46 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// A task that waits for its turn in one direction gets an error if the handler returns
+// first.
+func TestTurnAfterTheHandler(t *testing.T) {
+	l, _ := startLoop(t)
+	for _, c := range []struct {
+		name string
+		call func(w http.ResponseWriter, r *http.Request) error
+		want error
+	}{
+		{"Flush", func(w http.ResponseWriter, _ *http.Request) error { return http.NewResponseController(w).Flush() }, aio.ErrUsage},
+		{"Read", func(_ http.ResponseWriter, r *http.Request) error { _, err := r.Body.Read(make([]byte, 1)); return err }, http.ErrBodyReadAfterClose},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ended := make(chan error, 1)
+			s := serve(t, tasks(l, func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+				aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+					ended <- c.call(w, r)
+					return nil
+				}))
+				if err := c.call(w, r); err != nil && err != io.EOF {
+					t.Error(err)
+				}
+			}))
+			resp, err := http.Post(s.URL, "", strings.NewReader("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, c.want) {
+					t.Errorf("the error is %v, want %v", err, c.want)
+				}
+			case <-time.After(time.Minute):
+				t.Error("the task still waits")
+			}
+		})
+	}
+}
+
 // When the client disconnects, the task is cancelled with a reason, and can clean up.
 func TestClientGoneCancelsTheTask(t *testing.T) {
 	l, _ := startLoop(t)

@@ -211,7 +211,10 @@ func (x *exchange) send(do func() error) error {
 		return err
 	}
 	defer d.turn.Release()
-	if d.err != nil {
+	switch {
+	case x.over: // while another task had the turn
+		return errOver
+	case d.err != nil:
 		return d.unusable(x.ctx)
 	}
 	var err error
@@ -221,7 +224,7 @@ func (x *exchange) send(do func() error) error {
 		x.forgetWrite()
 	}}
 	x.sending = true
-	x.ops <- op
+	x.channel() <- op
 	awaited := d.await(x.ctx, op, x.unblock, x.own)
 	x.sending = false
 	x.left()
