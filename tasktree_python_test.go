@@ -365,7 +365,8 @@ func TestTaskViewsOfPython(t *testing.T) {
 				sameText(t, view, got, want)
 			}
 			if cycle != nil {
-				// Close ends the tasks, which cannot be cancelled, and says so.
+				// Close ends the tasks, which cannot be cancelled, and
+				// says so.
 				l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 				return
 			}

@@ -255,7 +255,7 @@ func TestTLSWriteLimits(t *testing.T) {
 		c.log.want(t, "")
 
 		c.c.stuck, c.c.high = true, 0
-		c.ct.Write([]byte("accepted by the transport below, which pauses"))
+		c.ct.Write([]byte("taken below, which then wants a pause"))
 		same(t, "size", c.ct.GetWriteBufferSize(), 0)
 		c.ct.Write([]byte("abc"))
 		same(t, "size", c.ct.GetWriteBufferSize(), 3)
