@@ -9,15 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
-	"testing"
 	"time"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
-	"github.com/goaio/aio/internal/stage"
 )
 
 // specimen is a program of the zoo, with and without its fault.
@@ -787,161 +783,5 @@ func threeInARow(mended bool) func(ctx context.Context) error {
 			return hop(ctx)
 		}
 		return together(ctx, slow, quick, quick)
-	}
-}
-
-// zooSeeds is the number of seeds for which each fault has to be found. The mended
-// version passes zooMended times as many runs.
-var zooSeeds, zooMended = stage.Amount(1, 10, 10), stage.Amount(1, 10, 100)
-
-func TestZoo(t *testing.T) {
-	for _, s := range zoo {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			if s.sweep != nil {
-				found := aiotest.Sweep{}.Run(s.sweep(false))
-				if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
-					t.Fatalf("the sweep does not find it: %+v", found)
-				}
-				if r := (aiotest.Sweep{}).Run(s.sweep(true)); len(r.Failures) > 0 || r.Moments < 2 {
-					t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
-				}
-				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
-				return
-			}
-			if s.fail != nil {
-				found := aiotest.Failures{}.Run(s.fail(false))
-				if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
-					t.Fatalf("FailEverywhere does not find it: %+v", found)
-				}
-				if r := (aiotest.Failures{Schedules: 5}).Run(s.fail(true)); len(r.Failures) > 0 || r.Moments < 20 {
-					t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
-				}
-				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
-				return
-			}
-			if s.world != nil {
-				findInWorld(t, s)
-				return
-			}
-			seeds := uint64(zooSeeds)
-			if s.mode == aiotest.Exhaustive {
-				seeds = 1
-			}
-			worst, sum := 0, 0
-			for seed := range seeds {
-				x := aiotest.Exploration{Mode: s.mode, Runs: s.within, Seed: 1000 * seed}
-				if r := x.Replay("default", s.run(false)); len(r.Failures) > 0 {
-					t.Fatalf("it is wrong in asyncio's own order: %v", r.Failures[0])
-				}
-				r := x.Run(s.run(false))
-				if len(r.Failures) != 1 {
-					t.Fatalf("seed %d: not found in %d runs", x.Seed, s.within)
-				}
-				f := r.Failures[0]
-				worst, sum = max(worst, f.Run), sum+f.Run
-				again := x.Replay(f.Record, s.run(false))
-				if len(again.Failures) != 1 || again.Failures[0].Err.Error() != f.Err.Error() {
-					t.Errorf("the record %q gives %v, not %v", f.Record, again.Failures, f.Err)
-				}
-				if seed == 0 {
-					t.Logf("%v\n%s%s", f, f.Record, "\n"+f.Timeline.String())
-				}
-			}
-			t.Logf("found within %d runs, %.1f on average", worst, float64(sum)/float64(seeds))
-			runs := zooMended * s.within
-			if s.mode == aiotest.Exhaustive {
-				runs = 100_000
-			}
-			r := aiotest.Exploration{Mode: s.mode, Runs: runs}.Run(s.run(true))
-			if len(r.Failures) > 0 {
-				t.Errorf("the mended version fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
-			}
-			if s.mode == aiotest.Exhaustive && !r.Complete {
-				t.Errorf("%d runs are not all schedules of the mended version", r.Runs)
-			}
-		})
-	}
-}
-
-// findInWorld is the part of TestZoo for programs with several hosts.
-func findInWorld(t *testing.T, s specimen) {
-	worst, sum := 0, 0
-	for seed := range uint64(zooSeeds) {
-		x := aiotest.Simulation{Runs: s.within, Seed: 1000 * seed}
-		if r := x.Replay("default", s.world(false)); len(r.Failures) > 0 {
-			t.Fatalf("it is wrong in asyncio's own order: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
-		}
-		r := x.Run(s.world(false))
-		if len(r.Failures) != 1 {
-			t.Fatalf("seed %d: not found in %d runs", x.Seed, s.within)
-		}
-		f := r.Failures[0]
-		worst, sum = max(worst, f.Run), sum+f.Run
-		again := x.Replay(f.Record, s.world(false))
-		if len(again.Failures) != 1 || again.Failures[0].Err.Error() != f.Err.Error() {
-			t.Errorf("the record %q gives %v, not %v", f.Record, again.Failures, f.Err)
-		}
-		if seed == 0 {
-			t.Logf("%v\n%s", f, f.Record)
-		}
-	}
-	t.Logf("found within %d runs, %.1f on average", worst, float64(sum)/float64(zooSeeds))
-	r := aiotest.Simulation{Runs: zooMended * s.within}.Run(s.world(true))
-	if len(r.Failures) > 0 {
-		t.Errorf("the mended version fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
-	}
-}
-
-// docs/simulation.md contains the table of the zoo.
-func TestZooIsDocumented(t *testing.T) {
-	page, err := os.ReadFile("../docs/simulation.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range zoo {
-		row := fmt.Sprintf("| %s | %s | %s | %d runs |", s.name, s.kind, s.foundBy(), s.within)
-		if s.sweep != nil || s.fail != nil {
-			row = fmt.Sprintf("| %s | %s | %s | one sweep |", s.name, s.kind, s.foundBy())
-		}
-		if !strings.Contains(string(page), row+"\n") {
-			t.Errorf("docs/simulation.md does not have the row\n%s", row)
-		}
-	}
-	if want := fmt.Sprintf("the *zoo*: %d small programs", len(zoo)); !strings.Contains(string(page), want) {
-		t.Errorf("docs/simulation.md does not have %q", want)
-	}
-}
-
-// The tests that docs/simulation.md shows.
-
-func TestDeposits(t *testing.T) {
-	main := lostUpdate(true)
-	// asyncio's own order
-	aiotest.Run(t, main)
-	// 1000 runs with other times
-	aiotest.Explore(t, aiotest.Exploration{}, main)
-	// a cancellation at every await
-	aiotest.CancelEverywhere(t, aiotest.Sweep{}, aiotest.Whole(main))
-}
-
-func TestPoolUnderCancellation(t *testing.T) {
-	aiotest.CancelEverywhere(t, aiotest.Sweep{}, unreadAnswer(true))
-}
-
-// All schedules of a mended program pass. They are few enough to make them all:
-// commuting steps are not tried in both orders.
-func TestZooExhausted(t *testing.T) {
-	const most = 1000
-	for _, s := range zoo {
-		if s.run == nil || s.mode == aiotest.PCT {
-			// that mode is for programs with too many schedules for
-			// Exhaustive
-			continue
-		}
-		r := aiotest.Exploration{Mode: aiotest.Exhaustive, Runs: most}.Run(s.run(true))
-		if len(r.Failures) > 0 || !r.Complete {
-			t.Errorf("%s: complete %v after %d runs: %v", s.name, r.Complete, r.Runs, r.Failures)
-		}
 	}
 }
