@@ -17,7 +17,10 @@ import (
 var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "testing.md"}
 
 // guideBlock is a code block of a guide.
-type guideBlock struct{ guide, language, text string }
+type guideBlock struct {
+	guide, language, text string
+	section               int // number of its section in the guide
+}
 
 // guideBlocks returns the code blocks of all guides, in order.
 func guideBlocks(t *testing.T) (blocks []guideBlock) {
@@ -29,8 +32,9 @@ func guideBlocks(t *testing.T) (blocks []guideBlock) {
 			t.Fatal(err)
 		}
 		n := len(blocks)
-		for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
-			blocks = append(blocks, guideBlock{guide, m[1], m[2]})
+		for _, m := range fence.FindAllSubmatchIndex(text, -1) {
+			section := strings.Count(string(text[:m[0]]), "\n## ")
+			blocks = append(blocks, guideBlock{guide, string(text[m[2]:m[3]]), string(text[m[4]:m[5]]), section})
 		}
 		if len(blocks) == n {
 			t.Fatalf("%s has no block of code", guide)
@@ -139,7 +143,7 @@ func (s *guideSources) has(t *testing.T, block string) bool {
 // code that is compiled and run.
 func TestGuideGo(t *testing.T) {
 	sources := &guideSources{map[string]bool{}, map[string]bool{}}
-	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "aiosql/*_test.go", "examples/tour/*/*.go", "examples/service/main.go"} {
+	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "aiosql/*_test.go", "aiokit/*_test.go", "examples/tour/*/*.go", "examples/service/main.go"} {
 		sources.add(t, pattern)
 	}
 	for _, block := range []string{
@@ -162,8 +166,8 @@ func TestGuideGo(t *testing.T) {
 	}
 }
 
-// TestGuidePython runs the Python blocks. Each must print the same as the Go block
-// after it.
+// TestGuidePython runs the Python blocks. Each must print the same as the Go blocks
+// after it in its section.
 func TestGuidePython(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("asyncio has no signal handlers on Windows")
@@ -192,7 +196,7 @@ func TestGuidePython(t *testing.T) {
 				t.Fatalf("%v\n%s\n%s", err, b.text, &stderr)
 			}
 			for _, next := range blocks[i+1:] {
-				if next.guide != b.guide || next.language != "go" {
+				if next.guide != b.guide || next.section != b.section || next.language != "go" {
 					break
 				}
 				want, ok := next.output()
