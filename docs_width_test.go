@@ -18,8 +18,9 @@ import (
 // columns.
 const commentWidth = 90
 
-// directive matches a comment for a tool, which cannot be split.
-var directive = regexp.MustCompile(`^//(go:|lint:|nolint)`)
+// directive matches a comment for a tool, which cannot be split, such as the expectation
+// of a diagnostic in the test data of an analyzer.
+var directive = regexp.MustCompile("^//(go:|lint:|nolint| want `)")
 
 // wideComments returns the positions of the comment lines in a Go source that are too
 // wide. For a comment after code the whole line counts. Directives and single words,
