@@ -165,7 +165,8 @@ func droppedError(c *code, n ast.Node, stack []ast.Node) bool {
 	return true
 }
 
-// dropped reports the call of an await. stmt is the whole statement if it can be replaced.
+// dropped reports the call of an await. stmt is the whole statement if it can be
+// replaced.
 func (c *code) dropped(stmt ast.Stmt, call *ast.CallExpr, stack []ast.Node, format string) {
 	at, results := c.errorAt(call)
 	if at < 0 || !c.awaiting(call) {
@@ -229,7 +230,9 @@ func (c *code) heldIn(block []ast.Stmt, held map[string]bool) {
 			continue
 		}
 		if d, ok := s.(*ast.DeferStmt); ok {
-			_ = d // it runs at the end: a deferred Unlock keeps the mutex until then
+			// it runs at the end: a deferred Unlock keeps the mutex until
+			// then
+			_ = d
 			continue
 		}
 		inner := blocks(s)
@@ -314,7 +317,8 @@ func clauses(b *ast.BlockStmt) (list [][]ast.Stmt) {
 	return list
 }
 
-// awaitOf returns the first awaiting call of a statement that is not in one of its blocks.
+// awaitOf returns the first awaiting call of a statement that is not in one of its
+// blocks.
 func (c *code) awaitOf(s ast.Stmt, inner [][]ast.Stmt) (found *ast.CallExpr) {
 	ast.Inspect(s, func(n ast.Node) bool {
 		for _, b := range inner {
