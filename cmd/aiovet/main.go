@@ -17,9 +17,9 @@
 // A comment //aiovet:ok at the end of a line says that a report about it is known; the
 // reason may follow.
 //
-// The linter contextcheck reports calls such as tg.Go(f), whose function gets its ctx from
-// the group, as calls without a ctx. It cannot know that the group passes one on: exclude
-// them, or pass a function literal whose parameter is the ctx.
+// The linter contextcheck reports calls such as tg.Go(f), whose function gets its ctx
+// from the group, as calls without a ctx. It cannot know that the group passes one on:
+// exclude them, or pass a function literal whose parameter is the ctx.
 package main
 
 import (

@@ -289,7 +289,8 @@ func (c *code) findInLoop() {
 			}
 		}
 	})
-	// a literal that awaits runs in a task, and one that is called in place runs where it is
+	// a literal that awaits runs in a task, and one that is called in place runs
+	// where it is
 	in.WithStack([]ast.Node{(*ast.FuncLit)(nil)}, func(n ast.Node, push bool, stack []ast.Node) bool {
 		lit := n.(*ast.FuncLit)
 		if !push || c.inLoop[lit] {
