@@ -27,9 +27,9 @@ import (
 const (
 	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
 	smallBuffer = 4 << 10
-	// largeBuffer is the buffer size for a read of a stream whose previous read did not
-	// fill its buffer. If it does fill largeBuffer, the transport reads the rest into a
-	// buffer of maxRead.
+	// largeBuffer is the buffer size for a read of a stream whose previous read did
+	// not fill its buffer. If it does fill largeBuffer, the transport reads the rest
+	// into a buffer of maxRead.
 	largeBuffer = 64 << 10
 	// maxCopy is the largest amount of data that is copied from the scratch buffer of
 	// 64 KiB to a buffer of its size. A stream keeps the scratch buffer itself only

@@ -145,7 +145,8 @@ func (b *body) Close() error {
 	}
 	defer d.turn.Release()
 	if d.err != nil || b.x.over {
-		return nil // the connection cannot be used again, or net/http closes the body
+		// the connection cannot be used again, or net/http closes the body
+		return nil
 	}
 	var closing error
 	if err := b.operate(func() { closing = b.inner.Close() }); err != nil {

@@ -141,7 +141,8 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 			defer func() {
 				if !good {
 					// the connection is unusable
-					_ = p.end(ctx, last.conn) //aiovet:ok Check has the error
+					//aiovet:ok Check has the error
+					_ = p.end(ctx, last.conn)
 				}
 			}()
 			err := p.opts.Check(ctx, last.conn)
