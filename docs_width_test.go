@@ -18,9 +18,9 @@ import (
 // columns.
 const commentWidth = 90
 
-// directive matches a comment for a tool, which cannot be split, such as the expectation
-// of a diagnostic in the test data of an analyzer.
-var directive = regexp.MustCompile("^//(go:|lint:|nolint| want `)")
+// directive matches a comment for a tool, which cannot be split, such as an
+// exception for a linter, or an expected diagnostic in the test data of an analyzer.
+var directive = regexp.MustCompile("^//(go:|lint:|nolint|aiovet:| want `)")
 
 // wideComments returns the positions of the comment lines in a Go source that are too
 // wide. For a comment after code the whole line counts. Directives and single words,

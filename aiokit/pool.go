@@ -141,8 +141,7 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 			defer func() {
 				if !good {
 					// the connection is unusable
-					//aiovet:ok Check has the error
-					_ = p.end(ctx, last.conn)
+					_ = p.end(ctx, last.conn) //aiovet:ok Check has the error
 				}
 			}()
 			err := p.opts.Check(ctx, last.conn)
