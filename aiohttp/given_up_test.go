@@ -27,7 +27,8 @@ func failsAfterwards(t *testing.T, ctx context.Context, body io.Reader) {
 		_, err := body.Read(make([]byte, 1))
 		return err
 	}))
-	_, err := task.Await(ctx)
+	// net/http ends the context of a request whose body it could not read
+	_, err := task.Await(context.WithoutCancel(ctx))
 	if !errors.Is(err, aio.ErrCancelled) || errors.Is(err, context.Canceled) || task.Cancelled() {
 		t.Errorf("the task that reads afterwards: %v, cancelled %v", err, task.Cancelled())
 	}

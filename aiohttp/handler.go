@@ -343,6 +343,10 @@ func (x *exchange) leave() {
 	switch {
 	case x.task == nil || x.derived:
 		return
+	case b != nil && b.reads.abandoned.err != nil:
+		// net/http has ended the context because a read was given up, after a
+		// Timeout for example; the client may still be there for a response
+		return
 	case reading:
 		_ = b.unblock()
 	case x.sending && x.own:
