@@ -4,10 +4,13 @@ package aio
 // would be searched and moved each time. The elements have the links, so the list
 // allocates nothing. taskList says why the lists on hot paths are written out.
 
-// chained is an element of a chain, which embeds links.
+// linked is what an element of a chain of T implements, by embedding links.
+type linked[T any] interface{ chainLinks() *links[T] }
+
+// chained is a pointer to an element of a chain.
 type chained[T any] interface {
 	*T
-	chainLinks() *links[T]
+	linked[T]
 }
 
 // links are the neighbours of an element, and whether it is in a chain.

@@ -165,6 +165,8 @@ type report struct {
 	links[report] // in the list of the loop
 }
 
+var _ linked[report] = (*report)(nil)
+
 // errorCheck is scheduled behind the entries that wait for a failed future. If none of
 // them has retrieved the error, it begins to watch the error.
 type errorCheck struct{}

@@ -87,6 +87,8 @@ type connCall struct {
 	done   chan struct{} // of another goroutine
 }
 
+var _ linked[connCall] = (*connCall)(nil)
+
 // NewConn returns t as a [net.Conn], for code that needs one: tls.Client,
 // textproto.NewConn, pgconn. [Dialer] and [Listen] make such connections without an
 // explicit transport. Call NewConn in a task or callback of t's loop, for example in

@@ -37,6 +37,8 @@ type acceptCall struct {
 	done     chan struct{} // of another goroutine
 }
 
+var _ linked[acceptCall] = (*acceptCall)(nil)
+
 // Listen listens on an address and returns a [net.Listener], for server libraries. The
 // network is "tcp", "tcp4" or "tcp6" with an address "host:port", or "unix" with a
 // path. Each accepted connection belongs to the loop, as [NewConn] makes it. The

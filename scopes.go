@@ -84,11 +84,18 @@ type CancelScope struct {
 	when atomic.Int64
 }
 
+var _ linked[CancelScope] = (*CancelScope)(nil)
+
 // scopedGroup is a TaskGroup inside a CancelScope.
 type scopedGroup struct {
-	group *TaskGroup
+	group interface {
+		eachTask(func(t *task))
+		moveTo(around *CancelScope)
+	}
 	links[scopedGroup]
 }
+
+var _ linked[scopedGroup] = (*scopedGroup)(nil)
 
 // heldRequest is a request to cancel a task that a shield has held back.
 type heldRequest struct {
@@ -264,7 +271,7 @@ func (s *CancelScope) leaveInner() {
 		}
 	}
 	for g := s.groups.pop(); g != nil; g = s.groups.pop() {
-		if g.group.around = s.parent; s.parent != nil {
+		if g.group.moveTo(s.parent); s.parent != nil {
 			s.parent.groups.push(g)
 		}
 	}

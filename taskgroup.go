@@ -389,6 +389,9 @@ func (tg *TaskGroup) remove(m *member) {
 	}
 }
 
+// moveTo makes around the scope around the group.
+func (tg *TaskGroup) moveTo(around *CancelScope) { tg.around = around }
+
 // eachTask calls f with each task, for the scope around the group.
 func (tg *TaskGroup) eachTask(f func(t *task)) {
 	for m := tg.head; m != nil; m = m.next {

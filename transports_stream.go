@@ -31,6 +31,8 @@ type streamTransport struct {
 	links[streamTransport]           // in the owner's list
 }
 
+var _ linked[streamTransport] = (*streamTransport)(nil)
+
 // connOwner has the list of the connections that it has accepted.
 type connOwner interface {
 	attach(*streamTransport)

@@ -176,16 +176,6 @@ var functions = []string{"FunctionDef", "AsyncFunctionDef", "Lambda"}
 // function returns the function that n is in, nil for module level.
 func (n *node) function() *node { return n.around(functions...) }
 
-// within reports whether n is outer or in it.
-func (n *node) within(outer *node) bool {
-	for ; n != nil; n = n.parent {
-		if n == outer {
-			return true
-		}
-	}
-	return false
-}
-
 // walk calls visit for n and the nodes in it, in the order of the source. If visit
 // returns false, the nodes inside are left out.
 func (n *node) walk(visit func(*node) bool) {
@@ -206,7 +196,7 @@ func (n *node) walk(visit func(*node) bool) {
 	}
 }
 
-// any reports whether a node of one of the kinds is among nodes or in them, functions
+// has reports whether a node of one of the kinds is among nodes or in them, functions
 // inside left out.
 func has(nodes []*node, kinds ...string) bool { return find(nodes, kinds...) != nil }
 
