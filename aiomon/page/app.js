@@ -225,7 +225,7 @@ function drawGraph() {
   const item = (t, path) => {
     if (room-- <= 0) return null;
     const name = el("button", { class: "link", onclick: () => openTask(t.loop, t.id) }, t.name);
-    if (path.has(key(t))) return el("li", { class: "circle" }, "↻ ", name, " — a circle: they wait for each other");
+    if (path.has(key(t))) return el("li", { class: "cycle" }, "↻ ", name, " — a cycle: they wait for each other");
     const again = drawn.has(key(t)) && next(t).length;
     drawn.add(key(t));
     const li = el("li", { role: "treeitem" }, el("span", { class: "state " + t.state }), name,
@@ -239,7 +239,7 @@ function drawGraph() {
   };
   const roots = state.tasks.filter((t) => !awaited.has(key(t)));
   const list = roots.map((t) => item(t, new Set())).filter(Boolean);
-  for (const t of state.tasks) if (!drawn.has(key(t)) && next(t).length) list.unshift(item(t, new Set())); // circles have no root
+  for (const t of state.tasks) if (!drawn.has(key(t)) && next(t).length) list.unshift(item(t, new Set())); // cycles have no root
   $("tree").replaceChildren(el("ul", {}, ...list.filter(Boolean)));
   if (room <= 0) $("tree").append(el("p", { class: "dim" }, "More are not drawn."));
 }
@@ -284,7 +284,7 @@ function drawHealth(loops) {
           bar(b.count ? Math.max(1, 100 * Math.log1p(b.count) / Math.log1p(most)) : 0), el("span", { class: "num" }, String(b.count))]))),
       el("div", { class: "card" }, el("h3", {}, "Where tasks are started"),
         el("table", {}, el("tr", {}, el("th", {}, "place"), el("th", { class: "num" }, "alive"), el("th", { class: "num" }, "ever")),
-          ...grow.map((p) => el("tr", { class: p.grows ? "circle" : "" }, el("td", { class: "place" }, p.place), el("td", { class: "num" }, String(p.live)), el("td", { class: "num" }, String(p.made)))))),
+          ...grow.map((p) => el("tr", { class: p.grows ? "cycle" : "" }, el("td", { class: "place" }, p.place), el("td", { class: "num" }, String(p.live)), el("td", { class: "num" }, String(p.made)))))),
       el("div", { class: "card wide" }, el("h3", {}, "Slow steps"),
         l.slow.length ? el("table", {}, el("tr", {}, el("th", {}, "when"), el("th", {}, "what"), el("th", { class: "num" }, "took"), el("th", {}, "where it was")),
           ...l.slow.slice(-20).reverse().map((s) => el("tr", {}, el("td", {}, new Date(s.at).toLocaleTimeString()), el("td", {}, s.what), el("td", { class: "num" }, duration(s.duration)), el("td", {}, s.stack ? el("pre", {}, s.stack) : ""))))
@@ -492,7 +492,7 @@ function live() {
 
 function pause() {
   state.paused = !state.paused;
-  $("pause").textContent = state.paused ? "Go on" : "Pause";
+  $("pause").textContent = state.paused ? "Resume" : "Pause";
   $("pause").setAttribute("aria-pressed", String(state.paused));
 }
 

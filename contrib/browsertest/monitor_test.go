@@ -252,7 +252,7 @@ func TestViews(t *testing.T) {
 	until(t, ctx, "the tasks", rows+".length >= 7")
 
 	do(t, ctx, "graph, by key", chromedp.KeyEvent("2"))
-	until(t, ctx, "hen and egg", `document.querySelector("#tree .circle")?.textContent.includes("circle")`)
+	until(t, ctx, "hen and egg", `document.querySelector("#tree .cycle")?.textContent.includes("cycle")`)
 	do(t, ctx, "follow the graph to a task", chromedp.Evaluate(`[...document.querySelectorAll("#tree .link")].find((b) => b.textContent === "egg").click()`, nil))
 	until(t, ctx, "egg", `document.querySelector("#detail h2")?.textContent === "egg"`)
 	do(t, ctx, "follow it to the task that it waits for", chromedp.Evaluate(`[...document.querySelectorAll("#detail .link")].find((b) => b.textContent === "hen").click()`, nil))
@@ -275,7 +275,7 @@ func TestViews(t *testing.T) {
 	until(t, ctx, "records", `/[1-9]\d* records/.test(document.getElementById("tl-info").textContent)`)
 	picture(t, ctx, "timeline")
 	do(t, ctx, "pause", chromedp.KeyEvent(" "))
-	until(t, ctx, "it stands still", `document.getElementById("pause").textContent === "Go on"`)
+	until(t, ctx, "it stands still", `document.getElementById("pause").textContent === "Resume"`)
 	before := eval[string](t, ctx, `document.getElementById("tl-info").textContent`)
 	do(t, ctx, "zoom by key", chromedp.Focus("#tl", chromedp.ByQuery), chromedp.KeyEvent("+"), chromedp.KeyEvent("+"), chromedp.KeyEvent(kb.ArrowRight))
 	if after := eval[string](t, ctx, `document.getElementById("tl-info").textContent`); after == before {
