@@ -353,7 +353,9 @@ func (e *engine) replay(set setting, text string, main func(ctx context.Context)
 		d.choices = slices.Clone(e.run.choices)
 	}
 	out := e.look(set, d.choices, main)
-	if out.err == nil {
+	if left := e.leftOver(d); out.err == nil && left != nil {
+		e.misuse(left)
+	} else if out.err == nil {
 		e.note = "the run that AIOTEST_REPLAY names passes:\n" + e.run.log.steps.String()
 	} else {
 		f := &Failure{Err: out.err, Run: 1, Record: text, Cancelled: e.run.happened(), Timeline: e.run.log.steps, mode: set.mode, choices: len(e.run.choices)}
@@ -365,6 +367,19 @@ func (e *engine) replay(set setting, text string, main func(ctx context.Context)
 		e.report.Failures = append(e.report.Failures, f)
 	}
 	e.run.log = nil
+}
+
+// leftOver returns an error if the last run ended before it used all of a record.
+func (e *engine) leftOver(d record) error {
+	switch made := len(e.run.choices); {
+	case len(d.choices) > made:
+		return usagef("the record has choice %d, and the run makes %d: it does not fit the program", len(d.choices)-1, made)
+	case d.moment > 0 && e.run.happened() == "":
+		return usagef("the run has no moment %d at which to cancel: the record does not fit the program", d.moment)
+	case d.op > 0 && e.run.happened() == "":
+		return usagef("the run has no network operation %d: the record does not fit the program", d.op)
+	}
+	return nil
 }
 
 // fromEnvironment returns the offset to add to seeds, from AIOTEST_SEED, and the factor

@@ -57,7 +57,8 @@ type Exploration struct {
 	Seed uint64
 	// Depth is how often priorities change in a run of mode [PCT]; 0 means 3.
 	Depth int
-	// Slack is the longest duration of a pass in mode [Environment]; 0 means 20 ms.
+	// Slack is the longest duration of a pass in mode [Environment]; 0 means 20 ms. Two
+	// timers that are farther apart always run in the order of their times.
 	Slack time.Duration
 	// MaxSteps limits the steps of a run, including callbacks; 0 means 1 000 000.
 	MaxSteps int
@@ -133,22 +134,42 @@ func (x Exploration) setting() setting {
 }
 
 func (x Exploration) runInput(e *engine, bytes []byte, main func(ctx context.Context) error) Report {
+	if err := x.check(main); err != nil {
+		return e.misuse(err)
+	}
 	set := x.setting()
+	if e.replaying(set, main) {
+		return e.report
+	}
 	set.input = bytes
 	set.fuzz = true
 	e.attempt(set, main)
 	return e.report
 }
 
+// check returns an error for parameters that are not valid.
+func (x Exploration) check(main func(ctx context.Context) error) error {
+	switch {
+	case main == nil:
+		return usagef("the function is nil")
+	case x.Mode > Exhaustive:
+		return usagef("there is no mode %d", x.Mode)
+	case x.Runs < 0 || x.Depth < 0 || x.Slack < 0 || x.MaxSteps < 0:
+		return usagef("Runs, Depth, Slack and MaxSteps must not be negative")
+	}
+	return nil
+}
+
 func (x Exploration) run(e *engine, main func(ctx context.Context) error) Report {
+	if err := x.check(main); err != nil {
+		return e.misuse(err)
+	}
 	base := x.setting()
 	if e.replaying(base, main) {
 		return e.report
 	}
 	runs := x.Runs
 	switch {
-	case runs < 0:
-		return e.misuse(usagef("the number of runs is negative"))
 	case runs == 0 && x.Mode == Exhaustive:
 		runs = 100_000
 	case runs == 0:

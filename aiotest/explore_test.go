@@ -3,6 +3,7 @@ package aiotest_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -65,6 +66,13 @@ func TestReplay(t *testing.T) {
 	if tb := replay(unreadAnswerAfterTimeout(false)); !strings.Contains(tb.log.String(), "run 1 failed: main: the request b got the answer to a") {
 		t.Errorf("it does not fail again:\n%s", tb.log.String())
 	}
+	for _, record := range []string{"50=1/2:order", "cancel=99"} {
+		t.Setenv("AIOTEST_REPLAY", record)
+		if tb := replay(unreadAnswerAfterTimeout(true)); !tb.failed || !strings.Contains(tb.log.String(), "does not fit the program") {
+			t.Errorf("%s, of which the run uses nothing:\n%s", record, tb.log.String())
+		}
+	}
+	t.Setenv("AIOTEST_REPLAY", "0=1/2:time")
 	if tb := replay(unreadAnswerAfterTimeout(true)); tb.failed || !strings.Contains(tb.log.String(), "the run that AIOTEST_REPLAY names passes") {
 		t.Errorf("the mended one:\n%s", tb.log.String())
 	}
@@ -258,7 +266,11 @@ func TestCancelEverywhereMisuse(t *testing.T) {
 				return c.Do(ctx, func(ctx context.Context) error { return c.Do(ctx, func(context.Context) error { return nil }) })
 			})
 		},
-		"is negative": func() aiotest.Report {
+		"there is no mode 77": func() aiotest.Report {
+			return aiotest.Exploration{Mode: 77}.Run(func(context.Context) error { return nil })
+		},
+		"the function is nil": func() aiotest.Report { return aiotest.Sweep{}.Run(nil) },
+		"must not be negative": func() aiotest.Report {
 			return aiotest.Exploration{Runs: -1}.Run(func(context.Context) error { return nil })
 		},
 	} {
@@ -565,7 +577,7 @@ func FuzzExploreInput(f *testing.F) {
 }
 
 func TestExploreInputFindsIt(t *testing.T) {
-	found := 0
+	found, last := 0, ""
 	for i := range 1 << 10 {
 		var input []byte
 		for b := range 10 {
@@ -576,6 +588,8 @@ func TestExploreInputFindsIt(t *testing.T) {
 		})
 		if tb.failed {
 			found++
+			_, last, _ = strings.Cut(tb.log.String(), "AIOTEST_REPLAY='")
+			last, _, _ = strings.Cut(last, "'")
 			if !strings.Contains(tb.log.String(), "n is 1 after it was increased twice") {
 				t.Fatal(tb.log.String())
 			}
@@ -583,6 +597,12 @@ func TestExploreInputFindsIt(t *testing.T) {
 	}
 	if found == 0 || found == 1<<10 {
 		t.Errorf("%d of %d inputs fail", found, 1<<10)
+	}
+	t.Setenv("AIOTEST_REPLAY", last)
+	if tb := try(t, func(tb *fakeTB) {
+		aiotest.ExploreInput(tb, nil, aiotest.Exploration{Mode: aiotest.AnyOrder}, lostUpdateWithoutTime(false))
+	}); !tb.failed {
+		t.Errorf("%s does not fail again", last)
 	}
 }
 
@@ -741,6 +761,13 @@ type artifacts struct {
 func (a artifacts) ArtifactDir() string { return a.dir }
 
 func TestTimelinePage(t *testing.T) {
+	f := flag.Lookup("test.artifacts")
+	if f == nil {
+		t.Skip("Go before 1.26 has no directory for artifacts")
+	}
+	before := f.Value.String()
+	defer f.Value.Set(before)
+	f.Value.Set("true")
 	dir := t.TempDir()
 	try(t, func(tb *fakeTB) {
 		aiotest.Explore(artifacts{tb, dir}, aiotest.Exploration{}, lostUpdate(false))

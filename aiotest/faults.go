@@ -82,6 +82,9 @@ func (f Failures) Run(fn func(ctx context.Context, c *Failing) error) Report {
 }
 
 func (f Failures) run(e *engine, fn func(ctx context.Context, c *Failing) error) Report {
+	if fn == nil {
+		return e.misuse(usagef("the function is nil"))
+	}
 	c := &Failing{&e.run}
 	main := func(ctx context.Context) error { return fn(ctx, c) }
 	base := setting{mode: f.Mode, maxSteps: f.MaxSteps, network: true}

@@ -128,6 +128,10 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		other := start(ctx, take)
 		give := start(ctx, func(ctx context.Context) error {
 			for range 2 {
+				// the region waits meanwhile
+				if err := aio.Sleep(ctx, ms); err != nil {
+					return err
+				}
 				err := cond.With(ctx, func(context.Context) error { tokens++; cond.Notify(1); return nil })
 				if err = errors.Join(err, aio.Sleep(ctx, ms)); err != nil {
 					return err
@@ -154,7 +158,9 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		}
 		other := start(ctx, wait)
 		start(ctx, func(ctx context.Context) error {
-			return cond.With(ctx, func(context.Context) error { ready = true; cond.NotifyAll(); return nil })
+			// the region waits meanwhile
+			err := aio.Sleep(ctx, ms)
+			return errors.Join(err, cond.With(ctx, func(context.Context) error { ready = true; cond.NotifyAll(); return nil }))
 		})
 		err := do(ctx, wait)
 		return errors.Join(unlessCancelled(err), within(ctx, func(ctx context.Context) error { return all(ctx, other) }))
@@ -486,6 +492,20 @@ var uses = map[string]func(ctx context.Context, do region) error{
 		}
 		return unlessCancelled(err)
 	},
+	"RunInExecutor": func(ctx context.Context, do region) error {
+		ran := 0
+		ex := aiotest.VirtualExecutor(ctx, 1)
+		err := do(ctx, func(ctx context.Context) error {
+			job := func() (int, error) { ran++; return 1, nil }
+			_, err := aio.Gather(ctx, aio.RunInExecutor(ctx, ex, job), aio.RunInExecutor(ctx, ex, job)).Await(ctx)
+			return err
+		})
+		ex.Shutdown(false)
+		if err == nil && ran != 2 {
+			return fmt.Errorf("%d of 2 jobs ran", ran)
+		}
+		return unlessCancelled(err)
+	},
 	"a derived context": func(ctx context.Context, do region) error {
 		q := aio.NewQueue[int](0)
 		derived, cancel := context.WithCancel(ctx)
@@ -523,20 +543,31 @@ func TestPrimitives(t *testing.T) {
 		for name, use := range uses {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
+				var ran, swept, made int
 				for _, mode := range []aiotest.Mode{aiotest.Environment, aiotest.AnyOrder, aiotest.PCT} {
 					r := aiotest.Explore(t, aiotest.Exploration{Mode: mode, Runs: schedules}, func(ctx context.Context) error {
 						return use(ctx, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) })
 					})
-					explored.Add(int64(r.Runs))
-					steps.Add(int64(r.Steps))
+					ran += r.Runs
+					made += r.Steps
 				}
 				for _, mode := range []aiotest.Mode{aiotest.Environment, aiotest.AnyOrder} {
 					r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: sweeps, Mode: mode}, func(ctx context.Context, c *aiotest.Cancelled) error {
 						return use(ctx, c.Do)
 					})
-					moments.Add(int64(r.Moments))
-					steps.Add(int64(r.Steps))
+					if r.Moments < sweeps {
+						t.Errorf("%v: %d moments in %d schedules, want one in each", mode, r.Moments, sweeps)
+					}
+					swept += r.Moments
+					made += r.Steps
 				}
+				t.Logf("%d schedules, %d moments of cancellation, %d steps", ran, swept, made)
+				if ran < 3*schedules {
+					t.Errorf("%d schedules, want %d", ran, 3*schedules)
+				}
+				explored.Add(int64(ran))
+				moments.Add(int64(swept))
+				steps.Add(int64(made))
 			})
 		}
 	})

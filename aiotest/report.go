@@ -1,6 +1,7 @@
 package aiotest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,6 +100,9 @@ func again(t TB, record string) string {
 // its path.
 func (f *Failure) page(t TB) (string, error) {
 	a, ok := t.(interface{ ArtifactDir() string }) // since Go 1.26
+	if f := flag.Lookup("test.artifacts"); f == nil || f.Value.String() != "true" {
+		ok = false // the directory would be deleted with the test
+	}
 	if !ok {
 		return "", nil
 	}

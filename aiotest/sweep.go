@@ -103,6 +103,9 @@ func (s Sweep) Run(fn func(ctx context.Context, c *Cancelled) error) Report {
 }
 
 func (s Sweep) run(e *engine, fn func(ctx context.Context, c *Cancelled) error) Report {
+	if fn == nil {
+		return e.misuse(usagef("the function is nil"))
+	}
 	c := &Cancelled{&e.run}
 	main := func(ctx context.Context) error { return fn(ctx, c) }
 	base := setting{mode: s.Mode, maxSteps: s.MaxSteps, victims: s.Tasks, allowSwallowed: s.AllowSwallowed, network: s.Network, sweep: true}
