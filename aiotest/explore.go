@@ -57,8 +57,8 @@ type Exploration struct {
 	Seed uint64
 	// Depth is how often priorities change in a run of mode [PCT]; 0 means 3.
 	Depth int
-	// Slack is the longest duration of a pass in mode [Environment]; 0 means 20 ms. Two
-	// timers that are farther apart always run in the order of their times.
+	// Slack is the longest duration of a pass in mode [Environment]; 0 means 20 ms.
+	// Two timers that are farther apart always run in the order of their times.
 	Slack time.Duration
 	// MaxSteps limits the steps of a run, including callbacks; 0 means 1 000 000.
 	MaxSteps int
