@@ -26,8 +26,11 @@ var runs sync.Map // *aio.Loop -> *run
 // defaultMaxSteps limits the steps of one run of an exploration.
 const defaultMaxSteps = 1_000_000
 
-// maxStill limits the passes of a run while its clock does not advance.
-var maxStill = 10_000_000
+// maxStill limits the passes of a run while its clock does not advance. A run that was
+// ended by a Goexit may still read it when the test after it sets it.
+var maxStill atomic.Int64
+
+func init() { maxStill.Store(10_000_000) }
 
 // drainTime is how long, in virtual time, remaining tasks get to end.
 const drainTime = time.Second
@@ -240,8 +243,8 @@ func (r *run) choose(n int, what string) int {
 func (r *run) Pass() {
 	if now := r.view.Now(); now != r.stillAt {
 		r.stillAt, r.still = now, 0
-	} else if r.still++; r.still > maxStill {
-		r.exceeded(r.view, fmt.Errorf("%d passes, and the clock stands still at %v: a task goes round without waiting", maxStill, now))
+	} else if r.still++; int64(r.still) > maxStill.Load() {
+		r.exceeded(r.view, fmt.Errorf("%d passes, and the clock stands still at %v: a task goes round without waiting", maxStill.Load(), now))
 	}
 	r.delay(r.view)
 	if r.host != nil {

@@ -418,8 +418,8 @@ func (w *World) idle() bool {
 		if now != at {
 			at, w.still = now, 0
 		}
-		if w.still++; w.still > maxStill {
-			w.r.exceeded(v, fmt.Errorf("%d passes, and the clock stands still at %v: a task goes round without waiting", maxStill, now))
+		if w.still++; int64(w.still) > maxStill.Load() {
+			w.r.exceeded(v, fmt.Errorf("%d passes, and the clock stands still at %v: a task goes round without waiting", maxStill.Load(), now))
 		}
 		busy := false
 		for i := 0; i < len(w.hosts); i++ {
