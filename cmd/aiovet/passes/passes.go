@@ -175,9 +175,12 @@ func takesContext(fn *types.Func) bool {
 	return p.Len() > 0 && isContext(p.At(0).Type())
 }
 
-func isContext(t types.Type) bool {
+func isContext(t types.Type) bool { return isNamed(t, "context", "Context") }
+
+// isNamed reports whether t is the type with this name of a package.
+func isNamed(t types.Type, path, name string) bool {
 	n, ok := types.Unalias(t).(*types.Named)
-	return ok && n.Obj().Name() == "Context" && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == "context"
+	return ok && n.Obj().Name() == name && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == path
 }
 
 // name returns the name of a function or method of package aio, as "Sleep" or
@@ -186,6 +189,11 @@ func name(fn *types.Func) string {
 	if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != aioPath {
 		return ""
 	}
+	return method(fn)
+}
+
+// method returns the name of a function, with its type for a method.
+func method(fn *types.Func) string {
 	recv := fn.Signature().Recv()
 	if recv == nil {
 		return fn.Name()
@@ -217,8 +225,7 @@ func (c *code) awaiting(call *ast.CallExpr) bool {
 	fn := c.callee(call)
 	if fn == nil {
 		// a variable or parameter: a Coro awaits
-		n, ok := types.Unalias(c.pass.TypesInfo.TypeOf(call.Fun)).(*types.Named)
-		return ok && n.Obj().Name() == "Coro" && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == aioPath
+		return isNamed(c.pass.TypesInfo.TypeOf(call.Fun), aioPath, "Coro")
 	}
 	if n := name(fn); n != "" {
 		return takesContext(fn) && !neverAwait[n]
@@ -270,11 +277,8 @@ func (c *code) findInLoop() {
 		call := n.(*ast.CallExpr)
 		fn := c.callee(call)
 		named := name(fn)
-		conversion := false
-		if tv, ok := c.pass.TypesInfo.Types[call.Fun]; ok && tv.IsType() {
-			t, ok := types.Unalias(tv.Type).(*types.Named)
-			conversion = ok && t.Obj().Name() == "Coro" && t.Obj().Pkg() != nil && t.Obj().Pkg().Path() == aioPath
-		}
+		tv := c.pass.TypesInfo.Types[call.Fun]
+		conversion := tv.IsType() && isNamed(tv.Type, aioPath, "Coro")
 		if named == "" && !conversion || elsewhere[named] {
 			return
 		}
@@ -343,7 +347,7 @@ func function(stack []ast.Node) ast.Node {
 	return nil
 }
 
-// signature returns type and body of a function.
+// parts returns type and body of a function.
 func parts(f ast.Node) (*ast.FuncType, *ast.BlockStmt) {
 	switch f := f.(type) {
 	case *ast.FuncDecl:

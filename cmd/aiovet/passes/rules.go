@@ -229,10 +229,9 @@ func (c *code) heldIn(block []ast.Stmt, held map[string]bool) {
 			}
 			continue
 		}
-		if d, ok := s.(*ast.DeferStmt); ok {
+		if _, ok := s.(*ast.DeferStmt); ok {
 			// it runs at the end: a deferred Unlock keeps the mutex until
 			// then
-			_ = d
 			continue
 		}
 		inner := blocks(s)
@@ -415,22 +414,6 @@ func blocking(c *code, n ast.Node, stack []ast.Node) bool {
 		c.pass.Reportf(n.Pos(), "a select without a default blocks the loop: use Receive in a task for each channel")
 	}
 	return true
-}
-
-// method returns the name of a function, with its type for a method.
-func method(fn *types.Func) string {
-	recv := fn.Signature().Recv()
-	if recv == nil {
-		return fn.Name()
-	}
-	t := recv.Type()
-	if p, ok := t.(*types.Pointer); ok {
-		t = p.Elem()
-	}
-	if n, ok := types.Unalias(t).(*types.Named); ok {
-		return n.Obj().Name() + "." + fn.Name()
-	}
-	return fn.Name()
 }
 
 func (c *code) runsInLoop(stack []ast.Node) bool {
