@@ -76,11 +76,7 @@ func (l *Loop) runTimed(e readyEntry) {
 	what := nameEntry(e)
 	chaining := l.chaining
 	l.chaining = false
-	if _, ok := e.r.(*task); !ok && l.observed != nil {
-		l.observed.call(e)
-	} else {
-		l.call(e)
-	}
+	l.runEntry(e)
 	l.chaining = chaining
 	if d := wallClock() - start; d >= l.slow {
 		warnSlow(what(), d)

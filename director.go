@@ -42,13 +42,10 @@ func (l *Loop) runDirected() {
 		l.director.Choose()
 		e := l.ready.pop()
 		l.todo--
-		switch _, isTask := e.r.(*task); {
-		case l.debug.Load():
+		if l.debug.Load() {
 			l.runTimed(e)
-		case !isTask && l.observed != nil:
-			l.observed.call(e)
-		default:
-			l.call(e)
+		} else {
+			l.runEntry(e)
 		}
 		l.director.Ran()
 	}
