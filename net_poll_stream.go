@@ -44,6 +44,8 @@ type fdStream struct {
 	remote   net.Addr
 }
 
+var _ netio.Repeater = (*fdStream)(nil)
+
 func (s *fdStream) Attach(owner netio.Owner) error {
 	return s.loop.polling.reserve(s.fd, owner, poll.Edges)
 }
@@ -59,7 +61,7 @@ func (s *fdStream) Read(p []byte) (n int, more bool, err error) {
 	return n, more, nil
 }
 
-// Repeat implements repeater.
+// Repeat implements netio.Repeater.
 func (s *fdStream) Repeat(keep bool) error {
 	if s.fd < 0 {
 		return nil
@@ -67,10 +69,10 @@ func (s *fdStream) Repeat(keep bool) error {
 	return os.NewSyscallError("poll", s.loop.polling.renew(s.fd, keep))
 }
 
-// Again implements repeater.
+// Again implements netio.Repeater.
 func (s *fdStream) Again(owner netio.Owner) { s.loop.polling.again(owner, s.fd) }
 
-// WatchWrite implements repeater.
+// WatchWrite implements netio.Repeater.
 func (s *fdStream) WatchWrite(on bool) {
 	if s.fd < 0 {
 		return
@@ -83,13 +85,13 @@ func (s *fdStream) WatchWrite(on bool) {
 	_ = s.loop.polling.modify(s.fd, want)
 }
 
-// Pending implements repeater.
+// Pending implements netio.Repeater.
 func (s *fdStream) Pending() bool {
 	n, err := sysio.Pending(s.fd)
 	return err != nil || n > 0 // the read reports the error
 }
 
-// NotReady implements repeater.
+// NotReady implements netio.Repeater.
 func (s *fdStream) NotReady() { s.loop.polling.notReady(s.fd) }
 
 func (s *fdStream) Write(p []byte) (n int, err error) { return sysio.Write(s.fd, p) }

@@ -587,30 +587,11 @@ type streamEndpoint struct {
 // toRead are the reports of data to read, or of EOF.
 const toRead = netio.Readable | netio.HungUp | netio.Ending
 
-// repeater is implemented by a stream whose readiness the system knows.
-type repeater interface {
-	// Repeat makes the stream report its readiness to its owner when the next pass
-	// begins, as if it had just become ready: after the streams that are ready
-	// already. With keep, a stream that has reported in this pass keeps its place.
-	// Before the first Repeat the owner gets no reports.
-	Repeat(keep bool) error
-	// Again tells owner in the next pass that the stream is still ready as far as is
-	// known.
-	Again(owner netio.Owner)
-	// WatchWrite sets whether the stream reports to its owner that there is room to
-	// write; initially it does not. If there is room already, it reports at once.
-	WatchWrite(on bool)
-	// Pending reports whether there is data to read.
-	Pending() bool
-	// NotReady says that there is none in the pass for which Again has asked.
-	NotReady()
-}
-
 // repeat makes the stream tell its owner, o, its readiness. This is where asyncio adds
 // a descriptor to its selector: when a transport is opened, after each pause, and for
 // each part of a file. With keep, asyncio still has it there, for another reason.
 func (e *streamEndpoint) repeat(o netio.Owner, keep bool) error {
-	if s, ok := e.stream.(repeater); ok {
+	if s, ok := e.stream.(netio.Repeater); ok {
 		return s.Repeat(keep)
 	}
 	e.again(o)
@@ -619,7 +600,7 @@ func (e *streamEndpoint) repeat(o netio.Owner, keep bool) error {
 
 // watchWrite says whether the transport waits for room to write.
 func (e *streamEndpoint) watchWrite(on bool) {
-	if s, ok := e.stream.(repeater); ok {
+	if s, ok := e.stream.(netio.Repeater); ok {
 		s.WatchWrite(on)
 	}
 }
@@ -630,7 +611,7 @@ func (e *streamEndpoint) again(o netio.Owner) {
 		return
 	}
 	e.hot = true
-	if s, ok := e.stream.(repeater); ok {
+	if s, ok := e.stream.(netio.Repeater); ok {
 		s.Again(o)
 	} else {
 		e.loop.polling.again(o, -1)

@@ -104,7 +104,7 @@ func (t *streamTransport) ready(r netio.Readiness) {
 			return
 		}
 		t.hot = false
-		if s, ok := t.stream.(repeater); ok && t.can&toRead == netio.Readable && !s.Pending() {
+		if s, ok := t.stream.(netio.Repeater); ok && t.can&toRead == netio.Readable && !s.Pending() {
 			// the last bytes just filled the memory
 			t.can &^= netio.Readable
 			s.NotReady()
@@ -192,7 +192,7 @@ type restReader interface {
 // calls. It asks before each of them, because an error belongs to the next pass.
 func (t *streamTransport) readRest(to receiver, n int) {
 	p, wants := to.buffered.(restReader)
-	s, ok := t.stream.(repeater)
+	s, ok := t.stream.(netio.Repeater)
 	if !wants || !ok {
 		return
 	}

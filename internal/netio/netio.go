@@ -76,6 +76,25 @@ type Stream interface {
 	Abort()
 }
 
+// Repeater is implemented by a Stream whose readiness the system knows.
+type Repeater interface {
+	// Repeat makes the stream report its readiness to its owner when the next pass
+	// begins, as if it had just become ready: after the streams that are ready
+	// already. With keep, a stream that has reported in this pass keeps its place.
+	// Before the first Repeat the owner gets no reports.
+	Repeat(keep bool) error
+	// Again tells owner in the next pass that the stream is still ready as far as is
+	// known.
+	Again(owner Owner)
+	// WatchWrite sets whether the stream reports to its owner that there is room to
+	// write; initially it does not. If there is room already, it reports at once.
+	WatchWrite(on bool)
+	// Pending reports whether there is data to read.
+	Pending() bool
+	// NotReady says that there is none in the pass for which Again has asked.
+	NotReady()
+}
+
 // Acceptor gets the connections of a Listener, and its errors.
 type Acceptor interface {
 	// Accepted takes over a new connection, which has no owner yet.

@@ -65,6 +65,8 @@ type stream struct {
 	stuck  bool // one of its packets waits for a link or a host
 }
 
+var _ netio.Repeater = (*stream)(nil)
+
 // dial establishes a connection to a listener on the host s.to.
 func (h *Host) dial(ctx context.Context, s *stream) error {
 	if h.loop == nil {
