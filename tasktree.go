@@ -195,7 +195,7 @@ type TaskTreeOptions struct {
 // FormatTaskTree draws a tree for each task that awaits others and has no awaiter.
 // Below a task is its stack, up to the await, the outermost frame first, and below the
 // last frame the tasks that it awaits there. A task with several awaiters is drawn below
-// each of them; after 10 000 lines, it is only named there. A task that awaits none has
+// each of them; after 500 lines, it is only named there. A task that awaits none has
 // its whole stack. Tasks whose awaiters are not in tasks are not drawn, as in asyncio.
 // The text is "" for no tasks; nil options are the defaults.
 //
@@ -289,7 +289,7 @@ func frameLabel(f runtime.Frame) string {
 
 // maxRepeated is the number of lines up to which a tree repeats tasks: in layers of
 // tasks that await each other the number of paths to a task grows exponentially.
-const maxRepeated = 10_000
+const maxRepeated = 500
 
 // draw appends the lines of n and of all below it. From maxRepeated lines on it only
 // names those in drawn.
