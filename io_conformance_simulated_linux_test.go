@@ -271,7 +271,8 @@ func TestIOConformanceSimulated(t *testing.T) {
 		}
 		served[p.Profile]++
 		if p.ID == "datagram-5-79" {
-			continue // how many bytes Linux allows a sender, exactly
+			t.Log(p.ID + " is left out: it depends on how many bytes Linux allows a sender, exactly")
+			continue
 		}
 		if diff := ioDifference(t, p, ioMode{simulated: true}); diff != "" {
 			t.Errorf("%s: %s", p.ID, diff)
