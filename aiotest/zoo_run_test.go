@@ -50,27 +50,11 @@ func TestZoo(t *testing.T) {
 			if s.mode == aiotest.Exhaustive {
 				seeds = 1
 			}
-			worst, sum := 0, 0
-			for seed := range seeds {
-				x := aiotest.Exploration{Mode: s.mode, Runs: s.within, Seed: 1000 * seed}
-				if r := x.Replay("default", s.run(false)); len(r.Failures) > 0 {
-					t.Fatalf("it is wrong in asyncio's own order: %v", r.Failures[0])
-				}
-				r := x.Run(s.run(false))
-				if len(r.Failures) != 1 {
-					t.Fatalf("seed %d: not found in %d runs", x.Seed, s.within)
-				}
-				f := r.Failures[0]
-				worst, sum = max(worst, f.Run), sum+f.Run
-				again := x.Replay(f.Record, s.run(false))
-				if len(again.Failures) != 1 || again.Failures[0].Err.Error() != f.Err.Error() {
-					t.Errorf("the record %q gives %v, not %v", f.Record, again.Failures, f.Err)
-				}
-				if seed == 0 {
-					t.Logf("%v\n%s%s", f, f.Record, "\n"+f.Timeline.String())
-				}
-			}
-			t.Logf("found within %d runs, %.1f on average", worst, float64(sum)/float64(seeds))
+			findByRuns(t, s.within, seeds, func(seed uint64) (func() aiotest.Report, func(record string) aiotest.Report) {
+				x := aiotest.Exploration{Mode: s.mode, Runs: s.within, Seed: seed}
+				return func() aiotest.Report { return x.Run(s.run(false)) },
+					func(record string) aiotest.Report { return x.Replay(record, s.run(false)) }
+			})
 			runs := zooMended * s.within
 			if s.mode == aiotest.Exhaustive {
 				runs = 100_000
@@ -86,29 +70,41 @@ func TestZoo(t *testing.T) {
 	}
 }
 
-// findInWorld is the part of TestZoo for programs with several hosts.
-func findInWorld(t *testing.T, s specimen) {
+// findByRuns checks that the fault of a program is found within some number of runs, for
+// each seed, and that its record repeats it. of returns the search with a seed and the
+// replay of a record.
+func findByRuns(t *testing.T, within int, seeds uint64, of func(seed uint64) (run func() aiotest.Report, replay func(record string) aiotest.Report)) {
 	worst, sum := 0, 0
-	for seed := range uint64(zooSeeds) {
-		x := aiotest.Simulation{Runs: s.within, Seed: 1000 * seed}
-		if r := x.Replay("default", s.world(false)); len(r.Failures) > 0 {
+	for i := range seeds {
+		seed := 1000 * i
+		run, replay := of(seed)
+		if r := replay("default"); len(r.Failures) > 0 {
 			t.Fatalf("it is wrong in asyncio's own order: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
 		}
-		r := x.Run(s.world(false))
+		r := run()
 		if len(r.Failures) != 1 {
-			t.Fatalf("seed %d: not found in %d runs", x.Seed, s.within)
+			t.Fatalf("seed %d: not found in %d runs", seed, within)
 		}
 		f := r.Failures[0]
 		worst, sum = max(worst, f.Run), sum+f.Run
-		again := x.Replay(f.Record, s.world(false))
+		again := replay(f.Record)
 		if len(again.Failures) != 1 || again.Failures[0].Err.Error() != f.Err.Error() {
 			t.Errorf("the record %q gives %v, not %v", f.Record, again.Failures, f.Err)
 		}
-		if seed == 0 {
-			t.Logf("%v\n%s", f, f.Record)
+		if i == 0 {
+			t.Logf("%v\n%s\n%s", f, f.Record, f.Timeline)
 		}
 	}
-	t.Logf("found within %d runs, %.1f on average", worst, float64(sum)/float64(zooSeeds))
+	t.Logf("found within %d runs, %.1f on average", worst, float64(sum)/float64(seeds))
+}
+
+// findInWorld is the part of TestZoo for programs with several hosts.
+func findInWorld(t *testing.T, s specimen) {
+	findByRuns(t, s.within, uint64(zooSeeds), func(seed uint64) (func() aiotest.Report, func(record string) aiotest.Report) {
+		x := aiotest.Simulation{Runs: s.within, Seed: seed}
+		return func() aiotest.Report { return x.Run(s.world(false)) },
+			func(record string) aiotest.Report { return x.Replay(record, s.world(false)) }
+	})
 	r := aiotest.Simulation{Runs: zooMended * s.within}.Run(s.world(true))
 	if len(r.Failures) > 0 {
 		t.Errorf("the mended version fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
