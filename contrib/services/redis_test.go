@@ -132,16 +132,7 @@ func TestRedisPubSub(t *testing.T) {
 							return err
 						}
 					}
-					for i := 0; i < max(1, len(publish)); i++ {
-						m, err := sub.ReceiveMessage(ctx)
-						if err != nil {
-							return err
-						}
-						if i >= len(publish) || m.Payload != publish[i] {
-							return fmt.Errorf("received %q, published were %q", m.Payload, publish)
-						}
-					}
-					return nil
+					return received(publish, func() (*redis.Message, error) { return sub.ReceiveMessage(ctx) })
 				})
 			}
 			err := exercise(ctx, t, calls{
@@ -157,6 +148,21 @@ func TestRedisPubSub(t *testing.T) {
 			return closing(ctx, err, client)
 		})
 	})
+}
+
+// received checks that next returns the published messages, in order. Without any it
+// waits for one that does not come.
+func received(published []string, next func() (*redis.Message, error)) error {
+	for i := range max(1, len(published)) {
+		m, err := next()
+		if err != nil {
+			return err
+		}
+		if i >= len(published) || m.Payload != published[i] {
+			return fmt.Errorf("received %q, published were %q", m.Payload, published)
+		}
+	}
+	return nil
 }
 
 // The messages of a subscription as a channel that a task receives from. The
@@ -189,16 +195,10 @@ func TestRedisPubSubChannel(t *testing.T) {
 					}
 				}
 				messages := sub.Channel()
-				for i := 0; i < max(1, len(publish)); i++ {
+				return received(publish, func() (*redis.Message, error) {
 					m, _, err := aio.Receive(ctx, messages)
-					if err != nil {
-						return err
-					}
-					if i >= len(publish) || m.Payload != publish[i] {
-						return fmt.Errorf("received %q, published were %q", m.Payload, publish)
-					}
-				}
-				return nil
+					return m, err
+				})
 			}
 			err := exercise(ctx, t, calls{
 				quick: func(ctx context.Context, i int) error {
