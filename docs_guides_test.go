@@ -166,8 +166,8 @@ func TestGuideGo(t *testing.T) {
 	}
 }
 
-// TestGuidePython runs the Python blocks. Each must print the same as the Go blocks
-// after it in its section.
+// TestGuidePython runs the Python blocks, with a virtual clock where they only wait for
+// timers. Each must print the same as the Go blocks after it in its section.
 func TestGuidePython(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("asyncio has no signal handlers on Windows")
@@ -189,7 +189,7 @@ func TestGuidePython(t *testing.T) {
 		t.Run(b.guide, func(t *testing.T) {
 			t.Parallel()
 			var stderr strings.Builder
-			cmd := exec.CommandContext(t.Context(), python, "-c", b.text)
+			cmd := exec.CommandContext(t.Context(), python, "testdata/virtual_clock.py", b.text)
 			cmd.Stderr = &stderr
 			stdout, err := cmd.Output()
 			if err != nil {
