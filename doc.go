@@ -72,7 +72,8 @@
 //   - find what blocks a loop, count, record: [Loop.StartWatchdog], [Loop.Stats],
 //     [Timeline]
 //   - look into a running program: package [github.com/goaio/aio/aiomon]
-//   - test in virtual time, and explore: package [github.com/goaio/aio/aiotest]
+//   - test in virtual time; cancel at every await, try every order, simulate a service:
+//     package [github.com/goaio/aio/aiotest]
 //
 // # Cancellation
 //
