@@ -94,7 +94,7 @@ func TestRunFails(t *testing.T) {
 				_, err := f.Await(ctx)
 				return err
 			},
-			log: []string{"deadlock: 2 tasks", "Task Task-1 pending, awaiting Future", "Task stuck pending, awaiting Future"},
+			log: []string{"deadlock: 2 tasks", "Task Task-1 pending, awaiting Future", "Task stuck pending, awaiting Future", "does not wait for goroutines outside of the loop"},
 			not: "are left",
 		},
 		"tasks are left": {

@@ -98,6 +98,7 @@ type engine struct {
 	run     run
 	report  Report
 	failed  func() bool // reports a failed test, nil without a test
+	env     environment
 	seeds   seeded
 	prios   priorities
 	longest int // largest number of steps of a run so far
@@ -382,35 +383,38 @@ func (e *engine) leftOver(d record) error {
 	return nil
 }
 
-// fromEnvironment returns the offset to add to seeds, from AIOTEST_SEED, and the factor
-// by which to multiply runs, from AIOTEST_RUNS.
-func (e *engine) fromEnvironment() (offset uint64, factor int) {
-	factor = 1
-	if e.failed == nil {
-		return 0, 1 // no test
-	}
-	if n, err := strconv.Atoi(os.Getenv("AIOTEST_RUNS")); err == nil && n > 0 {
-		factor = n
+// environment has the values of the variables AIOTEST_RUNS, AIOTEST_SEED and
+// AIOTEST_STUCK.
+type environment struct {
+	runs  int    // the factor by which to multiply runs
+	seed  uint64 // to add to seeds
+	stuck time.Duration
+}
+
+// readEnvironment returns an error for a value that is not valid: a test that ignored it
+// would pass without the runs that the user asked for.
+func readEnvironment() (v environment, err error) {
+	v = environment{runs: 1, stuck: 30 * time.Second}
+	if s := os.Getenv("AIOTEST_RUNS"); s != "" {
+		if v.runs, err = strconv.Atoi(s); err != nil || v.runs < 1 {
+			return v, usagef("AIOTEST_RUNS=%s: it must be a positive number", s)
+		}
 	}
 	switch s := os.Getenv("AIOTEST_SEED"); s {
 	case "":
 	case "random":
-		offset = rand.Uint64() >> 32
+		v.seed = rand.Uint64() >> 32
 	default:
-		offset, _ = strconv.ParseUint(s, 10, 64)
+		if v.seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			return v, usagef("AIOTEST_SEED=%s: it must be a number, or random", s)
+		}
 	}
-	return offset, factor
-}
-
-// stuckAfter is how long, in real time, a step may take.
-const stuckAfter = 30 * time.Second
-
-// stuckLimit returns stuckAfter, or the duration in AIOTEST_STUCK; 0 means no limit.
-func stuckLimit() time.Duration {
-	if d, err := time.ParseDuration(os.Getenv("AIOTEST_STUCK")); err == nil {
-		return d
+	if s := os.Getenv("AIOTEST_STUCK"); s != "" {
+		if v.stuck, err = time.ParseDuration(s); err != nil || v.stuck < 0 {
+			return v, usagef("AIOTEST_STUCK=%s: it must be a duration such as 30s, or 0", s)
+		}
 	}
-	return stuckAfter
+	return v, nil
 }
 
 // ending is how the goroutine of an engine has ended.
@@ -423,6 +427,10 @@ type ending struct {
 // guard calls f in a new goroutine, which makes the runs, and watches it: a step that
 // does not end is a failure. Its goroutine is then leaked, because nothing can end it.
 func (e *engine) guard(f func(e *engine) Report) ending {
+	var err error
+	if e.env, err = readEnvironment(); err != nil {
+		return ending{report: e.misuse(err)}
+	}
 	done := make(chan ending, 1)
 	go func() {
 		end := ending{exited: true}
@@ -440,8 +448,8 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 		end.report = f(e)
 		end.exited = false
 	}()
-	limit := stuckLimit()
-	if limit <= 0 {
+	limit := e.env.stuck
+	if limit == 0 {
 		return <-done
 	}
 	tick := time.NewTicker(limit / 8)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/goaio/aio"
@@ -229,4 +230,54 @@ func ExampleFailures() {
 	// Output:
 	// main: the quote of the day is ""
 	// main: the quote of the day is "to be or"
+}
+
+// A program that makes its sockets itself gets them from a function, which the test
+// replaces. Here it reads whenever the loop reports that there is data.
+func ExampleSocket() {
+	report := aiotest.Exploration{Runs: 1, Network: true, AllowDifferences: true}.Run(func(ctx context.Context) error {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		s, err := aiotest.NewSocket(ctx, "udp4")
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if err := s.Bind("127.0.0.1:53"); err != nil {
+			return err
+		}
+		var end aio.Event
+		if err := loop.AddReader(s, func() {
+			buf := make([]byte, 100)
+			for {
+				n, _, err := s.ReadFrom(buf)
+				if errors.Is(err, syscall.EAGAIN) {
+					return // until there is more
+				}
+				fmt.Printf("%s, %v\n", buf[:n], err)
+				end.Set()
+			}
+		}); err != nil {
+			return err
+		}
+		client, err := aiotest.NewSocket(ctx, "udp4")
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		if _, err := aio.SockSendto(ctx, client, []byte("who is there?"), s.Addr()); err != nil {
+			return err
+		}
+		if err := end.Wait(ctx); err != nil {
+			return err
+		}
+		_, err = loop.RemoveReader(s)
+		return err
+	})
+	fmt.Println(len(report.Failures), "failures")
+	// Output:
+	// who is there?, <nil>
+	// 0 failures
 }

@@ -2,6 +2,7 @@ package aiotest
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -67,7 +68,9 @@ type Exploration struct {
 	AllowDifferences bool
 	// RealThreads runs the jobs of ToThread in goroutines. By default the loop runs
 	// them itself, at a time of the virtual clock, so that they are part of the
-	// schedule.
+	// schedule. While such a job runs, the clock stands still; with Network it runs
+	// at the speed of real time, so that jobs and other goroutines can use
+	// connections.
 	RealThreads bool
 	// Network simulates the connections, in the virtual time of the loop: TCP, UDP
 	// and Unix sockets of this one host, localhost. How long packets take and how
@@ -178,10 +181,17 @@ func (x Exploration) run(e *engine, main func(ctx context.Context) error) Report
 	if x.Mode == Exhaustive {
 		return e.exhaust(base, runs, main)
 	}
-	offset, factor := e.fromEnvironment()
-	for i := range runs * factor {
+	seed := x.Seed
+	if e.failed != nil { // in a test
+		seed += e.env.seed
+		if runs > math.MaxInt/e.env.runs {
+			return e.misuse(usagef("AIOTEST_RUNS=%d: %d times %d runs are too many", e.env.runs, e.env.runs, runs))
+		}
+		runs *= e.env.runs
+	}
+	for i := range runs {
 		set := base
-		set.seed, set.random = x.Seed+offset+uint64(i), i > 0
+		set.seed, set.random = seed+uint64(i), i > 0
 		if !e.attempt(set, main) {
 			return e.report
 		}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -698,6 +700,49 @@ func TestBounds(t *testing.T) {
 	})
 	if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Error(), "100 steps, and main has not ended") {
 		t.Errorf("%v", r.Failures)
+	}
+}
+
+// A value of an environment variable that is not valid fails every test that reads it.
+func TestEnvironmentVariables(t *testing.T) {
+	main := func(context.Context) error { return nil }
+	tests := map[string]func(tb *fakeTB){
+		"Run":     func(tb *fakeTB) { aiotest.Run(tb, main) },
+		"Explore": func(tb *fakeTB) { aiotest.Explore(tb, aiotest.Exploration{Runs: 3}, main) },
+		"CancelEverywhere": func(tb *fakeTB) {
+			aiotest.CancelEverywhere(tb, aiotest.Sweep{}, aiotest.Whole(main))
+		},
+		"Simulate": func(tb *fakeTB) {
+			aiotest.Simulate(tb, aiotest.Simulation{Runs: 3}, func(context.Context, *aiotest.World) error { return nil })
+		},
+	}
+	for _, v := range []struct{ name, value, want string }{
+		{"AIOTEST_RUNS", "x", "AIOTEST_RUNS=x: it must be a positive number"},
+		{"AIOTEST_RUNS", "0", "AIOTEST_RUNS=0: it must be a positive number"},
+		{"AIOTEST_RUNS", "2.5", "AIOTEST_RUNS=2.5: it must be a positive number"},
+		{"AIOTEST_SEED", "-1", "AIOTEST_SEED=-1: it must be a number, or random"},
+		{"AIOTEST_SEED", "Random", "AIOTEST_SEED=Random: it must be a number, or random"},
+		{"AIOTEST_STUCK", "30", "AIOTEST_STUCK=30: it must be a duration"},
+		{"AIOTEST_STUCK", "-1s", "AIOTEST_STUCK=-1s: it must be a duration"},
+	} {
+		t.Run(v.name+"="+v.value, func(t *testing.T) {
+			t.Setenv(v.name, v.value)
+			for name, test := range tests {
+				if tb := try(t, test); !tb.failed || !strings.Contains(tb.log.String(), v.want) {
+					t.Errorf("%s says %q", name, tb.log.String())
+				}
+			}
+		})
+	}
+	t.Setenv("AIOTEST_RUNS", strconv.Itoa(math.MaxInt))
+	if tb := try(t, tests["Explore"]); !strings.Contains(tb.log.String(), "times 3 runs are too many") {
+		t.Errorf("a product that overflows: %q", tb.log.String())
+	}
+	t.Setenv("AIOTEST_RUNS", "4")
+	t.Setenv("AIOTEST_SEED", "7")
+	t.Setenv("AIOTEST_STUCK", "0")
+	if r := aiotest.Explore(t, aiotest.Exploration{Runs: 3, AllowDifferences: true}, main); r.Runs != 12 {
+		t.Errorf("%d runs, not 4 times 3", r.Runs)
 	}
 }
 

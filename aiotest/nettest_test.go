@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"testing"
-	"time"
 
 	"golang.org/x/net/nettest"
 
@@ -19,27 +18,22 @@ type connProtocol func(net.Conn)
 func (f connProtocol) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
 
 // simulatedPipe returns the two ends of a simulated connection, as net.Conns for other
-// goroutines.
+// goroutines. They work in real time. A job that ends with them makes the clock do the
+// same, so that it does not jump to a timeout of TLS.
 func simulatedPipe(server, client *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
-	// The goroutines run in real time, and while they run the virtual clock would
-	// jump to a handshake timeout.
-	var patience time.Duration
-	if server != nil {
-		patience = aio.NoTimeout
-	}
 	conns, end, over := make(chan net.Conn, 2), make(chan struct{}), make(chan aiotest.Report, 1)
 	maker := func() connProtocol { return func(c net.Conn) { conns <- c } }
 	go func() {
-		over <- aiotest.Exploration{Runs: 1, Network: true, AllowDifferences: true}.Run(func(ctx context.Context) error {
-			s, err := aio.CreateServer(ctx, maker, "127.0.0.1:1", &aio.ServerOptions{TLS: server, ShutdownTimeout: patience})
+		over <- aiotest.Exploration{Runs: 1, Network: true, RealThreads: true, AllowDifferences: true}.Run(func(ctx context.Context) error {
+			s, err := aio.CreateServer(ctx, maker, "127.0.0.1:1", &aio.ServerOptions{TLS: server})
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if _, _, err := aio.CreateConnection(ctx, maker, "127.0.0.1:1", &aio.ConnectionOptions{TLS: client, ShutdownTimeout: patience}); err != nil {
+			if _, _, err := aio.CreateConnection(ctx, maker, "127.0.0.1:1", &aio.ConnectionOptions{TLS: client}); err != nil {
 				return err
 			}
-			_, _, err = aio.Receive(ctx, end)
+			_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) { <-end; return struct{}{}, nil })
 			return err
 		})
 	}()

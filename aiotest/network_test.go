@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -685,4 +686,123 @@ func TestNetworkSockets(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The paths of the simulated network are not those of files: a server or an endpoint
+// removes no socket of the real system, as it does there before it binds and when it is
+// closed.
+func TestNetworkKeepsFiles(t *testing.T) {
+	dir, err := os.MkdirTemp("", "aio") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	paths := map[string]string{}
+	for _, network := range []string{"unix", "unixgram"} {
+		path := filepath.Join(dir, network)
+		fd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Skipf("the system has no sockets with a path: %v", err)
+		}
+		defer fd.Close()
+		paths[network] = path
+	}
+	before := map[string]os.FileInfo{}
+	for network, path := range paths {
+		if before[network], err = os.Stat(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exploreNetwork(t, func(ctx context.Context) error {
+		server, err := aio.StartUnixServer(ctx, func(context.Context, *aio.StreamReader, *aio.StreamWriter) error { return nil }, paths["unix"], nil)
+		if err != nil {
+			return err
+		}
+		server.Close()
+		if err := server.WaitClosed(ctx); err != nil {
+			return err
+		}
+		endpoint, _, err := aio.CreateDatagramEndpoint(ctx, newCatcher, &aio.DatagramOptions{Network: "unixgram", LocalAddr: paths["unixgram"]})
+		if err != nil {
+			return err
+		}
+		endpoint.Close()
+		for _, network := range []string{"unix", "unixgram"} {
+			s, err := aiotest.NewSocket(ctx, network)
+			if err != nil {
+				return err
+			}
+			// the path of the endpoint is still taken, as a file would be
+			if err := s.Bind(paths[network] + "2"); err != nil {
+				return err
+			}
+			if err := s.Close(); err != nil {
+				return err
+			}
+		}
+		for network, path := range paths {
+			now, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if !os.SameFile(now, before[network]) {
+				return fmt.Errorf("%s was replaced", path)
+			}
+			if _, err := os.Stat(path + "2"); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s2 was made: %w", path, err)
+			}
+		}
+		return nil
+	})
+}
+
+// A job of RealThreads uses a connection: packets, deadlines and timeouts take as long
+// as in reality while it runs, and none of them makes it wait forever.
+func TestNetworkRealThreads(t *testing.T) {
+	x := aiotest.Exploration{Runs: 10, Network: true, RealThreads: true, AllowDifferences: true}
+	r := aiotest.Explore(t, x, func(ctx context.Context) error {
+		conns := aio.NewQueue[net.Conn](0)
+		maker := func() connProtocol {
+			// the queue has no limit
+			return func(c net.Conn) { _ = conns.PutNowait(c) }
+		}
+		s, err := aio.CreateServer(ctx, maker, "127.0.0.1:1", nil)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if _, _, err := aio.CreateConnection(ctx, maker, "127.0.0.1:1", nil); err != nil {
+			return err
+		}
+		var ends [2]net.Conn
+		for i := range ends {
+			if ends[i], err = conns.Get(ctx); err != nil {
+				return err
+			}
+			defer ends[i].Close()
+		}
+		// it must not expire because the clock jumps
+		return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
+			_, err := aio.ToThread(ctx, func(context.Context) (int, error) {
+				if _, err := ends[0].Write([]byte("hello")); err != nil {
+					return 0, err
+				}
+				got := make([]byte, 5)
+				if _, err := io.ReadFull(ends[1], got); err != nil || string(got) != "hello" {
+					return 0, fmt.Errorf("%q has come: %w", got, err)
+				}
+				if err := ends[1].SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+					return 0, err
+				}
+				if _, err := ends[1].Read(got); !errors.Is(err, os.ErrDeadlineExceeded) {
+					return 0, fmt.Errorf("after the deadline Read returns %w", err)
+				}
+				return 0, nil
+			})
+			return err
+		})
+	})
+	if r.Runs != x.Runs {
+		t.Errorf("%d runs", r.Runs)
+	}
 }

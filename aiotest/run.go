@@ -184,6 +184,10 @@ func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	return out
 }
 
+// goroutinesHint is part of each deadlock: a user whose goroutine would have ended the
+// wait does not see why the run did not wait for it.
+const goroutinesHint = "\nThe clock is virtual and does not wait for goroutines outside of the loop. If one was to end such a wait: do its work with ToThread, or wait for its channel with Receive."
+
 // judge returns the outcome of a run whose main returned err.
 func (r *run) judge(err error) outcome {
 	if p, ok := r.picker.(*script); ok && p.misfit != "" {
@@ -193,7 +197,7 @@ func (r *run) judge(err error) outcome {
 	case r.limit != nil:
 		return outcome{outOfBounds, r.limit}
 	case errors.Is(err, aio.ErrDeadlock):
-		return outcome{deadlocked, err}
+		return outcome{deadlocked, fmt.Errorf("%w%s", err, goroutinesHint)}
 	case err != nil:
 		return outcome{failedMain, fmt.Errorf("main: %w", err)}
 	}
@@ -277,14 +281,20 @@ func (r *run) Idle() bool {
 		return false
 	}
 	when, ok := r.host.Next()
-	if !ok {
-		return false
-	}
 	now := r.view.Now()
-	if when <= now {
+	if ok && when <= now {
 		return true
 	}
-	if t, ok := r.view.Timer(); r.view.Jobs() > 0 || ok && t < when {
+	t, timer := r.view.Timer()
+	if timer && (!ok || t < when) {
+		ok, when = true, t
+	} else {
+		timer = false
+	}
+	if r.view.Jobs() > 0 {
+		return ok && r.realTime(now, when)
+	}
+	if !ok || timer {
 		return false
 	}
 	if r.view.Outside() > 0 {
@@ -293,6 +303,17 @@ func (r *run) Idle() bool {
 		}
 	}
 	r.view.SetNow(when)
+	return true
+}
+
+// realTime waits for an event from outside the loop, up to the time when, and advances
+// the clock by as much. A job of RealThreads may use a connection, and wait for the
+// network or for a deadline: a clock that stood still would make it wait forever, and
+// one that jumped would make others time out before the job can act.
+func (r *run) realTime(now, when time.Duration) bool {
+	began := time.Now()
+	r.view.Block(when - now)
+	r.view.SetNow(min(when, now+time.Since(began)))
 	return true
 }
 

@@ -131,6 +131,28 @@ func TestZooIsDocumented(t *testing.T) {
 	}
 }
 
+// namedTB is a fakeTB with the name of another test.
+type namedTB struct {
+	fakeTB
+	name string
+}
+
+func (n *namedTB) Name() string { return n.name }
+
+// docs/simulation.md shows the report of a failure, with the lines of zoo_test.go.
+func TestReportIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/simulation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb := &namedTB{fakeTB{TB: t}, "TestPoolUnderCancellation"}
+	aiotest.CancelEverywhere(tb, aiotest.Sweep{}, unreadAnswer(false))
+	report, _, _ := strings.Cut(tb.log.String(), "aiotest: all steps")
+	if !strings.Contains(string(page), "\n```\n"+report+"```\n") {
+		t.Errorf("docs/simulation.md does not have this report:\n%s", report)
+	}
+}
+
 // The tests that docs/simulation.md shows.
 
 func TestDeposits(t *testing.T) {
