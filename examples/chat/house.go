@@ -5,6 +5,7 @@ package main
 // next await.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,14 +114,15 @@ func (h *house) welcome(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 	return nil
 }
 
-// listen reads a line.
+// listen reads a line. A line without its end was cut off when the connection broke, and
+// is not what the user has said.
 func (h *house) listen(ctx context.Context, r *aio.StreamReader) (string, error) {
 	var line []byte
 	err := aio.Timeout(ctx, h.idle, func(ctx context.Context) (err error) {
 		line, err = r.ReadLine(ctx)
 		return err
 	})
-	if err == nil && len(line) == 0 {
+	if err == nil && !bytes.HasSuffix(line, []byte("\n")) {
 		err = io.EOF
 	}
 	return printable(string(line)), err

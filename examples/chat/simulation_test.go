@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,97 @@ func TestSimulation(t *testing.T) {
 	})
 	t.Logf("%d runs, %d lines received, %+v", r.Runs, heard, sum)
 	if heard < 30*runs || sum.Crashes < runs/2 || sum.Resets < runs/5 {
+		t.Error("too few")
+	}
+}
+
+// Each network operation fails once in each way, while two users talk. Nobody gets a line
+// that nobody has said, also not a part of one. A user whose visit ends as it should has
+// heard all of it. Afterwards the house is empty, and serves the next users.
+func TestFailEverywhere(t *testing.T) {
+	said := map[string][]string{
+		"ann": {"good evening", "is there tea?"},
+		"bob": {"good evening to you", "there is, in the kitchen"},
+	}
+	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: stage.Amount(8, 30, 200)}, func(ctx context.Context, f *aiotest.Failing) error {
+		h := newHouse(time.Minute)
+		server, err := aio.StartServer(ctx, h.welcome, "localhost:7777", &aio.ServerOptions{Limit: maxLine})
+		if err != nil {
+			return err
+		}
+		visit := func(ctx context.Context, nick string) (heard []string, err error) {
+			r, c, err := aio.OpenConnection(ctx, "localhost:7777", nil)
+			if err != nil {
+				return nil, err
+			}
+			defer c.Close()
+			for _, line := range slices.Concat([]string{"/nick " + nick}, said[nick], []string{"/quit"}) {
+				if _, err := fmt.Fprintf(c, "%s\n", line); err != nil {
+					return nil, err
+				}
+				if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
+					return nil, err
+				}
+			}
+			for {
+				line, err := r.ReadLine(ctx)
+				if err != nil || !strings.HasSuffix(string(line), "\n") {
+					return heard, err
+				}
+				heard = append(heard, strings.TrimSpace(string(line)))
+			}
+		}
+		// evening is the visit of both users, who may each get an error. It
+		// checks what they hear.
+		evening := func(ctx context.Context) (ended int, err error) {
+			var visits []*aio.Task[[]string]
+			for _, nick := range []string{"ann", "bob"} {
+				visits = append(visits, aio.CreateTask(ctx, func(ctx context.Context) ([]string, error) { return visit(ctx, nick) }))
+			}
+			for _, v := range visits {
+				heard, err := v.Await(ctx)
+				if errors.Is(err, aio.ErrCancelled) {
+					return 0, err
+				}
+				for _, line := range heard {
+					who, what, ok := strings.Cut(line, ": ")
+					if ok && !strings.HasPrefix(line, "*") && !slices.Contains(said[who], what) && !strings.HasPrefix(who, "guest") {
+						return 0, fmt.Errorf("%q was heard, and %s has not said it", line, who)
+					}
+					if ok && strings.HasPrefix(who, "guest") && !slices.Contains(slices.Concat(said["ann"], said["bob"]), what) {
+						return 0, fmt.Errorf("%q was heard, and nobody has said it", line)
+					}
+				}
+				if err == nil && len(heard) > 0 && heard[len(heard)-1] == "* good-bye" {
+					ended++
+				}
+			}
+			return ended, nil
+		}
+		err = f.Do(ctx, func(ctx context.Context) error {
+			ended, err := evening(ctx)
+			if err == nil && ended < 2 && !f.Happened() {
+				err = errors.New("a visit has failed")
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		// users whose connection has failed are in the house until it is noticed
+		if err := aio.Sleep(ctx, 2*time.Minute); err != nil {
+			return err
+		}
+		if len(h.nicks) > 0 || len(h.rooms) > 0 {
+			return fmt.Errorf("users %v, rooms %v are left", h.nicks, h.rooms)
+		}
+		if ended, err := evening(ctx); err != nil || ended < 2 {
+			return fmt.Errorf("of the next two visits %d end as they should: %w", ended, err)
+		}
+		return server.Shutdown(ctx, time.Second)
+	})
+	t.Logf("%d failures were tried", r.Moments)
+	if r.Moments < 200 {
 		t.Error("too few")
 	}
 }

@@ -105,7 +105,7 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 		})
 		tg.Go(func(ctx context.Context) error {
 			err := pump(ctx, w, upR, down)
-			if err == nil && !upW.CanWriteEOF() {
+			if err == nil && !(w.CanWriteEOF() && upW.CanWriteEOF()) {
 				tg.Cancel()
 			}
 			return err

@@ -6,6 +6,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"testing"
@@ -132,5 +134,122 @@ func TestSimulation(t *testing.T) {
 	t.Logf("%d runs, %d complete answers, %d broken ones, %+v", r.Runs, whole, broken, sum)
 	if whole < 3*runs || broken < runs/3 || sum.Crashes < runs/2 {
 		t.Error("too few")
+	}
+}
+
+// Each network operation fails once in each way, with and without TLS. What the proxy
+// passes on is complete, or ends with an error: EOF after a part of the answer would look
+// like all of it. Afterwards the proxy has no connection and all its slots, and serves
+// the next client.
+func TestFailEverywhere(t *testing.T) {
+	pair, _, _ := certificate(t)
+	cert, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AddCert(cert)
+	serverTLS, clientTLS := &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: trusted, ServerName: "localhost"}
+	// The network cannot distinguish EndOfFile from a peer that ends its answer, and
+	// TLS takes it for the end as asyncio does, so that kind is tried by itself.
+	kinds := map[string][]aiotest.NetworkFailure{
+		"errors":      {aiotest.ConnectionReset, aiotest.ConnectionTimedOut, aiotest.ShortOperation},
+		"end of file": {aiotest.EndOfFile},
+	}
+	for _, c := range []struct {
+		name                           string
+		toProxy, atProxy, toServer, at *tls.Config
+	}{
+		{name: "plain"},
+		{name: "TLS with the client", toProxy: clientTLS, atProxy: serverTLS},
+		{name: "TLS with the server", toServer: clientTLS, at: serverTLS},
+		{name: "TLS with both", toProxy: clientTLS, atProxy: serverTLS, toServer: clientTLS, at: serverTLS},
+	} {
+		for kind, failures := range kinds {
+			t.Run(c.name+", "+kind, func(t *testing.T) {
+				answer := bytes.Repeat([]byte("0123456789abcdef"), 250)
+				r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: stage.Amount(1, 2, 20), Kinds: failures}, func(ctx context.Context, f *aiotest.Failing) error {
+					asked := 0
+					server, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+						defer w.Close()
+						if line, err := r.ReadLine(ctx); err != nil || string(line) != "GET /\r\n" {
+							// the proxy has not passed on the
+							// request
+							return nil
+						}
+						asked++
+						for rest := answer; len(rest) > 0; rest = rest[1000:] {
+							if _, err := w.Write(rest[:1000]); err != nil {
+								return nil
+							}
+							if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
+								return err
+							}
+						}
+						return nil
+					}, "localhost:443", &aio.ServerOptions{TLS: c.at})
+					if err != nil {
+						return err
+					}
+					defer server.Close()
+					p := &proxy{
+						to: "localhost:443", limit: 1, clientTLS: c.atProxy, serverTLS: c.toServer,
+						connectTimeout: time.Second, linger: time.Second, grace: time.Second,
+						log: func(string, ...any) {}, slots: aio.NewSemaphore(1),
+					}
+					mid, err := aio.StartServer(ctx, p.handle, "localhost:8080", nil)
+					if err != nil {
+						return err
+					}
+					var got []byte
+					ask := func(ctx context.Context) error {
+						got = nil
+						return aio.Timeout(ctx, time.Minute, func(ctx context.Context) error {
+							r, w, err := aio.OpenConnection(ctx, "localhost:8080", &aio.ConnectionOptions{TLS: c.toProxy})
+							if err != nil {
+								return err
+							}
+							defer w.Close()
+							if _, err := w.Write([]byte("GET /\r\n")); err != nil {
+								return err
+							}
+							for {
+								part, err := r.Read(ctx, 1<<16)
+								if got = append(got, part...); err != nil || len(part) == 0 {
+									return err
+								}
+							}
+						})
+					}
+					err = f.Do(ctx, ask)
+					switch {
+					case err != nil && !f.Happened():
+						return err
+					case errors.Is(err, aio.ErrTimeout):
+						return errors.New("the client has waited for a minute")
+					case !bytes.HasPrefix(answer, got):
+						return fmt.Errorf("a client got %d bytes that differ from the sent ones", len(got))
+					case err == nil && len(got) < len(answer) && kind == "errors":
+						return fmt.Errorf("a client got %d bytes and then EOF, as if they were all", len(got))
+					case asked > 1:
+						return fmt.Errorf("the server was asked %d times", asked)
+					}
+					if err := ask(ctx); err != nil || len(got) != len(answer) {
+						return fmt.Errorf("the next client got %d bytes: %w", len(got), err)
+					}
+					if err := mid.Shutdown(ctx, 10*time.Second); err != nil {
+						return err
+					}
+					if p.open != 0 || p.slots.Locked() {
+						return fmt.Errorf("%d connections are open, slots taken: %v", p.open, p.slots.Locked())
+					}
+					return nil
+				})
+				t.Logf("%d failures were tried", r.Moments)
+				if r.Moments < 15*len(failures) {
+					t.Error("too few")
+				}
+			})
+		}
 	}
 }
