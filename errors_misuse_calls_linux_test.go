@@ -155,8 +155,12 @@ var misuseOfAio = &misuse{
 			f.SetResult(1)
 			return f
 		},
-		"Condition": func(*misuseWorld) any { return &aio.Condition{} },
-		"Coro":      func(*misuseWorld) any { return returns(1) },
+		"Condition": func(w *misuseWorld) any {
+			c := &aio.Condition{}
+			must(c, c.Acquire(w.ctx)) // for Wait
+			return c
+		},
+		"Coro": func(*misuseWorld) any { return returns(1) },
 		"DatagramTransport": func(w *misuseWorld) any {
 			tr, _, err := aio.CreateDatagramEndpoint(w.ctx, newMisuseProtocol, &aio.DatagramOptions{LocalAddr: "127.0.0.1:0"})
 			return must(tr, err)
@@ -172,7 +176,11 @@ var misuseOfAio = &misuse{
 		"Handle":                 func(w *misuseWorld) any { return w.loop.CallSoon(nop) },
 		"IncompleteReadError":    func(*misuseWorld) any { return &aio.IncompleteReadError{} },
 		"LimitOverrunError":      func(*misuseWorld) any { return &aio.LimitOverrunError{} },
-		"Lock":                   func(*misuseWorld) any { return &aio.Lock{} },
+		"Lock": func(w *misuseWorld) any {
+			l := &aio.Lock{}
+			must(l, l.Acquire(w.ctx)) // for Release
+			return l
+		},
 		"Loop": func(w *misuseWorld) any {
 			return w.loop
 		},
@@ -187,7 +195,12 @@ var misuseOfAio = &misuse{
 		"Process": func(w *misuseWorld) any {
 			return must(aio.CreateSubprocessExec(w.ctx, "true", nil, nil))
 		},
-		"Queue": func(*misuseWorld) any { return aio.NewQueue[int](1) },
+		"Queue": func(*misuseWorld) any {
+			q := aio.NewQueue[int](1)
+			must(q, q.PutNowait(1))
+			must(q.GetNowait()) // for TaskDone
+			return q
+		},
 		"ReadTransport": func(w *misuseWorld) any {
 			r, _ := w.pipe()
 			tr, _, err := aio.ConnectReadPipe(w.ctx, newMisuseProtocol, r)
@@ -211,7 +224,8 @@ var misuseOfAio = &misuse{
 		},
 		"Task":                 func(w *misuseWorld) any { return w.task() },
 		"TaskCycleError":       func(*misuseWorld) any { return &aio.TaskCycleError{} },
-		"TaskGroup":            func(*misuseWorld) any { return &aio.TaskGroup{} },
+		"TaskGroup":            func(w *misuseWorld) any { return w.taskGroup() },
+		"TaskGroup.Run":        func(*misuseWorld) any { return &aio.TaskGroup{} },
 		"ThreadPoolExecutor":   func(*misuseWorld) any { return aio.NewThreadPoolExecutor(1) },
 		"ThreadedChildWatcher": func(*misuseWorld) any { return &aio.ThreadedChildWatcher{} },
 		"Timeline":             func(*misuseWorld) any { return aio.NewTimeline(1) },
@@ -228,6 +242,9 @@ var misuseOfAio = &misuse{
 		},
 	},
 	params: map[string]func(w *misuseWorld) any{
+		"StartTask f": func(*misuseWorld) any {
+			return func(_ context.Context, started func(int)) error { started(1); return nil }
+		},
 		"Listen network":      func(*misuseWorld) any { return "tcp" },
 		"Listen address":      func(*misuseWorld) any { return "127.0.0.1:0" },
 		"GroupError.Format s": func(*misuseWorld) any { return misuseState{} },
@@ -279,6 +296,14 @@ var misuseOfAio = &misuse{
 		"WritingPauser":           "for users to implement",
 		"WritingResumer":          "for users to implement",
 
+		"DefaultEventLoopPolicy.GetEventLoop with good arguments": "no loop was set",
+		"Dialer.Dial with good arguments":                         "its Loop was not set",
+		"FastChildWatcher.AddChildHandler with good arguments":    "no loop was attached",
+		"FastChildWatcher.Exit with good arguments":               "it was not entered",
+		"SafeChildWatcher.AddChildHandler with good arguments":    "no loop was attached",
+		"TimeoutScope.Reschedule with good arguments":             "it was not entered",
+
+		"Condition.Notify n=-1":         "none is woken, as in asyncio",
 		"reason=[nil]":                  "a reason may be anything",
 		"Iterator.Close ctx=nil":        "nothing runs, so nothing awaits",
 		"Iterator.Close ctx=Background": "nothing runs, so nothing awaits",
@@ -355,6 +380,19 @@ func (misuseState) Flag(int) bool               { return false }
 func newMisuseProtocol() misuseProtocol { return misuseProtocol{} }
 
 func (w *misuseWorld) task() *aio.Task[int] { return aio.CreateTask(w.ctx, aio.Coro[int](forever)) }
+
+// taskGroup returns a group that a task has not left.
+func (w *misuseWorld) taskGroup() (tg *aio.TaskGroup) {
+	aio.CreateTask(w.ctx, aio.NoResult(func(ctx context.Context) error {
+		return aio.WithTaskGroup(ctx, func(ctx context.Context, entered *aio.TaskGroup) error {
+			tg = entered
+			_, err := forever(ctx)
+			return err
+		})
+	}))
+	letPass(w.ctx, 1)
+	return tg
+}
 
 func (w *misuseWorld) readerProtocol() *aio.StreamReaderProtocol {
 	return aio.NewStreamReaderProtocol(aio.NewStreamReader(w.ctx, 0), nil)

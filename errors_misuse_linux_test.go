@@ -35,8 +35,8 @@ type misuse struct {
 	path string
 	// the functions; type parameters have their arguments
 	funcs map[string]any
-	// makes a value of each type that has methods; nil for a type whose methods have
-	// nothing to do with this: the reason is in allowed
+	// makes a value of each type that has methods, or for one method; nil for a type
+	// whose methods have nothing to do with this: the reason is in allowed
 	types map[string]func(w *misuseWorld) any
 	// a good argument for a parameter, "Function parameter" or "parameter"; without
 	// one, that of its type is used
@@ -144,6 +144,8 @@ func (w *misuseWorld) good(typ reflect.Type) reflect.Value {
 		v = aio.NewConcurrentFuture[int]()
 	case reflect.TypeFor[*aio.Lock]():
 		v = &aio.Lock{}
+	case reflect.TypeFor[*aio.TaskGroup]():
+		v = w.taskGroup()
 	case reflect.TypeFor[time.Time]():
 		v = w.loop.Time().Add(time.Hour)
 	case reflect.TypeFor[time.Duration]():
@@ -211,12 +213,38 @@ type badValue struct {
 	value reflect.Value
 	// misuse unless the table allows it; others must not fail in the runtime
 	strict bool
+	// for an argument that is a good one but for a field
+	change func(good reflect.Value)
+}
+
+// misuseFields returns what may be wrong with a field of a struct of settings.
+func misuseFields(typ reflect.Type) (bad []badValue) {
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		set := func(name string, set func(field reflect.Value)) {
+			bad = append(bad, badValue{
+				name:   "{" + field.Name + ": " + name + "}",
+				strict: true,
+				change: func(v reflect.Value) { set(v.Field(i)) },
+			})
+		}
+		switch field.Type.Kind() {
+		case reflect.Int, reflect.Int64:
+			set("-1", func(v reflect.Value) { v.SetInt(-1) })
+		case reflect.Float64:
+			set("-1", func(v reflect.Value) { v.SetFloat(-1) })
+		}
+	}
+	return bad
 }
 
 // badValues returns what may be wrong with an argument of a type.
 func badValues(typ reflect.Type) (bad []badValue) {
 	add := func(strict bool, name string, v reflect.Value) {
-		bad = append(bad, badValue{name, v.Convert(typ), strict})
+		bad = append(bad, badValue{name: name, value: v.Convert(typ), strict: strict})
 	}
 	zero := reflect.Zero(typ)
 	switch typ.Kind() {
@@ -250,12 +278,11 @@ func badValues(typ reflect.Type) (bad []badValue) {
 			break
 		}
 		add(false, "zero", reflect.New(typ.Elem()))
-		for i := range typ.Elem().NumField() {
-			field := typ.Elem().Field(i)
-			if k := field.Type.Kind(); options && field.IsExported() && (k == reflect.Int || k == reflect.Int64) {
+		if options {
+			for _, f := range misuseFields(typ.Elem()) {
 				v := reflect.New(typ.Elem())
-				v.Elem().FieldByName(field.Name).SetInt(-1)
-				add(true, "{"+field.Name+": -1}", v)
+				f.change(v.Elem())
+				add(true, f.name, v)
 			}
 		}
 	case reflect.Int, reflect.Int64:
@@ -266,8 +293,13 @@ func badValues(typ reflect.Type) (bad []badValue) {
 		} else {
 			add(false, "min", reflect.ValueOf(math.MinInt))
 		}
-	case reflect.String, reflect.Struct:
+	case reflect.String:
 		add(false, "zero", zero)
+	case reflect.Struct:
+		add(false, "zero", zero)
+		if strings.HasPrefix(typ.PkgPath(), "github.com/goaio/") {
+			bad = append(bad, misuseFields(typ)...)
+		}
 	}
 	return bad
 }
@@ -366,6 +398,7 @@ func (o *misuseOutcome) make(w *misuseWorld, fn reflect.Value, args []reflect.Va
 	defer func() {
 		if v := recover(); v != nil {
 			o.later = fmt.Errorf("what it returned panics: %w", &aio.PanicError{Value: v})
+			o.panicked, o.value = true, v
 		}
 	}()
 	o.look(w, o.call(fn, args))
@@ -377,10 +410,13 @@ func (o *misuseOutcome) look(w *misuseWorld, results []reflect.Value) {
 		if k := r.Kind(); (k == reflect.Pointer || k == reflect.Interface || k == reflect.Func) && r.IsNil() {
 			continue
 		}
+		if isStream(r.Type()) {
+			r = r.Call([]reflect.Value{reflect.ValueOf(w.ctx)})[0]
+		}
 		if r.Type().CanSeq2() && r.Kind() == reflect.Func {
 			// an iterator tells when it is used
+			o.hasError = true
 			for _, second := range r.Seq2() {
-				o.hasError = true
 				o.err, _ = second.Interface().(error)
 				break
 			}
@@ -413,6 +449,12 @@ func (o *misuseOutcome) look(w *misuseWorld, results []reflect.Value) {
 			v.Close()
 		}
 	}
+}
+
+// isStream reports whether a type is a function that makes an iterator for a context.
+func isStream(t reflect.Type) bool {
+	return t.Kind() == reflect.Func && t.NumIn() == 1 && t.NumOut() == 1 &&
+		t.In(0) == reflect.TypeFor[context.Context]() && t.Out(0).CanSeq2()
 }
 
 // inRuntime reports whether an error is a panic of the Go runtime.
@@ -481,8 +523,43 @@ func (m *misuse) argument(w *misuseWorld, call string, param *types.Var, typ ref
 	return w.good(typ)
 }
 
+// good calls a function or method with good arguments: what is wrong with one of the
+// others would otherwise hide behind them. If it returns a stream, its iterators are
+// made with bad contexts then.
+func (m *misuse) good(t *testing.T, call string, signature *types.Signature, fn func(w *misuseWorld) reflect.Value, typ reflect.Type) {
+	if slices.Contains(m.outside, call) {
+		return // a loop that runs until something stops it
+	}
+	prepare := func(w *misuseWorld) (reflect.Value, []reflect.Value) {
+		f := fn(w)
+		var args []reflect.Value
+		for j := range typ.NumIn() {
+			args = append(args, m.argument(w, call, signature.Params().At(j), typ.In(j)))
+		}
+		return f, args
+	}
+	o := misuseCall(t, call, false, prepare)
+	if errors.Is(o.err, aio.ErrUsage) && !m.allows(call, "with good arguments") {
+		t.Errorf("%s with good arguments: %v", call, o)
+	}
+	if typ.NumOut() != 1 || !isStream(typ.Out(0)) {
+		return
+	}
+	for _, bad := range badValues(reflect.TypeFor[context.Context]()) {
+		o := misuseCall(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
+			f, args := prepare(w)
+			if typ.IsVariadic() {
+				return f.CallSlice(args)[0], []reflect.Value{bad.value}
+			}
+			return f.Call(args)[0], []reflect.Value{bad.value}
+		})
+		m.judge(t, call, "iterated with ctx="+bad.name, false, o)
+	}
+}
+
 // calls makes all calls of a function or method.
 func (m *misuse) calls(t *testing.T, call string, signature *types.Signature, fn func(w *misuseWorld) reflect.Value, typ reflect.Type) {
+	m.good(t, call, signature, fn, typ)
 	outside := slices.Contains(m.outside, call)
 	for i := range typ.NumIn() {
 		param := signature.Params().At(i)
@@ -494,11 +571,18 @@ func (m *misuse) calls(t *testing.T, call string, signature *types.Signature, fn
 				f := fn(w)
 				var args []reflect.Value
 				for j := range typ.NumIn() {
-					if j == i {
+					if j == i && bad.change == nil {
 						args = append(args, bad.value)
-					} else {
-						args = append(args, m.argument(w, call, signature.Params().At(j), typ.In(j)))
+						continue
 					}
+					arg := m.argument(w, call, signature.Params().At(j), typ.In(j))
+					if j == i {
+						changed := reflect.New(typ.In(j)).Elem()
+						changed.Set(arg)
+						bad.change(changed)
+						arg = changed
+					}
+					args = append(args, arg)
 				}
 				return f, args
 			})
@@ -592,6 +676,10 @@ func (m *misuse) run(t *testing.T) {
 			}
 			for method, signature := range methods {
 				call := name + "." + method
+				value := value
+				if own := m.types[call]; own != nil {
+					listed[call], value = true, own
+				}
 				var typ, zero reflect.Type
 				misuseCall(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
 					made := value(w)
@@ -640,4 +728,7 @@ func TestMisuse(t *testing.T) {
 	t.Run("aio", misuseOfAio.run)
 	t.Run("aiohttp", misuseOfAiohttp.run)
 	t.Run("aiomon", misuseOfAiomon.run)
+	t.Run("aiosql", misuseOfAiosql.run)
+	t.Run("aiokit", misuseOfAiokit.run)
+	t.Run("aioiter", misuseOfAioiter.run)
 }

@@ -727,6 +727,11 @@ func (c *CompletedIterator[F]) timedOut() {
 // (asyncio: async for over as_completed)
 func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 	return func(yield func(F, error) bool) {
+		if err := c.loop.checked("AsCompleted"); err != nil {
+			var zero F
+			yield(zero, err)
+			return
+		}
 		for c.more() {
 			f, err := c.next(ctx)
 			if !yield(f, err) || err != nil {

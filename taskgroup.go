@@ -295,6 +295,11 @@ func StartTask[T any](ctx context.Context, tg *TaskGroup, f func(ctx context.Con
 	case f == nil:
 		return value, usagef(call, "the function is nil")
 	}
+	for _, opt := range opts {
+		if opt == nil {
+			return value, usagef(call, "a TaskOption is nil")
+		}
+	}
 	if err := tg.accepts(); err != nil {
 		return value, err
 	}

@@ -78,6 +78,16 @@ func foreign(err error) error {
 	return err
 }
 
+// entered returns the misuse of an iteration that does not run in a task. An iterator
+// that makes tasks, or takes items one by one, yields it as its error.
+func entered(ctx context.Context) error {
+	_, err := aio.GetRunningLoop(ctx)
+	if err == nil && aio.CurrentTask(ctx) == nil {
+		err = aio.ErrNoTask
+	}
+	return err
+}
+
 // fail yields an error.
 func fail[T any](yield func(T, error) bool, err error) {
 	var zero T
@@ -188,6 +198,10 @@ func Timeout[T any](s Stream[T], d time.Duration) Stream[T] {
 	check("Timeout", s)
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
+			if err := entered(ctx); err != nil {
+				fail(yield, err)
+				return
+			}
 			it := aio.Pull(ctx, s)
 			// A cancellation that arrives while the source cleans up is
 			// deferred: the loop that was left cannot return it.

@@ -34,7 +34,9 @@ type feed[T any] struct {
 	closed bool
 }
 
-func newFeed[T any]() *feed[T] { return &feed[T]{queue: aio.NewQueue[parcel[T]](0)} }
+func newFeed[T any](ctx context.Context) (*feed[T], error) {
+	return &feed[T]{queue: aio.NewQueue[parcel[T]](0)}, entered(ctx)
+}
 
 // start runs body in a task, as source number from of the feed.
 func (f *feed[T]) start(ctx context.Context, from int, body func(ctx context.Context) error) {
@@ -92,7 +94,11 @@ func Merge[T any](sources ...Stream[T]) Stream[T] {
 	check("Merge", sources...)
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
-			f := newFeed[T]()
+			f, err := newFeed[T](ctx)
+			if err != nil {
+				fail(yield, err)
+				return
+			}
 			defer f.close(ctx)
 			for i, s := range sources {
 				f.pour(ctx, i, s)
@@ -126,7 +132,11 @@ func ZipAll[T any](sources ...Stream[T]) Stream[[]T] {
 			if len(sources) == 0 {
 				return
 			}
-			f := newFeed[T]()
+			f, err := newFeed[T](ctx)
+			if err != nil {
+				fail(yield, err)
+				return
+			}
 			defer f.close(ctx)
 			for i, s := range sources {
 				f.pour(ctx, i, s)
@@ -212,7 +222,11 @@ func Map[T, R any](s Stream[T], limit int, f func(ctx context.Context, v T) (R, 
 	}
 	return func(ctx context.Context) iter.Seq2[R, error] {
 		return func(yield func(R, error) bool) {
-			m := newMapping[T, R](limit)
+			m, err := newMapping[T, R](ctx, limit)
+			if err != nil {
+				fail(yield, err)
+				return
+			}
 			defer m.close(ctx)
 			calls := aio.NewQueue[*aio.Task[R]](0)
 			m.start(ctx, 0, func(ctx context.Context) error {
@@ -259,7 +273,11 @@ func MapUnordered[T, R any](s Stream[T], limit int, f func(ctx context.Context, 
 	}
 	return func(ctx context.Context) iter.Seq2[R, error] {
 		return func(yield func(R, error) bool) {
-			m := newMapping[T, R](limit)
+			m, err := newMapping[T, R](ctx, limit)
+			if err != nil {
+				fail(yield, err)
+				return
+			}
 			defer m.close(ctx)
 			m.start(ctx, 0, func(ctx context.Context) error {
 				return m.each(ctx, s, f, func(call *aio.Task[R]) {
@@ -326,12 +344,13 @@ type mapping[T, R any] struct {
 	open  int            // calls whose result was not yielded yet
 }
 
-func newMapping[T, R any](limit int) *mapping[T, R] {
-	m := &mapping[T, R]{feed: *newFeed[R]()}
+func newMapping[T, R any](ctx context.Context, limit int) (*mapping[T, R], error) {
+	f, err := newFeed[R](ctx)
+	m := &mapping[T, R]{feed: *f}
 	if limit > 0 {
 		m.slots = aio.NewSemaphore(limit)
 	}
-	return m
+	return m, err
 }
 
 // each starts a call for each item of s. It takes an item only when there is a slot for
@@ -390,7 +409,11 @@ func Buffer[T any](s Stream[T], n int) Stream[T] {
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
 			items := aio.NewQueue[T](n)
-			f := newFeed[T]()
+			f, err := newFeed[T](ctx)
+			if err != nil {
+				fail(yield, err)
+				return
+			}
 			defer f.close(ctx)
 			f.start(ctx, 0, func(ctx context.Context) error {
 				defer items.Shutdown(false)
@@ -432,17 +455,17 @@ func Debounce[T any](s Stream[T], d time.Duration) Stream[T] {
 	check("Debounce", s)
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
-			loop, err := aio.GetRunningLoop(ctx)
+			f, err := newFeed[T](ctx)
 			if err != nil {
 				fail(yield, err)
 				return
 			}
+			defer f.close(ctx)
+			loop := aio.CurrentTask(ctx).GetLoop()
 			var latest T
 			// set while an item was not yielded yet
 			var came aio.Event
 			var quiet time.Time
-			f := newFeed[T]()
-			defer f.close(ctx)
 			f.start(ctx, 0, func(ctx context.Context) error {
 				defer came.Set()
 				for v, err := range s(ctx) {

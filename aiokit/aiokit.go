@@ -17,10 +17,21 @@
 package aiokit
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/goaio/aio"
 )
+
+// entered returns the loop of the calling task. The error is misuse: a call that may
+// await checks its ctx also where it does not await.
+func entered(ctx context.Context) (*aio.Loop, error) {
+	loop, err := aio.GetRunningLoop(ctx)
+	if err == nil && aio.CurrentTask(ctx) == nil {
+		err = aio.ErrNoTask
+	}
+	return loop, err
+}
 
 func usagef(format string, args ...any) error {
 	return fmt.Errorf("aiokit: "+format+": %w", append(args, aio.ErrUsage)...)

@@ -204,6 +204,15 @@ func TestCapacityLimiter(t *testing.T) {
 		if err := panicked(func() { l.Release(ctx) }); !errors.Is(err, aio.ErrUsage) {
 			t.Errorf("released twice: %v", err)
 		}
+		for _, who := range []any{nil, []int{1}, [1]any{[]int{1}}} {
+			// no keys of a map
+			if err := l.AcquireFor(ctx, who); !errors.Is(err, aio.ErrUsage) {
+				t.Errorf("a place for %v: %v", who, err)
+			}
+			if err := panicked(func() { l.ReleaseFor(who) }); !errors.Is(err, aio.ErrUsage) {
+				t.Errorf("the place of %v: %v", who, err)
+			}
+		}
 		return err
 	})
 }

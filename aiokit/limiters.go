@@ -3,6 +3,7 @@ package aiokit
 import (
 	"container/list"
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/goaio/aio"
@@ -44,6 +45,9 @@ func (r *RateLimiter) Wait(ctx context.Context) error { return r.WaitN(ctx, 1) }
 // WaitN is [RateLimiter.Wait] for n events together. An n that is negative or larger
 // than the n of [NewRateLimiter] is misuse.
 func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
+	if r.burst == 0 {
+		return usagef("RateLimiter.WaitN: make a RateLimiter with NewRateLimiter")
+	}
 	if n < 0 || float64(n) > r.burst {
 		return usagef("RateLimiter.WaitN: %d events, of at most %v at once", n, r.burst)
 	}
@@ -70,6 +74,9 @@ func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
 // Allow reports whether an event may happen now, and counts it if so. It never awaits,
 // and returns false while tasks wait.
 func (r *RateLimiter) Allow(ctx context.Context) bool {
+	if r.burst == 0 {
+		panic(usagef("RateLimiter.Allow: make a RateLimiter with NewRateLimiter"))
+	}
 	loop, err := aio.GetRunningLoop(ctx)
 	if err != nil {
 		panic(err)
@@ -110,22 +117,24 @@ func NewCapacityLimiter(total int) *CapacityLimiter {
 
 // Acquire borrows a place for the calling task. See [CapacityLimiter.AcquireFor].
 func (l *CapacityLimiter) Acquire(ctx context.Context) error {
-	me := aio.CurrentTask(ctx)
-	if me == nil {
-		return aio.ErrNoTask
+	if _, err := entered(ctx); err != nil {
+		return err
 	}
-	return l.AcquireFor(ctx, me)
+	return l.AcquireFor(ctx, aio.CurrentTask(ctx))
 }
 
 // AcquireFor borrows a place for who, a comparable value, and suspends the calling task
 // until there is a place.
 //
 // If the task is cancelled, it leaves the queue, and a place that it would have got
-// goes to the next one. A who that is nil, that already has a place, or that waits for
-// one, is misuse. The error may be one of those of aio.Future.Await.
+// goes to the next one. A who that is nil or not comparable, that already has a place,
+// or that waits for one, is misuse. The error may be one of those of aio.Future.Await.
 //
 // (trio: acquire_on_behalf_of)
 func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
+	if _, err := entered(ctx); err != nil {
+		return err
+	}
 	if err := l.check(who); err != nil {
 		return err
 	}
@@ -166,8 +175,13 @@ func (l *CapacityLimiter) TryAcquire(ctx context.Context) bool {
 }
 
 func (l *CapacityLimiter) check(who any) error {
-	if who == nil {
+	switch {
+	case l.borrowers == nil:
+		return usagef("CapacityLimiter: make a CapacityLimiter with NewCapacityLimiter")
+	case who == nil:
 		return usagef("CapacityLimiter: the borrower is nil")
+	case !reflect.ValueOf(who).Comparable():
+		return usagef("CapacityLimiter: a borrower must be comparable, and a %T is not", who)
 	}
 	if _, has := l.borrowers[who]; has || l.waiter[who] != nil {
 		return usagef("CapacityLimiter: %v has a place already, or waits for one", who)
@@ -187,6 +201,9 @@ func (l *CapacityLimiter) Release(ctx context.Context) {
 
 // ReleaseFor returns the place of who. It panics if who has none.
 func (l *CapacityLimiter) ReleaseFor(who any) {
+	if who == nil || !reflect.ValueOf(who).Comparable() {
+		panic(usagef("CapacityLimiter: a %T is no borrower", who))
+	}
 	if _, has := l.borrowers[who]; !has {
 		panic(usagef("CapacityLimiter: %v has no place", who))
 	}

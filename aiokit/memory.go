@@ -81,10 +81,11 @@ func NewMemoryChannel[T any](size int) (*Sender[T], *Receiver[T]) {
 // and no receiver waits; the other errors are those of [Sender.Send]. (trio, anyio:
 // send_nowait)
 func (s *Sender[T]) SendNowait(v T) error {
+	if err := s.m.usable("Sender", s.closed); err != nil {
+		return err
+	}
 	m := s.m
 	switch {
-	case s.closed:
-		return ErrClosedChannel
 	case m.receivers == 0:
 		return ErrBrokenChannel
 	case m.hand(v):
@@ -93,6 +94,18 @@ func (s *Sender[T]) SendNowait(v T) error {
 		return ErrWouldBlock
 	}
 	m.items.push(v)
+	return nil
+}
+
+// usable returns the misuse of an end of m: of one that was closed, or that
+// NewMemoryChannel has not made.
+func (m *memory[T]) usable(end string, closed bool) error {
+	switch {
+	case m == nil:
+		return usagef("%s: make the ends of a channel with NewMemoryChannel", end)
+	case closed:
+		return ErrClosedChannel
+	}
 	return nil
 }
 
@@ -119,6 +132,9 @@ func (m *memory[T]) hand(v T) bool {
 //
 // (trio, anyio: send)
 func (s *Sender[T]) Send(ctx context.Context, v T) error {
+	if _, err := entered(ctx); err != nil {
+		return err
+	}
 	err := s.SendNowait(v)
 	if err != ErrWouldBlock {
 		return err
@@ -149,8 +165,8 @@ func (m *memory[T]) late(ctx context.Context, err error) error {
 // Clone returns another sending end of the channel, which has to be closed too. It
 // panics if this end is closed. (trio, anyio: clone)
 func (s *Sender[T]) Clone() *Sender[T] {
-	if s.closed {
-		panic(ErrClosedChannel)
+	if err := s.m.usable("Sender", s.closed); err != nil {
+		panic(err)
 	}
 	s.m.senders++
 	return &Sender[T]{m: s.m}
@@ -164,8 +180,11 @@ func (s *Sender[T]) Close() {
 	if s.closed {
 		return
 	}
-	s.closed = true
 	m := s.m
+	if err := m.usable("Sender", false); err != nil {
+		panic(err)
+	}
+	s.closed = true
 	m.senders--
 	failAll[T](&m.sending, s, ErrClosedChannel)
 	if m.senders == 0 {
@@ -192,8 +211,8 @@ func failAll[T any](waits *list.List, end any, err error) {
 // receive_nowait)
 func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 	m := r.m
-	if r.closed {
-		return v, ErrClosedChannel
+	if err := r.m.usable("Receiver", r.closed); err != nil {
+		return v, err
 	}
 	for m.sending.Len() > 0 { // their items come after the buffered ones
 		o := m.sending.Remove(m.sending.Front()).(*offer[T])
@@ -224,6 +243,9 @@ func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 //
 // (trio, anyio: receive)
 func (r *Receiver[T]) Receive(ctx context.Context) (v T, err error) {
+	if _, err := entered(ctx); err != nil {
+		return v, err
+	}
 	v, err = r.ReceiveNowait()
 	if err != ErrWouldBlock {
 		return v, err
@@ -258,8 +280,8 @@ func (r *Receiver[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // Clone returns another receiving end of the channel, which has to be closed too. It
 // panics if this end is closed. (trio, anyio: clone)
 func (r *Receiver[T]) Clone() *Receiver[T] {
-	if r.closed {
-		panic(ErrClosedChannel)
+	if err := r.m.usable("Receiver", r.closed); err != nil {
+		panic(err)
 	}
 	r.m.receivers++
 	return &Receiver[T]{m: r.m}
@@ -274,8 +296,11 @@ func (r *Receiver[T]) Close() {
 	if r.closed {
 		return
 	}
-	r.closed = true
 	m := r.m
+	if err := m.usable("Receiver", false); err != nil {
+		panic(err)
+	}
+	r.closed = true
 	m.receivers--
 	failAll[T](&m.receiving, r, ErrClosedChannel)
 	if m.receivers == 0 {
@@ -285,4 +310,9 @@ func (r *Receiver[T]) Close() {
 }
 
 // Len returns the number of buffered items, without those of waiting senders.
-func (r *Receiver[T]) Len() int { return r.m.items.len() }
+func (r *Receiver[T]) Len() int {
+	if err := r.m.usable("Receiver", false); err != nil {
+		panic(err)
+	}
+	return r.m.items.len()
+}

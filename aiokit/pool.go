@@ -110,6 +110,12 @@ func Keep(err error) error {
 // Acquire lends a connection, which must be returned with [Pool.Release]. [Pool.With]
 // does both.
 func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
+	if p.places == nil {
+		return conn, usagef("Pool.Acquire: make a Pool with NewPool")
+	}
+	if _, err := entered(ctx); err != nil {
+		return conn, err
+	}
 	if p.closed {
 		return conn, ErrPoolClosed
 	}
@@ -166,15 +172,15 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 // it. It may await for that, and is not cancelled in the meantime. Returning more
 // connections than were lent is misuse.
 func (p *Pool[T]) Release(ctx context.Context, conn T, keep bool) (err error) {
+	loop, err := entered(ctx)
+	if err != nil {
+		return err
+	}
 	if p.inUse == 0 {
 		return usagef("Pool.Release: nothing is lent")
 	}
 	defer p.leave()
 	if keep && !p.closed && len(p.idle) < p.opts.MaxIdle {
-		loop, err := aio.GetRunningLoop(ctx)
-		if err != nil {
-			return err
-		}
 		p.idle = append(p.idle, idleConn[T]{conn, loop.Time()})
 		return p.expire(ctx)
 	}
@@ -219,6 +225,9 @@ func (p *Pool[T]) end(ctx context.Context, conn T) error {
 // later [Pool.Acquire]. If Close is cancelled while it waits, the pool is closed
 // nevertheless.
 func (p *Pool[T]) Close(ctx context.Context) error {
+	if _, err := entered(ctx); err != nil {
+		return err
+	}
 	p.closed = true
 	var errs error
 	for len(p.idle) > 0 {

@@ -152,6 +152,12 @@ func (b *Backoff) Wait(ctx context.Context, failure error) error {
 	if failure == nil {
 		return usagef("Backoff.Wait: the error is nil")
 	}
+	if b.loop == nil {
+		return usagef("Backoff.Wait: make a Backoff with NewBackoff")
+	}
+	if _, err := entered(ctx); err != nil {
+		return err
+	}
 	return b.wait(ctx, failure)
 }
 

@@ -28,6 +28,9 @@ func WithExitStack(ctx context.Context, body func(ctx context.Context, s *ExitSt
 	if body == nil {
 		return usagef("WithExitStack: the body is nil")
 	}
+	if _, err := entered(ctx); err != nil {
+		return err
+	}
 	s := &ExitStack{open: true}
 	returned := false
 	defer func() {
@@ -105,6 +108,9 @@ func (s *ExitStack) Enter(ctx context.Context, with func(ctx context.Context, bo
 		return nil, usagef("ExitStack.Enter: the function is nil")
 	case !s.open:
 		return nil, usagef("ExitStack.Enter: the stack has been left")
+	}
+	if _, err := entered(ctx); err != nil {
+		return nil, err
 	}
 	var outcome error
 	it := aio.Pull(ctx, func(ctx context.Context) iter.Seq2[context.Context, error] {

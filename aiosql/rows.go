@@ -194,6 +194,9 @@ func QueryRow[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, er
 // Column scans the only column of a row: Column[string] is a function for [Query] and
 // [QueryRow].
 func Column[T any](rows *sql.Rows) (v T, err error) {
+	if rows == nil {
+		return v, usage("Column", "the rows are nil")
+	}
 	err = rows.Scan(&v)
 	return v, err
 }
