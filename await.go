@@ -308,7 +308,7 @@ func (c *caller) checkDeadline() error {
 	if _, ok := c.endCtx.Deadline(); !ok {
 		return nil
 	}
-	err := &usageError{text: "aio: await under a virtual clock with a context that has a deadline in real time, as context.WithTimeout makes it: use aio.Timeout, whose deadline is in the time of the loop"}
+	err := usagef("", "await under a virtual clock with a context that has a deadline in real time, as context.WithTimeout makes it: use aio.Timeout, whose deadline is in the time of the loop")
 	if !l.toldDeadline {
 		l.toldDeadline = true
 		l.CallExceptionHandler(ExceptionContext{Message: "deadline in real time under a virtual clock", Err: err, Task: c.impl, Stack: wholeStack()})

@@ -2,14 +2,19 @@ package aio_test
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
+	"go/ast"
 	"go/importer"
+	"go/parser"
 	"go/token"
 	"go/types"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -214,5 +219,87 @@ func TestAPI(t *testing.T) {
 		t.Errorf("the exported API differs from api.txt:\n%s"+
 			"If that is intended, add it to CHANGELOG.md and run\n"+
 			"\tgo test -run '^TestAPI$' . -update", diff)
+	}
+}
+
+// exported returns the names in api.txt, "aio.Run" and "aio.Task.Cancel".
+func exported(api string) map[string]bool {
+	names := map[string]bool{}
+	word := regexp.MustCompile(`^(\w+) (?:\w+ \(\*?(\w+)[^)]*\) (\w+)|\w+ ([\w.]+))`)
+	for line := range strings.Lines(api) {
+		m := word.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if m[2] != "" {
+			m[4] = m[2] + "." + m[3]
+		}
+		names[m[1]+"."+m[4]] = true
+	}
+	return names
+}
+
+// notExported returns the names of the API that text mentions and that do not exist:
+// aio.Name, and Type.Name if the type is one of the package aio.
+func notExported(names map[string]bool, text string) (bad []string) {
+	mention := regexp.MustCompile(`\b(aio\w*\.)?([A-Z]\w*)(?:\.([A-Z]\w*))?\b`)
+	for _, m := range mention.FindAllStringSubmatch(text, -1) {
+		pkg, first, second := m[1], m[2], m[3]
+		switch {
+		case pkg != "" && !names[pkg+first]:
+			bad = append(bad, m[0])
+		case second == "":
+		case pkg == "" && !names["aio."+first]: // a word, or the name of another package
+		case !names[cmp.Or(pkg, "aio.")+first+"."+second]:
+			bad = append(bad, m[0])
+		}
+	}
+	return bad
+}
+
+// The texts of errors and reports name only what there is.
+func TestTextsNameTheAPI(t *testing.T) {
+	text, err := os.ReadFile("api.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := exported(string(text))
+	names["aio.Context"] = true // the String of a ctx
+	same(t, "the sample", strings.Join(notExported(names, "use aio.Receive, aio.Recv, Loop.Stop, Loop.Halt, A.B, Task.Cancel"), " "), "aio.Recv Loop.Halt")
+	files := 0
+	for _, dir := range []string{".", "aiohttp", "aioiter", "aiokit", "aiosql", "aiotest"} {
+		paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			files++
+			set := token.NewFileSet()
+			f, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if c, ok := n.(*ast.CallExpr); ok {
+					if f, ok := c.Fun.(*ast.Ident); ok && (f.Name == "usagef" || f.Name == "misuse") {
+						if len(c.Args) > 1 && strings.Contains(types.ExprString(c.Args[1]), "aio: ") {
+							t.Errorf("%v: the text has a second prefix", set.Position(c.Pos()))
+						}
+					}
+				}
+				if s, ok := n.(*ast.BasicLit); ok && s.Kind == token.STRING {
+					for _, name := range notExported(names, s.Value) {
+						t.Errorf("%v: %s names %s", set.Position(s.Pos()), s.Value, name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	if files < 100 {
+		t.Errorf("%d files were looked at", files)
 	}
 }

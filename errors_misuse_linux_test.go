@@ -494,6 +494,8 @@ func (m *misuse) judge(t *testing.T, call, arg string, strict bool, o misuseOutc
 		t.Errorf("%s %s: %v, which does not match ErrUsage", call, arg, o)
 	case strict && !usage && !m.allows(call, arg):
 		t.Errorf("%s %s: %v, and should be misuse", call, arg, o)
+	case strings.Count(o.String(), "aio: ") > 1:
+		t.Errorf("%s %s: %v: its text has two prefixes", call, arg, o)
 	}
 }
 

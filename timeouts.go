@@ -171,14 +171,14 @@ func (s *TimeoutScope) When() time.Time {
 // (asyncio: Timeout.reschedule)
 func (s *TimeoutScope) Reschedule(when time.Time) {
 	if s.scope.loop != nil {
-		s.scope.loop.check("Timeout.Reschedule")
+		s.scope.loop.check("TimeoutScope.Reschedule")
 	}
 	switch s.state {
 	case timeoutEntered:
 	case timeoutCreated:
-		misuse("Timeout.Reschedule", "the scope has not been entered")
+		misuse("TimeoutScope.Reschedule", "the scope has not been entered")
 	default:
-		misuse("Timeout.Reschedule", "the scope has ended or is ending")
+		misuse("TimeoutScope.Reschedule", "the scope has ended or is ending")
 	}
 	s.set(s.scope.loop.since(when))
 }
@@ -187,7 +187,7 @@ func (s *TimeoutScope) Reschedule(when time.Time) {
 // is cancelled. (asyncio: Timeout.expired)
 func (s *TimeoutScope) Expired() bool {
 	if s.scope.loop != nil {
-		s.scope.loop.check("Timeout.Expired")
+		s.scope.loop.check("TimeoutScope.Expired")
 	}
 	return s.state == timeoutExpiring || s.state == timeoutExpired
 }

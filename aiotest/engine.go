@@ -467,7 +467,7 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 			continue
 		}
 		if time.Since(since) >= limit {
-			err := fmt.Errorf("a step has not ended for %v: what waits without awaiting blocks the loop. A Go channel is received from by aio.Recv, other calls that block go into ToThread.\n%s", limit, blockedStacks())
+			err := fmt.Errorf("a step has not ended for %v: what waits without awaiting blocks the loop. A Go channel is received from by aio.Receive, other calls that block go into ToThread.\n%s", limit, blockedStacks())
 			return ending{report: Report{Failures: []*Failure{{Err: err, Record: record{}.String()}}}}
 		}
 	}
