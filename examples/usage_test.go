@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// programs are the examples that are commands.
+// programs are the folders of the examples that are commands.
 func programs() []string {
-	names := []string{"chat", "crawl", "kv", "proxy", "raft", "treehash"}
+	names := []string{"chat", "crawl", "kv", "ports/mqtt/mqttc", "proxy", "raft", "treehash"}
 	if runtime.GOOS != "windows" {
 		names = append(names, "procs")
 	}
@@ -65,7 +65,8 @@ func built(t *testing.T) string {
 // the usage to standard error and exit with 2.
 func TestUsage(t *testing.T) {
 	bin := built(t)
-	for _, name := range programs() {
+	for _, folder := range programs() {
+		name := filepath.Base(folder)
 		path := filepath.Join(bin, name)
 		if runtime.GOOS == "windows" {
 			path += ".exe"

@@ -61,7 +61,8 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil || !bytes.Equal(again, b) {
 				t.Errorf("version %d: %+v: % x, and then % x, %v", v, p, b, again, err)
 			}
-			// Each packet that is cut off is incomplete, never another packet.
+			// Each packet that is cut off is incomplete, never another
+			// packet.
 			for n := range b {
 				if _, err := readPacket(bytes.NewReader(b[:n]), v, 1000); err == nil {
 					t.Errorf("version %d: %+v: % x is a packet", v, p, b[:n])
@@ -72,7 +73,8 @@ func TestRoundTrip(t *testing.T) {
 			_, err = readPacket(bytes.NewReader(append(b, 0)), v, 1000)
 			switch p.(type) {
 			case *publish, *suback, *subscribe, *unsubscribe, *ack, *farewell:
-				// A payload, or the beginning of another element or field.
+				// A payload, or the beginning of another element or
+				// field.
 			default:
 				if !errors.As(err, new(*ProtocolError)) {
 					t.Errorf("version %d: %+v: with a byte more: %v", v, p, err)

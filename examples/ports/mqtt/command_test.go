@@ -17,6 +17,7 @@ import (
 )
 
 func TestCommand(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	bin := filepath.Join(t.TempDir(), "mqttc")
 	if out, err := exec.Command("go", "build", "-o", bin, "./mqttc").CombinedOutput(); err != nil {

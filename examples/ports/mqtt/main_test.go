@@ -109,7 +109,7 @@ func (m *mosquitto) start() {
 func (m *mosquitto) try(port int) bool {
 	m.t.Helper()
 	config := fmt.Sprintf("listener %d 127.0.0.1\nlistener 0 %s\n", port, filepath.Join(m.dir, "sock")) +
-		fmt.Sprintf("persistence true\npersistence_location %s/\nlog_dest stderr\nlog_type all\n", m.dir) + m.config
+		fmt.Sprintf("persistence true\npersistence_location %s/\nlog_dest stderr\nlog_type all\nset_tcp_nodelay true\n", m.dir) + m.config
 	if os.Geteuid() == 0 {
 		config += "\nuser root\n"
 	}
@@ -218,7 +218,8 @@ func (m *mosquitto) tool(ctx context.Context, name string, args ...string) (stri
 }
 
 // sub starts mosquitto_sub, which ends after n messages, and waits until it has
-// subscribed. Each line of the output is a topic, the QoS, the retain flag and the payload.
+// subscribed. Each line of the output is a topic, the QoS, the retain flag and the
+// payload.
 func (m *mosquitto) sub(ctx context.Context, id string, n int, args ...string) (*aio.Task[string], error) {
 	args = append([]string{"-i", id, "-C", fmt.Sprint(n), "-F", "%t %q %r %p"}, args...)
 	task := aio.CreateTask(ctx, func(ctx context.Context) (string, error) { return m.tool(ctx, "mosquitto_sub", args...) })
@@ -270,6 +271,7 @@ func same(what string, got, want []string) error {
 }
 
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	versions(t, func(t *testing.T, v Version) {
 		run(t, func(ctx context.Context) error {
@@ -293,7 +295,8 @@ func TestPublish(t *testing.T) {
 					return err
 				}
 				got := strings.Split(strings.TrimSpace(out), "\n")
-				// mosquitto forwards a message with QoS 2 after its PUBREL.
+				// mosquitto forwards a message with QoS 2 after its
+				// PUBREL.
 				slices.Sort(got)
 				slices.Sort(want)
 				return same("mosquitto_sub", got, want)
@@ -303,6 +306,7 @@ func TestPublish(t *testing.T) {
 }
 
 func TestSubscribe(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	versions(t, func(t *testing.T, v Version) {
 		run(t, func(ctx context.Context) error {
@@ -311,7 +315,8 @@ func TestSubscribe(t *testing.T) {
 				if err != nil || !slices.Equal(codes, []ReasonCode{2, 1, 0}) {
 					return fmt.Errorf("%v, %w", codes, err)
 				}
-				// One after another: mosquitto_pub ends when the broker has the message.
+				// One after another: mosquitto_pub ends when the broker
+				// has the message.
 				for _, args := range [][]string{{"a/1/c", "0"}, {"nobody", "1"}, {"a/b", "2"}, {"a/b/d/e", "1"}, {"x", "1"}, {"a/2/c", "2"}} {
 					if err := m.pub(ctx, "-t", args[0], "-q", args[1], "-m", "hello"); err != nil {
 						return err
@@ -342,6 +347,7 @@ func TestSubscribe(t *testing.T) {
 }
 
 func TestRetained(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	versions(t, func(t *testing.T, v Version) {
 		run(t, func(ctx context.Context) error {
@@ -365,7 +371,8 @@ func TestRetained(t *testing.T) {
 				if err := msg.Ack(); err != nil {
 					return err
 				}
-				// An empty one removes it. It is forwarded without the flag.
+				// An empty one removes it. It is forwarded without the
+				// flag.
 				if err := c.Publish(ctx, &Message{Topic: topic, QoS: 1, Retain: true}); err != nil {
 					return err
 				}
@@ -381,6 +388,7 @@ func TestRetained(t *testing.T) {
 // The server publishes the will when the connection breaks, or if it is told to, but not
 // after an orderly end.
 func TestWill(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	versions(t, func(t *testing.T, v Version) {
 		run(t, func(ctx context.Context) error {
@@ -426,6 +434,7 @@ func TestWill(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	passwords := filepath.Join(dir, "passwords")
 	if out, err := exec.Command(program(t, "mosquitto_passwd"), "-b", "-c", passwords, "ann", "secret").CombinedOutput(); err != nil {
@@ -466,6 +475,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestUnixSocket(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	run(t, func(ctx context.Context) error {
 		return With(ctx, "unix://"+filepath.Join(m.dir, "sock"), nil, func(ctx context.Context, c *Client) error {
@@ -513,6 +523,7 @@ func certificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPoo
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	cert, key, pool := certificate(t, t.TempDir())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -548,6 +559,7 @@ func TestTLS(t *testing.T) {
 // All that version 5 adds to a message arrives, and aliases replace topics in both
 // directions.
 func TestProperties(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	run(t, func(ctx context.Context) error {
 		return With(ctx, m.url(), &Options{TopicAliases: 3}, func(ctx context.Context, c *Client) error {
@@ -599,6 +611,7 @@ func TestProperties(t *testing.T) {
 
 // Shared subscriptions: each message goes to one of the subscribers.
 func TestShared(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	run(t, func(ctx context.Context) error {
 		return With(ctx, m.url(), nil, func(ctx context.Context, a *Client) error {
@@ -649,6 +662,7 @@ func TestShared(t *testing.T) {
 
 // Misuse is found before anything is sent.
 func TestMisuse(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	run(t, func(ctx context.Context) error {
 		for _, address := range []string{"", "host", "mqtt://", "http://host", "mqtt://host/path", "unix://", "mqtt://a b"} {

@@ -8,7 +8,8 @@ type ReasonCode byte
 
 // Some of the reason codes.
 const (
-	Success                  ReasonCode = 0x00 // also normal disconnection, granted QoS 0
+	// also normal disconnection, granted QoS 0
+	Success                  ReasonCode = 0x00
 	DisconnectWithWill       ReasonCode = 0x04
 	NoMatchingSubscribers    ReasonCode = 0x10
 	UnspecifiedError         ReasonCode = 0x80

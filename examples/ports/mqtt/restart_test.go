@@ -40,6 +40,7 @@ func (n *numbered) add(m *Message) {
 // The broker is stopped in the middle, with its sessions saved, and started again. Each
 // message with QoS 2 arrives once, in order, and each with QoS 1 at least once.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	n := stage.Amount(60, 300, 3000)
 	versions(t, func(t *testing.T, v Version) {
 		m := startMosquitto(t, "max_queued_messages 0\n")
@@ -119,6 +120,7 @@ func TestRestart(t *testing.T) {
 // The broker is killed, and has forgotten everything: the subscriptions are restored, and
 // messages with QoS 1 are sent again.
 func TestKilledBroker(t *testing.T) {
+	t.Parallel()
 	versions(t, func(t *testing.T, v Version) {
 		m := startMosquitto(t, "")
 		run(t, func(ctx context.Context) error {
@@ -175,6 +177,7 @@ func TestKilledBroker(t *testing.T) {
 
 // Without Reconnect the end of the connection is the end of the client.
 func TestLost(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	run(t, func(ctx context.Context) error {
 		c, err := Dial(ctx, m.url(), nil)
@@ -209,6 +212,7 @@ func TestLost(t *testing.T) {
 
 // A session in a file: messages that a program has not finished are sent by the next one.
 func TestSessionFile(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "")
 	path := filepath.Join(t.TempDir(), "session")
 	run(t, func(ctx context.Context) error {
@@ -265,7 +269,8 @@ func TestSessionFile(t *testing.T) {
 				return err
 			}
 			got := strings.Split(strings.TrimSpace(out), "\n")
-			slices.Sort(got) // mosquitto forwards a message with QoS 2 after its PUBREL
+			// mosquitto forwards a message with QoS 2 after its PUBREL
+			slices.Sort(got)
 			if err := same("mosquitto_sub", got, []string{"f 1 0 0", "f 1 0 2", "f 2 0 1", "f 2 0 3"}); err != nil {
 				return err
 			}

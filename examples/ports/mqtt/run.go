@@ -329,7 +329,8 @@ func (c *Client) receive(conn *connection, p *publish) error {
 		if p.dup {
 			return nil
 		}
-		// The server has dropped that message, because it has expired for example.
+		// The server has dropped that message, because it has expired for
+		// example.
 		old.id = 0
 	}
 	m := p.message()
@@ -346,8 +347,8 @@ func (c *Client) deliver(m *Message) {
 }
 
 // Ack tells the server that a message with QoS 1 or 2 was processed. It never awaits. The
-// server sends a message again, to this client or to the next one of the session, until it
-// was acknowledged. Further calls, and those for other messages, have no effect.
+// server sends a message again, to this client or to the next one of the session, until
+// it was acknowledged. Further calls, and those for other messages, have no effect.
 //
 // [Client.Messages] calls it. It fails if the journal of the session does.
 func (m *Message) Ack() error {
@@ -382,9 +383,9 @@ func (m *Message) Ack() error {
 	return nil
 }
 
-// Receive waits for the next message. The caller must call Ack for it. If it is cancelled,
-// no message is lost. Messages that were received before the end of the client are
-// returned before its error.
+// Receive waits for the next message. The caller must call Ack for it. If it is
+// cancelled, no message is lost. Messages that were received before the end of the client
+// are returned before its error.
 func (c *Client) Receive(ctx context.Context) (*Message, error) {
 	for len(c.inbox) == 0 {
 		if c.err != nil {
@@ -403,9 +404,9 @@ func (c *Client) Receive(ctx context.Context) (*Message, error) {
 
 // Messages returns an iterator over the received messages. A message is acknowledged when
 // the loop body continues with the next one. If the loop ends instead, with break, return
-// or a panic, a message with QoS 1 or 2 that was not acknowledged with [Message.Ack] is the
-// next one of the following call. The iterator ends after an error, and without one after
-// [Client.Disconnect] or [Client.Close]. Each message goes to one of the tasks that
+// or a panic, a message with QoS 1 or 2 that was not acknowledged with [Message.Ack] is
+// the next one of the following call. The iterator ends after an error, and without one
+// after [Client.Disconnect] or [Client.Close]. Each message goes to one of the tasks that
 // iterate.
 func (c *Client) Messages(ctx context.Context) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {

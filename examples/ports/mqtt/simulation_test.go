@@ -1,8 +1,8 @@
 package mqtt
 
-// The client against the broker of broker_test.go on a simulated network, in virtual time:
-// behaviour that needs a clock or a malicious server, a cancellation at every moment, a
-// failure of every network operation, and hosts that crash.
+// The client against the broker of broker_test.go on a simulated network, in virtual
+// time: behaviour that needs a clock or a malicious server, a cancellation at every
+// moment, a failure of every network operation, and hosts that crash.
 
 import (
 	"context"
@@ -573,7 +573,7 @@ func TestFailEverywhere(t *testing.T) {
 // once, in order.
 func TestSimulation(t *testing.T) {
 	const n = 12
-	runs := stage.Amount(30, 200, 2000)
+	runs := stage.Amount(20, 200, 2000)
 	var sum aiotest.Counters
 	again := 0
 	r := aiotest.Simulate(t, aiotest.Simulation{Runs: runs}, func(ctx context.Context, w *aiotest.World) error {
@@ -703,4 +703,111 @@ func TestSimulation(t *testing.T) {
 // simPauses are pauses without random numbers, which would not be repeated.
 func simPauses() *aiokit.RetryOptions {
 	return &aiokit.RetryOptions{Pause: 20 * time.Millisecond, MaxPause: 500 * time.Millisecond}
+}
+
+// Several tasks take messages from one client: each message goes to one of them.
+func TestConsumers(t *testing.T) {
+	explore(t, nil, func(ctx context.Context, b *simBroker) error {
+		return With(ctx, simURL, nil, func(ctx context.Context, c *Client) error {
+			if _, err := c.Subscribe(ctx, Subscription{Filter: "x", QoS: 1}); err != nil {
+				return err
+			}
+			const n = 12
+			times := map[string]int{}
+			by := [3]int{}
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				for i := range by {
+					tg.Go(func(ctx context.Context) error {
+						for m, err := range c.Messages(ctx) {
+							if err != nil {
+								return err
+							}
+							times[string(m.Payload)]++
+							by[i]++
+							if err := aio.Sleep(ctx, time.Second); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}
+				for i := range n {
+					if err := c.Publish(ctx, &Message{Topic: "x", QoS: 1, Payload: fmt.Append(nil, i)}); err != nil {
+						return err
+					}
+				}
+				if err := aio.Sleep(ctx, time.Minute); err != nil {
+					return err
+				}
+				if len(times) != n || by[0]+by[1]+by[2] != n || slices.Min(by[:]) == 0 {
+					return fmt.Errorf("messages: %v, taken by the tasks: %v", times, by)
+				}
+				return c.Disconnect(ctx, Success)
+			})
+		})
+	})
+}
+
+// A refusal that may pass is tried again, another one is not.
+func TestRefusedLater(t *testing.T) {
+	const busy ReasonCode = 0x89
+	for _, code := range []ReasonCode{busy, BadUserNameOrPassword} {
+		explore(t, nil, func(ctx context.Context, b *simBroker) error {
+			connects := 0
+			b.hook = func(c *simConn, p packet) (bool, error) {
+				switch p.(type) {
+				case *connect:
+					if connects++; connects == 2 {
+						c.send(&connack{result: code})
+						return true, io.EOF
+					}
+				case *ping:
+					// the first connection is lost
+					return true, io.EOF
+				}
+				return false, nil
+			}
+			opts := &Options{ClientID: "c", KeepAlive: time.Second, Reconnect: &aiokit.RetryOptions{Attempts: 3}}
+			c, err := Dial(ctx, simURL, opts)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			for connects < 2 {
+				if err := aio.Sleep(ctx, 100*time.Millisecond); err != nil {
+					return err
+				}
+			}
+			err = aio.Timeout(ctx, 900*time.Millisecond, func(ctx context.Context) error {
+				return c.Publish(ctx, &Message{Topic: "x", QoS: 1})
+			})
+			var refused *ReasonError
+			if code == busy && (err != nil || connects != 3) ||
+				code != busy && (!errors.As(err, &refused) || refused.Code != code || connects != 2) {
+				return fmt.Errorf("%v: %d connections, %w", code, connects, err)
+			}
+			return nil
+		})
+	}
+}
+
+// The limits of the server are those of its last connection, and a message that it cannot
+// accept is not sent.
+func TestLimits(t *testing.T) {
+	limits := properties{{id: maximumQoS, n: 1}, {id: retainAvailable, n: 0}, {id: maximumPacketSize, n: 50}}
+	explore(t, limits, func(ctx context.Context, b *simBroker) error {
+		return With(ctx, simURL, nil, func(ctx context.Context, c *Client) error {
+			for want, m := range map[ReasonCode]*Message{
+				QoSNotSupported:    {Topic: "x", QoS: 2},
+				RetainNotSupported: {Topic: "x", QoS: 1, Retain: true},
+				PacketTooLarge:     {Topic: "x", QoS: 1, Payload: make([]byte, 50)},
+			} {
+				var refused *ReasonError
+				if err := c.Publish(ctx, m); !errors.As(err, &refused) || refused.Code != want {
+					return fmt.Errorf("want %v: %w", want, err)
+				}
+			}
+			return c.Publish(ctx, &Message{Topic: "x", QoS: 1, Payload: make([]byte, 30)})
+		})
+	})
 }
