@@ -289,16 +289,6 @@ func (p properties) text(id propertyID) string {
 	return ""
 }
 
-// user returns the user properties.
-func (p properties) user() (pairs []UserProperty) {
-	for _, q := range p {
-		if q.id == userProperty {
-			pairs = append(pairs, UserProperty{q.text, q.pair})
-		}
-	}
-	return pairs
-}
-
 // number and string add a property unless its value is the zero value.
 func (p *properties) number(id propertyID, n uint32) {
 	if n != 0 {
