@@ -81,11 +81,13 @@ func foreign(err error) error {
 // entered returns the misuse of an iteration that does not run in a task. An iterator
 // that makes tasks, or takes items one by one, yields it as its error.
 func entered(ctx context.Context) error {
-	_, err := aio.GetRunningLoop(ctx)
-	if err == nil && aio.CurrentTask(ctx) == nil {
-		err = aio.ErrNoTask
+	if aio.CurrentTask(ctx) != nil {
+		return nil
 	}
-	return err
+	if _, err := aio.GetRunningLoop(ctx); err != nil {
+		return err
+	}
+	return aio.ErrNoTask
 }
 
 // fail yields an error.

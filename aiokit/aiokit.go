@@ -23,14 +23,17 @@ import (
 	"github.com/goaio/aio"
 )
 
-// entered returns the loop of the calling task. The error is misuse: a call that may
-// await checks its ctx also where it does not await.
-func entered(ctx context.Context) (*aio.Loop, error) {
-	loop, err := aio.GetRunningLoop(ctx)
-	if err == nil && aio.CurrentTask(ctx) == nil {
-		err = aio.ErrNoTask
+// entered returns the misuse of a call that no task makes. A call that may await checks
+// its ctx also where it does not await. A task of a loop that is being closed has
+// entered: its calls fail as its awaits do, and still clean up.
+func entered(ctx context.Context) error {
+	if aio.CurrentTask(ctx) != nil {
+		return nil
 	}
-	return loop, err
+	if _, err := aio.GetRunningLoop(ctx); err != nil {
+		return err
+	}
+	return aio.ErrNoTask
 }
 
 func usagef(format string, args ...any) error {

@@ -217,6 +217,25 @@ func TestCapacityLimiter(t *testing.T) {
 	})
 }
 
+// When a loop is closed its tasks end, and return what they have borrowed.
+func TestPoolOfClosedLoop(t *testing.T) {
+	loop := aio.NewEventLoop(nil)
+	loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // the pending task
+	p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: func(context.Context) (int, error) { return 1, nil }})
+	_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {
+		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return p.With(ctx, func(ctx context.Context, _ int) error { return aio.Sleep(ctx, time.Hour) })
+		}))
+		return aio.Sleep(ctx, 0)
+	}))
+	if err != nil || p.InUse() != 1 {
+		t.Fatal(err, p.InUse())
+	}
+	if err := loop.Close(); err != nil || p.InUse() != 0 {
+		t.Errorf("%v, %d in use", err, p.InUse())
+	}
+}
+
 func TestPool(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog

@@ -117,7 +117,7 @@ func NewCapacityLimiter(total int) *CapacityLimiter {
 
 // Acquire borrows a place for the calling task. See [CapacityLimiter.AcquireFor].
 func (l *CapacityLimiter) Acquire(ctx context.Context) error {
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return err
 	}
 	return l.AcquireFor(ctx, aio.CurrentTask(ctx))
@@ -132,7 +132,7 @@ func (l *CapacityLimiter) Acquire(ctx context.Context) error {
 //
 // (trio: acquire_on_behalf_of)
 func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return err
 	}
 	if err := l.check(who); err != nil {

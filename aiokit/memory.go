@@ -132,7 +132,7 @@ func (m *memory[T]) hand(v T) bool {
 //
 // (trio, anyio: send)
 func (s *Sender[T]) Send(ctx context.Context, v T) error {
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return err
 	}
 	err := s.SendNowait(v)
@@ -243,7 +243,7 @@ func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 //
 // (trio, anyio: receive)
 func (r *Receiver[T]) Receive(ctx context.Context) (v T, err error) {
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return v, err
 	}
 	v, err = r.ReceiveNowait()

@@ -113,7 +113,7 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 	if p.places == nil {
 		return conn, usagef("Pool.Acquire: make a Pool with NewPool")
 	}
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return conn, err
 	}
 	if p.closed {
@@ -172,8 +172,7 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 // it. It may await for that, and is not cancelled in the meantime. Returning more
 // connections than were lent is misuse.
 func (p *Pool[T]) Release(ctx context.Context, conn T, keep bool) (err error) {
-	loop, err := entered(ctx)
-	if err != nil {
+	if err := entered(ctx); err != nil {
 		return err
 	}
 	if p.inUse == 0 {
@@ -181,6 +180,10 @@ func (p *Pool[T]) Release(ctx context.Context, conn T, keep bool) (err error) {
 	}
 	defer p.leave()
 	if keep && !p.closed && len(p.idle) < p.opts.MaxIdle {
+		loop, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
 		p.idle = append(p.idle, idleConn[T]{conn, loop.Time()})
 		return p.expire(ctx)
 	}
@@ -225,7 +228,7 @@ func (p *Pool[T]) end(ctx context.Context, conn T) error {
 // later [Pool.Acquire]. If Close is cancelled while it waits, the pool is closed
 // nevertheless.
 func (p *Pool[T]) Close(ctx context.Context) error {
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return err
 	}
 	p.closed = true

@@ -155,7 +155,7 @@ func (b *Backoff) Wait(ctx context.Context, failure error) error {
 	if b.loop == nil {
 		return usagef("Backoff.Wait: make a Backoff with NewBackoff")
 	}
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return err
 	}
 	return b.wait(ctx, failure)

@@ -28,7 +28,7 @@ func WithExitStack(ctx context.Context, body func(ctx context.Context, s *ExitSt
 	if body == nil {
 		return usagef("WithExitStack: the body is nil")
 	}
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return err
 	}
 	s := &ExitStack{open: true}
@@ -109,7 +109,7 @@ func (s *ExitStack) Enter(ctx context.Context, with func(ctx context.Context, bo
 	case !s.open:
 		return nil, usagef("ExitStack.Enter: the stack has been left")
 	}
-	if _, err := entered(ctx); err != nil {
+	if err := entered(ctx); err != nil {
 		return nil, err
 	}
 	var outcome error
