@@ -12,6 +12,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // disk is the state that survives a crash.
@@ -421,4 +422,68 @@ func TestFailNowInAWorld(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "oops") {
 		t.Errorf("a panic: %v", err)
 	}
+}
+
+// slowDisk is a disk whose host may lose power during a write.
+type slowDisk struct {
+	n    int
+	host *aiotest.Host
+}
+
+func (d *slowDisk) save(ctx context.Context, n int) error {
+	if aiotest.Choose(ctx, 20, "power failure") == 19 {
+		d.host.Restart() // at the end of this pass
+	}
+	if err := aio.Sleep(ctx, aiotest.Between(ctx, 0, 50*time.Millisecond)); err != nil {
+		return err
+	}
+	d.n = n
+	return nil
+}
+
+// A fake that makes the rare case likely: a host that acknowledges before it has saved is
+// found, although the crash must come within a few milliseconds.
+func TestWorldPowerFailure(t *testing.T) {
+	count := func(early bool) func(ctx context.Context, w *aiotest.World) error {
+		return func(ctx context.Context, w *aiotest.World) error {
+			d := &slowDisk{}
+			d.host = w.Host("db", func(ctx context.Context) error {
+				n := d.n
+				var lock aio.Lock
+				return serveLines(ctx, ":7000", func(ctx context.Context, _ string) (string, error) {
+					err := lock.With(ctx, func(ctx context.Context) error {
+						n++
+						if early {
+							aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return d.save(ctx, n) }))
+							return nil
+						}
+						return d.save(ctx, n)
+					})
+					return strconv.Itoa(n), err
+				})
+			})
+			acknowledged := 0
+			client := w.Host("client", func(ctx context.Context) error {
+				for range 10 {
+					if _, err := add(ctx, "db:7000"); err != nil {
+						return err
+					}
+					acknowledged++
+				}
+				return nil
+			})
+			w.Always(func() error {
+				if d.n < acknowledged {
+					return fmt.Errorf("%d additions were acknowledged, %d are on disk", acknowledged, d.n)
+				}
+				return nil
+			})
+			return w.Wait(ctx, client)
+		}
+	}
+	found := aiotest.Simulation{Runs: 100}.Run(count(true))
+	if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
+		t.Errorf("not found, or without a crash: %+v", found)
+	}
+	aiotest.Simulate(t, aiotest.Simulation{Runs: stage.Amount(30, 100, 1000)}, count(false))
 }

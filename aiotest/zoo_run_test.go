@@ -20,53 +20,59 @@ func TestZoo(t *testing.T) {
 	for _, s := range zoo {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			if s.sweep != nil {
-				found := aiotest.Sweep{}.Run(s.sweep(false))
-				if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
-					t.Fatalf("the sweep does not find it: %+v", found)
-				}
-				if r := (aiotest.Sweep{}).Run(s.sweep(true)); len(r.Failures) > 0 || r.Moments < 2 {
-					t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
-				}
-				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
-				return
-			}
-			if s.fail != nil {
-				found := aiotest.Failures{}.Run(s.fail(false))
-				if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
-					t.Fatalf("FailEverywhere does not find it: %+v", found)
-				}
-				if r := (aiotest.Failures{Schedules: 5}).Run(s.fail(true)); len(r.Failures) > 0 || r.Moments < 20 {
-					t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
-				}
-				t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
-				return
-			}
-			if s.world != nil {
-				findInWorld(t, s)
-				return
-			}
-			seeds := uint64(zooSeeds)
-			if s.mode == aiotest.Exhaustive {
-				seeds = 1
-			}
-			findByRuns(t, s.within, seeds, func(seed uint64) (func() aiotest.Report, func(record string) aiotest.Report) {
-				x := aiotest.Exploration{Mode: s.mode, Runs: s.within, Seed: seed}
-				return func() aiotest.Report { return x.Run(s.run(false)) },
-					func(record string) aiotest.Report { return x.Replay(record, s.run(false)) }
-			})
-			runs := zooMended * s.within
-			if s.mode == aiotest.Exhaustive {
-				runs = 100_000
-			}
-			r := aiotest.Exploration{Mode: s.mode, Runs: runs}.Run(s.run(true))
-			if len(r.Failures) > 0 {
-				t.Errorf("the mended version fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
-			}
-			if s.mode == aiotest.Exhaustive && !r.Complete {
-				t.Errorf("%d runs are not all schedules of the mended version", r.Runs)
-			}
+			find(t, s)
 		})
+	}
+}
+
+// find checks that the fault of a program is found within its number of runs, and that
+// the mended version passes.
+func find(t *testing.T, s specimen) {
+	if s.sweep != nil {
+		found := aiotest.Sweep{}.Run(s.sweep(false))
+		if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
+			t.Fatalf("the sweep does not find it: %+v", found)
+		}
+		if r := (aiotest.Sweep{}).Run(s.sweep(true)); len(r.Failures) > 0 || r.Moments < 2 {
+			t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
+		}
+		t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
+		return
+	}
+	if s.fail != nil {
+		found := aiotest.Failures{}.Run(s.fail(false))
+		if len(found.Failures) == 0 || found.Failures[0].Run == 1 {
+			t.Fatalf("FailEverywhere does not find it: %+v", found)
+		}
+		if r := (aiotest.Failures{Schedules: 5}).Run(s.fail(true)); len(r.Failures) > 0 || r.Moments < 20 {
+			t.Errorf("the mended version fails at %d moments: %v", r.Moments, r.Failures)
+		}
+		t.Logf("found in run %d: %v", found.Failures[0].Run, found.Failures[0].Err)
+		return
+	}
+	if s.world != nil {
+		findInWorld(t, s)
+		return
+	}
+	seeds := uint64(zooSeeds)
+	if s.mode == aiotest.Exhaustive {
+		seeds = 1
+	}
+	findByRuns(t, s.within, seeds, func(seed uint64) (func() aiotest.Report, func(record string) aiotest.Report) {
+		x := aiotest.Exploration{Mode: s.mode, Runs: s.within, Seed: seed}
+		return func() aiotest.Report { return x.Run(s.run(false)) },
+			func(record string) aiotest.Report { return x.Replay(record, s.run(false)) }
+	})
+	runs := zooMended * s.within
+	if s.mode == aiotest.Exhaustive {
+		runs = 100_000
+	}
+	r := aiotest.Exploration{Mode: s.mode, Runs: runs}.Run(s.run(true))
+	if len(r.Failures) > 0 {
+		t.Errorf("the mended version fails: %v\n%s", r.Failures[0], r.Failures[0].Timeline)
+	}
+	if s.mode == aiotest.Exhaustive && !r.Complete {
+		t.Errorf("%d runs are not all schedules of the mended version", r.Runs)
 	}
 }
 
@@ -127,6 +133,9 @@ func TestZooIsDocumented(t *testing.T) {
 		}
 	}
 	if want := fmt.Sprintf("the *zoo*: %d small programs", len(zoo)); !strings.Contains(string(page), want) {
+		t.Errorf("docs/simulation.md does not have %q", want)
+	}
+	if want := fmt.Sprintf("check %d further programs", len(kinds)+len(variants)); !strings.Contains(string(page), want) {
 		t.Errorf("docs/simulation.md does not have %q", want)
 	}
 }
