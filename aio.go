@@ -35,6 +35,8 @@ import (
 // A task cannot call Run: it gets [ErrLoopRunning].
 //
 // (asyncio: run)
+//
+//nolint:contextcheck // the loop has its own ctx
 func Run(main func(ctx context.Context) error) error {
 	var r Runner
 	defer r.Close()

@@ -65,6 +65,7 @@ func nameEntry(e readyEntry) func() string {
 	return func() string { return fmt.Sprintf("%T", e.r) }
 }
 
+//nolint:contextcheck // a report has no ctx
 func warnSlow(what string, d time.Duration) {
 	defer survive(what)
 	slog.Warn("aio: slow step blocked the event loop", "what", what, "seconds", d.Seconds())

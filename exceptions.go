@@ -99,6 +99,7 @@ func (l *Loop) CallExceptionHandler(ec ExceptionContext) {
 // (asyncio: loop.default_exception_handler)
 func (l *Loop) DefaultExceptionHandler(ec ExceptionContext) { logException(ec) }
 
+//nolint:contextcheck // a report has no ctx
 func logException(ec ExceptionContext) {
 	defer survive(ec.Message)
 	var attrs []slog.Attr

@@ -383,6 +383,8 @@ func (l *Loop) RunForever() error {
 // started.
 //
 // (asyncio: loop.run_until_complete)
+//
+//nolint:contextcheck // the ctx is that of the loop
 func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	const call = "RunUntilComplete"
 	var zero T

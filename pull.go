@@ -286,6 +286,8 @@ func (p *pull) open() {
 }
 
 // ended drops the coroutine, which has ended.
+//
+//nolint:contextcheck // the ctx is that of the loop
 func (p *pull) ended() {
 	p.state = pullEnded
 	l := p.loop

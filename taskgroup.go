@@ -223,6 +223,8 @@ func (tg *TaskGroup) Go(f func(ctx context.Context) error, opts ...TaskOption) *
 
 // GoResult is [TaskGroup.Go] for a coroutine with a result. (asyncio:
 // TaskGroup.create_task)
+//
+//nolint:contextcheck // the group has the ctx
 func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 	if tg == nil {
 		misuse("GoResult", "the group is nil")

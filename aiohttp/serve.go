@@ -205,6 +205,8 @@ func (s *Server) attend(ctx context.Context) (struct{}, error) {
 func (s *Server) Addr() net.Addr { return s.addr }
 
 // URL returns the base URL of the server: "http://127.0.0.1:8080".
+//
+//nolint:contextcheck // it needs none
 func (s *Server) URL() string {
 	if s.addr == nil {
 		panic(s.made(context.Background(), "URL"))

@@ -33,6 +33,14 @@
 // interrupts it: an error of a source is yielded when the consumer asks for the next
 // item.
 //
+// The operators behave like those of aiostream, with these differences. If several items
+// wait for a slow consumer, [Merge] and [MapUnordered] yield the one that arrived first;
+// aiostream prefers the first source. [Map] and MapUnordered read their source, and start
+// calls, also while the consumer is busy; aiostream does so only while the consumer
+// waits. An error of the source of Map is yielded after the results for the items before
+// it; aiostream raises it at once. Sources of [Zip] are always closed before the loop
+// returns; aiostream leaves one running if another fails or ends.
+//
 // All functions here that take streams panic with an error that matches aio.ErrUsage if
 // one is nil. None of them awaits; iterating does. To take items one by one use
 // aio.Pull.

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"iter"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +18,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aioiter"
+	"github.com/goaio/aio/aiokit"
 	"github.com/goaio/aio/aiotest"
 )
 
@@ -53,13 +58,15 @@ func script(ctx context.Context, log *[]string, words string) aioiter.Stream[str
 	}
 }
 
-func now(ctx context.Context) time.Time {
+func loopOf(ctx context.Context) *aio.Loop {
 	loop, err := aio.GetRunningLoop(ctx)
 	if err != nil {
 		panic(err)
 	}
-	return loop.Time()
+	return loop
 }
+
+func now(ctx context.Context) time.Time { return loopOf(ctx).Time() }
 
 // word formats an item for a log.
 func word(v any) string {
@@ -229,10 +236,62 @@ func TestOperators(t *testing.T) {
 	}
 }
 
+// exported returns the names of the exported functions of the package.
+func exported(t *testing.T) map[string]bool {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			if d, ok := d.(*ast.FuncDecl); ok && d.Name.IsExported() {
+				names[d.Name.Name] = true
+			}
+		}
+	}
+	if len(names) < 10 {
+		t.Fatalf("only %v are exported", names)
+	}
+	return names
+}
+
 // A sweep cancels the consumer at every moment: no operator leaves a source open or a
 // task running, or swallows the cancellation.
 func TestOperatorsCancelled(t *testing.T) {
-	for name, op := range map[string]func(a, b aioiter.Stream[string]) any{
+	ops := map[string]func(a, b aioiter.Stream[string]) any{
+		"Of": func(a, b aioiter.Stream[string]) any { return aioiter.Chain(aioiter.Of("a", "bb"), a) },
+		"FromSeq": func(a, b aioiter.Stream[string]) any {
+			return aioiter.Chain(aioiter.FromSeq(slices.Values([]string{"a"})), a)
+		},
+		"Collect": func(a, b aioiter.Stream[string]) any {
+			return aioiter.Stream[[]string](func(ctx context.Context) iter.Seq2[[]string, error] {
+				return func(yield func([]string, error) bool) { yield(aioiter.Collect(ctx, a)) }
+			})
+		},
+		"Retry": func(a, b aioiter.Stream[string]) any {
+			tries := 0
+			return aioiter.Retry(func(ctx context.Context) iter.Seq2[string, error] {
+				return func(yield func(string, error) bool) {
+					for v, err := range a(ctx) {
+						if !yield(v, err) || err != nil {
+							return
+						}
+					}
+					if tries++; tries < 3 {
+						yield("", errSource)
+					}
+				}
+			}, &aiokit.RetryOptions{Pause: 2 * ms})
+		},
+		"Zip":          func(a, b aioiter.Stream[string]) any { return aioiter.Zip(a, b) },
 		"Chain":        func(a, b aioiter.Stream[string]) any { return aioiter.Chain(a, b) },
 		"Merge":        func(a, b aioiter.Stream[string]) any { return aioiter.Merge(a, b) },
 		"ZipAll":       func(a, b aioiter.Stream[string]) any { return aioiter.ZipAll(a, b) },
@@ -246,7 +305,13 @@ func TestOperatorsCancelled(t *testing.T) {
 		"all": func(a, b aioiter.Stream[string]) any {
 			return aioiter.Chunk(aioiter.Map(aioiter.Timeout(aioiter.Merge(a, aioiter.Buffer(b, 1)), time.Hour), 2, slow), 2)
 		},
-	} {
+	}
+	for name := range exported(t) {
+		if ops[name] == nil {
+			t.Errorf("no sweep for %s", name)
+		}
+	}
+	for name, op := range ops {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 6}, func(ctx context.Context, c *aiotest.Cancelled) error {
@@ -270,6 +335,8 @@ func TestOperatorsCancelled(t *testing.T) {
 					case aioiter.Stream[string]:
 						return drain(ctx, s)
 					case aioiter.Stream[[]string]:
+						return drain(ctx, s)
+					case aioiter.Stream[aioiter.Pair[string, string]]:
 						return drain(ctx, s)
 					}
 					return errors.New("no stream")

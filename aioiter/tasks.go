@@ -143,8 +143,8 @@ func ZipAll[T any](sources ...Stream[T]) Stream[[]T] {
 			}
 			for {
 				row := make([]T, len(sources))
-				taken := make([]*aio.Event, 0, len(sources))
-				for len(taken) < len(sources) {
+				taken := make([]*aio.Event, len(sources))
+				for range sources {
 					p, err := f.next(ctx)
 					if err != nil {
 						f.close(ctx)
@@ -155,7 +155,7 @@ func ZipAll[T any](sources ...Stream[T]) Stream[[]T] {
 						return
 					}
 					row[p.from] = p.item
-					taken = append(taken, p.taken)
+					taken[p.from] = p.taken
 				}
 				if !yield(row, nil) {
 					return

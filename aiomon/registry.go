@@ -116,6 +116,8 @@ var lagBounds = [...]time.Duration{100 * time.Microsecond, 300 * time.Microsecon
 // Errors that reach the loop's exception handler are shown too, and passed on to the
 // handler that was set before. A watchdog runs, with the threshold of
 // [Options.SlowStep].
+//
+//nolint:contextcheck // a report has no ctx
 func (m *Monitor) Watch(l *aio.Loop, name string) (unwatch func()) {
 	if l == nil {
 		panic(fmt.Errorf("aiomon: Watch: the loop is nil: %w", aio.ErrUsage))

@@ -135,6 +135,8 @@ type Host struct {
 // host in fn, so that it is new after each start. Create state that survives a crash,
 // such as a disk, outside of fn. Each name may be used once, and "test" is the host of
 // the simulation's own tasks; using a name again panics with ErrUsage.
+//
+//nolint:contextcheck // the task of a host has its own ctx
 func (w *World) Host(name string, fn func(ctx context.Context) error) *Host {
 	if name == w.r.host.Name() || name == "localhost" || name == "" {
 		panic(usagef("World.Host: %q cannot be the name of a host", name))

@@ -17,9 +17,12 @@
 // A comment //aiovet:ok at the end of a line says that a report about it is known; the
 // reason may follow.
 //
-// The linter contextcheck reports calls such as tg.Go(f), whose function gets its ctx
-// from the group, as calls without a ctx. It cannot know that the group passes one on:
-// exclude them, or pass a function literal whose parameter is the ctx.
+// The linter contextcheck accepts tg.Go, CreateTask and the other calls that start tasks:
+// the functions of package aio that take their ctx from elsewhere tell it so. What is
+// left are its true reports, and its false ones: a function of your own that starts a
+// task on a ctx that it has stored, a callback of a protocol that awaits on loop.Context,
+// a helper without a ctx that uses context.Background on purpose. Silence it for such a
+// function with //nolint:contextcheck in the comment of its declaration.
 package main
 
 import (
