@@ -22,9 +22,9 @@ type Mechanism struct {
 	Reveals bool
 	// Initial is the response that is sent with the command; nil if there is none.
 	Initial []byte
-	// Next returns the response to a challenge. After an error the client cancels the
-	// exchange.
-	Next func(challenge []byte) ([]byte, error)
+	// Next returns the response to the challenge with index i. After an error the client
+	// cancels the exchange.
+	Next func(i int, challenge []byte) ([]byte, error)
 }
 
 var errChallenge = errors.New("smtp: the server asks for more than the mechanism has")
@@ -34,22 +34,19 @@ func Plain(user, password string) Mechanism {
 	return Mechanism{
 		Name: "PLAIN", Reveals: true,
 		Initial: []byte("\x00" + user + "\x00" + password),
-		Next:    func([]byte) ([]byte, error) { return nil, errChallenge },
+		Next:    func(int, []byte) ([]byte, error) { return nil, errChallenge },
 	}
 }
 
 // Login is the mechanism LOGIN, which asks for the user and then for the password.
 func Login(user, password string) Mechanism {
-	answers := []string{user, password}
 	return Mechanism{
 		Name: "LOGIN", Reveals: true,
-		Next: func([]byte) ([]byte, error) {
-			if len(answers) == 0 {
+		Next: func(i int, _ []byte) ([]byte, error) {
+			if i > 1 {
 				return nil, errChallenge
 			}
-			answer := answers[0]
-			answers = answers[1:]
-			return []byte(answer), nil
+			return []byte([2]string{user, password}[i]), nil
 		},
 	}
 }
@@ -58,7 +55,7 @@ func Login(user, password string) Mechanism {
 func CRAMMD5(user, password string) Mechanism {
 	return Mechanism{
 		Name: "CRAM-MD5",
-		Next: func(challenge []byte) ([]byte, error) {
+		Next: func(_ int, challenge []byte) ([]byte, error) {
 			return []byte(user + " " + hmacMD5(password, challenge)), nil
 		},
 	}
@@ -70,7 +67,7 @@ func XOAuth2(user, token string) Mechanism {
 		Name: "XOAUTH2", Reveals: true,
 		Initial: []byte("user=" + user + "\x01auth=Bearer " + token + "\x01\x01"),
 		// The challenge has the reason for a refusal, which follows.
-		Next: func([]byte) ([]byte, error) { return []byte{}, nil },
+		Next: func(int, []byte) ([]byte, error) { return []byte{}, nil },
 	}
 }
 

@@ -63,7 +63,7 @@ func (c *Client) auth(ctx context.Context, m Mechanism) error {
 		line += " " + encode64(m.Initial, true)
 	}
 	return c.exchange(ctx, c.opts.Timeout, func(ctx context.Context) error {
-		for {
+		for i := 0; ; i++ {
 			if err := c.wire.write(ctx, []byte(line+"\r\n"), 1); err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (c *Client) auth(ctx context.Context, m Mechanism) error {
 			challenge, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Lines[0]))
 			var response []byte
 			if err == nil {
-				response, err = m.Next(challenge)
+				response, err = m.Next(i, challenge)
 			}
 			if err != nil {
 				// A line with an asterisk cancels the exchange, which the
