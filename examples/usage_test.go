@@ -17,7 +17,7 @@ import (
 
 // programs are the folders of the examples that are commands.
 func programs() []string {
-	names := []string{"chat", "crawl", "kv", "ports/mqtt/mqttc", "proxy", "raft", "treehash"}
+	names := []string{"chat", "crawl", "kv", "ports/mqtt/mqttc", "ports/smtp/mail", "proxy", "raft", "treehash"}
 	if runtime.GOOS != "windows" {
 		names = append(names, "procs")
 	}

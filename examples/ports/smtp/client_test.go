@@ -521,7 +521,7 @@ func TestClient(t *testing.T) {
 				S: 452 disk full
 				H`,
 			body: func(ctx context.Context, c *Client) error {
-				_, err := c.Send(ctx, Envelope{From: "a@x", To: []string{"b@x"}, Data: []byte(strings.Repeat("ccc\n", 1<<20))})
+				_, err := c.Send(ctx, Envelope{From: "a@x", To: []string{"b@x"}, Data: []byte(strings.Repeat("ccc\n", 1<<17))})
 				return errors.Join(code(err, "", 452), is(c.Err(), ErrClosed))
 			},
 		},
@@ -604,7 +604,7 @@ func TestClient(t *testing.T) {
 			conversation: begunPipelining + "C: MAIL FROM:<>\nC: RCPT TO:<b@x>\nC: DATA\nS: 250 OK\nS: 250 OK\nS: 354 OK\nT 1h\nX",
 			opts:         &Options{DataTimeout: time.Second},
 			body: func(ctx context.Context, c *Client) error {
-				_, err := c.Send(ctx, Envelope{To: []string{"b@x"}, Data: []byte(strings.Repeat("ccc\n", 1<<20))})
+				_, err := c.Send(ctx, Envelope{To: []string{"b@x"}, Data: []byte(strings.Repeat("ccc\n", 1<<17))})
 				return errors.Join(is(err, aio.ErrTimeout), is(c.Err(), ErrClosed))
 			},
 		},
