@@ -22,8 +22,8 @@ type Mechanism struct {
 	Reveals bool
 	// Initial is the response that is sent with the command; nil if there is none.
 	Initial []byte
-	// Next returns the response to the challenge with index i. After an error the client
-	// cancels the exchange.
+	// Next returns the response to the challenge with index i. After an error the
+	// client cancels the exchange.
 	Next func(i int, challenge []byte) ([]byte, error)
 }
 

@@ -1,8 +1,9 @@
 package smtp
 
 // A Client is one connection to a server. Its lock makes the exchanges of several tasks
-// follow one another; a message is one exchange. Invariant: between two exchanges no reply
-// is expected and none is left. An exchange that cannot keep it closes the connection.
+// follow one another; a message is one exchange. Invariant: between two exchanges no
+// reply is expected and none is left. An exchange that cannot keep it closes the
+// connection.
 
 import (
 	"context"
@@ -21,8 +22,8 @@ import (
 type Security int
 
 const (
-	// StartTLSIfOffered starts TLS if the server offers it. A server without it, or an
-	// attacker who removes the offer, gets the messages in clear.
+	// StartTLSIfOffered starts TLS if the server offers it. A server without it, or
+	// an attacker who removes the offer, gets the messages in clear.
 	StartTLSIfOffered Security = iota
 	// StartTLSRequired fails if the server does not offer TLS.
 	StartTLSRequired
@@ -36,11 +37,12 @@ const (
 type Options struct {
 	// Hostname is the name of this host for the server; empty means its address.
 	Hostname string
-	// Security says when to use TLS, and TLS how; an empty ServerName means the host of
-	// the address.
+	// Security says when to use TLS, and TLS how; an empty ServerName means the host
+	// of the address.
 	Security Security
 	TLS      *tls.Config
-	// User and Password, if User is not empty, are for [Client.Login] after connecting.
+	// User and Password, if User is not empty, are for [Client.Login] after
+	// connecting.
 	User, Password string
 	// PlaintextAuth lets the client send passwords without TLS.
 	PlaintextAuth bool
@@ -69,16 +71,17 @@ type Client struct {
 	opts   Options
 	host   string // for the certificate
 	secure bool
-	// What the server has said. extensions has upper-case names with their parameters.
+	// What the server has said. extensions has upper-case names with their
+	// parameters.
 	greeting   Reply
 	extensions map[string]string
 	greeted    bool // EHLO or HELO was accepted
 }
 
-// Dial connects to the server at addr, which is "host:port", or the path of a Unix socket,
-// which contains a slash. It returns after the greeting, EHLO (HELO, if the server does not
-// know it), TLS and authentication, as the options say. If it fails or is cancelled, the
-// connection is closed.
+// Dial connects to the server at addr, which is "host:port", or the path of a Unix
+// socket, which contains a slash. It returns after the greeting, EHLO (HELO, if the
+// server does not know it), TLS and authentication, as the options say. If it fails or is
+// cancelled, the connection is closed.
 func Dial(ctx context.Context, addr string, opts *Options) (c *Client, err error) {
 	c = &Client{wire: &wire{}}
 	if opts != nil {
@@ -180,8 +183,8 @@ func (c *Client) Err() error {
 	}
 }
 
-// The reasons that later calls get do not match ErrCancelled or ErrTimeout: these calls were
-// not cancelled.
+// The reasons that later calls get do not match ErrCancelled or ErrTimeout: these calls
+// were not cancelled.
 var (
 	errCancelled = errors.New("an earlier call was cancelled")
 	errTimedOut  = errors.New("an earlier call has timed out")
@@ -300,9 +303,9 @@ func extensions(lines []string) map[string]string {
 	return all
 }
 
-// StartTLS protects the connection with TLS, and introduces the host again: what the server
-// said in clear does not count any more. An empty ServerName in config means the host of
-// [Dial]; nil means the defaults. An answer to STARTTLS that more bytes follow is
+// StartTLS protects the connection with TLS, and introduces the host again: what the
+// server said in clear does not count any more. An empty ServerName in config means the
+// host of [Dial]; nil means the defaults. An answer to STARTTLS that more bytes follow is
 // ErrProtocol: somebody may have added them to what is read after the handshake.
 func (c *Client) StartTLS(ctx context.Context, config *tls.Config) error {
 	return c.lock.With(ctx, func(ctx context.Context) error { return c.startTLS(ctx, config) })
@@ -397,8 +400,8 @@ func (c *Client) Reset(ctx context.Context) error {
 	return err
 }
 
-// Quit tells the server that the connection ends, and waits for the answer and for the end.
-// The connection is closed in any case. If it was closed before, Quit returns nil.
+// Quit tells the server that the connection ends, and waits for the answer and for the
+// end. The connection is closed in any case. If it was closed before, Quit returns nil.
 func (c *Client) Quit(ctx context.Context) error {
 	return c.lock.With(ctx, func(ctx context.Context) error {
 		if c.Err() != nil {

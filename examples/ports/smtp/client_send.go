@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Envelope is a message with its sender and its recipients, which need not be those in its
-// header.
+// Envelope is a message with its sender and its recipients, which need not be those in
+// its header.
 type Envelope struct {
 	// From is the sender, without angle brackets. It is empty for reports about
 	// messages that could not be delivered.
 	From string
 	// To are the recipients.
 	To []string
-	// Data is the message. The client ends each line with CR LF; in a server each line
-	// has it.
+	// Data is the message. The client ends each line with CR LF; in a server each
+	// line has it.
 	Data []byte
 	// MailParams and RcptParams are further parameters of the commands, such as
 	// "RET=HDRS" and "NOTIFY=NEVER".
@@ -31,7 +31,8 @@ const blockSize = 32 << 10
 const groupSize = 100
 
 // Send sends a message to a server and closes the connection. The errors are those of
-// [Dial] and [Client.Send]. That QUIT fails after the message was accepted is not an error.
+// [Dial] and [Client.Send]. That QUIT fails after the message was accepted is not an
+// error.
 func Send(ctx context.Context, addr string, e Envelope, opts *Options) (refused []Refusal, err error) {
 	c, err := Dial(ctx, addr, opts)
 	if err != nil {
@@ -45,11 +46,11 @@ func Send(ctx context.Context, addr string, e Envelope, opts *Options) (refused 
 	return refused, err
 }
 
-// Send sends a message. After a nil error the server is responsible for it, except for the
-// recipients in refused. If it refuses all of them, the error is a [*RefusedError]; an
-// [*Error] means that it has refused the sender or the message. The connection is usable
-// after that. After other errors, and a cancellation, it is unknown whether the server has
-// accepted the message.
+// Send sends a message. After a nil error the server is responsible for it, except for
+// the recipients in refused. If it refuses all of them, the error is a [*RefusedError];
+// an [*Error] means that it has refused the sender or the message. The connection is
+// usable after that. After other errors, and a cancellation, it is unknown whether the
+// server has accepted the message.
 //
 // With PIPELINING, the commands before the message are sent together.
 func (c *Client) Send(ctx context.Context, e Envelope) (refused []Refusal, err error) {
@@ -148,9 +149,9 @@ func (c *Client) transaction(ctx context.Context, to, commands []string, text []
 	}
 	switch {
 	case a.open && refused != nil:
-		// The commands were sent together, and the server waits for a message that
-		// has no recipients. An empty one ends that (RFC 2920, section 3.1); the
-		// server refuses it.
+		// The commands were sent together, and the server waits for a message
+		// that has no recipients. An empty one ends that (RFC 2920, section 3.1);
+		// the server refuses it.
 		if _, err := c.end(ctx, nil); err != nil && c.Err() != nil {
 			return nil, err
 		}

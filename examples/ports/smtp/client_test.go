@@ -465,7 +465,8 @@ func TestClient(t *testing.T) {
 		"a reply that nobody asked for": {
 			conversation: begun + "C: NOOP\nS: 250 OK\\r\\n250 and more\nH",
 			body: func(ctx context.Context, c *Client) error {
-				_ = c.Noop(ctx) // both replies may be there when it returns
+				// both replies may be there when it returns
+				_ = c.Noop(ctx)
 				if err := aio.Sleep(ctx, time.Minute); err != nil {
 					return err
 				}

@@ -22,6 +22,6 @@
 //
 // A call that is cancelled, or times out, while it waits for an answer closes the
 // connection. So an answer is never taken for that to another command, and a message is
-// never continued with a command. A call that is cancelled while it waits for its turn has
-// done nothing, and the connection stays usable.
+// never continued with a command. A call that is cancelled while it waits for its turn
+// has done nothing, and the connection stays usable.
 package smtp

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// EnvelopeOf makes an envelope of the header of a message: the sender is that of Sender or
-// From, the recipients are those of To, Cc and Bcc, each of them once. For a message that
-// was resent, the fields with the prefix Resent- count (RFC 5322, section 3.6.6); it fails
-// if it was resent more than once. Bcc is not part of Data.
+// EnvelopeOf makes an envelope of the header of a message: the sender is that of Sender
+// or From, the recipients are those of To, Cc and Bcc, each of them once. For a message
+// that was resent, the fields with the prefix Resent- count (RFC 5322, section 3.6.6); it
+// fails if it was resent more than once. Bcc is not part of Data.
 func EnvelopeOf(message []byte) (e Envelope, err error) {
 	m, err := mail.ReadMessage(bytes.NewReader(message))
 	if err != nil {

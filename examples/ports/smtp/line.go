@@ -18,16 +18,17 @@ const readLimit = 12288
 
 // line is a line as it has arrived, up to an LF.
 type line struct {
-	text    []byte // without CR LF or LF; the end of it if it is too long
-	dropped int    // bytes before text, of a line that is longer than the stream's limit
-	crlf    bool   // ends with CR LF
+	text []byte // without CR LF or LF; the end of it if it is too long
+	// bytes before text, of a line that is longer than the stream's limit
+	dropped int
+	crlf    bool // ends with CR LF
 }
 
 // clean reports whether the line has the form that a line must have.
 func (l line) clean() bool { return l.crlf && bytes.IndexByte(l.text, '\r') < 0 }
 
-// readLine reads up to the next LF. The whole of a line that is too long is dropped: a rest
-// of it would be taken for a command.
+// readLine reads up to the next LF. The whole of a line that is too long is dropped: a
+// rest of it would be taken for a command.
 func readLine(ctx context.Context, r *aio.StreamReader) (l line, err error) {
 	var last byte // of what was dropped
 	for {

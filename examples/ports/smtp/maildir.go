@@ -13,11 +13,11 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Maildir is a [Deliverer] that stores each message as a file in the directory new of Dir,
-// with the fields Return-Path, Delivered-To and Received before it. The directories tmp,
-// new and cur are created. A message is on disk when Deliver returns: it is written to tmp,
-// synced and renamed, so a reader of new sees all of a message or none. If Deliver is
-// cancelled, the message may be stored or not.
+// Maildir is a [Deliverer] that stores each message as a file in the directory new of
+// Dir, with the fields Return-Path, Delivered-To and Received before it. The directories
+// tmp, new and cur are created. A message is on disk when Deliver returns: it is written
+// to tmp, synced and renamed, so a reader of new sees all of a message or none. If
+// Deliver is cancelled, the message may be stored or not.
 type Maildir struct {
 	Dir string
 	// Hostname is the name of this host in Received.

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Relay is a [Deliverer] that passes each message on to another server, and is responsible
-// for nothing itself: the client gets the other server's answer.
+// Relay is a [Deliverer] that passes each message on to another server, and is
+// responsible for nothing itself: the client gets the other server's answer.
 type Relay struct {
 	Addr    string
 	Options *Options
@@ -15,9 +15,9 @@ type Relay struct {
 	Refused func(e *Envelope, refused []Refusal)
 }
 
-// Deliver implements [Deliverer]. If the other server accepts the message for only some of
-// the recipients, Deliver calls Refused and returns nil: SMTP has no way to say so after the
-// message, and to send it again would duplicate it.
+// Deliver implements [Deliverer]. If the other server accepts the message for only some
+// of the recipients, Deliver calls Refused and returns nil: SMTP has no way to say so
+// after the message, and to send it again would duplicate it.
 func (r *Relay) Deliver(ctx context.Context, _ *Session, e *Envelope) error {
 	refused, err := Send(ctx, r.Addr, Envelope{From: e.From, To: e.To, Data: e.Data}, r.Options)
 	var all *RefusedError

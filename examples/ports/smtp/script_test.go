@@ -4,10 +4,10 @@ package smtp
 //
 //	C: a line of the client, S: a line of the server
 //
-// In a line that is sent, \r, \n and \0 are those bytes, and a backslash at the end leaves
-// out the CR LF. A line that is expected may end with an asterisk, for any rest. Other
-// steps: X closes the connection, E expects that the other side does, H waits until it
-// does, whatever it sends, and "T 5m" waits that long.
+// In a line that is sent, \r, \n and \0 are those bytes, and a backslash at the end
+// leaves out the CR LF. A line that is expected may end with an asterisk, for any rest.
+// Other steps: X closes the connection, E expects that the other side does, H waits until
+// it does, whatever it sends, and "T 5m" waits that long.
 
 import (
 	"context"
@@ -156,8 +156,8 @@ func converse(ctx context.Context, conversation string) error {
 	return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return play(ctx, 'C', conversation, r, w) })
 }
 
-// memory keeps messages in memory. Its users are ann, with the password "secret", and bob,
-// with "tanstaaftanstaaf".
+// memory keeps messages in memory. Its users are ann, with the password "secret", and
+// bob, with "tanstaaftanstaaf".
 type memory struct {
 	messages []Envelope
 	sessions []Session
@@ -223,8 +223,8 @@ func same[T comparable](what string, got, want []T) error {
 }
 
 // certificates returns the configurations of a server and of a client that trusts it, the
-// same for all tests. Ed25519 signatures have one length, so every handshake of a simulated
-// network sends the same number of bytes.
+// same for all tests. Ed25519 signatures have one length, so every handshake of a
+// simulated network sends the same number of bytes.
 var certificates = sync.OnceValues(func() (server, client *tls.Config) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {

@@ -18,9 +18,9 @@ import (
 
 // Deliverer stores messages. A nil error makes the server responsible for the message, so
 // it must be stored by then. Deliver may await, and runs in the task of the session. An
-// [*Error] is the answer for the client. Other errors are reported to the exception handler
-// of the loop, and the client is told to try again later. The error of a cancellation must
-// be returned.
+// [*Error] is the answer for the client. Other errors are reported to the exception
+// handler of the loop, and the client is told to try again later. The error of a
+// cancellation must be returned.
 //
 // The value can have further methods: see [SenderChecker], [RecipientChecker],
 // [Authenticator] and [PasswordFinder].
@@ -44,8 +44,8 @@ type RecipientChecker interface {
 	CheckRecipient(ctx context.Context, s *Session, to string) error
 }
 
-// Authenticator is a [Deliverer] that can check a password. The server offers AUTH with the
-// mechanisms PLAIN and LOGIN then.
+// Authenticator is a [Deliverer] that can check a password. The server offers AUTH with
+// the mechanisms PLAIN and LOGIN then.
 type Authenticator interface {
 	Authenticate(ctx context.Context, s *Session, user, password string) error
 }
@@ -195,10 +195,10 @@ func (s *Server) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 	return c.run(ctx)
 }
 
-// Shutdown ends the server. It accepts no more connections, and answers 421 to clients that
-// are not sending a message. The others have the time grace to finish it. After that, or if
-// Shutdown is cancelled, their sessions are cancelled, and Deliver with them. Shutdown
-// returns when the last session and the last connection have ended.
+// Shutdown ends the server. It accepts no more connections, and answers 421 to clients
+// that are not sending a message. The others have the time grace to finish it. After
+// that, or if Shutdown is cancelled, their sessions are cancelled, and Deliver with them.
+// Shutdown returns when the last session and the last connection have ended.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	s.closing = true
 	s.listener.Close()

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
-	"github.com/goaio/aio/aiotest"
 )
 
 // hello is the beginning of most conversations with a server.
@@ -284,7 +283,8 @@ func TestServer(t *testing.T) {
 				S: 500 5.5.2 line too long
 				` + transaction + "C: " + strings.Repeat("x", 998) + "\nC: .\nS: 250 *\n" +
 				transaction + "C: " + strings.Repeat("x", 999) + "\nC: .\nS: 500 5.6.0 *\n" +
-				// A rest of a line must not be taken for the end of a message.
+				// A rest of a line must not be taken for the end of a
+				// message.
 				transaction + "C: " + strings.Repeat("x", readLimit) + ".\nC: NOOP\nC: .\nS: 500 5.6.0 *\n" +
 				transaction + "C: " + strings.Repeat("x", 3*readLimit+1) + "\nC: .\nS: 500 5.6.0 *" + quit,
 			want: []string{strings.Repeat("x", 998) + "\r\n"},
@@ -565,8 +565,8 @@ func TestSession(t *testing.T) {
 	})
 }
 
-// Shutdown: an idle client gets 421, one in a message may finish it, and one that does not
-// finish in time gets 421 too. New connections are refused.
+// Shutdown: an idle client gets 421, one in a message may finish it, and one that does
+// not finish in time gets 421 too. New connections are refused.
 func TestShutdown(t *testing.T) {
 	explore(t, func(ctx context.Context) error {
 		m := &memory{latency: time.Second}
@@ -693,235 +693,4 @@ func TestConcurrentSessions(t *testing.T) {
 		}
 		return errors.Join(err, srv.Shutdown(ctx, time.Minute))
 	})
-}
-
-// Our client and our server with every mechanism.
-func TestAuth(t *testing.T) {
-	for name, c := range map[string]struct {
-		server ServerOptions
-		opts   Options
-		auth   func(ctx context.Context, c *Client) error
-		want   func(err error) error
-		user   string
-	}{
-		"CRAM-MD5 first": {opts: Options{User: "ann", Password: "secret"}, user: "ann"},
-		"PLAIN":          {server: ServerOptions{PlaintextAuth: true}, opts: Options{PlaintextAuth: true}, auth: mechanism(Plain("ann", "secret")), user: "ann"},
-		"LOGIN":          {server: ServerOptions{PlaintextAuth: true}, opts: Options{PlaintextAuth: true}, auth: mechanism(Login("ann", "secret")), user: "ann"},
-		"CRAM-MD5":       {auth: mechanism(CRAMMD5("bob", "tanstaaftanstaaf")), user: "bob"},
-		"PLAIN, wrong": {server: ServerOptions{PlaintextAuth: true}, opts: Options{PlaintextAuth: true}, auth: mechanism(Plain("ann", "wrong")),
-			want: func(err error) error { return code(err, "AUTH", 535) }},
-		"LOGIN, wrong": {server: ServerOptions{PlaintextAuth: true}, opts: Options{PlaintextAuth: true}, auth: mechanism(Login("ann", "wrong")),
-			want: func(err error) error { return code(err, "AUTH", 535) }},
-		"CRAM-MD5, wrong": {auth: mechanism(CRAMMD5("ann", "wrong")), want: func(err error) error { return code(err, "AUTH", 535) }},
-		"all are tried": {server: ServerOptions{PlaintextAuth: true}, opts: Options{PlaintextAuth: true},
-			auth: func(ctx context.Context, c *Client) error { return c.Login(ctx, "ann", "wrong") },
-			want: func(err error) error { return code(err, "AUTH", 535) }},
-		"not offered": {auth: mechanism(XOAuth2("ann", "token")), want: func(err error) error {
-			if !errors.As(err, new(*UnsupportedError)) {
-				return err
-			}
-			return nil
-		}},
-		"without TLS": {server: ServerOptions{PlaintextAuth: true}, auth: mechanism(Plain("ann", "secret")),
-			want: func(err error) error { return is(err, ErrArgument) }},
-		"control characters": {auth: func(ctx context.Context, c *Client) error { return c.Login(ctx, "ann\x00", "secret") },
-			want: func(err error) error { return is(err, ErrArgument) }},
-		"the mechanism gives up": {auth: mechanism(Mechanism{Name: "CRAM-MD5", Next: func(int, []byte) ([]byte, error) { return nil, errChallenge }}),
-			want: func(err error) error { return errors.Join(is(err, errChallenge), code(err, "AUTH", 501)) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			explore(t, func(ctx context.Context) error {
-				m := &memory{}
-				srv, err := Start(ctx, addr, m, named(&c.server))
-				if err != nil {
-					return err
-				}
-				client, err := dial(ctx, &c.opts)
-				if err != nil {
-					return err
-				}
-				if c.auth != nil {
-					err = c.auth(ctx, client)
-				}
-				if c.want != nil {
-					err = c.want(err)
-				}
-				if err != nil {
-					return err
-				}
-				// The connection is usable in any case.
-				if _, err := client.Send(ctx, letter); err != nil {
-					return err
-				}
-				if got := m.sessions[0].User; got != c.user {
-					return fmt.Errorf("the user is %q, want %q", got, c.user)
-				}
-				return errors.Join(client.Quit(ctx), srv.Shutdown(ctx, time.Minute))
-			})
-		})
-	}
-}
-
-func mechanism(m Mechanism) func(ctx context.Context, c *Client) error {
-	return func(ctx context.Context, c *Client) error { return c.Auth(ctx, m) }
-}
-
-// What the mechanisms send, with the examples of RFC 4616 and RFC 2195 among them.
-func TestMechanisms(t *testing.T) {
-	if got := string(Plain("tim", "tanstaaftanstaaf").Initial); got != "\x00tim\x00tanstaaftanstaaf" {
-		t.Errorf("PLAIN: %q", got)
-	}
-	got, err := CRAMMD5("tim", "tanstaaftanstaaf").Next(0, []byte("<1896.697170952@postoffice.reston.mci.net>"))
-	if err != nil || string(got) != "tim b913a602c7eda7a495b4e6e7334d3890" {
-		t.Errorf("CRAM-MD5: %q, %v", got, err)
-	}
-	if got := string(XOAuth2("ann", "token").Initial); got != "user=ann\x01auth=Bearer token\x01\x01" {
-		t.Errorf("XOAUTH2: %q", got)
-	}
-	m := Login("ann", "secret")
-	for i, want := range []string{"ann", "secret"} {
-		if got, err := m.Next(i, nil); err != nil || string(got) != want {
-			t.Errorf("LOGIN: %q, %v", got, err)
-		}
-	}
-	if _, err := m.Next(2, nil); err == nil {
-		t.Error("LOGIN has a third answer")
-	}
-	if got := encode64(nil, true) + encode64([]byte("a"), true) + encode64(nil, false); got != "=YQ==" {
-		t.Errorf("base64: %q", got)
-	}
-}
-
-// XOAUTH2 against a written server: the reason for a refusal is a challenge.
-func TestXOAuth2(t *testing.T) {
-	withServer(t, `
-		S: 220 mx
-		C: EHLO me
-		S: 250-mx
-		S: 250 AUTH XOAUTH2
-		C: AUTH XOAUTH2 `+b64("user=ann\x01auth=Bearer old\x01\x01")+`
-		S: 334 `+b64("expired")+`
-		C: 
-		S: 535 no
-		C: AUTH XOAUTH2 `+b64("user=ann\x01auth=Bearer new\x01\x01")+`
-		S: 235 OK`+usableEnd, func(ctx context.Context) error {
-		c, err := dial(ctx, &Options{PlaintextAuth: true})
-		if err != nil {
-			return err
-		}
-		err1 := c.Auth(ctx, XOAuth2("ann", "old"))
-		err2 := c.Auth(ctx, XOAuth2("ann", "new"))
-		return errors.Join(code(err1, "AUTH", 535), err2, usable(ctx, c))
-	})
-}
-
-// A challenge that is not base64 is cancelled.
-func TestAuthBadChallenge(t *testing.T) {
-	withServer(t, "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 AUTH CRAM-MD5\nC: AUTH CRAM-MD5\nS: 334 !\nC: *\nS: 501 cancelled"+usableEnd, func(ctx context.Context) error {
-		c, err := dial(ctx, nil)
-		if err != nil {
-			return err
-		}
-		return errors.Join(code(c.Auth(ctx, CRAMMD5("ann", "secret")), "AUTH", 501), usable(ctx, c))
-	})
-}
-
-// STARTTLS and TLS from the start, between our client and our server.
-func TestTLS(t *testing.T) {
-	server, client := certificates()
-	for name, c := range map[string]struct {
-		server ServerOptions
-		opts   Options
-		want   func(err error) error
-	}{
-		"offered":                   {server: ServerOptions{TLS: server}, opts: Options{TLS: client}},
-		"required":                  {server: ServerOptions{TLS: server, RequireTLS: true}, opts: Options{TLS: client, Security: StartTLSRequired}},
-		"from the start":            {server: ServerOptions{TLS: server, TLSFromStart: true}, opts: Options{TLS: client, Security: TLSFromStart}},
-		"with a password":           {server: ServerOptions{TLS: server, RequireTLS: true, RequireAuth: true}, opts: Options{TLS: client, User: "ann", Password: "secret"}},
-		"required, and not used":    {server: ServerOptions{TLS: server, RequireTLS: true}, opts: Options{Security: NoTLS}, want: func(err error) error { return code(err, "MAIL", 530) }},
-		"an untrusted certificate":  {server: ServerOptions{TLS: server}, opts: Options{}, want: mismatch},
-		"another name":              {server: ServerOptions{TLS: server}, opts: Options{TLS: otherName()}, want: mismatch},
-		"from the start, untrusted": {server: ServerOptions{TLS: server, TLSFromStart: true}, opts: Options{Security: TLSFromStart}, want: mismatch},
-		"a server without TLS": {server: ServerOptions{}, opts: Options{TLS: client, Security: TLSFromStart}, want: func(err error) error {
-			if err == nil {
-				return errors.New("no error")
-			}
-			return nil
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			// The server without TLS takes the random bytes of a hello for lines.
-			x := aiotest.Exploration{Network: true, Runs: 2, AllowDifferences: name == "a server without TLS"}
-			aiotest.Explore(t, x, func(ctx context.Context) error {
-				m := &memory{}
-				srv, err := Start(ctx, addr, m, named(&c.server))
-				if err != nil {
-					return err
-				}
-				opts := c.opts
-				opts.Timeout = time.Minute
-				_, err = Send(ctx, addr, letter, &opts)
-				if c.want != nil {
-					return errors.Join(c.want(err), same("messages", m.texts(), nil), srv.Shutdown(ctx, time.Minute))
-				}
-				if err != nil {
-					return err
-				}
-				if !m.sessions[0].Secure || m.sessions[0].User != opts.User {
-					return fmt.Errorf("the session is %+v", m.sessions[0])
-				}
-				return errors.Join(same("messages", m.texts(), []string{"hello\r\n.dot\r\n\r\nend\r\n"}), srv.Shutdown(ctx, time.Minute))
-			})
-		})
-	}
-}
-
-// What a client has said before STARTTLS is forgotten, and commands that were sent with it
-// are not run.
-func TestStartTLSServer(t *testing.T) {
-	server, client := certificates()
-	for name, c := range map[string]struct{ before, after string }{
-		"forgotten": {
-			before: "S: 220 *\nC: EHLO me\nS: 250-mx\nS: 250-PIPELINING\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-ENH*\nS: 250-SIZE *\nS: 250-STARTTLS\nS: 250-AUTH CRAM-MD5\nS: 250 HELP\n" +
-				"C: MAIL FROM:<a@x>\nS: 250 *\nC: STARTTLS\nS: 503 *\nC: RSET\nS: 250 *\nC: STARTTLS\nS: 220 *",
-			after: "C: MAIL FROM:<a@x>\nS: 503 5.5.1 EHLO first\nC: STARTTLS\nS: 503 5.5.1 TLS is active\nC: EHLO me\nS: 250-mx\nS: 250-PIPELINING\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-ENH*\nS: 250-SIZE *\nS: 250-AUTH CRAM-MD5 PLAIN LOGIN\nS: 250 HELP\n" +
-				transaction + "C: tls\nC: .\nS: 250 *" + quit,
-		},
-		"required": {
-			before: "S: 220 *\nC: MAIL FROM:<a@x>\nS: 530 5.7.0 *\nC: RCPT TO:<a@x>\nS: 530 *\nC: DATA\nS: 530 *\nC: VRFY a\nS: 530 *\nC: HELP\nS: 530 *\nC: AUTH PLAIN x\nS: 530 *\nC: NOOP\nS: 250 *\nC: HELO me\nS: 250 mx\nC: STARTTLS\nS: 220 *",
-			after:  "C: EHLO me\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250 *\n" + transaction + "C: tls\nC: .\nS: 250 *" + quit,
-		},
-		"injection": {
-			before: "S: 220 *\nC: EHLO me\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250 *\n" +
-				"C: STARTTLS\\r\\nEHLO me\\r\\nMAIL FROM:<evil@x>\\r\\nRCPT TO:<b@x>\\r\\nDATA\\r\\nevil\\r\\n.\nS: 220 *\nH",
-		},
-		"the client leaves": {before: "S: 220 *\nC: STARTTLS\nS: 220 *\nX"},
-		"no handshake":      {before: "S: 220 *\nC: STARTTLS\nS: 220 *\nC: QUIT\nH"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			aiotest.Explore(t, aiotest.Exploration{Network: true, Runs: 2}, func(ctx context.Context) error {
-				m := &memory{}
-				srv, err := Start(ctx, addr, m, named(&ServerOptions{TLS: server, RequireTLS: name == "required"}))
-				if err != nil {
-					return err
-				}
-				r, w, err := aio.OpenConnection(ctx, addr, nil)
-				if err != nil {
-					return err
-				}
-				defer w.Close()
-				var want []string
-				err = play(ctx, 'C', c.before, r, w)
-				if c.after != "" && err == nil {
-					config := client.Clone()
-					config.ServerName = "localhost"
-					want = []string{"tls\r\n"}
-					if err = w.StartTLS(ctx, config, nil); err == nil {
-						err = play(ctx, 'C', c.after, r, w)
-					}
-				}
-				return errors.Join(err, srv.Shutdown(ctx, time.Minute), same("messages", m.texts(), want))
-			})
-		})
-	}
 }

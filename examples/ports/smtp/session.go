@@ -1,8 +1,8 @@
 package smtp
 
 // A session is one connection of a server. The state machine of RFC 5321, section 4.1.4:
-// EHLO or HELO, then MAIL, one RCPT or more, DATA, and the same again. Its task owns all of
-// its state; Shutdown writes to a session only while it waits for a command.
+// EHLO or HELO, then MAIL, one RCPT or more, DATA, and the same again. Its task owns all
+// of its state; Shutdown writes to a session only while it waits for a command.
 
 import (
 	"bytes"
@@ -326,7 +326,8 @@ func (c *session) mail(ctx context.Context, arg string) error {
 			if value != "" {
 				return c.say(ctx, "501 5.5.4 SMTPUTF8 has no value")
 			}
-		case "AUTH": // who has sent the message first; not trusted, and so ignored
+		case "AUTH":
+			// who has sent the message first; not trusted, and so ignored
 		default:
 			return c.say(ctx, "555 5.5.4 unknown parameter "+name)
 		}

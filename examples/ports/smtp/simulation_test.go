@@ -1,9 +1,9 @@
 package smtp
 
-// Clients and a server in a world with crashes, resets and partitions. A client sends each
-// message again until it has seen 250, as mail systems do. The disk of the server outlives
-// its crashes. At every step: each message on disk is complete and unmixed, and each that
-// was acknowledged is there. In the end, all are.
+// Clients and a server in a world with crashes, resets and partitions. A client sends
+// each message again until it has seen 250, as mail systems do. The disk of the server
+// outlives its crashes. At every step: each message on disk is complete and unmixed, and
+// each that was acknowledged is there. In the end, all are.
 
 import (
 	"context"
@@ -48,7 +48,8 @@ func TestSimulation(t *testing.T) {
 		})
 		var clients []*aiotest.Host
 		for i := range senders {
-			queue := map[int]bool{} // the messages to send, on the disk of the client
+			// the messages to send, on the disk of the client
+			queue := map[int]bool{}
 			for j := range each {
 				queue[i*each+j] = true
 			}

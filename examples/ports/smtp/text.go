@@ -6,9 +6,9 @@ package smtp
 
 import "bytes"
 
-// canonical returns data with CR LF at the end of each line, also of the last one. A CR or
-// an LF that stands alone is the end of a line: sent as it is, it could end the message at
-// a server that reads it so.
+// canonical returns data with CR LF at the end of each line, also of the last one. A CR
+// or an LF that stands alone is the end of a line: sent as it is, it could end the
+// message at a server that reads it so.
 func canonical(data []byte) []byte {
 	out := make([]byte, 0, len(data)+len(data)/32+2)
 	for i := 0; i < len(data); i++ {

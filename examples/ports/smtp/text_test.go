@@ -61,7 +61,8 @@ func FuzzText(f *testing.F) {
 			}
 			long := false
 			for _, line := range bytes.Split(want, []byte("\r\n")) {
-				long = long || len(line)+3 > readLimit // with a second dot
+				// with a second dot
+				long = long || len(line)+3 > readLimit
 			}
 			if bad != "" && !long || bad == "" && !bytes.Equal(text, want) {
 				return fmt.Errorf("got %q %s, want %q", text, bad, want)
@@ -75,16 +76,17 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// FuzzSmuggling sends bytes as they are: the server must accept nothing that has a line end
-// which is not CR LF, and must end the message at the first line with only a dot, between
-// two CR LF.
+// FuzzSmuggling sends bytes as they are: the server must accept nothing that has a line
+// end which is not CR LF, and must end the message at the first line with only a dot,
+// between two CR LF.
 func FuzzSmuggling(f *testing.F) {
 	for _, s := range []string{"", "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "a\r\n.\r\nb", "\r\n..\r\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		wire := append(append([]byte{}, sent...), "\r\n.\r\n"...)
-		end := bytes.Index(append([]byte("\r\n"), wire...), []byte("\r\n.\r\n")) - 2 // of the text, without its last CR LF
+		// the end of the text, without its last CR LF
+		end := bytes.Index(append([]byte("\r\n"), wire...), []byte("\r\n.\r\n")) - 2
 		text, rest := wire[:max(end, 0)+2], wire[end+5:]
 		if end < 0 { // the first line is the end
 			text, rest = nil, wire[3:]

@@ -1,15 +1,15 @@
 // Command mail receives and sends mail with package smtp:
 //
 //	mail -serve -addr localhost:2525 -dir messages
-//	mail -send -addr localhost:2525 -from ann@example.org -to bob@example.org,cyd@example.org letter.eml
+//	mail -send -addr localhost:2525 -from ann@example.org -to bob@example.org letter.eml
 //
 // -serve stores each message as a file in the Maildir -dir. With -cert and -key it offers
-// STARTTLS. On SIGINT or SIGTERM it accepts no more connections, and gives clients that are
-// sending a message some time to finish it.
+// STARTTLS. On SIGINT or SIGTERM it accepts no more connections, and gives clients that
+// are sending a message some time to finish it.
 //
 // -send reads a message from the file, or from the standard input, and sends it. Without
-// -from and -to, the addresses are those in its header. It starts TLS if the server offers
-// it, and fails if -tls is given and the server does not.
+// -from and -to, the addresses are those in its header. It starts TLS if the server
+// offers it, and fails if -tls is given and the server does not.
 //
 // With -user both use the password in the environment variable SMTP_PASSWORD: -serve
 // requires it, and -send authenticates with it.

@@ -18,8 +18,8 @@ import (
 	"github.com/goaio/aio/examples/ports/smtp"
 )
 
-// A server of this command and clients of it, with and without a password. SIGTERM ends the
-// server, which lets a client finish its message.
+// A server of this command and clients of it, with and without a password. SIGTERM ends
+// the server, which lets a client finish its message.
 func TestServeAndSend(t *testing.T) {
 	t.Setenv("SMTP_PASSWORD", "secret")
 	dir := filepath.Join(t.TempDir(), "box")
@@ -94,7 +94,8 @@ func TestServeAndSend(t *testing.T) {
 				}
 				return nil
 			}
-			// The greeting, 8 lines for EHLO, and the answers to AUTH, MAIL, RCPT, DATA.
+			// The greeting, 8 lines for EHLO, and the answers to AUTH, MAIL,
+			// RCPT, DATA.
 			if err := say("EHLO me\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n", 13); err != nil {
 				return err
 			}
