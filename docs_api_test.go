@@ -249,7 +249,7 @@ func notExported(names map[string]bool, text string) (bad []string) {
 		case pkg != "" && !names[pkg+first]:
 			bad = append(bad, m[0])
 		case second == "":
-		case pkg == "" && !names["aio."+first]: // a word, or the name of another package
+		case pkg == "" && !names["aio."+first]: // a word, or a name of elsewhere
 		case !names[cmp.Or(pkg, "aio.")+first+"."+second]:
 			bad = append(bad, m[0])
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // guides are the documents whose code blocks are compared with compiled code.
-var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "testing.md", "cookbook.md"}
+var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "testing.md", "cookbook.md", "migration.md"}
 
 // guideBlock is a code block of a guide.
 type guideBlock struct {
