@@ -191,6 +191,17 @@ func (co *coroutine) runTask() {
 // A switch loses the processor's memory of where its calls return to: each frame between
 // the two ends of a switch costs a mispredicted return, some 6 ns. That is why next and
 // yield are called right here, and what can be is done before or after them.
+//
+// Who is on top, in each of its three parts:
+//   - co is, and the next step is another task's. Either that one goes on top, or
+//     resumeTarget names the coroutine of the nest whose step it is (the base, if the
+//     next entry is none of a task), and all above that one yield.
+//   - co is again, because those above it have yielded. If resumeTarget is co, its task
+//     continues; or, if co has a stackRequest, the task on top has asked for its stack
+//     (stackRequester): co replies, and puts that task on top again. Any other
+//     resumeTarget is below: co yields as well.
+//   - co was below the top, or not in the nest, since it yielded, and is resumed: to
+//     continue its task, or only to reply.
 func (co *coroutine) park() error {
 	l := co.loop
 	for co.canRunOthers() && l.chainLen < maxNest {
