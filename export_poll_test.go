@@ -2,6 +2,8 @@
 
 package aio
 
+import "github.com/goaio/aio/internal/netio"
+
 // Watched returns the events that the poller is asked to report for t.
 func Watched(t DatagramTransport) string {
 	s, ok := t.(*datagramTransport).sock.(*fdDatagram)
@@ -9,4 +11,20 @@ func Watched(t DatagramTransport) string {
 		return "no poller"
 	}
 	return [...]string{"nothing", "reading", "writing", "both"}[s.loop.polling.fds[s.fd].want]
+}
+
+// WriteWatch returns what the poller does about room in t, a pipe for writing: whether
+// the system reports it, and what happens to a report.
+func WriteWatch(t WriteTransport) string {
+	p, ok := t.(*writePipe).stream.(*fdPipe)
+	if !ok {
+		return "no poller"
+	}
+	switch d := p.loop.polling.fds[p.fd]; {
+	case d.want&netio.Writable == 0:
+		return "not reported"
+	case d.muted != 0:
+		return "dropped"
+	}
+	return "passed on"
 }

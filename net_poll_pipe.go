@@ -21,6 +21,7 @@ import (
 type fdPipe struct {
 	fdStream
 	writes bool // for writing, not for reading
+	fifo   bool // neither a socket nor a device
 	// the file of the descriptor, nil if the descriptor is a duplicate
 	file *os.File
 }
@@ -63,6 +64,16 @@ func (p *fdPipe) WatchRead(on bool) error {
 	}
 	p.loop.polling.withdraw(p.fd)
 	return nil
+}
+
+// WatchWrite implements netio.Repeater. Writing much to a process switches it on and off
+// for each part, so a pipe is muted, which takes no system call.
+func (p *fdPipe) WatchWrite(on bool) {
+	if on || !p.fifo || p.fd < 0 {
+		p.fdStream.WatchWrite(on)
+		return
+	}
+	p.loop.polling.mute(p.fd)
 }
 
 func (p *fdPipe) grow() { sysio.GrowPipe(p.fd) }
@@ -112,10 +123,13 @@ func (l *Loop) pipeOf(f *os.File, writes bool) (*fdPipe, error) {
 	if err != nil {
 		return nil, err
 	}
+	p := &fdPipe{fdStream: fdStream{loop: l, fd: fd}, writes: writes}
+	var stat unix.Stat_t
+	p.fifo = unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
 	if fd <= syscall.Stderr {
-		err := unix.SetNonblock(fd, true)
-		return &fdPipe{fdStream{loop: l, fd: fd}, writes, f}, os.NewSyscallError("fcntl", err)
+		p.file = f
+		return p, os.NewSyscallError("fcntl", unix.SetNonblock(fd, true))
 	}
-	fd, err = sysio.DupOf(f)
-	return &fdPipe{fdStream{loop: l, fd: fd}, writes, nil}, err
+	p.fd, err = sysio.DupOf(f)
+	return p, err
 }

@@ -39,6 +39,7 @@ type descriptor struct {
 	key   uint32          // distinguishes registrations of the same number
 	want  netio.Readiness // in the form of package poll
 	added bool            // it is registered with the system
+	muted uint8           // if not 0, reports of Writable are dropped: see mute
 	// the last wait that has reported it, 0 for none, and its place there
 	turn, place uint32
 }
@@ -147,6 +148,7 @@ func (p *polling) unregister(fd int) {
 // modify changes the kinds of readiness for which fd is registered.
 func (p *polling) modify(fd int, want netio.Readiness) error {
 	d := &p.fds[fd]
+	d.muted = 0
 	if want == d.want {
 		return nil
 	}
@@ -157,6 +159,28 @@ func (p *polling) modify(fd int, want netio.Readiness) error {
 	}
 	d.want = want
 	return nil
+}
+
+// mute ends the reports that fd is writable, and modify starts them again, both without a
+// system call: fd remains registered for them, and those that come meanwhile are dropped.
+// It is for a pipe, of which the kernel reports only that it was full and is not any
+// more, once each time. The second report in a row ends the registration for Writable.
+func (p *polling) mute(fd int) {
+	if d := &p.fds[fd]; d.want&netio.Writable != 0 && d.muted == 0 {
+		d.muted = 1
+	}
+}
+
+// heard returns r, a report about fd, without what is muted.
+func (p *polling) heard(fd int, r netio.Readiness) netio.Readiness {
+	d := &p.fds[fd]
+	if d.muted == 0 || r&netio.Writable == 0 {
+		return r
+	}
+	if d.muted++; d.muted > 2 {
+		_ = p.modify(fd, d.want&^netio.Writable) // cannot fail for a registered descriptor
+	}
+	return r &^ netio.Writable
 }
 
 // withdraw makes the system report nothing about fd, until renew.
@@ -272,6 +296,9 @@ func (p *polling) collect(n int) {
 	for i := range n {
 		fd, k, r := p.sys.Event(i)
 		if fd >= len(p.fds) || p.fds[fd].key != k || p.fds[fd].owner == nil {
+			continue
+		}
+		if r = p.heard(fd, r); r == 0 {
 			continue
 		}
 		// behind its own entry of the hot list, because of the index

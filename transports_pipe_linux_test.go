@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -373,6 +374,66 @@ func TestPipeReadIsOneSystemCall(t *testing.T) {
 		if n := systemReads(t) - before; n < messages || n > messages+messages/4 {
 			t.Errorf("%d reads for %d messages", n, messages)
 		}
+		tr.Close()
+		p.wantLost(t, ctx, nil)
+		return nil
+	})
+}
+
+// The system goes on to report that there is room in a pipe when nobody waits for it, so
+// that a transport which writes much makes no system calls to switch that on and off. A
+// program that exactly fills the pipe makes such reports itself; the second one is the
+// last.
+func TestPipeWriteStaysRegistered(t *testing.T) {
+	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
+		r, w := pipeEnds(t)
+		p := newPipeProtocol(ctx)
+		tr := pipeWrite(t, ctx, w, p)
+		size, err := unix.FcntlInt(uintptr(pipeFD(t, r)), unix.F_GETPIPE_SZ, 0)
+		if err != nil {
+			return err
+		}
+		full := make([]byte, size)
+		watch := func(when, want string) {
+			t.Helper()
+			if got := aio.WriteWatch(tr); got != want {
+				t.Errorf("%s: room in the pipe is %s, want %s", when, got, want)
+			}
+		}
+		empty := func(n int) {
+			t.Helper()
+			if _, err := io.ReadFull(r, make([]byte, n)); err != nil {
+				t.Fatal(err)
+			}
+			letPass(ctx, 2)
+		}
+		more := func() {
+			t.Helper()
+			tr.Write(append(full, "more"...))
+			watch("4 bytes wait", "passed on")
+			empty(size)
+			if n := tr.GetWriteBufferSize(); n != 0 {
+				t.Fatalf("%d bytes wait for room in an empty pipe", n)
+			}
+			watch("all is written", "dropped")
+			empty(4)
+		}
+		watch("nothing was written", "not reported")
+		for range 100 {
+			more()
+		}
+		for _, then := range []string{"dropped", "not reported", "not reported"} {
+			tr.Write(full)
+			empty(size)
+			watch("the pipe was full", then)
+		}
+		more()
+		tr.Write(full)
+		empty(size)
+		more() // in between: the next report is a first one again
+		tr.Write(full)
+		empty(size)
+		watch("the pipe was full once", "dropped")
 		tr.Close()
 		p.wantLost(t, ctx, nil)
 		return nil
