@@ -1,9 +1,9 @@
 package aiomon
 
 // The JSON of the tasks, which may be a hundred thousand. Package encoding/json takes
-// some 10 µs for each, and needs a copy of all. Here they are encoded by hand, straight
-// from the registry, and written a thousand at a time: the loop waits for the registry
-// while a thousand are encoded, and not while they are written.
+// some 10 µs for each, and needs a copy of all. Here they are encoded by hand, a few at a
+// time: the loop waits for the registry while these are copied, and not while they are
+// encoded and written.
 
 import (
 	"encoding/json"
@@ -13,25 +13,26 @@ import (
 	"unicode/utf8"
 )
 
+// writtenAtOnce is the least that writeTasks writes before the end.
+const writtenAtOnce = 64 << 10
+
 // writeTasks writes the tasks of some loops as a JSON array, those of a loop in the
 // order in which they were created.
 func writeTasks(out io.Writer, loops []*watched) error {
 	buf := []byte{'['}
+	var views []taskView
 	for _, w := range loops {
 		holders := w.holders()
-		for chunk := range slices.Chunk(w.records(), copied) {
-			w.mu.Lock()
-			now := w.elapsed()
-			for _, r := range chunk {
-				if r.state == "done" {
-					continue
-				}
-				v := w.viewOf(r, now)
-				v.heldBy(holders)
-				buf = append(v.appendJSON(buf), ',')
+		for part := range slices.Chunk(w.records(), kept) {
+			views = w.viewsOf(views[:0], part)
+			for i := range views {
+				views[i].heldBy(holders)
+				buf = append(views[i].appendJSON(buf), ',')
 			}
-			w.mu.Unlock()
-			// the last byte may have to go
+			if len(buf) < writtenAtOnce {
+				continue
+			}
+			// the last comma may have to go
 			n := len(buf) - 1
 			if _, err := out.Write(buf[:n]); err != nil {
 				return err
@@ -39,11 +40,24 @@ func writeTasks(out io.Writer, loops []*watched) error {
 			buf = append(buf[:0], buf[n])
 		}
 	}
-	if buf[0] == ',' {
-		buf = buf[1:]
+	if n := len(buf) - 1; buf[n] == ',' {
+		buf = buf[:n]
 	}
 	_, err := out.Write(append(buf, ']', '\n'))
 	return err
+}
+
+// viewsOf appends the views of those tasks that are not done.
+func (w *watched) viewsOf(views []taskView, records []*record) []taskView {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.elapsed()
+	for _, r := range records {
+		if r.state != "done" {
+			views = append(views, w.viewOf(r, now))
+		}
+	}
+	return views
 }
 
 // appendJSON appends what json.Marshal makes of v.

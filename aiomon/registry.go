@@ -2,8 +2,8 @@ package aiomon
 
 // The state that a monitor keeps of a loop. The observer writes it, with the token of
 // the loop held; the handlers read it, from other goroutines. So watched.mu guards all
-// of it. Both sides hold it only for one event or one partial copy, and never while
-// they wait.
+// of it. Nobody waits while holding it, and a handler that holds it for many tasks gives
+// way to the loop after some of them.
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goaio/aio"
@@ -22,9 +23,9 @@ import (
 const (
 	keptSlow = 100 // slow steps that are kept
 	keptDone = 100 // tasks that ended with an error that are kept
-	// copied is the number of tasks that a snapshot copies before it releases the
-	// registry for the loop.
-	copied = 1000
+	// keptSwallowed is the number of swallowed cancellations that are kept. Each is a
+	// warning.
+	keptSwallowed = 20
 )
 
 // watched is a loop that a monitor watches.
@@ -35,7 +36,7 @@ type watched struct {
 	number   int // of the loop, within this monitor
 	timeline *aio.Timeline
 
-	mu        sync.Mutex
+	mu        registryLock
 	start     time.Time     // when the loop's time was 0
 	now       time.Duration // time of the latest event
 	nextID    uint64
@@ -58,6 +59,54 @@ type watched struct {
 	// owned by the goroutine that samples
 	reported map[string]bool
 	lengths  map[uint64][]int // of queues, one per sample
+}
+
+// registryLock is a mutex that the loop gets before those who copy many tasks. With a
+// plain mutex they would usually lock it again before the loop has noticed that it is
+// free. And if the loop slept at each of its events, to be woken again, the system would
+// run both threads on one processor. So both spin first, for longer than the other one
+// keeps the lock, unless its thread has been stopped.
+type registryLock struct {
+	sync.Mutex
+	wanted atomic.Bool // the loop waits
+}
+
+const (
+	// kept is the number of tasks for which the lock is kept, some microseconds.
+	kept = 64
+	// spins is how often the lock is tried, some 40 µs, before the goroutine lets
+	// others run.
+	spins = 20_000
+)
+
+// lockFirst is Lock for the loop.
+func (l *registryLock) lockFirst() {
+	if l.TryLock() {
+		return
+	}
+	l.wanted.Store(true)
+	defer l.wanted.Store(false)
+	for range spins {
+		if l.TryLock() {
+			return
+		}
+	}
+	l.Lock()
+}
+
+// giveWay unlocks and locks again if the loop waits, and i, which counts tasks, is a
+// multiple of kept. It reports whether it did.
+func (l *registryLock) giveWay(i int) bool {
+	if i%kept != 0 || !l.wanted.Load() {
+		return false
+	}
+	l.Unlock()
+	for i := 0; l.wanted.Load() || !l.TryLock(); i++ {
+		if i >= spins {
+			runtime.Gosched()
+		}
+	}
+	return true
 }
 
 // record is the state of a task.
@@ -200,7 +249,7 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 		// before taking the lock, because it takes a microsecond
 		where = callerPlace()
 	}
-	w.mu.Lock()
+	w.mu.lockFirst()
 	defer w.mu.Unlock()
 	if w.now == 0 && e.At > 0 {
 		w.start = time.Now().Add(-e.At)
@@ -275,6 +324,9 @@ func (w *watched) Observe(e *aio.LoopEvent) {
 			w.addSlow(r.name, e)
 		}
 		if r.cancelled > 0 && r.steps == r.cancelled+2 && e.Task().Cancelling() > 0 {
+			if len(w.swallowed) == keptSwallowed {
+				w.swallowed = slices.Delete(w.swallowed, 0, 1)
+			}
 			w.swallowed = append(w.swallowed, fmt.Sprintf("task %s was cancelled and goes on, now awaiting %s", r.name, r.what))
 		}
 	case aio.TaskCancelled:
@@ -316,7 +368,7 @@ func (w *watched) lost(ec aio.ExceptionContext) {
 	if ec.Err != nil {
 		e.Text = ec.Err.Error()
 	}
-	w.mu.Lock()
+	w.mu.lockFirst()
 	defer w.mu.Unlock()
 	if len(w.errors) == keptDone {
 		w.errors = slices.Delete(w.errors, 0, 1)

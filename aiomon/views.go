@@ -110,23 +110,30 @@ func (v *taskView) heldBy(holders map[uint64]holder) {
 // records returns the records of the tasks, in the order in which they were created;
 // some may be done.
 func (w *watched) records() []*record {
+	var all []*record
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.order)
+	for n := len(w.order); cap(all) < n; n = len(w.order) {
+		// without the lock, because it may take a millisecond
+		w.mu.Unlock()
+		all = make([]*record, 0, n+n/8)
+		w.mu.Lock()
+	}
+	all = append(all, w.order...)
+	w.mu.Unlock()
+	return all
 }
 
-// each calls f with the record of each task, in the order in which they were created.
-// It holds the lock for a thousand tasks at a time, because the loop waits for the
-// lock.
+// each calls f with the record of each task, in the order in which they were created,
+// with the lock held.
 func (w *watched) each(f func(r *record)) {
-	for chunk := range slices.Chunk(w.records(), copied) {
-		w.mu.Lock()
-		for _, r := range chunk {
-			if r.state != "done" {
-				f(r)
-			}
+	records := w.records()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, r := range records {
+		if r.state != "done" {
+			f(r)
 		}
-		w.mu.Unlock()
+		w.mu.giveWay(i)
 	}
 }
 

@@ -187,10 +187,15 @@ func (w *watched) troubles() (all []Warning) {
 
 	tasks := map[uint64]waiting{}
 	byResource := map[uint64][]waiting{} // they are not ordered by waiting time
+	var hungriest waiting
+	starving := 0
 	w.each(func(r *record) {
 		switch {
 		case r.state == "ready" && now-r.since >= w.starving():
-			add("starving", r.name, "task %s has been ready for %v and has not run", r.name, (now - r.since).Round(time.Millisecond))
+			// a warning for each would be one for nearly every task of the loop
+			if starving++; starving == 1 || r.since < hungriest.since {
+				hungriest = waiting{name: r.name, since: r.since}
+			}
 		case r.state == "waiting" && (len(r.awaits) > 0 || r.resource != 0):
 			// awaits is not written after this
 			t := waiting{r.name, r.what, r.since, r.awaits, r.resource}
@@ -198,6 +203,9 @@ func (w *watched) troubles() (all []Warning) {
 			byResource[r.resource] = append(byResource[r.resource], t)
 		}
 	})
+	if starving > 0 {
+		add("starving", hungriest.name, "%s has been ready for %v and has not run", several(hungriest.name, starving), (now - hungriest.since).Round(time.Millisecond))
+	}
 	resources := w.loop.Resources()
 	holders := w.holdersOf(resources)
 	long := w.monitor.options.LongWait
@@ -264,7 +272,8 @@ func (w *watched) holdersOf(resources []aio.Resource) map[uint64]holder {
 	holders := map[uint64]holder{}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, r := range resources {
+	for i, r := range resources {
+		w.mu.giveWay(i)
 		if r.Holder == nil {
 			continue
 		}

@@ -26,6 +26,9 @@ function duration(ns) {
   return h ? `${h} h ${m} min` : `${m} min ${s % 60} s`;
 }
 
+// count shows a number of things.
+const count = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
+
 const state = {
   view: "tasks", extra: "", paused: false, overview: null, tasks: [], byKey: new Map(), shown: [], chosen: 0,
   sort: "age", down: true, open: null, tl: { records: [], start: 0, from: 0, to: 1, lanes: [], fit: true },
@@ -62,7 +65,7 @@ function drawLoops() {
   $("loops").replaceChildren(...state.overview.loops.map((l) => el("div", { class: "loop " + l.state.split(" ")[0], title:
     `${l.stats.Passes} passes, ${l.stats.Steps} steps, ${l.stats.Callbacks} callbacks, longest delay of a timer ${duration(l.stats.MaxLag)}` },
   el("span", { class: "dot" }), el("b", {}, l.name), l.state,
-  el("span", { class: "dim" }, `${l.stats.Tasks} tasks · ${l.stats.Timers} timers · ${l.stats.Jobs} jobs`))));
+  el("span", { class: "dim" }, `${count(l.stats.Tasks, "task")} · ${count(l.stats.Timers, "timer")} · ${count(l.stats.Jobs, "job")}`))));
 }
 
 function show(view, extra = "") {
