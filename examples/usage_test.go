@@ -19,7 +19,7 @@ import (
 func programs() []string {
 	names := []string{"chat", "crawl", "kv", "ports/mqtt/mqttc", "ports/smtp/mail", "proxy", "raft", "treehash"}
 	if runtime.GOOS != "windows" {
-		names = append(names, "procs")
+		names = append(names, "ports/supervisor/supervise", "procs")
 	}
 	return names
 }
