@@ -23,17 +23,17 @@ var variants = []specimen{
 	{name: "lease renewed by sending", kind: "split brain", within: 60, world: variantLease},
 	{name: "job given to another", kind: "split brain", within: 60, world: variantJob},
 
-	{name: "addition after a reconnect", kind: "retry over the network", within: 60, world: variantReconnect},
+	{name: "addition after a reconnect", kind: "retry over the network", within: 200, world: variantReconnect},
 	{name: "datagram until it is acknowledged", kind: "retry over the network", within: 60, world: variantResend},
 	{name: "order at two servers", kind: "retry over the network", within: 60, world: variantFailover},
 
 	{name: "log flushed later", kind: "crash before the disk", within: 100, world: variantFlush},
-	{name: "replica later", kind: "crash before the disk", within: 100, world: variantReplica},
+	{name: "replica later", kind: "crash before the disk", within: 200, world: variantReplica},
 	{name: "message acknowledged before the work", kind: "crash before the disk", within: 60, world: variantConsumer},
 
-	{name: "protocol that closes at EOF", kind: "half-close", within: 60, world: variantUpload},
+	{name: "protocol that closes at EOF", kind: "half-close", within: 200, world: variantUpload},
 	{name: "writer that stops at EOF", kind: "half-close", within: 60, world: variantShipper},
-	{name: "relay", kind: "half-close", within: 60, world: variantRelay},
+	{name: "relay", kind: "half-close", within: 200, world: variantRelay},
 
 	{name: "list without an end", kind: "abort", within: 60, world: variantFeed},
 	{name: "cache of a part", kind: "abort", fail: variantCache},
@@ -470,7 +470,7 @@ func storeUntilCrash(ctx context.Context, w *aiotest.World, db *aiotest.Host) ([
 		}
 		return nil
 	})
-	if err := aio.Sleep(ctx, 2*time.Second-aiotest.Between(ctx, 0, 2*time.Second)); err != nil {
+	if err := aio.Sleep(ctx, 500*ms-aiotest.Between(ctx, 0, 500*ms)); err != nil {
 		return nil, err
 	}
 	db.Crash()
