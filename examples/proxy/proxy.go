@@ -60,9 +60,10 @@ func (p *proxy) counters() {
 		p.total, p.open, p.connectFailure, p.handshakeFailure, p.upBytes, p.downBytes)
 }
 
-// handle forwards one connection.
-func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
-	defer w.Close()
+// handle forwards one connection. If it is cancelled, it resets both connections: EOF
+// would look like the end of the data.
+func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) (err error) {
+	defer func() { end(w, err) }()
 	if p.clientTLS != nil {
 		if err := w.StartTLS(ctx, p.clientTLS, nil); err != nil {
 			return p.failed(w, &p.handshakeFailure, err)
@@ -77,14 +78,14 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 	defer func() { p.open-- }()
 	var upR *aio.StreamReader
 	var upW *aio.StreamWriter
-	err := aio.Timeout(ctx, p.connectTimeout, func(ctx context.Context) (err error) {
+	err = aio.Timeout(ctx, p.connectTimeout, func(ctx context.Context) (err error) {
 		upR, upW, err = aio.OpenConnection(ctx, p.to, &aio.ConnectionOptions{TLS: p.serverTLS, HappyEyeballsDelay: 250 * time.Millisecond})
 		return err
 	})
 	if err != nil {
 		return p.failed(w, &p.connectFailure, err)
 	}
-	defer upW.Close()
+	defer func() { end(upW, err) }()
 	// TLS cannot close one direction only: EOF on a TLS connection ends both
 	// directions.
 	down := &counting{n: &p.downBytes}
@@ -153,6 +154,14 @@ func (p *proxy) silence(ctx context.Context, c *counting) error {
 		}
 	}
 	return errors.New("no answer")
+}
+
+// end closes a connection, or resets it if its task ends with an error.
+func end(w *aio.StreamWriter, err error) {
+	if err != nil {
+		reset(w)
+	}
+	w.Close()
 }
 
 // reset closes a connection so that its peer gets an error rather than the end of the

@@ -253,3 +253,92 @@ func TestFailEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// A connection is cancelled at every moment: its client gets an error or the whole answer,
+// never EOF after a part of it. Afterwards the proxy serves the next client.
+func TestCancelEverywhere(t *testing.T) {
+	answer := bytes.Repeat([]byte("0123456789abcdef"), 250)
+	sweep := aiotest.Sweep{Network: true, Schedules: stage.Amount(1, 5, 20)}
+	r := aiotest.CancelEverywhere(t, sweep, func(ctx context.Context, c *aiotest.Cancelled) error {
+		server, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			defer w.Close()
+			if line, err := r.ReadLine(ctx); err != nil || string(line) != "GET /\r\n" {
+				return nil // the proxy has not passed on the request
+			}
+			for rest := answer; len(rest) > 0; rest = rest[1000:] {
+				if _, err := w.Write(rest[:1000]); err != nil {
+					return nil
+				}
+				if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, "localhost:443", nil)
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		p := &proxy{
+			to: "localhost:443", limit: 1, connectTimeout: time.Second, linger: time.Second, grace: time.Second,
+			log: func(string, ...any) {}, slots: aio.NewSemaphore(1),
+		}
+		first := true
+		mid, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+			if !first {
+				return p.handle(ctx, r, w)
+			}
+			first = false
+			err := c.Do(ctx, func(ctx context.Context) error { return p.handle(ctx, r, w) })
+			end(w, err) // also if it was cancelled before it began
+			if c.Happened() && errors.Is(err, aio.ErrCancelled) {
+				return nil
+			}
+			return err
+		}, "localhost:8080", nil)
+		if err != nil {
+			return err
+		}
+		var got []byte
+		ask := func(ctx context.Context) error {
+			got = nil
+			r, w, err := aio.OpenConnection(ctx, "localhost:8080", nil)
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			if _, err := w.Write([]byte("GET /\r\n")); err != nil {
+				return err
+			}
+			for {
+				part, err := r.Read(ctx, 1<<16)
+				if got = append(got, part...); err != nil || len(part) == 0 {
+					return err
+				}
+			}
+		}
+		err = aio.Timeout(ctx, time.Minute, ask)
+		switch {
+		case errors.Is(err, aio.ErrTimeout), err != nil && !c.Happened():
+			return err
+		case !bytes.HasPrefix(answer, got):
+			return fmt.Errorf("a client got %d bytes that differ from the sent ones", len(got))
+		case err == nil && len(got) < len(answer):
+			return fmt.Errorf("a client got %d bytes and then EOF, as if they were all", len(got))
+		}
+		if err := aio.Timeout(ctx, time.Minute, ask); err != nil || len(got) != len(answer) {
+			return fmt.Errorf("the next client got %d bytes: %w", len(got), err)
+		}
+		if err := mid.Shutdown(ctx, 10*time.Second); err != nil {
+			return err
+		}
+		if p.open != 0 || p.slots.Locked() {
+			return fmt.Errorf("%d connections are open, slots taken: %v", p.open, p.slots.Locked())
+		}
+		return nil
+	})
+	t.Logf("cancelled at %d moments", r.Moments)
+	if r.Moments < 20 {
+		t.Error("too few")
+	}
+}
