@@ -31,6 +31,13 @@
 // the ctx of the task is done: the context that they pass to database/sql ends only
 // when the await is cancelled, or when a context that the caller has derived is done.
 //
+// # Transactions and connections
+//
+// A Tx or a Conn executes one statement at a time. Calls of several tasks with the same
+// one take turns. During a range loop over its rows, a call with the same Tx or Conn
+// fails with an error that matches [aio.ErrUsage], however many rows there are: read the
+// rows into a slice first, or use another connection.
+//
 // # Errors
 //
 // Each call that awaits may return the errors of an await, which the documentation of
@@ -75,8 +82,17 @@ func Exec(ctx context.Context, db Execer, query string, args ...any) (sql.Result
 	if db == nil {
 		return nil, usage("Exec", "the database is nil")
 	}
-	return Do(ctx, func(ctx context.Context) (sql.Result, error) {
-		return db.ExecContext(ctx, query, args...)
+	s, err := enter("Exec", db, false)
+	if err != nil {
+		return nil, err
+	}
+	defer s.leave(false)
+	return Do(ctx, func(ctx context.Context) (result sql.Result, err error) {
+		err = s.statement(ctx, func() (err error) {
+			result, err = db.ExecContext(ctx, query, args...)
+			return err
+		})
+		return result, err
 	})
 }
 

@@ -363,6 +363,118 @@ func TestAfterCancellation(t *testing.T) {
 	})
 }
 
+// Within a range loop over rows another call with the same Tx or Conn is refused, however
+// many rows there are. With another connection it works.
+func TestOpenRows(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		calls := func(ctx context.Context, with aiosql.Execer) map[string]error {
+			_, exec := aiosql.Exec(ctx, with, "log x")
+			_, row := aiosql.QueryRow(ctx, with, aiosql.Column[int], "count 1")
+			errs := map[string]error{"Exec": exec, "QueryRow": row}
+			for _, err := range aiosql.Query(ctx, with, aiosql.Column[int], "count 1") {
+				errs["Query"] = err
+			}
+			if b, ok := with.(aiosql.Beginner); ok {
+				errs["WithTx"] = aiosql.WithTx(ctx, b, nil, func(context.Context, *sql.Tx) error { return nil })
+			}
+			return errs
+		}
+		test := func(what string, with, same aiosql.Execer) error {
+			for _, rows := range []int{1, 600, 3000} {
+				n := 0
+				for _, err := range aiosql.Query(ctx, with, aiosql.Column[int], fmt.Sprint("count ", rows)) {
+					if err != nil {
+						return err
+					}
+					if n++; n == 1 || n == rows {
+						for call, err := range calls(ctx, same) {
+							matches(t, fmt.Sprintf("%s: %s in row %d of %d", what, call, n, rows), err, aio.ErrUsage)
+						}
+						other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+							for call, err := range calls(ctx, same) {
+								matches(t, what+": "+call+" in another task", err, aio.ErrUsage)
+							}
+							return nil
+						}))
+						if _, err := other.Await(ctx); err != nil {
+							return err
+						}
+						for call, err := range calls(ctx, db) {
+							if err != nil {
+								t.Errorf("%s: %s with another connection: %v", what, call, err)
+							}
+						}
+					}
+				}
+				if n != rows {
+					t.Errorf("%s: %d rows, want %d", what, n, rows)
+				}
+				for range aiosql.Query(ctx, with, aiosql.Column[int], "count 3000") {
+					break
+				}
+				for call, err := range calls(ctx, same) {
+					if err != nil {
+						t.Errorf("%s: %s after the rows: %v", what, call, err)
+					}
+				}
+			}
+			return nil
+		}
+		err := aiosql.WithTx(ctx, db, nil, func(_ context.Context, tx *sql.Tx) error { return test("Tx", tx, tx) })
+		if err != nil {
+			return err
+		}
+		return aiosql.WithConn(ctx, db, func(ctx context.Context, conn *sql.Conn) error {
+			if err := test("Conn", conn, conn); err != nil {
+				return err
+			}
+			return aiosql.WithTx(ctx, conn, nil, func(_ context.Context, tx *sql.Tx) error { return test("Tx of a Conn", tx, tx) })
+		})
+	})
+}
+
+// The calls of several tasks with one Tx take turns. A task that waits for its turn can
+// be cancelled.
+func TestTurns(t *testing.T) {
+	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+		return aiosql.WithTx(ctx, db, nil, func(ctx context.Context, tx *sql.Tx) error {
+			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				for range 100 {
+					tg.Go(func(ctx context.Context) error {
+						_, err := aiosql.QueryRow(ctx, tx, aiosql.Column[int], "count 10")
+						return err
+					})
+					tg.Go(func(ctx context.Context) error {
+						_, err := aiosql.Exec(ctx, tx, "log x")
+						return err
+					})
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			stuck := aio.CreateTask(ctx, func(ctx context.Context) (sql.Result, error) { return aiosql.Exec(ctx, tx, "stuck") })
+			if _, _, err := aio.Receive(ctx, s.running); err != nil {
+				return err
+			}
+			waits := aio.CreateTask(ctx, func(ctx context.Context) (sql.Result, error) { return aiosql.Exec(ctx, tx, "log x") })
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			waits.Cancel()
+			_, err = waits.Await(ctx)
+			matches(t, "the call that waits", err, aio.ErrCancelled)
+			if stuck.Done() {
+				t.Error("the statement is done")
+			}
+			close(s.release)
+			_, err = stuck.Await(ctx)
+			return err
+		})
+	})
+}
+
 // Many tasks share two connections.
 func TestManyTasks(t *testing.T) {
 	run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
@@ -453,6 +565,8 @@ func TestLoopClosed(t *testing.T) {
 				t.Error(err)
 			}
 			matches(t, "the call", <-ended, aio.ErrLoopClosed)
+			_, err = aiosql.Exec(l.Context(), db, "log x")
+			matches(t, "a call with the context of the closed loop", err, aio.ErrLoopClosed)
 			for end := time.Now().Add(time.Minute); s.busy(0) != 0 || db.Stats().InUse != 0; {
 				if time.Now().After(end) {
 					idle(t, s, db, "after a minute")

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -65,10 +66,23 @@ func (s *server) busy(n int) int {
 	return s.count
 }
 
-func (s *server) Connect(context.Context) (driver.Conn, error) { return &conn{s}, nil }
+func (s *server) Connect(context.Context) (driver.Conn, error) { return &conn{server: s}, nil }
 func (s *server) Driver() driver.Driver                        { return nil }
 
-type conn struct{ *server }
+// conn refuses statements while it has open rows, as most drivers do.
+type conn struct {
+	*server
+	open atomic.Int32
+}
+
+var errBusy = errors.New("the connection has open rows")
+
+func (c *conn) free() error {
+	if c.open.Load() > 0 {
+		return errBusy
+	}
+	return nil
+}
 
 func (c *conn) Prepare(string) (driver.Stmt, error) { return nil, errors.ErrUnsupported }
 func (c *conn) Close() error                        { return nil }
@@ -77,6 +91,9 @@ func (c *conn) Begin() (driver.Tx, error)           { return nil, errors.ErrUnsu
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if opts.ReadOnly { // simulates a server that does not respond
 		return nil, c.hang(ctx, "begin")
+	}
+	if err := c.free(); err != nil {
+		return nil, err
 	}
 	c.add("begin")
 	return c, nil
@@ -100,6 +117,9 @@ func (c *conn) hang(ctx context.Context, what string) error {
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.free(); err != nil {
+		return nil, err
+	}
 	c.busy(1)
 	defer c.busy(-1)
 	word, rest, _ := strings.Cut(query, " ")
@@ -128,7 +148,11 @@ func (c *conn) QueryContext(ctx context.Context, query string, _ []driver.NamedV
 	if word == "hang" && n == 0 {
 		return nil, c.hang(ctx, query)
 	}
+	if err := c.free(); err != nil {
+		return nil, err
+	}
 	c.busy(1)
+	c.open.Add(1)
 	return &rows{conn: c, ctx: ctx, n: n, hangs: word == "hang"}, nil
 }
 
@@ -141,7 +165,7 @@ type rows struct {
 }
 
 func (r *rows) Columns() []string { return []string{"n"} }
-func (r *rows) Close() error      { r.busy(-1); return nil }
+func (r *rows) Close() error      { r.open.Add(-1); r.busy(-1); return nil }
 func (r *rows) Next(to []driver.Value) error {
 	switch {
 	case r.i < r.n:

@@ -24,7 +24,8 @@ const maxBatch = 256
 // are read ahead.
 //
 // Each step suspends the calling task until there is a row. The loop body may await and
-// run other statements.
+// run other statements, but not on the same Tx or Conn: such a call fails with an error
+// that matches [aio.ErrUsage].
 //
 // An error ends the iteration; it is yielded as the last element with the zero value.
 // It is the error of the query, of a row, of scan, or of an await. Leaving the loop
@@ -53,12 +54,17 @@ func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 	case scan == nil:
 		return usage("Query", "the function that scans is nil")
 	}
+	s, err := enter("Query", db, true)
+	if err != nil {
+		return err
+	}
+	defer s.leave(true)
 	run, cancel := context.WithCancelCause(inner(ctx))
 	defer cancel(nil)
 	batches, left := make(chan []T, 1), make(chan struct{})
 	f, err := start(ctx, "Query", func() (struct{}, error) {
 		defer close(batches)
-		return struct{}{}, read(run, db, scan, query, args, batches, left)
+		return struct{}{}, s.statement(run, func() error { return read(run, db, scan, query, args, batches, left) })
 	})
 	if err != nil {
 		return err
@@ -174,20 +180,30 @@ func QueryRow[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, er
 	case scan == nil:
 		return zero, usage("QueryRow", "the function that scans is nil")
 	}
-	return Do(ctx, func(ctx context.Context) (T, error) {
-		rows, err := db.QueryContext(ctx, query, args...)
+	s, err := enter("QueryRow", db, false)
+	if err != nil {
+		return zero, err
+	}
+	defer s.leave(false)
+	return Do(ctx, func(ctx context.Context) (v T, err error) {
+		err = s.statement(ctx, func() error {
+			rows, err := db.QueryContext(ctx, query, args...)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			if !rows.Next() {
+				return cmp.Or(rows.Err(), sql.ErrNoRows)
+			}
+			if v, err = scan(rows); err != nil {
+				return err
+			}
+			return rows.Close()
+		})
 		if err != nil {
 			return zero, err
 		}
-		defer rows.Close()
-		if !rows.Next() {
-			return zero, cmp.Or(rows.Err(), sql.ErrNoRows)
-		}
-		v, err := scan(rows)
-		if err != nil {
-			return zero, err
-		}
-		return v, rows.Close()
+		return v, nil
 	})
 }
 

@@ -33,9 +33,23 @@ func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx
 	case body == nil:
 		return usage("WithTx", "the body is nil")
 	}
+	s, err := enter("WithTx", db, false)
+	if err != nil {
+		return err
+	}
+	defer s.leave(false)
 	// A transaction ends when the context of its BeginTx ends.
-	return with(ctx, "WithTx", func(life context.Context) (*sql.Tx, error) { return db.BeginTx(life, opts) },
-		body, (*sql.Tx).Commit, func(tx *sql.Tx) error {
+	return with(ctx, "WithTx", func(life context.Context) (tx *sql.Tx, err error) {
+		err = s.statement(life, func() (err error) {
+			tx, err = db.BeginTx(life, opts)
+			return err
+		})
+		return tx, err
+	},
+		func(ctx context.Context, tx *sql.Tx) error {
+			defer within(tx, db)()
+			return body(ctx, tx)
+		}, (*sql.Tx).Commit, func(tx *sql.Tx) error {
 			if err := tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
 				return err
 			}
