@@ -138,6 +138,7 @@ func (r *Runner) Close() error {
 		}
 		return l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
 	}))
+	l.closing.Store(true)
 	// Callbacks from other goroutines may have made more tasks. From here on
 	// nothing runs until the loop is closed, and work that is submitted is refused.
 	for range maxCancelRounds {

@@ -92,7 +92,7 @@ func enterSlow(ctx context.Context, call string) (caller, error) {
 	l := s.loop
 	if held, running := goid.Holder(&l.owner); held != running {
 		if held == 0 {
-			return caller{}, &callError{call, ErrNoRunningLoop}
+			return caller{}, l.notRunning(call)
 		}
 		return caller{}, l.wrongGoroutine(call)
 	}

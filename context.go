@@ -402,15 +402,32 @@ func values(ctx context.Context) context.Context {
 	}
 }
 
-// GetRunningLoop returns the running event loop that ctx belongs to, or
-// [ErrNoRunningLoop]. It never awaits, and any goroutine may call it. (asyncio:
-// get_running_loop)
+// GetRunningLoop returns the running event loop that ctx belongs to. Otherwise the error
+// matches [ErrNoRunningLoop], and also [ErrLoopClosed] if the loop is closed. It never
+// awaits, and any goroutine may call it. (asyncio: get_running_loop)
 func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	s, _ := scopeOf(ctx)
-	if s == nil || !s.loop.IsRunning() {
+	switch {
+	case s == nil:
 		return nil, ErrNoRunningLoop
+	case !s.loop.IsRunning():
+		return nil, s.loop.notRunning("")
 	}
 	return s.loop, nil
+}
+
+// errEndedLoop is matched by the error of a call with the context of a closed loop.
+var errEndedLoop = errors.Join(ErrNoRunningLoop, ErrLoopClosed)
+
+// notRunning returns the error of a call that needs the loop to run.
+func (l *Loop) notRunning(call string) error {
+	switch {
+	case l.closed.Load():
+		return usagef(call, "the event loop of the context is closed").as(errEndedLoop)
+	case call == "":
+		return ErrNoRunningLoop
+	}
+	return &callError{call, ErrNoRunningLoop}
 }
 
 // loopOf returns the loop of ctx for a call that uses the loop's state without

@@ -218,21 +218,32 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T], opts ...TaskOption) *C
 	if err := l.made("RunCoroutineThreadsafe"); err != nil {
 		panic(err)
 	}
-	c := &threadsafeCall[T]{coro: coro, opts: opts, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
+	return runThreadsafe(l, coro, false, opts)
+}
+
+// runThreadsafe is RunCoroutineThreadsafe without checks. With late, a loop that is
+// ending accepts the coroutine while it waits for the tasks that it has cancelled: they
+// may need it to clean up.
+func runThreadsafe[T any](l *Loop, coro Coro[T], late bool, opts []TaskOption) *ConcurrentFuture[T] {
+	c := &threadsafeCall[T]{coro: coro, opts: opts, late: late, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
 	// A loop that is ending refuses here already. If it refused later, inside the
 	// loop, a steady stream of submissions could keep it from ending.
-	if l.ending.Load() || !l.submit(c) {
+	if !l.accepts(late) || !l.submit(c) {
 		c.abandon()
 	}
 	return &c.out
 }
+
+// accepts reports whether the loop accepts a coroutine of another goroutine.
+func (l *Loop) accepts(late bool) bool { return !l.ending.Load() || late && !l.closing.Load() }
 
 // threadsafeCall takes a coroutine into a loop and its outcome back out.
 type threadsafeCall[T any] struct {
 	out  ConcurrentFuture[T] // its producer is the loop
 	coro Coro[T]
 	opts []TaskOption
+	late bool
 	task *Task[T] // owned by the loop's token
 }
 
@@ -244,7 +255,7 @@ func (c *threadsafeCall[T]) run(f *future) {
 	case c.task != nil:
 		reason, _ := asCancelled(c.out.err)
 		c.task.cancel(reason)
-	case c.out.producer.ending.Load(): // a task would be cancelled at once
+	case !c.out.producer.accepts(c.late): // a task would be cancelled at once
 		c.abandon()
 	case !c.out.Cancelled():
 		c.start()

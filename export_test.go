@@ -145,13 +145,24 @@ func Gate(ctx context.Context) int {
 
 // HurryBlocked makes loops notice after a short time that they are blocked. undo restores
 // the time.
-func HurryBlocked() (undo func()) {
-	patience := blockedPatience.Swap(int64(20 * time.Millisecond))
-	again := blockedAgain.Swap(int64(10 * time.Millisecond))
+func HurryBlocked() (undo func()) { return NoticeBlocked(20*time.Millisecond, 10*time.Millisecond) }
+
+// NoticeBlocked makes loops notice after the given times that they are blocked.
+func NoticeBlocked(first, second time.Duration) (undo func()) {
+	patience := blockedPatience.Swap(int64(first))
+	again := blockedAgain.Swap(int64(second))
 	return func() {
 		blockedPatience.Store(patience)
 		blockedAgain.Store(again)
 	}
+}
+
+// Begun returns the number of calls of other goroutines that the loop has begun and that
+// wait.
+func Begun(l *Loop) int {
+	l.inbox.mu.Lock()
+	defer l.inbox.mu.Unlock()
+	return len(l.inbox.begun)
 }
 
 // CallbacksOf is how many entries a future has that is not done, with gaps and the tasks

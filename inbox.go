@@ -23,9 +23,13 @@ type inbox struct {
 	// whether somebody checks now and then if the loop is blocked (inbox_blocked.go)
 	watched atomic.Bool
 
-	mu       sync.Mutex
-	events   []readyEntry
-	taken    uint64       // how often the loop has taken events
+	mu     sync.Mutex
+	events []readyEntry
+	taken  uint64 // how often the loop has taken events
+	// calls of other goroutines that the loop has begun and that wait
+	// (inbox_blocked.go)
+	begun    map[refusable]struct{}
+	stuck    blockedLook  // when calls were refused last
 	signals  []readyEntry // taken by signalsRead only
 	sleeping bool         // the loop waits and has not been woken yet
 	promised bool         // the caller of postAsleep has not called wakeUp yet
@@ -45,6 +49,11 @@ func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	in := &l.inbox
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	return in.put(list, e, quiet)
+}
+
+// put is postTo while the inbox is locked.
+func (in *inbox) put(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	if in.closed {
 		return false
 	}

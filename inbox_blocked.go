@@ -12,11 +12,17 @@ package aio
 // state lasts only while a task or callback blocks the loop, which none may do. Then
 // the calls that wait in the inbox are refused with an error that names the place.
 //
-// A Read that the loop has started and that waits for data is not detected, because it
-// is not in the inbox. The watchdog still reports the step that blocks the loop.
+// Calls that the loop has begun, such as a Read for which no data has arrived, are
+// refused too, but later: most of them have nothing to do with what blocks the loop,
+// and lose their connection. If there are no calls in the inbox, a check marks the inbox
+// as full. A loop that makes a pass until the next check takes "nothing" out of it.
+//
+// A library retries a call that has failed. While the loop is blocked in the same place
+// and has not made a pass since, the next call is refused at once.
 
 import (
 	"bytes"
+	"maps"
 	"runtime"
 	"runtime/pprof"
 	"slices"
@@ -30,55 +36,183 @@ import (
 // shorten them.
 var blockedPatience, blockedAgain atomic.Int64
 
+// begunPatience is how many times blockedPatience the loop has taken nothing before
+// calls that it has begun are refused.
+const begunPatience = 4
+
 func init() {
 	blockedPatience.Store(int64(time.Second))
 	blockedAgain.Store(int64(250 * time.Millisecond))
 }
 
-// refusable is an entry of the inbox for which a goroutine waits and which only the
-// loop can complete.
+// refusable is a call for which a goroutine waits and which only the loop can complete.
 type refusable interface {
-	// refuse ends the call with err. The loop will not run the entry.
+	// refuse ends the call with err, unless it is done or the loop works on it.
 	refuse(err error)
+}
+
+// blockedLook is what a check has seen.
+type blockedLook struct {
+	taken uint64    // inbox.taken
+	since time.Time // when the loop was first seen with that
+	stack string    // of what blocks the loop, "" if it is not known to be blocked
 }
 
 // postBlocked is post for a refusable entry.
 func (l *Loop) postBlocked(r runnable) bool {
-	if !l.post(readyEntry{r, nil}, false) {
-		return false
-	}
 	in := &l.inbox
-	if in.watched.Load() || l.virtual || l.bubble {
-		return true // under a virtual clock the loop detects the deadlock
+	in.mu.Lock()
+	ok, stuck := in.put(&in.events, readyEntry{r, nil}, false), in.stuck
+	again := stuck.stack != "" && stuck.taken == in.taken
+	in.mu.Unlock()
+	switch {
+	case !ok:
+		return false
+	case again:
+		if place, stack := blockedPlace(); stack == stuck.stack {
+			l.refuseBlocked(stuck, place, false)
+		}
 	}
-	if in.watched.CompareAndSwap(false, true) {
-		in.mu.Lock()
-		taken := in.taken
-		in.mu.Unlock()
-		time.AfterFunc(time.Duration(blockedPatience.Load()), func() { l.lookBlocked(taken, "") })
-	}
+	l.watchBlocked()
 	return true
 }
 
-// lookBlocked checks whether calls in the inbox have to be refused: whether the loop
-// has taken nothing since taken, and is blocked in the place before, which is "" at the
-// first check. It checks again as long as there are such calls.
-func (l *Loop) lookBlocked(taken uint64, before string) {
-	in := &l.inbox
-	var place, stack string
-	if in.stuckSince(taken) {
-		place, stack = blockedPlace()
+// outsideCall is a call of a goroutine that does not hold the token. The loop takes it
+// each time that it works on it; in the meantime it may be refused, which takes it over.
+// In a call of a task, which is never refused, done is nil.
+type outsideCall struct {
+	done  chan struct{}
+	state atomic.Int32
+	begun bool // begin was called
+}
+
+// The states of an outsideCall.
+const (
+	callFree = iota
+	callTaken
+	callOver // refused
+)
+
+// begin notes that the loop has begun the call, which is not done. self is the call.
+func (c *outsideCall) begin(l *Loop, self refusable) {
+	c.begun = true
+	l.callBegun(self)
+}
+
+// wait waits until the call is done.
+func (c *outsideCall) wait(l *Loop, self refusable) {
+	<-c.done
+	if c.begun {
+		l.callEnded(self)
 	}
-	again := blockedPatience.Load()
+}
+
+// take takes the call for the loop, which may have it already, and reports whether it
+// has to go on: it has not if the call was refused.
+func (c *outsideCall) take() bool {
+	return c.done == nil || c.state.CompareAndSwap(callFree, callTaken) || c.state.Load() == callTaken
+}
+
+// release ends take for a call that is not done.
+func (c *outsideCall) release() {
+	if c.done != nil {
+		c.state.Store(callFree)
+	}
+}
+
+// finish tells the goroutine that the call is done. It has no effect on one that was
+// refused.
+func (c *outsideCall) finish() {
+	if c.state.Load() != callOver {
+		close(c.done)
+	}
+}
+
+// takeOver takes the call in order to refuse it.
+func (c *outsideCall) takeOver() bool { return c.state.CompareAndSwap(callFree, callOver) }
+
+// callBegun notes that the loop has begun a call, for which another goroutine waits.
+func (l *Loop) callBegun(r refusable) {
+	in := &l.inbox
+	in.mu.Lock()
+	if in.begun == nil {
+		in.begun = map[refusable]struct{}{}
+	}
+	in.begun[r] = struct{}{}
+	in.mu.Unlock()
+	l.watchBlocked()
+}
+
+// callEnded notes that the goroutine does not wait any more.
+func (l *Loop) callEnded(r refusable) {
+	in := &l.inbox
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.begun, r)
+}
+
+// watchBlocked checks from time to time whether the loop is blocked, until no call waits
+// for it.
+func (l *Loop) watchBlocked() {
+	in := &l.inbox
+	// under a virtual clock the loop detects the deadlock
+	if in.watched.Load() || l.virtual || l.bubble || !in.watched.CompareAndSwap(false, true) {
+		return
+	}
+	l.lookLater(in.look(l.running.Load(), blockedLook{}), time.Duration(blockedPatience.Load()))
+}
+
+func (l *Loop) lookLater(seen blockedLook, after time.Duration) {
+	time.AfterFunc(after, func() { l.lookBlocked(seen) })
+}
+
+// look returns a new look at the loop, or before if the loop has taken nothing since.
+func (in *inbox) look(running bool, before blockedLook) blockedLook {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if running && !in.sleeping && !before.since.IsZero() && in.taken == before.taken {
+		return before
+	}
+	in.full.Store(true) // so that the next pass takes something
+	return blockedLook{taken: in.taken, since: time.Now()}
+}
+
+// lookBlocked checks whether calls have to be refused: whether the loop has taken
+// nothing since the check before, and is blocked in the same place.
+func (l *Loop) lookBlocked(before blockedLook) {
+	in := &l.inbox
+	now, again := in.look(l.running.Load(), before), blockedPatience.Load()
+	if now == before {
+		var place string
+		if place, now.stack = blockedPlace(); now.stack != "" {
+			if now.stack == before.stack {
+				l.refuseBlocked(now, place, time.Since(now.since) > time.Duration(begunPatience*again))
+			}
+			again = blockedAgain.Load()
+		}
+	}
+	in.mu.Lock()
+	rest := !in.closed && (len(in.begun) > 0 || slices.ContainsFunc(in.events, isRefusable))
+	in.watched.Store(rest)
+	in.mu.Unlock()
+	if rest {
+		l.lookLater(now, time.Duration(again))
+	}
+}
+
+func isRefusable(e readyEntry) bool {
+	_, ok := e.r.(refusable)
+	return ok
+}
+
+// refuseBlocked refuses the calls in the inbox of a loop that is blocked in place, and
+// those that it has begun if all is set, unless the loop has taken something.
+func (l *Loop) refuseBlocked(seen blockedLook, place string, all bool) {
+	in := &l.inbox
 	var refused []refusable
 	in.mu.Lock()
-	switch {
-	case in.taken != taken:
-		taken, stack = in.taken, ""
-	case stack == "":
-	case stack != before:
-		again = blockedAgain.Load()
-	default:
+	if in.taken == seen.taken {
+		in.stuck = seen
 		in.events = slices.DeleteFunc(in.events, func(e readyEntry) bool {
 			r, ok := e.r.(refusable)
 			if ok {
@@ -86,23 +220,17 @@ func (l *Loop) lookBlocked(taken uint64, before string) {
 			}
 			return ok
 		})
+		if all {
+			refused = slices.AppendSeq(refused, maps.Keys(in.begun))
+			clear(in.begun)
+		}
 	}
-	rest := slices.ContainsFunc(in.events, func(e readyEntry) bool { _, ok := e.r.(refusable); return ok })
-	in.watched.Store(rest)
 	in.mu.Unlock()
-	if rest {
-		time.AfterFunc(time.Duration(again), func() { l.lookBlocked(taken, stack) })
-	}
 	for _, r := range refused {
+		// Not a *net.OpError, because libraries retry after an error of the
+		// network.
 		r.refuse(usagef("", "the event loop, which has to do this, is blocked: a task or callback waits %s. If that one waits for this call, nothing goes on: call what blocks by aio.ToThread", place))
 	}
-}
-
-// stuckSince reports whether nothing was taken since taken.
-func (in *inbox) stuckSince(taken uint64) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.taken == taken && len(in.events) > 0
 }
 
 // waitsForGoroutine holds the states, as in the runtime's tracebacks, of a goroutine
@@ -121,7 +249,7 @@ func blockedPlace() (place, stack string) {
 	var buf bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&buf, 2) // a bytes.Buffer never fails
 	var stacks []string
-	for _, record := range strings.Split(buf.String(), "\n\n") {
+	for _, record := range strings.Split(strings.TrimSpace(buf.String()), "\n\n") {
 		state, at, holds := tokenHolder(record)
 		if !holds {
 			continue

@@ -44,7 +44,9 @@ type Loop struct {
 	// close the loop: it accepts no more tasks from other goroutines. Any goroutine
 	// may read it.
 	ending atomic.Bool
-	runErr error
+	// closing is set after the tasks and jobs that were there have ended
+	closing atomic.Bool
+	runErr  error
 	// makes the choices that asyncio's order leaves open; nil in ordinary loops
 	director plug.Director
 	clock

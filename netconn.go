@@ -36,6 +36,7 @@ type netConn struct {
 	local, remote net.Addr
 	halfCloses    bool // CloseWrite is possible
 	secure        bool // TLS closes both directions together
+	forTasks      bool // as in Dialer
 
 	closed atomic.Bool // Close was called
 	// refused is why a call was refused. A library that then closes the connection
@@ -79,12 +80,12 @@ type callQueue = chain[connCall, *connCall]
 // connCall is a Read or Write. The loop owns it until it is done, then its caller.
 type connCall struct {
 	links[connCall]
-	half   *connHalf
-	p      []byte
-	n      int
-	err    error
-	waiter *waiter       // of a task
-	done   chan struct{} // of another goroutine
+	half        *connHalf
+	p           []byte
+	n           int
+	err         error
+	waiter      *waiter // of a task
+	outsideCall         // of another goroutine
 }
 
 var _ linked[connCall] = (*connCall)(nil)
@@ -107,6 +108,8 @@ var _ linked[connCall] = (*connCall)(nil)
 //
 //   - A library that reads and writes in the goroutine of its caller can be called in a
 //     task of t's loop without changes: where it would block, the task is suspended.
+//   - One that also reads ahead in a goroutine while it writes, such as pgx.Conn, needs
+//     a connection of a [Dialer] with ForTasks.
 //   - A library that has its own goroutines, and whose caller waits for one of them on
 //     a channel or a lock, blocks the loop if a task calls it. Its goroutines wait for
 //     the loop, so neither makes progress: a deadlock. [net/http.Client], gRPC,
@@ -115,12 +118,12 @@ var _ linked[connCall] = (*connCall)(nil)
 //   - A server library that calls a handler in its own goroutines can use the loop's
 //     connections while the loop runs.
 //
-// NewConn detects this deadlock in part. Suppose a goroutine waits in a Read or Write
-// that the loop has not started, and a task or callback blocks the loop on a channel or
-// a lock for more than a second. Then the Read or Write fails with an error that
-// matches [ErrUsage] and names the place. A [Dialer] and the Accept of a [Listen] do
-// the same. A goroutine whose Read the loop has already started, and for which no data
-// arrives, is not detected; [Loop.StartWatchdog] reports the step that blocks the loop.
+// NewConn detects this deadlock. Suppose a goroutine waits in a Read or Write, and a
+// task or callback blocks the loop on a channel or a lock for more than a second. Then
+// the Read or Write fails with an error that matches [ErrUsage] and names the place; if
+// the loop has already begun it, that happens after some five seconds. A [Dialer] and
+// the Accept of a [Listen] do the same. Until the loop continues, further calls fail at
+// once. [Loop.StartWatchdog] also reports steps that block the loop for other reasons.
 // docs/service.md has a table of well-known libraries.
 //
 // Read waits for data; up to 16 KiB are read ahead. Write waits while the transport's
@@ -149,7 +152,9 @@ var _ linked[connCall] = (*connCall)(nil)
 //
 // NewConn panics with [ErrWrongGoroutine], with ErrLoopClosed if the loop is closed,
 // and with ErrUsage if t is not a transport of this package. asyncio has no equivalent.
-func NewConn(t Transport) net.Conn {
+func NewConn(t Transport) net.Conn { return newConn(t) }
+
+func newConn(t Transport) *netConn {
 	own, ok := t.(interface{ common() *endpoint })
 	if !ok {
 		misuse("NewConn", "a %T is not a transport of this package", t)
@@ -209,11 +214,14 @@ func (h *connHalf) do(name string, p []byte) (int, error) {
 	if h.conn.loop.holdsToken() {
 		return h.await(name, p)
 	}
-	call := &connCall{half: h, p: p, done: make(chan struct{})}
+	if h.conn.forTasks && !h.write && !h.conn.closed.Load() {
+		return 0, h.opError(errForTasks{})
+	}
+	call := &connCall{half: h, p: p, outsideCall: outsideCall{done: make(chan struct{})}}
 	if !h.conn.loop.postBlocked(call) {
 		return 0, h.opError(errConnLoop)
 	}
-	<-call.done
+	call.wait(h.conn.loop, call)
 	return call.n, call.err
 }
 
@@ -245,6 +253,8 @@ func (h *connHalf) await(name string, p []byte) (int, error) {
 func (call *connCall) run(*future) {
 	if call.half.begin(call) {
 		close(call.done)
+	} else {
+		call.begin(call.half.conn.loop, call)
 	}
 }
 
@@ -256,9 +266,11 @@ func (call *connCall) abandon() {
 
 // refuse implements refusable.
 func (call *connCall) refuse(err error) {
-	call.half.conn.refused.Store(&err)
-	call.err = call.half.opError(err)
-	close(call.done)
+	if call.takeOver() {
+		call.half.conn.refused.Store(&err)
+		call.err = err
+		close(call.done)
+	}
 }
 
 // begin starts a call and reports whether it is done. If not, the call is in the queue.
@@ -271,21 +283,38 @@ func (h *connHalf) begin(call *connCall) (done bool) {
 		return true
 	}
 	h.calls.push(call)
+	if h.write && h.conn.forTasks && h.conn.held {
+		h.conn.grow()
+		h.conn.held = false
+		h.conn.t.ResumeReading()
+	}
 	return false
 }
 
 // pump makes as much progress as possible.
 func (h *connHalf) pump() {
-	for h.calls.head != nil && h.advance(h.calls.head) {
+	for h.calls.head != nil && h.resume(h.calls.head) {
 		h.pop()
 	}
+}
+
+// resume is advance for a call in the queue.
+func (h *connHalf) resume(call *connCall) bool {
+	if !call.take() {
+		return true // it was refused
+	}
+	done := h.advance(call)
+	if !done {
+		call.release()
+	}
+	return done
 }
 
 // pop removes the first call, which is done, from the queue.
 func (h *connHalf) pop() {
 	call := h.calls.pop()
 	if call.done != nil {
-		close(call.done)
+		call.finish()
 	} else {
 		call.waiter.wake()
 	}
@@ -371,10 +400,8 @@ func (c *netConn) makeRoom() {
 	if len(c.in) > 0 {
 		return
 	}
-	if c.in = nil; c.page != nil {
-		connPages.Put(c.page)
-		c.page = nil
-	}
+	c.in = nil
+	c.dropPage()
 	if c.held {
 		c.held = false
 		c.t.ResumeReading()
@@ -383,9 +410,28 @@ func (c *netConn) makeRoom() {
 
 // holdIfFull pauses reading if in has no room.
 func (c *netConn) holdIfFull() {
-	if len(c.in) > 0 && len(c.in) == cap(c.in) && !c.held {
+	switch {
+	case len(c.in) == 0 || len(c.in) < cap(c.in) || c.held:
+	case c.forTasks && c.writes.calls.head != nil:
+		// The peer may read only after it has written.
+		c.grow()
+	default:
 		c.held = true
 		c.t.PauseReading()
+	}
+}
+
+// grow makes room in in, which is full.
+func (c *netConn) grow() {
+	c.in = slices.Grow(c.in, len(c.in))
+	c.dropPage()
+}
+
+// dropPage releases the page, which in does not use any more.
+func (c *netConn) dropPage() {
+	if c.page != nil {
+		connPages.Put(c.page)
+		c.page = nil
 	}
 }
 
@@ -396,13 +442,22 @@ func (c *netConn) putBack(p []byte) {
 	}
 	rest := c.in
 	c.in = append(slices.Clip(slices.Clone(p)), rest...)
-	if c.page != nil {
-		connPages.Put(c.page)
-		c.page = nil
-	}
+	c.dropPage()
 	c.holdIfFull()
 	c.reads.pump()
 }
+
+// errForTasks is the error of a Read that Dialer.ForTasks refuses. pgx continues after a
+// timeout, and so does crypto/tls after a temporary error.
+type errForTasks struct{}
+
+func (errForTasks) Error() string {
+	return "aio: Conn.Read: called outside of a task of the loop, for a connection of Dialer.ForTasks; if a task waits for this Read, call what waits by aio.ToThread"
+}
+
+func (errForTasks) Timeout() bool   { return true }
+func (errForTasks) Temporary() bool { return true }
+func (errForTasks) Unwrap() []error { return []error{ErrUsage, os.ErrDeadlineExceeded} }
 
 // errConnLoop is the cause of a connection that was closed with its loop.
 var errConnLoop = fmt.Errorf("%w: %w", ErrLoopClosed, net.ErrClosed)
@@ -539,7 +594,7 @@ func (c *netConn) closeWithLoop() { c.lose(errConnLoop) }
 // more system calls. (Half the time, for reads of 4 KiB from a continuous stream.)
 func (p *netConnProtocol) GetBuffer(int) []byte {
 	c := (*netConn)(p)
-	if call := c.reads.calls.head; call != nil && len(call.p) >= len(connPage{}) {
+	if call := c.reads.calls.head; call != nil && len(call.p) >= len(connPage{}) && call.take() {
 		c.lent = true
 		return call.p
 	}

@@ -6,13 +6,14 @@ package aio
 import (
 	"context"
 	"net"
+	"sync/atomic"
 )
 
 // Dialer makes connections of a loop, for libraries that take a dial function or a
-// dialer: DialContext of an [net/http.Transport], DialFunc of a pgx config, the dialer
-// of go-redis or gRPC. Each connection is a [net.Conn] as [NewConn] makes it; NewConn
-// documents how libraries can use one in a task. Any goroutine may use a Dialer, also
-// concurrently; do not change its fields while it is in use.
+// dialer: DialContext of an [net/http.Transport], DialFunc of a pgx config (with
+// ForTasks), the dialer of go-redis or gRPC. Each connection is a [net.Conn] as [NewConn]
+// makes it; NewConn documents how libraries can use one in a task. Any goroutine may use
+// a Dialer, also concurrently; do not change its fields while it is in use.
 //
 // For goroutines the loop's connections have no advantage except that tasks can use the
 // same connections: a library that is called with [ToThread] can also use its own
@@ -20,15 +21,28 @@ import (
 //
 // asyncio has no equivalent.
 type Dialer struct {
-	// Loop is the loop that owns the connections. If it is nil, the ctx of
-	// DialContext must belong to a loop, which is used then.
+	// Loop is the loop that owns the connections. If it is nil, the loop of the ctx
+	// of DialContext is used. A library may also dial in a goroutine of its own,
+	// with a ctx that belongs to no loop: then the loop of the latest call that had
+	// one is used. Set Loop if several loops use the Dialer.
 	Loop *Loop
+	// ForTasks is for a library that is called in tasks and that reads ahead in a
+	// goroutine of its own while it writes, as pgx.Conn does. It concerns the
+	// connections that a task dials. While a Write waits, such a connection reads
+	// ahead by itself, as much as arrives. A Read in a goroutine other than that of
+	// a task fails at once, because the library's caller, a task, might wait for it
+	// and block the loop. The error is a timeout and temporary, so that the library
+	// continues without that goroutine, and matches [ErrUsage] and
+	// [os.ErrDeadlineExceeded].
+	ForTasks bool
 	// Options are those of [CreateConnection] or [CreateUnixConnection]; nil means
 	// the defaults. Conn and Limit must not be set. The network argument of
 	// DialContext takes precedence over Options.Network. With TLS the connection is
 	// encrypted; most libraries add TLS themselves, on top of a connection without
 	// it.
 	Options *ConnectionOptions
+
+	used atomic.Pointer[Loop] // of the latest call whose ctx had one; if Loop is nil
 }
 
 // DialContext connects to the address on the network, which is "tcp", "tcp4" or "tcp6"
@@ -40,11 +54,12 @@ type Dialer struct {
 // if the task is cancelled, the attempt is cancelled. ctx has no effect on an
 // established connection.
 //
-// The errors are those of CreateConnection, [*CancelledError] included; for a
-// goroutine, the error of ctx in a [*net.OpError]; a [net.UnknownNetworkError]; and
-// [ErrNoTask] in a callback of the loop, which cannot wait. If the loop is closed the
-// error matches [ErrLoopClosed]. It matches [ErrUsage] if there is no loop, if the
-// options are invalid, or if the loop is blocked: see [NewConn].
+// The errors are those of CreateConnection, [*CancelledError] included; for a goroutine,
+// the error of ctx in a [*net.OpError]; a [net.UnknownNetworkError]; and [ErrNoTask] in a
+// callback of the loop, which cannot wait. If the loop is closed the error matches
+// [ErrLoopClosed]. While a [Runner] closes the loop, DialContext works until the tasks
+// and jobs of the loop have ended, so that they can clean up. It matches [ErrUsage] if
+// there is no loop, if the options are invalid, or if the loop is blocked: see [NewConn].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	const call = "Dialer.DialContext"
 	if ctx == nil {
@@ -53,28 +68,33 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	s, _ := scopeOf(ctx)
 	l := d.Loop
 	switch {
-	case l == nil && s == nil:
-		return nil, usagef(call, "Loop is not set, and the context does not come from an event loop").as(ErrNoRunningLoop)
-	case l == nil:
-		l = s.loop
+	case l != nil:
+	case s != nil:
+		if l = s.loop; d.used.Load() != l {
+			d.used.Store(l)
+		}
+	default:
+		if l = d.used.Load(); l == nil {
+			return nil, usagef(call, "Loop is not set, and neither this context nor that of an earlier call comes from an event loop").as(ErrNoRunningLoop)
+		}
 	}
 	if l.holdsToken() {
 		if s == nil || s.loop != l {
 			ctx = context.WithValue(ctx, scopeKey{}, l.ctx)
 		}
-		return d.dial(ctx, network, address)
+		return d.dial(ctx, network, address, d.ForTasks)
 	}
 	return d.dialFrom(ctx, l, network, address)
 }
 
 // Dial is [Dialer.DialContext] with [context.Background], for libraries that do not
-// pass a context. Loop must be set.
+// pass a context. If Loop is nil, an earlier DialContext determines the loop.
 func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// dial is DialContext for a task.
-func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// dial is DialContext for a task. forTasks concerns the connection.
+func (d *Dialer) dial(ctx context.Context, network, address string, forTasks bool) (net.Conn, error) {
 	const call = "Dialer.DialContext"
 	var o ConnectionOptions
 	if d.Options != nil {
@@ -82,7 +102,7 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	var err error
 	var m *connMaker
-	maker := func() *connMaker { return &connMaker{} }
+	maker := func() *connMaker { return &connMaker{forTasks: forTasks} }
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 		o.Network = network
@@ -99,16 +119,27 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // connMaker is the first protocol of a connection; it makes the net.Conn.
-type connMaker struct{ conn net.Conn }
+type connMaker struct {
+	conn     net.Conn
+	forTasks bool
+}
 
-func (m *connMaker) ConnectionMade(t Transport) { m.conn = NewConn(t) }
+func (m *connMaker) ConnectionMade(t Transport) {
+	c := newConn(t)
+	c.forTasks = m.forTasks
+	m.conn = c
+}
 
 // dialFrom is DialContext for a goroutine that does not hold the token of l.
 func (d *Dialer) dialFrom(ctx context.Context, l *Loop, network, address string) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
 	c := &dialCall{dialer: d, network: network, address: address, out: NewConcurrentFuture[net.Conn](), loop: l}
-	if l.ending.Load() || !l.postBlocked(c) {
+	if !l.accepts(true) || !l.postBlocked(c) {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: errConnLoop}
 	}
+	defer l.callEnded(c)
 	conn, err := c.out.Result(ctx)
 	if err != nil && ctx.Err() != nil {
 		if c.out.Cancel() {
@@ -137,7 +168,8 @@ func (c *dialCall) run(*future) {
 	case c.work != nil:
 		c.work.Cancel()
 	case !c.out.Cancelled():
-		c.work = RunCoroutineThreadsafe(c.loop, NoResult(c.dial))
+		c.loop.callBegun(c)
+		c.work = runThreadsafe(c.loop, NoResult(c.dial), true, nil)
 		c.work.AddDoneCallback(func() {
 			_, err := c.work.Result(context.Background())
 			if _, ok := asCancelled(err); ok { // because the loop is closed
@@ -153,7 +185,7 @@ func (c *dialCall) run(*future) {
 
 // dial is the body of the task.
 func (c *dialCall) dial(ctx context.Context) error {
-	conn, err := c.dialer.dial(ctx, c.network, c.address)
+	conn, err := c.dialer.dial(ctx, c.network, c.address, false)
 	if err == nil && c.out.SetResult(conn) != nil { // the goroutine no longer waits
 		_ = conn.Close()
 	}
@@ -161,10 +193,9 @@ func (c *dialCall) dial(ctx context.Context) error {
 }
 
 // abandon implements orphan.
-func (c *dialCall) abandon() { c.refuse(errConnLoop) }
+func (c *dialCall) abandon() { c.refuse(&net.OpError{Op: "dial", Net: c.network, Err: errConnLoop}) }
 
 // refuse implements refusable.
 func (c *dialCall) refuse(err error) {
-	// fails if the call is done
-	_ = c.out.SetException(&net.OpError{Op: "dial", Net: c.network, Err: err})
+	_ = c.out.SetException(err) // fails if the call is done
 }

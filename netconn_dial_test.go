@@ -2,12 +2,14 @@ package aio_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -129,7 +131,7 @@ func TestDialerErrors(t *testing.T) {
 			check("refused", own, ctx, "tcp", gone.Addr().String(), syscall.ECONNREFUSED)
 			check("no such network", own, ctx, "udp", gone.Addr().String(), net.UnknownNetworkError("udp"))
 			check("no port", own, ctx, "tcp", "localhost", aio.ErrUsage)
-			check("no loop", &aio.Dialer{}, context.Background(), "tcp", gone.Addr().String(), aio.ErrNoRunningLoop)
+			check("no loop", new(aio.Dialer), context.Background(), "tcp", gone.Addr().String(), aio.ErrNoRunningLoop)
 			check("no context", own, nil, "tcp", gone.Addr().String(), aio.ErrUsage)
 			check("limit", &aio.Dialer{Loop: l, Options: &aio.ConnectionOptions{Limit: 1}}, ctx, "tcp", gone.Addr().String(), aio.ErrUsage)
 			ended, cancel := context.WithCancel(context.Background())
@@ -151,6 +153,211 @@ func TestDialerErrors(t *testing.T) {
 	}
 	_, err := (&aio.Dialer{Loop: l}).Dial("tcp", "127.0.0.1:1")
 	matches(t, "Dial of a closed loop", err, aio.ErrLoopClosed)
+}
+
+// Without Loop, a goroutine whose context belongs to no loop gets connections of the loop
+// that a task has used.
+func TestDialerWithoutLoop(t *testing.T) {
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		addr := dialPeer(t, "tcp", "").Addr().String()
+		d := &aio.Dialer{}
+		if _, err := d.Dial("tcp", addr); !errors.Is(err, aio.ErrNoRunningLoop) {
+			t.Errorf("before a task has dialled: %v", err)
+		}
+		c, err := d.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return inThread(ctx, func() error {
+			c, err := d.DialContext(context.Background(), "tcp", addr)
+			if err != nil {
+				return err
+			}
+			echoed(t, c)
+			return c.Close()
+		})
+	})
+	addr := dialPeer(t, "tcp", "").Addr().String()
+	d := &aio.Dialer{}
+	for range 2 {
+		err := aio.Run(func(ctx context.Context) error {
+			c, err := d.DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return err
+			}
+			c.Close()
+			return inThread(ctx, func() error {
+				c, err := d.Dial("tcp", addr) // in the loop of this Run
+				if err != nil {
+					return err
+				}
+				echoed(t, c)
+				return c.Close()
+			})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		_, err = d.Dial("tcp", addr)
+		matches(t, "after Run", err, aio.ErrLoopClosed)
+	}
+}
+
+// While Run cancels the tasks at its end, goroutines can still dial: a task that cleans
+// up may wait for one. Then they are refused, however often they dial.
+func TestDialerAtTheEndOfRun(t *testing.T) {
+	addr := dialPeer(t, "tcp", "").Addr().String()
+	d := &aio.Dialer{}
+	cleaned := false
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	err := aio.Run(func(ctx context.Context) error {
+		c, err := d.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			err := aio.Sleep(ctx, time.Hour)
+			done := make(chan error, 1)
+			go func() {
+				c, err := d.Dial("tcp", addr)
+				if err == nil {
+					echoed(t, c)
+					err = c.Close()
+				}
+				done <- err
+			}()
+			got, _, other := aio.Receive(ctx, done)
+			cleaned = got == nil && other == nil
+			if !cleaned {
+				t.Errorf("in a task that is cancelled: %v, %v", got, other)
+			}
+			return err
+		}))
+		go func() {
+			var err error
+			for dialled := 0; err == nil || dialled == 0; dialled++ {
+				var c net.Conn
+				if c, err = d.Dial("tcp", addr); err == nil {
+					c.Close()
+				}
+			}
+			<-stop
+			ended <- err
+		}()
+		c.Close()
+		return aio.Sleep(ctx, time.Millisecond)
+	})
+	if err != nil || !cleaned {
+		t.Errorf("Run: %v, cleaned up: %v", err, cleaned)
+	}
+	close(stop)
+	matches(t, "a goroutine that dials without end", <-ended, aio.ErrLoopClosed)
+}
+
+// aheadReader reads in a goroutine while its user writes, and the user waits for that
+// goroutine without an await, as pgx.Conn does.
+type aheadReader struct {
+	net.Conn
+	got  chan []byte
+	fail chan error
+}
+
+func (r *aheadReader) start() {
+	r.got, r.fail = make(chan []byte, 1), make(chan error, 1)
+	go func() {
+		var all []byte
+		for buf := make([]byte, 8192); ; {
+			n, err := r.Conn.Read(buf)
+			all = append(all, buf[:n]...)
+			if err != nil {
+				r.got <- all
+				r.fail <- err
+				return
+			}
+		}
+	}()
+}
+
+// With ForTasks a task can use a library that reads ahead in a goroutine and waits for
+// it. The connection reads while a Write waits, so that a peer which reads only after it
+// has written makes progress.
+func TestDialerForTasks(t *testing.T) {
+	const size = 32 << 20
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		served := make(chan error, 1)
+		go func() {
+			c, err := ln.Accept()
+			if err == nil {
+				defer c.Close()
+				for _, f := range []func() error{
+					func() error { _, err := c.Write(bytes.Repeat([]byte("a"), size)); return err },
+					func() error { _, err := io.CopyN(io.Discard, c, size); return err },
+					func() error { _, err := c.Write([]byte("end")); return err },
+				} {
+					err = errors.Join(err, f())
+				}
+			}
+			served <- err
+		}()
+		c, err := (&aio.Dialer{ForTasks: true}).DialContext(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		r := &aheadReader{Conn: c}
+		r.start()
+		if _, err := r.Write(make([]byte, size)); err != nil {
+			return err
+		}
+		if ahead := <-r.got; len(ahead) > 0 { // blocks the loop
+			t.Errorf("the goroutine has read %d bytes", len(ahead))
+		}
+		err = <-r.fail
+		matches(t, "Read in a goroutine", err, aio.ErrUsage)
+		matches(t, "Read in a goroutine", err, os.ErrDeadlineExceeded)
+		var n interface {
+			Timeout() bool
+			Temporary() bool
+		}
+		if !errors.As(err, &n) || !n.Timeout() || !n.Temporary() {
+			t.Errorf("the error is a %T, want a temporary timeout", err)
+		}
+		got, err := io.ReadAll(io.LimitReader(c, size))
+		if err != nil || len(got) != size || bytes.Trim(got, "a") != nil {
+			t.Errorf("read %d bytes, %v", len(got), err)
+		}
+		wantRead(t, c, "end")
+		err, _, _ = aio.Receive(ctx, served)
+		return err
+	})
+	// A connection that a goroutine dials is not restricted, and neither are Writes.
+	bothPaths(t, func(t *testing.T, ctx context.Context) error {
+		addr := dialPeer(t, "tcp", "").Addr().String()
+		d := &aio.Dialer{ForTasks: true}
+		c, err := d.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := inThread(ctx, func() error { _, err := c.Write([]byte("hello")); return err }); err != nil {
+			return err
+		}
+		wantRead(t, c, "hello")
+		return inThread(ctx, func() error {
+			c, err := d.Dial("tcp", addr)
+			if err != nil {
+				return err
+			}
+			echoed(t, c)
+			return c.Close()
+		})
+	})
 }
 
 // A net/http client in a goroutine, with connections of the loop.

@@ -30,11 +30,11 @@ type netListener struct {
 // acceptCall is an Accept that waits.
 type acceptCall struct {
 	links[acceptCall]
-	listener *netListener
-	conn     net.Conn
-	err      error
-	waiter   *waiter       // of a task
-	done     chan struct{} // of another goroutine
+	listener    *netListener
+	conn        net.Conn
+	err         error
+	waiter      *waiter // of a task
+	outsideCall         // of another goroutine
 }
 
 var _ linked[acceptCall] = (*acceptCall)(nil)
@@ -109,15 +109,26 @@ func (ln *netListener) arrived(c net.Conn) {
 
 // pump gives queued connections to the waiting calls.
 func (ln *netListener) pump() {
-	for ln.calls.head != nil && ln.advance(ln.calls.head) {
+	for ln.calls.head != nil && ln.resume(ln.calls.head) {
 		call := ln.calls.pop()
 		if call.done != nil {
-			close(call.done)
+			call.finish()
 		} else {
 			call.waiter.wake()
 		}
 	}
 	ln.hold()
+}
+
+// resume is advance for a call in the queue.
+func (ln *netListener) resume(call *acceptCall) (done bool) {
+	if !call.take() {
+		return true // it was refused
+	}
+	if done = ln.advance(call); !done {
+		call.release()
+	}
+	return done
 }
 
 // advance completes a call if that is possible now.
@@ -146,11 +157,11 @@ func (ln *netListener) Accept() (net.Conn, error) {
 	if ln.loop.holdsToken() {
 		return ln.await()
 	}
-	call := &acceptCall{listener: ln, done: make(chan struct{})}
+	call := &acceptCall{listener: ln, outsideCall: outsideCall{done: make(chan struct{})}}
 	if !ln.loop.postBlocked(call) {
 		return nil, ln.opError("accept", errConnLoop)
 	}
-	<-call.done
+	call.wait(ln.loop, call)
 	return call.conn, call.err
 }
 
@@ -162,7 +173,7 @@ func (ln *netListener) await() (net.Conn, error) {
 		return nil, err
 	}
 	call := &acceptCall{listener: ln}
-	if call.begin() {
+	if call.start() {
 		return call.conn, call.err
 	}
 	if err = c.waitOnce(name, &call.waiter); err == nil {
@@ -177,9 +188,9 @@ func (ln *netListener) await() (net.Conn, error) {
 	return nil, err
 }
 
-// begin starts a call, and reports whether it is done. If it is not, the call has been
+// start starts a call, and reports whether it is done. If it is not, the call has been
 // added to the listener's queue of calls.
-func (call *acceptCall) begin() (done bool) {
+func (call *acceptCall) start() (done bool) {
 	ln := call.listener
 	if ln.calls.head == nil && ln.advance(call) {
 		ln.hold()
@@ -191,18 +202,22 @@ func (call *acceptCall) begin() (done bool) {
 
 // run implements runnable, for a call from another goroutine.
 func (call *acceptCall) run(*future) {
-	if call.begin() {
+	if call.start() {
 		close(call.done)
+	} else {
+		call.begin(call.listener.loop, call)
 	}
 }
 
 // abandon implements orphan.
-func (call *acceptCall) abandon() { call.refuse(errConnLoop) }
+func (call *acceptCall) abandon() { call.refuse(call.listener.opError("accept", errConnLoop)) }
 
 // refuse implements refusable.
 func (call *acceptCall) refuse(err error) {
-	call.err = call.listener.opError("accept", err)
-	close(call.done)
+	if call.takeOver() {
+		call.err = err
+		close(call.done)
+	}
 }
 
 // ownLoop is for the Sock calls in a simulated network.

@@ -237,6 +237,13 @@ func TestListenEnds(t *testing.T) {
 }
 
 func TestListenErrors(t *testing.T) {
+	closed := aio.NewEventLoop(nil)
+	if err := closed.Close(); err != nil {
+		t.Error(err)
+	}
+	_, err := aio.Listen(closed.Context(), "tcp", "127.0.0.1:0", nil)
+	matches(t, "a closed loop", err, aio.ErrLoopClosed)
+	matches(t, "a closed loop", err, aio.ErrNoRunningLoop)
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		_, err := aio.Listen(ctx, "udp", "127.0.0.1:0", nil)
 		matches(t, "udp", err, net.UnknownNetworkError("udp"))

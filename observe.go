@@ -250,6 +250,11 @@ type meter struct {
 	jobs, connections, servers  atomic.Int64
 	processes, waiting, lateMax atomic.Int64 // waiting: 1 while the loop waits
 	resources                   atomic.Pointer[resourceRegistry]
+	// watchdogs is the number of watchdogs; while it is not 0, task is the task
+	// that has begun a step last and is not done. The goroutine of a task that was
+	// begun before the loop was observed has no labels.
+	watchdogs atomic.Int32
+	task      atomic.Pointer[task]
 }
 
 // moves counts everything that the loop begins: it stands still while the loop waits,
@@ -290,6 +295,7 @@ func (l *Loop) observe() *observation {
 		m.jobs.Store(int64(l.pendingJobs))
 		if l.current != nil {
 			w.step = stepRunning{l.current, l.now()}
+			m.task.Store(l.current)
 		}
 		m.counting.Store(true)
 		l.observed = w
@@ -408,6 +414,9 @@ func (w *observation) stepBegan(t *task) {
 		w.outer = append(w.outer, w.step)
 	}
 	w.step.t = t
+	if w.meter.watchdogs.Load() != 0 {
+		w.meter.task.Store(t)
+	}
 	if len(w.observers) == 0 {
 		return
 	}
@@ -430,6 +439,9 @@ func (w *observation) stepEnded(t *task, f *future) {
 		w.step = w.outer[within-1]
 		w.outer[within-1] = stepRunning{}
 		w.outer = w.outer[:within-1]
+		if w.meter.watchdogs.Load() != 0 {
+			w.meter.task.Store(w.step.t)
+		}
 	}
 	var waker *task
 	if t.co != nil {
@@ -464,6 +476,9 @@ const yielded = "Sleep(0)"
 func (w *observation) taskDone(t *task) {
 	w.meter.tasks.Add(-1)
 	w.stepEnded(t, nil)
+	if w.meter.task.Load() == t {
+		w.meter.task.Store(nil)
+	}
 	if len(w.observers) > 0 {
 		at := w.last // of the end of its last step
 		if !w.fresh {

@@ -93,11 +93,16 @@ func (l *Loop) StartWatchdog(opts *WatchdogOptions) (stop func()) {
 			d.report = opts.Report
 		}
 	}
+	d.meter.watchdogs.Add(1)
 	l.startCounting(d.meter)
+	if l.holdsToken() {
+		d.meter.task.Store(l.current)
+	}
 	go d.run()
 	return sync.OnceFunc(func() {
 		close(d.quit)
 		<-d.ended
+		d.meter.watchdogs.Add(-1)
 	})
 }
 
@@ -157,7 +162,7 @@ func (d *watchdog) run() {
 			continue
 		}
 		b := BlockedLoop{Loop: d.loop, For: lasted}
-		b.Task, b.Stack = blockedStack(d.loop)
+		b.Task, b.Stack = blockedStack(d.loop, d.meter.task.Load())
 		if d.meter.moves() != moves {
 			continue // the step has just ended
 		}
@@ -180,8 +185,8 @@ func (d *watchdog) tell(b BlockedLoop) {
 // blockedStack finds the goroutine that holds the token of l by its stack: a running
 // task has runTask there, but neither park nor resume, in which it would have released
 // the token; a callback has Loop.call there. Labels distinguish the tasks of several
-// loops.
-func blockedStack(l *Loop) (task, stack string) {
+// loops; current is the task of the step if the labels are missing.
+func blockedStack(l *Loop, current *task) (name, stack string) {
 	var buf bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&buf, 1) // a bytes.Buffer never fails
 	loop := strconv.FormatUint(l.number, 10)
@@ -225,7 +230,10 @@ func blockedStack(l *Loop) (task, stack string) {
 		if n, ok := labels[labelLoop]; ok && n != loop {
 			continue
 		}
-		return labels[labelTask], strings.Join(frames, "\n")
+		if name = labels[labelTask]; name == "" && running && current != nil {
+			name = current.name()
+		}
+		return name, strings.Join(frames, "\n")
 	}
 	return "", ""
 }

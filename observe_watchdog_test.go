@@ -2,6 +2,7 @@ package aio_test
 
 import (
 	"context"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,89 @@ func TestWatchdog(t *testing.T) {
 				t.Error(err)
 			}
 			stop()
+			stop()
+		})
+	}
+}
+
+// A watchdog that is started while tasks run knows their names, also that of a task which
+// began before, and of one that has labels of its own.
+func TestWatchdogStartedInTask(t *testing.T) {
+	for why, main := range map[string]func(ctx context.Context, watch func(), release <-chan struct{}) error{
+		"the task itself": func(ctx context.Context, watch func(), release <-chan struct{}) error {
+			return await(ctx, aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+				watch()
+				blockHere(release)
+				return nil
+			}), aio.WithName("culprit")))
+		},
+		"the task itself, which awaits": func(ctx context.Context, watch func(), release <-chan struct{}) error {
+			return await(ctx, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+				watch()
+				err := aio.Sleep(ctx, time.Millisecond)
+				blockHere(release)
+				return err
+			}), aio.WithName("culprit")))
+		},
+		"a task that began before": func(ctx context.Context, watch func(), release <-chan struct{}) error {
+			f := aio.CreateFuture[struct{}](ctx)
+			culprit := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+				_, err := f.Await(ctx)
+				blockHere(release)
+				return err
+			}), aio.WithName("culprit"))
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			watch()
+			f.SetResult(struct{}{})
+			return await(ctx, culprit)
+		},
+		"a task that has started another one eagerly": func(ctx context.Context, watch func(), release <-chan struct{}) error {
+			return await(ctx, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+				watch()
+				other := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return aio.Sleep(ctx, 0) }),
+					aio.WithName("other"), aio.WithEagerStart(true))
+				blockHere(release)
+				return await(ctx, other)
+			}), aio.WithName("culprit")))
+		},
+		"a task with labels of its own": func(ctx context.Context, watch func(), release <-chan struct{}) error {
+			watch()
+			return await(ctx, aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+				pprof.Do(ctx, pprof.Labels("mine", "set"), func(context.Context) { blockHere(release) })
+				return nil
+			}), aio.WithName("culprit")))
+		},
+	} {
+		t.Run(why, func(t *testing.T) {
+			l := aio.NewEventLoop(nil)
+			defer l.Close()
+			release := make(chan struct{})
+			reports := make(chan aio.BlockedLoop, 10)
+			stop := func() {}
+			watch := func() {
+				stop = l.StartWatchdog(&aio.WatchdogOptions{Threshold: 4 * time.Millisecond, Report: func(b aio.BlockedLoop) { reports <- b }})
+			}
+			done := make(chan error)
+			go func() {
+				_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return main(ctx, watch, release) }))
+				done <- err
+			}()
+			for {
+				// on a busy machine another step may take as long
+				b := <-reports
+				if strings.Contains(b.Stack, "aio_test.blockHere") {
+					if b.Task != "culprit" {
+						t.Errorf("the watchdog reports %q", b.Task)
+					}
+					break
+				}
+			}
+			close(release)
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 			stop()
 		})
 	}
