@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -194,57 +193,53 @@ func TestPgxPoolInTask(t *testing.T) {
 	})
 }
 
-// taskConn is a connection for a pgx.Conn in a task. When a write takes longer than 15
-// ms, pgx starts a goroutine that reads ahead, and waits for it; that goroutine cannot
-// read while the task blocks the loop. A timeout ends its read, and then the task
-// reads.
-type taskConn struct {
-	net.Conn
-	loop *aio.Loop
-}
-
-func (c taskConn) Read(p []byte) (int, error) {
-	if aio.CurrentTask(c.loop.Context()) == nil { // called from another goroutine
-		return 0, os.ErrDeadlineExceeded
-	}
-	return c.Conn.Read(p)
-}
-
 // connect connects over a connection of the loop. It suspends the calling task.
-func (s postgres) connect(ctx context.Context, l *aio.Loop) (*pgx.Conn, error) {
+func (s postgres) connect(ctx context.Context, d *aio.Dialer) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(s.url)
 	if err != nil {
 		return nil, err
 	}
-	d := &aio.Dialer{Loop: l}
-	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := d.DialContext(ctx, network, addr)
-		return taskConn{c, l}, err
-	}
+	config.DialFunc = d.DialContext
 	conn, err := pgx.ConnectConfig(ctx, config)
 	return conn, orCause(ctx, err)
 }
 
+// forTasks is for the calls of a pgx.Conn in a task: when a write takes longer than 15
+// ms, pgx starts a goroutine that reads ahead, and waits for it.
+var forTasks = &aio.Dialer{ForTasks: true}
+
 // withConn connects over a connection of the loop, calls f in the task, and closes the
-// connection.
-func (s postgres) withConn(ctx context.Context, l *aio.Loop, f func(ctx context.Context, conn *pgx.Conn) error) error {
-	conn, err := s.connect(ctx, l)
+// connection. When f was cancelled, pgx sends a request to cancel the statement, and
+// closes the connection, in a goroutine of its own, which needs the loop. withConn waits
+// for it: otherwise the loop could end first, and the statement would still run.
+func (s postgres) withConn(ctx context.Context, f func(ctx context.Context, conn *pgx.Conn) error) error {
+	conn, err := s.connect(ctx, forTasks)
 	if err != nil {
 		return err
 	}
-	// After a cancellation ctx is done; Close needs a context that is not.
-	defer conn.Close(context.WithoutCancel(ctx))
-	return orCause(ctx, f(ctx, conn))
+	err = orCause(ctx, f(ctx, conn))
+	return errors.Join(err, closeConn(ctx, conn))
+}
+
+// closeConn closes a connection and waits until that is done. After a cancellation ctx
+// is done; Close needs a context that is not.
+func closeConn(ctx context.Context, conn *pgx.Conn) error {
+	ctx = context.WithoutCancel(ctx)
+	// the error of a connection that is closed already is nil, that of a broken one
+	// known
+	_ = conn.Close(ctx)
+	_, _, err := aio.Receive(ctx, conn.PgConn().CleanupDone())
+	return err
 }
 
 // exerciseConn exercises calls of a pgx.Conn in a task. Each quick call leaves its
 // connection to the next one.
-func (s postgres) exerciseConn(ctx context.Context, t *testing.T, l *aio.Loop, running func(ctx context.Context) (int, error),
+func (s postgres) exerciseConn(ctx context.Context, t *testing.T, running func(ctx context.Context) (int, error),
 	quick func(ctx context.Context, conn *pgx.Conn, i int) error, hang func(ctx context.Context, conn *pgx.Conn) error) error {
 	var idle []*pgx.Conn
 	defer func() {
 		for _, conn := range idle {
-			conn.Close(ctx)
+			_ = closeConn(ctx, conn) // the test has its error
 		}
 	}()
 	slots := aio.NewSemaphore(pgConns)
@@ -254,18 +249,17 @@ func (s postgres) exerciseConn(ctx context.Context, t *testing.T, l *aio.Loop, r
 				var conn *pgx.Conn
 				if last := len(idle) - 1; last >= 0 {
 					conn, idle = idle[last], idle[:last]
-				} else if conn, err = s.connect(ctx, l); err != nil {
+				} else if conn, err = s.connect(ctx, forTasks); err != nil {
 					return err
 				}
 				if err := quick(ctx, conn, i); err != nil {
-					conn.Close(context.WithoutCancel(ctx))
-					return orCause(ctx, err)
+					return errors.Join(orCause(ctx, err), closeConn(ctx, conn))
 				}
 				idle = append(idle, conn)
 				return nil
 			})
 		},
-		hang:     func(ctx context.Context) error { return s.withConn(ctx, l, hang) },
+		hang:     func(ctx context.Context) error { return s.withConn(ctx, hang) },
 		running:  running,
 		together: pgTogether,
 		server:   s.process,
@@ -276,13 +270,94 @@ func (s postgres) exerciseConn(ctx context.Context, t *testing.T, l *aio.Loop, r
 }
 
 // A pgx.Conn in a task, over a connection of the loop: calls that would block suspend
-// the task.
+// the task. Its Dialer has no Loop.
 func TestPgxConnInTask(t *testing.T) {
 	s := sharedPostgres(t)
-	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		return s.exerciseConn(ctx, t, l, s.active(hanging),
+	inLoop(t, func(ctx context.Context, _ *aio.Loop) error {
+		return s.exerciseConn(ctx, t, s.active(hanging),
 			func(ctx context.Context, conn *pgx.Conn, i int) error { return pgQuick(ctx, conn, i) },
 			func(ctx context.Context, conn *pgx.Conn) error { return pgHang(ctx, conn) })
+	})
+	// A statement that is cancelled when the program ends does not run any longer,
+	// because withConn waits for pgx.
+	err := aio.Run(func(ctx context.Context) error {
+		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return s.withConn(ctx, func(ctx context.Context, conn *pgx.Conn) error { return pgHang(ctx, conn) })
+		}))
+		// then Run cancels the task
+		return eventually(ctx, "running calls", 1, s.active(hanging))
+	})
+	if err == nil {
+		err = aio.Run(func(ctx context.Context) error {
+			return eventually(ctx, "calls that run after the end of Run", 0, s.active(hanging))
+		})
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// big is larger than the buffers of a connection.
+const big = 50 << 20
+
+// Large parameters and results in a task: pgx writes for longer than 15 ms, and then
+// starts a goroutine that reads ahead.
+func TestPgxLargeInTask(t *testing.T) {
+	s := sharedPostgres(t)
+	inLoop(t, func(ctx context.Context, _ *aio.Loop) error {
+		const sleeping = "SELECT length($1) FROM pg_sleep(3600)"
+		return s.exerciseConn(ctx, t, s.active(sleeping),
+			func(ctx context.Context, conn *pgx.Conn, i int) error {
+				n := 1000 + i
+				if i == 1 || i == 7 {
+					n = big + i
+				}
+				want := strings.Repeat("x", n)
+				var got string
+				err := conn.QueryRow(ctx, "SELECT $1::text", want).Scan(&got)
+				if err == nil && got != want {
+					err = fmt.Errorf("got %d bytes, want %d", len(got), n)
+				}
+				if err != nil || i != 7 {
+					return err
+				}
+				// The server sends results while pgx still sends
+				// statements.
+				batch := &pgx.Batch{}
+				text := strings.Repeat("y", 1<<20)
+				for range 20 {
+					batch.Queue("SELECT $1::text", text)
+				}
+				results := conn.SendBatch(ctx, batch)
+				for range 20 {
+					if err := results.QueryRow().Scan(&got); err != nil || got != text {
+						return errors.Join(fmt.Errorf("a batch: %d bytes, %w", len(got), err), results.Close())
+					}
+				}
+				return results.Close()
+			},
+			func(ctx context.Context, conn *pgx.Conn) error {
+				_, err := conn.Exec(ctx, sleeping, strings.Repeat("x", 1<<20))
+				return err
+			})
+	})
+}
+
+// Without ForTasks a large parameter is refused: pgx waits for its goroutine, whose Read
+// the loop has begun.
+func TestPgxLargeInTaskWithoutForTasks(t *testing.T) {
+	s := sharedPostgres(t)
+	inLoop(t, func(ctx context.Context, _ *aio.Loop) error {
+		conn, err := s.connect(ctx, &aio.Dialer{})
+		if err != nil {
+			return err
+		}
+		// A write that does not take 15 ms starts no goroutine.
+		for err == nil {
+			var n int
+			err = conn.QueryRow(ctx, "SELECT length($1)", strings.Repeat("x", big)).Scan(&n)
+		}
+		return errors.Join(refused(err), closeConn(ctx, conn))
 	})
 }
 
@@ -306,7 +381,7 @@ func TestPgxTransactionInTask(t *testing.T) {
 				return then(ctx, tx)
 			})
 		}
-		err := s.exerciseConn(ctx, t, l, s.active(slow),
+		err := s.exerciseConn(ctx, t, s.active(slow),
 			func(ctx context.Context, conn *pgx.Conn, i int) error {
 				err := insert(ctx, conn, i, func(ctx context.Context, tx pgx.Tx) error { return pgQuick(ctx, tx, i) })
 				if err == nil {
@@ -325,7 +400,7 @@ func TestPgxTransactionInTask(t *testing.T) {
 		}
 		// The same for an await that does not wait for the server.
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
-			return s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
+			return s.withConn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 				return insert(ctx, conn, -1, func(ctx context.Context, _ pgx.Tx) error { return aio.Sleep(ctx, time.Hour) })
 			})
 		}))
@@ -360,13 +435,13 @@ func TestPgxListenInTask(t *testing.T) {
 			return err
 		}
 		const n = 20
-		err := s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error {
+		err := s.withConn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 			if err := listen(ctx, conn); err != nil {
 				return err
 			}
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				tg.Go(func(ctx context.Context) error {
-					return s.withConn(ctx, l, func(ctx context.Context, other *pgx.Conn) error {
+					return s.withConn(ctx, func(ctx context.Context, other *pgx.Conn) error {
 						for i := range n {
 							if _, err := other.Exec(ctx, "SELECT pg_notify('news', $1)", strconv.Itoa(i)); err != nil {
 								return err
@@ -387,7 +462,7 @@ func TestPgxListenInTask(t *testing.T) {
 			return err
 		}
 		// A cancelled task ends its LISTEN and its session.
-		return s.exerciseConn(ctx, t, l, s.counting("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN nothing'"),
+		return s.exerciseConn(ctx, t, s.counting("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN nothing'"),
 			func(ctx context.Context, conn *pgx.Conn, i int) error {
 				if _, err := conn.Exec(ctx, "LISTEN news"+strconv.Itoa(i)); err != nil {
 					return err
@@ -499,7 +574,7 @@ func TestPgxCopyFromInTask(t *testing.T) {
 					}
 				}
 			})
-			err := s.withConn(ctx, l, func(ctx context.Context, conn *pgx.Conn) error { return copyRows(ctx, conn, 50_000) })
+			err := s.withConn(ctx, func(ctx context.Context, conn *pgx.Conn) error { return copyRows(ctx, conn, 50_000) })
 			ticker.Cancel()
 			return err
 		})
@@ -510,7 +585,7 @@ func TestPgxCopyFromInTask(t *testing.T) {
 			return err
 		}
 		const endless = "COPY (SELECT generate_series(1, 1000000000), pg_sleep(0.001)) TO STDOUT"
-		return s.exerciseConn(ctx, t, l, s.active(endless),
+		return s.exerciseConn(ctx, t, s.active(endless),
 			func(ctx context.Context, conn *pgx.Conn, i int) error { return copyRows(ctx, conn, i) },
 			func(ctx context.Context, conn *pgx.Conn) error {
 				_, err := conn.PgConn().CopyTo(ctx, io.Discard, endless)
@@ -523,20 +598,19 @@ func TestPgxCopyFromInTask(t *testing.T) {
 func TestPgxCopyToInTask(t *testing.T) {
 	s := sharedPostgres(t)
 	s.exec(t, "DROP TABLE IF EXISTS copied; CREATE TABLE copied (i int, s text)")
-	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		config, err := pgx.ParseConfig(s.url)
-		if err != nil {
-			return err
+	inLoop(t, func(ctx context.Context, _ *aio.Loop) error {
+		for what, d := range map[string]*aio.Dialer{"a Dialer": {}, "a Dialer with ForTasks": {ForTasks: true}} {
+			conn, err := s.connect(ctx, d)
+			if err != nil {
+				return err
+			}
+			rows := pgx.CopyFromSlice(50_000, func(i int) ([]any, error) { return []any{i, "row"}, nil })
+			_, err = conn.CopyFrom(ctx, pgx.Identifier{"copied"}, []string{"i", "s"}, rows)
+			if err := errors.Join(refused(err), closeConn(ctx, conn)); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
+			}
 		}
-		config.DialFunc = (&aio.Dialer{Loop: l}).DialContext
-		conn, err := pgx.ConnectConfig(ctx, config)
-		if err != nil {
-			return err
-		}
-		defer conn.Close(ctx)
-		rows := pgx.CopyFromSlice(50_000, func(i int) ([]any, error) { return []any{i, "row"}, nil })
-		_, err = conn.CopyFrom(ctx, pgx.Identifier{"copied"}, []string{"i", "s"}, rows)
-		return refused(err)
+		return nil
 	})
 }
 

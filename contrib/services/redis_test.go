@@ -2,12 +2,11 @@ package services_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -35,7 +34,8 @@ var sharedRedis = once(startRedis)
 
 // client makes a client. If dialer is not nil, it makes the connections.
 func (s redisServer) client(dialer *aio.Dialer) *redis.Client {
-	o := &redis.Options{Addr: s.addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, PoolSize: 20, PoolTimeout: patience,
+	// Blocking pops hold a connection each, and so does the command that ends one.
+	o := &redis.Options{Addr: s.addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, PoolSize: many + 20, PoolTimeout: patience,
 		DisableIdentity: true}
 	if dialer != nil {
 		o.Dialer = dialer.DialContext
@@ -85,18 +85,26 @@ func TestRedis(t *testing.T) {
 }
 
 // blpop waits for an element that never arrives. go-redis does not watch ctx while it
-// reads, so a cancellation has to close the connection.
+// reads, so a cancellation makes the server close the connection of this call, which
+// must be one that no other call uses.
 func blpop(ctx context.Context, c *redis.Client) error {
-	conn := c.WithTimeout(time.Hour)
-	own := redis.NewClient(&redis.Options{Addr: conn.Options().Addr, Dialer: conn.Options().Dialer, MaxRetries: -1,
-		PoolSize: 1, ReadTimeout: -1, DisableIdentity: true})
-	stop := context.AfterFunc(ctx, func() { own.Close() })
-	defer func() {
-		if stop() {
-			own.Close()
-		}
-	}()
-	return own.BLPop(ctx, 0, "nothing").Err()
+	conn := c.Conn()
+	defer conn.Close()
+	id, err := conn.ClientID(ctx).Result()
+	if err != nil {
+		return err
+	}
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		// fails if the connection is lost
+		_ = c.ClientKillByFilter(context.WithoutCancel(ctx), "ID", strconv.FormatInt(id, 10)).Err()
+	})
+	err = conn.BLPop(ctx, 0, "nothing").Err()
+	if !stop() {
+		<-killed // otherwise it might hit a later user of the connection
+	}
+	return err
 }
 
 // subscribers asks the server for the number of subscriptions to a channel.
@@ -216,12 +224,48 @@ func TestRedisPubSubChannel(t *testing.T) {
 	})
 }
 
-// go-redis in a task is refused: its pool dials in other goroutines.
+// go-redis in a task is refused: its pool dials in other goroutines. It has its default
+// options, with which it retries. A call that finds an idle connection in the pool works;
+// one that waits in the pool blocks the loop, and the watchdog says so.
 func TestRedisInTask(t *testing.T) {
 	s := sharedRedis(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
-		client := s.client(&aio.Dialer{Loop: l})
+		client := redis.NewClient(&redis.Options{Addr: s.addr, Dialer: (&aio.Dialer{Loop: l}).DialContext})
 		err := refused(redisQuick(ctx, client, 1))
+		return closing(ctx, err, client)
+	})
+	inLoop(t, func(ctx context.Context, l *aio.Loop) error {
+		client := redis.NewClient(&redis.Options{Addr: s.addr, Dialer: (&aio.Dialer{Loop: l}).DialContext, PoolSize: 1, MaxRetries: -1})
+		err := inThread(ctx, func(ctx context.Context) error { return redisQuick(ctx, client, 1) })
+		if err == nil {
+			err = redisQuick(ctx, client, 2)
+		}
+		if err != nil {
+			return closing(ctx, err, client)
+		}
+		reports := make(chan aio.BlockedLoop, 1000)
+		stop := l.StartWatchdog(&aio.WatchdogOptions{Report: func(b aio.BlockedLoop) { reports <- b }})
+		holds := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return client.BLPop(ctx, 0, "nothing").Err() }))
+		if err := aio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+		blocks := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return redisQuick(ctx, client, 3) }), aio.WithName("culprit"))
+		if _, err := blocks.Await(ctx); !errors.Is(err, redis.ErrPoolTimeout) {
+			return fmt.Errorf("a call without an idle connection: %w", err)
+		}
+		holds.Cancel()
+		if _, err := holds.Await(ctx); !errors.Is(err, aio.ErrCancelled) {
+			return fmt.Errorf("the call that has the connection: %w", err)
+		}
+		stop()
+		close(reports)
+		named := false
+		for b := range reports {
+			named = named || b.Task == "culprit" && strings.Contains(b.Stack, "go-redis")
+		}
+		if !named {
+			err = errors.New("the watchdog has not named the task")
+		}
 		return closing(ctx, err, client)
 	})
 }
