@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aioiter"
+	"github.com/goaio/aio/aiokit"
 )
 
 // If a context that a coroutine derived is done, the await in it fails. That is never a
@@ -290,6 +293,13 @@ func TestDerivedContextInEachCall(t *testing.T) {
 			return errors.Join(err, it.Close(ctx))
 		},
 	}
+	endEachCall(t, cause, calls)
+}
+
+// endEachCall ends a context that the caller derived, with cause, before and during each
+// call, which is the whole of a task in a group. The task has failed, with cause, and is
+// not cancelled.
+func endEachCall(t *testing.T, cause error, calls map[string]func(ctx, derived context.Context) error) {
 	for name, call := range calls {
 		for _, moment := range []string{"before", "meanwhile"} {
 			t.Run(name+"/"+moment, func(t *testing.T) {
@@ -329,6 +339,126 @@ func TestDerivedContextInEachCall(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The same for the calls of the other packages, which await by means of those of this
+// one.
+func TestDerivedContextInEachCallOfTheKit(t *testing.T) {
+	cause := errors.New("enough")
+	limiter := func() *aiokit.CapacityLimiter { return aiokit.NewCapacityLimiter(0) }
+	rate := func(ctx context.Context) *aiokit.RateLimiter {
+		r := aiokit.NewRateLimiter(1, time.Hour)
+		_ = r.Allow(ctx)
+		return r
+	}
+	receiver := func() *aiokit.Receiver[int] { _, r := aiokit.NewMemoryChannel[int](0); return r }
+	pool := func(ctx context.Context) *aiokit.Pool[int] {
+		p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: returns(1), Max: 1})
+		_ = second(p.Acquire(ctx))
+		return p
+	}
+	retry := &aiokit.RetryOptions{Pause: time.Hour, MaxPause: time.Hour}
+	fails := func(context.Context) error { return errOne }
+	never := aioiter.Stream[int](aio.NewQueue[int](0).All)
+	drain := func(ctx context.Context, seq iter.Seq2[any, error]) (err error) {
+		for _, err = range seq {
+		}
+		return err
+	}
+	calls := map[string]func(ctx, derived context.Context) error{
+		"CapacityLimiter.Acquire":    func(_, derived context.Context) error { return limiter().Acquire(derived) },
+		"CapacityLimiter.AcquireFor": func(_, derived context.Context) error { return limiter().AcquireFor(derived, "x") },
+		"CapacityLimiter.With":       func(_, derived context.Context) error { return limiter().With(derived, nobody) },
+		"RateLimiter.Wait":           func(ctx, derived context.Context) error { return rate(ctx).Wait(derived) },
+		"RateLimiter.WaitN":          func(ctx, derived context.Context) error { return rate(ctx).WaitN(derived, 1) },
+		"RateLimiter, in line": func(ctx, derived context.Context) error {
+			r := rate(ctx)
+			first := spawn(ctx, r.Wait)
+			letPass(ctx, 1)
+			err := r.Wait(derived)
+			return errors.Join(err, aio.CancelAndWait(ctx, first))
+		},
+		"Sender.Send": func(_, derived context.Context) error {
+			s, _ := aiokit.NewMemoryChannel[int](0)
+			return s.Send(derived, 1)
+		},
+		"Receiver.Receive": func(_, derived context.Context) error { return second(receiver().Receive(derived)) },
+		"Receiver.All": func(_, derived context.Context) error {
+			return drain(derived, untyped(receiver().All(derived)))
+		},
+		"Pool.Acquire": func(ctx, derived context.Context) error { return second(pool(ctx).Acquire(derived)) },
+		"Pool.With": func(ctx, derived context.Context) error {
+			return pool(ctx).With(derived, func(context.Context, int) error { return nil })
+		},
+		"Pool, opening": func(_, derived context.Context) error {
+			return second(aiokit.NewPool(aiokit.PoolOptions[int]{Open: forever}).Acquire(derived))
+		},
+		"Pool.Close": func(ctx, derived context.Context) error { return pool(ctx).Close(derived) },
+		"Every":      func(_, derived context.Context) error { return aiokit.Every(derived, time.Hour, nobody) },
+		"Every, its function": func(_, derived context.Context) error {
+			return aiokit.Every(derived, time.Hour, func(ctx context.Context) error { return second(forever(ctx)) })
+		},
+		"Retry, its pause": func(_, derived context.Context) error { return aiokit.Retry(derived, retry, fails) },
+		"Retry, its function": func(_, derived context.Context) error {
+			return aiokit.Retry(derived, retry, func(ctx context.Context) error { return second(forever(ctx)) })
+		},
+		"RetryResult": func(_, derived context.Context) error {
+			return second(aiokit.RetryResult(derived, retry, forever))
+		},
+		"Backoff.Wait": func(ctx, derived context.Context) error {
+			b, err := aiokit.NewBackoff(ctx, retry)
+			if err != nil {
+				return err
+			}
+			return b.Wait(derived, errOne)
+		},
+		"WithExitStack": func(_, derived context.Context) error {
+			return aiokit.WithExitStack(derived, func(ctx context.Context, _ *aiokit.ExitStack) error { return second(forever(ctx)) })
+		},
+		"ExitStack.Enter": func(_, derived context.Context) error {
+			return aiokit.WithExitStack(derived, func(ctx context.Context, s *aiokit.ExitStack) error {
+				_, err := s.Enter(ctx, limiter().With)
+				return err
+			})
+		},
+		"MoveOnAfter": func(_, derived context.Context) error {
+			return second(aio.MoveOnAfter(derived, time.Hour, func(ctx context.Context) error { return second(forever(ctx)) }))
+		},
+		"FailAfter": func(_, derived context.Context) error {
+			return aio.FailAfter(derived, time.Hour, func(ctx context.Context) error { return second(forever(ctx)) })
+		},
+	}
+	for name, s := range map[string]iter2{
+		"Buffer":       stream(aioiter.Buffer(never, 2)),
+		"Chunk":        stream(aioiter.Chunk(never, 2)),
+		"Chain":        stream(aioiter.Chain(aioiter.Of(1), never)),
+		"Debounce":     stream(aioiter.Debounce(never, time.Second)),
+		"Timeout":      stream(aioiter.Timeout(never, time.Hour)),
+		"Merge":        stream(aioiter.Merge(never, aioiter.Of(1))),
+		"Zip":          stream(aioiter.Zip(aioiter.Of(1), never)),
+		"ZipAll":       stream(aioiter.ZipAll(aioiter.Of(1), never)),
+		"Map":          stream(aioiter.Map(aioiter.Of(1), 2, func(ctx context.Context, _ int) (int, error) { return forever(ctx) })),
+		"MapUnordered": stream(aioiter.MapUnordered(aioiter.Of(1), 2, func(ctx context.Context, _ int) (int, error) { return forever(ctx) })),
+		"Retry":        stream(aioiter.Retry(never, retry)),
+		"Retry, its pause": stream(aioiter.Retry(func(context.Context) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) { yield(0, errOne) }
+		}, retry)),
+	} {
+		calls["aioiter."+name] = func(_, derived context.Context) error { return drain(derived, s(derived)) }
+	}
+	calls["aioiter.Collect"] = func(_, derived context.Context) error { return second(aioiter.Collect(derived, never)) }
+	endEachCall(t, cause, calls)
+}
+
+type iter2 func(ctx context.Context) iter.Seq2[any, error]
+
+// stream makes an iter2 of a stream.
+func stream[T any](s aioiter.Stream[T]) iter2 {
+	return func(ctx context.Context) iter.Seq2[any, error] { return untyped(s(ctx)) }
+}
+
+func untyped[T any](seq iter.Seq2[T, error]) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) { seq(func(v T, err error) bool { return yield(v, err) }) }
 }
 
 func nobody(context.Context) error { return nil }

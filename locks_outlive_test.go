@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiokit"
 )
 
 // Locks and queues may be package variables and outlive the loop in which they are
@@ -125,6 +126,149 @@ var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) e
 			return put(ctx)
 		}
 	},
+	"CapacityLimiter": func() (occupy, wait, use func(ctx context.Context) error) {
+		l := aiokit.NewCapacityLimiter(1)
+		return l.Acquire, l.Acquire, func(ctx context.Context) error { return l.With(ctx, nobody) }
+	},
+	"CapacityLimiter.AcquireFor": func() (occupy, wait, use func(ctx context.Context) error) {
+		l := aiokit.NewCapacityLimiter(1)
+		occupy = func(ctx context.Context) error { return l.AcquireFor(ctx, "somebody") }
+		return occupy, l.Acquire, func(ctx context.Context) error {
+			if err := occupy(ctx); err != nil {
+				return err
+			}
+			l.ReleaseFor("somebody")
+			return nil
+		}
+	},
+	"CapacityLimiter.TryAcquire": func() (occupy, wait, use func(ctx context.Context) error) {
+		l := aiokit.NewCapacityLimiter(1)
+		return l.Acquire, l.Acquire, func(ctx context.Context) error {
+			if err := free(l.TryAcquire(ctx)); err != nil {
+				return err
+			}
+			defer l.Release(ctx)
+			if l.Borrowed() != 1 || l.Waiting() != 0 {
+				return fmt.Errorf("%d borrowed, %d wait", l.Borrowed(), l.Waiting())
+			}
+			return nil
+		}
+	},
+	"RateLimiter": func() (occupy, wait, use func(ctx context.Context) error) {
+		r := aiokit.NewRateLimiter(1, time.Millisecond)
+		return r.Wait, r.Wait, r.Wait
+	},
+	"RateLimiter, in line": func() (occupy, wait, use func(ctx context.Context) error) {
+		r := aiokit.NewRateLimiter(1, time.Millisecond)
+		wait = func(ctx context.Context) error { return r.WaitN(ctx, 1) }
+		return r.Wait, wait, func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+				tg.Go(wait)
+				tg.Go(wait)
+				return nil
+			})
+		}
+	},
+	"Pool": func() (occupy, wait, use func(ctx context.Context) error) {
+		p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: returns(1), Max: 1})
+		occupy = func(ctx context.Context) error { return second(p.Acquire(ctx)) }
+		return occupy, occupy, func(ctx context.Context) error {
+			return p.With(ctx, func(context.Context, int) error { return nil })
+		}
+	},
+	"Pool.With": func() (occupy, wait, use func(ctx context.Context) error) {
+		p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: returns(1), Max: 2})
+		occupy = func(ctx context.Context) error { return second(p.Acquire(ctx)) }
+		wait = func(ctx context.Context) error {
+			return p.With(ctx, func(ctx context.Context, _ int) error { return second(forever(ctx)) })
+		}
+		return occupy, wait, func(ctx context.Context) error {
+			return p.With(ctx, func(ctx context.Context, _ int) error {
+				return p.With(ctx, func(context.Context, int) error {
+					if p.InUse() != 2 {
+						return fmt.Errorf("%d are lent", p.InUse())
+					}
+					return nil
+				})
+			})
+		}
+	},
+	"Pool.Close": func() (occupy, wait, use func(ctx context.Context) error) {
+		p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: returns(1), Max: 1})
+		occupy = func(ctx context.Context) error {
+			if err := second(p.Acquire(ctx)); err != aiokit.ErrPoolClosed {
+				return err
+			}
+			return nil // in the second round
+		}
+		return occupy, occupy, p.Close
+	},
+	"MemoryChannel.Receive": func() (occupy, wait, use func(ctx context.Context) error) {
+		s, r := aiokit.NewMemoryChannel[int](0)
+		get := func(ctx context.Context) error { return second(r.Receive(ctx)) }
+		return nobody, get, func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(get)
+				return s.Send(ctx, 1)
+			})
+		}
+	},
+	"MemoryChannel.Send": func() (occupy, wait, use func(ctx context.Context) error) {
+		s, r := aiokit.NewMemoryChannel[int](0)
+		put := func(ctx context.Context) error { return s.Send(ctx, 1) }
+		return nobody, put, func(ctx context.Context) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+				tg.Go(func(ctx context.Context) error { return s.Send(ctx, 2) })
+				v, err := r.Receive(ctx)
+				if v != 2 {
+					return fmt.Errorf("received %d, %v", v, err)
+				}
+				return err
+			})
+		}
+	},
+	"MemoryChannel.Close": func() (occupy, wait, use func(ctx context.Context) error) {
+		s, r := aiokit.NewMemoryChannel[int](0)
+		wait = func(ctx context.Context) error { return second(r.Receive(ctx)) }
+		return nobody, wait, func(ctx context.Context) error {
+			other := s.Clone()
+			other.Close()
+			_, err := r.ReceiveNowait()
+			if err != aiokit.ErrWouldBlock {
+				return fmt.Errorf("ReceiveNowait: %v", err)
+			}
+			return nil
+		}
+	},
+}
+
+// A RateLimiter serves loops whose clocks differ: the time of a virtual clock begins
+// anew with each loop, and is years before that of a real one.
+func TestRateLimiterOfClocksThatDiffer(t *testing.T) {
+	virtual := func(f func(ctx context.Context) error) error {
+		l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
+		defer l.Close()
+		return runMain(l, f)
+	}
+	r := aiokit.NewRateLimiter(2, 2*time.Hour)
+	use := func(ctx context.Context) error {
+		l, _ := aio.GetRunningLoop(ctx)
+		start := l.Time()
+		for range 10 {
+			if err := r.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		if took := l.Time().Sub(start); took > 10*time.Hour {
+			return fmt.Errorf("ten events took %v", took)
+		}
+		return nil
+	}
+	same(t, "the first virtual loop", virtual(use), nil)
+	same(t, "a real loop", aio.Run(func(ctx context.Context) error { _ = r.Allow(ctx); return nil }), nil)
+	for range 2 {
+		same(t, "another virtual loop", virtual(use), nil)
+	}
 }
 
 func semaphoreUses(s *aio.Semaphore) (occupy, wait, use func(ctx context.Context) error) {
@@ -169,7 +313,9 @@ func TestLocksAndQueuesOutliveTheirLoop(t *testing.T) {
 		},
 		"the holder sleeps": func(ctx context.Context, occupy, wait func(ctx context.Context) error) error {
 			spawn(ctx, func(ctx context.Context) error {
-				_ = occupy(ctx)
+				if err := occupy(ctx); err != nil {
+					return err
+				}
 				return aio.Sleep(ctx, time.Hour)
 			})
 			letPass(ctx, 1)

@@ -36,6 +36,20 @@ func entered(ctx context.Context) error {
 	return aio.ErrNoTask
 }
 
+// home is the loop that something belongs to, which may outlive it.
+type home struct{ loop *aio.Loop }
+
+// moved notes that the calling task uses the thing. It reports whether another loop did
+// so before and is closed: what its tasks held then will not be returned.
+func (h *home) moved(ctx context.Context) bool {
+	loop := aio.CurrentTask(ctx).GetLoop()
+	moved := h.loop != nil && h.loop != loop && h.loop.IsClosed()
+	if h.loop == nil || moved {
+		h.loop = loop
+	}
+	return moved
+}
+
 func usagef(format string, args ...any) error {
 	return fmt.Errorf("aiokit: "+format+": %w", append(args, aio.ErrUsage)...)
 }

@@ -1035,3 +1035,70 @@ func TestCancelled(t *testing.T) {
 		})
 	}
 }
+
+// An item is passed at the moment in which the context of a Receive or Send ends: each
+// item that was sent is received, and no other.
+func TestMemoryChannelAtTheEndOfAContext(t *testing.T) {
+	for passes := range 4 {
+		for _, first := range []string{"the item", "the end"} {
+			aiotest.Run(t, func(ctx context.Context) error {
+				l, err := aio.GetRunningLoop(ctx)
+				if err != nil {
+					return err
+				}
+				both := func(end, item func()) {
+					one, two := item, end
+					if first == "the end" {
+						one, two = end, item
+					}
+					l.CallSoon(func() {
+						one()
+						var later func(n int)
+						later = func(n int) {
+							if n == 0 {
+								two()
+								return
+							}
+							l.CallSoon(func() { later(n - 1) })
+						}
+						later(passes)
+					})
+				}
+
+				s, r := aiokit.NewMemoryChannel[int](0)
+				derived, end := context.WithCancel(ctx)
+				defer end()
+				var sent error
+				receive := aio.CreateTask(ctx, func(context.Context) (int, error) { return r.Receive(derived) })
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+				both(end, func() { sent = s.SendNowait(1) })
+				v, err := receive.Await(ctx)
+				if err := aio.Sleep(ctx, time.Second); err != nil {
+					return err
+				}
+				if (sent == nil) != (err == nil) || err == nil && v != 1 {
+					t.Errorf("%s first, %d passes: SendNowait %v, Receive %d, %v", first, passes, sent, v, err)
+				}
+
+				derived, end = context.WithCancel(ctx)
+				defer end()
+				var got error
+				send := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return s.Send(derived, 2) }))
+				if err := aio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+				both(end, func() { v, got = r.ReceiveNowait() })
+				_, err = send.Await(ctx)
+				if err := aio.Sleep(ctx, time.Second); err != nil {
+					return err
+				}
+				if (got == nil) != (err == nil) || err == nil && v != 2 {
+					t.Errorf("%s first, %d passes: ReceiveNowait %d, %v, Send %v", first, passes, v, got, err)
+				}
+				return nil
+			})
+		}
+	}
+}

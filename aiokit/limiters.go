@@ -32,7 +32,8 @@ func NewRateLimiter(n int, period time.Duration) *RateLimiter {
 // refill adds the tokens for the time since the last call.
 func (r *RateLimiter) refill(now time.Time) {
 	if !r.at.IsZero() {
-		r.tokens = min(r.burst, r.tokens+float64(now.Sub(r.at))/float64(r.per))
+		// the clock of another loop may be behind
+		r.tokens = min(r.burst, r.tokens+float64(max(0, now.Sub(r.at)))/float64(r.per))
 	}
 	r.at = now
 }
@@ -95,8 +96,11 @@ func (r *RateLimiter) Allow(ctx context.Context) bool {
 // CapacityLimiter limits how many tasks do something concurrently. Unlike a semaphore
 // it records which task has borrowed a place, and the number of places may change.
 // Tasks get places in the order of their requests. Make one with [NewCapacityLimiter].
+//
+// When its loop is closed, another loop may use it, and all places are free.
 // (trio, anyio: CapacityLimiter)
 type CapacityLimiter struct {
+	home      home
 	total     int
 	borrowers map[any]struct{}
 	waiting   list.List             // of *borrowRequest
@@ -135,6 +139,7 @@ func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {
 	if err := entered(ctx); err != nil {
 		return err
 	}
+	l.renew(ctx)
 	if err := l.check(who); err != nil {
 		return err
 	}
@@ -164,6 +169,7 @@ func (l *CapacityLimiter) TryAcquire(ctx context.Context) bool {
 	if me == nil {
 		panic(aio.ErrNoTask)
 	}
+	l.renew(ctx)
 	if err := l.check(me); err != nil {
 		panic(err)
 	}
@@ -172,6 +178,15 @@ func (l *CapacityLimiter) TryAcquire(ctx context.Context) bool {
 	}
 	l.borrowers[me] = struct{}{}
 	return true
+}
+
+// renew takes back the places of a closed loop, which nobody will return.
+func (l *CapacityLimiter) renew(ctx context.Context) {
+	if l.home.moved(ctx) {
+		clear(l.borrowers)
+		clear(l.waiter)
+		l.waiting.Init()
+	}
 }
 
 func (l *CapacityLimiter) check(who any) error {

@@ -35,7 +35,12 @@ var ErrPoolClosed = errors.New("aiokit: the pool is closed")
 // at a time. It opens them on demand, up to Max, and lends the most recently used one
 // first. Waiting tasks get a connection in the order of their calls. Make one with
 // [NewPool], and Close it when it is no longer needed.
+//
+// When its loop is closed, another loop may use it. The connections that were lent then
+// are forgotten; the idle ones are kept: if they belong to their loop, Check has to say
+// so.
 type Pool[T any] struct {
+	home   home
 	opts   PoolOptions[T]
 	places *aio.Semaphore
 	idle   []idleConn[T] // the most recently used last
@@ -107,6 +112,14 @@ func Keep(err error) error {
 	return &keptError{err}
 }
 
+// renew forgets the connections that tasks of a closed loop had: they will not be
+// returned. The semaphore does so by itself.
+func (p *Pool[T]) renew(ctx context.Context) {
+	if p.home.moved(ctx) {
+		p.inUse = 0
+	}
+}
+
 // Acquire lends a connection, which must be returned with [Pool.Release]. [Pool.With]
 // does both.
 func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
@@ -116,6 +129,7 @@ func (p *Pool[T]) Acquire(ctx context.Context) (conn T, err error) {
 	if err := entered(ctx); err != nil {
 		return conn, err
 	}
+	p.renew(ctx)
 	if p.closed {
 		return conn, ErrPoolClosed
 	}
@@ -231,6 +245,7 @@ func (p *Pool[T]) Close(ctx context.Context) error {
 	if err := entered(ctx); err != nil {
 		return err
 	}
+	p.renew(ctx)
 	p.closed = true
 	var errs error
 	for len(p.idle) > 0 {
