@@ -6,14 +6,17 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"iter"
+	"net"
 	"time"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aioiter"
 	"github.com/goaio/aio/aiokit"
 	"github.com/goaio/aio/aiosql"
+	"github.com/goaio/aio/aiotest"
 )
 
 // misuseDB is a database of which each query has one row with one number.
@@ -174,6 +177,117 @@ var misuseOfAioiter = &misuse{
 		"d=-1":                   "the time is over",
 		"values=[-1]":            "a value of the user's",
 	},
+}
+
+// misuseTB is a test that may fail.
+type misuseTB struct{ failed bool }
+
+func (*misuseTB) Helper()                 {}
+func (*misuseTB) Name() string            { return "TestMisused" }
+func (t *misuseTB) Failed() bool          { return t.failed }
+func (*misuseTB) Logf(string, ...any)     {}
+func (t *misuseTB) Errorf(string, ...any) { t.failed = true }
+
+func newMisuseTB(*misuseWorld) any { return &misuseTB{} }
+
+// simulated runs main as the function of a simulation with a host.
+func (w *misuseWorld) simulated(main func(ctx context.Context) error) error {
+	report := aiotest.Simulation{Runs: 1, AllowDifferences: true}.Run(func(ctx context.Context, world *aiotest.World) error {
+		w.world = world
+		w.loop = must(aio.GetRunningLoop(ctx))
+		world.Host("server", func(ctx context.Context) error { return nil })
+		return main(ctx)
+	})
+	for _, failure := range report.Failures {
+		return failure
+	}
+	return nil
+}
+
+var misuseOfAiotest = &misuse{
+	path: "github.com/goaio/aio/aiotest",
+	funcs: map[string]any{
+		"Between":          aiotest.Between,
+		"CancelEverywhere": aiotest.CancelEverywhere,
+		"Choose":           aiotest.Choose,
+		"Explore":          aiotest.Explore,
+		"ExploreInput":     aiotest.ExploreInput,
+		"FailEverywhere":   aiotest.FailEverywhere,
+		"NewSocket":        aiotest.NewSocket,
+		"Run":              aiotest.Run,
+		"Simulate":         aiotest.Simulate,
+		"SocketPair":       aiotest.SocketPair,
+		"VirtualExecutor":  aiotest.VirtualExecutor,
+		"Whole":            aiotest.Whole,
+	},
+	types: map[string]func(w *misuseWorld) any{
+		"Cancelled": func(*misuseWorld) (v any) {
+			aiotest.Sweep{}.Run(func(ctx context.Context, c *aiotest.Cancelled) error {
+				v = c
+				return c.Do(ctx, func(context.Context) error { return nil })
+			})
+			return v
+		},
+		"Choice":      func(*misuseWorld) any { return aiotest.Choice{} },
+		"Exploration": func(*misuseWorld) any { return aiotest.Exploration{Runs: 1} },
+		"Failing": func(*misuseWorld) (v any) {
+			aiotest.Failures{}.Run(func(ctx context.Context, f *aiotest.Failing) error {
+				v = f
+				return f.Do(ctx, func(context.Context) error { return nil })
+			})
+			return v
+		},
+		"Failure":        func(*misuseWorld) any { return &aiotest.Failure{Err: errOne} },
+		"Failures":       func(*misuseWorld) any { return aiotest.Failures{} },
+		"Host":           func(w *misuseWorld) any { return w.otherHost() },
+		"Link":           func(w *misuseWorld) any { return w.world.Link("test", "server") },
+		"Mode":           func(*misuseWorld) any { return aiotest.Mode(200) },
+		"NetworkFailure": func(*misuseWorld) any { return aiotest.NetworkFailure(200) },
+		"Simulation":     func(*misuseWorld) any { return aiotest.Simulation{Runs: 1} },
+		"Socket":         func(w *misuseWorld) any { return must(aiotest.NewSocket(w.ctx, "udp4")) },
+		"Sweep":          func(*misuseWorld) any { return aiotest.Sweep{} },
+		"Timeline":       func(*misuseWorld) any { return aiotest.Timeline{{}} },
+		"World":          func(w *misuseWorld) any { return w.world },
+	},
+	params: map[string]func(w *misuseWorld) any{
+		"CancelEverywhere t":  newMisuseTB,
+		"Explore t":           newMisuseTB,
+		"ExploreInput t":      newMisuseTB,
+		"FailEverywhere t":    newMisuseTB,
+		"Run t":               newMisuseTB,
+		"Simulate t":          newMisuseTB,
+		"network":             func(*misuseWorld) any { return "udp4" },
+		"a":                   func(*misuseWorld) any { return "test" },
+		"b":                   func(*misuseWorld) any { return "server" },
+		"from":                func(*misuseWorld) any { return "test" },
+		"to":                  func(*misuseWorld) any { return "server" },
+		"record":              func(*misuseWorld) any { return "default" },
+		"hosts":               func(w *misuseWorld) any { return []*aiotest.Host{w.otherHost()} },
+		"x":                   func(*misuseWorld) any { return aiotest.Exploration{Runs: 1} },
+		"Simulate s":          func(*misuseWorld) any { return aiotest.Simulation{Runs: 1} },
+		"CancelEverywhere fn": func(*misuseWorld) any { return aiotest.Whole(func(context.Context) error { return nil }) },
+		"Sweep.Run fn":        func(*misuseWorld) any { return aiotest.Whole(func(context.Context) error { return nil }) },
+		"FailEverywhere fn":   func(*misuseWorld) any { return failNothing },
+		"Failures.Run fn":     func(*misuseWorld) any { return failNothing },
+		"Socket.WriteTo to":   func(*misuseWorld) any { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9} },
+	},
+	inside: (*misuseWorld).simulated,
+	allowed: map[string]string{
+		"TB": "an interface: the tests of package testing",
+
+		"Socket.WriteTo to=nil":    "the error is that of a real socket",
+		"Socket.Listen backlog=-1": "the error is that of a real socket",
+		"Socket.SetLinger sec=-1":  "the default of the system, as in package net",
+	},
+}
+
+func failNothing(ctx context.Context, f *aiotest.Failing) error {
+	return f.Do(ctx, func(context.Context) error { return nil })
+}
+
+// otherHost adds a host to the world.
+func (w *misuseWorld) otherHost() *aiotest.Host {
+	return w.world.Host(fmt.Sprintf("host%d", len(w.ended)), func(context.Context) error { return nil })
 }
 
 func misuseStream(context.Context) iter.Seq2[int, error] {

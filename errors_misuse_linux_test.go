@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiotest"
 )
 
 // misuse is the table of a package.
@@ -46,6 +47,8 @@ type misuse struct {
 	allowed map[string]string
 	// calls that are made outside of a task
 	outside []string
+	// runs main, in the world of all calls; nil means a loop of its own
+	inside func(w *misuseWorld, main func(ctx context.Context) error) error
 
 	used map[string]bool // entries of allowed that some call needed
 }
@@ -56,6 +59,7 @@ type misuseWorld struct {
 	ctx   context.Context
 	loop  *aio.Loop
 	ended []func()
+	world *aiotest.World // of a simulation
 }
 
 // atEnd calls f after the call.
@@ -313,9 +317,9 @@ type misuseOutcome struct {
 	later    error // of what the call has started
 }
 
-// misuseCall makes a call in a task of a loop of its own. prepare returns the function
+// call makes a call in a task of a loop of its own. prepare returns the function
 // and its arguments, in a world that lasts as long as the call.
-func misuseCall(t *testing.T, call string, outside bool, prepare func(w *misuseWorld) (fn reflect.Value, args []reflect.Value)) (o misuseOutcome) {
+func (m *misuse) call(t *testing.T, call string, outside bool, prepare func(w *misuseWorld) (fn reflect.Value, args []reflect.Value)) (o misuseOutcome) {
 	defer time.AfterFunc(patience, func() { panic(call + " does not return") }).Stop()
 	w := &misuseWorld{T: t}
 	w.loop = aio.NewEventLoop(nil)
@@ -341,7 +345,11 @@ func misuseCall(t *testing.T, call string, outside bool, prepare func(w *misuseW
 		<-done
 		return o
 	}
-	err := runMain(w.loop, func(ctx context.Context) error {
+	inside := m.inside
+	if inside == nil {
+		inside = func(w *misuseWorld, main func(ctx context.Context) error) error { return runMain(w.loop, main) }
+	}
+	err := inside(w, func(ctx context.Context) error {
 		w.ctx = ctx
 		var fn reflect.Value
 		var args []reflect.Value
@@ -365,7 +373,10 @@ func misuseCall(t *testing.T, call string, outside bool, prepare func(w *misuseW
 		letPass(ctx, 3) // for what it has started
 		return nil
 	})
-	if err != nil && !errors.Is(err, aio.ErrLoopStopped) {
+	switch {
+	case inRuntime(err):
+		o.later = err
+	case err != nil && !errors.Is(err, aio.ErrLoopStopped):
 		t.Error(err)
 	}
 	return o
@@ -436,6 +447,11 @@ func (o *misuseOutcome) look(w *misuseWorld, results []reflect.Value) {
 			v.Close()
 		case *aio.Process:
 			v.Wait(w.ctx)
+		case aiotest.Report:
+			o.hasError = true
+			for _, failure := range v.Failures {
+				o.err = errors.Join(o.err, failure)
+			}
 		case aio.AnyFuture:
 			for range 5 {
 				if !v.Done() {
@@ -540,7 +556,7 @@ func (m *misuse) good(t *testing.T, call string, signature *types.Signature, fn 
 		}
 		return f, args
 	}
-	o := misuseCall(t, call, false, prepare)
+	o := m.call(t, call, false, prepare)
 	if errors.Is(o.err, aio.ErrUsage) && !m.allows(call, "with good arguments") {
 		t.Errorf("%s with good arguments: %v", call, o)
 	}
@@ -548,7 +564,7 @@ func (m *misuse) good(t *testing.T, call string, signature *types.Signature, fn 
 		return
 	}
 	for _, bad := range badValues(reflect.TypeFor[context.Context]()) {
-		o := misuseCall(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
+		o := m.call(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
 			f, args := prepare(w)
 			if typ.IsVariadic() {
 				return f.CallSlice(args)[0], []reflect.Value{bad.value}
@@ -569,7 +585,7 @@ func (m *misuse) calls(t *testing.T, call string, signature *types.Signature, fn
 			continue // what another package's contract says
 		}
 		for _, bad := range badValues(typ.In(i)) {
-			o := misuseCall(t, call+" "+param.Name()+"="+bad.name, outside, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
+			o := m.call(t, call+" "+param.Name()+"="+bad.name, outside, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
 				f := fn(w)
 				var args []reflect.Value
 				for j := range typ.NumIn() {
@@ -599,7 +615,7 @@ func (m *misuse) elsewhere(t *testing.T, call string, signature *types.Signature
 		return
 	}
 	var o misuseOutcome
-	misuseCall(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
+	m.call(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
 		f := fn(w)
 		var args []reflect.Value
 		for j := range typ.NumIn() {
@@ -617,7 +633,7 @@ func (m *misuse) elsewhere(t *testing.T, call string, signature *types.Signature
 
 // zero calls a method of the zero value of its type.
 func (m *misuse) zero(t *testing.T, call, method string, signature *types.Signature, typ reflect.Type) {
-	o := misuseCall(t, call, slices.Contains(m.outside, call), func(w *misuseWorld) (reflect.Value, []reflect.Value) {
+	o := m.call(t, call, slices.Contains(m.outside, call), func(w *misuseWorld) (reflect.Value, []reflect.Value) {
 		v := reflect.New(typ.Elem())
 		w.atEnd(func() { closeMisused(v.Interface()) })
 		f := v.MethodByName(method)
@@ -683,7 +699,7 @@ func (m *misuse) run(t *testing.T) {
 					listed[call], value = true, own
 				}
 				var typ, zero reflect.Type
-				misuseCall(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
+				m.call(t, call, false, func(w *misuseWorld) (reflect.Value, []reflect.Value) {
 					made := value(w)
 					w.atEnd(func() { closeMisused(made) })
 					v := reflect.ValueOf(made)
@@ -733,4 +749,5 @@ func TestMisuse(t *testing.T) {
 	t.Run("aiosql", misuseOfAiosql.run)
 	t.Run("aiokit", misuseOfAiokit.run)
 	t.Run("aioiter", misuseOfAioiter.run)
+	t.Run("aiotest", misuseOfAiotest.run)
 }

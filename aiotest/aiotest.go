@@ -33,7 +33,13 @@ import (
 //
 // The body of the test, and any task, may call t.FailNow, t.Fatal and t.Skip, which end
 // the test. Run does not handle signals.
+//
+// A nil t or main is misuse.
 func Run(t TB, main func(ctx context.Context) error) {
+	needs(t, "Run")
+	if main == nil {
+		panic(usagef("Run: the function is nil"))
+	}
 	t.Helper()
 	e := &engine{}
 	end := e.guard(func(e *engine) Report {

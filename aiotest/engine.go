@@ -437,7 +437,7 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 		defer func() {
 			if end.exited {
 				if v := recover(); v != nil {
-					end.panic, end.exited = fmt.Sprintf("%v\n\n%s", v, debug.Stack()), false
+					end.panic, end.exited = withStack(v), false
 				}
 			}
 			if e.run.loop != nil {
@@ -471,6 +471,15 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 			return ending{report: Report{Failures: []*Failure{{Err: err, Record: record{}.String()}}}}
 		}
 	}
+}
+
+// withStack adds the stack of the calling goroutine to the value of a panic, which
+// continues in another one. An error stays one.
+func withStack(v any) any {
+	if err, ok := v.(error); ok {
+		return fmt.Errorf("%w\n\n%s", err, debug.Stack())
+	}
+	return fmt.Sprintf("%v\n\n%s", v, debug.Stack())
 }
 
 // blockedStacks returns the stacks of goroutines that run a task or callback of a loop,

@@ -93,6 +93,7 @@ type Exploration struct {
 // AIOTEST_RUNS multiplies the number of runs, and AIOTEST_SEED is added to the seeds;
 // "random" means a random number.
 func Explore(t TB, x Exploration, main func(ctx context.Context) error) Report {
+	needs(t, "Explore")
 	t.Helper()
 	return report(t, func(e *engine) Report { return x.run(e, main) })
 }
@@ -112,6 +113,7 @@ func (x Exploration) Run(main func(ctx context.Context) error) Report {
 //		})
 //	}
 func ExploreInput(t TB, input []byte, x Exploration, main func(ctx context.Context) error) Report {
+	needs(t, "ExploreInput")
 	t.Helper()
 	return report(t, func(e *engine) Report { return x.runInput(e, input, main) })
 }
@@ -119,6 +121,9 @@ func ExploreInput(t TB, input []byte, x Exploration, main func(ctx context.Conte
 // Replay makes one run with the choices of a record, as in [Failure].Record.
 func (x Exploration) Replay(record string, main func(ctx context.Context) error) Report {
 	return guarded(func(e *engine) Report {
+		if err := x.check(main); err != nil {
+			return e.misuse(err)
+		}
 		e.replay(x.setting(), record, main)
 		return e.report
 	})

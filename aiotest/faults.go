@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/goaio/aio"
 	"github.com/goaio/aio/internal/simnet"
 )
 
@@ -52,6 +53,15 @@ type Failing struct{ r *run }
 // Do runs fn and returns its error. The failure of the run occurs while fn runs, in any
 // connection of the program: the one whose operation has the number of this run.
 func (f *Failing) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	switch {
+	case f.r == nil:
+		return usagef("Failing.Do: FailEverywhere makes a Failing")
+	case fn == nil:
+		return usagef("Failing.Do: the function is nil")
+	}
+	if _, err := aio.GetRunningLoop(ctx); err != nil {
+		return err
+	}
 	f.r.regions++
 	f.r.failing++
 	defer func() { f.r.failing-- }()
@@ -60,7 +70,12 @@ func (f *Failing) Do(ctx context.Context, fn func(ctx context.Context) error) er
 
 // Happened reports whether the failure of this run has occurred. In the first run it
 // never does.
-func (f *Failing) Happened() bool { return f.r.failed != "" }
+func (f *Failing) Happened() bool {
+	if f.r == nil {
+		panic(usagef("Failing.Happened: FailEverywhere makes a Failing"))
+	}
+	return f.r.failed != ""
+}
 
 // FailEverywhere runs fn once without a failure. Then it runs fn once for each
 // operation of the simulated network in its region (see [Failing.Do]) and each kind of
@@ -72,6 +87,7 @@ func (f *Failing) Happened() bool { return f.r.failed != "" }
 // deterministic and create all its state itself, so that each run starts in the same
 // state.
 func FailEverywhere(t TB, f Failures, fn func(ctx context.Context, c *Failing) error) Report {
+	needs(t, "FailEverywhere")
 	t.Helper()
 	return report(t, func(e *engine) Report { return f.run(e, fn) })
 }
@@ -84,6 +100,11 @@ func (f Failures) Run(fn func(ctx context.Context, c *Failing) error) Report {
 func (f Failures) run(e *engine, fn func(ctx context.Context, c *Failing) error) Report {
 	if fn == nil {
 		return e.misuse(usagef("the function is nil"))
+	}
+	for _, k := range f.Kinds {
+		if int(k) >= len(failureNames) {
+			return e.misuse(usagef("there is no kind of failure %d", k))
+		}
 	}
 	c := &Failing{&e.run}
 	main := func(ctx context.Context) error { return fn(ctx, c) }

@@ -25,6 +25,13 @@ type TB interface {
 	Errorf(format string, args ...any)
 }
 
+// needs panics if there is no test that could fail.
+func needs(t TB, call string) {
+	if t == nil {
+		panic(usagef("%s: the test is nil", call))
+	}
+}
+
 // report makes the runs of a test, and prints the failures.
 func report(t TB, f func(e *engine) Report) Report {
 	t.Helper()

@@ -41,6 +41,18 @@ type Cancelled struct{ r *run }
 // another. The error matches ErrUsage if a region is active already.
 func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	r := c.r
+	switch {
+	case r == nil:
+		return usagef("Cancelled.Do: CancelEverywhere makes a Cancelled")
+	case fn == nil:
+		return usagef("Cancelled.Do: the function is nil")
+	}
+	if aio.CurrentTask(ctx) == nil {
+		if _, err := aio.GetRunningLoop(ctx); err != nil {
+			return err
+		}
+		return aio.ErrNoTask
+	}
 	if r.region != nil {
 		return usagef("Do: a region is under way already")
 	}
@@ -54,12 +66,20 @@ func (c *Cancelled) Do(ctx context.Context, fn func(ctx context.Context) error) 
 
 // Happened reports whether the cancellation of this run has occurred. In the first run
 // it never does.
-func (c *Cancelled) Happened() bool { return c.r.fired != nil }
+func (c *Cancelled) Happened() bool {
+	if c.r == nil {
+		panic(usagef("Cancelled.Happened: CancelEverywhere makes a Cancelled"))
+	}
+	return c.r.fired != nil
+}
 
 // Whole converts main into a function for [Sweep.Run] or [CancelEverywhere] in which
 // the whole of main is the region. The only checks are those of CancelEverywhere
 // itself.
 func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Cancelled) error {
+	if main == nil {
+		panic(usagef("Whole: the function is nil"))
+	}
 	return func(ctx context.Context, c *Cancelled) error {
 		err := c.Do(ctx, main)
 		if c.Happened() && errors.Is(err, aio.ErrCancelled) {
@@ -93,6 +113,7 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 // fn must be deterministic and create all its state itself, so that each run starts in
 // the same state.
 func CancelEverywhere(t TB, s Sweep, fn func(ctx context.Context, c *Cancelled) error) Report {
+	needs(t, "CancelEverywhere")
 	t.Helper()
 	return report(t, func(e *engine) Report { return s.run(e, fn) })
 }
@@ -129,8 +150,11 @@ type disturbance struct {
 // sweep makes an undisturbed run of main for each schedule, which must pass, and then a
 // run for each of its points, with the same choices.
 func (e *engine) sweep(base setting, schedules int, d disturbance, main func(ctx context.Context) error) Report {
-	if base.mode == Exhaustive || base.mode == PCT {
+	switch {
+	case base.mode != Environment && base.mode != AnyOrder:
 		return e.misuse(usagef("a sweep has the mode Environment or AnyOrder"))
+	case schedules < 0 || base.maxSteps < 0:
+		return e.misuse(usagef("Schedules and MaxSteps must not be negative"))
 	}
 	if e.replaying(base, main) {
 		return e.report

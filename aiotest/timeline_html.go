@@ -17,6 +17,9 @@ b.note{color:#b00}tr:target{outline:2px solid #06c}a{color:#06c;text-decoration:
 // WriteHTML writes the failure as an HTML page: a column for each task, a row for each
 // step.
 func (f *Failure) WriteHTML(w io.Writer, title string) error {
+	if w == nil {
+		return usagef("Failure.WriteHTML: the writer is nil")
+	}
 	var columns []string
 	column := map[string]int{}
 	for _, s := range f.Timeline {

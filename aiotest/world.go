@@ -53,21 +53,30 @@ type Simulation struct {
 // of a host, or if a condition of [World.Always] fails. Hosts that still run when fn
 // returns are stopped as by [Host.Crash].
 func Simulate(t TB, s Simulation, fn func(ctx context.Context, w *World) error) Report {
+	needs(t, "Simulate")
 	t.Helper()
-	return report(t, func(e *engine) Report { return s.exploration().run(e, s.main(e, fn)) })
+	return report(t, func(e *engine) Report { return s.run(e, fn) })
 }
 
 // Run is [Simulate] outside of tests: the failure is in the report.
 func (s Simulation) Run(fn func(ctx context.Context, w *World) error) Report {
-	return guarded(func(e *engine) Report { return s.exploration().run(e, s.main(e, fn)) })
+	return guarded(func(e *engine) Report { return s.run(e, fn) })
 }
 
 // Replay makes one run with the choices of a record, as in [Failure].Record.
 func (s Simulation) Replay(record string, fn func(ctx context.Context, w *World) error) Report {
 	return guarded(func(e *engine) Report {
-		e.replay(s.exploration().setting(), record, s.main(e, fn))
+		main := s.main(e, fn)
+		if err := s.exploration().check(main); err != nil {
+			return e.misuse(err)
+		}
+		e.replay(s.exploration().setting(), record, main)
 		return e.report
 	})
+}
+
+func (s Simulation) run(e *engine, fn func(ctx context.Context, w *World) error) Report {
+	return s.exploration().run(e, s.main(e, fn))
 }
 
 func (s Simulation) exploration() Exploration {
@@ -83,6 +92,9 @@ func (s Simulation) exploration() Exploration {
 
 // main converts fn into a function for Explore.
 func (s Simulation) main(e *engine, fn func(ctx context.Context, w *World) error) func(ctx context.Context) error {
+	if fn == nil {
+		return nil // which is misuse
+	}
 	return func(ctx context.Context) error {
 		w := newWorld(&e.run)
 		err := fn(ctx, w)
@@ -102,6 +114,20 @@ type World struct {
 	turn   *Host // the host whose pass is running, nil if there is none
 	failed error
 	still  int
+}
+
+// check panics unless w is the world of a simulation.
+func (w *World) check(call string) {
+	if w == nil || w.r == nil {
+		panic(usagef("World.%s: a simulation makes its world", call))
+	}
+}
+
+// check panics unless h is a host of a world.
+func (h *Host) check(call string) {
+	if h == nil || h.w == nil {
+		panic(usagef("Host.%s: World.Host makes a host", call))
+	}
 }
 
 func newWorld(r *run) *World {
@@ -138,6 +164,10 @@ type Host struct {
 //
 //nolint:contextcheck // the task of a host has its own ctx
 func (w *World) Host(name string, fn func(ctx context.Context) error) *Host {
+	w.check("Host")
+	if fn == nil {
+		panic(usagef("World.Host: the function is nil"))
+	}
 	if name == w.r.host.Name() || name == "localhost" || name == "" {
 		panic(usagef("World.Host: %q cannot be the name of a host", name))
 	}
@@ -188,7 +218,10 @@ func (h *Host) stop() {
 }
 
 // Name returns the name of the host.
-func (h *Host) Name() string { return h.sim.Name() }
+func (h *Host) Name() string {
+	h.check("Name")
+	return h.sim.Name()
+}
 
 // Running reports whether the host is up.
 func (h *Host) Running() bool { return h.loop != nil }
@@ -202,6 +235,7 @@ func (h *Host) Crashes() int { return h.crashes }
 // outside of the host. If code of the host itself calls it, the crash happens at the
 // end of the pass. It has no effect on a host that is down.
 func (h *Host) Crash() {
+	h.check("Crash")
 	if h.loop == nil {
 		return
 	}
@@ -217,6 +251,7 @@ func (h *Host) Crash() {
 // Restart crashes the host if it is up, and then starts its function again, with a new
 // loop. Packets for its earlier connections are answered with resets.
 func (h *Host) Restart() {
+	h.check("Restart")
 	if h.w.turn == h {
 		h.crashing = 2
 		return
@@ -230,6 +265,9 @@ func (h *Host) Restart() {
 // returns its error. If the host is down, Wait waits for the function to return after
 // the next start.
 func (h *Host) Wait(ctx context.Context) error {
+	if h == nil || h.w == nil {
+		return usagef("Host.Wait: World.Host makes a host")
+	}
 	if err := h.ended.Wait(ctx); err != nil {
 		return err
 	}
@@ -240,10 +278,16 @@ func (h *Host) Wait(ctx context.Context) error {
 // Wait waits for these hosts, or for all hosts if none are given, one after the other,
 // and returns the first error.
 func (w *World) Wait(ctx context.Context, hosts ...*Host) error {
+	if w.r == nil {
+		return usagef("World.Wait: a simulation makes its world")
+	}
 	if len(hosts) == 0 {
 		hosts = w.hosts
 	}
 	for _, h := range hosts {
+		if h == nil {
+			return usagef("World.Wait: a host is nil")
+		}
 		if err := h.Wait(ctx); err != nil {
 			return fmt.Errorf("host %s: %w", h.Name(), err)
 		}
@@ -253,13 +297,25 @@ func (w *World) Wait(ctx context.Context, hosts ...*Host) error {
 
 // Always makes the run call condition after each step of any host, and after each step
 // of the simulation's own tasks. The first error ends the run.
-func (w *World) Always(condition func() error) { w.always = append(w.always, condition) }
+func (w *World) Always(condition func() error) {
+	w.check("Always")
+	if condition == nil {
+		panic(usagef("World.Always: the condition is nil"))
+	}
+	w.always = append(w.always, condition)
+}
 
 // Now returns the time since the beginning of the run.
-func (w *World) Now() time.Duration { return w.time() }
+func (w *World) Now() time.Duration {
+	w.check("Now")
+	return w.time()
+}
 
 // Note adds text to the timeline of a failure.
-func (w *World) Note(text string) { driver{w.r}.Note(text) }
+func (w *World) Note(text string) {
+	w.check("Note")
+	driver{w.r}.Note(text)
+}
 
 // Counters count the events of a world.
 type Counters struct {
@@ -273,6 +329,7 @@ type Counters struct {
 
 // Counters returns the counts so far.
 func (w *World) Counters() Counters {
+	w.check("Counters")
 	n := w.net.Counters()
 	c := Counters{n.Connections, n.Segments, n.Datagrams, n.Dropped, n.Resets, 0}
 	for _, h := range w.hosts {
@@ -299,6 +356,7 @@ func (w *World) way(from, to string) *simnet.Link {
 }
 
 func (w *World) named(name string) *simnet.Host {
+	w.check("Link")
 	if name == w.r.host.Name() {
 		return w.r.host
 	}
@@ -313,6 +371,7 @@ func (w *World) named(name string) *simnet.Host {
 // Latency sets how long packets take: a time from least to most that the run chooses.
 // The default is 1 to 10 ms, and 0 to 2 ms within a host.
 func (l Link) Latency(least, most time.Duration) Link {
+	checkRange("Link.Latency", least, most)
 	for _, way := range l.ways {
 		way.Latency(least, most)
 	}
@@ -322,6 +381,9 @@ func (l Link) Latency(least, most time.Duration) Link {
 // Loss sets how many of 1000 datagrams may be lost, and how many may be duplicated.
 // Lost packets of streams are retransmitted, and take 200 ms longer.
 func (l Link) Loss(lost, twice int) Link {
+	if lost < 0 || lost > 1000 || twice < 0 || twice > 1000 {
+		panic(usagef("Link.Loss: %d and %d of 1000 datagrams", lost, twice))
+	}
 	for _, way := range l.ways {
 		way.Loss(lost, twice)
 	}
@@ -345,22 +407,32 @@ func (l Link) Heal() {
 
 // Partition cuts the link between two hosts; [World.Heal] restores it.
 func (w *World) Partition(a, b string) {
+	link := w.Link(a, b)
 	w.Note("partition of " + a + " and " + b)
-	w.Link(a, b).Cut()
+	link.Cut()
 }
 
 // Heal restores the link between two hosts.
 func (w *World) Heal(a, b string) {
+	link := w.Link(a, b)
 	w.Note("no partition of " + a + " and " + b)
-	w.Link(a, b).Heal()
+	link.Heal()
 }
 
 // Between returns a time from least to most, which is a choice of the run: least in the
 // ordinary case. It must be called where [Choose] may be called.
 func Between(ctx context.Context, least, most time.Duration) time.Duration {
+	checkRange("Between", least, most)
 	const steps = 1000
 	i := Choose(ctx, steps, "between")
 	return least + time.Duration(float64(most-least)*float64(i)/(steps-1))
+}
+
+// checkRange panics unless a time can be chosen from least to most.
+func checkRange(call string, least, most time.Duration) {
+	if least < 0 || most < least {
+		panic(usagef("%s: a time from %v to %v", call, least, most))
+	}
 }
 
 // time returns the time of the running host, or that of the world.
