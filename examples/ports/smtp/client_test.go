@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -636,13 +637,13 @@ func TestClient(t *testing.T) {
 			dial:         func(err error) error { return is(err, ErrProtocol) },
 		},
 		"STARTTLS, part of a reply before the handshake": {
-			conversation: "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\\r\\n250\\\nH",
+			conversation: "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\\r\\n250-injected\\\nH",
 			// In another segment the bytes are no TLS record.
 			dial: func(err error) error {
-				if err == nil {
-					return errors.New("no error")
+				if errors.As(err, new(tls.RecordHeaderError)) {
+					return nil
 				}
-				return nil
+				return is(err, ErrProtocol)
 			},
 		},
 		"STARTTLS required and not offered": {

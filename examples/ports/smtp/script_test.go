@@ -95,7 +95,7 @@ func play(ctx context.Context, side byte, conversation string, r *aio.StreamRead
 // explore runs main in a simulated network, in asyncio's order and in some others.
 func explore(t *testing.T, main func(ctx context.Context) error) {
 	t.Helper()
-	aiotest.Explore(t, aiotest.Exploration{Network: true, Runs: stage.Amount(3, 20, 200)}, main)
+	aiotest.Explore(t, aiotest.Exploration{Network: true, Runs: stage.Amount(2, 20, 200)}, main)
 }
 
 const addr = "localhost:25"

@@ -286,6 +286,7 @@ func TestServer(t *testing.T) {
 				// A rest of a line must not be taken for the end of a
 				// message.
 				transaction + "C: " + strings.Repeat("x", readLimit) + ".\nC: NOOP\nC: .\nS: 500 5.6.0 *\n" +
+				transaction + "C: " + strings.Repeat("x", readLimit+1) + "\\\nT 1s\nC: .\nC: NOOP\nC: .\nS: 500 5.6.0 *\n" +
 				transaction + "C: " + strings.Repeat("x", 3*readLimit+1) + "\nC: .\nS: 500 5.6.0 *" + quit,
 			want: []string{strings.Repeat("x", 998) + "\r\n"},
 		},
