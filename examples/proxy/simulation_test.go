@@ -254,8 +254,8 @@ func TestFailEverywhere(t *testing.T) {
 	}
 }
 
-// A connection is cancelled at every moment: its client gets an error or the whole answer,
-// never EOF after a part of it. Afterwards the proxy serves the next client.
+// A connection is cancelled at every moment: its client gets an error or the whole
+// answer, never EOF after a part of it. Afterwards the proxy serves the next client.
 func TestCancelEverywhere(t *testing.T) {
 	answer := bytes.Repeat([]byte("0123456789abcdef"), 250)
 	sweep := aiotest.Sweep{Network: true, Schedules: stage.Amount(1, 5, 20)}
