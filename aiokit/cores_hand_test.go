@@ -190,34 +190,52 @@ func runJobsHand(ctx context.Context, jobs []job, n int, rate *rateOf) (map[stri
 }
 
 type mailHand struct {
-	dial   func(ctx context.Context) (mailConn, error)
+	dial   dialer
 	places *aio.Semaphore
-	idle   []mailConn
+	idle   []idleHand
 	inUse  int
 	closed bool
 	empty  aio.Event
 }
 
-func newMailHand(dial func(ctx context.Context) (mailConn, error), max int) *mailHand {
+type idleHand struct {
+	conn  *smtpConn
+	since time.Time
+}
+
+func newMailHand(dial dialer, max int) *mailHand {
 	return &mailHand{dial: dial, places: aio.NewSemaphore(max)}
 }
 
-func (m *mailHand) end(ctx context.Context, c mailConn) error {
+func (m *mailHand) end(ctx context.Context, c *smtpConn) error {
 	return aio.Shielded(ctx, func(ctx context.Context) error {
-		_, err := aio.MoveOnAfter(ctx, time.Second, func(ctx context.Context) error { return c.command(ctx, "QUIT") })
-		c.hangUp()
-		if err == errLost {
-			return nil
-		}
+		_, err := aio.MoveOnAfter(ctx, time.Second, c.quit)
+		c.w.Close()
 		return err
 	})
 }
 
-func (m *mailHand) connection(ctx context.Context) (mailConn, error) {
+func (m *mailHand) expire(ctx context.Context) error {
+	loop, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		return err
+	}
+	for len(m.idle) > 0 && loop.Time().Sub(m.idle[0].since) >= time.Minute {
+		c := m.idle[0].conn
+		m.idle = m.idle[1:]
+		err = errors.Join(err, m.end(ctx, c))
+	}
+	return err
+}
+
+func (m *mailHand) connection(ctx context.Context) (*smtpConn, error) {
+	if err := m.expire(ctx); err != nil {
+		return nil, err
+	}
 	for len(m.idle) > 0 {
-		c := m.idle[len(m.idle)-1]
+		c := m.idle[len(m.idle)-1].conn
 		m.idle = m.idle[:len(m.idle)-1]
-		err := c.command(ctx, "NOOP")
+		err := c.noop(ctx)
 		if err == nil {
 			return c, nil
 		}
@@ -229,7 +247,7 @@ func (m *mailHand) connection(ctx context.Context) (mailConn, error) {
 	return m.dial(ctx)
 }
 
-func (m *mailHand) once(ctx context.Context, text string) (err error) {
+func (m *mailHand) with(ctx context.Context, body func(ctx context.Context, c *smtpConn) error) (err error) {
 	if err := m.places.Acquire(ctx); err != nil {
 		return err
 	}
@@ -249,24 +267,34 @@ func (m *mailHand) once(ctx context.Context, text string) (err error) {
 		return err
 	}
 	defer func() {
-		if err == nil && !m.closed {
-			m.idle = append(m.idle, c)
+		if (err == nil || refused(err)) && !m.closed {
+			loop, e := aio.GetRunningLoop(ctx)
+			if e != nil {
+				err = errors.Join(err, e)
+				return
+			}
+			m.idle = append(m.idle, idleHand{c, loop.Time()})
+			if e := m.expire(ctx); e != nil {
+				err = errors.Join(err, e)
+			}
 		} else if e := m.end(ctx, c); e != nil {
 			err = errors.Join(err, e)
 		}
 	}()
-	return aio.FailAfter(ctx, time.Minute, func(ctx context.Context) error { return c.command(ctx, "DATA "+text) })
+	return body(ctx, c)
 }
 
-func (m *mailHand) send(ctx context.Context, text string) error {
+func (m *mailHand) send(ctx context.Context, msg message) error {
 	pause := 100 * time.Millisecond
 	for try := 1; ; try++ {
-		err := m.once(ctx, text)
-		if err != errLost {
+		err := m.with(ctx, func(ctx context.Context, c *smtpConn) error {
+			return aio.FailAfter(ctx, time.Minute, func(ctx context.Context) error { return c.deliver(ctx, msg) })
+		})
+		if err == nil || errors.Is(err, aio.ErrCancelled) || !again(err) {
 			return err
 		}
-		if try == 3 {
-			return fmt.Errorf("aiokit: after 3 attempts: %w", err)
+		if try == 4 {
+			return fmt.Errorf("aiokit: after 4 attempts: %w", err)
 		}
 		if err := aio.Sleep(ctx, pause); err != nil {
 			return err
@@ -275,11 +303,29 @@ func (m *mailHand) send(ctx context.Context, text string) error {
 	}
 }
 
+func (m *mailHand) keepAlive(ctx context.Context) error {
+	loop, err := aio.GetRunningLoop(ctx)
+	if err != nil {
+		return err
+	}
+	interval := 20 * time.Second
+	next := loop.Time().Add(interval)
+	for {
+		if err := aio.Sleep(ctx, next.Sub(loop.Time())); err != nil {
+			return err
+		}
+		if err := m.with(ctx, func(context.Context, *smtpConn) error { return nil }); err != nil {
+			return err
+		}
+		next = next.Add((loop.Time().Sub(next)/interval + 1) * interval)
+	}
+}
+
 func (m *mailHand) close(ctx context.Context) error {
 	m.closed = true
 	var errs error
 	for len(m.idle) > 0 {
-		c := m.idle[len(m.idle)-1]
+		c := m.idle[len(m.idle)-1].conn
 		m.idle = m.idle[:len(m.idle)-1]
 		errs = errors.Join(errs, m.end(ctx, c))
 	}

@@ -55,31 +55,40 @@ func runJobsKit(ctx context.Context, jobs []job, n int, rate *rateOf) (map[strin
 	return failed, err
 }
 
-// A mail client: it sends messages over a small connection pool, retries when a
-// connection is lost, keeps idle connections alive, and sends QUIT on each at the end.
-type mailKit struct{ pool *aiokit.Pool[mailConn] }
+// A mail client: it sends messages over a small connection pool, with a time limit. It
+// tries again when a connection is lost or the server asks for it, keeps a connection
+// alive, checks connections before it uses them, and sends QUIT on each at the end.
+type mailKit struct{ pool *aiokit.Pool[*smtpConn] }
 
-func newMailKit(dial func(ctx context.Context) (mailConn, error), max int) *mailKit {
-	return &mailKit{aiokit.NewPool(aiokit.PoolOptions[mailConn]{
+func newMailKit(dial dialer, max int) *mailKit {
+	return &mailKit{aiokit.NewPool(aiokit.PoolOptions[*smtpConn]{
 		Open:  dial,
-		Check: func(ctx context.Context, c mailConn) error { return c.command(ctx, "NOOP") },
-		Close: func(ctx context.Context, c mailConn) error {
-			_, err := aio.MoveOnAfter(ctx, time.Second, func(ctx context.Context) error { return c.command(ctx, "QUIT") })
-			c.hangUp()
-			if err == errLost {
-				return nil
-			}
+		Check: func(ctx context.Context, c *smtpConn) error { return c.noop(ctx) },
+		Close: func(ctx context.Context, c *smtpConn) error {
+			_, err := aio.MoveOnAfter(ctx, time.Second, c.quit)
+			c.w.Close()
 			return err
 		},
-		Max: max,
+		Max:         max,
+		IdleTimeout: time.Minute,
 	})}
 }
 
-func (m *mailKit) send(ctx context.Context, text string) error {
-	return aiokit.Retry(ctx, &aiokit.RetryOptions{Attempts: 3, If: func(err error) bool { return err == errLost }}, func(ctx context.Context) error {
-		return m.pool.With(ctx, func(ctx context.Context, c mailConn) error {
-			return aio.FailAfter(ctx, time.Minute, func(ctx context.Context) error { return c.command(ctx, "DATA "+text) })
+func (m *mailKit) send(ctx context.Context, msg message) error {
+	return aiokit.Retry(ctx, &aiokit.RetryOptions{Attempts: 4, If: again}, func(ctx context.Context) error {
+		return m.pool.With(ctx, func(ctx context.Context, c *smtpConn) error {
+			err := aio.FailAfter(ctx, time.Minute, func(ctx context.Context) error { return c.deliver(ctx, msg) })
+			if refused(err) {
+				return aiokit.Keep(err)
+			}
+			return err
 		})
+	})
+}
+
+func (m *mailKit) keepAlive(ctx context.Context) error {
+	return aiokit.Every(ctx, 20*time.Second, func(ctx context.Context) error {
+		return m.pool.With(ctx, func(context.Context, *smtpConn) error { return nil })
 	})
 }
 

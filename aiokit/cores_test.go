@@ -28,57 +28,6 @@ type rateOf struct {
 	per time.Duration
 }
 
-// mailConn is a connection to a mail server.
-type mailConn interface {
-	command(ctx context.Context, line string) error
-	hangUp()
-}
-
-var errLost = errors.New("connection lost")
-
-// mailServer is a server that drops a connection at the commands listed in drops.
-type mailServer struct {
-	log   eventLog
-	open  int
-	drops map[int]bool
-	n     int // commands
-}
-
-type serverConn struct {
-	s      *mailServer
-	id     int
-	broken bool
-}
-
-func (s *mailServer) dial(ctx context.Context) (mailConn, error) {
-	if err := aio.Sleep(ctx, 5*ms); err != nil {
-		return nil, err
-	}
-	s.open++
-	return &serverConn{s: s, id: s.open}, nil
-}
-
-func (c *serverConn) command(ctx context.Context, line string) error {
-	if err := aio.Sleep(ctx, 2*ms); err != nil {
-		c.broken = true
-		return err
-	}
-	c.s.n++
-	if c.broken = c.broken || c.s.drops[c.s.n]; c.broken {
-		c.s.log.add("%s!", line)
-		return errLost
-	}
-	c.s.log.add("%s", line)
-	return nil
-}
-
-func (c *serverConn) hangUp() { c.s.open-- }
-
-type mailer interface {
-	send(ctx context.Context, text string) error
-	close(ctx context.Context) error
-}
-
 // core is a test workload for the core of a library. It calls do with the region that a
 // sweep may cancel, and then checks the result.
 type core func(ctx context.Context, log *eventLog, do func(ctx context.Context, fn func(ctx context.Context) error) error) error
@@ -146,33 +95,12 @@ func jobsCore(run func(context.Context, []job, int, *rateOf) (map[string]error, 
 	}
 }
 
-func mailCore(make func(s *mailServer) mailer) core {
-	return func(ctx context.Context, log *eventLog, do func(ctx context.Context, fn func(ctx context.Context) error) error) error {
-		s := &mailServer{drops: map[int]bool{2: true, 4: true}}
-		m := make(s)
-		err := do(ctx, func(ctx context.Context) error {
-			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-				for _, text := range []string{"x", "y", "z"} {
-					tg.Go(func(ctx context.Context) error { return m.send(ctx, text) })
-				}
-				return nil
-			})
-		})
-		err = errors.Join(err, m.close(ctx))
-		if s.open != 0 {
-			return fmt.Errorf("%d connections are open", s.open)
-		}
-		*log = s.log
-		return err
-	}
-}
-
 var cores = map[string]struct{ kit, hand core }{
 	"streams": {streamCore(batchesKit), streamCore(batchesHand)},
 	"jobs":    {jobsCore(runJobsKit), jobsCore(runJobsHand)},
 	"mail": {
-		mailCore(func(s *mailServer) mailer { return newMailKit(s.dial, 2) }),
-		mailCore(func(s *mailServer) mailer { return newMailHand(s.dial, 2) }),
+		mailCore(func(dial dialer, max int) mailer { return newMailKit(dial, max) }),
+		mailCore(func(dial dialer, max int) mailer { return newMailHand(dial, max) }),
 	},
 }
 
@@ -182,14 +110,14 @@ func TestCores(t *testing.T) {
 	for name, c := range cores {
 		logs := map[string]string{}
 		for form, core := range map[string]core{"kit": c.kit, "hand": c.hand} {
-			aiotest.Run(t, func(ctx context.Context) error {
+			aiotest.Explore(t, aiotest.Exploration{Runs: 1, Network: true}, func(ctx context.Context) error {
 				var log eventLog
 				err := core(ctx, &log, func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) })
 				logs[form] = strings.Join(log, " ")
 				return err
 			})
 			t.Run(name+"/"+form, func(t *testing.T) {
-				aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 5}, func(ctx context.Context, c *aiotest.Cancelled) error {
+				aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 3, Network: true}, func(ctx context.Context, c *aiotest.Cancelled) error {
 					var log eventLog
 					err := core(ctx, &log, c.Do)
 					if c.Happened() && errors.Is(err, aio.ErrCancelled) {
@@ -239,7 +167,7 @@ func TestCoresAreShorter(t *testing.T) {
 	for _, c := range []struct{ kit, hand []string }{
 		{[]string{"batchesKit"}, []string{"batchesHand"}},
 		{[]string{"runJobsKit"}, []string{"runJobsHand"}},
-		{[]string{"mailKit", "newMailKit"}, []string{"mailHand", "newMailHand"}},
+		{[]string{"mailKit", "newMailKit"}, []string{"mailHand", "idleHand", "newMailHand"}},
 	} {
 		kit, hand := lines(t, "cores_kit_test.go", c.kit...), lines(t, "cores_hand_test.go", c.hand...)
 		t.Logf("%s: %d lines, by hand %d", c.kit[0], kit, hand)
