@@ -4,6 +4,7 @@ package aio_test
 // each test is limited, and no test may leave a goroutine behind.
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/signal"
@@ -95,7 +96,11 @@ func limitTests(limit time.Duration) (stop func()) {
 			stacks = stacks[:runtime.Stack(stacks[:cap(stacks)], true)]
 			now := time.Now()
 			running := map[string]time.Time{}
-			for _, name := range testFrame.FindAllSubmatch(stacks, -1) {
+			for goroutine := range bytes.SplitSeq(stacks, []byte("\n\n")) {
+				name := testFrame.FindSubmatch(goroutine)
+				if name == nil || bytes.Contains(goroutine, []byte("\ntesting.(*T).Parallel(")) {
+					continue // the latter waits for the tests before it
+				}
 				test := string(name[1])
 				if test == "TestMain" {
 					continue // it runs all of them
