@@ -178,7 +178,8 @@ func (p *polling) heard(fd int, r netio.Readiness) netio.Readiness {
 		return r
 	}
 	if d.muted++; d.muted > 2 {
-		_ = p.modify(fd, d.want&^netio.Writable) // cannot fail for a registered descriptor
+		// cannot fail for a registered descriptor
+		_ = p.modify(fd, d.want&^netio.Writable)
 	}
 	return r &^ netio.Writable
 }

@@ -554,7 +554,8 @@ func TestClientStreams(t *testing.T) {
 	}), nil)
 	c := newClient(t)
 	var most uint64
-	measure := func() { // what is reachable: the garbage depends on the machine's load
+	measure := func() {
+		// what is reachable: the garbage depends on the machine's load
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&m)

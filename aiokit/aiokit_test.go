@@ -224,7 +224,8 @@ func TestCapacityLimiter(t *testing.T) {
 // When a loop is closed its tasks end, and return what they have borrowed.
 func TestPoolOfClosedLoop(t *testing.T) {
 	loop := aio.NewEventLoop(nil)
-	loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {}) // the pending task
+	// the pending task
+	loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 	p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: func(context.Context) (int, error) { return 1, nil }})
 	_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {
 		aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {

@@ -86,7 +86,8 @@ func TestTroubles(t *testing.T) {
 			until(t, "the health page shows it", func() bool { return shown() > 0 })
 			until(t, "it is reported; the page has "+seen, func() bool { return told.count(trouble) > 0 })
 			if trouble.Kind == "starving" {
-				time.Sleep(20 * opts.Interval) // half of the tasks are late by then
+				// half of the tasks are late by then
+				time.Sleep(20 * opts.Interval)
 			}
 			if trouble.Kind == "blocked" || trouble.Kind == "deadlock" {
 				// long enough for a second report

@@ -192,7 +192,8 @@ func (w *watched) troubles() (all []Warning) {
 	w.each(func(r *record) {
 		switch {
 		case r.state == "ready" && now-r.since >= w.starving():
-			// a warning for each would be one for nearly every task of the loop
+			// a warning for each would be one for nearly every task of the
+			// loop
 			if starving++; starving == 1 || r.since < hungriest.since {
 				hungriest = waiting{name: r.name, since: r.since}
 			}

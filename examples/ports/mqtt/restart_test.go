@@ -82,7 +82,7 @@ func TestRestart(t *testing.T) {
 							}
 							if i == n/2 {
 								_, err := aio.ToThread(ctx, func(context.Context) (int, error) {
-									m.stop(syscall.SIGTERM) // in the middle of 20 messages
+									m.stop(syscall.SIGTERM) // in between
 									m.start()
 									return 0, nil
 								})

@@ -1,7 +1,7 @@
 // Command mail receives and sends mail with package smtp:
 //
 //	mail -serve -addr localhost:2525 -dir messages
-//	mail -send -addr localhost:2525 -from ann@example.org -to bob@example.org letter.eml
+//	mail -send -addr localhost:2525 -from ann@a.example -to bob@b.example a.eml
 //
 // -serve stores each message as a file in the Maildir -dir. With -cert and -key it offers
 // STARTTLS. On SIGINT or SIGTERM it accepts no more connections, and gives clients that
