@@ -312,7 +312,8 @@ func mailCore(newMailer func(dial dialer, max int) mailer) core {
 			return m.send(ctx, message{[]string{"dan@example.org"}, "five"})
 		})
 		err = errors.Join(err, m.close(ctx))
-		for range 100 { // the server sees the end of its connections a moment later
+		for range 100 {
+			// the server sees the end of its connections a moment later
 			if s.open == 0 {
 				break
 			}

@@ -82,7 +82,8 @@ func TestRestart(t *testing.T) {
 							}
 							if i == n/2 {
 								_, err := aio.ToThread(ctx, func(context.Context) (int, error) {
-									m.stop(syscall.SIGTERM) // in between
+									// in between
+									m.stop(syscall.SIGTERM)
 									m.start()
 									return 0, nil
 								})

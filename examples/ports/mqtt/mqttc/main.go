@@ -8,7 +8,7 @@
 // connect again when the connection is lost; with -session FILE, messages with QoS 1 and
 // 2 that were not delivered are sent by the next run.
 //
-//	mqttc -url mqtts://broker.example -user ann -password-file secret sub 'sensors/#'
+//	mqttc -url mqtts://host -user ann -password-file secret sub 'sensors/#'
 //
 // The exit status of pub is 0 if the server has every message. sub runs until SIGINT or
 // SIGTERM, or until it has received -n messages, and exits with 0. Otherwise the exit
