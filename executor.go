@@ -328,10 +328,11 @@ func init() {
 // startedCoro takes a coroutine of plug.Start into a loop. It is a callback of its task
 // until that begins, and so learns of a task that never does.
 type startedCoro struct {
-	loop  *Loop
-	coro  plug.Coro
-	task  *Task[struct{}] // nil before CreateTask has returned
-	begun bool
+	loop    *Loop
+	coro    plug.Coro
+	task    Task[struct{}]
+	created bool // task.create has returned
+	begun   bool
 }
 
 // run implements runnable: it starts the task, or handles the end of a task whose body
@@ -342,7 +343,7 @@ func (s *startedCoro) run(f *future) {
 		return
 	}
 	defer func() {
-		if s.begun || s.task != nil {
+		if s.begun || s.created {
 			return
 		}
 		s.coro.Never() // the task factory refused
@@ -350,7 +351,8 @@ func (s *startedCoro) run(f *future) {
 			s.loop.CallExceptionHandler(ExceptionContext{Message: "exception in the task factory", Err: refusal(v)})
 		}
 	}()
-	s.task = CreateTask(s.loop.Context(), s.body)
+	s.task.create(s.loop.Context(), s.loop, s.body, nil)
+	s.created = true
 	if !s.begun { // a task factory may start it eagerly
 		s.task.addCallback(s)
 	}
@@ -359,7 +361,7 @@ func (s *startedCoro) run(f *future) {
 // body is the body of the task.
 func (s *startedCoro) body(ctx context.Context) (struct{}, error) {
 	s.begun = true
-	if s.task != nil {
+	if s.created {
 		s.task.removeCallback(s)
 	}
 	s.coro.Run(ctx)

@@ -194,7 +194,14 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	if coro == nil {
 		misuse("CreateTask", "the coroutine is nil")
 	}
-	t := &Task[T]{coro: coro}
+	t := new(Task[T])
+	t.create(ctx, l, coro, opts)
+	return t
+}
+
+// create makes t, a zero Task, a new task of l.
+func (t *Task[T]) create(ctx context.Context, l *Loop, coro Coro[T], opts []TaskOption) {
+	t.coro = coro
 	t.loop = l
 	t.sub = &t.task
 	t.fut = &t.future
@@ -228,7 +235,6 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 	} else {
 		l.schedule(&t.task, nil)
 	}
-	return t
 }
 
 // configure applies the options and the task factory.

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -317,6 +318,7 @@ func (e *requestError) Unwrap() error { return e.error }
 func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore) (*Response, error) {
 	b := &responseBody{loop: loop, slot: slot, maxBody: cmp.Or(c.MaxBody, 64<<20), maxLine: cmp.Or(c.MaxLine, 64<<10)}
 	b.room.L = &b.mu
+	b.pieces = b.store[:0]
 	// The context of a scope of the task also ends with its cancellation; the await
 	// reports that.
 	rctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -334,9 +336,9 @@ func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, sl
 	if b.resp == nil {
 		return nil, &requestError{b.err}
 	}
-	resp := &Response{Response: b.resp, body: b}
-	resp.Body = resp.reader()
-	return resp, nil
+	b.out = Response{Response: b.resp, body: b}
+	b.out.Body = (*bodyReader)(b)
+	return &b.out, nil
 }
 
 // responseBody is a request in progress, and the body of its response.
@@ -351,6 +353,7 @@ type responseBody struct {
 	// The goroutine sets resp before it sets ready. The loop owns ready and
 	// arrived.
 	resp    *http.Response
+	out     Response // what the task gets
 	ready   aio.Event
 	arrived aio.Event
 	rest    []byte // the unread part of the current piece
@@ -362,8 +365,9 @@ type responseBody struct {
 	mu      sync.Mutex
 	room    sync.Cond // signals the goroutine
 	pieces  []piece
-	err     error // why it ended; pieces may be left
-	waiting bool  // the task waits for arrived
+	store   [maxPieces]piece // the array of pieces
+	err     error            // why it ended; pieces may be left
+	waiting bool             // the task waits for arrived
 }
 
 // piece is the data of one read.
@@ -380,6 +384,7 @@ const maxPieces = 2
 // A RoundTripper, a CheckRedirect or a body of the user runs in it too. A panic of these
 // is the error of the request, as nothing else would recover it here.
 func (b *responseBody) run(client *http.Client, req *http.Request) {
+	growStack()
 	returned := false
 	defer func() {
 		if !returned { // one of them has panicked, or has called runtime.Goexit
@@ -398,6 +403,16 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 	}()
 	b.request(client, req)
 	returned = true
+}
+
+// growStack makes the stack of a new goroutine large enough for a request. It would grow
+// to that size in two or three steps otherwise, and copy more in each: 4 % of the
+// processor time of a short request.
+//
+//go:noinline
+func growStack() {
+	var frame [4 << 10]byte
+	runtime.KeepAlive(&frame)
 }
 
 // request makes the request and reads the response.
@@ -677,13 +692,11 @@ func (r *Response) Lines(ctx context.Context) func(yield func(string, error) boo
 	}
 }
 
-// reader returns the Body.
-func (r *Response) reader() io.ReadCloser { return &bodyReader{r} }
-
-type bodyReader struct{ r *Response }
+// bodyReader is the Body of a response.
+type bodyReader responseBody
 
 // Read implements io.Reader. It suspends the task that is running.
-func (b *bodyReader) Read(p []byte) (int, error) { return b.r.Read(b.r.body.loop.Context(), p) }
+func (b *bodyReader) Read(p []byte) (int, error) { return b.out.Read(b.loop.Context(), p) }
 
 // Close implements io.Closer.
-func (b *bodyReader) Close() error { return b.r.Close() }
+func (b *bodyReader) Close() error { return b.out.Close() }

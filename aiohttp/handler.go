@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -135,12 +136,19 @@ func (x *exchange) channel() chan *operation {
 	if c := x.ops.Load(); c != nil {
 		return *c
 	}
-	c := make(chan *operation, maxOps)
-	if x.ops.CompareAndSwap(nil, &c) {
-		return c
+	c := channels.Get().(*chan *operation)
+	if !x.ops.CompareAndSwap(nil, c) {
+		channels.Put(c)
+		c = x.ops.Load()
 	}
-	return *x.ops.Load()
+	return *c
 }
+
+// channels are unused channels: empty ones, to which no task sends.
+var channels = sync.Pool{New: func() any {
+	c := make(chan *operation, maxOps)
+	return &c
+}}
 
 // tellDone tells the goroutine that the task is done. It transfers the ownership of the
 // state of x.
@@ -295,25 +303,25 @@ func (x *exchange) serve() {
 		x.answer(nil)
 		return
 	}
+	over := false
 	select {
 	case op := <-ops:
-		if x.answer(op) {
-			return
-		}
+		over = x.answer(op)
 	default:
 	}
-	gone := x.r.Context().Done() // net/http creates it on the first call
-	for {
-		select {
-		case op := <-ops:
-			if x.answer(op) {
-				return
+	if !over {
+		gone := x.r.Context().Done() // net/http creates it on the first call
+		for !over {
+			select {
+			case op := <-ops:
+				over = x.answer(op)
+			case <-gone:
+				gone = nil
+				x.tell(x.leave)
 			}
-		case <-gone:
-			gone = nil
-			x.tell(x.leave)
 		}
 	}
+	channels.Put(x.ops.Load()) // the task sends nothing after its end
 }
 
 // answer runs an operation of the task, and reports whether the task is done.
