@@ -3,6 +3,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,5 +190,80 @@ func TestRotation(t *testing.T) {
 	}
 	if err := l.close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Output is not lost if somebody else removes or truncates the files, or if the file
+// cannot be rotated.
+func TestRotationFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "log")
+	content := func(path string) string {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, backups := range []int{0, 1} {
+		l, err := openLog(LogConfig{path, 10, backups})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := func(text string) {
+			t.Helper()
+			if _, err := l.Write([]byte(text)); err != nil {
+				t.Errorf("%d backups: %q: %v", backups, text, err)
+			}
+		}
+		// The file is removed.
+		write("one\n")
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		write("seven and more\n")
+		if got := content(path); got != "seven and more\n" {
+			t.Errorf("%d backups: after the removal: %q", backups, got)
+		}
+		// The file is truncated.
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := l.tail(5); err != nil || len(got) != 0 {
+			t.Errorf("%d backups: the tail of an empty file is %q, %v", backups, got, err)
+		}
+		// There is nowhere to rename it to, and then there is.
+		l.config.Backups = 1
+		if err := os.MkdirAll(path+".1/full", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write("kept\n")
+		write("kept too, over the limit\n")
+		if got := content(path); got != "kept\nkept too, over the limit\n" {
+			t.Errorf("%d backups: without rotation: %q", backups, got)
+		}
+		if err := os.RemoveAll(path + ".1"); err != nil {
+			t.Fatal(err)
+		}
+		write("new\n")
+		if got, old := content(path), content(path+".1"); got != "new\n" || old != "kept\nkept too, over the limit\n" {
+			t.Errorf("%d backups: rotated at last: %q, %q", backups, got, old)
+		}
+		// The directory is gone, and comes back.
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		write("nobody sees this\n")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write("back again\n")
+		if got := content(path); got != "back again\n" {
+			t.Errorf("%d backups: in the new directory: %q", backups, got)
+		}
+		if err := errors.Join(l.close(), os.Remove(path)); err != nil {
+			t.Error(err)
+		}
 	}
 }

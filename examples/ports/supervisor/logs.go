@@ -42,12 +42,11 @@ func (l *logFile) open() error {
 	return nil
 }
 
-// Write implements io.Writer. A piece of output is never divided among two files.
+// Write implements io.Writer. A piece of output is never divided among two files. If the
+// file cannot be rotated, it grows: output is worth more than the limit.
 func (l *logFile) Write(p []byte) (int, error) {
 	if l.config.Max > 0 && l.size > 0 && l.size+int64(len(p)) > l.config.Max {
-		if err := l.rotate(); err != nil {
-			return 0, err
-		}
+		_ = l.rotate()
 	}
 	n, err := l.file.Write(p)
 	l.size += int64(n)
@@ -61,7 +60,8 @@ func (l *logFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// rotate renames the file to PATH.1, that one to PATH.2, and so on.
+// rotate renames the file to PATH.1, that one to PATH.2, and so on, and opens a new one.
+// If it fails, the old one is still open.
 func (l *logFile) rotate() error {
 	name := func(i int) string {
 		if i == 0 {
@@ -69,18 +69,27 @@ func (l *logFile) rotate() error {
 		}
 		return fmt.Sprintf("%s.%d", l.config.Path, i)
 	}
-	l.file.Close()
-	if l.config.Backups == 0 {
-		if err := os.Remove(l.config.Path); err != nil {
+	// Somebody else may have removed the file, and then the backups remain as they are.
+	switch _, err := os.Lstat(name(0)); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	case l.config.Backups == 0:
+		if err := os.Remove(name(0)); err != nil {
 			return err
 		}
-	}
-	for i := l.config.Backups; i > 0; i-- {
-		if err := os.Rename(name(i-1), name(i)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+	default:
+		for i := l.config.Backups; i > 0; i-- {
+			if err := os.Rename(name(i-1), name(i)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
 		}
 	}
-	return l.open()
+	old := l.file
+	if err := l.open(); err != nil {
+		return err
+	}
+	return old.Close()
 }
 
 // tail returns the last n bytes.
@@ -90,7 +99,11 @@ func (l *logFile) tail(n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if _, err := f.Seek(max(0, l.size-n), io.SeekStart); err != nil {
+	info, err := f.Stat() // somebody else may have truncated it
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Seek(max(0, info.Size()-n), io.SeekStart); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(f)

@@ -394,6 +394,7 @@ startsecs = 0
 			{Request{Command: "start", Names: []string{"pair"}}, "", "pair:0: already started"},
 			{Request{Command: "status"}, "pair:1               RUNNING  pid ", ""},
 			{Request{Command: "restart", Names: []string{"all"}}, "", ""},
+			{Request{Command: "restart", Names: []string{"pair", "pair:0", "pair:0"}}, "", ""},
 			{Request{Command: "start", Names: []string{"nobody"}}, "", `no program "nobody"`},
 			{Request{Command: "start"}, "", "start with 0 names"},
 			{Request{Command: "tail", Names: []string{"pair"}}, "", `want one process, ["pair"] are 2`},

@@ -553,3 +553,51 @@ func TestSweepCommands(t *testing.T) {
 		return m.err
 	})
 }
+
+// A Reload may come before the programs are started, as by SIGHUP.
+func TestReloadEarly(t *testing.T) {
+	aiotest.Explore(t, aiotest.Exploration{Runs: stage.Amount(10, 50, 500)}, func(ctx context.Context) error {
+		s, sp, m, err := simulate(ctx, "[supervisor]\nsocket = /run/s\n[program:a]\ncommand = a\n", func(context.Context, *Program) behaviour { return behaviour{} })
+		if err != nil {
+			return err
+		}
+		m.stops = 1
+		before, err := s.load()
+		if err != nil {
+			return err
+		}
+		loads := 0
+		s.load = func() (*Config, error) {
+			if loads++; loads == 1 {
+				return before, nil
+			}
+			p, q := newProgram("a"), newProgram("b")
+			p.Command, q.Command = []string{"changed"}, []string{"b"}
+			m.programs["a"], m.programs["b"] = p, q
+			return &Config{Socket: before.Socket, Programs: []*Program{p, q}}, nil
+		}
+		ready := aio.CreateFuture[struct{}](ctx)
+		run := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+			return s.Run(ctx, func() { _ = ready.SetResult(struct{}{}) })
+		}))
+		for s.config == nil {
+			if err := aio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
+		if summary, err := s.Reload(ctx); err != nil || summary != "added: b; changed: a; removed: none" {
+			return fmt.Errorf("%s: %w", summary, err)
+		}
+		if _, err := ready.Await(ctx); err != nil {
+			return err
+		}
+		if len(s.procs) != 2 || len(sp.live) != 2 {
+			return fmt.Errorf("%d processes run:\n%s", len(sp.live), s.Status())
+		}
+		s.Shutdown()
+		if _, err := run.Await(ctx); err != nil {
+			return err
+		}
+		return m.err
+	})
+}

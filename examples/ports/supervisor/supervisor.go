@@ -84,6 +84,10 @@ func (s *Supervisor) Run(ctx context.Context, ready func()) (err error) {
 	defer func() {
 		err = errors.Join(err, aio.CancelAndWait(ctx, s.tasks()...))
 	}()
+	// Before listen: a command or a Reload finds all processes.
+	if err := s.add(ctx, s.config.Programs); err != nil {
+		return err
+	}
 	if s.config.Socket != "" {
 		stop, err := s.listen(ctx, s.config.Socket)
 		if err != nil {
@@ -91,9 +95,7 @@ func (s *Supervisor) Run(ctx context.Context, ready func()) (err error) {
 		}
 		defer stop()
 	}
-	if err = s.add(ctx, s.config.Programs); err == nil {
-		err = s.startAll(ctx, s.procs)
-	}
+	err = s.startAll(ctx, s.procs)
 	if err == nil && ready != nil {
 		ready()
 	}
@@ -283,13 +285,17 @@ func list(names []string) string {
 // find returns the processes with these names: NAME, NAME:NUMBER, or all.
 func (s *Supervisor) find(names []string) (procs []*process, err error) {
 	for _, name := range names {
-		n := len(procs)
+		found := name == "all"
 		for _, p := range s.procs {
-			if (name == "all" || p.name == name || p.program.Name == name) && !slices.Contains(procs, p) {
+			if name != "all" && p.name != name && p.program.Name != name {
+				continue
+			}
+			found = true
+			if !slices.Contains(procs, p) {
 				procs = append(procs, p)
 			}
 		}
-		if len(procs) == n && name != "all" {
+		if !found {
 			return nil, fmt.Errorf("no program %q", name)
 		}
 	}
