@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -113,7 +114,8 @@ type Server struct {
 }
 
 // Start listens on addr, "host:port" or the path of a Unix socket, and serves until
-// [Server.Shutdown].
+// [Server.Shutdown]. The error for options that contradict each other matches
+// [ErrArgument].
 func Start(ctx context.Context, addr string, handler Deliverer, opts *ServerOptions) (*Server, error) {
 	s := &Server{handler: handler}
 	if opts != nil {
@@ -126,7 +128,7 @@ func Start(ctx context.Context, addr string, handler Deliverer, opts *ServerOpti
 			s.opts.Hostname = name
 		}
 	}
-	if err := checkWord("hostname", s.opts.Hostname); err != nil {
+	if err := s.opts.check(handler); err != nil {
 		return nil, err
 	}
 	var err error
@@ -147,6 +149,22 @@ func Start(ctx context.Context, addr string, handler Deliverer, opts *ServerOpti
 	}
 	s.listener, err = start(ctx, s.serve, addr, &conn)
 	return s, err
+}
+
+// check refuses options that no client could satisfy, or that would be in vain: without a
+// configuration, TLSFromStart would take connections without TLS for protected ones.
+func (o *ServerOptions) check(handler Deliverer) error {
+	_, authenticates := handler.(Authenticator)
+	_, finds := handler.(PasswordFinder)
+	switch {
+	case o.TLS == nil && (o.TLSFromStart || o.RequireTLS):
+		return fmt.Errorf("%w: TLSFromStart or RequireTLS without TLS", ErrArgument)
+	case o.RequireAuth && !authenticates && !finds:
+		return fmt.Errorf("%w: RequireAuth, and the handler knows no passwords", ErrArgument)
+	case o.Connection != nil && o.Connection.TLS != nil:
+		return fmt.Errorf("%w: Connection.TLS, in place of TLS", ErrArgument)
+	}
+	return checkWord("hostname", o.Hostname)
 }
 
 func (l *Limits) setDefaults() {

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -693,5 +694,28 @@ func TestConcurrentSessions(t *testing.T) {
 			}
 		}
 		return errors.Join(err, srv.Shutdown(ctx, time.Minute))
+	})
+}
+
+// Options that contradict each other are refused, and nothing listens.
+func TestStartErrors(t *testing.T) {
+	explore(t, func(ctx context.Context) error {
+		plain := DeliverFunc(func(context.Context, *Session, *Envelope) error { return nil })
+		for name, opts := range map[string]*ServerOptions{
+			"TLSFromStart":   {TLSFromStart: true},
+			"RequireTLS":     {RequireTLS: true},
+			"RequireAuth":    {RequireAuth: true},
+			"Connection.TLS": {Connection: &aio.ServerOptions{TLS: &tls.Config{}}},
+			"Hostname":       {Hostname: "m x"},
+		} {
+			if _, err := Start(ctx, addr, plain, opts); !errors.Is(err, ErrArgument) {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		srv, err := Start(ctx, addr, plain, nil)
+		if err != nil {
+			return err
+		}
+		return srv.Shutdown(ctx, time.Second)
 	})
 }

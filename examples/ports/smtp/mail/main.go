@@ -211,12 +211,7 @@ func serve(ctx context.Context, o options, ready func(net.Addr)) error {
 
 // send sends one message.
 func send(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) error {
-	text, err := aio.ToThread(ctx, func(context.Context) ([]byte, error) {
-		if o.file != "" {
-			return os.ReadFile(o.file)
-		}
-		return io.ReadAll(stdin)
-	})
+	text, err := read(ctx, o.file, stdin)
 	if err != nil {
 		return err
 	}
@@ -250,4 +245,25 @@ func send(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) err
 		return fmt.Errorf("%d of %d recipients are refused", len(refused), len(e.To))
 	}
 	return nil
+}
+
+// read returns the content of the file, or what is left of in. A goroutine of its own
+// reads it, and not one of the executor: nothing can interrupt a read from a terminal,
+// and the executor would be waited for at the end of the loop.
+func read(ctx context.Context, file string, in io.Reader) (text []byte, err error) {
+	done := make(chan struct{})
+	var content []byte
+	var failed error
+	go func() {
+		defer close(done)
+		if file != "" {
+			content, failed = os.ReadFile(file)
+		} else {
+			content, failed = io.ReadAll(in)
+		}
+	}()
+	if _, _, err := aio.Receive(ctx, done); err != nil {
+		return nil, err
+	}
+	return content, failed
 }
