@@ -3,8 +3,8 @@
 //	mqttc [flags] pub TOPIC [MESSAGE]
 //	mqttc [flags] sub FILTER...
 //
-// pub publishes a message; without MESSAGE, each line of standard input. sub prints the
-// messages that it receives, as the topic, a tab and the payload. With -retry both
+// pub publishes a message; without MESSAGE, each line of standard input as it comes. sub
+// prints the messages that it receives, as the topic, a tab and the payload. With -retry both
 // connect again when the connection is lost; with -session FILE, messages with QoS 1 and
 // 2 that were not delivered are sent by the next run.
 //
@@ -16,6 +16,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -172,7 +173,11 @@ func parseArgs(args []string, stdout io.Writer) (a arguments, err error) {
 	return a, nil
 }
 
-// pub publishes the message, or the lines of standard input, several at a time.
+// maxPending is how many deliveries pub may have to wait for. Send waits before that.
+const maxPending = 100
+
+// pub publishes the message, or the lines of standard input as they come, several at a
+// time.
 func pub(ctx context.Context, c *mqtt.Client, a arguments, stdin io.Reader) error {
 	message := func(payload []byte) *mqtt.Message {
 		return &mqtt.Message{Topic: a.words[0], Payload: payload, QoS: a.qos, Retain: a.retain}
@@ -180,25 +185,62 @@ func pub(ctx context.Context, c *mqtt.Client, a arguments, stdin io.Reader) erro
 	if len(a.words) == 2 {
 		return c.Publish(ctx, message([]byte(a.words[1])))
 	}
-	// Reading blocks, so a goroutine of the executor does it.
-	text, err := aio.ToThread(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(stdin) })
-	if err != nil {
-		return err
-	}
+	lines, failed := read(ctx, stdin)
 	var deliveries []*mqtt.Delivery
-	for line := range bytes.Lines(text) {
-		d, err := c.Send(ctx, message(bytes.TrimRight(line, "\r\n")))
+	for {
+		line, more, err := aio.Receive(ctx, lines)
 		if err != nil {
 			return err
 		}
-		deliveries = append(deliveries, d)
+		if !more {
+			break
+		}
+		d, err := c.Send(ctx, message(line))
+		if err != nil {
+			return err
+		}
+		if deliveries = append(deliveries, d); len(deliveries) < maxPending {
+			continue
+		}
+		if err := deliveries[0].Wait(ctx); err != nil {
+			return err
+		}
+		deliveries = deliveries[1:]
 	}
 	for _, d := range deliveries {
 		if err := d.Wait(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return <-failed
+}
+
+// read returns the lines of in, without their ends, and after them the error. A
+// goroutine of its own reads them, and not one of the executor: nothing can interrupt a
+// read, and the executor would be waited for at the end of the loop.
+func read(ctx context.Context, in io.Reader) (<-chan []byte, <-chan error) {
+	lines, failed := make(chan []byte), make(chan error, 1)
+	go func() {
+		defer close(lines)
+		for r := bufio.NewReader(in); ; {
+			line, err := r.ReadBytes('\n')
+			if len(line) > 0 {
+				select {
+				case lines <- bytes.TrimRight(line, "\r\n"):
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err == io.EOF {
+				err = nil
+			} else if err == nil {
+				continue
+			}
+			failed <- err
+			return
+		}
+	}()
+	return lines, failed
 }
 
 // sub prints messages.
