@@ -234,8 +234,14 @@ func (c *code) awaiting(call *ast.CallExpr) bool {
 }
 
 // firstAwait returns the first awaiting call of the function with this body, nil if there
-// is none. Functions inside do not count unless they run in place.
-func (c *code) firstAwait(body ast.Node) (found *ast.CallExpr) {
+// is none.
+func (c *code) firstAwait(body ast.Node) *ast.CallExpr {
+	return c.findAwait(body, func(*ast.CallExpr) bool { return true })
+}
+
+// findAwait returns the first awaiting call for which ok is true, nil if there is none.
+// Functions inside do not count unless they run in place.
+func (c *code) findAwait(body ast.Node, ok func(call *ast.CallExpr) bool) (found *ast.CallExpr) {
 	inPlace := map[*ast.FuncLit]bool{}
 	ast.Inspect(body, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -247,7 +253,7 @@ func (c *code) firstAwait(body ast.Node) (found *ast.CallExpr) {
 			if lit, ok := ast.Unparen(n.Fun).(*ast.FuncLit); ok {
 				inPlace[lit] = true
 			}
-			if found == nil && c.awaiting(n) {
+			if found == nil && c.awaiting(n) && ok(n) {
 				found = n
 			}
 		}
@@ -411,7 +417,8 @@ func text(e ast.Expr) string {
 	return ""
 }
 
-// aio returns the name under which the file of a node imports package aio.
+// aio returns the name under which the file of a node imports package aio, "" if it has
+// none.
 func (c *code) aio(stack []ast.Node) string {
 	for _, n := range stack {
 		f, ok := n.(*ast.File)
@@ -420,10 +427,12 @@ func (c *code) aio(stack []ast.Node) string {
 		}
 		for _, i := range f.Imports {
 			if strings.Trim(i.Path.Value, `"`) == aioPath {
-				if i.Name != nil {
+				switch {
+				case i.Name == nil:
+					return "aio"
+				case i.Name.Name != "." && i.Name.Name != "_":
 					return i.Name.Name
 				}
-				return "aio"
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"go/printer"
 	"go/token"
 	"go/types"
+	"maps"
 
 	"golang.org/x/tools/go/analysis"
 )
@@ -107,7 +108,8 @@ func goCtx(c *code, n ast.Node, stack []ast.Node) bool {
 	}
 	awaiting := g.Call
 	if lit, ok := ast.Unparen(g.Call.Fun).(*ast.FuncLit); ok {
-		if awaiting = c.firstAwait(lit.Body); awaiting == nil || c.ownContext(awaiting, lit) {
+		awaiting = c.findAwait(lit.Body, func(call *ast.CallExpr) bool { return !c.ownContext(call, lit) })
+		if awaiting == nil {
 			return true
 		}
 	} else if !c.awaiting(g.Call) {
@@ -173,16 +175,61 @@ func (c *code) dropped(stmt ast.Stmt, call *ast.CallExpr, stack []ast.Node, form
 		return
 	}
 	d := analysis.Diagnostic{Pos: call.Pos(), End: call.End(), Message: fmt.Sprintf(format, text(call.Fun))}
-	if _, ok := stmt.(*ast.ExprStmt); ok && results == 1 && !deferred(stack) && c.returnsError(function(stack)) {
+	if _, ok := stmt.(*ast.ExprStmt); ok && results == 1 && !deferred(stack) && c.returnsError(function(stack)) &&
+		inBlock(stack, stmt) && !startsLiteral(call) {
 		d.SuggestedFixes = []analysis.SuggestedFix{{
 			Message: "Return the error",
 			TextEdits: []analysis.TextEdit{
-				{Pos: call.Pos(), End: call.Pos(), NewText: []byte("if err := ")},
-				{Pos: call.End(), End: call.End(), NewText: []byte("; err != nil {\n\treturn err\n}")},
+				{Pos: stmt.Pos(), End: stmt.Pos(), NewText: []byte("if err := ")},
+				{Pos: stmt.End(), End: stmt.End(), NewText: []byte("; err != nil {\n\treturn err\n}")},
 			},
 		}}
 	}
 	c.pass.Report(d)
+}
+
+// inBlock reports whether a statement of a stack is one of a block, and not a part of
+// another statement, such as the first one of an if.
+func inBlock(stack []ast.Node, stmt ast.Stmt) bool {
+	for i := len(stack) - 1; i > 0; i-- {
+		if stack[i] != stmt {
+			continue
+		}
+		switch around := stack[i-1].(type) {
+		case *ast.BlockStmt, *ast.CaseClause, *ast.LabeledStmt:
+			return true
+		case *ast.CommClause:
+			return around.Comm != stmt
+		}
+		return false
+	}
+	return false
+}
+
+// startsLiteral reports whether a call begins with a composite literal, as in T{}.Do(ctx):
+// the brace would begin the block of an if.
+func startsLiteral(call *ast.CallExpr) bool {
+	for e := call.Fun; ; {
+		switch x := e.(type) {
+		case *ast.SelectorExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.IndexListExpr:
+			e = x.X
+		case *ast.SliceExpr:
+			e = x.X
+		case *ast.TypeAssertExpr:
+			e = x.X
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.CallExpr:
+			e = x.Fun
+		default:
+			_, ok := e.(*ast.CompositeLit)
+			return ok
+		}
+	}
 }
 
 // deferred reports whether the innermost function of a stack is a literal that is
@@ -243,14 +290,43 @@ func (c *code) heldIn(block []ast.Stmt, held map[string]bool) {
 				}
 			}
 		}
-		for _, b := range inner {
-			copied := map[string]bool{}
-			for m := range held {
-				copied[m] = true
+		for i, b := range inner {
+			branch := maps.Clone(held)
+			if mutex := c.tryLock(s); mutex != "" && i == 0 {
+				branch[mutex] = true
 			}
-			c.heldIn(b, copied)
+			c.heldIn(b, branch)
+			if !leaves(b) {
+				// In doubt, what a branch unlocks is unlocked.
+				maps.DeleteFunc(held, func(mutex string, _ bool) bool { return !branch[mutex] })
+			}
 		}
 	}
+}
+
+// leaves reports whether a block ends by leaving the one around it.
+func leaves(block []ast.Stmt) bool {
+	if len(block) == 0 {
+		return false
+	}
+	switch block[len(block)-1].(type) {
+	case *ast.ReturnStmt, *ast.BranchStmt:
+		return true
+	}
+	return false
+}
+
+// tryLock returns the mutex of a statement such as if m.mu.TryLock().
+func (c *code) tryLock(s ast.Stmt) string {
+	branch, ok := s.(*ast.IfStmt)
+	if !ok {
+		return ""
+	}
+	mutex, method := c.mutexMethod(branch.Cond)
+	if method != "TryLock" && method != "TryRLock" {
+		return ""
+	}
+	return mutex
 }
 
 // mutexCall returns the mutex and the method of a statement such as m.mu.Lock().
@@ -259,7 +335,12 @@ func (c *code) mutexCall(s ast.Stmt) (mutex, method string) {
 	if !ok {
 		return "", ""
 	}
-	call, ok := e.X.(*ast.CallExpr)
+	return c.mutexMethod(e.X)
+}
+
+// mutexMethod returns the mutex and the method of a call such as m.mu.Lock().
+func (c *code) mutexMethod(e ast.Expr) (mutex, method string) {
+	call, ok := ast.Unparen(e).(*ast.CallExpr)
 	if !ok {
 		return "", ""
 	}
@@ -272,7 +353,7 @@ func (c *code) mutexCall(s ast.Stmt) (mutex, method string) {
 		return "", ""
 	}
 	switch fn.Name() {
-	case "Lock", "Unlock", "RLock", "RUnlock":
+	case "Lock", "Unlock", "RLock", "RUnlock", "TryLock", "TryRLock":
 		return text(sel.X), fn.Name()
 	}
 	return "", ""
@@ -448,7 +529,8 @@ func (c *code) sleepFix(call *ast.CallExpr, stack []ast.Node) []analysis.Suggest
 	if len(first.Names) == 0 || first.Names[0].Name == "_" || !isContext(c.pass.TypesInfo.TypeOf(first.Type)) {
 		return nil
 	}
-	if _, ok := stack[len(stack)-2].(*ast.ExprStmt); !ok {
+	stmt, ok := stack[len(stack)-2].(*ast.ExprStmt)
+	if !ok || !inBlock(stack, stmt) {
 		return nil
 	}
 	var d bytes.Buffer
@@ -542,6 +624,15 @@ func (c *code) fieldOf(e ast.Expr, v types.Object) bool {
 		switch x := ast.Unparen(e).(type) {
 		case *ast.SelectorExpr:
 			if t := c.pass.TypesInfo.TypeOf(x.X); t == nil || isPointer(t) {
+				return false
+			}
+			e = x.X
+		case *ast.IndexExpr:
+			t := c.pass.TypesInfo.TypeOf(x.X)
+			if t == nil {
+				return false
+			}
+			if _, ok := t.Underlying().(*types.Array); !ok {
 				return false
 			}
 			e = x.X

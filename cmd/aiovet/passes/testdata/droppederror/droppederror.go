@@ -28,6 +28,26 @@ func wrongWithoutResult(ctx context.Context, c conn) {
 	c.close(ctx) // want `the error of c.close is dropped`
 }
 
+func (c conn) again(ctx context.Context) error { return c.close(ctx) }
+
+// Only whole statements can be replaced, and only if the result can be parsed.
+func wrongPlaces(ctx context.Context, c conn, n int) error {
+	(c.again(ctx))                    // want `the error of c.again is dropped`
+	for i := 0; i < n; c.again(ctx) { // want `the error of c.again is dropped`
+		i++
+	}
+	if c.again(ctx); n > 1 { // want `the error of c.again is dropped`
+		return nil
+	}
+	switch c.again(ctx); { // want `the error of c.again is dropped`
+	case n > 0:
+		c.again(ctx) // want `the error of c.again is dropped`
+	}
+	conn{}.again(ctx)    // want `the error of again is dropped`
+	(&conn{}).again(ctx) // want `the error of again is dropped`
+	return nil
+}
+
 func rightReturned(ctx context.Context) error { return aio.Sleep(ctx, 1) }
 
 func rightChecked(ctx context.Context, c conn) {

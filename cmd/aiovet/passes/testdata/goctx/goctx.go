@@ -26,6 +26,11 @@ func wrong(ctx context.Context, w *worker, coro aio.Coro[int]) {
 	go func() {
 		_ = aio.Sleep(ctx, time.Second) // want `aio.Sleep awaits`
 	}()
+	go func() {
+		_ = aio.Run(func(ctx context.Context) error { return pause(ctx) })
+		func(ctx context.Context) { _ = pause(ctx) }(context.Background())
+		_ = deeper(ctx) // want `deeper awaits`
+	}()
 	go coro(ctx) // want `coro awaits`
 }
 

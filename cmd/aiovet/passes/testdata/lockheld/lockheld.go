@@ -92,3 +92,35 @@ func (s *store) rightTask(ctx context.Context) {
 	defer s.mu.Unlock()
 	aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return s.flush(ctx) }))
 }
+
+func (s *store) wrongTried(ctx context.Context) {
+	if s.mu.TryLock() {
+		_ = s.flush(ctx) // want `s.flush awaits while s.mu is locked`
+		s.mu.Unlock()
+	}
+}
+
+func wrongLocker(ctx context.Context, l sync.Locker) {
+	l.Lock()
+	_ = aio.Sleep(ctx, 1) // want `aio.Sleep awaits while l is locked`
+	l.Unlock()
+}
+
+func (s *store) rightBranches(ctx context.Context) error {
+	s.mu.Lock()
+	if len(s.data) == 0 {
+		s.data["a"] = 1
+		s.mu.Unlock()
+	} else {
+		s.mu.Unlock()
+	}
+	return s.flush(ctx)
+}
+
+func (s *store) rightTried(ctx context.Context) error {
+	if s.mu.TryLock() {
+		s.data["a"] = 1
+		s.mu.Unlock()
+	}
+	return s.flush(ctx)
+}
