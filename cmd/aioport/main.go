@@ -11,7 +11,8 @@
 //
 // A comment "# aioport: ok" at the end of a line, or with the names of rules after it,
 // says that its constructs are known. The exit code is 0 if no construct needs thought, 1
-// if one does, and 2 for a wrong command line or a file that cannot be read.
+// if one does, and 2 for a wrong command line or a file that cannot be read; the other
+// files are reported then.
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 )
 
 const usage = `usage: aioport [-json] [-flags] [-python PATH] FILE.py...
@@ -74,8 +76,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		if errors.Is(err, exec.ErrNotFound) {
 			err = fmt.Errorf("%w: install Python, or name one with -python", err)
 		}
-		fmt.Fprintln(errOut, "aioport:", err)
-		return 2
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(errOut, "aioport:", line)
+		}
+		if len(files) == 0 {
+			return 2
+		}
 	}
 	findings := []finding{}
 	thought := false
@@ -88,8 +94,11 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 			findings = append(findings, found)
 		}
 	}
-	if err := report(out, findings, *asJSON); err != nil {
-		fmt.Fprintln(errOut, "aioport:", err)
+	if rerr := report(out, findings, *asJSON); rerr != nil {
+		fmt.Fprintln(errOut, "aioport:", rerr)
+		return 2
+	}
+	if err != nil {
 		return 2
 	}
 	if thought {

@@ -4,6 +4,7 @@ package main
 // variable holds, and what each name is called in package aio.
 
 import (
+	"cmp"
 	_ "embed"
 	"slices"
 	"strings"
@@ -284,7 +285,8 @@ func (s *symbols) expand(text string) string {
 		to += "." + rest
 	}
 	if in, ok := strings.CutPrefix(to, "asyncio."); ok {
-		if module, name, ok := strings.Cut(in, "."); ok && slices.Contains(modules, module) {
+		if module, name, ok := strings.Cut(in, "."); ok && (slices.Contains(modules, module) ||
+			module == "subprocess" && strings.HasPrefix(name, "create_")) {
 			return "asyncio." + name
 		}
 	}
@@ -341,6 +343,14 @@ func (s *symbols) class(n *node) string {
 		if s.class(n.child("left")) == pythonSet {
 			return pythonSet
 		}
+	case n.is("BoolOp"): // loop or asyncio.get_event_loop()
+		for _, v := range n.children("values") {
+			if class := s.class(v); class != "" {
+				return class
+			}
+		}
+	case n.is("IfExp"):
+		return cmp.Or(s.class(n.child("body")), s.class(n.child("orelse")))
 	case n.is("Name", "Attribute"):
 		text := n.source()
 		if strings.HasPrefix(text, "self.") {

@@ -169,14 +169,92 @@ func (c *checker) anext(n *node) {
 	switch {
 	case c.names.callee(n) == "anext" || f.is("Attribute") && f.text("attr") == "__anext__":
 		c.flag(n, "anext: take the iteration with aio.Pull, and each item with Iterator.Next, which returns false at the end")
-	case f.is("Attribute") && f.text("attr") == "aclose":
+	case f.is("Attribute") && f.text("attr") == "aclose" && !c.isObject(f.child("value")):
 		c.flag(n, "aclose: Iterator.Close for an iteration of aio.Pull; a range loop closes by itself")
 	case f.is("Attribute") && slices.Contains([]string{"asend", "athrow"}, f.text("attr")):
 		c.flag(n, "%s: an iteration takes nothing; pass the value through a Queue or a variable", f.text("attr"))
 	}
 }
 
+// isObject reports whether an expression is known to be no asynchronous generator: the
+// file makes it with a class, or says so in an annotation. Many objects have a method
+// aclose.
+func (c *checker) isObject(n *node) bool { return c.object(n, map[string]bool{}) }
+
+// object is isObject. It has followed the variables in seen.
+func (c *checker) object(n *node, seen map[string]bool) bool {
+	if n.is("Await") {
+		n = n.child("value")
+	}
+	switch {
+	case n.is("Call"):
+		f := n.child("func")
+		if d := c.names.def(f); d != nil {
+			return !has(d.children("body"), "Yield")
+		}
+		name := f.source()
+		name = name[strings.LastIndexByte(name, '.')+1:]
+		return name != "" && name[0] >= 'A' && name[0] <= 'Z'
+	case n.is("BoolOp"):
+		return slices.ContainsFunc(n.children("values"), func(v *node) bool { return c.object(v, seen) })
+	case n.is("IfExp"):
+		return c.object(n.child("body"), seen) || c.object(n.child("orelse"), seen)
+	case !n.is("Name", "Attribute"), seen[n.source()]:
+		return false
+	}
+	seen[n.source()] = true
+	in := c.names.module
+	if strings.HasPrefix(n.source(), "self.") {
+		in = cmp.Or(n.around("ClassDef"), in)
+	} else if f := n.function(); f != nil {
+		in = f
+	}
+	var made, objects int // how often the file gives it a value, and how often an object
+	count := func(target *node, object bool) {
+		if target.source() == n.source() {
+			made++
+			if object {
+				objects++
+			}
+		}
+	}
+	in.walk(func(a *node) bool {
+		switch a.kind {
+		case "Assign":
+			for _, t := range a.children("targets") {
+				count(t, c.object(a.child("value"), seen))
+			}
+		case "AnnAssign":
+			count(a.child("target"), !iterates(a.child("annotation")))
+		case "withitem":
+			if t := a.child("optional_vars"); t != nil {
+				count(t, c.object(a.child("context_expr"), seen))
+			}
+		case "arg":
+			if t := a.child("annotation"); t != nil && a.text("arg") == n.source() {
+				made++
+				if !iterates(t) {
+					objects++
+				}
+			}
+		}
+		return true
+	})
+	return made > 0 && made == objects
+}
+
+// iterates reports whether an annotation may be that of an asynchronous generator.
+func iterates(annotation *node) bool {
+	text := annotation.source()
+	return text == "" || strings.Contains(text, "Async") && (strings.Contains(text, "Iter") || strings.Contains(text, "Generator")) ||
+		text == "Any" || text == "typing.Any" || text == "object"
+}
+
 func (c *checker) except(n *node) {
+	if n.is("With", "AsyncWith") {
+		c.suppress(n)
+		return
+	}
 	if !n.is("Try", "TryStar") || !has(n.children("body"), "Await", "AsyncFor", "AsyncWith") {
 		return
 	}
@@ -207,6 +285,32 @@ func (c *checker) except(n *node) {
 		case slices.Contains(names, "Exception"):
 			c.flag(h, "lets cancellations pass in Python; in Go they are errors as any other: return what matches aio.ErrCancelled before you handle err")
 			return
+		}
+	}
+}
+
+// suppress is except for contextlib.suppress.
+func (c *checker) suppress(with *node) {
+	if !has(with.children("body"), "Await", "AsyncFor", "AsyncWith") {
+		return
+	}
+	for _, item := range with.children("items") {
+		call := item.child("context_expr")
+		if c.names.callee(call) != "contextlib.suppress" {
+			continue
+		}
+		for _, a := range call.children("args") {
+			switch name := c.names.expand(a.source()); name {
+			case "asyncio.CancelledError":
+				c.flag(call, "the cancellation is not passed on: it is spent here as in asyncio, and Task.Uncancel may be missing")
+			case "BaseException":
+				c.flag(call, "swallows cancellations: return an error that matches aio.ErrCancelled")
+			case "Exception":
+				c.flag(call, "lets cancellations pass in Python; in Go they are errors as any other: return what matches aio.ErrCancelled before you drop err")
+			default:
+				continue
+			}
+			break
 		}
 	}
 }
@@ -310,54 +414,82 @@ func (c *checker) makesTask(call *node) bool {
 
 func (c *checker) droppedTask(n *node) {
 	call := n.child("value")
-	if n.is("Expr") && call.is("Call") && c.makesTask(call) {
+	switch {
+	case n.is("Expr"):
+		// create_task(...).add_done_callback(f) keeps it no more than the task alone
+		if f := call.child("func"); call.is("Call") && f.is("Attribute") && f.text("attr") == "add_done_callback" {
+			call = f.child("value")
+		}
+	case n.is("Assign") && len(n.children("targets")) == 1 && n.children("targets")[0].source() == "_":
+	default:
+		return
+	}
+	if call.is("Call") && c.makesTask(call) {
 		c.flag(call, "nobody keeps this task: asyncio may collect it before it ends, this package never does; its error reaches the exception handler. A TaskGroup would wait for it")
 	}
 }
 
-// times has the position of the argument that is a time, and its name. A negative
-// position means that it can only be named.
-var times = map[string]struct {
+// argument is one of a call: its position, negative if it can only be named, and its name.
+type argument struct {
 	at   int
 	name string
-}{
-	"asyncio.sleep":                       {0, "delay"},
-	"asyncio.wait_for":                    {1, "timeout"},
-	"asyncio.wait":                        {-1, "timeout"},
-	"asyncio.as_completed":                {-1, "timeout"},
-	"asyncio.timeout":                     {0, "delay"},
-	"asyncio.timeout_at":                  {0, "when"},
-	"AbstractEventLoop.call_later":        {0, "delay"},
-	"AbstractEventLoop.call_at":           {0, "when"},
-	"Timeout.reschedule":                  {0, "when"},
-	"asyncio.open_connection":             {-1, "ssl_handshake_timeout"},
-	"asyncio.start_server":                {-1, "ssl_handshake_timeout"},
-	"AbstractEventLoop.create_connection": {-1, "ssl_handshake_timeout"},
-	"AbstractEventLoop.create_server":     {-1, "ssl_handshake_timeout"},
-	"AbstractEventLoop.start_tls":         {-1, "ssl_handshake_timeout"},
-	"StreamWriter.start_tls":              {-1, "ssl_handshake_timeout"},
 }
 
-// time returns the argument of a call that is a time, nil if it has none.
-func (c *checker) time(call *node) *node {
+// connects are the times among the arguments of calls that connect or listen.
+var connects = []argument{{-1, "ssl_handshake_timeout"}, {-1, "ssl_shutdown_timeout"}, {-1, "happy_eyeballs_delay"}}
+
+// times has the arguments that are times.
+var times = map[string][]argument{
+	"asyncio.sleep":                               {{0, "delay"}},
+	"asyncio.wait_for":                            {{1, "timeout"}},
+	"asyncio.wait":                                {{-1, "timeout"}},
+	"asyncio.as_completed":                        {{-1, "timeout"}},
+	"asyncio.timeout":                             {{0, "delay"}},
+	"asyncio.timeout_at":                          {{0, "when"}},
+	"AbstractEventLoop.call_later":                {{0, "delay"}},
+	"AbstractEventLoop.call_at":                   {{0, "when"}},
+	"Timeout.reschedule":                          {{0, "when"}},
+	"asyncio.open_connection":                     connects,
+	"asyncio.open_unix_connection":                connects,
+	"asyncio.start_server":                        connects,
+	"asyncio.start_unix_server":                   connects,
+	"AbstractEventLoop.create_connection":         connects,
+	"AbstractEventLoop.create_unix_connection":    connects,
+	"AbstractEventLoop.create_server":             connects,
+	"AbstractEventLoop.create_unix_server":        connects,
+	"AbstractEventLoop.start_tls":                 connects,
+	"StreamWriter.start_tls":                      connects,
+	"AbstractEventLoop.shutdown_default_executor": {{0, "timeout"}},
+}
+
+// times returns the arguments of a call that are times.
+func (c *checker) times(call *node) (list []*node) {
+	if !call.is("Call") {
+		return nil
+	}
 	callee := c.names.callee(call)
 	t, ok := times[callee]
-	if !ok {
-		f := call.child("func")
-		if !f.is("Attribute") || !strings.HasSuffix(f.child("value").source(), "loop") {
-			return nil
-		}
-		if t, ok = times["AbstractEventLoop."+f.text("attr")]; !ok {
-			return nil
+	if f := call.child("func"); !ok && f.is("Attribute") && strings.HasSuffix(f.child("value").source(), "loop") {
+		t = times["AbstractEventLoop."+f.text("attr")]
+	}
+	for _, a := range t {
+		if n := call.argument(a.at, a.name); n != nil {
+			list = append(list, n)
 		}
 	}
-	return call.argument(t.at, t.name)
+	return list
 }
 
 func (c *checker) seconds(n *node) {
-	t := c.time(n)
+	for _, t := range c.times(n) {
+		c.second(n, t)
+	}
+}
+
+// second looks at t, an argument of the call n.
+func (c *checker) second(n, t *node) {
 	switch {
-	case t == nil || t.isNone():
+	case t.isNone():
 	case strings.HasSuffix(c.names.callee(n), "_at") || strings.HasSuffix(c.names.callee(n), "reschedule"):
 		c.flag(t, "a time of the loop in seconds: a time.Time here, as Loop.Time returns it")
 	case t.is("Constant"):
@@ -412,12 +544,13 @@ func (c *checker) paramDefault(n *node) *node {
 }
 
 func (c *checker) noTimeout(n *node) {
-	t := c.time(n)
-	switch {
-	case t.isNone():
-		c.flag(t, "no limit: aio.NoTimeout; zero would be no time at all")
-	case t.is("Name") && c.paramDefault(t).isNone():
-		c.flag(t, "%s is None by default: the Go parameter is a time.Duration whose callers pass aio.NoTimeout, not zero", t.text("id"))
+	for _, t := range c.times(n) {
+		switch {
+		case t.isNone():
+			c.flag(t, "no limit: aio.NoTimeout; zero would be no time at all")
+		case t.is("Name") && c.paramDefault(t).isNone():
+			c.flag(t, "%s is None by default: the Go parameter is a time.Duration whose callers pass aio.NoTimeout, not zero", t.text("id"))
+		}
 	}
 }
 
@@ -520,6 +653,13 @@ func (c *checker) gatherMixed(n *node) {
 	for _, a := range args {
 		if !a.is("Call") {
 			return
+		}
+		// what makes a task or limits the wait has the result of what it is given
+		switch c.names.callee(a) {
+		case "asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for", "asyncio.shield", "AbstractEventLoop.create_task":
+			if inner := a.children("args"); len(inner) > 0 && inner[0].is("Call") {
+				a = inner[0]
+			}
 		}
 		types[c.resultOf(a)] = true
 	}

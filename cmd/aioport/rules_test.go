@@ -148,6 +148,8 @@ func TestOutput(t *testing.T) {
 		{[]string{}, 2, "", "no files"},
 		{[]string{"-wrong"}, 2, "", "-wrong"},
 		{[]string{broken}, 2, "", "broken.py:1: "},
+		// A file that cannot be read does not hide the others.
+		{[]string{"-flags", broken, bad, filepath.Join(dir, "none.py")}, 2, bad + ":3:25: [seconds] 0.5 seconds: 500 * time.Millisecond\n", "No such file"},
 		{[]string{filepath.Join(dir, "none.py")}, 2, "", "No such file"},
 		{[]string{"-python", "no-such-python", bad}, 2, "", "install Python"},
 	} {

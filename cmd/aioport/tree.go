@@ -43,7 +43,8 @@ type file struct {
 	comments map[int]string // by line
 }
 
-// parse parses the files with the Python at path.
+// parse parses the files with the Python at path. With an error it returns those that
+// could be parsed.
 func parse(ctx context.Context, python string, names []string) ([]*file, error) {
 	cmd := exec.CommandContext(ctx, python, append([]string{"-c", dumpScript}, names...)...)
 	var stderr bytes.Buffer
@@ -53,6 +54,7 @@ func parse(ctx context.Context, python string, names []string) ([]*file, error) 
 		return nil, fmt.Errorf("%s: %w\n%s", python, err, &stderr)
 	}
 	var files []*file
+	var failed error
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, len(out)+1)
 	for _, name := range names {
@@ -68,7 +70,8 @@ func parse(ctx context.Context, python string, names []string) ([]*file, error) 
 			return nil, err
 		}
 		if answer.Error != "" {
-			return nil, errors.New(answer.Error)
+			failed = errors.Join(failed, errors.New(answer.Error))
+			continue
 		}
 		var raw any
 		if err := json.Unmarshal(answer.Tree, &raw); err != nil {
@@ -81,7 +84,7 @@ func parse(ctx context.Context, python string, names []string) ([]*file, error) 
 		}
 		files = append(files, f)
 	}
-	return files, nil
+	return files, failed
 }
 
 // build makes the tree from the form that dump.py prints.

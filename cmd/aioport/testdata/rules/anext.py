@@ -1,5 +1,35 @@
 import asyncio
 from contextlib import aclosing
+from typing import AsyncIterator
+
+import httpx
+
+
+async def numbers():
+    yield 1
+
+
+async def opened():
+    return httpx.AsyncClient()
+
+
+class Client:
+    def __init__(self, it: AsyncIterator[int], client: "httpx.AsyncClient | None" = None):
+        self.it = it
+        self.http = client or httpx.AsyncClient()
+        self.own = httpx.AsyncClient()
+        self.pages = numbers()
+
+    async def close(self, client: httpx.AsyncClient, it: AsyncIterator[int]):
+        await self.own.aclose()  # no: anext
+        await self.http.aclose()  # no: anext
+        await client.aclose()  # no: anext
+        await self.pages.aclose()  # want: anext
+        await it.aclose()  # want: anext
+        async with httpx.AsyncClient() as http:
+            await http.aclose()  # no: anext
+        made = await opened()
+        await made.aclose()  # no: anext
 
 
 async def positives(stream, gen):

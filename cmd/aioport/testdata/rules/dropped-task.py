@@ -13,11 +13,14 @@ class Positives:
         self.loop.create_task(self.work())  # want: dropped-task
         my_loop.create_task(self.work())  # want: dropped-task
         asyncio.get_running_loop().create_task(self.work())  # want: dropped-task
+        spawn(self.work()).add_done_callback(print)  # want: dropped-task
+        _ = asyncio.create_task(self.work())  # want: dropped-task
 
 
 class Negatives:
     async def go(self):
         self.task = asyncio.create_task(self.work())  # no: dropped-task
+        self.task.add_done_callback(print)  # no: dropped-task
         await asyncio.create_task(self.work())  # no: dropped-task
         self.tasks.add(spawn(self.work()))  # no: dropped-task
         async with asyncio.TaskGroup() as tg:

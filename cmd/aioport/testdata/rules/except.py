@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import logging
 from asyncio import CancelledError
+from contextlib import suppress
 
 
 async def positives(reader, queue, lock, tg):
@@ -36,9 +38,22 @@ async def positives(reader, queue, lock, tg):
         pass
     except Exception:  # want: except
         pass
+    with suppress(CancelledError):  # want: except
+        await queue.get()
+    with contextlib.suppress(ValueError, Exception):  # want: except
+        await queue.get()
+    with lock, suppress(BaseException):  # want: except
+        async with lock:
+            pass
 
 
 async def negatives(reader, queue, f):
+    with suppress(ValueError, asyncio.TimeoutError):  # no: except
+        await queue.get()
+    with suppress(Exception):  # no: except
+        f()
+    with f(Exception):  # no: except
+        await queue.get()
     try:
         await reader.read()
     except ValueError:  # no: except

@@ -29,6 +29,8 @@ async def positives(db, api):
     await asyncio.gather(number(), number(), text())  # want: gather-mixed
     await asyncio.gather(guess(), number())  # want: gather-mixed
     await gather(log(), db.fetch(), return_exceptions=True)  # want: gather-mixed
+    await asyncio.gather(asyncio.create_task(number()), asyncio.create_task(text()))  # want: gather-mixed
+    await asyncio.gather(asyncio.wait_for(number(), 1), text())  # want: gather-mixed
 
 
 async def negatives(db, first, second):
@@ -38,4 +40,6 @@ async def negatives(db, first, second):
     await asyncio.gather(first, second)  # no: gather-mixed
     await asyncio.gather(number())  # no: gather-mixed
     await asyncio.gather(asyncio.sleep(1), log())  # no: gather-mixed
+    await asyncio.gather(asyncio.create_task(number()), asyncio.shield(number()))  # no: gather-mixed
+    await asyncio.gather(asyncio.create_task(first), asyncio.create_task(second))  # no: gather-mixed
     await asyncio.gather(guess(), guess())  # no: gather-mixed

@@ -14,6 +14,8 @@ async def positives(loop, delay, settings):
         pass
     loop.call_at(loop.time() + 3, print)  # want: seconds
     await asyncio.wait([], timeout=1e-9)  # want: seconds
+    await asyncio.open_connection("a", 1, happy_eyeballs_delay=0.25)  # want: seconds
+    await asyncio.start_server(print, port=1, ssl_handshake_timeout=1, ssl_shutdown_timeout=.5)  # want: seconds
 
 
 async def negatives(loop, time):

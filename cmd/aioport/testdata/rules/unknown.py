@@ -16,5 +16,6 @@ async def negatives():
     asyncio.subprocess.PIPE  # no: unknown
     self.asyncio.nothing()  # no: unknown
     asyncio.events.get_running_loop()  # no: unknown
+    await asyncio.subprocess.create_subprocess_exec("ls")  # no: unknown
     aio.Queue()  # no: unknown
     trio.sleep_forever()  # no: unknown
