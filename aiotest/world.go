@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -149,12 +150,21 @@ type Host struct {
 	view plug.Loop
 	main *aio.Task[struct{}]
 
-	ended    aio.Event // fn has returned
-	err      error     // of fn
-	told     bool      // by Wait
-	crashing int       // 1 to crash after the current pass, 2 to restart
+	ends     []*hostEnd // only the last may not have happened yet
+	crashing int        // 1 to crash after the current pass, 2 to restart
 	crashes  int
 }
+
+// hostEnd is a return of the function of a host. A host that is restarted after it has
+// another one.
+type hostEnd struct {
+	happened aio.Event
+	err      error
+	told     bool // by Wait
+}
+
+// end returns the last end of the host's function.
+func (h *Host) end() *hostEnd { return h.ends[len(h.ends)-1] }
 
 // Host adds a host and starts it: fn runs as a task of its loop. Other hosts find it by
 // its name, and communicate with it only over the network. Create the memory of the
@@ -168,11 +178,12 @@ func (w *World) Host(name string, fn func(ctx context.Context) error) *Host {
 	if fn == nil {
 		panic(usagef("World.Host: the function is nil"))
 	}
-	if name == w.r.host.Name() || name == "localhost" || name == "" {
+	_, err := netip.ParseAddr(name)
+	if strings.EqualFold(name, w.r.host.Name()) || strings.EqualFold(name, "localhost") || name == "" || err == nil || strings.HasSuffix(name, ".") {
 		panic(usagef("World.Host: %q cannot be the name of a host", name))
 	}
 	for _, h := range w.hosts {
-		if h.Name() == name {
+		if strings.EqualFold(h.Name(), name) {
 			panic(usagef("World.Host: there is a host %s already", name))
 		}
 	}
@@ -195,8 +206,9 @@ func (h *Host) start() {
 	h.loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 		r.exceptionOf(h.Name()+": ", ec)
 	})
-	h.err, h.told = nil, false
-	h.ended.Clear()
+	if len(h.ends) == 0 || h.end().happened.IsSet() {
+		h.ends = append(h.ends, &hostEnd{})
+	}
 	h.main = aio.CreateTask(h.loop.Context(), aio.NoResult(h.fn), aio.WithName("main"))
 	if err := h.view.Begin(); err != nil {
 		panic(err) // a new loop can run
@@ -262,17 +274,18 @@ func (h *Host) Restart() {
 }
 
 // Wait suspends the calling task until the function of the host has returned, and
-// returns its error. If the host is down, Wait waits for the function to return after
-// the next start.
+// returns its error. If the host crashes before, Wait waits for the function to return
+// after the next start.
 func (h *Host) Wait(ctx context.Context) error {
 	if h == nil || h.w == nil {
 		return usagef("Host.Wait: World.Host makes a host")
 	}
-	if err := h.ended.Wait(ctx); err != nil {
+	end := h.end()
+	if err := end.happened.Wait(ctx); err != nil {
 		return err
 	}
-	h.told = true
-	return h.err
+	end.told = true
+	return end.err
 }
 
 // Wait waits for these hosts, or for all hosts if none are given, one after the other,
@@ -390,8 +403,9 @@ func (l Link) Loss(lost, twice int) Link {
 	return l
 }
 
-// Cut stops all packets. Datagrams are lost. Packets of streams wait for [Link.Heal];
-// after a quarter of an hour the sending end of their connection fails with ETIMEDOUT.
+// Cut stops all packets. Datagrams are lost. Packets of streams wait for [Link.Heal]. If
+// they, or the answers to them, are cut for a quarter of an hour, the sending end of
+// their connection fails with ETIMEDOUT; connecting does so after two minutes.
 func (l Link) Cut() {
 	for _, way := range l.ways {
 		way.Cut()
@@ -476,9 +490,9 @@ func (h *Host) pass(now time.Duration) bool {
 		} else {
 			h.Crash()
 		}
-	case h.main.Done() && !h.ended.IsSet():
-		_, h.err = h.main.Result()
-		h.ended.Set()
+	case h.main.Done() && !h.end().happened.IsSet():
+		_, h.end().err = h.main.Result()
+		h.end().happened.Set()
 	}
 	return true
 }
@@ -575,8 +589,10 @@ func (w *World) end() {
 func (w *World) lost() error {
 	var errs []error
 	for _, h := range w.hosts {
-		if h.err != nil && !h.told {
-			errs = append(errs, fmt.Errorf("host %s: %w", h.Name(), h.err))
+		for _, end := range h.ends {
+			if end.err != nil && !end.told {
+				errs = append(errs, fmt.Errorf("host %s: %w", h.Name(), end.err))
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -123,6 +124,7 @@ type Host struct {
 	spare     []pollable           // memory for ready
 	streams   map[*stream]struct{}
 	port      uint16
+	crashes   int
 }
 
 // Host adds a host. Its addresses are in 10.0.0.0/16 and fd00::/64, derived from its
@@ -160,7 +162,13 @@ func (h *Host) Start(loop Loop) {
 	h.loop = loop
 	late := h.limbo
 	h.limbo = nil
+	now := h.net.driver.Now()
 	for _, e := range late {
+		if e.kind == evCall && e.when < now {
+			// A datagram: nothing sends it again.
+			h.net.count.Dropped++
+			continue
+		}
 		h.events.push(e)
 	}
 }
@@ -172,9 +180,12 @@ func (h *Host) Crash() {
 		s.dead = true
 	}
 	h.loop = nil
+	h.crashes++
 	h.clear()
+	now := h.net.driver.Now()
 	for e, ok := h.events.pop(); ok; e, ok = h.events.pop() {
 		h.limbo = append(h.limbo, e)
+		e.unanswered(now)
 	}
 }
 
@@ -301,6 +312,7 @@ type Link struct {
 	twice    int // of 1000
 	cut      bool
 	held     []event
+	back     *Link // in the other direction
 }
 
 // Link returns the link from one host to another, or within one host.
@@ -314,6 +326,10 @@ func (n *Network) Link(from, to *Host) *Link {
 			l.max = 2 * time.Millisecond
 		}
 		n.links[[2]*Host{from, to}] = l
+		l.back = l
+		if from != to {
+			l.back = n.Link(to, from)
+		}
 	}
 	return l
 }
@@ -328,7 +344,8 @@ func (l *Link) Loss(lost, twice int) { l.loss, l.twice = lost, twice }
 // Cut stops the transport of packets. Packets in transit arrive.
 func (l *Link) Cut() { l.cut = true }
 
-// Heal reverts Cut: packets that were held back are sent again.
+// Heal reverts Cut: packets that were held back are sent again, if their sender still
+// does that.
 func (l *Link) Heal() {
 	if !l.cut {
 		return
@@ -336,8 +353,18 @@ func (l *Link) Heal() {
 	l.cut = false
 	held := l.held
 	l.held = nil
+	if !l.back.cut && l.from.loop != nil {
+		// acknowledgements arrive again
+		for s := range l.to.streams {
+			if s.to == l.from && !s.connecting {
+				s.deadline = 0
+			}
+		}
+	}
 	for _, e := range held {
-		l.send(e)
+		if e.crashes == l.from.crashes && !(e.from != nil && e.from.broken && e.kind != evReset) {
+			l.send(e)
+		}
 	}
 }
 
@@ -363,19 +390,17 @@ func (l *Link) chance(n int, what string) bool {
 // send sends an event of a stream: in order, and never lost.
 func (l *Link) send(e event) {
 	if l.cut {
+		e.crashes = l.from.crashes
 		l.held = append(l.held, e)
-		if from := e.from; from != nil && !from.stuck {
-			from.stuck = true
-			limit := ackTimeout
-			if e.kind == evSyn {
-				limit = synTimeout
-			}
-			from.host.at(l.net.driver.Now()+limit, event{kind: evTimeout, to: from})
-		}
+		e.unanswered(l.net.driver.Now())
 		return
 	}
-	if e.from != nil {
-		e.from.stuck = false
+	switch {
+	case e.from == nil:
+	case l.back.cut: // it arrives, and is not acknowledged
+		e.unanswered(l.net.driver.Now())
+	case l.to.loop != nil:
+		e.from.deadline = 0
 	}
 	when := l.net.driver.Now() + l.latency()
 	if l.chance(l.loss, "loss") {
@@ -404,14 +429,7 @@ func (h *Host) at(when time.Duration, e event) {
 	e.when, e.seq = when, h.net.seq
 	if h.loop == nil {
 		h.limbo = append(h.limbo, e)
-		if e.from != nil && !e.from.stuck && e.kind != evTimeout {
-			e.from.stuck = true
-			limit := ackTimeout
-			if e.kind == evSyn {
-				limit = synTimeout
-			}
-			e.from.host.at(h.net.driver.Now()+limit, event{kind: evTimeout, to: e.from})
-		}
+		e.unanswered(h.net.driver.Now())
 		return
 	}
 	h.events.push(e)
@@ -427,6 +445,8 @@ type event struct {
 	to   *stream        // the stream that receives it, nil if there is none
 	last *time.Duration // arrival time of the latest event of its direction
 	fn   func(h *Host)  // of evCall
+
+	crashes int // of the sender, before it sent an event that is held back
 }
 
 type eventKind uint8
@@ -518,7 +538,7 @@ func (h *Host) fault(op string) Fault {
 // LookupNetIP implements netio.Names: the names are those of the hosts, and localhost.
 func (h *Host) LookupNetIP(_ context.Context, network, name string) ([]netip.Addr, error) {
 	var addrs []netip.Addr
-	if name == "localhost" {
+	if strings.EqualFold(strings.TrimSuffix(name, "."), "localhost") {
 		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 	} else if to := h.net.named(name); to != nil {
 		addrs = []netip.Addr{to.v4, to.v6}
@@ -532,10 +552,12 @@ func (h *Host) LookupNetIP(_ context.Context, network, name string) ([]netip.Add
 	return addrs, nil
 }
 
-// named returns the host of that name, nil if there is none.
+// named returns the host of that name, nil if there is none. As in DNS, case has no
+// meaning, nor has a dot at the end.
 func (n *Network) named(name string) *Host {
+	name = strings.TrimSuffix(name, ".")
 	for _, h := range n.hosts {
-		if h.name == name {
+		if strings.EqualFold(h.name, name) {
 			return h
 		}
 	}

@@ -266,7 +266,13 @@ func (u *Socket) AcceptConn() (net.Conn, error) {
 	case len(u.ln.waiting) == 0:
 		return nil, netio.ErrWouldBlock
 	}
-	return &Socket{host: u.host, network: u.network, st: u.ln.next()}, nil
+	s := u.ln.next()
+	switch u.host.fault("accept") {
+	case NoFault, Short:
+		return &Socket{host: u.host, network: u.network, st: s}, nil
+	}
+	s.abandoned() // it was closed before it was accepted
+	return nil, netio.ErrWouldBlock
 }
 
 // pollable returns what notifies the owner of Watch, nil if there is nothing yet.

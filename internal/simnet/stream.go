@@ -62,7 +62,11 @@ type stream struct {
 
 	closed bool
 	dead   bool // its host has crashed
-	stuck  bool // one of its packets waits for a link or a host
+
+	// When it fails with ETIMEDOUT because the peer gives no sign of life; 0 while
+	// nothing is known to be lost.
+	deadline time.Duration
+	began    time.Duration // the attempt to connect
 }
 
 var _ netio.Repeater = (*stream)(nil)
@@ -138,7 +142,7 @@ func (h *Host) connect(s *stream) syscall.Errno {
 	}
 	if !s.unix {
 		h.streams[s] = struct{}{}
-		s.connecting = true
+		s.connecting, s.began = true, h.net.driver.Now()
 		h.net.Link(h, s.to).send(event{kind: evSyn, from: s, last: &s.out.last})
 		return 0
 	}
@@ -248,8 +252,7 @@ func (h *Host) arrived(client *stream) {
 	case ln.fullQueue():
 		again := time.Second << client.attempts
 		if client.attempts++; client.closed || client.attempts > maxAttempts {
-			client.host.at(h.net.driver.Now()+again, event{kind: evTimeout, to: client})
-			client.stuck = true
+			client.expire(h.net.driver.Now() + again)
 		} else {
 			h.at(h.net.driver.Now()+again, event{kind: evSyn, from: client})
 		}
@@ -288,7 +291,11 @@ func (s *stream) happen(e event) {
 			return
 		}
 		if s.in.visible += e.n; s.ended || s.broken {
-			s.in.drop() // possible only after a fault
+			// after a fault or a timeout
+			s.in.drop()
+			if !s.ended {
+				s.answerReset()
+			}
 			return
 		}
 		s.host.wake(s, netio.Readable)
@@ -309,16 +316,41 @@ func (s *stream) happen(e event) {
 		}
 		s.fail(errno)
 	case evTimeout:
-		if s.stuck {
-			s.stuck = false
+		if s.deadline != 0 && e.when >= s.deadline {
+			s.deadline = 0
 			s.fail(syscall.ETIMEDOUT)
 		}
 	}
 }
 
+// expire makes the stream fail with ETIMEDOUT at that time, unless it has a deadline
+// already, or the peer gives a sign of life before.
+func (s *stream) expire(when time.Duration) {
+	if s.deadline == 0 && !s.closed && !s.dead && !s.broken {
+		s.deadline = when
+		s.host.at(when, event{kind: evTimeout, to: s})
+	}
+}
+
+// unanswered is called for an event of a stream that gets no answer: it is lost, or the
+// acknowledgement is. Acknowledgements and resets need none.
+func (e event) unanswered(now time.Duration) {
+	switch e.kind {
+	case evSyn:
+		e.from.expire(e.from.began + synTimeout)
+	case evAccepted:
+		e.to.expire(e.to.began + synTimeout)
+		e.from.expire(now + ackTimeout)
+	case evRefused:
+		e.to.expire(e.to.began + synTimeout)
+	case evData, evFin:
+		e.from.expire(now + ackTimeout)
+	}
+}
+
 // connected ends the attempt to connect.
 func (s *stream) connected() {
-	s.connecting = false
+	s.connecting, s.deadline = false, 0
 	s.host.wake(s, netio.Writable)
 }
 
