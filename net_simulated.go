@@ -13,12 +13,22 @@ import (
 	"time"
 
 	"github.com/goaio/aio/internal/netio"
+	"github.com/goaio/aio/internal/plug"
 )
 
 // simulatedFiles implements fileBackend.
 type simulatedFiles struct {
 	loop *Loop
 	net  netio.Simulated
+}
+
+func init() {
+	plug.Unsupported = func(loop any, what string) error {
+		if s, ok := loop.(*Loop).files.(simulatedFiles); ok {
+			return s.net.Unsupported(what)
+		}
+		return nil
+	}
 }
 
 // refuse returns the error of call if the loop's network is simulated, and so the system

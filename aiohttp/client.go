@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/plug"
 )
 
 // Client is an [http.Client] for tasks: its calls suspend the calling task instead of
@@ -148,6 +149,11 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 		return nil, fmt.Errorf("aiohttp: Client.Do: %w", aio.ErrNoTask)
 	case req == nil || req.URL == nil:
 		return nil, fmt.Errorf("aiohttp: Client.Do: the request or its URL is nil: %w", aio.ErrUsage)
+	}
+	if c.HTTP == nil {
+		if err := plug.Unsupported(loop, "make requests with a private client, which dials by package net"); err != nil {
+			return nil, fmt.Errorf("aiohttp: Client.Do: %w", err)
+		}
 	}
 	req, err = c.prepare(req)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/internal/plug"
 )
 
 // ServeOptions are the settings of [Serve]. The zero value means the defaults.
@@ -109,6 +110,9 @@ func Serve(ctx context.Context, h http.Handler, addr string, opts *ServeOptions)
 	}
 	ln := opts.Listener
 	if ln == nil {
+		if err := plug.Unsupported(loop, "serve HTTP in goroutines of net/http, which need real time"); err != nil {
+			return nil, fmt.Errorf("aiohttp: Serve: %w", err)
+		}
 		ln, err = aio.ToThread(ctx, func(ctx context.Context) (net.Listener, error) {
 			return new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		})

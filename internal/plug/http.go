@@ -31,3 +31,8 @@ type Coro interface {
 // err, a cancellation that an await has returned already. It is for a call that has
 // succeeded at the moment in which the task was cancelled.
 var CancelLater func(ctx context.Context, err error)
+
+// Unsupported returns an error if the network of a loop, a *aio.Loop, is simulated, and
+// nil otherwise. It is for a call that uses the system's network without the loop; what
+// completes "the simulated network cannot".
+var Unsupported func(loop any, what string) error
