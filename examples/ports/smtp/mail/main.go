@@ -120,7 +120,9 @@ func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 		return o, err
 	}
 	if *to != "" {
-		o.to = strings.Split(*to, ",")
+		for addr := range strings.SplitSeq(*to, ",") {
+			o.to = append(o.to, strings.TrimSpace(addr))
+		}
 	}
 	o.file = flags.Arg(0)
 	o.password = os.Getenv("SMTP_PASSWORD")
