@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
@@ -61,6 +63,61 @@ func TestGatherShapes(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// If the task that awaits a gather of a slice is cancelled, at any moment, the gathered
+// tasks have ended when its await returns.
+func TestGatherSliceCancelled(t *testing.T) {
+	for name, gather := range map[string]func(ctx context.Context, coros []aio.Coro[int]) ([]int, error){
+		"coroutines": func(ctx context.Context, coros []aio.Coro[int]) ([]int, error) {
+			return aio.GatherSlice(ctx, coros).Await(ctx)
+		},
+		"tasks": func(ctx context.Context, coros []aio.Coro[int]) ([]int, error) {
+			var tasks []*aio.Task[int]
+			for _, c := range coros {
+				tasks = append(tasks, aio.CreateTask(ctx, c))
+			}
+			return aio.GatherSlice(ctx, tasks).Await(ctx)
+		},
+		"results": func(ctx context.Context, coros []aio.Coro[int]) (values []int, err error) {
+			results, err := aio.GatherSliceResults(ctx, coros).Await(ctx)
+			for _, r := range results {
+				values, err = append(values, r.Value), errors.Join(err, r.Err)
+			}
+			return values, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: 3, Mode: aiotest.AnyOrder}, func(ctx context.Context, c *aiotest.Cancelled) error {
+				began, ended := 0, 0
+				var coros []aio.Coro[int]
+				for i := range 3 {
+					coros = append(coros, func(ctx context.Context) (int, error) {
+						began++
+						defer func() { ended++ }()
+						return i, aio.Sleep(ctx, time.Duration(3-i)*time.Millisecond)
+					})
+				}
+				err := c.Do(ctx, func(ctx context.Context) error {
+					values, err := gather(ctx, coros)
+					if err == nil && !slices.Equal(values, []int{0, 1, 2}) {
+						return fmt.Errorf("the results are %v", values)
+					}
+					return err
+				})
+				if began != ended || err == nil && began != 3 {
+					return fmt.Errorf("%d tasks began, %d ended: %v", began, ended, err)
+				}
+				if c.Happened() && errors.Is(err, aio.ErrCancelled) {
+					return nil
+				}
+				return err
+			})
+			if r.Moments < 10 {
+				t.Errorf("only %d moments", r.Moments)
+			}
+		})
+	}
 }
 
 // The operations on a future of unknown type.

@@ -48,6 +48,7 @@ type member struct {
 	group      *TaskGroup
 	task       *task
 	prev, next *member
+	starting   bool // in StartTask, which cancels it and returns its error
 }
 
 // WithTaskGroup runs body in the calling task with a new group, and returns when body
@@ -279,7 +280,8 @@ func limited[T any](tg *TaskGroup, coro Coro[T]) Coro[T] {
 //	addr, err := aio.StartTask(ctx, tg, serve)
 //
 // If f ends before it calls started, the group is not affected: StartTask returns the
-// error of f, or an error of misuse if there is none.
+// error of f, or an error of misuse if there is none. Until then the group waits for f,
+// also if a task outside of the group calls StartTask, but does not cancel it.
 //
 // If the calling task is cancelled before, f is cancelled, and StartTask returns when
 // it has ended. A second call of started does nothing. Limit does not count the task.
@@ -306,26 +308,22 @@ func StartTask[T any](ctx context.Context, tg *TaskGroup, f func(ctx context.Con
 		return value, err
 	}
 	ready := newFuture[T](c.loop())
-	var t *Task[struct{}]
-	adopt := func() {
-		tg.add(&t.task)
-		if tg.aborting && t.state == pending {
-			t.cancel(errCancelled)
-		}
-	}
+	var m *member
 	started := func(v T) {
-		if ready.SetResult(v) == nil && t != nil {
-			adopt()
+		if ready.SetResult(v) == nil && m != nil {
+			m.started()
 		}
 	}
-	t = CreateTask(&tg.scope, NoResult(func(ctx context.Context) error { return f(ctx, started) }), tg.options(opts)...)
-	switch {
-	case ready.state == finished: // eagerly
-		adopt()
-		return ready.value, nil
-	case t.state != pending:
+	t := CreateTask(&tg.scope, NoResult(func(ctx context.Context) error { return f(ctx, started) }), tg.options(opts)...)
+	if ready.state == pending && t.state != pending { // eagerly
 		return value, notStarted(t)
 	}
+	m = tg.add(&t.task)
+	if ready.state == finished {
+		m.started()
+		return ready.value, nil
+	}
+	m.starting = true
 	done := t.AddDoneCallback(func(*Future[struct{}]) {
 		if ready.state == pending {
 			_ = ready.SetException(notStarted(t))
@@ -372,7 +370,7 @@ func (tg *TaskGroup) ready() {
 	}
 }
 
-func (tg *TaskGroup) add(t *task) {
+func (tg *TaskGroup) add(t *task) *member {
 	m := &member{group: tg, task: t, prev: tg.tail}
 	if tg.tail == nil {
 		tg.head = m
@@ -381,6 +379,15 @@ func (tg *TaskGroup) add(t *task) {
 	}
 	tg.tail = m
 	t.fut.addCallback(m)
+	return m
+}
+
+// started gives the task of a StartTask to the group.
+func (m *member) started() {
+	m.starting = false
+	if m.group.aborting && m.task.fut.state == pending {
+		m.task.fut.cancel(errCancelled)
+	}
 }
 
 func (tg *TaskGroup) remove(m *member) {
@@ -410,7 +417,9 @@ func (tg *TaskGroup) eachTask(f func(t *task)) {
 func (tg *TaskGroup) abort() {
 	tg.aborting = true
 	for m := tg.head; m != nil; m = m.next {
-		m.task.fut.cancel(errCancelled)
+		if !m.starting {
+			m.task.fut.cancel(errCancelled)
+		}
 	}
 }
 
@@ -421,7 +430,7 @@ func (m *member) run(f *future) {
 	if tg.onDone != nil && tg.head == nil {
 		tg.onDone.wake()
 	}
-	if f.state != failed {
+	if f.state != failed || m.starting {
 		return
 	}
 	err := f.thrown()

@@ -1,6 +1,7 @@
 package aio_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,54 @@ func TestStartTask(t *testing.T) {
 		}
 		if _, err := aio.StartTask[int](ctx, new(aio.TaskGroup), func(context.Context, func(int)) error { return nil }); !errors.Is(err, aio.ErrUsage) {
 			t.Error(err)
+		}
+		return nil
+	})
+}
+
+// A group waits for a task that a task outside of the group starts in it, and for its
+// start.
+func TestStartTaskFromOutside(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		var log eventLog
+		failed := errors.New("refused")
+		for _, c := range []struct {
+			name   string
+			fails  bool // before it is ready
+			cancel bool // the group, while the task starts
+			events string
+		}{
+			{"starts", false, false, "ready 7,<nil> task:ok group:ok"},
+			{"fails", true, false, "group:ok 0,refused"},
+			{"starts in a cancelled group", false, true, "ready 7,<nil> task:cancelled group:ok"},
+		} {
+			var outside *aio.Task[struct{}]
+			err := aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+				outside = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					v, err := aio.StartTask(ctx, tg, func(ctx context.Context, started func(int)) error {
+						if err := aio.Sleep(ctx, time.Second); err != nil || c.fails {
+							return cmp.Or(err, failed)
+						}
+						log.add("ready")
+						started(7)
+						err := aio.Sleep(ctx, time.Second)
+						log.add("task:%v", outcomeOf(err))
+						return err
+					})
+					log.add("%v,%v", v, err)
+					return nil
+				}))
+				err := aio.Sleep(ctx, time.Second/2)
+				if c.cancel {
+					tg.Cancel()
+				}
+				return err
+			})
+			log.add("group:%v", outcomeOf(err))
+			if _, err := outside.Await(ctx); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			log.want(t, c.events)
 		}
 		return nil
 	})

@@ -7,6 +7,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -173,6 +175,34 @@ func TestRateLimiter(t *testing.T) {
 			t.Error("more than the burst was saved")
 		}
 		return errors.Join(err, r.WaitN(ctx, 3))
+	})
+}
+
+// More events than nanoseconds in the period.
+func TestRateLimiterHighRate(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		start := loopOf(ctx).Time()
+		r := aiokit.NewRateLimiter(1000, 10)
+		counts := map[time.Duration]int{}
+		for range 1250 {
+			if err := r.Wait(ctx); err != nil {
+				return err
+			}
+			counts[loopOf(ctx).Time().Sub(start)]++
+		}
+		if want := map[time.Duration]int{0: 1000, 1: 100, 2: 100, 3: 50}; !maps.Equal(counts, want) {
+			t.Errorf("events by nanosecond: %v, want %v", counts, want)
+		}
+		for range 50 {
+			if !r.Allow(ctx) {
+				t.Error("no token is left of the nanosecond")
+			}
+		}
+		if r.Allow(ctx) {
+			t.Error("more than 100 tokens in a nanosecond")
+		}
+		r = aiokit.NewRateLimiter(math.MaxInt, 1)
+		return errors.Join(r.WaitN(ctx, math.MaxInt), r.Wait(ctx))
 	})
 }
 

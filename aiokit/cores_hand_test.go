@@ -191,6 +191,7 @@ func runJobsHand(ctx context.Context, jobs []job, n int, rate *rateOf) (map[stri
 
 type mailHand struct {
 	dial   dialer
+	keep   time.Duration
 	places *aio.Semaphore
 	idle   []idleHand
 	inUse  int
@@ -203,8 +204,8 @@ type idleHand struct {
 	since time.Time
 }
 
-func newMailHand(dial dialer, max int) *mailHand {
-	return &mailHand{dial: dial, places: aio.NewSemaphore(max)}
+func newMailHand(dial dialer, max int, keep time.Duration) mailer {
+	return &mailHand{dial: dial, keep: keep, places: aio.NewSemaphore(max)}
 }
 
 func (m *mailHand) end(ctx context.Context, c *smtpConn) error {
@@ -308,16 +309,15 @@ func (m *mailHand) keepAlive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	interval := 20 * time.Second
-	next := loop.Time().Add(interval)
+	next := loop.Time().Add(m.keep)
 	for {
 		if err := aio.Sleep(ctx, next.Sub(loop.Time())); err != nil {
 			return err
 		}
-		if err := m.with(ctx, func(context.Context, *smtpConn) error { return nil }); err != nil {
+		if err := m.with(ctx, func(context.Context, *smtpConn) error { return nil }); err != nil && !again(err) {
 			return err
 		}
-		next = next.Add((loop.Time().Sub(next)/interval + 1) * interval)
+		next = next.Add((loop.Time().Sub(next)/m.keep + 1) * m.keep)
 	}
 }
 

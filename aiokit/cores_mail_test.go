@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +50,9 @@ type smtpConn struct {
 // dialMail connects and logs in.
 func dialMail(ctx context.Context, addr, user, password string) (_ *smtpConn, err error) {
 	r, w, err := aio.OpenConnection(ctx, addr, nil)
+	if errors.Is(err, aio.ErrCancelled) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errLost, err)
 	}
@@ -176,6 +178,7 @@ type mailServer struct {
 	n        int // commands
 	open     int // connections
 	peak     int
+	left     aio.Event // set when the last connection has ended
 	log      eventLog
 	messages []string
 	greyed   map[string]bool // refused once
@@ -194,7 +197,11 @@ func startMailServer(ctx context.Context, drops ...int) (*mailServer, error) {
 func (s *mailServer) serve(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
 	s.open++
 	s.peak = max(s.peak, s.open)
-	defer func() { s.open-- }()
+	defer func() {
+		if s.open--; s.open == 0 {
+			s.left.Set()
+		}
+	}()
 	defer w.Close()
 	send := func(lines ...string) { _, _ = w.Write([]byte(strings.Join(lines, "\r\n") + "\r\n")) }
 	send("220 mail.example.org")
@@ -271,17 +278,22 @@ type mailer interface {
 	close(ctx context.Context) error
 }
 
-// mailCore sends messages to a server that loses connections and refuses recipients.
-func mailCore(newMailer func(dial dialer, max int) mailer) core {
+// newMailer makes a client with at most max connections, which are kept alive.
+type newMailer = func(dial dialer, max int, keep time.Duration) mailer
+
+// mailCore sends messages to a server that refuses recipients, and loses the connection
+// at the commands whose numbers are drops. A message may be stored several times, if a
+// reply is lost.
+func mailCore(newMailer newMailer, keep time.Duration, copies int, drops ...int) core {
 	return func(ctx context.Context, log *eventLog, do func(ctx context.Context, fn func(ctx context.Context) error) error) error {
-		s, err := startMailServer(ctx, 7, 12, 23)
+		s, err := startMailServer(ctx, drops...)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
 		m := newMailer(func(ctx context.Context) (*smtpConn, error) {
 			return dialMail(ctx, s.Addr().String(), "me", "secret")
-		}, 2)
+		}, 2, keep)
 		outcomes := map[string]error{}
 		err = do(ctx, func(ctx context.Context) error {
 			err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -305,29 +317,32 @@ func mailCore(newMailer func(dial dialer, max int) mailer) core {
 				return err
 			}
 			// the keep-alive finds the connections of a minute ago
-			_, err = aio.MoveOnAfter(ctx, 50*time.Second, m.keepAlive)
+			_, err = aio.MoveOnAfter(ctx, keep*5/2, m.keepAlive)
 			if err != nil {
 				return err
 			}
 			return m.send(ctx, message{[]string{"dan@example.org"}, "five"})
 		})
 		err = errors.Join(err, m.close(ctx))
-		for range 100 {
-			// the server sees the end of its connections a moment later
-			if s.open == 0 {
-				break
-			}
-			if err := aio.Sleep(ctx, ms); err != nil {
-				return err
-			}
+		// the server sees the end of its connections a moment later
+		for err == nil && s.open > 0 {
+			s.left.Clear()
+			err = aio.FailAfter(ctx, 10*time.Second, s.left.Wait)
 		}
-		if s.open != 0 || s.peak > 2+3 {
-			return fmt.Errorf("%d connections are open, at most %d were", s.open, s.peak)
+		if s.peak > 2+3 {
+			return fmt.Errorf("%d connections were open", s.peak)
 		}
+		stored := map[string]int{}
 		for _, text := range s.messages {
-			if n := len(s.messages) - len(slices.DeleteFunc(slices.Clone(s.messages), func(t string) bool { return t == text })); n > 1 {
+			stored[text]++
+		}
+		for _, text := range []string{"ann:one", "bob+cyd:two/.hidden/end", "grey:four", "dan:five"} {
+			if n := stored[text]; n > copies || n == 0 && err == nil {
 				return fmt.Errorf("%q was stored %d times", text, n)
 			}
+		}
+		if err == nil && (len(stored) != 4 || !refused(outcomes["three"])) {
+			return fmt.Errorf("stored %v, three: %v", stored, outcomes["three"])
 		}
 		if *log = s.log; err == nil {
 			log.add("%v %v", s.messages, outcomes["three"])

@@ -15,7 +15,7 @@ import (
 type RateLimiter struct {
 	line   aio.Lock
 	burst  float64
-	per    time.Duration // the time for one token
+	per    float64 // nanoseconds for one token; less than 1 for high rates
 	tokens float64
 	at     time.Time // when tokens was computed; zero before the first use
 }
@@ -26,14 +26,14 @@ func NewRateLimiter(n int, period time.Duration) *RateLimiter {
 	if n <= 0 || period <= 0 {
 		panic(usagef("NewRateLimiter: %d events in %v", n, period))
 	}
-	return &RateLimiter{burst: float64(n), tokens: float64(n), per: period / time.Duration(n)}
+	return &RateLimiter{burst: float64(n), tokens: float64(n), per: float64(period) / float64(n)}
 }
 
 // refill adds the tokens for the time since the last call.
 func (r *RateLimiter) refill(now time.Time) {
 	if !r.at.IsZero() {
 		// the clock of another loop may be behind
-		r.tokens = min(r.burst, r.tokens+float64(max(0, now.Sub(r.at)))/float64(r.per))
+		r.tokens = min(r.burst, r.tokens+float64(max(0, now.Sub(r.at)))/r.per)
 	}
 	r.at = now
 }
@@ -65,7 +65,7 @@ func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
 				r.tokens -= float64(n)
 				return nil
 			}
-			if err := aio.Sleep(ctx, max(1, time.Duration(missing*float64(r.per)))); err != nil {
+			if err := aio.Sleep(ctx, max(1, time.Duration(missing*r.per))); err != nil {
 				return err
 			}
 		}
