@@ -68,8 +68,8 @@ type caller struct {
 func (c caller) loop() *Loop { return c.fut.loop }
 
 // enter begins every call that may await: it finds the running task, and fails if the
-// calling goroutine is not that of the task. This is the short way for nearly every
-// call; enterSlow has the rules.
+// calling goroutine is not that of the task. This is the fast path, which nearly every
+// call takes; enterSlow has the rules.
 func enter(ctx context.Context, call string) (caller, error) {
 	if s, ok := ctx.(*scope); ok {
 		l := s.loop
@@ -110,8 +110,8 @@ func enterSlow(ctx context.Context, call string) (caller, error) {
 	return caller{l.current, watch}, nil
 }
 
-// gated is what enter does where the gate of the loop is not 0: the loop is closed, or a
-// scope of it is cancelled.
+// gated continues enter if the gate of the loop is not 0, that is, if the loop is closed
+// or one of its scopes is cancelled.
 func (l *Loop) gated(c caller, call string) error {
 	if l.closed.Load() {
 		return c.task.refuse(call)

@@ -15,7 +15,7 @@ import (
 )
 
 // If a context that a coroutine derived is done, the await in it fails. That is never a
-// cancellation: nobody has cancelled the task.
+// cancellation: the task was not cancelled.
 
 // outOfTime returns the error of an await whose derived context reaches its deadline.
 func outOfTime(ctx context.Context) error {
@@ -183,8 +183,8 @@ func TestDerivedContextEndsAfterACancellation(t *testing.T) {
 	}
 }
 
-// Whatever a task awaits when its own context ends, nobody has cancelled it: the error is
-// that of the context, and what runs the task learns of the failure.
+// Whatever a task awaits when its own context ends, the task was not cancelled: the error
+// is that of the context, and what runs the task learns of the failure.
 func TestDerivedContextInEachCall(t *testing.T) {
 	cause := errors.New("enough")
 	pendingFuture := func(ctx context.Context) *aio.Future[int] { return aio.CreateFuture[int](ctx) }
@@ -341,8 +341,8 @@ func endEachCall(t *testing.T, cause error, calls map[string]func(ctx, derived c
 	}
 }
 
-// The same for the calls of the other packages, which await by means of those of this
-// one.
+// TestDerivedContextInEachCall for the calls of the other packages, which await by
+// calling functions of this package.
 func TestDerivedContextInEachCallOfTheKit(t *testing.T) {
 	cause := errors.New("enough")
 	limiter := func() *aiokit.CapacityLimiter { return aiokit.NewCapacityLimiter(0) }
@@ -463,7 +463,7 @@ func untyped[T any](seq iter.Seq2[T, error]) iter.Seq2[any, error] {
 
 func nobody(context.Context) error { return nil }
 
-// The same end, seen by what else tells of a task.
+// The same end of a task, as other parts of the API report it.
 func TestDerivedContextIsAFailureElsewhere(t *testing.T) {
 	err := inBubble(t, func(ctx context.Context) error {
 		task := func() *aio.Task[struct{}] { return aio.CreateTask(ctx, aio.NoResult(outOfTime)) }

@@ -16,8 +16,8 @@ package aio
 //
 // Two kinds grow as they need, and belong to a transport: outBuffer, where TLS keeps
 // ciphertext and plaintext that wait, and datagramQueue. The goroutines of
-// net_goroutine_stream.go have buffers of their own, which are to them what the kernel's
-// are to a socket.
+// net_goroutine_stream.go have their own buffers, which correspond to the kernel's
+// buffers of a socket.
 
 import (
 	"net"

@@ -80,7 +80,7 @@ func (t *childTable) scan() {
 	}
 }
 
-// poll sends h if its child has exited.
+// poll schedules h if its child has exited.
 func (t *childTable) poll(h *childHandler) {
 	t.mu.Lock()
 	l := cmp.Or(h.loop, t.loop)

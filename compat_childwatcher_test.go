@@ -103,8 +103,8 @@ func childAdd(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher, pid
 	}
 }
 
-// childGone waits until the status of a child has been taken, and takes it if nobody
-// else does.
+// childGone waits until the status of a child has been taken, and takes it if no other
+// code else does.
 func childGone(t *testing.T, ctx context.Context, pid int) {
 	t.Helper()
 	eventually(t, ctx, "the child has exited", func() bool {

@@ -11,9 +11,9 @@ const haveChildren = true
 
 const sigChild = syscall.SIGCHLD
 
-// takeStatus takes the status of the child pid, or of any child for -1, if it has
-// exited. who is that child, 0 if none has exited yet. Without such a child it returns
-// an error and the code 255.
+// takeStatus takes the status of the child pid, or of any child for -1, if it has exited.
+// who is the process ID of that child, 0 if none has exited yet. Without such a child it
+// returns an error and the code 255.
 func takeStatus(pid int) (who, code int, err error) {
 	watched.Lock()
 	defer watched.Unlock()

@@ -311,7 +311,7 @@ func openConnection[P any](ctx context.Context, call string, s netio.Stream, fac
 	return t.front(), p, nil
 }
 
-// giveUp closes a connection for which no task waits any more.
+// giveUp closes a connection for which tasks no longer wait.
 func (t *streamTransport) giveUp() {
 	if t.upper != nil {
 		// no TLS session yet, so no close_notify to send

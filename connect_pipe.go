@@ -18,7 +18,7 @@ import (
 // reported and reading continues.
 //
 // The transport takes pipe over, even if the calling task is cancelled, and closes it
-// when ConnectionLost has returned. It must not be used any more. It becomes
+// when ConnectionLost has returned. The program must no longer use it. It becomes
 // non-blocking, and so do its duplicates in other processes, which matters for
 // [os.Stdin]. To read and write over one descriptor, duplicate it.
 //

@@ -1,10 +1,10 @@
 package aio
 
-// Cycles of awaits, and tasks that nothing can wake any more.
+// Cycles of awaits, and tasks that nothing can wake.
 
 import "slices"
 
-// deadlock describes why nothing can happen any more.
+// deadlock describes why nothing further can happen.
 func (l *Loop) deadlock() error {
 	e := &DeadlockError{}
 	search := cycleSearch[*future]{next: awaitedBy, found: func(cycle []*future) {
@@ -53,7 +53,7 @@ type cycleSearch[N comparable] struct {
 	onPath map[N]bool
 }
 
-// from searches what can be reached from n.
+// from searches the nodes that can be reached from n.
 func (s *cycleSearch[N]) from(n N) {
 	switch on, visited := s.onPath[n]; {
 	case on:

@@ -208,7 +208,7 @@ func (w *watcher) slot(r netio.Readiness) **Handle {
 // stays. Make the descriptor non-blocking, or fn may block when another reader was
 // faster.
 //
-// Call RemoveReader before closing the descriptor. Otherwise fn is not called any more,
+// Call RemoveReader before closing the descriptor. Otherwise fn is no longer called,
 // and the next registration under the same number, by AddReader, a Sock call or a
 // connection, takes its place.
 //
@@ -305,7 +305,7 @@ func (l *Loop) watch(call string, on watchable, r netio.Readiness, h *Handle) er
 	return nil
 }
 
-// cancel cancels both callbacks of a descriptor that is not registered any more.
+// cancel cancels both callbacks of a descriptor that is no longer registered.
 func (w *watcher) cancel() {
 	for _, h := range []*Handle{w.reader, w.writer} {
 		if h != nil {

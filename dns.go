@@ -120,7 +120,7 @@ type NameInfoOptions struct {
 }
 
 // Getnameinfo finds the name of a host and the name of the service on a port. If there
-// is no name it returns the number. nil options are the defaults.
+// is no name, it returns the number. nil options are the defaults.
 //
 // It always suspends the calling task, while the default executor makes the lookup. If
 // the task is cancelled, Getnameinfo returns the [*CancelledError] at once and the

@@ -93,7 +93,7 @@
 //
 // An await that is given a context derived by the caller, with context.WithTimeout,
 // WithDeadline or WithCancel, ends when that context does. What it waits for is
-// cancelled, and its error matches that context's Err and Cause. That is no
+// cancelled, and its error matches that context's Err and Cause. That is not a
 // cancellation of the task: a task that returns the error has failed.
 //
 // # Errors

@@ -1,12 +1,12 @@
 package aio
 
 // The rule for errors and panics. A failure at run time (a cancellation, a timeout, a
-// full queue, a future that is done already) is returned as an error. Misuse is what only
-// a wrong program does: a nil function, a negative size, a lock released by a task while
-// it is free, a call from a goroutine that does not hold the loop's token. A call with an
-// error result returns misuse as an error that matches ErrUsage; a call without one
-// panics with it. Inside a task such a panic becomes the task's error, as an exception
-// would in Python. In both cases the call has had no effect.
+// full queue, a future that is done already) is returned as an error. Misuse is an error
+// in the program: a nil function, a negative size, a lock released by a task while it is
+// free, a call from a goroutine that does not hold the loop's token. A call with an error
+// result returns misuse as an error that matches ErrUsage; a call without one panics with
+// it. Inside a task such a panic becomes the task's error, as an exception would in
+// Python. In both cases the call has had no effect.
 //
 // usagef makes an error of misuse and misuse panics with one. Sentinels of misuse, such
 // as ErrNotLocked, match ErrUsage themselves, so an error that wraps one does too.
@@ -128,7 +128,7 @@ type CancelledError struct {
 	awaitOf uint64
 }
 
-// CancelSource says what cancelled.
+// CancelSource is the source of a cancellation.
 type CancelSource uint8
 
 const (
@@ -331,7 +331,7 @@ func (e *PanicError) places() (at []string) {
 	return slices.DeleteFunc(at, func(place string) bool { return place == "" })
 }
 
-// userFrame returns the first place in the user's code of what is left of a stack.
+// userFrame returns the first place in user code in the remaining lines of a stack.
 func userFrame(lines []string) string {
 	for i := 0; i+1 < len(lines); i += 2 {
 		function := lines[i]

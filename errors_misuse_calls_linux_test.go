@@ -250,7 +250,7 @@ var misuseOfAio = &misuse{
 		"GroupError.Format s": func(*misuseWorld) any { return misuseState{} },
 		"PanicError.Format s": func(*misuseWorld) any { return misuseState{} },
 		"factory":             func(*misuseWorld) any { return newMisuseProtocol },
-		// where nobody listens
+		// no program listens there
 		"addr":                          func(*misuseWorld) any { return "127.0.0.1:1" },
 		"SockSendto addr":               func(*misuseWorld) any { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9} },
 		"DatagramTransport.SendTo addr": func(*misuseWorld) any { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9} },

@@ -43,7 +43,7 @@ type misuse struct {
 	// one, that of its type is used
 	params map[string]func(w *misuseWorld) any
 	// "call parameter=value", "call", "parameter=value" or "*.method
-	// parameter=value": why it is no misuse
+	// parameter=value": why it is not misuse
 	allowed map[string]string
 	// calls that are made outside of a task
 	outside []string
@@ -199,11 +199,11 @@ func (w *misuseWorld) plain(typ reflect.Type) reflect.Value {
 	return v
 }
 
-// closeMisused closes what a method was called of, whatever state that has left it in.
+// closeMisused closes the receiver of a misused method, in any state.
 func closeMisused(v any) {
 	defer func() { _ = recover() }()
 	switch v := v.(type) {
-	case *aio.Loop: // the world's own
+	case *aio.Loop: // the loop of misuseWorld, which the test still needs
 	case interface{ Close() error }:
 		v.Close()
 	case interface{ Close() }:
@@ -404,7 +404,7 @@ func (o *misuseOutcome) call(fn reflect.Value, args []reflect.Value) (results []
 	return results
 }
 
-// make calls fn, and looks at what came of it.
+// make calls fn, and checks the outcome.
 func (o *misuseOutcome) make(w *misuseWorld, fn reflect.Value, args []reflect.Value) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -425,7 +425,7 @@ func (o *misuseOutcome) look(w *misuseWorld, results []reflect.Value) {
 			r = r.Call([]reflect.Value{reflect.ValueOf(w.ctx)})[0]
 		}
 		if r.Type().CanSeq2() && r.Kind() == reflect.Func {
-			// an iterator tells when it is used
+			// an iterator yields the error when it is used
 			o.hasError = true
 			for _, second := range r.Seq2() {
 				o.err, _ = second.Interface().(error)

@@ -31,7 +31,7 @@ func Example_cookbookLimit() {
 			running++
 			most = max(most, running)
 			defer func() { running-- }()
-			return aio.Sleep(ctx, time.Second) // stands for the work
+			return aio.Sleep(ctx, time.Second) // simulates the work
 		}
 		urls := strings.Fields("a b c d e f g h")
 		err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -201,7 +201,7 @@ func Example_cookbookProgress() {
 	// 2 of 2: slow
 }
 
-// cache computes each value once, also if several tasks ask at the same time.
+// cache computes each value once, even if several tasks ask for it at the same time.
 type cache struct {
 	load func(ctx context.Context, key string) (string, error)
 	// The tasks that compute a value. They are shared, so a caller that is cancelled
@@ -561,7 +561,7 @@ func Example_cookbookDrain() {
 				return err
 			}
 		}
-		// accept nothing more, work off what is queued, but not longer than 2.5 s
+		// accept no more items, and process the queued ones for at most 2.5 s
 		jobs.Shutdown(false)
 		err := aio.Timeout(ctx, 2500*time.Millisecond, func(ctx context.Context) error {
 			_, err := worker.Await(ctx)

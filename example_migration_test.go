@@ -22,7 +22,7 @@ func Example_migrationErrgroup() {
 	for _, name := range []string{"a", "bb", "missing", "ccc"} {
 		g.Go(func() error {
 			select {
-			case <-time.After(time.Millisecond): // stands for a request
+			case <-time.After(time.Millisecond): // simulates a request
 			case <-ctx.Done():
 				return ctx.Err()
 			}

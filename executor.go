@@ -325,8 +325,8 @@ func init() {
 	plug.Wake = func(loop any) { loop.(*Loop).wakeUp() }
 }
 
-// startedCoro takes a coroutine of plug.Start into a loop. It is a callback of its task
-// until that begins, and so learns of a task that never does.
+// startedCoro starts a coroutine of plug.Start in a loop. Until the task begins,
+// startedCoro is one of its callbacks, which handles the case that the task never begins.
 type startedCoro struct {
 	loop    *Loop
 	coro    plug.Coro

@@ -405,7 +405,8 @@ func (c *callbacks) add(r runnable) {
 	if n := len(c.list); n == cap(c.list) {
 		c.dropAbandoned()
 		if len(c.list) > n/2 {
-			// so many have to be added before this looks at all of them again
+			// the number of entries to be added before this looks at all of
+			// them again
 			c.list = slices.Grow(c.list, n)
 		}
 	}
@@ -465,7 +466,7 @@ func (c *callbacks) remove(r runnable) bool {
 	return true
 }
 
-// dropAbandoned removes the entries that have no effect any more, and the gaps.
+// dropAbandoned removes the entries that no longer have an effect, and the gaps.
 func (c *callbacks) dropAbandoned() {
 	n := len(c.list)
 	c.list = slices.DeleteFunc(c.list, func(r runnable) bool {

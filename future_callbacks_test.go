@@ -49,7 +49,7 @@ func TestDoneCallbacksRemovedInAnyOrder(t *testing.T) {
 	}
 }
 
-// Whatever waits for a future that goes on, and gives up, leaves nothing in it.
+// A waiter that stops waiting for a future that is not done leaves no entry in it.
 func TestNothingStaysInAFutureThatGoesOn(t *testing.T) {
 	const times = 1000
 	for name, use := range map[string]func(ctx context.Context, f *aio.Future[int]){

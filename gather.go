@@ -697,7 +697,7 @@ func (h *completedHook[F]) String() string { return "AsCompleted" }
 // abandoned implements abandonable.
 func (h *completedHook[F]) abandoned() bool { return h.of.Value() == nil }
 
-// ready has whoever is next get a future that is done.
+// ready makes the next consumer get a future that is done.
 func (c *CompletedIterator[F]) ready(core *future) {
 	f, ok := c.todo[core]
 	if !ok {
@@ -710,7 +710,8 @@ func (c *CompletedIterator[F]) ready(core *future) {
 	}
 }
 
-// timedOut has those who ask for the futures that are not done get ErrTimeout.
+// timedOut makes the consumers that wait for the futures that are not done get
+// ErrTimeout.
 func (c *CompletedIterator[F]) timedOut() {
 	for core := range c.todo {
 		core.removeCallback(c.hook)

@@ -176,7 +176,7 @@ func TestAsCompletedInTimeDropsItsTimer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing can happen any more. A remaining timer would make the clock jump
+	// Nothing further can happen. A remaining timer would make the clock jump
 	// instead.
 	start := l.Time()
 	if _, err := aio.RunUntilComplete(l, aio.Coro[int](forever)); !errors.Is(err, aio.ErrDeadlock) || l.Time() != start {

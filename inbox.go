@@ -20,7 +20,7 @@ import (
 type inbox struct {
 	full atomic.Bool   // events is not empty
 	wake chan struct{} // has a token if a sleeping loop must wake up
-	// whether somebody checks now and then if the loop is blocked (inbox_blocked.go)
+	// whether a timer checks repeatedly if the loop is blocked (inbox_blocked.go)
 	watched atomic.Bool
 
 	mu     sync.Mutex

@@ -143,7 +143,7 @@ func (l *Loop) callBegun(r refusable) {
 	l.watchBlocked()
 }
 
-// callEnded notes that the goroutine does not wait any more.
+// callEnded notes that the goroutine no longer waits.
 func (l *Loop) callEnded(r refusable) {
 	in := &l.inbox
 	in.mu.Lock()

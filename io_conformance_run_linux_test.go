@@ -169,7 +169,7 @@ type ioMode struct {
 	simulated  bool // in a simulated network, and virtual time
 }
 
-// ioExecutor is the default executor of a program's loop: a job is over when
+// ioExecutor is the default executor of a program's loop: a job is done when
 // RunInExecutor returns, and its outcome is on the way to the loop.
 type ioExecutor struct{}
 

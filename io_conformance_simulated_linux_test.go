@@ -195,8 +195,8 @@ func (m *ioRun) dialSimulated(p *ioPair, kind, addr string) (string, error) {
 	return "ok", nil
 }
 
-// tie returns a duration that grows with each call: virtual time stands still during a
-// step, and two timers of a step would have the same time.
+// tie returns a duration that grows with each call: virtual time does not advance during
+// a step, and two timers of a step would have the same time.
 func (m *ioRun) tie() time.Duration {
 	if m.host == nil {
 		return 0

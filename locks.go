@@ -338,7 +338,7 @@ func notHeld(call string) error { return usagef(call, "the lock is not held").as
 type Semaphore struct {
 	bound
 	value   int
-	made    int  // with so many permits
+	made    int  // the initial number of permits
 	bounded bool // there may not be more
 	waiters waitList
 }
@@ -565,7 +565,7 @@ func (b *Barrier) Reset(ctx context.Context) error {
 	})
 }
 
-// Abort makes the waiting tasks, and all that come later, fail with [ErrBrokenBarrier],
+// Abort makes the waiting tasks, and all later ones, fail with [ErrBrokenBarrier],
 // until Reset. It may suspend for the barrier's lock. (asyncio: Barrier.abort)
 func (b *Barrier) Abort(ctx context.Context) error {
 	return b.cond.With(ctx, func(context.Context) error {

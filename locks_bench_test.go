@@ -47,8 +47,8 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 		return func(context.Context) error { f(); return nil }
 	}
 
-	// They have nothing in common that could be walked: what it costs to resume and
-	// end so many tasks.
+	// They have no common list that could be walked: this is the cost of resuming and
+	// ending n tasks.
 	add("a future each", ", one by one", func() crowd {
 		fs := make([]*aio.Future[int], 0, n)
 		return crowd{
@@ -277,7 +277,7 @@ var endsOfGroups = map[string]func(tg *aio.TaskGroup, v *aio.Event) error{
 // each that does not count, and each begins with a collection of the garbage of those
 // before; the figures are the least of b.N rounds, 1000/waiter and 100000/waiter in ns,
 // and ratio. The rows "a future each" have nothing in common that could be walked:
-// their ratio is what the measurement itself makes of it.
+// their ratio shows the effect of the measurement itself.
 //
 //	go test -run '^$' -bench Crowd -benchtime 5x .
 func BenchmarkCrowd(b *testing.B) {
@@ -335,8 +335,8 @@ func BenchmarkCrowd(b *testing.B) {
 	})
 }
 
-// measureCrowds calls run with 1000 and total in turn, which makes crowds of so many
-// waiters, total in all, and returns how long it took to end them.
+// measureCrowds calls run with 1000 and total in turn, which makes crowds of n waiters,
+// total in all, and returns how long it took to end them.
 func measureCrowds(b *testing.B, total int, run func(ctx context.Context, n int) (time.Duration, error)) {
 	least := map[int]time.Duration{1000: math.MaxInt64, total: math.MaxInt64}
 	err := aio.Run(func(ctx context.Context) error {
@@ -421,7 +421,8 @@ func timeGroups(ctx context.Context, k int, group func(ctx context.Context, read
 	return time.Since(began), nil
 }
 
-// TestCrowds has each crowd end: the benchmark measures what it says.
+// TestCrowds checks that each crowd ends, so that the benchmark measures what it claims
+// to.
 func TestCrowds(t *testing.T) {
 	const n = 50
 	err := aio.Run(func(ctx context.Context) error {

@@ -179,7 +179,7 @@ func TestConditionCancelledWaiterTakesTheLockFirst(t *testing.T) {
 		same(s, "held lock: Locked", c.Locked(), true)
 		c.Release()
 
-		s.must(c.Acquire(s.ctx)) // no task is queued for the lock any more
+		s.must(c.Acquire(s.ctx)) // tasks are no longer queued for the lock
 		c.NotifyAll()
 		c.Release()
 		s.after(3, "")

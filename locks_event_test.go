@@ -66,7 +66,7 @@ func TestEventWaitCancelledBeforeOrAfterSet(t *testing.T) {
 			v.Set()
 			s.after(1, "A!cancelled B")
 			v.Clear()
-			v.Set() // no task waits any more
+			v.Set() // all waiting tasks were woken
 			s.after(3, "")
 		})
 	}

@@ -105,8 +105,8 @@ type Loop struct {
 	strays sync.Map
 }
 
-// nest is the holder of the token, and the coroutines through which it came there: see
-// token.go.
+// nest is the holder of the token, and the coroutines that have switched to each other up
+// to it: see token.go.
 type nest struct {
 	// the goroutine that holds the token, 0 while the loop does not run
 	owner   uintptr
@@ -130,7 +130,7 @@ type outside struct {
 	outsideWaits int
 }
 
-// settings are what the user can set.
+// settings can be changed by the user.
 type settings struct {
 	taskFactory      TaskFactory
 	exceptionHandler func(*Loop, ExceptionContext)
@@ -145,9 +145,9 @@ type LoopOptions struct {
 	// Debug turns debug mode on, as does the environment variable AIO_DEBUG with any
 	// value but the empty one.
 	Debug bool
-	// VirtualClock gives the loop a clock that stands still while anything is ready
-	// and then jumps to the next timer: waiting takes no time, and a deadlock ends
-	// the run with a [*DeadlockError].
+	// VirtualClock gives the loop a clock that does not advance while anything is
+	// ready and then jumps to the next timer: waiting takes no time, and a deadlock
+	// ends the run with a [*DeadlockError].
 	//
 	// A job of [ToThread] is real work, which the clock waits for, so it never
 	// times out; to test that, run a loop with a real clock in a bubble of

@@ -490,7 +490,7 @@ func TestCallSoonThreadsafeIsFirstInFirstOut(t *testing.T) {
 	}
 }
 
-// LOOP-019: calls from outside that have arrived by then run in the last pass; what
+// LOOP-019: calls from outside that have arrived before the last pass run in it; what
 // these schedule runs first in the next run.
 func TestLoopStopAndCallSoonThreadsafe(t *testing.T) {
 	l, _ := newLoop(t)

@@ -171,7 +171,7 @@ func TestListenerThatPanics(t *testing.T) {
 	}
 }
 
-// badDatagrams keeps the errors that it is told.
+// badDatagrams keeps the errors that are reported to it.
 type badDatagrams struct{ errs *[]error }
 
 func (d badDatagrams) ErrorReceived(err error) { *d.errs = append(*d.errs, err) }

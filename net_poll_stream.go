@@ -134,7 +134,7 @@ func (s *fdStream) LocalAddr() net.Addr {
 
 func (s *fdStream) RemoteAddr() net.Addr { return s.remote }
 
-// SetLinger is for TransportSocket.
+// SetLinger is used by TransportSocket.SetLinger.
 func (s *fdStream) SetLinger(sec int) error {
 	if s.fd < 0 {
 		return net.ErrClosed

@@ -389,7 +389,8 @@ func (c *netConn) advanceWrite(call *connCall) bool {
 	}
 }
 
-// send writes to the transport. If Write panics the call must not be lost.
+// send writes to the transport. It returns a panic of Write as an error, so that the
+// waiting call gets a result.
 func (c *netConn) send(p []byte) (n int, err error) {
 	defer recovered(&err)
 	return c.t.Write(p)
@@ -427,7 +428,7 @@ func (c *netConn) grow() {
 	c.dropPage()
 }
 
-// dropPage releases the page, which in does not use any more.
+// dropPage releases the page, which in no longer uses.
 func (c *netConn) dropPage() {
 	if c.page != nil {
 		connPages.Put(c.page)

@@ -38,7 +38,7 @@ func TestConnNettestOverTLS(t *testing.T) {
 // Some of the tests, whose numbers start at 1, also fail for crypto/tls over package
 // net's own connections, and run without TLS here. After a Write has timed out, a
 // tls.Conn refuses all further writes. BasicIO and PingPong close both ends, and the
-// second one cannot send its close_notify any more, which all networks but TCP report
+// second one can no longer send its close_notify, which all networks but TCP report
 // at once.
 func TestConnNettestUnderTLS(t *testing.T) {
 	t.Parallel()

@@ -257,7 +257,7 @@ type meter struct {
 	task      atomic.Pointer[task]
 }
 
-// moves counts everything that the loop begins: it stands still while the loop waits,
+// moves counts everything that the loop begins: it does not change while the loop waits,
 // and while a step or a callback runs.
 func (m *meter) moves() uint64 {
 	return m.passes.Load() + m.steps.Load() + m.callbacks.Load() + m.waits.Load()
@@ -455,7 +455,7 @@ func (w *observation) stepEnded(t *task, f *future) {
 	}
 	now := w.read()
 	if within > 0 {
-		w.fresh = false // the task that started this one goes on
+		w.fresh = false // the task that started this one continues
 	}
 	if w.others == 0 {
 		for _, o := range w.observers {

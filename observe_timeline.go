@@ -5,9 +5,9 @@ package aio
 //
 // The loop writes plain records without a lock, and publishes each with one atomic store
 // of their number; readers see only those below that number. The records are in chunks.
-// When one is full, the loop takes the lock, and goes on with the oldest chunk or, while
-// anybody reads, with a new one: so what a reader sees is never overwritten. Texts are
-// made when they are read: a record has the id of a task and the pointer to its name.
+// When one is full, the loop takes the lock, and continues with the oldest chunk or,
+// while anybody reads, with a new one: so what a reader sees is never overwritten. Texts
+// are made when they are read: a record has the id of a task and the pointer to its name.
 
 import (
 	"bufio"
@@ -142,7 +142,7 @@ func (tl *Timeline) publish() {
 	tl.written.Store(tl.written.Load() + 1)
 }
 
-// turn goes on with another chunk.
+// turn continues with another chunk.
 func (tl *Timeline) turn() {
 	tl.mu.Lock()
 	defer tl.mu.Unlock()

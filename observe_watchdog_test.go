@@ -86,8 +86,8 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-// A watchdog that is started while tasks run knows their names, also that of a task which
-// began before, and of one that has labels of its own.
+// A watchdog that is started while tasks run reports their names, even that of a task
+// that began before the watchdog, or that has set other profiling labels.
 func TestWatchdogStartedInTask(t *testing.T) {
 	for why, main := range map[string]func(ctx context.Context, watch func(), release <-chan struct{}) error{
 		"the task itself": func(ctx context.Context, watch func(), release <-chan struct{}) error {

@@ -71,8 +71,8 @@ type hotOwner struct {
 	fd    int // -1 if it has none
 }
 
-// readyReport is what wait tells an owner: 0 that it is on the hot list, otherwise an
-// event.
+// readyReport is a report of wait to an owner. r is the event, or 0 if the owner is on
+// the hot list.
 type readyReport struct {
 	owner netio.Owner
 	r     netio.Readiness
@@ -171,7 +171,7 @@ func (p *polling) mute(fd int) {
 	}
 }
 
-// heard returns r, a report about fd, without what is muted.
+// heard returns r, a report about fd, without the muted kinds of readiness.
 func (p *polling) heard(fd int, r netio.Readiness) netio.Readiness {
 	d := &p.fds[fd]
 	if d.muted == 0 || r&netio.Writable == 0 {

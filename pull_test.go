@@ -570,7 +570,8 @@ func TestPullScopeOfAnotherTask(t *testing.T) {
 			})
 		})
 	}
-	// Nobody is to blame for an iterator that is closed at the end.
+	// An iterator that Run closes at its end is not reported as left in the wrong
+	// order.
 	runner := &aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	if err := runner.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)

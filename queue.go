@@ -82,7 +82,7 @@ func (q *Queue[T]) checked(call string) error {
 }
 
 // renew no longer counts the items that were taken in a loop that is closed: no task
-// can call TaskDone for them any more.
+// can call TaskDone for them.
 func (q *Queue[T]) renew() {
 	q.outlived = false
 	q.unfinished = q.size()

@@ -98,7 +98,7 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 // handler. The signal has its default effect in Go again (SIGINT, SIGTERM and SIGHUP
 // end the program, most others do nothing), unless other code of the program catches
 // it; during a [Runner.Run] the signals of [Runner].Signals cancel main again. The
-// handler is not called any more, even if the signal has arrived already. It never
+// handler is no longer called, even if the signal has arrived already. It never
 // awaits. A sig that is not a signal of this system is misuse.
 //
 // (asyncio: loop.remove_signal_handler)

@@ -38,7 +38,8 @@ func TestSignalHandlerNil(t *testing.T) {
 // a synctest bubble, and without the token.
 func TestSignalHandlerInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// A bubble begins in the year 2000; that year must not be what tells.
+		// A bubble begins in the year 2000; the package must not detect a bubble
+		// by that year.
 		for range 2 {
 			for _, virtual := range []bool{false, true} {
 				l := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: virtual})

@@ -420,7 +420,7 @@ func TestSignalHandlerInRunner(t *testing.T) {
 	}
 }
 
-// RUN-024: after two signals the Runner does not handle signals any more. A handler
+// RUN-024: after two signals the Runner no longer handles signals. A handler
 // still gets the next one.
 func TestSignalHandlerAfterTwoSignals(t *testing.T) {
 	r := aio.Runner{Signals: []os.Signal{syscall.SIGTERM}}

@@ -96,8 +96,8 @@ type StreamReader struct {
 	limit   int
 	readers waitList // the task that waits
 
-	// The transport and its state.
-	transport ReadTransport // to be paused; nil if there is none that supports it
+	// The transport and its state. It is paused when the buffer is full.
+	transport ReadTransport // nil if it cannot be paused
 	attached  bool          // SetTransport was called
 	paused    bool          // the transport is paused
 	full      bool          // the last read filled all of its memory

@@ -31,7 +31,7 @@ func (k *keptError) keep(t *task, err error) error {
 //
 // The cancellation may be over: a Timeout has withdrawn its request, or another task
 // makes the call. If the error were still a CancelledError then, a task that returned it
-// would end as cancelled, although nobody has cancelled it, and its failure would be
+// would end as cancelled, although it was not cancelled, and its failure would be
 // lost.
 func (k *keptError) again(l *Loop, remedy string) error {
 	if _, ok := asCancelled(k.err); !ok {

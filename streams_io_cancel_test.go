@@ -126,7 +126,7 @@ func adapterPair(ctx context.Context, t *testing.T) (r *aio.StreamReader, w *aio
 }
 
 // A cancellation that is over is not the error of later calls: a task that returned it
-// would end as cancelled, and nobody would learn that it failed.
+// would end as cancelled, and its failure would not be reported.
 func TestAdapterAfterACancellationThatIsOver(t *testing.T) {
 	type conn struct {
 		ctx context.Context

@@ -91,8 +91,7 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 		same(s, "after FeedData: mine", mine(), false)
 		s.after(1, `B="abc"`)
 
-		// After a cancellation the transport does not use the task's buffer any
-		// more.
+		// After a cancellation the transport no longer uses the task's buffer.
 		c := s.begin("C", read)
 		s.after(1, "")
 		c.Cancel()

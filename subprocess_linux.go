@@ -77,8 +77,8 @@ func (w *exitWatch) Discard() {
 	go (&exitWait{subprocess: w.subprocess}).abandon()
 }
 
-// awaitExit waits until the child with this id has exited, and does not take its
-// status. It reports whether it could.
+// awaitExit waits until the child with this id has exited, and does not take its status.
+// It reports whether it succeeded.
 func awaitExit(pid int) bool {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

@@ -17,7 +17,7 @@ package aio
 // not reused and a signal does no harm. On Linux the loop's poller notices the exit
 // through a descriptor of the process, and no thread has to wait. Elsewhere a goroutine
 // waits in os.Process.Wait, which also takes the status; os.Process then knows that it
-// must not send signals any more. A program that has set a child watcher uses that
+// must no longer send signals. A program that has set a child watcher uses that
 // instead: see compat_childwatcher.go.
 
 import (

@@ -160,7 +160,7 @@ func TestTaskGroupPassesOnEachCancellation(t *testing.T) {
 		"in another group that is cancelled too": {func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				tg.Cancel()
-				// which takes the cancellation by that group
+				// the Sleep returns the cancellation by that group
 				_ = aio.Sleep(ctx, 0)
 				return cancelledGroup(ctx)
 			})

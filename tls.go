@@ -57,7 +57,8 @@ const (
 
 // tlsState is the state of a TLS connection:
 //
-//	unwrapped    no TLS: not yet or, if the transport is closing, not any more
+// unwrapped    no TLS: not yet or, if the transport is closing, no longer
+//
 //	handshaking  the handshake task runs; the application's writes are queued
 //	wrapped      data goes both ways
 //	flushing     closing; the queue has to be written first
@@ -183,7 +184,7 @@ type TLSOptions struct {
 }
 
 // StartTLS upgrades an established plaintext connection to TLS, and returns the
-// transport to use from now on. t must not be used any more. It may be any [Transport],
+// transport to use from now on. t must no longer be used. It may be any [Transport],
 // also one with TLS. p is the protocol of the new transport, nearly always that of t;
 // its ConnectionMade is not called. Data that was written to t before arrives first, in
 // clear. Data that arrives from now on is part of TLS, so the peer must not begin

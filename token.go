@@ -17,9 +17,9 @@ package aio
 // yield, one after the other, until it is on top. Each next has its one yield, as if
 // all steps were made from the base, but two tasks that take turns need one switch for
 // a step, and a task that creates another and waits for it needs two, not four. A
-// coroutine whose task has ended goes on with the next task that has not started, if
+// coroutine whose task has ended continues with the next task that has not started, if
 // that is next in the queue: then there is no switch at all. In a nest that is deep
-// enough, a coroutine that parks yields to the one below, which goes on looking.
+// enough, a coroutine that parks yields to the one below, which continues looking.
 //
 // Callbacks run on the base only, and it is the base that waits when nothing is ready.
 //
@@ -75,7 +75,7 @@ type coroutine struct {
 	// its next was called to start a task eagerly: it yields to the caller
 	eager     bool
 	exits     bool // the task called runtime.Goexit
-	contained bool // that concerns nobody but the task
+	contained bool // that concerns only the task
 	// of an Iterator whose body is suspended in a Next of the task, see pull.go
 	inner *coroutine
 	pull  *pull // whose body it runs, nil for the coroutine of tasks
@@ -171,10 +171,10 @@ func (co *coroutine) runTask() {
 			t.impl.fail(panicError(v))
 			return
 		}
-		// runtime.Goexit: the task is over, the goroutine is not. Hand the token
-		// back once, as if idle; exitPending resumes it when the loop's goroutine
-		// may exit too.
-		t.fut.errRetrieved = true // whoever runs the loop learns of it
+		// runtime.Goexit: the task has ended, the goroutine has not. Pass the
+		// token back once, as if idle; exitPending resumes it when the loop's
+		// goroutine may exit too.
+		t.fut.errRetrieved = true // the caller that runs the loop gets it
 		t.impl.fail(ErrGoexit)
 		t.co, co.task = nil, nil
 		co.exits, co.contained = true, t.contained
@@ -224,8 +224,8 @@ func (co *coroutine) park() error {
 				l.current = co.task
 				return co.takeThrown()
 			}
-			// The task on top wants to know where this one is suspended, and
-			// goes on.
+			// The task on top has requested the place where this one is
+			// suspended, and continues.
 			co.replyStack()
 			requester := l.switchTo(l.stackRequester)
 			l.stackRequester = nil
@@ -251,7 +251,7 @@ func (co *coroutine) park() error {
 // once, nor in debug mode, which measures each step.
 func (co *coroutine) canRunOthers() bool { return !co.eager && co.loop.chaining }
 
-// replyStack tells where the task is suspended.
+// replyStack reports where the task is suspended.
 func (co *coroutine) replyStack() {
 	*co.stackRequest = wholeStack()
 	co.stackRequest = nil

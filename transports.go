@@ -282,7 +282,7 @@ type lifeCycle interface {
 	// proceed continues with pending work: ConnectionMade or ResumeReading was
 	// called.
 	proceed()
-	// close is Close.
+	// close does the work of Close.
 	close()
 	// release releases the layer below: ConnectionLost was called.
 	release()
@@ -627,8 +627,8 @@ func (e *streamEndpoint) release() {
 	}
 }
 
-// discard closes the stream because the loop is closed. ConnectionLost is not called
-// any more, but code that holds the transport still sees that it is closed.
+// discard closes the stream because the loop is closed. ConnectionLost will not be
+// called, but code that holds the transport still sees that it is closed.
 func (e *streamEndpoint) discard() {
 	e.closing, e.lost = true, true
 	e.stream.Close()

@@ -173,7 +173,7 @@ func (t *readPipe) proceed() {
 // lookAgain makes the transport check in the next pass for data to read.
 func (t *readPipe) lookAgain() {
 	switch {
-	case t.level != nil: // the stream tells it then
+	case t.level != nil: // the stream reports it at that time
 		t.can = 0
 	case t.can != 0 && !t.lost:
 		t.again((*readPipeOwner)(t))
@@ -192,7 +192,7 @@ func (t *readPipe) ready(r netio.Readiness) {
 	t.hot = false
 	t.can |= r
 	if !t.mayRead() {
-		if t.level != nil { // otherwise it would be told in each pass
+		if t.level != nil { // otherwise the stream would report it in each pass
 			_ = t.level.WatchRead(false)
 		}
 		return
@@ -242,7 +242,7 @@ func (t *readPipe) got(buf []byte, n int) {
 	}
 }
 
-// read reads into buf. That there is nothing is no error.
+// read reads into buf. It is not an error if there is no data.
 func (t *readPipe) read(buf []byte) (int, error) {
 	n, more, err := t.stream.Read(buf)
 	if !more && t.can&(netio.HungUp|netio.Ending) == 0 {
@@ -303,7 +303,7 @@ func (s *deferredReadStep) run(*future) {
 	if n > 0 {
 		sink.commit(n)
 	}
-	// That there is more is known; otherwise the poller tells.
+	// More data is known to be available; otherwise the poller reports it.
 	if t.full || t.can&(netio.HungUp|netio.Ending) != 0 || t.level == nil && t.can != 0 {
 		t.readLater()
 	}

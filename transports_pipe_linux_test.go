@@ -370,7 +370,7 @@ func TestPipeReadIsOneSystemCall(t *testing.T) {
 		before := systemReads(t)
 		w.WriteString("message")
 		p.wantGot(t, ctx, strings.Repeat("message", messages))
-		// a few more are of the Go runtime, and of the count itself
+		// the Go runtime and the counting make a few more reads
 		if n := systemReads(t) - before; n < messages || n > messages+messages/4 {
 			t.Errorf("%d reads for %d messages", n, messages)
 		}
@@ -380,9 +380,9 @@ func TestPipeReadIsOneSystemCall(t *testing.T) {
 	})
 }
 
-// The system goes on to report that there is room in a pipe when nobody waits for it, so
-// that a transport which writes much makes no system calls to switch that on and off. A
-// program that exactly fills the pipe makes such reports itself; the second one is the
+// The system continues to report that there is room in a pipe when no write waits for it,
+// so that a transport which writes much makes no system calls to switch that on and off.
+// A program that exactly fills the pipe makes such reports itself; the second one is the
 // last.
 func TestPipeWriteStaysRegistered(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {

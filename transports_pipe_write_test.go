@@ -161,7 +161,7 @@ func TestPipeReaderGoneWithDataPending(t *testing.T) {
 		p := newPipeProtocol(ctx)
 		tr := pipeWrite(t, ctx, w, p)
 		pipeFill(t, tr)
-		tr.Close() // waits for the buffered data, which nobody will read
+		tr.Close() // waits for the buffered data, which the peer will never read
 		r.Close()
 		p.wantLost(t, ctx, syscall.EPIPE)
 		if tr.GetWriteBufferSize() != 0 {

@@ -538,7 +538,8 @@ func TestStreamReset(t *testing.T) {
 	}
 }
 
-// TCP_NODELAY is set on all connections, whoever has created them.
+// TCP_NODELAY is set on all connections, whether the loop or the program has created
+// them.
 func TestStreamNoDelay(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		check := func(what string, tr aio.Transport) {

@@ -129,7 +129,8 @@ func (b *body) stalls() bool {
 
 func (b *body) unblock() error { return b.x.control().SetReadDeadline(longAgo) }
 
-// Close implements io.Closer. As in net/http, it reads a short rest.
+// Close implements io.Closer. As in net/http, it reads and discards the rest of the body
+// if that is short.
 func (b *body) Close() error {
 	if b.x.over || b.closed {
 		return nil

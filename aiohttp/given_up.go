@@ -30,8 +30,8 @@ func (g *givenUp) pending(ctx context.Context) error {
 }
 
 // again returns the error of a later call, nil if there is none. Once the cancellation is
-// over it is no *aio.CancelledError: a task that returned one would end as cancelled,
-// though nobody cancels it.
+// over it is not a *aio.CancelledError: a task that returned one would end as cancelled,
+// though it was not cancelled.
 func (g *givenUp) again(ctx context.Context) error {
 	if g.err == nil || !errors.Is(g.err, aio.ErrCancelled) {
 		return g.err

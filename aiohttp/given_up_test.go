@@ -103,8 +103,8 @@ func (b badBody) Close() error             { return nil }
 
 var errBad = errors.New("bad")
 
-// What a client is given by its user runs in a goroutine of the package: its panic is the
-// error of the request, not the end of the program.
+// Code that the user passes to a client runs in a goroutine of the package: its panic is
+// the error of the request, not the end of the program.
 func TestClientWhoseTransportPanics(t *testing.T) {
 	for name, bad := range map[string]func(){"panic": func() { panic(errBad) }, "Goexit": runtime.Goexit} {
 		for where, rt := range map[string]transport{
@@ -148,8 +148,9 @@ type badWriter struct {
 
 func (w badWriter) Write(p []byte) (int, error) { w.bad(); return len(p), nil }
 
-// A panic of middleware outside, in an operation that the task waits for, continues in
-// the task, and from there where that of a handler does.
+// If middleware around the handler panics in an operation that the task waits for, the
+// panic continues in the task, and then, like a panic of a handler, in the goroutine of
+// the connection.
 func TestMiddlewareThatPanics(t *testing.T) {
 	for name, middleware := range map[string]func(h http.Handler) http.Handler{
 		"body": func(h http.Handler) http.Handler {

@@ -173,8 +173,8 @@ type operation struct {
 	panicked any
 }
 
-// run calls do. What it calls may be of middleware: a panic there continues in the task,
-// where the panic of a handler belongs.
+// run calls do. Middleware may have replaced the methods that it calls: a panic there
+// continues in the task, where the panic of a handler belongs.
 func (op *operation) run() {
 	returned := false
 	defer func() {
@@ -419,7 +419,7 @@ func (x *exchange) finish() {
 	}
 }
 
-// unavailable sends the response for a handler that could not.
+// unavailable sends the response for a handler that could not send one.
 func unavailable(w http.ResponseWriter) {
 	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 }

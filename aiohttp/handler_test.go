@@ -400,8 +400,8 @@ func TestTaskFactories(t *testing.T) {
 	}
 }
 
-// A loop that is closed before it takes a request out of its queue still gets it a
-// response.
+// If a loop is closed before it takes a request out of its queue, the request still gets
+// a response.
 func TestLoopClosedBeforeItsRequests(t *testing.T) {
 	l := aio.NewEventLoop(nil)
 	h := tasks(l, func(context.Context, http.ResponseWriter, *http.Request) { t.Error("the handler was called") })

@@ -322,7 +322,7 @@ func (x *exchange) SetWriteDeadline(t time.Time) error {
 	return x.control().SetWriteDeadline(t)
 }
 
-// EnableFullDuplex is for http.ResponseController.
+// EnableFullDuplex is called by http.ResponseController.
 func (x *exchange) EnableFullDuplex() error {
 	if x.over {
 		return errOver

@@ -280,7 +280,7 @@ func (s *Server) remove(x *exchange) {
 //
 // If it is cancelled again during the shutdown, the server is closed at once. It
 // returns nil if the server was closed, and the reason if the server cannot accept
-// connections any more.
+// connections.
 //
 // (asyncio: Server.serve_forever)
 func (s *Server) ServeForever(ctx context.Context) error {

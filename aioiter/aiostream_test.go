@@ -115,7 +115,7 @@ var aiostreamKinds = map[string]string{
 	"tie":   "one source of zip ends and another one fails at the same moment: whichever comes first counts",
 }
 
-// mayDiffer adds the kinds of differences that may show in x. busy tells that the
+// mayDiffer adds the kinds of differences that may show in x. busy reports that the
 // consumer of x does something else between two items.
 func mayDiffer(x ast.Expr, busy bool, kinds map[string]bool) (fails bool) {
 	call := x.(*ast.CallExpr)
@@ -175,7 +175,7 @@ func TestAiostream(t *testing.T) {
 		}
 		cases++
 		aiotest.Run(t, func(ctx context.Context) error {
-			// an error that no consumer waits for any more
+			// an error that no consumer waits for now
 			loopOf(ctx).SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 			var log []string
 			e := expression{func(words string) aioiter.Stream[string] { return script(ctx, &log, words) }}

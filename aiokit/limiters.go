@@ -180,7 +180,7 @@ func (l *CapacityLimiter) TryAcquire(ctx context.Context) bool {
 	return true
 }
 
-// renew takes back the places of a closed loop, which nobody will return.
+// renew takes back the places that tasks of a closed loop held, and can no longer return.
 func (l *CapacityLimiter) renew(ctx context.Context) {
 	if l.home.moved(ctx) {
 		clear(l.borrowers)

@@ -16,7 +16,7 @@ var (
 	// ErrEndOfChannel reports that no more items can arrive: all senders are
 	// closed. (trio: EndOfChannel; anyio: EndOfStream)
 	ErrEndOfChannel = errors.New("aiokit: end of channel")
-	// ErrBrokenChannel reports that no item can be received any more: all receivers
+	// ErrBrokenChannel reports that items can no longer be received: all receivers
 	// are closed. (trio, anyio: BrokenResourceError)
 	ErrBrokenChannel = errors.New("aiokit: all receivers are closed")
 	// ErrClosedChannel reports that this end was closed. It is misuse. (trio,

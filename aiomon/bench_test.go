@@ -13,7 +13,7 @@ import (
 	"github.com/goaio/aio/aiomon"
 )
 
-// A snapshot of 100 000 tasks, and for how long the loop stands still at most meanwhile:
+// A snapshot of 100 000 tasks, and the longest pause of the loop during it:
 // the longest step of a task that does nothing but yield, in which the rest of the
 // machine has a part. json is the encoded list of tasks, page the same asked for over
 // TCP, and ps the table with the stack of each. The first two have no snapshot: in

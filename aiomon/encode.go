@@ -60,7 +60,7 @@ func (w *watched) viewsOf(views []taskView, records []*record) []taskView {
 	return views
 }
 
-// appendJSON appends what json.Marshal makes of v.
+// appendJSON appends v in JSON, as json.Marshal encodes it.
 func (v *taskView) appendJSON(b []byte) []byte {
 	number := func(key string, n int64) {
 		b = strconv.AppendInt(append(b, key...), n, 10)

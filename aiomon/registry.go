@@ -1,8 +1,8 @@
 package aiomon
 
-// The state that a monitor keeps of a loop. The observer writes it, with the token of
-// the loop held; the handlers read it, from other goroutines. So watched.mu guards all
-// of it. Nobody waits while holding it, and a handler that holds it for many tasks gives
+// The state that a monitor keeps of a loop. The observer writes it, with the token of the
+// loop held; the handlers read it, from other goroutines. So watched.mu guards all of it.
+// No goroutine waits while holding it, and a handler that holds it for many tasks gives
 // way to the loop after some of them.
 
 import (
@@ -61,8 +61,8 @@ type watched struct {
 	lengths  map[uint64][]int // of queues, one per sample
 }
 
-// registryLock is a mutex that the loop gets before those who copy many tasks. With a
-// plain mutex they would usually lock it again before the loop has noticed that it is
+// registryLock is a mutex that the loop gets before goroutines that copy many tasks. With
+// a plain mutex they would usually lock it again before the loop has noticed that it is
 // free. And if the loop slept at each of its events, to be woken again, the system would
 // run both threads on one processor. So both spin first, for longer than the other one
 // keeps the lock, unless its thread has been stopped.
@@ -439,7 +439,7 @@ const (
 )
 
 // capture captures the tasks of the loop with their stacks. Many tasks are captured in
-// several callbacks, so that the loop goes on meanwhile; those that end meanwhile are
+// several callbacks, so that the loop continues in between; those that end in between are
 // left out.
 func (w *watched) capture(ctx context.Context) ([]aio.TaskInfo, error) {
 	records := w.records()

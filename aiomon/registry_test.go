@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A loop that waits for the lock gets it from whoever copies many tasks, after at most
-// so many of them, and however often it is wanted; the copy goes on afterwards.
+// A loop that waits for the lock gets it from a goroutine that copies many tasks, after
+// at most so many of them, and however often it is wanted; the copy continues afterwards.
 func TestRegistryLockGivesWay(t *testing.T) {
 	var l registryLock
 	i := 1 // the task that is copied; l guards it

@@ -138,7 +138,7 @@ func finish[R any](ctx context.Context, r *R, end func(*R) error) error {
 	f, err := start(ctx, "", func() (struct{}, error) { return struct{}{}, end(r) })
 	if err != nil { // the loop is closed: nothing waits
 		go func() {
-			// a driver may panic, and nobody is left to be told
+			// a driver may panic, and no caller is left to report it to
 			defer func() { _ = recover() }()
 			_ = end(r)
 		}()

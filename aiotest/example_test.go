@@ -27,7 +27,8 @@ func ExampleExploration_Run() {
 			return nil
 		}
 		later := func(ctx context.Context) error {
-			for range 2 { // in asyncio's order the first task is done by then
+			for range 2 {
+				// in asyncio's order the first task is done at this time
 				if err := hop(ctx); err != nil {
 					return err
 				}

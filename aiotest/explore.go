@@ -68,8 +68,8 @@ type Exploration struct {
 	AllowDifferences bool
 	// RealThreads runs the jobs of ToThread in goroutines. By default the loop runs
 	// them itself, at a time of the virtual clock, so that they are part of the
-	// schedule. While such a job runs, the clock stands still; with Network it runs
-	// at the speed of real time, so that jobs and other goroutines can use
+	// schedule. While such a job runs, the clock does not advance; with Network it
+	// runs at the speed of real time, so that jobs and other goroutines can use
 	// connections.
 	RealThreads bool
 	// Network simulates the connections, in the virtual time of the loop: TCP, UDP

@@ -630,7 +630,7 @@ func (u *uploadProtocol) DataReceived(p []byte) {
 func (u *uploadProtocol) EOFReceived() (keepOpen bool) { return u.mended }
 
 // askAndClose sends a line, closes the connection for writing some time later, and
-// returns all of the answer. In the ordinary case the answer has come by then.
+// returns all of the answer. In the ordinary case the answer has arrived at that time.
 func askAndClose(ctx context.Context, addr string) (string, error) {
 	r, c, err := aio.OpenConnection(ctx, addr, nil)
 	if err != nil {
@@ -789,7 +789,7 @@ func variantRelay(mended bool) func(ctx context.Context, w *aiotest.World) error
 }
 
 // variantFeed has a server that aborts a connection when it has too much to do. The
-// client takes that for the end of the list; the mended one wants an end line.
+// client takes that for the end of the list; the mended one requires an end line.
 func variantFeed(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {
@@ -1218,7 +1218,8 @@ func variantSession(mended bool) func(ctx context.Context, w *aiotest.World) err
 							return err
 						})
 						if err != nil {
-							return nil // the session is over
+							// the session has ended
+							return nil
 						}
 						_, _ = c.Write([]byte("answer\n"))
 					}

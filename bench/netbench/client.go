@@ -31,7 +31,7 @@ func measureClient(requests int) func(*bench, string) ([]float64, error) {
 			return nil, err
 		}
 		defer c.stop()
-		if _, err := c.line(); err != nil { // the warm-up is over
+		if _, err := c.line(); err != nil { // the warm-up has ended
 			return nil, err
 		}
 		before := c.cpu()

@@ -176,7 +176,7 @@ func (b *bench) underLoad(server *child, core int, o loadOptions) (r loadResult,
 		return r, 0, err
 	}
 	defer load.stop()
-	if _, err = load.line(); err != nil { // the warm-up is over
+	if _, err = load.line(); err != nil { // the warm-up has ended
 		return r, 0, err
 	}
 	before := server.cpu()

@@ -44,7 +44,7 @@ var tables = []table{
 	},
 	{
 		title: "Idle connections",
-		about: "Bytes per connection, for N connections that have echoed 64 bytes and are idle since: heap and stack " +
+		about: "Bytes per connection, for N connections that have echoed 64 bytes and have been idle since: heap and stack " +
 			"after a garbage collection, and resident memory of the process (RSS) after it has returned unused " +
 			"memory to the system. `net` is a goroutine with a buffer of 4 KiB; `stream with a buffer` has the " +
 			"same, and `stream` calls StreamReader.Read without one. For Python only the RSS is known.",
@@ -72,7 +72,7 @@ var tables = []table{
 		about: "httpN: a handler that answers with 13 bytes, under `wrk` with one thread and N connections, with " +
 			"`aiohttp.Handler` behind net/http, with net/http alone, with `aiohttp.Serve`, and with net/http that has " +
 			"the limits on slow clients that Serve has by default. client50: " +
-			"clients with 50 requests under way, on such a server of net/http.",
+			"clients with 50 concurrent requests to a net/http server with this handler.",
 		columns: requests,
 		loads: []load{webLoad(1), webLoad(50), webLoad(1000), {"client50", clients, measureClient(50), []goal{
 			{"aiohttp.Client", "http.Client", perSecond, 0, 0.85}, {"aiohttp.Client", "http.Client", cpuPerRequest, 0, 0},

@@ -276,7 +276,7 @@ func (c *checker) except(n *node) {
 			if !raises {
 				c.flag(h, "the cancellation is not passed on: it is spent here as in asyncio, and Task.Uncancel may be missing")
 			}
-			return // what follows does not meet cancellations
+			return // the following handlers do not get cancellations
 		case slices.Contains(names, "BaseException") || slices.Contains(names, "asyncio.CancelledError"):
 			if !raises {
 				c.flag(h, "swallows cancellations: return an error that matches aio.ErrCancelled")

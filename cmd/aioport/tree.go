@@ -250,7 +250,7 @@ func (n *node) source() string {
 }
 
 // isNone reports whether n is the constant None. Bytes and the ellipsis, which have no
-// value here, do not count: they are no numbers either.
+// value here, do not count: they are not numbers either.
 func (n *node) isNone() bool {
 	if !n.is("Constant") {
 		return false

@@ -27,7 +27,7 @@ type rpcServer struct {
 	hangs atomic.Int64
 }
 
-// answer answers a number with its successor, "hang" only when the call is over,
+// answer answers a number with its successor, "hang" only when the call has ended,
 // "running" with the number of calls that hang, and "deadline" with the remaining time.
 func (s *rpcServer) answer(ctx context.Context, word string) (string, error) {
 	switch word {
@@ -80,7 +80,7 @@ func (s *rpcServer) FullDuplexCall(stream grpc.BidiStreamingServer[grpc_testing.
 }
 
 // serveRPC is the role of a gRPC server. The arguments are the address, and whether the
-// server listens by its own means or with Listen of a loop.
+// server uses a listener of package net or one of Listen of a loop.
 func serveRPC(args []string) error {
 	serve := func(ln net.Listener) error {
 		g := grpc.NewServer()

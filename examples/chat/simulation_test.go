@@ -54,7 +54,7 @@ func TestSimulation(t *testing.T) {
 					return err
 				}
 				if err != nil || !strings.HasSuffix(string(line), "\n") {
-					return nil // the visit is over
+					return nil // the visit has ended
 				}
 				who, what, said := strings.Cut(strings.TrimSpace(string(line)), ": ")
 				var i int
@@ -124,9 +124,9 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// Each network operation fails once in each way, while two users talk. Nobody gets a line
-// that nobody has said, also not a part of one. A user whose visit ends as it should has
-// heard all of it. Afterwards the house is empty, and serves the next users.
+// Each network operation fails once in each way, while two users talk. No user gets a
+// line that was not sent, or only a part of a line. A user whose visit ends as it should
+// has heard all of it. Afterwards the house is empty, and serves the next users.
 func TestFailEverywhere(t *testing.T) {
 	said := map[string][]string{
 		"ann": {"good evening", "is there tea?"},

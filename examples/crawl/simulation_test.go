@@ -1,8 +1,8 @@
 package main
 
 // The crawler in a simulation: its servers crash and restart, links are cut, and the
-// crawl is cancelled. What the table says of a page is what its server has, and nothing
-// is asked for twice.
+// crawl is cancelled. The entries of the table about a page agree with its server, and no
+// page is requested twice.
 
 import (
 	"bufio"

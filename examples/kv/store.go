@@ -117,7 +117,7 @@ func (s *store) remove(key string) {
 	delete(s.mortal, key)
 }
 
-// sweep deletes some of the expired keys, so that keys which are not accessed any more
+// sweep deletes some of the expired keys, so that keys which are no longer accessed
 // do not stay in memory. It checks only a few keys, because the other clients wait
 // while it runs.
 func (s *store) sweep() {

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Holder returns the goroutine that *owner names and, unless Check is set, the same again
-// in place of the one that runs now.
+// Holder returns the goroutine that *owner names and the running goroutine. Unless Check
+// is set, it returns the former in place of the running one.
 func Holder(owner *uintptr) (held, running uintptr) {
 	held = *owner
 	if !Check.Load() {

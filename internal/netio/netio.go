@@ -37,7 +37,7 @@ type Owner interface {
 	// Ready is called with the readiness when a pass of the loop begins. It only
 	// queues.
 	Ready(Readiness)
-	// Discard closes what the owner holds, because the loop is closed.
+	// Discard closes the connection of the owner, because the loop is closed.
 	Discard()
 }
 
@@ -195,7 +195,7 @@ type Names interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Simulated is a Backend that is no part of the system: it has no descriptors, no pipes
+// Simulated is a Backend that does not use the system: it has no descriptors, no pipes
 // and no processes.
 type Simulated interface {
 	Backend

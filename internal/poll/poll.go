@@ -28,9 +28,10 @@ type poller interface {
 	// earlier one of the same number: an event may be in transit when its
 	// descriptor is closed.
 	Add(fd int, key uint32, want netio.Readiness) error
-	// Change replaces was by want, which may be equal. The readiness of fd is then
-	// reported, as an edge too. The error of a level-triggered registration is
-	// ErrGone if the number belongs to another file by now.
+	// Change replaces was with want, which may be equal. The readiness of fd at that
+	// time is reported, for an edge-triggered registration too. The error of a
+	// level-triggered registration is ErrGone if the number belongs to another file
+	// by now.
 	Change(fd int, key uint32, was, want netio.Readiness) error
 	// Remove ends the registration of fd, before fd is closed. A user may have closed
 	// it already.

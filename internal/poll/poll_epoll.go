@@ -3,8 +3,8 @@
 package poll
 
 // epoll. An event carries its descriptor and the key of the registration, so nothing has
-// to be looked up. What does not wait is a raw system call: Go's scheduler need not know
-// of it, which saves a third of the call.
+// to be looked up. Calls that do not wait are raw system calls: Go's scheduler need not
+// know of it, which saves a third of the call.
 
 import (
 	"time"

@@ -74,7 +74,8 @@ func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
 	}
 	err := p.control(fd, unix.EVFILT_WRITE, unix.EV_ADD|unix.EV_CLEAR)
 	if err == unix.EPIPE {
-		// the other end of a pipe is gone, which the filter for reading tells too
+		// the other end of a pipe is gone, which the filter for reading reports
+		// too
 		err = nil
 	}
 	return err

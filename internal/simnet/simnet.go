@@ -247,7 +247,7 @@ func (h *Host) Settle() {
 // source is the part of a socket that notifies its owner: once for each time that it
 // becomes ready, if edge is set, or in each pass in which it is ready.
 type source struct {
-	owner  netio.Owner // nil if nobody is notified
+	owner  netio.Owner // nil if no owner is notified
 	want   netio.Readiness
 	edge   bool
 	queued bool // in Host.ready
@@ -255,7 +255,7 @@ type source struct {
 	again  bool // the owner asks for an entry in the next pass
 }
 
-// report returns what the owner of p is to be told.
+// report returns the readiness to report to the owner of p.
 func (s *source) report(p pollable) netio.Readiness {
 	if s.owner == nil || s.edge && !s.news {
 		return 0

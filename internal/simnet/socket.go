@@ -63,7 +63,7 @@ func (h *Host) UserSocket(sock any) netio.UserSocket {
 // Network implements netio.UserSocket.
 func (u *Socket) Network() string { return u.network }
 
-// release gives what the socket holds to a transport.
+// release detaches the socket from its connection, which a transport uses from now on.
 func (u *Socket) release() {
 	u.Watch(nil, 0)
 	u.st, u.ln, u.dg, u.closed = nil, nil, nil, true

@@ -52,7 +52,7 @@ type stream struct {
 	attempts   int           // to reach a listener whose queue is full
 	sendBuffer int           // of a Unix socket, in bytes; 0 means the default
 	err        syscall.Errno // that the next read or write returns, 0 if none
-	broken     bool          // there is no connection any more
+	broken     bool          // the connection no longer exists
 	ended      bool          // the peer sends no more
 	gone       bool          // the peer of a Unix socket is closed
 	done       bool          // CloseWrite or Close was called
@@ -458,7 +458,8 @@ func (s *stream) Again(netio.Owner) {
 	}
 }
 
-// NotReady says that the stream is not ready after all: the next report is a new one.
+// NotReady says that, contrary to the last report, the stream is not ready: the next
+// report is a new one.
 func (s *stream) NotReady() {
 	if !s.src.news {
 		s.host.unqueue(s)

@@ -557,7 +557,7 @@ var starters = map[string]bool{
 	"RunCoroutineThreadsafe": true, "EnsureFuture": true, "Shield": true, "Gather": true, "StartTask": true,
 }
 
-// acquirers are the methods that must be called by the task that goes on with the lock.
+// acquirers are the methods that the task that continues with the lock must call itself.
 var acquirers = map[string]bool{"Lock.Acquire": true, "Semaphore.Acquire": true, "Condition.Acquire": true, "Condition.Wait": true}
 
 func methodValue(c *code, n ast.Node, stack []ast.Node) bool {

@@ -238,7 +238,8 @@ func Dial(ctx context.Context, address string, opts *Options) (*Client, error) {
 	}
 	c.session.user = c
 	for _, m := range c.session.out {
-		// They have their places. It does not wait: the limiter is empty.
+		// The messages of the session take their places. AcquireFor does not wait
+		// here, because the limiter is empty.
 		if err := c.flight.AcquireFor(ctx, m); err != nil {
 			c.session.user = nil
 			return nil, err

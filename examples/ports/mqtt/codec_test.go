@@ -343,7 +343,8 @@ func TestJournal(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the first %d bytes: %v", n, err)
 		}
-		// What was read is written again, without what is over.
+		// OpenSession has written the journal again, without entries that are no
+		// longer needed.
 		again, err := OpenSession(&memoryJournal{content: j.content})
 		if err != nil || describe(again) != describe(s) {
 			t.Fatalf("the first %d bytes: %s, and then %s, %v", n, describe(s), describe(again), err)

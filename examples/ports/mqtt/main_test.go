@@ -356,7 +356,8 @@ func TestRetained(t *testing.T) {
 				if err := c.Publish(ctx, &Message{Topic: topic, Payload: []byte("state"), QoS: 1, Retain: true}); err != nil {
 					return err
 				}
-				// By another program, and by the client itself.
+				// Both another program and the client itself receive the
+				// retained message.
 				out, err := m.tool(ctx, "mosquitto_sub", "-t", topic, "-C", "1", "-F", "%r %p")
 				if err != nil || out != "1 state\n" {
 					return fmt.Errorf("mosquitto_sub: %q, %w", out, err)

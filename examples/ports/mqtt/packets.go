@@ -38,7 +38,7 @@ func (t packetType) String() string { return typeNames[t] }
 type packet interface {
 	// header returns the type and the flags of the fixed header.
 	header() (packetType, byte)
-	// code codes all that follows the fixed header.
+	// code encodes or decodes everything that follows the fixed header.
 	code(c *coder)
 }
 
@@ -203,7 +203,7 @@ func (p *ack) code(c *coder) {
 	c.result(p.kind, &p.result, &p.props)
 }
 
-// result codes a reason code and properties that both may be absent.
+// result encodes or decodes a reason code and properties; both may be absent.
 func (c *coder) result(of packetType, code *ReasonCode, props *properties) {
 	switch {
 	case c.version < V5, c.decoding && len(c.b) == 0, !c.decoding && *code == Success && len(*props) == 0:

@@ -325,7 +325,8 @@ func (c *Client) receive(conn *connection, p *publish) error {
 		return nil
 	}
 	if old := c.undone[p.id]; old != nil {
-		// Of an earlier connection, and still in the buffer or in use.
+		// The old message was received on an earlier connection, and is still in
+		// the buffer or in use.
 		if p.dup {
 			return nil
 		}
@@ -357,7 +358,8 @@ func (m *Message) Ack() error {
 	}
 	c, id := m.client, m.id
 	if m.QoS == ExactlyOnce {
-		// The server sends it no more after PUBREC, or if it does, it is known.
+		// After PUBREC the server does not send it again; if it does, the client
+		// recognises it.
 		if err := m.session.log(receivedEntry, id, nil); err != nil {
 			if c.conn != nil {
 				c.fail(c.conn, journalError{err})

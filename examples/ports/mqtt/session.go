@@ -22,8 +22,8 @@ import (
 
 // Journal is the storage of a [Session]. Its methods must not await.
 type Journal interface {
-	// Load returns everything that was appended since the last Replace, and what
-	// that wrote.
+	// Load returns the content of the last Replace, followed by all entries that were
+	// appended since.
 	Load() ([]byte, error)
 	// Append adds an entry. If it fails, it may have added a part of it.
 	Append(entry []byte) error

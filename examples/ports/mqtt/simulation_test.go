@@ -334,8 +334,8 @@ func TestTakenOver(t *testing.T) {
 	})
 }
 
-// The server has no session any more: messages with QoS 1 are sent again, and for those
-// with QoS 2 nobody knows.
+// The server has lost the session: messages with QoS 1 are sent again, and for those
+// with QoS 2 it is unknown whether they were delivered.
 func TestSessionLost(t *testing.T) {
 	explore(t, nil, func(ctx context.Context, b *simBroker) error {
 		published := 0
@@ -581,7 +581,9 @@ func TestSimulation(t *testing.T) {
 		b := newSimBroker()
 		broker := w.Host("broker", func(ctx context.Context) error {
 			for _, s := range b.sessions {
-				s.conn = nil // its connections have ended with it
+				// the connections of the broker ended when it was
+				// restarted
+				s.conn = nil
 			}
 			return b.serve(ctx, ":1883")
 		})

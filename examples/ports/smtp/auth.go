@@ -17,8 +17,8 @@ import (
 type Mechanism struct {
 	// Name is the name of the mechanism in AUTH.
 	Name string
-	// Reveals reports that who reads the connection can use what is sent. Then Auth
-	// needs TLS, unless [Options.PlaintextAuth] is set.
+	// Reveals reports whether an eavesdropper on the connection could use the data
+	// that is sent. Then Auth needs TLS, unless [Options.PlaintextAuth] is set.
 	Reveals bool
 	// Initial is the response that is sent with the command; nil if there is none.
 	Initial []byte

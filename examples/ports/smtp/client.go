@@ -52,8 +52,8 @@ type Options struct {
 	Timeout time.Duration
 	// DataTimeout limits sending a block of a message; zero is 3 minutes.
 	DataTimeout time.Duration
-	// FinalTimeout limits the wait for the answer to a message; zero is 10 minutes. A
-	// message whose answer is not awaited will be sent twice.
+	// FinalTimeout limits the wait for the answer to a message; zero is 10 minutes.
+	// If it is too short, a message that the server has accepted may be sent again.
 	FinalTimeout time.Duration
 }
 
@@ -303,10 +303,10 @@ func extensions(lines []string) map[string]string {
 	return all
 }
 
-// StartTLS protects the connection with TLS, and introduces the host again: what the
-// server said in clear does not count any more. An empty ServerName in config means the
-// host of [Dial]; nil means the defaults. An answer to STARTTLS that more bytes follow is
-// ErrProtocol: somebody may have added them to what is read after the handshake.
+// StartTLS protects the connection with TLS, and introduces the host again: information
+// that the server sent unencrypted is discarded. An empty ServerName in config means the
+// host of [Dial]; nil means the defaults. If more bytes follow the answer to STARTTLS,
+// the error is ErrProtocol: an attacker may have inserted them.
 func (c *Client) StartTLS(ctx context.Context, config *tls.Config) error {
 	return c.lock.With(ctx, func(ctx context.Context) error { return c.startTLS(ctx, config) })
 }

@@ -203,8 +203,8 @@ func (c *Client) envelope(ctx context.Context, to, commands []string) (a answers
 	return a, nil
 }
 
-// answer reads the reply to the command with index i. A refusal is no error, so that the
-// replies that follow are read, except for 421.
+// answer reads the reply to the command with index i. A refusal is not an error, so that
+// the replies that follow are read, except for 421.
 func (c *Client) answer(ctx context.Context, a *answers, to []string, i int) error {
 	var err error
 	verb := "RCPT"

@@ -638,7 +638,7 @@ func TestClient(t *testing.T) {
 		},
 		"STARTTLS, part of a reply before the handshake": {
 			conversation: "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\\r\\n250-injected\\\nH",
-			// In another segment the bytes are no TLS record.
+			// In another segment the bytes are not a TLS record.
 			dial: func(err error) error {
 				if errors.As(err, new(tls.RecordHeaderError)) {
 					return nil

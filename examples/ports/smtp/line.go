@@ -2,8 +2,8 @@ package smtp
 
 // Reading lines. A line ends with CR LF. Servers that also end lines at a bare CR or LF
 // disagree with the others about where a message ends, and an attacker can use that to
-// smuggle in a second message. So a bare one never ends a command or a message, and what
-// contains one is refused.
+// smuggle in a second message. So a bare one never ends a command or a message, and a
+// line that contains one is refused.
 
 import (
 	"bytes"

@@ -121,7 +121,7 @@ var (
 	// ErrClosed is the error of calls on a Client whose connection is closed. The
 	// error matches the reason too, if there is one.
 	ErrClosed = errors.New("smtp: the connection is closed")
-	// ErrProtocol is the error for an answer that is none, or that nobody asked for.
+	// ErrProtocol is the error for an answer that is malformed or unsolicited.
 	// The connection is closed.
 	ErrProtocol = errors.New("smtp: the server violates the protocol")
 	// ErrArgument is the error for an argument that cannot be sent, such as an
@@ -129,7 +129,7 @@ var (
 	ErrArgument = errors.New("smtp: invalid argument")
 )
 
-// replyParser makes replies of lines.
+// replyParser makes replies from lines.
 type replyParser struct {
 	line  []byte // the part of a line that has arrived
 	reply Reply  // the lines before

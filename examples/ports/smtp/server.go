@@ -62,7 +62,7 @@ type Session struct {
 	Peer net.Addr
 	// Hostname is the name that the client has given in EHLO or HELO.
 	Hostname string
-	// ESMTP reports whether it was EHLO.
+	// ESMTP reports whether the client has sent EHLO rather than HELO.
 	ESMTP bool
 	// Secure reports whether the connection is protected by TLS.
 	Secure bool

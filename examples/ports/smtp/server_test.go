@@ -499,7 +499,7 @@ func TestClientDisappears(t *testing.T) {
 	}
 }
 
-// The answers to the errors of a handler. One that is no reply is reported.
+// The answers to the errors of a handler. An error that is not a reply is reported.
 func TestHandlerErrors(t *testing.T) {
 	bug := errors.New("a bug")
 	for _, c := range []struct {
@@ -541,7 +541,7 @@ func TestHandlerErrors(t *testing.T) {
 	}
 }
 
-// The handler learns who sends.
+// The handler gets the name of the authenticated user.
 func TestSession(t *testing.T) {
 	explore(t, func(ctx context.Context) error {
 		m := &memory{}

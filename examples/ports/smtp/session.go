@@ -294,7 +294,7 @@ func (c *session) startTLS(ctx context.Context, arg string) error {
 		c.leaving = true // the connection is closed
 		return nil
 	}
-	// What the client has said in clear does not count any more.
+	// Commands that the client has sent unencrypted have no effect now.
 	c.Session = Session{Peer: c.Peer, Secure: true}
 	return nil
 }

@@ -170,7 +170,7 @@ func TestCancelClient(t *testing.T) {
 }
 
 // One of two tasks that share a client is cancelled at every moment. The other one gets
-// its own answers, or an error that is no cancellation.
+// its own answers, or an error that is not a cancellation.
 func TestCancelSharedClient(t *testing.T) {
 	r := aiotest.CancelEverywhere(t, aiotest.Sweep{Network: true, Schedules: stage.Amount(1, 10, 100)}, func(ctx context.Context, c *aiotest.Cancelled) error {
 		m := &memory{latency: time.Millisecond}

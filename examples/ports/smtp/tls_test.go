@@ -62,8 +62,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// What a client has said before STARTTLS is forgotten, and commands that were sent with
-// it are not run.
+// The server forgets everything that a client has sent before STARTTLS, and commands that
+// were sent with it are not run.
 func TestStartTLSServer(t *testing.T) {
 	server, client := certificates()
 	for name, c := range map[string]struct{ before, after string }{

@@ -2,8 +2,8 @@ package smtp
 
 // A wire is the client's protocol: it makes replies of the bytes that arrive, and counts
 // how many replies are expected. It is a protocol and not a stream, because a stream
-// cannot tell whether something has arrived that nobody has asked for: an answer too much
-// would be taken for the answer to the next command.
+// cannot detect unsolicited data: an extra answer would be taken for the answer to the
+// next command.
 //
 // State: the loop. Only one task at a time waits, the holder of the client's lock.
 
@@ -22,7 +22,7 @@ type wire struct {
 	replies  []Reply // that arrived and are not read
 	paused   bool    // the write buffer is full
 	waiter   *aio.Future[struct{}]
-	err      error // why the connection cannot be used any more
+	err      error // why the connection can no longer be used
 	gone     aio.Event
 }
 

@@ -234,7 +234,8 @@ func (p *process) life(ctx context.Context) (err error) {
 		}
 	}
 	if exit.Done() {
-		// Before the next state: whoever waits for that may rely on it.
+		// Before the next state, because tasks that wait for that state may rely
+		// on it.
 		if err := child.Close(ctx); err != nil {
 			return err
 		}

@@ -204,7 +204,7 @@ stdout_logfile = out
 	})
 }
 
-// What a process leaves behind when it exits is killed.
+// Processes that a process leaves behind when it exits are killed.
 func TestLeavesProcesses(t *testing.T) {
 	real(t, `
 [program:parent]
@@ -431,7 +431,7 @@ startsecs = 0
 		if err := other.Run(ctx, nil); err == nil || !strings.Contains(err.Error(), "another supervisor serves") {
 			return fmt.Errorf("a second supervisor: %w", err)
 		}
-		// A client that is no client, and then the end.
+		// A connection that does not speak the protocol, and then the shutdown.
 		_, w, err := aio.OpenUnixConnection(ctx, socket, nil)
 		if err != nil {
 			return err

@@ -359,7 +359,7 @@ func (s *Supervisor) Status() string {
 	return b.String()
 }
 
-// removeSocket removes a socket that nobody serves.
+// removeSocket removes a socket that no process serves.
 func removeSocket(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
