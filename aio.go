@@ -174,7 +174,8 @@ func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 	l = NewEventLoop(opts)
 	r := &Runner{loop: l}
 	var err error
-	ending := false // of the loop's goroutine; the shutdown must not be stopped
+	// owned by the loop's goroutine; Stop must not interrupt the shutdown
+	ending := false
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -209,7 +209,8 @@ func (c *checker) object(n *node, seen map[string]bool) bool {
 	} else if f := n.function(); f != nil {
 		in = f
 	}
-	var made, objects int // how often the file gives it a value, and how often an object
+	// how often the file gives it a value, and how often an object
+	var made, objects int
 	count := func(target *node, object bool) {
 		if target.source() == n.source() {
 			made++
@@ -416,7 +417,8 @@ func (c *checker) droppedTask(n *node) {
 	call := n.child("value")
 	switch {
 	case n.is("Expr"):
-		// create_task(...).add_done_callback(f) keeps it no more than the task alone
+		// create_task(...).add_done_callback(f) keeps it no more than the task
+		// alone
 		if f := call.child("func"); call.is("Call") && f.is("Attribute") && f.text("attr") == "add_done_callback" {
 			call = f.child("value")
 		}
@@ -429,7 +431,8 @@ func (c *checker) droppedTask(n *node) {
 	}
 }
 
-// argument is one of a call: its position, negative if it can only be named, and its name.
+// argument is one of a call: its position, negative if it can only be named, and its
+// name.
 type argument struct {
 	at   int
 	name string

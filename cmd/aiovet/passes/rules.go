@@ -188,8 +188,8 @@ func (c *code) dropped(stmt ast.Stmt, call *ast.CallExpr, stack []ast.Node, form
 	c.pass.Report(d)
 }
 
-// inBlock reports whether a statement of a stack is one of a block, and not a part of
-// another statement, such as the first one of an if.
+// inBlock reports whether a statement of a stack belongs to the list of a block, and is
+// not a part of another statement, such as the init statement of an if.
 func inBlock(stack []ast.Node, stmt ast.Stmt) bool {
 	for i := len(stack) - 1; i > 0; i-- {
 		if stack[i] != stmt {
@@ -206,8 +206,8 @@ func inBlock(stack []ast.Node, stmt ast.Stmt) bool {
 	return false
 }
 
-// startsLiteral reports whether a call begins with a composite literal, as in T{}.Do(ctx):
-// the brace would begin the block of an if.
+// startsLiteral reports whether a call begins with a composite literal, as in
+// T{}.Do(ctx): the brace would begin the block of an if.
 func startsLiteral(call *ast.CallExpr) bool {
 	for e := call.Fun; ; {
 		switch x := e.(type) {

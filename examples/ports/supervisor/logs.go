@@ -69,7 +69,8 @@ func (l *logFile) rotate() error {
 		}
 		return fmt.Sprintf("%s.%d", l.config.Path, i)
 	}
-	// Somebody else may have removed the file, and then the backups remain as they are.
+	// Somebody else may have removed the file, and then the backups remain as they
+	// are.
 	switch _, err := os.Lstat(name(0)); {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:

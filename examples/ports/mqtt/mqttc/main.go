@@ -4,9 +4,9 @@
 //	mqttc [flags] sub FILTER...
 //
 // pub publishes a message; without MESSAGE, each line of standard input as it comes. sub
-// prints the messages that it receives, as the topic, a tab and the payload. With -retry both
-// connect again when the connection is lost; with -session FILE, messages with QoS 1 and
-// 2 that were not delivered are sent by the next run.
+// prints the messages that it receives, as the topic, a tab and the payload. With -retry
+// both connect again when the connection is lost; with -session FILE, messages with QoS 1
+// and 2 that were not delivered are sent by the next run.
 //
 //	mqttc -url mqtts://host -user ann -password-file secret sub 'sensors/#'
 //
