@@ -174,7 +174,8 @@ func (co *coroutine) runTask() {
 		// runtime.Goexit: the task has ended, the goroutine has not. Pass the
 		// token back once, as if idle; exitPending resumes it when the loop's
 		// goroutine may exit too.
-		t.fut.errRetrieved = true // the caller that runs the loop gets it
+		// the exit continues in the goroutine that runs the loop
+		t.fut.errRetrieved = true
 		t.impl.fail(ErrGoexit)
 		t.co, co.task = nil, nil
 		co.exits, co.contained = true, t.contained

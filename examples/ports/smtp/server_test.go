@@ -541,7 +541,7 @@ func TestHandlerErrors(t *testing.T) {
 	}
 }
 
-// The handler gets the name of the authenticated user.
+// The handler gets the session, with the name of the user after an authentication.
 func TestSession(t *testing.T) {
 	explore(t, func(ctx context.Context) error {
 		m := &memory{}
