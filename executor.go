@@ -425,8 +425,9 @@ func (b *importedFuture[T]) run(f *future) {
 // Executor runs functions in other goroutines. A loop's default executor is a
 // [ThreadPoolExecutor]; a program may provide its own.
 type Executor interface {
-	// Submit calls job in another goroutine, now or later. It does not block, and
-	// fails once the executor is shut down.
+	// Submit calls job in another goroutine, once, now or later. It does not block,
+	// and fails once the executor is shut down. Calling job twice, or after Submit
+	// has failed, is misuse: job panics with an error that matches ErrUsage.
 	Submit(job func()) error
 	// Shutdown makes later calls of Submit fail. If wait is set it returns when all
 	// jobs are done. It may be called more than once:
@@ -560,13 +561,21 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	if _, ours := ex.(*ThreadPoolExecutor); !ours {
 		j.ctx = nil // the executor's goroutines run other jobs too
 	}
+	if _, j.inLoop = ex.(plug.Executor); !j.inLoop {
+		l.pendingJobs++
+	}
+	accepted := false
+	defer func() { // also if Submit panics
+		// a job that has begun nevertheless is counted until it is done
+		if !accepted && j.begin() && !j.inLoop {
+			l.pendingJobs--
+		}
+	}()
 	if err := ex.Submit(j.work); err != nil {
 		f.settle(failed, err)
 		return f
 	}
-	if _, j.inLoop = ex.(plug.Executor); !j.inLoop {
-		l.pendingJobs++
-	}
+	accepted = true
 	if l.observed != nil {
 		j.queued = l.now()
 		l.observed.jobQueued()
@@ -613,6 +622,7 @@ func (w *workers) has(goroutine uintptr) bool {
 type job[T any] struct {
 	result    Future[T] // owned by the token of its loop
 	cancelled atomic.Bool
+	begun     atomic.Bool
 	fn        func() (T, error)
 	// of the call, for setLabels; nil for an executor of the user
 	ctx    context.Context
@@ -623,8 +633,14 @@ type job[T any] struct {
 	queued time.Duration // the time of the call, if the loop was observed
 }
 
+// begin reports whether it is called for the first time.
+func (j *job[T]) begin() bool { return j.begun.CompareAndSwap(false, true) }
+
 // work runs in a goroutine of the executor.
 func (j *job[T]) work() {
+	if !j.begin() {
+		misuse("RunInExecutor", "the executor calls a job twice, or one that its Submit has refused")
+	}
 	defer j.result.loop.post(readyEntry{j, nil}, false)
 	if j.cancelled.Load() {
 		return

@@ -422,3 +422,98 @@ func TestThreadPoolExecutorDefault(t *testing.T) {
 	<-done
 	ex.Shutdown(true)
 }
+
+// funcExecutor is an executor whose Submit is the function.
+type funcExecutor func(job func()) error
+
+func (f funcExecutor) Submit(job func()) error { return f(job) }
+func (funcExecutor) Shutdown(bool)             {}
+
+// However an executor and its job end, a virtual clock advances afterwards.
+func TestVirtualClockAdvancesAfterAJob(t *testing.T) {
+	ends := func() (int, error) { return 1, nil }
+	var refused func()
+	for name, c := range map[string]struct {
+		submit func(job func()) error
+		job    func() (int, error)
+		want   error
+	}{
+		"success":               {func(job func()) error { go job(); return nil }, ends, nil},
+		"in Submit":             {func(job func()) error { job(); return nil }, ends, nil},
+		"Submit fails":          {func(func()) error { return errBoom }, ends, errBoom},
+		"Submit panics":         {func(func()) error { panic(errBoom) }, ends, errBoom},
+		"Submit runs it, fails": {func(job func()) error { job(); return errBoom }, ends, errBoom},
+		"the job panics":        {func(job func()) error { go job(); return nil }, func() (int, error) { panic(errBoom) }, errBoom},
+		"the job ends its goroutine": {func(job func()) error { go job(); return nil }, func() (int, error) {
+			runtime.Goexit()
+			return 0, nil
+		}, aio.ErrGoexit},
+		"twice": {func(job func()) error {
+			job()
+			misused(t, "a second call", job)
+			return nil
+		}, ends, nil},
+		"refused and called": {func(job func()) error {
+			refused = job
+			return errBoom
+		}, ends, errBoom},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aiotest.Run(t, func(ctx context.Context) error {
+				now := clock(ctx)
+				var err error
+				if raised := panics(func() { _, err = aio.RunInExecutor(ctx, funcExecutor(c.submit), c.job).Await(ctx) }); raised != nil {
+					err = raised
+				}
+				if name == "refused and called" {
+					misused(t, "a call of a refused job", refused)
+				}
+				if c.want == nil {
+					same(t, "the result", err, nil)
+				} else {
+					matches(t, "the result", err, c.want)
+				}
+				same(t, "the time of the job", now(), 0)
+				if err := aio.Sleep(ctx, time.Hour); err != nil {
+					return err
+				}
+				same(t, "the time", now(), time.Hour)
+				return nil
+			})
+		})
+	}
+}
+
+// The clock waits for a job although nobody waits for its result any more, and calls by
+// the job arrive at the time of the job.
+func TestVirtualClockWaitsForAbandonedJobs(t *testing.T) {
+	aiotest.Run(t, func(ctx context.Context) error {
+		l, err := aio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		now := clock(ctx)
+		began, release := make(chan struct{}), make(chan struct{})
+		var log eventLog
+		task := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+			return aio.ToThread(ctx, func(context.Context) (int, error) {
+				close(began)
+				<-release
+				l.CallSoonThreadsafe(func() { log.add("call:%v", now()) })
+				return 1, nil
+			})
+		})
+		if _, _, err := aio.Receive(ctx, began); err != nil {
+			return err
+		}
+		task.Cancel()
+		_, err = task.Await(ctx)
+		matches(t, "the task", err, aio.ErrCancelled)
+		go close(release)
+		if err := aio.Sleep(ctx, time.Hour); err != nil {
+			return err
+		}
+		log.want(t, "call:0s")
+		return nil
+	})
+}

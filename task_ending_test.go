@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aioiter"
+	"github.com/goaio/aio/aiokit"
 	"github.com/goaio/aio/aiotest"
 )
 
@@ -275,30 +278,34 @@ func TestJoinedCancellationsAreACancellation(t *testing.T) {
 	}
 }
 
+// ofCancellations are errors that are made of a cancellation, and whether a task that
+// returns one ends as cancelled.
+var ofCancellations = map[string]struct {
+	of   func(c error) error
+	want bool
+}{
+	"itself":                   {func(c error) error { return c }, true},
+	"wrapped":                  {func(c error) error { return fmt.Errorf("load: %w", c) }, true},
+	"as text":                  {func(c error) error { return fmt.Errorf("load: %v", c) }, false},
+	"joined twice":             {func(c error) error { return errors.Join(errors.Join(c, nil), c) }, true},
+	"two verbs":                {func(c error) error { return fmt.Errorf("%w, %w", c, c) }, true},
+	"a join in a wrap":         {func(c error) error { return fmt.Errorf("load: %w", errors.Join(c)) }, true},
+	"a wrap in a join":         {func(c error) error { return errors.Join(fmt.Errorf("load: %w", c)) }, true},
+	"with another":             {func(c error) error { return errors.Join(c, errBoom) }, false},
+	"another first":            {func(c error) error { return errors.Join(errBoom, c) }, false},
+	"another, deep":            {func(c error) error { return errors.Join(c, fmt.Errorf("%w", errors.Join(c, errBoom))) }, false},
+	"with a timeout":           {func(c error) error { return errors.Join(c, aio.ErrTimeout) }, false},
+	"with misuse":              {func(c error) error { return fmt.Errorf("%w: %w", c, aio.ErrUsage) }, false},
+	"with the end of a ctx":    {func(c error) error { return errors.Join(c, context.Canceled) }, false},
+	"a GroupError":             {func(c error) error { return &aio.GroupError{Errors: []error{c}} }, false},
+	"a GroupError in a join":   {func(c error) error { return errors.Join(c, &aio.GroupError{Errors: []error{c}}) }, false},
+	"a join of nothing":        {func(error) error { return manyErrors{} }, false},
+	"another type with a list": {func(c error) error { return manyErrors{c, c} }, true},
+}
+
 // How an error is made of cancellations decides whether it is one.
 func TestErrorsMadeOfCancellations(t *testing.T) {
-	for name, c := range map[string]struct {
-		of   func(c error) error
-		want bool // it is a cancellation
-	}{
-		"itself":                   {func(c error) error { return c }, true},
-		"wrapped":                  {func(c error) error { return fmt.Errorf("load: %w", c) }, true},
-		"as text":                  {func(c error) error { return fmt.Errorf("load: %v", c) }, false},
-		"joined twice":             {func(c error) error { return errors.Join(errors.Join(c, nil), c) }, true},
-		"two verbs":                {func(c error) error { return fmt.Errorf("%w, %w", c, c) }, true},
-		"a join in a wrap":         {func(c error) error { return fmt.Errorf("load: %w", errors.Join(c)) }, true},
-		"a wrap in a join":         {func(c error) error { return errors.Join(fmt.Errorf("load: %w", c)) }, true},
-		"with another":             {func(c error) error { return errors.Join(c, errBoom) }, false},
-		"another first":            {func(c error) error { return errors.Join(errBoom, c) }, false},
-		"another, deep":            {func(c error) error { return errors.Join(c, fmt.Errorf("%w", errors.Join(c, errBoom))) }, false},
-		"with a timeout":           {func(c error) error { return errors.Join(c, aio.ErrTimeout) }, false},
-		"with misuse":              {func(c error) error { return fmt.Errorf("%w: %w", c, aio.ErrUsage) }, false},
-		"with the end of a ctx":    {func(c error) error { return errors.Join(c, context.Canceled) }, false},
-		"a GroupError":             {func(c error) error { return &aio.GroupError{Errors: []error{c}} }, false},
-		"a GroupError in a join":   {func(c error) error { return errors.Join(c, &aio.GroupError{Errors: []error{c}}) }, false},
-		"a join of nothing":        {func(error) error { return manyErrors{} }, false},
-		"another type with a list": {func(c error) error { return manyErrors{c, c} }, true},
-	} {
+	for name, c := range ofCancellations {
 		t.Run(name, func(t *testing.T) {
 			_ = inBubble(t, func(ctx context.Context) error {
 				body := func(ctx context.Context) error {
@@ -330,3 +337,175 @@ type manyErrors []error
 
 func (manyErrors) Error() string     { return "many" }
 func (m manyErrors) Unwrap() []error { return m }
+
+// The same errors from the functions that are given to other calls, in a Timeout that
+// expires: the Timeout returns ErrTimeout if the error is a cancellation. Otherwise it
+// returns the error, with all its parts.
+func TestErrorsMadeOfCancellationsInEachCall(t *testing.T) {
+	type body = func(ctx context.Context) error
+	number := func(b body) aio.Coro[int] {
+		return func(ctx context.Context) (int, error) { return 0, b(ctx) }
+	}
+	fails := func(b body) aioiter.Stream[int] {
+		return func(ctx context.Context) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) { yield(0, b(ctx)) }
+		}
+	}
+	collect := func(ctx context.Context, s aioiter.Stream[int]) error { return second(aioiter.Collect(ctx, s)) }
+	for name, call := range map[string]func(ctx context.Context, b body) error{
+		"Lock.With":           func(ctx context.Context, b body) error { return new(aio.Lock).With(ctx, b) },
+		"Semaphore.With":      func(ctx context.Context, b body) error { return aio.NewSemaphore(1).With(ctx, b) },
+		"Condition.With":      func(ctx context.Context, b body) error { return aio.NewCondition(nil).With(ctx, b) },
+		"CancelScope":         func(ctx context.Context, b body) error { return new(aio.CancelScope).Run(ctx, b) },
+		"MoveOnAfter":         func(ctx context.Context, b body) error { return second(aio.MoveOnAfter(ctx, time.Hour, b)) },
+		"FailAfter":           func(ctx context.Context, b body) error { return aio.FailAfter(ctx, time.Hour, b) },
+		"Timeout":             func(ctx context.Context, b body) error { return aio.Timeout(ctx, time.Hour, b) },
+		"Task.Await":          func(ctx context.Context, b body) error { return second(spawn(ctx, b).Await(ctx)) },
+		"WaitFor":             func(ctx context.Context, b body) error { return second(aio.WaitFor(ctx, number(b), time.Hour)) },
+		"Gather":              func(ctx context.Context, b body) error { return second(aio.Gather(ctx, number(b)).Await(ctx)) },
+		"CapacityLimiter":     func(ctx context.Context, b body) error { return aiokit.NewCapacityLimiter(1).With(ctx, b) },
+		"Every":               func(ctx context.Context, b body) error { return aiokit.Every(ctx, time.Millisecond, b) },
+		"Retry":               func(ctx context.Context, b body) error { return aiokit.Retry(ctx, nil, b) },
+		"RetryResult":         func(ctx context.Context, b body) error { return second(aiokit.RetryResult(ctx, nil, number(b))) },
+		"aioiter, one source": func(ctx context.Context, b body) error { return collect(ctx, aioiter.Chain(fails(b))) },
+		"aioiter.Retry":       func(ctx context.Context, b body) error { return collect(ctx, aioiter.Retry(fails(b), nil)) },
+		"TaskGroup, its body": func(ctx context.Context, b body) error {
+			return aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error { return b(ctx) })
+		},
+		"TaskGroup, a task": func(ctx context.Context, b body) error {
+			return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
+				tg.Go(b)
+				return nil
+			})
+		},
+		"ExitStack": func(ctx context.Context, b body) error {
+			return aiokit.WithExitStack(ctx, func(ctx context.Context, _ *aiokit.ExitStack) error { return b(ctx) })
+		},
+		"ExitStack.Enter": func(ctx context.Context, b body) error {
+			return aiokit.WithExitStack(ctx, func(ctx context.Context, s *aiokit.ExitStack) error {
+				ctx, err := s.Enter(ctx, new(aio.Lock).With)
+				if err != nil {
+					return err
+				}
+				return b(ctx)
+			})
+		},
+		"Pool.With": func(ctx context.Context, b body) error {
+			p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: returns(1)})
+			return p.With(ctx, func(ctx context.Context, _ int) error { return b(ctx) })
+		},
+		"Pool, opening": func(ctx context.Context, b body) error {
+			return second(aiokit.NewPool(aiokit.PoolOptions[int]{Open: number(b)}).Acquire(ctx))
+		},
+		"Pool, checking": func(ctx context.Context, b body) error {
+			p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: returns(1), Check: func(ctx context.Context, _ int) error { return b(ctx) }})
+			if err := p.With(ctx, func(context.Context, int) error { return nil }); err != nil {
+				return err
+			}
+			return second(p.Acquire(ctx))
+		},
+		"Iterator.Next": func(ctx context.Context, b body) error {
+			it := aio.Pull(ctx, fails(b))
+			_, _, err := it.Next(ctx)
+			return err
+		},
+	} {
+		for shape, c := range ofCancellations {
+			t.Run(name+"/"+shape, func(t *testing.T) {
+				var made error
+				calls := 0
+				b := func(ctx context.Context) error {
+					calls++
+					if err := aio.Sleep(ctx, time.Hour); err != nil {
+						made = c.of(err)
+						return made
+					}
+					return nil
+				}
+				_ = inBubble(t, func(ctx context.Context) error {
+					err := aio.Timeout(ctx, time.Second, func(ctx context.Context) error { return call(ctx, b) })
+					same(t, "Timeout returns ErrTimeout", err == aio.ErrTimeout, c.want)
+					if (calls > 1 || err == nil) && errors.Is(made, aio.ErrCancelled) {
+						t.Errorf("%d calls, the result is %v", calls, err)
+					}
+					if !c.want && errors.Is(made, errBoom) {
+						matches(t, "the result", err, errBoom)
+					}
+					return nil
+				})
+			})
+		}
+	}
+}
+
+// An operator that runs its source in a task, when the source fails with such an error:
+// a cancellation becomes ErrSourceCancelled, and a failure passes with all its parts.
+func TestErrorsMadeOfCancellationsInASource(t *testing.T) {
+	for shape, c := range ofCancellations {
+		of := aioiter.Stream[int](func(ctx context.Context) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) {
+				other := spawn(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, time.Hour) })
+				other.Cancel()
+				yield(0, c.of(second(other.Await(ctx))))
+			}
+		})
+		one := func(ctx context.Context, _ int) (int, error) { return 0, second(aioiter.Collect(ctx, of)) }
+		for name, s := range map[string]iter2{
+			"Merge":        stream(aioiter.Merge(of, aioiter.Of(1))),
+			"Zip":          stream(aioiter.Zip(of, aioiter.Of(1))),
+			"Buffer":       stream(aioiter.Buffer(of, 2)),
+			"Debounce":     stream(aioiter.Debounce(of, time.Second)),
+			"Map":          stream(aioiter.Map(aioiter.Of(1), 2, one)),
+			"MapUnordered": stream(aioiter.MapUnordered(aioiter.Of(1), 2, one)),
+		} {
+			t.Run(name+"/"+shape, func(t *testing.T) {
+				_ = inBubble(t, func(ctx context.Context) error {
+					var err error
+					task := spawn(ctx, func(ctx context.Context) error {
+						for _, err = range s(ctx) {
+						}
+						return err
+					})
+					_, _ = task.Await(ctx)
+					same(t, "the consumer is cancelled", task.Cancelled(), false)
+					if c.want && !errors.Is(err, aioiter.ErrSourceCancelled) || err == nil {
+						t.Errorf("the operator yields %v", err)
+					}
+					if errors.Is(c.of(errors.New("x")), errBoom) {
+						matches(t, "the operator", err, errBoom)
+					}
+					return nil
+				})
+			})
+		}
+	}
+}
+
+// Of joined errors all must be marked, or the connection is closed; no part is lost.
+func TestKeepOfJoinedErrors(t *testing.T) {
+	inner := errors.New("no such row")
+	for name, c := range map[string]struct {
+		err  error
+		kept bool
+	}{
+		"itself":       {aiokit.Keep(inner), true},
+		"wrapped":      {fmt.Errorf("load: %w", aiokit.Keep(inner)), true},
+		"joined":       {errors.Join(aiokit.Keep(inner), nil), true},
+		"twice":        {errors.Join(aiokit.Keep(inner), fmt.Errorf("%w", aiokit.Keep(errOne))), true},
+		"with another": {errors.Join(aiokit.Keep(inner), errBoom), false},
+		"inside":       {aiokit.Keep(errors.Join(inner, errBoom)), true},
+		"none":         {inner, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aiotest.Run(t, func(ctx context.Context) error {
+				p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: returns(1)})
+				err := p.With(ctx, func(context.Context, int) error { return c.err })
+				matches(t, "the error", err, inner)
+				same(t, "the text", err.Error(), c.err.Error())
+				same(t, "the error has its parts", errors.Is(err, errBoom), errors.Is(c.err, errBoom))
+				same(t, "the connection is kept", p.Idle() == 1, c.kept)
+				return p.Close(ctx)
+			})
+		})
+	}
+}

@@ -88,13 +88,26 @@ func (p *Pool[T]) With(ctx context.Context, body func(ctx context.Context, conn 
 		}
 	}()
 	err = body(ctx, conn)
-	var kept *keptError
-	if errors.As(err, &kept) {
-		keep, err = true, kept.err
-	} else {
-		keep = err == nil
+	keep = err == nil || kept(err)
+	if k, ok := err.(*keptError); ok {
+		err = k.err
 	}
 	return err
+}
+
+// kept reports whether err is marked with [Keep]. If errors are joined, all of them must
+// be marked.
+func kept(err error) bool {
+	switch e := err.(type) {
+	case *keptError:
+		return true
+	case interface{ Unwrap() error }:
+		return kept(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		parts := e.Unwrap()
+		return len(parts) > 0 && !slices.ContainsFunc(parts, func(part error) bool { return !kept(part) })
+	}
+	return false
 }
 
 // keptError marks an error after which a connection is still usable.
@@ -104,7 +117,8 @@ func (e *keptError) Error() string { return e.err.Error() }
 func (e *keptError) Unwrap() error { return e.err }
 
 // Keep marks an error of the body of [Pool.With] after which the connection is still
-// usable, such as "no such row". With returns the unmarked error. Keep(nil) is nil.
+// usable, such as "no such row". With returns the unmarked error. The body may wrap the
+// marked error; of joined errors all have to be marked. Keep(nil) is nil.
 func Keep(err error) error {
 	if err == nil {
 		return nil

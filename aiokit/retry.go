@@ -51,7 +51,8 @@ func (e *RetryError) Error() string {
 func (e *RetryError) Unwrap() error { return e.Err }
 
 // final reports whether retrying is useless: the task was cancelled, the context of the
-// caller is done, or the error is misuse.
+// caller is done, or the error is misuse. A cancellation that is joined with another
+// error is a failure elsewhere, but another attempt would swallow the cancellation.
 func final(ctx context.Context, err error) bool {
 	return errors.Is(err, aio.ErrCancelled) || errors.Is(err, aio.ErrUsage) || errors.Is(err, aio.ErrLoopClosed) ||
 		ctx.Err() != nil && errors.Is(err, ctx.Err())
@@ -60,9 +61,10 @@ func final(ctx context.Context, err error) bool {
 // Retry calls f until it returns nil, and suspends the calling task between the calls.
 // nil options mean the defaults; a nil f and invalid options are misuse.
 //
-// Retry returns the error of f unchanged if it is a cancellation, misuse or the error
-// of ctx, or if If returns false. It returns a [*RetryError] when Attempts or Timeout
-// is reached, and the error of the pause if the task is cancelled in a pause.
+// Retry returns the error of f unchanged if it is a cancellation, misuse or the error of
+// ctx, or contains one of these among others, or if If returns false. It returns a
+// [*RetryError] when Attempts or Timeout is reached, and the error of the pause if the
+// task is cancelled in a pause.
 //
 // (Python: tenacity.retry)
 func Retry(ctx context.Context, opts *RetryOptions, f func(ctx context.Context) error) error {

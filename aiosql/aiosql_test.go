@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"testing"
@@ -574,6 +575,94 @@ func TestLoopClosed(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
+		})
+	}
+}
+
+// A context that the caller derived ends, with a cause, before or during a call that is
+// the whole of a task in a group: the task has failed with the cause, and is not
+// cancelled.
+func TestDerivedContextInEachCall(t *testing.T) {
+	calls := maps.Clone(waits)
+	calls["Do"] = func(ctx context.Context, db *sql.DB) error {
+		_, err := aiosql.Do(ctx, func(ctx context.Context) (sql.Result, error) { return db.ExecContext(ctx, "hang") })
+		return err
+	}
+	cause := errors.New("enough")
+	for name, call := range calls {
+		for _, moment := range []string{"before", "meanwhile"} {
+			t.Run(name+"/"+moment, func(t *testing.T) {
+				run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+					var task *aio.Task[struct{}]
+					err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+						var derived context.Context
+						var end context.CancelCauseFunc
+						task = tg.Go(func(ctx context.Context) error {
+							derived, end = context.WithCancelCause(ctx)
+							if moment == "before" {
+								end(cause)
+							}
+							return call(derived, db)
+						})
+						if moment == "meanwhile" {
+							if _, _, err := aio.Receive(ctx, s.running); err != nil {
+								return err
+							}
+							end(cause)
+						}
+						return nil
+					})
+					if !errors.As(err, new(*aio.GroupError)) {
+						t.Errorf("the group returned %v", err)
+					}
+					matches(t, "it", err, cause)
+					matches(t, "it", err, context.Canceled)
+					if errors.Is(err, aio.ErrCancelled) || task.Cancelled() || task.Cancelling() > 0 {
+						t.Errorf("the task counts as cancelled: %v", err)
+					}
+					idle(t, s, db, "after the call")
+					return nil
+				})
+			})
+		}
+	}
+}
+
+// The error of a body that is made of a cancellation. If it is one, it passes alone; a
+// failure is joined with that of the rollback, and no part is lost.
+func TestWithTxOfJoinedErrors(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		of        func(c error) error
+		cancelled bool
+	}{
+		"itself":       {func(c error) error { return c }, true},
+		"wrapped":      {func(c error) error { return fmt.Errorf("load: %w", c) }, true},
+		"joined":       {func(c error) error { return errors.Join(c, nil) }, true},
+		"with another": {func(c error) error { return errors.Join(c, broken) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+				entered := make(chan struct{}, 1)
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					return aiosql.WithTx(ctx, db, nil, func(ctx context.Context, _ *sql.Tx) error {
+						entered <- struct{}{}
+						return c.of(aio.Sleep(ctx, time.Hour))
+					})
+				}))
+				if _, _, err := aio.Receive(ctx, entered); err != nil {
+					return err
+				}
+				task.Cancel()
+				_, err := task.Await(ctx)
+				if task.Cancelled() != c.cancelled || errors.Is(err, broken) == c.cancelled {
+					t.Errorf("cancelled %v, %v", task.Cancelled(), err)
+				}
+				if got := s.did(); got != "begin rollback" {
+					t.Errorf("the server's log is %q", got)
+				}
+				return nil
+			})
 		})
 	}
 }

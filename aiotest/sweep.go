@@ -2,7 +2,6 @@ package aiotest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -82,7 +81,7 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 	}
 	return func(ctx context.Context, c *Cancelled) error {
 		err := c.Do(ctx, main)
-		if c.Happened() && errors.Is(err, aio.ErrCancelled) {
+		if c.Happened() && plug.IsCancellation(err) {
 			return nil
 		}
 		return err

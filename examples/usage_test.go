@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,7 +18,7 @@ import (
 
 // programs are the folders of the examples that are commands.
 func programs() []string {
-	names := []string{"chat", "crawl", "kv", "ports/mqtt/mqttc", "ports/smtp/mail", "proxy", "raft", "treehash"}
+	names := []string{"chat", "crawl", "kv", "ports/mqtt/mqttc", "ports/smtp/mail", "proxy", "raft", "service", "treehash"}
 	if runtime.GOOS != "windows" {
 		names = append(names, "ports/supervisor/supervise", "procs")
 	}
@@ -60,6 +61,27 @@ func built(t *testing.T) string {
 	return bin
 }
 
+// flagUsage matches the usage lines, then a flag, its argument and its meaning.
+var flagUsage = regexp.MustCompile(`^usage: .*\n(?: +\S.*\n)*  -\S+(?: [A-Z][A-Z:]*)?\n    \t[a-z]`)
+
+// wrong has arguments of each program that have a wrong value, or are too many.
+var wrong = map[string]struct {
+	args  []string
+	error string
+}{
+	"chat":      {[]string{"-addr", "localhost"}, `-addr must be HOST:PORT, got "localhost"`},
+	"crawl":     {[]string{"-limit", "0", "http://localhost"}, "-limit must be at least 1, got 0"},
+	"kv":        {[]string{"extra"}, `want no arguments, got "extra"`},
+	"mail":      {[]string{"-serve", "-addr", "localhost"}, `-addr must be HOST:PORT, got "localhost"`},
+	"mqttc":     {[]string{"-qos", "3", "sub", "a"}, "-qos must be 0, 1 or 2, got 3"},
+	"procs":     {[]string{"-n", "0"}, "-n must be at least 1, got 0"},
+	"proxy":     {[]string{"-to", "localhost"}, `-to must be HOST:PORT, got "localhost"`},
+	"raft":      {[]string{"-propose", "x", "-peers", "a=b:1", "extra"}, `want no arguments, got "extra"`},
+	"service":   {[]string{"-grace", "0"}, "-grace must be greater than 0, got 0s"},
+	"supervise": {[]string{"extra"}, `want ctl and a command, got ["extra"]`},
+	"treehash":  {[]string{"-workers", "0", "."}, "-workers must be at least 1, got 0"},
+}
+
 // All programs have the same conventions for usage and exit codes: -h prints the usage
 // and the flags to standard output and exits with 0; wrong arguments print an error and
 // the usage to standard error and exit with 2.
@@ -78,6 +100,7 @@ func TestUsage(t *testing.T) {
 		}{
 			{[]string{"-h"}, 0, "usage: " + name + " ", ""},
 			{[]string{"-no-such-flag"}, 2, "", name + ": flag provided but not defined: -no-such-flag\nusage: " + name + " "},
+			{wrong[name].args, 2, "", name + ": " + wrong[name].error + "\nusage: " + name + " "},
 		} {
 			cmd := exec.Command(path, c.args...)
 			var stdout, stderr bytes.Buffer
@@ -88,6 +111,9 @@ func TestUsage(t *testing.T) {
 			}
 			if got := cmd.ProcessState.ExitCode(); got != c.status {
 				t.Errorf("%s %s: exit status %d, want %d", name, c.args, got, c.status)
+			}
+			if c.status == 0 && !flagUsage.MatchString(stdout.String()) {
+				t.Errorf("%s -h: want the flags after the usage, in the format of package flag, got\n%s", name, &stdout)
 			}
 			for _, out := range []struct {
 				name, got, want string

@@ -82,7 +82,7 @@ func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.Usage = func() {}
 	flags.StringVar(&o.addr, "addr", "localhost:7777", "listen on `HOST:PORT`")
-	flags.StringVar(&o.monitor, "monitor", "", "show what the loop is doing at http://`ADDR`")
+	flags.StringVar(&o.monitor, "monitor", "", "show what the loop is doing at http://`HOST:PORT`")
 	flags.DurationVar(&o.idle, "idle", 10*time.Minute, "disconnect users that send nothing for `D`")
 	flags.DurationVar(&o.grace, "grace", 2*time.Second, "on shutdown, wait up to `D` for the connections to close")
 	if err := flags.Parse(args); err != nil {
@@ -92,6 +92,9 @@ func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 			flags.PrintDefaults()
 		}
 		return o, err
+	}
+	if _, _, err := net.SplitHostPort(o.addr); err != nil {
+		return o, fmt.Errorf("-addr must be HOST:PORT, got %q", o.addr)
 	}
 	switch {
 	case o.idle <= 0:

@@ -89,7 +89,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var sig *aio.SignalError
 	switch err := cmp.Or(crawlErr, err); {
 	case errors.As(err, &sig):
-		fmt.Fprintf(stderr, "crawl: stopped by signal: %v\n", sig.Signal)
+		fmt.Fprintf(stderr, "crawl: stopped by %v\n", sig.Signal)
 		return exitSignal + int(sig.Signal.(syscall.Signal))
 	case err != nil:
 		fmt.Fprintf(stderr, "crawl: %v\n", err)

@@ -384,8 +384,8 @@ func TestSignals(t *testing.T) {
 		status int
 		stderr string
 	}{
-		{syscall.SIGINT, 130, "crawl: stopped by signal: interrupt\n"},
-		{syscall.SIGTERM, 143, "crawl: stopped by signal: terminated\n"},
+		{syscall.SIGINT, 130, "crawl: stopped by interrupt\n"},
+		{syscall.SIGTERM, 143, "crawl: stopped by terminated\n"},
 	} {
 		mux := http.NewServeMux()
 		mux.HandleFunc("/{$}", pageWith("/hangs"))

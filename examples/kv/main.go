@@ -80,7 +80,7 @@ func parseArgs(args []string, stdout io.Writer) (addr, monitor string, err error
 	flags.SetOutput(io.Discard) // run reports the error in the format of this program
 	flags.Usage = func() {}
 	flags.StringVar(&addr, "addr", "localhost:6379", "listen on `HOST:PORT`")
-	flags.StringVar(&monitor, "monitor", "", "show what the loop is doing at http://`ADDR`")
+	flags.StringVar(&monitor, "monitor", "", "show what the loop is doing at http://`HOST:PORT`")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stdout, usage)
@@ -88,6 +88,9 @@ func parseArgs(args []string, stdout io.Writer) (addr, monitor string, err error
 			flags.PrintDefaults()
 		}
 		return "", "", err
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return "", "", fmt.Errorf("-addr must be HOST:PORT, got %q", addr)
 	}
 	if flags.NArg() > 0 {
 		return "", "", fmt.Errorf("want no arguments, got %q", flags.Arg(0))

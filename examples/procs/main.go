@@ -2,7 +2,7 @@
 
 // Procs runs shell commands, several at a time:
 //
-//	procs [-n N] [-fail-fast] [-grace D] [-f FILE] [COMMAND...]
+//	procs [flags] [COMMAND...]
 //
 // The commands are the arguments, or the lines of FILE, by default those of standard
 // input; blank lines and lines that begin with # are ignored. The commands are started
@@ -67,7 +67,7 @@ const (
 	exitUsage   = 2
 	exitSignal  = 128 // and the signal's number, as shells report it
 
-	usage = "usage: procs [-n N] [-fail-fast] [-grace D] [-f FILE] [COMMAND...]"
+	usage = "usage: procs [flags] [COMMAND...]"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

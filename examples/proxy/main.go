@@ -86,6 +86,9 @@ func parseArgs(args []string, stdout io.Writer) (p *proxy, listen string, err er
 		}
 		return nil, "", err
 	}
+	if _, _, err := net.SplitHostPort(listen); err != nil {
+		return nil, "", fmt.Errorf("-listen must be HOST:PORT, got %q", listen)
+	}
 	host, port, err := net.SplitHostPort(p.to)
 	switch {
 	case p.to == "":

@@ -6,7 +6,10 @@
 //	raft -propose COMMAND -peers a=localhost:7001,b=localhost:7002,c=localhost:7003
 //
 // The first form runs a node, which prints the committed commands. The second form
-// submits a command to the cluster.
+// submits a command to the cluster and prints its index in the log.
+//
+// The exit status is 0 if the cluster has the command, or SIGINT or SIGTERM stopped the
+// node; 1 after a failure, 2 for wrong arguments; and 128+N if signal N stopped -propose.
 //
 // # What it shows
 //
@@ -28,15 +31,16 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/goaio/aio"
 )
 
 const (
-	exitFailure     = 1
-	exitUsage       = 2
-	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+	exitFailure = 1
+	exitUsage   = 2
+	exitSignal  = 128 // and the signal's number
 
 	usage = "usage: raft -name NAME -data FILE -peers LIST\n       raft -propose COMMAND -peers LIST"
 )
@@ -49,10 +53,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	// run reports errors in the format of this program
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
-	name := flags.String("name", "", "run the node `name`")
-	data := flags.String("data", "", "`file` for the state of the node")
-	command := flags.String("propose", "", "submit `command` to the cluster")
-	list := flags.String("peers", "", "all nodes, as `name=host:port,...`")
+	name := flags.String("name", "", "run the node `NAME`")
+	data := flags.String("data", "", "store the state of the node in `FILE`")
+	command := flags.String("propose", "", "submit `COMMAND` to the cluster")
+	list := flags.String("peers", "", "all nodes as `LIST`: NAME=HOST:PORT,...")
 	wrong := func(format string, args ...any) int {
 		fmt.Fprintf(stderr, "raft: "+format+"\n"+usage+"\n", args...)
 		return exitUsage
@@ -65,11 +69,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	} else if err != nil {
 		return wrong("%v", err)
 	}
+	if flags.NArg() > 0 {
+		return wrong("want no arguments, got %q", flags.Arg(0))
+	}
 	peers := map[string]string{}
 	for part := range strings.SplitSeq(*list, ",") {
 		n, addr, ok := strings.Cut(part, "=")
 		if !ok || n == "" || addr == "" {
-			return wrong("-peers: %q does not have the form name=host:port", part)
+			return wrong("-peers: %q does not have the form NAME=HOST:PORT", part)
 		}
 		peers[n] = addr
 	}
@@ -104,9 +111,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	default:
 		return wrong("want either -propose, or -name and -data")
 	}
-	switch err := aio.Run(main); {
-	case errors.Is(err, aio.ErrInterrupted):
-		return exitInterrupted
+	r := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
+	defer r.Close()
+	err := r.Run(main)
+	var sig *aio.SignalError
+	switch {
+	case errors.As(err, &sig):
+		fmt.Fprintf(stderr, "raft: stopped by %v\n", sig.Signal)
+		if *command != "" {
+			return exitSignal + int(sig.Signal.(syscall.Signal))
+		}
 	case err != nil:
 		fmt.Fprintf(stderr, "raft: %v\n", err)
 		return exitFailure

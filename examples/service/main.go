@@ -1,7 +1,7 @@
 // Command service is an HTTP service that keeps a stock of goods. It shows startup,
 // state shared by handlers, and graceful shutdown.
 //
-//	service -addr localhost:8080 -drain 5s -grace 20s
+//	service [flags]
 //
 //	POST /stock/{name}?n=3    adds to the stock
 //	DELETE /stock/{name}?n=3  takes from it, and waits up to a second for more
@@ -10,7 +10,8 @@
 //
 // On SIGTERM or SIGINT it drains: /ready answers 503, and for the duration -drain
 // requests are served as before, so that the load balancer can notice. Then it waits up
-// to -grace for the running requests. A second signal stops it at once.
+// to -grace for the running requests. A second signal stops it at once. The exit status
+// is 0 then, 1 after a failure, 2 for wrong arguments.
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,30 +32,70 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-func main() {
-	addr := flag.String("addr", "localhost:8080", "the `address` to listen on")
-	drain := flag.Duration("drain", 0, "how long to accept new requests after a signal")
-	grace := flag.Duration("grace", 20*time.Second, "how long to wait for running requests after that")
-	flag.Parse()
-	if flag.NArg() > 0 || *drain < 0 || *grace <= 0 {
-		flag.Usage()
-		os.Exit(2)
+const (
+	exitFailure = 1
+	exitUsage   = 2
+
+	usage = "usage: service [flags]"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is main without os.Exit. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	addr, opts, err := parseArgs(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "service: %v\n%s\n", err, usage)
+		return exitUsage
 	}
 	runner := aio.Runner{Signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
-	err := runner.Run(func(ctx context.Context) error {
-		return serve(ctx, *addr, &aiohttp.ServeOptions{DrainDelay: *drain, Grace: *grace}, func(at net.Addr) {
-			slog.Info("listening", "addr", at.String())
-		})
+	err = runner.Run(func(ctx context.Context) error {
+		return serve(ctx, addr, opts, func(at net.Addr) { slog.Info("listening", "addr", at.String()) })
 	})
 	err = errors.Join(err, runner.Close())
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig):
-		slog.Info("ended", "signal", sig.Signal.String())
+		slog.Info("stopped", "signal", sig.Signal.String())
 	case err != nil:
 		slog.Error("failed", "err", err)
-		os.Exit(1)
+		return exitFailure
 	}
+	return 0
+}
+
+// parseArgs writes to stdout only for -h.
+func parseArgs(args []string, stdout io.Writer) (addr string, opts *aiohttp.ServeOptions, err error) {
+	opts = &aiohttp.ServeOptions{}
+	flags := flag.NewFlagSet("service", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run reports the error in the format of this program
+	flags.Usage = func() {}
+	flags.StringVar(&addr, "addr", "localhost:8080", "listen on `HOST:PORT`")
+	flags.DurationVar(&opts.DrainDelay, "drain", 0, "after a signal, accept new requests for `D`")
+	flags.DurationVar(&opts.Grace, "grace", 20*time.Second, "then wait up to `D` for running requests")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
+		return "", nil, err
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return "", nil, fmt.Errorf("-addr must be HOST:PORT, got %q", addr)
+	}
+	switch {
+	case opts.DrainDelay < 0:
+		return "", nil, fmt.Errorf("-drain must not be negative, got %v", opts.DrainDelay)
+	case opts.Grace <= 0:
+		return "", nil, fmt.Errorf("-grace must be greater than 0, got %v", opts.Grace)
+	case flags.NArg() > 0:
+		return "", nil, fmt.Errorf("want no arguments, got %q", flags.Arg(0))
+	}
+	return addr, opts, nil
 }
 
 // serve runs the service until its task is cancelled. It calls ready when it is

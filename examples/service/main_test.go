@@ -134,7 +134,7 @@ func TestService(t *testing.T) {
 		t.Error(err)
 	}
 	events.Body.Close()
-	if err := <-s.ended; err != nil || !strings.Contains(s.log.String(), "ended signal=terminated") {
+	if err := <-s.ended; err != nil || !strings.Contains(s.log.String(), "stopped signal=terminated") {
 		t.Errorf("the service exited with %v\n%s", err, &s.log)
 	}
 	http.DefaultClient.CloseIdleConnections()
@@ -215,7 +215,7 @@ func TestReplaced(t *testing.T) {
 	current, phase = 1, 1
 	mu.Unlock()
 	transport.CloseIdleConnections()
-	if err := <-replicas[0].ended; err != nil || !strings.Contains(replicas[0].log.String(), "ended signal=terminated") {
+	if err := <-replicas[0].ended; err != nil || !strings.Contains(replicas[0].log.String(), "stopped signal=terminated") {
 		t.Errorf("the service exited with %v\n%s", err, &replicas[0].log)
 	}
 	before := count(1)

@@ -1,7 +1,7 @@
 // Treehash prints the SHA-256 of every regular file below a directory, sorted by path,
 // in the format of sha256sum, which checks the list with its -c option:
 //
-//	treehash [-timeout D] [-workers N] DIR
+//	treehash [flags] DIR
 //
 // Symbolic links below DIR are not followed, and other entries that are not regular
 // files are skipped. A file that cannot be read is reported on standard error and
@@ -56,10 +56,7 @@ const (
 	exitUsage   = 2
 	exitSignal  = 128 // and the signal's number, as shells report it
 
-	usage = "usage: treehash [-timeout D] [-workers N] DIR\n"
-	help  = usage +
-		"  -timeout D  time limit, such as 90s or 5m (default: none)\n" +
-		"  -workers N  hash up to N files in parallel (default: twice the number of CPUs)\n"
+	usage = "usage: treehash [flags] DIR"
 
 	queueSize = 1000 // maximum number of paths between the walk and the workers
 	// a worker goroutine checks for cancellation after this many bytes
@@ -74,13 +71,12 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main without os.Exit. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	o, err := parseArgs(args)
+	o, err := parseArgs(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, help)
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "treehash: %v\n%s", err, usage)
+		fmt.Fprintf(stderr, "treehash: %v\n%s\n", err, usage)
 		return exitUsage
 	}
 	h := newHasher(stderr)
@@ -98,7 +94,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig):
-		fmt.Fprintf(stderr, "treehash: stopped by signal: %v\n", sig.Signal)
+		fmt.Fprintf(stderr, "treehash: stopped by %v\n", sig.Signal)
 		return exitSignal + int(sig.Signal.(syscall.Signal))
 	case errors.Is(err, aio.ErrTimeout):
 		fmt.Fprintf(stderr, "treehash: timed out after %v\n", o.timeout)
@@ -118,23 +114,33 @@ type options struct {
 	workers int
 }
 
-func parseArgs(args []string) (o options, err error) {
+// parseArgs writes to stdout only for -h.
+func parseArgs(args []string, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("treehash", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // run reports the error in the format of this program
-	flags.DurationVar(&o.timeout, "timeout", aio.NoTimeout, "")
-	flags.IntVar(&o.workers, "workers", 2*runtime.GOMAXPROCS(0), "")
+	flags.Usage = func() {}
+	flags.DurationVar(&o.timeout, "timeout", 0, "time limit `D`, such as 90s or 5m; 0 means no limit")
+	flags.IntVar(&o.workers, "workers", 2*runtime.GOMAXPROCS(0), "hash up to `N` files in parallel")
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
 		return o, err
 	}
 	switch {
-	case o.timeout <= 0:
-		return o, fmt.Errorf("-timeout must be greater than 0, got %v", o.timeout)
+	case o.timeout < 0:
+		return o, fmt.Errorf("-timeout must not be negative, got %v", o.timeout)
 	case o.workers < 1:
 		return o, fmt.Errorf("-workers must be at least 1, got %d", o.workers)
 	case flags.NArg() != 1:
 		return o, fmt.Errorf("want one directory, got %d", flags.NArg())
 	}
 	o.dir = flags.Arg(0)
+	if o.timeout == 0 {
+		o.timeout = aio.NoTimeout
+	}
 	// Stat, not Lstat: a link given as the argument is followed
 	info, err := os.Stat(o.dir)
 	switch {

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/goaio/aio"
@@ -236,12 +237,18 @@ func TestTimeoutPrintsNoList(t *testing.T) {
 	}
 }
 
-func TestInterruptPrintsNoList(t *testing.T) {
+func TestSignalPrintsNoList(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows cannot send an interrupt")
+		t.Skip("Windows cannot send signals")
 	}
-	if signal.Ignored(os.Interrupt) {
-		t.Skip("interrupts are ignored in this process, and so in its children")
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) { testSignalPrintsNoList(t, sig) })
+	}
+}
+
+func testSignalPrintsNoList(t *testing.T, sig syscall.Signal) {
+	if signal.Ignored(sig) {
+		t.Skip("the signal is ignored in this process, and so in its children")
 	}
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "", "b": "", "c/d": ""})
@@ -265,7 +272,7 @@ func TestInterruptPrintsNoList(t *testing.T) {
 	if line, err := stderr.ReadString('\n'); line != reading+"\n" {
 		t.Fatalf("the child printed %q, %v, want %q", line, err, reading)
 	}
-	if err := child.Process.Signal(os.Interrupt); err != nil {
+	if err := child.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
 	message, err := io.ReadAll(stderr)
@@ -273,10 +280,10 @@ func TestInterruptPrintsNoList(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // the status is checked below
-	if got := child.ProcessState.ExitCode(); got != 130 {
-		t.Errorf("the exit status is %d (%v), want 130", got, child.ProcessState)
+	if got := child.ProcessState.ExitCode(); got != 128+int(sig) {
+		t.Errorf("the exit status is %d (%v), want %d", got, child.ProcessState, 128+int(sig))
 	}
-	if got, want := string(message), "treehash: stopped by signal: interrupt\n"; got != want {
+	if got, want := string(message), "treehash: stopped by "+sig.String()+"\n"; got != want {
 		t.Errorf("standard error %q, want %q", got, want)
 	}
 	if stdout.Len() > 0 {
@@ -302,13 +309,12 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"-workers", "0", "tree"}, "-workers must be at least 1, got 0"},
 		{[]string{"-workers=-3", "tree"}, "-workers must be at least 1, got -3"},
 		{[]string{"-workers", "many", "tree"}, `invalid value "many" for flag -workers: parse error`},
-		{[]string{"-timeout", "0", "tree"}, "-timeout must be greater than 0, got 0s"},
-		{[]string{"-timeout", "-1s", "tree"}, "-timeout must be greater than 0, got -1s"},
+		{[]string{"-timeout", "-1s", "tree"}, "-timeout must not be negative, got -1s"},
 		{[]string{"-timeout", "5", "tree"}, `invalid value "5" for flag -timeout: parse error`},
 		{[]string{"-timeout"}, "flag needs an argument: -timeout"},
 	} {
 		status, stdout, stderr := treehash(test.args...)
-		if want := "treehash: " + test.want + "\n" + usage; status != 2 || stdout != "" || stderr != want {
+		if want := "treehash: " + test.want + "\n" + usage + "\n"; status != 2 || stdout != "" || stderr != want {
 			t.Errorf("treehash %q: status %d, output %q, standard error %q, want 2, nothing, %q",
 				test.args, status, stdout, stderr, want)
 		}
@@ -317,7 +323,7 @@ func TestWrongUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	status, stdout, stderr := treehash("-h")
-	if status != 0 || stdout != help || stderr != "" {
+	if status != 0 || !strings.HasPrefix(stdout, usage+"\n  -timeout D\n") || stderr != "" {
 		t.Errorf("treehash -h: status %d, output %q, standard error %q", status, stdout, stderr)
 	}
 }

@@ -86,9 +86,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	})
 	var sig *aio.SignalError
 	switch {
-	case errors.As(err, &sig) && a.command == "sub":
 	case errors.As(err, &sig):
-		return exitSignal + int(sig.Signal.(syscall.Signal))
+		fmt.Fprintf(stderr, "mqttc: stopped by %v\n", sig.Signal)
+		if a.command == "pub" {
+			return exitSignal + int(sig.Signal.(syscall.Signal))
+		}
 	case err != nil:
 		fmt.Fprintf(stderr, "mqttc: %v\n", err)
 		if errors.Is(err, aio.ErrUsage) {

@@ -15,7 +15,8 @@
 // requires it, and -send authenticates with it.
 //
 // The exit status is 0 if the message was accepted for all recipients, or a signal ended
-// the server; 1 after a failure, 2 for wrong arguments.
+// the server; 1 after a failure, 2 for wrong arguments; and 128+N if signal N stopped
+// -send.
 package main
 
 import (
@@ -41,6 +42,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
+	exitSignal  = 128 // and the signal's number
 
 	usage = "usage: mail -serve [flags]\n       mail -send [flags] [FILE]"
 )
@@ -84,6 +86,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch {
 	case errors.As(err, &sig) && o.serve:
 		log.Printf("stopped by %v", sig.Signal)
+	case errors.As(err, &sig):
+		fmt.Fprintf(stderr, "mail: stopped by %v\n", sig.Signal)
+		return exitSignal + int(sig.Signal.(syscall.Signal))
 	case err != nil:
 		fmt.Fprintf(stderr, "mail: %v\n", err)
 		return exitFailure

@@ -61,6 +61,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var sig *aio.SignalError
 	switch {
 	case errors.As(err, &sig) && request != nil:
+		fmt.Fprintf(stderr, "supervise: stopped by %v\n", sig.Signal)
 		return exitSignal + int(sig.Signal.(syscall.Signal))
 	case errors.As(err, &sig):
 		fmt.Fprintf(stderr, "supervise: stopped by %v\n", sig.Signal)
