@@ -489,6 +489,31 @@ func checkWords(page string, sources []*sourceFile) (bad []string) {
 	return bad
 }
 
+// checkInternal compares the table of internal packages with their files.
+func checkInternal(page string, files []string) (bad []string) {
+	_, table, _ := strings.Cut(page, "### Internal packages")
+	table, _, _ = strings.Cut(table, "\n### ")
+	listed := map[string]bool{}
+	for row := range strings.Lines(table) {
+		if cells := strings.Split(row, "|"); len(cells) == 5 && strings.HasPrefix(strings.TrimSpace(cells[1]), "internal/") {
+			for name := range strings.SplitSeq(cells[2], ",") {
+				listed[strings.TrimSpace(cells[1])+"/"+strings.TrimSpace(name)] = true
+			}
+		}
+	}
+	for _, file := range files {
+		file = filepath.ToSlash(file)
+		if !strings.HasSuffix(file, "_test.go") && !listed[file] {
+			bad = append(bad, "docs/architecture.md has no row for "+file)
+		}
+		delete(listed, file)
+	}
+	for file := range listed {
+		bad = append(bad, "docs/architecture.md lists "+file+", which does not exist")
+	}
+	return bad
+}
+
 func TestLayout(t *testing.T) {
 	page, err := os.ReadFile("docs/architecture.md")
 	if err != nil {
@@ -509,6 +534,10 @@ func TestLayout(t *testing.T) {
 		t.Error(bad)
 	}
 	for _, bad := range checkWords(string(page), sources) {
+		t.Error(bad)
+	}
+	internal, _ := filepath.Glob("internal/*/*")
+	for _, bad := range checkInternal(string(page), internal) {
 		t.Error(bad)
 	}
 	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -550,6 +579,10 @@ func isModule(dir string) bool {
 
 // Checks that each rule finds a violation.
 func TestLayoutFindsViolations(t *testing.T) {
+	table := "### Internal packages\n| internal/a | a.go, b.go | what |\n\n### Exceptions\n"
+	if bad := checkInternal(table, []string{"internal/a/a.go", "internal/a/c.go", "internal/a/a_test.go"}); len(bad) != 2 {
+		t.Errorf("a file without a row, and a row without a file: %q", bad)
+	}
 	const page = "### L1 kernel\n| `loop.go`, `ready.go` | x |\n" +
 		"### L5 net\n| `net_poll_stream.go`, `net_goroutine_stream.go` | x |\n" +
 		"### L7 connections\n| `server.go` | x |\n" +

@@ -26,11 +26,11 @@ type timer struct {
 // Task is a function that can be suspended.
 type Task struct {
 	loop    *Loop
-	resume  func() (struct{}, bool) // continues the function until it suspends or ends
-	suspend func(struct{}) bool     // returns to the caller of resume
-	waits   *Future                 // what the task waits for, nil if nothing
+	resume  func() (struct{}, bool) // runs the function to its next await
+	suspend func(struct{}) bool     // continues the caller of resume
+	waits   *Future                 // nil if the task waits for nothing
 	cancel  bool                    // the next await fails
-	done    Future                  // settled when the function has returned
+	done    Future                  // settled when the function has ended
 }
 
 // Future is a result that somebody will provide.
