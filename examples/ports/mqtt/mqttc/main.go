@@ -18,6 +18,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -214,7 +215,8 @@ func pub(ctx context.Context, c *mqtt.Client, a arguments, stdin io.Reader) erro
 			return err
 		}
 	}
-	return <-failed
+	err, _, waitErr := aio.Receive(ctx, failed)
+	return cmp.Or(waitErr, err)
 }
 
 // read returns the lines of in, without their ends, and after them the error. A
