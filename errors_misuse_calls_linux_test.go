@@ -71,6 +71,7 @@ var misuseOfAio = &misuse{
 		"NewConcurrentFuture":        aio.NewConcurrentFuture[int],
 		"NewCondition":               aio.NewCondition,
 		"NewConn":                    aio.NewConn,
+		"IsCancellation":             aio.IsCancellation,
 		"NewEventLoop":               aio.NewEventLoop,
 		"NewLifoQueue":               aio.NewLifoQueue[int],
 		"NewOrderedQueue":            aio.NewOrderedQueue[int],
@@ -280,6 +281,7 @@ var misuseOfAio = &misuse{
 	},
 	outside: []string{"Run", "RunUntilComplete", "Loop.RunForever", "LoopGroup.Run", "Runner.Run", "Runner.Close", "Runner.GetLoop", "Loop.Close"},
 	allowed: map[string]string{
+		"IsCancellation err=nil":  "nil is not a cancellation",
 		"AbstractChildWatcher":    "an interface: the watchers have entries",
 		"AbstractEventLoopPolicy": "an interface: DefaultEventLoopPolicy has an entry",
 		"BufferedProtocol":        "for users to implement",

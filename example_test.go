@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -511,6 +512,27 @@ func ExampleGroupError() {
 	})
 	// Output:
 	// aio: errors in a task group (1): disk full
+	// true false
+}
+
+// A cancellation joined with another error is a failure, although it matches
+// ErrCancelled.
+func ExampleIsCancellation() {
+	_ = aio.Run(func(ctx context.Context) error {
+		aio.CurrentTask(ctx).Cancel()
+		cancelled := aio.Sleep(ctx, time.Hour)
+		for _, err := range []error{
+			cancelled,
+			fmt.Errorf("read the index: %w", cancelled),
+			errors.Join(cancelled, io.ErrUnexpectedEOF),
+		} {
+			fmt.Println(errors.Is(err, aio.ErrCancelled), aio.IsCancellation(err))
+		}
+		return nil
+	})
+	// Output:
+	// true true
+	// true true
 	// true false
 }
 

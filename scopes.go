@@ -38,10 +38,6 @@ func init() {
 			t.mustCancel, t.reason = true, reason
 		}
 	}
-	plug.IsCancellation = func(err error) bool {
-		_, ok := asCancelled(err)
-		return ok
-	}
 }
 
 type cancelScopeState uint8

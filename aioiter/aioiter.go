@@ -78,9 +78,10 @@ func check[T any](call string, sources ...Stream[T]) {
 }
 
 // foreign converts the error of a task of an operator: a cancellation becomes an error
-// that is not a cancellation of the consumer.
+// that is not a cancellation of the consumer. Other errors stay as they are, also those
+// that contain a cancellation among others.
 func foreign(err error) error {
-	if errors.Is(err, aio.ErrCancelled) {
+	if aio.IsCancellation(err) {
 		return fmt.Errorf("%w: %v", ErrSourceCancelled, err)
 	}
 	return err

@@ -122,9 +122,9 @@ func with[R any](ctx context.Context, call string, open func(context.Context) (*
 	}
 	ferr := finish(ctx, r, fail)
 	switch {
-	case errors.Is(ferr, aio.ErrCancelled) && !errors.Is(err, aio.ErrCancelled):
+	case aio.IsCancellation(ferr) && !aio.IsCancellation(err):
 		return ferr // the task was cancelled in the meantime
-	case ferr == nil, errors.Is(err, aio.ErrCancelled):
+	case ferr == nil, aio.IsCancellation(err):
 		return err
 	default:
 		return errors.Join(err, fmt.Errorf("aiosql: %s: %w", call, ferr))

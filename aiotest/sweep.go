@@ -81,7 +81,7 @@ func Whole(main func(ctx context.Context) error) func(ctx context.Context, c *Ca
 	}
 	return func(ctx context.Context, c *Cancelled) error {
 		err := c.Do(ctx, main)
-		if c.Happened() && plug.IsCancellation(err) {
+		if c.Happened() && aio.IsCancellation(err) {
 			return nil
 		}
 		return err

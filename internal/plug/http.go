@@ -36,8 +36,3 @@ var CancelLater func(ctx context.Context, err error)
 // nil otherwise. It is for a call that uses the system's network without the loop; what
 // completes "the simulated network cannot".
 var Unsupported func(loop any, what string) error
-
-// IsCancellation reports whether a task that returns err ends as cancelled. errors.Is
-// with aio.ErrCancelled is true for failures too: for a cancellation that is joined with
-// another error, and for an *aio.GroupError that contains one.
-var IsCancellation func(err error) bool
