@@ -201,7 +201,7 @@ func TestDerivedContextInEachCall(t *testing.T) {
 	calls := map[string]func(ctx, derived context.Context) error{
 		"Sleep":             func(_, derived context.Context) error { return aio.Sleep(derived, time.Hour) },
 		"Lock.Acquire":      func(ctx, derived context.Context) error { return held(ctx).Acquire(derived) },
-		"Lock.With":         func(ctx, derived context.Context) error { return held(ctx).With(derived, nobody) },
+		"Lock.With":         func(ctx, derived context.Context) error { return held(ctx).With(derived, emptyBody) },
 		"Semaphore.Acquire": func(_, derived context.Context) error { return aio.NewSemaphore(0).Acquire(derived) },
 		"Event.Wait":        func(_, derived context.Context) error { return new(aio.Event).Wait(derived) },
 		"Condition.Wait": func(_, derived context.Context) error {
@@ -368,7 +368,7 @@ func TestDerivedContextInEachCallOfTheKit(t *testing.T) {
 	calls := map[string]func(ctx, derived context.Context) error{
 		"CapacityLimiter.Acquire":    func(_, derived context.Context) error { return limiter().Acquire(derived) },
 		"CapacityLimiter.AcquireFor": func(_, derived context.Context) error { return limiter().AcquireFor(derived, "x") },
-		"CapacityLimiter.With":       func(_, derived context.Context) error { return limiter().With(derived, nobody) },
+		"CapacityLimiter.With":       func(_, derived context.Context) error { return limiter().With(derived, emptyBody) },
 		"RateLimiter.Wait":           func(ctx, derived context.Context) error { return rate(ctx).Wait(derived) },
 		"RateLimiter.WaitN":          func(ctx, derived context.Context) error { return rate(ctx).WaitN(derived, 1) },
 		"RateLimiter, in line": func(ctx, derived context.Context) error {
@@ -394,7 +394,7 @@ func TestDerivedContextInEachCallOfTheKit(t *testing.T) {
 			return second(aiokit.NewPool(aiokit.PoolOptions[int]{Open: forever}).Acquire(derived))
 		},
 		"Pool.Close": func(ctx, derived context.Context) error { return pool(ctx).Close(derived) },
-		"Every":      func(_, derived context.Context) error { return aiokit.Every(derived, time.Hour, nobody) },
+		"Every":      func(_, derived context.Context) error { return aiokit.Every(derived, time.Hour, emptyBody) },
 		"Every, its function": func(_, derived context.Context) error {
 			return aiokit.Every(derived, time.Hour, func(ctx context.Context) error { return second(forever(ctx)) })
 		},
@@ -461,7 +461,7 @@ func untyped[T any](seq iter.Seq2[T, error]) iter.Seq2[any, error] {
 	return func(yield func(any, error) bool) { seq(func(v T, err error) bool { return yield(v, err) }) }
 }
 
-func nobody(context.Context) error { return nil }
+func emptyBody(context.Context) error { return nil }
 
 // The same end of a task, as other parts of the API report it.
 func TestDerivedContextIsAFailureElsewhere(t *testing.T) {

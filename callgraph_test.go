@@ -159,7 +159,7 @@ func TestCallGraphOfAnotherTask(t *testing.T) {
 func TestCallGraphOfAFuture(t *testing.T) {
 	inGraph(t, func(ctx context.Context) {
 		f := aio.CreateFuture[int](ctx)
-		wantGraph(t, ctx, "awaited by nobody", f, "Future()")
+		wantGraph(t, ctx, "without a waiter", f, "Future()")
 		a := graphTask(ctx, "a", func(ctx context.Context) error { return graphOuter(ctx, f) })
 		b := graphTask(ctx, "b", func(ctx context.Context) error { return graphAwait(ctx, f) })
 		f.AddDoneCallback(func(*aio.Future[int]) {}) // is not an awaiter

@@ -80,12 +80,12 @@ var builtinWatcher AbstractChildWatcher = &ThreadedChildWatcher{}
 // Deprecated: see AbstractChildWatcher.
 func GetChildWatcher() AbstractChildWatcher { return GetEventLoopPolicy().GetChildWatcher() }
 
-// SetChildWatcher makes the policy use w, after closing the watcher that was set
-// before; nil means none. While w is active, it watches each process that
-// [CreateSubprocessExec] and the other functions that start one start from then on.
-// Otherwise, or if its AddChildHandler fails, which is logged, they do not use it. They
-// never use it with [SubprocessOptions] Group: the rest of a group can be killed only
-// before the status is taken. Any goroutine may call it that may call w's Close.
+// SetChildWatcher makes the policy use w, after closing the watcher that was set before;
+// nil means none. While w is active, it watches each process that [CreateSubprocessExec]
+// and the other functions that start one start from then on. Otherwise, or if its
+// AddChildHandler fails, which is logged, they do not use it. They never use it with
+// [SubprocessOptions] Group: the rest of a group can be killed only before the status is
+// collected. Any goroutine may call it that may call w's Close.
 //
 // (asyncio: set_child_watcher, where an inactive watcher is an error)
 //
@@ -191,8 +191,8 @@ func (noEnterExit) Enter() {}
 // Exit does nothing: this watcher does not need it.
 func (noEnterExit) Exit() {}
 
-// watched has the transports whose status a watcher takes. A transport is in it until
-// its status was taken, as far as this package knows: until then the id belongs to its
+// watched has the transports whose status a watcher collects. A transport is in it until
+// this package knows that the status was collected: until then the id belongs to its
 // process, and signals may be sent. os.Process does the same for programs that use its
 // Wait. A watcher of another package that waits for the id leaves a short gap until it
 // calls the callback.
@@ -201,7 +201,7 @@ var watched struct {
 	m map[int]*watchedExit
 }
 
-// statusTaken records that the status of pid was taken.
+// statusTaken records that the status of pid was collected.
 func statusTaken(pid int) {
 	watched.Lock()
 	defer watched.Unlock()
@@ -266,7 +266,7 @@ func startWatched(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool
 	return true, nil
 }
 
-// signal sends a signal to the process unless its status was taken.
+// signal sends a signal to the process unless its status was collected.
 func (x *watchedExit) signal(sig os.Signal) error {
 	watched.Lock()
 	defer watched.Unlock()

@@ -1,11 +1,11 @@
 package aio
 
 // The watchers that use SIGCHLD. They wait for the id of a child, or of any child. As
-// soon as a status was taken the id is free, and may belong to another child. So the
-// status and the handler are taken in one step, under the watcher's mutex: a new
-// handler belongs to the child that has the id at that moment.
+// soon as a status has been collected, the id is free and may belong to another child. So
+// the status is collected and the handler removed in one step, under the watcher's mutex:
+// a new handler belongs to the child that has the id at that moment.
 //
-// One signal may stand for many children. Each signal causes a scan that begins after
+// One signal may report many children. Each signal causes a scan that begins after
 // it arrived.
 
 import (

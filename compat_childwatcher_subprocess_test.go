@@ -196,7 +196,7 @@ func (w *childTeller) AddChildHandler(_ context.Context, _ int, callback func(pi
 	return nil
 }
 
-// SUBP-036: once a watcher has reported that the status was taken, the process id may
+// SUBP-036: once a watcher has reported that the status was collected, the process id may
 // be reused, so no signal is sent to it.
 func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {

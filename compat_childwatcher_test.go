@@ -103,8 +103,8 @@ func childAdd(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher, pid
 	}
 }
 
-// childGone waits until the status of a child has been taken, and takes it if no other
-// code else does.
+// childGone waits until the status of a child has been collected, and collects it if no
+// other code does.
 func childGone(t *testing.T, ctx context.Context, pid int) {
 	t.Helper()
 	eventually(t, ctx, "the child has exited", func() bool {
@@ -317,7 +317,7 @@ func TestChildWatchersRemove(t *testing.T) {
 	})
 }
 
-// LOOP-353: the status was taken elsewhere, or the pid is not a child.
+// LOOP-353: other code has collected the status, or the pid is not a child.
 func TestChildWatchersUnknown(t *testing.T) {
 	childEach(t, func(t *testing.T, ctx context.Context, w aio.AbstractChildWatcher) error {
 		warnings := childWarnings(t)

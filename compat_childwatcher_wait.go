@@ -21,7 +21,7 @@ import (
 // The loop of the ctx of AddChildHandler calls the callback; the caller must hold its
 // token. While a callback waits, a virtual clock advances as if a task waited in
 // [Receive]. If that loop is closed when the child exits, that is logged. The status is
-// taken even after RemoveChildHandler. The zero value is ready to use. It must not be
+// collected even after RemoveChildHandler. The zero value is ready to use. It must not be
 // copied.
 //
 // (asyncio: ThreadedChildWatcher)
@@ -49,8 +49,8 @@ func (w *ThreadedChildWatcher) AddChildHandler(ctx context.Context, pid int, cal
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// A child whose status was taken a moment ago had the same id, and its
-	// goroutine has not recorded that yet.
+	// An earlier child had the same id; its status was collected a moment ago, and
+	// its goroutine has not recorded that yet.
 	if c := w.waits[pid]; c != nil && c.Signal(syscall.Signal(0)) != os.ErrProcessDone {
 		if c.handler != nil {
 			c.handler.drop()

@@ -378,7 +378,7 @@ func TestConnectBadInput(t *testing.T) {
 		{"a limit with a protocol", connect(refused, options{Limit: 1}), cnUsage("for OpenConnection")},
 		{"a TLS timeout without TLS", connect(refused, options{HandshakeTimeout: 1}), cnUsage("with TLS only")},
 		{"a negative timeout", connect(refused, options{TLS: noServerName, ShutdownTimeout: -1}), cnUsage("must be positive")},
-		{"TLS to nobody", over(tcp, true, with(options{TLS: noServerName})), cnUsage("ServerName")},
+		{"TLS without a server name", over(tcp, true, with(options{TLS: noServerName})), cnUsage("ServerName")},
 		{"a refused port", connect(refused, options{}), func(err error) bool {
 			var op *net.OpError
 			return cnIs(syscall.ECONNREFUSED, "dial tcp", refused)(err) && errors.As(err, &op) && op.Addr.String() == refused

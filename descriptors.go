@@ -95,9 +95,9 @@ func (s *triedSocket) receive(ctx context.Context, try func() error) error {
 	return s.receiveWhen(ctx, try, func() {})
 }
 
-// receiveWhen is receive that calls ready when the poller has reported something. What
-// is reported belongs to the task that waits for it, although that reads one pass later:
-// until then the socket has nothing for another task.
+// receiveWhen is receive that calls ready when the poller has reported the socket. The
+// report belongs to the task that waits for it, although that task reads one pass later:
+// until then the socket has nothing for other tasks.
 func (s *triedSocket) receiveWhen(ctx context.Context, try func() error, ready func()) error {
 	for {
 		if s.loop.reported[s.watchable] == 0 {

@@ -103,7 +103,7 @@
 // with it. The call has no effect then. In a task a panic becomes the task's error, a
 // [*PanicError], and the program continues.
 //
-// No error is lost. An error that nobody retrieves, a callback that panics, and a task
+// No error is lost. An error that is never retrieved, a callback that panics, and a task
 // that is pending when its loop is closed are reported to the loop's exception handler,
 // which by default writes to log/slog. runtime.Goexit in a task ends the task and then
 // the goroutine that runs the loop, so t.FailNow works.

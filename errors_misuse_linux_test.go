@@ -4,8 +4,9 @@ package aio_test
 // value of each type, is called with good arguments but one, and that one is nil, zero or
 // negative in turn; then each method is called on the zero value of its type. A call with
 // an error result must return misuse, one without must panic with it, and nothing may
-// fail in the Go runtime. What is not misuse is listed with its reason in misuse.allowed.
-// The functions and types are those of api.txt, so a new one needs an entry here.
+// fail in the Go runtime. Calls that are not misuse are listed with the reason in
+// misuse.allowed. The functions and types are those of api.txt, so a new one needs an
+// entry here.
 
 import (
 	"context"

@@ -460,7 +460,7 @@ func ExampleLimitOverrunError() {
 	// Output: a long record; <nil>
 }
 
-// A custom exception handler gets the errors of tasks that nobody awaits.
+// A custom exception handler gets the errors of tasks that are never awaited.
 func ExampleExceptionContext() {
 	loop := aio.NewEventLoop(nil)
 	loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {

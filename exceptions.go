@@ -179,7 +179,7 @@ func (errorCheck) run(f *future) {
 }
 
 // String names the entry.
-func (errorCheck) String() string { return "check for an error that nobody retrieves" }
+func (errorCheck) String() string { return "check for an error that is never retrieved" }
 
 // watchError makes sure that the error of f is reported once f is collected.
 func (f *future) watchError() {

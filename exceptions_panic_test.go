@@ -15,8 +15,8 @@ import (
 )
 
 // A panic of any function that the user passes to this package ends neither the program
-// nor the loop, and somebody learns of it exactly once: the caller, by the panic or an
-// error, or else the exception handler.
+// nor the loop, and is reported exactly once: to the caller, as a panic or an error, or
+// else to the exception handler.
 
 // brittle is a protocol that panics in one of its methods, by name.
 type brittle struct{ where string }
@@ -202,9 +202,9 @@ func TestPanicOfEachCallback(t *testing.T) {
 			_, _, err = aio.ConnectWritePipe(ctx, factory, w)
 			return err
 		},
-		"a task factory, CreateTask": factoryOf(func(ctx context.Context, _ *aio.Loop) error { spawn(ctx, nobody); return nil }),
+		"a task factory, CreateTask": factoryOf(func(ctx context.Context, _ *aio.Loop) error { spawn(ctx, emptyBody); return nil }),
 		"a task factory, TaskGroup.Go": factoryOf(func(ctx context.Context, _ *aio.Loop) error {
-			return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error { tg.Go(nobody); return nil })
+			return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error { tg.Go(emptyBody); return nil })
 		}),
 		"a task factory, Gather": factoryOf(func(ctx context.Context, _ *aio.Loop) error {
 			return second(aio.Gather(ctx, returns(1)).Await(ctx))

@@ -12,7 +12,7 @@ import (
 	"github.com/goaio/aio/aiokit"
 )
 
-// Errors that nobody retrieves, in each place where one can be left, and the number of
+// Errors that are never retrieved, in each place where one can be left, and the number of
 // reports, as in CPython 3.14 except where a case says otherwise.
 func TestUnretrievedErrorsInEachPlace(t *testing.T) {
 	boom := aio.Coro[int](func(context.Context) (int, error) { return 0, errBoom })

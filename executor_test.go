@@ -484,7 +484,7 @@ func TestVirtualClockAdvancesAfterAJob(t *testing.T) {
 	}
 }
 
-// The clock waits for a job although nobody waits for its result any more, and calls by
+// The clock waits for a job even if no task waits for its result any more, and calls by
 // the job arrive at the time of the job.
 func TestVirtualClockWaitsForAbandonedJobs(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {

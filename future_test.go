@@ -637,9 +637,9 @@ func TestFutureErrorIsReportedUnlessRetrieved(t *testing.T) {
 		{"Await", func(ctx context.Context) { _, _ = ended(ctx, "boom").Await(ctx) }, ""},
 		{"Await of a task", func(ctx context.Context) { _, _ = aio.CreateTask(ctx, fails).Await(ctx) }, ""},
 		{"Gather", func(ctx context.Context) { _, _ = aio.Gather[int](ctx, fails, fails).Await(ctx) }, ""},
-		{"Gather that nobody awaits", func(ctx context.Context) { aio.Gather[int](ctx, fails) }, "future: "},
+		{"Gather that is not awaited", func(ctx context.Context) { aio.Gather[int](ctx, fails) }, "future: "},
 		{"Shield", func(ctx context.Context) { _, _ = aio.Shield[int](ctx, fails).Await(ctx) }, ""},
-		{"Shield that nobody awaits", func(ctx context.Context) { aio.Shield[int](ctx, fails) }, "future: "},
+		{"Shield that is not awaited", func(ctx context.Context) { aio.Shield[int](ctx, fails) }, "future: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reports := neverRetrieved(t, tt.body)

@@ -107,8 +107,8 @@ func (c *outsideCall) wait(l *Loop, self refusable) {
 	}
 }
 
-// take takes the call for the loop, which may have it already, and reports whether it
-// has to go on: it has not if the call was refused.
+// take takes the call for the loop, which may have it already, and reports whether the
+// call must continue: not if it was refused.
 func (c *outsideCall) take() bool {
 	return c.done == nil || c.state.CompareAndSwap(callFree, callTaken) || c.state.Load() == callTaken
 }
@@ -260,7 +260,7 @@ func blockedPlace() (place, stack string) {
 		_, trace, _ := strings.Cut(record, "\n")
 		place, stacks = at, append(stacks, trace)
 	}
-	slices.Sort(stacks) // the runtime lists them in no order
+	slices.Sort(stacks) // the runtime lists them in no particular order
 	return place, strings.Join(stacks, "\n\n")
 }
 

@@ -1,7 +1,7 @@
 package aio_test
 
-// The I/O programs in a simulated network. What the simulated network cannot serve is
-// listed, and refused with an error that says so.
+// The I/O programs in a simulated network. Operations that the simulated network does not
+// support are listed, and fail with an error that says so.
 
 import (
 	"context"

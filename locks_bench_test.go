@@ -113,7 +113,7 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 		var v aio.Lock
 		_ = v.Acquire(ctx)
 		return crowd{
-			func(ctx context.Context) error { return v.With(ctx, nobody) },
+			func(ctx context.Context) error { return v.With(ctx, emptyBody) },
 			once(v.Release),
 		}
 	})
@@ -222,7 +222,7 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 	add("CapacityLimiter", ", one by one", func() crowd {
 		l := aiokit.NewCapacityLimiter(0)
 		return crowd{
-			func(ctx context.Context) error { return l.With(ctx, nobody) },
+			func(ctx context.Context) error { return l.With(ctx, emptyBody) },
 			once(func() { l.SetTotal(1) }),
 		}
 	})

@@ -128,7 +128,7 @@ var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) e
 	},
 	"CapacityLimiter": func() (occupy, wait, use func(ctx context.Context) error) {
 		l := aiokit.NewCapacityLimiter(1)
-		return l.Acquire, l.Acquire, func(ctx context.Context) error { return l.With(ctx, nobody) }
+		return l.Acquire, l.Acquire, func(ctx context.Context) error { return l.With(ctx, emptyBody) }
 	},
 	"CapacityLimiter.AcquireFor": func() (occupy, wait, use func(ctx context.Context) error) {
 		l := aiokit.NewCapacityLimiter(1)
@@ -206,7 +206,7 @@ var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) e
 	"MemoryChannel.Receive": func() (occupy, wait, use func(ctx context.Context) error) {
 		s, r := aiokit.NewMemoryChannel[int](0)
 		get := func(ctx context.Context) error { return second(r.Receive(ctx)) }
-		return nobody, get, func(ctx context.Context) error {
+		return emptyBody, get, func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				tg.Go(get)
 				return s.Send(ctx, 1)
@@ -216,7 +216,7 @@ var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) e
 	"MemoryChannel.Send": func() (occupy, wait, use func(ctx context.Context) error) {
 		s, r := aiokit.NewMemoryChannel[int](0)
 		put := func(ctx context.Context) error { return s.Send(ctx, 1) }
-		return nobody, put, func(ctx context.Context) error {
+		return emptyBody, put, func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				tg.Go(func(ctx context.Context) error { return s.Send(ctx, 2) })
 				v, err := r.Receive(ctx)
@@ -230,7 +230,7 @@ var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) e
 	"MemoryChannel.Close": func() (occupy, wait, use func(ctx context.Context) error) {
 		s, r := aiokit.NewMemoryChannel[int](0)
 		wait = func(ctx context.Context) error { return second(r.Receive(ctx)) }
-		return nobody, wait, func(ctx context.Context) error {
+		return emptyBody, wait, func(ctx context.Context) error {
 			other := s.Clone()
 			other.Close()
 			_, err := r.ReceiveNowait()

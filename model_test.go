@@ -298,7 +298,7 @@ func conditionSubject(m *machine, _ int) subject {
 		case err != nil:
 			notified(1) // passes a possible notification on
 		case p.granted == 0:
-			m.Fatal("Wait returned, but nobody had notified it")
+			m.Fatal("Wait returned, but it was not notified")
 		default:
 			for _, q := range waiting.live() {
 				m.check(q.granted == 0 || q.granted > p.granted, "a task continued before one that was notified earlier")

@@ -198,8 +198,8 @@ func TestSockRecvCancelledWhenReady(t *testing.T) {
 	})
 }
 
-// What the poller has reported belongs to the SockRecv that waits for it, although that
-// reads one pass later: another one in between finds nothing, as in asyncio.
+// A report of the poller belongs to the SockRecv that waits for it, although that call
+// reads one pass later: another call in between finds no data, as in asyncio.
 func TestSockRecvKeepsWhatWasReported(t *testing.T) {
 	sockRun(t, func(ctx context.Context, l *aio.Loop) error {
 		a, b := pollPair(t)

@@ -136,10 +136,10 @@ var _ linked[connCall] = (*connCall)(nil)
 //
 // If the task is cancelled while it waits, Read fails with a [*CancelledError] and
 // consumes no data. Write fails in the same way and returns how many bytes of p the
-// transport has. Each further Read, or Write, then fails with the same error, as after
-// a deadline, until SetDeadline, SetReadDeadline or SetWriteDeadline sets a new
-// deadline. For other tasks, and once the cancellation is over, as that of a [Timeout]
-// that has returned, the error matches [ErrCancelled], but is a failure of the task that
+// transport has. Each further Read, or Write, then fails with the same error, as after a
+// deadline, until SetDeadline, SetReadDeadline or SetWriteDeadline sets a new deadline.
+// In other tasks, and after the cancellation was handled, for example by a [Timeout] that
+// has returned, the error matches [ErrCancelled], but is a failure of the task that
 // returns it. A library may replace that error with its own. So after a call of a library
 // in a task, return context.Cause(ctx) if ctx is done; otherwise the cancellation is
 // lost.

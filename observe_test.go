@@ -382,8 +382,8 @@ func TestTimelineIsReadWhileItIsWritten(t *testing.T) {
 	}
 }
 
-// What a step took is the time from its beginning to its end: not that of a task that it
-// started eagerly, of a callback, or of a wait before it.
+// The duration of a step is the time from its beginning to its end. It does not include
+// the time of a task that it started eagerly, of a callback, or of a wait before it.
 func TestTimelineDurations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := aio.NewEventLoop(nil)

@@ -6,8 +6,9 @@ package aio
 // The loop writes plain records without a lock, and publishes each with one atomic store
 // of their number; readers see only those below that number. The records are in chunks.
 // When one is full, the loop takes the lock, and continues with the oldest chunk or,
-// while anybody reads, with a new one: so what a reader sees is never overwritten. Texts
-// are made when they are read: a record has the id of a task and the pointer to its name.
+// while there are readers, with a new one: records that a reader sees are never
+// overwritten. Texts are made when they are read: a record has the id of a task and the
+// pointer to its name.
 
 import (
 	"bufio"

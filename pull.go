@@ -82,7 +82,7 @@ func Pull[T any](ctx context.Context, seq func(ctx context.Context) iter.Seq2[T,
 	}
 	it := &Iterator[T]{seq: seq}
 	it.loop = l
-	it.co = coroutine{loop: l, g: goid.Nobody, eager: true, pull: &it.pull}
+	it.co = coroutine{loop: l, g: goid.None, eager: true, pull: &it.pull}
 	it.body = it.run
 	return it
 }

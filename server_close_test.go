@@ -252,8 +252,8 @@ func TestServerEndedInCallbacks(t *testing.T) {
 					c.on[event] = func(*ioLogger) { end(c.srv) }
 					c.serve(nil)
 					addr := c.srv.Addr().String()
-					// two clients, to test connections other than
-					// the one whose callback it is
+					// two clients: the end also concerns connections
+					// other than the one whose callback calls it
 					var ps []*ioLogger
 					for range 2 {
 						p := newIOLogger()

@@ -12,10 +12,10 @@ import (
 
 // SharedListeners returns n listeners on one address, for the servers of n loops: pass
 // one to each server as [ServerOptions] Listener. addr is "host:port"; with port 0 the
-// system chooses one port for all. Where the kernel distributes connections among
-// sockets (SO_REUSEPORT on Linux), it uses their addresses, so many clients are spread
-// about evenly. Elsewhere the listeners are duplicates of one, from which the loops
-// accept in turn.
+// system chooses one port for all. Where the kernel distributes connections among sockets
+// (SO_REUSEPORT on Linux), it does so by their addresses, so a large number of clients is
+// distributed about evenly. Elsewhere the listeners are duplicates of one, from which the
+// loops accept in turn.
 //
 // It never awaits, and any goroutine may call it. The error is a [*net.OpError] if the
 // system does not support it, and matches [ErrUsage] if n is less than 1; after an

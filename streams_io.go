@@ -43,8 +43,9 @@ func (k *keptError) again(l *Loop, remedy string) error {
 	return &lateError{remedy}
 }
 
-// lateError is the error of a call of an adapter after a cancellation that is over. It
-// matches ErrCancelled, but is not a CancelledError: a task that returns it has failed.
+// lateError is the error of a call of an adapter after a cancellation that was handled.
+// It matches ErrCancelled, but is not a CancelledError: a task that returns it has
+// failed.
 type lateError struct{ remedy string }
 
 func (e *lateError) Error() string        { return "aio: an earlier call was cancelled: " + e.remedy }
@@ -57,10 +58,10 @@ func (e *lateError) Is(target error) bool { return target == ErrCancelled }
 // small. WriteTo passes bytes on as they arrive until the end, without a buffer of its
 // own; bytes that the writer does not accept stay in the stream.
 //
-// Once a call has failed because the task was cancelled, or because ctx has ended,
-// every further one fails with the same error. After a cancellation that is over, as
-// that of a [Timeout] that has returned, the error still matches [ErrCancelled], but it
-// is a failure of the task that returns it. To continue reading, call Reader again.
+// Once a call has failed because the task was cancelled, or because ctx has ended, every
+// further one fails with the same error. After the cancellation was handled, for example
+// by a [Timeout] that has returned, the error still matches [ErrCancelled], but it is a
+// failure of the task that returns it. To continue reading, call Reader again.
 func (r *StreamReader) Reader(ctx context.Context) io.Reader { return &taskReader{ctx: ctx, r: r} }
 
 // taskReader is a StreamReader with a context.

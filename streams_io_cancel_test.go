@@ -125,9 +125,9 @@ func adapterPair(ctx context.Context, t *testing.T) (r *aio.StreamReader, w *aio
 	return r, w, more, err
 }
 
-// A cancellation that is over is not the error of later calls: a task that returned it
-// would end as cancelled, and its failure would not be reported.
-func TestAdapterAfterACancellationThatIsOver(t *testing.T) {
+// A cancellation that was handled is not the error of later calls: a task that returned
+// it would end as cancelled, and its failure would not be reported.
+func TestAdapterAfterHandledCancellation(t *testing.T) {
 	type conn struct {
 		ctx context.Context
 		r   *aio.StreamReader

@@ -71,7 +71,7 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 			n, err := r.Reader(ctx).Read(p)
 			return streamGot(p[:n], err)
 		}
-		same(s, "nobody waits: mine", mine(), false)
+		same(s, "no task waits: mine", mine(), false)
 		s.begin("A", read)
 		s.after(1, "")
 		same(s, "A waits: mine", mine(), true)

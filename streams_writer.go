@@ -165,11 +165,11 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	return w.gate.waitLost(e, call)
 }
 
-// StartTLS upgrades the connection to TLS. A writer that a server has made is the
-// server side of TLS, any other one the client side unless opts say otherwise; nil opts
-// are the defaults. It drains first. Bytes that the reader has received and nobody has
-// read are taken for the beginning of the peer's TLS: both sides must agree on when to
-// start, and no plaintext is read as if it were protected.
+// StartTLS upgrades the connection to TLS. A writer that a server has made is the server
+// side of TLS, any other one the client side unless opts say otherwise; nil opts are the
+// defaults. It drains first. Bytes that the reader has received and no task has read are
+// the beginning of the peer's TLS: both sides must agree on when to start, and no
+// plaintext is read as if it were protected.
 //
 // It awaits as the function [StartTLS] does, and has its errors and those of
 // [StreamWriter.Drain]. If it fails otherwise than with [ErrUsage], also by a

@@ -12,7 +12,7 @@ package aio
 // are closed, which a grandchild can delay without limit. Wait does not wait for
 // ConnectionLost.
 //
-// The exit of a process is noticed first, and its status is taken later, in the same
+// The exit of a process is noticed first, and its status is collected later, in the same
 // step in which the return code becomes known. In between it is a zombie, so its id is
 // not reused and a signal does no harm. On Linux the loop's poller notices the exit
 // through a descriptor of the process, and no thread has to wait. Elsewhere a goroutine

@@ -226,7 +226,7 @@ func TestSubprocessExec(t *testing.T) {
 		stdin.Close()
 		p.wantOver(t, ctx, 0)
 		if tr.IsClosing() {
-			t.Error("it is closing though nobody has closed it")
+			t.Error("it is closing although it was not closed")
 		}
 		p.wantEvents(t, "", "exited:0,true pipe0 pipe1 pipe2", "lost")
 		return nil
@@ -486,7 +486,7 @@ func TestSubprocessReapedByOthers(t *testing.T) {
 	})
 }
 
-// LOOP-352: waiting for the status fails for another reason than that it was taken.
+// LOOP-352: waiting for the status fails, but not because other code has collected it.
 func TestSubprocessWaitFails(t *testing.T) {
 	pipeOnPoller(t, func(t *testing.T, ctx context.Context) error {
 		_, p := procShell(t, ctx, "true", nil)

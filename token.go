@@ -62,7 +62,7 @@ const maxNest = 16
 // coroutine is owned by the token, except for g, which never changes once it runs.
 type coroutine struct {
 	loop   *Loop
-	g      uintptr // identity of the goroutine, nobody until it runs
+	g      uintptr // identity of the goroutine, goid.None until it runs
 	task   *task   // what it runs, nil when idle
 	next   func() (struct{}, bool)
 	stop   func()
@@ -84,7 +84,7 @@ type coroutine struct {
 // newCoroutine makes a coroutine and lets it run to the point where it waits for its
 // first task.
 func (l *Loop) newCoroutine() *coroutine {
-	co := &coroutine{loop: l, g: goid.Nobody}
+	co := &coroutine{loop: l, g: goid.None}
 	co.next, co.stop = iter.Pull(co.main)
 	return co
 }
@@ -271,7 +271,7 @@ func (l *Loop) switchTo(t *task) *coroutine {
 	if co == nil {
 		co = l.acquire(t)
 	}
-	// before the first switch g is nobody: main then sets it
+	// before the first switch g is goid.None: main then sets it
 	l.owner, l.current = co.g, t
 	co.runs = true
 	l.chainLen++

@@ -29,9 +29,9 @@ func (g *givenUp) pending(ctx context.Context) error {
 	return nil
 }
 
-// again returns the error of a later call, nil if there is none. Once the cancellation is
-// over it is not a *aio.CancelledError: a task that returned one would end as cancelled,
-// though it was not cancelled.
+// again returns the error of a later call, nil if there is none. If no cancellation of
+// the task is pending any more, it is not a *aio.CancelledError: a task that returned one
+// would end as cancelled, though it was not cancelled.
 func (g *givenUp) again(ctx context.Context) error {
 	if g.err == nil || !errors.Is(g.err, aio.ErrCancelled) {
 		return g.err
@@ -42,7 +42,7 @@ func (g *givenUp) again(ctx context.Context) error {
 	return &lateError{g.err.Error()}
 }
 
-// lateError is the error of a call after a cancellation that is over. It matches
+// lateError is the error of a call after a cancellation that was handled. It matches
 // aio.ErrCancelled.
 type lateError struct{ text string }
 

@@ -19,8 +19,8 @@ import (
 // patience is how long a test waits before it has failed.
 const patience = time.Minute
 
-// failsAfterwards checks the error of a read after a Timeout that has ended an earlier
-// one: it is not the cancellation, which is over, so a task that returns it has failed.
+// failsAfterwards checks the error of a read after a Timeout that ended an earlier read:
+// the Timeout has handled the cancellation, so a task that returns the error has failed.
 func failsAfterwards(t *testing.T, ctx context.Context, body io.Reader) {
 	t.Helper()
 	task := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {

@@ -75,7 +75,7 @@ type Server struct {
 	err         error     // why
 	// idle is set while no handler runs, if a task waits for that
 	idle  aio.Event
-	waits bool // somebody does
+	waits bool // a task waits for idle
 }
 
 // Serve listens on addr and serves HTTP with h. addr is "host:port"; port 0 chooses a

@@ -13,7 +13,7 @@ import (
 )
 
 // pipelineHand is one run of the program. Its tasks pass items through queues. A task
-// waits until its item was taken, so that the program does not read ahead.
+// waits until its item has been received, so that the program does not read ahead.
 type pipelineHand struct {
 	*pipeline
 	lines   *aio.Queue[itemHand]

@@ -40,7 +40,7 @@ type pipelineCase struct {
 	name     string
 	feeds    [][]line
 	settings []time.Duration // between two settings
-	leave    int             // after so many batches; 0 means never
+	leave    int             // after this number of batches; 0 means never
 	busy     time.Duration   // for each batch
 }
 

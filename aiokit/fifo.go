@@ -3,7 +3,7 @@ package aiokit
 // fifo is a queue of values. Taking one costs the same however many there are.
 type fifo[T any] struct {
 	values []T
-	taken  int // the first values, which were taken
+	taken  int // the first values, which were removed
 }
 
 func (q *fifo[T]) len() int { return len(q.values) - q.taken }

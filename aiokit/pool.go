@@ -127,7 +127,7 @@ func Keep(err error) error {
 }
 
 // renew forgets the connections that tasks of a closed loop had: they will not be
-// returned. The semaphore does so by itself.
+// returned. The semaphore does so on its own.
 func (p *Pool[T]) renew(ctx context.Context) {
 	if p.home.moved(ctx) {
 		p.inUse = 0

@@ -479,7 +479,7 @@ func TestMisuse(t *testing.T) {
 }
 
 // A snapshot of many tasks comes from the registry: the loop makes no step for it, and
-// goes on while it is written.
+// continues while it is written.
 func TestManyTasks(t *testing.T) {
 	p := newProgram(t, nil)
 	n := stage.Amount(5000, 20_000, 100_000)

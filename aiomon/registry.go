@@ -434,7 +434,8 @@ const (
 	// manyTasks is the number of tasks from which they are captured in several
 	// callbacks.
 	manyTasks = 200
-	// captureTime is how long such a callback captures tasks.
+	// captureTime is how long one callback captures tasks before it lets the loop
+	// continue.
 	captureTime = 2 * time.Millisecond
 )
 

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A loop that waits for the lock gets it from a goroutine that copies many tasks, after
-// at most so many of them, and however often it is wanted; the copy continues afterwards.
+// A goroutine that copies many tasks gives the lock to a loop that waits for it, after at
+// most kept tasks and each time; the copy continues afterwards.
 func TestRegistryLockGivesWay(t *testing.T) {
 	var l registryLock
 	i := 1 // the task that is copied; l guards it
@@ -30,7 +30,7 @@ func TestRegistryLockGivesWay(t *testing.T) {
 			t.Errorf("the loop has waited until task %d, want %d", at, round*kept)
 		}
 		if l.giveWay(i) {
-			t.Error("it gives way to nobody")
+			t.Error("it gives way although no loop waits")
 		}
 		if l.TryLock() {
 			t.Fatal("it has not locked again")

@@ -149,7 +149,7 @@ func (w *watched) pastTroubles() (all []Warning) {
 	}
 	if n := len(w.errors); n > 0 {
 		e := w.errors[n-1]
-		add("error", e.About+e.Text, e.Text, "%s that nobody looked at; the last one: %s", count(n, "error"), e.About)
+		add("error", e.About+e.Text, e.Text, "%s never retrieved; the last one: %s", count(n, "error"), e.About)
 	}
 	return all
 }

@@ -11,7 +11,7 @@ type Mode uint8
 
 const (
 	// Environment does not change the order of ready tasks. It varies how long
-	// passes take, so that timers fall due between other steps, how long jobs of
+	// passes take, so that timers expire between different steps, how long jobs of
 	// ToThread take, and the results of [Choose]. Each run is possible with
 	// asyncio, so a failure is a bug of the program.
 	Environment Mode = iota
@@ -84,14 +84,14 @@ type Exploration struct {
 // of choices found that makes the run fail, the order of the steps, and how to repeat
 // the run.
 //
-// A run fails for the reasons of Run, if it exceeds its limits, or if it makes other
-// steps when it is repeated; remaining tasks get a second of virtual time to end. main
-// must be deterministic and create all its state itself, so that each run starts in the
-// same state.
+// A run fails for the reasons of Run, if it exceeds its limits, or if repeating it leads
+// to different steps. After main has returned, the remaining tasks have one second of
+// virtual time to end. main must be deterministic and create all its state itself, so
+// that each run starts in the same state.
 //
 // The environment variable AIOTEST_REPLAY repeats a run; the failure shows its value.
-// AIOTEST_RUNS multiplies the number of runs, and AIOTEST_SEED is added to the seeds;
-// "random" means a random number.
+// AIOTEST_RUNS multiplies the number of runs. AIOTEST_SEED is a number that is added to
+// the seeds; "random" chooses one at random.
 func Explore(t TB, x Exploration, main func(ctx context.Context) error) Report {
 	needs(t, "Explore")
 	t.Helper()

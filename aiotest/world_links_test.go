@@ -208,8 +208,8 @@ func TestSecondCut(t *testing.T) {
 	}
 }
 
-// What is held back is not sent again by a connection that has timed out, nor by a host
-// that has crashed since.
+// Data that is held back is not sent again by a connection that has timed out, nor by a
+// host that has crashed.
 func TestHeldBack(t *testing.T) {
 	for name, harm := range map[string]func(ctx context.Context, client *aiotest.Host) error{
 		"timed out": func(ctx context.Context, _ *aiotest.Host) error { return aio.Sleep(ctx, untilAnswered+time.Second) },
@@ -261,8 +261,8 @@ func TestHeldBack(t *testing.T) {
 	}
 }
 
-// A datagram that arrives while its host is down is lost, and nobody is told, also when
-// the host is up again.
+// A datagram that arrives while its host is down is lost without an error, also when the
+// host is up again.
 func TestDatagramToCrashed(t *testing.T) {
 	linked(t, func(ctx context.Context, w *aiotest.World, srv *aiotest.Host) error {
 		e, c, err := aio.CreateDatagramEndpoint(ctx, newCatcher, &aio.DatagramOptions{RemoteAddr: "srv:9"})

@@ -889,7 +889,8 @@ func variantCache(mended bool) func(ctx context.Context, c *aiotest.Failing) err
 }
 
 // variantUndo aborts a connection when no answer comes in time, and assumes that the
-// request did not arrive. The mended requests have a number.
+// request did not arrive. In the mended version a repeated request has the same id, so
+// the payment is made once.
 func variantUndo(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		paid := map[string]bool{}

@@ -292,7 +292,7 @@ function drawHealth(loops) {
         l.slow.length ? el("table", {}, el("tr", {}, el("th", {}, "when"), el("th", {}, "what"), el("th", { class: "num" }, "took"), el("th", {}, "where it was")),
           ...l.slow.slice(-20).reverse().map((s) => el("tr", {}, el("td", {}, new Date(s.at).toLocaleTimeString()), el("td", {}, s.what), el("td", { class: "num" }, duration(s.duration)), el("td", {}, s.stack ? el("pre", {}, s.stack) : ""))))
           : el("p", { class: "dim" }, "None.")),
-      el("div", { class: "card wide" }, el("h3", {}, "Errors that nobody looked at"),
+      el("div", { class: "card wide" }, el("h3", {}, "Errors that were never retrieved"),
         l.errors.length ? el("table", {}, ...l.errors.slice(-20).reverse().map((e) => el("tr", {}, el("td", {}, new Date(e.at).toLocaleTimeString()), el("td", {}, e.about), el("td", {}, e.text))))
           : el("p", { class: "dim" }, "None.")))];
   }));

@@ -107,7 +107,7 @@ func (b *bench) newest(key, old string) []string {
 	return lines
 }
 
-// goalsOf is the key of the rows about the goals of a load.
+// goalsOf returns the key in bench.lines of the rows with the goals of a load.
 func goalsOf(load string) string { return "`" + load + "`" }
 
 func (t table) head() string {

@@ -28,7 +28,7 @@ var spawns = map[string]struct {
 	"cat":  {aioCat, execCat},
 }
 
-// spawnResult is the result of a process that repeats such an operation.
+// spawnResult is the result of a process that repeats an operation of spawns.
 type spawnResult struct {
 	Runs         int
 	Seconds, CPU float64

@@ -34,7 +34,7 @@ var rules = []struct {
 	{"anext", "anext, aclose, asend and athrow of an asynchronous generator", (*checker).anext},
 	{"except", "an except clause over an await that would also meet cancellations in Go", (*checker).except},
 	{"set-result", "set_result or set_exception without a look at done()", (*checker).setResult},
-	{"dropped-task", "a task that nobody keeps", (*checker).droppedTask},
+	{"dropped-task", "a task without a reference", (*checker).droppedTask},
 	{"seconds", "a time in seconds that is not a plain integer", (*checker).seconds},
 	{"no-timeout", "a timeout that is None", (*checker).noTimeout},
 	{"callback", "tasks and callbacks made in a callback, which has no context", (*checker).callback},
@@ -427,7 +427,7 @@ func (c *checker) droppedTask(n *node) {
 		return
 	}
 	if call.is("Call") && c.makesTask(call) {
-		c.flag(call, "nobody keeps this task: asyncio may collect it before it ends, this package never does; its error reaches the exception handler. A TaskGroup would wait for it")
+		c.flag(call, "this task is not referenced: asyncio may garbage-collect it before it ends, this package never does; its error reaches the exception handler. A TaskGroup would wait for it")
 	}
 }
 

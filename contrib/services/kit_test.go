@@ -82,7 +82,8 @@ func overBoth(t *testing.T, test func(t *testing.T, over string)) {
 	}
 }
 
-// dialerOf returns a dialer of the loop if a test is over its connections, otherwise nil.
+// dialerOf returns a dialer of the loop for a test with the loop's connections, otherwise
+// nil.
 func dialerOf(l *aio.Loop, over string) *aio.Dialer {
 	if over != theLoops {
 		return nil

@@ -64,7 +64,7 @@ func (h *house) users() (all []*user) {
 	return all
 }
 
-// announce sends a line to everybody in a room except one user.
+// announce sends a line to all users in a room except one.
 func (h *house) announce(room string, but *user, format string, args ...any) {
 	for _, u := range h.rooms[room] {
 		if u != but {

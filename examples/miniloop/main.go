@@ -33,7 +33,7 @@ type Task struct {
 	done    Future                  // settled when the function has ended
 }
 
-// Future is a result that somebody will provide.
+// Future is a result that will be provided later.
 type Future struct {
 	settled bool
 	err     error

@@ -137,10 +137,10 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// Each network operation fails once in each way, with and without TLS. What the proxy
-// passes on is complete, or ends with an error: EOF after a part of the answer would look
-// like all of it. Afterwards the proxy has no connection and all its slots, and serves
-// the next client.
+// Each network operation fails once in each way, with and without TLS. The data that the
+// proxy passes on is complete, or ends with an error: an EOF after part of the answer
+// would look like a complete one. Afterwards the proxy has no connection and all its
+// slots, and serves the next client.
 func TestFailEverywhere(t *testing.T) {
 	pair, _, _ := certificate(t)
 	cert, err := x509.ParseCertificate(pair.Certificate[0])
@@ -151,7 +151,7 @@ func TestFailEverywhere(t *testing.T) {
 	trusted.AddCert(cert)
 	serverTLS, clientTLS := &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: trusted, ServerName: "localhost"}
 	// The network cannot distinguish EndOfFile from a peer that ends its answer, and
-	// TLS takes it for the end as asyncio does, so that kind is tried by itself.
+	// TLS takes it for the end as asyncio does, so that kind is tested separately.
 	kinds := map[string][]aiotest.NetworkFailure{
 		"errors":      {aiotest.ConnectionReset, aiotest.ConnectionTimedOut, aiotest.ShortOperation},
 		"end of file": {aiotest.EndOfFile},

@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// Nobody is an identity that no goroutine has. Zero is another one.
-const Nobody = 1
+// None is an identity that no goroutine has. Zero is another one.
+const None = 1
 
 // Check makes Holder look for the running goroutine even where that is expensive. It
 // has no effect on amd64 and arm64.

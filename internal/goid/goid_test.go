@@ -12,7 +12,7 @@ import (
 func TestCurrentTellsGoroutinesApart(t *testing.T) {
 	goid.Check.Store(true)
 	mine := goid.Current()
-	if mine == 0 || mine == goid.Nobody {
+	if mine == 0 || mine == goid.None {
 		t.Fatalf("Current() = %d, want a goroutine", mine)
 	}
 	if again := goid.Current(); again != mine {

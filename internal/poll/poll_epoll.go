@@ -2,9 +2,9 @@
 
 package poll
 
-// epoll. An event carries its descriptor and the key of the registration, so nothing has
-// to be looked up. Calls that do not wait are raw system calls: Go's scheduler need not
-// know of it, which saves a third of the call.
+// epoll. An event carries its descriptor and the key of the registration, so no lookup is
+// needed. Calls that do not wait are raw system calls, which bypass Go's scheduler: that
+// saves a third of their cost.
 
 import (
 	"time"

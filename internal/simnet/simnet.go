@@ -235,7 +235,8 @@ func (h *Host) Poll() {
 	h.spare = ready
 }
 
-// Settle processes the due events of the host, without notifying anybody.
+// Settle processes the due events of the host, without notifying the owners of its
+// sockets.
 func (h *Host) Settle() {
 	now := h.net.driver.Now()
 	for len(h.events) > 0 && h.events[0].when <= now {

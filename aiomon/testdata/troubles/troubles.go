@@ -35,7 +35,7 @@ var All = []Trouble{
 	{"a task is in an endless loop", "blocked", "task spinner blocks the loop", "troubles.spin", endless},
 	{"many steps leave a task no time", "starving", "task ", "", starving},
 	{"a task swallows its cancellation", "swallowed", "task deaf was cancelled and goes on", "", swallowed},
-	{"nobody looks at an error", "error", "that nobody looked at", "the disk is full", lost},
+	{"an error is never retrieved", "error", "never retrieved", "the disk is full", lost},
 	{"a queue is full", "full", "task putter waits to put for", "", full},
 	{"a queue only becomes longer", "grows", "the queue of troubles.growing.func1", "", growing},
 	{"a lock is held for long", "wait", "which task owner holds, for", "", heldLock},

@@ -548,8 +548,8 @@ func (c *code) sleepFix(call *ast.CallExpr, stack []ast.Node) []analysis.Suggest
 var MethodValue = analyzer("aiomethodvalue", `report method values that a task does not run as meant
 
 A method value of a method with a value receiver works on a copy that was made when the
-task was made, so what it writes is lost. And a task that only acquires a lock has it in
-nobody's name: the caller believes that it holds the lock.`, methodValue)
+task was made, so what it writes is lost. And a task that only acquires a lock holds it
+itself, although the caller believes that the caller holds it.`, methodValue)
 
 // starters are the functions that run their argument as a task.
 var starters = map[string]bool{

@@ -415,8 +415,8 @@ func (c *Client) sessionLost() error {
 			c.forgotten = append(c.forgotten, o.msg.message())
 		}
 	}
-	// The messages that the application has not seen yet remain, but there is
-	// nobody to acknowledge them to.
+	// The messages that the application has not seen yet remain, but the server no
+	// longer expects an acknowledgement.
 	clear(c.undone)
 	return err
 }

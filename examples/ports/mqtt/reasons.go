@@ -108,16 +108,17 @@ func (r ReasonCode) permanent() bool {
 	return false
 }
 
-// reason codes a reason code of a packet of that type.
+// reason encodes or decodes the reason code of a packet of that type.
 func (c *coder) reason(of packetType, v *ReasonCode) {
 	c.byte((*byte)(v))
 	c.check(reasons[*v].packets&(1<<of) != 0, MalformedPacket, "%v with reason code %#x", of, byte(*v))
 }
 
-// oldRefusals are the return codes of CONNACK of version 3.1.1, by their number.
+// oldRefusals are the return codes of a CONNACK of version 3.1.1, indexed by their
+// number.
 var oldRefusals = [...]ReasonCode{Success, UnsupportedVersion, ClientIDNotValid, ServerUnavailable, BadUserNameOrPassword, NotAuthorized}
 
-// oldRefusal codes such a return code.
+// oldRefusal encodes or decodes a return code of a CONNACK of version 3.1.1.
 func (c *coder) oldRefusal(v *ReasonCode) {
 	n := byte(len(oldRefusals))
 	for i, code := range oldRefusals {

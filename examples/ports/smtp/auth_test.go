@@ -79,7 +79,7 @@ func mechanism(m Mechanism) func(ctx context.Context, c *Client) error {
 	return func(ctx context.Context, c *Client) error { return c.Auth(ctx, m) }
 }
 
-// What the mechanisms send, with the examples of RFC 4616 and RFC 2195 among them.
+// The messages of the mechanisms, including the examples of RFC 4616 and RFC 2195.
 func TestMechanisms(t *testing.T) {
 	if got := string(Plain("tim", "tanstaaftanstaaf").Initial); got != "\x00tim\x00tanstaaftanstaaf" {
 		t.Errorf("PLAIN: %q", got)

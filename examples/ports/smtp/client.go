@@ -71,7 +71,7 @@ type Client struct {
 	opts   Options
 	host   string // for the certificate
 	secure bool
-	// What the server has said. extensions has upper-case names with their
+	// The server's greeting and extensions, with upper-case names and their
 	// parameters.
 	greeting   Reply
 	extensions map[string]string
@@ -215,7 +215,7 @@ func (c *Client) exchange(ctx context.Context, limit time.Duration, body func(ct
 	return err
 }
 
-// command sends a line as an exchange of its own.
+// command sends a line and waits for the reply, within one Timeout.
 func (c *Client) command(ctx context.Context, verb, line string, want ...int) (r Reply, err error) {
 	err = c.exchange(ctx, c.opts.Timeout, func(ctx context.Context) error {
 		if err := c.wire.write(ctx, []byte(line+"\r\n"), 1); err != nil {

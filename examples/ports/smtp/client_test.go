@@ -463,7 +463,7 @@ func TestClient(t *testing.T) {
 				return errors.Join(code(err, "RCPT", 421), is(c.Err(), ErrClosed))
 			},
 		},
-		"a reply that nobody asked for": {
+		"an unexpected reply": {
 			conversation: begun + "C: NOOP\nS: 250 OK\\r\\n250 and more\nH",
 			body: func(ctx context.Context, c *Client) error {
 				// both replies may be there when it returns

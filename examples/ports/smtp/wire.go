@@ -41,7 +41,7 @@ func (w *wire) DataReceived(p []byte) {
 			w.expected--
 			w.replies = append(w.replies, r)
 		case r.Positive():
-			w.fail(fmt.Errorf("%w: %q, which nobody has asked for", ErrProtocol, r))
+			w.fail(fmt.Errorf("%w: unexpected reply %q", ErrProtocol, r))
 		default: // such as 421, when the server shuts down
 			w.fail(&Error{Reply: r})
 		}

@@ -193,7 +193,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Output is not lost if somebody else removes or truncates the files, or if the file
+// Output is not lost if another program removes or truncates the files, or if the file
 // cannot be rotated.
 func TestRotationFails(t *testing.T) {
 	dir := t.TempDir()

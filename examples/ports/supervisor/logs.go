@@ -69,8 +69,7 @@ func (l *logFile) rotate() error {
 		}
 		return fmt.Sprintf("%s.%d", l.config.Path, i)
 	}
-	// Somebody else may have removed the file, and then the backups remain as they
-	// are.
+	// If another program has removed the file, the backups remain as they are.
 	switch _, err := os.Lstat(name(0)); {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
@@ -100,7 +99,7 @@ func (l *logFile) tail(n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat() // somebody else may have truncated it
+	info, err := f.Stat() // another program may have truncated it
 	if err != nil {
 		return nil, err
 	}

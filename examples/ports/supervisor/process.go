@@ -44,8 +44,8 @@ var next = map[State][]State{
 	Fatal:    {Starting},
 }
 
-// idle reports whether there is no process in that state, and none will be started unless
-// somebody asks for it.
+// idle reports whether there is no process in that state, and none will be started
+// without a request.
 func (s State) idle() bool { return s == Stopped || s == Exited || s == Fatal }
 
 // Child is a running process with its process group.
@@ -160,8 +160,8 @@ func (p *process) start(ctx context.Context) error {
 	return fmt.Errorf("%s: %s: %s", p.name, p.state, cmp.Or(p.detail, "not started"))
 }
 
-// stopped is the condition for the end of a stop: the process is stopped, or somebody
-// wants to have it started again.
+// stopped is the condition for the end of a stop: the process is stopped, or there was a
+// request to start it again.
 func (p *process) stopped() bool { return p.state.idle() || p.wanted }
 
 // expects reports whether the exit code is in exitcodes.
@@ -262,8 +262,8 @@ func (p *process) life(ctx context.Context) (err error) {
 	return nil
 }
 
-// until waits for the exit of the process, for somebody who wants to stop it, or for the
-// time.
+// until waits until the process exits, until there is a request to stop it, or for the
+// time d.
 func (p *process) until(ctx context.Context, exit aio.AnyFuture, d time.Duration) error {
 	start, left := p.loop.Time(), d
 	for p.wanted && !exit.Done() && left > 0 {

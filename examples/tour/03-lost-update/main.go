@@ -15,7 +15,7 @@ type account struct {
 	lock    aio.Lock
 }
 
-// audit stands for a call to another service.
+// audit represents a call to another service.
 func audit(ctx context.Context) error { return aio.Sleep(ctx, 0) }
 
 // broken writes a balance computed from a stale one.
