@@ -273,8 +273,9 @@ func errOf(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Deadline implements context.Context. It reports the deadline of the innermost
-// Timeout, on a loop that runs in real time. Reschedule changes it.
+// Deadline implements context.Context. It reports the earliest deadline of the enclosing
+// timeouts, cancel scopes and contexts, on a loop that runs in real time. Reschedule
+// changes it.
 func (s *scope) Deadline() (deadline time.Time, ok bool) {
 	if s.inner == nil {
 		return time.Time{}, false

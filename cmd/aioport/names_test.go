@@ -40,6 +40,6 @@ func TestNames(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want.String(), namesTable); diff != "" {
-		t.Errorf("names.tsv is not that of docs/porting.md (go test -run TestNames -update ./cmd/aioport): -page +file\n%s", diff)
+		t.Errorf("names.tsv is not that of docs/porting.md (go test ./cmd/aioport -run TestNames -update): -page +file\n%s", diff)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// finding is a place in a file: a name of asyncio, or a construct that needs thought.
+// finding is a place in a file: a name of asyncio, or a construct that needs attention.
 type finding struct {
 	File string `json:"file"`
 	Line int    `json:"line"`

@@ -78,7 +78,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// A file without a construct that needs thought gets none, but the names.
+// A file without a construct that needs attention gets none, but the names.
 func TestCleanFile(t *testing.T) {
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), []string{"testdata/clean.py"}, &out, &errOut); code != 0 || errOut.Len() > 0 {
