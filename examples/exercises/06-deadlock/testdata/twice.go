@@ -1,0 +1,29 @@
+// Fails: TestToItself, none is left that could wake them.
+
+package exercise
+
+import "context"
+
+func Transfer(ctx context.Context, from, to *Account, amount int, record func(ctx context.Context) error) error {
+	first, second := from, to
+	if first.Number > second.Number {
+		first, second = second, first
+	}
+	if err := first.Open(ctx); err != nil {
+		return err
+	}
+	defer first.Close()
+	if err := second.Open(ctx); err != nil {
+		return err
+	}
+	defer second.Close()
+	if from.Balance < amount {
+		return ErrFunds
+	}
+	if err := record(ctx); err != nil {
+		return err
+	}
+	from.Balance -= amount
+	to.Balance += amount
+	return nil
+}

@@ -1,0 +1,29 @@
+// Fails: TestGrace, "60 cancelled 5s".
+
+package exercise
+
+import (
+	"context"
+	"time"
+
+	"github.com/goaio/aio"
+)
+
+func Serve(ctx context.Context, requests *aio.Queue[int], stop *aio.Event, grace time.Duration, handle func(ctx context.Context, request int) error) error {
+	return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+		tg.Go(func(ctx context.Context) error {
+			for {
+				request, err := requests.Get(ctx)
+				if err != nil {
+					return err
+				}
+				tg.Go(func(ctx context.Context) error { return handle(ctx, request) })
+			}
+		})
+		if err := stop.Wait(ctx); err != nil {
+			return err
+		}
+		tg.Cancel()
+		return nil
+	})
+}
