@@ -18,7 +18,8 @@ func Copy(ctx context.Context, read func(ctx context.Context) (string, error), s
 			for {
 				line, err := read(ctx)
 				if errors.Is(err, io.EOF) {
-					return nil // TODO: how does the consumer learn of it?
+					// TODO: how does the consumer learn of it?
+					return nil
 				}
 				if err != nil {
 					return err

@@ -18,7 +18,8 @@ func Copy(ctx context.Context, read func(ctx context.Context) (string, error), s
 			for {
 				line, err := read(ctx)
 				if errors.Is(err, io.EOF) {
-					lines.Shutdown(false) // what is in the queue is still stored
+					// what is in the queue is still stored
+					lines.Shutdown(false)
 					return nil
 				}
 				if err != nil {

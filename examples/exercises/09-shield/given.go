@@ -17,8 +17,8 @@ type Ledger struct {
 // ErrAmount says that an amount is not positive.
 var ErrAmount = errors.New("the amount is not positive")
 
-// Book writes both sides. Between them it waits for the disk. If it is cancelled there, it
-// leaves the ledger with one side.
+// Book writes both sides. Between them it waits for the disk. If it is cancelled there,
+// it leaves the ledger with one side.
 func (l *Ledger) Book(ctx context.Context, amount int) error {
 	if amount <= 0 {
 		return ErrAmount

@@ -126,7 +126,8 @@ func TestCancelledEverywhere(t *testing.T) {
 		Read: "docs/simulation.md",
 	}.Cancel(t, func(ctx context.Context, c *aiotest.Cancelled) error {
 		p := newPool(2)
-		// first with an empty pool, then with one whose connections are all in use
+		// first with an empty pool, then with one whose connections are all in
+		// use
 		if err := c.Do(ctx, ask(p, "cancelled")); err != nil && !(c.Happened() && aio.IsCancellation(err)) {
 			return err
 		}
