@@ -227,10 +227,11 @@ func cancelReason(msg []any) *CancelledError {
 // IsCancellation reports whether a task that returns err ends as cancelled: err is a
 // [*CancelledError], wraps one, or joins errors that are all cancellations. A
 // cancellation joined with another error is a failure, and so is a [*GroupError].
-// errors.Is with [ErrCancelled] is true for these two as well: a caller that must not
+// [errors.Is] with [ErrCancelled] is true for these two as well: a caller that must not
 // take a failure for a cancellation, such as a helper that ends silently when it is
-// cancelled, asks IsCancellation. Neither says whose cancellation it is: awaiting a task
-// that was cancelled returns its cancellation, and [Task.Cancelling] tells them apart.
+// cancelled, asks IsCancellation. Neither says whose cancellation it is: awaiting a
+// task that was cancelled returns its cancellation, and [Task.Cancelling] tells them
+// apart.
 //
 // It does not await, and any goroutine may call it. In asyncio an except clause for
 // CancelledError asks this.

@@ -427,7 +427,7 @@ func (b *importedFuture[T]) run(f *future) {
 type Executor interface {
 	// Submit calls job in another goroutine, once, now or later. It does not block,
 	// and fails once the executor is shut down. Calling job twice, or after Submit
-	// has failed, is misuse: job panics with an error that matches ErrUsage.
+	// has failed, is misuse: job panics with an error that matches [ErrUsage].
 	Submit(job func()) error
 	// Shutdown makes later calls of Submit fail. If wait is set it returns when all
 	// jobs are done. It may be called more than once:

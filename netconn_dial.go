@@ -29,11 +29,12 @@ type Dialer struct {
 	// ForTasks is for a library that is called in tasks and that reads ahead in a
 	// goroutine of its own while it writes, as pgx.Conn does. It concerns the
 	// connections that a task dials. While a Write waits, such a connection reads
-	// ahead automatically, as much as arrives. A Read in a goroutine other than that
-	// of a task fails at once, because the library's caller, a task, might wait for
-	// it and block the loop. The error is a timeout and temporary, so that the
-	// library continues without that goroutine, and matches [ErrUsage] and
-	// [os.ErrDeadlineExceeded].
+	// ahead automatically, as much as arrives. A Read in a goroutine other than
+	// that of a task fails at once, because the library's caller, a task, might
+	// wait for it and block the loop.
+	//
+	// The error is a timeout and temporary, so that the library continues without
+	// that goroutine, and matches [ErrUsage] and [os.ErrDeadlineExceeded].
 	ForTasks bool
 	// Options are those of [CreateConnection] or [CreateUnixConnection]; nil means
 	// the defaults. Conn and Limit must not be set. The network argument of

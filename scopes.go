@@ -155,8 +155,10 @@ func failIf(timedOut bool, err error) error {
 //
 // A request that arrives while body runs is delivered by the first await that suspends
 // afterwards. Shielded returns the error of body; misuse is the same as for
-// [CancelScope.Run]. (trio, anyio: CancelScope with shield=True; unlike it, asyncio's
-// shield starts a task, see [Shield])
+// [CancelScope.Run].
+//
+// (trio, anyio: CancelScope with shield=True; unlike it, asyncio's shield starts a
+// task, see [Shield])
 func Shielded(ctx context.Context, body func(ctx context.Context) error) error {
 	s := CancelScope{shielded: true}
 	return s.Run(ctx, body)

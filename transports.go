@@ -224,12 +224,13 @@ func (t *TransportSocket) File() (*os.File, error) {
 	return t.s.File()
 }
 
-// SetLinger sets what Close and Abort do with data of a TCP connection that the peer has
-// not acknowledged, as [net.TCPConn.SetLinger] does. With 0 they discard it and reset
-// the connection, so the peer gets an error in place of EOF; a negative number means the
-// system's default. The error is
-// [net.ErrClosed] once the transport is closed, that of the system, or one that matches
-// [errors.ErrUnsupported] if the connection has no such setting.
+// SetLinger sets what Close and Abort do with data of a TCP connection that the peer
+// has not acknowledged, as [net.TCPConn.SetLinger] does. With 0 they discard it and
+// reset the connection, so the peer gets an error in place of EOF; a negative number
+// means the system's default.
+//
+// The error is [net.ErrClosed] once the transport is closed, that of the system, or one
+// that matches [errors.ErrUnsupported] if the connection has no such setting.
 //
 // (Python: setsockopt with SO_LINGER)
 func (t *TransportSocket) SetLinger(sec int) error {

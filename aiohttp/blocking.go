@@ -12,9 +12,10 @@ import (
 // tasks.
 //
 // It suspends the calling task until h returns. h gets the writer of the server and the
-// request as the task has it, with the body of the server unless that was replaced. If
-// the task is cancelled, the context of h is cancelled, and the task still waits for h.
-// A panic of h continues in the task; [runtime.Goexit] breaks the connection.
+// request as the task has it, with the body of the server unless that was replaced.
+//
+// If the task is cancelled, the context of h is cancelled, and the task still waits for
+// h. A panic of h continues in the task; [runtime.Goexit] breaks the connection.
 //
 // The handler must be called in a task of a request that [Handler] or [Serve] serves,
 // with the task's w or a wrapper of it that has Unwrap, before anything was written.

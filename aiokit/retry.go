@@ -111,7 +111,7 @@ type Backoff struct {
 	pause    time.Duration
 }
 
-// NewBackoff returns a Backoff with the pauses of opts, for the loop of ctx. The time
+// NewBackoff returns a [Backoff] with the pauses of opts, for the loop of ctx. The time
 // of Timeout starts now. It never awaits. The errors are misuse.
 func NewBackoff(ctx context.Context, opts *RetryOptions) (*Backoff, error) {
 	return newBackoff(ctx, opts)
