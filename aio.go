@@ -51,7 +51,7 @@ func Run(main func(ctx context.Context) error) error {
 // need. The zero value is ready to use. Call Close at the end. Only one goroutine at a
 // time may use a Runner. (asyncio: Runner)
 type Runner struct {
-	// Options configure the loop; nil stands for the defaults.
+	// Options configure the loop; nil means the defaults.
 	Options *LoopOptions
 	// LoopFactory, if not nil, makes the loop instead of NewEventLoop(Options).
 	LoopFactory func() *Loop

@@ -57,7 +57,7 @@ type CallGraphOptions struct {
 }
 
 // CaptureCallGraph returns the futures and tasks that wait for f, those that wait for
-// them, and so on, each task with its call stack. A nil f stands for the running task;
+// them, and so on, each task with its call stack. A nil f means the running task;
 // the result is nil if there is none, as in a callback. nil options capture everything.
 // f may be a future or task of any loop that the caller may access, done or not.
 //

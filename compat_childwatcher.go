@@ -39,12 +39,12 @@ import (
 // For a process of os/exec use ToThread with the Wait of its Cmd.
 type AbstractChildWatcher interface {
 	// AddChildHandler calls callback once, with the id and the return code of the
-	// child pid, when it has exited. The code is minus the number of the signal
-	// that killed the child, and 255 if other code has waited for the child, which
-	// is logged. A callback that pid already has is replaced. callback must be safe
-	// to call from any goroutine; the watchers of the package call it as a callback
-	// of a loop, and each documents which one. ctx stands for the caller's loop,
-	// where asyncio uses the running loop.
+	// child pid, when it has exited. The code is minus the number of the signal that
+	// killed the child, and 255 if other code has waited for the child, which is
+	// logged. A callback that pid already has is replaced. callback must be safe to
+	// call from any goroutine; the watchers of the package call it as a callback of a
+	// loop, and each documents which one. ctx identifies the caller's loop, where
+	// asyncio uses the running loop.
 	//
 	// With the watchers of the package the error matches [ErrUsage] if pid is not
 	// positive or callback is nil. (asyncio: add_child_handler; use a closure for
@@ -70,7 +70,7 @@ type AbstractChildWatcher interface {
 	Exit()
 }
 
-// builtinWatcher stands for the package's own way to notice exits.
+// builtinWatcher represents the package's own way to notice exits.
 var builtinWatcher AbstractChildWatcher = &ThreadedChildWatcher{}
 
 // GetChildWatcher returns the watcher of the policy: the one that was set, or a

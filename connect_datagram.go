@@ -83,8 +83,8 @@ func (o *DatagramOptions) socket() netio.DatagramOptions {
 // name the first of each family is tried, local and remote together, until one can be
 // used.
 //
-// If none can be used, the error is that of the first, a [*net.OpError]. A name that
-// does not resolve gives a [*net.DNSError]. Options that contradict each other, an
+// If none can be used, the error is that of the first address, a [*net.OpError]. A name
+// that does not resolve gives a [*net.DNSError]. Options that contradict each other, an
 // address of another form, a local and a remote address without a common family, and a
 // value of factory that is not a [Protocol] give an error that matches [ErrUsage].
 // ReusePort on a system without it gives one that matches [errors.ErrUnsupported].

@@ -235,9 +235,9 @@ func (s *scope) std() *scopeExt {
 	return e
 }
 
-// look ends s if it is inside of a user's context that has ended; e may not have ended
-// yet.
-func (s *scope) look(e *scopeExt) {
+// endWithParent ends s if it is inside of a user's context that has ended; e may not have
+// ended yet.
+func (s *scope) endWithParent(e *scopeExt) {
 	if s.endCtx() != nil && e.ended.Load() == nil && s.parent.Err() != nil {
 		e.endWith(s.parent)
 	}
@@ -246,7 +246,7 @@ func (s *scope) look(e *scopeExt) {
 // Done implements context.Context.
 func (s *scope) Done() <-chan struct{} {
 	e := s.std()
-	s.look(e)
+	s.endWithParent(e)
 	return e.ctx.Done()
 }
 
@@ -260,7 +260,7 @@ func (s *scope) Err() error {
 		}
 		return s.parent.Err()
 	}
-	s.look(e)
+	s.endWithParent(e)
 	return e.ctx.Err()
 }
 

@@ -163,3 +163,28 @@ func TestChooserHasLinks(t *testing.T) {
 		t.Errorf("the chooser has %d entries", entries)
 	}
 }
+
+// The comments of these functions tell their cost, which decides whether to use them.
+func TestCostLines(t *testing.T) {
+	cost := map[string]bool{"Gather": false, "WithTaskGroup": false, "ToThread": false, "Receive": false}
+	for _, path := range []string{"gather.go", "taskgroup.go", "executor.go", "channels.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			d, ok := d.(*ast.FuncDecl)
+			if !ok || d.Recv != nil {
+				continue
+			}
+			if _, wanted := cost[d.Name.Name]; wanted {
+				cost[d.Name.Name] = strings.Contains(d.Doc.Text(), "\nCost: ")
+			}
+		}
+	}
+	for name, told := range cost {
+		if !told {
+			t.Errorf("the comment of %s has no line that begins with Cost:", name)
+		}
+	}
+}

@@ -742,10 +742,9 @@ func (c *CompletedIterator[F]) All(ctx context.Context) iter.Seq2[F, error] {
 	}
 }
 
-// Next iterates over coroutines, one for each future that was not requested yet: each
-// one returns the next future that is done, whichever that is, or [ErrTimeout]. They
-// may be awaited later, in any order, or by other tasks. (asyncio: for over
-// as_completed)
+// Next iterates over coroutines, one for each future that was not requested yet: each one
+// returns the next future that is done, or [ErrTimeout]. They may be awaited later, in
+// any order, or by other tasks. (asyncio: for over as_completed)
 func (c *CompletedIterator[F]) Next() iter.Seq[Coro[F]] {
 	return func(yield func(Coro[F]) bool) {
 		for c.more() {

@@ -289,7 +289,8 @@ func TestIOConformanceSimulated(t *testing.T) {
 	}
 }
 
-// What belongs to the system is refused in a simulated network, and the error says so.
+// Calls that need objects of the system fail in a simulated network, with an error that
+// says so.
 func TestSimulatedNetworkRefuses(t *testing.T) {
 	real, other, err := os.Pipe()
 	if err != nil {

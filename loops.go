@@ -29,7 +29,7 @@ import (
 type LoopGroup struct {
 	// N is the number of loops; zero means [runtime.GOMAXPROCS].
 	N int
-	// Options configure each loop; nil stands for the defaults.
+	// Options configure each loop; nil means the defaults.
 	Options *LoopOptions
 	// Signals cancel the main of every loop, as [Runner].Signals does.
 	Signals []os.Signal

@@ -173,7 +173,7 @@ func (s *simSocket) sendcopy(ctx context.Context, f *fileSend) error {
 }
 
 // ownSocket is a connection or listener that the loop has made, see NewConn and Listen.
-// Its methods await by themselves.
+// Its methods await.
 type ownSocket struct {
 	call string
 	conn net.Conn

@@ -257,9 +257,9 @@ type meter struct {
 	task      atomic.Pointer[task]
 }
 
-// moves counts everything that the loop begins: it does not change while the loop waits,
-// and while a step or a callback runs.
-func (m *meter) moves() uint64 {
+// progress counts everything that the loop begins: it does not change while the loop
+// waits, and while a step or a callback runs.
+func (m *meter) progress() uint64 {
 	return m.passes.Load() + m.steps.Load() + m.callbacks.Load() + m.waits.Load()
 }
 

@@ -132,7 +132,7 @@ func (tl *Timeline) step(t, waker *task, f *future, began, ended time.Duration) 
 // next returns the record to write next.
 func (tl *Timeline) next() *timelineRecord {
 	if tl.used == len(tl.chunk) {
-		tl.turn()
+		tl.nextChunk()
 	}
 	return &tl.chunk[tl.used]
 }
@@ -143,12 +143,13 @@ func (tl *Timeline) publish() {
 	tl.written.Store(tl.written.Load() + 1)
 }
 
-// turn continues with another chunk.
-func (tl *Timeline) turn() {
+// nextChunk continues with another chunk.
+func (tl *Timeline) nextChunk() {
 	tl.mu.Lock()
 	defer tl.mu.Unlock()
 	n := min(timelineChunk, tl.size)
-	full := (tl.size+n-1)/n + 1 // the oldest chunk has fewer and fewer that are kept
+	// the oldest chunk has fewer and fewer records that are kept
+	full := (tl.size+n-1)/n + 1
 	var c []timelineRecord
 	if len(tl.chunks) == full {
 		if tl.readers == 0 {

@@ -142,7 +142,7 @@ func (d *watchdog) run() {
 	defer close(d.ended)
 	tick := time.NewTicker(max(d.threshold/4, time.Millisecond))
 	defer tick.Stop()
-	moves, since, reported := d.meter.moves(), time.Now(), false
+	progress, since, reported := d.meter.progress(), time.Now(), false
 	for {
 		select {
 		case <-d.quit:
@@ -152,9 +152,9 @@ func (d *watchdog) run() {
 		if d.loop.closed.Load() {
 			return
 		}
-		now := d.meter.moves()
-		if now != moves || d.meter.waiting.Load() != 0 || !d.loop.running.Load() || !d.meter.counting.Load() {
-			moves, since, reported = now, time.Now(), false
+		now := d.meter.progress()
+		if now != progress || d.meter.waiting.Load() != 0 || !d.loop.running.Load() || !d.meter.counting.Load() {
+			progress, since, reported = now, time.Now(), false
 			continue
 		}
 		lasted := time.Since(since)
@@ -163,7 +163,7 @@ func (d *watchdog) run() {
 		}
 		b := BlockedLoop{Loop: d.loop, For: lasted}
 		b.Task, b.Stack = blockedStack(d.loop, d.meter.task.Load())
-		if d.meter.moves() != moves {
+		if d.meter.progress() != progress {
 			continue // the step has just ended
 		}
 		reported = true

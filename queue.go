@@ -44,7 +44,7 @@ type Queue[T any] struct {
 	heap       []T               // used instead of items, if less is set
 	less       func(a, b T) bool // order of a priority queue
 	lifo       bool
-	shut       bool
+	isShutDown bool
 	max        int
 	unfinished int
 	getters    waitList
@@ -159,7 +159,7 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 		q.list(e.fut.loop)
 	}
 	for q.full() {
-		if q.shut {
+		if q.isShutDown {
 			return ErrQueueShutDown
 		}
 		if woken, err := e.waitIn(&q.putters, "Queue.Put"); err != nil {
@@ -183,7 +183,7 @@ func (q *Queue[T]) PutNowait(item T) error {
 
 func (q *Queue[T]) put(item T) error {
 	switch {
-	case q.shut:
+	case q.isShutDown:
 		return ErrQueueShutDown
 	case q.full():
 		return ErrQueueFull
@@ -216,7 +216,7 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 		q.list(e.fut.loop)
 	}
 	for q.size() == 0 {
-		if q.shut {
+		if q.isShutDown {
 			return zero, ErrQueueShutDown
 		}
 		if woken, err := e.waitIn(&q.getters, "Queue.Get"); err != nil {
@@ -242,7 +242,7 @@ func (q *Queue[T]) GetNowait() (T, error) {
 
 func (q *Queue[T]) get() (item T, err error) {
 	if q.size() == 0 {
-		if q.shut {
+		if q.isShutDown {
 			return item, ErrQueueShutDown
 		}
 		return item, ErrQueueEmpty
@@ -322,7 +322,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 // (asyncio: Queue.shutdown)
 func (q *Queue[T]) Shutdown(immediate bool) {
 	q.check("Queue.Shutdown")
-	q.shut = true
+	q.isShutDown = true
 	if immediate {
 		for q.size() > 0 {
 			q.take()

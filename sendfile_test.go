@@ -464,8 +464,8 @@ func TestSendfilePausesReading(t *testing.T) {
 	})
 }
 
-// A program may resume reading during a Sendfile. What arrives goes to its protocol, even
-// if that is not the transport's at the moment because the file is read.
+// A program may resume reading during a Sendfile. Data that arrives goes to its protocol,
+// even though the transport has another protocol while the file is read.
 func TestSendfileReadingResumed(t *testing.T) {
 	sendfileTransports(t, func(t *testing.T, ctx context.Context, tr aio.Transport, p *sendfileProtocol, form func(*os.File) io.ReadSeeker, peer net.Conn) error {
 		f, data := sendfileFile(t, sendfileMuch)

@@ -21,7 +21,7 @@ var (
 )
 
 // grouped checks that err is a *GroupError with exactly these errors, in this order. A
-// nil in want stands for any other *GroupError.
+// nil in want matches any other *GroupError.
 func grouped(t *testing.T, err error, want ...error) *aio.GroupError {
 	t.Helper()
 	g, ok := err.(*aio.GroupError)

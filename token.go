@@ -1,30 +1,30 @@
 package aio
 
 // The token. At any moment at most one goroutine may touch the state of a loop: the one
-// that the loop's owner field names. That is the goroutine that runs the loop, called
-// the base here, or that of a task.
+// that the loop's owner field names. This is the goroutine that runs the loop, called the
+// base here, or the goroutine of a task.
 //
 // A coroutine is a goroutine made by iter.Pull that runs one task after another. next
 // passes it the token and blocks until it calls yield, which passes the token back and
 // blocks until the following next. One round trip takes a third of the time that a
 // channel would.
 //
-// A task that has to wait does not go back to the base for the next step of the pass.
-// It looks at the ready queue itself, and if the next entry is a step of another task
-// it calls that one's next. So those that run form a nest: the base has called next of
-// a coroutine, which has called next of another one, and so on to the top, which holds
-// the token. When the next step is that of a coroutine within the nest, the ones above
-// yield, one after the other, until it is on top. Each next has its one yield, as if
-// all steps were made from the base, but two tasks that take turns need one switch for
-// a step, and a task that creates another and waits for it needs two, not four. A
-// coroutine whose task has ended continues with the next task that has not started, if
-// that is next in the queue: then there is no switch at all. In a nest that is deep
-// enough, a coroutine that parks yields to the one below, which continues looking.
+// A task that has to wait does not go back to the base for the next step of the pass. It
+// looks at the ready queue itself, and if the next entry is a step of another task it
+// calls that one's next. So the running coroutines form a nest: the base has called next
+// of a coroutine, which has called next of another one, and so on to the top, which holds
+// the token. When the next step belongs to a coroutine within the nest, those above it
+// yield, one after the other, until it is on top. Each next has its one yield, as if all
+// steps were made from the base, but two tasks that take turns need one switch for a
+// step, and a task that creates another and waits for it needs two, not four. A coroutine
+// whose task has ended continues with the next task that has not started, if that is next
+// in the queue: then there is no switch at all. In a nest that is deep enough, a
+// coroutine that parks yields to the one below, which continues looking.
 //
 // Callbacks run on the base only, and it is the base that waits when nothing is ready.
 //
-// What iter.Pull does not check is checked here: its yield, called by a goroutine that
-// is not the coroutine's, silently swaps the two. So every call that suspends or
+// This file checks what iter.Pull does not: if a goroutine other than the coroutine's
+// calls yield, the two goroutines are silently swapped. So every call that suspends or
 // touches loop state first compares the running goroutine with owner (enter and
 // Loop.check).
 //
@@ -187,13 +187,13 @@ func (co *coroutine) runTask() {
 }
 
 // park gives the token away until the task of co is resumed, and returns the error that
-// was thrown in. It is called by co, which has to have arranged for being woken.
+// was thrown in. It is called by co, which must have arranged to be woken.
 //
 // A switch loses the processor's memory of where its calls return to: each frame between
-// the two ends of a switch costs a mispredicted return, some 6 ns. That is why next and
-// yield are called right here, and what can be is done before or after them.
+// the two ends of a switch costs a mispredicted return, some 6 ns. So park calls next and
+// yield directly, and does other work before or after them.
 //
-// Who is on top, in each of its three parts:
+// The coroutine that is on top of the nest, in each of the three parts:
 //   - co is, and the next step is another task's. Either that one goes on top, or
 //     resumeTarget names the coroutine of the nest whose step it is (the base, if the
 //     next entry is none of a task), and all above that one yield.

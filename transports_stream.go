@@ -187,9 +187,10 @@ type restReader interface {
 	brought(n int)
 }
 
-// readRest continues a read of n bytes that has filled the memory of a restReader. What
-// its task sees of a pass is up to maxRead bytes, as in asyncio, in however many system
-// calls. It asks before each of them, because an error belongs to the next pass.
+// readRest continues a read of n bytes that has filled the memory of a restReader. In one
+// pass its task gets up to maxRead bytes, as in asyncio, read with any number of system
+// calls. It checks Pending before each of them, because an error belongs to the next
+// pass.
 func (t *streamTransport) readRest(to receiver, n int) {
 	p, wants := to.buffered.(restReader)
 	s, ok := t.stream.(netio.Repeater)

@@ -1,7 +1,7 @@
 package aiokit_test
 
-// The mail client of the cores: SMTP over streams, and a server for it. What both
-// versions of the client share is here: one connection, and the protocol on it.
+// The mail client of the cores: SMTP over streams, and a server for it. This file has the
+// part that both versions of the client share: one connection, and the protocol on it.
 
 import (
 	"bytes"

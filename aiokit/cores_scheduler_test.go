@@ -1,7 +1,8 @@
 package aiokit_test
 
 // The job scheduler of the cores: triggers, the table of jobs, and a program that uses a
-// scheduler for two minutes. What both versions of the scheduler share is here.
+// scheduler for two minutes. This file has the part that both versions of the scheduler
+// share.
 
 import (
 	"context"

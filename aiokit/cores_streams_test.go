@@ -2,7 +2,7 @@ package aiokit_test
 
 // The stream combinator program of the cores: quotes of several feeds that fail and hang
 // are looked up, collected in batches by time, and each batch is paired with the setting
-// of its time. What both versions of the program share is here.
+// of its time. This file has the part that both versions of the program share.
 
 import (
 	"context"

@@ -37,8 +37,8 @@ var ErrPoolClosed = errors.New("aiokit: the pool is closed")
 // [NewPool], and Close it when it is no longer needed.
 //
 // When its loop is closed, another loop may use it. The connections that were lent then
-// are forgotten; the idle ones are kept: if they belong to their loop, Check has to say
-// so.
+// are forgotten; the idle ones are kept: if they depend on that loop, Check must reject
+// them.
 type Pool[T any] struct {
 	home   home
 	opts   PoolOptions[T]

@@ -1,7 +1,8 @@
 package aiotest_test
 
-// What ends a connection whose packets, or the answers to them, are lost. Linux sends
-// data again for a quarter of an hour, and the first packet for two minutes.
+// The timeouts that end a connection whose packets, or the replies to them, are lost.
+// Linux sends data again for a quarter of an hour, and the first packet of a connection
+// for two minutes.
 
 import (
 	"context"

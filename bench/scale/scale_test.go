@@ -24,10 +24,10 @@ import (
 // sizes are the compared numbers of items.
 var sizes = []int{1_000, 1_000_000}
 
-// eachSize runs f for every size as the sub-benchmark who.
-func eachSize(b *testing.B, who string, f func(b *testing.B, n int)) {
+// eachSize runs f for every size, as a sub-benchmark of name.
+func eachSize(b *testing.B, name string, f func(b *testing.B, n int)) {
 	for _, n := range sizes {
-		b.Run(fmt.Sprintf("%s/n=%d", who, n), func(b *testing.B) { f(b, n) })
+		b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) { f(b, n) })
 	}
 }
 

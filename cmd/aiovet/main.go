@@ -1,5 +1,5 @@
-// Command aiovet finds mistakes with package aio that compile. Run it on packages, or let
-// go vet run it:
+// Command aiovet finds mistakes in the use of package aio that the compiler accepts. Run
+// it on packages, or let go vet run it:
 //
 //	aiovet ./...
 //	aiovet -fix ./...
@@ -10,7 +10,7 @@
 //	aioouterctx      the outer ctx in the body of a Timeout or TaskGroup
 //	aiogoctx         go statements whose function awaits
 //	aiodroppederror  awaits whose error is dropped, and with it a cancellation
-//	aiolockheld      a sync.Mutex that is held over an await
+//	aiolockheld      a sync.Mutex that is held during an await
 //	aioblocking      calls that block the loop
 //	aiomethodvalue   method values that a task does not run as meant
 //
@@ -18,11 +18,11 @@
 // reason may follow.
 //
 // The linter contextcheck accepts tg.Go, CreateTask and the other calls that start tasks:
-// the functions of package aio that take their ctx from elsewhere tell it so. What is
-// left are its true reports, and its false ones: a function of your own that starts a
-// task on a ctx that it has stored, a callback of a protocol that awaits on loop.Context,
-// a helper without a ctx that uses context.Background on purpose. Silence it for such a
-// function with //nolint:contextcheck in the comment of its declaration.
+// comments in package aio tell it which functions take their ctx from elsewhere on
+// purpose. Its report is false for a function of your own that starts a task with a
+// stored ctx, a callback of a protocol that awaits with loop.Context, or a helper without
+// a ctx that uses context.Background on purpose. Suppress it with a
+// comment //nolint:contextcheck in the comment of the declaration.
 package main
 
 import (

@@ -124,7 +124,7 @@ func TestRedisPubSub(t *testing.T) {
 		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
 			client := s.client(dialerOf(l, over))
 			// receive subscribes, publishes, and receives what it has
-			// published. If that is nothing, it waits for ever.
+			// published. If it publishes nothing, it waits for ever.
 			receive := func(ctx context.Context, channel string, publish ...string) error {
 				return inThread(ctx, func(ctx context.Context) (err error) {
 					sub := client.Subscribe(ctx, channel)

@@ -16,8 +16,8 @@ type Relay struct {
 }
 
 // Deliver implements [Deliverer]. If the other server accepts the message for only some
-// of the recipients, Deliver calls Refused and returns nil: SMTP has no way to say so
-// after the message, and to send it again would duplicate it.
+// of the recipients, Deliver calls Refused and returns nil: SMTP cannot report that after
+// the message, and sending it again would duplicate it.
 func (r *Relay) Deliver(ctx context.Context, _ *Session, e *Envelope) error {
 	refused, err := Send(ctx, r.Addr, Envelope{From: e.From, To: e.To, Data: e.Data}, r.Options)
 	var all *RefusedError

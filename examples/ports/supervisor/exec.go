@@ -29,7 +29,8 @@ type child struct {
 	closed bool
 }
 
-// guardScript ignores the signals that are sent to the group, says so, and waits for EOF.
+// guardScript ignores the signals that are sent to the group, prints a line when it is
+// ready, and waits for EOF.
 const guardScript = "trap '' TERM INT HUP QUIT USR1 USR2; echo; read line; kill -KILL 0"
 
 // Start implements Spawner. If it is cancelled, nothing is left.

@@ -23,8 +23,8 @@ import (
 
 const ms = time.Millisecond
 
-// simSpawner starts simulated processes. What they do is a choice of the run, or that of
-// act.
+// simSpawner starts simulated processes. Their behaviour is a choice of the run, or is
+// returned by act.
 type simSpawner struct {
 	act  func(ctx context.Context, p *Program) behaviour
 	live map[*simChild]bool
@@ -35,7 +35,7 @@ type simSpawner struct {
 // behaviour is what a simulated process does.
 type behaviour struct {
 	fails bool          // it cannot be started
-	lasts time.Duration // until it exits by itself; 0 means for ever
+	lasts time.Duration // until it exits on its own; 0 means never
 	code  int
 	deaf  bool          // ignores the stop signal
 	takes time.Duration // from the stop signal to the exit
