@@ -323,6 +323,9 @@ func init() {
 		return asleep
 	}
 	plug.Wake = func(loop any) { loop.(*Loop).wakeUp() }
+	plug.Labels = func() any { return goid.CurrentLabels() }
+	plug.SetLabels = func(labels any) { goid.SetLabels(labels.(goid.Labels)) }
+	plug.InBubble = goid.InBubble
 }
 
 // startedCoro starts a coroutine of plug.Start in a loop. Until the task begins,

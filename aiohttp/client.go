@@ -1,10 +1,13 @@
 package aiohttp
 
-// Each request has its own goroutine, which sends it and then reads the body ahead of
-// the task, by at most two pages. The goroutine wakes the task when the response has
-// arrived, and when the task waits for more of the body. The goroutine ends with the
-// body, or when the request is cancelled; then net/http knows whether it can reuse the
-// connection.
+// Each request has a goroutine of its own, which sends it and then reads the body ahead
+// of the task, by at most two pages. The goroutine wakes the task when the response has
+// arrived, and when the task waits for more of the body. It is done with the body, or
+// when the request is cancelled; then net/http knows whether it can reuse the
+// connection. After that it serves another request, or ends (client_workers.go).
+//
+// The context of the call is watched by the await while the task is in Do, and by
+// context.AfterFunc only if more of the body is to come after that.
 
 import (
 	"bytes"
@@ -18,7 +21,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -74,8 +76,9 @@ type Client struct {
 	// KiB.
 	MaxLine int
 
-	own   *http.Client
-	hosts map[string]*aio.Semaphore
+	own     *http.Client
+	hosts   map[string]*aio.Semaphore
+	workers *workers
 }
 
 // Retry is the policy of a [Client] for requests that failed, or whose status asks for
@@ -197,7 +200,12 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 }
 
 // CloseIdleConnections closes the connections that no request uses.
-func (c *Client) CloseIdleConnections() { c.client().CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() {
+	c.client().CloseIdleConnections()
+	if c.workers != nil {
+		c.workers.end()
+	}
+}
 
 // client returns the client of net/http.
 func (c *Client) client() *http.Client {
@@ -325,22 +333,27 @@ func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, sl
 	b := &responseBody{loop: loop, slot: slot, maxBody: cmp.Or(c.MaxBody, 64<<20), maxLine: cmp.Or(c.MaxLine, 64<<10)}
 	b.room.L = &b.mu
 	b.pieces = b.store[:0]
-	// The context of a scope of the task also ends with its cancellation; the await
-	// reports that.
 	rctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	b.cancel = cancel
-	b.release = context.AfterFunc(ctx, func() {
-		if cause := context.Cause(ctx); !errors.Is(cause, aio.ErrCancelled) {
-			b.end(fmt.Errorf("aiohttp: the context of the request has ended: %w", cause))
-		}
-	})
-	go b.run(c.client(), req.WithContext(rctx))
+	// An await does not end with the context of another task, nor with one that had
+	// ended before.
+	watched := aio.TaskOf(ctx) != aio.CurrentTask(ctx) || ctx.Err() != nil
+	if watched {
+		b.watch(ctx)
+	}
+	if c.workers == nil {
+		c.workers = newWorkers()
+	}
+	c.workers.start(job{b, c.client(), req.WithContext(rctx), plug.Labels()})
 	if err := b.ready.Wait(ctx); err != nil {
 		b.end(err)
 		return nil, err
 	}
 	if b.resp == nil {
 		return nil, &requestError{b.err}
+	}
+	if !watched {
+		b.watch(ctx)
 	}
 	b.out = Response{Response: b.resp, body: b}
 	b.out.Body = (*bodyReader)(b)
@@ -352,7 +365,6 @@ type responseBody struct {
 	loop    *aio.Loop
 	slot    *aio.Semaphore
 	cancel  context.CancelCauseFunc
-	release func() bool // of the context of the call
 	maxBody int64
 	maxLine int
 
@@ -365,8 +377,8 @@ type responseBody struct {
 	rest    []byte // the unread part of the current piece
 	// of the read that was cancelled
 	abandoned givenUp
-	closed    bool // by the task, or by a method that has read to the end
-	page      *[pageSize]byte
+	closed    bool            // by the task, or by a method that has read to the end
+	page      *[pageSize]byte // of the current piece, nil if that has none
 
 	mu      sync.Mutex
 	room    sync.Cond // signals the goroutine
@@ -374,23 +386,53 @@ type responseBody struct {
 	store   [maxPieces]piece // the array of pieces
 	err     error            // why it ended; pieces may be left
 	waiting bool             // the task waits for arrived
+	release func() bool      // ends watch; nil if there is nothing to end
 }
 
 // piece is the data of one read.
 type piece struct {
-	page *[pageSize]byte
-	n    int
+	page *[pageSize]byte // that has the data; nil if it is an array of the data's own
+	data []byte
 }
+
+// free returns the page of a piece.
+func (p piece) free() {
+	if p.page != nil {
+		pages.Put(p.page)
+	}
+}
+
+// maxSmall is the length of a body up to which it is read into an array of its own, which
+// Bytes then returns.
+const maxSmall = 4 << 10
 
 // maxPieces is the number of pieces that are read ahead.
 const maxPieces = 2
 
-// run is the goroutine of the request.
+// watch ends the request when ctx ends, unless the request has ended. The context of a
+// scope of the task also ends with its cancellation; the await reports that.
+func (b *responseBody) watch(ctx context.Context) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return
+	}
+	b.release = context.AfterFunc(ctx, func() {
+		switch err, cause := ctx.Err(), context.Cause(ctx); {
+		case errors.Is(cause, aio.ErrCancelled):
+		case cause == err:
+			b.end(fmt.Errorf("aiohttp: the context of the request has ended: %w", err))
+		default: // as the error of an await
+			b.end(fmt.Errorf("aiohttp: the context of the request has ended: %w: %w", err, cause))
+		}
+	})
+}
+
+// run makes the request in the goroutine, and reads the response.
 //
 // A RoundTripper, a CheckRedirect or a body of the user runs in it too. A panic of these
 // is the error of the request, as nothing else would recover it here.
 func (b *responseBody) run(client *http.Client, req *http.Request) {
-	growStack()
 	returned := false
 	defer func() {
 		if !returned { // one of them has panicked, or has called runtime.Goexit
@@ -401,7 +443,12 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 			b.end(err)
 			tell(b.loop, b.ready.Set)
 		}
-		b.release()
+		b.mu.Lock()
+		release := b.release // b.err is set, so watch does not change it any more
+		b.mu.Unlock()
+		if release != nil {
+			release()
+		}
 		b.cancel(nil)
 		if b.slot != nil {
 			tell(b.loop, b.slot.Release)
@@ -409,16 +456,6 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 	}()
 	b.request(client, req)
 	returned = true
-}
-
-// growStack makes the stack of a new goroutine large enough for a request. It would grow
-// to that size in two or three steps otherwise, and copy more in each: 4 % of the
-// processor time of a short request.
-//
-//go:noinline
-func growStack() {
-	var frame [4 << 10]byte
-	runtime.KeepAlive(&frame)
 }
 
 // request makes the request and reads the response.
@@ -437,28 +474,38 @@ func (b *responseBody) request(client *http.Client, req *http.Request) {
 	tell(b.loop, b.ready.Set)
 	if err == nil {
 		if !ended {
-			b.pump(body)
+			b.pump(body, resp.ContentLength)
 		}
 		body.Close()
 	}
 }
 
-// pump reads the body.
-func (b *responseBody) pump(body io.Reader) {
+// pump reads the body, whose length is -1 if it is unknown.
+func (b *responseBody) pump(body io.Reader, length int64) {
+	var small []byte
+	if 0 < length && length <= maxSmall {
+		small = make([]byte, length)
+	}
 	for {
-		page := pages.Get().(*[pageSize]byte)
-		n, err := body.Read(page[:])
+		p := piece{data: small}
+		if len(small) == 0 {
+			p.page = pages.Get().(*[pageSize]byte)
+			p.data = p.page[:]
+		}
+		n, err := body.Read(p.data)
+		p.data = p.data[:n:n]
 		b.mu.Lock()
 		if b.err != nil { // the request was ended in the meantime
 			b.mu.Unlock()
-			pages.Put(page)
+			p.free()
 			return
 		}
 		if n > 0 {
-			b.pieces = append(b.pieces, piece{page, n})
+			b.pieces = append(b.pieces, p)
 		} else {
-			pages.Put(page)
+			p.free()
 		}
+		small = small[min(n, len(small)):]
 		b.err = err
 		if b.waiting && (n > 0 || err != nil) {
 			b.waiting = false
@@ -484,7 +531,7 @@ func (b *responseBody) end(err error) {
 		b.err = err
 	}
 	for _, p := range b.pieces {
-		pages.Put(p.page)
+		p.free()
 	}
 	b.pieces = nil
 	b.room.Signal()
@@ -512,7 +559,7 @@ func (b *responseBody) next(ctx context.Context) ([]byte, error) {
 			b.room.Signal()
 			b.mu.Unlock()
 			b.page = p.page
-			return p.page[:p.n], nil
+			return p.data, nil
 		}
 		if err := b.err; err != nil {
 			b.mu.Unlock()
@@ -634,15 +681,23 @@ func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
 		r.Close()
 		return nil, &LimitError{"body", limit}
 	}
-	all := make([]byte, 0, max(0, min(r.ContentLength, pageSize)))
+	var all []byte
 	for p, err := range r.Chunks(ctx) {
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if limit >= 0 && int64(len(all)+len(p)) > limit {
+		case limit >= 0 && int64(len(all)+len(p)) > limit:
 			return nil, &LimitError{"body", limit}
+		case all == nil && r.body.page == nil: // nothing else uses the array
+			all = p
+			continue
+		case all == nil:
+			all = make([]byte, 0, max(0, min(r.ContentLength, pageSize)))
 		}
 		all = append(all, p...)
+	}
+	if all == nil {
+		all = []byte{}
 	}
 	return all, nil
 }

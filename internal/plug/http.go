@@ -17,6 +17,17 @@ var Start func(loop any, c Coro) (asleep bool)
 // Wake wakes a loop after Start has returned true.
 var Wake func(loop any)
 
+// Labels returns the profiling labels of the running goroutine, and SetLabels sets them,
+// for a goroutine that works for one task after another. Neither allocates.
+var (
+	Labels    func() (labels any)
+	SetLabels func(labels any)
+)
+
+// InBubble reports whether the running goroutine is in a bubble of testing/synctest. It
+// takes 2 µs.
+var InBubble func() bool
+
 // Coro is the task body that Start runs.
 type Coro interface {
 	// Run is the body of the task.
