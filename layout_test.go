@@ -436,6 +436,7 @@ func checkImports(dir, path string) string {
 		}
 	case dir == "." || !strings.HasPrefix(path, module+"/internal/"):
 	case inside == "internal/plug" && (dir == "aiotest" || dir == "aiohttp" || dir == "aiokit" || dir == "aiomon"), inside == "internal/simnet" && dir == "aiotest":
+	case inside == "internal/plug" && dir == "cmd/aiotour/internal/play":
 	default:
 		return "imports " + path
 	}

@@ -21,8 +21,8 @@
 // comments in package aio tell it which functions take their ctx from elsewhere on
 // purpose. Its report is false for a function of your own that starts a task with a
 // stored ctx, a callback of a protocol that awaits with loop.Context, or a helper without
-// a ctx that uses context.Background on purpose. Suppress it with a
-// comment //nolint:contextcheck in the comment of the declaration.
+// a ctx that uses context.Background on purpose. Suppress it with
+// "//nolint:contextcheck" in the comment of the declaration.
 package main
 
 import (

@@ -16,7 +16,8 @@ import (
 func main() {
 	programs := course.Programs()
 	// export makes f a method of the page's object aiotour. It returns a promise,
-	// because f runs event loops, and a callback of JavaScript must not wait for them.
+	// because f runs event loops, and a callback of JavaScript must not wait for
+	// them.
 	export := func(name string, f func(p play.Program, args []js.Value) (any, error)) {
 		js.Global().Get("aiotour").Set(name, js.FuncOf(func(_ js.Value, args []js.Value) any {
 			var executor js.Func

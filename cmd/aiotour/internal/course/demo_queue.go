@@ -13,7 +13,7 @@ func cakes(ctx context.Context, s *play.Scene, limit int) error {
 	s.Show("shelf", shelf)
 	baker := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 		for cake := 1; cake <= 3; cake++ {
-			if err := shelf.Put(ctx, cake); err != nil { // suspends while the shelf is full
+			if err := shelf.Put(ctx, cake); err != nil { // may wait
 				return err
 			}
 			s.Log("baked-%d", cake)

@@ -28,7 +28,7 @@ func turns(ctx context.Context, s *play.Scene) error {
 		return aio.NoResult(func(ctx context.Context) error {
 			for i := 1; i <= 3; i++ {
 				s.Log("%s%d", name, i)
-				if err := aio.Sleep(ctx, 0); err != nil { // let the other task run
+				if err := aio.Sleep(ctx, 0); err != nil { // an await
 					return err
 				}
 			}

@@ -50,7 +50,8 @@ func orderOfTasksGather(ctx context.Context, s *play.Scene) error {
 				return chapter, download(ctx, chapter)
 			}, aio.WithName("reader "+chapter)))
 		}
-		return aio.Gather(ctx, chapters...).Await(ctx) // in the order of its arguments
+		// the results are in the order of the arguments
+		return aio.Gather(ctx, chapters...).Await(ctx)
 	})
 }
 
