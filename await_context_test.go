@@ -300,9 +300,16 @@ func TestDerivedContextInEachCall(t *testing.T) {
 // call, which is the whole of a task in a group. The task has failed, with cause, and is
 // not cancelled.
 func endEachCall(t *testing.T, cause error, calls map[string]func(ctx, derived context.Context) error) {
+	// It is no cancellation of the task, whatever it is made of.
+	for kind, cause := range map[string]error{"": cause, "/joined": errors.Join(&aio.CancelledError{}, cause)} {
+		endEachCallBy(t, kind, cause, calls)
+	}
+}
+
+func endEachCallBy(t *testing.T, kind string, cause error, calls map[string]func(ctx, derived context.Context) error) {
 	for name, call := range calls {
 		for _, moment := range []string{"before", "meanwhile"} {
-			t.Run(name+"/"+moment, func(t *testing.T) {
+			t.Run(name+"/"+moment+kind, func(t *testing.T) {
 				_ = inBubble(t, func(ctx context.Context) error {
 					l, _ := aio.GetRunningLoop(ctx)
 					l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
@@ -331,7 +338,7 @@ func endEachCall(t *testing.T, cause error, calls map[string]func(ctx, derived c
 					}
 					matches(t, "it", err, cause)
 					matches(t, "it", err, context.Canceled)
-					same(t, "it matches ErrCancelled", errors.Is(err, aio.ErrCancelled), false)
+					same(t, "it is a cancellation", aio.IsCancellation(task.Exception()), false)
 					same(t, "the task is cancelled", task.Cancelled(), false)
 					same(t, "requests", task.Cancelling(), 0)
 					return nil

@@ -419,7 +419,7 @@ func (b *responseBody) watch(ctx context.Context) {
 	}
 	b.release = context.AfterFunc(ctx, func() {
 		switch err, cause := ctx.Err(), context.Cause(ctx); {
-		case errors.Is(cause, aio.ErrCancelled):
+		case aio.IsCancellation(cause):
 		case cause == err:
 			b.end(fmt.Errorf("aiohttp: the context of the request has ended: %w", err))
 		default: // as the error of an await

@@ -799,8 +799,8 @@ func TestClientUnderADerivedContext(t *testing.T) {
 			return use(derived, resp)
 		}
 	}
-	cause := errors.New("enough")
-	for name, call := range map[string]func(ctx, derived context.Context) error{
+	enough := errors.New("enough")
+	calls := map[string]func(ctx, derived context.Context) error{
 		"Get": func(_, derived context.Context) error { _, err := c.Get(derived, s.URL); return err },
 		"Post": func(_, derived context.Context) error {
 			_, err := c.Post(derived, s.URL, "text/plain", strings.NewReader("x"))
@@ -822,6 +822,15 @@ func TestClientUnderADerivedContext(t *testing.T) {
 			}
 			defer resp.Close()
 			_, err = resp.Bytes(derived)
+			return err
+		},
+		"Body": func(_, derived context.Context) error {
+			resp, err := c.Get(derived, s.URL+"/body")
+			if err != nil {
+				return err
+			}
+			defer resp.Close()
+			_, err = io.ReadAll(resp.Body)
 			return err
 		},
 		"Bytes": get(func(ctx context.Context, r *aiohttp.Response) error { _, err := r.Bytes(ctx); return err }),
@@ -850,9 +859,18 @@ func TestClientUnderADerivedContext(t *testing.T) {
 			}
 			return srv.ServeForever(derived)
 		},
-	} {
+	}
+	// A cause is no cancellation of the task, whatever it is made of.
+	for kind, cause := range map[string]error{"a failure": enough, "joined": errors.Join(&aio.CancelledError{}, enough)} {
+		endEachCall(t, kind, cause, calls)
+	}
+}
+
+// endEachCall ends the context that a call in a task was given, with cause.
+func endEachCall(t *testing.T, kind string, cause error, calls map[string]func(ctx, derived context.Context) error) {
+	for name, call := range calls {
 		for _, moment := range []string{"before", "meanwhile"} {
-			t.Run(name+"/"+moment, func(t *testing.T) {
+			t.Run(name+"/"+moment+"/"+kind, func(t *testing.T) {
 				run(t, func(ctx context.Context) error {
 					loop, err := aio.GetRunningLoop(ctx)
 					if err != nil {
@@ -874,7 +892,7 @@ func TestClientUnderADerivedContext(t *testing.T) {
 					if !errors.As(err, new(*aio.GroupError)) || !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
 						t.Errorf("the group returned %v", err)
 					}
-					if errors.Is(err, aio.ErrCancelled) || task.Cancelled() || task.Cancelling() > 0 {
+					if aio.IsCancellation(task.Exception()) || task.Cancelled() || task.Cancelling() > 0 {
 						t.Errorf("the task counts as cancelled: %v", err)
 					}
 					return nil

@@ -2,7 +2,6 @@ package aiohttp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/goaio/aio"
@@ -33,7 +32,7 @@ func (g *givenUp) pending(ctx context.Context) error {
 // the task is pending any more, it is not a *aio.CancelledError: a task that returned one
 // would end as cancelled, though it was not cancelled.
 func (g *givenUp) again(ctx context.Context) error {
-	if g.err == nil || !errors.Is(g.err, aio.ErrCancelled) {
+	if !aio.IsCancellation(g.err) {
 		return g.err
 	}
 	if err := g.pending(ctx); err != nil {

@@ -21,6 +21,12 @@ import (
 //	})
 //	resp, err := client.Post(ctx, url, "text/csv", body)
 //
+// Write has no context, as that of [io.PipeWriter] has none: it ends when its task is
+// cancelled, or when an end of the pipe is closed, not with a context that the task
+// derived. This ends it with one:
+//
+//	defer context.AfterFunc(ctx, func() { w.CloseWithError(context.Cause(ctx)) })()
+//
 // It panics with an error that matches aio.ErrNoRunningLoop if ctx belongs to no loop.
 func Pipe(ctx context.Context) (*PipeReader, *PipeWriter) {
 	loop, err := aio.GetRunningLoop(ctx)
@@ -48,7 +54,8 @@ type pipe struct {
 // PipeReader is the end of a [Pipe] from which a goroutine reads. Read blocks.
 type PipeReader struct{ p *pipe }
 
-// PipeWriter is the end of a [Pipe] to which tasks write, one at a time.
+// PipeWriter is the end of a [Pipe] to which tasks write, one at a time. Any goroutine
+// may close it.
 type PipeWriter struct {
 	p    *pipe
 	turn direction
@@ -71,7 +78,7 @@ func (r *PipeReader) Read(b []byte) (int, error) {
 	switch {
 	case p.closed:
 		return 0, io.ErrClosedPipe
-	case len(p.data) == 0:
+	case p.err != nil:
 		return 0, p.err
 	}
 	n := copy(b, p.data)
@@ -100,7 +107,8 @@ func (r *PipeReader) Close() error {
 }
 
 // Write suspends the running task until the other end has read b. If the task is
-// cancelled in Write, the pipe is closed with that error, so the request fails.
+// cancelled in Write, the pipe is closed with that error, so the request fails. If an
+// end is closed before all of b was read, the error is [io.ErrClosedPipe].
 // ([io.Writer])
 func (w *PipeWriter) Write(b []byte) (int, error) {
 	p := w.p
@@ -145,7 +153,7 @@ func (w *PipeWriter) Write(b []byte) (int, error) {
 func (w *PipeWriter) Close() error { return w.CloseWithError(nil) }
 
 // CloseWithError makes reads fail with err, or with [io.EOF] if err is nil, and returns
-// err. Only the first call has an effect. It never awaits.
+// err. A Write in progress ends. Only the first call has an effect. It never awaits.
 func (w *PipeWriter) CloseWithError(err error) error {
 	p := w.p
 	if p == nil {
@@ -159,6 +167,7 @@ func (w *PipeWriter) CloseWithError(err error) error {
 			p.err = io.EOF
 		}
 		p.more.Broadcast()
+		tell(p.loop, p.taken.Set)
 	}
 	return err
 }

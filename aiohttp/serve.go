@@ -294,7 +294,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 		}
 		return s.err
 	}
-	if !errors.Is(err, aio.ErrCancelled) && ctx.Err() == nil {
+	if !aio.IsCancellation(err) && ctx.Err() == nil {
 		return err // not a task of this server's loop
 	}
 	// ctx is done because of the cancellation; that must not shorten the shutdown.

@@ -1070,6 +1070,8 @@ func TestCancelled(t *testing.T) {
 // An item is passed at the moment in which the context of a Receive or Send ends: each
 // item that was sent is received, and no other.
 func TestMemoryChannelAtTheEndOfAContext(t *testing.T) {
+	// The cause is no cancellation of the task, whatever it is made of.
+	joined := errors.Join(&aio.CancelledError{}, errFlaky)
 	for passes := range 4 {
 		for _, first := range []string{"the item", "the end"} {
 			aiotest.Run(t, func(ctx context.Context) error {
@@ -1097,14 +1099,14 @@ func TestMemoryChannelAtTheEndOfAContext(t *testing.T) {
 				}
 
 				s, r := aiokit.NewMemoryChannel[int](0)
-				derived, end := context.WithCancel(ctx)
-				defer end()
+				derived, end := context.WithCancelCause(ctx)
+				defer end(nil)
 				var sent error
 				receive := aio.CreateTask(ctx, func(context.Context) (int, error) { return r.Receive(derived) })
 				if err := aio.Sleep(ctx, 0); err != nil {
 					return err
 				}
-				both(end, func() { sent = s.SendNowait(1) })
+				both(func() { end(joined) }, func() { sent = s.SendNowait(1) })
 				v, err := receive.Await(ctx)
 				if err := aio.Sleep(ctx, time.Second); err != nil {
 					return err
@@ -1113,20 +1115,23 @@ func TestMemoryChannelAtTheEndOfAContext(t *testing.T) {
 					t.Errorf("%s first, %d passes: SendNowait %v, Receive %d, %v", first, passes, sent, v, err)
 				}
 
-				derived, end = context.WithCancel(ctx)
-				defer end()
+				derived, end = context.WithCancelCause(ctx)
+				defer end(nil)
 				var got error
 				send := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { return s.Send(derived, 2) }))
 				if err := aio.Sleep(ctx, 0); err != nil {
 					return err
 				}
-				both(end, func() { v, got = r.ReceiveNowait() })
+				both(func() { end(joined) }, func() { v, got = r.ReceiveNowait() })
 				_, err = send.Await(ctx)
 				if err := aio.Sleep(ctx, time.Second); err != nil {
 					return err
 				}
 				if (got == nil) != (err == nil) || err == nil && v != 2 {
 					t.Errorf("%s first, %d passes: ReceiveNowait %d, %v, Send %v", first, passes, v, got, err)
+				}
+				if receive.Cancelling()+send.Cancelling() > 0 || receive.Cancelled() || send.Cancelled() {
+					t.Errorf("%s first, %d passes: a task counts as cancelled", first, passes)
 				}
 				return nil
 			})

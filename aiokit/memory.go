@@ -155,7 +155,7 @@ func (s *Sender[T]) Send(ctx context.Context, v T) error {
 // late handles a task that was cancelled at the moment in which its item was passed:
 // the item stays sent or received, and the next await delivers the cancellation.
 func (m *memory[T]) late(ctx context.Context, err error) error {
-	if !errors.Is(err, aio.ErrCancelled) {
+	if !aio.IsCancellation(err) {
 		return err
 	}
 	plug.CancelLater(ctx, err)

@@ -50,7 +50,6 @@ package aiosql
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 
@@ -145,7 +144,7 @@ func start[T any](ctx context.Context, call string, fn func() (T, error)) (*aio.
 
 // join waits for f. If the task is cancelled, or a context that was derived from its
 // context is done, join calls cancel, still waits for f, and returns the error of the
-// await.
+// await. A cancellation that arrives while it still waits takes the place of that error.
 func join[T any](ctx context.Context, f *aio.Future[T], cancel context.CancelCauseFunc) error {
 	fs := []*aio.Future[T]{f}
 	defer func() { _ = f.Exception() }() // marks the error as retrieved in every case
@@ -156,7 +155,11 @@ func join[T any](ctx context.Context, f *aio.Future[T], cancel context.CancelCau
 	cancel(err)
 	for !f.Done() {
 		_, _, again := aio.Wait(context.WithoutCancel(ctx), fs, aio.NoTimeout, aio.AllCompleted)
-		if again != nil && !errors.Is(again, aio.ErrCancelled) {
+		switch {
+		case again == nil:
+		case aio.IsCancellation(again):
+			err = again
+		default:
 			return err // the loop is closed: waiting is impossible
 		}
 	}

@@ -588,10 +588,16 @@ func TestDerivedContextInEachCall(t *testing.T) {
 		_, err := aiosql.Do(ctx, func(ctx context.Context) (sql.Result, error) { return db.ExecContext(ctx, "hang") })
 		return err
 	}
-	cause := errors.New("enough")
+	enough := errors.New("enough")
+	for kind, cause := range map[string]error{"": enough, "/joined": errors.Join(&aio.CancelledError{}, enough)} {
+		endEachCall(t, kind, cause, calls)
+	}
+}
+
+func endEachCall(t *testing.T, kind string, cause error, calls map[string]func(ctx context.Context, db *sql.DB) error) {
 	for name, call := range calls {
 		for _, moment := range []string{"before", "meanwhile"} {
-			t.Run(name+"/"+moment, func(t *testing.T) {
+			t.Run(name+"/"+moment+kind, func(t *testing.T) {
 				run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
 					var task *aio.Task[struct{}]
 					err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
@@ -617,7 +623,7 @@ func TestDerivedContextInEachCall(t *testing.T) {
 					}
 					matches(t, "it", err, cause)
 					matches(t, "it", err, context.Canceled)
-					if errors.Is(err, aio.ErrCancelled) || task.Cancelled() || task.Cancelling() > 0 {
+					if aio.IsCancellation(task.Exception()) || task.Cancelled() || task.Cancelling() > 0 {
 						t.Errorf("the task counts as cancelled: %v", err)
 					}
 					idle(t, s, db, "after the call")

@@ -75,7 +75,7 @@ func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 			return
 		}
 		close(left)
-		if err := join(ctx, f, cancel); errors.Is(err, aio.ErrCancelled) {
+		if err := join(ctx, f, cancel); aio.IsCancellation(err) {
 			again(ctx, err)
 		}
 	}()
@@ -86,7 +86,9 @@ func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 			over = true
 			cancel(err)
 			close(left)
-			_ = join(ctx, f, cancel) // there already is an error
+			if late := join(ctx, f, cancel); aio.IsCancellation(late) {
+				return late // the task was cancelled in the meantime
+			}
 			return err
 		case !ok:
 			over = true

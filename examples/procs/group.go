@@ -49,7 +49,11 @@ func (g *group) terminate() {
 }
 
 // kill kills all processes of the group, except those that run with other credentials.
+// It is deferred: a cancellation that arrives in it is delivered later.
 func (g *group) kill(ctx context.Context) {
 	g.leader.Kill()
-	_, _ = g.leader.Wait(ctx) // ctx may be cancelled already
+	_ = aio.Shielded(ctx, func(ctx context.Context) error {
+		_, err := g.leader.Wait(ctx)
+		return err
+	})
 }

@@ -187,7 +187,11 @@ func (p *pool) runInProcessGroup(ctx context.Context, c *command) (code int, end
 	}
 	if err != nil { // cancelled
 		proc.Transport().Close() // kills it even if it has left the group
-		_, _ = proc.Wait(ctx)    // err is the cancellation
+		// A cancellation that arrives here is delivered later.
+		_ = aio.Shielded(ctx, func(ctx context.Context) error {
+			_, err := proc.Wait(ctx)
+			return err
+		})
 	}
 	code, ended = proc.Returncode()
 	return code, ended, err

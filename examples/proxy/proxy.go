@@ -113,7 +113,7 @@ func (p *proxy) handle(ctx context.Context, r *aio.StreamReader, w *aio.StreamWr
 		})
 		return nil
 	})
-	if err != nil && !errors.Is(err, aio.ErrCancelled) {
+	if err != nil && !aio.IsCancellation(err) {
 		// One connection was reset: reset the other one too, because its peer
 		// must not take partial data for complete data.
 		reset(upW)

@@ -207,7 +207,7 @@ func (t Trouble) Start(opts *aiomon.Options) (*Program, error) {
 func (p *Program) Stop() error {
 	close(p.stop)
 	defer p.unwatch()
-	if err := p.end(); !errors.Is(err, aio.ErrCancelled) {
+	if err := p.end(); !aio.IsCancellation(err) {
 		return err
 	}
 	return nil

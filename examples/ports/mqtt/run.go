@@ -77,7 +77,7 @@ func (c *Client) converse(ctx context.Context) (err error) {
 	pings := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error { return c.ping(ctx, conn) }), aio.WithName("mqtt pings"))
 	err = c.read(ctx, conn)
 	if again := aio.CancelAndWait(ctx, pings); again != nil && !errors.Is(err, aio.ErrCancelled) {
-		return again // cancelled while it waited
+		return again
 	}
 	if conn.fault != nil && !errors.Is(err, aio.ErrCancelled) {
 		return conn.fault
