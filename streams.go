@@ -12,6 +12,9 @@ package aio
 //     is buffered and the next bytes go there. direct is the part that has been filled,
 //     until the task runs. These bytes count as buffered: a task that was cancelled in
 //     the meantime puts them back, and another task that comes first takes them.
+//   - lent is output of a process that was read into the memory of the waiting task, and
+//     is buffered one pass later. The task gets it only if nothing has happened to the
+//     stream or the task in the meantime; otherwise it moves to memory of its own.
 //   - A slice that was returned to the user belongs to the user: no later read touches
 //     it.
 //
@@ -111,6 +114,7 @@ type StreamReader struct {
 	generation uint // counts the changes at the front of the buffered bytes
 	directBuf  []byte
 	direct     []byte
+	lent       *pipeData
 }
 
 // NewStreamReader returns a reader for the loop of ctx, without a transport: bytes come
@@ -493,6 +497,7 @@ func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 		r.resume()
 	}
 	_, err := c.waitIn(&r.readers, call)
+	r.returnLent()
 	if sameMemory(r.directBuf, directBuf) {
 		r.directBuf = nil // cancelled
 	}
@@ -504,6 +509,7 @@ func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 
 // wake wakes the waiting task, which checks again.
 func (r *StreamReader) wake() {
+	r.returnLent()
 	r.directBuf = nil
 	r.readers.wakeNext()
 }
@@ -634,6 +640,26 @@ func (r *StreamReader) commit(n int) {
 	default:
 		r.add(p[:n])
 	}
+	r.arrived()
+}
+
+// lend records that d has bytes in directBuf.
+func (r *StreamReader) lend(d *pipeData) { r.directBuf, r.lent = nil, d }
+
+// returnLent moves the bytes that were read into the memory of a task to other memory.
+func (r *StreamReader) returnLent() {
+	if d := r.lent; d != nil {
+		r.lent = nil
+		d.buf, d.to = append(r.loop.streams.get(len(d.buf)), d.buf...), nil
+	}
+}
+
+// commitLent is adopt for p, which the waiting task has lent.
+func (r *StreamReader) commitLent(p []byte) {
+	r.lent = nil
+	r.mustBeOpen()
+	r.full = len(p) == largeBuffer
+	r.direct = p
 	r.arrived()
 }
 

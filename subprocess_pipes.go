@@ -13,6 +13,7 @@ type childPipe struct {
 	transport BaseTransport
 	lost      bool   // the transport was closed
 	buf       []byte // for the next read, nil if no memory was requested
+	lent      []byte // for the next read, if it is that of a waiting task
 	data      pipeData
 }
 
@@ -58,8 +59,14 @@ func (c *childPipe) directSink() directSink {
 	return nil
 }
 
-// GetBuffer implements BufferedProtocol.
+// GetBuffer implements BufferedProtocol. The size does not depend on whose memory it is:
+// how much one read returns is visible.
 func (c *childPipe) GetBuffer(int) []byte {
+	c.lent = nil
+	if r := c.stream(); r != nil && len(r.directBuf) >= largeBuffer {
+		c.lent = r.directBuf[:largeBuffer]
+		return c.lent
+	}
 	if c.buf == nil {
 		c.buf = c.process.loop.streams.get(largeBuffer)[:largeBuffer]
 	}
@@ -73,21 +80,37 @@ func (c *childPipe) BufferUpdated(n int) {
 	if d.buf != nil { // it waits for the ConnectionMade of the process
 		d = &pipeData{}
 	}
-	d.pipe, d.buf = c, c.buf[:n]
-	c.buf = nil
+	d.pipe = c
+	if c.lent != nil {
+		d.buf, d.to = c.lent[:n], c.stream()
+		d.to.lend(d)
+		c.lent = nil
+	} else {
+		d.buf = c.buf[:n]
+		c.buf = nil
+	}
 	c.process.call(d)
 }
 
 // pipeData is output of a process on its way to the protocol.
 type pipeData struct {
 	pipe *childPipe
-	buf  []byte // nil if there is none on its way
+	buf  []byte        // nil if there is none on its way
+	to   *StreamReader // buf is the memory of the task that waits for it
 }
 
 func (d *pipeData) run(*future) {
-	t, fd, buf := d.pipe.process, d.pipe.fd, d.buf
-	d.buf = nil
-	if r := d.pipe.stream(); r != nil {
+	r := d.pipe.stream()
+	if d.to != nil && d.to != r {
+		d.to.returnLent() // the protocol was replaced
+	}
+	t, fd, buf, lent := d.pipe.process, d.pipe.fd, d.buf, d.to != nil
+	d.buf, d.to = nil, nil
+	switch {
+	case lent:
+		r.commitLent(buf)
+		return
+	case r != nil:
 		r.adopt(buf) // no copy of what is large
 		return
 	}
