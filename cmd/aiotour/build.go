@@ -1,0 +1,364 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"html/template"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/goaio/aio/cmd/aiotour/internal/course"
+	"github.com/goaio/aio/cmd/aiotour/internal/play"
+)
+
+// site has the pages, their style and their scripts.
+//
+//go:embed site
+var site embed.FS
+
+// sources has the programs of the course as text.
+//
+//go:embed internal/course/*.go
+var sources embed.FS
+
+// wasmFile is the name of the compiled programs. It does not end in gz, because some
+// servers would announce a compression that the browser then undoes by itself.
+const wasmFile = "course.wasm.bin"
+
+// page is a page of the site.
+type page struct {
+	ID    string
+	Title string
+	Short string // in the navigation
+	About string
+}
+
+var chapters = []page{
+	{"token", "The token", "Token", "One task runs at a time, until it awaits."},
+	{"pass", "The ready queue and passes", "Passes", "In which order tasks run, and when timers do."},
+	{"await", "Awaits", "Awaits", "Where a task is suspended, and what changes meanwhile."},
+	{"cancellation", "Cancellation", "Cancellation", "An error from an await, once."},
+	{"deadlock", "Deadlocks", "Deadlocks", "Tasks that wait for each other."},
+	{"back-pressure", "Back-pressure", "Back-pressure", "The fast wait for the slow."},
+}
+
+var morePages = []page{
+	{"levels", "Levels", "Levels", "Break programs, and mend them."},
+	{"exercises", "Exercises", "Exercises", "Write programs, with tests."},
+}
+
+// exercise is a folder of examples/exercises.
+type exercise struct{ Dir, About string }
+
+var exercises = []exercise{
+	{"01-first-await", "The first await"},
+	{"02-task-group", "Several tasks, and their errors"},
+	{"03-lost-update", "State over an await"},
+	{"04-retry", "Retry with back-off, and the swallowed cancellation"},
+	{"05-timeout", "A timeout, and whose cancellation it was"},
+	{"06-deadlock", "Deadlock"},
+	{"07-producer-consumer", "Producer and consumer"},
+	{"08-back-pressure", "Back-pressure"},
+	{"09-shield", "A request that outlives its caller"},
+	{"10-rate-limit", "A rate limit"},
+	{"11-shutdown", "Graceful shutdown"},
+	{"12-pool", "A pool that survives cancellation at every await"},
+	{"13-event-loop", "An event loop by hand"},
+}
+
+// build returns the files of the site.
+func build(ctx context.Context) (map[string][]byte, error) {
+	files, err := pages()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "aiotour")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if files[wasmFile], err = compile(ctx, dir); err != nil {
+		return nil, err
+	}
+	if files["wasm_exec.js"], err = support(ctx); err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+// compile compiles the programs of the course, and compresses them.
+func compile(ctx context.Context, dir string) ([]byte, error) {
+	wasm := filepath.Join(dir, "course.wasm")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", wasm, "github.com/goaio/aio/cmd/aiotour/wasm")
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	// In the folder of this program its module is the main one, also if that folder
+	// is in the module cache.
+	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
+		cmd.Dir = filepath.Dir(file)
+		cmd.Env = append(cmd.Env, "GOWORK=off")
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compiling the programs: %w\n%s", err, out)
+	}
+	binary, err := os.ReadFile(wasm)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err == nil {
+		_, err = z.Write(binary)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	return b.Bytes(), err
+}
+
+// support returns the script of the Go distribution that starts a program.
+func support(ctx context.Context) ([]byte, error) {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	// Before Go 1.24 it was in misc/wasm.
+	for _, dir := range []string{"lib", "misc"} {
+		script, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), dir, "wasm", "wasm_exec.js"))
+		if !errors.Is(err, os.ErrNotExist) {
+			return script, err
+		}
+	}
+	return nil, errors.New("the Go distribution has no wasm_exec.js")
+}
+
+// pages returns the files that need no compiler.
+func pages() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range []string{"style.css", "engine.js", "player.js", "lanes.js", "level.js", "page.js", "check.js"} {
+		data, err := site.ReadFile("site/" + name)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = data
+	}
+	frame, err := template.ParseFS(site, "site/template.html")
+	if err != nil {
+		return nil, err
+	}
+	data := map[string]any{"Chapters": chapters, "Levels": course.Levels, "Exercises": exercises}
+	add := func(id, title string, body template.HTML) error {
+		var b bytes.Buffer
+		err := frame.Execute(&b, map[string]any{"ID": id, "Title": title, "Body": body, "Nav": append(chapters[:len(chapters):len(chapters)], morePages...), "Go": runtime.Version()})
+		files[id+".html"] = b.Bytes()
+		return err
+	}
+	all := append([]page{{ID: "index", Title: "A course"}, {ID: "glossary", Title: "Glossary"}, {ID: "check", Title: "Check"}}, chapters...)
+	for _, p := range append(all, morePages...) {
+		t, err := template.ParseFS(site, "site/pages/"+p.ID+".html")
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, data); err != nil {
+			return nil, err
+		}
+		if err := add(p.ID, p.Title, template.HTML(b.String())); err != nil { //nolint:gosec // made by html/template
+			return nil, err
+		}
+	}
+	level := template.Must(template.New("").Parse(`<p><a href="levels.html">All levels</a></p>
+<h1>{{.L.Title}}</h1>
+<div data-level="{{.L.ID}}"></div>
+<p>{{with .Next}}Next level: <a href="level-{{.ID}}.html">{{.Title}}</a>.{{else}}That was the last level. Continue with the <a href="exercises.html">exercises</a>.{{end}}</p>
+`))
+	for i, l := range course.Levels {
+		var next *course.Level
+		if i+1 < len(course.Levels) {
+			next = &course.Levels[i+1]
+		}
+		var b bytes.Buffer
+		if err := level.Execute(&b, map[string]any{"L": l, "Next": next}); err != nil {
+			return nil, err
+		}
+		if err := add("level-"+l.ID, l.Title, template.HTML(b.String())); err != nil { //nolint:gosec // made by html/template
+			return nil, err
+		}
+	}
+	if files["course.json"], err = courseData(); err != nil {
+		return nil, err
+	}
+	files["check.json"], err = expectations()
+	return files, err
+}
+
+// part is a declaration of a program, and the line at which it begins.
+type part struct {
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+// program is the text of a program.
+type program struct {
+	Parts []part   `json:"parts"`
+	Guess []string `json:"guess,omitempty"`
+}
+
+// version is a version of a level's program, without its verdict: that comes from runs.
+type version struct {
+	Func    string `json:"func"`
+	Label   string `json:"label"`
+	Because string `json:"because"`
+}
+
+type level struct {
+	ID       string    `json:"id"`
+	Title    string    `json:"title"`
+	Story    string    `json:"story"`
+	Hint     string    `json:"hint"`
+	Moral    string    `json:"moral"`
+	Broken   string    `json:"broken"`
+	Versions []version `json:"versions"`
+}
+
+// courseData returns course.json: the levels, and the texts of all programs.
+func courseData() ([]byte, error) {
+	var levels []level
+	programs := map[string]program{}
+	for _, d := range course.Demos {
+		parts, err := declarations(d.File, d.Func)
+		if err != nil {
+			return nil, err
+		}
+		programs[d.Func] = program{parts, d.Guess}
+	}
+	for _, l := range course.Levels {
+		out := level{l.ID, l.Title, l.Story, l.Hint, l.Moral, l.Broken.Func, nil}
+		for _, v := range append([]course.Version{l.Broken}, l.Versions...) {
+			parts, err := declarations(l.File, v.Func)
+			if err != nil {
+				return nil, err
+			}
+			programs[v.Func] = program{Parts: parts}
+		}
+		for _, v := range l.Versions {
+			out.Versions = append(out.Versions, version{v.Func, v.Label, v.Because})
+		}
+		levels = append(levels, out)
+	}
+	return json.Marshal(map[string]any{"levels": levels, "programs": programs})
+}
+
+// declarations returns the text of a function of a file, and then the declarations of
+// the file that are not programs themselves, in their order.
+func declarations(file, fn string) ([]part, error) {
+	name := path.Join("internal/course", file)
+	text, err := sources.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	programs := course.Programs()
+	var first, others []part
+	for _, d := range parsed.Decls {
+		from, to := d.Pos(), d.End()
+		var doc *ast.CommentGroup
+		isProgram, isIt := false, false
+		switch d := d.(type) {
+		case *ast.GenDecl:
+			if d.Tok == token.IMPORT {
+				continue
+			}
+			doc = d.Doc
+		case *ast.FuncDecl:
+			doc = d.Doc
+			_, isProgram = programs[d.Name.Name]
+			isIt = d.Name.Name == fn
+		}
+		if doc != nil {
+			from = doc.Pos()
+		}
+		p := part{fset.Position(from).Line, string(text[fset.Position(from).Offset:fset.Position(to).Offset])}
+		switch {
+		case isIt:
+			first = append(first, p)
+		case !isProgram:
+			others = append(others, p)
+		}
+	}
+	if len(first) == 0 {
+		return nil, fmt.Errorf("%s has no function %s", file, fn)
+	}
+	return append(first, others...), nil
+}
+
+// expectation is a run, and what it gives outside of a browser.
+type expectation struct {
+	Func    string `json:"func"`
+	Choices []int  `json:"choices"`
+	Steps   int    `json:"steps"`
+	Failed  bool   `json:"failed"`
+	Text    string `json:"text"`
+	Breaks  bool   `json:"breaks"` // whether a search finds a failure
+}
+
+// expectations returns check.json: what the programs do in asyncio's order, and in an
+// order in which they fail.
+func expectations() ([]byte, error) {
+	var all []expectation
+	for _, name := range names() {
+		p := course.Programs()[name]
+		found := play.Search(p, 2000)
+		for _, choices := range [][]int{{}, found.Choices} {
+			r := play.Do(p, choices)
+			all = append(all, expectation{name, choices, len(r.Frames) - 1, r.Failed, r.Text, found.Failed})
+			if len(found.Choices) == 0 {
+				break
+			}
+		}
+	}
+	return json.Marshal(all)
+}
+
+// write writes the files to a folder.
+func write(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contentType returns the media type of a file.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".json":
+		return "application/json"
+	}
+	return "application/octet-stream"
+}
