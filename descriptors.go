@@ -258,7 +258,7 @@ func (l *Loop) addWatch(call string, file any, r netio.Readiness, fn func()) err
 	return l.watch(call, on, r, h)
 }
 
-// watchableOf returns what a user's value is or has.
+// watchableOf returns the descriptor or simulated socket of a user's value.
 func (l *Loop) watchableOf(call string, file any) (watchable, error) {
 	if s, ok := l.files.(simulatedFiles); ok {
 		sim, err := s.userSocket(call, file)

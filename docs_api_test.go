@@ -257,7 +257,7 @@ func notExported(names map[string]bool, text string) (bad []string) {
 	return bad
 }
 
-// The texts of errors and reports name only what there is.
+// The texts of errors and reports name only functions and types that exist.
 func TestTextsNameTheAPI(t *testing.T) {
 	text, err := os.ReadFile("api.txt")
 	if err != nil {

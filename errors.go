@@ -517,7 +517,7 @@ func (e *usageError) Is(target error) bool { return target == ErrUsage }
 func (e *usageError) Unwrap() error { return e.also }
 
 // usagef makes the error of misuse of a call, for a call with an error result to
-// return. call is the call as users write it, "Queue.Put"; "" if the text says it all.
+// return. call is the call as users write it, "Queue.Put"; "" if the text names it.
 func usagef(call, format string, args ...any) *usageError {
 	return &usageError{call: call, text: fmt.Sprintf(format, args...)}
 }

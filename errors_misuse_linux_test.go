@@ -222,7 +222,7 @@ type badValue struct {
 	change func(good reflect.Value)
 }
 
-// misuseFields returns what may be wrong with a field of a struct of settings.
+// misuseFields returns the invalid values for each field of a struct of settings.
 func misuseFields(typ reflect.Type) (bad []badValue) {
 	for i := range typ.NumField() {
 		field := typ.Field(i)

@@ -62,7 +62,7 @@ func (f ioFD) shut() error { return unix.Shutdown(f.fd, unix.SHUT_WR) }
 
 func (f ioFD) close(reset bool) {
 	if reset {
-		// without an effect on all but TCP
+		// has an effect only for TCP
 		unix.SetsockoptLinger(f.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	f.m.closeFD(f.fd)

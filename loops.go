@@ -168,7 +168,7 @@ func (g *groupRun) run(i int, l *Loop, main func(ctx context.Context, i int) err
 // fail notes an error and, if that is asked for, cancels the other mains.
 func (g *groupRun) fail(i int, err error) {
 	if errors.Is(err, errOtherFailed) {
-		return // the other's error says it all
+		return // only the error of the other main is reported
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

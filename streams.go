@@ -286,8 +286,8 @@ func (r *StreamReader) waitBuffered(c caller, call string) ([]byte, error) {
 
 // ReadExactly returns n bytes. If the stream ends before, the error is an
 // [*IncompleteReadError] that has the remaining bytes; the other errors are those of
-// [StreamReader.Read]. A negative n is [ErrUsage]. The limit of the reader does not
-// apply.
+// [StreamReader.Read]. With a negative n the error matches [ErrUsage]. The limit of the
+// reader does not apply.
 //
 // (asyncio: StreamReader.readexactly)
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
@@ -361,13 +361,13 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 }
 
 // ReadUntil returns the bytes up to and including the first separator. Of several
-// separators the one that ends first counts, and of two that end at the same place the
-// shorter one.
+// separators the one that ends first is used, and the shorter one if two end at the same
+// place.
 //
-// If the stream ends before, the error is an [*IncompleteReadError] that has the
+// If the stream ends before a separator, the error is an [*IncompleteReadError] with the
 // remaining bytes. If there are more bytes than the limit before a separator, it is a
-// [*LimitOverrunError], and they stay in the stream. No separator, or an empty one, is
-// [ErrUsage]. The other errors are those of [StreamReader.Read].
+// [*LimitOverrunError], and they stay in the stream. With no separator, or an empty one,
+// the error matches [ErrUsage]. The other errors are those of [StreamReader.Read].
 //
 // (asyncio: StreamReader.readuntil, where the separator may be left out: see ReadLine)
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {

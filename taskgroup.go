@@ -255,7 +255,8 @@ func (tg *TaskGroup) options(opts []TaskOption) []TaskOption {
 	return append(slices.Clip(opts), func(s *TaskSpec) { s.inside = tg.around })
 }
 
-// limited has coro wait for its turn. A nil coro stays nil, for CreateTask to refuse.
+// limited makes coro wait until the group's limit admits it. A nil coro stays nil, which
+// CreateTask refuses.
 func limited[T any](tg *TaskGroup, coro Coro[T]) Coro[T] {
 	if coro == nil {
 		return nil
@@ -283,9 +284,9 @@ func limited[T any](tg *TaskGroup, coro Coro[T]) Coro[T] {
 // error of f, or an error of misuse if there is none. Until then the group waits for f,
 // also if a task outside of the group calls StartTask, but does not cancel it.
 //
-// If the calling task is cancelled before, f is cancelled, and StartTask returns when
-// it has ended. A second call of started does nothing. Limit does not count the task.
-// Misuse is that of Go, and a nil f.
+// If the calling task is cancelled before, f is cancelled, and StartTask returns when it
+// has ended. A second call of started does nothing. Limit does not count the task. It is
+// misuse in the cases of Go, and with a nil f.
 //
 // (trio: nursery.start; anyio: TaskGroup.start)
 func StartTask[T any](ctx context.Context, tg *TaskGroup, f func(ctx context.Context, started func(value T)) error, opts ...TaskOption) (value T, err error) {

@@ -114,7 +114,7 @@ func (t *streamTransport) outcome(s *transfer) error {
 	return net.ErrClosed
 }
 
-// endTransfer does what had to wait for the transfer.
+// endTransfer makes up for the calls that had to wait for the transfer.
 func (t *streamTransport) endTransfer() {
 	t.sending = nil
 	t.watchWrite(t.out.len() > 0)

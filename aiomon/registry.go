@@ -72,10 +72,11 @@ type registryLock struct {
 }
 
 const (
-	// kept is the number of tasks for which the lock is kept, some microseconds.
+	// kept is the number of tasks that are copied before the lock may be given away,
+	// which takes some microseconds.
 	kept = 64
-	// spins is how often the lock is tried, some 40 µs, before the goroutine lets
-	// others run.
+	// spins is the number of attempts to lock, some 40 µs, before the goroutine
+	// yields its thread.
 	spins = 20_000
 )
 

@@ -412,8 +412,8 @@ func variantResend(mended bool) func(ctx context.Context, w *aiotest.World) erro
 	}
 }
 
-// variantFailover asks another server when one is slow. The mended servers have the
-// numbers of the orders in their common storage.
+// variantFailover asks another server when one is slow. In the mended version the servers
+// find in their common storage that an order was already shipped.
 func variantFailover(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var shipped []string

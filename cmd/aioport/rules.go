@@ -1,8 +1,8 @@
 package main
 
 // The rules: constructs that Go or package aio treats differently from Python, so that a
-// translation word by word would be wrong. A rule reports only what it can see in the
-// file; in doubt it is silent.
+// literal translation would be wrong. A rule reports only what it can see in the file; in
+// doubt it is silent.
 
 import (
 	"cmp"

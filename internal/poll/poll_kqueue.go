@@ -158,7 +158,7 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	return fd, reg.key, r
 }
 
-// drain empties the pipe: a full one makes no more edges.
+// drain empties the pipe: when it is full, writing to it causes no further event.
 func (p *Poller) drain() {
 	var buf [64]byte
 	for {
@@ -170,7 +170,7 @@ func (p *Poller) drain() {
 
 func (p *Poller) Wake() {
 	one := [1]byte{1}
-	// it fails only if the pipe is full, and then it is awake
+	// it fails only if the pipe is full, and then an event is pending
 	_, _ = unix.Write(p.pipe[1], one[:])
 }
 

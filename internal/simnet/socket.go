@@ -367,7 +367,7 @@ func (u *Socket) SetLinger(sec int) error {
 }
 
 // SetWriteBuffer sets the size of the send buffer of a connected Unix socket, as Linux
-// does: to twice as many bytes, and not too few.
+// does: to twice the number of bytes, and at least 4608.
 func (u *Socket) SetWriteBuffer(bytes int) error {
 	if u.st == nil || !u.st.unix {
 		return u.opError("set", errUnsupported)

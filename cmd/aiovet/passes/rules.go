@@ -58,7 +58,7 @@ func (c *code) outerUses(lit *ast.FuncLit, scope, param string) {
 			return true
 		}
 		if bodies[name(c.callee(call))] {
-			// its own check looks into its body
+			// its body is checked separately
 			for _, arg := range call.Args {
 				if _, ok := ast.Unparen(arg).(*ast.FuncLit); !ok {
 					c.outerUse(lit, arg, scope, param)

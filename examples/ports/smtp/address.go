@@ -14,7 +14,8 @@ const (
 )
 
 // checkAddress checks an address, without angle brackets, as a client gets it from its
-// user. Only what would change the command is refused; the rest is left to the server.
+// user. It refuses only characters that would change the command; the server checks the
+// rest.
 func checkAddress(addr string) error {
 	if !utf8.ValidString(addr) || strings.ContainsFunc(addr, isControl) {
 		return fmt.Errorf("%w: the address %q", ErrArgument, addr)

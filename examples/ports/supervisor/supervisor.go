@@ -344,7 +344,7 @@ func each(ctx context.Context, procs []*process, f func(p *process, ctx context.
 	return err
 }
 
-// Status describes all processes, one in a line.
+// Status describes all processes, one on each line.
 func (s *Supervisor) Status() string {
 	var b strings.Builder
 	for _, p := range s.procs {

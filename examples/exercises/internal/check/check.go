@@ -105,7 +105,7 @@ func what(f *aiotest.Failure) string {
 // shown is the number of steps that a failure shows.
 const shown = 12
 
-// story tells the steps of a run, one in a line.
+// story describes the steps of a run, one on each line.
 func story(f *aiotest.Failure) (lines []string) {
 	verdict, _, _ := strings.Cut(strings.TrimPrefix(f.Err.Error(), "main: "), "\n")
 	for _, s := range f.Timeline {
