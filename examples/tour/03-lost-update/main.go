@@ -21,10 +21,12 @@ func audit(ctx context.Context) error { return aio.Sleep(ctx, 0) }
 // broken writes a balance computed from a stale one.
 func (a *account) broken(ctx context.Context, amount int) error {
 	before := a.balance
+	fmt.Println("read", before)
 	if err := audit(ctx); err != nil { // the other task runs here
 		return err
 	}
 	a.balance = before - amount
+	fmt.Println("wrote", a.balance)
 	return nil
 }
 
@@ -35,6 +37,7 @@ func (a *account) fixed(ctx context.Context, amount int) error {
 		return err
 	}
 	a.balance -= amount
+	fmt.Println("wrote", a.balance)
 	return nil
 }
 
@@ -60,7 +63,17 @@ func main() {
 		fmt.Printf("%s: %d left, error: %v\n", v.name, a.balance, err)
 	}
 	// Output:
+	// read 100
+	// read 100
+	// wrote 70
+	// wrote 70
 	// broken: 70 left, error: <nil>
+	// wrote 70
+	// wrote 40
 	// fixed: 40 left, error: <nil>
+	// read 100
+	// wrote 70
+	// read 70
+	// wrote 40
 	// locked: 40 left, error: <nil>
 }

@@ -32,14 +32,14 @@ func together(ctx context.Context) ([]string, error) {
 }
 
 func main() {
-	// The virtual clock jumps to the next timer, so the program does not take
-	// seconds.
-	loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
-	defer loop.Close()
 	for _, get := range []aio.Coro[[]string]{inTurn, together} {
+		// The virtual clock jumps to the next timer, so the program does not take
+		// seconds.
+		loop := aio.NewEventLoop(&aio.LoopOptions{VirtualClock: true})
 		start := loop.Time()
 		pages, err := aio.RunUntilComplete(loop, get)
 		fmt.Println(pages, err, "after", loop.Time().Sub(start))
+		loop.Close()
 	}
 	// Output:
 	// [a is here b is here] <nil> after 3s
