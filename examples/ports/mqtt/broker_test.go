@@ -42,6 +42,11 @@ type simBroker struct {
 	// hook, if it is not nil, sees each packet of a client, and may suppress it.
 	hook func(c *simConn, p packet) (handled bool, err error)
 	errs []error // mistakes of clients
+	// exceeds makes it ignore the receive maximum of clients.
+	exceeds bool
+	// freeRelease makes a PUBREL that is sent again not count for the receive
+	// maximum, although its PUBCOMP does.
+	freeRelease bool
 }
 
 func newSimBroker() *simBroker { return &simBroker{sessions: map[string]*simSession{}} }
@@ -239,6 +244,21 @@ func (c *simConn) do(p packet) (over bool, err error) {
 	return false, nil
 }
 
+// save returns a copy of the sessions, for a broker that is started again later.
+func (b *simBroker) save() map[string]*simSession {
+	saved := map[string]*simSession{}
+	for id, s := range b.sessions {
+		t := &simSession{filters: maps.Clone(s.filters), lastID: s.lastID, received: maps.Clone(s.received)}
+		for _, o := range s.out {
+			c := *o
+			c.sent = nil
+			t.out = append(t.out, &c)
+		}
+		saved[id] = t
+	}
+	return saved
+}
+
 // route gives a message to the sessions that subscribe to it.
 func (b *simBroker) route(p *publish) {
 	for _, id := range slices.Sorted(maps.Keys(b.sessions)) {
@@ -272,14 +292,16 @@ func (b *simBroker) route(p *publish) {
 // pump sends what was not sent on the current connection.
 func (s *simSession) pump() {
 	for _, o := range s.out {
-		if s.conn == nil || s.conn.quota == 0 {
+		if s.conn == nil || s.conn.quota == 0 && !s.conn.b.exceeds {
 			return
 		}
 		if o.sent == s.conn {
 			continue
 		}
 		o.sent = s.conn
-		s.conn.quota--
+		if !(o.released && s.conn.b.freeRelease) {
+			s.conn.quota--
+		}
 		if o.released {
 			s.conn.send(&ack{kind: pubrelType, id: o.msg.id})
 			continue

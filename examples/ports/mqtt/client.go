@@ -97,10 +97,12 @@ type Options struct {
 	// server; 0 means 20. The server may lower it.
 	MaxInFlight int
 	// Buffer is how many received messages may wait for Messages; 0 means 100. With
-	// version 5 the server sends no more messages with QoS 1 or 2 until some are
+	// version 5 the server must send no more messages with QoS 1 or 2 until some are
 	// acknowledged. If the buffer is full otherwise, the client stops reading from
 	// the connection, except while a call waits for a response of the server: see
-	// [Client.Dropped].
+	// [Client.Dropped]. Meanwhile a server that breaks its limit, as mosquitto 2.0.11
+	// does, may fill the buffer with Buffer times MaxPacket bytes. More end the
+	// client with ReceiveMaximumExceeded.
 	Buffer int
 	// MaxPacket is the largest packet that is accepted; 0 means 1 MiB.
 	MaxPacket int
@@ -168,6 +170,7 @@ type Client struct {
 	waiting       int            // calls that wait for a response of the server
 
 	inbox   []*Message
+	size    int64               // of the messages in inbox, in bytes
 	arrived aio.Event           // something is in inbox, or the client has ended
 	room    aio.Event           // the task that reads should look again
 	undone  map[uint16]*Message // QoS 1 and 2, received and not acknowledged
@@ -457,6 +460,9 @@ func (c *Client) write(conn *connection, p packet) {
 	if err != nil {
 		// All values were checked before.
 		panic(err)
+	}
+	if conn.w.IsClosing() {
+		return // it is lost, and the task that reads has not noticed yet
 	}
 	_, _ = conn.w.Write(b)
 	conn.sent = c.loop.Time()

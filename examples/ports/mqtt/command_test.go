@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,13 +17,20 @@ import (
 	"github.com/goaio/aio"
 )
 
-func TestCommand(t *testing.T) {
-	t.Parallel()
-	m := startMosquitto(t, "")
+// command builds mqttc.
+func command(t *testing.T) string {
+	t.Helper()
 	bin := filepath.Join(t.TempDir(), "mqttc")
 	if out, err := exec.Command("go", "build", "-o", bin, "./mqttc").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return bin
+}
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	m := startMosquitto(t, "")
+	bin := command(t)
 	// mqttc runs the command with an input, and returns its output and exit status.
 	mqttc := func(input string, args ...string) (stdout, stderr string, status int) {
 		cmd := exec.Command(bin, args...)
@@ -117,4 +125,90 @@ func TestCommand(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// pub ends while the server has not acknowledged its messages. It prints one line.
+func TestCommandEndsEarly(t *testing.T) {
+	t.Parallel()
+	bin := command(t)
+	const inFlight = 20
+	for _, c := range []struct {
+		name   string
+		status int
+		stderr string
+		// end is called when the server has the messages.
+		end func(p *aio.Process, w *aio.StreamWriter) error
+	}{
+		{"signal", 128 + int(syscall.SIGTERM), "mqttc: stopped by terminated\n", func(p *aio.Process, _ *aio.StreamWriter) error {
+			return p.SendSignal(syscall.SIGTERM)
+		}},
+		{"lost", 1, "mqttc: mqtt: the connection is lost: EOF\n", func(_ *aio.Process, w *aio.StreamWriter) error { return w.Close() }},
+		{"refused", 1, "mqttc: mqtt: PUBACK: quota exceeded\n", func(_ *aio.Process, w *aio.StreamWriter) error {
+			var b []byte
+			for id := range uint16(inFlight) {
+				b, _ = appendPacket(b, V5, &ack{kind: pubackType, id: id + 1, result: QuotaExceeded})
+			}
+			_, err := w.Write(b)
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run(t, func(ctx context.Context) error {
+				arrived := aio.CreateFuture[*aio.StreamWriter](ctx)
+				s, err := aio.StartServer(ctx, func(ctx context.Context, r *aio.StreamReader, w *aio.StreamWriter) error {
+					defer w.Close()
+					in := r.Reader(ctx).(byteReader)
+					for n := 0; ; {
+						p, err := readPacket(in, V5, 1<<20)
+						if err != nil {
+							return nil // mqttc has ended
+						}
+						switch p.(type) {
+						case *connect:
+							b, _ := appendPacket(nil, V5, &connack{})
+							_, _ = w.Write(b)
+						case *publish:
+							if n++; n == inFlight {
+								_ = arrived.SetResult(w)
+							}
+						}
+					}
+				}, "127.0.0.1:0", nil)
+				if err != nil {
+					return err
+				}
+				defer s.Close()
+				p, err := aio.CreateSubprocessExec(ctx, bin, []string{"-url", "mqtt://" + s.Addr().String(), "-qos", "1", "pub", "a"},
+					&aio.SubprocessOptions{Stdin: aio.PIPE, Stderr: aio.PIPE, Context: ctx})
+				if err != nil {
+					return err
+				}
+				stderr := aio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return p.Stderr.Read(ctx, -1) })
+				if _, err := p.Stdin.Write(bytes.Repeat([]byte("line\n"), inFlight)); err != nil {
+					return err
+				}
+				if c.name != "signal" {
+					if err := p.Stdin.Close(); err != nil {
+						return err
+					}
+				}
+				w, err := arrived.Await(ctx)
+				if err != nil {
+					return err
+				}
+				if err := c.end(p, w); err != nil {
+					return err
+				}
+				text, err := stderr.Await(ctx)
+				if err != nil {
+					return err
+				}
+				code, err := p.Wait(ctx)
+				if err != nil || code != c.status || string(text) != c.stderr {
+					return fmt.Errorf("status %d, %q, %w", code, text, err)
+				}
+				return nil
+			})
+		})
+	}
 }

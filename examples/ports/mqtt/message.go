@@ -51,6 +51,7 @@ type Message struct {
 	session *Session
 	epoch   int    // of the session in which it was received
 	id      uint16 // 0 for QoS 0 and for messages that were acknowledged
+	bytes   int64  // its size when it was received
 }
 
 // Matches reports whether the topic of the message matches a filter; see [Match].
@@ -95,7 +96,9 @@ func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / tim
 // message returns a received packet as a message.
 func (p *publish) message() *Message {
 	m := &Message{Topic: p.topic, Payload: p.payload, QoS: p.qos, Retain: p.retain, Duplicate: p.dup, id: p.id}
+	m.bytes = int64(len(p.topic) + len(p.payload))
 	for _, q := range p.props {
+		m.bytes += int64(len(q.text) + len(q.pair))
 		switch q.id {
 		case payloadFormat:
 			m.Text = q.n == 1

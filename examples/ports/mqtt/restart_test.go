@@ -176,6 +176,212 @@ func TestKilledBroker(t *testing.T) {
 	})
 }
 
+// The broker is killed several times in the middle, while it has many messages to send.
+// It has then forgotten what it did after its last save: it may lose messages, send some
+// twice, and use identifiers again, which no client can prevent. The clients survive
+// that, and everything that is sent after the last kill arrives. mosquitto 2.0.11 exceeds
+// the receive maximum here.
+func TestKilledRepeatedly(t *testing.T) {
+	t.Parallel()
+	n, kills := stage.Amount(30, 60, 200), stage.Amount(4, 6, 20)
+	for _, changes := range []int{1, 9} {
+		versions(t, func(t *testing.T, v Version) {
+			m := startMosquitto(t, fmt.Sprintf("autosave_on_changes true\nautosave_interval %d\nmax_queued_messages 0\nmax_inflight_messages 2000\n", changes))
+			run(t, func(ctx context.Context) error {
+				opts := func(id string) *Options {
+					return &Options{Version: v, ClientID: id, SessionExpiry: time.Hour, Reconnect: fast(), Buffer: 4}
+				}
+				return With(ctx, m.url(), opts("receiver"), func(ctx context.Context, in *Client) error {
+					if _, err := in.Subscribe(ctx, Subscription{Filter: "n/+", QoS: 2}); err != nil {
+						return err
+					}
+					return With(ctx, m.url(), opts("sender"), func(ctx context.Context, out *Client) error {
+						reader := newMarkers(ctx, in)
+						for k := range kills {
+							err := aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
+								for i := range 2 * n {
+									d, err := out.Send(ctx, &Message{Topic: "n/x", QoS: QoS(1 + i%2), Payload: fmt.Appendf(nil, "%d.%d", k, i)})
+									if err != nil {
+										return err
+									}
+									tg.Go(func(ctx context.Context) error {
+										if err := d.Wait(ctx); err != ErrSessionLost {
+											return err
+										}
+										return nil
+									})
+								}
+								_, err := aio.ToThread(ctx, func(context.Context) (int, error) {
+									m.stop(syscall.SIGKILL)
+									m.start()
+									return 0, nil
+								})
+								return err
+							})
+							if err != nil {
+								return err
+							}
+						}
+						return reader.check(ctx, out, "n/x", n)
+					})
+				})
+			})
+		})
+	}
+}
+
+// markers is a task that receives messages, and keeps those whose payload begins with
+// "mark".
+type markers struct {
+	c     *Client
+	got   [3]numbered
+	wake  aio.Event
+	reads *aio.Task[struct{}]
+}
+
+func newMarkers(ctx context.Context, c *Client) *markers {
+	r := &markers{c: c}
+	r.reads = aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+		for msg, err := range c.Messages(ctx) {
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(string(msg.Payload), "mark") {
+				r.got[msg.QoS].add(msg)
+			}
+			r.wake.Set()
+		}
+		return nil
+	}))
+	return r
+}
+
+// check sends n messages with each QoS, and waits until they have arrived: those with QoS
+// 1 at least once, those with QoS 2 once and in order. The server may have lost a part of
+// its state before. Then it may send a message under an identifier that the receiver
+// knows for one that it has processed, and the rules of QoS 2 make it drop that message
+// (section 4.3.3). The last message shows that there are no more such identifiers.
+func (r *markers) check(ctx context.Context, out *Client, topic string, n int) error {
+	mark := func(qos QoS, payload string) error {
+		return out.Publish(ctx, &Message{Topic: topic, QoS: qos, Payload: []byte("mark " + payload)})
+	}
+	until := func(qos QoS, payload string) error {
+		for r.got[qos].times["mark "+payload] == 0 {
+			if r.reads.Done() {
+				return fmt.Errorf("the client has ended: %w", r.c.err)
+			}
+			r.wake.Clear()
+			if err := r.wake.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	// After this one, all exchanges of before are complete.
+	if err := errors.Join(mark(AtLeastOnce, "begin"), until(AtLeastOnce, "begin")); err != nil {
+		return err
+	}
+	most := len(r.c.session.received)
+	for i := range n {
+		for qos := AtLeastOnce; qos <= ExactlyOnce; qos++ {
+			if err := mark(qos, fmt.Sprint(i)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := errors.Join(mark(AtLeastOnce, "end"), until(AtLeastOnce, "end")); err != nil {
+		return err
+	}
+	for i := range n {
+		if err := until(AtLeastOnce, fmt.Sprint(i)); err != nil {
+			return err
+		}
+	}
+	// The last PUBREL may be on its way.
+	for len(r.got[ExactlyOnce].order) < n-most {
+		if r.reads.Done() {
+			return fmt.Errorf("the client has ended: %w", r.c.err)
+		}
+		r.wake.Clear()
+		if err := r.wake.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	last := -1
+	for _, payload := range r.got[ExactlyOnce].order {
+		var i int
+		if _, err := fmt.Sscanf(payload, "mark %d", &i); err != nil || i <= last {
+			return fmt.Errorf("the messages with QoS 2 are %q", r.got[ExactlyOnce].order)
+		}
+		last = i
+	}
+	return aio.CancelAndWait(ctx, r.reads)
+}
+
+// The errors of deliveries that no task waits for: none is reported after Close and
+// Disconnect, and one after a lost connection.
+func TestSendWithoutWait(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		want []string
+		end  func(ctx context.Context, m *mosquitto, c *Client) error
+	}{
+		{"Close", nil, func(ctx context.Context, _ *mosquitto, c *Client) error {
+			c.Close()
+			return nil
+		}},
+		{"Disconnect", nil, func(ctx context.Context, _ *mosquitto, c *Client) error {
+			return c.Disconnect(ctx, Success)
+		}},
+		{"Lost", []string{"future: error was never retrieved"}, func(ctx context.Context, m *mosquitto, c *Client) error {
+			m.stop(syscall.SIGKILL)
+			if _, err := c.Receive(ctx); !errors.As(err, new(*LostError)) {
+				return fmt.Errorf("Receive: %w", err)
+			}
+			return nil
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := startMosquitto(t, "")
+			var reports []string
+			err := func() error {
+				var r aio.Runner
+				defer r.Close()
+				loop, err := r.GetLoop()
+				if err != nil {
+					return err
+				}
+				loop.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reports = append(reports, ec.Message) })
+				return r.Run(func(ctx context.Context) error {
+					client, err := Dial(ctx, m.url(), nil)
+					if err != nil {
+						return err
+					}
+					// It answers no more.
+					if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+						return err
+					}
+					for i := range 4 {
+						if _, err := client.Send(ctx, &Message{Topic: "a", QoS: QoS(1 + i%2)}); err != nil {
+							return err
+						}
+					}
+					err = aio.Timeout(ctx, patience, func(ctx context.Context) error { return c.end(ctx, m, client) })
+					client.Close()
+					return errors.Join(err, aio.CancelAndWait(ctx, client.task))
+				})
+			}()
+			if err != nil {
+				t.Error(err)
+			}
+			if !slices.Equal(reports, c.want) {
+				t.Errorf("reports: got %q, want %q", reports, c.want)
+			}
+		})
+	}
+}
+
 // Without Reconnect the end of the connection is the end of the client.
 func TestLost(t *testing.T) {
 	t.Parallel()

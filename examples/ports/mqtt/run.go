@@ -3,6 +3,7 @@ package mqtt
 // The task that owns the connection, the received messages, and the end of a client.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -29,9 +30,12 @@ func (c *Client) run(ctx context.Context) error {
 		default:
 			conn.w.Transport().Abort()
 		}
-		if c.err != nil || errors.Is(err, aio.ErrCancelled) {
+		if errors.Is(err, aio.ErrCancelled) {
 			c.end(ErrClosed)
 			return err
+		}
+		if c.err != nil {
+			return nil // how the connection has ended does not matter
 		}
 		if c.backoff == nil || final(err) {
 			c.end(&LostError{err})
@@ -313,21 +317,23 @@ func (c *Client) receive(conn *connection, p *publish) error {
 	if again && !c.session.received[p.id] {
 		return &ProtocolError{ProtocolFault, "the server uses an identifier twice"}
 	}
-	if !again && c.opts.Version == V5 && len(conn.unacked) >= c.opts.Buffer {
-		return &ProtocolError{ReceiveMaximumExceeded, "the server sends more messages than it may"}
-	}
 	conn.unacked[p.id] = struct{}{}
 	if c.session.received[p.id] {
-		if p.qos != ExactlyOnce {
-			return &ProtocolError{ProtocolFault, "the server uses the identifier of another message"}
+		if p.qos == ExactlyOnce {
+			c.send(&ack{kind: pubrecType, id: p.id})
+			return nil
 		}
-		c.send(&ack{kind: pubrecType, id: p.id})
-		return nil
+		// The server no longer knows the old message: it was killed before it had
+		// saved its state.
+		if err := c.session.log(forgetEntry, p.id, nil); err != nil {
+			return err
+		}
+		delete(c.session.received, p.id)
 	}
 	if old := c.undone[p.id]; old != nil {
 		// The old message was received on an earlier connection, and is still in
 		// the buffer or in use.
-		if p.dup {
+		if p.dup && old.repeatedBy(p) {
 			return nil
 		}
 		// The server has dropped that message, because it has expired for
@@ -335,15 +341,32 @@ func (c *Client) receive(conn *connection, p *publish) error {
 		old.id = 0
 	}
 	m := p.message()
+	// The number of these messages is not checked against the receive maximum. Some
+	// servers exceed it, and they may: a PUBCOMP that completes an exchange of an
+	// earlier connection raises their quota (section 4.9). The limit of the memory is
+	// what counts, and the messages in the buffer that the receive maximum allows
+	// keep it.
+	if c.opts.Version == V5 && len(c.inbox) >= c.opts.Buffer && c.size+m.bytes > int64(c.opts.Buffer)*int64(c.opts.MaxPacket) {
+		return &ProtocolError{ReceiveMaximumExceeded, "the server sends more messages than it may"}
+	}
 	c.undone[p.id] = m
 	c.deliver(m)
 	return nil
+}
+
+// repeatedBy reports whether p, with the DUP flag and the same identifier, is m again. A
+// server that has lost a part of its state may use an identifier for a second message,
+// and the first copy of that one may be lost. For QoS 2 the identifier alone decides
+// (section 4.3.3).
+func (m *Message) repeatedBy(p *publish) bool {
+	return m.QoS == p.qos && (p.qos == ExactlyOnce || m.Topic == p.topic && bytes.Equal(m.Payload, p.payload))
 }
 
 // deliver puts a message into the buffer.
 func (c *Client) deliver(m *Message) {
 	m.client, m.session, m.epoch = c, c.session, c.session.epoch
 	c.inbox = append(c.inbox, m)
+	c.size += m.bytes
 	c.arrived.Set()
 }
 
@@ -400,6 +423,7 @@ func (c *Client) Receive(ctx context.Context) (*Message, error) {
 	}
 	m := c.inbox[0]
 	c.inbox = slices.Delete(c.inbox, 0, 1)
+	c.size -= m.bytes
 	c.room.Set()
 	return m, nil
 }
@@ -433,6 +457,7 @@ func (c *Client) process(m *Message, yield func(*Message, error) bool) (more boo
 	defer func() {
 		if !more && m.id != 0 && m.epoch == c.session.epoch {
 			c.inbox = slices.Insert(c.inbox, 0, m)
+			c.size += m.bytes
 			c.arrived.Set()
 		}
 	}()
@@ -453,9 +478,16 @@ func (c *Client) end(err error) {
 	}
 	c.err = err
 	c.session.user = nil
+	// An error that no task waits for is reported. That of Disconnect and Close is no
+	// news, and one report of a lost connection is enough.
+	report := err != ErrClosed
 	for _, o := range c.session.out {
 		if o.done != nil && !o.done.Done() {
 			_ = o.done.SetException(err)
+			if !report {
+				_ = o.done.Exception() // retrieves it
+			}
+			report = false
 		}
 		// As if the session had just been opened.
 		o.done, o.conn = nil, 0

@@ -78,6 +78,264 @@ func TestReceiveMaximum(t *testing.T) {
 	})
 }
 
+// A server that sends more messages than the receive maximum does no harm, as long as
+// they fit into the memory that the options allow. One may do so: its quota was raised by
+// the PUBCOMP of an exchange that began on an earlier connection.
+func TestReceiveMaximumExceeded(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		broker simBroker
+		n      int // messages that are received before the first Ack
+	}{
+		{"PUBREL of an earlier connection", simBroker{freeRelease: true}, 3},
+		{"no limit", simBroker{exceeds: true}, 30},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			explore(t, nil, func(ctx context.Context, b *simBroker) error {
+				b.freeRelease, b.exceeds = c.broker.freeRelease, c.broker.exceeds
+				lost := false
+				b.hook = func(_ *simConn, p packet) (bool, error) {
+					if a, ok := p.(*ack); ok && a.kind == pubcompType && !lost {
+						lost = true
+						return true, io.EOF
+					}
+					return false, nil
+				}
+				opts := &Options{ClientID: "in", SessionExpiry: time.Hour, Buffer: 2, Reconnect: fast()}
+				return With(ctx, simURL, opts, func(ctx context.Context, in *Client) error {
+					if _, err := in.Subscribe(ctx, Subscription{Filter: "x", QoS: 2}); err != nil {
+						return err
+					}
+					return With(ctx, simURL, nil, func(ctx context.Context, out *Client) error {
+						publish := func(i int) error {
+							return out.Publish(ctx, &Message{Topic: "x", QoS: 2, Payload: fmt.Append(nil, i)})
+						}
+						// The connection ends before its PUBCOMP
+						// arrives.
+						if err := publish(0); err != nil {
+							return err
+						}
+						if got, err := take(ctx, in, 1); err != nil || got[0] != "x 2 0" {
+							return fmt.Errorf("message %q: %w", got, err)
+						}
+						for i := 1; i <= c.n; i++ {
+							if err := publish(i); err != nil {
+								return err
+							}
+						}
+						var all []*Message
+						for i := 1; i <= c.n; i++ {
+							m, err := in.Receive(ctx)
+							if err != nil || string(m.Payload) != fmt.Sprint(i) {
+								return fmt.Errorf("message %d: %v, %w", i, m, err)
+							}
+							all = append(all, m)
+						}
+						for _, m := range all {
+							if err := m.Ack(); err != nil {
+								return err
+							}
+						}
+						for len(b.sessions["in"].out) > 0 {
+							if err := aio.Sleep(ctx, time.Second); err != nil {
+								return err
+							}
+						}
+						if in.Connections() != 2 || in.size != 0 {
+							return fmt.Errorf("%d connections, a buffer of %d bytes", in.Connections(), in.size)
+						}
+						return nil
+					})
+				})
+			})
+		})
+	}
+}
+
+// A server that was killed uses an identifier for another message than before. The client
+// tells the two apart where the rules allow it.
+func TestIdentifierOfAnotherMessage(t *testing.T) {
+	type message struct {
+		qos     QoS
+		dup     bool
+		payload string
+	}
+	for _, c := range []struct {
+		name    string
+		process bool // the first message is processed before the kill
+		first   message
+		second  message
+		want    []string
+	}{
+		{"QoS 1 again", false, message{1, false, "a"}, message{1, true, "a"}, []string{"x 1 a"}},
+		{"another QoS 1", false, message{1, false, "a"}, message{1, false, "b"}, []string{"x 1 a", "x 1 b"}},
+		{"another QoS 1, sent twice", false, message{1, false, "a"}, message{1, true, "b"}, []string{"x 1 a", "x 1 b"}},
+		{"QoS 1 after QoS 2", false, message{2, false, "a"}, message{1, true, "b"}, []string{"x 2 a", "x 1 b"}},
+		{"QoS 2 after QoS 1", false, message{1, false, "a"}, message{2, true, "b"}, []string{"x 1 a", "x 2 b"}},
+		{"QoS 2 again", false, message{2, false, "a"}, message{2, true, "a"}, []string{"x 2 a"}},
+		{"QoS 2 again, processed", true, message{2, false, "a"}, message{2, true, "a"}, []string{"x 2 a"}},
+		{"QoS 1 after QoS 2, processed", true, message{2, false, "a"}, message{1, false, "b"}, []string{"x 2 a", "x 1 b"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			explore(t, nil, func(ctx context.Context, b *simBroker) error {
+				acks := 0
+				b.hook = func(conn *simConn, p packet) (bool, error) {
+					switch p.(type) {
+					case *publish: // what the server is to send
+						m := c.first
+						if conn.session.lastID > 0 {
+							m = c.second
+						}
+						conn.session.lastID++
+						conn.send(&publish{topic: "x", qos: m.qos, dup: m.dup, id: 7, payload: []byte(m.payload)})
+						return true, nil
+					case *ack:
+						acks++
+						return true, nil
+					}
+					return false, nil
+				}
+				opts := &Options{ClientID: "in", SessionExpiry: time.Hour, Reconnect: fast()}
+				client, err := Dial(ctx, simURL, opts)
+				if err != nil {
+					return err
+				}
+				defer client.Close()
+				var got []string
+				next := func() error {
+					if err := client.Publish(ctx, &Message{Topic: "next"}); err != nil {
+						return err
+					}
+					return aio.Sleep(ctx, time.Minute)
+				}
+				if err := next(); err != nil {
+					return err
+				}
+				if c.process {
+					if got, err = take(ctx, client, 1); err != nil {
+						return err
+					}
+				}
+				b.sessions["in"].conn.w.Transport().Abort()
+				if err := aio.Sleep(ctx, time.Minute); err != nil {
+					return err
+				}
+				acks = 0
+				if err := next(); err != nil {
+					return err
+				}
+				for len(client.inbox) > 0 {
+					more, err := take(ctx, client, 1)
+					if err != nil {
+						return err
+					}
+					got = append(got, more...)
+				}
+				if client.err != nil {
+					return client.err
+				}
+				// The server gets one answer to its last message.
+				if err := aio.Sleep(ctx, time.Minute); err != nil {
+					return err
+				}
+				if acks != 1 {
+					return fmt.Errorf("%d acknowledgements", acks)
+				}
+				return same("messages", got, c.want)
+			})
+		})
+	}
+}
+
+// The broker crashes and comes back with a state that it had before. The clients survive
+// this, and what is sent after the last crash arrives.
+func TestRollback(t *testing.T) {
+	const n = 10
+	runs := stage.Amount(20, 200, 2000)
+	var sum aiotest.Counters
+	r := aiotest.Simulate(t, aiotest.Simulation{Runs: runs}, func(ctx context.Context, w *aiotest.World) error {
+		b := newSimBroker()
+		var saved map[string]*simSession
+		broker := w.Host("broker", func(ctx context.Context) error {
+			if saved != nil {
+				b.sessions = saved
+				saved = b.save()
+			}
+			return b.serve(ctx, ":1883")
+		})
+		subscribed, calm := false, false
+		opts := func(id string) *Options {
+			return &Options{ClientID: id, SessionExpiry: 24 * time.Hour, KeepAlive: 2 * time.Second, PingTimeout: time.Second,
+				ConnectTimeout: 3 * time.Second, MaxInFlight: 5, Buffer: 4, Reconnect: simPauses()}
+		}
+		dial := func(ctx context.Context, id string) (*Client, error) {
+			return aiokit.RetryResult(ctx, simPauses(), func(ctx context.Context) (*Client, error) { return Dial(ctx, "mqtt://broker", opts(id)) })
+		}
+		clients := w.Host("clients", func(ctx context.Context) error {
+			in, err := dial(ctx, "receiver")
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			if _, err := in.Subscribe(ctx, Subscription{Filter: "n/+", QoS: 2}); err != nil {
+				return err
+			}
+			out, err := dial(ctx, "sender")
+			if err != nil {
+				return err
+			}
+			defer out.Close()
+			reader := newMarkers(ctx, in)
+			subscribed = true
+			for i := 0; !calm || out.session.Len() > 0; i++ {
+				if !calm {
+					if _, err := out.Send(ctx, &Message{Topic: "n/x", QoS: QoS(1 + i%2), Payload: fmt.Append(nil, i)}); err != nil {
+						return err
+					}
+				}
+				if err := aio.Sleep(ctx, aiotest.Between(ctx, time.Millisecond, 30*time.Millisecond)); err != nil {
+					return err
+				}
+			}
+			if err := reader.check(ctx, out, "n/x", n); err != nil {
+				return err
+			}
+			return errors.Join(out.Disconnect(ctx, Success), in.Disconnect(ctx, Success))
+		})
+		for !subscribed {
+			if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		for range 6 {
+			saved = b.save()
+			if err := aio.Sleep(ctx, aiotest.Between(ctx, 0, 300*time.Millisecond)); err != nil {
+				return err
+			}
+			broker.Crash()
+			if err := aio.Sleep(ctx, aiotest.Between(ctx, 0, 3*time.Second)); err != nil {
+				return err
+			}
+			broker.Restart()
+			if err := aio.Sleep(ctx, aiotest.Between(ctx, 10*time.Millisecond, 3*time.Second)); err != nil {
+				return err
+			}
+		}
+		calm = true
+		if err := w.Wait(ctx, clients); err != nil {
+			return err
+		}
+		broker.Crash()
+		c := w.Counters()
+		sum.Crashes, sum.Connections = sum.Crashes+c.Crashes, sum.Connections+c.Connections
+		return errors.Join(b.errs...)
+	})
+	t.Logf("%d runs, %+v", r.Runs, sum)
+	if sum.Crashes < 6*runs || sum.Connections < 6*runs {
+		t.Error("too few")
+	}
+}
+
 // A consumer that takes its time stops the server, and nothing is lost or dropped.
 func TestBackPressure(t *testing.T) {
 	for qos := AtMostOnce; qos <= ExactlyOnce; qos++ {
@@ -262,7 +520,8 @@ func TestMaliciousServer(t *testing.T) {
 		{"an alias that is not defined", ProtocolFault, []packet{&publish{props: properties{{id: topicAlias, n: 1}}}}, ""},
 		{"an alias beyond the limit", TopicAliasInvalid, []packet{&publish{topic: "a", props: properties{{id: topicAlias, n: 2}}}}, ""},
 		{"an identifier twice", ProtocolFault, []packet{&publish{topic: "a", qos: 1, id: 1}, &publish{topic: "a", qos: 1, id: 1}}, ""},
-		{"more messages than allowed", ReceiveMaximumExceeded, []packet{&publish{topic: "a", qos: 1, id: 1}, &publish{topic: "a", qos: 2, id: 2}, &publish{topic: "a", qos: 1, id: 3}}, ""},
+		{"more messages than allowed", ReceiveMaximumExceeded, []packet{&publish{topic: "a", qos: 1, id: 1, payload: make([]byte, 900)},
+			&publish{topic: "a", qos: 2, id: 2, payload: make([]byte, 900)}, &publish{topic: "a", qos: 1, id: 3, payload: make([]byte, 900)}}, ""},
 		{"PUBREL before PUBREC", ProtocolFault, []packet{&publish{topic: "a", qos: 2, id: 1}, &ack{kind: pubrelType, id: 1}}, ""},
 		{"PUBACK for QoS 2", ProtocolFault, []packet{&ack{kind: pubackType, id: 1}}, ""},
 		{"PUBCOMP before PUBREC", ProtocolFault, []packet{&ack{kind: pubcompType, id: 1}}, ""},

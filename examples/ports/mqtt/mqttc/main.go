@@ -190,33 +190,42 @@ func pub(ctx context.Context, c *mqtt.Client, a arguments, stdin io.Reader) erro
 	}
 	lines, failed := read(ctx, stdin)
 	var deliveries []*mqtt.Delivery
-	for {
-		line, more, err := aio.Receive(ctx, lines)
-		if err != nil {
-			return err
+	send := func() error {
+		for {
+			line, more, err := aio.Receive(ctx, lines)
+			if err != nil {
+				return err
+			}
+			if !more {
+				break
+			}
+			d, err := c.Send(ctx, message(line))
+			if err != nil {
+				return err
+			}
+			if deliveries = append(deliveries, d); len(deliveries) < maxPending {
+				continue
+			}
+			d, deliveries = deliveries[0], deliveries[1:]
+			if err := d.Wait(ctx); err != nil {
+				return err
+			}
 		}
-		if !more {
-			break
-		}
-		d, err := c.Send(ctx, message(line))
-		if err != nil {
-			return err
-		}
-		if deliveries = append(deliveries, d); len(deliveries) < maxPending {
-			continue
-		}
-		if err := deliveries[0].Wait(ctx); err != nil {
-			return err
-		}
-		deliveries = deliveries[1:]
+		err, _, waitErr := aio.Receive(ctx, failed)
+		return cmp.Or(waitErr, err)
 	}
+	// The messages before a failure are delivered, and the errors of all are
+	// retrieved.
+	err := send()
 	for _, d := range deliveries {
-		if err := d.Wait(ctx); err != nil {
+		if errors.Is(err, aio.ErrCancelled) {
 			return err
 		}
+		if waitErr := d.Wait(ctx); err == nil || errors.Is(waitErr, aio.ErrCancelled) {
+			err = waitErr
+		}
 	}
-	err, _, waitErr := aio.Receive(ctx, failed)
-	return cmp.Or(waitErr, err)
+	return err
 }
 
 // read returns the lines of in, without their ends, and after them the error. A
