@@ -75,6 +75,15 @@ type broker interface {
 	// bury stores a dead letter.
 	bury(ctx context.Context, d *delivery, reason string) error
 
+	// schedule makes a periodic job, or changes it; unschedule reports whether there
+	// was one.
+	schedule(ctx context.Context, name string, m *message) error
+	unschedule(ctx context.Context, name string) (bool, error)
+	// dead returns the first dead letter after one, or nil. forget removes a result.
+	dead(ctx context.Context, after uint64) (*DeadLetter, error)
+	removeDead(ctx context.Context, sequence uint64) (bool, error)
+	forget(ctx context.Context, id string) error
+
 	// subscribe makes the broker report deliveries of a queue; request asks for up
 	// to n messages of each priority for which no earlier request is outstanding.
 	subscribe(ctx context.Context, queue string, ackWait time.Duration) error

@@ -28,12 +28,14 @@ const (
 	headerStatus   = "Aio-Status"
 	headerAttempts = "Aio-Attempts"
 	headerReason   = "Aio-Reason"
+	headerQueue    = "Aio-Queue"
 )
 
 // Error codes of the JetStream API.
 const (
 	codeWrongLast     = 10071
 	codeNoMessage     = 10037
+	codeStoreDelete   = 10057 // no such message
 	codeStoreFailed   = 10077
 	codeInsufficient  = 10023
 	codeMemoryLimit   = 10028
@@ -254,7 +256,11 @@ func (b *natsBroker) connect(ctx context.Context, o *Options, url string, option
 	b.direct = replicas == 1
 	for _, config := range streamConfigs(o, replicas) {
 		for {
-			if _, err = b.js.CreateOrUpdateStream(ctx, config); err == nil {
+			err = b.try(ctx, func(ctx context.Context) error {
+				_, err := b.js.CreateOrUpdateStream(ctx, config)
+				return err
+			})
+			if err == nil {
 				break
 			}
 			if permanent(err) || !pause(ctx, pullPause) {
@@ -269,6 +275,13 @@ func (b *natsBroker) connect(ctx context.Context, o *Options, url string, option
 		}
 	}
 	return b.nc.FlushTimeout(b.timeout)
+}
+
+// try calls f, whose ctx ends after some time: a cluster without a leader never answers.
+func (b *natsBroker) try(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*b.timeout)
+	defer cancel()
+	return f(ctx)
 }
 
 // pause reports false if ctx has ended.
@@ -307,7 +320,7 @@ func streamConfigs(o *Options, replicas int) []jetstream.StreamConfig {
 		// The server refuses to schedule in a stream that discards new messages.
 		Name: ns + "_later", Subjects: []string{ns + ".due.>", ns + ".later.>", ns + ".every.>"},
 		Retention: jetstream.WorkQueuePolicy, Duplicates: o.DedupWindow, Replicas: replicas,
-		AllowMsgTTL: true, AllowMsgSchedules: true,
+		AllowMsgTTL: true, AllowMsgSchedules: true, AllowRollup: true,
 	}, {
 		Name: ns + "_results", Subjects: []string{ns + ".result.>"}, MaxAge: o.ResultTTL,
 		MaxMsgsPerSubject: 1, Replicas: replicas, AllowDirect: replicas == 1, AllowMsgTTL: true,
@@ -470,35 +483,128 @@ func (b *natsBroker) result(ctx context.Context, id string) (*outcome, error) {
 		}
 		return nil, fmt.Errorf("%w: status %s", errUnavailable, m.Header.Get("Status"))
 	}
-	query, err := json.Marshal(map[string]string{"last_by_subj": subject})
-	if err != nil {
+	m, err := b.read(ctx, "_results", map[string]any{"last_by_subj": subject})
+	if m == nil || err != nil {
 		return nil, err
 	}
-	m, err := b.ask(ctx, &nats.Msg{Subject: "$JS.API.STREAM.MSG.GET." + b.ns + "_results", Data: query})
+	return parseOutcome(m.Header, m.Data), nil
+}
+
+// stored is a message of a stream.
+type stored struct {
+	Sequence uint64    `json:"seq"`
+	Raw      []byte    `json:"hdrs"`
+	Data     []byte    `json:"data"`
+	Time     time.Time `json:"time"`
+	Header   nats.Header
+}
+
+// api makes a request of the JetStream API, and decodes the answer into v.
+func (b *natsBroker) api(ctx context.Context, call string, query map[string]any, v any) *storeError {
+	data, err := json.Marshal(query)
 	if err != nil {
-		return nil, err
+		return &storeError{err: err}
 	}
+	m, err := b.ask(ctx, &nats.Msg{Subject: "$JS.API.STREAM." + call, Data: data})
+	if err != nil {
+		return &storeError{err: err}
+	}
+	if e := apiError(m.Data); e != nil {
+		return &storeError{code: e.ErrorCode, err: apiFailure(e)}
+	}
+	if err := json.Unmarshal(m.Data, v); err != nil {
+		return &storeError{err: fmt.Errorf("aiojobs: answer of %s: %w", call, err)}
+	}
+	return nil
+}
+
+// read reads a message from the leader of a stream. It returns nil if there is none.
+func (b *natsBroker) read(ctx context.Context, stream string, query map[string]any) (*stored, error) {
 	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Header []byte `json:"hdrs"`
-			Data   []byte `json:"data"`
-		} `json:"message"`
+		Message stored `json:"message"`
 	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return nil, fmt.Errorf("aiojobs: reading a result: %w", err)
-	}
-	if answer.Error != nil {
-		if answer.Error.ErrorCode == codeNoMessage {
+	if e := b.api(ctx, "MSG.GET."+b.ns+stream, query, &answer); e != nil {
+		if e.code == codeNoMessage {
 			return nil, nil
 		}
-		return nil, apiFailure(answer.Error)
+		return nil, e.err
 	}
-	header, err := nats.DecodeHeadersMsg(answer.Message.Header)
+	m := &answer.Message
+	if len(m.Raw) > 0 {
+		var err error
+		if m.Header, err = nats.DecodeHeadersMsg(m.Raw); err != nil {
+			return nil, fmt.Errorf("aiojobs: headers of a message: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// purge removes the messages of a subject.
+func (b *natsBroker) purge(ctx context.Context, stream, subject string) (removed int, err error) {
+	var answer struct {
+		Purged int `json:"purged"`
+	}
+	if e := b.api(ctx, "PURGE."+b.ns+stream, map[string]any{"filter": subject}, &answer); e != nil {
+		return 0, e.err
+	}
+	return answer.Purged, nil
+}
+
+func (b *natsBroker) schedule(ctx context.Context, name string, m *message) error {
+	subject := b.ns + ".every." + name
+	old, err := b.read(ctx, "_later", map[string]any{"last_by_subj": subject})
 	if err != nil {
-		return nil, fmt.Errorf("aiojobs: reading a result: %w", err)
+		return err
 	}
-	return parseOutcome(header, answer.Message.Data), nil
+	target := b.subject("due", m.queue, m.priority)
+	if old != nil && bytes.Equal(old.Data, m.args) && old.Header.Get(headerJob) == m.name &&
+		old.Header.Get(jetstream.ScheduleHeader) == m.schedule && old.Header.Get(jetstream.ScheduleTargetHeader) == target {
+		return nil // starting it anew would postpone it
+	}
+	e := b.store(ctx, &nats.Msg{Subject: subject, Data: m.args, Header: nats.Header{
+		headerJob: {m.name}, jetstream.ScheduleHeader: {m.schedule}, jetstream.ScheduleTargetHeader: {target},
+		jetstream.MsgRollup: {jetstream.MsgRollupSubject},
+	}})
+	if e != nil {
+		return e.err
+	}
+	return nil
+}
+
+func (b *natsBroker) unschedule(ctx context.Context, name string) (bool, error) {
+	n, err := b.purge(ctx, "_later", b.ns+".every."+name)
+	return n > 0, err
+}
+
+func (b *natsBroker) dead(ctx context.Context, after uint64) (*DeadLetter, error) {
+	m, err := b.read(ctx, "_dead", map[string]any{"seq": after + 1, "next_by_subj": b.ns + ".dead.>"})
+	if m == nil || err != nil {
+		return nil, err
+	}
+	o := parseOutcome(m.Header, nil)
+	return &DeadLetter{
+		ID: m.Header.Get(headerID), Name: m.Header.Get(headerJob), Queue: m.Header.Get(headerQueue),
+		Attempts: o.attempts, Reason: m.Header.Get(headerReason), Time: m.Time, Args: m.Data, sequence: m.Sequence,
+	}, nil
+}
+
+func (b *natsBroker) removeDead(ctx context.Context, sequence uint64) (bool, error) {
+	var answer struct {
+		Success bool `json:"success"`
+	}
+	e := b.api(ctx, "MSG.DELETE."+b.ns+"_dead", map[string]any{"seq": sequence}, &answer)
+	switch {
+	case e == nil:
+		return answer.Success, nil
+	case e.code == codeNoMessage || e.code == codeStoreDelete:
+		return false, nil
+	}
+	return false, e.err
+}
+
+func (b *natsBroker) forget(ctx context.Context, id string) error {
+	_, err := b.purge(ctx, "_results", b.ns+".result."+id)
+	return err
 }
 
 func (b *natsBroker) settle(ctx context.Context, id string, o *outcome) (bool, error) {
@@ -524,7 +630,7 @@ func (b *natsBroker) settle(ctx context.Context, id string, o *outcome) (bool, e
 
 func (b *natsBroker) bury(ctx context.Context, d *delivery, reason string) error {
 	e := b.store(ctx, &nats.Msg{Subject: b.ns + ".dead." + d.queue, Data: d.args, Header: nats.Header{
-		headerID: {d.id}, headerJob: {d.name}, headerReason: {headerText(reason)},
+		headerID: {d.id}, headerJob: {d.name}, headerQueue: {d.queue}, headerReason: {headerText(reason)},
 		headerAttempts:        {strconv.Itoa(d.attempt)},
 		jetstream.MsgIDHeader: {d.id},
 	}})

@@ -47,7 +47,10 @@ func (b *natsBroker) subscribe(ctx context.Context, queue string, ackWait time.D
 			var err error
 			p.sub, err = aio.ToThread(ctx, func(ctx context.Context) (*nats.Subscription, error) {
 				for {
-					_, err := b.js.CreateOrUpdateConsumer(ctx, b.ns+k.stream, config)
+					err := b.try(ctx, func(ctx context.Context) error {
+						_, err := b.js.CreateOrUpdateConsumer(ctx, b.ns+k.stream, config)
+						return err
+					})
 					if err == nil {
 						return b.subscribeTo(b.pullInbox + p.subject + ".*")
 					}

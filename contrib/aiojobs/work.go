@@ -83,6 +83,7 @@ type run struct {
 	c         *Client
 	task      *aio.Task[[]byte] // nil before and after the run
 	cancelled bool              // the job has a result already
+	began     time.Time
 	reported  time.Time
 	pending   *Progress // to be reported
 }
@@ -321,7 +322,12 @@ func (w *worker) process(ctx context.Context, r *run) error {
 		c.broker.refuse(d, unknownPause)
 		return nil
 	}
-	o, err := c.result(ctx, d.id)
+	var o *outcome
+	err := c.persist(ctx, func() (err error) {
+		r.began = c.now()
+		o, err = c.broker.result(ctx, d.id)
+		return err
+	})
 	if err != nil {
 		return w.giveBack(r, err)
 	}
@@ -419,6 +425,8 @@ type JobInfo struct {
 	Queue    string
 	Attempt  int // 1 for the first delivery
 	Priority Priority
+	// Began is when the run began: it had no result that could be read before then.
+	Began time.Time
 }
 
 // InfoOf returns the job whose run ctx belongs to; false if there is none. Any goroutine
@@ -429,7 +437,7 @@ func InfoOf(ctx context.Context) (JobInfo, bool) {
 		return JobInfo{}, false
 	}
 	d := r.d
-	return JobInfo{ID: d.id, Name: d.name, Queue: d.queue, Attempt: d.attempt, Priority: d.priority}, true
+	return JobInfo{ID: d.id, Name: d.name, Queue: d.queue, Attempt: d.attempt, Priority: d.priority, Began: r.began}, true
 }
 
 // reportInterval is the shortest time between two messages about progress.
