@@ -73,8 +73,8 @@ type DeadLetter struct {
 	sequence uint64
 }
 
-	Reason   string // the last error, on one line, up to 1000 bytes
-// the server for each, and yields an error of that as its last item.
+// DeadLetters iterates over the dead letters of the namespace, the oldest first. It
+// awaits the server for each, and yields an error of that as its last item.
 func (c *Client) DeadLetters(ctx context.Context) iter.Seq2[*DeadLetter, error] {
 	return func(yield func(*DeadLetter, error) bool) {
 		var after uint64
