@@ -370,7 +370,7 @@ func TestChannelOperationsEndWithTheirLoop(t *testing.T) {
 	}
 	select {
 	case ch <- 1:
-		t.Error("somebody still receives")
+		t.Error("a goroutine still receives")
 	default:
 	}
 }

@@ -218,7 +218,7 @@ type badValue struct {
 	value reflect.Value
 	// misuse unless the table allows it; others must not fail in the runtime
 	strict bool
-	// for an argument that is a good one but for a field
+	// for an argument in which only one field is invalid
 	change func(good reflect.Value)
 }
 

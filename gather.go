@@ -60,13 +60,13 @@ func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Re
 	})
 }
 
-// GatherSlice is [Gather] for a slice of tasks, futures or coroutines, whose element
-// type need not be converted.
+// GatherSlice is [Gather] for a slice whose elements are of one type, such as []*Task[T]:
+// the slice need not be converted.
 func GatherSlice[A Awaitable[T], T any](ctx context.Context, aws []A) *Future[[]T] {
 	return Gather(ctx, awaitables[T](aws)...)
 }
 
-// GatherSliceResults is [GatherResults] for such a slice.
+// GatherSliceResults is [GatherResults] for a slice, as [GatherSlice] is Gather.
 func GatherSliceResults[A Awaitable[T], T any](ctx context.Context, aws []A) *Future[[]Result[T]] {
 	return GatherResults(ctx, awaitables[T](aws)...)
 }

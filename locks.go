@@ -34,7 +34,7 @@ type Lock struct {
 // renew frees a lock that was held when its loop was closed.
 func (k *Lock) renew() { k.outlived, k.locked = false, false }
 
-// enter is that of bound, and renews the lock.
+// enter calls that of bound, and renews the lock.
 func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 	c, err := k.bound.enter(ctx, call)
 	if k.outlived {
@@ -43,7 +43,7 @@ func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 	return c, err
 }
 
-// check is that of bound, and renews the lock.
+// check calls that of bound, and renews the lock.
 func (k *Lock) check(call string) {
 	k.bound.check(call)
 	if k.outlived {

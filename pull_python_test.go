@@ -112,7 +112,7 @@ func (p *genProgram) log(ctx context.Context, format string, args ...any) {
 	p.trace = append(p.trace, fmt.Sprintf("%d %s %s", p.loop.Time().Sub(p.start)/time.Second, name, fmt.Sprintf(format, args...)))
 }
 
-// genError is Err of the programs.
+// genError is the exception Err of the Python programs.
 type genError string
 
 func (e genError) Error() string { return "error:" + string(e) }

@@ -303,7 +303,8 @@ var ofCancellations = map[string]struct {
 	"another type with a list": {func(c error) error { return manyErrors{c, c} }, true},
 }
 
-// How an error is made of cancellations decides whether it is one.
+// Whether an error that contains cancellations counts as a cancellation depends on its
+// form.
 func TestErrorsMadeOfCancellations(t *testing.T) {
 	for name, c := range ofCancellations {
 		t.Run(name, func(t *testing.T) {

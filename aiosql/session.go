@@ -69,7 +69,7 @@ func (s *session) leave(rows bool) {
 	}
 }
 
-// statement calls f in turn.
+// statement calls f when the earlier statements of the session have ended.
 func (s *session) statement(ctx context.Context, f func() error) error {
 	if s == nil {
 		return f()

@@ -24,8 +24,8 @@
 //     their time; from there on they are like those of NS_work.
 //   - NS_results, subjects NS.result.ID: one message for each job that has ended, for
 //     Options.ResultTTL. The first one is final: it is stored only if the subject has no
-//     message. The server publishes a stored result again, as NS.done.ID, to whoever
-//     awaits it at that time; the others read the stream.
+//     message. The server publishes a stored result again, as NS.done.ID, to the clients
+//     that await it at that time; the others read the stream.
 //   - NS_dead, subjects NS.dead.QUEUE: jobs that have failed for good.
 //
 // Progress (NS.progress.ID) and the request to stop a run (NS.cancel.ID) are messages

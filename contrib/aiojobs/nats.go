@@ -366,7 +366,7 @@ func (b *natsBroker) fail(n uint64, err error) {
 	}
 }
 
-// send sends a message that nobody answers.
+// send sends a message without a response.
 func (b *natsBroker) send(subject string, data []byte) {
 	b.out.add(call{msg: &nats.Msg{Subject: subject, Data: data}})
 }

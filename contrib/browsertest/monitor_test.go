@@ -389,7 +389,7 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
-// Each view is dark where the system is.
+// Each view has a dark theme if the system prefers one.
 func TestDark(t *testing.T) {
 	url, _ := monitored(t, nil, service(50))
 	ctx := browser(t, 1280, 800, true)

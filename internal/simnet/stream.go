@@ -324,7 +324,7 @@ func (s *stream) happen(e event) {
 }
 
 // expire makes the stream fail with ETIMEDOUT at that time, unless it has a deadline
-// already, or the peer gives a sign of life before.
+// already, or the peer answers before.
 func (s *stream) expire(when time.Duration) {
 	if s.deadline == 0 && !s.closed && !s.dead && !s.broken {
 		s.deadline = when

@@ -297,7 +297,7 @@ func (c *code) heldIn(block []ast.Stmt, held map[string]bool) {
 			}
 			c.heldIn(b, branch)
 			if !leaves(b) {
-				// In doubt, what a branch unlocks is unlocked.
+				// A mutex that one branch unlocks counts as unlocked.
 				maps.DeleteFunc(held, func(mutex string, _ bool) bool { return !branch[mutex] })
 			}
 		}

@@ -8,10 +8,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Pool lends up to Size connections of a server. A semaphore counts the places; whoever
-// has one may use an idle connection, or open one. A place is given back in one deferred
-// call, so no way out can lose it. The connections need no count of their own: one that
-// is in use belongs to the task that has a place.
+// Pool lends up to Size connections of a server. A semaphore counts the places; a task
+// that has one may use an idle connection, or open one. A deferred call gives the place
+// back, so it is never lost. The connections need no count of their own: one that is in
+// use belongs to the task that has a place.
 type Pool struct {
 	Server *Server
 	Size   int

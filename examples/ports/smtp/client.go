@@ -227,8 +227,9 @@ func (c *Client) command(ctx context.Context, verb, line string, want ...int) (r
 	return r, err
 }
 
-// reply reads the reply to a command. A code of 400 or more gives an *Error, another one
-// that is not wanted ErrProtocol. No want means 2yz.
+// reply reads the reply to a command. A code of 400 or more gives an *Error, and another
+// code that is not in want gives ErrProtocol. If want is empty, each code 2yz is
+// accepted.
 func (c *Client) reply(ctx context.Context, verb string, want ...int) (Reply, error) {
 	r, err := c.wire.read(ctx)
 	if err != nil {

@@ -151,8 +151,8 @@ func Start(ctx context.Context, addr string, handler Deliverer, opts *ServerOpti
 	return s, err
 }
 
-// check refuses options that no client could satisfy, or that would be in vain: without a
-// configuration, TLSFromStart would take connections without TLS for protected ones.
+// check refuses options that no client could satisfy, or that would have no effect:
+// without a configuration, TLSFromStart would treat connections without TLS as protected.
 func (o *ServerOptions) check(handler Deliverer) error {
 	_, authenticates := handler.(Authenticator)
 	_, finds := handler.(PasswordFinder)

@@ -94,7 +94,7 @@ func itemLostShield(ctx context.Context, s *play.Scene) error {
 		making := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return do(ctx, job)
 		}), aio.WithName("making"))
-		_, err = aio.Shield(ctx, making).Await(ctx) // and nobody awaits making
+		_, err = aio.Shield(ctx, making).Await(ctx) // making is not awaited
 		return err
 	})
 }

@@ -59,7 +59,7 @@ func unreadAnswerDrain(ctx context.Context, s *play.Scene) error {
 	w := newWire()
 	s.Show("unread answers", w.answers)
 	return shop(ctx, s, func(ctx context.Context, what string) (string, error) {
-		for !w.answers.Empty() { // drop what nobody has read
+		for !w.answers.Empty() { // drop unread answers
 			if _, err := w.answers.GetNowait(); err != nil {
 				return "", err
 			}
