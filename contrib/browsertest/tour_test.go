@@ -116,7 +116,7 @@ func TestTourPlayer(t *testing.T) {
 	do(t, ctx, "run", press("run"))
 	until(t, ctx, "the end", `document.querySelector(".player").dataset.ended === "true"`)
 	until(t, ctx, "all output", `document.querySelector(".output").textContent === "A1\nB1\nA2\nB2\nA3\nB3"`)
-	until(t, ctx, "one lane for each task", `[...document.querySelectorAll(".lanes svg text:not(.tick)")].map((e) => e.firstChild.textContent).join() === "main,A,B,the loop"`)
+	until(t, ctx, "one lane for each task", `[...document.querySelectorAll(".lanes .labels text")].map((e) => e.firstChild.textContent).join() === "main,A,B,the loop"`)
 	picture(t, ctx, "tour-token-ended")
 	do(t, ctx, "reset", press("reset"))
 	until(t, ctx, "the beginning", at(0))
@@ -164,10 +164,10 @@ func TestTourLevel(t *testing.T) {
 	do(t, ctx, "hint", press("hint"))
 	until(t, ctx, "the hint", `document.querySelector("[data-verdict]")?.textContent.includes("Ann reads the balance")`)
 
-	for _, name := range []string{"main", "Ann", "Bob", "event: Bob finds the bank", "Bob"} {
+	for _, name := range []string{"main", "Ann", "Bob", "Bob finds the bank", "Bob"} {
 		choose(t, ctx, name)
 	}
-	until(t, ctx, "both tasks are in their audits", entries+` === "1. event: the audit of Ann|2. event: the audit of Bob"`)
+	until(t, ctx, "both tasks are in their audits", entries+` === "1. the audit of Ann|2. the audit of Bob"`)
 	picture(t, ctx, "tour-level-playing")
 	do(t, ctx, "to the end", press("run"))
 	until(t, ctx, "it is broken", `document.querySelector('[data-verdict="win"]')?.textContent.includes("You broke it: the balance is 70")`)

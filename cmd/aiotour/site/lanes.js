@@ -1,5 +1,6 @@
 // Draws the timeline: a lane for each task, a box for each of its steps, and an arrow from
-// the step that made another one ready.
+// the step that made another one ready. The labels and the boxes are two pictures, so that
+// the boxes can be scrolled.
 const ns = "http://www.w3.org/2000/svg";
 
 function svg(name, attributes, text) {
@@ -10,7 +11,6 @@ function svg(name, attributes, text) {
 }
 
 export function lanes(frames) {
-  const now = frames[frames.length - 1];
   const steps = frames.slice(1).map((f) => f.last);
   // Events that have happened share one lane, as do the callbacks of the loop.
   const lane = new Map(), names = [];
@@ -21,16 +21,18 @@ export function lanes(frames) {
     return lane.get(key);
   };
   for (const s of steps) laneOf(s);
-  const h = 26, w = 34, left = 110, top = 18;
+  const h = 26, w = 34, left = 0, top = 18;
   const width = left + Math.max(steps.length, 8) * w + 10, height = top + Math.max(names.length, 1) * h + 4;
   const out = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img" });
   out.append(svg("title", {}, steps.map((s, i) => `step ${i + 1}: ${s.name}${s.how ? " " + s.how : ""}`).join("; ") || "No step has run."));
+  // The labels stay where they are when the boxes are scrolled.
+  const labels = svg("svg", { width: 112, height, class: "labels", "aria-hidden": "true" });
   names.forEach((name, i) => {
     const y = top + i * h + h / 2;
     out.append(svg("line", { class: "lane", x1: left, x2: width, y1: y, y2: y }));
     const label = svg("text", { x: 2, y: y + 4 }, name.length > 16 ? name.slice(0, 15) + "…" : name);
     label.append(svg("title", {}, name));
-    out.append(label);
+    labels.append(label);
   });
   const x = (i) => left + i * w + 4, y = (i) => top + laneOf(steps[i]) * h + 4;
   steps.forEach((s, i) => {
@@ -42,10 +44,12 @@ export function lanes(frames) {
   });
   steps.forEach((s, i) => {
     const kind = s.task < 0 || s.name.startsWith("event: ") ? "event" : s.how.startsWith("is done") ? "end-done" : s.how.startsWith("fails") ? "end-failed" : s.how.startsWith("is cancelled") ? "end-cancelled" : "";
-    const box = svg("rect", { x: x(i), y: y(i), width: w - 10, height: 18, class: `${kind} ${i === steps.length - 1 ? "last" : ""}` });
-    box.append(svg("title", {}, `step ${i + 1}: ${s.name}${s.how ? " " + s.how : ""}`));
-    out.append(box, svg("text", { class: "tick", x: x(i) + 6, y: 12 }, String(i + 1)));
+    const rect = svg("rect", { x: x(i), y: y(i), width: w - 10, height: 18, class: `${kind} ${i === steps.length - 1 ? "last" : ""}` });
+    rect.append(svg("title", {}, `step ${i + 1}: ${s.name}${s.how ? " " + s.how : ""}`));
+    out.append(rect, svg("text", { class: "tick", x: x(i) + 6, y: 12 }, String(i + 1)));
   });
-  if (now.pass === 0) out.append(svg("text", { x: left, y: top + 16 }, ""));
-  return out;
+  const box = document.createElement("div");
+  box.className = "boxes";
+  box.append(out);
+  return [labels, box];
 }

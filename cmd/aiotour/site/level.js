@@ -7,17 +7,18 @@ export async function level(root, id) {
   const { levels } = await course();
   const data = levels.find((l) => l.id === id);
   const board = el("div");
-  const verdict = el("div", { role: "status" });
   const mend = el("section", { hidden: true, class: "mend" });
   const hint = el("button", { "data-do": "hint", onclick: () => say("", el("p", {}, el("strong", {}, "Hint: "), data.hint)) }, "Hint");
   const show = el("button", { "data-do": "show", onclick: () => showWay() }, "Show me");
   root.append(el("p", {}, data.story), el("p", {},
     "You are the scheduler. ", el("strong", {}, "Step"), " runs the first entry of the ready queue, as asyncio does. ",
     "Or choose another entry. Dashed entries happen outside of the program: you decide when."),
-    board, verdict, el("p", { class: "bar" }, hint, show), mend);
+    board, mend);
 
   let shown = false; // the search has shown its schedule since the last choice
-  const player = new Player(board, data.broken, { onEnd: ended, onChange: (p) => { if (!p.ended) verdict.replaceChildren(); } });
+  const player = new Player(board, data.broken, { onEnd: ended, onChange: (p) => { if (!p.ended) p.note.replaceChildren(); } });
+  const verdict = player.note;
+  player.extra = [hint, show];
 
   function say(kind, ...parts) {
     verdict.replaceChildren(el("div", { class: `verdict ${kind}`, "data-verdict": kind }, ...parts));

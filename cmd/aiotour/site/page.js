@@ -9,7 +9,7 @@ async function guess(root, program) {
   const note = el("p", { role: "status" });
   const board = el("div", { hidden: true });
   const list = el("div", { class: "choices" });
-  root.append(el("pre", { class: "source" }, el("code", {}, parts.map((p) => p.text).join("\n\n").replace(/^/gm, "  "))),
+  root.append(el("pre", { class: "source" }, el("code", {}, parts.map((p) => p.text).join("\n\n"))),
     el("p", {}, el("strong", {}, "Guess first: "), "in which order is the output?"), list, note, board);
   let player;
   for (const answer of answers) {

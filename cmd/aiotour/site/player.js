@@ -9,6 +9,8 @@ export class Player {
   constructor(root, program, { onEnd = () => {}, onChange = () => {} } = {}) {
     Object.assign(this, { root, program, onEnd, onChange });
     this.root.classList.add("player");
+    this.note = el("div", { role: "status" }); // for the page, below the buttons
+    this.extra = []; // further buttons of the page
     this.root.dataset.program = program;
     this.root.replaceChildren(el("p", {}, "The programs are being loaded…"));
   }
@@ -53,17 +55,17 @@ export class Player {
     };
     this.buttons.step.classList.add("main");
     this.where = el("span", { class: "where" });
-    this.bar = el("div", { class: "bar" }, ...Object.values(this.buttons), this.where);
+    this.bar = el("div", { class: "bar" }, ...Object.values(this.buttons), ...this.extra, this.where);
     this.now = el("p", { class: "now", "aria-live": "polite" });
     this.source = el("div", { class: "source", tabindex: "0", "aria-label": "Source of the program" });
     this.queue = el("ol", { class: "queue" });
     this.tasks = el("table", { class: "tasks" });
     this.things = el("div", { class: "things" });
     this.output = el("pre", { class: "output" });
-    this.lanes = el("div", { tabindex: "0", "aria-label": "Timeline" });
+    this.lanes = el("div", { class: "rows" });
     this.thingsPart = el("section", {}, el("h3", {}, "Values"), this.things);
     this.outputPart = el("section", {}, el("h3", {}, "Output"), this.output);
-    this.root.replaceChildren(this.bar, this.now,
+    this.root.replaceChildren(this.bar, this.now, this.note,
       el("div", { class: "grid" },
         el("div", { class: "left" }, el("section", {}, el("h3", {}, "Program"), this.source)),
         el("div", { class: "right" },
@@ -138,6 +140,7 @@ export class Player {
 
   show(at) {
     this.at = at;
+    if (this.ended) this.pause();
     const f = this.frame, last = f.last;
     const ready = f.ready ?? [];
     this.buttons.step.disabled = this.ended;
@@ -146,20 +149,21 @@ export class Player {
     this.buttons.back.disabled = at === 0;
     this.where.textContent = `step ${at}, pass ${f.pass}, time ${f.now}`;
     this.now.replaceChildren(...(last
-      ? [el("span", { class: "token" }, last.name), last.how ? ` ran, and ${last.how}.` : " ran, as a callback of the loop."]
+      ? [el("span", { class: "token" }, plain(last.name)), outside(last) ? " has happened." : last.how ? ` ran, and ${plain(last.how)}.` : " ran, as a callback of the loop."]
       : ["Nothing has run yet. ", el("strong", {}, "main"), " is ready."]));
     this.showSource(f);
     this.showQueue(f, ready);
-    this.tasks.replaceChildren(...(f.tasks ?? []).filter((t) => !t.event || t.state !== "done").map((t) => el("tr", {},
+    this.tasks.replaceChildren(...(f.tasks ?? []).filter((t) => !t.event).map((t) => el("tr", {},
       el("td", {}, t.name),
       el("td", {}, el("span", { class: `chip ${t.state}` }, t.state)),
-      el("td", {}, t.state === "waiting" ? `for ${t.what}` : t.what))));
+      el("td", {}, t.state === "waiting" ? `for ${plain(t.what)}` : t.what))));
     this.things.replaceChildren(...(f.things ?? []).map(thing));
     this.thingsPart.hidden = !f.things?.length;
     this.output.textContent = (f.output ?? []).join("\n");
     this.outputPart.hidden = !this.run.frames.some((x) => x.output?.length);
-    this.lanes.replaceChildren(lanes(this.run.frames.slice(0, at + 1)));
-    this.lanes.scrollLeft = this.lanes.scrollWidth;
+    const [labels, boxes] = lanes(this.run.frames.slice(0, at + 1));
+    this.lanes.replaceChildren(labels, boxes);
+    boxes.scrollLeft = boxes.scrollWidth;
     this.root.dataset.at = at;
     this.root.dataset.ended = this.ended;
     this.onChange(this);
@@ -176,14 +180,14 @@ export class Player {
     ready.forEach((e, i) => {
       if (i === current && i > 0) this.queue.append(el("li", { class: "pass" }, "in the next pass"));
       const may = i === f.chosen || f.choice >= 0 && e.may;
-      const event = e.name.startsWith("event: ");
-      const why = !may && f.choice >= 0 ? `must come after ${ready[e.oldest].name}`
-        : e.why === "start" ? (event ? "may happen now" : "has not started")
-          : e.why ? (e.why === "Sleep(0)" ? "after Sleep(0)" : `woken by ${e.why}`) : "";
+      const event = outside(e);
+      const why = !may && f.choice >= 0 ? `must come after ${plain(ready[e.oldest].name)}`
+        : e.why === "start" ? (event ? "from outside" : "has not started")
+          : e.why ? (e.why === "Sleep(0)" ? "after Sleep(0)" : `woken by ${plain(e.why)}`) : "";
       this.queue.append(el("li", {}, el("button", {
         class: `${i === f.chosen ? "first" : ""} ${event ? "event" : ""}`, disabled: !may, "data-entry": i,
         onclick: () => this.choose(i),
-      }, el("span", {}, `${i + 1}. ${e.name} `), why && el("small", {}, why))));
+      }, el("span", {}, `${i + 1}. ${plain(e.name)} `), why && el("small", {}, why))));
     });
   }
 
@@ -219,6 +223,11 @@ export class Player {
     }
   }
 }
+
+// What happens outside of the program is a task whose name begins with "event: ".
+function outside(e) { return e.name.startsWith("event: "); }
+
+function plain(text) { return text.replace(/^(awaits )?event: /, "$1"); }
 
 // thing draws a value of the program.
 function thing(t) {
