@@ -79,8 +79,8 @@ func checkLevels() (bad []string) {
 
 var reference = regexp.MustCompile(`(?:href|src)="([^"]*)"|import .* from "\./([^"]*)"|import "\./([^"]*)"`)
 
-// checkFiles checks that all links lead somewhere, that no file needs the network, and how
-// much the first page loads.
+// checkFiles checks that all links lead to a file of the site, and how much the first
+// page loads.
 func checkFiles(files map[string][]byte) (bad []string) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !strings.HasSuffix(name, ".html") && !strings.HasSuffix(name, ".js") || name == "wasm_exec.js" {

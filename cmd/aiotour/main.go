@@ -1,6 +1,6 @@
-// Command aiotour is a course about event loops and tasks, in the browser. The learner is
-// the scheduler: programs run one step at a time, and the learner chooses which ready task
-// runs next, breaks programs, and mends them.
+// Command aiotour is a course about event loops and tasks, in the browser. The learner
+// is the scheduler: programs run one step at a time, and the learner chooses which ready
+// task runs next, breaks programs, and mends them.
 //
 //	aiotour [-addr ADDRESS]   build the course, serve it, and print its address
 //	aiotour -o DIR            write its files to a folder, for any web server

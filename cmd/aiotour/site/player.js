@@ -156,14 +156,14 @@ export class Player {
     this.tasks.replaceChildren(...(f.tasks ?? []).filter((t) => !t.event).map((t) => el("tr", {},
       el("td", {}, t.name),
       el("td", {}, el("span", { class: `chip ${t.state}` }, t.state)),
-      el("td", {}, t.state === "waiting" ? `for ${plain(t.what)}` : t.what))));
+      el("td", {}, t.state === "waiting" ? `for ${quoted(t.what)}` : t.what))));
     this.things.replaceChildren(...(f.things ?? []).map(thing));
     this.thingsPart.hidden = !f.things?.length;
     this.output.textContent = (f.output ?? []).join("\n");
     this.outputPart.hidden = !this.run.frames.some((x) => x.output?.length);
     const [labels, boxes] = lanes(this.run.frames.slice(0, at + 1));
     this.lanes.replaceChildren(labels, boxes);
-    boxes.scrollLeft = boxes.scrollWidth;
+    boxes.scrollLeft = (boxes.querySelector("rect.last")?.getBBox().x ?? 0) + 60 - boxes.clientWidth;
     this.root.dataset.at = at;
     this.root.dataset.ended = this.ended;
     this.onChange(this);
@@ -181,9 +181,9 @@ export class Player {
       if (i === current && i > 0) this.queue.append(el("li", { class: "pass" }, "in the next pass"));
       const may = i === f.chosen || f.choice >= 0 && e.may;
       const event = outside(e);
-      const why = !may && f.choice >= 0 ? `must come after ${plain(ready[e.oldest].name)}`
+      const why = !may && f.choice >= 0 ? `must come after ${quoted(ready[e.oldest].name)}`
         : e.why === "start" ? (event ? "from outside" : "has not started")
-          : e.why ? (e.why === "Sleep(0)" ? "after Sleep(0)" : `woken by ${plain(e.why)}`) : "";
+          : e.why ? (e.why === "Sleep(0)" ? "after Sleep(0)" : `woken by ${quoted(e.why)}`) : "";
       this.queue.append(el("li", {}, el("button", {
         class: `${i === f.chosen ? "first" : ""} ${event ? "event" : ""}`, disabled: !may, "data-entry": i,
         onclick: () => this.choose(i),
@@ -227,11 +227,14 @@ export class Player {
 // What happens outside of the program is a task whose name begins with "event: ".
 function outside(e) { return e.name.startsWith("event: "); }
 
-function plain(text) { return text.replace(/^(awaits )?event: /, "$1"); }
+// plain returns its name without that, in quotation marks inside of a sentence.
+function plain(text) { return text.replace(/^event: /, "").replace(/^awaits event: (.*)/, "awaits “$1”"); }
+
+function quoted(text) { return text.replace(/^event: (.*)/, "“$1”"); }
 
 // thing draws a value of the program.
 function thing(t) {
-  const e = el("span", { class: `thing ${t.kind}` }, el("strong", {}, t.name));
+  const e = el("span", { class: `thing of-${t.kind}` }, el("strong", {}, t.name));
   if (t.kind === "queue") {
     const n = t.max || Math.max(t.n, 1);
     e.append(el("span", { class: "slots", "aria-hidden": "true" }, ...Array.from({ length: n }, (_, i) => el("i", { class: i < t.n ? "full" : "" }))));
