@@ -180,11 +180,21 @@ func (p *process) run(ctx context.Context) error {
 			}
 			continue
 		}
+		started := p.loop.Time()
 		if err := p.life(ctx); err != nil {
 			return err
 		}
 		if p.state != Backoff {
 			failures = 0
+			if p.wanted && p.state == Exited {
+				// With startsecs = 0 a program that exits at once never
+				// fails to start. supervisord starts it about once a
+				// second, because it looks at exited processes that
+				// often.
+				if err := p.until(ctx, aio.CreateFuture[struct{}](ctx), started.Add(time.Second).Sub(p.loop.Time())); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		if failures++; failures > p.program.StartRetries {

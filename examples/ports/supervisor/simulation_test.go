@@ -284,6 +284,22 @@ func TestStates(t *testing.T) {
 		{"never again", "autorestart = never", always(behaviour{lasts: time.Minute, code: 3}), after(time.Hour), []State{Starting, Running, Exited}},
 		{"other exit codes", "exitcodes = 3,4", always(behaviour{lasts: time.Minute, code: 4}), after(time.Hour), []State{Starting, Running, Exited}},
 		{"needs no time to start", "startsecs = 0", always(behaviour{lasts: 1}), after(time.Hour), []State{Starting, Running, Exited}},
+		{"exits at once without startsecs, started once a second", "startsecs = 0", always(behaviour{lasts: 1, code: 1}), after(3500 * ms),
+			[]State{Starting, Running, Exited, Starting, Running, Exited, Starting, Running, Exited, Starting, Running, Exited}},
+		{"is stopped before it starts again", "startsecs = 0", always(behaviour{lasts: 1, code: 1}),
+			func(ctx context.Context, s *Supervisor) error {
+				return errors.Join(aio.Sleep(ctx, 500*ms), s.Stop(ctx, "a"), aio.Sleep(ctx, time.Hour))
+			}, []State{Starting, Running, Exited}},
+		{"is started before it starts again", "startsecs = 0", func(n int) behaviour {
+			return map[int]behaviour{1: {lasts: 1, code: 1}}[n]
+		}, func(ctx context.Context, s *Supervisor) error {
+			return errors.Join(aio.Sleep(ctx, 500*ms), s.Start(ctx, "a"))
+		}, []State{Starting, Running, Exited, Starting, Running, Stopping, Stopped}},
+		{"is stopped and started before it starts again", "startsecs = 0", func(n int) behaviour {
+			return map[int]behaviour{1: {lasts: 1, code: 1}}[n]
+		}, func(ctx context.Context, s *Supervisor) error {
+			return errors.Join(aio.Sleep(ctx, 500*ms), s.Stop(ctx, "a"), s.Start(ctx, "a"))
+		}, []State{Starting, Running, Exited, Starting, Running, Stopping, Stopped}},
 		{"ignores the signal", "stopwaitsecs = 3", always(behaviour{deaf: true}), after(time.Hour), []State{Starting, Running, Stopping, Stopped}},
 		{"restart", "", always(behaviour{takes: time.Second}), func(ctx context.Context, s *Supervisor) error {
 			return errors.Join(aio.Sleep(ctx, time.Minute), s.Restart(ctx, "all"))
