@@ -323,10 +323,20 @@ func init() {
 		return asleep
 	}
 	plug.Wake = func(loop any) { loop.(*Loop).wakeUp() }
+	plug.Tell = func(loop any, fn func()) { loop.(*Loop).submit(toldCall(fn)) }
 	plug.Labels = func() any { return goid.CurrentLabels() }
 	plug.SetLabels = func(labels any) { goid.SetLabels(labels.(goid.Labels)) }
 	plug.InBubble = goid.InBubble
 }
+
+// toldCall is a call of plug.Tell.
+type toldCall func()
+
+// run implements runnable.
+func (fn toldCall) run(*future) { fn() }
+
+// String names the function.
+func (fn toldCall) String() string { return "call of " + funcName(fn) }
 
 // startedCoro starts a coroutine of plug.Start in a loop. Until the task begins,
 // startedCoro is one of its callbacks, which handles the case that the task never begins.

@@ -108,22 +108,24 @@ type Retry struct {
 
 // Get requests a URL. See [Client.Do].
 func (c *Client) Get(ctx context.Context, url string) (*Response, error) {
-	req, err := http.NewRequest(http.MethodGet, url, nil)
+	b := &responseBody{}
+	req, err := http.NewRequestWithContext(&b.ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	return c.Do(ctx, req)
+	return c.do(ctx, req, b)
 }
 
 // Post sends a request with a body, which may be nil. Another goroutine reads the body:
 // use a [Pipe] for a body that a task writes. See [Client.Do].
 func (c *Client) Post(ctx context.Context, url, contentType string, body io.Reader) (*Response, error) {
-	req, err := http.NewRequest(http.MethodPost, url, body)
+	b := &responseBody{}
+	req, err := http.NewRequestWithContext(&b.ctx, http.MethodPost, url, body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", contentType)
-	return c.Do(ctx, req)
+	return c.do(ctx, req, b)
 }
 
 // PostJSON sends v as JSON. See [Client.Do].
@@ -144,6 +146,11 @@ func (c *Client) PostJSON(ctx context.Context, url string, v any) (*Response, er
 // of http.Client.Do and, if the await fails, those of an await: a *aio.CancelledError,
 // or the error of a context that the caller derived. req is not changed.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
+	return c.do(ctx, req, nil)
+}
+
+// do is Do. If b is not nil, req has the context of b, which saves a copy of it.
+func (c *Client) do(ctx context.Context, req *http.Request, b *responseBody) (*Response, error) {
 	loop, err := aio.GetRunningLoop(ctx)
 	switch {
 	case err != nil:
@@ -171,7 +178,12 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 				return nil, err
 			}
 		}
-		resp, err := c.send(ctx, loop, req, slot)
+		if b == nil {
+			b = &responseBody{}
+			req = req.WithContext(&b.ctx)
+		}
+		resp, err := c.send(ctx, loop, req, slot, b)
+		b = nil
 		if attempt >= c.Retry.Attempts || !c.Retry.repeats(req, resp, err) {
 			return resp, err
 		}
@@ -229,7 +241,7 @@ func (c *Client) prepare(req *http.Request) (*http.Request, error) {
 	if (c.BaseURL == "" || req.URL.Host != "") && len(c.Header) == 0 {
 		return req, nil
 	}
-	req = req.Clone(context.Background())
+	req = req.Clone(req.Context())
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
@@ -328,13 +340,14 @@ type requestError struct{ error }
 
 func (e *requestError) Unwrap() error { return e.error }
 
-// send makes one attempt. It releases slot when the request has ended.
-func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore) (*Response, error) {
-	b := &responseBody{loop: loop, slot: slot, maxBody: cmp.Or(c.MaxBody, 64<<20), maxLine: cmp.Or(c.MaxLine, 64<<10)}
+// send makes one attempt, with b, whose context req has. It releases slot when the
+// request has ended.
+func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore, b *responseBody) (*Response, error) {
+	b.loop, b.slot = loop, slot
+	b.maxBody, b.maxLine = cmp.Or(c.MaxBody, 64<<20), cmp.Or(c.MaxLine, 64<<10)
+	b.ctx.values = ctx
 	b.room.L = &b.mu
 	b.pieces = b.store[:0]
-	rctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	b.cancel = cancel
 	// An await does not end with the context of another task, nor with one that had
 	// ended before.
 	watched := aio.TaskOf(ctx) != aio.CurrentTask(ctx) || ctx.Err() != nil
@@ -344,7 +357,7 @@ func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, sl
 	if c.workers == nil {
 		c.workers = newWorkers()
 	}
-	c.workers.start(job{b, c.client(), req.WithContext(rctx), plug.Labels()})
+	c.workers.start(job{b, c.client(), req, plug.Labels()})
 	if err := b.ready.Wait(ctx); err != nil {
 		b.end(err)
 		return nil, err
@@ -364,7 +377,7 @@ func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, sl
 type responseBody struct {
 	loop    *aio.Loop
 	slot    *aio.Semaphore
-	cancel  context.CancelCauseFunc
+	ctx     requestContext // of the request
 	maxBody int64
 	maxLine int
 
@@ -449,7 +462,7 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 		if release != nil {
 			release()
 		}
-		b.cancel(nil)
+		b.ctx.end(context.Canceled)
 		if b.slot != nil {
 			tell(b.loop, b.slot.Release)
 		}
@@ -539,7 +552,7 @@ func (b *responseBody) end(err error) {
 		b.waiting = false
 		tell(b.loop, b.arrived.Set)
 	}
-	b.cancel(err)
+	b.ctx.end(err)
 }
 
 // next returns the next piece of the body, which is valid until the next call.

@@ -402,16 +402,7 @@ func (x *exchange) cancel() { x.task.Cancel(context.Cause(x.r.Context())) }
 // have ended.
 func (x *exchange) tell(fn func()) { tell(x.handler.loop, fn) }
 
-func tell(l *aio.Loop, fn func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			if err, ok := v.(error); !ok || !errors.Is(err, aio.ErrLoopClosed) {
-				panic(v)
-			}
-		}
-	}()
-	l.CallSoonThreadsafe(fn)
-}
+func tell(l *aio.Loop, fn func()) { plug.Tell(l, fn) }
 
 // finish ends the request after the task is done.
 func (x *exchange) finish() {

@@ -17,6 +17,11 @@ var Start func(loop any, c Coro) (asleep bool)
 // Wake wakes a loop after Start has returned true.
 var Wake func(loop any)
 
+// Tell makes a loop call fn, from any goroutine, and wakes it if it sleeps. It does
+// nothing if the loop is closed. It costs less than Loop.CallSoonThreadsafe, because
+// there is no handle.
+var Tell func(loop any, fn func())
+
 // Labels returns the profiling labels of the running goroutine, and SetLabels sets them,
 // for a goroutine that works for one task after another. Neither allocates.
 var (
