@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Every makes the server submit the job again and again. The schedule is "@every 90s" with
-// any duration of at least a second, a cron expression with seconds such as
+// Every makes the server submit the job again and again. The schedule is "@every 90s"
+// with any duration of at least a second, a cron expression with seconds such as
 // "0 30 4 * * *", or one of @hourly, @daily, @weekly, @monthly, @yearly, in UTC. name
-// identifies it: another schedule of that name is replaced, and the same one continues, so
-// each process may call Every when it starts. opts may have a priority only; nil means
-// the default. Every awaits until the server has stored the schedule.
+// identifies it: another schedule of that name is replaced, and the same one continues,
+// so each process may call Every when it starts. opts may have a priority only; nil
+// means the default. Every awaits until the server has stored the schedule.
 //
-// The runs that are missed because no worker is there take place later, one for each. The
-// run at a time of the schedule does not wait for the one before.
+// The runs that are missed because no worker is there take place later, one for each.
+// The run at a time of the schedule does not wait for the one before.
 //
-// It fails if the server does not understand the schedule, with [aio.ErrUsage] for a name
-// or an option that is not valid, and with [ErrClosed].
+// It fails if the server does not understand the schedule, with [aio.ErrUsage] for a
+// name or an option that is not valid, and with [ErrClosed].
 func (j *Job[A, R]) Every(ctx context.Context, c *Client, name, schedule string, args A, opts *SubmitOptions) error {
 	var o SubmitOptions
 	if opts != nil {

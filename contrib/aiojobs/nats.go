@@ -49,12 +49,13 @@ const (
 )
 
 type natsBroker struct {
-	loop    *aio.Loop
-	events  events
-	ns      string
-	client  string
-	direct  bool // whether a direct read sees all that was acknowledged
-	timeout time.Duration
+	loop     *aio.Loop
+	events   events
+	ns       string
+	client   string
+	direct   bool // whether a direct read sees all that was acknowledged
+	timeout  time.Duration
+	replicas int
 
 	nc    *nats.Conn
 	js    jetstream.JetStream
@@ -253,7 +254,7 @@ func (b *natsBroker) connect(ctx context.Context, o *Options, url string, option
 			replicas = 3
 		}
 	}
-	b.direct = replicas == 1
+	b.replicas, b.direct = replicas, replicas == 1
 	for _, config := range streamConfigs(o, replicas) {
 		for {
 			err = b.try(ctx, func(ctx context.Context) error {
@@ -501,11 +502,14 @@ type stored struct {
 
 // api makes a request of the JetStream API, and decodes the answer into v.
 func (b *natsBroker) api(ctx context.Context, call string, query map[string]any, v any) *storeError {
-	data, err := json.Marshal(query)
-	if err != nil {
-		return &storeError{err: err}
+	var data []byte // some calls allow none
+	if query != nil {
+		var err error
+		if data, err = json.Marshal(query); err != nil {
+			return &storeError{err: err}
+		}
 	}
-	m, err := b.ask(ctx, &nats.Msg{Subject: "$JS.API.STREAM." + call, Data: data})
+	m, err := b.ask(ctx, &nats.Msg{Subject: "$JS.API." + call, Data: data})
 	if err != nil {
 		return &storeError{err: err}
 	}
@@ -523,7 +527,7 @@ func (b *natsBroker) read(ctx context.Context, stream string, query map[string]a
 	var answer struct {
 		Message stored `json:"message"`
 	}
-	if e := b.api(ctx, "MSG.GET."+b.ns+stream, query, &answer); e != nil {
+	if e := b.api(ctx, "STREAM.MSG.GET."+b.ns+stream, query, &answer); e != nil {
 		if e.code == codeNoMessage {
 			return nil, nil
 		}
@@ -544,7 +548,7 @@ func (b *natsBroker) purge(ctx context.Context, stream, subject string) (removed
 	var answer struct {
 		Purged int `json:"purged"`
 	}
-	if e := b.api(ctx, "PURGE."+b.ns+stream, map[string]any{"filter": subject}, &answer); e != nil {
+	if e := b.api(ctx, "STREAM.PURGE."+b.ns+stream, map[string]any{"filter": subject}, &answer); e != nil {
 		return 0, e.err
 	}
 	return answer.Purged, nil
@@ -592,7 +596,7 @@ func (b *natsBroker) removeDead(ctx context.Context, sequence uint64) (bool, err
 	var answer struct {
 		Success bool `json:"success"`
 	}
-	e := b.api(ctx, "MSG.DELETE."+b.ns+"_dead", map[string]any{"seq": sequence}, &answer)
+	e := b.api(ctx, "STREAM.MSG.DELETE."+b.ns+"_dead", map[string]any{"seq": sequence}, &answer)
 	switch {
 	case e == nil:
 		return answer.Success, nil
