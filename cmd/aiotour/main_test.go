@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +59,55 @@ func TestSite(t *testing.T) {
 	files["index.html"] = append(files["index.html"], `<a href="nowhere.html">`...)
 	if bad := checkFiles(files); !slices.Equal(bad, []string{`index.html refers to "nowhere.html", which does not exist`}) {
 		t.Errorf("with a broken link: %q", bad)
+	}
+}
+
+// Without an option the command prints an address on the loopback interface, serves the
+// course there, and ends with its ctx.
+func TestServe(t *testing.T) {
+	if !stage.Full {
+		t.Skip("compiles for js/wasm: only in the full tests")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	out, in := io.Pipe()
+	var errOut bytes.Buffer
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, nil, in, &errOut)
+		in.Close()
+	}()
+	lines := bufio.NewScanner(out)
+	address := ""
+	for address == "" && lines.Scan() {
+		if _, rest, ok := strings.Cut(lines.Text(), "the course is at "); ok {
+			address, _, _ = strings.Cut(rest, " ")
+		}
+	}
+	if !strings.HasPrefix(address, "http://127.0.0.1:") {
+		t.Fatalf("the address is %q: %s", address, &errOut)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	for path, want := range map[string]string{"/": "text/html; charset=utf-8", "/page.js": "text/javascript; charset=utf-8", "/" + wasmFile: "application/octet-stream"} {
+		r, err := http.Get(address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, r.Body)
+		if got := r.Header.Get("Content-Type"); got != want || r.StatusCode != 200 || n == 0 || err != nil {
+			t.Errorf("%s: %s, %s, %d bytes, %v", path, r.Status, got, n, err)
+		}
+		r.Body.Close()
+	}
+	r, err := http.Get(address + "/nothing")
+	if err != nil || r.StatusCode != 404 {
+		t.Errorf("a file that does not exist: %v, %v", r, err)
+	} else {
+		r.Body.Close()
+	}
+	cancel()
+	if got := <-code; got != 0 {
+		t.Errorf("code %d: %s", got, &errOut)
 	}
 }
 

@@ -195,6 +195,7 @@ export class Player {
     const text = this.texts.programs[this.program];
     if (this.shown !== this.program) {
       this.shown = this.program;
+      this.source.scrollTop = 0;
       this.source.replaceChildren(...text.parts.flatMap((p, i) => [
         ...(i > 0 ? [el("span", { class: "l" }, "\n")] : []),
         ...p.text.split("\n").map((l, j) => el("span", { class: "l", "data-line": p.line + j }, el("span", {}, l || " "))),
