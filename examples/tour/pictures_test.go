@@ -41,6 +41,9 @@ var pictures = []picture{
 	{"07-swallowed-cancellation", []string{"broken", "fixed"}, map[string]string{"Task-1": "deliver letters"}},
 	{"08-forgotten-shield", []string{"broken", "fixed"}, map[string]string{"Task-1": "main", "Task-2": "booking"}},
 	{"10-queue", []string{""}, map[string]string{"Task-1": "main", "Task-2": "bake", "Task-3": "eat"}},
+	{"14-futures", []string{""}, map[string]string{"Task-1": "main", "Task-2": "coffee"}},
+	{"15-group-errors", []string{""}, map[string]string{"Task-1": "main", "Task-2": "send", "Task-3": "wait", "Task-4": "save"}},
+	{"16-fairness", []string{"broken", "fixed"}, map[string]string{"Task-1": "main", "Task-2": "compute", "Task-3": "print"}},
 	{"11-deadlock", []string{"broken", "fixed"}, map[string]string{"Task-1": "main", "eggs": "eggs", "fish": "fish"}},
 }
 
