@@ -228,11 +228,16 @@ func (p picture) read(r recordedRun) (run pictureRun) {
 		if !ok {
 			i = len(run.lanes)
 			lanes[task] = i
-			run.lanes = append(run.lanes, p.names[task])
+			name, ok := p.names[task]
+			if !ok {
+				name = task // the callbacks
+			}
+			run.lanes = append(run.lanes, name)
 		}
 		return i
 	}
-	ended := -1 // the latest step that ended a task
+	ended := -1    // the latest step that ended a task
+	callback := -1 // the latest callback that printed something
 	first, seen := "", 0
 records:
 	for n, rec := range r.Records {
@@ -240,6 +245,11 @@ records:
 			first = rec.Task
 		}
 		printed, seen = append(printed, r.Prints[n]...), n+1
+		if rec.Kind == aio.CallbackRan && len(printed) > 0 {
+			callback = len(run.steps)
+			run.steps = append(run.steps, pictureStep{lane: lane("callback"), at: rec.At, lines: printed, created: true})
+			printed = nil
+		}
 		if p.names[rec.Task] == "" {
 			continue
 		}
@@ -301,9 +311,13 @@ records:
 			from, ok := last[rec.By]
 			if before, ran := last[rec.Task]; ran && !ok && ended > before {
 				// The last task of a group wakes the group by a callback.
-				if awaited := run.steps[before].end; awaited == "awaits TaskGroup" || awaited == "awaits Gather" {
+				awaited := run.steps[before].end
+				if awaited == "awaits TaskGroup" || awaited == "awaits Gather" {
 					from, ok = ended, true
 				}
+			}
+			if before, ran := last[rec.Task]; ran && !ok && callback > before && run.steps[before].end == "awaits Future" {
+				from, ok = callback, true
 			}
 			if ok && rec.By != rec.Task && !cancelled {
 				run.arrows = append(run.arrows, pictureArrow{from, i, "wake"})
