@@ -309,7 +309,7 @@ func badValues(typ reflect.Type) (bad []badValue) {
 	return bad
 }
 
-// misuseOutcome is what came of a call.
+// misuseOutcome is the outcome of a call.
 type misuseOutcome struct {
 	err      error // that the call returned or panicked with
 	panicked bool

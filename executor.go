@@ -715,10 +715,10 @@ func (j *job[T]) source() any { return j }
 // on to whatever fn calls. A task that cleans up after its cancellation passes
 // context.WithoutCancel(ctx).
 //
-// If the task is cancelled, ToThread returns the [*CancelledError] at once, never the
-// error that fn makes of it. fn continues until it returns, unless it watches its
-// context, so the task must not use fn's arguments again. If fn has not begun, it is
-// not called.
+// If the task is cancelled, ToThread returns the [*CancelledError] at once, never an
+// error that fn derives from it. fn continues until it returns, unless it watches its
+// context, so the task must not use fn's arguments again. If fn has not begun, it is not
+// called.
 //
 // An error of fn and an error of the await are returned alike. If fn may fail and the
 // task shall continue, make that error part of fn's value; otherwise a cancellation is

@@ -500,16 +500,16 @@ func NewBarrier(parties int) *Barrier {
 	return &Barrier{parties: parties}
 }
 
-// Wait suspends the calling task until Parties tasks wait, and returns how many were
-// there when it came: Parties-1 for the last, which does not suspend, and that of no
-// other task of the round. Each index from 0 comes once if no Wait of the round is
-// cancelled. A task whose Wait is cancelled does not count, so those that come after it
-// may get an index that another one has, and none may get 0: to choose one task of a
-// round, take the last.
+// Wait suspends the calling task until Parties tasks wait, and returns the number of
+// tasks that were waiting when it was called. The last task, which is not suspended, gets
+// Parties-1, and no other task of the round does. If no Wait of the round is cancelled,
+// each index from 0 to Parties-1 is returned once. A cancelled Wait does not count: later
+// tasks may then get an index that another task has, and none may get 0. To choose one
+// task of a round, choose the last one.
 //
-// Tasks that come while the others leave wait for that first. The error is
-// [ErrBrokenBarrier], a [*CancelledError], or one of those of [Future.Await]. (asyncio:
-// Barrier.wait)
+// If the tasks of the previous round are still leaving, it first waits until they have
+// left. The error is [ErrBrokenBarrier], a [*CancelledError], or one of those of
+// [Future.Await]. (asyncio: Barrier.wait)
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	err = b.cond.With(ctx, func(ctx context.Context) error {
 		if err := b.cond.WaitFor(ctx, func() bool { return b.state != draining && b.state != resetting }); err != nil {

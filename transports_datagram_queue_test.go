@@ -179,8 +179,8 @@ func TestDatagramSendError(t *testing.T) {
 	})
 }
 
-// An address of the wrong family is a network error, because it may come from
-// elsewhere. LOOP-204
+// An address of the wrong family is a network error and not misuse, because the program
+// may have received it from a peer. LOOP-204
 func TestDatagramOtherFamily(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Network: "udp4"})

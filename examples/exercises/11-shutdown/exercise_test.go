@@ -14,7 +14,7 @@ import (
 
 const grace = 10 * time.Second
 
-// server notes what becomes of the requests. Request n takes n seconds.
+// server records the outcome of the requests. Request n takes n seconds.
 type server struct {
 	requests *aio.Queue[int]
 	stop     aio.Event
