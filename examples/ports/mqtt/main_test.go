@@ -29,6 +29,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/goaio/aio"
+	"github.com/goaio/aio/aiokit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -745,4 +746,9 @@ func TestNoServer(t *testing.T) {
 		return nil
 	})
 	<-over
+}
+
+// fast are short pauses between attempts to connect.
+func fast() *aiokit.RetryOptions {
+	return &aiokit.RetryOptions{Pause: 5 * time.Millisecond, MaxPause: 50 * time.Millisecond}
 }

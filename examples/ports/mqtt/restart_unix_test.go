@@ -1,3 +1,5 @@
+//go:build unix
+
 package mqtt
 
 // The client while mosquitto is stopped, killed and started again.
@@ -14,14 +16,8 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
-	"github.com/goaio/aio/aiokit"
 	"github.com/goaio/aio/internal/stage"
 )
-
-// fast are short pauses between attempts to connect.
-func fast() *aiokit.RetryOptions {
-	return &aiokit.RetryOptions{Pause: 5 * time.Millisecond, MaxPause: 50 * time.Millisecond}
-}
 
 // numbered counts the messages with a number as their payload.
 type numbered struct {
