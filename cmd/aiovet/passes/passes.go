@@ -4,6 +4,7 @@ package passes
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 	"reflect"
 	"strings"
@@ -51,7 +52,7 @@ func (*awaitFact) String() string { return "awaits" }
 // code is what the other analyzers know of a package.
 type code struct {
 	pass   *analysis.Pass
-	awaits map[*types.Func]bool // functions of this package
+	awaits map[*types.Func]bool // functions of this package and those that it uses
 	// the functions whose code runs in a loop: bodies of tasks and callbacks
 	inLoop map[ast.Node]bool // *ast.FuncDecl or *ast.FuncLit
 }
@@ -146,6 +147,12 @@ func findAwaits(pass *analysis.Pass) (any, error) {
 	if !uses(pass.Pkg) {
 		return c, nil
 	}
+	// Here, because the other analyzers do not have the facts of this one.
+	for _, o := range pass.TypesInfo.Uses {
+		if fn, ok := o.(*types.Func); ok && fn.Pkg() != pass.Pkg && pass.ImportObjectFact(fn.Origin(), &awaitFact{}) {
+			c.awaits[fn.Origin()] = true
+		}
+	}
 	// until nothing is added, as functions call each other
 	for added := true; added; {
 		added = false
@@ -230,7 +237,7 @@ func (c *code) awaiting(call *ast.CallExpr) bool {
 	if n := name(fn); n != "" {
 		return takesContext(fn) && !neverAwait[n]
 	}
-	return c.awaits[fn] || fn.Pkg() != c.pass.Pkg && c.pass.ImportObjectFact(fn, &awaitFact{})
+	return c.awaits[fn]
 }
 
 // firstAwait returns the first awaiting call of the function with this body, nil if there
@@ -437,4 +444,26 @@ func (c *code) aio(stack []ast.Node) string {
 		}
 	}
 	return ""
+}
+
+// means reports whether a name is that of an object at a position.
+func (c *code) means(pos token.Pos, name string, is func(o types.Object) bool) bool {
+	scope := c.pass.Pkg.Scope().Innermost(pos)
+	if scope == nil {
+		return false
+	}
+	_, o := scope.LookupParent(name, pos)
+	return o != nil && is(o)
+}
+
+// returnable reports whether "if err := ...; err != nil { return err }" may be put at a
+// position.
+func (c *code) returnable(pos token.Pos) bool {
+	return c.means(pos, "nil", func(o types.Object) bool { return o.Parent() == types.Universe })
+}
+
+// isAio reports whether an object is the name of the imported package aio.
+func isAio(o types.Object) bool {
+	p, ok := o.(*types.PkgName)
+	return ok && p.Imported().Path() == aioPath
 }

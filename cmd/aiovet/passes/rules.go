@@ -36,11 +36,11 @@ func outerCtx(c *code, n ast.Node, stack []ast.Node) bool {
 		if !ok || lit.Type.Params.NumFields() == 0 {
 			continue
 		}
-		param := "" // "" if the body has not named it
+		var param *ast.Ident // nil if the body has not named it
 		for _, p := range lit.Type.Params.List {
 			if isContext(c.pass.TypesInfo.TypeOf(p.Type)) {
 				if len(p.Names) > 0 && p.Names[0].Name != "_" {
-					param = p.Names[0].Name
+					param = p.Names[0]
 				}
 				break
 			}
@@ -51,7 +51,7 @@ func outerCtx(c *code, n ast.Node, stack []ast.Node) bool {
 }
 
 // outerUses reports the contexts from outside that the body lit passes to calls.
-func (c *code) outerUses(lit *ast.FuncLit, scope, param string) {
+func (c *code) outerUses(lit *ast.FuncLit, scope string, param *ast.Ident) {
 	ast.Inspect(lit.Body, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
@@ -73,7 +73,7 @@ func (c *code) outerUses(lit *ast.FuncLit, scope, param string) {
 	})
 }
 
-func (c *code) outerUse(lit *ast.FuncLit, arg ast.Expr, scope, param string) {
+func (c *code) outerUse(lit *ast.FuncLit, arg ast.Expr, scope string, param *ast.Ident) {
 	id, ok := ast.Unparen(arg).(*ast.Ident)
 	if !ok {
 		return
@@ -86,10 +86,10 @@ func (c *code) outerUse(lit *ast.FuncLit, arg ast.Expr, scope, param string) {
 		Pos: id.Pos(), End: id.End(),
 		Message: fmt.Sprintf("%s is a ctx from outside of the body of %s: it does not end with it", id.Name, scope),
 	}
-	if param != "" {
+	if param != nil && c.means(id.Pos(), param.Name, func(o types.Object) bool { return o == c.pass.TypesInfo.Defs[param] }) {
 		d.SuggestedFixes = []analysis.SuggestedFix{{
-			Message:   "Use " + param + ", the ctx of the body",
-			TextEdits: []analysis.TextEdit{{Pos: id.Pos(), End: id.End(), NewText: []byte(param)}},
+			Message:   "Use " + param.Name + ", the ctx of the body",
+			TextEdits: []analysis.TextEdit{{Pos: id.Pos(), End: id.End(), NewText: []byte(param.Name)}},
 		}}
 	}
 	c.pass.Report(d)
@@ -176,7 +176,7 @@ func (c *code) dropped(stmt ast.Stmt, call *ast.CallExpr, stack []ast.Node, form
 	}
 	d := analysis.Diagnostic{Pos: call.Pos(), End: call.End(), Message: fmt.Sprintf(format, text(call.Fun))}
 	if _, ok := stmt.(*ast.ExprStmt); ok && results == 1 && !deferred(stack) && c.returnsError(function(stack)) &&
-		inBlock(stack, stmt) && !startsLiteral(call) {
+		inBlock(stack, stmt) && !startsLiteral(call) && c.returnable(call.Pos()) {
 		d.SuggestedFixes = []analysis.SuggestedFix{{
 			Message: "Return the error",
 			TextEdits: []analysis.TextEdit{
@@ -530,7 +530,8 @@ func (c *code) sleepFix(call *ast.CallExpr, stack []ast.Node) []analysis.Suggest
 		return nil
 	}
 	stmt, ok := stack[len(stack)-2].(*ast.ExprStmt)
-	if !ok || !inBlock(stack, stmt) {
+	if !ok || !inBlock(stack, stmt) || !c.returnable(call.Pos()) || !c.means(call.Pos(), aio, isAio) ||
+		!c.means(call.Pos(), first.Names[0].Name, func(o types.Object) bool { return o == c.pass.TypesInfo.Defs[first.Names[0]] }) {
 		return nil
 	}
 	var d bytes.Buffer

@@ -78,3 +78,14 @@ func rightPoll(ctx context.Context, ch chan int) error {
 }
 
 func rightAwait(ctx context.Context) error { return aio.Sleep(ctx, time.Second) }
+
+// The names that a fix needs mean something else.
+func wrongHidden(ctx context.Context) error {
+	if ctx := 5; ctx > 0 {
+		time.Sleep(time.Second) // want `time.Sleep blocks the loop`
+	}
+	if aio := 5; aio > 0 {
+		time.Sleep(time.Second) // want `time.Sleep blocks the loop`
+	}
+	return aio.Sleep(ctx, 1)
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+
+	"example.com/checked/library"
 )
 
 type conn struct{ w *aio.StreamWriter }
@@ -78,3 +80,16 @@ func rightKnown(ctx context.Context, c conn) {
 func local() error { return nil }
 
 func rightNoAwait() { local() }
+
+func wrongImported(ctx context.Context) error {
+	library.Wait(ctx) // want `the error of library.Wait is dropped`
+	library.Plain(ctx)
+	return nil
+}
+
+// There is no nil for a fix.
+func wrongNil(ctx context.Context) error {
+	nil := error(nil)
+	aio.Sleep(ctx, 1) // want `the error of aio.Sleep is dropped`
+	return nil
+}

@@ -5,7 +5,16 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+
+	"example.com/checked/library"
 )
+
+func wrongImported(ctx context.Context, s *library.Store[int]) {
+	go library.Wait(ctx) // want `library.Wait awaits`
+	go s.Save(ctx, 1)    // want `s.Save awaits`
+}
+
+func rightImported(ctx context.Context) { go library.Plain(ctx) }
 
 func pause(ctx context.Context) error { return aio.Sleep(ctx, time.Second) }
 

@@ -66,3 +66,13 @@ func rightAfter(ctx context.Context) error {
 	}
 	return query(ctx, "a")
 }
+
+// The ctx of the body has no name there, so there is no fix.
+func wrongHidden(ctx context.Context) error {
+	return aio.Timeout(ctx, time.Second, func(limited context.Context) error {
+		if limited := 5; limited > 0 {
+			return query(ctx, "a") // want `ctx is a ctx from outside`
+		}
+		return query(limited, "b")
+	})
+}
