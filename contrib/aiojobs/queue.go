@@ -192,7 +192,8 @@ func (q *Queue[T]) get(ctx context.Context, nowait bool) (T, error) {
 	}()
 	m, err := f.Await(ctx)
 	if err != nil {
-		if f.Done() && !f.Failed() && !f.Cancelled() { // cancelled at the last moment
+		// Cancelled at the last moment: there may be an item.
+		if f.Done() && !f.Failed() && !f.Cancelled() {
 			if m, rerr := f.Result(); rerr == nil {
 				q.b.send(m.Reply(), []byte("-NAK"))
 			}
