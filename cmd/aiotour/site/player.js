@@ -149,7 +149,7 @@ export class Player {
     this.buttons.back.disabled = at === 0;
     this.where.textContent = `step ${at}, pass ${f.pass}, time ${f.now}`;
     this.now.replaceChildren(...(last
-      ? [el("span", { class: "token" }, plain(last.name)), outside(last) ? " has happened." : last.how ? ` ran, and ${plain(last.how)}.` : " ran, as a callback of the loop."]
+      ? [el("span", { class: "token" }, plain(last.name).replace(tick, "")), outside(last) ? (tick.test(last.name) ? " comes closer." : " has happened.") : last.how ? ` ran, and ${plain(last.how)}.` : " ran, as a callback of the loop."]
       : ["Nothing has run yet. ", el("strong", {}, "main"), " is ready."]));
     this.showSource(f);
     this.showQueue(f, ready);
@@ -224,6 +224,9 @@ export class Player {
     }
   }
 }
+
+// The end of the name of an event that does not happen yet.
+const tick = /, in \d+$/;
 
 // What happens outside of the program is a task whose name begins with "event: ".
 function outside(e) { return e.name.startsWith("event: "); }
