@@ -12,7 +12,8 @@
 // For a cluster start three servers, each with a name, an address and the addresses of
 // all of them, and give all their addresses to -urls:
 //
-//	thumbs -serve :4222 -data DATA -name a -cluster A:6222 -routes A:6222,B:6222,C:6222
+//	thumbs -serve :4222 -data DATA -name a \
+//		-cluster A:6222 -routes A:6222,B:6222,C:6222
 //
 // SIGTERM or an interrupt drains a worker: it finishes its pictures and ends. A picture
 // has its path, size and time as key, so a second run makes only what has changed while
