@@ -78,15 +78,12 @@ var goroutines = aio.NewThreadPoolExecutor(math.MaxInt)
 // it is done. Outside of a transaction it is unknown whether a cancelled statement has
 // taken effect.
 func Exec(ctx context.Context, db Execer, query string, args ...any) (sql.Result, error) {
-	if db == nil {
-		return nil, usage("Exec", "the database is nil")
-	}
 	s, err := enter("Exec", db, false)
 	if err != nil {
 		return nil, err
 	}
 	defer s.leave(false)
-	return Do(ctx, func(ctx context.Context) (result sql.Result, err error) {
+	return do(ctx, "Exec", func(ctx context.Context) (result sql.Result, err error) {
 		err = s.statement(ctx, func() (err error) {
 			result, err = db.ExecContext(ctx, query, args...)
 			return err
@@ -102,13 +99,19 @@ func Exec(ctx context.Context, db Execer, query string, args ...any) (sql.Result
 // done when the await is cancelled. The result of fn is then dropped, so use [WithTx]
 // and [WithConn] for resources that must be closed.
 func Do[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
-	var zero T
 	if fn == nil {
+		var zero T
 		return zero, usage("Do", "the function is nil")
 	}
+	return do(ctx, "Do", fn)
+}
+
+// do is Do for a call of this package.
+func do[T any](ctx context.Context, call string, fn func(ctx context.Context) (T, error)) (T, error) {
+	var zero T
 	run, cancel := context.WithCancelCause(inner(ctx))
 	defer cancel(nil)
-	f, err := start(ctx, "Do", func() (T, error) { return fn(run) })
+	f, err := start(ctx, call, func() (T, error) { return fn(run) })
 	if err == nil {
 		err = join(ctx, f, cancel)
 	}

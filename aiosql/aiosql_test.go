@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -534,11 +535,26 @@ func TestErrors(t *testing.T) {
 		}
 		matches(t, "no loop", exec(context.Background()), aio.ErrNoRunningLoop)
 		_, err = aio.ToThread(ctx, func(context.Context) (struct{}, error) {
-			matches(t, "another goroutine", exec(ctx), aio.ErrNoTask)
+			err := exec(ctx)
+			matches(t, "another goroutine", err, aio.ErrNoTask)
+			if !strings.HasPrefix(err.Error(), "aiosql: Exec: ") {
+				t.Errorf("the error does not name the call: %v", err)
+			}
 			return struct{}{}, nil
 		})
-		_, nilErr := aiosql.Exec(ctx, nil, "x")
-		matches(t, "no database", nilErr, aio.ErrUsage)
+		for _, none := range []aiosql.Execer{nil, (*sql.DB)(nil), (*sql.Tx)(nil), (*sql.Conn)(nil)} {
+			_, err := aiosql.Exec(ctx, none, "x")
+			matches(t, fmt.Sprintf("Exec, %T", none), err, aio.ErrUsage)
+			_, err = aiosql.QueryRow(ctx, none, aiosql.Column[int], "x")
+			matches(t, fmt.Sprintf("QueryRow, %T", none), err, aio.ErrUsage)
+			for _, err = range aiosql.Query(ctx, none, aiosql.Column[int], "x") {
+			}
+			matches(t, fmt.Sprintf("Query, %T", none), err, aio.ErrUsage)
+		}
+		for _, none := range []aiosql.Beginner{nil, (*sql.DB)(nil), (*sql.Conn)(nil)} {
+			err := aiosql.WithTx(ctx, none, nil, func(context.Context, *sql.Tx) error { return nil })
+			matches(t, fmt.Sprintf("WithTx, %T", none), err, aio.ErrUsage)
+		}
 		matches(t, "no body", aiosql.WithTx(ctx, db, nil, nil), aio.ErrUsage)
 		matches(t, "no body", aiosql.WithConn(ctx, db, nil), aio.ErrUsage)
 		return err

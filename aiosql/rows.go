@@ -48,10 +48,7 @@ var errLeft = errors.New("aiosql: the loop was left")
 
 // each calls yield for each row. It returns nil if the loop was left.
 func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args []any, yield func(T, error) bool) error {
-	switch {
-	case db == nil:
-		return usage("Query", "the database is nil")
-	case scan == nil:
+	if scan == nil {
 		return usage("Query", "the function that scans is nil")
 	}
 	s, err := enter("Query", db, true)
@@ -176,10 +173,7 @@ func flush[T any](batches chan<- []T, batch []T, left <-chan struct{}) error {
 // It suspends the calling task until the rows are closed.
 func QueryRow[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error), query string, args ...any) (T, error) {
 	var zero T
-	switch {
-	case db == nil:
-		return zero, usage("QueryRow", "the database is nil")
-	case scan == nil:
+	if scan == nil {
 		return zero, usage("QueryRow", "the function that scans is nil")
 	}
 	s, err := enter("QueryRow", db, false)
@@ -187,7 +181,7 @@ func QueryRow[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, er
 		return zero, err
 	}
 	defer s.leave(false)
-	return Do(ctx, func(ctx context.Context) (v T, err error) {
+	return do(ctx, "QueryRow", func(ctx context.Context) (v T, err error) {
 		err = s.statement(ctx, func() error {
 			rows, err := db.QueryContext(ctx, query, args...)
 			if err != nil {

@@ -28,8 +28,13 @@ var sessions = struct {
 }{used: map[any]*session{}, conns: map[*sql.Tx]*sql.Conn{}}
 
 // enter notes that a call uses db, in a range loop over rows if rows is set. It returns
-// nil if db has no session of its own, such as a DB.
+// nil if db has no session of its own, such as a DB. A nil pointer is misuse like a nil
+// interface: database/sql would panic.
 func enter(call string, db any, rows bool) (*session, error) {
+	switch db {
+	case nil, (*sql.DB)(nil), (*sql.Conn)(nil), (*sql.Tx)(nil):
+		return nil, usage(call, "the database is nil")
+	}
 	sessions.Lock()
 	defer sessions.Unlock()
 	switch of := db.(type) {

@@ -27,10 +27,7 @@ import (
 // If the task is cancelled during the commit, WithTx waits for the commit and then
 // returns a *aio.CancelledError: it is unknown whether the commit succeeded.
 func WithTx(ctx context.Context, db Beginner, opts *sql.TxOptions, body func(ctx context.Context, tx *sql.Tx) error) error {
-	switch {
-	case db == nil:
-		return usage("WithTx", "the database is nil")
-	case body == nil:
+	if body == nil {
 		return usage("WithTx", "the body is nil")
 	}
 	s, err := enter("WithTx", db, false)
