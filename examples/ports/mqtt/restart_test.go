@@ -310,6 +310,20 @@ func (r *markers) check(ctx context.Context, out *Client, topic string, n int) e
 	return aio.CancelAndWait(ctx, r.reads)
 }
 
+// ordered reports an error if the messages with QoS 2 of check arrived in another order
+// than that in which they were sent. Some may be missing.
+func (r *markers) ordered() error {
+	last := -1
+	for _, payload := range r.got[ExactlyOnce].order {
+		var i int
+		if _, err := fmt.Sscanf(payload, "mark %d", &i); err != nil || i <= last {
+			return fmt.Errorf("the messages with QoS 2 are %q", r.got[ExactlyOnce].order)
+		}
+		last = i
+	}
+	return nil
+}
+
 // Without Reconnect the end of the connection is the end of the client.
 func TestLost(t *testing.T) {
 	t.Parallel()

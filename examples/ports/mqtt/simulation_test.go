@@ -300,7 +300,7 @@ func TestRollback(t *testing.T) {
 			if err := reader.check(ctx, out, "n/x", n); err != nil {
 				return err
 			}
-			return errors.Join(out.Disconnect(ctx, Success), in.Disconnect(ctx, Success))
+			return errors.Join(reader.ordered(), out.Disconnect(ctx, Success), in.Disconnect(ctx, Success))
 		})
 		for !subscribed {
 			if err := aio.Sleep(ctx, 10*time.Millisecond); err != nil {
