@@ -453,6 +453,9 @@ func TestNetworkKeepsFiles(t *testing.T) {
 		if err != nil {
 			t.Skipf("the system has no sockets with a path: %v", err)
 		}
+		if _, err := os.Stat(path); err != nil { // in js/wasm package net simulates them
+			t.Skipf("a socket of the system is not a file: %v", err)
+		}
 		defer fd.Close()
 		paths[network] = path
 	}
