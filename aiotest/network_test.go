@@ -453,7 +453,8 @@ func TestNetworkKeepsFiles(t *testing.T) {
 		if err != nil {
 			t.Skipf("the system has no sockets with a path: %v", err)
 		}
-		if _, err := os.Stat(path); err != nil { // in js/wasm package net simulates them
+		// In js/wasm package net simulates them.
+		if _, err := os.Stat(path); err != nil {
 			t.Skipf("a socket of the system is not a file: %v", err)
 		}
 		defer fd.Close()
