@@ -59,28 +59,9 @@ var morePages = []page{
 	{"exercises", "Exercises", "Exercises", "Write programs, with tests."},
 }
 
-// exercise is a folder of examples/exercises.
-type exercise struct{ Dir, About string }
-
-var exercises = []exercise{
-	{"01-first-await", "The first await"},
-	{"02-task-group", "Several tasks, and their errors"},
-	{"03-lost-update", "State over an await"},
-	{"04-retry", "Retry with back-off, and the swallowed cancellation"},
-	{"05-timeout", "A timeout, and whose cancellation it was"},
-	{"06-deadlock", "Deadlock"},
-	{"07-producer-consumer", "Producer and consumer"},
-	{"08-back-pressure", "Back-pressure"},
-	{"09-shield", "A request that outlives its caller"},
-	{"10-rate-limit", "A rate limit"},
-	{"11-shutdown", "Graceful shutdown"},
-	{"12-pool", "A pool that survives cancellation at every await"},
-	{"13-event-loop", "An event loop by hand"},
-}
-
 // build returns the files of the site.
-func build(ctx context.Context) (map[string][]byte, error) {
-	files, err := pages()
+func build(ctx context.Context, w *workshop) (map[string][]byte, error) {
+	files, err := pages(w)
 	if err != nil {
 		return nil, err
 	}
@@ -144,26 +125,20 @@ func support(ctx context.Context) ([]byte, error) {
 }
 
 // pages returns the files that need no compiler.
-func pages() (map[string][]byte, error) {
+func pages(w *workshop) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, name := range []string{"style.css", "engine.js", "player.js", "lanes.js", "level.js", "page.js", "check.js"} {
+	for _, name := range []string{"style.css", "engine.js", "player.js", "lanes.js", "level.js", "exercise.js", "page.js", "check.js"} {
 		data, err := site.ReadFile("site/" + name)
 		if err != nil {
 			return nil, err
 		}
 		files[name] = data
 	}
-	frame, err := template.ParseFS(site, "site/template.html")
+	add, err := framed(files)
 	if err != nil {
 		return nil, err
 	}
-	data := map[string]any{"Chapters": chapters, "Levels": course.Levels, "Exercises": exercises}
-	add := func(id, title string, body template.HTML) error {
-		var b bytes.Buffer
-		err := frame.Execute(&b, map[string]any{"ID": id, "Title": title, "Body": body, "Nav": append(chapters[:len(chapters):len(chapters)], morePages...), "Go": runtime.Version()})
-		files[id+".html"] = b.Bytes()
-		return err
-	}
+	data := map[string]any{"Chapters": chapters, "Levels": course.Levels, "Exercises": exercises, "Texts": w.dir != ""}
 	all := append([]page{{ID: "index", Title: "A course"}, {ID: "glossary", Title: "Glossary"}, {ID: "check", Title: "Check"}}, chapters...)
 	for _, p := range append(all, morePages...) {
 		t, err := template.ParseFS(site, "site/pages/"+p.ID+".html")
@@ -196,11 +171,28 @@ func pages() (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	if err := w.pages(add); err != nil {
+		return nil, err
+	}
 	if files["course.json"], err = courseData(); err != nil {
 		return nil, err
 	}
 	files["check.json"], err = expectations()
 	return files, err
+}
+
+// framed returns a function that adds a page, in the frame of all pages, to files.
+func framed(files map[string][]byte) (add func(id, title string, body template.HTML) error, err error) {
+	frame, err := template.ParseFS(site, "site/template.html")
+	if err != nil {
+		return nil, err
+	}
+	return func(id, title string, body template.HTML) error {
+		var b bytes.Buffer
+		err := frame.Execute(&b, map[string]any{"ID": id, "Title": title, "Body": body, "Nav": append(chapters[:len(chapters):len(chapters)], morePages...), "Go": runtime.Version()})
+		files[id+".html"] = b.Bytes()
+		return err
+	}, nil
 }
 
 // part is a declaration of a program, and the line at which it begins.

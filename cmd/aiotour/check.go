@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,7 @@ func names() []string { return slices.Sorted(maps.Keys(course.Programs())) }
 
 // check tests the course: its programs, its files, and, if Chromium is installed, the
 // same programs in a browser.
-func check(ctx context.Context, files map[string][]byte, out io.Writer) error {
+func check(ctx context.Context, files map[string][]byte, w *workshop, out io.Writer) error {
 	problems := slices.Concat(checkLevels(), checkFiles(files))
 	for _, p := range problems {
 		fmt.Fprintln(out, "FAIL", p)
@@ -45,7 +46,7 @@ func check(ctx context.Context, files map[string][]byte, out io.Writer) error {
 	if browser == "" {
 		fmt.Fprintln(out, "not run in a browser: Chromium is not installed")
 	} else {
-		bad, count, err := checkBrowser(ctx, files, browser)
+		bad, count, err := checkBrowser(ctx, files, w, browser)
 		if err != nil {
 			return err
 		}
@@ -88,13 +89,16 @@ func checkFiles(files map[string][]byte) (bad []string) {
 		}
 		for _, m := range reference.FindAllSubmatch(files[name], -1) {
 			to := string(bytes.Join(m[1:], nil))
-			if _, ok := files[to]; !ok && to != "data:," {
+			file, anchor, _ := strings.Cut(to, "#")
+			text, ok := files[cmp.Or(file, name)]
+			ok = ok && (anchor == "" || bytes.Contains(text, []byte(`id="`+anchor+`"`)))
+			if !ok && to != "data:," {
 				bad = append(bad, fmt.Sprintf("%s refers to %q, which does not exist", name, to))
 			}
 		}
 	}
 	first := 0
-	for _, name := range []string{"index.html", "style.css", "page.js", "engine.js", "player.js", "lanes.js", "level.js", "course.json", "wasm_exec.js", wasmFile} {
+	for _, name := range []string{"index.html", "style.css", "page.js", "engine.js", "player.js", "lanes.js", "level.js", "exercise.js", "course.json", "wasm_exec.js", wasmFile} {
 		first += len(files[name])
 	}
 	if first > maxFirst {
@@ -110,7 +114,7 @@ type browserReport struct {
 }
 
 // checkBrowser opens check.html in a headless browser, and returns its report.
-func checkBrowser(ctx context.Context, files map[string][]byte, browser string) (bad []string, count int, err error) {
+func checkBrowser(ctx context.Context, files map[string][]byte, w *workshop, browser string) (bad []string, count int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,7 +123,7 @@ func checkBrowser(ctx context.Context, files map[string][]byte, browser string) 
 	}
 	reports := make(chan browserReport, 1)
 	mux := http.NewServeMux()
-	mux.Handle("/", handler(files))
+	mux.Handle("/", handler(files, w))
 	mux.HandleFunc("POST /checked", func(w http.ResponseWriter, r *http.Request) {
 		var report browserReport
 		if err := json.NewDecoder(r.Body).Decode(&report); err != nil {

@@ -6,6 +6,10 @@
 //	aiotour -o DIR            write its files to a folder, for any web server
 //	aiotour -check            run its tests, in a browser too, and exit
 //
+// The page of an exercise has a button that runs its tests, in the folder of the exercises
+// on this computer. That works only if the address is one of the loopback interface, which
+// is the default, and only from a page of the course.
+//
 // It compiles the programs to WebAssembly with the Go command on the PATH. Nothing is
 // downloaded, and the pages use no network.
 package main
@@ -20,16 +24,20 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 )
 
-const usage = `usage: aiotour [-addr ADDRESS] | -o DIR | -check
+const usage = `usage: aiotour [-addr ADDRESS] [-exercises DIR] | -o DIR [-exercises DIR] | -check
 
   aiotour          build the course, serve it, and print its address
   aiotour -o DIR   write the files of the course to DIR, for any web server
   aiotour -check   run the tests of the course, in a browser too, and exit
 
-  -addr ADDRESS    the address to serve (default 127.0.0.1:0, a free port)
+  -addr ADDRESS    the address to serve (default 127.0.0.1:0, a free port); on another
+                   than a loopback address the pages run no tests of exercises
+  -exercises DIR   the folder of the exercises (default examples/exercises, in the
+                   repository that aiotour was built from)
 `
 
 func main() {
@@ -64,6 +72,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:0", "")
 	dir := flags.String("o", "", "")
+	folder := flags.String("exercises", "", "")
 	checking := flags.Bool("check", false, "")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -75,13 +84,25 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("%w: too many arguments", errUsage)
 	}
 	fmt.Fprintln(out, "compiling the programs of the course…")
-	files, err := build(ctx)
+	w, err := newWorkshop(*folder)
+	if err != nil {
+		return err
+	}
+	var l net.Listener
+	if !*checking && *dir == "" {
+		if l, err = net.Listen("tcp", *addr); err != nil {
+			return err
+		}
+		defer l.Close()
+		w.checks = w.dir != "" && isLoopback(l.Addr())
+	}
+	files, err := build(ctx, w)
 	if err != nil {
 		return err
 	}
 	switch {
 	case *checking:
-		return check(ctx, files, out)
+		return check(ctx, files, w, out)
 	case *dir != "":
 		if err := write(*dir, files); err != nil {
 			return err
@@ -89,12 +110,17 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintf(out, "wrote %d files to %s\n", len(files), *dir)
 		return nil
 	}
-	l, err := net.Listen("tcp", *addr)
-	if err != nil {
-		return err
-	}
 	fmt.Fprintf(out, "the course is at http://%s (Ctrl-C to end)\n", l.Addr())
-	return serve(ctx, l, handler(files))
+	if w.checks {
+		fmt.Fprintf(out, "its page of exercises runs the tests in %s\n", w.dir)
+	}
+	return serve(ctx, l, handler(files, w))
+}
+
+// isLoopback reports whether only programs of this computer can reach an address.
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // serve serves until ctx ends.
@@ -108,20 +134,31 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	return nil
 }
 
-// handler serves files by their names.
-func handler(files map[string][]byte) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// handler serves files by their names, and the exercises.
+func handler(files map[string][]byte, w *workshop) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /exercises/{name}", w)
+	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
 		name := r.URL.Path[1:]
 		if name == "" {
 			name = "index.html"
 		}
 		data, ok := files[name]
 		if !ok {
-			http.NotFound(w, r)
+			http.NotFound(rw, r)
 			return
 		}
-		w.Header().Set("Content-Type", contentType(name))
-		w.Header().Set("Cache-Control", "no-cache")
-		_, _ = w.Write(data) // a client that has left needs no answer
+		if strings.HasPrefix(name, "exercise-") {
+			now, err := w.page(name)
+			if err != nil {
+				http.Error(rw, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			data = now
+		}
+		rw.Header().Set("Content-Type", contentType(name))
+		rw.Header().Set("Cache-Control", "no-cache")
+		_, _ = rw.Write(data) // a client that has left needs no answer
 	})
+	return mux
 }

@@ -8,9 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +116,11 @@ func TestServe(t *testing.T) {
 
 // The pages show each program and each level, and nothing else.
 func TestPages(t *testing.T) {
-	files, err := pages()
+	w, err := newWorkshop("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := pages(w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,6 +144,97 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s refers to the network", name)
 			}
 		}
+	}
+}
+
+// A request for a check is refused unless a page of this server makes it, and unless it
+// names an exercise.
+func TestCheckRefused(t *testing.T) {
+	w := &workshop{dir: t.TempDir(), checks: true, slot: make(chan struct{}, 1)}
+	for _, c := range []struct {
+		checks             bool
+		method, host, from string
+		path               string
+		code               int
+	}{
+		{true, "POST", "127.0.0.1:80", "", "/exercises/01-first-await", 403},
+		{true, "POST", "127.0.0.1:80", "null", "/exercises/01-first-await", 403},
+		{true, "POST", "127.0.0.1:80", "http://example.org", "/exercises/01-first-await", 403},
+		{true, "POST", "127.0.0.1:80", "http://127.0.0.1:81", "/exercises/01-first-await", 403},
+		{true, "POST", "127.0.0.1:80", "https://127.0.0.1:80", "/exercises/01-first-await", 403},
+		// Its name may resolve to this computer.
+		{true, "POST", "example.org:80", "http://example.org:80", "/exercises/01-first-await", 403},
+		{true, "POST", "127.0.0.1.example.org", "http://127.0.0.1.example.org", "/exercises/01-first-await", 403},
+		{true, "GET", "127.0.0.1:80", "http://127.0.0.1:80", "/exercises/01-first-await", 404},
+		{true, "POST", "127.0.0.1:80", "http://127.0.0.1:80", "/exercises/internal", 404},
+		{true, "POST", "[::1]:80", "http://[::1]:80", "/exercises/..", 404},
+		{true, "POST", "localhost", "http://localhost", "/exercises/01-first-await%2f..", 404},
+		{false, "POST", "127.0.0.1:80", "http://127.0.0.1:80", "/exercises/01-first-await", 404},
+	} {
+		w.checks = c.checks
+		r := httptest.NewRequest(c.method, "/", nil)
+		r.URL.Path, r.Host = c.path, c.host
+		if c.from != "" {
+			r.Header.Set("Origin", c.from)
+		}
+		rec := httptest.NewRecorder()
+		// A path with dots is redirected by the multiplexer, so it is passed to the
+		// handler itself too.
+		if handler(nil, w).ServeHTTP(rec, r); rec.Code != c.code && rec.Code != http.StatusTemporaryRedirect && rec.Code != http.StatusMovedPermanently {
+			t.Errorf("%+v: code %d", c, rec.Code)
+		}
+		rec = httptest.NewRecorder()
+		if w.ServeHTTP(rec, r); rec.Code != c.code && c.method == "POST" {
+			t.Errorf("%+v: code %d from the handler", c, rec.Code)
+		}
+	}
+	for host, want := range map[string]bool{"127.0.0.1": true, "127.8.8.8": true, "::1": true, "0.0.0.0": false, "192.0.2.1": false, "::": false} {
+		if got := isLoopback(&net.TCPAddr{IP: net.ParseIP(host)}); got != want {
+			t.Errorf("isLoopback(%s) is %v", host, got)
+		}
+	}
+}
+
+// The result of a check has the message of each test, without what the go command adds.
+func TestReadTests(t *testing.T) {
+	const events = `{"Action":"start","Package":"p"}
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    exercise_test.go:19: not yet\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"        \n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"        What happened:\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"            2 of 3\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"--- FAIL: TestA (0.00s)\n"}
+{"Action":"fail","Package":"p","Test":"TestA","Elapsed":0}
+{"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"=== RUN   TestB\n"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"--- PASS: TestB (0.00s)\n"}
+{"Action":"pass","Package":"p","Test":"TestB","Elapsed":0}
+{"Action":"output","Package":"p","Output":"FAIL\n"}
+{"Action":"output","Package":"p","Output":"FAIL\tp\t0.002s\n"}
+{"Action":"fail","Package":"p","Elapsed":0.003}
+`
+	got := readTests([]byte(events))
+	want := &checkResult{Tests: []testResult{{"TestA", false, "What happened:\n    2 of 3\n"}, {"TestB", true, ""}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+// The Markdown of the exercises becomes HTML.
+func TestMarkdown(t *testing.T) {
+	got := string(markdown("# 1. A <title>\n\nText with `code<T>`, **strong** and\n[a link](given.go), [another](../../../docs/tour.md).\n\n- one\n  more\n- two\n\n    go test .\n    go vet .\n"))
+	want := `<h1>1. A &lt;title&gt;</h1>
+<p>Text with <code>code&lt;T&gt;</code>, <strong>strong</strong> and <a href="#given">a link</a>, another (<code>docs/tour.md</code>).</p>
+<ul>
+<li>one more</li>
+<li>two</li>
+</ul>
+<pre class="source"><code>go test .
+go vet .</code></pre>
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -1,9 +1,12 @@
 package browsertest
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,18 +20,22 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// tourFiles builds the course once, as a user does, and returns its folder.
+// tourFiles builds the course once, as a user does, and returns its folder. Beside it is
+// the program.
 var tourFiles = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "aiotour")
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "run", "./cmd/aiotour", "-o", dir)
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "aiotour"), "./cmd/aiotour")
+	build.Dir = "../.."
+	site := filepath.Join(dir, "site")
+	for _, cmd := range []*exec.Cmd{build, exec.Command(filepath.Join(dir, "aiotour"), "-o", site)} {
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w\n%s", err, out)
+		}
 	}
-	return dir, nil
+	return site, nil
 })
 
 // TestMain removes the course.
@@ -36,7 +43,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if toured {
 		if dir, err := tourFiles(); err == nil {
-			_ = os.RemoveAll(dir)
+			_ = os.RemoveAll(filepath.Dir(dir))
 		}
 	}
 	os.Exit(code)
@@ -232,34 +239,171 @@ func TestTourPages(t *testing.T) {
 	if err != nil || len(pages) < 20 {
 		t.Fatal(pages, err)
 	}
-	for _, view := range []struct {
-		name  string
-		width int
-		dark  bool
-	}{{"wide", 1280, false}, {"narrow", 400, false}, {"dark", 1280, true}} {
-		t.Run(view.name, func(t *testing.T) {
-			ctx := browser(t, view.width, 900, view.dark)
-			do(t, ctx, "the size", chromedp.ActionFunc(func(ctx context.Context) error {
-				return emulation.SetDeviceMetricsOverride(int64(view.width), 900, 1, view.width < 500).Do(ctx)
-			}))
-			for _, file := range pages {
-				name := strings.TrimSuffix(filepath.Base(file), ".html")
-				open(t, ctx, url+name+".html")
-				if over := eval[int](t, ctx, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
-					t.Errorf("%s is %d pixels wider than the window", name, over)
-				}
-				if dark := eval[bool](t, ctx, `getComputedStyle(document.body).backgroundColor === "rgb(20, 25, 26)"`); dark != view.dark {
-					t.Errorf("%s: dark is %v", name, dark)
-				}
-				if failure := eval[string](t, ctx, `document.querySelector(".failure")?.textContent ?? ""`); failure != "" {
-					t.Errorf("%s: %s", name, failure)
-				}
-				if name == "check" {
-					until(t, ctx, "the check", `/^\d+ runs are as expected/.test(document.getElementById("result").textContent)`)
-				}
-				full(t, ctx, "tour-"+view.name+"-"+name)
+	ctx := browser(t, 1280, 900, false)
+	for _, file := range pages {
+		name := strings.TrimSuffix(filepath.Base(file), ".html")
+		do(t, ctx, "wide and light", look(1280, false))
+		open(t, ctx, url+name+".html")
+		if failure := eval[string](t, ctx, `document.querySelector(".failure")?.textContent ?? ""`); failure != "" {
+			t.Errorf("%s: %s", name, failure)
+		}
+		if name == "check" {
+			until(t, ctx, "the check", `/^\d+ runs are as expected/.test(document.getElementById("result").textContent)`)
+		}
+		for _, view := range []struct {
+			name  string
+			width int
+			dark  bool
+		}{{"wide", 1280, false}, {"narrow", 400, false}, {"dark", 1280, true}} {
+			do(t, ctx, view.name, look(view.width, view.dark))
+			if over := eval[int](t, ctx, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+				t.Errorf("%s, %s: %d pixels wider than the window", name, view.name, over)
 			}
-		})
+			if dark := eval[bool](t, ctx, `getComputedStyle(document.body).backgroundColor === "rgb(20, 25, 26)"`); dark != view.dark {
+				t.Errorf("%s, %s: dark is %v", name, view.name, dark)
+			}
+			full(t, ctx, "tour-"+view.name+"-"+name)
+		}
+	}
+}
+
+// look gives the window a width, and its user a preference for dark pages or light ones.
+func look(width int, dark bool) chromedp.Action {
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		if err := emulation.SetDeviceMetricsOverride(int64(width), 900, 1, width < 500).Do(ctx); err != nil {
+			return err
+		}
+		return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}).Do(ctx)
+	})
+}
+
+// workbench copies an exercise, so that the test can solve it, and returns the folder of
+// the exercises.
+func workbench(t *testing.T, name string) string {
+	t.Helper()
+	const root = "../../examples/exercises"
+	dir := t.TempDir()
+	for _, part := range []string{"internal", name} {
+		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join(root, part))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The pages have the texts of all exercises.
+	others, err := filepath.Glob(root + "/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range others {
+		if filepath.Base(other) != name {
+			if err := os.CopyFS(filepath.Join(dir, filepath.Base(other)), os.DirFS(other)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(text, []byte("=> ../../"), []byte("=> "+repository))
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Checks an exercise on the page that aiotour serves: the skeleton fails with a message
+// that teaches, a file that does not compile says where, the solution passes, and the
+// list remembers it. A page of another origin cannot ask for a check.
+func TestTourExercise(t *testing.T) {
+	files := tour(t)
+	const name = "01-first-await"
+	dir := workbench(t, name)
+	site, _ := tourFiles()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(site), "aiotour"), "-exercises", dir)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := cmd.Cancel(); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}()
+	url := ""
+	for lines := bufio.NewScanner(out); url == "" && lines.Scan(); {
+		if _, rest, ok := strings.Cut(lines.Text(), "the course is at "); ok {
+			url, _, _ = strings.Cut(rest, " ")
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	ctx := browser(t, 1280, 900, false)
+	result := func(text string) string {
+		return fmt.Sprintf(`document.querySelector("[data-result]").dataset.result === %q`, text)
+	}
+	check := chromedp.Evaluate(`document.querySelector("[data-check]").click()`, nil)
+	file := filepath.Join(dir, name, "exercise.go")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	open(t, ctx, url+"/exercise-"+name+".html")
+	do(t, ctx, "check the skeleton", check)
+	until(t, ctx, "the skeleton fails", result("failed"))
+	until(t, ctx, "the message teaches", `["What happened:", "The idea:", "Read:"].every((part) => document.querySelector("details.failed[open]").textContent.includes(part))`)
+	picture(t, ctx, "tour-exercise-failed")
+
+	solution, err := os.ReadFile(filepath.Join(dir, name, "solution.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := strings.Replace(string(solution), "//go:build solution", "//go:build !solution", 1)
+	put(strings.Replace(right, "package exercise", "package exercise\n\nvar wrong int = \"text\"", 1))
+	do(t, ctx, "check what does not compile", check)
+	until(t, ctx, "it does not compile", result("failed")+` && document.querySelector("[data-result]").textContent.includes("exercise.go:") && document.querySelector("[data-source]").textContent.includes("var wrong")`)
+	put(right)
+	do(t, ctx, "check the solution", check)
+	until(t, ctx, "it is solved", result("passed")+` && document.querySelectorAll("details.failed").length === 0 && document.querySelectorAll("details.passed").length > 2`)
+	picture(t, ctx, "tour-exercise-solved")
+	open(t, ctx, url+"/exercise-"+name+".html")
+	until(t, ctx, "the page shows the file as it is now", `document.querySelector("[data-source]").textContent.includes("aio.Sleep(")`)
+	open(t, ctx, url+"/exercises.html")
+	until(t, ctx, "the list remembers it", fmt.Sprintf(`document.querySelector('[data-card="%s"]').textContent.includes("solved")`, name))
+
+	// The static files say what to do instead, and their origin is not the server's.
+	open(t, ctx, files+"exercise-"+name+".html")
+	until(t, ctx, "the command", `!document.querySelector("[data-check]") && document.querySelector("main").textContent.includes("go test ./`+name+`")`)
+	r, err := http.NewRequestWithContext(t.Context(), "POST", url+"/exercises/"+name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", strings.TrimSuffix(files, "/"))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusForbidden {
+		t.Errorf("a request from elsewhere: %s", answer.Status)
 	}
 }
 

@@ -1,6 +1,7 @@
 // Starts what a page contains: players, questions and a level.
 import { course, el, progress, run } from "./engine.js";
 import { Player } from "./player.js";
+import { exercise } from "./exercise.js";
 import { level } from "./level.js";
 
 async function guess(root, program) {
@@ -30,13 +31,14 @@ async function guess(root, program) {
 function cards() {
   for (const card of document.querySelectorAll("[data-card]")) {
     const id = card.dataset.card;
-    const state = progress.get(`mended:${id}`) ? "broken and mended" : progress.get(`broken:${id}`) ? "broken" : "";
+    const state = progress.get(`mended:${id}`) ? "broken and mended" : progress.get(`broken:${id}`) ? "broken" : progress.get(`solved:${id}`) ? "solved" : "";
     if (state) card.append(el("span", { class: "state" }, state));
   }
 }
 
 async function start() {
   cards();
+  for (const e of document.querySelectorAll("[data-check]")) exercise(e);
   for (const e of document.querySelectorAll("[data-play]")) await new Player(e, e.dataset.play).start();
   for (const e of document.querySelectorAll("[data-guess]")) await guess(e, e.dataset.guess);
   for (const e of document.querySelectorAll("[data-level]")) await level(e, e.dataset.level);
