@@ -54,8 +54,8 @@ type workshop struct {
 	slot chan struct{}
 }
 
-// newWorkshop returns the workshop in dir. If dir is "", it looks for the exercises in the
-// repository of this program.
+// newWorkshop returns the workshop in dir. If dir is "", it looks for the exercises in
+// the repository of this program.
 func newWorkshop(dir string) (*workshop, error) {
 	w := &workshop{slot: make(chan struct{}, 1)}
 	if dir != "" {
@@ -191,8 +191,8 @@ func sameOrigin(r *http.Request) bool {
 	return (host == "localhost" || ip != nil && ip.IsLoopback()) && r.Header.Get("Origin") == "http://"+r.Host
 }
 
-// check runs the tests of an exercise. The tests limit themselves to a minute; the rest is
-// for the compiler.
+// check runs the tests of an exercise. The tests limit themselves to a minute; the rest
+// is for the compiler.
 func (w *workshop) check(ctx context.Context, name string) (*checkResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()

@@ -6,9 +6,9 @@
 //	aiotour -o DIR            write its files to a folder, for any web server
 //	aiotour -check            run its tests, in a browser too, and exit
 //
-// The page of an exercise has a button that runs its tests, in the folder of the exercises
-// on this computer. That works only if the address is one of the loopback interface, which
-// is the default, and only from a page of the course.
+// The page of an exercise has a button that runs its tests, in the folder of the
+// exercises on this computer. That works only if the address is one of the loopback
+// interface, which is the default, and only from a page of the course.
 //
 // It compiles the programs to WebAssembly with the Go command on the PATH. Nothing is
 // downloaded, and the pages use no network.

@@ -178,8 +178,8 @@ func TestCheckRefused(t *testing.T) {
 			r.Header.Set("Origin", c.from)
 		}
 		rec := httptest.NewRecorder()
-		// A path with dots is redirected by the multiplexer, so it is passed to the
-		// handler itself too.
+		// A path with dots is redirected by the multiplexer, so it is passed to
+		// the handler itself too.
 		if handler(nil, w).ServeHTTP(rec, r); rec.Code != c.code && rec.Code != http.StatusTemporaryRedirect && rec.Code != http.StatusMovedPermanently {
 			t.Errorf("%+v: code %d", c, rec.Code)
 		}
