@@ -44,7 +44,7 @@ func (m *Monitor) healthText(w http.ResponseWriter, r *http.Request) {
 	for _, l := range m.all() {
 		v := l.view()
 		s := v.Stats
-		fmt.Fprintf(w, "loop %s: %s, %d tasks, %d timers, %d jobs, timers late by up to %v\n", v.Name, v.State, s.Tasks, s.Timers, s.Jobs, s.MaxLag.Round(time.Microsecond))
+		fmt.Fprintf(w, "loop %s: %s, tasks %d, timers %d, jobs %d, timers late by up to %v\n", v.Name, v.State, s.Tasks, s.Timers, s.Jobs, s.MaxLag.Round(time.Microsecond))
 		for _, f := range l.warnings() {
 			fmt.Fprintf(w, "  %s: %s\n", f.Kind, f.Text)
 			if f.More != "" {

@@ -3,6 +3,7 @@ package aiotest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goaio/aio"
@@ -14,10 +15,11 @@ type NetworkFailure uint8
 
 const (
 	// ConnectionReset resets the connection: the operation fails with ECONNRESET, a
-	// connect with ECONNREFUSED.
+	// connect with ECONNREFUSED. Sending a datagram fails with ECONNREFUSED, or with
+	// ENETUNREACH if the socket is not connected.
 	ConnectionReset NetworkFailure = iota
 	// ConnectionTimedOut ends a connection because the peer does not answer: the
-	// operation fails with ETIMEDOUT.
+	// operation fails with ETIMEDOUT. A datagram of UDP is lost.
 	ConnectionTimedOut
 	// EndOfFile makes the peer seem to have closed the connection, in the middle of
 	// its data.
@@ -80,7 +82,9 @@ func (f *Failing) Happened() bool {
 // FailEverywhere runs fn once without a failure. Then it runs fn once for each
 // operation of the simulated network in its region (see [Failing.Do]) and each kind of
 // failure, and makes that operation fail. The operations are connecting, accepting,
-// reads that return data, and writes. The code after the region checks the result.
+// reads that return data, writes, and sending a datagram. One that cannot fail in that
+// way succeeds, and [Failing.Happened] is false. The code after the region checks the
+// result.
 //
 // A run fails for the reasons of [Explore]. All operations are tried; failures are
 // reported once for each operation of the network and each error. fn must be
@@ -124,11 +128,12 @@ func (f Failures) run(e *engine, fn func(ctx context.Context, c *Failing) error)
 }
 
 // fault is called before each operation of the network.
-func (r *run) fault(op string, _ *simnet.Host) simnet.Fault {
+func (r *run) fault(op string, _ *simnet.Host, can ...simnet.Fault) simnet.Fault {
 	if r.failing == 0 || r.over {
 		return simnet.NoFault
 	}
-	if r.ops++; r.ops != r.op {
+	r.ops++
+	if r.ops != r.op || len(can) > 0 && !slices.Contains(can, r.faults) {
 		return simnet.NoFault
 	}
 	r.failed = fmt.Sprintf("operation %d of the network failed: %s, %s", r.op, op, NetworkFailure(r.faults-1))

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
 )
@@ -434,6 +436,55 @@ func TestFailEverywhere(t *testing.T) {
 	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: 10}, ask(true))
 	if r.Moments < 100 {
 		t.Errorf("only %d failures were tried", r.Moments)
+	}
+}
+
+// Each datagram is refused once and lost once. It cannot end or be short.
+func TestFailEverywhereDatagrams(t *testing.T) {
+	failed := map[string]int{}
+	r := aiotest.FailEverywhere(t, aiotest.Failures{}, func(ctx context.Context, c *aiotest.Failing) error {
+		here, a, err := aio.CreateDatagramEndpoint(ctx, newCatcher, &aio.DatagramOptions{LocalAddr: "127.0.0.1:5000"})
+		if err != nil {
+			return err
+		}
+		defer here.Close()
+		there, b, err := aio.CreateDatagramEndpoint(ctx, newCatcher, &aio.DatagramOptions{RemoteAddr: "localhost:5000"})
+		if err != nil {
+			return err
+		}
+		defer there.Close()
+		var outcome string
+		if err := c.Do(ctx, func(ctx context.Context) error {
+			if err := there.SendTo([]byte("ping"), nil); err != nil {
+				return err
+			}
+			if err := aio.Sleep(ctx, time.Second); err != nil {
+				return err
+			}
+			outcome = fmt.Sprint(a.got.QSize(), " arrived ", b.errs)
+			return here.SendTo([]byte("pong"), there.GetExtraInfo("sockname").(net.Addr))
+		}); err != nil {
+			return err
+		}
+		if err := aio.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		failed[fmt.Sprint(c.Happened(), " ", outcome, "; ", b.got.QSize(), " answered ", a.errs)]++
+		return nil
+	})
+	// The runs without a failure, and four in which a datagram would end or be short.
+	if n := failed["false 1 arrived []; 1 answered []"]; n < 5 {
+		t.Errorf("%d runs without a failure", n)
+	}
+	delete(failed, "false 1 arrived []; 1 answered []")
+	want := map[string]int{
+		"true 0 arrived [write udp4 127.0.0.1:32768->127.0.0.1:5000: sendto: connection refused]; 1 answered []": 1,
+		"true 0 arrived []; 1 answered []": 1,
+		"true 1 arrived []; 0 answered [write udp4 127.0.0.1:5000->127.0.0.1:32768: sendto: network is unreachable]": 1,
+		"true 1 arrived []; 0 answered []": 1,
+	}
+	if diff := cmp.Diff(want, failed); diff != "" || r.Moments != 8 {
+		t.Errorf("%d moments (-want +got):\n%s", r.Moments, diff)
 	}
 }
 

@@ -267,6 +267,16 @@ func (d *datagram) send(p []byte, to net.Addr) error {
 	if !d.at.Addr().IsUnspecified() {
 		source = d.at
 	}
+	switch h.fault("send", Reset, TimedOut) {
+	case Reset:
+		if d.peer == nil { // no answer of a closed port would be reported
+			return syscall.ENETUNREACH
+		}
+		return syscall.ECONNREFUSED
+	case TimedOut:
+		h.net.count.Dropped++
+		return nil
+	}
 	l := h.net.Link(h, dest)
 	copies := 1
 	if l.chance(l.twice, "twice") {
@@ -315,6 +325,9 @@ func (d *datagram) sendUnix(p []byte, to net.Addr) error {
 		return netio.ErrWouldBlock
 	}
 	d.blocked = nil
+	if d.host.fault("send", Reset) == Reset { // those of Unix sockets are not lost
+		return syscall.ECONNREFUSED
+	}
 	var from net.Addr
 	if d.path != "" {
 		from = &net.UnixAddr{Name: d.path, Net: "unixgram"}

@@ -69,8 +69,9 @@ const (
 
 // Network is a simulated network. Its fields may be changed at any time.
 type Network struct {
-	// Fault, if it is not nil, is called before each operation of a socket.
-	Fault func(op string, host *Host) Fault
+	// Fault, if it is not nil, is called before each operation of a socket. can has
+	// the faults that the operation can have; empty means all of them.
+	Fault func(op string, host *Host, can ...Fault) Fault
 
 	driver Driver
 	hosts  []*Host
@@ -528,12 +529,12 @@ func (q *heap) pop() (event, bool) {
 	return e, true
 }
 
-// fault returns the fault of an operation.
-func (h *Host) fault(op string) Fault {
+// fault returns the fault of an operation, one of can if that is not empty.
+func (h *Host) fault(op string, can ...Fault) Fault {
 	if h.net.Fault == nil {
 		return NoFault
 	}
-	return h.net.Fault(op, h)
+	return h.net.Fault(op, h, can...)
 }
 
 // LookupNetIP implements netio.Names: the names are those of the hosts, and localhost.
