@@ -79,7 +79,7 @@ func ExampleLoop_StartWatchdog() {
 	defer loop.Close()
 	answer := make(chan string)
 	stop := loop.StartWatchdog(&aio.WatchdogOptions{
-		Threshold: 20 * time.Millisecond,
+		Threshold: 200 * time.Millisecond,
 		Report: func(b aio.BlockedLoop) {
 			fmt.Println(b.Task, "blocks the loop, in", strings.Fields(b.Stack)[0])
 			answer <- "from another goroutine"

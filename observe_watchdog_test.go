@@ -13,6 +13,18 @@ import (
 // blockHere blocks a loop; the report must contain its name.
 func blockHere(release <-chan struct{}) { <-release }
 
+// untilBlockHere calls attempt until it returns true, each time with a longer threshold.
+// A watchdog reports a step once: on a busy machine that may be before the step calls
+// blockHere.
+func untilBlockHere(attempt func(threshold time.Duration) bool) {
+	for threshold := 4 * time.Millisecond; !attempt(threshold); threshold *= 2 {
+	}
+}
+
+func inBlockHere(b aio.BlockedLoop) bool {
+	return strings.Contains(b.Stack, "aio_test.blockHere")
+}
+
 // Whatever blocks a loop is reported once while it blocks, with the task and the
 // position.
 func TestWatchdog(t *testing.T) {
@@ -56,32 +68,32 @@ func TestWatchdog(t *testing.T) {
 		}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			l := aio.NewEventLoop(nil)
-			defer l.Close()
-			release := make(chan struct{})
-			reports := make(chan aio.BlockedLoop, 10)
-			stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: 4 * time.Millisecond, Report: func(b aio.BlockedLoop) { reports <- b }})
-			done := make(chan error)
-			go func() {
-				_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return c.main(ctx, release) }))
-				done <- err
-			}()
-			for {
-				// on a busy machine another step may take as long
+			untilBlockHere(func(threshold time.Duration) bool {
+				l := aio.NewEventLoop(nil)
+				defer l.Close()
+				release := make(chan struct{})
+				reports := make(chan aio.BlockedLoop, 10)
+				stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: threshold, Report: func(b aio.BlockedLoop) { reports <- b }})
+				done := make(chan error)
+				go func() {
+					_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return c.main(ctx, release) }))
+					done <- err
+				}()
 				b := <-reports
-				if b.Task == c.task && strings.Contains(b.Stack, "aio_test.blockHere") {
-					if !strings.Contains(b.String(), "observe_watchdog_test.go:") || b.Loop != l || b.For <= 0 {
-						t.Errorf("report: %+v", b)
-					}
-					break
+				close(release)
+				if err := <-done; err != nil {
+					t.Error(err)
 				}
-			}
-			close(release)
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-			stop()
-			stop()
+				stop()
+				stop()
+				if !inBlockHere(b) {
+					return false
+				}
+				if b.Task != c.task || !strings.Contains(b.String(), "observe_watchdog_test.go:") || b.Loop != l || b.For <= 0 {
+					t.Errorf("report: %+v", b)
+				}
+				return true
+			})
 		})
 	}
 }
@@ -137,78 +149,79 @@ func TestWatchdogStartedInTask(t *testing.T) {
 		},
 	} {
 		t.Run(why, func(t *testing.T) {
-			l := aio.NewEventLoop(nil)
-			defer l.Close()
-			release := make(chan struct{})
-			reports := make(chan aio.BlockedLoop, 10)
-			stop := func() {}
-			watch := func() {
-				stop = l.StartWatchdog(&aio.WatchdogOptions{Threshold: 4 * time.Millisecond, Report: func(b aio.BlockedLoop) { reports <- b }})
-			}
-			done := make(chan error)
-			go func() {
-				_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return main(ctx, watch, release) }))
-				done <- err
-			}()
-			for {
-				// on a busy machine another step may take as long
-				b := <-reports
-				if strings.Contains(b.Stack, "aio_test.blockHere") {
-					if b.Task != "culprit" {
-						t.Errorf("the watchdog reports %q", b.Task)
-					}
-					break
+			untilBlockHere(func(threshold time.Duration) bool {
+				l := aio.NewEventLoop(nil)
+				defer l.Close()
+				release := make(chan struct{})
+				reports := make(chan aio.BlockedLoop, 10)
+				stop := func() {}
+				watch := func() {
+					stop = l.StartWatchdog(&aio.WatchdogOptions{Threshold: threshold, Report: func(b aio.BlockedLoop) { reports <- b }})
 				}
-			}
-			close(release)
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-			stop()
+				done := make(chan error)
+				go func() {
+					_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error { return main(ctx, watch, release) }))
+					done <- err
+				}()
+				b := <-reports
+				close(release)
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+				stop()
+				if !inBlockHere(b) {
+					return false
+				}
+				if b.Task != "culprit" {
+					t.Errorf("the watchdog reports %q", b.Task)
+				}
+				return true
+			})
 		})
 	}
 }
 
 // With several loops, each watchdog reports the task of its own loop.
 func TestWatchdogOfSeveralLoops(t *testing.T) {
-	release := make(chan struct{})
-	done := make(chan error)
-	type found struct{ task, want string }
-	reports := make(chan found, 10)
-	for _, name := range []string{"one", "two", "three"} {
-		l := aio.NewEventLoop(nil)
-		stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: 4 * time.Millisecond, Report: func(b aio.BlockedLoop) {
-			if strings.Contains(b.Stack, "aio_test.blockHere") {
-				reports <- found{b.Task, name}
+	untilBlockHere(func(threshold time.Duration) bool {
+		release := make(chan struct{})
+		done := make(chan error)
+		reports := map[string]chan aio.BlockedLoop{}
+		for _, name := range []string{"one", "two", "three"} {
+			reported := make(chan aio.BlockedLoop, 10)
+			reports[name] = reported
+			l := aio.NewEventLoop(nil)
+			stop := l.StartWatchdog(&aio.WatchdogOptions{Threshold: threshold, Report: func(b aio.BlockedLoop) { reported <- b }})
+			go func() {
+				defer l.Close()
+				defer stop()
+				_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
+					_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
+						blockHere(release)
+						return nil
+					}), aio.WithName(name)).Await(ctx)
+					return err
+				}))
+				done <- err
+			}()
+		}
+		found := true
+		for name, reported := range reports {
+			b := <-reported
+			if !inBlockHere(b) {
+				found = false
+			} else if b.Task != name {
+				t.Errorf("the watchdog of the loop of %q reports %q", name, b.Task)
 			}
-		}})
-		go func() {
-			defer l.Close()
-			defer stop()
-			_, err := aio.RunUntilComplete(l, aio.NoResult(func(ctx context.Context) error {
-				_, err := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
-					blockHere(release)
-					return nil
-				}), aio.WithName(name)).Await(ctx)
-				return err
-			}))
-			done <- err
-		}()
-	}
-	seen := map[string]bool{}
-	for len(seen) < 3 {
-		f := <-reports
-		if f.task != f.want {
-			t.Errorf("the watchdog of the loop of %q reports %q", f.want, f.task)
 		}
-		seen[f.want] = true
-	}
-	close(release)
-	for range 3 {
-		if err := <-done; err != nil {
-			t.Error(err)
+		close(release)
+		for range 3 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 		}
-	}
+		return found
+	})
 }
 
 // A watchdog stops with its loop.
