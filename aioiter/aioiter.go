@@ -78,8 +78,8 @@ func check[T any](call string, sources ...Stream[T]) {
 }
 
 // foreign converts the error of a task of an operator: a cancellation becomes an error
-// that is not a cancellation of the consumer. Other errors stay as they are, also those
-// that contain a cancellation among others.
+// that is not a cancellation of the consumer. Other errors are returned unchanged, also
+// if they join a cancellation with another error.
 func foreign(err error) error {
 	if aio.IsCancellation(err) {
 		return fmt.Errorf("%w: %v", ErrSourceCancelled, err)
@@ -87,8 +87,8 @@ func foreign(err error) error {
 	return err
 }
 
-// entered returns the misuse of an iteration that does not run in a task. An iterator
-// that makes tasks, or takes items one by one, yields it as its error.
+// entered returns an error that matches aio.ErrUsage if no task iterates. An iterator
+// that makes tasks, or takes items one by one, yields this error.
 func entered(ctx context.Context) error {
 	if aio.CurrentTask(ctx) != nil {
 		return nil

@@ -175,7 +175,8 @@ func TestAiostream(t *testing.T) {
 		}
 		cases++
 		aiotest.Run(t, func(ctx context.Context) error {
-			// an error that no consumer waits for now
+			// ignores the errors of tasks that the consumer no longer
+			// awaits
 			loopOf(ctx).SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 			var log []string
 			e := expression{func(words string) aioiter.Stream[string] { return script(ctx, &log, words) }}

@@ -18,13 +18,14 @@ import (
 	"github.com/goaio/aio"
 )
 
-// parcel is what a task of a feed passes to the consumer: an item, or its end.
+// parcel is what a task of a feed passes to the consumer: an item, or the end of the
+// task.
 type parcel[T any] struct {
 	from  int
 	item  T
 	taken *aio.Event // set when the consumer asks for the next item
 	done  bool
-	err   error // the error of the end
+	err   error // with which the task ended
 }
 
 // feed is the common state of the tasks of one range loop.
@@ -44,7 +45,7 @@ func (f *feed[T]) start(ctx context.Context, from int, body func(ctx context.Con
 	f.tasks = append(f.tasks, task)
 	task.AddDoneCallback(func(t *aio.Future[struct{}]) {
 		if f.closed {
-			return // the error is reported, because it is not retrieved
+			return // the error stays unretrieved, so the loop reports it
 		}
 		_ = f.queue.PutNowait(parcel[T]{from: from, done: true, err: foreign(t.Exception())})
 	})
@@ -80,8 +81,8 @@ func (f *feed[T]) next(ctx context.Context) (parcel[T], error) {
 	return p, err
 }
 
-// close ends the tasks. It is deferred: a cancellation that arrives in it is delivered
-// later.
+// close ends the tasks. It runs in a defer statement, so a cancellation that arrives
+// meanwhile is delivered by a later await.
 func (f *feed[T]) close(ctx context.Context) {
 	f.closed = true
 	_ = aio.CancelAndWait(ctx, f.tasks...)
@@ -384,7 +385,7 @@ func (m *mapping[T, R]) acquire(ctx context.Context) error {
 	return m.slots.Acquire(ctx)
 }
 
-// returned frees a slot for another call: the consumer asks for the next result.
+// returned frees a slot for another call, when the consumer asks for the next result.
 func (m *mapping[T, R]) returned() {
 	m.open--
 	if m.slots != nil {
@@ -447,10 +448,10 @@ func Buffer[T any](s Stream[T], n int) Stream[T] {
 	}
 }
 
-// Debounce yields an item of s when no other item has arrived for d, and drops items
-// that were followed sooner. When s ends, the last item is yielded without delay, and
-// before an error. The source runs in a task, and does not wait for the consumer. With
-// d zero or negative an item is dropped only if the next one is already available.
+// Debounce yields an item of s when no other item has arrived for d, and drops an item
+// if the next one arrives sooner. When s ends, the last item is yielded without delay,
+// and before an error. The source runs in a task, and does not wait for the consumer.
+// With d zero or negative an item is dropped only if the next one is already available.
 func Debounce[T any](s Stream[T], d time.Duration) Stream[T] {
 	check("Debounce", s)
 	return func(ctx context.Context) iter.Seq2[T, error] {
@@ -463,7 +464,7 @@ func Debounce[T any](s Stream[T], d time.Duration) Stream[T] {
 			defer f.close(ctx)
 			loop := aio.CurrentTask(ctx).GetLoop()
 			var latest T
-			// set while an item was not yielded yet
+			// set while an item has arrived and was not yielded yet
 			var came aio.Event
 			var quiet time.Time
 			f.start(ctx, 0, func(ctx context.Context) error {

@@ -23,9 +23,10 @@ import (
 	"github.com/goaio/aio"
 )
 
-// entered returns the misuse of a call that no task makes. A call that may await checks
-// its ctx also where it does not await. A task of a loop that is being closed has
-// entered: its calls fail as its awaits do, and still clean up.
+// entered returns an error that matches aio.ErrUsage if the caller is not a task. A
+// call that may await checks its ctx in every case, also if it does not await. While a
+// loop is being closed, entered returns nil for its tasks: their calls fail as their
+// awaits do, and still clean up.
 func entered(ctx context.Context) error {
 	if aio.CurrentTask(ctx) != nil {
 		return nil
@@ -36,11 +37,13 @@ func entered(ctx context.Context) error {
 	return aio.ErrNoTask
 }
 
-// home is the loop that something belongs to, which may outlive it.
+// home is the loop to which a limiter or a pool belongs. The limiter or pool may
+// outlive the loop.
 type home struct{ loop *aio.Loop }
 
-// moved notes that the calling task uses the thing. It reports whether another loop did
-// so before and is closed: what its tasks held then will not be returned.
+// moved sets the loop to that of the calling task, if there is none yet or if the
+// previous loop is closed. It reports whether the previous loop is closed: its tasks
+// will not return what they held.
 func (h *home) moved(ctx context.Context) bool {
 	loop := aio.CurrentTask(ctx).GetLoop()
 	moved := h.loop != nil && h.loop != loop && h.loop.IsClosed()

@@ -234,7 +234,7 @@ func TestCapacityLimiter(t *testing.T) {
 			t.Errorf("released twice: %v", err)
 		}
 		for _, who := range []any{nil, []int{1}, [1]any{[]int{1}}} {
-			// no keys of a map
+			// values that cannot be keys of a map
 			if err := l.AcquireFor(ctx, who); !errors.Is(err, aio.ErrUsage) {
 				t.Errorf("a place for %v: %v", who, err)
 			}
@@ -246,10 +246,10 @@ func TestCapacityLimiter(t *testing.T) {
 	})
 }
 
-// When a loop is closed its tasks end, and return what they have borrowed.
+// When a loop is closed, its tasks end and return their connections.
 func TestPoolOfClosedLoop(t *testing.T) {
 	loop := aio.NewEventLoop(nil)
-	// the pending task
+	// ignores the report of the pending task
 	loop.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 	p := aiokit.NewPool(aiokit.PoolOptions[int]{Open: func(context.Context) (int, error) { return 1, nil }})
 	_, err := aio.RunUntilComplete(loop, aio.NoResult(func(ctx context.Context) error {

@@ -24,7 +24,7 @@ func (s *schedulerHand) run(ctx context.Context, body func(ctx context.Context) 
 	saving := aio.CreateTask(ctx, aio.NoResult(s.saveAll))
 	defer func() {
 		_ = aio.CancelAndWait(ctx, serving, saving)
-		// no more jobs are started
+		// serving has ended, so no more jobs are started
 		_ = aio.CancelAndWait(ctx, s.running...)
 	}()
 	if err := body(ctx); err != nil {

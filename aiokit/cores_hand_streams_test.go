@@ -20,12 +20,12 @@ type pipelineHand struct {
 	open    int // feeds
 	calls   *aio.Queue[*aio.Task[string]]
 	slots   *aio.Semaphore
-	failure error // of a feed
+	failure error // the error of a feed that has failed
 	marks   *aio.Queue[itemHand]
 	halves  *aio.Queue[itemHand]
 	setting int
-	came    aio.Event // a setting that was not paired yet
-	since   time.Time // of the setting, zero if there is none
+	came    aio.Event // set when a setting has arrived and was not paired yet
+	since   time.Time // when the setting arrived, zero if there is none
 	lookups []*aio.Task[string]
 	feeding []*aio.Task[struct{}]
 	tasks   []*aio.Task[struct{}]
@@ -34,11 +34,11 @@ type pipelineHand struct {
 // itemHand is what a task passes to another one.
 type itemHand struct {
 	text    string
-	batch   []string // of a half of a pair
-	setting int      // the other half, if batch is nil
+	batch   []string // the first half of a pair
+	setting int      // the second half, if batch is nil
 	tick    bool     // a window has ended
 	end     bool
-	err     error // of the end
+	err     error // with which the sender ended
 	taken   *aio.Event
 }
 
@@ -75,7 +75,7 @@ func quotesHand(p *pipeline) aioiter.Stream[quotes] {
 			}
 			defer func() {
 				_ = aio.CancelAndWait(ctx, slices.Concat(h.tasks, h.feeding)...)
-				// no more of them are started
+				// no more lookups are started
 				_ = aio.CancelAndWait(ctx, h.lookups...)
 			}()
 			for {
@@ -111,7 +111,7 @@ func quotesHand(p *pipeline) aioiter.Stream[quotes] {
 	}
 }
 
-// feed reads a feed, which starts again when it fails.
+// feed reads a feed, and starts it again when it fails.
 func (h *pipelineHand) feed(ctx context.Context, feed aioiter.Stream[string]) error {
 	pause, attempt := 10*time.Millisecond, 1
 	for {

@@ -106,7 +106,7 @@ func (m *mailKit) close(ctx context.Context) error { return m.pool.Close(ctx) }
 // jobs get some time to end.
 type schedulerKit struct {
 	jobTable
-	scope aio.CancelScope // of the running jobs
+	scope aio.CancelScope // contains the running jobs
 }
 
 func (s *schedulerKit) run(ctx context.Context, body func(ctx context.Context) error) error {

@@ -26,7 +26,7 @@ type replyError struct {
 
 func (e *replyError) Error() string { return fmt.Sprintf("%d %s", e.code, e.text) }
 
-// again reports whether it helps to send a message again.
+// again reports whether it is worth sending the message again.
 func again(err error) bool {
 	var refused *replyError
 	return errors.Is(err, errLost) || errors.As(err, &refused) && refused.code < 500
@@ -44,7 +44,7 @@ type message struct {
 type smtpConn struct {
 	r      *aio.StreamReader
 	w      *aio.StreamWriter
-	broken bool // a reply is missing: the next one read would be the wrong one
+	broken bool // a reply was not read, so the next read would return the wrong one
 }
 
 // dialMail connects and logs in.
@@ -161,7 +161,7 @@ func (c *smtpConn) deliver(ctx context.Context, m message) error {
 	return err
 }
 
-// quit ends the connection, with a word of good-bye if the protocol allows it.
+// quit ends the connection. It sends QUIT first, if the protocol allows it.
 func (c *smtpConn) quit(ctx context.Context) error {
 	_, err := c.commands(ctx, "QUIT")
 	c.w.Close()
@@ -316,7 +316,8 @@ func mailCore(newMailer newMailer, keep time.Duration, copies int, drops ...int)
 			if err != nil {
 				return err
 			}
-			// the keep-alive finds the connections of a minute ago
+			// keepAlive uses the connections that have been idle for a
+			// minute
 			_, err = aio.MoveOnAfter(ctx, keep*5/2, m.keepAlive)
 			if err != nil {
 				return err
@@ -324,7 +325,7 @@ func mailCore(newMailer newMailer, keep time.Duration, copies int, drops ...int)
 			return m.send(ctx, message{[]string{"dan@example.org"}, "five"})
 		})
 		err = errors.Join(err, m.close(ctx))
-		// the server sees the end of its connections a moment later
+		// the server detects the closed connections a moment later
 		for err == nil && s.open > 0 {
 			s.left.Clear()
 			err = aio.FailAfter(ctx, 10*time.Second, s.left.Wait)

@@ -67,13 +67,13 @@ type entry struct {
 	name     string
 	when     trigger
 	max      int           // instances at a time; others are skipped
-	coalesce bool          // of several runs that are due, only the last one counts
+	coalesce bool          // if several runs are due, only the last one is done
 	grace    time.Duration // how late a run may begin; 0 means any time
-	limit    time.Duration // of an attempt
+	limit    time.Duration // time limit of an attempt
 	attempts int
 	run      func(ctx context.Context) error
 
-	at      time.Time // of the next run, zero if there is none
+	at      time.Time // time of the next run, zero if there is none
 	running int       // instances
 }
 
@@ -85,7 +85,8 @@ type jobTable struct {
 	held    bool
 	stopped bool
 	report  func(event string, e *entry)
-	save    func(ctx context.Context) error // every 29 seconds
+	// saves the table; called every 29 seconds
+	save func(ctx context.Context) error
 }
 
 func (s *jobTable) add(e *entry) {
@@ -167,7 +168,8 @@ func schedulerCore(newScheduler func() (scheduler, *jobTable)) core {
 				defer func() {
 					running--
 					if errors.Is(err, aio.ErrCancelled) {
-						// its clean-up takes half a second
+						// the clean-up of the job takes half a
+						// second
 						running++
 						_ = aio.Shielded(ctx, func(ctx context.Context) error { return aio.Sleep(ctx, s/2) })
 						running--

@@ -17,12 +17,12 @@ import (
 
 // pipeline is the program: its sources, its functions, and its limits.
 type pipeline struct {
-	feeds    []aioiter.Stream[string] // start again when they fail
-	limit    time.Duration            // for each line of a feed
+	feeds    []aioiter.Stream[string] // they start again when they fail
+	limit    time.Duration            // time limit for each line of a feed
 	lookup   func(ctx context.Context, line string) (string, error)
-	window   time.Duration // of a batch
+	window   time.Duration // time in which a batch is collected
 	settings aioiter.Stream[int]
-	quiet    time.Duration // after which a setting counts
+	quiet    time.Duration // how long a setting must be stable before it counts
 }
 
 // quotes is a batch with its setting.
@@ -39,9 +39,10 @@ type line struct {
 type pipelineCase struct {
 	name     string
 	feeds    [][]line
-	settings []time.Duration // between two settings
-	leave    int             // after this number of batches; 0 means never
-	busy     time.Duration   // for each batch
+	settings []time.Duration // pauses between two settings
+	// the consumer leaves after this number of batches; 0 means never
+	leave int
+	busy  time.Duration // how long the consumer takes for each batch
 }
 
 var pipelineCases = []pipelineCase{
@@ -91,7 +92,8 @@ func pipelineCore(c pipelineCase, batches func(p *pipeline) aioiter.Stream[quote
 		open, calls := 0, 0
 		now := clock(ctx)
 		note := func(format string, args ...any) { log.add("%s@%d", fmt.Sprintf(format, args...), now()) }
-		// An error that occurs when the consumer is being cancelled is reported.
+		// An error that occurs while the consumer is being cancelled goes to
+		// the exception handler.
 		reported := 0
 		handler := loopOf(ctx).GetExceptionHandler()
 		loopOf(ctx).SetExceptionHandler(func(loop *aio.Loop, ec aio.ExceptionContext) {

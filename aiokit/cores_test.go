@@ -156,7 +156,7 @@ func TestCores(t *testing.T) {
 				return err
 			})
 			if form == "hand" && !stage.Amount(false, true, true) {
-				// the short test sweeps only the form with the kit
+				// the short test sweeps only the version with aiokit
 				continue
 			}
 			t.Run(name+"/"+form, func(t *testing.T) {
@@ -230,11 +230,12 @@ func lines(t *testing.T, file string, names ...string) (n int) {
 	return n
 }
 
-// A core written with the packages has at most two thirds of the lines.
+// A core written with aiokit and aioiter has at most two thirds of the lines of the
+// other version.
 func TestCoresAreShorter(t *testing.T) {
 	for _, c := range []struct {
 		kit, hand []string
-		file      string // of the hand form
+		file      string // the file with the version without aiokit
 	}{
 		{[]string{"batchesKit"}, []string{"batchesHand"}, "cores_hand_test.go"},
 		{[]string{"runJobsKit"}, []string{"runJobsHand"}, "cores_hand_test.go"},

@@ -1,9 +1,9 @@
 package aiokit
 
-// fifo is a queue of values. Taking one costs the same however many there are.
+// fifo is a queue of values. Its pop takes constant time.
 type fifo[T any] struct {
 	values []T
-	taken  int // the first values, which were removed
+	taken  int // number of removed values at the beginning of the slice
 }
 
 func (q *fifo[T]) len() int { return len(q.values) - q.taken }

@@ -61,7 +61,8 @@ func (r *RateLimiter) WaitN(ctx context.Context, n int) error {
 			r.refill(loop.Time())
 			missing := float64(n) - r.tokens
 			if missing <= 1e-9 {
-				// corrects rounding of the division
+				// tokens may be less than n by a rounding error of the
+				// division
 				r.tokens -= float64(n)
 				return nil
 			}
@@ -104,7 +105,7 @@ type CapacityLimiter struct {
 	total     int
 	borrowers map[any]struct{}
 	waiting   list.List             // of *borrowRequest
-	waiter    map[any]*list.Element // in waiting, by who
+	waiter    map[any]*list.Element // the elements of waiting, by borrower
 }
 
 type borrowRequest struct {

@@ -43,8 +43,9 @@ type memory[T any] struct {
 // offer is a waiting task: a sender with an item, or a receiver.
 type offer[T any] struct {
 	item T
-	end  any                   // a *Sender or *Receiver
-	met  *aio.Future[struct{}] // done when the item was passed, or with an error
+	end  any // a *Sender or *Receiver
+	// done when the item was passed; fails when an end is closed
+	met *aio.Future[struct{}]
 }
 
 // Sender is a sending end of a memory channel. Any number of tasks may use it.
@@ -97,8 +98,8 @@ func (s *Sender[T]) SendNowait(v T) error {
 	return nil
 }
 
-// usable returns the misuse of an end of m: of one that was closed, or that
-// NewMemoryChannel has not made.
+// usable returns an error if an end of m cannot be used: it was closed, or
+// NewMemoryChannel has not made it.
 func (m *memory[T]) usable(end string, closed bool) error {
 	switch {
 	case m == nil:

@@ -104,7 +104,7 @@ func TestMemoryChannel(t *testing.T) {
 // An item is passed at the moment in which the context of a Receive or Send ends: each
 // item that was sent is received, and no other.
 func TestMemoryChannelAtTheEndOfAContext(t *testing.T) {
-	// The cause is no cancellation of the task, whatever it is made of.
+	// The cause contains a CancelledError, but the task was not cancelled.
 	joined := errors.Join(&aio.CancelledError{}, errFlaky)
 	for passes := range 4 {
 		for _, first := range []string{"the item", "the end"} {

@@ -280,7 +280,8 @@ func TestWarnings(t *testing.T) {
 		if o := get[overview](p, "/api/overview"); o.Loops[0].State != "blocked" {
 			t.Errorf("the loop is %q", o.Loops[0].State)
 		}
-		brief := func(r *http.Request) { // or it would wait for two seconds
+		// without it the request would wait for two seconds
+		brief := func(r *http.Request) {
 			ctx, stop := context.WithTimeout(r.Context(), time.Millisecond)
 			t.Cleanup(stop)
 			*r = *r.WithContext(ctx)

@@ -13,12 +13,13 @@ import (
 	"github.com/goaio/aio/aiomon"
 )
 
-// A snapshot of 100 000 tasks, and the longest pause of the loop during it:
-// the longest step of a task that does nothing but yield, in which the rest of the
-// machine has a part. json is the encoded list of tasks, page the same asked for over
-// TCP, and ps the table with the stack of each. The first two have no snapshot: in
-// other-work a goroutine needs a processor for 20 ms, as json does, and shares nothing
-// with the loop.
+// BenchmarkSnapshot100k measures a snapshot of 100 000 tasks, and the longest pause of
+// the loop meanwhile: the longest step of a task that only yields. Other programs on
+// the machine lengthen that step too. json encodes the list of tasks, page requests
+// this list over TCP, and ps writes the table with the stack of each task.
+//
+// nothing and other-work take no snapshot, for comparison: in other-work a goroutine
+// uses a processor for 20 ms, as json does, and shares nothing with the loop.
 func BenchmarkSnapshot100k(b *testing.B) {
 	for _, name := range []string{"nothing", "other-work", "json", "json-of-an-idle-loop", "page", "resources", "health", "file", "ps"} {
 		b.Run(name, func(b *testing.B) {
@@ -49,7 +50,8 @@ func BenchmarkSnapshot100k(b *testing.B) {
 				}
 				return aio.Sleep(ctx, 0)
 			})
-			runtime.GC() // not during the measurement
+			// so that no collection starts during the measurement
+			runtime.GC()
 			if name != "json-of-an-idle-loop" {
 				aio.RunCoroutineThreadsafe(l, aio.NoResult(func(ctx context.Context) error {
 					for last := time.Now(); ; {
@@ -91,7 +93,7 @@ func BenchmarkSnapshot100k(b *testing.B) {
 				}
 			}
 			close(quit)
-			_ = stop() // the sleepers are cancelled
+			_ = stop() // cancels the sleeping tasks
 			unwatch()
 			server.Close()
 			http.DefaultClient.CloseIdleConnections()

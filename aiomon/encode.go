@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// writtenAtOnce is the least that writeTasks writes before the end.
+// writeTasks writes at least writtenAtOnce bytes at a time, except at the end.
 const writtenAtOnce = 64 << 10
 
 // writeTasks writes the tasks of some loops as a JSON array, those of a loop in the
@@ -32,7 +32,7 @@ func writeTasks(out io.Writer, loops []*watched) error {
 			if len(buf) < writtenAtOnce {
 				continue
 			}
-			// the last comma may have to go
+			// keeps the last comma in buf: it is dropped if no task follows
 			n := len(buf) - 1
 			if _, err := out.Write(buf[:n]); err != nil {
 				return err

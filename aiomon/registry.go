@@ -61,11 +61,14 @@ type watched struct {
 	lengths  map[uint64][]int // of queues, one per sample
 }
 
-// registryLock is a mutex that the loop gets before goroutines that copy many tasks. With
-// a plain mutex they would usually lock it again before the loop has noticed that it is
-// free. And if the loop slept at each of its events, to be woken again, the system would
-// run both threads on one processor. So both spin first, for longer than the other one
-// keeps the lock, unless its thread has been stopped.
+// registryLock is a mutex that gives the loop priority over goroutines that copy many
+// tasks. With a plain mutex such a goroutine would usually lock again before the loop
+// has noticed that the mutex is free.
+//
+// The loop does not sleep until it is woken: if it slept at each of its events, the
+// system would run both threads on one processor. So both sides spin first. They spin
+// for longer than the other side holds the lock, unless the thread of the other side
+// has been stopped.
 type registryLock struct {
 	sync.Mutex
 	wanted atomic.Bool // the loop waits
@@ -95,8 +98,8 @@ func (l *registryLock) lockFirst() {
 	l.Lock()
 }
 
-// giveWay unlocks and locks again if the loop waits, and i, which counts tasks, is a
-// multiple of kept. It reports whether it did.
+// giveWay unlocks and locks again if the loop waits and i, a count of tasks, is a
+// multiple of kept. It reports whether it has done so.
 func (l *registryLock) giveWay(i int) bool {
 	if i%kept != 0 || !l.wanted.Load() {
 		return false
@@ -134,7 +137,7 @@ type record struct {
 // place is a source position at which tasks are started.
 type place struct {
 	live, made int
-	samples    []int // of live, the most recent
+	samples    []int // the most recent values of live
 }
 
 type slowStep struct {

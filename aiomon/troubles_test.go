@@ -86,7 +86,7 @@ func TestTroubles(t *testing.T) {
 			until(t, "the health page shows it", func() bool { return shown() > 0 })
 			until(t, "it is reported; the page has "+seen, func() bool { return told.count(trouble) > 0 })
 			if trouble.Kind == "starving" {
-				// half of the tasks are late at that time
+				// half of the tasks starve at that time
 				time.Sleep(20 * opts.Interval)
 			}
 			if trouble.Kind == "blocked" || trouble.Kind == "deadlock" {
@@ -96,7 +96,8 @@ func TestTroubles(t *testing.T) {
 					t.Errorf("it was reported %d times", n)
 				}
 			}
-			// the present one, and for some the latest one that has ended
+			// the current problem, and for some kinds the latest one that
+			// has ended
 			if n := shown(); n > 2 {
 				t.Errorf("the health page shows it %d times:\n%s", n, seen)
 			}

@@ -23,11 +23,11 @@ type Warning struct {
 	// Kind is one of these:
 	//
 	//	blocked    a step has lasted longer than Options.SlowStep
-	//	slow       a step had lasted that long
-	//	starving   a task was ready for ten times as long before it ran
+	//	slow       a step that lasted longer than that has ended
+	//	starving   a ready task did not run for ten times Options.SlowStep
 	//	deadlock   tasks wait for each other, also through locks
 	//	wait       a wait longer than Options.LongWait for a lock or permit
-	//	full       a task waits that long for room in a queue
+	//	full       a wait longer than Options.LongWait for room in a queue
 	//	grows      the length of a queue only increases
 	//	leak       the number of tasks started at one place only increases
 	//	swallowed  a task was cancelled, and continues
@@ -180,7 +180,7 @@ func (w *watched) troubles() (all []Warning) {
 	now := w.elapsed()
 	for _, name := range slices.Sorted(maps.Keys(w.places)) {
 		if p := w.places[name]; p.grows() {
-			add("leak", name, "%d tasks started at %s are alive, and they only become more", p.live, name)
+			add("leak", name, "%d tasks started at %s are alive, and their number only increases", p.live, name)
 		}
 	}
 	w.mu.Unlock()
@@ -192,13 +192,13 @@ func (w *watched) troubles() (all []Warning) {
 	w.each(func(r *record) {
 		switch {
 		case r.state == "ready" && now-r.since >= w.starving():
-			// a warning for each would be one for nearly every task of the
-			// loop
+			// one warning covers all: usually nearly every task of the loop
+			// starves
 			if starving++; starving == 1 || r.since < hungriest.since {
 				hungriest = waiting{name: r.name, since: r.since}
 			}
 		case r.state == "waiting" && (len(r.awaits) > 0 || r.resource != 0):
-			// awaits is not written after this
+			// awaits can be shared: its elements never change
 			t := waiting{r.name, r.what, r.since, r.awaits, r.resource}
 			tasks[r.id] = t
 			byResource[r.resource] = append(byResource[r.resource], t)

@@ -106,7 +106,7 @@ func Do[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T,
 	return do(ctx, "Do", fn)
 }
 
-// do is Do for a call of this package.
+// do is [Do] for another function of this package, which call names.
 func do[T any](ctx context.Context, call string, fn func(ctx context.Context) (T, error)) (T, error) {
 	var zero T
 	run, cancel := context.WithCancelCause(inner(ctx))

@@ -595,9 +595,9 @@ func TestLoopClosed(t *testing.T) {
 	}
 }
 
-// A context that the caller derived ends, with a cause, before or during a call that is
-// the whole of a task in a group: the task has failed with the cause, and is not
-// cancelled.
+// A task of a group consists of one call with a context that the task has derived. If
+// that context is cancelled with a cause, before or during the call, the task fails
+// with the cause and does not count as cancelled.
 func TestDerivedContextInEachCall(t *testing.T) {
 	calls := maps.Clone(waits)
 	calls["Do"] = func(ctx context.Context, db *sql.DB) error {
@@ -650,8 +650,9 @@ func endEachCall(t *testing.T, kind string, cause error, calls map[string]func(c
 	}
 }
 
-// The error of a body that is made of a cancellation. If it is one, it passes alone; a
-// failure is joined with that of the rollback, and no part is lost.
+// The error of the body contains a cancellation. An error that is a cancellation is
+// returned unchanged. An error that joins a failure with a cancellation is returned
+// with all its parts, and joined with the error of the rollback.
 func TestWithTxOfJoinedErrors(t *testing.T) {
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {

@@ -22,7 +22,7 @@ import (
 //	panic      panics
 //	log WORD   appends the word to the log; so do begin, commit and rollback
 type server struct {
-	release chan struct{} // closing it ends the stuck statements
+	release chan struct{} // stuck statements end when it is closed
 	commit  chan struct{} // if not nil, a commit receives from it first
 	running chan string   // receives each hanging statement when it starts to wait
 

@@ -103,8 +103,8 @@ func each[T any](ctx context.Context, db Execer, scan func(*sql.Rows) (T, error)
 	}
 }
 
-// again makes the next await of the task return a cancellation that arrived where no
-// error could be returned. The number of cancellations, which Timeout and TaskGroup
+// again makes the next await of the task return err, a cancellation that arrived where
+// no error could be returned. The number of cancellations, which Timeout and TaskGroup
 // count, does not change.
 func again(ctx context.Context, err error) {
 	var c *aio.CancelledError

@@ -16,11 +16,12 @@ import (
 type session struct {
 	of    any           // the *sql.Tx or *sql.Conn
 	turn  chan struct{} // has an element while a statement runs
-	users int           // calls that use it
-	rows  bool          // one of them is a range loop over rows
+	users int           // number of calls that use the session
+	rows  bool          // one of the calls is a range loop over rows
 }
 
-// sessions are those that calls use, and the Conn of each Tx that WithTx has begun.
+// sessions has the sessions that calls use, and the Conn of each Tx that WithTx has
+// begun.
 var sessions = struct {
 	sync.Mutex
 	used  map[any]*session
@@ -59,7 +60,7 @@ func enter(call string, db any, rows bool) (*session, error) {
 	return s, nil
 }
 
-// leave ends enter.
+// leave undoes enter.
 func (s *session) leave(rows bool) {
 	if s == nil {
 		return

@@ -1,4 +1,5 @@
-// Package troubles has programs that are in trouble, for the tests of what shows it.
+// Package troubles has programs with problems that a monitor must detect. It is for
+// tests.
 package troubles
 
 import (
@@ -11,22 +12,24 @@ import (
 	"github.com/goaio/aio/aiomon"
 )
 
-// Options find the troubles soon.
+// Options returns options with which a monitor detects the problems within a short
+// time.
 func Options() *aiomon.Options {
 	return &aiomon.Options{SlowStep: 20 * time.Millisecond, Interval: 20 * time.Millisecond, LongWait: 60 * time.Millisecond}
 }
 
-// Trouble is a program with a trouble.
+// Trouble is a program that has a problem.
 type Trouble struct {
-	// Name says what it is.
+	// Name describes the problem.
 	Name string
-	// Kind is that of the warning, which has Text in it, and More in More.
+	// Kind is the Kind of the expected warning. The Text of the warning contains
+	// Text, and its More contains More.
 	Kind, Text, More string
-	// Run makes the trouble in the loop of ctx, until stop is closed.
+	// Run causes the problem in the loop of ctx, until stop is closed.
 	Run func(ctx context.Context, stop <-chan struct{}) error
 }
 
-// All has a program for each trouble.
+// All has a program for each problem.
 var All = []Trouble{
 	{"tasks wait for each other", "deadlock", "hen → egg → hen", "", deadlock},
 	{"tasks wait for each other's locks", "deadlock", "left → right → left", "", lockDeadlock},
@@ -180,7 +183,7 @@ func heldLock(ctx context.Context, _ <-chan struct{}) error {
 	return nil
 }
 
-// Program is a trouble that a monitor watches.
+// Program is a running Trouble, and a monitor that watches it.
 type Program struct {
 	Monitor *aiomon.Monitor
 	Loop    *aio.Loop
@@ -189,14 +192,15 @@ type Program struct {
 	unwatch func()
 }
 
-// Start starts the program in a loop of its own.
+// Start starts the program in its own loop.
 func (t Trouble) Start(opts *aiomon.Options) (*Program, error) {
 	p := &Program{Monitor: aiomon.New(opts), stop: make(chan struct{})}
 	p.Loop, p.end = aio.StartLoop(nil)
 	started := make(chan error)
 	aio.RunCoroutineThreadsafe(p.Loop, aio.NoResult(func(ctx context.Context) error {
 		p.unwatch = p.Monitor.Watch(p.Loop, "main")
-		// not by the result of the coroutine: the loop may be blocked by then
+		// A channel passes the error, because the loop may be blocked before it
+		// can pass the result of the coroutine.
 		started <- t.Run(ctx, p.stop)
 		return nil
 	}))
