@@ -26,6 +26,7 @@ package aio
 // waits with Go's own primitives, so that it can run in a bubble of testing/synctest.
 
 import (
+	"runtime"
 	"slices"
 	"time"
 
@@ -59,6 +60,8 @@ type polling struct {
 	key  uint32
 	hot  []hotOwner
 	turn uint32 // how many waits there were
+	// how many of them block has made, see waitsPerYield
+	blocks uint32
 
 	// of wait, for reuse
 	reports []readyReport
@@ -346,6 +349,9 @@ func (l *Loop) pollNow() {
 // already.
 func (l *Loop) block(d time.Duration) {
 	p := &l.polling
+	if p.blocks++; p.blocks%waitsPerYield == 0 && !p.idle() {
+		runtime.Gosched()
+	}
 	switch {
 	case p.idle():
 		l.blockOnGo(d)
@@ -356,6 +362,13 @@ func (l *Loop) block(d time.Duration) {
 		l.inbox.awake()
 	}
 }
+
+// waitsPerYield is after how many waits block passes through Go's scheduler. The loop
+// alternates between coroutines and system calls, which that scheduler does not count.
+// After 10 ms it takes the loop for a goroutine that does not yield, and hands its
+// processor to another thread in every call that waits, which costs more than the call.
+// Yielding in each wait would wake other threads too often if there are more processors.
+const waitsPerYield = 16
 
 // blockOnGo is block without descriptors. It waits on a channel and a timer only, so
 // that the loop is durably blocked in the sense of testing/synctest.
