@@ -47,9 +47,9 @@ func Run(main func(ctx context.Context) error) error {
 	return err
 }
 
-// Runner runs coroutines one after another in one loop, which it makes at the first
-// need. The zero value is ready to use. Call Close at the end. Only one goroutine at a
-// time may use a Runner. (asyncio: Runner)
+// Runner runs coroutines one after another in one loop, which it makes when it first
+// needs one. The zero value is ready to use. Call Close at the end. Only one goroutine
+// at a time may use a Runner. (asyncio: Runner)
 type Runner struct {
 	// Options configure the loop; nil means the defaults.
 	Options *LoopOptions
@@ -59,11 +59,11 @@ type Runner struct {
 	// zero is five minutes. A job that still runs then is not stopped, and is
 	// logged.
 	ShutdownTimeout time.Duration
-	// Signals are the signals that cancel main. The first that arrives during a Run
-	// cancels it; a second one of them, the same or another, ends the run. The
-	// function [Run] has the details. nil means SIGINT alone, an empty slice none;
-	// services add SIGTERM. If a signal does not exist on this system or cannot be
-	// caught, Run fails with the error of [Loop.AddSignalHandler].
+	// Signals are the signals that cancel main. The first of them that arrives
+	// during a Run cancels main; a second one, the same signal or another, ends the
+	// run. The function [Run] has the details. nil means SIGINT alone, an empty
+	// slice none; services add SIGTERM. If a signal does not exist on this system
+	// or cannot be caught, Run fails with the error of [Loop.AddSignalHandler].
 	Signals []os.Signal
 
 	loop   *Loop
@@ -179,7 +179,7 @@ func StartLoop(opts *LoopOptions) (l *Loop, stop func() error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer func() { // also if a task called runtime.Goexit
+		defer func() { // runs even if a task calls runtime.Goexit
 			ending = true
 			err = errors.Join(err, r.Close())
 		}()

@@ -9,9 +9,9 @@ package aio
 //
 // An await ends in one of four ways: the future is done; the task is cancelled, which
 // cancels the future, whose callback wakes the task; the context that the call was
-// given ends, which does the same; or an error is thrown into the task. The error says
-// which. A cancellation that was requested earlier (task.mustCancel) is delivered when
-// the task arms.
+// given ends, which also cancels the future; or an error is thrown into the task. The
+// error says which. A cancellation that was requested earlier (task.mustCancel) is
+// delivered when the task arms.
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 // caller describes the task that makes a suspending call.
 type caller struct {
 	*task
-	endCtx context.Context // ends the await when it ends; nil for nearly every call
+	endCtx context.Context // its end ends the await; nil for nearly every call
 }
 
 func (c caller) loop() *Loop { return c.fut.loop }
@@ -124,7 +124,8 @@ func (l *Loop) gated(c caller, call string) error {
 	case callTimeout, callTaskGroup, callCancelScope, callCancelAndWait, callNext, callClose, callLockAgain:
 		return nil
 	}
-	// The await takes a pass, so that a loop that ignores the error lets others run.
+	// The await takes a pass: other tasks must run even if the caller ignores the
+	// error and awaits again and again.
 	l.schedule(c.task, nil)
 	c.awaits++
 	if l.observed != nil {
@@ -159,9 +160,9 @@ func (t *task) checkScope(s *scope, call string) {
 	})
 }
 
-// checkInnermost reports to the exception handler, in debug mode, a call that passes the
-// ctx of a scope on to other code while the task is in a scope inside it: the other code
-// does not see the end of that one.
+// checkInnermost reports to the exception handler, in debug mode, a call that passes
+// the ctx of a scope on to other code while the task is in a scope inside it: the other
+// code does not notice the end of the inner scope.
 func (c caller) checkInnermost(ctx context.Context, call string) {
 	l := c.fut.loop
 	in := l.entered[c.co]
@@ -327,7 +328,7 @@ func (t *task) endedWith(ctx context.Context) bool {
 	if outer := s.endCtx(); outer != nil && outer.Err() != nil && !t.endedWith(outer) {
 		return false
 	}
-	cause := context.Cause(s) // one of this package's: comparable
+	cause := context.Cause(s) // an error of this package, so it is comparable
 	return cause == context.Cause(ctx) && cause != errTaskDone && cause != errScopeDone
 }
 
@@ -412,10 +413,10 @@ func (c caller) parking() (stop func() bool) {
 type waiter struct {
 	future
 	what string // the name of the operation, for text forms
-	// the timer that will wake it; nil if there is none or it was due
+	// the timer that will wake it; nil if there is none or it has fired
 	timer      *TimerHandle
 	list       *waitList // the list that it is in
-	prev, next *waiter   // in list; next also in the free list
+	prev, next *waiter   // the neighbours in list; next also links the free list
 }
 
 // waiterPool has the waiters that are not in use.
@@ -450,7 +451,7 @@ func (l *Loop) freeWaiter(w *waiter) {
 	if p.n == maxIdle {
 		return
 	}
-	// it must not keep anything alive
+	// an unused waiter must not keep anything alive
 	w.state, w.err, w.first, w.more = pending, nil, nil, nil
 	w.next, p.free = p.free, w
 	p.n++
@@ -484,8 +485,8 @@ func (w *waiter) describe() string { return w.what }
 // waitOnce suspends the running task until its waiter is woken, and keeps the waiter in
 // slot during the wait. The code that wakes it looks in slot. slot is nil before and
 // afterwards, so a callback that is already scheduled does not find a waiter that has
-// been reused for another wait. (A waiter with a timer does not need waitOnce: the
-// timer holds the waiter, and ends with it.)
+// been reused for another wait. (A waiter with a timer does not need waitOnce: only its
+// timer refers to it, and is stopped with the wait.)
 func (c caller) waitOnce(what string, slot **waiter) error {
 	l := c.loop()
 	w := l.newWaiter(what)
@@ -503,8 +504,8 @@ func (c caller) waitIn(list *waitList, what string) (woken bool, err error) {
 	w := l.newWaiter(what)
 	list.push(w)
 	suspend, err := c.arm(&w.future)
-	// As in await, without its frame: a call of it takes 3 to 6 % more in the
-	// benchmarks Queue1, LockContended and EventPingPong.
+	// The code of await, inlined by hand: with a call of await the benchmarks
+	// Queue1, LockContended and EventPingPong take 3 to 6 % longer.
 	if suspend {
 		stop := c.parking()
 		err = c.co.park()

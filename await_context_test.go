@@ -183,8 +183,9 @@ func TestDerivedContextEndsAfterACancellation(t *testing.T) {
 	}
 }
 
-// Whatever a task awaits when its own context ends, the task was not cancelled: the error
-// is that of the context, and what runs the task learns of the failure.
+// Whatever a task awaits when a context that it has derived ends, the task is not
+// cancelled: the await returns the error of the context, and the task group sees a task
+// that has failed.
 func TestDerivedContextInEachCall(t *testing.T) {
 	cause := errors.New("enough")
 	pendingFuture := func(ctx context.Context) *aio.Future[int] { return aio.CreateFuture[int](ctx) }
@@ -282,7 +283,8 @@ func TestDerivedContextInEachCall(t *testing.T) {
 		"ToThread": func(_, derived context.Context) error {
 			return second(aio.ToThread(derived, func(ctx context.Context) (int, error) {
 				<-ctx.Done()
-				// in the time of the bubble: after the await has ended
+				// in the time of the bubble; fn returns after the await
+				// has ended
 				time.Sleep(time.Second)
 				return 0, nil
 			}))
@@ -296,11 +298,12 @@ func TestDerivedContextInEachCall(t *testing.T) {
 	endEachCall(t, cause, calls)
 }
 
-// endEachCall ends a context that the caller derived, with cause, before and during each
-// call, which is the whole of a task in a group. The task has failed, with cause, and is
-// not cancelled.
+// endEachCall makes each call in a task of its own in a group. It ends the context that
+// the task has derived, with cause, before or during the call. The task must fail with
+// cause, and must not be cancelled.
 func endEachCall(t *testing.T, cause error, calls map[string]func(ctx, derived context.Context) error) {
-	// It is no cancellation of the task, whatever it is made of.
+	// A cause never counts as a cancellation of the task, even if it contains a
+	// CancelledError.
 	for kind, cause := range map[string]error{"": cause, "/joined": errors.Join(&aio.CancelledError{}, cause)} {
 		endEachCallBy(t, kind, cause, calls)
 	}
@@ -459,7 +462,7 @@ func TestDerivedContextInEachCallOfTheKit(t *testing.T) {
 
 type iter2 func(ctx context.Context) iter.Seq2[any, error]
 
-// stream makes an iter2 of a stream.
+// stream converts a stream to an iter2.
 func stream[T any](s aioiter.Stream[T]) iter2 {
 	return func(ctx context.Context) iter.Seq2[any, error] { return untyped(s(ctx)) }
 }
@@ -470,7 +473,7 @@ func untyped[T any](seq iter.Seq2[T, error]) iter.Seq2[any, error] {
 
 func emptyBody(context.Context) error { return nil }
 
-// The same end of a task, as other parts of the API report it.
+// The same failure of a task, as Gather, Shield and other functions report it.
 func TestDerivedContextIsAFailureElsewhere(t *testing.T) {
 	err := inBubble(t, func(ctx context.Context) error {
 		task := func() *aio.Task[struct{}] { return aio.CreateTask(ctx, aio.NoResult(outOfTime)) }

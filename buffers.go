@@ -1,6 +1,6 @@
 package aio
 
-// Every store of buffers. The token of the loop owns them, but for the two pools, which
+// All stores of buffers. The token of the loop owns them, except for the two pools that
 // all loops share. An idle connection has none of this memory.
 //
 //	store            lends           to                until
@@ -25,7 +25,8 @@ import (
 )
 
 const (
-	// smallBuffer is the smallest buffer, and the least memory that is worth a read.
+	// smallBuffer is the size of the smallest buffer. A read is not made with less
+	// memory.
 	smallBuffer = 4 << 10
 	// largeBuffer is the buffer size for a read of a stream whose previous read did
 	// not fill its buffer. If it does fill largeBuffer, the transport reads the rest

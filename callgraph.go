@@ -2,8 +2,9 @@ package aio
 
 // Which task awaits which. Nothing here is kept up to date while a program runs: a
 // future has its callbacks, and each callback on behalf of a waiting task can name that
-// task. The graph is built on request. asyncio records it with each await, gather and
-// shield instead; here that would cost every program, and few use it.
+// task. The graph is built on request. asyncio records the graph at each await, gather
+// and shield instead; here that would slow down every program, and few programs use
+// call graphs.
 //
 // Two differences follow. A future that is done has no awaiters, because its callbacks
 // are gone. And the children of a combinator are awaited by the tasks that await the
@@ -170,8 +171,8 @@ func formatCallGraph(ctx context.Context, call string, f AnyFuture, opts *CallGr
 	return strings.Join(g.lines(nil, "", map[*future]bool{}), "\n"), nil
 }
 
-// lines appends the text of g to a text. expanded has the futures whose awaiters it has
-// already.
+// lines appends the lines of g to text. expanded contains the futures whose awaiters
+// are in the text already.
 func (g *FutureCallGraph) lines(text []string, indent string, expanded map[*future]bool) []string {
 	add := func(format string, args ...any) { text = append(text, indent+fmt.Sprintf(format, args...)) }
 	c := g.Future.core()
@@ -278,9 +279,10 @@ func (f *future) eachAwaiter(found func(AnyFuture)) {
 	}
 }
 
-// waits is a callback on behalf of a waiting task. A callback on behalf of another
-// future passes the question on to that future. The chain ends: the other future is
-// younger than f, or a waiter, which no user sees.
+// waits is implemented by callbacks on behalf of a waiting task: waitsFor finds that
+// task. A callback on behalf of another future, such as that of a Gather, finds the
+// awaiters of the other future. The recursion ends, because the other future is younger
+// than f, or is a waiter, which no user sees.
 type waits interface {
 	waitsFor(f *future, found func(AnyFuture))
 }

@@ -62,8 +62,8 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 }
 
 // inGoroutine suspends the running task until op, which runs in a new goroutine, is
-// done. op returns false if it stopped because quit was closed. When op can do either,
-// it must do so and return at once.
+// done. op returns false if it stopped because quit was closed. op must return at once
+// when it has succeeded or quit is closed.
 func (e caller) inGoroutine(what string, op func(quit <-chan struct{}) bool) error {
 	l := e.fut.loop
 	x := &outsideWait{}

@@ -80,12 +80,12 @@ var builtinWatcher AbstractChildWatcher = &ThreadedChildWatcher{}
 // Deprecated: see AbstractChildWatcher.
 func GetChildWatcher() AbstractChildWatcher { return GetEventLoopPolicy().GetChildWatcher() }
 
-// SetChildWatcher makes the policy use w, after closing the watcher that was set before;
-// nil means none. While w is active, it watches each process that [CreateSubprocessExec]
-// and the other functions that start one start from then on. Otherwise, or if its
-// AddChildHandler fails, which is logged, they do not use it. They never use it with
-// [SubprocessOptions] Group: the rest of a group can be killed only before the status is
-// collected. Any goroutine may call it that may call w's Close.
+// SetChildWatcher makes the policy use w, after closing the watcher that was set
+// before; nil means none. From then on [CreateSubprocessExec] and the other functions
+// that start a process make w watch it, if w is active. If w is not active, or if its
+// AddChildHandler fails, which is logged, they do not use w. They never use w with
+// [SubprocessOptions] Group: the rest of a group can be killed only before the status
+// is collected. Any goroutine may call it that may call w's Close.
 //
 // (asyncio: set_child_watcher, where an inactive watcher is an error)
 //
@@ -234,8 +234,8 @@ func watcherInUse() AbstractChildWatcher {
 
 func init() { exitSource = startWatched }
 
-// startWatched starts cmd with the watcher in use, which will report its exit. It
-// reports whether it did, which requires a watcher.
+// startWatched starts cmd if a watcher is in use, which will then report the exit of
+// the process. taken reports whether a watcher is in use.
 func startWatched(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bool, err error) {
 	w := watcherInUse()
 	if w == nil {
@@ -300,8 +300,8 @@ func (x *watchedExit) finish(pid, code int) {
 	}
 	x.loop.outsideWaits--
 	x.loop.open.remove(x)
-	// os.Process has not waited for the process, so it does not know that it can
-	// release its resources. The fields that its users see stay.
+	// Nothing has called Wait of the os.Process, so its resources must be released
+	// here. Release clears Pid, which users can see: it is set again.
 	_ = x.process.Release()
 	x.process.Pid = pid
 	x.exited, x.code = true, code

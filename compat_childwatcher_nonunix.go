@@ -9,6 +9,6 @@ import (
 
 const haveChildren = false
 
-var sigChild = os.Interrupt // no watcher comes so far as to use it
+var sigChild = os.Interrupt // never used: AddChildHandler fails first
 
 func takeStatus(int) (who, code int, err error) { return 0, 0, errors.ErrUnsupported }

@@ -153,7 +153,7 @@ type connecting struct {
 	server bool // of TLS
 	// check returns what is wrong with the options, and the configuration of TLS
 	check func(o *ConnectionOptions) (*tls.Config, error)
-	// dial makes the connection, or takes the one that there is
+	// dial makes the connection, or takes over the one in o
 	dial func(l *Loop, o *ConnectionOptions) (netio.Stream, error)
 }
 

@@ -79,15 +79,16 @@ func (o *DatagramOptions) socket() netio.DatagramOptions {
 // when it returns, and datagrams may arrive as soon as the caller awaits or returns.
 //
 // It suspends the calling task: while a name is resolved, and until the endpoint is
-// open. If the task is cancelled before that, nothing stays open. Of the addresses of a
-// name the first of each family is tried, local and remote together, until one can be
-// used.
+// open. If the task is cancelled before that, nothing stays open. If a name has several
+// addresses, the first address of each family is tried, a local one together with the
+// remote one of the same family, until a pair can be used.
 //
-// If none can be used, the error is that of the first address, a [*net.OpError]. A name
-// that does not resolve gives a [*net.DNSError]. Options that contradict each other, an
-// address of another form, a local and a remote address without a common family, and a
-// value of factory that is not a [Protocol] give an error that matches [ErrUsage].
-// ReusePort on a system without it gives one that matches [errors.ErrUnsupported].
+// If there is no such pair, the error is that of the first address, a [*net.OpError]. A
+// name that does not resolve gives a [*net.DNSError]. Options that contradict each
+// other, an address of another form, a local and a remote address without a common
+// family, and a value of factory that is not a [Protocol] give an error that matches
+// [ErrUsage]. ReusePort on a system without it gives one that matches
+// [errors.ErrUnsupported].
 //
 // The addr that DatagramReceived gets is that of [net.PacketConn]: a [*net.UDPAddr], a
 // [*net.UnixAddr], or nil if the sender has no address. It stays valid and must not be

@@ -94,9 +94,9 @@ func cnHang(t testing.TB, fd int, addr string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	// The peer is connected as soon as it has the listener's answer. Only its answer
-	// to that puts the connection into the queue, and until then there is room for
-	// another.
+	// Dial returns as soon as the listener's SYN-ACK has arrived. Only the client's
+	// ACK puts the connection into the queue; until then the queue has room for
+	// another connection.
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
 		if err == unix.EINTR {

@@ -333,8 +333,8 @@ func scopeOf(ctx context.Context) (s *scope, endCtx context.Context) {
 	return s, s.endCtx()
 }
 
-// endCtx returns the context derived by the user from which s comes, nil if there is
-// none.
+// endCtx returns the context, derived by the user, in which s was entered; nil if there
+// is none.
 func (s *scope) endCtx() context.Context {
 	if s.inner == nil {
 		return nil

@@ -74,8 +74,8 @@ func (s *cycleSearch[N]) from(n N) {
 	s.onPath[n] = false
 }
 
-// cycle makes the error for a cancellation that has come back to f, and drops the
-// cancellation.
+// cycle makes the error for a cancellation that was passed on along a cycle of awaits
+// and has reached f again. It drops the cancellation.
 func (l *Loop) cycle(f *future) error {
 	for _, g := range l.path {
 		g.cancelling = false

@@ -53,7 +53,7 @@ func (l *Loop) GetSlowCallbackDuration() time.Duration {
 	return l.slow
 }
 
-// nameEntry returns a function that names e, after it ran.
+// nameEntry returns a function that returns the name of e, also after e has run.
 func nameEntry(e readyEntry) func() string {
 	switch r := e.r.(type) {
 	case *task:

@@ -511,8 +511,8 @@ func TestDebugReportsTheWrongContext(t *testing.T) {
 	}
 }
 
-// In debug mode a ToThread whose function is not told of the end of a scope around the
-// call is reported.
+// In debug mode the loop reports a call of ToThread whose function would not notice the
+// end of a scope around the call.
 func TestDebugReportsTheOuterContextOfAThread(t *testing.T) {
 	thread := func(ctx context.Context) error {
 		return justErr(aio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil }))

@@ -26,8 +26,9 @@ func (l *Loop) whenReady(ctx context.Context, call string, on watchable, r netio
 	return l.whenReadyEach(ctx, call, on, r, false, try)
 }
 
-// whenReadyEach is whenReady. With anew each call of try has a registration of its own,
-// which ends before the call: this decides the order of on among others that are ready.
+// whenReadyEach is whenReady. If anew is set, it unregisters on before each call of
+// try, and registers it again if try is not done. The time of a registration decides
+// the place of on among the ready descriptors.
 func (l *Loop) whenReadyEach(ctx context.Context, call string, on watchable, r netio.Readiness, anew bool, try func() (done bool)) error {
 	c, err := enter(ctx, call)
 	if err != nil {
@@ -268,7 +269,7 @@ func (l *Loop) watchableOf(call string, file any) (watchable, error) {
 	return watchable{fd: fd}, err
 }
 
-// watch calls h while on is ready for r.
+// watch makes the loop call h in each pass in which on is ready for r.
 func (l *Loop) watch(call string, on watchable, r netio.Readiness, h *Handle) error {
 	w, err := l.watcherOf(call, on)
 	if err != nil {

@@ -195,7 +195,7 @@ func (d *directed) Begin() error {
 	l := (*Loop)(d)
 	runningLoops.Lock()
 	defer runningLoops.Unlock()
-	// also for a goroutine that runs another loop
+	// a goroutine that runs another loop may call Begin too
 	if err := l.runnableIn(^uintptr(0)); err != nil {
 		return err
 	}

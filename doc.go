@@ -19,8 +19,8 @@
 // A call that awaits takes the task's ctx as its first argument and returns an error as
 // its last result. Calling a coroutine, f(ctx), runs it as part of the calling task;
 // [CreateTask] runs it concurrently. CreateTask and similar functions take a [Coro]: a
-// function of ctx alone that returns a value and an error. [NoResult] makes one of a
-// function that returns only an error.
+// function of ctx alone that returns a value and an error. [NoResult] makes a Coro from
+// a function that returns only an error.
 //
 // # Which function to use
 //
@@ -103,10 +103,10 @@
 // with it. The call has no effect then. In a task a panic becomes the task's error, a
 // [*PanicError], and the program continues.
 //
-// No error is lost. An error that is never retrieved, a callback that panics, and a task
-// that is pending when its loop is closed are reported to the loop's exception handler,
-// which by default writes to log/slog. runtime.Goexit in a task ends the task and then
-// the goroutine that runs the loop, so t.FailNow works.
+// No error is lost. An error that is never retrieved, a callback that panics, and a
+// task that is pending when its loop is closed are reported to the loop's exception
+// handler, which by default writes to log/slog. runtime.Goexit in a task ends the task
+// and then the goroutine that runs the loop, so t.FailNow works.
 //
 // Every call that awaits or uses a loop's state checks that its goroutine holds the
 // token. A call from another goroutine is misuse, with [ErrWrongGoroutine]. On amd64

@@ -249,7 +249,8 @@ func notExported(names map[string]bool, text string) (bad []string) {
 		case pkg != "" && !names[pkg+first]:
 			bad = append(bad, m[0])
 		case second == "":
-		case pkg == "" && !names["aio."+first]: // a word, or a name of elsewhere
+		// an ordinary word, or a name of another package
+		case pkg == "" && !names["aio."+first]:
 		case !names[cmp.Or(pkg, "aio.")+first+"."+second]:
 			bad = append(bad, m[0])
 		}
@@ -264,7 +265,7 @@ func TestTextsNameTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := exported(string(text))
-	names["aio.Context"] = true // the String of a ctx
+	names["aio.Context"] = true // in the text of a ctx
 	same(t, "the sample", strings.Join(notExported(names, "use aio.Receive, aio.Recv, Loop.Stop, Loop.Halt, A.B, Task.Cancel"), " "), "aio.Recv Loop.Halt")
 	files := 0
 	for _, dir := range []string{".", "aiohttp", "aioiter", "aiokit", "aiosql", "aiotest"} {

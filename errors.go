@@ -118,9 +118,9 @@ type CancelledError struct {
 	// of a cancellation, Cause is the error that still has it. [errors.Is] and
 	// [errors.As] examine it.
 	Cause error
-	// Source says what cancelled.
+	// Source says what requested the cancellation.
 	Source CancelSource
-	// By is the name of the task that cancelled a [CancelScope], "" if it was none.
+	// By is the name of the task that cancelled a [CancelScope], "" if no task did.
 	By string
 
 	// id of the task whose await has ended with its context; 0 for other
@@ -229,12 +229,12 @@ func cancelReason(msg []any) *CancelledError {
 // cancellation joined with another error is a failure, and so is a [*GroupError].
 // [errors.Is] with [ErrCancelled] is true for these two as well: a caller that must not
 // take a failure for a cancellation, such as a helper that ends silently when it is
-// cancelled, asks IsCancellation. Neither says whose cancellation it is: awaiting a
-// task that was cancelled returns its cancellation, and [Task.Cancelling] tells them
-// apart.
+// cancelled, asks IsCancellation. Neither check says which task was cancelled: awaiting
+// a cancelled task returns the cancellation of that task. [Task.Cancelling] tells
+// whether the calling task was cancelled.
 //
 // It does not await, and any goroutine may call it. In asyncio an except clause for
-// CancelledError asks this.
+// CancelledError makes this check.
 func IsCancellation(err error) bool {
 	_, ok := asCancelled(err)
 	return ok
@@ -325,9 +325,9 @@ func (e *PanicError) Format(s fmt.State, verb rune) {
 }
 
 // places returns the places of the panics that were under way, the last one first: each
-// is the function, file and line of the first frame of the user's code above it. A value
-// that a deferred function has recovered and panicked with again counts once, at the
-// place where that began.
+// is the function, file and line of the first frame of the user's code above it. A
+// value that a deferred function has recovered and panicked with again counts once,
+// with the place of the first panic.
 func (e *PanicError) places() (at []string) {
 	lines := strings.Split(string(e.Stack), "\n")
 	last := ""
@@ -336,7 +336,7 @@ func (e *PanicError) places() (at []string) {
 			continue
 		}
 		place := userFrame(lines[min(i+2, len(lines)):])
-		// The arguments are the words of the value.
+		// In this line the arguments of panic are the two words of its value.
 		if value := strings.ReplaceAll(line, "?", ""); value == last {
 			at = at[:len(at)-1]
 		} else {

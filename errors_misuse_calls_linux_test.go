@@ -383,7 +383,7 @@ func newMisuseProtocol() misuseProtocol { return misuseProtocol{} }
 
 func (w *misuseWorld) task() *aio.Task[int] { return aio.CreateTask(w.ctx, aio.Coro[int](forever)) }
 
-// taskGroup returns a group that a task has not left.
+// taskGroup returns a group whose body is still running.
 func (w *misuseWorld) taskGroup() (tg *aio.TaskGroup) {
 	aio.CreateTask(w.ctx, aio.NoResult(func(ctx context.Context) error {
 		return aio.WithTaskGroup(ctx, func(ctx context.Context, entered *aio.TaskGroup) error {
@@ -414,7 +414,7 @@ var misuseOfAiohttp = &misuse{
 		"LimitError": func(*misuseWorld) any { return &aiohttp.LimitError{} },
 		"PipeReader": func(w *misuseWorld) any {
 			r, _ := aiohttp.Pipe(w.ctx)
-			r.Close() // or reading blocks
+			r.Close() // otherwise reading would block
 			return r
 		},
 		"PipeWriter": func(w *misuseWorld) any { _, wr := aiohttp.Pipe(w.ctx); return wr },

@@ -127,7 +127,7 @@ var misuseOfAiokit = &misuse{
 	},
 }
 
-// exitStack returns a stack that a task has not left.
+// exitStack returns a stack whose body is still running.
 func (w *misuseWorld) exitStack() (s *aiokit.ExitStack) {
 	aio.CreateTask(w.ctx, aio.NoResult(func(ctx context.Context) error {
 		return aiokit.WithExitStack(ctx, func(ctx context.Context, stack *aiokit.ExitStack) error {

@@ -1,10 +1,10 @@
 package aio_test
 
 // The rule for misuse, over the whole exported API. Each function, and each method of a
-// value of each type, is called with good arguments but one, and that one is nil, zero or
-// negative in turn; then each method is called on the zero value of its type. A call with
-// an error result must return misuse, one without must panic with it, and nothing may
-// fail in the Go runtime. Calls that are not misuse are listed with the reason in
+// value of each type, is called with valid arguments except for one, which is nil, zero
+// or negative in turn; then each method is called on the zero value of its type. A call
+// with an error result must return misuse, one without must panic with it, and nothing
+// may fail in the Go runtime. Calls that are not misuse are listed with the reason in
 // misuse.allowed. The functions and types are those of api.txt, so a new one needs an
 // entry here.
 
@@ -37,18 +37,20 @@ type misuse struct {
 	path string
 	// the functions; type parameters have their arguments
 	funcs map[string]any
-	// makes a value of each type that has methods, or for one method; nil for a type
-	// whose methods have nothing to do with this: the reason is in allowed
+	// functions that make a value of each type that has methods, or a value for one
+	// method; nil for a type whose methods the test does not call: allowed has the
+	// reason
 	types map[string]func(w *misuseWorld) any
-	// a good argument for a parameter, "Function parameter" or "parameter"; without
-	// one, that of its type is used
+	// functions that make a good argument for a parameter, by "Function parameter"
+	// or "parameter"; otherwise the good argument of its type is used
 	params map[string]func(w *misuseWorld) any
-	// "call parameter=value", "call", "parameter=value" or "*.method
-	// parameter=value": why it is not misuse
+	// the reason why a call is not misuse, by "call parameter=value", "call",
+	// "parameter=value" or "*.method parameter=value"
 	allowed map[string]string
 	// calls that are made outside of a task
 	outside []string
-	// runs main, in the world of all calls; nil means a loop of its own
+	// runs main where the calls must be made, for example in a simulation; nil
+	// means a new loop
 	inside func(w *misuseWorld, main func(ctx context.Context) error) error
 
 	used map[string]bool // entries of allowed that some call needed
@@ -169,7 +171,7 @@ func (w *misuseWorld) good(typ reflect.Type) reflect.Value {
 	return reflect.ValueOf(v)
 }
 
-// plain returns a good argument of a type of which any value will do.
+// plain returns a good argument of a type all of whose values are valid.
 func (w *misuseWorld) plain(typ reflect.Type) reflect.Value {
 	v := reflect.New(typ).Elem()
 	switch typ.Kind() {
@@ -212,13 +214,15 @@ func closeMisused(v any) {
 	}
 }
 
-// badValue is an argument, and how the test calls it.
+// badValue is an unusual argument, with its name in the messages of the test.
 type badValue struct {
 	name  string
 	value reflect.Value
-	// misuse unless the table allows it; others must not fail in the runtime
+	// true: it is misuse, unless the table allows it; false: it may be valid, but
+	// must not fail in the Go runtime
 	strict bool
-	// for an argument in which only one field is invalid
+	// if not nil, value is not used: change makes one field of a good argument
+	// invalid
 	change func(good reflect.Value)
 }
 
@@ -246,7 +250,7 @@ func misuseFields(typ reflect.Type) (bad []badValue) {
 	return bad
 }
 
-// badValues returns what may be wrong with an argument of a type.
+// badValues returns the unusual arguments of a type: nil, zero and negative ones.
 func badValues(typ reflect.Type) (bad []badValue) {
 	add := func(strict bool, name string, v reflect.Value) {
 		bad = append(bad, badValue{name: name, value: v.Convert(typ), strict: strict})
@@ -311,11 +315,11 @@ func badValues(typ reflect.Type) (bad []badValue) {
 
 // misuseOutcome is the outcome of a call.
 type misuseOutcome struct {
-	err      error // that the call returned or panicked with
+	err      error // the error that the call returned or panicked with
 	panicked bool
-	value    any // that it panicked with
+	value    any // the value that it panicked with
 	hasError bool
-	later    error // of what the call has started
+	later    error // an error of something that the call has started
 }
 
 // call makes a call in a task of a loop of its own. prepare returns the function
@@ -371,7 +375,7 @@ func (m *misuse) call(t *testing.T, call string, outside bool, prepare func(w *m
 			task.Cancel()
 			letPass(ctx, 1)
 		}
-		letPass(ctx, 3) // for what it has started
+		letPass(ctx, 3) // so that what it has started runs
 		return nil
 	})
 	switch {
@@ -498,7 +502,8 @@ func (o misuseOutcome) String() string {
 	}
 }
 
-// judge fails unless a call has kept the rule. strict says that it was misuse.
+// judge fails the test if the outcome of a call breaks the rule. strict says that the
+// call was misuse.
 func (m *misuse) judge(t *testing.T, call, arg string, strict bool, o misuseOutcome) {
 	t.Helper()
 	usage := errors.Is(o.err, aio.ErrUsage) || errors.Is(o.later, aio.ErrUsage)
@@ -516,7 +521,7 @@ func (m *misuse) judge(t *testing.T, call, arg string, strict bool, o misuseOutc
 	}
 }
 
-// allows reports whether the table has a reason for a call.
+// allows reports whether the table gives a reason why a call is not misuse.
 func (m *misuse) allows(call, arg string) bool {
 	_, method, isMethod := strings.Cut(call, ".")
 	keys := []string{call + " " + arg, call, arg}
@@ -542,12 +547,12 @@ func (m *misuse) argument(w *misuseWorld, call string, param *types.Var, typ ref
 	return w.good(typ)
 }
 
-// good calls a function or method with good arguments: what is wrong with one of the
-// others would otherwise hide behind them. If it returns a stream, its iterators are
-// made with bad contexts then.
+// good calls a function or method with good arguments only: if one of these were
+// misuse, the calls with one bad argument would prove nothing. If the call returns a
+// stream, good then makes iterators of it with bad contexts.
 func (m *misuse) good(t *testing.T, call string, signature *types.Signature, fn func(w *misuseWorld) reflect.Value, typ reflect.Type) {
 	if slices.Contains(m.outside, call) {
-		return // a loop that runs until something stops it
+		return // it runs a loop until something stops it
 	}
 	prepare := func(w *misuseWorld) (reflect.Value, []reflect.Value) {
 		f := fn(w)
@@ -583,7 +588,7 @@ func (m *misuse) calls(t *testing.T, call string, signature *types.Signature, fn
 	for i := range typ.NumIn() {
 		param := signature.Params().At(i)
 		if m.allows(call, param.Name()) {
-			continue // what another package's contract says
+			continue // another package decides which values are valid
 		}
 		for _, bad := range badValues(typ.In(i)) {
 			o := m.call(t, call+" "+param.Name()+"="+bad.name, outside, func(w *misuseWorld) (reflect.Value, []reflect.Value) {

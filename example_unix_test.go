@@ -209,7 +209,8 @@ func ExampleSetChildWatcher() {
 	// <nil>
 }
 
-// A FastChildWatcher takes the status of all children; here it knows only its own.
+// A FastChildWatcher takes the status of all children of the process. This process has
+// only one.
 func ExampleFastChildWatcher() {
 	l := aio.NewEventLoop(nil)
 	defer l.Close()

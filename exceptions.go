@@ -207,10 +207,10 @@ func (f *future) watchError() {
 
 // reaper starts garbage collections while there are unretrieved errors. An error is
 // reported when its future is collected, and an idle program may not collect anything
-// for minutes. It does so at growing intervals, in a goroutine outside the loops, and
-// not if a garbage collection has run in the meantime: a busy program pays nothing. It
-// ignores loops with a virtual clock, whose runs must be reproducible, and loops in a
-// bubble of testing/synctest.
+// for minutes. reaper collects at growing intervals, in a goroutine outside the loops,
+// and not if a garbage collection has run in the meantime: a busy program pays nothing.
+// reaper ignores loops with a virtual clock, whose runs must be reproducible, and loops
+// in a bubble of testing/synctest.
 var reaper struct {
 	sync.Mutex
 	listed   int // reports

@@ -162,7 +162,7 @@ func TestPanicOfEachCallback(t *testing.T) {
 		},
 		"CreateUnixServer, its factory": func(ctx context.Context, _ *aio.Loop) error {
 			if runtime.GOOS == "windows" {
-				panic(errBoom) // it has none
+				panic(errBoom) // the package has no Unix servers there
 			}
 			srv, err := aio.CreateUnixServer(ctx, factory, filepath.Join(t.TempDir(), "s"), nil)
 			if err != nil {

@@ -272,7 +272,7 @@ func (c *threadsafeCall[T]) start() {
 	}()
 	c.task = CreateTask(c.out.producer.Context(), c.coro, c.opts...)
 	c.opts = nil
-	if c.out.Cancelled() { // by the coroutine, in an eager start
+	if c.out.Cancelled() { // by the coroutine, which was started eagerly
 		reason, _ := asCancelled(c.out.err)
 		c.task.cancel(reason)
 	}

@@ -13,8 +13,8 @@ func Watched(t DatagramTransport) string {
 	return [...]string{"nothing", "reading", "writing", "both"}[s.loop.polling.fds[s.fd].want]
 }
 
-// WriteWatch returns what the poller does about room in t, a pipe for writing: whether
-// the system reports it, and what happens to a report.
+// WriteWatch returns whether the system reports when t, a pipe for writing, has room,
+// and what the poller does with such a report.
 func WriteWatch(t WriteTransport) string {
 	p, ok := t.(*writePipe).stream.(*fdPipe)
 	if !ok {

@@ -157,16 +157,16 @@ func NoticeBlocked(first, second time.Duration) (undo func()) {
 	}
 }
 
-// Begun returns the number of calls of other goroutines that the loop has begun and that
-// wait.
+// Begun returns the number of calls of other goroutines that the loop has begun and not
+// yet completed.
 func Begun(l *Loop) int {
 	l.inbox.mu.Lock()
 	defer l.inbox.mu.Unlock()
 	return len(l.inbox.begun)
 }
 
-// CallbacksOf is how many entries a future has that is not done, with gaps and the tasks
-// that are named as awaiting it.
+// CallbacksOf returns the number of entries of a future that is not done, including
+// gaps, plus the number of tasks that are recorded as awaiting it.
 func CallbacksOf(f AnyFuture) (n int) {
 	c := f.core()
 	if c.first != nil {

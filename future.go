@@ -388,8 +388,8 @@ func (f *future) removeCallback(r runnable) bool {
 type callbacks struct {
 	list []runnable // nil in a gap
 	gaps int
-	// the index of each entry in list; nil for a short list; of the first if it is
-	// there twice
+	// the index of each entry in list, of the first one if the entry is there
+	// twice; nil for a short list
 	place map[runnable]int
 	twice bool // an entry may be there twice
 }
@@ -397,16 +397,16 @@ type callbacks struct {
 // manyCallbacks is the number of entries from which the index pays off.
 const manyCallbacks = 32
 
-// abandonable is a callback of something that may be gone before the future is done. Then
-// running it has no effect.
+// abandonable is a callback that can become useless before the future is done, because
+// its owner was dropped. Then running it has no effect.
 type abandonable interface{ abandoned() bool }
 
 func (c *callbacks) add(r runnable) {
 	if n := len(c.list); n == cap(c.list) {
 		c.dropAbandoned()
 		if len(c.list) > n/2 {
-			// the number of entries to be added before this looks at all of
-			// them again
+			// n more entries can be added before dropAbandoned checks all
+			// of them again
 			c.list = slices.Grow(c.list, n)
 		}
 	}

@@ -28,9 +28,9 @@ type Result[T any] struct {
 // continue, and their outcomes are not reported. A cancelled one counts as failed with
 // a [*CancelledError].
 //
-// Cancelling the returned future cancels all that are not done, and returns false if
-// all are done; the future fails with a CancelledError, without being Cancelled, when
-// the first of them has ended with it.
+// Cancelling the returned future cancels all the awaitables that are not done, and
+// returns false if all are done. The future then fails with the CancelledError of the
+// first of them that ends as cancelled, and its Cancelled method returns false.
 //
 // Gather panics as [CreateTask] does, and with [ErrOtherLoop] if the futures belong to
 // several loops.
@@ -127,7 +127,8 @@ func gather[T, R any](ctx context.Context, aws []Awaitable[T], collectErrors boo
 	complete := false
 	defer func() {
 		if !complete {
-			// a panic: the children made so far have the callback already
+			// A call has panicked, and the children that were made before
+			// already have the callback.
 			g.outer.settle(cancelled, errCancelled)
 		}
 	}()
@@ -234,8 +235,9 @@ func (g *gathering) run(f *future) {
 		return
 	}
 	if g.cancelRequested {
-		// That of the last child, even if another one ended last: so it is in
-		// asyncio, by its loop variable.
+		// The error of the last child in the list, even if another child ended
+		// last. asyncio does the same: its loop variable still refers to that
+		// child.
 		g.outer.settle(failed, g.children[len(g.children)-1].cancelledError())
 		return
 	}
@@ -251,7 +253,7 @@ func (g *gathering) String() string { return "Gather" }
 func (g *gathering) letGo() {
 	for _, c := range g.children {
 		if c.state == pending && c.removeCallback(g) {
-			c.removeCallback(takeError{}) // of an earlier gathering
+			c.removeCallback(takeError{}) // left by an earlier gathering
 			c.addCallback(takeError{})
 		}
 	}
@@ -266,7 +268,8 @@ func (takeError) run(f *future) {
 	}
 }
 
-// cancelledError is the error of a cancellation of f, even if f did not end by it.
+// cancelledError returns the CancelledError with which f ended. If f ended in another
+// way, it returns the reason of the cancellation that was requested.
 func (f *future) cancelledError() error {
 	if f.state == cancelled {
 		return f.thrown()
@@ -342,7 +345,7 @@ func (s *shielding[T]) run(f *future) {
 	case f == outer:
 		if inner.state == pending {
 			inner.removeCallback(s)
-			// of an earlier shield
+			// left by an earlier shield
 			inner.removeCallback(reportShielded{})
 			inner.addCallback(reportShielded{})
 		}
@@ -396,7 +399,7 @@ const (
 //
 // The error is a [*CancelledError] if the task was cancelled, which does not affect the
 // futures, or one of those of [Future.Await]. An empty list, a nil future and an
-// unknown when are misuse.
+// unknown value of when are misuse.
 //
 // (asyncio: wait)
 func Wait[F AnyFuture](ctx context.Context, fs []F, timeout time.Duration, when ReturnWhen) (done, notDone []F, err error) {

@@ -20,7 +20,8 @@ import (
 type inbox struct {
 	full atomic.Bool   // events is not empty
 	wake chan struct{} // has a token if a sleeping loop must wake up
-	// whether a timer checks repeatedly if the loop is blocked (inbox_blocked.go)
+	// whether a timer repeatedly checks that the loop is not blocked
+	// (inbox_blocked.go)
 	watched atomic.Bool
 
 	mu     sync.Mutex
@@ -151,8 +152,9 @@ func (l *Loop) collectAll() {
 }
 
 // signalsRead takes the signals that have arrived until it runs. asyncio learns of a
-// signal from the pipe with which other threads wake it, and which it reads in a pass
-// that begins with something in it: another thread's call, or a signal.
+// signal through its self-pipe, to which other threads also write to wake the loop.
+// asyncio reads the pipe in a pass only if the pipe was not empty when the pass began:
+// because of another thread's call, or of a signal.
 type signalsRead Loop
 
 func (s *signalsRead) run(*future) {

@@ -9,13 +9,14 @@ package aio
 // facts: the loop has taken nothing out of its inbox for a long time, and the goroutine
 // that holds the token is not computing, sleeping or in a system call, but waits for
 // another goroutine, on a channel or a lock, in the same place at two checks. That
-// state lasts only while a task or callback blocks the loop, which none may do. Then
+// state lasts only while a task or callback blocks the loop, which is forbidden. Then
 // the calls that wait in the inbox are refused with an error that names the place.
 //
 // Calls that the loop has begun, such as a Read for which no data has arrived, are
-// refused too, but later: most of them have nothing to do with what blocks the loop,
-// and lose their connection. If there are no calls in the inbox, a check marks the inbox
-// as full. A loop that makes a pass until the next check takes "nothing" out of it.
+// refused too, but later: most of these calls are unrelated to the blocking one, and a
+// refused call loses its connection. If there are no calls in the inbox, a check marks
+// the inbox as full: if the loop makes a pass before the next check, it counts as
+// having taken something.
 //
 // A library retries a call that has failed. While the loop is blocked in the same place
 // and has not made a pass since, the next call is refused at once.
@@ -54,8 +55,8 @@ type refusable interface {
 // blockedLook is what a check has seen.
 type blockedLook struct {
 	taken uint64    // inbox.taken
-	since time.Time // when the loop was first seen with that
-	stack string    // of what blocks the loop, "" if it is not known to be blocked
+	since time.Time // when a check first saw this value of taken
+	stack string    // of the goroutine that blocks the loop; "" if none is known
 }
 
 // postBlocked is post for a refusable entry.
@@ -77,9 +78,10 @@ func (l *Loop) postBlocked(r runnable) bool {
 	return true
 }
 
-// outsideCall is a call of a goroutine that does not hold the token. The loop takes it
-// each time that it works on it; in the meantime it may be refused, which takes it over.
-// In a call of a task, which is never refused, done is nil.
+// outsideCall is a call of a goroutine that does not hold the token. The loop takes the
+// call before it works on it, and releases it afterwards. A call that is not taken may
+// be refused; a refusal is final. A call of a task is never refused, and its done is
+// nil.
 type outsideCall struct {
 	done  chan struct{}
 	state atomic.Int32
@@ -304,7 +306,7 @@ func tokenHolder(record string) (state, place string, holds bool) {
 	if outer != inner {
 		place += ", called by " + shortFunction(outer) + ","
 	}
-	// symbols have a dot in a path escaped
+	// in a symbol a dot in the last element of the path is escaped
 	place = strings.ReplaceAll(place, "%2e", ".")
 	return state, place + " for another goroutine", holds
 }

@@ -277,7 +277,7 @@ func init() {
 		"close": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) { return "ok", e.t.Close() }),
 		"abort": onTransport(func(m *ioRun, e *ioEnd, s statement) (string, error) {
 			if t, ok := e.t.(interface{ Abort() }); ok {
-				// a pipe to write to has no Close
+				// a pipe for reading has no Abort
 				t.Abort()
 			}
 			return "ok", nil

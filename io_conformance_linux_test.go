@@ -25,9 +25,9 @@ import (
 	"github.com/goaio/aio/internal/stage"
 )
 
-// ioPart is the fraction of the programs of each file that the README's test command
-// runs, and .ci/run under the race detector: one of ioPart. AIO_IO_CONFORMANCE=all runs
-// all programs, as .ci/run does without the race detector.
+// The README's test command, and .ci/run under the race detector, run every ioPart-th
+// program of each file. AIO_IO_CONFORMANCE=all runs all programs, as .ci/run does
+// without the race detector.
 var ioPart = stage.Amount(16, 4, 1)
 
 // ioPrograms reads the programs of a directory: those of AIO_IO_CONFORMANCE_DIR if it is

@@ -442,7 +442,7 @@ func runIO(t testing.TB, p *ioProgram, mode ioMode) []string {
 		aio.ForceGoroutines(m.loop, mode.goroutines)
 	}
 	m.loop.SetSlowCallbackDuration(time.Hour)
-	if !mode.goroutines { // which dial there
+	if !mode.goroutines { // in goroutine mode the executor dials, which takes time
 		m.loop.SetDefaultExecutor(ioExecutor{})
 	}
 	m.ticker = p.ticks() && !mode.goroutines

@@ -195,8 +195,9 @@ func (m *ioRun) dialSimulated(p *ioPair, kind, addr string) (string, error) {
 	return "ok", nil
 }
 
-// tie returns a duration that grows with each call: virtual time does not advance during
-// a step, and two timers of a step would have the same time.
+// tie returns a duration that grows with each call: virtual time does not advance
+// during a step, and without the difference two timers of a step would have the same
+// time.
 func (m *ioRun) tie() time.Duration {
 	if m.host == nil {
 		return 0
@@ -213,7 +214,7 @@ func (d ioDriver) Choose(int, string) int { return 0 }
 func (d ioDriver) Note(string)            {}
 
 // ioRefused are the statements that a simulated network cannot serve.
-// TestSimulatedNetworkRefuses has the calls behind those that are refused.
+// TestSimulatedNetworkRefuses tests the calls that these statements make.
 var ioRefused = map[string]string{
 	"rpipe": "a pipe of the system, refused", "ropen": "the same",
 	"wpipe": "the same", "wopen": "the same",

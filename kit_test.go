@@ -130,7 +130,7 @@ func within(ctx context.Context, done func() bool) bool {
 			if aio.Sleep(ctx, 0) != nil {
 				return false
 			}
-			if passes%64 != 0 { // the loop may need many
+			if passes%64 != 0 { // the loop may need many passes
 				runtime.Gosched()
 				continue
 			}

@@ -34,7 +34,7 @@ type Lock struct {
 // renew frees a lock that was held when its loop was closed.
 func (k *Lock) renew() { k.outlived, k.locked = false, false }
 
-// enter calls that of bound, and renews the lock.
+// enter calls bound.enter, and renews the lock.
 func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 	c, err := k.bound.enter(ctx, call)
 	if k.outlived {
@@ -43,7 +43,7 @@ func (k *Lock) enter(ctx context.Context, call string) (caller, error) {
 	return c, err
 }
 
-// check calls that of bound, and renews the lock.
+// check calls bound.check, and renews the lock.
 func (k *Lock) check(call string) {
 	k.bound.check(call)
 	if k.outlived {
@@ -59,10 +59,10 @@ func (k *Lock) Acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if k.outlived { // as in enter, without its frame
+	if k.outlived { // the code of enter, inlined by hand
 		k.renew()
 	}
-	// as in acquire, without its frame
+	// the fast path of acquire, inlined by hand
 	if !k.locked && !k.waiters.claimed() && e.fut.loop.observed == nil {
 		k.locked = true
 		return nil
@@ -90,7 +90,7 @@ func (k *Lock) acquire(c caller) error {
 	return nil
 }
 
-// resource is the state that the loop lists first.
+// resource returns the state of the lock when the loop begins to list it.
 func (k *Lock) resource() Resource { return Resource{Kind: "Lock", Value: oneIf(k.locked)} }
 
 func oneIf(b bool) int {
@@ -106,8 +106,8 @@ func (k *Lock) Release() {
 	k.check("Lock.Release")
 	if !k.locked {
 		if k.loop != nil && k.loop.closed.Load() {
-			// by a task unwound in Condition.Wait, which could not take it
-			// back
+			// called by a task that was unwound in Condition.Wait, and
+			// could not take the lock again
 			return
 		}
 		panic(usagef("Lock.Release", "the lock is not held").as(ErrNotLocked))
@@ -343,7 +343,7 @@ type Semaphore struct {
 	waiters waitList
 }
 
-// enter is that of bound, and renews the semaphore.
+// enter calls bound.enter, and renews the semaphore.
 func (s *Semaphore) enter(ctx context.Context, call string) (caller, error) {
 	c, err := s.bound.enter(ctx, call)
 	if s.outlived {
@@ -352,7 +352,7 @@ func (s *Semaphore) enter(ctx context.Context, call string) (caller, error) {
 	return c, err
 }
 
-// check is that of bound, and renews the semaphore.
+// check calls bound.check, and renews the semaphore.
 func (s *Semaphore) check(call string) {
 	s.bound.check(call)
 	if s.outlived {
@@ -360,7 +360,7 @@ func (s *Semaphore) check(call string) {
 	}
 }
 
-// renew takes back the permits of those that are gone with their loop.
+// renew takes back the permits of the tasks that ended with their loop.
 func (s *Semaphore) renew() {
 	s.outlived = false
 	s.value = max(s.value, s.made)
@@ -376,8 +376,8 @@ func NewSemaphore(n int) *Semaphore {
 	return &Semaphore{value: n, made: n}
 }
 
-// NewBoundedSemaphore returns a semaphore with n permits whose Release panics if it
-// would have more than n. It panics with [ErrUsage] if n is negative. (asyncio:
+// NewBoundedSemaphore returns a semaphore with n permits whose Release panics if there
+// would be more than n permits. It panics with [ErrUsage] if n is negative. (asyncio:
 // BoundedSemaphore)
 func NewBoundedSemaphore(n int) *Semaphore {
 	s := NewSemaphore(n)

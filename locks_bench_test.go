@@ -19,11 +19,12 @@ import (
 // crowd is many tasks that wait for one thing.
 type crowd struct {
 	wait func(ctx context.Context) error // of each task
-	// ends the waits of all tasks, by what they wait for; nil cancels the tasks
+	// makes what the tasks wait for happen, which ends all waits; nil: the tasks
+	// are cancelled
 	wake func(ctx context.Context) error
 }
 
-// cancelled is c, but its tasks are cancelled.
+// cancelled returns a crowd like c whose tasks are cancelled.
 func (c crowd) cancelled() crowd { return crowd{wait: c.wait} }
 
 // crowds are the things to wait for, for n tasks. The name says how the waits end:
@@ -47,8 +48,8 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 		return func(context.Context) error { f(); return nil }
 	}
 
-	// They have no common list that could be walked: this is the cost of resuming and
-	// ending n tasks.
+	// These tasks share no list that could be searched: this is the cost of
+	// resuming and ending n tasks.
 	add("a future each", ", one by one", func() crowd {
 		fs := make([]*aio.Future[int], 0, n)
 		return crowd{
@@ -259,25 +260,28 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 	return all
 }
 
-// endsOfGroups is how the body of a group ends whose tasks wait for v.
+// endsOfGroups are the ways in which the body of a group can end while its tasks wait
+// for v.
 var endsOfGroups = map[string]func(tg *aio.TaskGroup, v *aio.Event) error{
 	"TaskGroup":          func(_ *aio.TaskGroup, v *aio.Event) error { v.Set(); return nil },
 	"TaskGroup, Cancel":  func(tg *aio.TaskGroup, _ *aio.Event) error { tg.Cancel(); return nil },
 	"TaskGroup, failing": func(*aio.TaskGroup, *aio.Event) error { return errOne },
 }
 
-// BenchmarkCrowd has many tasks wait for one thing and then wakes, releases or cancels
-// all of them. The time for each waiter must not grow with their number.
+// BenchmarkCrowd makes many tasks wait for one thing and then wakes, releases or
+// cancels all of them. The time for each waiter must not grow with the number of
+// waiters.
 //
-// Both sizes have the same footing, so that their ratio shows walks and not caches: 100
-// 000 tasks wait in either, for one thing or, a thousand each, for one of a hundred; all
-// were made before, all waits are ended in one pass, and the measurement lasts until the
-// last task has ended. A crowd of 1000 alone is in a processor's cache, and costs a
-// third of that however it is walked. The rounds of both sizes alternate, after one of
-// each that does not count, and each begins with a collection of the garbage of those
-// before; the figures are the least of b.N rounds, 1000/waiter and 100000/waiter in ns,
-// and ratio. The rows "a future each" have nothing in common that could be walked:
-// their ratio shows the effect of the measurement itself.
+// It compares two sizes: one crowd of 100 000 tasks, and a hundred crowds of 1000
+// tasks. So in both sizes the same number of tasks waits, and the ratio shows searches
+// of long lists, not the effect of caches. (A single crowd of 1000 fits into a
+// processor's cache and takes a third of the time for each waiter, even if lists are
+// searched.) All tasks are made before the measurement, all waits are ended in one
+// pass, and the measurement lasts until the last task has ended. The rounds of the two
+// sizes alternate. The first round of each size does not count, and each round begins
+// with a garbage collection. The results are the minima of b.N rounds, 1000/waiter and
+// 100000/waiter in ns, and their ratio. In the rows "a future each" the tasks share no
+// list: their ratio shows the effect of the measurement itself.
 //
 //	go test -run '^$' -bench Crowd -benchtime 5x .
 func BenchmarkCrowd(b *testing.B) {
@@ -335,8 +339,8 @@ func BenchmarkCrowd(b *testing.B) {
 	})
 }
 
-// measureCrowds calls run with 1000 and total in turn, which makes crowds of n waiters,
-// total in all, and returns how long it took to end them.
+// measureCrowds calls run with n = 1000 and n = total in turn. run makes total/n crowds
+// of n waiters each, ends all waits, and returns how long that took.
 func measureCrowds(b *testing.B, total int, run func(ctx context.Context, n int) (time.Duration, error)) {
 	least := map[int]time.Duration{1000: math.MaxInt64, total: math.MaxInt64}
 	err := aio.Run(func(ctx context.Context) error {
@@ -363,8 +367,8 @@ func measureCrowds(b *testing.B, total int, run func(ctx context.Context, n int)
 	b.ReportMetric(float64(least[total])/float64(least[1000]), "ratio")
 }
 
-// timeCrowds returns how long it takes until all tasks of the crowds have ended, n of
-// each, that wait when the time begins.
+// timeCrowds starts n tasks for each crowd. When all of them wait, it ends the waits,
+// and returns how long it took until all tasks had ended.
 func timeCrowds(ctx context.Context, all []crowd, n int) (time.Duration, error) {
 	left, ended := n*len(all), aio.CreateFuture[int](ctx)
 	tasks := make([]*aio.Task[struct{}], 0, left)
@@ -376,7 +380,7 @@ func timeCrowds(ctx context.Context, all []crowd, n int) (time.Duration, error) 
 					_ = ended.SetResult(0)
 				}
 				if errors.Is(err, aio.ErrCancelled) || c.wake != nil {
-					return nil // what else it is was seen in a test
+					return nil // wake may end the wait with an error
 				}
 				return err
 			}))
@@ -402,8 +406,9 @@ func timeCrowds(ctx context.Context, all []crowd, n int) (time.Duration, error) 
 	return time.Since(began), err
 }
 
-// timeGroups runs k groups in tasks of their own, and returns how long it takes from
-// the moment when all have called ready, whose tasks wait by then, until all have ended.
+// timeGroups runs k groups, each in a task of its own. A group calls ready when it has
+// started its tasks. timeGroups returns how long it takes from the moment at which
+// ready returns to all groups, and all their tasks wait, until all groups have ended.
 func timeGroups(ctx context.Context, k int, group func(ctx context.Context, ready func(context.Context) error) error) (time.Duration, error) {
 	var start aio.Event
 	groups := make([]*aio.Task[struct{}], k)

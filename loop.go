@@ -68,16 +68,17 @@ type Loop struct {
 	entered map[*coroutine][]*scope
 	reports chain[report, *report] // errors that were not retrieved yet
 
-	polling  polling
-	net      netio.Backend // makes connections; nil before the first one
-	files    fileBackend   // the same for descriptors and files
-	ioQueues ioQueues      // of sockets in goroutine mode
-	streams  streamPool    // buffers that are not in use
-	readBuf  []byte        // of transports, for one callback at a time
+	polling polling
+	net     netio.Backend // the back end for connections; nil before the first one
+	// the back end for descriptors and files; nil before the first one
+	files    fileBackend
+	ioQueues ioQueues   // of sockets in goroutine mode
+	streams  streamPool // buffers that are not in use
+	readBuf  []byte     // of transports, for one callback at a time
 	outside
 	signals map[os.Signal]*signalRelay // signals that the loop handles
-	// how many of them for AddSignalHandler, and whether asyncio would have written
-	// to the pipe with which it wakes itself since the last pass began
+	// the number of signals that AddSignalHandler handles; whether asyncio would
+	// have written to its self-pipe since the last pass began
 	signalHandlers int
 	selfWoken      bool
 
@@ -112,7 +113,8 @@ type nest struct {
 	owner   uintptr
 	current *task // the running task, nil in callbacks
 	root    coroutine
-	// those above it yield until it is on top; nil if there is none
+	// the coroutine that must run: those above it yield until it is on top; nil if
+	// there is none
 	resumeTarget   *coroutine
 	stackRequester *task // the task that asked where another one is suspended
 	chainLen       int
@@ -125,7 +127,8 @@ type nest struct {
 
 // outside counts the waits of a loop for events outside of it.
 type outside struct {
-	pendingJobs int // jobs in worker goroutines, which post their end
+	// jobs in worker goroutines, each of which posts an entry at its end
+	pendingJobs int
 	// waits of tasks, and handlers of signals, for events that may never come
 	outsideWaits int
 }

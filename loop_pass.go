@@ -77,7 +77,8 @@ func (l *Loop) call(e readyEntry) {
 	e.r.run(e.f)
 }
 
-// beginPass begins the next pass if that needs neither waiting nor the base.
+// beginPass begins the next pass if nothing has to wait, and nothing has to run on the
+// goroutine of the loop itself.
 func (l *Loop) beginPass() bool {
 	if l.stopping || l.debug.Load() || len(l.exiting) > 0 {
 		return false

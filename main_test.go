@@ -99,7 +99,8 @@ func limitTests(limit time.Duration) (stop func()) {
 			for goroutine := range bytes.SplitSeq(stacks, []byte("\n\n")) {
 				name := testFrame.FindSubmatch(goroutine)
 				if name == nil || bytes.Contains(goroutine, []byte("\ntesting.(*T).Parallel(")) {
-					// the latter waits for the tests before it
+					// a test in Parallel waits for the tests before
+					// it
 					continue
 				}
 				test := string(name[1])

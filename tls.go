@@ -57,8 +57,7 @@ const (
 
 // tlsState is the state of a TLS connection:
 //
-// unwrapped    no TLS: not yet or, if the transport is closing, no longer
-//
+//	unwrapped    no TLS: not yet or, if the transport is closing, no longer
 //	handshaking  the handshake task runs; the application's writes are queued
 //	wrapped      data goes both ways
 //	flushing     closing; the queue has to be written first

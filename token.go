@@ -171,10 +171,9 @@ func (co *coroutine) runTask() {
 			t.impl.fail(panicError(v))
 			return
 		}
-		// runtime.Goexit: the task has ended, the goroutine has not. Pass the
-		// token back once, as if idle; exitPending resumes it when the loop's
-		// goroutine may exit too.
-		// the exit continues in the goroutine that runs the loop
+		// runtime.Goexit: the task has ended, but the goroutine has not. Pass
+		// the token back once, as if idle. exitPending resumes the goroutine
+		// when the loop's goroutine may exit too; the exit continues there.
 		t.fut.errRetrieved = true
 		t.impl.fail(ErrGoexit)
 		t.co, co.task = nil, nil
