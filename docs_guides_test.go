@@ -143,7 +143,7 @@ func (s *guideSources) has(t *testing.T, block string) bool {
 // code that is compiled and run.
 func TestGuideGo(t *testing.T) {
 	sources := &guideSources{map[string]bool{}, map[string]bool{}}
-	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "aiosql/*_test.go", "aiokit/*_test.go", "examples/tour/*/*.go", "examples/service/main.go", "examples/miniloop/main.go"} {
+	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "aiosql/*_test.go", "aiokit/*_test.go", "examples/tour/*/*.go", "examples/service/main.go", "examples/miniloop/loop/*.go"} {
 		sources.add(t, pattern)
 	}
 	for _, block := range []string{

@@ -17,10 +17,12 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/goaio/aio/cmd/aiotour/internal/course"
 	"github.com/goaio/aio/cmd/aiotour/internal/play"
+	"github.com/goaio/aio/examples/miniloop/loop"
 )
 
 // site has the pages, their style and their scripts.
@@ -41,22 +43,34 @@ const wasmFile = "course.wasm.bin"
 type page struct {
 	ID    string
 	Title string
-	Short string // in the navigation
 	About string
 }
 
+// chapters are the pages of the course, in the order in which to read them.
 var chapters = []page{
-	{"token", "The token", "Token", "One task runs at a time, until it awaits."},
-	{"pass", "The ready queue and passes", "Passes", "In which order tasks run, and when timers do."},
-	{"await", "Awaits", "Awaits", "Where a task is suspended, and what changes meanwhile."},
-	{"cancellation", "Cancellation", "Cancellation", "An error from an await, once."},
-	{"deadlock", "Deadlocks", "Deadlocks", "Tasks that wait for each other."},
-	{"back-pressure", "Back-pressure", "Back-pressure", "The fast wait for the slow."},
+	{"token", "The token", "One task runs at a time, until it awaits."},
+	{"pass", "The ready queue and passes", "In which order tasks run, and when timers do."},
+	{"await", "Awaits", "Where a task is suspended, and what changes meanwhile."},
+	{"futures", "Futures by hand", "What a task waits for, and who wakes it."},
+	{"cancellation", "Cancellation", "An error from an await, once."},
+	{"groups", "Groups and their errors", "Tasks that belong together, and what becomes of the others when one fails."},
+	{"events", "Events, semaphores, conditions", "Three ways to let tasks wait for each other."},
+	{"deadlock", "Deadlocks", "Tasks that wait for each other."},
+	{"back-pressure", "Back-pressure", "The fast wait for the slow."},
+	{"fairness", "Fairness and starvation", "Who keeps whom from running."},
+	{"shutdown", "Shutdown", "End in good order, and in time."},
+	{"threads", "Goroutines and tasks", "Code that blocks, and code outside of the loop."},
+	{"testing", "Testing", "Every order, every cancellation, and no waiting."},
+	{"how-it-works", "How an event loop works", "A loop of a hundred lines, and where the package differs."},
 }
 
-var morePages = []page{
-	{"levels", "Levels", "Levels", "Break programs, and mend them."},
-	{"exercises", "Exercises", "Exercises", "Write programs, with tests."},
+// navigation is what each page links to.
+var navigation = []page{
+	{"index", "Chapters", ""},
+	{"levels", "Levels", "Break programs, and mend them."},
+	{"exercises", "Exercises", "Write programs, with tests."},
+	{"how-it-works", "How it works", ""},
+	{"glossary", "Glossary", ""},
 }
 
 // build returns the files of the site.
@@ -127,30 +141,56 @@ func support(ctx context.Context) ([]byte, error) {
 // pages returns the files that need no compiler.
 func pages(w *workshop) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, name := range []string{"style.css", "engine.js", "player.js", "lanes.js", "level.js", "exercise.js", "page.js", "check.js"} {
+	for _, name := range []string{"style.css", "engine.js", "player.js", "lanes.js", "level.js", "exercise.js", "search.js", "loop.js", "page.js", "check.js"} {
 		data, err := site.ReadFile("site/" + name)
 		if err != nil {
 			return nil, err
 		}
 		files[name] = data
 	}
-	add, err := framed(files)
+	err := addPages(files, w)
 	if err != nil {
 		return nil, err
 	}
+	if files["course.json"], err = courseData(); err != nil {
+		return nil, err
+	}
+	files["check.json"], err = expectations()
+	return files, err
+}
+
+// addPages adds the pages.
+func addPages(files map[string][]byte, w *workshop) error {
+	add, err := framed(files)
+	if err != nil {
+		return err
+	}
 	data := map[string]any{"Chapters": chapters, "Levels": course.Levels, "Exercises": exercises, "Texts": w.dir != ""}
-	all := append([]page{{ID: "index", Title: "A course"}, {ID: "glossary", Title: "Glossary"}, {ID: "check", Title: "Check"}}, chapters...)
-	for _, p := range append(all, morePages...) {
-		t, err := template.ParseFS(site, "site/pages/"+p.ID+".html")
+	all := append([]page{{ID: "index", Title: "A course"}, {ID: "levels", Title: "Levels"}, {ID: "exercises", Title: "Exercises"},
+		{ID: "glossary", Title: "Glossary"}, {ID: "check", Title: "Check"}}, chapters...)
+	for _, p := range all {
+		t, err := template.New(p.ID+".html").Funcs(quotes).ParseFS(site, "site/pages/"+p.ID+".html")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var b bytes.Buffer
 		if err := t.Execute(&b, data); err != nil {
-			return nil, err
+			return err
+		}
+		if i := slices.Index(chapters, p); i >= 0 {
+			where := map[string]any{"N": i + 1, "Of": len(chapters)}
+			if i > 0 {
+				where["Before"] = chapters[i-1]
+			}
+			if i+1 < len(chapters) {
+				where["After"] = chapters[i+1]
+			}
+			if err := sequel.Execute(&b, where); err != nil {
+				return err
+			}
 		}
 		if err := add(p.ID, p.Title, template.HTML(b.String())); err != nil { //nolint:gosec // made by html/template
-			return nil, err
+			return err
 		}
 	}
 	level := template.Must(template.New("").Parse(`<p><a href="levels.html">All levels</a></p>
@@ -165,20 +205,61 @@ func pages(w *workshop) (map[string][]byte, error) {
 		}
 		var b bytes.Buffer
 		if err := level.Execute(&b, map[string]any{"L": l, "Next": next}); err != nil {
-			return nil, err
+			return err
 		}
 		if err := add("level-"+l.ID, l.Title, template.HTML(b.String())); err != nil { //nolint:gosec // made by html/template
-			return nil, err
+			return err
 		}
 	}
-	if err := w.pages(add); err != nil {
-		return nil, err
+	return w.pages(add)
+}
+
+// sequel is the end of a chapter.
+var sequel = template.Must(template.New("").Parse(`
+<nav class="sequel" aria-label="Chapters">{{with .Before}}<a href="{{.ID}}.html">← {{.Title}}</a>{{end}}
+<span>chapter {{.N}} of {{.Of}}</span>
+{{with .After}}<a class="next" href="{{.ID}}.html">Next: {{.Title}} →</a>{{else}}<a class="next" href="levels.html">Next: the levels →</a>{{end}}</nav>
+`))
+
+// quotes are the functions that a page uses to show parts of the small loop, and the
+// program that runs with it.
+var quotes = template.FuncMap{
+	"code":    func(names ...string) (template.HTML, error) { return quote(loop.Source, names) },
+	"program": func(names ...string) (template.HTML, error) { return quote(loop.ProgramSource, names) },
+}
+
+// quote returns declarations of a Go file as HTML.
+func quote(text string, names []string) (template.HTML, error) {
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, "", text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return "", err
 	}
-	if files["course.json"], err = courseData(); err != nil {
-		return nil, err
+	found := map[string]string{}
+	for _, d := range parsed.Decls {
+		name, doc := "", (*ast.CommentGroup)(nil)
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			name, doc = d.Name.Name, d.Doc
+		case *ast.GenDecl:
+			if t, ok := d.Specs[0].(*ast.TypeSpec); ok {
+				name, doc = t.Name.Name, d.Doc
+			}
+		}
+		from := d.Pos()
+		if doc != nil {
+			from = doc.Pos()
+		}
+		found[name] = text[fset.Position(from).Offset:fset.Position(d.End()).Offset]
 	}
-	files["check.json"], err = expectations()
-	return files, err
+	var parts []string
+	for _, name := range names {
+		if found[name] == "" {
+			return "", fmt.Errorf("there is no declaration of %s", name)
+		}
+		parts = append(parts, found[name])
+	}
+	return template.HTML(`<pre class="source"><code>` + template.HTMLEscapeString(strings.Join(parts, "\n\n")) + "</code></pre>"), nil //nolint:gosec // escaped
 }
 
 // framed returns a function that adds a page, in the frame of all pages, to files.
@@ -189,7 +270,7 @@ func framed(files map[string][]byte) (add func(id, title string, body template.H
 	}
 	return func(id, title string, body template.HTML) error {
 		var b bytes.Buffer
-		err := frame.Execute(&b, map[string]any{"ID": id, "Title": title, "Body": body, "Nav": append(chapters[:len(chapters):len(chapters)], morePages...), "Go": runtime.Version()})
+		err := frame.Execute(&b, map[string]any{"ID": id, "Title": title, "Body": body, "Nav": navigation, "Go": runtime.Version()})
 		files[id+".html"] = b.Bytes()
 		return err
 	}, nil

@@ -98,7 +98,7 @@ func checkFiles(files map[string][]byte) (bad []string) {
 		}
 	}
 	first := 0
-	for _, name := range []string{"index.html", "style.css", "page.js", "engine.js", "player.js", "lanes.js", "level.js", "exercise.js", "course.json", "wasm_exec.js", wasmFile} {
+	for _, name := range []string{"index.html", "style.css", "page.js", "engine.js", "player.js", "lanes.js", "level.js", "exercise.js", "search.js", "loop.js", "course.json", "wasm_exec.js", wasmFile} {
 		first += len(files[name])
 	}
 	if first > maxFirst {

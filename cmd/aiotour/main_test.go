@@ -114,7 +114,8 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// The pages show each program and each level, and nothing else.
+// The pages show each program and each level, and nothing else, and their links lead to
+// pages, also if the exercises were not found.
 func TestPages(t *testing.T) {
 	w, err := newWorkshop("")
 	if err != nil {
@@ -123,6 +124,17 @@ func TestPages(t *testing.T) {
 	files, err := pages(w)
 	if err != nil {
 		t.Fatal(err)
+	}
+	without := maps.Clone(files)
+	maps.DeleteFunc(without, func(name string, _ []byte) bool { return strings.HasPrefix(name, "exercise-") })
+	if err := addPages(without, &workshop{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, files := range []map[string][]byte{files, without} {
+		files["wasm_exec.js"] = []byte{}
+		if bad := checkFiles(files); len(bad) > 0 {
+			t.Errorf("%d files: %q", len(files), bad)
+		}
 	}
 	for _, d := range names() {
 		if !bytes.Contains(files["course.json"], []byte(`"`+d+`":{"parts":[{"line":`)) {

@@ -230,6 +230,40 @@ func TestTourLevels(t *testing.T) {
 	}
 }
 
+// The page on testing finds the order in which a program fails, and plays it, and says of
+// another one that it works in all orders. The small loop of the page on how it works
+// runs pass by pass, and prints what it prints outside of the browser.
+func TestTourWidgets(t *testing.T) {
+	url := tour(t)
+	ctx := browser(t, 1280, 900, false)
+	open(t, ctx, url+"testing.html")
+	first := func(selector string) string {
+		return fmt.Sprintf(`document.querySelector('[data-search="testedOnce"] %s')`, selector)
+	}
+	do(t, ctx, "search", chromedp.Evaluate(first(`[data-do="search"]`)+".click()", nil))
+	until(t, ctx, "a schedule", first(`[data-verdict="lose"]`)+`?.textContent.includes("an addition is lost")`)
+	do(t, ctx, "play it", chromedp.Evaluate(`while (!`+first(`[data-do="step"]`)+`.disabled) `+first(`[data-do="step"]`)+".click()", nil))
+	until(t, ctx, "its last value", first(".thing")+`.textContent === "n1"`)
+	do(t, ctx, "search", chromedp.Evaluate(`document.querySelector('[data-search="testedLock"] [data-do="search"]').click()`, nil))
+	until(t, ctx, "no schedule", `document.querySelector('[data-search="testedLock"] [data-verdict="win"]')?.textContent.includes("works in all")`)
+	picture(t, ctx, "tour-testing")
+
+	open(t, ctx, url+"how-it-works.html")
+	loop := func(id string) chromedp.Action {
+		return chromedp.Evaluate(fmt.Sprintf(`document.querySelector('[data-loop-do="%s"]').click()`, id), nil)
+	}
+	output := func(text string) string {
+		return fmt.Sprintf(`document.querySelector("[data-loop-output]").textContent === %q`, text)
+	}
+	until(t, ctx, "no output", output("")+` && document.querySelector("[data-loop]").textContent.includes("time 0s, 4 functions ready, 0 timers.")`)
+	do(t, ctx, "a pass", loop("pass"))
+	until(t, ctx, "the lock is held", output("0s a has the lock")+` && document.querySelector("[data-loop]").textContent.includes("After pass 1: time 0s, 0 functions ready, 2 timers.")`)
+	do(t, ctx, "the rest", loop("run"))
+	until(t, ctx, "all output", output("0s a has the lock\n1m0s b cancelled\n1h0m0s c has the lock\n2h0m0s c is done: <nil>"))
+	do(t, ctx, "reset", loop("reset"))
+	until(t, ctx, "the beginning", output(""))
+}
+
 // Each page works, wide and narrow, light and dark: its programs start, and nothing is
 // wider than the window.
 func TestTourPages(t *testing.T) {

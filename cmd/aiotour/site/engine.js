@@ -31,6 +31,11 @@ export async function search(program, runs = 20000) {
   return JSON.parse(await (await load()).search(program, runs));
 }
 
+// passes returns the passes of the small loop of the page on how it works.
+export async function passes() {
+  return JSON.parse(await (await load()).passes());
+}
+
 let courseData;
 
 // course returns the texts of the course: levels, and the sources of the programs.

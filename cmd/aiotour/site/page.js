@@ -3,6 +3,8 @@ import { course, el, progress, run } from "./engine.js";
 import { Player } from "./player.js";
 import { exercise } from "./exercise.js";
 import { level } from "./level.js";
+import { loop } from "./loop.js";
+import { explorer } from "./search.js";
 
 async function guess(root, program) {
   const { programs } = await course();
@@ -41,6 +43,8 @@ async function start() {
   for (const e of document.querySelectorAll("[data-check]")) exercise(e);
   for (const e of document.querySelectorAll("[data-play]")) await new Player(e, e.dataset.play).start();
   for (const e of document.querySelectorAll("[data-guess]")) await guess(e, e.dataset.guess);
+  for (const e of document.querySelectorAll("[data-search]")) await explorer(e, e.dataset.search);
+  for (const e of document.querySelectorAll("[data-loop]")) await loop(e);
   for (const e of document.querySelectorAll("[data-level]")) await level(e, e.dataset.level);
 }
 

@@ -185,6 +185,18 @@ var Levels = []Level{
 			{"earlyAnswerAfter", "Confirm after the write has succeeded", true, "There is no await between the end of the write and the confirmation, and an error skips it.", earlyAnswerAfter},
 		},
 	},
+	{
+		ID: "starvation", Title: "The writer who never came in", File: "starvation.go",
+		Story:  "Readers may be in the archive together, but a writer needs it alone. Ann reads twice, Bob once. Let both of them overtake the writer, so that it would wait for ever if they went on.",
+		Hint:   "Let the writer ask while Ann is inside and Bob has not come yet.",
+		Moral:  "Somebody was always inside when the writer looked. Nothing was blocked, and every step was allowed, but a stream of readers keeps a writer out for ever. That is starvation.",
+		Broken: Version{"starvation", "", false, "", starvation},
+		Versions: []Version{
+			{"starvationWake", "Wake the writer each time a reader leaves", false, "However often it looks, another reader may be inside.", starvationWake},
+			{"starvationTurns", "Let new readers wait while a writer waits", true, "Those inside leave, and nobody new comes in before the writer.", starvationTurns},
+			{"starvationLock", "Use a lock for readers and writers", true, "A lock serves tasks in the order in which they ask. But only one reader is inside at a time.", starvationLock},
+		},
+	},
 }
 
 // Demos are the programs of the other pages.
@@ -200,4 +212,17 @@ var Demos = []Demo{
 	{"henAndEgg", "demo_deadlock.go", henAndEgg, nil},
 	{"bakery", "demo_queue.go", bakery, []string{"baked-1 baked-2 baked-3 ate-1 ate-2 ate-3", "baked-1 ate-1 baked-2 ate-2 baked-3 ate-3", "baked-1 ate-1 baked-2 baked-3 ate-2 ate-3"}},
 	{"flood", "demo_queue.go", flood, nil},
+	{"doors", "demo_events.go", doors, []string{"Ann Ben Cid open", "open Ann Ben Cid", "open Ann Ben"}},
+	{"boss", "demo_events.go", boss, []string{"is-it-0? is-it-1? is-it-2? closed", "is-it-1? is-it-2? closed", "is-it-2? closed"}},
+	{"byHand", "demo_future.go", byHand, []string{"waits drinks-tea poured", "waits poured drinks-tea", "poured waits drinks-tea"}},
+	{"sleepByHand", "demo_future.go", sleepByHand, nil},
+	{"groupErrors", "demo_groups.go", groupErrors, []string{"save-fails group-fails send-fails", "save-fails send-fails group-fails", "save-fails group-fails"}},
+	{"gathered", "demo_groups.go", gathered, []string{"gather-fails sent", "sent gather-fails", "gather-fails"}},
+	{"hog", "demo_fairness.go", hog, []string{"tick sum tick tick", "tick tick tick sum", "sum tick tick tick"}},
+	{"shared", "demo_fairness.go", shared, []string{"sum tick tick tick", "tick tick tick sum", "tick sum tick tick"}},
+	{"shutdown", "demo_shutdown.go", shutdown, []string{"2s-done stopping 7s-cancelled 1h0m0s-cancelled", "2s-done 7s-done stopping 1h0m0s-cancelled", "2s-done stopping 7s-done 1h0m0s-cancelled"}},
+	{"thread", "demo_threads.go", thread, []string{"asks works hello", "asks hello works", "works asks hello"}},
+	{"testedOnce", "demo_testing.go", testedOnce, nil},
+	{"testedLock", "demo_testing.go", testedLock, nil},
+	{"sameProgram", "demo_loop.go", sameProgram, nil},
 }

@@ -63,3 +63,18 @@ func TestDemos(t *testing.T) {
 		}
 	}
 }
+
+// The page on testing says what the search finds in its programs.
+func TestSearched(t *testing.T) {
+	if f := play.Search(testedOnce, 20_000); !f.Failed || f.Text != "an addition is lost" {
+		t.Errorf("testedOnce: %+v", f)
+	}
+	if f := play.Search(testedLock, 20_000); f.Failed || !f.Complete {
+		t.Errorf("testedLock: %+v", f)
+	}
+	for name, p := range map[string]play.Program{"testedOnce": testedOnce, "testedLock": testedLock} {
+		if r := play.Do(p, nil); r.Failed {
+			t.Errorf("%s fails in asyncio's order: %s", name, r.Text)
+		}
+	}
+}
