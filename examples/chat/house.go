@@ -114,8 +114,8 @@ func (h *house) welcome(ctx context.Context, r *aio.StreamReader, w *aio.StreamW
 	return nil
 }
 
-// listen reads a line. A line without its end was cut off when the connection broke, and
-// is not what the user has said.
+// listen reads a line. It drops an incomplete line at the end of a broken connection:
+// the user has not sent the rest.
 func (h *house) listen(ctx context.Context, r *aio.StreamReader) (string, error) {
 	var line []byte
 	err := aio.Timeout(ctx, h.idle, func(ctx context.Context) (err error) {

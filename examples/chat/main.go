@@ -3,10 +3,10 @@
 //	chat -addr localhost:7777 -idle 10m
 //	nc localhost 7777
 //
-// A line is a message to the room one is in, or a command if it begins with a slash;
-// /help lists them. With -monitor 127.0.0.1:8765 it serves the page of package aiomon
-// there, which shows what each connection is doing. Control characters in messages are
-// removed, because a terminal would execute them.
+// A line is a message to the user's current room, or a command if it begins with a
+// slash; /help lists them. With -monitor 127.0.0.1:8765 it serves the page of package
+// aiomon there, which shows what each connection is doing. Control characters in
+// messages are removed, because a terminal would execute them.
 //
 // On SIGINT or SIGTERM all users get a message, and the server waits briefly before it
 // ends. The exit status is 0 then, 1 after a failure, 2 for wrong arguments.

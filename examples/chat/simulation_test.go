@@ -125,8 +125,9 @@ func TestSimulation(t *testing.T) {
 }
 
 // Each network operation fails once in each way, while two users talk. No user gets a
-// line that was not sent, or only a part of a line. A user whose visit ends as it should
-// has heard all of it. Afterwards the house is empty, and serves the next users.
+// line that was not sent, or only a part of a line. A user whose visit ends without an
+// error has received every line. Afterwards no user is left in the house, and it serves
+// the next users.
 func TestFailEverywhere(t *testing.T) {
 	said := map[string][]string{
 		"ann": {"good evening", "is there tea?"},
@@ -197,7 +198,8 @@ func TestFailEverywhere(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// users whose connection has failed are in the house until it is noticed
+		// a user whose connection has failed stays in the house until the
+		// server notices the failure
 		if err := aio.Sleep(ctx, 2*time.Minute); err != nil {
 			return err
 		}

@@ -68,7 +68,7 @@ func evening(do func(ctx context.Context, fn func(ctx context.Context) error) er
 					}
 				}
 				if err := aio.Sleep(ctx, time.Second); err != nil {
-					// the other user has left long before
+					// cancelled long after the other user has left
 					return err
 				}
 				if nicks := h.users(); len(nicks) != 1 || nicks[0].nick != "bob" {

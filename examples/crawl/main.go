@@ -2,19 +2,19 @@
 //
 //	crawl [flags] URL
 //
-// It reads the page at URL and the pages of the same host that this leads to, up to the
-// distance -depth, and checks all links in these pages, and their images, style sheets,
-// scripts and frames. Then it prints a line for each address, sorted: the status, the
-// time the answer took, the size, the address and the page it was found on. A redirect
-// has its own line, and so has its target. While it works, it shows how far it is if
-// standard error is a terminal.
+// It reads the page at URL and the pages of the same host that can be reached from it
+// with at most -depth links, and checks all links in these pages, and their images,
+// style sheets, scripts and frames. Then it prints a line for each address, sorted: the
+// status, the time the answer took, the size, the address and the page it was found on.
+// A redirect has its own line, and so has its target. Meanwhile it shows its progress,
+// if standard error is a terminal.
 //
 // It sends a User-Agent, follows robots.txt, and limits for each host the number of
 // concurrent requests (-per-host) and of requests per second (-rate).
 //
 // The exit status is 0 if no link is broken, 1 if one is or something failed, 2 for
-// wrong arguments, and 128 plus the number of the signal if SIGINT or SIGTERM stopped it.
-// Then it prints the results so far.
+// wrong arguments, and 128 plus the number of the signal if SIGINT or SIGTERM stopped
+// it. After a signal it prints the results so far.
 //
 // # What it shows
 //

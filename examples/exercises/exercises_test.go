@@ -74,8 +74,8 @@ func folders(t *testing.T) []string {
 	return found
 }
 
-// TestSkeletonsFail checks that what the learner gets fails, and that each message
-// teaches: it says what happened and what the check is about.
+// TestSkeletonsFail checks that the tests fail with the files that the learner gets,
+// and that each message says what happened and what the check is about.
 func TestSkeletonsFail(t *testing.T) {
 	results := goTest(t)
 	for _, folder := range folders(t) {

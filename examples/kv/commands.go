@@ -12,7 +12,7 @@ import (
 )
 
 // command is the implementation of a command. run appends the reply to the client's
-// output. Only BLPOP awaits in it. An error closes the connection.
+// output. Only the run of BLPOP awaits. An error closes the connection.
 type command struct {
 	// number of arguments without the name; a negative max means no limit
 	min, max int

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 )
 
-// None is an identity that no goroutine has. Zero is another one.
+// None is an identity that no goroutine has. Zero is another such identity.
 const None = 1
 
 // Check makes Holder look for the running goroutine even where that is expensive. It
@@ -20,9 +20,9 @@ const None = 1
 var Check atomic.Bool
 
 // InBubble reports whether the running goroutine is in a bubble of testing/synctest. It
-// reads the first line of the goroutine's stack trace, where the runtime says so. The
-// time of day, which in a bubble begins with the year 2000, may also be wrong on a real
-// machine. It takes 2 µs.
+// reads the first line of the goroutine's stack trace, where the runtime says so. That
+// takes 2 µs. The time of day is no indication: a bubble begins with the year 2000, but
+// the clock of a real machine may also be in that year.
 func InBubble() bool {
 	var buf [128]byte
 	line, _, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("\n"))

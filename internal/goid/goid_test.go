@@ -65,8 +65,9 @@ func TestInBubble(t *testing.T) {
 			}
 		})
 		all.Wait()
-		// The time of day does not distinguish the two: here it leaves the year
-		// in which a bubble begins, and on a real machine it may be in that year.
+		// The time of day does not show whether this is a bubble: this sleep
+		// leaves the year 2000, in which a bubble begins, and the clock of a
+		// real machine may be in that year.
 		time.Sleep(2 * 365 * 24 * time.Hour)
 		if !goid.InBubble() {
 			t.Error("InBubble = false in the bubble, years later")

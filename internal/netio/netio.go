@@ -91,7 +91,8 @@ type Repeater interface {
 	WatchWrite(on bool)
 	// Pending reports whether there is data to read.
 	Pending() bool
-	// NotReady says that there is none in the pass for which Again has asked.
+	// NotReady says that there is no data to read in the pass that Again has
+	// requested.
 	NotReady()
 }
 
@@ -110,7 +111,7 @@ type Acceptor interface {
 type Listener interface {
 	Socket
 	// Start begins to accept. backlog is how many connections may wait to be
-	// accepted, and how many are accepted in one pass, plus one. A Start after a
+	// accepted. One pass accepts at most backlog+1 connections. A Start after a
 	// successful one does nothing.
 	Start(a Acceptor, backlog int) error
 	Close()
@@ -134,11 +135,11 @@ type DatagramOwner interface {
 // Datagram is a socket for datagrams.
 type Datagram interface {
 	Socket
-	// Attach makes owner the owner. It requests notifications with Watch, once it
+	// Attach sets the owner. The owner requests notifications with Watch, once it
 	// is open.
 	Attach(owner DatagramOwner) error
-	// Watch sets the readiness of which the owner is notified, in each pass in
-	// which it holds.
+	// Watch sets the readiness for which the owner is notified, in each pass in
+	// which the socket has it.
 	Watch(Readiness) error
 	// Receive stores the next datagram in p. The error is ErrWouldBlock if there is
 	// none yet, and net.ErrClosed if there will never be one.
@@ -224,8 +225,8 @@ type UserSocket interface {
 	Connect(to net.Addr) error
 	// AcceptConn returns the next connection of a socket that listens.
 	AcceptConn() (net.Conn, error)
-	// Watch notifies owner in each pass in which the socket is ready for r. It ends
-	// if r is 0. Watcher returns that owner, nil if there is none.
+	// Watch notifies owner in each pass in which the socket is ready for r. An r of
+	// 0 ends the notifications. Watcher returns the owner, nil if there is none.
 	Watch(owner Owner, r Readiness)
 	Watcher() Owner
 }

@@ -67,7 +67,8 @@ func mask(want netio.Readiness) (events uint32) {
 func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
 	err := p.control(unix.EPOLL_CTL_ADD, fd, key, mask(want))
 	if err == unix.EEXIST {
-		// Remove left it: the same file is back under the same number
+		// Remove has left the old registration of the same file under the same
+		// number
 		err = p.control(unix.EPOLL_CTL_MOD, fd, key, mask(want))
 	}
 	return err
@@ -75,15 +76,15 @@ func (p *Poller) Add(fd int, key uint32, want netio.Readiness) error {
 
 func (p *Poller) Change(fd int, key uint32, _, want netio.Readiness) error {
 	err := p.control(unix.EPOLL_CTL_MOD, fd, key, mask(want))
-	if err == unix.ENOENT { // a registration is of a file under a number
+	if err == unix.ENOENT { // the number belongs to another file now
 		err = ErrGone
 	}
 	return err
 }
 
-// Remove makes no system call for an edge-triggered registration: its descriptor is about
-// to be closed. If that does not end the registration, because there is a duplicate
-// somewhere, events are told apart by their key, and Add replaces it.
+// Remove makes no system call for an edge-triggered registration: its descriptor is
+// about to be closed. If closing does not end the registration, because the descriptor
+// has a duplicate, the key distinguishes its events, and Add replaces the registration.
 func (p *Poller) Remove(fd int, want netio.Readiness) {
 	if want&Edges == 0 {
 		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0) // the user may have closed it
@@ -105,7 +106,7 @@ func (p *Poller) Wait(d time.Duration) int {
 	return n
 }
 
-// fetch is epoll_pwait2, which takes nanoseconds, where the kernel has it.
+// fetch calls epoll_pwait2, whose timeout is in nanoseconds, if the kernel has it.
 func (p *Poller) fetch(d time.Duration) int {
 	first := uintptr(unsafe.Pointer(&p.events[0]))
 	if d == 0 {
@@ -141,7 +142,7 @@ func (p *Poller) fetch(d time.Duration) int {
 	return n
 }
 
-// timespec is the kernel's, which has 64 bits everywhere.
+// timespec is the kernel's structure, which has 64-bit fields on every architecture.
 type timespec struct{ sec, nsec int64 }
 
 func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
@@ -155,7 +156,8 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	if e.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		r |= netio.HungUp
 	}
-	// Urgent data stops a read short of what there is, as the end of the stream may.
+	// Urgent data is reported like the end of the stream: in both cases a short
+	// read does not show that the socket is empty.
 	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
 		r |= netio.Ending
 	}
@@ -164,7 +166,7 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 
 func (p *Poller) Wake() {
 	one := [8]byte{1}
-	// it fails only if the counter is full, and then it is awake
+	// it fails only if the counter of the eventfd is full
 	_, _ = unix.Write(p.wakeFD, one[:])
 }
 

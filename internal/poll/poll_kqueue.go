@@ -13,17 +13,17 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Poller is the kqueue of macOS and the BSDs. Closing a descriptor ends its registrations
-// there, so the only use of keys is to tell the pipe that wakes the loop from them.
+// Poller is the kqueue of macOS and the BSDs. Closing a descriptor ends its
+// registrations there, so keys only distinguish them from the pipe that wakes the loop.
 type Poller struct {
 	fd int
-	// its reading end wakes the loop; not each of these systems has EVFILT_USER
+	// its reading end wakes the loop; not all of these systems have EVFILT_USER
 	pipe   [2]int
 	events []unix.Kevent_t
 	regs   map[int]kqueueReg
 }
 
-// kqueueReg is what a descriptor is registered as.
+// kqueueReg is the registration of a descriptor.
 type kqueueReg struct {
 	key   uint32
 	level bool
@@ -145,8 +145,9 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 	} else {
 		r = netio.Writable
 	}
-	// Level-triggered, each filter that is wanted has an event of its own for the
-	// end: reported as HungUp, both callbacks would be queued twice.
+	// In a level-triggered registration each requested filter has its own event for
+	// the end. If both were reported as HungUp, both callbacks would be queued
+	// twice.
 	reg := p.regs[fd]
 	if e.Flags&unix.EV_EOF != 0 && !reg.level {
 		if r == netio.Readable {

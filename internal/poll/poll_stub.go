@@ -9,7 +9,7 @@ import (
 	"github.com/goaio/aio/internal/netio"
 )
 
-// Poller is for the type checker alone: New returns none.
+// Poller exists only so that its users compile: New returns none.
 type Poller struct{}
 
 // New fails.

@@ -209,8 +209,8 @@ func (d *datagram) Receive(p []byte) (n int, from net.Addr, err error) {
 	return copy(p, q.p), q.from, nil
 }
 
-// maxQueue is how many datagrams wait in a Unix socket before senders have to wait, minus
-// one. (net.unix.max_dgram_qlen)
+// A sender waits while more than maxQueue datagrams are in the queue of a Unix socket.
+// (net.unix.max_dgram_qlen)
 const maxQueue = 10
 
 // packetCost is the overhead of a datagram in a socket's receive buffer.
@@ -269,7 +269,8 @@ func (d *datagram) send(p []byte, to net.Addr) error {
 	}
 	switch h.fault("send", Reset, TimedOut) {
 	case Reset:
-		if d.peer == nil { // no answer of a closed port would be reported
+		// an unconnected socket does not report the answer of a closed port
+		if d.peer == nil {
 			return syscall.ENETUNREACH
 		}
 		return syscall.ECONNREFUSED
@@ -311,7 +312,7 @@ func (d *datagram) sendUnix(p []byte, to net.Addr) error {
 	case box == nil:
 		return syscall.ENOENT
 	case box.closed && d.peer != nil:
-		// as Linux does, which drops what has come from there, too
+		// as on Linux, which also drops the datagrams that wait to be received
 		d.box = nil
 		d.drop()
 		return syscall.ECONNREFUSED
@@ -325,7 +326,8 @@ func (d *datagram) sendUnix(p []byte, to net.Addr) error {
 		return netio.ErrWouldBlock
 	}
 	d.blocked = nil
-	if d.host.fault("send", Reset) == Reset { // those of Unix sockets are not lost
+	// datagrams between Unix sockets are not lost
+	if d.host.fault("send", Reset) == Reset {
 		return syscall.ECONNREFUSED
 	}
 	var from net.Addr
@@ -437,7 +439,7 @@ func (d *datagram) Close() {
 	d.drop()
 	d.wakeSenders()
 	if d.network == "unixgram" {
-		return // its file stays
+		return // the file of the socket remains
 	}
 	h := d.host
 	ds := slices.DeleteFunc(slices.Clone(h.datagrams[d.at]), func(other *datagram) bool { return other == d })

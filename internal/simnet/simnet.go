@@ -212,8 +212,8 @@ func (h *Host) Next() (when time.Duration, ok bool) {
 // Poll processes the due events of the host, and notifies the owners of its sockets.
 func (h *Host) Poll() {
 	h.Settle()
-	// As with Linux's poller, what was reported keeps its place for the next pass,
-	// before all that becomes ready until then.
+	// As with epoll on Linux, a socket that was reported keeps its place for the
+	// next pass, before the sockets that become ready until then.
 	ready := h.ready
 	h.ready = h.spare[:0]
 	for i, p := range ready {
@@ -279,7 +279,7 @@ func (h *Host) wake(p pollable, r netio.Readiness) {
 	}
 }
 
-// queue puts p at the end of what may be ready, unless it has a place there.
+// queue appends p to the list ready, unless p is in it.
 func (h *Host) queue(p pollable) {
 	if s := p.source(); !s.queued {
 		s.queued = true
@@ -287,8 +287,8 @@ func (h *Host) queue(p pollable) {
 	}
 }
 
-// renew makes p report its readiness as if it had just begun. With keep, a socket that
-// was reported in this pass keeps its place.
+// renew makes p report its readiness as if p had just become ready. With keep, a socket
+// that was reported in this pass keeps its place.
 func (h *Host) renew(p pollable, keep bool) {
 	if !keep {
 		h.unqueue(p)
@@ -296,7 +296,7 @@ func (h *Host) renew(p pollable, keep bool) {
 	h.wake(p, p.readiness())
 }
 
-// unqueue makes p lose its place.
+// unqueue removes p from the list ready.
 func (h *Host) unqueue(p pollable) {
 	if s := p.source(); s.queued {
 		s.queued, s.news, s.again = false, false, false
@@ -415,7 +415,8 @@ func (l *Link) send(e event) {
 	l.deliver(when, e)
 }
 
-// deliver makes e happen at that time: at once within a host, if nothing takes time.
+// deliver makes e happen at the time when. Within a host, an event that is due already
+// happens at once.
 func (l *Link) deliver(when time.Duration, e event) {
 	if l.from == l.to && l.to.loop != nil && when <= l.net.driver.Now() {
 		l.to.Settle()
@@ -448,7 +449,8 @@ type event struct {
 	last *time.Duration // arrival time of the latest event of its direction
 	fn   func(h *Host)  // of evCall
 
-	crashes int // of the sender, before it sent an event that is held back
+	// number of crashes of the sender when it sent an event that is held back
+	crashes int
 }
 
 type eventKind uint8

@@ -92,8 +92,8 @@ func (u *Socket) ready() error {
 	return nil
 }
 
-// address parses an address of this socket's network; of TCP and UDP with a number as
-// the host.
+// address parses an address of this socket's network. For TCP and UDP the host must be
+// an IP address.
 func (u *Socket) address(addr string) (net.Addr, error) {
 	if u.network == "unix" || u.network == "unixgram" {
 		return &net.UnixAddr{Name: addr, Net: u.network}, nil
@@ -183,7 +183,7 @@ func (u *Socket) Connect(to net.Addr) error {
 		}
 		u.st = s
 		if !s.unix {
-			// also if it is established already, as on Linux
+			// also if the connection is established already, as on Linux
 			return netio.ErrWouldBlock
 		}
 	}
@@ -300,7 +300,7 @@ func (u *Socket) Watch(owner netio.Owner, r netio.Readiness) {
 	s := p.source()
 	s.owner, s.want, s.edge = u.owner, r, false
 	if r != 0 {
-		s.want |= netio.HungUp // both are told of it
+		s.want |= netio.HungUp // reported for each r
 		u.host.wake(p, p.readiness())
 	}
 }
@@ -423,7 +423,8 @@ func (u *Socket) RemoteAddr() net.Addr {
 	return nil
 }
 
-// SetDeadline implements net.Conn. There is nothing that a deadline could end.
+// SetDeadline implements net.Conn. It fails: no call blocks, so a deadline would have
+// no effect.
 func (u *Socket) SetDeadline(time.Time) error {
 	if u.closed {
 		return u.opError("set", net.ErrClosed)

@@ -63,10 +63,10 @@ type stream struct {
 	closed bool
 	dead   bool // its host has crashed
 
-	// When it fails with ETIMEDOUT because the peer gives no sign of life; 0 while
-	// nothing is known to be lost.
+	// When the stream fails with ETIMEDOUT unless the peer answers before; 0 while
+	// no packet is known to be lost.
 	deadline time.Duration
-	began    time.Duration // the attempt to connect
+	began    time.Duration // when the attempt to connect began
 }
 
 var _ netio.Repeater = (*stream)(nil)
@@ -131,8 +131,8 @@ func systemError(call string, errno syscall.Errno) error {
 	return os.NewSyscallError(call, errno)
 }
 
-// connect begins to connect. Over TCP the outcome is an event; the result of a Unix
-// socket is there at once, and EAGAIN if the listener's queue is full.
+// connect begins to connect. Over TCP the outcome is an event; a Unix socket has its
+// result at once, EAGAIN if the listener's queue is full.
 func (h *Host) connect(s *stream) syscall.Errno {
 	switch h.fault("connect") {
 	case Reset:
@@ -291,7 +291,7 @@ func (s *stream) happen(e event) {
 			return
 		}
 		if s.in.visible += e.n; s.ended || s.broken {
-			// after a fault or a timeout
+			// the stream has ended before, by a fault or a timeout
 			s.in.drop()
 			if !s.ended {
 				s.answerReset()
@@ -513,7 +513,7 @@ func (s *stream) read(p []byte) (n int, err error) {
 	}
 	switch {
 	case s.in.visible > 0:
-	case s.ended && !s.unix: // a reset after that is an error for writes only
+	case s.ended && !s.unix: // a reset after the end is an error only for writes
 		return 0, io.EOF
 	case s.err != 0:
 		return 0, systemError("read", s.takeError())
@@ -586,14 +586,14 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// The buffer of a Unix socket, as that of Linux: pieces of data have a cost, and there is
-// room for another piece while the cost of all is below the limit.
+// The buffer of a Unix socket works as on Linux: pieces of data have a cost, and there
+// is room for another piece while the total cost is below the limit.
 const (
 	unixBuffer = 212992
 	maxPiece   = 36544
 	maxHead    = 3776 // bytes in the first memory block of a piece
 	page       = 4096
-	pieceCost  = 576 // of an empty piece
+	pieceCost  = 576 // cost of an empty piece
 )
 
 // limit is the size of the send buffer of a Unix socket.

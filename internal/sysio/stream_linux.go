@@ -22,8 +22,8 @@ func Read(fd int, p []byte) (int, error) {
 // Receive is Read for a stream socket. more reports that there may be more to read at
 // once. A short read has emptied the socket, and later data causes a new edge, with two
 // exceptions: urgent data, which the poller reports as such, and, in a Unix socket, the
-// position at which the peer has sent a descriptor or its credentials. These are
-// dropped, and the kernel reports that.
+// position at which the peer has sent a descriptor or its credentials. Descriptors and
+// credentials are dropped, and the kernel reports that.
 func Receive(fd int, p []byte, isUnix bool) (n int, more bool, err error) {
 	if !isUnix {
 		n, err = Read(fd, p)

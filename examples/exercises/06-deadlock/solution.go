@@ -5,8 +5,8 @@ package exercise
 import "context"
 
 // Transfer moves amount, and calls record while both accounts are open. All transfers
-// open the account with the lower number first, so no task has an account that a task
-// needs which has the other one.
+// open the account with the lower number first, so two tasks never wait for each
+// other's accounts.
 func Transfer(ctx context.Context, from, to *Account, amount int, record func(ctx context.Context) error) error {
 	first, second := from, to
 	if first.Number > second.Number {

@@ -17,13 +17,13 @@ import (
 
 // ends are the two ends of a copy. Each call takes a second.
 type ends struct {
-	left      []string // to be read
-	readErr   error    // after them, instead of io.EOF
+	left      []string // lines still to be read
+	readErr   error    // returned after the last line, instead of io.EOF
 	stored    []string
-	storeErr  error // of the line "bad"
+	storeErr  error // returned for the line "bad"
 	reading   int
 	storing   int
-	delayed   time.Duration // of each store, in addition
+	delayed   time.Duration // additional time for each store
 	immediate bool          // reading takes no time
 }
 

@@ -16,9 +16,9 @@ import (
 // site has jobs, and counts what runs.
 type site struct {
 	workers int
-	jobs    int // still to come
+	jobs    int // number of jobs that next has not returned
 	slow    time.Duration
-	bad     int // a job that fails
+	bad     int // number of the job that fails
 	taking  bool
 	running int
 	most    int

@@ -14,8 +14,8 @@ type Pool struct {
 	Size   int
 
 	open    int                  // connections that are open or being dialled
-	idle    []*Conn              // those that no task uses
-	waiting []*aio.Future[*Conn] // tasks that wait for one
+	idle    []*Conn              // connections that no task uses
+	waiting []*aio.Future[*Conn] // tasks that wait for a connection
 }
 
 // With lends a connection to body.

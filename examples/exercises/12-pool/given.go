@@ -9,7 +9,7 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Server is what the connections lead to. It counts them.
+// Server counts its connections.
 type Server struct {
 	Open    int // connections that are open
 	Dialing int
@@ -38,7 +38,7 @@ func (s *Server) Dial(ctx context.Context) (*Conn, error) {
 // Conn is a connection to a server that answers questions.
 type Conn struct {
 	server *Server
-	unread string // the answer that is on its way
+	unread string // the answer that was not read yet
 	closed bool
 }
 

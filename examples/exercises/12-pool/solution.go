@@ -17,7 +17,7 @@ type Pool struct {
 	Size   int
 
 	places *aio.Semaphore
-	idle   []*Conn // those that no task uses; never more than free places
+	idle   []*Conn // connections that no task uses; never more than free places
 }
 
 // With lends a connection to body.

@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio/examples/exercises/internal/check"
 )
 
-// program runs in a loop, and its events are compared with want.
+// program runs f in a loop, and compares its events with want.
 func program(t *testing.T, l check.Lesson, want []string, f func(loop *Loop, log func(format string, args ...any))) {
 	t.Helper()
 	loop := &Loop{}

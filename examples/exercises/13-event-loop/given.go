@@ -19,7 +19,7 @@ type timer struct {
 	call func()
 }
 
-// CallSoon makes f ready. It runs after all that is ready already.
+// CallSoon makes f ready. f runs after the functions that are ready already.
 func (l *Loop) CallSoon(f func()) { l.ready = append(l.ready, f) }
 
 // CallAt makes f ready at a time. Functions with the same time run in the order of the

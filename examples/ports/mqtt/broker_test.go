@@ -1,7 +1,7 @@
 package mqtt
 
 // A small broker for simulations. It keeps everything in a state that survives its
-// crashes, as a broker does that writes each change to its disk at once. It reports every
+// crashes, like a broker that writes each change to its disk at once. It reports every
 // packet that a client must not send.
 
 import (
@@ -42,7 +42,7 @@ type simBroker struct {
 	// hook, if it is not nil, sees each packet of a client, and may suppress it.
 	hook func(c *simConn, p packet) (handled bool, err error)
 	errs []error // mistakes of clients
-	// exceeds makes it ignore the receive maximum of clients.
+	// exceeds makes the broker ignore the receive maximum of clients.
 	exceeds bool
 	// freeRelease makes a PUBREL that is sent again not count for the receive
 	// maximum, although its PUBCOMP does.

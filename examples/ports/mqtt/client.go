@@ -71,11 +71,13 @@ type Options struct {
 	// new one. Only one client may use it at a time.
 	Session *Session
 	// SessionExpiry is how long the server keeps the session after the end of a
-	// connection, in seconds. Without it, a message with QoS 1 or 2 may be lost with
-	// the connection. Version 3.1.1 has no such limit: there it is ignored.
+	// connection, in seconds. Without it, a message with QoS 1 or 2 may be lost
+	// with the connection. It is ignored with version 3.1.1, which has no such
+	// limit.
 	SessionExpiry time.Duration
 	// KeepAlive is the time without a packet after which the client sends a ping; 0
-	// means a minute, a negative value no pings. The server may choose another one.
+	// means a minute, a negative value no pings. The server may choose another
+	// time.
 	KeepAlive time.Duration
 	// PingTimeout is how long the server may take to answer a ping; 0 means 10 s.
 	// Then the connection is lost with ErrNoResponse.
@@ -97,12 +99,12 @@ type Options struct {
 	// server; 0 means 20. The server may lower it.
 	MaxInFlight int
 	// Buffer is how many received messages may wait for Messages; 0 means 100. With
-	// version 5 the server must send no more messages with QoS 1 or 2 until some are
-	// acknowledged. If the buffer is full otherwise, the client stops reading from
-	// the connection, except while a call waits for a response of the server: see
-	// [Client.Dropped]. Meanwhile a server that breaks its limit, as mosquitto 2.0.11
-	// does, may fill the buffer with Buffer times MaxPacket bytes. More end the
-	// client with ReceiveMaximumExceeded.
+	// version 5 the server must send no more messages with QoS 1 or 2 until some
+	// are acknowledged. If the buffer is full otherwise, the client stops reading
+	// from the connection, except while a call waits for a response of the server:
+	// see [Client.Dropped]. Meanwhile a server that breaks its limit, as mosquitto
+	// 2.0.11 does, may fill the buffer with Buffer times MaxPacket bytes. More data
+	// than that ends the client with ReceiveMaximumExceeded.
 	Buffer int
 	// MaxPacket is the largest packet that is accepted; 0 means 1 MiB.
 	MaxPacket int
@@ -166,13 +168,14 @@ type Client struct {
 	flight *aiokit.CapacityLimiter
 
 	requests      []*pending     // in the order of the calls
-	subscriptions []Subscription // those to restore
+	subscriptions []Subscription // to restore on the next connection
 	waiting       int            // calls that wait for a response of the server
 
 	inbox   []*Message
-	size    int64               // of the messages in inbox, in bytes
-	arrived aio.Event           // something is in inbox, or the client has ended
-	room    aio.Event           // the task that reads should look again
+	size    int64     // of the messages in inbox, in bytes
+	arrived aio.Event // something is in inbox, or the client has ended
+	// set when the task that reads should check the buffer again
+	room    aio.Event
 	undone  map[uint16]*Message // QoS 1 and 2, received and not acknowledged
 	dropped int
 
@@ -183,8 +186,8 @@ type Client struct {
 type pending struct {
 	id     uint16
 	packet packet                    // a subscribe or an unsubscribe
-	wanted []Subscription            // of a Subscribe
-	done   *aio.Future[[]ReasonCode] // nil if the client itself has made it
+	wanted []Subscription            // the subscriptions of a Subscribe
+	done   *aio.Future[[]ReasonCode] // nil for a request that restore has made
 }
 
 // connection is the state that ends with a connection.
@@ -411,7 +414,7 @@ func (c *Client) sessionLost() error {
 		switch {
 		case o.done != nil && o.done.Done():
 		case o.released && o.done != nil:
-			_ = o.done.SetResult(struct{}{}) // it has arrived
+			_ = o.done.SetResult(struct{}{}) // the message has arrived
 		case o.done != nil:
 			_ = o.done.SetException(ErrSessionLost)
 		case !o.released:
@@ -433,13 +436,14 @@ func (c *Client) restore(sessionPresent bool) {
 	if !sessionPresent && len(c.subscriptions) > 0 {
 		again := make([]*pending, 0, len(c.subscriptions))
 		for _, s := range c.subscriptions {
-			// One at a time: each may have an identifier of its own.
+			// One request for each subscription: each may have its own
+			// identifier.
 			if id := c.session.nextID(c.inUse); id != 0 {
 				again = append(again, &pending{id: id, packet: subscribePacket(id, []Subscription{s})})
 				c.requests = append(c.requests, again[len(again)-1])
 			}
 		}
-		// An UNSUBSCRIBE that waits comes after them.
+		// They come before an UNSUBSCRIBE that waits.
 		c.requests = append(again, c.requests[:len(c.requests)-len(again)]...)
 	}
 	for _, p := range c.requests {
@@ -484,7 +488,7 @@ func (c *Client) drain(ctx context.Context) error {
 	if errors.Is(err, aio.ErrCancelled) || ctx.Err() != nil {
 		return err
 	}
-	return nil // a broken connection is the business of run
+	return nil // run handles a broken connection
 }
 
 // ready waits for a connection.
@@ -548,7 +552,7 @@ func (c *Client) Send(ctx context.Context, m *Message) (*Delivery, error) {
 		return nil, err
 	}
 	if m.QoS > AtMostOnce {
-		p.id = 1 // for the check
+		p.id = 1 // any identifier, to check and measure the packet
 	}
 	encoded, err := appendPacket(nil, c.opts.Version, p)
 	if err != nil {
@@ -653,11 +657,11 @@ func (c *Client) pump() {
 			continue
 		}
 		c.send(c.aliased(o.msg))
-		o.msg.dup = true // from now on
+		o.msg.dup = true // for the next time
 	}
 }
 
-// acknowledged ends a message that was sent.
+// acknowledged completes the delivery of a message.
 func (c *Client) acknowledged(o *outgoing, failure error) error {
 	if err := c.session.log(doneEntry, o.msg.id, nil); err != nil {
 		return err
@@ -791,8 +795,8 @@ func (c *Client) ClientID() string { return cmp.Or(c.opts.ClientID, c.session.cl
 func (c *Client) Connections() int { return c.conns }
 
 // Dropped returns how many messages with QoS 0 were dropped: they arrived while the
-// buffer was full and a call waited for a response of the server, for which the client
-// has to read on.
+// buffer was full and a call waited for a response of the server, so the client could
+// not stop reading.
 func (c *Client) Dropped() int { return c.dropped }
 
 // Forgotten returns the messages with QoS 2 of an opened session that the server has

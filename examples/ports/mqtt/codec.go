@@ -42,7 +42,7 @@ var errIncomplete = &ProtocolError{MalformedPacket, "the packet is too short"}
 type coder struct {
 	version  Version
 	decoding bool
-	b        []byte // what is left to be decoded, or what was encoded
+	b        []byte // the bytes still to decode, or the encoded bytes
 	err      error  // the first error
 }
 
@@ -199,9 +199,10 @@ const (
 
 // property is one property. Which of the fields has its value depends on the kind.
 type property struct {
-	id   propertyID
-	n    uint32 // of the numeric kinds
-	text string // of the other kinds: strings and binary data, the name of a pair
+	id propertyID
+	n  uint32 // the value of a numeric kind
+	// the value of a kind of strings or binary data, or the name of a pair
+	text string
 	pair string // the value of a pair
 }
 
@@ -302,7 +303,8 @@ func (p *properties) string(id propertyID, s string) {
 	}
 }
 
-// properties codes the properties of a packet of that type. Version 3.1.1 has none.
+// properties encodes or decodes the properties of a packet of that type. Version 3.1.1
+// has none.
 func (c *coder) properties(of packetType, list *properties) {
 	if c.version < V5 {
 		return

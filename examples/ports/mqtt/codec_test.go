@@ -68,13 +68,13 @@ func TestRoundTrip(t *testing.T) {
 					t.Errorf("version %d: %+v: % x is a packet", v, p, b[:n])
 				}
 			}
-			// Neither is one with a byte too much.
+			// Nor is a packet with one more byte valid.
 			b[1]++
 			_, err = readPacket(bytes.NewReader(append(b, 0)), v, 1000)
 			switch p.(type) {
 			case *publish, *suback, *subscribe, *unsubscribe, *ack, *farewell:
-				// A payload, or the beginning of another element or
-				// field.
+				// In these types the byte is part of a payload, or
+				// begins another element or field.
 			default:
 				if !errors.As(err, new(*ProtocolError)) {
 					t.Errorf("version %d: %+v: with a byte more: %v", v, p, err)
@@ -211,7 +211,7 @@ func TestMalformed(t *testing.T) {
 	if _, err := readPacket(bytes.NewReader(parse(t, "30 ff ff ff 7f")), V5, 1000); err == nil || codeOf(err) != PacketTooLarge {
 		t.Errorf("a packet of 256 MiB: %v", err)
 	}
-	// A promise of many bytes gets no memory for them.
+	// The announced length alone does not allocate memory.
 	if n := testing.AllocsPerRun(1, func() { _, _ = readPacket(bytes.NewReader(parse(t, "30 ff ff ff 7f 00")), V5, maxRemaining) }); n > 50 {
 		t.Errorf("%v allocations", n)
 	}

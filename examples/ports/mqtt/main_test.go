@@ -102,7 +102,7 @@ func (m *mosquitto) start() {
 			m.port = port
 			return
 		}
-		m.port = 0 // another program has taken it
+		m.port = 0 // another program uses the port now
 	}
 	m.t.Fatal("mosquitto does not start")
 }
@@ -121,7 +121,8 @@ func (m *mosquitto) try(port int) bool {
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		m.t.Fatal(err)
 	}
-	_ = os.Remove(filepath.Join(m.dir, "sock")) // of a broker that was killed
+	// the socket of a broker that was killed
+	_ = os.Remove(filepath.Join(m.dir, "sock"))
 	m.cmd = exec.Command(program(m.t, "mosquitto"), "-c", path)
 	log, err := m.cmd.StderrPipe()
 	if err == nil {
@@ -152,8 +153,8 @@ func (m *mosquitto) try(port int) bool {
 	return false
 }
 
-// find waits for a line with the text, from that line on. It reports false if the broker
-// ends without it.
+// find waits for a line with the text, from that line on. It returns false if the
+// broker ends before.
 func (m *mosquitto) find(from int, text string) bool {
 	overdue := time.AfterFunc(patience, func() {
 		m.t.Errorf("no line with %q in the log of mosquitto", text)
@@ -296,8 +297,8 @@ func TestPublish(t *testing.T) {
 					return err
 				}
 				got := strings.Split(strings.TrimSpace(out), "\n")
-				// mosquitto forwards a message with QoS 2 after its
-				// PUBREL.
+				// mosquitto forwards a message with QoS 2 only after
+				// its PUBREL, so the order may differ
 				slices.Sort(got)
 				slices.Sort(want)
 				return same("mosquitto_sub", got, want)
@@ -373,8 +374,8 @@ func TestRetained(t *testing.T) {
 				if err := msg.Ack(); err != nil {
 					return err
 				}
-				// An empty one removes it. It is forwarded without the
-				// flag.
+				// A message without a payload removes the retained one.
+				// It is forwarded without the retain flag.
 				if err := c.Publish(ctx, &Message{Topic: topic, QoS: 1, Retain: true}); err != nil {
 					return err
 				}
@@ -428,7 +429,7 @@ func TestWill(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				slices.Sort(got) // two connections end
+				slices.Sort(got) // two connections end, in any order
 				return same("wills", got, want)
 			})
 		})
@@ -469,7 +470,8 @@ func TestRefused(t *testing.T) {
 						return fmt.Errorf("a message that is not allowed: %w", err)
 					}
 				}
-				// The client is still in step.
+				// The client and the server still agree on the state of
+				// the session.
 				return c.Publish(ctx, &Message{Topic: "mine/x", QoS: 2})
 			})
 		})
@@ -726,7 +728,8 @@ func TestNoServer(t *testing.T) {
 			if err != nil {
 				return
 			}
-			// Read the CONNECT: with unread data, the end would be a reset.
+			// If the CONNECT were unread, closing the connection would
+			// reset it.
 			_, _ = c.Read(make([]byte, 1000))
 			_, _ = io.WriteString(c, reply)
 			c.Close()

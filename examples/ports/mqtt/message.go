@@ -26,10 +26,11 @@ type Message struct {
 	Payload []byte
 	QoS     QoS
 	// Retain makes the server keep the message for later subscribers. In a received
-	// message it says that the server has kept it.
+	// message it reports that the server has kept the message.
 	Retain bool
-	// Duplicate says that the server sends this message again. The client has not
-	// received it to the end before, as far as it knows.
+	// Duplicate reports that the server sends this message again. The client drops
+	// the copies that it recognises, so the application may see the message for the
+	// first time.
 	Duplicate bool
 
 	// The fields below need version 5.
@@ -49,7 +50,7 @@ type Message struct {
 
 	client  *Client
 	session *Session
-	epoch   int    // of the session in which it was received
+	epoch   int    // number of the session in which the message was received
 	id      uint16 // 0 for QoS 0 and for messages that were acknowledged
 	bytes   int64  // its size when it was received
 }

@@ -412,7 +412,7 @@ func readPacket(r byteReader, version Version, limit int) (packet, error) {
 	if int(size) > limit {
 		return nil, &ProtocolError{PacketTooLarge, fmt.Sprintf("a packet of %d bytes, the limit is %d", size, limit)}
 	}
-	// A peer that only promises many bytes gets no memory for them.
+	// Memory is allocated for the bytes that arrive, not for the announced length.
 	var body []byte
 	for len(body) < int(size) {
 		n := min(int(size)-len(body), max(64<<10, len(body)))

@@ -112,7 +112,7 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// The broker is killed, and has forgotten everything: the subscriptions are restored, and
+// The broker is killed and loses its state: the subscriptions are restored, and
 // messages with QoS 1 are sent again.
 func TestKilledBroker(t *testing.T) {
 	t.Parallel()
@@ -171,10 +171,10 @@ func TestKilledBroker(t *testing.T) {
 }
 
 // The broker is killed several times in the middle, while it has many messages to send.
-// It has then forgotten what it did after its last save: it may lose messages, send some
+// A killed broker loses its state since its last save: it may lose messages, send some
 // twice, and use identifiers again, which no client can prevent. The clients survive
-// that, and everything that is sent after the last kill arrives. mosquitto 2.0.11 exceeds
-// the receive maximum here.
+// that, and everything that is sent after the last kill arrives. mosquitto 2.0.11
+// exceeds the receive maximum here.
 func TestKilledRepeatedly(t *testing.T) {
 	t.Parallel()
 	n, kills := stage.Amount(30, 60, 200), stage.Amount(4, 6, 20)
@@ -250,11 +250,11 @@ func newMarkers(ctx context.Context, c *Client) *markers {
 	return r
 }
 
-// check sends n messages with each QoS, and waits until they have arrived: those with QoS
-// 1 at least once, those with QoS 2 once. The server may have lost a part of
-// its state before. Then it may send a message under an identifier that the receiver
-// knows for one that it has processed, and the rules of QoS 2 make it drop that message
-// (section 4.3.3). The last message shows that there are no more such identifiers.
+// check sends n messages with each QoS, and waits until they have arrived: those with
+// QoS 1 at least once, those with QoS 2 once. If the server has lost a part of its
+// state before, it may use the identifier of a message that the receiver has processed
+// for a new message with QoS 2. The rules of QoS 2 make the receiver drop that message
+// (section 4.3.3). The last message shows that no such identifiers are left.
 func (r *markers) check(ctx context.Context, out *Client, topic string, n int) error {
 	mark := func(qos QoS, payload string) error {
 		return out.Publish(ctx, &Message{Topic: topic, QoS: qos, Payload: []byte("mark " + payload)})
@@ -271,7 +271,7 @@ func (r *markers) check(ctx context.Context, out *Client, topic string, n int) e
 		}
 		return nil
 	}
-	// After this one, all exchanges of before are complete.
+	// When this message has arrived, all earlier exchanges are complete.
 	if err := errors.Join(mark(AtLeastOnce, "begin"), until(AtLeastOnce, "begin")); err != nil {
 		return err
 	}
@@ -301,7 +301,7 @@ func (r *markers) check(ctx context.Context, out *Client, topic string, n int) e
 			return err
 		}
 	}
-	// mosquitto 2.0.11 does not keep their order when it was killed.
+	// mosquitto 2.0.11 does not keep the order of these messages if it was killed.
 	for payload, times := range r.got[ExactlyOnce].times {
 		if times != 1 {
 			return fmt.Errorf("the message %q with QoS 2 came %d times", payload, times)
@@ -324,7 +324,7 @@ func (r *markers) ordered() error {
 	return nil
 }
 
-// Without Reconnect the end of the connection is the end of the client.
+// Without Reconnect the client ends when its connection ends.
 func TestLost(t *testing.T) {
 	t.Parallel()
 	m := startMosquitto(t, "")

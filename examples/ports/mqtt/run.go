@@ -16,7 +16,7 @@ import (
 
 // run reads from one connection after another, until the client ends.
 func (c *Client) run(ctx context.Context) error {
-	defer c.end(ErrClosed) // after a panic; otherwise it has ended
+	defer c.end(ErrClosed) // for a panic; in other cases the client has ended already
 	for {
 		err := c.converse(ctx)
 		conn := c.conn
@@ -198,7 +198,8 @@ func (c *Client) handleAck(conn *connection, p *ack) error {
 	}
 	o := c.session.find(p.id)
 	if o == nil {
-		if p.kind == pubrecType { // the server must be able to end it
+		// the server must be able to complete its exchange
+		if p.kind == pubrecType {
 			c.send(&ack{kind: pubrelType, id: p.id, result: c.notFound()})
 		}
 		return nil
@@ -220,7 +221,7 @@ func (c *Client) handleAck(conn *connection, p *ack) error {
 		c.send(&ack{kind: pubrelType, id: p.id})
 		return nil
 	case p.kind == pubcompType:
-		refused = nil // "not found": the server has completed it before
+		refused = nil // "not found": the server has completed the exchange before
 	}
 	return c.acknowledged(o, refused)
 }
@@ -291,7 +292,7 @@ func (c *Client) forget(filter string) {
 	c.subscriptions = slices.DeleteFunc(c.subscriptions, func(s Subscription) bool { return s.Filter == filter })
 }
 
-// receive handles a message.
+// receive handles a received message.
 func (c *Client) receive(conn *connection, p *publish) error {
 	if n := uint16(p.props.get(topicAlias, 0)); n > 0 {
 		if n > c.opts.TopicAliases {
@@ -343,9 +344,8 @@ func (c *Client) receive(conn *connection, p *publish) error {
 	m := p.message()
 	// The number of these messages is not checked against the receive maximum. Some
 	// servers exceed it, and they may: a PUBCOMP that completes an exchange of an
-	// earlier connection raises their quota (section 4.9). The limit of the memory is
-	// what counts, and the messages in the buffer that the receive maximum allows
-	// keep it.
+	// earlier connection raises their quota (section 4.9). Only the memory of the
+	// buffered messages is limited; messages within the receive maximum always fit.
 	if c.opts.Version == V5 && len(c.inbox) >= c.opts.Buffer && c.size+m.bytes > int64(c.opts.Buffer)*int64(c.opts.MaxPacket) {
 		return &ProtocolError{ReceiveMaximumExceeded, "the server sends more messages than it may"}
 	}
@@ -354,10 +354,10 @@ func (c *Client) receive(conn *connection, p *publish) error {
 	return nil
 }
 
-// repeatedBy reports whether p, with the DUP flag and the same identifier, is m again. A
-// server that has lost a part of its state may use an identifier for a second message,
-// and the first copy of that one may be lost. For QoS 2 the identifier alone decides
-// (section 4.3.3).
+// repeatedBy reports whether p, with the DUP flag and the same identifier, is m again.
+// A server that has lost a part of its state may use an identifier for a second
+// message, and the first copy of the second message may be lost. For QoS 2 the
+// identifier alone decides (section 4.3.3).
 func (m *Message) repeatedBy(p *publish) bool {
 	return m.QoS == p.qos && (p.qos == ExactlyOnce || m.Topic == p.topic && bytes.Equal(m.Payload, p.payload))
 }
@@ -370,11 +370,12 @@ func (c *Client) deliver(m *Message) {
 	c.arrived.Set()
 }
 
-// Ack tells the server that a message with QoS 1 or 2 was processed. It never awaits. The
-// server sends a message again, to this client or to the next one of the session, until
-// it was acknowledged. Further calls, and those for other messages, have no effect.
+// Ack tells the server that a message with QoS 1 or 2 was processed. It never awaits.
+// The server sends a message again, to this client or to the next one of the session,
+// until it was acknowledged. Further calls, and those for other messages, have no
+// effect.
 //
-// [Client.Messages] calls it. It fails if the journal of the session does.
+// [Client.Messages] calls Ack. Ack fails if the journal of the session fails.
 func (m *Message) Ack() error {
 	if m.client == nil || m.id == 0 || m.epoch != m.session.epoch {
 		return nil
@@ -396,7 +397,8 @@ func (m *Message) Ack() error {
 	if c.conn == nil {
 		return nil
 	}
-	// If the server has not sent it on this connection, it will.
+	// If the message has not arrived on this connection, the server will send it
+	// again, and receive answers it.
 	if _, here := c.conn.unacked[id]; here {
 		if m.QoS == ExactlyOnce {
 			c.send(&ack{kind: pubrecType, id: id})
@@ -428,12 +430,12 @@ func (c *Client) Receive(ctx context.Context) (*Message, error) {
 	return m, nil
 }
 
-// Messages returns an iterator over the received messages. A message is acknowledged when
-// the loop body continues with the next one. If the loop ends instead, with break, return
-// or a panic, a message with QoS 1 or 2 that was not acknowledged with [Message.Ack] is
-// the next one of the following call. The iterator ends after an error, and without one
-// after [Client.Disconnect] or [Client.Close]. Each message goes to one of the tasks that
-// iterate.
+// Messages returns an iterator over the received messages. A message is acknowledged
+// when the loop body continues with the next one. If the loop ends instead, with break,
+// return or a panic, a message with QoS 1 or 2 that was not acknowledged with
+// [Message.Ack] is the first one of the next call. The iterator ends after an error,
+// and without one after [Client.Disconnect] or [Client.Close]. Each message goes to one
+// of the tasks that iterate.
 func (c *Client) Messages(ctx context.Context) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
 		for {
@@ -478,8 +480,9 @@ func (c *Client) end(err error) {
 	}
 	c.err = err
 	c.session.user = nil
-	// An error that no task waits for is reported. That of Disconnect and Close is no
-	// news, and one report of a lost connection is enough.
+	// An error that no task waits for is reported, but only once for a lost
+	// connection. ErrClosed is not reported: the program has closed the client
+	// itself.
 	report := err != ErrClosed
 	for _, o := range c.session.out {
 		if o.done != nil && !o.done.Done() {

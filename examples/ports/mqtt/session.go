@@ -178,7 +178,7 @@ func (s *Session) compact() error {
 		b, _ := entry(receivedEntry, id, nil)
 		content = append(content, b...)
 	}
-	// The next time is after as many bytes again.
+	// compact again when the journal has grown by the size of this content
 	s.size = -len(content)
 	if err := s.journal.Replace(content); err != nil {
 		return journalError{fmt.Errorf("mqtt: the journal of the session: %w", err)}

@@ -79,8 +79,8 @@ func TestReceiveMaximum(t *testing.T) {
 }
 
 // A server that sends more messages than the receive maximum does no harm, as long as
-// they fit into the memory that the options allow. One may do so: its quota was raised by
-// the PUBCOMP of an exchange that began on an earlier connection.
+// they fit into the memory that the options allow. A server may do so: the PUBCOMP of
+// an exchange that began on an earlier connection raises its quota.
 func TestReceiveMaximumExceeded(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -234,7 +234,8 @@ func TestIdentifierOfAnotherMessage(t *testing.T) {
 				if client.err != nil {
 					return client.err
 				}
-				// The server gets one answer to its last message.
+				// The server gets exactly one answer to its last
+				// message.
 				if err := aio.Sleep(ctx, time.Minute); err != nil {
 					return err
 				}
@@ -471,7 +472,8 @@ func TestKeepAlive(t *testing.T) {
 			}
 			mute = true
 			since := loop.Time()
-			// The first one is lost, and sent again on the next connection.
+			// The first PUBLISH is lost, and sent again on the next
+			// connection.
 			if err := c.Publish(ctx, &Message{Topic: "x", QoS: 2}); err != nil {
 				return err
 			}
@@ -566,7 +568,8 @@ func TestMaliciousServer(t *testing.T) {
 	}
 }
 
-// The server takes the session for another client: this one does not take it back.
+// The server takes the session for another client: this client does not take the
+// session back.
 func TestTakenOver(t *testing.T) {
 	explore(t, nil, func(ctx context.Context, b *simBroker) error {
 		b.hook = func(c *simConn, p packet) (bool, error) {
@@ -704,7 +707,8 @@ func conversation(ctx context.Context, client **Client, opts *Options) error {
 	return c.Disconnect(ctx, Success)
 }
 
-// usable checks that a client that was not closed is in step with its server.
+// usable checks that a client that was not closed agrees with its server on the state
+// of the session.
 func usable(ctx context.Context, c *Client) error {
 	if c == nil || c.err != nil {
 		return nil
@@ -1010,7 +1014,7 @@ func TestConsumers(t *testing.T) {
 	})
 }
 
-// A refusal that may pass is tried again, another one is not.
+// The client tries again after a temporary refusal, and ends after a permanent one.
 func TestRefusedLater(t *testing.T) {
 	const busy ReasonCode = 0x89
 	for _, code := range []ReasonCode{busy, BadUserNameOrPassword} {

@@ -55,7 +55,7 @@ func TestSendWithoutWait(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					// It answers no more.
+					// mosquitto no longer answers.
 					if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 						return err
 					}

@@ -66,7 +66,8 @@ func XOAuth2(user, token string) Mechanism {
 	return Mechanism{
 		Name: "XOAUTH2", Reveals: true,
 		Initial: []byte("user=" + user + "\x01auth=Bearer " + token + "\x01\x01"),
-		// The challenge has the reason for a refusal, which follows.
+		// The challenge contains the reason for the refusal. The refusal itself
+		// follows this response.
 		Next: func(int, []byte) ([]byte, error) { return []byte{}, nil },
 	}
 }

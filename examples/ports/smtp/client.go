@@ -2,8 +2,8 @@ package smtp
 
 // A Client is one connection to a server. Its lock makes the exchanges of several tasks
 // follow one another; a message is one exchange. Invariant: between two exchanges no
-// reply is expected and none is left. An exchange that cannot keep it closes the
-// connection.
+// reply is expected and none is left. An exchange that cannot keep the invariant closes
+// the connection.
 
 import (
 	"context"
@@ -183,15 +183,15 @@ func (c *Client) Err() error {
 	}
 }
 
-// The reasons that later calls get do not match ErrCancelled or ErrTimeout: these calls
-// were not cancelled.
+// The reasons that later calls return do not match ErrCancelled or ErrTimeout: these
+// calls were not cancelled.
 var (
 	errCancelled = errors.New("an earlier call was cancelled")
 	errTimedOut  = errors.New("an earlier call has timed out")
 )
 
 // Close closes the connection at once, also during a call of another task, which then
-// fails. It never awaits. [Client.Quit] is the polite form.
+// fails. It never awaits. [Client.Quit] ends the session in the regular way.
 func (c *Client) Close() { c.wire.fail(ErrClosed) }
 
 // exchange runs body, in which all replies to the commands that it sends are read. Any
@@ -395,7 +395,7 @@ func (c *Client) Noop(ctx context.Context) error {
 	return err
 }
 
-// Reset ends a transaction of the server; [Client.Send] does it when it is needed.
+// Reset ends a transaction of the server; [Client.Send] calls it when needed.
 func (c *Client) Reset(ctx context.Context) error {
 	_, err := c.Command(ctx, "RSET")
 	return err

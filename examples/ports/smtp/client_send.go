@@ -31,7 +31,7 @@ const blockSize = 32 << 10
 const groupSize = 100
 
 // Send sends a message to a server and closes the connection. The errors are those of
-// [Dial] and [Client.Send]. That QUIT fails after the message was accepted is not an
+// [Dial] and [Client.Send]. A failure of QUIT after the message was accepted is not an
 // error.
 func Send(ctx context.Context, addr string, e Envelope, opts *Options) (refused []Refusal, err error) {
 	c, err := Dial(ctx, addr, opts)

@@ -466,7 +466,7 @@ func TestClient(t *testing.T) {
 		"an unexpected reply": {
 			conversation: begun + "C: NOOP\nS: 250 OK\\r\\n250 and more\nH",
 			body: func(ctx context.Context, c *Client) error {
-				// both replies may be there when it returns
+				// both replies may have arrived when Noop returns
 				_ = c.Noop(ctx)
 				if err := aio.Sleep(ctx, time.Minute); err != nil {
 					return err
@@ -586,7 +586,7 @@ func TestClient(t *testing.T) {
 				err := is(c.Noop(ctx), aio.ErrTimeout)
 				later := c.Noop(ctx)
 				if errors.Is(later, aio.ErrTimeout) {
-					return later // that call has not timed out
+					return later // the later call has not timed out
 				}
 				return errors.Join(err, is(later, ErrClosed))
 			},
@@ -638,7 +638,8 @@ func TestClient(t *testing.T) {
 		},
 		"STARTTLS, part of a reply before the handshake": {
 			conversation: "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\\r\\n250-injected\\\nH",
-			// In another segment the bytes are not a TLS record.
+			// If the extra bytes arrive in another segment, the handshake
+			// gets them, and they are not a TLS record.
 			dial: func(err error) error {
 				if errors.As(err, new(tls.RecordHeaderError)) {
 					return nil
@@ -693,7 +694,8 @@ func TestDialErrors(t *testing.T) {
 		if _, err := Dial(ctx, "nowhere", nil); !errors.Is(err, ErrArgument) {
 			return err
 		}
-		// The next attempt is successful: nothing is left of the others.
+		// The next attempt is successful: the failed attempts have left nothing
+		// behind.
 		srv, err := Start(ctx, addr, &memory{}, nil)
 		if err != nil {
 			return err
@@ -706,7 +708,7 @@ func TestDialErrors(t *testing.T) {
 	})
 }
 
-// The extensions that a server offers, in forms old and new.
+// The extensions that a server offers, in old and new forms.
 func TestExtensions(t *testing.T) {
 	got := extensions(strings.Split(`mx at your service
 PIPELINING

@@ -101,7 +101,7 @@ func TestSwaks(t *testing.T) {
 		for i, c := range []struct {
 			args   string
 			data   string
-			status int // as its manual says
+			status int // exit status according to the manual of swaks
 			user   string
 			secure bool
 		}{
@@ -120,7 +120,7 @@ func TestSwaks(t *testing.T) {
 			{"--drop-after-send DATA --to b@x", "none\n", 0, "", false},
 		} {
 			if c.secure && !hasTLS || i%2 > 0 && !stage.Full {
-				continue // each takes a fifth of a second
+				continue // each run takes a fifth of a second
 			}
 			before := len(m.messages)
 			args := append([]string{"--server", srv.Addr().String(), "--from", "a@x", "--ehlo", "me", "--data", "-"}, strings.Fields(c.args)...)
@@ -205,7 +205,7 @@ utf8 {}
 type received struct {
 	From   string
 	To     []string
-	Data   string // a byte is a rune
+	Data   string // each byte as one rune
 	Secure bool
 	User   string
 }
@@ -309,7 +309,7 @@ func TestAiosmtpd(t *testing.T) {
 				return fmt.Errorf("%s: %w", m.Name, err)
 			}
 		}
-		// The client's handshake is refused by the client itself.
+		// A client without the certificate ends the handshake itself.
 		if err := mismatch(func() error { _, err := Dial(ctx, addr, nil); return err }()); err != nil {
 			return err
 		}

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Relay is a [Deliverer] that passes each message on to another server, and is
-// responsible for nothing itself: the client gets the other server's answer.
+// Relay is a [Deliverer] that passes each message on to another server, and never takes
+// responsibility for a message: the client gets the other server's answer.
 type Relay struct {
 	Addr    string
 	Options *Options

@@ -6,8 +6,9 @@ package smtp
 //
 // In a line that is sent, \r, \n and \0 are those bytes, and a backslash at the end
 // leaves out the CR LF. A line that is expected may end with an asterisk, for any rest.
-// Other steps: X closes the connection, E expects that the other side does, H waits until
-// it does, whatever it sends, and "T 5m" waits that long.
+// Other steps: X closes the connection, E expects that the other side closes it, H
+// waits until the other side closes it and ignores what it sends, and "T 5m" waits for
+// five minutes.
 
 import (
 	"context"
@@ -163,7 +164,7 @@ type memory struct {
 	sessions []Session
 	latency  time.Duration
 
-	checked int          // messages that check has seen
+	checked int          // number of messages that check has seen
 	stored  map[int]bool // their numbers
 }
 

@@ -90,15 +90,15 @@ type ServerOptions struct {
 
 // Limits are the limits of a [Server]. A zero field has the default.
 type Limits struct {
-	Connections int   // at the same time; 1000
-	Recipients  int   // of a message; 1000
-	MessageSize int64 // in bytes, for SIZE; 32 MiB
-	CommandLine int   // bytes of a command, with CR LF; 2048
-	TextLine    int   // bytes of a line of a message, with CR LF; 1000
-	Commands    int   // since the last message, not counting RCPT; 100
-	Errors      int   // refused commands of a connection; 20
-	// CommandTimeout limits the wait for a command, and DataTimeout that for the next
-	// line of a message; 5 and 3 minutes.
+	Connections int   // concurrent connections; default 1000
+	Recipients  int   // recipients of a message; default 1000
+	MessageSize int64 // bytes of a message, announced with SIZE; default 32 MiB
+	CommandLine int   // bytes of a command, with CR LF; default 2048
+	TextLine    int   // bytes of a line of a message, with CR LF; default 1000
+	Commands    int   // commands since the last message, without RCPT; default 100
+	Errors      int   // refused commands of a connection; default 20
+	// CommandTimeout limits the wait for a command, and DataTimeout the wait for
+	// the next line of a message. The defaults are 5 and 3 minutes.
 	CommandTimeout, DataTimeout time.Duration
 }
 
@@ -227,7 +227,7 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	}
 	err := aio.Timeout(ctx, grace, s.ended)
 	if err == nil {
-		// grace is for the data that is written and not sent
+		// grace limits the sending of the remaining data
 		return s.listener.Shutdown(ctx, grace)
 	}
 	for _, c := range slices.Clone(s.sessions) {

@@ -67,7 +67,8 @@ type login struct {
 	verify func(ctx context.Context) error
 }
 
-// credentials runs the exchange of a mechanism. An [*Error] is the answer to a wrong one.
+// credentials runs the exchange of a mechanism. For an invalid response it returns an
+// [*Error], which is sent to the client.
 func (c *session) credentials(ctx context.Context, name, initial string, given bool) (login, error) {
 	switch name {
 	case "PLAIN":
@@ -148,7 +149,8 @@ func (c *session) login(ctx context.Context, initial string, given bool) (login,
 	return c.password(user, password)
 }
 
-// password makes a login that the handler verifies. An empty user would be no user.
+// password makes a login that the handler verifies. It refuses an empty name, because
+// an empty Session.User means no authentication.
 func (c *session) password(user, password string) (login, error) {
 	if user == "" {
 		return login{}, errCredentials

@@ -284,8 +284,8 @@ func TestServer(t *testing.T) {
 				S: 500 5.5.2 line too long
 				` + transaction + "C: " + strings.Repeat("x", 998) + "\nC: .\nS: 250 *\n" +
 				transaction + "C: " + strings.Repeat("x", 999) + "\nC: .\nS: 500 5.6.0 *\n" +
-				// A rest of a line must not be taken for the end of a
-				// message.
+				// The rest of a line that is too long must not be taken
+				// for the end of a message.
 				transaction + "C: " + strings.Repeat("x", readLimit) + ".\nC: NOOP\nC: .\nS: 500 5.6.0 *\n" +
 				transaction + "C: " + strings.Repeat("x", readLimit+1) + "\\\nT 1s\nC: .\nC: NOOP\nC: .\nS: 500 5.6.0 *\n" +
 				transaction + "C: " + strings.Repeat("x", 3*readLimit+1) + "\nC: .\nS: 500 5.6.0 *" + quit,
@@ -300,7 +300,8 @@ func TestServer(t *testing.T) {
 			want: []string{strings.Repeat("x", 98) + "\r\n", strings.Repeat("x", 96) + "\r\n\r\n"},
 		},
 		"smuggling": {
-			// Each of these ends a message for some server.
+			// There are servers that take one of these for the end of a
+			// message.
 			conversation: hello +
 				transaction + "C: 1\\n.\\nMAIL FROM:<evil@x>\nC: .\nS: 554 5.6.0 *\n" +
 				transaction + "C: 1\\n.\\r\\nMAIL FROM:<evil@x>\nC: .\nS: 554 5.6.0 *\n" +

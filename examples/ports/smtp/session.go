@@ -327,7 +327,8 @@ func (c *session) mail(ctx context.Context, arg string) error {
 				return c.say(ctx, "501 5.5.4 SMTPUTF8 has no value")
 			}
 		case "AUTH":
-			// who has sent the message first; not trusted, and so ignored
+			// the original sender of the message; ignored, because it
+			// cannot be trusted
 		default:
 			return c.say(ctx, "555 5.5.4 unknown parameter "+name)
 		}

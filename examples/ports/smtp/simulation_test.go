@@ -2,8 +2,8 @@ package smtp
 
 // Clients and a server in a world with crashes, resets and partitions. A client sends
 // each message again until it has seen 250, as mail systems do. The disk of the server
-// outlives its crashes. At every step: each message on disk is complete and unmixed, and
-// each that was acknowledged is there. In the end, all are.
+// outlives its crashes. At every step: each message on disk is complete and unmixed,
+// and each that was acknowledged is there. In the end, all messages are on disk.
 
 import (
 	"context"
@@ -107,8 +107,9 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// flush sends the messages of a queue over one connection, until one fails. Only a
-// cancellation, a crash and a wrong answer are errors of it.
+// flush sends the messages of a queue over one connection, until one fails. It returns
+// an error only for a cancellation, a crash or a wrong answer; other failures end it
+// without an error.
 func flush(ctx context.Context, queue map[int]bool, sent func(n int, refused []Refusal)) error {
 	c, err := Dial(ctx, "mx:25", &Options{Timeout: 2 * time.Second, DataTimeout: 2 * time.Second, FinalTimeout: 2 * time.Second})
 	if err == nil {

@@ -1,8 +1,8 @@
 package smtp
 
 // Cancellations at every moment, and failures of every network operation: a message is
-// stored as it was sent or not at all, at least once if the client saw 250, and a client
-// that can be used after that is in order.
+// stored as it was sent or not at all, at least once if the client saw 250, and a
+// client that is not closed afterwards sends correctly.
 
 import (
 	"context"
@@ -122,8 +122,8 @@ func scene(n int, server *ServerOptions, opts *Options, do func(ctx context.Cont
 	}
 }
 
-// inRegion is the error of the part of a scene that was cancelled or disturbed. Only
-// there is an error expected.
+// inRegion is the error of the part of a scene that was cancelled or disturbed. Errors
+// of the other parts are not expected.
 type inRegion struct{ error }
 
 func (e inRegion) Unwrap() error { return e.error }
@@ -134,7 +134,8 @@ type setting struct {
 	opts   *Options
 }
 
-// messages returns how many messages a scene has. A handshake for each moment takes long.
+// messages returns how many messages a scene has. With TLS there are fewer, because
+// each moment needs a handshake, which takes long.
 func (s setting) messages() int {
 	if s.opts.TLS != nil {
 		return stage.Amount(1, 3, 3)
@@ -227,7 +228,8 @@ func TestCancelServer(t *testing.T) {
 			r := aiotest.CancelEverywhere(t, aiotest.Sweep{Network: true, Schedules: stage.Amount(1, 5, 50)}, func(ctx context.Context, c *aiotest.Cancelled) error {
 				m := &memory{latency: time.Millisecond}
 				acknowledged := map[int]bool{}
-				var ready aio.Event // the server listens, or will not
+				// set when the server listens, or has failed to start
+				var ready aio.Event
 				client := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 					if err := ready.Wait(ctx); err != nil {
 						return err

@@ -24,7 +24,7 @@ func TestCounterparts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := map[string][]string{} // with the strings in them, or in what they use
+	tests := map[string][]string{} // the string keys that each test contains
 	for _, name := range append(files, more...) {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {

@@ -1,14 +1,14 @@
 package smtp
 
-// The form of a message on the wire (RFC 5321, sections 2.3.8 and 4.5.2): lines end with
-// CR LF, a line that begins with a dot gets another one, and a line with only a dot ends
-// the message.
+// The form of a message on the wire (RFC 5321, sections 2.3.8 and 4.5.2): lines end
+// with CR LF, a line that begins with a dot gets a second dot, and a line with only a
+// dot ends the message.
 
 import "bytes"
 
 // canonical returns data with CR LF at the end of each line, also of the last one. A CR
-// or an LF that stands alone is the end of a line: sent as it is, it could end the
-// message at a server that reads it so.
+// or an LF that stands alone is the end of a line: sent unchanged, it could end the
+// message at a server that accepts it as a line end.
 func canonical(data []byte) []byte {
 	out := make([]byte, 0, len(data)+len(data)/32+2)
 	for i := 0; i < len(data); i++ {

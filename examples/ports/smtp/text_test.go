@@ -33,7 +33,7 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// feed returns a reader that has all of p, and what follows it is the end.
+// feed returns a reader that has p, followed by EOF.
 func feed(ctx context.Context, p []byte) *aio.StreamReader {
 	r := aio.NewStreamReader(ctx, readLimit)
 	r.FeedData(p)
@@ -61,7 +61,7 @@ func FuzzText(f *testing.F) {
 			}
 			long := false
 			for _, line := range bytes.Split(want, []byte("\r\n")) {
-				// with a second dot
+				// 3 more bytes: the second dot and CR LF
 				long = long || len(line)+3 > readLimit
 			}
 			if bad != "" && !long || bad == "" && !bytes.Equal(text, want) {
@@ -166,7 +166,7 @@ func TestEnvelopeOf(t *testing.T) {
 		header string
 		from   string
 		to     string
-		text   string // of the header that is sent
+		text   string // the header that is sent
 	}{
 		{"From: a@x\nTo: b@x", "a@x", "b@x", "From: a@x\r\nTo: b@x\r\n"},
 		{"From: Ann <a@x>\nSender: s@x\nTo: B <b@x>, \"c, d\" <c@x>\nCc: b@x, d@x", "s@x", "b@x c@x d@x", "From: Ann <a@x>\r\nSender: s@x\r\nTo: B <b@x>, \"c, d\" <c@x>\r\nCc: b@x, d@x\r\n"},

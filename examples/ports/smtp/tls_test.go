@@ -35,8 +35,8 @@ func TestTLS(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The server without TLS takes the random bytes of a hello for
-			// lines.
+			// The server without TLS reads the random bytes of a
+			// ClientHello as lines.
 			x := aiotest.Exploration{Network: true, Runs: 2, AllowDifferences: name == "a server without TLS"}
 			aiotest.Explore(t, x, func(ctx context.Context) error {
 				m := &memory{}

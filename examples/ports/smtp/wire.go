@@ -1,11 +1,12 @@
 package smtp
 
-// A wire is the client's protocol: it makes replies of the bytes that arrive, and counts
-// how many replies are expected. It is a protocol and not a stream, because a stream
-// cannot detect unsolicited data: an extra answer would be taken for the answer to the
-// next command.
+// A wire is the client's protocol: it makes replies of the bytes that arrive, and
+// counts how many replies are expected. It is a protocol and not a stream, because a
+// stream cannot detect unsolicited data: an extra answer would be taken for the answer
+// to the next command.
 //
-// State: the loop. Only one task at a time waits, the holder of the client's lock.
+// The loop owns the state. Only one task at a time waits, the holder of the client's
+// lock.
 
 import (
 	"context"

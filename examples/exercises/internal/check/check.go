@@ -16,9 +16,9 @@ import (
 
 // Lesson is what a check is about.
 type Lesson struct {
-	// Idea explains it in one or two sentences.
+	// Idea explains the idea of the check in one or two sentences.
 	Idea string
-	// Read names the page that has more.
+	// Read names the page that explains more.
 	Read string
 }
 

@@ -229,8 +229,8 @@ func pub(ctx context.Context, c *mqtt.Client, a arguments, stdin io.Reader) erro
 }
 
 // read returns the lines of in, without their ends, and after them the error. A
-// goroutine of its own reads them, and not one of the executor: nothing can interrupt a
-// read, and the executor would be waited for at the end of the loop.
+// separate goroutine reads them, not one of the executor: nothing can interrupt a read,
+// and closing the loop waits for the executor.
 func read(ctx context.Context, in io.Reader) (<-chan []byte, <-chan error) {
 	lines, failed := make(chan []byte), make(chan error, 1)
 	go func() {

@@ -254,9 +254,9 @@ func send(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) err
 	return nil
 }
 
-// read returns the content of the file, or what is left of in. A goroutine of its own
-// reads it, and not one of the executor: nothing can interrupt a read from a terminal,
-// and the executor would be waited for at the end of the loop.
+// read returns the content of the file, or what is left of in. A separate goroutine
+// reads it, not one of the executor: nothing can interrupt a read from a terminal, and
+// closing the loop waits for the executor.
 func read(ctx context.Context, file string, in io.Reader) (text []byte, err error) {
 	done := make(chan struct{})
 	var content []byte

@@ -102,7 +102,7 @@ func TestServeAndSend(t *testing.T) {
 			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 				return err
 			}
-			// The idle client is told first.
+			// The server sends 421 to the idle client first.
 			for idle.Err() == nil {
 				if err := aio.Sleep(ctx, time.Millisecond); err != nil {
 					return err
