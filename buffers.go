@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	// smallBuffer is the size of the smallest buffer. A read is not made with less
-	// memory.
+	// smallBuffer is the size of the smallest buffer, and the least free memory in a
+	// buffer into which a stream reads more bytes.
 	smallBuffer = 4 << 10
 	// largeBuffer is the buffer size for a read of a stream whose previous read did
 	// not fill its buffer. If it does fill largeBuffer, the transport reads the rest

@@ -145,8 +145,8 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-// unlocked is guarded for a call during which mu is unlocked. If f calls runtime.Goexit,
-// mu is locked again for what the goroutine has deferred.
+// unlocked is like guarded, for a call during which mu is unlocked. If f calls
+// runtime.Goexit, mu is locked again for what the goroutine has deferred.
 func (s *served[C]) unlocked(f func() error) (err error) {
 	s.mu.Unlock()
 	defer s.mu.Lock()

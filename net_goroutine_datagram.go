@@ -129,7 +129,8 @@ func (s *packetSocket) receiveAll() {
 	}
 }
 
-// receiveOne is guarded for ReadFrom of the socket.
+// receiveOne calls the ReadFrom of the socket. It turns a panic into an error, as
+// guarded does, and reports runtime.Goexit to the loop.
 func (s *packetSocket) receiveOne(p []byte) (n int, from net.Addr, err error) {
 	err = ErrGoexit
 	defer func() {

@@ -97,7 +97,8 @@ func (c *connListener) acceptAll() {
 	}
 }
 
-// accept is guarded for the Accept of the listener.
+// accept calls the Accept of the listener. It turns a panic into an error, as guarded
+// does, and reports runtime.Goexit to the loop.
 func (c *connListener) accept() (conn net.Conn, err error) {
 	err = ErrGoexit
 	defer func() {
@@ -129,8 +130,8 @@ type acceptError struct {
 	err      error
 }
 
-// run implements runnable. The meaning of a listener's errors is not known, so after
-// any error but the listener's end it waits and tries again.
+// run implements runnable. The meaning of a listener's errors is not known. So after
+// any error except net.ErrClosed the listener waits, and then calls Accept again.
 func (a acceptError) run(*future) {
 	c := a.listener
 	if c.closed {

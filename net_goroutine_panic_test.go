@@ -71,7 +71,7 @@ func (s badSocket) WriteTo(p []byte, to net.Addr) (int, error) {
 	return s.PacketConn.WriteTo(p, to)
 }
 
-// badEnds are the ways in which the method ends, with the error that has to be told.
+// badEnds are the ways in which the method ends, with the error that must be reported.
 var badEnds = map[string]struct {
 	bad  func()
 	want error
@@ -89,7 +89,7 @@ func told(t *testing.T, want error, main func(ctx context.Context) error) {
 		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) {
 			select {
 			case reports <- ec.Err:
-			default: // a listener is asked again and again
+			default: // Accept is called again after each error
 			}
 		})
 		if err := main(ctx); err != nil || want == nil {
@@ -112,7 +112,8 @@ func TestConnectionThatPanics(t *testing.T) {
 			t.Run(how+"/"+method, func(t *testing.T) {
 				want := end.want
 				if method != "Read" && method != "Write" {
-					// there is nothing that the error could concern
+					// no operation fails with an error of these
+					// methods, so no report is required
 					want = nil
 				}
 				if how == "Goexit" && method == "SetWriteDeadline" {

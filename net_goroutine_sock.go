@@ -170,7 +170,8 @@ func isDatagram(network string) bool {
 	return strings.HasPrefix(network, "udp") || strings.HasPrefix(network, "ip") || network == "unixgram"
 }
 
-// sendcopy uses package io, and so the connection, which may have a fast path.
+// sendcopy copies with package io, which uses a fast path of the connection if there is
+// one.
 func (s *goSocket) sendcopy(ctx context.Context, f *fileSend) error {
 	if _, err := f.file.Seek(f.next, io.SeekStart); err != nil {
 		return err
@@ -321,7 +322,7 @@ type goroutineCall struct {
 	fn       func() error
 	deadline func(time.Time) error
 	returned chan struct{}   // closed when fn has returned
-	err      error           // of fn, set before that
+	err      error           // the error of fn, set before returned is closed
 	reason   *CancelledError // why the call was cancelled; owned by the token
 
 	mu   sync.Mutex

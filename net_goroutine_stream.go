@@ -118,7 +118,7 @@ func (s *connStream) readLoop() {
 	}
 }
 
-// readConn is guarded for the Read of the connection.
+// readConn calls the Read of the connection. A panic becomes an error, as in guarded.
 func (s *connStream) readConn(p []byte) (n int, err error) {
 	defer recovered(&err)
 	return s.conn.Read(p)

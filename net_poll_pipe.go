@@ -26,10 +26,10 @@ type fdPipe struct {
 	file *os.File
 }
 
-// Read reports that there is no more to read, as far as it knows; with WatchRead the
-// poller reports. A short read need not have emptied the descriptor: a terminal returns
-// a line at a time and a socket may return a message, and so does a pipe in packet
-// mode, which only its writing end knows.
+// Read makes one read. more is always false: after WatchRead the poller reports whether
+// there is more to read. A short read does not show that the descriptor is empty: a
+// terminal returns one line, a socket may return one message, and so does a pipe in
+// packet mode, which only its writing end can recognize.
 func (p *fdPipe) Read(buf []byte) (n int, more bool, err error) {
 	n, err = sysio.Read(p.fd, buf)
 	switch {
@@ -66,8 +66,8 @@ func (p *fdPipe) WatchRead(on bool) error {
 	return nil
 }
 
-// WatchWrite implements netio.Repeater. Writing much to a process switches it on and off
-// for each part, so a pipe is muted, which takes no system call.
+// WatchWrite implements netio.Repeater. A large write to a process turns the watch on
+// and off for each part. So a pipe is only muted, which takes no system call.
 func (p *fdPipe) WatchWrite(on bool) {
 	if on || !p.fifo || p.fd < 0 {
 		p.fdStream.WatchWrite(on)

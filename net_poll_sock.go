@@ -58,11 +58,12 @@ func (s *fdSocket) checkNonBlocking() error {
 	return nil
 }
 
-// recv reads what is there when the poller reports it, as asyncio does. But the task
-// itself reads, one pass later, as otherwise a cancellation in between would lose it; so
-// how much there was is remembered.
+// recv returns the data that is there when the poller reports the descriptor, as
+// asyncio does. But the task itself reads, one pass later: otherwise a cancellation in
+// between would lose the data. So recv remembers how many bytes were there at the time
+// of the report.
 func (s *fdSocket) recv(ctx context.Context, memory func() []byte) (p []byte, err error) {
-	there := 0 // 0 is not known
+	there := 0 // 0 means unknown
 	err = s.receiveWhen(ctx, func() error {
 		buf := memory()
 		if there > 0 && there < len(buf) {
@@ -76,7 +77,7 @@ func (s *fdSocket) recv(ctx context.Context, memory func() []byte) (p []byte, er
 			there, err = sysio.Pending(s.fd)
 			return err
 		})
-		if err != nil { // not every kind of descriptor can tell
+		if err != nil { // not every kind of descriptor supports this
 			there = 0
 		}
 	})
@@ -150,7 +151,7 @@ func (s *fdSocket) sendWithBackoff(ctx context.Context, try func() (done bool, e
 	}
 }
 
-// transferError is err of a call that does not block.
+// transferError converts the error of a system call on a non-blocking descriptor.
 func transferError(call string, err error) error {
 	if err == unix.EAGAIN || err == unix.EINTR {
 		// an interrupted call can wait for the poller as well
@@ -164,7 +165,7 @@ func (s *fdSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 	switch a := addr.(type) {
 	case *net.UnixAddr:
 		return &unix.SockaddrUnix{Name: a.Name}, nil
-	case interface{ AddrPort() netip.AddrPort }: // as UDPAddr has
+	case interface{ AddrPort() netip.AddrPort }: // such as a *net.UDPAddr
 		family := 0
 		if own, err := unix.Getsockname(s.fd); err == nil {
 			family = sysio.Family(own)

@@ -39,8 +39,9 @@ type netConn struct {
 	forTasks      bool // as in Dialer
 
 	closed atomic.Bool // Close was called
-	// refused is why a call was refused. A library that then closes the connection
-	// may not report that error.
+	// refused is the reason why a call was refused. After Close it replaces
+	// net.ErrClosed: a library may close the connection without a report of the
+	// refusal, and report the error of a later call.
 	refused atomic.Pointer[error]
 
 	// Owned by the token.
@@ -67,7 +68,7 @@ type connHalf struct {
 	calls callQueue    // calls that are not done; the first is in progress
 	late  bool         // the deadline has passed
 	timer *TimerHandle // for the deadline; nil if there is none or it has passed
-	spare *connCall    // for the next task
+	spare *connCall    // kept for the next call of a task
 
 	// kept is the error of a task that was cancelled in a call of this direction.
 	// Later calls return it again: parsers drop an error and read again, but a

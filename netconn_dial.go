@@ -94,7 +94,8 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// dial is DialContext for a task. forTasks concerns the connection.
+// dial is DialContext for a task. forTasks says that the connection is for a task, see
+// Dialer.ForTasks.
 func (d *Dialer) dial(ctx context.Context, network, address string, forTasks bool) (net.Conn, error) {
 	const call = "Dialer.DialContext"
 	var o ConnectionOptions

@@ -8,8 +8,9 @@ package aio
 // while it is observed. It reads the clock only if there are observers; the meter and
 // the watchdog need no clock.
 //
-// A reading of the clock takes about as long as all the rest that a step costs here. So
-// there is one for each step: a step begins when the one before it ended (see stamp).
+// Reading the clock takes about as long as everything else that observation adds to a
+// step. So the clock is read once for each step: a step begins when the one before it
+// ended (see stamp).
 
 import (
 	"fmt"
@@ -231,7 +232,7 @@ type observation struct {
 	// the latest reading of the clock; fresh if the next step begins at that time
 	last         time.Duration
 	fresh        bool
-	ready, timer int // as they are in the meter
+	ready, timer int // the values that the meter has now
 	ev           LoopEvent
 }
 
@@ -480,7 +481,7 @@ func (w *observation) taskDone(t *task) {
 		w.meter.task.Store(nil)
 	}
 	if len(w.observers) > 0 {
-		at := w.last // of the end of its last step
+		at := w.last // the time at which its last step ended
 		if !w.fresh {
 			at = w.loop.now()
 		}

@@ -44,12 +44,13 @@ type TimelineRecord struct {
 // goroutine may call Records and WriteText at any time.
 type Timeline struct {
 	size int                  // the number of records to keep; immutable
-	loop atomic.Pointer[Loop] // the one that it observes
+	loop atomic.Pointer[Loop] // the loop that it observes
 
 	// Owned by the token of the loop.
-	chunk []timelineRecord // the one that is written
-	used  int              // records in it
-	// records written in all; the token writes it, and any goroutine reads it
+	chunk []timelineRecord // the chunk that is being written
+	used  int              // the number of records in chunk
+	// the number of records written since the beginning; the token writes it, and
+	// any goroutine reads it
 	written atomic.Uint64
 
 	mu      sync.Mutex
@@ -179,7 +180,7 @@ func (tl *Timeline) Records() []TimelineRecord {
 	n := min(written, uint64(tl.size))
 	records := make([]TimelineRecord, 0, n)
 	for i := written - n; i < written; i++ {
-		size := uint64(len(chunks[0])) // all have the same
+		size := uint64(len(chunks[0])) // all chunks have the same size
 		e := &chunks[(i-first)/size][(i-first)%size]
 		r := TimelineRecord{Kind: e.kind, At: e.at, Duration: e.took, Task: e.task.String(), By: e.by.String(), What: e.what}
 		if e.next.id != 0 {

@@ -41,7 +41,8 @@ type descriptor struct {
 	want  netio.Readiness // in the form of package poll
 	added bool            // it is registered with the system
 	muted uint8           // if not 0, reports of Writable are dropped: see mute
-	// the last wait that has reported it, 0 for none, and its place there
+	// the number of the last wait that reported it, 0 for none, and its place in
+	// that report
 	turn, place uint32
 }
 
@@ -164,10 +165,10 @@ func (p *polling) modify(fd int, want netio.Readiness) error {
 	return nil
 }
 
-// mute ends the reports that fd is writable, and modify starts them again, both without a
-// system call: fd remains registered for them, and those that come meanwhile are dropped.
-// It is for a pipe, of which the kernel reports only that it was full and is not any
-// more, once each time. The second report in a row ends the registration for Writable.
+// mute drops the reports that fd is writable, until modify asks for them again. Neither
+// takes a system call, because fd remains registered for Writable. mute is for pipes:
+// the kernel makes one report each time that a full pipe has room again. The second
+// report that is dropped in a row ends the registration for Writable.
 func (p *polling) mute(fd int) {
 	if d := &p.fds[fd]; d.want&netio.Writable != 0 && d.muted == 0 {
 		d.muted = 1
@@ -272,9 +273,10 @@ func (p *polling) wait(d time.Duration) {
 	}
 }
 
-// A key has three parts. The highest one says whether the report is that of an owner on
-// the hot list that has no place in the previous wait, or has such a place, or is new;
-// then comes the place, and then the index of the report.
+// The keys order the reports of a wait. A key has three parts. The highest part is
+// keyPlaced if the previous wait has reported the descriptor too; otherwise it is 0 for
+// an owner on the hot list and keyNew for an event of the system. The next part is the
+// place in the previous wait, and the last part is the index of the report.
 const (
 	maxReports = 1 << 24
 	keyPlaced  = 1 << 56
@@ -305,7 +307,8 @@ func (p *polling) collect(n int) {
 		if r = p.heard(fd, r); r == 0 {
 			continue
 		}
-		// behind its own entry of the hot list, because of the index
+		// If fd is on the hot list too, this report comes after that entry,
+		// because its index is greater.
 		key := p.keyOf(fd, keyNew) + uint64(len(p.reports))
 		sorted, last = sorted && key >= last, key
 		p.reports, p.order = append(p.reports, readyReport{p.fds[fd].owner, r, fd}), append(p.order, key)
@@ -315,8 +318,8 @@ func (p *polling) collect(n int) {
 	}
 }
 
-// keyOf returns the key of a report about fd without its index: otherwise, unless the
-// previous wait has reported fd too.
+// keyOf returns the key, without the index, of a report about fd: the place of fd in
+// the previous wait or, if that wait did not report fd, the value of otherwise.
 func (p *polling) keyOf(fd int, otherwise uint64) uint64 {
 	if d := &p.fds[fd]; d.turn == p.turn && p.turn > 0 {
 		return keyPlaced + uint64(d.place)*maxReports

@@ -54,8 +54,8 @@ type pull struct {
 	err      error // the error that it has yielded
 	body     func()
 	panicked error
-	scopes   int   // that the body is in
-	host     *task // that has entered them
+	scopes   int   // the number of scopes that the body is in
+	host     *task // the task that has entered these scopes
 	prev     *pull // in Loop.pulls
 	next     *pull
 }
@@ -170,7 +170,7 @@ func (p *pull) heldBy(call string) error {
 
 // close resumes the body to its end.
 func (p *pull) close(ctx context.Context) error {
-	var failure error // of the clean-up
+	var failure error // the errors of the clean-up
 	yielded := false
 	if p.scopes > 0 && p.host != p.loop.current && !p.loop.ending.Load() {
 		failure = p.heldBy(callClose)

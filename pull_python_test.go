@@ -397,8 +397,8 @@ func readGenParts(t *testing.T, name string) (titles []string, parts map[string]
 	return titles, parts
 }
 
-// pullDiffers has what the programs log here that differ from CPython, with the section
-// "Iterators" of docs/differences.md for a reason.
+// pullDiffers has the traces, by program, that differ from those of CPython. The
+// section "Iterators" of docs/differences.md has the reasons.
 var pullDiffers = map[string]string{
 	// A cancellation is not lost.
 	"the body catches the cancellation and ends": `

@@ -52,7 +52,7 @@ type Queue[T any] struct {
 	joiners    waitList
 }
 
-// enter is that of bound, and renews the queue.
+// enter calls bound.enter, and renews the queue.
 func (q *Queue[T]) enter(ctx context.Context, call string) (caller, error) {
 	c, err := q.bound.enter(ctx, call)
 	if q.outlived {
@@ -61,7 +61,7 @@ func (q *Queue[T]) enter(ctx context.Context, call string) (caller, error) {
 	return c, err
 }
 
-// check is that of bound, and renews the queue.
+// check calls bound.check, and renews the queue.
 func (q *Queue[T]) check(call string) {
 	q.bound.check(call)
 	if q.outlived {

@@ -7,12 +7,12 @@ package aio
 
 // runnable is an entry of the ready queue or of a future's callbacks: a task, a handle,
 // a callback, or one step of a transport. run gets the future that caused it, nil if
-// there is none. Many steps are another type with the same underlying struct as their
-// owner ((*openStep)(e)): a second run method without an allocation. Such a type is
-// named xxxStep. Methods that other code calls on an object, and that users must not
-// see, are on a type of the same kind, named after its part: streamOwner,
-// netConnProtocol, tlsWire. A runnable may have five more methods, which are found by
-// type assertions:
+// there is none. Many steps are pointers to their owner, converted to another type with
+// the same underlying struct, such as (*openStep)(e): so an owner has several run
+// methods without an allocation. Such a type is named xxxStep. Methods that other code
+// calls on an object, and that users must not see, are on a type of the same kind,
+// named after its part: streamOwner, netConnProtocol, tlsWire. A runnable may have five
+// more methods, which are found by type assertions:
 //
 //	abandon()               the loop is closed and will not run it, and code
 //	                        outside of the loop waits for it (orphan)
@@ -22,8 +22,8 @@ package aio
 //	source() any            entries with the same source stay in order under a
 //	                        director (sourced)
 //
-// The sub of a future may also have awaited, the futures that it waits for, which the
-// search for cycles uses.
+// The sub of a future may also have a method awaited, which returns the futures that it
+// waits for. The search for cycles uses it.
 type runnable interface {
 	run(f *future)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // A cancelled scope cancels the tasks of the groups in it, and of nested groups, at
-// each of their awaits; shields and scopes within a task hold it off.
+// each of their awaits. It does not reach code inside a shield.
 func TestScopeReachesGroups(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog

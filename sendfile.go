@@ -63,8 +63,8 @@ func SockSendfile(ctx context.Context, sock any, file io.ReadSeeker, opts *Sendf
 // number of bytes sent: as many as requested, or fewer if the file ends before. If the
 // kernel sends the file, it has received all of them when Sendfile returns; otherwise
 // the last bytes may still be in the write buffer. Afterwards the position of file is
-// behind the last byte sent or written, also after an error or a cancellation; if there
-// is none it is unchanged. opts may be nil.
+// behind the last byte sent or written, also after an error or a cancellation; if no
+// byte was sent or written, it is unchanged. opts may be nil.
 //
 // It suspends the calling task while there is no room to send, and while another
 // goroutine reads file. Reading from t is paused in the meantime.

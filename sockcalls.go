@@ -6,9 +6,9 @@ package aio
 // methods, such as a net.Conn of another package, or any socket where there is no
 // poller, is used in a goroutine (goSocket).
 //
-// Data that arrives for a cancelled call must go to the next one. On a descriptor that
-// is no effort: the woken task itself reads, so until then the data is in the kernel. A
-// goroutine may have read it already when the cancellation comes; then the loop keeps
+// Data that arrives for a cancelled call must go to the next one. On a descriptor this
+// needs no code: the woken task itself reads, so until then the data is in the kernel.
+// A goroutine may have read it already when the cancellation comes; then the loop keeps
 // it, in an ioQueue.
 
 import (

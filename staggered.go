@@ -59,7 +59,8 @@ func StaggeredRace[T any](ctx context.Context, delay time.Duration, coros ...Cor
 			cancellation = err
 			c, ok := asCancelled(err)
 			if !ok {
-				// otherwise it would end each further await at once
+				// otherwise the ended context would end each further
+				// await at once
 				e.endCtx = nil
 				c = &CancelledError{Cause: err}
 			}

@@ -247,7 +247,8 @@ func (r *StreamReader) Read(ctx context.Context, n int) ([]byte, error) {
 	case n < 0:
 		return r.readAll(e, call)
 	}
-	// as in waitBuffered, without its frame: a parked task keeps its stack
+	// the code of waitBuffered, inlined by hand: a parked task keeps its stack, so
+	// a deeper call would take more memory
 	for r.size() == 0 && !r.eof {
 		if err := r.wait(e, call, nil); err != nil {
 			return nil, err
@@ -485,8 +486,8 @@ func (r *StreamReader) begin(ctx context.Context, call string) (caller, error) {
 // the next bytes may go to directBuf; if they have, r.direct is not nil afterwards.
 func (r *StreamReader) wait(c caller, call string, directBuf []byte) error {
 	if r.err != nil {
-		// set after the task was woken for another reason: CPython would wait
-		// for ever
+		// SetException was called after the task had been woken for another
+		// reason. CPython would wait for ever here.
 		return r.err
 	}
 	if r.readers.n > 0 {

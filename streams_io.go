@@ -11,8 +11,8 @@ import (
 	"io"
 )
 
-// keptError is the error that an adapter keeps: that of a call which the task was asked
-// to stop. The zero value keeps none.
+// keptError is the error that an adapter keeps: the error of a call that was ended by a
+// request to stop. The zero value keeps none.
 type keptError struct {
 	err  error
 	task uint64 // the id of the task

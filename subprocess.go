@@ -66,8 +66,8 @@ type SubprocessOptions struct {
 	// is closed before, the process is killed at once. With the ctx of a task, the
 	// process is terminated when the task ends or is cancelled.
 	Context context.Context
-	// GracePeriod is the time between the two; zero means 5 s, negative means to
-	// kill at once.
+	// GracePeriod is the time between Terminate and Kill when Context ends; zero
+	// means 5 s, negative means to kill at once.
 	GracePeriod time.Duration
 	// Limit is the buffer limit of the readers of a [Process], see
 	// [NewStreamReader]. (asyncio: limit)

@@ -111,7 +111,7 @@ func (d *pipeData) run(*future) {
 		r.commitLent(buf)
 		return
 	case r != nil:
-		r.adopt(buf) // no copy of what is large
+		r.adopt(buf) // large data is not copied
 		return
 	}
 	if t.receiver != nil {

@@ -16,7 +16,7 @@ import (
 
 // Output of a process is read one pass before it is buffered, into the memory of the
 // task that waits, if that is large. Whatever happens in that pass, the program cannot
-// tell whether it was.
+// see into which memory the output was read.
 func TestOutputInTheMemoryOfATask(t *testing.T) {
 	const small, large = 40000, 64 << 10
 	for name, between := range map[string]func(ctx context.Context, task *aio.Task[string], p *aio.Process){
@@ -52,8 +52,8 @@ func TestOutputInTheMemoryOfATask(t *testing.T) {
 }
 
 // outputAfter makes a task read the output of a process into size bytes, calls between
-// so many passes later, and returns what happened. lent reports whether the output was
-// in these bytes when between was called, and the task was suspended.
+// the given number of passes later, and returns what happened. lent reports whether the
+// output was in these bytes when between was called, and the task was suspended.
 func outputAfter(t *testing.T, size, passes int, between func(context.Context, *aio.Task[string], *aio.Process)) (log string, lent bool) {
 	var b strings.Builder
 	err := aio.Run(func(ctx context.Context) error {

@@ -108,7 +108,7 @@ var exitSource func(ctx context.Context, t *subprocess, cmd *exec.Cmd) (taken bo
 type stdio struct {
 	theirs [3]*os.File // the child's ends; nil is the null device
 	ours   [3]*os.File // the other ends of those that are pipes
-	// files of theirs that are closed once the process has them
+	// files in theirs that must be closed once the process has inherited them
 	owned []*os.File
 }
 

@@ -73,8 +73,8 @@ type task struct {
 	mustCancel bool
 	// the end of a context has cancelled the awaited future, see contextEnded
 	byContext bool
-	// a cancellation of the task has cancelled it, which wins over the end of a
-	// context
+	// a cancellation of the task has cancelled the awaited future, which takes
+	// precedence over the end of a context
 	byRequest bool
 	// the request in progress comes from a scope: the task's own context does not
 	// end
@@ -89,8 +89,8 @@ type taskExtra struct {
 	trace   *trace.Task // nil unless the program was traced when the task was created
 }
 
-// more returns a taskExtra that may be changed until the token is passed on, and then
-// stored.
+// more returns a copy of the taskExtra, or a new one. The caller changes it and stores
+// it before it passes the token on.
 func (t *task) more() *taskExtra {
 	if e := t.extra.Load(); e != nil {
 		c := *e
@@ -475,7 +475,8 @@ func (t *Task[T]) GetCoro() Coro[T] { return t.coro }
 
 // entryPoint implements taskImpl: it is the stack of a task that has not started.
 func (t *Task[T]) entryPoint() []uintptr {
-	// as if about to return to it
+	// Add 1, because a program counter is taken for a return address: the frame is
+	// that of the instruction before it.
 	return []uintptr{reflect.ValueOf(t.coro).Pointer() + 1}
 }
 
@@ -600,8 +601,8 @@ func AllTasks(ctx context.Context) []AnyTask {
 // taskList links the unfinished tasks of a loop, in the order of creation.
 //
 // The lists of waiters, of a group's tasks and of reports are written out in the same
-// way. One generic list for the four was tried: it reaches the links of an element
-// through a dictionary, and made SpawnAwait and Gather 10 % slower.
+// way. One generic list for the four was tried: generic code reaches the links of an
+// element through a dictionary, and made SpawnAwait and Gather 10 % slower.
 type taskList struct {
 	head, tail *task
 	n          int

@@ -482,7 +482,8 @@ func TestErrorsMadeOfCancellationsInASource(t *testing.T) {
 	}
 }
 
-// Of joined errors all must be marked, or the connection is closed; no part is lost.
+// A joined error keeps the connection only if all its parts are marked with Keep. No
+// part of the error is lost.
 func TestKeepOfJoinedErrors(t *testing.T) {
 	inner := errors.New("no such row")
 	for name, c := range map[string]struct {

@@ -48,7 +48,8 @@ type member struct {
 	group      *TaskGroup
 	task       *task
 	prev, next *member
-	starting   bool // in StartTask, which cancels it and returns its error
+	// a StartTask waits for it: only StartTask cancels it, and returns its error
+	starting bool
 }
 
 // WithTaskGroup runs body in the calling task with a new group, and returns when body
@@ -107,8 +108,9 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 	returned := false
 	defer func() {
 		if !returned && !tg.closed {
-			// A panic, or Goexit: it continues when the tasks have ended.
-			// Nothing else returns their errors.
+			// The panic or Goexit continues when the tasks have ended. Run
+			// does not return the errors of the tasks then, so they are
+			// reported.
 			_ = tg.exit(ctx, errBodyPanicked)
 			tg.reportErrors()
 		}
@@ -164,7 +166,8 @@ func (tg *TaskGroup) wait(ctx context.Context) (err error, open bool) {
 		return err, false
 	}
 	if tg.aborting {
-		c.endCtx = nil // its end can do no more than it has done
+		// the tasks are cancelled already: the end of a context changes nothing
+		c.endCtx = nil
 	}
 	return c.waitOnce("TaskGroup", &tg.onDone), true
 }
@@ -176,8 +179,8 @@ func (tg *TaskGroup) outcome(err, cancellation error) error {
 		tg.parent.uncancel()
 	}
 	if tg.parentCancelled && tg.parent.requests() == 0 {
-		// Only the group wanted the cancellation. If requests are left, other
-		// code has cancelled the task while the group was ending, and
+		// Only the group has requested the cancellation. If requests are left,
+		// other code has cancelled the task while the group was ending, and
 		// cancellation belongs to it too.
 		cancellation = nil
 	}
@@ -188,8 +191,8 @@ func (tg *TaskGroup) outcome(err, cancellation error) error {
 		return cancellation
 	}
 	if tg.parent.cancels > 0 {
-		// Other code has cancelled the parent. The errors go first: renew the
-		// request.
+		// Other code has cancelled the parent too. Run returns the errors now,
+		// so make the request again: the next await delivers it.
 		tg.parent.uncancel()
 		tg.parent.fut.cancel(errCancelled)
 	}
@@ -236,8 +239,8 @@ func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 	}
 	t := CreateTask(&tg.scope, coro, tg.options(opts)...)
 	// This includes a task that has ended already, by its eager start: the group
-	// learns of its error a pass later; otherwise it would cancel its parent while
-	// that still creates tasks.
+	// learns of its error a pass later; otherwise the group would cancel its parent
+	// while the parent still creates tasks.
 	tg.add(&t.task)
 	if tg.aborting && t.state == pending {
 		// The task itself, started eagerly, has cancelled the group before it
@@ -247,7 +250,8 @@ func GoResult[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] {
 	return t
 }
 
-// options adds to the options of a task what those of the group have besides.
+// options adds an option that makes the scope around the group the scope around the
+// task.
 func (tg *TaskGroup) options(opts []TaskOption) []TaskOption {
 	if tg.around == nil {
 		return opts
@@ -404,7 +408,7 @@ func (tg *TaskGroup) remove(m *member) {
 	}
 }
 
-// moveTo makes around the scope around the group.
+// moveTo sets the scope around the group.
 func (tg *TaskGroup) moveTo(around *CancelScope) { tg.around = around }
 
 // eachTask calls f with each task, for the scope around the group.

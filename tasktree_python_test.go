@@ -255,7 +255,7 @@ var (
 
 func sameFunctions(s string) string { return ofTest.ReplaceAllString(s, "") }
 
-// cyclesOf is what CPython prints for tasks that await each other, turned.
+// cyclesOf is what CPython prints for tasks that await each other, changed by turned.
 func cyclesOf(e *aio.TaskCycleError) string {
 	text := "ERROR: await-graph contains cycles - cannot print a tree!\n"
 	for _, cycle := range e.Cycles {
@@ -268,8 +268,8 @@ func cyclesOf(e *aio.TaskCycleError) string {
 	return turned(text)
 }
 
-// turned lets each cycle of a text begin with its least name: CPython keeps the awaiters
-// of a task in a set, so it may begin with any.
+// turned rotates each cycle in a text so that it begins with its least name: CPython
+// keeps the awaiters of a task in a set, so it may begin with any.
 func turned(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
@@ -365,8 +365,8 @@ func TestTaskViewsOfPython(t *testing.T) {
 				sameText(t, view, got, want)
 			}
 			if cycle != nil {
-				// Close ends the tasks, which cannot be cancelled, and
-				// says so.
+				// The tasks cannot be cancelled. Close ends and reports
+				// them.
 				l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 				return
 			}

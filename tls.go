@@ -2,7 +2,7 @@ package aio
 
 // TLS between a transport below and the application's protocol. crypto/tls handles the
 // records: a tls.Conn whose net.Conn is not a connection but a pair of buffers in
-// memory. The layer is one struct with three faces, which the token owns as a whole:
+// memory. The layer is one struct with three sets of methods. The token owns all of it:
 //
 //	tlsTransport   the Transport of the application
 //	tlsProtocol    the protocol of the transport below
@@ -43,7 +43,7 @@ const (
 	defaultHandshakeTimeout = 60 * time.Second
 	defaultShutdownTimeout  = 30 * time.Second
 
-	// The marks for buffered ciphertext that the application does not want yet.
+	// The marks for buffered ciphertext that the application does not accept yet.
 	tlsReadHigh = 256 << 10
 	tlsReadLow  = 64 << 10
 
@@ -269,8 +269,9 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 	return t, nil
 }
 
-// inheritPause takes over the pause of lower's protocol. If that is the protocol of t,
-// it must learn when it may resume, and from now on only the layer is called.
+// inheritPause makes the layer begin paused if lower has paused its protocol. If that
+// protocol is also the protocol of t, the layer must tell it later to resume, because
+// from now on lower calls only the layer.
 func (t *tlsTransport) inheritPause(lower Transport) {
 	if f, ok := lower.(interface{ writingPaused() bool }); ok && f.writingPaused() {
 		t.writePaused = true
@@ -278,11 +279,12 @@ func (t *tlsTransport) inheritPause(lower Transport) {
 	}
 }
 
-// newTLS makes a layer for the protocol app. Its lower protocol goes to a transport,
-// whose ConnectionMade starts the handshake. After the handshake app's ConnectionMade
-// is called, unless it was called before. Then the opener and done get the outcome:
-// nil, the error of the handshake, or, inside Close or Abort, an error that matches
-// net.ErrClosed. done must not call a protocol.
+// newTLS makes a layer for the protocol app. The caller passes the lowerProtocol of the
+// layer to the transport below; the ConnectionMade of that protocol starts the
+// handshake. After the handshake the ConnectionMade of app is called, unless it was
+// called before. Then the opener and done get the outcome: nil, the error of the
+// handshake, or, inside Close or Abort, an error that matches net.ErrClosed. done must
+// not call a protocol.
 func newTLS(l *Loop, app Protocol, config *tls.Config, o tlsSettings, done func(error)) (*tlsTransport, error) {
 	if o.handshake == 0 {
 		o.handshake = defaultHandshakeTimeout

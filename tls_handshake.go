@@ -91,8 +91,8 @@ func (t *tlsTransport) flush() {
 	}
 }
 
-// complete closes the transport below in the next pass. That may still have data to
-// write, so the timer keeps running.
+// complete closes the transport below in the next pass. The transport below may still
+// have data to write, so the timer keeps running.
 func (t *tlsTransport) complete() { t.loop.schedule((*tlsCloseStep)(t), nil) }
 
 // tlsCloseStep is an entry of the ready queue that closes the transport below.

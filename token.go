@@ -75,7 +75,7 @@ type coroutine struct {
 	// its next was called to start a task eagerly: it yields to the caller
 	eager     bool
 	exits     bool // the task called runtime.Goexit
-	contained bool // that concerns only the task
+	contained bool // the Goexit ends only the task
 	// of an Iterator whose body is suspended in a Next of the task, see pull.go
 	inner *coroutine
 	pull  *pull // whose body it runs, nil for the coroutine of tasks
@@ -188,20 +188,22 @@ func (co *coroutine) runTask() {
 // park gives the token away until the task of co is resumed, and returns the error that
 // was thrown in. It is called by co, which must have arranged to be woken.
 //
-// A switch loses the processor's memory of where its calls return to: each frame between
-// the two ends of a switch costs a mispredicted return, some 6 ns. So park calls next and
-// yield directly, and does other work before or after them.
+// A switch loses the processor's memory of where its calls return to: each frame
+// between the two ends of a switch costs a mispredicted return, some 6 ns. So park
+// calls next and yield directly, and does other work before or after them.
 //
 // The coroutine that is on top of the nest, in each of the three parts:
-//   - co is, and the next step is another task's. Either that one goes on top, or
-//     resumeTarget names the coroutine of the nest whose step it is (the base, if the
-//     next entry is none of a task), and all above that one yield.
-//   - co is again, because those above it have yielded. If resumeTarget is co, its task
-//     continues; or, if co has a stackRequest, the task on top has asked for its stack
-//     (stackRequester): co replies, and puts that task on top again. Any other
-//     resumeTarget is below: co yields as well.
-//   - co was below the top, or not in the nest, since it yielded, and is resumed: to
-//     continue its task, or only to reply.
+//   - co is on top, and the next step belongs to another task. Either the coroutine of
+//     that task goes on top, or it is in the nest already: then resumeTarget names it,
+//     and all coroutines above it yield. If the next entry is not a step of a task,
+//     resumeTarget names the base.
+//   - co is on top again, because those above it have yielded. If resumeTarget is
+//     another coroutine, that one is below, and co yields as well. If resumeTarget is
+//     co, the task of co continues, unless co has a stackRequest: then the task that
+//     was on top (stackRequester) has asked for the stack of co's task; co replies, and
+//     puts that task on top again.
+//   - co has yielded, and was below the top or not in the nest since then. Now it is
+//     resumed: to continue its task, or only to reply.
 func (co *coroutine) park() error {
 	l := co.loop
 	for co.canRunOthers() && l.chainLen < maxNest {
@@ -297,9 +299,10 @@ func (l *Loop) resume(t *task) {
 	l.owner, l.current = owner, current
 }
 
-// nextStep takes the next step of a task from the ready queue and readies it. It returns
-// nil if the next entry is something else, or the base has to begin the next pass; with
-// first set also if it is not the first step of a task.
+// nextStep takes the next step of a task from the ready queue and readies it. It
+// returns nil if the next entry is something else, or the base has to begin the next
+// pass; if first is set, it also returns nil if the entry is not the first step of a
+// task.
 func (l *Loop) nextStep(first bool) *task {
 	for l.todo > 0 || l.beginPass() {
 		e := *l.ready.front()
@@ -332,7 +335,7 @@ func (l *Loop) acquire(t *task) *coroutine {
 func (l *Loop) release(co *coroutine) {
 	switch {
 	case co.exits && co.contained:
-		go co.next() // which ends that goroutine, in place of the loop's
+		go co.next() // the Goexit ends this new goroutine, not that of the loop
 	case co.exits:
 		l.exiting = append(l.exiting, co)
 	case len(l.idle) < maxIdle && !l.closed.Load():
@@ -343,7 +346,8 @@ func (l *Loop) release(co *coroutine) {
 }
 
 // exitPending passes runtime.Goexit of tasks on to the goroutine that runs the loop, so
-// that t.FailNow in a task ends the test. It does not return if there is any.
+// that t.FailNow in a task ends the test. If there is such a task, exitPending does not
+// return.
 func (l *Loop) exitPending() {
 	if n := len(l.exiting); n > 0 {
 		co := l.exiting[n-1]

@@ -590,7 +590,8 @@ const toRead = netio.Readable | netio.HungUp | netio.Ending
 
 // repeat makes the stream tell its owner, o, its readiness. This is where asyncio adds
 // a descriptor to its selector: when a transport is opened, after each pause, and for
-// each part of a file. With keep, asyncio still has it there, for another reason.
+// each part of a file. keep says that asyncio has the descriptor in its selector
+// already, for another reason.
 func (e *streamEndpoint) repeat(o netio.Owner, keep bool) error {
 	if s, ok := e.stream.(netio.Repeater); ok {
 		return s.Repeat(keep)

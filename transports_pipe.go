@@ -217,7 +217,7 @@ func (t *readPipe) run(*future) {
 		t.fatal("protocol.GetBuffer() failed", err)
 		return
 	}
-	if !t.mayRead() { // GetBuffer has closed or paused
+	if !t.mayRead() { // GetBuffer has closed or paused the transport
 		return
 	}
 	switch n, err := t.read(buf); {
@@ -309,7 +309,8 @@ func (s *deferredReadStep) run(*future) {
 	}
 }
 
-// loseLate closes the transport for a read that was due one pass ago.
+// loseLate closes the transport after the error or EOF of a read that was made one pass
+// late, so ConnectionLost is called at once.
 func (t *readPipe) loseLate(err error) {
 	if err != io.EOF {
 		if !errors.Is(err, syscall.EIO) {

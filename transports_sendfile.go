@@ -114,7 +114,8 @@ func (t *streamTransport) outcome(s *transfer) error {
 	return net.ErrClosed
 }
 
-// endTransfer makes up for the calls that had to wait for the transfer.
+// endTransfer removes the transfer, and does what had to wait for it, such as a
+// WriteEOF.
 func (t *streamTransport) endTransfer() {
 	t.sending = nil
 	t.watchWrite(t.out.len() > 0)

@@ -100,7 +100,7 @@ func (o *streamOwner) Discard() {
 // ready queues the work that is possible and wanted.
 func (t *streamTransport) ready(r netio.Readiness) {
 	if r == 0 { // no news: this is the entry of a transport on the hot list
-		if !t.hot { // it had a pause
+		if !t.hot { // reading was paused since then
 			return
 		}
 		t.hot = false
@@ -153,7 +153,7 @@ func (t *streamTransport) readOnce() {
 		t.fatal("protocol.GetBuffer() failed", err)
 		return
 	}
-	if !t.mayRead() { // GetBuffer has closed or paused
+	if !t.mayRead() { // GetBuffer has closed or paused the transport
 		return
 	}
 	n, more, err := t.stream.Read(buf)
@@ -300,7 +300,7 @@ func (t *streamTransport) mayWrite(call string, n int) error {
 }
 
 // Writelines implements [WriteTransport]. The pieces are joined: for the usual small
-// ones, copying is cheaper than a gathering call.
+// ones, copying is cheaper than writev.
 func (t *streamTransport) Writelines(bufs [][]byte) error {
 	if err := t.loop.checked("Transport.Writelines"); err != nil {
 		return err

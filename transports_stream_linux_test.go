@@ -107,8 +107,8 @@ func (c *ioTrace) open(name string, conn net.Conn, set func(p *ioLogger)) *ioLog
 	return p
 }
 
-// The wanted traces are those of CPython 3.13 for the same programs with a socketpair; a
-// bar is a callback that has itself called again in each pass, an apostrophe marks a
+// The wanted traces are those of CPython 3.13 for the same programs with a socketpair;
+// a bar is a callback that schedules itself again in each pass, an apostrophe marks a
 // callback that was scheduled by the event.
 func TestStreamInterleavesAsInCPython(t *testing.T) {
 	for _, c := range []struct {

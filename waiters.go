@@ -6,9 +6,10 @@ package aio
 // user ever sees it, so it is reused when the wait is done.
 //
 // Between the moment at which a waiter is woken and the step of its task, the task may
-// be cancelled. waitIn reports that: with woken set, the code that woke it relies on
-// it, so before it returns it must pass on what it was woken for. This is the whole
-// rule. Each primitive defines what has to be passed on.
+// be cancelled. Then waitIn returns an error with woken set. The code that woke the
+// waiter relies on the task, so before the task returns it must pass on what it was
+// woken for: an item, a permit, a place in a queue. Each primitive defines what has to
+// be passed on.
 
 import (
 	"context"
@@ -96,7 +97,7 @@ func (q *waitList) pop() *waiter {
 }
 
 // wakeNext removes the first waiter that was not cancelled from the list and wakes it.
-// It reports whether there was any waiter.
+// It reports whether it woke one.
 func (q *waitList) wakeNext() bool {
 	for q.head != nil {
 		if w := q.pop(); w.state == pending {
