@@ -334,8 +334,8 @@ var interrupted = map[string]func() error{
 			ready(ctx)
 			fmt.Println("sleep:", aio.Sleep(ctx, time.Hour))
 			ready(ctx)
-			// after the second interrupt Run returns, and cancels this task
-			// again
+			// After the second interrupt Run returns: then this Sleep
+			// returns the second cancellation.
 			err := aio.Sleep(ctx, time.Hour)
 			fmt.Println("sleep:", err)
 			return err

@@ -172,8 +172,8 @@ func TestDerivedContextEndsAfterACancellation(t *testing.T) {
 			_ = aio.Sleep(ctx, time.Minute)
 			l.CallSoon(func() {
 				end(errors.New("enough"))
-				// in the next pass, in which the loop notices the
-				// context
+				// runs in the next pass, at whose start the loop
+				// notices the end of the context
 				l.CallSoon(func() { task.Cancel() })
 			})
 			_, err := task.Await(ctx)

@@ -162,7 +162,8 @@ func TestCallGraphOfAFuture(t *testing.T) {
 		wantGraph(t, ctx, "without a waiter", f, "Future()")
 		a := graphTask(ctx, "a", func(ctx context.Context) error { return graphOuter(ctx, f) })
 		b := graphTask(ctx, "b", func(ctx context.Context) error { return graphAwait(ctx, f) })
-		f.AddDoneCallback(func(*aio.Future[int]) {}) // is not an awaiter
+		// a plain callback is not an awaiter
+		f.AddDoneCallback(func(*aio.Future[int]) {})
 		letPass(ctx, 1)
 		wantGraph(t, ctx, "awaited by two", f, "Future() <- [a(graphInner graphOuter), b(graphAwait)]")
 

@@ -30,7 +30,7 @@ type clock struct {
 	virtual bool      // immutable
 	// the loop runs inside a bubble of testing/synctest; immutable
 	bubble bool
-	vtime  time.Duration // of a virtual clock
+	vtime  time.Duration // the time of a virtual clock
 	alarm  *time.Timer   // of waiting
 
 	// Of a virtual clock.

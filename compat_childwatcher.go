@@ -98,7 +98,7 @@ type childHandler struct {
 	callback func(pid, returncode int) // nil once it was removed
 	// the loop that calls it; nil for the one that the watcher is attached to
 	loop  *Loop
-	waits bool // it is counted in loop.outsideWaits
+	waits bool // the handler is counted in loop.outsideWaits
 	// the order in which the handlers of a watcher were added
 	order int
 

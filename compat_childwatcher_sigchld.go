@@ -158,7 +158,7 @@ func (w *loopWatcher) end(call string) {
 	l := w.loop
 	w.mu.Unlock()
 	if l != nil {
-		l.check(call) // before any change
+		l.check(call) // panics before any change
 	}
 	w.clear()
 	w.detach(call, true)
@@ -212,7 +212,7 @@ func (w *SafeChildWatcher) AddChildHandler(_ context.Context, pid int, callback 
 	}
 	w.put(h)
 	w.mu.Unlock()
-	w.poll(h) // it may have exited already
+	w.poll(h) // the child may have exited already
 	return nil
 }
 
@@ -398,7 +398,7 @@ func (w *MultiLoopChildWatcher) AddChildHandler(ctx context.Context, pid int, ca
 	w.mu.Lock()
 	w.put(h)
 	w.mu.Unlock()
-	w.poll(h) // it may have exited already
+	w.poll(h) // the child may have exited already
 	return nil
 }
 

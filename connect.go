@@ -262,7 +262,8 @@ func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 		return nil, fmt.Errorf("aio: %s: the connection is closed already: %w", call, net.ErrClosed)
 	}
 	if c, ok := conn.(interface{ SetNoDelay(bool) error }); ok {
-		_ = c.SetNoDelay(true) // as for the sockets that the loop makes
+		// the loop does the same for the sockets that it makes
+		_ = c.SetNoDelay(true)
 	}
 	s, err := l.network().Stream(conn)
 	if err != nil {
@@ -276,7 +277,7 @@ func (l *Loop) takeConn(call string, conn net.Conn) (netio.Stream, error) {
 func openConnection[P any](ctx context.Context, call string, s netio.Stream, factory func() P, config *tls.Config, o tlsSettings) (Transport, P, error) {
 	var zero P
 	made := false
-	defer func() { // even if the factory panics
+	defer func() { // runs even if the factory panics
 		if !made {
 			s.Close()
 		}

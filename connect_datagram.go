@@ -119,7 +119,7 @@ func CreateDatagramEndpoint[P any](ctx context.Context, factory func() P, opts *
 		return nil, zero, err
 	}
 	made := false
-	defer func() { // even if the factory panics
+	defer func() { // runs even if the factory panics
 		if !made {
 			s.Close()
 		}

@@ -317,7 +317,7 @@ func TestDatagramUnix(t *testing.T) {
 	dgPaths(t, func(t *testing.T, ctx context.Context) error {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "s")
-		dgPlain(t, "unixgram", path).Close() // its file remains
+		dgPlain(t, "unixgram", path).Close() // the file of the socket remains
 		if _, err := os.Stat(path); err != nil {
 			return err
 		}

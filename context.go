@@ -56,8 +56,9 @@ type scopeExt struct {
 	leave func()
 
 	mu     sync.Mutex
-	finish func()                 // ends ctx as ended describes
-	inner  map[*scopeExt]struct{} // of scopes inside, which end with this one
+	finish func() // ends ctx as ended describes
+	// those of the scopes inside, which end with this one
+	inner map[*scopeExt]struct{}
 }
 
 // ended is the way in which a scope has ended.
@@ -87,7 +88,7 @@ var (
 func newScopeExt() *scopeExt {
 	e := &scopeExt{leave: func() {}}
 	ctx, cancel := context.WithCancel(e)
-	_ = cancel // it is ended with e
+	_ = cancel // the standard context ends with e
 	e.ctx = ctx
 	return e
 }
@@ -201,7 +202,8 @@ func (s *scope) end(ended *scopeExt) {
 				return
 			}
 		} else {
-			s.std() // it has ended, as the context around it has
+			// the new scopeExt has ended, because the context around it has
+			s.std()
 		}
 	}
 	e := s.ext.Load()

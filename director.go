@@ -82,7 +82,7 @@ func (l *Loop) mustFollow(a, b readyEntry) bool {
 		return true
 	}
 	if t, ok := b.r.(*task); ok && b.f == nil && t.co != nil {
-		return true // its task called Sleep(0)
+		return true // the task of b called Sleep(0)
 	}
 	if ta, ok := a.r.(*TimerHandle); ok {
 		tb, ok := b.r.(*TimerHandle)

@@ -88,7 +88,7 @@ func (s *guideSources) add(t *testing.T, pattern string) {
 
 type guideDeclaration struct {
 	decl ast.Decl
-	text string // with its comment
+	text string // the declaration with its comment
 	body string // body of a function, not indented
 }
 

@@ -163,5 +163,5 @@ func talkToReadmeServer(t *testing.T, exe string) {
 	if !strings.Contains(line, "interrupt") {
 		t.Errorf("after SIGINT the server prints %q, %v", line, err)
 	}
-	_ = cmd.Wait() // it exits with status 1
+	_ = cmd.Wait() // the program exits with status 1
 }

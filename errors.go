@@ -302,7 +302,7 @@ type PanicError struct {
 // code.
 func (e *PanicError) Error() string {
 	if err, ok := e.Value.(error); ok && errors.Is(err, ErrUsage) {
-		return err.Error() // which names the call
+		return err.Error() // the text of the error names the call
 	}
 	text := fmt.Sprintf("aio: panic: %v", e.Value)
 	switch at := e.places(); len(at) {

@@ -62,7 +62,7 @@ type misuseWorld struct {
 	ctx   context.Context
 	loop  *aio.Loop
 	ended []func()
-	world *aiotest.World // of a simulation
+	world *aiotest.World // nil outside of a simulation
 }
 
 // atEnd calls f after the call.

@@ -158,12 +158,12 @@ type report struct {
 	loop  *Loop
 	err   error
 	what  string
-	stack []uintptr // of the call that made the future, in debug mode
+	stack []uintptr // the stack of the call that made the future, in debug mode
 	// futures named by FutureAddToAwaitedBy, while the future is pending
 	awaitedBy     []AnyFuture
 	reaped        bool // counted by reaper
 	cleanup       runtime.Cleanup
-	links[report] // in the list of the loop
+	links[report] // the links in the loop's list of reports
 }
 
 var _ linked[report] = (*report)(nil)
@@ -189,7 +189,7 @@ func (f *future) watchError() {
 	}
 	r := f.report
 	r.err, r.what = f.err, "future"
-	r.awaitedBy = nil // they may hold the future
+	r.awaitedBy = nil // they may reference the future
 	if t, ok := f.sub.(*task); ok {
 		r.what = "task " + t.name()
 	}
@@ -216,7 +216,7 @@ var reaper struct {
 	listed   int // reports
 	interval time.Duration
 	timer    *time.Timer
-	cycles   uint64 // of the garbage collector, when the timer was set
+	cycles   uint64 // the number of garbage collections when the timer was set
 }
 
 const firstReap, lastReap = 250 * time.Millisecond, time.Minute

@@ -24,8 +24,9 @@ import (
 type ConcurrentFuture[T any] struct {
 	// the loop whose task makes the result, nil if none does; immutable
 	producer *Loop
-	source   runnable      // of the producer, run after a cancellation; immutable
-	done     chan struct{} // closed when the fields below have their final values
+	// an entry that the producer runs after a cancellation; immutable
+	source runnable
+	done   chan struct{} // closed when the fields below have their final values
 
 	mu        sync.Mutex
 	state     futureState
@@ -312,7 +313,8 @@ func init() {
 	plug.Start = func(loop any, c plug.Coro) bool {
 		l := loop.(*Loop)
 		s := &startedCoro{loop: l, coro: c}
-		if l.ending.Load() { // as in RunCoroutineThreadsafe
+		// refuse already here, as RunCoroutineThreadsafe does
+		if l.ending.Load() {
 			c.Never()
 			return false
 		}
@@ -578,7 +580,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		l.pendingJobs++
 	}
 	accepted := false
-	defer func() { // also if Submit panics
+	defer func() { // runs also if Submit panics
 		// a job that has begun nevertheless is counted until it is done
 		if !accepted && j.begin() && !j.inLoop {
 			l.pendingJobs--
@@ -637,9 +639,9 @@ type job[T any] struct {
 	cancelled atomic.Bool
 	begun     atomic.Bool
 	fn        func() (T, error)
-	// of the call, for setLabels; nil for an executor of the user
+	// the ctx of the call, for setLabels; nil for an executor of the user
 	ctx    context.Context
-	labels goid.Labels // of the caller's goroutine, for setLabels
+	labels goid.Labels // the labels of the caller's goroutine, for setLabels
 	inLoop bool        // a virtual clock does not wait for it
 	value  T           // set by work, before it posts the job
 	err    error

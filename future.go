@@ -61,7 +61,7 @@ const (
 //	selfAwaited   the task awaited itself; nothing else can await it
 type future struct {
 	loop  *Loop      // immutable; nil in a zero Future
-	err   error      // of a future that failed or was cancelled
+	err   error      // the error of a future that failed or was cancelled
 	sub   subFuture  // what kind of future it is; nil for a plain one
 	first runnable   // runs when the future is done, before the entries of more
 	more  *callbacks // further entries, nil if there are none

@@ -180,10 +180,11 @@ func startChild[T any](ctx context.Context, i int, aw Awaitable[T]) (f FutureLik
 // gatherStart collects the children of a gathering.
 type gatherStart struct {
 	*gathering
-	// of the first future among the arguments, or of the caller
+	// the loop of the first future among the arguments; if there is none, the loop
+	// of the caller
 	loop  *Loop
 	given map[*future]bool // futures among the arguments: only they may occur twice
-	done  []*future        // those that were done
+	done  []*future        // the children that were done already
 }
 
 // add adds a child, which counts once.

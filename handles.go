@@ -16,8 +16,8 @@ import (
 type Handle struct {
 	loop   *Loop
 	fn     func()
-	stack  *[]uintptr  // of the call that made it, in debug mode
-	shared *handleLock // of a handle that other goroutines may cancel
+	stack  *[]uintptr  // the stack of the call that made the handle, in debug mode
+	shared *handleLock // nil unless other goroutines may cancel the handle
 	done   bool        // cancelled
 }
 

@@ -56,7 +56,8 @@ type refusable interface {
 type blockedLook struct {
 	taken uint64    // inbox.taken
 	since time.Time // when a check first saw this value of taken
-	stack string    // of the goroutine that blocks the loop; "" if none is known
+	// the stack of the goroutine that blocks the loop; "" if none is known
+	stack string
 }
 
 // postBlocked is post for a refusable entry.

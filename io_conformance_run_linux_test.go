@@ -165,8 +165,8 @@ type ioServer struct {
 type ioMode struct {
 	// goroutines serve the connections; passes are not counted
 	goroutines bool
-	debug      bool // in debug mode
-	simulated  bool // in a simulated network, and virtual time
+	debug      bool // the loop is in debug mode
+	simulated  bool // the network is simulated, and the time virtual
 }
 
 // ioExecutor is the default executor of a program's loop: a job is done when

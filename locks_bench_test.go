@@ -18,7 +18,7 @@ import (
 
 // crowd is many tasks that wait for one thing.
 type crowd struct {
-	wait func(ctx context.Context) error // of each task
+	wait func(ctx context.Context) error // the wait of each task
 	// makes what the tasks wait for happen, which ends all waits; nil: the tasks
 	// are cancelled
 	wake func(ctx context.Context) error

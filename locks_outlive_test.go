@@ -336,7 +336,9 @@ func TestLocksAndQueuesOutliveTheirLoop(t *testing.T) {
 						err := aio.Run(func(ctx context.Context) error { return aio.Timeout(ctx, patience, use) })
 						same(t, "use in another loop", err, nil)
 						if name == "Event" || name == "Event.Set" || name == "Queue.Put" {
-							break // it stays set or full
+							// the event stays set, or the
+							// queue full
+							break
 						}
 					}
 				})

@@ -72,9 +72,10 @@ type Loop struct {
 	net     netio.Backend // the back end for connections; nil before the first one
 	// the back end for descriptors and files; nil before the first one
 	files    fileBackend
-	ioQueues ioQueues   // of sockets in goroutine mode
+	ioQueues ioQueues   // the calls on sockets in goroutine mode
 	streams  streamPool // buffers that are not in use
-	readBuf  []byte     // of transports, for one callback at a time
+	// the memory into which transports read, for one callback at a time
+	readBuf []byte
 	outside
 	signals map[os.Signal]*signalRelay // signals that the loop handles
 	// the number of signals that AddSignalHandler handles; whether asyncio would
@@ -410,7 +411,8 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 		return zero, usagef(call, "the coroutine is nil")
 	}
 	if err := l.runnableHere(); err != nil {
-		return zero, err // before a task is made, which would be left over
+		// check this before a task is made, because the task would remain
+		return zero, err
 	}
 	f := EnsureFuture(l.Context(), aw)
 	c := f.core()

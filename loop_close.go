@@ -132,7 +132,7 @@ func (l *Loop) destroy(t *task) {
 		panic("aio: internal error: a task was suspended while its loop was closed")
 	}
 	if errors.Is(t.fut.err, ErrLoopClosed) {
-		t.fut.retrieved() // it has been reported already
+		t.fut.retrieved() // the task has been reported already
 	}
 }
 

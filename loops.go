@@ -121,7 +121,7 @@ func (ls *LoopGroup) Run(main func(ctx context.Context, i int) error) error {
 type groupRun struct {
 	loops *LoopGroup
 	all   sync.WaitGroup
-	mains []AnyTask // of each loop, owned by its token
+	mains []AnyTask // mains[i] is the main of loop i, whose token owns it
 
 	mu     sync.Mutex
 	errs   []error
@@ -168,7 +168,9 @@ func (g *groupRun) run(i int, l *Loop, main func(ctx context.Context, i int) err
 // fail notes an error and, if that is asked for, cancels the other mains.
 func (g *groupRun) fail(i int, err error) {
 	if errors.Is(err, errOtherFailed) {
-		return // only the error of the other main is reported
+		// this main was cancelled because another one failed: only that error
+		// counts
+		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

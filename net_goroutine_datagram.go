@@ -20,7 +20,7 @@ import (
 type packetSocket struct {
 	served[net.PacketConn]
 	peer net.Conn // conn, if it is connected
-	// of the loop, notified of readiness; owned by the token
+	// the transport, which is notified of readiness; owned by the token
 	owner netio.DatagramOwner
 
 	// Guarded by mu.

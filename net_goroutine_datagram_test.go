@@ -230,8 +230,8 @@ func TestPacketConnBounds(t *testing.T) {
 				select {
 				case c.in <- pcDatagram{data: string(dgNumber(i))}:
 				case <-time.After(time.Second):
-					// in the bubble's time, which advances only
-					// when all goroutines wait
+					// sleeps in the bubble's time, which advances
+					// only when all goroutines wait
 					taken <- i
 					c.in <- pcDatagram{data: "end"}
 					return

@@ -22,7 +22,7 @@ type fdDatagram struct {
 	family  int
 	owner   netio.DatagramOwner
 	addrs   sysio.Addrs
-	retry   *TimerHandle // of a send, see missesWritable
+	retry   *TimerHandle // the timer for another try to send, see missesWritable
 	wait    backoff
 }
 

@@ -152,7 +152,9 @@ func (f *fdListener) run(*future) {
 		case err == unix.ECONNABORTED, err == unix.EINTR:
 			// the next attempt may succeed
 		case isExhaustion(err):
-			f.pause() // before the handler, which may close the server
+			// pause before the exception handler runs, which may close the
+			// server
+			f.pause()
 			f.acceptor.Exhausted(os.NewSyscallError("accept", err))
 			return
 		case err == unix.EAGAIN:

@@ -96,7 +96,7 @@ func (s *simSocket) recvfrom(ctx context.Context, memory func() []byte) (p []byt
 	err = s.receive(ctx, func() error {
 		buf := memory()
 		n, from, err := s.sim.Receive(buf)
-		if p, addr = buf[:n], from; err == io.EOF { // of a stream
+		if p, addr = buf[:n], from; err == io.EOF { // a stream has no more data
 			err = nil
 		}
 		return err

@@ -65,10 +65,11 @@ type netConnProtocol netConn
 type connHalf struct {
 	conn  *netConn
 	write bool
-	calls callQueue    // calls that are not done; the first is in progress
-	late  bool         // the deadline has passed
-	timer *TimerHandle // for the deadline; nil if there is none or it has passed
-	spare *connCall    // kept for the next call of a task
+	calls callQueue // calls that are not done; the first is in progress
+	late  bool      // the deadline has passed
+	// the timer of the deadline; nil if there is none or it has passed
+	timer *TimerHandle
+	spare *connCall // kept for the next call of a task
 
 	// kept is the error of a task that was cancelled in a call of this direction.
 	// Later calls return it again: parsers drop an error and read again, but a
@@ -85,8 +86,8 @@ type connCall struct {
 	p           []byte
 	n           int
 	err         error
-	waiter      *waiter // of a task
-	outsideCall         // of another goroutine
+	waiter      *waiter // for a call of a task
+	outsideCall         // for a call of another goroutine
 }
 
 var _ linked[connCall] = (*connCall)(nil)
@@ -479,7 +480,8 @@ func (c *netConn) opError(op string, err error) error {
 	if why := c.refused.Load(); why != nil && err == net.ErrClosed {
 		err = fmt.Errorf("%w, after this: %w", err, *why)
 	}
-	if _, ok := err.(*net.OpError); ok { // of an underlying connection
+	// the error of an underlying connection, which has this form already
+	if _, ok := err.(*net.OpError); ok {
 		return err
 	}
 	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
@@ -506,7 +508,7 @@ func (c *netConn) Close() error {
 	return c.tell("close", func() {
 		c.stopAll()
 		c.in = nil
-		c.held = false // otherwise ResumeReading would be called
+		c.held = false // otherwise makeRoom would call ResumeReading
 		c.makeRoom()
 		_ = c.t.Close() // a transport's Close does not fail
 	})

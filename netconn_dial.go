@@ -43,7 +43,8 @@ type Dialer struct {
 	// it.
 	Options *ConnectionOptions
 
-	used atomic.Pointer[Loop] // of the latest call whose ctx had one; if Loop is nil
+	// if Loop is nil: the loop of the latest call whose ctx had one
+	used atomic.Pointer[Loop]
 }
 
 // DialContext connects to the address on the network, which is "tcp", "tcp4" or "tcp6"
@@ -161,7 +162,8 @@ type dialCall struct {
 	loop             *Loop
 	network, address string
 	out              *ConcurrentFuture[net.Conn]
-	work             *ConcurrentFuture[struct{}] // of the task; owned by the token
+	// the outcome of the task; owned by the token
+	work *ConcurrentFuture[struct{}]
 }
 
 // run implements runnable.

@@ -33,8 +33,8 @@ type acceptCall struct {
 	listener    *netListener
 	conn        net.Conn
 	err         error
-	waiter      *waiter // of a task
-	outsideCall         // of another goroutine
+	waiter      *waiter // for a call of a task
+	outsideCall         // for a call of another goroutine
 }
 
 var _ linked[acceptCall] = (*acceptCall)(nil)
@@ -99,7 +99,7 @@ func (p acceptProtocol) ConnectionMade(t Transport) { p.listener.arrived(NewConn
 
 // arrived passes a connection to an Accept or queues it.
 func (ln *netListener) arrived(c net.Conn) {
-	if ln.lost != nil { // it was closed during the handshake
+	if ln.lost != nil { // the listener was closed during the handshake
 		_ = c.Close()
 		return
 	}

@@ -672,7 +672,7 @@ func TestConnLoopClosed(t *testing.T) {
 		})); err != nil {
 			t.Fatal(err)
 		}
-		// for the destroyed task
+		// ignores the report of the destroyed task
 		l.SetExceptionHandler(func(*aio.Loop, aio.ExceptionContext) {})
 		results := make(chan error, 3)
 		read := func() {

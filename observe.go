@@ -94,8 +94,8 @@ type LoopEvent struct {
 	Err error
 
 	t, by  *task
-	waker  *task   // of StepEnded: the task that woke t for the step
-	future *future // of StepEnded: the awaited future
+	waker  *task   // for StepEnded: the task that woke t for the step
+	future *future // for StepEnded: the awaited future
 	what   string
 }
 
@@ -267,7 +267,7 @@ func (m *meter) progress() uint64 {
 // taskRef identifies a task without keeping it in memory.
 type taskRef struct {
 	id    uint64     // 0 for none
-	extra *taskExtra // has the name, unless that is the default one
+	extra *taskExtra // contains the name of the task, unless that is the default one
 }
 
 func refTo(t *task) taskRef {
@@ -379,7 +379,8 @@ func (w *observation) passBegan() {
 		m.timers.Store(int64(n))
 	}
 	if w.fresh && !w.loop.polling.idle() {
-		w.fresh = false // it has asked for ready descriptors
+		// since the reading the loop has asked the poller for ready descriptors
+		w.fresh = false
 	}
 }
 
@@ -431,7 +432,8 @@ func (w *observation) stepBegan(t *task) {
 // stepEnded ends the step of t. t awaits f; if f is nil, t has yielded or is done.
 func (w *observation) stepEnded(t *task, f *future) {
 	if w.step.t != t {
-		return // it was unwound, or the step began before the loop was observed
+		// the task was unwound, or its step began before the loop was observed
+		return
 	}
 	began, within := w.step.began, len(w.outer)
 	if within == 0 {

@@ -64,7 +64,7 @@ type polling struct {
 	// how many of them block has made, see waitsPerYield
 	blocks uint32
 
-	// of wait, for reuse
+	// buffers of wait, for reuse
 	reports []readyReport
 	order   []uint64 // the keys of the reports, each with the index of its report
 }

@@ -235,7 +235,7 @@ func (p *pull) resume(ctx context.Context, call string, closing bool) (cancellat
 	p.state, p.yielded, p.closing = pullRunning, false, closing
 	requests := c.cancels
 	if c.mustCancel && requests > 0 {
-		requests-- // it will be delivered to the body
+		requests-- // the await of the body will deliver this request
 	}
 	outer, g := c.co, p.loop.owner
 	ended := true // stays true after a panic or Goexit of the body

@@ -73,7 +73,7 @@ type genProgram struct {
 	loop  *aio.Loop
 	start time.Time
 	trace []string
-	names map[string]bool // of functions that ran as tasks
+	names map[string]bool // the names of the functions that ran as tasks
 	tasks map[string]*aio.Task[struct{}]
 	its   map[string]*aio.Iterator[int]
 }

@@ -617,7 +617,8 @@ func TestPullScopeLeftEarly(t *testing.T) {
 					if err := it.Close(ctx); !errors.Is(err, aio.ErrUsage) {
 						t.Errorf("Close in an inner scope: %v", err)
 					}
-					held.Cancel() // it has been left
+					// no effect, because the scope has been left
+					held.Cancel()
 					if err := aio.Sleep(ctx, time.Second); err != nil {
 						t.Errorf("in the inner scope: %v", err)
 					}

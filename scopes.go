@@ -188,7 +188,7 @@ func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) er
 	s.state, s.host, s.parent = cancelScopeEntered, t, t.inside
 	s.requests = t.requests()
 	if t.mustCancel && !s.shielded {
-		s.requests-- // it will be delivered inside
+		s.requests-- // an await inside the scope will deliver this request
 	}
 	if s.shielded {
 		ctx, c.endCtx = context.WithoutCancel(ctx), nil

@@ -186,7 +186,7 @@ type sendfileProtocol struct {
 	paused bool
 	lost   bool
 	err    error   // the argument of ConnectionLost
-	wait   *waiter // of the Sendfile, while it waits
+	wait   *waiter // the waiter of the Sendfile, while it waits
 }
 
 func (p *sendfileProtocol) PauseWriting() { p.paused = true }

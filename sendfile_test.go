@@ -272,7 +272,8 @@ func TestSendfileWithoutFallback(t *testing.T) {
 			f, _ := sendfileFile(t, 1000)
 			for _, file := range []io.ReadSeeker{
 				struct{ io.ReadSeeker }{f},
-				// may have methods that differ from the file's
+				// The struct may have methods that differ from those of
+				// the file.
 				struct{ *os.File }{f},
 				bytes.NewReader([]byte("in memory")),
 				strings.NewReader(""),

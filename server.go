@@ -105,12 +105,12 @@ type Server struct {
 	factory func() Protocol
 	opts    ServerOptions
 	backlog int
-	addr    net.Addr // of the first socket, once the server is complete
+	addr    net.Addr // the address of the first socket, once the server is complete
 
 	// Listening.
 	listeners []netio.Listener // nil once the server is closed
 	serving   bool
-	forever   *waiter // of ServeForever, nil if it was not called
+	forever   *waiter // the waiter of ServeForever, nil if it was not called
 	cleanup   func()  // removes the file of a Unix socket
 
 	// The end.
@@ -280,7 +280,8 @@ func (s *Server) bindAll(aps []netip.AddrPort) error {
 		}
 		ln, err := s.loop.network().BindTCP(ap, s.opts.listen())
 		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
-			skipped = err // not an address of this machine, or no IPv6
+			// this machine does not have the address, or has no IPv6
+			skipped = err
 			continue
 		}
 		if err != nil {
@@ -701,7 +702,7 @@ func (a acceptStep) run(*future) {
 		return
 	}
 	p := s.factory()
-	if s.closed { // by the factory
+	if s.closed { // the factory has closed the server
 		return
 	}
 	var err error

@@ -383,7 +383,8 @@ func TestServerOfAClosedLoop(t *testing.T) {
 			if idle, err = aio.CreateServer(ctx, newIOLogger, "127.0.0.1:0", &aio.ServerOptions{DeferServing: true}); err != nil {
 				return err
 			}
-			// one accepted client, and one that is being accepted
+			// the first connection is accepted by srv, the second one is
+			// being accepted
 			for range 2 {
 				if conn, err = net.Dial("tcp", srv.Addr().String()); err != nil {
 					return err

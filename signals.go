@@ -142,8 +142,8 @@ type signalRelay struct {
 	done chan struct{} // closed when the goroutine has ended
 
 	mu      sync.Mutex
-	handler *Handle // of AddSignalHandler, nil if there is none
-	// of Runner.Run; nil if none is in progress, or it does not catch the signal
+	handler *Handle // the handler of AddSignalHandler, nil if there is none
+	// the Runner.Run that catches the signal, nil if there is none
 	runner *interrupt
 	came   int // how often the signal arrived for runner; guarded by mu
 }
@@ -223,7 +223,7 @@ func (w *signalRelay) run(*future) {
 type interrupt struct {
 	loop  *Loop
 	main  *task
-	first *SignalError // with which main was cancelled, nil if no signal arrived
+	first *SignalError // the signal that cancelled main, nil if none arrived
 	// the run is done: entries that are still in the inbox do nothing
 	over bool
 }

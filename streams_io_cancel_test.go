@@ -158,7 +158,7 @@ func TestAdapterAfterHandledCancellation(t *testing.T) {
 				if name == "NewConn, Read" || name == "NewConn, Write" {
 					c.c = aio.NewConn(w.Transport().(aio.Transport))
 				}
-				// in a group, which must learn that its task has failed
+				// in a group, which must get the error of its task
 				err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 					tg.Go(func(ctx context.Context) error {
 						c.ctx = ctx

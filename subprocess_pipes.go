@@ -12,9 +12,10 @@ type childPipe struct {
 	file      *os.File
 	transport BaseTransport
 	lost      bool   // the transport was closed
-	buf       []byte // for the next read, nil if no memory was requested
-	lent      []byte // for the next read, if it is that of a waiting task
-	data      pipeData
+	buf       []byte // the memory for the next read, nil if none was requested
+	// the memory for the next read, if a waiting task has provided it
+	lent []byte
+	data pipeData
 }
 
 // connect makes the transport.
@@ -77,7 +78,7 @@ func (c *childPipe) GetBuffer(int) []byte {
 // runs one pass later, as in asyncio.
 func (c *childPipe) BufferUpdated(n int) {
 	d := &c.data
-	if d.buf != nil { // it waits for the ConnectionMade of the process
+	if d.buf != nil { // earlier data waits for the ConnectionMade of the process
 		d = &pipeData{}
 	}
 	d.pipe = c

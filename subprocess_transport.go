@@ -55,7 +55,7 @@ type subprocess struct {
 	terminating      bool          // the context has ended
 	killTimer        *TimerHandle
 
-	// of an exitSource; nil means process itself
+	// set by an exitSource, to send signals; nil: process sends them
 	signaler interface{ signal(os.Signal) error }
 }
 

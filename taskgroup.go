@@ -24,12 +24,12 @@ type TaskGroup struct {
 	// A cancellation cancels the group as ever. Set it before the first task.
 	CollectErrors bool
 
-	slots   *Semaphore // of Limit, nil before the first task
+	slots   *Semaphore // limits the running tasks to Limit; nil before the first task
 	scope   scope
 	inner   innerScope
 	loop    *Loop        // nil before Run
 	parent  *task        // the task that runs the group
-	around  *CancelScope // that the parent is in, nil if none
+	around  *CancelScope // the innermost scope that the parent is in, nil if none
 	head    *member
 	tail    *member
 	errs    []error
@@ -97,7 +97,7 @@ func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg 
 		listed := &scopedGroup{group: tg}
 		tg.around.groups.push(listed)
 		defer func() {
-			if tg.around != nil { // it is still inside a scope
+			if tg.around != nil { // the group is still inside a scope
 				tg.around.groups.remove(listed)
 			}
 		}()

@@ -150,7 +150,7 @@ func TestTaskGroupThatWasCancelledPassesOnACancellation(t *testing.T) {
 // The same in other nestings, and with other requests.
 func TestTaskGroupPassesOnEachCancellation(t *testing.T) {
 	for name, c := range map[string]struct {
-		// of a task that is cancelled after half a second
+		// the body of a task that is cancelled after half a second
 		run  func(ctx context.Context) error
 		want string // how it ends
 	}{

@@ -138,7 +138,7 @@ func TestStartTaskFromOutside(t *testing.T) {
 		failed := errors.New("refused")
 		for _, c := range []struct {
 			name   string
-			fails  bool // before it is ready
+			fails  bool // the task fails before it is ready
 			cancel bool // the group, while the task starts
 			events string
 		}{

@@ -249,7 +249,7 @@ func FormatTaskTree(tasks []TaskInfo, opts *TaskTreeOptions) (string, error) {
 type treeNode struct {
 	label string
 	below []*treeNode
-	known map[any]*treeNode // those in below: tasks by ID, frames by label
+	known map[any]*treeNode // the nodes in below: tasks by ID, frames by label
 }
 
 // child returns the node below n with this key, which is c if there was none.

@@ -224,7 +224,8 @@ func wantTable(t *testing.T, tasks []aio.TaskInfo, want ...string) {
 	if len(lines) < 2 {
 		t.Fatalf("the table has no header: %q", lines)
 	}
-	var starts []int // of columns, as the line below the header shows
+	// where the columns begin, according to the line below the header
+	var starts []int
 	for _, m := range regexp.MustCompile(`-+`).FindAllStringIndex(lines[1], -1) {
 		starts = append(starts, m[0])
 	}

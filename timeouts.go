@@ -29,7 +29,7 @@ type TimeoutScope struct {
 	state   timeoutState
 	task    *task
 	timer   *TimerHandle
-	around  *CancelScope // that the task is in, nil if none
+	around  *CancelScope // the innermost CancelScope that the task is in, nil if none
 	cancels int32        // requests to cancel the task from before the scope
 	isAt    bool         // made by NewTimeoutAt
 	moment  time.Time    // of NewTimeoutAt

@@ -31,10 +31,11 @@ type TimerHandle struct {
 	Handle
 	when   time.Duration
 	queued bool // in the heap
-	// it goes to the free list once it has left heap and ready queue
+	// the handle goes to the free list when it has left the heap and the ready
+	// queue
 	pooled bool
-	target timerTarget  // of the package's own timers, in place of fn
-	next   *TimerHandle // in the free list
+	target timerTarget  // used by timers of the package instead of fn
+	next   *TimerHandle // links the free list
 }
 
 // timerTarget is the receiver of a timer of the package itself. It needs no closure.

@@ -94,9 +94,10 @@ type tlsTransport struct {
 	lower    Transport // nil before it is connected and after it is lost
 
 	// The handshake and the shutdown.
-	timer        *TimerHandle    // of the one in progress, nil if there is none
+	// the timeout of the one in progress, nil if there is none
+	timer        *TimerHandle
 	handshake    *task           // nil when there is none
-	ctx          context.Context // of that task
+	ctx          context.Context // the ctx of the handshake task
 	inputWaiters waitList        // the handshake waits in it for ciphertext
 	// gets the outcome of the handshake; may be nil
 	done    func(error)

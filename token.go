@@ -76,9 +76,11 @@ type coroutine struct {
 	eager     bool
 	exits     bool // the task called runtime.Goexit
 	contained bool // the Goexit ends only the task
-	// of an Iterator whose body is suspended in a Next of the task, see pull.go
+	// the coroutine of an Iterator whose body awaits in a Next of the task, see
+	// pull.go
 	inner *coroutine
-	pull  *pull // whose body it runs, nil for the coroutine of tasks
+	// the iterator whose body it runs, nil for a coroutine that runs tasks
+	pull *pull
 }
 
 // newCoroutine makes a coroutine and lets it run to the point where it waits for its

@@ -259,12 +259,13 @@ type endpoint struct {
 	protocol Protocol
 
 	// The life cycle.
-	opener  *waiter // of the call that makes the transport, nil if none waits
-	cause   error   // for ConnectionLost
-	opened  bool    // ConnectionMade has returned
-	closing bool    // Close or Abort was called, or the connection has failed
-	lost    bool    // ConnectionLost is scheduled, or was called
-	counted bool    // counted in the loop's Stats
+	// the waiter of the call that makes the transport, nil if none waits
+	opener  *waiter
+	cause   error // for ConnectionLost
+	opened  bool  // ConnectionMade has returned
+	closing bool  // Close or Abort was called, or the connection has failed
+	lost    bool  // ConnectionLost is scheduled, or was called
+	counted bool  // counted in the loop's Stats
 
 	// The transport is in the ready queue at most once, for the reasons in two
 	// flags.
@@ -371,7 +372,7 @@ func (s *lostStep) run(*future) {
 		e.counted = false
 		e.loop.observed.resource("connection", -1, e.cause, e, nil)
 	}
-	defer e.self.release() // even if the protocol panics
+	defer e.self.release() // runs even if the protocol panics
 	if p, ok := e.protocol.(LossReceiver); ok {
 		p.ConnectionLost(e.cause)
 	}

@@ -71,7 +71,7 @@ func (t *datagramTransport) proceed() {
 // release implements lifeCycle.
 func (t *datagramTransport) release() {
 	t.gone = true
-	t.localAddr() // for later requests
+	t.localAddr() // stores the address for later requests
 	t.sock.Close()
 }
 
@@ -256,7 +256,7 @@ func (t *datagramTransport) flush() {
 		}
 	}
 	if !failed {
-		t.maybeResume(t.out.size()) // which may send again, or close
+		t.maybeResume(t.out.size()) // the protocol may send again, or close
 	}
 	switch {
 	case t.lost:

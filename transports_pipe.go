@@ -27,7 +27,7 @@ import (
 // pipe is the common part of both directions.
 type pipe struct {
 	streamEndpoint
-	terminal bool // or another character device
+	terminal bool // a terminal or another character device
 	grown    bool // see grow
 }
 
@@ -210,7 +210,7 @@ func (t *readPipe) run(*future) {
 		t.readLater()
 		return
 	}
-	defer t.lookAgain() // even if the protocol panics
+	defer t.lookAgain() // runs even if the protocol panics
 	to := t.receiver    // the receiver at the time when the read begins
 	buf, err := to.memory(t.loop)
 	if err != nil {
@@ -349,7 +349,8 @@ func (t *readPipe) String() string { return t.text("ReadTransport", t.state) }
 type writePipe struct {
 	pipe
 	writeHalf
-	broken bool // in the ready queue because the reading end is closed
+	// the transport is in the ready queue because the reading end is closed
+	broken bool
 }
 
 // newWritePipe is newReadPipe for writing.

@@ -20,7 +20,7 @@ type transfer struct {
 	file    *fileSend
 	started bool // the write buffer is written, and file comes next
 	err     error
-	wait    *waiter // of the call, nil while it does not wait
+	wait    *waiter // the waiter of the call, nil while it does not wait
 }
 
 // maySendfile reports whether there is a file to send as soon as there is room.

@@ -20,7 +20,7 @@ type streamTransport struct {
 	streamEndpoint
 	readHalf
 	writeHalf
-	sending *transfer     // of a Sendfile, nil if there is none
+	sending *transfer     // the Sendfile in progress, nil if there is none
 	upper   *tlsTransport // the TLS layer above it, nil if there is none
 
 	// The addresses. local is set once it was requested, or the transport is
@@ -28,7 +28,7 @@ type streamTransport struct {
 	local, remote net.Addr
 
 	owner                  connOwner // nil if there is none
-	links[streamTransport]           // in the owner's list
+	links[streamTransport]           // the links in the owner's list
 }
 
 var _ linked[streamTransport] = (*streamTransport)(nil)
@@ -77,7 +77,7 @@ func (t *streamTransport) use(p Protocol) error {
 
 // release implements lifeCycle.
 func (t *streamTransport) release() {
-	t.localAddr() // for later requests
+	t.localAddr() // stores the address for later requests
 	t.streamEndpoint.release()
 	t.wakeSendfile()
 	if t.owner != nil {

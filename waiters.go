@@ -36,7 +36,8 @@ type waitList struct {
 	fresh      *waiter // no waiter before it is pending; nil if none is
 	n          int
 	cancelled  int // waiters in the list that were cancelled
-	// of the primitive that the list belongs to, nil if it is not listed
+	// the entry of the primitive that the list belongs to, nil if the primitive is
+	// not listed
 	entry *resource
 }
 
@@ -143,8 +144,8 @@ func (q *waitList) claimed() bool { return q.n > q.cancelled }
 type bound struct {
 	loop     *Loop
 	user     uintptr // the goroutine that used it first, while there is no loop
-	fixed    bool    // it is part of its loop, and ends with it
-	outlived bool    // the loop that it belonged to
+	fixed    bool    // the primitive is part of its loop, and ends with the loop
+	outlived bool    // the loop that it belonged to was closed
 }
 
 // enter is enter for a method of the primitive.
