@@ -139,8 +139,8 @@ func (r *Runner) Close() error {
 		return l.ShutdownDefaultExecutor(ctx, cmp.Or(r.ShutdownTimeout, 5*time.Minute))
 	}))
 	l.closing.Store(true)
-	// Callbacks from other goroutines may have made more tasks. From here on
-	// nothing runs until the loop is closed, and work that is submitted is refused.
+	// Callbacks from other goroutines may have made more tasks. The loop refuses
+	// further work now; only the cancellation of these tasks still runs.
 	for range maxCancelRounds {
 		if err != nil || l.tasks.head == nil {
 			break

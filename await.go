@@ -217,7 +217,7 @@ func (c *caller) arm(f *future) (suspend bool, err error) {
 	case f.selfAwaited:
 		return false, ErrAwaitSelf
 	case f == t.fut:
-		// a flag that stays set, as for CPython's futures
+		// The flag stays set, as in CPython's futures.
 		f.selfAwaited = true
 		t.throw(ErrAwaitSelf)
 		return true, nil

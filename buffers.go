@@ -56,7 +56,7 @@ var bufferSizes = [4]struct{ size, keep int }{{smallBuffer, maxIdle}, {maxCopy, 
 func (s *streamPool) get(n int) []byte {
 	for i, b := range bufferSizes {
 		if n > b.size || largeBuffer < n && n <= maxRead/2 {
-			// the last one would be mostly empty
+			// a buffer of maxRead would be mostly empty
 			continue
 		}
 		free := s.free[i]

@@ -2,7 +2,8 @@ package aio
 
 // A chain is a list of elements that are removed at any place in constant time: a slice
 // would be searched and moved each time. The elements have the links, so the list
-// allocates nothing. taskList says why the lists on hot paths are written out.
+// allocates nothing. The comment on taskList explains why the lists on hot paths are
+// not chains.
 
 // linked is what an element of a chain of T implements, by embedding links.
 type linked[T any] interface{ chainLinks() *links[T] }

@@ -1,7 +1,7 @@
 package aio
 
-// asyncio is removing policies, and a Go program knows its loop by the ctx. They are
-// here so that a ported program can keep using them until it is revised.
+// asyncio is removing policies, and a Go program knows its loop by the ctx. The package
+// has policies so that a ported program can keep using them until it is revised.
 //
 // asyncio has one policy for the process and one current loop for each thread.
 // Goroutines are not threads: a program has many short-lived ones, and they have no

@@ -289,7 +289,7 @@ func openConnection[P any](ctx context.Context, call string, s netio.Stream, fac
 	p := factory()
 	l := c.fut.loop
 	var t *streamTransport
-	var front *endpoint // the one that the application uses
+	var front *endpoint // the endpoint that the application uses
 	if config == nil {
 		if t, err = l.newStreamTransport(s, p, nil); err == nil {
 			front = &t.endpoint

@@ -148,7 +148,8 @@ func TestDerivedContextsEndAsThoseOfTheStandardLibrary(t *testing.T) {
 									before[how] = derive(ctx)
 								}
 								err := aio.Sleep(ctx, time.Hour)
-								// for the functions of
+								// waits for the
+								// functions of
 								// AfterFunc
 								synctest.Wait()
 								for how, derive := range derivations {

@@ -289,7 +289,7 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 		},
 		"WithTimeout": func(ctx context.Context) (context.Context, func(), error) {
 			c, cancel := context.WithTimeout(ctx, time.Millisecond)
-			_ = cancel // the deadline ends it
+			_ = cancel // the deadline ends the await
 			return c, func() {}, context.DeadlineExceeded
 		},
 		"WithValue over WithCancelCause": func(ctx context.Context) (context.Context, func(), error) {

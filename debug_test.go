@@ -294,7 +294,7 @@ func TestErrorThatNobodyRetrievesInBubble(t *testing.T) {
 		l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { reports = append(reports, ec.Message) })
 		err := runMain(l, func(ctx context.Context) error {
 			spawn(ctx, func(context.Context) error { return errors.New("failure") })
-			for range 3 { // collect while the loop sleeps
+			for range 3 { // collect garbage while the loop sleeps
 				matches(t, "Sleep", aio.Sleep(ctx, time.Second), nil)
 				runtime.GC()
 			}

@@ -337,7 +337,8 @@ func (q *lookup) notFound(why string) error {
 	return &net.DNSError{Err: why, Name: q.host, IsNotFound: true}
 }
 
-// ipVersion is the last letter of the networks in which ip is an address.
+// ipVersion returns "4" or "6": the last character of the names of the networks to
+// which ip belongs.
 func ipVersion(ip netip.Addr) string {
 	if ip.Is4() {
 		return "4"

@@ -53,7 +53,7 @@ type misuse struct {
 	// means a new loop
 	inside func(w *misuseWorld, main func(ctx context.Context) error) error
 
-	used map[string]bool // entries of allowed that some call needed
+	used map[string]bool // the entries of allowed that some call needed
 }
 
 // misuseWorld is where one call is made.

@@ -401,7 +401,7 @@ func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] 
 	return wrapFuture(l, cf, &l.outsideWaits)
 }
 
-// wrapFuture is WrapFuture with the counter of waits of the loop.
+// wrapFuture is WrapFuture for a caller that passes the counter of the loop's waits.
 func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T] {
 	b := &importedFuture[T]{newFuture[T](l), cf, counter}
 	if cf.producer == l {

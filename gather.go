@@ -101,7 +101,7 @@ func Untyped[T any](aw Awaitable[T]) Awaitable[any] {
 	return Coro[any](func(ctx context.Context) (any, error) { return aw.Await(ctx) })
 }
 
-// untyped is a future whose result has lost its type.
+// untyped is a future whose result was converted to type any.
 type untyped[T any] struct {
 	AnyFuture
 	of FutureLike[T]
@@ -662,8 +662,8 @@ type CompletedIterator[F AnyFuture] struct {
 	hook  *completedHook[F] // the callback of the futures in todo
 	left  int               // number of futures that were not requested yet
 	timer *TimerHandle
-	// c.next: if the compiler saw that, it would give the user's call a line of this
-	// file
+	// Always c.next. It is in a field because the compiler must not see that: it
+	// would attribute the user's call to a line of this file.
 	coro Coro[F]
 }
 

@@ -183,7 +183,7 @@ type ioRun struct {
 	mode       ioMode
 	ticker     bool // lines begin with the number of the pass
 	npass      int
-	mu         sync.Mutex // guards live and trace, as a second loop logs too
+	mu         sync.Mutex // guards live and trace, because a second loop logs too
 	live       bool       // events are logged
 	trace      []string
 	slots      map[string]*ioEnd
@@ -399,8 +399,9 @@ func (m *ioRun) tick() {
 	m.loop.CallSoon(m.tick)
 }
 
-// waitForProcesses is the last callback of each pass: it gives processes the time to do
-// what they do in a pass of asyncio, which takes longer.
+// waitForProcesses is the last callback of each pass: a pass of asyncio takes longer
+// than one of this package, so this callback gives processes the time that they have
+// there.
 func (m *ioRun) waitForProcesses() {
 	time.Sleep(time.Millisecond)
 	m.loop.CallAt(m.loop.Time(), m.waitForProcesses)

@@ -41,8 +41,8 @@ type Loop struct {
 	todo     int // entries of ready that belong to the current pass
 	stopping bool
 	// ending is set when a Runner, or the stop function of StartLoop, begins to
-	// close the loop: it accepts no more tasks from other goroutines. Any goroutine
-	// may read it.
+	// close the loop: from then on the loop accepts no more tasks from other
+	// goroutines. Any goroutine may read it.
 	ending atomic.Bool
 	// closing is set after the tasks and jobs that were there have ended
 	closing atomic.Bool
@@ -62,7 +62,7 @@ type Loop struct {
 	gate int32
 	// open iterators, the newest first
 	pulls *pull
-	// from the first to the innermost future that is being cancelled
+	// the futures that are being cancelled, the innermost last
 	path []*future
 	// in debug mode, the scopes that coroutines run in, the innermost last
 	entered map[*coroutine][]*scope

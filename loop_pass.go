@@ -116,7 +116,8 @@ func (l *Loop) wait() {
 		l.block(-1)
 	default:
 		when, now := l.timers.heap[0].when, l.now()
-		// compared, because a difference to the far past overflows
+		// Compare first: the difference to a time in the far past would
+		// overflow.
 		if when <= now {
 			now = when
 		}

@@ -99,8 +99,8 @@ func limitTests(limit time.Duration) (stop func()) {
 			for goroutine := range bytes.SplitSeq(stacks, []byte("\n\n")) {
 				name := testFrame.FindSubmatch(goroutine)
 				if name == nil || bytes.Contains(goroutine, []byte("\ntesting.(*T).Parallel(")) {
-					// a test in Parallel waits for the tests before
-					// it
+					// a test in t.Parallel waits for other tests:
+					// its time does not run yet
 					continue
 				}
 				test := string(name[1])

@@ -116,8 +116,8 @@ func (b pollBackend) pipe(f *os.File, writes bool, owner netio.Owner) (netio.Str
 }
 
 // pipeOf makes a stream from a duplicate of f, or from f itself if it is a standard
-// stream: another file with its number would get the output of the runtime and of child
-// processes.
+// stream: if a standard stream were closed, the next file that is opened would get its
+// number, and the output of the runtime and of child processes.
 func (l *Loop) pipeOf(f *os.File, writes bool) (*fdPipe, error) {
 	fd, _, err := descriptorOf("", f)
 	if err != nil {

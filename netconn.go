@@ -39,9 +39,9 @@ type netConn struct {
 	forTasks      bool // as in Dialer
 
 	closed atomic.Bool // Close was called
-	// refused is the reason why a call was refused. After Close it replaces
-	// net.ErrClosed: a library may close the connection without a report of the
-	// refusal, and report the error of a later call.
+	// refused is the reason why a call was refused. After Close the errors of later
+	// calls wrap it too: a library may close the connection without a report of the
+	// refusal, and report only such an error.
 	refused atomic.Pointer[error]
 
 	// Owned by the token.

@@ -1,6 +1,6 @@
 package aio
 
-// Events of a loop, for observers. The kernel reports to an observation at a handful of
+// Events of a loop, for observers. The loop reports events to its observation at a few
 // places, each behind one nil test: a loop without observers has no observation.
 //
 // The token owns an observation, except for its meter, whose fields are atomic: any

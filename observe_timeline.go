@@ -149,7 +149,7 @@ func (tl *Timeline) nextChunk() {
 	tl.mu.Lock()
 	defer tl.mu.Unlock()
 	n := min(timelineChunk, tl.size)
-	// the oldest chunk has fewer and fewer records that are kept
+	// fewer and fewer records of the oldest chunk are still kept
 	full := (tl.size+n-1)/n + 1
 	var c []timelineRecord
 	if len(tl.chunks) == full {

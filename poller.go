@@ -5,12 +5,12 @@ package aio
 // descriptors are queued behind all that was queued until then, and before the timers
 // that are due.
 //
-// There are two kinds of registration. A transport's is edge-triggered and made once:
-// the poller reports when the descriptor becomes ready, and the transport remembers
-// that until a read or write shows otherwise. A transport that has more to read puts
-// itself on the hot list, and runs in the next pass, as with level-triggered polling.
-// AddReader and AddWriter are level-triggered, because the poller does not know what
-// their callbacks do with the descriptor.
+// There are two kinds of registration. The registration of a transport is
+// edge-triggered and made once: the poller reports when the descriptor becomes ready,
+// and the transport remembers that until a read or write shows otherwise. A transport
+// that has more to read puts itself on the hot list, and runs in the next pass, as with
+// level-triggered polling. AddReader and AddWriter are level-triggered, because the
+// poller does not know what their callbacks do with the descriptor.
 //
 // Descriptors that are ready in the same pass run in the order of asyncio, where all
 // registrations are level-triggered: first those that the previous wait has reported

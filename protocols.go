@@ -310,8 +310,9 @@ func withoutReceiver(m reflect.Type) reflect.Type {
 
 // receiver is the part of a protocol that receives data.
 type receiver struct {
-	data     DataReceiver     // the protocol, if it is one
-	buffered BufferedProtocol // the protocol, if it is one
+	data DataReceiver // the protocol, if it is a DataReceiver; otherwise nil
+	// the protocol, if it is a BufferedProtocol; otherwise nil
+	buffered BufferedProtocol
 }
 
 func newReceiver(p Protocol) (r receiver) {

@@ -10,9 +10,9 @@ package aio
 // there is none. Many steps are pointers to their owner, converted to another type with
 // the same underlying struct, such as (*openStep)(e): so an owner has several run
 // methods without an allocation. Such a type is named xxxStep. Methods that other code
-// calls on an object, and that users must not see, are on a type of the same kind,
-// named after its part: streamOwner, netConnProtocol, tlsWire. A runnable may have five
-// more methods, which are found by type assertions:
+// calls on an object, and that users must not see, are on a converted type too, named
+// after its role: streamOwner, netConnProtocol, tlsWire. A runnable may have five more
+// methods, which are found by type assertions:
 //
 //	abandon()               the loop is closed and will not run it, and code
 //	                        outside of the loop waits for it (orphan)

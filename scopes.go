@@ -249,8 +249,8 @@ func (s *CancelScope) exit(err error) error {
 		return err
 	}
 	if requested {
-		// The task itself was cancelled: this error delivers that cancellation,
-		// which continues.
+		// The task itself was cancelled: Run returns the error that delivers
+		// that cancellation.
 		if t.mustCancel {
 			t.mustCancel = false
 			return t.reason

@@ -521,8 +521,8 @@ func (r *StreamReader) arrived() {
 	r.maybePause()
 }
 
-// maybePause pauses the transport if too much is buffered. It is written so that twice
-// the limit may overflow an int.
+// maybePause pauses the transport if too much is buffered. It does not compute twice
+// the limit, which may overflow an int.
 func (r *StreamReader) maybePause() {
 	if r.transport != nil && !r.paused && r.size()-r.limit > r.limit {
 		r.paused = true

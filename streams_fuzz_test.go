@@ -12,8 +12,9 @@ import (
 )
 
 // FuzzStreamChunks reads a stream whose input arrives in pieces, and compares the
-// results with those for the whole input. The limit exceeds the input, because of a
-// line that is too long only the part that has arrived is discarded.
+// results with those for the whole input. The limit exceeds the input: if a line were
+// too long, only the part that has arrived would be discarded, so the results would
+// depend on the pieces.
 func FuzzStreamChunks(f *testing.F) {
 	f.Add([]byte("one\ntwo\r\nthree--four-\n-five"), []byte{1, 2, 3, 4, 5, 6, 7}, []byte{3, 1, 200, 2})
 	f.Add([]byte("aaabaabaaaab\n\n\n--"), []byte{2, 2, 2, 0, 17, 34}, []byte{1})

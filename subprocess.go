@@ -260,7 +260,7 @@ func (p *Process) SendSignal(sig os.Signal) error {
 	return p.transport.SendSignal(sig)
 }
 
-// Terminate sends SIGTERM to the process; on Windows it kills it.
+// Terminate sends SIGTERM to the process; on Windows it kills the process.
 func (p *Process) Terminate() error {
 	if err := p.made("Process.Terminate"); err != nil {
 		return err

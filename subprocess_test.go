@@ -487,7 +487,7 @@ func TestProcessContext(t *testing.T) {
 		}
 		procWait(t, ctx, p, -15)
 
-		// So is the context of a scope.
+		// The context of a scope is done when the scope ends.
 		err = aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error {
 			p = procStart(t, ctx, "exec sleep 1000", &aio.SubprocessOptions{Context: ctx})
 			return nil

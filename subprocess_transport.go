@@ -36,11 +36,12 @@ const defaultGrace = 5 * time.Second
 // subprocess is the SubprocessTransport.
 type subprocess struct {
 	endpoint
-	receiver PipeDataReceiver // the protocol, if it is one
+	// the protocol, if it is a PipeDataReceiver; otherwise nil
+	receiver PipeDataReceiver
 	process  *os.Process
 	pid      int
 	group    bool // signals are for the process group
-	code     int  // once it has exited
+	code     int  // the return code, once the process has exited
 	exited   bool // the return code is known
 	finished bool // ConnectionLost was called
 

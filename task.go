@@ -64,11 +64,11 @@ type task struct {
 	next    *task
 	cancels int32  // number of requests, less those withdrawn by Uncancel
 	awaits  uint32 // counts suspensions, to distinguish awaits
-	// it is not reported if its loop is closed while it is pending
+	// the task is not reported if its loop is closed while the task is pending
 	noPendingReport bool
 
-	// runtime.Goexit in it does not continue in the goroutine that runs the loop;
-	// see plug
+	// runtime.Goexit in the task does not continue in the goroutine that runs the
+	// loop; see plug
 	contained  bool
 	mustCancel bool
 	// the end of a context has cancelled the awaited future, see contextEnded

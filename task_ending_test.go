@@ -439,8 +439,9 @@ func TestErrorsMadeOfCancellationsInEachCall(t *testing.T) {
 	}
 }
 
-// An operator that runs its source in a task, when the source fails with such an error:
-// a cancellation becomes ErrSourceCancelled, and a failure passes with all its parts.
+// An operator of aioiter may run its source in a task. If the source fails with such an
+// error, a cancellation becomes ErrSourceCancelled, and a failure is passed on with all
+// its parts.
 func TestErrorsMadeOfCancellationsInASource(t *testing.T) {
 	for shape, c := range ofCancellations {
 		of := aioiter.Stream[int](func(ctx context.Context) iter.Seq2[int, error] {

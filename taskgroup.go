@@ -20,8 +20,8 @@ type TaskGroup struct {
 	// Set it before the first of them.
 	Limit int
 	// CollectErrors keeps the group from being cancelled when a task fails or the
-	// body returns an error: all tasks run to their end, and Run returns all errors.
-	// A cancellation cancels the group as ever. Set it before the first task.
+	// body returns an error: all tasks run to their end, and Run returns all
+	// errors. A cancellation still cancels the group. Set it before the first task.
 	CollectErrors bool
 
 	slots   *Semaphore // limits the running tasks to Limit; nil before the first task

@@ -130,8 +130,8 @@ func TestStartTask(t *testing.T) {
 	})
 }
 
-// A group waits for a task that a task outside of the group starts in it, and for its
-// start.
+// A group waits for a task that another task, outside of the group, starts in it, even
+// while StartTask is still waiting.
 func TestStartTaskFromOutside(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		var log eventLog

@@ -51,7 +51,7 @@ type TaskAwaiter struct {
 // panics with [ErrNoRunningLoop] if ctx belongs to no loop and with [ErrWrongGoroutine]
 // if the caller does not hold the token; another goroutine uses
 // [Loop.CallSoonThreadsafe] and [Loop.Context]. asyncio inspects another process
-// instead, and stops that for as long.
+// instead, which is stopped in the meantime.
 //
 // (asyncio: the data of python -m asyncio ps)
 func CaptureTasks(ctx context.Context) []TaskInfo {

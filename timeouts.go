@@ -2,7 +2,7 @@ package aio
 
 // A timeout is a timer that cancels the task by which it was entered. At the end the
 // scope withdraws its own request. If no request is left that is newer than its entry,
-// the CancelledError of the body was its own, and becomes ErrTimeout.
+// the CancelledError of the body was caused by this scope, and becomes ErrTimeout.
 
 import (
 	"context"

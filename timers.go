@@ -122,8 +122,8 @@ func (l *Loop) addTimer(h *TimerHandle, when time.Duration) {
 // CallLater calls fn when d has passed: not before that by the loop's time. A negative
 // d is in the past and comes before everything that is due now. All that is due in one
 // pass runs in the order of the times, after everything that was ready; equal times
-// have no defined order, and the actual one is asyncio's. It never awaits and panics
-// with [ErrLoopClosed] if the loop is closed.
+// have no defined order; their actual order is that of asyncio. It never awaits and
+// panics with [ErrLoopClosed] if the loop is closed.
 //
 // (asyncio: loop.call_later)
 func (l *Loop) CallLater(d time.Duration, fn func()) *TimerHandle {

@@ -255,7 +255,8 @@ func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Conf
 		return nil, fmt.Errorf("aio: StartTLS: %w", net.ErrClosed)
 	}
 	t.opened = true // p has a connection already
-	// until the caller has the transport; asyncio may deliver data before that
+	// paused until the caller has the transport; asyncio may deliver data before
+	// that
 	t.paused = true
 	t.in.add(ahead)
 	t.inheritPause(lower)

@@ -25,7 +25,7 @@ type datagramTransport struct {
 	endpoint
 	flow
 	sock netio.Datagram
-	data DatagramReceiver // the protocol, if it is one
+	data DatagramReceiver // the protocol, if it is a DatagramReceiver; otherwise nil
 	// the destination of all datagrams, nil if each has its own
 	target net.Addr
 	local  net.Addr // set once it was requested, or the transport is closed

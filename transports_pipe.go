@@ -8,7 +8,7 @@ package aio
 //   - A read error is reported, except for the one with which a terminal reports that
 //     its other end is closed.
 //   - A transport for writing notices when the reading end is closed. For a socket
-//     asyncio takes any readable data as that; here it must be EOF.
+//     asyncio treats any data that can be read in the same way; here it must be EOF.
 //   - Close and WriteEOF are the same, and data written after them is dropped, even
 //     while the buffer is still being written.
 
@@ -126,7 +126,7 @@ func (p *pipe) GetExtraInfo(name string) any {
 type readPipe struct {
 	pipe
 	readHalf
-	level levelReader // the stream, if it is one
+	level levelReader // the stream, if it is a levelReader; otherwise nil
 	full  bool        // the last read has filled a large buffer
 	later bool        // there is a deferredReadStep in the ready queue
 	atEOF Protocol    // the protocol that must be told of EOF, nil if there is none
