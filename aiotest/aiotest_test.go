@@ -15,7 +15,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// On js/wasm the runtime has a goroutine for events, runtime.handleEvent.
+// On js/wasm the runtime itself has a goroutine for events, runtime.handleEvent.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
 }

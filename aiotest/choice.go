@@ -85,8 +85,9 @@ func usagef(format string, args ...any) error {
 
 // A picker makes choices.
 type picker interface {
-	// pick returns one of 0 to n-1 for choice number at of the run. eligible is
-	// nil, or reports which of them differ from all smaller ones.
+	// pick returns a number from 0 to n-1, the result of choice number at of the
+	// run. eligible is nil, or reports which numbers differ in effect from all
+	// smaller ones.
 	pick(at, n int, eligible func(i int) bool) int
 }
 
@@ -132,7 +133,7 @@ func (p input) pick(at, n int, _ func(int) bool) int {
 type script struct {
 	choices []Choice // Size is 0 where the record has no choice
 	strict  bool     // a choice that does not match ends the run
-	misfit  string   // the first that did not match
+	misfit  string   // the first choice that did not match
 	what    func() string
 }
 
@@ -159,7 +160,7 @@ type record struct {
 	choices []Choice
 	// instead of the choices, if there are too many to write
 	seed   string
-	moment int // of the cancellation, 0 if there was none
+	moment int // number of the moment of the cancellation, 0 if there was none
 	// the number of the failed network operation, 0 if there was none
 	op    int
 	fault simnet.Fault // how

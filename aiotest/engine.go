@@ -103,7 +103,7 @@ type engine struct {
 	prios   priorities
 	longest int // largest number of steps of a run so far
 	note    string
-	now     setting // of the current run
+	now     setting // the parameters of the current run
 	exited  bool    // a task has ended the goroutine
 }
 
@@ -185,7 +185,8 @@ func (e *engine) fail(set setting, out outcome, main func(ctx context.Context) e
 		again := e.look(set, choices, main)
 		if out.kind != testFailed && out.kind != differs {
 			if again.kind == out.kind {
-				// with the times and names of the timeline
+				// the error of the run with a timeline has times and
+				// names
 				f.Err = again.err
 			} else {
 				f.Err = fmt.Errorf("%w\nThe same choices did not fail when they were made again: the program is not deterministic", out.err)
@@ -207,7 +208,8 @@ func (e *engine) look(set setting, choices []Choice, main func(ctx context.Conte
 	}
 	e.run.log = &timeline{}
 	if e.run.loop != nil {
-		_ = e.run.close() // a new loop without state of other runs
+		// the next run gets a new loop, without state of other runs
+		_ = e.run.close()
 	}
 	return e.once(set, main)
 }
@@ -346,7 +348,7 @@ func (e *engine) replay(set setting, text string, main func(ctx context.Context)
 	}
 	set.fits, set.moment, set.op, set.faults = true, d.moment, d.op, d.fault
 	if d.seed != "" {
-		// repeated in the way in which it was found, to get its choices
+		// repeat the random run, to get its choices
 		set.random = true
 		// parseRecord has validated it
 		set.seed, _ = strconv.ParseUint(d.seed, 10, 64)
@@ -474,7 +476,7 @@ func (e *engine) guard(f func(e *engine) Report) ending {
 }
 
 // withStack adds the stack of the calling goroutine to the value of a panic, which
-// continues in another one. An error stays one.
+// continues in another goroutine. The result for an error is an error too.
 func withStack(v any) any {
 	if err, ok := v.(error); ok {
 		return fmt.Errorf("%w\n\n%s", err, debug.Stack())
@@ -498,7 +500,8 @@ func blockedStacks() string {
 	return strings.TrimSpace(b.String())
 }
 
-// pass ends the calling goroutine in the same way.
+// pass ends the calling goroutine in the way in which the goroutine of the engine has
+// ended.
 func (e ending) pass() {
 	if e.panic != nil {
 		panic(e.panic)

@@ -52,8 +52,8 @@ type Failures struct {
 // Failing is the marked region of a function for [FailEverywhere].
 type Failing struct{ r *run }
 
-// Do runs fn and returns its error. The failure of the run occurs while fn runs, in any
-// connection of the program: the one whose operation has the number of this run.
+// Do runs fn and returns its error. While fn runs, the network operation with the
+// number of this run fails, in any connection of the program.
 func (f *Failing) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	switch {
 	case f.r == nil:
@@ -82,9 +82,9 @@ func (f *Failing) Happened() bool {
 // FailEverywhere runs fn once without a failure. Then it runs fn once for each
 // operation of the simulated network in its region (see [Failing.Do]) and each kind of
 // failure, and makes that operation fail. The operations are connecting, accepting,
-// reads that return data, writes, and sending a datagram. One that cannot fail in that
-// way succeeds, and [Failing.Happened] is false. The code after the region checks the
-// result.
+// reads that return data, writes, and sending a datagram. An operation that cannot fail
+// in that way succeeds, and [Failing.Happened] is false. The code after the region
+// checks the result.
 //
 // A run fails for the reasons of [Explore]. All operations are tried; failures are
 // reported once for each operation of the network and each error. fn must be

@@ -18,8 +18,8 @@ type connProtocol func(net.Conn)
 func (f connProtocol) ConnectionMade(t aio.Transport) { f(aio.NewConn(t)) }
 
 // simulatedPipe returns the two ends of a simulated connection, as net.Conns for other
-// goroutines. They work in real time. A job that ends with them makes the clock do the
-// same, so that it does not jump to a timeout of TLS.
+// goroutines. They work in real time. A job that runs until stop is called keeps the
+// clock at the speed of real time, so that the clock does not jump to a timeout of TLS.
 func simulatedPipe(server, client *tls.Config) (c1, c2 net.Conn, stop func(), err error) {
 	conns, end, over := make(chan net.Conn, 2), make(chan struct{}), make(chan aiotest.Report, 1)
 	maker := func() connProtocol { return func(c net.Conn) { conns <- c } }

@@ -69,13 +69,13 @@ func (r *run) connect() {
 }
 
 // Socket is a non-blocking socket of a simulated network, for the calls that take a
-// descriptor or a socket of package net in a real one: the Sock calls of package aio,
-// Loop.AddReader, and the options Conn and Listener. A program that makes its sockets
-// itself can get them from a function, which a test replaces by [NewSocket].
+// descriptor or a socket of package net in a real network: the Sock calls of package
+// aio, Loop.AddReader, and the options Conn and Listener. A program that makes its
+// sockets itself can get them from a function, which a test replaces by [NewSocket].
 //
 // It is a [net.Conn], a [net.Listener] and a [net.PacketConn]. None of its methods
-// blocks or awaits: instead the error matches [syscall.EAGAIN]. Only tasks and callbacks
-// of its loop may use it. Deadlines fail with [errors.ErrUnsupported].
+// blocks or awaits: instead the error matches [syscall.EAGAIN]. Only tasks and
+// callbacks of its loop may use it. Deadlines fail with [errors.ErrUnsupported].
 type Socket interface {
 	net.Conn
 	// Bind binds the socket to an address: "IP:port" or, for a Unix socket, a path.

@@ -439,7 +439,8 @@ func TestFailEverywhere(t *testing.T) {
 	}
 }
 
-// Each datagram is refused once and lost once. It cannot end or be short.
+// Each datagram is refused once and lost once. EndOfFile and ShortOperation do not
+// apply to datagrams.
 func TestFailEverywhereDatagrams(t *testing.T) {
 	failed := map[string]int{}
 	r := aiotest.FailEverywhere(t, aiotest.Failures{}, func(ctx context.Context, c *aiotest.Failing) error {
@@ -472,7 +473,7 @@ func TestFailEverywhereDatagrams(t *testing.T) {
 		failed[fmt.Sprint(c.Happened(), " ", outcome, "; ", b.got.QSize(), " answered ", a.errs)]++
 		return nil
 	})
-	// The runs without a failure, and four in which a datagram would end or be short.
+	// The run without a failure, and the runs with EndOfFile and ShortOperation.
 	if n := failed["false 1 arrived []; 1 answered []"]; n < 5 {
 		t.Errorf("%d runs without a failure", n)
 	}
@@ -488,9 +489,9 @@ func TestFailEverywhereDatagrams(t *testing.T) {
 	}
 }
 
-// The paths of the simulated network are not those of files: a server or an endpoint
-// removes no socket of the real system, as it does there before it binds and when it is
-// closed.
+// The paths of the simulated network are not files. In the system's network, a server
+// or an endpoint removes its socket file before it binds and when it is closed; in the
+// simulated network it must not remove a file of that name.
 func TestNetworkKeepsFiles(t *testing.T) {
 	dir, err := os.MkdirTemp("", "aio") // t.TempDir may be too long for a socket
 	if err != nil {
@@ -504,7 +505,7 @@ func TestNetworkKeepsFiles(t *testing.T) {
 		if err != nil {
 			t.Skipf("the system has no sockets with a path: %v", err)
 		}
-		// In js/wasm package net simulates them.
+		// In js/wasm package net simulates Unix sockets, without files.
 		if _, err := os.Stat(path); err != nil {
 			t.Skipf("a socket of the system is not a file: %v", err)
 		}

@@ -67,14 +67,14 @@ func (p *priorities) pick(view plug.Loop, n, step int) int {
 // the current run: first those of the previous run, the last of them with its next
 // possibility.
 //
-// Different orders are not always different schedules. When an entry was tried first,
-// and then another one is tried, the former is put to sleep if the two commute: running
-// it later leads to a state that was seen already. It wakes up with the first step with
-// which it does not commute. (These are the sleep sets of partial order reduction.) The
-// state that a step of a task accesses is unknown, so only the timers of plain Sleeps
-// are put to sleep. Such a timer makes its task ready, which then still may run at any
-// time. So it commutes with everything except a step that ends in Sleep(0), behind
-// which its task must not come.
+// Different orders are not always different schedules. If entry A was tried first, and
+// entry B is tried then, A is put to sleep if A and B commute: running A later leads to
+// a state that was seen already. A wakes up with the first step with which it does not
+// commute. (These are the sleep sets of partial order reduction.) The state that a step
+// of a task accesses is unknown, so only the timers of plain Sleeps are put to sleep.
+// Such a timer makes its task ready, which then still may run at any time. So the timer
+// commutes with everything except a step that ends in Sleep(0): a task that is ready
+// before that step ends must run before the sleeping task continues.
 type depthFirst struct {
 	path []fork
 	// a choice differs from the previous run: the program is not deterministic

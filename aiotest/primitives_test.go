@@ -529,11 +529,11 @@ var uses = map[string]func(ctx context.Context, do region) error{
 	},
 }
 
-// The minimum of TestPrimitives over all uses.
+// The minimum counts of TestPrimitives over all uses.
 const (
 	minUses      = 20
-	minSchedules = 3 * minUses // of each size
-	minMoments   = 500         // of each sweep
+	minSchedules = 3 * minUses // times the schedules of one mode
+	minMoments   = 500         // times the schedules of a sweep
 )
 
 func TestPrimitives(t *testing.T) {

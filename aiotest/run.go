@@ -26,8 +26,8 @@ var runs sync.Map // *aio.Loop -> *run
 // defaultMaxSteps limits the steps of one run of an exploration.
 const defaultMaxSteps = 1_000_000
 
-// maxStill limits the passes of a run while its clock does not advance. A run that was
-// ended by a Goexit may still read it when the test after it sets it.
+// maxStill limits the passes of a run while its clock does not advance. It is atomic,
+// because a run that a Goexit has ended may still read it while the next test sets it.
 var maxStill atomic.Int64
 
 func init() { maxStill.Store(10_000_000) }
@@ -47,7 +47,7 @@ type run struct {
 	pct            *priorities   // in mode PCT
 	slack          time.Duration // in mode Environment
 	maxSteps       int
-	moment         int // at which to cancel, 0 for never
+	moment         int // number of the moment at which to cancel, 0 for never
 	victims        func(aio.AnyTask) bool
 	allowSwallowed bool
 	log            *timeline // nil if no timeline is wanted
@@ -63,7 +63,7 @@ type run struct {
 	what    string // the name of the choice being made
 	steps   int
 	still   int           // passes since the clock advanced
-	stillAt time.Duration // the time at which the clock is
+	stillAt time.Duration // time of the clock at the last pass
 	// over reports that main has ended: there is nothing left to choose or cancel
 	over     bool
 	limit    error // why the run was ended early
@@ -71,7 +71,7 @@ type run struct {
 	main     *aio.Task[struct{}]
 	region   *aio.Task[struct{}] // the task of the current region
 	regions  int
-	moments  int // so far in the region
+	moments  int // number of moments so far in the region
 	fired    *cancellation
 	ran      aio.AnyTask // the task whose step ran last, if victims is set
 	closing  bool
@@ -79,7 +79,7 @@ type run struct {
 	ops      int    // network operations in them so far
 	failed   string // the operation that failed, "" if none has
 
-	// its network is that of the loop; nil for the system's network
+	// the simulated host of the loop; nil for the system's network
 	host  *simnet.Host
 	world *World // of a simulation
 
@@ -184,8 +184,8 @@ func (r *run) do(main func(ctx context.Context) error) (out outcome) {
 	return out
 }
 
-// goroutinesHint is part of each deadlock: a user whose goroutine would have ended the
-// wait does not see why the run did not wait for it.
+// goroutinesHint is part of each deadlock report: a user whose goroutine would have
+// ended the wait would not see why the run did not wait for the goroutine.
 const goroutinesHint = "\nThe clock is virtual and does not wait for goroutines outside of the loop. If one was to end such a wait: do its work with ToThread, or wait for its channel with Receive."
 
 // judge returns the outcome of a run whose main returned err.

@@ -94,7 +94,7 @@ func (s Simulation) exploration() Exploration {
 // main converts fn into a function for Explore.
 func (s Simulation) main(e *engine, fn func(ctx context.Context, w *World) error) func(ctx context.Context) error {
 	if fn == nil {
-		return nil // which is misuse
+		return nil // Explore reports the misuse
 	}
 	return func(ctx context.Context) error {
 		w := newWorld(&e.run)
@@ -150,12 +150,12 @@ type Host struct {
 	view plug.Loop
 	main *aio.Task[struct{}]
 
-	ends     []*hostEnd // only the last may not have happened yet
+	ends     []*hostEnd // only the last one may be pending
 	crashing int        // 1 to crash after the current pass, 2 to restart
 	crashes  int
 }
 
-// hostEnd is a return of the function of a host. A host that is restarted after it has
+// hostEnd is a return of the function of a host. A host that is restarted later gets
 // another one.
 type hostEnd struct {
 	happened aio.Event

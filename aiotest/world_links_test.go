@@ -93,7 +93,8 @@ func TestConnectUnanswered(t *testing.T) {
 			loop.CallLater(50*time.Millisecond, w.Way("srv", "test").Cut)
 		},
 		"refusal lost": func(_ context.Context, w *aiotest.World, srv *aiotest.Host) {
-			srv.Restart() // and does not listen yet when the packet arrives
+			// the host is up, and does not listen yet when the packet arrives
+			srv.Restart()
 			w.Way("srv", "test").Cut()
 		},
 		"host down": func(_ context.Context, _ *aiotest.World, srv *aiotest.Host) { srv.Crash() },
@@ -175,7 +176,7 @@ func TestDataUnanswered(t *testing.T) {
 	}
 }
 
-// A link that works again gives each packet that is lost later its full time.
+// After a link was restored, a packet that is lost later has the full timeout again.
 func TestSecondCut(t *testing.T) {
 	for _, cut := range []string{"data", "acknowledgements"} {
 		t.Run(cut, func(t *testing.T) {
@@ -209,7 +210,7 @@ func TestSecondCut(t *testing.T) {
 	}
 }
 
-// Data that is held back is not sent again by a connection that has timed out, nor by a
+// Data that is held back is not sent again by a connection that has timed out, or by a
 // host that has crashed.
 func TestHeldBack(t *testing.T) {
 	for name, harm := range map[string]func(ctx context.Context, client *aiotest.Host) error{
@@ -335,7 +336,7 @@ func TestErrorBeforeRestart(t *testing.T) {
 	}
 }
 
-// Names are those of DNS.
+// The names of hosts follow the rules of DNS.
 func TestNamesOfHosts(t *testing.T) {
 	err := simulate(func(ctx context.Context, w *aiotest.World) error {
 		w.Host("db.example", func(context.Context) error { return nil })
@@ -365,7 +366,8 @@ func panicOf(f func()) (err error) {
 	return nil
 }
 
-// SockAccept fails like the accepting of a server: the connection was closed before.
+// SockAccept fails in the same way as the accepting of a server: the connection was
+// closed before it was accepted.
 func TestFailSockAccept(t *testing.T) {
 	lost := 0
 	aiotest.FailEverywhere(t, aiotest.Failures{Kinds: []aiotest.NetworkFailure{aiotest.ConnectionReset}}, func(ctx context.Context, f *aiotest.Failing) error {

@@ -441,8 +441,8 @@ func (d *slowDisk) save(ctx context.Context, n int) error {
 	return nil
 }
 
-// A fake that makes the rare case likely: a host that acknowledges before it has saved is
-// found, although the crash must come within a few milliseconds.
+// The fake disk makes a rare crash likely: a host that acknowledges before it has saved
+// is found, although the crash must come within a few milliseconds.
 func TestWorldPowerFailure(t *testing.T) {
 	count := func(early bool) func(ctx context.Context, w *aiotest.World) error {
 		return func(ctx context.Context, w *aiotest.World) error {

@@ -1,7 +1,7 @@
 package aiotest_test
 
 // More programs with faults of the kinds in the zoo. They were written without
-// considering how the zoo's programs are found.
+// considering how aiotest finds the faults of the zoo.
 
 import (
 	"context"

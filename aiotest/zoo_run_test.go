@@ -178,8 +178,8 @@ func TestPoolUnderCancellation(t *testing.T) {
 	aiotest.CancelEverywhere(t, aiotest.Sweep{}, unreadAnswer(true))
 }
 
-// All schedules of a mended program pass. They are few enough to make them all:
-// commuting steps are not tried in both orders.
+// All schedules of a mended program pass. There are few enough schedules to run them
+// all: commuting steps are not tried in both orders.
 func TestZooExhausted(t *testing.T) {
 	const most = 1000
 	for _, s := range zoo {

@@ -196,7 +196,7 @@ func variantRelay(mended bool) func(ctx context.Context, w *aiotest.World) error
 }
 
 // variantFeed has a server that aborts a connection when it has too much to do. The
-// client takes that for the end of the list; the mended one requires an end line.
+// client takes that for the end of the list; the mended client requires an end line.
 func variantFeed(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {
@@ -240,8 +240,8 @@ func variantFeed(mended bool) func(ctx context.Context, w *aiotest.World) error 
 	}
 }
 
-// variantCache keeps what it has read until EOF, for the next client. The mended version
-// keeps what has the announced length.
+// variantCache keeps what it has read until EOF, for the next client. The mended
+// version keeps only answers of the announced length.
 func variantCache(mended bool) func(ctx context.Context, c *aiotest.Failing) error {
 	return func(ctx context.Context, c *aiotest.Failing) error {
 		const page = "the first half and the second half"

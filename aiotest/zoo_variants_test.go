@@ -105,8 +105,8 @@ func cutOneWay(ctx context.Context, w *aiotest.World, a, b string) {
 }
 
 // variantDetector has a monitor that makes a backup the primary when it hears nothing
-// from the worker. The worker that is primary hears the monitor, and stays it. In the
-// mended version the monitor says whether it hears the worker.
+// from the worker. The worker that is the primary hears the monitor, and stays the
+// primary. In the mended version the monitor says whether it hears the worker.
 func variantDetector(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		primary, backup := true, false
@@ -173,8 +173,8 @@ func variantDetector(mended bool) func(ctx context.Context, w *aiotest.World) er
 	}
 }
 
-// variantLease has a client that extends its lease when it sends the renewal. The mended
-// one does so when the renewal is acknowledged.
+// variantLease has a client that extends its lease when it sends the renewal. The
+// mended client does so when the renewal is acknowledged.
 func variantLease(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		held, granted := true, false
@@ -190,7 +190,8 @@ func variantLease(mended bool) func(ctx context.Context, w *aiotest.World) error
 					return err
 				}
 				if renewal == "" {
-					granted = true // to the next client
+					// grants the lock to the next client
+					granted = true
 					return nil
 				}
 				if err := t.SendTo([]byte("yes"), nil); err != nil {
@@ -356,7 +357,7 @@ func variantReconnect(mended bool) func(ctx context.Context, w *aiotest.World) e
 }
 
 // variantResend sends each datagram until it is acknowledged. The mended receiver keeps
-// those that it does not have.
+// only datagrams that it has not received before.
 func variantResend(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var received []string
@@ -455,9 +456,9 @@ func variantFailover(mended bool) func(ctx context.Context, w *aiotest.World) er
 	}
 }
 
-// storeUntilCrash has a client store values at a host, until that one crashes, and
-// returns those that were acknowledged. In the ordinary case the crash comes after the
-// last value.
+// storeUntilCrash makes a client store values at a host until the host crashes, and
+// returns the acknowledged values. In the ordinary case the crash comes after the last
+// value.
 func storeUntilCrash(ctx context.Context, w *aiotest.World, db *aiotest.Host) ([]string, error) {
 	var stored []string
 	client := w.Host("client", func(ctx context.Context) error {
@@ -488,8 +489,8 @@ func missing(stored, copies []string) error {
 	return nil
 }
 
-// variantFlush writes its log to disk from time to time. The mended version acknowledges
-// what was written.
+// variantFlush writes its log to disk from time to time. The mended version
+// acknowledges only what is on disk.
 func variantFlush(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var disk []string
@@ -526,8 +527,8 @@ func variantFlush(mended bool) func(ctx context.Context, w *aiotest.World) error
 	}
 }
 
-// variantReplica has a copy on another host. The mended version acknowledges what that
-// one has.
+// variantReplica has a copy on another host. The mended version acknowledges only what
+// the copy contains.
 func variantReplica(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var copies []string
@@ -643,7 +644,8 @@ func receiver(w *aiotest.World, name string, fn func(datagram string)) {
 	})
 }
 
-// variantSwitch obeys the datagram that came last. The mended one obeys the newest.
+// variantSwitch obeys the datagram that came last. The mended version obeys the one
+// that was sent last.
 func variantSwitch(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		state, newest := "off", ""
@@ -663,8 +665,8 @@ func variantSwitch(mended bool) func(ctx context.Context, w *aiotest.World) erro
 	}
 }
 
-// variantPieces puts a file together in the order of arrival. The mended version has the
-// place of each piece.
+// variantPieces puts a file together in the order of arrival. The mended version uses
+// the number of each piece.
 func variantPieces(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var pieces []string
@@ -686,8 +688,8 @@ func variantPieces(mended bool) func(ctx context.Context, w *aiotest.World) erro
 	}
 }
 
-// variantFarewell has sessions that a farewell ends. The mended version remembers those
-// that have ended.
+// variantFarewell has sessions that a farewell ends. The mended version remembers the
+// sessions that have ended.
 func variantFarewell(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		open, ended := map[string]bool{}, map[string]bool{}

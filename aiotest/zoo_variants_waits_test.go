@@ -70,8 +70,8 @@ func variantPool(mended bool) func(ctx context.Context, w *aiotest.World) error 
 	}
 }
 
-// variantPipeline sends requests on one connection. One that times out leaves the line of
-// those that wait for an answer; in the mended version it keeps its place.
+// variantPipeline sends requests on one connection. A request that times out leaves the
+// queue of requests that wait for an answer; in the mended version it keeps its place.
 func variantPipeline(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		slowLines(w, "server")
@@ -88,7 +88,8 @@ func variantPipeline(mended bool) func(ctx context.Context, w *aiotest.World) er
 					return err
 				}
 				if len(line) == 0 {
-					continue // of a request that has timed out
+					// the answer to a request that has timed out
+					continue
 				}
 				if f := line[0]; !f.Done() {
 					_ = f.SetResult(strings.TrimSpace(string(answer)))
@@ -353,8 +354,8 @@ func readSlowly(ctx context.Context, addr string) error {
 	}
 }
 
-// variantQueue has a queue for each reader. That of the mended version has a limit: a
-// reader that is too slow is disconnected.
+// variantQueue has a queue for each reader. In the mended version the queue has a
+// limit: a reader that is too slow is disconnected.
 func variantQueue(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		most := 0
@@ -473,8 +474,8 @@ func variantPump(mended bool) func(ctx context.Context, w *aiotest.World) error 
 	}
 }
 
-// variantInTurn sends each message to one reader after the other. The mended version does
-// not wait for a reader that is slow, and disconnects it.
+// variantInTurn sends each message to one reader after the other. The mended version
+// does not wait for a slow reader, and disconnects it.
 func variantInTurn(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var late time.Duration

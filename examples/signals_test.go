@@ -15,8 +15,8 @@ import (
 )
 
 // All programs have the same conventions for signals: SIGINT and SIGTERM stop them, and
-// they say which signal it was. A server exits with 0 then, and a program that had
-// something else to do with 128 plus the number of the signal. For treehash see its own
+// they print the name of the signal. A server then exits with 0; a program that has not
+// finished its work exits with 128 plus the number of the signal. treehash has its own
 // test.
 func TestSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -54,7 +54,7 @@ func TestSignals(t *testing.T) {
 	} {
 		name := strings.Fields(c.args)[0]
 		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
-			continue // it is not for this system
+			continue // the program does not exist on this system
 		}
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			t.Run(strings.Join(strings.Fields(c.args)[:2], " ")+"/"+sig.String(), func(t *testing.T) {
@@ -111,8 +111,8 @@ func TestSignals(t *testing.T) {
 				want := "stopped by " + sig.String()
 				switch name {
 				case "procs":
-					// its message is there before the commands have
-					// ended
+					// procs prints this message before the commands
+					// have ended
 					want = "procs: " + sig.String() + ": stopping"
 				case "service":
 					want = "stopped signal=" + sig.String()

@@ -25,7 +25,7 @@ func programs() []string {
 	return names
 }
 
-// bin is a directory for the commands, and building puts them there.
+// bin is the directory for the commands; building compiles them into it, once.
 var (
 	bin      string
 	building = sync.OnceValue(func() error {
@@ -64,7 +64,7 @@ func built(t *testing.T) string {
 // flagUsage matches the usage lines, then a flag, its argument and its meaning.
 var flagUsage = regexp.MustCompile(`^usage: .*\n(?: +\S.*\n)*  -\S+(?: [A-Z][A-Z:]*)?\n    \t[a-z]`)
 
-// wrong has arguments of each program that have a wrong value, or are too many.
+// wrong has invalid arguments for each program: a wrong value, or too many.
 var wrong = map[string]struct {
 	args  []string
 	error string

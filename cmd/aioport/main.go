@@ -1,18 +1,18 @@
-// Command aioport prepares a port from asyncio. It prints, place by place, the name that
-// each use of asyncio in Python files has in package aio, and the code that needs more
-// than new names.
+// Command aioport prepares a port from asyncio. It prints, place by place, the name
+// that each use of asyncio in Python files has in package aio, and the code that needs
+// more than new names.
 //
 //	aioport [-json] [-flags] [-python PATH] FILE.py...
 //
-// A line is a name (file:line:column: asyncio's name, an arrow, the name here, a note) or
-// a construct that needs attention, with the name of its rule in brackets. aioport -rules
-// lists the rules. It needs a Python 3.8 or later, whose parser it uses; the files are
-// not run.
+// A line is a name (file:line:column: asyncio's name, an arrow, the name here, a note)
+// or a construct that needs attention, with the name of its rule in brackets. aioport
+// -rules lists the rules. It needs a Python 3.8 or later, whose parser it uses; the
+// files are not run.
 //
 // A comment "# aioport: ok" at the end of a line, or with the names of rules after it,
-// marks its constructs as checked. The exit code is 0 if no construct needs attention, 1
-// if one does, and 2 for a wrong command line or a file that cannot be read; the other
-// files are reported then.
+// marks its constructs as checked. The exit code is 0 if no construct needs attention,
+// 1 if one does, and 2 for a wrong command line or a file that cannot be read; the
+// other files are reported nevertheless.
 package main
 
 import (

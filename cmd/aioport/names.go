@@ -123,9 +123,10 @@ type variable struct {
 
 // symbols are the names of a file.
 type symbols struct {
-	module  *node
-	imports map[string]string   // "aio" for import asyncio as aio: asyncio
-	classes map[variable]string // what a variable holds
+	module *node
+	// the names that imports bind: "aio" is asyncio after "import asyncio as aio"
+	imports map[string]string
+	classes map[variable]string // the class of the value of a variable
 	defs    map[variable]*node  // functions by name, methods as self.name
 }
 
@@ -159,7 +160,7 @@ func resolve(module *node) *symbols {
 		}
 		return true
 	})
-	// twice, as a method may use what another one assigns further down
+	// twice, because a method may use an attribute that a later method assigns
 	for range 2 {
 		module.walk(func(n *node) bool { s.bind(n); return true })
 	}
@@ -232,12 +233,12 @@ func (s *symbols) variable(n *node, text string) variable {
 		}
 	}
 	if c := n.around(append([]string{"ClassDef"}, functions...)...); c.is("ClassDef") {
-		return variable{c, "self." + text} // as the fields of a dataclass
+		return variable{c, "self." + text} // like the fields of a dataclass
 	}
 	return variable{s.owner(n), text}
 }
 
-// annotated returns the class of an annotation, without what it is generic in.
+// annotated returns the class of an annotation, without its type arguments.
 func (s *symbols) annotated(n *node) string {
 	text := n.source()
 	for _, part := range strings.Split(text, " | ") {
@@ -319,7 +320,7 @@ func (s *symbols) name(n *node) string {
 func (s *symbols) class(n *node) string {
 	switch {
 	case n.is("Await"):
-		// what an await of a future returns is not known
+		// the result of an await of a future is not known
 		switch class := s.class(n.child("value")); class {
 		case "Server", "subprocess.Process":
 			return class
@@ -343,7 +344,7 @@ func (s *symbols) class(n *node) string {
 		if s.class(n.child("left")) == pythonSet {
 			return pythonSet
 		}
-	case n.is("BoolOp"): // loop or asyncio.get_event_loop()
+	case n.is("BoolOp"): // for example "loop or asyncio.get_event_loop()"
 		for _, v := range n.children("values") {
 			if class := s.class(v); class != "" {
 				return class

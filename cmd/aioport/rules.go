@@ -17,10 +17,11 @@ type finding struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Col  int    `json:"column"`
-	// of a name: as asyncio calls it, and the counterpart, "" if there is none
+	// for a name: the name in asyncio, and its counterpart in package aio, "" if
+	// there is none
 	Name string `json:"name,omitempty"`
 	Go   string `json:"go,omitempty"`
-	// of a construct
+	// for a construct
 	Rule    string `json:"rule,omitempty"`
 	Message string `json:"message"`
 }
@@ -86,8 +87,8 @@ func (c *checker) flag(n *node, format string, args ...any) {
 	})
 }
 
-// acknowledged reports whether a comment is "aioport: ok", alone or with the names of
-// rules among which is rule.
+// acknowledged reports whether a comment is "aioport: ok", alone or with a list of
+// rules that contains rule.
 func acknowledged(comment, rule string) bool {
 	text, ok := strings.CutPrefix(strings.TrimSpace(strings.TrimPrefix(comment, "#")), "aioport: ok")
 	return ok && (strings.TrimSpace(text) == "" || slices.Contains(strings.Fields(strings.ReplaceAll(text, ",", " ")), rule))
@@ -108,7 +109,8 @@ func (c *checker) useOf(n *node) {
 		c.findings = append(c.findings, finding{
 			File: c.file.name, Line: n.line, Col: n.col, Name: entry, Go: to.name, Message: to.note,
 		})
-	case ofModule && !n.parent.is("Attribute"): // or it is the module in module.name
+	// otherwise it is the module in module.name
+	case ofModule && !n.parent.is("Attribute"):
 		c.rule = "unknown"
 		c.flag(n, "asyncio.%s has no counterpart, and is no public name of asyncio", entry)
 	}
@@ -176,12 +178,12 @@ func (c *checker) anext(n *node) {
 	}
 }
 
-// isObject reports whether an expression is known to be no asynchronous generator: the
-// file makes it with a class, or says so in an annotation. Many objects have a method
-// aclose.
+// isObject reports whether the file shows that an expression is not an asynchronous
+// generator, by a call of a class or by an annotation. Many other objects also have a
+// method aclose.
 func (c *checker) isObject(n *node) bool { return c.object(n, map[string]bool{}) }
 
-// object is isObject. It has followed the variables in seen.
+// object implements isObject. seen has the variables that were followed already.
 func (c *checker) object(n *node, seen map[string]bool) bool {
 	if n.is("Await") {
 		n = n.child("value")
@@ -209,7 +211,8 @@ func (c *checker) object(n *node, seen map[string]bool) bool {
 	} else if f := n.function(); f != nil {
 		in = f
 	}
-	// how often the file gives it a value, and how often an object
+	// number of assignments to the variable, and how many of them assign such an
+	// object
 	var made, objects int
 	count := func(target *node, object bool) {
 		if target.source() == n.source() {
@@ -290,7 +293,7 @@ func (c *checker) except(n *node) {
 	}
 }
 
-// suppress is except for contextlib.suppress.
+// suppress applies the rules for except to contextlib.suppress.
 func (c *checker) suppress(with *node) {
 	if !has(with.children("body"), "Await", "AsyncFor", "AsyncWith") {
 		return
@@ -328,8 +331,8 @@ func (c *checker) setResult(n *node) {
 	c.flag(n, "%s raises InvalidStateError if the future is done or was cancelled; here it returns ErrInvalidState: handle it, or ask Done first", f.text("attr"))
 }
 
-// guarded reports whether the code around or before n asks whether the future in
-// variable of is done, catches what that raises, or has just made the future.
+// guarded reports whether the code around or before n checks whether the future in the
+// variable named by of is done, catches its error, or has just made the future.
 func (c *checker) guarded(n *node, of string) bool {
 	asks := func(test *node) bool {
 		found := false
@@ -417,8 +420,7 @@ func (c *checker) droppedTask(n *node) {
 	call := n.child("value")
 	switch {
 	case n.is("Expr"):
-		// create_task(...).add_done_callback(f) keeps it no more than the task
-		// alone
+		// add_done_callback(f) does not keep the task alive
 		if f := call.child("func"); call.is("Call") && f.is("Attribute") && f.text("attr") == "add_done_callback" {
 			call = f.child("value")
 		}
@@ -431,8 +433,8 @@ func (c *checker) droppedTask(n *node) {
 	}
 }
 
-// argument is one of a call: its position, negative if it can only be named, and its
-// name.
+// argument is an argument of a call: its position, negative if it must be named, and
+// its name.
 type argument struct {
 	at   int
 	name string
@@ -489,7 +491,7 @@ func (c *checker) seconds(n *node) {
 	}
 }
 
-// second looks at t, an argument of the call n.
+// second checks t, an argument of the call n that is a time.
 func (c *checker) second(n, t *node) {
 	switch {
 	case t.isNone():
@@ -657,7 +659,8 @@ func (c *checker) gatherMixed(n *node) {
 		if !a.is("Call") {
 			return
 		}
-		// what makes a task or limits the wait has the result of what it is given
+		// a call that makes a task or limits a wait has the result of its
+		// argument
 		switch c.names.callee(a) {
 		case "asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for", "asyncio.shield", "AbstractEventLoop.create_task":
 			if inner := a.children("args"); len(inner) > 0 && inner[0].is("Call") {

@@ -78,7 +78,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// A file without a construct that needs attention gets none, but the names.
+// In a file without a construct that needs attention only names are reported.
 func TestCleanFile(t *testing.T) {
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), []string{"testdata/clean.py"}, &out, &errOut); code != 0 || errOut.Len() > 0 {
@@ -137,8 +137,8 @@ func TestOutput(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		code int
-		out  string // exactly, unless it is ""
-		err  string // a part of it
+		out  string // the exact output; "" means any
+		err  string // a part of standard error
 	}{
 		{[]string{bad}, 1, bad + ":3:11: sleep → aio.Sleep (without a result)\n" + bad + ":3:25: [seconds] 0.5 seconds: 500 * time.Millisecond\n", ""},
 		{[]string{"-flags", bad}, 1, bad + ":3:25: [seconds] 0.5 seconds: 500 * time.Millisecond\n", ""},

@@ -203,7 +203,7 @@ func (n *node) walk(visit func(*node) bool) {
 // inside left out.
 func has(nodes []*node, kinds ...string) bool { return find(nodes, kinds...) != nil }
 
-// find returns the first such node.
+// find returns the first node that has reports.
 func find(nodes []*node, kinds ...string) (found *node) {
 	for _, n := range nodes {
 		n.walk(func(c *node) bool {

@@ -198,8 +198,8 @@ func TestTasks(t *testing.T) {
 	// With the keyboard only: filter, leave the field, select, open, close.
 	do(t, ctx, "keys", chromedp.Evaluate(`document.activeElement.blur()`, nil), chromedp.KeyEvent("/"))
 	until(t, ctx, "the filter has the focus", `document.activeElement.id === "filter"`)
-	// In the DevTools protocol the key event also types the slash, which a real
-	// keyboard does not.
+	// In the DevTools protocol the key event also types the slash, unlike a real
+	// keyboard.
 	do(t, ctx, "type and choose", set("filter", "", "input"), chromedp.KeyEvent("producer"), chromedp.KeyEvent(kb.Enter))
 	until(t, ctx, "the producer", rows+`.length === 1`)
 	do(t, ctx, "open it", chromedp.KeyEvent(kb.Enter))

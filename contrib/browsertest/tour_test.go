@@ -20,8 +20,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// tourFiles builds the course once, as a user does, and returns its folder. Beside it is
-// the program.
+// tourFiles builds the course once, as a user does, and returns its folder. The program
+// aiotour is in the parent folder.
 var tourFiles = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "aiotour")
 	if err != nil {
@@ -72,7 +72,7 @@ func open(t *testing.T, ctx context.Context, url string) {
 	until(t, ctx, url+" is ready", `document.body.dataset.ready === "yes"`)
 }
 
-// at makes the expression that the player shows a step.
+// at returns the expression that is true while the player shows a step.
 func at(step int) string {
 	return fmt.Sprintf(`document.querySelector(".player").dataset.at === "%d"`, step)
 }
@@ -139,7 +139,7 @@ func TestTourPlayer(t *testing.T) {
 	until(t, ctx, "reset by key", at(0))
 }
 
-// A wrong guess says so, a right one too, and both show the program.
+// The page reports whether a guess is right, and then shows the program.
 func TestTourGuess(t *testing.T) {
 	url := tour(t)
 	ctx := browser(t, 1280, 900, false)
@@ -154,8 +154,9 @@ func TestTourGuess(t *testing.T) {
 	until(t, ctx, "it is right", `document.querySelectorAll("[data-answer].right").length === 1 && document.querySelector('[data-guess="bakery"] [role="status"]').textContent.startsWith("Yes.")`)
 }
 
-// Plays a level: the program survives in asyncio's order, which is a loss; the learner
-// breaks it; a version that is no remedy loses, one that is wins.
+// Plays a level. In asyncio's order the program survives, so the learner loses; then
+// the learner breaks the program. A version that does not mend the fault loses, one
+// that mends it wins.
 func TestTourLevel(t *testing.T) {
 	url := tour(t)
 	ctx := browser(t, 1280, 900, false)
@@ -356,8 +357,9 @@ func workbench(t *testing.T, name string) string {
 }
 
 // Checks an exercise on the page that aiotour serves: the skeleton fails with a message
-// that teaches, a file that does not compile says where, the solution passes, and the
-// list remembers it. A page of another origin cannot ask for a check.
+// that explains the idea, a file that does not compile shows the position of the error,
+// the solution passes, and the list marks the exercise as solved. A page of another
+// origin cannot request a check.
 func TestTourExercise(t *testing.T) {
 	files := tour(t)
 	const name = "01-first-await"

@@ -102,7 +102,7 @@ func inLoop(t *testing.T, f func(ctx context.Context, l *aio.Loop) error) {
 	}
 	l.SetExceptionHandler(func(_ *aio.Loop, ec aio.ExceptionContext) { t.Errorf("reported: %s: %v", ec.Message, ec.Err) })
 	l.SetDefaultExecutor(aio.NewThreadPoolExecutor(2 * many))
-	l.Resources() // the loop lists them from now on
+	l.Resources() // makes the loop list its resources
 	err = runner.Run(func(ctx context.Context) error {
 		return aio.Timeout(ctx, 5*patience, func(ctx context.Context) error {
 			if err := f(ctx, l); err != nil {
@@ -176,8 +176,8 @@ type calls struct {
 	// outlive means that calls of hang survive: they continue when the server is
 	// back.
 	outlive bool
-	// renew makes a new client for the restarted server; it is nil if the client
-	// reconnects. It may block.
+	// renew makes a new client for the restarted server, and may block; it is nil
+	// if the client reconnects.
 	renew func(ctx context.Context) error
 	// byCaller means that the client does not reconnect, and that quick and hang do.
 	byCaller bool

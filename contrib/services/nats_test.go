@@ -96,10 +96,12 @@ func TestNATS(t *testing.T) {
 					if err == nil {
 						err = aio.Sleep(ctx, time.Millisecond)
 					}
-					// Over connections of the loop a task must not
-					// respond itself: that takes a lock which is held
-					// while something is written. The workers of
-					// ToThread may all be waiting for responses.
+					// A task must not respond itself over
+					// connections of the loop: Respond takes a
+					// lock, which another goroutine may hold while
+					// it writes. ToThread is no alternative,
+					// because all its workers may be waiting for
+					// responses.
 					_, rerr := aio.RunInExecutor(ctx, answers, func() (struct{}, error) {
 						return struct{}{}, m.Respond([]byte(strconv.Itoa(i + 1)))
 					}).Await(ctx)
@@ -217,7 +219,8 @@ func TestNATSInTask(t *testing.T) {
 		if err == nil {
 			_, err = nc.Request("nobody", nil, patience)
 			err = errors.Join(err, nc.LastError())
-			// The cleanup fails only if the loop does.
+			// It fails only if the loop has failed, and then the test
+			// reports that.
 			_ = inThread(ctx, func(context.Context) error { nc.Close(); return nil })
 		}
 		return refused(err)

@@ -225,8 +225,7 @@ func (s postgres) withConn(ctx context.Context, f func(ctx context.Context, conn
 // is done; Close needs a context that is not.
 func closeConn(ctx context.Context, conn *pgx.Conn) error {
 	ctx = context.WithoutCancel(ctx)
-	// the error of a connection that is closed already is nil, that of a broken one
-	// known
+	// nil if the connection is closed already; the cause is known if it is broken
 	_ = conn.Close(ctx)
 	_, _, err := aio.Receive(ctx, conn.PgConn().CleanupDone())
 	return err
@@ -239,7 +238,7 @@ func (s postgres) exerciseConn(ctx context.Context, t *testing.T, running func(c
 	var idle []*pgx.Conn
 	defer func() {
 		for _, conn := range idle {
-			_ = closeConn(ctx, conn) // the test has its error
+			_ = closeConn(ctx, conn) // the test reports only its first error
 		}
 	}()
 	slots := aio.NewSemaphore(pgConns)
@@ -343,8 +342,8 @@ func TestPgxLargeInTask(t *testing.T) {
 	})
 }
 
-// Without ForTasks a large parameter is refused: pgx waits for its goroutine, whose Read
-// the loop has begun.
+// Without ForTasks a large parameter is refused: pgx waits for its goroutine, and the
+// Read of that goroutine needs the loop.
 func TestPgxLargeInTaskWithoutForTasks(t *testing.T) {
 	s := sharedPostgres(t)
 	inLoop(t, func(ctx context.Context, _ *aio.Loop) error {
@@ -352,7 +351,7 @@ func TestPgxLargeInTaskWithoutForTasks(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		// A write that does not take 15 ms starts no goroutine.
+		// A write of less than 15 ms starts no goroutine, so try again.
 		for err == nil {
 			var n int
 			err = conn.QueryRow(ctx, "SELECT length($1)", strings.Repeat("x", big)).Scan(&n)

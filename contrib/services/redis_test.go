@@ -34,7 +34,7 @@ var sharedRedis = once(startRedis)
 
 // client makes a client. If dialer is not nil, it makes the connections.
 func (s redisServer) client(dialer *aio.Dialer) *redis.Client {
-	// Blocking pops hold a connection each, and so does the command that ends one.
+	// Each blocking pop holds a connection, and so does the command that ends it.
 	o := &redis.Options{Addr: s.addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, PoolSize: many + 20, PoolTimeout: patience,
 		DisableIdentity: true}
 	if dialer != nil {
@@ -158,8 +158,8 @@ func TestRedisPubSub(t *testing.T) {
 	})
 }
 
-// received checks that next returns the published messages, in order. Without any it
-// waits for one that does not come.
+// received checks that next returns the published messages, in order. If none were
+// published, it waits for a message that never comes.
 func received(published []string, next func() (*redis.Message, error)) error {
 	for i := range max(1, len(published)) {
 		m, err := next()
@@ -183,7 +183,7 @@ func TestRedisPubSubChannel(t *testing.T) {
 		inLoop(t, func(ctx context.Context, l *aio.Loop) error {
 			client := s.client(dialerOf(l, over))
 			receive := func(ctx context.Context, channel string, publish ...string) (err error) {
-				// without a channel it does not block
+				// Subscribe without a channel does not block
 				sub := client.Subscribe(ctx)
 				defer func() { err = closing(context.WithoutCancel(ctx), err, sub) }()
 				err = inThread(ctx, func(ctx context.Context) error {

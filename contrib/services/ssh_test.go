@@ -34,7 +34,7 @@ func startSSH(t testing.TB, cleanup func(func())) sshServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if os.Getuid() == 0 { // where sshd drops its privileges
+	if os.Getuid() == 0 { // sshd needs this directory to drop its privileges
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			t.Fatal(err)
 		}

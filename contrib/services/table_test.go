@@ -95,7 +95,7 @@ func wayRows(page string) map[string]way {
 		if len(cells) != 5 || !strings.HasPrefix(name, "Test") {
 			continue
 		}
-		// a row without a number equals none that was shown
+		// a row without a number never equals a row of a test
 		together, _ := strconv.Atoi(cells[2])
 		rows[name] = way{strings.Split(cells[1], ", "), together, cells[3], strings.TrimSuffix(cells[4], " |")}
 	}

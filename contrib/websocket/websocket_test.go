@@ -33,8 +33,8 @@ type socket interface {
 
 type coderSocket struct{ *coder.Conn }
 
-// The contexts of both packages stop goroutines; a cancelled task is woken by its
-// connection instead, so the methods need no context.
+// Both packages use a context to stop goroutines. A cancelled task is woken by its
+// connection instead, so the methods here need no context.
 func (s coderSocket) read() (string, error) {
 	_, b, err := s.Read(context.Background())
 	return string(b), err

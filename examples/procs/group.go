@@ -49,7 +49,8 @@ func (g *group) terminate() {
 }
 
 // kill kills all processes of the group, except those that run with other credentials.
-// It is deferred: a cancellation that arrives in it is delivered later.
+// It runs in a defer statement, so a cancellation that arrives meanwhile is delivered
+// by a later await.
 func (g *group) kill(ctx context.Context) {
 	g.leader.Kill()
 	_ = aio.Shielded(ctx, func(ctx context.Context) error {

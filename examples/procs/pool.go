@@ -40,7 +40,7 @@ type pool struct {
 	running               []*command // in the order of their start
 	done, failed, stopped int
 	runOne                func(ctx context.Context, c *command) (code int, ended bool, err error)
-	status                int // of the first command that failed
+	status                int // exit status of the first command that failed
 
 	stopping bool // no more commands are started
 	// Done when the commands are to be stopped. Its error is nil for -fail-fast.
@@ -186,8 +186,8 @@ func (p *pool) runInProcessGroup(ctx context.Context, c *command) (code int, end
 		_, err = proc.Wait(ctx)
 	}
 	if err != nil { // cancelled
-		proc.Transport().Close() // kills it even if it has left the group
-		// A cancellation that arrives here is delivered later.
+		proc.Transport().Close() // kills the shell even if it has left the group
+		// A cancellation that arrives here is delivered by a later await.
 		_ = aio.Shielded(ctx, func(ctx context.Context) error {
 			_, err := proc.Wait(ctx)
 			return err

@@ -150,8 +150,8 @@ func TestFailEverywhere(t *testing.T) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(cert)
 	serverTLS, clientTLS := &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: trusted, ServerName: "localhost"}
-	// The network cannot distinguish EndOfFile from a peer that ends its answer, and
-	// TLS takes it for the end as asyncio does, so that kind is tested separately.
+	// For the network EndOfFile is the same as the end of an answer. With TLS it is
+	// accepted as the end, as in asyncio. So this kind is tested separately.
 	kinds := map[string][]aiotest.NetworkFailure{
 		"errors":      {aiotest.ConnectionReset, aiotest.ConnectionTimedOut, aiotest.ShortOperation},
 		"end of file": {aiotest.EndOfFile},
@@ -290,7 +290,7 @@ func TestCancelEverywhere(t *testing.T) {
 			}
 			first = false
 			err := c.Do(ctx, func(ctx context.Context) error { return p.handle(ctx, r, w) })
-			end(w, err) // also if it was cancelled before it began
+			end(w, err) // also if fn was cancelled before it began
 			if c.Happened() && errors.Is(err, aio.ErrCancelled) {
 				return nil
 			}

@@ -44,7 +44,7 @@ type Disk interface {
 // Options are the settings of a node. Name, Peers and Disk are required.
 type Options struct {
 	Name  string
-	Addr  string            // to listen on
+	Addr  string            // address to listen on
 	Peers map[string]string // addresses of the other nodes by name
 	Disk  Disk
 	// Apply is called for each committed entry, in order, and again after a
@@ -87,7 +87,7 @@ type Message struct {
 	Entries []Entry `json:",omitempty"`
 	Commit  int     `json:",omitempty"`
 	OK      bool    `json:",omitempty"`
-	Command string  `json:",omitempty"` // in a proposal
+	Command string  `json:",omitempty"` // set in a proposal
 	// in the response to a proposal: the node to ask instead
 	Leader string `json:",omitempty"`
 }
@@ -105,7 +105,7 @@ const (
 // event is an element of the inbox.
 type event struct {
 	Message
-	answer *aio.Future[Message] // of a proposal
+	answer *aio.Future[Message] // the answer to a proposal
 }
 
 // Node is a member of a cluster.

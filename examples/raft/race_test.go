@@ -2,6 +2,7 @@
 
 package main
 
-// underRace says that the race detector is on, which makes a simulation ten times slower:
-// then the simulations are shorter. `.ci/run` makes those of full length without it.
+// underRace says that the race detector is on. It makes a simulation ten times slower,
+// so the simulations are shorter then. `.ci/run` makes them in full length without the
+// race detector.
 const underRace = true

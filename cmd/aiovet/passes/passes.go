@@ -21,7 +21,7 @@ var All = []*analysis.Analyzer{OuterCtx, GoCtx, DroppedError, LockHeld, Blocking
 const aioPath = "github.com/goaio/aio"
 
 // neverAwait are the functions and methods of package aio that take a context and never
-// suspend the task. All others that take one may.
+// suspend the task. All others that take a context may suspend it.
 var neverAwait = map[string]bool{
 	"AllTasks": true, "AsCompleted": true, "AsCoro": true, "Barrier.Abort": true, "Barrier.Reset": true,
 	"CaptureCallGraph": true, "CaptureTasks": true, "ConcurrentFuture.Result": true, "CompletedIterator.All": true,
@@ -51,8 +51,9 @@ func (*awaitFact) String() string { return "awaits" }
 
 // code is what the other analyzers know of a package.
 type code struct {
-	pass   *analysis.Pass
-	awaits map[*types.Func]bool // functions of this package and those that it uses
+	pass *analysis.Pass
+	// whether a function of this package, or of one that it imports, may suspend
+	awaits map[*types.Func]bool
 	// the functions whose code runs in a loop: bodies of tasks and callbacks
 	inLoop map[ast.Node]bool // *ast.FuncDecl or *ast.FuncLit
 }
@@ -147,13 +148,14 @@ func findAwaits(pass *analysis.Pass) (any, error) {
 	if !uses(pass.Pkg) {
 		return c, nil
 	}
-	// Here, because the other analyzers do not have the facts of this one.
+	// The facts are used here, because the other analyzers have no access to the
+	// facts of this one.
 	for _, o := range pass.TypesInfo.Uses {
 		if fn, ok := o.(*types.Func); ok && fn.Pkg() != pass.Pkg && pass.ImportObjectFact(fn.Origin(), &awaitFact{}) {
 			c.awaits[fn.Origin()] = true
 		}
 	}
-	// until nothing is added, as functions call each other
+	// repeat until nothing is added, because functions call each other
 	for added := true; added; {
 		added = false
 		for _, f := range pass.Files {
@@ -446,7 +448,8 @@ func (c *code) aio(stack []ast.Node) string {
 	return ""
 }
 
-// means reports whether a name is that of an object at a position.
+// means reports whether a name refers at a position to an object for which is returns
+// true.
 func (c *code) means(pos token.Pos, name string, is func(o types.Object) bool) bool {
 	scope := c.pass.Pkg.Scope().Innermost(pos)
 	if scope == nil {

@@ -277,8 +277,8 @@ func (c *code) heldIn(block []ast.Stmt, held map[string]bool) {
 			continue
 		}
 		if _, ok := s.(*ast.DeferStmt); ok {
-			// it runs at the end: a deferred Unlock keeps the mutex until
-			// then
+			// a deferred call runs at the end: a deferred Unlock keeps the
+			// mutex locked until then
 			continue
 		}
 		inner := blocks(s)
@@ -545,7 +545,8 @@ func (c *code) sleepFix(call *ast.CallExpr, stack []ast.Node) []analysis.Suggest
 	}}
 }
 
-// MethodValue finds method values that a task would not run as they read.
+// MethodValue finds method values that a task does not run in the way that the code
+// suggests.
 var MethodValue = analyzer("aiomethodvalue", `report method values that a task does not run as meant
 
 A method value of a method with a value receiver works on a copy that was made when the
@@ -558,7 +559,8 @@ var starters = map[string]bool{
 	"RunCoroutineThreadsafe": true, "EnsureFuture": true, "Shield": true, "Gather": true, "StartTask": true,
 }
 
-// acquirers are the methods that the task that continues with the lock must call itself.
+// acquirers are the methods that acquire something for the calling task. If another
+// task calls them, that task gets it.
 var acquirers = map[string]bool{"Lock.Acquire": true, "Semaphore.Acquire": true, "Condition.Acquire": true, "Condition.Wait": true}
 
 func methodValue(c *code, n ast.Node, stack []ast.Node) bool {

@@ -69,7 +69,7 @@ func (w *wire) ConnectionLost(err error) {
 	w.gone.Set()
 }
 
-// fail closes the connection. The first reason counts.
+// fail closes the connection. Later reasons are ignored.
 func (w *wire) fail(err error) {
 	if w.err == nil {
 		w.err = err
@@ -78,10 +78,10 @@ func (w *wire) fail(err error) {
 	w.wake()
 }
 
-// wake lets the waiting task look again.
+// wake makes the waiting task check its condition again.
 func (w *wire) wake() {
 	if w.waiter != nil && !w.waiter.Done() {
-		_ = w.waiter.SetResult(struct{}{}) // it is not done
+		_ = w.waiter.SetResult(struct{}{}) // cannot fail: the waiter is not done
 	}
 }
 

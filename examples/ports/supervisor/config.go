@@ -46,17 +46,18 @@ type Program struct {
 	NumProcs    int
 	AutoStart   bool
 	AutoRestart Restart
-	ExitCodes   []int // the expected ones
-	// how long it runs before its start counts as successful
+	ExitCodes   []int // exit codes that are expected
+	// how long the process must run until its start counts as successful
 	StartTime    time.Duration
-	StartRetries int // attempts after the first one that fails
+	StartRetries int // attempts after a first failed one
 	StopSignal   syscall.Signal
 	StopWait     time.Duration // from the stop signal to SIGKILL
 	StopAsGroup  bool          // the stop signal goes to the whole process group
-	Priority     int           // lower ones start first, and stop last
-	Stdout       LogConfig
-	Stderr       LogConfig
-	Redirect     bool // stderr goes to the log of stdout
+	// programs with a lower number start first, and stop last
+	Priority int
+	Stdout   LogConfig
+	Stderr   LogConfig
+	Redirect bool // stderr goes to the log of stdout
 }
 
 // LogConfig is where an output goes.
@@ -237,7 +238,7 @@ func newProgram(name string) *Program {
 	}
 }
 
-// signals are those that stopsignal may have.
+// signals are the values that stopsignal may have.
 var signals = map[string]syscall.Signal{
 	"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT,
 	"KILL": syscall.SIGKILL, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,

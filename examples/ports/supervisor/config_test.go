@@ -160,7 +160,7 @@ func TestRotation(t *testing.T) {
 	if want := []string{"line 8\n", "line 7\n", "line 6\n", "none"}; !slices.Equal(got, want) {
 		t.Errorf("the files are %q", got)
 	}
-	// A log that exists continues, and one without backups begins again.
+	// An existing log is continued. A log without backups is emptied at its limit.
 	if l, err = openLog(LogConfig{path, 10, 0}); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,8 @@ func TestRotationFails(t *testing.T) {
 		if got, err := l.tail(5); err != nil || len(got) != 0 {
 			t.Errorf("%d backups: the tail of an empty file is %q, %v", backups, got, err)
 		}
-		// There is nowhere to rename it to, and then there is.
+		// First the file cannot be renamed, because a directory has the new
+		// name; later it can.
 		l.config.Backups = 1
 		if err := os.MkdirAll(path+".1/full", 0o700); err != nil {
 			t.Fatal(err)

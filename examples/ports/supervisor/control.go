@@ -29,7 +29,8 @@ type Request struct {
 
 // reply is a line of the answer.
 type reply struct {
-	// Output is base64 in JSON: it may be cut off within a character, or be no text.
+	// Output is base64 in JSON: it may be cut off within a character, and need not
+	// be text.
 	Output []byte `json:"output,omitempty"`
 	Done   bool   `json:"done,omitempty"`
 	Error  string `json:"error,omitempty"`
@@ -37,7 +38,8 @@ type reply struct {
 
 // listen serves the socket until stop is called.
 func (s *Supervisor) listen(ctx context.Context, path string) (stop func(), err error) {
-	// A server of asyncio takes a socket over without asking.
+	// A Unix server replaces a socket that another server uses, as in asyncio. So
+	// check first.
 	if _, w, err := aio.OpenUnixConnection(ctx, path, nil); err == nil {
 		w.Close()
 		return nil, fmt.Errorf("another supervisor serves %s", path)
@@ -107,7 +109,7 @@ func (s *Supervisor) handle(ctx context.Context, r *aio.StreamReader, w *aio.Str
 	if err := send(ctx, last); errors.Is(err, aio.ErrCancelled) {
 		return err
 	}
-	return nil // that the client is gone is not an error
+	return nil // a client that has disconnected is not an error
 }
 
 // do executes a command.
@@ -164,7 +166,8 @@ func (s *Supervisor) tail(ctx context.Context, q Request, print func(ctx context
 	if !q.Follow {
 		return print(ctx, string(text))
 	}
-	// No await between the two: nothing is missing, and nothing is there twice.
+	// There is no await between tail and follow, so no output is missing or sent
+	// twice.
 	more, stop := l.follow()
 	defer stop()
 	if err := print(ctx, string(text)); err != nil {

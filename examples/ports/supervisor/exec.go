@@ -33,7 +33,7 @@ type child struct {
 // ready, and waits for EOF.
 const guardScript = "trap '' TERM INT HUP QUIT USR1 USR2; echo; read line; kill -KILL 0"
 
-// Start implements Spawner. If it is cancelled, nothing is left.
+// Start implements Spawner. If it is cancelled, it leaves no process.
 func (e *executor) Start(ctx context.Context, _ string, p *Program) (_ Child, err error) {
 	stdout, err := e.log(p.Stdout)
 	if err != nil {

@@ -52,7 +52,8 @@ func (l *logFile) Write(p []byte) (int, error) {
 	l.size += int64(n)
 	for f := range l.followers {
 		if f.PutNowait(append([]byte(nil), p[:n]...)) != nil {
-			// It is too slow, and sees the end instead of a gap.
+			// The follower is too slow. Its queue ends, so that it sees the
+			// end and not a gap.
 			delete(l.followers, f)
 			f.Shutdown(false)
 		}

@@ -2,8 +2,8 @@
 
 package supervisor
 
-// The state machine of one process. A task of its own, run, makes all transitions; other
-// tasks set what they want and wait for a state. The process itself is behind an
+// The state machine of one process. A separate task, run, makes all transitions; other
+// tasks set the wanted state and wait for it. The process itself is behind an
 // interface, so that simulations can replace it.
 
 import (
@@ -72,7 +72,7 @@ type Change struct {
 	From   State
 	To     State
 	PID    int    // of STARTING and later states, 0 if there is no process
-	Detail string // why, for people
+	Detail string // the reason, for people
 }
 
 // process is one process of a program.
@@ -88,10 +88,10 @@ type process struct {
 	changes int
 	detail  string
 	pid     int
-	code    int                 // of the last exit
+	code    int                 // of the last exit, see Child.Wait
 	task    *aio.Task[struct{}] // run
 
-	wanted  bool                  // it is to run
+	wanted  bool                  // the process should run
 	asked   *aio.Future[struct{}] // done when wanted has changed; what run waits for
 	waiters []*aio.Future[struct{}]
 }
@@ -244,8 +244,8 @@ func (p *process) life(ctx context.Context) (err error) {
 		}
 	}
 	if exit.Done() {
-		// Before the next state, because tasks that wait for that state may rely
-		// on it.
+		// Close the child before the next state: tasks that wait for that state
+		// may rely on it.
 		if err := child.Close(ctx); err != nil {
 			return err
 		}

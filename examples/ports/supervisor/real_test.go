@@ -290,7 +290,7 @@ startsecs = 0
 autorestart = always
 stdout_logfile = always
 `, func(ctx context.Context, s *Supervisor, dir string) error {
-		// Both write into the current directory of the test otherwise.
+		// Both programs write into dir, which is their current directory.
 		if _, err := awaitFile(ctx, filepath.Join(dir, "always"), 3); err != nil {
 			return err
 		}
@@ -341,7 +341,7 @@ startsecs = 0
 		if _, err := awaitFile(ctx, filepath.Join(dir, "out"), 3); err != nil {
 			return err
 		}
-		// Half of a character.
+		// The last 8 bytes begin within a character.
 		out, err := ctl(Request{Command: "tail", Names: []string{"talk"}, Bytes: 8})
 		if err != nil || out != "\xb8\nerror\n" {
 			return fmt.Errorf("tail: %q, %w", out, err)
@@ -379,7 +379,7 @@ startsecs = 0
 			return err
 		}
 		for len(s.executor.logs[filepath.Join(dir, "out")].followers) > 0 {
-			// the server notices that the client is gone
+			// wait until the server notices that the client is gone
 			if err := aio.Sleep(ctx, time.Millisecond); err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ type simSpawner struct {
 // behaviour is what a simulated process does.
 type behaviour struct {
 	fails bool          // it cannot be started
-	lasts time.Duration // until it exits on its own; 0 means never
+	lasts time.Duration // how long it runs until it exits on its own; 0 means forever
 	code  int
 	deaf  bool          // ignores the stop signal
 	takes time.Duration // from the stop signal to the exit
@@ -523,7 +523,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A command that is cancelled at every moment leaves the supervisor in step.
+// A command that is cancelled at every moment leaves the supervisor in a consistent
+// state.
 func TestSweepCommands(t *testing.T) {
 	schedules := stage.Amount(1, 10, 100)
 	aiotest.CancelEverywhere(t, aiotest.Sweep{Schedules: schedules}, func(ctx context.Context, c *aiotest.Cancelled) error {

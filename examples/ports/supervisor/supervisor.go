@@ -13,9 +13,9 @@
 //	stdout_logfile = log/web-%(process_num)d.log
 //	redirect_stderr = true
 //
-// Each process has a process group of its own. Whatever ends it, nothing of the group is
-// left; if the supervisor itself is killed, all groups are. Only processes that have made
-// a session or group of their own survive.
+// Each process has a process group of its own. When the process ends, for any reason,
+// the rest of its group is killed; if the supervisor itself is killed, all groups are
+// killed. Only processes that have made a session or group of their own survive.
 package supervisor
 
 import (
@@ -84,7 +84,8 @@ func (s *Supervisor) Run(ctx context.Context, ready func()) (err error) {
 	defer func() {
 		err = errors.Join(err, aio.CancelAndWait(ctx, s.tasks()...))
 	}()
-	// Before listen: a command or a Reload finds all processes.
+	// The processes are added before listen, so that a command or a Reload finds
+	// all of them.
 	if err := s.add(ctx, s.config.Programs); err != nil {
 		return err
 	}
@@ -155,8 +156,8 @@ func byPriority(procs []*process, f func(procs []*process) error) error {
 	return nil
 }
 
-// startAll starts the processes with autostart. The next priority waits until those of
-// the one before run, or have failed for the first time.
+// startAll starts the processes with autostart. The processes of the next priority
+// start when all of the previous priority run, or have failed for the first time.
 func (s *Supervisor) startAll(ctx context.Context, procs []*process) error {
 	return byPriority(slices.Clone(procs), func(procs []*process) error {
 		for _, p := range procs {

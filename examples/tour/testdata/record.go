@@ -44,7 +44,7 @@ func recordRun(f func(ctx context.Context) error) error {
 	return r.Run(f)
 }
 
-// printed adds text to the step that runs: that of the next record of a step.
+// printed adds text to the step that is running, whose record will be the next one.
 func printed(text string) {
 	if len(runs) == 0 {
 		return

@@ -12,8 +12,8 @@
 // describes the file.
 //
 // SIGINT and SIGTERM stop all programs, a second one kills them. SIGHUP loads the file
-// again. The exit status is 0 then, or if the ctl command has succeeded; 1 after a
-// failure, 2 for wrong arguments; and 128+N if signal N ended a ctl command.
+// again. The exit status is 0 after such a signal, or if the ctl command has succeeded;
+// 1 after a failure, 2 for wrong arguments; and 128+N if signal N ended a ctl command.
 package main
 
 import (

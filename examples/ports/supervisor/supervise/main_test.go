@@ -129,7 +129,7 @@ func (s *server) ctl(args ...string) string {
 
 const sleeper = "[program:sleeper]\ncommand = sleep 1000\nstartsecs = 0\n"
 
-// SIGHUP loads the configuration again, SIGTERM is an orderly end.
+// SIGHUP loads the configuration again, SIGTERM stops the supervisor and its programs.
 func TestSignals(t *testing.T) {
 	s := start(t, sleeper)
 	s.await(" ready")
