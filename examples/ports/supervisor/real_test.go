@@ -22,13 +22,14 @@ import (
 // patience limits every wait. It is much longer than needed.
 const patience = time.Minute
 
-// real runs a supervisor with a configuration in dir while body runs.
+// real runs a supervisor with a configuration in dir while body runs. In the
+// configuration, HERE means dir.
 func real(t *testing.T, text string, body func(ctx context.Context, s *Supervisor, dir string) error) {
 	t.Helper()
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "supervisor.conf")
-	if err := os.WriteFile(path, []byte("[supervisor]\nsocket = sock\n"+text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("[supervisor]\nsocket = sock\n"+strings.ReplaceAll(text, "HERE", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var r aio.Runner
@@ -258,6 +259,7 @@ startsecs = 0
 exitcodes = 3
 [program:again]
 command = sh -c 'test -e stop && exit 0; touch stop; kill -KILL $$'
+directory = HERE
 startsecs = 0
 stopwaitsecs = 1
 `, func(ctx context.Context, s *Supervisor, dir string) error {
@@ -282,6 +284,7 @@ func TestStartsAgain(t *testing.T) {
 	real(t, `
 [program:again]
 command = sh -c 'echo started; test -e stop && exit 0; touch stop; kill -KILL $$'
+directory = HERE
 startsecs = 0
 stdout_logfile = out
 [program:always]
@@ -290,12 +293,15 @@ startsecs = 0
 autorestart = always
 stdout_logfile = always
 `, func(ctx context.Context, s *Supervisor, dir string) error {
-		// Both programs write into dir, which is their current directory.
 		if _, err := awaitFile(ctx, filepath.Join(dir, "always"), 3); err != nil {
 			return err
 		}
 		p := s.process("again")
-		return p.await(ctx, func() bool { return p.state == Exited && !p.wanted })
+		if err := p.await(ctx, func() bool { return p.state == Exited && !p.wanted }); err != nil {
+			return err
+		}
+		_, err := awaitFile(ctx, filepath.Join(dir, "out"), 2)
+		return err
 	})
 }
 
