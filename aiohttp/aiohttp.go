@@ -20,7 +20,8 @@
 // then treats the body like any other that a handler has not read: it reads up to 256
 // KiB more and keeps the connection, or closes it if there is more than that.
 //
-// These block or start goroutines, so they belong outside, or in [Blocking]:
+// The following handlers block or start goroutines, so they belong outside, or in
+// [Blocking]:
 //
 //   - httputil.ReverseProxy waits for the other server. Inside, it blocks the loop for
 //     that time.

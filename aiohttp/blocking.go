@@ -46,7 +46,8 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the task was cancelled before it began: there is no response
 	}
 	defer x.writes.turn.Release()
-	x.mustBegin() // another task may have had the turn
+	// another task may have begun the response before this one got its turn
+	x.mustBegin()
 	x.announceClose()
 	var panicked any
 	returned := false
@@ -67,7 +68,7 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}()
 		<-over
 	}}
-	// h writes the response; it sees the end of the context.
+	// h writes the response, and sees that its context has ended.
 	x.status, x.late = http.StatusOK, true
 	x.channel() <- op
 	_ = x.writes.await(x.ctx, op, func() error { return nil }, true)

@@ -60,9 +60,11 @@ func (b *body) fill() error {
 	}
 	defer d.turn.Release()
 	switch {
-	case b.x.over || b.closed: // while another task had the turn
+	// the body was closed while this task waited for its turn
+	case b.x.over || b.closed:
 		return http.ErrBodyReadAfterClose
-	case len(b.left) > 0 || b.err != nil || d.err != nil: // that task has read
+	// another task has read in the meantime
+	case len(b.left) > 0 || b.err != nil || d.err != nil:
 		return d.unusable(b.x.ctx)
 	}
 	if b.page == nil {
@@ -86,8 +88,8 @@ func (b *body) fill() error {
 	return nil
 }
 
-// operate makes a goroutine run do on the body, and waits for it. The caller has its
-// turn.
+// operate makes a goroutine run do on the body, and waits for it. The caller holds the
+// turn of the direction.
 func (b *body) operate(do func()) error {
 	x := b.x
 	ended := make(chan struct{})
@@ -106,7 +108,8 @@ func (b *body) operate(do func()) error {
 		op.run()
 	}()
 	// Middleware outside that has wrapped the body may not pass the deadline on, so
-	// the task does not wait for the operation: it has a page of its own.
+	// the task does not wait until the operation ends. That is safe, because the
+	// operation has its own page.
 	b.reading = true
 	err := b.reads.await(x.ctx, op, b.unblock, false)
 	b.reading = false
@@ -138,7 +141,7 @@ func (b *body) Close() error {
 	b.closed = true
 	b.left = nil
 	if b.err == io.EOF && own(b.inner) {
-		return nil // net/http closes it at the end
+		return nil // net/http closes the body at the end of the request
 	}
 	d := &b.reads
 	if err := d.acquire(b.x.ctx); err != nil {

@@ -2,12 +2,13 @@ package aiohttp
 
 // Each request has a goroutine of its own, which sends it and then reads the body ahead
 // of the task, by at most two pages. The goroutine wakes the task when the response has
-// arrived, and when the task waits for more of the body. It is done with the body, or
-// when the request is cancelled; then net/http knows whether it can reuse the
-// connection. After that it serves another request, or ends (client_workers.go).
+// arrived, and when the task waits for more of the body. It is done at the end of the
+// body, or when the request is cancelled; then net/http knows whether it can reuse the
+// connection. After that the goroutine serves another request, or ends
+// (client_workers.go).
 //
 // The context of the call is watched by the await while the task is in Do, and by
-// context.AfterFunc only if more of the body is to come after that.
+// context.AfterFunc only if a part of the body has not arrived when Do returns.
 
 import (
 	"bytes"
@@ -149,7 +150,7 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 	return c.do(ctx, req, nil)
 }
 
-// do is Do. If b is not nil, req has the context of b, which saves a copy of it.
+// do is Do. If b is not nil, req has the context of b, which saves a copy of req.
 func (c *Client) do(ctx context.Context, req *http.Request, b *responseBody) (*Response, error) {
 	loop, err := aio.GetRunningLoop(ctx)
 	switch {
@@ -258,7 +259,7 @@ func (c *Client) prepare(req *http.Request) (*http.Request, error) {
 			return nil, fmt.Errorf("aiohttp: Client.BaseURL: %w", err)
 		}
 		if base.Path == "" {
-			base.Path = "/" // or JoinPath makes a relative path
+			base.Path = "/" // otherwise JoinPath would make a relative path
 		}
 		u := base.JoinPath(req.URL.EscapedPath())
 		u.RawQuery, u.Fragment = cmp.Or(req.URL.RawQuery, base.RawQuery), req.URL.Fragment
@@ -342,16 +343,16 @@ type requestError struct{ error }
 
 func (e *requestError) Unwrap() error { return e.error }
 
-// send makes one attempt, with b, whose context req has. It releases slot when the
-// request has ended.
+// send makes one attempt. req has the context of b. It releases slot when the request
+// has ended.
 func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore, b *responseBody) (*Response, error) {
 	b.loop, b.slot = loop, slot
 	b.maxBody, b.maxLine = cmp.Or(c.MaxBody, 64<<20), cmp.Or(c.MaxLine, 64<<10)
 	b.ctx.values = ctx
 	b.room.L = &b.mu
 	b.pieces = b.store[:0]
-	// An await does not end with the context of another task, nor with one that had
-	// ended before.
+	// An await is not ended by the context of another task, or by a context that
+	// had ended before.
 	watched := aio.TaskOf(ctx) != aio.CurrentTask(ctx) || ctx.Err() != nil
 	if watched {
 		b.watch(ctx)
@@ -379,34 +380,35 @@ func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, sl
 type responseBody struct {
 	loop    *aio.Loop
 	slot    *aio.Semaphore
-	ctx     requestContext // of the request
+	ctx     requestContext // the context of the request
 	maxBody int64
 	maxLine int
 
 	// The goroutine sets resp before it sets ready. The loop owns ready and
 	// arrived.
 	resp    *http.Response
-	out     Response // what the task gets
+	out     Response // the Response that Do returns
 	ready   aio.Event
 	arrived aio.Event
 	rest    []byte // the unread part of the current piece
-	// of the read that was cancelled
+	// the error of a read that was cancelled
 	abandoned givenUp
-	closed    bool            // by the task, or by a method that has read to the end
-	page      *[pageSize]byte // of the current piece, nil if that has none
+	closed    bool // by the task, or by a method that has read to the end
+	// the page of the current piece, nil if the piece has none
+	page *[pageSize]byte
 
 	mu      sync.Mutex
 	room    sync.Cond // signals the goroutine
 	pieces  []piece
 	store   [maxPieces]piece // the array of pieces
-	err     error            // why it ended; pieces may be left
+	err     error            // why the request has ended; there may be unread pieces
 	waiting bool             // the task waits for arrived
 	release func() bool      // ends watch; nil if there is nothing to end
 }
 
 // piece is the data of one read.
 type piece struct {
-	page *[pageSize]byte // that has the data; nil if it is an array of the data's own
+	page *[pageSize]byte // contains the data; nil if the data has its own array
 	data []byte
 }
 
@@ -417,15 +419,14 @@ func (p piece) free() {
 	}
 }
 
-// maxSmall is the length of a body up to which it is read into an array of its own, which
-// Bytes then returns.
+// A body of up to maxSmall bytes is read into its own array, which Bytes then returns.
 const maxSmall = 4 << 10
 
 // maxPieces is the number of pieces that are read ahead.
 const maxPieces = 2
 
-// watch ends the request when ctx ends, unless the request has ended. The context of a
-// scope of the task also ends with its cancellation; the await reports that.
+// watch ends the request when ctx ends, unless the request has ended. A cancellation of
+// the task ends the context of its scope too; the await reports the cancellation.
 func (b *responseBody) watch(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -437,7 +438,7 @@ func (b *responseBody) watch(ctx context.Context) {
 		case aio.IsCancellation(cause):
 		case cause == err:
 			b.end(fmt.Errorf("aiohttp: the context of the request has ended: %w", err))
-		default: // as the error of an await
+		default: // the same error as that of an await
 			b.end(fmt.Errorf("aiohttp: the context of the request has ended: %w: %w", err, cause))
 		}
 	})
@@ -445,12 +446,14 @@ func (b *responseBody) watch(ctx context.Context) {
 
 // run makes the request in the goroutine, and reads the response.
 //
-// A RoundTripper, a CheckRedirect or a body of the user runs in it too. A panic of these
-// is the error of the request, as nothing else would recover it here.
+// Functions of the user run in this goroutine too: a RoundTripper, a CheckRedirect, the
+// body of the request. A panic of one of them becomes the error of the request, because
+// nothing else would recover it here.
 func (b *responseBody) run(client *http.Client, req *http.Request) {
 	returned := false
 	defer func() {
-		if !returned { // one of them has panicked, or has called runtime.Goexit
+		// a function of the user has panicked, or has called runtime.Goexit
+		if !returned {
 			err := aio.ErrGoexit
 			if v := recover(); v != nil {
 				err = &aio.PanicError{Value: v, Stack: debug.Stack()}
@@ -459,7 +462,8 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 			tell(b.loop, b.ready.Set)
 		}
 		b.mu.Lock()
-		release := b.release // b.err is set, so watch does not change it any more
+		// watch does not change it any more, because b.err is set
+		release := b.release
 		b.mu.Unlock()
 		if release != nil {
 			release()

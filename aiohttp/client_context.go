@@ -1,8 +1,9 @@
 package aiohttp
 
 // The context of a client's request. net/http derives one context from it for each
-// request. A context of the standard library would allocate a map for that one, after
-// three allocations of its own; this one is a part of the request.
+// request. With a context of the standard library, this would cost three allocations
+// for the context, and a map for the derived one. requestContext is a part of the
+// request.
 
 import (
 	"context"
@@ -10,22 +11,24 @@ import (
 	"time"
 )
 
-// requestContext has the values of the context of a call, but not its end and its
-// deadline, as context.WithoutCancel. It ends with end. Any goroutine may use it.
+// requestContext has the values of the context of a call, but not its cancellation and
+// its deadline, like context.WithoutCancel. The method end ends it. Any goroutine may
+// use it.
 type requestContext struct {
 	values context.Context // nil until the request is sent
 
 	mu    sync.Mutex
 	done  chan struct{}   // nil until it was requested
 	ended context.Context // has the cause; nil until the context has ended
-	// the functions of AfterFunc, nil those that were
-	// stopped. Nearly always there is one.
+	// the functions of AfterFunc; those that were stopped are nil. Nearly always
+	// there is one.
 	after []func()
-	one   [1]func() // the array of after
+	one   [1]func() // the initial array of after
 }
 
-// canceled is an ended context. Its Value returns something only for the key with which
-// package context asks for the context of the standard library that another comes from.
+// canceled is an ended context. Its Value returns a value only for the private key of
+// package context, which asks for the standard library's context that a context was
+// derived from.
 var canceled = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -60,18 +63,18 @@ func (c *requestContext) end(cause error) {
 }
 
 // AfterFunc implements the interface that package context looks for when it derives a
-// context. f ends that one, and does not block.
+// context. f ends the derived context, and does not block.
 func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended != nil {
-		go f() // the caller has locked what f locks
+		go f() // in a goroutine, because the caller holds a lock that f needs
 		return func() bool { return false }
 	}
 	if c.after == nil {
 		c.after = c.one[:0]
 	}
-	i := len(c.after) // -1 when f is stopped
+	i := len(c.after) // the index of f in after; -1 when f is stopped
 	c.after = append(c.after, f)
 	return func() bool {
 		c.mu.Lock()

@@ -13,12 +13,12 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// A context that the caller derived ends, with a cause, before or during a call that is
-// the whole of a task in a group: the task has failed with the cause, and is not
-// cancelled.
+// A task of a group consists of one call with a context that the task has derived. If
+// that context is cancelled with a cause, before or during the call, the task fails
+// with the cause and does not count as cancelled.
 func TestClientUnderADerivedContext(t *testing.T) {
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// or the end of the connection is not noticed
+		// otherwise the server does not notice the end of the connection
 		_, _ = io.Copy(io.Discard, r.Body)
 		if strings.HasPrefix(r.URL.Path, "/body") {
 			io.WriteString(w, "[1,\n")
@@ -98,13 +98,13 @@ func TestClientUnderADerivedContext(t *testing.T) {
 			return srv.ServeForever(derived)
 		},
 	}
-	// A cause is no cancellation of the task, whatever it is made of.
+	// The cause may contain a CancelledError, but the task is not cancelled.
 	for kind, cause := range map[string]error{"a failure": enough, "joined": errors.Join(&aio.CancelledError{}, enough)} {
 		endEachCall(t, kind, cause, calls)
 	}
 }
 
-// endEachCall ends the context that a call in a task was given, with cause.
+// endEachCall ends, with cause, the context that was passed to a call in a task.
 func endEachCall(t *testing.T, kind string, cause error, calls map[string]func(ctx, derived context.Context) error) {
 	for name, call := range calls {
 		for _, moment := range []string{"before", "meanwhile"} {

@@ -551,7 +551,8 @@ func TestClientStreams(t *testing.T) {
 	c := newClient(t)
 	var most uint64
 	measure := func() {
-		// what is reachable: the garbage depends on the machine's load
+		// measures only reachable memory: the amount of garbage depends on the
+		// load of the machine
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&m)

@@ -2,10 +2,10 @@ package aiohttp
 
 // The goroutines of a client's requests. A goroutine waits for a further request when
 // its request has ended, because that costs less than a new one: its stack has grown to
-// the size that a request needs. One that finds no request for a while ends, so that a
-// client that is no longer used leaves no goroutine behind. In a bubble of
-// testing/synctest, where time stops when the test returns, it ends at once. Any
-// goroutine may call the functions here.
+// the size that a request needs. A goroutine that finds no request for a while ends, so
+// that a client that is no longer used leaves no goroutine behind. In a bubble of
+// testing/synctest, where time stops when the test returns, a goroutine ends at once.
+// Any goroutine may call the functions here.
 
 import (
 	"net/http"
@@ -34,12 +34,14 @@ type job struct {
 
 // workers are the goroutines of a client.
 type workers struct {
-	ending bool // none waits; immutable
+	ending bool // goroutines end instead of waiting; immutable
 
-	mu   sync.Mutex
-	idle []chan job // of those that wait, the last at the end
-	// the smallest length of idle since the timer was started: so many goroutines
-	// were not needed
+	mu sync.Mutex
+	// the channels of the waiting goroutines; the one that has waited longest is the
+	// first
+	idle []chan job
+	// the smallest length of idle since the timer was started: the number of
+	// goroutines that were not needed
 	unused int
 	timer  *time.Timer // nil until a goroutine waits
 	ticks  bool        // the timer runs
@@ -61,10 +63,11 @@ func (w *workers) start(j job) {
 	w.idle = w.idle[:n]
 	w.unused = min(w.unused, n)
 	w.mu.Unlock()
-	next <- j // has room: only the caller that has removed it from idle sends to it
+	// does not block: only the caller that has removed next from idle sends to it
+	next <- j
 }
 
-// work is a goroutine.
+// work is the body of a goroutine.
 func (w *workers) work(j job) {
 	next := make(chan job, 1)
 	for ok := true; ok; {
@@ -77,8 +80,8 @@ func (w *workers) work(j job) {
 	}
 }
 
-// await makes a goroutine wait for a job from next, or for the end of next. It reports
-// false if there are enough that wait.
+// await makes a goroutine wait for a job from next, or for the end of next. It returns
+// false if the goroutine must end, because enough others wait already.
 func (w *workers) await(next chan job) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

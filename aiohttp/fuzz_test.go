@@ -33,9 +33,9 @@ func FuzzSameAsNetHTTP(f *testing.F) {
 		if strings.Contains(string(raw), "hijack") {
 			return // the handler would wait for more
 		}
-		// A server that is slow looks like one that waits for more, and then the
-		// end of the input cancels what its handlers do. So a difference counts
-		// if it is there after a long wait too.
+		// A slow server looks like a server that waits for more input; the EOF
+		// that it gets then cancels its handlers. So only a difference that
+		// remains after a long wait counts.
 		want, got := plain.throw(t, raw, 50*time.Millisecond), tasks.throw(t, raw, 50*time.Millisecond)
 		if got.text != want.text || !slices.Equal(got.seen, want.seen) {
 			want, got = plain.throw(t, raw, 5*time.Second), tasks.throw(t, raw, 5*time.Second)

@@ -7,9 +7,9 @@ import (
 	"github.com/goaio/aio"
 )
 
-// givenUp is the error of a call in which a task was cancelled. Parsers drop an error and
-// call again, while a cancellation is delivered once, so later calls fail with it too.
-// The zero value has none.
+// givenUp is the error of a call in which a task was cancelled. Parsers drop an error
+// and call again, while a cancellation is delivered once, so later calls fail with it
+// too. The zero value has no error.
 type givenUp struct {
 	err  error
 	task aio.AnyTask // that was cancelled
@@ -20,7 +20,8 @@ func (g *givenUp) keep(ctx context.Context, err error) {
 	*g = givenUp{fmt.Errorf("aiohttp: an earlier call was given up: %w", err), aio.CurrentTask(ctx)}
 }
 
-// pending returns the error while the running task is still asked to stop, otherwise nil.
+// pending returns the error while a cancellation of the running task is pending,
+// otherwise nil.
 func (g *givenUp) pending(ctx context.Context) error {
 	if t := aio.CurrentTask(ctx); g.err != nil && t == g.task && t != nil && t.Cancelling() > 0 {
 		return g.err
@@ -29,8 +30,8 @@ func (g *givenUp) pending(ctx context.Context) error {
 }
 
 // again returns the error of a later call, nil if there is none. If no cancellation of
-// the task is pending any more, it is not a *aio.CancelledError: a task that returned one
-// would end as cancelled, though it was not cancelled.
+// the task is pending any more, the error is not a *aio.CancelledError: a task that
+// returned a *aio.CancelledError would end as cancelled, although it was not cancelled.
 func (g *givenUp) again(ctx context.Context) error {
 	if !aio.IsCancellation(g.err) {
 		return g.err

@@ -34,7 +34,8 @@ func failsAfterwards(t *testing.T, ctx context.Context, body io.Reader) {
 	}
 }
 
-// readHeader is a parser of the standard library that drops an error and asks again.
+// readHeader calls a parser of the standard library that drops an error and reads
+// again.
 func readHeader(r io.Reader) error {
 	_, err := textproto.NewReader(bufio.NewReader(r)).ReadMIMEHeader()
 	return err
@@ -117,7 +118,8 @@ func TestClientWhoseTransportPanics(t *testing.T) {
 				run(t, func(ctx context.Context) error {
 					c := &aiohttp.Client{HTTP: &http.Client{Transport: rt}, PerHost: 1}
 					for range 2 {
-						// the place of the host is free again
+						// the request has released its slot for
+						// the host
 						err := aio.Timeout(ctx, patience, func(ctx context.Context) error {
 							resp, err := c.Get(ctx, "http://host.test/")
 							if err == nil {

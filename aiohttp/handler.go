@@ -90,8 +90,8 @@ type handler struct {
 	last atomic.Pointer[net.TCPAddr]
 }
 
-// again reports whether the request before r was one of the same connection. It may
-// report false if it was.
+// again reports whether the previous request came over the same connection as r. It may
+// return false although that is so.
 func (h *handler) again(r *http.Request) bool {
 	if r.ProtoMajor != 1 { // requests of a connection are concurrent
 		return false
@@ -300,12 +300,12 @@ func passedOn(v any) any {
 // This provides fairness between connections. The scheduler of Go next runs the
 // goroutine that was woken last, and polls the network only when nothing else can run.
 // net/http has just started a goroutine that reads ahead on this connection, and ends
-// it after the response. If the loop was woken at once, it would push that goroutine to
-// the end of the queue. This goroutine would wait for it there with its response sent,
-// and by then the next request would have arrived: under load the connections that were
-// being served would be served again and again, and the others would wait for seconds.
-// When the loop wakes it has all requests that have arrived, and most goroutines find
-// their response ready when they run again.
+// it after the response. If the loop were woken at once, it would push the goroutine
+// that reads ahead to the end of the run queue. The goroutine of the connection, whose
+// response is sent, would wait for that goroutine, and meanwhile the next request would
+// arrive: under load the connections that were being served would be served again and
+// again, and the others would wait for seconds. When the loop wakes it has all requests
+// that have arrived, and most goroutines find their response ready when they run again.
 //
 // A connection that had the last request too is the only one that is busy. It does not
 // yield: no other connection waits for its turn, and the goroutine that reads ahead is
@@ -438,16 +438,17 @@ func unavailable(w http.ResponseWriter) {
 // direction is one of the two directions of a connection, as tasks use it. The loop
 // owns it.
 type direction struct {
-	turn aio.Lock // several tasks of a handler may use it
-	// err is the error of the abandoned operation, or of the end, which make the
-	// direction unusable
+	turn aio.Lock // held by the task that uses the direction
+	// err makes the direction unusable: it is the error of the abandoned operation,
+	// or the error after the end of the handler.
 	err error
-	// abandoned has more about err, if that comes from a cancellation; waited is that
-	// of a task that was cancelled while it waited for its turn
+	// abandoned is the cancellation that is the reason for err, if there was one;
+	// waited is the cancellation of a task that waited for its turn
 	abandoned, waited givenUp
 }
 
-// acquire waits for the turn of the running task. The direction may be unusable then.
+// acquire waits for the turn of the running task. After acquire the direction may be
+// unusable.
 func (d *direction) acquire(ctx context.Context) error {
 	if err := d.waited.pending(ctx); err != nil {
 		return err

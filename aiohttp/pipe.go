@@ -21,9 +21,9 @@ import (
 //	})
 //	resp, err := client.Post(ctx, url, "text/csv", body)
 //
-// Write has no context, as that of [io.PipeWriter] has none: it ends when its task is
-// cancelled, or when an end of the pipe is closed, not with a context that the task
-// derived. This ends it with one:
+// Write has no context parameter, like that of [io.PipeWriter]. It ends when its task
+// is cancelled, or when an end of the pipe is closed, but not when a context that the
+// task derived is done. To end it with such a context:
 //
 //	defer context.AfterFunc(ctx, func() { w.CloseWithError(context.Cause(ctx)) })()
 //

@@ -10,7 +10,7 @@ import (
 	"github.com/goaio/aio/aiohttp"
 )
 
-// Each end of a Write of which the other end has read a part, from another goroutine.
+// Each way in which another goroutine ends a Write of which it has read a part.
 func TestPipeWriteEnds(t *testing.T) {
 	enough := errors.New("enough")
 	type ends struct {

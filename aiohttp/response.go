@@ -68,7 +68,7 @@ func (x *exchange) WriteHeader(status int) {
 	x.w.WriteHeader(status) // net/http logs a second call
 }
 
-// decide records the status of the response; the header is frozen next.
+// decide records the status of the response. The caller then freezes the header.
 func (x *exchange) decide(status int) {
 	x.announceClose()
 	h := x.w.Header()
@@ -118,7 +118,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	out := x.take()
-	if !x.own { // the writer may continue to use p after this has returned
+	if !x.own { // after a cancellation the writer may continue to use p
 		p = append([]byte(nil), p...)
 	}
 	var n int
@@ -132,7 +132,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		return err
 	})
 	if x.writes.err != nil {
-		return 0, err // the goroutine may still write n
+		return 0, err // the goroutine may still write to the variable n
 	}
 	return n, err
 }

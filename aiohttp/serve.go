@@ -125,7 +125,8 @@ func Serve(ctx context.Context, h http.Handler, addr string, opts *ServeOptions)
 		http:     hs,
 		listener: ln,
 		addr:     ln.Addr(),
-		tls:      hs.TLSConfig != nil, // net/http changes it
+		// read before net/http changes the TLSConfig
+		tls:      hs.TLSConfig != nil,
 		delay:    opts.DrainDelay,
 		grace:    cmp.Or(opts.Grace, 10*time.Second),
 		draining: make(chan struct{}),

@@ -50,11 +50,11 @@ func in(t *testing.T, l *aio.Loop, f func(ctx context.Context) error) {
 	}
 }
 
-// A handler whose read of a stalled body times out can still respond; the connection is
-// closed after the response. deadlineKey is the key of the deadline that a context was
-// derived with.
+// deadlineKey is the key of the deadline that a context was derived with.
 type deadlineKey struct{}
 
+// A handler whose read of a stalled body times out can still respond; the connection is
+// closed after the response.
 func TestTimeoutAroundStalledBody(t *testing.T) {
 	l, _ := startLoop(t)
 	stall := aiohttp.HandlerFunc(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {

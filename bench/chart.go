@@ -61,7 +61,8 @@ func (r *report) plot(rows []row) (*plot.Plot, error) {
 	p.X.Label.Text = "time (Parked: memory) of aio / that of plain Go"
 	p.X.Min = 0
 	var labels []string
-	var met, missed plotter.Values // 0 in the series that does not draw the bar
+	// a bar has the value 0 in the series that does not draw it
+	var met, missed plotter.Values
 	var goals plotter.XYs
 	highest := 1.0
 	for i, row := range rows {

@@ -59,7 +59,8 @@ func start(core int, name string, args ...string) (*child, error) {
 	return &child{cmd, in, bufio.NewScanner(out)}, nil
 }
 
-// startOn starts cmd while this thread is pinned to core, so that cmd inherits that.
+// startOn starts cmd while this thread is pinned to core, so that cmd inherits the
+// affinity.
 func startOn(core int, cmd *exec.Cmd) error {
 	var cores, one unix.CPUSet
 	if core == allCores || unix.SchedGetaffinity(0, &cores) != nil || cores.Count() < 2 {

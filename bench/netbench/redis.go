@@ -25,7 +25,7 @@ func measureRedis(command string, pipeline int) func(*bench, string) ([]float64,
 			n *= 8
 		}
 		if _, err := redisBenchmark(port, "set", 1, 10_000); err != nil {
-			// a key for GET
+			// GET needs a key
 			return nil, err
 		}
 		before := s.cpu()

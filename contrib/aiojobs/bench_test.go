@@ -17,7 +17,7 @@ import (
 	"github.com/goaio/aio/contrib/aiojobs"
 )
 
-// Submitters in BenchmarkJobs, and places of the worker.
+// The number of submitters in BenchmarkJobs, and of places of the worker.
 const benchClients, benchPlaces = 100, 100
 
 // Jobs over an embedded server, from submission to result.
@@ -131,7 +131,7 @@ func BenchmarkPlainNATS(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer consuming.Stop()
-	var waiting sync.Map // of chan *nats.Msg by id
+	var waiting sync.Map // *nats.Msg channels by id
 	_, err = nc.Subscribe("jobs.done.>", func(m *nats.Msg) {
 		if ch, ok := waiting.LoadAndDelete(strings.TrimPrefix(m.Subject, "jobs.done.")); ok {
 			ch.(chan *nats.Msg) <- m

@@ -20,13 +20,14 @@ var (
 
 // message is a job on its way to a worker.
 type message struct {
-	id       string // of the job; "" if it is made of the message's sequence number
+	// id of the job; "" if the broker makes it from the sequence number
+	id       string
 	name     string
 	queue    string
 	priority Priority
 	args     []byte
 	dedup    string // id of the message
-	schedule string // in the language of the server, or "" for at once
+	schedule string // in the syntax of the server; "" means at once
 	slot     string // last part of the subject of a scheduled message
 }
 
@@ -35,7 +36,7 @@ type delivery struct {
 	message
 	attempt int    // 1 for the first delivery
 	token   string // identifies the delivery for the broker
-	order   uint64 // of its arrival
+	order   uint64 // increases with each arrival
 }
 
 // outcome is the content of a result.
@@ -43,7 +44,7 @@ type outcome struct {
 	status   string // one of the constants
 	data     []byte // JSON, or the text of the error
 	attempts int
-	ttl      time.Duration // 0 means that of the stream
+	ttl      time.Duration // 0 means the default of the stream
 }
 
 const (
@@ -66,9 +67,10 @@ type events interface {
 
 // broker is a JetStream server, or a simulated one.
 type broker interface {
-	// publish stores a job; it changes nothing if one with the same dedup is there.
+	// publish stores a job; it changes nothing if a job with the same dedup is
+	// stored.
 	publish(ctx context.Context, m *message) error
-	// result returns nil if there is none.
+	// result returns the result of a job, or nil if there is none.
 	result(ctx context.Context, id string) (*outcome, error)
 	// settle stores a result, and reports whether it is the first one.
 	settle(ctx context.Context, id string, o *outcome) (first bool, err error)
@@ -79,7 +81,8 @@ type broker interface {
 	// was one.
 	schedule(ctx context.Context, name string, m *message) error
 	unschedule(ctx context.Context, name string) (bool, error)
-	// dead returns the first dead letter after one, or nil. forget removes a result.
+	// dead returns the first dead letter after the one with that number, or nil.
+	// forget removes a result.
 	dead(ctx context.Context, after uint64) (*DeadLetter, error)
 	removeDead(ctx context.Context, sequence uint64) (bool, error)
 	forget(ctx context.Context, id string) error

@@ -41,8 +41,8 @@ type Options struct {
 	// DedupWindow is how long a key is remembered after its submission; zero means
 	// 10 min. The server keeps the keys in memory.
 	DedupWindow time.Duration
-	// AckWait is after which silence of a worker its jobs are given to another one;
-	// zero means 30 s.
+	// AckWait is how long a worker may be silent before its jobs are given to
+	// another one; zero means 30 s.
 	AckWait time.Duration
 	// Replicas is the number of servers that keep each message, 1, 3 or 5; zero means
 	// 3 if the server belongs to a cluster, else 1.
@@ -50,7 +50,7 @@ type Options struct {
 	// RequestTimeout is how long to wait for an answer of the server before a
 	// request is repeated; zero means 3 s.
 	RequestTimeout time.Duration
-	// Poll is how often results that are awaited are read, in case the news of them
+	// Poll is how often results that are awaited are read, in case a notification
 	// was lost; zero means 5 s.
 	Poll time.Duration
 }
@@ -89,9 +89,9 @@ type Client struct {
 	tracked map[string]*tracked
 	worker  *worker
 	stats   Stats
-	lost    aio.Event // set if news may have been lost
+	lost    aio.Event // set if notifications may have been lost
 	poller  *aio.Task[struct{}]
-	stop    []func(ctx context.Context) error // in reverse order
+	stop    []func(ctx context.Context) error // called by Close in reverse order
 	closed  bool
 }
 
@@ -102,13 +102,14 @@ var ErrClosed = errors.New("aiojobs: the client is closed")
 var names = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // Open connects to a server and makes the streams that are missing; nil means the
-// defaults: a server in this process, with its data in the folder aiojobs.data. It awaits
-// until the server, or enough servers of a cluster, are there. Call [Client.Close] at the
-// end.
+// defaults: a server in this process, with its data in the folder aiojobs.data. It
+// awaits until the server, or enough servers of a cluster, are there. Call
+// [Client.Close] at the end.
 //
-// It fails with an error of the server if that refuses the streams, for example more
-// replicas than it has servers, and with one that matches [aio.ErrUsage] if options
-// contradict each other. A cancelled Open leaves nothing behind.
+// It fails with an error of the server if the server refuses the streams, for example
+// because they need more replicas than there are servers, and with one that matches
+// [aio.ErrUsage] if options contradict each other. A cancelled Open leaves nothing
+// behind.
 func Open(ctx context.Context, opts *Options) (*Client, error) {
 	c, o, err := newClient(ctx, opts)
 	if err != nil {
@@ -234,8 +235,9 @@ func (c *Client) result(ctx context.Context, id string) (o *outcome, err error) 
 	return o, err
 }
 
-// settle stores a result, and reports whether it is the first one. If an answer was lost,
-// the result that is there may be the own one: it cannot be told, and counts as another.
+// settle stores a result, and reports whether it is the first one. If an answer was
+// lost, the stored result may be that of this call. settle cannot know that, and
+// returns false.
 func (c *Client) settle(ctx context.Context, id string, o *outcome) (first bool, err error) {
 	err = c.persist(ctx, func() (err error) {
 		first, err = c.broker.settle(ctx, id, o)
@@ -253,7 +255,7 @@ func (c *Client) newID() string {
 // tracked is a job whose result this client awaits.
 type tracked struct {
 	id       string
-	result   *aio.Future[*outcome] // of nil if the client was closed
+	result   *aio.Future[*outcome] // its value is nil if the client was closed
 	watched  bool                  // whether the broker was told to watch it
 	progress []byte
 	changed  aio.Event // set when there is progress or the result
@@ -301,7 +303,7 @@ func (c *Client) progressed(id string, data []byte) {
 // reconnected implements events.
 func (c *Client) reconnected() { c.lost.Set() }
 
-// poll reads the results whose news may have been lost.
+// poll reads the results whose notifications may have been lost.
 func (c *Client) poll(ctx context.Context) error {
 	old := map[string]bool{} // ids that were tracked a round ago
 	for {

@@ -10,14 +10,14 @@ import (
 )
 
 // Every makes the server submit the job again and again. The schedule is "@every 90s"
-// with any duration of at least a second, a cron expression with seconds such as
-// "0 30 4 * * *", or one of @hourly, @daily, @weekly, @monthly, @yearly, in UTC. name
+// with any duration of at least a second, a cron expression with seconds such as "0 30
+// 4 * * *", or one of @hourly, @daily, @weekly, @monthly, @yearly, in UTC. name
 // identifies it: another schedule of that name is replaced, and the same one continues,
 // so each process may call Every when it starts. opts may have a priority only; nil
 // means the default. Every awaits until the server has stored the schedule.
 //
-// The runs that are missed because no worker is there take place later, one for each.
-// The run at a time of the schedule does not wait for the one before.
+// The runs that are missed because no worker is there take place later, one run for
+// each time. The run at a time of the schedule does not wait for the one before.
 //
 // It fails if the server does not understand the schedule, with [aio.ErrUsage] for a
 // name or an option that is not valid, and with [ErrClosed].
@@ -74,7 +74,7 @@ type DeadLetter struct {
 }
 
 // DeadLetters iterates over the dead letters of the namespace, the oldest first. It
-// awaits the server for each, and yields an error of that as its last item.
+// awaits the server for each dead letter. An error is yielded as the last item.
 func (c *Client) DeadLetters(ctx context.Context) iter.Seq2[*DeadLetter, error] {
 	return func(yield func(*DeadLetter, error) bool) {
 		var after uint64
@@ -114,7 +114,8 @@ func (c *Client) Resubmit(ctx context.Context, d *DeadLetter) error {
 	return c.Discard(ctx, d)
 }
 
-// Discard removes a dead letter. It is no error if it is gone. Discard awaits the server.
+// Discard removes a dead letter. A dead letter that does not exist any more is not an
+// error. Discard awaits the server.
 func (c *Client) Discard(ctx context.Context, d *DeadLetter) error {
 	if d == nil {
 		return usage("Client.Discard", "the dead letter is nil")

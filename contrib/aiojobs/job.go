@@ -107,12 +107,12 @@ type SubmitOptions struct {
 }
 
 // Submit stores a job, and awaits until the server has acknowledged it; from then on it
-// is not lost. While the stream is full ([Options.MaxPending]) Submit waits for room, and
-// while no server answers it repeats the request, without limit: use [aio.Timeout] for
-// one. nil means the default options.
+// is not lost. While the stream is full ([Options.MaxPending]) Submit waits for room,
+// and while no server answers it repeats the request, without limit: use [aio.Timeout]
+// to limit that. nil means the default options.
 //
-// If Submit fails or is cancelled, the job may have been submitted or not. Submit it with
-// a key to make sure that it runs once.
+// If Submit fails or is cancelled, the job may have been submitted or not. Submit it
+// with a key to make sure that it runs once.
 //
 // It fails if args cannot be encoded, and with [ErrClosed].
 func (j *Job[A, R]) Submit(ctx context.Context, c *Client, args A, opts *SubmitOptions) (*Handle[R], error) {
@@ -193,7 +193,7 @@ func (j *Job[A, R]) Attach(ctx context.Context, c *Client, id string) (*Handle[R
 		return nil, ErrClosed
 	}
 	t := c.track(ctx, id, true)
-	c.lost.Set() // read it now
+	c.lost.Set() // makes the client read the result at once
 	return &Handle[R]{c: c, t: t, name: j.name}, nil
 }
 
@@ -255,7 +255,7 @@ func (c *Client) cancel(ctx context.Context, id string) (bool, error) {
 	return first, err
 }
 
-// Progress is what a run says of itself with [Report].
+// Progress is the progress of a run, which the run reports with [Report].
 type Progress struct {
 	Done  int64  `json:"done"`
 	Total int64  `json:"total,omitempty"`
@@ -266,7 +266,8 @@ type Progress struct {
 func (h *Handle[R]) Progress() Progress {
 	var p Progress
 	if h.t.progress != nil {
-		_ = json.Unmarshal(h.t.progress, &p) // not made by Report: no progress
+		// a message that Report has not made counts as no progress
+		_ = json.Unmarshal(h.t.progress, &p)
 	}
 	return p
 }
@@ -301,8 +302,8 @@ func (h *Handle[R]) Updates(ctx context.Context) iter.Seq2[Progress, error] {
 // cancellation of the task that awaits it.
 var ErrCancelled = errors.New("aiojobs: the job was cancelled")
 
-// JobError is the error of a job that has failed for good, or was cancelled. The error of
-// the run itself stays on its machine; its text is here.
+// JobError is the error of a job that has failed for good, or was cancelled. JobError
+// has the text of the error of the run; the error value itself is not transferred.
 type JobError struct {
 	ID        string
 	Name      string

@@ -76,7 +76,8 @@ func playRole(ctx context.Context, role []string) error {
 		}
 		err = aiojobs.Register(c, square, func(ctx context.Context, n number) (int, error) {
 			info, _ := aiojobs.InfoOf(ctx)
-			// One write, which the death of the process does not undo.
+			// A single write: the line survives the death of the process
+			// completely.
 			if _, err := fmt.Fprintf(log, "%d %d\n", n.I, info.Began.UnixNano()); err != nil {
 				return 0, err
 			}
@@ -124,15 +125,15 @@ func (m *member) kill() error {
 	if err := m.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
-	_ = m.cmd.Wait() // says that it was killed
+	_ = m.cmd.Wait() // the error reports the kill
 	if s := m.cmd.ProcessState.String(); s != "signal: killed" {
 		out, _ := os.ReadFile(m.out)
-		return fmt.Errorf("%s had ended by itself: %s\n%s", m.name, s, out)
+		return fmt.Errorf("%s had ended before the kill: %s\n%s", m.name, s, out)
 	}
 	return nil
 }
 
-// freeAddrs returns addresses that nobody listens on.
+// freeAddrs returns addresses at which no process listens.
 func freeAddrs(t *testing.T, n int) []string {
 	t.Helper()
 	var addrs []string

@@ -53,7 +53,7 @@ type natsBroker struct {
 	events   events
 	ns       string
 	client   string
-	direct   bool // whether a direct read sees all that was acknowledged
+	direct   bool // whether a direct read sees everything that was acknowledged
 	timeout  time.Duration
 	replicas int
 
@@ -84,7 +84,7 @@ type outbox struct {
 type call struct {
 	msg     *nats.Msg
 	request uint64 // fails if msg cannot be sent
-	do      func() // instead of msg
+	do      func() // called instead of sending msg
 }
 
 func (o *outbox) add(c call) {
@@ -134,7 +134,7 @@ func (b *natsBroker) run() {
 type arrivals struct {
 	mu       sync.Mutex
 	messages []*nats.Msg
-	spare    []*nats.Msg // only for the loop
+	spare    []*nats.Msg // memory that only the loop uses
 }
 
 // receive is the callback of all subscriptions.
@@ -200,7 +200,7 @@ func (b *natsBroker) message(m *nats.Msg) {
 	}
 }
 
-// connectNATS connects and makes what is missing of the streams.
+// connectNATS connects and makes the missing streams.
 func connectNATS(ctx context.Context, l *aio.Loop, o *Options, ev events, extra ...nats.Option) (*natsBroker, error) {
 	b := &natsBroker{
 		loop: l, events: ev, ns: o.Namespace, timeout: o.RequestTimeout,
@@ -407,7 +407,7 @@ func apiError(data []byte) *jetstream.APIError {
 	return answer.Error
 }
 
-// apiFailure is the error for what no call expects.
+// apiFailure returns the error for a failure that no call expects.
 func apiFailure(e *jetstream.APIError) error {
 	switch {
 	case e.ErrorCode == codeStoreFailed && strings.Contains(e.Description, "maximum"):
@@ -502,7 +502,8 @@ type stored struct {
 
 // api makes a request of the JetStream API, and decodes the answer into v.
 func (b *natsBroker) api(ctx context.Context, call string, query map[string]any, v any) *storeError {
-	var data []byte // some calls allow none
+	// stays nil for a call without parameters, because some calls allow none
+	var data []byte
 	if query != nil {
 		var err error
 		if data, err = json.Marshal(query); err != nil {
@@ -563,7 +564,7 @@ func (b *natsBroker) schedule(ctx context.Context, name string, m *message) erro
 	target := b.subject("due", m.queue, m.priority)
 	if old != nil && bytes.Equal(old.Data, m.args) && old.Header.Get(headerJob) == m.name &&
 		old.Header.Get(jetstream.ScheduleHeader) == m.schedule && old.Header.Get(jetstream.ScheduleTargetHeader) == target {
-		return nil // starting it anew would postpone it
+		return nil // starting the schedule again would postpone its next run
 	}
 	e := b.store(ctx, &nats.Msg{Subject: subject, Data: m.args, Header: nats.Header{
 		headerJob: {m.name}, jetstream.ScheduleHeader: {m.schedule}, jetstream.ScheduleTargetHeader: {target},
@@ -665,7 +666,8 @@ func (b *natsBroker) refuse(d *delivery, after time.Duration) {
 func (b *natsBroker) watch(id string) {
 	b.out.add(call{do: func() {
 		for _, kind := range []string{".done.", ".progress."} {
-			// A watch that fails delays the news until the result is read.
+			// If watch fails, the notification is delayed until poll reads
+			// the result.
 			if sub, err := b.subscribeTo(b.ns + kind + id); err == nil {
 				b.post(func() { b.watched[id] = append(b.watched[id], sub) })
 			}
@@ -674,7 +676,8 @@ func (b *natsBroker) watch(id string) {
 }
 
 func (b *natsBroker) unwatch(id string) {
-	// Behind the calls of watch and what they have posted.
+	// It runs after the calls of watch, and after the callbacks that they have
+	// posted.
 	b.out.add(call{do: func() {
 		b.post(func() {
 			subs := b.watched[id]

@@ -23,11 +23,11 @@ type pull struct {
 	b        *natsBroker
 	queue    string
 	priority Priority
-	subject  string // of the messages, without the namespace
+	subject  string // subject of the messages, without the namespace
 	api      string // subject of requests
 	left     int    // messages that the outstanding request may still bring
 	request  uint64
-	heard    time.Time // when the server was last heard of
+	heard    time.Time // time of the last message from the server
 	timer    *aio.TimerHandle
 	sub      *nats.Subscription
 }

@@ -16,15 +16,15 @@ import (
 	"github.com/goaio/aio"
 )
 
-// Queue is a queue that several processes share, with the contract of [aio.Queue] as far
-// as a distributed one can keep it:
+// Queue is a queue that several processes share, with the contract of [aio.Queue] as
+// far as a distributed one can keep it:
 //
 //   - An item that was put survives each process. It is given to one getter at a time.
-//   - [Queue.TaskDone] ends an item. One whose getter dies, or cannot reach the server
-//     for [Options.AckWait], is given to another getter, later than the items behind it.
-//     So an item may be got more than once.
-//   - The order is that in which the server has stored the items, with that exception.
-//     Getters that wait are served in no particular order among processes.
+//   - [Queue.TaskDone] ends an item. An item whose getter dies, or cannot reach the
+//     server for [Options.AckWait], is given to another getter, later than the items
+//     behind it. So an item may be got more than once.
+//   - The order is that in which the server has stored the items, with the exception
+//     above. Getters that wait are served in no particular order among processes.
 //   - Items that were taken and are not done count against the limit.
 //   - A Put that fails may have put its item.
 //   - There is no Shutdown.
@@ -237,10 +237,11 @@ func (q *Queue[T]) fetch(ctx context.Context, nowait bool) (jetstream.Msg, error
 	}
 }
 
-// TaskDone ends the oldest item that the calling task has got and not ended: no getter
-// gets it again. It does not wait for the server: if the message is lost, another getter
-// does. It fails with [aio.ErrOverRelease] if the task has no item. (asyncio:
-// Queue.task_done, which any task may call: here the items are those of one task)
+// TaskDone completes the oldest item that the calling task has got and not completed:
+// no getter gets the item again. It does not wait for the server: if the
+// acknowledgement is lost, another getter gets the item. It fails with
+// [aio.ErrOverRelease] if the task has no item. (asyncio: Queue.task_done, which any
+// task may call: here the items are those of one task)
 func (q *Queue[T]) TaskDone(ctx context.Context) error {
 	task := aio.CurrentTask(ctx)
 	ms := q.taken[task]

@@ -16,15 +16,15 @@ import (
 
 // ServerOptions are the settings of [StartServer].
 type ServerOptions struct {
-	// Dir is the folder of the data; "" means aiojobs.data. Two servers cannot share
-	// one.
+	// Dir is the folder of the data; "" means aiojobs.data. Two servers cannot
+	// share a folder.
 	Dir string
 	// Listen is the address for clients of other processes, such as
 	// "127.0.0.1:4222"; "" means none: only this process can use the server.
 	Listen string
-	// Name is the name of the server in its cluster; "" means a server of its own.
-	// Each server of a cluster needs another name, and the same name and folder
-	// each time that it starts.
+	// Name is the name of the server in its cluster; "" means a server without a
+	// cluster. Each server of a cluster needs another name, and the same name and
+	// folder each time that it starts.
 	Name string
 	// Cluster is the address for the other servers of the cluster, and Routes are
 	// the addresses of all of them. A server with a Name needs both.

@@ -24,8 +24,8 @@ type registration struct {
 // submission, on several machines, even at the same time: see the package comment.
 // [InfoOf] tells f about its job, and [Report] its progress to the submitter.
 //
-// An error, or a panic, makes the run fail. It fails with [aio.ErrUsage] if the client
-// has a job of this name already, or works.
+// An error, or a panic, makes the run fail. Register fails with [aio.ErrUsage] if the
+// client has a job of this name already, or works.
 func Register[A, R any](c *Client, j *Job[A, R], f func(ctx context.Context, args A) (R, error)) error {
 	switch {
 	case c == nil || j == nil || f == nil:
@@ -59,8 +59,8 @@ type WorkOptions struct {
 	Limit int
 	// Prefetch is how many more messages of each priority the worker may ask for,
 	// so that the next run need not wait for the server. It makes short jobs
-	// faster; but messages that wait here wait although another worker may be
-	// idle. The default is 0.
+	// faster; but a message that was fetched waits for this worker, although
+	// another worker may be idle. The default is 0.
 	Prefetch int
 	// Queues are the queues to serve; nil means those of the registered jobs.
 	Queues []string
@@ -304,7 +304,7 @@ func (w *worker) waiting() []*delivery {
 	}
 	for _, d := range ds {
 		if err := w.ready.PutNowait(d); err != nil {
-			w.c.broker.refuse(d, 0) // it was drained
+			w.c.broker.refuse(d, 0) // Work was drained
 		}
 	}
 	return ds
@@ -313,7 +313,7 @@ func (w *worker) waiting() []*delivery {
 // unknownPause is the pause before a job that is not registered is delivered again.
 const unknownPause = 5 * time.Second
 
-// process deals with a delivery: see the package comment. Its error ends Work.
+// process handles a delivery: see the package comment. Its error ends Work.
 func (w *worker) process(ctx context.Context, r *run) error {
 	c, d := w.c, r.d
 	reg := c.jobs[d.name]

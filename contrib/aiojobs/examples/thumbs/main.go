@@ -49,7 +49,7 @@ type picture struct {
 // thumb returns the size of the thumbnail.
 var thumb = aiojobs.NewJob[picture, image.Point]("thumb", &aiojobs.JobOptions{
 	Attempts: 3,
-	// A file that is no picture will not become one.
+	// A file that is not a picture fails in each attempt.
 	Retry: func(err error) bool { return !errors.Is(err, image.ErrFormat) },
 })
 
@@ -68,7 +68,8 @@ func makeThumb(ctx context.Context, p picture) (image.Point, error) {
 		if err := os.MkdirAll(filepath.Dir(p.To), 0o777); err != nil {
 			return image.Point{}, err
 		}
-		// A run that dies leaves no half picture, and two runs do no harm.
+		// The thumbnail is renamed when it is complete. So a run that dies
+		// leaves no incomplete picture, and two runs of a job do no harm.
 		out, err := os.CreateTemp(filepath.Dir(p.To), ".thumb")
 		if err != nil {
 			return image.Point{}, err
@@ -83,7 +84,7 @@ func makeThumb(ctx context.Context, p picture) (image.Point, error) {
 }
 
 // shrink returns a picture whose longer side has at most size pixels. Each pixel is the
-// mean of those that it stands for.
+// mean of the pixels that it replaces.
 func shrink(from image.Image, size int) image.Image {
 	b := from.Bounds()
 	long := max(b.Dx(), b.Dy(), 1)
