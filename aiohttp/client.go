@@ -393,7 +393,7 @@ type responseBody struct {
 	rest    []byte // the unread part of the current piece
 	// the error of a read that was cancelled
 	abandoned givenUp
-	closed    bool // by the task, or by a method that has read to the end
+	closed    bool // the task, or a method that has read to the end, has closed it
 	// the page of the current piece, nil if the piece has none
 	page *[pageSize]byte
 

@@ -49,8 +49,8 @@ func idles(t *testing.T) {
 }
 
 // TestClientGoroutines: requests use the same goroutines again, with the labels of
-// their tasks, also after one that has panicked; runtime.Goexit ends the goroutine, and
-// so do CloseIdleConnections and a time without requests.
+// their tasks, also after a request that has panicked; runtime.Goexit ends the
+// goroutine, and so do CloseIdleConnections and a time without requests.
 func TestClientGoroutines(t *testing.T) {
 	var used []string
 	c := &aiohttp.Client{HTTP: &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {

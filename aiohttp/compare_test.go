@@ -589,7 +589,7 @@ func rawForm() string {
 
 func TestSameAsNetHTTP(t *testing.T) {
 	dir := t.TempDir()
-	t.Setenv("TMPDIR", t.TempDir()) // for files of forms
+	t.Setenv("TMPDIR", t.TempDir()) // for temporary files of forms
 	if err := os.WriteFile(filepath.Join(dir, "large"), bytes.Repeat([]byte("file\n"), 40_000), 0o600); err != nil {
 		t.Fatal(err)
 	}

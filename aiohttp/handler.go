@@ -307,9 +307,10 @@ func passedOn(v any) any {
 // again, and the others would wait for seconds. When the loop wakes it has all requests
 // that have arrived, and most goroutines find their response ready when they run again.
 //
-// A connection that had the last request too is the only one that is busy. It does not
-// yield: no other connection waits for its turn, and the goroutine that reads ahead is
-// then stopped before it has run, which saves a system call and two switches.
+// If the previous request came over the same connection, no other connection is busy.
+// Then serve does not yield: no other connection waits for its turn, and the goroutine
+// that reads ahead is then stopped before it has run, which saves a system call and two
+// switches.
 func (x *exchange) serve() {
 	asleep := plug.Start(x.handler.loop, (*requestTask)(x))
 	if !x.handler.again(x.r) {

@@ -61,10 +61,10 @@ func final(ctx context.Context, err error) bool {
 // Retry calls f until it returns nil, and suspends the calling task between the calls.
 // nil options mean the defaults; a nil f and invalid options are misuse.
 //
-// Retry returns the error of f unchanged if it is a cancellation, misuse or the error of
-// ctx, or contains one of these among others, or if If returns false. It returns a
-// [*RetryError] when Attempts or Timeout is reached, and the error of the pause if the
-// task is cancelled in a pause.
+// Retry returns the error of f unchanged if it is a cancellation, misuse or the error
+// of ctx, or if it joins one of these with other errors, or if If returns false. It
+// returns a [*RetryError] when Attempts or Timeout is reached, and the error of the
+// pause if the task is cancelled in a pause.
 //
 // (Python: tenacity.retry)
 func Retry(ctx context.Context, opts *RetryOptions, f func(ctx context.Context) error) error {

@@ -515,8 +515,8 @@ type writerFunc func(b []byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// The table and the tree of many tasks are captured a part at a time, and are those of
-// few: each task once, with its stack and its awaiter.
+// The table and the tree of many tasks are captured a part at a time, and have the same
+// content as for a few tasks: each task once, with its stack and its awaiter.
 func TestStacksOfManyTasks(t *testing.T) {
 	p := newProgram(t, nil)
 	const n = 2000

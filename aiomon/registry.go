@@ -33,7 +33,7 @@ type watched struct {
 	monitor  *Monitor
 	loop     *aio.Loop
 	name     string
-	number   int // of the loop, within this monitor
+	number   int // number of the loop within this monitor
 	timeline *aio.Timeline
 
 	mu        registryLock
@@ -58,7 +58,7 @@ type watched struct {
 
 	// owned by the goroutine that samples
 	reported map[string]bool
-	lengths  map[uint64][]int // of queues, one per sample
+	lengths  map[uint64][]int // lengths of queues, one per sample
 }
 
 // registryLock is a mutex that gives the loop priority over goroutines that copy many

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A goroutine that copies many tasks gives the lock to a loop that waits for it, after at
-// most kept tasks and each time; the copy continues afterwards.
+// A goroutine that copies many tasks gives the lock to a loop that waits for it, after
+// at most kept tasks, each time that the loop waits. The copy continues afterwards.
 func TestRegistryLockGivesWay(t *testing.T) {
 	var l registryLock
 	i := 1 // the task that is copied; l guards it

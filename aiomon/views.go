@@ -59,7 +59,7 @@ type taskView struct {
 	Place   string        `json:"place"`
 	By      uint64        `json:"by"`
 	Age     time.Duration `json:"age"`
-	For     time.Duration `json:"for"` // in this state
+	For     time.Duration `json:"for"` // time in this state
 	Busy    time.Duration `json:"busy"`
 	Waited  time.Duration `json:"waited"`
 	Steps   uint64        `json:"steps"`
@@ -113,7 +113,7 @@ func (w *watched) records() []*record {
 	var all []*record
 	w.mu.Lock()
 	for n := len(w.order); cap(all) < n; n = len(w.order) {
-		// without the lock, because it may take a millisecond
+		// allocates without the lock, because that may take a millisecond
 		w.mu.Unlock()
 		all = make([]*record, 0, n+n/8)
 		w.mu.Lock()

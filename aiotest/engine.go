@@ -389,7 +389,7 @@ func (e *engine) leftOver(d record) error {
 // AIOTEST_STUCK.
 type environment struct {
 	runs  int    // the factor by which to multiply runs
-	seed  uint64 // to add to seeds
+	seed  uint64 // added to all seeds
 	stuck time.Duration
 }
 

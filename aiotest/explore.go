@@ -68,9 +68,9 @@ type Exploration struct {
 	AllowDifferences bool
 	// RealThreads runs the jobs of ToThread in goroutines. By default the loop runs
 	// them itself, at a time of the virtual clock, so that they are part of the
-	// schedule. While such a job runs, the clock does not advance; with Network it
-	// runs at the speed of real time, so that jobs and other goroutines can use
-	// connections.
+	// schedule. While such a job runs, the clock does not advance; with Network the
+	// clock runs at the speed of real time, so that jobs and other goroutines can
+	// use connections.
 	RealThreads bool
 	// Network simulates the connections, in the virtual time of the loop: TCP, UDP
 	// and Unix sockets of this one host, localhost. How long packets take and how
@@ -187,7 +187,7 @@ func (x Exploration) run(e *engine, main func(ctx context.Context) error) Report
 		return e.exhaust(base, runs, main)
 	}
 	seed := x.Seed
-	if e.failed != nil { // in a test
+	if e.failed != nil { // set in a test
 		seed += e.env.seed
 		if runs > math.MaxInt/e.env.runs {
 			return e.misuse(usagef("AIOTEST_RUNS=%d: %d times %d runs are too many", e.env.runs, e.env.runs, runs))

@@ -159,7 +159,7 @@ func TestCancelEverywhereChecks(t *testing.T) {
 	wait := func(ctx context.Context) error { return aio.Sleep(ctx, ms) }
 	for name, c := range map[string]struct {
 		sweep aiotest.Sweep
-		body  func(ctx context.Context) error // of the region
+		body  func(ctx context.Context) error // the body of the region
 		want  string                          // "" for a sweep that passes
 	}{
 		"right":              {body: wait},

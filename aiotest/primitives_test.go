@@ -532,8 +532,8 @@ var uses = map[string]func(ctx context.Context, do region) error{
 // The minimum counts of TestPrimitives over all uses.
 const (
 	minUses      = 20
-	minSchedules = 3 * minUses // times the schedules of one mode
-	minMoments   = 500         // times the schedules of a sweep
+	minSchedules = 3 * minUses // multiplied by the number of schedules in one mode
+	minMoments   = 500         // multiplied by the number of schedules of a sweep
 )
 
 func TestPrimitives(t *testing.T) {

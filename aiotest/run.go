@@ -81,7 +81,7 @@ type run struct {
 
 	// the simulated host of the loop; nil for the system's network
 	host  *simnet.Host
-	world *World // of a simulation
+	world *World // the world of a simulation, nil otherwise
 
 	beat atomic.Uint64 // odd while a step runs
 }

@@ -207,7 +207,7 @@ func firstLine(err error) string {
 type cancellation struct {
 	task    aio.AnyTask
 	name    string
-	stack   []runtime.Frame // of the task
+	stack   []runtime.Frame // stack of the task
 	during  string          // the entry that was about to run
 	step    int
 	allowed bool // swallowing it is allowed

@@ -36,7 +36,7 @@ var site embed.FS
 var sources embed.FS
 
 // wasmFile is the name of the compiled programs. It does not end in gz, because some
-// servers would announce a compression that the browser then undoes by itself.
+// servers would then announce a compression, and the browser would decompress the file.
 const wasmFile = "course.wasm.bin"
 
 // page is a page of the site.
@@ -49,22 +49,22 @@ type page struct {
 // chapters are the pages of the course, in the order in which to read them.
 var chapters = []page{
 	{"token", "The token", "One task runs at a time, until it awaits."},
-	{"pass", "The ready queue and passes", "In which order tasks run, and when timers do."},
+	{"pass", "The ready queue and passes", "The order in which tasks and timers run."},
 	{"await", "Awaits", "Where a task is suspended, and what changes meanwhile."},
 	{"futures", "Futures by hand", "What a task waits for, and who wakes it."},
-	{"cancellation", "Cancellation", "An error from an await, once."},
-	{"groups", "Groups and their errors", "Tasks that belong together, and what becomes of the others when one fails."},
+	{"cancellation", "Cancellation", "An await returns it once, as an error."},
+	{"groups", "Groups and their errors", "Tasks that end together: if one fails, the others are cancelled."},
 	{"events", "Events, semaphores, conditions", "Three ways to let tasks wait for each other."},
 	{"deadlock", "Deadlocks", "Tasks that wait for each other."},
-	{"back-pressure", "Back-pressure", "The fast wait for the slow."},
-	{"fairness", "Fairness and starvation", "Who keeps whom from running."},
-	{"shutdown", "Shutdown", "End in good order, and in time."},
+	{"back-pressure", "Back-pressure", "A fast producer waits for a slow consumer."},
+	{"fairness", "Fairness and starvation", "How a task keeps other tasks from running."},
+	{"shutdown", "Shutdown", "End without losing work, and within a time limit."},
 	{"threads", "Goroutines and tasks", "Code that blocks, and code outside of the loop."},
 	{"testing", "Testing", "Every order, every cancellation, and no waiting."},
 	{"how-it-works", "How an event loop works", "A loop of a hundred lines, and where the package differs."},
 }
 
-// navigation is what each page links to.
+// navigation has the pages to which each page links.
 var navigation = []page{
 	{"index", "Chapters", ""},
 	{"levels", "Levels", "Break programs, and mend them."},
@@ -214,7 +214,7 @@ func addPages(files map[string][]byte, w *workshop) error {
 	return w.pages(add)
 }
 
-// sequel is the end of a chapter.
+// sequel is the end of a chapter page, with the links to its neighbours.
 var sequel = template.Must(template.New("").Parse(`
 <nav class="sequel" aria-label="Chapters">{{with .Before}}<a href="{{.ID}}.html">← {{.Title}}</a>{{end}}
 <span>chapter {{.N}} of {{.Of}}</span>
@@ -288,7 +288,8 @@ type program struct {
 	Guess []string `json:"guess,omitempty"`
 }
 
-// version is a version of a level's program, without its verdict: that comes from runs.
+// version is a version of a level's program, without its verdict, which comes from
+// runs.
 type version struct {
 	Func    string `json:"func"`
 	Label   string `json:"label"`

@@ -131,7 +131,7 @@ func checkBrowser(ctx context.Context, files map[string][]byte, w *workshop, bro
 		}
 		select {
 		case reports <- report:
-		default: // the first one counts
+		default: // only the first report counts
 		}
 	})
 	served := make(chan error, 1)

@@ -74,8 +74,8 @@ func newWorkshop(dir string) (*workshop, error) {
 	return w, nil
 }
 
-// pages adds the pages of the exercises. Their texts are those of the folder
-// now, so that a page that is loaded again shows what the learner has written.
+// pages adds the pages of the exercises. Their texts are read from the folder each
+// time, so that a page that is loaded again shows what the learner has written.
 func (w *workshop) pages(add func(id, title string, body template.HTML) error) error {
 	t, err := template.ParseFS(site, "site/pages/exercise.html")
 	if err != nil || w.dir == "" {
@@ -135,7 +135,8 @@ func withoutTag(text string) string {
 type checkResult struct {
 	Passed bool         `json:"passed"`
 	Tests  []testResult `json:"tests"`
-	// Output is what belongs to no test, such as an error of the compiler.
+	// Output is the output that belongs to no test, such as an error of the
+	// compiler.
 	Output string `json:"output"`
 	// Source is the file that was tested.
 	Source string `json:"source"`
@@ -179,9 +180,9 @@ func (w *workshop) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(rw).Encode(result) // a client that has left needs no answer
 }
 
-// sameOrigin reports whether a page of this server has made the request. The name of the
-// host must be one of the loopback interface: the name of a foreign page may resolve to
-// it too.
+// sameOrigin reports whether a page of this server has made the request. The host of
+// the request must be a name of the loopback interface, because the name of another
+// site may resolve to the loopback interface too.
 func sameOrigin(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -257,7 +258,7 @@ var (
 	margin   = regexp.MustCompile(`(?m)^ {4,8}`)
 )
 
-// unindent removes it.
+// unindent removes both from a text.
 func unindent(text string) string {
 	return margin.ReplaceAllString(position.ReplaceAllString(text, ""), "")
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// markdown makes HTML of the Markdown that the exercises use: headings, paragraphs, lists
-// without levels, indented code, and in a line code, strong text and links.
+// markdown makes HTML of the Markdown that the exercises use: headings, paragraphs,
+// flat lists, indented code, and in a line code, strong text and links.
 func markdown(text string) template.HTML {
 	var out strings.Builder
 	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
@@ -57,8 +57,8 @@ func inline(text string) string {
 	return out.String() + html.EscapeString(text[last:])
 }
 
-// link makes a link to what the site has: a file of the exercise, or a page with the name
-// of the document. Of other files it shows the name.
+// link makes a link to what the site has: a file of the exercise, or a page with the
+// name of the document. For other files it shows only the name.
 func link(text, to string) string {
 	name := path.Base(to)
 	switch {

@@ -225,7 +225,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// The request to cancel is lost: the worker finds the result by itself.
+// The request to cancel is lost: the worker notices the result when it checks.
 func TestCancelNewsLost(t *testing.T) {
 	run(t, aiojobs.Options{AckWait: time.Second}, func(ctx context.Context, c *aiojobs.Client) error {
 		var begun, ended aio.Event
@@ -506,7 +506,7 @@ func TestCancelWork(t *testing.T) {
 	})
 }
 
-// Drain waits for what runs, and gives back what waits.
+// Drain waits for the running jobs, and gives the waiting ones back to the server.
 func TestDrain(t *testing.T) {
 	run(t, aiojobs.Options{}, func(ctx context.Context, c *aiojobs.Client) error {
 		var begun, gate aio.Event

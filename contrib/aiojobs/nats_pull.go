@@ -146,7 +146,7 @@ func (b *natsBroker) pullStatus(rest string, m *nats.Msg) {
 	i := strings.LastIndexByte(rest, '.')
 	p := b.pulls[rest[:i]]
 	if p == nil || strconv.FormatUint(p.request, 36) != rest[i+1:] {
-		return // of an earlier request
+		return // a status of an earlier request
 	}
 	p.heard = time.Now()
 	switch m.Header.Get("Status") {

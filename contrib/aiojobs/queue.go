@@ -261,8 +261,8 @@ func (q *Queue[T]) QSize(ctx context.Context) (int, error) {
 	return max(all-taken, 0), err
 }
 
-// Join awaits until all items of the queue are done, whoever has put them. It asks the
-// server again and again. (asyncio: Queue.join)
+// Join awaits until all items of the queue are done, no matter which process has put
+// them. It asks the server again and again. (asyncio: Queue.join)
 func (q *Queue[T]) Join(ctx context.Context) error {
 	for d := time.Millisecond; ; d = min(2*d, 250*time.Millisecond) {
 		all, _, err := q.counts(ctx)

@@ -85,7 +85,7 @@ type run struct {
 	cancelled bool              // the job has a result already
 	began     time.Time
 	reported  time.Time
-	pending   *Progress // to be reported
+	pending   *Progress // progress to be reported
 }
 
 // Work runs jobs until it is drained or cancelled. Runs are tasks of the client's loop,

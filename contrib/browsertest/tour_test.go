@@ -231,9 +231,9 @@ func TestTourLevels(t *testing.T) {
 	}
 }
 
-// The page on testing finds the order in which a program fails, and plays it, and says of
-// another one that it works in all orders. The small loop of the page on how it works
-// runs pass by pass, and prints what it prints outside of the browser.
+// The page on testing finds the order in which a program fails, and plays it; for another
+// program it reports that all orders work. The small loop of the page on how it works
+// runs pass by pass, and prints the same as outside of the browser.
 func TestTourWidgets(t *testing.T) {
 	url := tour(t)
 	ctx := browser(t, 1280, 900, false)

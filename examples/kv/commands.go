@@ -428,7 +428,7 @@ func (c *client) awaitItem(ctx context.Context, item *aio.Future[popped], timeou
 		if err := next.Exception(); err != nil {
 			return err
 		}
-		// The client has sent its next command, which waits for this one.
+		// The client has sent its next command, which waits for BLPOP.
 		waitFor = waitFor[:1]
 	}
 }

@@ -27,7 +27,7 @@ type proxy struct {
 	upBytes     int64 // from clients
 	downBytes   int64 // to clients
 
-	handshakeFailure int // of handshakes with clients
+	handshakeFailure int // failed handshakes with clients
 	connectFailure   int
 }
 

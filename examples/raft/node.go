@@ -70,7 +70,7 @@ const (
 	electionLeast   = 300 * time.Millisecond
 	electionMost    = 600 * time.Millisecond
 	proposalTimeout = 5 * time.Second
-	maxEntries      = 64 // maximum per message
+	maxEntries      = 64 // maximum number of entries in a message
 )
 
 // Message is a message between nodes, a request of a client or a response: a line of
@@ -115,7 +115,7 @@ type Node struct {
 	commit  int // the last entry known to be on a majority of the disks
 	applied int
 
-	leader   string // of the term, if known
+	leader   string // leader of the term, if known
 	leads    bool
 	votes    map[string]bool // as a candidate, otherwise nil
 	next     map[string]int  // as the leader: the next entry to send to each peer

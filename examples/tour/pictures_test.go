@@ -180,7 +180,7 @@ func TestPictureOfAnotherRun(t *testing.T) {
 // Sizes in pixels.
 const (
 	timeWidth  = 72  // the column with the time
-	laneWidth  = 212 // of a task
+	laneWidth  = 212 // the column of a task
 	boxWidth   = 180
 	lineHeight = 16
 	boxPadding = 5
@@ -221,7 +221,7 @@ func (p picture) read(r recordedRun) (run pictureRun) {
 		from int
 		kind string
 	}
-	causes := map[string][]cause{} // of the next step of a task
+	causes := map[string][]cause{} // the causes of the next step of a task
 	var printed []string
 	lane := func(task string) int {
 		i, ok := lanes[task]

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Holder returns the goroutine that *owner names and the running goroutine. Unless Check
-// is set, it returns the former in place of the running one.
+// Holder returns the goroutine that *owner names and the running goroutine. Unless
+// Check is set, it returns the first goroutine for both.
 func Holder(owner *uintptr) (held, running uintptr) {
 	held = *owner
 	if !Check.Load() {

@@ -31,14 +31,14 @@ type datagram struct {
 	closed  bool
 
 	blocked *datagram   // the socket whose queue was full for a Send
-	senders []*datagram // the sockets that wait for room in this one's queue
+	senders []*datagram // the sockets that wait for room in the queue of this socket
 }
 
 // packet is a received datagram.
 type packet struct {
 	p      []byte
 	from   net.Addr
-	sender *datagram // of a Unix socket
+	sender *datagram // set for a Unix socket
 }
 
 // BindDatagram implements netio.Backend.

@@ -15,11 +15,11 @@ type listener struct {
 	src      source
 	host     *Host
 	at       netip.AddrPort // of TCP
-	path     string         // of a Unix socket
+	path     string         // the path of a Unix socket
 	reuse    bool
 	acceptor netio.Acceptor // nil before Start
 	backlog  int
-	waiting  []*stream // to be accepted
+	waiting  []*stream // connections to be accepted
 	queued   bool
 
 	listening bool

@@ -54,16 +54,17 @@ type Loop interface {
 
 // The limits of the network. They are those of Linux, except for the last.
 const (
-	// of each direction of a stream, including bytes in transit
-	bufferSize   = 64 << 10
-	datagramsMax = 208 << 10         // in a socket's receive buffer
+	// bytes in each direction of a stream, including bytes in transit
+	bufferSize = 64 << 10
+	// bytes in the receive buffer of a datagram socket
+	datagramsMax = 208 << 10
 	maxDatagram  = 65507             // bytes
 	synTimeout   = 127 * time.Second // timeout of connecting
 	// timeout of a stream whose packets get no answer
 	ackTimeout = 924 * time.Second
 	lostDelay  = 200 * time.Millisecond
 	firstPort  = 32768
-	// of connecting while the listener's queue is full: 1, 2, 4, … 64 s apart
+	// attempts to connect while the listener's queue is full: 1, 2, 4, … 64 s apart
 	maxAttempts = 6
 )
 
@@ -122,7 +123,7 @@ type Host struct {
 	mailboxes map[string]*datagram // Unix sockets for datagrams
 	ready     []pollable           // may have readiness to report, in this order
 	limbo     []event              // events that arrived while the host was down
-	spare     []pollable           // memory for ready
+	spare     []pollable           // reused memory for ready
 	streams   map[*stream]struct{}
 	port      uint16
 	crashes   int
@@ -314,7 +315,7 @@ type Link struct {
 	twice    int // of 1000
 	cut      bool
 	held     []event
-	back     *Link // in the other direction
+	back     *Link // the link in the other direction
 }
 
 // Link returns the link from one host to another, or within one host.
@@ -600,7 +601,7 @@ func (h *Host) source(addr netip.Addr) netip.Addr {
 	return h.v6
 }
 
-// ephemeral returns a free port for a socket at addr.
+// ephemeral returns a port for which used returns false.
 func (h *Host) ephemeral(used func(port uint16) bool) (uint16, error) {
 	for range math.MaxUint16 - firstPort {
 		p := h.port

@@ -26,9 +26,9 @@ type pipe struct {
 	visible int    // how many bytes of buf have arrived
 	unacked int    // bytes that the sender must keep
 	last    time.Duration
-	pieces  []int // of a Unix socket: the sizes of the pieces in buf
+	pieces  []int // the sizes of the pieces in buf, for a Unix socket
 	part    int   // how many bytes of the first piece are gone
-	cost    int   // of a Unix socket: the memory of the pieces
+	cost    int   // the memory of the pieces, for a Unix socket
 }
 
 // drop discards the bytes that have arrived.
@@ -49,8 +49,8 @@ type stream struct {
 	in, out       *pipe
 
 	connecting bool          // the attempt has no outcome yet
-	attempts   int           // to reach a listener whose queue is full
-	sendBuffer int           // of a Unix socket, in bytes; 0 means the default
+	attempts   int           // attempts to reach a listener whose queue is full
+	sendBuffer int           // size for a Unix socket, in bytes; 0 means the default
 	err        syscall.Errno // that the next read or write returns, 0 if none
 	broken     bool          // the connection no longer exists
 	ended      bool          // the peer sends no more

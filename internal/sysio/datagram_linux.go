@@ -21,8 +21,8 @@ import (
 // Addrs are the addresses of one socket's datagrams. Most datagrams come from the same
 // sender as the one before, whose address is reused.
 type Addrs struct {
-	raw      rawAddr // for the system call
-	last     rawAddr // of the last sender
+	raw      rawAddr // address for the system call
+	last     rawAddr // address of the last sender
 	lastAddr net.Addr
 	zone     string // the zone that was last sent to, and its number
 	zoneID   uint32

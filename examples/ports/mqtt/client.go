@@ -167,12 +167,12 @@ type Client struct {
 	conns  int         // counts the connections
 	flight *aiokit.CapacityLimiter
 
-	requests      []*pending     // in the order of the calls
+	requests      []*pending     // pending requests in the order of the calls
 	subscriptions []Subscription // to restore on the next connection
 	waiting       int            // calls that wait for a response of the server
 
 	inbox   []*Message
-	size    int64     // of the messages in inbox, in bytes
+	size    int64     // size of the messages in inbox, in bytes
 	arrived aio.Event // something is in inbox, or the client has ended
 	// set when the task that reads should check the buffer again
 	room    aio.Event
@@ -443,7 +443,7 @@ func (c *Client) restore(sessionPresent bool) {
 				c.requests = append(c.requests, again[len(again)-1])
 			}
 		}
-		// They come before an UNSUBSCRIBE that waits.
+		// The new requests come before an UNSUBSCRIBE that waits.
 		c.requests = append(again, c.requests[:len(c.requests)-len(again)]...)
 	}
 	for _, p := range c.requests {
@@ -693,8 +693,8 @@ type Subscription struct {
 	// RetainHandling says when retained messages are sent: 0 for each Subscribe, 1 if
 	// there was no such subscription, 2 never.
 	RetainHandling byte
-	// ID is passed with each message that matches; 0 means none. One Subscribe can
-	// have one.
+	// ID is passed with each message that matches; 0 means none. All subscriptions
+	// of one Subscribe have the same ID.
 	ID uint32
 }
 

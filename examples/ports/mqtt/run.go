@@ -371,9 +371,9 @@ func (c *Client) deliver(m *Message) {
 }
 
 // Ack tells the server that a message with QoS 1 or 2 was processed. It never awaits.
-// The server sends a message again, to this client or to the next one of the session,
-// until it was acknowledged. Further calls, and those for other messages, have no
-// effect.
+// The server sends a message again, to this client or to the next client of the
+// session, until it was acknowledged. Further calls, and those for other messages, have
+// no effect.
 //
 // [Client.Messages] calls Ack. Ack fails if the journal of the session fails.
 func (m *Message) Ack() error {

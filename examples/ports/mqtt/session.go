@@ -40,7 +40,7 @@ type Session struct {
 	lastID   uint16
 	epoch    int // counts the sessions of the server that were lost
 	journal  Journal
-	size     int // of the journal since the last Replace
+	size     int // size of the journal since the last Replace
 	user     *Client
 }
 
@@ -78,10 +78,10 @@ func OpenSession(j Journal) (*Session, error) {
 // of a sent message also has the length of its packet and the packet.
 const (
 	sentEntry     = 'S'
-	releasedEntry = 'R' // of a sent message
-	doneEntry     = 'D' // of a sent message
+	releasedEntry = 'R' // PUBREC for a sent message
+	doneEntry     = 'D' // a sent message is delivered
 	receivedEntry = 'r'
-	forgetEntry   = 'f' // of a received message
+	forgetEntry   = 'f' // the identifier of a received message is free again
 )
 
 // maxJournal is the size at which a journal is replaced if most of it is out of date.

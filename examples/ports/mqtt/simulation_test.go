@@ -821,7 +821,7 @@ func TestFailEverywhere(t *testing.T) {
 					return usable(ctx, client)
 				})
 			})
-			// the fault may be one of the broker
+			// the operation that failed may be one of the broker
 			b.errs = slices.DeleteFunc(b.errs, func(error) bool { return f.Happened() })
 			return err
 		})

@@ -69,7 +69,7 @@ type Client struct {
 	lock   aio.Lock
 	wire   *wire
 	opts   Options
-	host   string // for the certificate
+	host   string // name of the host, for its certificate
 	secure bool
 	// The server's greeting and extensions, with upper-case names and their
 	// parameters.
@@ -135,7 +135,7 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// begin is what follows the connection.
+// begin does what follows connecting: the greeting, EHLO, TLS and authentication.
 func (c *Client) begin(ctx context.Context) error {
 	err := c.exchange(ctx, c.opts.Timeout, func(ctx context.Context) (err error) {
 		c.greeting, err = c.reply(ctx, "connect", 220)

@@ -16,7 +16,7 @@ type Envelope struct {
 	// To are the recipients.
 	To []string
 	// Data is the message. The client ends each line with CR LF; in a server each
-	// line has it.
+	// line ends with CR LF already.
 	Data []byte
 	// MailParams and RcptParams are further parameters of the commands, such as
 	// "RET=HDRS" and "NOTIFY=NEVER".

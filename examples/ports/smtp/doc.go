@@ -14,9 +14,9 @@
 // # What a 250 means
 //
 // The server answers a message with 250 only after Deliver has returned nil. A client
-// that has seen 250 knows that the message is stored. One whose connection ends before
-// the answer knows nothing: it has to send the message again, and the recipient may get
-// it twice.
+// that has seen 250 knows that the message is stored. A client whose connection ends
+// before the answer does not know that: it has to send the message again, and the
+// recipient may get it twice.
 //
 // # Cancellation
 //

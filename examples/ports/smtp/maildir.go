@@ -25,7 +25,7 @@ type Maildir struct {
 	// Delivered, if not nil, is called in the loop with the file of each message.
 	Delivered func(s *Session, e *Envelope, file string)
 
-	count int // of messages, for the names of files
+	count int // number of messages, for the names of files
 }
 
 // Deliver implements [Deliverer].

@@ -568,8 +568,8 @@ func TestSession(t *testing.T) {
 	})
 }
 
-// Shutdown: an idle client gets 421, one in a message may finish it, and one that does
-// not finish in time gets 421 too. New connections are refused.
+// Shutdown: an idle client gets 421, a client that is sending a message may finish it,
+// and a client that does not finish in time gets 421 too. New connections are refused.
 func TestShutdown(t *testing.T) {
 	explore(t, func(ctx context.Context) error {
 		m := &memory{latency: time.Second}

@@ -24,7 +24,7 @@ type session struct {
 	r       *aio.StreamReader
 	w       *aio.StreamWriter
 	task    aio.AnyTask
-	waiting bool // for a command
+	waiting bool // the session waits for a command
 	// envelope is the message that has begun with MAIL.
 	envelope *Envelope
 	utf8     bool // MAIL had SMTPUTF8
@@ -347,7 +347,7 @@ func (c *session) mail(ctx context.Context, arg string) error {
 	return c.say(ctx, "250 2.1.0 OK")
 }
 
-// path parses the argument of MAIL or RCPT. bad is the reply to a wrong one.
+// path parses the argument of MAIL or RCPT. bad is the reply to an invalid argument.
 func (c *session) path(verb, prefix, arg string) (p path, bad string) {
 	if len(arg) < len(prefix) || !strings.EqualFold(arg[:len(prefix)], prefix) {
 		return p, "501 5.5.4 usage: " + verb + " " + prefix + "<address>"
@@ -431,8 +431,8 @@ func (c *session) data(ctx context.Context, arg string) error {
 // errEndless says that a client has sent twice as much as a message may have.
 var errEndless = errors.New("smtp: endless message")
 
-// text reads a message. bad is the reply to one that is refused; it is read to its end in
-// that case too, so that its rest is not taken for commands.
+// text reads a message. bad is the reply to a message that is refused. Such a message
+// is read to its end too, so that its rest is not taken for commands.
 func (c *session) text(ctx context.Context) (text []byte, bad string, err error) {
 	limits := c.srv.opts.Limits
 	afterCRLF := true

@@ -264,7 +264,8 @@ func TestCancelServer(t *testing.T) {
 					}
 					return limited
 				})
-				// also if it was cancelled before its first step
+				// also if the server was cancelled before its first
+				// step
 				ready.Set()
 				if err != nil && !errors.Is(err, aio.ErrCancelled) {
 					return err

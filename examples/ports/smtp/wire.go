@@ -20,7 +20,7 @@ type wire struct {
 	t        aio.Transport
 	parser   replyParser
 	expected int     // replies that have not arrived
-	replies  []Reply // that arrived and are not read
+	replies  []Reply // replies that have arrived and were not read
 	paused   bool    // the write buffer is full
 	waiter   *aio.Future[struct{}]
 	err      error // why the connection can no longer be used

@@ -51,7 +51,7 @@ type Program struct {
 	StartTime    time.Duration
 	StartRetries int // attempts after a first failed one
 	StopSignal   syscall.Signal
-	StopWait     time.Duration // from the stop signal to SIGKILL
+	StopWait     time.Duration // time from the stop signal to SIGKILL
 	StopAsGroup  bool          // the stop signal goes to the whole process group
 	// programs with a lower number start first, and stop last
 	Priority int
@@ -60,7 +60,7 @@ type Program struct {
 	Redirect bool // stderr goes to the log of stdout
 }
 
-// LogConfig is where an output goes.
+// LogConfig describes where an output is written.
 type LogConfig struct {
 	Path    string // empty means nowhere
 	Max     int64  // the size at which the file is rotated; 0 means never

@@ -25,7 +25,7 @@ type executor struct{ logs map[string]*logFile } // by path
 type child struct {
 	guard  *aio.Process
 	proc   *aio.Process
-	copies []*aio.Task[struct{}] // of its output to the logs
+	copies []*aio.Task[struct{}] // tasks that copy its output to the logs
 	closed bool
 }
 

@@ -88,7 +88,7 @@ type process struct {
 	changes int
 	detail  string
 	pid     int
-	code    int                 // of the last exit, see Child.Wait
+	code    int                 // exit code of the last exit, see Child.Wait
 	task    *aio.Task[struct{}] // run
 
 	wanted  bool                  // the process should run

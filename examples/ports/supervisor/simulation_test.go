@@ -38,7 +38,7 @@ type behaviour struct {
 	lasts time.Duration // how long it runs until it exits on its own; 0 means forever
 	code  int
 	deaf  bool          // ignores the stop signal
-	takes time.Duration // from the stop signal to the exit
+	takes time.Duration // time from the stop signal to the exit
 }
 
 type simChild struct {

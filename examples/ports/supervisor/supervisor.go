@@ -38,7 +38,7 @@ type Supervisor struct {
 	spawner  Spawner
 	report   func(Change)
 	loop     *aio.Loop
-	procs    []*process // by priority, then in the order of the file
+	procs    []*process // ordered by priority, then as in the file
 	ending   bool
 	enough   *aio.Future[struct{}] // done by Shutdown
 	reloads  aio.Lock
@@ -199,7 +199,7 @@ func (s *Supervisor) Shutdown() {
 		_ = s.enough.SetResult(struct{}{})
 	}
 	for _, p := range s.procs {
-		p.wake() // startAll may wait
+		p.wake() // startAll may be waiting
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/goaio/aio/cmd/aiotour/internal/play"
 )
 
-// beside lets a task print three times beside another one.
+// beside lets one task print three times while another task computes.
 func beside(ctx context.Context, s *play.Scene, compute func(ctx context.Context) error) error {
 	work := aio.CreateTask(ctx, aio.NoResult(compute), aio.WithName("compute"))
 	print := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {

@@ -50,6 +50,6 @@ func gathered(ctx context.Context, s *play.Scene) error {
 	if !errors.Is(err, errDisk) {
 		return err
 	}
-	_, err = send.Await(ctx) // it runs on
+	_, err = send.Await(ctx) // Gather has not cancelled it
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/goaio/aio/cmd/aiotour/internal/play"
 )
 
-// readLetter stands for a call that blocks until a disk has answered.
+// readLetter represents a call that blocks until a disk has answered.
 func readLetter() (string, error) { return "hello", nil }
 
 func thread(ctx context.Context, s *play.Scene) error {

@@ -76,7 +76,8 @@ func itemLostFirst(ctx context.Context, s *play.Scene) error {
 		if err != nil {
 			return err
 		}
-		_ = jobs.PutNowait(job) // in case that something happens
+		// a copy remains in the queue until the job is done
+		_ = jobs.PutNowait(job)
 		if err := do(ctx, job); err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ type Demo struct {
 	Func    string
 	File    string
 	Program play.Program
-	// Guess are answers to the question for the order of the output, one of them
+	// Guess has the answers to the question about the order of the output, one of them
 	// correct; the lines of an answer are separated by spaces.
 	Guess []string
 }
@@ -90,7 +90,7 @@ var Levels = []Level{
 		},
 	},
 	{
-		ID: "lock-order", Title: "After you", File: "lock_order.go",
+		ID: "lock-order", Title: "Two locks", File: "lock_order.go",
 		Story:  "Two cooks need the knife and the board. Make them wait for each other for ever.",
 		Hint:   "Let each of them take one thing.",
 		Moral:  "Two tasks took two locks in opposite orders. Each of them held the lock that the other one waited for: a deadlock.",
@@ -102,7 +102,7 @@ var Levels = []Level{
 		},
 	},
 	{
-		ID: "lost-notify", Title: "The bell that nobody heard", File: "lost_notify.go",
+		ID: "lost-notify", Title: "The lost notification", File: "lost_notify.go",
 		Story:  "A postman rings the bell, and a reader waits for it. Make the reader wait for ever.",
 		Hint:   "What happens to a ring while nobody waits?",
 		Moral:  "A notification wakes only tasks that already wait. One that comes too early is lost.",
@@ -114,7 +114,7 @@ var Levels = []Level{
 		},
 	},
 	{
-		ID: "order", Title: "First come", File: "order_of_tasks.go",
+		ID: "order", Title: "The order of the answers", File: "order_of_tasks.go",
 		Story:  "Two tasks download the chapters of a report, and append them to it. Mix up the chapters.",
 		Hint:   "Which answer arrives first?",
 		Moral:  "Tasks finish in the order in which their answers arrive, whatever the order is in which they were created.",
@@ -139,7 +139,7 @@ var Levels = []Level{
 	},
 	{
 		ID: "swallowed", Title: "The swallowed cancellation", File: "swallowed.go",
-		Story:  "A postman delivers two letters, and continues if a letter has no address. The office may cancel the round. Make the postman go on after that.",
+		Story:  "A postman delivers two letters, and continues if a letter has no address. The office may cancel the round. Make the postman continue after that.",
 		Hint:   "Cancel before the last letter.",
 		Moral:  "A cancellation is an error like any other, and it is delivered once. Code that continues after each error swallows it.",
 		Broken: Version{"swallowed", "", false, "", swallowed},
@@ -162,7 +162,7 @@ var Levels = []Level{
 		},
 	},
 	{
-		ID: "unread-answer", Title: "Somebody else's answer", File: "unread_answer.go",
+		ID: "unread-answer", Title: "The wrong answer", File: "unread_answer.go",
 		Story:  "Requests share a connection. A user may cancel the request for apples. Make the request for pears get the answer of apples.",
 		Hint:   "Cancel after the request was sent, and before its answer is read.",
 		Moral:  "The cancelled request left its answer in the connection, and the next request read it.",
@@ -186,8 +186,8 @@ var Levels = []Level{
 		},
 	},
 	{
-		ID: "starvation", Title: "The writer who never came in", File: "starvation.go",
-		Story:  "Readers may be in the archive together, but a writer needs it alone. Ann reads twice, Bob once. Let both of them overtake the writer, so that it would wait for ever if they went on.",
+		ID: "starvation", Title: "The starving writer", File: "starvation.go",
+		Story:  "Readers may be in the archive together, but a writer needs it alone. Ann reads twice, Bob once. Let both of them overtake the writer, so that it would wait for ever if they continued.",
 		Hint:   "Let the writer ask while Ann is inside and Bob has not come yet.",
 		Moral:  "Somebody was always inside when the writer looked. Nothing was blocked, and every step was allowed, but a stream of readers keeps a writer out for ever. That is starvation.",
 		Broken: Version{"starvation", "", false, "", starvation},

@@ -13,8 +13,8 @@ import (
 type archive struct {
 	reading int
 	asked   bool      // the writer waits
-	left    aio.Event // set when the writer should look again
-	passed  int       // readers that came after the writer, and were first
+	left    aio.Event // set when the writer should check again
+	passed  int       // readers that arrived after the writer and entered before it
 }
 
 // visit lets Ann read twice, Bob once, and a writer write. A writer that was passed by
@@ -79,7 +79,7 @@ func (a *archive) write(ctx context.Context) error {
 func starvation(ctx context.Context, s *play.Scene) error {
 	a := &archive{}
 	enter := func(context.Context) error {
-		a.reading++ // readers do not disturb each other
+		a.reading++ // several readers may be inside
 		return nil
 	}
 	return visit(ctx, s, a, enter, a.leave, a.write)

@@ -14,8 +14,9 @@ type Found struct {
 	// these were all that a program can distinguish.
 	Runs     int  `json:"runs"`
 	Complete bool `json:"complete"`
-	// Failed reports whether one has failed, with the error Text. Choices are its
-	// choices, for Do; Steps is the number of those that differ from asyncio's order.
+	// Failed reports whether a schedule has failed, with the error Text. Choices
+	// are its choices, for Do; Steps is the number of those that differ from
+	// asyncio's order.
 	Failed  bool   `json:"failed"`
 	Text    string `json:"text,omitempty"`
 	Choices []int  `json:"choices"`
@@ -23,8 +24,8 @@ type Found struct {
 }
 
 // Search looks for a schedule in which a program fails: first in all schedules, up to a
-// number of runs, and then, if these were not all, in as many random ones. Fewer choices
-// than those of the failure have not been found.
+// number of runs, and then, if these were not all, in as many random ones. The failure
+// has the smallest number of choices that was found.
 func Search(p Program, runs int) Found {
 	main := func(ctx context.Context) error { return p(ctx, &Scene{}) }
 	f := Found{Choices: []int{}}

@@ -39,8 +39,8 @@ type Frame struct {
 	// Now is the virtual time, Pass the number of the pass.
 	Now  string `json:"now"`
 	Pass int    `json:"pass"`
-	// Choice is the number of the choice that this frame makes, -1 if it leaves
-	// none. Chosen is the index in Ready of the entry that ran next.
+	// Choice is the number of the choice in this frame, -1 if there is no choice.
+	// Chosen is the index in Ready of the entry that ran next.
 	Choice int `json:"choice"`
 	Chosen int `json:"chosen"`
 	// Last is the step that led here, nil for the first frame.
@@ -82,7 +82,7 @@ type Task struct {
 	State string `json:"state"` // ready, waiting, done, failed or cancelled
 	What  string `json:"what"`  // the operation that it awaits, or its error
 	Line  int    `json:"line"`  // in the file of the program, 0 if it is not there
-	Event bool   `json:"event"` // it stands for something outside of the program
+	Event bool   `json:"event"` // it represents something outside of the program
 }
 
 // Thing is a value of the program that it shows.
@@ -129,7 +129,8 @@ func Do(p Program, choices []int) *Run {
 		d.run.fail("error", err.Error())
 	}
 	plug.Direct(loop, nil)
-	_ = runner.Close() // the errors of tasks that it cancels are no result of the run
+	// its errors, for example of cancelled tasks, are not results of the run
+	_ = runner.Close()
 	return d.run
 }
 
@@ -326,8 +327,8 @@ func callback(text string) string {
 	return strings.TrimSuffix(text, "-fm")
 }
 
-// Scene is what a program shows of itself. Its methods do nothing while aiotest explores
-// the program.
+// Scene records what a program shows. Its methods do nothing while aiotest explores the
+// program.
 type Scene struct {
 	things []*shown
 	output []string

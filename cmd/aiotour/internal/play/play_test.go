@@ -45,7 +45,8 @@ func steps(r *Run) (names []string) {
 	return names
 }
 
-// A run makes asyncio's steps, and with a choice others. Both are the same each time.
+// Without choices a run makes asyncio's steps, and with a choice other steps. Each is
+// the same in every run.
 func TestChoices(t *testing.T) {
 	r := Do(two, nil)
 	want := []string{"main", "a", "b", "event: answer to a", "event: answer to b", "a", "b", "Gather", "Gather", "main"}
@@ -75,7 +76,8 @@ func TestChoices(t *testing.T) {
 	}
 }
 
-// The frames show tasks, what they wait for, values, output, and who woke whom.
+// The frames show tasks, what they wait for, values, output, and which step made which
+// task ready.
 func TestFrames(t *testing.T) {
 	r := Do(two, nil)
 	f := r.Frames[3] // main, a and b have run
@@ -96,8 +98,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// An entry that would overtake what asyncio guarantees cannot be chosen: a task that
-// called Sleep(0) runs after everything that was ready before.
+// An entry that would break an order that asyncio guarantees cannot be chosen: a task
+// that called Sleep(0) runs after everything that was ready before.
 func TestMay(t *testing.T) {
 	program := func(ctx context.Context, s *Scene) error {
 		other := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error { s.Log("other"); return nil }), aio.WithName("other"))

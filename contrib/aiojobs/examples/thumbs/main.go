@@ -236,7 +236,7 @@ func submit(ctx context.Context, c *aiojobs.Client, s settings) error {
 	}
 	made := 0
 	err = aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
-		tg.Limit = 100 // of submissions whose result is awaited
+		tg.Limit = 100 // maximum number of submissions whose result is awaited
 		for _, f := range files {
 			tg.Go(func(ctx context.Context) error {
 				rel, err := filepath.Rel(dir, f.path)

@@ -14,7 +14,7 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// Lesson is what a check is about.
+// Lesson describes the idea of a check.
 type Lesson struct {
 	// Idea explains the idea of the check in one or two sentences.
 	Idea string
