@@ -37,8 +37,8 @@ type Demo struct {
 	Func    string
 	File    string
 	Program play.Program
-	// Guess has the answers to the question about the order of the output, one of them
-	// correct; the lines of an answer are separated by spaces.
+	// Guess has the answers to the question about the order of the output. One of
+	// them is correct; the lines of an answer are separated by spaces.
 	Guess []string
 }
 
