@@ -31,6 +31,7 @@ type inbox struct {
 	// (inbox_blocked.go)
 	begun    map[refusable]struct{}
 	stuck    blockedLook  // when calls were refused last
+	reported bool         // it was logged that the loop is still in that state
 	signals  []readyEntry // taken by signalsRead only
 	sleeping bool         // the loop waits and has not been woken yet
 	promised bool         // the caller of postAsleep has not called wakeUp yet

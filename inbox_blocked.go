@@ -19,10 +19,14 @@ package aio
 // having taken something.
 //
 // A library retries a call that has failed. While the loop is blocked in the same place
-// and has not made a pass since, the next call is refused at once.
+// and has not made a pass since, the next call is refused at once. It may also keep the
+// error and retry without a limit, so that the task waits for ever. Therefore a check
+// that finds the loop still blocked in the place in which calls were refused logs it,
+// once.
 
 import (
 	"bytes"
+	"log/slog"
 	"maps"
 	"runtime"
 	"runtime/pprof"
@@ -185,9 +189,13 @@ func (in *inbox) look(running bool, before blockedLook) blockedLook {
 func (l *Loop) lookBlocked(before blockedLook) {
 	in := &l.inbox
 	now, again := in.look(l.running.Load(), before), blockedPatience.Load()
+	var stuckIn string
 	if now == before {
 		var place string
 		if place, now.stack = blockedPlace(); now.stack != "" {
+			if in.reportStuck(now) {
+				stuckIn = place
+			}
 			if now.stack == before.stack {
 				l.refuseBlocked(now, place, time.Since(now.since) > time.Duration(begunPatience*again))
 			}
@@ -195,12 +203,31 @@ func (l *Loop) lookBlocked(before blockedLook) {
 		}
 	}
 	in.mu.Lock()
-	rest := !in.closed && (len(in.begun) > 0 || slices.ContainsFunc(in.events, isRefusable))
+	rest := !in.closed && (in.unreported(now) || len(in.begun) > 0 || slices.ContainsFunc(in.events, isRefusable))
 	in.watched.Store(rest)
 	in.mu.Unlock()
 	if rest {
 		l.lookLater(now, time.Duration(again))
 	}
+	if stuckIn != "" { // last, because a handler may block
+		slog.Warn("aio: calls were refused, and the event loop is still blocked: a task or callback waits " + stuckIn + ": call what blocks by aio.ToThread")
+	}
+}
+
+// unreported reports whether calls were refused, and the loop has taken nothing since and
+// is blocked, which was not logged yet. The stack may differ: a library that retries
+// waits in several places. The caller holds mu.
+func (in *inbox) unreported(now blockedLook) bool {
+	return now.stack != "" && in.stuck.stack != "" && in.stuck.taken == now.taken && !in.reported
+}
+
+// reportStuck is [inbox.unreported], and then notes that it is logged.
+func (in *inbox) reportStuck(now blockedLook) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	report := in.unreported(now)
+	in.reported = in.reported || report
+	return report
 }
 
 func isRefusable(e readyEntry) bool {
@@ -215,6 +242,9 @@ func (l *Loop) refuseBlocked(seen blockedLook, place string, all bool) {
 	var refused []refusable
 	in.mu.Lock()
 	if in.taken == seen.taken {
+		if in.stuck.taken != seen.taken {
+			in.reported = false
+		}
 		in.stuck = seen
 		in.events = slices.DeleteFunc(in.events, func(e readyEntry) bool {
 			r, ok := e.r.(refusable)
@@ -251,7 +281,7 @@ var waitsForGoroutine = map[string]bool{
 func blockedPlace() (place, stack string) {
 	var buf bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&buf, 2) // a bytes.Buffer never fails
-	var stacks []string
+	var places, stacks []string
 	for _, record := range strings.Split(strings.TrimSpace(buf.String()), "\n\n") {
 		state, at, holds := tokenHolder(record)
 		if !holds {
@@ -261,10 +291,12 @@ func blockedPlace() (place, stack string) {
 			return "", ""
 		}
 		_, trace, _ := strings.Cut(record, "\n")
-		place, stacks = at, append(stacks, trace)
+		places, stacks = append(places, at), append(stacks, trace)
 	}
-	slices.Sort(stacks) // the runtime lists them in no particular order
-	return place, strings.Join(stacks, "\n\n")
+	// the runtime lists them in no particular order
+	slices.Sort(places)
+	slices.Sort(stacks)
+	return strings.Join(slices.Compact(places), ", or "), strings.Join(stacks, "\n\n")
 }
 
 // tokenHolder parses the traceback of a goroutine: its state, its place as text, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
 	"strings"
@@ -257,6 +258,68 @@ func TestBlockedLoopRetries(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A library may keep the error to itself, and its caller still waits: then the place is
+// logged, once.
+func TestBlockedLoopKeptError(t *testing.T) {
+	t.Cleanup(aio.HurryBlocked())
+	old := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(old) })
+	reports := make(chan string, 100)
+	slog.SetDefault(slog.New(slog.NewTextHandler(reportWriter(reports), nil)))
+	a, b, err := connPair("tcp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	l, stop := connLoop(false)
+	defer stop()
+	c, err := connTake(l, a, nil).Result(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, release := make(chan struct{}), make(chan struct{})
+	go func() {
+		<-begun
+		_, err := c.Write([]byte("x"))
+		refusedCall(t, err)
+		if report := <-reports; !strings.Contains(report, "aio.ToThread") {
+			t.Errorf("the report does not say what to do: %q", report)
+		}
+		for range 20 { // as a library that retries
+			_, err := c.Write([]byte("x"))
+			refusedCall(t, err)
+		}
+		close(release)
+	}()
+	_, err = aio.RunCoroutineThreadsafe(l, aio.NoResult(func(context.Context) error {
+		close(begun)
+		<-release
+		return nil
+	})).Result(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case again := <-reports:
+		t.Errorf("a second report: %q", again)
+	default:
+	}
+}
+
+// reportWriter sends the reports of TestBlockedLoopKeptError; a loop of an earlier test
+// may still report.
+type reportWriter chan string
+
+func (w reportWriter) Write(p []byte) (int, error) {
+	if report := string(p); strings.Contains(report, "TestBlockedLoopKeptError") {
+		w <- report
+	}
+	return len(p), nil
 }
 
 // A loop that works is not taken for one that is blocked, however long a Read waits, and

@@ -120,13 +120,14 @@ var _ linked[connCall] = (*connCall)(nil)
 //   - A server library that calls a handler in its own goroutines can use the loop's
 //     connections while the loop runs.
 //
-// NewConn detects this deadlock. Suppose a goroutine waits in a Read or Write, and a
-// task or callback blocks the loop on a channel or a lock for more than a second. Then
-// the Read or Write fails with an error that matches [ErrUsage] and names the place; if
-// the loop has already begun it, that happens after some five seconds. A [Dialer] and
-// the Accept of a [Listen] do the same. Until the loop continues, further calls fail at
-// once. [Loop.StartWatchdog] also reports steps that block the loop for other reasons.
-// docs/service.md has a table of well-known libraries.
+// NewConn detects this deadlock. Suppose a goroutine waits in a Read or Write, and a task
+// or callback blocks the loop on a channel or a lock for more than a second. Then the
+// Read or Write fails with an error that matches [ErrUsage] and names the place; if the
+// loop has already begun it, that happens after some five seconds. A [Dialer] and the
+// Accept of a [Listen] do the same. Until the loop continues, further calls fail at once.
+// If the loop is still blocked there, log/slog gets a warning: a library that retries
+// without a limit keeps the error to itself. [Loop.StartWatchdog] also reports steps that
+// block the loop for other reasons. docs/service.md has a table of well-known libraries.
 //
 // Read waits for data; up to 16 KiB are read ahead. Write waits while the transport's
 // buffer is above its high-water mark, and returns when the transport has all of p.
