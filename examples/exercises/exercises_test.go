@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -215,5 +216,48 @@ func TestFolders(t *testing.T) {
 		if !strings.Contains(string(src), "// TODO: ") {
 			t.Errorf("%s: the skeleton does not say what is to be done", name)
 		}
+	}
+}
+
+// TestReferences checks that what a message tells the learner to read is there: a page of
+// the documents, and if it names one, a heading of that page.
+func TestReferences(t *testing.T) {
+	files, err := filepath.Glob("[0-9][0-9]-*/exercise_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heading := regexp.MustCompile(`(?m)^#+ (?:\d+\. )?(.*)$`)
+	field := regexp.MustCompile(`\bRead: +"([^"]*)"`)
+	seen := 0
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(string(src), "check.Lesson{") == 0 {
+			t.Errorf("%s has no lesson", file)
+		}
+		for _, m := range field.FindAllStringSubmatch(string(src), -1) {
+			seen++
+			page, title, named := strings.Cut(m[1], ", ")
+			text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(page)))
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+				continue
+			}
+			if !named {
+				continue
+			}
+			found := false
+			for _, h := range heading.FindAllStringSubmatch(string(text), -1) {
+				found = found || h[1] == title
+			}
+			if !found {
+				t.Errorf("%s: %s has no heading %q", file, page, title)
+			}
+		}
+	}
+	if seen < len(files) {
+		t.Errorf("%d references in %d files", seen, len(files))
 	}
 }
