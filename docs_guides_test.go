@@ -14,7 +14,7 @@ import (
 )
 
 // guides are the documents whose code blocks are compared with compiled code.
-var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "testing.md", "cookbook.md", "migration.md", "how-it-works.md"}
+var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "testing.md", "cookbook.md", "migration.md", "how-it-works.md", "project.md"}
 
 // guideBlock is a code block of a guide.
 type guideBlock struct {
@@ -143,7 +143,7 @@ func (s *guideSources) has(t *testing.T, block string) bool {
 // code that is compiled and run.
 func TestGuideGo(t *testing.T) {
 	sources := &guideSources{map[string]bool{}, map[string]bool{}}
-	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "aiosql/*_test.go", "aiokit/*_test.go", "examples/tour/*/*.go", "examples/service/main.go", "examples/miniloop/loop/*.go"} {
+	for _, pattern := range []string{"*_test.go", "aiotest/*_test.go", "aiohttp/*_test.go", "aiosql/*_test.go", "aiokit/*_test.go", "examples/tour/*/*.go", "examples/service/main.go", "examples/miniloop/loop/*.go", "examples/chatsteps/*.go"} {
 		sources.add(t, pattern)
 	}
 	for _, block := range []string{
