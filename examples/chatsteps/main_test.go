@@ -22,6 +22,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiotest"
+	"github.com/goaio/aio/internal/stage"
 )
 
 // client is a person at a terminal.
@@ -59,7 +60,7 @@ func (c *client) say(text string) { fmt.Fprintln(c.w, text) }
 // simulate runs a server on a host, and f on another one, in several schedules.
 func simulate(t *testing.T, server func(ctx context.Context) error, f func(ctx context.Context, w *aiotest.World) error) {
 	t.Helper()
-	aiotest.Simulate(t, aiotest.Simulation{Runs: 20}, func(ctx context.Context, w *aiotest.World) error {
+	aiotest.Simulate(t, aiotest.Simulation{Runs: stage.Amount(4, 20, 20)}, func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", server)
 		return w.Host("clients", func(ctx context.Context) error {
 			if err := aio.Sleep(ctx, time.Second); err != nil {
@@ -192,7 +193,7 @@ func TestSlow(t *testing.T) {
 			defer c.w.Close()
 		}
 		ann, bob := all[0], all[1]
-		text := strings.Repeat("x", 10_000)
+		text := strings.Repeat("x", 4_000)
 		heard, gone := 0, false
 		for said := 0; !gone || heard < said; {
 			if !gone && said < 1000 {
@@ -225,7 +226,7 @@ func TestSlow(t *testing.T) {
 // At the end the members hear of it, and what was said before.
 func TestShutdown(t *testing.T) {
 	var hall *aiotest.Host
-	aiotest.Simulate(t, aiotest.Simulation{Runs: 20}, func(ctx context.Context, w *aiotest.World) error {
+	aiotest.Simulate(t, aiotest.Simulation{Runs: stage.Amount(4, 20, 20)}, func(ctx context.Context, w *aiotest.World) error {
 		stop := false
 		hall = w.Host("server", func(ctx context.Context) error {
 			task := aio.CreateTask(ctx, aio.NoResult(step(5)))
@@ -269,7 +270,7 @@ func TestShutdown(t *testing.T) {
 // Everybody hears the lines of a member in their order, whatever happens to the hosts and
 // the links between them, and a member who has left remains nowhere.
 func TestSimulation(t *testing.T) {
-	aiotest.Simulate(t, aiotest.Simulation{Runs: 50}, func(ctx context.Context, w *aiotest.World) error {
+	aiotest.Simulate(t, aiotest.Simulation{Runs: stage.Amount(4, 15, 50)}, func(ctx context.Context, w *aiotest.World) error {
 		var h *hall
 		w.Host("server", func(ctx context.Context) error {
 			h = newHall()
@@ -282,7 +283,7 @@ func TestSimulation(t *testing.T) {
 			}
 			defer c.w.Close()
 			c.say(nick)
-			for i := range 10 {
+			for i := range 5 {
 				c.say(fmt.Sprint(i))
 				if err := aio.Sleep(ctx, 50*time.Millisecond); err != nil {
 					return err
@@ -312,7 +313,7 @@ func TestSimulation(t *testing.T) {
 		var people []*aiotest.Host
 		for _, nick := range []string{"ann", "bob", "cid"} {
 			people = append(people, w.Host(nick, func(ctx context.Context) error {
-				for range 3 {
+				for range 2 {
 					_, err := aio.MoveOnAfter(ctx, 5*time.Second, func(ctx context.Context) error { return talk(ctx, nick) })
 					if err != nil {
 						return err
