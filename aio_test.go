@@ -100,7 +100,7 @@ func TestRunCancelsWhatIsLeft(t *testing.T) {
 			})
 		}
 		spawn(ctx, func(ctx context.Context) error {
-			// swallows its cancellation
+			// this task swallows its cancellation
 			_ = aio.Sleep(ctx, time.Hour)
 			return nil
 		})

@@ -40,7 +40,7 @@ func TestDerivedContextFailsAGroup(t *testing.T) {
 		return aio.WithTaskGroup(ctx, func(_ context.Context, tg *aio.TaskGroup) error {
 			// produces nothing
 			tg.Go(outOfTime)
-			// without the failure this would wait forever
+			// without the failure of the await the group would wait forever
 			tg.Go(func(ctx context.Context) error { _, err := q.Get(ctx); return err })
 			return nil
 		})

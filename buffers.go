@@ -131,7 +131,7 @@ var tlsBuffers = sync.Pool{New: func() any { return new(tlsBuffer) }}
 
 // datagramQueue holds copies of datagrams.
 type datagramQueue struct {
-	data outBuffer // all datagrams, one after the other
+	data outBuffer // the bytes of all datagrams, one after the other
 	list ring[datagram]
 }
 
@@ -176,7 +176,7 @@ func (l *Loop) readBuffer() []byte {
 // outBuffer holds bytes to be written.
 type outBuffer struct {
 	buf []byte
-	off int // how much of it has been written
+	off int // the number of bytes of data that have been written
 }
 
 func (b *outBuffer) len() int { return len(b.buf) - b.off }

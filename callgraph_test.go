@@ -195,7 +195,7 @@ func TestCallGraphNests(t *testing.T) {
 	})
 }
 
-// In asyncio this recursion does not end.
+// For a cycle of awaits asyncio's recursion does not end.
 func TestCallGraphOfACycle(t *testing.T) {
 	l, _ := newLoop(t)
 	ctx := l.Context()
@@ -365,7 +365,7 @@ func TestCallGraphOfAsCompleted(t *testing.T) {
 		f, g := aio.CreateFuture[int](ctx), aio.CreateFuture[int](ctx)
 		graphTask(ctx, "waiter", func(ctx context.Context) error {
 			for _, err := range aio.AsCompleted(ctx, []*aio.Future[int]{f, g}, aio.NoTimeout).All(ctx) {
-				return err // when the first one fails
+				return err // when the first task fails
 			}
 			return nil
 		})

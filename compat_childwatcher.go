@@ -95,8 +95,9 @@ func SetChildWatcher(w AbstractChildWatcher) { GetEventLoopPolicy().SetChildWatc
 // childHandler is a callback that waits for the exit of a child.
 type childHandler struct {
 	pid      int
-	callback func(pid, returncode int) // nil once it was removed
-	// the loop that calls it; nil for the one that the watcher is attached to
+	callback func(pid, returncode int) // nil once the handler was removed
+	// the loop that calls the handler; nil means the loop that the watcher is
+	// attached to
 	loop  *Loop
 	waits bool // the handler is counted in loop.outsideWaits
 	// the order in which the handlers of a watcher were added

@@ -27,7 +27,7 @@ type childTable struct {
 	mu       sync.Mutex
 	handlers map[int]*childHandler
 	added    int
-	loop     *Loop // the attached one
+	loop     *Loop // the attached loop
 }
 
 // put adds h, and replaces another handler for the same child. mu must be held.
@@ -413,7 +413,8 @@ func (w *MultiLoopChildWatcher) AttachLoop(*Loop) {
 	if w.signals != nil || !haveChildren {
 		return
 	}
-	// one is enough: each causes a scan that begins after it arrived
+	// Room for one signal is enough: each signal causes a scan that begins after it
+	// has arrived.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, sigChild)
 	w.signals = signals

@@ -216,7 +216,7 @@ func TestSubprocessChildWatcherNoSignalAfterStatus(t *testing.T) {
 			matches(t, "Close", tr.Close(), nil)
 			var s syscall.WaitStatus
 			eventually(t, ctx, "the process has exited", func() bool {
-				// it exits when its pipes are closed
+				// the child exits when its pipes are closed
 				pid, err := syscall.Wait4(tr.GetPID(), &s, syscall.WNOHANG, nil)
 				return pid != 0 || err != nil
 			})

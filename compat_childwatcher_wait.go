@@ -36,7 +36,7 @@ type ThreadedChildWatcher struct {
 // childWait is a goroutine that waits for a child.
 type childWait struct {
 	childProcess
-	// nil once it was removed; guarded by the watcher's mutex
+	// nil once the handler was removed; guarded by the watcher's mutex
 	handler *childHandler
 }
 
@@ -133,7 +133,7 @@ type pidfdWait struct {
 	childProcess
 	watcher *PidfdChildWatcher
 	handler *childHandler
-	fd      *os.File // nil once it is closed
+	fd      *os.File // nil once the descriptor is closed
 }
 
 // AddChildHandler implements [AbstractChildWatcher]. (asyncio: add_child_handler)

@@ -104,7 +104,7 @@ func (p *DefaultEventLoopPolicy) SetChildWatcher(w AbstractChildWatcher) {
 // thePolicy is the policy of the process.
 var thePolicy struct {
 	sync.Mutex
-	set AbstractEventLoopPolicy // nil until it is first used
+	set AbstractEventLoopPolicy // nil until the policy is first used
 }
 
 // GetEventLoopPolicy returns the policy of the process: the one that was set, or

@@ -156,7 +156,7 @@ func TestDatagramUsage(t *testing.T) {
 			t.Errorf("the caller's socket was closed: %v", err)
 		}
 		_, _, err := aio.CreateDatagramEndpoint(ctx, func() *ioEcho { return &ioEcho{} }, &aio.DatagramOptions{Conn: conn})
-		// its ConnectionMade takes another type of transport
+		// The ConnectionMade of ioEcho takes another type of transport.
 		dgIs(t, err, aio.ErrUsage)
 		_, err = conn.WriteTo(nil, conn.LocalAddr())
 		dgIs(t, err, net.ErrClosed)

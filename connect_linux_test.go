@@ -382,7 +382,7 @@ func TestHappyEyeballsFamilies(t *testing.T) {
 	})
 }
 
-// The same with the goroutine back end.
+// Overlapping attempts also work with the goroutine back end.
 func TestHappyEyeballsGoroutines(t *testing.T) {
 	zone := cnZone(t)
 	addr := cnHost(t, zone, "happy.example.", hangs, hangs, listens)

@@ -52,7 +52,7 @@ type innerScope struct {
 type scopeExt struct {
 	ctx   context.Context       // the standard context
 	ended atomic.Pointer[ended] // nil until the scope has ended
-	// removes it from the scope, or the user's context, around it
+	// removes the scopeExt from the scope, or the user's context, around it
 	leave func()
 
 	mu     sync.Mutex

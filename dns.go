@@ -260,8 +260,8 @@ func (q *lookup) addrs(ctx context.Context) ([]netip.Addr, error) {
 	case q.names != nil:
 		return q.names.LookupNetIP(ctx, "ip"+q.network[3:], q.host)
 	case q.network[3:] == "4":
-		// This does not ask for IPv6 addresses, to which some servers never
-		// answer.
+		// LookupNetIP with "ip4" does not ask for IPv6 addresses. Some servers
+		// never answer such queries.
 		return q.resolver.LookupNetIP(ctx, "ip4", q.host)
 	}
 	// LookupNetIP would drop the zones.

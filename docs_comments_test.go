@@ -90,7 +90,8 @@ func collectNames(names map[string]bool, d ast.Decl) {
 		}
 		of := receiverName(d)
 		names[of+"."+d.Name.Name] = true
-		if of == "future" { // its methods belong to the types that embed it
+		// the methods of future belong to the types that embed it
+		if of == "future" {
 			names["Future."+d.Name.Name], names["Task."+d.Name.Name] = true, true
 		}
 		if of == "task" {

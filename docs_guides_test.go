@@ -19,7 +19,7 @@ var guides = []string{"../README.md", "idioms.md", "tour.md", "service.md", "tes
 // guideBlock is a code block of a guide.
 type guideBlock struct {
 	guide, language, text string
-	section               int // number of its section in the guide
+	section               int // the number of the block's section in the guide
 }
 
 // guideBlocks returns the code blocks of all guides, in order.

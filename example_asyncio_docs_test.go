@@ -75,7 +75,8 @@ func Example_displayDateCallback() {
 	// <nil>
 }
 
-// The same as a coroutine: a loop instead of a callback that schedules itself.
+// A coroutine that prints the date five times: a loop instead of a callback that
+// schedules itself.
 func Example_displayDate() {
 	runner := aio.Runner{Options: &aio.LoopOptions{VirtualClock: true}}
 	defer runner.Close()
@@ -464,7 +465,7 @@ func Example_openSocketProtocol() {
 	// <nil>
 }
 
-// The same with streams.
+// An open socket becomes a stream.
 func Example_openSocketStreams() {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)

@@ -470,6 +470,6 @@ func ExampleExceptionContext() {
 		aio.CreateTask(ctx, refuse, aio.WithName("fetch"))
 		return aio.Sleep(ctx, 0)
 	}))
-	_ = loop.Close() // reports it at the latest
+	_ = loop.Close() // reports the error, if this was not done before
 	// Output: task fetch: error was never retrieved: refused
 }

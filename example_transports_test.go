@@ -71,7 +71,8 @@ func ExampleCreateServer() {
 	// closed: <nil>
 }
 
-// The same over a Unix socket. The server removes the socket file when it is closed.
+// An echo server and a client over a Unix socket. The server removes the socket file
+// when it is closed.
 func ExampleCreateUnixServer() {
 	dir, err := os.MkdirTemp("", "aio")
 	if err != nil {

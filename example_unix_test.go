@@ -64,7 +64,7 @@ func Example_signalHandlers() {
 	// <nil>
 }
 
-// The same with Run: the signal sets an event.
+// A program that runs until it gets a signal, with Run: the signal sets an event.
 func Example_signalEvent() {
 	err := aio.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -128,7 +128,7 @@ func Example_subprocessProtocol() {
 	// <nil>
 }
 
-// The same with streams.
+// Reads the output of a program with streams.
 func Example_subprocessStreams() {
 	err := aio.Run(func(ctx context.Context) error {
 		p, err := aio.CreateSubprocessExec(ctx, "date", []string{"-u", "+the time zone is %Z"},

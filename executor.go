@@ -241,7 +241,7 @@ func (l *Loop) accepts(late bool) bool { return !l.ending.Load() || late && !l.c
 
 // threadsafeCall takes a coroutine into a loop and its outcome back out.
 type threadsafeCall[T any] struct {
-	out  ConcurrentFuture[T] // its producer is the loop
+	out  ConcurrentFuture[T] // the producer of out is the loop
 	coro Coro[T]
 	opts []TaskOption
 	late bool
@@ -574,7 +574,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		ex = l.executor
 	}
 	if _, ours := ex.(*ThreadPoolExecutor); !ours {
-		j.ctx = nil // the executor's goroutines run other jobs too
+		j.ctx = nil // the goroutines of a user's executor run other jobs too
 	}
 	if _, j.inLoop = ex.(plug.Executor); !j.inLoop {
 		l.pendingJobs++
@@ -602,7 +602,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 // executor calls a job inside another one.
 type workers struct {
 	mu    sync.Mutex
-	slots []uintptr // 0 in a free one
+	slots []uintptr // the goroutine in each slot, 0 in a free slot
 	free  []int
 }
 
@@ -648,7 +648,7 @@ type job[T any] struct {
 	queued time.Duration // the time of the call, if the loop was observed
 }
 
-// begin reports whether it is called for the first time.
+// begin reports whether this call of it is the first one.
 func (j *job[T]) begin() bool { return j.begun.CompareAndSwap(false, true) }
 
 // work runs in a goroutine of the executor.

@@ -252,7 +252,8 @@ func TestAsCompletedBrokenOffKeepsTheOrder(t *testing.T) {
 			fs = append(fs, aio.CreateFuture[int](ctx))
 		}
 		c := aio.AsCompleted(ctx, fs, aio.NoTimeout)
-		for i := range 100 { // adds and removes other iterations
+		// adds the callbacks of other iterations, and removes them
+		for i := range 100 {
 			aio.AsCompleted(ctx, fs, aio.NoTimeout)
 			if i%10 == 9 {
 				runtime.GC()

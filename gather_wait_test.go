@@ -195,7 +195,8 @@ func TestWaitForWaitsForTheEndOfWhatItCancels(t *testing.T) {
 		for _, limit := range []time.Duration{time.Second, 0, -1} {
 			for _, isTask := range []bool{false, true} {
 				if !isTask && limit <= 0 {
-					// it does not start: see TestWaitForWithoutTime
+					// the operation does not start: see
+					// TestWaitForWithoutTime
 					continue
 				}
 				t.Run(fmt.Sprintf("%s/limit=%v/task=%v", name, limit, isTask), func(t *testing.T) {

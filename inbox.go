@@ -35,7 +35,8 @@ type inbox struct {
 	signals  []readyEntry // taken by signalsRead only
 	sleeping bool         // the loop waits and has not been woken yet
 	promised bool         // the caller of postAsleep has not called wakeUp yet
-	// the poller in which it waits; nil if it waits for the token in wake
+	// the poller in which the loop waits; nil if the loop waits for the token in
+	// wake
 	poller *poll.Poller
 	closed bool
 }

@@ -87,7 +87,8 @@ func ioError(err error) string {
 	var over *aio.LimitOverrunError
 	var errno syscall.Errno
 	var p *aio.PanicError
-	// a method of the other direction, which raises an exception in asyncio
+	// set if the transport lacks the method, because it is one for the other
+	// direction; asyncio raises an exception then
 	var lacks *runtime.TypeAssertionError
 	switch {
 	case err == nil:

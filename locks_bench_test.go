@@ -106,7 +106,7 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 	add("Semaphore", ", one by one", func() crowd {
 		v := aio.NewSemaphore(0)
 		return crowd{func(ctx context.Context) error {
-			defer v.Locked() // while the others are still in line
+			defer v.Locked() // runs while the other tasks are still in line
 			return v.Acquire(ctx)
 		}, times(v.Release)}
 	})

@@ -212,7 +212,8 @@ func TestConditionNotifyCancelAndReleaseInAnyOrder(t *testing.T) {
 			t.Run(fmt.Sprintf("release %d cancel %d", release, cancel), func(t *testing.T) {
 				play(t, func(s *scene) {
 					var c aio.Condition
-					// checks that it holds the lock
+					// A checks that it holds the lock when its Wait
+					// has returned.
 					a := s.waiter("A", &c, true)
 					s.letPass(1)
 					s.must(c.Acquire(s.ctx))
@@ -273,7 +274,8 @@ func TestConditionPassesTheCancellationOnUnchanged(t *testing.T) {
 // COND-021
 func TestConditionNotificationOfACancelledWaiterPassesOn(t *testing.T) {
 	for _, turns := range []int{0, 1, 4} {
-		// before it is resumed, and while it waits for the lock
+		// The task is cancelled before it is resumed, or while it waits for the
+		// lock.
 		t.Run(fmt.Sprint(turns, " turns"), func(t *testing.T) {
 			play(t, func(s *scene) {
 				var c aio.Condition

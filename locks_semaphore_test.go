@@ -150,7 +150,8 @@ func TestSemaphoreCancelledWaiters(t *testing.T) {
 		ids  string
 		ops  string // c1: cancel task 1, r: release, t: run one pass
 		want string
-		// directly after the operations, before the waiters have unwound
+		// whether the semaphore is locked directly after the operations, before
+		// the waiters have unwound
 		locked bool
 	}{
 		{"SEM-012", "c1", "1!cancelled", true},

@@ -50,8 +50,9 @@ func (k tokenLock) With(ctx context.Context, body func(ctx context.Context) erro
 var lockLikes = []struct {
 	name   string
 	new    func() lockLike
-	barges bool  // a newcomer may overtake a woken waiter
-	misuse error // error of releasing it while it is free; nil if that is allowed
+	barges bool // a newcomer may overtake a woken waiter
+	// the error of releasing the lock while it is free; nil if that is allowed
+	misuse error
 }{
 	{"Lock", func() lockLike { return new(aio.Lock) }, false, aio.ErrNotLocked},
 	{"Condition", func() lockLike { return new(aio.Condition) }, false, aio.ErrNotLocked},
@@ -307,7 +308,8 @@ func (p *primitives) plain() map[string]func() {
 	}
 }
 
-// LOCK-017, COND-024: in Go this includes calls that do not wait.
+// LOCK-017, COND-024: in Go a call from another loop is refused even if it need not
+// wait.
 func TestPrimitivesBelongToOneLoop(t *testing.T) {
 	l, _ := newLoop(t)
 	p, err := aio.RunUntilComplete(l, aio.Coro[*primitives](newPrimitives))

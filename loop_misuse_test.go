@@ -93,8 +93,8 @@ func newLossOnly() lossOnly { return lossOnly{} }
 
 func (lossOnly) ConnectionLost(error) {}
 
-// The same for transports in use, and for a StreamWriter, whose transport StartTLS may
-// replace.
+// Any goroutine may print a transport in use, and a StreamWriter, whose transport
+// StartTLS may replace.
 func TestPrintingATransportInAnotherGoroutine(t *testing.T) {
 	bothPaths(t, func(t *testing.T, ctx context.Context) error {
 		near, far := net.Pipe()

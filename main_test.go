@@ -105,7 +105,7 @@ func limitTests(limit time.Duration) (stop func()) {
 				}
 				test := string(name[1])
 				if test == "TestMain" {
-					continue // it runs all of them
+					continue // TestMain runs all tests
 				}
 				began, ok := since[test]
 				if !ok {

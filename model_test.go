@@ -22,7 +22,7 @@ import (
 // A place is a call that is in progress.
 type place struct {
 	number  int  // number of the call
-	granted int  // sequence number of its wake-up, 0 if it was not woken
+	granted int  // sequence number of the call's wake-up, 0 if the call was not woken
 	doomed  bool // the call was cancelled
 }
 
@@ -37,7 +37,7 @@ func (l line) live() line {
 // A slot is one of the tasks.
 type slot struct {
 	task  *aio.Task[struct{}]
-	place *place // its current call
+	place *place // the current call of the task
 }
 
 func (t *slot) busy() bool { return t.task != nil && !t.task.Done() }
@@ -192,7 +192,7 @@ func lockSubject(m *machine, _ int) subject {
 		return err == nil
 	}
 	release := func() {
-		if held { // any task may release it
+		if held { // any task may release the lock
 			held = false
 			k.Release()
 		}
@@ -205,8 +205,8 @@ func lockSubject(m *machine, _ int) subject {
 					for range 3 {
 						if acquire(ctx, t) {
 							letPass(ctx, 1)
-							// and acquires it again in the
-							// same step
+							// The task acquires the lock
+							// again in the same step.
 							release()
 						}
 					}
@@ -390,8 +390,8 @@ func semaphoreSubject(m *machine, variant int) subject {
 					for range 3 {
 						if acquire(ctx, t) {
 							letPass(ctx, 1)
-							// and acquires one again in the
-							// same step
+							// The task acquires a permit
+							// again in the same step.
 							release()
 						}
 					}

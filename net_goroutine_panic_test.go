@@ -143,7 +143,7 @@ func TestConnectionThatPanics(t *testing.T) {
 						w.WriteEOF()
 					}
 					_ = w.Close()
-					// what it returns depends on the method
+					// the error of WaitClosed depends on the method
 					return aio.Timeout(ctx, patience, func(ctx context.Context) error { _ = w.WaitClosed(ctx); return nil })
 				})
 			})

@@ -343,7 +343,7 @@ func (o *goroutineCall) try() (err error) {
 	return o.fn()
 }
 
-// finish undoes end. No other call uses the connection yet.
+// finish removes the deadline that end has set. No other call uses the connection yet.
 func (o *goroutineCall) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

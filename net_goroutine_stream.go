@@ -158,7 +158,7 @@ func (s *connStream) writeLoop() {
 		case s.closed:
 			return
 		default:
-			// if it fails, the following calls fail too
+			// If CloseWrite fails, the following calls fail too.
 			_ = s.unlocked(s.conn.(writeCloser).CloseWrite)
 			s.halfDone = false
 		}

@@ -306,7 +306,7 @@ func TestConnStreamBackpressure(t *testing.T) {
 			sent[i] = byte(i ^ i>>8)
 		}
 		c.t.Write(sent[:10])
-		buffered(0) // the goroutine is writing it
+		buffered(0) // the goroutine is writing the data
 		c.t.Write(sent[10 : 10+kernel+50])
 		buffered(50)
 		c.t.Write(sent[10+kernel+50 : 10+kernel+1000])
@@ -424,7 +424,7 @@ func TestConnStreamWriteEOF(t *testing.T) {
 			log.add("write:%d", len(p))
 			return len(p), nil
 		}
-		// its error cannot be reported
+		// The error of CloseWrite cannot be reported.
 		f.closeWrite = func() error { log.add("closeWrite"); return errIO }
 		return f
 	}, func(c *connCase) {

@@ -187,7 +187,7 @@ func (f *fdListener) Hold(on bool) error {
 		return nil
 	}
 	switch f.held = on; {
-	case f.paused != nil: // it will be registered at the end of the pause
+	case f.paused != nil: // the socket will be registered at the end of the pause
 		return nil
 	case on:
 		f.loop.polling.unregister(f.fd)

@@ -33,7 +33,8 @@ func (b pollBackend) socket(call string, sock any) (socket, error) {
 	switch sock.(type) {
 	case *net.TCPConn, *net.UnixConn, *net.UDPConn, *net.IPConn, *net.TCPListener, *net.UnixListener:
 	case net.Conn, net.PacketConn, net.Listener:
-		// its methods may do more than read and write a descriptor
+		// The methods of another type may do more than read and write a
+		// descriptor.
 		return b.fallback.socket(call, sock)
 	}
 	fd, raw, err := descriptorOf(call, sock)

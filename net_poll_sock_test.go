@@ -214,7 +214,7 @@ func TestSockRecvKeepsWhatWasReported(t *testing.T) {
 		}
 		first := receive("first")
 		var second *aio.Task[struct{}]
-		l.CallSoon(func() { // after it has begun to wait
+		l.CallSoon(func() { // after the first call has begun to wait
 			pollWrite(t, a, "data")
 			// in the next pass, before the first is woken
 			l.CallSoon(func() { second = receive("second") })

@@ -38,7 +38,7 @@ func setOptions(fd int, options []socketOption) error {
 // fdStream is a stream that owns a non-blocking descriptor.
 type fdStream struct {
 	loop     *Loop
-	fd       int // -1 once it is closed
+	fd       int // -1 once the stream is closed
 	datagram bool
 	unix     bool // a Unix socket
 	remote   net.Addr

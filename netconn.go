@@ -304,7 +304,7 @@ func (h *connHalf) pump() {
 // resume is advance for a call in the queue.
 func (h *connHalf) resume(call *connCall) bool {
 	if !call.take() {
-		return true // it was refused
+		return true // the call was refused
 	}
 	done := h.advance(call)
 	if !done {

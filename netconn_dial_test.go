@@ -413,7 +413,8 @@ func TestDialerRefusedWhileBlocked(t *testing.T) {
 		if err := inThread(ctx, func() error { return get(ctx) }); err != nil {
 			t.Errorf("by ToThread: %v", err)
 		}
-		// With an existing connection the Write is refused.
+		// The second request uses the existing connection. Its Write is
+		// refused.
 		err = get(ctx)
 		matches(t, "a second call in a task", err, aio.ErrUsage)
 		return nil

@@ -123,7 +123,7 @@ func (ln *netListener) pump() {
 // resume is advance for a call in the queue.
 func (ln *netListener) resume(call *acceptCall) (done bool) {
 	if !call.take() {
-		return true // it was refused
+		return true // the call was refused
 	}
 	if done = ln.advance(call); !done {
 		call.release()

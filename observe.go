@@ -208,7 +208,8 @@ func (l *Loop) AddObserver(o Observer) (remove func()) {
 // observerEntry distinguishes two registrations of the same observer.
 type observerEntry struct {
 	Observer
-	timeline *Timeline // the observer, if it is one; steps are written to it directly
+	// the observer, if it is a Timeline: steps are written to it directly
+	timeline *Timeline
 }
 
 func (w *observation) setObservers(observers []*observerEntry) {
@@ -369,7 +370,8 @@ func (w *observation) read() time.Duration {
 func (w *observation) passBegan() {
 	m := w.meter
 	m.passes.Add(1)
-	// only if they have changed: an atomic store takes several times as long
+	// Store only the values that have changed: an atomic store takes several times
+	// as long as the comparison.
 	if n := w.loop.ready.n; n != w.ready {
 		w.ready = n
 		m.ready.Store(int64(n))

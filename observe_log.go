@@ -49,7 +49,7 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 		return h.inner.Handle(ctx, r)
 	}
 	if len(h.steps) == 0 {
-		r = r.Clone() // the caller may use it with another handler
+		r = r.Clone() // the caller may use the record with another handler
 		r.AddAttrs(attrs...)
 		return h.inner.Handle(ctx, r)
 	}

@@ -30,7 +30,7 @@ type BlockedLoop struct {
 	Loop *Loop
 	// Task is the name of the task that runs the step, "" for a callback.
 	Task string
-	// For is how long it has lasted, with a resolution of a quarter of the
+	// For is how long the step has lasted, with a resolution of a quarter of the
 	// threshold.
 	For time.Duration
 	// Stack is the current stack, from the innermost frame outwards: a line with

@@ -39,7 +39,7 @@ type descriptor struct {
 	owner netio.Owner
 	key   uint32          // distinguishes registrations of the same number
 	want  netio.Readiness // in the form of package poll
-	added bool            // it is registered with the system
+	added bool            // the descriptor is registered with the system
 	muted uint8           // if not 0, reports of Writable are dropped: see mute
 	// the number of the last wait that reported it, 0 for none, and its place in
 	// that report
@@ -55,13 +55,13 @@ type watchable struct {
 
 // polling is the part of a loop that handles descriptors.
 type polling struct {
-	sys  *poll.Poller // nil until it is needed
+	sys  *poll.Poller // nil until a poller is needed
 	fds  []descriptor
 	n    int // registered
 	key  uint32
 	hot  []hotOwner
 	turn uint32 // how many waits there were
-	// how many of them block has made, see waitsPerYield
+	// how many of these waits block has made, see waitsPerYield
 	blocks uint32
 
 	// buffers of wait, for reuse
@@ -72,7 +72,7 @@ type polling struct {
 // hotOwner is an owner that is still ready, as far as is known.
 type hotOwner struct {
 	owner netio.Owner
-	fd    int // -1 if it has none
+	fd    int // -1 if the owner has none
 }
 
 // readyReport is a report of wait to an owner. r is the event, or 0 if the owner is on

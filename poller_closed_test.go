@@ -50,7 +50,7 @@ func TestPollerClosedWithoutRemove(t *testing.T) {
 			f := os.NewFile(uintptr(pollDup(t, fd)), "socket")
 			conn, err := net.FileConn(f)
 			f.Close()
-			unix.Close(fd) // makes it the lowest free number
+			unix.Close(fd) // makes fd the lowest free number
 			matches(t, "FileConn", err, nil)
 			p := &ioClient{lost: aio.CreateFuture[error](ctx)}
 			tr, _, err := aio.CreateConnection(ctx, func() *ioClient { return p }, "", &aio.ConnectionOptions{Conn: conn})

@@ -109,7 +109,8 @@ type WritingPauser interface {
 
 // WritingResumer is a [Protocol] with this method; see [ConnectionMaker].
 type WritingResumer interface {
-	// ResumeWriting is called when it is at or below its low mark again.
+	// ResumeWriting is called when the write buffer is at or below its low mark
+	// again.
 	ResumeWriting()
 }
 

@@ -51,7 +51,7 @@ type pull struct {
 	state    pullState
 	closing  bool  // yield is to return false
 	yielded  bool  // the body has yielded since it was resumed
-	err      error // the error that it has yielded
+	err      error // the error that the body has yielded
 	body     func()
 	panicked error
 	scopes   int   // the number of scopes that the body is in
@@ -315,7 +315,8 @@ func (p *pull) main(yield func(struct{}) bool) {
 			return
 		}
 		if v := recover(); v != nil {
-			// otherwise it is runtime.Goexit, which continues in Next
+			// without a panic the body has called runtime.Goexit, which
+			// continues in Next
 			p.panicked = panicError(v)
 		}
 	}()

@@ -465,7 +465,7 @@ func TestPullLeftOpen(t *testing.T) {
 	})); err != nil {
 		t.Error(err)
 	}
-	// another one in the middle of an item
+	// another iterator, which is closed while its body is awaiting
 	aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error {
 		_, _, err := aio.Pull(ctx, counting(&log, 1, time.Hour)).Next(ctx)
 		return err

@@ -391,7 +391,7 @@ func TestQueueJoinWaitsUntilAllIsDone(t *testing.T) {
 				s.start("other", ok)
 				s.must(q.Join(s.ctx))
 				s.must(q.Join(s.ctx))
-				s.want("") // it did not suspend
+				s.want("") // Join did not suspend
 				s.fill(q, 1, 3, 2)
 				q.TaskDone() // allowed before the get
 				s.start("A", q.Join)

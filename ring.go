@@ -3,7 +3,7 @@ package aio
 // ring is a first-in, first-out queue of values that allocates only to grow. The zero
 // value is empty and ready.
 type ring[T any] struct {
-	buf  []T // its length is a power of two
+	buf  []T // the length is a power of two
 	head int
 	n    int
 }

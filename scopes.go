@@ -75,8 +75,9 @@ type CancelScope struct {
 	scopes chain[CancelScope, *CancelScope]
 	groups chain[scopedGroup, *scopedGroup] // the same
 	links[CancelScope]
-	held     []heldRequest // held back by the shield
-	requests int32         // the host's requests when it entered
+	held []heldRequest // held back by the shield
+	// the number of the host's requests when it entered the scope
+	requests int32
 	timer    *TimerHandle
 	delay    time.Duration
 	moment   time.Time

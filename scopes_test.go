@@ -246,7 +246,7 @@ func (c scopeCase) run(t *testing.T, l *aio.Loop) []string {
 		return err
 	}
 	task = aio.CreateTask(l.Context(), aio.NoResult(func(ctx context.Context) error { return enter(ctx, 0) }))
-	_, _ = aio.RunUntilComplete(l, task) // its result is in the log
+	_, _ = aio.RunUntilComplete(l, task) // the result of the task is in the log
 	if !task.Done() {
 		t.Fatalf("%+v does not end", c)
 	}

@@ -61,7 +61,7 @@ func TestServerCloseWhileServing(t *testing.T) {
 	})
 }
 
-// If its context is done, ServeForever waits for the clients without a limit.
+// ServeForever waits for the clients without a limit, even if its context is done.
 func TestServerServeForeverWithContext(t *testing.T) {
 	inMemory(t, func(c *memCase) {
 		conn := c.dial()

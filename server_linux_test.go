@@ -410,7 +410,7 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		if len(reports) != 1 {
 			t.Errorf("reported at %v", reports)
 		}
-		reported(2) // it has tried again
+		reported(2) // the server has tried again
 		if d := reports[1] - reports[0]; d < time.Second || d > time.Second && mode == "poller" {
 			t.Errorf("reported at %v", reports)
 		}

@@ -265,7 +265,8 @@ func TestServerAcceptFails(t *testing.T) {
 			start := time.Now()
 			accepted := make(chan time.Duration, 1)
 			go func() {
-				conn := c.ln.dial() // waits until it is accepted
+				// waits until the connection is accepted
+				conn := c.ln.dial()
 				accepted <- time.Since(start)
 				conn.Close()
 			}()

@@ -214,7 +214,7 @@ func (w *signalRelay) arrived() runnable {
 
 // run implements runnable: the signal arrived for a handler.
 func (w *signalRelay) run(*future) {
-	if w.handler != nil { // unless it was removed in the meantime
+	if w.handler != nil { // unless the handler was removed in the meantime
 		w.loop.schedule(w.handler, nil)
 	}
 }

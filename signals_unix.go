@@ -27,8 +27,8 @@ func catchable(sig os.Signal) (exists, ok bool) {
 		// the Go runtime's profiler needs the last one
 		return true, false
 	case 32, 33, 34:
-		// Linux's C libraries need them for their threads, so the Go runtime
-		// does not use them
+		// The C libraries of Linux need signals 32 to 34 for their threads, so
+		// the Go runtime does not use these.
 		return true, runtime.GOOS != "linux" && runtime.GOOS != "android"
 	}
 	return true, true

@@ -480,7 +480,8 @@ func TestSockLateOutcomeIsKept(t *testing.T) {
 			return err
 		}
 		conn.Close()
-		sockCancelled(t, ctx, accept) // closing the loop closes its connection
+		// closing the loop closes the connection of this call
+		sockCancelled(t, ctx, accept)
 		return nil
 	})
 }

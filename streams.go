@@ -99,8 +99,8 @@ type StreamReader struct {
 	limit   int
 	readers waitList // the task that waits
 
-	// The transport and its state. It is paused when the buffer is full.
-	transport ReadTransport // nil if it cannot be paused
+	// The transport and its state. The transport is paused when the buffer is full.
+	transport ReadTransport // nil if the transport cannot be paused
 	attached  bool          // SetTransport was called
 	paused    bool          // the transport is paused
 	full      bool          // the last read filled all of its memory
@@ -415,7 +415,7 @@ func (r *StreamReader) readUntil(c caller, call string, separators [][]byte) ([]
 type search struct {
 	separators        [][]byte
 	shortest, longest int // of them
-	from              int // no separator begins before it
+	from              int // no separator begins before this offset
 }
 
 func newSearch(separators [][]byte) search {

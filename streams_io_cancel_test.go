@@ -135,7 +135,7 @@ func TestAdapterAfterHandledCancellation(t *testing.T) {
 		c   net.Conn
 	}
 	read := func(r io.Reader) error { _, err := r.Read(make([]byte, 1)); return err }
-	// what the other side does not read
+	// writes more than the buffers hold; the other side does not read
 	write := func(w io.Writer) error { _, err := w.Write(make([]byte, 64<<20)); return err }
 	for name, adapter := range map[string]func(c *conn) func() error{
 		"Reader": func(c *conn) func() error { r := c.r.Reader(c.ctx); return func() error { return read(r) } },

@@ -424,7 +424,7 @@ func TestSubprocessSignalToZombie(t *testing.T) {
 			if err := signal(tr); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			procZombie(t, tr.GetPID()) // its process id is still in use
+			procZombie(t, tr.GetPID()) // the process id is still in use
 			p.wantOver(t, ctx, -9)
 
 			// A process exits and is then killed: its real status is

@@ -57,7 +57,7 @@ type task struct {
 	waiting *future
 	reason  *CancelledError // the reason of the last request in mustCancel
 	scope   scope
-	inside  *CancelScope // the innermost one that it is in
+	inside  *CancelScope // the innermost scope that the task is in
 	id      uint64
 	extra   atomic.Pointer[taskExtra]
 	prev    *task // in Loop.tasks

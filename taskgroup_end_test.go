@@ -147,12 +147,14 @@ func TestTaskGroupThatWasCancelledPassesOnACancellation(t *testing.T) {
 	same(t, "Run", err, nil)
 }
 
-// The same in other nestings, and with other requests.
+// If a task is cancelled while it runs a group that is ending, the task gets this
+// cancellation afterwards, whatever is around the group, unless the request is
+// withdrawn.
 func TestTaskGroupPassesOnEachCancellation(t *testing.T) {
 	for name, c := range map[string]struct {
 		// the body of a task that is cancelled after half a second
 		run  func(ctx context.Context) error
-		want string // how it ends
+		want string // how the task ends
 	}{
 		"in another group": {func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, _ *aio.TaskGroup) error { return cancelledGroup(ctx) })

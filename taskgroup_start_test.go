@@ -52,7 +52,7 @@ func TestTaskGroupCollectsErrors(t *testing.T) {
 		if !errors.As(err, &g) || len(g.Errors) != 3 || !errors.Is(g.Errors[0], e1) || !errors.Is(g.Errors[1], e2) || g.Errors[2] != e3 {
 			t.Errorf("%v", err)
 		}
-		// a cancellation ends it as usual
+		// A cancellation ends a group with CollectErrors as usual.
 		task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
 			return aio.WithTaskGroup(ctx, func(ctx context.Context, tg *aio.TaskGroup) error {
 				tg.CollectErrors = true
@@ -101,7 +101,7 @@ func TestStartTask(t *testing.T) {
 					t.Errorf("a task that is never ready: %v", err)
 				}
 			}
-			// cancelled while it starts
+			// StartTask is cancelled while the task starts.
 			err = aio.Timeout(ctx, time.Minute, func(ctx context.Context) error {
 				_, err := aio.StartTask(ctx, tg, func(ctx context.Context, started func(int)) error {
 					err := aio.Sleep(ctx, time.Hour)

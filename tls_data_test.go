@@ -313,7 +313,7 @@ func TestTLSReadLimits(t *testing.T) {
 	})
 }
 
-// The same limit applies during a handshake.
+// The limit for buffered ciphertext applies during a handshake too.
 func TestTLSReadLimitDuringHandshake(t *testing.T) {
 	hello := tlsTestHello(t)
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {

@@ -334,8 +334,7 @@ func TestTLSConfigCallbackPanics(t *testing.T) {
 	})
 }
 
-// If its task is cancelled, as all tasks are at the end of a program, the handshake
-// fails.
+// A handshake fails if its task is cancelled, as all tasks are at the end of a program.
 func TestTLSHandshakeTaskCancelled(t *testing.T) {
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		h := tlsTestHalf(ctx, l, false, nil, 0)

@@ -63,7 +63,7 @@ const maxNest = 16
 type coroutine struct {
 	loop   *Loop
 	g      uintptr // identity of the goroutine, goid.None until it runs
-	task   *task   // what it runs, nil when idle
+	task   *task   // the task that the coroutine runs, nil when idle
 	next   func() (struct{}, bool)
 	stop   func()
 	yield  func(struct{}) bool

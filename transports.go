@@ -255,7 +255,7 @@ const logThreshold = 5
 // queue, openStep and lostStep.
 type endpoint struct {
 	loop     *Loop
-	self     lifeCycle // the transport, for the protocol, reports and steps
+	self     lifeCycle // the transport itself; the protocol, reports and steps get it
 	protocol Protocol
 
 	// The life cycle.

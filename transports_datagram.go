@@ -28,7 +28,7 @@ type datagramTransport struct {
 	data DatagramReceiver // the protocol, if it is a DatagramReceiver; otherwise nil
 	// the destination of all datagrams, nil if each has its own
 	target net.Addr
-	local  net.Addr // set once it was requested, or the transport is closed
+	local  net.Addr // set once the address was requested, or the transport is closed
 
 	out      datagramQueue
 	flushing bool // out waits for the socket

@@ -338,7 +338,7 @@ func TestDatagramDropped(t *testing.T) {
 				return err
 			}
 			p.t.Close()
-			if !connected { // continues until it is lost
+			if !connected { // SendTo works until ConnectionLost is called
 				if err := p.t.SendTo([]byte("still"), to); err != nil {
 					t.Error(err)
 				}

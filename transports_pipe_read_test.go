@@ -238,7 +238,7 @@ func TestPipeReadClose(t *testing.T) {
 		tr := pipeRead(t, ctx, r, p)
 		w.WriteString("never read")
 		tr.Close()
-		p.log.want(t, "") // the loop calls it later
+		p.log.want(t, "") // the loop calls ConnectionLost later
 		if !tr.IsClosing() {
 			t.Error("it is not closing")
 		}

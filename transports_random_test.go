@@ -28,7 +28,7 @@ var randPattern = func() []byte {
 	return p
 }()
 
-// randEnd is one end. randPlain and randBuffered make it a protocol.
+// randEnd is one end of a connection. randPlain and randBuffered make it a protocol.
 type randEnd struct {
 	name    string
 	rng     *rand.Rand

@@ -368,7 +368,8 @@ func TestStreamUnixDescriptorAlong(t *testing.T) {
 	})
 }
 
-// The same for a Unix socket that passes the credentials of the sender.
+// All data is read from a Unix socket that passes the credentials of the sender, where
+// a read may stop early too.
 func TestStreamUnixCredentials(t *testing.T) {
 	ioTraced(t, func(c *ioTrace) {
 		conn, peer := ioSocketpair(t)
@@ -500,7 +501,7 @@ func TestStreamReset(t *testing.T) {
 			if a.lost.IsSet() {
 				c.Error("not requested")
 			}
-			for range 2 { // the first one returns the pending error
+			for range 2 { // the first iteration returns the pending error
 				if n, err := a.t.Write([]byte("x")); n != 0 || err == nil {
 					c.Errorf("Write() = %d, %v", n, err)
 				}
