@@ -343,7 +343,7 @@ type requestError struct{ error }
 
 func (e *requestError) Unwrap() error { return e.error }
 
-// send makes one attempt. req has the context of b. It releases slot when the request
+// send makes one attempt. req has the context of b. slot is released when the request
 // has ended.
 func (c *Client) send(ctx context.Context, loop *aio.Loop, req *http.Request, slot *aio.Semaphore, b *responseBody) (*Response, error) {
 	b.loop, b.slot = loop, slot

@@ -33,7 +33,7 @@ func TestClientRequestContext(t *testing.T) {
 				one, end := context.WithCancelCause(ctx)
 				stop := context.AfterFunc(ctx, func() { called <- "stopped" })
 				two, endTwo := context.WithCancel(context.WithValue(ctx, contextKey{}, "two"))
-				_ = endTwo // it ends with ctx
+				_ = endTwo // the context ends with ctx
 				end(errors.New("own"))
 				stopped, twice = stop(), stop()
 				context.AfterFunc(ctx, func() { called <- "kept" })

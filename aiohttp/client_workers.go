@@ -19,8 +19,8 @@ import (
 const (
 	// maxIdleWorkers is the maximum number of goroutines that wait for a request.
 	maxIdleWorkers = 256
-	// workerPeriod is the shortest time for which a goroutine waits; it ends in the
-	// second period at the latest.
+	// workerPeriod is the shortest time for which a goroutine waits; a goroutine
+	// ends in its second period at the latest.
 	workerPeriod = 50 * time.Millisecond
 )
 

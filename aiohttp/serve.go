@@ -40,9 +40,9 @@ type ServeOptions struct {
 	// http.ResponseController).
 	StallTimeout time.Duration
 	// Listener is used instead of an address: an inherited [*net.TCPListener], a
-	// listener that limits connections, or one of [aio.Listen], whose connections
-	// belong to the loop. The server takes ownership and closes it, except when
-	// Serve fails with an error that matches aio.ErrUsage.
+	// listener that limits connections, or a listener of [aio.Listen], whose
+	// connections belong to the loop. The server takes ownership and closes it,
+	// except when Serve fails with an error that matches aio.ErrUsage.
 	Listener net.Listener
 	// DrainDelay is how long Shutdown continues to accept connections after the
 	// server has begun to announce that it is draining. Behind a load balancer,

@@ -93,8 +93,8 @@ func isClosed(ch <-chan struct{}) bool {
 	}
 }
 
-// Shutdown cancels handlers that do not return in time, and its error reports the ones
-// that then still run.
+// Shutdown cancels handlers that do not return in time, and its error reports the
+// handlers that are still running then.
 func TestShutdownCancels(t *testing.T) {
 	l, _ := startLoop(t)
 	for _, stubborn := range []bool{false, true} {

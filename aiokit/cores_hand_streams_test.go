@@ -31,7 +31,7 @@ type pipelineHand struct {
 	tasks   []*aio.Task[struct{}]
 }
 
-// itemHand is what a task passes to another one.
+// itemHand is an item that a task passes to another task.
 type itemHand struct {
 	text    string
 	batch   []string // the first half of a pair
@@ -259,7 +259,7 @@ func (h *pipelineHand) readSettings(ctx context.Context) error {
 	return nil
 }
 
-// debounce passes on a setting when no other one has followed for some time.
+// debounce passes on a setting when no other setting has followed for some time.
 func (h *pipelineHand) debounce(ctx context.Context, source *aio.Task[struct{}]) error {
 	loop, err := aio.GetRunningLoop(ctx)
 	if err != nil {

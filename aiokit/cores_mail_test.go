@@ -44,7 +44,7 @@ type message struct {
 type smtpConn struct {
 	r      *aio.StreamReader
 	w      *aio.StreamWriter
-	broken bool // a reply was not read, so the next read would return the wrong one
+	broken bool // a reply was not read, so the next read would return the wrong reply
 }
 
 // dialMail connects and logs in.
@@ -104,7 +104,7 @@ func (c *smtpConn) reply(ctx context.Context) (text string, err error) {
 }
 
 // commands sends all commands at once, and then reads their replies. The error is the
-// first one of a command.
+// first error of a command.
 func (c *smtpConn) commands(ctx context.Context, lines ...string) (replies []string, failed error) {
 	if c.broken {
 		return nil, errLost

@@ -106,13 +106,13 @@ func (s *jobTable) resume(e *entry) {
 	s.changed.Set()
 }
 
-// hold delays the runs of all jobs. When it ends, they are due.
+// hold(true) delays the runs of all jobs; after hold(false) they are due.
 func (s *jobTable) hold(on bool) {
 	s.held = on
 	s.changed.Set()
 }
 
-// due starts the jobs that are due, and returns the time of the next one. A call of
+// due starts the jobs that are due, and returns the time of the next job. A call of
 // start runs an instance of a job, for one or more times.
 func (s *jobTable) due(start func(e *entry, times []time.Time) *aio.Task[struct{}]) (next time.Time) {
 	s.changed.Clear()

@@ -131,9 +131,10 @@ func (l *CapacityLimiter) Acquire(ctx context.Context) error {
 // AcquireFor borrows a place for who, a comparable value, and suspends the calling task
 // until there is a place.
 //
-// If the task is cancelled, it leaves the queue, and a place that it would have got
-// goes to the next one. A who that is nil or not comparable, that already has a place,
-// or that waits for one, is misuse. The error may be one of those of aio.Future.Await.
+// If the task is cancelled, it leaves the queue, and the place that it would have got
+// goes to the next waiting request. A who that is nil or not comparable, that already
+// has a place, or that waits for one, is misuse. The error may be one of those of
+// aio.Future.Await.
 //
 // (trio: acquire_on_behalf_of)
 func (l *CapacityLimiter) AcquireFor(ctx context.Context, who any) error {

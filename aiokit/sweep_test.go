@@ -18,8 +18,9 @@ import (
 	"github.com/goaio/aio/aiotest"
 )
 
-// checkSwept checks that the sweeps use each exported function and method of the package:
-// a method in a sweep that begins with the name of its type.
+// checkSwept checks that the sweeps use each exported function and method of the
+// package: a method must be used in a sweep whose name begins with the name of its
+// type.
 func checkSwept(t *testing.T) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")

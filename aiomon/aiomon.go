@@ -65,8 +65,9 @@ type Options struct {
 	// ones: for example the name of a reverse proxy that has its own access
 	// control. "*" allows every name.
 	Hosts []string
-	// SlowStep is how long a step of a task or a callback may last. A longer one is
-	// listed as slow, and a watchdog reports it while it lasts. Zero means 100 ms.
+	// SlowStep is how long a step of a task or a callback may last. A longer step
+	// is listed as slow, and a watchdog reports the step while it lasts. Zero means
+	// 100 ms.
 	SlowStep time.Duration
 	// LongWait is how long a task may wait for a lock, a permit of a semaphore or
 	// room in a queue before the monitor warns; zero means 10 s.

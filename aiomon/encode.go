@@ -1,9 +1,9 @@
 package aiomon
 
 // The JSON of the tasks, which may be a hundred thousand. Package encoding/json takes
-// some 10 µs for each, and needs a copy of all. Here they are encoded by hand, a few at a
-// time: the loop waits for the registry while these are copied, and not while they are
-// encoded and written.
+// some 10 µs for each task, and needs a copy of all. Here the tasks are encoded by
+// hand, a few at a time: the loop waits for the registry while a few tasks are copied,
+// but not while they are encoded and written.
 
 import (
 	"encoding/json"
@@ -111,7 +111,7 @@ func appendQuoted(b []byte, s string) []byte {
 		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			quoted, err := json.Marshal(s)
 			if err != nil {
-				panic(err) // it is a string
+				panic(err) // cannot fail for a string
 			}
 			return append(b, quoted...)
 		}

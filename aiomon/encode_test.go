@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Tasks encoded by hand are what encoding/json makes of them.
+// The encoding of tasks by hand is equal to that of encoding/json.
 func TestTasksAreEncodedAsByEncodingJSON(t *testing.T) {
 	texts := []string{"", "Task-7", "waiting", "main.(*Server).handle server.go:31", `a "quoted" \ name`, "tab\tand\nline",
 		"<script>&", "naïve ↻", "bad \xff byte", "\u2028", "\x00\x1f\x7f"}

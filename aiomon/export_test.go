@@ -2,5 +2,5 @@ package aiomon
 
 import "io"
 
-// WriteTasks writes what the tasks page asks for.
+// WriteTasks writes the JSON of the tasks that the page requests.
 func (m *Monitor) WriteTasks(w io.Writer) error { return writeTasks(w, m.all()) }

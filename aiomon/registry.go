@@ -42,7 +42,7 @@ type watched struct {
 	nextID    uint64
 	byTask    map[aio.AnyTask]*record
 	byID      map[uint64]*record
-	order     []*record // by id; includes recently finished ones
+	order     []*record // ordered by id; includes recently finished tasks
 	places    map[string]*place
 	lags      [len(lagBounds) + 1]uint64
 	slow      []slowStep // latest last
@@ -250,7 +250,7 @@ func (w *watched) add(t aio.AnyTask, where string, by aio.AnyTask) *record {
 func (w *watched) Observe(e *aio.LoopEvent) {
 	var where string
 	if e.Kind == aio.TaskCreated {
-		// before taking the lock, because it takes a microsecond
+		// before taking the lock, because finding the place takes a microsecond
 		where = callerPlace()
 	}
 	w.mu.lockFirst()
@@ -435,7 +435,7 @@ func (w *watched) post(f func()) (err error) {
 }
 
 const (
-	// manyTasks is the number of tasks from which they are captured in several
+	// If there are at least manyTasks tasks, they are captured in several
 	// callbacks.
 	manyTasks = 200
 	// captureTime is how long one callback captures tasks before it lets the loop

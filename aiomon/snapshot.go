@@ -62,7 +62,8 @@ func timelinePath(loop int) string {
 
 // writeSnapshot writes the page with these answers, and the tasks of some loops.
 func writeSnapshot(w io.Writer, answers map[string]any, loops []*watched) error {
-	// it escapes < and >, as needed inside a script element, and so does writeTasks
+	// Marshal escapes < and >, as needed inside a script element; writeTasks does
+	// so too
 	data, err := json.Marshal(answers)
 	if err != nil {
 		return err

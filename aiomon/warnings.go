@@ -186,7 +186,8 @@ func (w *watched) troubles() (all []Warning) {
 	w.mu.Unlock()
 
 	tasks := map[uint64]waiting{}
-	byResource := map[uint64][]waiting{} // they are not ordered by waiting time
+	// the waiting tasks of each resource, not ordered by waiting time
+	byResource := map[uint64][]waiting{}
 	var hungriest waiting
 	starving := 0
 	w.each(func(r *record) {

@@ -126,7 +126,7 @@ func do[T any](ctx context.Context, call string, fn func(ctx context.Context) (T
 // continues.
 func inner(ctx context.Context) context.Context {
 	if ctx == nil {
-		return context.Background() // the await reports it
+		return context.Background() // the await reports the nil ctx
 	}
 	return context.WithoutCancel(ctx)
 }

@@ -234,7 +234,7 @@ func ExampleFailures() {
 }
 
 // A program that makes its sockets itself gets them from a function, which the test
-// replaces. Here it reads whenever the loop reports that there is data.
+// replaces. Here the program reads whenever the loop reports that there is data.
 func ExampleSocket() {
 	report := aiotest.Exploration{Runs: 1, Network: true, AllowDifferences: true}.Run(func(ctx context.Context) error {
 		loop, err := aio.GetRunningLoop(ctx)
@@ -255,7 +255,7 @@ func ExampleSocket() {
 			for {
 				n, _, err := s.ReadFrom(buf)
 				if errors.Is(err, syscall.EAGAIN) {
-					return // until there is more
+					return // waits for more data
 				}
 				fmt.Printf("%s, %v\n", buf[:n], err)
 				end.Set()

@@ -562,7 +562,7 @@ func TestNetworkKeepsFiles(t *testing.T) {
 }
 
 // A job of RealThreads uses a connection: packets, deadlines and timeouts take as long
-// as in reality while it runs, and none of them makes it wait forever.
+// as in reality while it runs, and none of them makes the job wait forever.
 func TestNetworkRealThreads(t *testing.T) {
 	x := aiotest.Exploration{Runs: 10, Network: true, RealThreads: true, AllowDifferences: true}
 	r := aiotest.Explore(t, x, func(ctx context.Context) error {
@@ -586,7 +586,7 @@ func TestNetworkRealThreads(t *testing.T) {
 			}
 			defer ends[i].Close()
 		}
-		// it must not expire because the clock jumps
+		// the timeout must not expire because the clock jumps
 		return aio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
 			_, err := aio.ToThread(ctx, func(context.Context) (int, error) {
 				if _, err := ends[0].Write([]byte("hello")); err != nil {

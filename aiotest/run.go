@@ -76,7 +76,7 @@ type run struct {
 	ran      aio.AnyTask // the task whose step ran last, if victims is set
 	closing  bool
 	failing  int    // active regions of FailEverywhere
-	ops      int    // network operations in them so far
+	ops      int    // network operations in these regions so far
 	failed   string // the operation that failed, "" if none has
 
 	// the simulated host of the loop; nil for the system's network
@@ -308,8 +308,8 @@ func (r *run) Idle() bool {
 
 // realTime waits for an event from outside the loop, up to the time when, and advances
 // the clock by as much. A job of RealThreads may use a connection, and wait for the
-// network or for a deadline: a clock that stood still would make it wait forever, and
-// one that jumped would make others time out before the job can act.
+// network or for a deadline: a clock that stood still would make it wait forever, and a
+// clock that jumped would make other tasks time out before the job can act.
 func (r *run) realTime(now, when time.Duration) bool {
 	began := time.Now()
 	r.view.Block(when - now)

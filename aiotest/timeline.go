@@ -16,8 +16,8 @@ import (
 type Step struct {
 	// At is the virtual time since the beginning of the run.
 	At time.Duration
-	// Name is the name of the task, or describes the callback. Task is set if it is a
-	// task.
+	// Name is the name of the task, or describes the callback. Task is set for a
+	// step of a task.
 	Name string
 	Task bool
 	// Why is the reason of the step: the operation that the task was waiting for.

@@ -156,7 +156,7 @@ type Host struct {
 }
 
 // hostEnd is a return of the function of a host. A host that is restarted later gets
-// another one.
+// another hostEnd.
 type hostEnd struct {
 	happened aio.Event
 	err      error

@@ -134,7 +134,7 @@ func opened(t *testing.T, fn func(ctx context.Context, w *aiotest.World, srv *ai
 // The sender of data gets an error when its data is not acknowledged, whether packets or
 // acknowledgements are lost, also if it keeps sending. The receiver waits.
 func TestDataUnanswered(t *testing.T) {
-	// it is acknowledged at once, because it is long
+	// the line is acknowledged at once, because it is long
 	line := strings.Repeat("x", 32<<10) + "\n"
 	for name, c := range map[string]struct {
 		harm func(ctx context.Context, w *aiotest.World, srv *aiotest.Host)

@@ -96,7 +96,8 @@ func variantShipper(mended bool) func(ctx context.Context, w *aiotest.World) err
 				if got, err = r.Read(ctx, -1); err == nil {
 					_, err = config.Await(ctx)
 				}
-				_ = done.SetResult(struct{}{}) // there is one connection
+				// cannot fail: there is only one connection
+				_ = done.SetResult(struct{}{})
 				return err
 			}, ":1", nil)
 			if err != nil {

@@ -238,8 +238,8 @@ func variantLease(mended bool) func(ctx context.Context, w *aiotest.World) error
 	}
 }
 
-// variantJob has a broker that gives a job to another worker when the first does not
-// claim it. A mended worker begins when its claim is confirmed.
+// variantJob has a broker that gives a job to another worker when the first worker does
+// not claim the job. A mended worker begins when its claim is confirmed.
 func variantJob(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		runs := 0
@@ -413,8 +413,8 @@ func variantResend(mended bool) func(ctx context.Context, w *aiotest.World) erro
 	}
 }
 
-// variantFailover asks another server when one is slow. In the mended version the servers
-// find in their common storage that an order was already shipped.
+// variantFailover asks another server when the first one is slow. In the mended version
+// the servers find in their common storage that an order was already shipped.
 func variantFailover(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		var shipped []string

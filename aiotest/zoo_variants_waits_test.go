@@ -71,7 +71,8 @@ func variantPool(mended bool) func(ctx context.Context, w *aiotest.World) error 
 }
 
 // variantPipeline sends requests on one connection. A request that times out leaves the
-// queue of requests that wait for an answer; in the mended version it keeps its place.
+// queue of requests that wait for an answer; in the mended version the request keeps
+// its place.
 func variantPipeline(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		slowLines(w, "server")
@@ -276,7 +277,7 @@ func variantDrain(mended bool) func(ctx context.Context, w *aiotest.World) error
 }
 
 // variantLock has a lock that is released when the connection of its owner ends. In the
-// mended version the owner must renew it.
+// mended version the owner must renew the lock.
 func variantLock(mended bool) func(ctx context.Context, w *aiotest.World) error {
 	return func(ctx context.Context, w *aiotest.World) error {
 		w.Host("server", func(ctx context.Context) error {

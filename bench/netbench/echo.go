@@ -125,9 +125,9 @@ func (l *echoLoop) turn() (now time.Time, err error) {
 	return now, nil
 }
 
-// wait waits at most a second and returns the number of events. The raw system call keeps
-// the runtime out: there is nothing else that it could run meanwhile, and its attempts to
-// do so take more time than the rest of the load.
+// wait waits at most a second and returns the number of events. The raw system call
+// bypasses the Go scheduler: no other goroutine could run meanwhile, and the search for
+// one takes more time than the rest of the load.
 func (l *echoLoop) wait() int {
 	const millis = 1000
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll),

@@ -169,7 +169,8 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
-// Of tasks that wait for each other pstree prints what python -m asyncio pstree does.
+// For tasks that wait for each other, pstree prints the same as python -m asyncio
+// pstree.
 func TestTreeOfACycle(t *testing.T) {
 	trouble := troubles.All[slices.IndexFunc(troubles.All, func(t troubles.Trouble) bool { return t.Name == "tasks wait for each other" })]
 	program, err := trouble.Start(troubles.Options())

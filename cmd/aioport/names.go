@@ -269,7 +269,7 @@ func isClass(name string) bool {
 	return last[0] >= 'A' && last[0] <= 'Z' && !strings.Contains(last, "_")
 }
 
-// modules are the modules of asyncio whose names are also those of asyncio itself.
+// modules are the modules of asyncio whose names asyncio itself exports too.
 var modules = []string{
 	"events", "exceptions", "futures", "locks", "protocols", "queues", "runners", "streams", "taskgroups",
 	"tasks", "threads", "timeouts", "transports",

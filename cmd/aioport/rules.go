@@ -395,13 +395,13 @@ func earlier(p *node) (before []*node) {
 	return before
 }
 
-// between returns the statements between two of one block.
+// between returns the statements between two statements of a block.
 func between(first, last *node) []*node {
 	list := earlier(last)
 	return list[slices.Index(list, first)+1:]
 }
 
-// leaves reports whether a block ends by leaving the one around it.
+// leaves reports whether the last statement of a block leaves the enclosing block.
 func leaves(block []*node) bool {
 	return len(block) > 0 && block[len(block)-1].is("Return", "Raise", "Continue", "Break")
 }

@@ -56,7 +56,8 @@ func flagged(f *file) (got []string) {
 	return got
 }
 
-// Each rule has a file with at least five lines that it flags and five that it does not.
+// Each rule has a file with at least five lines that the rule flags and five lines that
+// it does not flag.
 func TestRules(t *testing.T) {
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {

@@ -43,8 +43,8 @@ type file struct {
 	comments map[int]string // by line
 }
 
-// parse parses the files with the Python at path. With an error it returns those that
-// could be parsed.
+// parse parses the files with the Python at path. With an error it returns the files
+// that could be parsed.
 func parse(ctx context.Context, python string, names []string) ([]*file, error) {
 	cmd := exec.CommandContext(ctx, python, append([]string{"-c", dumpScript}, names...)...)
 	var stderr bytes.Buffer
@@ -199,8 +199,8 @@ func (n *node) walk(visit func(*node) bool) {
 	}
 }
 
-// has reports whether a node of one of the kinds is among nodes or in them, functions
-// inside left out.
+// has reports whether a node of one of the kinds is among nodes or in them, without the
+// functions inside them.
 func has(nodes []*node, kinds ...string) bool { return find(nodes, kinds...) != nil }
 
 // find returns the first node that has reports.
@@ -264,7 +264,7 @@ func (n *node) isNone() bool {
 }
 
 // argument returns the positional or named argument of a call, nil if it is not given.
-// at is negative for one that can only be named.
+// at is negative for an argument that must be named.
 func (n *node) argument(at int, name string) *node {
 	args := n.children("args")
 	for i, a := range args {

@@ -381,7 +381,7 @@ func declarations(file, fn string) ([]part, error) {
 	return append(first, others...), nil
 }
 
-// expectation is a run, and what it gives outside of a browser.
+// expectation is a run, and its result outside of a browser.
 type expectation struct {
 	Func    string `json:"func"`
 	Choices []int  `json:"choices"`

@@ -107,7 +107,7 @@ func checkFiles(files map[string][]byte) (bad []string) {
 	return bad
 }
 
-// browserReport is what check.html sends.
+// browserReport is the report that check.html sends.
 type browserReport struct {
 	Count int      `json:"count"`
 	Bad   []string `json:"bad"`

@@ -53,7 +53,8 @@ const (
 	statusCancelled = "cancelled"
 )
 
-// events are the callbacks of a broker. It calls them on the goroutine of the loop.
+// events are the callbacks of a broker. The broker calls them on the goroutine of the
+// loop.
 type events interface {
 	delivered(d *delivery)
 	settled(id string, o *outcome)

@@ -42,7 +42,7 @@ type Options struct {
 	// 10 min. The server keeps the keys in memory.
 	DedupWindow time.Duration
 	// AckWait is how long a worker may be silent before its jobs are given to
-	// another one; zero means 30 s.
+	// another worker; zero means 30 s.
 	AckWait time.Duration
 	// Replicas is the number of servers that keep each message, 1, 3 or 5; zero means
 	// 3 if the server belongs to a cluster, else 1.
@@ -68,9 +68,9 @@ type Stats struct {
 	Started    int // runs that have begun
 	Succeeded  int // runs whose result was stored first
 	Retried    int // failed runs that will be repeated
-	Dead       int // failed runs that were the last ones
+	Dead       int // failed runs after which the job was not repeated
 	Skipped    int // deliveries of jobs that had a result already
-	Duplicates int // runs that ended after another one had stored the result
+	Duplicates int // runs that ended after another run had stored the result
 	Running    int // runs now
 	Waiting    int // deliveries that wait for a free place now
 	Awaited    int // submitted jobs of this client whose result is not known yet

@@ -96,7 +96,7 @@ func (j *Job[A, R]) Name() string { return j.name }
 type SubmitOptions struct {
 	// Key makes a repeated submission of this job with the same key within
 	// [Options.DedupWindow], or while the result can be read, return a handle of
-	// the first one.
+	// the first submission.
 	Key string
 	// Priority is the priority in the queue of the job.
 	Priority Priority

@@ -168,7 +168,8 @@ func TestKey(t *testing.T) {
 		return working(ctx, c, nil, func(ctx context.Context) error {
 			a, err1 := first.Await(ctx)
 			b, err2 := second.Await(ctx)
-			third, err := add.Submit(ctx, c, sum{5, 6}, key) // after the end
+			// after the job has ended
+			third, err := add.Submit(ctx, c, sum{5, 6}, key)
 			if err != nil {
 				return err
 			}

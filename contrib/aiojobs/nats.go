@@ -676,8 +676,8 @@ func (b *natsBroker) watch(id string) {
 }
 
 func (b *natsBroker) unwatch(id string) {
-	// It runs after the calls of watch, and after the callbacks that they have
-	// posted.
+	// This call runs after the calls of watch, and after the callbacks that they
+	// have posted.
 	b.out.add(call{do: func() {
 		b.post(func() {
 			subs := b.watched[id]

@@ -42,7 +42,7 @@ type Queue[T any] struct {
 
 // OpenQueue opens the queue with that name, of up to maxsize items, and makes it if it
 // is missing; zero or less means no limit. It awaits the server. Call [Queue.Close] at
-// the end, before that of the client.
+// the end, before [Client.Close].
 func OpenQueue[T any](ctx context.Context, c *Client, name string, maxsize int) (*Queue[T], error) {
 	switch {
 	case c == nil:
@@ -163,7 +163,7 @@ func (q *Queue[T]) putter(item T) (func(ctx context.Context) error, error) {
 }
 
 // Get takes the next item, and awaits until there is one. The calling task has to call
-// [Queue.TaskDone] when it has dealt with the item. A Get that is cancelled takes
+// [Queue.TaskDone] when it has processed the item. A Get that is cancelled takes
 // nothing: an item on its way goes to another getter. (asyncio: Queue.get)
 func (q *Queue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, false) }
 

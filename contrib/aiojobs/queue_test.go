@@ -60,7 +60,8 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// A Get that is cancelled takes nothing, and what a closed getter had goes to another.
+// A Get that is cancelled takes nothing, and the items of a closed getter go to another
+// one.
 func TestQueueNothingLost(t *testing.T) {
 	run(t, aiojobs.Options{}, func(ctx context.Context, c *aiojobs.Client) error {
 		a, err1 := aiojobs.OpenQueue[string](ctx, c, "words", 0)

@@ -1,6 +1,6 @@
 // Package browsertest tests the pages of this repository in a real browser, headless
-// Chromium. The tests fail if it is not installed. With AIO_SCREENSHOTS=DIR they save a
-// picture of each view.
+// Chromium. The tests fail if Chromium is not installed. With AIO_SCREENSHOTS=DIR they
+// save a picture of each view.
 package browsertest
 
 import (

@@ -302,7 +302,7 @@ func TestTourPages(t *testing.T) {
 	}
 }
 
-// look gives the window a width, and its user a preference for dark pages or light ones.
+// look sets the width of the window, and whether its user prefers dark pages.
 func look(width int, dark bool) chromedp.Action {
 	scheme := "light"
 	if dark {
@@ -425,7 +425,8 @@ func TestTourExercise(t *testing.T) {
 	open(t, ctx, url+"/exercises.html")
 	until(t, ctx, "the list remembers it", fmt.Sprintf(`document.querySelector('[data-card="%s"]').textContent.includes("solved")`, name))
 
-	// The static files say what to do instead, and their origin is not the server's.
+	// The static pages say what to do instead. Their origin is not that of the
+	// server.
 	open(t, ctx, files+"exercise-"+name+".html")
 	until(t, ctx, "the command", `!document.querySelector("[data-check]") && document.querySelector("main").textContent.includes("go test ./`+name+`")`)
 	r, err := http.NewRequestWithContext(t.Context(), "POST", url+"/exercises/"+name, nil)

@@ -80,7 +80,7 @@ func (s *rpcServer) FullDuplexCall(stream grpc.BidiStreamingServer[grpc_testing.
 }
 
 // serveRPC is the role of a gRPC server. The arguments are the address, and whether the
-// server uses a listener of package net or one of Listen of a loop.
+// server uses a listener of package net or a listener of the loop.
 func serveRPC(args []string) error {
 	serve := func(ln net.Listener) error {
 		g := grpc.NewServer()

@@ -204,7 +204,7 @@ func TestNATSChannel(t *testing.T) {
 			over:    itsOwn,
 		})
 		if err == nil {
-			_, _, err = aio.Receive(ctx, back) // it has reconnected
+			_, _, err = aio.Receive(ctx, back) // the client has reconnected
 		}
 		return errors.Join(err, inThread(ctx, func(context.Context) error { nc.Close(); return nil }))
 	})

@@ -55,7 +55,7 @@ type process struct {
 	answers func() error     // sends a request to the server
 
 	cmd   *exec.Cmd
-	out   bytes.Buffer // its output, to be read after it has ended
+	out   bytes.Buffer // output of the process, to be read after its end
 	ended chan struct{}
 }
 
@@ -148,7 +148,8 @@ func (p *process) kill() {
 	// no new ones.
 	for seen := 0; seen < len(tree); {
 		for _, pid := range tree[seen:] {
-			_ = syscall.Kill(pid, syscall.SIGSTOP) // it may have ended
+			// the process may have ended
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
 		}
 		seen = len(tree)
 		for pid, parent := range parents() {
@@ -176,14 +177,14 @@ func parents() map[int]int {
 	all := map[int]int{}
 	for _, name := range stats {
 		b, err := os.ReadFile(name)
-		if err != nil { // it has ended
+		if err != nil { // the process has ended
 			continue
 		}
 		// 12 (name) S 11 ...
 		_, rest, _ := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " ")
 		fields := strings.Fields(rest)
 		if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
-			// it has ended
+			// the process has ended
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))

@@ -102,7 +102,7 @@ func blpop(ctx context.Context, c *redis.Client) error {
 	})
 	err = conn.BLPop(ctx, 0, "nothing").Err()
 	if !stop() {
-		<-killed // otherwise it might hit a later user of the connection
+		<-killed // otherwise the kill might hit a later user of the connection
 	}
 	return err
 }
@@ -224,9 +224,9 @@ func TestRedisPubSubChannel(t *testing.T) {
 	})
 }
 
-// go-redis in a task is refused: its pool dials in other goroutines. It has its default
-// options, with which it retries. A call that finds an idle connection in the pool works;
-// one that waits in the pool blocks the loop, and the watchdog says so.
+// go-redis in a task is refused: its pool dials in other goroutines. The client has its
+// default options, with which it retries. A call that finds an idle connection in the
+// pool works; a call that waits in the pool blocks the loop, and the watchdog says so.
 func TestRedisInTask(t *testing.T) {
 	s := sharedRedis(t)
 	inLoop(t, func(ctx context.Context, l *aio.Loop) error {

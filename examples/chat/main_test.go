@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start runs a chat server in a new loop. stop ends it; the end of the test does too.
+// start runs a chat server in a new loop. stop, or the end of the test, ends it.
 func start(t *testing.T, idle time.Duration) (addr string, stop func()) {
 	t.Helper()
 	at := make(chan string, 1)

@@ -53,8 +53,8 @@ func (c *crawler) robots(ctx context.Context, h *host, u *url.URL) (robotsRules,
 }
 
 // request waits for a start time, makes a request to h, and returns how long it took.
-// The caller must already hold a permit. If it waited for the start time first and for
-// the permit then, start times would pass unused, and several requests could start
+// The caller must already hold a permit. If it waited first for the start time and then
+// for the permit, start times would pass unused, and several requests could start
 // together when permits are released.
 func request[T any](ctx context.Context, c *crawler, h *host, do func(context.Context) (T, error)) (v T, took time.Duration, err error) {
 	if err := h.pace(ctx, c.loop.Time()); err != nil {

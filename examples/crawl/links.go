@@ -79,7 +79,8 @@ var (
 )
 
 // references are the attributes of each element that refer to something: to another
-// page, or to an image, style sheet, script, frame or medium that is a part of this one.
+// page, or to an image, style sheet, script, frame or medium that is a part of this
+// page.
 var references = map[string][]string{
 	"a": {"href"}, "area": {"href"}, "link": {"href"},
 	"audio": {"src"}, "embed": {"src"}, "frame": {"src"}, "iframe": {"src"}, "input": {"src"},

@@ -200,7 +200,7 @@ func testRateSpacesRequests(t *testing.T) {
 		"/3": pageWith(),
 	})
 	other := in.serve(t, "other.test", map[string]http.HandlerFunc{
-		// its GET request obeys the rate too
+		// the GET request that follows obeys the rate too
 		"/1": code(http.StatusMethodNotAllowed),
 		"/2": pageWith(),
 	})

@@ -446,7 +446,7 @@ func TestRedisTools(t *testing.T) {
 	if err != nil {
 		t.Skip("redis-benchmark is not installed")
 	}
-	// Without -t it runs all its tests.
+	// Without -t redis-benchmark runs all its tests.
 	out, err = exec.Command(bench, "-h", host, "-p", port, "-n", "1000", "--csv").CombinedOutput()
 	if err != nil || strings.Contains(strings.ToLower(string(out)), "error") {
 		t.Errorf("redis-benchmark: %v\n%s", err, out)

@@ -18,7 +18,7 @@ var (
 // The page TESTS.md of a port names the counterparts of the original's tests. Each of
 // them exists, each row has a counterpart or a reason, and each test is on the page.
 func TestCounterparts(t *testing.T) {
-	// The page of smtp has subtests too, and a test of its own.
+	// The page of smtp also names subtests, and has its own test.
 	for _, page := range []string{"mqtt/TESTS.md", "supervisor/TESTS.md"} {
 		text, err := os.ReadFile(page)
 		if err != nil {

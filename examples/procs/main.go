@@ -65,7 +65,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
-	exitSignal  = 128 // and the signal's number, as shells report it
+	exitSignal  = 128 // plus the signal's number, as shells report it
 
 	usage = "usage: procs [flags] [COMMAND...]"
 )

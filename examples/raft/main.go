@@ -40,7 +40,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
-	exitSignal  = 128 // and the signal's number
+	exitSignal  = 128 // plus the signal's number
 
 	usage = "usage: raft -name NAME -data FILE -peers LIST\n       raft -propose COMMAND -peers LIST"
 )

@@ -117,7 +117,7 @@ type Node struct {
 
 	leader   string // leader of the term, if known
 	leads    bool
-	votes    map[string]bool // as a candidate, otherwise nil
+	votes    map[string]bool // the votes for this node as a candidate, otherwise nil
 	next     map[string]int  // as the leader: the next entry to send to each peer
 	match    map[string]int  // the last entry known to be on each peer
 	waiting  map[int]event   // proposals by the index of their entry

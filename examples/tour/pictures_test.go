@@ -256,7 +256,7 @@ records:
 		switch rec.Kind {
 		case aio.TaskCreated:
 			lane(rec.Task)
-			// the creator's step has not ended: it is the next one
+			// the creator's step has not ended: its record is the next one
 			if rec.By != "" {
 				causes[rec.Task] = append(causes[rec.Task], cause{len(run.steps), "create"})
 			}
@@ -265,8 +265,8 @@ records:
 			case rec.By != "" && rec.By != rec.Task:
 				causes[rec.Task] = append(causes[rec.Task], cause{len(run.steps), "cancel"})
 			case rec.By == "" && ended >= 0 && run.steps[ended].at == rec.At && strings.HasPrefix(run.steps[ended].end, "fails"):
-				// a group cancels its tasks by a callback of the one that
-				// failed
+				// a group cancels its tasks by a callback of the task
+				// that failed
 				causes[rec.Task] = append(causes[rec.Task], cause{ended, "cancel"})
 			}
 		case aio.TaskDone:

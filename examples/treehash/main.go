@@ -54,7 +54,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
-	exitSignal  = 128 // and the signal's number, as shells report it
+	exitSignal  = 128 // plus the signal's number, as shells report it
 
 	usage = "usage: treehash [flags] DIR"
 
@@ -190,7 +190,7 @@ func (h *hasher) hashTree(ctx context.Context, dir string, workers int) error {
 		if err := h.files.Join(ctx); err != nil {
 			return err
 		}
-		progress.Cancel() // it runs until it is cancelled
+		progress.Cancel() // showProgress runs until it is cancelled
 		return nil
 	})
 }

@@ -72,7 +72,7 @@ type Stream interface {
 	CanCloseWrite() bool
 	// Close closes the stream. Data that was written is still sent.
 	Close()
-	// Abort is Close, but a peer that does not read delays nothing for long.
+	// Abort is Close, but a peer that does not read delays it only briefly.
 	Abort()
 }
 
@@ -135,8 +135,8 @@ type DatagramOwner interface {
 // Datagram is a socket for datagrams.
 type Datagram interface {
 	Socket
-	// Attach sets the owner. The owner requests notifications with Watch, once it
-	// is open.
+	// Attach sets the owner. The owner requests notifications with Watch, once the
+	// socket is open.
 	Attach(owner DatagramOwner) error
 	// Watch sets the readiness for which the owner is notified, in each pass in
 	// which the socket has it.
@@ -145,7 +145,7 @@ type Datagram interface {
 	// none yet, and net.ErrClosed if there will never be one.
 	Receive(p []byte) (n int, from net.Addr, err error)
 	// Send sends p, to the remote address if the socket has one. The error is
-	// ErrWouldBlock if there is no room. It does not keep p.
+	// ErrWouldBlock if there is no room. Send does not keep p.
 	Send(p []byte, to net.Addr) error
 	// Sending reports whether the owner may still be notified of a failed send.
 	Sending() bool
@@ -178,12 +178,12 @@ type Backend interface {
 	BindTCP(addr netip.AddrPort, o ListenOptions) (Listener, error)
 	// BindUnix is BindTCP for the Unix socket at path.
 	BindUnix(path string, o ListenOptions) (Listener, error)
-	// Listener makes a listener of an existing one, which it takes over.
+	// Listener makes a listener of an existing net.Listener, which it takes over.
 	Listener(ln net.Listener) (Listener, error)
 	// BindDatagram makes a socket that is bound to local and connected to remote,
 	// unless these are nil. network is "udp4", "udp6" or "unixgram".
 	BindDatagram(network string, local, remote net.Addr, o DatagramOptions) (Datagram, error)
-	// Datagram makes a socket of an existing one, which it takes over.
+	// Datagram makes a socket of an existing net.PacketConn, which it takes over.
 	Datagram(conn net.PacketConn) (Datagram, error)
 }
 

@@ -3,15 +3,16 @@ package plug
 import "context"
 
 // ContainGoexit makes runtime.Goexit in the running task of ctx's loop end only that
-// task. Normally it continues in the goroutine that runs the loop, so that t.FailNow in
-// a task ends the test; but a handler that calls it must not end the server.
+// task. Normally runtime.Goexit continues in the goroutine that runs the loop, so that
+// t.FailNow in a task ends the test; but a handler that calls it must not end the
+// server.
 var ContainGoexit func(ctx context.Context)
 
 // Start makes a loop, a *aio.Loop, start a task that runs c. Any goroutine may call it.
 // It costs less than aio.RunCoroutineThreadsafe, because it has no result and does not
 // wake a sleeping loop. If the loop sleeps, Start returns true; then the caller, and
-// only the caller, must call Wake. Until it does, other goroutines may add tasks, and
-// the loop wakes once for all of them.
+// only the caller, must call Wake. Until the call of Wake other goroutines may add
+// tasks, and the loop wakes once for all of them.
 var Start func(loop any, c Coro) (asleep bool)
 
 // Wake wakes a loop after Start has returned true.

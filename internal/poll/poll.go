@@ -45,7 +45,7 @@ type poller interface {
 	// Event returns the i-th event that Wait has fetched, with the key of its
 	// registration.
 	Event(i int) (fd int, key uint32, r netio.Readiness)
-	// Wake ends a Wait; without one in progress, the next one.
+	// Wake ends the Wait in progress, or else the next one.
 	Wake()
 	Close()
 }

@@ -404,7 +404,7 @@ func (d *datagram) arrived(p packet) {
 	d.host.wake(d, netio.Readable)
 }
 
-// wakeSenders tells the senders that wait that there is room.
+// wakeSenders tells the waiting senders that there is room.
 func (d *datagram) wakeSenders() {
 	if len(d.senders) == 0 || !d.closed && d.fullQueue() {
 		return

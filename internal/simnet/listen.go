@@ -201,7 +201,7 @@ func (ln *listener) accept() {
 		switch ln.host.fault("accept") {
 		case NoFault, Short:
 			ln.acceptor.Accepted(s)
-		default: // it was closed before it was accepted
+		default: // the connection was closed before it was accepted
 			s.abandoned()
 		}
 	}

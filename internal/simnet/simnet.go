@@ -400,7 +400,7 @@ func (l *Link) send(e event) {
 	}
 	switch {
 	case e.from == nil:
-	case l.back.cut: // it arrives, and is not acknowledged
+	case l.back.cut: // the packet arrives, and is not acknowledged
 		e.unanswered(l.net.driver.Now())
 	case l.to.loop != nil:
 		e.from.deadline = 0
@@ -557,8 +557,8 @@ func (h *Host) LookupNetIP(_ context.Context, network, name string) ([]netip.Add
 	return addrs, nil
 }
 
-// named returns the host of that name, nil if there is none. As in DNS, case has no
-// meaning, nor has a dot at the end.
+// named returns the host of that name, nil if there is none. As in DNS, case is
+// ignored, and so is a dot at the end.
 func (n *Network) named(name string) *Host {
 	name = strings.TrimSuffix(name, ".")
 	for _, h := range n.hosts {

@@ -22,7 +22,8 @@ type Socket struct {
 	host    *Host
 	network string
 
-	// At most one of them is set: a stream socket has none before Bind or Connect.
+	// At most one of these fields is set: a stream socket has none before Bind or
+	// Connect.
 	st *stream
 	ln *listener // bound, and perhaps listening
 	dg *datagram
@@ -271,7 +272,7 @@ func (u *Socket) AcceptConn() (net.Conn, error) {
 	case NoFault, Short:
 		return &Socket{host: u.host, network: u.network, st: s}, nil
 	}
-	s.abandoned() // it was closed before it was accepted
+	s.abandoned() // the connection was closed before it was accepted
 	return nil, netio.ErrWouldBlock
 }
 

@@ -179,7 +179,7 @@ func (h *Host) DialTCP(ctx context.Context, remote, local netip.AddrPort) (netio
 		err = h.dial(ctx, s)
 	}
 	var errno syscall.Errno
-	if errors.As(err, &errno) { // otherwise it is the error of waiting
+	if errors.As(err, &errno) { // otherwise err is the error of the wait
 		err = &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(remote), Err: err}
 	}
 	if err != nil {

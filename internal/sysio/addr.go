@@ -4,7 +4,8 @@ package sysio
 
 // Addresses: the kernel's form, Go's form, and the conversions between them. Sockaddr
 // is the only conversion to the kernel's form that system calls take. A datagram socket
-// on Linux encodes addresses without it, because it would allocate (datagram_linux.go).
+// on Linux encodes addresses without Sockaddr, which would allocate
+// (datagram_linux.go).
 
 import (
 	"fmt"

@@ -193,7 +193,7 @@ func isNamed(t types.Type, path, name string) bool {
 }
 
 // name returns the name of a function or method of package aio, as "Sleep" or
-// "Queue.Get", "" for one of another package.
+// "Queue.Get", "" for a function of another package.
 func name(fn *types.Func) string {
 	if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != aioPath {
 		return ""
@@ -308,8 +308,8 @@ func (c *code) findInLoop() {
 			}
 		}
 	})
-	// a literal that awaits runs in a task, and one that is called in place runs
-	// where it is
+	// a literal that awaits runs in a task; a literal that is called in place
+	// belongs to the function around it
 	in.WithStack([]ast.Node{(*ast.FuncLit)(nil)}, func(n ast.Node, push bool, stack []ast.Node) bool {
 		lit := n.(*ast.FuncLit)
 		if !push || c.inLoop[lit] {

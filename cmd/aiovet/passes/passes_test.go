@@ -13,8 +13,8 @@ import (
 	"github.com/goaio/aio/cmd/aiovet/passes"
 )
 
-// Each analyzer has a package with at least five lines that it reports and five functions
-// that it does not, whose names begin with right.
+// Each analyzer has a package with at least five lines that it reports and five
+// functions, whose names begin with right, that it does not report.
 func TestAnalyzers(t *testing.T) {
 	dir := analysistest.TestData()
 	for _, c := range []struct {

@@ -119,8 +119,8 @@ func goCtx(c *code, n ast.Node, stack []ast.Node) bool {
 	return true
 }
 
-// ownContext reports whether an awaiting call in lit uses a ctx that lit declares, as the
-// body of a loop that it runs does.
+// ownContext reports whether an awaiting call in lit uses a ctx that lit declares, as
+// the body of an event loop that lit runs does.
 func (c *code) ownContext(call *ast.CallExpr, lit *ast.FuncLit) bool {
 	if len(call.Args) == 0 {
 		return false
@@ -304,7 +304,7 @@ func (c *code) heldIn(block []ast.Stmt, held map[string]bool) {
 	}
 }
 
-// leaves reports whether a block ends by leaving the one around it.
+// leaves reports whether the last statement of a block leaves the enclosing block.
 func leaves(block []ast.Stmt) bool {
 	if len(block) == 0 {
 		return false
@@ -474,7 +474,7 @@ func blocking(c *code, n ast.Node, stack []ast.Node) bool {
 			c.pass.ReportRangef(n, "a receive blocks the loop: use Receive")
 		}
 	case *ast.SendStmt:
-		// a send to a channel with room does not block, so it is left alone
+		// a send to a channel with room does not block, so it is not reported
 	case *ast.RangeStmt:
 		t := c.pass.TypesInfo.TypeOf(n.X)
 		if t == nil {

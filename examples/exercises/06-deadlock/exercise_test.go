@@ -123,7 +123,8 @@ func TestCancelledEverywhere(t *testing.T) {
 			return err
 		}
 		if c.Happened() && aio.IsCancellation(err) {
-			if accounts[1].Balance == 130 { // the cancellation came after it
+			// the cancellation came after the transfer
+			if accounts[1].Balance == 130 {
 				return balances(accounts, 70, 130)
 			}
 			return balances(accounts, 100, 100)

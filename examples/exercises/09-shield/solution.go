@@ -16,7 +16,7 @@ func Pay(ctx context.Context, l *Ledger, amount int) error {
 		_, _ = aio.Shield(ctx, booking).Await(ctx)
 	}
 	if aio.IsCancellation(err) {
-		_ = booking.Exception() // the caller has gone
+		_ = booking.Exception() // the caller no longer waits for the error
 	}
 	return err
 }

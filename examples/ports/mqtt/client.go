@@ -18,10 +18,10 @@
 package mqtt
 
 // One task of a client, run, owns the connection: it reads all packets, and connects
-// again. Another one sends the pings of the connection. All other state is shared by the
-// tasks of the loop without a lock. Packets are written to the buffer of the connection
-// without an await, in the step that changes the state, so their order is that of the
-// changes.
+// again. Another task sends the pings of the connection. All other state is shared by
+// the tasks of the loop without a lock. Packets are written to the buffer of the
+// connection without an await, in the step that changes the state, so their order is
+// that of the changes.
 
 import (
 	"cmp"
@@ -39,7 +39,7 @@ import (
 )
 
 var (
-	// ErrClosed is the error of calls after Disconnect or Close, and of those that
+	// ErrClosed is the error of calls after Disconnect or Close, and of calls that
 	// were waiting then.
 	ErrClosed = errors.New("mqtt: the client is closed")
 	// ErrNoResponse says that the server did not answer a ping.
@@ -161,7 +161,7 @@ type Client struct {
 	task    *aio.Task[struct{}] // run
 	backoff *aiokit.Backoff     // nil without Reconnect
 	online  aio.Event           // there is a connection, or the client has ended
-	err     error               // why it has ended
+	err     error               // why the client has ended
 
 	conn   *connection // nil if there is none
 	conns  int         // counts the connections
@@ -204,7 +204,7 @@ type connection struct {
 	received time.Time
 	heard    aio.Event // set by each packet of the server
 	blocked  bool      // the reader waits for room in the buffer
-	blocks   int       // how often it has waited
+	blocks   int       // how often the reader has waited
 	answered bool      // there was a packet after CONNACK
 	fault    error     // a failure found by another task than run
 }
@@ -466,7 +466,8 @@ func (c *Client) write(conn *connection, p packet) {
 		panic(err)
 	}
 	if conn.w.IsClosing() {
-		return // it is lost, and the task that reads has not noticed yet
+		// the connection is lost, and the task that reads has not noticed yet
+		return
 	}
 	_, _ = conn.w.Write(b)
 	conn.sent = c.loop.Time()

@@ -217,7 +217,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// A packet that can be decoded is encoded to a packet that is decoded to the same one.
+// A decoded packet that is encoded and decoded again is the same packet.
 func FuzzPacket(f *testing.F) {
 	for _, v := range []Version{V311, V5} {
 		for _, p := range samples(v) {

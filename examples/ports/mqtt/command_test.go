@@ -107,7 +107,8 @@ func TestCommand(t *testing.T) {
 		if err != nil || code != 0 || len(got) != 4 {
 			t.Errorf("sub: %q, status %d, %v", stdout, code, err)
 		}
-		// It has acknowledged all messages with QoS 1 before it gets the signal.
+		// mqttc has acknowledged all messages with QoS 1 before it gets the
+		// signal.
 		for range 3 {
 			if err := m.await(ctx, "Received PUBACK from endless (Mid: 4"); err != nil {
 				return err

@@ -374,8 +374,8 @@ func TestRetained(t *testing.T) {
 				if err := msg.Ack(); err != nil {
 					return err
 				}
-				// A message without a payload removes the retained one.
-				// It is forwarded without the retain flag.
+				// A message without a payload removes the retained
+				// message, and is forwarded without the retain flag.
 				if err := c.Publish(ctx, &Message{Topic: topic, QoS: 1, Retain: true}); err != nil {
 					return err
 				}
@@ -713,7 +713,7 @@ func TestMisuse(t *testing.T) {
 	})
 }
 
-// A server that is not there, or does not speak MQTT.
+// There is no server at the address, or the server does not speak MQTT.
 func TestNoServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

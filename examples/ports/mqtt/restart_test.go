@@ -359,7 +359,8 @@ func TestLost(t *testing.T) {
 	})
 }
 
-// A session in a file: messages that a program has not finished are sent by the next one.
+// A session in a file: messages that a program has not finished are sent by the next
+// program.
 func TestSessionFile(t *testing.T) {
 	t.Parallel()
 	m := startMosquitto(t, "")

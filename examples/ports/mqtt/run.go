@@ -372,7 +372,7 @@ func (c *Client) deliver(m *Message) {
 
 // Ack tells the server that a message with QoS 1 or 2 was processed. It never awaits.
 // The server sends a message again, to this client or to the next client of the
-// session, until it was acknowledged. Further calls, and those for other messages, have
+// session, until it was acknowledged. Further calls, and calls for other messages, have
 // no effect.
 //
 // [Client.Messages] calls Ack. Ack fails if the journal of the session fails.
@@ -382,8 +382,8 @@ func (m *Message) Ack() error {
 	}
 	c, id := m.client, m.id
 	if m.QoS == ExactlyOnce {
-		// After PUBREC the server does not send it again; if it does, the client
-		// recognises it.
+		// After PUBREC the server does not send the message again; if it does
+		// nevertheless, the client recognises the message.
 		if err := m.session.log(receivedEntry, id, nil); err != nil {
 			if c.conn != nil {
 				c.fail(c.conn, journalError{err})

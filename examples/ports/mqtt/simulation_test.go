@@ -28,7 +28,8 @@ func withBroker(ctx context.Context, b *simBroker, body func(ctx context.Context
 	defer func() {
 		err = errors.Join(err, aio.CancelAndWait(ctx, server), errors.Join(b.errs...))
 	}()
-	if err := aio.Sleep(ctx, time.Millisecond); err != nil { // it listens then
+	// the broker listens after that
+	if err := aio.Sleep(ctx, time.Millisecond); err != nil {
 		return err
 	}
 	return body(ctx)
@@ -879,7 +880,8 @@ func TestSimulation(t *testing.T) {
 				if err := aio.Sleep(ctx, aiotest.Between(ctx, 0, 30*time.Millisecond)); err != nil {
 					return err
 				}
-				// In one step with Ack, which comes when the body ends.
+				// recorded in the same step as Ack, which is called
+				// when the body ends
 				processed[m.QoS] = append(processed[m.QoS], string(m.Payload))
 			}
 			return nil

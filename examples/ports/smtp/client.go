@@ -37,8 +37,8 @@ const (
 type Options struct {
 	// Hostname is the name of this host for the server; empty means its address.
 	Hostname string
-	// Security says when to use TLS, and TLS how; an empty ServerName means the host
-	// of the address.
+	// Security says when to use TLS. TLS is the configuration; an empty ServerName
+	// means the host of the address.
 	Security Security
 	TLS      *tls.Config
 	// User and Password, if User is not empty, are for [Client.Login] after

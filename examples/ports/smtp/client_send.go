@@ -150,8 +150,8 @@ func (c *Client) transaction(ctx context.Context, to, commands []string, text []
 	switch {
 	case a.open && refused != nil:
 		// The commands were sent together, and the server waits for a message
-		// that has no recipients. An empty one ends that (RFC 2920, section 3.1);
-		// the server refuses it.
+		// that has no recipients. An empty message ends that (RFC 2920, section
+		// 3.1); the server refuses it.
 		if _, err := c.end(ctx, nil); err != nil && c.Err() != nil {
 			return nil, err
 		}

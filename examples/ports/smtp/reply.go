@@ -54,7 +54,8 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// Error is a reply that refuses a command. The server sends one that a handler returns.
+// Error is a reply that refuses a command. The server sends an Error that a handler
+// returns.
 type Error struct {
 	Command string // the command that was refused, "connect" for the greeting
 	Reply

@@ -3,7 +3,7 @@ package smtp
 // Clients and a server in a world with crashes, resets and partitions. A client sends
 // each message again until it has seen 250, as mail systems do. The disk of the server
 // outlives its crashes. At every step: each message on disk is complete and unmixed,
-// and each that was acknowledged is there. In the end, all messages are on disk.
+// and each acknowledged message is on disk. In the end, all messages are on disk.
 
 import (
 	"context"

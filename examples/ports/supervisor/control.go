@@ -21,7 +21,7 @@ type Request struct {
 	Command string   `json:"command"`
 	Names   []string `json:"names,omitempty"`
 	// Follow makes tail continue with new output; Stderr chooses the other log, and
-	// Bytes is how much of it is sent.
+	// Bytes is the number of bytes that are sent of it.
 	Follow bool  `json:"follow,omitempty"`
 	Stderr bool  `json:"stderr,omitempty"`
 	Bytes  int64 `json:"bytes,omitempty"`

@@ -61,8 +61,8 @@ func (l *logFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// rotate renames the file to PATH.1, that one to PATH.2, and so on, and opens a new one.
-// If it fails, the old one is still open.
+// rotate renames PATH.1 to PATH.2 and so on, then the file to PATH.1, and opens a new
+// file. If rotate fails, the old file is still open.
 func (l *logFile) rotate() error {
 	name := func(i int) string {
 		if i == 0 {

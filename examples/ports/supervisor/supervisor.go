@@ -80,7 +80,7 @@ func (s *Supervisor) Run(ctx context.Context, ready func()) (err error) {
 			err = errors.Join(err, l.close())
 		}
 	}()
-	// Whatever happens, each task of a process ends, and with it the process.
+	// In every case each task of a process ends, and the task ends its process.
 	defer func() {
 		err = errors.Join(err, aio.CancelAndWait(ctx, s.tasks()...))
 	}()

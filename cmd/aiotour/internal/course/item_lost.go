@@ -9,8 +9,8 @@ import (
 	"github.com/goaio/aio/cmd/aiotour/internal/play"
 )
 
-// workshop gives one job to a worker that may be cancelled, and what is left in the
-// queue to another one.
+// workshop gives one job to a worker that may be cancelled, and the jobs that are left
+// in the queue to another worker.
 func workshop(ctx context.Context, s *play.Scene, work func(ctx context.Context, jobs *aio.Queue[string], do func(ctx context.Context, job string) error) error) error {
 	jobs := aio.NewQueue[string](0)
 	var done []string

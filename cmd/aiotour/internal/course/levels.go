@@ -17,7 +17,7 @@ type Level struct {
 	File  string // its source
 	Story string // what the program does
 	Hint  string // where to look for the bug
-	Moral string // what was broken, once it is
+	Moral string // the lesson, shown after the program was broken
 	// Broken is the program, and Versions are attempts to mend it.
 	Broken   Version
 	Versions []Version

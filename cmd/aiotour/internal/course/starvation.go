@@ -17,8 +17,8 @@ type archive struct {
 	passed  int       // readers that arrived after the writer and entered before it
 }
 
-// visit lets Ann read twice, Bob once, and a writer write. A writer that was passed by
-// each of them starves: if they went on, it would never write.
+// visit lets Ann read twice, Bob once, and a writer write. A writer that each reader
+// has passed starves: if they continued, it would never write.
 func visit(ctx context.Context, s *play.Scene, a *archive, enter, leave, write func(ctx context.Context) error) error {
 	s.Show("readers inside", &a.reading)
 	s.Show("the writer waits", &a.asked)

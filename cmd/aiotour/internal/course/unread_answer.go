@@ -49,7 +49,7 @@ func unreadAnswerClose(ctx context.Context, s *play.Scene) error {
 	return shop(ctx, s, func(ctx context.Context, what string) (string, error) {
 		answer, err := w.ask(ctx, s, what)
 		if err != nil {
-			w = newWire() // an answer may still arrive on the old one
+			w = newWire() // an answer may still arrive on the old connection
 		}
 		return answer, err
 	})

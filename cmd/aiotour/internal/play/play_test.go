@@ -172,8 +172,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// The search finds the failure with one changed choice, and playing it fails in the same
-// way. It is complete for a program without one.
+// The search finds the failure with one changed choice, and playing it fails in the
+// same way. For a program without a failure the search is complete.
 func TestSearch(t *testing.T) {
 	f := Search(two, 1000)
 	if !f.Failed || f.Changed != 1 || f.Text != "the order is [b a]" {

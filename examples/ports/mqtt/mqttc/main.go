@@ -38,7 +38,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
-	exitSignal  = 128 // and the signal's number
+	exitSignal  = 128 // plus the signal's number
 
 	usage = "usage: mqttc [flags] pub TOPIC [MESSAGE]\n       mqttc [flags] sub FILTER..."
 )

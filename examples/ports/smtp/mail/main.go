@@ -42,7 +42,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
-	exitSignal  = 128 // and the signal's number
+	exitSignal  = 128 // plus the signal's number
 
 	usage = "usage: mail -serve [flags]\n       mail -send [flags] [FILE]"
 )
