@@ -4,7 +4,7 @@
 //	chatsteps -step 1
 //	nc localhost 7777
 //
-// With -cert and -key the last one uses TLS. An interrupt ends the server.
+// With -cert and -key the last step uses TLS. An interrupt ends the server.
 package main
 
 import (

@@ -122,7 +122,8 @@ func TestRoom(t *testing.T) {
 	})
 }
 
-// enter makes clients with names, and lets each hear of those that come later.
+// enter makes clients with names. Each of them reads the lines about the clients that
+// come later.
 func enter(ctx context.Context, opts *aio.ConnectionOptions, addr string, nicks ...string) (all []*client, err error) {
 	for i, nick := range nicks {
 		c, err := dial(ctx, addr, opts)
@@ -223,7 +224,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// At the end the members hear of it, and what was said before.
+// When the server is stopped, the members get the lines that were said before, and a line
+// about the end.
 func TestShutdown(t *testing.T) {
 	var hall *aiotest.Host
 	aiotest.Simulate(t, aiotest.Simulation{Runs: stage.Amount(4, 20, 20)}, func(ctx context.Context, w *aiotest.World) error {
@@ -267,8 +269,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// Everybody hears the lines of a member in their order, whatever happens to the hosts and
-// the links between them, and a member who has left remains nowhere.
+// All members get the lines of a member in their order, whatever happens to the hosts and
+// the links between them. No trace is left of a member who has left.
 func TestSimulation(t *testing.T) {
 	aiotest.Simulate(t, aiotest.Simulation{Runs: stage.Amount(4, 15, 50)}, func(ctx context.Context, w *aiotest.World) error {
 		var h *hall

@@ -219,8 +219,8 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// TestReferences checks that what a message tells the learner to read is there: a page of
-// the documents, and if it names one, a heading of that page.
+// TestReferences checks that the documents that a message names exist: a page and, if the
+// message names a heading, the heading in that page.
 func TestReferences(t *testing.T) {
 	files, err := filepath.Glob("[0-9][0-9]-*/exercise_test.go")
 	if err != nil {

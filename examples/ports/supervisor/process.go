@@ -228,7 +228,7 @@ func (p *process) life(ctx context.Context) (err error) {
 	p.pid = child.PID()
 	exit := aio.CreateTask(ctx, child.Wait, aio.WithName("exit of "+p.name))
 	defer func() {
-		// At this point the process has ended, also after a cancellation.
+		// Close ends the process and its group, also after a cancellation.
 		p.pid = 0
 		err = cmp.Or(err, child.Close(ctx))
 		err = cmp.Or(err, aio.CancelAndWait(ctx, exit))
