@@ -23,7 +23,7 @@ type body struct {
 	left   []byte          // the part of page that the handler has not read
 	err    error           // the error after left, nil if there was none
 	ended  chan struct{}   // closed when the last operation is done
-	closed bool            // the handler has closed it
+	closed bool            // the handler has closed the body
 	// reading reports that a task waits for an operation.
 	reading bool
 	// deadline reports that the handler has set a read deadline.

@@ -462,7 +462,7 @@ func (b *responseBody) run(client *http.Client, req *http.Request) {
 			tell(b.loop, b.ready.Set)
 		}
 		b.mu.Lock()
-		// watch does not change it any more, because b.err is set
+		// watch does not change b.release any more, because b.err is set
 		release := b.release
 		b.mu.Unlock()
 		if release != nil {

@@ -18,7 +18,7 @@ type requestContext struct {
 	values context.Context // nil until the request is sent
 
 	mu    sync.Mutex
-	done  chan struct{}   // nil until it was requested
+	done  chan struct{}   // nil until a caller of Done has requested it
 	ended context.Context // has the cause; nil until the context has ended
 	// the functions of AfterFunc; those that were stopped are nil. Nearly always
 	// there is one.

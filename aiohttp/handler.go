@@ -331,7 +331,8 @@ func (x *exchange) serve() {
 	default:
 	}
 	if !over {
-		gone := x.r.Context().Done() // net/http creates it on the first call
+		// net/http creates this channel on the first call
+		gone := x.r.Context().Done()
 		for !over {
 			select {
 			case op := <-ops:

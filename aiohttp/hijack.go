@@ -44,7 +44,7 @@ func hijacked(l *aio.Loop, nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.
 		source = io.MultiReader(bytes.NewReader(ahead), c)
 	}
 	r := bufio.NewReader(source)
-	// so that Buffered reports them
+	// fills the buffer, so that Buffered reports these bytes
 	_, err = r.Peek(len(ahead))
 	return c, bufio.NewReadWriter(r, bufio.NewWriter(c)), err
 }

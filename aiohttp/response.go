@@ -35,7 +35,7 @@ const (
 type response struct {
 	writes   direction
 	sending  bool        // an operation of writes is in progress
-	status   int         // the chosen status, 0 until it is chosen
+	status   int         // the chosen status; 0 means not chosen yet
 	closes   bool        // the connection is closed after the response
 	late     bool        // the status was chosen after a cancellation
 	own      bool        // the writer is of package net/http

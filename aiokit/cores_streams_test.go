@@ -17,7 +17,7 @@ import (
 
 // pipeline is the program: its sources, its functions, and its limits.
 type pipeline struct {
-	feeds    []aioiter.Stream[string] // they start again when they fail
+	feeds    []aioiter.Stream[string] // a feed starts again when it fails
 	limit    time.Duration            // time limit for each line of a feed
 	lookup   func(ctx context.Context, line string) (string, error)
 	window   time.Duration // time in which a batch is collected

@@ -236,7 +236,8 @@ func (l *CapacityLimiter) release(who any) {
 func (l *CapacityLimiter) grant() {
 	for l.waiting.Len() > 0 && len(l.borrowers) < l.total {
 		r := l.take(l.waiting.Front())
-		if r.granted.SetResult(struct{}{}) == nil { // otherwise it was cancelled
+		// otherwise the request was cancelled
+		if r.granted.SetResult(struct{}{}) == nil {
 			l.borrowers[r.who] = struct{}{}
 		}
 	}

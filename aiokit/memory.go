@@ -215,7 +215,8 @@ func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 	if err := r.m.usable("Receiver", r.closed); err != nil {
 		return v, err
 	}
-	for m.sending.Len() > 0 { // their items come after the buffered ones
+	// the items of waiting senders come after the buffered ones
+	for m.sending.Len() > 0 {
 		o := m.sending.Remove(m.sending.Front()).(*offer[T])
 		if o.met.Done() {
 			continue // cancelled

@@ -27,7 +27,7 @@ func checkSwept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var exported [][2]string             // type, if it is a method, and name
+	var exported [][2]string             // type, "" for a function, and name
 	used := map[string]map[string]bool{} // the selectors that each sweep contains
 	for _, name := range files {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

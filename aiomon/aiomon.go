@@ -224,7 +224,7 @@ func (m *Monitor) refuses(r *http.Request) string {
 		}
 	}
 	if r.Method == http.MethodPost && r.Header.Get("X-Aiomon") == "" {
-		return "the header X-Aiomon is missing" // a form cannot send it
+		return "the header X-Aiomon is missing" // a form cannot send this header
 	}
 	return ""
 }

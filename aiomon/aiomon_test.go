@@ -280,7 +280,7 @@ func TestWarnings(t *testing.T) {
 		if o := get[overview](p, "/api/overview"); o.Loops[0].State != "blocked" {
 			t.Errorf("the loop is %q", o.Loops[0].State)
 		}
-		// without it the request would wait for two seconds
+		// without brief the request would wait for two seconds
 		brief := func(r *http.Request) {
 			ctx, stop := context.WithTimeout(r.Context(), time.Millisecond)
 			t.Cleanup(stop)

@@ -128,9 +128,10 @@ type record struct {
 	waited  time.Duration
 	what    string
 	awaits  []uint64
-	// the resource that it waits for, 0 if there is none
+	// the resource that the task waits for, 0 if there is none
 	resource uint64
-	// 1 + its number of steps when it was cancelled; 0 if it was not
+	// 1 + the number of steps of the task when it was cancelled; 0 if it was not
+	// cancelled
 	cancelled uint64
 }
 

@@ -68,7 +68,7 @@ func (m *Monitor) String() string {
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
-		return "{}" // only numbers and booleans: it cannot fail
+		return "{}" // cannot fail: there are only numbers and booleans
 	}
 	return string(text)
 }

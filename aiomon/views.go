@@ -66,7 +66,7 @@ type taskView struct {
 	What    string        `json:"what"`
 	Awaits  []uint64      `json:"awaits,omitempty"`
 	Cancels bool          `json:"cancelled,omitempty"`
-	// the resource that it waits for, and its holder
+	// the resource that the task waits for, and its holder
 	Resource uint64 `json:"resource,omitempty"`
 	HeldBy   uint64 `json:"heldBy,omitempty"`
 	Holder   string `json:"holder,omitempty"`
@@ -77,7 +77,7 @@ type taskDetail struct {
 	Stack     string   `json:"stack"`
 	AwaitedBy []uint64 `json:"awaitedBy"`
 	Children  []uint64 `json:"children"`
-	// resources that it holds or waits for
+	// resources that the task holds or waits for
 	Resources []resourceView `json:"resources,omitempty"`
 }
 

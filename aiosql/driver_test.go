@@ -22,9 +22,10 @@ import (
 //	panic      panics
 //	log WORD   appends the word to the log; so do begin, commit and rollback
 type server struct {
-	release chan struct{} // stuck statements end when it is closed
+	release chan struct{} // closing this channel ends the stuck statements
 	commit  chan struct{} // if not nil, a commit receives from it first
-	running chan string   // receives each hanging statement when it starts to wait
+	// receives each hanging statement when the statement starts to wait
+	running chan string
 
 	mu    sync.Mutex
 	log   []string

@@ -77,7 +77,7 @@ func TestRunFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		main func(ctx context.Context, tb testing.TB) error
 		log  []string // texts that the failure must contain
-		not  string   // text that it must not contain
+		not  string   // text that the failure must not contain
 	}{
 		"main fails": {
 			main: func(context.Context, testing.TB) error { return failure },

@@ -350,7 +350,7 @@ func (e *engine) replay(set setting, text string, main func(ctx context.Context)
 	if d.seed != "" {
 		// repeat the random run, to get its choices
 		set.random = true
-		// parseRecord has validated it
+		// parseRecord has validated the seed
 		set.seed, _ = strconv.ParseUint(d.seed, 10, 64)
 		e.once(set, main)
 		d.choices = slices.Clone(e.run.choices)

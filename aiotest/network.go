@@ -48,7 +48,7 @@ func (h hostLoop) Waiter(ctx context.Context) (wait func() error, wake func(), e
 	}
 	wake = func() {
 		if !f.Done() {
-			// it cannot fail: the future is not done
+			// cannot fail: the future is not done
 			_ = f.SetResult(struct{}{})
 		}
 	}

@@ -21,7 +21,7 @@ var structureUses = map[string]func(ctx context.Context, do region) error{
 			return func(yield func(int, error) bool) {
 				began++
 				defer func() { ended++ }()
-				// clean-up that ignores its error
+				// clean-up that ignores the error of its await
 				defer func() { _ = aio.Sleep(ctx, ms) }()
 				for i := 1; i <= 3; i++ {
 					if err := aio.Sleep(ctx, ms); !yield(i, err) || err != nil {
@@ -54,7 +54,7 @@ var structureUses = map[string]func(ctx context.Context, do region) error{
 		work := func(ctx context.Context) error {
 			began++
 			defer func() { ended++ }()
-			_ = aio.Sleep(ctx, 2*ms) // ignores its cancellation
+			_ = aio.Sleep(ctx, 2*ms) // the task ignores its cancellation
 			return aio.Sleep(ctx, 2*ms)
 		}
 		err := do(ctx, func(ctx context.Context) error {

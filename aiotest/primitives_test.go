@@ -384,7 +384,7 @@ var uses = map[string]func(ctx context.Context, do region) error{
 			return err
 		})
 		if !slow.Done() {
-			slow.Cancel() // cancelled before it waited
+			slow.Cancel() // cancelled before the task waited
 		}
 		return unlessCancelled(err)
 	},

@@ -610,7 +610,7 @@ func (w *World) tasks() string {
 			fmt.Fprintf(&b, "\n\t%s: %s", h.Name(), task)
 		}
 		if err := h.view.Begin(); err != nil {
-			panic(err) // cannot fail: it ran before
+			panic(err) // cannot fail: the same loop ran before
 		}
 	}
 	return b.String()

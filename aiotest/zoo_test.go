@@ -20,7 +20,7 @@ import (
 type specimen struct {
 	name   string
 	kind   string       // of fault
-	mode   aiotest.Mode // the mode that finds it
+	mode   aiotest.Mode // the mode that finds the fault
 	within int          // maximum number of runs for each of ten seeds
 	run    func(mended bool) func(ctx context.Context) error
 

@@ -504,7 +504,7 @@ func variantInTurn(mended bool) func(ctx context.Context, w *aiotest.World) erro
 					if _, err := c.Write(make([]byte, 8<<10)); err != nil || mended {
 						continue
 					}
-					// it fails for a reader that is gone
+					// fails if the reader is gone
 					_ = c.Drain(ctx)
 				}
 				late = max(late, w.Now()-began)

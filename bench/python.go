@@ -24,7 +24,7 @@ type python struct {
 	path    string
 	Version []int
 	Label   string // full version
-	UVLoop  string // version of uvloop, "" if it cannot be imported
+	UVLoop  string // version of uvloop, "" if uvloop cannot be imported
 }
 
 const probe = `

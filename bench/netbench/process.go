@@ -2,7 +2,7 @@
 
 package main
 
-// The measured processes and the load generators. Those that are this program print a
+// The measured processes and the load generators. Processes of this program print a
 // line when they are ready, continue when they read a line, and take their options as
 // JSON.
 

@@ -109,7 +109,7 @@ func (c *checker) useOf(n *node) {
 		c.findings = append(c.findings, finding{
 			File: c.file.name, Line: n.line, Col: n.col, Name: entry, Go: to.name, Message: to.note,
 		})
-	// otherwise it is the module in module.name
+	// otherwise the name is the module in module.name
 	case ofModule && !n.parent.is("Attribute"):
 		c.rule = "unknown"
 		c.flag(n, "asyncio.%s has no counterpart, and is no public name of asyncio", entry)
@@ -501,7 +501,7 @@ func (c *checker) second(n, t *node) {
 		if v, ok := t.field("value").(number); ok && v.isFloat {
 			c.flag(t, "%s seconds: %s", v.text, duration(v.text))
 		}
-	case t.is("Name") && c.paramDefault(t).isNone(): // noTimeout reports it
+	case t.is("Name") && c.paramDefault(t).isNone(): // noTimeout reports this case
 	default:
 		c.flag(t, "seconds as a number: a time.Duration here; convert with time.Duration(x * float64(time.Second))")
 	}

@@ -128,7 +128,7 @@ func support(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go env GOROOT: %w", err)
 	}
-	// Before Go 1.24 it was in misc/wasm.
+	// Before Go 1.24 the script was in misc/wasm.
 	for _, dir := range []string{"lib", "misc"} {
 		script, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), dir, "wasm", "wasm_exec.js"))
 		if !errors.Is(err, os.ErrNotExist) {

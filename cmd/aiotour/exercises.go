@@ -47,7 +47,7 @@ var exercises = []exercise{
 
 // workshop is the folder of the exercises.
 type workshop struct {
-	dir string // "" if it was not found
+	dir string // "" if the folder was not found
 	// checks reports whether the pages may ask for the tests of an exercise.
 	checks bool
 	// slot has a place for the one check that runs at a time.

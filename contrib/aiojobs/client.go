@@ -255,7 +255,7 @@ func (c *Client) newID() string {
 // tracked is a job whose result this client awaits.
 type tracked struct {
 	id       string
-	result   *aio.Future[*outcome] // its value is nil if the client was closed
+	result   *aio.Future[*outcome] // the value is nil if the client was closed
 	watched  bool                  // whether the broker was told to watch it
 	progress []byte
 	changed  aio.Event // set when there is progress or the result

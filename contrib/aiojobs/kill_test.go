@@ -102,7 +102,7 @@ type member struct {
 	name, role string
 	cmd        *exec.Cmd
 	stdin      io.Closer
-	out        string // file with its output
+	out        string // file with the output of the process
 }
 
 func (m *member) start() error {

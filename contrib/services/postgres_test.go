@@ -210,8 +210,9 @@ var forTasks = &aio.Dialer{ForTasks: true}
 
 // withConn connects over a connection of the loop, calls f in the task, and closes the
 // connection. When f was cancelled, pgx sends a request to cancel the statement, and
-// closes the connection, in a goroutine of its own, which needs the loop. withConn waits
-// for it: otherwise the loop could end first, and the statement would still run.
+// closes the connection, in a goroutine of its own, which needs the loop. withConn
+// waits for that goroutine: otherwise the loop could end first, and the statement would
+// still run.
 func (s postgres) withConn(ctx context.Context, f func(ctx context.Context, conn *pgx.Conn) error) error {
 	conn, err := s.connect(ctx, forTasks)
 	if err != nil {

@@ -105,7 +105,8 @@ func (p *process) start() error {
 	cmd, ended := p.command(), make(chan struct{})
 	p.cmd, p.ended = cmd, ended
 	cmd.Stdout, cmd.Stderr = &p.out, &p.out
-	cmd.WaitDelay = time.Second // its children may still hold its output open
+	// children of the server may still hold its output open
+	cmd.WaitDelay = time.Second
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -116,7 +117,7 @@ func (p *process) start() error {
 	}
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // returns an error once it is killed
+		_ = cmd.Wait() // returns an error once the server is killed
 		_ = stdin.Close()
 	}()
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {

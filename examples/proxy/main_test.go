@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // certificate makes a certificate for localhost, and writes it and its key to files.
 func certificate(t *testing.T) (pair tls.Certificate, certFile, keyFile string) {
 	t.Helper()
-	// its signatures have one length, so a simulation always has the same steps
+	// Ed25519 signatures have one length, so a simulation always has the same steps
 	public, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -168,7 +168,7 @@ func end(w *aio.StreamWriter, err error) {
 // data, if possible: Abort alone sends a FIN, as Close does.
 func reset(w *aio.StreamWriter) {
 	if sock, ok := w.GetExtraInfo("socket").(*aio.TransportSocket); ok {
-		_ = sock.SetLinger(0) // fails if it is closed already
+		_ = sock.SetLinger(0) // fails if the connection is closed already
 	}
 	w.Transport().Abort()
 }

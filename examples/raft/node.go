@@ -27,7 +27,7 @@ type Entry struct {
 // State is the persistent state of a node. The first entry of the log has index 1.
 type State struct {
 	Term int
-	Vote string // the node it voted for in this term, "" if none
+	Vote string // the node for which this node voted in this term, "" if none
 	Log  []Entry
 }
 

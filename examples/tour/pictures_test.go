@@ -192,8 +192,8 @@ const (
 type pictureStep struct {
 	lane    int
 	at      time.Duration
-	lines   []string // what it printed
-	end     string   // what it awaits, or how the task ended
+	lines   []string // what the step printed
+	end     string   // what the task awaits after the step, or how it ended
 	ends    []string // the lines of end
 	y, h    int
 	created bool // the first step of its task

@@ -87,7 +87,8 @@ func (p *Poller) Change(fd int, key uint32, _, want netio.Readiness) error {
 // has a duplicate, the key distinguishes its events, and Add replaces the registration.
 func (p *Poller) Remove(fd int, want netio.Readiness) {
 	if want&Edges == 0 {
-		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0) // the user may have closed it
+		// fails if the user has closed the descriptor
+		_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
 	}
 }
 
@@ -166,7 +167,7 @@ func (p *Poller) Event(i int) (fd int, key uint32, r netio.Readiness) {
 
 func (p *Poller) Wake() {
 	one := [8]byte{1}
-	// it fails only if the counter of the eventfd is full
+	// fails only if the counter of the eventfd is full
 	_, _ = unix.Write(p.wakeFD, one[:])
 }
 

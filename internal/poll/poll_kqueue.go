@@ -17,7 +17,7 @@ import (
 // registrations there, so keys only distinguish them from the pipe that wakes the loop.
 type Poller struct {
 	fd int
-	// its reading end wakes the loop; not all of these systems have EVFILT_USER
+	// the reading end wakes the loop; not all of these systems have EVFILT_USER
 	pipe   [2]int
 	events []unix.Kevent_t
 	regs   map[int]kqueueReg
@@ -96,7 +96,7 @@ func (p *Poller) Change(fd int, _ uint32, was, want netio.Readiness) error {
 		case want&r != 0:
 			err = p.control(fd, filter, unix.EV_ADD)
 		case was&r != 0:
-			// the user may have closed it
+			// fails if the user has closed the descriptor
 			_ = p.control(fd, filter, unix.EV_DELETE)
 		}
 		if err != nil {
@@ -171,7 +171,7 @@ func (p *Poller) drain() {
 
 func (p *Poller) Wake() {
 	one := [1]byte{1}
-	// it fails only if the pipe is full, and then an event is pending
+	// fails only if the pipe is full, and then an event is pending
 	_, _ = unix.Write(p.pipe[1], one[:])
 }
 

@@ -20,12 +20,12 @@ type datagram struct {
 	network string
 	at      netip.AddrPort // of UDP
 	path    string         // the path of a Unix socket, "" if it has none
-	peer    net.Addr       // set if it is connected
+	peer    net.Addr       // set if the socket is connected
 	box     *datagram      // the connected peer of a Unix socket, nil once it is gone
 	reuse   bool
 	queue   []packet
 	size    int
-	err     error // the next Receive or Send returns it
+	err     error // the error that the next Receive or Send returns
 	done    bool  // CloseWrite was called
 	used    int   // the memory of datagrams that were sent and not received
 	closed  bool

@@ -167,7 +167,7 @@ func (h *Host) Start(loop Loop) {
 	now := h.net.driver.Now()
 	for _, e := range late {
 		if e.kind == evCall && e.when < now {
-			// A datagram: nothing sends it again.
+			// A datagram is not sent again.
 			h.net.count.Dropped++
 			continue
 		}
@@ -254,7 +254,7 @@ type source struct {
 	want   netio.Readiness
 	edge   bool
 	queued bool // in Host.ready
-	news   bool // it has become ready since the last report
+	news   bool // the socket has become ready since the last report
 	again  bool // the owner asks for an entry in the next pass
 }
 

@@ -61,7 +61,7 @@ type stream struct {
 	acked      int           // bytes read since the last acknowledgement
 
 	closed bool
-	dead   bool // its host has crashed
+	dead   bool // the host has crashed
 
 	// When the stream fails with ETIMEDOUT unless the peer answers before; 0 while
 	// no packet is known to be lost.

@@ -74,7 +74,7 @@ func (a *Addrs) Sendto(fd, family int, p []byte, to net.Addr) error {
 			return netio.ErrWouldBlock
 		case unix.EINTR:
 		default:
-			a.zone = "" // its number may have changed
+			a.zone = "" // the number of the zone may have changed
 			return os.NewSyscallError("sendto", errno)
 		}
 	}

@@ -58,7 +58,7 @@ func (c *code) outerUses(lit *ast.FuncLit, scope string, param *ast.Ident) {
 			return true
 		}
 		if bodies[name(c.callee(call))] {
-			// its body is checked separately
+			// the body of this call is checked separately
 			for _, arg := range call.Args {
 				if _, ok := ast.Unparen(arg).(*ast.FuncLit); !ok {
 					c.outerUse(lit, arg, scope, param)
@@ -507,7 +507,7 @@ func inSelect(stack []ast.Node) bool {
 	for i := len(stack) - 1; i >= 0; i-- {
 		switch stack[i].(type) {
 		case *ast.CommClause:
-			// only if it is not in the body of the clause
+			// only if the statement is not in the body of the clause
 			s, ok := stack[min(i+1, len(stack)-1)].(ast.Stmt)
 			return ok && stack[i].(*ast.CommClause).Comm == s
 		case *ast.FuncLit, *ast.FuncDecl:

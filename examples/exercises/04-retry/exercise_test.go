@@ -18,7 +18,7 @@ var errDown = errors.New("the service is down")
 // service answers with errDown failures times, then with nil. A call takes a second.
 type service struct {
 	failures int
-	calls    []time.Duration // when they began
+	calls    []time.Duration // when the calls began
 	clock    func() time.Duration
 }
 

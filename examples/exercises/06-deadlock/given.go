@@ -13,7 +13,7 @@ type Account struct {
 	Number  int
 	Balance int
 	lock    aio.Lock
-	by      aio.AnyTask // the task that has it open
+	by      aio.AnyTask // the task that has the account open
 }
 
 // Open locks the account, waiting for the task that has it, and reads its page from the

@@ -36,7 +36,7 @@ type Task struct {
 type Future struct {
 	settled bool
 	err     error
-	call    []func() // when it is settled
+	call    []func() // called when the future is settled
 }
 
 // Go makes a task of f. It starts in the next pass.
@@ -88,7 +88,7 @@ func (t *Task) Sleep(d time.Duration) error {
 	return t.Await(f)
 }
 
-// at calls f at a time.
+// at makes f ready at the time when.
 func (l *Loop) at(when time.Duration, f func()) {
 	i, _ := slices.BinarySearchFunc(l.timers, when, func(t timer, when time.Duration) int {
 		if t.when <= when { // after those with the same time
@@ -136,7 +136,7 @@ func (l *Loop) Pass() bool {
 	return true
 }
 
-// Lock lets one task in at a time, in the order of their calls.
+// Lock admits one task at a time, in the order of the calls of Acquire.
 type Lock struct {
 	held    bool
 	waiting []*Future

@@ -430,7 +430,7 @@ func (c *Client) sessionLost() error {
 // restore sends what the server does not know, in the order in which it was first sent.
 func (c *Client) restore(sessionPresent bool) {
 	c.requests = slices.DeleteFunc(c.requests, func(p *pending) bool {
-		// made by an earlier restore, or its caller was cancelled
+		// an earlier restore has made the request, or the caller was cancelled
 		return p.done == nil || p.done.Done()
 	})
 	if !sessionPresent && len(c.subscriptions) > 0 {

@@ -221,7 +221,7 @@ const (
 // propertyRule is a row of table 2-4 of the specification.
 type propertyRule struct {
 	kind    propertyKind
-	packets uint32 // the packets that may have it, as bits 1<<packetType
+	packets uint32 // the packets that may have the property, as bits 1<<packetType
 	nonzero bool   // the value 0 is a protocol error
 }
 

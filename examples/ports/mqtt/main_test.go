@@ -47,7 +47,7 @@ type mosquitto struct {
 	cmd    *exec.Cmd
 
 	mu    sync.Mutex
-	lines []string // the lines of its log
+	lines []string // the lines of the broker's log
 	grown *sync.Cond
 	ended chan struct{} // closed when the log has ended
 }

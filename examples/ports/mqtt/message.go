@@ -52,7 +52,7 @@ type Message struct {
 	session *Session
 	epoch   int    // number of the session in which the message was received
 	id      uint16 // 0 for QoS 0 and for messages that were acknowledged
-	bytes   int64  // its size when it was received
+	bytes   int64  // the size of the message when it was received
 }
 
 // Matches reports whether the topic of the message matches a filter; see [Match].

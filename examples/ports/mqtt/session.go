@@ -34,7 +34,7 @@ type Journal interface {
 // Session is the state of a client for messages with QoS 1 and 2. Pass it to one
 // [Client] after another.
 type Session struct {
-	clientID string // if the server has assigned it
+	clientID string // set if the server has assigned it
 	out      []*outgoing
 	received map[uint16]bool // messages of QoS 2 that were processed
 	lastID   uint16
@@ -49,7 +49,7 @@ type outgoing struct {
 	msg      *publish
 	released bool // the server has sent PUBREC
 	done     *aio.Future[struct{}]
-	conn     int // the connection on which it was sent last
+	conn     int // the connection on which the message was sent last
 }
 
 // NewSession returns an empty session that is only in memory.
@@ -108,7 +108,7 @@ func (s *Session) replay(content []byte) ([]byte, error) {
 		if !ok || m.id != id || s.find(id) != nil {
 			return nil, fmt.Errorf("the message %d", id)
 		}
-		m.dup = true // it may have been sent
+		m.dup = true // the message may have been sent
 		s.out, s.lastID = append(s.out, &outgoing{msg: m}), id
 		content = content[len(content)-r.Len():]
 	case releasedEntry:

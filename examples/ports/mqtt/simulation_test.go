@@ -111,8 +111,8 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 						publish := func(i int) error {
 							return out.Publish(ctx, &Message{Topic: "x", QoS: 2, Payload: fmt.Append(nil, i)})
 						}
-						// The connection ends before its PUBCOMP
-						// arrives.
+						// The connection ends before the
+						// PUBCOMP of the message arrives.
 						if err := publish(0); err != nil {
 							return err
 						}

@@ -85,7 +85,7 @@ func FuzzSmuggling(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		wire := append(append([]byte{}, sent...), "\r\n.\r\n"...)
-		// the end of the text, without its last CR LF
+		// the end of the text, without the CR LF of the last line
 		end := bytes.Index(append([]byte("\r\n"), wire...), []byte("\r\n.\r\n")) - 2
 		text, rest := wire[:max(end, 0)+2], wire[end+5:]
 		if end < 0 { // the first line is the end

@@ -99,7 +99,7 @@ func (w *wire) write(ctx context.Context, p []byte, commands int) error {
 		return w.err
 	}
 	w.expected += commands
-	_, _ = w.t.Write(p) // if it fails, ConnectionLost is called
+	_, _ = w.t.Write(p) // if Write fails, ConnectionLost is called
 	for w.paused && w.err == nil {
 		if err := w.wait(ctx); err != nil {
 			return err

@@ -23,9 +23,10 @@ type executor struct{ logs map[string]*logFile } // by path
 // of the guard, which is reaped last, so a signal never reaches a group that has the id
 // by chance. If the supervisor is killed, the guard reads EOF and kills the group.
 type child struct {
-	guard  *aio.Process
-	proc   *aio.Process
-	copies []*aio.Task[struct{}] // tasks that copy its output to the logs
+	guard *aio.Process
+	proc  *aio.Process
+	// tasks that copy the output of the process to the logs
+	copies []*aio.Task[struct{}]
 	closed bool
 }
 

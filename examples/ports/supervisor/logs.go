@@ -100,7 +100,7 @@ func (l *logFile) tail(n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat() // another program may have truncated it
+	info, err := f.Stat() // another program may have truncated the file
 	if err != nil {
 		return nil, err
 	}

@@ -34,8 +34,9 @@ type simSpawner struct {
 
 // behaviour is what a simulated process does.
 type behaviour struct {
-	fails bool          // it cannot be started
-	lasts time.Duration // how long it runs until it exits on its own; 0 means forever
+	fails bool // the process cannot be started
+	// how long the process runs until it exits on its own; 0 means forever
+	lasts time.Duration
 	code  int
 	deaf  bool          // ignores the stop signal
 	takes time.Duration // time from the stop signal to the exit

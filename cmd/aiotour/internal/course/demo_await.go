@@ -36,7 +36,8 @@ func ready(ctx context.Context, s *play.Scene) error {
 	if err := queue.PutNowait("item"); err != nil {
 		return err
 	}
-	if _, err := queue.Get(ctx); err != nil { // has an item, so it does not suspend
+	// the queue has an item, so Get does not suspend
+	if _, err := queue.Get(ctx); err != nil {
 		return err
 	}
 	s.Log("taken")

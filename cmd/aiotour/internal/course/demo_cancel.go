@@ -21,7 +21,7 @@ func cancels(ctx context.Context, s *play.Scene) error {
 		}
 		return err
 	}), aio.WithName("watch"))
-	if err := aio.Sleep(ctx, 0); err != nil { // let it begin
+	if err := aio.Sleep(ctx, 0); err != nil { // let watch begin
 		return err
 	}
 	watch.Cancel() // only a request

@@ -34,7 +34,8 @@ func sleepByHand(ctx context.Context, s *play.Scene) error {
 	}
 	hour := aio.CreateFuture[string](ctx)
 	loop.CallLater(time.Hour, func() {
-		_ = hour.SetResult("it is one o'clock") // nothing cancels it here
+		// cannot fail: nothing cancels hour here
+		_ = hour.SetResult("it is one o'clock")
 	})
 	text, err := hour.Await(ctx)
 	s.Log("%s", text)

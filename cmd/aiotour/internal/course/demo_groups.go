@@ -19,7 +19,7 @@ func groupErrors(ctx context.Context, s *play.Scene) error {
 			err := s.Answer(ctx, "the peer has the copy")
 			if aio.IsCancellation(err) {
 				s.Log("send-fails")
-				return errNetwork // while it cleans up
+				return errNetwork // the task fails while it cleans up
 			}
 			return err
 		}, aio.WithName("send"))
@@ -50,6 +50,6 @@ func gathered(ctx context.Context, s *play.Scene) error {
 	if !errors.Is(err, errDisk) {
 		return err
 	}
-	_, err = send.Await(ctx) // Gather has not cancelled it
+	_, err = send.Await(ctx) // Gather has not cancelled send
 	return err
 }

@@ -12,7 +12,7 @@ import (
 
 // Level is a program to break, with versions of it to choose from.
 type Level struct {
-	ID    string // the name of its page
+	ID    string // the name of the page of the level
 	Title string
 	File  string // its source
 	Story string // what the program does
@@ -25,9 +25,9 @@ type Level struct {
 
 // Version is a version of a program.
 type Version struct {
-	Func    string // the name of its function
-	Label   string // what it does differently
-	Correct bool   // whether it works in each order
+	Func    string // the name of the function
+	Label   string // what is different in this version
+	Correct bool   // whether the version works in every order
 	Because string
 	Program play.Program
 }

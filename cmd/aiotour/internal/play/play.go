@@ -58,7 +58,7 @@ type Frame struct {
 // Entry is an entry of the ready queue.
 type Entry struct {
 	Name string `json:"name"`
-	Task int    `json:"task"` // its index in Frame.Tasks, -1 for a callback
+	Task int    `json:"task"` // index of the task in Frame.Tasks, -1 for a callback
 	Why  string `json:"why"`
 	By   int    `json:"by"` // the number of the step that made it ready, -1 for none
 	// May reports whether the entry may run next. If not, Oldest is the entry that
@@ -80,9 +80,10 @@ type Step struct {
 type Task struct {
 	Name  string `json:"name"`
 	State string `json:"state"` // ready, waiting, done, failed or cancelled
-	What  string `json:"what"`  // the operation that it awaits, or its error
+	What  string `json:"what"`  // the operation that the task awaits, or its error
 	Line  int    `json:"line"`  // in the file of the program, 0 if it is not there
-	Event bool   `json:"event"` // it represents something outside of the program
+	// the task represents something outside of the program
+	Event bool `json:"event"`
 }
 
 // Thing is a value of the program that it shows.
@@ -129,7 +130,8 @@ func Do(p Program, choices []int) *Run {
 		d.run.fail("error", err.Error())
 	}
 	plug.Direct(loop, nil)
-	// its errors, for example of cancelled tasks, are not results of the run
+	// the errors of Close, for example of cancelled tasks, are not results of the
+	// run
 	_ = runner.Close()
 	return d.run
 }
