@@ -244,7 +244,7 @@ func TestRunWaitsForWorkers(t *testing.T) {
 			return 0, nil
 		})
 		spawn(ctx, func(ctx context.Context) error {
-			// cancelled after main has returned
+			// this task is cancelled after main has returned
 			_ = aio.Sleep(ctx, time.Hour)
 			l.CallSoon(func() { close(release) })
 			return nil

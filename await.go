@@ -415,7 +415,7 @@ type waiter struct {
 	what string // the name of the operation, for text forms
 	// the timer that will wake it; nil if there is none or it has fired
 	timer      *TimerHandle
-	list       *waitList // the list that it is in
+	list       *waitList // the list that the waiter is in
 	prev, next *waiter   // the neighbours in list; next also links the free list
 }
 

@@ -189,7 +189,8 @@ func BenchmarkFutureWake(b *testing.B) {
 func BenchmarkQueueNowait(b *testing.B) {
 	inLoop(b, func(ctx context.Context, b *testing.B) error {
 		q := aio.NewQueue[int](0)
-		if err := q.Join(ctx); err != nil { // binds the queue to the loop
+		// the first call with a ctx binds the queue to the loop
+		if err := q.Join(ctx); err != nil {
 			return err
 		}
 		b.ResetTimer()

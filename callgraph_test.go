@@ -266,7 +266,7 @@ func TestCallGraphOfGather(t *testing.T) {
 		})
 		letPass(ctx, 1)
 		const by = "Future() <- [caller(graphInner graphOuter)]"
-		// GRAPH-020: listed once, although passed twice
+		// GRAPH-020: the caller is listed once, although f is passed twice
 		wantGraph(t, ctx, "the first", f, by)
 		wantGraph(t, ctx, "the second", g, by)
 		wantGraph(t, ctx, "the future of Gather", gathered, by)

@@ -170,7 +170,7 @@ func TestChildWatchers(t *testing.T) {
 			pid, end := childStart(t, command)
 			told := c.ended(t, fmt.Sprint("child", i), pid)
 			childAdd(t, ctx, w, pid, func(pid, code int) {
-				// panics outside of the loop's goroutine
+				// CallSoon panics outside of the loop's goroutine
 				l.CallSoon(func() {})
 				told(pid, code)
 			})
@@ -472,8 +472,8 @@ func TestChildWatchersOfSeveralLoops(t *testing.T) {
 					w.Enter()
 					pid, end := childStart(t, fmt.Sprint("read l; exit ", i+5))
 					childAdd(t, ctx, w, pid, func(pid, code int) {
-						// panics outside of this loop's
-						// goroutine
+						// CallSoon panics outside of the
+						// goroutine of this loop
 						of.CallSoon(func() { settle(code) })
 					})
 					w.Exit()
@@ -682,7 +682,7 @@ func TestChildWatchersVirtualClock(t *testing.T) {
 			}); err != nil {
 				t.Error(err)
 			}
-			// After that, waiting is a deadlock.
+			// When no child is watched any more, waiting is a deadlock.
 			matches(t, "a deadlock", runMain(l, func(ctx context.Context) error {
 				_, err := forever(ctx)
 				return err

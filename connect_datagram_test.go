@@ -118,7 +118,7 @@ func TestDatagramConnKinds(t *testing.T) {
 		c := dgPlain(t, "udp4", "127.0.0.1:0")
 		c.Close()
 		p, err := dgOpen(ctx, &aio.DatagramOptions{Conn: c})
-		if err == nil { // reported later, by a goroutine
+		if err == nil { // a goroutine reports the error later
 			err, _ = p.lost.Await(ctx)
 		}
 		dgIs(t, err, net.ErrClosed)

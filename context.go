@@ -134,7 +134,7 @@ func (e *scopeExt) follow(parent context.Context) {
 	}
 	s, _ := scopeOf(parent)
 	around := s.std()
-	if parent.Done() != around.ctx.Done() { // derived by the user
+	if parent.Done() != around.ctx.Done() { // parent was derived by the user
 		stop := context.AfterFunc(parent, func() { e.endWith(parent) })
 		e.leave = func() { stop() }
 		if parent.Err() != nil {

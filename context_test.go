@@ -347,7 +347,8 @@ func TestContextDerivedByTheCallerEndsAnAwait(t *testing.T) {
 							if err != nil {
 								return err
 							}
-							// during the await
+							// the context ends during the
+							// await
 							loop.CallSoon(end)
 						}
 						err := await(c, f, child)
@@ -464,7 +465,7 @@ func TestContextOfAnotherTaskSuspendsTheCaller(t *testing.T) {
 		var log eventLog
 		child := aio.CreateTask(ctx, aio.NoResult(func(context.Context) error {
 			log.add("child")
-			err := aio.Sleep(ctx, 0) // the context of the parent task
+			err := aio.Sleep(ctx, 0) // ctx is the context of the parent task
 			log.add("child")
 			return err
 		}))

@@ -316,7 +316,8 @@ func TestDebugMode(t *testing.T) {
 		{"", &aio.LoopOptions{}, false},
 		{"", &aio.LoopOptions{Debug: true}, true},
 		{"1", nil, true},
-		{"0", &aio.LoopOptions{}, true}, // any non-empty value, as in Python
+		// any non-empty value turns debug mode on, as in Python
+		{"0", &aio.LoopOptions{}, true},
 		{"1", &aio.LoopOptions{Debug: true}, true},
 	} {
 		t.Run(fmt.Sprintf("AIO_DEBUG=%s, %v", c.env, c.opts), func(t *testing.T) {
@@ -379,7 +380,7 @@ func TestSlowCallbacksAreLogged(t *testing.T) {
 			name      string
 			threshold time.Duration
 			schedule  func()
-			want      string // "" for no record
+			want      string // "" if there is no record
 		}{
 			{"as long as the threshold", 100 * time.Millisecond, func() { l.CallSoon(slowCallback) }, "aio_test.slowCallback"},
 			{"a timer", 50 * time.Millisecond, func() { l.CallLater(time.Minute, slowCallback) }, "aio_test.slowCallback"},
@@ -532,7 +533,7 @@ func TestDebugReportsTheOuterContextOfAThread(t *testing.T) {
 		for _, c := range []struct {
 			what string
 			call func(ctx context.Context) error
-			want int // reports in debug mode
+			want int // the number of reports in debug mode
 		}{
 			{"the inner ctx", func(ctx context.Context) error { return in(ctx, thread) }, 0},
 			{"derived from the inner ctx", func(ctx context.Context) error {

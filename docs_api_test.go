@@ -265,7 +265,7 @@ func TestTextsNameTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := exported(string(text))
-	names["aio.Context"] = true // in the text of a ctx
+	names["aio.Context"] = true // the text form of a ctx has this name
 	same(t, "the sample", strings.Join(notExported(names, "use aio.Receive, aio.Recv, Loop.Stop, Loop.Halt, A.B, Task.Cancel"), " "), "aio.Recv Loop.Halt")
 	files := 0
 	for _, dir := range []string{".", "aiohttp", "aioiter", "aiokit", "aiosql", "aiotest"} {

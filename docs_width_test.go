@@ -38,7 +38,7 @@ func wideComments(t *testing.T, path, src string) (wide []string) {
 				continue
 			}
 			if strings.HasPrefix(c.Text, "// Output:") {
-				break // output of an example
+				break // the output of an example is not limited
 			}
 			first := files.Position(c.Pos()).Line
 			for n := first; n <= files.Position(c.End()).Line; n++ {

@@ -604,7 +604,7 @@ func (a *answers) DataReceived(p []byte) { _ = a.PutNowait(string(p)) }
 // A connection that starts unencrypted and is upgraded to TLS, as in SMTP and database
 // protocols.
 func ExampleStartTLS() {
-	site := httptest.NewTLSServer(nil) // for its certificate
+	site := httptest.NewTLSServer(nil) // only its certificate is used
 	defer site.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(site.Certificate())
@@ -692,7 +692,7 @@ func ExampleConnectionOptions() {
 // Streams that start unencrypted. The server waits at most a second for the client's
 // handshake.
 func ExampleTLSOptions() {
-	site := httptest.NewTLSServer(nil) // for its certificate
+	site := httptest.NewTLSServer(nil) // only its certificate is used
 	defer site.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(site.Certificate())

@@ -285,7 +285,8 @@ func TestPanicOfEachCallback(t *testing.T) {
 					} else if err != nil {
 						t.Errorf("the call: %v", err)
 					}
-					// a callback in a later pass
+					// Wait for a callback that panics in a later
+					// pass.
 					for until := l.Time().Add(patience); reports == 0 && l.Time().Before(until); {
 						if err := aio.Sleep(ctx, time.Millisecond); err != nil {
 							return err

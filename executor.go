@@ -273,7 +273,8 @@ func (c *threadsafeCall[T]) start() {
 	}()
 	c.task = CreateTask(c.out.producer.Context(), c.coro, c.opts...)
 	c.opts = nil
-	if c.out.Cancelled() { // by the coroutine, which was started eagerly
+	// the coroutine, which was started eagerly, has cancelled out
+	if c.out.Cancelled() {
 		reason, _ := asCancelled(c.out.err)
 		c.task.cancel(reason)
 	}
@@ -508,7 +509,7 @@ func (p *ThreadPoolExecutor) Submit(job func()) error {
 
 // work runs a job in a goroutine of its own.
 func (p *ThreadPoolExecutor) work(job func()) {
-	defer p.next() // also if the job calls runtime.Goexit
+	defer p.next() // runs even if the job calls runtime.Goexit
 	defer func() {
 		if v := recover(); v != nil {
 			logException(ExceptionContext{Message: "exception in a job of a ThreadPoolExecutor", Err: panicError(v)})
@@ -580,7 +581,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		l.pendingJobs++
 	}
 	accepted := false
-	defer func() { // runs also if Submit panics
+	defer func() { // runs even if Submit panics
 		// a job that has begun nevertheless is counted until it is done
 		if !accepted && j.begin() && !j.inLoop {
 			l.pendingJobs--

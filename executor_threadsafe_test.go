@@ -306,7 +306,7 @@ func TestRunCoroutineThreadsafeInItsOwnLoop(t *testing.T) {
 		f := start()
 		f.Cancel()
 		letPass(ctx, 5)
-		log.want(t, "") // cancelled before its first step
+		log.want(t, "") // the task was cancelled before its first step
 
 		// The first pass creates the task, the second makes its step, and the
 		// task's callback sets f in the third.

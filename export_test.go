@@ -28,7 +28,7 @@ func Timers(l *Loop) (held, cancelled int) { return len(l.timers.heap), l.timers
 // ForceGoroutines makes l serve its connections with goroutines, as on a system without
 // a poller.
 func ForceGoroutines(l *Loop, on bool) {
-	l.net, l.files = nil, nil // chosen again on the next use
+	l.net, l.files = nil, nil // the back ends are chosen again on the next use
 	if on {
 		l.net, l.files = goroutineBackend{l}, goroutineBackend{l}
 	}

@@ -386,7 +386,7 @@ func (f *future) removeCallback(r runnable) bool {
 // for one future and stop waiting in any order, so removing an entry leaves a gap; in a
 // long list, place finds an entry without a search.
 type callbacks struct {
-	list []runnable // nil in a gap
+	list []runnable // an element is nil in a gap
 	gaps int
 	// the index of each entry in list, of the first one if the entry is there
 	// twice; nil for a short list

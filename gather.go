@@ -213,7 +213,7 @@ type gathering struct {
 	outer           *future
 	children        []*future // in the order of the arguments
 	left            int       // children that are not done, each counted once
-	deliver         func()    // sets the value of outer
+	deliver         func()    // deliver sets the value of outer
 	collectErrors   bool
 	cancelRequested bool
 }

@@ -150,7 +150,7 @@ func TestAsCompletedTimeout(t *testing.T) {
 		}
 		note(&log, "|")
 		it := aio.AsCompleted(ctx, fs, time.Minute)
-		for range 3 { // each returns the first error
+		for range 3 { // each call returns the first error
 			for f, err := range it.All(ctx) {
 				note(&log, "%v:%v:%v", f == b, err == aio.ErrTimeout, now())
 			}
@@ -208,8 +208,8 @@ func TestAsCompletedBrokenOffLeavesNothingBehind(t *testing.T) {
 					for i := range n {
 						breakOff(ctx, []*aio.Future[int]{ended(ctx, "7"), stays})
 						if i%1024 == 0 {
-							// run what is ready, and the
-							// timeouts
+							// Let all ready entries run,
+							// and the timeouts expire.
 							_ = aio.Sleep(ctx, time.Second)
 							runtime.GC()
 						}

@@ -180,7 +180,7 @@ func (in *inbox) look(running bool, before blockedLook) blockedLook {
 	if running && !in.sleeping && !before.since.IsZero() && in.taken == before.taken {
 		return before
 	}
-	in.full.Store(true) // so that the next pass takes something
+	in.full.Store(true) // the next pass then takes something, which a check can see
 	return blockedLook{taken: in.taken, since: time.Now()}
 }
 

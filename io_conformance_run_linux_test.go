@@ -192,7 +192,7 @@ type ioRun struct {
 	tasks      map[string]awaitable
 	servers    map[string]*ioServer
 	counts     map[string]int // number of connections of each server
-	fds        []int          // closed at the end
+	fds        []int          // descriptors that are closed at the end
 	pool       *aio.ThreadPoolExecutor
 	tmp        string    // directory for Unix sockets, "" until one is needed
 	signals    bool      // a handler of SIGUSR1 is installed
@@ -201,7 +201,8 @@ type ioRun struct {
 	zone       dnsZone      // names of the hosts
 	hosts      int          // number of hosts with several addresses
 	host       *simnet.Host // of a simulated network, nil if there is none
-	timers     int          // created in a run with a simulated network
+	// the number of timers created in a run with a simulated network
+	timers int
 }
 
 func (m *ioRun) log(label, text string) {

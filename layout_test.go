@@ -389,7 +389,7 @@ func checkSuffix(f *sourceFile) []string {
 	case strings.HasPrefix(base, "net_poll"), strings.HasPrefix(base, "poller"), base == "export_poll", base == "example_poller":
 		want = pollerSystems
 		if base == "poller" && !strings.HasSuffix(f.name, "_test.go") {
-			// the part for all systems
+			// poller.go is for all systems
 			want = ""
 		}
 	case base == "net_stub":

@@ -221,7 +221,7 @@ func TestBarrierThatResetsKeepsNewcomersOut(t *testing.T) {
 		b := aio.NewBarrier(2)
 		fetch(s, "A", b.Wait)
 		s.letPass(1)
-		fetch(s, "new", b.Wait) // ready before A
+		fetch(s, "new", b.Wait) // the newcomer is ready before A is
 		s.must(b.Reset(s.ctx))
 		s.after(1, "A!broken")
 		s.empty(b)

@@ -304,7 +304,8 @@ func TestConditionWaitThatFailsWakesAnother(t *testing.T) {
 		s.waiter("C", &c, false)
 		s.letPass(1)
 		a.Cancel()
-		s.after(5, "A!cancelled B") // although there was no notification
+		// B continues although there was no notification
+		s.after(5, "A!cancelled B")
 	})
 }
 

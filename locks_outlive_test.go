@@ -199,7 +199,7 @@ var outliving = map[string]func() (occupy, wait, use func(ctx context.Context) e
 			if err := second(p.Acquire(ctx)); err != aiokit.ErrPoolClosed {
 				return err
 			}
-			return nil // in the second round
+			return nil // in the second round the pool is closed already
 		}
 		return occupy, occupy, p.Close
 	},

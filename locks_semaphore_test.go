@@ -25,7 +25,7 @@ func TestSemaphoreCountsPermits(t *testing.T) {
 			same(s, "Locked after Acquire", m.Locked(), locked)
 		}
 		s.after(1, "acquired acquired other")
-		for range 3 { // one more than the initial number of permits
+		for range 3 { // release one permit more than there were initially
 			m.Release()
 			same(s, "Locked after Release", m.Locked(), false)
 		}
@@ -90,7 +90,8 @@ func TestSemaphoreWokenWaiterHandsOutWhatIsLeft(t *testing.T) {
 		m := aio.NewSemaphore(0)
 		s.start("A", func(ctx context.Context) error {
 			err := m.Acquire(ctx)
-			s.start("D", ok) // starts after the tasks that Acquire has woken
+			// D starts after the tasks that Acquire has woken
+			s.start("D", ok)
 			return err
 		})
 		s.letPass(1)

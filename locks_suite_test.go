@@ -177,7 +177,8 @@ func TestLockLike(t *testing.T) {
 			s.must(k.Acquire(s.ctx))
 			s.start("waiter", hold(s, k, ok))
 			s.letPass(1)
-			s.start("newcomer", hold(s, k, ok)) // ready before the waiter
+			// the newcomer is ready before the waiter
+			s.start("newcomer", hold(s, k, ok))
 			k.Release()
 			if test.barges {
 				s.after(5, "newcomer waiter")

@@ -47,7 +47,7 @@ func TestLockNewcomerQueuesBehindAWokenWaiter(t *testing.T) {
 		s.must(k.Acquire(s.ctx))
 		s.start("waiter", k.Acquire)
 		s.letPass(1)
-		s.start("newcomer", k.Acquire) // ready before the waiter
+		s.start("newcomer", k.Acquire) // the newcomer is ready before the waiter
 		k.Release()
 		s.after(3, "waiter")
 		k.Release()

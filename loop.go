@@ -91,7 +91,8 @@ type Loop struct {
 	// stops the watchdog of debug mode, nil if there is none
 	stopWatchdog func()
 
-	meter atomic.Pointer[meter] // nil until Stats is called; any goroutine
+	// nil until Stats is called; any goroutine may read it
+	meter atomic.Pointer[meter]
 
 	// Immutable.
 	number uint64 // unique in the program

@@ -454,7 +454,7 @@ func TestCallSoonThreadsafeWakesTheLoop(t *testing.T) {
 	go func() {
 		<-idle
 		l.CallSoonThreadsafe(func() {
-			l.CallSoon(l.Stop) // panics in any other goroutine
+			l.CallSoon(l.Stop) // CallSoon panics in any other goroutine
 		})
 	}()
 	l.CallSoon(func() { close(idle) })

@@ -139,14 +139,14 @@ func (g *groupRun) run(i int, l *Loop, main func(ctx context.Context, i int) err
 		if err := r.Close(); err != nil {
 			g.fail(i, err)
 		}
-		_ = l.Close() // in case the runner has never used it
+		_ = l.Close() // closes l if the runner has not taken it over
 	}()
 	err := r.Run(func(ctx context.Context) error {
 		g.mains[i] = CurrentTask(ctx)
 		g.mu.Lock()
 		failed := g.failed && g.loops.FailFast
 		g.mu.Unlock()
-		if failed { // before this main had begun
+		if failed { // another main has failed before this one had begun
 			return &CancelledError{Cause: errOtherFailed}
 		}
 		err := main(ctx, i)

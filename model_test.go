@@ -586,7 +586,8 @@ func queueSubject(m *machine, variant int) subject {
 				})
 			},
 			func(t *slot) {
-				if ends && serial > 20 { // only after some operations
+				// shut down only after some operations
+				if ends && serial > 20 {
 					shutdown(t == &m.slots[0])
 				}
 			},

@@ -238,7 +238,7 @@ func TestPacketConnBounds(t *testing.T) {
 				}
 			}
 		}()
-		n = <-taken // blocks the loop
+		n = <-taken // this receive blocks the loop
 		if n < 64<<10/600 || n > 2*64<<10/500 {
 			t.Errorf("%d datagrams were accepted", n)
 		}

@@ -169,7 +169,7 @@ func (c *connListener) Close() {
 		return
 	}
 	c.closed = true
-	_ = c.Hold(false) // does not fail
+	_ = c.Hold(false) // Hold(false) does not fail
 	if c.acceptor != nil {
 		c.loop.outsideWaits--
 	}

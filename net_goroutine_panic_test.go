@@ -126,7 +126,8 @@ func TestConnectionThatPanics(t *testing.T) {
 						b := make([]byte, 100)
 						_, _ = far.Read(b)
 						if method == "SetReadDeadline" {
-							_ = far.Close() // a Write fails
+							// makes a Write fail
+							_ = far.Close()
 						}
 					}()
 					r, w, err := aio.OpenConnection(ctx, "", &aio.ConnectionOptions{Conn: badConn{near, method, end.bad}})

@@ -165,7 +165,7 @@ func TestSockCancelledLeavesNoWatch(t *testing.T) {
 			return err
 		}
 		first.Cancel()
-		pollAdd(t, l.AddReader, b, nop) // before the first task has run
+		pollAdd(t, l.AddReader, b, nop) // called before the first task has run
 		_, err := first.Await(ctx)
 		matches(t, "the first", err, aio.ErrCancelled)
 		pollRemove(t, l.RemoveReader, b, true)
@@ -179,7 +179,7 @@ func TestSockRecvCancelledWhenReady(t *testing.T) {
 		a, b := pollPair(t)
 		var log eventLog
 		first := aio.CreateTask(ctx, sockText(b, 10))
-		l.CallSoon(func() { // after the call has started to wait
+		l.CallSoon(func() { // runs after the call has started to wait
 			pollWrite(t, a, "data")
 			l.CallSoon(func() {
 				// first in the next pass, which finds the descriptor
@@ -214,7 +214,7 @@ func TestSockRecvKeepsWhatWasReported(t *testing.T) {
 		}
 		first := receive("first")
 		var second *aio.Task[struct{}]
-		l.CallSoon(func() { // after the first call has begun to wait
+		l.CallSoon(func() { // runs after the first call has begun to wait
 			pollWrite(t, a, "data")
 			// in the next pass, before the first is woken
 			l.CallSoon(func() { second = receive("second") })

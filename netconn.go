@@ -624,20 +624,20 @@ func (p *netConnProtocol) BufferUpdated(n int) {
 	c.holdIfFull()
 }
 
-// EOFReceived is for the transport. Writing continues if the transport can half-close.
+// The transport calls EOFReceived. Writing continues if the transport can half-close.
 func (p *netConnProtocol) EOFReceived() bool {
 	p.eof = true
 	(*netConn)(p).reads.pump()
 	return !p.secure
 }
 
-// ConnectionLost is for the transport.
+// The transport calls ConnectionLost.
 func (p *netConnProtocol) ConnectionLost(err error) { (*netConn)(p).lose(err) }
 
-// PauseWriting is for the transport.
+// The transport calls PauseWriting.
 func (p *netConnProtocol) PauseWriting() { p.blocked = true }
 
-// ResumeWriting is for the transport.
+// The transport calls ResumeWriting.
 func (p *netConnProtocol) ResumeWriting() {
 	p.blocked = false
 	p.writes.pump()

@@ -176,11 +176,12 @@ func (c *dialCall) run(*future) {
 		c.work = runThreadsafe(c.loop, NoResult(c.dial), true, nil)
 		c.work.AddDoneCallback(func() {
 			_, err := c.work.Result(context.Background())
-			if _, ok := asCancelled(err); ok { // because the loop is closed
+			// the task was cancelled because the loop is closed
+			if _, ok := asCancelled(err); ok {
 				err = &net.OpError{Op: "dial", Net: c.network, Err: errConnLoop}
 			}
 			if err != nil {
-				// fails if the goroutine no longer waits
+				// SetException fails if the goroutine no longer waits
 				_ = c.out.SetException(err)
 			}
 		})
@@ -201,5 +202,5 @@ func (c *dialCall) abandon() { c.refuse(&net.OpError{Op: "dial", Net: c.network,
 
 // refuse implements refusable.
 func (c *dialCall) refuse(err error) {
-	_ = c.out.SetException(err) // fails if the call is done
+	_ = c.out.SetException(err) // SetException fails if the call is done
 }

@@ -188,7 +188,8 @@ func TestDialerWithoutLoop(t *testing.T) {
 			}
 			c.Close()
 			return inThread(ctx, func() error {
-				c, err := d.Dial("tcp", addr) // in the loop of this Run
+				// dials in the loop of this Run
+				c, err := d.Dial("tcp", addr)
 				if err != nil {
 					return err
 				}
@@ -315,7 +316,7 @@ func TestDialerForTasks(t *testing.T) {
 		if _, err := r.Write(make([]byte, size)); err != nil {
 			return err
 		}
-		if ahead := <-r.got; len(ahead) > 0 { // blocks the loop
+		if ahead := <-r.got; len(ahead) > 0 { // this receive blocks the loop
 			t.Errorf("the goroutine has read %d bytes", len(ahead))
 		}
 		err = <-r.fail

@@ -252,7 +252,7 @@ func (ln *netListener) end(reason error) {
 		ln.srv.close()
 	}
 	for ln.conns.n > 0 {
-		_ = ln.conns.pop().Close() // does not fail for a new connection
+		_ = ln.conns.pop().Close() // Close does not fail for a new connection
 	}
 	ln.pump()
 }

@@ -157,7 +157,7 @@ func TestListenHoldsBack(t *testing.T) {
 		clients(50)
 		letPass(ctx, 50)
 		if n := aio.ConnectionsWaiting(ln); n > most+1 {
-			// plus one that was just being accepted
+			// seen also has the one connection that was just being accepted
 			t.Errorf("%d connections wait in the loop", n)
 		}
 		seen := map[int]bool{}
@@ -226,7 +226,7 @@ func TestListenEnds(t *testing.T) {
 				})
 			})
 			if by == "loop" {
-				for range 2 { // for both paths
+				for range 2 { // once for each path
 					err := <-ended
 					matches(t, "Accept when the loop is closed", err, aio.ErrLoopClosed)
 					matches(t, "Accept when the loop is closed", err, net.ErrClosed)

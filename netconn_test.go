@@ -569,7 +569,7 @@ func TestConnCallback(t *testing.T) {
 // NewConn accepts a transport in any state.
 func TestNewConnState(t *testing.T) {
 	connBoth(t, "tcp", func(t *testing.T, ctx context.Context, c connEnd, peer net.Conn) error {
-		// reading paused, and the write buffer full
+		// Reading is paused, and the write buffer is full.
 		c.t.PauseReading()
 		if _, err := c.t.Write(make([]byte, 16<<20)); err != nil {
 			return err
@@ -605,7 +605,7 @@ func TestNewConnState(t *testing.T) {
 		if _, err := again.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("Read by the third: %v", err)
 		}
-		// closing, and closed
+		// The transport is closing, and later closed.
 		for _, wait := range []int{0, 0, 3} {
 			c.t.Close()
 			letPass(ctx, wait)
@@ -687,7 +687,7 @@ func TestConnLoopClosed(t *testing.T) {
 		if err := l.RunForever(); err != nil {
 			t.Fatal(err)
 		}
-		go read() // still in the inbox
+		go read() // this call is still in the inbox
 		for aio.Posted(l) == 0 {
 			runtime.Gosched()
 		}

@@ -239,5 +239,5 @@ func TestResourcesOfABlockedLoop(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	l.Resources() // works on a closed loop
+	l.Resources() // Resources works on a closed loop
 }

@@ -417,7 +417,7 @@ func TestTimelineDurations(t *testing.T) {
 			block(2)
 			return aio.Sleep(ctx, time.Second)
 		})
-		block(5000) // the loop does not run
+		block(5000) // blocks while the loop does not run: this must not count
 		run(func(ctx context.Context) error { block(3); return nil })
 		var b strings.Builder
 		for _, r := range tl.Records() {

@@ -271,7 +271,7 @@ func TestPollerFiresInEachPass(t *testing.T) {
 			pollRemove(t, l.RemoveReader, r, true)
 			l.Stop()
 		case 2:
-			panic(failure) // the loop continues
+			panic(failure) // the loop continues after the panic
 		}
 	})
 	matches(t, "RunForever", l.RunForever(), nil)
@@ -488,11 +488,11 @@ func TestPollerOrderWithinPass(t *testing.T) {
 		pollAdd(t, l.AddWriter, a, step("write"))
 		l.CallSoon(step("soon"))
 		for due := l.Time().Add(time.Microsecond); l.Time().Before(due); {
-			// due in the next pass
+			// wait until the timer is due, in the next pass
 		}
 		l.CallSoon(func() {
 			pollRemove(t, l.RemoveReader, a, true)
-			// removed before its first call
+			// This reader is removed before its first call.
 			pollAdd(t, l.AddReader, a, step("never"))
 			l.CallSoon(func() { pollRemove(t, l.RemoveReader, a, true) })
 		})

@@ -290,7 +290,7 @@ func TestPullContext(t *testing.T) {
 				t.Errorf("%v %v", got, err)
 			}
 		}
-		// a derived context that is done
+		// Next with a derived context that is done
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
 		if _, _, err := it.Next(ended); !errors.Is(err, context.Canceled) || errors.Is(err, aio.ErrCancelled) {

@@ -58,7 +58,7 @@ func TestQueueHoldsItemsInItsOrder(t *testing.T) {
 	for _, kind := range queueKinds {
 		for _, max := range []int{-1, 0, 3} {
 			t.Run(fmt.Sprint(kind.name, " ", max), func(t *testing.T) {
-				s := &scene{T: t} // works without a loop
+				s := &scene{T: t} // this queue works without a loop
 				q := kind.new(max)
 				same(s, "MaxSize", q.MaxSize(), max)
 				for i, item := range []int{1, 3, 2} {
@@ -273,7 +273,7 @@ func TestQueueGetterThatWasOvertakenWaitsAgain(t *testing.T) {
 		fetch(s, "B", q.Get)
 		s.letPass(1)
 		s.fill(q, 1)
-		s.holds(q, 1) // before A has run
+		s.holds(q, 1) // takes the item before A has run
 		s.after(1, "")
 		s.fill(q, 2, 3)
 		s.after(3, "B=2 A=3")
@@ -290,7 +290,7 @@ func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
 		fetch(s, "C", q.Get)
 		s.letPass(1)
 		s.fill(q, 1)
-		s.holds(q, 1) // before A has run
+		s.holds(q, 1) // takes the item before A has run
 		a.Cancel()
 		s.after(3, "A!cancelled")
 		for _, want := range []string{"B=2", "C=2"} {
@@ -305,7 +305,7 @@ func TestQueueOvertakenWaiterThatIsCancelledWakesNobody(t *testing.T) {
 		s.start("C", put(q, 6))
 		s.letPass(1)
 		s.holds(q, 3)
-		s.fill(q, 7) // before A has run
+		s.fill(q, 7) // fills the queue before A has run
 		a.Cancel()
 		s.after(3, "A!cancelled")
 		for _, want := range []string{"B", "C"} {

@@ -71,11 +71,11 @@ type CancelScope struct {
 	reason   *CancelledError // nil until the scope is cancelled
 	host     *task           // the task that runs the body
 	parent   *CancelScope
-	// directly inside, in the order of entry
+	// the scopes and groups directly inside, in the order of entry
 	scopes chain[CancelScope, *CancelScope]
 	groups chain[scopedGroup, *scopedGroup] // the same
 	links[CancelScope]
-	held []heldRequest // held back by the shield
+	held []heldRequest // requests that the shield holds back
 	// the number of the host's requests when it entered the scope
 	requests int32
 	timer    *TimerHandle
@@ -206,7 +206,7 @@ func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) er
 		t.mustCancel = false
 		s.held = append(s.held, heldRequest{t.reason, s.parent})
 	}
-	if s.reason != nil { // cancelled before Run
+	if s.reason != nil { // the scope was cancelled before Run
 		s.cancelled()
 	}
 	l := s.scope.loop

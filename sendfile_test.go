@@ -601,7 +601,7 @@ func TestSendfileKeepsOthersFromWriting(t *testing.T) {
 		_, err = aio.Sendfile(ctx, tr, f, nil)
 		matches(t, "a second Sendfile", err, aio.ErrUsage)
 		if aio.SendsBySystem(tr, f) {
-			tr.WriteEOF() // waits for the transfer
+			tr.WriteEOF() // the EOF waits for the transfer
 		}
 		reading := sendfileRest(ctx, peer)
 		sent, err := sending.Await(ctx)
@@ -753,7 +753,7 @@ func TestSendfileLetsOthersRun(t *testing.T) {
 				return err
 			}
 		}
-		if turns < 5 { // before each part and after the last one
+		if turns < 5 { // one turn before each part and one after the last part
 			t.Errorf("the other task ran %d times", turns)
 		}
 		_, err := reading.Await(ctx)

@@ -111,14 +111,14 @@ type Server struct {
 	listeners []netio.Listener // nil once the server is closed
 	serving   bool
 	forever   *waiter // the waiter of ServeForever, nil if it was not called
-	cleanup   func()  // removes the file of a Unix socket
+	cleanup   func()  // cleanup removes the file of a Unix socket
 
 	// The end.
 	closed   bool
-	counted  bool          // counted in the loop's Stats
+	counted  bool          // the server is counted in the loop's Stats
 	graceful bool          // a Shutdown is in progress and will close the connections
 	draining chan struct{} // closed when a Shutdown begins; itself immutable
-	over     bool          // closed, and the last connection is gone
+	over     bool          // the server is closed, and the last connection is gone
 	waiters  waitList      // of WaitClosed
 	// the connections, in the order in which they came
 	clients chain[streamTransport, *streamTransport]
@@ -273,7 +273,7 @@ const bindTries = 10
 // open.
 func (s *Server) bindAll(aps []netip.AddrPort) error {
 	var skipped error
-	chosen := uint16(0) // chosen by the system, for the first socket
+	chosen := uint16(0) // the port that the system has chosen for the first socket
 	for _, ap := range aps {
 		if ap.Port() == 0 {
 			ap = netip.AddrPortFrom(ap.Addr(), chosen)

@@ -32,7 +32,8 @@ func TestServerServeForever(t *testing.T) {
 		if ce := new(aio.CancelledError); !errors.As(err, &ce) || ce.Message != "enough" {
 			c.Errorf("ServeForever: %v", err)
 		}
-		c.log.want(c.T, "made lost") // before ServeForever returns
+		// the connection is lost before ServeForever returns
+		c.log.want(c.T, "made lost")
 		if c.srv.IsServing() || c.srv.Sockets() != nil {
 			c.Error("the server is still open")
 		}
@@ -413,7 +414,7 @@ func TestServerOfAClosedLoop(t *testing.T) {
 			t.Error("the client is served")
 		}
 		conn.Close()
-		srv.Close() // has no effect
+		srv.Close() // a second Close has no effect
 		srv.AbortClients()
 	}
 }

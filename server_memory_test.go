@@ -111,9 +111,10 @@ func TestServerShutdown(t *testing.T) {
 	const grace = 10 * time.Second
 	for _, s := range []struct {
 		name   string
-		client func(c *memCase, conn net.Conn) // run in a goroutine
+		client func(c *memCase, conn net.Conn) // client runs in a goroutine
 		setUp  func(c *memCase)                // before Shutdown
-		want   time.Duration                   // duration of Shutdown
+		// the expected duration of Shutdown
+		want   time.Duration
 		events string
 	}{
 		{name: "nobody is there", want: 0},
@@ -280,7 +281,7 @@ func TestServerAcceptFails(t *testing.T) {
 		c.settle()
 		c.log.want(c.T, "made eof lost made eof lost")
 
-		c.ln.errs <- errIO // not called again once the server is closed
+		c.ln.errs <- errIO // Accept is not called again once the server is closed
 		c.settle()
 		c.srv.Close()
 		if err := aio.Sleep(c.ctx, 5*time.Second); err != nil {

@@ -602,7 +602,8 @@ func TestServerDraining(t *testing.T) {
 			return err
 		}
 		<-srv.Draining()
-		if err := srv.Shutdown(ctx, time.Minute); err != nil { // a second call
+		// a second call of Shutdown
+		if err := srv.Shutdown(ctx, time.Minute); err != nil {
 			return err
 		}
 		b, err := r.Read(ctx, -1)

@@ -11,7 +11,7 @@ import (
 // catchable reports whether sig is a signal of this system, and whether a program can
 // catch it.
 func catchable(sig os.Signal) (exists, ok bool) {
-	last := syscall.Signal(64) // os/signal supports no more
+	last := syscall.Signal(64) // os/signal supports no greater number
 	switch runtime.GOOS {
 	case "darwin", "dragonfly", "freebsd", "ios", "openbsd":
 		last = 31
@@ -24,7 +24,7 @@ func catchable(sig os.Signal) (exists, ok bool) {
 	}
 	switch n {
 	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGPROF:
-		// the Go runtime's profiler needs the last one
+		// The Go runtime's profiler needs SIGPROF.
 		return true, false
 	case 32, 33, 34:
 		// The C libraries of Linux need signals 32 to 34 for their threads, so

@@ -66,7 +66,7 @@ func TestSignalHandlerRuns(t *testing.T) {
 		handle := func(name string) func() {
 			return func() {
 				same(t, "a task runs", aio.CurrentTask(l.Context()) != nil, false)
-				// panics without the token
+				// CallSoon panics without the token
 				l.CallSoon(func() { log.add("after"); came.Set() })
 				log.add("%s", name)
 			}
@@ -212,7 +212,7 @@ func TestSignalsInSeveralLoops(t *testing.T) {
 		}
 		signalSelf(t, syscall.SIGUSR1)
 		for range loops {
-			again <- struct{}{} // for a loop that has received the signal
+			again <- struct{}{} // resumes a loop that has received the signal
 		}
 	}
 	done.Wait()
@@ -438,7 +438,7 @@ func TestSignalHandlerAfterTwoSignals(t *testing.T) {
 	})
 	same[os.Signal](t, "the signal of Run", signalOf(err), syscall.SIGTERM)
 	matches(t, "the next run", r.Run(came.Wait), nil)
-	err = r.Run(func(ctx context.Context) error { // handles signals again
+	err = r.Run(func(ctx context.Context) error { // this Run handles signals again
 		same(t, "RemoveSignalHandler", l.RemoveSignalHandler(syscall.SIGTERM), true)
 		signalSelf(t, syscall.SIGTERM)
 		return aio.Sleep(ctx, time.Hour)

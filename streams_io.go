@@ -100,7 +100,7 @@ func (t *taskReader) Read(p []byte) (int, error) {
 		}
 		if n := len(r.direct); n > 0 {
 			r.direct = nil
-			if r.size() > 0 { // more has arrived before the task ran
+			if r.size() > 0 { // more data has arrived before the task ran
 				m := copy(p[n:], r.buffered())
 				r.drop(m)
 				n += m

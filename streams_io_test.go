@@ -98,7 +98,7 @@ func TestStreamCopyLeavesWhatIsNotTaken(t *testing.T) {
 				same(s, "error", err, failure)
 			}
 			same(s, "copied", fmt.Sprintf("%d %s", n, w.String()), "3 012")
-			s.want("pause resume pause") // 7 bytes remain
+			s.want("pause resume pause") // 7 bytes remain in the stream
 			same(s, "the rest", streamRead(20)(s.ctx, s.r), `"3456789"`)
 			s.want("resume")
 		})

@@ -20,7 +20,7 @@ func TestStreamPausesTheTransport(t *testing.T) {
 		s.feed("9")
 		s.want("pause")
 		s.feed("more")
-		s.gets(streamExactly(8), `"12345678"`) // 5 bytes remain
+		s.gets(streamExactly(8), `"12345678"`) // 5 bytes remain in the stream
 		same(s, "outcome", streamExactly(1)(s.ctx, s.r), `"9"`)
 		s.want("resume")
 		s.gets(streamRead(9), `"more"`)
@@ -79,7 +79,7 @@ func TestStreamReaderReadsRightIntoTheCallersMemory(t *testing.T) {
 		same(s, "A waits still: mine", mine(), true)
 		s.arrive("abc")
 		same(s, "after some data: mine", mine(), false)
-		s.arrive("def") // before A runs
+		s.arrive("def") // the data arrives before A runs
 		s.after(1, `A="abcdef"`)
 
 		// Data passed to FeedData, or received without a waiting task, is

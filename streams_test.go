@@ -623,7 +623,7 @@ func TestStreamProtocolCallsTheCallback(t *testing.T) {
 		p.ConnectionMade(tr)
 		s.want("callback")
 		r.FeedData([]byte("1234567"))
-		s.want("pause") // calls the transport
+		s.want("pause") // FeedData calls the transport
 		misused(t, "a second transport", func() { p.ConnectionMade(tr) })
 	})
 	streamPlay(t, 0, func(s *streamScene) {

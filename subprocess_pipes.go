@@ -30,7 +30,7 @@ func (c *childPipe) connect(e caller) error {
 		t, err = e.newReadPipe("ConnectReadPipe", c, f)
 	}
 	if err != nil {
-		f.Close() // unless the transport has closed it
+		f.Close() // no effect if the transport has closed the file
 		return err
 	}
 	c.transport = t
@@ -96,7 +96,7 @@ func (c *childPipe) BufferUpdated(n int) {
 // pipeData is output of a process on its way to the protocol.
 type pipeData struct {
 	pipe *childPipe
-	buf  []byte        // nil if there is none on its way
+	buf  []byte        // the output; nil if none is on its way
 	to   *StreamReader // buf is the memory of the task that waits for it
 }
 

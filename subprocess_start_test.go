@@ -176,10 +176,11 @@ func TestSubprocessCreationCancelled(t *testing.T) {
 				t.Errorf("cancelled after %d passes: %v", passes, err)
 			}
 			procNoChildren(t)
-			letPass(ctx, 20) // for the pipes and the protocol's callbacks
+			// the pipes and the protocol's callbacks need these passes
+			letPass(ctx, 20)
 			p.wantEvents(t, "made", "exited:-9,true pipe0 pipe1 pipe2", "lost")
 		}
-		if cancelled != 8 { // the same number of passes as in asyncio
+		if cancelled != 8 { // asyncio's creation takes the same number of passes
 			t.Errorf("creating a process takes %d passes", cancelled)
 		}
 		wantClosed(t, ctx, before)

@@ -47,8 +47,9 @@ type subprocess struct {
 
 	pipes     [3]*childPipe // nil for streams that are not pipes
 	connected bool          // all pipes are connected
-	calls     []runnable    // held back until then
-	exits     waitList      // tasks that wait for the process
+	// callbacks that are held back until all pipes are connected
+	calls []runnable
+	exits waitList // tasks that wait for the process
 
 	// SubprocessOptions.Context
 	stopContextWatch func() bool   // nil without a context

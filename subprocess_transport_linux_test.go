@@ -59,7 +59,7 @@ func TestSubprocessPipesWiden(t *testing.T) {
 			t.Errorf("capacity of stdout %d bytes, of the unused stdin %d", size(1), before)
 		}
 		if _, err := p.Stdin.Write(make([]byte, 1<<20)); err != nil {
-			// larger than the default capacity
+			// The capacity must be larger than the default now.
 			return err
 		}
 		if size(0) <= before {

@@ -51,7 +51,7 @@ func TestEagerTaskRunsUpToItsFirstSuspension(t *testing.T) {
 		}
 		slow := aio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 			log.add("begin")
-			// done, so the await does not suspend
+			// f is done, so the await does not suspend
 			if _, err := f.Await(ctx); err != nil {
 				return 0, err
 			}

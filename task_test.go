@@ -100,7 +100,7 @@ func TestTaskCreationRefusesWhatCannotRun(t *testing.T) {
 func TestTaskResultComesFromItsBodyAlone(t *testing.T) {
 	aiotest.Run(t, func(ctx context.Context) error {
 		task := aio.CreateTask(ctx, returns(7))
-		for range 2 { // first pending, then done
+		for range 2 { // the task is first pending, then done
 			if err := task.SetResult(1); !errors.Is(err, aio.ErrInvalidState) {
 				t.Errorf("SetResult: %v", err)
 			}
@@ -331,7 +331,8 @@ func TestTaskCurrentTaskIsTheOneThatRuns(t *testing.T) {
 			contexts = append(contexts, ctx)
 			for range 3 {
 				for _, c := range append(contexts, l.Context()) {
-					// the same for every context of the loop
+					// CurrentTask returns the same task for every
+					// context of the loop.
 					if me := aio.CurrentTask(c); me != aio.AnyTask(tasks[i]) {
 						t.Errorf("task %d: current is %v", i, me)
 					}

@@ -139,7 +139,7 @@ func (tg *TaskGroup) exit(ctx context.Context, err error) error {
 			return waitErr
 		case waitErr == nil:
 		case !interrupted(waitErr):
-			return waitErr // a cycle of awaits
+			return waitErr // the error reports a cycle of awaits
 		default:
 			if _, ok := asCancelled(waitErr); !ok {
 				// the end of a context counts as an error of the body

@@ -139,7 +139,7 @@ func TestStartTaskFromOutside(t *testing.T) {
 		for _, c := range []struct {
 			name   string
 			fails  bool // the task fails before it is ready
-			cancel bool // the group, while the task starts
+			cancel bool // the group is cancelled while the task starts
 			events string
 		}{
 			{"starts", false, false, "ready 7,<nil> task:ok group:ok"},

@@ -188,7 +188,7 @@ func functionChain(stack []runtime.Frame) string {
 // TaskTreeOptions are the markers that [FormatTaskTree] puts before each name. The zero
 // value has the defaults.
 type TaskTreeOptions struct {
-	TaskMarker  string // "" is (T)
+	TaskMarker  string // "" means (T)
 	FrameMarker string
 }
 

@@ -275,7 +275,7 @@ func turned(text string) string {
 	for i, line := range lines {
 		if circle, ok := strings.CutPrefix(line, "cycle: "); ok {
 			names := strings.Split(circle, " → ")
-			names = names[1:] // the first is the last
+			names = names[1:] // the first name is repeated as the last one
 			at := slices.Index(names, slices.Min(names))
 			names = append(slices.Concat(names[at:], names[:at]), names[at])
 			lines[i] = "cycle: " + strings.Join(names, " → ")

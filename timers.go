@@ -30,7 +30,7 @@ func earlier(a, b timer) bool { return a.when < b.when }
 type TimerHandle struct {
 	Handle
 	when   time.Duration
-	queued bool // in the heap
+	queued bool // the timer is in the heap
 	// the handle goes to the free list when it has left the heap and the ready
 	// queue
 	pooled bool

@@ -185,7 +185,7 @@ func TestWaitIsForTheFirstLiveTimer(t *testing.T) {
 // LOOP-049, LOOP-050
 func TestCancelledTimersAreDroppedWhenTheyAreMost(t *testing.T) {
 	for _, c := range []struct{ timers, cancelled, held int }{
-		{100, 99, 100},  // too few for a rebuild
+		{100, 99, 100},  // too few timers for a rebuild
 		{200, 100, 200}, // half is not a majority
 		{200, 101, 99},
 		{101, 51, 50},
@@ -199,7 +199,7 @@ func TestCancelledTimersAreDroppedWhenTheyAreMost(t *testing.T) {
 		}
 		var want []string
 		for i, h := range handles {
-			// not the first timer, which must stay active
+			// The first timer is not cancelled: it must stay active.
 			if i > 0 && i <= c.cancelled {
 				h.Cancel()
 			} else {
@@ -296,7 +296,7 @@ func FuzzTimers(f *testing.F) {
 			case op == 1 && len(timers) > 0:
 				cancel(arg % len(timers))
 			case op == 3:
-				// timers due from before come first
+				// Timers that are due since an earlier run come first.
 				last = -1 << 62
 				l.CallLater(time.Duration(arg%32), l.Stop)
 				if err := l.RunForever(); err != nil {

@@ -98,7 +98,7 @@ type tlsTransport struct {
 	timer        *TimerHandle
 	handshake    *task           // nil when there is none
 	ctx          context.Context // the ctx of the handshake task
-	inputWaiters waitList        // the handshake waits in it for ciphertext
+	inputWaiters waitList        // the handshake task, while it waits for ciphertext
 	// gets the outcome of the handshake; may be nil
 	done    func(error)
 	decided bool // it was
@@ -113,7 +113,7 @@ type tlsTransport struct {
 	truncated   bool
 	notified    bool   // the peer has sent its close_notify
 	readPaused  bool   // in was above its high mark, so reading is paused below
-	records     []byte // collects records, if not nil
+	records     []byte // if not nil, records to be written are collected here
 	writePaused bool   // the transport below is paused
 	// plaintext that waits for the handshake, or for the transport below
 	queue outBuffer

@@ -174,7 +174,7 @@ func (t *tlsTransport) encrypt(b []byte) (n int, err error) {
 // drain sends queued plaintext.
 func (t *tlsTransport) drain() {
 	if t.queue.len() > 0 {
-		n, _ := t.encrypt(t.queue.bytes()) // ConnectionLost gets the error
+		n, _ := t.encrypt(t.queue.bytes()) // ConnectionLost will get the error
 		t.queue.skip(n)
 	}
 }

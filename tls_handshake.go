@@ -32,7 +32,7 @@ func (d *tlsHandshakeStep) run(f *future) {
 	t.stopTimer()
 	t.state = tlsWrapped
 	t.secured = true
-	t.decided = true // even if ConnectionMade closes the transport
+	t.decided = true // set before ConnectionMade, which may close the transport
 	if !t.opened {
 		t.opened = true
 		t.guard("protocol.ConnectionMade() failed", func() { connectionMade(t.protocol, t) })
@@ -84,7 +84,7 @@ func (t *tlsTransport) flush() {
 	if !t.truncated {
 		// otherwise the peer may have closed its socket, and would answer with
 		// a reset
-		_ = t.conn.CloseWrite() // ConnectionLost gets the error
+		_ = t.conn.CloseWrite() // ConnectionLost will get the error
 	}
 	if t.ended {
 		t.complete()

@@ -134,14 +134,15 @@ func TestTLSClientsOfPlainGo(t *testing.T) {
 					continue
 				}
 				go func() {
-					_, err := io.Copy(c, c) // until the close_notify
+					// echoes until the close_notify
+					_, err := io.Copy(c, c)
 					ended <- errors.Join(err, c.Close())
 				}()
 			}
 		}()
 		var clients []*tlsTestSender
 		for i := range tlsTestClients {
-			// an existing connection
+			// Use an existing connection.
 			conn, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
 				return err

@@ -88,7 +88,7 @@ type tlsTestEnd struct {
 	chunk    int    // bytes delivered per pass; 0 means all
 	stuck    bool   // nothing is delivered, as if the peer did not read
 	writeErr error  // error with which the connection is lost at the next write
-	eof      bool   // EOF follows out
+	eof      bool   // EOF follows the bytes in out
 	reading  bool   // ConnectionMade was called
 	paused   bool
 	closing  bool
@@ -565,7 +565,7 @@ func TestTLSExtraInfo(t *testing.T) {
 				var early []any
 				c := tlsTestOpen(t, ctx, l, tlsTestSetup{client: client, server: server, before: func(c *tlsTestConn) {
 					l.CallSoon(func() {
-						// during the handshake
+						// Properties during the handshake.
 						for _, name := range []string{"ssl_object", "tls", "peercert", "cipher"} {
 							early = append(early, c.ct.GetExtraInfo(name))
 						}

@@ -403,7 +403,7 @@ func TestTLSAbort(t *testing.T) {
 		matches(t, "end of the client", c.client.lostWith, nil)
 		c.quiet(t)
 	})
-	// During a shutdown.
+	// Abort during a shutdown.
 	inVirtualLoop(t, func(ctx context.Context, l *aio.Loop) {
 		c := tlsTestOpen(t, ctx, l, tlsTestSetup{})
 		c.s.stuck = true

@@ -67,11 +67,11 @@ type coroutine struct {
 	next   func() (struct{}, bool)
 	stop   func()
 	yield  func(struct{}) bool
-	thrown error // what the await that is resumed shall return
+	thrown error // the error that the resumed await must return
 	waker  *task // the task that woke task, if the loop is observed
 	// set to be told where the task is suspended, instead of resuming it
 	stackRequest *[]uintptr
-	runs         bool // in the nest
+	runs         bool // the coroutine is in the nest
 	// its next was called to start a task eagerly: it yields to the caller
 	eager     bool
 	exits     bool // the task called runtime.Goexit

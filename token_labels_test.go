@@ -139,7 +139,7 @@ func TestLabelsOfAJobEndWithIt(t *testing.T) {
 			return 0, nil
 		})
 		second := aio.RunInExecutor(ctx, ex, func() (int, error) {
-			// runs after the first job
+			// This job runs after the first one.
 			if thisJobLooks(t, "mine") {
 				t.Error("a job has the labels that the one before it has set")
 			}

@@ -265,7 +265,7 @@ type endpoint struct {
 	opened  bool  // ConnectionMade has returned
 	closing bool  // Close or Abort was called, or the connection has failed
 	lost    bool  // ConnectionLost is scheduled, or was called
-	counted bool  // counted in the loop's Stats
+	counted bool  // the transport is counted in the loop's Stats
 
 	// The transport is in the ready queue at most once, for the reasons in two
 	// flags.
@@ -303,7 +303,7 @@ type openStep endpoint
 func (s *openStep) run(*future) {
 	e := (*endpoint)(s)
 	if _, layer := e.self.(*tlsTransport); !layer && e.loop.observed != nil {
-		// the transport below TLS is counted
+		// A layer of TLS is not counted, only the transport below it.
 		e.counted = true
 		e.loop.observed.resource("connection", 1, nil, e, e.peer)
 	}
@@ -582,7 +582,7 @@ type streamEndpoint struct {
 	can    netio.Readiness
 	// on the hot list: its owner is notified in the next pass, without a new event
 	hot    bool
-	forced bool // closed without regard to the write buffer
+	forced bool // the transport was closed without regard to the write buffer
 	eof    bool // WriteEOF was called
 }
 

@@ -31,7 +31,7 @@ type datagramTransport struct {
 	local  net.Addr // set once the address was requested, or the transport is closed
 
 	out      datagramQueue
-	flushing bool // out waits for the socket
+	flushing bool // the datagrams in out wait for the socket
 	gone     bool // ConnectionLost was called
 }
 

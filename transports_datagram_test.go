@@ -305,7 +305,7 @@ func TestDatagramSendTo(t *testing.T) {
 				t.Errorf("%d bytes are buffered", n)
 			}
 			for _, want := range []string{"x", "", ""} {
-				// before the next pass
+				// The datagram was sent before the next pass.
 				if got, _ := dgRead(t, plain); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}

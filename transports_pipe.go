@@ -238,7 +238,7 @@ func (t *readPipe) run(*future) {
 func (t *readPipe) got(buf []byte, n int) {
 	t.full = n == len(buf) && n > maxCopy
 	if n >= pipeSize {
-		t.grow() // the process had to wait
+		t.grow() // the pipe was full, so the process had to wait
 	}
 }
 

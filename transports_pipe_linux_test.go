@@ -203,7 +203,8 @@ func TestPipePty(t *testing.T) {
 		sp.wantGot(t, ctx, "more")
 		sr.Close()
 		sp.wantLost(t, ctx, nil)
-		mp.wantLost(t, ctx, syscall.EIO) // without a report, as bothPaths checks
+		// the error is not reported, as bothPaths checks
+		mp.wantLost(t, ctx, syscall.EIO)
 		mp.log.want(t, "lost")
 		mw.Close()
 		mwp.wantLost(t, ctx, nil)

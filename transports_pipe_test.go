@@ -357,7 +357,7 @@ func TestPipeClosedAfterConnectionLost(t *testing.T) {
 		if b, err := io.ReadAll(r2); len(b) != 0 || err != nil {
 			t.Errorf("reading: %q, %v", b, err)
 		}
-		for { // the goroutines close them a little later
+		for { // goroutines close the ends a little later
 			if _, err := w.WriteString("x"); err != nil {
 				if !errors.Is(err, syscall.EPIPE) {
 					t.Errorf("writing: %v", err)
@@ -396,7 +396,7 @@ func TestPipeLoopClosed(t *testing.T) {
 		if b, err := io.ReadAll(r2); len(b) != 0 || err != nil {
 			t.Errorf("read %q, %v", b, err)
 		}
-		for err == nil { // the goroutines close them a little later
+		for err == nil { // goroutines close the ends a little later
 			_, err = w.WriteString("x")
 		}
 		if !errors.Is(err, syscall.EPIPE) {

@@ -264,7 +264,7 @@ func TestPipeWriteBufferIsReused(t *testing.T) {
 					return err
 				}
 				left = left[n:]
-				letPass(ctx, 3) // fills the pipe again
+				letPass(ctx, 3) // the transport fills the pipe again
 			}
 			return nil
 		}

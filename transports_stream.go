@@ -204,7 +204,7 @@ func (t *streamTransport) readRest(to receiver, n int) {
 		}
 		buf := to.buffered.GetBuffer(-1)
 		got, more, err := t.stream.Read(buf[:min(len(buf), maxRead-n)])
-		if err != nil { // there was data
+		if err != nil { // there was data: the error belongs to the next pass
 			return
 		}
 		if !more {
@@ -316,7 +316,7 @@ func (t *streamTransport) Writelines(bufs [][]byte) error {
 		for _, p := range bufs {
 			t.out.add(p)
 		}
-		t.flush() // Write does not do that, as in asyncio
+		t.flush() // as in asyncio, Write does not flush here
 		t.maybePause(t.out.len())
 		return nil
 	}

@@ -53,8 +53,8 @@ func TestStreamClosing(t *testing.T) {
 			c.write("xy")
 			c.t.WriteEOF()
 			for range 3 {
-				// before the shutdown, after it, and after
-				// ConnectionLost
+				// The calls fail before the shutdown, after it, and
+				// after ConnectionLost.
 				for _, p := range [][]byte{[]byte("z"), nil} {
 					_, err := c.t.Write(p)
 					matches(c.T, "Write", err, aio.ErrUsage)
@@ -108,7 +108,7 @@ func TestStreamClosing(t *testing.T) {
 			c.misused("WriteEOF", c.t.WriteEOF)
 			c.write("on")
 			c.t.Close()
-			c.t.WriteEOF() // has no effect
+			c.t.WriteEOF() // a second WriteEOF has no effect
 			c.passes(1)
 			c.want("write:2/2 | lost close", "the connection still works")
 		}},
@@ -143,7 +143,8 @@ func TestStreamClosing(t *testing.T) {
 			c.s.Writable()
 			c.l.CallSoon(func() { c.log.add("soon") })
 			c.passes(2)
-			// in the same callback
+			// The last write and ConnectionLost happen in the same
+			// callback.
 			c.want("| soon | write:1/1 lost close", "ConnectionLost comes with the last byte, in the same callback")
 		}},
 		{"LOOP-256 LOOP-257 Abort", func(c *ioCase) {

@@ -74,7 +74,7 @@ func TestStreamOpening(t *testing.T) {
 			return err
 		}
 		log.want(t, "soon")
-		p.t.Abort() // before the next poll would start a read
+		p.t.Abort() // closes before the next poll would start a read
 		return nil
 	})); err != nil {
 		t.Error(err)
@@ -137,7 +137,7 @@ func TestStreamReading(t *testing.T) {
 			c.want("| | read:3 data:one", "several calls cause one read")
 		}},
 		{"paused and resumed when the read is due", func(c *ioCase) {
-			// a read is due again
+			// The pause comes when a read is due.
 			c.readable("one")
 			c.l.CallSoon(func() {
 				c.t.PauseReading()
