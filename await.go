@@ -363,7 +363,7 @@ func (t *task) refuse(call string) error {
 	e.refused++
 	t.extra.Store(e)
 	if e.refused > maxRefused {
-		panic(usagef(call, "event loop is closed, and the task goes on awaiting").as(ErrLoopClosed))
+		panic(usagef(call, "event loop is closed, and the task continues to await").as(ErrLoopClosed))
 	}
 	return &callError{call, ErrLoopClosed}
 }

@@ -56,7 +56,7 @@ func (o *DatagramOptions) check(call string) error {
 	switch o.Network {
 	case "", "udp":
 		if o.LocalAddr == "" && o.RemoteAddr == "" {
-			return usagef(call, "there is no address: to have the system choose one say so by a network of udp4, udp6 or unixgram")
+			return usagef(call, "there is no address: set Network to udp4, udp6 or unixgram to let the system choose one")
 		}
 	case "udp4", "udp6":
 	case "unixgram":

@@ -398,5 +398,5 @@ func descriptorOf(call string, file any) (fd int, raw syscall.RawConn, err error
 		}
 		return fd, raw, err
 	}
-	return -1, nil, usagef(call, "%v (a %T) is no descriptor: it takes a number, or a syscall.Conn such as *os.File or *net.TCPConn", file, file)
+	return -1, nil, usagef(call, "%v (a %T) is not a descriptor: use its number, or a syscall.Conn such as *os.File or *net.TCPConn", file, file)
 }

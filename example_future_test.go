@@ -28,7 +28,7 @@ func ExampleFuture() {
 		return nil
 	})
 	// Output:
-	// 0 aio: invalid state: the result is not there yet
+	// 0 aio: invalid state: the result is not available yet
 	// 42 <nil>
 	// aio: invalid state: SetResult: the future is done
 }

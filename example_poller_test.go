@@ -105,7 +105,7 @@ func ExampleLoop_AddWriter() {
 		defer r.Close()
 		written := aio.CreateFuture[int](ctx)
 		err = loop.AddWriter(w, func() {
-			loop.RemoveWriter(w) // before it is closed
+			loop.RemoveWriter(w) // before the descriptor is closed
 			n, err := w.Write([]byte("hello"))
 			w.Close()
 			fmt.Println("wrote", n, err)

@@ -29,7 +29,7 @@ func Example_watchDescriptor() {
 		p := make([]byte, 100)
 		n, err := syscall.Read(fds[0], p)
 		fmt.Printf("received %q, %v\n", p[:max(n, 0)], err)
-		_, err = loop.RemoveReader(fds[0]) // before it is closed
+		_, err = loop.RemoveReader(fds[0]) // before the descriptor is closed
 		fmt.Println(err)
 		loop.Stop()
 	})

@@ -79,7 +79,7 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	default:
 	}
 	if f.producer != nil && f.producer.holdsToken() {
-		return zero, fmt.Errorf("aio: ConcurrentFuture.Result would block the loop that has to bring the result: await WrapFuture: %w", ErrWrongGoroutine)
+		return zero, fmt.Errorf("aio: ConcurrentFuture.Result would block the loop that has to make the result: await WrapFuture: %w", ErrWrongGoroutine)
 	}
 	select {
 	case <-f.done:

@@ -569,7 +569,7 @@ func (f *future) Exception() error {
 		}
 	}
 	if f.state == pending {
-		return fmt.Errorf("%w: the result is not there yet", ErrInvalidState)
+		return fmt.Errorf("%w: the result is not available yet", ErrInvalidState)
 	}
 	return f.thrown()
 }

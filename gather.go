@@ -354,7 +354,7 @@ func (s *shielding[T]) run(f *future) {
 	case outer.state != pending: // the user has cancelled it
 		outer.loop.CallExceptionHandler(ExceptionContext{
 			Message: "exception in callback of Shield",
-			Err:     fmt.Errorf("%w: the future of Shield was given a result before what it shields", ErrInvalidState),
+			Err:     fmt.Errorf("%w: the future of Shield was given a result before the shielded future", ErrInvalidState),
 		})
 	case inner.state == cancelled:
 		outer.settle(cancelled, withoutMessage(inner.err))

@@ -210,7 +210,7 @@ func (l *Loop) lookBlocked(before blockedLook) {
 		l.lookLater(now, time.Duration(again))
 	}
 	if stuckIn != "" { // last, because a handler may block
-		slog.Warn("aio: calls were refused, and the event loop is still blocked: a task or callback waits " + stuckIn + ": call what blocks by aio.ToThread")
+		slog.Warn("aio: calls were refused, and the event loop is still blocked: a task or callback waits " + stuckIn + ": make the blocking call with aio.ToThread")
 	}
 }
 
@@ -262,7 +262,7 @@ func (l *Loop) refuseBlocked(seen blockedLook, place string, all bool) {
 	for _, r := range refused {
 		// Not a *net.OpError, because libraries retry after an error of the
 		// network.
-		r.refuse(usagef("", "the event loop, which has to do this, is blocked: a task or callback waits %s. If that one waits for this call, nothing goes on: call what blocks by aio.ToThread", place))
+		r.refuse(usagef("", "the event loop, which has to serve this call, is blocked: a task or callback waits %s. If it waits for this call, that is a deadlock: make the blocking call with aio.ToThread", place))
 	}
 }
 

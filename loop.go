@@ -108,8 +108,8 @@ type Loop struct {
 	strays sync.Map
 }
 
-// nest is the holder of the token, and the coroutines that have switched to each other up
-// to it: see token.go.
+// nest is the holder of the token, and the chain of coroutines each of which has switched
+// to the next one, up to the holder: see token.go.
 type nest struct {
 	// the goroutine that holds the token, 0 while the loop does not run
 	owner   uintptr

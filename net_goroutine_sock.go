@@ -31,7 +31,7 @@ func (b goroutineBackend) socket(call string, sock any) (socket, error) {
 	switch sock.(type) {
 	case net.Conn, net.PacketConn, net.Listener:
 		if !reflect.ValueOf(sock).Comparable() {
-			return nil, usagef(call, "a %T cannot be told from others: pass a pointer", sock)
+			return nil, usagef(call, "type %T is not comparable: pass a pointer", sock)
 		}
 		return &goSocket{b.loop, call, sock}, nil
 	}
@@ -43,7 +43,7 @@ func (b goroutineBackend) socket(call string, sock any) (socket, error) {
 
 // unable is the error of a call for which sock has no methods.
 func (s *goSocket) unable() error {
-	return usagef(s.call, "a %T cannot do that", s.sock)
+	return usagef(s.call, "a %T does not support this call", s.sock)
 }
 
 func (s *goSocket) recv(ctx context.Context, memory func() []byte) ([]byte, error) {

@@ -194,7 +194,7 @@ func (s *fdSocket) connect(ctx context.Context, addr string) error {
 	case unix.AF_INET6:
 		network += "6"
 	default:
-		return fmt.Errorf("aio: %s: a socket that is neither of the internet nor a Unix socket: %w", s.call, errors.ErrUnsupported)
+		return fmt.Errorf("aio: %s: unsupported address family: %w", s.call, errors.ErrUnsupported)
 	}
 	host, port, err := splitAddr(s.call, addr)
 	if err != nil {

@@ -180,7 +180,7 @@ type ownSocket struct {
 	ln   net.Listener
 }
 
-func (s *ownSocket) unable() error { return usagef(s.call, "the socket cannot do that") }
+func (s *ownSocket) unable() error { return usagef(s.call, "the socket does not support this call") }
 
 func (s *ownSocket) recv(_ context.Context, memory func() []byte) ([]byte, error) {
 	if s.conn == nil {

@@ -456,7 +456,7 @@ func (c *netConn) putBack(p []byte) {
 type errForTasks struct{}
 
 func (errForTasks) Error() string {
-	return "aio: Conn.Read: called outside of a task of the loop, for a connection of Dialer.ForTasks; if a task waits for this Read, call what waits by aio.ToThread"
+	return "aio: Conn.Read: called outside of a task of the loop, for a connection of Dialer.ForTasks; if a task waits for this Read, make the call that waits with aio.ToThread"
 }
 
 func (errForTasks) Timeout() bool   { return true }
@@ -479,7 +479,7 @@ func (c *netConn) opError(op string, err error) error {
 		err = net.ErrClosed
 	}
 	if why := c.refused.Load(); why != nil && err == net.ErrClosed {
-		err = fmt.Errorf("%w, after this: %w", err, *why)
+		err = fmt.Errorf("%w, after a call was refused: %w", err, *why)
 	}
 	// the error of an underlying connection, which has this form already
 	if _, ok := err.(*net.OpError); ok {

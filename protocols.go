@@ -205,7 +205,7 @@ func (k protocolKey) check() error {
 		}
 	}
 	if near, name := k.misspelt(); near != "" && !found[name] {
-		return usagef("", "protocol %v has a method %s, which is never called: is it to be %s?", k.protocol, near, name)
+		return usagef("", "protocol %v has a method %s, which is never called: did you mean %s?", k.protocol, near, name)
 	}
 	switch buffered := found["GetBuffer"]; {
 	case buffered != found["BufferUpdated"]:
@@ -213,7 +213,7 @@ func (k protocolKey) check() error {
 	case buffered && found["DataReceived"]:
 		return usagef("", "protocol %v: a BufferedProtocol has no use for DataReceived: leave that out, or GetBuffer and BufferUpdated", k.protocol)
 	case len(found) == 0:
-		return usagef("", "protocol %v has none of the methods of a Protocol (are they those of its pointer?)", k.protocol)
+		return usagef("", "protocol %v has none of the methods of a Protocol (are they methods of its pointer?)", k.protocol)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func TestProtocolRefused(t *testing.T) {
 		{nil, "the protocol is nil"},
 		{1, "protocol int has none of the methods of a Protocol"},
 		{protoNothing{}, "protocol aio_test.protoNothing has none of the methods of a Protocol"},
-		{protoByPointer{}, "are they those of its pointer?"},
+		{protoByPointer{}, "are they methods of its pointer?"},
 		{protoMade0{}, "protocol aio_test.protoMade0: ConnectionMade must be a func(aio.Transport), not a func()"},
 		{protoMadeTwo{}, "ConnectionMade must be a func(aio.Transport), not a func(aio.Transport, error)"},
 		{protoMadeInt{}, "ConnectionMade must be a func(aio.Transport), not a func(int)"},
@@ -242,8 +242,8 @@ func TestProtocolMisspelt(t *testing.T) {
 			p    aio.Protocol
 			want string
 		}{
-			{protoMisspelt{}, "DataRecieved, which is never called: is it to be DataReceived?"},
-			{protoMisspeltEOF{}, "EofReceived, which is never called: is it to be EOFReceived?"},
+			{protoMisspelt{}, "DataRecieved, which is never called: did you mean DataReceived?"},
+			{protoMisspeltEOF{}, "EofReceived, which is never called: did you mean EOFReceived?"},
 			{protoMisspeltToo{}, ""},
 		} {
 			a, b := net.Pipe()

@@ -183,7 +183,7 @@ func (p *pull) close(ctx context.Context) error {
 		case !p.yielded:
 			return cmp.Or(cancellation, failure)
 		case p.err == nil || yielded:
-			err := usagef(callClose, "the body goes on yielding though yield has returned false")
+			err := usagef(callClose, "the body yields again although yield has returned false")
 			return errors.Join(failure, err)
 		}
 		if yielded = true; failure == nil {

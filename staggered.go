@@ -19,7 +19,7 @@ type RaceResult[T any] struct {
 	Errors []error
 }
 
-var errSecondWinner = errors.New("aio: StaggeredRace: a coroutine that was cancelled succeeded all the same")
+var errSecondWinner = errors.New("aio: StaggeredRace: a coroutine that was cancelled has succeeded nevertheless")
 
 // StaggeredRace runs coroutines until the first of them succeeds, as Happy Eyeballs
 // does with addresses. It starts one, and the next one each time when the one before

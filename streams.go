@@ -104,7 +104,7 @@ type StreamReader struct {
 	attached  bool          // SetTransport was called
 	paused    bool          // the transport is paused
 	full      bool          // the last read filled all of its memory
-	bulk      bool          // the last pass has brought more than largeBuffer
+	bulk      bool          // the last pass has brought more than largeBuffer bytes
 	eof       bool
 	err       error
 
@@ -339,7 +339,7 @@ func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 			return nil, fmt.Errorf("%w: dropped its %d bytes", ErrLineTooLong, over.Consumed)
 		}
 		r.drop(r.size())
-		return nil, fmt.Errorf("%w: dropped the first %d bytes, the end has not come yet", ErrLineTooLong, over.Consumed)
+		return nil, fmt.Errorf("%w: dropped the first %d bytes, the rest has not arrived yet", ErrLineTooLong, over.Consumed)
 	}
 	return line, err
 }

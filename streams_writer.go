@@ -180,7 +180,7 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 func (w *StreamWriter) StartTLS(ctx context.Context, config *tls.Config, opts *TLSOptions) error {
 	t, ok := w.transport.(Transport)
 	if !ok || w.protocol == nil {
-		return usagef("StreamWriter.StartTLS", "a %T is no connection", w.transport)
+		return usagef("StreamWriter.StartTLS", "transport %T is not bidirectional", w.transport)
 	}
 	if err := w.Drain(ctx); err != nil {
 		return err

@@ -13,5 +13,5 @@ func leadGroup(*exec.Cmd) error { return errors.New("this system has no process 
 func killGroup(int, os.Signal) error { return errors.ErrUnsupported }
 
 func duplicateForChild(fd int) (*os.File, error) {
-	return nil, usagef("", "descriptor %d: this system has no descriptors to hand on: give an *os.File", fd)
+	return nil, usagef("", "descriptor %d: this system cannot pass on descriptors: use an *os.File", fd)
 }

@@ -19,7 +19,7 @@ func leadGroup(cmd *exec.Cmd) error {
 	}
 	switch attr := cmd.SysProcAttr; {
 	case attr.Setpgid && attr.Pgid != 0:
-		return errors.New("SysProcAttr has the process join another group, so it cannot lead one")
+		return errors.New("SysProcAttr makes the process join another group, so it cannot lead one")
 	case !attr.Setsid: // a session leader leads a group already
 		attr.Setpgid = true
 	}

@@ -174,7 +174,7 @@ func (e *tlsTimeoutError) Is(target error) bool {
 // TLSOptions are the settings of [StartTLS]. The zero value is a client with the
 // default timeouts.
 type TLSOptions struct {
-	// ServerSide makes this the server side.
+	// ServerSide makes the new transport the server side of TLS.
 	ServerSide bool
 	// HandshakeTimeout limits the handshake. Zero means 60 s.
 	HandshakeTimeout time.Duration

@@ -100,7 +100,7 @@ func (t *tlsTransport) Writelines(bufs [][]byte) error {
 // directions.
 func (t *tlsTransport) WriteEOF() {
 	t.loop.check("Transport.WriteEOF")
-	misuse("Transport.WriteEOF", "TLS has no half-closed connections; ask CanWriteEOF before")
+	misuse("Transport.WriteEOF", "TLS has no half-closed connections; check CanWriteEOF first")
 }
 
 // CanWriteEOF implements WriteTransport.

@@ -226,7 +226,7 @@ func (t *datagramTransport) destination(addr net.Addr) (net.Addr, error) {
 	case addr == nil:
 		return nil, usagef("DatagramTransport.SendTo", "the endpoint has no remote address, so each datagram needs one")
 	case !t.sock.Fits(addr):
-		return nil, usagef("DatagramTransport.SendTo", "a %T is no address of a socket at a %T", addr, t.localAddr())
+		return nil, usagef("DatagramTransport.SendTo", "a %T is not an address for a socket that has a %T", addr, t.localAddr())
 	}
 	return addr, nil
 }

@@ -377,7 +377,7 @@ func (t *streamTransport) WriteEOF() {
 		return
 	}
 	if !t.stream.CanCloseWrite() {
-		misuse("Transport.WriteEOF", "this connection cannot be closed for writing alone: ask CanWriteEOF before")
+		misuse("Transport.WriteEOF", "this connection cannot be closed for writing alone: check CanWriteEOF first")
 	}
 	t.eof = true
 	if t.out.len() == 0 && t.sending == nil {
