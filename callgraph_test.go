@@ -169,7 +169,7 @@ func TestCallGraphOfAFuture(t *testing.T) {
 
 		a.SetName("renamed")
 		wantGraph(t, ctx, "awaited by two", f, "Future() <- [renamed(graphInner graphOuter), b(graphAwait)]")
-		a.Cancel() // also cancels f
+		a.Cancel() // this also cancels f
 		wantGraph(t, ctx, "done", f, "Future()")
 		letPass(ctx, 1)
 		same(t, "a is done", a.Cancelled(), true)

@@ -137,7 +137,7 @@ func TestAnyFuture(t *testing.T) {
 		if err := panics(func() { f.OnDone(nil) }); !errors.Is(err, aio.ErrUsage) {
 			t.Error(err)
 		}
-		// cancelling the task that awaits it also cancels the future
+		// Cancelling the task that awaits the future also cancels the future.
 		var slow aio.AnyFuture = aio.CreateFuture[string](ctx)
 		task := aio.CreateTask(ctx, aio.NoResult(slow.Join))
 		letPass(ctx, 1)

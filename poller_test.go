@@ -311,7 +311,7 @@ func TestPollerRemovedInTheSamePass(t *testing.T) {
 	pollAdd(t, l.AddWriter, a, func() { log.add("write") })
 	onePass(t, l)
 	log.want(t, "read")
-	// The same for callbacks scheduled before the loop polled.
+	// A callback that was removed before the loop polled is not called either.
 	l.CallSoon(func() {
 		log.add("remove")
 		pollRemove(t, l.RemoveReader, a, true)
@@ -580,7 +580,7 @@ func TestPollerWokenByGoroutine(t *testing.T) {
 	same(t, "rounds", rounds, 500)
 }
 
-// The same with a descriptor that another goroutine makes ready.
+// A descriptor that another goroutine makes ready wakes a loop that waits in the poller.
 func TestPollerWokenByDescriptor(t *testing.T) {
 	l, _ := pollLoop(t)
 	there, here := pollPair(t)

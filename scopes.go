@@ -73,7 +73,7 @@ type CancelScope struct {
 	parent   *CancelScope
 	// the scopes and groups directly inside, in the order of entry
 	scopes chain[CancelScope, *CancelScope]
-	groups chain[scopedGroup, *scopedGroup] // the same
+	groups chain[scopedGroup, *scopedGroup]
 	links[CancelScope]
 	held []heldRequest // requests that the shield holds back
 	// the number of the host's requests when it entered the scope

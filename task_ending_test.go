@@ -339,8 +339,8 @@ type manyErrors []error
 func (manyErrors) Error() string     { return "many" }
 func (m manyErrors) Unwrap() []error { return m }
 
-// The same errors from the functions that are given to other calls, in a Timeout that
-// expires: the Timeout returns ErrTimeout if the error is a cancellation. Otherwise it
+// A function that is passed to another call returns such an error, in a Timeout that
+// expires. The Timeout returns ErrTimeout if the error is a cancellation. Otherwise it
 // returns the error, with all its parts.
 func TestErrorsMadeOfCancellationsInEachCall(t *testing.T) {
 	type body = func(ctx context.Context) error

@@ -60,7 +60,7 @@ func tlsTestRun(name string, args ...string) (*tlsTestProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.cmd.Stderr = p.cmd.Stdout // the same pipe
+	p.cmd.Stderr = p.cmd.Stdout // both use one pipe
 	p.out = bufio.NewReader(out)
 	return p, p.cmd.Start()
 }
