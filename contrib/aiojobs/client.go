@@ -88,6 +88,7 @@ type Client struct {
 	jobs    map[string]*registration
 	tracked map[string]*tracked
 	worker  *worker
+	drained bool // the next Work returns at once
 	stats   Stats
 	lost    aio.Event // set if notifications may have been lost
 	poller  *aio.Task[struct{}]

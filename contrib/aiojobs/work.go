@@ -129,6 +129,10 @@ func (c *Client) Work(ctx context.Context, opts *WorkOptions) (err error) {
 			return usage("Client.Work", "the name of a queue has other characters than letters, digits, - and _")
 		}
 	}
+	if c.drained {
+		c.drained = false
+		return nil
+	}
 	w := &worker{
 		c: c, queues: o.Queues, limit: o.Limit + o.Prefetch, free: aio.NewSemaphore(o.Limit),
 		ready: aio.NewPriorityQueue(0, func(a, b *delivery) int {
@@ -178,11 +182,14 @@ func (c *Client) Work(ctx context.Context, opts *WorkOptions) (err error) {
 
 // Drain makes [Client.Work] take no more jobs, and return when its runs have ended.
 // Messages that wait for a place go back to the server. It does not await; call it for
-// example in a handler of SIGTERM. Without a Work it does nothing.
+// example in a handler of SIGTERM. Without a Work it makes the next one return at once:
+// its task may have been created, and not have begun.
 func (c *Client) Drain() {
-	if c.worker != nil {
-		c.worker.drain()
+	if c.worker == nil {
+		c.drained = true
+		return
 	}
+	c.worker.drain()
 }
 
 func (w *worker) drain() {
