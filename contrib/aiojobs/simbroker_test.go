@@ -49,10 +49,11 @@ type simServer struct {
 	sequence   uint64
 	known      map[string]bool // ids of messages
 	results    map[string]*frame
-	stored     map[string]time.Time // when a result became readable, and stayed so
-	dead       []*DeadLetter
-	periodic   map[string]*simPeriodic
-	forgotten  []*simJob // acknowledged; a crash may bring them back
+	// absent counts how often each client has read that a job has no result.
+	absent    map[string]int
+	dead      []*DeadLetter
+	periodic  map[string]*simPeriodic
+	forgotten []*simJob // acknowledged; a crash may bring them back
 
 	// of the process
 	loop  *aio.Loop
@@ -60,6 +61,9 @@ type simServer struct {
 	conns []*simConn
 	timer *aio.TimerHandle
 	slow  bool // whether requests take a time that the run chooses
+	// lost, if it is not nil, sees each request, before (again with after) it takes
+	// effect. If it returns true, the request, or its answer, is lost.
+	lost func(ctx context.Context, client string, f *frame, after bool) bool
 }
 
 // simJob is a message of the stream of jobs.
@@ -86,7 +90,7 @@ type simConn struct {
 
 func newSimServer() *simServer {
 	return &simServer{
-		maxPending: 1000, known: map[string]bool{}, results: map[string]*frame{}, stored: map[string]time.Time{},
+		maxPending: 1000, known: map[string]bool{}, results: map[string]*frame{}, absent: map[string]int{},
 		periodic: map[string]*simPeriodic{},
 	}
 }
@@ -142,7 +146,9 @@ func (s *simServer) handle(ctx context.Context, r *aio.StreamReader, w *aio.Stre
 			return fmt.Errorf("a client has sent %q: %w", line, err)
 		}
 		if f.N == 0 || !s.slow {
-			c.do(&f)
+			if answer := c.do(&f); f.N != 0 {
+				c.send(answer)
+			}
 			continue
 		}
 		s.group.Go(func(ctx context.Context) error {
@@ -153,7 +159,13 @@ func (s *simServer) handle(ctx context.Context, r *aio.StreamReader, w *aio.Stre
 			if err := aio.Sleep(ctx, aiotest.Between(ctx, 0, late)); err != nil {
 				return err
 			}
-			c.do(&f)
+			if s.lost != nil && s.lost(ctx, c.id, &f, false) {
+				return nil
+			}
+			answer := c.do(&f)
+			if s.lost == nil || !s.lost(ctx, c.id, &f, true) {
+				c.send(answer)
+			}
 			return nil
 		})
 	}
@@ -186,8 +198,8 @@ func (c *simConn) awaits(id string) bool {
 	return strings.HasPrefix(id, c.id+".") || c.watched[id]
 }
 
-// do deals with a frame of a client.
-func (c *simConn) do(f *frame) {
+// do deals with a frame of a client, and returns the answer to a request.
+func (c *simConn) do(f *frame) frame {
 	s := c.s
 	now := s.loop.Time()
 	answer := frame{Op: "answer", N: f.N}
@@ -212,14 +224,17 @@ func (c *simConn) do(f *frame) {
 		s.known[f.Dedup] = true
 		s.add(*f, due)
 	case "result":
-		if r := s.results[f.ID]; r != nil {
+		r := s.results[f.ID]
+		if r == nil {
+			s.absent[c.id+" "+f.ID]++
+		} else {
 			answer = *r
 			answer.Op, answer.N, answer.Yes = "answer", f.N, true
 		}
 	case "settle":
 		if s.results[f.ID] == nil {
 			answer.Yes = true
-			s.results[f.ID], s.stored[f.ID] = f, now
+			s.results[f.ID] = f
 			s.news(frame{Op: "settled", ID: f.ID, Status: f.Status, Data: f.Data, Attempts: f.Attempts},
 				func(c *simConn) bool { return c.awaits(f.ID) })
 		}
@@ -259,7 +274,6 @@ func (c *simConn) do(f *frame) {
 		answer.Yes = len(s.dead) < before
 	case "forget":
 		delete(s.results, f.ID)
-		delete(s.stored, f.ID)
 		delete(s.known, "dead "+f.ID) // in place of the duplicate window
 	case "subscribe":
 		c.ackWait[f.Queue] = f.Wait
@@ -293,10 +307,8 @@ func (c *simConn) do(f *frame) {
 	default:
 		panic("no such request: " + f.Op)
 	}
-	if f.N != 0 {
-		c.send(answer)
-	}
 	s.pump()
+	return answer
 }
 
 // pending is the number of jobs that count for the limit.
