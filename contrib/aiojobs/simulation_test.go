@@ -231,7 +231,8 @@ func (p *program) await(ctx context.Context, i int, h *Handle[int]) error {
 		if !errors.Is(err, ErrCancelled) {
 			p.wrong("cancelled job %d: %s", i, text)
 		}
-	case i%manners == cancelled && errors.Is(err, ErrCancelled): // the answer to Cancel was lost
+	case i%manners == cancelled && errors.Is(err, ErrCancelled):
+		// the answer to Cancel was lost
 	case err != nil || r != i*i:
 		p.wrong("job %d: %s", i, text)
 	}
@@ -339,7 +340,8 @@ func simulate(t *testing.T, s aiotest.Simulation, faults int) (sum simSum) {
 			if err := w.Wait(ctx, s); err != nil {
 				return fmt.Errorf("the submitter: %w", err)
 			}
-			for len(p.server.work) > 0 { // repeated deliveries are acknowledged too
+			for len(p.server.work) > 0 {
+				// repeated deliveries are acknowledged too
 				if err := aio.Sleep(ctx, 100*time.Millisecond); err != nil {
 					return err
 				}
