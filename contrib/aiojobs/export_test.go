@@ -22,3 +22,6 @@ func StreamConfigs() []jetstream.StreamConfig {
 		Namespace: "jobs", MaxPending: 1_000_000, ResultTTL: time.Hour, DeadTTL: time.Hour, DedupWindow: 10 * time.Minute,
 	}, 1)
 }
+
+// MissNews makes a queue not hear of a Shutdown elsewhere.
+func MissNews[T any](q *Queue[T]) error { return q.news.Unsubscribe() }

@@ -34,6 +34,8 @@ const (
 // Error codes of the JetStream API.
 const (
 	codeWrongLast     = 10071
+	codeTooLarge      = 10054
+	codeNoStream      = 10059
 	codeNoMessage     = 10037
 	codeStoreDelete   = 10057 // no such message
 	codeStoreFailed   = 10077
@@ -256,17 +258,12 @@ func (b *natsBroker) connect(ctx context.Context, o *Options, url string, option
 	}
 	b.replicas, b.direct = replicas, replicas == 1
 	for _, config := range streamConfigs(o, replicas) {
-		for {
-			err = b.try(ctx, func(ctx context.Context) error {
-				_, err := b.js.CreateOrUpdateStream(ctx, config)
-				return err
-			})
-			if err == nil {
-				break
-			}
-			if permanent(err) || !pause(ctx, pullPause) {
-				return fmt.Errorf("aiojobs: making stream %s: %w", config.Name, err)
-			}
+		err = b.repeat(ctx, func(ctx context.Context) error {
+			_, err := b.js.CreateOrUpdateStream(ctx, config)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("aiojobs: making stream %s: %w", config.Name, err)
 		}
 	}
 	b.client = b.inbox[strings.LastIndexByte(b.inbox[:len(b.inbox)-1], '.')+1 : len(b.inbox)-1]
@@ -283,6 +280,16 @@ func (b *natsBroker) try(ctx context.Context, f func(ctx context.Context) error)
 	ctx, cancel := context.WithTimeout(ctx, 2*b.timeout)
 	defer cancel()
 	return f(ctx)
+}
+
+// repeat calls f until it succeeds, fails for good, or ctx ends.
+func (b *natsBroker) repeat(ctx context.Context, f func(ctx context.Context) error) error {
+	for {
+		err := b.try(ctx, f)
+		if err == nil || permanent(err) || !pause(ctx, pullPause) {
+			return err
+		}
+	}
 }
 
 // pause reports false if ctx has ended.

@@ -46,18 +46,14 @@ func (b *natsBroker) subscribe(ctx context.Context, queue string, ackWait time.D
 			p.api = "$JS.API.CONSUMER.MSG.NEXT." + b.ns + k.stream + "." + config.Durable
 			var err error
 			p.sub, err = aio.ToThread(ctx, func(ctx context.Context) (*nats.Subscription, error) {
-				for {
-					err := b.try(ctx, func(ctx context.Context) error {
-						_, err := b.js.CreateOrUpdateConsumer(ctx, b.ns+k.stream, config)
-						return err
-					})
-					if err == nil {
-						return b.subscribeTo(b.pullInbox + p.subject + ".*")
-					}
-					if permanent(err) || !pause(ctx, pullPause) {
-						return nil, err
-					}
+				err := b.repeat(ctx, func(ctx context.Context) error {
+					_, err := b.js.CreateOrUpdateConsumer(ctx, b.ns+k.stream, config)
+					return err
+				})
+				if err != nil {
+					return nil, err
 				}
+				return b.subscribeTo(b.pullInbox + p.subject + ".*")
 			})
 			if err != nil {
 				return fmt.Errorf("aiojobs: making consumer %s: %w", config.Durable, err)

@@ -27,22 +27,35 @@ import (
 //     above. Getters that wait are served in no particular order among processes.
 //   - Items that were taken and are not done count against the limit.
 //   - A Put that fails may have put its item.
-//   - There is no Shutdown.
+//   - [Queue.Shutdown] is for all processes, and for good: a queue of the same name can be
+//     made after [Client.DeleteQueue].
 //
-// Every call asks the server, and so awaits. Items are passed as JSON.
+// Every call asks the server, and so awaits. Items are passed as JSON. (asyncio: Queue)
 type Queue[T any] struct {
 	c        *Client
 	b        *natsBroker
+	name     string
 	stream   string
 	subject  string
 	consumer jetstream.Consumer
-	taken    map[aio.AnyTask][]jetstream.Msg // not done, the oldest first
+	taken    map[aio.AnyTask][]*nats.Msg // not done, the oldest first
 	keeper   *aio.Task[struct{}]
+	news     *nats.Subscription // of Shutdown
+	open     context.Context    // ends when the queue is known to be shut down
+	shut     context.CancelFunc
 }
+
+// shutSize is the maximum size of a message in a queue that was shut down. No item is so
+// small, since its message has an id; so the server itself refuses to put it.
+const shutSize = 1
 
 // OpenQueue opens the queue with that name, of up to maxsize items, and makes it if it
 // is missing; zero or less means no limit. It awaits the server. Call [Queue.Close] at
-// the end, before [Client.Close].
+// the end, before [Client.Close]. A queue that was shut down can be opened, to get
+// its items.
+//
+// It fails with [aio.ErrUsage] if the name is not valid or the queue has another maxsize,
+// and with [ErrClosed].
 func OpenQueue[T any](ctx context.Context, c *Client, name string, maxsize int) (*Queue[T], error) {
 	switch {
 	case c == nil:
@@ -59,7 +72,11 @@ func OpenQueue[T any](ctx context.Context, c *Client, name string, maxsize int) 
 	if maxsize <= 0 {
 		maxsize = -1
 	}
-	q := &Queue[T]{c: c, b: b, stream: b.ns + "_queue_" + name, subject: b.ns + ".queue." + name, taken: map[aio.AnyTask][]jetstream.Msg{}}
+	q := &Queue[T]{
+		c: c, b: b, name: name, stream: b.ns + "_queue_" + name, subject: b.ns + ".queue." + name,
+		taken: map[aio.AnyTask][]*nats.Msg{},
+	}
+	q.open, q.shut = context.WithCancel(context.Background())
 	stream := jetstream.StreamConfig{
 		Name: q.stream, Subjects: []string{q.subject}, Retention: jetstream.WorkQueuePolicy,
 		Discard: jetstream.DiscardNew, MaxMsgs: int64(maxsize), Replicas: b.replicas,
@@ -67,35 +84,64 @@ func OpenQueue[T any](ctx context.Context, c *Client, name string, maxsize int) 
 	consumer := jetstream.ConsumerConfig{
 		Durable: "getters", AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.opts.AckWait, MaxDeliver: -1, MaxAckPending: -1,
 	}
-	_, err := aio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
-		for {
-			err := b.try(ctx, func(ctx context.Context) (err error) {
-				if _, err = b.js.CreateOrUpdateStream(ctx, stream); err == nil {
-					q.consumer, err = b.js.CreateOrUpdateConsumer(ctx, q.stream, consumer)
-				}
-				return err
-			})
-			if err == nil || permanent(err) || !pause(ctx, pullPause) {
-				return struct{}{}, err
+	config, err := aio.ToThread(ctx, func(ctx context.Context) (config jetstream.StreamConfig, err error) {
+		err = b.repeat(ctx, func(ctx context.Context) error {
+			s, err := b.js.CreateStream(ctx, stream)
+			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+				// An update could undo a Shutdown.
+				s, err = b.js.Stream(ctx, q.stream)
 			}
+			if err != nil {
+				return err
+			}
+			config = s.CachedInfo().Config
+			q.consumer, err = b.js.CreateOrUpdateConsumer(ctx, q.stream, consumer)
+			return err
+		})
+		if err == nil {
+			q.news, err = b.nc.Subscribe(q.shutSubject(), func(*nats.Msg) { q.shut() })
 		}
+		return config, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("aiojobs: opening queue %s: %w", name, err)
+	}
+	if config.MaxMsgs != int64(maxsize) {
+		err := usage("OpenQueue", fmt.Sprintf("queue %s has maxsize %d, not %d", name, max(config.MaxMsgs, 0), max(maxsize, 0)))
+		return nil, errors.Join(err, q.unsubscribe(ctx))
+	}
+	if config.MaxMsgSize == shutSize {
+		q.shut()
 	}
 	q.keeper = aio.CreateTask(ctx, aio.NoResult(q.keep), aio.WithName("aiojobs queue "+name))
 	return q, nil
 }
 
-// keep tells the server that the items are in use.
+func (q *Queue[T]) shutSubject() string { return q.b.ns + ".shutdown." + q.name }
+
+func (q *Queue[T]) unsubscribe(ctx context.Context) error {
+	_, err := aio.ToThread(context.WithoutCancel(ctx), func(context.Context) (struct{}, error) {
+		_ = q.news.Unsubscribe() // fails only without a connection
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// keep tells the server that the items are in use, and reads whether the queue was shut
+// down: the news of that may have been lost.
 func (q *Queue[T]) keep(ctx context.Context) error {
 	for {
 		if err := aio.Sleep(ctx, q.c.opts.AckWait/3); err != nil {
 			return err
 		}
+		if q.open.Err() == nil {
+			if _, _, err := q.counts(ctx); aio.IsCancellation(err) {
+				return err
+			}
+		}
 		for _, ms := range q.taken {
 			for _, m := range ms {
-				q.b.send(m.Reply(), []byte("+WPI"))
+				q.b.send(m.Reply, []byte("+WPI"))
 			}
 		}
 	}
@@ -106,16 +152,101 @@ func (q *Queue[T]) keep(ctx context.Context) error {
 func (q *Queue[T]) Close(ctx context.Context) error {
 	for _, ms := range q.taken {
 		for _, m := range ms {
-			q.b.send(m.Reply(), []byte("-NAK"))
+			q.b.send(m.Reply, []byte("-NAK"))
 		}
 	}
 	clear(q.taken)
-	return aio.CancelAndWait(ctx, q.keeper)
+	return errors.Join(aio.CancelAndWait(ctx, q.keeper), q.unsubscribe(ctx))
+}
+
+// Shutdown shuts the queue down, for all processes: Put fails with
+// [aio.ErrQueueShutDown] from then on, and so does Get once no item is left. Those that
+// wait return at once; if the news does not reach a process, after a third of
+// [Options.AckWait]. If immediate is true, Shutdown also takes and ends the items that no
+// getter has. Items that getters have are not affected: Join awaits them, and one whose
+// getter dies is in the queue again, for a later Get.
+//
+// It awaits until the server has stored this, and may be called again. If it fails or is
+// cancelled, the queue may be shut down or not. (asyncio: Queue.shutdown, which does not
+// await)
+func (q *Queue[T]) Shutdown(ctx context.Context, immediate bool) error {
+	_, err := aio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, q.b.repeat(ctx, func(ctx context.Context) error {
+			s, err := q.b.js.Stream(ctx, q.stream)
+			if err != nil {
+				return err
+			}
+			if config := s.CachedInfo().Config; config.MaxMsgSize != shutSize {
+				config.MaxMsgSize = shutSize
+				if _, err := q.b.js.UpdateStream(ctx, config); err != nil {
+					return err
+				}
+			}
+			if !immediate {
+				return nil
+			}
+			for {
+				batch, err := q.consumer.FetchNoWait(1000)
+				if err != nil {
+					return err
+				}
+				n := 0
+				for m := range batch.Messages() {
+					if err := m.Ack(); err != nil {
+						return err
+					}
+					n++
+				}
+				if n == 0 {
+					return batch.Error()
+				}
+			}
+		})
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		if aio.IsCancellation(err) {
+			return err
+		}
+		return fmt.Errorf("aiojobs: shutting down queue %s: %w", q.name, err)
+	}
+	q.shut()
+	q.b.send(q.shutSubject(), nil)
+	return nil
+}
+
+// DeleteQueue removes a queue and its items, and reports whether there was one. For those
+// who have it open it is a queue that was shut down. It awaits the server.
+func (c *Client) DeleteQueue(ctx context.Context, name string) (found bool, err error) {
+	b, ok := c.broker.(*natsBroker)
+	switch {
+	case c.closed:
+		return false, ErrClosed
+	case !names.MatchString(name):
+		return false, usage("Client.DeleteQueue", "the name has other characters than letters, digits, - and _")
+	case !ok:
+		return false, fmt.Errorf("aiojobs: a queue needs a server: %w", errors.ErrUnsupported)
+	}
+	err = c.persist(ctx, func() error {
+		var answer struct {
+			Success bool `json:"success"`
+		}
+		e := b.api(ctx, "STREAM.DELETE."+b.ns+"_queue_"+name, nil, &answer)
+		if e != nil && e.code != codeNoStream {
+			return e.err
+		}
+		found = answer.Success
+		return nil
+	})
+	if err == nil {
+		b.send(b.ns+".shutdown."+name, nil)
+	}
+	return found, err
 }
 
 // Put adds an item, and awaits until the server has stored it. While the queue is full it
 // waits for room, and while no server answers it repeats the request; a repeated request
-// adds one item. (asyncio: Queue.put)
+// adds one item. It fails with [aio.ErrQueueShutDown] if the queue was shut down, also
+// meanwhile. (asyncio: Queue.put)
 func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	put, err := q.putter(item)
 	if err != nil {
@@ -154,17 +285,28 @@ func (q *Queue[T]) putter(item T) (func(ctx context.Context) error, error) {
 	return func(ctx context.Context) error {
 		return q.c.persist(ctx, func() error {
 			m := &nats.Msg{Subject: q.subject, Data: data, Header: nats.Header{jetstream.MsgIDHeader: {id}}}
-			if e := q.b.store(ctx, m); e != nil {
-				return e.err
+			e := q.b.store(ctx, m)
+			switch {
+			case e == nil:
+				return nil
+			case e.code == codeTooLarge:
+				q.shut()
+				return aio.ErrQueueShutDown
+			case errors.Is(e.err, nats.ErrNoResponders):
+				// Either the server is starting, or the queue was deleted.
+				if _, _, err := q.counts(ctx); err == nil && q.open.Err() != nil {
+					return aio.ErrQueueShutDown
+				}
 			}
-			return nil
+			return e.err
 		})
 	}, nil
 }
 
 // Get takes the next item, and awaits until there is one. The calling task has to call
 // [Queue.TaskDone] when it has processed the item. A Get that is cancelled takes
-// nothing: an item on its way goes to another getter. (asyncio: Queue.get)
+// nothing: an item on its way is given back. It fails with [aio.ErrQueueShutDown] if the queue was shut down and
+// has no item. (asyncio: Queue.get)
 func (q *Queue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, false) }
 
 // GetNowait is [Queue.Get], but fails with [aio.ErrQueueEmpty] if there is no item. It
@@ -173,15 +315,49 @@ func (q *Queue[T]) GetNowait(ctx context.Context) (T, error) { return q.get(ctx,
 
 func (q *Queue[T]) get(ctx context.Context, nowait bool) (T, error) {
 	var item T
-	f := aio.CreateFuture[jetstream.Msg](ctx)
-	fetching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	m, err := q.fetch(ctx, nowait || q.open.Err() != nil)
+	if errors.Is(err, errShutMeanwhile) {
+		m, err = q.fetch(ctx, true)
+	}
+	if errors.Is(err, aio.ErrQueueEmpty) {
+		if q.open.Err() == nil {
+			if _, _, err := q.counts(ctx); err != nil {
+				return item, err
+			}
+		}
+		if q.open.Err() != nil {
+			err = aio.ErrQueueShutDown
+		}
+	}
+	if err != nil {
+		return item, err
+	}
+	if err := json.Unmarshal(m.Data, &item); err != nil {
+		return item, fmt.Errorf("aiojobs: item of %s: %w", q.subject, err)
+	}
+	task := aio.CurrentTask(ctx)
+	q.taken[task] = append(q.taken[task], m)
+	return item, nil
+}
+
+// errShutMeanwhile is the error of a fetch that waited when the queue was shut down.
+var errShutMeanwhile = errors.New("aiojobs: the queue was shut down")
+
+// fetch awaits a message.
+func (q *Queue[T]) fetch(ctx context.Context, nowait bool) (*nats.Msg, error) {
+	f := aio.CreateFuture[*nats.Msg](ctx)
+	parent := q.open
+	if nowait {
+		parent = context.Background()
+	}
+	fetching, cancel := context.WithCancel(parent)
 	defer cancel()
 	go func() {
-		m, err := q.fetch(fetching, nowait)
+		m, err := q.receive(fetching, nowait)
 		q.b.post(func() {
 			switch {
 			case f.Done() && m != nil: // the Get was cancelled
-				q.b.send(m.Reply(), []byte("-NAK"))
+				q.b.send(m.Reply, []byte("-NAK"))
 			case f.Done():
 			case err != nil:
 				f.SetException(err)
@@ -195,44 +371,89 @@ func (q *Queue[T]) get(ctx context.Context, nowait bool) (T, error) {
 		// Cancelled at the last moment: there may be an item.
 		if f.Done() && !f.Failed() && !f.Cancelled() {
 			if m, rerr := f.Result(); rerr == nil {
-				q.b.send(m.Reply(), []byte("-NAK"))
+				q.b.send(m.Reply, []byte("-NAK"))
 			}
 		}
-		return item, err
+		return nil, err
 	}
-	if err := json.Unmarshal(m.Data(), &item); err != nil {
-		return item, fmt.Errorf("aiojobs: item of %s: %w", q.subject, err)
-	}
-	task := aio.CurrentTask(ctx)
-	q.taken[task] = append(q.taken[task], m)
-	return item, nil
+	return m, nil
 }
 
-// fetch blocks until there is an item, ctx ends or, with nowait, the server has none.
-func (q *Queue[T]) fetch(ctx context.Context, nowait bool) (jetstream.Msg, error) {
+// receive blocks until there is an item, ctx ends or, with nowait, the server has none.
+func (q *Queue[T]) receive(ctx context.Context, nowait bool) (*nats.Msg, error) {
 	for {
-		var batch jetstream.MessageBatch
-		var err error
-		if nowait {
-			batch, err = q.consumer.FetchNoWait(1)
-		} else {
-			batch, err = q.consumer.Fetch(1, jetstream.FetchContext(ctx))
-		}
-		if err == nil {
-			for m := range batch.Messages() {
-				return m, nil
-			}
-			err = batch.Error()
-		}
+		m, status, err := q.pull(ctx, nowait)
 		switch {
+		case m != nil:
+			return m, nil
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return nil, errShutMeanwhile // or the Get was cancelled
 		case errors.Is(err, nats.ErrConnectionClosed):
 			return nil, ErrClosed
-		case nowait && (err == nil || errors.Is(err, nats.ErrTimeout)):
+		case nowait && (status == "404" || status == "408"):
 			return nil, aio.ErrQueueEmpty
-		case err != nil && !pause(ctx, pullPause):
-			return nil, ctx.Err()
+		case status == "404" || status == "408": // expired
+			continue
+		case status == "503" || status == "409":
+			// The server is starting or stopping, or the queue was deleted.
+			if _, err := q.b.js.Stream(ctx, q.stream); errors.Is(err, jetstream.ErrStreamNotFound) {
+				return nil, aio.ErrQueueShutDown
+			}
+		}
+		pause(ctx, pullPause)
+	}
+}
+
+// pull asks the server for one message, and blocks until it arrives, the server ends the
+// request with a status, or is silent, or ctx ends.
+func (q *Queue[T]) pull(ctx context.Context, nowait bool) (m *nats.Msg, status string, err error) {
+	b := q.b
+	arrived := make(chan *nats.Msg, 64)
+	inbox := nats.NewInbox()
+	sub, err := b.nc.ChanSubscribe(inbox, arrived)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() {
+		if m != nil || status != "" {
+			_ = sub.Unsubscribe() // fails only without a connection
+			return
+		}
+		// A message that the server has sent before it knows of the end is taken,
+		// so that it need not wait for AckWait.
+		if errors.Join(sub.Drain(), b.nc.FlushTimeout(b.timeout)) != nil {
+			return
+		}
+		for len(arrived) > 0 && m == nil {
+			if late := <-arrived; late.Header.Get("Status") == "" {
+				m = late
+			}
+		}
+	}()
+	request := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, pullExpires, b.timeout)
+	if nowait {
+		request = []byte(`{"batch":1,"no_wait":true}`)
+	}
+	if err := b.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+q.stream+".getters", inbox, request); err != nil {
+		return nil, "", err
+	}
+	silence := time.NewTimer(2 * b.timeout)
+	defer silence.Stop()
+	for {
+		select {
+		case m := <-arrived:
+			switch status := m.Header.Get("Status"); status {
+			case "":
+				return m, "", nil
+			case "100": // heartbeat
+				silence.Reset(2 * b.timeout)
+			default:
+				return nil, status, nil
+			}
+		case <-silence.C:
+			return nil, "", nil
+		case <-ctx.Done():
+			return nil, "", ctx.Err()
 		}
 	}
 }
@@ -248,7 +469,7 @@ func (q *Queue[T]) TaskDone(ctx context.Context) error {
 	if len(ms) == 0 {
 		return fmt.Errorf("aiojobs: Queue.TaskDone: %w", aio.ErrOverRelease)
 	}
-	q.b.send(ms[0].Reply(), []byte("+ACK"))
+	q.b.send(ms[0].Reply, []byte("+ACK"))
 	if q.taken[task] = ms[1:]; len(ms) == 1 {
 		delete(q.taken, task)
 	}
@@ -275,9 +496,13 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	}
 }
 
-// counts returns the number of items, and of those that getters have.
+// counts returns the number of items, and of those that getters have. It notices that the
+// queue was shut down or deleted.
 func (q *Queue[T]) counts(ctx context.Context) (all, taken int, err error) {
 	var stream struct {
+		Config struct {
+			MaxMsgSize int `json:"max_msg_size"`
+		} `json:"config"`
 		State struct {
 			Messages int `json:"messages"`
 		} `json:"state"`
@@ -286,13 +511,21 @@ func (q *Queue[T]) counts(ctx context.Context) (all, taken int, err error) {
 		Taken int `json:"num_ack_pending"`
 	}
 	err = q.c.persist(ctx, func() error {
-		if e := q.b.api(ctx, "STREAM.INFO."+q.stream, nil, &stream); e != nil {
-			return e.err
+		e := q.b.api(ctx, "STREAM.INFO."+q.stream, nil, &stream)
+		if e == nil {
+			e = q.b.api(ctx, "CONSUMER.INFO."+q.stream+".getters", nil, &consumer)
 		}
-		if e := q.b.api(ctx, "CONSUMER.INFO."+q.stream+".getters", nil, &consumer); e != nil {
-			return e.err
+		switch {
+		case e == nil:
+			return nil
+		case e.code == codeNoStream:
+			q.shut()
+			return nil
 		}
-		return nil
+		return e.err
 	})
+	if stream.Config.MaxMsgSize == shutSize {
+		q.shut()
+	}
 	return stream.State.Messages, consumer.Taken, err
 }
