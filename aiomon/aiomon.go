@@ -149,6 +149,7 @@ func New(opts *Options) *Monitor {
 	m.mux.HandleFunc("GET /text/stacks", m.stacks)
 	m.mux.HandleFunc("GET /text/resources", m.resourcesText)
 	m.mux.HandleFunc("GET /text/health", m.healthText)
+	m.mux.HandleFunc("GET /text/pages", m.pagesText)
 	m.mux.Handle("GET /metrics", m.Metrics())
 	m.mux.HandleFunc("POST /api/cancel", m.cancel)
 	return m
@@ -186,7 +187,7 @@ func Start(ctx context.Context, addr string, opts *Options) (m *Monitor, stop fu
 // AddPage adds a table to the page of the monitor, under a name. rows is called for
 // each request, by any goroutine, and returns a slice of structs or maps, whose fields
 // become the columns as encoding/json names them. For example, a job queue can show its
-// queues, and a pool its connections.
+// queues, and a pool its connections. The command aio pages prints the tables.
 func (m *Monitor) AddPage(name string, rows func() any) {
 	if rows == nil {
 		panic(fmt.Errorf("aiomon: AddPage: the function is nil: %w", aio.ErrUsage))

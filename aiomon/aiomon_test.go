@@ -357,6 +357,14 @@ func TestPagesOfOthers(t *testing.T) {
 	if w := p.ask("GET", "/api/page/Nothing"); w.Code != 404 {
 		t.Error(w.Code)
 	}
+	p.monitor.AddPage("Pool", func() any {
+		return []any{map[string]any{"a name": "x\ty", "idle": 3}, map[string]any{"idle": nil, "more": []int{1, 2}}}
+	})
+	p.monitor.AddPage("Broken", func() any { return 3 })
+	want := "Queues\nlength\n3\n\nPool\na name  idle  more\nx y     3     \n              [1,2]\n\nBroken\nthe table has no rows: "
+	if w := p.ask("GET", "/text/pages"); !strings.HasPrefix(w.Body.String(), want) {
+		t.Errorf("the pages are:\n%s", w.Body)
+	}
 }
 
 // The page can be served below a path prefix, and it sends events until the client

@@ -3,10 +3,12 @@ package aiomon
 // Plain-text responses of the handlers, for a terminal and for other programs.
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -29,6 +31,79 @@ func (m *Monitor) resourcesText(w http.ResponseWriter, r *http.Request) {
 	}
 	out.Flush()
 }
+
+// pagesText writes the tables of other packages.
+func (m *Monitor) pagesText(w http.ResponseWriter, r *http.Request) {
+	plain(w)
+	m.mu.Lock()
+	pages := slices.Clone(m.pages)
+	m.mu.Unlock()
+	for i, p := range pages {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, p.Name)
+		if err := writeRows(w, p.rows()); err != nil {
+			fmt.Fprintln(w, "the table has no rows:", err)
+		}
+	}
+}
+
+// writeRows writes the same table as the page: its columns are the keys of all rows, in
+// the order in which encoding/json writes them.
+func writeRows(w io.Writer, rows any) error {
+	data, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	var columns []string
+	table := make([]map[string]string, len(list))
+	for i, row := range list {
+		table[i] = map[string]string{}
+		d := json.NewDecoder(bytes.NewReader(row))
+		if t, err := d.Token(); err != nil || t != json.Delim('{') {
+			return fmt.Errorf("%s is no object", row)
+		}
+		for d.More() {
+			key, err := d.Token()
+			if err != nil {
+				return err
+			}
+			var v json.RawMessage
+			if err := d.Decode(&v); err != nil {
+				return err
+			}
+			name := key.(string)
+			if !slices.Contains(columns, name) {
+				columns = append(columns, name)
+			}
+			var text string
+			if json.Unmarshal(v, &text) != nil {
+				text = string(v)
+			}
+			table[i][name] = oneCell.Replace(text)
+		}
+	}
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, strings.Join(columns, "\t"))
+	for _, row := range table {
+		for i, name := range columns {
+			if i > 0 {
+				fmt.Fprint(out, "\t")
+			}
+			fmt.Fprint(out, row[name])
+		}
+		fmt.Fprintln(out)
+	}
+	return out.Flush()
+}
+
+// oneCell makes the text of one cell.
+var oneCell = strings.NewReplacer("\t", " ", "\n", " ")
 
 // number is n, or "" for 0.
 func number(n int) string {

@@ -7,6 +7,8 @@
 //	aio top WHERE             loops and tasks, refreshed each second until Ctrl-C
 //	aio health WHERE          the state of each loop, and the warnings
 //	aio resources WHERE       locks and their holders, queues, connections
+//	aio pages WHERE           the tables that packages have added, such as the queues of
+//	                          contrib/aiojobs
 //	aio stacks WHERE          the stacks of all goroutines, even if a loop is stuck
 //	aio trace [-o FILE] WHERE [SECONDS]
 //	                          the timeline, for ui.perfetto.dev
@@ -49,6 +51,7 @@ const usage = `usage: aio COMMAND WHERE
   aio top WHERE                loops and tasks, refreshed each second
   aio health WHERE             the state of each loop, and warnings
   aio resources WHERE          locks and their holders, queues, connections
+  aio pages WHERE              the tables that packages have added
   aio stacks WHERE             the stacks of all goroutines
   aio trace [-o FILE] WHERE [SECONDS]
                                a timeline for ui.perfetto.dev
@@ -115,7 +118,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	}
 	args = flags.Args()
 	want := map[string][2]int{"ps": {1, 1}, "pstree": {1, 1}, "top": {1, 1}, "stacks": {1, 1},
-		"health": {1, 1}, "resources": {1, 1}, "snapshot": {1, 1}, "trace": {1, 2}, "cancel": {3, 3}}
+		"health": {1, 1}, "resources": {1, 1}, "pages": {1, 1}, "snapshot": {1, 1}, "trace": {1, 2}, "cancel": {3, 3}}
 	n, known := want[name]
 	switch {
 	case !known:
@@ -130,7 +133,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	switch name {
-	case "ps", "pstree", "stacks", "health", "resources":
+	case "ps", "pstree", "stacks", "health", "resources", "pages":
 		return c.text(ctx, out, "text/"+name)
 	case "top":
 		return c.top(ctx, out)

@@ -67,6 +67,11 @@ func TestCommands(t *testing.T) {
 	if code != 0 || !strings.Contains(out, `"aio_task":"sleeper"`) {
 		t.Errorf("stacks: %d\n%s", code, out)
 	}
+	m.AddPage("pool", func() any { return []map[string]int{{"idle": 3}} })
+	code, out, errOut = aioCommand(t, "pages", where)
+	if code != 0 || out != "pool\nidle\n3\n" {
+		t.Errorf("pages: %d\n%s%s", code, out, errOut)
+	}
 	file := filepath.Join(t.TempDir(), "trace.json")
 	code, _, errOut = aioCommand(t, "trace", "-o", file, where)
 	data, err := os.ReadFile(file)
