@@ -7,8 +7,7 @@
 //	aio top WHERE             loops and tasks, refreshed each second until Ctrl-C
 //	aio health WHERE          the state of each loop, and the warnings
 //	aio resources WHERE       locks and their holders, queues, connections
-//	aio pages WHERE           the tables that packages have added, such as the queues of
-//	                          contrib/aiojobs
+//	aio pages WHERE           the tables that packages have added, such as queues
 //	aio stacks WHERE          the stacks of all goroutines, even if a loop is stuck
 //	aio trace [-o FILE] WHERE [SECONDS]
 //	                          the timeline, for ui.perfetto.dev

@@ -27,8 +27,8 @@ import (
 //     above. Getters that wait are served in no particular order among processes.
 //   - Items that were taken and are not done count against the limit.
 //   - A Put that fails may have put its item.
-//   - [Queue.Shutdown] is for all processes, and for good: a queue of the same name can be
-//     made after [Client.DeleteQueue].
+//   - [Queue.Shutdown] is for all processes, and for good: a queue of the same name can
+//     be made after [Client.DeleteQueue].
 //
 // Every call asks the server, and so awaits. Items are passed as JSON. (asyncio: Queue)
 type Queue[T any] struct {
@@ -293,7 +293,7 @@ func (q *Queue[T]) putter(item T) (func(ctx context.Context) error, error) {
 				q.shut()
 				return aio.ErrQueueShutDown
 			case errors.Is(e.err, nats.ErrNoResponders):
-				// Either the server is starting, or the queue was deleted.
+				// It is starting, or the queue was deleted.
 				if _, _, err := q.counts(ctx); err == nil && q.open.Err() != nil {
 					return aio.ErrQueueShutDown
 				}
@@ -305,8 +305,8 @@ func (q *Queue[T]) putter(item T) (func(ctx context.Context) error, error) {
 
 // Get takes the next item, and awaits until there is one. The calling task has to call
 // [Queue.TaskDone] when it has processed the item. A Get that is cancelled takes
-// nothing: an item on its way is given back. It fails with [aio.ErrQueueShutDown] if the queue was shut down and
-// has no item. (asyncio: Queue.get)
+// nothing: an item on its way is given back. It fails with [aio.ErrQueueShutDown] if the
+// queue was shut down and has no item. (asyncio: Queue.get)
 func (q *Queue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, false) }
 
 // GetNowait is [Queue.Get], but fails with [aio.ErrQueueEmpty] if there is no item. It

@@ -28,9 +28,9 @@ type QueueStats struct {
 	Waiting int    `json:"waiting"` // not delivered to a worker or getter
 	High    int    `json:"high"`    // how many of Waiting have high priority
 	Low     int    `json:"low"`     // how many of Waiting have low priority
-	Taken   int    `json:"taken"`   // delivered and not done; some may wait in a worker
+	Taken   int    `json:"taken"`   // delivered and not done
 	Dead    int    `json:"dead"`    // dead letters
-	Limit   int    `json:"limit"`   // maximum of Waiting and Taken, 0 if there is none
+	Limit   int    `json:"limit"`   // of Waiting and Taken; 0: none
 	State   string `json:"state"`   // "shut down" or ""
 }
 
