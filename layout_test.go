@@ -541,6 +541,8 @@ func TestLayout(t *testing.T) {
 	for _, bad := range checkInternal(string(page), internal) {
 		t.Error(bad)
 	}
+	// by folder: whether its tests import internal/stage
+	staged := map[string]bool{}
 	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -557,12 +559,16 @@ func TestLayout(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		dir := filepath.Dir(path)
 		if strings.HasSuffix(path, "_test.go") {
+			staged[dir] = staged[dir] || slices.ContainsFunc(f.Imports, func(imp *ast.ImportSpec) bool {
+				return imp.Path.Value == `"github.com/goaio/aio/internal/stage"`
+			})
 			return nil
 		}
 		for _, imp := range f.Imports {
 			p, _ := strconv.Unquote(imp.Path.Value)
-			if bad := checkImports(filepath.ToSlash(filepath.Dir(path)), p); bad != "" {
+			if bad := checkImports(filepath.ToSlash(dir), p); bad != "" {
 				t.Errorf("%s %s", path, bad)
 			}
 		}
@@ -570,6 +576,11 @@ func TestLayout(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for dir, ok := range staged {
+		if !ok {
+			t.Errorf("no test file in %s imports internal/stage: with -race it ends a second later", dir)
+		}
 	}
 }
 

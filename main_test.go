@@ -37,7 +37,6 @@ func onlyLong(t testing.TB) {
 
 func TestMain(m *testing.M) {
 	heedSignals()
-	stage.HurryChildren()
 	goleak.VerifyTestMain(limited{m, stage.Amount(testLimit, testLimit, longTestLimit)}, leakOptions...)
 }
 

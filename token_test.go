@@ -41,7 +41,7 @@ const childMode = "AIO_TEST_CHILD"
 func childProcess(t *testing.T, mode string) *exec.Cmd {
 	name, _, _ := strings.Cut(t.Name(), "/")
 	cmd := exec.Command(os.Args[0], "-test.run=^"+name+"$", "-test.count=1")
-	cmd.Env = append(os.Environ(), childMode+"="+mode, "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childMode+"="+mode)
 	return cmd
 }
 

@@ -20,16 +20,15 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiohttp"
-	"github.com/goaio/aio/internal/stage"
 )
 
 func TestMain(m *testing.M) {
-	stage.HurryChildren()
 	goleak.VerifyTestMain(m)
 }
 
 // startLoop runs a loop in a new goroutine until the test ends. reports returns the
-// messages that the exception handler got.
+// messages that the exception handler got, including those of the running step: a
+// response can arrive before its step has reported an error.
 func startLoop(t testing.TB) (l *aio.Loop, reports func() []string) {
 	t.Helper()
 	l = aio.NewEventLoop(nil)
@@ -54,6 +53,9 @@ func startLoop(t testing.TB) (l *aio.Loop, reports func() []string) {
 		}
 	})
 	return l, func() []string {
+		passed := make(chan struct{})
+		l.CallSoonThreadsafe(func() { close(passed) })
+		<-passed
 		mu.Lock()
 		defer mu.Unlock()
 		return slices.Clone(got)

@@ -20,6 +20,7 @@ import (
 	"github.com/goaio/aio/aioiter"
 	"github.com/goaio/aio/aiokit"
 	"github.com/goaio/aio/aiotest"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

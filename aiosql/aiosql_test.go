@@ -16,6 +16,7 @@ import (
 
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiosql"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 // programs are the folders of the examples that are commands.

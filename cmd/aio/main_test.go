@@ -15,6 +15,7 @@ import (
 	"github.com/goaio/aio"
 	"github.com/goaio/aio/aiomon"
 	"github.com/goaio/aio/aiomon/testdata/troubles"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 // monitored returns a monitor of a loop with two tasks.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 var update = flag.Bool("update", false, "TestNames writes names.tsv in place of comparing with it")

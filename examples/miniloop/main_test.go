@@ -1,5 +1,7 @@
 package main
 
+import _ "github.com/goaio/aio/internal/stage" // no sleep at the exit
+
 func Example() {
 	main()
 	// Output:

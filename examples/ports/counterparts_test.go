@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 var (

@@ -34,9 +34,7 @@ func TestMain(m *testing.M) {
 
 func procs(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), childEnv+"=1", "TERM=xterm",
-		// otherwise the race detector delays the exit by a second
-		"GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"=1", "TERM=xterm")
 	return cmd
 }
 

@@ -18,7 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/goaio/aio/internal/stage"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 // TestMain runs main instead of the tests if SERVICE_MAIN is set.
@@ -27,7 +27,6 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	stage.HurryChildren()
 	goleak.VerifyTestMain(m)
 }
 

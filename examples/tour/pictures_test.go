@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 var update = flag.Bool("update", false, "write the pictures of docs/tour.md")

@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"github.com/goaio/aio"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 // childEnv makes the test binary run as treehash, with files that never end.

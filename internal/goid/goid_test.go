@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/goaio/aio/internal/goid"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 func TestCurrentTellsGoroutinesApart(t *testing.T) {

@@ -3,6 +3,8 @@ package outer
 import (
 	"reflect"
 	"testing"
+
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 func TestOf(t *testing.T) {

@@ -23,11 +23,3 @@ func Amount[T any](sample, full, long T) T {
 	}
 	return sample
 }
-
-// HurryChildren makes the programs that this process starts end at once. A program that
-// is built with the race detector otherwise sleeps for a second when it exits.
-func HurryChildren() {
-	if _, set := os.LookupEnv("GORACE"); !set {
-		os.Setenv("GORACE", "atexit_sleep_ms=0")
-	}
-}

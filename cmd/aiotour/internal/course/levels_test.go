@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/goaio/aio/cmd/aiotour/internal/play"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 // Each program of a level works in asyncio's order, and fails in the schedule that the

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/goaio/aio"
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 // two is a program with two tasks that log a line each, after an answer.

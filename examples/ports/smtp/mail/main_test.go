@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

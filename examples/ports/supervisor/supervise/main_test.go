@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
 )
 
 // childEnv makes the test binary run as supervise.
@@ -29,7 +31,7 @@ func TestMain(m *testing.M) {
 
 func supervise(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"=1")
 	return cmd
 }
 
