@@ -396,7 +396,7 @@ func endOf(err error, c context.Context, cause error) bool {
 // A context that is cancelled at the moment at which an await starts ends it too.
 func TestContextDerivedThatEndsAsTheAwaitBegins(t *testing.T) {
 	err := aio.Run(func(ctx context.Context) error {
-		for i := range 2000 {
+		for i := range stage.Amount(600, 2000, 20_000) {
 			c, cancel := context.WithCancel(ctx)
 			var ready, begun atomic.Bool
 			go func() {

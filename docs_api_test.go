@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -32,37 +33,42 @@ var apiPackages = []string{
 	"github.com/goaio/aio/aiotest",
 }
 
-// apiImport loads the export data of the packages.
-func apiImport(t *testing.T, paths []string) (packages []*types.Package) {
-	t.Helper()
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("the go command is not on PATH")
-	}
-	args := append([]string{"list", "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}"}, paths...)
-	cmd := exec.CommandContext(t.Context(), tool, args...)
+// apiExports runs the go command once for all packages, and returns an importer of their
+// export data.
+var apiExports = sync.OnceValues(func() (types.Importer, error) {
+	args := append([]string{"list", "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}"}, apiPackages...)
+	cmd := exec.Command("go", append(args, "github.com/goaio/aio/aiomon")...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	listed, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, &stderr)
+		return nil, fmt.Errorf("go list: %w\n%s", err, &stderr)
 	}
 	files := map[string]string{}
 	for line := range strings.Lines(string(listed)) {
 		path, file, _ := strings.Cut(strings.TrimSpace(line), " ")
 		files[path] = file
 	}
-	imports := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
+	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
 		return os.Open(files[path])
-	})
-	for _, path := range paths {
-		p, err := imports.Import(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		packages = append(packages, p)
+	}), nil
+})
+
+// apiImport loads the export data of a package.
+func apiImport(t *testing.T, path string) *types.Package {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the go command is not on PATH")
 	}
-	return packages
+	exports, err := apiExports()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := exports.Import(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // apiLines returns a line for each exported name of a package: constants with their
@@ -198,10 +204,10 @@ func TestAPI(t *testing.T) {
 		t.Fatalf("the difference of the sample is\n%s", got)
 	}
 	var now []string
-	for _, p := range apiImport(t, apiPackages) {
-		lines := apiLines(p)
+	for _, path := range apiPackages {
+		lines := apiLines(apiImport(t, path))
 		if len(lines) == 0 {
-			t.Fatalf("%s exports nothing", p.Path())
+			t.Fatalf("%s exports nothing", path)
 		}
 		now = append(now, lines...)
 	}

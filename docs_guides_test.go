@@ -1,6 +1,8 @@
 package aio_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -182,25 +184,45 @@ func TestGuidePython(t *testing.T) {
 		t.Skipf("python3 is not 3.11 or newer: %s %v", version, err)
 	}
 	blocks := guideBlocks(t)
+	var programs []string
+	for _, b := range blocks {
+		if b.language == "python" {
+			programs = append(programs, b.text)
+		}
+	}
+	input, err := json.Marshal(programs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, "testdata/virtual_clock.py")
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results []struct {
+		Status         int
+		Stdout, Stderr string
+	}
+	if err := json.Unmarshal(output, &results); err != nil || len(results) != len(programs) {
+		t.Fatalf("%d results of %d programs: %v", len(results), len(programs), err)
+	}
 	for i, b := range blocks {
 		if b.language != "python" {
 			continue
 		}
+		result := results[0]
+		results = results[1:]
 		t.Run(b.guide, func(t *testing.T) {
-			t.Parallel()
-			var stderr strings.Builder
-			cmd := exec.CommandContext(t.Context(), python, "testdata/virtual_clock.py", b.text)
-			cmd.Stderr = &stderr
-			stdout, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%v\n%s\n%s", err, b.text, &stderr)
+			if result.Status != 0 {
+				t.Fatalf("exit status %d\n%s\n%s", result.Status, b.text, result.Stderr)
 			}
 			for _, next := range blocks[i+1:] {
 				if next.guide != b.guide || next.section != b.section || next.language != "go" {
 					break
 				}
 				want, ok := next.output()
-				if got := strings.TrimSpace(string(stdout)); ok && got != want {
+				if got := strings.TrimSpace(result.Stdout); ok && got != want {
 					t.Errorf("%s\n\nprints\n%s\n\nand in Go\n%s", b.text, got, want)
 				}
 			}

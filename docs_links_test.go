@@ -64,15 +64,23 @@ func mdDead(page, link string) string {
 	if u.Fragment == "" || filepath.Ext(target) != ".md" {
 		return ""
 	}
-	text, err := os.ReadFile(target)
-	if err != nil {
-		return err.Error()
+	anchors := anchorsOf[target]
+	if anchors == nil {
+		text, err := os.ReadFile(target)
+		if err != nil {
+			return err.Error()
+		}
+		anchors = mdAnchors(string(text))
+		anchorsOf[target] = anchors
 	}
-	if !mdAnchors(string(text))[u.Fragment] {
+	if !anchors[u.Fragment] {
 		return "no such heading"
 	}
 	return ""
 }
+
+// anchorsOf has the anchors of the pages that links have led to.
+var anchorsOf = map[string]map[string]bool{}
 
 // TestLinks finds dead links in the documents of the repository. It does not follow
 // links to other hosts.

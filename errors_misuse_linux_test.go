@@ -364,12 +364,14 @@ func (m *misuse) call(t *testing.T, call string, outside bool, prepare func(w *m
 			o.make(w, fn, args)
 			return nil
 		}))
-		for range 100 {
+		// for what needs the kernel or other goroutines; an idle process
+		// sleeps for a millisecond at least
+		for range 15 {
 			if task.Done() {
 				break
 			}
 			letPass(ctx, 1)
-			time.Sleep(10 * time.Microsecond)
+			time.Sleep(time.Millisecond)
 		}
 		for !task.Done() {
 			task.Cancel()
@@ -655,7 +657,7 @@ func (m *misuse) zero(t *testing.T, call, method string, signature *types.Signat
 // run makes all calls of the API of a package.
 func (m *misuse) run(t *testing.T) {
 	m.used = map[string]bool{}
-	p := apiImport(t, []string{m.path})[0]
+	p := apiImport(t, m.path)
 	scope := p.Scope()
 	listed := map[string]bool{}
 	for _, name := range scope.Names() {
@@ -749,6 +751,7 @@ func (m *misuse) run(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	quiet(t)
+	t.Cleanup(aio.NoticeBlocked(100*time.Millisecond, 50*time.Millisecond))
 	t.Run("aio", misuseOfAio.run)
 	t.Run("aiohttp", misuseOfAiohttp.run)
 	t.Run("aiomon", misuseOfAiomon.run)

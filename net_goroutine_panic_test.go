@@ -110,6 +110,7 @@ func TestConnectionThatPanics(t *testing.T) {
 	for how, end := range badEnds {
 		for _, method := range []string{"Read", "Write", "CloseWrite", "Close", "SetReadDeadline", "SetWriteDeadline"} {
 			t.Run(how+"/"+method, func(t *testing.T) {
+				t.Parallel() // two of them wait for connAbortTimeout
 				want := end.want
 				if method != "Read" && method != "Write" {
 					// no operation fails with an error of these

@@ -67,10 +67,10 @@ func TestBusyConnectionsTakeTurns(t *testing.T) {
 }
 
 // load keeps the connections busy until they have had 80 responses each on average, or
-// half as many in a sample. It prints how many responses the other connections got during
+// less in a sample. It prints how many responses the other connections got during
 // each request, without the first requests.
 func load(addr string) error {
-	answers := stage.Amount[int64](40, 80, 400) * crowd
+	answers := stage.Amount[int64](25, 80, 400) * crowd
 	var answered atomic.Int64
 	waits := make(chan []int)
 	failed := make(chan error)

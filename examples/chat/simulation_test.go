@@ -133,7 +133,7 @@ func TestFailEverywhere(t *testing.T) {
 		"ann": {"good evening", "is there tea?"},
 		"bob": {"good evening to you", "there is, in the kitchen"},
 	}
-	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: stage.Amount(8, 30, 200)}, func(ctx context.Context, f *aiotest.Failing) error {
+	r := aiotest.FailEverywhere(t, aiotest.Failures{Schedules: stage.Amount(3, 30, 200)}, func(ctx context.Context, f *aiotest.Failing) error {
 		h := newHouse(time.Minute)
 		server, err := aio.StartServer(ctx, h.welcome, "localhost:7777", &aio.ServerOptions{Limit: maxLine})
 		if err != nil {

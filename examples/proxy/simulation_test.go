@@ -165,6 +165,9 @@ func TestFailEverywhere(t *testing.T) {
 		{name: "TLS with the server", toServer: clientTLS, at: serverTLS},
 		{name: "TLS with both", toProxy: clientTLS, atProxy: serverTLS, toServer: clientTLS, at: serverTLS},
 	} {
+		if !stage.Full && (c.toProxy == nil) != (c.toServer == nil) {
+			continue // the sample has TLS on both sides, or on none
+		}
 		for kind, failures := range kinds {
 			t.Run(c.name+", "+kind, func(t *testing.T) {
 				answer := bytes.Repeat([]byte("0123456789abcdef"), 250)

@@ -305,7 +305,7 @@ func TestManySimulations(t *testing.T) {
 	var sum totals
 	runs, d := 20, time.Minute
 	if testing.Short() || underRace {
-		runs, d = stage.Amount(3, 10, 10), stage.Amount(10*time.Second, time.Minute, time.Minute)
+		runs, d = stage.Amount(2, 10, 10), stage.Amount(6*time.Second, time.Minute, time.Minute)
 	}
 	aiotest.Simulate(t, aiotest.Simulation{Runs: runs, Seed: 100}, simulation(faults{}, d, 2*time.Second, &sum))
 	t.Logf("%+v", sum)

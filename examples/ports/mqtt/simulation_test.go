@@ -253,7 +253,7 @@ func TestIdentifierOfAnotherMessage(t *testing.T) {
 // this, and what is sent after the last crash arrives.
 func TestRollback(t *testing.T) {
 	const n = 10
-	runs := stage.Amount(20, 200, 2000)
+	runs := stage.Amount(6, 200, 2000)
 	var sum aiotest.Counters
 	r := aiotest.Simulate(t, aiotest.Simulation{Runs: runs}, func(ctx context.Context, w *aiotest.World) error {
 		b := newSimBroker()
