@@ -435,8 +435,8 @@ func checkImports(dir, path string) string {
 			return "imports " + path + ": of this module it may import only internal/netio"
 		}
 	case dir == "." || !strings.HasPrefix(path, module+"/internal/"):
-	case inside == "internal/plug" && (dir == "aiotest" || dir == "aiohttp" || dir == "aiokit" || dir == "aiomon"), inside == "internal/simnet" && dir == "aiotest":
-	case inside == "internal/plug" && dir == "cmd/aiotour/internal/play":
+	case inside == "internal/plug": // see checkPlug
+	case inside == "internal/simnet" && dir == "aiotest":
 	default:
 		return "imports " + path
 	}
@@ -444,6 +444,46 @@ func checkImports(dir, path string) string {
 		return "imports " + path
 	}
 	return ""
+}
+
+// plugNames returns the names of internal/plug that a file uses, "dir: name".
+func plugNames(dir string, f *ast.File) (names []string) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == "plug" {
+				names = append(names, dir+": "+s.Sel.Name)
+			}
+		}
+		return true
+	})
+	return names
+}
+
+// checkPlug compares the uses of internal/plug with the table of the page.
+func checkPlug(page string, used []string) (bad []string) {
+	_, table, _ := strings.Cut(page, "### Uses of internal/plug")
+	table, _, _ = strings.Cut(table, "\n### ")
+	listed := map[string]bool{}
+	for row := range strings.Lines(table) {
+		if cells := strings.Split(row, "|"); len(cells) == 5 {
+			for _, dir := range codeWord.FindAllStringSubmatch(cells[1], -1) {
+				for _, name := range codeWord.FindAllStringSubmatch(cells[2], -1) {
+					listed[dir[1]+": "+name[1]] = true
+				}
+			}
+		}
+	}
+	for _, name := range used {
+		if !listed[name] {
+			bad = append(bad, name+" is used from internal/plug and is not listed in docs/architecture.md")
+		}
+	}
+	for name := range listed {
+		if !slices.Contains(used, name) {
+			bad = append(bad, name+" is listed as a use of internal/plug but not used")
+		}
+	}
+	return bad
 }
 
 // checkWords finds names in the sections of the page from "One step of a task" on that
@@ -543,6 +583,7 @@ func TestLayout(t *testing.T) {
 	}
 	// by folder: whether its tests import internal/stage
 	staged := map[string]bool{}
+	var plugged []string
 	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -571,11 +612,21 @@ func TestLayout(t *testing.T) {
 			if bad := checkImports(filepath.ToSlash(dir), p); bad != "" {
 				t.Errorf("%s %s", path, bad)
 			}
+			if dir != "." && strings.HasSuffix(p, "/internal/plug") {
+				f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+				if err != nil {
+					return err
+				}
+				plugged = append(plugged, plugNames(filepath.ToSlash(dir), f)...)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, bad := range checkPlug(string(page), plugged) {
+		t.Error(bad)
 	}
 	for dir, ok := range staged {
 		if !ok {
@@ -662,12 +713,16 @@ func TestLayoutFindsViolations(t *testing.T) {
 	if bad := checkWords("## One step of a task\n`Server.detach`\n", sources); len(bad) != 1 {
 		t.Errorf("found %q in a page with an undeclared name", bad)
 	}
+	uses := "### Uses of internal/plug\n| `aiokit` | `Tell`, `Wake` | why |\n\n### Exceptions\n"
+	if bad := checkPlug(uses, []string{"aiokit: Tell", "aiosql: Wake"}); len(bad) != 2 {
+		t.Errorf("a use without a row, and a row without a use: %q", bad)
+	}
 	for dir, path := range map[string]string{
 		"internal/netio": "golang.org/x/sys/unix",
 		"internal/poll":  "github.com/goaio/aio",
 		"internal/sysio": "github.com/goaio/aio/internal/poll",
 		"aiohttp":        "github.com/goaio/aio/internal/netio",
-		"examples/kv":    "github.com/goaio/aio/internal/plug",
+		"examples/kv":    "github.com/goaio/aio/internal/sysio",
 		".":              "github.com/goaio/aio/internal/simnet",
 	} {
 		if checkImports(dir, path) == "" {

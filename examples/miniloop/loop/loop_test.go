@@ -1,6 +1,10 @@
 package loop
 
-import "fmt"
+import (
+	"fmt"
+
+	_ "github.com/goaio/aio/internal/stage" // no sleep at the exit
+)
 
 // A task that was cancelled after the lock was passed to it has the lock, and its next
 // await fails.
