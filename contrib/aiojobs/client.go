@@ -66,7 +66,7 @@ func defaulted[T comparable](v *T, value T) {
 type Stats struct {
 	Submitted  int // jobs that the server has accepted
 	Started    int // runs that have begun
-	Succeeded  int // runs whose result was stored first
+	Succeeded  int // runs whose result was the first to be stored
 	Retried    int // failed runs that will be repeated
 	Dead       int // failed runs after which the job was not repeated
 	Skipped    int // deliveries of jobs that had a result already

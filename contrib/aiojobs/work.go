@@ -260,7 +260,7 @@ func (r *run) cancel() {
 	}
 }
 
-// leave gives the place of a run to the next one.
+// leave gives the place of a run to the next delivery.
 func (w *worker) leave(r *run) {
 	i := slices.Index(w.running, r)
 	w.running = slices.Delete(w.running, i, i+1)

@@ -190,7 +190,7 @@ type pending struct {
 	done   *aio.Future[[]ReasonCode] // nil for a request that restore has made
 }
 
-// connection is the state that ends with a connection.
+// connection is the state of one connection.
 type connection struct {
 	number   int
 	r        *aio.StreamReader

@@ -8,7 +8,7 @@ import (
 	"github.com/goaio/aio/cmd/aiotour/internal/play"
 )
 
-// twoAdds lets two tasks add one to a number. The server of B is farther away.
+// twoAdds lets two tasks add one to a number. B first awaits two answers.
 func twoAdds(ctx context.Context, s *play.Scene, add func(ctx context.Context, n *int) error) error {
 	n := 0
 	s.Show("n", &n)
