@@ -556,7 +556,7 @@ func TestStacksOfManyTasks(t *testing.T) {
 }
 
 // Several loops start and end tasks on all cores, one of them blocks, and one is closed,
-// while others request every page: each response is complete, and no task is lost or left.
+// while others request every page: each response is complete, and no task is lost.
 func TestManyLoopsUnderLoad(t *testing.T) {
 	monitor := aiomon.New(&aiomon.Options{SlowStep: 5 * time.Millisecond, Interval: time.Millisecond, Report: func(aiomon.Warning) {}})
 	loops := max(3, runtime.GOMAXPROCS(0)+1)

@@ -16,7 +16,7 @@ import (
 // patience is how long a test waits for something that happens soon.
 const patience = 30 * time.Second
 
-// run calls main with a client of a server of its own.
+// run calls main with a client of a new server.
 func run(t *testing.T, opts aiojobs.Options, main func(ctx context.Context, c *aiojobs.Client) error) {
 	t.Helper()
 	if opts.Dir == "" && opts.Server == nil && opts.URLs == nil {

@@ -91,7 +91,7 @@ func (t *Task) Sleep(d time.Duration) error {
 // at makes f ready at the time when.
 func (l *Loop) at(when time.Duration, f func()) {
 	i, _ := slices.BinarySearchFunc(l.timers, when, func(t timer, when time.Duration) int {
-		if t.when <= when { // after those with the same time
+		if t.when <= when { // after the timers with the same time
 			return -1
 		}
 		return 1
