@@ -115,8 +115,8 @@ func TestSolutionsPass(t *testing.T) {
 }
 
 // TestMistakesFail checks that the tests find the usual mistakes, which are in the
-// folders testdata of the exercises. Their first line names a test that must fail, and a
-// part of its message. Each round replaces one file of each exercise.
+// folders testdata of the exercises. The first line of such a file names a test that must
+// fail, and a part of its message. Each round replaces one file of each exercise.
 func TestMistakesFail(t *testing.T) {
 	mistakes := map[string][]string{} // files, by exercise
 	rounds := 0

@@ -124,7 +124,7 @@ type model struct {
 	states   map[string]State
 	since    map[string]time.Time
 	backoffs map[string]int
-	stops    int // commands that may stop a process are running
+	stops    int // number of running commands that may stop a process
 	loop     *aio.Loop
 	log      []Change
 	err      error
