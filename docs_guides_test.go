@@ -229,3 +229,42 @@ func TestGuidePython(t *testing.T) {
 		})
 	}
 }
+
+// unpaired are the sections of docs/idioms.md that have no Python program, and why.
+var unpaired = map[string]string{
+	"Cancel scopes":                      "asyncio has none",
+	"Stream operators":                   "aiostream is not in the standard library; aioiter has a test of each pair",
+	"TLS":                                "a program would need certificates in files",
+	"Rate limits":                        "asyncio has none",
+	"Gather of slices and mixed results": "its Python is that of Gather",
+	"Linters":                            "it is about tools of Go",
+	"Compiler messages":                  "it is about tools of Go",
+}
+
+// TestGuidePairs checks that each section of docs/idioms.md has a Python program and Go
+// code, in pairs, or is listed as unpaired.
+func TestGuidePairs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "idioms.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := strings.Split(string(text), "\n## ")[1:]
+	listed := 0
+	for _, section := range sections {
+		title, _, _ := strings.Cut(section, "\n")
+		python, golang := strings.Count(section, "```python\n"), strings.Count(section, "```go\n")
+		if unpaired[title] != "" {
+			listed++
+			if python > 0 {
+				t.Errorf("section %q has a Python program, and is listed as unpaired", title)
+			}
+			continue
+		}
+		if python == 0 || golang < python {
+			t.Errorf("section %q has %d programs in Python and %d in Go", title, python, golang)
+		}
+	}
+	if listed != len(unpaired) {
+		t.Errorf("%d sections are unpaired, and %d are listed", listed, len(unpaired))
+	}
+}
