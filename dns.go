@@ -164,7 +164,7 @@ func Getnameinfo(ctx context.Context, addr netip.AddrPort, opts *NameInfoOptions
 	return names[0], names[1], err
 }
 
-// resolve finds the addresses that a socket of network is to connect or be bound to, at
+// resolve finds the addresses to which a socket of network can connect or be bound, at
 // least one. It suspends the calling task only if there is a name to look up.
 func (l *Loop) resolve(ctx context.Context, network, host, port string, passive bool) ([]netip.AddrPort, error) {
 	q, err := newLookup(network, host, port, nil)

@@ -198,7 +198,8 @@ func apiDiff(old, now []string) string {
 	return b.String()
 }
 
-// TestAPI compares the exported API with api.txt, so that no change of it goes unnoticed.
+// TestAPI compares the exported API with api.txt, so that the test notices each change
+// of the API.
 func TestAPI(t *testing.T) {
 	if got := apiDiff([]string{"a", "b", "c"}, []string{"a", "c", "d"}); got != "- b\n+ d\n" {
 		t.Fatalf("the difference of the sample is\n%s", got)

@@ -158,7 +158,7 @@ func TestGuideGo(t *testing.T) {
 		}
 	}
 	for _, b := range guideBlocks(t) {
-		// TestReadmePrograms builds the programs of README.md.
+		// TestReadmePrograms checks the programs of README.md.
 		if b.isProgram() && b.guide == "../README.md" {
 			continue
 		}

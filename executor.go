@@ -720,12 +720,12 @@ func (j *job[T]) source() any { return j }
 //
 // If the task is cancelled, ToThread returns the [*CancelledError] at once, never an
 // error that fn derives from it. fn continues until it returns, unless it watches its
-// context, so the task must not use fn's arguments again. If fn has not begun, it is not
-// called.
+// context, so the task must not use fn's arguments again. If fn has not begun, it is
+// not called.
 //
 // An error of fn and an error of the await are returned alike. If fn may fail and the
-// task shall continue, make that error part of fn's value; otherwise a cancellation is
-// easily mistaken for it. [Future.Await] lists the errors of an await.
+// task must continue then, make that error part of fn's value; otherwise a cancellation
+// is easily mistaken for it. [Future.Await] lists the errors of an await.
 //
 // Cost: about 1 µs more than a goroutine and a channel; at most [DefaultMaxWorkers]
 // calls run at the same time.

@@ -112,7 +112,7 @@ func (l *Loop) wakeUp() {
 }
 
 // sleep records that the loop is about to wait, in poller if that is not nil, and
-// reports true, unless the inbox has entries.
+// reports true. If the inbox has entries, it reports false: the loop must not wait.
 func (in *inbox) sleep(poller *poll.Poller) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -46,8 +46,8 @@ type descriptor struct {
 	turn, place uint32
 }
 
-// watchable is a socket or file for which a user may have callbacks: a descriptor or, in
-// a simulated network, what there is in its place.
+// watchable is a socket or file for which a user may have callbacks: a descriptor or,
+// in a simulated network, its counterpart.
 type watchable struct {
 	fd  int
 	sim netio.UserSocket // nil for a descriptor

@@ -49,7 +49,7 @@ type pull struct {
 	co       coroutine
 	ctx      pullContext
 	state    pullState
-	closing  bool  // yield is to return false
+	closing  bool  // yield must return false
 	yielded  bool  // the body has yielded since it was resumed
 	err      error // the error that the body has yielded
 	body     func()

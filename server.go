@@ -235,7 +235,8 @@ func (s *Server) bind(ctx context.Context, call, addr string) error {
 	if network == "" {
 		network = "tcp"
 	}
-	var lookups []Awaitable[[]netip.AddrPort] // concurrent, as in asyncio
+	// the lookups are concurrent, as in asyncio
+	var lookups []Awaitable[[]netip.AddrPort]
 	for _, h := range append([]string{host}, s.opts.Hosts...) {
 		lookups = append(lookups, Coro[[]netip.AddrPort](func(ctx context.Context) ([]netip.AddrPort, error) {
 			return s.loop.resolve(ctx, network, h, port, true)

@@ -664,7 +664,8 @@ func (r *StreamReader) commitLent(p []byte) {
 	r.arrived()
 }
 
-// adopt is FeedData of p, which came from the pool of the loop and is r's from now on.
+// adopt is like FeedData for p, which came from the pool of the loop. From now on p
+// belongs to r.
 func (r *StreamReader) adopt(p []byte) {
 	r.mustBeOpen()
 	r.full = len(p) == cap(p)

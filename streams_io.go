@@ -113,9 +113,9 @@ func (t *taskReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// preferDirect reports whether the transport is to read directly into p rather than into
-// the scratch buffer. A system call costs much more than a copy of a small p: there one
-// larger read, if there is more to read, is cheaper.
+// preferDirect reports whether the transport should read directly into p rather than
+// into the scratch buffer. A system call costs much more than a copy of a small p:
+// there one larger read, if there is more to read, is cheaper.
 func (r *StreamReader) preferDirect(p []byte) bool {
 	return len(p) >= maxCopy || len(p) >= 512 && !r.full
 }

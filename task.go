@@ -370,7 +370,7 @@ func (t *task) cancelFuture(reason *CancelledError) bool {
 
 // cancelFromScope cancels the task on behalf of a Timeout or TaskGroup in it, which
 // ends its own context and will withdraw the request: the context of the task does not
-// end. around is the scope around the one that cancels.
+// end. around is the CancelScope around that Timeout or TaskGroup.
 func (t *task) cancelFromScope(reason *CancelledError, around *CancelScope) {
 	l := t.fut.loop
 	t.fromScope, l.requester = true, around

@@ -431,7 +431,8 @@ func TestPipeWriteStaysRegistered(t *testing.T) {
 		more()
 		tr.Write(full)
 		empty(size)
-		more() // in between: the next report is a first one again
+		// after a write that waited, the next report counts as the first one
+		more()
 		tr.Write(full)
 		empty(size)
 		watch("the pipe was full once", "dropped")
