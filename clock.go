@@ -99,7 +99,7 @@ func (l *Loop) Time() time.Time {
 	return l.epoch.Add(l.now())
 }
 
-// waitVirtual is wait for a virtual clock.
+// waitVirtual is like wait, for a virtual clock.
 func (l *Loop) waitVirtual() {
 	l.pollNow()
 	l.lookAtContexts()

@@ -119,8 +119,8 @@ func newChildHandler(call string, pid int, callback func(pid, returncode int)) (
 	return &childHandler{pid: pid, callback: callback}, nil
 }
 
-// newWaitingHandler is newChildHandler for a callback that the loop of ctx waits for
-// and calls.
+// newWaitingHandler is like newChildHandler, for a callback that the loop of ctx waits
+// for and calls.
 func newWaitingHandler(ctx context.Context, call string, pid int, callback func(pid, returncode int)) (*childHandler, error) {
 	l, err := loopFor(ctx, call)
 	if err != nil {

@@ -141,7 +141,8 @@ func TestSubprocessChildWatcherCloses(t *testing.T) {
 	})
 }
 
-// LOOP-354: the same as without a watcher.
+// LOOP-354: if the loop is closed before the process exits, the result is the same as
+// without a watcher.
 func TestSubprocessChildWatcherLoopClosed(t *testing.T) {
 	// closes runs a loop that is closed before the process that it has started
 	// exits.

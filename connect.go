@@ -122,7 +122,7 @@ func CreateConnection[P any](ctx context.Context, factory func() P, addr string,
 	return createConnection(ctx, "CreateConnection", factory, addr, opts)
 }
 
-// createConnection is CreateConnection for call, which errors name.
+// createConnection is like CreateConnection. call is the name of the call in errors.
 func createConnection[P any](ctx context.Context, call string, factory func() P, addr string, opts *ConnectionOptions) (Transport, P, error) {
 	var host, port string
 	return connect(ctx, call, factory, opts, connecting{
@@ -193,7 +193,8 @@ func CreateUnixConnection[P any](ctx context.Context, factory func() P, path str
 	return createUnixConnection(ctx, "CreateUnixConnection", factory, path, opts)
 }
 
-// createUnixConnection is CreateUnixConnection for call, which errors name.
+// createUnixConnection is like CreateUnixConnection. call is the name of the call in
+// errors.
 func createUnixConnection[P any](ctx context.Context, call string, factory func() P, path string, opts *ConnectionOptions) (Transport, P, error) {
 	return connect(ctx, call, factory, opts, connecting{
 		check: func(o *ConnectionOptions) (*tls.Config, error) { return o.TLS, o.checkUnix(call, path) },
@@ -206,7 +207,7 @@ func createUnixConnection[P any](ctx context.Context, call string, factory func(
 	})
 }
 
-// checkUnix is check for a Unix socket.
+// checkUnix is like check, for a Unix socket.
 func (o *ConnectionOptions) checkUnix(call, path string) error {
 	if err := o.check(call, path); err != nil {
 		return err
@@ -242,7 +243,7 @@ func ConnectAcceptedSocket[P any](ctx context.Context, factory func() P, conn ne
 	})
 }
 
-// checkAccepted is check for a connection that was accepted.
+// checkAccepted is like check, for a connection that was accepted.
 func (o *ConnectionOptions) checkAccepted(call string, conn net.Conn) error {
 	switch {
 	case conn == nil:

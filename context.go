@@ -443,7 +443,7 @@ func loopOf(ctx context.Context, call string) *Loop {
 	return l
 }
 
-// loopFor is loopOf for a call with an error result.
+// loopFor is like loopOf, for a call with an error result.
 func loopFor(ctx context.Context, call string) (*Loop, error) {
 	s, _ := scopeOf(ctx)
 	if ctx == nil {

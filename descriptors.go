@@ -96,9 +96,9 @@ func (s *triedSocket) receive(ctx context.Context, try func() error) error {
 	return s.receiveWhen(ctx, try, func() {})
 }
 
-// receiveWhen is receive that calls ready when the poller has reported the socket. The
-// report belongs to the task that waits for it, although that task reads one pass later:
-// until then the socket has nothing for other tasks.
+// receiveWhen is like receive, but calls ready when the poller has reported the socket.
+// The report belongs to the task that waits for it, although that task reads one pass
+// later: until then the socket has nothing for other tasks.
 func (s *triedSocket) receiveWhen(ctx context.Context, try func() error, ready func()) error {
 	for {
 		if s.loop.reported[s.watchable] == 0 {
@@ -224,7 +224,7 @@ func (l *Loop) AddReader(fd any, fn func()) error {
 	return l.addWatch("Loop.AddReader", fd, netio.Readable, fn)
 }
 
-// AddWriter is AddReader for writing. (asyncio: loop.add_writer)
+// AddWriter is like AddReader, for writing. (asyncio: loop.add_writer)
 func (l *Loop) AddWriter(fd any, fn func()) error {
 	return l.addWatch("Loop.AddWriter", fd, netio.Writable, fn)
 }

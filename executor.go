@@ -222,9 +222,9 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T], opts ...TaskOption) *C
 	return runThreadsafe(l, coro, false, opts)
 }
 
-// runThreadsafe is RunCoroutineThreadsafe without checks. With late, a loop that is
-// ending accepts the coroutine while it waits for the tasks that it has cancelled: they
-// may need it to clean up.
+// runThreadsafe is like RunCoroutineThreadsafe, without checks. With late, a loop that
+// is ending accepts the coroutine while it waits for the tasks that it has cancelled:
+// they may need it to clean up.
 func runThreadsafe[T any](l *Loop, coro Coro[T], late bool, opts []TaskOption) *ConcurrentFuture[T] {
 	c := &threadsafeCall[T]{coro: coro, opts: opts, late: late, out: ConcurrentFuture[T]{producer: l, done: make(chan struct{})}}
 	c.out.source = c
@@ -402,7 +402,8 @@ func WrapFuture[T any](ctx context.Context, cf *ConcurrentFuture[T]) *Future[T] 
 	return wrapFuture(l, cf, &l.outsideWaits)
 }
 
-// wrapFuture is WrapFuture for a caller that passes the counter of the loop's waits.
+// wrapFuture is like WrapFuture, for a caller that passes the counter of the loop's
+// waits.
 func wrapFuture[T any](l *Loop, cf *ConcurrentFuture[T], counter *int) *Future[T] {
 	b := &importedFuture[T]{newFuture[T](l), cf, counter}
 	if cf.producer == l {

@@ -109,8 +109,8 @@ func NewTLS(l *Loop, app Protocol, config *tls.Config, server bool, handshake, s
 	return t, t.lowerProtocol()
 }
 
-// StartTLSAhead is StartTLS for a caller that has already read some TLS bytes of the
-// peer.
+// StartTLSAhead is like StartTLS, for a caller that has already read some TLS bytes of
+// the peer.
 func StartTLSAhead(ctx context.Context, t Transport, p Protocol, config *tls.Config, opts *TLSOptions, ahead []byte) (Transport, error) {
 	return startTLS(ctx, t, p, config, opts, ahead)
 }

@@ -131,7 +131,8 @@ func coreOf(call string, f AnyFuture) (*future, error) {
 	}
 }
 
-// mustCore is coreOf for a call without an error result. The caller must hold the token.
+// mustCore is like coreOf, for a call without an error result. The caller must hold the
+// token.
 func mustCore(call string, f AnyFuture) *future {
 	c, err := coreOf(call, f)
 	if err != nil {
@@ -261,7 +262,7 @@ func (f *future) check(call string) {
 	}
 }
 
-// checked is check for a call with an error result. f is nil for a zero Task.
+// checked is like check, for a call with an error result. f is nil for a zero Task.
 func (f *future) checked(call string) error {
 	if f == nil || f.loop == nil {
 		return usagef(call, "a zero Future or Task belongs to no loop: use CreateFuture or CreateTask")

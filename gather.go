@@ -455,7 +455,7 @@ func unique[F AnyFuture](call string, fs []F) ([]*future, error) {
 	return all, nil
 }
 
-// waitFor is Wait without types.
+// waitFor is like Wait, without types.
 func (e caller) waitFor(fs []*future, timeout time.Duration, when ReturnWhen) error {
 	l := e.fut.loop
 	w := l.newWaiter("Wait")

@@ -47,7 +47,7 @@ func (l *Loop) post(e readyEntry, quiet bool) bool {
 	return l.postTo(&l.inbox.events, e, quiet)
 }
 
-// postTo is post for a given list of the inbox.
+// postTo is like post, for a given list of the inbox.
 func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	in := &l.inbox
 	in.mu.Lock()
@@ -55,7 +55,7 @@ func (l *Loop) postTo(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	return in.put(list, e, quiet)
 }
 
-// put is postTo while the inbox is locked.
+// put is like postTo, while the inbox is locked.
 func (in *inbox) put(list *[]readyEntry, e readyEntry, quiet bool) bool {
 	if in.closed {
 		return false
@@ -81,9 +81,9 @@ func (in *inbox) rouse() {
 	}
 }
 
-// postAsleep is post that does not wake a sleeping loop. If asleep is true, the caller
-// must call wakeUp: the loop sleeps, and postAsleep has returned true to no other
-// caller.
+// postAsleep is like post, but does not wake a sleeping loop. If asleep is true, the
+// caller must call wakeUp: the loop sleeps, and postAsleep has returned true to no
+// other caller.
 func (l *Loop) postAsleep(e readyEntry) (ok, asleep bool) {
 	in := &l.inbox
 	in.mu.Lock()
@@ -143,8 +143,8 @@ func (l *Loop) collect() {
 	in.full.Store(len(in.signals) > 0)
 }
 
-// collectAll is collect at the beginning of a pass, which may also be one that reads
-// signals.
+// collectAll is like collect, at the beginning of a pass, which may also be one that
+// reads signals.
 func (l *Loop) collectAll() {
 	l.collect()
 	if l.signalHandlers > 0 && (l.selfWoken || l.inbox.full.Load()) {

@@ -64,7 +64,7 @@ type blockedLook struct {
 	stack string
 }
 
-// postBlocked is post for a refusable entry.
+// postBlocked is like post, for a refusable entry.
 func (l *Loop) postBlocked(r runnable) bool {
 	in := &l.inbox
 	in.mu.Lock()

@@ -70,7 +70,7 @@ func (k *Lock) Acquire(ctx context.Context) error {
 	return k.acquire(e)
 }
 
-// acquire is Acquire for a caller that has entered.
+// acquire is like Acquire, for a caller that has entered.
 func (k *Lock) acquire(c caller) error {
 	if c.fut.loop.observed != nil {
 		listResource(c.fut.loop, k, k.resource, &k.waiters)

@@ -205,7 +205,7 @@ func (l *Loop) holds() bool {
 	return held == running || held == 0
 }
 
-// runsHere is holds for a loop that runs.
+// runsHere reports whether the loop runs and the calling goroutine holds the token.
 func (l *Loop) runsHere() bool {
 	held, running := goid.Holder(&l.owner)
 	return held == running && held != 0
@@ -227,7 +227,7 @@ func (l *Loop) check(call string) {
 	}
 }
 
-// checked is check for a call with an error result.
+// checked is like check, for a call with an error result.
 func (l *Loop) checked(call string) error {
 	if l == nil || l.ctx == nil || !l.holds() {
 		return l.wrongGoroutine(call)
@@ -339,7 +339,7 @@ func loopRunBy(goroutine uintptr) *Loop {
 	return nil
 }
 
-// runnableHere is runnableIn for the calling goroutine.
+// runnableHere is like runnableIn, for the calling goroutine.
 func (l *Loop) runnableHere() error {
 	runningLoops.Lock()
 	defer runningLoops.Unlock()

@@ -132,7 +132,7 @@ type socket interface {
 	sendcopy(ctx context.Context, s *fileSend) error
 }
 
-// syscallConnOf is SyscallConn for Go's own connections and listeners.
+// syscallConnOf is like SyscallConn, for Go's own connections and listeners.
 func syscallConnOf(c any) (syscall.RawConn, error) {
 	if c, ok := c.(syscall.Conn); ok {
 		return c.SyscallConn()

@@ -228,7 +228,7 @@ func (h *connHalf) do(name string, p []byte) (int, error) {
 	return call.n, call.err
 }
 
-// await is do for a task.
+// await is like do, for a task.
 func (h *connHalf) await(name string, p []byte) (int, error) {
 	l := h.conn.loop
 	c, err := enter(l.ctx, name)
@@ -301,7 +301,7 @@ func (h *connHalf) pump() {
 	}
 }
 
-// resume is advance for a call in the queue.
+// resume is like advance, for a call in the queue.
 func (h *connHalf) resume(call *connCall) bool {
 	if !call.take() {
 		return true // the call was refused

@@ -95,8 +95,8 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// dial is DialContext for a task. forTasks says that the connection is for a task, see
-// Dialer.ForTasks.
+// dial is like DialContext, for a task. forTasks says that the connection is for a
+// task, see Dialer.ForTasks.
 func (d *Dialer) dial(ctx context.Context, network, address string, forTasks bool) (net.Conn, error) {
 	const call = "Dialer.DialContext"
 	var o ConnectionOptions
@@ -133,7 +133,7 @@ func (m *connMaker) ConnectionMade(t Transport) {
 	m.conn = c
 }
 
-// dialFrom is DialContext for a goroutine that does not hold the token of l.
+// dialFrom is like DialContext, for a goroutine that does not hold the token of l.
 func (d *Dialer) dialFrom(ctx context.Context, l *Loop, network, address string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}

@@ -120,7 +120,7 @@ func (ln *netListener) pump() {
 	ln.hold()
 }
 
-// resume is advance for a call in the queue.
+// resume is like advance, for a call in the queue.
 func (ln *netListener) resume(call *acceptCall) (done bool) {
 	if !call.take() {
 		return true // the call was refused
@@ -165,7 +165,7 @@ func (ln *netListener) Accept() (net.Conn, error) {
 	return call.conn, call.err
 }
 
-// await is Accept for a task.
+// await is like Accept, for a task.
 func (ln *netListener) await() (net.Conn, error) {
 	const name = "Listener.Accept"
 	c, err := enter(ln.loop.ctx, name)

@@ -373,8 +373,8 @@ func (l *Loop) block(d time.Duration) {
 // Yielding in each wait would wake other threads too often if there are more processors.
 const waitsPerYield = 16
 
-// blockOnGo is block without descriptors. It waits on a channel and a timer only, so
-// that the loop is durably blocked in the sense of testing/synctest.
+// blockOnGo is like block, without descriptors. It waits on a channel and a timer only,
+// so that the loop is durably blocked in the sense of testing/synctest.
 func (l *Loop) blockOnGo(d time.Duration) {
 	if d == 0 || !l.inbox.sleep(nil) {
 		return

@@ -180,8 +180,8 @@ func checkFactory[P any](call string, factory func() P) error {
 	return nil
 }
 
-// checkProtocolType is checkProtocol for all values of a type, which is nil for a nil
-// interface.
+// checkProtocolType is like checkProtocol, for all values of a type, which is nil for a
+// nil interface.
 func checkProtocolType[T BaseTransport](t reflect.Type) error {
 	key := protocolKey{t, reflect.TypeFor[T]()}
 	if err, ok := protocolErrors.Load(key); ok {

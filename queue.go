@@ -69,7 +69,7 @@ func (q *Queue[T]) check(call string) {
 	}
 }
 
-// checked is check for a call with an error result.
+// checked is like check, for a call with an error result.
 func (q *Queue[T]) checked(call string) error {
 	if q.loop != nil && q.loop.runsHere() {
 		return nil

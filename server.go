@@ -169,7 +169,7 @@ func CreateServer[P any](ctx context.Context, factory func() P, addr string, opt
 	return createServer(ctx, "CreateServer", factory, addr, opts)
 }
 
-// createServer is CreateServer for call, which errors name.
+// createServer is like CreateServer. call is the name of the call in errors.
 func createServer[P any](ctx context.Context, call string, factory func() P, addr string, opts *ServerOptions) (*Server, error) {
 	return makeServer(ctx, call, factory, addr, opts, (*ServerOptions).check, (*Server).bind)
 }
@@ -309,12 +309,12 @@ func CreateUnixServer[P any](ctx context.Context, factory func() P, path string,
 	return createUnixServer(ctx, "CreateUnixServer", factory, path, opts)
 }
 
-// createUnixServer is CreateUnixServer for call, which errors name.
+// createUnixServer is like CreateUnixServer. call is the name of the call in errors.
 func createUnixServer[P any](ctx context.Context, call string, factory func() P, path string, opts *ServerOptions) (*Server, error) {
 	return makeServer(ctx, call, factory, path, opts, (*ServerOptions).checkUnix, (*Server).bindUnix)
 }
 
-// checkUnix is check for a Unix socket.
+// checkUnix is like check, for a Unix socket.
 func (o *ServerOptions) checkUnix(call, path string) error {
 	if err := o.check(call, path); err != nil {
 		return err
@@ -416,7 +416,7 @@ func (s *Server) StartServing(ctx context.Context) error {
 	return Sleep(ctx, 0)
 }
 
-// enter is enter for a method of the server.
+// enter is like the function enter, for a method of the server.
 func (s *Server) enter(ctx context.Context, call string) (caller, error) {
 	if s.loop == nil {
 		return caller{}, usagef(call, "a zero Server: use CreateServer or StartServer")

@@ -576,7 +576,7 @@ func TestSockLoopClosed(t *testing.T) {
 	}
 }
 
-// sockGoroutinesLoop is newLoop for the goroutine back end.
+// sockGoroutinesLoop is like newLoop, for the goroutine back end.
 func sockGoroutinesLoop(t *testing.T) (*aio.Loop, *[]aio.ExceptionContext) {
 	l, reports := newLoop(t)
 	aio.ForceGoroutines(l, true)

@@ -655,7 +655,7 @@ func (r *StreamReader) returnLent() {
 	}
 }
 
-// commitLent is adopt for p, which the waiting task has lent.
+// commitLent is like adopt, for p, which the waiting task has lent.
 func (r *StreamReader) commitLent(p []byte) {
 	r.lent = nil
 	r.mustBeOpen()

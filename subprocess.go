@@ -292,7 +292,7 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 	return p.transport.wait(e, call)
 }
 
-// enter is enter for a method of the process.
+// enter is like the function enter, for a method of the process.
 func (p *Process) enter(ctx context.Context, call string) (caller, error) {
 	if err := p.made(call); err != nil {
 		return caller{}, err

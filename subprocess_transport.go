@@ -206,7 +206,7 @@ func returncodeOf(state *os.ProcessState) int {
 	return state.ExitCode()
 }
 
-// codeOfStatus is returncodeOf for the system's form of a status.
+// codeOfStatus is like returncodeOf, for the system's form of a status.
 func codeOfStatus(s syscall.WaitStatus) int {
 	if s.Signaled() {
 		return -int(s.Signal())

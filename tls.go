@@ -12,9 +12,9 @@ package aio
 // which a Read of the wire awaits. After the handshake no task is needed. When
 // ciphertext arrives, the layer calls tls.Conn.Read until the wire is empty. Read then
 // fails with an error that is temporary in the sense of net.Error, and after such an
-// error a tls.Conn continues where it was, even in the middle of a record: its read
-// deadlines work that way. A coroutine for each connection would cost two switches for
-// each read and the memory of a stack.
+// error a tls.Conn continues where it was, even in the middle of a record: the read
+// deadlines of a tls.Conn work that way. A coroutine for each connection would cost two
+// switches for each read and the memory of a stack.
 //
 // A Write of the wire never waits: it goes to the transport below, and while that is
 // paused the application's bytes wait here, not yet encrypted. An idle connection holds
@@ -230,8 +230,8 @@ func StartTLS(ctx context.Context, t Transport, p Protocol, config *tls.Config, 
 	return startTLS(ctx, t, p, config, opts, nil)
 }
 
-// startTLS is StartTLS for a caller that has already read the beginning of the peer's
-// TLS, which is ahead.
+// startTLS is like StartTLS, for a caller that has already read the beginning of the
+// peer's TLS, which is ahead.
 func startTLS(ctx context.Context, lower Transport, p Protocol, config *tls.Config, opts *TLSOptions, ahead []byte) (Transport, error) {
 	c, err := enter(ctx, "StartTLS")
 	if err != nil {
@@ -322,7 +322,7 @@ func (t *tlsTransport) claim(lower Transport) {
 	}
 }
 
-// checkAny is check for a connection that may be without TLS.
+// checkAny is like check, for a connection that may be without TLS.
 func (s tlsSettings) checkAny(call string, config *tls.Config) error {
 	switch {
 	case config != nil:

@@ -140,7 +140,7 @@ func (t *tlsTransport) GetExtraInfo(name string) any {
 	return nil
 }
 
-// sessionInfo is GetExtraInfo for the results of the handshake.
+// sessionInfo is like GetExtraInfo, for the results of the handshake.
 func (t *tlsTransport) sessionInfo(name string) any {
 	if name == "ssl_object" {
 		return t.conn

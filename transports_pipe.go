@@ -353,7 +353,7 @@ type writePipe struct {
 	broken bool
 }
 
-// newWritePipe is newReadPipe for writing.
+// newWritePipe is like newReadPipe, for writing.
 func (c caller) newWritePipe(call string, p Protocol, f *os.File) (*writePipe, error) {
 	t := &writePipe{}
 	t.endpoint = endpoint{loop: c.fut.loop, self: t}

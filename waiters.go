@@ -134,13 +134,13 @@ func (q *waitList) wakeAll() {
 func (q *waitList) claimed() bool { return q.n > q.cancelled }
 
 // bound ties a lock or queue to the loop that uses it. Before a task has passed its
-// ctx, it belongs to the one goroutine that uses it: otherwise a call from another
-// goroutine would work in a test, and fail in production as soon as a task comes first.
-// A goroutine that runs a loop, or one of its tasks, may take it over.
+// ctx, the lock or queue belongs to the one goroutine that uses it: otherwise a call
+// from another goroutine would work in a test, and fail in production as soon as a task
+// comes first. A goroutine that runs a loop, or one of its tasks, may take it over.
 //
-// When its loop is closed, and all tasks of the loop are unwound, it belongs to no loop
-// again. The tasks that held it no longer exist. When the lock or queue finds outlived
-// set, it releases what they held.
+// When its loop is closed, and all tasks of the loop are unwound, the lock or queue
+// belongs to no loop again. The tasks that held it no longer exist. When it finds
+// outlived set, it releases what they held.
 type bound struct {
 	loop     *Loop
 	user     uintptr // the goroutine that used it first, while there is no loop
@@ -148,7 +148,7 @@ type bound struct {
 	outlived bool    // the loop that it belonged to was closed
 }
 
-// enter is enter for a method of the primitive.
+// enter is like the function enter, for a method of the primitive.
 func (b *bound) enter(ctx context.Context, call string) (caller, error) {
 	c, err := enter(ctx, call)
 	if err != nil {
@@ -178,7 +178,7 @@ func (b *bound) check(call string) {
 	}
 }
 
-// checked is check for a call with an error result.
+// checked is like check, for a call with an error result.
 func (b *bound) checked(call string) error {
 	if b.loop == nil || !b.loop.runsHere() {
 		return b.claim(call)
@@ -186,8 +186,8 @@ func (b *bound) checked(call string) error {
 	return nil
 }
 
-// claim is checked for the unusual cases: there is no loop, it does not run, or another
-// goroutine holds its token.
+// claim is like checked, for the unusual cases: there is no loop, it does not run, or
+// another goroutine holds its token.
 func (b *bound) claim(call string) error {
 	if b.loop != nil {
 		if !b.loop.holds() {
