@@ -15,6 +15,9 @@ import (
 
 func measureEcho(o loadOptions) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
+		if rival == "gnet" {
+			rival = "gnet tcp"
+		}
 		s, addr, err := b.server(serverCore, rival, serveOptions{Size: o.Size, TLS: o.TLS})
 		if err != nil {
 			return nil, err

@@ -38,10 +38,11 @@ func (r loadResult) figures(cpu float64) []float64 {
 }
 
 var loadKinds = map[string]func(o loadOptions) (loadResult, error){
-	"echo":   loadEcho,
-	"idle":   loadIdle,
-	"accept": loadAccept,
-	"drop":   loadDrop,
+	"echo":     loadEcho,
+	"datagram": loadDatagram,
+	"idle":     loadIdle,
+	"accept":   loadAccept,
+	"drop":     loadDrop,
 
 	"aiohttp.Client": loadTasks,
 	"http.Client":    loadGoroutines,

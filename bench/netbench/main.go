@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command netbench compares the servers and other I/O of package aio with plain Go,
-// asyncio, uvloop and Redis. The load comes from another process. The main figure is
+// gnet, asyncio, uvloop and Redis. The load comes from another process. The main figure is
 // the processor time that the server spends on a request: on a machine where the load
 // generator shares cores with the server, requests per second measure both. Run it in
 // its own directory:
@@ -21,6 +21,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -89,6 +90,7 @@ type bench struct {
 	python, uvloop string
 	self           string              // the program
 	dir            string              // for temporary files
+	gnet           string              // the program gnetecho, "" until it is built
 	lines          map[string][]string // rows of the tables, by load
 	notes          []string            // about measurements that were left out
 }
@@ -117,7 +119,7 @@ func (b *bench) run(t table, l load) {
 	for _, rival := range l.rivals {
 		if rounds := found[rival]; !failed[rival] && len(rounds) > 0 {
 			medians[rival] = median(rounds)
-			b.line(l.name, t.row(l.name, rival, medians[rival]))
+			b.line(l.name, t.row(l.name, rival, medians[rival], spread(rounds)))
 		}
 	}
 	for _, g := range l.goals {
@@ -140,6 +142,15 @@ func (b *bench) note(format string, args ...any) {
 	note := fmt.Sprintf(format, args...)
 	fmt.Fprintln(os.Stderr, note)
 	b.notes = append(b.notes, note)
+}
+
+// spread returns the range of the first figure in terms of its median.
+func spread(rounds [][]float64) float64 {
+	least, greatest := math.Inf(1), math.Inf(-1)
+	for _, r := range rounds {
+		least, greatest = min(least, r[0]), max(greatest, r[0])
+	}
+	return (greatest - least) / median(rounds)[0]
 }
 
 // median returns the median of each figure.

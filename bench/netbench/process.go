@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -140,6 +141,8 @@ func (b *bench) server(core int, rival string, o serveOptions) (*child, string, 
 	var err error
 	if loop, style, ok := python(rival); ok {
 		c, err = start(core, b.interpreter(loop), "serve.py", loop, style, strconv.FormatBool(o.TLS), o.File)
+	} else if network, ok := strings.CutPrefix(rival, "gnet "); ok {
+		c, err = b.gnetServer(core, network)
 	} else {
 		o.Kind = rival
 		c, err = start(core, b.self, "serve", asJSON(o))
@@ -153,6 +156,25 @@ func (b *bench) server(core int, rival string, o serveOptions) (*child, string, 
 		return nil, "", err
 	}
 	return c, addr, nil
+}
+
+// gnetServer starts the rival on gnet. It is built first: it is a module of its own.
+func (b *bench) gnetServer(core int, network string) (*child, error) {
+	if b.gnet == "" {
+		program := filepath.Join(b.dir, "gnetecho")
+		build := exec.Command("go", "build", "-o", program, ".")
+		build.Dir = "gnetecho"
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("go build gnetecho: %w: %s", err, out)
+		}
+		b.gnet = program
+	}
+	addr, _, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	// its log is on the standard output: only errors
+	return start(core, "env", "GNET_LOGGING_LEVEL=2", b.gnet, network+"://"+addr)
 }
 
 // python reports whether a rival, for example uvloop-stream, is a Python program.

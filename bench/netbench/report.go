@@ -66,7 +66,9 @@ func (b *bench) write(file string) error {
 // markdown returns the text between the marks; old is the current text.
 func (b *bench) markdown(old string) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "\nThe newest of these figures were measured on %s at commit %s. All figures of a load are from one run.\n\n",
+	fmt.Fprintf(&s, "\nThe newest of these figures were measured on %s at commit %s. All figures of a load are from one run. "+
+		"They are medians; the spread is the difference between the greatest and the least value of the first figure, "+
+		"in terms of its median. A server has one core to itself and the load another, unless the table says otherwise.\n\n",
 		time.Now().Format(time.DateOnly), machine.Commit())
 	for _, fact := range b.about() {
 		fmt.Fprintf(&s, "- %s\n", fact)
@@ -116,10 +118,12 @@ func (t table) head() string {
 		names += " " + c.head + " |"
 		dashes += " ---: |"
 	}
-	return names + "\n" + dashes + "\n"
+	return names + " spread |\n" + dashes + " ---: |\n"
 }
 
-func (t table) row(load, rival string, figures []float64) string {
+// row returns a line of the table. spread is the range of the first figure in terms of
+// its median.
+func (t table) row(load, rival string, figures []float64, spread float64) string {
 	row := fmt.Sprintf("| %s | %s |", load, rival)
 	for i, c := range t.columns {
 		cell := ""
@@ -128,7 +132,7 @@ func (t table) row(load, rival string, figures []float64) string {
 		}
 		row += " " + cell + " |"
 	}
-	return row
+	return row + fmt.Sprintf(" %.0f %% |", 100*spread)
 }
 
 // index returns the index of a column.
@@ -137,6 +141,7 @@ func (t table) index(head string) int {
 }
 
 func (g goal) row(load string, ratio float64) string {
+	ratio = math.Round(100*ratio) / 100 // as the table shows it
 	cell, limit, missed := fmt.Sprintf("%.2f", ratio), "", false
 	switch {
 	case g.atMost > 0:
@@ -161,6 +166,7 @@ func (b *bench) about() []string {
 	for _, tool := range []struct{ name, version string }{
 		{"asyncio", "'" + b.python + "' --version"},
 		{"uvloop", "'" + b.uvloop + "' -c 'import uvloop, platform; print(uvloop.__version__, \"on Python\", platform.python_version())'"},
+		{"gnet", "cd gnetecho && go list -m -f '{{.Version}}' github.com/panjf2000/gnet/v2"},
 		{"redis-server", "redis-server --version | grep -o 'v=[0-9.]*' | cut -c3-"},
 		{"wrk", "wrk -v | head -n 1 | cut -d' ' -f2"},
 	} {

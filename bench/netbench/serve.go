@@ -54,11 +54,20 @@ var (
 	}
 )
 
+// datagramKinds are the servers of datagrams. They print their address themselves.
+var datagramKinds = map[string]func() error{
+	"datagram":     serveDatagram,
+	"net datagram": serveNetDatagram,
+}
+
 // serveMain prints the address of a server, and serves.
 func serveMain(args []string) error {
 	var o serveOptions
 	if err := json.Unmarshal([]byte(args[0]), &o); err != nil {
 		return err
+	}
+	if serve := datagramKinds[o.Kind]; serve != nil {
+		return serve()
 	}
 	var config *tls.Config
 	if o.TLS {

@@ -16,6 +16,16 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
+class EchoDatagram(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+        host, port = transport.get_extra_info("sockname")
+        print(f"{host}:{port}", flush=True)
+
+    def datagram_received(self, data, addr):
+        self.transport.sendto(data, addr)
+
+
 async def stream(reader, writer):
     with contextlib.suppress(ConnectionError):  # the load has enough
         while data := await reader.read(65536):
@@ -46,6 +56,10 @@ def sender(path):
 
 async def main(style, tls, path):
     ctx = context() if tls else None
+    if style == "datagram":
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(EchoDatagram, local_addr=("127.0.0.1", 0))
+        await loop.create_future()
     if style:
         handler = sender(path) if style == "sendfile" else stream
         server = await asyncio.start_server(handler, "127.0.0.1", 0, backlog=1024, ssl=ctx)

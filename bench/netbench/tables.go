@@ -4,17 +4,21 @@ package main
 
 // The list of measurements.
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 var (
-	echoers  = []string{"protocol", "stream", "net", "asyncio", "asyncio-stream", "uvloop", "uvloop-stream"}
-	idlers   = []string{"protocol", "stream", "stream with a buffer", "net", "asyncio", "asyncio-stream", "uvloop", "uvloop-stream"}
-	senders  = []string{"Sendfile", "io.Copy", "asyncio-sendfile"}
-	spawners = []string{"aio", "os/exec", "asyncio", "uvloop"}
-	webs     = []string{"Handler", "net/http", "Serve", "net/http, limits"}
-	clients  = []string{"aiohttp.Client", "http.Client"}
-	kvs      = []string{"kv", "redis-server"}
-	spread   = []string{"1 loop", "2 loops", "net on 1 core", "net on 2 cores"}
+	echoers      = []string{"protocol", "stream", "net", "asyncio", "asyncio-stream", "uvloop", "uvloop-stream"}
+	datagrammers = []string{"datagram", "net", "gnet", "asyncio-datagram", "uvloop-datagram"}
+	idlers       = []string{"protocol", "stream", "stream with a buffer", "net", "asyncio", "asyncio-stream", "uvloop", "uvloop-stream"}
+	senders      = []string{"Sendfile", "io.Copy", "asyncio-sendfile"}
+	spawners     = []string{"aio", "os/exec", "asyncio", "uvloop"}
+	webs         = []string{"Handler", "net/http", "Serve", "net/http, limits"}
+	clients      = []string{"aiohttp.Client", "http.Client"}
+	kvs          = []string{"kv", "redis-server"}
+	splits       = []string{"1 loop", "2 loops", "net on 1 core", "net on 2 cores"}
 )
 
 // Columns with goals.
@@ -41,6 +45,16 @@ var tables = []table{
 			echoLoad(64<<10, 50, false),
 			echoLoad(64, 1, true), echoLoad(64, 50, true), echoLoad(64<<10, 50, true),
 		},
+	},
+	{
+		title: "Datagrams",
+		about: "A datagram of 64 bytes, and the next one after its echo. `net` is a goroutine with " +
+			"ReadFromUDPAddrPort.",
+		columns: requests,
+		loads: []load{{"datagram", datagrammers, measureDatagram, []goal{
+			{"datagram", "net", cpuPerRequest, 0.5, 0}, {"datagram", "gnet", cpuPerRequest, 1, 0},
+			{"datagram", "uvloop-datagram", cpuPerRequest, 1, 0},
+		}}},
 	},
 	{
 		title: "Idle connections",
@@ -114,6 +128,10 @@ func echoLoad(size, conns int, secure bool) load {
 	if secure {
 		ofNet = 1.1
 	}
+	rivals := echoers
+	if !secure {
+		rivals = slices.Insert(slices.Clone(echoers), 3, "gnet")
+	}
 	goals := []goal{
 		{"protocol", "net", cpuPerRequest, ofNet, 0},
 		{"protocol", "uvloop", cpuPerRequest, 1, 0},
@@ -123,7 +141,10 @@ func echoLoad(size, conns int, secure bool) load {
 	if conns == 1 {
 		goals = append(goals, goal{"protocol", "net", p50, ofNet, 0}, goal{"protocol", "net", p99, ofNet, 0})
 	}
-	return load{o.name(), echoers, measureEcho(o), goals}
+	if !secure {
+		goals = append(goals, goal{"protocol", "gnet", cpuPerRequest, 1, 0})
+	}
+	return load{o.name(), rivals, measureEcho(o), goals}
 }
 
 func idleLoad(conns int, secure bool) load {
@@ -161,7 +182,7 @@ func coresLoad(work int) load {
 	if work > 0 {
 		name, speedup = fmt.Sprintf("cores-hash%d", work), 1.7
 	}
-	return load{name, spread, measureCores(work, 100), []goal{
+	return load{name, splits, measureCores(work, 100), []goal{
 		{"2 loops", "1 loop", cpuPerRequest, 1.1, 0}, {"2 loops", "1 loop", perSecond, 0, speedup},
 		{"net on 2 cores", "net on 1 core", cpuPerRequest, 0, 0}, {"net on 2 cores", "net on 1 core", perSecond, 0, 0},
 	}}
