@@ -81,13 +81,16 @@ func TestChart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, label := range []string{"Switch", "Parked, cancellable", "goal missed"} {
+	for _, label := range []string{"Switch", "Cancel", "Parked, cancellable", "plain Go", "uvloop", "asyncio"} {
 		if !bytes.Contains(svg, []byte(">"+label+"<")) {
 			t.Errorf("the chart has no %q", label)
 		}
 	}
-	if bytes.Contains(svg, []byte(">Cancel<")) {
-		t.Error("the chart has a row without a rival")
+	// the marks of the key, and one for each figure
+	for shape, want := range map[string]int{"<circle": 7, "M0 -6.5": 8, `width="10"`: 5} {
+		if got := bytes.Count(svg, []byte(shape)); got != want {
+			t.Errorf("%d marks %s, want %d", got, shape, want)
+		}
 	}
 }
 
@@ -126,8 +129,10 @@ ok  	example.org	1.0s
 }
 
 func TestProcesses(t *testing.T) {
-	m := measurement{rows: chosen(regexp.MustCompile("^(Switch|Cancel|Parked)$")), benchtime: time.Second}
+	m := measurement{rows: chosen(regexp.MustCompile("^(Switch|Cancel|Timers100kFirst|Parked)$")), benchtime: time.Second}
 	want := []process{
+		{"^BenchmarkTimers100kFirst$/^aio$", "1x"},
+		{"^BenchmarkTimers100kFirst$/^go$", "1x"},
 		{"^BenchmarkParked$/^aio$", "1x"},
 		{"^BenchmarkParked$/^go$", "1x"},
 		{"^BenchmarkParked$/^go-cancellable$", "1x"},

@@ -1,157 +1,116 @@
 package main
 
+// The chart of docs/performance.md: for each benchmark, the time of plain Go, uvloop and
+// asyncio in terms of aio's, on a logarithmic axis. It is plain SVG without
+// measurements of text: any font fits.
+
 import (
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"fmt"
-	"image/color"
-	"slices"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"math"
 )
 
-// The colours also differ in brightness, for colour-blind readers.
-var (
-	metColor    = color.RGBA{R: 0x2b, G: 0x6c, B: 0xb0, A: 0xff}
-	missedColor = color.RGBA{R: 0xf0, G: 0x9a, B: 0x36, A: 0xff}
-)
-
+// The layout, in pixels.
 const (
-	barHeight  = vg.Length(12)
-	rowHeight  = vg.Length(20)
-	chartWidth = vg.Length(640)
-	chartFrame = vg.Length(110) // for title, axis and legend
+	chartWidth = 900
+	labelWidth = 190 // of the names of the benchmarks, to the left of the axis
+	axisWidth  = chartWidth - labelWidth - 30
+	headHeight = 76
+	lineHeight = 22
+	footHeight = 50
 )
 
-// compared returns the rows that have a rival, in the order of the chart: from bottom
-// to top.
+// The ends of the axis.
+const axisFrom, axisTo = 0.25, 256
+
+// rival is what aio is compared with in the chart. The marks differ in shape, and the
+// colours in brightness too.
+type rival struct {
+	name, color, shape string
+	value              func(figures) float64
+}
+
+var rivals = []rival{
+	{"plain Go", "#111111", `<circle r="5"/>`, func(f figures) float64 { return f.rival }},
+	{"uvloop", "#e08a1e", `<rect x="-5" y="-5" width="10" height="10"/>`, func(f figures) float64 { return f.uvloop }},
+	{"asyncio", "#2b6cb0", `<path d="M0 -6.5L6.5 0L0 6.5L-6.5 0Z"/>`, func(f figures) float64 { return f.asyncio }},
+}
+
+// compared returns the rows that have a rival.
 func (r *report) compared() []row {
 	var some []row
 	for _, row := range r.rows {
-		if f := r.figures(row); f.rival > 0 {
+		f := r.figures(row)
+		if f.aio > 0 && max(f.rival, f.asyncio, f.uvloop) > 0 {
 			some = append(some, row)
 		}
 	}
-	slices.Reverse(some)
 	return some
 }
 
-// chart draws the time of aio as a ratio to plain Go, with the goals, as SVG.
+// place returns the place of a ratio on the axis.
+func place(ratio float64) float64 {
+	ratio = min(max(ratio, axisFrom), axisTo)
+	return labelWidth + axisWidth*math.Log(ratio/axisFrom)/math.Log(axisTo/axisFrom)
+}
+
+// chart draws the times of the rivals in terms of those of aio, as SVG.
 func (r *report) chart() ([]byte, error) {
 	rows := r.compared()
 	if len(rows) == 0 {
 		return nil, errors.New("no benchmark with a rival was run")
 	}
-	p, err := r.plot(rows)
-	if err != nil {
-		return nil, err
-	}
-	return render(p, chartFrame+rowHeight*vg.Length(len(rows)))
-}
-
-func (r *report) plot(rows []row) (*plot.Plot, error) {
-	p := plot.New()
-	sans(p)
-	p.Title.Text = "aio compared with plain Go, shorter is better"
-	p.Title.Padding = vg.Points(8)
-	p.X.Label.Text = "time (Parked: memory) of aio / that of plain Go"
-	p.X.Min = 0
-	var labels []string
-	// a bar has the value 0 in the series that does not draw it
-	var met, missed plotter.Values
-	var goals plotter.XYs
-	highest := 1.0
-	for i, row := range rows {
-		f := r.figures(row)
-		is := ratio(f.aio, f.rival)
-		highest = max(highest, is, row.goal)
-		labels = append(labels, row.label())
-		if row.goal > 0 {
-			goals = append(goals, plotter.XY{X: row.goal, Y: float64(i)})
-		}
-		if row.goal > 0 && rounded(is) > row.goal {
-			met, missed = append(met, 0), append(missed, is)
-		} else {
-			met, missed = append(met, is), append(missed, 0)
-		}
-	}
-	p.X.Tick.Marker = ticks(highest)
-	p.Add(gridLines())
-	for _, kind := range []struct {
-		name   string
-		values plotter.Values
-		color  color.Color
-	}{{"goal met, or none", met, metColor}, {"goal missed", missed, missedColor}} {
-		bars, err := plotter.NewBarChart(kind.values, barHeight)
-		if err != nil {
-			return nil, err
-		}
-		bars.Horizontal, bars.Color, bars.LineStyle.Width = true, kind.color, 0
-		p.Add(bars)
-		p.Legend.Add(kind.name, bars)
-	}
-	if len(goals) > 0 {
-		marks, err := plotter.NewScatter(goals)
-		if err != nil {
-			return nil, err
-		}
-		marks.GlyphStyle = draw.GlyphStyle{Color: color.Black, Radius: rowHeight / 2, Shape: upright{}}
-		p.Add(marks)
-		p.Legend.Add("goal", marks)
-	}
-	p.NominalY(labels...)
-	p.X.Max = highest * 1.02
-	p.Y.Label.Padding = vg.Points(6)
-	p.Legend.Top = true
-	p.Legend.Padding = vg.Points(2)
-	p.Legend.XOffs = -vg.Points(8)
-	return p, nil
-}
-
-// sans sets all text of p in a sans-serif font.
-func sans(p *plot.Plot) {
-	for _, style := range []*draw.TextStyle{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
-		style.Font.Variant = "Sans"
-	}
-}
-
-// ticks returns a labelled tick at every half.
-func ticks(highest float64) plot.ConstantTicks {
-	var all plot.ConstantTicks
-	for v := 0.0; v <= highest; v += 0.5 {
-		all = append(all, plot.Tick{Value: v, Label: fmt.Sprintf("%.1f", v)})
-	}
-	return all
-}
-
-// gridLines draws thin lines behind the bars.
-func gridLines() *plotter.Grid {
-	g := plotter.NewGrid()
-	g.Horizontal.Width = 0
-	g.Vertical.Color = color.Gray{Y: 0xd0}
-	return g
-}
-
-// upright draws the mark of a goal: a vertical line across the bar.
-type upright struct{}
-
-func (upright) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, at vg.Point) {
-	c.StrokeLine2(draw.LineStyle{Color: s.Color, Width: vg.Points(2)}, at.X, at.Y-s.Radius, at.X, at.Y+s.Radius)
-}
-
-// render draws p on white, which stays readable on a dark page.
-func render(p *plot.Plot, height vg.Length) ([]byte, error) {
-	p.BackgroundColor = color.White
-	c := vgsvg.New(chartWidth, height)
-	p.Draw(draw.NewCanvas(c, chartWidth, height))
 	var b bytes.Buffer
-	_, err := c.WriteTo(&b)
-	// The file does not embed the font. The fonts named here have the same letter
-	// widths.
-	fonts := []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
-	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"), fonts), err
+	foot := headHeight + lineHeight*len(rows)
+	// white stays readable on a dark page
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" `+
+		`font-family="sans-serif" font-size="13" role="img">`+"\n"+
+		"<title>Time of plain Go, uvloop and asyncio in terms of the time of aio</title>\n"+
+		`<rect width="100%%" height="100%%" fill="#ffffff"/>`+"\n",
+		chartWidth, foot+footHeight, chartWidth, foot+footHeight)
+	text(&b, 16, 24, "start", `font-size="16" font-weight="bold"`, "Time in terms of aio's")
+	text(&b, place(1)-8, 58, "end", "", "aio is slower")
+	text(&b, place(1)+8, 58, "start", "", "aio is faster")
+	for i, v := range rivals {
+		x := labelWidth + 190 + 160*i
+		mark(&b, v, float64(x), 20)
+		text(&b, float64(x)+14, 25, "start", "", v.name)
+	}
+	for ratio := axisFrom; ratio <= axisTo; ratio *= 2 {
+		color, width := "#dddddd", 1
+		if ratio == 1 {
+			color, width = "#111111", 2
+		}
+		x := place(ratio)
+		fmt.Fprintf(&b, `<path d="M%.1f %dV%d" stroke="%s" stroke-width="%d"/>`+"\n", x, headHeight-8, foot, color, width)
+		text(&b, x, float64(foot)+18, "middle", "", fmt.Sprintf("%g", ratio))
+	}
+	text(&b, labelWidth+axisWidth/2, float64(foot)+40, "middle", "",
+		"times as long as aio (Parked: times the memory)")
+	for i, row := range rows {
+		y, f := float64(headHeight+lineHeight*i+lineHeight/2), r.figures(row)
+		text(&b, labelWidth-12, y+4, "end", "", row.label())
+		fmt.Fprintf(&b, `<path d="M%d %.1fH%d" stroke="#eeeeee"/>`+"\n", labelWidth, y, labelWidth+axisWidth)
+		for _, v := range rivals {
+			if is := ratio(v.value(f), f.aio); is > 0 {
+				mark(&b, v, place(is), y)
+			}
+		}
+	}
+	b.WriteString("</svg>\n")
+	return b.Bytes(), nil
+}
+
+// mark draws the mark of v, with a white edge where marks overlap.
+func mark(b *bytes.Buffer, v rival, x, y float64) {
+	fmt.Fprintf(b, `<g transform="translate(%.1f %.1f)" fill="%s" stroke="#ffffff">%s</g>`+"\n", x, y, v.color, v.shape)
+}
+
+// text draws s.
+func text(b *bytes.Buffer, x, y float64, anchor, more, s string) {
+	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="#111111" %s>`, x, y, anchor, more)
+	_ = xml.EscapeText(b, []byte(s)) // a bytes.Buffer takes everything
+	b.WriteString("</text>\n")
 }

@@ -151,14 +151,12 @@ func withUVLoop(found []python) (python, bool) {
 // process is one run of a test program: the benchmarks that match, and -benchtime.
 type process struct{ match, benchtime string }
 
-// processes returns the processes that measure all rows once. Memory is measured in
-// separate processes, with one round each: another benchmark or round leaves reusable
-// memory behind, above all goroutines, which the second round would not count.
+// processes returns the processes that measure all rows once.
 func (m *measurement) processes() []process {
 	var timed []string
 	var all []process
 	for _, r := range m.rows {
-		if r.unit != perParked {
+		if !r.fresh {
 			timed = append(timed, r.name)
 			continue
 		}
