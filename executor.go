@@ -81,6 +81,10 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	if f.producer != nil && f.producer.holdsToken() {
 		return zero, fmt.Errorf("aio: ConcurrentFuture.Result would block the loop that has to make the result: await WrapFuture: %w", ErrWrongGoroutine)
 	}
+	if ctx.Done() == nil { // a receive costs less than a select
+		<-f.done
+		return f.value, f.err
+	}
 	select {
 	case <-f.done:
 		return f.value, f.err
