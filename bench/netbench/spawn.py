@@ -1,4 +1,4 @@
-"""Subprocesses of asyncio or uvloop, for netbench: spawn.py LOOP WHAT SECONDS."""
+"""Subprocesses of asyncio or uvloop, for netbench: spawn.py LOOP WHAT SECONDS APART."""
 import asyncio
 import json
 import sys
@@ -8,8 +8,28 @@ from asyncio.subprocess import PIPE
 GIB = 1 << 30
 
 
+async def spawn(*command, **pipes):
+    if apart == "true":  # on the core of the load
+        command = ("taskset", "-c", "1", *command)
+    return await asyncio.create_subprocess_exec(*command, **pipes)
+
+
 async def true():
-    process = await asyncio.create_subprocess_exec("/bin/true")
+    process = await spawn("/bin/true")
+    await process.wait()
+
+
+async def fill(writer):
+    data = bytes(65536)
+    for _ in range(GIB // len(data)):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def write():
+    process = await spawn("dd", "of=/dev/null", "bs=64k", "status=none", stdin=PIPE)
+    await fill(process.stdin)
     await process.wait()
 
 
@@ -21,23 +41,14 @@ async def drain(reader):
 
 
 async def read():
-    process = await asyncio.create_subprocess_exec(
-        "dd", "if=/dev/zero", "bs=64k", "count=16384", "status=none", stdout=PIPE)
+    process = await spawn("dd", "if=/dev/zero", "bs=64k", "count=16384", "status=none", stdout=PIPE)
     await drain(process.stdout)
     await process.wait()
 
 
 async def cat():
-    process = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
-
-    async def write():
-        data = bytes(65536)
-        for _ in range(GIB // len(data)):
-            process.stdin.write(data)
-            await process.stdin.drain()
-        process.stdin.close()
-
-    await asyncio.gather(write(), drain(process.stdout))
+    process = await spawn("cat", stdin=PIPE, stdout=PIPE)
+    await asyncio.gather(fill(process.stdin), drain(process.stdout))
     await process.wait()
 
 
@@ -50,8 +61,8 @@ async def main(do, seconds):
     print(json.dumps({"Runs": runs, "Seconds": spent, "CPU": time.process_time() - cpu}))
 
 
-loop, what, seconds = sys.argv[1:]
+loop, what, seconds, apart = sys.argv[1:]
 if loop == "uvloop":
     import uvloop
     uvloop.install()
-asyncio.run(main({"true": true, "read": read, "cat": cat}[what], float(seconds)))
+asyncio.run(main({"true": true, "read": read, "write": write, "cat": cat}[what], float(seconds)))

@@ -23,9 +23,23 @@ var spawns = map[string]struct {
 	aio  func(ctx context.Context) error
 	exec func() error
 }{
-	"true": {aioTrue, execTrue},
-	"read": {aioRead, execRead},
-	"cat":  {aioCat, execCat},
+	"true":  {aioTrue, execTrue},
+	"read":  {aioRead, execRead},
+	"write": {aioWrite, execWrite},
+	"cat":   {aioCat, execCat},
+}
+
+// apart makes the children run on the core of the load, otherwise they have that of
+// their parent. Without either, the kernel chooses for each run, and a child on the other
+// core takes about twice as long: then single runs differ more than the rivals.
+var apart bool
+
+// program returns the command of a child.
+func program(args ...string) (name string, rest []string) {
+	if apart {
+		args = append([]string{"taskset", "-c", strconv.Itoa(loadCore)}, args...)
+	}
+	return args[0], args[1:]
 }
 
 // spawnResult is the result of a process that repeats an operation of spawns.
@@ -34,13 +48,14 @@ type spawnResult struct {
 	Seconds, CPU float64
 }
 
-func measureSpawn(what string, core int) func(*bench, string) ([]float64, error) {
+func measureSpawn(what string, apart bool) func(*bench, string) ([]float64, error) {
 	return func(b *bench, rival string) ([]float64, error) {
 		command := []string{b.self, "spawn", rival}
 		if loop, _, ok := python(rival); ok {
 			command = []string{b.interpreter(loop), "spawn.py", rival}
 		}
-		said, err := output(core, command[0], append(command[1:], what, strconv.FormatFloat(b.seconds, 'g', -1, 64))...)
+		said, err := output(serverCore, command[0], append(command[1:],
+			what, strconv.FormatFloat(b.seconds, 'g', -1, 64), strconv.FormatBool(apart))...)
 		if err != nil {
 			return nil, err
 		}
@@ -60,6 +75,7 @@ func spawnMain(args []string) error {
 	if err != nil {
 		return err
 	}
+	apart = args[3] == "true"
 	if rival == "aio" {
 		return aio.Run(func(ctx context.Context) error {
 			return repeat(seconds, func() error { return do.aio(ctx) })
@@ -94,20 +110,28 @@ func ownCPU() float64 {
 }
 
 func aioTrue(ctx context.Context) error {
-	p, err := aio.CreateSubprocessExec(ctx, "/bin/true", nil, nil)
+	name, args := program("/bin/true")
+	p, err := aio.CreateSubprocessExec(ctx, name, args, nil)
 	if err == nil {
 		_, err = p.Wait(ctx)
 	}
 	return err
 }
 
-func execTrue() error { return exec.Command("/bin/true").Run() }
+func execTrue() error { return command("/bin/true").Run() }
 
-// zeros are the arguments that make dd print 1 GiB.
-var zeros = []string{"if=/dev/zero", "bs=64k", "count=16384", "status=none"}
+// command is exec.Command for a child of os/exec.
+func command(args ...string) *exec.Cmd {
+	name, rest := program(args...)
+	return exec.Command(name, rest...)
+}
+
+// zeros prints 1 GiB.
+var zeros = []string{"dd", "if=/dev/zero", "bs=64k", "count=16384", "status=none"}
 
 func aioRead(ctx context.Context) error {
-	p, err := aio.CreateSubprocessExec(ctx, "dd", zeros, &aio.SubprocessOptions{Stdout: aio.PIPE})
+	name, args := program(zeros...)
+	p, err := aio.CreateSubprocessExec(ctx, name, args, &aio.SubprocessOptions{Stdout: aio.PIPE})
 	if err != nil {
 		return err
 	}
@@ -119,7 +143,7 @@ func aioRead(ctx context.Context) error {
 }
 
 func execRead() error {
-	cmd := exec.Command("dd", zeros...)
+	cmd := command(zeros...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -133,8 +157,44 @@ func execRead() error {
 	return cmd.Wait()
 }
 
+// sink discards what it reads.
+var sink = []string{"dd", "of=/dev/null", "bs=64k", "status=none"}
+
+func aioWrite(ctx context.Context) error {
+	name, args := program(sink...)
+	p, err := aio.CreateSubprocessExec(ctx, name, args, &aio.SubprocessOptions{Stdin: aio.PIPE})
+	if err != nil {
+		return err
+	}
+	if err := writeAll(p.Stdin.Writer(ctx)); err != nil {
+		return err
+	}
+	p.Stdin.Close()
+	_, err = p.Wait(ctx)
+	return err
+}
+
+func execWrite() error {
+	cmd := command(sink...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := writeAll(in); err != nil {
+		return err
+	}
+	if err := in.Close(); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
 func aioCat(ctx context.Context) error {
-	p, err := aio.CreateSubprocessExec(ctx, "cat", nil, &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
+	name, args := program("cat")
+	p, err := aio.CreateSubprocessExec(ctx, name, args, &aio.SubprocessOptions{Stdin: aio.PIPE, Stdout: aio.PIPE})
 	if err != nil {
 		return err
 	}
@@ -153,7 +213,7 @@ func aioCat(ctx context.Context) error {
 }
 
 func execCat() error {
-	cmd := exec.Command("cat")
+	cmd := command("cat")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
