@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/goaio/aio/internal/goid"
-
 	"github.com/goaio/aio/internal/plug"
 )
 
@@ -35,14 +34,12 @@ type ConcurrentFuture[T any] struct {
 	callbacks []func()
 }
 
-// NewConcurrentFuture returns a pending future, which a goroutine settles with
-// SetResult.
+// NewConcurrentFuture returns a pending future, to be settled with SetResult.
 func NewConcurrentFuture[T any]() *ConcurrentFuture[T] {
 	return &ConcurrentFuture[T]{done: make(chan struct{})}
 }
 
-// Done returns a channel that is closed when the future has its result, for use in a
-// select.
+// Done returns a channel that is closed when the future has its result, for a select.
 func (f *ConcurrentFuture[T]) Done() <-chan struct{} {
 	if err := f.made("ConcurrentFuture.Done"); err != nil {
 		panic(err)
@@ -138,8 +135,7 @@ func (f *ConcurrentFuture[T]) callAll(callbacks []func()) {
 	}
 }
 
-// call calls a done callback. Its panic must not reach the code that settles the
-// future.
+// call calls a done callback. Its panic must not reach the code that settles f.
 func (f *ConcurrentFuture[T]) call(cb func()) {
 	defer func() {
 		v := recover()

@@ -15,7 +15,7 @@ import (
 // The layout, in pixels.
 const (
 	chartWidth = 900
-	labelWidth = 190 // of the names of the benchmarks, to the left of the axis
+	labelWidth = 200 // of the names of the benchmarks, to the left of the axis
 	axisWidth  = chartWidth - labelWidth - 30
 	headHeight = 76
 	lineHeight = 22
@@ -23,7 +23,7 @@ const (
 )
 
 // The ends of the axis.
-const axisFrom, axisTo = 0.25, 256
+const axisFrom, axisTo = 0.125, 128
 
 // rival is what aio is compared with in the chart. The marks differ in shape, and the
 // colours in brightness too.

@@ -94,7 +94,7 @@ func (r *report) write(dir string) error {
 func (r *report) markdown() string {
 	var b strings.Builder
 	r.writeAbout(&b)
-	b.WriteString("\n![Time of plain Go, uvloop and asyncio in terms of the time of aio](performance.svg)\n\n")
+	b.WriteString("\n")
 	r.writeTable(&b)
 	if r.scale != nil {
 		r.writeScale(&b)

@@ -15,8 +15,8 @@ type row struct {
 	// scheduling reports whether the goals relative to asyncio and uvloop apply:
 	// the row measures the loop, not memory, threads or elapsed time.
 	scheduling bool
-	// Each run of the row is a process of its own with one round: another benchmark or
-	// round leaves memory behind that can be used again, above all goroutines.
+	// Each run of the row is a process of its own with one round: another benchmark
+	// or round leaves memory behind that can be used again, above all goroutines.
 	fresh bool
 }
 

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command netbench compares the servers and other I/O of package aio with plain Go,
-// gnet, asyncio, uvloop and Redis. The load comes from another process. The main figure is
-// the processor time that the server spends on a request: on a machine where the load
+// gnet, asyncio, uvloop and Redis. The load comes from another process. The main figure
+// is the processor time that the server spends on a request: on a machine where the load
 // generator shares cores with the server, requests per second measure both. Run it in
 // its own directory:
 //
