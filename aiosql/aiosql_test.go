@@ -651,6 +651,65 @@ func endEachCall(t *testing.T, kind string, cause error, calls map[string]func(c
 	}
 }
 
+// A context that the caller derived ends during a call, and the task is cancelled while
+// the call still waits for the driver: the task ends as cancelled, in the next await if
+// the call has no error to return.
+func TestCancelledAfterTheEndOfADerivedContext(t *testing.T) {
+	for name, call := range map[string]func(ctx, derived context.Context, db *sql.DB) error{
+		"Exec": func(_, derived context.Context, db *sql.DB) error {
+			_, err := aiosql.Exec(derived, db, "late")
+			return err
+		},
+		"Do": func(_, derived context.Context, db *sql.DB) error {
+			_, err := aiosql.Do(derived, func(ctx context.Context) (sql.Result, error) { return db.ExecContext(ctx, "late") })
+			return err
+		},
+		"QueryRow": func(_, derived context.Context, db *sql.DB) error {
+			_, err := aiosql.QueryRow(derived, db, aiosql.Column[int], "late")
+			return err
+		},
+		"Query": func(_, derived context.Context, db *sql.DB) error {
+			for _, err := range aiosql.Query(derived, db, aiosql.Column[int], "late") {
+				return err
+			}
+			return nil
+		},
+		"Query, left": func(ctx, derived context.Context, db *sql.DB) error {
+			for range aiosql.Query(derived, db, aiosql.Column[int], "late 2") {
+				break
+			}
+			return aio.Sleep(ctx, 0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, ctx context.Context, s *server, db *sql.DB) error {
+				var end context.CancelFunc
+				task := aio.CreateTask(ctx, aio.NoResult(func(ctx context.Context) error {
+					var derived context.Context
+					derived, end = context.WithCancel(ctx)
+					return call(ctx, derived, db)
+				}))
+				for _, then := range []func(){func() { end() }, func() { task.Cancel() }} {
+					if _, _, err := aio.Receive(ctx, s.running); err != nil {
+						return err
+					}
+					then()
+				}
+				if err := aio.Sleep(ctx, 0); err != nil { // the call gets the cancellation
+					return err
+				}
+				close(s.release)
+				_, _, err := aio.Wait(ctx, []aio.AnyFuture{task}, time.Minute, aio.AllCompleted)
+				if !task.Cancelled() {
+					t.Errorf("%v: %v", task, task.Exception())
+				}
+				idle(t, s, db, "after the call")
+				return err
+			})
+		})
+	}
+}
+
 // The error of the body contains a cancellation. An error that is a cancellation is
 // returned unchanged. An error that joins a failure with a cancellation is returned
 // with all its parts, and joined with the error of the rollback.

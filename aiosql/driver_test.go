@@ -19,6 +19,8 @@ import (
 //	count N    returns rows with the numbers 1 to N, one column
 //	hang       waits until its context is done; hang N does so after N rows
 //	stuck      waits for release and ignores its context
+//	late       waits until its context is done, and then for release; late N does so when
+//	           its rows are closed
 //	panic      panics
 //	log WORD   appends the word to the log; so do begin, commit and rollback
 type server struct {
@@ -117,6 +119,14 @@ func (c *conn) hang(ctx context.Context, what string) error {
 	return ctx.Err()
 }
 
+// late sends what twice: when it starts to wait, and when ctx is done.
+func (c *conn) late(ctx context.Context, what string) error {
+	err := c.hang(ctx, what)
+	c.running <- what
+	<-c.release
+	return err
+}
+
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if err := c.free(); err != nil {
 		return nil, err
@@ -130,6 +140,8 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	case "stuck":
 		c.running <- query
 		<-c.release
+	case "late":
+		return nil, c.late(ctx, query)
 	case "panic":
 		panic("the driver's")
 	case "log":
@@ -143,37 +155,47 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 func (c *conn) QueryContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
 	word, rest, _ := strings.Cut(query, " ")
 	n, _ := strconv.Atoi(rest)
-	if word != "count" && word != "hang" {
+	switch {
+	case word != "count" && word != "hang" && word != "late":
 		return nil, fmt.Errorf("what is %q?", query)
-	}
-	if word == "hang" && n == 0 {
+	case word == "hang" && n == 0:
 		return nil, c.hang(ctx, query)
+	case word == "late" && n == 0:
+		return nil, c.late(ctx, query)
 	}
 	if err := c.free(); err != nil {
 		return nil, err
 	}
 	c.busy(1)
 	c.open.Add(1)
-	return &rows{conn: c, ctx: ctx, n: n, hangs: word == "hang"}, nil
+	return &rows{conn: c, ctx: ctx, n: n, word: word}, nil
 }
 
-// rows are the rows of count and hang.
+// rows are the rows of count, hang and late.
 type rows struct {
 	*conn
-	ctx   context.Context
-	i, n  int
-	hangs bool
+	ctx  context.Context
+	i, n int
+	word string
 }
 
 func (r *rows) Columns() []string { return []string{"n"} }
-func (r *rows) Close() error      { r.open.Add(-1); r.busy(-1); return nil }
+func (r *rows) Close() error {
+	if r.word == "late" {
+		_ = r.late(r.ctx, "close")
+	}
+	r.open.Add(-1)
+	r.busy(-1)
+	return nil
+}
+
 func (r *rows) Next(to []driver.Value) error {
 	switch {
 	case r.i < r.n:
 		r.i++
 		to[0] = int64(r.i)
 		return nil
-	case r.hangs:
+	case r.word == "hang":
 		return r.hang(r.ctx, "rows")
 	default:
 		return io.EOF
