@@ -57,11 +57,16 @@ import (
 // if the response had begun before the read was abandoned, the connection breaks,
 // except in HTTP/2. An abandoned write breaks the connection.
 //
+// These calls take no context. They end with the context of the request, but not with a
+// context that h derives from it: use aio.Timeout, or the deadlines of
+// http.ResponseController.
+//
 // A response is never presented as complete if it may be incomplete. If the task is
 // cancelled and h returns without having begun the response, the status is 503. If the
 // response was begun before the cancellation, the connection is broken. A response that
 // was begun after the cancellation is sent, and so is the response of a task that has
-// called Uncancel. Closing the loop counts as a cancellation here.
+// called Uncancel. Closing the loop counts as a cancellation here, and so does the end
+// of a context of the request that has a deadline.
 //
 // A panic of h continues in the goroutine that called Handler: net/http logs it and
 // breaks the connection, and middleware outside may recover it. Its value is an error
@@ -174,9 +179,10 @@ func (x *exchange) tellDone() {
 
 // outcome is how a handler has ended.
 type outcome struct {
-	panicked  any  // the panic value, nil if the handler did not panic
-	exited    bool // by runtime.Goexit
-	cancelled bool // the task was cancelled and did not call Uncancel
+	panicked any  // the panic value, nil if the handler did not panic
+	exited   bool // by runtime.Goexit
+	// the task was cancelled and did not call Uncancel, or its deadline has passed
+	cancelled bool
 }
 
 // operation is a call that may block.
@@ -258,7 +264,7 @@ func (x *exchange) run(ctx context.Context) {
 			x.end.exited = true
 			plug.ContainGoexit(ctx)
 		}
-		x.end.cancelled = x.task.Cancelling() > 0 || x.handler.loop.IsClosed() || x.derived && x.ctx.Err() != nil
+		x.end.cancelled = x.task.Cancelling() > 0 || x.handler.loop.IsClosed() || x.pastDeadline()
 		x.over = true
 		release()
 		x.tellDone()
@@ -266,6 +272,9 @@ func (x *exchange) run(ctx context.Context) {
 	x.handler.inner.ServeHTTP(x, x.inside)
 	returned = true
 }
+
+// pastDeadline reports whether the context of the request has a deadline, and has ended.
+func (x *exchange) pastDeadline() bool { return x.derived && x.ctx.Err() != nil }
 
 // handlerPanic is the panic of a handler, as it continues in the goroutine of the
 // connection. The stack of that goroutine, which net/http logs, is of no use.

@@ -11,6 +11,7 @@ package aiohttp
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -37,7 +38,7 @@ type response struct {
 	sending  bool        // an operation of writes is in progress
 	status   int         // the chosen status; 0 means not chosen yet
 	closes   bool        // the connection is closed after the response
-	late     bool        // the status was chosen after a cancellation
+	late     bool        // the status was chosen after a cancellation or the deadline
 	own      bool        // the writer is of package net/http
 	room     int         // how many more bytes net/http takes without sending
 	gathers  bool        // out may be used
@@ -73,7 +74,7 @@ func (x *exchange) decide(status int) {
 	x.announceClose()
 	h := x.w.Header()
 	x.status = status
-	x.late = x.task.Cancelling() > 0
+	x.late = x.task.Cancelling() > 0 || x.pastDeadline()
 	_, declared := h["Content-Length"]
 	x.gathers = !declared && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
@@ -207,7 +208,12 @@ func (x *exchange) send(do func() error) error {
 		return errOver
 	}
 	d := &x.writes
-	if err := d.acquire(x.ctx); err != nil {
+	ctx := x.ctx
+	if x.pastDeadline() && (x.status == 0 || x.late) {
+		// like a cancellation, the deadline does not end what begins after it
+		ctx = context.WithoutCancel(ctx)
+	}
+	if err := d.acquire(ctx); err != nil {
 		return err
 	}
 	defer d.turn.Release()
@@ -215,7 +221,7 @@ func (x *exchange) send(do func() error) error {
 	case x.over: // while another task had the turn
 		return errOver
 	case d.err != nil:
-		return d.unusable(x.ctx)
+		return d.unusable(ctx)
 	}
 	var err error
 	op := &operation{do: func() {
@@ -225,7 +231,7 @@ func (x *exchange) send(do func() error) error {
 	}}
 	x.sending = true
 	x.channel() <- op
-	awaited := d.await(x.ctx, op, x.unblock, x.own)
+	awaited := d.await(ctx, op, x.unblock, x.own)
 	x.sending = false
 	x.left()
 	if awaited != nil {
