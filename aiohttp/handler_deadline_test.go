@@ -33,7 +33,7 @@ func TestDeadlineOfTheRequest(t *testing.T) {
 		want          string
 	}{
 		"nothing": {nil, func(http.ResponseWriter, *http.Request) {}, `HTTP 503 "Service Unavailable\n" 20`},
-		"short":   {nil, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "late", 504) }, `HTTP 504 "late\n" 5`},
+		"short":   {nil, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "late", http.StatusGatewayTimeout) }, `HTTP 504 "late\n" 5`},
 		"at length": {nil, func(w http.ResponseWriter, _ *http.Request) {
 			n, err := io.WriteString(w, long)
 			if n != len(long) || err != nil {
