@@ -81,12 +81,13 @@ func TestDeadlineOfTheRequest(t *testing.T) {
 						}
 						c.after(w, r)
 					})
-					body, rest := io.Pipe() // of which the client sends nothing
+					body, rest := io.Pipe() // the client sends nothing of it
 					s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						ctx, cancel := context.WithTimeout(r.Context(), 5*time.Millisecond)
 						defer func() {
 							if v := recover(); v != nil {
-								rest.Close() // the client waits for it even if the connection breaks
+								// the client waits for it even if the connection breaks
+								rest.Close()
 								panic(v)
 							}
 						}()
@@ -98,7 +99,8 @@ func TestDeadlineOfTheRequest(t *testing.T) {
 					s.StartTLS()
 					t.Cleanup(s.Close)
 					if awaits == "Sleep" {
-						rest.Close() // otherwise net/http waits for it before it sends the response
+						// otherwise net/http waits for it before it sends the response
+						rest.Close()
 					}
 					got := ""
 					switch r, err := s.Client().Post(s.URL, "text/plain", body); {

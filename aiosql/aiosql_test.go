@@ -695,7 +695,8 @@ func TestCancelledAfterTheEndOfADerivedContext(t *testing.T) {
 					}
 					then()
 				}
-				if err := aio.Sleep(ctx, 0); err != nil { // the call gets the cancellation
+				// the call gets the cancellation
+				if err := aio.Sleep(ctx, 0); err != nil {
 					return err
 				}
 				close(s.release)

@@ -19,8 +19,8 @@ import (
 //	count N    returns rows with the numbers 1 to N, one column
 //	hang       waits until its context is done; hang N does so after N rows
 //	stuck      waits for release and ignores its context
-//	late       waits until its context is done, and then for release; late N does so when
-//	           its rows are closed
+//	late       waits until its context is done, and then for release
+//	late N     returns N rows, and does so when they are closed
 //	panic      panics
 //	log WORD   appends the word to the log; so do begin, commit and rollback
 type server struct {
