@@ -235,6 +235,22 @@ func crowds(ctx context.Context, n int) map[string]func() crowd {
 		s, r := aiokit.NewMemoryChannel[int](0)
 		return crowd{func(ctx context.Context) error { return s.Send(ctx, 1) }, times(func() { _, _ = r.ReceiveNowait() })}
 	})
+	all["MemoryChannel, clones closed"] = func() crowd {
+		_, r := aiokit.NewMemoryChannel[int](0)
+		ends := make([]*aiokit.Receiver[int], 0, n)
+		return crowd{
+			func(ctx context.Context) error {
+				end := r.Clone()
+				ends = append(ends, end)
+				return second(end.Receive(ctx))
+			},
+			once(func() {
+				for _, end := range slices.Backward(ends) {
+					end.Close()
+				}
+			}),
+		}
+	}
 	add("Conn.Read", ", one by one", func() crowd {
 		near, far := net.Pipe()
 		var c net.Conn

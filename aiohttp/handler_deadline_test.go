@@ -81,12 +81,12 @@ func TestDeadlineOfTheRequest(t *testing.T) {
 						}
 						c.after(w, r)
 					})
-					body, rest := io.Pipe() // the client sends nothing of it
+					body, rest := io.Pipe() // nothing is sent
 					s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						ctx, cancel := context.WithTimeout(r.Context(), 5*time.Millisecond)
 						defer func() {
 							if v := recover(); v != nil {
-								// the client waits for it even if the connection breaks
+								// the client waits for it
 								rest.Close()
 								panic(v)
 							}
@@ -99,7 +99,7 @@ func TestDeadlineOfTheRequest(t *testing.T) {
 					s.StartTLS()
 					t.Cleanup(s.Close)
 					if awaits == "Sleep" {
-						// otherwise net/http waits for it before it sends the response
+						// otherwise net/http waits for it first
 						rest.Close()
 					}
 					got := ""

@@ -40,12 +40,46 @@ type memory[T any] struct {
 	receiving list.List // the same
 }
 
-// offer is a waiting task: a sender with an item, or a receiver.
+// offer is a waiting task: a sender with an item, or a receiver. It is in two lists, so
+// that closing an end finds its tasks without a search.
 type offer[T any] struct {
 	item T
-	end  any // a *Sender or *Receiver
 	// done when the item was passed; fails when an end is closed
-	met *aio.Future[struct{}]
+	met          *aio.Future[struct{}]
+	all, own     *list.List // the tasks of this side of the channel, those of its end
+	inAll, inOwn *list.Element
+}
+
+func newOffer[T any](ctx context.Context, item T, all, own *list.List) *offer[T] {
+	o := &offer[T]{item: item, met: aio.CreateFuture[struct{}](ctx), all: all, own: own}
+	o.inAll, o.inOwn = all.PushBack(o), own.PushBack(o)
+	return o
+}
+
+// leave removes o from its lists.
+func (o *offer[T]) leave() {
+	o.all.Remove(o.inAll)
+	o.own.Remove(o.inOwn)
+}
+
+// first removes and returns the first task of a list that still waits, nil if there is
+// none.
+func first[T any](waits *list.List) *offer[T] {
+	for waits.Len() > 0 {
+		o := waits.Front().Value.(*offer[T])
+		o.leave()
+		if !o.met.Done() { // otherwise it was cancelled
+			return o
+		}
+	}
+	return nil
+}
+
+// failAll removes the tasks of a list, and makes their calls fail.
+func failAll[T any](waits *list.List, err error) {
+	for o := first[T](waits); o != nil; o = first[T](waits) {
+		_ = o.met.SetException(err)
+	}
 }
 
 // Sender is a sending end of a memory channel. Any number of tasks may use it.
@@ -53,6 +87,7 @@ type offer[T any] struct {
 // anyio: MemoryObjectSendStream)
 type Sender[T any] struct {
 	m      *memory[T]
+	waits  list.List // of *offer[T]
 	closed bool
 }
 
@@ -60,6 +95,7 @@ type Sender[T any] struct {
 // (trio: MemoryReceiveChannel; anyio: MemoryObjectReceiveStream)
 type Receiver[T any] struct {
 	m      *memory[T]
+	waits  list.List // of *offer[T]
 	closed bool
 }
 
@@ -112,11 +148,7 @@ func (m *memory[T]) usable(end string, closed bool) error {
 
 // hand gives v to the first waiting receiver.
 func (m *memory[T]) hand(v T) bool {
-	for m.receiving.Len() > 0 {
-		r := m.receiving.Remove(m.receiving.Front()).(*offer[T])
-		if r.met.Done() {
-			continue // cancelled
-		}
+	if r := first[T](&m.receiving); r != nil {
 		r.item = v
 		_ = r.met.SetResult(struct{}{})
 		return true
@@ -140,15 +172,14 @@ func (s *Sender[T]) Send(ctx context.Context, v T) error {
 	if err != ErrWouldBlock {
 		return err
 	}
-	o := &offer[T]{item: v, end: s, met: aio.CreateFuture[struct{}](ctx)}
 	m := s.m
-	at := m.sending.PushBack(o)
+	o := newOffer(ctx, v, &m.sending, &s.waits)
 	_, err = o.met.Await(ctx)
 	if err != nil {
 		if o.met.Done() && !o.met.Cancelled() && o.met.Exception() == nil {
 			return m.late(ctx, err)
 		}
-		m.sending.Remove(at)
+		o.leave()
 	}
 	return err
 }
@@ -187,23 +218,9 @@ func (s *Sender[T]) Close() {
 	}
 	s.closed = true
 	m.senders--
-	failAll[T](&m.sending, s, ErrClosedChannel)
+	failAll[T](&s.waits, ErrClosedChannel)
 	if m.senders == 0 {
-		failAll[T](&m.receiving, nil, ErrEndOfChannel)
-	}
-}
-
-// failAll removes the waits of an end, or all waits if end is nil, and makes them fail.
-func failAll[T any](waits *list.List, end any, err error) {
-	for at := waits.Front(); at != nil; {
-		o, next := at.Value.(*offer[T]), at.Next()
-		if end == nil || o.end == end {
-			waits.Remove(at)
-			if !o.met.Done() {
-				_ = o.met.SetException(err)
-			}
-		}
-		at = next
+		failAll[T](&m.receiving, ErrEndOfChannel)
 	}
 }
 
@@ -216,14 +233,9 @@ func (r *Receiver[T]) ReceiveNowait() (v T, err error) {
 		return v, err
 	}
 	// the items of waiting senders come after the buffered ones
-	for m.sending.Len() > 0 {
-		o := m.sending.Remove(m.sending.Front()).(*offer[T])
-		if o.met.Done() {
-			continue // cancelled
-		}
+	if o := first[T](&m.sending); o != nil {
 		m.items.push(o.item)
 		_ = o.met.SetResult(struct{}{})
-		break
 	}
 	switch {
 	case m.items.len() > 0:
@@ -252,15 +264,14 @@ func (r *Receiver[T]) Receive(ctx context.Context) (v T, err error) {
 	if err != ErrWouldBlock {
 		return v, err
 	}
-	o := &offer[T]{end: r, met: aio.CreateFuture[struct{}](ctx)}
 	m := r.m
-	at := m.receiving.PushBack(o)
+	o := newOffer(ctx, v, &m.receiving, &r.waits)
 	_, err = o.met.Await(ctx)
 	if err != nil {
 		if o.met.Done() && !o.met.Cancelled() && o.met.Exception() == nil {
 			return o.item, m.late(ctx, err)
 		}
-		m.receiving.Remove(at)
+		o.leave()
 		return v, err
 	}
 	return o.item, nil
@@ -304,10 +315,10 @@ func (r *Receiver[T]) Close() {
 	}
 	r.closed = true
 	m.receivers--
-	failAll[T](&m.receiving, r, ErrClosedChannel)
+	failAll[T](&r.waits, ErrClosedChannel)
 	if m.receivers == 0 {
 		m.items = fifo[T]{}
-		failAll[T](&m.sending, nil, ErrBrokenChannel)
+		failAll[T](&m.sending, ErrBrokenChannel)
 	}
 }
 
